@@ -1,0 +1,278 @@
+import { asNetworkError } from './errors.ts';
+
+/** How a response ended: the call is settled only then. */
+export type Ending = 'none' | 'ended' | 'broken' | 'cancelled';
+
+/** Somebody who must know what becomes of a body. */
+export interface BodyWatcher {
+  /** A reader waits for the next chunk. */
+  waiting?(): void;
+  /** It has come, or the end has, or a failure. */
+  arrived?(): void;
+  /** Bytes that nobody has read before, in order. */
+  chunk?(bytes: Uint8Array): void;
+  /** Called once. */
+  settled?(how: Ending, error?: unknown): void;
+  /** It keeps something that must be given back even when nobody ever reads the body. */
+  readonly holds?: boolean;
+}
+
+/**
+ * Watches the body of a response: the one seam for whoever must know (time limits, late failures, places to give back,
+ * copies to keep).
+ *
+ * The response stays the platform's own object, with its `url`, `type` and brand, so that it may still be handed to
+ * `respondWith()` or `cache.put()`; only a prototype is put over it (0.7 µs, against 10 for a new response over a piped
+ * stream). What the platform then reads by itself passes unseen.
+ *
+ * @returns the body, which can be broken from outside; `undefined` where there is none (its watcher has been told).
+ */
+export function watchBody(response: Response, watcher: BodyWatcher): WatchedBody | undefined {
+  let body = (response as Partial<Watched>)[BODY];
+  if (!body) {
+    if (response.body === null) {
+      watcher.settled?.('none');
+      return undefined;
+    }
+    body = watch(response, new Fate());
+  }
+  if (watcher.holds) forgotten?.register(response, body);
+  body.fate.add(watcher);
+  return body;
+}
+
+export interface WatchedBody {
+  /** Ends the body with an error for all who read it, now or later, and gives up the connection. */
+  break(reason: unknown): void;
+}
+
+/** Gives up the body of a response that nobody will read. */
+export function dropBody(response: Response | undefined): void {
+  // One that is locked has a reader who will deal with it.
+  response?.body?.cancel().catch(() => {});
+}
+
+const BODY = Symbol('holdfast.body');
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** What all clones of a response share. */
+class Fate {
+  readonly bodies: Body[] = [];
+  /** How many bytes the foremost reader has read. */
+  seen = 0;
+  ended: { how: Ending; error?: unknown } | undefined;
+  watchers: BodyWatcher[] = [];
+
+  add(watcher: BodyWatcher): void {
+    if (this.ended) watcher.settled?.(this.ended.how, this.ended.error);
+    else this.watchers.push(watcher);
+  }
+
+  settle(how: Ending, error?: unknown): void {
+    if (this.ended) return;
+    this.ended = { how, error };
+    for (const watcher of this.watchers) watcher.settled?.(how, error);
+    this.watchers = [];
+  }
+
+  break(reason: unknown): void {
+    if (this.ended) return;
+    this.settle('broken', reason);
+    for (const body of this.bodies) body.refuse(reason);
+  }
+}
+
+/** One body. It knows the platform's stream and not the response, so that a forgotten response can be collected. */
+class Body implements WatchedBody {
+  readonly fate: Fate;
+  native: ReadableStream<Bytes>;
+  #reader: ReadableStreamDefaultReader<Bytes> | undefined;
+  #stream: ReadableStream<Bytes> | undefined;
+  #read = 0;
+  #reject: ((reason: unknown) => void) | undefined;
+
+  constructor(native: ReadableStream<Bytes>, fate: Fate) {
+    this.native = native;
+    this.fate = fate;
+    fate.bodies.push(this);
+  }
+
+  get locked(): boolean {
+    return (this.#stream ?? this.native).locked;
+  }
+
+  /** What `response.body` is: it reads only when it is read, so the platform's stream stays free to be cloned. */
+  get stream(): ReadableStream<Bytes> {
+    this.#stream ??= new ReadableStream(
+      {
+        type: 'bytes',
+        pull: async (controller) => {
+          const { done, value } = await this.read();
+          if (!done) return controller.enqueue(value);
+          controller.close();
+          // A reader that brought its own buffer waits for it.
+          controller.byobRequest?.respond(0);
+        },
+        cancel: (reason) => this.cancel(reason),
+      },
+      { highWaterMark: 0 },
+    );
+    return this.#stream;
+  }
+
+  read(): Promise<ReadableStreamReadResult<Bytes>> {
+    const { fate } = this;
+    if (fate.ended?.how === 'broken') return Promise.reject(fate.ended.error);
+    this.#reader ??= this.native.getReader();
+    for (const watcher of fate.watchers) watcher.waiting?.();
+    return new Promise((resolve, reject) => {
+      this.#reject = reject;
+      (this.#reader as ReadableStreamDefaultReader<Bytes>).read().then(
+        (result) => {
+          for (const watcher of fate.watchers) watcher.arrived?.();
+          if (result.done) fate.settle('ended');
+          else this.#tell(result.value);
+          resolve(result);
+        },
+        (error) => {
+          fate.break(asNetworkError(error));
+          reject(fate.ended?.error);
+        },
+      );
+    });
+  }
+
+  /** Everything; through the handed-out stream where there is one, so that its lock is right. */
+  async readAll(): Promise<Bytes> {
+    const reader = this.#stream?.getReader() ?? this;
+    const chunks: Bytes[] = [];
+    let length = 0;
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      chunks.push(value);
+      length += value.byteLength;
+    }
+    return chunks.length === 1 ? (chunks[0] as Bytes) : concat(chunks, length);
+  }
+
+  cancel(reason?: unknown): Promise<void> {
+    const { bodies } = this.fate;
+    bodies.splice(bodies.indexOf(this), 1);
+    if (bodies.length === 0) this.fate.settle('cancelled');
+    return (this.#reader ?? this.native).cancel(reason);
+  }
+
+  break(reason: unknown): void {
+    this.fate.break(reason);
+  }
+
+  /** Carries out a break: a read that waits must not wait for a stream that may never answer. */
+  refuse(reason: unknown): void {
+    this.#reject?.(reason);
+    if (this.#reader || !this.native.locked) (this.#reader ?? this.native).cancel(reason).catch(() => {});
+  }
+
+  /** The response was collected. Whoever holds the stream or reads on is not affected. */
+  forget(): void {
+    if (!this.#stream && !this.#reader) this.cancel().catch(() => {});
+  }
+
+  #tell(bytes: Bytes): void {
+    this.#read += bytes.byteLength;
+    if (this.#read <= this.fate.seen) return;
+    this.fate.seen = this.#read;
+    for (const watcher of this.fate.watchers) watcher.chunk?.(bytes);
+  }
+}
+
+// Missing where weak references are switched off; then only a body that nobody reads keeps what it holds.
+const forgotten =
+  typeof FinalizationRegistry === 'function' ? new FinalizationRegistry<Body>((body) => body.forget()) : undefined;
+
+function watch(response: Response, fate: Fate): Body {
+  const body = new Body(response.body as ReadableStream<Bytes>, fate);
+  Object.setPrototypeOf(response, Watched.prototype);
+  (response as Watched)[BODY] = body;
+  return body;
+}
+
+/** Never constructed: its prototype is put over responses of the platform. */
+class Watched extends Response {
+  declare [BODY]: Body;
+
+  override get body(): ReadableStream<Bytes> {
+    return this[BODY].stream;
+  }
+
+  override async arrayBuffer(): Promise<ArrayBuffer> {
+    const { buffer, byteLength, byteOffset } = await this.bytes();
+    return buffer.byteLength === byteLength ? buffer : buffer.slice(byteOffset, byteOffset + byteLength);
+  }
+
+  override async blob(): Promise<Blob> {
+    return new Blob([await this.bytes()], { type: this.headers.get('content-type') ?? '' });
+  }
+
+  override async bytes(): Promise<Bytes> {
+    if (this.bodyUsed || this[BODY].locked) throw new TypeError('the body has been read already, or is locked');
+    return this[BODY].readAll();
+  }
+
+  override async formData(): Promise<FormData> {
+    return new Response(await this.bytes(), { headers: this.headers }).formData();
+  }
+
+  override async json(): Promise<unknown> {
+    return JSON.parse(await this.text());
+  }
+
+  override async text(): Promise<string> {
+    return new TextDecoder().decode(await this.bytes());
+  }
+
+  override clone(): Response {
+    const body = this[BODY];
+    if (this.bodyUsed || body.locked) throw new TypeError('the body has been read already, or is locked');
+    const copy = super.clone();
+    // Cloning gives the original a new stream, too.
+    body.native = super.body as ReadableStream<Bytes>;
+    watch(copy, body.fate);
+    return copy;
+  }
+}
+
+/** Joins chunks whose total length is known. */
+export function concat(chunks: readonly Uint8Array[], length: number): Bytes {
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  return whole;
+}
+
+/** All of a body up to `limit` bytes; `undefined` where there is none or more. The rest is not read. */
+export async function snapshotOf(response: Response, limit: number): Promise<Bytes | undefined> {
+  const reader = response.body?.getReader();
+  if (!reader) return undefined;
+  return readUpTo(reader, limit);
+}
+
+/** Reads up to `limit` bytes; `undefined` if there are more. */
+export async function readUpTo(reader: ReadableStreamDefaultReader<Uint8Array>, limit: number): Promise<Bytes | undefined> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return concat(chunks, length);
+    chunks.push(value);
+    length += value.byteLength;
+    if (length > limit) {
+      reader.cancel().catch(() => {});
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,131 @@
+import type { HoldfastEvent } from './events.ts';
+
+/** Answers a request. The innermost handler is the transport; every policy wraps one and is one. */
+export type Handler = (request: Request, call: Call) => Promise<Response>;
+
+/**
+ * Wraps a handler. State that outlives a call lives in the policy's closure, so two pipelines share it by sharing the
+ * value. A policy that never works without a call may leave `home` out.
+ */
+export type Policy = (next: Handler, home: Home) => Handler;
+
+/** One use of the fetch by the application. Derived (`{ ...call, attempt }`), never written to. */
+export interface Call {
+  /** Unique in its pipeline; the request id in every event and error. */
+  readonly id: string;
+  /** `new URL(url).origin`: the unit that fails. */
+  readonly origin: string;
+  /** Whose call it is. Cache, outbox and dedupe never cross it. Empty where the application named none. */
+  readonly partition: string;
+  /** From 1. */
+  readonly attempt: number;
+  /** The only truth about aborting: neither `request.signal` nor `init.signal` is read after entry. */
+  readonly signal: AbortSignal;
+  /** When the call's total time is up, on `host.clock.ticks()`. Absent: never. */
+  readonly deadline?: number;
+  /** Settled on entry: pipeline, then route, then call; a `false` from `configure()` wins over all. */
+  readonly options: CallOptions;
+  /** What the runtime's own fetch understands and a `Request` does not keep: `cf`, `dispatcher`, `priority`, `next`. */
+  readonly init: Readonly<Record<string, unknown>>;
+  readonly host: Host;
+  /** What went over the wire so far, shared by everything derived from this call. The transport writes it. */
+  readonly attempts: Attempt[];
+  /** Absent when nobody listens, so that an event which nobody hears is not built. */
+  readonly emit?: ((event: HoldfastEvent) => void) | undefined;
+  /** Registers work that outlives the response. */
+  waitUntil(work: Promise<unknown>): void;
+}
+
+/** One request on the wire. */
+export interface Attempt {
+  readonly attempt: number;
+  readonly origin: string;
+  /** Wall time in ms. */
+  readonly startedAt: number;
+  /** Milliseconds to the headers or to the failure. */
+  readonly duration: number;
+  /** The answer's status; absent when there was none. */
+  readonly status?: number;
+  /** Why there was none: the `code` of our errors, else the error's name. */
+  readonly error?: string;
+}
+
+/** The options of one call, by policy: plain data, or `false` for off. The public, typed form is `FetchOptions`. */
+export type CallOptions = { readonly [policy: string]: unknown };
+
+/** Where a policy lives when there is no call: draining, revalidating, probing. */
+export interface Home {
+  /** Stored with outbox entries, so that a reload finds its pipeline again. */
+  readonly name: string;
+  readonly host: Host;
+  /** Aborts on `close()`. */
+  readonly signal: AbortSignal;
+  /** Whose calls the application makes just now. */
+  partition(): string;
+  /** Tells listeners what happened outside any call; absent when nobody listens. */
+  readonly emit?: ((event: HoldfastEvent) => void) | undefined;
+  /** A call that no caller waits for. It ends with `signal`, by default with the pipeline. */
+  background(of: BackgroundCall): Call;
+}
+
+export interface BackgroundCall {
+  readonly origin: string;
+  readonly partition: string;
+  readonly options?: CallOptions;
+  readonly signal?: AbortSignal;
+}
+
+/** Everything that is not in the request: time, chance, connectivity, and what concurrent calls may share. */
+export interface Host {
+  readonly clock: Clock;
+  /** In [0, 1). */
+  random(): number;
+  readonly online: Connectivity;
+  /** False where I/O belongs to one request (Workers): state may be shared between calls, promises and streams not. */
+  readonly sharesIO: boolean;
+}
+
+export interface Clock {
+  /** Wall time in ms since the epoch, for what is stored. It may jump. */
+  now(): number;
+  /** Monotonic ms, for durations. */
+  ticks(): number;
+  /**
+   * Runs `task` once after `ms`.
+   *
+   * @param options.background The timer does not keep a process alive.
+   * @returns cancels it; harmless afterwards.
+   */
+  after(ms: number, task: () => void, options?: { background?: boolean }): () => void;
+}
+
+export interface Connectivity {
+  /** False is believed; true is only a hint. */
+  readonly state: boolean;
+  /** Calls `listener` on every change. @returns ends the subscription. */
+  subscribe(listener: (online: boolean) => void): () => void;
+}
+
+/** What the pipeline knows of a policy without running it. */
+export interface PolicyTraits {
+  /** The key of the call's options that this policy reads and that, when `false`, bypasses it. */
+  readonly option: string;
+  /** It stores or shares what belongs to somebody: the pipeline must have been told whose. */
+  readonly needsPartition?: boolean;
+}
+
+const traits = new WeakMap<Policy, PolicyTraits>();
+
+/**
+ * Gives a policy its name, which survives minification.
+ *
+ * @param name What events, errors and the call's options call it.
+ * @param more `option` where several policies read one option (both time limits read `timeout`); `needsPartition`.
+ */
+export function named<P extends Policy>(name: string, policy: P, more: Partial<PolicyTraits> = {}): P {
+  traits.set(policy, { option: name, ...more });
+  return Object.defineProperty(policy, 'name', { value: name });
+}
+
+/** The traits of a policy; one that was never named goes by its function's name. */
+export const traitsOf = (policy: Policy): PolicyTraits => traits.get(policy) ?? { option: policy.name };

@@ -1,0 +1,85 @@
+import type { CallOptions } from './contract.ts';
+import { remember } from './replay.ts';
+
+/** What the application may say besides the platform's own `RequestInit`. */
+export interface HoldfastInit<Options extends object = CallOptions> extends RequestInit {
+  /** Options of this call, by policy. */
+  holdfast?: Options | undefined;
+}
+
+/** A call as it came in, taken apart. */
+export interface Entered {
+  readonly request: Request;
+  /** The caller's; `undefined` where there is none. */
+  readonly signal: AbortSignal | undefined;
+  /** What a `Request` does not keep and the runtime's fetch may understand. */
+  readonly init: Readonly<Record<string, unknown>>;
+}
+
+const KEPT_BY_REQUEST: ReadonlySet<string> = new Set([
+  'method',
+  'headers',
+  'body',
+  'mode',
+  'credentials',
+  'cache',
+  'redirect',
+  'referrer',
+  'referrerPolicy',
+  'integrity',
+  'keepalive',
+  'signal',
+  'window',
+  'duplex',
+  'holdfast',
+]);
+
+const NOTHING = Object.freeze({});
+
+/**
+ * Makes the `Request` and takes the signal out of it: a `Request` made with a long-lived signal costs a hundred times
+ * one without, because it follows the signal. `init.signal` wins, `null` means none, `undefined` means the input's.
+ *
+ * @throws {TypeError} what the platform's `Request` throws: a bad URL, a used body, a forbidden method.
+ */
+export function enter(input: RequestInfo | URL, init: HoldfastInit | undefined): Entered {
+  const given = input instanceof Request ? input : undefined;
+  if (!init) return { request: given ? usable(given) : made(input), signal: given?.signal, init: NOTHING };
+  const { signal = given?.signal, ...rest } = init;
+  const extra = unkept(rest);
+  const bare = given && isBare(rest);
+  const request = bare ? usable(given) : remember(made(input, { ...rest, signal: null }), init.body);
+  return { request, signal: signal ?? undefined, init: extra };
+}
+
+function made(input: RequestInfo | URL, init?: RequestInit): Request {
+  try {
+    return new Request(input, init);
+  } catch (cause) {
+    // Platforms say only "Invalid URL", or nothing of the sort.
+    if (typeof input !== 'string' || URL.canParse(input, globalThis.location?.href)) throw cause;
+    throw new TypeError(`'${input}' is not an absolute URL, and there is no base to resolve it against`, { cause });
+  }
+}
+
+/** The platform would say so only when the request is sent, after all that comes before. */
+function usable(request: Request): Request {
+  if (request.bodyUsed) throw new TypeError('the body of this request has been used already');
+  return request;
+}
+
+/** Nothing in the options changes the request itself. */
+const isBare = (init: object): boolean => {
+  for (const name in init) if (KEPT_BY_REQUEST.has(name) && name !== 'holdfast') return false;
+  return true;
+};
+
+function unkept(init: object): Readonly<Record<string, unknown>> {
+  let extra: Record<string, unknown> | undefined;
+  for (const name in init)
+    if (!KEPT_BY_REQUEST.has(name)) {
+      extra ??= {};
+      extra[name] = (init as Record<string, unknown>)[name];
+    }
+  return extra ?? NOTHING;
+}

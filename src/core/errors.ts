@@ -1,0 +1,188 @@
+import type { Attempt } from './contract.ts';
+
+/** What kind of failure it was: what an application decides by. */
+export type Category =
+  | 'network'
+  | 'timeout'
+  | 'rate-limit'
+  | 'server'
+  | 'client'
+  | 'auth'
+  | 'validation'
+  | 'conflict'
+  | 'parse'
+  | 'circuit-open'
+  | 'capacity'
+  | 'storage'
+  | 'aborted'
+  | 'configuration'
+  | 'unknown';
+
+/** The facts that every error of this library carries. */
+export interface Failure {
+  /** Machine-readable and stable, such as `'circuit-open'`. */
+  readonly code: string;
+  readonly category: Category;
+  /** The same call may succeed later. */
+  readonly transient: boolean;
+  readonly callId?: string | undefined;
+  readonly origin?: string | undefined;
+  /** Every request that went over the wire for this call, oldest first. */
+  readonly attempts: readonly Attempt[];
+  /** Wall time in ms from which on it makes sense to come back. */
+  readonly retryAt?: number | undefined;
+  /** The request as it was given; not part of `toJSON()`. */
+  readonly request?: Request | undefined;
+}
+
+export type Facts = Pick<Failure, 'code' | 'category'> & Partial<Failure> & { cause?: unknown };
+
+/** What a log may see: no URL with a query, no header, no body, no cause. */
+export function failureToJSON(error: Error & Failure): Record<string, unknown> {
+  const { name, code, category, transient, callId, origin, attempts, retryAt } = error;
+  // Deno's network errors quote the whole URL.
+  const message = error.message.replace(/\?[^\s)"']*/g, '?…');
+  return { name, code, category, transient, message, callId, origin, attempts, retryAt };
+}
+
+function equip(error: Error, { cause, ...facts }: Facts): void {
+  Object.assign(error, { transient: false, attempts: [], ...facts });
+  if (cause !== undefined) Object.defineProperty(error, 'cause', { value: cause, configurable: true, writable: true });
+}
+
+/** The base of our refusals. */
+export class HoldfastError extends Error implements Failure {
+  override name = 'HoldfastError';
+  declare readonly code: string;
+  declare readonly category: Category;
+  declare readonly transient: boolean;
+  declare readonly callId?: string;
+  declare readonly origin?: string;
+  declare readonly attempts: readonly Attempt[];
+  declare readonly retryAt?: number;
+  declare readonly request?: Request;
+
+  constructor(message: string, facts: Facts) {
+    super(message);
+    equip(this, facts);
+  }
+
+  toJSON(): Record<string, unknown> {
+    return failureToJSON(this);
+  }
+}
+
+/** An option that cannot be meant: the message names the option, the value and what is allowed. */
+export class ConfigurationError extends HoldfastError {
+  override name = 'ConfigurationError';
+
+  constructor(option: string, value: unknown, allowed: string) {
+    super(`${option}: ${show(value)} is not allowed; ${allowed}`, { code: 'configuration', category: 'configuration' });
+  }
+}
+
+/** A time limit of ours has passed: code `timeout-total`, `timeout-attempt` or `timeout-idle`. */
+export class TimeoutError extends HoldfastError {
+  override name = 'TimeoutError';
+
+  constructor(limit: 'total' | 'attempt' | 'idle', ms: number, facts?: Partial<Facts>) {
+    super(`${limit} time limit of ${ms} ms passed`, {
+      code: `timeout-${limit}`,
+      category: 'timeout',
+      transient: true,
+      ...facts,
+    });
+  }
+}
+
+/** The circuit of this origin is open; nothing was sent. `retryAt` tells when it will be probed. */
+export class CircuitOpenError extends HoldfastError {
+  override name = 'CircuitOpenError';
+
+  constructor(facts: Partial<Facts>) {
+    super(`circuit of ${facts.origin} is open`, {
+      code: 'circuit-open',
+      category: 'circuit-open',
+      transient: true,
+      ...facts,
+    });
+  }
+}
+
+/** A store could not do what a write depends on; `cause` has the platform's error. Nothing was accepted. */
+export class StorageError extends HoldfastError {
+  override name = 'StorageError';
+
+  constructor(message: string, facts?: Partial<Facts>) {
+    super(message, { code: 'storage', category: 'storage', transient: true, ...facts });
+  }
+}
+
+/** A limit of ours is reached: code `outbox-full` or `too-large`. What was accepted before is kept. */
+export class CapacityError extends HoldfastError {
+  override name = 'CapacityError';
+
+  constructor(code: 'outbox-full' | 'too-large', message: string, facts?: Partial<Facts>) {
+    super(message, { code, category: 'capacity', transient: code === 'outbox-full', ...facts });
+  }
+}
+
+/** The pipeline was closed while the call was under way, or before. */
+export class ClosedError extends HoldfastError {
+  override name = 'ClosedError';
+
+  constructor() {
+    super('this fetch has been closed', { code: 'closed', category: 'aborted' });
+  }
+}
+
+/**
+ * No answer from the network. A `TypeError`, and named so, because that is what callers of `fetch` look for; its
+ * message is the platform's own.
+ */
+export class NetworkError extends TypeError implements Failure {
+  declare readonly code: string;
+  declare readonly category: Category;
+  declare readonly transient: boolean;
+  declare readonly callId?: string;
+  declare readonly origin?: string;
+  declare readonly attempts: readonly Attempt[];
+  declare readonly request?: Request;
+
+  constructor(message: string, facts: Partial<Facts>) {
+    super(message);
+    equip(this, { code: 'network', category: 'network', transient: true, ...facts });
+  }
+
+  toJSON(): Record<string, unknown> {
+    return failureToJSON(this);
+  }
+}
+
+/** Whether an error is one of ours and so carries the facts. */
+export const isFailure = (error: unknown): error is Error & Failure =>
+  error instanceof HoldfastError || error instanceof NetworkError;
+
+/**
+ * What a platform's fetch or body rejects with when the network failed, made one for all engines: `TypeError` by the
+ * Fetch standard, a plain `Error` in workerd, one with a `code` in Bun. Anything else (a bug in a transport of the
+ * application's own) stays what it is.
+ */
+export function asNetworkError(error: unknown, facts: Partial<Facts> = {}): unknown {
+  const failed =
+    error instanceof TypeError ||
+    (error instanceof Error && (error.constructor === Error || 'code' in error)) ||
+    (error instanceof DOMException && error.name === 'NetworkError');
+  return failed && !isFailure(error) ? new NetworkError(error.message, { cause: error, ...facts }) : error;
+}
+
+const show = (value: unknown): string =>
+  typeof value === 'string' ? `'${value}'` : typeof value === 'function' ? 'a function' : shape(value);
+
+function shape(value: unknown): string {
+  try {
+    return (typeof value === 'object' && JSON.stringify(value)) || String(value);
+  } catch {
+    return typeof value;
+  }
+}

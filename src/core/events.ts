@@ -1,0 +1,60 @@
+import type { Attempt } from './contract.ts';
+import type { Source } from './source.ts';
+
+/** What every event of a call tells. */
+interface OfCall {
+  readonly callId: string;
+  readonly origin: string;
+}
+
+/** Every decision of the library, told to `onEvent`. */
+export type HoldfastEvent =
+  | (OfCall & { readonly type: 'call-started'; readonly method: string; readonly url: string; readonly at: number })
+  | (OfCall & {
+      readonly type: 'call-ended';
+      readonly at: number;
+      /** Milliseconds to the response or to the failure. */
+      readonly duration: number;
+      readonly attempts: readonly Attempt[];
+      readonly status?: number;
+      readonly source?: Source;
+      readonly error?: unknown;
+    })
+  | (OfCall & { readonly type: 'attempt-started'; readonly attempt: number; readonly at: number })
+  | (OfCall & { readonly type: 'attempt-ended' } & Attempt)
+  /** The next attempt waits `delay` ms. */
+  | (OfCall & { readonly type: 'retry'; readonly attempt: number; readonly delay: number; readonly cause: unknown })
+  /** The origin asked for a wait that does not fit; come back at `retryAt` (wall time in ms). */
+  | (OfCall & { readonly type: 'retry-abandoned'; readonly reason: string; readonly retryAt?: number })
+  | (OfCall & { readonly type: 'timeout'; readonly limit: 'total' | 'attempt' | 'idle'; readonly ms: number })
+  /** A body broke off, was cancelled, or a failure occurred after the response had been handed over. */
+  | (OfCall & { readonly type: 'body-broken'; readonly error: unknown })
+  | { readonly type: 'circuit'; readonly origin: string; readonly from: string; readonly to: string }
+  | (OfCall & { readonly type: 'refused'; readonly code: string; readonly retryAt?: number | undefined })
+  | (OfCall & { readonly type: 'cache-stored'; readonly url: string; readonly bytes: number })
+  /** A copy was served instead of an answer. `age` in seconds. */
+  | (OfCall & { readonly type: 'cache-served'; readonly url: string; readonly age: number; readonly cause: unknown })
+  | { readonly type: 'cache-evicted'; readonly entries: number; readonly bytes: number }
+  /** A store failed. Reads go on without it; a write that was to be queued fails loudly. */
+  | { readonly type: 'store-failed'; readonly store: string; readonly operation: string; readonly error: unknown }
+  | OutboxEvent;
+
+/** What happens to entries of the outbox, in calls and without. */
+export type OutboxEvent =
+  | (OfEntry & { readonly type: 'queued' })
+  | (OfEntry & { readonly type: 'sending'; readonly attempt: number })
+  | (OfEntry & { readonly type: 'delivered'; readonly status: number })
+  /** It will be tried again at `at` (wall time in ms). */
+  | (OfEntry & { readonly type: 'postponed'; readonly at: number; readonly cause: unknown })
+  | (OfEntry & { readonly type: 'dead-lettered'; readonly reason: string; readonly status?: number | undefined })
+  | (OfEntry & { readonly type: 'removed' })
+  /** The origin wants credentials: nothing of this partition is sent until `resume()`. */
+  | (OfEntry & { readonly type: 'outbox-paused' })
+  /** Headers that are not kept on disk and that nobody will put back. */
+  | (OfEntry & { readonly type: 'headers-dropped'; readonly names: readonly string[] });
+
+interface OfEntry {
+  readonly id: string;
+  readonly origin: string;
+  readonly lane: string;
+}

@@ -1,0 +1,233 @@
+import { aborter, follow } from './abort.ts';
+import { watchBody } from './body.ts';
+import type { BackgroundCall, Call, CallOptions, Handler, Home, Host, Policy } from './contract.ts';
+import { traitsOf } from './contract.ts';
+import { enter, type HoldfastInit } from './entry.ts';
+import { ClosedError, ConfigurationError, isFailure } from './errors.ts';
+import type { HoldfastEvent } from './events.ts';
+import { systemHost } from './host.ts';
+import { type Match, matches } from './match.ts';
+import { originOf } from './origins.ts';
+import { sourceOf } from './source.ts';
+import { type Fetch, transport } from './transport.ts';
+
+/** Options for the calls to some URLs. Later routes win over earlier ones. */
+export type Route<Options extends object = CallOptions> = Options & { readonly match: Match };
+
+export interface PipelineOptions<Options extends object = CallOptions> {
+  /** Tells pipelines apart where they share a store. Default `'default'`. */
+  readonly name?: string | undefined;
+  /** The transport. Default: the platform's `fetch`, looked up at each call. */
+  readonly fetch?: Fetch | undefined;
+  /** Time, chance and connectivity. Default: the platform's. */
+  readonly host?: Partial<Host> | undefined;
+  /** Whose calls these are: an id of the signed-in user, or `'public'`. Needed by caches and queues. */
+  readonly partition?: string | (() => string) | undefined;
+  /** Told every decision. It cannot fail a call. */
+  readonly onEvent?: ((event: HoldfastEvent) => void) | undefined;
+  readonly routes?: readonly Route<Options>[] | undefined;
+  /** Takes work that outlives a response; in workers `ctx.waitUntil`. May also come with a call. */
+  readonly waitUntil?: ((work: Promise<unknown>) => void) | undefined;
+}
+
+/** A fetch with policies around it. */
+export interface HoldfastFetch<Options extends object = CallOptions> {
+  (input: RequestInfo | URL, init?: HoldfastInit<Options>): Promise<Response>;
+  /** Changes options for all calls from now on, state kept. A `false` wins over what a call says. */
+  configure(options: Options): void;
+  /** Ends background work and calls under way, and gives back timers, listeners, locks and connections. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Puts policies around a transport.
+ *
+ * @param policies Outermost first: the order of the array is the order of execution.
+ * @throws {ConfigurationError} if a policy needs a partition and none is named.
+ */
+export function pipeline<Options extends object = CallOptions>(
+  policies: readonly Policy[],
+  options: PipelineOptions<Options> = {},
+): HoldfastFetch<Options> {
+  const { name = 'default', partition, onEvent, routes = [], waitUntil = () => {} } = options;
+  const known = new Set<string>(['waitUntil']);
+  for (const policy of policies) {
+    const { option, needsPartition } = traitsOf(policy);
+    known.add(option);
+    if (needsPartition && partition === undefined)
+      throw new ConfigurationError('partition', partition, `'${policy.name}' needs it: whose data is this?`);
+  }
+  for (const { match: _, ...route } of routes) checkNames(route, known);
+
+  const host: Host = { ...systemHost, ...options.host };
+  const closing = aborter();
+  const background = new Set<Promise<unknown>>();
+  let overall: CallOptions = {};
+  let calls = 0;
+  let prefix: string | undefined;
+
+  const emit =
+    onEvent &&
+    ((event: HoldfastEvent): void => {
+      try {
+        // A listener may be async, whatever its type says.
+        Promise.resolve(onEvent(event)).catch(() => {});
+      } catch {
+        // A listener cannot fail a call.
+      }
+    });
+  const whose = typeof partition === 'function' ? partition : (): string => partition ?? '';
+
+  const outlive = (taken: (work: Promise<unknown>) => void) => (work: Promise<unknown>) => {
+    const ended = work.catch(() => {}).finally(() => background.delete(ended));
+    background.add(ended);
+    taken(ended);
+  };
+  const outliveByDefault = outlive(waitUntil);
+
+  const newCall = (of: BackgroundCall & { init?: Call['init'] }): Call => ({
+    // Chance is not to be had while a Worker starts, so the prefix is made with the first call.
+    id: `${(prefix ??= host.random().toString(36).slice(2, 10))}-${++calls}`,
+    origin: of.origin,
+    partition: of.partition,
+    attempt: 1,
+    signal: of.signal ?? closing.signal,
+    options: of.options ?? overall,
+    init: of.init ?? {},
+    host,
+    attempts: [],
+    emit,
+    waitUntil: outliveByDefault,
+  });
+
+  const home: Home = {
+    name,
+    host,
+    signal: closing.signal,
+    emit,
+    partition: whose,
+    background: (of) => newCall({ ...of, options: settled(of.options, undefined) }),
+  };
+
+  const handler = policies.reduceRight<Handler>(
+    (next, policy) => bypassable(policy, next, home),
+    transport(options.fetch ?? ((request, init) => globalThis.fetch(request, init))),
+  );
+
+  /** Pipeline, then route, then call; a `false` for all wins. */
+  function settled(own: CallOptions | undefined, url: string | undefined): CallOptions {
+    let result = overall;
+    if (url !== undefined)
+      for (const route of routes) if (matches(route.match, url)) result = { ...result, ...route };
+    if (own) result = { ...result, ...own };
+    if (result !== overall)
+      for (const policy in overall) if (overall[policy] === false) result = { ...result, [policy]: false };
+    return result;
+  }
+
+  const fetch = (input: RequestInfo | URL, init?: HoldfastInit<Options>): Promise<Response> => {
+    try {
+      if (closing.signal.aborted) throw closing.signal.reason;
+      const own = init?.holdfast as CallOptions | undefined;
+      if (own) checkNames(own, known);
+      const { request, signal, init: extra } = enter(input, init as HoldfastInit | undefined);
+      if (signal?.aborted) throw signal.reason;
+      const own_ = signal && linked(signal, closing.signal);
+      let call = newCall({
+        origin: originOf(request.url),
+        partition: whose(),
+        options: settled(own, request.url),
+        init: extra,
+        signal: own_?.signal ?? closing.signal,
+      });
+      if (own?.['waitUntil']) call = { ...call, waitUntil: outlive(own['waitUntil'] as typeof waitUntil) };
+      return perform(handler, request, call, own_?.release);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  };
+
+  const close = async (): Promise<void> => {
+    closing.abort(new ClosedError());
+    await Promise.all(background);
+  };
+  return Object.assign(fetch, {
+    configure(changes: Options) {
+      checkNames(changes, known);
+      overall = { ...overall, ...changes };
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  });
+}
+
+/** From here on the call is under way; it settles when its body has. */
+function perform(handler: Handler, request: Request, call: Call, release?: () => void): Promise<Response> {
+  const { clock } = call.host;
+  const ticks = clock.ticks();
+  const { id: callId, origin, emit } = call;
+  emit?.({ type: 'call-started', callId, origin, method: request.method, url: request.url, at: clock.now() });
+  const ended = (outcome: { status?: number; source?: ReturnType<typeof sourceOf>; error?: unknown }): void =>
+    emit?.({
+      type: 'call-ended',
+      callId,
+      origin,
+      at: clock.now(),
+      duration: clock.ticks() - ticks,
+      attempts: call.attempts,
+      ...outcome,
+    });
+  return handler(request, call).then(
+    (response) => {
+      if (emit) ended({ status: response.status, source: sourceOf(response) });
+      let unfollow = (): void => {};
+      const body = watchBody(response, {
+        holds: release !== undefined,
+        settled(how, error) {
+          unfollow();
+          release?.();
+          if (how === 'broken') emit?.({ type: 'body-broken', callId, origin, error });
+        },
+      });
+      if (body) unfollow = follow(call.signal, (reason) => body.break(reason));
+      return response;
+    },
+    (error) => {
+      release?.();
+      if (isFailure(error)) Object.assign(error, { callId, origin, request, attempts: call.attempts });
+      if (emit) ended({ error });
+      throw error;
+    },
+  );
+}
+
+/** A policy, and the way around it for calls that have it switched off. */
+function bypassable(policy: Policy, next: Handler, home: Home): Handler {
+  const { option } = traitsOf(policy);
+  const inside = policy(next, home);
+  return (request, call) => (call.options[option] === false ? next : inside)(request, call);
+}
+
+/** A signal that aborts with the caller's and with the pipeline, whichever is first. */
+function linked(caller: AbortSignal, closing: AbortSignal): { signal: AbortSignal; release: () => void } {
+  const own = aborter();
+  const unfollow = [follow(caller, own.abort), follow(closing, own.abort)];
+  return {
+    signal: own.signal,
+    release: () => {
+      for (const end of unfollow) end();
+    },
+  };
+}
+
+function checkNames(options: object, known: ReadonlySet<string>): void {
+  for (const [name, value] of Object.entries(options))
+    // Switching off what is not there is no mistake.
+    if (!known.has(name) && value !== false && value !== undefined)
+      throw new ConfigurationError(
+        name,
+        value,
+        `unknown option; this pipeline knows ${[...known].join(', ')}`,
+      );
+}

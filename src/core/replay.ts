@@ -1,0 +1,75 @@
+import { readUpTo } from './body.ts';
+import type { StoredBody } from './store.ts';
+
+/** Bodies that cannot change any more, as they were given. */
+const given = new WeakMap<Request, BodyInit>();
+
+/** Remembers what a request was made from, where that can be sent again without a copy. */
+export function remember(request: Request, body: unknown): Request {
+  if (typeof body === 'string' || body instanceof Blob) given.set(request, body);
+  else if (body instanceof URLSearchParams) given.set(request, String(body));
+  else if (body instanceof FormData) given.set(request, copied(body));
+  return request;
+}
+
+function copied(form: FormData): FormData {
+  const copy = new FormData();
+  form.forEach((value, name) => copy.append(name, value));
+  return copy;
+}
+
+/**
+ * Whether a request carries a body. Firefox has no `request.body`; there every method that may have one is taken to.
+ */
+export const hasBody = (request: Request): boolean =>
+  request.body === undefined ? !['GET', 'HEAD'].includes(request.method) : request.body !== null;
+
+/** Bytes of a body that was given as a value; `undefined` for one that nobody can tell without reading it. */
+export function knownSize(request: Request): number | undefined {
+  if (!hasBody(request)) return 0;
+  const body = given.get(request);
+  // Characters instead of bytes is near enough for what asks: limits of time and of memory.
+  return typeof body === 'string' ? body.length : body instanceof Blob ? body.size : undefined;
+}
+
+/**
+ * Makes a request that can be sent more than once: the one snapshot of a body, shared by whoever repeats.
+ *
+ * @param limit How many bytes of a body that can be read only once are kept.
+ * @returns makes the next request to send, after `request` itself; `undefined` where the body is larger.
+ */
+export async function replay(request: Request, limit: number): Promise<(() => Request) | undefined> {
+  if (!hasBody(request)) return () => request;
+  const body = given.get(request) ?? (await snapshot(request.clone(), limit));
+  if (body === undefined) return undefined;
+  return () => withBody(request, body);
+}
+
+/**
+ * The body of a request as something that can be stored, or `null` where it has more than `limit` bytes.
+ *
+ * Text and blobs stay what they are; a form is stored as it goes over the wire, with its boundary in the header.
+ */
+export async function keepable(request: Request, limit: number): Promise<StoredBody | null> {
+  const known = given.get(request);
+  const body = typeof known === 'string' || known instanceof Blob ? known : await snapshot(request.clone(), limit);
+  if (body === undefined || (knownSize(request) ?? 0) > limit) return null;
+  return body;
+}
+
+/** The same request with this body; the body of `request` may have been read. */
+export function withBody(request: Request, body: BodyInit): Request {
+  const headers = new Headers(request.headers);
+  // The boundary is made anew with the request.
+  if (body instanceof FormData) headers.delete('content-type');
+  return remember(new Request(request, { body, headers, signal: null }), body);
+}
+
+/** Reads a body up to `limit` bytes; `undefined` if there are more. */
+export async function snapshot(request: Request, limit: number): Promise<Uint8Array<ArrayBuffer> | Blob | undefined> {
+  if (!request.body) {
+    const blob = await request.blob();
+    return blob.size > limit ? undefined : blob;
+  }
+  return readUpTo(request.body.getReader(), limit);
+}

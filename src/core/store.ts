@@ -1,0 +1,68 @@
+/** What a store keeps under a key: a small value that can be listed, and perhaps a body that is read by itself. */
+export interface Item<V = unknown> {
+  /** Ordered by UTF-16 code units. */
+  readonly key: string;
+  /** Items of one group can be listed by themselves, in the order of their keys. */
+  readonly group?: string;
+  /** Plain data as the structured clone algorithm takes it. */
+  readonly value: V;
+}
+
+export type StoredBody = Uint8Array<ArrayBuffer> | Blob | string;
+
+/** `body: undefined` leaves the stored body as it is; `null` removes it. */
+export type Change =
+  | { readonly put: Item; readonly body?: StoredBody | null | undefined }
+  | { readonly delete: string };
+
+export interface RangeQuery {
+  /** Keys that begin with this. */
+  readonly prefix?: string;
+  /** Items of this group only. */
+  readonly group?: string;
+  /** Keys after this one. */
+  readonly after?: string;
+  /** At most so many. Default: all. */
+  readonly limit?: number;
+}
+
+/** Where entries are kept. What is enough for a cache: changes need not be atomic over several keys. */
+export interface Store {
+  /** For events and errors. */
+  readonly name: string;
+  /** What is written survives the process. */
+  readonly durable: boolean;
+  get(key: string): Promise<Item | undefined>;
+  body(key: string): Promise<StoredBody | undefined>;
+  /** Items without their bodies, in the order of their keys. */
+  range(query: RangeQuery): Promise<Item[]>;
+  write(changes: readonly Change[]): Promise<void>;
+  /** Gives back connections. A later use opens them again. */
+  close(): Promise<void>;
+}
+
+/** What an outbox needs beyond that. */
+export interface AtomicStore extends Store {
+  /** The different groups whose name begins with `prefix`, in order. */
+  groups(prefix: string): Promise<string[]>;
+  /**
+   * Reads some keys and writes by what was found, as one: all of it or nothing, and nobody in between. Changes asked
+   * for at once are committed together.
+   *
+   * @param decide Pure and synchronous; it may be run again. What it throws rejects this change and no other.
+   * @param options.strict Settles only when the data is on the disk, as far as the platform can tell.
+   */
+  change<T>(
+    keys: readonly string[],
+    decide: (found: readonly (Item | undefined)[]) => Decision<T>,
+    options?: { readonly strict?: boolean },
+  ): Promise<T>;
+}
+
+export interface Decision<T> {
+  readonly changes: readonly Change[];
+  readonly result: T;
+}
+
+/** After every key that begins with `prefix`. */
+export const endOf = (prefix: string): string => `${prefix}\uffff`;

@@ -1,0 +1,64 @@
+import type { Attempt, Call, Handler } from './contract.ts';
+import { asNetworkError, isFailure } from './errors.ts';
+import { facts, rebuilt } from './rebuild.ts';
+import { SOURCE_HEADER } from './source.ts';
+
+/** A fetch as the pipeline calls it: a `Request`, and what a `Request` does not keep. */
+export type Fetch = (request: Request, init: RequestInit) => Promise<Response>;
+
+/**
+ * The innermost handler: sends the request and keeps the log of attempts. What differs between engines is made one
+ * here: the reason of an abort, the error of a network that failed.
+ */
+export function transport(fetch: Fetch): Handler {
+  return async (request, call) => {
+    const { clock } = call.host;
+    const startedAt = clock.now();
+    const ticks = clock.ticks();
+    const log = (outcome: Pick<Attempt, 'status' | 'error'>): void => {
+      const attempt: Attempt = {
+        attempt: call.attempt,
+        origin: call.origin,
+        startedAt,
+        duration: clock.ticks() - ticks,
+        ...outcome,
+      };
+      call.attempts.push(attempt);
+      call.emit?.({ type: 'attempt-ended', callId: call.id, ...attempt });
+    };
+    call.emit?.({
+      type: 'attempt-started',
+      callId: call.id,
+      origin: call.origin,
+      attempt: call.attempt,
+      at: startedAt,
+    });
+    try {
+      call.signal.throwIfAborted();
+      const response = await fetch(request, { ...call.init, signal: call.signal });
+      log({ status: response.status });
+      return response.headers.has(SOURCE_HEADER) ? withoutMark(response) : response;
+    } catch (cause) {
+      const error = translated(cause, request, call);
+      log({ error: nameOf(error) });
+      throw error;
+    }
+  };
+}
+
+/** What a log calls an error: our code, else the platform's name. */
+export const nameOf = (error: unknown): string =>
+  isFailure(error) ? error.code : error instanceof Error || error instanceof DOMException ? error.name : typeof error;
+
+function translated(cause: unknown, request: Request, call: Call): unknown {
+  // WebKit rejects with an AbortError of its own whatever the reason was.
+  if (call.signal.aborted) return call.signal.reason;
+  return asNetworkError(cause, { request, callId: call.id, origin: call.origin });
+}
+
+/** An origin that says its answer came from our cache must not be believed. */
+function withoutMark(response: Response): Response {
+  const headers = new Headers(response.headers);
+  headers.delete(SOURCE_HEADER);
+  return rebuilt(response.body, facts(response), headers);
+}

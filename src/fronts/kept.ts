@@ -1,0 +1,32 @@
+import { ConfigurationError } from '../core/errors.ts';
+import { cachePolicy, type StaleCache, type StaleCacheOptions } from '../policies/cache/cache.ts';
+import type { OutboxOptions } from '../policies/outbox/options.ts';
+import { type Outbox, outboxPolicy } from '../policies/outbox/outbox.ts';
+import { indexedDBStore } from '../stores/indexeddb.ts';
+import { memoryStore } from '../stores/memory.ts';
+
+const hasIndexedDB = (): boolean => typeof globalThis.indexedDB === 'object';
+
+/**
+ * Serves the last good copy when the origin cannot answer.
+ *
+ * @param options `store`: default IndexedDB where there is one, else memory.
+ */
+export const staleCache = (options: StaleCacheOptions = {}): StaleCache =>
+  cachePolicy(options, () => (hasIndexedDB() ? indexedDBStore({ name: 'holdfast-cache' }) : memoryStore()));
+
+/**
+ * Keeps writes until they are delivered.
+ *
+ * @param options `store`: default IndexedDB.
+ * @throws {ConfigurationError} where there is no IndexedDB and no store is named: what is accepted must not be lost.
+ */
+export const outbox = (options: OutboxOptions = {}): Outbox =>
+  outboxPolicy(options, () => {
+    if (hasIndexedDB()) return indexedDBStore({ name: 'holdfast-outbox' });
+    throw new ConfigurationError(
+      'outbox.store',
+      undefined,
+      'there is no IndexedDB here; name a durable store, or memoryStore() if it may be lost with the process',
+    );
+  });

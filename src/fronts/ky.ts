@@ -1,0 +1,238 @@
+import ky, {
+  HTTPError,
+  type Hooks,
+  type Input,
+  type KyInstance,
+  NetworkError as KyNetworkError,
+  type Options,
+  type ResponsePromise,
+} from 'ky';
+import { ConfigurationError, HoldfastError, NetworkError } from '../core/errors.ts';
+import type { HoldfastFetch, PipelineOptions } from '../core/pipeline.ts';
+import { isQueued } from '../core/source.ts';
+import type { RetryOptions, RetryState } from '../policies/retry.ts';
+import type { TimeoutOptions } from '../policies/timeout.ts';
+import { type CreateFetchOptions, createFetch, type Partitioned } from './fetch.ts';
+import type { FetchOptions, StandardOptions } from './standard.ts';
+
+/** ky's options of one call, with those of the policies at the top level. */
+export type ClientOptions = Omit<Options, 'timeout' | 'retry' | 'totalTimeout'> & Omit<FetchOptions, 'retry'> & KyTiming;
+
+interface KyTiming {
+  /** Ours, or a ky `retry` object unchanged. */
+  readonly retry?: FetchOptions['retry'] | Options['retry'] | undefined;
+  /** As `timeout: { total }`. */
+  readonly totalTimeout?: TimeoutOptions['total'] | undefined;
+}
+
+export type CreateClientOptions = Omit<Options, 'timeout' | 'retry' | 'totalTimeout' | 'fetch'> &
+  Omit<StandardOptions, 'retry'> &
+  PipelineOptions<FetchOptions> &
+  Partitioned &
+  KyTiming;
+
+/** A ky instance whose requests go through the policies. */
+export interface Client extends KyInstance {
+  <T>(url: Input, options?: ClientOptions): ResponsePromise<T>;
+  get: <T>(url: Input, options?: ClientOptions) => ResponsePromise<T>;
+  post: <T>(url: Input, options?: ClientOptions) => ResponsePromise<T>;
+  put: <T>(url: Input, options?: ClientOptions) => ResponsePromise<T>;
+  delete: <T>(url: Input, options?: ClientOptions) => ResponsePromise<T>;
+  patch: <T>(url: Input, options?: ClientOptions) => ResponsePromise<T>;
+  head: (url: Input, options?: ClientOptions) => ResponsePromise;
+  /** Another instance with these defaults on the same policies: state is shared. */
+  create: (defaults?: ClientOptions) => Client;
+  /** Another instance with these defaults added, on the same policies: state is shared. */
+  extend: (defaults: ClientOptions | ((parent: Partial<Options>) => ClientOptions)) => Client;
+  /** The pipeline, as a fetch without ky. */
+  readonly fetch: HoldfastFetch<FetchOptions>;
+  configure: HoldfastFetch<FetchOptions>['configure'];
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** A write was accepted and has no result yet; nothing is wrong. `outbox.result(id)` gives it when it comes. */
+export class QueuedError extends HoldfastError {
+  override name = 'QueuedError';
+  declare readonly id: string;
+
+  constructor(id: string) {
+    super(`the write is kept as ${id} and has no result yet`, { code: 'queued', category: 'unknown', transient: true });
+    Object.assign(this, { id });
+  }
+}
+
+/** What is ours alone: it makes the pipeline and never enters ky's options, whose deep merge would break it. */
+const OURS = ['breaker', 'staleCache', 'outbox', 'name', 'fetch', 'host', 'partition', 'onEvent', 'routes', 'waitUntil'];
+
+/** What a call may say of policies, besides `timeout` and `retry`, which are ky's names, too. */
+const PER_CALL = ['breaker', 'staleCache', 'outbox', 'waitUntil'] as const;
+
+/**
+ * ky's face over the policies: every ky option as ky means it, but for the table in `docs/ky.md`.
+ *
+ * @throws {ConfigurationError} on options of the policies that cannot be meant.
+ */
+export function createClient(options: CreateClientOptions = {}): Client {
+  const ours: Record<string, unknown> = {};
+  const theirs: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(options)) (OURS.includes(name) ? ours : theirs)[name] = value;
+  const { timeout, totalTimeout, retry } = options;
+  const limits = withTotal(timeout, totalTimeout);
+  const pipeline = createFetch({
+    ...ours,
+    ...(limits !== undefined && { timeout: limits }),
+    ...(retry !== undefined && { retry }),
+  } as CreateFetchOptions);
+
+  // Those stay in the pipeline: what a call or `extend` says comes on top of them there.
+  for (const name of ['timeout', 'totalTimeout', 'retry']) delete theirs[name];
+  const defaults = { ...plainForKy(theirs), fetch: bridge(pipeline) } as Options;
+  return face(ky.create(defaults), pipeline, limitOf(retry, 2));
+}
+
+const METHODS = ['get', 'post', 'put', 'patch', 'head', 'delete'] as const;
+
+/** @param forced How often `ky.retry()` works where a call does not say. */
+function face(base: KyInstance, pipeline: HoldfastFetch<FetchOptions>, forced: number): Client {
+  const translate = translation(forced);
+  const through = (target: KyInstance | KyInstance['get']) => (input: Input, options: ClientOptions = {}) =>
+    answering((target as KyInstance)(input, prepared(options, translate)), options);
+  return Object.assign(through(base), {
+    ...Object.fromEntries(METHODS.map((method) => [method, through(base[method] as KyInstance['get'])])),
+    create: (defaults: ClientOptions = {}) =>
+      face(ky.create({ ...plainForKy(defaults), fetch: bridge(pipeline) } as Options), pipeline, forced),
+    extend: (defaults: ClientOptions | ((parent: Partial<Options>) => ClientOptions)) => {
+      const merged = typeof defaults === 'function' ? (parent: Partial<Options>) => plainForKy(defaults(parent)) : plainForKy(defaults);
+      return face(base.extend(merged as Options), pipeline, forced);
+    },
+    stop: base.stop,
+    retry: base.retry,
+    fetch: pipeline,
+    configure: pipeline.configure,
+    close: pipeline.close,
+    [Symbol.asyncDispose]: pipeline.close,
+  }) as unknown as Client;
+}
+
+/** ky's guards hold for our errors: a network failure is ky's own, with our facts on it. */
+const bridge =
+  (pipeline: HoldfastFetch<FetchOptions>) =>
+  async (input: Input, init?: RequestInit): Promise<Response> => {
+    try {
+      return await pipeline(input, init);
+    } catch (error) {
+      if (!(error instanceof NetworkError)) throw error;
+      const { code, category, transient, callId, origin, attempts } = error;
+      const request = input as Request;
+      throw Object.assign(new KyNetworkError(request, { cause: error }), { code, category, transient, callId, origin, attempts });
+    }
+  };
+
+/** A queued write must not pass for the resource it will become. */
+function answering(promise: ResponsePromise, { outbox }: ClientOptions): ResponsePromise {
+  const shortcuts = promise as unknown as Record<string, (schema?: unknown) => Promise<unknown>>;
+  for (const type of ['json', 'text', 'arrayBuffer', 'blob', 'formData', 'bytes']) {
+    const native = shortcuts[type];
+    if (!native) continue;
+    shortcuts[type] = async (schema) => {
+      // At once: ky sets `Accept` by it before it sends.
+      const value = native(schema);
+      value.catch(() => {});
+      const response = await promise;
+      if (!isQueued(response)) return value;
+      if (typeof outbox === 'object' && 'answer' in outbox) return outbox.answer;
+      throw new QueuedError(idOf(response));
+    };
+  }
+  return promise;
+}
+
+/** The options of a call for ky: ours as plain data, and our translation after every other init hook. */
+function prepared(options: ClientOptions, translate: (options: Options) => void): Options {
+  const plain = plainForKy(options);
+  const hooks = plain['hooks'] as Partial<Hooks> | undefined;
+  return { ...plain, hooks: { ...hooks, init: [...(hooks?.init ?? []), translate] } } as Options;
+}
+
+/**
+ * Refuses policy values, which ky's deep merge would turn into `{}`, and makes harmless what it would merge wrongly:
+ * `true` over an object erases the object, so it becomes `{}`.
+ */
+function plainForKy(options: object): Record<string, unknown> {
+  const plain: Record<string, unknown> = { ...options };
+  for (const name of OURS) {
+    if (typeof plain[name] === 'function' && name !== 'waitUntil')
+      throw new ConfigurationError(name, plain[name], 'it is given to createClient; calls and extend() take options only');
+    if (plain[name] === true) plain[name] = {};
+  }
+  return plain;
+}
+
+/** Takes what the pipeline carries out from ky's hands, per call, when every other hook has spoken. */
+const translation = (forced: number) => (given: Options) => {
+  const options = given as Record<string, unknown>;
+  const holdfast: Record<string, unknown> = {};
+  for (const name of PER_CALL) {
+    if (options[name] !== undefined) holdfast[name] = options[name];
+    delete options[name];
+  }
+  const limits = withTotal(options['timeout'], options['totalTimeout']);
+  if (limits !== undefined) holdfast['timeout'] = limits;
+  const { retry, hooks } = given;
+  const spoken = retrying(retry, hooks?.beforeRetry ?? [], given);
+  if (spoken !== undefined) holdfast['retry'] = spoken;
+  Object.assign(options, {
+    holdfast,
+    timeout: false,
+    totalTimeout: false,
+    // Forced retries are ky's; all others are the pipeline's.
+    retry: { limit: limitOf(retry, forced), shouldRetry: () => false },
+  });
+};
+
+/** ky's `timeout` is the attempt's, `totalTimeout` the call's. */
+function withTotal(timeout: unknown, total: unknown): FetchOptions['timeout'] {
+  if (total === undefined) return timeout as FetchOptions['timeout'];
+  const rest = typeof timeout === 'object' ? timeout : timeout === undefined ? {} : { attempt: timeout };
+  return { ...rest, total } as FetchOptions['timeout'];
+}
+
+const limitOf = (retry: unknown, standard: number): number => {
+  if (retry === false) return 0;
+  const limit = typeof retry === 'object' ? (retry as { limit?: number }).limit : (retry as number | undefined);
+  return limit ?? standard;
+};
+
+/** ky's `shouldRetry` and `beforeRetry` get what ky would give them. */
+function retrying(retry: unknown, hooks: NonNullable<Hooks['beforeRetry']>, options: Options): unknown {
+  const own = typeof retry === 'object' ? (retry as RetryOptions) : retry === undefined ? {} : undefined;
+  if (!own && hooks.length === 0) return retry;
+  const { shouldRetry } = own ?? {};
+  if (hooks.length === 0 && !shouldRetry) return retry;
+  const explained = ({ request, response, error, retryCount }: RetryState) => ({
+    request,
+    retryCount,
+    options: options as never,
+    error: error ?? (new HTTPError(response as never, request as never, options as never) as Error),
+  });
+  return {
+    ...(own ?? { limit: limitOf(retry, 0) }),
+    ...(shouldRetry && { shouldRetry: (state: RetryState) => shouldRetry(explained(state) as never) }),
+    ...(hooks.length > 0 && {
+      beforeRetry: async (state: RetryState) => {
+        for (const hook of hooks) {
+          const word = await hook(explained(state) as never);
+          if (word === ky.stop) throw new StoppedError();
+          if (word instanceof Request || word instanceof Response) return word;
+        }
+        return undefined;
+      },
+    }),
+  };
+}
+
+/** A `beforeRetry` hook returned `ky.stop`: the promise gives `undefined`, as ky's does. */
+class StoppedError extends Error {}
+
+const idOf = (queued: Response): string => decodeURIComponent(queued.headers.get('holdfast-outbox-id') ?? '');

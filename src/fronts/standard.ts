@@ -1,0 +1,48 @@
+import type { Policy } from '../core/contract.ts';
+import { type Breaker, type BreakerOptions, breaker } from '../policies/breaker.ts';
+import type { Outbox } from '../policies/outbox/outbox.ts';
+import type { CallOutbox } from '../policies/outbox/options.ts';
+import { type RetryOption, retry } from '../policies/retry.ts';
+import type { CallStaleCache, StaleCache } from '../policies/cache/cache.ts';
+import { attemptTimeout, type TimeoutOption, totalTimeout } from '../policies/timeout.ts';
+
+/** The policies of the standard order. The first three are built in; the others cost nothing until they are imported. */
+export interface StandardOptions {
+  readonly timeout?: TimeoutOption | undefined;
+  readonly retry?: RetryOption | undefined;
+  /** Options, or a breaker that other pipelines share. */
+  readonly breaker?: BreakerOptions | Breaker | false | undefined;
+  readonly staleCache?: StaleCache | undefined;
+  readonly outbox?: Outbox | undefined;
+}
+
+/** What one call (or a route, or `configure`) may say. `false` switches a policy off. */
+export interface FetchOptions {
+  readonly timeout?: TimeoutOption | undefined;
+  readonly retry?: RetryOption | undefined;
+  readonly breaker?: boolean | undefined;
+  readonly staleCache?: CallStaleCache | boolean | undefined;
+  /** `true` or options: this write is kept until it is delivered. */
+  readonly outbox?: CallOutbox | boolean | undefined;
+  /** Takes work that outlives this response; in workers `ctx.waitUntil`. */
+  readonly waitUntil?: ((work: Promise<unknown>) => void) | undefined;
+}
+
+/**
+ * The standard order, outermost first. See `src/README.md` for the reasons.
+ *
+ * @returns an array; anyone can write another.
+ */
+export function standard(options: StandardOptions = {}): Policy[] {
+  // What is switched off for the pipeline may still be switched on for a call, except what has to have a state.
+  const { timeout, outbox, staleCache } = options;
+  const policies: (Policy | false | undefined)[] = [
+    outbox,
+    staleCache,
+    totalTimeout(timeout),
+    retry(options.retry),
+    options.breaker !== false && (typeof options.breaker === 'function' ? options.breaker : breaker(options.breaker)),
+    attemptTimeout(timeout),
+  ];
+  return policies.filter((policy) => !!policy);
+}

@@ -1,0 +1,54 @@
+export type {
+  Attempt,
+  Call,
+  CallOptions,
+  Clock,
+  Connectivity,
+  Handler,
+  Home,
+  Host,
+  Policy,
+} from './core/contract.ts';
+export { named } from './core/contract.ts';
+export type { Duration, Size } from './core/durations.ts';
+export type { HoldfastInit } from './core/entry.ts';
+export {
+  CapacityError,
+  type Category,
+  CircuitOpenError,
+  ClosedError,
+  ConfigurationError,
+  type Failure,
+  HoldfastError,
+  isFailure,
+  NetworkError,
+  StorageError,
+  TimeoutError,
+} from './core/errors.ts';
+export type { HoldfastEvent, OutboxEvent } from './core/events.ts';
+export type { Match } from './core/match.ts';
+export { type HoldfastFetch, type PipelineOptions, pipeline, type Route } from './core/pipeline.ts';
+export { isQueued, type Source, sourceOf } from './core/source.ts';
+export type { AtomicStore, Change, Decision, Item, RangeQuery, Store, StoredBody } from './core/store.ts';
+export { type CreateFetchOptions, createFetch } from './fronts/fetch.ts';
+export { outbox, staleCache } from './fronts/kept.ts';
+export { type Client, type ClientOptions, type CreateClientOptions, createClient, QueuedError } from './fronts/ky.ts';
+export { type FetchOptions, type StandardOptions, standard } from './fronts/standard.ts';
+export {
+  type Breaker,
+  type BreakerOptions,
+  breaker,
+  type CircuitChange,
+  type CircuitInfo,
+  type CircuitState,
+} from './policies/breaker.ts';
+export type { CallStaleCache, StaleCache, StaleCacheOptions } from './policies/cache/cache.ts';
+export { UndeliveredError } from './policies/outbox/answers.ts';
+export type { OutboxEntry, Reason } from './policies/outbox/entry.ts';
+export type { CallOutbox, Conflict, OutboxOptions } from './policies/outbox/options.ts';
+export type { Outbox } from './policies/outbox/outbox.ts';
+export type { EntriesQuery } from './policies/outbox/queue.ts';
+export { type Jitter, type RetryOption, type RetryOptions, type RetryState, retry } from './policies/retry.ts';
+export { attemptTimeout, type TimeoutOption, type TimeoutOptions, totalTimeout } from './policies/timeout.ts';
+export { type IndexedDBStoreOptions, indexedDBStore } from './stores/indexeddb.ts';
+export { memoryStore } from './stores/memory.ts';

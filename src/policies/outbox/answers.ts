@@ -1,0 +1,86 @@
+import type { Home } from '../../core/contract.ts';
+import { HoldfastError } from '../../core/errors.ts';
+import { rebuilt } from '../../core/rebuild.ts';
+import { SOURCE_HEADER } from '../../core/source.ts';
+import type { StoredBody } from '../../core/store.ts';
+import type { OutboxEntry, Reason, StoredResult } from './entry.ts';
+
+/** What became of an entry, as this page or another one found out. */
+export interface Settled {
+  readonly result: StoredResult;
+  readonly body: StoredBody | undefined;
+}
+
+/** A write will not be delivered by itself; it is kept as a dead letter, with the reason, or was removed. */
+export class UndeliveredError extends HoldfastError {
+  override name = 'UndeliveredError';
+  /** The entry's id. */
+  declare readonly id: string;
+  declare readonly reason: Reason;
+
+  constructor(code: 'dead-lettered' | 'outbox-removed' | 'outbox-unknown', id: string, reason: Reason) {
+    super(`outbox entry ${id}: ${code} (${reason.code})`, { code, category: 'unknown' });
+    Object.assign(this, { id, reason });
+  }
+}
+
+/**
+ * The origin's answer, or the error that says why there will be none.
+ *
+ * @throws {UndeliveredError} where the origin never answered.
+ */
+export function answerOf({ result, body }: Settled): Response {
+  const { response, id, reason = { code: 'unknown' } } = result;
+  if (!response) throw new UndeliveredError('dead-lettered', id, reason);
+  return rebuilt(body ?? null, response, response.headers as [string, string][]);
+}
+
+/** The answer to a write that waits. */
+export function queued({ id, request }: OutboxEntry): Response {
+  return rebuilt(
+    JSON.stringify({ queued: true, id }),
+    { status: 202, statusText: 'Accepted', url: request.url, type: 'default', redirected: false },
+    { 'content-type': 'application/json', [SOURCE_HEADER]: 'outbox', 'holdfast-outbox-id': encodeURIComponent(id) },
+  );
+}
+
+type Listener = (settled: Settled | undefined) => void;
+
+/**
+ * Those who wait for answers, in this page and (BroadcastChannel) in others. What goes over the channel is only the key:
+ * the answer is read from the store.
+ */
+export class Answers {
+  readonly #waiting = new Map<string, Set<Listener>>();
+  readonly #channel: BroadcastChannel | undefined;
+
+  /** @param home Closes the channel when it closes. @param durable Other pages read the same store. */
+  constructor(home: Home, durable: boolean) {
+    if (!durable || !home.host.sharesIO || typeof BroadcastChannel !== 'function') return;
+    this.#channel = new BroadcastChannel(`holdfast outbox ${home.name}`);
+    // In Node a channel keeps the process alive.
+    (this.#channel as { unref?(): void }).unref?.();
+    this.#channel.onmessage = ({ data }) => this.#tell(data, undefined);
+    home.signal.addEventListener('abort', () => this.#channel?.close(), { once: true });
+  }
+
+  /** @returns ends the waiting. */
+  wait(key: string, listener: Listener): () => void {
+    const listeners = this.#waiting.get(key) ?? new Set();
+    this.#waiting.set(key, listeners.add(listener));
+    return () => {
+      listeners.delete(listener);
+      if (listeners.size === 0) this.#waiting.delete(key);
+    };
+  }
+
+  /** Tells everybody that an entry has been settled. */
+  settled(key: string, settled: Settled): void {
+    this.#tell(key, settled);
+    this.#channel?.postMessage(key);
+  }
+
+  #tell(key: string, settled: Settled | undefined): void {
+    for (const listener of this.#waiting.get(key) ?? []) listener(settled);
+  }
+}

@@ -1,0 +1,106 @@
+import type { ResponseFacts } from '../../core/rebuild.ts';
+import { withBody } from '../../core/replay.ts';
+import type { StoredBody } from '../../core/store.ts';
+
+/** A write that has been accepted, as it is stored; its body is a record of its own. */
+export interface OutboxEntry {
+  /** Given by the application, or made on acceptance; those that are made sort by time. */
+  readonly id: string;
+  /** The store's key of the entry. */
+  readonly key: string;
+  /** Goes with every sending of it, so that the origin can tell a repetition. */
+  readonly idempotencyKey: string;
+  readonly partition: string;
+  readonly lane: string;
+  readonly origin: string;
+  readonly state: 'waiting' | 'dead';
+  /** Wall times in ms. */
+  readonly acceptedAt: number;
+  readonly expiresAt: number;
+  /** It is not sent before. */
+  readonly notBefore: number;
+  /** The origin asked for this wait; being online again does not end it. */
+  readonly asked?: boolean;
+  /** Sendings that got an answer or might have reached the origin. */
+  readonly attempts: number;
+  readonly request: StoredRequest;
+  /** Bytes of the body. */
+  readonly size: number;
+  /** Options of the call that hold for its sendings, as plain data. */
+  readonly options: { readonly [policy: string]: unknown };
+  readonly meta?: unknown;
+  /** Why the last sending did not deliver it. */
+  readonly reason?: Reason;
+}
+
+/** Why an entry was not delivered. */
+export interface Reason {
+  /** `'http'`, `'expired'`, `'attempts'`, or the code of an error. */
+  readonly code: string;
+  readonly status?: number;
+  readonly message?: string;
+  /** RFC 9457 problem details that the origin gave. */
+  readonly problem?: unknown;
+}
+
+export interface StoredRequest {
+  readonly url: string;
+  readonly method: string;
+  readonly headers: readonly (readonly [string, string])[];
+  readonly credentials: RequestCredentials;
+  readonly mode: RequestMode;
+  readonly redirect: RequestRedirect;
+  readonly referrerPolicy: ReferrerPolicy;
+}
+
+/** An answer that can be asked for later. */
+export interface StoredResult {
+  readonly id: string;
+  /** Wall time in ms. */
+  readonly settledAt: number;
+  readonly delivered: boolean;
+  /** Absent where there never was an answer. */
+  readonly response?: ResponseFacts & { readonly headers: readonly (readonly [string, string])[] };
+  readonly reason?: Reason;
+}
+
+/** Headers that say nothing of who sent them. */
+const SAFE = [
+  'accept',
+  'accept-language',
+  'content-encoding',
+  'content-language',
+  'content-type',
+  'if-match',
+  'if-modified-since',
+  'if-none-match',
+  'if-unmodified-since',
+  'prefer',
+];
+
+/** Splits a request's headers into those that may be written to disk and those that may not. */
+export function sortHeaders(headers: Headers, alsoKeep: readonly string[]): { kept: [string, string][]; dropped: string[] } {
+  const kept: [string, string][] = [];
+  const dropped: string[] = [];
+  headers.forEach((value, name) => {
+    if (SAFE.includes(name) || alsoKeep.includes(name)) kept.push([name, value]);
+    else dropped.push(name);
+  });
+  return { kept, dropped };
+}
+
+export function storedRequest(request: Request, headers: [string, string][]): StoredRequest {
+  const { url, method, credentials, mode, redirect, referrerPolicy } = request;
+  return { url, method, headers, credentials, mode, redirect, referrerPolicy };
+}
+
+/** The request as it was accepted, without what was not written to disk. */
+export function revived({ request }: OutboxEntry, body: StoredBody | undefined): Request {
+  const { url, method, headers, credentials, mode, redirect, referrerPolicy } = request;
+  const init: Record<string, unknown> = { method, headers: headers as [string, string][] };
+  // Workers and some servers' runtimes know fewer of these, and throw at a value that they do not know.
+  for (const [name, value] of Object.entries({ credentials, redirect, referrerPolicy })) if (value) init[name] = value;
+  if (mode === 'cors' || mode === 'same-origin') init['mode'] = mode;
+  const bare = new Request(url, init);
+  return body === undefined ? bare : withBody(bare, body);
+}

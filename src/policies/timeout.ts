@@ -1,0 +1,155 @@
+import { aborter, follow } from '../core/abort.ts';
+import { dropBody, watchBody } from '../core/body.ts';
+import { limit, memoized, readOptions } from '../core/check.ts';
+import { type Call, type Handler, named, type Policy } from '../core/contract.ts';
+import type { Duration } from '../core/durations.ts';
+import { ConfigurationError, TimeoutError } from '../core/errors.ts';
+import { hasBody, knownSize } from '../core/replay.ts';
+
+export interface TimeoutOptions {
+  /** Until the response is handed over: all attempts, waits and queues. Default 30 s, or `attempt` where that is more. */
+  readonly total?: Duration | false;
+  /** From sending one request to its headers. Default 10 s. */
+  readonly attempt?: Duration | false;
+  /** Between two chunks of a body, while somebody waits for one; not for `text/event-stream`. Default 10 s. */
+  readonly idle?: Duration | false;
+}
+
+/** A duration alone is the attempt's. `false` switches off all three. */
+export type TimeoutOption = TimeoutOptions | Duration | false;
+
+interface Limits {
+  total: number;
+  attempt: number;
+  idle: number;
+  /** The limits are our guess, not the application's word. */
+  guessed: { total: boolean; attempt: boolean };
+}
+
+const DEFAULTS = { total: 30_000, attempt: 10_000, idle: 10_000 };
+
+/** Uploads larger than this take a time that nobody can guess. */
+const LARGE_UPLOAD = 256_000;
+
+function readLimits(given: unknown): Limits {
+  const options =
+    given === false
+      ? { total: given, attempt: given, idle: given }
+      : typeof given === 'object'
+        ? (given as TimeoutOptions)
+        : { attempt: given as Duration };
+  const read = readOptions('timeout', options, { total: limit, attempt: limit, idle: limit }, DEFAULTS);
+  const guessed = { total: options.total === undefined, attempt: options.attempt === undefined };
+  if (read.attempt > read.total) {
+    if (guessed.total) read.total = read.attempt;
+    else if (guessed.attempt) read.attempt = read.total;
+    else if (read.attempt !== Infinity)
+      throw new ConfigurationError('timeout.attempt', options.attempt, `expected at most total (${read.total} ms)`);
+  }
+  return { ...read, guessed };
+}
+
+/** What the limits of a pipeline are where a call names none. */
+function limitsFor(base: TimeoutOption | undefined): (call: Call) => Limits {
+  const standard = readLimits(base ?? {});
+  const merged = memoized((own) => readLimits(typeof base === 'object' && typeof own === 'object' ? { ...base, ...own } : own));
+  return ({ options: { timeout } }) => (timeout === undefined ? standard : merged(timeout));
+}
+
+const isLargeUpload = (request: Request): boolean => hasBody(request) && (knownSize(request) ?? Infinity) > LARGE_UPLOAD;
+
+/**
+ * Bounds the whole call until its response is handed over: attempts, backoff and queues.
+ *
+ * @param base Default: `total` 30 s; not for uploads over 256 kB or of unknown size unless it was named.
+ * @throws {TimeoutError} code `timeout-total`.
+ */
+export function totalTimeout(base?: TimeoutOption): Policy {
+  const limits = limitsFor(base);
+  return named(
+    'totalTimeout',
+    (next) => (request, call) => {
+      const { total, guessed } = limits(call);
+      if (total === Infinity || (guessed.total && isLargeUpload(request))) return next(request, call);
+      const deadline = call.host.clock.ticks() + total;
+      return limited('total', total, next, request, { ...call, deadline });
+    },
+    { option: 'timeout' },
+  );
+}
+
+/**
+ * Bounds one attempt: the time to its headers, and the time between two chunks of its body.
+ *
+ * @param base Default: `attempt` 10 s, `idle` 10 s.
+ * @throws {TimeoutError} code `timeout-attempt`; while the body is read, `timeout-idle`.
+ */
+export function attemptTimeout(base?: TimeoutOption): Policy {
+  const limits = limitsFor(base);
+  return named(
+    'attemptTimeout',
+    (next) => (request, call) => {
+      const { attempt, idle, guessed } = limits(call);
+      const bounded =
+        attempt === Infinity || (guessed.attempt && isLargeUpload(request))
+          ? next(request, call)
+          : limited('attempt', attempt, next, request, call);
+      return idle === Infinity ? bounded : bounded.then((response) => idleLimited(response, idle, call));
+    },
+    { option: 'timeout' },
+  );
+}
+
+function refuse(limit: 'total' | 'attempt' | 'idle', ms: number, { id: callId, origin, emit }: Call): TimeoutError {
+  emit?.({ type: 'timeout', callId, origin, limit, ms });
+  return new TimeoutError(limit, ms, { callId, origin });
+}
+
+/** Races the handler against the clock and the caller, so that a transport deaf to its signal does not hang the call. */
+function limited(kind: 'total' | 'attempt', ms: number, next: Handler, request: Request, call: Call): Promise<Response> {
+  return new Promise((resolve, reject) => {
+    const own = aborter();
+    let settled = false;
+    const abort = (reason: unknown): void => {
+      settle();
+      own.abort(reason);
+      reject(reason);
+    };
+    const cancel = call.host.clock.after(ms, () => abort(refuse(kind, ms, call)));
+    const unfollow = follow(call.signal, abort);
+    const settle = (): void => {
+      settled = true;
+      cancel();
+      unfollow();
+    };
+    next(request, { ...call, signal: own.signal }).then(
+      (response) => {
+        if (settled) return dropBody(response);
+        settle();
+        resolve(response);
+      },
+      (error) => {
+        settle();
+        reject(error);
+      },
+    );
+  });
+}
+
+/** The clock runs only while somebody waits for a chunk: a slow reader is not the origin's fault. */
+function idleLimited(response: Response, ms: number, call: Call): Response {
+  if (response.body === null || response.headers.get('content-type')?.startsWith('text/event-stream')) return response;
+  let cancel: (() => void) | undefined;
+  const stop = (): void => {
+    cancel?.();
+    cancel = undefined;
+  };
+  const body = watchBody(response, {
+    waiting() {
+      cancel ??= call.host.clock.after(ms, () => body?.break(refuse('idle', ms, call)));
+    },
+    arrived: stop,
+    settled: stop,
+  });
+  return response;
+}

@@ -1,0 +1,75 @@
+import { StorageError } from '../core/errors.ts';
+
+/** A connection that is opened when it is needed. */
+export interface Connection {
+  transaction<T>(
+    stores: readonly string[],
+    mode: IDBTransactionMode,
+    durability: IDBTransactionDurability | undefined,
+    run: (transaction: IDBTransaction) => T | PromiseLike<T>,
+  ): Promise<T>;
+  close(): Promise<void>;
+}
+
+/** @param upgrade Builds the object stores of a new database. */
+export function openDatabase(name: string, version: number, upgrade: (database: IDBDatabase) => void): Connection {
+  let opening: Promise<IDBDatabase> | undefined;
+
+  const forget = (): void => {
+    opening = undefined;
+  };
+
+  const open = (): Promise<IDBDatabase> => {
+    opening ??= new Promise<IDBDatabase>((resolve, reject) => {
+      if (!globalThis.indexedDB) throw new StorageError('there is no IndexedDB here');
+      const request = indexedDB.open(name, version);
+      request.onupgradeneeded = () => upgrade(request.result);
+      request.onblocked = () =>
+        reject(new StorageError(`the database '${name}' is held open by another tab with an older version of this page`));
+      request.onerror = () => reject(request.error);
+      request.onsuccess = () => {
+        const database = request.result;
+        // The browser takes the connection away (storage cleared, disk trouble), or another tab wants a newer version.
+        database.onclose = forget;
+        database.onversionchange = () => {
+          forget();
+          database.close();
+        };
+        resolve(database);
+      };
+    });
+    // A failed open is not remembered: private mode may end, a blocking tab may close.
+    opening.catch(forget);
+    return opening;
+  };
+
+  const begin = async (
+    stores: readonly string[],
+    mode: IDBTransactionMode,
+    durability: IDBTransactionDurability | undefined,
+  ): Promise<IDBTransaction> => {
+    const options = durability && { durability };
+    try {
+      return (await open()).transaction([...stores], mode, options);
+    } catch (error) {
+      // The connection was closed under us, without an event in some engines.
+      if (!(error instanceof DOMException) || error.name !== 'InvalidStateError') throw error;
+      forget();
+      return (await open()).transaction([...stores], mode, options);
+    }
+  };
+
+  return {
+    async transaction(stores, mode, durability, run) {
+      return run(await begin(stores, mode, durability));
+    },
+    async close() {
+      const closing = opening;
+      forget();
+      await closing?.then(
+        (database) => database.close(),
+        () => {},
+      );
+    },
+  };
+}

@@ -1,0 +1,92 @@
+import { get, promisifyRequest, type UseStore } from 'idb-keyval';
+import { StorageError } from '../core/errors.ts';
+import { type AtomicStore, endOf, type Item, type StoredBody } from '../core/store.ts';
+import { openDatabase } from './idb-connection.ts';
+import { groupCommit } from './idb-group-commit.ts';
+import { applyChanges, BODIES, BY_GROUP, createLayout, ITEMS, VERSION } from './idb-layout.ts';
+
+export interface IndexedDBStoreOptions {
+  /** The database. Default `'holdfast'`. Stores of one name share their entries. */
+  readonly name?: string;
+}
+
+/**
+ * Keeps entries in IndexedDB: items and bodies as separate records, strict durability where it is asked for.
+ *
+ * The database is opened at the first use, and again when the browser has closed the connection. An open that failed or
+ * is blocked is an error of that operation and is tried again at the next.
+ *
+ * @throws {StorageError} from each operation that failed, with the platform's error as `cause`.
+ */
+export function indexedDBStore({ name = 'holdfast' }: IndexedDBStoreOptions = {}): AtomicStore {
+  const connection = openDatabase(name, VERSION, createLayout);
+
+  /** idb-keyval's seam, over our own connection. */
+  const over =
+    (store: string): UseStore =>
+    (mode, callback) =>
+      connection.transaction([store], mode, undefined, (transaction) => callback(transaction.objectStore(store)));
+
+  const items = over(ITEMS);
+  const bodies = over(BODIES);
+  const change = groupCommit(connection);
+
+  return {
+    name: `indexeddb:${name}`,
+    durable: true,
+    get: (key) => explained('get', () => get<Item>(key, items)),
+    body: (key) => explained('body', () => get<StoredBody>(key, bodies)),
+    range: ({ prefix = '', group, after = '', limit }) =>
+      explained('range', () =>
+        items('readonly', (store) => {
+          const low = after > prefix ? after : prefix;
+          const high = endOf(prefix);
+          if (low > high) return [];
+          const open = low === after;
+          const source = group === undefined ? store : store.index(BY_GROUP);
+          const range =
+            group === undefined
+              ? IDBKeyRange.bound(low, high, open)
+              : IDBKeyRange.bound([group, low], [group, high], open);
+          return promisifyRequest<Item[]>(source.getAll(range, limit));
+        }),
+      ),
+    groups: (prefix) => explained('groups', () => items('readonly', (store) => distinct(store.index(BY_GROUP), prefix))),
+    write: (changes) =>
+      explained('write', () =>
+        connection.transaction([ITEMS, BODIES], 'readwrite', undefined, (transaction) => {
+          applyChanges(transaction, changes);
+          return promisifyRequest(transaction);
+        }),
+      ),
+    change: (keys, decide, options) => explained('change', () => change(keys, decide, options)),
+    close: () => connection.close(),
+  };
+}
+
+/** Jumps from group to group instead of reading what is in them. */
+async function distinct(index: IDBIndex, prefix: string): Promise<string[]> {
+  const found: string[] = [];
+  const request = index.openKeyCursor(IDBKeyRange.bound([prefix], [endOf(prefix)]));
+  return new Promise((resolve, reject) => {
+    request.onerror = () => reject(request.error);
+    request.onsuccess = () => {
+      const cursor = request.result;
+      if (!cursor) return resolve(found);
+      const [group] = cursor.key as [string];
+      found.push(group);
+      cursor.continue([group, []]);
+    };
+  });
+}
+
+/** What `decide` throws is the caller's; everything else says which operation failed. */
+async function explained<T>(operation: string, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (cause) {
+    // A transaction that the browser gave up has no error at all.
+    if (cause !== null && !(cause instanceof DOMException)) throw cause;
+    throw new StorageError(`IndexedDB: ${operation} failed: ${cause ?? 'the transaction was aborted'}`, { cause });
+  }
+}

@@ -1,0 +1,118 @@
+import type { Clock } from '../core/contract.ts';
+
+/** A clock on which hours pass in an instant, in the order in which things would happen. */
+export interface VirtualClock extends Clock {
+  /** Foreground waits that ran to their end, in ms, in order. Waits that were cancelled are not among them. */
+  readonly slept: number[];
+  /** Timers that have neither fired nor been cancelled. */
+  readonly pending: number;
+  /** Time stands still while this work goes on: what is not on this clock (stores, real I/O) needs real time. */
+  busy<T>(work: Promise<T>): Promise<T>;
+  /** Lets time pass, with everything that is due in it, background timers too. */
+  advance(ms: number): Promise<void>;
+  /** Sets the wall clock, as an administrator or a time server does; durations are not affected. */
+  jump(ms: number): void;
+}
+
+interface Timer {
+  readonly at: number;
+  readonly ms: number;
+  readonly task: () => void;
+  readonly background: boolean;
+}
+
+/**
+ * Goes on to the next timer by itself whenever nothing is busy and one macrotask has passed; background timers alone do
+ * not make it go on.
+ *
+ * @param start Wall time in ms at the beginning. Default 2026-01-01.
+ */
+export function virtualClock(start: number = Date.UTC(2026, 0, 1)): VirtualClock {
+  const timers = new Set<Timer>();
+  const slept: number[] = [];
+  let ticks = 0;
+  let wall = start;
+  let busy = 0;
+  let pumping = false;
+
+  const next = (until = Infinity, alsoBackground = true): Timer | undefined => {
+    let first: Timer | undefined;
+    for (const timer of timers)
+      if (timer.at <= until && (alsoBackground || !timer.background) && (!first || timer.at < first.at)) first = timer;
+    return first;
+  };
+
+  const pass = (to: number): void => {
+    wall += Math.max(0, to - ticks);
+    ticks = Math.max(to, ticks);
+  };
+
+  const fire = (timer: Timer): void => {
+    timers.delete(timer);
+    pass(timer.at);
+    if (!timer.background) slept.push(timer.ms);
+    timer.task();
+  };
+
+  const quiet = async (): Promise<void> => {
+    do await macrotask();
+    while (busy > 0);
+  };
+
+  const pump = async (): Promise<void> => {
+    for (;;) {
+      await quiet();
+      const foreground = next(Infinity, false);
+      if (!foreground) break;
+      // Everything that is due until then, background timers too, in order.
+      fire(next(foreground.at) as Timer);
+    }
+    pumping = false;
+  };
+
+  return {
+    slept,
+    get pending() {
+      return timers.size;
+    },
+    now: () => wall,
+    ticks: () => ticks,
+    after(ms, task, { background = false } = {}) {
+      if (ms === Infinity) return () => {};
+      const timer = { at: ticks + Math.max(0, ms), ms, task, background };
+      timers.add(timer);
+      if (!pumping && !background) {
+        pumping = true;
+        void pump();
+      }
+      return () => timers.delete(timer);
+    },
+    async busy(work) {
+      busy++;
+      try {
+        return await work;
+      } finally {
+        busy--;
+      }
+    },
+    async advance(ms) {
+      const until = ticks + ms;
+      for (;;) {
+        await quiet();
+        const timer = next(until);
+        if (!timer) break;
+        fire(timer);
+      }
+      pass(until);
+    },
+    jump(ms) {
+      wall += ms;
+    },
+  };
+}
+
+/** Lets everything that is ready happen first. */
+export function macrotask(): Promise<void> {
+  const { setImmediate } = globalThis as { setImmediate?: (task: () => void) => void };
+  return new Promise((done) => (setImmediate ? setImmediate(done) : setTimeout(done, 0)));
+}

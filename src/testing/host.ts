@@ -1,0 +1,49 @@
+import type { Connectivity, Host } from '../core/contract.ts';
+import { type VirtualClock, virtualClock } from './clock.ts';
+
+export interface TestHost extends Host {
+  readonly clock: VirtualClock;
+  readonly online: SwitchedConnectivity;
+}
+
+export interface SwitchedConnectivity extends Connectivity {
+  set(online: boolean): void;
+}
+
+/** A network that goes up and down when the test says so. */
+export function switchedConnectivity(): SwitchedConnectivity {
+  const listeners = new Set<(online: boolean) => void>();
+  let state = true;
+  return {
+    get state() {
+      return state;
+    },
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    set(online) {
+      state = online;
+      for (const listener of [...listeners]) listener(online);
+    },
+  };
+}
+
+/** Chance that is the same in every run with the same seed (mulberry32). */
+export function seeded(seed = 1): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Virtual time, seeded chance, a network with a switch. */
+export const testHost = ({ seed = 1, sharesIO = true, clock = virtualClock() } = {}): TestHost => ({
+  clock,
+  random: seeded(seed),
+  online: switchedConnectivity(),
+  sharesIO,
+});

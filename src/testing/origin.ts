@@ -1,0 +1,101 @@
+import type { Clock } from '../core/contract.ts';
+import type { Fetch } from '../core/transport.ts';
+
+/** What the origin does with one request. */
+export type Step = Response | Error | ((request: Request, signal: AbortSignal) => Response | Promise<Response>);
+
+/** A request as the origin saw it. */
+export interface Seen {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: Headers;
+  readonly body: string;
+  /** On the clock's ticks. */
+  readonly at: number;
+}
+
+export interface ScriptedOrigin {
+  /** The transport to give to a pipeline. */
+  readonly fetch: Fetch;
+  /** Everything that came, in order. */
+  readonly seen: Seen[];
+  /** Adds steps; a step is for one request. After the last step every answer is `ok()`. */
+  replies(...steps: Step[]): void;
+  /** The answer to everything that no step is for. */
+  otherwise(step: Step): void;
+}
+
+/** An origin that answers by a script, on the test's clock, and honours the signal as a platform's fetch does. */
+export function scriptedOrigin(clock: Pick<Clock, 'ticks'>): ScriptedOrigin {
+  const script: Step[] = [];
+  const seen: Seen[] = [];
+  let standard: Step = () => ok();
+  return {
+    seen,
+    replies: (...steps) => void script.push(...steps),
+    otherwise: (step) => {
+      standard = step;
+    },
+    async fetch(request, { signal: given }) {
+      const signal = given ?? new AbortController().signal;
+      const { method, url, headers } = request;
+      const at = clock.ticks();
+      const step = script.shift() ?? standard;
+      seen.push({ method, url, headers: new Headers(headers), body: await request.text(), at });
+      signal.throwIfAborted();
+      if (step instanceof Error) throw step;
+      if (typeof step !== 'function') return step;
+      return new Promise((resolve, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+        new Promise<Response>((give) => give(step(request, signal))).then(resolve, reject);
+      });
+    },
+  };
+}
+
+export const ok = (body: BodyInit | null = 'ok', init?: ResponseInit): Response => new Response(body, init);
+
+/** An answer with a status and, perhaps, headers. */
+export const status = (code: number, headers: HeadersInit = {}): Response =>
+  new Response([204, 205, 304].includes(code) ? null : `status ${code}`, { status: code, headers });
+
+/** As platforms say it. */
+export const networkError = (message = 'Failed to fetch'): TypeError => new TypeError(message);
+
+/** Never answers. */
+export const hang = (): Step => () => new Promise(() => {});
+
+/** Answers after `ms` on the clock. */
+export const slow =
+  (clock: Clock, ms: number, response: () => Response = () => ok()): Step =>
+  (_, signal) =>
+    new Promise((resolve) => {
+      const cancel = clock.after(ms, () => resolve(response()));
+      signal.addEventListener('abort', cancel, { once: true });
+    });
+
+/** A body that breaks off after its first part. */
+export function brokenBody(part = 'half'): Response {
+  const chunks = [new TextEncoder().encode(part)];
+  return new Response(
+    new ReadableStream({
+      pull(controller) {
+        const chunk = chunks.shift();
+        if (chunk) controller.enqueue(chunk);
+        else controller.error(new TypeError('terminated'));
+      },
+    }),
+  );
+}
+
+/** A body that stops after its first part and never goes on; `cancelled` tells whether its reader gave it up. */
+export function stalledBody(part = 'half'): { response: Response; cancelled: () => boolean } {
+  let gone = false;
+  const stream = new ReadableStream({
+    start: (controller) => controller.enqueue(new TextEncoder().encode(part)),
+    cancel: () => {
+      gone = true;
+    },
+  });
+  return { response: new Response(stream), cancelled: () => gone };
+}

@@ -1,0 +1,197 @@
+import { describe, expect, test } from 'vitest';
+import { attemptTimeout, type TimeoutOption, totalTimeout } from '../../src/policies/timeout.ts';
+import { hang, ok, slow, stalledBody } from '../../src/testing/index.ts';
+import { ORIGIN, scenario } from '../support/scenario.ts';
+
+const URL_ = `${ORIGIN}/orders`;
+const both = (options?: TimeoutOption) => scenario([totalTimeout(options), attemptTimeout(options)]);
+
+describe('an attempt', () => {
+  test('has 10 s to its headers', async () => {
+    const { fetch, origin, clock, told } = both();
+    origin.replies(hang());
+    await expect(fetch(URL_)).rejects.toMatchObject({
+      name: 'TimeoutError',
+      code: 'timeout-attempt',
+      category: 'timeout',
+      transient: true,
+      origin: ORIGIN,
+    });
+    expect(clock.ticks()).toBe(10_000);
+    expect(told('timeout')).toMatchObject([{ limit: 'attempt', ms: 10_000 }]);
+  });
+
+  test('ends even where the transport is deaf to its signal, and a late answer is given up', async () => {
+    const { response, cancelled } = stalledBody();
+    const { fetch, clock } = scenario([attemptTimeout('1s')], {
+      fetch: () => new Promise((resolve) => void clock.after(2_000, () => resolve(response))),
+    });
+    await expect(fetch(URL_)).rejects.toMatchObject({ code: 'timeout-attempt' });
+    expect(clock.ticks()).toBe(1_000);
+    await clock.advance(5_000);
+    expect(cancelled()).toBe(true);
+  });
+
+  test('leaves no timer behind', async () => {
+    const { fetch, clock } = both();
+    await (await fetch(URL_)).text();
+    expect(clock.pending).toBe(0);
+  });
+});
+
+describe('a body', () => {
+  test('that stalls does not hang the call, whichever way it is read', async () => {
+    const readers: ((response: Response) => Promise<unknown>)[] = [
+      (response) => response.text(),
+      (response) => response.json(),
+      (response) => response.arrayBuffer(),
+      (response) => response.blob(),
+      (response) => response.clone().text(),
+      (response) => new Response(response.body).text(),
+      async (response) => {
+        const reader = (response.body as ReadableStream).getReader();
+        for (;;) if ((await reader.read()).done) return;
+      },
+    ];
+    for (const read of readers) {
+      const { fetch, origin, clock } = both();
+      const { response, cancelled } = stalledBody();
+      origin.replies(response);
+      await expect(read(await fetch(URL_))).rejects.toMatchObject({ name: 'TimeoutError', code: 'timeout-idle' });
+      expect(clock.ticks()).toBe(10_000);
+      expect(cancelled()).toBe(true);
+    }
+  });
+
+  test('that is read slowly is not the origin’s fault', async () => {
+    const { fetch, clock } = both();
+    const response = await fetch(URL_);
+    await clock.advance(60_000);
+    expect(await response.text()).toBe('ok');
+  });
+
+  test('that drips longer than every limit is read to its end', async () => {
+    const { fetch, origin, clock } = both();
+    let left = 20;
+    const stream = new ReadableStream({
+      pull: (controller) =>
+        new Promise<void>((done) => {
+          clock.after(9_000, () => {
+            controller.enqueue(new TextEncoder().encode('x'));
+            if (--left === 0) controller.close();
+            done();
+          });
+        }),
+    });
+    origin.replies(new Response(stream));
+    expect(await (await fetch(URL_)).text()).toHaveLength(20);
+    expect(clock.ticks()).toBeGreaterThan(170_000);
+  });
+
+  test('of an event stream may be silent', async () => {
+    const { fetch, origin, clock } = both();
+    const { response } = stalledBody();
+    origin.replies(new Response(response.body, { headers: { 'content-type': 'text/event-stream' } }));
+    const reader = ((await fetch(URL_)).body as ReadableStream).getReader();
+    await reader.read();
+    let ended = false;
+    reader.read().then(
+      () => {
+        ended = true;
+      },
+      () => {
+        ended = true;
+      },
+    );
+    await clock.advance(3_600_000);
+    expect(ended).toBe(false);
+  });
+});
+
+describe('the total', () => {
+  test('is over when the response is handed over', async () => {
+    const { fetch, origin, clock } = both({ total: '3s', attempt: '3s' });
+    origin.replies(slow(clock, 2_000));
+    const response = await fetch(URL_);
+    await clock.advance(10_000);
+    expect(await response.text()).toBe('ok');
+  });
+
+  test('ends what waits', async () => {
+    const { fetch, origin, clock } = both({ total: '3s', attempt: false });
+    origin.replies(hang());
+    await expect(fetch(URL_)).rejects.toMatchObject({ code: 'timeout-total' });
+    expect(clock.ticks()).toBe(3_000);
+  });
+
+  test('gives way to an attempt that was named longer', async () => {
+    const { fetch, origin, clock } = both('60s');
+    origin.replies(slow(clock, 59_000));
+    expect((await fetch(URL_)).status).toBe(200);
+  });
+});
+
+describe('uploads', () => {
+  const large = 'x'.repeat(300_000);
+
+  test.each([
+    ['over 256 kB', () => ({ body: large })],
+    ['of a size that nobody knows', () => ({ body: new Blob([large]) })],
+  ])('%s have no guessed limit', async (_, init) => {
+    const { fetch, origin, clock } = both();
+    origin.replies(slow(clock, 120_000));
+    expect((await fetch(URL_, { method: 'POST', ...init() })).status).toBe(200);
+  });
+
+  test('have the limit that was named', async () => {
+    const { fetch, origin } = both({ attempt: '5s' });
+    origin.replies(hang());
+    await expect(fetch(URL_, { method: 'POST', body: large })).rejects.toMatchObject({ code: 'timeout-attempt' });
+  });
+});
+
+describe('the caller', () => {
+  test('gets its own reason back, before and during', async () => {
+    const { fetch, origin, clock } = both();
+    const reason = new Error('mine');
+    await expect(fetch(URL_, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    expect(origin.seen).toHaveLength(0);
+    const controller = new AbortController();
+    origin.replies(hang());
+    clock.after(500, () => controller.abort(reason));
+    await expect(fetch(URL_, { signal: controller.signal })).rejects.toBe(reason);
+    expect(clock.ticks()).toBe(500);
+  });
+
+  test('may abort while the body is read', async () => {
+    const { fetch, origin, clock } = both({ idle: false });
+    const { response, cancelled } = stalledBody();
+    const controller = new AbortController();
+    const reason = new Error('mine');
+    origin.replies(response);
+    const answer = await fetch(URL_, { signal: controller.signal });
+    clock.after(500, () => controller.abort(reason));
+    await expect(answer.text()).rejects.toBe(reason);
+    expect(cancelled()).toBe(true);
+  });
+
+  test('may have its limits off, each or all', async () => {
+    const { fetch, origin, clock } = both();
+    origin.replies(slow(clock, 3_600_000, () => ok('late')));
+    expect(await (await fetch(URL_, { holdfast: { timeout: false } })).text()).toBe('late');
+  });
+});
+
+test.each([
+  ['5 s', /timeout\.attempt: '5 s' is not allowed; did you mean '5s'\?/],
+  [-1, /timeout\.attempt: -1 is not allowed; expected a number of milliseconds/],
+  [Number.NaN, /timeout\.attempt: NaN is not allowed/],
+  ['5 fortnights', /timeout\.attempt: '5 fortnights' is not allowed; expected a number of milliseconds/],
+  [{ totl: 1 }, /timeout\.totl: 1 is not allowed; unknown option; known: total, attempt, idle/],
+  [{ total: '1s', attempt: '2s' }, /timeout\.attempt: '2s' is not allowed; expected at most total \(1000 ms\)/],
+])('an option that cannot be meant is refused with a reason: %j', async (option, message) => {
+  expect(() => totalTimeout(option as never)).toThrow(message);
+  const { fetch, origin } = both();
+  await expect(fetch(URL_, { holdfast: { timeout: option } })).rejects.toThrow(message);
+  expect(origin.seen).toHaveLength(0);
+});

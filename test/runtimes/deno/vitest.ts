@@ -1,0 +1,6 @@
+/**
+ * What `import … from 'vitest'` means under `deno test`: the part of its interface that portable tests use, each test a
+ * `Deno.test` of its own, and `expect` the very one of Vitest. Bun has such a translation built in.
+ */
+export { expect } from './expect.ts';
+export { afterAll, afterEach, beforeAll, beforeEach, describe, test } from './suite.ts';

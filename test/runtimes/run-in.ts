@@ -1,0 +1,50 @@
+import { globSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { runCommand } from './command.ts';
+import { type Origins, startOrigins } from './origins.ts';
+import { nothing, type Outcome } from './outcome.ts';
+import type { Runtime } from './runtimes.ts';
+
+export interface Run {
+  readonly outcome: Outcome;
+  readonly output: string;
+  /** What went wrong beside the tests themselves; counted as a failure if nothing else is one. */
+  readonly problem?: string;
+}
+
+/** Runs the tests whose path contains one of the filters, or all, in one runtime. */
+export async function runIn(runtime: Runtime, filters: readonly string[]): Promise<Run> {
+  const files = filesFor(runtime, filters);
+  if (files.length === 0) {
+    const expected = filters.length > 0 || runtime.mayBeEmpty;
+    return expected ? { outcome: nothing, output: '' } : broken(nothing, 'there are no tests');
+  }
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-test-'));
+  const origins: Origins | undefined = runtime.needsOrigins ? await startOrigins() : undefined;
+  try {
+    const report = join(folder, 'report');
+    const command = runtime.command(files, report);
+    const env = { NO_COLOR: '1', ...origins?.env };
+    const { output, problem } = await runCommand(command, { env, timeLimit: runtime.timeLimit });
+    const outcome = await readFile(report, 'utf8').then(runtime.read, () => undefined);
+    if (!outcome) return broken(nothing, problem ?? 'wrote no report', output);
+    if (outcome.passed + outcome.failed === 0) return broken(outcome, problem ?? 'ran no test', output);
+    // Tests that fail are reason enough to end with a code; without any, something outside them went wrong.
+    if (problem && outcome.failed === 0) return broken(outcome, problem, output);
+    return { outcome, output };
+  } finally {
+    await origins?.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function filesFor({ include, exclude }: Runtime, filters: readonly string[]): string[] {
+  const files = globSync(include, { exclude }).sort();
+  return filters.length === 0 ? files : files.filter((file) => filters.some((part) => file.includes(part)));
+}
+
+function broken(outcome: Outcome, problem: string, output = ''): Run {
+  return { outcome: { ...outcome, failed: 1 }, output, problem };
+}

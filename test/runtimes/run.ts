@@ -1,0 +1,63 @@
+/** Runs every test in every runtime, or what the command line asks for, and adds it all up. */
+import { parseArgs } from 'node:util';
+import { addUp, nothing, type Outcome } from './outcome.ts';
+import { runIn } from './run-in.ts';
+import { type Runtime, runtimes } from './runtimes.ts';
+
+const { values, positionals: filters } = parseArgs({
+  options: { only: { type: 'string' } },
+  allowPositionals: true,
+});
+const chosen = values.only === undefined ? runtimes : values.only.split(',').map(named);
+const width = Math.max(...chosen.map(({ name }) => name.length));
+
+// Two at a time keep a small machine busy. More would make each other late, and some tests tell the time.
+const together = await inTurn(
+  2,
+  chosen.filter(({ alone }) => !alone),
+);
+const apart = await inTurn(
+  1,
+  chosen.filter(({ alone }) => alone),
+);
+
+const { passed, failed } = addUp([...together, ...apart]);
+if (passed + failed === 0) console.error(`\nNo test was run: nothing matches ${filters.join(' ')}`);
+if (passed === 0 || failed > 0) process.exitCode = 1;
+console.log(`\n${passed} passed, ${failed} failed`);
+
+function named(name: string): Runtime {
+  const found = runtimes.find((runtime) => runtime.name === name);
+  if (found) return found;
+  console.error(`There is no ${name}, but ${runtimes.map(({ name }) => name).join(', ')}`);
+  process.exit(2);
+}
+
+async function inTurn(atOnce: number, waiting: readonly Runtime[]): Promise<Outcome[]> {
+  const queue = waiting.values();
+  const outcomes: Outcome[] = [];
+  const work = async () => {
+    for (const runtime of queue) outcomes.push(await report(runtime));
+  };
+  await Promise.all(Array.from({ length: atOnce }, work));
+  return outcomes;
+}
+
+/** Says how it went: in one line, and at length where something is wrong. */
+async function report(runtime: Runtime): Promise<Outcome> {
+  const label = runtime.name.padEnd(width);
+  const missing = runtime.missing?.();
+  if (missing) {
+    console.log(`${label}  missing: ${missing}`);
+    // Where a test run has to vouch for all of them, one that did not take part is a failure.
+    return process.env.CI ? { ...nothing, failed: 1 } : nothing;
+  }
+  const since = performance.now();
+  const { outcome, output, problem } = await runIn(runtime, filters);
+  const { passed, failed, skipped } = outcome;
+  if (failed > 0) console.log(`\n${output.trim()}\n`);
+  const counts = `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
+  const took = ((performance.now() - since) / 1000).toFixed(1);
+  console.log(`${label}  ${counts} (${took} s)${problem ? `: ${problem}` : ''}`);
+  return outcome;
+}

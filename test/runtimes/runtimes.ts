@@ -1,0 +1,111 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { find } from './find.ts';
+import { chromium, firefox, missingForWebkit } from './installed.ts';
+import { fromJUnit, fromVitest, type Outcome } from './outcome.ts';
+import { FAULTS, NODE_ONLY, PACKAGE, PLAYGROUND, PORTABLE } from './suites.ts';
+
+export interface Runtime {
+  readonly name: string;
+  /** Which files to run there, as patterns. */
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
+  /** Runs these files and writes a report. */
+  command(files: readonly string[], report: string): [program: string, ...args: string[]];
+  read(report: string): Outcome;
+  /** Why it cannot run here, if it cannot. */
+  missing?(): string | undefined;
+  /** Whether the servers that the tests talk to are to be started for it. Vitest starts its own. */
+  readonly needsOrigins?: boolean;
+  /** Whether it would be disturbed by another run beside it. */
+  readonly alone?: boolean;
+  /** Whether it is all right if there is nothing to run. */
+  readonly mayBeEmpty?: boolean;
+  /** In milliseconds. */
+  readonly timeLimit: number;
+}
+
+const MINUTE = 60_000;
+const bin = 'node_modules/.bin';
+const deno = find(join(bin, 'deno'), 'deno');
+const bun = find(join(bin, 'bun'), 'bun');
+
+/** In the order in which they are started: the slow ones first, so that none is left over at the end. */
+export const runtimes: readonly Runtime[] = [
+  { ...vitest('firefox'), missing: () => (firefox ? undefined : 'no Firefox') },
+  { ...vitest('chromium'), missing: () => (chromium ? undefined : 'no Chromium') },
+  { ...vitest('webkit'), missing: missingForWebkit },
+  { ...vitest('node'), include: [PORTABLE, `test/${NODE_ONLY}`], exclude: [FAULTS, PACKAGE] },
+  vitest('workerd'),
+  {
+    ...portable('deno'),
+    command: (files, report) => [
+      deno ?? 'deno',
+      'test',
+      '--no-check',
+      '--no-lock',
+      '--import-map=test/runtimes/deno/import-map.json',
+      // No more than these: what the library can do without, it is not given.
+      '--allow-net',
+      '--allow-env',
+      '--allow-read',
+      '--unstable-kv',
+      `--junit-path=${report}`,
+      ...files,
+    ],
+    missing: () => whyNot(deno),
+  },
+  {
+    ...portable('bun'),
+    command: (files, report) => [
+      bun ?? 'bun',
+      'test',
+      '--reporter=junit',
+      `--reporter-outfile=${report}`,
+      // Without the dot these would be taken for parts of names.
+      ...files.map((file) => `./${file}`),
+    ],
+    missing: () => whyNot(bun),
+  },
+  { ...vitest('package'), include: [PACKAGE], exclude: [], alone: true },
+  { ...vitest('faults'), include: [FAULTS], exclude: [], alone: true, mayBeEmpty: true },
+  {
+    ...vitest('playground'),
+    include: [PLAYGROUND],
+    exclude: [],
+    alone: true,
+    mayBeEmpty: true,
+    timeLimit: 10 * MINUTE,
+  },
+];
+
+function portable(name: string) {
+  const include = [PORTABLE];
+  const exclude = [NODE_ONLY];
+  return { name, include, exclude, read: fromJUnit, needsOrigins: true, timeLimit: 5 * MINUTE };
+}
+
+function vitest(project: string): Runtime {
+  return {
+    ...portable(project),
+    command: (files, report) => [
+      process.execPath,
+      'node_modules/vitest/vitest.mjs',
+      'run',
+      `--project=${project}`,
+      '--reporter=default',
+      '--reporter=json',
+      `--outputFile.json=${report}`,
+      ...files,
+    ],
+    read: fromVitest,
+    needsOrigins: false,
+  };
+}
+
+/** npm installs these as programs that fetch or unpack the real one, which not every machine lets them. */
+function whyNot(program: string | undefined): string | undefined {
+  if (!program) return 'not installed';
+  const { status } = spawnSync(program, ['--version'], { stdio: 'ignore' });
+  return status === 0 ? undefined : `${program} does not run`;
+}

@@ -1,0 +1,206 @@
+import { type Answer, digest, problem } from './answer.ts';
+
+/** All that is known of one write: of one Idempotency-Key, or of one request that had none. */
+export interface Entry {
+  readonly key: string | null;
+  readonly method: string;
+  readonly path: string;
+  /** When it first arrived. */
+  readonly at: number;
+  /** SHA-256, in hexadecimal; `null` while nobody has sent a whole body. */
+  bodyDigest: string | null;
+  /** The body as text, its first 2 kB. */
+  body: string | null;
+  /** The `X-Lane` header, if any. */
+  lane: string | null;
+  /** How often it was on the wire. */
+  seen: number;
+  /** How often it took effect. */
+  applied: number;
+  /** The place of its first effect among all first effects, from 1. */
+  nth: number | null;
+  /** Whether it was in flight at the same time as another write to the same path. */
+  overlaps: boolean;
+}
+
+export interface Stored {
+  readonly fingerprint: string;
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+interface Account {
+  readonly id: number;
+  readonly entry: Entry;
+  stored?: Stored;
+  /** Requests with this key that have arrived and have not yet been decided on. */
+  pending: number;
+}
+
+/** One write on its way through the server. */
+export interface Write {
+  readonly account: Account;
+  /** Where this one was sent, which is not always where its key was first seen. */
+  readonly path: string;
+  readonly busy: boolean;
+  body: Buffer;
+  settled: boolean;
+}
+
+export type LedgerLine =
+  | { readonly kind: 'entry'; readonly id: number; readonly entry: Entry; readonly stored?: Stored }
+  | { readonly kind: 'ledger-cleared' };
+
+export type Ledger = ReturnType<typeof createLedger>;
+
+/** The book of writes, and the server's half of the bargain that an Idempotency-Key is. */
+export function createLedger(record: (line: LedgerLine) => void) {
+  const accounts = new Map<number, Account>();
+  const byKey = new Map<string, Account>();
+  const inFlight = new Map<string, Set<Write>>();
+  let lastId = 0;
+  let effects = 0;
+
+  function open(id: number, entry: Entry, stored?: Stored): Account {
+    const account: Account = { id, entry, pending: 0, ...(stored && { stored }) };
+    accounts.set(id, account);
+    if (entry.key !== null) byKey.set(entry.key, account);
+    return account;
+  }
+
+  function note({ id, entry, stored }: Account): void {
+    // A late result of a write from before the ledger was cleared is nobody's concern.
+    if (accounts.has(id)) record({ kind: 'entry', id, entry, ...(stored && { stored }) });
+  }
+
+  function clear(): void {
+    accounts.clear();
+    byKey.clear();
+    effects = 0;
+  }
+
+  return {
+    arrive({
+      key,
+      method,
+      path,
+      lane,
+    }: {
+      key: string | null;
+      method: string;
+      path: string;
+      lane: string | null;
+    }): Write {
+      const known = key === null ? undefined : byKey.get(key);
+      const fresh: Entry = {
+        key,
+        method,
+        path,
+        at: Date.now(),
+        bodyDigest: null,
+        body: null,
+        lane,
+        seen: 0,
+        applied: 0,
+        nth: null,
+        overlaps: false,
+      };
+      const account = known ?? open(++lastId, fresh);
+      account.entry.seen++;
+
+      const others = inFlight.get(path) ?? new Set();
+      inFlight.set(path, others);
+      for (const other of others) {
+        other.account.entry.overlaps = account.entry.overlaps = true;
+        note(other.account);
+      }
+      const write = { account, path, busy: account.pending++ > 0, body: Buffer.alloc(0), settled: false };
+      others.add(write);
+      return write;
+    },
+
+    read(write: Write, body: Buffer): void {
+      write.body = body;
+      const { entry, stored } = write.account;
+      // What took effect is what the book shows; a later, different body under the same key is only an error.
+      if (!stored) {
+        entry.bodyDigest = digest(body);
+        entry.body = body.subarray(0, 2048).toString();
+      }
+      note(write.account);
+    },
+
+    /** The key is free again: this request has been decided on, or never will be. */
+    settle(write: Write): void {
+      if (write.settled) return;
+      write.settled = true;
+      write.account.pending--;
+    },
+
+    /** The client has its answer, or has gone. */
+    leave(write: Write): void {
+      const others = inFlight.get(write.path);
+      others?.delete(write);
+      if (others?.size === 0) inFlight.delete(write.path);
+    },
+
+    /** Lets the write take effect, unless its key has done so already. */
+    apply(write: Write, method: string, path: string, honourKey: boolean, effect: () => Answer): Answer {
+      const { account } = write;
+      const { entry, stored } = account;
+      const fingerprint = `${method} ${path} ${digest(write.body)}`;
+      if (honourKey && entry.key !== null) {
+        if (stored && stored.fingerprint !== fingerprint) {
+          return problem(422, 'This Idempotency-Key was used for another request', { code: 'key-reused' });
+        }
+        if (stored) {
+          const { status, headers, body } = stored;
+          return { status, headers: { ...headers, 'Idempotency-Replayed': 'true' }, body: Buffer.from(body, 'base64') };
+        }
+        if (write.busy) {
+          return problem(409, 'A request with this Idempotency-Key is still in flight', { code: 'key-in-flight' });
+        }
+      }
+      const answer = effect();
+      // Only success is remembered: what was refused may be corrected and sent again under its key.
+      if (answer.status < 300) {
+        entry.applied++;
+        entry.nth ??= ++effects;
+        const { status, headers, body } = answer;
+        account.stored ??= { fingerprint, status, headers, body: body.toString('base64') };
+        note(account);
+      }
+      return answer;
+    },
+
+    entries: (): Entry[] => [...accounts.values()].map(({ entry }) => entry),
+
+    clear(): void {
+      clear();
+      record({ kind: 'ledger-cleared' });
+    },
+
+    /** Takes up a line that an earlier process wrote. */
+    restore(line: LedgerLine): void {
+      if (line.kind === 'ledger-cleared') {
+        clear();
+      } else {
+        open(line.id, line.entry, line.stored);
+        lastId = Math.max(lastId, line.id);
+        effects = Math.max(effects, line.entry.nth ?? 0);
+      }
+    },
+  };
+}
+
+/**
+ * The key that a header carries, as a structured field string (`"…"`) or bare; `null` if there is no header, and
+ * `undefined` if what it carries is no key.
+ */
+export function parseKey(header: string | undefined): string | null | undefined {
+  if (header === undefined) return null;
+  if (/^[^"\s]+$/.test(header)) return header;
+  const [, quoted] = /^"((?:[^"\\]|\\["\\])+)"$/.exec(header) ?? [];
+  return quoted?.replace(/\\(["\\])/g, '$1');
+}

@@ -1,0 +1,23 @@
+/**
+ * Where the misbehaving server of this run listens. Whoever starts the run starts the servers too and says so in the
+ * environment: `process.env` where there is one, and Vite's `import.meta.env` in a browser.
+ */
+export function originUrl(): string {
+  return setting('HOLDFAST_TEST_ORIGIN');
+}
+
+/** A second server on another port, which makes it another origin. */
+export function otherOriginUrl(): string {
+  return setting('HOLDFAST_TEST_OTHER_ORIGIN');
+}
+
+type Settings = Record<string, string | undefined>;
+
+function setting(name: string): string {
+  const { process } = globalThis as { process?: { env?: Settings } };
+  // In full, because Vite looks for these words. Deno knows no such thing.
+  const viteEnv: Settings | undefined = import.meta.env;
+  const value = process?.env?.[name] ?? viteEnv?.[name];
+  if (!value) throw new Error(`${name} is not set: run the tests through \`npm test\` or \`npx vitest\``);
+  return value;
+}

@@ -1,0 +1,33 @@
+import type { Policy } from '../../src/core/contract.ts';
+import type { HoldfastEvent } from '../../src/core/events.ts';
+import { type HoldfastFetch, type PipelineOptions, pipeline } from '../../src/core/pipeline.ts';
+import { type ScriptedOrigin, scriptedOrigin, type TestHost, testHost } from '../../src/testing/index.ts';
+
+export const ORIGIN = 'https://api.example.com';
+
+export interface Scenario {
+  readonly fetch: HoldfastFetch;
+  readonly origin: ScriptedOrigin;
+  readonly host: TestHost;
+  readonly clock: TestHost['clock'];
+  readonly events: HoldfastEvent[];
+  /** Events of one type, in order. */
+  told<T extends HoldfastEvent['type']>(type: T): Extract<HoldfastEvent, { type: T }>[];
+}
+
+/** Policies around a scripted origin, in virtual time. */
+export function scenario(policies: readonly Policy[], options: PipelineOptions & { seed?: number } = {}): Scenario {
+  const { seed, ...rest } = options;
+  const host = testHost(seed === undefined ? {} : { seed });
+  const origin = scriptedOrigin(host.clock);
+  const events: HoldfastEvent[] = [];
+  const fetch = pipeline(policies, { host, fetch: origin.fetch, onEvent: (event) => events.push(event), ...rest });
+  return {
+    fetch,
+    origin,
+    host,
+    clock: host.clock,
+    events,
+    told: (type) => events.filter((event) => event.type === type) as never,
+  };
+}

@@ -1,0 +1,72 @@
+import { cloudflareTest } from '@cloudflare/vitest-plugin';
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
+import type { BrowserProviderOption } from 'vitest/node';
+import { FAULTS, NODE_ONLY, PACKAGE, PLAYGROUND, PORTABLE } from './test/runtimes/suites.ts';
+import { chromium, firefox, webkit } from './test/runtimes/vitest/providers.ts';
+
+const portable = {
+  include: [PORTABLE],
+  exclude: [NODE_ONLY],
+  globalSetup: ['test/runtimes/vitest/start-origins.ts'],
+  setupFiles: ['test/runtimes/vitest/announce-origins.ts'],
+};
+
+/** These start browsers and servers of their own and look at the clock: one file after the other, and with patience. */
+const endToEnd = { testTimeout: 120_000, hookTimeout: 120_000, fileParallelism: false };
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          ...portable,
+          name: 'node',
+          include: [PORTABLE, `test/${NODE_ONLY}`],
+          exclude: [FAULTS, PACKAGE],
+          // For what can be held against memory only after a collection.
+          execArgv: ['--expose-gc'],
+          setupFiles: ['fake-indexeddb/auto', ...portable.setupFiles],
+        },
+      },
+      inBrowser('chromium', chromium()),
+      inBrowser('firefox', firefox()),
+      inBrowser('webkit', webkit()),
+      {
+        plugins: [
+          cloudflareTest({
+            miniflare: { compatibilityDate: '2026-07-01', compatibilityFlags: ['nodejs_compat'], cf: false },
+          }),
+        ],
+        test: { ...portable, name: 'workerd' },
+      },
+      { test: { ...endToEnd, name: 'playground', include: [PLAYGROUND] } },
+      { test: { ...endToEnd, name: 'faults', include: [FAULTS] } },
+      { test: { ...endToEnd, name: 'package', include: [PACKAGE] } },
+    ],
+  },
+});
+
+function inBrowser(
+  browser: 'chromium' | 'firefox' | 'webkit',
+  provider: BrowserProviderOption,
+): TestProjectInlineConfiguration {
+  return {
+    // Runs side by side must not build the same cache at the same time.
+    cacheDir: `node_modules/.vite/${browser}`,
+    // A dependency that Vite comes across in the middle of a run makes it load the page again.
+    optimizeDeps: { include: ['fast-check', 'idb-keyval', 'ky'] },
+    test: {
+      ...portable,
+      name: browser,
+      fileParallelism: false,
+      browser: {
+        enabled: true,
+        headless: true,
+        ui: false,
+        screenshotFailures: false,
+        provider,
+        instances: [{ browser, name: browser }],
+      },
+    },
+  };
+}
