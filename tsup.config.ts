@@ -7,6 +7,7 @@ export default defineConfig({
   platform: 'neutral',
   // What two entries share is one file: a breaker is the same whichever of them it came through.
   splitting: true,
-  dts: true,
+  // The types say `Symbol.asyncDispose`, which users need not have asked for in their own settings.
+  dts: { banner: '/// <reference lib="esnext.disposable" />' },
   tsconfig: 'tsconfig.src.json',
 });

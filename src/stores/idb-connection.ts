@@ -24,11 +24,16 @@ export function openDatabase(name: string, version: number, upgrade: (database: 
       if (!globalThis.indexedDB) throw new StorageError('there is no IndexedDB here');
       const request = indexedDB.open(name, version);
       request.onupgradeneeded = () => upgrade(request.result);
-      request.onblocked = () =>
+      let blocked = false;
+      request.onblocked = () => {
+        blocked = true;
         reject(new StorageError(`the database '${name}' is held open by another tab with an older version of this page`));
+      };
       request.onerror = () => reject(request.error);
       request.onsuccess = () => {
         const database = request.result;
+        // The other tab has gone, too late for who asked: a connection that nobody knows of would block the next.
+        if (blocked) return database.close();
         // The browser takes the connection away (storage cleared, disk trouble), or another tab wants a newer version.
         database.onclose = forget;
         database.onversionchange = () => {

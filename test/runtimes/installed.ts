@@ -1,6 +1,6 @@
 import { find } from './find.ts';
 
-/** The programs of this machine that tests run in, where they are not npm packages. */
+/** The programs that tests run in. Browsers come with the machine, the others from npm as well. */
 export const chromium = find('chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome');
 export const firefox = find('firefox-esr', 'firefox');
 export const webkitDriver = find('WebKitWebDriver');
@@ -8,6 +8,8 @@ export const miniBrowser = find(
   '/usr/lib{,64}/{*/,}webkit2gtk-4.*/MiniBrowser',
   '/usr/libexec/webkit2gtk-4.*/MiniBrowser',
 );
+export const deno = find('./node_modules/.bin/deno', 'deno');
+export const bun = find('./node_modules/.bin/bun', 'bun');
 export const xvfb = find('Xvfb');
 
 const hasDisplay = Boolean(process.env.DISPLAY ?? process.env.WAYLAND_DISPLAY);

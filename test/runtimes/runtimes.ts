@@ -1,7 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { join } from 'node:path';
-import { find } from './find.ts';
-import { chromium, firefox, missingForWebkit } from './installed.ts';
+import { bun, chromium, deno, firefox, missingForWebkit } from './installed.ts';
 import { fromJUnit, fromVitest, type Outcome } from './outcome.ts';
 import { FAULTS, NODE_ONLY, PACKAGE, PLAYGROUND, PORTABLE } from './suites.ts';
 
@@ -26,9 +24,6 @@ export interface Runtime {
 }
 
 const MINUTE = 60_000;
-const bin = 'node_modules/.bin';
-const deno = find(join(bin, 'deno'), 'deno');
-const bun = find(join(bin, 'bun'), 'bun');
 
 /** In the order in which they are started: the slow ones first, so that none is left over at the end. */
 export const runtimes: readonly Runtime[] = [

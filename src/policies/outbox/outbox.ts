@@ -112,8 +112,8 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
       if (entry?.state !== 'dead') return false;
       const { queue, sender, home } = composed();
       const now = home.host.clock.now();
-      const fresh = { state: 'waiting', attempts: 0, notBefore: 0, expiresAt: now + settings.expiresAfter } as const;
-      const found = await queue.update(entry, fresh);
+      const fresh = { attempts: 0, notBefore: 0, expiresAt: now + settings.expiresAfter };
+      const found = await queue.revive(entry, fresh);
       void sender.drain(entry.partition, entry.lane);
       return found;
     },

@@ -129,6 +129,20 @@ export class Queue {
     });
   }
 
+  /** Makes a dead letter wait again: the answer that buried it is no longer the answer. */
+  revive(entry: OutboxEntry, changes: Partial<OutboxEntry>): Promise<boolean> {
+    return this.#store.change([entry.key, this.#totals], ([found, totals]) => {
+      const before = found?.value as OutboxEntry | undefined;
+      if (before?.state !== 'dead') return { changes: [], result: false };
+      const after: OutboxEntry = { ...before, ...changes, state: 'waiting' };
+      const put = { put: this.#item(after) };
+      return {
+        changes: [put, { delete: this.#resultKey(entry.key) }, ...this.#counted(totals, before, after)],
+        result: true,
+      };
+    });
+  }
+
   /** Takes an entry out and keeps its answer, as one. @returns whether it was still there. */
   settle(entry: OutboxEntry, result: StoredResult | undefined, body: StoredBody | undefined): Promise<boolean> {
     return this.#end(entry, undefined, result, body);

@@ -145,13 +145,13 @@ export class Sender {
 
   /** Comes back to a lane when its head is due. */
   async #look(name: string, partition: string, lane: string): Promise<void> {
-    if (!this.#open(partition)) return;
     const head = await this.#queue.head(partition, lane);
     if (head) this.#later(name, partition, lane, head.notBefore - this.#home.host.clock.now());
   }
 
   #later(name: string, partition: string, lane: string, ms: number): void {
     this.#timers.get(name)?.();
+    if (this.#home.signal.aborted) return;
     const task = (): void => void this.drain(partition, lane);
     // At most an hour: wall time may jump while the machine sleeps.
     const wait = Math.min(Math.max(0, ms), 3_600_000);

@@ -1,0 +1,178 @@
+import { describe, expect, test } from 'vitest';
+import type { AtomicStore, Change, Decision, Item } from '../../src/core/store.ts';
+
+const put = (key: string, value: unknown = key, group?: string): Change => ({
+  put: { key, value, ...(group !== undefined && { group }) },
+});
+
+const keys = (items: readonly Item[]): string[] => items.map(({ key }) => key);
+
+const text = async (body: unknown): Promise<string> => new Response(body as BodyInit).text();
+
+/** The laws of a store. @param open A new, empty store; `reopen` gives another one on the same data. */
+export function storeContract(open: () => { store: AtomicStore; reopen?: () => AtomicStore }): void {
+  const fresh = (): AtomicStore => open().store;
+
+  describe('a store', () => {
+    test('gives back what was written, and nothing for what was not', async () => {
+      const store = fresh();
+      await store.write([{ ...put('a', { deep: [1, new Date(0), null] }), body: 'body' }]);
+      expect(await store.get('a')).toEqual({ key: 'a', value: { deep: [1, new Date(0), null] } });
+      expect(await store.body('a')).toBe('body');
+      expect(await store.get('b')).toBeUndefined();
+      expect(await store.body('b')).toBeUndefined();
+    });
+
+    test('keeps bodies of every kind', async () => {
+      const store = fresh();
+      await store.write([
+        { ...put('text'), body: 'text ä' },
+        { ...put('bytes'), body: new Uint8Array([0, 1, 255]) },
+        { ...put('blob'), body: new Blob(['blob'], { type: 'text/x' }) },
+      ]);
+      expect(await text(await store.body('text'))).toBe('text ä');
+      expect(await store.body('bytes')).toEqual(new Uint8Array([0, 1, 255]));
+      expect(await text(await store.body('blob'))).toBe('blob');
+      expect(((await store.body('blob')) as Blob).type).toBe('text/x');
+    });
+
+    test('leaves the body alone, replaces or removes it, as the change says', async () => {
+      const store = fresh();
+      await store.write([{ ...put('a', 1), body: 'one' }]);
+      await store.write([put('a', 2)]);
+      expect(await store.body('a')).toBe('one');
+      await store.write([{ ...put('a', 3), body: 'three' }]);
+      expect(await store.body('a')).toBe('three');
+      await store.write([{ ...put('a', 4), body: null }]);
+      expect(await store.body('a')).toBeUndefined();
+      expect((await store.get('a'))?.value).toBe(4);
+    });
+
+    test('forgets an item with its body', async () => {
+      const store = fresh();
+      await store.write([{ ...put('a'), body: 'one' }, put('b')]);
+      await store.write([{ delete: 'a' }, { delete: 'never there' }]);
+      expect(await store.get('a')).toBeUndefined();
+      expect(await store.body('a')).toBeUndefined();
+      expect(keys(await store.range({}))).toEqual(['b']);
+    });
+
+    test('is not changed through what was put in or came out', async () => {
+      const store = fresh();
+      const value = { list: [1] };
+      await store.write([put('a', value)]);
+      value.list.push(2);
+      ((await store.get('a'))?.value as typeof value).list.push(3);
+      expect((await store.get('a'))?.value).toEqual({ list: [1] });
+    });
+
+    test('lists in the order of keys, by prefix, in pages', async () => {
+      const store = fresh();
+      await store.write(['b 2', 'a', 'b 10', 'b 1', 'c', 'b', 'B 3'].map((key) => put(key)));
+      expect(keys(await store.range({}))).toEqual(['B 3', 'a', 'b', 'b 1', 'b 10', 'b 2', 'c']);
+      expect(keys(await store.range({ prefix: 'b ' }))).toEqual(['b 1', 'b 10', 'b 2']);
+      expect(keys(await store.range({ prefix: 'b ', limit: 2 }))).toEqual(['b 1', 'b 10']);
+      expect(keys(await store.range({ prefix: 'b ', after: 'b 10' }))).toEqual(['b 2']);
+      expect(keys(await store.range({ prefix: 'b ', after: 'c' }))).toEqual([]);
+      expect(keys(await store.range({ prefix: 'z' }))).toEqual([]);
+    });
+
+    test('lists a group by itself, in the order of keys, in pages', async () => {
+      const store = fresh();
+      await store.write([put('3', 0, 'g'), put('1', 0, 'g'), put('2', 0, 'h'), put('4', 0, 'g'), put('5')]);
+      expect(keys(await store.range({ group: 'g' }))).toEqual(['1', '3', '4']);
+      expect(keys(await store.range({ group: 'g', limit: 1 }))).toEqual(['1']);
+      expect(keys(await store.range({ group: 'g', after: '1', limit: 5 }))).toEqual(['3', '4']);
+      await store.write([put('3', 0, 'h'), put('1')]);
+      expect(keys(await store.range({ group: 'g' }))).toEqual(['4']);
+      expect(keys(await store.range({ group: 'h' }))).toEqual(['2', '3']);
+    });
+
+    test('names each group once, in order, by prefix', async () => {
+      const store = fresh();
+      await store.write([put('1', 0, 'w b'), put('2', 0, 'w a'), put('3', 0, 'w a'), put('4', 0, 'x'), put('5')]);
+      expect(await store.groups('w ')).toEqual(['w a', 'w b']);
+      expect(await store.groups('y')).toEqual([]);
+      await store.write([{ delete: '1' }]);
+      expect(await store.groups('w ')).toEqual(['w a']);
+    });
+
+    test('takes strange keys as they are', async () => {
+      const store = fresh();
+      const strange = ['', ' ', '\u0000', 'a\u0000b', 'ä', '😀', 'constructor', '__proto__', 'x'.repeat(2_000)];
+      await store.write(strange.map((key) => put(key, `value of ${key}`)));
+      for (const key of strange) expect((await store.get(key))?.value).toBe(`value of ${key}`);
+    });
+  });
+
+  describe('an atomic change', () => {
+    const add = (by: number) => ([found]: readonly (Item | undefined)[]): Decision<number> => {
+      const sum = ((found?.value as number | undefined) ?? 0) + by;
+      return { changes: [put('sum', sum)], result: sum };
+    };
+
+    test('reads and writes as one, however many there are at once', async () => {
+      const store = fresh();
+      const sums = await Promise.all(Array.from({ length: 50 }, () => store.change(['sum'], add(1), { strict: true })));
+      expect(sums.sort((a, b) => a - b)).toEqual(Array.from({ length: 50 }, (_, at) => at + 1));
+      expect((await store.get('sum'))?.value).toBe(50);
+    });
+
+    test('that throws changes nothing, and rejects alone', async () => {
+      const store = fresh();
+      const bug = new Error('mine');
+      const outcomes = await Promise.allSettled([
+        store.change(['sum'], add(1)),
+        store.change(['sum'], () => {
+          throw bug;
+        }),
+        store.change(['sum'], add(1)),
+      ]);
+      expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+      expect((outcomes[1] as PromiseRejectedResult).reason).toBe(bug);
+      expect((await store.get('sum'))?.value).toBe(2);
+    });
+
+    test('may touch several keys, delete and put again', async () => {
+      const store = fresh();
+      await store.write([{ ...put('a', 1), body: 'old' }, put('b', 2)]);
+      const found = await store.change(['a', 'b', 'c'], (items) => ({
+        changes: [{ delete: 'a' }, { ...put('c', 3), body: 'new' }],
+        result: items.map((item) => item?.value),
+      }));
+      expect(found).toEqual([1, 2, undefined]);
+      expect(keys(await store.range({}))).toEqual(['b', 'c']);
+      await Promise.all([
+        store.change(['c'], () => ({ changes: [{ delete: 'c' }], result: 0 })),
+        store.change(['c'], ([item]) => ({ changes: [put('c', item ?? 'gone')], result: 0 })),
+      ]);
+      expect((await store.get('c'))?.value).toBe('gone');
+      expect(await store.body('c')).toBeUndefined();
+    });
+
+    test('can do without changing anything', async () => {
+      const store = fresh();
+      expect(await store.change([], () => ({ changes: [], result: 'seen' }))).toBe('seen');
+    });
+  });
+
+  test('a store works again after it was closed', async () => {
+    const store = fresh();
+    await store.write([put('a')]);
+    await store.close();
+    if (store.durable) expect((await store.get('a'))?.value).toBe('a');
+    await store.write([put('b')]);
+    expect((await store.get('b'))?.value).toBe('b');
+  });
+
+  test('a durable store is there for the next one', async () => {
+    const { store, reopen } = open();
+    expect(reopen !== undefined).toBe(store.durable);
+    await store.change([], () => ({ changes: [{ ...put('a', 1, 'g'), body: 'body' }], result: 0 }), { strict: true });
+    await store.close();
+    const again = reopen?.() ?? store;
+    expect((await again.get('a'))?.value).toBe(1);
+    expect(await again.body('a')).toBe('body');
+    expect(keys(await again.range({ group: 'g' }))).toEqual(['a']);
+  });
+}

@@ -1,0 +1,560 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import type { HoldfastFetch } from '../../src/core/pipeline.ts';
+import { isQueued, sourceOf } from '../../src/core/source.ts';
+import { breaker } from '../../src/policies/breaker.ts';
+import type { OutboxOptions } from '../../src/policies/outbox/options.ts';
+import { type Outbox, outboxPolicy } from '../../src/policies/outbox/outbox.ts';
+import { retry } from '../../src/policies/retry.ts';
+import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
+import { memoryStore } from '../../src/stores/memory.ts';
+import { hang, macrotask, networkError, ok, slow, status } from '../../src/testing/index.ts';
+import { durableStore, type FaultyStore } from '../support/durable.ts';
+import { ORIGIN, type Scenario, scenario } from '../support/scenario.ts';
+
+const URL_ = `${ORIGIN}/orders`;
+const POST = { method: 'POST', body: 'order', holdfast: { outbox: true } };
+
+const open: HoldfastFetch[] = [];
+afterEach(async () => {
+  for (const fetch of open.splice(0)) await fetch.close();
+});
+
+interface Page extends Scenario {
+  readonly outbox: Outbox;
+  readonly store: FaultyStore;
+}
+
+/** A page with an outbox; another one on the same store is the page after a reload. */
+function page(options: OutboxOptions & { user?: () => string } = {}, store = durableStore(), before?: Page): Page {
+  const { user = () => 'ann', ...rest } = options;
+  const outbox = outboxPolicy({ store, ...rest }, memoryStore);
+  const scene = scenario([outbox, totalTimeout(), retry(), breaker({ failures: 50, minimum: 100 }), attemptTimeout()], {
+    partition: user,
+    ...(before && { host: before.host, fetch: before.origin.fetch }),
+  });
+  open.push(scene.fetch);
+  const { origin, host, clock } = before ?? scene;
+  return { ...scene, origin, host, clock, outbox, store };
+}
+
+async function reloaded(before: Page, options: Parameters<typeof page>[0] = {}): Promise<Page> {
+  await before.fetch.close();
+  return page(options, before.store, before);
+}
+
+const idOf = async (answer: Response): Promise<string> => ((await answer.json()) as { id: string }).id;
+
+/** Lets what was set off in the background come to rest. */
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 20; turn++) await macrotask();
+}
+
+describe('a write', () => {
+  test('that can be delivered gives the origin’s own answer', async () => {
+    const { fetch, origin, outbox } = page();
+    origin.replies(new Response('created', { status: 201, headers: { location: '/orders/1' } }));
+    const answer = await fetch(URL_, POST);
+    expect([answer.status, await answer.text(), answer.headers.get('location')]).toEqual([201, 'created', '/orders/1']);
+    expect(sourceOf(answer)).toBe('network');
+    expect(isQueued(answer)).toBe(false);
+    expect(await outbox.counts()).toEqual({ count: 0, bytes: 0 });
+  });
+
+  test('is on the disk before it is sent', async () => {
+    const { fetch, origin, store } = page();
+    let stored = 0;
+    origin.replies(async () => {
+      stored = (await store.groups('waiting')).length;
+      return ok();
+    });
+    await fetch(URL_, POST);
+    expect(stored).toBe(1);
+  });
+
+  test('that cannot be delivered is kept, and the caller is told so', async () => {
+    const { fetch, origin, outbox, told } = page();
+    origin.replies(networkError());
+    const answer = await fetch(URL_, POST);
+    expect(answer.status).toBe(202);
+    expect(isQueued(answer)).toBe(true);
+    expect(sourceOf(answer)).toBe('outbox');
+    expect(answer.url).toBe(URL_);
+    const body = (await answer.json()) as { queued: boolean; id: string };
+    expect(body).toEqual({ queued: true, id: expect.any(String) });
+    expect((await outbox.entries()).map(({ id, state }) => [id, state])).toEqual([[body.id, 'waiting']]);
+    expect(told('queued')).toMatchObject([{ id: body.id, origin: ORIGIN, lane: ORIGIN }]);
+  });
+
+  test('goes out again with the same key until it is delivered, and once', async () => {
+    const { fetch, origin, outbox, clock, told } = page();
+    origin.replies(networkError(), status(503), status(429), ok('at last'));
+    const id = await idOf(await fetch(URL_, POST));
+    const result = outbox.result(id);
+    await clock.advance(3_600_000);
+    expect(await (await result).text()).toBe('at last');
+    expect(origin.seen).toHaveLength(4);
+    const keys = new Set(origin.seen.map(({ headers }) => headers.get('idempotency-key')));
+    expect(keys.size).toBe(1);
+    expect([...keys][0]).toMatch(/^"[a-z0-9]{8,}"$/);
+    expect(origin.seen.map(({ body }) => body)).toEqual(Array(4).fill('order'));
+    expect(told('delivered')).toMatchObject([{ id, status: 200 }]);
+    expect(await outbox.counts()).toEqual({ count: 0, bytes: 0 });
+  });
+
+  test('is not retried below: the outbox counts', async () => {
+    const { fetch, origin } = page();
+    origin.otherwise(status(503));
+    await fetch(URL_, { ...POST, headers: { 'idempotency-key': '"mine"' } });
+    expect(origin.seen).toHaveLength(1);
+    expect(origin.seen[0]?.headers.get('idempotency-key')).toBe('"mine"');
+  });
+
+  test('that hangs gives its answer after 2 s, and delivery goes on', async () => {
+    const { fetch, origin, clock, outbox } = page();
+    origin.replies(slow(clock, 5_000, () => ok('slow')));
+    const answer = await fetch(URL_, POST);
+    expect(isQueued(answer)).toBe(true);
+    expect(clock.ticks()).toBe(2_000);
+    expect(await (await outbox.result(await idOf(answer))).text()).toBe('slow');
+    expect(origin.seen).toHaveLength(1);
+  });
+
+  test('that nobody asked to keep is not kept', async () => {
+    const { fetch, origin, outbox } = page({ match: '/kept' });
+    origin.replies(networkError(), networkError());
+    await expect(fetch(URL_, { method: 'POST' })).rejects.toThrow(TypeError);
+    expect(isQueued(await fetch(`${ORIGIN}/kept/1`, { method: 'POST' }))).toBe(true);
+    expect((await outbox.counts()).count).toBe(1);
+  });
+
+  test('of every kind arrives as it was given', async () => {
+    const form = new FormData();
+    form.set('field', 'value ä');
+    form.set('file', new File(['content'], 'name.txt', { type: 'text/plain' }));
+    const { fetch, origin } = page();
+    const bodies: [BodyInit | null, string | RegExp, string | RegExp | null][] = [
+      ['text ä', 'text ä', 'text/plain;charset=UTF-8'],
+      [JSON.stringify({ a: 1 }), '{"a":1}', 'text/plain;charset=UTF-8'],
+      [new URLSearchParams({ a: 'ä' }), 'a=%C3%A4', 'application/x-www-form-urlencoded;charset=UTF-8'],
+      [new Uint8Array([104, 105]), 'hi', null],
+      [new Blob(['blob'], { type: 'text/x' }), 'blob', 'text/x'],
+      [form, /name="field"\r\n\r\nvalue ä[^]*filename="name.txt"[^]*content/, /^multipart\/form-data; boundary=/],
+      [null, '', null],
+    ];
+    for (const [body, expected, type] of bodies) {
+      await fetch(URL_, { method: 'POST', body, holdfast: { outbox: true } });
+      const seen = origin.seen.at(-1);
+      expect(seen?.body).toMatch(expected instanceof RegExp ? expected : new RegExp(`^${expected.replace(/[{}]/g, '.')}$`));
+      if (type === null) expect(seen?.headers.get('content-type') ?? '').not.toMatch(/form|text\/x/);
+      else expect(seen?.headers.get('content-type')?.toLowerCase()).toMatch(type instanceof RegExp ? type : type.toLowerCase());
+    }
+  });
+});
+
+describe('accepting', () => {
+  test('fails loudly where the store fails, and nothing is sent', async () => {
+    for (const how of ['fail'] as const) {
+      const { fetch, origin, store } = page();
+      store.break(how);
+      await expect(fetch(URL_, POST)).rejects.toMatchObject({ name: 'StorageError', code: 'storage', origin: ORIGIN });
+      expect(origin.seen).toHaveLength(0);
+      store.heal();
+      await open.pop()?.close();
+    }
+  });
+
+  test('is refused when the outbox is full, and what is there is kept', async () => {
+    const { fetch, origin, outbox } = page({ maxEntries: 2 });
+    origin.otherwise(networkError());
+    await fetch(URL_, POST);
+    await fetch(URL_, POST);
+    await expect(fetch(URL_, POST)).rejects.toMatchObject({
+      name: 'CapacityError',
+      code: 'outbox-full',
+      category: 'capacity',
+      transient: true,
+    });
+    expect(await outbox.entries()).toHaveLength(2);
+  });
+
+  test('is refused for a body that is too large, or that would be', async () => {
+    const { fetch, outbox } = page({ maxEntryBytes: 10, maxBytes: '15B' });
+    await expect(fetch(URL_, { ...POST, body: '12345678901' })).rejects.toMatchObject({ code: 'too-large' });
+    await expect(fetch(new Request(URL_, { method: 'POST', body: '12345678901' }), { holdfast: { outbox: true } })).rejects.toMatchObject({ code: 'too-large' });
+    expect((await outbox.counts()).count).toBe(0);
+  });
+
+  test('does not happen where the caller went away before', async () => {
+    const { fetch, outbox, origin } = page();
+    const controller = new AbortController();
+    const answer = fetch(URL_, { ...POST, signal: controller.signal });
+    controller.abort();
+    await expect(answer).rejects.toMatchObject({ name: 'AbortError' });
+    await settle();
+    expect((await outbox.counts()).count + origin.seen.length).toBe(0);
+  });
+
+  test('stays where the caller goes away afterwards', async () => {
+    const { fetch, outbox, origin, clock } = page();
+    const controller = new AbortController();
+    const reason = new Error('mine');
+    origin.replies(hang());
+    clock.after(100, () => controller.abort(reason));
+    await expect(fetch(URL_, { ...POST, signal: controller.signal })).rejects.toBe(reason);
+    expect((await outbox.counts()).count).toBe(1);
+  });
+
+  test('the same id twice is one entry and one answer', async () => {
+    const { fetch, origin, outbox, clock } = page();
+    origin.replies(slow(clock, 100, () => ok('once')));
+    const twice = { ...POST, holdfast: { outbox: { id: 'order-7' } } };
+    const answers = await Promise.all([fetch(URL_, twice), fetch(URL_, twice)]);
+    expect(await Promise.all(answers.map((answer) => answer.text()))).toEqual(['once', 'once']);
+    expect(await (await fetch(URL_, twice)).text()).toBe('once');
+    expect(await (await outbox.result('order-7')).text()).toBe('once');
+    expect(origin.seen).toHaveLength(1);
+  });
+
+  test('a read, or a store that is not atomic, is a configuration error', async () => {
+    const { fetch } = page();
+    await expect(fetch(URL_, { holdfast: { outbox: true } })).rejects.toMatchObject({ code: 'configuration' });
+    expect(() => outboxPolicy({ store: {} as never }, memoryStore)).toThrow(/outbox\.store: .* expected a store with atomic/);
+    expect(() => outboxPolicy({ attempts: 0 }, memoryStore)).toThrow(/outbox\.attempts: 0/);
+    await expect(fetch(URL_, { ...POST, holdfast: { outbox: { lan: 'x' } } })).rejects.toThrow(/outbox\.lan: 'x'.*unknown option/);
+  });
+
+  test('two outboxes of one name are a configuration error', () => {
+    page();
+    expect(() => page()).toThrow(/another outbox has this name/);
+  });
+});
+
+describe('order', () => {
+  test('is kept in a lane; another lane does not wait', async () => {
+    const { fetch, origin, clock } = page();
+    origin.replies(networkError());
+    const lane = (name: string, body: string) => fetch(URL_, { method: 'POST', body, holdfast: { outbox: { lane: name } } });
+    await lane('a', 'a1');
+    await lane('a', 'a2');
+    await lane('b', 'b1');
+    await lane('a', 'a3');
+    await clock.advance(60_000);
+    const order = origin.seen.map(({ body }) => body);
+    expect(order.filter((body) => body.startsWith('a'))).toEqual(['a1', 'a1', 'a2', 'a3']);
+    expect(order.indexOf('b1')).toBe(1);
+  });
+
+  test('does not suffer from a clock that is set back', async () => {
+    const { fetch, origin, clock } = page();
+    origin.replies(networkError());
+    for (const body of ['1', '2', '3']) {
+      await fetch(URL_, { ...POST, body });
+      clock.jump(-86_400_000);
+    }
+    await clock.advance(8 * 86_400_000);
+    expect(origin.seen.map(({ body }) => body)).toEqual(['1', '1', '2', '3']);
+  });
+
+  test('one at a time', async () => {
+    const { fetch, origin, clock } = page();
+    let inFlight = 0;
+    let most = 0;
+    origin.otherwise(async (request, signal) => {
+      most = Math.max(most, ++inFlight);
+      const answer = await (slow(clock, 100) as (request: Request, signal: AbortSignal) => Promise<Response>)(request, signal);
+      inFlight--;
+      return answer;
+    });
+    await Promise.all(Array.from({ length: 5 }, () => fetch(URL_, POST)));
+    expect(origin.seen).toHaveLength(5);
+    expect(most).toBe(1);
+  });
+});
+
+describe('what an answer means', () => {
+  test.each([400, 403, 404, 405, 410, 413, 422, 501, 505])('%i is a dead letter, and the caller sees it', async (code) => {
+    const { fetch, origin, outbox, told } = page();
+    origin.replies(
+      Response.json({ type: 'about:blank', title: 'no' }, { status: code, headers: { 'content-type': 'application/problem+json' } }),
+      ok('next'),
+    );
+    const answer = await fetch(URL_, POST);
+    expect(answer.status).toBe(code);
+    expect(await answer.json()).toEqual({ type: 'about:blank', title: 'no' });
+    const dead = await outbox.entries({ state: 'dead' });
+    expect(dead).toMatchObject([{ state: 'dead', reason: { code: 'http', status: code, problem: { title: 'no' } } }]);
+    expect(told('dead-lettered')).toMatchObject([{ status: code }]);
+    expect(await (await fetch(URL_, POST)).text()).toBe('next');
+  });
+
+  test.each([408, 425, 429, 500, 502, 503, 504])('%i is tried again', async (code) => {
+    const { fetch, origin, clock, outbox } = page();
+    origin.replies(status(code), ok());
+    expect(isQueued(await fetch(URL_, POST))).toBe(true);
+    await clock.advance(10_000);
+    expect(origin.seen).toHaveLength(2);
+    expect((await outbox.counts()).count).toBe(0);
+  });
+
+  test('Retry-After is waited for, also by what comes online meanwhile', async () => {
+    const { fetch, origin, clock, host } = page();
+    origin.replies(status(503, { 'retry-after': '600' }));
+    await fetch(URL_, POST);
+    host.online.set(false);
+    host.online.set(true);
+    await clock.advance(599_000);
+    expect(origin.seen).toHaveLength(1);
+    await clock.advance(2_000);
+    expect(origin.seen).toHaveLength(2);
+  });
+
+  test('a redirect to another origin is a captive portal and costs no attempt', async () => {
+    const { fetch, origin, outbox, clock } = page({ attempts: 2 });
+    const portal = (): Response =>
+      Object.defineProperties(ok('please log in'), {
+        redirected: { value: true },
+        url: { value: 'https://portal.example.net/' },
+      });
+    for (let n = 0; n < 5; n++) origin.replies(portal());
+    expect(isQueued(await fetch(URL_, POST))).toBe(true);
+    await clock.advance(50_000);
+    expect((await outbox.entries())[0]?.attempts ?? 0).toBe(0);
+    await clock.advance(600_000);
+    expect((await outbox.counts()).count).toBe(0);
+  });
+
+  test('401 pauses the user’s queue, and resume goes on with the same key', async () => {
+    let token = 'old';
+    const { fetch, origin, outbox, clock, told } = page({
+      authorize: (request) => {
+        request.headers.set('authorization', token);
+        return undefined;
+      },
+    });
+    origin.replies(status(401));
+    const id = await idOf(await fetch(URL_, POST));
+    await fetch(URL_, POST);
+    await clock.advance(3_600_000);
+    expect(origin.seen).toHaveLength(1);
+    expect(told('outbox-paused')).toMatchObject([{ id }]);
+    token = 'new';
+    await outbox.resume();
+    expect(origin.seen.map(({ headers }) => headers.get('authorization'))).toEqual(['old', 'new', 'new']);
+    expect(origin.seen[1]?.headers.get('idempotency-key')).toBe(origin.seen[0]?.headers.get('idempotency-key'));
+    expect((await outbox.counts()).count).toBe(0);
+  });
+
+  test('409 is tried again twice, for a key that is still in process, and then dead', async () => {
+    const { fetch, origin, outbox, clock } = page();
+    origin.otherwise(status(409));
+    await fetch(URL_, POST);
+    await clock.advance(600_000);
+    expect(origin.seen).toHaveLength(3);
+    expect(await outbox.entries({ state: 'dead' })).toHaveLength(1);
+  });
+
+  test('onConflict decides on 409 and 412', async () => {
+    const words = ['drop', 'dead'] as const;
+    const { fetch, origin, outbox } = page({ onConflict: (response) => words[response.status === 409 ? 0 : 1] });
+    origin.replies(status(409), status(412));
+    await fetch(URL_, POST);
+    expect((await outbox.counts()).count).toBe(0);
+    await fetch(URL_, POST);
+    expect(await outbox.entries({ state: 'dead' })).toMatchObject([{ reason: { status: 412 } }]);
+  });
+
+  test('ten attempts are enough', async () => {
+    const { fetch, origin, outbox, clock } = page();
+    origin.otherwise(status(503));
+    const id = await idOf(await fetch(URL_, POST));
+    const result = outbox.result(id);
+    await clock.advance(6 * 86_400_000);
+    expect(origin.seen).toHaveLength(10);
+    expect(await outbox.entries({ state: 'dead' })).toMatchObject([{ id, attempts: 10, reason: { code: 'attempts', status: 503 } }]);
+    expect((await result).status).toBe(503);
+  });
+
+  test('a week is enough, also for who was offline all the time', async () => {
+    const { fetch, host, outbox, clock, origin } = page();
+    host.online.set(false);
+    const id = await idOf(await fetch(URL_, POST));
+    await clock.advance(8 * 86_400_000);
+    host.online.set(true);
+    await clock.advance(1_000);
+    expect(origin.seen).toHaveLength(0);
+    expect(await outbox.entries({ state: 'dead' })).toMatchObject([{ id, reason: { code: 'expired' } }]);
+    await expect(outbox.result(id)).rejects.toMatchObject({ name: 'UndeliveredError', code: 'dead-lettered', id });
+  });
+});
+
+describe('offline', () => {
+  test('nothing is sent and no attempt is counted; online drains at once', async () => {
+    const { fetch, host, outbox, clock, origin } = page();
+    host.online.set(false);
+    const answer = await fetch(URL_, POST);
+    expect(isQueued(answer)).toBe(true);
+    expect(clock.ticks()).toBe(0);
+    await clock.advance(3_600_000);
+    expect(origin.seen).toHaveLength(0);
+    expect((await outbox.entries())[0]?.attempts).toBe(0);
+    host.online.set(true);
+    expect((await outbox.result(await idOf(answer))).status).toBe(200);
+  });
+
+  test('an open circuit costs no attempt either', async () => {
+    const store = durableStore();
+    const outbox = outboxPolicy({ store }, memoryStore);
+    const circuit = breaker({ failures: 1 });
+    const scene = scenario([outbox, circuit], { partition: 'ann' });
+    open.push(scene.fetch);
+    circuit.isolate(ORIGIN);
+    await scene.fetch(URL_, POST);
+    await scene.clock.advance(600_000);
+    expect((await outbox.entries())[0]).toMatchObject({ attempts: 0, reason: { code: 'circuit-open' } });
+    circuit.reset();
+    await scene.clock.advance(60_000);
+    expect((await outbox.counts()).count).toBe(0);
+  });
+});
+
+describe('after a reload', () => {
+  test('what waits is sent, with the same key, and its answer can be asked for', async () => {
+    const before = page();
+    before.origin.replies(networkError());
+    const id = await idOf(await before.fetch(URL_, POST));
+    const after = await reloaded(before);
+    await after.clock.advance(5_000);
+    expect(await (await after.outbox.result(id)).text()).toBe('ok');
+    expect(before.origin.seen).toHaveLength(2);
+    expect(new Set(before.origin.seen.map(({ headers }) => headers.get('idempotency-key'))).size).toBe(1);
+  });
+
+  test('a page that went away in mid-flight is made up for', async () => {
+    const before = page();
+    before.origin.replies(hang());
+    const answer = before.fetch(URL_, POST).catch(() => {});
+    await settle();
+    expect(before.origin.seen).toHaveLength(1);
+    const after = await reloaded(before);
+    await answer;
+    await after.clock.advance(5_000);
+    expect(before.origin.seen).toHaveLength(2);
+    expect((await after.outbox.counts()).count).toBe(0);
+  });
+
+  test('an answer is kept for a day', async () => {
+    const before = page();
+    before.origin.replies(new Response('created', { status: 201 }));
+    const first = await before.fetch(URL_, { ...POST, holdfast: { outbox: { id: 'mine' } } });
+    await first.text();
+    const after = await reloaded(before);
+    expect(await (await after.outbox.result('mine')).text()).toBe('created');
+    await after.clock.advance(86_400_000 + 120_000);
+    await expect(after.outbox.result('mine')).rejects.toMatchObject({ code: 'outbox-unknown' });
+    expect(await before.store.range({ prefix: 'id ' })).toEqual([]);
+  });
+
+  test('a dead letter is still there, and can be sent again or removed', async () => {
+    const before = page();
+    before.origin.replies(status(422), status(422));
+    await before.fetch(URL_, { ...POST, holdfast: { outbox: { id: 'a' } } });
+    await before.fetch(URL_, { ...POST, holdfast: { outbox: { id: 'b' } } });
+    const { outbox, origin } = await reloaded(before);
+    expect((await outbox.entries({ state: 'dead' })).map(({ id }) => id)).toEqual(['a', 'b']);
+    expect(await outbox.replay('a')).toBe(true);
+    expect((await outbox.result('a')).status).toBe(200);
+    expect(origin.seen[2]?.headers.get('idempotency-key')).toBe(origin.seen[0]?.headers.get('idempotency-key'));
+    expect(await outbox.replay('a')).toBe(false);
+    expect(await outbox.purge()).toBe(1);
+    expect(await outbox.entries({ state: 'dead' })).toEqual([]);
+  });
+});
+
+describe('privacy', () => {
+  test('no credential is written to disk, and a hook puts it back', async () => {
+    const { fetch, origin, store } = page({
+      authorize: (request, { partition }) => {
+        request.headers.set('authorization', `Bearer of ${partition}`);
+        return undefined;
+      },
+    });
+    origin.replies(networkError());
+    await fetch(URL_, { ...POST, headers: { authorization: 'Bearer secret', 'x-csrf': 'secret', 'content-type': 'text/x' } });
+    expect(JSON.stringify(await store.range({}))).not.toContain('secret');
+    expect(JSON.stringify(await store.range({}))).toContain('text/x');
+    expect(origin.seen[0]?.headers.get('authorization')).toBe('Bearer of ann');
+  });
+
+  test('credentials that nobody would put back are a configuration error; other headers are told', async () => {
+    const { fetch, origin, told } = page({ keepHeaders: ['X-Kept'] });
+    await expect(fetch(URL_, { ...POST, headers: { authorization: 'Bearer secret' } })).rejects.toThrow(/outbox\.authorize/);
+    expect(origin.seen).toHaveLength(0);
+    await fetch(URL_, { ...POST, headers: { 'x-kept': 'yes', 'x-lost': 'no' } });
+    expect(origin.seen[0]?.headers.get('x-kept')).toBe('yes');
+    expect(origin.seen[0]?.headers.has('x-lost')).toBe(false);
+    expect(told('headers-dropped')).toMatchObject([{ names: ['x-lost'] }]);
+  });
+
+  test('only the current user’s writes are sent, and seen', async () => {
+    let user = 'ann';
+    const { fetch, origin, outbox, clock } = page({ user: () => user });
+    origin.replies(networkError());
+    const id = await idOf(await fetch(URL_, { ...POST, body: 'ann’s' }));
+    user = 'bob';
+    await fetch(URL_, { ...POST, body: 'bob’s' });
+    await clock.advance(3_600_000);
+    await outbox.flush();
+    expect(origin.seen.map(({ body }) => body)).toEqual(['ann’s', 'bob’s']);
+    expect(await outbox.entries()).toEqual([]);
+    await expect(outbox.result(id)).rejects.toMatchObject({ code: 'outbox-unknown' });
+    expect(await outbox.remove(id)).toBe(false);
+    user = 'ann';
+    await outbox.flush();
+    expect(origin.seen.map(({ body }) => body)).toEqual(['ann’s', 'bob’s', 'ann’s']);
+  });
+
+  test('a client without a partition cannot be made', () => {
+    expect(() => scenario([outboxPolicy({}, memoryStore)])).toThrow(/partition: undefined is not allowed; 'outbox' needs it/);
+  });
+});
+
+describe('management', () => {
+  test('pages of entries, oldest first, over all lanes or one', async () => {
+    const { fetch, host, outbox } = page();
+    host.online.set(false);
+    for (let n = 0; n < 7; n++)
+      await fetch(URL_, { method: 'POST', body: `${n}`, holdfast: { outbox: { lane: n % 2 ? 'odd' : 'even', meta: { n } } } });
+    const ids = async (query: object): Promise<unknown[]> => (await outbox.entries(query)).map(({ meta }) => (meta as { n: number }).n);
+    expect(await ids({})).toEqual([0, 1, 2, 3, 4, 5, 6]);
+    expect(await ids({ lane: 'odd' })).toEqual([1, 3, 5]);
+    const [, , third] = await outbox.entries({ limit: 3 });
+    expect(await ids({ limit: 3, after: third?.key })).toEqual([3, 4, 5]);
+    expect(await outbox.counts()).toEqual({ count: 7, bytes: 7 });
+  });
+
+  test('an entry that the application removes is not sent, and who waits for it is told', async () => {
+    const { fetch, host, outbox, origin, clock } = page();
+    host.online.set(false);
+    const id = await idOf(await fetch(URL_, POST));
+    const result = outbox.result(id);
+    result.catch(() => {});
+    await settle();
+    expect(await outbox.remove(id)).toBe(true);
+    await expect(result).rejects.toMatchObject({ name: 'UndeliveredError', id });
+    host.online.set(true);
+    await clock.advance(60_000);
+    expect(origin.seen).toHaveLength(0);
+    expect(await outbox.remove(id)).toBe(false);
+  });
+
+  test('close leaves no timer behind', async () => {
+    const { fetch, origin, clock } = page();
+    origin.replies(networkError());
+    await fetch(URL_, POST);
+    expect(clock.pending).toBeGreaterThan(0);
+    await fetch.close();
+    await clock.advance(0);
+    expect(clock.pending).toBe(0);
+    await expect(fetch(URL_)).rejects.toMatchObject({ code: 'closed' });
+  });
+});
