@@ -104,20 +104,7 @@ class Body implements WatchedBody {
 
   /** What `response.body` is: it reads only when it is read, so the platform's stream stays free to be cloned. */
   get stream(): ReadableStream<Bytes> {
-    this.#stream ??= new ReadableStream(
-      {
-        type: 'bytes',
-        pull: async (controller) => {
-          const { done, value } = await this.read();
-          if (!done) return controller.enqueue(value);
-          controller.close();
-          // A reader that brought its own buffer waits for it.
-          controller.byobRequest?.respond(0);
-        },
-        cancel: (reason) => this.cancel(reason),
-      },
-      { highWaterMark: 0 },
-    );
+    this.#stream ??= streamOf(this);
     return this.#stream;
   }
 
@@ -184,6 +171,25 @@ class Body implements WatchedBody {
     if (this.#read <= this.fate.seen) return;
     this.fate.seen = this.#read;
     for (const watcher of this.fate.watchers) watcher.chunk?.(bytes);
+  }
+}
+
+function streamOf(body: Body): ReadableStream<Bytes> {
+  const source = {
+    async pull(controller: ReadableStreamDefaultController<Bytes> | ReadableByteStreamController) {
+      const { done, value } = await body.read();
+      if (!done) return controller.enqueue(value);
+      controller.close();
+      // A reader that brought its own buffer waits for it.
+      if ('byobRequest' in controller) controller.byobRequest?.respond(0);
+    },
+    cancel: (reason?: unknown) => body.cancel(reason),
+  };
+  try {
+    return new ReadableStream({ ...source, type: 'bytes' }, { highWaterMark: 0 });
+  } catch {
+    // WebKit knows no streams of bytes; its own bodies are plain streams, too.
+    return new ReadableStream(source, { highWaterMark: 0 });
   }
 }
 

@@ -1,21 +1,15 @@
 import { readUpTo } from './body.ts';
 import type { StoredBody } from './store.ts';
 
-/** Bodies that cannot change any more, as they were given. */
+/** Bodies as they were given: values that cannot change any more, and forms, of which only that they are forms counts. */
 const given = new WeakMap<Request, BodyInit>();
 
 /** Remembers what a request was made from, where that can be sent again without a copy. */
 export function remember(request: Request, body: unknown): Request {
   if (typeof body === 'string' || body instanceof Blob) given.set(request, body);
   else if (body instanceof URLSearchParams) given.set(request, String(body));
-  else if (body instanceof FormData) given.set(request, copied(body));
+  else if (body instanceof FormData) given.set(request, body);
   return request;
-}
-
-function copied(form: FormData): FormData {
-  const copy = new FormData();
-  form.forEach((value, name) => copy.append(name, value));
-  return copy;
 }
 
 /**
@@ -40,9 +34,16 @@ export function knownSize(request: Request): number | undefined {
  */
 export async function replay(request: Request, limit: number): Promise<(() => Request) | undefined> {
   if (!hasBody(request)) return () => request;
-  const body = given.get(request) ?? (await snapshot(request.clone(), limit));
+  const body = await kept(request, limit);
   if (body === undefined) return undefined;
   return () => withBody(request, body);
+}
+
+/** A form is kept as it goes over the wire: made anew it would have another boundary than the header says. */
+async function kept(request: Request, limit: number): Promise<StoredBody | undefined> {
+  const body = given.get(request);
+  if (body instanceof FormData) return request.clone().blob();
+  return (body as StoredBody | undefined) ?? snapshot(request.clone(), limit);
 }
 
 /**
@@ -58,12 +59,9 @@ export async function keepable(request: Request, limit: number): Promise<StoredB
 }
 
 /** The same request with this body; the body of `request` may have been read. */
-export function withBody(request: Request, body: BodyInit): Request {
-  const headers = new Headers(request.headers);
-  // The boundary is made anew with the request.
-  if (body instanceof FormData) headers.delete('content-type');
-  return remember(new Request(request, { body, headers, signal: null }), body);
-}
+export const withBody = (request: Request, body: StoredBody): Request =>
+  // The headers say what the body is, whatever the type of a blob.
+  remember(new Request(request, { body, headers: new Headers(request.headers), signal: null }), body);
 
 /** Reads a body up to `limit` bytes; `undefined` if there are more. */
 export async function snapshot(request: Request, limit: number): Promise<Uint8Array<ArrayBuffer> | Blob | undefined> {

@@ -25,9 +25,16 @@ interface Timer {
  * Goes on to the next timer by itself whenever nothing is busy and one macrotask has passed; background timers alone do
  * not make it go on.
  *
- * @param start Wall time in ms at the beginning. Default 2026-01-01.
+ * @param options.start Wall time in ms at the beginning. Default 2026-01-01.
+ * @param options.quiet Settles when everything that is ready has happened. Default: one macrotask.
  */
-export function virtualClock(start: number = Date.UTC(2026, 0, 1)): VirtualClock {
+export function virtualClock({
+  start = Date.UTC(2026, 0, 1),
+  quiet = macrotask,
+}: {
+  start?: number;
+  quiet?: () => Promise<void>;
+} = {}): VirtualClock {
   const timers = new Set<Timer>();
   const slept: number[] = [];
   let ticks = 0;
@@ -54,14 +61,14 @@ export function virtualClock(start: number = Date.UTC(2026, 0, 1)): VirtualClock
     timer.task();
   };
 
-  const quiet = async (): Promise<void> => {
-    do await macrotask();
+  const rest = async (): Promise<void> => {
+    do await quiet();
     while (busy > 0);
   };
 
   const pump = async (): Promise<void> => {
     for (;;) {
-      await quiet();
+      await rest();
       const foreground = next(Infinity, false);
       if (!foreground) break;
       // Everything that is due until then, background timers too, in order.
@@ -98,7 +105,7 @@ export function virtualClock(start: number = Date.UTC(2026, 0, 1)): VirtualClock
     async advance(ms) {
       const until = ticks + ms;
       for (;;) {
-        await quiet();
+        await rest();
         const timer = next(until);
         if (!timer) break;
         fire(timer);

@@ -1,4 +1,5 @@
 import type { Clock } from '../core/contract.ts';
+import type { VirtualClock } from './clock.ts';
 import type { Fetch } from '../core/transport.ts';
 
 /** What the origin does with one request. */
@@ -26,7 +27,7 @@ export interface ScriptedOrigin {
 }
 
 /** An origin that answers by a script, on the test's clock, and honours the signal as a platform's fetch does. */
-export function scriptedOrigin(clock: Pick<Clock, 'ticks'>): ScriptedOrigin {
+export function scriptedOrigin(clock: Pick<VirtualClock, 'ticks' | 'busy'>): ScriptedOrigin {
   const script: Step[] = [];
   const seen: Seen[] = [];
   let standard: Step = () => ok();
@@ -41,7 +42,7 @@ export function scriptedOrigin(clock: Pick<Clock, 'ticks'>): ScriptedOrigin {
       const { method, url, headers } = request;
       const at = clock.ticks();
       const step = script.shift() ?? standard;
-      seen.push({ method, url, headers: new Headers(headers), body: await request.text(), at });
+      seen.push({ method, url, headers: new Headers(headers), body: await clock.busy(request.text()), at });
       signal.throwIfAborted();
       if (step instanceof Error) throw step;
       if (typeof step !== 'function') return step;

@@ -7,8 +7,9 @@ import { type Outbox, outboxPolicy } from '../../src/policies/outbox/outbox.ts';
 import { retry } from '../../src/policies/retry.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
-import { hang, macrotask, networkError, ok, slow, status } from '../../src/testing/index.ts';
+import { hang, networkError, ok, slow, status } from '../../src/testing/index.ts';
 import { durableStore, type FaultyStore } from '../support/durable.ts';
+import { quiet } from '../support/platform.ts';
 import { ORIGIN, type Scenario, scenario } from '../support/scenario.ts';
 
 const URL_ = `${ORIGIN}/orders`;
@@ -27,7 +28,7 @@ interface Page extends Scenario {
 /** A page with an outbox; another one on the same store is the page after a reload. */
 function page(options: OutboxOptions & { user?: () => string } = {}, store = durableStore(), before?: Page): Page {
   const { user = () => 'ann', ...rest } = options;
-  const outbox = outboxPolicy({ store, ...rest }, memoryStore);
+  const outbox = outboxPolicy({ store, every: '1h', ...rest }, memoryStore);
   const scene = scenario([outbox, totalTimeout(), retry(), breaker({ failures: 50, minimum: 100 }), attemptTimeout()], {
     partition: user,
     ...(before && { host: before.host, fetch: before.origin.fetch }),
@@ -46,7 +47,7 @@ const idOf = async (answer: Response): Promise<string> => ((await answer.json())
 
 /** Lets what was set off in the background come to rest. */
 async function settle(): Promise<void> {
-  for (let turn = 0; turn < 20; turn++) await macrotask();
+  for (let turn = 0; turn < 20; turn++) await quiet();
 }
 
 describe('a write', () => {
@@ -131,22 +132,26 @@ describe('a write', () => {
     const form = new FormData();
     form.set('field', 'value ä');
     form.set('file', new File(['content'], 'name.txt', { type: 'text/plain' }));
-    const { fetch, origin } = page();
-    const bodies: [BodyInit | null, string | RegExp, string | RegExp | null][] = [
-      ['text ä', 'text ä', 'text/plain;charset=UTF-8'],
-      [JSON.stringify({ a: 1 }), '{"a":1}', 'text/plain;charset=UTF-8'],
-      [new URLSearchParams({ a: 'ä' }), 'a=%C3%A4', 'application/x-www-form-urlencoded;charset=UTF-8'],
-      [new Uint8Array([104, 105]), 'hi', null],
-      [new Blob(['blob'], { type: 'text/x' }), 'blob', 'text/x'],
-      [form, /name="field"\r\n\r\nvalue ä[^]*filename="name.txt"[^]*content/, /^multipart\/form-data; boundary=/],
-      [null, '', null],
+    const bodies: [BodyInit | null, string | RegExp][] = [
+      ['text ä', 'text ä'],
+      ['{"a":1}', '{"a":1}'],
+      [new URLSearchParams({ a: 'ä' }), 'a=%C3%A4'],
+      [new Uint8Array([104, 105]), 'hi'],
+      [new Blob(['blob'], { type: 'text/x' }), 'blob'],
+      [form, /name="field"\r\n\r\nvalue ä[^]*filename="name.txt"[^]*content/],
+      [null, ''],
     ];
-    for (const [body, expected, type] of bodies) {
+    const { fetch, origin } = page();
+    for (const [body, expected] of bodies) {
       await fetch(URL_, { method: 'POST', body, holdfast: { outbox: true } });
-      const seen = origin.seen.at(-1);
-      expect(seen?.body).toMatch(expected instanceof RegExp ? expected : new RegExp(`^${expected.replace(/[{}]/g, '.')}$`));
-      if (type === null) expect(seen?.headers.get('content-type') ?? '').not.toMatch(/form|text\/x/);
-      else expect(seen?.headers.get('content-type')?.toLowerCase()).toMatch(type instanceof RegExp ? type : type.toLowerCase());
+      const { body: sent, headers } = origin.seen.at(-1) as (typeof origin.seen)[0];
+      const type = headers.get('content-type') ?? '';
+      if (expected instanceof RegExp) expect(sent).toMatch(expected);
+      else expect(sent).toBe(expected);
+      // Bun names no type for text.
+      if (body instanceof Blob) expect(type).toBe('text/x');
+      if (body instanceof URLSearchParams) expect(type).toMatch(/^application\/x-www-form-urlencoded/);
+      if (body === form) expect(sent).toContain(/^multipart\/form-data; boundary="?([^"]+)/.exec(type)?.[1]);
     }
   });
 });
@@ -251,7 +256,7 @@ describe('order', () => {
       await fetch(URL_, { ...POST, body });
       clock.jump(-86_400_000);
     }
-    await clock.advance(8 * 86_400_000);
+    await clock.advance(4 * 86_400_000);
     expect(origin.seen.map(({ body }) => body)).toEqual(['1', '1', '2', '3']);
   });
 
@@ -368,7 +373,7 @@ describe('what an answer means', () => {
     origin.otherwise(status(503));
     const id = await idOf(await fetch(URL_, POST));
     const result = outbox.result(id);
-    await clock.advance(6 * 86_400_000);
+    await clock.advance(4 * 3_600_000);
     expect(origin.seen).toHaveLength(10);
     expect(await outbox.entries({ state: 'dead' })).toMatchObject([{ id, attempts: 10, reason: { code: 'attempts', status: 503 } }]);
     expect((await result).status).toBe(503);
@@ -449,7 +454,7 @@ describe('after a reload', () => {
     await first.text();
     const after = await reloaded(before);
     expect(await (await after.outbox.result('mine')).text()).toBe('created');
-    await after.clock.advance(86_400_000 + 120_000);
+    await after.clock.advance(86_400_000 + 7_200_000);
     await expect(after.outbox.result('mine')).rejects.toMatchObject({ code: 'outbox-unknown' });
     expect(await before.store.range({ prefix: 'id ' })).toEqual([]);
   });

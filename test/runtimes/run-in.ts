@@ -14,13 +14,15 @@ export interface Run {
   readonly problem?: string;
 }
 
-/** Runs the tests whose path contains one of the filters, or all, in one runtime. */
-export async function runIn(runtime: Runtime, filters: readonly string[]): Promise<Run> {
-  const files = filesFor(runtime, filters);
-  if (files.length === 0) {
-    const expected = filters.length > 0 || runtime.mayBeEmpty;
-    return expected ? { outcome: nothing, output: '' } : broken(nothing, 'there are no tests');
-  }
+/** Which of its files have a path that contains one of the filters, if there are any. */
+export function filesFor({ include, exclude }: Runtime, filters: readonly string[]): string[] {
+  const files = globSync(include, { exclude }).sort();
+  return filters.length === 0 ? files : files.filter((file) => filters.some((part) => file.includes(part)));
+}
+
+/** Runs the tests of these files in one runtime. */
+export async function runIn(runtime: Runtime, files: readonly string[]): Promise<Run> {
+  if (files.length === 0) return broken(nothing, 'there are no tests');
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-test-'));
   const origins: Origins | undefined = runtime.needsOrigins ? await startOrigins() : undefined;
   try {
@@ -28,7 +30,9 @@ export async function runIn(runtime: Runtime, filters: readonly string[]): Promi
     const command = runtime.command(files, report);
     const env = { NO_COLOR: '1', ...origins?.env };
     const { output, problem } = await runCommand(command, { env, timeLimit: runtime.timeLimit });
-    const outcome = await readFile(report, 'utf8').then(runtime.read, () => undefined);
+    const outcome = await readFile(report, 'utf8')
+      .then(runtime.read)
+      .catch(() => undefined);
     if (!outcome) return broken(nothing, problem ?? 'wrote no report', output);
     if (outcome.passed + outcome.failed === 0) return broken(outcome, problem ?? 'ran no test', output);
     // Tests that fail are reason enough to end with a code; without any, something outside them went wrong.
@@ -38,11 +42,6 @@ export async function runIn(runtime: Runtime, filters: readonly string[]): Promi
     await origins?.close();
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-function filesFor({ include, exclude }: Runtime, filters: readonly string[]): string[] {
-  const files = globSync(include, { exclude }).sort();
-  return filters.length === 0 ? files : files.filter((file) => filters.some((part) => file.includes(part)));
 }
 
 function broken(outcome: Outcome, problem: string, output = ''): Run {

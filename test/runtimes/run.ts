@@ -1,7 +1,7 @@
 /** Runs every test in every runtime, or what the command line asks for, and adds it all up. */
 import { parseArgs } from 'node:util';
 import { addUp, nothing, type Outcome } from './outcome.ts';
-import { runIn } from './run-in.ts';
+import { filesFor, runIn } from './run-in.ts';
 import { type Runtime, runtimes } from './runtimes.ts';
 
 const { values, positionals: filters } = parseArgs({
@@ -45,6 +45,8 @@ async function inTurn(atOnce: number, waiting: readonly Runtime[]): Promise<Outc
 
 /** Says how it went: in one line, and at length where something is wrong. */
 async function report(runtime: Runtime): Promise<Outcome> {
+  const files = filesFor(runtime, filters);
+  if (files.length === 0 && (filters.length > 0 || runtime.mayBeEmpty)) return nothing;
   const label = runtime.name.padEnd(width);
   const missing = runtime.missing?.();
   if (missing) {
@@ -53,7 +55,7 @@ async function report(runtime: Runtime): Promise<Outcome> {
     return process.env.CI ? { ...nothing, failed: 1 } : nothing;
   }
   const since = performance.now();
-  const { outcome, output, problem } = await runIn(runtime, filters);
+  const { outcome, output, problem } = await runIn(runtime, files);
   const { passed, failed, skipped } = outcome;
   if (failed > 0) console.log(`\n${output.trim()}\n`);
   const counts = `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;

@@ -55,6 +55,9 @@ export const runtimes: readonly Runtime[] = [
     command: (files, report) => [
       bun ?? 'bun',
       'test',
+      // A global of its own for each file, as everywhere else.
+      '--isolate',
+      '--preload=./test/runtimes/bun/preload.ts',
       '--reporter=junit',
       `--reporter-outfile=${report}`,
       // Without the dot these would be taken for parts of names.

@@ -60,15 +60,20 @@ export class Sender {
       return running.done;
     }
     const state = { again: false, done: Promise.resolve() };
-    state.done = (async () => {
-      do {
-        state.again = false;
-        await this.#drainOnce(partition, lane, name, eager);
-      } while (state.again && this.#open(partition));
-    })()
-      .catch((error) => onTrouble(this.#home, this.#settings.store, 'drain', error))
-      .finally(() => this.#draining.delete(name));
     this.#draining.set(name, state);
+    state.done = (async () => {
+      try {
+        do {
+          state.again = false;
+          await this.#drainOnce(partition, lane, name, eager);
+        } while (state.again && this.#open(partition));
+      } catch (error) {
+        onTrouble(this.#home, this.#settings.store, 'drain', error);
+      } finally {
+        // In the same step as the last look at `again`: who comes later must find that nobody is draining.
+        this.#draining.delete(name);
+      }
+    })();
     return state.done;
   }
 

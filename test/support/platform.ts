@@ -1,0 +1,81 @@
+import { macrotask } from '../../src/testing/clock.ts';
+
+/**
+ * What the platform does on its own: reading bodies, granting locks. In browsers that takes real time, in which virtual
+ * time must not go on, or deadlines fire that nobody missed. So these are watched in tests.
+ */
+const underWay = new Set<Promise<unknown>>();
+
+/** What takes longer than this is not slow but stalled: a test wants it so. In real ms. */
+const STALLED = 30;
+
+function watched(work: Promise<unknown>): void {
+  const ended = work.then(
+    () => underWay.delete(ended),
+    () => underWay.delete(ended),
+  );
+  underWay.add(ended);
+}
+
+type Method = (this: unknown, ...args: unknown[]) => Promise<unknown>;
+
+function watch(type: { prototype: object } | undefined, ...names: string[]): void {
+  const prototype = type?.prototype as Record<string, Method> | undefined;
+  for (const name of names) {
+    const native = prototype?.[name];
+    if (!prototype || !native) continue;
+    prototype[name] = function (...args) {
+      const work = native.apply(this, args);
+      watched(work);
+      return work;
+    };
+  }
+}
+
+watch(globalThis.ReadableStreamDefaultReader, 'read');
+watch(globalThis.Request, 'arrayBuffer', 'blob', 'formData', 'text');
+watch(globalThis.Response, 'arrayBuffer', 'blob', 'formData', 'text');
+watch(globalThis.Blob, 'arrayBuffer', 'text');
+
+/** A lock is the platform's work until it is granted; what is done under it is not. */
+function watchLocks(manager: { prototype: LockManager } | undefined): void {
+  if (!manager) return;
+  const native = manager.prototype.request as (...args: unknown[]) => Promise<unknown>;
+  manager.prototype.request = function (this: LockManager, ...args: unknown[]) {
+    const task = args.pop() as (lock: unknown) => unknown;
+    return new Promise((resolve, reject) => {
+      const granted = new Promise<void>((begin) => {
+        native
+          .call(this, ...args, (lock: unknown) => {
+            begin();
+            return task(lock);
+          })
+          .then(resolve, (error) => {
+            begin();
+            reject(error);
+          });
+      });
+      watched(granted);
+    });
+  } as LockManager['request'];
+}
+
+watchLocks(globalThis.LockManager);
+
+/** Settles when the platform has done what it was asked, and one macrotask has passed. */
+export async function quiet(): Promise<void> {
+  await macrotask();
+  while (underWay.size > 0) {
+    const works = [...underWay];
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const patience = new Promise<void>((give) => {
+      timer = setTimeout(() => {
+        for (const work of works) underWay.delete(work);
+        give();
+      }, STALLED);
+    });
+    await Promise.race([Promise.all(works), patience]);
+    clearTimeout(timer);
+    await macrotask();
+  }
+}
