@@ -54,6 +54,8 @@ export function enter(input: RequestInfo | URL, init: HoldfastInit | undefined):
 
 function made(input: RequestInfo | URL, init?: RequestInit): Request {
   try {
+    // WebKit looks at parameters only when it sends them; by then they may have been changed.
+    if (init?.body instanceof URLSearchParams) init = { ...init, body: new URLSearchParams(init.body) };
     return new Request(input, init);
   } catch (cause) {
     // Platforms say only "Invalid URL", or nothing of the sort.

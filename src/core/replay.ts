@@ -1,14 +1,19 @@
 import { readUpTo } from './body.ts';
+import { multipart } from './multipart.ts';
 import type { StoredBody } from './store.ts';
 
-/** Bodies as they were given: values that cannot change any more, and forms, of which only that they are forms counts. */
-const given = new WeakMap<Request, BodyInit>();
+/** Bodies that cannot change any more, as they were given. */
+const given = new WeakMap<Request, StoredBody>();
 
 /** Remembers what a request was made from, where that can be sent again without a copy. */
 export function remember(request: Request, body: unknown): Request {
   if (typeof body === 'string' || body instanceof Blob) given.set(request, body);
   else if (body instanceof URLSearchParams) given.set(request, String(body));
-  else if (body instanceof FormData) given.set(request, body);
+  else if (body instanceof FormData) {
+    // Not read from the request: WebKit cannot, where there are files.
+    const form = multipart(body, request.headers.get('content-type'));
+    if (form) given.set(request, form);
+  }
   return request;
 }
 
@@ -34,26 +39,18 @@ export function knownSize(request: Request): number | undefined {
  */
 export async function replay(request: Request, limit: number): Promise<(() => Request) | undefined> {
   if (!hasBody(request)) return () => request;
-  const body = await kept(request, limit);
+  const body = given.get(request) ?? (await snapshot(request.clone(), limit));
   if (body === undefined) return undefined;
   return () => withBody(request, body);
-}
-
-/** A form is kept as it goes over the wire: made anew it would have another boundary than the header says. */
-async function kept(request: Request, limit: number): Promise<StoredBody | undefined> {
-  const body = given.get(request);
-  if (body instanceof FormData) return request.clone().blob();
-  return (body as StoredBody | undefined) ?? snapshot(request.clone(), limit);
 }
 
 /**
  * The body of a request as something that can be stored, or `null` where it has more than `limit` bytes.
  *
- * Text and blobs stay what they are; a form is stored as it goes over the wire, with its boundary in the header.
+ * Text and blobs stay what they are; a form is a blob as it goes over the wire, with its boundary in the header.
  */
 export async function keepable(request: Request, limit: number): Promise<StoredBody | null> {
-  const known = given.get(request);
-  const body = typeof known === 'string' || known instanceof Blob ? known : await snapshot(request.clone(), limit);
+  const body = given.get(request) ?? (await snapshot(request.clone(), limit));
   if (body === undefined || (knownSize(request) ?? 0) > limit) return null;
   return body;
 }

@@ -1,4 +1,4 @@
-import { aborter, follow } from '../core/abort.ts';
+import { type Aborter, aborter, follow } from '../core/abort.ts';
 import { dropBody, watchBody } from '../core/body.ts';
 import { limit, memoized, readOptions } from '../core/check.ts';
 import { type Call, type Handler, named, type Policy } from '../core/contract.ts';
@@ -90,11 +90,9 @@ export function attemptTimeout(base?: TimeoutOption): Policy {
     'attemptTimeout',
     (next) => (request, call) => {
       const { attempt, idle, guessed } = limits(call);
-      const bounded =
-        attempt === Infinity || (guessed.attempt && isLargeUpload(request))
-          ? next(request, call)
-          : limited('attempt', attempt, next, request, call);
-      return idle === Infinity ? bounded : bounded.then((response) => idleLimited(response, idle, call));
+      const ms = guessed.attempt && isLargeUpload(request) ? Infinity : attempt;
+      if (ms === Infinity && idle === Infinity) return next(request, call);
+      return limited('attempt', ms, next, request, call, (response, own) => idleLimited(response, idle, call, own));
     },
     { option: 'timeout' },
   );
@@ -106,7 +104,14 @@ function refuse(limit: 'total' | 'attempt' | 'idle', ms: number, { id: callId, o
 }
 
 /** Races the handler against the clock and the caller, so that a transport deaf to its signal does not hang the call. */
-function limited(kind: 'total' | 'attempt', ms: number, next: Handler, request: Request, call: Call): Promise<Response> {
+function limited(
+  kind: 'total' | 'attempt',
+  ms: number,
+  next: Handler,
+  request: Request,
+  call: Call,
+  answered?: (response: Response, own: Aborter) => void,
+): Promise<Response> {
   return new Promise((resolve, reject) => {
     const own = aborter();
     let settled = false;
@@ -126,6 +131,7 @@ function limited(kind: 'total' | 'attempt', ms: number, next: Handler, request: 
       (response) => {
         if (settled) return dropBody(response);
         settle();
+        answered?.(response, own);
         resolve(response);
       },
       (error) => {
@@ -137,8 +143,9 @@ function limited(kind: 'total' | 'attempt', ms: number, next: Handler, request: 
 }
 
 /** The clock runs only while somebody waits for a chunk: a slow reader is not the origin's fault. */
-function idleLimited(response: Response, ms: number, call: Call): Response {
-  if (response.body === null || response.headers.get('content-type')?.startsWith('text/event-stream')) return response;
+function idleLimited(response: Response, ms: number, call: Call, own: Aborter): void {
+  const isEventStream = response.headers.get('content-type')?.startsWith('text/event-stream');
+  const limit = isEventStream ? Infinity : ms;
   let cancel: (() => void) | undefined;
   const stop = (): void => {
     cancel?.();
@@ -146,10 +153,13 @@ function idleLimited(response: Response, ms: number, call: Call): Response {
   };
   const body = watchBody(response, {
     waiting() {
-      cancel ??= call.host.clock.after(ms, () => body?.break(refuse('idle', ms, call)));
+      cancel ??= call.host.clock.after(limit, () => body?.break(refuse('idle', ms, call)));
     },
     arrived: stop,
-    settled: stop,
+    settled(how, error) {
+      stop();
+      // Firefox goes on receiving a body whose stream was given up; its request it lets go of.
+      if (how === 'broken') own.abort(error);
+    },
   });
-  return response;
 }

@@ -1,7 +1,7 @@
 import { promisifyRequest } from 'idb-keyval';
 import type { AtomicStore, Change, Decision, Item } from '../core/store.ts';
 import type { Connection } from './idb-connection.ts';
-import { applyChanges, BODIES, ITEMS } from './idb-layout.ts';
+import { applyChanges, BODIES, ITEMS, unpack } from './idb-layout.ts';
 
 interface Waiting {
   readonly keys: readonly string[];
@@ -23,9 +23,17 @@ export function groupCommit(connection: Connection): AtomicStore['change'] {
     while (queue.length > 0) {
       const batch = queue;
       queue = [];
-      const settle = await commit(connection, batch).catch((error) => () => {
-        for (const { reject } of batch) reject(error);
-      });
+      const changes = new Map<string, Change>();
+      const settle = await commit(connection, batch, changes)
+        .catch(async (error) => {
+          const bodies = [...changes.values()].map((change) => ('put' in change ? change.body : null));
+          changes.clear();
+          if (await unpack(bodies)) return commit(connection, batch, changes);
+          throw error;
+        })
+        .catch((error) => () => {
+          for (const { reject } of batch) reject(error);
+        });
       settle();
     }
     busy = false;
@@ -40,8 +48,15 @@ export function groupCommit(connection: Connection): AtomicStore['change'] {
     });
 }
 
-/** @returns tells everybody in the batch what became of it, once it is on the disk. */
-function commit(connection: Connection, batch: readonly Waiting[]): Promise<() => void> {
+/**
+ * @param changes Gets what the batch comes to.
+ * @returns tells everybody in the batch what became of it, once it is on the disk.
+ */
+function commit(
+  connection: Connection,
+  batch: readonly Waiting[],
+  changes: Map<string, Change>,
+): Promise<() => void> {
   const durability = batch.some(({ strict }) => strict) ? 'strict' : 'relaxed';
   return connection.transaction([ITEMS, BODIES], 'readwrite', durability, async (transaction) => {
     const keys = [...new Set(batch.flatMap((each) => each.keys))];
@@ -52,7 +67,6 @@ function commit(connection: Connection, batch: readonly Waiting[]): Promise<() =
     // One request a key, answered in order; the transaction stays open as long as the last one's handler runs.
     const found = await Promise.all(keys.map((key) => promisifyRequest<Item | undefined>(store.get(key))));
     const items = new Map(keys.map((key, at) => [key, found[at]]));
-    const changes = new Map<string, Change>();
     const settle: (() => void)[] = [];
     for (const { keys, decide, resolve, reject } of batch) {
       try {

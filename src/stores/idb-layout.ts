@@ -1,4 +1,4 @@
-import type { Change } from '../core/store.ts';
+import type { Change, StoredBody } from '../core/store.ts';
 
 export const VERSION = 1;
 
@@ -23,6 +23,26 @@ export function applyChanges(transaction: IDBTransaction, changes: Iterable<Chan
     }
     items.put(change.put);
     if (change.body === null) bodies.delete(change.put.key);
-    else if (change.body !== undefined) bodies.put(change.body, change.put.key);
+    else if (change.body !== undefined) bodies.put(unpacked.get(change.body as Blob) ?? change.body, change.put.key);
   }
 }
+
+/** How a blob is stored where blobs cannot be: in private windows of WebKit. */
+interface Unpacked {
+  readonly type: string;
+  readonly bytes: ArrayBuffer;
+}
+
+const unpacked = new WeakMap<Blob, Unpacked>();
+
+/** Has these blobs stored as bytes from now on. @returns whether there were any. */
+export async function unpack(bodies: Iterable<StoredBody | null | undefined>): Promise<boolean> {
+  const blobs = [...bodies].filter((body) => body instanceof Blob && !unpacked.has(body)) as Blob[];
+  for (const blob of blobs) unpacked.set(blob, { type: blob.type, bytes: await blob.arrayBuffer() });
+  return blobs.length > 0;
+}
+
+export const packed = (stored: StoredBody | Unpacked | undefined): StoredBody | undefined =>
+  stored && typeof stored === 'object' && 'bytes' in stored && stored.bytes instanceof ArrayBuffer
+    ? new Blob([stored.bytes], { type: (stored as Unpacked).type })
+    : (stored as StoredBody | undefined);

@@ -1,9 +1,9 @@
 import { get, promisifyRequest, type UseStore } from 'idb-keyval';
 import { StorageError } from '../core/errors.ts';
-import { type AtomicStore, endOf, type Item, type StoredBody } from '../core/store.ts';
+import { type AtomicStore, type Change, endOf, type Item, type StoredBody } from '../core/store.ts';
 import { openDatabase } from './idb-connection.ts';
 import { groupCommit } from './idb-group-commit.ts';
-import { applyChanges, BODIES, BY_GROUP, createLayout, ITEMS, VERSION } from './idb-layout.ts';
+import { applyChanges, BODIES, BY_GROUP, createLayout, ITEMS, packed, unpack, VERSION } from './idb-layout.ts';
 
 export interface IndexedDBStoreOptions {
   /** The database. Default `'holdfast'`. Stores of one name share their entries. */
@@ -31,11 +31,22 @@ export function indexedDBStore({ name = 'holdfast' }: IndexedDBStoreOptions = {}
   const bodies = over(BODIES);
   const change = groupCommit(connection);
 
+  const write = (changes: readonly Change[]): Promise<void> =>
+    connection
+      .transaction([ITEMS, BODIES], 'readwrite', undefined, (transaction) => {
+        applyChanges(transaction, changes);
+        return promisifyRequest(transaction);
+      })
+      .catch(async (error) => {
+        if (await unpack(changes.map((change) => ('put' in change ? change.body : null)))) return write(changes);
+        throw error;
+      });
+
   return {
     name: `indexeddb:${name}`,
     durable: true,
     get: (key) => explained('get', () => get<Item>(key, items)),
-    body: (key) => explained('body', () => get<StoredBody>(key, bodies)),
+    body: (key) => explained('body', async () => packed(await get<StoredBody>(key, bodies))),
     range: ({ prefix = '', group, after = '', limit }) =>
       explained('range', () =>
         items('readonly', (store) => {
@@ -52,13 +63,7 @@ export function indexedDBStore({ name = 'holdfast' }: IndexedDBStoreOptions = {}
         }),
       ),
     groups: (prefix) => explained('groups', () => items('readonly', (store) => distinct(store.index(BY_GROUP), prefix))),
-    write: (changes) =>
-      explained('write', () =>
-        connection.transaction([ITEMS, BODIES], 'readwrite', undefined, (transaction) => {
-          applyChanges(transaction, changes);
-          return promisifyRequest(transaction);
-        }),
-      ),
+    write: (changes) => explained('write', () => write(changes)),
     change: (keys, decide, options) => explained('change', () => change(keys, decide, options)),
     close: () => connection.close(),
   };

@@ -102,6 +102,17 @@ describe('a write', () => {
     expect(await outbox.counts()).toEqual({ count: 0, bytes: 0 });
   });
 
+  test('can be asked about by many, and who stops asking does not stop the others', async () => {
+    const { fetch, origin, outbox, clock } = page();
+    origin.replies(networkError(), ok('at last'));
+    const id = await idOf(await fetch(URL_, POST));
+    const results = [outbox.result(id), outbox.result(id)];
+    await settle();
+    const third = outbox.result(id);
+    await clock.advance(10_000);
+    expect(await Promise.all([...results, third].map(async (result) => (await result).text()))).toEqual(Array(3).fill('at last'));
+  });
+
   test('is not retried below: the outbox counts', async () => {
     const { fetch, origin } = page();
     origin.otherwise(status(503));

@@ -47,7 +47,6 @@ describe('a body', () => {
       (response) => response.arrayBuffer(),
       (response) => response.blob(),
       (response) => response.clone().text(),
-      (response) => new Response(response.body).text(),
       async (response) => {
         const reader = (response.body as ReadableStream).getReader();
         for (;;) if ((await reader.read()).done) return;
@@ -61,6 +60,14 @@ describe('a body', () => {
       expect(clock.ticks()).toBe(10_000);
       expect(cancelled()).toBe(true);
     }
+  });
+
+  test('that stalls ends also where the platform reads it, with an error of its own', async () => {
+    const { fetch, origin, clock } = both();
+    origin.replies(stalledBody().response);
+    const { body } = await fetch(URL_);
+    await expect(new Response(body).text()).rejects.toThrow();
+    expect(clock.ticks()).toBe(10_000);
   });
 
   test('that is read slowly is not the origin’s fault', async () => {

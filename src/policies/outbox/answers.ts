@@ -70,7 +70,8 @@ export class Answers {
     this.#waiting.set(key, listeners.add(listener));
     return () => {
       listeners.delete(listener);
-      if (listeners.size === 0) this.#waiting.delete(key);
+      // Ending twice must not end for those who have come since.
+      if (listeners.size === 0 && this.#waiting.get(key) === listeners) this.#waiting.delete(key);
     };
   }
 

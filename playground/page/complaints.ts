@@ -1,0 +1,11 @@
+import { byId } from './dom.ts';
+
+// Imported first, so that it hears of whatever keeps the rest from starting.
+const complain = (error: unknown): void => {
+  const box = byId('complaint');
+  box.textContent = `Something is wrong with this page: ${error}`;
+  box.hidden = false;
+};
+
+addEventListener('error', ({ error, message }) => complain(error ?? message));
+addEventListener('unhandledrejection', ({ reason }) => complain(reason));

@@ -1,0 +1,16 @@
+import type { HoldfastEvent, OutboxEvent } from 'holdfast';
+
+type Listener = (event: HoldfastEvent) => void;
+
+const listeners: Listener[] = [];
+
+/** What the client calls with everything that it decides. */
+export function tell(event: HoldfastEvent): void {
+  for (const listener of listeners) listener(event);
+}
+
+export function listen(listener: Listener): void {
+  listeners.push(listener);
+}
+
+export const isOfOutbox = (event: HoldfastEvent): event is OutboxEvent => 'lane' in event;

@@ -1,0 +1,116 @@
+import { isFailure, type OutboxEntry, type Source, sourceOf } from 'holdfast';
+import { api } from '../client.ts';
+import { badge, byId, h, list, type Shown, type Tone, ticking, write } from '../dom.ts';
+import { whenKept } from '../kept.ts';
+import { called, clockTime, entryText, long, orderText } from '../words.ts';
+
+interface Order {
+  readonly id: string;
+  readonly item: string;
+  readonly quantity: number;
+  readonly placedAt: string;
+}
+
+interface Answer {
+  readonly orders: readonly Order[];
+  readonly source: Source;
+  /** When what it says was true at the origin. */
+  readonly asOf: number;
+}
+
+/** What is shown of an order that is there, or of one that waits. */
+interface Line {
+  readonly key: string;
+  readonly text: string;
+  readonly detail: string;
+  readonly queued: boolean;
+}
+
+/** The orders, where they come from and how old they are; above them what the outbox will add. */
+export function showOrders(): { refresh(): Promise<void> } {
+  let answer: Answer | undefined;
+  let problem = '';
+  let turn = 0;
+  let waiting: readonly OutboxEntry[] = [];
+  const show = list(byId('orders'), ({ key }: Line) => key, lineView);
+
+  function showAll(): void {
+    const there = (answer?.orders ?? []).map(lineOf).reverse();
+    // For a moment an order may be both: delivered, and not yet out of the list that was read before.
+    show([...waiting.map(waitingLine).reverse(), ...there]);
+    byId('orders-none').hidden = !answer || there.length + waiting.length > 0;
+  }
+
+  async function refresh(): Promise<void> {
+    const mine = ++turn;
+    byId('orders-busy').hidden = false;
+    try {
+      const response = await api.get('orders');
+      const orders = await response.json<Order[]>();
+      if (mine !== turn) return;
+      const age = Number(response.headers.get('age') ?? 0);
+      answer = { orders, source: sourceOf(response), asOf: Date.now() - age * 1000 };
+      problem = '';
+    } catch (error) {
+      if (mine !== turn) return;
+      const { code } = error as { code?: string };
+      problem = isFailure(error) || code ? called(code ?? '') : String(error);
+    } finally {
+      if (mine === turn) byId('orders-busy').hidden = true;
+    }
+    showAll();
+    showSource();
+  }
+
+  function showSource(): void {
+    const { source = 'network', asOf = 0 } = answer ?? {};
+    const old = long((Date.now() - asOf) / 1000);
+    const [word, tone, says] = (
+      problem
+        ? ['no answer', 'bad', `The orders could not be read (${problem}), and there is no copy of them.`]
+        : !answer
+          ? ['not read yet', 'plain', '']
+          : source === 'network'
+            ? [source, 'good', `From the origin, ${old} ago.`]
+            : [source, 'copy', `The origin did not answer: last copy, ${old} old.`]
+    ) as [string, Tone, string];
+    badge(byId('orders-source'), word, tone);
+    write(byId('orders-says'), says);
+  }
+
+  byId('orders-refresh').onclick = () => void refresh();
+  whenKept((kept) => {
+    waiting = kept.waiting;
+    showAll();
+  });
+  ticking(showSource);
+  return { refresh };
+}
+
+const lineOf = ({ id, item, quantity, placedAt }: Order): Line => ({
+  key: id,
+  text: orderText({ item, quantity }),
+  detail: `${id}, ${clockTime(Date.parse(placedAt))}`,
+  queued: false,
+});
+
+const waitingLine = (entry: OutboxEntry): Line => ({
+  key: entry.key,
+  text: entryText(entry),
+  detail: `in the outbox since ${clockTime(entry.acceptedAt)}`,
+  queued: true,
+});
+
+function lineView({ queued }: Line): Shown<Line> {
+  const text = h('strong');
+  const detail = h('span', { className: 'detail' });
+  const element = h('li', { className: queued ? 'order queued' : 'order' }, text, detail);
+  if (queued) element.append(h('span', { className: 'badge waiting' }, 'queued'));
+  return {
+    element,
+    update(line) {
+      write(text, line.text);
+      write(detail, line.detail);
+    },
+  };
+}
