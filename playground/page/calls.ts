@@ -24,7 +24,7 @@ export interface Row {
   end?: { readonly ms: number; readonly text: string; readonly tone: Tone };
 }
 
-const MOST = 30;
+const MOST = 12;
 
 /** Makes rows of what the client tells, newest first. @param nameOf What an entry of the outbox is called. */
 export function createCalls(nameOf: (entry: string) => string) {
@@ -65,11 +65,15 @@ export function createCalls(nameOf: (entry: string) => string) {
   function hear(event: HoldfastEvent): void {
     switch (event.type) {
       case 'call-started':
-        byCall.set(event.callId, add(event.callId, `${event.method} ${new URL(event.url).pathname}`, event.at));
+        byCall.set(
+          event.callId,
+          add(event.callId, `${event.method} ${new URL(event.url).pathname}`, event.at),
+        );
         break;
       case 'attempt-started': {
         const row = rowOf(event);
-        const number = row === sending.get(event.origin)?.row ? sending.get(event.origin)?.number : event.attempt;
+        const number =
+          row === sending.get(event.origin)?.row ? sending.get(event.origin)?.number : event.attempt;
         push(row, { is: 'attempt', from: event.at, number: number ?? 1, text: 'under way', tone: 'plain' });
         break;
       }
@@ -80,7 +84,11 @@ export function createCalls(nameOf: (entry: string) => string) {
         wait(rowOf(event));
         break;
       case 'retry-abandoned':
-        note(rowOf(event), event.reason === 'budget' ? 'no more retries for now' : 'no time for another', 'plain');
+        note(
+          rowOf(event),
+          event.reason === 'budget' ? 'no more retries for now' : 'no time for another',
+          'plain',
+        );
         break;
       case 'timeout':
         if (event.limit !== 'attempt') note(rowOf(event), called(`timeout-${event.limit}`), 'bad');
@@ -95,6 +103,7 @@ export function createCalls(nameOf: (entry: string) => string) {
       }
       case 'call-ended': {
         const row = rowOf(event);
+        if (row?.steps.length === 0) note(row, 'sent by the outbox, see there', 'plain');
         if (row) row.end = ending(event, row.age);
         break;
       }

@@ -17,7 +17,7 @@ export function long(seconds: number): string {
 /** In how many seconds, rounded up: it is not to say 0 while there is something to wait for. */
 export const until = (at: number): string => `in ${Math.ceil(Math.max(0, at - Date.now()) / 1000)} s`;
 
-const time = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
+const time = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium', hourCycle: 'h23' });
 
 export const clockTime = (at: number): string => time.format(at);
 

@@ -1,7 +1,8 @@
 import { promisifyRequest } from 'idb-keyval';
 import type { AtomicStore, Change, Decision, Item } from '../core/store.ts';
+import type { Blobs } from './idb-blobs.ts';
 import type { Connection } from './idb-connection.ts';
-import { applyChanges, BODIES, ITEMS, unpack } from './idb-layout.ts';
+import { applyChanges, BODIES, ITEMS } from './idb-layout.ts';
 
 interface Waiting {
   readonly keys: readonly string[];
@@ -15,7 +16,7 @@ interface Waiting {
  * Changes that come while a transaction is under way, or in the same tick, share the next one: with strict durability
  * the disk is waited for once and not once a change.
  */
-export function groupCommit(connection: Connection): AtomicStore['change'] {
+export function groupCommit(connection: Connection, blobs: Blobs): AtomicStore['change'] {
   let queue: Waiting[] = [];
   let busy = false;
 
@@ -23,17 +24,9 @@ export function groupCommit(connection: Connection): AtomicStore['change'] {
     while (queue.length > 0) {
       const batch = queue;
       queue = [];
-      const changes = new Map<string, Change>();
-      const settle = await commit(connection, batch, changes)
-        .catch(async (error) => {
-          const bodies = [...changes.values()].map((change) => ('put' in change ? change.body : null));
-          changes.clear();
-          if (await unpack(bodies)) return commit(connection, batch, changes);
-          throw error;
-        })
-        .catch((error) => () => {
-          for (const { reject } of batch) reject(error);
-        });
+      const settle = await commit(connection, batch, blobs).catch((error) => () => {
+        for (const { reject } of batch) reject(error);
+      });
       settle();
     }
     busy = false;
@@ -48,17 +41,11 @@ export function groupCommit(connection: Connection): AtomicStore['change'] {
     });
 }
 
-/**
- * @param changes Gets what the batch comes to.
- * @returns tells everybody in the batch what became of it, once it is on the disk.
- */
-function commit(
-  connection: Connection,
-  batch: readonly Waiting[],
-  changes: Map<string, Change>,
-): Promise<() => void> {
+/** @returns tells everybody in the batch what became of it, once it is on the disk. */
+async function commit(connection: Connection, batch: readonly Waiting[], blobs: Blobs): Promise<() => void> {
   const durability = batch.some(({ strict }) => strict) ? 'strict' : 'relaxed';
-  return connection.transaction([ITEMS, BODIES], 'readwrite', durability, async (transaction) => {
+  const changes = new Map<string, Change>();
+  const settle = await connection.transaction([ITEMS, BODIES], 'readwrite', durability, async (transaction) => {
     const keys = [...new Set(batch.flatMap((each) => each.keys))];
     const store = transaction.objectStore(ITEMS);
     const done = promisifyRequest(transaction);
@@ -82,12 +69,17 @@ function commit(
         settle.push(() => reject(error));
       }
     }
-    applyChanges(transaction, changes.values());
+    if (!blobs.ready(changes.values())) return transaction.abort();
+    applyChanges(transaction, changes.values(), blobs);
     await done;
+    return settle;
+  });
+  if (settle)
     return () => {
       for (const each of settle) each();
     };
-  });
+  await blobs.prepare(changes.values());
+  return commit(connection, batch, blobs);
 }
 
 /** A later put that says nothing of the body neither undoes an earlier one that does nor revives a deleted one. */

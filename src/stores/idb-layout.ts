@@ -1,4 +1,5 @@
-import type { Change, StoredBody } from '../core/store.ts';
+import type { Change } from '../core/store.ts';
+import type { Blobs } from './idb-blobs.ts';
 
 export const VERSION = 1;
 
@@ -12,7 +13,7 @@ export function createLayout(database: IDBDatabase): void {
   database.createObjectStore(BODIES);
 }
 
-export function applyChanges(transaction: IDBTransaction, changes: Iterable<Change>): void {
+export function applyChanges(transaction: IDBTransaction, changes: Iterable<Change>, blobs: Blobs): void {
   const items = transaction.objectStore(ITEMS);
   const bodies = transaction.objectStore(BODIES);
   for (const change of changes) {
@@ -23,26 +24,6 @@ export function applyChanges(transaction: IDBTransaction, changes: Iterable<Chan
     }
     items.put(change.put);
     if (change.body === null) bodies.delete(change.put.key);
-    else if (change.body !== undefined) bodies.put(unpacked.get(change.body as Blob) ?? change.body, change.put.key);
+    else if (change.body !== undefined) bodies.put(blobs.packed(change.body), change.put.key);
   }
 }
-
-/** How a blob is stored where blobs cannot be: in private windows of WebKit. */
-interface Unpacked {
-  readonly type: string;
-  readonly bytes: ArrayBuffer;
-}
-
-const unpacked = new WeakMap<Blob, Unpacked>();
-
-/** Has these blobs stored as bytes from now on. @returns whether there were any. */
-export async function unpack(bodies: Iterable<StoredBody | null | undefined>): Promise<boolean> {
-  const blobs = [...bodies].filter((body) => body instanceof Blob && !unpacked.has(body)) as Blob[];
-  for (const blob of blobs) unpacked.set(blob, { type: blob.type, bytes: await blob.arrayBuffer() });
-  return blobs.length > 0;
-}
-
-export const packed = (stored: StoredBody | Unpacked | undefined): StoredBody | undefined =>
-  stored && typeof stored === 'object' && 'bytes' in stored && stored.bytes instanceof ArrayBuffer
-    ? new Blob([stored.bytes], { type: (stored as Unpacked).type })
-    : (stored as StoredBody | undefined);

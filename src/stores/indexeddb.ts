@@ -1,9 +1,10 @@
 import { get, promisifyRequest, type UseStore } from 'idb-keyval';
 import { StorageError } from '../core/errors.ts';
 import { type AtomicStore, type Change, endOf, type Item, type StoredBody } from '../core/store.ts';
+import { Blobs } from './idb-blobs.ts';
 import { openDatabase } from './idb-connection.ts';
 import { groupCommit } from './idb-group-commit.ts';
-import { applyChanges, BODIES, BY_GROUP, createLayout, ITEMS, packed, unpack, VERSION } from './idb-layout.ts';
+import { applyChanges, BODIES, BY_GROUP, createLayout, ITEMS, VERSION } from './idb-layout.ts';
 
 export interface IndexedDBStoreOptions {
   /** The database. Default `'holdfast'`. Stores of one name share their entries. */
@@ -29,24 +30,22 @@ export function indexedDBStore({ name = 'holdfast' }: IndexedDBStoreOptions = {}
 
   const items = over(ITEMS);
   const bodies = over(BODIES);
-  const change = groupCommit(connection);
+  const blobs = new Blobs(connection);
+  const change = groupCommit(connection, blobs);
 
-  const write = (changes: readonly Change[]): Promise<void> =>
-    connection
-      .transaction([ITEMS, BODIES], 'readwrite', undefined, (transaction) => {
-        applyChanges(transaction, changes);
-        return promisifyRequest(transaction);
-      })
-      .catch(async (error) => {
-        if (await unpack(changes.map((change) => ('put' in change ? change.body : null)))) return write(changes);
-        throw error;
-      });
+  const write = async (changes: readonly Change[]): Promise<void> => {
+    if (!blobs.ready(changes)) await blobs.prepare(changes);
+    await connection.transaction([ITEMS, BODIES], 'readwrite', undefined, (transaction) => {
+      applyChanges(transaction, changes, blobs);
+      return promisifyRequest(transaction);
+    });
+  };
 
   return {
     name: `indexeddb:${name}`,
     durable: true,
     get: (key) => explained('get', () => get<Item>(key, items)),
-    body: (key) => explained('body', async () => packed(await get<StoredBody>(key, bodies))),
+    body: (key) => explained('body', async () => blobs.unpacked(await get<StoredBody>(key, bodies))),
     range: ({ prefix = '', group, after = '', limit }) =>
       explained('range', () =>
         items('readonly', (store) => {

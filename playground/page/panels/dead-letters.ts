@@ -16,7 +16,7 @@ export function showDeadLetters(): void {
 
 function letterView(entry: OutboxEntry): Shown<OutboxEntry> {
   const reason = h('span');
-  const problem = h('pre', { tabIndex: 0, ariaLabel: 'What the origin said', role: 'group' });
+  const problem = h('pre');
   const { element: details, update } = facts();
   const text = entryText(entry);
   const button = (label: string, what: (id: string) => Promise<boolean>) =>

@@ -30,33 +30,36 @@ interface Line {
 export function showOrders(): { refresh(): Promise<void> } {
   let answer: Answer | undefined;
   let problem = '';
-  let turn = 0;
+  let asked = 0;
+  let answered = 0;
   let waiting: readonly OutboxEntry[] = [];
   const show = list(byId('orders'), ({ key }: Line) => key, lineView);
 
   function showAll(): void {
     const there = (answer?.orders ?? []).map(lineOf).reverse();
-    // For a moment an order may be both: delivered, and not yet out of the list that was read before.
     show([...waiting.map(waitingLine).reverse(), ...there]);
     byId('orders-none').hidden = !answer || there.length + waiting.length > 0;
   }
 
   async function refresh(): Promise<void> {
-    const mine = ++turn;
+    const turn = ++asked;
     byId('orders-busy').hidden = false;
     try {
       const response = await api.get('orders');
       const orders = await response.json<Order[]>();
-      if (mine !== turn) return;
+      // A later question may have been answered meanwhile.
+      if (turn < answered) return;
+      answered = turn;
       const age = Number(response.headers.get('age') ?? 0);
       answer = { orders, source: sourceOf(response), asOf: Date.now() - age * 1000 };
       problem = '';
     } catch (error) {
-      if (mine !== turn) return;
+      if (turn < answered) return;
+      answered = turn;
       const { code } = error as { code?: string };
       problem = isFailure(error) || code ? called(code ?? '') : String(error);
     } finally {
-      if (mine === turn) byId('orders-busy').hidden = true;
+      if (turn === asked) byId('orders-busy').hidden = true;
     }
     showAll();
     showSource();
@@ -97,15 +100,15 @@ const lineOf = ({ id, item, quantity, placedAt }: Order): Line => ({
 const waitingLine = (entry: OutboxEntry): Line => ({
   key: entry.key,
   text: entryText(entry),
-  detail: `in the outbox since ${clockTime(entry.acceptedAt)}`,
+  detail: `since ${clockTime(entry.acceptedAt)}`,
   queued: true,
 });
 
 function lineView({ queued }: Line): Shown<Line> {
   const text = h('strong');
   const detail = h('span', { className: 'detail' });
-  const element = h('li', { className: queued ? 'order queued' : 'order' }, text, detail);
-  if (queued) element.append(h('span', { className: 'badge waiting' }, 'queued'));
+  const mark = queued ? [h('span', { className: 'badge waiting' }, 'queued')] : [];
+  const element = h('li', { className: 'order' }, text, ...mark, detail);
   return {
     element,
     update(line) {

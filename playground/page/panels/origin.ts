@@ -7,7 +7,7 @@ export function showOrigin(): void {
     trouble,
     button: h('button', { type: 'button', onclick: () => act(() => make(trouble)) }, trouble.label),
   }));
-  const well = h('button', { type: 'button', onclick: () => act(heal) }, 'Heal');
+  const well = h('button', { type: 'button', className: 'main', onclick: () => act(heal) }, 'Heal');
   byId('origin-buttons').append(...buttons.map(({ button }) => button), well);
   write(byId('origin-url'), origin.url);
 

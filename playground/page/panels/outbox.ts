@@ -1,6 +1,6 @@
 import type { OutboxEntry } from 'holdfast';
 import { queue } from '../client.ts';
-import { badge, byId, h, list, type Shown, ticking, write } from '../dom.ts';
+import { badge, byId, h, list, type Shown, ticking } from '../dom.ts';
 import { changed, type Kept, whenKept } from '../kept.ts';
 import { entryText, until, why } from '../words.ts';
 import { facts } from './facts.ts';
