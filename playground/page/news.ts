@@ -7,7 +7,7 @@ const MOST = 6;
 export function announce(word: string, text: string, tone: Tone): void {
   const log = byId('news');
   const line = h(
-    'li',
+    'p',
     {},
     h('time', {}, clockTime(Date.now())),
     h('span', { className: `badge ${tone}` }, word),

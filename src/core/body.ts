@@ -9,7 +9,7 @@ export interface BodyWatcher {
   waiting?(): void;
   /** It has come, or the end has, or a failure. */
   arrived?(): void;
-  /** Bytes that nobody has read before, in order. */
+  /** Bytes that nobody has read before, in order. They are the reader's: who keeps them makes a copy. */
   chunk?(bytes: Uint8Array): void;
   /** Called once. */
   settled?(how: Ending, error?: unknown): void;

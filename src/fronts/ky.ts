@@ -82,30 +82,48 @@ export function createClient(options: CreateClientOptions = {}): Client {
   const pipeline = createFetch({
     ...ours,
     ...(limits !== undefined && { timeout: limits }),
-    ...(retry !== undefined && { retry }),
+    ...(retry !== undefined && { retry: retrying(retry, [], theirs as Options) }),
   } as CreateFetchOptions);
 
   // Those stay in the pipeline: what a call or `extend` says comes on top of them there.
   for (const name of ['timeout', 'totalTimeout', 'retry']) delete theirs[name];
-  const defaults = { ...plainForKy(theirs), fetch: bridge(pipeline) } as Options;
-  return face(ky.create(defaults), pipeline, limitOf(retry, 2));
+  const fetch = bridge(pipeline);
+  return face(ky.create({ ...plainForKy(theirs), fetch } as Options), { pipeline, fetch, forced: limitOf(retry, 2) });
 }
 
 const METHODS = ['get', 'post', 'put', 'patch', 'head', 'delete'] as const;
 
-/** @param forced How often `ky.retry()` works where a call does not say. */
-function face(base: KyInstance, pipeline: HoldfastFetch<FetchOptions>, forced: number): Client {
+/** What all instances of one client have in common. */
+interface Shared {
+  readonly pipeline: HoldfastFetch<FetchOptions>;
+  /** The pipeline as ky calls it. */
+  readonly fetch: Options['fetch'];
+  /** How often `ky.retry()` works where a call does not say. */
+  readonly forced: number;
+}
+
+function face(base: KyInstance, shared: Shared): Client {
+  const { pipeline, fetch, forced } = shared;
   const translate = translation(forced);
-  const through = (target: KyInstance | KyInstance['get']) => (input: Input, options: ClientOptions = {}) =>
-    answering((target as KyInstance)(input, prepared(options, translate)), options);
+  const through =
+    (target: KyInstance | KyInstance['get']) =>
+    (input: Input, options: ClientOptions = {}) =>
+      answering((target as KyInstance)(input, prepared(options, translate)), options);
+  const added = (defaults: ClientOptions): Options => {
+    // A parent's options, as ky shows them to a function, have our fetch among them.
+    const { fetch: own, ...rest } = defaults as Options;
+    return plainForKy(own === fetch ? rest : defaults) as Options;
+  };
   return Object.assign(through(base), {
     ...Object.fromEntries(METHODS.map((method) => [method, through(base[method] as KyInstance['get'])])),
-    create: (defaults: ClientOptions = {}) =>
-      face(ky.create({ ...plainForKy(defaults), fetch: bridge(pipeline) } as Options), pipeline, forced),
-    extend: (defaults: ClientOptions | ((parent: Partial<Options>) => ClientOptions)) => {
-      const merged = typeof defaults === 'function' ? (parent: Partial<Options>) => plainForKy(defaults(parent)) : plainForKy(defaults);
-      return face(base.extend(merged as Options), pipeline, forced);
-    },
+    create: (defaults: ClientOptions = {}) => face(ky.create({ ...added(defaults), fetch } as Options), shared),
+    extend: (defaults: ClientOptions | ((parent: Partial<Options>) => ClientOptions)) =>
+      face(
+        base.extend(
+          typeof defaults === 'function' ? (parent: Partial<Options>) => added(defaults(parent)) : added(defaults),
+        ),
+        shared,
+      ),
     stop: base.stop,
     retry: base.retry,
     fetch: pipeline,
@@ -180,14 +198,16 @@ const translation = (forced: number) => (given: Options) => {
   const limits = withTotal(options['timeout'], options['totalTimeout']);
   if (limits !== undefined) holdfast['timeout'] = limits;
   const { retry, hooks } = given;
-  const spoken = retrying(retry, hooks?.beforeRetry ?? [], given);
+  const { beforeRetry = [] } = hooks ?? {};
+  const spoken = retrying(retry, beforeRetry, given);
   if (spoken !== undefined) holdfast['retry'] = spoken;
+  if (beforeRetry.length > 0) given.hooks = { ...hooks, beforeRetry: [stopIfStopped, ...beforeRetry] };
   Object.assign(options, {
     holdfast,
     timeout: false,
     totalTimeout: false,
     // Forced retries are ky's; all others are the pipeline's.
-    retry: { limit: limitOf(retry, forced), shouldRetry: () => false },
+    retry: { limit: limitOf(retry, forced), shouldRetry: ({ error }: { error: Error }) => error instanceof StoppedError },
   });
 };
 
@@ -232,7 +252,10 @@ function retrying(retry: unknown, hooks: NonNullable<Hooks['beforeRetry']>, opti
   };
 }
 
-/** A `beforeRetry` hook returned `ky.stop`: the promise gives `undefined`, as ky's does. */
+/** A `beforeRetry` hook of one of our retries returned `ky.stop`; ky is told so at its own next chance. */
 class StoppedError extends Error {}
+
+const stopIfStopped: NonNullable<Hooks['beforeRetry']>[number] = ({ error }) =>
+  error instanceof StoppedError ? ky.stop : undefined;
 
 const idOf = (queued: Response): string => decodeURIComponent(queued.headers.get('holdfast-outbox-id') ?? '');

@@ -71,7 +71,8 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
     watchBody(response, {
       chunk(bytes) {
         size += bytes.byteLength;
-        if (size <= settings.maxEntryBytes) chunks.push(bytes);
+        // A copy: what the reader gets is the reader's, and a stream of bytes takes the memory away.
+        if (size <= settings.maxEntryBytes) chunks.push(bytes.slice());
         else chunks.length = 0;
       },
       settled(how) {

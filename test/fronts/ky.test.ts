@@ -1,0 +1,301 @@
+import ky, { type KyInstance, isHTTPError, isNetworkError, isTimeoutError } from 'ky';
+import { afterEach, describe, expect, test } from 'vitest';
+import { isQueued } from '../../src/core/source.ts';
+import { type Client, type CreateClientOptions, createClient } from '../../src/fronts/ky.ts';
+import { breaker } from '../../src/policies/breaker.ts';
+import { cachePolicy } from '../../src/policies/cache/cache.ts';
+import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
+import { memoryStore } from '../../src/stores/memory.ts';
+import { hang, networkError, ok, scriptedOrigin, status, testHost, virtualClock } from '../../src/testing/index.ts';
+import { quiet } from '../support/platform.ts';
+import { ORIGIN } from '../support/scenario.ts';
+
+const clients: Client[] = [];
+afterEach(async () => {
+  for (const client of clients.splice(0)) await client.close();
+});
+
+function scene(options: Partial<CreateClientOptions> = {}) {
+  const host = testHost({ clock: virtualClock({ quiet }) });
+  const origin = scriptedOrigin(host.clock);
+  const api = createClient({ baseUrl: `${ORIGIN}/v1/`, host, fetch: origin.fetch, ...options } as CreateClientOptions);
+  clients.push(api);
+  return { api, origin, host, clock: host.clock };
+}
+
+const json = (value: unknown, init?: ResponseInit): Response => Response.json(value, init);
+
+describe('what ky does', () => {
+  test('is there: shortcuts, JSON, search parameters, base URL, headers', async () => {
+    const { api, origin } = scene({ headers: { 'x-mine': 'yes' } });
+    origin.replies(json([1, 2]), ok('created'));
+    expect(await api.get('orders', { searchParams: { page: 2 } }).json()).toEqual([1, 2]);
+    expect(await api.post('orders', { json: { item: 'tea' } }).text()).toBe('created');
+    expect(origin.seen.map(({ method, url, body }) => [method, url, body])).toEqual([
+      ['GET', `${ORIGIN}/v1/orders?page=2`, ''],
+      ['POST', `${ORIGIN}/v1/orders`, '{"item":"tea"}'],
+    ]);
+    expect(origin.seen.map(({ headers }) => headers.get('x-mine'))).toEqual(['yes', 'yes']);
+    expect(origin.seen[0]?.headers.get('accept')).toBe('application/json');
+    expect(origin.seen[1]?.headers.get('content-type')).toBe('application/json');
+  });
+
+  test('is a ky instance to the types', () => {
+    const { api } = scene();
+    const instance: KyInstance = api;
+    expect(typeof instance.extend).toBe('function');
+    expect([api.stop, api.retry]).toEqual([ky.stop, ky.retry]);
+  });
+
+  test('throws HTTP errors, or not, as asked', async () => {
+    const { api, origin } = scene();
+    origin.replies(status(404), status(404));
+    const error = await api.get('x').catch((thrown) => thrown);
+    expect(isHTTPError(error)).toBe(true);
+    expect(error.response.status).toBe(404);
+    expect((await api.get('x', { throwHttpErrors: false })).status).toBe(404);
+  });
+
+  test('runs all its hooks, beforeRetry for each of our retries', async () => {
+    const ran: string[] = [];
+    const { api, origin } = scene({
+      hooks: {
+        init: [() => void ran.push('init')],
+        beforeRequest: [({ request }) => void (ran.push('beforeRequest'), request.headers.set('x-hook', '1'))],
+        beforeRetry: [
+          ({ retryCount, error, request }) => void ran.push(`beforeRetry ${retryCount} ${isHTTPError(error)} ${request.method}`),
+        ],
+        afterResponse: [({ response }) => void ran.push(`afterResponse ${response.status}`)],
+        beforeError: [({ error }) => (ran.push(`beforeError ${error.name}`), error)],
+      },
+    });
+    origin.replies(status(503), status(503), ok());
+    await api.get('x');
+    expect(ran).toEqual(['init', 'beforeRequest', 'beforeRetry 1 true GET', 'beforeRetry 2 true GET', 'afterResponse 200']);
+    expect(origin.seen.every(({ headers }) => headers.get('x-hook') === '1')).toBe(true);
+    ran.length = 0;
+    origin.replies(status(400));
+    await expect(api.get('x')).rejects.toThrow();
+    expect(ran).toEqual(['init', 'beforeRequest', 'afterResponse 400', 'beforeError HTTPError']);
+  });
+
+  test('beforeRetry may change the request, answer itself, or stop', async () => {
+    const answers: unknown[] = [
+      new Request(`${ORIGIN}/other`),
+      new Response('from the hook'),
+      ky.stop,
+    ];
+    const { api, origin } = scene({ hooks: { beforeRetry: [() => answers.shift() as never] } });
+    origin.replies(status(503), ok('other'));
+    expect(await api.get('x').text()).toBe('other');
+    expect(origin.seen[1]?.url).toBe(`${ORIGIN}/other`);
+    origin.replies(status(503));
+    expect(await api.get('x').text()).toBe('from the hook');
+    origin.replies(status(503));
+    expect(await api.get('x')).toBeUndefined();
+    expect(origin.seen).toHaveLength(4);
+  });
+
+  test('ky.retry() goes on working, as often as the limit says', async () => {
+    let again = 2;
+    const { api, origin } = scene({
+      hooks: { afterResponse: [() => (again-- > 0 ? ky.retry({ delay: 1 }) : undefined)] },
+    });
+    origin.replies(ok('1'), ok('2'), ok('3'));
+    expect(await api.get('x').text()).toBe('3');
+  });
+
+  test('a bad URL throws', () => {
+    const { api } = scene({ baseUrl: undefined as never });
+    expect(() => api.get('http://')).toThrow(TypeError);
+  });
+});
+
+describe('time limits and retries', () => {
+  test('are the pipeline’s, with its defaults: jitter, and time-outs are retried', async () => {
+    const { api, origin, clock } = scene();
+    origin.replies(hang(), ok('second'));
+    expect(await api.get('x').text()).toBe('second');
+    expect(clock.slept[0]).toBe(10_000);
+    expect(clock.slept[1]).toBeLessThanOrEqual(300);
+  });
+
+  test.each<[string, object, number]>([
+    ['timeout of the client', {}, 3_000],
+    ['timeout of the call', { timeout: 1_000 }, 1_000],
+    ['timeout with its unit', { timeout: '2s' }, 2_000],
+    ['totalTimeout', { totalTimeout: 500, timeout: 500 }, 500],
+  ])('%s', async (_, options, expected) => {
+    const { api, origin, clock } = scene({ timeout: 3_000, retry: 0 });
+    origin.otherwise(hang());
+    const error = await api.get('x', options).catch((thrown) => thrown);
+    expect(isTimeoutError(error)).toBe(true);
+    expect(error.request.url).toBe(`${ORIGIN}/v1/x`);
+    expect(clock.ticks()).toBe(expected);
+  });
+
+  test('timeout: false is none', async () => {
+    const { api, origin, clock } = scene();
+    origin.replies((_, signal) => new Promise((resolve) => {
+      const cancel = clock.after(100_000, () => resolve(ok('late')));
+      signal.addEventListener('abort', cancel);
+    }));
+    expect(await api.get('x', { timeout: false }).text()).toBe('late');
+  });
+
+  test('a ky retry object works unchanged', async () => {
+    const seen: unknown[] = [];
+    const { api, origin, clock } = scene({
+      retry: {
+        limit: 4,
+        methods: ['post'],
+        statusCodes: [418],
+        backoffLimit: 1_000,
+        delay: (attempt: number) => attempt * 400,
+        jitter: undefined,
+        shouldRetry: ({ error, retryCount }: { error: Error; retryCount: number }) => {
+          seen.push([isHTTPError(error), retryCount]);
+          return undefined as never;
+        },
+      },
+    });
+    origin.otherwise(status(418));
+    await expect(api.post('x', { json: 1 })).rejects.toThrow();
+    expect(origin.seen).toHaveLength(5);
+    expect(seen).toEqual([1, 2, 3, 4].map((count) => [true, count]));
+    expect(clock.slept.length).toBe(4);
+    expect(clock.slept.every((ms, at) => ms <= Math.min(1_000, (at + 1) * 400))).toBe(true);
+  });
+
+  test('an init hook of a call has the last word before ours', async () => {
+    const { api, origin } = scene();
+    origin.otherwise(status(503));
+    await expect(api.get('x', { hooks: { init: [(options) => void (options.retry = { limit: 1 })] } })).rejects.toThrow();
+    expect(origin.seen).toHaveLength(2);
+  });
+
+  test('a network error is ky’s own, with our facts', async () => {
+    const { api, origin } = scene({ retry: 1 });
+    origin.otherwise(networkError('words that ky does not know'));
+    const error = await api.get('x').catch((thrown) => thrown);
+    expect(isNetworkError(error)).toBe(true);
+    expect(error.request.url).toBe(`${ORIGIN}/v1/x`);
+    expect(error).toMatchObject({ code: 'network', transient: true, attempts: [{ attempt: 1 }, { attempt: 2 }] });
+    expect(error.cause).toBeInstanceOf(TypeError);
+  });
+
+  test('the caller’s abort is passed on', async () => {
+    const { api, origin } = scene();
+    origin.replies(hang());
+    const controller = new AbortController();
+    const reason = new Error('mine');
+    const answer = api.get('x', { signal: controller.signal });
+    await quiet();
+    controller.abort(reason);
+    await expect(answer).rejects.toBe(reason);
+  });
+});
+
+describe('policies', () => {
+  test('are shared by extend and create', async () => {
+    const circuit = breaker();
+    const { api, origin } = scene({ breaker: circuit, retry: 0 });
+    origin.otherwise(networkError());
+    const extended = api.extend({ headers: { 'x-more': '1' } });
+    const created = api.create({ baseUrl: ORIGIN });
+    for (const client of [api, extended, created, extended, created]) await expect(client.get('x')).rejects.toThrow();
+    expect(circuit.states()[ORIGIN]?.state).toBe('open');
+    await expect(extended.get('x')).rejects.toMatchObject({ code: 'circuit-open' });
+    expect(origin.seen).toHaveLength(5);
+    expect(origin.seen[1]?.headers.get('x-more')).toBe('1');
+  });
+
+  test('extend keeps and adds options of calls', async () => {
+    const { api, origin } = scene({ retry: { limit: 3, jitter: 'none' } });
+    origin.otherwise(status(503));
+    await expect(api.extend({ retry: { limit: 1 } }).get('x')).rejects.toThrow();
+    expect(origin.seen).toHaveLength(2);
+    await expect(api.extend((parent) => ({ ...parent, retry: 0 })).get('x')).rejects.toThrow();
+    expect(origin.seen).toHaveLength(3);
+  });
+
+  test('do not enter ky’s options: extend with a policy value is an error', () => {
+    const { api } = scene();
+    expect(() => api.extend({ breaker: breaker() as never })).toThrow(/breaker: a function is not allowed; it is given to createClient/);
+    expect(() => api.get('x', { breaker: breaker() as never })).toThrow(/given to createClient/);
+  });
+
+  test('can be switched off for a call', async () => {
+    const circuit = breaker();
+    const { api, origin } = scene({ breaker: circuit });
+    circuit.isolate(ORIGIN);
+    expect(await api.get('x', { breaker: false }).text()).toBe('ok');
+    expect(origin.seen).toHaveLength(1);
+  });
+
+  test('the stale cache answers through ky, hooks and clones', async () => {
+    const { api, origin, clock } = scene({
+      partition: 'ann',
+      staleCache: cachePolicy({}, memoryStore),
+      hooks: { afterResponse: [({ response }) => new Response(response.body, response)] },
+    });
+    origin.replies(json({ n: 1 }));
+    expect(await api.get('x').json()).toEqual({ n: 1 });
+    await clock.advance(0);
+    origin.otherwise(networkError());
+    const response = await api.get('x');
+    expect(response.headers.get('holdfast-source')).toBe('stale');
+    expect(await response.json()).toEqual({ n: 1 });
+  });
+});
+
+describe('the outbox', () => {
+  const queueing = (options: Partial<CreateClientOptions> = {}) => {
+    const outbox = outboxPolicy({ store: memoryStore() }, memoryStore);
+    return { ...scene({ partition: 'ann', outbox, ...options }), outbox };
+  };
+
+  test('answers with the id, and the body shortcuts do not pretend', async () => {
+    const { api, origin } = queueing();
+    origin.otherwise(networkError());
+    const answer = await api.post('orders', { json: { n: 1 }, outbox: true });
+    expect(isQueued(answer)).toBe(true);
+    const error = await api.post('orders', { json: { n: 2 }, outbox: {} }).json().catch((thrown) => thrown);
+    expect(error).toMatchObject({ name: 'QueuedError', code: 'queued', id: expect.any(String) });
+    expect(await api.post('orders', { json: { n: 3 }, outbox: { answer: { optimistic: true } } }).json()).toEqual({ optimistic: true });
+  });
+
+  test('gives the real answer where there is one', async () => {
+    const { api, origin } = queueing();
+    origin.replies(json({ id: 7 }, { status: 201 }));
+    expect(await api.post('orders', { json: { n: 1 }, outbox: { answer: 'optimistic' } }).json()).toEqual({ id: 7 });
+    expect(origin.seen[0]?.body).toBe('{"n":1}');
+  });
+
+  test('keeps the lane of the defaults where a call says true', async () => {
+    const { api, host, outbox } = queueing();
+    host.online.set(false);
+    await api.extend({ outbox: { lane: 'cart' } }).post('orders', { json: 1, outbox: true });
+    expect(await outbox.entries({ lane: 'cart' })).toHaveLength(1);
+  });
+
+  test('a write that the origin refuses is ky’s HTTPError, and a dead letter', async () => {
+    const { api, origin, outbox } = queueing();
+    origin.replies(json({ title: 'no item' }, { status: 422 }));
+    const error = await api.post('orders', { json: {}, outbox: true }).catch((thrown) => thrown);
+    expect(isHTTPError(error)).toBe(true);
+    expect(error.data).toEqual({ title: 'no item' });
+    expect(await outbox.entries({ state: 'dead' })).toHaveLength(1);
+  });
+});
+
+test.each<[object, RegExp]>([
+  [{ retry: -1 }, /retry\.limit: -1/],
+  [{ retry: { limt: 1 } }, /retry\.limt: 1 is not allowed; unknown option/],
+  [{ timeout: '5 s' }, /timeout\.attempt: '5 s' is not allowed; did you mean '5s'\?/],
+  [{ breaker: { failures: 'many' } }, /breaker\.failures: 'many'/],
+  [{ staleCache: true }, /staleCache: true is not allowed; expected what staleCache\(\) returns/],
+  [{ outbox: {} }, /outbox: \{\} is not allowed/],
+])('an option that cannot be meant is refused with a reason: %j', (options, message) => {
+  expect(() => createClient(options as never)).toThrow(message);
+});
