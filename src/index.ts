@@ -1,5 +1,5 @@
+export type { Attempt } from './core/attempt.ts';
 export type {
-  Attempt,
   Call,
   CallOptions,
   Clock,
@@ -32,7 +32,13 @@ export { isQueued, type Source, sourceOf } from './core/source.ts';
 export type { AtomicStore, Change, Decision, Item, RangeQuery, Store, StoredBody } from './core/store.ts';
 export { type CreateFetchOptions, createFetch } from './fronts/fetch.ts';
 export { outbox, staleCache } from './fronts/kept.ts';
-export { type Client, type ClientOptions, type CreateClientOptions, createClient, QueuedError } from './fronts/ky.ts';
+export {
+  type Client,
+  type ClientOptions,
+  type CreateClientOptions,
+  createClient,
+  QueuedError,
+} from './fronts/ky.ts';
 export { type FetchOptions, type StandardOptions, standard } from './fronts/standard.ts';
 export {
   type Breaker,
@@ -48,7 +54,13 @@ export type { OutboxEntry, Reason } from './policies/outbox/entry.ts';
 export type { CallOutbox, Conflict, OutboxOptions } from './policies/outbox/options.ts';
 export type { Outbox } from './policies/outbox/outbox.ts';
 export type { EntriesQuery } from './policies/outbox/queue.ts';
-export { type Jitter, type RetryOption, type RetryOptions, type RetryState, retry } from './policies/retry.ts';
+export {
+  type Jitter,
+  type RetryOption,
+  type RetryOptions,
+  type RetryState,
+  retry,
+} from './policies/retry.ts';
 export { attemptTimeout, type TimeoutOption, type TimeoutOptions, totalTimeout } from './policies/timeout.ts';
 export { type IndexedDBStoreOptions, indexedDBStore } from './stores/indexeddb.ts';
 export { memoryStore } from './stores/memory.ts';

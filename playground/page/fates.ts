@@ -33,7 +33,7 @@ export function followAll(delivered: () => void): void {
       delivered();
     } catch (error) {
       if (!(error instanceof UndeliveredError)) throw error;
-      if (error.code === 'outbox-removed') announce('removed', nameOf(id), 'plain');
+      if (error.reason.code === 'removed') announce('removed', nameOf(id), 'plain');
       else announce('dead letter', `${nameOf(id)}: ${why(error.reason)}`, 'bad');
     }
   }

@@ -178,7 +178,8 @@ function streamOf(body: Body): ReadableStream<Bytes> {
   const source = {
     async pull(controller: ReadableStreamDefaultController<Bytes> | ReadableByteStreamController) {
       const { done, value } = await body.read();
-      if (!done) return controller.enqueue(value);
+      // A stream of bytes takes the memory away from whoever else has it: the reader of a clone.
+      if (!done) return controller.enqueue(body.fate.bodies.length > 1 ? value.slice() : value);
       controller.close();
       // A reader that brought its own buffer waits for it.
       if ('byobRequest' in controller) controller.byobRequest?.respond(0);
@@ -195,7 +196,9 @@ function streamOf(body: Body): ReadableStream<Bytes> {
 
 // Missing where weak references are switched off; then only a body that nobody reads keeps what it holds.
 const forgotten =
-  typeof FinalizationRegistry === 'function' ? new FinalizationRegistry<Body>((body) => body.forget()) : undefined;
+  typeof FinalizationRegistry === 'function'
+    ? new FinalizationRegistry<Body>((body) => body.forget())
+    : undefined;
 
 function watch(response: Response, fate: Fate): Body {
   const body = new Body(response.body as ReadableStream<Bytes>, fate);
@@ -222,7 +225,8 @@ class Watched extends Response {
   }
 
   override async bytes(): Promise<Bytes> {
-    if (this.bodyUsed || this[BODY].locked) throw new TypeError('the body has been read already, or is locked');
+    if (this.bodyUsed || this[BODY].locked)
+      throw new TypeError('the body has been read already, or is locked');
     return this[BODY].readAll();
   }
 
@@ -268,7 +272,10 @@ export async function snapshotOf(response: Response, limit: number): Promise<Byt
 }
 
 /** Reads up to `limit` bytes; `undefined` if there are more. */
-export async function readUpTo(reader: ReadableStreamDefaultReader<Uint8Array>, limit: number): Promise<Bytes | undefined> {
+export async function readUpTo(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  limit: number,
+): Promise<Bytes | undefined> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   for (;;) {

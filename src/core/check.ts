@@ -15,12 +15,17 @@ export function readOptions<T extends object>(
   rules: { [K in keyof T]-?: Rule<T[K]> },
   defaults: T,
 ): T {
-  if (typeof given !== 'object' || given === null) throw new ConfigurationError(owner, given, 'expected an object');
+  if (typeof given !== 'object' || given === null)
+    throw new ConfigurationError(owner, given, 'expected an object');
   const read = { ...defaults };
   for (const [name, value] of Object.entries(given)) {
     const rule = Object.hasOwn(rules, name) && rules[name as keyof T];
     if (!rule)
-      throw new ConfigurationError(`${owner}.${name}`, value, `unknown option; known: ${Object.keys(rules).join(', ')}`);
+      throw new ConfigurationError(
+        `${owner}.${name}`,
+        value,
+        `unknown option; known: ${Object.keys(rules).join(', ')}`,
+      );
     if (value !== undefined) read[name as keyof T] = rule(value, `${owner}.${name}`);
   }
   return read;
@@ -52,7 +57,8 @@ export const span: Rule<number> = (value, option) => {
 export const size: Rule<number> = bytes;
 
 /** A duration, or `false` for no limit. */
-export const limit: Rule<number> = (value, option) => (value === false ? Infinity : milliseconds(value, option));
+export const limit: Rule<number> = (value, option) =>
+  value === false ? Infinity : milliseconds(value, option);
 
 /** A whole number from 0 (or `from`). */
 export const count =
@@ -82,7 +88,6 @@ export const oneOf =
 export const typed =
   <T>(type: 'function' | 'string' | 'object' | 'boolean'): Rule<T> =>
   (value, option) => {
-    // biome-ignore lint/suspicious/useValidTypeof: the type is one of the literals above
     if (typeof value === type) return value as T;
     throw new ConfigurationError(option, value, `expected a ${type}`);
   };

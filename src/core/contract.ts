@@ -1,3 +1,4 @@
+import type { Attempt } from './attempt.ts';
 import type { HoldfastEvent } from './events.ts';
 
 /** Answers a request. The innermost handler is the transport; every policy wraps one and is one. */
@@ -34,20 +35,6 @@ export interface Call {
   readonly emit?: ((event: HoldfastEvent) => void) | undefined;
   /** Registers work that outlives the response. */
   waitUntil(work: Promise<unknown>): void;
-}
-
-/** One request on the wire. */
-export interface Attempt {
-  readonly attempt: number;
-  readonly origin: string;
-  /** Wall time in ms. */
-  readonly startedAt: number;
-  /** Milliseconds to the headers or to the failure. */
-  readonly duration: number;
-  /** The answer's status; absent when there was none. */
-  readonly status?: number;
-  /** Why there was none: the `code` of our errors, else the error's name. */
-  readonly error?: string;
 }
 
 /** The options of one call, by policy: plain data, or `false` for off. The public, typed form is `FetchOptions`. */

@@ -11,7 +11,12 @@ const sizes = { B: 1, kB: 1e3, MB: 1e6, GB: 1e9 };
 
 /** @throws {ConfigurationError} naming the option, the value and what is allowed. */
 export const milliseconds = (value: unknown, option: string): number =>
-  quantity(value, option, durations, "a number of milliseconds or a string such as '250ms', '5s', '2m', '1d'");
+  quantity(
+    value,
+    option,
+    durations,
+    "a number of milliseconds or a string such as '250ms', '5s', '2m', '1d'",
+  );
 
 /** @throws {ConfigurationError} naming the option, the value and what is allowed. */
 export const bytes = (value: unknown, option: string): number =>
@@ -22,5 +27,9 @@ function quantity(value: unknown, option: string, units: Record<string, number>,
   const [, figure, unit = ''] = /^\s*(\d+\.?\d*)\s*([a-z]+)\s*$/i.exec(String(value)) ?? [];
   const factor = Object.hasOwn(units, unit) && units[unit];
   if (factor && value === `${figure}${unit}`) return Number(figure) * factor;
-  throw new ConfigurationError(option, value, factor ? `did you mean '${figure}${unit}'?` : `expected ${allowed}`);
+  throw new ConfigurationError(
+    option,
+    value,
+    factor ? `did you mean '${figure}${unit}'?` : `expected ${allowed}`,
+  );
 }

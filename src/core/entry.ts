@@ -60,7 +60,9 @@ function made(input: RequestInfo | URL, init?: RequestInit): Request {
   } catch (cause) {
     // Platforms say only "Invalid URL", or nothing of the sort.
     if (typeof input !== 'string' || URL.canParse(input, globalThis.location?.href)) throw cause;
-    throw new TypeError(`'${input}' is not an absolute URL, and there is no base to resolve it against`, { cause });
+    throw new TypeError(`'${input}' is not an absolute URL, and there is no base to resolve it against`, {
+      cause,
+    });
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Attempt } from './contract.ts';
+import type { Attempt } from './attempt.ts';
 
 /** What kind of failure it was: what an application decides by. */
 export type Category =
@@ -38,7 +38,7 @@ export interface Failure {
 export type Facts = Pick<Failure, 'code' | 'category'> & Partial<Failure> & { cause?: unknown };
 
 /** What a log may see: no URL with a query, no header, no body, no cause. */
-export function failureToJSON(error: Error & Failure): Record<string, unknown> {
+function failureToJSON(error: Error & Failure): Record<string, unknown> {
   const { name, code, category, transient, callId, origin, attempts, retryAt } = error;
   // Deno's network errors quote the whole URL.
   const message = error.message.replace(/\?[^\s)"']*/g, '?…');
@@ -47,7 +47,8 @@ export function failureToJSON(error: Error & Failure): Record<string, unknown> {
 
 function equip(error: Error, { cause, ...facts }: Facts): void {
   Object.assign(error, { transient: false, attempts: [], ...facts });
-  if (cause !== undefined) Object.defineProperty(error, 'cause', { value: cause, configurable: true, writable: true });
+  if (cause !== undefined)
+    Object.defineProperty(error, 'cause', { value: cause, configurable: true, writable: true });
 }
 
 /** The base of our refusals. */
@@ -77,7 +78,10 @@ export class ConfigurationError extends HoldfastError {
   override name = 'ConfigurationError';
 
   constructor(option: string, value: unknown, allowed: string) {
-    super(`${option}: ${show(value)} is not allowed; ${allowed}`, { code: 'configuration', category: 'configuration' });
+    super(`${option}: ${show(value)} is not allowed; ${allowed}`, {
+      code: 'configuration',
+      category: 'configuration',
+    });
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Attempt } from './contract.ts';
+import type { Attempt } from './attempt.ts';
 import type { Source } from './source.ts';
 
 /** What every event of a call tells. */
@@ -9,7 +9,12 @@ interface OfCall {
 
 /** Every decision of the library, told to `onEvent`. */
 export type HoldfastEvent =
-  | (OfCall & { readonly type: 'call-started'; readonly method: string; readonly url: string; readonly at: number })
+  | (OfCall & {
+      readonly type: 'call-started';
+      readonly method: string;
+      readonly url: string;
+      readonly at: number;
+    })
   | (OfCall & {
       readonly type: 'call-ended';
       readonly at: number;
@@ -23,7 +28,12 @@ export type HoldfastEvent =
   | (OfCall & { readonly type: 'attempt-started'; readonly attempt: number; readonly at: number })
   | (OfCall & { readonly type: 'attempt-ended' } & Attempt)
   /** The next attempt waits `delay` ms. */
-  | (OfCall & { readonly type: 'retry'; readonly attempt: number; readonly delay: number; readonly cause: unknown })
+  | (OfCall & {
+      readonly type: 'retry';
+      readonly attempt: number;
+      readonly delay: number;
+      readonly cause: unknown;
+    })
   /** The origin asked for a wait that does not fit; come back at `retryAt` (wall time in ms). */
   | (OfCall & { readonly type: 'retry-abandoned'; readonly reason: string; readonly retryAt?: number })
   | (OfCall & { readonly type: 'timeout'; readonly limit: 'total' | 'attempt' | 'idle'; readonly ms: number })
@@ -33,10 +43,20 @@ export type HoldfastEvent =
   | (OfCall & { readonly type: 'refused'; readonly code: string; readonly retryAt?: number | undefined })
   | (OfCall & { readonly type: 'cache-stored'; readonly url: string; readonly bytes: number })
   /** A copy was served instead of an answer. `age` in seconds. */
-  | (OfCall & { readonly type: 'cache-served'; readonly url: string; readonly age: number; readonly cause: unknown })
+  | (OfCall & {
+      readonly type: 'cache-served';
+      readonly url: string;
+      readonly age: number;
+      readonly cause: unknown;
+    })
   | { readonly type: 'cache-evicted'; readonly entries: number; readonly bytes: number }
   /** A store failed. Reads go on without it; a write that was to be queued fails loudly. */
-  | { readonly type: 'store-failed'; readonly store: string; readonly operation: string; readonly error: unknown }
+  | {
+      readonly type: 'store-failed';
+      readonly store: string;
+      readonly operation: string;
+      readonly error: unknown;
+    }
   | OutboxEvent;
 
 /** What happens to entries of the outbox, in calls and without. */
@@ -46,7 +66,11 @@ export type OutboxEvent =
   | (OfEntry & { readonly type: 'delivered'; readonly status: number })
   /** It will be tried again at `at` (wall time in ms). */
   | (OfEntry & { readonly type: 'postponed'; readonly at: number; readonly cause: unknown })
-  | (OfEntry & { readonly type: 'dead-lettered'; readonly reason: string; readonly status?: number | undefined })
+  | (OfEntry & {
+      readonly type: 'dead-lettered';
+      readonly reason: string;
+      readonly status?: number | undefined;
+    })
   | (OfEntry & { readonly type: 'removed' })
   /** The origin wants credentials: nothing of this partition is sent until `resume()`. */
   | (OfEntry & { readonly type: 'outbox-paused' })

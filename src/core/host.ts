@@ -2,7 +2,7 @@ import { systemClock } from './clock.ts';
 import type { Connectivity, Host } from './contract.ts';
 
 /** `navigator.onLine` and its events, where there are any; elsewhere always online. */
-export const systemConnectivity: Connectivity = {
+const systemConnectivity: Connectivity = {
   get state() {
     return globalThis.navigator?.onLine !== false;
   },

@@ -23,4 +23,5 @@ export function multipart(form: FormData, contentType: string | null): Blob | un
 
 const newlines = (text: string): string => text.replace(/\r\n?|\n/g, '\r\n');
 
-const escaped = (name: string): string => name.replace(/\n/g, '%0A').replace(/\r/g, '%0D').replace(/"/g, '%22');
+const escaped = (name: string): string =>
+  name.replace(/\n/g, '%0A').replace(/\r/g, '%0D').replace(/"/g, '%22');

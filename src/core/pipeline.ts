@@ -86,9 +86,14 @@ export function pipeline<Options extends object = CallOptions>(
   };
   const outliveByDefault = outlive(waitUntil);
 
+  const idPrefix = (): string => {
+    prefix ??= host.random().toString(36).slice(2, 10);
+    return prefix;
+  };
+
   const newCall = (of: BackgroundCall & { init?: Call['init'] }): Call => ({
     // Chance is not to be had while a Worker starts, so the prefix is made with the first call.
-    id: `${(prefix ??= host.random().toString(36).slice(2, 10))}-${++calls}`,
+    id: `${idPrefix()}-${++calls}`,
     origin: of.origin,
     partition: of.partition,
     attempt: 1,
@@ -141,7 +146,7 @@ export function pipeline<Options extends object = CallOptions>(
         init: extra,
         signal: own_?.signal ?? closing.signal,
       });
-      if (own?.['waitUntil']) call = { ...call, waitUntil: outlive(own['waitUntil'] as typeof waitUntil) };
+      if (own?.waitUntil) call = { ...call, waitUntil: outlive(own.waitUntil as typeof waitUntil) };
       return perform(handler, request, call, own_?.release);
     } catch (error) {
       return Promise.reject(error);
@@ -193,8 +198,10 @@ function perform(handler: Handler, request: Request, call: Call, release?: () =>
       if (body) unfollow = follow(call.signal, (reason) => body.break(reason));
       return response;
     },
-    (error) => {
+    (thrown) => {
       release?.();
+      // The pipeline closes for one reason; each call has an error of its own.
+      const error = thrown instanceof ClosedError ? new ClosedError() : thrown;
       if (isFailure(error)) Object.assign(error, { callId, origin, request, attempts: call.attempts });
       if (emit) ended({ error });
       throw error;
@@ -222,8 +229,8 @@ function linked(caller: AbortSignal, closing: AbortSignal): { signal: AbortSigna
 }
 
 function checkNames(options: object, known: ReadonlySet<string>): void {
+  // Switching off what is not there is no mistake.
   for (const [name, value] of Object.entries(options))
-    // Switching off what is not there is no mistake.
     if (!known.has(name) && value !== false && value !== undefined)
       throw new ConfigurationError(
         name,

@@ -21,7 +21,10 @@ const NULL_BODY = [204, 205, 304];
 /** A response with other headers or another body that keeps `url`, `type` and `redirected`, in its clones as well. */
 export function rebuilt(body: BodyInit | null, kept: ResponseFacts, headers: HeadersInit): Response {
   const { status, statusText } = kept;
-  return withFacts(new Response(NULL_BODY.includes(status) ? null : body, { status, statusText, headers }), kept);
+  return withFacts(
+    new Response(NULL_BODY.includes(status) ? null : body, { status, statusText, headers }),
+    kept,
+  );
 }
 
 function withFacts(response: Response, { url, type, redirected }: ResponseFacts): Response {

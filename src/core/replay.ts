@@ -61,7 +61,10 @@ export const withBody = (request: Request, body: StoredBody): Request =>
   remember(new Request(request, { body, headers: new Headers(request.headers), signal: null }), body);
 
 /** Reads a body up to `limit` bytes; `undefined` if there are more. */
-export async function snapshot(request: Request, limit: number): Promise<Uint8Array<ArrayBuffer> | Blob | undefined> {
+async function snapshot(
+  request: Request,
+  limit: number,
+): Promise<Uint8Array<ArrayBuffer> | Blob | undefined> {
   if (!request.body) {
     const blob = await request.blob();
     return blob.size > limit ? undefined : blob;

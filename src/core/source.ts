@@ -16,4 +16,5 @@ export function sourceOf(response: Response): Source {
 }
 
 /** Whether a write was accepted into the outbox and has no answer yet. */
-export const isQueued = (response: Response): boolean => sourceOf(response) === 'outbox' && response.status === 202;
+export const isQueued = (response: Response): boolean =>
+  sourceOf(response) === 'outbox' && response.status === 202;

@@ -1,4 +1,5 @@
-import type { Attempt, Call, Handler } from './contract.ts';
+import type { Attempt } from './attempt.ts';
+import type { Call, Handler } from './contract.ts';
 import { asNetworkError, isFailure } from './errors.ts';
 import { facts, rebuilt } from './rebuild.ts';
 import { SOURCE_HEADER } from './source.ts';
@@ -47,8 +48,12 @@ export function transport(fetch: Fetch): Handler {
 }
 
 /** What a log calls an error: our code, else the platform's name. */
-export const nameOf = (error: unknown): string =>
-  isFailure(error) ? error.code : error instanceof Error || error instanceof DOMException ? error.name : typeof error;
+const nameOf = (error: unknown): string =>
+  isFailure(error)
+    ? error.code
+    : error instanceof Error || error instanceof DOMException
+      ? error.name
+      : typeof error;
 
 function translated(cause: unknown, request: Request, call: Call): unknown {
   // WebKit rejects with an AbortError of its own whatever the reason was.

@@ -21,7 +21,11 @@ const PIPELINE = ['name', 'fetch', 'host', 'partition', 'onEvent', 'routes', 'wa
 export function createFetch(options: CreateFetchOptions = {}): HoldfastFetch<FetchOptions> {
   for (const [name, value] of Object.entries(options)) {
     if (!POLICIES.includes(name) && !PIPELINE.includes(name))
-      throw new ConfigurationError(name, value, `unknown option; known: ${[...POLICIES, ...PIPELINE].join(', ')}`);
+      throw new ConfigurationError(
+        name,
+        value,
+        `unknown option; known: ${[...POLICIES, ...PIPELINE].join(', ')}`,
+      );
     if ((name === 'staleCache' || name === 'outbox') && value && typeof value !== 'function')
       throw new ConfigurationError(name, value, `expected what ${name}() returns`);
   }

@@ -1,6 +1,6 @@
 import ky, {
-  HTTPError,
   type Hooks,
+  HTTPError,
   type Input,
   type KyInstance,
   NetworkError as KyNetworkError,
@@ -16,7 +16,9 @@ import { type CreateFetchOptions, createFetch, type Partitioned } from './fetch.
 import type { FetchOptions, StandardOptions } from './standard.ts';
 
 /** ky's options of one call, with those of the policies at the top level. */
-export type ClientOptions = Omit<Options, 'timeout' | 'retry' | 'totalTimeout'> & Omit<FetchOptions, 'retry'> & KyTiming;
+export type ClientOptions = Omit<Options, 'timeout' | 'retry' | 'totalTimeout'> &
+  Omit<FetchOptions, 'retry'> &
+  KyTiming;
 
 interface KyTiming {
   /** Ours, or a ky `retry` object unchanged. */
@@ -57,13 +59,28 @@ export class QueuedError extends HoldfastError {
   declare readonly id: string;
 
   constructor(id: string) {
-    super(`the write is kept as ${id} and has no result yet`, { code: 'queued', category: 'unknown', transient: true });
+    super(`the write is kept as ${id} and has no result yet`, {
+      code: 'queued',
+      category: 'unknown',
+      transient: true,
+    });
     Object.assign(this, { id });
   }
 }
 
 /** What is ours alone: it makes the pipeline and never enters ky's options, whose deep merge would break it. */
-const OURS = ['breaker', 'staleCache', 'outbox', 'name', 'fetch', 'host', 'partition', 'onEvent', 'routes', 'waitUntil'];
+const OURS = [
+  'breaker',
+  'staleCache',
+  'outbox',
+  'name',
+  'fetch',
+  'host',
+  'partition',
+  'onEvent',
+  'routes',
+  'waitUntil',
+];
 
 /** What a call may say of policies, besides `timeout` and `retry`, which are ky's names, too. */
 const PER_CALL = ['breaker', 'staleCache', 'outbox', 'waitUntil'] as const;
@@ -88,7 +105,11 @@ export function createClient(options: CreateClientOptions = {}): Client {
   // Those stay in the pipeline: what a call or `extend` says comes on top of them there.
   for (const name of ['timeout', 'totalTimeout', 'retry']) delete theirs[name];
   const fetch = bridge(pipeline);
-  return face(ky.create({ ...plainForKy(theirs), fetch } as Options), { pipeline, fetch, forced: limitOf(retry, 2) });
+  return face(ky.create({ ...plainForKy(theirs), fetch } as Options), {
+    pipeline,
+    fetch,
+    forced: limitOf(retry, 2),
+  });
 }
 
 const METHODS = ['get', 'post', 'put', 'patch', 'head', 'delete'] as const;
@@ -116,11 +137,14 @@ function face(base: KyInstance, shared: Shared): Client {
   };
   return Object.assign(through(base), {
     ...Object.fromEntries(METHODS.map((method) => [method, through(base[method] as KyInstance['get'])])),
-    create: (defaults: ClientOptions = {}) => face(ky.create({ ...added(defaults), fetch } as Options), shared),
+    create: (defaults: ClientOptions = {}) =>
+      face(ky.create({ ...added(defaults), fetch } as Options), shared),
     extend: (defaults: ClientOptions | ((parent: Partial<Options>) => ClientOptions)) =>
       face(
         base.extend(
-          typeof defaults === 'function' ? (parent: Partial<Options>) => added(defaults(parent)) : added(defaults),
+          typeof defaults === 'function'
+            ? (parent: Partial<Options>) => added(defaults(parent))
+            : added(defaults),
         ),
         shared,
       ),
@@ -143,7 +167,14 @@ const bridge =
       if (!(error instanceof NetworkError)) throw error;
       const { code, category, transient, callId, origin, attempts } = error;
       const request = input as Request;
-      throw Object.assign(new KyNetworkError(request, { cause: error }), { code, category, transient, callId, origin, attempts });
+      throw Object.assign(new KyNetworkError(request, { cause: error }), {
+        code,
+        category,
+        transient,
+        callId,
+        origin,
+        attempts,
+      });
     }
   };
 
@@ -169,7 +200,7 @@ function answering(promise: ResponsePromise, { outbox }: ClientOptions): Respons
 /** The options of a call for ky: ours as plain data, and our translation after every other init hook. */
 function prepared(options: ClientOptions, translate: (options: Options) => void): Options {
   const plain = plainForKy(options);
-  const hooks = plain['hooks'] as Partial<Hooks> | undefined;
+  const hooks = plain.hooks as Partial<Hooks> | undefined;
   return { ...plain, hooks: { ...hooks, init: [...(hooks?.init ?? []), translate] } } as Options;
 }
 
@@ -181,7 +212,11 @@ function plainForKy(options: object): Record<string, unknown> {
   const plain: Record<string, unknown> = { ...options };
   for (const name of OURS) {
     if (typeof plain[name] === 'function' && name !== 'waitUntil')
-      throw new ConfigurationError(name, plain[name], 'it is given to createClient; calls and extend() take options only');
+      throw new ConfigurationError(
+        name,
+        plain[name],
+        'it is given to createClient; calls and extend() take options only',
+      );
     if (plain[name] === true) plain[name] = {};
   }
   return plain;
@@ -195,19 +230,22 @@ const translation = (forced: number) => (given: Options) => {
     if (options[name] !== undefined) holdfast[name] = options[name];
     delete options[name];
   }
-  const limits = withTotal(options['timeout'], options['totalTimeout']);
-  if (limits !== undefined) holdfast['timeout'] = limits;
+  const limits = withTotal(options.timeout, options.totalTimeout);
+  if (limits !== undefined) holdfast.timeout = limits;
   const { retry, hooks } = given;
   const { beforeRetry = [] } = hooks ?? {};
   const spoken = retrying(retry, beforeRetry, given);
-  if (spoken !== undefined) holdfast['retry'] = spoken;
+  if (spoken !== undefined) holdfast.retry = spoken;
   if (beforeRetry.length > 0) given.hooks = { ...hooks, beforeRetry: [stopIfStopped, ...beforeRetry] };
   Object.assign(options, {
     holdfast,
     timeout: false,
     totalTimeout: false,
     // Forced retries are ky's; all others are the pipeline's.
-    retry: { limit: limitOf(retry, forced), shouldRetry: ({ error }: { error: Error }) => error instanceof StoppedError },
+    retry: {
+      limit: limitOf(retry, forced),
+      shouldRetry: ({ error }: { error: Error }) => error instanceof StoppedError,
+    },
   });
 };
 
@@ -220,7 +258,8 @@ function withTotal(timeout: unknown, total: unknown): FetchOptions['timeout'] {
 
 const limitOf = (retry: unknown, standard: number): number => {
   if (retry === false) return 0;
-  const limit = typeof retry === 'object' ? (retry as { limit?: number }).limit : (retry as number | undefined);
+  const limit =
+    typeof retry === 'object' ? (retry as { limit?: number }).limit : (retry as number | undefined);
   return limit ?? standard;
 };
 

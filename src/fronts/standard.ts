@@ -1,9 +1,9 @@
 import type { Policy } from '../core/contract.ts';
 import { type Breaker, type BreakerOptions, breaker } from '../policies/breaker.ts';
-import type { Outbox } from '../policies/outbox/outbox.ts';
-import type { CallOutbox } from '../policies/outbox/options.ts';
-import { type RetryOption, retry } from '../policies/retry.ts';
 import type { CallStaleCache, StaleCache } from '../policies/cache/cache.ts';
+import type { CallOutbox } from '../policies/outbox/options.ts';
+import type { Outbox } from '../policies/outbox/outbox.ts';
+import { type RetryOption, retry } from '../policies/retry.ts';
 import { attemptTimeout, type TimeoutOption, totalTimeout } from '../policies/timeout.ts';
 
 /** The policies of the standard order. The first three are built in; the others cost nothing until they are imported. */
@@ -41,7 +41,8 @@ export function standard(options: StandardOptions = {}): Policy[] {
     staleCache,
     totalTimeout(timeout),
     retry(options.retry),
-    options.breaker !== false && (typeof options.breaker === 'function' ? options.breaker : breaker(options.breaker)),
+    options.breaker !== false &&
+      (typeof options.breaker === 'function' ? options.breaker : breaker(options.breaker)),
     attemptTimeout(timeout),
   ];
   return policies.filter((policy) => !!policy);

@@ -5,7 +5,9 @@ export type Directives = ReadonlyMap<string, string>;
 export function cacheControl(headers: Headers): Directives {
   const directives = new Map<string, string>();
   const field = headers.get('cache-control') ?? '';
-  for (const [, name, quoted, token] of field.matchAll(/([\w!#$%&'*+.^`|~-]+)\s*(?:=\s*(?:"([^"]*)"|([^\s,;]*)))?/g)) {
+  for (const [, name, quoted, token] of field.matchAll(
+    /([\w!#$%&'*+.^`|~-]+)\s*(?:=\s*(?:"([^"]*)"|([^\s,;]*)))?/g,
+  )) {
     const key = (name as string).toLowerCase();
     // The first of two counts for nothing less than the second; RFC 9111, 4.2.1 lets us take the first.
     if (!directives.has(key)) directives.set(key, quoted ?? token ?? '');

@@ -14,7 +14,8 @@ const COPIED = [200, 203];
 
 /** RFC 9111, 3: may a private cache keep this? */
 export function isStorable(request: Request, response: Response): boolean {
-  if (request.method !== 'GET' || !COPIED.includes(response.status) || response.type === 'opaque') return false;
+  if (request.method !== 'GET' || !COPIED.includes(response.status) || response.type === 'opaque')
+    return false;
   if (response.headers.get('vary')?.includes('*')) return false;
   return !cacheControl(response.headers).has('no-store') && !cacheControl(request.headers).has('no-store');
 }
@@ -61,11 +62,17 @@ export function mayBeStale(headers: Headers, receivedAt: number, age: number, ma
 export function takesCopies(request: Request): boolean {
   const directives = cacheControl(request.headers);
   const { cache } = request;
-  return !directives.has('no-cache') && !directives.has('no-store') && cache !== 'no-store' && cache !== 'reload' && cache !== 'no-cache';
+  return (
+    !directives.has('no-cache') &&
+    !directives.has('no-store') &&
+    cache !== 'no-store' &&
+    cache !== 'reload' &&
+    cache !== 'no-cache'
+  );
 }
 
 /** The caller's own conditional requests and ranges are between it and the origin. */
 export const isOwnValidation = ({ headers }: Request): boolean =>
-  ['range', 'if-none-match', 'if-modified-since', 'if-match', 'if-unmodified-since', 'if-range'].some((name) =>
-    headers.has(name),
+  ['range', 'if-none-match', 'if-modified-since', 'if-match', 'if-unmodified-since', 'if-range'].some(
+    (name) => headers.has(name),
   );

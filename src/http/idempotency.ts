@@ -1,5 +1,13 @@
 /** Methods that may be repeated (RFC 9110, 9.2.2; QUERY: draft-ietf-httpbis-safe-method-w-body). */
-export const IDEMPOTENT_METHODS: readonly string[] = ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE', 'QUERY'];
+export const IDEMPOTENT_METHODS: readonly string[] = [
+  'GET',
+  'HEAD',
+  'OPTIONS',
+  'TRACE',
+  'PUT',
+  'DELETE',
+  'QUERY',
+];
 
 /** The header under which an origin recognises a repetition (draft-ietf-httpapi-idempotency-key-header-07). */
 export const IDEMPOTENCY_KEY = 'idempotency-key';

@@ -13,4 +13,4 @@ export const variesLike = (stored: Varying, request: Headers): boolean =>
   stored.every(([name, value]) => normal(request.get(name)) === value);
 
 /** White space around list members says nothing. */
-const normal = (value: string | null): string | null => value && value.trim().replace(/\s*,\s*/g, ', ');
+const normal = (value: string | null): string | null => value?.trim().replace(/\s*,\s*/g, ', ') ?? null;

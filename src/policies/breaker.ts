@@ -122,7 +122,12 @@ export function breaker(options: BreakerOptions = {}): Breaker {
     if (circuit.is === 'closed') return circuit;
     const now = call.host.clock.ticks();
     if (circuit.is === 'open' && now >= circuit.until) {
-      const probing: Circuit = { is: 'half-open', permit: now + probeTimeout, successes: 0, times: circuit.times };
+      const probing: Circuit = {
+        is: 'half-open',
+        permit: now + probeTimeout,
+        successes: 0,
+        times: circuit.times,
+      };
       change(call.origin, probing, call.emit);
       return probing;
     }
@@ -135,7 +140,7 @@ export function breaker(options: BreakerOptions = {}): Breaker {
 
   const failed = (seen: Circuit, call: Call): void => {
     if (circuits.get(call.origin) !== seen) return;
-    if (seen.is === 'half-open') return open(call, seen.times);
+    if (seen.is === 'half-open') open(call, seen.times);
     if (seen.is !== 'closed') return;
     const { calls, failed } = seen.window.add(call.host.clock.ticks(), true);
     if (++seen.failures >= failures || (calls >= minimum && failed >= rate * calls)) open(call, 0);
@@ -187,7 +192,10 @@ export function breaker(options: BreakerOptions = {}): Breaker {
       const states: Record<string, CircuitInfo> = {};
       for (const [origin, circuit] of circuits.entries()) {
         const left = retryIn(circuit, now);
-        states[origin] = { state: circuit.is, ...(left && clock && { retryAt: Math.ceil(clock.now() + left) }) };
+        states[origin] = {
+          state: circuit.is,
+          ...(left && clock && { retryAt: Math.ceil(clock.now() + left) }),
+        };
       }
       return states;
     },

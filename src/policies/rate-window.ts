@@ -21,10 +21,14 @@ export class RateWindow {
       this.#failed[old % BUCKETS] = 0;
     }
     this.#newest = Math.max(this.#newest, bucket);
-    this.#calls[bucket % BUCKETS]!++;
-    if (failed) this.#failed[bucket % BUCKETS]!++;
+    count(this.#calls, bucket);
+    if (failed) count(this.#failed, bucket);
     return { calls: sum(this.#calls), failed: sum(this.#failed) };
   }
 }
 
-const sum = (counts: Uint32Array): number => counts.reduce((total, count) => total + count, 0);
+const count = (counts: Uint32Array, bucket: number): void => {
+  counts[bucket % BUCKETS] = (counts[bucket % BUCKETS] ?? 0) + 1;
+};
+
+const sum = (counts: Uint32Array): number => counts.reduce((total, each) => total + each, 0);

@@ -1,6 +1,17 @@
 import { follow } from '../core/abort.ts';
 import { dropBody } from '../core/body.ts';
-import { between, count, duration, list, memoized, oneOf, readOptions, type Rule, size, typed } from '../core/check.ts';
+import {
+  between,
+  count,
+  duration,
+  list,
+  memoized,
+  oneOf,
+  type Rule,
+  readOptions,
+  size,
+  typed,
+} from '../core/check.ts';
 import { sleep } from '../core/clock.ts';
 import { type Call, type Handler, named, type Policy } from '../core/contract.ts';
 import type { Duration, Size } from '../core/durations.ts';
@@ -94,7 +105,9 @@ const DEFAULTS: Plan = {
 
 const jitter: Rule<Plan['jitter']> = (value, option) => {
   if (typeof value === 'function') return (delay) => value(delay);
-  return oneOf<unknown>('full', 'none', true, false)(value, option) === 'full' || value === true ? full : (delay) => delay;
+  return oneOf<unknown>('full', 'none', true, false)(value, option) === 'full' || value === true
+    ? full
+    : (delay) => delay;
 };
 
 const status = between(100, 599);
@@ -129,24 +142,31 @@ const GIVEN_BACK = 0.2;
  * @param base Default: 2 retries, full jitter over 300 ms · 2ⁿ up to 10 s, a budget of 10 per origin.
  */
 export function retry(base: RetryOption = {}): Policy {
-  const read = (given: unknown): Plan =>
-    readOptions('retry', asObject(given), rules, DEFAULTS);
+  const read = (given: unknown): Plan => readOptions('retry', asObject(given), rules, DEFAULTS);
   const standard = read(base);
   const planOf = memoized((own) => read({ ...asObject(base), ...asObject(own) }));
   const budgets = new PerOrigin(() => ({ spent: 0 }));
 
   return named('retry', (next) => (request, call) => {
-    const own = call.options['retry'];
+    const own = call.options.retry;
     const plan = own === undefined ? standard : planOf(own);
     const repeatable = plan.methods.includes(request.method) || request.headers.has(IDEMPOTENCY_KEY);
-    return plan.limit > 0 && repeatable ? persist(next, request, call, plan, budgets.get(call.origin)) : next(request, call);
+    return plan.limit > 0 && repeatable
+      ? persist(next, request, call, plan, budgets.get(call.origin))
+      : next(request, call);
   });
 }
 
 const asObject = (given: unknown): RetryOptions =>
   typeof given === 'object' && given ? given : { limit: given === false ? 0 : (given as number) };
 
-async function persist(next: Handler, request: Request, call: Call, plan: Plan, budget: Budget): Promise<Response> {
+async function persist(
+  next: Handler,
+  request: Request,
+  call: Call,
+  plan: Plan,
+  budget: Budget,
+): Promise<Response> {
   // Before the first attempt: afterwards the body is gone.
   const again = request.body === null ? () => request : await replay(request, plan.bodyLimit);
   let sending = request;
@@ -192,23 +212,38 @@ async function persist(next: Handler, request: Request, call: Call, plan: Plan, 
 }
 
 /** Milliseconds to the next attempt; `undefined` if there is to be none. */
-async function waitBefore(state: RetryState, call: Call, plan: Plan, budget: Budget): Promise<number | undefined> {
+async function waitBefore(
+  state: RetryState,
+  call: Call,
+  plan: Plan,
+  budget: Budget,
+): Promise<number | undefined> {
   const { clock, random } = call.host;
   const { response, error, retryCount } = state;
   const word = await plan.shouldRetry?.(state);
   if (word === false) return undefined;
   const now = clock.now();
   const asked =
-    response && plan.afterStatusCodes.includes(response.status) ? retryAfter(response.headers, now) : undefined;
-  if (word !== true && !(response ? saysLater(response, asked, plan) : isTransient(error, plan))) return undefined;
+    response && plan.afterStatusCodes.includes(response.status)
+      ? retryAfter(response.headers, now)
+      : undefined;
+  if (word !== true && !(response ? saysLater(response, asked, plan) : isTransient(error, plan)))
+    return undefined;
 
   const backoff = plan.jitter(Math.min(plan.backoffLimit, plan.delay(retryCount)), random);
   // Jitter on top of what was asked, or all who were turned away come back together.
   const wait = asked === undefined ? backoff : asked + backoff;
   const abandon = (reason: string): void =>
-    call.emit?.({ type: 'retry-abandoned', callId: call.id, origin: call.origin, reason, retryAt: now + wait });
+    call.emit?.({
+      type: 'retry-abandoned',
+      callId: call.id,
+      origin: call.origin,
+      reason,
+      retryAt: now + wait,
+    });
   if (asked !== undefined && asked > plan.maxRetryAfter) return abandon('retry-after') as undefined;
-  if (call.deadline !== undefined && clock.ticks() + wait >= call.deadline) return abandon('total') as undefined;
+  if (call.deadline !== undefined && clock.ticks() + wait >= call.deadline)
+    return abandon('total') as undefined;
   if (budget.spent + 1 > plan.budget) return abandon('budget') as undefined;
   budget.spent++;
   return wait;

@@ -44,7 +44,11 @@ function readLimits(given: unknown): Limits {
     if (guessed.total) read.total = read.attempt;
     else if (guessed.attempt) read.attempt = read.total;
     else if (read.attempt !== Infinity)
-      throw new ConfigurationError('timeout.attempt', options.attempt, `expected at most total (${read.total} ms)`);
+      throw new ConfigurationError(
+        'timeout.attempt',
+        options.attempt,
+        `expected at most total (${read.total} ms)`,
+      );
   }
   return { ...read, guessed };
 }
@@ -52,11 +56,14 @@ function readLimits(given: unknown): Limits {
 /** What the limits of a pipeline are where a call names none. */
 function limitsFor(base: TimeoutOption | undefined): (call: Call) => Limits {
   const standard = readLimits(base ?? {});
-  const merged = memoized((own) => readLimits(typeof base === 'object' && typeof own === 'object' ? { ...base, ...own } : own));
+  const merged = memoized((own) =>
+    readLimits(typeof base === 'object' && typeof own === 'object' ? { ...base, ...own } : own),
+  );
   return ({ options: { timeout } }) => (timeout === undefined ? standard : merged(timeout));
 }
 
-const isLargeUpload = (request: Request): boolean => hasBody(request) && (knownSize(request) ?? Infinity) > LARGE_UPLOAD;
+const isLargeUpload = (request: Request): boolean =>
+  hasBody(request) && (knownSize(request) ?? Infinity) > LARGE_UPLOAD;
 
 /**
  * Bounds the whole call until its response is handed over: attempts, backoff and queues.
@@ -92,13 +99,19 @@ export function attemptTimeout(base?: TimeoutOption): Policy {
       const { attempt, idle, guessed } = limits(call);
       const ms = guessed.attempt && isLargeUpload(request) ? Infinity : attempt;
       if (ms === Infinity && idle === Infinity) return next(request, call);
-      return limited('attempt', ms, next, request, call, (response, own) => idleLimited(response, idle, call, own));
+      return limited('attempt', ms, next, request, call, (response, own) =>
+        idleLimited(response, idle, call, own),
+      );
     },
     { option: 'timeout' },
   );
 }
 
-function refuse(limit: 'total' | 'attempt' | 'idle', ms: number, { id: callId, origin, emit }: Call): TimeoutError {
+function refuse(
+  limit: 'total' | 'attempt' | 'idle',
+  ms: number,
+  { id: callId, origin, emit }: Call,
+): TimeoutError {
   emit?.({ type: 'timeout', callId, origin, limit, ms });
   return new TimeoutError(limit, ms, { callId, origin });
 }

@@ -44,7 +44,10 @@ export class Blobs {
 
   /** A body as it was given. */
   unpacked(stored: StoredBody | Unpacked | undefined): StoredBody | undefined {
-    return stored !== null && typeof stored === 'object' && 'bytes' in stored && stored.bytes instanceof ArrayBuffer
+    return stored !== null &&
+      typeof stored === 'object' &&
+      'bytes' in stored &&
+      stored.bytes instanceof ArrayBuffer
       ? new Blob([stored.bytes], { type: stored.type })
       : (stored as StoredBody | undefined);
   }

@@ -12,7 +12,11 @@ export interface Connection {
 }
 
 /** @param upgrade Builds the object stores of a new database. */
-export function openDatabase(name: string, version: number, upgrade: (database: IDBDatabase) => void): Connection {
+export function openDatabase(
+  name: string,
+  version: number,
+  upgrade: (database: IDBDatabase) => void,
+): Connection {
   let opening: Promise<IDBDatabase> | undefined;
 
   const forget = (): void => {
@@ -27,7 +31,11 @@ export function openDatabase(name: string, version: number, upgrade: (database: 
       let blocked = false;
       request.onblocked = () => {
         blocked = true;
-        reject(new StorageError(`the database '${name}' is held open by another tab with an older version of this page`));
+        reject(
+          new StorageError(
+            `the database '${name}' is held open by another tab with an older version of this page`,
+          ),
+        );
       };
       request.onerror = () => reject(request.error);
       request.onsuccess = () => {

@@ -1,8 +1,9 @@
 import { promisifyRequest } from 'idb-keyval';
 import type { AtomicStore, Change, Decision, Item } from '../core/store.ts';
 import type { Blobs } from './idb-blobs.ts';
+import { applyChanges } from './idb-changes.ts';
 import type { Connection } from './idb-connection.ts';
-import { applyChanges, BODIES, ITEMS } from './idb-layout.ts';
+import { BODIES, ITEMS } from './idb-layout.ts';
 
 interface Waiting {
   readonly keys: readonly string[];
@@ -45,35 +46,40 @@ export function groupCommit(connection: Connection, blobs: Blobs): AtomicStore['
 async function commit(connection: Connection, batch: readonly Waiting[], blobs: Blobs): Promise<() => void> {
   const durability = batch.some(({ strict }) => strict) ? 'strict' : 'relaxed';
   const changes = new Map<string, Change>();
-  const settle = await connection.transaction([ITEMS, BODIES], 'readwrite', durability, async (transaction) => {
-    const keys = [...new Set(batch.flatMap((each) => each.keys))];
-    const store = transaction.objectStore(ITEMS);
-    const done = promisifyRequest(transaction);
-    // Heard below; until then a failed read must not make it an unhandled rejection.
-    done.catch(() => {});
-    // One request a key, answered in order; the transaction stays open as long as the last one's handler runs.
-    const found = await Promise.all(keys.map((key) => promisifyRequest<Item | undefined>(store.get(key))));
-    const items = new Map(keys.map((key, at) => [key, found[at]]));
-    const settle: (() => void)[] = [];
-    for (const { keys, decide, resolve, reject } of batch) {
-      try {
-        const decision = decide(keys.map((key) => items.get(key)));
-        for (const change of decision.changes) {
-          const key = 'delete' in change ? change.delete : change.put.key;
-          // The next in the batch finds what this one leaves.
-          items.set(key, 'delete' in change ? undefined : change.put);
-          changes.set(key, merged(changes.get(key), change));
+  const settle = await connection.transaction(
+    [ITEMS, BODIES],
+    'readwrite',
+    durability,
+    async (transaction) => {
+      const keys = [...new Set(batch.flatMap((each) => each.keys))];
+      const store = transaction.objectStore(ITEMS);
+      const done = promisifyRequest(transaction);
+      // Heard below; until then a failed read must not make it an unhandled rejection.
+      done.catch(() => {});
+      // One request a key, answered in order; the transaction stays open as long as the last one's handler runs.
+      const found = await Promise.all(keys.map((key) => promisifyRequest<Item | undefined>(store.get(key))));
+      const items = new Map(keys.map((key, at) => [key, found[at]]));
+      const settle: (() => void)[] = [];
+      for (const { keys, decide, resolve, reject } of batch) {
+        try {
+          const decision = decide(keys.map((key) => items.get(key)));
+          for (const change of decision.changes) {
+            const key = 'delete' in change ? change.delete : change.put.key;
+            // The next in the batch finds what this one leaves.
+            items.set(key, 'delete' in change ? undefined : change.put);
+            changes.set(key, merged(changes.get(key), change));
+          }
+          settle.push(() => resolve(decision.result as never));
+        } catch (error) {
+          settle.push(() => reject(error));
         }
-        settle.push(() => resolve(decision.result as never));
-      } catch (error) {
-        settle.push(() => reject(error));
       }
-    }
-    if (!blobs.ready(changes.values())) return transaction.abort();
-    applyChanges(transaction, changes.values(), blobs);
-    await done;
-    return settle;
-  });
+      if (!blobs.ready(changes.values())) return transaction.abort();
+      applyChanges(transaction, changes.values(), blobs);
+      await done;
+      return settle;
+    },
+  );
   if (settle)
     return () => {
       for (const each of settle) each();

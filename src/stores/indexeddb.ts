@@ -2,9 +2,10 @@ import { get, promisifyRequest, type UseStore } from 'idb-keyval';
 import { StorageError } from '../core/errors.ts';
 import { type AtomicStore, type Change, endOf, type Item, type StoredBody } from '../core/store.ts';
 import { Blobs } from './idb-blobs.ts';
+import { applyChanges } from './idb-changes.ts';
 import { openDatabase } from './idb-connection.ts';
 import { groupCommit } from './idb-group-commit.ts';
-import { applyChanges, BODIES, BY_GROUP, createLayout, ITEMS, VERSION } from './idb-layout.ts';
+import { BODIES, BY_GROUP, createLayout, ITEMS, VERSION } from './idb-layout.ts';
 
 export interface IndexedDBStoreOptions {
   /** The database. Default `'holdfast'`. Stores of one name share their entries. */
@@ -26,7 +27,9 @@ export function indexedDBStore({ name = 'holdfast' }: IndexedDBStoreOptions = {}
   const over =
     (store: string): UseStore =>
     (mode, callback) =>
-      connection.transaction([store], mode, undefined, (transaction) => callback(transaction.objectStore(store)));
+      connection.transaction([store], mode, undefined, (transaction) =>
+        callback(transaction.objectStore(store)),
+      );
 
   const items = over(ITEMS);
   const bodies = over(BODIES);
@@ -61,7 +64,8 @@ export function indexedDBStore({ name = 'holdfast' }: IndexedDBStoreOptions = {}
           return promisifyRequest<Item[]>(source.getAll(range, limit));
         }),
       ),
-    groups: (prefix) => explained('groups', () => items('readonly', (store) => distinct(store.index(BY_GROUP), prefix))),
+    groups: (prefix) =>
+      explained('groups', () => items('readonly', (store) => distinct(store.index(BY_GROUP), prefix))),
     write: (changes) => explained('write', () => write(changes)),
     change: (keys, decide, options) => explained('change', () => change(keys, decide, options)),
     close: () => connection.close(),
@@ -91,6 +95,8 @@ async function explained<T>(operation: string, run: () => Promise<T>): Promise<T
   } catch (cause) {
     // A transaction that the browser gave up has no error at all.
     if (cause !== null && !(cause instanceof DOMException)) throw cause;
-    throw new StorageError(`IndexedDB: ${operation} failed: ${cause ?? 'the transaction was aborted'}`, { cause });
+    throw new StorageError(`IndexedDB: ${operation} failed: ${cause ?? 'the transaction was aborted'}`, {
+      cause,
+    });
   }
 }

@@ -4,7 +4,7 @@ import { type AtomicStore, type Change, endOf, type Item, type StoredBody } from
 export function memoryStore(): AtomicStore {
   const items = new Map<string, Item>();
   const bodies = new Map<string, StoredBody>();
-  let keys: string[] = [];
+  const keys: string[] = [];
 
   const apply = (change: Change): void => {
     if ('delete' in change) {
@@ -32,7 +32,11 @@ export function memoryStore(): AtomicStore {
     async range({ prefix = '', group, after = '', limit = Infinity }) {
       const found: Item[] = [];
       const end = endOf(prefix);
-      for (let at = position(keys, after > prefix ? after : prefix); at < keys.length && found.length < limit; at++) {
+      for (
+        let at = position(keys, after > prefix ? after : prefix);
+        at < keys.length && found.length < limit;
+        at++
+      ) {
         const key = keys[at] as string;
         if (key > end) break;
         const item = items.get(key) as Item;

@@ -45,7 +45,8 @@ export function virtualClock({
   const next = (until = Infinity, alsoBackground = true): Timer | undefined => {
     let first: Timer | undefined;
     for (const timer of timers)
-      if (timer.at <= until && (alsoBackground || !timer.background) && (!first || timer.at < first.at)) first = timer;
+      if (timer.at <= until && (alsoBackground || !timer.background) && (!first || timer.at < first.at))
+        first = timer;
     return first;
   };
 

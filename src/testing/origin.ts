@@ -1,9 +1,12 @@
 import type { Clock } from '../core/contract.ts';
-import type { VirtualClock } from './clock.ts';
 import type { Fetch } from '../core/transport.ts';
+import type { VirtualClock } from './clock.ts';
 
 /** What the origin does with one request. */
-export type Step = Response | Error | ((request: Request, signal: AbortSignal) => Response | Promise<Response>);
+export type Step =
+  | Response
+  | Error
+  | ((request: Request, signal: AbortSignal) => Response | Promise<Response>);
 
 /** A request as the origin saw it. */
 export interface Seen {

@@ -62,7 +62,8 @@ export function storeContract(open: () => { store: AtomicStore; reopen?: () => A
       const value = { list: [1] };
       await store.write([put('a', value)]);
       value.list.push(2);
-      ((await store.get('a'))?.value as typeof value).list.push(3);
+      const got = (await store.get('a'))?.value as typeof value;
+      got.list.push(3);
       expect((await store.get('a'))?.value).toEqual({ list: [1] });
     });
 
@@ -90,7 +91,13 @@ export function storeContract(open: () => { store: AtomicStore; reopen?: () => A
 
     test('names each group once, in order, by prefix', async () => {
       const store = fresh();
-      await store.write([put('1', 0, 'w b'), put('2', 0, 'w a'), put('3', 0, 'w a'), put('4', 0, 'x'), put('5')]);
+      await store.write([
+        put('1', 0, 'w b'),
+        put('2', 0, 'w a'),
+        put('3', 0, 'w a'),
+        put('4', 0, 'x'),
+        put('5'),
+      ]);
       expect(await store.groups('w ')).toEqual(['w a', 'w b']);
       expect(await store.groups('y')).toEqual([]);
       await store.write([{ delete: '1' }]);
@@ -99,21 +106,35 @@ export function storeContract(open: () => { store: AtomicStore; reopen?: () => A
 
     test('takes strange keys as they are', async () => {
       const store = fresh();
-      const strange = ['', ' ', '\u0000', 'a\u0000b', 'ä', '😀', 'constructor', '__proto__', 'x'.repeat(2_000)];
+      const strange = [
+        '',
+        ' ',
+        '\u0000',
+        'a\u0000b',
+        'ä',
+        '😀',
+        'constructor',
+        '__proto__',
+        'x'.repeat(2_000),
+      ];
       await store.write(strange.map((key) => put(key, `value of ${key}`)));
       for (const key of strange) expect((await store.get(key))?.value).toBe(`value of ${key}`);
     });
   });
 
   describe('an atomic change', () => {
-    const add = (by: number) => ([found]: readonly (Item | undefined)[]): Decision<number> => {
-      const sum = ((found?.value as number | undefined) ?? 0) + by;
-      return { changes: [put('sum', sum)], result: sum };
-    };
+    const add =
+      (by: number) =>
+      ([found]: readonly (Item | undefined)[]): Decision<number> => {
+        const sum = ((found?.value as number | undefined) ?? 0) + by;
+        return { changes: [put('sum', sum)], result: sum };
+      };
 
     test('reads and writes as one, however many there are at once', async () => {
       const store = fresh();
-      const sums = await Promise.all(Array.from({ length: 50 }, () => store.change(['sum'], add(1), { strict: true })));
+      const sums = await Promise.all(
+        Array.from({ length: 50 }, () => store.change(['sum'], add(1), { strict: true })),
+      );
       expect(sums.sort((a, b) => a - b)).toEqual(Array.from({ length: 50 }, (_, at) => at + 1));
       expect((await store.get('sum'))?.value).toBe(50);
     });
@@ -168,7 +189,9 @@ export function storeContract(open: () => { store: AtomicStore; reopen?: () => A
   test('a durable store is there for the next one', async () => {
     const { store, reopen } = open();
     expect(reopen !== undefined).toBe(store.durable);
-    await store.change([], () => ({ changes: [{ ...put('a', 1, 'g'), body: 'body' }], result: 0 }), { strict: true });
+    await store.change([], () => ({ changes: [{ ...put('a', 1, 'g'), body: 'body' }], result: 0 }), {
+      strict: true,
+    });
     await store.close();
     const again = reopen?.() ?? store;
     expect((await again.get('a'))?.value).toBe(1);

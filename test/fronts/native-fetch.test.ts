@@ -9,7 +9,10 @@ import { originUrl } from '../support/origin-url.ts';
 const fetches: [string, () => typeof fetch][] = [
   ['the platform’s fetch', () => globalThis.fetch.bind(globalThis)],
   ['createFetch()', () => createFetch({ retry: { limit: 0 } }) as typeof fetch],
-  ['createFetch with all policies off', () => createFetch({ timeout: false, retry: false, breaker: false }) as typeof fetch],
+  [
+    'createFetch with all policies off',
+    () => createFetch({ timeout: false, retry: false, breaker: false }) as typeof fetch,
+  ],
 ];
 
 /** workerd and Bun reject with a plain Error where the standard says TypeError; ours makes it one. */
@@ -26,7 +29,12 @@ describe.each(fetches)('%s', (name, make) => {
   test('answers with status, headers, url, type and body', async () => {
     const response = await fetch(url('/echo?x=1#fragment'), { headers: { 'x-mine': 'yes' } });
     expect(response).toBeInstanceOf(Response);
-    expect([response.status, response.ok, response.redirected, response.bodyUsed]).toEqual([200, true, false, false]);
+    expect([response.status, response.ok, response.redirected, response.bodyUsed]).toEqual([
+      200,
+      true,
+      false,
+      false,
+    ]);
     expect(response.url.split('#')[0]).toBe(url('/echo?x=1'));
     expect(['basic', 'cors', 'default']).toContain(response.type);
     const echo = (await response.json()) as { method: string; headers: Record<string, string> };
@@ -37,7 +45,8 @@ describe.each(fetches)('%s', (name, make) => {
 
   test('takes a URL, a string, a Request, and a Request with an init that wins', async () => {
     const target = url('/echo');
-    const request = (): Request => new Request(target, { method: 'POST', body: 'one', headers: { 'x-a': '1' } });
+    const request = (): Request =>
+      new Request(target, { method: 'POST', body: 'one', headers: { 'x-a': '1' } });
     const methods = [
       await fetch(new URL(target)),
       await fetch(target, { method: 'DELETE' }),
@@ -51,8 +60,8 @@ describe.each(fetches)('%s', (name, make) => {
       ['POST', 'one'],
       ['PUT', 'two'],
     ]);
-    expect(echoes[3]?.['headers']).toMatchObject({ 'x-b': '2' });
-    expect(echoes[3]?.['headers']).not.toHaveProperty('x-a');
+    expect(echoes[3]?.headers).toMatchObject({ 'x-b': '2' });
+    expect(echoes[3]?.headers).not.toHaveProperty('x-a');
   });
 
   test('an HTTP error is a response', async () => {
@@ -89,7 +98,9 @@ describe.each(fetches)('%s', (name, make) => {
     expect((await (await text()).arrayBuffer()).byteLength).toBe(5);
     const blob = await (await fetch(url('/echo?type=text/x&body=hi'))).blob();
     expect([blob.size, blob.type]).toEqual([2, 'text/x']);
-    const form = await (await fetch(url('/echo?type=application/x-www-form-urlencoded&body=a%3D1'))).formData();
+    const form = await (
+      await fetch(url('/echo?type=application/x-www-form-urlencoded&body=a%3D1'))
+    ).formData();
     expect(form.get('a')).toBe('1');
     await expect((await text()).json()).rejects.toMatchObject({ name: 'SyntaxError' });
   });

@@ -9,7 +9,10 @@ const URL_ = `${ORIGIN}/orders`;
 
 const get = ({ fetch }: Scenario, url = URL_): Promise<number | string> =>
   fetch(url).then(
-    async (response) => (await response.text().catch(() => {}), response.status),
+    async (response) => {
+      await response.text().catch(() => {});
+      return response.status;
+    },
     (error) => error.code ?? error.name,
   );
 
@@ -109,7 +112,12 @@ describe('an open circuit', () => {
     const scene = scenario([breaker()]);
     await trip(scene);
     const error = await scene.fetch(URL_).catch((thrown) => thrown);
-    expect(error).toMatchObject({ name: 'CircuitOpenError', category: 'circuit-open', transient: true, attempts: [] });
+    expect(error).toMatchObject({
+      name: 'CircuitOpenError',
+      category: 'circuit-open',
+      transient: true,
+      attempts: [],
+    });
     const wait = error.retryAt - scene.clock.now();
     expect(wait).toBeGreaterThanOrEqual(4_000);
     expect(wait).toBeLessThanOrEqual(6_000);

@@ -1,11 +1,19 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { sourceOf } from '../../src/core/source.ts';
 import type { HoldfastFetch, PipelineOptions } from '../../src/core/pipeline.ts';
+import { sourceOf } from '../../src/core/source.ts';
 import { breaker } from '../../src/policies/breaker.ts';
 import { cachePolicy, type StaleCache, type StaleCacheOptions } from '../../src/policies/cache/cache.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
-import { brokenBody, hang, networkError, ok, type Step, stalledBody, status } from '../../src/testing/index.ts';
+import {
+  brokenBody,
+  hang,
+  networkError,
+  ok,
+  type Step,
+  stalledBody,
+  status,
+} from '../../src/testing/index.ts';
 import { durableStore, type FaultyStore } from '../support/durable.ts';
 import { ORIGIN, type Scenario, scenario } from '../support/scenario.ts';
 
@@ -26,7 +34,10 @@ interface Page extends Scenario {
 function page(options: StaleCacheOptions = {}, pipeline: PipelineOptions = { partition: 'ann' }): Page {
   const store = durableStore();
   const cache = cachePolicy({ store, ...options }, memoryStore);
-  const scene = scenario([cache, totalTimeout(), breaker({ failures: 50, minimum: 100 }), attemptTimeout()], pipeline);
+  const scene = scenario(
+    [cache, totalTimeout(), breaker({ failures: 50, minimum: 100 }), attemptTimeout()],
+    pipeline,
+  );
   open.push(scene.fetch);
   return {
     ...scene,
@@ -185,7 +196,10 @@ describe('the last good copy', () => {
   test('is of the same variant', async () => {
     const { read, fetch, origin } = page();
     const speaking = (language: string) => ({ headers: { 'accept-language': language } });
-    origin.replies(cacheable('hello', { vary: 'Accept-Language' }), cacheable('hallo', { vary: 'accept-language' }));
+    origin.replies(
+      cacheable('hello', { vary: 'Accept-Language' }),
+      cacheable('hallo', { vary: 'accept-language' }),
+    );
     origin.otherwise(networkError());
     await read(URL_, speaking('en'));
     await read(URL_, speaking('de'));

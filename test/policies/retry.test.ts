@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { NetworkError } from '../../src/core/errors.ts';
+import type { NetworkError } from '../../src/core/errors.ts';
 import { retry } from '../../src/policies/retry.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
 import { hang, networkError, ok, stalledBody, status } from '../../src/testing/index.ts';
@@ -15,12 +15,15 @@ describe('what is repeated', () => {
     expect(origin.seen).toHaveLength(3);
   });
 
-  test.each([400, 401, 403, 404, 409, 410, 422, 501, 505])('not a read that was answered %i', async (code) => {
-    const { fetch, origin } = scenario([retry()]);
-    origin.replies(status(code));
-    expect((await fetch(URL_)).status).toBe(code);
-    expect(origin.seen).toHaveLength(1);
-  });
+  test.each([400, 401, 403, 404, 409, 410, 422, 501, 505])(
+    'not a read that was answered %i',
+    async (code) => {
+      const { fetch, origin } = scenario([retry()]);
+      origin.replies(status(code));
+      expect((await fetch(URL_)).status).toBe(code);
+      expect(origin.seen).toHaveLength(1);
+    },
+  );
 
   test('413 only where the origin says when', async () => {
     const { fetch, origin } = scenario([retry()]);
@@ -136,7 +139,9 @@ describe('waiting', () => {
   test('is random up to a backoff that doubles, and never more than its limit', async () => {
     const waits: number[][] = [[], [], [], []];
     for (let seed = 1; seed <= 200; seed++) {
-      const { fetch, origin, clock } = scenario([retry({ limit: 4, backoffLimit: '1s', budget: false })], { seed });
+      const { fetch, origin, clock } = scenario([retry({ limit: 4, backoffLimit: '1s', budget: false })], {
+        seed,
+      });
       origin.otherwise(status(503));
       await fetch(URL_);
       clock.slept.forEach((ms, at) => void waits[at]?.push(ms));

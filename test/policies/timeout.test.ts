@@ -56,7 +56,10 @@ describe('a body', () => {
       const { fetch, origin, clock } = both();
       const { response, cancelled } = stalledBody();
       origin.replies(response);
-      await expect(read(await fetch(URL_))).rejects.toMatchObject({ name: 'TimeoutError', code: 'timeout-idle' });
+      await expect(read(await fetch(URL_))).rejects.toMatchObject({
+        name: 'TimeoutError',
+        code: 'timeout-idle',
+      });
       expect(clock.ticks()).toBe(10_000);
       expect(cancelled()).toBe(true);
     }
@@ -153,7 +156,9 @@ describe('uploads', () => {
   test('have the limit that was named', async () => {
     const { fetch, origin } = both({ attempt: '5s' });
     origin.replies(hang());
-    await expect(fetch(URL_, { method: 'POST', body: large })).rejects.toMatchObject({ code: 'timeout-attempt' });
+    await expect(fetch(URL_, { method: 'POST', body: large })).rejects.toMatchObject({
+      code: 'timeout-attempt',
+    });
   });
 });
 
@@ -195,7 +200,10 @@ test.each([
   [Number.NaN, /timeout\.attempt: NaN is not allowed/],
   ['5 fortnights', /timeout\.attempt: '5 fortnights' is not allowed; expected a number of milliseconds/],
   [{ totl: 1 }, /timeout\.totl: 1 is not allowed; unknown option; known: total, attempt, idle/],
-  [{ total: '1s', attempt: '2s' }, /timeout\.attempt: '2s' is not allowed; expected at most total \(1000 ms\)/],
+  [
+    { total: '1s', attempt: '2s' },
+    /timeout\.attempt: '2s' is not allowed; expected at most total \(1000 ms\)/,
+  ],
 ])('an option that cannot be meant is refused with a reason: %j', async (option, message) => {
   expect(() => totalTimeout(option as never)).toThrow(message);
   const { fetch, origin } = both();

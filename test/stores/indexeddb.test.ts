@@ -33,7 +33,9 @@ describe.skipIf(!hasIndexedDB)('IndexedDB', () => {
     };
     try {
       const store = indexedDBStore({ name: newName() });
-      await store.change([], () => ({ changes: [{ put: { key: 'a', value: 1 } }], result: 0 }), { strict: true });
+      await store.change([], () => ({ changes: [{ put: { key: 'a', value: 1 } }], result: 0 }), {
+        strict: true,
+      });
       await store.write([{ put: { key: 'b', value: 1 } }]);
       expect(asked).toEqual(['strict', undefined]);
     } finally {
@@ -53,7 +55,9 @@ describe.skipIf(!hasIndexedDB)('IndexedDB', () => {
     try {
       await Promise.all(
         Array.from({ length: 100 }, (_, n) =>
-          store.change([], () => ({ changes: [{ put: { key: `${n}`, value: n } }], result: n }), { strict: true }),
+          store.change([], () => ({ changes: [{ put: { key: `${n}`, value: n } }], result: n }), {
+            strict: true,
+          }),
         ),
       );
       expect(transactions).toBe(1);
@@ -122,7 +126,10 @@ describe.skipIf(!hasIndexedDB)('IndexedDB', () => {
         resolve(undefined);
       };
     });
-    await expect(indexedDBStore({ name }).get('a')).rejects.toMatchObject({ code: 'storage', name: 'StorageError' });
+    await expect(indexedDBStore({ name }).get('a')).rejects.toMatchObject({
+      code: 'storage',
+      name: 'StorageError',
+    });
   });
 
   test('an open that another tab blocks is refused with a reason, and works when the tab has gone', async () => {

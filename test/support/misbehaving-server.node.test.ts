@@ -31,7 +31,10 @@ const post = (path: string, body: unknown, headers: Record<string, string> = {})
 async function control(method: string, path: string, body?: unknown) {
   const init = { method, ...(body !== undefined && { body: JSON.stringify(body) }) };
   const response = await fetch(`${server.controlUrl}/control${path}`, init);
-  return { status: response.status, ...((await response.json()) as object) } as { status: number; error?: string };
+  return { status: response.status, ...((await response.json()) as object) } as {
+    status: number;
+    error?: string;
+  };
 }
 async function ledger(query = ''): Promise<Entry[]> {
   return (await fetch(`${server.controlUrl}/control/ledger${query}`)).json() as Promise<Entry[]>;
@@ -227,13 +230,19 @@ describe('a misbehaving server', () => {
 
   test('shows a login page instead of the resource', async () => {
     const response = await post('/orders?portal=1', { item: 'tea' });
-    expect([response.status, response.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
+    expect([response.status, response.headers.get('content-type')]).toEqual([
+      200,
+      'text/html; charset=utf-8',
+    ]);
     expect(await (await get('/orders')).json()).toEqual([]);
   });
 
   test('wants credentials', async () => {
     const refused = await get('/orders?auth=1');
-    expect([refused.status, refused.headers.get('www-authenticate')]).toEqual([401, 'Bearer realm="misbehaving"']);
+    expect([refused.status, refused.headers.get('www-authenticate')]).toEqual([
+      401,
+      'Bearer realm="misbehaving"',
+    ]);
     expect((await get('/orders?auth=1', { headers: { Authorization: 'Bearer good' } })).status).toBe(200);
   });
 
@@ -283,7 +292,13 @@ describe('a fault that passes', () => {
 
   test('follows a sequence, whose last element stays', async () => {
     expect(await statuses('/x?sequence=503,429,200&key=a', 4)).toEqual([503, 429, 200, 200]);
-    expect(await statuses('/x?sequence=ok,reset,hang,500', 5)).toEqual([200, 'TypeError', 'TimeoutError', 500, 500]);
+    expect(await statuses('/x?sequence=ok,reset,hang,500', 5)).toEqual([
+      200,
+      'TypeError',
+      'TimeoutError',
+      500,
+      500,
+    ]);
   });
 
   test('strikes a share of the requests, the same ones for the same seed', async () => {
@@ -307,14 +322,20 @@ describe('a fault that passes', () => {
 
 /** Node's fetch does not send an `Origin` that it is given. */
 async function fromPage(method: string, path: string, headers: Record<string, string> = {}) {
-  const sent = httpRequest(server.url + path, { method, headers: { Origin: 'http://page.example', ...headers } }).end();
+  const sent = httpRequest(server.url + path, {
+    method,
+    headers: { Origin: 'http://page.example', ...headers },
+  }).end();
   const [response] = await once(sent, 'response');
   response.resume();
   return response as { statusCode: number; headers: Record<string, string | undefined> };
 }
 
 describe('CORS', () => {
-  const asking = { 'Access-Control-Request-Method': 'PUT', 'Access-Control-Request-Headers': 'idempotency-key,x-a' };
+  const asking = {
+    'Access-Control-Request-Method': 'PUT',
+    'Access-Control-Request-Headers': 'idempotency-key,x-a',
+  };
 
   test('lets any page see everything, with credentials too', async () => {
     const { headers } = await fromPage('GET', '/x?header=X-Odd:1');
@@ -364,7 +385,9 @@ describe('orders', () => {
     expect((await change({ 'If-Match': placed.headers.get('etag') ?? '' })).status).toBe(200);
     expect((await change({ 'If-None-Match': '*' })).status).toBe(412);
     expect(await (await get('/a/orders/order-1')).json()).toMatchObject({ item: 'milk', version: 2 });
-    expect((await get('/a/orders/order-1', { method: 'DELETE', headers: { 'If-Match': '"x"' } })).status).toBe(412);
+    expect(
+      (await get('/a/orders/order-1', { method: 'DELETE', headers: { 'If-Match': '"x"' } })).status,
+    ).toBe(412);
     expect((await get('/a/orders/order-1', { method: 'DELETE' })).status).toBe(204);
     expect((await get('/a/orders/order-1')).status).toBe(404);
     expect((await get('/a/orders', { headers: known })).status).toBe(200);
@@ -374,8 +397,13 @@ describe('orders', () => {
     expect((await get('/orders', { method: 'POST', body: '{' })).status).toBe(400);
     expect((await get('/orders', { method: 'POST', body: 'null' })).status).toBe(422);
     const response = await post('/orders', { quantity: 0 });
-    expect([response.status, response.headers.get('content-type')]).toEqual([422, 'application/problem+json']);
-    expect(await response.json()).toMatchObject({ errors: [{ pointer: '#/item' }, { pointer: '#/quantity' }] });
+    expect([response.status, response.headers.get('content-type')]).toEqual([
+      422,
+      'application/problem+json',
+    ]);
+    expect(await response.json()).toMatchObject({
+      errors: [{ pointer: '#/item' }, { pointer: '#/quantity' }],
+    });
     expect((await get('/orders', { method: 'PATCH' })).headers.get('allow')).toBe('GET, HEAD, POST');
   });
 });
@@ -424,7 +452,9 @@ describe('the ledger', () => {
     await new Promise((done) => setTimeout(done, 30));
     expect((await post('/write/a', 1, { 'Idempotency-Key': 'k' })).status).toBe(409);
     expect((await late).status).toBe(201);
-    expect((await post('/write/a', 1, { 'Idempotency-Key': 'k' })).headers.get('idempotency-replayed')).toBe('true');
+    expect((await post('/write/a', 1, { 'Idempotency-Key': 'k' })).headers.get('idempotency-replayed')).toBe(
+      'true',
+    );
     expect(await ledger()).toMatchObject([{ seen: 3, applied: 1, overlaps: true }]);
   });
 
@@ -455,7 +485,9 @@ describe('the ledger', () => {
 
   test('does not keep a key for a request that hangs', async () => {
     const init = { method: 'POST', body: '1', headers: { 'Idempotency-Key': 'k' } };
-    await expect(get('/write/a?hang=1', { ...init, signal: AbortSignal.timeout(30) })).rejects.toThrow('timeout');
+    await expect(get('/write/a?hang=1', { ...init, signal: AbortSignal.timeout(30) })).rejects.toThrow(
+      'timeout',
+    );
     expect((await get('/write/a', init)).status).toBe(201);
     expect(await ledger()).toMatchObject([{ seen: 2, applied: 1 }]);
   });
@@ -469,7 +501,12 @@ describe('the ledger', () => {
     await Promise.all([post('/write/a?delay=60', 1, { 'X-Lane': 'left' }), post('/write/a?delay=20', 2)]);
     await post('/write/b', 3);
     await post('/write/b', 4);
-    const seen = (await ledger('?path=/write/')).map(({ body, lane, nth, overlaps }) => [body, lane, nth, overlaps]);
+    const seen = (await ledger('?path=/write/')).map(({ body, lane, nth, overlaps }) => [
+      body,
+      lane,
+      nth,
+      overlaps,
+    ]);
     expect(new Set(seen.slice(0, 2))).toEqual(
       new Set([
         ['1', 'left', 2, true],
@@ -488,7 +525,11 @@ describe('the ledger', () => {
 describe('control', () => {
   test('sets a behaviour that stands, for matching requests, for a while', async () => {
     const rule = { match: { method: 'GET', pathPrefix: '/a' }, behaviour: { status: 503 }, times: 2 };
-    expect(await control('POST', '/behaviour', rule)).toMatchObject({ status: 201, id: expect.any(Number), times: 2 });
+    expect(await control('POST', '/behaviour', rule)).toMatchObject({
+      status: 201,
+      id: expect.any(Number),
+      times: 2,
+    });
     expect(await statuses('/b', 1)).toEqual([200]);
     expect(await statuses('/a', 1, { method: 'POST' })).toEqual([201]);
     expect(await statuses('/a', 3)).toEqual([503, 503, 200]);
@@ -512,7 +553,10 @@ describe('control', () => {
     [{}, 'behaviour'],
     [[], 'object'],
   ])('refuses %j', async (body, reason) => {
-    expect(await control('POST', '/behaviour', body)).toEqual({ status: 400, error: expect.stringContaining(reason) });
+    expect(await control('POST', '/behaviour', body)).toEqual({
+      status: 400,
+      error: expect.stringContaining(reason),
+    });
   });
 
   test('has shortcuts to hang, fail and heal', async () => {
@@ -557,7 +601,9 @@ describe('control', () => {
     await fromPage('OPTIONS', '/b', { 'Access-Control-Request-Method': 'GET' });
     await expect.poll(async () => (await requests()).inFlight).toBe(0);
     const { requests: seen, preflights, counts } = await requests();
-    expect(seen.map(({ path, status, ended, clientAborted }) => [path, status, ended, clientAborted])).toEqual([
+    expect(
+      seen.map(({ path, status, ended, clientAborted }) => [path, status, ended, clientAborted]),
+    ).toEqual([
       ['/a', 404, 'answered', false],
       ['/a', null, 'reset', false],
       ['/a', 200, 'cut', false],
@@ -615,20 +661,27 @@ describe('as a process of its own', () => {
     return { url, child, exited: once(child, 'exit') };
   }
 
-  test.each(['SIGTERM', 'SIGINT'] as const)('prints its URL first and ends in peace on %s', async (signal) => {
-    const { url, child, exited } = await start();
-    expect((await fetch(`${url}/bytes/1`)).status).toBe(200);
-    const hanging = causeOf(fetch(`${url}/x?hang=1`));
-    child.kill(signal);
-    expect(await exited).toEqual([0, null]);
-    expect(await hanging).toBeDefined();
-  });
+  test.each(['SIGTERM', 'SIGINT'] as const)(
+    'prints its URL first and ends in peace on %s',
+    async (signal) => {
+      const { url, child, exited } = await start();
+      expect((await fetch(`${url}/bytes/1`)).status).toBe(200);
+      const hanging = causeOf(fetch(`${url}/x?hang=1`));
+      child.kill(signal);
+      expect(await exited).toEqual([0, null]);
+      expect(await hanging).toBeDefined();
+    },
+  );
 
   test('has ledger and orders again after it was killed', async () => {
     const state = join(folder, 'state');
     const first = await start('--state', state);
     const order = (url: string, item: string, key: string) =>
-      fetch(`${url}/orders`, { method: 'POST', body: JSON.stringify({ item }), headers: { 'Idempotency-Key': key } });
+      fetch(`${url}/orders`, {
+        method: 'POST',
+        body: JSON.stringify({ item }),
+        headers: { 'Idempotency-Key': key },
+      });
     const lost = await (await order(first.url, 'tea', 'a')).text();
     await order(first.url, 'milk', 'b');
     first.child.kill('SIGKILL');

@@ -10,10 +10,8 @@ const underWay = new Set<Promise<unknown>>();
 const STALLED = 30;
 
 function watched(work: Promise<unknown>): void {
-  const ended = work.then(
-    () => underWay.delete(ended),
-    () => underWay.delete(ended),
-  );
+  const over = (): void => void underWay.delete(ended);
+  const ended: Promise<unknown> = work.then(over, over);
   underWay.add(ended);
 }
 
@@ -50,7 +48,7 @@ function watchLocks(manager: { prototype: LockManager } | undefined): void {
             begin();
             return task(lock);
           })
-          .then(resolve, (error) => {
+          .then(resolve as (value: unknown) => void, (error) => {
             begin();
             reject(error);
           });

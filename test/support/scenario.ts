@@ -1,7 +1,13 @@
 import type { Policy } from '../../src/core/contract.ts';
 import type { HoldfastEvent } from '../../src/core/events.ts';
 import { type HoldfastFetch, type PipelineOptions, pipeline } from '../../src/core/pipeline.ts';
-import { type ScriptedOrigin, scriptedOrigin, type TestHost, testHost, virtualClock } from '../../src/testing/index.ts';
+import {
+  type ScriptedOrigin,
+  scriptedOrigin,
+  type TestHost,
+  testHost,
+  virtualClock,
+} from '../../src/testing/index.ts';
 import { quiet } from './platform.ts';
 
 export const ORIGIN = 'https://api.example.com';
@@ -17,12 +23,20 @@ export interface Scenario {
 }
 
 /** Policies around a scripted origin, in virtual time. */
-export function scenario(policies: readonly Policy[], options: PipelineOptions & { seed?: number } = {}): Scenario {
+export function scenario(
+  policies: readonly Policy[],
+  options: PipelineOptions & { seed?: number } = {},
+): Scenario {
   const { seed, ...rest } = options;
   const host = testHost({ clock: virtualClock({ quiet }), ...(seed !== undefined && { seed }) });
   const origin = scriptedOrigin(host.clock);
   const events: HoldfastEvent[] = [];
-  const fetch = pipeline(policies, { host, fetch: origin.fetch, onEvent: (event) => events.push(event), ...rest });
+  const fetch = pipeline(policies, {
+    host,
+    fetch: origin.fetch,
+    onEvent: (event) => events.push(event),
+    ...rest,
+  });
   return {
     fetch,
     origin,

@@ -5,7 +5,15 @@ import { type Category, isFailure } from '../../core/errors.ts';
 import { facts, rebuilt } from '../../core/rebuild.ts';
 import { SOURCE_HEADER } from '../../core/source.ts';
 import type { Item, Store, StoredBody } from '../../core/store.ts';
-import { currentAge, freshFor, isOwnValidation, isStorable, mayBeStale, takesCopies, type Times } from '../../http/freshness.ts';
+import {
+  currentAge,
+  freshFor,
+  isOwnValidation,
+  isStorable,
+  mayBeStale,
+  type Times,
+  takesCopies,
+} from '../../http/freshness.ts';
 import { varying } from '../../http/vary.ts';
 import { readCacheOptions, readCallOptions, type StaleCacheOptions } from './options.ts';
 import { type Copy, Shelf } from './shelf.ts';
@@ -43,7 +51,9 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
   const patiently = async <T>(operation: string, call: Call, work: Promise<T>): Promise<T | undefined> => {
     let cancel = (): void => {};
     const late = new Promise<never>((_, reject) => {
-      cancel = call.host.clock.after(STORE_PATIENCE, () => reject(new Error(`no answer in ${STORE_PATIENCE} ms`)));
+      cancel = call.host.clock.after(STORE_PATIENCE, () =>
+        reject(new Error(`no answer in ${STORE_PATIENCE} ms`)),
+      );
     });
     try {
       return await Promise.race([work, late]);
@@ -81,7 +91,13 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
         call.waitUntil(
           patiently('keep', call, shelf.keep(call.partition, copy, concat(chunks, size))).then((evicted) => {
             if (!evicted) return;
-            call.emit?.({ type: 'cache-stored', callId: call.id, origin: call.origin, url: request.url, bytes: size });
+            call.emit?.({
+              type: 'cache-stored',
+              callId: call.id,
+              origin: call.origin,
+              url: request.url,
+              bytes: size,
+            });
             if (evicted.entries) call.emit?.({ type: 'cache-evicted', ...evicted });
           }),
         );
@@ -96,7 +112,8 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
     const headers = new Headers(copy.headers as [string, string][]);
     const now = call.host.clock.now();
     const age = currentAge(headers, copy, now);
-    if (!mayBeStale(headers, copy.receivedAt, age, callOptions(call.options['staleCache']).maxStale)) return undefined;
+    if (!mayBeStale(headers, copy.receivedAt, age, callOptions(call.options.staleCache).maxStale))
+      return undefined;
     const body = await patiently('body', call, shelf.body(item));
     if (body === undefined) return undefined;
     call.waitUntil(patiently('touch', call, shelf.touch(item, now)));
@@ -115,7 +132,11 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
     if (request.method !== 'GET') {
       const response = await next(request, call);
       // RFC 9111, 4.4: what changes a resource makes its copies wrong.
-      if (!['HEAD', 'OPTIONS', 'TRACE'].includes(request.method) && response.status >= 200 && response.status < 400)
+      if (
+        !['HEAD', 'OPTIONS', 'TRACE'].includes(request.method) &&
+        response.status >= 200 &&
+        response.status < 400
+      )
         await patiently('forget', call, shelf.forget(call.partition, request.url));
       return response;
     }
@@ -131,7 +152,8 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
         return copy;
       }
       // Gone is an answer: no older copy may say otherwise later.
-      if (status === 404 || status === 410) await patiently('forget', call, shelf.forget(call.partition, request.url));
+      if (status === 404 || status === 410)
+        await patiently('forget', call, shelf.forget(call.partition, request.url));
       if (isStorable(request, response) && request.cache !== 'no-store')
         keep(request, response, call, { requestedAt, receivedAt: call.host.clock.now() });
       return response;
@@ -145,7 +167,8 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
 
   return Object.assign(named('staleCache', policy, { needsPartition: true }), {
     clear: ({ partition }: { readonly partition?: string } = {}) => shelf.clear(partition),
-    delete: (url: string, { partition }: { readonly partition: string }) => shelf.forget(partition, new URL(url).href),
+    delete: (url: string, { partition }: { readonly partition: string }) =>
+      shelf.forget(partition, new URL(url).href),
   });
 }
 

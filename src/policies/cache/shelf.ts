@@ -1,4 +1,4 @@
-import { type ResponseFacts } from '../../core/rebuild.ts';
+import type { ResponseFacts } from '../../core/rebuild.ts';
 import type { Item, Store, StoredBody } from '../../core/store.ts';
 import type { Times } from '../../http/freshness.ts';
 import { type Varying, variesLike } from '../../http/vary.ts';
@@ -25,7 +25,8 @@ const PREFIX = 'copy ';
 const keyOf = (partition: string, url: string, varying: Varying): string =>
   `${prefixOf(partition, url)}${JSON.stringify(varying)}`;
 
-const prefixOf = (partition: string, url: string): string => `${PREFIX}${encodeURIComponent(partition)} ${url} `;
+const prefixOf = (partition: string, url: string): string =>
+  `${PREFIX}${encodeURIComponent(partition)} ${url} `;
 
 /** The copies in a store: found by partition, URL and varying headers; bounded in number and bytes. */
 export class Shelf {
@@ -86,7 +87,8 @@ export class Shelf {
 
   async #withinLimits(): Promise<{ entries: number; bytes: number }> {
     const { maxBytes, maxEntries } = this.#limits;
-    if (this.#total && this.#total.entries <= maxEntries && this.#total.bytes <= maxBytes) return { entries: 0, bytes: 0 };
+    if (this.#total && this.#total.entries <= maxEntries && this.#total.bytes <= maxBytes)
+      return { entries: 0, bytes: 0 };
     const items = (await this.#store.range({ prefix: PREFIX })) as Item<Copy>[];
     const total = { entries: items.length, bytes: items.reduce((sum, { value }) => sum + value.size, 0) };
     const gone: Item<Copy>[] = [];

@@ -40,7 +40,11 @@ export function queued({ id, request }: OutboxEntry): Response {
   return rebuilt(
     JSON.stringify({ queued: true, id }),
     { status: 202, statusText: 'Accepted', url: request.url, type: 'default', redirected: false },
-    { 'content-type': 'application/json', [SOURCE_HEADER]: 'outbox', 'holdfast-outbox-id': encodeURIComponent(id) },
+    {
+      'content-type': 'application/json',
+      [SOURCE_HEADER]: 'outbox',
+      'holdfast-outbox-id': encodeURIComponent(id),
+    },
   );
 }
 

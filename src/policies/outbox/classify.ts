@@ -8,7 +8,12 @@ import type { OutboxEntry, Reason } from './entry.ts';
 export type Verdict =
   | { readonly is: 'delivered' }
   /** `wait`: the origin asked for so many ms. `free`: the origin was not asked, so it costs no attempt. */
-  | { readonly is: 'again'; readonly reason: Reason; readonly wait?: number | undefined; readonly free?: boolean }
+  | {
+      readonly is: 'again';
+      readonly reason: Reason;
+      readonly wait?: number | undefined;
+      readonly free?: boolean;
+    }
   /** The origin wants credentials. */
   | { readonly is: 'pause'; readonly reason: Reason }
   | { readonly is: 'conflict'; readonly reason: Reason }
@@ -18,7 +23,8 @@ export function classifyResponse(response: Response, entry: OutboxEntry, now: nu
   const { status } = response;
   const reason: Reason = { code: 'http', status };
   // A captive portal answers everything with its login page.
-  const strayed = response.type === 'opaqueredirect' || (response.redirected && originOf(response.url) !== entry.origin);
+  const strayed =
+    response.type === 'opaqueredirect' || (response.redirected && originOf(response.url) !== entry.origin);
   if (strayed) return { is: 'again', reason: { code: 'redirected', status }, free: true };
   if (response.ok) return { is: 'delivered' };
   if (status === 401) return { is: 'pause', reason };

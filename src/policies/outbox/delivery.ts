@@ -44,13 +44,20 @@ export async function deliver(
     id: entry.id,
     settledAt: clock.now(),
     delivered: verdict.is === 'delivered',
-    response: { ...facts(response), headers: [...response.headers].filter(([name]) => name !== 'set-cookie') },
+    response: {
+      ...facts(response),
+      headers: [...response.headers].filter(([name]) => name !== 'set-cookie'),
+    },
     ...(reason && { reason }),
   };
   return { verdict, settled: { result, body } };
 }
 
-async function prepared(entry: OutboxEntry, queue: Queue, { idempotencyHeader, authorize }: OutboxSettings): Promise<Request> {
+async function prepared(
+  entry: OutboxEntry,
+  queue: Queue,
+  { idempotencyHeader, authorize }: OutboxSettings,
+): Promise<Request> {
   const request = revived(entry, await queue.body(entry));
   if (idempotencyHeader && !request.headers.has(idempotencyHeader))
     request.headers.set(idempotencyHeader, entry.idempotencyKey);
@@ -70,7 +77,12 @@ function sending(entry: OutboxEntry, home: Home): ReturnType<Home['background']>
   return home.background({ origin: entry.origin, partition: entry.partition, options });
 }
 
-async function decide(response: Response, entry: OutboxEntry, reason: Reason, settings: OutboxSettings): Promise<Verdict> {
+async function decide(
+  response: Response,
+  entry: OutboxEntry,
+  reason: Reason,
+  settings: OutboxSettings,
+): Promise<Verdict> {
   if (!settings.onConflict) {
     const inProcess = response.status === 409 && entry.attempts + 1 < CONFLICT_TRIES;
     return inProcess ? { is: 'again', reason } : { is: 'dead', reason };
@@ -93,11 +105,11 @@ async function bodyOf(response: Response): Promise<Uint8Array<ArrayBuffer> | und
 }
 
 function withProblem(reason: Reason, response: Response, body: Uint8Array | undefined): Reason {
-  if (!body || !/^application\/(problem\+)?json/.test(response.headers.get('content-type') ?? '')) return reason;
+  if (!body || !/^application\/(problem\+)?json/.test(response.headers.get('content-type') ?? ''))
+    return reason;
   try {
     return { ...reason, problem: JSON.parse(new TextDecoder().decode(body)) };
   } catch {
     return reason;
   }
 }
-

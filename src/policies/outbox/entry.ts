@@ -79,7 +79,10 @@ const SAFE = [
 ];
 
 /** Splits a request's headers into those that may be written to disk and those that may not. */
-export function sortHeaders(headers: Headers, alsoKeep: readonly string[]): { kept: [string, string][]; dropped: string[] } {
+export function sortHeaders(
+  headers: Headers,
+  alsoKeep: readonly string[],
+): { kept: [string, string][]; dropped: string[] } {
   const kept: [string, string][] = [];
   const dropped: string[] = [];
   headers.forEach((value, name) => {
@@ -99,8 +102,9 @@ export function revived({ request }: OutboxEntry, body: StoredBody | undefined):
   const { url, method, headers, credentials, mode, redirect, referrerPolicy } = request;
   const init: Record<string, unknown> = { method, headers: headers as [string, string][] };
   // Workers and some servers' runtimes know fewer of these, and throw at a value that they do not know.
-  for (const [name, value] of Object.entries({ credentials, redirect, referrerPolicy })) if (value) init[name] = value;
-  if (mode === 'cors' || mode === 'same-origin') init['mode'] = mode;
+  for (const [name, value] of Object.entries({ credentials, redirect, referrerPolicy }))
+    if (value) init[name] = value;
+  if (mode === 'cors' || mode === 'same-origin') init.mode = mode;
   const bare = new Request(url, init);
   return body === undefined ? bare : withBody(bare, body);
 }

@@ -1,7 +1,7 @@
-import { count, duration, list, limit, type Rule, readOptions, size, typed } from '../../core/check.ts';
+import { count, duration, limit, list, type Rule, readOptions, size, typed } from '../../core/check.ts';
 import type { Duration, Size } from '../../core/durations.ts';
 import { ConfigurationError } from '../../core/errors.ts';
-import { type Match } from '../../core/match.ts';
+import type { Match } from '../../core/match.ts';
 import type { AtomicStore } from '../../core/store.ts';
 import type { OutboxEntry } from './entry.ts';
 
@@ -29,7 +29,10 @@ export interface OutboxOptions {
   /** Headers that are written to disk besides the few that are safe. */
   readonly keepHeaders?: readonly string[];
   /** Puts back, at each sending, what is not written to disk: credentials. Changes the request's headers or makes another. */
-  readonly authorize?: (request: Request, entry: OutboxEntry) => Request | undefined | Promise<Request | undefined>;
+  readonly authorize?: (
+    request: Request,
+    entry: OutboxEntry,
+  ) => Request | undefined | Promise<Request | undefined>;
   /** For 409 and 412: `'again'`, `'drop'` or `'dead'`. Default: 409 twice again (the key may be in process), then dead. */
   readonly onConflict?: (response: Response, entry: OutboxEntry) => Conflict | Promise<Conflict>;
   /** How long an answer can be asked for by `result(id)`; `false` for not at all. Default 24 h. */
@@ -119,4 +122,9 @@ const text = typed<string>('string');
 export const readCallOutbox = (given: unknown): CallOutbox =>
   given === true || given === undefined
     ? {}
-    : readOptions<CallOutbox>('outbox', given as CallOutbox, { lane: text, id: text, answer: anything, meta: anything }, {});
+    : readOptions<CallOutbox>(
+        'outbox',
+        given as CallOutbox,
+        { lane: text, id: text, answer: anything, meta: anything },
+        {},
+      );

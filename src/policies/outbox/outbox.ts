@@ -7,7 +7,13 @@ import { hasBody, keepable } from '../../core/replay.ts';
 import type { AtomicStore } from '../../core/store.ts';
 import { Answers, answerOf, queued, type Settled, UndeliveredError } from './answers.ts';
 import { type OutboxEntry, sortHeaders, storedRequest } from './entry.ts';
-import { type CallOutbox, type OutboxOptions, type OutboxSettings, readCallOutbox, readOutboxOptions } from './options.ts';
+import {
+  type CallOutbox,
+  type OutboxOptions,
+  type OutboxSettings,
+  readCallOutbox,
+  readOutboxOptions,
+} from './options.ts';
 import { type Accepted, type EntriesQuery, Queue } from './queue.ts';
 import { Sender } from './sender.ts';
 import { whenever } from './triggers.ts';
@@ -65,12 +71,20 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
   let parts: Parts | undefined;
   const composed = (): Parts => {
     if (parts) return parts;
-    throw new ConfigurationError('outbox', 'this outbox', 'it has to be part of a pipeline before it is used');
+    throw new ConfigurationError(
+      'outbox',
+      'this outbox',
+      'it has to be part of a pipeline before it is used',
+    );
   };
 
   const policy: Policy = (next, home) => {
     if (parts || names.has(home.name))
-      throw new ConfigurationError('name', home.name, 'another outbox has this name; name the pipelines, or close the other');
+      throw new ConfigurationError(
+        'name',
+        home.name,
+        'another outbox has this name; name the pipelines, or close the other',
+      );
     parts = assemble(next, home, settings);
     names.add(home.name);
     home.signal.addEventListener(
@@ -84,7 +98,9 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
     const assembled = parts;
     return (request, call) => {
       const wanted = wantedFor(request, call, settings);
-      return wanted === undefined ? next(request, call) : enqueue(request, call, callOptions(wanted), assembled, settings);
+      return wanted === undefined
+        ? next(request, call)
+        : enqueue(request, call, callOptions(wanted), assembled, settings);
     };
   };
 
@@ -98,7 +114,9 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
       const { queue, home } = composed();
       const entry = await find(id);
       if (entry?.state === 'waiting') {
-        const settled = new Promise<Settled>((resolve, reject) => settlement(entry, composed(), true, resolve, reject));
+        const settled = new Promise<Settled>((resolve, reject) =>
+          settlement(entry, composed(), true, resolve, reject),
+        );
         return answerOf(await settled);
       }
       const stored = await queue.resultOf(home.partition(), id);
@@ -162,9 +180,10 @@ function assemble(next: Handler, home: Home, settings: OutboxSettings): Parts {
 /** What the call says of the outbox, if the write is to be kept. */
 function wantedFor(request: Request, { options }: Call, { match }: OutboxSettings): unknown {
   const isRead = READS.includes(request.method);
-  const said = options['outbox'];
+  const said = options.outbox;
   if (said !== undefined) {
-    if (isRead) throw new ConfigurationError('outbox', said, `it keeps writes, and this is a ${request.method}`);
+    if (isRead)
+      throw new ConfigurationError('outbox', said, `it keeps writes, and this is a ${request.method}`);
     return said;
   }
   return match !== undefined && !isRead && matches(match, request.url) ? true : undefined;
@@ -220,12 +239,20 @@ async function accepted(
   const { idempotencyHeader, keepHeaders, authorize, maxEntryBytes, expiresAfter, store } = settings;
   const { origin, partition, host } = call;
   const key = idempotencyHeader && request.headers.get(idempotencyHeader);
-  const { kept, dropped } = sortHeaders(request.headers, idempotencyHeader ? [...keepHeaders, idempotencyHeader.toLowerCase()] : keepHeaders);
+  const { kept, dropped } = sortHeaders(
+    request.headers,
+    idempotencyHeader ? [...keepHeaders, idempotencyHeader.toLowerCase()] : keepHeaders,
+  );
   const lost = authorize ? [] : dropped.filter((name) => CREDENTIALS.includes(name));
   if (lost.length)
-    throw new ConfigurationError('outbox.authorize', undefined, `'${lost}' is not written to disk, so a hook has to put it back`);
+    throw new ConfigurationError(
+      'outbox.authorize',
+      undefined,
+      `'${lost}' is not written to disk, so a hook has to put it back`,
+    );
   const body = hasBody(request) ? await keepable(request, maxEntryBytes) : undefined;
-  if (body === null) throw new CapacityError('too-large', `the body is larger than ${maxEntryBytes} bytes`, { origin });
+  if (body === null)
+    throw new CapacityError('too-large', `the body is larger than ${maxEntryBytes} bytes`, { origin });
   // Until here nothing is accepted; from the commit on the write is kept whatever the caller does.
   call.signal.throwIfAborted();
   const now = host.clock.now();

@@ -65,7 +65,10 @@ export class Queue {
         const { count, bytes, stamp } = (totals?.value as Totals | undefined) ?? NONE;
         const { maxEntries, maxBytes } = this.#limits;
         if (count + 1 > maxEntries || bytes + entry.size > maxBytes)
-          throw new CapacityError('outbox-full', `the outbox holds ${count} entries of ${bytes} bytes and takes no more`);
+          throw new CapacityError(
+            'outbox-full',
+            `the outbox holds ${count} entries of ${bytes} bytes and takes no more`,
+          );
         // Never lower than the last: a clock that was set back must not put a write before earlier ones.
         const next = Math.max(entry.acceptedAt, stamp + 1);
         const id = `${next.toString(36).padStart(9, '0')}-${chance}`;
@@ -107,10 +110,14 @@ export class Queue {
     return entry?.partition === partition ? entry : undefined;
   }
 
-  async list(partition: string, { state = 'waiting', lane, after, limit = 50 }: EntriesQuery): Promise<OutboxEntry[]> {
+  async list(
+    partition: string,
+    { state = 'waiting', lane, after, limit = 50 }: EntriesQuery,
+  ): Promise<OutboxEntry[]> {
     const page = { limit, ...(after !== undefined && { after }) };
     const one = state === 'dead' ? '' : lane;
-    if (one !== undefined) return entries(await this.#store.range({ group: this.#group(state, partition, one), ...page }));
+    if (one !== undefined)
+      return entries(await this.#store.range({ group: this.#group(state, partition, one), ...page }));
     const lanes = await this.lanes(partition);
     const all = await Promise.all(lanes.map((each) => this.list(partition, { state, lane: each, ...page })));
     return all
@@ -144,7 +151,11 @@ export class Queue {
   }
 
   /** Takes an entry out and keeps its answer, as one. @returns whether it was still there. */
-  settle(entry: OutboxEntry, result: StoredResult | undefined, body: StoredBody | undefined): Promise<boolean> {
+  settle(
+    entry: OutboxEntry,
+    result: StoredResult | undefined,
+    body: StoredBody | undefined,
+  ): Promise<boolean> {
     return this.#end(entry, undefined, result, body);
   }
 
@@ -159,7 +170,11 @@ export class Queue {
     return this.#end(entry, undefined, undefined, undefined);
   }
 
-  async result({ key }: { key: string }): Promise<{ result: StoredResult; body: StoredBody | undefined } | undefined> {
+  async result({
+    key,
+  }: {
+    key: string;
+  }): Promise<{ result: StoredResult; body: StoredBody | undefined } | undefined> {
     const stored = await this.#store.get(this.#resultKey(key));
     return stored && { result: stored.value as StoredResult, body: await this.#store.body(stored.key) };
   }

@@ -1,8 +1,8 @@
 import type { Handler, Home } from '../../core/contract.ts';
 import { exclusively } from '../../core/locks.ts';
 import type { Answers, Settled } from './answers.ts';
-import type { Reason, OutboxEntry } from './entry.ts';
 import { deliver } from './delivery.ts';
+import type { OutboxEntry, Reason } from './entry.ts';
 import type { OutboxSettings } from './options.ts';
 import type { Queue } from './queue.ts';
 import { onTrouble } from './trouble.ts';
@@ -137,13 +137,23 @@ export class Sender {
     const base = settled?.result ?? { id, settledAt: clock.now(), delivered: false };
     const result = { ...base, delivered: false, reason };
     await this.#queue.bury(entry, result, settled?.body);
-    this.#home.emit?.({ type: 'dead-lettered', id, origin, lane, reason: reason.code, status: reason.status });
+    this.#home.emit?.({
+      type: 'dead-lettered',
+      id,
+      origin,
+      lane,
+      reason: reason.code,
+      status: reason.status,
+    });
     this.#answers.settled(key, { result, body: settled?.body });
   }
 
   /** What was asked for comes first; jitter on top, or all who were turned away come back together. */
   #backoff(attempts: number, unreached: boolean, asked: number | undefined): number {
-    const most = Math.min(this.#settings.backoffLimit, unreached ? UNREACHED : FIRST_BACKOFF * 2 ** (attempts - 1));
+    const most = Math.min(
+      this.#settings.backoffLimit,
+      unreached ? UNREACHED : FIRST_BACKOFF * 2 ** (attempts - 1),
+    );
     const jitter = most * this.#home.host.random();
     return asked === undefined ? jitter : asked + Math.min(jitter, 1_000);
   }
@@ -166,7 +176,9 @@ export class Sender {
   /** Whether anything of a partition may be sent now: only the current user's, and only with a network. */
   #open(partition: string): boolean {
     const { signal, host } = this.#home;
-    return !signal.aborted && host.online.state && !this.#paused.has(partition) && this.#partition() === partition;
+    return (
+      !signal.aborted && host.online.state && !this.#paused.has(partition) && this.#partition() === partition
+    );
   }
 
   /** Nobody, where the application cannot say: before sign-in. */

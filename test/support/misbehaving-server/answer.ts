@@ -16,7 +16,11 @@ export function empty(status: number, headers: Headers = {}): Answer {
 }
 
 export function text(status: number, content: string, headers: Headers = {}): Answer {
-  return { status, headers: { 'Content-Type': 'text/plain; charset=utf-8', ...headers }, body: Buffer.from(content) };
+  return {
+    status,
+    headers: { 'Content-Type': 'text/plain; charset=utf-8', ...headers },
+    body: Buffer.from(content),
+  };
 }
 
 export function json(status: number, value: unknown, headers: Headers = {}): Answer {

@@ -202,6 +202,8 @@ function steps(value: unknown, name: string): Step[] {
   return list.map((step) => {
     if (typeof step === 'string' && Object.hasOwn(modes, step)) return step as keyof typeof modes;
     if (typeof step === 'number' || /^\d+$/.test(step)) return status(step, name);
-    throw new BadBehaviour(`${name} takes statuses and ${Object.keys(modes).join(', ')}, not ${JSON.stringify(step)}`);
+    throw new BadBehaviour(
+      `${name} takes statuses and ${Object.keys(modes).join(', ')}, not ${JSON.stringify(step)}`,
+    );
   });
 }

@@ -27,7 +27,11 @@ export interface Controlling {
 const noStore = { 'Cache-Control': 'no-store' };
 
 /** The endpoints that steer the server. They always behave. */
-export async function control(exchange: Exchange, onMainPort: boolean, controlled: Controlled): Promise<Controlling> {
+export async function control(
+  exchange: Exchange,
+  onMainPort: boolean,
+  controlled: Controlled,
+): Promise<Controlling> {
   try {
     return await command(exchange, onMainPort, controlled);
   } catch (error) {
@@ -36,7 +40,11 @@ export async function control(exchange: Exchange, onMainPort: boolean, controlle
   }
 }
 
-async function command(exchange: Exchange, onMainPort: boolean, controlled: Controlled): Promise<Controlling> {
+async function command(
+  exchange: Exchange,
+  onMainPort: boolean,
+  controlled: Controlled,
+): Promise<Controlling> {
   const { script, ledger, log } = controlled;
   const { method, path, query } = exchange;
   switch (`${method} ${path.replace(/^\/control\/?/, '')}`) {
@@ -71,10 +79,14 @@ async function command(exchange: Exchange, onMainPort: boolean, controlled: Cont
       const { ms } = parse(exchange.body, ['ms']);
       const forMs = ms === undefined ? undefined : wholeNumber(ms, 'ms');
       if (forMs === undefined && !controlled.hasControlPort) {
-        return ok({ error: 'Without a control port nobody could call the server back; say for how many ms' }, 409);
+        return ok(
+          { error: 'Without a control port nobody could call the server back; say for how many ms' },
+          409,
+        );
       }
       // Asked on the port that is to vanish, the answer has to leave first.
-      if (onMainPort) return { ...ok({ vanished: true }, 202), afterwards: () => void controlled.vanish(forMs) };
+      if (onMainPort)
+        return { ...ok({ vanished: true }, 202), afterwards: () => void controlled.vanish(forMs) };
       await controlled.vanish(forMs);
       return ok({ vanished: true });
     }
@@ -85,7 +97,9 @@ async function command(exchange: Exchange, onMainPort: boolean, controlled: Cont
     case 'GET ledger': {
       const [key, pathPrefix] = [query.get('key'), query.get('path') ?? ''];
       return ok(
-        ledger.entries().filter((entry) => entry.path.startsWith(pathPrefix) && (key ?? entry.key) === entry.key),
+        ledger
+          .entries()
+          .filter((entry) => entry.path.startsWith(pathPrefix) && (key ?? entry.key) === entry.key),
       );
     }
     case 'DELETE ledger':

@@ -58,7 +58,9 @@ export function preflightHeaders(
     'Access-Control-Allow-Methods': headers['access-control-request-method'] ?? '*',
     ...(allowHeaders !== undefined && { 'Access-Control-Allow-Headers': allowHeaders }),
     // Chromium asks this before a public page may talk to a private address.
-    ...(headers['access-control-request-private-network'] && { 'Access-Control-Allow-Private-Network': 'true' }),
+    ...(headers['access-control-request-private-network'] && {
+      'Access-Control-Allow-Private-Network': 'true',
+    }),
     'Access-Control-Max-Age': '0',
   };
 }

@@ -27,7 +27,9 @@ export async function deliver(wanted: Answer, delivery: Delivery): Promise<void>
   const { request, response, manner, breaking, done } = delivery;
   const answer = dressed(wanted, manner);
   const bodiless = request.method === 'HEAD' || answer.status === 204 || answer.status === 304;
-  const plan = bodiless ? { pieces: [], length: answer.body.length, ending: 'end' as const } : planned(answer, manner);
+  const plan = bodiless
+    ? { pieces: [], length: answer.body.length, ending: 'end' as const }
+    : planned(answer, manner);
 
   response.statusCode = answer.status;
   for (const [name, value] of Object.entries(answer.headers)) response.setHeader(name, value);
@@ -66,10 +68,18 @@ interface Plan {
 function planned({ body, pieces }: Answer, { resetBody, stall, drip, chunk = 16 }: Manner): Plan {
   // More is announced than is sent, however short the body is, or the client would take it for complete.
   if (stall !== undefined) {
-    return { pieces: cut(body.subarray(0, stall)), length: Math.max(body.length, stall + 1), ending: 'never' };
+    return {
+      pieces: cut(body.subarray(0, stall)),
+      length: Math.max(body.length, stall + 1),
+      ending: 'never',
+    };
   }
   if (resetBody) {
-    return { pieces: cut(body.subarray(0, body.length / 2)), length: Math.max(body.length, 1), ending: 'cut' };
+    return {
+      pieces: cut(body.subarray(0, body.length / 2)),
+      length: Math.max(body.length, 1),
+      ending: 'cut',
+    };
   }
   return pieces ? { pieces, ending: 'end' } : { pieces: cut(body), length: body.length, ending: 'end' };
 
@@ -88,7 +98,9 @@ function dressed(answer: Answer, { body, size, type, retryAfter }: Manner): Answ
     ...answer,
     headers: {
       ...answer.headers,
-      ...(own && { 'Content-Type': size === undefined ? 'text/plain; charset=utf-8' : 'application/octet-stream' }),
+      ...(own && {
+        'Content-Type': size === undefined ? 'text/plain; charset=utf-8' : 'application/octet-stream',
+      }),
       ...(type !== undefined && { 'Content-Type': type }),
       ...(retryAfter !== undefined && { 'Retry-After': retryAfter }),
     },

@@ -156,10 +156,16 @@ export function createLedger(record: (line: LedgerLine) => void) {
         }
         if (stored) {
           const { status, headers, body } = stored;
-          return { status, headers: { ...headers, 'Idempotency-Replayed': 'true' }, body: Buffer.from(body, 'base64') };
+          return {
+            status,
+            headers: { ...headers, 'Idempotency-Replayed': 'true' },
+            body: Buffer.from(body, 'base64'),
+          };
         }
         if (write.busy) {
-          return problem(409, 'A request with this Idempotency-Key is still in flight', { code: 'key-in-flight' });
+          return problem(409, 'A request with this Idempotency-Key is still in flight', {
+            code: 'key-in-flight',
+          });
         }
       }
       const answer = effect();

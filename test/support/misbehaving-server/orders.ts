@@ -58,12 +58,19 @@ export function createOrders(record: (line: OrderLine) => void) {
 
   function single(shop: string, id: string, { method, headers, body }: Exchange): Answer {
     const present = shopAt(shop).orders.get(id);
-    const failed = precondition(present, headers['if-match'], method === 'PUT' ? headers['if-none-match'] : undefined);
+    const failed = precondition(
+      present,
+      headers['if-match'],
+      method === 'PUT' ? headers['if-none-match'] : undefined,
+    );
     switch (method) {
       case 'GET':
       case 'HEAD':
         if (!present) return problem(404, 'No such order');
-        return unlessKnown(json(200, present, { ...caching, ETag: etagOf(present) }), headers['if-none-match']);
+        return unlessKnown(
+          json(200, present, { ...caching, ETag: etagOf(present) }),
+          headers['if-none-match'],
+        );
       case 'PUT': {
         if (failed) return failed;
         const wanted = parse(body);
@@ -109,7 +116,9 @@ function parse(body: Buffer): Wish | Answer {
   }
   const { item, quantity = 1 } = wish ?? {};
   const errors = [
-    ...(typeof item === 'string' && item !== '' ? [] : [{ pointer: '#/item', detail: 'must name what is ordered' }]),
+    ...(typeof item === 'string' && item !== ''
+      ? []
+      : [{ pointer: '#/item', detail: 'must name what is ordered' }]),
     ...(Number.isInteger(quantity) && Number(quantity) > 0
       ? []
       : [{ pointer: '#/quantity', detail: 'must be a whole number from 1' }]),
@@ -128,7 +137,11 @@ function etagOf({ id, version }: Order): string {
 }
 
 /** RFC 9110, 13.1.1 and 13.1.2. */
-function precondition(present: Order | undefined, ifMatch?: string, ifNoneMatch?: string): Answer | undefined {
+function precondition(
+  present: Order | undefined,
+  ifMatch?: string,
+  ifNoneMatch?: string,
+): Answer | undefined {
   const known = present && etagOf(present);
   const lost = ifMatch !== undefined && !(known !== undefined && names(ifMatch, known));
   const taken = ifNoneMatch !== undefined && known !== undefined && names(ifNoneMatch, known);

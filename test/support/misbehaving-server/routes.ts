@@ -30,7 +30,8 @@ export function route(exchange: Exchange, orders: Orders): Route {
   if (path === '/upload') return { hasEffect: false, answer: () => upload(exchange) };
   if (path === '/etag') return { hasEffect: false, answer: () => etag(exchange) };
   if (path === '/events') return { hasEffect: false, answer: () => events(exchange) };
-  if (/^\/bytes\/[^/]+$/.test(path)) return { hasEffect: false, answer: () => ofLength(path.slice('/bytes/'.length)) };
+  if (/^\/bytes\/[^/]+$/.test(path))
+    return { hasEffect: false, answer: () => ofLength(path.slice('/bytes/'.length)) };
   return { hasEffect: true, answer: () => anything(exchange) };
 }
 

@@ -42,7 +42,15 @@ export function createScript() {
   }
 
   function manner(behaviour: Behaviour, defaultKey: string, looking: boolean): Manner {
-    const { times, sequence, failRate, failModes = anyFailure, seed = 1, key = defaultKey, ...steady } = behaviour;
+    const {
+      times,
+      sequence,
+      failRate,
+      failModes = anyFailure,
+      seed = 1,
+      key = defaultKey,
+      ...steady
+    } = behaviour;
     if (times === undefined && sequence === undefined && failRate === undefined) return steady;
 
     const nth = count(key, looking);
@@ -89,7 +97,9 @@ function step(steady: Manner, step: Step): Manner {
 /** Keeps what describes a good answer and forgets what spoils it. */
 function well({ body, size, type, header, auth, honourKey, keepAlive }: Manner): Manner {
   return Object.fromEntries(
-    Object.entries({ body, size, type, header, auth, honourKey, keepAlive }).filter(([, value]) => value !== undefined),
+    Object.entries({ body, size, type, header, auth, honourKey, keepAlive }).filter(
+      ([, value]) => value !== undefined,
+    ),
   );
 }
 

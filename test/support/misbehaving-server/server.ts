@@ -43,7 +43,14 @@ export interface MisbehavingServer {
 
 /** Starts a server that behaves until it is asked not to. */
 export async function startServer(options: ServerOptions = {}): Promise<MisbehavingServer> {
-  const { port = 0, controlPort, host = '127.0.0.1', keepAlive = true, state, log: printing = false } = options;
+  const {
+    port = 0,
+    controlPort,
+    host = '127.0.0.1',
+    keepAlive = true,
+    state,
+    log: printing = false,
+  } = options;
   const journal =
     state === undefined ? noJournal<LedgerLine | OrderLine>() : fileJournal<LedgerLine | OrderLine>(state);
   const script = createScript();

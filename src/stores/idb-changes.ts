@@ -1,0 +1,19 @@
+import type { Change } from '../core/store.ts';
+import type { Blobs } from './idb-blobs.ts';
+import { BODIES, ITEMS } from './idb-layout.ts';
+
+/** Asks for everything at once; the transaction ends with the last of it. */
+export function applyChanges(transaction: IDBTransaction, changes: Iterable<Change>, blobs: Blobs): void {
+  const items = transaction.objectStore(ITEMS);
+  const bodies = transaction.objectStore(BODIES);
+  for (const change of changes) {
+    if ('delete' in change) {
+      items.delete(change.delete);
+      bodies.delete(change.delete);
+      continue;
+    }
+    items.put(change.put);
+    if (change.body === null) bodies.delete(change.put.key);
+    else if (change.body !== undefined) bodies.put(blobs.packed(change.body), change.put.key);
+  }
+}

@@ -1,0 +1,82 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { describe, expect, test } from 'vitest';
+
+const SRC = resolve('src');
+
+const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
+
+/** The first folder of a path under `src`; the root's own files are `.`. */
+const room = (file: string): string => (file.includes('/') ? (file.split('/')[0] as string) : '.');
+
+const importsOf = (file: string): string[] =>
+  [...readFileSync(join(SRC, file), 'utf8').matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map(
+    ([, to]) => to as string,
+  );
+
+/** What each room may import from, besides itself. Arrows point inward. */
+const MAY_IMPORT: Record<string, string[]> = {
+  http: [],
+  core: [],
+  policies: ['core', 'http'],
+  stores: ['core'],
+  fronts: ['core', 'http', 'policies', 'stores'],
+  testing: ['core'],
+  '.': ['core', 'http', 'policies', 'stores', 'fronts'],
+};
+
+/** Packages, and the one room that may know of each. */
+const PACKAGES: Record<string, string> = { ky: 'fronts', 'idb-keyval': 'stores' };
+
+describe('imports point inward', () => {
+  test.each(files)('%s', (file) => {
+    for (const to of importsOf(file)) {
+      if (!to.startsWith('.')) {
+        expect(PACKAGES[to], `${file} imports the package ${to}`).toBe(room(file));
+        continue;
+      }
+      expect(to, 'imports name the file').toMatch(/\.ts$/);
+      const target = room(relative(SRC, resolve(SRC, dirname(file), to)));
+      if (target !== room(file)) expect(MAY_IMPORT[room(file)], `${file} imports ${to}`).toContain(target);
+    }
+  });
+
+  test('every room is known', () => {
+    expect([...new Set(files.map(room))].sort()).toEqual(Object.keys(MAY_IMPORT).sort());
+  });
+
+  test('there are no circles', () => {
+    const graph = new Map(
+      files.map((file) => [
+        file,
+        importsOf(file)
+          .filter((to) => to.startsWith('.'))
+          .map((to) => relative(SRC, resolve(SRC, dirname(file), to))),
+      ]),
+    );
+    const done = new Set<string>();
+    const visit = (file: string, path: readonly string[]): void => {
+      expect(path, `a circle of imports: ${[...path, file].join(' → ')}`).not.toContain(file);
+      if (done.has(file)) return;
+      for (const to of graph.get(file) ?? []) visit(to, [...path, file]);
+      done.add(file);
+    };
+    for (const file of files) visit(file, []);
+  });
+});
+
+describe('time, chance and the runtime come from the host', () => {
+  const readsPlatform =
+    /\bDate\.now|new Date\(\)|Math\.random|\bset(Timeout|Interval|Immediate)\(|\bperformance\.|AbortSignal\.timeout|\bprocess\.|node:|\bconsole\./;
+  const inward = files.filter((file) => ['core', 'http', 'policies'].includes(room(file)));
+
+  test.each(inward.filter((file) => !['core/clock.ts', 'core/host.ts'].includes(file)))('%s', (file) => {
+    const code = readFileSync(join(SRC, file), 'utf8').replace(/\/\*[^]*?\*\/|\/\/.*/g, '');
+    expect(code).not.toMatch(readsPlatform);
+  });
+});
+
+test('the package has two dependencies', () => {
+  const { dependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as { dependencies: object };
+  expect(Object.keys(dependencies).sort()).toEqual(['idb-keyval', 'ky']);
+});

@@ -1,0 +1,181 @@
+import { describe, expect, test } from 'vitest';
+import { type BodyWatcher, dropBody, watchBody } from '../../src/core/body.ts';
+import { brokenBody, stalledBody } from '../../src/testing/index.ts';
+
+interface Record_ extends BodyWatcher {
+  readonly log: string[];
+}
+
+function recorder(): Record_ {
+  const log: string[] = [];
+  return {
+    log,
+    waiting: () => void log.push('waiting'),
+    arrived: () => void log.push('arrived'),
+    chunk: (bytes) => void log.push(`chunk ${new TextDecoder().decode(bytes)}`),
+    settled: (how) => void log.push(how),
+  };
+}
+
+const inParts = (...parts: string[]): Response => {
+  const chunks = parts.map((part) => new TextEncoder().encode(part));
+  return new Response(
+    new ReadableStream({
+      pull(controller) {
+        const chunk = chunks.shift();
+        if (chunk) controller.enqueue(chunk);
+        else controller.close();
+      },
+    }),
+    { headers: { 'content-type': 'text/x' } },
+  );
+};
+
+describe('a watched response', () => {
+  test('is still the same object, and a Response to everybody', async () => {
+    const response = inParts('a');
+    watchBody(response, recorder());
+    expect(response).toBeInstanceOf(Response);
+    expect(Object.prototype.toString.call(response)).toBe('[object Response]');
+    expect([response.status, response.ok, response.headers.get('content-type')]).toEqual([
+      200,
+      true,
+      'text/x',
+    ]);
+    expect(await new Response(response.body, response).text()).toBe('a');
+  });
+
+  test.each<[string, (response: Response) => Promise<unknown>, unknown]>([
+    ['text', (response) => response.text(), '[1,2]'],
+    ['json', (response) => response.json(), [1, 2]],
+    ['arrayBuffer', async (response) => new Uint8Array(await response.arrayBuffer()).length, 5],
+    ['bytes', async (response) => (await response.bytes()).length, 5],
+    ['blob', async (response) => (await response.blob()).type, 'text/x'],
+  ])('tells what is read through %s()', async (_, read, expected) => {
+    const response = inParts('[1,', '2]');
+    const watcher = recorder();
+    watchBody(response, watcher);
+    expect(response.bodyUsed).toBe(false);
+    expect(await read(response)).toEqual(expected);
+    expect(response.bodyUsed).toBe(true);
+    expect(watcher.log).toEqual([
+      'waiting',
+      'arrived',
+      'chunk [1,',
+      'waiting',
+      'arrived',
+      'chunk 2]',
+      'waiting',
+      'arrived',
+      'ended',
+    ]);
+  });
+
+  test('reads nothing that nobody asked for', async () => {
+    const response = inParts('a', 'b');
+    const watcher = recorder();
+    watchBody(response, watcher);
+    const { body } = response;
+    await new Promise((done) => setTimeout(done, 0));
+    expect(watcher.log).toEqual([]);
+    const reader = (body as ReadableStream<Uint8Array>).getReader();
+    await reader.read();
+    expect(watcher.log.filter((line) => line.startsWith('chunk'))).toEqual(['chunk a']);
+  });
+
+  test('may have its body looked at before it is read', async () => {
+    const response = inParts('a', 'b');
+    watchBody(response, recorder());
+    expect(response.body).toBe(response.body);
+    expect(await response.text()).toBe('ab');
+  });
+
+  test('is read once, and not while somebody holds its stream', async () => {
+    const response = inParts('a');
+    watchBody(response, recorder());
+    const reader = (response.body as ReadableStream).getReader();
+    await expect(response.text()).rejects.toThrow(TypeError);
+    expect(() => response.clone()).toThrow(TypeError);
+    reader.releaseLock();
+    expect(await response.text()).toBe('a');
+    await expect(response.text()).rejects.toThrow(TypeError);
+  });
+
+  test('tells of a body that breaks off, and of one that is cancelled', async () => {
+    const broken = brokenBody();
+    const watcher = recorder();
+    watchBody(broken, watcher);
+    await expect(broken.text()).rejects.toThrow('terminated');
+    expect(watcher.log.at(-1)).toBe('broken');
+    const { response, cancelled } = stalledBody();
+    const other = recorder();
+    watchBody(response, other);
+    await response.body?.cancel();
+    expect([other.log, cancelled()]).toEqual([['cancelled'], true]);
+  });
+
+  test('has no body to wait for where there is none', () => {
+    const watcher = recorder();
+    expect(watchBody(new Response(null, { status: 204 }), watcher)).toBeUndefined();
+    expect(watcher.log).toEqual(['none']);
+  });
+
+  test('can be broken from outside, whoever reads it', async () => {
+    const { response, cancelled } = stalledBody();
+    const watcher = recorder();
+    const body = watchBody(response, watcher);
+    const clone = response.clone();
+    const reads = Promise.allSettled([response.text(), clone.text()]);
+    const reason = new Error('mine');
+    body?.break(reason);
+    expect((await reads).map((read) => (read as PromiseRejectedResult).reason)).toEqual([reason, reason]);
+    expect(watcher.log.at(-1)).toBe('broken');
+    await new Promise((done) => setTimeout(done, 0));
+    expect(cancelled()).toBe(true);
+  });
+
+  test('takes watchers one after the other, and late ones are told at once', async () => {
+    const response = inParts('a');
+    const [first, second, late] = [recorder(), recorder(), recorder()];
+    watchBody(response, first);
+    watchBody(response, second);
+    await response.text();
+    watchBody(response, late);
+    expect(second.log).toEqual(first.log);
+    expect(late.log).toEqual(['ended']);
+  });
+});
+
+describe('clones', () => {
+  test('are read by themselves, and what was read is told once', async () => {
+    const response = inParts('a', 'b');
+    const watcher = recorder();
+    watchBody(response, watcher);
+    const clones = [response.clone(), response.clone()];
+    expect(
+      await Promise.all([response, ...clones, clones[0]?.clone() as Response].map((each) => each.text())),
+    ).toEqual(Array(4).fill('ab'));
+    expect(watcher.log.filter((line) => line.startsWith('chunk'))).toEqual(['chunk a', 'chunk b']);
+    expect(watcher.log.filter((line) => line === 'ended')).toHaveLength(1);
+  });
+
+  test('that are given up leave the others whole', async () => {
+    const response = inParts('a', 'b');
+    const watcher = recorder();
+    watchBody(response, watcher);
+    const clone = response.clone();
+    dropBody(response);
+    expect(watcher.log).toEqual([]);
+    expect(await clone.text()).toBe('ab');
+    expect(watcher.log.at(-1)).toBe('ended');
+  });
+
+  test('of a body that was looked at leave what was handed out usable', async () => {
+    const response = inParts('a', 'b');
+    watchBody(response, recorder());
+    const { body } = response;
+    const clone = response.clone();
+    expect(await new Response(body).text()).toBe('ab');
+    expect(await clone.text()).toBe('ab');
+  });
+});
