@@ -4,7 +4,11 @@ import { origin } from './origin.ts';
 
 // Impatient, so that nobody has to wait for what there is to see: the
 // defaults are made for real networks, and for outages of hours.
-export const circuits = breaker({ openFor: '5s', maxOpenFor: '10s', probeTimeout: '2s' });
+export const circuits = breaker({
+  openFor: '5s',
+  maxOpenFor: '10s',
+  probeTimeout: '2s', // as long as an attempt
+});
 export const queue = outbox({ attempts: 100, backoffLimit: '5s' });
 
 export const api = createClient({

@@ -53,7 +53,8 @@ export interface RetryOptions {
   readonly budget?: number | false;
 }
 
-type Resumed = Request | Response | undefined;
+// biome-ignore lint/suspicious/noConfusingVoidType: a hook that only looks returns nothing
+type Resumed = Request | Response | undefined | void;
 
 export interface RetryState {
   /** As the first attempt got it; its body may have been read. */

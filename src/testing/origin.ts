@@ -45,7 +45,7 @@ export function scriptedOrigin(clock: Pick<VirtualClock, 'ticks' | 'busy'>): Scr
       const { method, url, headers } = request;
       const at = clock.ticks();
       const step = script.shift() ?? standard;
-      seen.push({ method, url, headers: new Headers(headers), body: await clock.busy(request.text()), at });
+      seen.push({ method, url, headers: new Headers(headers), body: await bodyOf(request, clock), at });
       signal.throwIfAborted();
       if (step instanceof Error) throw step;
       if (typeof step !== 'function') return step;
@@ -56,6 +56,10 @@ export function scriptedOrigin(clock: Pick<VirtualClock, 'ticks' | 'busy'>): Scr
     },
   };
 }
+
+/** A request without a body is sent again as it is, so it must not be read: happy-dom would call it used. */
+const bodyOf = async (request: Request, clock: Pick<VirtualClock, 'busy'>): Promise<string> =>
+  ['GET', 'HEAD'].includes(request.method) ? '' : clock.busy(request.text());
 
 export const ok = (body: BodyInit | null = 'ok', init?: ResponseInit): Response => new Response(body, init);
 

@@ -1,8 +1,8 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
-import { createFetch } from '../../src/fronts/fetch.ts';
 import { systemHost } from '../../src/core/host.ts';
+import { createFetch } from '../../src/fronts/fetch.ts';
 import { macrotask } from '../../src/testing/index.ts';
 
 setFlagsFromString('--expose-gc');

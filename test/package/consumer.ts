@@ -1,4 +1,77 @@
-/** Compiled beside the installed package, as strictly as a user may ask for. */
-import { createFetch } from 'holdfast';
+/** Compiled beside the installed package, as strictly as a user may ask for: what must compile, and what must not. */
+import {
+  breaker,
+  createClient,
+  createFetch,
+  type HoldfastEvent,
+  isQueued,
+  memoryStore,
+  outbox,
+  type Policy,
+  pipeline,
+  sourceOf,
+  staleCache,
+  standard,
+} from 'holdfast';
+import { testHost } from 'holdfast/testing';
+import type { KyInstance } from 'ky';
 
 export const resilient: typeof fetch = createFetch();
+
+// The first example of the README.
+const user = { id: 'ann' };
+const box = outbox({ store: memoryStore(), authorize: (request) => request.headers.set('a', 'b') });
+const api = createClient({
+  baseUrl: 'https://api.example.com/',
+  timeout: '5s',
+  retry: 3,
+  partition: () => user.id,
+  staleCache: staleCache(),
+  outbox: box,
+});
+
+export async function example(): Promise<string> {
+  const orders = await api.get<{ id: string }[]>('orders').json();
+  const answer = await api.post('orders', { json: orders, outbox: true, retry: 0 });
+  await api.get('x', { timeout: '1s', outbox: { lane: 'cart', id: 'cart-7' } });
+  await resilient('https://a.example.com/', { method: 'POST' });
+  await api.fetch('https://a.example.com/', { holdfast: { retry: 0, timeout: { idle: false } } });
+  if (isQueued(answer)) await box.result('id');
+  return sourceOf(answer);
+}
+
+export const instance: KyInstance = api;
+export const extended: KyInstance = api.extend({ timeout: 1_000, retry: { limit: 2, methods: ['get'] } });
+export const shared = breaker({ failures: 3, openFor: '5s' });
+
+const logged: Policy = (next) => (request, call) => next(request, call);
+export const own = pipeline([logged, ...standard({ breaker: shared })], {
+  host: testHost(),
+  onEvent: (event: HoldfastEvent) => event.type,
+});
+
+/* What keeps data must be told whose it is. */
+// @ts-expect-error: no partition
+createFetch({ staleCache: staleCache() });
+// @ts-expect-error: no partition
+createClient({ outbox: box });
+
+/* Units are part of the type. */
+// @ts-expect-error: no unit
+createFetch({ timeout: '5' });
+// @ts-expect-error: no such unit
+createFetch({ timeout: { total: '5w' } });
+
+/* Unknown names do not compile. */
+// @ts-expect-error: unknown option
+createFetch({ retyr: 3 });
+// @ts-expect-error: unknown option of a policy
+createFetch({ retry: { limt: 3 } });
+// @ts-expect-error: unknown option of a call
+api.fetch('https://a.example.com/', { holdfast: { retyr: 3 } });
+
+/* Policies are values that their factories made. */
+// @ts-expect-error: not a policy
+createFetch({ partition: 'a', staleCache: true });
+// @ts-expect-error: a cache's store is not enough for an outbox
+outbox({ store: { name: 'kv', durable: true } });

@@ -28,11 +28,8 @@ export interface OutboxOptions {
   readonly idempotencyHeader?: string | false;
   /** Headers that are written to disk besides the few that are safe. */
   readonly keepHeaders?: readonly string[];
-  /** Puts back, at each sending, what is not written to disk: credentials. Changes the request's headers or makes another. */
-  readonly authorize?: (
-    request: Request,
-    entry: OutboxEntry,
-  ) => Request | undefined | Promise<Request | undefined>;
+  /** Puts back, at each sending, what is not written to disk: sets the request's headers, or gives another request. */
+  readonly authorize?: (request: Request, entry: OutboxEntry) => Authorized | Promise<Authorized>;
   /** For 409 and 412: `'again'`, `'drop'` or `'dead'`. Default: 409 twice again (the key may be in process), then dead. */
   readonly onConflict?: (response: Response, entry: OutboxEntry) => Conflict | Promise<Conflict>;
   /** How long an answer can be asked for by `result(id)`; `false` for not at all. Default 24 h. */
@@ -40,6 +37,9 @@ export interface OutboxOptions {
   /** How often to look for entries without another reason. Default 1 min. */
   readonly every?: Duration;
 }
+
+// biome-ignore lint/suspicious/noConfusingVoidType: a hook that only sets headers returns nothing
+type Authorized = Request | undefined | void;
 
 export type Conflict = 'again' | 'drop' | 'dead';
 
