@@ -61,11 +61,27 @@ export function scriptedOrigin(clock: Pick<VirtualClock, 'ticks' | 'busy'>): Scr
 const bodyOf = async (request: Request, clock: Pick<VirtualClock, 'busy'>): Promise<string> =>
   ['GET', 'HEAD'].includes(request.method) ? '' : clock.busy(request.text());
 
-export const ok = (body: BodyInit | null = 'ok', init?: ResponseInit): Response => new Response(body, init);
+/** An answer; text comes in the same turn of the event loop, which a browser's own bodies do not. */
+export const ok = (body: BodyInit | null = 'ok', init: ResponseInit = {}): Response =>
+  typeof body === 'string' ? textual(body, init) : new Response(body, init);
 
 /** An answer with a status and, perhaps, headers. */
 export const status = (code: number, headers: HeadersInit = {}): Response =>
-  new Response([204, 205, 304].includes(code) ? null : `status ${code}`, { status: code, headers });
+  [204, 205, 304].includes(code)
+    ? new Response(null, { status: code, headers })
+    : textual(`status ${code}`, { status: code, headers });
+
+function textual(text: string, init: ResponseInit): Response {
+  const headers = new Headers(init.headers);
+  if (!headers.has('content-type')) headers.set('content-type', 'text/plain;charset=UTF-8');
+  const stream = new ReadableStream({
+    start(controller) {
+      if (text) controller.enqueue(new TextEncoder().encode(text));
+      controller.close();
+    },
+  });
+  return new Response(stream, { ...init, headers });
+}
 
 /** As platforms say it. */
 export const networkError = (message = 'Failed to fetch'): TypeError => new TypeError(message);

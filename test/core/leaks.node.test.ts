@@ -28,7 +28,11 @@ function countingHost() {
         after(ms: number, task: () => void, options?: { background?: boolean }) {
           const timer = {};
           timers.add(timer);
-          const cancel = systemHost.clock.after(ms, () => (timers.delete(timer), task()), options);
+          const over = (): void => {
+            timers.delete(timer);
+            task();
+          };
+          const cancel = systemHost.clock.after(ms, over, options);
           return () => {
             timers.delete(timer);
             cancel();
@@ -45,8 +49,14 @@ function countingSignal(): { signal: AbortSignal; listeners(): number } {
   let count = 0;
   const add = signal.addEventListener.bind(signal);
   const remove = signal.removeEventListener.bind(signal);
-  signal.addEventListener = ((...args: Parameters<typeof add>) => (count++, add(...args))) as never;
-  signal.removeEventListener = ((...args: Parameters<typeof remove>) => (count--, remove(...args))) as never;
+  signal.addEventListener = ((...args: Parameters<typeof add>) => {
+    count++;
+    add(...args);
+  }) as never;
+  signal.removeEventListener = ((...args: Parameters<typeof remove>) => {
+    count--;
+    remove(...args);
+  }) as never;
   return { signal, listeners: () => count };
 }
 
