@@ -56,6 +56,9 @@ const BODY = Symbol('holdfast.body');
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
+/** Keeps nothing from one text to the next. */
+const utf8 = new TextDecoder();
+
 /** What all clones of a response share. */
 class Fate {
   readonly bodies: Body[] = [];
@@ -90,7 +93,6 @@ class Body implements WatchedBody {
   #reader: ReadableStreamDefaultReader<Bytes> | undefined;
   #stream: ReadableStream<Bytes> | undefined;
   #read = 0;
-  #reject: ((reason: unknown) => void) | undefined;
 
   constructor(native: ReadableStream<Bytes>, fate: Fate) {
     this.native = native;
@@ -113,35 +115,38 @@ class Body implements WatchedBody {
     if (fate.ended?.how === 'broken') return Promise.reject(fate.ended.error);
     this.#reader ??= this.native.getReader();
     for (const watcher of fate.watchers) watcher.waiting?.();
-    return new Promise((resolve, reject) => {
-      this.#reject = reject;
-      (this.#reader as ReadableStreamDefaultReader<Bytes>).read().then(
-        (result) => {
-          for (const watcher of fate.watchers) watcher.arrived?.();
-          if (result.done) fate.settle('ended');
-          else this.#tell(result.value);
-          resolve(result);
-        },
-        (error) => {
-          fate.break(asNetworkError(error));
-          reject(fate.ended?.error);
-        },
-      );
-    });
+    return this.#reader.read().then(this.#arrived, this.#failed);
   }
+
+  readonly #arrived = (result: ReadableStreamReadResult<Bytes>): ReadableStreamReadResult<Bytes> => {
+    const { fate } = this;
+    // Giving up a stream ends the reads that wait for it as if it had ended.
+    if (fate.ended?.how === 'broken') throw fate.ended.error;
+    for (const watcher of fate.watchers) watcher.arrived?.();
+    if (result.done) fate.settle('ended');
+    else this.#tell(result.value);
+    return result;
+  };
+
+  readonly #failed = (error: unknown): never => {
+    this.fate.break(asNetworkError(error));
+    throw this.fate.ended?.error;
+  };
 
   /** Everything; through the handed-out stream where there is one, so that its lock is right. */
   async readAll(): Promise<Bytes> {
     const reader = this.#stream?.getReader() ?? this;
-    const chunks: Bytes[] = [];
-    let length = 0;
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) break;
-      chunks.push(value);
-      length += value.byteLength;
+    const first = await reader.read();
+    if (first.done) return new Uint8Array();
+    let next = await reader.read();
+    if (next.done) return first.value;
+    const chunks = [first.value];
+    let length = first.value.byteLength;
+    for (; !next.done; next = await reader.read()) {
+      chunks.push(next.value);
+      length += next.value.byteLength;
     }
-    return chunks.length === 1 ? (chunks[0] as Bytes) : concat(chunks, length);
+    return concat(chunks, length);
   }
 
   cancel(reason?: unknown): Promise<void> {
@@ -155,9 +160,8 @@ class Body implements WatchedBody {
     this.fate.break(reason);
   }
 
-  /** Carries out a break: a read that waits must not wait for a stream that may never answer. */
+  /** Carries out a break. */
   refuse(reason: unknown): void {
-    this.#reject?.(reason);
     if (this.#reader || !this.native.locked) (this.#reader ?? this.native).cancel(reason).catch(() => {});
   }
 
@@ -224,22 +228,22 @@ class Watched extends Response {
     return new Blob([await this.bytes()], { type: this.headers.get('content-type') ?? '' });
   }
 
-  override async bytes(): Promise<Bytes> {
-    if (this.bodyUsed || this[BODY].locked)
-      throw new TypeError('the body has been read already, or is locked');
-    return this[BODY].readAll();
-  }
-
   override async formData(): Promise<FormData> {
     return new Response(await this.bytes(), { headers: this.headers }).formData();
   }
 
-  override async json(): Promise<unknown> {
-    return JSON.parse(await this.text());
+  override json(): Promise<unknown> {
+    return this.bytes().then((bytes) => JSON.parse(utf8.decode(bytes)));
   }
 
-  override async text(): Promise<string> {
-    return new TextDecoder().decode(await this.bytes());
+  override text(): Promise<string> {
+    return this.bytes().then((bytes) => utf8.decode(bytes));
+  }
+
+  override bytes(): Promise<Bytes> {
+    return this.bodyUsed || this[BODY].locked
+      ? Promise.reject(new TypeError('the body has been read already, or is locked'))
+      : this[BODY].readAll();
   }
 
   override clone(): Response {

@@ -12,39 +12,44 @@ export type Fetch = (request: Request, init: RequestInit) => Promise<Response>;
  * here: the reason of an abort, the error of a network that failed.
  */
 export function transport(fetch: Fetch): Handler {
-  return async (request, call) => {
-    const { clock } = call.host;
-    const startedAt = clock.now();
-    const ticks = clock.ticks();
-    const log = (outcome: Pick<Attempt, 'status' | 'error'>): void => {
-      const attempt: Attempt = {
-        attempt: call.attempt,
-        origin: call.origin,
+  return (request, call) => {
+    const { attempt, origin, host, attempts, emit, signal } = call;
+    if (signal.aborted) return Promise.reject(signal.reason);
+    const startedAt = host.clock.now();
+    const ticks = host.clock.ticks();
+    emit?.({ type: 'attempt-started', callId: call.id, origin, attempt, at: startedAt });
+    const log = (status: number | undefined, error?: string): void => {
+      const outcome: Attempt = {
+        attempt,
+        origin,
         startedAt,
-        duration: clock.ticks() - ticks,
-        ...outcome,
+        duration: host.clock.ticks() - ticks,
+        ...(error === undefined ? { status: status as number } : { error }),
       };
-      call.attempts.push(attempt);
-      call.emit?.({ type: 'attempt-ended', callId: call.id, ...attempt });
+      attempts.push(outcome);
+      emit?.({ type: 'attempt-ended', callId: call.id, ...outcome });
     };
-    call.emit?.({
-      type: 'attempt-started',
-      callId: call.id,
-      origin: call.origin,
-      attempt: call.attempt,
-      at: startedAt,
-    });
-    try {
-      call.signal.throwIfAborted();
-      const response = await fetch(request, { ...call.init, signal: call.signal });
-      log({ status: response.status });
-      return response.headers.has(SOURCE_HEADER) ? withoutMark(response) : response;
-    } catch (cause) {
-      const error = translated(cause, request, call);
-      log({ error: nameOf(error) });
-      throw error;
-    }
+    return sent(fetch, request, { ...call.init, signal }).then(
+      (response) => {
+        log(response.status);
+        return response.headers.has(SOURCE_HEADER) ? withoutMark(response) : response;
+      },
+      (cause) => {
+        const error = translated(cause, request, call);
+        log(undefined, nameOf(error));
+        throw error;
+      },
+    );
   };
+}
+
+/** A transport of the application's own may throw where it should reject. */
+function sent(fetch: Fetch, request: Request, init: RequestInit): Promise<Response> {
+  try {
+    return fetch(request, init);
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }
 
 /** What a log calls an error: our code, else the platform's name. */

@@ -1,4 +1,4 @@
-import { watchBody } from '../core/body.ts';
+import { type Ending, watchBody } from '../core/body.ts';
 import { between, count, readOptions, span } from '../core/check.ts';
 import { type Call, type Clock, type Home, named, type Policy } from '../core/contract.ts';
 import type { Duration } from '../core/durations.ts';
@@ -142,7 +142,8 @@ export function breaker(options: BreakerOptions = {}): Breaker {
     if (circuits.get(call.origin) !== seen) return;
     if (seen.is === 'half-open') open(call, seen.times);
     if (seen.is !== 'closed') return;
-    const { calls, failed } = seen.window.add(call.host.clock.ticks(), true);
+    seen.window.add(call.host.clock.ticks(), 1);
+    const { calls, failed } = seen.window;
     if (++seen.failures >= failures || (calls >= minimum && failed >= rate * calls)) open(call, 0);
   };
 
@@ -150,7 +151,7 @@ export function breaker(options: BreakerOptions = {}): Breaker {
     if (circuits.get(call.origin) !== seen) return;
     if (seen.is === 'closed') {
       seen.failures = 0;
-      seen.window.add(call.host.clock.ticks(), false);
+      seen.window.add(call.host.clock.ticks(), 0);
     } else if (seen.is === 'half-open') {
       seen.permit = 0;
       if (++seen.successes >= successes) change(call.origin, fresh(), call.emit);
@@ -164,25 +165,34 @@ export function breaker(options: BreakerOptions = {}): Breaker {
 
   const policy: Policy = (next, home: Home) => {
     clock ??= home.host.clock;
-    return async (request, call) => {
-      const seen = enter(call);
-      let response: Response;
+    return (request, call) => {
+      let seen: Circuit;
       try {
-        response = await next(request, call);
+        seen = enter(call);
       } catch (error) {
-        if (countsAgainst(error, call)) failed(seen, call);
-        else neutral(seen);
-        throw error;
+        return Promise.reject(error);
       }
-      if (isOriginFailure(response.status)) failed(seen, call);
-      else if (response.status === 429) neutral(seen);
-      else {
-        succeeded(seen, call);
-        watchBody(response, {
-          settled: (how, error) => how === 'broken' && countsAgainst(error, call) && failed(seen, call),
-        });
-      }
-      return response;
+      const late = {
+        settled: (how: Ending, error?: unknown) => {
+          if (how === 'broken' && countsAgainst(error, call)) failed(seen, call);
+        },
+      };
+      return next(request, call).then(
+        (response) => {
+          if (isOriginFailure(response.status)) failed(seen, call);
+          else if (response.status === 429) neutral(seen);
+          else {
+            succeeded(seen, call);
+            watchBody(response, late);
+          }
+          return response;
+        },
+        (error) => {
+          if (countsAgainst(error, call)) failed(seen, call);
+          else neutral(seen);
+          throw error;
+        },
+      );
     };
   };
 

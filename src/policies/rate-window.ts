@@ -1,34 +1,36 @@
 const BUCKETS = 10;
 
-/** Counts calls and failures over a sliding time, in constant memory: ten buckets that are reused in turn. */
+/** Counts calls and failures over a sliding time, in constant memory: ten buckets that are used in turn. */
 export class RateWindow {
   readonly #width: number;
-  readonly #calls = new Uint32Array(BUCKETS);
-  readonly #failed = new Uint32Array(BUCKETS);
+  readonly #buckets = Array.from({ length: BUCKETS }, () => ({ calls: 0, failed: 0 }));
   #newest = 0;
+  calls = 0;
+  failed = 0;
 
   /** @param span Milliseconds that are remembered. */
   constructor(span: number) {
     this.#width = span / BUCKETS;
   }
 
-  /** Counts one call and tells what the window holds. */
-  add(now: number, failed: boolean): { calls: number; failed: number } {
-    const bucket = Math.floor(now / this.#width);
-    // Buckets that have slid out, at most all of them.
-    for (let old = Math.max(this.#newest + 1, bucket - BUCKETS + 1); old <= bucket; old++) {
-      this.#calls[old % BUCKETS] = 0;
-      this.#failed[old % BUCKETS] = 0;
+  add(now: number, failed: number): void {
+    const newest = Math.floor(now / this.#width);
+    // What has slid out, at most everything.
+    for (let old = Math.max(this.#newest + 1, newest - BUCKETS + 1); old <= newest; old++) {
+      const gone = this.#at(old);
+      this.calls -= gone.calls;
+      this.failed -= gone.failed;
+      gone.calls = gone.failed = 0;
     }
-    this.#newest = Math.max(this.#newest, bucket);
-    count(this.#calls, bucket);
-    if (failed) count(this.#failed, bucket);
-    return { calls: sum(this.#calls), failed: sum(this.#failed) };
+    this.#newest = Math.max(this.#newest, newest);
+    const bucket = this.#at(newest);
+    bucket.calls++;
+    bucket.failed += failed;
+    this.calls++;
+    this.failed += failed;
+  }
+
+  #at(bucket: number): { calls: number; failed: number } {
+    return this.#buckets[bucket % BUCKETS] as { calls: number; failed: number };
   }
 }
-
-const count = (counts: Uint32Array, bucket: number): void => {
-  counts[bucket % BUCKETS] = (counts[bucket % BUCKETS] ?? 0) + 1;
-};
-
-const sum = (counts: Uint32Array): number => counts.reduce((total, each) => total + each, 0);

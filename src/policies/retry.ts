@@ -152,36 +152,51 @@ export function retry(base: RetryOption = {}): Policy {
     const own = call.options.retry;
     const plan = own === undefined ? standard : planOf(own);
     const repeatable = plan.methods.includes(request.method) || request.headers.has(IDEMPOTENCY_KEY);
-    return plan.limit > 0 && repeatable
-      ? persist(next, request, call, plan, budgets.get(call.origin))
-      : next(request, call);
+    if (plan.limit === 0 || !repeatable) return next(request, call);
+    const calls = { next, request, call, plan, budget: budgets.get(call.origin) };
+    // The usual call has no body and succeeds: it should cost as little as may be.
+    if (request.body === null) return begin(calls, () => request);
+    // Before the first attempt: afterwards the body is gone.
+    return replay(request, plan.bodyLimit).then((again) => begin(calls, again));
   });
 }
 
-const asObject = (given: unknown): RetryOptions =>
-  typeof given === 'object' && given ? given : { limit: given === false ? 0 : (given as number) };
+/** What all attempts of a call have in common. */
+interface Calls {
+  readonly next: Handler;
+  readonly request: Request;
+  readonly call: Call;
+  readonly plan: Plan;
+  readonly budget: Budget;
+}
 
-async function persist(
-  next: Handler,
-  request: Request,
-  call: Call,
-  plan: Plan,
-  budget: Budget,
-): Promise<Response> {
-  // Before the first attempt: afterwards the body is gone.
-  const again = request.body === null ? () => request : await replay(request, plan.bodyLimit);
-  let sending = request;
+/** Makes the next request to send; absent where the body cannot be sent again. */
+type Again = (() => Request) | undefined;
+
+/** How an attempt ended: one of the two. */
+interface Outcome {
+  readonly response?: Response;
+  readonly error?: unknown;
+}
+
+function begin(calls: Calls, again: Again): Promise<Response> {
+  const { next, request, call, plan, budget } = calls;
+  return next(request, call).then(
+    (response) => {
+      if (!response.ok) return persist(calls, again, { response });
+      budget.spent = Math.max(0, budget.spent - GIVEN_BACK);
+      return plan.shouldRetry ? persist(calls, again, { response }) : response;
+    },
+    (error) => persist(calls, again, { error }),
+  );
+}
+
+/** Goes on after the first attempt. */
+async function persist(calls: Calls, again: Again, first: Outcome): Promise<Response> {
+  const { next, request, call, plan, budget } = calls;
+  let { response, error }: Outcome = first;
   for (let attempt = 1; ; attempt++) {
-    let response: Response | undefined;
-    let error: unknown;
-    try {
-      response = await next(sending, attempt === 1 ? call : { ...call, attempt });
-      if (attempt === 1 && response.ok) budget.spent = Math.max(0, budget.spent - GIVEN_BACK);
-      if (response.ok && !plan.shouldRetry) return response;
-    } catch (thrown) {
-      error = thrown;
-      if (call.signal.aborted) throw thrown;
-    }
+    if (!response && call.signal.aborted) throw error;
     const state: RetryState = {
       request,
       retryCount: attempt,
@@ -189,7 +204,7 @@ async function persist(
       ...(error instanceof Error && { error }),
     };
     const wait = attempt <= plan.limit && again ? await waitBefore(state, call, plan, budget) : undefined;
-    if (wait === undefined) {
+    if (wait === undefined || !again) {
       if (response) return response;
       throw error;
     }
@@ -201,16 +216,25 @@ async function persist(
       delay: wait,
       cause: response ? response.status : error,
     });
-    // Not before the wait is over would be too late: an unread body keeps its connection.
+    // An unread body keeps its connection; a hook may still want to read it.
     if (!plan.beforeRetry) dropBody(response);
     await sleep(wait, call);
     await untilOnline(call);
     const resumed = await plan.beforeRetry?.(state);
     if (plan.beforeRetry) dropBody(response);
     if (resumed instanceof Response) return resumed;
-    sending = resumed ?? (again as () => Request)();
+    response = error = undefined;
+    try {
+      response = await next(resumed ?? again(), { ...call, attempt: attempt + 1 });
+      if (response.ok && !plan.shouldRetry) return response;
+    } catch (thrown) {
+      error = thrown;
+    }
   }
 }
+
+const asObject = (given: unknown): RetryOptions =>
+  typeof given === 'object' && given ? given : { limit: given === false ? 0 : (given as number) };
 
 /** Milliseconds to the next attempt; `undefined` if there is to be none. */
 async function waitBefore(

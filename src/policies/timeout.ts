@@ -159,18 +159,25 @@ function limited(
 function idleLimited(response: Response, ms: number, call: Call, own: Aborter): void {
   const isEventStream = response.headers.get('content-type')?.startsWith('text/event-stream');
   const limit = isEventStream ? Infinity : ms;
+  const { clock } = call.host;
   let cancel: (() => void) | undefined;
-  const stop = (): void => {
-    cancel?.();
-    cancel = undefined;
+  let since: number | undefined;
+  // One timer a body, not one a chunk: it looks how long the reader has been waiting when it is over.
+  const look = (): void => {
+    const waited = since === undefined ? 0 : clock.ticks() - since;
+    if (waited >= limit) body?.break(refuse('idle', ms, call));
+    else cancel = since === undefined ? undefined : clock.after(limit - waited, look);
   };
   const body = watchBody(response, {
     waiting() {
-      cancel ??= call.host.clock.after(limit, () => body?.break(refuse('idle', ms, call)));
+      since = clock.ticks();
+      cancel ??= clock.after(limit, look);
     },
-    arrived: stop,
+    arrived() {
+      since = undefined;
+    },
     settled(how, error) {
-      stop();
+      cancel?.();
       // Firefox goes on receiving a body whose stream was given up; its request it lets go of.
       if (how === 'broken') own.abort(error);
     },
