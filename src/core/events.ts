@@ -61,8 +61,10 @@ export type HoldfastEvent =
 
 /** What happens to entries of the outbox, in calls and without. */
 export type OutboxEvent =
-  | (OfEntry & { readonly type: 'queued' })
-  | (OfEntry & { readonly type: 'sending'; readonly attempt: number })
+  /** By the call `callId`. */
+  | (OfEntry & { readonly type: 'queued'; readonly callId: string })
+  /** Its attempt is told under `callId`, a call that nobody waits for. */
+  | (OfEntry & { readonly type: 'sending'; readonly attempt: number; readonly callId: string })
   | (OfEntry & { readonly type: 'delivered'; readonly status: number })
   /** It will be tried again at `at` (wall time in ms). */
   | (OfEntry & { readonly type: 'postponed'; readonly at: number; readonly cause: unknown })

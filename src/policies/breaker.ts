@@ -221,10 +221,13 @@ export function breaker(options: BreakerOptions = {}): Breaker {
   });
 }
 
-/** Milliseconds until a probe may be let through; 0 where nobody knows. */
+/** While a probe is out its answer decides, and it should come soon. */
+const PROBE_ANSWERS = 1_000;
+
+/** Milliseconds until it makes sense to come back; 0 where nobody knows. */
 function retryIn(circuit: Circuit, now: number): number {
-  const until = circuit.is === 'open' ? circuit.until : circuit.is === 'half-open' ? circuit.permit : 0;
-  return Math.max(0, until - now);
+  if (circuit.is === 'open') return Math.max(0, circuit.until - now);
+  return circuit.is === 'half-open' ? Math.max(0, Math.min(PROBE_ANSWERS, circuit.permit - now)) : 0;
 }
 
 function refusal({ id: callId, origin, host, emit }: Call, wait: number): CircuitOpenError {

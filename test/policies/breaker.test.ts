@@ -142,7 +142,10 @@ describe('an open circuit', () => {
     await scene.clock.advance(6_000);
     scene.origin.replies(slow(scene.clock, 100));
     const probe = get(scene);
-    expect(await get(scene)).toBe('circuit-open');
+    const refused = await scene.fetch(URL_).catch((thrown) => thrown);
+    expect(refused.code).toBe('circuit-open');
+    // The probe's answer decides, and it should come soon.
+    expect(refused.retryAt - scene.clock.now()).toBeLessThanOrEqual(1_000);
     expect(await probe).toBe(200);
     expect(policy.states()[ORIGIN]?.state).toBe('half-open');
     expect(await get(scene)).toBe(200);

@@ -333,7 +333,7 @@ describe('what an answer means', () => {
       expect(await answer.json()).toEqual({ type: 'about:blank', title: 'no' });
       const dead = await outbox.entries({ state: 'dead' });
       expect(dead).toMatchObject([
-        { state: 'dead', reason: { code: 'http', status: code, problem: { title: 'no' } } },
+        { state: 'dead', attempts: 1, reason: { code: 'http', status: code, problem: { title: 'no' } } },
       ]);
       expect(told('dead-lettered')).toMatchObject([{ status: code }]);
       expect(await (await fetch(URL_, POST)).text()).toBe('next');
@@ -591,6 +591,18 @@ describe('privacy', () => {
 });
 
 describe('management', () => {
+  test('a listener can tell which attempts belong to which write', async () => {
+    const { fetch, events } = page();
+    await fetch(URL_, POST);
+    const [call] = events.flatMap((event) => (event.type === 'call-started' ? [event.callId] : []));
+    const [queued] = events.flatMap((event) => (event.type === 'queued' ? [event.callId] : []));
+    const [sending] = events.flatMap((event) => (event.type === 'sending' ? [event.callId] : []));
+    const [attempt] = events.flatMap((event) => (event.type === 'attempt-ended' ? [event.callId] : []));
+    expect(queued).toBe(call);
+    expect(sending).toBe(attempt);
+    expect(sending).not.toBe(call);
+  });
+
   test('pages of entries, oldest first, over all lanes or one', async () => {
     const { fetch, host, outbox } = page();
     host.online.set(false);
@@ -617,7 +629,7 @@ describe('management', () => {
     result.catch(() => {});
     await settle();
     expect(await outbox.remove(id)).toBe(true);
-    await expect(result).rejects.toMatchObject({ name: 'UndeliveredError', id });
+    await expect(result).rejects.toMatchObject({ name: 'UndeliveredError', code: 'outbox-removed', id });
     host.online.set(true);
     await clock.advance(60_000);
     expect(origin.seen).toHaveLength(0);

@@ -31,7 +31,8 @@ export class UndeliveredError extends HoldfastError {
  */
 export function answerOf({ result, body }: Settled): Response {
   const { response, id, reason = { code: 'unknown' } } = result;
-  if (!response) throw new UndeliveredError('dead-lettered', id, reason);
+  const code = reason.code === 'removed' ? 'outbox-removed' : 'dead-lettered';
+  if (!response) throw new UndeliveredError(code, id, reason);
   return rebuilt(body ?? null, response, response.headers as [string, string][]);
 }
 

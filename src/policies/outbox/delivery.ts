@@ -1,5 +1,5 @@
 import { snapshotOf } from '../../core/body.ts';
-import type { Handler, Home } from '../../core/contract.ts';
+import type { Call, Handler, Home } from '../../core/contract.ts';
 import { facts } from '../../core/rebuild.ts';
 import type { Settled } from './answers.ts';
 import { classifyError, classifyResponse, type Verdict } from './classify.ts';
@@ -22,16 +22,16 @@ export interface Outcome {
 /** Sends one entry once, and says what the answer means. */
 export async function deliver(
   entry: OutboxEntry,
+  call: Call,
   next: Handler,
-  home: Home,
   queue: Queue,
   settings: OutboxSettings,
 ): Promise<Outcome> {
-  const { clock } = home.host;
+  const { clock } = call.host;
   let response: Response;
   try {
     const request = await prepared(entry, queue, settings);
-    response = await next(request, sending(entry, home));
+    response = await next(request, call);
   } catch (error) {
     return { verdict: classifyError(error, clock.now()) };
   }
@@ -65,7 +65,7 @@ async function prepared(
 }
 
 /** Nobody waits for it, so it has no total limit; the outbox counts attempts, so nobody below does. */
-function sending(entry: OutboxEntry, home: Home): ReturnType<Home['background']> {
+export function sendingOf(entry: OutboxEntry, home: Home): Call {
   const { timeout } = entry.options;
   const limits = typeof timeout === 'object' ? timeout : timeout === undefined ? {} : { attempt: timeout };
   const options = {

@@ -137,14 +137,7 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
     },
     async remove(id: string) {
       const entry = await find(id);
-      if (!entry) return false;
-      const { queue, answers, home } = composed();
-      const removed = await queue.remove(entry);
-      const { key, origin, lane } = entry;
-      const result = { id, settledAt: home.host.clock.now(), delivered: false, reason: { code: 'removed' } };
-      if (removed) home.emit?.({ type: 'removed', id, origin, lane });
-      answers.settled(key, { result, body: undefined });
-      return removed;
+      return entry ? removed(entry, composed()) : false;
     },
     async purge() {
       const { queue, home } = composed();
@@ -152,7 +145,7 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
       for (;;) {
         const dead = await queue.list(home.partition(), { state: 'dead', limit: 100 });
         if (dead.length === 0) return purged;
-        for (const entry of dead) if (await queue.remove(entry)) purged++;
+        for (const entry of dead) if (await removed(entry, composed())) purged++;
       }
     },
     flush: async () => composed().sender.wake(true),
@@ -175,6 +168,15 @@ function assemble(next: Handler, home: Home, settings: OutboxSettings): Parts {
       sender.wake(eager).catch((error) => onTrouble(home, store, 'wake', error));
     });
   return { home, queue, answers, sender };
+}
+
+async function removed(entry: OutboxEntry, { queue, answers, home }: Parts): Promise<boolean> {
+  const found = await queue.remove(entry);
+  const { id, key, origin, lane } = entry;
+  if (found) home.emit?.({ type: 'removed', id, origin, lane });
+  const result = { id, settledAt: home.host.clock.now(), delivered: false, reason: { code: 'removed' } };
+  answers.settled(key, { result, body: undefined });
+  return found;
 }
 
 /** What the call says of the outbox, if the write is to be kept. */
@@ -200,7 +202,7 @@ async function enqueue(
   const { sender } = parts;
   const { entry, known } = await accepted(request, call, wanted, parts, settings);
   const { id, origin, lane } = entry;
-  call.emit?.({ type: 'queued', id, origin, lane });
+  call.emit?.({ type: 'queued', id, origin, lane, callId: call.id });
   return new Promise((resolve, reject) => {
     const ends: (() => void)[] = [];
     const end = (settle: () => void): void => {

@@ -1,7 +1,7 @@
 import type { Handler, Home } from '../../core/contract.ts';
 import { exclusively } from '../../core/locks.ts';
 import type { Answers, Settled } from './answers.ts';
-import { deliver } from './delivery.ts';
+import { deliver, sendingOf } from './delivery.ts';
 import type { OutboxEntry, Reason } from './entry.ts';
 import type { OutboxSettings } from './options.ts';
 import type { Queue } from './queue.ts';
@@ -98,8 +98,9 @@ export class Sender {
   async #send(entry: OutboxEntry): Promise<boolean> {
     const { id, origin, lane } = entry;
     const { host, emit, signal } = this.#home;
-    emit?.({ type: 'sending', id, origin, lane, attempt: entry.attempts + 1 });
-    const { verdict, settled } = await deliver(entry, this.#next, this.#home, this.#queue, this.#settings);
+    const call = sendingOf(entry, this.#home);
+    emit?.({ type: 'sending', id, origin, lane, attempt: entry.attempts + 1, callId: call.id });
+    const { verdict, settled } = await deliver(entry, call, this.#next, this.#queue, this.#settings);
     if (signal.aborted) return false;
     if (verdict.is === 'delivered' && settled) {
       await this.#queue.settle(entry, this.#settings.storeResult ? settled.result : undefined, settled.body);
@@ -109,7 +110,7 @@ export class Sender {
     }
     if (verdict.is === 'delivered') return false;
     if (verdict.is === 'dead') {
-      await this.#bury(entry, verdict.reason, settled);
+      await this.#bury({ ...entry, attempts: entry.attempts + 1 }, verdict.reason, settled);
       return true;
     }
     if (verdict.is === 'again') {

@@ -1,0 +1,142 @@
+import { describe, expect, test } from 'vitest';
+import { isQueued, sourceOf } from '../../src/core/source.ts';
+import { createFetch } from '../../src/fronts/fetch.ts';
+import { staleCache } from '../../src/fronts/kept.ts';
+import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
+import { memoryStore } from '../../src/stores/memory.ts';
+import { originUrl, otherOriginUrl } from '../support/origin-url.ts';
+
+const unique = (): string => crypto.randomUUID();
+
+const url = (path: string): string => `${originUrl()}${path}`;
+
+const ledger = async (
+  path: string,
+): Promise<{ key: string; applied: number; seen: number; body: string }[]> =>
+  (await globalThis.fetch(url(`/control/ledger?path=${path}`))).json();
+
+/** The promises once more, against a real server on a real network stack, in every runtime. */
+describe('an origin that misbehaves', () => {
+  test('late, then well: the attempt is ended and repeated', async () => {
+    const fetch = createFetch({ timeout: '300ms', retry: { delay: () => 1 } });
+    const response = await fetch(url(`/echo?sequence=hang,ok&key=${unique()}`));
+    expect(response.status).toBe(200);
+    await response.text();
+    await fetch.close();
+  });
+
+  test('resets, then well: repeated', async () => {
+    const fetch = createFetch({ retry: { delay: () => 1 } });
+    const response = await fetch(url(`/echo?sequence=reset,ok&key=${unique()}`));
+    expect(response.status).toBe(200);
+    await response.text();
+    await fetch.close();
+  });
+
+  test('a body that stalls ends with a time limit, and the connection is given up', async () => {
+    const fetch = createFetch({ timeout: { idle: '200ms' } });
+    const path = `/echo/${unique()}`;
+    const response = await fetch(url(`${path}?size=1000&stall=10`));
+    await expect(response.text()).rejects.toMatchObject({ name: 'TimeoutError', code: 'timeout-idle' });
+    let ended: string | null = null;
+    for (let look = 0; look < 50 && ended === null; look++) {
+      const { requests } = (await (await globalThis.fetch(url(`/control/requests?path=${path}`))).json()) as {
+        requests: { ended: string | null }[];
+      };
+      ended = requests[0]?.ended ?? null;
+      await new Promise((done) => setTimeout(done, 20));
+    }
+    expect(ended).toBe('client-aborted');
+    await fetch.close();
+  });
+
+  test('Retry-After is heard where CORS lets it be', async () => {
+    const events: string[] = [];
+    const fetch = createFetch({ retry: { delay: () => 1 }, onEvent: ({ type }) => void events.push(type) });
+    const response = await fetch(url('/echo?status=503&retryAfter=3600'));
+    expect(response.status).toBe(503);
+    expect(events).toContain('retry-abandoned');
+    await response.text();
+    await fetch.close();
+  });
+
+  test('gone for a while: the last good copy', async () => {
+    const fetch = createFetch({
+      partition: unique(),
+      staleCache: staleCache({ store: memoryStore() }),
+      retry: 0,
+    });
+    const target = url(`/echo?sequence=ok,503&key=${unique()}`);
+    const first = await (await fetch(target)).text();
+    let copy = await fetch(target);
+    for (let look = 0; look < 50 && sourceOf(copy) !== 'stale'; look++) {
+      await copy.text();
+      await new Promise((done) => setTimeout(done, 5));
+      copy = await fetch(target);
+    }
+    expect([sourceOf(copy), copy.url, await copy.text()]).toEqual(['stale', target, first]);
+    await fetch.close();
+  });
+});
+
+describe('a queued write', () => {
+  const queueing = () => {
+    const name = unique();
+    const outbox = outboxPolicy({ store: memoryStore(), backoffLimit: 1 }, memoryStore);
+    return { outbox, fetch: createFetch({ name, partition: name, outbox }) };
+  };
+
+  test('whose answer was lost is applied once, because the key goes with it again', async () => {
+    const { outbox, fetch } = queueing();
+    const path = `/write/${unique()}`;
+    const id = unique();
+    // Chromium and Firefox send again by themselves where a connection that they reused was reset; others leave it to us.
+    const answer = await fetch(url(`${path}?sequence=unknown,ok&key=${id}`), {
+      method: 'POST',
+      body: 'order',
+      headers: { 'content-type': 'text/plain' },
+      holdfast: { outbox: { id } },
+    });
+    expect([201, 202]).toContain(answer.status);
+    const result = outbox.result(id);
+    await outbox.flush();
+    expect((await result).status).toBe(201);
+    const writes = await ledger(path);
+    expect(writes.map(({ applied, body }) => [applied, body])).toEqual([[1, 'order']]);
+    expect(writes[0]?.seen).toBeGreaterThanOrEqual(2);
+    await fetch.close();
+  });
+
+  test('is not delivered by a captive portal', async () => {
+    const { outbox, fetch } = queueing();
+    const portal = `${otherOriginUrl()}/portal?portal=1`;
+    const target = url(`/write/${unique()}?redirect=${encodeURIComponent(portal)}&redirectStatus=302`);
+    const answer = await fetch(target, { method: 'POST', body: 'order', holdfast: { outbox: true } });
+    expect(isQueued(answer)).toBe(true);
+    expect(await outbox.entries()).toMatchObject([{ state: 'waiting' }]);
+    await fetch.close();
+  });
+
+  test('in several lanes arrives in order in each', async () => {
+    const { outbox, fetch } = queueing();
+    const path = `/write/${unique()}`;
+    await Promise.all(
+      Array.from({ length: 12 }, (_, n) =>
+        fetch(url(path), {
+          method: 'POST',
+          body: `${n % 3} ${n}`,
+          headers: { 'content-type': 'text/plain' },
+          holdfast: { outbox: { lane: `lane ${n % 3}` } },
+        }),
+      ),
+    );
+    await outbox.flush();
+    const bodies = (await ledger(path)).map(({ body }) => body);
+    expect(bodies).toHaveLength(12);
+    for (const lane of ['0', '1', '2']) {
+      const numbers = bodies.filter((body) => body.startsWith(lane)).map((body) => Number(body.slice(2)));
+      expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
+    }
+    await fetch.close();
+  });
+});
