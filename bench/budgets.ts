@@ -1,0 +1,28 @@
+/** What the library has promised to cost at most. */
+export interface Budget {
+  readonly what: string;
+  readonly most: number;
+  readonly unit: 'kB' | '×' | 'KiB' | 'bytes';
+}
+
+const budget = (what: string, most: number, unit: Budget['unit']): Budget => ({ what, most, unit });
+
+export const size = {
+  createFetch: budget('createFetch', 3, 'kB'),
+  allWithoutKy: budget('everything without ky', 9, 'kB'),
+  allWithKy: budget('everything with ky', 16, 'kB'),
+} as const;
+
+/** Every measurement is divided by that of something simpler in the same run, because machines differ. */
+export const cost = {
+  call: budget('one call through createFetch / stub', 1.8, '×'),
+  client: budget('one call through createClient / ky', 1.15, '×'),
+  failure: budget('503, 503, 200 through createFetch / by hand', 1.2, '×'),
+  refusal: budget('a refusal by an open circuit / by hand', 2, '×'),
+} as const;
+
+/** These do not depend on how busy the machine is. */
+export const memory = {
+  allocated: budget('allocated by a call through createFetch - stub', 6, 'KiB'),
+  kept: budget('kept by a call that has settled', 0, 'bytes'),
+} as const;

@@ -1,0 +1,31 @@
+import { createClient, createFetch } from '../../src/index.ts';
+import { type Contestant, HOUR, reading } from './contestant.ts';
+
+const atOnce = { delay: () => 0, jitter: 'none', budget: false } as const;
+/** It counts, and never has enough. */
+const tireless = { failures: 1e9, minimum: 1e9 };
+const stubborn = { openFor: HOUR, maxOpenFor: HOUR };
+
+/** All defaults: time limits, retry, breaker. */
+export const viaFetch: Contestant = {
+  name: 'holdfast createFetch',
+  call: (fetch) => reading(createFetch({ fetch })),
+  repeating: (fetch) => reading(createFetch({ fetch, retry: atOnce, breaker: tireless })),
+  breaking: (fetch) => reading(createFetch({ fetch, retry: atOnce, breaker: stubborn })),
+};
+
+export const viaClient: Contestant = {
+  name: 'holdfast createClient',
+  call: (fetch) => {
+    const client = createClient({ fetch });
+    return (url) => client.get(url).json();
+  },
+  repeating: (fetch) => {
+    const client = createClient({ fetch, retry: atOnce, breaker: tireless });
+    return (url) => client.get(url).json();
+  },
+  breaking: (fetch) => {
+    const client = createClient({ fetch, retry: atOnce, breaker: stubborn });
+    return (url) => client.get(url).json();
+  },
+};

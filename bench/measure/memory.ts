@@ -1,0 +1,62 @@
+/** Runs in a process of its own, with so large a nursery that nothing is collected while it measures. */
+import { contestants } from '../contestants/all.ts';
+import type { Use } from '../contestants/contestant.ts';
+import { answering } from '../contestants/transports.ts';
+import { url } from './race.ts';
+import { median } from './statistics.ts';
+
+/** Bytes a call. */
+export type Memory = Record<string, { allocated: number; kept: number }>;
+
+const [repetitions = 0, settling = 0] = process.argv.slice(2).map(Number);
+const BATCH = 500;
+
+const measured: Memory = {};
+for (const { name, call } of contestants) {
+  const use = call(answering);
+  // Until everything is compiled: code that is not allocates more.
+  await calls(use, 10_000);
+  measured[name] = { allocated: await allocated(use), kept: await kept(use) };
+}
+process.stdout.write(JSON.stringify(measured), () => process.exit());
+
+async function allocated(use: Use): Promise<number> {
+  const all: number[] = [];
+  for (let repetition = 0; repetition < repetitions; repetition++) {
+    await collected();
+    const before = inUse();
+    await calls(use, BATCH);
+    all.push((inUse() - before) / BATCH);
+  }
+  return median(all);
+}
+
+/** What is still there when all calls have settled; thrice, because something else may grow meanwhile, once. */
+async function kept(use: Use): Promise<number> {
+  const all: number[] = [];
+  for (let repetition = 0; repetition < 3; repetition++) {
+    await collected();
+    const before = inUse();
+    await calls(use, settling);
+    await collected();
+    all.push((inUse() - before) / settling);
+  }
+  return median(all);
+}
+
+async function calls(use: Use, count: number): Promise<void> {
+  for (let call = 0; call < count; call++) await use(url(0));
+}
+
+/** Finalizers run between collections and let go of more. */
+async function collected(): Promise<void> {
+  for (let time = 0; time < 3; time++) {
+    globalThis.gc?.();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+function inUse(): number {
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
+}

@@ -1,0 +1,1 @@
+export { createClient, outbox, staleCache } from '../../src/index.ts';

@@ -1,0 +1,1 @@
+export { createFetch } from '../../src/index.ts';

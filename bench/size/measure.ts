@@ -1,0 +1,41 @@
+import { fileURLToPath } from 'node:url';
+import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
+import { build } from 'esbuild';
+
+export interface Size {
+  readonly minified: number;
+  readonly gzip: number;
+  readonly brotli: number;
+  /** Minified bytes by the file they come from, largest first. */
+  readonly files: readonly (readonly [string, number])[];
+}
+
+/** What an application ships that imports all of `entry` and nothing else. */
+export async function sizeOf(entry: URL): Promise<Size> {
+  const { outputFiles, metafile } = await build({
+    entryPoints: [fileURLToPath(entry)],
+    absWorkingDir: fileURLToPath(new URL('../..', import.meta.url)),
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    platform: 'browser',
+    target: 'es2022',
+    define: { 'process.env.NODE_ENV': '"production"' },
+    legalComments: 'none',
+    write: false,
+    metafile: true,
+    logLevel: 'error',
+  });
+  const code = outputFiles[0]?.contents ?? new Uint8Array();
+  const inputs = Object.values(metafile.outputs)[0]?.inputs ?? {};
+  const files = Object.entries(inputs)
+    .map(([file, { bytesInOutput }]) => [file, bytesInOutput] as const)
+    .filter(([, bytes]) => bytes > 0)
+    .sort(([, one], [, other]) => other - one);
+  return {
+    minified: code.byteLength,
+    gzip: gzipSync(code, { level: 9 }).byteLength,
+    brotli: brotliCompressSync(code, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }).byteLength,
+    files,
+  };
+}
