@@ -44,3 +44,29 @@ export function sleep(ms: number, { host, signal }: { host: Host; signal: AbortS
     });
   });
 }
+
+/**
+ * Waits for work of somebody else's, and not for ever.
+ *
+ * @throws the signal's reason as soon as it aborts; an `Error` after `ms`. The work itself goes on.
+ */
+export function within<T>(
+  ms: number,
+  { host, signal }: { host: Host; signal?: AbortSignal },
+  work: T | PromiseLike<T>,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const cancel = host.clock.after(ms, () => end(() => reject(new Error(`no answer in ${ms} ms`))));
+    let unfollow = (): void => {};
+    const end = (settle: () => void): void => {
+      cancel();
+      unfollow();
+      settle();
+    };
+    if (signal) unfollow = follow(signal, (reason) => end(() => reject(reason)));
+    Promise.resolve(work).then(
+      (value) => end(() => resolve(value)),
+      (error) => end(() => reject(error)),
+    );
+  });
+}

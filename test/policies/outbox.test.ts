@@ -196,6 +196,33 @@ describe('accepting', () => {
     }
   });
 
+  test('is not waited for for ever; what is committed after all does not stand', async () => {
+    const store = durableStore();
+    const { fetch, origin, outbox, clock } = page({}, store);
+    const { change } = store;
+    let commit = (): void => {};
+    const late = new Promise<void>((resolve) => {
+      commit = resolve;
+    });
+    store.change = async (...args) => {
+      await late;
+      return change(...(args as Parameters<typeof change>)) as never;
+    };
+    await expect(fetch(URL_, POST)).rejects.toMatchObject({
+      name: 'StorageError',
+      message: /no answer in 10000 ms/,
+    });
+    const controller = new AbortController();
+    const reason = new Error('mine');
+    const aborted = expect(fetch(URL_, { ...POST, signal: controller.signal })).rejects.toBe(reason);
+    clock.after(100, () => controller.abort(reason));
+    await aborted;
+    commit();
+    await settle();
+    await clock.advance(60_000);
+    expect([(await outbox.counts()).count, origin.seen.length]).toEqual([0, 0]);
+  });
+
   test('is refused when the outbox is full, and what is there is kept', async () => {
     const { fetch, origin, outbox } = page({ maxEntries: 2 });
     origin.otherwise(networkError());
@@ -587,6 +614,35 @@ describe('privacy', () => {
     expect(() => scenario([outboxPolicy({}, memoryStore)])).toThrow(
       /partition: undefined is not allowed; 'outbox' needs it/,
     );
+  });
+});
+
+describe('a hook of the application', () => {
+  test('that never settles holds up neither the caller, nor its lane for ever, nor close', async () => {
+    const never = new Promise<never>(() => {});
+    let hanging = true;
+    const { fetch, origin, clock, outbox } = page({ authorize: () => (hanging ? never : undefined) });
+    expect(isQueued(await fetch(URL_, POST))).toBe(true);
+    hanging = false;
+    await clock.advance(60_000);
+    expect([origin.seen.length, (await outbox.counts()).count]).toEqual([1, 0]);
+    hanging = true;
+    await fetch(URL_, POST);
+    await fetch.close();
+  });
+
+  test('that throws is a reason to try again', async () => {
+    let throwing = true;
+    const { fetch, origin, clock, outbox } = page({
+      authorize: () => {
+        if (throwing) throw new Error('not signed in');
+      },
+    });
+    expect(isQueued(await fetch(URL_, POST))).toBe(true);
+    expect((await outbox.entries())[0]?.reason).toMatchObject({ message: 'not signed in' });
+    throwing = false;
+    await clock.advance(10_000);
+    expect(origin.seen).toHaveLength(1);
   });
 });
 

@@ -1,5 +1,6 @@
 import { concat, dropBody, watchBody } from '../../core/body.ts';
 import { memoized } from '../../core/check.ts';
+import { within } from '../../core/clock.ts';
 import { type Call, named, type Policy } from '../../core/contract.ts';
 import { type Category, isFailure } from '../../core/errors.ts';
 import { facts, rebuilt } from '../../core/rebuild.ts';
@@ -49,19 +50,11 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
 
   /** What the store does not give within its time it does not have. */
   const patiently = async <T>(operation: string, call: Call, work: Promise<T>): Promise<T | undefined> => {
-    let cancel = (): void => {};
-    const late = new Promise<never>((_, reject) => {
-      cancel = call.host.clock.after(STORE_PATIENCE, () =>
-        reject(new Error(`no answer in ${STORE_PATIENCE} ms`)),
-      );
-    });
     try {
-      return await Promise.race([work, late]);
+      return await within(STORE_PATIENCE, { host: call.host }, work);
     } catch (error) {
       call.emit?.({ type: 'store-failed', store: settings.store.name, operation, error });
       return undefined;
-    } finally {
-      cancel();
     }
   };
 

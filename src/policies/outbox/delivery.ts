@@ -1,4 +1,5 @@
 import { snapshotOf } from '../../core/body.ts';
+import { within } from '../../core/clock.ts';
 import type { Call, Handler, Home } from '../../core/contract.ts';
 import { facts } from '../../core/rebuild.ts';
 import type { Settled } from './answers.ts';
@@ -12,6 +13,9 @@ const RESULT_BYTES = 1_000_000;
 
 /** Tries of a 409 before it is taken for a conflict: the key may still be in process from a sending whose answer was lost. */
 const CONFLICT_TRIES = 3;
+
+/** How long a hook of the application may take, in ms: a lane waits for it. */
+const HOOK_PATIENCE = 30_000;
 
 export interface Outcome {
   readonly verdict: Verdict;
@@ -30,13 +34,13 @@ export async function deliver(
   const { clock } = call.host;
   let response: Response;
   try {
-    const request = await prepared(entry, queue, settings);
+    const request = await prepared(entry, call, queue, settings);
     response = await next(request, call);
   } catch (error) {
     return { verdict: classifyError(error, clock.now()) };
   }
   let verdict = classifyResponse(response, entry, clock.now());
-  if (verdict.is === 'conflict') verdict = await decide(response, entry, verdict.reason, settings);
+  if (verdict.is === 'conflict') verdict = await decide(response, entry, call, verdict.reason, settings);
   const body = await bodyOf(response);
   const reason = 'reason' in verdict ? withProblem(verdict.reason, response, body) : undefined;
   if (reason && verdict.is !== 'delivered') verdict = { ...verdict, reason };
@@ -55,13 +59,14 @@ export async function deliver(
 
 async function prepared(
   entry: OutboxEntry,
+  call: Call,
   queue: Queue,
   { idempotencyHeader, authorize }: OutboxSettings,
 ): Promise<Request> {
   const request = revived(entry, await queue.body(entry));
   if (idempotencyHeader && !request.headers.has(idempotencyHeader))
     request.headers.set(idempotencyHeader, entry.idempotencyKey);
-  return (await authorize?.(request, entry)) ?? request;
+  return (authorize && (await within(HOOK_PATIENCE, call, authorize(request, entry)))) || request;
 }
 
 /** Nobody waits for it, so it has no total limit; the outbox counts attempts, so nobody below does. */
@@ -80,6 +85,7 @@ export function sendingOf(entry: OutboxEntry, home: Home): Call {
 async function decide(
   response: Response,
   entry: OutboxEntry,
+  call: Call,
   reason: Reason,
   settings: OutboxSettings,
 ): Promise<Verdict> {
@@ -88,7 +94,7 @@ async function decide(
     return inProcess ? { is: 'again', reason } : { is: 'dead', reason };
   }
   try {
-    const word = await settings.onConflict(response.clone(), entry);
+    const word = await within(HOOK_PATIENCE, call, settings.onConflict(response.clone(), entry));
     return word === 'drop' ? { is: 'delivered' } : { is: word, reason };
   } catch (error) {
     return { is: 'dead', reason: { ...reason, message: `onConflict: ${error}` } };

@@ -1,5 +1,6 @@
 import { follow } from '../../core/abort.ts';
 import { memoized } from '../../core/check.ts';
+import { within } from '../../core/clock.ts';
 import { type Call, type Handler, type Home, named, type Policy } from '../../core/contract.ts';
 import { CapacityError, ConfigurationError, StorageError } from '../../core/errors.ts';
 import { matches } from '../../core/match.ts';
@@ -55,6 +56,9 @@ const names = new Set<string>();
 
 /** Methods that change nothing have nothing to be kept for. */
 const READS = ['GET', 'HEAD', 'OPTIONS', 'TRACE'];
+
+/** A write waits so long for the store to commit it, in ms; some browsers never answer an open. */
+const STORE_PATIENCE = 10_000;
 
 const CREDENTIALS = ['authorization', 'proxy-authorization', 'cookie'];
 
@@ -275,13 +279,18 @@ async function accepted(
     options: plain(options),
     ...(wanted.meta !== undefined && { meta: wanted.meta }),
   };
+  const commit = queue.accept(entry, body, chance(host.random));
   try {
-    const { entry: stored, known } = await queue.accept(entry, body, chance(host.random));
-    if (!known && dropped.length && !authorize)
-      home.emit?.({ type: 'headers-dropped', id: stored.id, origin, lane: stored.lane, names: dropped });
-    return { entry: stored, known };
+    const done = await within(STORE_PATIENCE, call, commit);
+    if (!done.known && dropped.length && !authorize) {
+      const { id, lane } = done.entry;
+      home.emit?.({ type: 'headers-dropped', id, origin, lane, names: dropped });
+    }
+    return done;
   } catch (cause) {
-    if (cause instanceof CapacityError || cause instanceof StorageError) throw cause;
+    // Who was told that it was not accepted may give it again: a commit that comes after all must not stand.
+    commit.then(({ entry: late, known }) => known || queue.remove(late)).catch(() => {});
+    if (call.signal.aborted || cause instanceof CapacityError || cause instanceof StorageError) throw cause;
     throw new StorageError(`${store.name} did not accept the write: ${cause}`, { cause, origin });
   }
 }
