@@ -125,6 +125,7 @@ function limited(
   call: Call,
   answered?: (response: Response, own: Aborter) => void,
 ): Promise<Response> {
+  if (call.signal.aborted) return Promise.reject(call.signal.reason);
   return new Promise((resolve, reject) => {
     const own = aborter();
     let settled = false;

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { Policy } from '../../src/core/contract.ts';
 import { attemptTimeout, type TimeoutOption, totalTimeout } from '../../src/policies/timeout.ts';
 import { hang, ok, slow, stalledBody } from '../../src/testing/index.ts';
 import { ORIGIN, scenario } from '../support/scenario.ts';
@@ -185,6 +186,18 @@ describe('the caller', () => {
     clock.after(500, () => controller.abort(reason));
     await expect(answer.text()).rejects.toBe(reason);
     expect(cancelled()).toBe(true);
+  });
+
+  test('gets its own reason back also where it went away before the attempt began', async () => {
+    const reason = new Error('mine');
+    const controller = new AbortController();
+    const deaf: Policy = (next) => async (request, call) => {
+      controller.abort(reason);
+      return next(request, call);
+    };
+    const { fetch, origin } = scenario([deaf, attemptTimeout()]);
+    await expect(fetch(URL_, { signal: controller.signal })).rejects.toBe(reason);
+    expect(origin.seen).toHaveLength(0);
   });
 
   test('may have its limits off, each or all', async () => {

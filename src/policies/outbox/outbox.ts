@@ -215,6 +215,8 @@ async function enqueue(
     };
     const later = (): void => end(() => resolve(queued(entry)));
     const postponed = (key: string): void => void (key === entry.key && later());
+    // Gone in the very moment of the commit: the entry stays.
+    if (call.signal.aborted) return reject(call.signal.reason);
     ends.push(
       settlement(
         entry,
