@@ -85,8 +85,8 @@ export function budgetLines(measured: Results, { singly }: TimesOfAll): BudgetLi
   ];
 }
 
-/** What is left over ten thousand calls is never exactly nothing; one object a call would be more than this. */
-const settled = (bytes: number): number => (Math.abs(bytes) < 8 ? 0 : Math.round(bytes));
+/** What is left over thousands of calls is never exactly nothing; one object a call would be more than this. */
+const settled = (bytes: number): number => (Math.abs(bytes) < 16 ? 0 : Math.round(bytes));
 
 const paired = (times: Times, name: string, base: string): number[] =>
   of(times, name).map((time, round) => time / (of(times, base)[round] ?? Number.NaN));

@@ -13,7 +13,7 @@ import { table } from './table.ts';
 const { values: asked } = parseArgs({
   options: { quick: { type: 'boolean' }, json: { type: 'boolean' }, seed: { type: 'string', default: '1' } },
 });
-const calls = asked.quick ? 1000 : 2000;
+const calls = asked.quick ? 600 : 2000;
 const rounds = asked.quick ? 7 : 25;
 
 const times = await measureInChild<TimesOfAll>(
@@ -24,7 +24,7 @@ const times = await measureInChild<TimesOfAll>(
 const memory = await measureInChild<Memory>(
   new URL('./measure/memory.ts', import.meta.url),
   ['--expose-gc', '--min-semi-space-size=256', '--max-semi-space-size=256'],
-  asked.quick ? [5, 5_000] : [15, 10_000],
+  asked.quick ? [3, 2_000] : [15, 10_000],
 );
 
 const measured = results(times, memory);

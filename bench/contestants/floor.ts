@@ -25,7 +25,10 @@ function byHand(transport: Transport, prepare: (url: string) => Request | string
   return async (url: string): Promise<Response> => {
     const key = new URL(url).origin;
     let origin = origins.get(key);
-    if (!origin) origins.set(key, (origin = { failures: 0, openUntil: 0, inFlight: 0 }));
+    if (!origin) {
+      origin = { failures: 0, openUntil: 0, inFlight: 0 };
+      origins.set(key, origin);
+    }
     if (origin.openUntil > Date.now()) throw new Error(`circuit of ${key} is open`);
     if (origin.inFlight >= SLOTS) throw new Error(`${key} is busy`);
     const request = prepare(url);
