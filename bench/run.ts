@@ -1,7 +1,7 @@
 /**
  * Prints what a call costs through the library, beside its peers, all in one run.
  *
- * `--quick` measures less (under 20 s), `--seed` gives another order, `--json` prints figures for programs.
+ * `--quick` measures less (about 15 s), `--seed` gives another order, `--json` prints figures for programs.
  */
 import { parseArgs } from 'node:util';
 import { measureInChild } from './measure/child.ts';
@@ -13,8 +13,8 @@ import { table } from './table.ts';
 const { values: asked } = parseArgs({
   options: { quick: { type: 'boolean' }, json: { type: 'boolean' }, seed: { type: 'string', default: '1' } },
 });
-const calls = asked.quick ? 600 : 2000;
-const rounds = asked.quick ? 7 : 25;
+const calls = asked.quick ? 500 : 2000;
+const rounds = asked.quick ? 5 : 25;
 
 const times = await measureInChild<TimesOfAll>(
   new URL('./measure/time.ts', import.meta.url),
@@ -24,7 +24,7 @@ const times = await measureInChild<TimesOfAll>(
 const memory = await measureInChild<Memory>(
   new URL('./measure/memory.ts', import.meta.url),
   ['--expose-gc', '--min-semi-space-size=256', '--max-semi-space-size=256'],
-  asked.quick ? [3, 2_000] : [15, 10_000],
+  asked.quick ? [3, 2_500] : [15, 10_000],
 );
 
 const measured = results(times, memory);

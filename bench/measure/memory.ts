@@ -15,7 +15,7 @@ const measured: Memory = {};
 for (const { name, call } of contestants) {
   const use = call(answering);
   // Until everything is compiled: code that is not allocates more.
-  await calls(use, 10_000);
+  await calls(use, settling);
   measured[name] = { allocated: await allocated(use), kept: await kept(use) };
 }
 process.stdout.write(JSON.stringify(measured), () => process.exit());
@@ -50,7 +50,7 @@ async function calls(use: Use, count: number): Promise<void> {
 
 /** Finalizers run between collections and let go of more. */
 async function collected(): Promise<void> {
-  for (let time = 0; time < 3; time++) {
+  for (let time = 0; time < 2; time++) {
     globalThis.gc?.();
     await new Promise((resolve) => setTimeout(resolve, 5));
   }

@@ -11,7 +11,7 @@ export interface Race {
 /** Microseconds a call, by contestant, one for each round; rounds are comparable, contestants within one more so. */
 export type Times = Record<string, number[]>;
 
-const WARM_UP = 4;
+const WARM_UP = 3;
 
 /**
  * Lets all contestants run in short rounds, each round in an order of its own, so that what disturbs the machine

@@ -30,6 +30,10 @@ export interface PipelineOptions<Options extends object = CallOptions> {
   readonly waitUntil?: ((work: Promise<unknown>) => void) | undefined;
 }
 
+/** Safari has no such symbol yet; there `await using`, as compilers write it, looks for this one. */
+export const asyncDispose: typeof Symbol.asyncDispose =
+  Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose');
+
 /** A fetch with policies around it. */
 export interface HoldfastFetch<Options extends object = CallOptions> {
   (input: RequestInfo | URL, init?: HoldfastInit<Options>): Promise<Response>;
@@ -163,7 +167,7 @@ export function pipeline<Options extends object = CallOptions>(
       overall = { ...overall, ...changes };
     },
     close,
-    [Symbol.asyncDispose]: close,
+    [asyncDispose]: close,
   });
 }
 

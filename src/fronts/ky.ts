@@ -8,7 +8,7 @@ import ky, {
   type ResponsePromise,
 } from 'ky';
 import { ConfigurationError, HoldfastError, NetworkError } from '../core/errors.ts';
-import type { HoldfastFetch, PipelineOptions } from '../core/pipeline.ts';
+import { asyncDispose, type HoldfastFetch, type PipelineOptions } from '../core/pipeline.ts';
 import { isQueued } from '../core/source.ts';
 import type { RetryOptions, RetryState } from '../policies/retry.ts';
 import type { TimeoutOptions } from '../policies/timeout.ts';
@@ -153,7 +153,7 @@ function face(base: KyInstance, shared: Shared): Client {
     fetch: pipeline,
     configure: pipeline.configure,
     close: pipeline.close,
-    [Symbol.asyncDispose]: pipeline.close,
+    [asyncDispose]: pipeline.close,
   }) as unknown as Client;
 }
 

@@ -210,13 +210,12 @@ describe('accepting', () => {
     };
     await expect(fetch(URL_, POST)).rejects.toMatchObject({
       name: 'StorageError',
-      message: /no answer in 10000 ms/,
+      message: expect.stringMatching(/no answer in 10000 ms/),
     });
     const controller = new AbortController();
     const reason = new Error('mine');
-    const aborted = expect(fetch(URL_, { ...POST, signal: controller.signal })).rejects.toBe(reason);
     clock.after(100, () => controller.abort(reason));
-    await aborted;
+    await expect(fetch(URL_, { ...POST, signal: controller.signal })).rejects.toBe(reason);
     commit();
     await settle();
     await clock.advance(60_000);
