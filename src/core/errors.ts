@@ -122,12 +122,15 @@ export class StorageError extends HoldfastError {
   }
 }
 
-/** A limit of ours is reached: code `outbox-full` or `too-large`. What was accepted before is kept. */
+/** Which limit of ours is reached. `too-large` will not become smaller; the others pass. */
+export type CapacityCode = 'outbox-full' | 'too-large' | 'bulkhead-full' | 'bulkhead-wait' | 'rate-limit';
+
+/** A limit of ours is reached; nothing was sent. What was accepted before is kept. */
 export class CapacityError extends HoldfastError {
   override name = 'CapacityError';
 
-  constructor(code: 'outbox-full' | 'too-large', message: string, facts?: Partial<Facts>) {
-    super(message, { code, category: 'capacity', transient: code === 'outbox-full', ...facts });
+  constructor(code: CapacityCode, message: string, facts?: Partial<Facts>) {
+    super(message, { code, category: 'capacity', transient: code !== 'too-large', ...facts });
   }
 }
 

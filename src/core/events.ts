@@ -41,6 +41,25 @@ export type HoldfastEvent =
   | (OfCall & { readonly type: 'body-broken'; readonly error: unknown })
   | { readonly type: 'circuit'; readonly origin: string; readonly from: string; readonly to: string }
   | (OfCall & { readonly type: 'refused'; readonly code: string; readonly retryAt?: number | undefined })
+  /** The call waits for a place, for its turn, or for the answer of a probe; `ahead` calls are before it. */
+  | (OfCall & {
+      readonly type: 'waiting';
+      readonly for: 'bulkhead' | 'rate-limit' | 'circuit';
+      readonly ahead?: number;
+    })
+  /** The call shares the answer of another one that is under way. */
+  | (OfCall & { readonly type: 'deduplicated'; readonly leader: string })
+  /** The first attempt has been silent for `delay` ms; a second one is sent to `to`. */
+  | (OfCall & {
+      readonly type: 'hedge';
+      readonly attempt: number;
+      readonly delay: number;
+      readonly to: string;
+    })
+  /** The origin of the call could not answer; the next one is asked. */
+  | (OfCall & { readonly type: 'failover'; readonly to: string; readonly cause: unknown })
+  /** The application's own answer is given in place of the final failure. */
+  | (OfCall & { readonly type: 'fallback'; readonly cause: unknown })
   | (OfCall & { readonly type: 'cache-stored'; readonly url: string; readonly bytes: number })
   /** A copy was served instead of an answer. `age` in seconds. */
   | (OfCall & {
