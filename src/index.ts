@@ -40,14 +40,15 @@ export {
   QueuedError,
 } from './fronts/ky.ts';
 export { type FetchOptions, type StandardOptions, standard } from './fronts/standard.ts';
+export { type Breaker, breaker, type CircuitChange, type CircuitInfo } from './policies/breaker/breaker.ts';
+export type { CircuitState } from './policies/breaker/circuit.ts';
+export type { BreakerOptions } from './policies/breaker/options.ts';
 export {
-  type Breaker,
-  type BreakerOptions,
-  breaker,
-  type CircuitChange,
-  type CircuitInfo,
-  type CircuitState,
-} from './policies/breaker.ts';
+  betweenTabs,
+  type Connection,
+  type SharedCircuit,
+  type Sharing,
+} from './policies/breaker/sharing.ts';
 export type { CallStaleCache, StaleCache, StaleCacheOptions } from './policies/cache/cache.ts';
 export { UndeliveredError } from './policies/outbox/answers.ts';
 export type { OutboxEntry, Reason } from './policies/outbox/entry.ts';

@@ -31,6 +31,8 @@ export interface Call {
   readonly host: Host;
   /** What went over the wire so far, shared by everything derived from this call. The transport writes it. */
   readonly attempts: Attempt[];
+  /** Asked by a policy that let the call wait: throws the refusal of one above that would not let it in any more. */
+  readonly readmit?: () => void;
   /** Absent when nobody listens, so that an event which nobody hears is not built. */
   readonly emit?: ((event: HoldfastEvent) => void) | undefined;
   /** Registers work that outlives the response. */

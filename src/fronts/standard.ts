@@ -1,5 +1,6 @@
 import type { Policy } from '../core/contract.ts';
-import { type Breaker, type BreakerOptions, breaker } from '../policies/breaker.ts';
+import { type Breaker, breaker } from '../policies/breaker/breaker.ts';
+import type { BreakerOptions } from '../policies/breaker/options.ts';
 import type { CallStaleCache, StaleCache } from '../policies/cache/cache.ts';
 import type { CallOutbox } from '../policies/outbox/options.ts';
 import type { Outbox } from '../policies/outbox/outbox.ts';

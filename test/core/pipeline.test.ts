@@ -3,7 +3,7 @@ import { type Call, type Handler, type Home, named, type Policy } from '../../sr
 import { pipeline } from '../../src/core/pipeline.ts';
 import { createFetch } from '../../src/fronts/fetch.ts';
 import { standard } from '../../src/fronts/standard.ts';
-import { breaker } from '../../src/policies/breaker.ts';
+import { breaker } from '../../src/policies/breaker/breaker.ts';
 import { retry } from '../../src/policies/retry.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
 import { hang, networkError, ok, stalledBody, status, testHost } from '../../src/testing/index.ts';

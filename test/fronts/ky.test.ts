@@ -2,7 +2,7 @@ import ky, { isHTTPError, isNetworkError, isTimeoutError, type KyInstance } from
 import { afterEach, describe, expect, test } from 'vitest';
 import { isQueued } from '../../src/core/source.ts';
 import { type Client, type CreateClientOptions, createClient } from '../../src/fronts/ky.ts';
-import { breaker } from '../../src/policies/breaker.ts';
+import { breaker } from '../../src/policies/breaker/breaker.ts';
 import { cachePolicy } from '../../src/policies/cache/cache.ts';
 import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
 import { memoryStore } from '../../src/stores/memory.ts';

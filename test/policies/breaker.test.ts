@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { breaker } from '../../src/policies/breaker.ts';
+import { breaker } from '../../src/policies/breaker/breaker.ts';
 import { retry } from '../../src/policies/retry.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
 import { brokenBody, hang, networkError, ok, type Step, slow, status } from '../../src/testing/index.ts';

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import type { HoldfastFetch, PipelineOptions } from '../../src/core/pipeline.ts';
 import { sourceOf } from '../../src/core/source.ts';
-import { breaker } from '../../src/policies/breaker.ts';
+import { breaker } from '../../src/policies/breaker/breaker.ts';
 import { cachePolicy, type StaleCache, type StaleCacheOptions } from '../../src/policies/cache/cache.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
 import { memoryStore } from '../../src/stores/memory.ts';

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import type { HoldfastFetch } from '../../src/core/pipeline.ts';
 import { isQueued, sourceOf } from '../../src/core/source.ts';
-import { breaker } from '../../src/policies/breaker.ts';
+import { breaker } from '../../src/policies/breaker/breaker.ts';
 import type { OutboxOptions } from '../../src/policies/outbox/options.ts';
 import { type Outbox, outboxPolicy } from '../../src/policies/outbox/outbox.ts';
 import { retry } from '../../src/policies/retry.ts';

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import type { Policy } from '../../src/core/contract.ts';
-import { breaker } from '../../src/policies/breaker.ts';
+import { breaker } from '../../src/policies/breaker/breaker.ts';
 import { retry } from '../../src/policies/retry.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
 import { outage } from './outage.ts';
