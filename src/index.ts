@@ -55,13 +55,8 @@ export type { OutboxEntry, Reason } from './policies/outbox/entry.ts';
 export type { CallOutbox, Conflict, OutboxOptions } from './policies/outbox/options.ts';
 export type { Outbox } from './policies/outbox/outbox.ts';
 export type { EntriesQuery } from './policies/outbox/queue.ts';
-export {
-  type Jitter,
-  type RetryOption,
-  type RetryOptions,
-  type RetryState,
-  retry,
-} from './policies/retry.ts';
+export type { Jitter, RetryOption, RetryOptions, RetryState } from './policies/retry/options.ts';
+export { retry } from './policies/retry/retry.ts';
 export { attemptTimeout, type TimeoutOption, type TimeoutOptions, totalTimeout } from './policies/timeout.ts';
 export { type IndexedDBStoreOptions, indexedDBStore } from './stores/indexeddb.ts';
 export { memoryStore } from './stores/memory.ts';

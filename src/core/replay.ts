@@ -60,6 +60,16 @@ export const withBody = (request: Request, body: StoredBody): Request =>
   // The headers say what the body is, whatever the type of a blob.
   remember(new Request(request, { body, headers: new Headers(request.headers), signal: null }), body);
 
+/** The same request with one more header; takes the body over. */
+export function withHeader(request: Request, name: string, value: string): Request {
+  const headers = new Headers(request.headers);
+  headers.set(name, value);
+  const made = new Request(request, { headers, signal: null });
+  const body = given.get(request);
+  if (body !== undefined) given.set(made, body);
+  return made;
+}
+
 /** Reads a body up to `limit` bytes; `undefined` if there are more. */
 async function snapshot(
   request: Request,

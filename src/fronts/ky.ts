@@ -10,7 +10,7 @@ import ky, {
 import { ConfigurationError, HoldfastError, NetworkError } from '../core/errors.ts';
 import { asyncDispose, type HoldfastFetch, type PipelineOptions } from '../core/pipeline.ts';
 import { isQueued } from '../core/source.ts';
-import type { RetryOptions, RetryState } from '../policies/retry.ts';
+import type { RetryOptions, RetryState } from '../policies/retry/options.ts';
 import type { TimeoutOptions } from '../policies/timeout.ts';
 import { type CreateFetchOptions, createFetch, type Partitioned } from './fetch.ts';
 import type { FetchOptions, StandardOptions } from './standard.ts';

@@ -4,7 +4,8 @@ import type { BreakerOptions } from '../policies/breaker/options.ts';
 import type { CallStaleCache, StaleCache } from '../policies/cache/cache.ts';
 import type { CallOutbox } from '../policies/outbox/options.ts';
 import type { Outbox } from '../policies/outbox/outbox.ts';
-import { type RetryOption, retry } from '../policies/retry.ts';
+import type { RetryOption } from '../policies/retry/options.ts';
+import { retry } from '../policies/retry/retry.ts';
 import { attemptTimeout, type TimeoutOption, totalTimeout } from '../policies/timeout.ts';
 
 /** The policies of the standard order. The first three are built in; the others cost nothing until they are imported. */

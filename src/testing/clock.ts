@@ -1,4 +1,5 @@
 import type { Clock } from '../core/contract.ts';
+import { earlier, type Timer, Timers } from './timers.ts';
 
 /** A clock on which hours pass in an instant, in the order in which things would happen. */
 export interface VirtualClock extends Clock {
@@ -12,13 +13,6 @@ export interface VirtualClock extends Clock {
   advance(ms: number): Promise<void>;
   /** Sets the wall clock, as an administrator or a time server does; durations are not affected. */
   jump(ms: number): void;
-}
-
-interface Timer {
-  readonly at: number;
-  readonly ms: number;
-  readonly task: () => void;
-  readonly background: boolean;
 }
 
 /**
@@ -35,19 +29,25 @@ export function virtualClock({
   start?: number;
   quiet?: () => Promise<void>;
 } = {}): VirtualClock {
-  const timers = new Set<Timer>();
+  const foreground = new Timers();
+  const background = new Timers();
+  let pending = 0;
+  let made = 0;
   const slept: number[] = [];
   let ticks = 0;
   let wall = start;
   let busy = 0;
   let pumping = false;
 
-  const next = (until = Infinity, alsoBackground = true): Timer | undefined => {
-    let first: Timer | undefined;
-    for (const timer of timers)
-      if (timer.at <= until && (alsoBackground || !timer.background) && (!first || timer.at < first.at))
-        first = timer;
-    return first;
+  /** Of all, background timers too. */
+  const next = (): Timer | undefined => {
+    const [one, other] = [foreground.first(), background.first()];
+    return earlier(one, other) ? one : other;
+  };
+
+  const end = (timer: Timer): void => {
+    if (!timer.over) pending--;
+    timer.over = true;
   };
 
   const pass = (to: number): void => {
@@ -56,9 +56,9 @@ export function virtualClock({
   };
 
   const fire = (timer: Timer): void => {
-    timers.delete(timer);
+    if (foreground.first() === timer) slept.push(timer.ms);
+    end(timer);
     pass(timer.at);
-    if (!timer.background) slept.push(timer.ms);
     timer.task();
   };
 
@@ -70,10 +70,9 @@ export function virtualClock({
   const pump = async (): Promise<void> => {
     for (;;) {
       await rest();
-      const foreground = next(Infinity, false);
-      if (!foreground) break;
+      if (!foreground.first()) break;
       // Everything that is due until then, background timers too, in order.
-      fire(next(foreground.at) as Timer);
+      fire(next() as Timer);
     }
     pumping = false;
   };
@@ -81,19 +80,20 @@ export function virtualClock({
   return {
     slept,
     get pending() {
-      return timers.size;
+      return pending;
     },
     now: () => wall,
     ticks: () => ticks,
-    after(ms, task, { background = false } = {}) {
+    after(ms, task, { background: inBackground = false } = {}) {
       if (ms === Infinity) return () => {};
-      const timer = { at: ticks + Math.max(0, ms), ms, task, background };
-      timers.add(timer);
-      if (!pumping && !background) {
+      const timer: Timer = { at: ticks + Math.max(0, ms), ms, task, order: made++, over: false };
+      (inBackground ? background : foreground).add(timer);
+      pending++;
+      if (!pumping && !inBackground) {
         pumping = true;
         void pump();
       }
-      return () => timers.delete(timer);
+      return () => end(timer);
     },
     async busy(work) {
       busy++;
@@ -107,8 +107,8 @@ export function virtualClock({
       const until = ticks + ms;
       for (;;) {
         await rest();
-        const timer = next(until);
-        if (!timer) break;
+        const timer = next();
+        if (!timer || timer.at > until) break;
         fire(timer);
       }
       pass(until);

@@ -4,7 +4,7 @@ import { pipeline } from '../../src/core/pipeline.ts';
 import { createFetch } from '../../src/fronts/fetch.ts';
 import { standard } from '../../src/fronts/standard.ts';
 import { breaker } from '../../src/policies/breaker/breaker.ts';
-import { retry } from '../../src/policies/retry.ts';
+import { retry } from '../../src/policies/retry/retry.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
 import { hang, networkError, ok, stalledBody, status, testHost } from '../../src/testing/index.ts';
 import { quiet } from '../support/platform.ts';

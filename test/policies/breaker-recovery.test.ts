@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ClosedError } from '../../src/core/errors.ts';
-import { breaker } from '../../src/policies/breaker/breaker.ts';
+import { breaker as make } from '../../src/policies/breaker/breaker.ts';
+import type { BreakerOptions } from '../../src/policies/breaker/options.ts';
 import {
   betweenTabs,
   type Connection,
@@ -12,6 +13,9 @@ import { hang, networkError, ok, slow, status } from '../../src/testing/index.ts
 import { ORIGIN, type Scenario, scenario } from '../support/scenario.ts';
 
 const URL_ = `${ORIGIN}/orders`;
+
+/** With one threshold for every kind of failure. */
+const breaker = (options: BreakerOptions = {}) => make({ failures: 5, ...options });
 
 const get = ({ fetch }: Scenario, url = URL_, init?: RequestInit): Promise<number | string> =>
   fetch(url, init).then(
@@ -71,7 +75,7 @@ describe('whenOpen: wait', () => {
   test('not where its time would be up before', async () => {
     const scene = waiting();
     await trip(scene);
-    expect(await get(scene, URL_, { holdfast: { timeout: { total: '3s', attempt: '1s' } } } as never)).toBe(
+    expect(await get(scene, URL_, { holdfast: { timeout: { total: '1s', attempt: '1s' } } } as never)).toBe(
       'circuit-open',
     );
   });
@@ -141,7 +145,7 @@ describe('slow start', () => {
     await scene.clock.advance(6_000);
     await get(scene);
     await trip(scene);
-    expect((policy.states()[ORIGIN]?.retryAt as number) - scene.clock.now()).toBeGreaterThanOrEqual(8_000);
+    expect((policy.states()[ORIGIN]?.retryAt as number) - scene.clock.now()).toBeGreaterThanOrEqual(3_200);
   });
 });
 

@@ -1,11 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import { breaker } from '../../src/policies/breaker/breaker.ts';
-import { retry } from '../../src/policies/retry.ts';
+import { breaker as make } from '../../src/policies/breaker/breaker.ts';
+import type { BreakerOptions } from '../../src/policies/breaker/options.ts';
+import { retry } from '../../src/policies/retry/retry.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
 import { brokenBody, hang, networkError, ok, type Step, slow, status } from '../../src/testing/index.ts';
 import { ORIGIN, type Scenario, scenario } from '../support/scenario.ts';
 
 const URL_ = `${ORIGIN}/orders`;
+
+/** With one threshold for every kind of failure. */
+const breaker = (options: BreakerOptions = {}) => make({ failures: 5, ...options });
 
 const get = ({ fetch }: Scenario, url = URL_): Promise<number | string> =>
   fetch(url).then(
@@ -16,8 +20,8 @@ const get = ({ fetch }: Scenario, url = URL_): Promise<number | string> =>
     (error) => error.code ?? error.name,
   );
 
-async function trip(scene: Scenario, how: () => Step = networkError): Promise<void> {
-  for (let call = 0; call < 5; call++) {
+async function trip(scene: Scenario, how: () => Step = networkError, times = 5): Promise<void> {
+  for (let call = 0; call < times; call++) {
     scene.origin.replies(how());
     await get(scene);
   }
@@ -56,6 +60,30 @@ describe('opens', () => {
       await get(scene);
     }
     expect(policy.states()[ORIGIN]?.state).toBe('open');
+  });
+
+  test('by two calls that find no connection, where there are few to judge by; not by two bad answers or time-outs', async () => {
+    for (const [how, state] of [
+      [() => networkError(), 'open'],
+      [() => status(503), 'closed'],
+      [() => hang(), 'closed'],
+    ] as [() => Step, string][]) {
+      const policy = make();
+      const scene = scenario([policy, attemptTimeout()]);
+      await trip(scene, how, 2);
+      expect(policy.states()[ORIGIN]?.state).toBe(state);
+    }
+    const busy = make();
+    const scene = scenario([busy]);
+    for (let call = 0; call < 10; call++) await get(scene);
+    await trip(scene, networkError, 2);
+    expect(busy.states()[ORIGIN]?.state).toBe('closed');
+  });
+
+  test('for as long as what it knows is new: after time-outs the next call is the probe', async () => {
+    const scene = scenario([breaker(), attemptTimeout()]);
+    await trip(scene, hang);
+    expect(await get(scene)).toBe(200);
   });
 
   test('not by what was long ago', async () => {
@@ -119,8 +147,8 @@ describe('an open circuit', () => {
       attempts: [],
     });
     const wait = error.retryAt - scene.clock.now();
-    expect(wait).toBeGreaterThanOrEqual(4_000);
-    expect(wait).toBeLessThanOrEqual(6_000);
+    expect(wait).toBeGreaterThanOrEqual(1_600);
+    expect(wait).toBeLessThanOrEqual(2_400);
     expect(scene.told('refused')).toMatchObject([{ code: 'circuit-open', retryAt: error.retryAt }]);
   });
 
@@ -152,21 +180,27 @@ describe('an open circuit', () => {
     expect(policy.states()[ORIGIN]?.state).toBe('closed');
   });
 
-  test('stays open longer each time a probe fails, up to 30 s', async () => {
-    const policy = breaker();
-    const scene = scenario([policy]);
-    await trip(scene);
-    const waits: number[] = [];
-    for (let time = 0; time < 5; time++) {
-      waits.push((policy.states()[ORIGIN]?.retryAt as number) - scene.clock.now());
-      await scene.clock.advance(waits.at(-1) as number);
-      scene.origin.replies(networkError());
-      expect(await get(scene)).toBe('network');
+  test('stays open longer each time a probe fails, up to 4 s unless it is told otherwise', async () => {
+    const limits = { openFor: '5s', maxOpenFor: '30s' } as const;
+    for (const [options, expected] of [
+      [{}, [2_000, 4_000, 4_000, 4_000, 4_000]],
+      [limits, [5_000, 10_000, 20_000, 30_000, 30_000]],
+    ] as const) {
+      const policy = breaker(options);
+      const scene = scenario([policy]);
+      await trip(scene);
+      const waits: number[] = [];
+      for (let time = 0; time < 5; time++) {
+        waits.push((policy.states()[ORIGIN]?.retryAt as number) - scene.clock.now());
+        await scene.clock.advance(waits.at(-1) as number);
+        scene.origin.replies(networkError());
+        expect(await get(scene)).toBe('network');
+      }
+      expected.forEach((ms, at) => {
+        expect(waits[at]).toBeGreaterThanOrEqual(ms * 0.8);
+        expect(waits[at]).toBeLessThanOrEqual(ms * 1.2);
+      });
     }
-    [5_000, 10_000, 20_000, 30_000, 30_000].forEach((ms, at) => {
-      expect(waits[at]).toBeGreaterThanOrEqual(ms * 0.8);
-      expect(waits[at]).toBeLessThanOrEqual(ms * 1.2);
-    });
   });
 
   test('gets the permit back from a probe that never answers, and from a caller who goes away', async () => {

@@ -4,7 +4,7 @@ import { isQueued, sourceOf } from '../../src/core/source.ts';
 import { breaker } from '../../src/policies/breaker/breaker.ts';
 import type { OutboxOptions } from '../../src/policies/outbox/options.ts';
 import { type Outbox, outboxPolicy } from '../../src/policies/outbox/outbox.ts';
-import { retry } from '../../src/policies/retry.ts';
+import { retry } from '../../src/policies/retry/retry.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import { hang, networkError, ok, slow, status } from '../../src/testing/index.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { NetworkError } from '../../src/core/errors.ts';
-import { retry } from '../../src/policies/retry.ts';
+import { retry } from '../../src/policies/retry/retry.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
 import { hang, networkError, ok, stalledBody, status } from '../../src/testing/index.ts';
 import { ORIGIN, scenario } from '../support/scenario.ts';
@@ -47,15 +47,18 @@ describe('what is repeated', () => {
     ]);
   });
 
-  test('an attempt that ran out of time, not a call that did', async () => {
+  test('an attempt that ran out of time where that was asked, not a call that did', async () => {
     const { fetch, origin } = scenario([
       totalTimeout({ total: '5s', attempt: '2s' }),
       retry({ limit: 9, jitter: 'none', delay: () => 0 }),
       attemptTimeout({ total: '5s', attempt: '2s' }),
     ]);
     origin.otherwise(hang());
-    await expect(fetch(URL_)).rejects.toMatchObject({ name: 'TimeoutError', code: 'timeout-total' });
-    expect(origin.seen.map(({ at }) => at)).toEqual([0, 2000, 4000]);
+    await expect(fetch(URL_)).rejects.toMatchObject({ name: 'TimeoutError', code: 'timeout-attempt' });
+    expect(origin.seen).toHaveLength(1);
+    const asked = fetch(URL_, { holdfast: { retry: { retryOnTimeout: true } } });
+    await expect(asked).rejects.toMatchObject({ name: 'TimeoutError', code: 'timeout-total' });
+    expect(origin.seen.slice(1).map(({ at }) => at - 2000)).toEqual([0, 2000, 4000]);
   });
 
   test('a POST only with an Idempotency-Key', async () => {

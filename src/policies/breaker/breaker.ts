@@ -4,7 +4,7 @@ import { readOptions } from '../../core/check.ts';
 import { type Call, type Clock, type Home, named, type Policy } from '../../core/contract.ts';
 import { CircuitOpenError, isFailure } from '../../core/errors.ts';
 import { isOriginFailure } from '../../http/status.ts';
-import { type Circuit, type CircuitState, Circuits, retryIn } from './circuit.ts';
+import { type Circuit, type CircuitState, Circuits, permitOf, retryIn } from './circuit.ts';
 import { type BreakerOptions, defaults, rules } from './options.ts';
 import type { Connection, SharedCircuit } from './sharing.ts';
 
@@ -136,7 +136,7 @@ export function breaker(options: BreakerOptions = {}): Breaker {
         cancel();
         if (home.signal.aborted) break;
         if (well) circuits.succeeded(key, seen, host, false);
-        else circuits.failed(key, seen, host, false);
+        else circuits.failed(key, seen, host, { permit: Infinity, began: clock.ticks() });
       }
       unfollow();
     };
@@ -196,16 +196,19 @@ export function breaker(options: BreakerOptions = {}): Breaker {
 
     const through = (request: Request, call: Call, key: string, seen: Circuit): Promise<Response> => {
       const { host } = call;
-      const began = slowAfter === Infinity ? 0 : host.clock.ticks();
+      const permit = permitOf(seen);
+      const began = host.clock.ticks();
       const isSlow = (): boolean => slowAfter !== Infinity && host.clock.ticks() - began > slowAfter;
       const readmit = (): void => {
         const circuit = circuits.get(key);
         if (circuit !== seen && circuit.is !== 'closed')
           throw refusal(call, retryIn(circuit, host.clock.ticks()));
       };
-      const settled = (how: 'succeeded' | 'failed' | 'neutral'): void => {
-        if (how === 'neutral') circuits.neutral(key, seen);
-        else circuits[how](key, seen, host, isSlow());
+      const settled = (how: 'succeeded' | 'failed' | 'neutral', unreached = false): void => {
+        if (how === 'succeeded') circuits.succeeded(key, seen, host, isSlow());
+        else if (how === 'failed')
+          circuits.failed(key, seen, host, { began, permit, unreached, slow: isSlow() });
+        else circuits.neutral(key, seen, permit);
         // A place or the permit may be free.
         if (waiting.size > 0) wake(key);
       };
@@ -218,14 +221,17 @@ export function breaker(options: BreakerOptions = {}): Breaker {
             watchBody(response, {
               settled: (how: Ending, error?: unknown) => {
                 if (how !== 'broken' || !countsAgainst(error, call)) return;
-                circuits.failed(key, seen, host, false, true);
+                circuits.failed(key, seen, host, { began: host.clock.ticks(), permit, late: true });
               },
             });
           }
           return response;
         },
         (error) => {
-          settled(countsAgainst(error, call) ? 'failed' : 'neutral');
+          settled(
+            countsAgainst(error, call) ? 'failed' : 'neutral',
+            isFailure(error) && error.category === 'network',
+          );
           throw error;
         },
       );

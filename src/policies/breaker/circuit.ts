@@ -7,7 +7,9 @@ import { RateWindow } from './rate-window.ts';
 export type Circuit =
   | {
       readonly is: 'closed';
+      /** In a row; `unreached` are those in which the origin was not reached at all. */
       failures: number;
+      unreached: number;
       readonly window: RateWindow;
       readonly times: number;
       /** While it has only just closed: calls under way, how many may be, and when it no longer matters. */
@@ -20,11 +22,28 @@ export type Circuit =
 
 export type CircuitState = Circuit['is'];
 
+/** Failures in a row that open the circuit; and calls without a connection, where there are few to judge by. */
+const FAILURES = 5;
+const FEW = 2;
+
 /** With so many at once and all of them well, the origin is taken to be back. */
 const FULL_PACE = 64;
 
 /** While a probe is out its answer decides, and it should come soon. In ms. */
 const PROBE_ANSWERS = 1_000;
+
+/** What is to be known of a call that failed. */
+interface FailedCall {
+  /** When it was sent, in ticks: what it tells is as old. */
+  readonly began: number;
+  /** Of the probe, as it was when it was let through: who has lost it says nothing of the origin as it is now. */
+  readonly permit: number;
+  readonly slow?: boolean;
+  /** The body broke off after the headers had been a success: no place is given back. */
+  readonly late?: boolean;
+  /** There was no connection. */
+  readonly unreached?: boolean;
+}
 
 /** The circuits and the rules by which they change. Knows nothing of requests; time is ticks. */
 export class Circuits {
@@ -76,14 +95,19 @@ export class Circuits {
     return circuit;
   }
 
-  /** @param late The body broke off after the headers had been a success: no place is given back. */
-  failed(key: string, seen: Circuit, { clock, random }: Host, slow: boolean, late = false): void {
+  failed(
+    key: string,
+    seen: Circuit,
+    { clock, random }: Host,
+    { began, permit, slow = false, late = false, unreached = false }: FailedCall,
+  ): void {
     if (this.get(key) !== seen) return;
-    if (seen.is === 'half-open') this.open(key, seen.times, clock.ticks(), random);
+    if (seen.is === 'half-open' && seen.permit === permit) this.open(key, seen.times, began, random);
     if (seen.is !== 'closed') return;
     if (seen.pace && !late) seen.pace.underWay--;
     seen.failures++;
-    this.#judge(key, seen, { clock, random }, true, slow);
+    if (unreached) seen.unreached++;
+    this.#judge(key, seen, clock.ticks(), { failed: true, slow, began, random });
   }
 
   succeeded(key: string, seen: Circuit, host: Host, slow: boolean): void {
@@ -94,8 +118,9 @@ export class Circuits {
         pace.underWay--;
         if (++pace.allowed >= FULL_PACE) seen.pace = undefined;
       }
-      seen.failures = 0;
-      this.#judge(key, seen, host, false, slow);
+      seen.failures = seen.unreached = 0;
+      const now = host.clock.ticks();
+      this.#judge(key, seen, now, { failed: false, slow, began: now, random: host.random });
     } else if (seen.is === 'half-open') {
       seen.permit = 0;
       if (++seen.successes >= this.#settings.successes) this.close(key, host.clock.ticks());
@@ -103,9 +128,9 @@ export class Circuits {
   }
 
   /** Neither for nor against the origin: a place is given back. */
-  neutral(key: string, seen: Circuit): void {
+  neutral(key: string, seen: Circuit, permit: number): void {
     if (this.get(key) !== seen) return;
-    if (seen.is === 'half-open') seen.permit = 0;
+    if (seen.is === 'half-open' && seen.permit === permit) seen.permit = 0;
     else if (seen.is === 'closed' && seen.pace) seen.pace.underWay--;
   }
 
@@ -117,12 +142,13 @@ export class Circuits {
     this.set(key, closed);
   }
 
-  open(key: string, times: number, now: number, random: () => number): void {
+  /** @param began When the request was sent that made it open: a time-out tells of a time that may be over. */
+  open(key: string, times: number, began: number, random: () => number): void {
     const { openFor, maxOpenFor } = this.#settings;
     const spread = 0.8 + 0.4 * random();
     this.set(key, {
       is: 'open',
-      until: now + Math.min(maxOpenFor, openFor * 2 ** times) * spread,
+      until: began + Math.min(maxOpenFor, openFor * 2 ** times) * spread,
       times: times + 1,
     });
   }
@@ -134,29 +160,36 @@ export class Circuits {
   #judge(
     key: string,
     seen: Circuit & { is: 'closed' },
-    { clock, random }: Pick<Host, 'clock' | 'random'>,
-    bad: boolean,
-    slow: boolean,
+    now: number,
+    { failed, slow, began, random }: { failed: boolean; slow: boolean; began: number; random: () => number },
   ): void {
     const { failures, minimum, rate, slowRate } = this.#settings;
-    const now = clock.ticks();
-    const sum = seen.window.add(now, bad, slow);
+    const sum = seen.window.add(now, failed, slow);
     const often =
       sum.calls >= minimum &&
-      ((bad && sum.failed >= rate * sum.calls) || (slow && sum.slow >= slowRate * sum.calls));
-    if (seen.failures >= failures || often) this.open(key, seen.pace ? seen.times : 0, now, random);
+      ((failed && sum.failed >= rate * sum.calls) || (slow && sum.slow >= slowRate * sum.calls));
+    // Where there are few calls to judge by, two without a connection are enough: each client of a fleet sees few, and
+    // all of them together would triple the load. Not two time-outs: the last of them are told when the origin is back.
+    const inRow =
+      seen.failures >= (failures ?? FAILURES) ||
+      (failures === undefined && sum.calls < minimum && seen.unreached >= FEW);
+    if (inRow || often) this.open(key, seen.pace ? seen.times : 0, began, random);
   }
 
   #closed(times = 0): Circuit & { is: 'closed' } {
     return {
       is: 'closed',
       failures: 0,
+      unreached: 0,
       window: new RateWindow(this.#settings.window),
       times,
       pace: undefined,
     };
   }
 }
+
+/** What a probe holds; 0 for any other call. */
+export const permitOf = (circuit: Circuit): number => (circuit.is === 'half-open' ? circuit.permit : 0);
 
 /** Milliseconds until it makes sense to come back; 0 where nobody knows. */
 export function retryIn(circuit: Circuit, now: number): number {

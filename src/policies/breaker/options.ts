@@ -5,7 +5,10 @@ import { ConfigurationError } from '../../core/errors.ts';
 import type { Sharing } from './sharing.ts';
 
 export interface BreakerOptions {
-  /** Failures in a row that open the circuit. Default 5. */
+  /**
+   * Failures in a row that open the circuit. Default 5; where there are fewer than `minimum` calls to judge by, also
+   * 2 that found no connection.
+   */
   readonly failures?: number;
   /** Share of failures, from 0 to 1, that opens it. Default 0.5. */
   readonly rate?: number;
@@ -17,13 +20,16 @@ export interface BreakerOptions {
   readonly slowAfter?: Duration | false;
   /** Share of slow calls, from 0 to 1, that opens it. Default 0.5. */
   readonly slowRate?: number;
-  /** How long it first stays open, ± 20 %; doubled at each re-opening. Default 5 s. */
+  /** How long it first stays open, ± 20 %; doubled at each re-opening. Default 2 s. */
   readonly openFor?: Duration;
-  /** How long at most. Default 30 s. */
+  /**
+   * How long at most. Default 4 s: a fleet whose clients each have a breaker of their own is back 5 s after the origin is
+   * (`npm run simulate`).
+   */
   readonly maxOpenFor?: Duration;
   /** Probes that must succeed to close it. Default 2. */
   readonly successes?: number;
-  /** When a probe that never answers gives its permit back. Default 10 s. */
+  /** When a probe that never answers gives its permit back. Default 4 s. */
   readonly probeTimeout?: Duration;
   /**
    * `'wait'`: a call waits for the answer of the probe, as long as its total time allows. Default `'refuse'`; also what is
@@ -44,7 +50,7 @@ export interface BreakerOptions {
 }
 
 export interface Settings {
-  failures: number;
+  failures: number | undefined;
   rate: number;
   minimum: number;
   window: number;
@@ -62,16 +68,16 @@ export interface Settings {
 }
 
 export const defaults: Settings = {
-  failures: 5,
+  failures: undefined,
   rate: 0.5,
   minimum: 10,
   window: 30_000,
   slowAfter: Infinity,
   slowRate: 0.5,
-  openFor: 5_000,
-  maxOpenFor: 30_000,
+  openFor: 2_000,
+  maxOpenFor: 4_000,
   successes: 2,
-  probeTimeout: 10_000,
+  probeTimeout: 4_000,
   whenOpen: 'refuse',
   slowStart: true,
   probe: undefined,

@@ -1,0 +1,166 @@
+import {
+  between,
+  count,
+  duration,
+  list,
+  oneOf,
+  type Rule,
+  readOptions,
+  size,
+  typed,
+} from '../../core/check.ts';
+import type { Duration, Size } from '../../core/durations.ts';
+import { IDEMPOTENT_METHODS } from '../../http/idempotency.ts';
+
+/** How chance spreads the waits of many clients (Brooker, "Exponential Backoff and Jitter", 2015). */
+export type Jitter = 'full' | 'equal' | 'decorrelated' | 'none';
+
+export interface RetryOptions {
+  /** How many attempts follow the first. Default 2. */
+  readonly limit?: number;
+  /** Methods that may be repeated without an `Idempotency-Key`. Default: the idempotent ones. */
+  readonly methods?: readonly string[];
+  /** Statuses worth another attempt. Default 408, 413 (only with `Retry-After`), 425, 429, 500, 502, 503, 504. */
+  readonly statusCodes?: readonly number[];
+  /** Statuses whose `Retry-After` is heard. Default: all of `statusCodes`. */
+  readonly afterStatusCodes?: readonly number[];
+  /** Before the n-th retry (from 1), in ms. Default `300 * 2 ** (n - 1)`. */
+  readonly delay?: (attempt: number) => number;
+  /** The longest backoff. Default 10 s. */
+  readonly backoffLimit?: Duration;
+  /**
+   * Default `'full'`: a random wait between 0 and the backoff; `'equal'`: between its half and all of it; `'decorrelated'`:
+   * between the first backoff and three times the wait before. A function gets the backoff. `true` is `'full'`.
+   */
+  readonly jitter?: Jitter | boolean | ((delay: number) => number);
+  /** The longest wait that an origin may ask for; what it asks beyond ends the call at once. Default 60 s. */
+  readonly maxRetryAfter?: Duration;
+  /**
+   * Whether an attempt that ran out of time is repeated. Default false: what hung in an outage would come twice when the
+   * origin is back (`npm run simulate`).
+   */
+  readonly retryOnTimeout?: boolean;
+  /** Has the first word: `true` repeats, `false` does not, anything else leaves it to the rules. */
+  readonly shouldRetry?: (state: RetryState) => boolean | undefined | Promise<boolean | undefined>;
+  /** Runs after the wait; may give another request to send, or a response to end with. */
+  readonly beforeRetry?: (state: RetryState) => Resumed | Promise<Resumed>;
+  /** How much of a body that can be read only once is kept for a repetition. Default 1 MB. */
+  readonly bodyLimit?: Size;
+  /**
+   * What an attempt is: `'headers'`, or `'body'`: a body of up to `bodyLimit` is taken before the response is handed over,
+   * so that one which breaks off or stalls is a failed attempt; a larger one streams from there. Default `'headers'`.
+   */
+  readonly until?: 'headers' | 'body';
+  /**
+   * Gives a request whose method may not be repeated an `Idempotency-Key`, so that it may; `true` makes a random one.
+   * The origin has to honour it. Default false.
+   */
+  readonly idempotencyKey?: boolean | ((request: Request) => string);
+  /** Retries that an origin may cost at once; a first attempt that succeeds gives 0.2 back. Default 10; `false`: no end. */
+  readonly budget?: number | false;
+}
+
+// biome-ignore lint/suspicious/noConfusingVoidType: a hook that only looks returns nothing
+export type Resumed = Request | Response | undefined | void;
+
+export interface RetryState {
+  /** As the first attempt got it; its body may have been read. */
+  readonly request: Request;
+  readonly error?: Error;
+  readonly response?: Response;
+  /** Of the retry that would come, from 1. */
+  readonly retryCount: number;
+}
+
+/** A number is the limit. */
+export type RetryOption = RetryOptions | number | false;
+
+/** The options, read. */
+export interface Plan {
+  limit: number;
+  methods: string[];
+  statusCodes: number[];
+  afterStatusCodes: number[];
+  delay: (attempt: number) => number;
+  backoffLimit: number;
+  jitter: Spread;
+  maxRetryAfter: number;
+  retryOnTimeout: boolean;
+  shouldRetry: RetryOptions['shouldRetry'] | undefined;
+  beforeRetry: RetryOptions['beforeRetry'] | undefined;
+  bodyLimit: number;
+  until: 'headers' | 'body';
+  idempotencyKey: ((request: Request, random: () => number) => string) | undefined;
+  budget: number;
+}
+
+/** @param first The backoff before the first retry. @param before The wait before this one, at first 0. */
+type Spread = (backoff: number, random: () => number, first: number, before: number) => number;
+
+const STATUSES = [408, 413, 425, 429, 500, 502, 503, 504];
+
+const spreads: Record<Jitter, Spread> = {
+  full: (backoff, random) => backoff * random(),
+  equal: (backoff, random) => (backoff * (1 + random())) / 2,
+  decorrelated: (_, random, first, before) => first + random() * (3 * Math.max(first, before) - first),
+  none: (backoff) => backoff,
+};
+
+const DEFAULTS: Plan = {
+  limit: 2,
+  methods: [...IDEMPOTENT_METHODS],
+  statusCodes: STATUSES,
+  afterStatusCodes: STATUSES,
+  delay: (attempt) => 300 * 2 ** (attempt - 1),
+  backoffLimit: 10_000,
+  jitter: spreads.full,
+  maxRetryAfter: 60_000,
+  retryOnTimeout: false,
+  shouldRetry: undefined,
+  beforeRetry: undefined,
+  bodyLimit: 1_000_000,
+  until: 'headers',
+  idempotencyKey: undefined,
+  budget: 10,
+};
+
+const jitter: Rule<Spread> = (value, option) => {
+  if (typeof value === 'function') return (backoff) => value(backoff);
+  const named = oneOf<unknown>(...Object.keys(spreads), true, false)(value, option);
+  return spreads[named === true ? 'full' : named === false ? 'none' : (named as Jitter)];
+};
+
+const chance = (random: () => number): string => random().toString(36).slice(2, 13);
+
+const idempotencyKey: Rule<Plan['idempotencyKey']> = (value, option) =>
+  typeof value === 'function'
+    ? (value as Plan['idempotencyKey'])
+    : typed<boolean>('boolean')(value, option)
+      ? (_, random) => chance(random) + chance(random)
+      : undefined;
+
+const status = between(100, 599);
+
+const rules: { [K in keyof Plan]: Rule<Plan[K]> } = {
+  limit: count(),
+  methods: list((value, option) => typed<string>('string')(value, option).toUpperCase()),
+  statusCodes: list(status),
+  afterStatusCodes: list(status),
+  delay: typed('function'),
+  backoffLimit: duration,
+  jitter,
+  maxRetryAfter: duration,
+  retryOnTimeout: typed('boolean'),
+  shouldRetry: typed('function'),
+  beforeRetry: typed('function'),
+  bodyLimit: size,
+  until: oneOf('headers', 'body'),
+  idempotencyKey,
+  budget: (value, option) => (value === false ? Infinity : between(0, Infinity)(value, option)),
+};
+
+export const asObject = (given: unknown): RetryOptions =>
+  typeof given === 'object' && given ? given : { limit: given === false ? 0 : (given as number) };
+
+/** @throws {ConfigurationError} on options that cannot be meant. */
+export const readPlan = (given: unknown): Plan => readOptions('retry', asObject(given), rules, DEFAULTS);

@@ -1,0 +1,172 @@
+import { follow } from '../../core/abort.ts';
+import { dropBody, snapshotOf } from '../../core/body.ts';
+import { memoized } from '../../core/check.ts';
+import { sleep, within } from '../../core/clock.ts';
+import { type Call, type Handler, named, type Policy } from '../../core/contract.ts';
+import { CircuitOpenError, isFailure } from '../../core/errors.ts';
+import { PerOrigin } from '../../core/origins.ts';
+import { replay, withHeader } from '../../core/replay.ts';
+import { IDEMPOTENCY_KEY } from '../../http/idempotency.ts';
+import { asObject, type Plan, type Resumed, type RetryOption, type RetryState, readPlan } from './options.ts';
+import { type Budget, GIVEN_BACK, HOOK_LIMIT, waitBefore } from './wait.ts';
+
+/**
+ * Repeats what may be repeated: idempotent methods and requests with an `Idempotency-Key`, after network errors,
+ * time-outs of an attempt, and the statuses that say "later".
+ *
+ * @param base Default: 2 retries, full jitter over 300 ms · 2ⁿ up to 10 s, a budget of 10 per origin.
+ */
+export function retry(base: RetryOption = {}): Policy {
+  const standard = readPlan(base);
+  const planOf = memoized((own) => readPlan({ ...asObject(base), ...asObject(own) }));
+  const budgets = new PerOrigin((): Budget => ({ spent: 0, notBefore: 0 }));
+
+  return named('retry', (next) => (request, call) => {
+    const own = call.options.retry;
+    const plan = own === undefined ? standard : planOf(own);
+    if (plan.limit === 0) return next(request, call);
+    if (!plan.methods.includes(request.method) && !request.headers.has(IDEMPOTENCY_KEY)) {
+      if (!plan.idempotencyKey) return next(request, call);
+      try {
+        request = withHeader(request, IDEMPOTENCY_KEY, plan.idempotencyKey(request, call.host.random));
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    }
+    const calls = { next, request, call, plan, budget: budgets.get(call.origin) };
+    // The usual call has no body and succeeds: it should cost as little as may be.
+    if (request.body === null) return begin(calls, () => request);
+    // Before the first attempt: afterwards the body is gone.
+    return replay(request, plan.bodyLimit).then((again) => begin(calls, again));
+  });
+}
+
+/** What all attempts of a call have in common. */
+interface Calls {
+  readonly next: Handler;
+  readonly request: Request;
+  readonly call: Call;
+  readonly plan: Plan;
+  readonly budget: Budget;
+}
+
+/** Makes the next request to send; absent where the body cannot be sent again. */
+type Again = (() => Request) | undefined;
+
+/** How an attempt ended: one of the two. */
+interface Outcome {
+  readonly response?: Response;
+  readonly error?: unknown;
+}
+
+function begin(calls: Calls, again: Again): Promise<Response> {
+  const { next, request, call, plan, budget } = calls;
+  const sent = next(request, call);
+  return (plan.until === 'body' ? sent.then((response) => whole(response, call, plan)) : sent).then(
+    (response) => {
+      if (!response.ok) return persist(calls, again, { response });
+      budget.spent = Math.max(0, budget.spent - GIVEN_BACK);
+      return plan.shouldRetry ? persist(calls, again, { response }) : response;
+    },
+    (error) => persist(calls, again, { error }),
+  );
+}
+
+/** Goes on after the first attempt. */
+async function persist(calls: Calls, again: Again, first: Outcome): Promise<Response> {
+  const { next, request, call, plan, budget } = calls;
+  let { response, error }: Outcome = first;
+  let wait: number | undefined = 0;
+  for (let attempt = 1; ; attempt++) {
+    if (!response && call.signal.aborted) throw error;
+    const state: RetryState = {
+      request,
+      retryCount: attempt,
+      ...(response && { response }),
+      ...(error instanceof Error && { error }),
+    };
+    if (attempt > plan.limit || !again) wait = undefined;
+    else
+      wait = await waitBefore(state, wait, call, plan, budget).catch((thrown) => {
+        dropBody(response);
+        throw thrown;
+      });
+    if (wait === undefined || !again) {
+      if (response) return response;
+      throw error;
+    }
+    call.emit?.({
+      type: 'retry',
+      callId: call.id,
+      origin: call.origin,
+      attempt: attempt + 1,
+      delay: wait,
+      cause: response ? response.status : error,
+    });
+    // An unread body keeps its connection; a hook may still want to read it.
+    if (!plan.beforeRetry) dropBody(response);
+    let resumed: Awaited<Resumed>;
+    try {
+      await sleep(wait, call);
+      await untilOnline(call);
+      resumed = plan.beforeRetry && (await within(HOOK_LIMIT, call, plan.beforeRetry(state)));
+    } finally {
+      if (plan.beforeRetry) dropBody(response);
+    }
+    if (resumed instanceof Response) return resumed;
+    const before = error;
+    response = error = undefined;
+    try {
+      response = await next(resumed ?? again(), { ...call, attempt: attempt + 1 });
+      if (plan.until === 'body') response = await whole(response, call, plan);
+      if (response.ok && !plan.shouldRetry) return response;
+    } catch (thrown) {
+      // That the circuit has opened meanwhile is not what went wrong.
+      error = before !== undefined && isRefusal(thrown) ? before : thrown;
+      response = undefined;
+    }
+  }
+}
+
+const isRefusal = (error: unknown): boolean => error instanceof CircuitOpenError;
+
+/**
+ * Takes a body of up to `bodyLimit` into the attempt; the rest of a larger one streams after what has come.
+ *
+ * @throws what broke the body off.
+ */
+async function whole(response: Response, call: Call, { bodyLimit }: Plan): Promise<Response> {
+  if (!response.body || response.headers.get('content-type')?.startsWith('text/event-stream'))
+    return response;
+  try {
+    await snapshotOf(response.clone(), bodyLimit);
+    return response;
+  } catch (error) {
+    dropBody(response);
+    const { attempts } = call;
+    const last = attempts.at(-1);
+    // The log says how an attempt ended, and this one has not ended with its headers.
+    if (last && isFailure(error)) attempts[attempts.length - 1] = { ...last, error: error.code };
+    throw error;
+  }
+}
+
+/** While the host is offline, a retry waits for the host and not for a timer. */
+function untilOnline({ host: { online }, signal }: Call): Promise<void> | undefined {
+  if (online.state) return undefined;
+  return new Promise((resolve, reject) => {
+    const end = (): void => {
+      unsubscribe();
+      unfollow();
+    };
+    const unsubscribe = online.subscribe((up) => {
+      if (!up) return;
+      end();
+      resolve();
+    });
+    const unfollow = follow(signal, (reason) => {
+      unsubscribe();
+      reject(reason);
+    });
+  });
+}
