@@ -1,4 +1,5 @@
 export type { Attempt } from './core/attempt.ts';
+export { categoryOf } from './core/category.ts';
 export type {
   Call,
   CallOptions,
@@ -27,6 +28,7 @@ export {
 } from './core/errors.ts';
 export type { HoldfastEvent, OutboxEvent } from './core/events.ts';
 export type { Match } from './core/match.ts';
+export { type Outcome, outcomeOf } from './core/outcome.ts';
 export { type HoldfastFetch, type PipelineOptions, pipeline, type Route } from './core/pipeline.ts';
 export { isQueued, type Source, sourceOf } from './core/source.ts';
 export type { AtomicStore, Change, Decision, Item, RangeQuery, Store, StoredBody } from './core/store.ts';
@@ -39,7 +41,9 @@ export {
   createClient,
   QueuedError,
 } from './fronts/ky.ts';
+export { type ProblemResponseOptions, problemOf, toProblemResponse } from './fronts/problem.ts';
 export { type FetchOptions, type StandardOptions, standard } from './fronts/standard.ts';
+export type { ProblemDetails } from './http/problem.ts';
 export { type Breaker, breaker, type CircuitChange, type CircuitInfo } from './policies/breaker/breaker.ts';
 export type { CircuitState } from './policies/breaker/circuit.ts';
 export type { BreakerOptions } from './policies/breaker/options.ts';
@@ -50,6 +54,17 @@ export {
   type Sharing,
 } from './policies/breaker/sharing.ts';
 export type { CallStaleCache, StaleCache, StaleCacheOptions } from './policies/cache/cache.ts';
+export { type DedupeOptions, dedupe } from './policies/dedupe.ts';
+export { type FailoverOptions, failover } from './policies/failover.ts';
+export {
+  type CallFallback,
+  type FallbackAnswer,
+  type FallbackContext,
+  type FallbackFunction,
+  type FallbackOptions,
+  fallback,
+} from './policies/fallback.ts';
+export { type HedgeOptions, hedge } from './policies/hedge.ts';
 export { UndeliveredError } from './policies/outbox/answers.ts';
 export type { OutboxEntry, Reason } from './policies/outbox/entry.ts';
 export type { CallOutbox, Conflict, OutboxOptions } from './policies/outbox/options.ts';

@@ -15,7 +15,7 @@ export function readOptions<T extends object>(
   rules: { [K in keyof T]-?: Rule<T[K]> },
   defaults: T,
 ): T {
-  if (typeof given !== 'object' || given === null)
+  if (typeof given !== 'object' || given === null || Array.isArray(given))
     throw new ConfigurationError(owner, given, 'expected an object');
   const read = { ...defaults };
   for (const [name, value] of Object.entries(given)) {

@@ -116,5 +116,8 @@ export function named<P extends Policy>(name: string, policy: P, more: Partial<P
   return Object.defineProperty(policy, 'name', { value: name });
 }
 
+/** Whether a value went through `named`, as all that our factories make did. */
+export const isNamed = (value: unknown): boolean => traits.has(value as Policy);
+
 /** The traits of a policy; one that was never named goes by its function's name. */
 export const traitsOf = (policy: Policy): PolicyTraits => traits.get(policy) ?? { option: policy.name };

@@ -45,11 +45,30 @@ const NOTHING = Object.freeze({});
 export function enter(input: RequestInfo | URL, init: HoldfastInit | undefined): Entered {
   const given = input instanceof Request ? input : undefined;
   if (!init) return { request: given ? usable(given) : made(input), signal: given?.signal, init: NOTHING };
-  const { signal = given?.signal, ...rest } = init;
+  // The platform reads names that are not an object's own, too: those of a `Request`, or of a class.
+  const { signal = given?.signal, ...rest } = isPlain(init) ? init : ownNames(init);
   const extra = unkept(rest);
   const bare = given && isBare(rest);
   const request = bare ? usable(given) : remember(made(input, { ...rest, signal: null }), init.body);
   return { request, signal: signal ?? undefined, init: extra };
+}
+
+const isPlain = (init: object): boolean => {
+  const prototype = Object.getPrototypeOf(init);
+  return prototype === Object.prototype || prototype === null;
+};
+
+/** All that a `RequestInit` may have, and what is the object's own. */
+function ownNames(init: HoldfastInit): HoldfastInit {
+  const own: Record<string, unknown> = { ...init };
+  for (const name of KEPT_BY_REQUEST) {
+    const value = (init as Record<string, unknown>)[name];
+    if (value !== undefined) own[name] = value;
+  }
+  if (own.body && own.duplex === undefined && own.body instanceof ReadableStream) own.duplex = 'half';
+  // Of a request to be navigated to, which no script may make, only the rest is taken.
+  if (own.mode === 'navigate') delete own.mode;
+  return own as HoldfastInit;
 }
 
 function made(input: RequestInfo | URL, init?: RequestInit): Request {

@@ -166,9 +166,20 @@ export class NetworkError extends TypeError implements Failure {
   }
 }
 
+const EQUIPPED = Symbol('holdfast.failure');
+
+/** Gives an error of somebody else's (ky's) the facts, so that it is told and logged as ours are. */
+export function equipped<E extends Error>(error: E, facts: Facts): E & Failure {
+  equip(error, facts);
+  const more = { [EQUIPPED]: { value: true }, toJSON: { value: () => failureToJSON(error as E & Failure) } };
+  return Object.defineProperties(error, more) as E & Failure;
+}
+
 /** Whether an error is one of ours and so carries the facts. */
 export const isFailure = (error: unknown): error is Error & Failure =>
-  error instanceof HoldfastError || error instanceof NetworkError;
+  error instanceof HoldfastError ||
+  error instanceof NetworkError ||
+  (error instanceof Error && EQUIPPED in error);
 
 /**
  * What a platform's fetch or body rejects with when the network failed, made one for all engines: `TypeError` by the
@@ -186,10 +197,11 @@ export function asNetworkError(error: unknown, facts: Partial<Facts> = {}): unkn
 const show = (value: unknown): string =>
   typeof value === 'string' ? `'${value}'` : typeof value === 'function' ? 'a function' : shape(value);
 
+/** Of an object the names only: headers and tokens may be in it, and messages are logged. */
 function shape(value: unknown): string {
-  try {
-    return (typeof value === 'object' && JSON.stringify(value)) || String(value);
-  } catch {
-    return typeof value;
-  }
+  if (typeof value !== 'object' || value === null)
+    return typeof value === 'symbol' ? 'a symbol' : String(value);
+  if (Array.isArray(value)) return `a list of ${value.length}`;
+  const names = Object.keys(value).slice(0, 5);
+  return names.length === 0 ? '{}' : `{ ${names.map((name) => `${name}: …`).join(', ')} }`;
 }

@@ -60,6 +60,8 @@ export type HoldfastEvent =
   | (OfCall & { readonly type: 'failover'; readonly to: string; readonly cause: unknown })
   /** The application's own answer is given in place of the final failure. */
   | (OfCall & { readonly type: 'fallback'; readonly cause: unknown })
+  /** The application's function for that failed itself; the final failure stands. */
+  | (OfCall & { readonly type: 'fallback-failed'; readonly error: unknown })
   | (OfCall & { readonly type: 'cache-stored'; readonly url: string; readonly bytes: number })
   /** A copy was served instead of an answer. `age` in seconds. */
   | (OfCall & {

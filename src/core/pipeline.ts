@@ -8,6 +8,7 @@ import type { HoldfastEvent } from './events.ts';
 import { systemHost } from './host.ts';
 import { type Match, matches } from './match.ts';
 import { originOf } from './origins.ts';
+import { concludes } from './outcome.ts';
 import { sourceOf } from './source.ts';
 import { type Fetch, transport } from './transport.ts';
 
@@ -62,7 +63,13 @@ export function pipeline<Options extends object = CallOptions>(
     if (needsPartition && partition === undefined)
       throw new ConfigurationError('partition', partition, `'${policy.name}' needs it: whose data is this?`);
   }
-  for (const { match: _, ...route } of routes) checkNames(route, known);
+  for (const { match, ...route } of checked('routes', routes, Array.isArray, 'a list')) {
+    checked('routes.match', match, isMatch, 'a URL, a function or something with test(url)');
+    checkNames(route, known);
+  }
+  checked('name', name, isString, 'a string');
+  for (const [option, value] of Object.entries({ onEvent, waitUntil, fetch: options.fetch }))
+    if (value !== undefined) checked(option, value, isFunction, 'a function');
 
   const host: Host = { ...systemHost, ...options.host };
   const closing = aborter();
@@ -81,7 +88,15 @@ export function pipeline<Options extends object = CallOptions>(
         // A listener cannot fail a call.
       }
     });
-  const whose = typeof partition === 'function' ? partition : (): string => partition ?? '';
+  const whose = (): string => {
+    if (partition === undefined) return '';
+    const named = typeof partition === 'function' ? partition() : partition;
+    // Whoever is not known yet would share with everybody else who is not.
+    if (typeof named !== 'string' || named === '')
+      throw new ConfigurationError('partition', named, "expected an id that is not empty, or 'public'");
+    return named;
+  };
+  if (typeof partition !== 'function') whose();
 
   const outlive = (taken: (work: Promise<unknown>) => void) => (work: Promise<unknown>) => {
     const ended = work.catch(() => {}).finally(() => background.delete(ended));
@@ -129,7 +144,14 @@ export function pipeline<Options extends object = CallOptions>(
     let result = overall;
     if (url !== undefined)
       for (const route of routes) if (matches(route.match, url)) result = { ...result, ...route };
-    if (own) result = { ...result, ...own };
+    if (own) {
+      const above = result;
+      result = { ...result, ...own };
+      // `true` says that it is wanted, not how.
+      for (const name in own)
+        if (own[name] === true && typeof above[name] === 'object')
+          result = { ...result, [name]: above[name] };
+    }
     if (result !== overall)
       for (const policy in overall) if (overall[policy] === false) result = { ...result, [policy]: false };
     return result;
@@ -139,7 +161,7 @@ export function pipeline<Options extends object = CallOptions>(
     try {
       if (closing.signal.aborted) throw closing.signal.reason;
       const own = init?.holdfast as CallOptions | undefined;
-      if (own) checkNames(own, known);
+      if (own !== undefined) checkNames(own, known);
       const { request, signal, init: extra } = enter(input, init as HoldfastInit | undefined);
       if (signal?.aborted) throw signal.reason;
       const own_ = signal && linked(signal, closing.signal);
@@ -189,10 +211,11 @@ function perform(handler: Handler, request: Request, call: Call, release?: () =>
     });
   return handler(request, call).then(
     (response) => {
+      concludes(response, { callId, origin, attempts: call.attempts });
       if (emit) ended({ status: response.status, source: sourceOf(response) });
       let unfollow = (): void => {};
       const body = watchBody(response, {
-        holds: release !== undefined,
+        holds: true,
         settled(how, error) {
           unfollow();
           release?.();
@@ -217,7 +240,15 @@ function perform(handler: Handler, request: Request, call: Call, release?: () =>
 function bypassable(policy: Policy, next: Handler, home: Home): Handler {
   const { option } = traitsOf(policy);
   const inside = policy(next, home);
-  return (request, call) => (call.options[option] === false ? next : inside)(request, call);
+  return (request, call) => {
+    if (call.options[option] === false) return next(request, call);
+    try {
+      return inside(request, call);
+    } catch (error) {
+      // Options of the call that cannot be meant, or a bug of somebody's: above, everything is waiting for a promise.
+      return Promise.reject(error);
+    }
+  };
 }
 
 /** A signal that aborts with the caller's and with the pipeline, whichever is first. */
@@ -232,7 +263,19 @@ function linked(caller: AbortSignal, closing: AbortSignal): { signal: AbortSigna
   };
 }
 
+const isString = (value: unknown): boolean => typeof value === 'string';
+const isFunction = (value: unknown): boolean => typeof value === 'function';
+const isMatch = (value: unknown): boolean =>
+  isString(value) || isFunction(value) || isFunction((value as { test?: unknown } | undefined)?.test);
+
+function checked<T>(option: string, value: T, is: (value: unknown) => boolean, expected: string): T {
+  if (is(value)) return value;
+  throw new ConfigurationError(option, value, `expected ${expected}`);
+}
+
 function checkNames(options: object, known: ReadonlySet<string>): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
+    throw new ConfigurationError('holdfast', options, 'expected an object of options by policy');
   // Switching off what is not there is no mistake.
   for (const [name, value] of Object.entries(options))
     if (!known.has(name) && value !== false && value !== undefined)

@@ -1,3 +1,4 @@
+import { isNamed, type Policy } from '../core/contract.ts';
 import { ConfigurationError } from '../core/errors.ts';
 import { type HoldfastFetch, type PipelineOptions, pipeline } from '../core/pipeline.ts';
 import { type FetchOptions, type StandardOptions, standard } from './standard.ts';
@@ -9,7 +10,10 @@ export type Partitioned =
 
 export type CreateFetchOptions = StandardOptions & PipelineOptions<FetchOptions> & Partitioned;
 
-const POLICIES = ['timeout', 'retry', 'breaker', 'staleCache', 'outbox'];
+/** Those take plain options; of the others, what their factory made. */
+const BUILT_IN = ['timeout', 'retry', 'breaker'];
+const IMPORTED = ['dedupe', 'fallback', 'outbox', 'staleCache', 'hedge', 'failover', 'bulkhead', 'rateLimit'];
+const POLICIES = [...BUILT_IN, ...IMPORTED];
 const PIPELINE = ['name', 'fetch', 'host', 'partition', 'onEvent', 'routes', 'waitUntil'];
 
 /**
@@ -19,6 +23,8 @@ const PIPELINE = ['name', 'fetch', 'host', 'partition', 'onEvent', 'routes', 'wa
  * @throws {ConfigurationError} on unknown, wrong or contradictory options.
  */
 export function createFetch(options: CreateFetchOptions = {}): HoldfastFetch<FetchOptions> {
+  if (typeof options !== 'object' || options === null)
+    throw new ConfigurationError('options', options, 'expected an object');
   for (const [name, value] of Object.entries(options)) {
     if (!POLICIES.includes(name) && !PIPELINE.includes(name))
       throw new ConfigurationError(
@@ -26,7 +32,7 @@ export function createFetch(options: CreateFetchOptions = {}): HoldfastFetch<Fet
         value,
         `unknown option; known: ${[...POLICIES, ...PIPELINE].join(', ')}`,
       );
-    if ((name === 'staleCache' || name === 'outbox') && value && typeof value !== 'function')
+    if (IMPORTED.includes(name) && value && !(isNamed(value) && (value as Policy).name === name))
       throw new ConfigurationError(name, value, `expected what ${name}() returns`);
   }
   return pipeline<FetchOptions>(standard(options), options);

@@ -7,9 +7,13 @@ import ky, {
   type Options,
   type ResponsePromise,
 } from 'ky';
-import { ConfigurationError, HoldfastError, NetworkError } from '../core/errors.ts';
+import { categoryOf } from '../core/category.ts';
+import { ConfigurationError, equipped, type Failure, HoldfastError, NetworkError } from '../core/errors.ts';
+import { outcomeOf } from '../core/outcome.ts';
 import { asyncDispose, type HoldfastFetch, type PipelineOptions } from '../core/pipeline.ts';
 import { isQueued } from '../core/source.ts';
+import { isProblem, problemFrom } from '../http/problem.ts';
+import type { CallFallback } from '../policies/fallback.ts';
 import type { RetryOptions, RetryState } from '../policies/retry/options.ts';
 import type { TimeoutOptions } from '../policies/timeout.ts';
 import { type CreateFetchOptions, createFetch, type Partitioned } from './fetch.ts';
@@ -73,6 +77,10 @@ const OURS = [
   'breaker',
   'staleCache',
   'outbox',
+  'dedupe',
+  'fallback',
+  'hedge',
+  'failover',
   'name',
   'fetch',
   'host',
@@ -83,7 +91,16 @@ const OURS = [
 ];
 
 /** What a call may say of policies, besides `timeout` and `retry`, which are ky's names, too. */
-const PER_CALL = ['breaker', 'staleCache', 'outbox', 'waitUntil'] as const;
+const PER_CALL = [
+  'breaker',
+  'staleCache',
+  'outbox',
+  'dedupe',
+  'fallback',
+  'hedge',
+  'failover',
+  'waitUntil',
+] as const;
 
 /**
  * ky's face over the policies: every ky option as ky means it, but for the table in `docs/ky.md`.
@@ -165,15 +182,17 @@ const bridge =
       return await pipeline(input, init);
     } catch (error) {
       if (!(error instanceof NetworkError)) throw error;
-      const { code, category, transient, callId, origin, attempts } = error;
+      const { code, category, transient, callId, origin, attempts, retryAt } = error as NetworkError &
+        Failure;
       const request = input as Request;
-      throw Object.assign(new KyNetworkError(request, { cause: error }), {
+      throw equipped(new KyNetworkError(request, { cause: error }), {
         code,
         category,
         transient,
         callId,
         origin,
         attempts,
+        retryAt,
       });
     }
   };
@@ -219,6 +238,12 @@ function plainForKy(options: object): Record<string, unknown> {
       );
     if (plain[name] === true) plain[name] = {};
   }
+  const fallback = plain.fallback as CallFallback | undefined;
+  // A function passes the merge as it is; a response or an instance would not.
+  if (typeof fallback?.with === 'object' && fallback.with) {
+    const answer = fallback.with;
+    plain.fallback = { ...fallback, with: () => (answer instanceof Response ? answer.clone() : answer) };
+  }
   return plain;
 }
 
@@ -236,7 +261,11 @@ const translation = (forced: number) => (given: Options) => {
   const { beforeRetry = [] } = hooks ?? {};
   const spoken = retrying(retry, beforeRetry, given);
   if (spoken !== undefined) holdfast.retry = spoken;
-  if (beforeRetry.length > 0) given.hooks = { ...hooks, beforeRetry: [stopIfStopped, ...beforeRetry] };
+  given.hooks = {
+    ...hooks,
+    ...(beforeRetry.length > 0 && { beforeRetry: [stopIfStopped, ...beforeRetry] }),
+    beforeError: [withFacts, ...(hooks?.beforeError ?? [])],
+  };
   Object.assign(options, {
     holdfast,
     timeout: false,
@@ -246,6 +275,20 @@ const translation = (forced: number) => (given: Options) => {
       limit: limitOf(retry, forced),
       shouldRetry: ({ error }: { error: Error }) => error instanceof StoppedError,
     },
+  });
+};
+
+/** An answer that ky makes an error has the facts of every other error, and what the server says of the problem. */
+const withFacts: NonNullable<Hooks['beforeError']>[number] = ({ error }) => {
+  if (!(error instanceof HTTPError)) return error;
+  const { response, data } = error;
+  const category = categoryOf(response);
+  if (isProblem(response)) Object.assign(error, { problem: problemFrom(data) });
+  return equipped(error, {
+    code: `http-${response.status}`,
+    category: category ?? 'unknown',
+    transient: category === 'server' || category === 'rate-limit' || category === 'timeout',
+    ...outcomeOf(response),
   });
 };
 
@@ -277,7 +320,11 @@ function retrying(retry: unknown, hooks: NonNullable<Hooks['beforeRetry']>, opti
   });
   return {
     ...(own ?? { limit: limitOf(retry, 0) }),
-    ...(shouldRetry && { shouldRetry: (state: RetryState) => shouldRetry(explained(state) as never) }),
+    // ky asks only of failures.
+    ...(shouldRetry && {
+      shouldRetry: (state: RetryState) =>
+        state.response?.ok ? undefined : shouldRetry(explained(state) as never),
+    }),
     ...(hooks.length > 0 && {
       beforeRetry: async (state: RetryState) => {
         for (const hook of hooks) {

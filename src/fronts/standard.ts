@@ -2,6 +2,7 @@ import type { Policy } from '../core/contract.ts';
 import { type Breaker, breaker } from '../policies/breaker/breaker.ts';
 import type { BreakerOptions } from '../policies/breaker/options.ts';
 import type { CallStaleCache, StaleCache } from '../policies/cache/cache.ts';
+import type { CallFallback } from '../policies/fallback.ts';
 import type { CallOutbox } from '../policies/outbox/options.ts';
 import type { Outbox } from '../policies/outbox/outbox.ts';
 import type { RetryOption } from '../policies/retry/options.ts';
@@ -14,8 +15,16 @@ export interface StandardOptions {
   readonly retry?: RetryOption | undefined;
   /** Options, or a breaker that other pipelines share. */
   readonly breaker?: BreakerOptions | Breaker | false | undefined;
+  /** `dedupe()` */
+  readonly dedupe?: Policy | undefined;
+  /** `fallback(answer)` */
+  readonly fallback?: Policy | undefined;
   readonly staleCache?: StaleCache | undefined;
   readonly outbox?: Outbox | undefined;
+  /** `hedge()` */
+  readonly hedge?: Policy | undefined;
+  /** `failover({ origins })` */
+  readonly failover?: Policy | undefined;
 }
 
 /** What one call (or a route, or `configure`) may say. `false` switches a policy off. */
@@ -26,6 +35,10 @@ export interface FetchOptions {
   readonly staleCache?: CallStaleCache | boolean | undefined;
   /** `true` or options: this write is kept until it is delivered. */
   readonly outbox?: CallOutbox | boolean | undefined;
+  readonly dedupe?: boolean | undefined;
+  readonly fallback?: CallFallback | boolean | undefined;
+  readonly hedge?: boolean | undefined;
+  readonly failover?: boolean | undefined;
   /** Takes work that outlives this response; in workers `ctx.waitUntil`. */
   readonly waitUntil?: ((work: Promise<unknown>) => void) | undefined;
 }
@@ -37,12 +50,16 @@ export interface FetchOptions {
  */
 export function standard(options: StandardOptions = {}): Policy[] {
   // What is switched off for the pipeline may still be switched on for a call, except what has to have a state.
-  const { timeout, outbox, staleCache } = options;
+  const { timeout } = options;
   const policies: (Policy | false | undefined)[] = [
-    outbox,
-    staleCache,
+    options.dedupe,
+    options.fallback,
+    options.outbox,
+    options.staleCache,
     totalTimeout(timeout),
     retry(options.retry),
+    options.hedge,
+    options.failover,
     options.breaker !== false &&
       (typeof options.breaker === 'function' ? options.breaker : breaker(options.breaker)),
     attemptTimeout(timeout),

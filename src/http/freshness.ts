@@ -51,9 +51,11 @@ export function freshFor(headers: Headers, receivedAt: number): number {
  */
 export function mayBeStale(headers: Headers, receivedAt: number, age: number, maxStale: number): boolean {
   const directives = cacheControl(headers);
+  // Fresh or not: it may not be used without a word of the origin (RFC 9111, 5.2.2.4).
+  if (directives.has('no-cache')) return false;
   const late = age - freshFor(headers, receivedAt);
   if (late <= 0) return true;
-  if (directives.has('must-revalidate') || directives.has('no-cache')) return false;
+  if (directives.has('must-revalidate')) return false;
   const allowed = seconds(directives, 'stale-if-error');
   return late <= (allowed === undefined ? maxStale : allowed * 1000);
 }

@@ -31,18 +31,22 @@ const DEFAULTS = { total: 30_000, attempt: 10_000, idle: 10_000 };
 /** Uploads larger than this take a time that nobody can guess. */
 const LARGE_UPLOAD = 256_000;
 
-function readLimits(given: unknown): Limits {
-  const options =
-    given === false
-      ? { total: given, attempt: given, idle: given }
-      : typeof given === 'object'
-        ? (given as TimeoutOptions)
-        : { attempt: given as Duration };
+const asObject = (given: unknown): TimeoutOptions =>
+  given === false
+    ? { total: given, attempt: given, idle: given }
+    : typeof given === 'object'
+      ? (given as TimeoutOptions)
+      : { attempt: given as Duration };
+
+/** @param own What is said last; where it contradicts `base`, it wins. */
+function readLimits(base: unknown, own: unknown = base): Limits {
+  const last = asObject(own);
+  const options = own === base ? last : { ...asObject(base), ...last };
   const read = readOptions('timeout', options, { total: limit, attempt: limit, idle: limit }, DEFAULTS);
   const guessed = { total: options.total === undefined, attempt: options.attempt === undefined };
   if (read.attempt > read.total) {
-    if (guessed.total) read.total = read.attempt;
-    else if (guessed.attempt) read.attempt = read.total;
+    if (last.total === undefined) read.total = read.attempt;
+    else if (last.attempt === undefined) read.attempt = read.total;
     else if (read.attempt !== Infinity)
       throw new ConfigurationError(
         'timeout.attempt',
@@ -56,9 +60,7 @@ function readLimits(given: unknown): Limits {
 /** What the limits of a pipeline are where a call names none. */
 function limitsFor(base: TimeoutOption | undefined): (call: Call) => Limits {
   const standard = readLimits(base ?? {});
-  const merged = memoized((own) =>
-    readLimits(typeof base === 'object' && typeof own === 'object' ? { ...base, ...own } : own),
-  );
+  const merged = memoized((own) => readLimits(base ?? {}, own));
   return ({ options: { timeout } }) => (timeout === undefined ? standard : merged(timeout));
 }
 

@@ -39,7 +39,7 @@ describe('what cannot be meant', () => {
     ['', "timeout: '' is not allowed"],
     ['5constructor', "timeout: '5constructor' is not allowed"],
     [null, 'timeout: null is not allowed'],
-    [{ a: 1 }, 'timeout: {"a":1} is not allowed'],
+    [{ a: 1 }, 'timeout: { a: … } is not allowed'],
     [true, 'timeout: true is not allowed'],
     [() => 5, 'timeout: a function is not allowed'],
     [5n, 'timeout: 5 is not allowed'],

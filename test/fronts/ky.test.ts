@@ -344,3 +344,34 @@ test.each<[object, RegExp]>([
 ])('an option that cannot be meant is refused with a reason: %j', (options, message) => {
   expect(() => createClient(options as never)).toThrow(message);
 });
+
+test('an HTTP error has the facts of every other error, and the server’s problem details', async () => {
+  const { api, origin } = scene({ retry: { limit: 1 } });
+  const seen: unknown[] = [];
+  origin.replies(
+    status(503),
+    new Response('{"title":"Sold out"}', {
+      status: 409,
+      headers: { 'content-type': 'application/problem+json' },
+    }),
+  );
+  const hooks = {
+    beforeError: [
+      ({ error }: { error: Error }) => {
+        seen.push((error as Error & { category?: unknown }).category);
+        return error;
+      },
+    ],
+  };
+  const error = await api.get('x', { hooks }).catch((thrown) => thrown);
+  expect(isHTTPError(error)).toBe(true);
+  expect(error).toMatchObject({
+    code: 'http-409',
+    category: 'conflict',
+    transient: false,
+    origin: ORIGIN,
+    attempts: [{ status: 503 }, { status: 409 }],
+    problem: { type: 'about:blank', title: 'Sold out' },
+  });
+  expect(seen).toEqual(['conflict']);
+});

@@ -103,6 +103,10 @@ export function breaker(options: BreakerOptions = {}): Breaker {
     });
   };
 
+  /** `https://a.example/` is meant for its origin. */
+  const known = (origin: string): string =>
+    settings.key || !URL.canParse(origin) ? origin : new URL(origin).origin;
+
   const policy: Policy = (next, home) => {
     const { emit } = home;
     clock ??= home.host.clock;
@@ -266,10 +270,10 @@ export function breaker(options: BreakerOptions = {}): Breaker {
       return states;
     },
     isolate(origin: string) {
-      circuits.set(origin, { is: 'isolated', times: 0 });
+      circuits.set(known(origin), { is: 'isolated', times: 0 });
     },
     reset(origin?: string) {
-      for (const each of origin === undefined ? [...circuits.entries()].map(([known]) => known) : [origin])
+      for (const each of origin === undefined ? [...circuits.entries()].map(([key]) => key) : [known(origin)])
         circuits.reset(each);
     },
     subscribe(listener: (change: CircuitChange) => void) {

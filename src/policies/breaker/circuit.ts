@@ -49,6 +49,8 @@ interface FailedCall {
 export class Circuits {
   readonly #settings: Settings;
   readonly #circuits: PerOrigin<Circuit>;
+  /** They are somebody's order, which is not forgotten however many origins come after. */
+  readonly #isolated = new Map<string, Circuit>();
   /** Called after every change of state. */
   readonly #changed: (key: string, from: Circuit, to: Circuit) => void;
 
@@ -59,7 +61,7 @@ export class Circuits {
   }
 
   get(key: string): Circuit {
-    return this.#circuits.get(key);
+    return (this.#isolated.size > 0 && this.#isolated.get(key)) || this.#circuits.get(key);
   }
 
   entries(): IterableIterator<[string, Circuit]> {
@@ -68,6 +70,8 @@ export class Circuits {
 
   set(key: string, to: Circuit): void {
     const from = this.get(key);
+    if (to.is === 'isolated') this.#isolated.set(key, to);
+    else this.#isolated.delete(key);
     this.#circuits.set(key, to);
     this.#changed(key, from, to);
   }

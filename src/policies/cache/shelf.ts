@@ -25,8 +25,9 @@ const PREFIX = 'copy ';
 const keyOf = (partition: string, url: string, varying: Varying): string =>
   `${prefixOf(partition, url)}${JSON.stringify(varying)}`;
 
+/** A fragment is the page's own business and never reaches the origin. */
 const prefixOf = (partition: string, url: string): string =>
-  `${PREFIX}${encodeURIComponent(partition)} ${url} `;
+  `${PREFIX}${encodeURIComponent(partition)} ${url.split('#', 1)[0]} `;
 
 /** The copies in a store: found by partition, URL and varying headers; bounded in number and bytes. */
 export class Shelf {

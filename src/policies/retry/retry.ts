@@ -1,5 +1,5 @@
 import { follow } from '../../core/abort.ts';
-import { dropBody, snapshotOf } from '../../core/body.ts';
+import { dropBody, snapshotOf, watchBody } from '../../core/body.ts';
 import { memoized } from '../../core/check.ts';
 import { sleep, within } from '../../core/clock.ts';
 import { type Call, type Handler, named, type Policy } from '../../core/contract.ts';
@@ -37,7 +37,7 @@ export function retry(base: RetryOption = {}): Policy {
     // The usual call has no body and succeeds: it should cost as little as may be.
     if (request.body === null) return begin(calls, () => request);
     // Before the first attempt: afterwards the body is gone.
-    return replay(request, plan.bodyLimit).then((again) => begin(calls, again));
+    return within(Infinity, call, replay(request, plan.bodyLimit)).then((again) => begin(calls, again));
   });
 }
 
@@ -138,10 +138,15 @@ const isRefusal = (error: unknown): boolean => error instanceof CircuitOpenError
 async function whole(response: Response, call: Call, { bodyLimit }: Plan): Promise<Response> {
   if (!response.body || response.headers.get('content-type')?.startsWith('text/event-stream'))
     return response;
+  // A failure of a watched body is ours, whatever the engine calls it; and the caller may leave meanwhile.
+  const body = watchBody(response, {});
+  const unfollow = follow(call.signal, (reason) => body?.break(reason));
   try {
     await snapshotOf(response.clone(), bodyLimit);
+    unfollow();
     return response;
   } catch (error) {
+    unfollow();
     dropBody(response);
     const { attempts } = call;
     const last = attempts.at(-1);

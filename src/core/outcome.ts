@@ -1,0 +1,23 @@
+import type { Attempt } from './attempt.ts';
+
+/** What is known of the call that a response is the answer of. */
+export interface Outcome {
+  readonly callId: string;
+  readonly origin: string;
+  /** Every request that went over the wire for it, oldest first. */
+  readonly attempts: readonly Attempt[];
+}
+
+const outcomes = new WeakMap<Response, Outcome>();
+
+/** Said by the pipeline when it hands a response over. */
+export function concludes(response: Response, outcome: Outcome): void {
+  outcomes.set(response, outcome);
+}
+
+/**
+ * How a call came to its response: its id and its attempts, which for a failure stand in the error.
+ *
+ * @returns `undefined` for a response that no pipeline gave, or for a clone.
+ */
+export const outcomeOf = (response: Response): Outcome | undefined => outcomes.get(response);

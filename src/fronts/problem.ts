@@ -1,0 +1,84 @@
+import { dropBody, snapshotOf } from '../core/body.ts';
+import { categoryOf } from '../core/category.ts';
+import { systemClock } from '../core/clock.ts';
+import type { Category, Failure } from '../core/errors.ts';
+import { isProblem, PROBLEM_JSON, type ProblemDetails, problemFrom } from '../http/problem.ts';
+
+/** More than this is no description of a problem. In bytes. */
+const LONGEST = 64_000;
+
+/**
+ * The problem details of an answer (RFC 9457), from a copy: the body can still be read.
+ *
+ * @returns `undefined` where there are none, they cannot be read, or are longer than 64 kB.
+ */
+export async function problemOf(response: Response): Promise<ProblemDetails | undefined> {
+  if (!isProblem(response) || response.bodyUsed) return undefined;
+  const copy = response.clone();
+  try {
+    const bytes = await snapshotOf(copy, LONGEST);
+    return bytes && problemFrom(JSON.parse(new TextDecoder().decode(bytes)));
+  } catch {
+    dropBody(copy);
+    return undefined;
+  }
+}
+
+/** What a client of ours may know: that something behind us failed, not what. */
+const STATUSES: Readonly<Record<Category, number>> = {
+  network: 502,
+  timeout: 504,
+  'rate-limit': 503,
+  server: 502,
+  client: 502,
+  auth: 502,
+  validation: 422,
+  conflict: 409,
+  parse: 502,
+  'circuit-open': 503,
+  capacity: 503,
+  storage: 503,
+  aborted: 503,
+  configuration: 500,
+  unknown: 500,
+};
+
+const TITLES: Readonly<Record<number, string>> = {
+  409: 'Conflict',
+  422: 'Unprocessable Content',
+  500: 'Internal Server Error',
+  502: 'Bad Gateway',
+  503: 'Service Unavailable',
+  504: 'Gateway Timeout',
+};
+
+export interface ProblemResponseOptions {
+  /** Other statuses for some categories, such as `{ 'rate-limit': 429 }`. */
+  readonly statuses?: Partial<Record<Category, number>>;
+  /** Default: the id of the call that failed. */
+  readonly requestId?: string;
+  /** Members of your own (RFC 9457, 3.2); they are not checked for secrets. */
+  readonly extensions?: Readonly<Record<string, unknown>>;
+  /** Wall time in ms. Default: now. */
+  readonly now?: number;
+}
+
+/**
+ * The answer of a server whose own call has failed: `application/problem+json` (RFC 9457) with a status by the category of
+ * the error, `Retry-After` where the error knows when to come back, and the request id. Nothing of the error's message,
+ * origin, attempts or cause.
+ *
+ * @param error What was thrown, or a response that is a failure.
+ */
+export function toProblemResponse(error: unknown, options: ProblemResponseOptions = {}): Response {
+  const { statuses, extensions, now = systemClock.now() } = options;
+  const category = categoryOf(error) ?? 'unknown';
+  const { callId, retryAt } = (error ?? {}) as Partial<Failure>;
+  const requestId = options.requestId ?? callId;
+  const status = statuses?.[category] ?? STATUSES[category];
+  const headers = new Headers({ 'content-type': PROBLEM_JSON, 'cache-control': 'no-store' });
+  if (typeof retryAt === 'number')
+    headers.set('retry-after', String(Math.max(1, Math.ceil((retryAt - now) / 1000))));
+  const problem = { ...extensions, type: 'about:blank', title: TITLES[status], status, category, requestId };
+  return new Response(JSON.stringify(problem), { status, headers });
+}

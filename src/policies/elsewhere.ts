@@ -1,0 +1,67 @@
+import type { Rule } from '../core/check.ts';
+import { ConfigurationError } from '../core/errors.ts';
+import { originOf } from '../core/origins.ts';
+import { remember } from '../core/replay.ts';
+
+/** What Fetch ("HTTP-redirect fetch") and its implementations take off on the way to another origin. */
+const CREDENTIALS = ['authorization', 'proxy-authorization', 'cookie'];
+
+/**
+ * The same request to another origin: same method, path, query, headers and body.
+ *
+ * Credentials go only to the request's own origin and to those in `credentialsFor`: elsewhere `Authorization`,
+ * `Proxy-Authorization` and `Cookie` are left out, and `credentials: 'include'` becomes `'same-origin'`. A secret in a
+ * header of the application's own (`X-Api-Key`) or in the URL cannot be known for one.
+ *
+ * @param body What to send; the body of `request` may have been read.
+ */
+export function toOrigin(
+  request: Request,
+  origin: string,
+  credentialsFor: readonly string[],
+  body?: BodyInit | null,
+): Request {
+  const own = originOf(request.url);
+  if (origin === own && body === undefined) return request;
+  const headers = new Headers(request.headers);
+  let { mode, credentials } = request;
+  if (origin !== own && !credentialsFor.includes(origin)) {
+    for (const name of CREDENTIALS) headers.delete(name);
+    if (credentials === 'include') credentials = 'same-origin';
+  }
+  // Only the browser itself navigates.
+  if (mode === 'navigate') mode = 'same-origin';
+  const { method, cache, redirect, referrer, referrerPolicy, integrity, keepalive } = request;
+  const init: RequestInit & Record<string, unknown> = {
+    mode,
+    credentials,
+    cache,
+    redirect,
+    referrerPolicy,
+    integrity,
+    keepalive,
+  };
+  // Runtimes without a name for it refuse it, or say nothing.
+  for (const name in init) if (!init[name]) delete init[name];
+  // That is the page, and not a URL; an empty one says that nobody is to know.
+  if (referrer !== undefined && referrer !== 'about:client') init.referrer = referrer;
+  if (body instanceof ReadableStream) init.duplex = 'half';
+  const url = origin + request.url.slice(own.length);
+  return remember(new Request(url, { ...init, method, headers, body: body ?? null, signal: null }), body);
+}
+
+/** `'https://api.example.com'`: what `new URL(url).origin` says, and nothing behind it but perhaps a slash. */
+export const origin: Rule<string> = (value, option) => {
+  const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined;
+  if (url && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/` && !/[?#]/.test(value as string))
+    return url.origin;
+  throw new ConfigurationError(option, value, "expected an origin such as 'https://api.example.com'");
+};
+
+/** At least two different origins. */
+export const origins: Rule<string[]> = (value, option) => {
+  if (!Array.isArray(value)) throw new ConfigurationError(option, value, 'expected a list of origins');
+  const read = value.map((each) => origin(each, option));
+  if (read.length >= 2 && new Set(read).size === read.length) return read;
+  throw new ConfigurationError(option, value, 'expected at least two origins, each once');
+};

@@ -1,0 +1,145 @@
+import { dropBody } from '../core/body.ts';
+import { list, oneOf, readOptions, size, span } from '../core/check.ts';
+import { type Call, type Handler, named, type Policy } from '../core/contract.ts';
+import type { Duration, Size } from '../core/durations.ts';
+import { ConfigurationError, isFailure } from '../core/errors.ts';
+import { hasBody, keepable, knownSize } from '../core/replay.ts';
+import { IDEMPOTENCY_KEY, IDEMPOTENT_METHODS } from '../http/idempotency.ts';
+import { origin, origins, toOrigin } from './elsewhere.ts';
+
+export interface FailoverOptions {
+  /** At least two origins that serve the same, the preferred one first: `'https://eu.example.com'`. */
+  readonly origins: readonly string[];
+  /** Where to begin: `'ordered'` with the first, `'spread'` with one that chance chooses, once. Default `'ordered'`. */
+  readonly order?: 'ordered' | 'spread';
+  /** How long all calls stay with the origin that answered before one of them tries the preferred one. Default 1 min. */
+  readonly stickyFor?: Duration;
+  /** Origins that may have the credentials of a request to another one. Default none. */
+  readonly credentialsFor?: readonly string[];
+  /** How much of a body that can be read only once is kept for the next origin. Default 1 MB. */
+  readonly bodyLimit?: Size;
+}
+
+interface Settings {
+  origins: string[];
+  order: 'ordered' | 'spread';
+  stickyFor: number;
+  credentialsFor: string[];
+  bodyLimit: number;
+}
+
+/** Answers of a gateway whose origin is down; a 500 is the origin's own word. */
+const DOWN = [502, 503, 504];
+
+/**
+ * Asks the next origin of a list when one does not answer: after a network error, an attempt that ran out of time, 502,
+ * 503 or 504, and where the circuit is open or a limit of ours is reached. Each origin is asked once; the last answer or
+ * error counts. A call to an origin that is not in the list passes.
+ *
+ * What may have arrived goes to another origin only if its method is idempotent or it carries an `Idempotency-Key` (which
+ * all origins must know then) and its body can be sent again; what a refusal of ours kept here always does.
+ *
+ * Elsewhere than to its own origin, a request has its `Authorization`, `Proxy-Authorization`, `Cookie` and `credentials:
+ * 'include'` only where `credentialsFor` says so. All attempts of a pass have the same number; they differ in `origin`.
+ */
+export function failover(options: FailoverOptions): Policy {
+  const settings = readOptions<Settings>(
+    'failover',
+    options,
+    {
+      origins,
+      order: oneOf('ordered', 'spread'),
+      stickyFor: span,
+      credentialsFor: list(origin),
+      bodyLimit: size,
+    },
+    { origins: [], order: 'ordered', stickyFor: 60_000, credentialsFor: [], bodyLimit: 1_000_000 },
+  );
+  const { origins: all, stickyFor } = settings;
+  if (all.length === 0)
+    throw new ConfigurationError('failover.origins', undefined, 'expected a list of origins');
+  let home = settings.order === 'ordered' ? 0 : undefined;
+  /** The origin that answered last after another had not; until then calls stay with it. */
+  let stuck = { at: -1, until: 0 };
+
+  /** Where a call begins. One call at a time tries whether home is there again, if it loses nothing by that. */
+  const beginning = ({ host }: Call, repeatable: boolean): { start: number; probe: boolean } => {
+    home ??= Math.floor(host.random() * all.length);
+    if (stuck.at < 0) return { start: home, probe: false };
+    const now = host.clock.ticks();
+    const probe = repeatable && now >= stuck.until;
+    if (probe) stuck.until = now + stickyFor;
+    return { start: probe ? home : stuck.at, probe };
+  };
+
+  const pass = async (next: Handler, request: Request, call: Call): Promise<Response> => {
+    const repeatable = IDEMPOTENT_METHODS.includes(request.method) || request.headers.has(IDEMPOTENCY_KEY);
+    const kept = await keptBody(request, repeatable, settings.bodyLimit);
+    const { start, probe } = beginning(call, repeatable && kept !== null);
+    let current = request;
+    for (let tried = 0; ; tried++) {
+      const at = (start + tried) % all.length;
+      const to = all[at] as string;
+      // A body that is not kept goes on as the stream it is, unread by whoever refused it.
+      if (tried > 0 || to !== call.origin)
+        current = toOrigin(request, to, settings.credentialsFor, kept === null ? current.body : kept);
+      const sent = call.attempts.length;
+      let response: Response | undefined;
+      let error: unknown;
+      try {
+        response = await next(current, { ...call, origin: to });
+      } catch (thrown) {
+        error = thrown;
+      }
+      // A retry further in may have sent something before it was refused. The log alone does not tell: what has just run
+      // out of time is not in it yet.
+      const refused = isRefusal(error) && call.attempts.length === sent;
+      const down = response ? DOWN.includes(response.status) : isDown(error);
+      if (!down && response && (tried > 0 || probe))
+        stuck = at === home ? { at: -1, until: 0 } : { at, until: call.host.clock.ticks() + stickyFor };
+      const goesOn =
+        down && !call.signal.aborted && tried + 1 < all.length && (refused || (repeatable && kept !== null));
+      if (!goesOn) {
+        if (response) return response;
+        throw error;
+      }
+      dropBody(response);
+      call.emit?.({
+        type: 'failover',
+        callId: call.id,
+        origin: to,
+        to: all[(at + 1) % all.length] as string,
+        cause: response ? response.status : error,
+      });
+    }
+  };
+
+  return named(
+    'failover',
+    (next) => (request, call) =>
+      all.includes(call.origin) ? pass(next, request, call) : next(request, call),
+  );
+}
+
+/** A body as it can be sent again; `undefined` where there is none, `null` where it can be sent only once. */
+async function keptBody(
+  request: Request,
+  repeatable: boolean,
+  limit: number,
+): Promise<BodyInit | null | undefined> {
+  if (!hasBody(request)) return undefined;
+  // Firefox has no stream to hand on: there a body is held as a whole anyway.
+  if (request.body === undefined) return keepable(request, Infinity);
+  const known = knownSize(request);
+  return repeatable || known !== undefined ? keepable(request, Math.max(limit, known ?? 0)) : null;
+}
+
+/** Another origin may know better; what was thrown for the whole call is not the origin's. */
+const isDown = (error: unknown): boolean =>
+  isRefusal(error) ||
+  (isFailure(error) && (error.category === 'network' || error.code === 'timeout-attempt'));
+
+/** Of ours, before the attempt is sent. A body that is too large is so everywhere. */
+const isRefusal = (error: unknown): boolean =>
+  isFailure(error) &&
+  (error.category === 'circuit-open' || (error.category === 'capacity' && error.transient));

@@ -1,0 +1,178 @@
+import { dropBody } from '../core/body.ts';
+import { list, memoized, type Rule, readOptions, typed } from '../core/check.ts';
+import { within } from '../core/clock.ts';
+import { type Call, named, type Policy } from '../core/contract.ts';
+import { ClosedError, ConfigurationError } from '../core/errors.ts';
+import { facts, type ResponseFacts, rebuilt } from '../core/rebuild.ts';
+import { SOURCE_HEADER } from '../core/source.ts';
+
+/** What a function of the final failure is told besides the error. */
+export interface FallbackContext {
+  readonly request: Request;
+  readonly callId: string;
+  /** The final answer, where there was one (5xx or 429), to be read if need be; the error is `undefined` then. */
+  readonly response?: Response;
+}
+
+/** Gives the answer, or `undefined` for none: then the failure stands. */
+export type FallbackFunction = (error: unknown, context: FallbackContext) => unknown;
+
+/** A response, a function of the final failure, or a value that JSON can hold. */
+export type FallbackAnswer = Response | FallbackFunction | object | string | number | boolean | null;
+
+export interface FallbackOptions {
+  /** Methods that may be answered so; a write must not pretend that it was done. Default GET and HEAD. */
+  readonly methods?: readonly string[];
+}
+
+/** What one call may say. */
+export interface CallFallback extends FallbackOptions {
+  /** The answer for this call. */
+  readonly with?: FallbackAnswer;
+}
+
+/** A function of the application's own may never settle. */
+const PATIENCE = 10_000;
+
+/** Gives an answer, or `undefined`. */
+type Answer = (error: unknown, context: FallbackContext) => Promise<Response | undefined>;
+
+interface Plan {
+  with: Answer;
+  methods: string[];
+}
+
+/**
+ * The last word: an answer of the application's own in place of the final failure, which is an error or a response with
+ * 429 or 5xx. `sourceOf(response)` is `'fallback'`; a value is a 200 with JSON.
+ *
+ * The caller's abort, `ConfigurationError` and `ClosedError` stand. So does the failure where a function gives
+ * `undefined`, fails, or takes longer than 10 s; the event `fallback-failed` has the function's error then.
+ *
+ * @param answer For all calls; a call may give its own: `fallback: { with: … }`.
+ */
+export function fallback(answer: FallbackAnswer, options: FallbackOptions = {}): Policy {
+  const standard: Plan = {
+    ...readOptions('fallback', options, { methods }, { methods: ['GET', 'HEAD'] }),
+    with: answerOf(answer, 'fallback'),
+  };
+  const planOf = memoized((own) =>
+    own === true ? standard : readOptions<Plan>('fallback', own as object, rules, standard),
+  );
+
+  return named('fallback', (next) => (request, call) => {
+    const own = call.options.fallback;
+    let plan: Plan;
+    try {
+      plan = own === undefined ? standard : planOf(own);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    if (!plan.methods.includes(request.method)) return next(request, call);
+    return next(request, call).then(
+      (response) =>
+        response.status >= 500 || response.status === 429
+          ? answered(plan.with, request, call, { response })
+          : response,
+      (error) => answered(plan.with, request, call, { error }),
+    );
+  });
+}
+
+const methods: Rule<string[]> = list((value, option) => typed<string>('string')(value, option).toUpperCase());
+
+const answerOf: Rule<Answer> = (value, option) => {
+  if (typeof value === 'function') return ofFunction(value as FallbackFunction);
+  if (value instanceof Response) return ofResponse(value, option);
+  let json: string | undefined;
+  try {
+    json = JSON.stringify(value);
+  } catch {
+    // A circle, or a BigInt.
+  }
+  if (json === undefined)
+    throw new ConfigurationError(
+      option,
+      value,
+      'expected a Response, a function, or a value that JSON can hold',
+    );
+  return ofJson(json);
+};
+
+const rules: { [K in keyof Plan]: Rule<Plan[K]> } = { methods, with: answerOf };
+
+async function answered(
+  answer: Answer,
+  request: Request,
+  call: Call,
+  { response, error }: { response?: Response; error?: unknown },
+): Promise<Response> {
+  const { signal, id: callId, origin } = call;
+  if (!signal.aborted && !(error instanceof ClosedError) && !(error instanceof ConfigurationError)) {
+    const work = answer(error, { request, callId, ...(response && { response }) });
+    try {
+      const given = await within(PATIENCE, call, work);
+      if (given) {
+        call.emit?.({ type: 'fallback', callId, origin, cause: response ? response.status : error });
+        dropBody(response);
+        return given;
+      }
+    } catch (failed) {
+      // What comes too late is nobody's.
+      work.then(dropBody, () => {});
+      if (signal.aborted) {
+        dropBody(response);
+        throw signal.reason;
+      }
+      call.emit?.({ type: 'fallback-failed', callId, origin, error: failed });
+    }
+  }
+  if (response) return response;
+  throw error;
+}
+
+const ofFunction =
+  (answer: FallbackFunction): Answer =>
+  async (error, { response, ...context }) => {
+    // A copy, so that the failure can still be given when the function has read it.
+    const copy = response?.clone();
+    let given: unknown;
+    try {
+      given = await answer(error, copy ? { ...context, response: copy } : context);
+      if (given === undefined) return undefined;
+      if (!(given instanceof Response)) return await answerOf(given, 'fallback')(error, context);
+      return marked(given.body, facts(given), given.headers, context);
+    } finally {
+      if (!(given instanceof Response && given.body === copy?.body)) dropBody(copy);
+    }
+  };
+
+function ofResponse(response: Response, option: string): Answer {
+  if (response.bodyUsed || response.status === 0)
+    throw new ConfigurationError(option, response, 'expected a Response that can be read');
+  let body: ArrayBuffer | null | undefined = response.body === null ? null : undefined;
+  return async (_, context) => {
+    // Once: a clone for each use would make a chain of streams, each with a copy.
+    if (body === undefined) body = await response.clone().arrayBuffer();
+    return marked(body, facts(response), response.headers, context);
+  };
+}
+
+const ofJson =
+  (json: string): Answer =>
+  async (_, context) => {
+    const { url } = context.request;
+    const given: ResponseFacts = { status: 200, statusText: '', url, type: 'default', redirected: false };
+    return marked(json, given, { 'content-type': 'application/json' }, context);
+  };
+
+function marked(
+  body: BodyInit | null,
+  given: ResponseFacts,
+  headers: HeadersInit,
+  { request }: FallbackContext,
+): Response {
+  const own = new Headers(headers);
+  own.set(SOURCE_HEADER, 'fallback');
+  return rebuilt(request.method === 'HEAD' ? null : body, given, own);
+}

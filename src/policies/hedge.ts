@@ -1,0 +1,207 @@
+import { type Aborter, aborter, follow } from '../core/abort.ts';
+import { dropBody, watchBody } from '../core/body.ts';
+import { between, duration, list, type Rule, readOptions } from '../core/check.ts';
+import { type Call, named, type Policy } from '../core/contract.ts';
+import type { Duration } from '../core/durations.ts';
+import { PerOrigin } from '../core/origins.ts';
+import { hasBody } from '../core/replay.ts';
+import { origin, origins, toOrigin } from './elsewhere.ts';
+
+export interface HedgeOptions {
+  /**
+   * How long the first attempt may be silent. Default: as long as 95 of the last 100 answers of its origin took to their
+   * headers; until 20 are known there is no second attempt.
+   */
+  readonly delay?: Duration;
+  /** Share of the calls to an origin, from 0 to 1, that may have a second attempt; up to 5 are saved. Default 0.05. */
+  readonly share?: number;
+  /**
+   * Origins that serve the same: the second attempt for one of them goes to the next in the list, to the same path. Or a
+   * function from the call's origin to the one to ask (`undefined`: the same; where it fails there is no second attempt). Default: the call's own.
+   */
+  readonly origins?: readonly string[] | ((origin: string) => string | undefined);
+  /** Other origins that may have `Authorization`, `Cookie` and `credentials: 'include'`. Default none. */
+  readonly credentialsFor?: readonly string[];
+}
+
+interface Settings {
+  delay: number | undefined;
+  share: number;
+  origins: string[] | ((origin: string) => string | undefined);
+  credentialsFor: string[];
+}
+
+const SAFE = ['GET', 'HEAD', 'OPTIONS'];
+
+const SAVED_AT_MOST = 5;
+
+const serving: Rule<Settings['origins']> = (value, option) =>
+  typeof value === 'function' ? (value as (origin: string) => string | undefined) : origins(value, option);
+
+/**
+ * Sends a second attempt when the first has been silent for longer than usual, and gives the better answer: the first
+ * that is good, which is neither a network error nor 429 nor 5xx. The other one is given up. Where both fail the failure
+ * of the first is given. What fails before the delay is over is the retry's matter.
+ *
+ * Only GET, HEAD and OPTIONS without a body. The second attempt has the number of the first and a half: 1.5 is the hedge
+ * of 1.
+ *
+ * @see Dean and Barroso, The Tail at Scale, CACM 56(2), 2013: hedged requests after the 95th percentile.
+ */
+export function hedge(options: HedgeOptions = {}): Policy {
+  const settings = readOptions<Settings>(
+    'hedge',
+    options,
+    { delay: duration, share: between(0, 1), origins: serving, credentialsFor: list(origin) },
+    { delay: undefined, share: 0.05, origins: (own) => own, credentialsFor: [] },
+  );
+  const { share, credentialsFor } = settings;
+  const states = new PerOrigin(() => new State());
+
+  /** Where the second attempt goes; nowhere if the application's function fails, which is no reason to fail the call. */
+  const other = (own: string): string | undefined => {
+    const { origins } = settings;
+    if (typeof origins !== 'function') {
+      const at = origins.indexOf(own);
+      return at < 0 ? own : origins[(at + 1) % origins.length];
+    }
+    try {
+      return origin(origins(own) ?? own, 'hedge.origins');
+    } catch {
+      return undefined;
+    }
+  };
+
+  return named('hedge', (next) => (request, call) => {
+    if (!SAFE.includes(request.method) || hasBody(request)) return next(request, call);
+    const state = states.get(call.origin);
+    state.saved = Math.min(SAVED_AT_MOST, state.saved + share);
+    const { clock } = call.host;
+    const began = clock.ticks();
+    const delay = settings.delay ?? state.usual;
+    const learn = (response: Response): Response => {
+      if (settings.delay === undefined && isGood(response)) state.took(clock.ticks() - began);
+      return response;
+    };
+    if (delay === undefined || !state.mayHedge) {
+      const answer = next(request, call);
+      return settings.delay === undefined ? answer.then(learn) : answer;
+    }
+    if (call.signal.aborted) return Promise.reject(call.signal.reason);
+
+    return new Promise((resolve, reject) => {
+      const branches: Branch[] = [];
+      let over = false;
+
+      const settle = (winner?: Branch): void => {
+        over = true;
+        cancel();
+        unfollow();
+        for (const { own, outcome } of branches.filter((branch) => branch !== winner)) {
+          if (!outcome) own.abort(new DOMException('another attempt was faster', 'AbortError'));
+          dropBody(outcome?.response);
+        }
+      };
+
+      const give = (branch: Branch): void => {
+        settle(branch);
+        const { outcome, own } = branch;
+        const response = outcome?.response;
+        if (!response) {
+          reject(outcome?.error);
+          return;
+        }
+        watchBody(response, {
+          settled(how, error) {
+            // Firefox goes on receiving a body whose stream was given up; its request it lets go of.
+            if (how === 'broken') own.abort(error);
+          },
+        });
+        resolve(response);
+      };
+
+      const ended = (branch: Branch, outcome: Outcome): void => {
+        branch.outcome = outcome;
+        if (over) dropBody(outcome.response);
+        else compare(branch, outcome);
+      };
+
+      const compare = (branch: Branch, { response }: Outcome): void => {
+        const [first, second] = branches as [Branch, Branch?];
+        const good = response && isGood(response);
+        // Where the second was faster, the first takes at least so long.
+        if (good && (branch === first || !first.outcome)) learn(response);
+        if (good || !second) give(branch);
+        else if (first.outcome && second.outcome) give(first);
+      };
+
+      const send = (to: Request, derived: Call): void => {
+        const own = aborter();
+        const branch: Branch = { own, outcome: undefined };
+        branches.push(branch);
+        next(to, { ...derived, signal: own.signal }).then(
+          (response) => ended(branch, { response }),
+          (error) => ended(branch, { error }),
+        );
+      };
+
+      const sendSecond = (): void => {
+        // Others may have had the last one while this call waited.
+        if (!state.mayHedge) return;
+        const to = other(call.origin);
+        if (to === undefined) return;
+        state.saved--;
+        const attempt = call.attempt + 0.5;
+        call.emit?.({ type: 'hedge', callId: call.id, origin: call.origin, attempt, delay, to });
+        send(toOrigin(request, to, credentialsFor), { ...call, origin: to, attempt });
+      };
+
+      const cancel = clock.after(delay, sendSecond);
+      const unfollow = follow(call.signal, (reason) => {
+        over = true;
+        cancel();
+        for (const { own, outcome } of branches) {
+          own.abort(reason);
+          dropBody(outcome?.response);
+        }
+        reject(reason);
+      });
+      send(request, call);
+    });
+  });
+}
+
+interface Outcome {
+  readonly response?: Response;
+  readonly error?: unknown;
+}
+
+/** One of the attempts, and how it ended. */
+interface Branch {
+  readonly own: Aborter;
+  outcome: Outcome | undefined;
+}
+
+const isGood = ({ status }: Response): boolean => status < 500 && status !== 429;
+
+/** What is known of an origin: how long it usually takes, and how many second attempts it may still have. */
+class State {
+  /** The first is not paid for, so that a client of few calls has one. */
+  saved = 1;
+  /** The 95th percentile in ms; looked up again after every tenth answer. */
+  usual: number | undefined;
+  readonly #times: number[] = [];
+  #count = 0;
+
+  get mayHedge(): boolean {
+    // Twentieths do not add up to one.
+    return this.saved > 1 - 1e-9;
+  }
+
+  took(ms: number): void {
+    this.#times[this.#count++ % 100] = ms;
+    if (this.#count < 20 || this.#count % 10) return;
+    const sorted = [...this.#times].sort((a, b) => a - b);
+    this.usual = sorted[Math.ceil(sorted.length * 0.95) - 1];
+  }
+}

@@ -1,0 +1,156 @@
+import { describe, expect, test } from 'vitest';
+import { ConfigurationError } from '../../src/core/errors.ts';
+import { createFetch } from '../../src/fronts/fetch.ts';
+import { cachePolicy } from '../../src/policies/cache/cache.ts';
+import { retry } from '../../src/policies/retry/retry.ts';
+import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
+import { memoryStore } from '../../src/stores/memory.ts';
+import { hang, networkError, ok } from '../../src/testing/index.ts';
+import { ORIGIN, scenario } from '../support/scenario.ts';
+
+const URL_ = `${ORIGIN}/orders`;
+
+/** Firefox has no `request.body`, and no streams to send. */
+const hasStreams = 'body' in Request.prototype;
+
+describe('a request as options', () => {
+  test('has its method, headers and body, as with the platform’s fetch', async () => {
+    const { fetch, origin } = scenario([]);
+    const request = new Request('https://other.example/', {
+      method: 'POST',
+      body: 'hello',
+      headers: { 'x-a': '1' },
+    });
+    await fetch(URL_, request);
+    expect(origin.seen).toMatchObject([{ method: 'POST', url: URL_, body: hasStreams ? 'hello' : '' }]);
+    expect(origin.seen[0]?.headers.get('x-a')).toBe('1');
+  });
+
+  test('or of a class with getters', async () => {
+    const { fetch, origin } = scenario([]);
+    class Init {
+      get method(): string {
+        return 'PUT';
+      }
+      get body(): string {
+        return 'x';
+      }
+    }
+    await fetch(URL_, new Init());
+    expect(origin.seen).toMatchObject([{ method: 'PUT', body: 'x' }]);
+  });
+});
+
+describe('a partition', () => {
+  test.each<[string, () => unknown]>([
+    ['nobody', () => undefined],
+    ['an object', () => ({})],
+    ['nothing', () => ''],
+    ['a number', () => 5],
+  ])('that is %s is refused at each call', async (_, partition) => {
+    const { fetch, origin } = scenario([cachePolicy({ store: memoryStore() }, memoryStore)], {
+      partition: partition as () => string,
+    });
+    await expect(fetch(URL_)).rejects.toThrow(
+      /partition: .* is not allowed; expected an id that is not empty/,
+    );
+    expect(origin.seen).toEqual([]);
+  });
+});
+
+test('an answer that varies by credentials leaves none of them in the store', async () => {
+  const store = memoryStore();
+  const { fetch, origin, clock } = scenario([cachePolicy({ store }, () => store)], { partition: 'ann' });
+  const headers = (token: string) => ({ headers: { authorization: `Bearer ${token}` } });
+  origin.replies(ok('hers', { headers: { vary: 'Authorization, Cookie', 'cache-control': 'max-age=60' } }));
+  await (await fetch(URL_, headers('SECRET'))).text();
+  await clock.advance(10);
+  expect(JSON.stringify(await store.range({ prefix: '' }))).not.toContain('SECRET');
+  // The token was refreshed; she is still the same.
+  origin.otherwise(networkError());
+  expect(await (await fetch(URL_, headers('NEW'))).text()).toBe('hers');
+});
+
+test('no-cache is not served from a copy, fresh or not; a fragment does not make another copy', async () => {
+  const { fetch, origin, clock } = scenario([cachePolicy({ store: memoryStore() }, memoryStore)], {
+    partition: 'public',
+  });
+  origin.replies(ok('a', { headers: { 'cache-control': 'no-cache, max-age=60' } }));
+  await (await fetch(URL_)).text();
+  await clock.advance(10);
+  origin.replies(networkError());
+  await expect(fetch(URL_)).rejects.toThrow(TypeError);
+  origin.replies(ok('b', { headers: { 'cache-control': 'max-age=60' } }));
+  await (await fetch(`${URL_}#x`)).text();
+  await clock.advance(10);
+  origin.replies(networkError());
+  expect(await (await fetch(URL_)).text()).toBe('b');
+});
+
+test.skipIf(!hasStreams)('an abort ends a call whose body is still being read', async () => {
+  const { fetch, clock } = scenario([retry()]);
+  const controller = new AbortController();
+  const reason = new Error('mine');
+  clock.after(100, () => controller.abort(reason));
+  const body = new ReadableStream({}, { highWaterMark: 0 });
+  const init = { method: 'PUT', body, duplex: 'half', signal: controller.signal } as RequestInit;
+  await expect(fetch(URL_, init)).rejects.toBe(reason);
+});
+
+describe('limits of time', () => {
+  const limited = async (base: unknown, own: unknown): Promise<number> => {
+    const { fetch, origin, clock } = scenario([totalTimeout(base as never), attemptTimeout(base as never)]);
+    origin.otherwise(hang());
+    await expect(fetch(URL_, { holdfast: { timeout: own } })).rejects.toMatchObject({ name: 'TimeoutError' });
+    return clock.ticks();
+  };
+
+  test.each<[unknown, unknown, number]>([
+    ['60s', { idle: '1s' }, 60_000],
+    ['60s', { total: false }, 60_000],
+    [{ total: '5s', attempt: '2s' }, '3s', 3_000],
+    [{ total: '5s', attempt: '2s' }, '8s', 8_000],
+    [{ total: '5s', attempt: '2s' }, { total: '1s' }, 1_000],
+    [false, '3s', 3_000],
+  ])('of the client %j and of the call %j are one: %i ms', async (base, own, expected) => {
+    expect(await limited(base, own)).toBe(expected);
+  });
+});
+
+test('options that cannot be meant leave neither a timer nor a listener', async () => {
+  const { fetch, clock } = scenario([totalTimeout(), retry(), attemptTimeout()]);
+  await expect(fetch(URL_, { holdfast: { retry: -1 } })).rejects.toThrow(/retry\.limit: -1/);
+  expect(clock.pending).toBe(0);
+});
+
+test('`true` in a call keeps the options of its route', async () => {
+  const asked: unknown[] = [];
+  const spy = Object.defineProperty(
+    (next: never) => (request: Request, call: { options: Record<string, unknown> }) => {
+      asked.push(call.options.spy);
+      return (next as (request: Request, call: unknown) => Promise<Response>)(request, call);
+    },
+    'name',
+    { value: 'spy' },
+  );
+  const { fetch } = scenario([spy as never], { routes: [{ match: ORIGIN, spy: { lane: 'cart' } }] });
+  await fetch(URL_, { holdfast: { spy: true } });
+  expect(asked).toEqual([{ lane: 'cart' }]);
+});
+
+test.each<[object | null, RegExp]>([
+  [{ onEvent: 'x' }, /onEvent: 'x' is not allowed; expected a function/],
+  [{ fetch: 'x' }, /fetch: 'x' is not allowed; expected a function/],
+  [{ waitUntil: 5 }, /waitUntil: 5 is not allowed; expected a function/],
+  [{ name: 5 }, /name: 5 is not allowed; expected a string/],
+  [{ partition: 5 }, /partition: 5 is not allowed/],
+  [{ routes: {} }, /routes: \{\} is not allowed; expected a list/],
+  [{ routes: [{ match: 5 }] }, /routes\.match: 5 is not allowed/],
+  [{ retry: [] }, /retry: a list of 0 is not allowed; expected an object/],
+  [{ staleCache: () => {} }, /staleCache: a function is not allowed; expected what staleCache\(\) returns/],
+  [{ headers: { authorization: 'SECRET' } }, /headers: \{ authorization: … \} is not allowed/],
+  [null, /options: null is not allowed; expected an object/],
+])('%j cannot be meant', (options, message) => {
+  expect(() => createFetch(options as never)).toThrow(ConfigurationError);
+  expect(() => createFetch(options as never)).toThrow(message);
+});

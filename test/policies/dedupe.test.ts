@@ -1,0 +1,424 @@
+import { describe, expect, test } from 'vitest';
+import { ConfigurationError, NetworkError } from '../../src/core/errors.ts';
+import { rebuilt } from '../../src/core/rebuild.ts';
+import { dedupe } from '../../src/policies/dedupe.ts';
+import { retry } from '../../src/policies/retry/retry.ts';
+import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
+import {
+  brokenBody,
+  hang,
+  macrotask,
+  networkError,
+  ok,
+  type Step,
+  slow,
+  stalledBody,
+  status,
+  testHost,
+} from '../../src/testing/index.ts';
+import { ORIGIN, type Scenario, scenario } from '../support/scenario.ts';
+
+const URL_ = `${ORIGIN}/orders`;
+
+const textOf = (answer: Promise<Response>): Promise<string> => answer.then((response) => response.text());
+
+const outcome = (answer: Promise<Response>): Promise<unknown> =>
+  answer.then(
+    (response) => response.status,
+    (error) => error,
+  );
+
+/** Whether two calls made at once go over the wire as one. */
+async function shared(
+  scene: Scenario,
+  first: Parameters<Scenario['fetch']>,
+  second: Parameters<Scenario['fetch']>,
+): Promise<boolean> {
+  scene.origin.otherwise(slow(scene.clock, 100));
+  const before = scene.origin.seen.length;
+  const answers = [scene.fetch(...first), scene.fetch(...second)];
+  await Promise.all(answers.map(textOf));
+  return scene.origin.seen.length === before + 1;
+}
+
+/** An answer that never comes; tells when its request was given up, and why. */
+function silent(): { step: Step; aborted: () => unknown } {
+  let reason: unknown;
+  const step: Step = (_, signal) =>
+    new Promise(() => {
+      signal.addEventListener('abort', () => {
+        reason = signal.reason;
+      });
+    });
+  return { step, aborted: () => reason };
+}
+
+describe('identical reads at the same time', () => {
+  test('are one call, and each caller has a response of its own', async () => {
+    const scene = scenario([dedupe()]);
+    scene.origin.replies(slow(scene.clock, 100, () => ok('whole')));
+    const answers = await Promise.all([1, 2, 3, 4].map(() => scene.fetch(URL_)));
+    expect(new Set(answers).size).toBe(4);
+    expect(await Promise.all(answers.map((answer) => answer.text()))).toEqual(Array(4).fill('whole'));
+    expect(scene.origin.seen).toHaveLength(1);
+  });
+
+  test('tell whom they follow, and what went over the wire', async () => {
+    const scene = scenario([dedupe(), retry({ jitter: 'none' })]);
+    scene.origin.replies(status(503), ok());
+    await Promise.all([scene.fetch(URL_), scene.fetch(URL_)]);
+    const [leader, follower] = scene.told('call-ended');
+    expect(scene.told('deduplicated')).toEqual([
+      { type: 'deduplicated', callId: follower?.callId, origin: ORIGIN, leader: leader?.callId },
+    ]);
+    for (const ended of [leader, follower])
+      expect(ended?.attempts.map((attempt) => attempt.status)).toEqual([503, 200]);
+  });
+
+  test('keep status, headers, url, type and redirected', async () => {
+    const scene = scenario([dedupe(), attemptTimeout()]);
+    const given = {
+      status: 203,
+      statusText: 'Fine',
+      url: `${URL_}/there`,
+      type: 'cors',
+      redirected: true,
+    } as const;
+    scene.origin.replies(slow(scene.clock, 10, () => rebuilt('x', given, { 'x-own': 'yes' })));
+    const answers = await Promise.all([scene.fetch(URL_), scene.fetch(URL_)]);
+    for (const answer of answers) {
+      expect(answer).toMatchObject(given);
+      expect(answer).toBeInstanceOf(Response);
+      expect(answer.headers.get('x-own')).toBe('yes');
+      expect(await answer.clone().text()).toBe('x');
+      expect(await answer.text()).toBe('x');
+    }
+  });
+
+  test('have an answer without a body, too', async () => {
+    const scene = scenario([dedupe()]);
+    scene.origin.replies(status(204));
+    const answers = await Promise.all([scene.fetch(URL_), scene.fetch(URL_)]);
+    expect(answers.map((answer) => [answer.status, answer.body])).toEqual([
+      [204, null],
+      [204, null],
+    ]);
+    expect(scene.origin.seen).toHaveLength(1);
+  });
+
+  test('still stream: each caller reads a part before there is another', async () => {
+    const scene = scenario([dedupe(), attemptTimeout()]);
+    const { response, cancelled } = stalledBody('half');
+    scene.origin.replies(slow(scene.clock, 1, () => response));
+    const answers = await Promise.all([scene.fetch(URL_), scene.fetch(URL_)]);
+    for (const answer of answers) {
+      const reader = answer.body?.getReader() as ReadableStreamDefaultReader<Uint8Array>;
+      expect(new TextDecoder().decode((await reader.read()).value)).toBe('half');
+      expect(cancelled()).toBe(false);
+      await Promise.race([reader.cancel(), macrotask()]);
+    }
+    await scene.clock.advance(1);
+    expect(cancelled()).toBe(true);
+    expect(scene.clock.pending).toBe(0);
+  });
+
+  test('bytes are each caller’s own, whatever another does with them', async () => {
+    const scene = scenario([dedupe()]);
+    scene.origin.replies(slow(scene.clock, 1, () => ok('abc')));
+    const [one, two] = await Promise.all([scene.fetch(URL_), scene.fetch(URL_)]);
+    new Uint8Array(await (one as Response).arrayBuffer()).fill(0);
+    expect(await two?.text()).toBe('abc');
+  });
+
+  test('one after the other are two calls', async () => {
+    const scene = scenario([dedupe()]);
+    await textOf(scene.fetch(URL_));
+    await textOf(scene.fetch(URL_));
+    expect(scene.origin.seen).toHaveLength(2);
+  });
+
+  test('are not shared once the headers have come', async () => {
+    const scene = scenario([dedupe()]);
+    const { response } = stalledBody();
+    scene.origin.replies(response);
+    const first = await scene.fetch(URL_);
+    expect(await textOf(scene.fetch(URL_))).toBe('ok');
+    await first.body?.cancel();
+  });
+});
+
+describe('is shared', () => {
+  test.each<[string, RequestInit, RequestInit]>([
+    ['GET', {}, {}],
+    ['HEAD', { method: 'HEAD' }, { method: 'HEAD' }],
+    [
+      'what differs in trace headers alone',
+      { headers: { traceparent: '1' } },
+      { headers: { traceparent: '2' } },
+    ],
+    ['what differs in a header that was named', { headers: { 'X-Id': '1' } }, { headers: { 'x-id': '2' } }],
+    ['the same Authorization', { headers: { authorization: 'a' } }, { headers: { Authorization: 'a' } }],
+  ])('%s', async (_, first, second) => {
+    const scene = scenario([dedupe({ ignoreHeaders: ['X-ID'] })]);
+    expect(await shared(scene, [URL_, first], [URL_, second])).toBe(true);
+  });
+
+  test('what has equal options', async () => {
+    const scene = scenario([dedupe(), retry()]);
+    const [one, two] = [0, 0].map(() => ({ holdfast: { retry: { limit: 1, statusCodes: [500] } } }));
+    expect(await shared(scene, [URL_, one], [URL_, two])).toBe(true);
+  });
+});
+
+describe('is never shared', () => {
+  test.each<[string, RequestInit, RequestInit]>([
+    ['another Authorization', { headers: { authorization: 'alice' } }, { headers: { authorization: 'bob' } }],
+    ['one without Authorization', { headers: { authorization: 'alice' } }, {}],
+    [
+      'another Accept-Language',
+      { headers: { 'accept-language': 'de' } },
+      { headers: { 'accept-language': 'fr' } },
+    ],
+    ['another Range', { headers: { range: 'bytes=0-1' } }, { headers: { range: 'bytes=2-3' } }],
+    ['any other header', { headers: { 'x-tenant': '1' } }, { headers: { 'x-tenant': '2' } }],
+    ['another method', { method: 'HEAD' }, { method: 'GET' }],
+    ['POST', { method: 'POST', body: 'a' }, { method: 'POST', body: 'a' }],
+    // ffetch took two blobs of one size for the same.
+    [
+      'blobs of one size',
+      { method: 'POST', body: new Blob(['a']) },
+      { method: 'POST', body: new Blob(['b']) },
+    ],
+    ['PUT', { method: 'PUT', body: 'a' }, { method: 'PUT', body: 'a' }],
+    ['OPTIONS', { method: 'OPTIONS' }, { method: 'OPTIONS' }],
+    ['what has options for the runtime', { cf: {} } as RequestInit, { cf: {} } as RequestInit],
+  ])('%s', async (_, first, second) => {
+    expect(await shared(scenario([dedupe()]), [URL_, first], [URL_, second])).toBe(false);
+  });
+
+  test('another credentials mode', async () => {
+    // Workers have none.
+    const told = (credentials: RequestCredentials): unknown => new Request(URL_, { credentials }).credentials;
+    const differs = told('omit') !== told('include');
+    expect(
+      await shared(scenario([dedupe()]), [URL_, { credentials: 'omit' }], [URL_, { credentials: 'include' }]),
+    ).toBe(!differs);
+  });
+
+  test('another URL', async () => {
+    expect(await shared(scenario([dedupe()]), [URL_], [`${URL_}?page=2`])).toBe(false);
+  });
+
+  test('another partition: Bob never gets Alice’s body', async () => {
+    let user = 'alice';
+    const scene = scenario([dedupe()], { partition: () => user });
+    scene.origin.replies(
+      slow(scene.clock, 100, () => ok('of alice')),
+      slow(scene.clock, 100, () => ok('of bob')),
+    );
+    const alice = textOf(scene.fetch(URL_));
+    user = 'bob';
+    const bob = textOf(scene.fetch(URL_));
+    expect([await alice, await bob]).toEqual(['of alice', 'of bob']);
+  });
+
+  test('a partition that looks like another with a URL', async () => {
+    let user = 'a';
+    const scene = scenario([dedupe()], { partition: () => user });
+    scene.origin.otherwise(slow(scene.clock, 100));
+    const first = textOf(scene.fetch(URL_));
+    user = `a ${URL_}`;
+    await Promise.all([first, textOf(scene.fetch(URL_))]);
+    expect(scene.origin.seen).toHaveLength(2);
+  });
+
+  test('what has other options, or other functions among them', async () => {
+    const scene = scenario([dedupe(), retry()]);
+    expect(await shared(scene, [URL_, { holdfast: { retry: 0 } }], [URL_])).toBe(false);
+    const [one, two] = [0, 0].map(() => ({ holdfast: { retry: { shouldRetry: () => false } } }));
+    expect(await shared(scene, [URL_, one], [URL_, two])).toBe(false);
+  });
+
+  test('a call that says no', async () => {
+    const scene = scenario([dedupe()]);
+    expect(await shared(scene, [URL_], [URL_, { holdfast: { dedupe: false } }])).toBe(false);
+  });
+
+  test('anything where I/O belongs to one request', async () => {
+    const scene = scenario([dedupe()], { host: testHost({ sharesIO: false }) });
+    scene.origin.otherwise(() => macrotask().then(() => ok()));
+    await Promise.all([scene.fetch(URL_), scene.fetch(URL_)]);
+    expect(scene.origin.seen).toHaveLength(2);
+  });
+
+  test('a read after a write with one from before it', async () => {
+    const scene = scenario([dedupe()]);
+    scene.origin.replies(
+      slow(scene.clock, 1_000, () => ok('old')),
+      ok('written'),
+      ok('new'),
+    );
+    const before = textOf(scene.fetch(URL_));
+    await scene.fetch(URL_, { method: 'POST', body: 'x' });
+    expect(await textOf(scene.fetch(URL_))).toBe('new');
+    expect(await before).toBe('old');
+  });
+});
+
+describe('a caller that leaves', () => {
+  test('has its own reason at once, and the others go on, the leader’s followers too', async () => {
+    const scene = scenario([dedupe(), totalTimeout(), attemptTimeout()]);
+    scene.origin.replies(slow(scene.clock, 5_000, () => ok('whole')));
+    const controllers = [new AbortController(), new AbortController()];
+    const [leader, second] = controllers.map(({ signal }) => outcome(scene.fetch(URL_, { signal })));
+    const third = textOf(scene.fetch(URL_));
+    const reasons = [new Error('first'), new Error('second')];
+    controllers[0]?.abort(reasons[0]);
+    expect(await leader).toBe(reasons[0]);
+    controllers[1]?.abort(reasons[1]);
+    expect(await second).toBe(reasons[1]);
+    expect(scene.clock.ticks()).toBe(0);
+    expect(await third).toBe('whole');
+    expect(scene.origin.seen).toHaveLength(1);
+    expect(scene.clock.pending).toBe(0);
+  });
+
+  test('as the last ends the call on the wire, and who comes then begins another', async () => {
+    const scene = scenario([dedupe()]);
+    const { step, aborted } = silent();
+    scene.origin.replies(step);
+    const controllers = [new AbortController(), new AbortController()];
+    const answers = controllers.map(({ signal }) => outcome(scene.fetch(URL_, { signal })));
+    await macrotask();
+    controllers[0]?.abort('one');
+    expect(aborted()).toBeUndefined();
+    controllers[1]?.abort('two');
+    expect(aborted()).toBe('two');
+    const next = textOf(scene.fetch(URL_));
+    expect(await Promise.all(answers)).toEqual(['one', 'two']);
+    expect(await next).toBe('ok');
+    expect(scene.origin.seen).toHaveLength(2);
+    expect(scene.clock.pending).toBe(0);
+  });
+
+  test('while it reads breaks nobody else’s body', async () => {
+    const scene = scenario([dedupe(), attemptTimeout()]);
+    let go = (): void => {};
+    const body = new ReadableStream<Uint8Array>({
+      start(controller) {
+        controller.enqueue(new TextEncoder().encode('one '));
+        go = () => {
+          controller.enqueue(new TextEncoder().encode('two'));
+          controller.close();
+        };
+      },
+    });
+    scene.origin.replies(slow(scene.clock, 1, () => new Response(body)));
+    const controller = new AbortController();
+    const [leaver, stayer] = await Promise.all([
+      scene.fetch(URL_, { signal: controller.signal }),
+      scene.fetch(URL_),
+    ]);
+    const left = leaver?.text().catch((error) => error);
+    await macrotask();
+    controller.abort('enough');
+    expect(await left).toBe('enough');
+    go();
+    expect(await stayer?.text()).toBe('one two');
+    expect(scene.clock.pending).toBe(0);
+  });
+
+  test('by a time limit of its own leaves the others their time', async () => {
+    const scene = scenario([totalTimeout(), dedupe()]);
+    scene.origin.replies(slow(scene.clock, 5_000));
+    const answers = [scene.fetch(URL_), scene.fetch(URL_)].map(outcome);
+    expect(await Promise.all(answers)).toEqual([200, 200]);
+    expect(scene.clock.pending).toBe(0);
+  });
+});
+
+test('when the last has cancelled its body, the wire is given up', async () => {
+  const scene = scenario([dedupe()]);
+  const { response, cancelled } = stalledBody();
+  let aborted = false;
+  scene.origin.replies((_, signal) => {
+    signal.addEventListener('abort', () => {
+      aborted = true;
+    });
+    return response;
+  });
+  const [one, two] = await Promise.all([scene.fetch(URL_), scene.fetch(URL_)]);
+  void one?.body?.cancel();
+  await macrotask();
+  expect([cancelled(), aborted]).toEqual([false, false]);
+  void two?.body?.cancel();
+  await macrotask();
+  expect([cancelled(), aborted]).toEqual([true, true]);
+});
+
+describe('a failure', () => {
+  test('is told to each caller in an error of its own', async () => {
+    const scene = scenario([dedupe()]);
+    scene.origin.replies(slow(scene.clock, 10, () => Promise.reject(networkError()) as never));
+    const errors = await Promise.all([scene.fetch(URL_), scene.fetch(URL_)].map(outcome));
+    const ids = scene.told('call-started').map(({ callId }) => callId);
+    errors.forEach((error, at) => {
+      expect(error).toBeInstanceOf(NetworkError);
+      expect(error).toBeInstanceOf(TypeError);
+      expect(error).toMatchObject({ code: 'network', callId: ids[at], message: 'Failed to fetch' });
+      expect((error as NetworkError).attempts).toHaveLength(1);
+      expect((error as NetworkError).cause).toBeInstanceOf(TypeError);
+      expect((error as NetworkError).toJSON()).toMatchObject({ name: 'TypeError', callId: ids[at] });
+    });
+    expect(errors[0]).not.toBe(errors[1]);
+  });
+
+  test('of time is the shared call’s', async () => {
+    const scene = scenario([dedupe(), totalTimeout('2s')]);
+    scene.origin.replies(hang());
+    const errors = await Promise.all([scene.fetch(URL_), scene.fetch(URL_)].map(outcome));
+    for (const error of errors) expect(error).toMatchObject({ name: 'TimeoutError' });
+    expect(scene.origin.seen).toHaveLength(1);
+    expect(scene.clock.pending).toBe(0);
+  });
+
+  test('is not kept for who comes later', async () => {
+    const scene = scenario([dedupe()]);
+    scene.origin.replies(networkError());
+    await outcome(scene.fetch(URL_));
+    expect(await outcome(scene.fetch(URL_))).toBe(200);
+  });
+
+  test('of the body reaches all readers', async () => {
+    const scene = scenario([dedupe()]);
+    scene.origin.replies(slow(scene.clock, 1, () => brokenBody()));
+    const answers = await Promise.all([scene.fetch(URL_), scene.fetch(URL_)]);
+    const errors = await Promise.all(answers.map((answer) => answer.text().catch((error) => error)));
+    for (const error of errors) expect(error).toMatchObject({ code: 'network' });
+  });
+});
+
+test('close() ends the shared call and each of its callers', async () => {
+  const scene = scenario([dedupe()]);
+  const { step, aborted } = silent();
+  scene.origin.replies(step);
+  const controller = new AbortController();
+  const answers = [scene.fetch(URL_), scene.fetch(URL_, { signal: controller.signal })].map(outcome);
+  await macrotask();
+  await scene.fetch.close();
+  for (const error of await Promise.all(answers)) expect(error).toMatchObject({ code: 'closed' });
+  expect(aborted()).toMatchObject({ code: 'closed' });
+});
+
+test.each([
+  [{ ignoreHeaders: 'x' }, /dedupe\.ignoreHeaders: 'x' is not allowed; expected a list/],
+  [{ ignoreHeaders: [1] }, /dedupe\.ignoreHeaders: 1 is not allowed; expected a string/],
+  [
+    { ignoreHeaders: ['Authorization'] },
+    /dedupe\.ignoreHeaders: 'Authorization' is not allowed; expected no/,
+  ],
+  [{ ignoreheaders: [] }, /dedupe\.ignoreheaders: .* is not allowed; unknown option; known: ignoreHeaders/],
+])('an option that cannot be meant is refused with a reason: %j', (options, message) => {
+  expect(() => dedupe(options as never)).toThrow(ConfigurationError);
+  expect(() => dedupe(options as never)).toThrow(message);
+});
