@@ -53,6 +53,7 @@ export {
   type SharedCircuit,
   type Sharing,
 } from './policies/breaker/sharing.ts';
+export { type Bulkhead, type BulkheadOptions, bulkhead, type CallBulkhead } from './policies/bulkhead.ts';
 export type { CallStaleCache, StaleCache, StaleCacheOptions } from './policies/cache/cache.ts';
 export { type DedupeOptions, dedupe } from './policies/dedupe.ts';
 export { type FailoverOptions, failover } from './policies/failover.ts';
@@ -70,6 +71,7 @@ export type { OutboxEntry, Reason } from './policies/outbox/entry.ts';
 export type { CallOutbox, Conflict, OutboxOptions } from './policies/outbox/options.ts';
 export type { Outbox } from './policies/outbox/outbox.ts';
 export type { EntriesQuery } from './policies/outbox/queue.ts';
+export { type RateLimit, type RateLimitOptions, rateLimit } from './policies/rate-limit.ts';
 export type { Jitter, RetryOption, RetryOptions, RetryState } from './policies/retry/options.ts';
 export { retry } from './policies/retry/retry.ts';
 export { attemptTimeout, type TimeoutOption, type TimeoutOptions, totalTimeout } from './policies/timeout.ts';

@@ -81,6 +81,8 @@ const OURS = [
   'fallback',
   'hedge',
   'failover',
+  'bulkhead',
+  'rateLimit',
   'name',
   'fetch',
   'host',
@@ -99,6 +101,8 @@ const PER_CALL = [
   'fallback',
   'hedge',
   'failover',
+  'bulkhead',
+  'rateLimit',
   'waitUntil',
 ] as const;
 

@@ -1,10 +1,12 @@
 import type { Policy } from '../core/contract.ts';
 import { type Breaker, breaker } from '../policies/breaker/breaker.ts';
 import type { BreakerOptions } from '../policies/breaker/options.ts';
+import type { Bulkhead, CallBulkhead } from '../policies/bulkhead.ts';
 import type { CallStaleCache, StaleCache } from '../policies/cache/cache.ts';
 import type { CallFallback } from '../policies/fallback.ts';
 import type { CallOutbox } from '../policies/outbox/options.ts';
 import type { Outbox } from '../policies/outbox/outbox.ts';
+import type { RateLimit } from '../policies/rate-limit.ts';
 import type { RetryOption } from '../policies/retry/options.ts';
 import { retry } from '../policies/retry/retry.ts';
 import { attemptTimeout, type TimeoutOption, totalTimeout } from '../policies/timeout.ts';
@@ -25,6 +27,8 @@ export interface StandardOptions {
   readonly hedge?: Policy | undefined;
   /** `failover({ origins })` */
   readonly failover?: Policy | undefined;
+  readonly bulkhead?: Bulkhead | undefined;
+  readonly rateLimit?: RateLimit | undefined;
 }
 
 /** What one call (or a route, or `configure`) may say. `false` switches a policy off. */
@@ -39,6 +43,8 @@ export interface FetchOptions {
   readonly fallback?: CallFallback | boolean | undefined;
   readonly hedge?: boolean | undefined;
   readonly failover?: boolean | undefined;
+  readonly bulkhead?: CallBulkhead | boolean | undefined;
+  readonly rateLimit?: boolean | undefined;
   /** Takes work that outlives this response; in workers `ctx.waitUntil`. */
   readonly waitUntil?: ((work: Promise<unknown>) => void) | undefined;
 }
@@ -62,6 +68,8 @@ export function standard(options: StandardOptions = {}): Policy[] {
     options.failover,
     options.breaker !== false &&
       (typeof options.breaker === 'function' ? options.breaker : breaker(options.breaker)),
+    options.bulkhead,
+    options.rateLimit,
     attemptTimeout(timeout),
   ];
   return policies.filter((policy) => !!policy);

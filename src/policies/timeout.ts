@@ -167,9 +167,10 @@ function idleLimited(response: Response, ms: number, call: Call, own: Aborter): 
   let since: number | undefined;
   // One timer a body, not one a chunk: it looks how long the reader has been waiting when it is over.
   const look = (): void => {
-    const waited = since === undefined ? 0 : clock.ticks() - since;
-    if (waited >= limit) body?.break(refuse('idle', ms, call));
-    else cancel = since === undefined ? undefined : clock.after(limit - waited, look);
+    const left = since === undefined ? limit : limit - (clock.ticks() - since);
+    // Fractions of a millisecond may never add up to the limit.
+    if (left < 1) body?.break(refuse('idle', ms, call));
+    else cancel = since === undefined ? undefined : clock.after(left, look);
   };
   const body = watchBody(response, {
     waiting() {

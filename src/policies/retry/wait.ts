@@ -1,6 +1,7 @@
 import { within } from '../../core/clock.ts';
 import type { Call } from '../../core/contract.ts';
 import { isFailure } from '../../core/errors.ts';
+import { rateLimitReset } from '../../http/rate-limit.ts';
 import { retryAfter } from '../../http/retry-after.ts';
 import type { Plan, RetryState } from './options.ts';
 
@@ -36,7 +37,7 @@ export async function waitBefore(
   const now = clock.now();
   const asked =
     response && plan.afterStatusCodes.includes(response.status)
-      ? retryAfter(response.headers, now)
+      ? (retryAfter(response.headers, now) ?? rateLimitReset(response.headers, now))
       : undefined;
   if (word !== true && !(response ? saysLater(response, asked, plan) : isTransient(error, plan)))
     return undefined;

@@ -1,0 +1,39 @@
+/** Integers are numbers and Booleans are such; Strings and Tokens are text, and what else there is stays as it is written. */
+export type BareItem = string | number | boolean;
+
+export interface Item {
+  readonly value: BareItem;
+  readonly parameters: ReadonlyMap<string, BareItem>;
+}
+
+// String | Integer, Decimal or Date | Token | Byte Sequence | Boolean | Display String
+const BARE = String.raw`(?:"(?:[ !#-[\]-~]|\\["\\])*"|@?-?\d{1,15}(?:\.\d{1,3})?|[A-Za-z*][\w!#$%&'*+.^|~:/\x60-]*|:[\w+/=]*:|\?[01]|%"[ !#-~]*")`;
+const PARAMETER = `; *([a-z*][a-z0-9_.*-]*)(?:=(${BARE}))?`;
+
+const MEMBER = new RegExp(`(${BARE})((?:${PARAMETER})*)[ \t]*(,[ \t]*(?=.)|$)`, 'y');
+const EACH = new RegExp(PARAMETER, 'g');
+
+/**
+ * A List of Items with parameters (RFC 9651, 3.1), without Inner Lists.
+ *
+ * @returns `undefined` where the field is not one: by section 4.2 all of it then counts for nothing.
+ */
+export function listOfItems(field: string): Item[] | undefined {
+  const text = field.replace(/^ +| +$/g, '');
+  const items: Item[] = [];
+  MEMBER.lastIndex = 0;
+  while (MEMBER.lastIndex < text.length) {
+    const [, value, parameters = ''] = MEMBER.exec(text) ?? [];
+    if (value === undefined) return undefined;
+    const read = new Map<string, BareItem>();
+    for (const [, name, given] of parameters.matchAll(EACH)) read.set(name as string, bare(given ?? '?1'));
+    items.push({ value: bare(value), parameters: read });
+  }
+  return items;
+}
+
+function bare(text: string): BareItem {
+  if (text.startsWith('"')) return text.slice(1, -1).replace(/\\(.)/g, '$1');
+  if (text.startsWith('?')) return text === '?1';
+  return /^-?\d+$/.test(text) ? Number(text) : text;
+}
