@@ -106,7 +106,6 @@ describe('the playground', () => {
     await sees(tab, 'Orders', /last copy, \d+ s old/);
     await sees(tab, 'Calls', /stale, \d+ s old/);
     await sees(tab, 'Calls', /1: no answer in time 2\.\d s/);
-    await sees(tab, 'Calls', 'time is up');
   });
 
   test('opens the circuit of an origin that fails, and closes it when told to', async () => {
