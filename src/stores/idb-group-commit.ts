@@ -25,12 +25,21 @@ export function groupCommit(connection: Connection, blobs: Blobs): AtomicStore['
     while (queue.length > 0) {
       const batch = queue;
       queue = [];
-      const settle = await commit(connection, batch, blobs).catch((error) => () => {
-        for (const { reject } of batch) reject(error);
+      const settle = await commit(connection, batch, blobs).catch((error) => {
+        // One that cannot be stored, or is too large for the disk, is not to fail those who came with it.
+        if (batch.length > 1) return () => singly(batch);
+        return () => batch[0]?.reject(error);
       });
-      settle();
+      await settle();
     }
     busy = false;
+  };
+
+  const singly = async (batch: readonly Waiting[]): Promise<void> => {
+    for (const each of batch) {
+      const settle = await commit(connection, [each], blobs).catch((error) => () => each.reject(error));
+      settle();
+    }
   };
 
   return (keys, decide, { strict = false } = {}) =>
@@ -75,7 +84,13 @@ async function commit(connection: Connection, batch: readonly Waiting[], blobs: 
         }
       }
       if (!blobs.ready(changes.values())) return transaction.abort();
-      applyChanges(transaction, changes.values(), blobs);
+      try {
+        applyChanges(transaction, changes.values(), blobs);
+      } catch (error) {
+        // What was asked for before it would be committed all the same.
+        transaction.abort();
+        throw error;
+      }
       await done;
       return settle;
     },

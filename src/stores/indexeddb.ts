@@ -39,8 +39,15 @@ export function indexedDBStore({ name = 'holdfast' }: IndexedDBStoreOptions = {}
   const write = async (changes: readonly Change[]): Promise<void> => {
     if (!blobs.ready(changes)) await blobs.prepare(changes);
     await connection.transaction([ITEMS, BODIES], 'readwrite', undefined, (transaction) => {
-      applyChanges(transaction, changes, blobs);
-      return promisifyRequest(transaction);
+      const done = promisifyRequest(transaction);
+      try {
+        applyChanges(transaction, changes, blobs);
+      } catch (error) {
+        done.catch(() => {});
+        transaction.abort();
+        throw error;
+      }
+      return done;
     });
   };
 

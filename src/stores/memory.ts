@@ -6,7 +6,12 @@ export function memoryStore(): AtomicStore {
   const bodies = new Map<string, StoredBody>();
   const keys: string[] = [];
 
-  const apply = (change: Change): void => {
+  /** All of it or nothing: whatever cannot be copied throws before anything has changed. */
+  const apply = (changes: readonly Change[]): void => {
+    for (const change of changes.map(copied)) applyOne(change);
+  };
+
+  const applyOne = (change: Change): void => {
     if ('delete' in change) {
       if (items.delete(change.delete)) keys.splice(position(keys, change.delete), 1);
       bodies.delete(change.delete);
@@ -14,8 +19,7 @@ export function memoryStore(): AtomicStore {
     }
     const { put, body } = change;
     if (!items.has(put.key)) keys.splice(position(keys, put.key), 0, put.key);
-    // A copy, as every other store makes one: nobody changes what is stored by holding on to it.
-    items.set(put.key, structuredClone(put));
+    items.set(put.key, put);
     if (body === null) bodies.delete(put.key);
     else if (body !== undefined) bodies.set(put.key, body);
   };
@@ -50,16 +54,20 @@ export function memoryStore(): AtomicStore {
       return [...found].sort();
     },
     async write(changes) {
-      changes.forEach(apply);
+      apply(changes);
     },
     async change(wanted, decide) {
       const { changes, result } = decide(wanted.map((key) => structuredClone(items.get(key))));
-      changes.forEach(apply);
+      apply(changes);
       return result;
     },
     async close() {},
   };
 }
+
+/** As every other store makes one: nobody changes what is stored by holding on to it. */
+const copied = (change: Change): Change =>
+  'delete' in change ? change : { ...change, put: structuredClone(change.put) };
 
 /** Where a key stands or would stand in an ordered list. */
 function position(keys: readonly string[], key: string): number {

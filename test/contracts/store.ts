@@ -154,6 +154,19 @@ export function storeContract(open: () => { store: AtomicStore; reopen?: () => A
       expect((await store.get('sum'))?.value).toBe(2);
     });
 
+    test('that cannot be stored leaves nothing behind, and fails nobody else', async () => {
+      const store = fresh();
+      const outcomes = await Promise.allSettled([
+        store.change(['sum'], add(1)),
+        store.change([], () => ({ changes: [put('before', 1), put('bad', () => {})], result: 0 })),
+        store.change(['sum'], add(1)),
+      ]);
+      expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+      await expect(store.write([put('before', 1), put('bad', () => {})])).rejects.toThrow();
+      expect((await store.get('sum'))?.value).toBe(2);
+      expect(keys(await store.range({}))).toEqual(['sum']);
+    });
+
     test('may touch several keys, delete and put again', async () => {
       const store = fresh();
       await store.write([{ ...put('a', 1), body: 'old' }, put('b', 2)]);
