@@ -66,7 +66,7 @@ export {
   fallback,
 } from './policies/fallback.ts';
 export { type HedgeOptions, hedge } from './policies/hedge.ts';
-export { UndeliveredError } from './policies/outbox/answers.ts';
+export { ResultLostError, UndeliveredError } from './policies/outbox/answers.ts';
 export type { OutboxEntry, Reason } from './policies/outbox/entry.ts';
 export type { CallOutbox, Conflict, OutboxOptions } from './policies/outbox/options.ts';
 export type { Outbox } from './policies/outbox/outbox.ts';

@@ -104,6 +104,10 @@ class Body implements WatchedBody {
     return (this.#stream ?? this.native).locked;
   }
 
+  get brokenUnread(): boolean {
+    return this.fate.ended?.how === 'broken' && !this.#reader;
+  }
+
   /** What `response.body` is: it reads only when it is read, so the platform's stream stays free to be cloned. */
   get stream(): ReadableStream<Bytes> {
     this.#stream ??= streamOf(this);
@@ -241,6 +245,8 @@ class Watched extends Response {
   }
 
   override bytes(): Promise<Bytes> {
+    // What was given up unread counts as used, but that is not what the reader has to know.
+    if (this[BODY].brokenUnread) return this[BODY].readAll();
     return this.bodyUsed || this[BODY].locked
       ? Promise.reject(new TypeError('the body has been read already, or is locked'))
       : this[BODY].readAll();

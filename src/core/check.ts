@@ -92,6 +92,22 @@ export const typed =
     throw new ConfigurationError(option, value, `expected a ${type}`);
   };
 
+/** An object that has these methods. */
+export const having =
+  <T>(expected: string, ...methods: (keyof T & string)[]): Rule<T> =>
+  (value, option) => {
+    const missing = methods.filter((name) => typeof (value as Partial<T> | null)?.[name] !== 'function');
+    if (missing.length === 0) return value as T;
+    const lacks = typeof value === 'object' && value !== null ? `; it lacks ${missing.join(', ')}` : '';
+    throw new ConfigurationError(option, value, `expected ${expected}${lacks}`);
+  };
+
+/** The name of a header (RFC 9110, section 5.6.2, "token"). */
+export const headerName: Rule<string> = (value, option) => {
+  if (typeof value === 'string' && /^[\w!#$%&'*+.^`|~-]+$/.test(value)) return value;
+  throw new ConfigurationError(option, value, 'expected the name of a header');
+};
+
 /** A list of which each item passes. */
 export const list =
   <T>(item: Rule<T>): Rule<T[]> =>

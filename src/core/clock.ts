@@ -45,10 +45,13 @@ export function sleep(ms: number, { host, signal }: { host: Host; signal: AbortS
   });
 }
 
+/** Work of somebody else's did not end in time; it may go on. */
+export class OverdueError extends Error {}
+
 /**
  * Waits for work of somebody else's, and not for ever.
  *
- * @throws the signal's reason as soon as it aborts; an `Error` after `ms`. The work itself goes on.
+ * @throws the signal's reason as soon as it aborts; an `OverdueError` after `ms`. The work itself goes on.
  */
 export function within<T>(
   ms: number,
@@ -56,7 +59,7 @@ export function within<T>(
   work: T | PromiseLike<T>,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
-    const cancel = host.clock.after(ms, () => end(() => reject(new Error(`no answer in ${ms} ms`))));
+    const cancel = host.clock.after(ms, () => end(() => reject(new OverdueError(`no answer in ${ms} ms`))));
     let unfollow = (): void => {};
     const end = (settle: () => void): void => {
       cancel();

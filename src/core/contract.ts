@@ -99,6 +99,8 @@ export interface Connectivity {
 export interface PolicyTraits {
   /** The key of the call's options that this policy reads and that, when `false`, bypasses it. */
   readonly option: string;
+  /** A call may say `true` or `false` to it and nothing more. */
+  readonly switchOnly?: boolean;
   /** It stores or shares what belongs to somebody: the pipeline must have been told whose. */
   readonly needsPartition?: boolean;
 }
@@ -109,7 +111,7 @@ const traits = new WeakMap<Policy, PolicyTraits>();
  * Gives a policy its name, which survives minification.
  *
  * @param name What events, errors and the call's options call it.
- * @param more `option` where several policies read one option (both time limits read `timeout`); `needsPartition`.
+ * @param more `option` where several policies read one option (both time limits read `timeout`); `needsPartition`; `switchOnly`.
  */
 export function named<P extends Policy>(name: string, policy: P, more: Partial<PolicyTraits> = {}): P {
   traits.set(policy, { option: name, ...more });

@@ -1,3 +1,6 @@
+import type { Rule } from './check.ts';
+import { ConfigurationError } from './errors.ts';
+
 /**
  * Which URLs: anything with `test(url)` (a `URLPattern`, a `RegExp`), a function, or a string: a prefix of the URL, or
  * of its path if it begins with a slash.
@@ -9,3 +12,10 @@ export function matches(match: Match, url: string): boolean {
   if (typeof match === 'object') return match.test(url);
   return (match.startsWith('/') ? new URL(url).pathname : url).startsWith(match);
 }
+
+/** Passes what `matches` can ask. */
+export const matcher: Rule<Match> = (value, option) => {
+  const tests = typeof (value as { test?: unknown } | null | undefined)?.test === 'function';
+  if (tests || typeof value === 'string' || typeof value === 'function') return value as Match;
+  throw new ConfigurationError(option, value, 'expected a URL, a function or something with test(url)');
+};

@@ -6,7 +6,7 @@ import { enter, type HoldfastInit } from './entry.ts';
 import { ClosedError, ConfigurationError, isFailure } from './errors.ts';
 import type { HoldfastEvent } from './events.ts';
 import { systemHost } from './host.ts';
-import { type Match, matches } from './match.ts';
+import { type Match, matcher, matches } from './match.ts';
 import { originOf } from './origins.ts';
 import { concludes } from './outcome.ts';
 import { sourceOf } from './source.ts';
@@ -30,6 +30,9 @@ export interface PipelineOptions<Options extends object = CallOptions> {
   /** Takes work that outlives a response; in workers `ctx.waitUntil`. May also come with a call. */
   readonly waitUntil?: ((work: Promise<unknown>) => void) | undefined;
 }
+
+/** How long `close()` waits for background work, in ms: all of it has been told to end. */
+const CLOSE_PATIENCE = 10_000;
 
 /** Safari has no such symbol yet; there `await using`, as compilers write it, looks for this one. */
 export const asyncDispose: typeof Symbol.asyncDispose =
@@ -56,15 +59,15 @@ export function pipeline<Options extends object = CallOptions>(
   options: PipelineOptions<Options> = {},
 ): HoldfastFetch<Options> {
   const { name = 'default', partition, onEvent, routes = [], waitUntil = () => {} } = options;
-  const known = new Set<string>(['waitUntil']);
+  const known: Known = new Map([['waitUntil', false]]);
   for (const policy of policies) {
-    const { option, needsPartition } = traitsOf(policy);
-    known.add(option);
+    const { option, needsPartition, switchOnly = false } = traitsOf(policy);
+    known.set(option, switchOnly);
     if (needsPartition && partition === undefined)
       throw new ConfigurationError('partition', partition, `'${policy.name}' needs it: whose data is this?`);
   }
   for (const { match, ...route } of checked('routes', routes, Array.isArray, 'a list')) {
-    checked('routes.match', match, isMatch, 'a URL, a function or something with test(url)');
+    matcher(match, 'routes.match');
     checkNames(route, known);
   }
   checked('name', name, isString, 'a string');
@@ -181,7 +184,13 @@ export function pipeline<Options extends object = CallOptions>(
 
   const close = async (): Promise<void> => {
     closing.abort(new ClosedError());
-    await Promise.all(background);
+    // A store that never answers is left to itself.
+    let cancel = (): void => {};
+    const patience = new Promise<void>((give) => {
+      cancel = host.clock.after(CLOSE_PATIENCE, give, { background: true });
+    });
+    await Promise.race([Promise.all(background), patience]);
+    cancel();
   };
   return Object.assign(fetch, {
     configure(changes: Options) {
@@ -265,23 +274,29 @@ function linked(caller: AbortSignal, closing: AbortSignal): { signal: AbortSigna
 
 const isString = (value: unknown): boolean => typeof value === 'string';
 const isFunction = (value: unknown): boolean => typeof value === 'function';
-const isMatch = (value: unknown): boolean =>
-  isString(value) || isFunction(value) || isFunction((value as { test?: unknown } | undefined)?.test);
 
 function checked<T>(option: string, value: T, is: (value: unknown) => boolean, expected: string): T {
   if (is(value)) return value;
   throw new ConfigurationError(option, value, `expected ${expected}`);
 }
 
-function checkNames(options: object, known: ReadonlySet<string>): void {
+/** The options that a call may have, and whether they are only switches. */
+type Known = Map<string, boolean>;
+
+function checkNames(options: object, known: Known): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options))
     throw new ConfigurationError('holdfast', options, 'expected an object of options by policy');
-  // Switching off what is not there is no mistake.
-  for (const [name, value] of Object.entries(options))
-    if (!known.has(name) && value !== false && value !== undefined)
+  for (const [name, value] of Object.entries(options)) {
+    // Switching off what is not there is no mistake.
+    if (value === false || value === undefined) continue;
+    const isSwitch = known.get(name);
+    if (isSwitch === undefined)
       throw new ConfigurationError(
         name,
         value,
-        `unknown option; this pipeline knows ${[...known].join(', ')}`,
+        `unknown option; this pipeline knows ${[...known.keys()].join(', ')}`,
       );
+    if (isSwitch && value !== true)
+      throw new ConfigurationError(name, value, 'a call says true or false; more is said where it is made');
+  }
 }

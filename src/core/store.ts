@@ -1,3 +1,5 @@
+import { having, type Rule } from './check.ts';
+
 /** What a store keeps under a key: a small value that can be listed, and perhaps a body that is read by itself. */
 export interface Item<V = unknown> {
   /** Ordered by UTF-16 code units. */
@@ -63,6 +65,17 @@ export interface Decision<T> {
   readonly changes: readonly Change[];
   readonly result: T;
 }
+
+const METHODS = ['get', 'body', 'range', 'write', 'close'] as const;
+
+export const storeRule: Rule<Store> = having('a store', ...METHODS);
+
+export const atomicStoreRule: Rule<AtomicStore> = having(
+  'a store with atomic changes',
+  ...METHODS,
+  'groups',
+  'change',
+);
 
 /** After every key that begins with `prefix`. */
 export const endOf = (prefix: string): string => `${prefix}\uffff`;

@@ -114,7 +114,12 @@ const PER_CALL = [
 export function createClient(options: CreateClientOptions = {}): Client {
   const ours: Record<string, unknown> = {};
   const theirs: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(options)) (OURS.includes(name) ? ours : theirs)[name] = value;
+  for (const [name, value] of Object.entries(options)) {
+    (OURS.includes(name) ? ours : theirs)[name] = value;
+    // ky takes names that it does not know for the fetch's own, so a slip would pass unseen.
+    const meant = OURS.find((own) => own !== name && own.toLowerCase() === name.toLowerCase());
+    if (meant) throw new ConfigurationError(name, value, `do you mean ${meant}?`);
+  }
   const { timeout, totalTimeout, retry } = options;
   const limits = withTotal(timeout, totalTimeout);
   const pipeline = createFetch({
@@ -149,8 +154,15 @@ function face(base: KyInstance, shared: Shared): Client {
   const translate = translation(forced);
   const through =
     (target: KyInstance | KyInstance['get']) =>
-    (input: Input, options: ClientOptions = {}) =>
-      answering((target as KyInstance)(input, prepared(options, translate)), options);
+    (input: Input, options: ClientOptions = {}) => {
+      // What `extend` said of the outbox is known only when ky has put all options together.
+      let outbox: ClientOptions['outbox'];
+      const observed = (settled: Options): void => {
+        ({ outbox } = settled as ClientOptions);
+        translate(settled);
+      };
+      return answering((target as KyInstance)(input, prepared(options, observed)), () => outbox);
+    };
   const added = (defaults: ClientOptions): Options => {
     // A parent's options, as ky shows them to a function, have our fetch among them.
     const { fetch: own, ...rest } = defaults as Options;
@@ -202,7 +214,7 @@ const bridge =
   };
 
 /** A queued write must not pass for the resource it will become. */
-function answering(promise: ResponsePromise, { outbox }: ClientOptions): ResponsePromise {
+function answering(promise: ResponsePromise, settled: () => ClientOptions['outbox']): ResponsePromise {
   const shortcuts = promise as unknown as Record<string, (schema?: unknown) => Promise<unknown>>;
   for (const type of ['json', 'text', 'arrayBuffer', 'blob', 'formData', 'bytes']) {
     const native = shortcuts[type];
@@ -213,6 +225,7 @@ function answering(promise: ResponsePromise, { outbox }: ClientOptions): Respons
       value.catch(() => {});
       const response = await promise;
       if (!isQueued(response)) return value;
+      const outbox = settled();
       if (typeof outbox === 'object' && 'answer' in outbox) return outbox.answer;
       throw new QueuedError(idOf(response));
     };

@@ -170,7 +170,7 @@ export function dedupe(options: DedupeOptions = {}): Policy {
       );
       return answer;
     },
-    { needsPartition: false },
+    { switchOnly: true },
   );
 }
 

@@ -118,6 +118,7 @@ export function failover(options: FailoverOptions): Policy {
     'failover',
     (next) => (request, call) =>
       all.includes(call.origin) ? pass(next, request, call) : next(request, call),
+    { switchOnly: true },
   );
 }
 

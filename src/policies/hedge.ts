@@ -72,7 +72,7 @@ export function hedge(options: HedgeOptions = {}): Policy {
     }
   };
 
-  return named('hedge', (next) => (request, call) => {
+  const policy: Policy = (next) => (request, call) => {
     if (!SAFE.includes(request.method) || hasBody(request)) return next(request, call);
     const state = states.get(call.origin);
     state.saved = Math.min(SAVED_AT_MOST, state.saved + share);
@@ -168,7 +168,8 @@ export function hedge(options: HedgeOptions = {}): Policy {
       });
       send(request, call);
     });
-  });
+  };
+  return named('hedge', policy, { switchOnly: true });
 }
 
 interface Outcome {

@@ -132,7 +132,7 @@ export function rateLimit(options: RateLimitOptions = {}): RateLimit {
     };
   };
 
-  return Object.assign(named('rateLimit', policy), {
+  return Object.assign(named('rateLimit', policy, { switchOnly: true }), {
     states() {
       const states: Record<string, { retryAt?: number }> = {};
       for (const [origin, { heldUntil }] of buckets.entries()) {

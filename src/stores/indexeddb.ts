@@ -1,4 +1,5 @@
 import { get, promisifyRequest, type UseStore } from 'idb-keyval';
+import { readOptions, typed } from '../core/check.ts';
 import { StorageError } from '../core/errors.ts';
 import { type AtomicStore, type Change, endOf, type Item, type StoredBody } from '../core/store.ts';
 import { Blobs } from './idb-blobs.ts';
@@ -20,7 +21,13 @@ export interface IndexedDBStoreOptions {
  *
  * @throws {StorageError} from each operation that failed, with the platform's error as `cause`.
  */
-export function indexedDBStore({ name = 'holdfast' }: IndexedDBStoreOptions = {}): AtomicStore {
+export function indexedDBStore(options: IndexedDBStoreOptions = {}): AtomicStore {
+  const { name } = readOptions(
+    'indexedDBStore',
+    options,
+    { name: typed<string>('string') },
+    { name: 'holdfast' },
+  );
   const connection = openDatabase(name, VERSION, createLayout);
 
   /** idb-keyval's seam, over our own connection. */

@@ -120,6 +120,16 @@ describe('a watched response', () => {
     expect(watcher.log).toEqual(['none']);
   });
 
+  test.each(['text', 'json', 'arrayBuffer', 'blob'] as const)(
+    'that is broken before it is read fails with the reason in %s()',
+    async (read) => {
+      const response = inParts('a');
+      const reason = new Error('mine');
+      watchBody(response, recorder())?.break(reason);
+      await expect(response[read]()).rejects.toBe(reason);
+    },
+  );
+
   test('can be broken from outside, whoever reads it', async () => {
     const { response, cancelled } = stalledBody();
     const watcher = recorder();

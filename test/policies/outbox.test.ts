@@ -1,61 +1,13 @@
-import { afterEach, describe, expect, test } from 'vitest';
-import type { HoldfastFetch } from '../../src/core/pipeline.ts';
+import { describe, expect, test } from 'vitest';
 import { isQueued, sourceOf } from '../../src/core/source.ts';
 import { breaker } from '../../src/policies/breaker/breaker.ts';
 import type { OutboxOptions } from '../../src/policies/outbox/options.ts';
-import { type Outbox, outboxPolicy } from '../../src/policies/outbox/outbox.ts';
-import { retry } from '../../src/policies/retry/retry.ts';
-import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
+import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import { hang, networkError, ok, slow, status } from '../../src/testing/index.ts';
-import { durableStore, type FaultyStore } from '../support/durable.ts';
-import { quiet } from '../support/platform.ts';
-import { ORIGIN, type Scenario, scenario } from '../support/scenario.ts';
-
-const URL_ = `${ORIGIN}/orders`;
-const POST = { method: 'POST', body: 'order', holdfast: { outbox: true } };
-
-const open: HoldfastFetch[] = [];
-afterEach(async () => {
-  for (const fetch of open.splice(0)) await fetch.close();
-});
-
-interface Page extends Scenario {
-  readonly outbox: Outbox;
-  readonly store: FaultyStore;
-}
-
-/** A page with an outbox; another one on the same store is the page after a reload. */
-function page(
-  options: OutboxOptions & { user?: () => string } = {},
-  store = durableStore(),
-  before?: Page,
-): Page {
-  const { user = () => 'ann', ...rest } = options;
-  const outbox = outboxPolicy({ store, every: '1h', ...rest }, memoryStore);
-  const scene = scenario(
-    [outbox, totalTimeout(), retry(), breaker({ failures: 50, minimum: 100 }), attemptTimeout()],
-    {
-      partition: user,
-      ...(before && { host: before.host, fetch: before.origin.fetch }),
-    },
-  );
-  open.push(scene.fetch);
-  const { origin, host, clock } = before ?? scene;
-  return { ...scene, origin, host, clock, outbox, store };
-}
-
-async function reloaded(before: Page, options: Parameters<typeof page>[0] = {}): Promise<Page> {
-  await before.fetch.close();
-  return page(options, before.store, before);
-}
-
-const idOf = async (answer: Response): Promise<string> => ((await answer.json()) as { id: string }).id;
-
-/** Lets what was set off in the background come to rest. */
-async function settle(): Promise<void> {
-  for (let turn = 0; turn < 20; turn++) await quiet();
-}
+import { durableStore } from '../support/durable.ts';
+import { idOf, open, POST, page, reloaded, settle, URL_ } from '../support/outbox-page.ts';
+import { ORIGIN, scenario } from '../support/scenario.ts';
 
 describe('a write', () => {
   test('that can be delivered gives the origin’s own answer', async () => {
@@ -276,18 +228,40 @@ describe('accepting', () => {
     expect(origin.seen).toHaveLength(1);
   });
 
-  test('a read, or a store that is not atomic, is a configuration error', async () => {
+  test('reads pass by: what a route says of all of a URL is meant for its writes', async () => {
+    const { fetch, outbox } = page();
+    expect(await (await fetch(URL_, { holdfast: { outbox: true } })).text()).toBe('ok');
+    expect((await outbox.counts()).count).toBe(0);
+  });
+
+  test.each<[OutboxOptions, RegExp]>([
+    [{ store: {} as never }, /outbox\.store: .* expected a store with atomic changes; it lacks get,/],
+    [{ store: { change() {} } as never }, /outbox\.store: .* it lacks get, body,/],
+    [{ attempts: 0 }, /outbox\.attempts: 0/],
+    [{ match: 5 as never }, /outbox\.match: 5 is not allowed/],
+    [{ every: 0 }, /outbox\.every: 0 is not allowed; expected a duration above 0/],
+    [{ idempotencyHeader: 'not a name' }, /outbox\.idempotencyHeader: 'not a name' .* name of a header/],
+    [{ keepHeaders: ['x:y'] }, /outbox\.keepHeaders: 'x:y'/],
+  ])('%o is a configuration error', (options, message) => {
+    expect(() => outboxPolicy(options, memoryStore)).toThrow(message);
+  });
+
+  test.each<[object, RegExp]>([
+    [{ lan: 'x' }, /outbox\.lan: 'x'.*unknown option/],
+    [{ id: 7 }, /outbox\.id: 7/],
+    [{ meta: () => {} }, /outbox\.meta: a function .* plain data/],
+  ])('a call’s %o is a configuration error', async (outbox, message) => {
     const { fetch } = page();
-    await expect(fetch(URL_, { holdfast: { outbox: true } })).rejects.toMatchObject({
-      code: 'configuration',
-    });
-    expect(() => outboxPolicy({ store: {} as never }, memoryStore)).toThrow(
-      /outbox\.store: .* expected a store with atomic/,
-    );
-    expect(() => outboxPolicy({ attempts: 0 }, memoryStore)).toThrow(/outbox\.attempts: 0/);
-    await expect(fetch(URL_, { ...POST, holdfast: { outbox: { lan: 'x' } } })).rejects.toThrow(
-      /outbox\.lan: 'x'.*unknown option/,
-    );
+    await expect(fetch(URL_, { ...POST, holdfast: { outbox } })).rejects.toThrow(message);
+  });
+
+  test('a write whose answer would be hidden is refused', async () => {
+    const { fetch, origin } = page();
+    const hidden = new Request(URL_, { method: 'POST', mode: 'no-cors' });
+    // Servers' runtimes know no modes.
+    if (hidden.mode !== 'no-cors') return;
+    await expect(fetch(hidden, { holdfast: { outbox: true } })).rejects.toThrow(/mode: 'no-cors'/);
+    expect(origin.seen).toHaveLength(0);
   });
 
   test('two outboxes of one name are a configuration error', () => {

@@ -1,11 +1,10 @@
 import { aborter, follow } from '../../core/abort.ts';
 import { dropBody, type Ending, watchBody } from '../../core/body.ts';
-import { readOptions } from '../../core/check.ts';
 import { type Call, type Clock, type Home, named, type Policy } from '../../core/contract.ts';
 import { CircuitOpenError, isFailure } from '../../core/errors.ts';
 import { isOriginFailure } from '../../http/status.ts';
 import { type Circuit, type CircuitState, Circuits, permitOf, retryIn } from './circuit.ts';
-import { type BreakerOptions, defaults, rules } from './options.ts';
+import { type BreakerOptions, readBreakerOptions } from './options.ts';
 import type { Connection, SharedCircuit } from './sharing.ts';
 
 export interface CircuitInfo {
@@ -42,7 +41,7 @@ export interface CircuitChange {
  * @see Nygard, Release It!, 2nd ed., ch. 5.
  */
 export function breaker(options: BreakerOptions = {}): Breaker {
-  const settings = readOptions('breaker', options, rules, defaults);
+  const settings = readBreakerOptions(options);
   const { probe, probeTimeout, slowAfter, whenOpen } = settings;
   const keyOf = settings.key ?? ((_: Request, call: Call): string => call.origin);
   const listeners = new Set<(change: CircuitChange) => void>();
@@ -256,7 +255,7 @@ export function breaker(options: BreakerOptions = {}): Breaker {
     };
   };
 
-  return Object.assign(named('breaker', policy), {
+  return Object.assign(named('breaker', policy, { switchOnly: true }), {
     states() {
       const now = clock?.ticks() ?? 0;
       const states: Record<string, CircuitInfo> = {};

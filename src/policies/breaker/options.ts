@@ -1,4 +1,4 @@
-import { between, count, limit, oneOf, type Rule, span, typed } from '../../core/check.ts';
+import { between, count, limit, oneOf, type Rule, readOptions, span, typed } from '../../core/check.ts';
 import type { Call } from '../../core/contract.ts';
 import type { Duration } from '../../core/durations.ts';
 import { ConfigurationError } from '../../core/errors.ts';
@@ -67,7 +67,7 @@ export interface Settings {
   share: Sharing | undefined;
 }
 
-export const defaults: Settings = {
+const defaults: Settings = {
   failures: undefined,
   rate: 0.5,
   minimum: 10,
@@ -87,7 +87,7 @@ export const defaults: Settings = {
 
 const share: Rule<number> = between(0, 1);
 
-export const rules: { [K in keyof Settings]: Rule<Settings[K]> } = {
+const rules: { [K in keyof Settings]: Rule<Settings[K]> } = {
   failures: count(1),
   rate: share,
   minimum: count(1),
@@ -107,3 +107,16 @@ export const rules: { [K in keyof Settings]: Rule<Settings[K]> } = {
   key: typed('function'),
   share: typed('object'),
 };
+
+export function readBreakerOptions(options: BreakerOptions): Settings {
+  const settings = readOptions('breaker', options, rules, defaults);
+  const { openFor, maxOpenFor } = settings;
+  if (openFor <= maxOpenFor) return settings;
+  // Who names only the first wants it no shorter.
+  if (options.maxOpenFor === undefined) return { ...settings, maxOpenFor: openFor };
+  throw new ConfigurationError(
+    'breaker.maxOpenFor',
+    options.maxOpenFor,
+    `it is below openFor, ${openFor} ms`,
+  );
+}

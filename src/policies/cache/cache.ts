@@ -98,15 +98,19 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
     });
   };
 
-  const lastGood = async (request: Request, call: Call, cause: unknown): Promise<Response | undefined> => {
+  const lastGood = async (
+    request: Request,
+    call: Call,
+    maxStale: number,
+    cause: unknown,
+  ): Promise<Response | undefined> => {
     const item = await patiently('find', call, shelf.find(call.partition, request));
     if (!item) return undefined;
     const { value: copy } = item;
     const headers = new Headers(copy.headers as [string, string][]);
     const now = call.host.clock.now();
     const age = currentAge(headers, copy, now);
-    if (!mayBeStale(headers, copy.receivedAt, age, callOptions(call.options.staleCache).maxStale))
-      return undefined;
+    if (!mayBeStale(headers, copy.receivedAt, age, maxStale)) return undefined;
     const body = await patiently('body', call, shelf.body(item));
     if (body === undefined) return undefined;
     call.waitUntil(patiently('touch', call, shelf.touch(item, now)));
@@ -122,6 +126,7 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
   };
 
   const policy: Policy = (next) => async (request, call) => {
+    const { maxStale } = callOptions(call.options.staleCache);
     if (request.method !== 'GET') {
       const response = await next(request, call);
       // RFC 9111, 4.4: what changes a resource makes its copies wrong.
@@ -139,7 +144,7 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
       const response = await next(request, call);
       const { status } = response;
       if (UNANSWERED.includes(status)) {
-        const copy = takesCopies(request) && (await lastGood(request, call, status));
+        const copy = takesCopies(request) && (await lastGood(request, call, maxStale, status));
         if (!copy) return response;
         dropBody(response);
         return copy;
@@ -152,7 +157,7 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
       return response;
     } catch (error) {
       const unreached = isFailure(error) && UNREACHED.includes(error.category) && !call.signal.aborted;
-      const copy = unreached && takesCopies(request) && (await lastGood(request, call, error));
+      const copy = unreached && takesCopies(request) && (await lastGood(request, call, maxStale, error));
       if (copy) return copy;
       throw error;
     }

@@ -1,6 +1,6 @@
-import { count, duration, type Rule, readOptions, size, typed } from '../../core/check.ts';
+import { count, duration, type Rule, readOptions, size } from '../../core/check.ts';
 import type { Duration, Size } from '../../core/durations.ts';
-import type { Store } from '../../core/store.ts';
+import { type Store, storeRule } from '../../core/store.ts';
 
 export interface StaleCacheOptions {
   /** Where copies are kept. Default: IndexedDB where there is one, else memory. */
@@ -27,7 +27,7 @@ export interface CacheSettings {
 }
 
 const rules: { [K in keyof CacheSettings]: Rule<CacheSettings[K]> } = {
-  store: typed('object'),
+  store: storeRule,
   maxStale: duration,
   maxBytes: size,
   maxEntries: count(1),

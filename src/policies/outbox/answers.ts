@@ -1,3 +1,4 @@
+import { watchBody } from '../../core/body.ts';
 import type { Home } from '../../core/contract.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { rebuilt } from '../../core/rebuild.ts';
@@ -24,16 +25,35 @@ export class UndeliveredError extends HoldfastError {
   }
 }
 
+/** The write was delivered, and its answer is not to be had: `storeResult: false`, or the body could not be kept. */
+export class ResultLostError extends HoldfastError {
+  override name = 'ResultLostError';
+  declare readonly id: string;
+
+  constructor(id: string, why: string) {
+    super(`outbox entry ${id} has been settled, but ${why}`, { code: 'result-lost', category: 'storage' });
+    Object.assign(this, { id });
+  }
+}
+
 /**
  * The origin's answer, or the error that says why there will be none.
  *
+ * @returns a body that could not be kept fails when it is read, with a `ResultLostError`.
  * @throws {UndeliveredError} where the origin never answered.
+ * @throws {ResultLostError} where it did, and answers are not kept.
  */
 export function answerOf({ result, body }: Settled): Response {
-  const { response, id, reason = { code: 'unknown' } } = result;
-  const code = reason.code === 'removed' ? 'outbox-removed' : 'dead-lettered';
-  if (!response) throw new UndeliveredError(code, id, reason);
-  return rebuilt(body ?? null, response, response.headers as [string, string][]);
+  const { response, id, bodyLost, reason = { code: 'unknown' } } = result;
+  if (!response) {
+    if (result.delivered) throw new ResultLostError(id, 'its answer was not to be kept');
+    throw new UndeliveredError(reason.code === 'removed' ? 'outbox-removed' : 'dead-lettered', id, reason);
+  }
+  const headers = response.headers as [string, string][];
+  if (!bodyLost) return rebuilt(body ?? null, response, headers);
+  const unread = rebuilt(new ReadableStream(), response, headers);
+  watchBody(unread, {})?.break(new ResultLostError(id, `the body of its answer was ${bodyLost}`));
+  return unread;
 }
 
 /** The answer to a write that waits. */

@@ -4,20 +4,32 @@ import { retryAfter } from '../../http/retry-after.ts';
 import { isOriginFailure } from '../../http/status.ts';
 import type { OutboxEntry, Reason } from './entry.ts';
 
+/**
+ * What a failure takes from an entry's attempts.
+ *
+ * - `attempt`: one; the origin has answered.
+ * - `silence`: nobody answered, which is no fault of the write; it costs one an hour.
+ * - `nothing`: nothing was sent.
+ * - `refusal`: nothing was sent, and asking again costs nobody anything, so the wait does not grow.
+ */
+export type Cost = 'attempt' | 'silence' | 'nothing' | 'refusal';
+
 /** What an answer, or its absence, means for an entry. */
 export type Verdict =
   | { readonly is: 'delivered' }
-  /** `wait`: the origin asked for so many ms. `free`: the origin was not asked, so it costs no attempt. */
+  /** `wait`: the origin asked for so many ms. */
   | {
       readonly is: 'again';
       readonly reason: Reason;
+      readonly cost: Cost;
       readonly wait?: number | undefined;
-      readonly free?: boolean;
     }
   /** The origin wants credentials. */
   | { readonly is: 'pause'; readonly reason: Reason }
   | { readonly is: 'conflict'; readonly reason: Reason }
-  | { readonly is: 'dead'; readonly reason: Reason };
+  | { readonly is: 'dead'; readonly reason: Reason }
+  /** It was removed, or is somebody else's now: nothing was sent. */
+  | { readonly is: 'gone' };
 
 export function classifyResponse(response: Response, entry: OutboxEntry, now: number): Verdict {
   const { status } = response;
@@ -25,25 +37,27 @@ export function classifyResponse(response: Response, entry: OutboxEntry, now: nu
   // A captive portal answers everything with its login page.
   const strayed =
     response.type === 'opaqueredirect' || (response.redirected && originOf(response.url) !== entry.origin);
-  if (strayed) return { is: 'again', reason: { code: 'redirected', status }, free: true };
+  if (strayed) return { is: 'again', reason: { code: 'redirected', status }, cost: 'silence' };
   if (response.ok) return { is: 'delivered' };
   if (status === 401) return { is: 'pause', reason };
   if (status === 409 || status === 412) return { is: 'conflict', reason };
   if (isOriginFailure(status) || status === 425 || status === 429)
-    return { is: 'again', reason, wait: retryAfter(response.headers, now) };
+    return { is: 'again', reason, cost: 'attempt', wait: retryAfter(response.headers, now) };
   return { is: 'dead', reason };
 }
 
-/** Codes of refusals: nothing was sent. */
-const UNSENT: readonly string[] = ['circuit-open', 'timeout-total'];
-
 export function classifyError(error: unknown, now: number): Verdict {
   const failure = isFailure(error) ? error : undefined;
-  const reason: Reason = {
-    code: failure?.code ?? 'unknown',
-    message: error instanceof Error ? error.message : String(error),
-  };
   const wait = failure?.retryAt === undefined ? undefined : Math.max(0, failure.retryAt - now);
-  const free = failure !== undefined && (failure.category === 'capacity' || UNSENT.includes(failure.code));
-  return { is: 'again', reason, wait, free };
+  return { is: 'again', reason: reasonOf(error), wait, cost: costOf(failure?.category) };
+}
+
+export const reasonOf = (error: unknown): Reason => ({
+  code: isFailure(error) ? error.code : 'unknown',
+  message: error instanceof Error ? error.message : String(error),
+});
+
+function costOf(category: string | undefined): Cost {
+  if (category === 'circuit-open' || category === 'capacity') return 'refusal';
+  return category === 'network' || category === 'timeout' ? 'silence' : 'attempt';
 }

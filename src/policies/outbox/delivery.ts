@@ -1,15 +1,19 @@
-import { snapshotOf } from '../../core/body.ts';
+import { dropBody, readUpTo } from '../../core/body.ts';
 import { within } from '../../core/clock.ts';
 import type { Call, Handler, Home } from '../../core/contract.ts';
 import { facts } from '../../core/rebuild.ts';
+import { withHeader } from '../../core/replay.ts';
 import type { Settled } from './answers.ts';
-import { classifyError, classifyResponse, type Verdict } from './classify.ts';
+import { classifyError, classifyResponse, reasonOf, type Verdict } from './classify.ts';
 import { type OutboxEntry, type Reason, revived } from './entry.ts';
 import type { OutboxSettings } from './options.ts';
 import type { Queue } from './queue.ts';
 
 /** How much of an answer's body is kept for `result(id)`. */
 const RESULT_BYTES = 1_000_000;
+
+/** How long an answer's body may take, in ms: the write has been delivered, and its lane waits. */
+const RESULT_PATIENCE = 10_000;
 
 /** Tries of a 409 before it is taken for a conflict: the key may still be in process from a sending whose answer was lost. */
 const CONFLICT_TRIES = 3;
@@ -23,27 +27,37 @@ export interface Outcome {
   readonly settled?: Settled;
 }
 
+interface Delivery {
+  readonly call: Call;
+  readonly next: Handler;
+  readonly queue: Queue;
+  readonly settings: OutboxSettings;
+  /** Whether the entry is still the current user's to send. */
+  readonly allowed: () => boolean;
+  /** Told right before it is sent. */
+  readonly sending: () => void;
+}
+
 /** Sends one entry once, and says what the answer means. */
-export async function deliver(
-  entry: OutboxEntry,
-  call: Call,
-  next: Handler,
-  queue: Queue,
-  settings: OutboxSettings,
-): Promise<Outcome> {
+export async function deliver(entry: OutboxEntry, delivery: Delivery): Promise<Outcome> {
+  const { call, next, settings } = delivery;
   const { clock } = call.host;
+  const prepared = await prepare(entry, delivery);
+  if (!(prepared instanceof Request)) return { verdict: prepared };
+  // Reading and signing took time, in which somebody else may have signed in.
+  if (!delivery.allowed()) return { verdict: { is: 'gone' } };
+  delivery.sending();
   let response: Response;
   try {
-    const request = await prepared(entry, call, queue, settings);
-    response = await next(request, call);
+    response = await next(prepared, call);
   } catch (error) {
     return { verdict: classifyError(error, clock.now()) };
   }
   let verdict = classifyResponse(response, entry, clock.now());
   if (verdict.is === 'conflict') verdict = await decide(response, entry, call, verdict.reason, settings);
-  const body = await bodyOf(response);
+  const body = await bodyOf(response, call);
   const reason = 'reason' in verdict ? withProblem(verdict.reason, response, body) : undefined;
-  if (reason && verdict.is !== 'delivered') verdict = { ...verdict, reason };
+  if (reason && 'reason' in verdict) verdict = { ...verdict, reason };
   const result = {
     id: entry.id,
     settledAt: clock.now(),
@@ -53,20 +67,32 @@ export async function deliver(
       headers: [...response.headers].filter(([name]) => name !== 'set-cookie'),
     },
     ...(reason && { reason }),
+    ...(typeof body === 'string' && { bodyLost: body }),
   };
-  return { verdict, settled: { result, body } };
+  return { verdict, settled: { result, body: typeof body === 'string' ? undefined : body } };
 }
 
-async function prepared(
-  entry: OutboxEntry,
-  call: Call,
-  queue: Queue,
-  { idempotencyHeader, authorize }: OutboxSettings,
-): Promise<Request> {
-  const request = revived(entry, await queue.body(entry));
-  if (idempotencyHeader && !request.headers.has(idempotencyHeader))
-    request.headers.set(idempotencyHeader, entry.idempotencyKey);
-  return (authorize && (await within(HOOK_PATIENCE, call, authorize(request, entry)))) || request;
+/** The request as it is to be sent, or why it cannot be made. */
+async function prepare(entry: OutboxEntry, { call, queue, settings }: Delivery): Promise<Request | Verdict> {
+  const { idempotencyHeader: name, authorize } = settings;
+  try {
+    const body = await queue.body(entry);
+    // After its body: one that is removed in between must not go out without it.
+    if (!(await queue.get(entry.key))) return { is: 'gone' };
+    if (body === undefined && entry.size > 0)
+      return {
+        is: 'dead',
+        reason: { code: 'body-lost', message: 'the store has the entry without its body' },
+      };
+    const keyed = (request: Request): Request =>
+      name && !request.headers.has(name) ? withHeader(request, name, entry.idempotencyKey) : request;
+    const request = keyed(revived(entry, body));
+    const signed = authorize && (await within(HOOK_PATIENCE, call, authorize(request, entry)));
+    // A request that the hook made anew may have lost the key.
+    return signed ? keyed(signed) : request;
+  } catch (error) {
+    return { is: 'again', reason: reasonOf(error), cost: 'nothing' };
+  }
 }
 
 /** Nobody waits for it, so it has no total limit; the outbox counts attempts, so nobody below does. */
@@ -89,29 +115,47 @@ async function decide(
   reason: Reason,
   settings: OutboxSettings,
 ): Promise<Verdict> {
+  const again: Verdict = { is: 'again', reason, cost: 'attempt' };
   if (!settings.onConflict) {
-    const inProcess = response.status === 409 && entry.attempts + 1 < CONFLICT_TRIES;
-    return inProcess ? { is: 'again', reason } : { is: 'dead', reason };
+    const inProcess = response.status === 409 && (entry.conflicts ?? 0) + 1 < CONFLICT_TRIES;
+    return inProcess ? again : { is: 'dead', reason };
   }
+  let copy: Response | undefined;
   try {
-    const word = await within(HOOK_PATIENCE, call, settings.onConflict(response.clone(), entry));
-    return word === 'drop' ? { is: 'delivered' } : { is: word, reason };
+    copy = response.clone();
+    const word = await within(HOOK_PATIENCE, call, settings.onConflict(copy, entry));
+    if (word === 'drop') return { is: 'delivered' };
+    if (word === 'again') return again;
+    if (word === 'dead') return { is: 'dead', reason };
+    throw new TypeError(`it said '${word}' and not again, drop or dead`);
   } catch (error) {
     return { is: 'dead', reason: { ...reason, message: `onConflict: ${error}` } };
+  } finally {
+    dropBody(copy);
   }
 }
 
 /** The status has told what matters; a body that breaks off, or is too large to keep, is not worth a second sending. */
-async function bodyOf(response: Response): Promise<Uint8Array<ArrayBuffer> | undefined> {
+async function bodyOf(
+  response: Response,
+  call: Call,
+): Promise<Uint8Array<ArrayBuffer> | undefined | 'too large' | 'broken off'> {
+  let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
   try {
-    return await snapshotOf(response, RESULT_BYTES);
+    reader = response.body?.getReader();
+    if (!reader) return undefined;
+    return (await within(RESULT_PATIENCE, call, readUpTo(reader, RESULT_BYTES))) ?? 'too large';
   } catch {
-    return undefined;
+    reader?.cancel().catch(() => {});
+    return 'broken off';
   }
 }
 
-function withProblem(reason: Reason, response: Response, body: Uint8Array | undefined): Reason {
-  if (!body || !/^application\/(problem\+)?json/.test(response.headers.get('content-type') ?? ''))
+function withProblem(reason: Reason, response: Response, body: Uint8Array | string | undefined): Reason {
+  if (
+    !(body instanceof Uint8Array) ||
+    !/^application\/(problem\+)?json/.test(response.headers.get('content-type') ?? '')
+  )
     return reason;
   try {
     return { ...reason, problem: JSON.parse(new TextDecoder().decode(body)) };

@@ -21,8 +21,16 @@ export interface OutboxEntry {
   readonly notBefore: number;
   /** The origin asked for this wait; being online again does not end it. */
   readonly asked?: boolean;
-  /** Sendings that got an answer or might have reached the origin. */
+  /** Sendings that count against the limit. */
   readonly attempts: number;
+  /** Failures since the last answer that did not count: the wait grows with them. */
+  readonly misses?: number;
+  /** Since when nobody has answered, or when that last cost an attempt; wall time in ms. */
+  readonly silentSince?: number | undefined;
+  /** 409s in a row. */
+  readonly conflicts?: number;
+  /** Tells the write from another one that is given the same `id`. */
+  readonly fingerprint?: string;
   readonly request: StoredRequest;
   /** Bytes of the body. */
   readonly size: number;
@@ -35,7 +43,7 @@ export interface OutboxEntry {
 
 /** Why an entry was not delivered. */
 export interface Reason {
-  /** `'http'`, `'expired'`, `'attempts'`, or the code of an error. */
+  /** `'http'`, `'redirected'`, `'expired'`, `'attempts'`, `'removed'`, `'body-lost'`, or the code of an error. */
   readonly code: string;
   readonly status?: number;
   readonly message?: string;
@@ -59,9 +67,11 @@ export interface StoredResult {
   /** Wall time in ms. */
   readonly settledAt: number;
   readonly delivered: boolean;
-  /** Absent where there never was an answer. */
+  /** Absent where there never was an answer, or where none is to be kept (`storeResult: false`). */
   readonly response?: ResponseFacts & { readonly headers: readonly (readonly [string, string])[] };
   readonly reason?: Reason;
+  /** Why the answer's body was not kept. */
+  readonly bodyLost?: 'too large' | 'broken off';
 }
 
 /** Headers that say nothing of who sent them. */

@@ -1,8 +1,19 @@
-import { count, duration, limit, list, type Rule, readOptions, size, typed } from '../../core/check.ts';
+import {
+  count,
+  duration,
+  headerName,
+  limit,
+  list,
+  type Rule,
+  readOptions,
+  size,
+  span,
+  typed,
+} from '../../core/check.ts';
 import type { Duration, Size } from '../../core/durations.ts';
 import { ConfigurationError } from '../../core/errors.ts';
-import type { Match } from '../../core/match.ts';
-import type { AtomicStore } from '../../core/store.ts';
+import { type Match, matcher } from '../../core/match.ts';
+import { type AtomicStore, atomicStoreRule } from '../../core/store.ts';
 import type { OutboxEntry } from './entry.ts';
 
 export interface OutboxOptions {
@@ -73,16 +84,9 @@ export interface OutboxSettings {
   every: number;
 }
 
-const anything: Rule<never> = (value) => value as never;
-
-const atomic: Rule<AtomicStore> = (value, option) => {
-  if (typeof (value as AtomicStore | undefined)?.change === 'function') return value as AtomicStore;
-  throw new ConfigurationError(option, value, 'expected a store with atomic changes');
-};
-
 const rules: { [K in keyof OutboxSettings]: Rule<OutboxSettings[K]> } = {
-  store: atomic,
-  match: anything,
+  store: atomicStoreRule,
+  match: matcher,
   answerAfter: duration,
   attempts: count(1),
   expiresAfter: limit,
@@ -90,12 +94,12 @@ const rules: { [K in keyof OutboxSettings]: Rule<OutboxSettings[K]> } = {
   maxEntries: count(1),
   maxBytes: size,
   maxEntryBytes: size,
-  idempotencyHeader: (value, option) => (value === false ? value : typed<string>('string')(value, option)),
-  keepHeaders: list((value, option) => typed<string>('string')(value, option).toLowerCase()),
+  idempotencyHeader: (value, option) => (value === false ? value : headerName(value, option)),
+  keepHeaders: list((value, option) => headerName(value, option).toLowerCase()),
   authorize: typed('function'),
   onConflict: typed('function'),
   storeResult: (value, option) => (value === false ? 0 : duration(value, option)),
-  every: duration,
+  every: span,
 };
 
 export const readOutboxOptions = (given: OutboxOptions, store: AtomicStore): OutboxSettings =>
@@ -119,12 +123,18 @@ export const readOutboxOptions = (given: OutboxOptions, store: AtomicStore): Out
 
 const text = typed<string>('string');
 
+const rulesOfCall: { [K in keyof CallOutbox]-?: Rule<CallOutbox[K]> } = {
+  lane: text,
+  id: text,
+  answer: (value) => value,
+  meta(value, option) {
+    try {
+      return structuredClone(value);
+    } catch {
+      throw new ConfigurationError(option, value, 'expected plain data, which can be stored');
+    }
+  },
+};
+
 export const readCallOutbox = (given: unknown): CallOutbox =>
-  given === true || given === undefined
-    ? {}
-    : readOptions<CallOutbox>(
-        'outbox',
-        given as CallOutbox,
-        { lane: text, id: text, answer: anything, meta: anything },
-        {},
-      );
+  given === true ? {} : readOptions<CallOutbox>('outbox', given as CallOutbox, rulesOfCall, {});

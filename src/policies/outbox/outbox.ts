@@ -1,13 +1,11 @@
 import { follow } from '../../core/abort.ts';
-import { memoized } from '../../core/check.ts';
-import { within } from '../../core/clock.ts';
 import { type Call, type Handler, type Home, named, type Policy } from '../../core/contract.ts';
-import { CapacityError, ConfigurationError, StorageError } from '../../core/errors.ts';
+import { ConfigurationError } from '../../core/errors.ts';
 import { matches } from '../../core/match.ts';
-import { hasBody, keepable } from '../../core/replay.ts';
 import type { AtomicStore } from '../../core/store.ts';
-import { Answers, answerOf, queued, type Settled, UndeliveredError } from './answers.ts';
-import { type OutboxEntry, sortHeaders, storedRequest } from './entry.ts';
+import { accept } from './accept.ts';
+import { Answers, answerOf, queued, ResultLostError, type Settled, UndeliveredError } from './answers.ts';
+import type { OutboxEntry } from './entry.ts';
 import {
   type CallOutbox,
   type OutboxOptions,
@@ -15,7 +13,7 @@ import {
   readCallOutbox,
   readOutboxOptions,
 } from './options.ts';
-import { type Accepted, type EntriesQuery, Queue } from './queue.ts';
+import { type EntriesQuery, Queue } from './queue.ts';
 import { Sender } from './sender.ts';
 import { whenever } from './triggers.ts';
 import { onTrouble } from './trouble.ts';
@@ -37,7 +35,10 @@ export interface Outbox extends Policy {
   remove(id: string): Promise<boolean>;
   /** Removes the current user's dead letters. @returns how many. */
   purge(): Promise<number>;
-  /** Tries all that waits now. Settles when nothing more can be sent. */
+  /**
+   * Tries all that waits now, also what an origin asked to wait. Settles when nothing more can be sent from here; a lane
+   * that another page looks after is left to it.
+   */
   flush(): Promise<void>;
   /** Goes on after a 401, with the credentials that `authorize` puts on now. */
   resume(): Promise<void>;
@@ -57,11 +58,6 @@ const names = new Set<string>();
 /** Methods that change nothing have nothing to be kept for. */
 const READS = ['GET', 'HEAD', 'OPTIONS', 'TRACE'];
 
-/** A write waits so long for the store to commit it, in ms; some browsers never answer an open. */
-const STORE_PATIENCE = 10_000;
-
-const CREDENTIALS = ['authorization', 'proxy-authorization', 'cookie'];
-
 /**
  * Keeps a write until it is delivered. The entry is committed with strict durability before it is sent, and it is
  * removed only after its answer has been classified; the same `Idempotency-Key` goes with every sending.
@@ -71,7 +67,6 @@ const CREDENTIALS = ['authorization', 'proxy-authorization', 'cookie'];
  */
 export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicStore): Outbox {
   const settings = readOutboxOptions(options, options.store ?? defaultStore());
-  const callOptions = memoized(readCallOutbox);
   let parts: Parts | undefined;
   const composed = (): Parts => {
     if (parts) return parts;
@@ -104,7 +99,7 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
       const wanted = wantedFor(request, call, settings);
       return wanted === undefined
         ? next(request, call)
-        : enqueue(request, call, callOptions(wanted), assembled, settings);
+        : enqueue(request, call, readCallOutbox(wanted), assembled, settings);
     };
   };
 
@@ -118,13 +113,15 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
       const { queue, home } = composed();
       const entry = await find(id);
       if (entry?.state === 'waiting') {
-        const settled = new Promise<Settled>((resolve, reject) =>
-          settlement(entry, composed(), true, resolve, reject),
-        );
+        const settled = new Promise<Settled>((resolve, reject) => {
+          void settlement(entry, composed(), resolve, reject).look();
+        });
         return answerOf(await settled);
       }
       const stored = await queue.resultOf(home.partition(), id);
       if (stored) return answerOf(stored);
+      // A dead letter is kept longer than its answer.
+      if (entry?.reason) throw new UndeliveredError('dead-lettered', id, entry.reason);
       throw new UndeliveredError('outbox-unknown', id, { code: 'unknown' });
     },
     entries: async (query: EntriesQuery = {}) => composed().queue.list(composed().home.partition(), query),
@@ -134,7 +131,15 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
       if (entry?.state !== 'dead') return false;
       const { queue, sender, home } = composed();
       const now = home.host.clock.now();
-      const fresh = { attempts: 0, notBefore: 0, expiresAt: now + settings.expiresAfter };
+      const fresh = {
+        attempts: 0,
+        misses: 0,
+        conflicts: 0,
+        silentSince: undefined,
+        notBefore: 0,
+        asked: false,
+        expiresAt: now + settings.expiresAfter,
+      };
       const found = await queue.revive(entry, fresh);
       void sender.drain(entry.partition, entry.lane);
       return found;
@@ -152,11 +157,11 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
         for (const entry of dead) if (await removed(entry, composed())) purged++;
       }
     },
-    flush: async () => composed().sender.wake(true),
+    flush: async () => composed().sender.wake('none'),
     async resume() {
       const { sender, home } = composed();
       sender.resume(home.partition());
-      await sender.wake(true);
+      await sender.wake('asked');
     },
   });
 }
@@ -167,9 +172,9 @@ function assemble(next: Handler, home: Home, settings: OutboxSettings): Parts {
   const answers = new Answers(home, store.durable);
   const sender = new Sender(next, home, queue, answers, settings);
   // Where I/O belongs to a request there is nothing to do between requests, and timers are refused.
-  if (store.durable && home.host.sharesIO)
-    whenever(home, settings.every, (eager) => {
-      sender.wake(eager).catch((error) => onTrouble(home, store, 'wake', error));
+  if (home.host.sharesIO)
+    whenever(home, settings.every, (waits) => {
+      sender.wake(waits).catch((error) => onTrouble(home, store, 'wake', error));
     });
   return { home, queue, answers, sender };
 }
@@ -183,16 +188,10 @@ async function removed(entry: OutboxEntry, { queue, answers, home }: Parts): Pro
   return found;
 }
 
-/** What the call says of the outbox, if the write is to be kept. */
+/** What the call says of the outbox, if the write is to be kept. Reads pass it by: a route or `extend` speaks for all. */
 function wantedFor(request: Request, { options }: Call, { match }: OutboxSettings): unknown {
-  const isRead = READS.includes(request.method);
-  const said = options.outbox;
-  if (said !== undefined) {
-    if (isRead)
-      throw new ConfigurationError('outbox', said, `it keeps writes, and this is a ${request.method}`);
-    return said;
-  }
-  return match !== undefined && !isRead && matches(match, request.url) ? true : undefined;
+  if (READS.includes(request.method)) return undefined;
+  return options.outbox ?? (match !== undefined && matches(match, request.url) ? true : undefined);
 }
 
 /** Accepts a write, and answers as soon as it is known what to answer. */
@@ -203,13 +202,18 @@ async function enqueue(
   parts: Parts,
   settings: OutboxSettings,
 ): Promise<Response> {
-  const { sender } = parts;
-  const { entry, known } = await accepted(request, call, wanted, parts, settings);
+  const { sender, queue } = parts;
+  const { entry, known } = await accept(request, call, wanted, queue, settings, ({ partition, lane }) => {
+    void sender.drain(partition, lane);
+  });
   const { id, origin, lane } = entry;
   call.emit?.({ type: 'queued', id, origin, lane, callId: call.id });
   return new Promise((resolve, reject) => {
     const ends: (() => void)[] = [];
+    let over = false;
     const end = (settle: () => void): void => {
+      if (over) return;
+      over = true;
       for (const each of ends) each();
       settle();
     };
@@ -217,120 +221,61 @@ async function enqueue(
     const postponed = (key: string): void => void (key === entry.key && later());
     // Gone in the very moment of the commit: the entry stays.
     if (call.signal.aborted) return reject(call.signal.reason);
+    const settled = settlement(
+      entry,
+      parts,
+      (settled) => end(() => resolve(answered(settled, entry))),
+      (error) => end(() => reject(error)),
+    );
     ends.push(
-      settlement(
-        entry,
-        parts,
-        known,
-        (settled) => end(() => resolve(new Promise((give) => give(answerOf(settled))))),
-        (error) => end(() => reject(error)),
-      ),
+      settled.end,
       call.host.clock.after(settings.answerAfter, later),
       follow(call.signal, (reason) => end(() => reject(reason))),
       () => sender.postponed.delete(postponed),
     );
+    if (known) void settled.look();
     sender.postponed.add(postponed);
     const drained = sender.drain(entry.partition, entry.lane);
     call.waitUntil(drained);
-    // Offline, paused, behind others that wait: nothing more can be done now.
-    drained.then(later);
+    // Offline, paused, behind others that wait: nothing more can be done now; unless it was done before we could see.
+    void drained.then(() => (over ? undefined : settled.look())).then(later);
   });
 }
 
-async function accepted(
-  request: Request,
-  call: Call,
-  wanted: CallOutbox,
-  { queue, home }: Parts,
-  settings: OutboxSettings,
-): Promise<Accepted> {
-  const { idempotencyHeader, keepHeaders, authorize, maxEntryBytes, expiresAfter, store } = settings;
-  const { origin, partition, host } = call;
-  const key = idempotencyHeader && request.headers.get(idempotencyHeader);
-  const { kept, dropped } = sortHeaders(
-    request.headers,
-    idempotencyHeader ? [...keepHeaders, idempotencyHeader.toLowerCase()] : keepHeaders,
-  );
-  const lost = authorize ? [] : dropped.filter((name) => CREDENTIALS.includes(name));
-  if (lost.length)
-    throw new ConfigurationError(
-      'outbox.authorize',
-      undefined,
-      `'${lost}' is not written to disk, so a hook has to put it back`,
-    );
-  const body = hasBody(request) ? await keepable(request, maxEntryBytes) : undefined;
-  if (body === null)
-    throw new CapacityError('too-large', `the body is larger than ${maxEntryBytes} bytes`, { origin });
-  // Until here nothing is accepted; from the commit on the write is kept whatever the caller does.
-  call.signal.throwIfAborted();
-  const now = host.clock.now();
-  const { outbox: _, retry: __, ...options } = call.options;
-  const entry = {
-    id: wanted.id,
-    idempotencyKey: key || `"${chance(host.random)}${chance(host.random)}"`,
-    partition,
-    lane: wanted.lane ?? origin,
-    origin,
-    state: 'waiting' as const,
-    acceptedAt: now,
-    expiresAt: now + expiresAfter,
-    notBefore: 0,
-    attempts: 0,
-    request: storedRequest(request, kept),
-    size: typeof body === 'string' ? body.length : body instanceof Blob ? body.size : (body?.byteLength ?? 0),
-    options: plain(options),
-    ...(wanted.meta !== undefined && { meta: wanted.meta }),
-  };
-  const commit = queue.accept(entry, body, chance(host.random));
+/** Where the answer of a write that was delivered is not kept, the caller learns at least that it was accepted. */
+async function answered(settled: Settled, entry: OutboxEntry): Promise<Response> {
   try {
-    const done = await within(STORE_PATIENCE, call, commit);
-    if (!done.known && dropped.length && !authorize) {
-      const { id, lane } = done.entry;
-      home.emit?.({ type: 'headers-dropped', id, origin, lane, names: dropped });
-    }
-    return done;
-  } catch (cause) {
-    // Who was told that it was not accepted may give it again: a commit that comes after all must not stand.
-    commit.then(({ entry: late, known }) => known || queue.remove(late)).catch(() => {});
-    if (call.signal.aborted || cause instanceof CapacityError || cause instanceof StorageError) throw cause;
-    throw new StorageError(`${store.name} did not accept the write: ${cause}`, { cause, origin });
+    return answerOf(settled);
+  } catch (error) {
+    if (error instanceof ResultLostError) return queued(entry);
+    throw error;
   }
 }
 
 /**
  * Waits for what becomes of an entry, here or in another page.
  *
- * @param look Whether it may have happened already.
- * @returns ends the waiting.
+ * @returns `end` ends the waiting; `look` reads whether it has happened already.
  */
 function settlement(
   entry: OutboxEntry,
   { queue, answers }: Parts,
-  look: boolean,
   resolve: (settled: Settled) => void,
   reject: (error: unknown) => void,
-): () => void {
+): { end: () => void; look: () => Promise<void> } {
   const read = async (): Promise<void> => {
     const stored = await queue.result(entry);
-    // Gone without an answer: removed, or nobody wanted answers to be kept.
+    // Gone without an answer: removed.
     if (!stored && (await queue.get(entry.key))) return;
     end();
     if (stored) resolve(stored);
     else reject(new UndeliveredError('outbox-removed', entry.id, { code: 'removed' }));
   };
+  const look = (): Promise<void> => read().catch(reject);
   const end = answers.wait(entry.key, (settled) => {
-    if (!settled) return void read().catch(reject);
+    if (!settled) return void look();
     end();
     resolve(settled);
   });
-  if (look) read().catch(reject);
-  return end;
-}
-
-/** 52 bits or so of chance, as text. */
-const chance = (random: () => number): string => random().toString(36).slice(2, 13);
-
-/** What survives being stored: functions and signals do not, and a queued write may do without them. */
-function plain(options: Record<string, unknown>): Record<string, unknown> {
-  return JSON.parse(JSON.stringify(options));
+  return { end, look };
 }

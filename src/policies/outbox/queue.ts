@@ -1,4 +1,4 @@
-import { CapacityError } from '../../core/errors.ts';
+import { CapacityError, HoldfastError } from '../../core/errors.ts';
 import type { AtomicStore, Change, Item, StoredBody } from '../../core/store.ts';
 import type { OutboxEntry, StoredResult } from './entry.ts';
 import type { OutboxSettings } from './options.ts';
@@ -11,6 +11,9 @@ interface Totals {
 }
 
 const NONE: Totals = { count: 0, bytes: 0, stamp: 0 };
+
+/** A write that is to be accepted. */
+export type Draft = Omit<OutboxEntry, 'id' | 'key'> & { readonly id?: string | undefined };
 
 export interface Accepted {
   readonly entry: OutboxEntry;
@@ -29,6 +32,11 @@ export interface EntriesQuery {
 
 const enc = encodeURIComponent;
 
+const RESULT = 'result ';
+
+/** How long an id that was given is remembered where no answers are to be kept, in ms. */
+const ID_KEPT = 86_400_000;
+
 /**
  * The entries of one pipeline in a store. Each operation is one atomic change, so a crash between two of them leaves
  * every entry in exactly one state.
@@ -38,30 +46,32 @@ export class Queue {
   readonly #limits: Pick<OutboxSettings, 'maxEntries' | 'maxBytes'>;
   readonly #name: string;
   readonly #totals: string;
+  /** How long answers and ids are kept, in ms. */
+  readonly #keeps: number;
 
-  constructor(name: string, { store, maxEntries, maxBytes }: OutboxSettings) {
+  constructor(name: string, { store, maxEntries, maxBytes, storeResult }: OutboxSettings) {
     this.#store = store;
     this.#limits = { maxEntries, maxBytes };
     this.#name = enc(name);
     this.#totals = `totals ${this.#name}`;
+    this.#keeps = storeResult || ID_KEPT;
   }
 
   /**
    * Commits a write to the disk.
    *
    * @param chance Makes ids of the same moment different.
+   * @param proceed Called when it is about to be written; what it throws refuses the write.
    * @throws {CapacityError} code `outbox-full`; what is there is kept.
+   * @throws {HoldfastError} code `id-conflict`: the id belongs to another write.
    */
-  accept(
-    entry: Omit<OutboxEntry, 'id' | 'key'> & { readonly id?: string | undefined },
-    body: StoredBody | undefined,
-    chance: string,
-  ): Promise<Accepted> {
+  accept(entry: Draft, body: StoredBody | undefined, chance: string, proceed: () => void): Promise<Accepted> {
     const alias = entry.id === undefined ? [] : [this.#alias(entry.partition, entry.id)];
     return this.#store.change<Accepted>(
       [this.#totals, ...alias],
       ([totals, known]) => {
-        if (known) return { changes: [], result: { entry: known.value as OutboxEntry, known: true } };
+        proceed();
+        if (known) return { changes: [], result: { entry: same(entry, known), known: true } };
         const { count, bytes, stamp } = (totals?.value as Totals | undefined) ?? NONE;
         const { maxEntries, maxBytes } = this.#limits;
         if (count + 1 > maxEntries || bytes + entry.size > maxBytes)
@@ -151,11 +161,7 @@ export class Queue {
   }
 
   /** Takes an entry out and keeps its answer, as one. @returns whether it was still there. */
-  settle(
-    entry: OutboxEntry,
-    result: StoredResult | undefined,
-    body: StoredBody | undefined,
-  ): Promise<boolean> {
+  settle(entry: OutboxEntry, result: StoredResult, body: StoredBody | undefined): Promise<boolean> {
     return this.#end(entry, undefined, result, body);
   }
 
@@ -182,7 +188,8 @@ export class Queue {
   /** The stored answer to an id; also after the entry has gone. */
   async resultOf(partition: string, id: string): ReturnType<Queue['result']> {
     const alias = (await this.#store.get(this.#alias(partition, id)))?.value as OutboxEntry | undefined;
-    return this.result({ key: alias?.key ?? `entry ${this.#name} ${id}` });
+    const found = await this.result({ key: alias?.key ?? `entry ${this.#name} ${id}` });
+    return found && whose(found.result) === partition ? found : undefined;
   }
 
   async counts(): Promise<{ count: number; bytes: number }> {
@@ -191,16 +198,20 @@ export class Queue {
   }
 
   /** Forgets answers, and ids that were given, that nobody may ask for any more. */
-  async expire(settledBefore: number): Promise<void> {
+  async expire(now: number): Promise<void> {
     const results = await this.#store.range({ prefix: this.#resultKey(''), limit: 100 });
-    const old = results.filter(({ value }) => (value as StoredResult).settledAt < settledBefore);
+    const old = results.filter(({ value }) => (value as StoredResult).settledAt < now - this.#keeps);
     if (old.length === 0) return;
-    await this.#store.write(
-      old.flatMap(({ key, value }) => {
-        const { id, partition } = value as StoredResult & { partition: string };
-        return [{ delete: key }, { delete: this.#alias(partition, id) }];
+    const owners = old.map(({ key }) => key.slice(RESULT.length));
+    await this.#store.change(owners, (found) => ({
+      changes: old.flatMap(({ key, value }, at) => {
+        const result = value as StoredResult;
+        // A dead letter goes on being known by its id.
+        const alias = found[at] ? [] : [{ delete: this.#alias(whose(result), result.id) }];
+        return [{ delete: key }, ...alias];
       }),
-    );
+      result: undefined,
+    }));
   }
 
   #end(
@@ -218,7 +229,7 @@ export class Queue {
         // The partition is kept with it, or its alias could not be found again.
         const value = { ...result, partition: entry.partition };
         if (result) changes.push({ put: { key: this.#resultKey(entry.key), value }, body: body ?? null });
-        else if (!dead) changes.push({ delete: this.#alias(entry.partition, entry.id) });
+        else changes.push({ delete: this.#alias(entry.partition, entry.id) });
         return { changes, result: true };
       },
       { strict: true },
@@ -249,8 +260,27 @@ export class Queue {
   }
 
   #resultKey(key: string): string {
-    return `result ${key || `entry ${this.#name} `}`;
+    return RESULT + (key || `entry ${this.#name} `);
   }
 }
 
 const entries = (items: readonly Item[]): OutboxEntry[] => items.map(({ value }) => value as OutboxEntry);
+
+/** The partition is kept with an answer. */
+const whose = (result: StoredResult): string => (result as StoredResult & { partition: string }).partition;
+
+/** The entry that has this id. One id for two writes would lose the second. */
+function same(given: Draft, known: Item): OutboxEntry {
+  const entry = known.value as OutboxEntry;
+  if (given.fingerprint === entry.fingerprint) return entry;
+  const { id, request } = entry;
+  throw new HoldfastError(
+    `outbox id '${id}' belongs to another write, ${request.method} ${withoutQuery(request.url)}`,
+    {
+      code: 'id-conflict',
+      category: 'conflict',
+    },
+  );
+}
+
+const withoutQuery = (url: string): string => url.replace(/[?#].*/, '');

@@ -1,17 +1,32 @@
+import { within } from '../../core/clock.ts';
 import type { Handler, Home } from '../../core/contract.ts';
 import { exclusively } from '../../core/locks.ts';
 import type { Answers, Settled } from './answers.ts';
+import type { Verdict } from './classify.ts';
 import { deliver, sendingOf } from './delivery.ts';
 import type { OutboxEntry, Reason } from './entry.ts';
 import type { OutboxSettings } from './options.ts';
 import type { Queue } from './queue.ts';
+import { dueIn, scheduled, sooner, type Waits } from './schedule.ts';
 import { onTrouble } from './trouble.ts';
 
-/** The first backoff is up to this, in ms; it doubles. */
-const FIRST_BACKOFF = 2_000;
+/** A lane waits so long for the store, in ms; one that hangs is tried again at the next occasion. */
+const STORE_PATIENCE = 10_000;
 
-/** When to ask again an origin that was not reached at all, in ms. */
-const UNREACHED = 15_000;
+/** After so long in line for a lane, in ms, another page is taken to look after it. */
+const LINE_PATIENCE = 10_000;
+
+/** The longest timer, in ms: wall time may jump while the machine sleeps. */
+const LONGEST_TIMER = 3_600_000;
+
+/** A lane that this page is draining, or in line for. */
+interface Draining {
+  /** Whether to look again afterwards, and who is in a hurry then. */
+  again: Waits | undefined;
+  done: Promise<void>;
+  /** As `done`, but does not wait for another page. */
+  soon: Promise<void>;
+}
 
 /** Sends what waits: one lane by one sender, in order; lanes beside each other. */
 export class Sender {
@@ -20,8 +35,7 @@ export class Sender {
   readonly #queue: Queue;
   readonly #answers: Answers;
   readonly #settings: OutboxSettings;
-  /** The lanes that this page is draining, and whether to look again afterwards. */
-  readonly #draining = new Map<string, { done: Promise<void>; again: boolean }>();
+  readonly #draining = new Map<string, Draining>();
   readonly #timers = new Map<string, () => void>();
   /** Partitions whose credentials were refused. */
   readonly #paused = new Set<string>();
@@ -37,14 +51,13 @@ export class Sender {
     home.signal.addEventListener('abort', () => this.#stop(), { once: true });
   }
 
-  /** Looks after every lane of the current user. @param eager Waits that no origin asked for are over. */
-  async wake(eager: boolean): Promise<void> {
+  /** Looks after every lane of the current user. */
+  async wake(waits: Waits): Promise<void> {
     const partition = this.#partition();
     if (partition === undefined || !this.#open(partition)) return;
     const lanes = await this.#queue.lanes(partition);
-    await Promise.all(lanes.map((lane) => this.drain(partition, lane, eager)));
-    const { storeResult } = this.#settings;
-    await this.#queue.expire(this.#home.host.clock.now() - storeResult);
+    await Promise.all(lanes.map((lane) => this.#drained(partition, lane, waits).soon));
+    await this.#queue.expire(this.#home.host.clock.now());
   }
 
   resume(partition: string): void {
@@ -52,116 +65,168 @@ export class Sender {
   }
 
   /** Sends what is due in a lane. Settles when there is nothing more to send now. */
-  drain(partition: string, lane: string, eager = false): Promise<void> {
+  drain(partition: string, lane: string, waits: Waits = 'all'): Promise<void> {
+    return this.#drained(partition, lane, waits).done;
+  }
+
+  #drained(partition: string, lane: string, waits: Waits): Draining {
     const name = `${encodeURIComponent(partition)} ${encodeURIComponent(lane)}`;
     const running = this.#draining.get(name);
     if (running) {
-      running.again = true;
-      return running.done;
+      running.again = sooner(running.again ?? 'all', waits);
+      return running;
     }
-    const state = { again: false, done: Promise.resolve() };
+    let elsewhere = (): void => {};
+    const soon = new Promise<void>((give) => {
+      elsewhere = give;
+    });
+    const state: Draining = { again: waits, done: Promise.resolve(), soon };
     this.#draining.set(name, state);
     state.done = (async () => {
       try {
         do {
-          state.again = false;
-          await this.#drainOnce(partition, lane, name, eager);
+          const now = state.again as Waits;
+          state.again = undefined;
+          await this.#drainOnce(partition, lane, name, now, elsewhere);
         } while (state.again && this.#open(partition));
       } catch (error) {
         onTrouble(this.#home, this.#settings.store, 'drain', error);
       } finally {
         // In the same step as the last look at `again`: who comes later must find that nobody is draining.
         this.#draining.delete(name);
+        elsewhere();
       }
     })();
-    return state.done;
+    return state;
   }
 
-  #drainOnce(partition: string, lane: string, name: string, eager: boolean): Promise<void> {
+  #drainOnce(
+    partition: string,
+    lane: string,
+    name: string,
+    waits: Waits,
+    elsewhere: () => void,
+  ): Promise<void> {
     const { signal, host } = this.#home;
     this.#timers.get(name)?.();
     this.#timers.delete(name);
+    const inLine = host.clock.after(LINE_PATIENCE, elsewhere, { background: true });
     return exclusively(`holdfast outbox ${this.#home.name} ${name}`, signal, async () => {
+      inLine();
       while (this.#open(partition)) {
-        const entry = await this.#queue.head(partition, lane);
+        const entry = await this.#head(partition, lane);
         if (!entry) return;
         const now = host.clock.now();
-        const wait = eager && !entry.asked ? 0 : entry.notBefore - now;
+        const wait = dueIn(entry, now, waits, this.#settings);
         if (now >= entry.expiresAt) await this.#bury(entry, { ...entry.reason, code: 'expired' });
         else if (wait > 0) return this.#later(name, partition, lane, wait);
         else if (!(await this.#send(entry))) return this.#look(name, partition, lane);
       }
-    });
+    }).finally(inLine);
   }
 
   /** @returns whether the lane goes on. */
   async #send(entry: OutboxEntry): Promise<boolean> {
-    const { id, origin, lane } = entry;
-    const { host, emit, signal } = this.#home;
+    const { id, origin, lane, partition, attempts, misses = 0 } = entry;
+    const { emit, signal } = this.#home;
     const call = sendingOf(entry, this.#home);
-    emit?.({ type: 'sending', id, origin, lane, attempt: entry.attempts + 1, callId: call.id });
-    const { verdict, settled } = await deliver(entry, call, this.#next, this.#queue, this.#settings);
+    const { verdict, settled } = await deliver(entry, {
+      call,
+      next: this.#next,
+      queue: this.#queue,
+      settings: this.#settings,
+      allowed: () => this.#open(partition),
+      sending: () =>
+        emit?.({ type: 'sending', id, origin, lane, attempt: attempts + misses + 1, callId: call.id }),
+    });
     if (signal.aborted) return false;
-    if (verdict.is === 'delivered' && settled) {
-      await this.#queue.settle(entry, this.#settings.storeResult ? settled.result : undefined, settled.body);
-      emit?.({ type: 'delivered', id, origin, lane, status: settled.result.response?.status ?? 0 });
-      this.#answers.settled(entry.key, settled);
-      return true;
-    }
-    if (verdict.is === 'delivered') return false;
-    if (verdict.is === 'dead') {
-      await this.#bury({ ...entry, attempts: entry.attempts + 1 }, verdict.reason, settled);
-      return true;
-    }
-    if (verdict.is === 'again') {
-      const attempts = entry.attempts + (verdict.free ? 0 : 1);
-      if (attempts >= this.#settings.attempts) {
-        await this.#bury({ ...entry, attempts }, { ...verdict.reason, code: 'attempts' }, settled);
+    switch (verdict.is) {
+      case 'gone':
         return true;
-      }
-      const notBefore = host.clock.now() + this.#backoff(attempts, verdict.free ?? false, verdict.wait);
-      const asked = verdict.wait !== undefined && !verdict.free;
-      await this.#queue.update(entry, { attempts, notBefore, asked, reason: verdict.reason });
-      emit?.({ type: 'postponed', id, origin, lane, at: notBefore, cause: verdict.reason });
-    } else {
-      this.#paused.add(entry.partition);
-      await this.#queue.update(entry, { reason: verdict.reason });
-      emit?.({ type: 'outbox-paused', id, origin, lane });
+      case 'delivered':
+        await this.#delivered(entry, settled as Settled);
+        return true;
+      case 'dead':
+        await this.#bury({ ...entry, attempts: attempts + 1 }, verdict.reason, settled);
+        return true;
+      case 'again':
+        return this.#again(entry, verdict, settled);
+      default:
+        this.#paused.add(partition);
+        await this.#stored(this.#queue.update(entry, { reason: verdict.reason }));
+        emit?.({ type: 'outbox-paused', id, origin, lane });
+        this.#notNow(entry);
+        return false;
     }
-    for (const listener of this.postponed) listener(entry.key);
+  }
+
+  async #delivered(entry: OutboxEntry, settled: Settled): Promise<void> {
+    const { id, origin, lane, key } = entry;
+    const kept = this.#kept(settled);
+    // Whoever removed it meanwhile has been told so.
+    if (!(await this.#stored(this.#queue.settle(entry, kept.result, kept.body)))) return;
+    const status = settled.result.response?.status ?? 0;
+    this.#home.emit?.({ type: 'delivered', id, origin, lane, status });
+    this.#answers.settled(key, settled);
+  }
+
+  async #again(
+    entry: OutboxEntry,
+    verdict: Extract<Verdict, { is: 'again' }>,
+    settled: Settled | undefined,
+  ): Promise<boolean> {
+    const { id, origin, lane, conflicts = 0 } = entry;
+    const { reason } = verdict;
+    const next = scheduled(entry, verdict, this.#home.host, this.#settings);
+    if (next.attempts >= this.#settings.attempts) {
+      await this.#bury({ ...entry, ...next }, { ...reason, code: 'attempts' }, settled);
+      return true;
+    }
+    await this.#queue.update(entry, {
+      ...next,
+      reason,
+      conflicts: reason.status === 409 ? conflicts + 1 : 0,
+    });
+    this.#home.emit?.({ type: 'postponed', id, origin, lane, at: next.notBefore, cause: reason });
+    this.#notNow(entry);
     return false;
   }
 
   async #bury(entry: OutboxEntry, reason: Reason, settled?: Settled): Promise<void> {
     const { id, origin, lane, key } = entry;
-    const { clock } = this.#home.host;
-    const base = settled?.result ?? { id, settledAt: clock.now(), delivered: false };
-    const result = { ...base, delivered: false, reason };
-    await this.#queue.bury(entry, result, settled?.body);
-    this.#home.emit?.({
-      type: 'dead-lettered',
-      id,
-      origin,
-      lane,
-      reason: reason.code,
-      status: reason.status,
-    });
-    this.#answers.settled(key, { result, body: settled?.body });
+    const base = settled?.result ?? { id, settledAt: this.#home.host.clock.now(), delivered: false };
+    const whole = { result: { ...base, delivered: false, reason }, body: settled?.body };
+    const kept = this.#kept(whole);
+    if (!(await this.#stored(this.#queue.bury(entry, kept.result, kept.body)))) return;
+    const { code, status } = reason;
+    this.#home.emit?.({ type: 'dead-lettered', id, origin, lane, reason: code, status });
+    this.#answers.settled(key, whole);
   }
 
-  /** What was asked for comes first; jitter on top, or all who were turned away come back together. */
-  #backoff(attempts: number, unreached: boolean, asked: number | undefined): number {
-    const most = Math.min(
-      this.#settings.backoffLimit,
-      unreached ? UNREACHED : FIRST_BACKOFF * 2 ** (attempts - 1),
-    );
-    const jitter = most * this.#home.host.random();
-    return asked === undefined ? jitter : asked + Math.min(jitter, 1_000);
+  /** That there was an answer is kept in any case: the same `id` must not be sent a second time. */
+  #kept({ result, body }: Settled): Settled {
+    if (this.#settings.storeResult > 0) return { result, body };
+    const { response: _, ...bare } = result;
+    return { result: bare, body: undefined };
+  }
+
+  /** The next of a lane. Who hangs on this when the page closes must give the lane back. */
+  #head(partition: string, lane: string): Promise<OutboxEntry | undefined> {
+    return within(STORE_PATIENCE, this.#home, this.#queue.head(partition, lane));
+  }
+
+  /** What is to be written is written, also while the page closes. */
+  #stored<T>(work: Promise<T>): Promise<T> {
+    return within(STORE_PATIENCE, { host: this.#home.host }, work);
+  }
+
+  #notNow({ key }: OutboxEntry): void {
+    for (const listener of this.postponed) listener(key);
   }
 
   /** Comes back to a lane when its head is due. */
   async #look(name: string, partition: string, lane: string): Promise<void> {
-    const head = await this.#queue.head(partition, lane);
+    const head = await this.#head(partition, lane);
     if (head) this.#later(name, partition, lane, head.notBefore - this.#home.host.clock.now());
   }
 
@@ -169,8 +234,7 @@ export class Sender {
     this.#timers.get(name)?.();
     if (this.#home.signal.aborted) return;
     const task = (): void => void this.drain(partition, lane);
-    // At most an hour: wall time may jump while the machine sleeps.
-    const wait = Math.min(Math.max(0, ms), 3_600_000);
+    const wait = Math.min(Math.max(0, ms), LONGEST_TIMER);
     this.#timers.set(name, this.#home.host.clock.after(wait, task, { background: true }));
   }
 

@@ -1,23 +1,24 @@
 import type { Home } from '../../core/contract.ts';
+import type { Waits } from './schedule.ts';
 
 /**
  * Occasions to look after the outbox: loading, coming online, becoming visible, and a timer for whatever those miss.
  *
- * @param wake `eager`: something has changed, so waits that no origin asked for are over.
+ * @param wake Where something has changed, waits that no origin asked for are over.
  */
-export function whenever(home: Home, every: number, wake: (eager: boolean) => void): void {
+export function whenever(home: Home, every: number, wake: (waits: Waits) => void): void {
   const { clock, online } = home.host;
   let cancel = (): void => {};
   const tick = (): void => {
-    wake(false);
+    wake('all');
     cancel = clock.after(every, tick, { background: true });
   };
   // Not at once: the application may still be setting itself up.
   cancel = clock.after(0, tick, { background: true });
-  const unsubscribe = online.subscribe((up) => up && wake(true));
+  const unsubscribe = online.subscribe((up) => up && wake('asked'));
   const document = globalThis.document as Document | undefined;
   const visible = (): void => {
-    if (document?.visibilityState === 'visible') wake(true);
+    if (document?.visibilityState === 'visible') wake('asked');
   };
   document?.addEventListener('visibilitychange', visible);
   home.signal.addEventListener(

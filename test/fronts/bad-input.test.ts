@@ -1,0 +1,83 @@
+import { describe, expect, test } from 'vitest';
+import {
+  breaker,
+  type CreateClientOptions,
+  createClient,
+  createFetch,
+  dedupe,
+  type FetchOptions,
+  indexedDBStore,
+  memoryStore,
+  outbox,
+  staleCache,
+} from '../../src/index.ts';
+
+/** Each names the option, the value and what is allowed. */
+describe('what cannot be meant is said at once', () => {
+  test.each<[string, () => unknown, RegExp]>([
+    [
+      'a store that is none',
+      () => staleCache({ store: null as never }),
+      /staleCache\.store: null .* a store/,
+    ],
+    [
+      'half a store',
+      () => staleCache({ store: {} as never }),
+      /staleCache\.store: \{\} .* it lacks get, body, range, write, close/,
+    ],
+    ['a slip in a store’s name', () => indexedDBStore({ nmae: 'x' } as never), /indexedDBStore\.nmae/],
+    ['a name that is no text', () => indexedDBStore({ name: 1 as never }), /indexedDBStore\.name: 1/],
+    [
+      'an open time above the longest',
+      () => breaker({ openFor: '60s', maxOpenFor: '4s' }),
+      /breaker\.maxOpenFor: '4s' .* below openFor, 60000 ms/,
+    ],
+    [
+      'a slip in the name of a policy',
+      () => createClient({ stalecache: {} } as CreateClientOptions),
+      /stalecache: .* do you mean staleCache\?/,
+    ],
+    [
+      'a route that says more than a switch can hear',
+      () => createFetch({ routes: [{ match: '/x', breaker: { failures: 1 } as never }] }),
+      /breaker: \{ failures: … \} .* true or false/,
+    ],
+  ])('%s', (_, run, message) => {
+    expect(run).toThrow(message);
+    expect(run).toThrow(expect.objectContaining({ code: 'configuration' }));
+  });
+
+  test.each<[FetchOptions, RegExp]>([
+    [{ breaker: { failures: 1 } as never }, /breaker: \{ failures: … \}/],
+    [{ dedupe: 'yes' as never }, /dedupe: 'yes' .* true or false/],
+    [{ staleCache: { maxStale: '5 s' as never } }, /staleCache\.maxStale: '5 s'/],
+    [{ timeout: '5 s' as never }, /timeout.*'5 s'/],
+  ])('by a call: %o', async (holdfast, message) => {
+    const fetch = createFetch({
+      fetch: async () => new Response('ok'),
+      partition: 'public',
+      dedupe: dedupe(),
+      staleCache: staleCache({ store: memoryStore() }),
+    });
+    await expect(fetch('https://a.example/', { holdfast })).rejects.toThrow(message);
+  });
+
+  test('who names only a longer first open time wants it no shorter', () => {
+    expect(() => breaker({ openFor: '60s' })).not.toThrow();
+  });
+});
+
+describe('the answer of a write that waits', () => {
+  test('may be named for all writes by extend', async () => {
+    const client = createClient({
+      fetch: () => Promise.reject(new TypeError('gone')),
+      partition: 'ann',
+      name: 'extended',
+      outbox: outbox({ store: memoryStore() }),
+    });
+    const orders = client.extend({ outbox: { answer: { waits: true } } });
+    expect(await orders.post('https://a.example/', { json: {} }).json()).toEqual({ waits: true });
+    await expect(orders.get('https://a.example/', { retry: 0 }).json()).rejects.toThrow();
+    await client.close();
+  });
+});
