@@ -42,7 +42,7 @@ const NOTHING = Object.freeze({});
  *
  * @throws {TypeError} what the platform's `Request` throws: a bad URL, a used body, a forbidden method.
  */
-export function enter(input: RequestInfo | URL, init: HoldfastInit | undefined): Entered {
+export function enter(input: Request | string | URL, init: HoldfastInit | undefined): Entered {
   const given = input instanceof Request ? input : undefined;
   if (!init) return { request: given ? usable(given) : made(input), signal: given?.signal, init: NOTHING };
   // The platform reads names that are not an object's own, too: those of a `Request`, or of a class.
@@ -71,7 +71,7 @@ function ownNames(init: HoldfastInit): HoldfastInit {
   return own as HoldfastInit;
 }
 
-function made(input: RequestInfo | URL, init?: RequestInit): Request {
+function made(input: Request | string | URL, init?: RequestInit): Request {
   try {
     // WebKit looks at parameters only when it sends them; by then they may have been changed.
     if (init?.body instanceof URLSearchParams) init = { ...init, body: new URLSearchParams(init.body) };

@@ -40,7 +40,7 @@ export const asyncDispose: typeof Symbol.asyncDispose =
 
 /** A fetch with policies around it. */
 export interface HoldfastFetch<Options extends object = CallOptions> {
-  (input: RequestInfo | URL, init?: HoldfastInit<Options>): Promise<Response>;
+  (input: Request | string | URL, init?: HoldfastInit<Options>): Promise<Response>;
   /** Changes options for all calls from now on, state kept. A `false` wins over what a call says. */
   configure(options: Options): void;
   /** Ends background work and calls under way, and gives back timers, listeners, locks and connections. */
@@ -160,7 +160,7 @@ export function pipeline<Options extends object = CallOptions>(
     return result;
   }
 
-  const fetch = (input: RequestInfo | URL, init?: HoldfastInit<Options>): Promise<Response> => {
+  const fetch = (input: Request | string | URL, init?: HoldfastInit<Options>): Promise<Response> => {
     try {
       if (closing.signal.aborted) throw closing.signal.reason;
       const own = init?.holdfast as CallOptions | undefined;

@@ -62,11 +62,13 @@ const bodyOf = async (request: Request, clock: Pick<VirtualClock, 'busy'>): Prom
   ['GET', 'HEAD'].includes(request.method) ? '' : clock.busy(request.text());
 
 /** An answer; text comes in the same turn of the event loop, which a browser's own bodies do not. */
-export const ok = (body: BodyInit | null = 'ok', init: ResponseInit = {}): Response =>
-  typeof body === 'string' ? textual(body, init) : new Response(body, init);
+export const ok = (
+  body: ConstructorParameters<typeof Response>[0] = 'ok',
+  init: ResponseInit = {},
+): Response => (typeof body === 'string' ? textual(body, init) : new Response(body, init));
 
 /** An answer with a status and, perhaps, headers. */
-export const status = (code: number, headers: HeadersInit = {}): Response =>
+export const status = (code: number, headers: ConstructorParameters<typeof Headers>[0] = {}): Response =>
   [204, 205, 304].includes(code)
     ? new Response(null, { status: code, headers })
     : textual(`status ${code}`, { status: code, headers });

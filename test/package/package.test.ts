@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Origins, startOrigins } from '../runtimes/origins.ts';
 import { environments } from './environments.ts';
@@ -22,12 +23,25 @@ describe('the packed and installed package', () => {
   }
 
   const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
-  const strict = ['--strict', '--noEmit', '--target', 'es2022', '--lib', 'es2022,dom,dom.iterable'];
+  const strict = ['--strict', '--noEmit', '--target', 'es2022'];
   test.each([
     ['nodenext', 'nodenext'],
     ['esnext', 'bundler'],
   ])('compiles with module %s and moduleResolution %s', async (module, moduleResolution) => {
-    const how = ['--module', module, '--moduleResolution', moduleResolution];
+    const how = [
+      '--module',
+      module,
+      '--moduleResolution',
+      moduleResolution,
+      '--lib',
+      'es2022,dom,dom.iterable',
+    ];
+    await execute(process.execPath, [tsc, ...strict, ...how, 'consumer.ts'], project.folder);
+  });
+
+  test('compiles where there are the types of Node and none of browsers', async () => {
+    const types = ['--lib', 'es2022', '--types', 'node', '--typeRoots', resolve('node_modules/@types')];
+    const how = ['--module', 'nodenext', '--moduleResolution', 'nodenext', ...types];
     await execute(process.execPath, [tsc, ...strict, ...how, 'consumer.ts'], project.folder);
   });
 });

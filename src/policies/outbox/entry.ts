@@ -55,10 +55,10 @@ export interface StoredRequest {
   readonly url: string;
   readonly method: string;
   readonly headers: readonly (readonly [string, string])[];
-  readonly credentials: RequestCredentials;
-  readonly mode: RequestMode;
-  readonly redirect: RequestRedirect;
-  readonly referrerPolicy: ReferrerPolicy;
+  readonly credentials: Request['credentials'];
+  readonly mode: Request['mode'];
+  readonly redirect: Request['redirect'];
+  readonly referrerPolicy: Request['referrerPolicy'];
 }
 
 /** An answer that can be asked for later. */
