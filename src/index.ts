@@ -9,6 +9,7 @@ export type {
   Home,
   Host,
   Policy,
+  Strategy,
 } from './core/contract.ts';
 export { named } from './core/contract.ts';
 export type { Duration, Size } from './core/durations.ts';
@@ -74,6 +75,7 @@ export type { EntriesQuery } from './policies/outbox/queue.ts';
 export { type RateLimit, type RateLimitOptions, rateLimit } from './policies/rate-limit.ts';
 export type { Jitter, RetryOption, RetryOptions, RetryState } from './policies/retry/options.ts';
 export { retry } from './policies/retry/retry.ts';
+export { type Strategies, type StrategiesOptions, strategies } from './policies/strategies.ts';
 export { attemptTimeout, type TimeoutOption, type TimeoutOptions, totalTimeout } from './policies/timeout.ts';
 export { type IndexedDBStoreOptions, indexedDBStore } from './stores/indexeddb.ts';
 export { memoryStore } from './stores/memory.ts';

@@ -10,6 +10,9 @@ export type Handler = (request: Request, call: Call) => Promise<Response>;
  */
 export type Policy = (next: Handler, home: Home) => Handler;
 
+/** What is done about a failure; see `strategies`. */
+export type Strategy = 'retry' | 'back-off' | 'fail-over' | 'fall-back' | 'queue' | 'skip' | 'fail-fast';
+
 /** One use of the fetch by the application. Derived (`{ ...call, attempt }`), never written to. */
 export interface Call {
   /** Unique in its pipeline; the request id in every event and error. */
@@ -33,6 +36,13 @@ export interface Call {
   readonly attempts: Attempt[];
   /** Asked by a policy that let the call wait: throws the refusal of one above that would not let it in any more. */
   readonly readmit?: () => void;
+  /**
+   * What the application wants done about an outcome (a response or an error), where it says so by category. Absent where
+   * it leaves everything to the policies.
+   */
+  readonly strategy?: (outcome: unknown) => Strategy | undefined;
+  /** It may say `queue` of some. */
+  readonly mayQueue?: boolean;
   /** Absent when nobody listens, so that an event which nobody hears is not built. */
   readonly emit?: ((event: HoldfastEvent) => void) | undefined;
   /** Registers work that outlives the response. */

@@ -12,7 +12,17 @@ export type CreateFetchOptions = StandardOptions & PipelineOptions<FetchOptions>
 
 /** Those take plain options; of the others, what their factory made. */
 const BUILT_IN = ['timeout', 'retry', 'breaker'];
-const IMPORTED = ['dedupe', 'fallback', 'outbox', 'staleCache', 'hedge', 'failover', 'bulkhead', 'rateLimit'];
+const IMPORTED = [
+  'strategies',
+  'dedupe',
+  'fallback',
+  'outbox',
+  'staleCache',
+  'hedge',
+  'failover',
+  'bulkhead',
+  'rateLimit',
+];
 const POLICIES = [...BUILT_IN, ...IMPORTED];
 const PIPELINE = ['name', 'fetch', 'host', 'partition', 'onEvent', 'routes', 'waitUntil'];
 

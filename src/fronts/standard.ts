@@ -9,6 +9,7 @@ import type { Outbox } from '../policies/outbox/outbox.ts';
 import type { RateLimit } from '../policies/rate-limit.ts';
 import type { RetryOption } from '../policies/retry/options.ts';
 import { retry } from '../policies/retry/retry.ts';
+import type { Strategies } from '../policies/strategies.ts';
 import { attemptTimeout, type TimeoutOption, totalTimeout } from '../policies/timeout.ts';
 
 /** The policies of the standard order. The first three are built in; the others cost nothing until they are imported. */
@@ -17,6 +18,8 @@ export interface StandardOptions {
   readonly retry?: RetryOption | undefined;
   /** Options, or a breaker that other pipelines share. */
   readonly breaker?: BreakerOptions | Breaker | false | undefined;
+  /** `strategies({ … })` */
+  readonly strategies?: Policy | undefined;
   /** `dedupe()` */
   readonly dedupe?: Policy | undefined;
   /** `fallback(answer)` */
@@ -39,6 +42,7 @@ export interface FetchOptions {
   readonly staleCache?: CallStaleCache | boolean | undefined;
   /** `true` or options: this write is kept until it is delivered. */
   readonly outbox?: CallOutbox | boolean | undefined;
+  readonly strategies?: Strategies | boolean | undefined;
   readonly dedupe?: boolean | undefined;
   readonly fallback?: CallFallback | boolean | undefined;
   readonly hedge?: boolean | undefined;
@@ -58,6 +62,7 @@ export function standard(options: StandardOptions = {}): Policy[] {
   // What is switched off for the pipeline may still be switched on for a call, except what has to have a state.
   const { timeout } = options;
   const policies: (Policy | false | undefined)[] = [
+    options.strategies,
     options.dedupe,
     options.fallback,
     options.outbox,

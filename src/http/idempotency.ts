@@ -11,3 +11,6 @@ export const IDEMPOTENT_METHODS: readonly string[] = [
 
 /** The header under which an origin recognises a repetition (draft-ietf-httpapi-idempotency-key-header-07). */
 export const IDEMPOTENCY_KEY = 'idempotency-key';
+
+/** Methods that change nothing (RFC 9110, section 9.2.1). */
+export const SAFE_METHODS: readonly string[] = ['GET', 'HEAD', 'OPTIONS', 'TRACE'];

@@ -94,7 +94,12 @@ export function failover(options: FailoverOptions): Policy {
       // A retry further in may have sent something before it was refused. The log alone does not tell: what has just run
       // out of time is not in it yet.
       const refused = isRefusal(error) && call.attempts.length === sent;
-      const down = response ? DOWN.includes(response.status) : isDown(error);
+      const strategy = call.strategy?.(response ?? error);
+      const down = strategy
+        ? strategy === 'fail-over'
+        : response
+          ? DOWN.includes(response.status)
+          : isDown(error);
       if (!down && response && (tried > 0 || probe))
         stuck = at === home ? { at: -1, until: 0 } : { at, until: call.host.clock.ticks() + stickyFor };
       const goesOn =

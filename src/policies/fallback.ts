@@ -3,6 +3,7 @@ import { list, memoized, type Rule, readOptions, typed } from '../core/check.ts'
 import { within } from '../core/clock.ts';
 import { type Call, named, type Policy } from '../core/contract.ts';
 import { ClosedError, ConfigurationError } from '../core/errors.ts';
+import { mayAnswer } from '../core/instead.ts';
 import { facts, type ResponseFacts, rebuilt } from '../core/rebuild.ts';
 import { SOURCE_HEADER } from '../core/source.ts';
 
@@ -71,10 +72,13 @@ export function fallback(answer: FallbackAnswer, options: FallbackOptions = {}):
     if (!plan.methods.includes(request.method)) return next(request, call);
     return next(request, call).then(
       (response) =>
-        response.status >= 500 || response.status === 429
+        mayAnswer(call, response, response.status >= 500 || response.status === 429)
           ? answered(plan.with, request, call, { response })
           : response,
-      (error) => answered(plan.with, request, call, { error }),
+      (error) => {
+        if (mayAnswer(call, error, true)) return answered(plan.with, request, call, { error });
+        throw error;
+      },
     );
   });
 }

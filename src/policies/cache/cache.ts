@@ -3,6 +3,7 @@ import { memoized } from '../../core/check.ts';
 import { within } from '../../core/clock.ts';
 import { type Call, named, type Policy } from '../../core/contract.ts';
 import { type Category, isFailure } from '../../core/errors.ts';
+import { mayAnswer } from '../../core/instead.ts';
 import { facts, rebuilt } from '../../core/rebuild.ts';
 import { SOURCE_HEADER } from '../../core/source.ts';
 import type { Item, Store, StoredBody } from '../../core/store.ts';
@@ -15,6 +16,7 @@ import {
   type Times,
   takesCopies,
 } from '../../http/freshness.ts';
+import { SAFE_METHODS } from '../../http/idempotency.ts';
 import { varying } from '../../http/vary.ts';
 import { readCacheOptions, readCallOptions, type StaleCacheOptions } from './options.ts';
 import { type Copy, Shelf } from './shelf.ts';
@@ -130,11 +132,7 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
     if (request.method !== 'GET') {
       const response = await next(request, call);
       // RFC 9111, 4.4: what changes a resource makes its copies wrong.
-      if (
-        !['HEAD', 'OPTIONS', 'TRACE'].includes(request.method) &&
-        response.status >= 200 &&
-        response.status < 400
-      )
+      if (!SAFE_METHODS.includes(request.method) && response.status >= 200 && response.status < 400)
         await patiently('forget', call, shelf.forget(call.partition, request.url));
       return response;
     }
@@ -143,7 +141,7 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
     try {
       const response = await next(request, call);
       const { status } = response;
-      if (UNANSWERED.includes(status)) {
+      if (mayAnswer(call, response, UNANSWERED.includes(status))) {
         const copy = takesCopies(request) && (await lastGood(request, call, maxStale, status));
         if (!copy) return response;
         dropBody(response);
@@ -156,8 +154,9 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
         keep(request, response, call, { requestedAt, receivedAt: call.host.clock.now() });
       return response;
     } catch (error) {
-      const unreached = isFailure(error) && UNREACHED.includes(error.category) && !call.signal.aborted;
-      const copy = unreached && takesCopies(request) && (await lastGood(request, call, maxStale, error));
+      const unreached = isFailure(error) && UNREACHED.includes(error.category);
+      const may = mayAnswer(call, error, unreached) && !call.signal.aborted;
+      const copy = may && takesCopies(request) && (await lastGood(request, call, maxStale, error));
       if (copy) return copy;
       throw error;
     }

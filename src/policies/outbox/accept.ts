@@ -16,6 +16,7 @@ const CREDENTIALS = ['authorization', 'proxy-authorization', 'cookie'];
 /**
  * Commits a write. Until then nothing is accepted; from then on it is kept, whatever the caller does.
  *
+ * @param notBefore When it may be sent; wall time in ms.
  * @param late Told of a write that was committed when its caller had gone.
  */
 export async function accept(
@@ -24,9 +25,11 @@ export async function accept(
   wanted: CallOutbox,
   queue: Queue,
   settings: OutboxSettings,
+  notBefore: number,
   late: (entry: OutboxEntry) => void,
 ): Promise<Accepted> {
-  const { draft, body, dropped } = await drafted(request, call, wanted, settings);
+  const { draft: made, body, dropped } = await drafted(request, call, wanted, settings);
+  const draft: Draft = { ...made, notBefore };
   call.signal.throwIfAborted();
   let asked = false;
   let refusal: unknown;
@@ -69,7 +72,7 @@ async function drafted(
   { origin, partition, host, options }: Call,
   { id, lane = origin, meta }: CallOutbox,
   { idempotencyHeader, keepHeaders, authorize, maxEntryBytes, expiresAfter }: OutboxSettings,
-): Promise<{ draft: Draft; body: StoredBody | undefined; dropped: string[] }> {
+): Promise<{ draft: Omit<Draft, 'notBefore'>; body: StoredBody | undefined; dropped: string[] }> {
   if (request.mode === 'no-cors')
     throw new ConfigurationError(
       'mode',
@@ -92,18 +95,15 @@ async function drafted(
     throw new CapacityError('too-large', `the body is larger than ${maxEntryBytes} bytes`, { origin });
   const now = host.clock.now();
   const { outbox: _, retry: __, ...rest } = options;
-  const draft: Draft = {
+  const draft: Omit<Draft, 'notBefore'> = {
     id,
-    idempotencyKey:
-      (idempotencyHeader && request.headers.get(idempotencyHeader)) ||
-      `"${chance(host.random)}${chance(host.random)}"`,
+    idempotencyKey: (idempotencyHeader && request.headers.get(idempotencyHeader)) || newKey(host.random),
     partition,
     lane,
     origin,
     state: 'waiting',
     acceptedAt: now,
     expiresAt: now + expiresAfter,
-    notBefore: 0,
     attempts: 0,
     request: storedRequest(request, kept),
     size: typeof body === 'string' ? body.length : body instanceof Blob ? body.size : (body?.byteLength ?? 0),
@@ -116,6 +116,9 @@ async function drafted(
 
 /** 52 bits or so of chance, as text. */
 const chance = (random: () => number): string => random().toString(36).slice(2, 13);
+
+/** An `Idempotency-Key` (a structured string: draft-ietf-httpapi-idempotency-key-header, section 2.1). */
+export const newKey = (random: () => number): string => `"${chance(random)}${chance(random)}"`;
 
 /** What survives being stored: functions and signals do not, and a queued write may do without them. */
 const plain = (options: Record<string, unknown>): Record<string, unknown> =>

@@ -1,9 +1,12 @@
 import { follow } from '../../core/abort.ts';
+import { dropBody } from '../../core/body.ts';
 import { type Call, type Handler, type Home, named, type Policy } from '../../core/contract.ts';
 import { ConfigurationError } from '../../core/errors.ts';
 import { matches } from '../../core/match.ts';
+import { hasBody, keepable, withBody, withHeader } from '../../core/replay.ts';
 import type { AtomicStore } from '../../core/store.ts';
-import { accept } from './accept.ts';
+import { SAFE_METHODS } from '../../http/idempotency.ts';
+import { accept, newKey } from './accept.ts';
 import { Answers, answerOf, queued, ResultLostError, type Settled, UndeliveredError } from './answers.ts';
 import type { OutboxEntry } from './entry.ts';
 import {
@@ -14,6 +17,7 @@ import {
   readOutboxOptions,
 } from './options.ts';
 import { type EntriesQuery, Queue } from './queue.ts';
+import { firstBackoff } from './schedule.ts';
 import { Sender } from './sender.ts';
 import { whenever } from './triggers.ts';
 import { onTrouble } from './trouble.ts';
@@ -55,9 +59,6 @@ interface Parts {
 /** One outbox to a name in this realm; two would send each other's entries through the wrong pipeline. */
 const names = new Set<string>();
 
-/** Methods that change nothing have nothing to be kept for. */
-const READS = ['GET', 'HEAD', 'OPTIONS', 'TRACE'];
-
 /**
  * Keeps a write until it is delivered. The entry is committed with strict durability before it is sent, and it is
  * removed only after its answer has been classified; the same `Idempotency-Key` goes with every sending.
@@ -96,10 +97,10 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
     );
     const assembled = parts;
     return (request, call) => {
+      if (SAFE_METHODS.includes(request.method)) return next(request, call);
       const wanted = wantedFor(request, call, settings);
-      return wanted === undefined
-        ? next(request, call)
-        : enqueue(request, call, readCallOutbox(wanted), assembled, settings);
+      if (wanted !== undefined) return enqueue(request, call, readCallOutbox(wanted), assembled, settings);
+      return call.mayQueue ? enqueueFailed(next, request, call, assembled, settings) : next(request, call);
     };
   };
 
@@ -190,7 +191,6 @@ async function removed(entry: OutboxEntry, { queue, answers, home }: Parts): Pro
 
 /** What the call says of the outbox, if the write is to be kept. Reads pass it by: a route or `extend` speaks for all. */
 function wantedFor(request: Request, { options }: Call, { match }: OutboxSettings): unknown {
-  if (READS.includes(request.method)) return undefined;
   return options.outbox ?? (match !== undefined && matches(match, request.url) ? true : undefined);
 }
 
@@ -201,11 +201,11 @@ async function enqueue(
   wanted: CallOutbox,
   parts: Parts,
   settings: OutboxSettings,
+  notBefore = 0,
 ): Promise<Response> {
   const { sender, queue } = parts;
-  const { entry, known } = await accept(request, call, wanted, queue, settings, ({ partition, lane }) => {
-    void sender.drain(partition, lane);
-  });
+  const late = ({ partition, lane }: OutboxEntry): void => void sender.drain(partition, lane);
+  const { entry, known } = await accept(request, call, wanted, queue, settings, notBefore, late);
   const { id, origin, lane } = entry;
   call.emit?.({ type: 'queued', id, origin, lane, callId: call.id });
   return new Promise((resolve, reject) => {
@@ -240,6 +240,36 @@ async function enqueue(
     // Offline, paused, behind others that wait: nothing more can be done now; unless it was done before we could see.
     void drained.then(() => (over ? undefined : settled.look())).then(later);
   });
+}
+
+/** Sends a write first and keeps it only if it fails in a way for which the application says `queue`. */
+async function enqueueFailed(
+  next: Handler,
+  request: Request,
+  call: Call,
+  parts: Parts,
+  settings: OutboxSettings,
+): Promise<Response> {
+  const { idempotencyHeader: name, maxEntryBytes } = settings;
+  const { host } = call;
+  const body = hasBody(request) ? await keepable(request, maxEntryBytes) : undefined;
+  if (body === null) return next(request, call);
+  // The same key goes with both: what failed may have arrived.
+  const keyed = name && !request.headers.has(name) ? withHeader(request, name, newKey(host.random)) : request;
+  const queue = (): Promise<Response> => {
+    const again = body === undefined ? keyed : withBody(keyed, body);
+    return enqueue(again, call, {}, parts, settings, host.clock.now() + firstBackoff(host));
+  };
+  let response: Response;
+  try {
+    response = await next(keyed, call);
+  } catch (error) {
+    if (call.strategy?.(error) === 'queue') return queue();
+    throw error;
+  }
+  if (call.strategy?.(response) !== 'queue') return response;
+  dropBody(response);
+  return queue();
 }
 
 /** Where the answer of a write that was delivered is not kept, the caller learns at least that it was accepted. */

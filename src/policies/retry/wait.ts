@@ -32,7 +32,9 @@ export async function waitBefore(
 ): Promise<number | undefined> {
   const { clock, random } = call.host;
   const { response, error, retryCount } = state;
-  const word = plan.shouldRetry && (await within(HOOK_LIMIT, call, plan.shouldRetry(state)));
+  const strategy = call.strategy?.(response ?? error);
+  const said = strategy && (strategy === 'retry' || strategy === 'back-off');
+  const word = (plan.shouldRetry && (await within(HOOK_LIMIT, call, plan.shouldRetry(state)))) ?? said;
   if (word === false) return undefined;
   const now = clock.now();
   const asked =
@@ -61,6 +63,7 @@ export async function waitBefore(
   if (call.deadline !== undefined && ticks + wait >= call.deadline) return abandon('total');
   if (budget.spent + 1 > plan.budget) return abandon('budget');
   budget.spent++;
+  if (strategy === 'back-off') budget.notBefore = Math.max(budget.notBefore, ticks + wait);
   return wait;
 }
 

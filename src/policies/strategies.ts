@@ -1,0 +1,117 @@
+import { dropBody } from '../core/body.ts';
+import { categoryOf } from '../core/category.ts';
+import { memoized, oneOf, type Rule, readOptions, typed } from '../core/check.ts';
+import { type Call, named, type Policy, type Strategy } from '../core/contract.ts';
+import type { Category } from '../core/errors.ts';
+import { rebuilt } from '../core/rebuild.ts';
+import { SOURCE_HEADER } from '../core/source.ts';
+import { SAFE_METHODS } from '../http/idempotency.ts';
+
+/** What is done about failures, by their category; what is not named is left to the policies' own rules. */
+export type Strategies = { readonly [C in Category]?: Strategy };
+
+export interface StrategiesOptions {
+  /** The application's own view of an outcome (a response or an error); `undefined` leaves it to `categoryOf`. */
+  readonly categorize?: (outcome: unknown) => Category | undefined;
+}
+
+type Settings = { -readonly [C in Category]: Strategy | undefined };
+
+const strategy: Rule<Strategy> = oneOf(
+  'retry',
+  'back-off',
+  'fail-over',
+  'fall-back',
+  'queue',
+  'skip',
+  'fail-fast',
+);
+
+const none: Settings = {
+  network: undefined,
+  timeout: undefined,
+  'rate-limit': undefined,
+  server: undefined,
+  client: undefined,
+  auth: undefined,
+  validation: undefined,
+  conflict: undefined,
+  parse: undefined,
+  'circuit-open': undefined,
+  capacity: undefined,
+  storage: undefined,
+  aborted: undefined,
+  configuration: undefined,
+  unknown: undefined,
+};
+
+/** The caller left, the pipeline was closed, or the options cannot be meant: nothing can be done about that. */
+const FINAL: readonly (keyof Settings)[] = ['aborted', 'configuration'];
+
+const rules = Object.fromEntries(Object.keys(none).map((category) => [category, strategy])) as unknown as {
+  [C in Category]: Rule<Strategy | undefined>;
+};
+
+/**
+ * Says by the category of a failure what is done about it; the policies that can do it ask here before their own rules.
+ *
+ * - `retry`: another attempt, as `retry` is set up (its limit, budget and idempotency hold).
+ * - `back-off`: the same, and other calls to that origin wait as long before they are repeated.
+ * - `fail-over`: the next origin of `failover`.
+ * - `fall-back`: no more attempts; the last copy of `staleCache`, else the answer of `fallback`.
+ * - `queue`: no more attempts; a write goes into `outbox`. For reads the usual rules hold.
+ * - `skip`: no more attempts; the answer does not matter, and the call gets an empty 204 from `'fallback'`.
+ * - `fail-fast`: the failure is the caller's at once.
+ *
+ * A word for which there is no policy leaves the failure as it is. `aborted` and `configuration` stand whatever is said.
+ *
+ * @param base For all calls; a route or a call adds its own: `strategies: { timeout: 'fall-back' }`.
+ */
+export function strategies(base: Strategies, options: StrategiesOptions = {}): Policy {
+  const { categorize } = readOptions<{ categorize: StrategiesOptions['categorize'] }>(
+    'strategies',
+    options,
+    { categorize: typed('function') },
+    { categorize: undefined },
+  );
+  const read = (given: unknown, over: Settings): Settings =>
+    readOptions('strategies', given as object, rules, over);
+  const standard = read(base, none);
+  const planOf = memoized((own) => (own === true ? standard : read(own, standard)));
+
+  const policy: Policy = (next) => (request, call) => {
+    const { strategies: own } = call.options;
+    const plan = own === undefined ? standard : planOf(own);
+    const strategy: Call['strategy'] = (outcome) => {
+      if (call.signal.aborted) return undefined;
+      const category = categorize?.(outcome) ?? categoryOf(outcome);
+      if (category === undefined || FINAL.includes(category)) return undefined;
+      const word = plan[category];
+      return word === 'queue' && isRead ? undefined : word;
+    };
+    const isRead = SAFE_METHODS.includes(request.method);
+    const mayQueue = !isRead && Object.values(plan).includes('queue');
+    const skipped = (outcome: unknown): Response | undefined =>
+      strategy(outcome) === 'skip' ? emptyAnswer(request) : undefined;
+    return next(request, { ...call, strategy, mayQueue }).then(
+      (response) => {
+        const instead = skipped(response);
+        if (instead) dropBody(response);
+        return instead ?? response;
+      },
+      (error) => {
+        const instead = skipped(error);
+        if (instead) return instead;
+        throw error;
+      },
+    );
+  };
+  return named('strategies', policy);
+}
+
+const emptyAnswer = ({ url }: Request): Response =>
+  rebuilt(
+    null,
+    { status: 204, statusText: 'No Content', url, type: 'default', redirected: false },
+    { [SOURCE_HEADER]: 'fallback' },
+  );
