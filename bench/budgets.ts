@@ -15,7 +15,7 @@ export const size = {
 
 /** Every measurement is divided by that of something simpler in the same run, because machines differ. */
 export const cost = {
-  call: budget('one call through createFetch / stub', 1.8, '×'),
+  call: budget('one call with bulkhead and dedupe as well / stub', 1.8, '×'),
   client: budget('one call through createClient / ky', 1.15, '×'),
   failure: budget('503, 503, 200 through createFetch / by hand', 1.2, '×'),
   refusal: budget('a refusal by an open circuit / by hand', 2, '×'),
@@ -23,6 +23,6 @@ export const cost = {
 
 /** These do not depend on how busy the machine is. */
 export const memory = {
-  allocated: budget('allocated by a call through createFetch - stub', 6, 'KiB'),
+  allocated: budget('allocated by that call - stub', 6, 'KiB'),
   kept: budget('kept by a call that has settled', 0, 'bytes'),
 } as const;

@@ -1,6 +1,6 @@
 import { type Budget, cost, memory as memoryBudgets } from './budgets.ts';
 import { floor, stub } from './contestants/floor.ts';
-import { viaClient, viaFetch } from './contestants/holdfast.ts';
+import { viaClient, viaFetch, withDedupe } from './contestants/holdfast.ts';
 import { kyAlone } from './contestants/ky.ts';
 import type { Memory } from './measure/memory.ts';
 import type { Times } from './measure/race.ts';
@@ -69,7 +69,8 @@ export function resultLines(measured: Results): string {
 }
 
 export function budgetLines(measured: Results, { singly }: TimesOfAll): BudgetLine[] {
-  const { ratio, recovery, refusal, allocated, kept } = of(measured, viaFetch.name);
+  const { recovery, refusal } = of(measured, viaFetch.name);
+  const { ratio, allocated, kept } = of(measured, withDedupe.name);
   const held = (budget: Budget, measured = Number.NaN): BudgetLine => ({
     ...budget,
     measured,

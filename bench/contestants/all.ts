@@ -2,7 +2,7 @@ import { cockatiel } from './cockatiel.ts';
 import type { Contestant } from './contestant.ts';
 import { ffetch } from './ffetch.ts';
 import { floor, floorWithRequest, stub } from './floor.ts';
-import { viaClient, viaFetch } from './holdfast.ts';
+import { viaClient, viaFetch, withBulkhead, withDedupe } from './holdfast.ts';
 import { kyAlone, kyBare, kyWithCockatiel } from './ky.ts';
 import { ofetch, opossum, repeated } from './others.ts';
 
@@ -11,6 +11,8 @@ export const contestants: readonly Contestant[] = [
   floor,
   floorWithRequest,
   viaFetch,
+  withBulkhead,
+  withDedupe,
   viaClient,
   kyBare,
   kyAlone,

@@ -1,4 +1,4 @@
-import { createClient, createFetch } from '../../src/index.ts';
+import { bulkhead, createClient, createFetch, dedupe } from '../../src/index.ts';
 import { type Contestant, HOUR, reading } from './contestant.ts';
 
 const atOnce = { delay: () => 0, jitter: 'none', budget: false } as const;
@@ -12,6 +12,24 @@ export const viaFetch: Contestant = {
   call: (fetch) => reading(createFetch({ fetch })),
   repeating: (fetch) => reading(createFetch({ fetch, retry: atOnce, breaker: tireless })),
   breaking: (fetch) => reading(createFetch({ fetch, retry: atOnce, breaker: stubborn })),
+};
+
+/** A limit that is never reached, as usually. */
+const roomy = { limit: 1_000 };
+
+export const withBulkhead: Contestant = {
+  name: '… and bulkhead',
+  call: (fetch) => reading(createFetch({ fetch, bulkhead: bulkhead(roomy) })),
+  repeating: (fetch) =>
+    reading(createFetch({ fetch, bulkhead: bulkhead(roomy), retry: atOnce, breaker: tireless })),
+  breaking: (fetch) =>
+    reading(createFetch({ fetch, bulkhead: bulkhead(roomy), retry: atOnce, breaker: stubborn })),
+};
+
+export const withDedupe: Contestant = {
+  name: '… and dedupe',
+  call: (fetch) =>
+    reading(createFetch({ fetch, partition: 'public', bulkhead: bulkhead(roomy), dedupe: dedupe() })),
 };
 
 export const viaClient: Contestant = {

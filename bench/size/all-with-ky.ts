@@ -1,1 +1,12 @@
-export { createClient, outbox, staleCache } from '../../src/index.ts';
+export {
+  bulkhead,
+  createClient,
+  dedupe,
+  failover,
+  fallback,
+  hedge,
+  outbox,
+  rateLimit,
+  staleCache,
+  strategies,
+} from '../../src/index.ts';

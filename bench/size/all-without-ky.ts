@@ -1,1 +1,12 @@
-export { createFetch, outbox, staleCache } from '../../src/index.ts';
+export {
+  bulkhead,
+  createFetch,
+  dedupe,
+  failover,
+  fallback,
+  hedge,
+  outbox,
+  rateLimit,
+  staleCache,
+  strategies,
+} from '../../src/index.ts';
