@@ -22,7 +22,7 @@ export default defineConfig({
           ...portable,
           name: 'node',
           include: [PORTABLE, `test/${NODE_ONLY}`],
-          exclude: [FAULTS, PACKAGE],
+          exclude: [PACKAGE],
           // For what can be held against memory only after a collection.
           execArgv: ['--expose-gc'],
           setupFiles: ['fake-indexeddb/auto', ...portable.setupFiles],

@@ -8,11 +8,13 @@ export interface Outcome {
   readonly attempts: readonly Attempt[];
 }
 
-const outcomes = new WeakMap<Response, Outcome>();
+const OUTCOME = Symbol('holdfast.outcome');
 
-/** Said by the pipeline when it hands a response over. */
+type Concluded = Response & { [OUTCOME]?: Outcome };
+
+/** Said by the pipeline when it hands a response over. On the response itself: a weak map of all is a burden to collect. */
 export function concludes(response: Response, outcome: Outcome): void {
-  outcomes.set(response, outcome);
+  (response as Concluded)[OUTCOME] = outcome;
 }
 
 /**
@@ -20,4 +22,4 @@ export function concludes(response: Response, outcome: Outcome): void {
  *
  * @returns `undefined` for a response that no pipeline gave, or for a clone.
  */
-export const outcomeOf = (response: Response): Outcome | undefined => outcomes.get(response);
+export const outcomeOf = (response: Response): Outcome | undefined => (response as Concluded)[OUTCOME];

@@ -6,13 +6,22 @@ export interface Origins {
   close(): Promise<void>;
 }
 
-/** Starts the two servers that a run of the tests talks to. Each run has its own, so that two runs do not meet. */
+/** Starts the servers that a run of the tests talks to. Each run has its own, so that two runs do not meet. */
 export async function startOrigins(): Promise<Origins> {
-  const [origin, other] = await Promise.all([startServer(), startServer()]);
+  const [origin, other, brief] = await Promise.all([
+    startServer(),
+    startServer(),
+    startServer({ keepAlive: false, controlPort: 0 }),
+  ]);
   return {
-    env: { HOLDFAST_TEST_ORIGIN: origin.url, HOLDFAST_TEST_OTHER_ORIGIN: other.url },
+    env: {
+      HOLDFAST_TEST_ORIGIN: origin.url,
+      HOLDFAST_TEST_OTHER_ORIGIN: other.url,
+      HOLDFAST_TEST_BRIEF_ORIGIN: brief.url,
+      HOLDFAST_TEST_BRIEF_CONTROL: brief.controlUrl,
+    },
     async close() {
-      await Promise.all([origin.close(), other.close()]);
+      await Promise.all([origin.close(), other.close(), brief.close()]);
     },
   };
 }

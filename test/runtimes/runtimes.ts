@@ -30,7 +30,7 @@ export const runtimes: readonly Runtime[] = [
   { ...vitest('firefox'), missing: () => (firefox ? undefined : 'no Firefox') },
   { ...vitest('chromium'), missing: () => (chromium ? undefined : 'no Chromium') },
   { ...vitest('webkit'), missing: missingForWebkit },
-  { ...vitest('node'), include: [PORTABLE, `test/${NODE_ONLY}`], exclude: [FAULTS, PACKAGE] },
+  { ...vitest('node'), include: [PORTABLE, `test/${NODE_ONLY}`], exclude: [PACKAGE] },
   vitest('workerd'),
   {
     ...portable('deno'),

@@ -1,10 +1,10 @@
 /** Tests that touch nothing but the web platform run in every runtime. */
-export const PORTABLE = 'test/{core,http,policies,stores,fronts,contracts}/**/*.test.ts';
+export const PORTABLE = 'test/{core,http,policies,stores,fronts,contracts,faults}/**/*.test.ts';
 
 /** The rest name Node in their own name: they measure memory, read source files, start processes. */
 export const NODE_ONLY = '**/*.node.test.ts';
 
 /** These drive whole browsers and servers from Node. */
 export const PLAYGROUND = 'test/playground/**/*.e2e.ts';
-export const FAULTS = 'test/faults/**/*.test.ts';
+export const FAULTS = 'test/faults/**/*.e2e.ts';
 export const PACKAGE = 'test/package/**/*.test.ts';

@@ -11,6 +11,11 @@ export function otherOriginUrl(): string {
   return setting('HOLDFAST_TEST_OTHER_ORIGIN');
 }
 
+/** A third one, which closes each connection after one answer; `control` is on a port of its own, and keeps them. */
+export function briefOrigin(): { url: string; control: string } {
+  return { url: setting('HOLDFAST_TEST_BRIEF_ORIGIN'), control: setting('HOLDFAST_TEST_BRIEF_CONTROL') };
+}
+
 type Settings = Record<string, string | undefined>;
 
 function setting(name: string): string {
