@@ -33,6 +33,7 @@ export { type Outcome, outcomeOf } from './core/outcome.ts';
 export { type HoldfastFetch, type PipelineOptions, pipeline, type Route } from './core/pipeline.ts';
 export { isQueued, type Source, sourceOf } from './core/source.ts';
 export type { AtomicStore, Change, Decision, Item, RangeQuery, Store, StoredBody } from './core/store.ts';
+export type { Fetch } from './core/transport.ts';
 export { type CreateFetchOptions, createFetch } from './fronts/fetch.ts';
 export { outbox, staleCache } from './fronts/kept.ts';
 export {

@@ -139,7 +139,7 @@ export function pipeline<Options extends object = CallOptions>(
 
   const handler = policies.reduceRight<Handler>(
     (next, policy) => bypassable(policy, next, home),
-    transport(options.fetch ?? ((request, init) => globalThis.fetch(request, init))),
+    transport(options.fetch ?? platformsOwn()),
   );
 
   /** Pipeline, then route, then call; a `false` for all wins. */
@@ -148,12 +148,9 @@ export function pipeline<Options extends object = CallOptions>(
     if (url !== undefined)
       for (const route of routes) if (matches(route.match, url)) result = { ...result, ...route };
     if (own) {
-      const above = result;
-      result = { ...result, ...own };
-      // `true` says that it is wanted, not how.
-      for (const name in own)
-        if (own[name] === true && typeof above[name] === 'object')
-          result = { ...result, [name]: above[name] };
+      const changed: Record<string, unknown> = { ...result };
+      for (const name in own) changed[name] = nearer(own[name], result[name]);
+      result = changed;
     }
     if (result !== overall)
       for (const policy in overall) if (overall[policy] === false) result = { ...result, [policy]: false };
@@ -192,6 +189,7 @@ export function pipeline<Options extends object = CallOptions>(
     await Promise.race([Promise.all(background), patience]);
     cancel();
   };
+  ours.add(fetch);
   return Object.assign(fetch, {
     configure(changes: Options) {
       checkNames(changes, known);
@@ -200,6 +198,15 @@ export function pipeline<Options extends object = CallOptions>(
     close,
     [asyncDispose]: close,
   });
+}
+
+/** Fetches of ours. One of them may have been put in the platform's place. */
+const ours = new WeakSet<object>();
+
+/** Looked up at each call, because tests and instrumentation replace it later; but never a fetch that leads back here. */
+function platformsOwn(): Fetch {
+  const before = globalThis.fetch;
+  return (request, init) => (ours.has(globalThis.fetch) ? before : globalThis.fetch)(request, init);
 }
 
 /** From here on the call is under way; it settles when its body has. */
@@ -272,6 +279,14 @@ function linked(caller: AbortSignal, closing: AbortSignal): { signal: AbortSigna
   };
 }
 
+/** What is said nearer to the call, on top of what was said further away. */
+function nearer(own: unknown, above: unknown): unknown {
+  // `true` says that it is wanted, not how.
+  if (own === undefined || (own === true && isObject(above))) return above;
+  return isObject(own) && isObject(above) ? { ...above, ...own } : own;
+}
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
 const isString = (value: unknown): boolean => typeof value === 'string';
 const isFunction = (value: unknown): boolean => typeof value === 'function';
 

@@ -140,7 +140,7 @@ export function createClient(options: CreateClientOptions = {}): Client {
   });
 }
 
-const METHODS = ['get', 'post', 'put', 'patch', 'head', 'delete'] as const;
+const METHODS = ['get', 'post', 'put', 'patch', 'head', 'delete', 'query'] as const;
 
 /** What all instances of one client have in common. */
 interface Shared {

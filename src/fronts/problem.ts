@@ -2,7 +2,9 @@ import { dropBody, snapshotOf } from '../core/body.ts';
 import { categoryOf } from '../core/category.ts';
 import { systemClock } from '../core/clock.ts';
 import type { Category, Failure } from '../core/errors.ts';
+import { outcomeOf } from '../core/outcome.ts';
 import { isProblem, PROBLEM_JSON, type ProblemDetails, problemFrom } from '../http/problem.ts';
+import { retryAfter } from '../http/retry-after.ts';
 
 /** More than this is no description of a problem. In bytes. */
 const LONGEST = 64_000;
@@ -73,7 +75,8 @@ export interface ProblemResponseOptions {
 export function toProblemResponse(error: unknown, options: ProblemResponseOptions = {}): Response {
   const { statuses, extensions, now = systemClock.now() } = options;
   const category = categoryOf(error) ?? 'unknown';
-  const { callId, retryAt } = (error ?? {}) as Partial<Failure>;
+  const { callId, retryAt } =
+    error instanceof Response ? factsOf(error, now) : ((error ?? {}) as Partial<Failure>);
   const requestId = options.requestId ?? callId;
   const status = statuses?.[category] ?? STATUSES[category];
   const headers = new Headers({ 'content-type': PROBLEM_JSON, 'cache-control': 'no-store' });
@@ -81,4 +84,10 @@ export function toProblemResponse(error: unknown, options: ProblemResponseOption
     headers.set('retry-after', String(Math.max(1, Math.ceil((retryAt - now) / 1000))));
   const problem = { ...extensions, type: 'about:blank', title: TITLES[status], status, category, requestId };
   return new Response(JSON.stringify(problem), { status, headers });
+}
+
+/** What an upstream's answer tells of the same. */
+function factsOf(response: Response, now: number): Partial<Failure> {
+  const wait = retryAfter(response.headers, now);
+  return { callId: outcomeOf(response)?.callId, ...(wait !== undefined && { retryAt: now + wait }) };
 }

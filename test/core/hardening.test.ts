@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { ConfigurationError } from '../../src/core/errors.ts';
 import { createFetch } from '../../src/fronts/fetch.ts';
+import { breaker } from '../../src/policies/breaker/breaker.ts';
 import { cachePolicy } from '../../src/policies/cache/cache.ts';
 import { retry } from '../../src/policies/retry/retry.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
-import { hang, networkError, ok } from '../../src/testing/index.ts';
+import { hang, networkError, ok, stalledBody, status } from '../../src/testing/index.ts';
 import { ORIGIN, scenario } from '../support/scenario.ts';
 
 const URL_ = `${ORIGIN}/orders`;
@@ -136,6 +137,77 @@ test('`true` in a call keeps the options of its route', async () => {
   const { fetch } = scenario([spy as never], { routes: [{ match: ORIGIN, spy: { lane: 'cart' } }] });
   await fetch(URL_, { holdfast: { spy: true } });
   expect(asked).toEqual([{ lane: 'cart' }]);
+});
+
+describe('what is said nearer to the call', () => {
+  test('adds to what a route says, and `undefined` says nothing', async () => {
+    const { fetch, origin } = scenario([retry({ limit: 9, delay: () => 0 })], {
+      routes: [{ match: ORIGIN, retry: { limit: 1 } }],
+    });
+    origin.otherwise(networkError());
+    for (const own of [undefined, { jitter: 'none' }, true]) {
+      const before = origin.seen.length;
+      await expect(fetch(URL_, { holdfast: { retry: own } })).rejects.toThrow();
+      expect(origin.seen.length - before).toBe(2);
+    }
+  });
+});
+
+test('in the place of the platform’s fetch it does not call itself', async () => {
+  const native = globalThis.fetch;
+  const answers = async () => ok('platform');
+  globalThis.fetch = answers;
+  try {
+    const [first, second] = [createFetch(), createFetch()];
+    globalThis.fetch = first;
+    expect(await (await first(URL_)).text()).toBe('platform');
+    globalThis.fetch = second;
+    expect(await (await first(URL_)).text()).toBe('platform');
+    expect(await (await globalThis.fetch(URL_)).text()).toBe('platform');
+    globalThis.fetch = async () => ok('replaced later');
+    expect(await (await first(URL_)).text()).toBe('replaced later');
+  } finally {
+    globalThis.fetch = native;
+  }
+});
+
+describe('a status that was to be repeated', () => {
+  test('is the caller’s where the circuit has opened meanwhile', async () => {
+    const { fetch, origin } = scenario([
+      retry({ limit: 9, delay: () => 1, budget: false }),
+      breaker({ failures: 5 }),
+    ]);
+    origin.otherwise(() => Response.json({ sorry: true }, { status: 503 }));
+    const answer = await fetch(URL_);
+    expect([answer.status, await answer.json(), answer.url]).toEqual([503, { sorry: true }, '']);
+    expect(origin.seen).toHaveLength(5);
+  });
+
+  test('is read to its end while the next attempt waits, and not longer', async () => {
+    const { fetch, origin } = scenario([retry({ delay: () => 10, jitter: 'none' })]);
+    const stalled = stalledBody();
+    origin.replies(new Response(stalled.response.body, { status: 503 }));
+    expect((await fetch(URL_)).status).toBe(200);
+    await new Promise((give) => setTimeout(give, 0));
+    expect(stalled.cancelled()).toBe(true);
+  });
+
+  test('is waited for as it asks, whatever statuses are named', async () => {
+    const { fetch, origin, clock } = scenario([retry({ statusCodes: [418] })]);
+    origin.replies(status(418, { 'retry-after': '7' }));
+    await fetch(URL_);
+    expect(clock.ticks()).toBeGreaterThanOrEqual(7_000);
+  });
+});
+
+test('a key that is made on demand is a string of a structured field', async () => {
+  const { fetch, origin } = scenario([retry({ idempotencyKey: true })]);
+  await fetch(URL_, { method: 'POST', body: 'x' });
+  expect(origin.seen[0]?.headers.get('idempotency-key')).toMatch(/^"[a-z0-9]+"$/);
+});
+
+test('a circuit of which only the longest open time is named opens no longer', () => {
+  expect(() => breaker({ maxOpenFor: '1s' })).not.toThrow();
 });
 
 test.each<[object | null, RegExp]>([

@@ -375,3 +375,9 @@ test('an HTTP error has the facts of every other error, and the server’s probl
   });
   expect(seen).toEqual(['conflict']);
 });
+
+test('every method of ky is there', () => {
+  const client = createClient();
+  const missing = Object.keys(ky).filter((name) => !(name in client));
+  expect(missing).toEqual([]);
+});

@@ -104,6 +104,12 @@ describe('toProblemResponse', () => {
     expect(await response.text()).not.toMatch(/secret|srv|thrown/);
   });
 
+  test('tells of an upstream’s answer when to come back', () => {
+    const upstream = new Response(null, { status: 503, headers: { 'retry-after': '30' } });
+    const answer = toProblemResponse(upstream);
+    expect([answer.status, answer.headers.get('retry-after')]).toEqual([502, '30']);
+  });
+
   test('takes other statuses, an id and members of one’s own', async () => {
     const response = toProblemResponse(new Response(null, { status: 429 }), {
       statuses: { 'rate-limit': 429 },

@@ -112,8 +112,9 @@ export function readBreakerOptions(options: BreakerOptions): Settings {
   const settings = readOptions('breaker', options, rules, defaults);
   const { openFor, maxOpenFor } = settings;
   if (openFor <= maxOpenFor) return settings;
-  // Who names only the first wants it no shorter.
+  // Who names only one of them wants that one.
   if (options.maxOpenFor === undefined) return { ...settings, maxOpenFor: openFor };
+  if (options.openFor === undefined) return { ...settings, openFor: maxOpenFor };
   throw new ConfigurationError(
     'breaker.maxOpenFor',
     options.maxOpenFor,

@@ -3,6 +3,7 @@ import type { Call } from '../../core/contract.ts';
 import { CapacityError, ConfigurationError, isFailure, StorageError } from '../../core/errors.ts';
 import { hasBody, keepable } from '../../core/replay.ts';
 import type { StoredBody } from '../../core/store.ts';
+import { chance, newKey } from '../../http/idempotency.ts';
 import { type OutboxEntry, sortHeaders, storedRequest } from './entry.ts';
 import { fingerprint } from './fingerprint.ts';
 import type { CallOutbox, OutboxSettings } from './options.ts';
@@ -113,12 +114,6 @@ async function drafted(
   };
   return { draft, body, dropped: authorize ? [] : dropped };
 }
-
-/** 52 bits or so of chance, as text. */
-const chance = (random: () => number): string => random().toString(36).slice(2, 13);
-
-/** An `Idempotency-Key` (a structured string: draft-ietf-httpapi-idempotency-key-header, section 2.1). */
-export const newKey = (random: () => number): string => `"${chance(random)}${chance(random)}"`;
 
 /** What survives being stored: functions and signals do not, and a queued write may do without them. */
 const plain = (options: Record<string, unknown>): Record<string, unknown> =>

@@ -5,8 +5,8 @@ import { ConfigurationError } from '../../core/errors.ts';
 import { matches } from '../../core/match.ts';
 import { hasBody, keepable, withBody, withHeader } from '../../core/replay.ts';
 import type { AtomicStore } from '../../core/store.ts';
-import { SAFE_METHODS } from '../../http/idempotency.ts';
-import { accept, newKey } from './accept.ts';
+import { newKey, SAFE_METHODS } from '../../http/idempotency.ts';
+import { accept } from './accept.ts';
 import { Answers, answerOf, queued, ResultLostError, type Settled, UndeliveredError } from './answers.ts';
 import type { OutboxEntry } from './entry.ts';
 import {

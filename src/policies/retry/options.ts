@@ -10,7 +10,7 @@ import {
   typed,
 } from '../../core/check.ts';
 import type { Duration, Size } from '../../core/durations.ts';
-import { IDEMPOTENT_METHODS } from '../../http/idempotency.ts';
+import { IDEMPOTENT_METHODS, newKey } from '../../http/idempotency.ts';
 
 /** How chance spreads the waits of many clients (Brooker, "Exponential Backoff and Jitter", 2015). */
 export type Jitter = 'full' | 'equal' | 'decorrelated' | 'none';
@@ -130,13 +130,11 @@ const jitter: Rule<Spread> = (value, option) => {
   return spreads[named === true ? 'full' : named === false ? 'none' : (named as Jitter)];
 };
 
-const chance = (random: () => number): string => random().toString(36).slice(2, 13);
-
 const idempotencyKey: Rule<Plan['idempotencyKey']> = (value, option) =>
   typeof value === 'function'
     ? (value as Plan['idempotencyKey'])
     : typed<boolean>('boolean')(value, option)
-      ? (_, random) => chance(random) + chance(random)
+      ? (_, random) => newKey(random)
       : undefined;
 
 const status = between(100, 599);
@@ -163,4 +161,8 @@ export const asObject = (given: unknown): RetryOptions =>
   typeof given === 'object' && given ? given : { limit: given === false ? 0 : (given as number) };
 
 /** @throws {ConfigurationError} on options that cannot be meant. */
-export const readPlan = (given: unknown): Plan => readOptions('retry', asObject(given), rules, DEFAULTS);
+export function readPlan(given: unknown): Plan {
+  const options = asObject(given);
+  const plan = readOptions('retry', options, rules, DEFAULTS);
+  return options.afterStatusCodes === undefined ? { ...plan, afterStatusCodes: plan.statusCodes } : plan;
+}

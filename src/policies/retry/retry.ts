@@ -8,6 +8,7 @@ import { PerOrigin } from '../../core/origins.ts';
 import { replay, withHeader } from '../../core/replay.ts';
 import { IDEMPOTENCY_KEY } from '../../http/idempotency.ts';
 import { asObject, type Plan, type Resumed, type RetryOption, type RetryState, readPlan } from './options.ts';
+import { setAside } from './set-aside.ts';
 import { type Budget, GIVEN_BACK, HOOK_LIMIT, waitBefore } from './wait.ts';
 
 /**
@@ -103,32 +104,35 @@ async function persist(calls: Calls, again: Again, first: Outcome): Promise<Resp
       delay: wait,
       cause: response ? response.status : error,
     });
-    // An unread body keeps its connection; a hook may still want to read it.
-    if (!plan.beforeRetry) dropBody(response);
+    const before = error;
+    // A hook may want to read it.
+    const aside = response && !plan.beforeRetry ? setAside(response) : undefined;
     let resumed: Awaited<Resumed>;
     try {
       await sleep(wait, call);
       await untilOnline(call);
       resumed = plan.beforeRetry && (await within(HOOK_LIMIT, call, plan.beforeRetry(state)));
     } finally {
-      if (plan.beforeRetry) dropBody(response);
+      if (aside) aside.end();
+      else dropBody(response);
     }
     if (resumed instanceof Response) return resumed;
-    const before = error;
     response = error = undefined;
     try {
       response = await next(resumed ?? again(), { ...call, attempt: attempt + 1 });
       if (plan.until === 'body') response = await whole(response, call, plan);
       if (response.ok && !plan.shouldRetry) return response;
     } catch (thrown) {
-      // That the circuit has opened meanwhile is not what went wrong.
-      error = before !== undefined && isRefusal(thrown) ? before : thrown;
       response = undefined;
+      error = thrown;
+      // That the circuit has opened meanwhile is not what went wrong.
+      if (thrown instanceof CircuitOpenError) {
+        response = aside?.again();
+        error = response ? undefined : (before ?? thrown);
+      }
     }
   }
 }
-
-const isRefusal = (error: unknown): boolean => error instanceof CircuitOpenError;
 
 /**
  * Takes a body of up to `bodyLimit` into the attempt; the rest of a larger one streams after what has come.
