@@ -41,7 +41,7 @@ export type Facts = Pick<Failure, 'code' | 'category'> & Partial<Failure> & { ca
 function failureToJSON(error: Error & Failure): Record<string, unknown> {
   const { name, code, category, transient, callId, origin, attempts, retryAt } = error;
   // Deno's network errors quote the whole URL.
-  const message = error.message.replace(/\?[^\s)"']*/g, '?…');
+  const message = error.message.replace(/([?#])[^\s)"']*/g, '$1…');
   return { name, code, category, transient, message, callId, origin, attempts, retryAt };
 }
 
