@@ -30,7 +30,8 @@ export interface BodyWatcher {
 export function watchBody(response: Response, watcher: BodyWatcher): WatchedBody | undefined {
   let body = (response as Partial<Watched>)[BODY];
   if (!body) {
-    if (response.body === null) {
+    // One that was read already, by whoever gave it, has no more to tell.
+    if (response.body === null || response.bodyUsed) {
       watcher.settled?.('none');
       return undefined;
     }
@@ -93,6 +94,7 @@ class Body implements WatchedBody {
   #reader: ReadableStreamDefaultReader<Bytes> | undefined;
   #stream: ReadableStream<Bytes> | undefined;
   #read = 0;
+  #cancelled = false;
 
   constructor(native: ReadableStream<Bytes>, fate: Fate) {
     this.native = native;
@@ -127,6 +129,8 @@ class Body implements WatchedBody {
     // Giving up a stream ends the reads that wait for it as if it had ended.
     if (fate.ended?.how === 'broken') throw fate.ended.error;
     for (const watcher of fate.watchers) watcher.arrived?.();
+    // It was given up while this read waited: that is not the end of the body, which others may be reading.
+    if (this.#cancelled) return result;
     if (result.done) fate.settle('ended');
     else this.#tell(result.value);
     return result;
@@ -154,10 +158,15 @@ class Body implements WatchedBody {
   }
 
   cancel(reason?: unknown): Promise<void> {
+    this.#cancelled = true;
     const { bodies } = this.fate;
     bodies.splice(bodies.indexOf(this), 1);
     if (bodies.length === 0) this.fate.settle('cancelled');
-    return (this.#reader ?? this.native).cancel(reason);
+    const given = (this.#reader ?? this.native).cancel(reason);
+    if (bodies.length === 0) return given;
+    // The platform settles it only when all clones are given up, which is not this reader's business.
+    given.catch(() => {});
+    return Promise.resolve();
   }
 
   break(reason: unknown): void {
@@ -185,9 +194,11 @@ class Body implements WatchedBody {
 function streamOf(body: Body): ReadableStream<Bytes> {
   const source = {
     async pull(controller: ReadableStreamDefaultController<Bytes> | ReadableByteStreamController) {
-      const { done, value } = await body.read();
+      let { done, value } = await body.read();
+      // A stream of bytes takes no empty chunks; others may have them.
+      while (!done && value?.byteLength === 0) ({ done, value } = await body.read());
       // A stream of bytes takes the memory away from whoever else has it: the reader of a clone.
-      if (!done) return controller.enqueue(body.fate.bodies.length > 1 ? value.slice() : value);
+      if (!done && value) return controller.enqueue(body.fate.bodies.length > 1 ? value.slice() : value);
       controller.close();
       // A reader that brought its own buffer waits for it.
       if ('byobRequest' in controller) controller.byobRequest?.respond(0);

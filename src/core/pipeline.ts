@@ -1,5 +1,5 @@
 import { aborter, follow } from './abort.ts';
-import { watchBody } from './body.ts';
+import { dropBody, watchBody } from './body.ts';
 import type { BackgroundCall, Call, CallOptions, Handler, Home, Host, Policy } from './contract.ts';
 import { traitsOf } from './contract.ts';
 import { enter, type HoldfastInit } from './entry.ts';
@@ -159,7 +159,7 @@ export function pipeline<Options extends object = CallOptions>(
 
   const fetch = (input: Request | string | URL, init?: HoldfastInit<Options>): Promise<Response> => {
     try {
-      if (closing.signal.aborted) throw closing.signal.reason;
+      if (closing.signal.aborted) throw new ClosedError();
       const own = init?.holdfast as CallOptions | undefined;
       if (own !== undefined) checkNames(own, known);
       const { request, signal, init: extra } = enter(input, init as HoldfastInit | undefined);
@@ -227,18 +227,27 @@ function perform(handler: Handler, request: Request, call: Call, release?: () =>
     });
   return handler(request, call).then(
     (response) => {
+      // A transport, or a policy of the application's own, that is deaf to the signal.
+      if (call.signal.aborted) {
+        release?.();
+        dropBody(response);
+        if (emit) ended({ error: call.signal.reason });
+        throw call.signal.reason;
+      }
       concludes(response, { callId, origin, attempts: call.attempts });
       if (emit) ended({ status: response.status, source: sourceOf(response) });
       let unfollow = (): void => {};
+      let over = false;
       const body = watchBody(response, {
         holds: true,
         settled(how, error) {
+          over = true;
           unfollow();
           release?.();
           if (how === 'broken') emit?.({ type: 'body-broken', callId, origin, error });
         },
       });
-      if (body) unfollow = follow(call.signal, (reason) => body.break(reason));
+      if (body && !over) unfollow = follow(call.signal, (reason) => body.break(reason));
       return response;
     },
     (thrown) => {

@@ -46,7 +46,7 @@ export function transport(fetch: Fetch): Handler {
 /** A transport of the application's own may throw where it should reject. */
 function sent(fetch: Fetch, request: Request, init: RequestInit): Promise<Response> {
   try {
-    return fetch(request, init);
+    return Promise.resolve(fetch(request, init));
   } catch (error) {
     return Promise.reject(error);
   }

@@ -155,10 +155,14 @@ export function dedupe(options: DedupeOptions = {}): Policy {
         (response) => {
           land(key, flight);
           const callers = told(flight, shared);
-          const copies = split(response, callers.length, own);
-          callers.forEach((caller, at) => {
-            caller.resolve(copies[at] as Response);
-          });
+          try {
+            const copies = split(response, callers.length, own);
+            callers.forEach((caller, at) => {
+              caller.resolve(copies[at] as Response);
+            });
+          } catch (error) {
+            for (const caller of callers) caller.reject(error);
+          }
         },
         (error) => {
           land(key, flight);

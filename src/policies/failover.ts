@@ -1,5 +1,6 @@
 import { dropBody } from '../core/body.ts';
 import { list, oneOf, readOptions, size, span } from '../core/check.ts';
+import { within } from '../core/clock.ts';
 import { type Call, type Handler, named, type Policy } from '../core/contract.ts';
 import type { Duration, Size } from '../core/durations.ts';
 import { ConfigurationError, isFailure } from '../core/errors.ts';
@@ -63,7 +64,12 @@ export function failover(options: FailoverOptions): Policy {
   let stuck = { at: -1, until: 0 };
 
   /** Where a call begins. One call at a time tries whether home is there again, if it loses nothing by that. */
-  const beginning = ({ host }: Call, repeatable: boolean): { start: number; probe: boolean } => {
+  const beginning = (
+    { host, attempt, origin }: Call,
+    repeatable: boolean,
+  ): { start: number; probe: boolean } => {
+    // The second of a hedge is meant for the origin that it names.
+    if (!Number.isInteger(attempt)) return { start: all.indexOf(origin), probe: false };
     home ??= Math.floor(host.random() * all.length);
     if (stuck.at < 0) return { start: home, probe: false };
     const now = host.clock.ticks();
@@ -74,7 +80,7 @@ export function failover(options: FailoverOptions): Policy {
 
   const pass = async (next: Handler, request: Request, call: Call): Promise<Response> => {
     const repeatable = IDEMPOTENT_METHODS.includes(request.method) || request.headers.has(IDEMPOTENCY_KEY);
-    const kept = await keptBody(request, repeatable, settings.bodyLimit);
+    const kept = await within(Infinity, call, keptBody(request, repeatable, settings.bodyLimit));
     const { start, probe } = beginning(call, repeatable && kept !== null);
     let current = request;
     for (let tried = 0; ; tried++) {

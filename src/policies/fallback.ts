@@ -36,7 +36,7 @@ export interface CallFallback extends FallbackOptions {
 const PATIENCE = 10_000;
 
 /** Gives an answer, or `undefined`. */
-type Answer = (error: unknown, context: FallbackContext) => Promise<Response | undefined>;
+type Answer = (error: unknown, context: FallbackContext, copies: Response[]) => Promise<Response | undefined>;
 
 interface Plan {
   with: Answer;
@@ -113,7 +113,8 @@ async function answered(
 ): Promise<Response> {
   const { signal, id: callId, origin } = call;
   if (!signal.aborted && !(error instanceof ClosedError) && !(error instanceof ConfigurationError)) {
-    const work = answer(error, { request, callId, ...(response && { response }) });
+    const copies: Response[] = [];
+    const work = answer(error, { request, callId, ...(response && { response }) }, copies);
     try {
       const given = await within(PATIENCE, call, work);
       if (given) {
@@ -124,6 +125,7 @@ async function answered(
     } catch (failed) {
       // What comes too late is nobody's.
       work.then(dropBody, () => {});
+      for (const copy of copies) dropBody(copy);
       if (signal.aborted) {
         dropBody(response);
         throw signal.reason;
@@ -137,14 +139,15 @@ async function answered(
 
 const ofFunction =
   (answer: FallbackFunction): Answer =>
-  async (error, { response, ...context }) => {
+  async (error, { response, ...context }, copies) => {
     // A copy, so that the failure can still be given when the function has read it.
     const copy = response?.clone();
+    if (copy) copies.push(copy);
     let given: unknown;
     try {
       given = await answer(error, copy ? { ...context, response: copy } : context);
       if (given === undefined) return undefined;
-      if (!(given instanceof Response)) return await answerOf(given, 'fallback')(error, context);
+      if (!(given instanceof Response)) return await answerOf(given, 'fallback')(error, context, copies);
       return marked(given.body, facts(given), given.headers, context);
     } finally {
       if (!(given instanceof Response && given.body === copy?.body)) dropBody(copy);

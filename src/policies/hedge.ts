@@ -153,7 +153,8 @@ export function hedge(options: HedgeOptions = {}): Policy {
         state.saved--;
         const attempt = call.attempt + 0.5;
         call.emit?.({ type: 'hedge', callId: call.id, origin: call.origin, attempt, delay, to });
-        send(toOrigin(request, to, credentialsFor), { ...call, origin: to, attempt });
+        const second = to === call.origin ? uncached(request) : toOrigin(request, to, credentialsFor);
+        send(second, { ...call, origin: to, attempt });
       };
 
       const cancel = clock.after(delay, sendSecond);
@@ -171,6 +172,10 @@ export function hedge(options: HedgeOptions = {}): Policy {
   };
   return named('hedge', policy, { switchOnly: true });
 }
+
+/** Chromium and Firefox let a second request to a URL wait until their cache has the answer to the first. */
+const uncached = (request: Request): Request =>
+  request.cache === 'default' ? new Request(request, { cache: 'no-store', signal: null }) : request;
 
 interface Outcome {
   readonly response?: Response;

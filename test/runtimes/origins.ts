@@ -8,10 +8,11 @@ export interface Origins {
 
 /** Starts the servers that a run of the tests talks to. Each run has its own, so that two runs do not meet. */
 export async function startOrigins(): Promise<Origins> {
-  const [origin, other, brief] = await Promise.all([
+  const [origin, other, brief, lasting] = await Promise.all([
     startServer(),
     startServer(),
     startServer({ keepAlive: false, controlPort: 0 }),
+    startServer(),
   ]);
   return {
     env: {
@@ -19,9 +20,10 @@ export async function startOrigins(): Promise<Origins> {
       HOLDFAST_TEST_OTHER_ORIGIN: other.url,
       HOLDFAST_TEST_BRIEF_ORIGIN: brief.url,
       HOLDFAST_TEST_BRIEF_CONTROL: brief.controlUrl,
+      HOLDFAST_TEST_LASTING_ORIGIN: lasting.url,
     },
     async close() {
-      await Promise.all([origin.close(), other.close(), brief.close()]);
+      await Promise.all([origin.close(), other.close(), brief.close(), lasting.close()]);
     },
   };
 }

@@ -16,6 +16,11 @@ export function briefOrigin(): { url: string; control: string } {
   return { url: setting('HOLDFAST_TEST_BRIEF_ORIGIN'), control: setting('HOLDFAST_TEST_BRIEF_CONTROL') };
 }
 
+/** Keeps its connections, as the first two do, and is left to whoever must know how many there are. */
+export function lastingOriginUrl(): string {
+  return setting('HOLDFAST_TEST_LASTING_ORIGIN');
+}
+
 type Settings = Record<string, string | undefined>;
 
 function setting(name: string): string {

@@ -50,11 +50,21 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
   const callOptions = memoized((own) => readCallOptions(own, settings));
   const shelf = new Shelf(settings);
 
-  /** What the store does not give within its time it does not have. */
-  const patiently = async <T>(operation: string, call: Call, work: Promise<T>): Promise<T | undefined> => {
+  /**
+   * What the store does not give within its time it does not have.
+   *
+   * @throws the caller's reason, where the caller waits for it.
+   */
+  const patiently = async <T>(
+    operation: string,
+    call: Call,
+    work: Promise<T>,
+    waits?: Call['signal'],
+  ): Promise<T | undefined> => {
     try {
-      return await within(STORE_PATIENCE, { host: call.host }, work);
+      return await within(STORE_PATIENCE, { host: call.host, ...(waits && { signal: waits }) }, work);
     } catch (error) {
+      waits?.throwIfAborted();
       call.emit?.({ type: 'store-failed', store: settings.store.name, operation, error });
       return undefined;
     }
@@ -106,14 +116,14 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
     maxStale: number,
     cause: unknown,
   ): Promise<Response | undefined> => {
-    const item = await patiently('find', call, shelf.find(call.partition, request));
+    const item = await patiently('find', call, shelf.find(call.partition, request), call.signal);
     if (!item) return undefined;
     const { value: copy } = item;
     const headers = new Headers(copy.headers as [string, string][]);
     const now = call.host.clock.now();
     const age = currentAge(headers, copy, now);
     if (!mayBeStale(headers, copy.receivedAt, age, maxStale)) return undefined;
-    const body = await patiently('body', call, shelf.body(item));
+    const body = await patiently('body', call, shelf.body(item), call.signal);
     if (body === undefined) return undefined;
     call.waitUntil(patiently('touch', call, shelf.touch(item, now)));
     call.emit?.({
@@ -142,7 +152,12 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
       const response = await next(request, call);
       const { status } = response;
       if (mayAnswer(call, response, UNANSWERED.includes(status))) {
-        const copy = takesCopies(request) && (await lastGood(request, call, maxStale, status));
+        const copy =
+          takesCopies(request) &&
+          (await lastGood(request, call, maxStale, status).catch((reason) => {
+            dropBody(response);
+            throw reason;
+          }));
         if (!copy) return response;
         dropBody(response);
         return copy;

@@ -70,10 +70,11 @@ export async function accept(
 
 async function drafted(
   request: Request,
-  { origin, partition, host, options }: Call,
-  { id, lane = origin, meta }: CallOutbox,
+  call: Call,
+  { id, lane = call.origin, meta }: CallOutbox,
   { idempotencyHeader, keepHeaders, authorize, maxEntryBytes, expiresAfter }: OutboxSettings,
 ): Promise<{ draft: Omit<Draft, 'notBefore'>; body: StoredBody | undefined; dropped: string[] }> {
+  const { origin, partition, host, options } = call;
   if (request.mode === 'no-cors')
     throw new ConfigurationError(
       'mode',
@@ -91,7 +92,7 @@ async function drafted(
       undefined,
       `'${lost}' is not written to disk, so a hook has to put it back`,
     );
-  const body = hasBody(request) ? await keepable(request, maxEntryBytes) : undefined;
+  const body = hasBody(request) ? await within(Infinity, call, keepable(request, maxEntryBytes)) : undefined;
   if (body === null)
     throw new CapacityError('too-large', `the body is larger than ${maxEntryBytes} bytes`, { origin });
   const now = host.clock.now();

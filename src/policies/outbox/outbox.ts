@@ -1,5 +1,6 @@
 import { follow } from '../../core/abort.ts';
 import { dropBody } from '../../core/body.ts';
+import { within } from '../../core/clock.ts';
 import { type Call, type Handler, type Home, named, type Policy } from '../../core/contract.ts';
 import { ConfigurationError } from '../../core/errors.ts';
 import { matches } from '../../core/match.ts';
@@ -252,7 +253,7 @@ async function enqueueFailed(
 ): Promise<Response> {
   const { idempotencyHeader: name, maxEntryBytes } = settings;
   const { host } = call;
-  const body = hasBody(request) ? await keepable(request, maxEntryBytes) : undefined;
+  const body = hasBody(request) ? await within(Infinity, call, keepable(request, maxEntryBytes)) : undefined;
   if (body === null) return next(request, call);
   // The same key goes with both: what failed may have arrived.
   const keyed = name && !request.headers.has(name) ? withHeader(request, name, newKey(host.random)) : request;

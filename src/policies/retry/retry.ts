@@ -5,6 +5,7 @@ import { sleep, within } from '../../core/clock.ts';
 import { type Call, type Handler, named, type Policy } from '../../core/contract.ts';
 import { CircuitOpenError, isFailure } from '../../core/errors.ts';
 import { PerOrigin } from '../../core/origins.ts';
+import { facts, rebuilt } from '../../core/rebuild.ts';
 import { replay, withHeader } from '../../core/replay.ts';
 import { IDEMPOTENCY_KEY } from '../../http/idempotency.ts';
 import { asObject, type Plan, type Resumed, type RetryOption, type RetryState, readPlan } from './options.ts';
@@ -106,14 +107,14 @@ async function persist(calls: Calls, again: Again, first: Outcome): Promise<Resp
     });
     const before = error;
     // A hook may want to read it.
-    const aside = response && !plan.beforeRetry ? setAside(response) : undefined;
+    const aside = response && !plan.beforeRetry ? setAside(response, call) : undefined;
     let resumed: Awaited<Resumed>;
     try {
       await sleep(wait, call);
       await untilOnline(call);
       resumed = plan.beforeRetry && (await within(HOOK_LIMIT, call, plan.beforeRetry(state)));
     } finally {
-      if (aside) aside.end();
+      if (aside) await aside.end();
       else dropBody(response);
     }
     if (resumed instanceof Response) return resumed;
@@ -148,7 +149,8 @@ async function whole(response: Response, call: Call, { bodyLimit }: Plan): Promi
   try {
     await snapshotOf(response.clone(), bodyLimit);
     unfollow();
-    return response;
+    // Whoever watches from here on has to see what was read here.
+    return rebuilt(response.body, facts(response), response.headers);
   } catch (error) {
     unfollow();
     dropBody(response);

@@ -1,0 +1,78 @@
+import { beforeAll, expect, test } from 'vitest';
+import { expected } from './matrix/expected.ts';
+import { type FaultName, faultOf, faults } from './matrix/faults.ts';
+import { type Played, play } from './matrix/play.ts';
+import { inRoom } from './matrix/pool.ts';
+import { expectedIn, type Result, type Row, type Time, times } from './matrix/row.ts';
+import { runtime } from './matrix/runtime.ts';
+
+const TIME_LIMIT = 90_000;
+
+const here = runtime();
+
+/** Connections that a browser has to an origin are six: those who hold one for long leave one to those who do not. */
+const room = ['chromium', 'firefox', 'webkit'].includes(here)
+  ? { holding: 5, passing: 6 }
+  : { holding: 20, passing: 10 };
+
+const played = new Map<Row, Played>();
+
+async function playAll(rows: readonly Row[], atOnce: number): Promise<void> {
+  const takes = ({ policies }: Row): number => (policies === 'hedge' || policies === 'everything' ? 2 : 1);
+  await inRoom(atOnce, rows, takes, async (row) => {
+    played.set(row, await play(row, expectedIn(here, row)));
+  });
+}
+
+beforeAll(async () => {
+  const reusing = expected.filter(({ fault }) => faultOf(fault).at === 'reused');
+  const fresh = expected.filter((row) => !reusing.includes(row));
+  const holding = fresh.filter(({ fault }) => faultOf(fault).holds);
+  const passing = fresh.filter((row) => !holding.includes(row));
+  // One after the other where connections are used again, or one that a call has left is taken by the next.
+  await Promise.all([playAll(holding, room.holding), playAll(passing, room.passing), playAll(reusing, 1)]);
+}, TIME_LIMIT);
+
+/** In one line, so that a difference shows which row it is. Nothing may be open when a call is over. */
+function line(
+  { span, policies, method }: Row,
+  { outcome, requests, applied }: Omit<Result, 'time'>,
+  time: string,
+  open = 0,
+): string {
+  return [
+    policies,
+    method,
+    span,
+    outcome,
+    `${requests} sent`,
+    `${open} open`,
+    `${applied || 0} applied`,
+    time,
+  ].join(' | ');
+}
+
+/** What was found in the words of what was expected, wherever it fits. */
+function found(row: Row): string {
+  const { took, ...result } = played.get(row) as Played;
+  const wanted = expectedIn(here, row);
+  const [least, most] = wanted.requests.split(' to ').map(Number);
+  const fits =
+    most !== undefined && Number(result.requests) >= Number(least) && Number(result.requests) <= most;
+  const requests = fits ? wanted.requests : result.requests;
+  return line(row, { ...result, requests }, timeOf(took, wanted.time), result.open);
+}
+
+function timeOf(took: number, expected: Time): string {
+  const [from, to] = times[expected];
+  return took >= from && took < to ? expected : `${Math.round(took)} ms`;
+}
+
+test.each(Object.keys(faults) as FaultName[])('%s', (fault) => {
+  const rows = expected.filter((row) => row.fault === fault);
+  const wanted = rows.map((row) => {
+    const result = expectedIn(here, row);
+    return line(row, result, result.time);
+  });
+  expect(rows.map(found)).toEqual(wanted);
+});

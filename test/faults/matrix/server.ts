@@ -1,0 +1,61 @@
+import { briefOrigin, lastingOriginUrl, otherOriginUrl } from '../../support/origin-url.ts';
+import type { Behaviour } from './faults.ts';
+
+/** A server, and where it is told how to behave. */
+export interface Place {
+  readonly url: string;
+  readonly control: string;
+}
+
+export const places = {
+  /** Closes each connection after one answer, so that nothing but what we send is counted. */
+  fresh: (): Place => briefOrigin(),
+  /** Keeps connections. What has just steered it is the connection that is used again. */
+  reused: (): Place => ({ url: lastingOriginUrl(), control: lastingOriginUrl() }),
+  /** Port 2 belongs to nobody, and no browser forbids it. */
+  nobody: (): Place => ({ ...briefOrigin(), url: 'http://127.0.0.1:2' }),
+  /** Always well. */
+  other: (): Place => ({ url: otherOriginUrl(), control: otherOriginUrl() }),
+};
+
+async function asked<T>({ control }: Place, command: string, init?: RequestInit): Promise<T> {
+  const response = await fetch(`${control}/control/${command}`, init);
+  const text = await response.text();
+  if (!response.ok) throw new Error(`${command}: ${text}`);
+  return JSON.parse(text);
+}
+
+/** @returns ends it. */
+export async function misbehave(
+  place: Place,
+  path: string,
+  behaviour: Behaviour,
+  times?: number,
+): Promise<() => Promise<void>> {
+  const rule = { match: { pathPrefix: path }, behaviour, times };
+  const body = JSON.stringify(rule);
+  const { id } = await asked<{ id: number }>(place, 'behaviour', { method: 'POST', body });
+  return async () => {
+    await asked(place, `behaviour?id=${id}`, { method: 'DELETE' });
+  };
+}
+
+/** How many requests came, and how many are still open. */
+export interface Traffic {
+  readonly count: number;
+  readonly open: number;
+}
+
+export async function traffic(place: Place, path: string): Promise<Traffic> {
+  const { counts, inFlight } = await asked<{ counts: Record<string, number>; inFlight: number }>(
+    place,
+    `requests?path=${path}`,
+  );
+  return { count: counts[path] ?? 0, open: inFlight };
+}
+
+/** How often writes took effect. */
+export async function effects(place: Place, path: string): Promise<number> {
+  const entries = await asked<{ applied: number }[]>(place, `ledger?path=${path}`);
+  return entries.reduce((sum, { applied }) => sum + applied, 0);
+}
