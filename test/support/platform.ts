@@ -7,10 +7,10 @@ import { macrotask } from '../../src/testing/clock.ts';
 const underWay = new Set<Promise<unknown>>();
 
 /**
- * What takes longer than this is not slow but stalled: a test wants it so. In real ms. Bodies are often made to stall; a
- * lock is seldom waited for, and another process grants it, which on a busy machine takes its time.
+ * What takes longer than this is not slow but stalled: a test wants it so. In real ms. Streams are often made to stall; a
+ * whole body or a lock seldom is, and other processes have a part in them, which on a busy machine takes its time.
  */
-const STALLED = { body: 50, lock: 1000 };
+const STALLED = { stream: 50, whole: 1000, lock: 1000 };
 
 function watched(work: Promise<unknown>, what: keyof typeof STALLED): void {
   const patience = new Promise<void>((give) => {
@@ -27,23 +27,27 @@ function watched(work: Promise<unknown>, what: keyof typeof STALLED): void {
 
 type Method = (this: unknown, ...args: unknown[]) => Promise<unknown>;
 
-function watch(type: { prototype: object } | undefined, ...names: string[]): void {
+function watch(
+  type: { prototype: object } | undefined,
+  what: keyof typeof STALLED,
+  ...names: string[]
+): void {
   const prototype = type?.prototype as Record<string, Method> | undefined;
   for (const name of names) {
     const native = prototype?.[name];
     if (!prototype || !native) continue;
     prototype[name] = function (...args) {
       const work = native.apply(this, args);
-      watched(work, 'body');
+      watched(work, what);
       return work;
     };
   }
 }
 
-watch(globalThis.ReadableStreamDefaultReader, 'read');
-watch(globalThis.Request, 'arrayBuffer', 'blob', 'formData', 'text');
-watch(globalThis.Response, 'arrayBuffer', 'blob', 'formData', 'text');
-watch(globalThis.Blob, 'arrayBuffer', 'text');
+watch(globalThis.ReadableStreamDefaultReader, 'stream', 'read');
+watch(globalThis.Request, 'whole', 'arrayBuffer', 'blob', 'formData', 'text');
+watch(globalThis.Response, 'stream', 'arrayBuffer', 'blob', 'formData', 'text');
+watch(globalThis.Blob, 'whole', 'arrayBuffer', 'text');
 
 /** A lock is the platform's work until it is granted; what is done under it is not. */
 function watchLocks(manager: { prototype: LockManager } | undefined): void {
