@@ -30,9 +30,9 @@ export interface BodyWatcher {
 export function watchBody(response: Response, watcher: BodyWatcher): WatchedBody | undefined {
   let body = (response as Partial<Watched>)[BODY];
   if (!body) {
-    // One that was read already, by whoever gave it, has no more to tell.
     if (response.body === null || response.bodyUsed) {
-      watcher.settled?.('none');
+      // What whoever gave it has read already is not to be had, and not the same as nothing.
+      watcher.settled?.(response.bodyUsed ? 'cancelled' : 'none');
       return undefined;
     }
     body = watch(response, new Fate());

@@ -42,6 +42,16 @@ describe('a copy is whole', () => {
     expect(await (await fetch(URL_)).text()).toBe('whole');
   });
 
+  test('or there is none: what somebody has read already is not kept as nothing', async () => {
+    const { fetch, origin } = scenario([cachePolicy({}, memoryStore)], ANN);
+    const used = ok('used');
+    await used.text();
+    origin.replies(used, status(503));
+    await fetch(URL_);
+    await quiet();
+    expect((await fetch(URL_)).status).toBe(503);
+  });
+
   test('when one of two who share it leaves in the middle', async () => {
     const { fetch, origin } = scenario([dedupe(), cachePolicy({}, memoryStore)], ANN);
     const { response, controller } = fed();
