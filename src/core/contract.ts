@@ -34,6 +34,10 @@ export interface Call {
   readonly host: Host;
   /** What went over the wire so far, shared by everything derived from this call. The transport writes it. */
   readonly attempts: Attempt[];
+  /** Asked right before each request goes out, whatever let it wait: throws what forbids it. */
+  readonly guard?: () => void;
+  /** The request's `Idempotency-Key` is ours, for a later sending: it gives nobody leave to repeat the request now. */
+  readonly keyIsOurs?: boolean;
   /** Asked by a policy that let the call wait: throws the refusal of one above that would not let it in any more. */
   readonly readmit?: () => void;
   /**

@@ -163,6 +163,7 @@ export function pipeline<Options extends object = CallOptions>(
       const own = init?.holdfast as CallOptions | undefined;
       if (own !== undefined) checkNames(own, known);
       const { request, signal, init: extra } = enter(input, init as HoldfastInit | undefined);
+      checkPlace(extra, known);
       if (signal?.aborted) throw signal.reason;
       const own_ = signal && linked(signal, closing.signal);
       let call = newCall({
@@ -302,6 +303,20 @@ const isFunction = (value: unknown): boolean => typeof value === 'function';
 function checked<T>(option: string, value: T, is: (value: unknown) => boolean, expected: string): T {
   if (is(value)) return value;
   throw new ConfigurationError(option, value, `expected ${expected}`);
+}
+
+/** Bun's fetch has a `timeout` of its own. */
+const PLATFORMS = ['timeout'];
+
+/** An option of ours in the wrong place would be handed to the platform, which says nothing. */
+function checkPlace(extra: Readonly<Record<string, unknown>>, known: Known): void {
+  for (const name in extra)
+    if (known.has(name) && !PLATFORMS.includes(name))
+      throw new ConfigurationError(
+        name,
+        extra[name],
+        `as an option of a call it stands in holdfast: { ${name}: … }`,
+      );
 }
 
 /** The options that a call may have, and whether they are only switches. */

@@ -21,14 +21,23 @@ const NULL_BODY = [204, 205, 304];
 /** A response with other headers or another body that keeps `url`, `type` and `redirected`, in its clones as well. */
 export function rebuilt(body: BodyInit | null, kept: ResponseFacts, headers: HeadersInit): Response {
   const { status, statusText } = kept;
-  return withFacts(
-    new Response(NULL_BODY.includes(status) ? null : body, { status, statusText, headers }),
-    kept,
-  );
+  const odd = !isConstructible(kept);
+  const init = odd ? { headers } : { status, statusText, headers };
+  const { url, type, redirected } = kept;
+  const own = {
+    url,
+    type,
+    redirected,
+    ...(odd && { status, statusText, ok: status >= 200 && status < 300 }),
+  };
+  return withFacts(new Response(NULL_BODY.includes(status) ? null : body, init), own);
 }
 
-function withFacts(response: Response, { url, type, redirected }: ResponseFacts): Response {
-  const kept = { url, type, redirected } as ResponseFacts;
+/** What the network may bring and the constructor refuses: 999, a reason in Chinese. */
+const isConstructible = ({ status, statusText }: ResponseFacts): boolean =>
+  status >= 200 && status <= 599 && /^[\t\x20-\x7e\x80-\xff]*$/.test(statusText);
+
+function withFacts(response: Response, kept: Partial<Response>): Response {
   // Asked of the prototype when it happens: the body may be watched by then.
   const clone = (): Response => withFacts(Object.getPrototypeOf(response).clone.call(response), kept);
   for (const [name, value] of Object.entries({ ...kept, clone }))

@@ -15,6 +15,11 @@ export function transport(fetch: Fetch): Handler {
   return (request, call) => {
     const { attempt, origin, host, attempts, emit, signal } = call;
     if (signal.aborted) return Promise.reject(signal.reason);
+    try {
+      call.guard?.();
+    } catch (error) {
+      return Promise.reject(error);
+    }
     const startedAt = host.clock.now();
     const ticks = host.clock.ticks();
     emit?.({ type: 'attempt-started', callId: call.id, origin, attempt, at: startedAt });

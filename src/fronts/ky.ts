@@ -140,6 +140,9 @@ export function createClient(options: CreateClientOptions = {}): Client {
   });
 }
 
+/** Of these a call may say more than yes or no. */
+const WITH_OPTIONS = ['staleCache', 'outbox', 'strategies', 'fallback', 'bulkhead'];
+
 const METHODS = ['get', 'post', 'put', 'patch', 'head', 'delete', 'query'] as const;
 
 /** What all instances of one client have in common. */
@@ -255,7 +258,7 @@ function plainForKy(options: object): Record<string, unknown> {
         plain[name],
         'it is given to createClient; calls and extend() take options only',
       );
-    if (plain[name] === true) plain[name] = {};
+    if (plain[name] === true && WITH_OPTIONS.includes(name)) plain[name] = {};
   }
   const fallback = plain.fallback as CallFallback | undefined;
   // A function passes the merge as it is; a response or an instance would not.
@@ -269,7 +272,8 @@ function plainForKy(options: object): Record<string, unknown> {
 /** Takes what the pipeline carries out from ky's hands, per call, when every other hook has spoken. */
 const translation = (forced: number) => (given: Options) => {
   const options = given as Record<string, unknown>;
-  const holdfast: Record<string, unknown> = {};
+  // Said as to the plain fetch, which is as good.
+  const holdfast: Record<string, unknown> = { ...(options.holdfast as object | undefined) };
   for (const name of PER_CALL) {
     if (options[name] !== undefined) holdfast[name] = options[name];
     delete options[name];

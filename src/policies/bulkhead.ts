@@ -4,6 +4,7 @@ import { count, limit as durationOrNone, memoized, oneOf, readOptions } from '..
 import { type Call, named, type Policy } from '../core/contract.ts';
 import type { Duration } from '../core/durations.ts';
 import { CapacityError } from '../core/errors.ts';
+import { isOriginFailure } from '../http/status.ts';
 
 export interface BulkheadOptions {
   /** Calls in flight to one origin. Default 6. */
@@ -156,7 +157,10 @@ export function bulkhead(options: BulkheadOptions = {}): Bulkhead {
       leave(held);
       throw error;
     }
-    watchBody(response, { holds: true, settled: () => leave(held) });
+    // Whoever deals with a refusal may have to call again before its body is read: to sign in, say. A failure of the
+    // origin has to reach the breaker first.
+    if (response.status >= 400 && !isOriginFailure(response.status)) leave(held);
+    else watchBody(response, { holds: true, settled: () => leave(held) });
     return response;
   };
 

@@ -79,7 +79,8 @@ export function failover(options: FailoverOptions): Policy {
   };
 
   const pass = async (next: Handler, request: Request, call: Call): Promise<Response> => {
-    const repeatable = IDEMPOTENT_METHODS.includes(request.method) || request.headers.has(IDEMPOTENCY_KEY);
+    const keyed = request.headers.has(IDEMPOTENCY_KEY) && !call.keyIsOurs;
+    const repeatable = keyed || IDEMPOTENT_METHODS.includes(request.method);
     const kept = await within(Infinity, call, keptBody(request, repeatable, settings.bodyLimit));
     const { start, probe } = beginning(call, repeatable && kept !== null);
     let current = request;

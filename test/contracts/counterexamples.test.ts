@@ -1,11 +1,16 @@
 /** What laws and attacks have found, made as small as it would go: each was a fault once. */
 import { describe, expect, test } from 'vitest';
+import type { Policy } from '../../src/core/contract.ts';
+import { breaker } from '../../src/policies/breaker/breaker.ts';
 import { bulkhead } from '../../src/policies/bulkhead.ts';
 import { cachePolicy } from '../../src/policies/cache/cache.ts';
 import { dedupe } from '../../src/policies/dedupe.ts';
 import { failover } from '../../src/policies/failover.ts';
 import { hedge } from '../../src/policies/hedge.ts';
+import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
 import { retry } from '../../src/policies/retry/retry.ts';
+import { strategies } from '../../src/policies/strategies.ts';
+import { attemptTimeout } from '../../src/policies/timeout.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import { hang, networkError, ok, stalledBody, status } from '../../src/testing/index.ts';
 import { durableStore } from '../support/durable.ts';
@@ -183,5 +188,230 @@ describe('a hedge', () => {
     await fetch(URL_);
     // Where requests have no such mode there is no such cache.
     expect(modes).toEqual(modes[0] === undefined ? [undefined, undefined] : ['default', 'no-store']);
+  });
+});
+
+describe('a queued write', () => {
+  const POST = { method: 'POST', body: 'of ann', holdfast: { outbox: true } };
+
+  test.each<[string, () => Policy[]]>([
+    ['an open circuit', () => [breaker({ whenOpen: 'wait', failures: 1, openFor: '60s' })]],
+    ['a full bulkhead', () => [bulkhead({ limit: 1, maxWait: false })]],
+    [
+      'an origin that is silent',
+      () => [failover({ origins: [ORIGIN, OTHER] }), attemptTimeout({ attempt: '9s' })],
+    ],
+  ])(
+    'that waited for %s is not sent in the session of whoever has signed in meanwhile',
+    async (what, make) => {
+      let user = 'ann';
+      const sent: string[] = [];
+      const box = outboxPolicy({ store: memoryStore() }, memoryStore);
+      const { fetch, clock, told } = scenario([box, ...make()], {
+        partition: () => user,
+        name: `session ${what}`,
+        fetch: async (request, { signal }) => {
+          if (request.method === 'POST') sent.push(user);
+          if (request.url === `${ORIGIN}/down`) throw new TypeError('gone');
+          if (user === 'ann')
+            return new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)));
+          return ok();
+        },
+      });
+      const first = fetch(`${ORIGIN}/down`).catch(() => {});
+      if (what !== 'a full bulkhead') await first;
+      else void fetch(`${ORIGIN}/slow`).catch(() => {});
+      const answer = fetch(URL_, POST).catch(() => {});
+      await clock.advance(5_000);
+      const before = sent.length;
+      user = 'bob';
+      await clock.advance(120_000);
+      expect(sent.slice(before)).toEqual([]);
+      expect(told('delivered')).toEqual([]);
+      await fetch.close();
+      await answer;
+    },
+  );
+
+  test('that a backup has taken and answered with a redirect of its own is delivered', async () => {
+    const box = outboxPolicy({ store: memoryStore() }, memoryStore);
+    const { fetch, clock, told } = scenario([box, failover({ origins: [ORIGIN, OTHER] })], {
+      ...ANN,
+      name: 'backup',
+      fetch: async (request) => {
+        if (request.url.startsWith(ORIGIN)) throw new TypeError('gone');
+        return Object.defineProperties(ok('made'), {
+          redirected: { value: true },
+          url: { value: `${OTHER}/orders/1` },
+        });
+      },
+    });
+    expect(await (await fetch(URL_, POST)).text()).toBe('made');
+    await clock.advance(600_000);
+    expect(told('sending')).toHaveLength(1);
+    await fetch.close();
+  });
+
+  test.each(['body', 'get', 'update'] as const)(
+    'is sent, and the lane is free, after the store hung once (%s)',
+    async (operation) => {
+      const store = durableStore();
+      const box = outboxPolicy({ store }, memoryStore);
+      const { fetch, origin, clock } = scenario([box], { ...ANN, name: `hung ${operation}` });
+      const { body, get, change } = store;
+      const never = new Promise<never>(() => {});
+      const hangsOnce = (): Promise<never> => {
+        Object.assign(store, { body, get });
+        return never;
+      };
+      if (operation !== 'update') store[operation] = hangsOnce;
+      if (operation === 'update') {
+        let changes = 0;
+        store.change = (...args) =>
+          (++changes === 2 ? never : change(...(args as Parameters<typeof change>))) as never;
+        origin.replies(status(503));
+      }
+      await fetch(URL_, POST);
+      await clock.advance(300_000);
+      expect((await box.counts()).count).toBe(0);
+      await fetch.close();
+    },
+  );
+
+  test('whose caller leaves without a reason before the commit is not sent', async () => {
+    const store = durableStore();
+    const { fetch, origin, clock } = scenario([outboxPolicy({ store }, memoryStore)], {
+      ...ANN,
+      name: 'falsy',
+    });
+    const { change } = store;
+    store.change = async (...args) => {
+      await new Promise<void>((give) => void clock.after(1_000, give));
+      return change(...(args as Parameters<typeof change>)) as never;
+    };
+    const leaving = new AbortController();
+    clock.after(10, () => leaving.abort(null));
+    await expect(fetch(URL_, { ...POST, signal: leaving.signal })).rejects.toBe(null);
+    await clock.advance(60_000);
+    expect(origin.seen).toHaveLength(0);
+    await fetch.close();
+  });
+
+  test('that a store has taken and not confirmed is not called refused', async () => {
+    const store = durableStore();
+    const { fetch } = scenario([outboxPolicy({ store }, memoryStore)], { ...ANN, name: 'unconfirmed' });
+    const { change } = store;
+    store.change = async (...args) => {
+      await change(...(args as Parameters<typeof change>));
+      throw new Error('connection lost');
+    };
+    await expect(fetch(URL_, POST)).rejects.toMatchObject({ code: 'storage-unknown' });
+    await fetch.close();
+  });
+
+  test('whose answer somebody waits for ends with the client', async () => {
+    const box = outboxPolicy({ store: memoryStore() }, memoryStore);
+    const { fetch, host } = scenario([box], { ...ANN, name: 'waiting' });
+    host.online.set(false);
+    const { id } = (await (await fetch(URL_, POST)).json()) as { id: string };
+    const result = box.result(id).catch((error) => error);
+    await quiet();
+    await fetch.close();
+    expect(await result).toMatchObject({ code: 'closed' });
+  });
+
+  test('is one only if it must be: a key that is ours lets nobody repeat it', async () => {
+    const box = outboxPolicy({ store: memoryStore() }, memoryStore);
+    const { fetch, origin } = scenario([strategies({ network: 'queue' }), box, retry()], {
+      ...ANN,
+      name: 'keys',
+    });
+    origin.otherwise(status(503));
+    expect((await fetch(URL_, { method: 'POST', body: 'x' })).status).toBe(503);
+    expect(origin.seen).toHaveLength(1);
+    // What cannot be kept fails as it failed.
+    origin.otherwise(networkError());
+    const init = { method: 'POST', body: 'x', headers: { authorization: 'a' } };
+    await expect(fetch(URL_, init)).rejects.toMatchObject({ code: 'network' });
+    await fetch.close();
+  });
+});
+
+describe('an answer that no constructor makes', () => {
+  const odd = (code: number): Response =>
+    Object.defineProperties(ok('odd'), {
+      status: { value: code },
+      statusText: { value: '成功' },
+      ok: { value: code === 200 },
+    });
+
+  test.each([
+    ['a whole attempt', 999, {}],
+    ['the outbox', 200, { method: 'POST', body: 'x', holdfast: { outbox: true } }],
+  ])('is what it is from %s', async (name, code, init) => {
+    const box = outboxPolicy({ store: memoryStore() }, memoryStore);
+    const { fetch, origin } = scenario([box, retry({ until: 'body' })], { ...ANN, name });
+    origin.replies(odd(code));
+    const answer = await fetch(URL_, init);
+    expect(answer.clone().status).toBe(code);
+    expect([answer.status, answer.statusText, answer.ok]).toEqual([code, '成功', code === 200]);
+    expect(await answer.text()).toBe('odd');
+    await fetch.close();
+  });
+});
+
+describe('a copy', () => {
+  test('does not come after a logout, nor bring back what a write has changed', async () => {
+    for (const change of ['clear', 'write'] as const) {
+      const store = durableStore();
+      const cache = cachePolicy({ store }, memoryStore);
+      const { fetch, origin } = scenario([cache], ANN);
+      const { response, controller } = fed();
+      origin.replies(response);
+      const text = (await fetch(URL_)).text();
+      if (change === 'clear') await cache.clear({ partition: 'ann' });
+      else await fetch(URL_, { method: 'PUT', body: 'new' });
+      controller().close();
+      await text;
+      await quiet();
+      expect(await store.range({})).toEqual([]);
+    }
+  });
+
+  test('of a client that was closed holds no connection', async () => {
+    const store = durableStore();
+    let closed = 0;
+    store.close = async () => void closed++;
+    const cache = cachePolicy({ store }, memoryStore);
+    const [one, other] = [scenario([cache], ANN), scenario([cache], ANN)];
+    await one.fetch.close();
+    expect(closed).toBe(0);
+    await other.fetch.close();
+    expect(closed).toBe(1);
+  });
+});
+
+describe('a place in the bulkhead', () => {
+  test('is free for whoever has to sign in because of the answer', async () => {
+    const { fetch, origin } = scenario([bulkhead({ limit: 1 })]);
+    origin.replies(status(401));
+    const refused = await fetch(URL_);
+    expect(await (await fetch(`${ORIGIN}/token`)).text()).toBe('ok');
+    expect(await refused.text()).toBe('status 401');
+  });
+});
+
+describe('an option', () => {
+  test('in the wrong place is said to be there', async () => {
+    const { fetch } = scenario([retry()]);
+    await expect(fetch(URL_, { retry: 3 } as never)).rejects.toThrow(/retry: 3 .* stands in holdfast/);
+  });
+
+  test('of a category heeds the application’s view of an answer that looks good', async () => {
+    const categorize = (outcome: unknown) =>
+      outcome instanceof Response && outcome.headers.has('x-error') ? 'server' : undefined;
+    const { fetch, origin } = scenario([strategies({ server: 'retry' }, { categorize }), retry()]);
+    origin.replies(ok('bad', { headers: { 'x-error': '1' } }), ok('good'));
+    expect(await (await fetch(URL_)).text()).toBe('good');
   });
 });

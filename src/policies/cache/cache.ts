@@ -1,7 +1,7 @@
 import { concat, dropBody, watchBody } from '../../core/body.ts';
 import { memoized } from '../../core/check.ts';
 import { within } from '../../core/clock.ts';
-import { type Call, named, type Policy } from '../../core/contract.ts';
+import { type Call, type Handler, named, type Policy } from '../../core/contract.ts';
 import { type Category, isFailure } from '../../core/errors.ts';
 import { mayAnswer } from '../../core/instead.ts';
 import { facts, rebuilt } from '../../core/rebuild.ts';
@@ -71,7 +71,7 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
   };
 
   /** Collects the body as the caller reads it, and keeps it once it is whole. */
-  const keep = (request: Request, response: Response, call: Call, times: Times): void => {
+  const keep = (request: Request, response: Response, call: Call, times: Times, asked: number): void => {
     const chunks: Uint8Array[] = [];
     let size = 0;
     // Taken now: whoever holds on to the response keeps it from being collected.
@@ -94,17 +94,19 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
         if ((how !== 'ended' && how !== 'none') || size > settings.maxEntryBytes) return;
         const copy: Copy = { ...kept, size };
         call.waitUntil(
-          patiently('keep', call, shelf.keep(call.partition, copy, concat(chunks, size))).then((evicted) => {
-            if (!evicted) return;
-            call.emit?.({
-              type: 'cache-stored',
-              callId: call.id,
-              origin: call.origin,
-              url: request.url,
-              bytes: size,
-            });
-            if (evicted.entries) call.emit?.({ type: 'cache-evicted', ...evicted });
-          }),
+          patiently('keep', call, shelf.keep(call.partition, copy, concat(chunks, size), asked)).then(
+            (evicted) => {
+              if (!evicted) return;
+              call.emit?.({
+                type: 'cache-stored',
+                callId: call.id,
+                origin: call.origin,
+                url: request.url,
+                bytes: size,
+              });
+              if (evicted.entries) call.emit?.({ type: 'cache-evicted', ...evicted });
+            },
+          ),
         );
       },
     });
@@ -137,7 +139,17 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
     return served(item, body, headers, age);
   };
 
-  const policy: Policy = (next) => async (request, call) => {
+  /** How many pipelines use the store. */
+  let users = 0;
+
+  const policy: Policy = (next, home) => {
+    users++;
+    const leave = (): void => void (--users === 0 && settings.store.close().catch(() => {}));
+    home.signal.addEventListener('abort', leave, { once: true });
+    return (request, call) => answer(next, request, call);
+  };
+
+  const answer = async (next: Handler, request: Request, call: Call): Promise<Response> => {
     const { maxStale } = callOptions(call.options.staleCache);
     if (request.method !== 'GET') {
       const response = await next(request, call);
@@ -148,6 +160,7 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
     }
     if (isOwnValidation(request)) return next(request, call);
     const requestedAt = call.host.clock.now();
+    const asked = shelf.moment;
     try {
       const response = await next(request, call);
       const { status } = response;
@@ -166,7 +179,7 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
       if (status === 404 || status === 410)
         await patiently('forget', call, shelf.forget(call.partition, request.url));
       if (isStorable(request, response) && request.cache !== 'no-store')
-        keep(request, response, call, { requestedAt, receivedAt: call.host.clock.now() });
+        keep(request, response, call, { requestedAt, receivedAt: call.host.clock.now() }, asked);
       return response;
     } catch (error) {
       const unreached = isFailure(error) && UNREACHED.includes(error.category);

@@ -2,6 +2,7 @@ import type { ResponseFacts } from '../../core/rebuild.ts';
 import type { Item, Store, StoredBody } from '../../core/store.ts';
 import type { Times } from '../../http/freshness.ts';
 import { type Varying, variesLike } from '../../http/vary.ts';
+import { Forgetting } from './forgetting.ts';
 import type { CacheSettings } from './options.ts';
 
 /** What is kept of a response besides its body. */
@@ -27,11 +28,14 @@ const keyOf = (partition: string, url: string, varying: Varying): string =>
 
 /** A fragment is the page's own business and never reaches the origin. */
 const prefixOf = (partition: string, url: string): string =>
-  `${PREFIX}${encodeURIComponent(partition)} ${url.split('#', 1)[0]} `;
+  `${prefixOfAll(partition)}${url.split('#', 1)[0]} `;
+
+const prefixOfAll = (partition: string): string => `${PREFIX}${encodeURIComponent(partition)} `;
 
 /** The copies in a store: found by partition, URL and varying headers; bounded in number and bytes. */
 export class Shelf {
   readonly #store: Store;
+  readonly #forgetting = new Forgetting();
   readonly #limits: Pick<CacheSettings, 'maxBytes' | 'maxEntries'>;
   /** Known after the first look; other tabs change it, so it is a hint when to look again. */
   #total: { entries: number; bytes: number } | undefined;
@@ -57,11 +61,32 @@ export class Shelf {
     await this.#store.write([{ put: { ...item, value: { ...item.value, usedAt: now } } }]);
   }
 
-  /** Keeps a copy. @returns what had to go for it. */
-  async keep(partition: string, copy: Copy, body: StoredBody): Promise<{ entries: number; bytes: number }> {
+  /** To be noted when an answer is asked for. */
+  get moment(): number {
+    return this.#forgetting.moment;
+  }
+
+  /**
+   * Keeps a copy, if nothing has been forgotten that it would bring back.
+   *
+   * @param asked The moment at which it was asked for.
+   * @returns what had to go for it; `undefined` if it was not kept.
+   */
+  async keep(
+    partition: string,
+    copy: Copy,
+    body: StoredBody,
+    asked: number,
+  ): Promise<{ entries: number; bytes: number } | undefined> {
     const key = keyOf(partition, copy.url, copy.varying);
+    const mine = [PREFIX, prefixOfAll(partition), prefixOf(partition, copy.url)];
+    if (this.#forgetting.since(asked, mine)) return undefined;
     const before = (await this.#store.get(key)) as Item<Copy> | undefined;
     await this.#store.write([{ put: { key, value: copy }, body }]);
+    if (this.#forgetting.since(asked, mine)) {
+      await this.#store.write([{ delete: key }]);
+      return undefined;
+    }
     if (this.#total) {
       this.#total.entries += before ? 0 : 1;
       this.#total.bytes += copy.size - (before?.value.size ?? 0);
@@ -76,10 +101,11 @@ export class Shelf {
 
   /** Forgets a partition, or everything. */
   clear(partition?: string): Promise<number> {
-    return this.#deleteAll(partition === undefined ? PREFIX : `${PREFIX}${encodeURIComponent(partition)} `);
+    return this.#deleteAll(partition === undefined ? PREFIX : prefixOfAll(partition));
   }
 
   async #deleteAll(prefix: string): Promise<number> {
+    this.#forgetting.mark(prefix);
     const items = await this.#store.range({ prefix });
     if (items.length) await this.#store.write(items.map(({ key }) => ({ delete: key })));
     this.#total = undefined;

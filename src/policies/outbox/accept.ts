@@ -6,11 +6,8 @@ import type { StoredBody } from '../../core/store.ts';
 import { chance, newKey } from '../../http/idempotency.ts';
 import { type OutboxEntry, sortHeaders, storedRequest } from './entry.ts';
 import { fingerprint } from './fingerprint.ts';
-import type { CallOutbox, OutboxSettings } from './options.ts';
+import { type CallOutbox, type OutboxSettings, STORE_PATIENCE } from './options.ts';
 import type { Accepted, Draft, Queue } from './queue.ts';
-
-/** A write waits so long for the store, in ms; some browsers never answer an open. */
-const STORE_PATIENCE = 10_000;
 
 const CREDENTIALS = ['authorization', 'proxy-authorization', 'cookie'];
 
@@ -33,10 +30,10 @@ export async function accept(
   const draft: Draft = { ...made, notBefore };
   call.signal.throwIfAborted();
   let asked = false;
-  let refusal: unknown;
+  let refused = false;
   const commit = queue.accept(draft, body, chance(call.host.random), () => {
     // Who was told that it was not accepted may give it again: it must not be committed after all.
-    if (refusal) throw refusal;
+    if (refused) throw new StorageError('the write was refused');
     asked = true;
   });
   const patiently = (): Promise<Accepted> => within(STORE_PATIENCE, call, commit);
@@ -52,11 +49,12 @@ export async function accept(
     }
     return accepted;
   } catch (cause) {
-    refusal = cause;
+    refused = true;
     if (call.signal.aborted) commit.then(({ entry }) => late(entry)).catch(() => {});
     else commit.catch(() => {});
     if (call.signal.aborted || isFailure(cause)) throw cause;
-    const unknown = asked && cause instanceof OverdueError;
+    // Our own stores say for certain that nothing was kept; for another one that has seen the write, nobody can.
+    const unknown = asked;
     const what = unknown
       ? 'does not say whether it has kept the write, which may yet be delivered'
       : 'did not accept the write';
@@ -75,6 +73,8 @@ async function drafted(
   { idempotencyHeader, keepHeaders, authorize, maxEntryBytes, expiresAfter }: OutboxSettings,
 ): Promise<{ draft: Omit<Draft, 'notBefore'>; body: StoredBody | undefined; dropped: string[] }> {
   const { origin, partition, host, options } = call;
+  if (request.redirect === 'manual')
+    throw new ConfigurationError('redirect', 'manual', 'the outbox has to see the answer, and this hides it');
   if (request.mode === 'no-cors')
     throw new ConfigurationError(
       'mode',

@@ -2,7 +2,7 @@ import { isFailure } from '../../core/errors.ts';
 import { originOf } from '../../core/origins.ts';
 import { retryAfter } from '../../http/retry-after.ts';
 import { isOriginFailure } from '../../http/status.ts';
-import type { OutboxEntry, Reason } from './entry.ts';
+import type { Reason } from './entry.ts';
 
 /**
  * What a failure takes from an entry's attempts.
@@ -31,12 +31,13 @@ export type Verdict =
   /** It was removed, or is somebody else's now: nothing was sent. */
   | { readonly is: 'gone' };
 
-export function classifyResponse(response: Response, entry: OutboxEntry, now: number): Verdict {
+/** @param asked The origin that was asked, which is another one after failover. */
+export function classifyResponse(response: Response, asked: string, now: number): Verdict {
   const { status } = response;
   const reason: Reason = { code: 'http', status };
   // A captive portal answers everything with its login page.
   const strayed =
-    response.type === 'opaqueredirect' || (response.redirected && originOf(response.url) !== entry.origin);
+    response.type === 'opaqueredirect' || (response.redirected && originOf(response.url) !== asked);
   if (strayed) return { is: 'again', reason: { code: 'redirected', status }, cost: 'silence' };
   if (response.ok) return { is: 'delivered' };
   if (status === 401) return { is: 'pause', reason };

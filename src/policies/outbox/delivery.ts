@@ -6,7 +6,7 @@ import { withHeader } from '../../core/replay.ts';
 import type { Settled } from './answers.ts';
 import { classifyError, classifyResponse, reasonOf, type Verdict } from './classify.ts';
 import { type OutboxEntry, type Reason, revived } from './entry.ts';
-import type { OutboxSettings } from './options.ts';
+import { type OutboxSettings, STORE_PATIENCE } from './options.ts';
 import type { Queue } from './queue.ts';
 
 /** How much of an answer's body is kept for `result(id)`. */
@@ -44,16 +44,22 @@ export async function deliver(entry: OutboxEntry, delivery: Delivery): Promise<O
   const { clock } = call.host;
   const prepared = await prepare(entry, delivery);
   if (!(prepared instanceof Request)) return { verdict: prepared };
-  // Reading and signing took time, in which somebody else may have signed in.
+  // Reading and signing took time, in which somebody else may have signed in; waiting below takes more.
   if (!delivery.allowed()) return { verdict: { is: 'gone' } };
   delivery.sending();
+  const forbidden = new Error('this write is not the current user’s');
+  const guard = (): void => {
+    if (!delivery.allowed()) throw forbidden;
+  };
   let response: Response;
   try {
-    response = await next(prepared, call);
+    response = await next(prepared, { ...call, guard });
   } catch (error) {
+    if (error === forbidden) return { verdict: { is: 'gone' } };
     return { verdict: classifyError(error, clock.now()) };
   }
-  let verdict = classifyResponse(response, entry, clock.now());
+  const asked = call.attempts.at(-1)?.origin ?? entry.origin;
+  let verdict = classifyResponse(response, asked, clock.now());
   if (verdict.is === 'conflict') verdict = await decide(response, entry, call, verdict.reason, settings);
   const body = await bodyOf(response, call);
   const reason = 'reason' in verdict ? withProblem(verdict.reason, response, body) : undefined;
@@ -76,9 +82,9 @@ export async function deliver(entry: OutboxEntry, delivery: Delivery): Promise<O
 async function prepare(entry: OutboxEntry, { call, queue, settings }: Delivery): Promise<Request | Verdict> {
   const { idempotencyHeader: name, authorize } = settings;
   try {
-    const body = await queue.body(entry);
+    const body = await within(STORE_PATIENCE, call, queue.body(entry));
     // After its body: one that is removed in between must not go out without it.
-    if (!(await queue.get(entry.key))) return { is: 'gone' };
+    if (!(await within(STORE_PATIENCE, call, queue.get(entry.key)))) return { is: 'gone' };
     if (body === undefined && entry.size > 0)
       return {
         is: 'dead',

@@ -84,6 +84,9 @@ export interface OutboxSettings {
   every: number;
 }
 
+/** How long the store may take for one operation, in ms; some browsers never answer an open. */
+export const STORE_PATIENCE = 10_000;
+
 const rules: { [K in keyof OutboxSettings]: Rule<OutboxSettings[K]> } = {
   store: atomicStoreRule,
   match: matcher,

@@ -2,7 +2,7 @@ import { follow } from '../../core/abort.ts';
 import { dropBody } from '../../core/body.ts';
 import { within } from '../../core/clock.ts';
 import { type Call, type Handler, type Home, named, type Policy } from '../../core/contract.ts';
-import { ConfigurationError } from '../../core/errors.ts';
+import { ClosedError, ConfigurationError, isFailure } from '../../core/errors.ts';
 import { matches } from '../../core/match.ts';
 import { hasBody, keepable, withBody, withHeader } from '../../core/replay.ts';
 import type { AtomicStore } from '../../core/store.ts';
@@ -115,10 +115,7 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
       const { queue, home } = composed();
       const entry = await find(id);
       if (entry?.state === 'waiting') {
-        const settled = new Promise<Settled>((resolve, reject) => {
-          void settlement(entry, composed(), resolve, reject).look();
-        });
-        return answerOf(await settled);
+        return answerOf(await awaited(entry, composed()));
       }
       const stored = await queue.resultOf(home.partition(), id);
       if (stored) return answerOf(stored);
@@ -263,15 +260,28 @@ async function enqueueFailed(
   };
   let response: Response;
   try {
-    response = await next(keyed, call);
+    response = await next(keyed, { ...call, keyIsOurs: keyed !== request });
   } catch (error) {
-    if (call.strategy?.(error) === 'queue') return queue();
-    throw error;
+    if (call.strategy?.(error) !== 'queue') throw error;
+    return queue().catch((cause) => {
+      throw isUnaccepted(cause) ? error : cause;
+    });
   }
   if (call.strategy?.(response) !== 'queue') return response;
-  dropBody(response);
-  return queue();
+  try {
+    const answer = await queue();
+    dropBody(response);
+    return answer;
+  } catch (cause) {
+    if (isUnaccepted(cause)) return response;
+    dropBody(response);
+    throw cause;
+  }
 }
+
+/** The write could not be kept; then what went wrong before stands. */
+const isUnaccepted = (error: unknown): boolean =>
+  isFailure(error) && ['storage', 'capacity', 'configuration'].includes(error.category);
 
 /** Where the answer of a write that was delivered is not kept, the caller learns at least that it was accepted. */
 async function answered(settled: Settled, entry: OutboxEntry): Promise<Response> {
@@ -281,6 +291,28 @@ async function answered(settled: Settled, entry: OutboxEntry): Promise<Response>
     if (error instanceof ResultLostError) return queued(entry);
     throw error;
   }
+}
+
+/** @throws {ClosedError} when the pipeline closes first. */
+function awaited(entry: OutboxEntry, parts: Parts): Promise<Settled> {
+  return new Promise((resolve, reject) => {
+    const fail = (error: unknown): void => {
+      settled.end();
+      unfollow();
+      reject(error);
+    };
+    const settled = settlement(
+      entry,
+      parts,
+      (value) => {
+        unfollow();
+        resolve(value);
+      },
+      fail,
+    );
+    const unfollow = follow(parts.home.signal, () => fail(new ClosedError()));
+    void settled.look();
+  });
 }
 
 /**

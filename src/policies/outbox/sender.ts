@@ -5,13 +5,10 @@ import type { Answers, Settled } from './answers.ts';
 import type { Verdict } from './classify.ts';
 import { deliver, sendingOf } from './delivery.ts';
 import type { OutboxEntry, Reason } from './entry.ts';
-import type { OutboxSettings } from './options.ts';
+import { type OutboxSettings, STORE_PATIENCE } from './options.ts';
 import type { Queue } from './queue.ts';
 import { dueIn, scheduled, sooner, type Waits } from './schedule.ts';
 import { onTrouble } from './trouble.ts';
-
-/** A lane waits so long for the store, in ms; one that hangs is tried again at the next occasion. */
-const STORE_PATIENCE = 10_000;
 
 /** After so long in line for a lane, in ms, another page is taken to look after it. */
 const LINE_PATIENCE = 10_000;
@@ -55,9 +52,9 @@ export class Sender {
   async wake(waits: Waits): Promise<void> {
     const partition = this.#partition();
     if (partition === undefined || !this.#open(partition)) return;
-    const lanes = await this.#queue.lanes(partition);
+    const lanes = await within(STORE_PATIENCE, this.#home, this.#queue.lanes(partition));
     await Promise.all(lanes.map((lane) => this.#drained(partition, lane, waits).soon));
-    await this.#queue.expire(this.#home.host.clock.now());
+    await this.#stored(this.#queue.expire(this.#home.host.clock.now()));
   }
 
   resume(partition: string): void {
@@ -182,11 +179,8 @@ export class Sender {
       await this.#bury({ ...entry, ...next }, { ...reason, code: 'attempts' }, settled);
       return true;
     }
-    await this.#queue.update(entry, {
-      ...next,
-      reason,
-      conflicts: reason.status === 409 ? conflicts + 1 : 0,
-    });
+    const after = { ...next, reason, conflicts: reason.status === 409 ? conflicts + 1 : 0 };
+    await this.#stored(this.#queue.update(entry, after));
     this.#home.emit?.({ type: 'postponed', id, origin, lane, at: next.notBefore, cause: reason });
     this.#notNow(entry);
     return false;

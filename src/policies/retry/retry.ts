@@ -27,10 +27,12 @@ export function retry(base: RetryOption = {}): Policy {
     const own = call.options.retry;
     const plan = own === undefined ? standard : planOf(own);
     if (plan.limit === 0) return next(request, call);
-    if (!plan.methods.includes(request.method) && !request.headers.has(IDEMPOTENCY_KEY)) {
+    const keyed = request.headers.has(IDEMPOTENCY_KEY);
+    if (!plan.methods.includes(request.method) && (!keyed || call.keyIsOurs)) {
       if (!plan.idempotencyKey) return next(request, call);
       try {
-        request = withHeader(request, IDEMPOTENCY_KEY, plan.idempotencyKey(request, call.host.random));
+        if (!keyed)
+          request = withHeader(request, IDEMPOTENCY_KEY, plan.idempotencyKey(request, call.host.random));
       } catch (error) {
         return Promise.reject(error);
       }
@@ -68,7 +70,7 @@ function begin(calls: Calls, again: Again): Promise<Response> {
     (response) => {
       if (!response.ok) return persist(calls, again, { response });
       budget.spent = Math.max(0, budget.spent - GIVEN_BACK);
-      return plan.shouldRetry ? persist(calls, again, { response }) : response;
+      return plan.shouldRetry || call.strategy ? persist(calls, again, { response }) : response;
     },
     (error) => persist(calls, again, { error }),
   );
@@ -122,7 +124,7 @@ async function persist(calls: Calls, again: Again, first: Outcome): Promise<Resp
     try {
       response = await next(resumed ?? again(), { ...call, attempt: attempt + 1 });
       if (plan.until === 'body') response = await whole(response, call, plan);
-      if (response.ok && !plan.shouldRetry) return response;
+      if (response.ok && !plan.shouldRetry && !call.strategy) return response;
     } catch (thrown) {
       response = undefined;
       error = thrown;
