@@ -1,11 +1,13 @@
 /** What laws and attacks have found, made as small as it would go: each was a fault once. */
 import { describe, expect, test } from 'vitest';
 import type { Policy } from '../../src/core/contract.ts';
+import { rebuilt } from '../../src/core/rebuild.ts';
 import { breaker } from '../../src/policies/breaker/breaker.ts';
 import { bulkhead } from '../../src/policies/bulkhead.ts';
 import { cachePolicy } from '../../src/policies/cache/cache.ts';
 import { dedupe } from '../../src/policies/dedupe.ts';
 import { failover } from '../../src/policies/failover.ts';
+import { fallback } from '../../src/policies/fallback.ts';
 import { hedge } from '../../src/policies/hedge.ts';
 import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
 import { retry } from '../../src/policies/retry/retry.ts';
@@ -413,5 +415,43 @@ describe('an option', () => {
     const { fetch, origin } = scenario([strategies({ server: 'retry' }, { categorize }), retry()]);
     origin.replies(ok('bad', { headers: { 'x-error': '1' } }), ok('good'));
     expect(await (await fetch(URL_)).text()).toBe('good');
+  });
+});
+
+describe('what is over stays over', () => {
+  test('a circuit is not probed after the client was closed', async () => {
+    const { fetch, origin, clock } = scenario([breaker({ probe: '/health', failures: 1, openFor: '1s' })]);
+    origin.otherwise(status(503));
+    await fetch(URL_);
+    await clock.advance(2_000);
+    await fetch(URL_).catch(() => {});
+    await quiet();
+    expect(origin.seen.at(-1)?.url).toBe(`${ORIGIN}/health`);
+    await fetch.close();
+    const { length } = origin.seen;
+    await clock.advance(60_000);
+    expect(origin.seen).toHaveLength(length);
+  });
+
+  test('a fallback that comes too late is given up', async () => {
+    const late = stalledBody();
+    const { fetch, origin, clock } = scenario([
+      fallback(() => new Promise((give) => void clock.after(11_000, () => give(late.response)))),
+    ]);
+    origin.replies(networkError());
+    await expect(fetch(URL_)).rejects.toThrow(TypeError);
+    await clock.advance(2_000);
+    expect(late.cancelled()).toBe(true);
+  });
+
+  test('a 204 has no body, whatever was kept for it', () => {
+    const kept = {
+      status: 204,
+      statusText: 'No Content',
+      url: URL_,
+      type: 'basic',
+      redirected: false,
+    } as const;
+    expect(rebuilt('left over', kept, {}).body).toBe(null);
   });
 });
