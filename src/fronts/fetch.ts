@@ -1,7 +1,7 @@
 import { isNamed, type Policy } from '../core/contract.ts';
 import { ConfigurationError } from '../core/errors.ts';
 import { type HoldfastFetch, type PipelineOptions, pipeline } from '../core/pipeline.ts';
-import { type FetchOptions, type StandardOptions, standard } from './standard.ts';
+import { type FetchOptions, IMPORTED, OF_PIPELINE, type StandardOptions, standard } from './standard.ts';
 
 /** Whose data it is must be said where data is kept. */
 export type Partitioned =
@@ -12,19 +12,7 @@ export type CreateFetchOptions = StandardOptions & PipelineOptions<FetchOptions>
 
 /** Those take plain options; of the others, what their factory made. */
 const BUILT_IN = ['timeout', 'retry', 'breaker'];
-const IMPORTED = [
-  'strategies',
-  'dedupe',
-  'fallback',
-  'outbox',
-  'staleCache',
-  'hedge',
-  'failover',
-  'bulkhead',
-  'rateLimit',
-];
-const POLICIES = [...BUILT_IN, ...IMPORTED];
-const PIPELINE = ['name', 'fetch', 'host', 'partition', 'onEvent', 'routes', 'waitUntil'];
+const KNOWN = [...BUILT_IN, ...IMPORTED, ...OF_PIPELINE];
 
 /**
  * A fetch that can stand wherever a `fetch` is expected. With no options it has time limits, retry and breaker at their
@@ -36,12 +24,8 @@ export function createFetch(options: CreateFetchOptions = {}): HoldfastFetch<Fet
   if (typeof options !== 'object' || options === null)
     throw new ConfigurationError('options', options, 'expected an object');
   for (const [name, value] of Object.entries(options)) {
-    if (!POLICIES.includes(name) && !PIPELINE.includes(name))
-      throw new ConfigurationError(
-        name,
-        value,
-        `unknown option; known: ${[...POLICIES, ...PIPELINE].join(', ')}`,
-      );
+    if (!KNOWN.includes(name))
+      throw new ConfigurationError(name, value, `unknown option; known: ${KNOWN.join(', ')}`);
     if (IMPORTED.includes(name) && value && !(isNamed(value) && (value as Policy).name === name))
       throw new ConfigurationError(name, value, `expected what ${name}() returns`);
   }

@@ -17,7 +17,7 @@ import type { CallFallback } from '../policies/fallback.ts';
 import type { RetryOptions, RetryState } from '../policies/retry/options.ts';
 import type { TimeoutOptions } from '../policies/timeout.ts';
 import { type CreateFetchOptions, createFetch, type Partitioned } from './fetch.ts';
-import type { FetchOptions, StandardOptions } from './standard.ts';
+import { type FetchOptions, IMPORTED, OF_PIPELINE, type StandardOptions } from './standard.ts';
 
 /** ky's options of one call, with those of the policies at the top level. */
 export type ClientOptions = Omit<Options, 'timeout' | 'retry' | 'totalTimeout'> &
@@ -72,41 +72,11 @@ export class QueuedError extends HoldfastError {
   }
 }
 
-/** What is ours alone: it makes the pipeline and never enters ky's options, whose deep merge would break it. */
-const OURS = [
-  'breaker',
-  'staleCache',
-  'outbox',
-  'strategies',
-  'dedupe',
-  'fallback',
-  'hedge',
-  'failover',
-  'bulkhead',
-  'rateLimit',
-  'name',
-  'fetch',
-  'host',
-  'partition',
-  'onEvent',
-  'routes',
-  'waitUntil',
-];
-
 /** What a call may say of policies, besides `timeout` and `retry`, which are ky's names, too. */
-const PER_CALL = [
-  'breaker',
-  'staleCache',
-  'outbox',
-  'strategies',
-  'dedupe',
-  'fallback',
-  'hedge',
-  'failover',
-  'bulkhead',
-  'rateLimit',
-  'waitUntil',
-] as const;
+const PER_CALL: readonly string[] = ['breaker', ...IMPORTED, 'waitUntil'];
+
+/** What is ours alone: it makes the pipeline and never enters ky's options, whose deep merge would break it. */
+const OURS: readonly string[] = [...new Set([...PER_CALL, ...OF_PIPELINE])];
 
 /**
  * ky's face over the policies: every ky option as ky means it, but for the table in `docs/ky.md`.

@@ -34,6 +34,30 @@ export interface StandardOptions {
   readonly rateLimit?: RateLimit | undefined;
 }
 
+/** The policies that are imported, by the name of their option. */
+export const IMPORTED: readonly string[] = [
+  'strategies',
+  'dedupe',
+  'fallback',
+  'outbox',
+  'staleCache',
+  'hedge',
+  'failover',
+  'bulkhead',
+  'rateLimit',
+];
+
+/** Options of the pipeline itself. */
+export const OF_PIPELINE: readonly string[] = [
+  'name',
+  'fetch',
+  'host',
+  'partition',
+  'onEvent',
+  'routes',
+  'waitUntil',
+];
+
 /** What one call (or a route, or `configure`) may say. `false` switches a policy off. */
 export interface FetchOptions {
   readonly timeout?: TimeoutOption | undefined;

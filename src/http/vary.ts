@@ -1,12 +1,12 @@
+import { CREDENTIALS } from './credentials.ts';
+
 /** The values of the request's headers that a response varies by; a missing header is `null`. */
 export type Varying = readonly (readonly [name: string, value: string | null])[];
-
-/** Whose answer it is, the partition says; credentials must not reach a store, and tokens change. */
-const CREDENTIALS = ['authorization', 'proxy-authorization', 'cookie'];
 
 /** @param vary The response's `Vary`, which is hidden across origins unless it is exposed. */
 export function varying(vary: string | null, request: Headers): Varying {
   const names = (vary ?? '').toLowerCase().split(',');
+  // Whose answer it is, the partition says; and tokens change.
   const distinct = new Set(
     names.map((name) => name.trim()).filter((name) => name && !CREDENTIALS.includes(name)),
   );

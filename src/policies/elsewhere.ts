@@ -2,9 +2,7 @@ import type { Rule } from '../core/check.ts';
 import { ConfigurationError } from '../core/errors.ts';
 import { originOf } from '../core/origins.ts';
 import { remember } from '../core/replay.ts';
-
-/** What Fetch ("HTTP-redirect fetch") and its implementations take off on the way to another origin. */
-const CREDENTIALS = ['authorization', 'proxy-authorization', 'cookie'];
+import { CREDENTIALS } from '../http/credentials.ts';
 
 /**
  * The same request to another origin: same method, path, query, headers and body.

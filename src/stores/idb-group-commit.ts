@@ -84,13 +84,7 @@ async function commit(connection: Connection, batch: readonly Waiting[], blobs: 
         }
       }
       if (!blobs.ready(changes.values())) return transaction.abort();
-      try {
-        applyChanges(transaction, changes.values(), blobs);
-      } catch (error) {
-        // What was asked for before it would be committed all the same.
-        transaction.abort();
-        throw error;
-      }
+      applyChanges(transaction, changes.values(), blobs);
       await done;
       return settle;
     },

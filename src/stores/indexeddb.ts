@@ -46,15 +46,8 @@ export function indexedDBStore(options: IndexedDBStoreOptions = {}): AtomicStore
   const write = async (changes: readonly Change[]): Promise<void> => {
     if (!blobs.ready(changes)) await blobs.prepare(changes);
     await connection.transaction([ITEMS, BODIES], 'readwrite', undefined, (transaction) => {
-      const done = promisifyRequest(transaction);
-      try {
-        applyChanges(transaction, changes, blobs);
-      } catch (error) {
-        done.catch(() => {});
-        transaction.abort();
-        throw error;
-      }
-      return done;
+      applyChanges(transaction, changes, blobs);
+      return promisifyRequest(transaction);
     });
   };
 
