@@ -70,9 +70,8 @@ export {
 export { type HedgeOptions, hedge } from './policies/hedge.ts';
 export { ResultLostError, UndeliveredError } from './policies/outbox/answers.ts';
 export type { OutboxEntry, Reason } from './policies/outbox/entry.ts';
-export type { CallOutbox, Conflict, OutboxOptions } from './policies/outbox/options.ts';
+export type { CallOutbox, Conflict, EntriesQuery, OutboxOptions } from './policies/outbox/options.ts';
 export type { Outbox } from './policies/outbox/outbox.ts';
-export type { EntriesQuery } from './policies/outbox/queue.ts';
 export { type RateLimit, type RateLimitOptions, rateLimit } from './policies/rate-limit.ts';
 export type { Jitter, RetryOption, RetryOptions, RetryState } from './policies/retry/options.ts';
 export { retry } from './policies/retry/retry.ts';

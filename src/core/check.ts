@@ -31,6 +31,12 @@ export function readOptions<T extends object>(
   return read;
 }
 
+/** Options over others. What is no bag of options is seen only here: spread out, a list would be nothing. */
+export function layered<T extends object>(owner: string, below: T, above: T): T {
+  if (!Array.isArray(above)) return { ...below, ...above };
+  throw new ConfigurationError(owner, above, 'expected an object');
+}
+
 /** Options that several calls may give as the same object are read once. */
 export function memoized<T>(read: (given: unknown) => T): (given: unknown) => T {
   const seen = new WeakMap<object, T>();
@@ -106,6 +112,12 @@ export const having =
 export const headerName: Rule<string> = (value, option) => {
   if (typeof value === 'string' && /^[\w!#$%&'*+.^`|~-]+$/.test(value)) return value;
   throw new ConfigurationError(option, value, 'expected the name of a header');
+};
+
+/** Text that a key can be made of: half a character (a lone surrogate) cannot be encoded. */
+export const wellFormed: Rule<string> = (value, option) => {
+  if (typeof value === 'string' && !/\p{Surrogate}/u.test(value)) return value;
+  throw new ConfigurationError(option, value, 'expected well-formed text');
 };
 
 /** A list of which each item passes. */

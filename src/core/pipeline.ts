@@ -1,5 +1,6 @@
 import { aborter, follow } from './abort.ts';
 import { dropBody, watchBody } from './body.ts';
+import { wellFormed } from './check.ts';
 import type { BackgroundCall, Call, CallOptions, Handler, Home, Host, Policy } from './contract.ts';
 import { traitsOf } from './contract.ts';
 import { enter, type HoldfastInit } from './entry.ts';
@@ -97,7 +98,7 @@ export function pipeline<Options extends object = CallOptions>(
     // Whoever is not known yet would share with everybody else who is not.
     if (typeof named !== 'string' || named === '')
       throw new ConfigurationError('partition', named, "expected an id that is not empty, or 'public'");
-    return named;
+    return wellFormed(named, 'partition');
   };
   if (typeof partition !== 'function') whose();
 
@@ -296,7 +297,8 @@ function nearer(own: unknown, above: unknown): unknown {
   return isObject(own) && isObject(above) ? { ...above, ...own } : own;
 }
 
-const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
+const isObject = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 const isString = (value: unknown): boolean => typeof value === 'string';
 const isFunction = (value: unknown): boolean => typeof value === 'function';
 

@@ -17,6 +17,12 @@ export interface StrategiesOptions {
 
 type Settings = { -readonly [C in Category]: Strategy | undefined };
 
+interface Plan {
+  readonly words: Settings;
+  /** It says `queue` of something. */
+  readonly queues: boolean;
+}
+
 const strategy: Rule<Strategy> = oneOf(
   'retry',
   'back-off',
@@ -74,26 +80,27 @@ export function strategies(base: Strategies, options: StrategiesOptions = {}): P
     { categorize: typed('function') },
     { categorize: undefined },
   );
-  const read = (given: unknown, over: Settings): Settings =>
-    readOptions('strategies', given as object, rules, over);
+  const read = (given: unknown, over: Settings): Plan => {
+    const words = readOptions('strategies', given as object, rules, over);
+    return { words, queues: Object.values(words).includes('queue') };
+  };
   const standard = read(base, none);
-  const planOf = memoized((own) => (own === true ? standard : read(own, standard)));
+  const planOf = memoized((own) => (own === true ? standard : read(own, standard.words)));
 
   const policy: Policy = (next) => (request, call) => {
     const { strategies: own } = call.options;
-    const plan = own === undefined ? standard : planOf(own);
+    const { words, queues } = own === undefined ? standard : planOf(own);
+    const isRead = SAFE_METHODS.includes(request.method);
     const strategy: Call['strategy'] = (outcome) => {
       if (call.signal.aborted) return undefined;
       const category = categorize?.(outcome) ?? categoryOf(outcome);
       if (category === undefined || FINAL.includes(category)) return undefined;
-      const word = plan[category];
+      const word = words[category];
       return word === 'queue' && isRead ? undefined : word;
     };
-    const isRead = SAFE_METHODS.includes(request.method);
-    const mayQueue = !isRead && Object.values(plan).includes('queue');
     const skipped = (outcome: unknown): Response | undefined =>
       strategy(outcome) === 'skip' ? emptyAnswer(request) : undefined;
-    return next(request, { ...call, strategy, mayQueue }).then(
+    return next(request, { ...call, strategy, mayQueue: queues && !isRead }).then(
       (response) => {
         const instead = skipped(response);
         if (instead) dropBody(response);

@@ -1,6 +1,6 @@
 import { type Aborter, aborter, follow } from '../core/abort.ts';
 import { dropBody, watchBody } from '../core/body.ts';
-import { limit, memoized, readOptions } from '../core/check.ts';
+import { layered, limit, memoized, readOptions } from '../core/check.ts';
 import { type Call, type Handler, named, type Policy } from '../core/contract.ts';
 import type { Duration } from '../core/durations.ts';
 import { ConfigurationError, TimeoutError } from '../core/errors.ts';
@@ -41,7 +41,7 @@ const asObject = (given: unknown): TimeoutOptions =>
 /** @param own What is said last; where it contradicts `base`, it wins. */
 function readLimits(base: unknown, own: unknown = base): Limits {
   const last = asObject(own);
-  const options = own === base ? last : { ...asObject(base), ...last };
+  const options = own === base ? last : layered('timeout', asObject(base), last);
   const read = readOptions('timeout', options, { total: limit, attempt: limit, idle: limit }, DEFAULTS);
   const guessed = { total: options.total === undefined, attempt: options.attempt === undefined };
   if (read.attempt > read.total) {

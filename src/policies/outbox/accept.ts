@@ -3,13 +3,12 @@ import type { Call } from '../../core/contract.ts';
 import { CapacityError, ConfigurationError, isFailure, StorageError } from '../../core/errors.ts';
 import { hasBody, keepable } from '../../core/replay.ts';
 import type { StoredBody } from '../../core/store.ts';
+import { CREDENTIALS } from '../../http/credentials.ts';
 import { chance, newKey } from '../../http/idempotency.ts';
 import { type OutboxEntry, sortHeaders, storedRequest } from './entry.ts';
 import { fingerprint } from './fingerprint.ts';
 import { type CallOutbox, type OutboxSettings, STORE_PATIENCE } from './options.ts';
 import type { Accepted, Draft, Queue } from './queue.ts';
-
-const CREDENTIALS = ['authorization', 'proxy-authorization', 'cookie'];
 
 /**
  * Commits a write. Until then nothing is accepted; from then on it is kept, whatever the caller does.
@@ -26,8 +25,7 @@ export async function accept(
   notBefore: number,
   late: (entry: OutboxEntry) => void,
 ): Promise<Accepted> {
-  const { draft: made, body, dropped } = await drafted(request, call, wanted, settings);
-  const draft: Draft = { ...made, notBefore };
+  const { draft, body, dropped } = await drafted(request, call, wanted, settings, notBefore);
   call.signal.throwIfAborted();
   let asked = false;
   let refused = false;
@@ -54,12 +52,11 @@ export async function accept(
     else commit.catch(() => {});
     if (call.signal.aborted || isFailure(cause)) throw cause;
     // Our own stores say for certain that nothing was kept; for another one that has seen the write, nobody can.
-    const unknown = asked;
-    const what = unknown
+    const what = asked
       ? 'does not say whether it has kept the write, which may yet be delivered'
       : 'did not accept the write';
     throw new StorageError(`${settings.store.name} ${what}: ${cause}`, {
-      code: unknown ? 'storage-unknown' : 'storage',
+      code: asked ? 'storage-unknown' : 'storage',
       origin: call.origin,
       cause,
     });
@@ -71,7 +68,8 @@ async function drafted(
   call: Call,
   { id, lane = call.origin, meta }: CallOutbox,
   { idempotencyHeader, keepHeaders, authorize, maxEntryBytes, expiresAfter }: OutboxSettings,
-): Promise<{ draft: Omit<Draft, 'notBefore'>; body: StoredBody | undefined; dropped: string[] }> {
+  notBefore: number,
+): Promise<{ draft: Draft; body: StoredBody | undefined; dropped: string[] }> {
   const { origin, partition, host, options } = call;
   if (request.redirect === 'manual')
     throw new ConfigurationError('redirect', 'manual', 'the outbox has to see the answer, and this hides it');
@@ -92,12 +90,12 @@ async function drafted(
       undefined,
       `'${lost}' is not written to disk, so a hook has to put it back`,
     );
-  const body = hasBody(request) ? await within(Infinity, call, keepable(request, maxEntryBytes)) : undefined;
+  const body = await bodyOf(request, call, maxEntryBytes);
   if (body === null)
     throw new CapacityError('too-large', `the body is larger than ${maxEntryBytes} bytes`, { origin });
   const now = host.clock.now();
   const { outbox: _, retry: __, ...rest } = options;
-  const draft: Omit<Draft, 'notBefore'> = {
+  const draft: Draft = {
     id,
     idempotencyKey: (idempotencyHeader && request.headers.get(idempotencyHeader)) || newKey(host.random),
     partition,
@@ -106,6 +104,7 @@ async function drafted(
     state: 'waiting',
     acceptedAt: now,
     expiresAt: now + expiresAfter,
+    notBefore,
     attempts: 0,
     request: storedRequest(request, kept),
     size: typeof body === 'string' ? body.length : body instanceof Blob ? body.size : (body?.byteLength ?? 0),
@@ -115,6 +114,14 @@ async function drafted(
   };
   return { draft, body, dropped: authorize ? [] : dropped };
 }
+
+/** A request's body as it is kept; `null` where it is larger than `limit`. @throws the caller's reason while it reads. */
+export const bodyOf = async (
+  request: Request,
+  call: Call,
+  limit: number,
+): Promise<StoredBody | null | undefined> =>
+  hasBody(request) ? within(Infinity, call, keepable(request, limit)) : undefined;
 
 /** What survives being stored: functions and signals do not, and a queued write may do without them. */
 const plain = (options: Record<string, unknown>): Record<string, unknown> =>

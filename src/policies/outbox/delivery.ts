@@ -2,10 +2,9 @@ import { dropBody, readUpTo } from '../../core/body.ts';
 import { within } from '../../core/clock.ts';
 import type { Call, Handler, Home } from '../../core/contract.ts';
 import { facts } from '../../core/rebuild.ts';
-import { withHeader } from '../../core/replay.ts';
 import type { Settled } from './answers.ts';
 import { classifyError, classifyResponse, reasonOf, type Verdict } from './classify.ts';
-import { type OutboxEntry, type Reason, revived } from './entry.ts';
+import { type OutboxEntry, type Reason, revived, withKey } from './entry.ts';
 import { type OutboxSettings, STORE_PATIENCE } from './options.ts';
 import type { Queue } from './queue.ts';
 
@@ -90,8 +89,7 @@ async function prepare(entry: OutboxEntry, { call, queue, settings }: Delivery):
         is: 'dead',
         reason: { code: 'body-lost', message: 'the store has the entry without its body' },
       };
-    const keyed = (request: Request): Request =>
-      name && !request.headers.has(name) ? withHeader(request, name, entry.idempotencyKey) : request;
+    const keyed = (request: Request): Request => withKey(request, name, () => entry.idempotencyKey);
     const request = keyed(revived(entry, body));
     const signed = authorize && (await within(HOOK_PATIENCE, call, authorize(request, entry)));
     // A request that the hook made anew may have lost the key.

@@ -1,5 +1,5 @@
 import type { ResponseFacts } from '../../core/rebuild.ts';
-import { withBody } from '../../core/replay.ts';
+import { withBody, withHeader } from '../../core/replay.ts';
 import type { StoredBody } from '../../core/store.ts';
 
 /** A write that has been accepted, as it is stored; its body is a record of its own. */
@@ -106,6 +106,10 @@ export function storedRequest(request: Request, headers: [string, string][]): St
   const { url, method, credentials, mode, redirect, referrerPolicy } = request;
   return { url, method, headers, credentials, mode, redirect, referrerPolicy };
 }
+
+/** The request with a key, where it has none. @param name The header; `false` for none. */
+export const withKey = (request: Request, name: string | false, key: () => string): Request =>
+  name && !request.headers.has(name) ? withHeader(request, name, key()) : request;
 
 /** The request as it was accepted, without what was not written to disk. */
 export function revived({ request }: OutboxEntry, body: StoredBody | undefined): Request {

@@ -4,11 +4,13 @@ import {
   headerName,
   limit,
   list,
+  oneOf,
   type Rule,
   readOptions,
   size,
   span,
   typed,
+  wellFormed,
 } from '../../core/check.ts';
 import type { Duration, Size } from '../../core/durations.ts';
 import { ConfigurationError } from '../../core/errors.ts';
@@ -64,6 +66,16 @@ export interface CallOutbox {
   readonly answer?: unknown;
   /** Plain data of the application, kept with the entry. */
   readonly meta?: unknown;
+}
+
+/** A page of entries. */
+export interface EntriesQuery {
+  readonly state?: OutboxEntry['state'];
+  readonly lane?: string;
+  /** The `key` of the last entry of the page before. */
+  readonly after?: string;
+  /** Default 50. */
+  readonly limit?: number;
 }
 
 export interface OutboxSettings {
@@ -127,8 +139,8 @@ export const readOutboxOptions = (given: OutboxOptions, store: AtomicStore): Out
 const text = typed<string>('string');
 
 const rulesOfCall: { [K in keyof CallOutbox]-?: Rule<CallOutbox[K]> } = {
-  lane: text,
-  id: text,
+  lane: wellFormed,
+  id: wellFormed,
   answer: (value) => value,
   meta(value, option) {
     try {
@@ -141,3 +153,11 @@ const rulesOfCall: { [K in keyof CallOutbox]-?: Rule<CallOutbox[K]> } = {
 
 export const readCallOutbox = (given: unknown): CallOutbox =>
   given === true ? {} : readOptions<CallOutbox>('outbox', given as CallOutbox, rulesOfCall, {});
+
+export const readQuery = (given: EntriesQuery): EntriesQuery =>
+  readOptions<EntriesQuery>(
+    'entries',
+    given,
+    { state: oneOf('waiting', 'dead'), lane: wellFormed, after: text, limit: count(1) },
+    {},
+  );

@@ -1,23 +1,24 @@
 import { follow } from '../../core/abort.ts';
 import { dropBody } from '../../core/body.ts';
-import { within } from '../../core/clock.ts';
 import { type Call, type Handler, type Home, named, type Policy } from '../../core/contract.ts';
 import { ClosedError, ConfigurationError, isFailure } from '../../core/errors.ts';
 import { matches } from '../../core/match.ts';
-import { hasBody, keepable, withBody, withHeader } from '../../core/replay.ts';
+import { withBody } from '../../core/replay.ts';
 import type { AtomicStore } from '../../core/store.ts';
 import { newKey, SAFE_METHODS } from '../../http/idempotency.ts';
-import { accept } from './accept.ts';
+import { accept, bodyOf } from './accept.ts';
 import { Answers, answerOf, queued, ResultLostError, type Settled, UndeliveredError } from './answers.ts';
-import type { OutboxEntry } from './entry.ts';
+import { type OutboxEntry, withKey } from './entry.ts';
 import {
   type CallOutbox,
+  type EntriesQuery,
   type OutboxOptions,
   type OutboxSettings,
   readCallOutbox,
   readOutboxOptions,
+  readQuery,
 } from './options.ts';
-import { type EntriesQuery, Queue } from './queue.ts';
+import { Queue } from './queue.ts';
 import { firstBackoff } from './schedule.ts';
 import { Sender } from './sender.ts';
 import { whenever } from './triggers.ts';
@@ -114,16 +115,15 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
     async result(id: string) {
       const { queue, home } = composed();
       const entry = await find(id);
-      if (entry?.state === 'waiting') {
-        return answerOf(await awaited(entry, composed()));
-      }
+      if (entry?.state === 'waiting') return answerOf(await awaited(entry, composed()));
       const stored = await queue.resultOf(home.partition(), id);
       if (stored) return answerOf(stored);
       // A dead letter is kept longer than its answer.
       if (entry?.reason) throw new UndeliveredError('dead-lettered', id, entry.reason);
       throw new UndeliveredError('outbox-unknown', id, { code: 'unknown' });
     },
-    entries: async (query: EntriesQuery = {}) => composed().queue.list(composed().home.partition(), query),
+    entries: async (query: EntriesQuery = {}) =>
+      composed().queue.list(composed().home.partition(), readQuery(query)),
     counts: async () => composed().queue.counts(),
     async replay(id: string) {
       const entry = await find(id);
@@ -250,10 +250,10 @@ async function enqueueFailed(
 ): Promise<Response> {
   const { idempotencyHeader: name, maxEntryBytes } = settings;
   const { host } = call;
-  const body = hasBody(request) ? await within(Infinity, call, keepable(request, maxEntryBytes)) : undefined;
+  const body = await bodyOf(request, call, maxEntryBytes);
   if (body === null) return next(request, call);
   // The same key goes with both: what failed may have arrived.
-  const keyed = name && !request.headers.has(name) ? withHeader(request, name, newKey(host.random)) : request;
+  const keyed = withKey(request, name, () => newKey(host.random));
   const queue = (): Promise<Response> => {
     const again = body === undefined ? keyed : withBody(keyed, body);
     return enqueue(again, call, {}, parts, settings, host.clock.now() + firstBackoff(host));

@@ -1,7 +1,7 @@
 import { CapacityError, HoldfastError } from '../../core/errors.ts';
 import type { AtomicStore, Change, Item, StoredBody } from '../../core/store.ts';
 import type { OutboxEntry, StoredResult } from './entry.ts';
-import type { OutboxSettings } from './options.ts';
+import type { EntriesQuery, OutboxSettings } from './options.ts';
 
 /** What waits, and the stamp that was given last. */
 interface Totals {
@@ -19,15 +19,6 @@ export interface Accepted {
   readonly entry: OutboxEntry;
   /** The id had been given before: this is the entry of then. */
   readonly known: boolean;
-}
-
-export interface EntriesQuery {
-  readonly state?: OutboxEntry['state'];
-  readonly lane?: string;
-  /** The `key` of the last entry of the page before. */
-  readonly after?: string;
-  /** Default 50. */
-  readonly limit?: number;
 }
 
 const enc = encodeURIComponent;

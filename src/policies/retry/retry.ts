@@ -1,6 +1,6 @@
 import { follow } from '../../core/abort.ts';
 import { dropBody, snapshotOf, watchBody } from '../../core/body.ts';
-import { memoized } from '../../core/check.ts';
+import { layered, memoized } from '../../core/check.ts';
 import { sleep, within } from '../../core/clock.ts';
 import { type Call, type Handler, named, type Policy } from '../../core/contract.ts';
 import { CircuitOpenError, isFailure } from '../../core/errors.ts';
@@ -20,7 +20,7 @@ import { type Budget, GIVEN_BACK, HOOK_LIMIT, waitBefore } from './wait.ts';
  */
 export function retry(base: RetryOption = {}): Policy {
   const standard = readPlan(base);
-  const planOf = memoized((own) => readPlan({ ...asObject(base), ...asObject(own) }));
+  const planOf = memoized((own) => readPlan(layered('retry', asObject(base), asObject(own))));
   const budgets = new PerOrigin((): Budget => ({ spent: 0, notBefore: 0 }));
 
   return named('retry', (next) => (request, call) => {
