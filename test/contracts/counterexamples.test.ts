@@ -280,6 +280,24 @@ describe('a queued write', () => {
     },
   );
 
+  test.each(['groups', 'range'] as const)(
+    'is not waited for by flush while the store hangs (%s)',
+    async (operation) => {
+      const store = durableStore();
+      const box = outboxPolicy({ store, every: '1d' }, memoryStore);
+      const { fetch, clock } = scenario([box], { ...ANN, name: `flush ${operation}` });
+      Object.assign(store, { [operation]: () => new Promise(() => {}) });
+      let over = false;
+      const flushed = box.flush().finally(() => {
+        over = true;
+      });
+      flushed.catch(() => {});
+      await clock.advance(20_000);
+      expect(over).toBe(true);
+      await fetch.close();
+    },
+  );
+
   test('whose caller leaves without a reason before the commit is not sent', async () => {
     const store = durableStore();
     const { fetch, origin, clock } = scenario([outboxPolicy({ store }, memoryStore)], {
@@ -339,6 +357,18 @@ describe('a queued write', () => {
   });
 });
 
+describe('a key that is ours', () => {
+  test('lets no other origin have the write either', async () => {
+    const box = outboxPolicy({ store: memoryStore() }, memoryStore);
+    const policies = [strategies({ network: 'queue' }), box, failover({ origins: [ORIGIN, OTHER] })];
+    const { fetch, origin } = scenario(policies, { ...ANN, name: 'one origin' });
+    origin.otherwise(status(503));
+    expect((await fetch(URL_, { method: 'POST', body: 'x' })).status).toBe(503);
+    expect(origin.seen.map(({ url }) => new URL(url).origin)).toEqual([ORIGIN]);
+    await fetch.close();
+  });
+});
+
 describe('an answer that no constructor makes', () => {
   const odd = (code: number): Response =>
     Object.defineProperties(ok('odd'), {
@@ -378,6 +408,22 @@ describe('a copy', () => {
       await quiet();
       expect(await store.range({})).toEqual([]);
     }
+  });
+
+  test('that is being written at a logout goes, too', async () => {
+    const store = durableStore();
+    const cache = cachePolicy({ store }, memoryStore);
+    const { fetch } = scenario([cache], ANN);
+    const { write } = store;
+    let cleared: Promise<unknown> | undefined;
+    store.write = async (changes) => {
+      cleared ??= cache.clear();
+      await write(changes);
+    };
+    await (await fetch(URL_)).text();
+    await quiet();
+    await cleared;
+    expect(await store.range({})).toEqual([]);
   });
 
   test('of a client that was closed holds no connection', async () => {

@@ -140,6 +140,15 @@ test('`true` in a call keeps the options of its route', async () => {
 });
 
 describe('what is said nearer to the call', () => {
+  test('is looked at by itself: what cannot be meant does not disappear in what a route says', async () => {
+    const routes = [{ match: ORIGIN, retry: { limit: 1 }, timeout: { idle: 1 } }];
+    const { fetch } = scenario([totalTimeout(), retry()], { routes });
+    for (const name of ['retry', 'timeout'])
+      await expect(fetch(URL_, { holdfast: { [name]: [] } })).rejects.toThrow(
+        `${name}: a list of 0 is not allowed; expected an object`,
+      );
+  });
+
   test('adds to what a route says, and `undefined` says nothing', async () => {
     const { fetch, origin } = scenario([retry({ limit: 9, delay: () => 0 })], {
       routes: [{ match: ORIGIN, retry: { limit: 1 } }],
@@ -183,6 +192,23 @@ describe('a status that was to be repeated', () => {
     expect(origin.seen).toHaveLength(5);
   });
 
+  test('is the caller’s also where its body comes a little later than its headers', async () => {
+    const { fetch, origin, clock } = scenario([
+      retry({ delay: () => 1, jitter: 'none' }),
+      breaker({ failures: 1 }),
+    ]);
+    const body = new ReadableStream({
+      start: (controller) =>
+        void clock.after(50, () => {
+          controller.enqueue(new TextEncoder().encode('late'));
+          controller.close();
+        }),
+    });
+    origin.replies(new Response(body, { status: 503 }));
+    const answer = await fetch(URL_);
+    expect([answer.status, await answer.text()]).toEqual([503, 'late']);
+  });
+
   test('is read to its end while the next attempt waits, and not longer', async () => {
     const { fetch, origin } = scenario([retry({ delay: () => 10, jitter: 'none' })]);
     const stalled = stalledBody();
@@ -216,6 +242,7 @@ test.each<[object | null, RegExp]>([
   [{ waitUntil: 5 }, /waitUntil: 5 is not allowed; expected a function/],
   [{ name: 5 }, /name: 5 is not allowed; expected a string/],
   [{ partition: 5 }, /partition: 5 is not allowed/],
+  [{ partition: '\ud800' }, /partition: .* expected well-formed text/],
   [{ routes: {} }, /routes: \{\} is not allowed; expected a list/],
   [{ routes: [{ match: 5 }] }, /routes\.match: 5 is not allowed/],
   [{ retry: [] }, /retry: a list of 0 is not allowed; expected an object/],

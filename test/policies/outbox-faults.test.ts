@@ -142,6 +142,16 @@ describe('an id', () => {
     expect(origin.seen).toHaveLength(1);
   });
 
+  test('that has its answer gives it at once, whatever its lane is busy with', async () => {
+    const { fetch, origin } = page();
+    origin.replies(ok('once'), () => new Promise(() => {}));
+    await fetch(URL_, withOutbox({ id: 'a' }));
+    // Without a limit: nothing ends it before the caller of the next would be told to wait.
+    const hangs = { ...POST, body: 'hangs', holdfast: { outbox: true, timeout: false } };
+    expect(isQueued(await fetch(URL_, hangs))).toBe(true);
+    expect(await (await fetch(URL_, withOutbox({ id: 'a' }))).text()).toBe('once');
+  });
+
   test('of somebody else’s write tells nothing of its answer', async () => {
     let user = 'ann';
     const { fetch, outbox, origin } = page({ user: () => user });

@@ -249,6 +249,7 @@ describe('accepting', () => {
   test.each<[object, RegExp]>([
     [{ lan: 'x' }, /outbox\.lan: 'x'.*unknown option/],
     [{ id: 7 }, /outbox\.id: 7/],
+    [{ lane: '\ud800' }, /outbox\.lane: .* well-formed text/],
     [{ meta: () => {} }, /outbox\.meta: a function .* plain data/],
   ])('a call’s %o is a configuration error', async (outbox, message) => {
     const { fetch } = page();
@@ -648,6 +649,16 @@ describe('management', () => {
     const [, , third] = await outbox.entries({ limit: 3 });
     expect(await ids({ limit: 3, after: third?.key })).toEqual([3, 4, 5]);
     expect(await outbox.counts()).toEqual({ count: 7, bytes: 7 });
+  });
+
+  test('a page that cannot be meant is a configuration error', async () => {
+    const { outbox } = page();
+    for (const [query, message] of [
+      [{ state: 'failed' }, /entries\.state: 'failed' .* waiting, dead/],
+      [{ stat: 'dead' }, /entries\.stat: .*unknown option/],
+      [{ limit: 0 }, /entries\.limit: 0/],
+    ] as const)
+      await expect(outbox.entries(query as never)).rejects.toThrow(message);
   });
 
   test('an entry that the application removes is not sent, and who waits for it is told', async () => {

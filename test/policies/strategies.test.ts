@@ -155,6 +155,11 @@ describe('who says it', () => {
     await expect(scene.fetch(URL_, { signal: controller.signal })).rejects.toBe(reason);
   });
 
+  test('not about options that cannot be meant', async () => {
+    const { fetch } = everything({ configuration: 'skip' });
+    await expect(fetch(URL_, { holdfast: { retry: -1 } })).rejects.toMatchObject({ code: 'configuration' });
+  });
+
   test('nobody in words that are not known', async () => {
     expect(() => strategies({ network: 'retire' as never })).toThrow(
       /strategies\.network: 'retire' .* retry, back-off/,
