@@ -24,6 +24,7 @@ const facts = { request, cause: new Error('SECRET'), callId: 'a-1', origin: ORIG
 describe('what a log may see of an error', () => {
   test.each([
     new NetworkError(`error sending request for url (${request.url})`, facts),
+    new NetworkError('error sending request for url (https://api.example.com/x#SECRET)', facts),
     new TimeoutError('attempt', 1000, facts),
     new CircuitOpenError(facts),
     new StorageError('the disk is full', facts),
