@@ -249,11 +249,19 @@ describe('accepting', () => {
   test.each<[object, RegExp]>([
     [{ lan: 'x' }, /outbox\.lan: 'x'.*unknown option/],
     [{ id: 7 }, /outbox\.id: 7/],
-    [{ lane: '\ud800' }, /outbox\.lane: .* well-formed text/],
     [{ meta: () => {} }, /outbox\.meta: a function .* plain data/],
   ])('a call’s %o is a configuration error', async (outbox, message) => {
     const { fetch } = page();
     await expect(fetch(URL_, { ...POST, holdfast: { outbox } })).rejects.toThrow(message);
+  });
+
+  // Not in a list of tests: half a character in a title cannot be sent from every runtime.
+  test('a lane or an id of half a character is a configuration error', async () => {
+    const { fetch } = page();
+    for (const name of ['lane', 'id'])
+      await expect(fetch(URL_, { ...POST, holdfast: { outbox: { [name]: '\ud800' } } })).rejects.toThrow(
+        /well-formed text/,
+      );
   });
 
   test('a write whose answer would be hidden is refused', async () => {
