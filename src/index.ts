@@ -1,5 +1,6 @@
 export type { Attempt } from './core/attempt.ts';
 export { categoryOf } from './core/category.ts';
+export type { Codec } from './core/codec.ts';
 export type {
   Call,
   CallOptions,
@@ -32,7 +33,16 @@ export type { Match } from './core/match.ts';
 export { type Outcome, outcomeOf } from './core/outcome.ts';
 export { type HoldfastFetch, type PipelineOptions, pipeline, type Route } from './core/pipeline.ts';
 export { isQueued, type Source, sourceOf } from './core/source.ts';
-export type { AtomicStore, Change, Decision, Item, RangeQuery, Store, StoredBody } from './core/store.ts';
+export type {
+  AtomicStore,
+  Change,
+  Decision,
+  Item,
+  RangeQuery,
+  Store,
+  StoredBody,
+  Whole,
+} from './core/store.ts';
 export type { Fetch } from './core/transport.ts';
 export { type CreateFetchOptions, createFetch } from './fronts/fetch.ts';
 export { outbox, staleCache } from './fronts/kept.ts';
@@ -56,7 +66,17 @@ export {
   type Sharing,
 } from './policies/breaker/sharing.ts';
 export { type Bulkhead, type BulkheadOptions, bulkhead, type CallBulkhead } from './policies/bulkhead.ts';
-export type { CallStaleCache, StaleCache, StaleCacheOptions } from './policies/cache/cache.ts';
+export type { StaleCache } from './policies/cache/cache.ts';
+export type {
+  CacheEntriesQuery,
+  CacheEntry,
+  CacheStats,
+  Usage as CacheUsage,
+  Warmed,
+  WarmOptions,
+  WarmReport,
+} from './policies/cache/manage.ts';
+export type { CacheMode, CallStaleCache, StaleCacheOptions } from './policies/cache/options.ts';
 export { type DedupeOptions, dedupe } from './policies/dedupe.ts';
 export { type FailoverOptions, failover } from './policies/failover.ts';
 export {
@@ -77,5 +97,7 @@ export type { Jitter, RetryOption, RetryOptions, RetryState } from './policies/r
 export { retry } from './policies/retry/retry.ts';
 export { type Strategies, type StrategiesOptions, strategies } from './policies/strategies.ts';
 export { attemptTimeout, type TimeoutOption, type TimeoutOptions, totalTimeout } from './policies/timeout.ts';
+export { deviceKey } from './stores/device-key.ts';
+export { encryptWith } from './stores/encryption.ts';
 export { type IndexedDBStoreOptions, indexedDBStore } from './stores/indexeddb.ts';
 export { memoryStore } from './stores/memory.ts';

@@ -285,6 +285,12 @@ export function concat(chunks: readonly Uint8Array[], length: number): Bytes {
   return whole;
 }
 
+/** Reads a body that nobody wants, for those who watch it. */
+export async function drain(response: Response): Promise<void> {
+  const reader = response.body?.getReader();
+  while (reader && !(await reader.read()).done);
+}
+
 /** All of a body up to `limit` bytes; `undefined` where there is none or more. The rest is not read. */
 export async function snapshotOf(response: Response, limit: number): Promise<Bytes | undefined> {
   const reader = response.body?.getReader();

@@ -72,6 +72,8 @@ export interface Home {
 }
 
 export interface BackgroundCall {
+  /** For the routes; absent: `options` are settled already, or none apply. */
+  readonly url?: string;
   readonly origin: string;
   readonly partition: string;
   readonly options?: CallOptions;

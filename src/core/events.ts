@@ -63,13 +63,36 @@ export type HoldfastEvent =
   /** The application's function for that failed itself; the final failure stands. */
   | (OfCall & { readonly type: 'fallback-failed'; readonly error: unknown })
   | (OfCall & { readonly type: 'cache-stored'; readonly url: string; readonly bytes: number })
-  /** A copy was served instead of an answer. `age` in seconds. */
+  /** A copy was served: `source` tells whether it was fresh, `cause` why the origin's answer was not. `age` in seconds. */
   | (OfCall & {
       readonly type: 'cache-served';
       readonly url: string;
+      readonly source: 'cache' | 'stale';
       readonly age: number;
-      readonly cause: unknown;
+      readonly cause?: unknown;
     })
+  /** The origin was asked about a copy: `changed` tells whether there is a new one. Absent: it could not answer. */
+  | (OfCall & {
+      readonly type: 'cache-revalidated';
+      readonly url: string;
+      readonly changed?: boolean;
+      readonly error?: unknown;
+    })
+  /** Another tab or worker has stored a copy for the same partition. */
+  | { readonly type: 'cache-updated'; readonly url: string }
+  /** Copies of a URL, of a partition or of everybody were forgotten here. */
+  | {
+      readonly type: 'cache-forgotten';
+      readonly url?: string | undefined;
+      readonly partition?: string | undefined;
+      readonly entries: number;
+    }
+  /** A copy was not kept, or given up: the body was not whole or too large, or the record could not be read. */
+  | {
+      readonly type: 'cache-discarded';
+      readonly reason: 'incomplete' | 'too-large' | 'unreadable' | 'other-user';
+      readonly url?: string;
+    }
   | { readonly type: 'cache-evicted'; readonly entries: number; readonly bytes: number }
   /** A store failed. Reads go on without it; a write that was to be queued fails loudly. */
   | {

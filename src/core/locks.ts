@@ -26,3 +26,25 @@ async function queued<T>(name: string, signal: AbortSignal, task: () => Promise<
     if (lines.get(name) === turn) lines.delete(name);
   }
 }
+
+/**
+ * Runs a task if nobody runs one under the same name, over tabs and workers; where there are no locks, in any case.
+ *
+ * @returns `undefined` where somebody does.
+ */
+export async function ifFree<T>(name: string, task: () => Promise<T>): Promise<T | undefined> {
+  const locks = globalThis.navigator?.locks;
+  if (!locks) return task();
+  let began = false;
+  const begin = (): Promise<T> => {
+    began = true;
+    return task();
+  };
+  try {
+    return await locks.request(name, { ifAvailable: true }, (lock) => (lock ? begin() : undefined));
+  } catch (error) {
+    if (began) throw error;
+    // Pages without an origin of their own are refused.
+    return task();
+  }
+}

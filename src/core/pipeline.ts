@@ -135,7 +135,7 @@ export function pipeline<Options extends object = CallOptions>(
     signal: closing.signal,
     emit,
     partition: whose,
-    background: (of) => newCall({ ...of, options: settled(of.options, undefined) }),
+    background: (of) => newCall({ ...of, options: settled(of.options, of.url) }),
   };
 
   const handler = policies.reduceRight<Handler>(

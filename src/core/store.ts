@@ -10,6 +10,11 @@ export interface Item<V = unknown> {
   readonly value: V;
 }
 
+/** An item with its body. */
+export interface Whole<V = unknown> extends Item<V> {
+  readonly body: StoredBody | undefined;
+}
+
 export type StoredBody = Uint8Array<ArrayBuffer> | Blob | string;
 
 /** `body: undefined` leaves the stored body as it is; `null` removes it. */
@@ -38,6 +43,8 @@ export interface Store {
   body(key: string): Promise<StoredBody | undefined>;
   /** Items without their bodies, in the order of their keys. */
   range(query: RangeQuery): Promise<Item[]>;
+  /** Items whose keys begin with `prefix`, each with the body that was written with it; for a few of them. */
+  wholes(prefix: string): Promise<Whole[]>;
   write(changes: readonly Change[]): Promise<void>;
   /** Gives back connections. A later use opens them again. */
   close(): Promise<void>;
@@ -45,8 +52,8 @@ export interface Store {
 
 /** What an outbox needs beyond that. */
 export interface AtomicStore extends Store {
-  /** The different groups whose name begins with `prefix`, in order. */
-  groups(prefix: string): Promise<string[]>;
+  /** The different groups whose name begins with `prefix`, in order; at most `limit` of them. */
+  groups(prefix: string, limit?: number): Promise<string[]>;
   /**
    * Reads some keys and writes by what was found, as one: all of it or nothing, and nobody in between. Changes asked
    * for at once are committed together.
@@ -66,7 +73,7 @@ export interface Decision<T> {
   readonly result: T;
 }
 
-const METHODS = ['get', 'body', 'range', 'write', 'close'] as const;
+const METHODS = ['get', 'body', 'range', 'wholes', 'write', 'close'] as const;
 
 export const storeRule: Rule<Store> = having('a store', ...METHODS);
 
@@ -79,3 +86,17 @@ export const atomicStoreRule: Rule<AtomicStore> = having(
 
 /** After every key that begins with `prefix`. */
 export const endOf = (prefix: string): string => `${prefix}\uffff`;
+
+/** As `change` where the store has it; elsewhere one after the other, and somebody may come in between. */
+export async function changeOf<T>(
+  store: Store | AtomicStore,
+  keys: readonly string[],
+  decide: (found: readonly (Item | undefined)[]) => Decision<T>,
+): Promise<T> {
+  if (isAtomic(store)) return store.change(keys, decide);
+  const { changes, result } = decide(await Promise.all(keys.map((key) => store.get(key))));
+  if (changes.length) await store.write(changes);
+  return result;
+}
+
+export const isAtomic = (store: Store | AtomicStore): store is AtomicStore => 'change' in store;

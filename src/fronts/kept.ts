@@ -1,5 +1,6 @@
 import { ConfigurationError } from '../core/errors.ts';
-import { cachePolicy, type StaleCache, type StaleCacheOptions } from '../policies/cache/cache.ts';
+import { cachePolicy, type StaleCache } from '../policies/cache/cache.ts';
+import type { StaleCacheOptions } from '../policies/cache/options.ts';
 import type { OutboxOptions } from '../policies/outbox/options.ts';
 import { type Outbox, outboxPolicy } from '../policies/outbox/outbox.ts';
 import { indexedDBStore } from '../stores/indexeddb.ts';

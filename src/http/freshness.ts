@@ -1,5 +1,6 @@
-import { cacheControl, seconds } from './cache-control.ts';
+import { cacheControl, deltaSeconds, seconds } from './cache-control.ts';
 import { httpDate } from './retry-after.ts';
+import { isBrief } from './status.ts';
 
 /** What must be known of a stored response to tell its age. Wall times in ms. */
 export interface Times {
@@ -9,72 +10,95 @@ export interface Times {
   readonly receivedAt: number;
 }
 
-/** Statuses whose response is a copy worth having when the origin is gone. */
-const COPIED = [200, 203];
-
-/** RFC 9111, 3: may a private cache keep this? */
-export function isStorable(request: Request, response: Response): boolean {
-  if (request.method !== 'GET' || !COPIED.includes(response.status) || response.type === 'opaque')
-    return false;
-  if (response.headers.get('vary')?.includes('*')) return false;
-  return !cacheControl(response.headers).has('no-store') && !cacheControl(request.headers).has('no-store');
+/** What a stored response says of its own use; all times in ms. */
+export interface Terms {
+  /** For how long it is fresh (RFC 9111, 4.2.1). */
+  readonly lifetime: number;
+  /** How old it was when it came (RFC 9111, 4.2.3). */
+  readonly initialAge: number;
+  readonly receivedAt: number;
+  /** Of two that match the later one is used (RFC 9111, 4): by the origin's `Date` where it can be seen. */
+  readonly date: number;
+  /** It may not be used without a word of the origin, fresh or not (RFC 9111, 5.2.2.4). */
+  readonly noCache: boolean;
+  /** It may not be used stale (RFC 9111, 5.2.2.2). */
+  readonly mustRevalidate: boolean;
+  /** It does not change while it is fresh (RFC 8246, 2). */
+  readonly immutable: boolean;
+  /** RFC 5861, 3. */
+  readonly whileRevalidating: number | undefined;
+  /** RFC 5861, 4. */
+  readonly ifError: number | undefined;
+  /** It stands in for nothing once it is stale: "not found" is no last good copy. */
+  readonly isBrief: boolean;
 }
+
+/** What else is known of it. */
+interface Known {
+  readonly status: number;
+  readonly redirected: boolean;
+}
+
+/** Heuristics are not to be trusted for longer. */
+const LONGEST_GUESS = 86_400_000;
+
+export function termsOf(headers: Headers, times: Times, { status, redirected }: Known): Terms {
+  const directives = cacheControl(headers);
+  const ms = (name: string): number | undefined => {
+    const given = seconds(directives, name);
+    return given === undefined ? undefined : given * 1000;
+  };
+  return {
+    // Where a redirect led says nothing about where the next one will lead: never fresh, at most a stand-in.
+    lifetime: redirected ? 0 : (ms('max-age') ?? expiry(headers, times) ?? guess(headers, times)),
+    initialAge: initialAge(headers, times),
+    receivedAt: times.receivedAt,
+    date: dateOf(headers, times.receivedAt) ?? times.receivedAt,
+    noCache: directives.has('no-cache') && !isOfCookies(directives.get('no-cache') as string),
+    mustRevalidate: directives.has('must-revalidate'),
+    immutable: directives.has('immutable'),
+    whileRevalidating: ms('stale-while-revalidate'),
+    ifError: ms('stale-if-error'),
+    isBrief: isBrief(status),
+  };
+}
+
+/** Whether the origin says how long a response is fresh. */
+export const isExplicitlyFresh = (headers: Headers): boolean =>
+  cacheControl(headers).has('max-age') || headers.has('expires');
 
 /**
  * The age of a stored response in ms (RFC 9111, 4.2.3). Where `Date` and `Age` are hidden (CORS) or absent it counts
- * from our own receipt; a clock that was set back does not make it younger than nothing.
+ * from our own receipt; a clock that was set back does not make it younger than it came.
  */
-export function currentAge(headers: Headers, { requestedAt, receivedAt }: Times, now: number): number {
-  const date = httpDate(headers.get('date') ?? '', receivedAt);
-  const apparent = date === undefined ? 0 : Math.max(0, receivedAt - date);
-  const age = /^\d+$/.test(headers.get('age') ?? '') ? Number(headers.get('age')) * 1000 : 0;
-  const corrected = age + (receivedAt - requestedAt);
-  return Math.max(apparent, corrected, 0) + Math.max(0, now - receivedAt);
+export const ageOf = ({ initialAge, receivedAt }: Terms, now: number): number =>
+  initialAge + Math.max(0, now - receivedAt);
+
+function initialAge(headers: Headers, { requestedAt, receivedAt }: Times): number {
+  const date = dateOf(headers, receivedAt);
+  const apparent = date === undefined ? 0 : receivedAt - date;
+  // A list of ages is an error of somebody's; RFC 9111, 5.1 has us take the first.
+  const said = deltaSeconds(headers.get('age')?.split(',', 1)[0]?.trim() ?? '') ?? 0;
+  return Math.max(0, apparent, said * 1000 + (receivedAt - requestedAt));
 }
 
-/** How long a response is fresh, in ms (RFC 9111, 4.2.1); `s-maxage` is for shared caches. */
-export function freshFor(headers: Headers, receivedAt: number): number {
-  const maxAge = seconds(cacheControl(headers), 'max-age');
-  if (maxAge !== undefined) return maxAge * 1000;
+/** `Expires` against the origin's own clock; what is no date is in the past (RFC 9111, 5.3). */
+function expiry(headers: Headers, { receivedAt }: Times): number | undefined {
   const expires = headers.get('expires');
-  if (expires === null) return 0;
-  const date = httpDate(headers.get('date') ?? '', receivedAt) ?? receivedAt;
-  return Math.max(0, (httpDate(expires, receivedAt) ?? 0) - date);
+  if (expires === null) return undefined;
+  return Math.max(0, (httpDate(expires, receivedAt) ?? 0) - (dateOf(headers, receivedAt) ?? receivedAt));
 }
 
-/**
- * Whether a stored response may stand in when the origin cannot answer (RFC 9111, 4.2.4; RFC 5861, 4): what the origin
- * says in `stale-if-error` goes before what the application allows.
- *
- * @param age Its age in ms.
- * @param maxStale How long past its freshness the application would take it, in ms.
- */
-export function mayBeStale(headers: Headers, receivedAt: number, age: number, maxStale: number): boolean {
-  const directives = cacheControl(headers);
-  // Fresh or not: it may not be used without a word of the origin (RFC 9111, 5.2.2.4).
-  if (directives.has('no-cache')) return false;
-  const late = age - freshFor(headers, receivedAt);
-  if (late <= 0) return true;
-  if (directives.has('must-revalidate')) return false;
-  const allowed = seconds(directives, 'stale-if-error');
-  return late <= (allowed === undefined ? maxStale : allowed * 1000);
+/** What has not changed for long will not change soon: a tenth of that time (RFC 9111, 4.2.2). */
+function guess(headers: Headers, { receivedAt }: Times): number {
+  const modified = httpDate(headers.get('last-modified') ?? '', receivedAt);
+  if (modified === undefined) return 0;
+  const unchanged = (dateOf(headers, receivedAt) ?? receivedAt) - modified;
+  return Math.min(LONGEST_GUESS, Math.max(0, unchanged / 10));
 }
 
-/** Whether this request takes a copy at all: `no-cache` and `no-store` ask for the origin's own word. */
-export function takesCopies(request: Request): boolean {
-  const directives = cacheControl(request.headers);
-  const { cache } = request;
-  return (
-    !directives.has('no-cache') &&
-    !directives.has('no-store') &&
-    cache !== 'no-store' &&
-    cache !== 'reload' &&
-    cache !== 'no-cache'
-  );
-}
+const dateOf = (headers: Headers, now: number): number | undefined =>
+  httpDate(headers.get('date') ?? '', now);
 
-/** The caller's own conditional requests and ranges are between it and the origin. */
-export const isOwnValidation = ({ headers }: Request): boolean =>
-  ['range', 'if-none-match', 'if-modified-since', 'if-match', 'if-unmodified-since', 'if-range'].some(
-    (name) => headers.has(name),
-  );
+/** The only field that a `no-cache` with a list commonly names, and one that is never stored. */
+const isOfCookies = (fields: string): boolean => /^\s*set-cookie\s*$/i.test(fields);

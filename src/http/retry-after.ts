@@ -16,15 +16,15 @@ export function retryAfter(headers: Headers, now: number): number | undefined {
   return Math.max(0, until - (httpDate(headers.get('date') ?? '', now) ?? now));
 }
 
-const MONTHS = 'JanFebMarAprMayJunJulAugSepOctNovDec';
+const MONTHS = 'janfebmaraprmayjunjulaugsepoctnovdec';
 
 const TIME = '(\\d\\d):(\\d\\d):(\\d\\d)';
-const IMF_FIXDATE = new RegExp(`^[A-Z][a-z]{2}, (\\d\\d) ([A-Z][a-z]{2}) (\\d{4}) ${TIME} GMT$`);
-const RFC_850 = new RegExp(`^[A-Z][a-z]{5,8}, (\\d\\d)-([A-Z][a-z]{2})-(\\d\\d) ${TIME} GMT$`);
-const ASCTIME = new RegExp(`^[A-Z][a-z]{2} ([A-Z][a-z]{2}) ([ \\d]\\d) ${TIME} (\\d{4})$`);
+const IMF_FIXDATE = new RegExp(`^[A-Z][a-z]{2}, (\\d\\d) ([A-Z][a-z]{2}) (\\d{4}) ${TIME} GMT$`, 'i');
+const RFC_850 = new RegExp(`^[A-Z][a-z]{5,8}, (\\d\\d)-([A-Z][a-z]{2})-(\\d\\d) ${TIME} GMT$`, 'i');
+const ASCTIME = new RegExp(`^[A-Z][a-z]{2} ([A-Z][a-z]{2}) ([ \\d]\\d) ${TIME} (\\d{4})$`, 'i');
 
 /**
- * An HTTP date in any of its three forms (RFC 9110, 5.6.7), and in no other.
+ * An HTTP date in any of its three forms (RFC 9110, 5.6.7), and in no other; in any case (RFC 9111, 4.2).
  *
  * @param now Wall time in ms; places a year of two digits.
  * @returns ms since the epoch, or `undefined`.
@@ -48,7 +48,16 @@ function utc(
   day: unknown,
   [hours, minutes, seconds]: (string | undefined)[],
 ): number | undefined {
-  const at = MONTHS.indexOf(String(month));
+  const at = MONTHS.indexOf(String(month).toLowerCase());
   if (at < 0 || at % 3) return undefined;
+  // A second may be a leap second; the platform would take the 32nd of a month for the first of the next.
+  if (
+    Number(day) < 1 ||
+    Number(day) > 31 ||
+    Number(hours) > 23 ||
+    Number(minutes) > 59 ||
+    Number(seconds) > 60
+  )
+    return undefined;
   return Date.UTC(Number(year), at / 3, Number(day), Number(hours), Number(minutes), Number(seconds));
 }

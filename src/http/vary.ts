@@ -3,19 +3,37 @@ import { CREDENTIALS } from './credentials.ts';
 /** The values of the request's headers that a response varies by; a missing header is `null`. */
 export type Varying = readonly (readonly [name: string, value: string | null])[];
 
-/** @param vary The response's `Vary`, which is hidden across origins unless it is exposed. */
-export function varying(vary: string | null, request: Headers): Varying {
-  const names = (vary ?? '').toLowerCase().split(',');
-  // Whose answer it is, the partition says; and tokens change.
-  const distinct = new Set(
-    names.map((name) => name.trim()).filter((name) => name && !CREDENTIALS.includes(name)),
-  );
-  return [...distinct].sort().map((name) => [name, normal(request.get(name))] as const);
+/** Not a header, so no origin names it: a request that keeps its credentials back is answered as a stranger's. */
+const CREDENTIALLESS = '(credentials)';
+
+/** The names in a `Vary`, in order, each once. Whose answer it is, the partition says; and tokens change. */
+export const varyingNames = (vary: string | null, also: readonly string[] = []): string[] => {
+  const names = [...(vary ?? '').toLowerCase().split(','), ...also].map((name) => name.trim());
+  return [...new Set(names.filter((name) => name && !CREDENTIALS.includes(name)))].sort();
+};
+
+/**
+ * @param vary The response's `Vary`, which is hidden across origins unless it is exposed.
+ * @param also What the application knows it to vary by.
+ */
+export function varying(vary: string | null, request: Request, also: readonly string[] = []): Varying {
+  const names = varyingNames(vary, also);
+  const values = names.map((name) => [name, saidOf(request, name)] as const);
+  return request.credentials === 'omit' ? [...values, [CREDENTIALLESS, 'omit']] : values;
 }
 
 /** RFC 9111, 4.1: a stored response answers a request that has the same values. */
-export const variesLike = (stored: Varying, request: Headers): boolean =>
-  stored.every(([name, value]) => normal(request.get(name)) === value);
+export const variesLike = (stored: Varying, request: Request): boolean =>
+  stored.every(([name, value]) => saidOf(request, name) === value) &&
+  (request.credentials === 'omit') === stored.some(([name]) => name === CREDENTIALLESS);
 
-/** White space around list members says nothing. */
-const normal = (value: string | null): string | null => value?.trim().replace(/\s*,\s*/g, ', ') ?? null;
+const saidOf = (request: Request, name: string): string | null =>
+  name === CREDENTIALLESS ? request.credentials : normal(name, request.headers.get(name));
+
+const CASELESS = ['accept-charset', 'accept-encoding', 'accept-language'];
+
+/** White space around list members says nothing (but in quotes), and in some fields neither does case. */
+function normal(name: string, value: string | null): string | null {
+  const spaced = value?.includes('"') ? value : (value?.trim().replace(/\s*,\s*/g, ', ') ?? null);
+  return CASELESS.includes(name) ? (spaced?.toLowerCase() ?? null) : spaced;
+}

@@ -71,8 +71,23 @@ export function indexedDBStore(options: IndexedDBStoreOptions = {}): AtomicStore
           return promisifyRequest<Item[]>(source.getAll(range, limit));
         }),
       ),
-    groups: (prefix) =>
-      explained('groups', () => items('readonly', (store) => distinct(store.index(BY_GROUP), prefix))),
+    wholes: (prefix) =>
+      explained('wholes', () =>
+        connection.transaction([ITEMS, BODIES], 'readonly', undefined, async (transaction) => {
+          const range = IDBKeyRange.bound(prefix, endOf(prefix));
+          const store = transaction.objectStore(BODIES);
+          // All asked for at once: waiting in between costs as much as reading.
+          const [found, keys, bodies] = await Promise.all([
+            promisifyRequest<Item[]>(transaction.objectStore(ITEMS).getAll(range)),
+            promisifyRequest(store.getAllKeys(range)),
+            promisifyRequest<StoredBody[]>(store.getAll(range)),
+          ]);
+          const byKey = new Map(keys.map((key, at) => [key, bodies[at]]));
+          return found.map((item) => ({ ...item, body: blobs.unpacked(byKey.get(item.key)) }));
+        }),
+      ),
+    groups: (prefix, limit) =>
+      explained('groups', () => items('readonly', (store) => distinct(store.index(BY_GROUP), prefix, limit))),
     write: (changes) => explained('write', () => write(changes)),
     change: (keys, decide, options) => explained('change', () => change(keys, decide, options)),
     close: () => connection.close(),
@@ -80,7 +95,7 @@ export function indexedDBStore(options: IndexedDBStoreOptions = {}): AtomicStore
 }
 
 /** Jumps from group to group instead of reading what is in them. */
-async function distinct(index: IDBIndex, prefix: string): Promise<string[]> {
+async function distinct(index: IDBIndex, prefix: string, limit = Infinity): Promise<string[]> {
   const found: string[] = [];
   const request = index.openKeyCursor(IDBKeyRange.bound([prefix], [endOf(prefix)]));
   return new Promise((resolve, reject) => {
@@ -90,6 +105,7 @@ async function distinct(index: IDBIndex, prefix: string): Promise<string[]> {
       if (!cursor) return resolve(found);
       const [group] = cursor.key as [string];
       found.push(group);
+      if (found.length >= limit) return resolve(found);
       cursor.continue([group, []]);
     };
   });

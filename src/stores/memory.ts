@@ -1,4 +1,11 @@
-import { type AtomicStore, type Change, endOf, type Item, type StoredBody } from '../core/store.ts';
+import {
+  type AtomicStore,
+  type Change,
+  endOf,
+  type Item,
+  type RangeQuery,
+  type StoredBody,
+} from '../core/store.ts';
 
 /** Keeps entries as long as the process lives. */
 export function memoryStore(): AtomicStore {
@@ -24,6 +31,22 @@ export function memoryStore(): AtomicStore {
     else if (body !== undefined) bodies.set(put.key, body);
   };
 
+  const range = ({ prefix = '', group, after = '', limit = Infinity }: RangeQuery): Item[] => {
+    const found: Item[] = [];
+    const end = endOf(prefix);
+    for (
+      let at = position(keys, after > prefix ? after : prefix);
+      at < keys.length && found.length < limit;
+      at++
+    ) {
+      const key = keys[at] as string;
+      if (key > end) break;
+      const item = items.get(key) as Item;
+      if (key !== after && (group === undefined || item.group === group)) found.push(structuredClone(item));
+    }
+    return found;
+  };
+
   return {
     name: 'memory',
     durable: false,
@@ -33,25 +56,16 @@ export function memoryStore(): AtomicStore {
     async body(key) {
       return bodies.get(key);
     },
-    async range({ prefix = '', group, after = '', limit = Infinity }) {
-      const found: Item[] = [];
-      const end = endOf(prefix);
-      for (
-        let at = position(keys, after > prefix ? after : prefix);
-        at < keys.length && found.length < limit;
-        at++
-      ) {
-        const key = keys[at] as string;
-        if (key > end) break;
-        const item = items.get(key) as Item;
-        if (key !== after && (group === undefined || item.group === group)) found.push(structuredClone(item));
-      }
-      return found;
+    async range(query) {
+      return range(query);
     },
-    async groups(prefix) {
+    async wholes(prefix) {
+      return range({ prefix }).map((item) => ({ ...item, body: bodies.get(item.key) }));
+    },
+    async groups(prefix, limit = Infinity) {
       const found = new Set<string>();
       for (const { group } of items.values()) if (group?.startsWith(prefix)) found.add(group);
-      return [...found].sort();
+      return [...found].sort().slice(0, limit);
     },
     async write(changes) {
       apply(changes);

@@ -128,7 +128,7 @@ describe('nobody waits for ever', () => {
 
   test('for a store, when the caller leaves', async () => {
     const store = durableStore();
-    const { fetch, origin, clock } = scenario([cachePolicy({ store }, memoryStore)], ANN);
+    const { fetch, origin, clock } = scenario([cachePolicy({ store, memory: false }, memoryStore)], ANN);
     await (await fetch(URL_)).text();
     await quiet();
     store.break('hang');
@@ -406,7 +406,7 @@ describe('a copy', () => {
       controller().close();
       await text;
       await quiet();
-      expect(await store.range({})).toEqual([]);
+      expect(await store.range({ prefix: 'copy ' })).toEqual([]);
     }
   });
 
@@ -414,16 +414,16 @@ describe('a copy', () => {
     const store = durableStore();
     const cache = cachePolicy({ store }, memoryStore);
     const { fetch } = scenario([cache], ANN);
-    const { write } = store;
+    const { change } = store;
     let cleared: Promise<unknown> | undefined;
-    store.write = async (changes) => {
+    store.change = (...args) => {
       cleared ??= cache.clear();
-      await write(changes);
+      return change(...args);
     };
     await (await fetch(URL_)).text();
     await quiet();
     await cleared;
-    expect(await store.range({})).toEqual([]);
+    expect(await store.range({ prefix: 'copy ' })).toEqual([]);
   });
 
   test('of a client that was closed holds no connection', async () => {

@@ -78,6 +78,26 @@ export function storeContract(open: () => { store: AtomicStore; reopen?: () => A
       expect(keys(await store.range({ prefix: 'z' }))).toEqual([]);
     });
 
+    test('gives items with their bodies, by prefix', async () => {
+      const store = fresh();
+      await store.write([
+        { ...put('a 1', 1), body: new Uint8Array([1]) },
+        put('a 2', 2),
+        { ...put('a 3', 3), body: new Blob(['three']) },
+        { ...put('b', 4), body: 'four' },
+      ]);
+      const wholes = await store.wholes('a ');
+      expect(wholes.map(({ key, value }) => [key, value])).toEqual([
+        ['a 1', 1],
+        ['a 2', 2],
+        ['a 3', 3],
+      ]);
+      expect(wholes[0]?.body).toEqual(new Uint8Array([1]));
+      expect(wholes[1]?.body).toBeUndefined();
+      expect(await text(wholes[2]?.body)).toBe('three');
+      expect(await store.wholes('c')).toEqual([]);
+    });
+
     test('lists a group by itself, in the order of keys, in pages', async () => {
       const store = fresh();
       await store.write([put('3', 0, 'g'), put('1', 0, 'g'), put('2', 0, 'h'), put('4', 0, 'g'), put('5')]);
@@ -99,6 +119,7 @@ export function storeContract(open: () => { store: AtomicStore; reopen?: () => A
         put('5'),
       ]);
       expect(await store.groups('w ')).toEqual(['w a', 'w b']);
+      expect(await store.groups('w ', 1)).toEqual(['w a']);
       expect(await store.groups('y')).toEqual([]);
       await store.write([{ delete: '1' }]);
       expect(await store.groups('w ')).toEqual(['w a']);

@@ -1,112 +1,210 @@
 import { describe, expect, test } from 'vitest';
-import { cacheControl, seconds } from '../../src/http/cache-control.ts';
-import { currentAge, freshFor, mayBeStale } from '../../src/http/freshness.ts';
-import { variesLike, varying } from '../../src/http/vary.ts';
+import { ageOf, isExplicitlyFresh, type Terms, termsOf } from '../../src/http/freshness.ts';
+import { AT, date } from './messages.ts';
 
-const AT = Date.UTC(2026, 0, 1);
-const date = (ms: number): string => new Date(ms).toUTCString();
+const DAY = 86_400_000;
+const times = { requestedAt: AT - 1_000, receivedAt: AT };
 
-describe('Cache-Control', () => {
-  test.each<[string, [string, string][]]>([
-    ['no-store', [['no-store', '']]],
-    [
-      'No-Store,MAX-AGE=5',
-      [
-        ['no-store', ''],
-        ['max-age', '5'],
-      ],
-    ],
-    ['max-age="60"', [['max-age', '60']]],
-    [
-      'private="set-cookie, x", max-age=1',
-      [
-        ['private', 'set-cookie, x'],
-        ['max-age', '1'],
-      ],
-    ],
-    ['max-age=1, max-age=2', [['max-age', '1']]],
-    [
-      ' , ,no-cache ; max-age = 3',
-      [
-        ['no-cache', ''],
-        ['max-age', '3'],
-      ],
-    ],
-    ['', []],
-  ])('%s', (field, expected) => {
-    expect([...cacheControl(new Headers({ 'cache-control': field }))]).toEqual(expected);
-  });
-
-  test.each([
-    ['max-age=10', 10],
-    ['max-age=-1', 0],
-    ['max-age=1e9', 0],
-    ['max-age=x', 0],
-    ['max-age', 0],
-    ['max-age=99999999999999', 2 ** 31],
-    ['s-maxage=10', undefined],
-  ])('%s is a number of seconds, or already stale', (field, expected) => {
-    expect(seconds(cacheControl(new Headers({ 'cache-control': field })), 'max-age')).toBe(expected);
-  });
-
-  test('64 kB of directives take no time', () => {
-    const field = 'a=b,'.repeat(16_000);
-    const before = performance.now();
-    cacheControl(new Headers({ 'cache-control': field }));
-    expect(performance.now() - before).toBeLessThan(1_000);
-  });
-});
+const terms = (headers: HeadersInit, status = 200, redirected = false): Terms =>
+  termsOf(new Headers(headers), times, { status, redirected });
 
 describe('age', () => {
-  const times = { requestedAt: AT - 1_000, receivedAt: AT };
-
   test.each<[string, Record<string, string>, number, number]>([
     ['counts from our own receipt where Date is hidden', {}, AT + 5_000, 6_000],
     ['believes the origin that it is older', { age: '100' }, AT, 101_000],
     ['is apparent from Date', { date: date(AT - 60_000) }, AT, 60_000],
-    ['is not negative where the origin’s clock is ahead', { date: date(AT + 60_000) }, AT, 1_000],
+    ['is the greater of what Age and Date say', { age: '30', date: date(AT - 60_000) }, AT, 60_000],
+    ['is not negative where the clock of the origin is ahead', { date: date(AT + 60_000) }, AT, 1_000],
     ['is not younger where our clock was set back', {}, AT - 3_600_000, 1_000],
+    ['is older where our clock was set ahead', {}, AT + 3_600_000, 3_601_000],
+    ['goes on from what it was at receipt', { age: '100' }, AT + 5_000, 106_000],
     ['does not believe nonsense', { age: '-5', date: 'yesterday' }, AT, 1_000],
   ])('%s', (_, headers, now, expected) => {
-    expect(currentAge(new Headers(headers), times, now)).toBe(expected);
+    expect(ageOf(terms(headers), now)).toBe(expected);
+  });
+
+  test.each([
+    ['5', 5],
+    ['5, 700', 5],
+    ['700, 5', 700],
+    [' 5 ,', 5],
+    [', 5', 0],
+    ['1.5', 0],
+    ['+5', 0],
+    ['-5', 0],
+    ['1e3', 0],
+    ['"5"', 0],
+    ['5 s', 0],
+    ['', 0],
+    ['99999999999999999999', 2 ** 31],
+  ])('Age: %s', (age, expected) => {
+    expect(ageOf(terms({ age }), AT)).toBe(expected * 1000 + 1_000);
+  });
+
+  test('is not negative where our clock was set back while the answer was on its way', () => {
+    const back = termsOf(
+      new Headers({ age: '5' }),
+      { requestedAt: AT + 3_600_000, receivedAt: AT },
+      { status: 200, redirected: false },
+    );
+    expect(ageOf(back, AT)).toBe(0);
   });
 });
 
 describe('freshness', () => {
   test.each<[string, Record<string, string>, number]>([
     ['max-age goes before Expires', { 'cache-control': 'max-age=10', expires: date(AT + 60_000) }, 10_000],
+    [
+      'max-age goes before Expires, valid or not',
+      { 'cache-control': 'max-age=x', expires: date(AT + DAY) },
+      0,
+    ],
     ['Expires is against Date', { expires: date(AT + 60_000), date: date(AT + 30_000) }, 30_000],
+    ['Expires is against our receipt where there is no Date', { expires: date(AT + 60_000) }, 60_000],
+    [
+      'Expires is against our receipt where Date is no date',
+      { expires: date(AT + 60_000), date: 'x' },
+      60_000,
+    ],
+    ['Expires before Date is stale', { expires: date(AT - 1_000), date: date(AT) }, 0],
     ['Expires: 0 is stale', { expires: '0' }, 0],
     ['s-maxage is for others', { 'cache-control': 's-maxage=10' }, 0],
+    ['public is not a lifetime', { 'cache-control': 'public' }, 0],
+    ['directives that are not known mean nothing', { 'cache-control': 'x-max-age=10, community="UCI"' }, 0],
     ['nothing said is nothing known', {}, 0],
   ])('%s', (_, headers, expected) => {
-    expect(freshFor(new Headers(headers), AT)).toBe(expected);
+    expect(terms(headers).lifetime).toBe(expected);
   });
 
-  test.each<[string, string, number, boolean]>([
-    ['fresh', 'max-age=10', 9_000, true],
-    ['within maxStale', 'max-age=10', 69_000, true],
-    ['past maxStale', 'max-age=10', 71_000, false],
-    ['must-revalidate', 'max-age=10, must-revalidate', 11_000, false],
-    ['must-revalidate, but fresh', 'max-age=10, must-revalidate', 9_000, true],
-    ['no-cache', 'no-cache', 1, false],
-    ['the origin allows more', 'stale-if-error=3600', 1_000_000, true],
-    ['the origin allows less', 'stale-if-error=10', 11_000, false],
-  ])('may it be stale? %s', (_, field, age, expected) => {
-    expect(mayBeStale(new Headers({ 'cache-control': field }), AT, age, 60_000)).toBe(expected);
+  test.each([
+    ['Thu, 01 Jan 2026 00:01:00 GMT', 60],
+    ['Thursday, 01-Jan-26 00:01:00 GMT', 60],
+    ['Thu Jan  1 00:01:00 2026', 60],
+    ['thu, 01 jan 2026 00:01:00 gmt', 60],
+    ['THURSDAY, 01-JAN-26 00:01:00 GMT', 60],
+    ['thu jan  1 00:01:00 2026', 60],
+    ['Fri, 31 Dec 9999 23:59:59 GMT', 251_635_075_199],
+    ['Thu, 01 Jan 2026 00:01:00 +0000', 0],
+    ['Thu, 01 Jan 2026 00:01:00 UTC', 0],
+    ['Thu, 01 Jan 2026 00:01:00 EST', 0],
+    ['Thu, 01 Jan 2026 00:01:00', 0],
+    ['Thu, 1 Jan 2026 00:01:00 GMT', 0],
+    ['2026-01-01T00:01:00Z', 0],
+    ['Thu, 41 Jan 2026 00:01:00 GMT', 0],
+    ['Thu, 01 Foo 2026 00:01:00 GMT', 0],
+    ['Thu, 01 Jan 2026 24:01:00 GMT', 0],
+    ['-1', 0],
+    ['60', 0],
+    ['never', 0],
+    ['', 0],
+  ])('Expires: %s', (expires, expected) => {
+    expect(terms({ expires }).lifetime).toBe(expected * 1000);
+  });
+
+  test('Expires twice is stale', () => {
+    const line = ['Expires', date(AT + DAY)] as [string, string];
+    expect(terms([line, line]).lifetime).toBe(0);
+  });
+
+  test.each<[string, Record<string, string>, number]>([
+    [
+      'a tenth of the time since Last-Modified',
+      { date: date(AT), 'last-modified': date(AT - 100_000) },
+      10_000,
+    ],
+    ['from our receipt where there is no Date', { 'last-modified': date(AT - 100_000) }, 10_000],
+    ['against Date', { date: date(AT - 60_000), 'last-modified': date(AT - 100_000) }, 4_000],
+    ['at most a day', { date: date(AT), 'last-modified': date(AT - 3650 * DAY) }, DAY],
+    [
+      'at most a day, whatever Date says',
+      { date: 'Fri, 31 Dec 9999 23:59:59 GMT', 'last-modified': date(AT) },
+      DAY,
+    ],
+    [
+      'nothing where Last-Modified is yet to come',
+      { date: date(AT), 'last-modified': date(AT + 100_000) },
+      0,
+    ],
+    ['nothing where Last-Modified is no date', { 'last-modified': 'last week' }, 0],
+    ['nothing beside max-age', { 'cache-control': 'max-age=0', 'last-modified': date(AT - DAY) }, 0],
+    [
+      'nothing beside a max-age that is not valid',
+      { 'cache-control': 'max-age', 'last-modified': date(AT - DAY) },
+      0,
+    ],
+    ['nothing beside Expires', { expires: date(AT), 'last-modified': date(AT - DAY) }, 0],
+    ['nothing beside an Expires that is not valid', { expires: '0', 'last-modified': date(AT - DAY) }, 0],
+  ])('is guessed: %s', (_, headers, expected) => {
+    expect(terms(headers).lifetime).toBe(expected);
+  });
+
+  test('a redirected answer is never fresh', () => {
+    const headers = {
+      'cache-control': 'max-age=60',
+      expires: date(AT + DAY),
+      'last-modified': date(AT - DAY),
+    };
+    expect(terms(headers, 200, true).lifetime).toBe(0);
+  });
+
+  test.each<[Record<string, string>, boolean]>([
+    [{ 'cache-control': 'max-age=0' }, true],
+    [{ expires: 'never' }, true],
+    [{ 'cache-control': 's-maxage=10' }, false],
+    [{ 'cache-control': 'public' }, false],
+    [{ 'last-modified': date(AT) }, false],
+  ])('is explicit or not: %j', (headers, expected) => {
+    expect(isExplicitlyFresh(new Headers(headers))).toBe(expected);
   });
 });
 
-describe('Vary', () => {
-  test('remembers what was asked, whatever the order and the white space', () => {
-    const stored = varying(' Accept-Language , X-B,x-b', new Headers({ 'accept-language': 'de,  en' }));
-    expect(stored).toEqual([
-      ['accept-language', 'de, en'],
-      ['x-b', null],
-    ]);
-    expect(variesLike(stored, new Headers({ 'accept-language': 'de , en' }))).toBe(true);
-    expect(variesLike(stored, new Headers({ 'accept-language': 'en' }))).toBe(false);
-    expect(variesLike(stored, new Headers({ 'accept-language': 'de, en', 'x-b': '' }))).toBe(false);
-    expect(variesLike(varying(null, new Headers()), new Headers({ any: 'thing' }))).toBe(true);
+describe('terms', () => {
+  test.each([
+    ['no-cache', true],
+    ['NO-CACHE', true],
+    ['no-cache=5', true],
+    ['no-cache=""', true],
+    ['no-cache="x-token"', true],
+    ['no-cache="set-cookie, x-token"', true],
+    ['no-cache="set-cookie", no-cache', true],
+    ['no-cache, no-cache="set-cookie"', true],
+    ['no-cache="Set-Cookie"', false],
+    ['no-cache=set-cookie', false],
+    ['max-age=5', false],
+  ])('%s needs the word of the origin or not', (field, expected) => {
+    expect(terms({ 'cache-control': field }).noCache).toBe(expected);
+  });
+
+  test('directives without an argument do not mind one', () => {
+    const said = terms({ 'cache-control': 'must-revalidate=0, immutable="no"' });
+    expect([said.mustRevalidate, said.immutable]).toEqual([true, true]);
+  });
+
+  test('Pragma in an answer means nothing', () => {
+    expect(terms({ pragma: 'no-cache' }).noCache).toBe(false);
+  });
+
+  test('the extensions are in seconds, and not valid is none at all', () => {
+    const field = 'stale-while-revalidate=5, stale-if-error=x';
+    const { whileRevalidating, ifError } = terms({ 'cache-control': field });
+    expect([whileRevalidating, ifError]).toEqual([5_000, 0]);
+  });
+
+  test.each([
+    [200, false],
+    [203, false],
+    [204, true],
+    [404, true],
+    [410, true],
+  ])('%i is brief or not', (status, expected) => {
+    expect(terms({}, status).isBrief).toBe(expected);
+  });
+
+  test.each<[string, Record<string, string>, number]>([
+    ['by Date', { date: date(AT - DAY) }, AT - DAY],
+    ['by our receipt where Date is hidden', {}, AT],
+    ['by our receipt where Date is no date', { date: 'today' }, AT],
+  ])('the most recent is told %s', (_, headers, expected) => {
+    expect(terms(headers).date).toBe(expected);
   });
 });

@@ -23,7 +23,8 @@ export function durableStore(): FaultyStore {
     get: (key) => guarded(() => inner.get(key)),
     body: (key) => guarded(() => inner.body(key)),
     range: (query) => guarded(() => inner.range(query)),
-    groups: (prefix) => guarded(() => inner.groups(prefix)),
+    wholes: (prefix) => guarded(() => inner.wholes(prefix)),
+    groups: (prefix, limit) => guarded(() => inner.groups(prefix, limit)),
     write: (changes) => guarded(() => inner.write(changes)),
     change: (keys, decide, options) => guarded(() => inner.change(keys, decide, options)),
     break: (how) => {

@@ -48,6 +48,7 @@ watch(globalThis.ReadableStreamDefaultReader, 'stream', 'read');
 watch(globalThis.Request, 'whole', 'arrayBuffer', 'blob', 'formData', 'text');
 watch(globalThis.Response, 'stream', 'arrayBuffer', 'blob', 'formData', 'text');
 watch(globalThis.Blob, 'whole', 'arrayBuffer', 'text');
+watch(globalThis.SubtleCrypto, 'whole', 'encrypt', 'decrypt', 'digest');
 
 /** A lock is the platform's work until it is granted; what is done under it is not. */
 function watchLocks(manager: { prototype: LockManager } | undefined): void {

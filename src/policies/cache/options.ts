@@ -1,49 +1,118 @@
-import { count, duration, type Rule, readOptions, size } from '../../core/check.ts';
+import {
+  count,
+  duration,
+  headerName,
+  limit,
+  list,
+  oneOf,
+  type Rule,
+  readOptions,
+  size,
+} from '../../core/check.ts';
+import { type Codec, codecRule } from '../../core/codec.ts';
 import type { Duration, Size } from '../../core/durations.ts';
 import { type Store, storeRule } from '../../core/store.ts';
+import type { Allowed } from '../../http/reuse.ts';
 
-export interface StaleCacheOptions {
+export type CacheMode = 'network-first' | 'cache-first' | 'stale-while-revalidate';
+
+/** What a pipeline, a route or a call may say. */
+export interface CallStaleCache {
+  /**
+   * `'network-first'` (default): a copy where the origin cannot answer. `'cache-first'`: what is fresh needs no network.
+   * `'stale-while-revalidate'`: what is stale is given at once, too, and asked for behind the caller's back.
+   */
+  readonly mode?: CacheMode;
+  /** With `'network-first'`: a copy is given after so much silence, and the answer is kept when it comes. Default `false`. */
+  readonly answerAfter?: Duration | false;
+  /** How long past its freshness a copy may be used, where the origin says nothing of it. Default 7 d. */
+  readonly maxStale?: Duration;
+  /** What the origin forbids and a copy is given all the same for, where the origin cannot answer. Default none. */
+  readonly disregard?: readonly ('no-cache' | 'must-revalidate')[];
+}
+
+export interface StaleCacheOptions extends CallStaleCache {
   /** Where copies are kept. Default: IndexedDB where there is one, else memory. */
   readonly store?: Store;
-  /** How long past its freshness a copy may stand in, where the origin says nothing of it. Default 7 d. */
-  readonly maxStale?: Duration;
   /** Default 50 MB. What was used longest ago goes first. */
   readonly maxBytes?: Size;
   /** Default 1,000. */
   readonly maxEntries?: number;
   /** Larger bodies are not kept. Default 5 MB. */
   readonly maxEntryBytes?: Size;
+  /** How much of what was used last is held in memory as well. `false` or 0: nothing. Default 5 MB. */
+  readonly memory?: Size | false;
+  /** Headers by which answers vary although they do not say so, or where CORS hides it. */
+  readonly vary?: readonly string[];
+  /**
+   * Who asks the origin whether a copy is still right. `'own'`: this cache, with `If-None-Match` and
+   * `If-Modified-Since`. `'platform'`: the browser's HTTP cache, over which this one lies, and which needs no preflight.
+   * Default `'platform'` where there is IndexedDB, which is in browsers, else `'own'`.
+   */
+  readonly validators?: 'own' | 'platform';
+  /** Seals what is written; see `encryptWith`. */
+  readonly codec?: Codec;
 }
 
-/** What one call may say. */
-export type CallStaleCache = Pick<StaleCacheOptions, 'maxStale'>;
-
-export interface CacheSettings {
-  store: Store;
+export interface CallSettings {
+  mode: CacheMode;
+  answerAfter: number;
   maxStale: number;
+  disregard: Allowed['disregard'];
+}
+
+export interface CacheSettings extends CallSettings {
+  store: Store;
   maxBytes: number;
   maxEntries: number;
   maxEntryBytes: number;
+  memory: number;
+  vary: string[];
+  validators: 'own' | 'platform';
+  codec: Codec | undefined;
 }
 
-const rules: { [K in keyof CacheSettings]: Rule<CacheSettings[K]> } = {
-  store: storeRule,
+type Rules<T> = { [K in keyof T]: Rule<T[K]> };
+
+const callRules: Rules<CallSettings> = {
+  mode: oneOf('network-first', 'cache-first', 'stale-while-revalidate'),
+  answerAfter: limit,
   maxStale: duration,
+  disregard: list(oneOf('no-cache', 'must-revalidate')),
+};
+
+const rules: Rules<CacheSettings> = {
+  ...callRules,
+  store: storeRule,
   maxBytes: size,
   maxEntries: count(1),
   maxEntryBytes: size,
+  memory: (value, option) => (value === false ? 0 : size(value, option)),
+  vary: list((value, option) => headerName(value, option).toLowerCase()),
+  validators: oneOf('own', 'platform'),
+  codec: codecRule,
 };
 
 export const readCacheOptions = (given: StaleCacheOptions, store: Store): CacheSettings =>
-  readOptions('staleCache', given, rules, {
-    store,
+  readOptions<CacheSettings>('staleCache', given, rules, {
+    mode: 'network-first',
+    answerAfter: Infinity,
     maxStale: 7 * 86_400_000,
+    disregard: [],
+    store,
     maxBytes: 50_000_000,
     maxEntries: 1000,
     maxEntryBytes: 5_000_000,
+    memory: 5_000_000,
+    vary: [],
+    // Only browsers have an HTTP cache below their fetch, and only they have IndexedDB.
+    validators: typeof globalThis.indexedDB === 'object' ? 'platform' : 'own',
+    codec: undefined,
   });
 
-export const readCallOptions = (given: unknown, { maxStale }: CacheSettings): { maxStale: number } =>
-  given === undefined || given === true
-    ? { maxStale }
-    : readOptions('staleCache', given as CallStaleCache, { maxStale: duration }, { maxStale });
+export function readCallOptions(given: unknown, settings: CacheSettings): CallSettings {
+  if (given === undefined || given === true) return settings;
+  const { mode, answerAfter, maxStale, disregard } = settings;
+  const above = { mode, answerAfter, maxStale, disregard };
+  return readOptions('staleCache', given as CallStaleCache, callRules, above);
+}

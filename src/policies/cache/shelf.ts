@@ -1,132 +1,332 @@
-import type { ResponseFacts } from '../../core/rebuild.ts';
+import type { Codec } from '../../core/codec.ts';
 import type { Item, Store, StoredBody } from '../../core/store.ts';
-import type { Times } from '../../http/freshness.ts';
-import { type Varying, variesLike } from '../../http/vary.ts';
-import { Forgetting } from './forgetting.ts';
+import { variesLike } from '../../http/vary.ts';
+import { ALL, Cleared } from './cleared.ts';
+import {
+  type Copy,
+  type Held,
+  heldOf,
+  isRow,
+  itemOf,
+  type Row,
+  readBody,
+  readItem,
+  rowOf,
+  writtenBody,
+} from './copy.ts';
+import { Hot } from './hot.ts';
+import { Limits, sum, type Usage } from './limits.ts';
 import type { CacheSettings } from './options.ts';
+import { COPIES, placeOf, placesAround, storedPlaceOf } from './place.ts';
+import { Recent } from './recent.ts';
+import type { Word } from './tabs.ts';
 
-/** What is kept of a response besides its body. */
-export interface Copy extends Times {
-  readonly url: string;
-  readonly response: ResponseFacts;
-  readonly headers: readonly (readonly [string, string])[];
-  readonly varying: Varying;
-  /** Bytes of the body. */
-  readonly size: number;
-  /** Wall time in ms; written lazily. */
-  readonly usedAt: number;
-}
-
-/** A use is noted at most this often: reading should not mean writing. */
+/** A use is noted at most this often, in ms: reading should not mean writing. */
 const TOUCH_EVERY = 60_000;
 
-const PREFIX = 'copy ';
+/** So many are deleted at a time. */
+const PAGE = 500;
 
-/** Neither an encoded partition nor a URL has a space in it, so no two of them make one key. */
-const keyOf = (partition: string, url: string, varying: Varying): string =>
-  `${prefixOf(partition, url)}${JSON.stringify(varying)}`;
-
-/** A fragment is the page's own business and never reaches the origin. */
-const prefixOf = (partition: string, url: string): string =>
-  `${prefixOfAll(partition)}${url.split('#', 1)[0]} `;
-
-const prefixOfAll = (partition: string): string => `${PREFIX}${encodeURIComponent(partition)} `;
-
-/** The copies in a store: found by partition, URL and varying headers; bounded in number and bytes. */
+/** The copies in a store, and the hottest in memory before it: found by partition, URL and varying headers. */
 export class Shelf {
   readonly #store: Store;
-  readonly #forgetting = new Forgetting();
-  readonly #limits: Pick<CacheSettings, 'maxBytes' | 'maxEntries'>;
-  /** Known after the first look; other tabs change it, so it is a hint when to look again. */
-  #total: { entries: number; bytes: number } | undefined;
+  readonly #codec: Codec | undefined;
+  readonly #hot: Hot;
+  readonly #limits: Limits;
+  readonly #cleared: Cleared;
+  /** What was forgotten, and what was changed in any way, lately. */
+  readonly #forgotten = new Recent();
+  readonly #changed = new Recent();
+  readonly #tell: (word: Word) => void;
+  readonly #discarded: () => void;
+  #opening: Promise<unknown> | undefined;
 
-  constructor({ store, maxBytes, maxEntries }: CacheSettings) {
+  /**
+   * @param tell Tells other tabs.
+   * @param discarded Told of records that cannot be read.
+   */
+  constructor(settings: CacheSettings, tell: (word: Word) => void, discarded: () => void) {
+    const { store, codec, memory, maxBytes, maxEntries } = settings;
     this.#store = store;
-    this.#limits = { maxBytes, maxEntries };
-  }
-
-  /** The copy that answers this request. */
-  async find(partition: string, request: Request): Promise<Item<Copy> | undefined> {
-    const variants = (await this.#store.range({ prefix: prefixOf(partition, request.url) })) as Item<Copy>[];
-    return variants.find(({ value }) => variesLike(value.varying, request.headers));
-  }
-
-  body(item: Item<Copy>): Promise<StoredBody | undefined> {
-    return this.#store.body(item.key);
-  }
-
-  /** Notes that a copy was used, now and then. */
-  async touch(item: Item<Copy>, now: number): Promise<void> {
-    if (Math.abs(now - item.value.usedAt) < TOUCH_EVERY) return;
-    await this.#store.write([{ put: { ...item, value: { ...item.value, usedAt: now } } }]);
+    this.#codec = codec;
+    this.#hot = new Hot(memory);
+    this.#limits = new Limits(store, { entries: maxEntries, bytes: maxBytes }, (keys) =>
+      this.#hot.dropKeys(keys),
+    );
+    this.#cleared = new Cleared(store);
+    this.#tell = tell;
+    this.#discarded = discarded;
   }
 
   /** To be noted when an answer is asked for. */
   get moment(): number {
-    return this.#forgetting.moment;
+    return this.#forgotten.moment;
+  }
+
+  get limits(): Limits {
+    return this.#limits;
+  }
+
+  /** The copy that answers this request, if it is in memory; `undefined` says nothing about the store. */
+  near(partition: string, request: Request): Held | undefined {
+    return chosen(this.#hot.held(placeOf(partition, request.url)), request);
+  }
+
+  /** The copy that answers this request. */
+  async find(partition: string, request: Request, now: number): Promise<Held | undefined> {
+    return this.near(partition, request) ?? this.findStored(partition, request, now);
+  }
+
+  /** As it is in the store, whatever is in memory. */
+  async findStored(partition: string, request: Request, now: number): Promise<Held | undefined> {
+    const place = placeOf(partition, request.url);
+    const seen = this.#changed.moment;
+    const prefix = await this.#ready(partition, request.url, now);
+    const found = await this.#readable(partition, await this.#store.wholes(prefix));
+    // What has changed meanwhile may be the other way round in memory.
+    if (!this.#changed.since(seen, placesAround(partition, request.url)))
+      this.#hot.put(
+        place,
+        found.map(({ stored, ...rest }) => rest),
+      );
+    return chosen(found, request);
+  }
+
+  nearBody({ copy, key }: Held): Uint8Array<ArrayBuffer> | undefined {
+    return this.#hot.body(placeOf(copy.partition, copy.url), key);
+  }
+
+  /** @returns `undefined` where it has gone, or is not what was written: then there is no copy any more. */
+  async body(held: Held, now: number): Promise<StoredBody | undefined> {
+    const near = this.nearBody(held);
+    if (near) return near;
+    const stored = held.stored ?? (await this.#store.body(held.key));
+    const body = stored && (await readBody(held, stored, this.#codec).catch(() => undefined));
+    if (body === undefined) await this.#discard(held, now);
+    if (body instanceof Uint8Array)
+      this.#hot.putBody(placeOf(held.copy.partition, held.copy.url), held.key, body);
+    return body;
+  }
+
+  /** Whether a use is worth noting. */
+  isWorthTouching = ({ usedAt }: Held, now: number): boolean => Math.abs(now - usedAt) >= TOUCH_EVERY;
+
+  /** Notes that a copy was used. */
+  async touch(held: Held, now: number): Promise<void> {
+    held.usedAt = now;
+    await this.#update(held.key, (row) => ({ ...row, usedAt: now }));
   }
 
   /**
-   * Keeps a copy, if nothing has been forgotten that it would bring back.
+   * Keeps a copy, unless something has been forgotten that it would bring back, or a later one is there.
    *
+   * @param id Unique.
    * @param asked The moment at which it was asked for.
    * @returns what had to go for it; `undefined` if it was not kept.
    */
   async keep(
-    partition: string,
     copy: Copy,
     body: StoredBody,
+    size: number,
+    id: string,
     asked: number,
-  ): Promise<{ entries: number; bytes: number } | undefined> {
-    const key = keyOf(partition, copy.url, copy.varying);
-    const mine = [PREFIX, prefixOfAll(partition), prefixOf(partition, copy.url)];
-    if (this.#forgetting.since(asked, mine)) return undefined;
-    const before = (await this.#store.get(key)) as Item<Copy> | undefined;
-    await this.#store.write([{ put: { key, value: copy }, body }]);
-    if (this.#forgetting.since(asked, mine)) {
-      await this.#store.write([{ delete: key }]);
+    now: number,
+  ): Promise<Usage | undefined> {
+    const { partition, url, requestedAt, receivedAt } = copy;
+    const around = placesAround(partition, url);
+    const seen = this.#changed.moment;
+    if (this.#forgotten.since(asked, around)) return undefined;
+    const prefix = await this.#ready(partition, url, now);
+    const others = await this.#readable(partition, await this.#store.range({ prefix }));
+    const same = others.filter(({ copy: { varying } }) => isSame(varying, copy.varying));
+    // Of two answers the later one stays; a time that is yet to come is a clock's that was wrong.
+    if (same.some(({ terms }) => terms.receivedAt > receivedAt && terms.receivedAt <= now)) return undefined;
+    const key = prefix + id;
+    const facts = { size, usedAt: receivedAt, requestedAt };
+    const row = await rowOf(key, copy, facts, this.#codec);
+    const written = await writtenBody(key, body, this.#codec);
+    await this.#limits.change(
+      same.map((each) => each.key),
+      (found) => ({
+        changes: [
+          ...found.flatMap((item) => (item ? [{ delete: item.key }] : [])),
+          { put: itemOf(key, row), body: written },
+        ],
+        result: undefined,
+      }),
+    );
+    if (this.#forgotten.since(asked, around)) {
+      await this.#limits.delete([key]);
       return undefined;
     }
-    if (this.#total) {
-      this.#total.entries += before ? 0 : 1;
-      this.#total.bytes += copy.size - (before?.value.size ?? 0);
+    const isAlone = !this.#changed.since(seen, around);
+    this.#change({ what: 'stored', partition, url, at: receivedAt });
+    if (isAlone) {
+      const variants = [...others.filter((each) => !same.includes(each)), heldOf(key, copy, facts)];
+      this.#hot.put(placeOf(partition, url), variants);
+      if (body instanceof Uint8Array) this.#hot.putBody(placeOf(partition, url), key, body);
     }
-    return this.#withinLimits();
+    return this.#limits.within(key);
   }
 
-  /** Forgets all variants of a URL. */
-  forget(partition: string, url: string): Promise<number> {
-    return this.#deleteAll(prefixOf(partition, url));
+  /** Writes what a confirmed copy says of itself now; its body stays. @param mayWrite It was asked for by the same user. */
+  async freshen(held: Held, copy: Copy, asked: number, mayWrite: boolean): Promise<Held> {
+    const { partition, url, requestedAt, receivedAt } = copy;
+    const facts = { size: held.size, usedAt: receivedAt, requestedAt };
+    const fresh = heldOf(held.key, copy, facts);
+    if (!mayWrite || this.#forgotten.since(asked, placesAround(partition, url))) return fresh;
+    const row = await rowOf(held.key, copy, facts, this.#codec);
+    await this.#update(held.key, () => row);
+    const body = this.nearBody(held);
+    const others = this.#hot.held(placeOf(partition, url))?.filter(({ key }) => key !== held.key) ?? [];
+    this.#change({ what: 'stored', partition, url, at: receivedAt });
+    this.#hot.put(placeOf(partition, url), [...others, fresh]);
+    if (body) this.#hot.putBody(placeOf(partition, url), held.key, body);
+    return fresh;
   }
 
-  /** Forgets a partition, or everything. */
-  clear(partition?: string): Promise<number> {
-    return this.#deleteAll(partition === undefined ? PREFIX : prefixOfAll(partition));
+  /** A copy that is not what the origin would give. */
+  async drop({ key, copy: { partition, url } }: Held, now: number): Promise<void> {
+    this.#change({ what: 'changed', partition, url, at: now });
+    await this.#limits.delete([key]);
   }
 
-  async #deleteAll(prefix: string): Promise<number> {
-    this.#forgetting.mark(prefix);
-    const items = await this.#store.range({ prefix });
-    if (items.length) await this.#store.write(items.map(({ key }) => ({ delete: key })));
-    this.#total = undefined;
-    return items.length;
+  /** Copies of a URL that may be wrong now: they need a word of the origin before they are fresh again. */
+  async doubt(partition: string, url: string, now: number): Promise<void> {
+    const items = await this.#store.range({ prefix: await storedPlaceOf(this.#codec, partition, url) });
+    for (const { key } of items) await this.#update(key, (row) => ({ ...row, doubtful: true }));
+    this.#change({ what: 'changed', partition, url, at: now });
   }
 
-  async #withinLimits(): Promise<{ entries: number; bytes: number }> {
-    const { maxBytes, maxEntries } = this.#limits;
-    if (this.#total && this.#total.entries <= maxEntries && this.#total.bytes <= maxBytes)
-      return { entries: 0, bytes: 0 };
-    const items = (await this.#store.range({ prefix: PREFIX })) as Item<Copy>[];
-    const total = { entries: items.length, bytes: items.reduce((sum, { value }) => sum + value.size, 0) };
-    const gone: Item<Copy>[] = [];
-    for (const item of items.sort((a, b) => a.value.usedAt - b.value.usedAt)) {
-      if (total.entries <= maxEntries && total.bytes <= maxBytes) break;
-      gone.push(item);
-      total.entries--;
-      total.bytes -= item.value.size;
+  /** Gives up a record that is not whole. */
+  async #discard(held: Held, now: number): Promise<void> {
+    await this.drop(held, now);
+    this.#discarded();
+  }
+
+  /** Forgets all variants of a URL, of a partition, or everything. @returns how many copies there were. */
+  async forget(partition: string | undefined, url: string | undefined, at: number): Promise<number> {
+    this.#forgotten.mark(placeOf(partition, url));
+    this.#change({ what: 'forgot', partition, url, at });
+    if (url === undefined) await this.#cleared.mark(await this.#nameOf(partition), at);
+    return this.#deleteAll(await storedPlaceOf(this.#codec, partition, url));
+  }
+
+  /** What another tab tells. */
+  async heard({ what, partition, url, at }: Word): Promise<void> {
+    this.#changed.mark(placeOf(partition, url));
+    this.#hot.drop(partition, url);
+    if (what !== 'forgot') return;
+    this.#forgotten.mark(placeOf(partition, url));
+    if (url === undefined) this.#cleared.heard(await this.#nameOf(partition), at);
+    // What this tab has kept before it heard of it.
+    await this.#deleteAll(await storedPlaceOf(this.#codec, partition, url), at);
+  }
+
+  /** Copies without their bodies, in the order of their keys. @param after The key of the last one before. */
+  async list(partition: string | undefined, after: string, limit: number, now: number): Promise<Held[]> {
+    await this.#open(now);
+    const prefix = await storedPlaceOf(this.#codec, partition);
+    const items = await this.#store.range({ prefix, after, limit });
+    const held = await Promise.all(items.map((item) => readItem(item, this.#codec)));
+    return held.filter((each) => each !== undefined);
+  }
+
+  async usage(partition: string | undefined, now: number): Promise<Usage> {
+    await this.#open(now);
+    if (partition === undefined) {
+      await this.#limits.open();
+      return this.#limits.total;
     }
-    if (gone.length) await this.#store.write(gone.map(({ key }) => ({ delete: key })));
-    this.#total = total;
-    return { entries: gone.length, bytes: gone.reduce((sum, { value }) => sum + value.size, 0) };
+    return sum(await this.#store.range({ prefix: await storedPlaceOf(this.#codec, partition) }));
+  }
+
+  /** @returns the place of a URL, as it is written. */
+  async #ready(partition: string, url: string, now: number): Promise<string> {
+    await this.#open(now);
+    return storedPlaceOf(this.#codec, partition, url);
+  }
+
+  /** What of these can be used; the rest goes. */
+  async #readable(
+    partition: string,
+    items: readonly (Item & { body?: StoredBody | undefined })[],
+  ): Promise<Held[]> {
+    const name = await this.#nameOf(partition);
+    const found: Held[] = [];
+    const gone: string[] = [];
+    for (const item of items) {
+      const held = await readItem(item, this.#codec);
+      const isOurs = held && held.copy.partition === partition && !this.#cleared.covers(name, held.copy);
+      if (held && isOurs) found.push({ ...held, stored: item.body });
+      else gone.push(item.key);
+    }
+    if (gone.length) {
+      await this.#limits.delete(gone);
+      await this.#limits.recount();
+      for (const _ of gone) this.#discarded();
+    }
+    return found;
+  }
+
+  /** Not remembered where it failed: the next use tries again. */
+  #open(now: number): Promise<unknown> {
+    this.#opening ??= Promise.all([this.#limits.open(), this.#cleared.open(now)]);
+    this.#opening.catch(() => {
+      this.#opening = undefined;
+    });
+    return this.#opening;
+  }
+
+  #update(key: string, update: (row: Row) => Row): Promise<void> {
+    return this.#limits.change([key], ([item]) => ({
+      changes: item && isRow(item.value) ? [{ put: itemOf(key, update(item.value)) }] : [],
+      result: undefined,
+    }));
+  }
+
+  #change(word: Word): void {
+    this.#changed.mark(placeOf(word.partition, word.url));
+    this.#hot.drop(word.partition, word.url);
+    this.#tell(word);
+  }
+
+  /** @param before Only what came before; wall time in ms. */
+  async #deleteAll(prefix: string, before = Infinity): Promise<number> {
+    let gone = 0;
+    for (let after = '', items: Item[]; ; after = (items.at(-1) as Item).key) {
+      items = await this.#store.range({ prefix, after, limit: PAGE });
+      const old = items.filter(({ value }) => !isRow(value) || value.requestedAt < before);
+      if (old.length) gone += (await this.#limits.delete(old.map(({ key }) => key))).entries;
+      if (items.length < PAGE) return gone;
+    }
+  }
+
+  async #nameOf(partition: string | undefined): Promise<string> {
+    return partition === undefined ? ALL : (await storedPlaceOf(this.#codec, partition)).slice(COPIES.length);
   }
 }
+
+const isSame = (one: Copy['varying'], other: Copy['varying']): boolean =>
+  JSON.stringify(one) === JSON.stringify(other);
+
+/** Of the variants that answer a request, the latest (RFC 9111, 4). */
+function chosen(variants: readonly Held[] | undefined, request: Request): Held | undefined {
+  let best: Held | undefined;
+  for (const held of variants ?? []) {
+    if (!variesLike(held.copy.varying, request) || !isAllowed(held.copy, request)) continue;
+    if (!best || isBetter(held, best)) best = held;
+  }
+  return best;
+}
+
+/** One that is told from others goes before one that was stored when nothing was said of variants (RFC 9111, 4.1). */
+const isBetter = (one: Held, other: Held): boolean =>
+  one.copy.varying.length > 0 === other.copy.varying.length > 0
+    ? one.terms.date > other.terms.date
+    : one.copy.varying.length > 0;
+
+/** What the platform would refuse from the network it may not get from here. */
+const isAllowed = ({ response: { redirected, type } }: Copy, { redirect, mode }: Request): boolean =>
+  !(redirected && redirect !== undefined && redirect !== 'follow') &&
+  !(type === 'cors' && mode === 'same-origin');

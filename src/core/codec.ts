@@ -1,0 +1,18 @@
+import { having, type Rule } from './check.ts';
+
+/** Makes what is stored unreadable for whoever reads the disk. */
+export interface Codec {
+  /** @param context What the bytes belong to: they cannot be opened as anything else's. */
+  seal(plain: Uint8Array<ArrayBuffer>, context: string): Promise<Uint8Array<ArrayBuffer>>;
+  /** @throws where the bytes were changed, belong to something else, or were sealed with another key. */
+  open(sealed: Uint8Array<ArrayBuffer>, context: string): Promise<Uint8Array<ArrayBuffer>>;
+  /** The same for the same text, and not to be read: for keys of records. */
+  name(text: string): Promise<string>;
+}
+
+export const codecRule: Rule<Codec> = having(
+  'a codec such as encryptWith(key) makes',
+  'seal',
+  'open',
+  'name',
+);

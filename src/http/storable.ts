@@ -1,0 +1,53 @@
+import { cacheControl } from './cache-control.ts';
+import { isExplicitlyFresh } from './freshness.ts';
+import { isBrief } from './status.ts';
+
+/** Statuses whose response is a copy worth having when the origin is gone. */
+const GOOD = [200, 203];
+
+/** RFC 9111, 3: may a private cache keep this? */
+export function isStorable(request: Request, response: Response): boolean {
+  const { status, type, headers } = response;
+  if (request.method !== 'GET' || type === 'opaque' || headers.get('vary')?.includes('*')) return false;
+  // Where another origin sends a read, as captive portals do, is not what was asked for.
+  if (response.redirected && !isSameOrigin(response.url, request.url)) return false;
+  if (!GOOD.includes(status) && !(isBrief(status) && isExplicitlyFresh(headers))) return false;
+  return !cacheControl(headers).has('no-store');
+}
+
+const isSameOrigin = (one: string, other: string): boolean =>
+  URL.canParse(one) && new URL(one).origin === new URL(other).origin;
+
+/** RFC 9111, 3.1: what speaks of the connection, or of one recipient, is no part of the copy. */
+const UNSTORED = [
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authentication-info',
+  'proxy-authorization',
+  'proxy-connection',
+  'set-cookie',
+  'set-cookie2',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+];
+
+/** The headers of a response that are kept. */
+export function keptHeaders(headers: Headers): [string, string][] {
+  const nominated = (headers.get('connection') ?? '').toLowerCase().split(',');
+  const gone = new Set([...UNSTORED, ...nominated.map((name) => name.trim())]);
+  return [...headers].filter(([name]) => !gone.has(name));
+}
+
+/**
+ * How many bytes the body has at least, as far as can be told (RFC 9111, 3.3): some platforms take one for whole that
+ * broke off. Across origins a coding is hidden that may have made the body longer, but hardly by more than this.
+ */
+export function leastSize({ headers, type }: Response): number {
+  const said = headers.get('content-length') ?? '';
+  if (!/^\d+$/.test(said) || headers.has('content-encoding')) return 0;
+  const length = Number(said);
+  return type === 'cors' ? Math.max(0, length - 64 - length / 1000) : length;
+}

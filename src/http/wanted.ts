@@ -1,0 +1,62 @@
+import { cacheControl, seconds } from './cache-control.ts';
+
+/** What a request says of stored responses: `Cache-Control` (RFC 9111, 5.2.1) and fetch's cache modes. Times in ms. */
+export interface Wanted {
+  /** Nothing stored, and nothing to be stored. */
+  readonly noStore: boolean;
+  /** The origin's own word. */
+  readonly noCache: boolean;
+  /** The whole answer from the origin, whatever is stored. */
+  readonly reload: boolean;
+  /** Any copy, however old. */
+  readonly anyAge: boolean;
+  /** No request; `failure` is what is given where there is no copy: fetch's network error, or 504. */
+  readonly onlyIfCached: 'error' | '504' | undefined;
+  readonly maxAge: number;
+  readonly minFresh: number;
+  /** How stale a copy may be without asking; -1 for not at all. */
+  readonly maxStale: number;
+  /** RFC 5861, 4. */
+  readonly ifError: number | undefined;
+}
+
+const ANYTHING: Wanted = {
+  noStore: false,
+  noCache: false,
+  reload: false,
+  anyAge: false,
+  onlyIfCached: undefined,
+  maxAge: Infinity,
+  minFresh: 0,
+  maxStale: -1,
+  ifError: undefined,
+};
+
+export function wantedBy({ headers, cache }: Request): Wanted {
+  const ordinary = cache === undefined || cache === 'default';
+  if (ordinary && !headers.has('cache-control') && !headers.has('pragma')) return ANYTHING;
+  const directives = cacheControl(headers);
+  const ms = (name: string): number | undefined => {
+    const given = seconds(directives, name);
+    return given === undefined ? undefined : given * 1000;
+  };
+  // RFC 9111, 5.4: heard only where there is no `Cache-Control`.
+  const pragma = !headers.has('cache-control') && /\bno-cache\b/i.test(headers.get('pragma') ?? '');
+  return {
+    noStore: cache === 'no-store' || directives.has('no-store'),
+    noCache: cache === 'no-cache' || cache === 'reload' || directives.has('no-cache') || pragma,
+    reload: cache === 'reload',
+    anyAge: cache === 'force-cache' || cache === 'only-if-cached',
+    onlyIfCached: cache === 'only-if-cached' ? 'error' : directives.has('only-if-cached') ? '504' : undefined,
+    maxAge: ms('max-age') ?? Infinity,
+    minFresh: ms('min-fresh') ?? 0,
+    // Without a number it is any staleness (RFC 9111, 5.2.1.2).
+    maxStale: directives.get('max-stale') === '' ? Infinity : (ms('max-stale') ?? -1),
+    ifError: ms('stale-if-error'),
+  };
+}
+
+/** Conditions and ranges of the caller's own are between it and the origin. */
+const OWN = ['range', 'if-none-match', 'if-modified-since', 'if-match', 'if-unmodified-since', 'if-range'];
+
+export const isOwnValidation = ({ headers }: Request): boolean => OWN.some((name) => headers.has(name));

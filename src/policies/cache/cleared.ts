@@ -1,0 +1,46 @@
+import type { Store } from '../../core/store.ts';
+import type { Copy } from './copy.ts';
+
+const MARKS = 'copies cleared ';
+
+/** No request takes longer, so after this nothing comes that was asked for before. In ms. */
+const KEPT = 86_400_000;
+
+/**
+ * When partitions were cleared. It is written, because what was asked for before a logout may be kept after it by a tab
+ * that has not heard of it and is closed before it does: such a copy is never served.
+ */
+export class Cleared {
+  readonly #store: Store;
+  /** Wall times in ms by partition; `*` for all. */
+  readonly #marks = new Map<string, number>();
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  async open(now: number): Promise<void> {
+    const items = await this.#store.range({ prefix: MARKS });
+    const over = items.filter(({ value }) => !(Number(value) > now - KEPT));
+    if (over.length) await this.#store.write(over.map(({ key }) => ({ delete: key })));
+    for (const { key, value } of items) this.heard(key.slice(MARKS.length), Number(value));
+  }
+
+  /** @param name As it is written. */
+  async mark(name: string, at: number): Promise<void> {
+    this.heard(name, at);
+    await this.#store.write([{ put: { key: MARKS + name, value: at } }]);
+  }
+
+  heard(name: string, at: number): void {
+    this.#marks.set(name, Math.max(at, this.#marks.get(name) ?? -Infinity));
+  }
+
+  /** Whether a copy was asked for before its partition was cleared. */
+  covers(name: string, { requestedAt }: Copy): boolean {
+    return [name, ALL].some((each) => requestedAt < (this.#marks.get(each) ?? -Infinity));
+  }
+}
+
+/** An encoded partition has no star of its own at its beginning. */
+export const ALL = '* ';

@@ -1,0 +1,145 @@
+import type { Codec } from '../../core/codec.ts';
+import type { ResponseFacts } from '../../core/rebuild.ts';
+import type { Item, StoredBody } from '../../core/store.ts';
+import { type Terms, type Times, termsOf } from '../../http/freshness.ts';
+import type { Varying } from '../../http/vary.ts';
+
+/** What is kept of a response besides its body. */
+export interface Copy extends Times {
+  readonly partition: string;
+  readonly url: string;
+  readonly response: ResponseFacts;
+  readonly headers: readonly (readonly [string, string])[];
+  readonly varying: Varying;
+}
+
+/** What is written of a copy: in the clear what the shelf has to know, and the copy itself, which may be sealed. */
+export interface Row {
+  readonly schema: typeof SCHEMA;
+  /** Bytes of the body as it was read. */
+  readonly size: number;
+  /** Wall time in ms; written lazily. */
+  readonly usedAt: number;
+  readonly requestedAt: number;
+  /** Something has happened since that may have changed the resource. */
+  readonly doubtful?: boolean;
+  readonly copy: Copy | Uint8Array<ArrayBuffer>;
+}
+
+/** A copy as it is at hand. */
+export interface Held {
+  readonly key: string;
+  readonly copy: Copy;
+  readonly headers: Headers;
+  readonly terms: Terms;
+  readonly size: number;
+  readonly doubtful: boolean;
+  /** Of the last use that was written. */
+  usedAt: number;
+  /** As it was read with the rest; it may be sealed. */
+  readonly stored?: StoredBody | undefined;
+}
+
+const SCHEMA = 2;
+
+/** Items of one group were last used in the same minute: the oldest are found without reading the others. */
+export const USED = 'copies used ';
+
+const groupOf = (usedAt: number): string =>
+  `${USED}${Math.max(0, Math.floor(usedAt / 60_000))
+    .toString(36)
+    .padStart(6, '0')}`;
+
+export const itemOf = (key: string, row: Row): Item<Row> => ({ key, group: groupOf(row.usedAt), value: row });
+
+export async function rowOf(
+  key: string,
+  copy: Copy,
+  of: Omit<Row, 'schema' | 'copy'>,
+  codec?: Codec,
+): Promise<Row> {
+  const written = codec ? await codec.seal(utf8.encode(JSON.stringify(copy)) as Bytes, key) : copy;
+  return { schema: SCHEMA, ...of, copy: written };
+}
+
+export function heldOf(
+  key: string,
+  copy: Copy,
+  { size, usedAt, doubtful }: Omit<Row, 'schema' | 'copy'>,
+): Held {
+  const headers = new Headers(copy.headers as [string, string][]);
+  return {
+    key,
+    copy,
+    headers,
+    terms: termsOf(headers, copy, copy.response),
+    size,
+    usedAt,
+    doubtful: doubtful === true,
+  };
+}
+
+/** @returns `undefined` for what another version has written, or nobody: half a record, or one that cannot be opened. */
+export async function readItem({ key, value }: Item, codec?: Codec): Promise<Held | undefined> {
+  if (!isRow(value)) return undefined;
+  try {
+    const { copy } = value;
+    const sealed = copy instanceof Uint8Array;
+    if (sealed !== (codec !== undefined)) return undefined;
+    const read: unknown = sealed && codec ? JSON.parse(text.decode(await codec.open(copy, key))) : copy;
+    return isCopy(read) ? heldOf(key, read, value) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Rows are listed and counted also where they cannot be opened. */
+export const isRow = (value: unknown): value is Row => {
+  const row = value as Partial<Row> | null;
+  return (
+    typeof row === 'object' &&
+    row?.schema === SCHEMA &&
+    areNumbers(row.size, row.usedAt, row.requestedAt) &&
+    typeof row.copy === 'object'
+  );
+};
+
+function isCopy(value: unknown): value is Copy {
+  const copy = value as Partial<Copy> | null;
+  return (
+    typeof copy === 'object' &&
+    typeof copy?.url === 'string' &&
+    typeof copy.partition === 'string' &&
+    areNumbers(copy.requestedAt, copy.receivedAt, copy.response?.status) &&
+    Array.isArray(copy.headers) &&
+    Array.isArray(copy.varying)
+  );
+}
+
+const areNumbers = (...values: unknown[]): boolean => values.every(Number.isFinite);
+
+/** @throws where it cannot be opened. */
+export async function readBody(
+  held: Held,
+  stored: StoredBody,
+  codec?: Codec,
+): Promise<StoredBody | undefined> {
+  const body = codec && stored instanceof Uint8Array ? await codec.open(stored, contextOf(held.key)) : stored;
+  // Half a record: whatever cut it short, it is not what the origin sent.
+  return sizeOf(body) === held.size ? body : undefined;
+}
+
+export async function writtenBody(key: string, body: StoredBody, codec?: Codec): Promise<StoredBody> {
+  if (!codec) return body;
+  const plain = body instanceof Uint8Array ? body : new Uint8Array(await new Response(body).arrayBuffer());
+  return codec.seal(plain, contextOf(key));
+}
+
+const contextOf = (key: string): string => `${key} body`;
+
+const sizeOf = (body: StoredBody): number =>
+  body instanceof Uint8Array ? body.byteLength : body instanceof Blob ? body.size : -1;
+
+type Bytes = Uint8Array<ArrayBuffer>;
+const utf8 = new TextEncoder();
+const text = new TextDecoder();

@@ -1,0 +1,166 @@
+import type { Call, Home } from '../../core/contract.ts';
+import type { HoldfastEvent } from '../../core/events.ts';
+import { systemHost } from '../../core/host.ts';
+import { ageOf } from '../../http/freshness.ts';
+import { type Reuse, reuseOf } from '../../http/reuse.ts';
+import type { Wanted } from '../../http/wanted.ts';
+import type { Held } from './copy.ts';
+import type { CacheSettings, CallSettings } from './options.ts';
+import { Patience } from './patience.ts';
+import { served, type Why } from './serve.ts';
+import { Shelf } from './shelf.ts';
+import { type Tabs, tabs } from './tabs.ts';
+
+/** What has been done since the cache was made. */
+export interface CacheStats {
+  /** Reads that a fresh copy answered without a request. */
+  hits: number;
+  /** Reads that a stale copy answered. */
+  stale: number;
+  /** Reads that the origin's own answer answered. */
+  misses: number;
+  /** Copies that the origin confirmed (304). */
+  confirmed: number;
+  stored: number;
+  evicted: number;
+  /** Copies that were not kept or given up because they were not whole, too large, or could not be read. */
+  discarded: number;
+}
+
+/** Where copies are looked up and handed out, for all pipelines that use one cache. */
+export class Desk {
+  readonly settings: CacheSettings;
+  readonly shelf: Shelf;
+  readonly patience: Patience;
+  readonly stats: CacheStats = {
+    hits: 0,
+    stale: 0,
+    misses: 0,
+    confirmed: 0,
+    stored: 0,
+    evicted: 0,
+    discarded: 0,
+  };
+  readonly #homes = new Set<Home>();
+  #tabs: Tabs | undefined;
+
+  constructor(settings: CacheSettings) {
+    this.settings = settings;
+    this.patience = new Patience((operation, error) =>
+      this.tell({ type: 'store-failed', store: settings.store.name, operation, error }),
+    );
+    this.shelf = new Shelf(
+      settings,
+      (word) => this.#tabs?.tell(word),
+      () => this.discarded('unreadable'),
+    );
+  }
+
+  /** A pipeline that uses the cache; the first one, where work has to be done for nobody in particular. */
+  get home(): Home | undefined {
+    return this.#homes.values().next().value;
+  }
+
+  get host() {
+    return this.home?.host ?? systemHost;
+  }
+
+  get now(): number {
+    return this.host.clock.now();
+  }
+
+  enter(home: Home): void {
+    this.#homes.add(home);
+    this.#tabs ??= tabs(this.settings.store, home.host, (word) => {
+      void this.patience.writing('listen', this.host, () => this.shelf.heard(word));
+      if (word.what !== 'stored' || word.url === undefined) return;
+      const { partition, url } = word;
+      for (const each of this.#homes) if (isOf(each, partition)) each.emit?.({ type: 'cache-updated', url });
+    });
+    home.signal.addEventListener('abort', () => this.#leave(home), { once: true });
+  }
+
+  #leave(home: Home): void {
+    this.#homes.delete(home);
+    if (this.#homes.size > 0) return;
+    this.#tabs?.close();
+    this.#tabs = undefined;
+    this.settings.store.close().catch(() => {});
+  }
+
+  tell(event: HoldfastEvent): void {
+    for (const { emit } of this.#homes) emit?.(event);
+  }
+
+  discarded(reason: 'incomplete' | 'too-large' | 'unreadable' | 'other-user', url?: string): void {
+    this.stats.discarded++;
+    this.tell({ type: 'cache-discarded', reason, ...(url !== undefined && { url }) });
+  }
+
+  evicted(gone: { entries: number; bytes: number }): void {
+    if (!gone.entries) return;
+    this.stats.evicted += gone.entries;
+    this.tell({ type: 'cache-evicted', ...gone });
+  }
+
+  /** The copy that a read may be answered with, if there is one. */
+  async find(request: Request, call: Call): Promise<Held | undefined> {
+    return (
+      this.shelf.near(call.partition, request) ??
+      this.patience.reading('find', call.host, call.signal, () =>
+        this.shelf.find(call.partition, request, call.host.clock.now()),
+      )
+    );
+  }
+
+  /** How a copy may answer. */
+  reuse(held: Held, call: Call, wanted: Wanted, { mode, maxStale, disregard }: CallSettings): Reuse {
+    const now = call.host.clock.now();
+    const whileRevalidating = mode === 'stale-while-revalidate' ? maxStale : 0;
+    // A clock that was set back cannot tell how old it is.
+    const isDoubtful = held.doubtful || now < held.terms.receivedAt;
+    return reuseOf(held.terms, now, wanted, { maxStale, whileRevalidating, disregard }, isDoubtful);
+  }
+
+  /**
+   * A copy as a response.
+   *
+   * @param why What was in place of an answer, or that the origin has confirmed it.
+   * @returns `undefined` where its body has gone.
+   */
+  async give(held: Held, { method, url }: Request, call: Call, why: Why = {}): Promise<Response | undefined> {
+    const { shelf, patience, stats } = this;
+    const { host, id: callId, origin, emit } = call;
+    const now = host.clock.now();
+    const body =
+      method === 'HEAD'
+        ? null
+        : (shelf.nearBody(held) ??
+          (await patience.reading('body', host, call.signal, () => shelf.body(held, now))));
+    if (body === undefined) return undefined;
+    if (shelf.isWorthTouching(held, now))
+      call.waitUntil(patience.writing('touch', host, () => shelf.touch(held, now)));
+    const age = ageOf(held.terms, now);
+    const source = why.confirmed || (age < held.terms.lifetime && !held.doubtful) ? 'cache' : 'stale';
+    stats[why.confirmed ? 'confirmed' : source === 'cache' ? 'hits' : 'stale']++;
+    emit?.({
+      type: 'cache-served',
+      callId,
+      origin,
+      url,
+      source,
+      age: Math.floor(age / 1000),
+      ...('cause' in why && { cause: why.cause }),
+    });
+    return served(held, body, now, why);
+  }
+}
+
+/** Whether it is this user's pipeline just now; nobody's while nobody is signed in. */
+export function isOf(home: Home, partition: string | undefined): boolean {
+  try {
+    return partition === undefined || home.partition() === partition;
+  } catch {
+    return false;
+  }
+}

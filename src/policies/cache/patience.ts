@@ -1,0 +1,59 @@
+import { OverdueError, within } from '../../core/clock.ts';
+import type { Host } from '../../core/contract.ts';
+
+/** A caller waits so long for the store and no longer: some browsers never answer an open. In ms. */
+export const READ = 2_000;
+
+/** A large body on a slow disk, in ms. */
+const WRITE = 30_000;
+
+/** A store that did not answer is not asked again for so long, in ms: not every read is to wait for it. */
+const LEFT_ALONE = 30_000;
+
+/** Asks a store, and does without it where it fails or does not answer. */
+export class Patience {
+  readonly #failed: (operation: string, error: unknown) => void;
+  #until = -Infinity;
+
+  constructor(failed: (operation: string, error: unknown) => void) {
+    this.#failed = failed;
+  }
+
+  /**
+   * For a read: what the store does not give within its time it does not have.
+   *
+   * @param waits The caller's signal.
+   * @throws the caller's reason.
+   */
+  async reading<T>(
+    operation: string,
+    host: Host,
+    waits: AbortSignal,
+    work: () => Promise<T>,
+  ): Promise<T | undefined> {
+    if (host.clock.ticks() < this.#until) return undefined;
+    try {
+      return await within(READ, { host, signal: waits }, work());
+    } catch (error) {
+      waits.throwIfAborted();
+      if (error instanceof OverdueError) this.#until = host.clock.ticks() + LEFT_ALONE;
+      this.#failed(operation, error);
+      return undefined;
+    }
+  }
+
+  /** What has to be tried in any case, and for which nobody waits for long. */
+  async writing<T>(
+    operation: string,
+    host: Host,
+    work: () => Promise<T>,
+    patience = WRITE,
+  ): Promise<T | undefined> {
+    try {
+      return await within(patience, { host }, work());
+    } catch (error) {
+      this.#failed(operation, error);
+      return undefined;
+    }
+  }
+}

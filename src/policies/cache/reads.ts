@@ -1,0 +1,154 @@
+import { aborter, follow } from '../../core/abort.ts';
+import { drain, dropBody, watchBody } from '../../core/body.ts';
+import type { Call, Handler, Home } from '../../core/contract.ts';
+import { type Category, isFailure, NetworkError } from '../../core/errors.ts';
+import { mayAnswer } from '../../core/instead.ts';
+import { sourceOf } from '../../core/source.ts';
+import type { Wanted } from '../../http/wanted.ts';
+import type { Held } from './copy.ts';
+import type { Desk } from './desk.ts';
+import type { Found } from './exchange.ts';
+import type { CallSettings } from './options.ts';
+
+/** RFC 5861, 4: these mean the same as no answer. */
+const UNANSWERED = [500, 502, 503, 504];
+
+const UNREACHED: readonly Category[] = ['network', 'timeout', 'circuit-open', 'capacity', 'rate-limit'];
+
+/** A read as the cache sees it. */
+interface Read {
+  readonly request: Request;
+  readonly call: Call;
+  readonly wanted: Wanted;
+  readonly own: CallSettings;
+}
+
+/** Decides where a read is answered from. */
+export function readsOf(
+  desk: Desk,
+  network: Handler,
+  home: Home,
+  found: Found,
+  revalidate: (held: Held, request: Request, call: Call) => void,
+) {
+  /** Whether it has to be known before the request is sent what there is. */
+  const looksFirst = ({ wanted, own }: Read): boolean =>
+    !wanted.noStore &&
+    !wanted.reload &&
+    (own.mode !== 'network-first' ||
+      own.answerAfter !== Infinity ||
+      wanted.anyAge ||
+      wanted.onlyIfCached !== undefined ||
+      desk.settings.validators === 'own');
+
+  const copyInstead = async ({ request, call, wanted, own }: Read, cause: unknown) => {
+    if (wanted.noStore || call.signal.aborted) return undefined;
+    const held = await desk.find(request, call);
+    if (!held || desk.reuse(held, call, wanted, own) === 'when-confirmed') return undefined;
+    return desk.give(held, request, call, { cause, forwarded: call.attempts.length > 0 });
+  };
+
+  /** The origin's answer, or the last good copy where it has none. */
+  const fromNetwork = async (read: Read): Promise<Response> => {
+    const { request, call } = read;
+    let response: Response;
+    try {
+      response = await network(request, call);
+    } catch (error) {
+      const isUnreached = isFailure(error) && UNREACHED.includes(error.category);
+      const copy = mayAnswer(call, error, isUnreached) && (await copyInstead(read, error));
+      if (copy) return copy;
+      throw error;
+    }
+    const { status } = response;
+    if (mayAnswer(call, response, UNANSWERED.includes(status))) {
+      const copy = await copyInstead(read, status).catch((reason) => {
+        dropBody(response);
+        throw reason;
+      });
+      if (copy) {
+        dropBody(response);
+        return copy;
+      }
+    }
+    if (sourceOf(response) === 'network') desk.stats.misses++;
+    return response;
+  };
+
+  /** The origin's answer, or a copy where it is silent for too long; then it is kept when it comes. */
+  const whicheverIsFirst = (read: Read, held: Held): Promise<Response> => {
+    const { request, call, own } = read;
+    const inner = aborter();
+    let unfollow = follow(call.signal, inner.abort);
+    const answer = fromNetwork({ ...read, call: { ...call, signal: inner.signal } });
+    return new Promise((resolve, reject) => {
+      let isGiven = false;
+      const silent = async (): Promise<void> => {
+        const copy = await desk
+          .give(held, request, call, { cause: 'silence', forwarded: true })
+          .catch(() => undefined);
+        if (!copy || isGiven) return dropBody(copy);
+        isGiven = true;
+        // The caller has what it wanted; the answer is still worth having.
+        unfollow();
+        unfollow = follow(home.signal, inner.abort);
+        resolve(copy);
+        call.waitUntil(answer.then(drain).finally(unfollow));
+      };
+      const cancel = call.host.clock.after(own.answerAfter, () => void silent());
+      answer.then(
+        (response) => {
+          cancel();
+          if (isGiven) return;
+          isGiven = true;
+          watchBody(response, { settled: () => unfollow() });
+          resolve(response);
+        },
+        (error) => {
+          cancel();
+          if (!isGiven) unfollow();
+          isGiven = true;
+          reject(error);
+        },
+      );
+    });
+  };
+
+  const missing = ({ request, call, wanted }: Read): Response => {
+    // RFC 9111, 5.2.1.7; Fetch has a network error for its own way of saying it.
+    if (wanted.onlyIfCached === '504')
+      return new Response(null, { status: 504, statusText: 'Gateway Timeout' });
+    throw new NetworkError('there is no copy, and only a copy is wanted', {
+      request,
+      callId: call.id,
+      origin: call.origin,
+      transient: false,
+    });
+  };
+
+  return async (read: Read): Promise<Response> => {
+    const { request, call, wanted, own } = read;
+    const held = looksFirst(read) ? await desk.find(request, call) : undefined;
+    if (held) {
+      const reuse = desk.reuse(held, call, wanted, own);
+      const isAnswer = own.mode !== 'network-first' || wanted.anyAge || wanted.onlyIfCached !== undefined;
+      const behind = reuse === 'while-revalidating' && isAnswer && wanted.onlyIfCached === undefined;
+      if (behind || (reuse === 'as-is' && (isAnswer || isImmutable(held)))) {
+        const copy = await desk.give(held, request, call);
+        if (copy && behind) revalidate(held, request, call);
+        if (copy) return copy;
+      } else {
+        found.set(request, held);
+        if (reuse !== 'when-confirmed' && own.answerAfter !== Infinity && wanted.onlyIfCached === undefined)
+          return whicheverIsFirst(read, held);
+      }
+    }
+    if (wanted.onlyIfCached !== undefined) return missing(read);
+    return fromNetwork(read);
+  };
+}
+
+export type Reads = ReturnType<typeof readsOf>;
+
+/** RFC 8246, 3: believed only where nobody on the way can have said it. */
+const isImmutable = ({ terms, copy }: Held): boolean => terms.immutable && copy.url.startsWith('https:');

@@ -1,0 +1,54 @@
+import { drain } from '../../core/body.ts';
+import type { Call, Handler, Home } from '../../core/contract.ts';
+import { ifFree } from '../../core/locks.ts';
+import type { Held } from './copy.ts';
+import type { Desk } from './desk.ts';
+import type { Found } from './exchange.ts';
+import { placeOf } from './place.ts';
+
+/** Asks the origin about a copy that has been given to a caller: one at a time, over all tabs. */
+export function revalidator(desk: Desk, network: Handler, home: Home, found: Found) {
+  const underWay = new Set<string>();
+  const { shelf, settings } = desk;
+
+  const revalidate = async (held: Held, request: Request, call: Call): Promise<void> => {
+    const { partition, origin, options, host } = call;
+    const stored = await shelf.findStored(partition, request, host.clock.now());
+    // Another tab has been faster.
+    if (stored && stored.copy.receivedAt > held.copy.receivedAt) return;
+    const works: Promise<unknown>[] = [];
+    const own: Call = {
+      ...home.background({ origin, partition, options }),
+      init: call.init,
+      // Sent later, perhaps with the cookies of whoever has signed in since.
+      guard: () => {
+        if (home.partition() !== partition) throw new Error('the user has changed');
+      },
+      waitUntil(work) {
+        works.push(work);
+        call.waitUntil(work);
+      },
+    };
+    const again = new Request(request, { signal: null });
+    found.set(again, stored ?? held);
+    try {
+      await drain(await network(again, own));
+      // What is stored is what the next tab looks at before it asks itself.
+      await Promise.all(works);
+    } catch (error) {
+      own.emit?.({ type: 'cache-revalidated', callId: own.id, origin, url: request.url, error });
+    }
+  };
+
+  return (held: Held, request: Request, call: Call): void => {
+    const { partition, url } = held.copy;
+    const place = placeOf(partition, url);
+    // It would fail, and the copy is given anyway.
+    if (underWay.has(place) || !call.host.online.state) return;
+    underWay.add(place);
+    const work = ifFree(`holdfast-cache ${settings.store.name} ${place}`, () =>
+      revalidate(held, request, call),
+    );
+    call.waitUntil(work.finally(() => underWay.delete(place)));
+  };
+}

@@ -1,0 +1,46 @@
+import type { Host } from '../../core/contract.ts';
+import type { Store } from '../../core/store.ts';
+
+/** What tabs and workers of an origin tell each other of their copies. */
+export interface Word {
+  /** `stored`: there is a new copy; `changed`: look again; `forgot`: nothing asked for before `at` counts any more. */
+  readonly what: 'stored' | 'changed' | 'forgot';
+  /** Absent: of everybody. */
+  readonly partition?: string | undefined;
+  /** Absent: of all URLs. */
+  readonly url?: string | undefined;
+  /** Wall time in ms. */
+  readonly at: number;
+}
+
+export interface Tabs {
+  tell(word: Word): void;
+  close(): void;
+}
+
+const ALONE: Tabs = { tell() {}, close() {} };
+
+/** Those who use a store of one name tell each other; a server's memory is no other's business. */
+export function tabs({ name, durable }: Store, { sharesIO }: Host, heard: (word: Word) => void): Tabs {
+  const isShared = durable || 'document' in globalThis || 'WorkerGlobalScope' in globalThis;
+  if (!isShared || !sharesIO || typeof globalThis.BroadcastChannel !== 'function') return ALONE;
+  const channel = new BroadcastChannel(`holdfast-cache ${name}`);
+  // In Node an open channel would keep the process alive.
+  (channel as { unref?(): void }).unref?.();
+  channel.onmessage = ({ data }: MessageEvent<unknown>) => {
+    if (isWord(data)) heard(data);
+  };
+  return { tell: (word) => channel.postMessage(word), close: () => channel.close() };
+}
+
+/** Another version of this library, or somebody else, may use the channel. */
+function isWord(data: unknown): data is Word {
+  const word = data as Partial<Word> | null;
+  return (
+    typeof word === 'object' &&
+    ['stored', 'changed', 'forgot'].includes(word?.what as string) &&
+    ['string', 'undefined'].includes(typeof word?.partition) &&
+    ['string', 'undefined'].includes(typeof word?.url) &&
+    Number.isFinite(word?.at)
+  );
+}

@@ -1,0 +1,89 @@
+import { aborter, follow } from '../../core/abort.ts';
+import { count, readOptions, typed } from '../../core/check.ts';
+
+/**
+ * What became of a URL: `fresh` was there already; `stored` is there now; `stale` could not be fetched, and an older copy
+ * is there; `not-stored` was answered with something that may not be kept.
+ */
+export type Warmed = 'fresh' | 'stored' | 'stale' | 'not-stored';
+
+export interface WarmProgress {
+  readonly url: string;
+  readonly outcome: Warmed | 'failed';
+  /** Only where it failed. */
+  readonly error?: unknown;
+  /** How many are done, this one included. */
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface WarmOptions {
+  /** How many at once. Default 4. */
+  readonly concurrency?: number;
+  readonly signal?: AbortSignal;
+  /** Told of each URL when it is done. */
+  readonly onProgress?: (progress: WarmProgress) => void;
+}
+
+export type WarmReport = Record<Warmed, string[]> & {
+  readonly failed: readonly { readonly url: string; readonly error: unknown }[];
+};
+
+/**
+ * @param warm Fetches one.
+ * @throws the reason of the signal; what has been fetched by then is kept.
+ */
+export async function warmer(
+  closing: AbortSignal,
+  urls: Iterable<string | URL>,
+  options: WarmOptions,
+  warm: (url: string, signal: AbortSignal) => Promise<Warmed>,
+): Promise<WarmReport> {
+  const { concurrency, signal, onProgress } = readOptions<{
+    concurrency: number;
+    signal: AbortSignal | undefined;
+    onProgress: WarmOptions['onProgress'];
+  }>(
+    'staleCache.warm',
+    options,
+    { concurrency: count(1), signal: typed('object'), onProgress: typed('function') },
+    { concurrency: 4, signal: undefined, onProgress: undefined },
+  );
+  const own = aborter();
+  const unfollow = [follow(closing, own.abort), signal ? follow(signal, own.abort) : () => {}];
+  const all = [...new Set([...urls].map(String))];
+  const waiting = [...all];
+  const report = { fresh: [], stored: [], stale: [], 'not-stored': [], failed: [] } as {
+    [K in keyof WarmReport]: WarmReport[K][number][];
+  };
+  let done = 0;
+  const tell = (url: string, outcome: WarmProgress['outcome'], error?: unknown): void => {
+    done++;
+    const failure = error === undefined ? {} : { error };
+    try {
+      onProgress?.({ url, outcome, done, total: all.length, ...failure });
+    } catch {
+      // A listener cannot fail what it listens to.
+    }
+  };
+  const worker = async (): Promise<void> => {
+    for (let url = waiting.shift(); url !== undefined; url = waiting.shift()) {
+      own.signal.throwIfAborted();
+      try {
+        const outcome = await warm(url, own.signal);
+        report[outcome].push(url);
+        tell(url, outcome);
+      } catch (error) {
+        own.signal.throwIfAborted();
+        report.failed.push({ url, error });
+        tell(url, 'failed', error);
+      }
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: concurrency }, worker));
+    return report;
+  } finally {
+    for (const end of unfollow) end();
+  }
+}

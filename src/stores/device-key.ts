@@ -1,0 +1,47 @@
+import { get, promisifyRequest, type UseStore } from 'idb-keyval';
+import { readOptions, typed } from '../core/check.ts';
+import { openDatabase } from './idb-connection.ts';
+
+const KEYS = 'keys';
+
+/**
+ * A key that stays on this device: made at the first use, kept in IndexedDB, and not extractable, so that scripts may use
+ * it and not read it.
+ *
+ * Deleting the database makes what was sealed unreadable for good.
+ *
+ * @param options.name Of the database. Default `'holdfast-key'`.
+ * @returns for `encryptWith`. @throws {StorageError} where there is no IndexedDB.
+ */
+export function deviceKey(options: { readonly name?: string } = {}): () => Promise<CryptoKey> {
+  const { name } = readOptions(
+    'deviceKey',
+    options,
+    { name: typed<string>('string') },
+    { name: 'holdfast-key' },
+  );
+  return async () => {
+    const connection = openDatabase(name, 1, (database) => {
+      database.createObjectStore(KEYS);
+    });
+    const keys: UseStore = (mode, use) =>
+      connection.transaction([KEYS], mode, undefined, (transaction) => use(transaction.objectStore(KEYS)));
+    try {
+      const found = await get<CryptoKey>(name, keys);
+      if (found) return found;
+      const made = await crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, [
+        'encrypt',
+        'decrypt',
+      ]);
+      // Another tab may have made one meanwhile: then it is that one for both. `add` fails, and nothing is lost.
+      await keys('readwrite', (store) => {
+        const adding = store.add(made, name);
+        adding.onerror = (event) => event.preventDefault();
+        return promisifyRequest(store.transaction);
+      });
+      return (await get<CryptoKey>(name, keys)) ?? made;
+    } finally {
+      await connection.close();
+    }
+  };
+}

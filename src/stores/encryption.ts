@@ -1,0 +1,70 @@
+import { typed } from '../core/check.ts';
+import type { Codec } from '../core/codec.ts';
+import { ConfigurationError } from '../core/errors.ts';
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** NIST SP 800-38D, 8.2.2: 96 random bits, new for every record. */
+const IV = 12;
+
+const utf8 = new TextEncoder();
+
+/**
+ * Seals records with AES-GCM (256 or 128 bits), each bound to its place. What stands in the clear: how large a record is
+ * and when it was used. Keys of records are hashes, which hide a URL from whoever does not guess it.
+ *
+ * It protects what lies on the disk, and not against a script that runs in the page.
+ *
+ * @param key A key, best not extractable, or where to get it, such as `deviceKey()`; asked at the first use, and again
+ *   where it failed.
+ */
+export function encryptWith(key: CryptoKey | (() => Promise<CryptoKey>)): Codec {
+  if (typeof key !== 'function') checked(key);
+  let known: Promise<CryptoKey> | undefined;
+  const keyOf = (): Promise<CryptoKey> => {
+    known ??= Promise.resolve(typeof key === 'function' ? key().then(checked) : key);
+    known.catch(() => {
+      known = undefined;
+    });
+    return known;
+  };
+  return {
+    async seal(plain, context) {
+      const iv = crypto.getRandomValues(new Uint8Array(IV));
+      const sealed = await crypto.subtle.encrypt(algorithm(iv, context), await keyOf(), plain);
+      const record = new Uint8Array(IV + sealed.byteLength);
+      record.set(iv);
+      record.set(new Uint8Array(sealed), IV);
+      return record;
+    },
+    async open(sealed, context) {
+      const iv = sealed.slice(0, IV);
+      return new Uint8Array(
+        await crypto.subtle.decrypt(algorithm(iv, context), await keyOf(), sealed.slice(IV)),
+      );
+    },
+    async name(text) {
+      const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', utf8.encode(text)));
+      return btoa(String.fromCharCode(...digest))
+        .replace(/\+/g, '-')
+        .replace(/\//g, '_')
+        .replace(/=+$/, '');
+    },
+  };
+}
+
+const algorithm = (iv: Bytes, context: string): AesGcmParams => ({
+  name: 'AES-GCM',
+  iv,
+  additionalData: utf8.encode(context),
+});
+
+function checked(key: CryptoKey): CryptoKey {
+  const { algorithm, usages } = typed<CryptoKey>('object')(key, 'encryptWith.key');
+  if (algorithm?.name === 'AES-GCM' && usages.includes('encrypt') && usages.includes('decrypt')) return key;
+  throw new ConfigurationError(
+    'encryptWith.key',
+    algorithm?.name ?? key,
+    'expected an AES-GCM key that may encrypt and decrypt',
+  );
+}
