@@ -26,3 +26,13 @@ export const memory = {
   allocated: budget('allocated by that call - stub', 6, 'KiB'),
   kept: budget('kept by a call that has settled', 0, 'bytes'),
 } as const;
+
+/** Of the stale cache in Chromium. Many copies are 10,000 (1,000 where it is quick), few are 100. */
+export const cache = {
+  hit: budget('a hit of 10 kB in the stale cache / raw IndexedDB', 1.3, '×'),
+  hot: budget('the same from its memory / Map', 2, '×'),
+  opening: budget('opening it with many copies / with few', 1.5, '×'),
+  lookup: budget('a hit among many copies / among few', 1.5, '×'),
+  storing: budget('storing and evicting among many copies / among few', 1.5, '×'),
+  traffic: budget('read or written for it among many copies / among few', 1.2, '×'),
+} as const;

@@ -3,8 +3,7 @@ import { floor, stub } from './contestants/floor.ts';
 import { viaClient, viaFetch, withDedupe } from './contestants/holdfast.ts';
 import { kyAlone } from './contestants/ky.ts';
 import type { Memory } from './measure/memory.ts';
-import type { Times } from './measure/race.ts';
-import { median, quantile } from './measure/statistics.ts';
+import { median, of, paired, quantile } from './measure/statistics.ts';
 import type { TimesOfAll } from './measure/time.ts';
 import { table } from './table.ts';
 
@@ -71,11 +70,6 @@ export function resultLines(measured: Results): string {
 export function budgetLines(measured: Results, { singly }: TimesOfAll): BudgetLine[] {
   const { recovery, refusal } = of(measured, viaFetch.name);
   const { ratio, allocated, kept } = of(measured, withDedupe.name);
-  const held = (budget: Budget, measured = Number.NaN): BudgetLine => ({
-    ...budget,
-    measured,
-    holds: measured <= budget.most,
-  });
   return [
     held(cost.call, ratio),
     held(cost.client, median(paired(singly, viaClient.name, kyAlone.name))),
@@ -86,14 +80,22 @@ export function budgetLines(measured: Results, { singly }: TimesOfAll): BudgetLi
   ];
 }
 
+export const held = (budget: Budget, measured = Number.NaN): BudgetLine => ({
+  ...budget,
+  measured,
+  holds: measured <= budget.most,
+});
+
+export const budgetTable = (lines: readonly BudgetLine[]): string =>
+  table(
+    ['budget', 'at most', 'measured', ''],
+    lines.map(({ what, most, measured, holds, unit }) => [
+      what,
+      `${most} ${unit}`,
+      `${measured.toFixed(2)} ${unit}`,
+      holds ? 'holds' : 'does not hold',
+    ]),
+  );
+
 /** What is left over thousands of calls is never exactly nothing; one object a call would be more than this. */
 const settled = (bytes: number): number => (Math.abs(bytes) < 16 ? 0 : Math.round(bytes));
-
-const paired = (times: Times, name: string, base: string): number[] =>
-  of(times, name).map((time, round) => time / (of(times, base)[round] ?? Number.NaN));
-
-function of<T>(all: Record<string, T>, name: string): T {
-  const found = all[name];
-  if (found === undefined) throw new Error(`${name} was not measured`);
-  return found;
-}

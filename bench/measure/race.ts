@@ -1,4 +1,5 @@
 import type { Use } from '../contestants/contestant.ts';
+import { shuffled } from './random.ts';
 
 export interface Race {
   /** Of each contestant in each round. */
@@ -44,10 +45,3 @@ async function quiet(): Promise<void> {
 }
 
 export const url = (number: number): string => `https://api.example.com/orders/${number}?x=2`;
-
-function shuffled<T>(items: readonly T[], random: () => number): T[] {
-  return items
-    .map((item) => [random(), item] as const)
-    .sort(([one], [other]) => one - other)
-    .map(([, item]) => item);
-}

@@ -32,20 +32,21 @@ export function createCalls(nameOf: (entry: string) => string) {
   const byCall = new Map<string, Row>();
   /** Deliveries under way, by entry. */
   const deliveries = new Map<string, Row>();
-  /** What the outbox is sending to each origin: one at a time, because all orders are in one lane. */
-  const sending = new Map<string, { row: Row; number: number }>();
+  /** Which attempt of an entry a call of the outbox's own is. */
+  const sending = new Map<string, number>();
 
   function add(key: string, title: string, from: number): Row {
     const row: Row = { key, title, from, steps: [] };
     rows.unshift(row);
-    for (const { key: old } of rows.splice(MOST)) byCall.delete(old);
+    for (const old of rows.splice(MOST))
+      for (const [callId, { key }] of byCall) if (key === old.key) byCall.delete(callId);
     return row;
   }
 
-  /** A call that nobody started here is the outbox's: it sends on its own account. */
-  function rowOf({ callId, origin }: { callId: string; origin: string }): Row | undefined {
-    const row = byCall.get(callId) ?? sending.get(origin)?.row;
-    if (row) byCall.set(callId, row);
+  /** A call that nobody started here, and that is not the outbox's, asks about a copy that has been given. */
+  function rowOf({ callId }: { callId: string }): Row {
+    const row = byCall.get(callId) ?? add(callId, 'Behind the caller’s back', Date.now());
+    byCall.set(callId, row);
     return row;
   }
 
@@ -71,10 +72,8 @@ export function createCalls(nameOf: (entry: string) => string) {
         );
         break;
       case 'attempt-started': {
-        const row = rowOf(event);
-        const number =
-          row === sending.get(event.origin)?.row ? sending.get(event.origin)?.number : event.attempt;
-        push(row, { is: 'attempt', from: event.at, number: number ?? 1, text: 'under way', tone: 'plain' });
+        const number = sending.get(event.callId) ?? event.attempt;
+        push(rowOf(event), { is: 'attempt', from: event.at, number, text: 'under way', tone: 'plain' });
         break;
       }
       case 'attempt-ended':
@@ -97,18 +96,26 @@ export function createCalls(nameOf: (entry: string) => string) {
         note(rowOf(event), `not sent: ${called(event.code)}`, 'waiting');
         break;
       case 'cache-served': {
+        rowOf(event).age = event.age;
+        break;
+      }
+      case 'cache-revalidated': {
         const row = rowOf(event);
-        if (row) row.age = event.age;
+        const text = event.error ? 'no answer' : event.changed ? 'a new copy' : 'still right';
+        row.end ??= { ms: Date.now() - row.from, text, tone: event.error ? 'bad' : 'good' };
         break;
       }
       case 'call-ended': {
         const row = rowOf(event);
-        if (row?.steps.length === 0) note(row, 'sent by the outbox, see there', 'plain');
-        if (row) row.end = ending(event, row.age);
+        const isCopy = event.source === 'cache' || event.source === 'stale';
+        if (row.steps.length === 0)
+          note(row, isCopy ? 'not sent: a copy was there' : 'sent by the outbox, see there', 'plain');
+        row.end = ending(event, row.age);
         break;
       }
       case 'sending':
-        sending.set(event.origin, { row: deliveryOf(event.id), number: event.attempt });
+        byCall.set(event.callId, deliveryOf(event.id));
+        sending.set(event.callId, event.attempt);
         break;
       case 'postponed':
         wait(deliveryOf(event.id));

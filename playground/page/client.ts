@@ -11,12 +11,14 @@ export const circuits = breaker({
 });
 export const queue = outbox({ attempts: 100, backoffLimit: '5s' });
 
+export const copies = staleCache();
+
 export const api = createClient({
   baseUrl: origin.url,
   timeout: { attempt: '2s', total: '5s' },
   retry: 2,
   breaker: circuits,
-  staleCache: staleCache(),
+  staleCache: copies,
   outbox: queue,
   partition: 'public', // these orders are nobody's in particular
   onEvent: tell,

@@ -8,7 +8,8 @@ export const isSafe = (method: string): boolean => SAFE_METHODS.includes(method)
  * answer names, where they are of the same origin.
  */
 export function invalidatedBy(request: Request, response: Response): string[] {
-  const base = response.url || request.url;
+  // Where nothing redirected it, another URL is that of a mirror.
+  const base = (response.redirected && response.url) || request.url;
   const urls = new Set([request.url, base]);
   for (const field of ['location', 'content-location']) {
     const named = response.headers.get(field);

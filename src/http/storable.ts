@@ -1,6 +1,7 @@
 import { cacheControl } from './cache-control.ts';
 import { isExplicitlyFresh } from './freshness.ts';
 import { isBrief } from './status.ts';
+import { namesAll } from './vary.ts';
 
 /** Statuses whose response is a copy worth having when the origin is gone. */
 const GOOD = [200, 203];
@@ -8,12 +9,17 @@ const GOOD = [200, 203];
 /** RFC 9111, 3: may a private cache keep this? */
 export function isStorable(request: Request, response: Response): boolean {
   const { status, type, headers } = response;
-  if (request.method !== 'GET' || type === 'opaque' || headers.get('vary')?.includes('*')) return false;
+  if (request.method !== 'GET' || type === 'opaque' || !namesAll(headers.get('vary'))) return false;
   // Where another origin sends a read, as captive portals do, is not what was asked for.
   if (response.redirected && !isSameOrigin(response.url, request.url)) return false;
+  // Its body has no end.
+  if (/^text\/event-stream\b/i.test(headers.get('content-type') ?? '')) return false;
   if (!GOOD.includes(status) && !(isBrief(status) && isExplicitlyFresh(headers))) return false;
-  return !cacheControl(headers).has('no-store');
+  return !isForbidden(headers);
 }
+
+/** Whether a response, or one that confirms it, says that it is not to be kept (RFC 9111, 5.2.2.5). */
+export const isForbidden = (headers: Headers): boolean => cacheControl(headers).has('no-store');
 
 const isSameOrigin = (one: string, other: string): boolean =>
   URL.canParse(one) && new URL(one).origin === new URL(other).origin;

@@ -1,6 +1,6 @@
 import { httpDate } from './retry-after.ts';
 import { keptHeaders } from './storable.ts';
-import { varyingNames } from './vary.ts';
+import { namesAll, varyingNames } from './vary.ts';
 
 /** The conditions under which a stored response would be confirmed (RFC 9111, 4.3.1); none where it has no validator. */
 export function conditionsOf(stored: Headers): [name: string, value: string][] {
@@ -25,7 +25,8 @@ export function confirms(stored: Headers, answer: Headers, known: readonly strin
   if (tag !== null && weak(tag) !== weak(stored.get('etag'))) return false;
   if (tag === null && differs('last-modified', stored, answer)) return false;
   if (TELLING.some((name) => differs(name, stored, answer))) return false;
-  return varyingNames(answer.get('vary')).every((name) => known.includes(name));
+  const vary = answer.get('vary');
+  return namesAll(vary) && varyingNames(vary).every((name) => known.includes(name));
 }
 
 const differs = (name: string, stored: Headers, answer: Headers): boolean =>

@@ -9,8 +9,14 @@ const CREDENTIALLESS = '(credentials)';
 /** The names in a `Vary`, in order, each once. Whose answer it is, the partition says; and tokens change. */
 export const varyingNames = (vary: string | null, also: readonly string[] = []): string[] => {
   const names = [...(vary ?? '').toLowerCase().split(','), ...also].map((name) => name.trim());
-  return [...new Set(names.filter((name) => name && !CREDENTIALS.includes(name)))].sort();
+  return [...new Set(names.filter((name) => isName(name) && !CREDENTIALS.includes(name)))].sort();
 };
+
+/** Whether a `Vary` says by what: `*` does not, and neither does what is no name of a header. */
+export const namesAll = (vary: string | null): boolean =>
+  (vary ?? '').split(',').every((name) => name.trim() === '' || isName(name.trim()));
+
+const isName = (name: string): boolean => name !== '*' && /^[\w!#$%&'*+.^`|~-]+$/.test(name);
 
 /**
  * @param vary The response's `Vary`, which is hidden across origins unless it is exposed.

@@ -76,12 +76,14 @@ export function indexedDBStore(options: IndexedDBStoreOptions = {}): AtomicStore
         connection.transaction([ITEMS, BODIES], 'readonly', undefined, async (transaction) => {
           const range = IDBKeyRange.bound(prefix, endOf(prefix));
           const store = transaction.objectStore(BODIES);
-          // All asked for at once: waiting in between costs as much as reading.
-          const [found, keys, bodies] = await Promise.all([
+          // Asked for at once: waiting in between costs as much as reading.
+          const [found, bodies] = await Promise.all([
             promisifyRequest<Item[]>(transaction.objectStore(ITEMS).getAll(range)),
-            promisifyRequest(store.getAllKeys(range)),
             promisifyRequest<StoredBody[]>(store.getAll(range)),
           ]);
+          // Written together, a copy and its body are found together.
+          const isOne = found.length === 1 && bodies.length === 1;
+          const keys = isOne ? [found[0]?.key] : await promisifyRequest(store.getAllKeys(range));
           const byKey = new Map(keys.map((key, at) => [key, bodies[at]]));
           return found.map((item) => ({ ...item, body: blobs.unpacked(byKey.get(item.key)) }));
         }),

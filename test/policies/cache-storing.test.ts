@@ -233,7 +233,7 @@ describe('a full disk', () => {
   });
 
   test('where that is not enough, a read is uncached, and an event tells', async () => {
-    const { read, store, told } = cachePage();
+    const { read, store, told } = cachePage({ validators: 'platform' });
     store.break('fail');
     expect(await read()).toEqual([200, 'network', 'ok']);
     expect(told('store-failed')).toMatchObject([{ operation: 'keep' }]);
@@ -284,4 +284,40 @@ test('a copy of a plain store, without atomic changes, is kept within the limits
   }
   expect((await read(`${URL_}/3`))[1]).toBe('cache');
   expect((await cache.entries()).map(({ url }) => url)).toEqual([`${URL_}/2`, `${URL_}/3`]);
+});
+
+test('an origin that varies by what never comes twice does not fill the cache with one URL', async () => {
+  const { read, origin, cache, clock } = cachePage();
+  origin.otherwise(() => fresh('copy', 60, { vary: 'x-request-id' }));
+  for (let n = 0; n < 30; n++) {
+    await read(URL_, { headers: { 'x-request-id': `${n}` } });
+    await clock.advance(1_000);
+  }
+  const kept = (await cache.entries()).map(({ varying }) => Number(varying['x-request-id']));
+  expect(kept.sort((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, n) => n + 10));
+});
+
+test('a stream of events has no end, and is not kept', async () => {
+  const { read, store, origin } = cachePage();
+  origin.replies(ok('data: 1\n\n', { headers: { 'content-type': 'text/event-stream' } }));
+  await read();
+  expect(await copies(store)).toEqual([]);
+});
+
+test('a connection that is given back at close() is not opened again by what was still to be written', async () => {
+  const store = durableStore();
+  const { fetch } = cachePage({ store });
+  const happened: string[] = [];
+  const { change } = store;
+  store.close = async () => void happened.push('close');
+  store.change = async (...args) => {
+    await quiet();
+    happened.push('write');
+    return change(...args);
+  };
+  await (await fetch(URL_)).text();
+  await fetch.close();
+  await quiet();
+  expect(happened.at(-1)).toBe('close');
+  expect(happened.filter((each) => each === 'close')).toHaveLength(1);
 });

@@ -1,6 +1,7 @@
-import { isFailure, type OutboxEntry, type Source, sourceOf } from 'holdfast';
+import { type CacheMode, isFailure, type OutboxEntry, type Source, sourceOf } from 'holdfast';
 import { api } from '../client.ts';
 import { badge, byId, h, list, type Shown, type Tone, ticking, write } from '../dom.ts';
+import { listen } from '../events.ts';
 import { whenKept } from '../kept.ts';
 import { called, clockTime, entryText, long, orderText } from '../words.ts';
 
@@ -41,11 +42,15 @@ export function showOrders(): { refresh(): Promise<void> } {
     byId('orders-none').hidden = !answer || there.length + waiting.length > 0;
   }
 
-  async function refresh(): Promise<void> {
+  /** @param again What has just been revalidated: the copy is what there is to see. */
+  async function refresh(again = false): Promise<void> {
     const turn = ++asked;
     byId('orders-busy').hidden = false;
     try {
-      const response = await api.get('orders');
+      const response = await api.get('orders', {
+        staleCache: { mode: mode() },
+        ...(again && { cache: 'force-cache' }),
+      });
       const orders = await response.json<Order[]>();
       // A later question may have been answered meanwhile.
       if (turn < answered) return;
@@ -75,20 +80,32 @@ export function showOrders(): { refresh(): Promise<void> } {
           ? ['not read yet', 'plain', '']
           : source === 'network'
             ? [source, 'good', `From the origin, ${old} ago.`]
-            : [source, 'copy', `The origin did not answer: last copy, ${old} old.`]
+            : source === 'cache'
+              ? [source, 'good', `A copy that is fresh, ${old} old: nobody was asked.`]
+              : mode() === 'stale-while-revalidate'
+                ? [source, 'copy', `The last copy at once, ${old} old; the origin is asked behind your back.`]
+                : [source, 'copy', `The origin did not answer: last copy, ${old} old.`]
     ) as [string, Tone, string];
     badge(byId('orders-source'), word, tone);
     write(byId('orders-says'), says);
   }
 
   byId('orders-refresh').onclick = () => void refresh();
+  byId('orders-mode').onchange = () => void refresh();
+  listen(({ type }) => {
+    // What was asked for behind this page's back, or by another tab.
+    const isNews = type === 'cache-stored' || type === 'cache-updated';
+    if (isNews && mode() === 'stale-while-revalidate') void refresh(true);
+  });
   whenKept((kept) => {
     waiting = kept.waiting;
     showAll();
   });
   ticking(showSource);
-  return { refresh };
+  return { refresh: () => refresh() };
 }
+
+const mode = () => byId<HTMLSelectElement>('orders-mode').value as CacheMode;
 
 const lineOf = ({ id, item, quantity, placedAt }: Order): Line => ({
   key: id,

@@ -37,9 +37,10 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
     manage.use(reads, home);
 
     return (request, call) => {
-      const { method, mode } = request;
+      // Integrity is checked by the platform, on what comes from the network.
+      const { method, mode, integrity } = request;
       const isRead = method === 'GET' || method === 'HEAD';
-      if (isRead && (isOwnValidation(request) || mode === 'no-cors' || mode === 'navigate'))
+      if (isRead && (isOwnValidation(request) || integrity || mode === 'no-cors' || mode === 'navigate'))
         return next(request, call);
       if (!isRead) return network(request, call);
       return reads({ request, call, wanted: wantedBy(request), own: callOptions(call.options.staleCache) });

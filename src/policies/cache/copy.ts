@@ -112,7 +112,8 @@ function isCopy(value: unknown): value is Copy {
     typeof copy.partition === 'string' &&
     areNumbers(copy.requestedAt, copy.receivedAt, copy.response?.status) &&
     Array.isArray(copy.headers) &&
-    Array.isArray(copy.varying)
+    Array.isArray(copy.varying) &&
+    copy.varying.every((pair) => Array.isArray(pair) && typeof pair[0] === 'string')
   );
 }
 
@@ -125,9 +126,12 @@ export async function readBody(
   codec?: Codec,
 ): Promise<StoredBody | undefined> {
   const body = codec && stored instanceof Uint8Array ? await codec.open(stored, contextOf(held.key)) : stored;
-  // Half a record: whatever cut it short, it is not what the origin sent.
-  return sizeOf(body) === held.size ? body : undefined;
+  return isWhole(body, held.size) ? body : undefined;
 }
+
+/** Half a record, whatever cut it short, is not what the origin sent. */
+export const isWhole = (body: StoredBody | undefined, size: number): body is Uint8Array<ArrayBuffer> | Blob =>
+  body !== undefined && sizeOf(body) === size;
 
 export async function writtenBody(key: string, body: StoredBody, codec?: Codec): Promise<StoredBody> {
   if (!codec) return body;

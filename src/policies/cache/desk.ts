@@ -85,7 +85,10 @@ export class Desk {
     if (this.#homes.size > 0) return;
     this.#tabs?.close();
     this.#tabs = undefined;
-    this.settings.store.close().catch(() => {});
+    // What is still being written would open it again.
+    this.patience.whenDone(() => {
+      if (this.#homes.size === 0) this.settings.store.close().catch(() => {});
+    });
   }
 
   tell(event: HoldfastEvent): void {

@@ -155,7 +155,7 @@ function entryOf({ key, copy, terms, size, usedAt }: Held, now: number): CacheEn
     storedAt: receivedAt,
     usedAt,
     age: Math.floor(age / 1000),
-    freshFor: Math.floor((terms.lifetime - age) / 1000),
+    freshFor: Math.trunc((terms.lifetime - age) / 1000),
     varying: Object.fromEntries(varying),
   };
 }

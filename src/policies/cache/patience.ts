@@ -13,6 +13,7 @@ const LEFT_ALONE = 30_000;
 /** Asks a store, and does without it where it fails or does not answer. */
 export class Patience {
   readonly #failed: (operation: string, error: unknown) => void;
+  readonly #writes = new Set<Promise<unknown>>();
   #until = -Infinity;
 
   constructor(failed: (operation: string, error: unknown) => void) {
@@ -42,6 +43,12 @@ export class Patience {
     }
   }
 
+  /** Runs a task when nothing is being written. */
+  whenDone(task: () => void): void {
+    if (this.#writes.size === 0) task();
+    else void Promise.allSettled(this.#writes).then(() => this.whenDone(task));
+  }
+
   /** What has to be tried in any case, and for which nobody waits for long. */
   async writing<T>(
     operation: string,
@@ -49,11 +56,15 @@ export class Patience {
     work: () => Promise<T>,
     patience = WRITE,
   ): Promise<T | undefined> {
+    const written = within(patience, { host }, work());
+    this.#writes.add(written);
     try {
-      return await within(patience, { host }, work());
+      return await written;
     } catch (error) {
       this.#failed(operation, error);
       return undefined;
+    } finally {
+      this.#writes.delete(written);
     }
   }
 }

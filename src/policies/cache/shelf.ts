@@ -7,6 +7,7 @@ import {
   type Held,
   heldOf,
   isRow,
+  isWhole,
   itemOf,
   type Row,
   readBody,
@@ -23,6 +24,9 @@ import type { Word } from './tabs.ts';
 
 /** A use is noted at most this often, in ms: reading should not mean writing. */
 const TOUCH_EVERY = 60_000;
+
+/** So many variants of one URL: all are read to find one, and some origins vary by what never comes twice. */
+const VARIANTS = 20;
 
 /** So many are deleted at a time. */
 const PAGE = 500;
@@ -92,8 +96,13 @@ export class Shelf {
     return chosen(found, request);
   }
 
-  nearBody({ copy, key }: Held): Uint8Array<ArrayBuffer> | undefined {
-    return this.#hot.body(placeOf(copy.partition, copy.url), key);
+  /** The body of a copy, if it is in memory, or has been read with the copy. */
+  nearBody({ copy, key, stored, size }: Held): StoredBody | undefined {
+    const place = placeOf(copy.partition, copy.url);
+    const near = this.#hot.body(place, key);
+    if (near || this.#codec || !isWhole(stored, size)) return near;
+    if (stored instanceof Uint8Array) this.#hot.putBody(place, key, stored);
+    return stored;
   }
 
   /** @returns `undefined` where it has gone, or is not what was written: then there is no copy any more. */
@@ -141,12 +150,14 @@ export class Shelf {
     const same = others.filter(({ copy: { varying } }) => isSame(varying, copy.varying));
     // Of two answers the later one stays; a time that is yet to come is a clock's that was wrong.
     if (same.some(({ terms }) => terms.receivedAt > receivedAt && terms.receivedAt <= now)) return undefined;
+    const crowded = others.filter((each) => !same.includes(each)).sort((a, b) => b.usedAt - a.usedAt);
+    const replaced = [...same, ...crowded.slice(VARIANTS - 1)];
     const key = prefix + id;
     const facts = { size, usedAt: receivedAt, requestedAt };
     const row = await rowOf(key, copy, facts, this.#codec);
     const written = await writtenBody(key, body, this.#codec);
     await this.#limits.change(
-      same.map((each) => each.key),
+      replaced.map((each) => each.key),
       (found) => ({
         changes: [
           ...found.flatMap((item) => (item ? [{ delete: item.key }] : [])),
@@ -162,7 +173,7 @@ export class Shelf {
     const isAlone = !this.#changed.since(seen, around);
     this.#change({ what: 'stored', partition, url, at: receivedAt });
     if (isAlone) {
-      const variants = [...others.filter((each) => !same.includes(each)), heldOf(key, copy, facts)];
+      const variants = [...others.filter((each) => !replaced.includes(each)), heldOf(key, copy, facts)];
       this.#hot.put(placeOf(partition, url), variants);
       if (body instanceof Uint8Array) this.#hot.putBody(placeOf(partition, url), key, body);
     }
@@ -181,7 +192,7 @@ export class Shelf {
     const others = this.#hot.held(placeOf(partition, url))?.filter(({ key }) => key !== held.key) ?? [];
     this.#change({ what: 'stored', partition, url, at: receivedAt });
     this.#hot.put(placeOf(partition, url), [...others, fresh]);
-    if (body) this.#hot.putBody(placeOf(partition, url), held.key, body);
+    if (body instanceof Uint8Array) this.#hot.putBody(placeOf(partition, url), held.key, body);
     return fresh;
   }
 
