@@ -50,10 +50,11 @@ function utc(
 ): number | undefined {
   const at = MONTHS.indexOf(String(month).toLowerCase());
   if (at < 0 || at % 3) return undefined;
-  // A second may be a leap second; the platform would take the 32nd of a month for the first of the next.
+  const last = new Date(Date.UTC(Number(year), at / 3 + 1, 0)).getUTCDate();
+  // The platform would take the 31st of February for a day in March. A second may be a leap second.
   if (
     Number(day) < 1 ||
-    Number(day) > 31 ||
+    Number(day) > last ||
     Number(hours) > 23 ||
     Number(minutes) > 59 ||
     Number(seconds) > 60

@@ -42,5 +42,8 @@ export function reuseOf(
     const young = age <= wanted.maxAge && wanted.minFresh === 0;
     if (young && late < (terms.whileRevalidating ?? allowed.whileRevalidating)) return 'while-revalidating';
   }
-  return late <= (terms.ifError ?? wanted.ifError ?? allowed.maxStale) ? 'on-error' : 'when-confirmed';
+  // Where both say how long, both have to allow it.
+  const said = Math.min(terms.ifError ?? Infinity, wanted.ifError ?? Infinity);
+  const isSaid = terms.ifError !== undefined || wanted.ifError !== undefined;
+  return late <= (isSaid ? said : allowed.maxStale) ? 'on-error' : 'when-confirmed';
 }

@@ -40,10 +40,14 @@ const UNSTORED = [
   'upgrade',
 ];
 
+/** What a copy is used by may not be nominated away (RFC 9110, 7.6.1). */
+const NEEDED = /^(cache-control|expires|date|age|vary|etag|last-modified|pragma|content-.*)$/;
+
 /** The headers of a response that are kept. */
 export function keptHeaders(headers: Headers): [string, string][] {
   const nominated = (headers.get('connection') ?? '').toLowerCase().split(',');
-  const gone = new Set([...UNSTORED, ...nominated.map((name) => name.trim())]);
+  const names = nominated.map((name) => name.trim());
+  const gone = new Set([...UNSTORED, ...names.filter((name) => !NEEDED.test(name))]);
   return [...headers].filter(([name]) => !gone.has(name));
 }
 

@@ -321,3 +321,11 @@ test('a connection that is given back at close() is not opened again by what was
   expect(happened.at(-1)).toBe('close');
   expect(happened.filter((each) => each === 'close')).toHaveLength(1);
 });
+
+test('what is to be checked by its integrity comes from the network, where the platform checks it', async () => {
+  const { read, origin, fetch } = cachePage({ mode: 'cache-first' });
+  origin.replies(fresh('copy'), networkError());
+  await read();
+  const request = Object.defineProperty(new Request(URL_), 'integrity', { value: 'sha256-x' });
+  await expect(fetch(request)).rejects.toThrow(TypeError);
+});

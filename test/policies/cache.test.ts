@@ -318,7 +318,7 @@ describe('limits', () => {
 
 describe('a store that', () => {
   test('fails does not fail a read', async () => {
-    const { read, store, origin, told } = page();
+    const { read, store, origin, told } = page({ validators: 'platform' });
     store.break('fail');
     expect(await read()).toEqual([200, 'network', 'ok']);
     origin.replies(status(503), networkError());
