@@ -31,6 +31,8 @@ describe('Retry-After', () => {
     '2026-11-21T12:00:30Z',
     'Sat, 21 Nov 2026 12:00:30',
     'Sat, 21 Foo 2026 12:00:30 GMT',
+    'Tue, 31 Feb 2026 12:00:30 GMT',
+    'Sat, 21 Nov 2026 24:00:30 GMT',
   ])('%s is nothing that could be understood', (value) => {
     expect(asked(value)).toBeUndefined();
   });
