@@ -329,3 +329,22 @@ test('what is to be checked by its integrity comes from the network, where the p
   const request = Object.defineProperty(new Request(URL_), 'integrity', { value: 'sha256-x' });
   await expect(fetch(request)).rejects.toThrow(TypeError);
 });
+
+test('a clock that was set back does not make the limits void', async () => {
+  const { read, clock, cache } = cachePage({ maxEntries: 3 });
+  for (let n = 0; n < 8; n++) {
+    await read(`${URL_}/${n}`);
+    clock.jump(-3_600_000);
+  }
+  expect(await cache.usage()).toEqual({ entries: 3, bytes: 6 });
+});
+
+test('where less is kept than was counted nothing goes for it', async () => {
+  const { read, cache, store, told } = cachePage({ maxEntries: 3 });
+  for (const n of [0, 1, 2]) await read(`${URL_}/${n}`);
+  await store.write((await copies(store)).map(({ key }) => ({ delete: key })));
+  for (const n of [3, 4, 5]) await read(`${URL_}/${n}`);
+  expect((await cache.entries()).length).toBeGreaterThan(0);
+  expect(await cache.usage()).toMatchObject({ entries: (await cache.entries()).length });
+  expect(told('store-failed')).toEqual([]);
+});

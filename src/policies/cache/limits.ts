@@ -113,26 +113,34 @@ export class Limits {
     while (tooMuch()) {
       const victims: string[] = [];
       let left = this.#total;
-      for (const { key, value } of await this.#oldest()) {
+      for (const { key, value } of await this.#oldest(spared)) {
         if (left.entries <= most.entries && left.bytes <= most.bytes) break;
-        if (key === spared) continue;
         victims.push(key);
         left = plus(left, undefined, { entries: 1, bytes: value.size });
       }
-      if (victims.length === 0) break;
+      if (victims.length === 0) {
+        // There is less than was thought.
+        await this.recount();
+        break;
+      }
       this.#evicted(victims);
       gone = plus(gone, await this.delete(victims));
     }
     return gone;
   }
 
-  /** Some of those that were used longest ago, in order. */
-  async #oldest(): Promise<Item<Row>[]> {
+  /** Some of those that were used longest ago, in order, but the one that is to be spared. */
+  async #oldest(spared: string | undefined): Promise<Item<Row>[]> {
     const store = this.#store;
-    const [group] = isAtomic(store) ? await store.groups(USED, 2) : [];
-    const items = await store.range(group === undefined ? { prefix: COPIES } : { group, limit: PAGE });
-    const rows = items.filter((item): item is Item<Row> => isRow(item.value));
-    return rows.sort((a, b) => a.value.usedAt - b.value.usedAt);
+    const queries = isAtomic(store)
+      ? (await store.groups(USED, 2)).map((group) => ({ group, limit: PAGE }))
+      : [{ prefix: COPIES }];
+    for (const query of queries) {
+      const items = await store.range(query);
+      const rows = items.filter((item): item is Item<Row> => isRow(item.value) && item.key !== spared);
+      if (rows.length > 0) return rows.sort((a, b) => a.value.usedAt - b.value.usedAt);
+    }
+    return [];
   }
 }
 
