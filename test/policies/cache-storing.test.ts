@@ -348,3 +348,34 @@ test('where less is kept than was counted nothing goes for it', async () => {
   expect(await cache.usage()).toMatchObject({ entries: (await cache.entries()).length });
   expect(told('store-failed')).toEqual([]);
 });
+
+test('a copy that is replaced while it is looked at leaves the reader with the one that replaced it', async () => {
+  const inner = durableStore();
+  let replace: (() => Promise<unknown>) | undefined;
+  const store = {
+    ...inner,
+    async body(key: string) {
+      const work = replace;
+      replace = undefined;
+      await work?.();
+      return inner.body(key);
+    },
+  };
+  const { origin, fetch, read, told, clock } = cachePage({ store, validators: 'platform' });
+  const alone = { holdfast: { dedupe: false } };
+  // Too large to be held in memory, where it could not go missing.
+  const large = (letter: string) => fresh(letter.repeat(70_000), 0);
+  origin.replies(large('1'), networkError());
+  await read();
+  // Asks the store again behind the caller's back, and so leaves the row in memory without its body.
+  await read(URL_, { holdfast: { staleCache: { mode: 'stale-while-revalidate' } } });
+  origin.replies(networkError(), large('2'));
+  const another = async () => {
+    await (await fetch(URL_, alone)).text();
+    await quiet();
+  };
+  replace = () => clock.busy(another());
+  const [status, source, text] = await read(URL_, alone);
+  expect([status, source, text[0], text.length]).toEqual([200, 'stale', '2', 70_000]);
+  expect(told('cache-discarded')).toEqual([]);
+});

@@ -9,6 +9,7 @@ import type { Held } from './copy.ts';
 import type { Desk } from './desk.ts';
 import type { Found } from './exchange.ts';
 import type { CallSettings } from './options.ts';
+import type { Why } from './serve.ts';
 
 /** RFC 5861, 4: these mean the same as no answer. */
 const UNANSWERED = [500, 502, 503, 504];
@@ -41,11 +42,21 @@ export function readsOf(
       wanted.onlyIfCached !== undefined ||
       desk.settings.validators === 'own');
 
-  const copyInstead = async ({ request, call, wanted, own }: Read, cause: unknown) => {
+  /** A copy, or the one that has taken its place meanwhile. */
+  const give = async (held: Held, { request, call, wanted, own }: Read, why: Why = {}) => {
+    const copy = await desk.give(held, request, call, why);
+    if (copy) return copy;
+    const next = await desk.find(request, call);
+    const isOther = next && next.key !== held.key && desk.reuse(next, call, wanted, own) !== 'when-confirmed';
+    return isOther ? desk.give(next, request, call, why) : undefined;
+  };
+
+  const copyInstead = async (read: Read, cause: unknown) => {
+    const { request, call, wanted, own } = read;
     if (wanted.noStore || call.signal.aborted) return undefined;
     const held = await desk.find(request, call);
     if (!held || desk.reuse(held, call, wanted, own) === 'when-confirmed') return undefined;
-    return desk.give(held, request, call, { cause, forwarded: call.attempts.length > 0 });
+    return give(held, read, { cause, forwarded: call.attempts.length > 0 });
   };
 
   /** The origin's answer, or the last good copy where it has none. */
@@ -77,16 +88,15 @@ export function readsOf(
 
   /** The origin's answer, or a copy where it is silent for too long; then it is kept when it comes. */
   const whicheverIsFirst = (read: Read, held: Held): Promise<Response> => {
-    const { request, call, own } = read;
+    const { call, own } = read;
     const inner = aborter();
     let unfollow = follow(call.signal, inner.abort);
     const answer = fromNetwork({ ...read, call: { ...call, signal: inner.signal } });
     return new Promise((resolve, reject) => {
       let isGiven = false;
       const silent = async (): Promise<void> => {
-        const copy = await desk
-          .give(held, request, call, { cause: 'silence', forwarded: true })
-          .catch(() => undefined);
+        const why = { cause: 'silence', forwarded: true };
+        const copy = await give(held, read, why).catch(() => undefined);
         if (!copy || isGiven) return dropBody(copy);
         isGiven = true;
         // The caller has what it wanted; the answer is still worth having.

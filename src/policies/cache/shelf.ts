@@ -88,11 +88,7 @@ export class Shelf {
     const prefix = await this.#ready(partition, request.url, now);
     const found = await this.#readable(partition, await this.#store.wholes(prefix));
     // What has changed meanwhile may be the other way round in memory.
-    if (!this.#changed.since(seen, placesAround(partition, request.url)))
-      this.#hot.put(
-        place,
-        found.map(({ stored, ...rest }) => rest),
-      );
+    if (!this.#changed.since(seen, placesAround(partition, request.url))) this.#heat(place, found);
     return chosen(found, request);
   }
 
@@ -100,9 +96,7 @@ export class Shelf {
   nearBody({ copy, key, stored, size }: Held): StoredBody | undefined {
     const place = placeOf(copy.partition, copy.url);
     const near = this.#hot.body(place, key);
-    if (near || this.#codec || !isWhole(stored, size)) return near;
-    if (stored instanceof Uint8Array) this.#hot.putBody(place, key, stored);
-    return stored;
+    return near || this.#codec || !isWhole(stored, size) ? near : stored;
   }
 
   /** @returns `undefined` where it has gone, or is not what was written: then there is no copy any more. */
@@ -197,9 +191,9 @@ export class Shelf {
   }
 
   /** A copy that is not what the origin would give. */
-  async drop({ key, copy: { partition, url } }: Held, now: number): Promise<void> {
+  async drop({ key, copy: { partition, url } }: Held, now: number): Promise<Usage> {
     this.#change({ what: 'changed', partition, url, at: now });
-    await this.#limits.delete([key]);
+    return this.#limits.delete([key]);
   }
 
   /** Copies of a URL that may be wrong now: they need a word of the origin before they are fresh again. */
@@ -209,10 +203,10 @@ export class Shelf {
     this.#change({ what: 'changed', partition, url, at: now });
   }
 
-  /** Gives up a record that is not whole. */
+  /** Gives up a record that is not whole; what is not there at all has been replaced meanwhile. */
   async #discard(held: Held, now: number): Promise<void> {
-    await this.drop(held, now);
-    this.#discarded();
+    const { entries } = await this.drop(held, now);
+    if (entries) this.#discarded();
   }
 
   /** Forgets all variants of a URL, of a partition, or everything. @returns how many copies there were. */
@@ -287,6 +281,16 @@ export class Shelf {
       this.#opening = undefined;
     });
     return this.#opening;
+  }
+
+  #heat(place: string, found: readonly Held[]): void {
+    this.#hot.put(
+      place,
+      found.map(({ stored, ...rest }) => rest),
+    );
+    if (this.#codec) return;
+    for (const { key, stored, size } of found)
+      if (stored instanceof Uint8Array && isWhole(stored, size)) this.#hot.putBody(place, key, stored);
   }
 
   #update(key: string, update: (row: Row) => Row): Promise<void> {

@@ -25,14 +25,18 @@ async function asked<T>({ control }: Place, command: string, init?: RequestInit)
   return JSON.parse(text);
 }
 
-/** @returns ends it. */
+/**
+ * @param method Default: any.
+ * @returns ends it.
+ */
 export async function misbehave(
   place: Place,
   path: string,
   behaviour: Behaviour,
   times?: number,
+  method?: string,
 ): Promise<() => Promise<void>> {
-  const rule = { match: { pathPrefix: path }, behaviour, times };
+  const rule = { match: { method, pathPrefix: path }, behaviour, times };
   const body = JSON.stringify(rule);
   const { id } = await asked<{ id: number }>(place, 'behaviour', { method: 'POST', body });
   return async () => {

@@ -1,0 +1,87 @@
+import { afterAll, describe, expect, test } from 'vitest';
+import { indexedDBStore } from '../../../src/stores/indexeddb.ts';
+import { memoryStore } from '../../../src/stores/memory.ts';
+import { inRoom } from '../matrix/pool.ts';
+import { runtime } from '../matrix/runtime.ts';
+import { crowd, flap } from './modes/flapping.ts';
+import type { Order } from './modes/order.ts';
+import { Page } from './modes/page.ts';
+import { play } from './modes/play.ts';
+import { type Copy, copies, type Mode, modes, networks } from './modes/table.ts';
+
+const TIME_LIMIT = 60_000;
+
+const SEEDS = [1, 2, 3];
+const STEPS = 20;
+const ROUNDS = 15;
+
+const isBrowser = ['chromium', 'firefox', 'webkit'].includes(runtime());
+
+/** Connections that a browser has to an origin are six, of which one is left to whoever steers it. */
+const AT_ONCE = isBrowser ? 5 : 20;
+
+const databases: string[] = [];
+afterAll(() => {
+  for (const name of databases) indexedDB.deleteDatabase(name);
+});
+
+/** What `holdfast` takes in a browser, too; only there is a cache below ours. */
+const settings = [
+  { validators: 'own', keeping: 'in memory', newStore: () => memoryStore },
+  ...(isBrowser ? [{ validators: 'platform', keeping: 'in IndexedDB', newStore: database } as const] : []),
+] as const;
+
+/** One for all situations of a test, each with its own URL. */
+function database() {
+  const name = `modes-${crypto.randomUUID()}`;
+  databases.push(name);
+  return () => indexedDBStore({ name });
+}
+
+describe.each(settings)('validators: $validators, kept $keeping', ({ validators, newStore }) => {
+  test.each(modes)(
+    '%s gives what it promises, whatever there is of copy and network',
+    async (mode) => {
+      const store = newStore();
+      const situations = (Object.keys(copies) as Copy[]).flatMap((copy) =>
+        networksFor(mode).map((network) => ({ mode, copy, network, validators })),
+      );
+      const told = await inRoom(
+        AT_ONCE,
+        situations,
+        () => 1,
+        (situation) => play(situation, store()),
+      );
+      expect(told.map(({ found }) => found)).toEqual(told.map(({ wanted }) => wanted));
+    },
+    TIME_LIMIT,
+  );
+
+  test.each(modes)(
+    '%s gives what follows from all that was before, however the network flaps',
+    async (mode) => {
+      const store = newStore();
+      const open = (order: Order) => new Page({ validators, store: store(), transport: order.fetch });
+      const told = (
+        await Promise.all(SEEDS.map((seed) => flap({ mode, validators }, open, seed, STEPS)))
+      ).flat();
+      expect(told.map(({ found }) => found)).toEqual(told.map(({ wanted }) => wanted));
+    },
+    TIME_LIMIT,
+  );
+
+  test(
+    'what is torn, older than what was given before, or nothing is given to nobody in a crowd',
+    async () => {
+      const store = newStore();
+      const open = (order: Order) => new Page({ validators, store: store(), transport: order.fetch });
+      const wrong = await Promise.all(SEEDS.map((seed) => crowd({ validators }, open, seed, ROUNDS)));
+      expect(wrong.flat()).toEqual([]);
+    },
+    TIME_LIMIT,
+  );
+});
+
+/** Being slow makes a difference only where somebody looks at the clock. */
+const networksFor = (mode: Mode) =>
+  networks.filter((network) => network !== 'slow' || mode === 'answerAfter');

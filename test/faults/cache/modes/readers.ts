@@ -1,0 +1,55 @@
+import { chromium as playwright } from 'playwright';
+import { memoryStore } from '../../../../src/stores/memory.ts';
+import { chromiumOptions } from '../../../runtimes/browsers.ts';
+import { chromium } from '../../../runtimes/installed.ts';
+import { startSite } from '../site.ts';
+import type { InPage } from './in-page.ts';
+import { Page } from './page.ts';
+import type { Validators } from './table.ts';
+
+/** Whoever reads from a server that dies, and lives on. */
+export interface Reader extends InPage {
+  readonly validators: Validators;
+  /** From now on as a page that was just loaded, or a client that was just made: with the copies of before. */
+  reload(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export const readers = [
+  { name: 'Node', isMissing: false, start: inNode },
+  { name: 'Chromium', isMissing: !chromium && !process.env.CI, start: inChromium },
+];
+
+async function inNode(): Promise<Reader> {
+  const validators = 'own';
+  const store = memoryStore();
+  let page = new Page({ validators, store });
+  return {
+    validators,
+    read: (...asked) => page.read(...asked),
+    async reload() {
+      await page.close();
+      page = new Page({ validators, store });
+    },
+    close: () => page.close(),
+  };
+}
+
+async function inChromium(): Promise<Reader> {
+  const site = await startSite('modes/in-page.ts');
+  const browser = await playwright.launch(chromiumOptions);
+  const tab = await browser.newPage();
+  await tab.goto(site.url);
+  return {
+    validators: 'platform',
+    read: (...asked) => tab.evaluate((asked) => page.read(...asked), asked),
+    reload: async () => void (await tab.reload()),
+    async close() {
+      await browser.close();
+      await site.close();
+    },
+  };
+}
+
+/** In the tab. */
+declare const page: InPage;

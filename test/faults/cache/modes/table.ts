@@ -1,0 +1,116 @@
+import type { CacheMode, CallStaleCache, StaleCacheOptions } from '../../../../src/policies/cache/options.ts';
+
+export type Validators = NonNullable<StaleCacheOptions['validators']>;
+
+export const modes = ['network-first', 'answerAfter', 'cache-first', 'stale-while-revalidate'] as const;
+export type Mode = (typeof modes)[number];
+
+/** What the page has of version 1, by what the origin said of it. */
+export const copies = {
+  none: 'max-age=60',
+  fresh: 'max-age=60',
+  stale: 'max-age=0',
+  'too old': 'max-age=0',
+  'must-revalidate': 'max-age=0, must-revalidate',
+  'no-cache': 'no-cache',
+} as const;
+export type Copy = keyof typeof copies;
+
+/** What is between the page and the origin. */
+export const networks = ['up', 'slow', 'refused', 'reset', 'silent', '503', 'cut'] as const;
+export type Network = (typeof networks)[number];
+
+export interface Situation {
+  readonly mode: Mode;
+  readonly copy: Copy;
+  readonly network: Network;
+  readonly validators: Validators;
+  /** Of the copy, and of what the origin has now. */
+  readonly kept: number;
+  readonly published: number;
+}
+
+/** What the documentation promises. Nothing in it is taken from the code. */
+export interface Promised {
+  /** One of these, the first unless a cache below ours comes between. */
+  readonly readings: readonly string[];
+  /** Requests that the cache makes for it, before or after the caller has an answer. */
+  readonly asked: number;
+  /** The version that is kept then, 0 for none. */
+  readonly kept: number;
+}
+
+/** In ms. Short where the fault is silence, else so patient that a busy machine is not taken for one. */
+export const limits = {
+  patient: { attempt: 20_000, answerAfter: 20_000 },
+  silent: { attempt: 200, answerAfter: 50 },
+  slow: { attempt: 20_000, answerAfter: 50 },
+  /** How late a slow answer is. */
+  lateness: 600,
+  /** When a read is given up that its own limits should have ended. */
+  hung: 15_000,
+};
+
+export const limitsOf = (network: Network) =>
+  network === 'slow' || network === 'silent' ? limits[network] : limits.patient;
+
+export const optionsOf = (mode: Mode, network: Network): CallStaleCache =>
+  mode === 'answerAfter'
+    ? { mode: 'network-first', answerAfter: limitsOf(network).answerAfter }
+    : { mode: mode satisfies CacheMode };
+
+/** How a copy is marked that the origin lets us give without its word: others are no better than none. */
+const marks: Partial<Record<Copy, 'cache' | 'stale'>> = { fresh: 'cache', stale: 'stale' };
+
+/** Which copies are given before the origin has been heard. */
+const atOnce: Record<Mode, readonly Copy[]> = {
+  'network-first': [],
+  answerAfter: [],
+  'cache-first': ['fresh'],
+  'stale-while-revalidate': ['fresh', 'stale'],
+};
+
+const failures = {
+  refused: 'TypeError network',
+  reset: 'TypeError network',
+  silent: 'TimeoutError timeout-attempt',
+  '503': '503 network',
+} as const;
+
+const BROKEN = '200 network, then TypeError network';
+
+const isFailure = (network: Network): network is keyof typeof failures => network in failures;
+
+export const isHeard = (network: Network): boolean => network === 'up' || network === 'slow';
+
+export function promised(situation: Situation): Promised {
+  const { mode, copy, network, validators, kept, published } = situation;
+  const mark = marks[copy];
+  const given = `200 ${mark} ${kept}`;
+  if (atOnce[mode].includes(copy)) {
+    const asked = copy === 'fresh' ? 0 : 1;
+    return { readings: [given], asked, kept: asked && isHeard(network) ? published : kept };
+  }
+  const isConfirmed = validators === 'own' && kept === published;
+  const heard = `200 ${isConfirmed ? 'cache' : 'network'} ${published}`;
+  const standsIn =
+    mark !== undefined && (isFailure(network) || (network === 'slow' && mode === 'answerAfter'));
+  const reading = standsIn
+    ? given
+    : isFailure(network)
+      ? failures[network]
+      : isHeard(network)
+        ? heard
+        : BROKEN;
+  const readings =
+    isKeptBelow(situation) && network !== 'refused' ? [reading, `200 network ${kept}`] : [reading];
+  return { readings, asked: 1, kept: isHeard(network) ? published : kept };
+}
+
+/** It is not looked for first, and so the browser's own cache is not told to ask about what it holds as fresh. */
+export const isKeptBelow = ({
+  mode,
+  copy,
+  validators,
+}: Pick<Situation, 'mode' | 'copy' | 'validators'>): boolean =>
+  mode === 'network-first' && copy === 'fresh' && validators === 'platform';
