@@ -73,6 +73,7 @@ export type {
   CacheStats,
   Usage as CacheUsage,
   Warmed,
+  WarmList,
   WarmOptions,
   WarmReport,
 } from './policies/cache/manage.ts';

@@ -11,7 +11,7 @@ export function isStorable(request: Request, response: Response): boolean {
   const { status, type, headers } = response;
   if (request.method !== 'GET' || type === 'opaque' || !namesAll(headers.get('vary'))) return false;
   // Where another origin sends a read, as captive portals do, is not what was asked for.
-  if (response.redirected && !isSameOrigin(response.url, request.url)) return false;
+  if (isElsewhere(request, response)) return false;
   // Its body has no end.
   if (/^text\/event-stream\b/i.test(headers.get('content-type') ?? '')) return false;
   if (!GOOD.includes(status) && !(isBrief(status) && isExplicitlyFresh(headers))) return false;
@@ -21,8 +21,9 @@ export function isStorable(request: Request, response: Response): boolean {
 /** Whether a response, or one that confirms it, says that it is not to be kept (RFC 9111, 5.2.2.5). */
 export const isForbidden = (headers: Headers): boolean => cacheControl(headers).has('no-store');
 
-const isSameOrigin = (one: string, other: string): boolean =>
-  URL.canParse(one) && new URL(one).origin === new URL(other).origin;
+/** Whether redirects have led to another origin. */
+export const isElsewhere = (request: Request, { redirected, url }: Response): boolean =>
+  redirected && !(URL.canParse(url) && new URL(url).origin === new URL(request.url).origin);
 
 /** RFC 9111, 3.1: what speaks of the connection, or of one recipient, is no part of the copy. */
 const UNSTORED = [

@@ -25,6 +25,11 @@ export function confirms(stored: Headers, answer: Headers, known: readonly strin
   if (tag !== null && weak(tag) !== weak(stored.get('etag'))) return false;
   if (tag === null && differs('last-modified', stored, answer)) return false;
   if (TELLING.some((name) => differs(name, stored, answer))) return false;
+  return isTold(answer, known);
+}
+
+/** Whether an answer varies by nothing else than what is known. */
+function isTold(answer: Headers, known: readonly string[]): boolean {
   const vary = answer.get('vary');
   return namesAll(vary) && varyingNames(vary).every((name) => known.includes(name));
 }
@@ -51,8 +56,16 @@ export function freshened(stored: Headers, answer: Headers): [string, string][] 
 /**
  * What the answer to a HEAD says of the stored response of a GET (RFC 9111, 4.3.5): that it is the same, that it is
  * another, or nothing.
+ *
+ * @param known Names of the headers by which the stored response was told from other variants.
  */
-export function saidByHead(stored: Headers, head: Headers): 'same' | 'other' | 'nothing' {
+export function saidByHead(
+  stored: Headers,
+  head: Headers,
+  known: readonly string[],
+): 'same' | 'other' | 'nothing' {
+  // Of which variant it speaks is not known.
+  if (!isTold(head, known)) return 'nothing';
   const tag = head.get('etag');
   const length = differs('content-length', stored, head) && !stored.has('content-encoding');
   const isOther = (tag && weak(tag) !== weak(stored.get('etag'))) || differs('last-modified', stored, head);

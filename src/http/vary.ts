@@ -25,16 +25,24 @@ const isName = (name: string): boolean => name !== '*' && /^[\w!#$%&'*+.^`|~-]+$
 export function varying(vary: string | null, request: Request, also: readonly string[] = []): Varying {
   const names = varyingNames(vary, also);
   const values = names.map((name) => [name, saidOf(request, name)] as const);
-  return request.credentials === 'omit' ? [...values, [CREDENTIALLESS, 'omit']] : values;
+  return isStranger(request) ? [...values, [CREDENTIALLESS, 'omit']] : values;
 }
 
 /** RFC 9111, 4.1: a stored response answers a request that has the same values. */
 export const variesLike = (stored: Varying, request: Request): boolean =>
-  stored.every(([name, value]) => saidOf(request, name) === value) &&
-  (request.credentials === 'omit') === stored.some(([name]) => name === CREDENTIALLESS);
+  stored.every(([name, value]) => name === CREDENTIALLESS || saidOf(request, name) === value) &&
+  isStranger(request) === stored.some(([name]) => name === CREDENTIALLESS);
 
-const saidOf = (request: Request, name: string): string | null =>
-  name === CREDENTIALLESS ? request.credentials : normal(name, request.headers.get(name));
+/** Whether the platform sends no credentials; where pages have no origin there are none to be sent. */
+function isStranger({ credentials, url }: Request): boolean {
+  const here = globalThis.location?.origin;
+  return (
+    credentials === 'omit' ||
+    (credentials === 'same-origin' && here !== undefined && here !== new URL(url).origin)
+  );
+}
+
+const saidOf = (request: Request, name: string): string | null => normal(name, request.headers.get(name));
 
 const CASELESS = ['accept-charset', 'accept-encoding', 'accept-language'];
 

@@ -120,8 +120,9 @@ describe('the answer to HEAD', () => {
       { 'content-length': '6' },
       'nothing',
     ],
+    ['that varies by what was not known', BOTH, { ...BOTH, vary: 'accept' }, 'nothing'],
     ['with none of them', BOTH, { 'cache-control': 'max-age=5' }, 'nothing'],
   ])('%s', (_, stored, head, expected) => {
-    expect(saidByHead(new Headers(stored), new Headers(head))).toBe(expected);
+    expect(saidByHead(new Headers(stored), new Headers(head), [])).toBe(expected);
   });
 });

@@ -4,7 +4,7 @@ import type { Store } from '../../core/store.ts';
 import { isOwnValidation, wantedBy } from '../../http/wanted.ts';
 import { dedupe } from '../dedupe.ts';
 import { Desk } from './desk.ts';
-import { exchange, type Found } from './exchange.ts';
+import { exchange } from './exchange.ts';
 import { type CacheManagement, management } from './manage.ts';
 import { readCacheOptions, readCallOptions, type StaleCacheOptions } from './options.ts';
 import { readsOf } from './reads.ts';
@@ -27,22 +27,20 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
 
   const policy: Policy = (next, home) => {
     desk.enter(home);
-    const found: Found = new WeakMap();
-    const alone = exchange(desk, next, home, found);
+    const alone = exchange(desk, next, home);
     const shared = dedupe()(alone, home);
+    // Writes in any case: reads after them are not to join reads from before.
     const network: Handler = (request, call) =>
-      (call.options.dedupe === false ? alone : shared)(request, call);
-    const revalidate = revalidator(desk, network, home, found);
-    const reads = readsOf(desk, network, home, found, revalidate);
+      (call.options.dedupe === false && isRead(request) ? alone : shared)(request, call);
+    const reads = readsOf(desk, network, home, revalidator(desk, network, home));
     manage.use(reads, home);
 
     return (request, call) => {
       // Integrity is checked by the platform, on what comes from the network.
-      const { method, mode, integrity } = request;
-      const isRead = method === 'GET' || method === 'HEAD';
-      if (isRead && (isOwnValidation(request) || integrity || mode === 'no-cors' || mode === 'navigate'))
+      const { mode, integrity } = request;
+      if (!isRead(request)) return network(request, call);
+      if (isOwnValidation(request) || integrity || mode === 'no-cors' || mode === 'navigate')
         return next(request, call);
-      if (!isRead) return network(request, call);
       return reads({ request, call, wanted: wantedBy(request), own: callOptions(call.options.staleCache) });
     };
   };
@@ -50,3 +48,5 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
   const { use: _, ...visible } = manage;
   return Object.assign(named('staleCache', policy, { needsPartition: true }), visible);
 }
+
+const isRead = ({ method }: Request): boolean => method === 'GET' || method === 'HEAD';

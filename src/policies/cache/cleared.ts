@@ -12,7 +12,7 @@ const KEPT = 86_400_000;
  */
 export class Cleared {
   readonly #store: Store;
-  /** Wall times in ms by partition; `*` for all. */
+  /** Wall times in ms by partition; `ALL` for all. */
   readonly #marks = new Map<string, number>();
 
   constructor(store: Store) {
@@ -21,15 +21,22 @@ export class Cleared {
 
   async open(now: number): Promise<void> {
     const items = await this.#store.range({ prefix: MARKS });
-    const over = items.filter(({ value }) => !(Number(value) > now - KEPT));
-    if (over.length) await this.#store.write(over.map(({ key }) => ({ delete: key })));
-    for (const { key, value } of items) this.heard(key.slice(MARKS.length), Number(value));
+    // One from the future is of a clock that was wrong: nothing would be given until it comes.
+    for (const { key, value } of items) this.heard(key.slice(MARKS.length), Math.min(now, Number(value)));
+    await this.#prune(now);
+  }
+
+  async #prune(now: number): Promise<void> {
+    const over = [...this.#marks].filter(([, at]) => !(at > now - KEPT));
+    for (const [name] of over) this.#marks.delete(name);
+    if (over.length) await this.#store.write(over.map(([name]) => ({ delete: MARKS + name })));
   }
 
   /** @param name As it is written. */
   async mark(name: string, at: number): Promise<void> {
     this.heard(name, at);
     await this.#store.write([{ put: { key: MARKS + name, value: at } }]);
+    await this.#prune(at);
   }
 
   heard(name: string, at: number): void {
@@ -42,5 +49,5 @@ export class Cleared {
   }
 }
 
-/** An encoded partition has no star of its own at its beginning. */
-export const ALL = '* ';
+/** The name of a partition ends with a space. */
+export const ALL = 'everybody';

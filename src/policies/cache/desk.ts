@@ -15,7 +15,7 @@ import { type Tabs, tabs } from './tabs.ts';
 export interface CacheStats {
   /** Reads that a fresh copy answered without a request. */
   hits: number;
-  /** Reads that a stale copy answered. */
+  /** Reads that a stale copy answered, or one that stood in for an answer. */
   stale: number;
   /** Reads that the origin's own answer answered. */
   misses: number;
@@ -72,7 +72,7 @@ export class Desk {
   enter(home: Home): void {
     this.#homes.add(home);
     this.#tabs ??= tabs(this.settings.store, home.host, (word) => {
-      void this.patience.writing('listen', this.host, () => this.shelf.heard(word));
+      void this.patience.writing('listen', this.host, () => this.shelf.heard(word, this.now));
       if (word.what !== 'stored' || word.url === undefined) return;
       const { partition, url } = word;
       for (const each of this.#homes) if (isOf(each, partition)) each.emit?.({ type: 'cache-updated', url });
@@ -87,7 +87,11 @@ export class Desk {
     this.#tabs = undefined;
     // What is still being written would open it again.
     this.patience.whenDone(() => {
-      if (this.#homes.size === 0) this.settings.store.close().catch(() => {});
+      if (this.#homes.size > 0) return;
+      // One of the application's own may throw, or return nothing.
+      void Promise.resolve()
+        .then(() => this.settings.store.close())
+        .catch(() => {});
     });
   }
 
@@ -145,7 +149,8 @@ export class Desk {
       call.waitUntil(patience.writing('touch', host, () => shelf.touch(held, now)));
     const age = ageOf(held.terms, now);
     const source = why.confirmed || (age < held.terms.lifetime && !held.doubtful) ? 'cache' : 'stale';
-    stats[why.confirmed ? 'confirmed' : source === 'cache' ? 'hits' : 'stale']++;
+    const isHit = source === 'cache' && !('cause' in why);
+    stats[why.confirmed ? 'confirmed' : isHit ? 'hits' : 'stale']++;
     emit?.({
       type: 'cache-served',
       callId,

@@ -1,23 +1,20 @@
 import type { Call, Handler, Home } from '../../core/contract.ts';
 import { isSafe } from '../../http/invalidation.ts';
-import { isForbidden, isStorable } from '../../http/storable.ts';
+import { isElsewhere, isForbidden, isStorable } from '../../http/storable.ts';
 import { conditionsOf, confirms, freshened, saidByHead } from '../../http/validation.ts';
 import { wantedBy } from '../../http/wanted.ts';
+import { askedAbout } from './asking.ts';
 import type { Held } from './copy.ts';
 import { type Desk, isOf } from './desk.ts';
 import { forgetAll, writer } from './invalidate.ts';
 import { type Asked, type Keep, keeper } from './keep.ts';
-import { READ } from './patience.ts';
-
-/** The copy that a request is to validate, where it has been looked up already. */
-export type Found = WeakMap<Request, Held>;
 
 /**
  * What goes between the cache and the origin: conditions on the way out, copies on the way back. Several callers may
  * share one exchange.
  */
-export function exchange(desk: Desk, next: Handler, home: Home, found: Found): Handler {
-  const get = getter(desk, next, home, found);
+export function exchange(desk: Desk, next: Handler, home: Home): Handler {
+  const get = getter(desk, next, home);
   const head = header(desk, next, home);
   const write = writer(desk, next);
   return (request, call) => {
@@ -27,17 +24,18 @@ export function exchange(desk: Desk, next: Handler, home: Home, found: Found): H
   };
 }
 
-function getter(desk: Desk, next: Handler, home: Home, found: Found): Handler {
+function getter(desk: Desk, next: Handler, home: Home): Handler {
   const keep = keeper(desk, home);
-  return async (request, call) => {
-    const held = found.get(request);
+  return async (request, given) => {
+    const { held, plain: call } = askedAbout(given);
     const isOwn = desk.settings.validators === 'own';
     const isAsked = held && isOwn && !wantedBy(request).reload && !held.copy.response.redirected;
     const conditions = isAsked ? conditionsOf(held.headers) : [];
     const { moment } = desk.shelf;
     const requestedAt = call.host.clock.now();
     const asked = (): Asked => ({ moment, requestedAt, receivedAt: call.host.clock.now() });
-    const response = await next(asking(request, held, isOwn, conditions), call);
+    const isOld = held !== undefined || desk.shelf.isOutdated(call.partition, request.url);
+    const response = await next(asking(request, isOld && !isOwn, conditions), call);
     if (response.status !== 304 || !held || conditions.length === 0)
       return learn(desk, keep, request, response, call, asked(), held);
     const confirmed = await confirm(desk, home, held, response, request, call, asked());
@@ -46,21 +44,21 @@ function getter(desk: Desk, next: Handler, home: Home, found: Found): Handler {
   };
 }
 
-/** The request as it is sent, where there is a copy to ask about. */
-function asking(
-  request: Request,
-  held: Held | undefined,
-  isOwn: boolean,
-  conditions: readonly [string, string][],
-): Request {
+/**
+ * The request as it is sent.
+ *
+ * @param isTheirs There is something to be confirmed, and the platform is to ask.
+ */
+function asking(request: Request, isTheirs: boolean, conditions: readonly [string, string][]): Request {
   if (conditions.length > 0) {
     const headers = new Headers(request.headers);
     for (const [name, value] of conditions) headers.set(name, value);
     return new Request(request, { headers, signal: null });
   }
   // The platform asks with conditions of its own, for which it needs no preflight.
-  const isTheirs = held && !isOwn && request.cache === 'default';
-  return isTheirs ? new Request(request, { cache: 'no-cache', signal: null }) : request;
+  return isTheirs && request.cache === 'default'
+    ? new Request(request, { cache: 'no-cache', signal: null })
+    : request;
 }
 
 /** RFC 9111, 4.3.3 and 4.3.4. @returns `undefined` where the answer is not about this copy. */
@@ -75,7 +73,7 @@ async function confirm(
 ): Promise<Response | undefined> {
   const { shelf, patience } = desk;
   const { host, id: callId, origin, emit } = call;
-  const drop = () => patience.writing('drop', host, () => shelf.drop(held, times.receivedAt), READ);
+  const drop = () => patience.soon('drop', host, () => shelf.drop(held, times.receivedAt));
   const known = held.copy.varying.map(([name]) => name);
   if (!confirms(held.headers, headers, known)) {
     await drop();
@@ -109,8 +107,9 @@ async function learn(
     if (!wantedBy(request).noStore) keep(request, response, call, asked);
     return response;
   }
-  // Gone is an answer, and so is what may not be kept: no older copy may say otherwise later.
-  if ([200, 404, 410].includes(response.status)) await forgetAll(desk, [url], call);
+  // Gone is an answer, and so is what may not be kept: no older copy may say otherwise later. A captive portal's is none.
+  if (!isElsewhere(request, response) && [200, 404, 410].includes(response.status))
+    await forgetAll(desk, [url], call);
   return response;
 }
 
@@ -126,7 +125,8 @@ function header(desk: Desk, next: Handler, home: Home): Handler {
     if (!held) return response;
     const { headers } = response;
     const now = clock.now();
-    const said = isForbidden(headers) ? 'forbidden' : saidByHead(held.headers, headers);
+    const known = held.copy.varying.map(([name]) => name);
+    const said = isForbidden(headers) ? 'forbidden' : saidByHead(held.headers, headers, known);
     const copy = { ...held.copy, requestedAt, receivedAt: now, headers: freshened(held.headers, headers) };
     const works = {
       nothing: async () => {},
@@ -134,7 +134,7 @@ function header(desk: Desk, next: Handler, home: Home): Handler {
       other: () => shelf.doubt(call.partition, request.url, now),
       same: () => shelf.freshen(held, copy, moment, isOf(home, call.partition)),
     };
-    await patience.writing<unknown>('freshen', call.host, works[said], READ);
+    await patience.soon<unknown>('freshen', call.host, works[said]);
     return response;
   };
 }

@@ -1,8 +1,9 @@
 import type { Held } from './copy.ts';
 import { placeOf } from './place.ts';
 
-/** What the variants of one URL take in memory besides their bodies, in bytes, by estimate. */
-const ROW = 1_000;
+/** What a copy takes in memory besides its body, in bytes, by estimate. */
+const rowSize = ({ copy }: Held): number =>
+  copy.headers.reduce((sum, [name, value]) => sum + 2 * (name.length + value.length), 500);
 
 interface Spot {
   readonly held: readonly Held[];
@@ -42,7 +43,8 @@ export class Hot {
     if (!this.#limit || held.length === 0) return;
     this.#spots.set(place, { held, bodies: new Map(), bytes: 0 });
     for (const { key } of held) this.#places.set(key, place);
-    this.#grow(place, ROW * held.length);
+    const rows = held.reduce((sum, each) => sum + rowSize(each), 0);
+    this.#grow(place, rows);
   }
 
   putBody(place: string, key: string, body: Uint8Array<ArrayBuffer>): void {

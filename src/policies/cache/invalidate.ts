@@ -2,7 +2,6 @@ import type { Call, Handler } from '../../core/contract.ts';
 import { invalidatedBy } from '../../http/invalidation.ts';
 import { isOriginFailure } from '../../http/status.ts';
 import type { Desk } from './desk.ts';
-import { READ } from './patience.ts';
 
 /** Forgets the copies of some URLs, for as long as a caller may wait for it. */
 export async function forgetAll(desk: Desk, urls: readonly string[], call: Call): Promise<void> {
@@ -10,7 +9,7 @@ export async function forgetAll(desk: Desk, urls: readonly string[], call: Call)
   const { patience, shelf } = desk;
   const forget = async (url: string): Promise<void> => {
     const now = host.clock.now();
-    const entries = await patience.writing('forget', host, () => shelf.forget(partition, url, now), READ);
+    const entries = await patience.soon('forget', host, () => shelf.forget(partition, url, now));
     if (entries) emit?.({ type: 'cache-forgotten', url, partition, entries });
   };
   await Promise.all(urls.map(forget));
@@ -18,8 +17,8 @@ export async function forgetAll(desk: Desk, urls: readonly string[], call: Call)
 
 /** RFC 9111, 4.4: what changes a resource makes its copies wrong. */
 export function writer(desk: Desk, next: Handler): Handler {
-  const doubt = ({ url }: Request, { host, partition }: Call): Promise<void> =>
-    desk.patience.writing('doubt', host, () => desk.shelf.doubt(partition, url, host.clock.now()), READ);
+  const doubt = ({ url }: Request, { host, partition }: Call): Promise<unknown> =>
+    desk.patience.soon('doubt', host, () => desk.shelf.doubt(partition, url, host.clock.now()));
 
   return async (request, call) => {
     try {

@@ -8,17 +8,23 @@ import { Collector } from './collect.ts';
 import type { Copy } from './copy.ts';
 import { type Desk, isOf } from './desk.ts';
 import { isFull } from './full.ts';
+import { forgetAll } from './invalidate.ts';
 
 /** When something was asked for and answered, and what had been forgotten by then. */
 export interface Asked extends Times {
   readonly moment: number;
 }
 
+/** So many bytes may wait for a slow store; what comes then is not kept. */
+const WAITING = 50_000_000;
+
 export type Keep = (request: Request, response: Response, call: Call, asked: Asked) => void;
 
 /** Collects a body as the caller reads it, and keeps it once it is whole. */
 export function keeper(desk: Desk, home: Home): Keep {
   const { settings, shelf, patience } = desk;
+  /** Bytes of bodies that are being written. */
+  let waiting = 0;
 
   const store = async (copy: Copy, body: Collector, call: Call, { moment }: Asked): Promise<void> => {
     const { id: callId, origin, emit, host } = call;
@@ -43,8 +49,19 @@ export function keeper(desk: Desk, home: Home): Keep {
     // Sent with whoever's cookies the browser had then: not for the partition of someone else.
     const isOther = !isOf(home, partition);
     const least = leastSize(response);
-    if (isOther || least > settings.maxEntryBytes) {
-      desk.discarded(isOther ? 'other-user' : 'too-large', url);
+    // A store that does not answer is not to fill the memory with what waits for it.
+    if (patience.isLeftAlone(call.host)) return;
+    if (isOther) {
+      desk.discarded('other-user', url);
+      return;
+    }
+    const tooLarge = (): void => {
+      desk.discarded('too-large', url);
+      // An older one is not what the origin gives now.
+      call.waitUntil(forgetAll(desk, [url], call));
+    };
+    if (least > settings.maxEntryBytes) {
+      tooLarge();
       return;
     }
     // Taken now: whoever holds on to the response keeps it from being collected.
@@ -62,11 +79,17 @@ export function keeper(desk: Desk, home: Home): Keep {
       chunk: (bytes) => body.add(bytes),
       settled(how) {
         if (how !== 'ended' && how !== 'none') return;
-        if (body.isTooLarge || body.size < least) {
-          desk.discarded(body.isTooLarge ? 'too-large' : 'incomplete', url);
-          return;
+        if (body.isTooLarge) tooLarge();
+        else if (body.size < least) desk.discarded('incomplete', url);
+        else if (waiting + body.size <= WAITING) {
+          waiting += body.size;
+          const kept = patience.writing('keep', call.host, async () => {
+            await store(copy, body, call, asked).finally(() => {
+              waiting -= body.size;
+            });
+          });
+          call.waitUntil(kept);
         }
-        call.waitUntil(patience.writing('keep', call.host, () => store(copy, body, call, asked)));
       },
     });
   };

@@ -22,29 +22,43 @@ const TOTAL = 'copies total';
 /** So many are looked at, at a time. */
 const PAGE = 64;
 
+/** So often it is tried to count while others store. */
+const RECOUNTS = 5;
+
+export interface LimitsOptions {
+  readonly most: Usage;
+  /** Whether copies are written with a codec. */
+  readonly sealed: boolean;
+  /** Told what had to go. */
+  readonly evicted: (keys: readonly string[]) => void;
+}
+
 /** Changes copies and keeps their number and bytes within limits; what was used longest ago goes first. */
 export class Limits {
   readonly #store: Store | AtomicStore;
   readonly #most: Usage;
   readonly #evicted: (keys: readonly string[]) => void;
+  readonly #sealed: boolean;
+  /** Known without looking since the last change of this tab; others may have changed it. */
   #total: Usage = { entries: 0, bytes: 0 };
 
-  /** @param evicted Told what had to go. */
-  constructor(store: Store, most: Usage, evicted: (keys: readonly string[]) => void) {
+  constructor(store: Store, { most, sealed, evicted }: LimitsOptions) {
     this.#store = store;
     this.#most = most;
+    this.#sealed = sealed;
     this.#evicted = evicted;
   }
 
-  /** Known without looking since the last change of this tab; others may have changed it. */
-  get total(): Usage {
-    return this.#total;
+  async read(): Promise<Usage> {
+    await this.open();
+    const { entries, bytes } = this.#total;
+    return { entries, bytes };
   }
 
   /** Reads the total; where there is none the copies are those of an older version, and go. */
   async open(): Promise<void> {
     const found = await this.#store.get(TOTAL);
-    if (found && isUsage(found.value)) {
+    if (found && isUsage(found.value) && found.value.sealed === this.#sealed) {
       this.#total = found.value;
       return;
     }
@@ -53,13 +67,26 @@ export class Limits {
 
   /** Counts anew: somebody has changed copies and not said so. */
   async recount(): Promise<void> {
-    const items = await this.#store.range({ prefix: COPIES });
-    const old = items.filter(({ value }) => !isRow(value));
-    this.#total = sum(items.filter(({ value }) => isRow(value)));
-    await this.#store.write([
-      ...old.map(({ key }) => ({ delete: key })),
-      { put: { key: TOTAL, value: this.#total } },
-    ]);
+    for (let tries = 0; tries < RECOUNTS; tries++) {
+      const before = await this.#store.get(TOTAL);
+      const items = await this.#store.range({ prefix: COPIES });
+      const old = items.filter((item) => !this.#isOurs(item));
+      const value = { ...sum(items.filter((item) => this.#isOurs(item))), sealed: this.#sealed };
+      const isQuiet = await changeOf(this.#store, [TOTAL], ([now]) => {
+        // Somebody has stored something meanwhile, which may have been counted or not.
+        if (JSON.stringify(now) !== JSON.stringify(before)) return { changes: [], result: false };
+        const deleted = old.map(({ key }) => ({ delete: key }));
+        return { changes: [...deleted, { put: { key: TOTAL, value } }], result: true };
+      });
+      if (!isQuiet) continue;
+      this.#total = value;
+      return;
+    }
+  }
+
+  /** What was sealed cannot be read without the codec, and what was not is not to lie there with one. */
+  #isOurs({ value }: Item): boolean {
+    return isRow(value) && value.copy instanceof Uint8Array === this.#sealed;
   }
 
   /** As `store.change`; what comes and goes is counted. */
@@ -78,7 +105,8 @@ export class Limits {
         sum(after),
         sum(items.filter((item) => item !== undefined).filter(({ key }) => touched.has(key))),
       );
-      const count: Change[] = changes.length ? [{ put: { key: TOTAL, value: total } }] : [];
+      const value = { ...total, sealed: this.#sealed };
+      const count: Change[] = changes.length ? [{ put: { key: TOTAL, value } }] : [];
       return { changes: [...changes, ...count], result: { result, total } };
     };
     return changeOf(this.#store, [...keys, TOTAL], counted).then(({ result, total }) => {
@@ -97,13 +125,15 @@ export class Limits {
 
   /** Makes room where there is too much. @param spared The copy for which it is made. @returns what had to go. */
   async within(spared?: string): Promise<Usage> {
-    const { entries, bytes } = this.#most;
-    return this.#shrinkTo({ entries, bytes }, spared);
+    // Without atomic changes the count is not to be trusted.
+    if (!isAtomic(this.#store)) await this.recount();
+    return this.#shrinkTo(this.#most, spared);
   }
 
   /** A full disk: a quarter has to go, be it within the limits or not. */
   async giveUpAQuarter(): Promise<Usage> {
-    const { entries, bytes } = this.#total;
+    // What others have stored may be what fills the disk.
+    const { entries, bytes } = await this.read();
     return this.#shrinkTo({ entries: entries - Math.ceil(entries / 4), bytes: Math.floor((bytes * 3) / 4) });
   }
 
@@ -155,7 +185,7 @@ const plus = (to: Usage, more?: Usage, less?: Usage): Usage => ({
   bytes: Math.max(0, to.bytes + (more?.bytes ?? 0) - (less?.bytes ?? 0)),
 });
 
-function isUsage(value: unknown): value is Usage {
+function isUsage(value: unknown): value is Usage & { readonly sealed?: boolean } {
   const usage = value as Partial<Usage> | undefined;
   return typeof usage === 'object' && Number.isFinite(usage?.entries) && Number.isFinite(usage?.bytes);
 }

@@ -1,7 +1,8 @@
 import { drain } from '../../core/body.ts';
 import { count, readOptions, typed, wellFormed } from '../../core/check.ts';
+import { OverdueError, within } from '../../core/clock.ts';
 import type { Home } from '../../core/contract.ts';
-import { ConfigurationError } from '../../core/errors.ts';
+import { ConfigurationError, StorageError } from '../../core/errors.ts';
 import { originOf } from '../../core/origins.ts';
 import { sourceOf } from '../../core/source.ts';
 import { ageOf } from '../../http/freshness.ts';
@@ -11,9 +12,12 @@ import type { CacheStats, Desk } from './desk.ts';
 import type { Usage } from './limits.ts';
 import { readCallOptions } from './options.ts';
 import type { Reads } from './reads.ts';
-import { type Warmed, type WarmOptions, type WarmReport, warmer } from './warm.ts';
+import { type Warmed, type WarmList, type WarmOptions, type WarmReport, warmer } from './warm.ts';
 
-export type { CacheStats, Usage, Warmed, WarmOptions, WarmReport };
+export type { CacheStats, Usage, Warmed, WarmList, WarmOptions, WarmReport };
+
+/** How long the application waits for the store, in ms. */
+const PATIENCE = 10_000;
 
 /** A copy as it is listed. Times are wall times in ms, ages in seconds, sizes in bytes. */
 export interface CacheEntry {
@@ -54,9 +58,10 @@ export interface CacheManagement {
   clear(options?: { readonly partition?: string }): Promise<number>;
   /**
    * Fetches what is to be there when there is no network: for the current user, through the pipeline, with the options of
-   * its routes. What is fresh is not fetched.
+   * its routes. What is fresh is not fetched. Where headers or credentials matter, give `Request`s: those that a client
+   * above the pipeline adds (ky's `headers`) are not there.
    */
-  warm(urls: Iterable<string | URL>, options?: WarmOptions): Promise<WarmReport>;
+  warm(wishes: WarmList, options?: WarmOptions): Promise<WarmReport>;
   /** How many copies there are, and bytes in their bodies. */
   usage(query?: { readonly partition?: string }): Promise<Usage>;
   /** What has been done since the cache was made, in this tab. */
@@ -66,24 +71,32 @@ export interface CacheManagement {
 /** @returns `use` takes the pipelines through which copies are fetched. */
 export function management(desk: Desk): CacheManagement & { use(reads: Reads, home: Home): void } {
   const { shelf } = desk;
-  let user: { reads: Reads; home: Home } | undefined;
+  const users = new Map<Home, Reads>();
 
-  const forget = async (partition: string | undefined, url: string | undefined): Promise<number> => {
-    const entries = await shelf.forget(partition, url, desk.now);
+  /** @throws {StorageError} where the store does not answer: what may still be there has to be known. */
+  const asked = async <T>(operation: string, work: Promise<T>): Promise<T> => {
+    try {
+      return await within(PATIENCE, { host: desk.host }, work);
+    } catch (cause) {
+      if (!(cause instanceof OverdueError)) throw cause;
+      throw new StorageError(`staleCache.${operation}: the store did not answer`, { cause });
+    }
+  };
+
+  const forget = async (
+    operation: string,
+    partition: string | undefined,
+    url: string | undefined,
+  ): Promise<number> => {
+    const entries = await asked(operation, shelf.forget(partition, url, desk.now));
     desk.tell({ type: 'cache-forgotten', url, partition, entries });
     return entries;
   };
 
   return {
     use(reads, home) {
-      user ??= { reads, home };
-      home.signal.addEventListener(
-        'abort',
-        () => {
-          if (user?.home === home) user = undefined;
-        },
-        { once: true },
-      );
+      users.set(home, reads);
+      home.signal.addEventListener('abort', () => users.delete(home), { once: true });
     },
     async entries(query = {}) {
       const { partition, after, limit } = readOptions<{
@@ -97,16 +110,18 @@ export function management(desk: Desk): CacheManagement & { use(reads: Reads, ho
         { partition: undefined, after: '', limit: 100 },
       );
       const { now } = desk;
-      return (await shelf.list(partition, after, limit, now)).map((held) => entryOf(held, now));
+      const held = await asked('entries', shelf.list(partition, after, limit, now));
+      return held.map((each) => entryOf(each, now));
     },
-    async delete(url, { partition }) {
-      return forget(wellFormed(partition, 'staleCache.delete.partition'), new URL(url).href);
+    async delete(url, options = {} as never) {
+      const { partition } = whose('delete', options);
+      return forget('delete', wellFormed(partition, 'staleCache.delete.partition'), new URL(url).href);
     },
-    async clear({ partition } = {}) {
-      return forget(partition, undefined);
+    async clear(options = {}) {
+      return forget('clear', whose('clear', options).partition, undefined);
     },
-    async warm(urls, options = {}) {
-      const { reads, home } = user ?? {};
+    async warm(wishes, options = {}) {
+      const [home, reads] = users.entries().next().value ?? [];
       if (!reads || !home)
         throw new ConfigurationError(
           'staleCache.warm',
@@ -114,8 +129,9 @@ export function management(desk: Desk): CacheManagement & { use(reads: Reads, ho
           'expected a pipeline that uses this cache',
         );
       const partition = home.partition();
-      return warmer(home.signal, urls, options, async (url, signal): Promise<Warmed> => {
-        const request = new Request(url);
+      return warmer(home.signal, wishes, options, async (wish, signal): Promise<Warmed> => {
+        const began = desk.now;
+        const request = new Request(wish);
         const works: Promise<unknown>[] = [];
         const background = home.background({
           url: request.url,
@@ -127,21 +143,34 @@ export function management(desk: Desk): CacheManagement & { use(reads: Reads, ho
         const call = { ...background, waitUntil: (work: Promise<unknown>) => void works.push(work) };
         const own = readCallOptions(call.options.staleCache, desk.settings);
         const wanted = wantedBy(request);
-        const response = await reads({ request, call, wanted, own: { ...own, mode: 'cache-first' } });
+        const response = await reads({
+          request,
+          call,
+          wanted,
+          own: { ...own, mode: 'cache-first', answerAfter: Infinity },
+        });
         await drain(response);
         for (const work of works) await work;
         const source = sourceOf(response);
         if (source !== 'network') return source === 'cache' ? 'fresh' : 'stale';
-        const held = await shelf.find(partition, request, desk.now);
-        return held ? 'stored' : 'not-stored';
+        const held = await desk.find(request, call);
+        return held && held.copy.receivedAt >= began ? 'stored' : 'not-stored';
       });
     },
-    async usage({ partition } = {}) {
-      return shelf.usage(partition, desk.now);
+    async usage(query = {}) {
+      return asked('usage', shelf.usage(whose('usage', query).partition, desk.now));
     },
     stats: () => ({ ...desk.stats }),
   };
 }
+
+const whose = (operation: string, options: object): { partition: string | undefined } =>
+  readOptions<{ partition: string | undefined }>(
+    `staleCache.${operation}`,
+    options,
+    { partition: wellFormed },
+    { partition: undefined },
+  );
 
 function entryOf({ key, copy, terms, size, usedAt }: Held, now: number): CacheEntry {
   const { partition, url, response, varying, receivedAt } = copy;

@@ -11,7 +11,9 @@ import {
 } from '../../core/check.ts';
 import { type Codec, codecRule } from '../../core/codec.ts';
 import type { Duration, Size } from '../../core/durations.ts';
+import { ConfigurationError } from '../../core/errors.ts';
 import { type Store, storeRule } from '../../core/store.ts';
+import { CREDENTIALS } from '../../http/credentials.ts';
 import type { Allowed } from '../../http/reuse.ts';
 
 export type CacheMode = 'network-first' | 'cache-first' | 'stale-while-revalidate';
@@ -23,7 +25,7 @@ export interface CallStaleCache {
    * `'stale-while-revalidate'`: what is stale is given at once, too, and asked for behind the caller's back.
    */
   readonly mode?: CacheMode;
-  /** With `'network-first'`: a copy is given after so much silence, and the answer is kept when it comes. Default `false`. */
+  /** A copy is given after so much silence of the origin, and its answer is kept when it comes. Default `false`. */
   readonly answerAfter?: Duration | false;
   /** How long past its freshness a copy may be used, where the origin says nothing of it. Default 7 d. */
   readonly maxStale?: Duration;
@@ -38,7 +40,7 @@ export interface StaleCacheOptions extends CallStaleCache {
   readonly maxBytes?: Size;
   /** Default 1,000. */
   readonly maxEntries?: number;
-  /** Larger bodies are not kept. Default 5 MB. */
+  /** Larger bodies are not kept. Default 5 MB, and never more than `maxBytes`. */
   readonly maxEntryBytes?: Size;
   /** How much of what was used last is held in memory as well. `false` or 0: nothing. Default 5 MB. */
   readonly memory?: Size | false;
@@ -72,6 +74,16 @@ export interface CacheSettings extends CallSettings {
   codec: Codec | undefined;
 }
 
+const varies: Rule<string> = (value, option) => {
+  const name = headerName(value, option).toLowerCase();
+  if (name !== '*' && !CREDENTIALS.includes(name)) return name;
+  throw new ConfigurationError(
+    option,
+    value,
+    'expected headers other than those of credentials: whose copy it is, the partition says',
+  );
+};
+
 type Rules<T> = { [K in keyof T]: Rule<T[K]> };
 
 const callRules: Rules<CallSettings> = {
@@ -88,13 +100,13 @@ const rules: Rules<CacheSettings> = {
   maxEntries: count(1),
   maxEntryBytes: size,
   memory: (value, option) => (value === false ? 0 : size(value, option)),
-  vary: list((value, option) => headerName(value, option).toLowerCase()),
+  vary: list(varies),
   validators: oneOf('own', 'platform'),
   codec: codecRule,
 };
 
-export const readCacheOptions = (given: StaleCacheOptions, store: Store): CacheSettings =>
-  readOptions<CacheSettings>('staleCache', given, rules, {
+export function readCacheOptions(given: StaleCacheOptions, store: Store): CacheSettings {
+  const read = readOptions<CacheSettings>('staleCache', given, rules, {
     mode: 'network-first',
     answerAfter: Infinity,
     maxStale: 7 * 86_400_000,
@@ -109,6 +121,9 @@ export const readCacheOptions = (given: StaleCacheOptions, store: Store): CacheS
     validators: typeof globalThis.indexedDB === 'object' ? 'platform' : 'own',
     codec: undefined,
   });
+  // One that is larger than all together would push all others out, and stay alone.
+  return { ...read, maxEntryBytes: Math.min(read.maxEntryBytes, read.maxBytes) };
+}
 
 export function readCallOptions(given: unknown, settings: CacheSettings): CallSettings {
   if (given === undefined || given === true) return settings;

@@ -2,7 +2,7 @@ import { OverdueError, within } from '../../core/clock.ts';
 import type { Host } from '../../core/contract.ts';
 
 /** A caller waits so long for the store and no longer: some browsers never answer an open. In ms. */
-export const READ = 2_000;
+const READ = 2_000;
 
 /** A large body on a slow disk, in ms. */
 const WRITE = 30_000;
@@ -32,7 +32,7 @@ export class Patience {
     waits: AbortSignal,
     work: () => Promise<T>,
   ): Promise<T | undefined> {
-    if (host.clock.ticks() < this.#until) return undefined;
+    if (this.isLeftAlone(host)) return undefined;
     try {
       return await within(READ, { host, signal: waits }, work());
     } catch (error) {
@@ -41,6 +41,18 @@ export class Patience {
       this.#failed(operation, error);
       return undefined;
     }
+  }
+
+  /** Whether the store is left alone just now, because it did not answer. */
+  isLeftAlone(host: Host): boolean {
+    return host.clock.ticks() < this.#until;
+  }
+
+  /** What has to be tried in any case, and for which a caller waits a little, unless the store is left alone. */
+  async soon<T>(operation: string, host: Host, work: () => Promise<T>): Promise<T | undefined> {
+    if (!this.isLeftAlone(host)) return this.writing(operation, host, work, READ);
+    void this.writing(operation, host, work);
+    return undefined;
   }
 
   /** Runs a task when nothing is being written. */
@@ -61,6 +73,7 @@ export class Patience {
     try {
       return await written;
     } catch (error) {
+      if (error instanceof OverdueError) this.#until = host.clock.ticks() + LEFT_ALONE;
       this.#failed(operation, error);
       return undefined;
     } finally {

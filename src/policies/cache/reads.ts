@@ -5,9 +5,9 @@ import { type Category, isFailure, NetworkError } from '../../core/errors.ts';
 import { mayAnswer } from '../../core/instead.ts';
 import { sourceOf } from '../../core/source.ts';
 import type { Wanted } from '../../http/wanted.ts';
+import { askingAbout } from './asking.ts';
 import type { Held } from './copy.ts';
 import type { Desk } from './desk.ts';
-import type { Found } from './exchange.ts';
 import type { CallSettings } from './options.ts';
 import type { Why } from './serve.ts';
 
@@ -29,7 +29,6 @@ export function readsOf(
   desk: Desk,
   network: Handler,
   home: Home,
-  found: Found,
   revalidate: (held: Held, request: Request, call: Call) => void,
 ) {
   /** Whether it has to be known before the request is sent what there is. */
@@ -59,20 +58,26 @@ export function readsOf(
     return give(held, read, { cause, forwarded: call.attempts.length > 0 });
   };
 
-  /** The origin's answer, or the last good copy where it has none. */
-  const fromNetwork = async (read: Read): Promise<Response> => {
+  /**
+   * The origin's answer, or the last good copy where it has none.
+   *
+   * @param held The copy that the origin is asked about.
+   * @param isGiven Whether the caller has been given something meanwhile.
+   */
+  const fromNetwork = async (read: Read, held?: Held, isGiven = () => false): Promise<Response> => {
     const { request, call } = read;
     let response: Response;
     try {
-      response = await network(request, call);
+      response = await network(request, askingAbout(held, call));
     } catch (error) {
       const isUnreached = isFailure(error) && UNREACHED.includes(error.category);
-      const copy = mayAnswer(call, error, isUnreached) && (await copyInstead(read, error));
+      const mayCopy = !isGiven() && mayAnswer(call, error, isUnreached);
+      const copy = mayCopy && (await copyInstead(read, error));
       if (copy) return copy;
       throw error;
     }
     const { status } = response;
-    if (mayAnswer(call, response, UNANSWERED.includes(status))) {
+    if (!isGiven() && mayAnswer(call, response, UNANSWERED.includes(status))) {
       const copy = await copyInstead(read, status).catch((reason) => {
         dropBody(response);
         throw reason;
@@ -91,10 +96,12 @@ export function readsOf(
     const { call, own } = read;
     const inner = aborter();
     let unfollow = follow(call.signal, inner.abort);
-    const answer = fromNetwork({ ...read, call: { ...call, signal: inner.signal } });
+    const { moment } = desk.shelf;
+    let isGiven = false;
+    const answer = fromNetwork({ ...read, call: { ...call, signal: inner.signal } }, held, () => isGiven);
     return new Promise((resolve, reject) => {
-      let isGiven = false;
       const silent = async (): Promise<void> => {
+        if (desk.shelf.wasForgotten(held.copy, moment)) return;
         const why = { cause: 'silence', forwarded: true };
         const copy = await give(held, read, why).catch(() => undefined);
         if (!copy || isGiven) return dropBody(copy);
@@ -147,14 +154,15 @@ export function readsOf(
         const copy = await desk.give(held, request, call);
         if (copy && behind) revalidate(held, request, call);
         if (copy) return copy;
-      } else {
-        found.set(request, held);
-        if (reuse !== 'when-confirmed' && own.answerAfter !== Infinity && wanted.onlyIfCached === undefined)
-          return whicheverIsFirst(read, held);
-      }
+      } else if (
+        reuse !== 'when-confirmed' &&
+        own.answerAfter !== Infinity &&
+        wanted.onlyIfCached === undefined
+      )
+        return whicheverIsFirst(read, held);
     }
     if (wanted.onlyIfCached !== undefined) return missing(read);
-    return fromNetwork(read);
+    return fromNetwork(read, held);
   };
 }
 

@@ -1,13 +1,14 @@
 import { drain } from '../../core/body.ts';
 import type { Call, Handler, Home } from '../../core/contract.ts';
+import { HoldfastError } from '../../core/errors.ts';
 import { ifFree } from '../../core/locks.ts';
+import { askingAbout } from './asking.ts';
 import type { Held } from './copy.ts';
-import type { Desk } from './desk.ts';
-import type { Found } from './exchange.ts';
+import { type Desk, isOf } from './desk.ts';
 import { placeOf } from './place.ts';
 
 /** Asks the origin about a copy that has been given to a caller: one at a time, over all tabs. */
-export function revalidator(desk: Desk, network: Handler, home: Home, found: Found) {
+export function revalidator(desk: Desk, network: Handler, home: Home) {
   const underWay = new Set<string>();
   const { shelf, settings } = desk;
 
@@ -22,17 +23,16 @@ export function revalidator(desk: Desk, network: Handler, home: Home, found: Fou
       init: call.init,
       // Sent later, perhaps with the cookies of whoever has signed in since.
       guard: () => {
-        if (home.partition() !== partition) throw new Error('the user has changed');
+        if (!isOf(home, partition)) throw new UserChangedError();
       },
       waitUntil(work) {
         works.push(work);
         call.waitUntil(work);
       },
     };
-    const again = new Request(request, { signal: null });
-    found.set(again, stored ?? held);
     try {
-      await drain(await network(again, own));
+      // Where it has gone meanwhile there is nothing to be confirmed.
+      await drain(await network(request, askingAbout(stored, own)));
       // What is stored is what the next tab looks at before it asks itself.
       await Promise.all(works);
     } catch (error) {
@@ -51,4 +51,13 @@ export function revalidator(desk: Desk, network: Handler, home: Home, found: Fou
     );
     call.waitUntil(work.finally(() => underWay.delete(place)));
   };
+}
+
+/** Nothing was sent: it would have been sent as somebody else. */
+class UserChangedError extends HoldfastError {
+  override name = 'UserChangedError';
+
+  constructor() {
+    super('the user has changed since this was asked for', { code: 'user-changed', category: 'aborted' });
+  }
 }

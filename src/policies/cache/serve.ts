@@ -23,6 +23,8 @@ export function served(held: Held, body: StoredBody | null, now: number, why: Wh
   // What the origin has just confirmed is as if it had just been sent (RFC 9111, 5.1).
   if (why.confirmed) headers.delete('age');
   else headers.set('age', String(Math.floor(age / 1000)));
+  // A string that is not closed would swallow what comes after it.
+  if ((headers.get('cache-status')?.split('"').length ?? 1) % 2 === 0) headers.delete('cache-status');
   headers.append('cache-status', `holdfast; ${path(why, left)}; ttl=${Math.floor(left / 1000)}`);
   headers.set(SOURCE_HEADER, why.confirmed || left > 0 ? 'cache' : 'stale');
   return rebuilt(body, copy.response, headers);

@@ -1,6 +1,5 @@
 import type { Codec } from '../../core/codec.ts';
 import type { Item, Store, StoredBody } from '../../core/store.ts';
-import { variesLike } from '../../http/vary.ts';
 import { ALL, Cleared } from './cleared.ts';
 import {
   type Copy,
@@ -19,14 +18,18 @@ import { Hot } from './hot.ts';
 import { Limits, sum, type Usage } from './limits.ts';
 import type { CacheSettings } from './options.ts';
 import { COPIES, placeOf, placesAround, storedPlaceOf } from './place.ts';
-import { Recent } from './recent.ts';
+import { type Counter, Recent } from './recent.ts';
 import type { Word } from './tabs.ts';
+import { chosen, isEqual, isSame } from './variants.ts';
 
 /** A use is noted at most this often, in ms: reading should not mean writing. */
 const TOUCH_EVERY = 60_000;
 
 /** So many variants of one URL: all are read to find one, and some origins vary by what never comes twice. */
 const VARIANTS = 20;
+
+/** So many deletions that failed are remembered. */
+const OWED = 1_000;
 
 /** So many are deleted at a time. */
 const PAGE = 500;
@@ -38,12 +41,17 @@ export class Shelf {
   readonly #hot: Hot;
   readonly #limits: Limits;
   readonly #cleared: Cleared;
-  /** What was forgotten, and what was changed in any way, lately. */
-  readonly #forgotten = new Recent();
-  readonly #changed = new Recent();
+  /** What happened lately, to copies that may be under way. */
+  readonly #counter: Counter = { moment: 0 };
+  readonly #forgotten = new Recent(this.#counter);
+  readonly #doubted = new Recent(this.#counter);
+  readonly #changed = new Recent(this.#counter);
+  readonly #stored = new Recent(this.#counter);
+  /** What is still to be deleted, because the store failed: what was asked for before is not used. Wall times in ms. */
+  readonly #owed = new Map<string, number>();
   readonly #tell: (word: Word) => void;
   readonly #discarded: () => void;
-  #opening: Promise<unknown> | undefined;
+  #isOpen = false;
 
   /**
    * @param tell Tells other tabs.
@@ -54,9 +62,11 @@ export class Shelf {
     this.#store = store;
     this.#codec = codec;
     this.#hot = new Hot(memory);
-    this.#limits = new Limits(store, { entries: maxEntries, bytes: maxBytes }, (keys) =>
-      this.#hot.dropKeys(keys),
-    );
+    this.#limits = new Limits(store, {
+      most: { entries: maxEntries, bytes: maxBytes },
+      sealed: codec !== undefined,
+      evicted: (keys) => this.#hot.dropKeys(keys),
+    });
     this.#cleared = new Cleared(store);
     this.#tell = tell;
     this.#discarded = discarded;
@@ -64,7 +74,7 @@ export class Shelf {
 
   /** To be noted when an answer is asked for. */
   get moment(): number {
-    return this.#forgotten.moment;
+    return this.#counter.moment;
   }
 
   get limits(): Limits {
@@ -83,19 +93,30 @@ export class Shelf {
 
   /** As it is in the store, whatever is in memory. */
   async findStored(partition: string, request: Request, now: number): Promise<Held | undefined> {
-    const place = placeOf(partition, request.url);
-    const seen = this.#changed.moment;
+    const seen = this.moment;
     const prefix = await this.#ready(partition, request.url, now);
     const found = await this.#readable(partition, await this.#store.wholes(prefix));
     // What has changed meanwhile may be the other way round in memory.
-    if (!this.#changed.since(seen, placesAround(partition, request.url))) this.#heat(place, found);
+    if (!this.#changed.since(seen, placesAround(partition, request.url)))
+      this.#heat(placeOf(partition, request.url), found);
     return chosen(found, request);
+  }
+
+  /** Whether a copy was forgotten after a moment. */
+  wasForgotten({ partition, url }: Copy, moment: number): boolean {
+    return this.#forgotten.since(moment, placesAround(partition, url));
+  }
+
+  /** Whether something of a URL became wrong, and nothing was stored since: caches further down may not know. */
+  isOutdated(partition: string, url: string): boolean {
+    const around = placesAround(partition, url);
+    const outdated = Math.max(this.#forgotten.last(around), this.#doubted.last(around));
+    return outdated > this.#stored.last([placeOf(partition, url)]);
   }
 
   /** The body of a copy, if it is in memory, or has been read with the copy. */
   nearBody({ copy, key, stored, size }: Held): StoredBody | undefined {
-    const place = placeOf(copy.partition, copy.url);
-    const near = this.#hot.body(place, key);
+    const near = this.#hot.body(placeOf(copy.partition, copy.url), key);
     return near || this.#codec || !isWhole(stored, size) ? near : stored;
   }
 
@@ -112,7 +133,9 @@ export class Shelf {
   }
 
   /** Whether a use is worth noting. */
-  isWorthTouching = ({ usedAt }: Held, now: number): boolean => Math.abs(now - usedAt) >= TOUCH_EVERY;
+  isWorthTouching({ usedAt }: Held, now: number): boolean {
+    return Math.abs(now - usedAt) >= TOUCH_EVERY;
+  }
 
   /** Notes that a copy was used. */
   async touch(held: Held, now: number): Promise<void> {
@@ -137,17 +160,18 @@ export class Shelf {
   ): Promise<Usage | undefined> {
     const { partition, url, requestedAt, receivedAt } = copy;
     const around = placesAround(partition, url);
-    const seen = this.#changed.moment;
+    const seen = this.moment;
     if (this.#forgotten.since(asked, around)) return undefined;
     const prefix = await this.#ready(partition, url, now);
     const others = await this.#readable(partition, await this.#store.range({ prefix }));
-    const same = others.filter(({ copy: { varying } }) => isSame(varying, copy.varying));
+    const same = others.filter((other) => isSame(other.copy, copy));
     // Of two answers the later one stays; a time that is yet to come is a clock's that was wrong.
     if (same.some(({ terms }) => terms.receivedAt > receivedAt && terms.receivedAt <= now)) return undefined;
     const crowded = others.filter((each) => !same.includes(each)).sort((a, b) => b.usedAt - a.usedAt);
     const replaced = [...same, ...crowded.slice(VARIANTS - 1)];
     const key = prefix + id;
-    const facts = { size, usedAt: receivedAt, requestedAt };
+    const doubtful = this.#doubted.since(asked, around);
+    const facts = { size, usedAt: receivedAt, requestedAt, doubtful };
     const row = await rowOf(key, copy, facts, this.#codec);
     const written = await writtenBody(key, body, this.#codec);
     await this.#limits.change(
@@ -165,7 +189,9 @@ export class Shelf {
       return undefined;
     }
     const isAlone = !this.#changed.since(seen, around);
-    this.#change({ what: 'stored', partition, url, at: receivedAt });
+    const isNews = !same.some((other) => isEqual(other, copy, size));
+    this.#change({ what: isNews ? 'stored' : 'changed', partition, url, at: receivedAt });
+    if (!doubtful) this.#stored.mark(placeOf(partition, url));
     if (isAlone) {
       const variants = [...others.filter((each) => !replaced.includes(each)), heldOf(key, copy, facts)];
       this.#hot.put(placeOf(partition, url), variants);
@@ -177,17 +203,25 @@ export class Shelf {
   /** Writes what a confirmed copy says of itself now; its body stays. @param mayWrite It was asked for by the same user. */
   async freshen(held: Held, copy: Copy, asked: number, mayWrite: boolean): Promise<Held> {
     const { partition, url, requestedAt, receivedAt } = copy;
-    const facts = { size: held.size, usedAt: receivedAt, requestedAt };
+    const around = placesAround(partition, url);
+    const doubtful = this.#doubted.since(asked, around);
+    const facts = { size: held.size, usedAt: receivedAt, requestedAt, doubtful };
     const fresh = heldOf(held.key, copy, facts);
-    if (!mayWrite || this.#forgotten.since(asked, placesAround(partition, url))) return fresh;
+    const answer: Held = { ...fresh, stored: held.stored ?? this.nearBody(held) };
+    if (!mayWrite || this.#forgotten.since(asked, around)) return answer;
+    const seen = this.moment;
     const row = await rowOf(held.key, copy, facts, this.#codec);
-    await this.#update(held.key, () => row);
+    const isThere = await this.#update(held.key, () => row);
+    // Replaced or forgotten meanwhile it is still an answer, but no copy any more.
+    if (!isThere || this.#changed.since(seen, around)) return answer;
+    const place = placeOf(partition, url);
     const body = this.nearBody(held);
-    const others = this.#hot.held(placeOf(partition, url))?.filter(({ key }) => key !== held.key) ?? [];
-    this.#change({ what: 'stored', partition, url, at: receivedAt });
-    this.#hot.put(placeOf(partition, url), [...others, fresh]);
-    if (body instanceof Uint8Array) this.#hot.putBody(placeOf(partition, url), held.key, body);
-    return fresh;
+    const others = this.#hot.held(place)?.filter(({ key }) => key !== held.key) ?? [];
+    this.#change({ what: 'changed', partition, url, at: receivedAt });
+    if (!doubtful) this.#stored.mark(place);
+    this.#hot.put(place, [...others, fresh]);
+    if (body instanceof Uint8Array) this.#hot.putBody(place, held.key, body);
+    return answer;
   }
 
   /** A copy that is not what the origin would give. */
@@ -198,32 +232,37 @@ export class Shelf {
 
   /** Copies of a URL that may be wrong now: they need a word of the origin before they are fresh again. */
   async doubt(partition: string, url: string, now: number): Promise<void> {
+    // At once, for what is under way.
+    this.#doubted.mark(placeOf(partition, url));
+    this.#change({ what: 'doubted', partition, url, at: now });
     const items = await this.#store.range({ prefix: await storedPlaceOf(this.#codec, partition, url) });
     for (const { key } of items) await this.#update(key, (row) => ({ ...row, doubtful: true }));
+    // What was read into memory between the two.
     this.#change({ what: 'changed', partition, url, at: now });
-  }
-
-  /** Gives up a record that is not whole; what is not there at all has been replaced meanwhile. */
-  async #discard(held: Held, now: number): Promise<void> {
-    const { entries } = await this.drop(held, now);
-    if (entries) this.#discarded();
   }
 
   /** Forgets all variants of a URL, of a partition, or everything. @returns how many copies there were. */
   async forget(partition: string | undefined, url: string | undefined, at: number): Promise<number> {
-    this.#forgotten.mark(placeOf(partition, url));
+    const place = placeOf(partition, url);
+    this.#forgotten.mark(place);
     this.#change({ what: 'forgot', partition, url, at });
+    this.#owed.set(place, at);
+    if (this.#owed.size > OWED) this.#owed.delete(this.#owed.keys().next().value as string);
     if (url === undefined) await this.#cleared.mark(await this.#nameOf(partition), at);
-    return this.#deleteAll(await storedPlaceOf(this.#codec, partition, url));
+    const gone = await this.#deleteAll(await storedPlaceOf(this.#codec, partition, url));
+    if (this.#owed.get(place) === at) this.#owed.delete(place);
+    return gone;
   }
 
   /** What another tab tells. */
-  async heard({ what, partition, url, at }: Word): Promise<void> {
-    this.#changed.mark(placeOf(partition, url));
+  async heard({ what, partition, url, at }: Word, now: number): Promise<void> {
+    const place = placeOf(partition, url);
+    this.#changed.mark(place);
     this.#hot.drop(partition, url);
+    if (what === 'doubted') this.#doubted.mark(place);
     if (what !== 'forgot') return;
-    this.#forgotten.mark(placeOf(partition, url));
-    if (url === undefined) this.#cleared.heard(await this.#nameOf(partition), at);
+    this.#forgotten.mark(place);
+    if (url === undefined) this.#cleared.heard(await this.#nameOf(partition), Math.min(at, now));
     // What this tab has kept before it heard of it.
     await this.#deleteAll(await storedPlaceOf(this.#codec, partition, url), at);
   }
@@ -232,17 +271,22 @@ export class Shelf {
   async list(partition: string | undefined, after: string, limit: number, now: number): Promise<Held[]> {
     await this.#open(now);
     const prefix = await storedPlaceOf(this.#codec, partition);
-    const items = await this.#store.range({ prefix, after, limit });
-    const held = await Promise.all(items.map((item) => readItem(item, this.#codec)));
-    return held.filter((each) => each !== undefined);
+    const found: Held[] = [];
+    for (let from = after; found.length < limit; ) {
+      const items = await this.#store.range({ prefix, after: from, limit: limit - found.length });
+      const held = await Promise.all(items.map((item) => readItem(item, this.#codec)));
+      // What cannot be read is passed over, and is not the end.
+      found.push(...held.filter((each) => each !== undefined));
+      const last = items.at(-1);
+      if (!last) break;
+      from = last.key;
+    }
+    return found;
   }
 
   async usage(partition: string | undefined, now: number): Promise<Usage> {
     await this.#open(now);
-    if (partition === undefined) {
-      await this.#limits.open();
-      return this.#limits.total;
-    }
+    if (partition === undefined) return this.#limits.read();
     return sum(await this.#store.range({ prefix: await storedPlaceOf(this.#codec, partition) }));
   }
 
@@ -252,35 +296,49 @@ export class Shelf {
     return storedPlaceOf(this.#codec, partition, url);
   }
 
+  /**
+   * Each call for itself, until one has done it: a store may hang, and where I/O belongs to one request nobody may wait
+   * for another's.
+   */
+  async #open(now: number): Promise<void> {
+    if (this.#isOpen) return;
+    await Promise.all([this.#limits.open(), this.#cleared.open(now)]);
+    this.#isOpen = true;
+  }
+
   /** What of these can be used; the rest goes. */
   async #readable(
     partition: string,
-    items: readonly (Item & { body?: StoredBody | undefined })[],
+    items: readonly (Item & { readonly body?: StoredBody | undefined })[],
   ): Promise<Held[]> {
     const name = await this.#nameOf(partition);
     const found: Held[] = [];
     const gone: string[] = [];
     for (const item of items) {
       const held = await readItem(item, this.#codec);
-      const isOurs = held && held.copy.partition === partition && !this.#cleared.covers(name, held.copy);
-      if (held && isOurs) found.push({ ...held, stored: item.body });
+      if (held && held.copy.partition === partition && !this.#wasToGo(name, held.copy))
+        found.push({ ...held, stored: item.body });
       else gone.push(item.key);
+      if (!held) this.#discarded();
     }
-    if (gone.length) {
-      await this.#limits.delete(gone);
-      await this.#limits.recount();
-      for (const _ of gone) this.#discarded();
-    }
+    if (gone.length) await this.#limits.delete(gone);
+    // How much that was is not known.
+    if (items.some(({ value }) => !isRow(value))) await this.#limits.recount();
     return found;
   }
 
-  /** Not remembered where it failed: the next use tries again. */
-  #open(now: number): Promise<unknown> {
-    this.#opening ??= Promise.all([this.#limits.open(), this.#cleared.open(now)]);
-    this.#opening.catch(() => {
-      this.#opening = undefined;
-    });
-    return this.#opening;
+  /** It may still be there, because the store failed or a tab had not heard. */
+  #wasToGo(name: string, copy: Copy): boolean {
+    const isOwed = placesAround(copy.partition, copy.url).some(
+      (place) => copy.requestedAt < (this.#owed.get(place) ?? -Infinity),
+    );
+    return isOwed || this.#cleared.covers(name, copy);
+  }
+
+  /** Gives up a record that is not whole; what is not there at all has been replaced meanwhile. */
+  async #discard(held: Held, now: number): Promise<void> {
+    const { entries } = await this.drop(held, now);
+    if (entries) this.#discarded();
   }
 
   #heat(place: string, found: readonly Held[]): void {
@@ -293,11 +351,12 @@ export class Shelf {
       if (stored instanceof Uint8Array && isWhole(stored, size)) this.#hot.putBody(place, key, stored);
   }
 
-  #update(key: string, update: (row: Row) => Row): Promise<void> {
-    return this.#limits.change([key], ([item]) => ({
-      changes: item && isRow(item.value) ? [{ put: itemOf(key, update(item.value)) }] : [],
-      result: undefined,
-    }));
+  /** @returns whether there was something. */
+  #update(key: string, update: (row: Row) => Row): Promise<boolean> {
+    return this.#limits.change([key], ([item]) => {
+      const row = item && isRow(item.value) ? item.value : undefined;
+      return { changes: row ? [{ put: itemOf(key, update(row)) }] : [], result: row !== undefined };
+    });
   }
 
   #change(word: Word): void {
@@ -306,7 +365,7 @@ export class Shelf {
     this.#tell(word);
   }
 
-  /** @param before Only what came before; wall time in ms. */
+  /** @param before Only what was asked for before; wall time in ms. */
   async #deleteAll(prefix: string, before = Infinity): Promise<number> {
     let gone = 0;
     for (let after = '', items: Item[]; ; after = (items.at(-1) as Item).key) {
@@ -321,27 +380,3 @@ export class Shelf {
     return partition === undefined ? ALL : (await storedPlaceOf(this.#codec, partition)).slice(COPIES.length);
   }
 }
-
-const isSame = (one: Copy['varying'], other: Copy['varying']): boolean =>
-  JSON.stringify(one) === JSON.stringify(other);
-
-/** Of the variants that answer a request, the latest (RFC 9111, 4). */
-function chosen(variants: readonly Held[] | undefined, request: Request): Held | undefined {
-  let best: Held | undefined;
-  for (const held of variants ?? []) {
-    if (!variesLike(held.copy.varying, request) || !isAllowed(held.copy, request)) continue;
-    if (!best || isBetter(held, best)) best = held;
-  }
-  return best;
-}
-
-/** One that is told from others goes before one that was stored when nothing was said of variants (RFC 9111, 4.1). */
-const isBetter = (one: Held, other: Held): boolean =>
-  one.copy.varying.length > 0 === other.copy.varying.length > 0
-    ? one.terms.date > other.terms.date
-    : one.copy.varying.length > 0;
-
-/** What the platform would refuse from the network it may not get from here. */
-const isAllowed = ({ response: { redirected, type } }: Copy, { redirect, mode }: Request): boolean =>
-  !(redirected && redirect !== undefined && redirect !== 'follow') &&
-  !(type === 'cors' && mode === 'same-origin');

@@ -3,8 +3,11 @@ import type { Store } from '../../core/store.ts';
 
 /** What tabs and workers of an origin tell each other of their copies. */
 export interface Word {
-  /** `stored`: there is a new copy; `changed`: look again; `forgot`: nothing asked for before `at` counts any more. */
-  readonly what: 'stored' | 'changed' | 'forgot';
+  /**
+   * `stored`: there is news; `changed`: look again; `doubted`: it may be wrong; `forgot`: nothing asked for before `at`
+   * counts any more.
+   */
+  readonly what: 'stored' | 'changed' | 'doubted' | 'forgot';
   /** Absent: of everybody. */
   readonly partition?: string | undefined;
   /** Absent: of all URLs. */
@@ -38,7 +41,7 @@ function isWord(data: unknown): data is Word {
   const word = data as Partial<Word> | null;
   return (
     typeof word === 'object' &&
-    ['stored', 'changed', 'forgot'].includes(word?.what as string) &&
+    ['stored', 'changed', 'doubted', 'forgot'].includes(word?.what as string) &&
     ['string', 'undefined'].includes(typeof word?.partition) &&
     ['string', 'undefined'].includes(typeof word?.url) &&
     Number.isFinite(word?.at)

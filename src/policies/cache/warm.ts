@@ -1,5 +1,6 @@
 import { aborter, follow } from '../../core/abort.ts';
 import { count, readOptions, typed } from '../../core/check.ts';
+import { ConfigurationError } from '../../core/errors.ts';
 
 /**
  * What became of a URL: `fresh` was there already; `stored` is there now; `stale` could not be fetched, and an older copy
@@ -16,6 +17,9 @@ export interface WarmProgress {
   readonly done: number;
   readonly total: number;
 }
+
+/** A string is one URL and not a list of them. */
+export type WarmList = Iterable<string | URL | Request> & object;
 
 export interface WarmOptions {
   /** How many at once. Default 4. */
@@ -35,9 +39,9 @@ export type WarmReport = Record<Warmed, string[]> & {
  */
 export async function warmer(
   closing: AbortSignal,
-  urls: Iterable<string | URL>,
+  wishes: WarmList,
   options: WarmOptions,
-  warm: (url: string, signal: AbortSignal) => Promise<Warmed>,
+  warm: (wish: string | Request, signal: AbortSignal) => Promise<Warmed>,
 ): Promise<WarmReport> {
   const { concurrency, signal, onProgress } = readOptions<{
     concurrency: number;
@@ -49,9 +53,11 @@ export async function warmer(
     { concurrency: count(1), signal: typed('object'), onProgress: typed('function') },
     { concurrency: 4, signal: undefined, onProgress: undefined },
   );
+  if (typeof wishes === 'string' || typeof wishes?.[Symbol.iterator] !== 'function')
+    throw new ConfigurationError('staleCache.warm', wishes, 'expected a list of URLs or requests');
   const own = aborter();
   const unfollow = [follow(closing, own.abort), signal ? follow(signal, own.abort) : () => {}];
-  const all = [...new Set([...urls].map(String))];
+  const all = [...new Set([...wishes].map((wish) => (wish instanceof Request ? wish : String(wish))))];
   const waiting = [...all];
   const report = { fresh: [], stored: [], stale: [], 'not-stored': [], failed: [] } as {
     [K in keyof WarmReport]: WarmReport[K][number][];
@@ -67,10 +73,11 @@ export async function warmer(
     }
   };
   const worker = async (): Promise<void> => {
-    for (let url = waiting.shift(); url !== undefined; url = waiting.shift()) {
+    for (let wish = waiting.shift(); wish !== undefined; wish = waiting.shift()) {
       own.signal.throwIfAborted();
+      const url = wish instanceof Request ? wish.url : wish;
       try {
-        const outcome = await warm(url, own.signal);
+        const outcome = await warm(wish, own.signal);
         report[outcome].push(url);
         tell(url, outcome);
       } catch (error) {

@@ -1,0 +1,40 @@
+import { variesLike } from '../../http/vary.ts';
+import type { Copy, Held } from './copy.ts';
+
+/** Of the variants that answer a request, the latest (RFC 9111, 4). */
+export function chosen(variants: readonly Held[] | undefined, request: Request): Held | undefined {
+  let best: Held | undefined;
+  for (const held of variants ?? []) {
+    if (!variesLike(held.copy.varying, request) || !isAllowed(held.copy, request)) continue;
+    if (!best || isBetter(held, best)) best = held;
+  }
+  return best;
+}
+
+/** Whether two are copies of the same variant. */
+export const isSame = (one: Copy, other: Copy): boolean =>
+  JSON.stringify(one.varying) === JSON.stringify(other.varying);
+
+/** Whether two answers are the same, as far as their validators and sizes tell. */
+export function isEqual({ headers, size: before }: Held, copy: Copy, size: number): boolean {
+  const now = new Headers(copy.headers as [string, string][]);
+  const validator = ['etag', 'last-modified'].find((name) => now.has(name) || headers.has(name));
+  return before === size && validator !== undefined && now.get(validator) === headers.get(validator);
+}
+
+/** One that is told from others goes before one that was stored when nothing was said of variants (RFC 9111, 4.1). */
+function isBetter(one: Held, other: Held): boolean {
+  const isTold = one.copy.varying.length > 0;
+  if (isTold !== other.copy.varying.length > 0) return isTold;
+  // A date has no more than seconds.
+  const later =
+    one.terms.date - other.terms.date ||
+    one.copy.receivedAt - other.copy.receivedAt ||
+    one.copy.requestedAt - other.copy.requestedAt;
+  return later > 0;
+}
+
+/** What the platform would refuse from the network it may not get from here. */
+const isAllowed = ({ response: { redirected, type } }: Copy, { redirect, mode }: Request): boolean =>
+  !(redirected && redirect !== undefined && redirect !== 'follow') &&
+  !(type === 'cors' && mode === 'same-origin');
