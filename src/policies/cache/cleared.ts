@@ -21,8 +21,7 @@ export class Cleared {
 
   async open(now: number): Promise<void> {
     const items = await this.#store.range({ prefix: MARKS });
-    // One from the future is of a clock that was wrong: nothing would be given until it comes.
-    for (const { key, value } of items) this.heard(key.slice(MARKS.length), Math.min(now, Number(value)));
+    for (const { key, value } of items) this.heard(key.slice(MARKS.length), Number(value));
     await this.#prune(now);
   }
 
@@ -44,8 +43,13 @@ export class Cleared {
   }
 
   /** Whether a copy was asked for before its partition was cleared. */
-  covers(name: string, { requestedAt }: Copy): boolean {
-    return [name, ALL].some((each) => requestedAt < (this.#marks.get(each) ?? -Infinity));
+  covers(name: string, { requestedAt }: Copy, now: number): boolean {
+    return [name, ALL].some((each) => {
+      const at = this.#marks.get(each) ?? -Infinity;
+      // One from the future is of a clock that was wrong: nothing would be given until it comes.
+      if (at > now) this.#marks.set(each, now);
+      return requestedAt < Math.min(at, now);
+    });
   }
 }
 

@@ -11,6 +11,8 @@ export interface Copy extends Times {
   readonly response: ResponseFacts;
   readonly headers: readonly (readonly [string, string])[];
   readonly varying: Varying;
+  /** Of a small body: tells whether the next answer brings something new. */
+  readonly print?: number | undefined;
 }
 
 /** What is written of a copy: in the clear what the shelf has to know, and the copy itself, which may be sealed. */

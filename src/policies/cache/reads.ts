@@ -101,10 +101,9 @@ export function readsOf(
     const answer = fromNetwork({ ...read, call: { ...call, signal: inner.signal } }, held, () => isGiven);
     return new Promise((resolve, reject) => {
       const silent = async (): Promise<void> => {
-        if (desk.shelf.wasForgotten(held.copy, moment)) return;
         const why = { cause: 'silence', forwarded: true };
         const copy = await give(held, read, why).catch(() => undefined);
-        if (!copy || isGiven) return dropBody(copy);
+        if (!copy || isGiven || desk.shelf.wasForgotten(held.copy, moment)) return dropBody(copy);
         isGiven = true;
         // The caller has what it wanted; the answer is still worth having.
         unfollow();

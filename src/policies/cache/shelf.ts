@@ -95,7 +95,7 @@ export class Shelf {
   async findStored(partition: string, request: Request, now: number): Promise<Held | undefined> {
     const seen = this.moment;
     const prefix = await this.#ready(partition, request.url, now);
-    const found = await this.#readable(partition, await this.#store.wholes(prefix));
+    const found = await this.#readable(partition, await this.#store.wholes(prefix), now);
     // What has changed meanwhile may be the other way round in memory.
     if (!this.#changed.since(seen, placesAround(partition, request.url)))
       this.#heat(placeOf(partition, request.url), found);
@@ -163,7 +163,7 @@ export class Shelf {
     const seen = this.moment;
     if (this.#forgotten.since(asked, around)) return undefined;
     const prefix = await this.#ready(partition, url, now);
-    const others = await this.#readable(partition, await this.#store.range({ prefix }));
+    const others = await this.#readable(partition, await this.#store.range({ prefix }), now);
     const same = others.filter((other) => isSame(other.copy, copy));
     // Of two answers the later one stays; a time that is yet to come is a clock's that was wrong.
     if (same.some(({ terms }) => terms.receivedAt > receivedAt && terms.receivedAt <= now)) return undefined;
@@ -310,13 +310,14 @@ export class Shelf {
   async #readable(
     partition: string,
     items: readonly (Item & { readonly body?: StoredBody | undefined })[],
+    now: number,
   ): Promise<Held[]> {
     const name = await this.#nameOf(partition);
     const found: Held[] = [];
     const gone: string[] = [];
     for (const item of items) {
       const held = await readItem(item, this.#codec);
-      if (held && held.copy.partition === partition && !this.#wasToGo(name, held.copy))
+      if (held && held.copy.partition === partition && !this.#wasToGo(name, held.copy, now))
         found.push({ ...held, stored: item.body });
       else gone.push(item.key);
       if (!held) this.#discarded();
@@ -328,11 +329,11 @@ export class Shelf {
   }
 
   /** It may still be there, because the store failed or a tab had not heard. */
-  #wasToGo(name: string, copy: Copy): boolean {
+  #wasToGo(name: string, copy: Copy, now: number): boolean {
     const isOwed = placesAround(copy.partition, copy.url).some(
-      (place) => copy.requestedAt < (this.#owed.get(place) ?? -Infinity),
+      (place) => copy.requestedAt <= (this.#owed.get(place) ?? -Infinity),
     );
-    return isOwed || this.#cleared.covers(name, copy);
+    return isOwed || this.#cleared.covers(name, copy, now);
   }
 
   /** Gives up a record that is not whole; what is not there at all has been replaced meanwhile. */

@@ -15,11 +15,11 @@ export function chosen(variants: readonly Held[] | undefined, request: Request):
 export const isSame = (one: Copy, other: Copy): boolean =>
   JSON.stringify(one.varying) === JSON.stringify(other.varying);
 
-/** Whether two answers are the same, as far as their validators and sizes tell. */
-export function isEqual({ headers, size: before }: Held, copy: Copy, size: number): boolean {
-  const now = new Headers(copy.headers as [string, string][]);
-  const validator = ['etag', 'last-modified'].find((name) => now.has(name) || headers.has(name));
-  return before === size && validator !== undefined && now.get(validator) === headers.get(validator);
+/** Whether two answers are the same, as far as their sizes and tags tell, or else what is known of their bodies. */
+export function isEqual(held: Held, copy: Copy, size: number): boolean {
+  if (held.size !== size) return false;
+  const tag = new Headers(copy.headers as [string, string][]).get('etag');
+  return tag === null ? copy.print === held.copy.print : tag === held.headers.get('etag');
 }
 
 /** One that is told from others goes before one that was stored when nothing was said of variants (RFC 9111, 4.1). */

@@ -1,0 +1,241 @@
+import { describe, expect, test } from 'vitest';
+import { sourceOf } from '../../src/core/source.ts';
+import type { AtomicStore } from '../../src/core/store.ts';
+import { encryptWith } from '../../src/stores/encryption.ts';
+import { networkError, ok, slow, status } from '../../src/testing/index.ts';
+import { cachePage, fresh, URL_ } from '../support/cache-page.ts';
+import { durableStore } from '../support/durable.ts';
+import { quiet } from '../support/platform.ts';
+
+const copies = (store: AtomicStore) => store.range({ prefix: 'copy ' });
+
+/** Where redirects have led. */
+const redirected = (response: Response, url: string): Response =>
+  Object.defineProperties(response, { redirected: { value: true }, url: { value: url } });
+
+describe('one Request, used again', () => {
+  test('by somebody else gets nothing of the first one’s', async () => {
+    let user = 'ann';
+    const { fetch, origin, clock } = cachePage({ validators: 'own' }, { partition: () => user });
+    origin.otherwise((request) =>
+      request.headers.has('if-none-match')
+        ? status(304, { etag: '"7"' })
+        : ok(user, { headers: { etag: '"7"' } }),
+    );
+    const request = new Request(URL_);
+    const read = async () => {
+      const text = await (await fetch(request)).text();
+      await clock.advance(0);
+      return text;
+    };
+    expect([await read(), await read()]).toEqual(['ann', 'ann']);
+    user = 'bob';
+    expect(await read()).toBe('bob');
+    expect(origin.seen.map(({ headers }) => headers.has('if-none-match'))).toEqual([false, true, false]);
+  });
+});
+
+describe('tabs that read again when they hear of something new', () => {
+  const noTabs = typeof BroadcastChannel !== 'function' || navigator.userAgent === 'Cloudflare-Workers';
+  test.skipIf(noTabs).each([{}, { etag: '"1"' }])(
+    'come to rest: %j',
+    async (headers: Record<string, string>) => {
+      const store = durableStore();
+      const both = [1, 2].map(() => {
+        const page = cachePage(
+          { store },
+          { onEvent: ({ type }) => void (type === 'cache-updated' && page.read()) },
+        );
+        page.origin.otherwise(() => ok('same', { headers }));
+        return page;
+      });
+      await both[0]?.read();
+      for (let turn = 0; turn < 200; turn++) await quiet();
+      expect(both.flatMap(({ origin }) => origin.seen).length).toBeLessThan(5);
+    },
+  );
+});
+
+describe('what is no answer of the origin’s own', () => {
+  test.each([200, 404])('a captive portal’s %i forgets nothing', async (code) => {
+    const { read, origin } = cachePage();
+    origin.replies(
+      fresh('good'),
+      redirected(new Response('sign in', { status: code }), 'https://portal.example/'),
+    );
+    origin.otherwise(networkError());
+    await read();
+    expect((await read())[2]).toBe('sign in');
+    expect(await read()).toEqual([200, 'cache', 'good']);
+  });
+});
+
+describe('a write', () => {
+  test('whose answer is lost makes doubtful also what is being read', async () => {
+    const { fetch, read, origin, clock } = cachePage({ mode: 'cache-first' });
+    origin.replies(
+      slow(clock, 2_000, () => fresh('before')),
+      networkError(),
+      fresh('after'),
+    );
+    const early = fetch(URL_).then((response) => response.text());
+    await quiet();
+    await expect(fetch(URL_, { method: 'PUT', body: 'x' })).rejects.toThrow(TypeError);
+    expect(await early).toBe('before');
+    await clock.advance(0);
+    expect(await read()).toEqual([200, 'network', 'after']);
+  });
+
+  test('whose copies could not be deleted is not undone by them', async () => {
+    const { fetch, read, origin, store, clock } = cachePage({ mode: 'cache-first' });
+    origin.replies(fresh('before'), ok(), fresh('after'));
+    await read();
+    await clock.advance(1_000);
+    store.break('fail');
+    await fetch(URL_, { method: 'PUT', body: 'x' });
+    store.heal();
+    expect((await read())[2]).toBe('after');
+  });
+
+  test('ends what reads may join, with dedupe switched off as well', async () => {
+    const { fetch, origin, clock } = cachePage();
+    origin.replies(
+      slow(clock, 2_000, () => ok('before')),
+      ok(),
+      ok('after'),
+    );
+    const early = fetch(URL_).then((response) => response.text());
+    await quiet();
+    await fetch(URL_, { method: 'PUT', body: 'x', holdfast: { dedupe: false } });
+    expect(await (await fetch(URL_)).text()).toBe('after');
+    expect(await early).toBe('before');
+  });
+
+  test('lets the platform’s own cache be asked whether it has heard', async () => {
+    const asked: string[] = [];
+    const { read, fetch, origin, cache } = cachePage({ validators: 'platform' });
+    origin.otherwise((request) => {
+      asked.push(request.cache);
+      return fresh('copy', 60, { 'content-location': '/list' });
+    });
+    const list = `${new URL(URL_).origin}/list`;
+    await read(list);
+    await fetch(URL_, { method: 'PUT', body: 'x' });
+    await read(list);
+    await read(list);
+    await cache.clear();
+    await read(list);
+    // Some platforms know of no such mode.
+    const modes = asked.filter((_, at) => at !== 1).map((mode) => (mode === 'no-cache' ? mode : ''));
+    if (asked.includes('no-cache')) expect(modes).toEqual(['', 'no-cache', '', 'no-cache']);
+  });
+});
+
+test('a new version that is too large to be kept leaves no older one', async () => {
+  const { read, origin, clock, cache } = cachePage({ mode: 'cache-first', maxEntryBytes: 10 });
+  origin.replies(fresh('old'), fresh('x'.repeat(11)));
+  await read();
+  await clock.advance(61_000);
+  await read();
+  expect(await cache.entries()).toEqual([]);
+});
+
+test('a body that is larger than all copies may be together pushes none of them out', async () => {
+  const { read, origin, cache } = cachePage({ maxBytes: 100 });
+  origin.replies(ok('a'.repeat(50)), ok('b'.repeat(101)));
+  await read(`${URL_}/1`);
+  await read(`${URL_}/2`);
+  expect((await cache.entries()).map(({ url }) => url)).toEqual([`${URL_}/1`]);
+});
+
+test('a HEAD of another variant changes nothing', async () => {
+  const { read, fetch, origin, cache } = cachePage({ mode: 'cache-first' });
+  origin.replies(fresh('html', 60, { etag: '"1"' }), ok('', { headers: { etag: '"2"', vary: 'accept' } }));
+  await read();
+  await fetch(URL_, { method: 'HEAD', holdfast: { staleCache: { mode: 'network-first' } } });
+  expect(await read()).toEqual([200, 'cache', 'html']);
+  expect(await cache.entries()).toHaveLength(1);
+});
+
+describe('a store that hung once', () => {
+  test('is used again after a while', async () => {
+    const { read, store, clock, origin } = cachePage({ mode: 'cache-first', memory: false });
+    origin.otherwise(() => fresh('copy'));
+    store.break('hang');
+    await read();
+    store.heal();
+    await clock.advance(31_000);
+    await read();
+    expect((await read())[1]).toBe('cache');
+  });
+
+  test('makes a write wait once, and not each time', async () => {
+    const { fetch, store, clock } = cachePage();
+    store.break('hang');
+    const before = clock.ticks();
+    for (let n = 0; n < 3; n++) await fetch(URL_, { method: 'PUT', body: 'x' });
+    expect(clock.ticks() - before).toBe(2_000);
+  });
+
+  test('makes clear() fail, so that somebody knows', async () => {
+    const { cache, store } = cachePage();
+    store.break('hang');
+    await expect(cache.clear()).rejects.toThrow('staleCache.clear: the store did not answer');
+  });
+});
+
+test('copies that were written before a codec was named go with the first use of it', async () => {
+  const store = durableStore();
+  const plain = cachePage({ store });
+  await plain.read(`${URL_}?secret`);
+  await plain.fetch.close();
+  const key = await crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, [
+    'encrypt',
+    'decrypt',
+  ]);
+  const sealed = cachePage({ store, codec: encryptWith(key as CryptoKey) });
+  await sealed.read(`${URL_}?other`);
+  expect(JSON.stringify(await copies(store))).not.toContain('secret');
+  expect(await sealed.cache.usage()).toEqual({ entries: 1, bytes: 2 });
+});
+
+test('a logout while a copy waits for the origin’s silence takes the copy along', async () => {
+  const store = durableStore();
+  const { fetch, origin, clock, cache, read } = cachePage({ store, answerAfter: '800ms' });
+  origin.replies(
+    fresh('one'),
+    slow(clock, 2_000, () => fresh('two')),
+  );
+  await read();
+  clock.after(400, () => void cache.clear());
+  const response = await fetch(URL_);
+  expect([sourceOf(response), await response.text()]).toEqual(['network', 'two']);
+});
+
+describe('what cannot be meant is refused', () => {
+  test.each<[string, (cache: ReturnType<typeof cachePage>['cache']) => Promise<unknown>, RegExp]>([
+    ['a name for options', (cache) => cache.clear('ann' as never), /staleCache.clear: 'ann' is not allowed/],
+    [
+      'a slip',
+      (cache) => cache.clear({ partion: 'ann' } as never),
+      /partion: 'ann' is not allowed; unknown option/,
+    ],
+    ['nobody', (cache) => cache.clear({ partition: null } as never), /clear.partition: null is not allowed/],
+    [
+      'a URL of nobody’s',
+      (cache) => (cache.delete as (url: string) => Promise<number>)(URL_),
+      /delete.partition: undefined/,
+    ],
+    [
+      'one URL for a list',
+      (cache) => cache.warm(URL_ as never),
+      /staleCache.warm: '.*' is not allowed; expected a list/,
+    ],
+  ])('%s', async (_, use, message) => {
+    await expect(use(cachePage().cache)).rejects.toThrow(message);
+  });
+
+  test.each(['Authorization', '*'])('to vary by %s', (name) => {
+    expect(() => cachePage({ vary: [name] })).toThrow(/staleCache.vary: .* is not allowed/);
+  });
+});
