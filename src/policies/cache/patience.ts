@@ -13,7 +13,7 @@ const LEFT_ALONE = 30_000;
 /** Asks a store, and does without it where it fails or does not answer. */
 export class Patience {
   readonly #failed: (operation: string, error: unknown) => void;
-  readonly #writes = new Set<Promise<unknown>>();
+  readonly #underWay = new Set<Promise<unknown>>();
   #until = -Infinity;
 
   constructor(failed: (operation: string, error: unknown) => void) {
@@ -34,7 +34,7 @@ export class Patience {
   ): Promise<T | undefined> {
     if (this.isLeftAlone(host)) return undefined;
     try {
-      return await within(READ, { host, signal: waits }, work());
+      return await within(READ, { host, signal: waits }, this.#begun(work));
     } catch (error) {
       waits.throwIfAborted();
       if (error instanceof OverdueError) this.#until = host.clock.ticks() + LEFT_ALONE;
@@ -55,10 +55,10 @@ export class Patience {
     return undefined;
   }
 
-  /** Runs a task when nothing is being written. */
+  /** Runs a task when the store has done what it was asked. One that hangs is left to itself. */
   whenDone(task: () => void): void {
-    if (this.#writes.size === 0) task();
-    else void Promise.allSettled(this.#writes).then(() => this.whenDone(task));
+    if (this.#underWay.size === 0) task();
+    else void Promise.allSettled(this.#underWay).then(() => this.whenDone(task));
   }
 
   /** What has to be tried in any case, and for which nobody waits for long. */
@@ -68,16 +68,21 @@ export class Patience {
     work: () => Promise<T>,
     patience = WRITE,
   ): Promise<T | undefined> {
-    const written = within(patience, { host }, work());
-    this.#writes.add(written);
     try {
-      return await written;
+      return await within(patience, { host }, this.#begun(work));
     } catch (error) {
       if (error instanceof OverdueError) this.#until = host.clock.ticks() + LEFT_ALONE;
       this.#failed(operation, error);
       return undefined;
-    } finally {
-      this.#writes.delete(written);
     }
+  }
+
+  /** What nobody waits for any more may still be under way. */
+  #begun<T>(work: () => Promise<T>): Promise<T> {
+    const begun = work();
+    this.#underWay.add(begun);
+    const end = (): void => void this.#underWay.delete(begun);
+    begun.then(end, end);
+    return begun;
   }
 }
