@@ -28,6 +28,9 @@ export function varying(vary: string | null, request: Request, also: readonly st
   return isStranger(request) ? [...values, [CREDENTIALLESS, 'omit']] : values;
 }
 
+/** Whether a response is told from others by headers. */
+export const isTold = (stored: Varying): boolean => stored.some(([name]) => name !== CREDENTIALLESS);
+
 /** RFC 9111, 4.1: a stored response answers a request that has the same values. */
 export const variesLike = (stored: Varying, request: Request): boolean =>
   stored.every(([name, value]) => name === CREDENTIALLESS || saidOf(request, name) === value) &&

@@ -21,7 +21,7 @@ export function requestOf({
   return withFacts(new Request(url, { method }), {
     headers: new Headers(headers),
     cache: 'default',
-    credentials: 'same-origin',
+    credentials: 'include',
     ...sent,
   });
 }

@@ -98,9 +98,13 @@ describe('Vary', () => {
 
   test('a request without credentials is answered as a stranger’s', () => {
     const stranger = requestOf({ credentials: 'omit' });
+    const known = requestOf({ credentials: 'include' });
     expect(variesLike(varying(null, stranger), stranger)).toBe(true);
-    expect(variesLike(varying(null, stranger), requestOf())).toBe(false);
-    expect(variesLike(varying(null, requestOf()), stranger)).toBe(false);
+    expect(variesLike(varying(null, stranger), known)).toBe(false);
+    expect(variesLike(varying(null, known), stranger)).toBe(false);
+    // In a page they go to its own origin only.
+    const ours = requestOf({ credentials: 'same-origin' });
+    expect(variesLike(varying(null, ours), known)).toBe(!globalThis.location);
   });
 
   test.each(['accept language', '"accept"', 'accept; q=1', 'x-a, (b)'])(

@@ -1,4 +1,4 @@
-import { variesLike } from '../../http/vary.ts';
+import { isTold, variesLike } from '../../http/vary.ts';
 import type { Copy, Held } from './copy.ts';
 
 /** Of the variants that answer a request, the latest (RFC 9111, 4). */
@@ -24,8 +24,8 @@ export function isEqual(held: Held, copy: Copy, size: number): boolean {
 
 /** One that is told from others goes before one that was stored when nothing was said of variants (RFC 9111, 4.1). */
 function isBetter(one: Held, other: Held): boolean {
-  const isTold = one.copy.varying.length > 0;
-  if (isTold !== other.copy.varying.length > 0) return isTold;
+  const told = isTold(one.copy.varying);
+  if (told !== isTold(other.copy.varying)) return told;
   // A date has no more than seconds.
   const later =
     one.terms.date - other.terms.date ||
