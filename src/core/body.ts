@@ -185,9 +185,12 @@ class Body implements WatchedBody {
 
   #tell(bytes: Bytes): void {
     this.#read += bytes.byteLength;
-    if (this.#read <= this.fate.seen) return;
+    const unseen = this.#read - this.fate.seen;
+    if (unseen <= 0) return;
     this.fate.seen = this.#read;
-    for (const watcher of this.fate.watchers) watcher.chunk?.(bytes);
+    // Clones need not be cut into the same chunks; Firefox's are not.
+    const news = unseen < bytes.byteLength ? bytes.subarray(bytes.byteLength - unseen) : bytes;
+    for (const watcher of this.fate.watchers) watcher.chunk?.(news);
   }
 }
 

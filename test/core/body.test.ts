@@ -189,3 +189,20 @@ describe('clones', () => {
     expect(await clone.text()).toBe('ab');
   });
 });
+
+test('clones that are cut into other chunks bring nothing twice', async () => {
+  const native = Response.prototype.clone;
+  // As Firefox does it.
+  Response.prototype.clone = () => inParts('ab', 'cde', 'f');
+  try {
+    const response = inParts('abc', 'def');
+    const watcher = recorder();
+    watchBody(response, watcher);
+    const readers = [response, response.clone()].map((each) => each.body?.getReader());
+    for (const reader of [0, 1, 1, 0, 1, 1, 0]) await readers[reader]?.read();
+    const chunks = watcher.log.filter((each) => each.startsWith('chunk')).map((each) => each.slice(6));
+    expect(chunks.join('')).toBe('abcdef');
+  } finally {
+    Response.prototype.clone = native;
+  }
+});

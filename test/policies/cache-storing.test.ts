@@ -119,6 +119,15 @@ describe('a record', () => {
     ['without its body', (item) => ({ put: item, body: null })],
     ['with half its body', (item) => ({ put: item, body: new Uint8Array([1]) })],
     ['with a body of another kind', (item) => ({ put: item, body: 'one' })],
+    ['with nothing for a body', (item) => ({ put: item, body: '' })],
+    [
+      'without the URL that it came from',
+      (item) => {
+        const copy = value(item).copy as { response: object };
+        const response = { ...copy.response, url: 7 };
+        return { put: { ...item, value: { ...value(item), copy: { ...copy, response } } } };
+      },
+    ],
     ['of an older schema', (item) => ({ put: { ...item, value: { ...value(item), schema: 1 } } })],
     ['of a newer schema', (item) => ({ put: { ...item, value: { ...value(item), schema: 99 } } })],
     ['without headers', (item) => ({ put: { ...item, value: { ...value(item), copy: { url: URL_ } } } })],
@@ -230,6 +239,41 @@ describe('a full disk', () => {
     expect(told('store-failed')).toEqual([]);
     const urls = (await cache.entries()).map(({ url }) => url);
     expect(urls).toEqual([2, 3, 4, 5, 6, 7, 8].map((n) => `${URL_}/${n}`));
+  });
+
+  test('has room for what only deletes: a logout, a write, the quarter', async () => {
+    const store = durableStore();
+    const { read, fetch, cache, origin } = cachePage({ store, memory: false });
+    for (let n = 0; n < 8; n++) await read(`${URL_}/${n}`);
+    const { change, write } = store;
+    const isFull = async (puts: boolean) => {
+      if (puts) throw new DOMException('full', 'QuotaExceededError');
+    };
+    store.change = async (keys, decide, options) => {
+      let puts = false;
+      const result = await change(
+        keys,
+        (found) => {
+          const decision = decide(found);
+          puts = decision.changes.some((each) => 'put' in each);
+          return puts ? { ...decision, changes: [] } : decision;
+        },
+        options,
+      );
+      await isFull(puts);
+      return result;
+    };
+    store.write = async (changes) => {
+      await isFull(changes.some((each) => 'put' in each) && (await copies(store)).length > 4);
+      return write(changes);
+    };
+    await fetch(`${URL_}/0`, { method: 'PUT', body: 'x' });
+    expect((await copies(store)).length).toBe(7);
+    origin.replies(ok('large'));
+    await read(`${URL_}/large`);
+    expect((await copies(store)).length).toBeLessThan(7);
+    await cache.clear({ partition: 'ann' });
+    expect(await copies(store)).toEqual([]);
   });
 
   test('where that is not enough, a read is uncached, and an event tells', async () => {

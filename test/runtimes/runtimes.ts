@@ -66,7 +66,14 @@ export const runtimes: readonly Runtime[] = [
     missing: () => whyNot(bun),
   },
   { ...vitest('package'), include: [PACKAGE], exclude: [], alone: true },
-  { ...vitest('faults'), include: [FAULTS], exclude: [], alone: true, mayBeEmpty: true },
+  {
+    ...vitest('faults'),
+    include: [FAULTS],
+    exclude: [],
+    alone: true,
+    mayBeEmpty: true,
+    timeLimit: 10 * MINUTE,
+  },
   {
     ...vitest('playground'),
     include: [PLAYGROUND],

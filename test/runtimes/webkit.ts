@@ -12,6 +12,10 @@ export interface WebKit {
   open(url: string): Promise<void>;
   /** Runs the body of a function in the page that is open; it may return a promise of anything JSON can carry. */
   evaluate(body: string, ...args: unknown[]): Promise<unknown>;
+  /** Opens another window, side by side with the first: it is seen, so its timers are not slowed down. */
+  addWindow(): Promise<string>;
+  /** Makes it the one that is meant by `open` and `evaluate`. */
+  enter(window: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -72,6 +76,13 @@ export async function launchWebKit(): Promise<WebKit> {
       await command('POST', `${session}/url`, { url });
     },
     evaluate: (script, ...args) => command('POST', `${session}/execute/sync`, { script, args }),
+    async addWindow() {
+      const added = await command('POST', `${session}/window/new`, { type: 'window' });
+      return (added as { handle: string }).handle;
+    },
+    async enter(handle) {
+      await command('POST', `${session}/window`, { handle });
+    },
     close,
   };
 }

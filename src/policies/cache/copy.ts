@@ -113,11 +113,14 @@ function isCopy(value: unknown): value is Copy {
     typeof copy?.url === 'string' &&
     typeof copy.partition === 'string' &&
     areNumbers(copy.requestedAt, copy.receivedAt, copy.response?.status) &&
+    [copy.response?.url, copy.response?.type, copy.response?.statusText].every(isText) &&
     Array.isArray(copy.headers) &&
     Array.isArray(copy.varying) &&
     copy.varying.every((pair) => Array.isArray(pair) && typeof pair[0] === 'string')
   );
 }
+
+const isText = (value: unknown): boolean => typeof value === 'string';
 
 const areNumbers = (...values: unknown[]): boolean => values.every(Number.isFinite);
 

@@ -8,6 +8,7 @@ import {
   type Store,
 } from '../../core/store.ts';
 import { isRow, type Row, USED } from './copy.ts';
+import { isFull } from './full.ts';
 import { COPIES } from './place.ts';
 
 /** How many copies there are, and bytes in their bodies. */
@@ -39,6 +40,8 @@ export class Limits {
   readonly #most: Usage;
   readonly #evicted: (keys: readonly string[]) => void;
   readonly #sealed: boolean;
+  /** What is written of the total is not so. */
+  #isOff = false;
   /** Known without looking since the last change of this tab; others may have changed it. */
   #total: Usage = { entries: 0, bytes: 0 };
 
@@ -80,6 +83,7 @@ export class Limits {
       });
       if (!isQuiet) continue;
       this.#total = value;
+      this.#isOff = false;
       return;
     }
   }
@@ -116,17 +120,32 @@ export class Limits {
   }
 
   /** Deletes what is still there of these. @returns what has gone. */
-  delete(keys: readonly string[]): Promise<Usage> {
-    return this.change(keys, (found) => {
-      const there = found.filter((item) => item !== undefined);
-      return { changes: there.map(({ key }) => ({ delete: key })), result: sum(there) };
-    });
+  async delete(keys: readonly string[]): Promise<Usage> {
+    try {
+      return await this.change(keys, (found) => {
+        const there = found.filter((item) => item !== undefined);
+        return { changes: there.map(({ key }) => ({ delete: key })), result: sum(there) };
+      });
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      return this.#deleteUncounted(keys);
+    }
+  }
+
+  /** On a full disk there is no room for a new count either; deleting needs none. */
+  async #deleteUncounted(keys: readonly string[]): Promise<Usage> {
+    const found = await Promise.all(keys.map((key) => this.#store.get(key)));
+    await this.#store.write(keys.map((key) => ({ delete: key })));
+    const gone = sum(found.filter((item) => item !== undefined));
+    this.#total = plus(this.#total, undefined, gone);
+    this.#isOff = true;
+    return gone;
   }
 
   /** Makes room where there is too much. @param spared The copy for which it is made. @returns what had to go. */
   async within(spared?: string): Promise<Usage> {
     // Without atomic changes the count is not to be trusted.
-    if (!isAtomic(this.#store)) await this.recount();
+    if (this.#isOff || !isAtomic(this.#store)) await this.recount();
     return this.#shrinkTo(this.#most, spared);
   }
 

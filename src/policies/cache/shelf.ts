@@ -125,7 +125,7 @@ export class Shelf {
     const near = this.nearBody(held);
     if (near) return near;
     const stored = held.stored ?? (await this.#store.body(held.key));
-    const body = stored && (await readBody(held, stored, this.#codec).catch(() => undefined));
+    const body = stored ? await readBody(held, stored, this.#codec).catch(() => undefined) : undefined;
     if (body === undefined) await this.#discard(held, now);
     if (body instanceof Uint8Array)
       this.#hot.putBody(placeOf(held.copy.partition, held.copy.url), held.key, body);
@@ -248,8 +248,16 @@ export class Shelf {
     this.#change({ what: 'forgot', partition, url, at });
     this.#owed.set(place, at);
     if (this.#owed.size > OWED) this.#owed.delete(this.#owed.keys().next().value as string);
-    if (url === undefined) await this.#cleared.mark(await this.#nameOf(partition), at);
+    const mark = async (): Promise<void> => {
+      if (url === undefined) await this.#cleared.mark(await this.#nameOf(partition), at);
+    };
+    // On a full disk there is room for a mark only when something has gone.
+    const isMarked = await mark().then(
+      () => true,
+      () => false,
+    );
     const gone = await this.#deleteAll(await storedPlaceOf(this.#codec, partition, url));
+    if (!isMarked) await mark();
     if (this.#owed.get(place) === at) this.#owed.delete(place);
     return gone;
   }

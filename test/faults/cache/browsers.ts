@@ -1,0 +1,126 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Page as PlaywrightPage, chromium as playwright } from 'playwright';
+import puppeteer from 'puppeteer-core';
+import { chromiumOptions } from '../../runtimes/browsers.ts';
+import { chromium, firefox, missingForWebkit } from '../../runtimes/installed.ts';
+import { launchWebKit } from '../../runtimes/webkit.ts';
+import type { Page } from './page/main.ts';
+
+/** Calls a function of the page, wherever it runs. */
+export interface Tab {
+  call<Name extends keyof Page>(
+    name: Name,
+    ...args: Parameters<Page[Name]>
+  ): Promise<Awaited<ReturnType<Page[Name]>>>;
+}
+
+export interface Browser {
+  /** Opens the page in a tab of its own, beside those that are open. */
+  open(url: string): Promise<Tab>;
+  close(): Promise<void>;
+}
+
+interface Known {
+  readonly name: string;
+  readonly missing: string | undefined;
+  launch(): Promise<Browser>;
+}
+
+export const browsers: readonly Known[] = [
+  { name: 'Chromium', missing: chromium ? undefined : 'no Chromium', launch: launchChromium },
+  { name: 'Firefox', missing: firefox ? undefined : 'no Firefox', launch: launchFirefox },
+  { name: 'WebKit', missing: missingForWebkit(), launch: launchWebkit },
+];
+
+type Evaluate = (body: string, ...args: string[]) => Promise<unknown>;
+
+const tabOver = (evaluate: Evaluate): Tab => ({
+  call: (name, ...args) => evaluate(CALL, name, JSON.stringify(args)) as never,
+});
+
+const CALL = 'return page[arguments[0]](...JSON.parse(arguments[1]))';
+
+async function launchChromium(): Promise<Browser> {
+  const running = await playwright.launch(chromiumOptions);
+  const context = await running.newContext();
+  return {
+    async open(url) {
+      const page = await context.newPage();
+      await page.goto(url);
+      return tabIn(page);
+    },
+    close: () => running.close(),
+  };
+}
+
+/** A page that a test drives in other ways as well. */
+export const tabIn = (page: PlaywrightPage): Tab =>
+  tabOver((body, ...args) =>
+    page.evaluate(([body, args]) => new Function(body)(...args), [body, args] as const),
+  );
+
+async function launchFirefox(): Promise<Browser> {
+  const running = await puppeteer.launch({
+    browser: 'firefox',
+    executablePath: firefox ?? '',
+    headless: true,
+    timeout: 60_000,
+  });
+  return {
+    async open(url) {
+      const page = await running.newPage();
+      await page.goto(url);
+      return tabOver((body, ...args) =>
+        page.evaluate(new Function(body) as (...args: string[]) => unknown, ...args),
+      );
+    },
+    close: () => running.close(),
+  };
+}
+
+async function launchWebkit(): Promise<Browser> {
+  const running = await launchWebKit();
+  // Commands go to one window at a time: those to several wait for each other, and none may wait for its page.
+  let turn: Promise<unknown> = Promise.resolve();
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const mine = turn.then(work);
+    turn = mine.catch(() => {});
+    return mine;
+  };
+  return {
+    async open(url) {
+      const window = await inTurn(async () => {
+        const added = await running.addWindow();
+        await running.enter(added);
+        await running.open(url);
+        return added;
+      });
+      const evaluate: Evaluate = (body, ...args) =>
+        inTurn(async () => {
+          await running.enter(window);
+          return running.evaluate(body, ...args);
+        });
+      return tabOver(async (_, name, args) => {
+        const call = String(await evaluate(START, name, args));
+        for (;;) {
+          const ended = (await evaluate(ENDED, call)) as { result?: unknown; error?: string } | null;
+          if (ended?.error) throw new Error(ended.error);
+          if (ended) return ended.result;
+          await sleep(20);
+        }
+      });
+    },
+    close: running.close,
+  };
+}
+
+const START = `
+  const id = crypto.randomUUID();
+  globalThis.ended ??= {};
+  (async () => page[arguments[0]](...JSON.parse(arguments[1])))().then(
+    (result) => { ended[id] = { result }; },
+    (error) => { ended[id] = { error: String(error) }; },
+  );
+  return id;`;
+
+const ENDED = 'return ended[arguments[0]] ?? null';
