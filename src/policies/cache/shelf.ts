@@ -14,6 +14,7 @@ import {
   rowOf,
   writtenBody,
 } from './copy.ts';
+import { isFull } from './full.ts';
 import { Hot } from './hot.ts';
 import { Limits, sum, type Usage } from './limits.ts';
 import type { CacheSettings } from './options.ts';
@@ -257,7 +258,11 @@ export class Shelf {
       () => false,
     );
     const gone = await this.#deleteAll(await storedPlaceOf(this.#codec, partition, url));
-    if (!isMarked) await mark();
+    // Where there is none even so, nobody can keep anything late.
+    if (!isMarked)
+      await mark().catch((error) => {
+        if (!isFull(error)) throw error;
+      });
     if (this.#owed.get(place) === at) this.#owed.delete(place);
     return gone;
   }
