@@ -97,6 +97,13 @@ const HOUR = 3_600_000;
 
 let worlds = 0;
 
+const open: HoldfastFetch[] = [];
+
+/** Worlds end with their test: caches of one page would go on telling each other of every write. */
+export function endAll(): void {
+  for (const fetch of open.splice(0)) void fetch.close();
+}
+
 /** Policies around an origin that counts what is left of its answers, in virtual time. */
 export async function world(
   policies: readonly Policy[],
@@ -144,6 +151,7 @@ export async function world(
       ...options,
     }),
   );
+  open.push(fetch);
   // What lives as long as the pipeline: an outbox looks after its entries now and then.
   await clock.advance(0);
 

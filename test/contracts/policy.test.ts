@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { HoldfastInit } from '../../src/core/entry.ts';
 import { isFailure } from '../../src/core/errors.ts';
 import { sourceOf } from '../../src/core/source.ts';
@@ -7,6 +7,7 @@ import { seeded } from '../../src/testing/index.ts';
 import {
   type CallPlan,
   type Ended,
+  endAll,
   frozen,
   inAll,
   ONE,
@@ -23,6 +24,7 @@ const SLOW = globalThis.navigator?.userAgent === 'Cloudflare-Workers' ? 8 : 1;
 beforeAll(
   () => void Object.defineProperty(globalThis.navigator, 'locks', { value: undefined, configurable: true }),
 );
+afterEach(endAll);
 afterAll(() => void Reflect.deleteProperty(globalThis.navigator, 'locks'));
 
 /** Checks a law in each of its cases: for every policy alone, and for pairs, each of which has every sixth case. */

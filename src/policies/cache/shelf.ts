@@ -239,7 +239,7 @@ export class Shelf {
     const items = await this.#store.range({ prefix: await storedPlaceOf(this.#codec, partition, url) });
     for (const { key } of items) await this.#update(key, (row) => ({ ...row, doubtful: true }));
     // What was read into memory between the two.
-    this.#change({ what: 'changed', partition, url, at: now });
+    if (items.length > 0) this.#change({ what: 'changed', partition, url, at: now });
   }
 
   /** Forgets all variants of a URL, of a partition, or everything. @returns how many copies there were. */

@@ -33,7 +33,13 @@ export function tabs({ name, durable }: Store, { sharesIO }: Host, heard: (word:
   channel.onmessage = ({ data }: MessageEvent<unknown>) => {
     if (isWord(data)) heard(data);
   };
-  return { tell: (word) => channel.postMessage(word), close: () => channel.close() };
+  return {
+    tell(word) {
+      // What is in the memory of one tab the others have no use for; what is wrong is wrong in theirs, too.
+      if (durable || word.what === 'forgot' || word.what === 'doubted') channel.postMessage(word);
+    },
+    close: () => channel.close(),
+  };
 }
 
 /** Another version of this library, or somebody else, may use the channel. */
