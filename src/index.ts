@@ -99,6 +99,6 @@ export { retry } from './policies/retry/retry.ts';
 export { type Strategies, type StrategiesOptions, strategies } from './policies/strategies.ts';
 export { attemptTimeout, type TimeoutOption, type TimeoutOptions, totalTimeout } from './policies/timeout.ts';
 export { deviceKey } from './stores/device-key.ts';
-export { encryptWith } from './stores/encryption.ts';
+export { encryptWith, type SealingKey } from './stores/encryption.ts';
 export { type IndexedDBStoreOptions, indexedDBStore } from './stores/indexeddb.ts';
 export { memoryStore } from './stores/memory.ts';

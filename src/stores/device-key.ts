@@ -1,5 +1,6 @@
 import { get, promisifyRequest, type UseStore } from 'idb-keyval';
 import { readOptions, typed } from '../core/check.ts';
+import type { SealingKey } from './encryption.ts';
 import { openDatabase } from './idb-connection.ts';
 
 const KEYS = 'keys';
@@ -13,7 +14,7 @@ const KEYS = 'keys';
  * @param options.name Of the database. Default `'holdfast-key'`.
  * @returns for `encryptWith`. @throws {StorageError} where there is no IndexedDB.
  */
-export function deviceKey(options: { readonly name?: string } = {}): () => Promise<CryptoKey> {
+export function deviceKey(options: { readonly name?: string } = {}): () => Promise<SealingKey> {
   const { name } = readOptions(
     'deviceKey',
     options,
@@ -33,13 +34,13 @@ export function deviceKey(options: { readonly name?: string } = {}): () => Promi
         'encrypt',
         'decrypt',
       ]);
-      // Another tab may have made one meanwhile: then it is that one for both. `add` fails, and nothing is lost.
-      await keys('readwrite', (store) => {
-        const adding = store.add(made, name);
-        adding.onerror = (event) => event.preventDefault();
-        return promisifyRequest(store.transaction);
+      // Another tab may have made one meanwhile: then it is that one for both.
+      return await keys('readwrite', async (store) => {
+        const other = await promisifyRequest<CryptoKey | undefined>(store.get(name));
+        if (other) return other;
+        await promisifyRequest(store.put(made, name));
+        return made;
       });
-      return (await get<CryptoKey>(name, keys)) ?? made;
     } finally {
       await connection.close();
     }

@@ -2,6 +2,13 @@ import { typed } from '../core/check.ts';
 import type { Codec } from '../core/codec.ts';
 import { ConfigurationError } from '../core/errors.ts';
 
+/** What is used of a `CryptoKey`, which not every runtime's types know. */
+export interface SealingKey {
+  readonly algorithm: { readonly name: string };
+  readonly usages: readonly string[];
+  readonly extractable: boolean;
+}
+
 type Bytes = Uint8Array<ArrayBuffer>;
 
 /** NIST SP 800-38D, 8.2.2: 96 random bits, new for every record. */
@@ -18,11 +25,11 @@ const utf8 = new TextEncoder();
  * @param key A key, best not extractable, or where to get it, such as `deviceKey()`; asked at the first use, and again
  *   where it failed.
  */
-export function encryptWith(key: CryptoKey | (() => Promise<CryptoKey>)): Codec {
+export function encryptWith(key: SealingKey | (() => Promise<SealingKey>)): Codec {
   if (typeof key !== 'function') checked(key);
   let known: Promise<CryptoKey> | undefined;
   const keyOf = (): Promise<CryptoKey> => {
-    known ??= Promise.resolve(typeof key === 'function' ? key().then(checked) : key);
+    known ??= Promise.resolve(typeof key === 'function' ? key().then(checked) : checked(key));
     known.catch(() => {
       known = undefined;
     });
@@ -59,9 +66,10 @@ const algorithm = (iv: Bytes, context: string): AesGcmParams => ({
   additionalData: utf8.encode(context),
 });
 
-function checked(key: CryptoKey): CryptoKey {
-  const { algorithm, usages } = typed<CryptoKey>('object')(key, 'encryptWith.key');
-  if (algorithm?.name === 'AES-GCM' && usages.includes('encrypt') && usages.includes('decrypt')) return key;
+function checked(key: SealingKey): CryptoKey {
+  const { algorithm, usages } = typed<SealingKey>('object')(key, 'encryptWith.key');
+  if (algorithm?.name === 'AES-GCM' && usages.includes('encrypt') && usages.includes('decrypt'))
+    return key as CryptoKey;
   throw new ConfigurationError(
     'encryptWith.key',
     algorithm?.name ?? key,

@@ -1,0 +1,52 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { deviceKey } from '../../src/stores/device-key.ts';
+import { encryptWith } from '../../src/stores/encryption.ts';
+
+const hasIndexedDB = typeof globalThis.indexedDB === 'object';
+const names: string[] = [];
+const newName = (): string => {
+  const name = `key-${crypto.randomUUID()}`;
+  names.push(name);
+  return name;
+};
+
+const plain = new TextEncoder().encode('secret');
+
+describe.skipIf(!hasIndexedDB)('a key of the device', () => {
+  afterEach(() => {
+    for (const name of names.splice(0)) indexedDB.deleteDatabase(name);
+  });
+
+  test('is made once, and is there for the next page', async () => {
+    const name = newName();
+    const sealed = await encryptWith(deviceKey({ name })).seal(plain, 'here');
+    expect(await encryptWith(deviceKey({ name })).open(sealed, 'here')).toEqual(plain);
+    await expect(encryptWith(deviceKey({ name: newName() })).open(sealed, 'here')).rejects.toThrow();
+  });
+
+  test('is one for all who ask at once', async () => {
+    const name = newName();
+    const codecs = Array.from({ length: 5 }, () => encryptWith(deviceKey({ name })));
+    const sealed = await Promise.all(codecs.map((codec) => codec.seal(plain, 'here')));
+    for (const each of sealed) expect(await codecs[0]?.open(each, 'here')).toEqual(plain);
+  });
+
+  test('cannot be read by scripts', async () => {
+    const key = await deviceKey({ name: newName() })();
+    expect(key.extractable).toBe(false);
+    await expect(crypto.subtle.exportKey('raw', key as CryptoKey)).rejects.toThrow();
+  });
+
+  test('opens nothing elsewhere than where it was sealed', async () => {
+    const codec = encryptWith(deviceKey({ name: newName() }));
+    await expect(codec.open(await codec.seal(plain, 'here'), 'there')).rejects.toThrow();
+  });
+});
+
+test.skipIf(hasIndexedDB)('without IndexedDB there is nowhere to keep a key', async () => {
+  await expect(deviceKey()()).rejects.toThrow('there is no IndexedDB here');
+});
+
+test('an option that cannot be meant is refused', () => {
+  expect(() => deviceKey({ nmae: 'x' } as never)).toThrow(/deviceKey.nmae: 'x' is not allowed/);
+});
