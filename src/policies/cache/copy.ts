@@ -44,13 +44,13 @@ export interface Held {
 
 const SCHEMA = 2;
 
-/** Items of one group were last used in the same minute: the oldest are found without reading the others. */
+/** Items of one group were last used in the same second: the oldest are found without reading the others. */
 export const USED = 'copies used ';
 
 const groupOf = (usedAt: number): string =>
-  `${USED}${Math.max(0, Math.floor(usedAt / 60_000))
+  `${USED}${Math.max(0, Math.floor(usedAt / 1_000))
     .toString(36)
-    .padStart(6, '0')}`;
+    .padStart(7, '0')}`;
 
 export const itemOf = (key: string, row: Row): Item<Row> => ({ key, group: groupOf(row.usedAt), value: row });
 

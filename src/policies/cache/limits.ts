@@ -20,8 +20,11 @@ export interface Usage {
 /** Written with every change, so that nobody has to read the copies to know. */
 const TOTAL = 'copies total';
 
-/** So many are looked at, at a time. */
-const PAGE = 64;
+/** So many are looked at, at least: bytes may be what there are too many of. */
+const LEAST = 8;
+
+/** So many seconds, in which copies were used last. */
+const GROUPS = 16;
 
 /** So often it is tried to count while others store. */
 const RECOUNTS = 5;
@@ -162,7 +165,7 @@ export class Limits {
     while (tooMuch()) {
       const victims: string[] = [];
       let left = this.#total;
-      for (const { key, value } of await this.#oldest(spared)) {
+      for (const { key, value } of await this.#oldest(this.#total.entries - most.entries, spared)) {
         if (left.entries <= most.entries && left.bytes <= most.bytes) break;
         victims.push(key);
         left = plus(left, undefined, { entries: 1, bytes: value.size });
@@ -178,18 +181,20 @@ export class Limits {
     return gone;
   }
 
-  /** Some of those that were used longest ago, in order, but the one that is to be spared. */
-  async #oldest(spared: string | undefined): Promise<Item<Row>[]> {
+  /** At least so many, if there are, of those that were used longest ago, in order; but one that is to be spared. */
+  async #oldest(wanted: number, spared: string | undefined): Promise<Item<Row>[]> {
     const store = this.#store;
     const queries = isAtomic(store)
-      ? (await store.groups(USED, 2)).map((group) => ({ group, limit: PAGE }))
+      ? (await store.groups(USED, GROUPS)).map((group) => ({ group, limit: Math.max(LEAST, wanted + 1) }))
       : [{ prefix: COPIES }];
+    const found: Item<Row>[] = [];
     for (const query of queries) {
       const items = await store.range(query);
       const rows = items.filter((item): item is Item<Row> => isRow(item.value) && item.key !== spared);
-      if (rows.length > 0) return rows.sort((a, b) => a.value.usedAt - b.value.usedAt);
+      found.push(...rows.sort((a, b) => a.value.usedAt - b.value.usedAt));
+      if (found.length > 0 && found.length >= wanted) break;
     }
-    return [];
+    return found;
   }
 }
 
