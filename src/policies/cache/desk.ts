@@ -72,7 +72,9 @@ export class Desk {
   enter(home: Home): void {
     this.#homes.add(home);
     this.#tabs ??= tabs(this.settings.store, home.host, (word) => {
-      void this.patience.writing('listen', this.host, () => this.shelf.heard(word, this.now));
+      // Some platforms deliver what was on its way when the channel was closed.
+      if (this.#homes.size === 0) return;
+      void this.patience.behind('listen', () => this.shelf.heard(word, this.now));
       if (word.what !== 'stored' || word.url === undefined) return;
       const { partition, url } = word;
       for (const each of this.#homes) if (isOf(each, partition)) each.emit?.({ type: 'cache-updated', url });

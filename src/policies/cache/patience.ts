@@ -50,31 +50,41 @@ export class Patience {
 
   /** What has to be tried in any case, and for which a caller waits a little, unless the store is left alone. */
   async soon<T>(operation: string, host: Host, work: () => Promise<T>): Promise<T | undefined> {
-    if (!this.isLeftAlone(host)) return this.writing(operation, host, work, READ);
-    void this.writing(operation, host, work);
-    return undefined;
+    const done = this.behind(operation, work);
+    if (this.isLeftAlone(host)) return undefined;
+    try {
+      return await within(READ, { host }, done);
+    } catch (error) {
+      this.#until = host.clock.ticks() + LEFT_ALONE;
+      this.#failed(operation, error);
+      return undefined;
+    }
+  }
+
+  /** The same, and a caller's work is not over before: so it is given up some time. */
+  writing<T>(operation: string, host: Host, work: () => Promise<T>): Promise<T | undefined> {
+    const done = this.behind(operation, work);
+    return within(WRITE, { host }, done).catch((error) => {
+      this.#until = host.clock.ticks() + LEFT_ALONE;
+      this.#failed(operation, error);
+      return undefined;
+    });
+  }
+
+  /** What has to be tried in any case, and nobody waits for. */
+  async behind<T>(operation: string, work: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await this.#begun(work);
+    } catch (error) {
+      this.#failed(operation, error);
+      return undefined;
+    }
   }
 
   /** Runs a task when the store has done what it was asked. One that hangs is left to itself. */
   whenDone(task: () => void): void {
     if (this.#underWay.size === 0) task();
     else void Promise.allSettled(this.#underWay).then(() => this.whenDone(task));
-  }
-
-  /** What has to be tried in any case, and for which nobody waits for long. */
-  async writing<T>(
-    operation: string,
-    host: Host,
-    work: () => Promise<T>,
-    patience = WRITE,
-  ): Promise<T | undefined> {
-    try {
-      return await within(patience, { host }, this.#begun(work));
-    } catch (error) {
-      if (error instanceof OverdueError) this.#until = host.clock.ticks() + LEFT_ALONE;
-      this.#failed(operation, error);
-      return undefined;
-    }
   }
 
   /** What nobody waits for any more may still be under way. */

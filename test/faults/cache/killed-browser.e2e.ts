@@ -88,7 +88,8 @@ test.skipIf(!chromium && !process.env.CI)(
     console.log(`${without} times without the database of before`);
     expect(sum.torn).toBe(0);
     expect(sum.without).toBeLessThanOrEqual(Math.ceil(KILLS / 20));
-    expect(kept.size).toBeGreaterThan(Math.min(KILLS, paths.length) / 2);
+    // In the last life there may be none, as in any other.
+    expect(sum.served).toBeGreaterThan(KILLS);
   },
 );
 
