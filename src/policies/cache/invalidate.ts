@@ -17,8 +17,12 @@ export async function forgetAll(desk: Desk, urls: readonly string[], call: Call)
 
 /** RFC 9111, 4.4: what changes a resource makes its copies wrong. */
 export function writer(desk: Desk, next: Handler): Handler {
-  const doubt = ({ url }: Request, { host, partition }: Call): Promise<unknown> =>
-    desk.patience.soon('doubt', host, () => desk.shelf.doubt(partition, url, host.clock.now()));
+  const doubt = async ({ url }: Request, { host, partition, signal }: Call): Promise<void> => {
+    const work = () => desk.shelf.doubt(partition, url, host.clock.now());
+    // Who has gone is not to be kept waiting.
+    if (signal.aborted) void desk.patience.behind('doubt', work);
+    else await desk.patience.soon('doubt', host, work);
+  };
 
   return async (request, call) => {
     try {
