@@ -78,6 +78,7 @@ export type {
   WarmReport,
 } from './policies/cache/manage.ts';
 export type { CacheMode, CallStaleCache, StaleCacheOptions } from './policies/cache/options.ts';
+export { UserChangedError } from './policies/cache/revalidate.ts';
 export { type DedupeOptions, dedupe } from './policies/dedupe.ts';
 export { type FailoverOptions, failover } from './policies/failover.ts';
 export {

@@ -1,11 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { sourceOf } from '../../src/core/source.ts';
 import type { AtomicStore } from '../../src/core/store.ts';
+import { cachePolicy } from '../../src/policies/cache/cache.ts';
 import { encryptWith } from '../../src/stores/encryption.ts';
+import { memoryStore } from '../../src/stores/memory.ts';
 import { networkError, ok, slow, status } from '../../src/testing/index.ts';
 import { cachePage, fresh, URL_ } from '../support/cache-page.ts';
 import { durableStore } from '../support/durable.ts';
 import { quiet } from '../support/platform.ts';
+import { scenario } from '../support/scenario.ts';
 
 const copies = (store: AtomicStore) => store.range({ prefix: 'copy ' });
 
@@ -238,4 +241,68 @@ describe('what cannot be meant is refused', () => {
   test.each(['Authorization', '*'])('to vary by %s', (name) => {
     expect(() => cachePage({ vary: [name] })).toThrow(/staleCache.vary: .* is not allowed/);
   });
+});
+
+test('a full disk gives up a quarter of what is there, and not of what this tab once knew of', async () => {
+  const store = durableStore();
+  const [one, other] = [cachePage({ store }), cachePage({ store })];
+  await one.read(`${URL_}/first`);
+  for (let n = 0; n < 19; n++) {
+    await other.clock.advance(2_000);
+    await other.read(`${URL_}/${n}`);
+  }
+  const { change } = store;
+  let refused = 0;
+  store.change = (keys, decide, options) =>
+    change(
+      keys,
+      (found) => {
+        const decision = decide(found);
+        if (decision.changes.some((each) => 'put' in each && each.body) && refused++ === 0)
+          throw new DOMException('full', 'QuotaExceededError');
+        return decision;
+      },
+      options,
+    );
+  await one.clock.advance(60_000);
+  await one.read(`${URL_}/last`);
+  // Twenty less five, and the one that they went for.
+  expect(await copies(store)).toHaveLength(16);
+});
+
+test('a logout by a clock that was ahead makes nothing wait until then', async () => {
+  const store = durableStore();
+  const { cache, clock, read, origin } = cachePage({ store, memory: false });
+  await read();
+  clock.jump(3_600_000);
+  await cache.clear();
+  clock.jump(-3_600_000);
+  await read(`${URL_}/1`);
+  await clock.advance(1_000);
+  await read(`${URL_}/2`);
+  origin.otherwise(networkError());
+  expect((await read(`${URL_}/2`))[1]).toBe('stale');
+});
+
+test('what cannot be read is not the end of a list', async () => {
+  const { cache, read, store } = cachePage();
+  for (const n of [1, 2, 3]) await read(`${URL_}/${n}`);
+  const [first] = await copies(store);
+  await store.write([{ put: { key: first?.key as string, value: 'garbage' } }]);
+  expect((await cache.entries({ limit: 1 })).map(({ url }) => url)).toEqual([`${URL_}/2`]);
+});
+
+test('an origin’s Cache-Status that is not closed does not swallow ours', async () => {
+  const { fetch, read, origin } = cachePage({ mode: 'cache-first' });
+  origin.replies(fresh('copy', 60, { 'cache-status': 'cdn; detail="open' }));
+  await read();
+  expect((await fetch(URL_)).headers.get('cache-status')).toBe('holdfast; hit; ttl=60');
+});
+
+test('of two pipelines that use a cache, either can warm it', async () => {
+  const cache = cachePolicy({ store: durableStore() }, memoryStore);
+  const scenes = [1, 2].map(() => scenario([cache], { partition: 'ann' }));
+  await scenes[0]?.fetch.close();
+  expect(await cache.warm([URL_])).toMatchObject({ stored: [URL_] });
+  await scenes[1]?.fetch.close();
 });

@@ -34,8 +34,8 @@ function getter(desk: Desk, next: Handler, home: Home): Handler {
     const { moment } = desk.shelf;
     const requestedAt = call.host.clock.now();
     const asked = (): Asked => ({ moment, requestedAt, receivedAt: call.host.clock.now() });
-    const isOld = held !== undefined || desk.shelf.isOutdated(call.partition, request.url);
-    const response = await next(asking(request, isOld && !isOwn, conditions), call);
+    const isTheirs = !isOwn && (held !== undefined || desk.shelf.isOutdated(call.partition, request.url));
+    const response = await next(asking(request, isTheirs, conditions), call);
     if (response.status !== 304 || !held || conditions.length === 0)
       return learn(desk, keep, request, response, call, asked(), held);
     const confirmed = await confirm(desk, home, held, response, request, call, asked());

@@ -54,7 +54,7 @@ export function revalidator(desk: Desk, network: Handler, home: Home) {
 }
 
 /** Nothing was sent: it would have been sent as somebody else. */
-class UserChangedError extends HoldfastError {
+export class UserChangedError extends HoldfastError {
   override name = 'UserChangedError';
 
   constructor() {
