@@ -38,8 +38,36 @@ describe('one Request, used again', () => {
   });
 });
 
+const noTabs = typeof BroadcastChannel !== 'function' || navigator.userAgent === 'Cloudflare-Workers';
+
+test.skipIf(noTabs)(
+  'a write of one tab whose answer is lost makes doubtful what another is reading',
+  async () => {
+    const store = durableStore();
+    const [one, other] = [
+      cachePage({ store, mode: 'cache-first' }),
+      cachePage({ store, mode: 'cache-first' }),
+    ];
+    let answer = (_: Response): void => {};
+    other.origin.replies(
+      () =>
+        new Promise((resolve) => {
+          answer = resolve;
+        }),
+      fresh('after'),
+    );
+    const early = other.fetch(URL_, { holdfast: { timeout: false } }).then((response) => response.text());
+    one.origin.otherwise(networkError());
+    await expect(one.fetch(URL_, { method: 'PUT', body: 'x' })).rejects.toThrow(TypeError);
+    for (let turn = 0; turn < 50; turn++) await quiet();
+    answer(fresh('before'));
+    expect(await early).toBe('before');
+    for (let turn = 0; turn < 10; turn++) await quiet();
+    expect(await other.read()).toEqual([200, 'network', 'after']);
+  },
+);
+
 describe('tabs that read again when they hear of something new', () => {
-  const noTabs = typeof BroadcastChannel !== 'function' || navigator.userAgent === 'Cloudflare-Workers';
   test.skipIf(noTabs).each([{}, { etag: '"1"' }])(
     'come to rest: %j',
     async (headers: Record<string, string>) => {
