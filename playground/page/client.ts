@@ -1,4 +1,4 @@
-import { breaker, createClient, outbox, staleCache } from 'holdfast';
+import { betweenTabs, breaker, createClient, outbox, staleCache } from 'holdfast';
 import { tell } from './events.ts';
 import { origin } from './origin.ts';
 
@@ -8,6 +8,7 @@ export const circuits = breaker({
   openFor: '5s',
   maxOpenFor: '10s',
   probeTimeout: '2s', // as long as an attempt
+  share: betweenTabs(), // what one tab finds out, the others know
 });
 export const queue = outbox({ attempts: 100, backoffLimit: '5s' });
 

@@ -1,4 +1,4 @@
-import { type CacheMode, isFailure, type OutboxEntry, type Source, sourceOf } from 'holdfast';
+import { type CacheMode, type Failure, isFailure, type OutboxEntry, type Source, sourceOf } from 'holdfast';
 import { api } from '../client.ts';
 import { badge, byId, h, list, type Shown, type Tone, ticking, write } from '../dom.ts';
 import { listen } from '../events.ts';
@@ -34,6 +34,7 @@ export function showOrders(): { refresh(): Promise<void> } {
   let asked = 0;
   let answered = 0;
   let waiting: readonly OutboxEntry[] = [];
+  let comeBack: ReturnType<typeof setTimeout> | undefined;
   const show = list(byId('orders'), ({ key }: Line) => key, lineView);
 
   function showAll(): void {
@@ -46,6 +47,7 @@ export function showOrders(): { refresh(): Promise<void> } {
   async function refresh(again = false): Promise<void> {
     const turn = ++asked;
     byId('orders-busy').hidden = false;
+    clearTimeout(comeBack);
     try {
       const response = await api.get('orders', {
         staleCache: { mode: mode() },
@@ -61,8 +63,10 @@ export function showOrders(): { refresh(): Promise<void> } {
     } catch (error) {
       if (turn < answered) return;
       answered = turn;
-      const { code } = error as { code?: string };
+      const { code, retryAt } = error as Partial<Failure>;
       problem = isFailure(error) || code ? called(code ?? '') : String(error);
+      // Whoever refused says when to ask again.
+      if (retryAt) comeBack = setTimeout(() => void refresh(), Math.max(500, retryAt - Date.now()));
     } finally {
       if (turn === asked) byId('orders-busy').hidden = true;
     }
