@@ -1,7 +1,11 @@
 import { defineConfig } from 'tsup';
 
 export default defineConfig({
-  entry: { index: 'src/index.ts', testing: 'src/testing/index.ts' },
+  entry: {
+    index: 'src/index.ts',
+    'service-worker': 'src/service-worker.ts',
+    testing: 'src/testing/index.ts',
+  },
   format: ['esm'],
   target: 'es2022',
   platform: 'neutral',

@@ -91,8 +91,22 @@ export {
 } from './policies/fallback.ts';
 export { type HedgeOptions, hedge } from './policies/hedge.ts';
 export { ResultLostError, UndeliveredError } from './policies/outbox/answers.ts';
-export type { OutboxEntry, Reason } from './policies/outbox/entry.ts';
-export type { CallOutbox, Conflict, EntriesQuery, OutboxOptions } from './policies/outbox/options.ts';
+export type { ExportedEntry } from './policies/outbox/dead-letters.ts';
+export type { OutboxEntry, Reason, UnknownOutcome } from './policies/outbox/entry.ts';
+export type { LaneInfo, OutboxCounts } from './policies/outbox/manage.ts';
+export type { OutboxNews } from './policies/outbox/news.ts';
+export type {
+  CallOutbox,
+  Conflict,
+  EntriesQuery,
+  FlushOptions,
+  FlushProgress,
+  FlushReport,
+  LaneQuery,
+  Merge,
+  OutboxOptions,
+  ReplayOptions,
+} from './policies/outbox/options.ts';
 export type { Outbox } from './policies/outbox/outbox.ts';
 export { type RateLimit, type RateLimitOptions, rateLimit } from './policies/rate-limit.ts';
 export type { Jitter, RetryOption, RetryOptions, RetryState } from './policies/retry/options.ts';

@@ -23,6 +23,7 @@ otherTabs.onmessage = () => void readAgain();
 
 listen((event) => {
   if (!isOfOutbox(event)) return;
+  if (!('id' in event)) return changed();
   if (event.type === 'sending') sending.add(event.id);
   else if (event.type !== 'queued') sending.delete(event.id);
   changed();

@@ -118,8 +118,24 @@ export type OutboxEvent =
       readonly status?: number | undefined;
     })
   | (OfEntry & { readonly type: 'removed' })
+  /** It has come to its end, which is told in every tab; `meta` is what the application gave with it. */
+  | (OfEntry & {
+      readonly type: 'settled';
+      readonly outcome: 'delivered' | 'dead-lettered' | 'removed';
+      readonly reason?: string | undefined;
+      readonly status?: number | undefined;
+      readonly meta?: unknown;
+    })
+  /** A dead letter waits again. */
+  | (OfEntry & { readonly type: 'replayed' })
+  /** What a dead letter will send has been changed. */
+  | (OfEntry & { readonly type: 'edited' })
   /** The origin wants credentials: nothing of this partition is sent until `resume()`. */
   | (OfEntry & { readonly type: 'outbox-paused' })
+  /** The application has paused a lane, or all of them. */
+  | { readonly type: 'outbox-held'; readonly lane?: string | undefined }
+  /** It goes on. */
+  | { readonly type: 'outbox-resumed'; readonly lane?: string | undefined }
   /** Headers that are not kept on disk and that nobody will put back. */
   | (OfEntry & { readonly type: 'headers-dropped'; readonly names: readonly string[] });
 

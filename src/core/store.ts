@@ -6,6 +6,8 @@ export interface Item<V = unknown> {
   readonly key: string;
   /** Items of one group can be listed by themselves, in the order of their keys. */
   readonly group?: string;
+  /** As `group`, and independent of it: what is listed over several groups, in one order. */
+  readonly collection?: string;
   /** Plain data as the structured clone algorithm takes it. */
   readonly value: V;
 }
@@ -27,6 +29,8 @@ export interface RangeQuery {
   readonly prefix?: string;
   /** Items of this group only. */
   readonly group?: string;
+  /** Items of this collection only; not beside `group`. */
+  readonly collection?: string;
   /** Keys after this one. */
   readonly after?: string;
   /** At most so many. Default: all. */
@@ -39,6 +43,8 @@ export interface Store {
   readonly name: string;
   /** What is written survives the process. */
   readonly durable: boolean;
+  /** Only pages and workers of one web origin can open it: who shares it shares Web Locks and channels as well. */
+  readonly withinOrigin?: boolean;
   get(key: string): Promise<Item | undefined>;
   body(key: string): Promise<StoredBody | undefined>;
   /** Items without their bodies, in the order of their keys. */
@@ -54,6 +60,8 @@ export interface Store {
 export interface AtomicStore extends Store {
   /** The different groups whose name begins with `prefix`, in order; at most `limit` of them. */
   groups(prefix: string, limit?: number): Promise<string[]>;
+  /** How many items a group or a collection has, without reading them. */
+  count(of: { readonly group: string } | { readonly collection: string }): Promise<number>;
   /**
    * Reads some keys and writes by what was found, as one: all of it or nothing, and nobody in between. Changes asked
    * for at once are committed together.
@@ -81,6 +89,7 @@ export const atomicStoreRule: Rule<AtomicStore> = having(
   'a store with atomic changes',
   ...METHODS,
   'groups',
+  'count',
   'change',
 );
 

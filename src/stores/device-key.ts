@@ -22,7 +22,7 @@ export function deviceKey(options: { readonly name?: string } = {}): () => Promi
     { name: 'holdfast-key' },
   );
   return async () => {
-    const connection = openDatabase(name, 1, (database) => {
+    const connection = openDatabase(name, 1, async (database) => {
       database.createObjectStore(KEYS);
     });
     const keys: UseStore = (mode, use) =>

@@ -11,12 +11,14 @@ export interface Connection {
   close(): Promise<void>;
 }
 
-/** @param upgrade Builds the object stores of a new database. */
-export function openDatabase(
-  name: string,
-  version: number,
-  upgrade: (database: IDBDatabase) => void,
-): Connection {
+/**
+ * Brings a database to the wanted version, as one: what it throws leaves the database as it was.
+ *
+ * @param from The version that it has; 0 for a new one.
+ */
+export type Upgrade = (database: IDBDatabase, transaction: IDBTransaction, from: number) => Promise<void>;
+
+export function openDatabase(name: string, version: number, upgrade: Upgrade): Connection {
   let opening: Promise<IDBDatabase> | undefined;
 
   const forget = (): void => {
@@ -27,7 +29,10 @@ export function openDatabase(
     opening ??= new Promise<IDBDatabase>((resolve, reject) => {
       if (!globalThis.indexedDB) throw new StorageError('there is no IndexedDB here');
       const request = indexedDB.open(name, version);
-      request.onupgradeneeded = () => upgrade(request.result);
+      request.onupgradeneeded = ({ oldVersion }) => {
+        const transaction = request.transaction as IDBTransaction;
+        asOne(transaction, upgrade(request.result, transaction, oldVersion), reject);
+      };
       let blocked = false;
       request.onblocked = () => {
         blocked = true;
@@ -37,7 +42,7 @@ export function openDatabase(
           ),
         );
       };
-      request.onerror = () => reject(request.error);
+      request.onerror = () => reject(refusal(name, request.error));
       request.onsuccess = () => {
         const database = request.result;
         // The other tab has gone, too late for who asked: a connection that nobody knows of would block the next.
@@ -86,3 +91,29 @@ export function openDatabase(
     },
   };
 }
+
+/** @param failed Told why; the open itself only says that it was aborted. */
+function asOne(transaction: IDBTransaction, work: Promise<void>, failed: (cause: unknown) => void): void {
+  let thrown: unknown;
+  work.catch((error) => {
+    thrown = error;
+    try {
+      transaction.abort();
+    } catch {
+      // One of its requests has failed, which has aborted it.
+    }
+  });
+  transaction.onabort = () => {
+    const cause = transaction.error ?? thrown;
+    if (cause) failed(cause);
+  };
+}
+
+/** Why an open failed; a database of a newer version is neither read nor written, and nothing of it deleted. */
+const refusal = (name: string, cause: DOMException | null): DOMException | StorageError | null =>
+  cause?.name === 'VersionError'
+    ? new StorageError(
+        `the database '${name}' was written by a newer version of this page; reloading the page helps`,
+        { code: 'storage-newer', transient: false, cause },
+      )
+    : cause;

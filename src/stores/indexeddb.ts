@@ -1,12 +1,20 @@
 import { get, promisifyRequest, type UseStore } from 'idb-keyval';
 import { readOptions, typed } from '../core/check.ts';
 import { StorageError } from '../core/errors.ts';
-import { type AtomicStore, type Change, endOf, type Item, type StoredBody } from '../core/store.ts';
+import {
+  type AtomicStore,
+  type Change,
+  endOf,
+  type Item,
+  type RangeQuery,
+  type StoredBody,
+} from '../core/store.ts';
 import { Blobs } from './idb-blobs.ts';
 import { applyChanges } from './idb-changes.ts';
 import { openDatabase } from './idb-connection.ts';
 import { groupCommit } from './idb-group-commit.ts';
-import { BODIES, BY_GROUP, createLayout, ITEMS, VERSION } from './idb-layout.ts';
+import { BODIES, BY_COLLECTION, BY_GROUP, ITEMS } from './idb-layout.ts';
+import { upgrade, VERSION } from './idb-upgrade.ts';
 
 export interface IndexedDBStoreOptions {
   /** The database. Default `'holdfast'`. Stores of one name share their entries. */
@@ -17,9 +25,11 @@ export interface IndexedDBStoreOptions {
  * Keeps entries in IndexedDB: items and bodies as separate records, strict durability where it is asked for.
  *
  * The database is opened at the first use, and again when the browser has closed the connection. An open that failed or
- * is blocked is an error of that operation and is tried again at the next.
+ * is blocked is an error of that operation and is tried again at the next. A database of an earlier version is upgraded
+ * then, with all that is in it.
  *
- * @throws {StorageError} from each operation that failed, with the platform's error as `cause`.
+ * @throws {StorageError} from each operation that failed, with the platform's error as `cause`; code `storage-newer`
+ *   where a newer version of the page has written the database, which is left as it is.
  */
 export function indexedDBStore(options: IndexedDBStoreOptions = {}): AtomicStore {
   const { name } = readOptions(
@@ -28,7 +38,7 @@ export function indexedDBStore(options: IndexedDBStoreOptions = {}): AtomicStore
     { name: typed<string>('string') },
     { name: 'holdfast' },
   );
-  const connection = openDatabase(name, VERSION, createLayout);
+  const connection = openDatabase(name, VERSION, upgrade);
 
   /** idb-keyval's seam, over our own connection. */
   const over =
@@ -54,20 +64,21 @@ export function indexedDBStore(options: IndexedDBStoreOptions = {}): AtomicStore
   return {
     name: `indexeddb:${name}`,
     durable: true,
+    withinOrigin: true,
     get: (key) => explained('get', () => get<Item>(key, items)),
     body: (key) => explained('body', async () => blobs.unpacked(await get<StoredBody>(key, bodies))),
-    range: ({ prefix = '', group, after = '', limit }) =>
+    range: ({ prefix = '', after = '', limit, ...of }) =>
       explained('range', () =>
         items('readonly', (store) => {
           const low = after > prefix ? after : prefix;
           const high = endOf(prefix);
           if (low > high) return [];
           const open = low === after;
-          const source = group === undefined ? store : store.index(BY_GROUP);
-          const range =
-            group === undefined
-              ? IDBKeyRange.bound(low, high, open)
-              : IDBKeyRange.bound([group, low], [group, high], open);
+          const listing = listingOf(of);
+          const range = listing
+            ? IDBKeyRange.bound([listing.name, low], [listing.name, high], open)
+            : IDBKeyRange.bound(low, high, open);
+          const source = listing ? store.index(listing.index) : store;
           return promisifyRequest<Item[]>(source.getAll(range, limit));
         }),
       ),
@@ -90,10 +101,29 @@ export function indexedDBStore(options: IndexedDBStoreOptions = {}): AtomicStore
       ),
     groups: (prefix, limit) =>
       explained('groups', () => items('readonly', (store) => distinct(store.index(BY_GROUP), prefix, limit))),
+    count: (of) =>
+      explained('count', () =>
+        items('readonly', (store) => {
+          const { index, name } = listingOf(of) as Listing;
+          // No key is an array, and each comes before all arrays.
+          return promisifyRequest(store.index(index).count(IDBKeyRange.bound([name], [name, []])));
+        }),
+      ),
     write: (changes) => explained('write', () => write(changes)),
     change: (keys, decide, options) => explained('change', () => change(keys, decide, options)),
     close: () => connection.close(),
   };
+}
+
+interface Listing {
+  readonly index: string;
+  readonly name: string;
+}
+
+/** Where the items of a group or a collection are listed; all of them are by themselves. */
+function listingOf({ group, collection }: Pick<RangeQuery, 'group' | 'collection'>): Listing | undefined {
+  if (group !== undefined) return { index: BY_GROUP, name: group };
+  return collection === undefined ? undefined : { index: BY_COLLECTION, name: collection };
 }
 
 /** Jumps from group to group instead of reading what is in them. */

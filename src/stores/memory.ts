@@ -6,12 +6,15 @@ import {
   type RangeQuery,
   type StoredBody,
 } from '../core/store.ts';
+import { insert, Lists, position, remove } from './memory-lists.ts';
 
 /** Keeps entries as long as the process lives. */
 export function memoryStore(): AtomicStore {
   const items = new Map<string, Item>();
   const bodies = new Map<string, StoredBody>();
   const keys: string[] = [];
+  const groups = new Lists();
+  const collections = new Lists();
 
   /** All of it or nothing: whatever cannot be copied throws before anything has changed. */
   const apply = (changes: readonly Change[]): void => {
@@ -19,30 +22,40 @@ export function memoryStore(): AtomicStore {
   };
 
   const applyOne = (change: Change): void => {
+    const key = 'delete' in change ? change.delete : change.put.key;
+    const before = items.get(key);
+    const after = 'delete' in change ? undefined : change.put;
+    groups.move(key, before?.group, after?.group);
+    collections.move(key, before?.collection, after?.collection);
     if ('delete' in change) {
-      if (items.delete(change.delete)) keys.splice(position(keys, change.delete), 1);
-      bodies.delete(change.delete);
+      if (items.delete(key)) remove(keys, key);
+      bodies.delete(key);
       return;
     }
     const { put, body } = change;
-    if (!items.has(put.key)) keys.splice(position(keys, put.key), 0, put.key);
-    items.set(put.key, put);
-    if (body === null) bodies.delete(put.key);
-    else if (body !== undefined) bodies.set(put.key, body);
+    if (!before) insert(keys, key);
+    items.set(key, put);
+    if (body === null) bodies.delete(key);
+    else if (body !== undefined) bodies.set(key, body);
   };
 
-  const range = ({ prefix = '', group, after = '', limit = Infinity }: RangeQuery): Item[] => {
+  const listed = ({ group, collection }: Pick<RangeQuery, 'group' | 'collection'>): readonly string[] => {
+    if (group !== undefined) return groups.under(group);
+    return collection === undefined ? keys : collections.under(collection);
+  };
+
+  const range = ({ prefix = '', after = '', limit = Infinity, ...of }: RangeQuery): Item[] => {
     const found: Item[] = [];
+    const list = listed(of);
     const end = endOf(prefix);
     for (
-      let at = position(keys, after > prefix ? after : prefix);
-      at < keys.length && found.length < limit;
+      let at = position(list, after > prefix ? after : prefix);
+      at < list.length && found.length < limit;
       at++
     ) {
-      const key = keys[at] as string;
+      const key = list[at] as string;
       if (key > end) break;
-      const item = items.get(key) as Item;
-      if (key !== after && (group === undefined || item.group === group)) found.push(structuredClone(item));
+      if (key !== after) found.push(structuredClone(items.get(key) as Item));
     }
     return found;
   };
@@ -63,9 +76,17 @@ export function memoryStore(): AtomicStore {
       return range({ prefix }).map((item) => ({ ...item, body: bodies.get(item.key) }));
     },
     async groups(prefix, limit = Infinity) {
-      const found = new Set<string>();
-      for (const { group } of items.values()) if (group?.startsWith(prefix)) found.add(group);
-      return [...found].sort().slice(0, limit);
+      const { names } = groups;
+      const found: string[] = [];
+      for (let at = position(names, prefix); at < names.length && found.length < limit; at++) {
+        const name = names[at] as string;
+        if (!name.startsWith(prefix)) break;
+        found.push(name);
+      }
+      return found;
+    },
+    async count(of) {
+      return listed(of).length;
     },
     async write(changes) {
       apply(changes);
@@ -82,15 +103,3 @@ export function memoryStore(): AtomicStore {
 /** As every other store makes one: nobody changes what is stored by holding on to it. */
 const copied = (change: Change): Change =>
   'delete' in change ? change : { ...change, put: structuredClone(change.put) };
-
-/** Where a key stands or would stand in an ordered list. */
-function position(keys: readonly string[], key: string): number {
-  let low = 0;
-  let high = keys.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((keys[middle] as string) < key) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}

@@ -5,6 +5,16 @@ const put = (key: string, value: unknown = key, group?: string): Change => ({
   put: { key, value, ...(group !== undefined && { group }) },
 });
 
+/** An item of a group and of a collection. */
+const within = (key: string, group: string | undefined, collection: string | undefined): Change => ({
+  put: {
+    key,
+    value: key,
+    ...(group !== undefined && { group }),
+    ...(collection !== undefined && { collection }),
+  },
+});
+
 const keys = (items: readonly Item[]): string[] => items.map(({ key }) => key);
 
 const text = async (body: unknown): Promise<string> => new Response(body as BodyInit).text();
@@ -107,6 +117,82 @@ export function storeContract(open: () => { store: AtomicStore; reopen?: () => A
       await store.write([put('3', 0, 'h'), put('1')]);
       expect(keys(await store.range({ group: 'g' }))).toEqual(['4']);
       expect(keys(await store.range({ group: 'h' }))).toEqual(['2', '3']);
+    });
+
+    test('lists a collection by itself, over all groups, in the order of keys, in pages', async () => {
+      const store = fresh();
+      await store.write([
+        within('k 3', 'g', 'c'),
+        within('k 1', 'h', 'c'),
+        within('k 2', 'g', 'd'),
+        within('l 4', undefined, 'c'),
+        within('k 5', 'c', undefined),
+        within('k 6', 'g', 'c 2'),
+      ]);
+      expect(keys(await store.range({ collection: 'c' }))).toEqual(['k 1', 'k 3', 'l 4']);
+      expect(keys(await store.range({ collection: 'c', limit: 2 }))).toEqual(['k 1', 'k 3']);
+      expect(keys(await store.range({ collection: 'c', after: 'k 1', limit: 1 }))).toEqual(['k 3']);
+      expect(keys(await store.range({ collection: 'c', prefix: 'k ' }))).toEqual(['k 1', 'k 3']);
+      expect(keys(await store.range({ collection: 'g' }))).toEqual([]);
+      expect(keys(await store.range({ group: 'g' }))).toEqual(['k 2', 'k 3', 'k 6']);
+      expect((await store.range({ collection: 'd' }))[0]).toEqual({
+        key: 'k 2',
+        group: 'g',
+        collection: 'd',
+        value: 'k 2',
+      });
+    });
+
+    test('changes group and collection independently', async () => {
+      const store = fresh();
+      const where = async () => {
+        const [g, h, c, d] = await Promise.all([
+          store.range({ group: 'g' }),
+          store.range({ group: 'h' }),
+          store.range({ collection: 'c' }),
+          store.range({ collection: 'd' }),
+        ]);
+        return [g, h, c, d].map((items) => keys(items).join());
+      };
+      await store.write([within('1', 'g', 'c'), within('2', 'g', 'c')]);
+      await store.write([within('1', 'h', 'c')]);
+      expect(await where()).toEqual(['2', '1', '1,2', '']);
+      await store.change(['1'], () => ({ changes: [within('1', 'h', 'd')], result: 0 }));
+      expect(await where()).toEqual(['2', '1', '2', '1']);
+      await store.write([within('1', undefined, 'd'), within('2', 'g', undefined)]);
+      expect(await where()).toEqual(['2', '', '', '1']);
+      await store.write([{ delete: '1' }, { delete: '2' }]);
+      expect(await where()).toEqual(['', '', '', '']);
+    });
+
+    test('counts a group and a collection', async () => {
+      const store = fresh();
+      const counts = () =>
+        Promise.all([
+          store.count({ group: 'g' }),
+          store.count({ group: 'h' }),
+          store.count({ collection: 'c' }),
+          store.count({ collection: 'd' }),
+        ]);
+      expect(await counts()).toEqual([0, 0, 0, 0]);
+      await store.write([
+        within('1', 'g', 'c'),
+        within('2', 'g', 'c'),
+        within('3', 'h', 'c'),
+        within('4', 'g 2', 'c 2'),
+        within('5', 'c', 'g'),
+        within('6', undefined, undefined),
+        within('7', 'f', 'b'),
+      ]);
+      expect(await counts()).toEqual([2, 1, 3, 0]);
+      await store.write([{ ...within('1', 'g', 'c'), body: 'put again' }]);
+      expect(await counts()).toEqual([2, 1, 3, 0]);
+      await store.write([within('1', 'h', 'd')]);
+      expect(await counts()).toEqual([1, 2, 2, 1]);
+      await store.change(['2'], () => ({ changes: [{ delete: '2' }, within('8', 'g', 'd')], result: 0 }));
+      expect(await counts()).toEqual([1, 2, 1, 2]);
+      await store.write(['1', '3', '8'].map((key) => ({ delete: key })));
+      expect(await counts()).toEqual([0, 0, 0, 0]);
     });
 
     test('names each group once, in order, by prefix', async () => {
@@ -223,13 +309,15 @@ export function storeContract(open: () => { store: AtomicStore; reopen?: () => A
   test('a durable store is there for the next one', async () => {
     const { store, reopen } = open();
     expect(reopen !== undefined).toBe(store.durable);
-    await store.change([], () => ({ changes: [{ ...put('a', 1, 'g'), body: 'body' }], result: 0 }), {
+    await store.change([], () => ({ changes: [{ ...within('a', 'g', 'c'), body: 'body' }], result: 0 }), {
       strict: true,
     });
     await store.close();
     const again = reopen?.() ?? store;
-    expect((await again.get('a'))?.value).toBe(1);
+    expect((await again.get('a'))?.value).toBe('a');
     expect(await again.body('a')).toBe('body');
     expect(keys(await again.range({ group: 'g' }))).toEqual(['a']);
+    expect(keys(await again.range({ collection: 'c' }))).toEqual(['a']);
+    expect(await again.count({ collection: 'c' })).toBe(1);
   });
 }

@@ -3,6 +3,8 @@ import {
   breaker,
   createClient,
   createFetch,
+  deviceKey,
+  encryptWith,
   type HoldfastEvent,
   isQueued,
   memoryStore,
@@ -13,6 +15,7 @@ import {
   staleCache,
   standard,
 } from 'holdfast';
+import { killSwitch, serviceWorker, sharedSession } from 'holdfast/service-worker';
 import { testHost } from 'holdfast/testing';
 import type { KyInstance } from 'ky';
 
@@ -49,6 +52,27 @@ export const own = pipeline([logged, ...standard({ breaker: shared })], {
   host: testHost(),
   onEvent: (event: HoldfastEvent) => event.type,
 });
+
+export function worker(): void {
+  const session = sharedSession();
+  const queue = outbox({ backgroundSync: true, codec: encryptWith(deviceKey()) });
+  const through = createFetch({ partition: session.partition, outbox: queue });
+  const routes = [{ match: '/api/', outbox: { lane: 'api' } }];
+  serviceWorker({ fetch: through, outbox: queue, ready: session.ready, routes });
+  void killSwitch().turnOff();
+}
+
+export async function lookAfter(): Promise<void> {
+  const merge = (earlier: Request, later: Request): Request => (earlier.url ? later : earlier);
+  await api.put('doc', { json: {}, outbox: { key: 'doc', merge, after: ['a'], expiresAfter: '1h' } });
+  await box.edit('a', (request) => new Request(request, { method: 'PUT' }));
+  await box.replay('a', { key: 'new' });
+  await box.flush({ onProgress: ({ left, total }) => left < total });
+  for await (const { entry, body } of box.export({ state: 'dead' })) void [entry.id, body];
+  box.subscribe((news) => {
+    if (news.type === 'settled' && !news.elsewhere) void news.outcome;
+  });
+}
 
 /* What keeps data must be told whose it is. */
 // @ts-expect-error: no partition

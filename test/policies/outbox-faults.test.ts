@@ -315,7 +315,12 @@ describe('409', () => {
     await fetch(URL_, POST);
     expect(told('outbox-paused')).toEqual([]);
     expect(await outbox.entries({ state: 'dead' })).toMatchObject([
-      { reason: { status: 409, message: expect.stringMatching(/'retry' and not again, drop or dead/) } },
+      {
+        reason: {
+          status: 409,
+          message: expect.stringMatching(/'retry' and not again, drop, dead or a request/),
+        },
+      },
     ]);
   });
 });

@@ -20,11 +20,13 @@ export function durableStore(): FaultyStore {
     ...inner,
     name: 'durable',
     durable: true,
+    withinOrigin: true,
     get: (key) => guarded(() => inner.get(key)),
     body: (key) => guarded(() => inner.body(key)),
     range: (query) => guarded(() => inner.range(query)),
     wholes: (prefix) => guarded(() => inner.wholes(prefix)),
     groups: (prefix, limit) => guarded(() => inner.groups(prefix, limit)),
+    count: (of) => guarded(() => inner.count(of)),
     write: (changes) => guarded(() => inner.write(changes)),
     change: (keys, decide, options) => guarded(() => inner.change(keys, decide, options)),
     break: (how) => {

@@ -1,16 +1,12 @@
 import { watchBody } from '../../core/body.ts';
-import type { Home } from '../../core/contract.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { rebuilt } from '../../core/rebuild.ts';
 import { SOURCE_HEADER } from '../../core/source.ts';
-import type { StoredBody } from '../../core/store.ts';
-import type { OutboxEntry, Reason, StoredResult } from './entry.ts';
+import type { OutboxEntry, Reason } from './entry.ts';
+import type { Answer } from './queue.ts';
 
 /** What became of an entry, as this page or another one found out. */
-export interface Settled {
-  readonly result: StoredResult;
-  readonly body: StoredBody | undefined;
-}
+export type Settled = Answer;
 
 /** A write will not be delivered by itself; it is kept as a dead letter, with the reason, or was removed. */
 export class UndeliveredError extends HoldfastError {
@@ -71,23 +67,9 @@ export function queued({ id, request }: OutboxEntry): Response {
 
 type Listener = (settled: Settled | undefined) => void;
 
-/**
- * Those who wait for answers, in this page and (BroadcastChannel) in others. What goes over the channel is only the key:
- * the answer is read from the store.
- */
+/** Those who wait for answers in this page. */
 export class Answers {
   readonly #waiting = new Map<string, Set<Listener>>();
-  readonly #channel: BroadcastChannel | undefined;
-
-  /** @param home Closes the channel when it closes. @param durable Other pages read the same store. */
-  constructor(home: Home, durable: boolean) {
-    if (!durable || !home.host.sharesIO || typeof BroadcastChannel !== 'function') return;
-    this.#channel = new BroadcastChannel(`holdfast outbox ${home.name}`);
-    // In Node a channel keeps the process alive.
-    (this.#channel as { unref?(): void }).unref?.();
-    this.#channel.onmessage = ({ data }) => this.#tell(data, undefined);
-    home.signal.addEventListener('abort', () => this.#channel?.close(), { once: true });
-  }
 
   /** @returns ends the waiting. */
   wait(key: string, listener: Listener): () => void {
@@ -100,13 +82,8 @@ export class Answers {
     };
   }
 
-  /** Tells everybody that an entry has been settled. */
-  settled(key: string, settled: Settled): void {
-    this.#tell(key, settled);
-    this.#channel?.postMessage(key);
-  }
-
-  #tell(key: string, settled: Settled | undefined): void {
+  /** @param settled Absent: it has happened elsewhere, and the answer is in the store. */
+  tell(key: string, settled?: Settled): void {
     for (const listener of this.#waiting.get(key) ?? []) listener(settled);
   }
 }

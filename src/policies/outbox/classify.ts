@@ -27,6 +27,8 @@ export type Verdict =
   /** The origin wants credentials. */
   | { readonly is: 'pause'; readonly reason: Reason }
   | { readonly is: 'conflict'; readonly reason: Reason }
+  /** The application wants this to be sent instead. */
+  | { readonly is: 'rewrite'; readonly reason: Reason; readonly request: Request }
   | { readonly is: 'dead'; readonly reason: Reason }
   /** It was removed, or is somebody else's now: nothing was sent. */
   | { readonly is: 'gone' };
@@ -46,6 +48,15 @@ export function classifyResponse(response: Response, asked: string, now: number)
     return { is: 'again', reason, cost: 'attempt', wait: retryAfter(response.headers, now) };
   return { is: 'dead', reason };
 }
+
+/**
+ * Of a write that must not take effect twice: whether this leaves open that it has taken effect. What says of itself that
+ * the request was not processed (408, 425, 429, 503), does not.
+ */
+export const leavesOpen = ({ reason, cost }: Extract<Verdict, { is: 'again' }>): boolean =>
+  reason.code === 'http'
+    ? ![408, 425, 429, 503].includes(reason.status ?? 0)
+    : cost === 'attempt' || (cost === 'silence' && !['redirected', 'not-accepted'].includes(reason.code));
 
 export function classifyError(error: unknown, now: number): Verdict {
   const failure = isFailure(error) ? error : undefined;

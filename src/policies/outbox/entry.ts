@@ -6,9 +6,11 @@ import type { StoredBody } from '../../core/store.ts';
 export interface OutboxEntry {
   /** Given by the application, or made on acceptance; those that are made sort by time. */
   readonly id: string;
-  /** The store's key of the entry. */
+  /** The store's key of the entry: its place in the queue, and where a page of entries goes on. */
   readonly key: string;
-  /** Goes with every sending of it, so that the origin can tell a repetition. */
+  /** More ids that were given for it, by writes that were merged into it. */
+  readonly aliases?: readonly string[];
+  /** Goes with every sending of it, so that the origin can tell a repetition; a new one when what is sent changes. */
   readonly idempotencyKey: string;
   readonly partition: string;
   readonly lane: string;
@@ -29,8 +31,27 @@ export interface OutboxEntry {
   readonly silentSince?: number | undefined;
   /** 409s in a row. */
   readonly conflicts?: number;
+  /** When a sending began of which it must be known that it did; wall time in ms. */
+  readonly claimedAt?: number | undefined;
+  /** Ids of the writes that have to be delivered before it. */
+  readonly after?: readonly string[];
+  /** The same as keys. */
+  readonly waitsFor?: readonly string[];
+  /** Keys of the entries that wait for this one. */
+  readonly dependants?: readonly string[];
+  /** Writes that are given later under the same are merged into it, as long as it is unsent. */
+  readonly coalesce?: string;
+  /** As a dead letter it stops its lane. */
+  readonly strict?: boolean;
+  readonly unknownOutcome?: UnknownOutcome;
+  /** How often what it says has been changed. */
+  readonly revision?: number;
   /** Tells the write from another one that is given the same `id`. */
   readonly fingerprint?: string;
+  /** What its sealed content is bound to. */
+  readonly seal?: string;
+  /** It was sealed with a key that is not to be had: what it says is not known. */
+  readonly unreadable?: boolean;
   readonly request: StoredRequest;
   /** Bytes of the body. */
   readonly size: number;
@@ -41,9 +62,15 @@ export interface OutboxEntry {
   readonly reason?: Reason;
 }
 
+/** What is done about a write that may have taken effect, because its answer was lost. */
+export type UnknownOutcome = 'retry' | 'dead';
+
 /** Why an entry was not delivered. */
 export interface Reason {
-  /** `'http'`, `'redirected'`, `'expired'`, `'attempts'`, `'removed'`, `'body-lost'`, or the code of an error. */
+  /**
+   * `'http'`, `'redirected'`, `'not-accepted'`, `'expired'`, `'attempts'`, `'dependency'`, `'unknown-outcome'`, `'removed'`,
+   * `'body-lost'`, `'unreadable'`, or the code of an error.
+   */
   readonly code: string;
   readonly status?: number;
   readonly message?: string;

@@ -12,11 +12,12 @@ import {
   typed,
   wellFormed,
 } from '../../core/check.ts';
+import { type Codec, codecRule } from '../../core/codec.ts';
 import type { Duration, Size } from '../../core/durations.ts';
 import { ConfigurationError } from '../../core/errors.ts';
 import { type Match, matcher } from '../../core/match.ts';
 import { type AtomicStore, atomicStoreRule } from '../../core/store.ts';
-import type { OutboxEntry } from './entry.ts';
+import type { OutboxEntry, UnknownOutcome } from './entry.ts';
 
 export interface OutboxOptions {
   /** Where entries are kept. Default: IndexedDB; where there is none, a store has to be named. */
@@ -43,8 +44,34 @@ export interface OutboxOptions {
   readonly keepHeaders?: readonly string[];
   /** Puts back, at each sending, what is not written to disk: sets the request's headers, or gives another request. */
   readonly authorize?: (request: Request, entry: OutboxEntry) => Authorized | Promise<Authorized>;
-  /** For 409 and 412: `'again'`, `'drop'` or `'dead'`. Default: 409 twice again (the key may be in process), then dead. */
-  readonly onConflict?: (response: Response, entry: OutboxEntry) => Conflict | Promise<Conflict>;
+  /**
+   * For 409 and 412: `'again'`, `'drop'` (it is done), `'dead'`, or another request to be sent instead, with a new key.
+   * `request` is what was sent. Default: 409 twice again (the key may be in process), then dead.
+   */
+  readonly onConflict?: (
+    response: Response,
+    entry: OutboxEntry,
+    request: Request,
+  ) => Conflict | Request | Promise<Conflict | Request>;
+  /** Whether a 2xx is the origin's own: a captive portal says 200, too. It is asked again later where this is false. */
+  readonly accept?: (response: Response, entry: OutboxEntry) => boolean | Promise<boolean>;
+  /**
+   * What is done about a write that may have taken effect, because its answer was lost: `'retry'` (default) sends it
+   * again with the same key; `'dead'` makes it a dead letter, so that it takes effect at most once also where the origin
+   * knows nothing of keys. PUT and DELETE are always sent again.
+   */
+  readonly unknownOutcome?: UnknownOutcome;
+  /** A dead letter stops its lane until it is replayed or removed. Default `false`: the lane goes on. */
+  readonly strict?: boolean;
+  /** Lanes that send at once. Default 6. */
+  readonly concurrency?: number;
+  /** Seals what is written; see `encryptWith`. */
+  readonly codec?: Codec;
+  /**
+   * Asks the browser to wake the service worker when the network is back, also with all pages closed (Background Sync).
+   * `true`, or the tag. Needs a service worker with `holdfast/service-worker`. Default `false`.
+   */
+  readonly backgroundSync?: boolean | string;
   /** How long an answer can be asked for by `result(id)`; `false` for not at all. Default 24 h. */
   readonly storeResult?: Duration | false;
   /** How often to look for entries without another reason. Default 1 min. */
@@ -66,7 +93,22 @@ export interface CallOutbox {
   readonly answer?: unknown;
   /** Plain data of the application, kept with the entry. */
   readonly meta?: unknown;
+  /** Ids of writes that have to be delivered before this one; it fails with them. */
+  readonly after?: string | readonly string[];
+  /** Of several writes under one key in a lane that are still unsent only one is kept: the first one's place, by `merge`. */
+  readonly key?: string;
+  /**
+   * What becomes of two writes under one `key`: `'replace'` (default) keeps the later; a function gives the request to be
+   * sent for both.
+   */
+  readonly merge?: 'replace' | Merge;
+  /** As in `OutboxOptions`, for this write. */
+  readonly expiresAfter?: Duration | false;
+  readonly strict?: boolean;
+  readonly unknownOutcome?: UnknownOutcome;
 }
+
+export type Merge = (earlier: Request, later: Request) => Request | Promise<Request>;
 
 /** A page of entries. */
 export interface EntriesQuery {
@@ -76,6 +118,38 @@ export interface EntriesQuery {
   readonly after?: string;
   /** Default 50. */
   readonly limit?: number;
+}
+
+export interface ReplayOptions {
+  /** `'same'` (default): the origin may know the key; `'new'`: it answers as to a write that it has never seen. */
+  readonly key?: 'same' | 'new';
+}
+
+export interface FlushOptions {
+  /** Begins nothing more when it aborts. */
+  readonly signal?: AbortSignal;
+  /** Told after each write that has come to its end. */
+  readonly onProgress?: (progress: FlushProgress) => void;
+}
+
+/** Of what waited when it began. */
+export interface FlushProgress {
+  readonly total: number;
+  readonly delivered: number;
+  readonly dead: number;
+  /** What still waits. */
+  readonly left: number;
+}
+
+export interface FlushReport extends FlushProgress {
+  /** Of what is left: in lanes that are paused or stopped, or of a user whose credentials were refused. */
+  readonly held: number;
+}
+
+/** Which lane is meant. */
+export interface LaneQuery {
+  /** Default: all of the current user's. */
+  readonly lane?: string;
 }
 
 export interface OutboxSettings {
@@ -94,6 +168,19 @@ export interface OutboxSettings {
   onConflict: OutboxOptions['onConflict'];
   storeResult: number;
   every: number;
+  accept: OutboxOptions['accept'];
+  unknownOutcome: UnknownOutcome;
+  strict: boolean;
+  concurrency: number;
+  codec: Codec | undefined;
+  /** The tag; `''` for none. */
+  backgroundSync: string;
+}
+
+/** What one call has said. */
+export interface CallOutboxSettings extends Omit<CallOutbox, 'after' | 'expiresAfter'> {
+  readonly after?: readonly string[];
+  readonly expiresAfter?: number;
 }
 
 /** How long the store may take for one operation, in ms; some browsers never answer an open. */
@@ -115,7 +202,17 @@ const rules: { [K in keyof OutboxSettings]: Rule<OutboxSettings[K]> } = {
   onConflict: typed('function'),
   storeResult: (value, option) => (value === false ? 0 : duration(value, option)),
   every: span,
+  accept: typed('function'),
+  unknownOutcome: oneOf('retry', 'dead'),
+  strict: typed('boolean'),
+  concurrency: count(1),
+  codec: codecRule,
+  backgroundSync: (value, option) =>
+    value === true ? SYNC_TAG : value === false ? '' : typed<string>('string')(value, option),
 };
+
+/** The tag under which the service worker is woken. */
+export const SYNC_TAG = 'holdfast-outbox';
 
 export const readOutboxOptions = (given: OutboxOptions, store: AtomicStore): OutboxSettings =>
   readOptions<OutboxSettings>('outbox', given, rules, {
@@ -134,13 +231,28 @@ export const readOutboxOptions = (given: OutboxOptions, store: AtomicStore): Out
     onConflict: undefined,
     storeResult: 86_400_000,
     every: 60_000,
+    accept: undefined,
+    unknownOutcome: 'retry',
+    strict: false,
+    concurrency: 6,
+    codec: undefined,
+    backgroundSync: '',
   });
 
 const text = typed<string>('string');
 
-const rulesOfCall: { [K in keyof CallOutbox]-?: Rule<CallOutbox[K]> } = {
+const rulesOfCall: { [K in keyof CallOutboxSettings]-?: Rule<CallOutboxSettings[K]> } = {
   lane: wellFormed,
   id: wellFormed,
+  after: (value, option) => list(wellFormed)(typeof value === 'string' ? [value] : value, option),
+  key: wellFormed,
+  merge: (value, option) => {
+    if (value === 'replace' || typeof value === 'function') return value as Merge;
+    throw new ConfigurationError(option, value, "expected 'replace' or a function");
+  },
+  expiresAfter: limit,
+  strict: typed('boolean'),
+  unknownOutcome: oneOf('retry', 'dead'),
   answer: (value) => value,
   meta(value, option) {
     try {
@@ -151,8 +263,16 @@ const rulesOfCall: { [K in keyof CallOutbox]-?: Rule<CallOutbox[K]> } = {
   },
 };
 
-export const readCallOutbox = (given: unknown): CallOutbox =>
-  given === true ? {} : readOptions<CallOutbox>('outbox', given as CallOutbox, rulesOfCall, {});
+export function readCallOutbox(given: unknown): CallOutboxSettings {
+  if (given === true) return {};
+  const read = readOptions<CallOutboxSettings>('outbox', given as CallOutbox, rulesOfCall, {});
+  if (read.merge === undefined || read.key !== undefined) return read;
+  throw new ConfigurationError(
+    'outbox.merge',
+    read.merge,
+    'it needs a `key` that says which writes are meant',
+  );
+}
 
 export const readQuery = (given: EntriesQuery): EntriesQuery =>
   readOptions<EntriesQuery>(
@@ -161,3 +281,12 @@ export const readQuery = (given: EntriesQuery): EntriesQuery =>
     { state: oneOf('waiting', 'dead'), lane: wellFormed, after: text, limit: count(1) },
     {},
   );
+
+export const readLaneQuery = (given: LaneQuery): LaneQuery =>
+  readOptions<LaneQuery>('outbox', given, { lane: wellFormed }, {});
+
+export const readReplay = (given: ReplayOptions): ReplayOptions =>
+  readOptions<ReplayOptions>('replay', given, { key: oneOf('same', 'new') }, {});
+
+export const readFlush = (given: FlushOptions): FlushOptions =>
+  readOptions<FlushOptions>('flush', given, { signal: typed('object'), onProgress: typed('function') }, {});

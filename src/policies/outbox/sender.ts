@@ -1,13 +1,20 @@
 import { within } from '../../core/clock.ts';
 import type { Handler, Home } from '../../core/contract.ts';
 import { exclusively } from '../../core/locks.ts';
-import type { Answers, Settled } from './answers.ts';
+import type { Settled } from './answers.ts';
 import type { Verdict } from './classify.ts';
-import { deliver, sendingOf } from './delivery.ts';
+import { contentOf } from './content.ts';
+import { deliver, isSentOnce, sendingOf } from './delivery.ts';
 import type { OutboxEntry, Reason } from './entry.ts';
+import { Lease, needsLease } from './lease.ts';
+import type { News } from './news.ts';
 import { type OutboxSettings, STORE_PATIENCE } from './options.ts';
-import type { Queue } from './queue.ts';
+import { dependsOn, type Outcomes } from './outcomes.ts';
+import type { Holds, Queue } from './queue.ts';
+import { rewritten } from './rewrite.ts';
 import { dueIn, scheduled, sooner, type Waits } from './schedule.ts';
+import { signedIn } from './signed-in.ts';
+import { Slots } from './slots.ts';
 import { onTrouble } from './trouble.ts';
 
 /** After so long in line for a lane, in ms, another page is taken to look after it. */
@@ -16,13 +23,26 @@ const LINE_PATIENCE = 10_000;
 /** The longest timer, in ms: wall time may jump while the machine sleeps. */
 const LONGEST_TIMER = 3_600_000;
 
+/** Lanes that are looked at together. Most have nothing to send, or wait for one of the few that may send at once. */
+const LANES = 50;
+
 /** A lane that this page is draining, or in line for. */
 interface Draining {
   /** Whether to look again afterwards, and who is in a hurry then. */
   again: Waits | undefined;
+  /** Ends it before its time. */
+  readonly stop: AbortSignal | undefined;
   done: Promise<void>;
   /** As `done`, but does not wait for another page. */
   soon: Promise<void>;
+}
+
+/** Whose lane, and which. */
+interface Lane {
+  readonly partition: string;
+  readonly lane: string;
+  /** The same as one name. */
+  readonly name: string;
 }
 
 /** Sends what waits: one lane by one sender, in order; lanes beside each other. */
@@ -30,35 +50,75 @@ export class Sender {
   readonly #next: Handler;
   readonly #home: Home;
   readonly #queue: Queue;
-  readonly #answers: Answers;
+  readonly #outcomes: Outcomes;
+  readonly #news: News;
   readonly #settings: OutboxSettings;
+  readonly #slots: Slots;
   readonly #draining = new Map<string, Draining>();
   readonly #timers = new Map<string, () => void>();
   /** Partitions whose credentials were refused. */
   readonly #paused = new Set<string>();
+  /** Lanes whose next entry waits for the entry of this key. */
+  readonly #blocked = new Map<string, Map<string, Lane>>();
+  /** Grows when something is paused or goes on: what is known of that has to be read again. */
+  #holdsChanged = 0;
   /** Told when an entry could not be delivered just now. */
   readonly postponed = new Set<(key: string) => void>();
 
-  constructor(next: Handler, home: Home, queue: Queue, answers: Answers, settings: OutboxSettings) {
+  constructor(
+    next: Handler,
+    home: Home,
+    queue: Queue,
+    outcomes: Outcomes,
+    news: News,
+    settings: OutboxSettings,
+  ) {
     this.#next = next;
     this.#home = home;
     this.#queue = queue;
-    this.#answers = answers;
+    this.#outcomes = outcomes;
+    this.#news = news;
     this.#settings = settings;
+    this.#slots = new Slots(settings.concurrency);
     home.signal.addEventListener('abort', () => this.#stop(), { once: true });
   }
 
-  /** Looks after every lane of the current user. */
-  async wake(waits: Waits): Promise<void> {
-    const partition = this.#partition();
+  /** Looks after every lane of the current user. @param stop Begins nothing more. */
+  async wake(waits: Waits, stop?: AbortSignal): Promise<void> {
+    const partition = signedIn(this.#home);
     if (partition === undefined || !this.#open(partition)) return;
     const lanes = await within(STORE_PATIENCE, this.#home, this.#queue.lanes(partition));
-    await Promise.all(lanes.map((lane) => this.#drained(partition, lane, waits).soon));
+    const look = async (): Promise<void> => {
+      for (let lane = lanes.shift(); lane !== undefined && !stop?.aborted; lane = lanes.shift())
+        await this.#drained(partition, lane, waits, stop).soon;
+    };
+    await Promise.all(Array.from({ length: Math.min(LANES, lanes.length) }, look));
     await this.#stored(this.#queue.expire(this.#home.host.clock.now()));
+  }
+
+  /** The user's credentials were refused: nothing of theirs is sent for now. */
+  pause(partition: string): void {
+    this.#paused.add(partition);
+  }
+
+  isPaused(partition: string): boolean {
+    return this.#paused.has(partition);
   }
 
   resume(partition: string): void {
     this.#paused.delete(partition);
+  }
+
+  /** What is paused has changed. */
+  lookAtHolds(): void {
+    this.#holdsChanged++;
+  }
+
+  /** An entry has come to its end, here or elsewhere: what waited for it may go on. */
+  settled(key: string): void {
+    const lanes = this.#blocked.get(key);
+    this.#blocked.delete(key);
+    for (const { partition, lane } of lanes?.values() ?? []) void this.drain(partition, lane);
   }
 
   /** Sends what is due in a lane. Settles when there is nothing more to send now. */
@@ -66,9 +126,13 @@ export class Sender {
     return this.#drained(partition, lane, waits).done;
   }
 
-  #drained(partition: string, lane: string, waits: Waits): Draining {
-    const name = `${encodeURIComponent(partition)} ${encodeURIComponent(lane)}`;
-    const running = this.#draining.get(name);
+  #drained(partition: string, lane: string, waits: Waits, stop?: AbortSignal): Draining {
+    const of: Lane = {
+      partition,
+      lane,
+      name: `${encodeURIComponent(partition)} ${encodeURIComponent(lane)}`,
+    };
+    const running = this.#draining.get(of.name);
     if (running) {
       running.again = sooner(running.again ?? 'all', waits);
       return running;
@@ -77,55 +141,89 @@ export class Sender {
     const soon = new Promise<void>((give) => {
       elsewhere = give;
     });
-    const state: Draining = { again: waits, done: Promise.resolve(), soon };
-    this.#draining.set(name, state);
+    const state: Draining = { again: waits, stop, done: Promise.resolve(), soon };
+    this.#draining.set(of.name, state);
     state.done = (async () => {
       try {
         do {
           const now = state.again as Waits;
           state.again = undefined;
-          await this.#drainOnce(partition, lane, name, now, elsewhere);
-        } while (state.again && this.#open(partition));
+          await this.#drainOnce(of, now, state, elsewhere);
+        } while (state.again && this.#open(partition) && !stop?.aborted);
       } catch (error) {
         onTrouble(this.#home, this.#settings.store, 'drain', error);
       } finally {
         // In the same step as the last look at `again`: who comes later must find that nobody is draining.
-        this.#draining.delete(name);
+        this.#draining.delete(of.name);
         elsewhere();
       }
     })();
     return state;
   }
 
-  #drainOnce(
-    partition: string,
-    lane: string,
-    name: string,
-    waits: Waits,
-    elsewhere: () => void,
-  ): Promise<void> {
+  #drainOnce(of: Lane, waits: Waits, state: Draining, elsewhere: () => void): Promise<void> {
     const { signal, host } = this.#home;
-    this.#timers.get(name)?.();
-    this.#timers.delete(name);
+    this.#timers.get(of.name)?.();
+    this.#timers.delete(of.name);
     const inLine = host.clock.after(LINE_PATIENCE, elsewhere, { background: true });
-    return exclusively(`holdfast outbox ${this.#home.name} ${name}`, signal, async () => {
+    return exclusively(`holdfast outbox ${this.#home.name} ${of.name}`, signal, async () => {
       inLine();
-      while (this.#open(partition)) {
-        const entry = await this.#head(partition, lane);
-        if (!entry) return;
-        const now = host.clock.now();
-        const wait = dueIn(entry, now, waits, this.#settings);
-        if (now >= entry.expiresAt) await this.#bury(entry, { ...entry.reason, code: 'expired' });
-        else if (wait > 0) return this.#later(name, partition, lane, wait);
-        else if (!(await this.#send(entry))) return this.#look(name, partition, lane);
+      const { store } = this.#settings;
+      if (!needsLease(store)) return this.#drainHeld(of, waits, state);
+      const where = this.#queue.places.lease(of.partition, of.lane);
+      const lease = await within(STORE_PATIENCE, this.#home, Lease.take(store, where, host));
+      if (typeof lease === 'number') return this.#later(of, lease);
+      try {
+        await this.#drainHeld(of, waits, state, lease);
+      } finally {
+        await this.#stored(lease.release()).catch(() => {});
       }
     }).finally(inLine);
   }
 
+  /** With the lane to ourselves. */
+  async #drainHeld(of: Lane, waits: Waits, { stop }: Draining, lease?: Lease): Promise<void> {
+    const { host } = this.#home;
+    let holds: Holds | undefined;
+    let known = -1;
+    while (this.#open(of.partition) && !stop?.aborted && !lease?.lost) {
+      if (known !== this.#holdsChanged) {
+        known = this.#holdsChanged;
+        holds = await within(STORE_PATIENCE, this.#home, this.#queue.holds(of.partition));
+      }
+      if (holds && isHeld(holds, of.lane)) return;
+      const entry = await this.#head(of);
+      if (!entry) return;
+      const now = host.clock.now();
+      const wait = dueIn(entry, now, waits, this.#settings);
+      const reason = now >= entry.expiresAt ? { ...entry.reason, code: 'expired' } : this.#hopeless(entry);
+      if (reason) {
+        await this.#bury(entry, reason, undefined, lease);
+        continue;
+      }
+      if (wait > 0) return this.#later(of, wait);
+      const before = await this.#outcomes.obstacle(entry);
+      if (before?.state === 'waiting') return this.#block(of, before.key);
+      if (before) await this.#bury(entry, dependsOn(before), undefined, lease);
+      else if (!(await this.#slots.run(() => this.#send(entry, lease)))) return this.#look(of);
+    }
+  }
+
+  /** Why an entry need not be sent at all. */
+  #hopeless(entry: OutboxEntry): Reason | undefined {
+    if (entry.unreadable) return entry.reason;
+    // The lane is ours, so whoever began that sending is no more.
+    if (entry.claimedAt !== undefined && isSentOnce(entry, this.#settings))
+      return { code: 'unknown-outcome', message: 'it was being sent when its sender went away' };
+    return undefined;
+  }
+
   /** @returns whether the lane goes on. */
-  async #send(entry: OutboxEntry): Promise<boolean> {
-    const { id, origin, lane, partition, attempts, misses = 0 } = entry;
-    const { emit, signal } = this.#home;
+  async #send(entry: OutboxEntry, lease: Lease | undefined): Promise<boolean> {
+    const { id, origin, lane, partition, attempts, misses = 0, key } = entry;
+    const { signal } = this.#home;
+    // While it waited for its turn.
+    if (!this.#open(partition)) return false;
     const call = sendingOf(entry, this.#home);
     const { verdict, settled } = await deliver(entry, {
       call,
@@ -134,78 +232,114 @@ export class Sender {
       settings: this.#settings,
       allowed: () => this.#open(partition),
       sending: () =>
-        emit?.({ type: 'sending', id, origin, lane, attempt: attempts + misses + 1, callId: call.id }),
+        this.#news.tell(
+          { type: 'sending', id, origin, lane, attempt: attempts + misses + 1, callId: call.id },
+          partition,
+          key,
+        ),
     });
     if (signal.aborted) return false;
     switch (verdict.is) {
       case 'gone':
         return true;
       case 'delivered':
-        await this.#delivered(entry, settled as Settled);
+        await this.#outcomes.delivered(entry, settled as Settled);
         return true;
       case 'dead':
-        await this.#bury({ ...entry, attempts: attempts + 1 }, verdict.reason, settled);
+        await this.#bury({ ...entry, attempts: attempts + 1 }, verdict.reason, settled, lease);
         return true;
+      case 'rewrite':
+        return this.#rewrite(entry, verdict, settled, lease);
       case 'again':
-        return this.#again(entry, verdict, settled);
+        return this.#again(entry, verdict, settled, lease);
       default:
         this.#paused.add(partition);
-        await this.#stored(this.#queue.update(entry, { reason: verdict.reason }));
-        emit?.({ type: 'outbox-paused', id, origin, lane });
+        await this.#stored(
+          this.#queue.update(entry, { reason: verdict.reason, claimedAt: undefined }, lease),
+        );
+        this.#news.tell({ type: 'outbox-paused', id, origin, lane }, partition, key);
         this.#notNow(entry);
         return false;
     }
-  }
-
-  async #delivered(entry: OutboxEntry, settled: Settled): Promise<void> {
-    const { id, origin, lane, key } = entry;
-    const kept = this.#kept(settled);
-    // Whoever removed it meanwhile has been told so.
-    if (!(await this.#stored(this.#queue.settle(entry, kept.result, kept.body)))) return;
-    const status = settled.result.response?.status ?? 0;
-    this.#home.emit?.({ type: 'delivered', id, origin, lane, status });
-    this.#answers.settled(key, settled);
   }
 
   async #again(
     entry: OutboxEntry,
     verdict: Extract<Verdict, { is: 'again' }>,
     settled: Settled | undefined,
+    lease: Lease | undefined,
   ): Promise<boolean> {
-    const { id, origin, lane, conflicts = 0 } = entry;
-    const { reason } = verdict;
+    const { id, origin, lane, partition, key, conflicts = 0, coalesce } = entry;
+    const { reason, cost } = verdict;
     const next = scheduled(entry, verdict, this.#home.host, this.#settings);
     if (next.attempts >= this.#settings.attempts) {
-      await this.#bury({ ...entry, ...next }, { ...reason, code: 'attempts' }, settled);
+      await this.#bury({ ...entry, ...next }, { ...reason, code: 'attempts' }, settled, lease);
       return true;
     }
-    const after = { ...next, reason, conflicts: reason.status === 409 ? conflicts + 1 : 0 };
-    await this.#stored(this.#queue.update(entry, after));
-    this.#home.emit?.({ type: 'postponed', id, origin, lane, at: next.notBefore, cause: reason });
+    // What may have arrived is not unsent any more.
+    const isSent = coalesce !== undefined && (cost === 'attempt' || cost === 'silence');
+    const after = {
+      ...next,
+      reason,
+      conflicts: reason.status === 409 ? conflicts + 1 : 0,
+      ...(!isSent && { claimedAt: undefined }),
+    };
+    await this.#stored(this.#queue.update(entry, after, lease));
+    this.#news.tell(
+      { type: 'postponed', id, origin, lane, at: next.notBefore, cause: reason },
+      partition,
+      key,
+    );
     this.#notNow(entry);
     return false;
   }
 
-  async #bury(entry: OutboxEntry, reason: Reason, settled?: Settled): Promise<void> {
-    const { id, origin, lane, key } = entry;
-    const base = settled?.result ?? { id, settledAt: this.#home.host.clock.now(), delivered: false };
-    const whole = { result: { ...base, delivered: false, reason }, body: settled?.body };
-    const kept = this.#kept(whole);
-    if (!(await this.#stored(this.#queue.bury(entry, kept.result, kept.body)))) return;
-    const { code, status } = reason;
-    this.#home.emit?.({ type: 'dead-lettered', id, origin, lane, reason: code, status });
-    this.#answers.settled(key, whole);
+  /** What the application wants sent instead goes out at once, and counts as an attempt. */
+  async #rewrite(
+    entry: OutboxEntry,
+    { request, reason }: Extract<Verdict, { is: 'rewrite' }>,
+    settled: Settled | undefined,
+    lease: Lease | undefined,
+  ): Promise<boolean> {
+    const attempts = entry.attempts + 1;
+    if (attempts >= this.#settings.attempts) {
+      await this.#bury({ ...entry, attempts }, { ...reason, code: 'attempts' }, settled, lease);
+      return true;
+    }
+    try {
+      const content = await contentOf(request, this.#settings, this.#home);
+      const after = { ...rewritten(entry, content, this.#home.host), attempts, reason };
+      await this.#stored(this.#queue.rewrite(entry, after, content.body));
+    } catch (error) {
+      if (this.#home.signal.aborted) return false;
+      await this.#bury(
+        { ...entry, attempts },
+        { ...reason, message: `onConflict: ${error}` },
+        settled,
+        lease,
+      );
+    }
+    return true;
   }
 
-  /** That there was an answer is kept in any case: the same `id` must not be sent a second time. */
-  #kept({ result, body }: Settled): Settled {
-    if (this.#settings.storeResult > 0) return { result, body };
-    const { response: _, ...bare } = result;
-    return { result: bare, body: undefined };
+  #bury(
+    entry: OutboxEntry,
+    reason: Reason,
+    settled: Settled | undefined,
+    lease: Lease | undefined,
+  ): Promise<void> {
+    const { attempts, misses = 0, notBefore, asked = false, silentSince } = entry;
+    // It stops the lane: what is known of that is old.
+    if (entry.strict) this.#holdsChanged++;
+    return this.#outcomes.bury(entry, reason, {
+      changes: { attempts, misses, notBefore, asked, silentSince, claimedAt: undefined },
+      ...(settled && { settled }),
+      ...(lease && { fence: lease }),
+    });
   }
 
   /** The next of a lane. Who hangs on this when the page closes must give the lane back. */
-  #head(partition: string, lane: string): Promise<OutboxEntry | undefined> {
+  #head({ partition, lane }: Lane): Promise<OutboxEntry | undefined> {
     return within(STORE_PATIENCE, this.#home, this.#queue.head(partition, lane));
   }
 
@@ -218,35 +352,38 @@ export class Sender {
     for (const listener of this.postponed) listener(key);
   }
 
-  /** Comes back to a lane when its head is due. */
-  async #look(name: string, partition: string, lane: string): Promise<void> {
-    const head = await this.#head(partition, lane);
-    if (head) this.#later(name, partition, lane, head.notBefore - this.#home.host.clock.now());
+  /** Leaves a lane until the write that its next one waits for has come to its end. */
+  async #block(of: Lane, key: string): Promise<void> {
+    const lanes = this.#blocked.get(key) ?? new Map<string, Lane>();
+    this.#blocked.set(key, lanes.set(of.name, of));
+    // It may have ended before we listened.
+    const parent = await within(STORE_PATIENCE, this.#home, this.#queue.get(key));
+    if (parent?.state !== 'waiting') this.settled(key);
   }
 
-  #later(name: string, partition: string, lane: string, ms: number): void {
-    this.#timers.get(name)?.();
+  /** Comes back to a lane when its head is due. */
+  async #look(of: Lane): Promise<void> {
+    const head = await this.#head(of);
+    if (head) this.#later(of, head.notBefore - this.#home.host.clock.now());
+  }
+
+  #later(of: Lane, ms: number): void {
+    this.#timers.get(of.name)?.();
     if (this.#home.signal.aborted) return;
-    const task = (): void => void this.drain(partition, lane);
+    const task = (): void => void this.drain(of.partition, of.lane);
     const wait = Math.min(Math.max(0, ms), LONGEST_TIMER);
-    this.#timers.set(name, this.#home.host.clock.after(wait, task, { background: true }));
+    this.#timers.set(of.name, this.#home.host.clock.after(wait, task, { background: true }));
   }
 
   /** Whether anything of a partition may be sent now: only the current user's, and only with a network. */
   #open(partition: string): boolean {
     const { signal, host } = this.#home;
     return (
-      !signal.aborted && host.online.state && !this.#paused.has(partition) && this.#partition() === partition
+      !signal.aborted &&
+      host.online.state &&
+      !this.#paused.has(partition) &&
+      signedIn(this.#home) === partition
     );
-  }
-
-  /** Nobody, where the application cannot say: before sign-in. */
-  #partition(): string | undefined {
-    try {
-      return this.#home.partition();
-    } catch {
-      return undefined;
-    }
   }
 
   #stop(): void {
@@ -254,3 +391,6 @@ export class Sender {
     this.#timers.clear();
   }
 }
+
+const isHeld = ({ all, lanes, stopped }: Holds, lane: string): boolean =>
+  all === true || lanes.includes(lane) || stopped.some(([each]) => each === lane);

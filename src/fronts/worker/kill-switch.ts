@@ -1,0 +1,33 @@
+import { sharedNote } from '../../stores/shared-note.ts';
+
+const isSwitch = (value: unknown): value is 'off' => value === 'off';
+
+/** What keeps a worker out of its pages' way, should it do harm. */
+export interface KillSwitch {
+  /** The worker answers nothing more and drains nothing, now and after it has been started again. */
+  turnOff(): Promise<void>;
+  turnOn(): Promise<void>;
+  readonly isOff: boolean;
+  /** Settles when it is known which. */
+  readonly ready: Promise<void>;
+  close(): void;
+}
+
+/**
+ * The switch of the service workers of an application: for its pages, such as after they have read of a fault in a file
+ * of settings, and for the worker itself.
+ *
+ * @param name As the worker's. Default `'holdfast-worker'`.
+ */
+export function killSwitch(name = 'holdfast-worker'): KillSwitch {
+  const note = sharedNote(name, isSwitch);
+  return {
+    turnOff: () => note.set('off'),
+    turnOn: () => note.set(undefined),
+    get isOff() {
+      return note.value === 'off';
+    },
+    ready: note.ready,
+    close: note.close,
+  };
+}

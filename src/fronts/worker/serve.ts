@@ -1,0 +1,165 @@
+import { having, readOptions, typed } from '../../core/check.ts';
+import { ConfigurationError, isFailure } from '../../core/errors.ts';
+import { type Match, matcher } from '../../core/match.ts';
+import type { HoldfastFetch } from '../../core/pipeline.ts';
+import { SYNC_TAG } from '../../policies/outbox/options.ts';
+import type { Outbox } from '../../policies/outbox/outbox.ts';
+import type { FetchOptions } from '../standard.ts';
+import { routeFor } from './answerable.ts';
+import { killSwitch } from './kill-switch.ts';
+import { drainInEvent, StillWaitingError } from './sync.ts';
+
+/** Which of a page's own `fetch` calls the worker answers, and with which options. */
+export type WorkerRoute = FetchOptions & {
+  readonly match: Match;
+};
+
+export interface ServiceWorkerOptions {
+  /** The pipeline. It shares queue, copies and (`betweenTabs()`) circuits with the pages by the same names. */
+  readonly fetch: HoldfastFetch<FetchOptions>;
+  /** Its outbox, to be drained when the browser wakes the worker. Default: none. */
+  readonly outbox?: Outbox;
+  /** What is to be known before anything is done, such as `session.ready`. */
+  readonly ready?: Promise<unknown>;
+  /**
+   * Calls that the worker answers. Default: none. A write is kept in the outbox only where its route says `outbox`: a page
+   * that knows nothing of it may not understand a `202`.
+   */
+  readonly routes?: readonly WorkerRoute[];
+  /** The tag of Background Sync. Default: that of `outbox({ backgroundSync: true })`. */
+  readonly tag?: string;
+  /** Of the `killSwitch()` that turns it off. Default `'holdfast-worker'`. */
+  readonly name?: string;
+  /** Where the worker's events come. Default: `globalThis`, in a service worker. */
+  readonly scope?: WorkerScope;
+}
+
+type Settings = Required<Omit<ServiceWorkerOptions, 'outbox'>> & { readonly outbox: Outbox | undefined };
+
+/** What is used of a worker's events. */
+interface Extendable {
+  waitUntil(work: Promise<unknown>): void;
+}
+interface Fetching extends Extendable {
+  readonly request: Request;
+  respondWith(response: Promise<Response>): void;
+}
+interface Syncing extends Extendable {
+  readonly tag: string;
+  /** The browser will not try again. */
+  readonly lastChance: boolean;
+}
+/** What is used of a `ServiceWorkerGlobalScope`. */
+export interface WorkerScope {
+  addEventListener(type: string, listener: (event: never) => void): void;
+  readonly registration?: { readonly sync?: { register(tag: string): Promise<void> } };
+}
+
+/**
+ * Makes a service worker take part: it drains the outbox when the browser wakes it (Background Sync), and answers the
+ * routes that are listed. To be called while the worker's script is first run, as all listeners have to be.
+ *
+ * What cannot be kept (a full disk, credentials that nobody would put back) goes to the network as if there were no worker.
+ */
+export function serviceWorker(options: ServiceWorkerOptions): void {
+  const { fetch, outbox, ready, routes, tag, name, scope } = readOptions<Settings>(
+    'serviceWorker',
+    options,
+    {
+      fetch: typed('function'),
+      outbox: typed('function'),
+      ready: typed('object'),
+      routes: readRoutes,
+      tag: typed('string'),
+      name: typed('string'),
+      scope: having('a service worker’s global scope', 'addEventListener'),
+    },
+    {
+      fetch: undefined as never,
+      outbox: undefined,
+      ready: Promise.resolve(),
+      routes: [],
+      tag: SYNC_TAG,
+      name: 'holdfast-worker',
+      scope: globalThis as unknown as WorkerScope,
+    },
+  );
+  if (options.fetch === undefined)
+    throw new ConfigurationError('serviceWorker.fetch', undefined, 'expected what createFetch() gives');
+  const off = killSwitch(name);
+  const known = Promise.all([off.ready, ready]);
+  let isKnown = false;
+  known.then(
+    () => {
+      isKnown = true;
+    },
+    () => {},
+  );
+
+  if (routes.length > 0)
+    scope.addEventListener('fetch', (event: Fetching) => {
+      if (isKnown && off.isOff) return;
+      const route = routeFor(event.request, routes);
+      if (route) event.respondWith(answer(event, route));
+    });
+  if (outbox)
+    scope.addEventListener('sync', (event: Syncing) => {
+      if (event.tag === tag) event.waitUntil(drain(outbox, event));
+    });
+
+  async function answer(event: Fetching, { match: _, ...wanted }: WorkerRoute): Promise<Response> {
+    const { request } = event;
+    await known.catch(() => {});
+    if (off.isOff) return globalThis.fetch(request);
+    // Kept for the case that it goes to the network as it came.
+    const given = request.body === null ? request : request.clone();
+    try {
+      return await fetch(given, {
+        signal: request.signal,
+        // Only a pipeline that has an outbox knows that word.
+        holdfast: { ...(outbox && { outbox: false }), ...wanted, waitUntil: outliving(event) },
+      });
+    } catch (error) {
+      if (isUnaccepted(error)) return globalThis.fetch(request);
+      throw error;
+    }
+  }
+
+  async function drain(outbox: Outbox, { lastChance }: Syncing): Promise<void> {
+    await known;
+    if (off.isOff) return;
+    try {
+      await drainInEvent(outbox);
+    } catch (error) {
+      // Asked for while it fires, it begins anew: three more tries, with the browser's own waits.
+      if (lastChance) await scope.registration?.sync?.register(tag).catch(() => {});
+      if (error instanceof StillWaitingError && lastChance) return;
+      throw error;
+    }
+  }
+}
+
+/** Work that outlives the answer. */
+const outliving =
+  (event: Extendable) =>
+  (work: Promise<unknown>): void => {
+    try {
+      event.waitUntil(work);
+    } catch {
+      // The event is over; the work goes on as long as the worker lives.
+    }
+  };
+
+/** Nothing was kept, and nothing was sent. */
+const isUnaccepted = (error: unknown): boolean =>
+  isFailure(error) &&
+  error.attempts.length === 0 &&
+  (['configuration', 'storage'].includes(error.category) ||
+    ['outbox-full', 'too-large'].includes(error.code)) &&
+  error.code !== 'storage-unknown';
+
+function readRoutes(value: unknown, option: string): readonly WorkerRoute[] {
+  if (!Array.isArray(value)) throw new ConfigurationError(option, value, 'expected a list');
+  for (const route of value as WorkerRoute[]) matcher(route?.match, `${option}.match`);
+  return value;
+}

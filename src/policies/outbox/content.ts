@@ -1,0 +1,65 @@
+import { within } from '../../core/clock.ts';
+import type { Host } from '../../core/contract.ts';
+import { CapacityError, ConfigurationError } from '../../core/errors.ts';
+import { originOf } from '../../core/origins.ts';
+import { hasBody, keepable } from '../../core/replay.ts';
+import type { StoredBody } from '../../core/store.ts';
+import { CREDENTIALS } from '../../http/credentials.ts';
+import { type OutboxEntry, sortHeaders, storedRequest } from './entry.ts';
+import type { OutboxSettings } from './options.ts';
+
+/** What of a request is written to disk. */
+export interface Content extends Pick<OutboxEntry, 'request' | 'size' | 'origin'> {
+  readonly body: StoredBody | undefined;
+  /** Names of the headers that are not written and that nobody puts back. */
+  readonly dropped: readonly string[];
+}
+
+/**
+ * @throws {ConfigurationError} for a request that cannot be kept: its answer would be hidden, or it has credentials that
+ *   nobody would put back.
+ * @throws {CapacityError} code `too-large`.
+ */
+export async function contentOf(
+  request: Request,
+  { idempotencyHeader, keepHeaders, authorize, maxEntryBytes }: OutboxSettings,
+  reader: { host: Host; signal: AbortSignal },
+): Promise<Content> {
+  refuse('redirect', request.redirect, 'manual');
+  refuse('mode', request.mode, 'no-cors');
+  const { kept, dropped } = sortHeaders(
+    request.headers,
+    idempotencyHeader ? [...keepHeaders, idempotencyHeader.toLowerCase()] : keepHeaders,
+  );
+  const lost = authorize ? [] : dropped.filter((name) => CREDENTIALS.includes(name));
+  if (lost.length)
+    throw new ConfigurationError(
+      'outbox.authorize',
+      undefined,
+      `'${lost}' is not written to disk, so a hook has to put it back`,
+    );
+  const origin = originOf(request.url);
+  const body = await bodyOf(request, reader, maxEntryBytes);
+  if (body === null)
+    throw new CapacityError('too-large', `the body is larger than ${maxEntryBytes} bytes`, { origin });
+  return {
+    request: storedRequest(request, kept),
+    size: typeof body === 'string' ? body.length : body instanceof Blob ? body.size : (body?.byteLength ?? 0),
+    origin,
+    body,
+    dropped: authorize ? [] : dropped,
+  };
+}
+
+/** A request's body as it is kept; `null` where it is larger than `limit`. @throws the reader's reason while it reads. */
+export const bodyOf = async (
+  request: Request,
+  reader: { host: Host; signal: AbortSignal },
+  limit: number,
+): Promise<StoredBody | null | undefined> =>
+  hasBody(request) ? within(Infinity, reader, keepable(request, limit)) : undefined;
+
+function refuse(option: string, value: string, refused: string): void {
+  if (value === refused)
+    throw new ConfigurationError(option, value, 'the outbox has to see the answer, and this hides it');
+}

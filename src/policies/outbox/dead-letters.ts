@@ -1,0 +1,116 @@
+import { ConfigurationError } from '../../core/errors.ts';
+import type { StoredBody } from '../../core/store.ts';
+import { newKey } from '../../http/idempotency.ts';
+import { contentOf } from './content.ts';
+import { type OutboxEntry, revived } from './entry.ts';
+import type { EntriesQuery, ReplayOptions } from './options.ts';
+import type { Parts } from './parts.ts';
+import { rewritten } from './rewrite.ts';
+
+/** An entry with all that belongs to it, as JSON. */
+export interface ExportedEntry {
+  readonly entry: OutboxEntry;
+  /** Base64 of the body; absent where there is none. */
+  readonly body?: string;
+}
+
+/** How many entries are read together. */
+const PAGE = 100;
+
+/** Sends a dead letter again, and what failed only because of it. @returns false if there is none of that id. */
+export async function replay(id: string, { key = 'same' }: ReplayOptions, parts: Parts): Promise<boolean> {
+  const { queue, home } = parts;
+  const entry = await queue.find(home.partition(), id);
+  return entry?.state === 'dead' && revive(entry, key, parts);
+}
+
+async function revive(entry: OutboxEntry, key: 'same' | 'new', parts: Parts): Promise<boolean> {
+  const { queue, sender, news, home, settings } = parts;
+  const { id, origin, lane, partition, dependants = [], revision = 0 } = entry;
+  const found = await queue.revive(entry, {
+    attempts: 0,
+    misses: 0,
+    conflicts: 0,
+    silentSince: undefined,
+    claimedAt: undefined,
+    notBefore: 0,
+    asked: false,
+    expiresAt: home.host.clock.now() + settings.expiresAfter,
+    ...(key === 'new' && { idempotencyKey: newKey(home.host.random), revision: revision + 1 }),
+  });
+  if (!found) return false;
+  news.tell({ type: 'replayed', id, origin, lane }, partition, entry.key);
+  for (const each of dependants) {
+    const dependant = await queue.get(each);
+    if (dependant?.state === 'dead' && dependant.reason?.code === 'dependency')
+      await revive(dependant, 'same', parts);
+  }
+  sender.lookAtHolds();
+  void sender.drain(partition, lane);
+  return true;
+}
+
+/**
+ * Changes what a dead letter will send; it goes out under a new key when it is replayed.
+ *
+ * @returns false if there is none of that id.
+ */
+export async function edit(
+  id: string,
+  change: (request: Request, entry: OutboxEntry) => Request | Promise<Request>,
+  parts: Parts,
+): Promise<boolean> {
+  const { queue, home, settings } = parts;
+  const entry = await queue.find(home.partition(), id);
+  if (entry?.state !== 'dead' || entry.unreadable) return false;
+  const request = await change(revived(entry, await queue.body(entry)), entry);
+  if (!(request instanceof Request))
+    throw new ConfigurationError('edit.change', request, 'expected a function that gives a Request');
+  const content = await contentOf(request, settings, home);
+  const edited = await queue.rewrite(entry, rewritten(entry, content, home.host), content.body);
+  const { origin, lane, partition, key } = entry;
+  if (edited) parts.news.tell({ type: 'edited', id, origin, lane }, partition, key);
+  return edited;
+}
+
+/** What an entry sends, with its body. */
+export async function requestOf(id: string, { queue, home }: Parts): Promise<Request | undefined> {
+  const entry = await queue.find(home.partition(), id);
+  return entry && !entry.unreadable ? revived(entry, await queue.body(entry)) : undefined;
+}
+
+/** Removes the current user's dead letters. @returns how many. */
+export async function purge({ queue, home, outcomes }: Parts): Promise<number> {
+  let purged = 0;
+  for (;;) {
+    const dead = await queue.list(home.partition(), { state: 'dead', limit: PAGE });
+    if (dead.length === 0) return purged;
+    for (const entry of dead) if (await outcomes.remove(entry)) purged++;
+  }
+}
+
+/** All entries that a query means, from page to page, with their bodies. */
+export async function* exported(query: EntriesQuery, { queue, home }: Parts): AsyncGenerator<ExportedEntry> {
+  const { limit = Infinity, ...rest } = query;
+  let { after } = query;
+  for (let left = limit; left > 0; ) {
+    const page = { ...rest, limit: Math.min(PAGE, left), ...(after !== undefined && { after }) };
+    const entries = await queue.list(home.partition(), page);
+    for (const entry of entries) {
+      const body = entry.unreadable ? undefined : await queue.body(entry);
+      yield { entry, ...(body !== undefined && { body: await base64(body) }) };
+    }
+    after = entries.at(-1)?.key;
+    left -= entries.length;
+    if (after === undefined) return;
+  }
+}
+
+async function base64(body: StoredBody): Promise<string> {
+  const bytes = new Uint8Array(await new Blob([body]).arrayBuffer());
+  let text = '';
+  // A call has not room for as many arguments as a body has bytes.
+  for (let at = 0; at < bytes.length; at += 0x8000)
+    text += String.fromCharCode(...bytes.subarray(at, at + 0x8000));
+  return btoa(text);
+}

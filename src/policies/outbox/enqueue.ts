@@ -1,0 +1,115 @@
+import { follow } from '../../core/abort.ts';
+import { dropBody } from '../../core/body.ts';
+import type { Call, Handler } from '../../core/contract.ts';
+import { isFailure } from '../../core/errors.ts';
+import { withBody } from '../../core/replay.ts';
+import { newKey } from '../../http/idempotency.ts';
+import { answerOf, queued, ResultLostError, type Settled } from './answers.ts';
+import { bodyOf } from './content.ts';
+import { type OutboxEntry, withKey } from './entry.ts';
+import type { CallOutboxSettings } from './options.ts';
+import type { Parts } from './parts.ts';
+import { firstBackoff } from './schedule.ts';
+import { settlement } from './settlement.ts';
+
+/** Accepts a write, and answers as soon as it is known what to answer. */
+export async function enqueue(
+  request: Request,
+  call: Call,
+  wanted: CallOutboxSettings,
+  parts: Parts,
+  notBefore = 0,
+): Promise<Response> {
+  const { sender, news, settings } = parts;
+  const { entry, known } = await parts.acceptance.accept(request, call, wanted, notBefore);
+  const { id, origin, lane, partition, key } = entry;
+  news.tell({ type: 'queued', id, origin, lane, callId: call.id }, partition, key);
+  return new Promise((resolve, reject) => {
+    const ends: (() => void)[] = [];
+    let over = false;
+    const end = (settle: () => void): void => {
+      if (over) return;
+      over = true;
+      for (const each of ends) each();
+      settle();
+    };
+    const later = (): void =>
+      end(() => {
+        parts.askForSync();
+        resolve(queued(entry));
+      });
+    const postponed = (which: string): void => void (which === key && later());
+    // Gone in the very moment of the commit: the entry stays.
+    if (call.signal.aborted) return reject(call.signal.reason);
+    const settled = settlement(
+      entry,
+      parts,
+      (settled) => end(() => resolve(answered(settled, entry))),
+      (error) => end(() => reject(error)),
+    );
+    ends.push(
+      settled.end,
+      call.host.clock.after(settings.answerAfter, later),
+      follow(call.signal, (reason) => end(() => reject(reason))),
+      () => sender.postponed.delete(postponed),
+    );
+    if (known) void settled.look();
+    sender.postponed.add(postponed);
+    const drained = sender.drain(partition, lane);
+    call.waitUntil(drained);
+    // Offline, paused, behind others that wait: nothing more can be done now; unless it was done before we could see.
+    void drained.then(() => (over ? undefined : settled.look())).then(later);
+  });
+}
+
+/** Sends a write first and keeps it only if it fails in a way for which the application says `queue`. */
+export async function enqueueFailed(
+  next: Handler,
+  request: Request,
+  call: Call,
+  parts: Parts,
+): Promise<Response> {
+  const { idempotencyHeader: name, maxEntryBytes } = parts.settings;
+  const { host } = call;
+  const body = await bodyOf(request, call, maxEntryBytes);
+  if (body === null) return next(request, call);
+  // The same key goes with both: what failed may have arrived.
+  const keyed = withKey(request, name, () => newKey(host.random));
+  const queue = (): Promise<Response> => {
+    const again = body === undefined ? keyed : withBody(keyed, body);
+    return enqueue(again, call, {}, parts, host.clock.now() + firstBackoff(host));
+  };
+  let response: Response;
+  try {
+    response = await next(keyed, { ...call, keyIsOurs: keyed !== request });
+  } catch (error) {
+    if (call.strategy?.(error) !== 'queue') throw error;
+    return queue().catch((cause) => {
+      throw isUnaccepted(cause) ? error : cause;
+    });
+  }
+  if (call.strategy?.(response) !== 'queue') return response;
+  try {
+    const answer = await queue();
+    dropBody(response);
+    return answer;
+  } catch (cause) {
+    if (isUnaccepted(cause)) return response;
+    dropBody(response);
+    throw cause;
+  }
+}
+
+/** The write could not be kept; then what went wrong before stands. */
+const isUnaccepted = (error: unknown): boolean =>
+  isFailure(error) && ['storage', 'capacity', 'configuration'].includes(error.category);
+
+/** Where the answer of a write that was delivered is not kept, the caller learns at least that it was accepted. */
+async function answered(settled: Settled, entry: OutboxEntry): Promise<Response> {
+  try {
+    return answerOf(settled);
+  } catch (error) {
+    if (error instanceof ResultLostError) return queued(entry);
+    throw error;
+  }
+}

@@ -1,0 +1,96 @@
+import type { Host } from '../../core/contract.ts';
+import type { AtomicStore } from '../../core/store.ts';
+import { chance } from '../../http/idempotency.ts';
+import type { Fence } from './queue.ts';
+
+/** How long a lane belongs to who took it, in ms. As long as it waits at the most for a sender that has died. */
+const LEASE = 30_000;
+
+interface Row {
+  readonly holder: string;
+  /** Grows with every holder: what an earlier one still wants to write is refused. */
+  readonly token: number;
+  /** Wall time in ms. */
+  readonly until: number;
+}
+
+/**
+ * The right to send a lane, for stores that are shared by processes which share no locks. It is renewed as long as it is
+ * held; who was asleep for longer has lost it.
+ *
+ * @see Kleppmann, How to do distributed locking (2016): fencing tokens.
+ */
+export class Lease implements Fence {
+  readonly key: string;
+  readonly token: number;
+  readonly #store: AtomicStore;
+  readonly #host: Host;
+  readonly #holder: string;
+  #lost = false;
+  #cancel = (): void => {};
+
+  private constructor(store: AtomicStore, key: string, { holder, token }: Row, host: Host) {
+    this.#store = store;
+    this.#host = host;
+    this.#holder = holder;
+    this.key = key;
+    this.token = token;
+    this.#renewLater();
+  }
+
+  /** @returns how long to wait, in ms, where somebody else has it. */
+  static async take(store: AtomicStore, key: string, host: Host): Promise<Lease | number> {
+    const holder = chance(host.random);
+    const taken = await store.change<Row | number>(
+      [key],
+      ([found]) => {
+        const now = host.clock.now();
+        const row = found?.value as Row | undefined;
+        const left = (row?.until ?? 0) - now;
+        // Longer than any lease is: the clock was set back.
+        if (left > 0 && left <= LEASE) return { changes: [], result: left };
+        const value: Row = { holder, token: (row?.token ?? 0) + 1, until: now + LEASE };
+        return { changes: [{ put: { key, value } }], result: value };
+      },
+      { strict: true },
+    );
+    return typeof taken === 'number' ? taken : new Lease(store, key, taken, host);
+  }
+
+  get lost(): boolean {
+    return this.#lost;
+  }
+
+  /** Gives the lane back. The token stays, so that it goes on growing. */
+  async release(): Promise<void> {
+    this.#cancel();
+    await this.#write(0).catch(() => {});
+  }
+
+  async #renew(): Promise<void> {
+    try {
+      this.#lost = !(await this.#write(this.#host.clock.now() + LEASE));
+    } catch {
+      // The store is asked again; meanwhile the lease runs out, or it does not.
+    }
+    if (!this.#lost) this.#renewLater();
+  }
+
+  #renewLater(): void {
+    this.#cancel = this.#host.clock.after(LEASE / 3, () => void this.#renew(), { background: true });
+  }
+
+  /** @returns whether it was still held. */
+  #write(until: number): Promise<boolean> {
+    return this.#store.change([this.key], ([found]) => {
+      const row = found?.value as Row | undefined;
+      if (row?.token !== this.token) return { changes: [], result: false };
+      const value: Row = { holder: this.#holder, token: this.token, until };
+      return { changes: [{ put: { key: this.key, value } }], result: true };
+    });
+  }
+}
+
+/** Whether those who share this store may share no locks. */
+export const needsLease = ({ durable, withinOrigin = false }: AtomicStore): boolean =>
+  durable && !(withinOrigin && globalThis.navigator?.locks !== undefined);

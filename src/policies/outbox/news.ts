@@ -1,0 +1,76 @@
+import type { Home } from '../../core/contract.ts';
+import type { OutboxEvent } from '../../core/events.ts';
+import type { Store } from '../../core/store.ts';
+import { signedIn } from './signed-in.ts';
+
+/** What a listener of `subscribe` hears. */
+export type OutboxNews = OutboxEvent & {
+  /** It happened in another tab or worker. */
+  readonly elsewhere: boolean;
+};
+
+/** What tabs and workers tell each other: an event, whose it is, and of which entry. */
+interface Word {
+  readonly event: OutboxEvent;
+  readonly partition: string;
+  readonly key: string | undefined;
+}
+
+/** Tells what happens to entries: listeners here, and (BroadcastChannel) those in other tabs and workers. */
+export class News {
+  readonly #home: Home;
+  readonly #channel: BroadcastChannel | undefined;
+  readonly #listeners = new Set<(news: OutboxNews) => void>();
+
+  /** @param heard Told what others tell of a user, whoever is signed in here. */
+  constructor(
+    home: Home,
+    { durable }: Store,
+    heard: (event: OutboxEvent, partition: string, key: string | undefined) => void,
+  ) {
+    this.#home = home;
+    if (!durable || !home.host.sharesIO || typeof BroadcastChannel !== 'function') return;
+    this.#channel = new BroadcastChannel(`holdfast outbox ${home.name}`);
+    // In Node a channel keeps the process alive.
+    (this.#channel as { unref?(): void }).unref?.();
+    this.#channel.onmessage = ({ data }) => {
+      if (!isWord(data)) return;
+      const { event, partition, key } = data;
+      if (signedIn(home) === partition) this.#hear({ ...event, elsewhere: true });
+      heard(event, partition, key);
+    };
+    home.signal.addEventListener('abort', () => this.#channel?.close(), { once: true });
+  }
+
+  /** @returns ends the subscription. */
+  subscribe(listener: (news: OutboxNews) => void): () => void {
+    // The same function given twice is two subscriptions.
+    const own = (news: OutboxNews): void => listener(news);
+    this.#listeners.add(own);
+    return () => void this.#listeners.delete(own);
+  }
+
+  /** @param key The entry's. */
+  tell(event: OutboxEvent, partition: string, key?: string): void {
+    this.#home.emit?.(event);
+    this.#hear({ ...event, elsewhere: false });
+    if (!this.#home.signal.aborted) this.#channel?.postMessage({ event, partition, key } satisfies Word);
+  }
+
+  #hear(news: OutboxNews): void {
+    for (const listener of this.#listeners)
+      try {
+        listener(news);
+      } catch {
+        // A listener cannot fail a delivery.
+      }
+  }
+}
+
+/** Another version of this library, or somebody else, may use the channel. */
+function isWord(data: unknown): data is Word {
+  const word = data as Partial<Word> | null;
+  return (
+    typeof word === 'object' && typeof word?.partition === 'string' && typeof word.event?.type === 'string'
+  );
+}

@@ -1,0 +1,119 @@
+import type { Codec } from '../../core/codec.ts';
+import type { StoredBody } from '../../core/store.ts';
+import type { OutboxEntry, Reason, StoredResult } from './entry.ts';
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** What says something of a write's content. */
+const CONTENT = ['request', 'options', 'meta'] as const;
+type Content = Pick<OutboxEntry, (typeof CONTENT)[number]>;
+
+/** An entry as it is written: as it is, or with its content sealed. What the queue decides by stands in the clear. */
+export type Row = Omit<OutboxEntry, keyof Content | 'reason'> &
+  Partial<Content> & {
+    readonly reason?: Reason | undefined;
+    readonly sealed?: Bytes;
+    readonly sealedReason?: Bytes | undefined;
+  };
+
+/** An answer as it is written, with whose it is. */
+export type ResultRow = StoredResult & { readonly partition: string; readonly sealed?: Bytes };
+
+export type Reasoned = Pick<Row, 'reason' | 'sealedReason'>;
+
+const utf8 = new TextEncoder();
+const text = new TextDecoder();
+
+/** Seals what is written, and opens it, where the application wants it. */
+export class Packing {
+  readonly #codec: Codec | undefined;
+
+  constructor(codec: Codec | undefined) {
+    this.#codec = codec;
+  }
+
+  async entry(entry: OutboxEntry): Promise<Row> {
+    if (!this.#codec) return entry;
+    const { request, options, meta, reason, ...clear } = entry;
+    const sealed = await this.#sealed({ request, options, meta }, contentOf(entry));
+    return { ...clear, sealed, ...(await this.reason(entry, reason)) };
+  }
+
+  /** Changes of an entry that say why it was not delivered. */
+  async reason(entry: Named, reason: Reason | undefined): Promise<Reasoned> {
+    if (!this.#codec || reason === undefined) return { reason };
+    return { reason: undefined, sealedReason: await this.#sealed(reason, why(entry)) };
+  }
+
+  /** What cannot be opened is listed all the same, so that nothing disappears. */
+  async opened(row: Row): Promise<OutboxEntry> {
+    const { sealed, sealedReason, ...clear } = row;
+    if (!sealed) return clear as OutboxEntry;
+    try {
+      const content = await this.#opened<Content>(sealed, contentOf(row));
+      const reason = sealedReason && (await this.#opened<Reason>(sealedReason, why(row)));
+      return { ...clear, ...content, ...(reason && { reason }) } as OutboxEntry;
+    } catch {
+      return { ...(clear as OutboxEntry), ...UNREADABLE };
+    }
+  }
+
+  async result(entry: Named, { response, reason, ...clear }: StoredResult): Promise<ResultRow> {
+    const { partition } = entry;
+    if (!this.#codec)
+      return { ...clear, partition, ...(response && { response }), ...(reason && { reason }) };
+    return { ...clear, partition, sealed: await this.#sealed({ response, reason }, answerTo(entry.key)) };
+  }
+
+  /** @throws where it cannot be opened. */
+  async openedResult(key: string, { sealed, ...result }: ResultRow): Promise<StoredResult> {
+    return sealed ? { ...result, ...(await this.#opened<object>(sealed, answerTo(key))) } : result;
+  }
+
+  async body(body: StoredBody, context: string): Promise<StoredBody> {
+    if (!this.#codec) return body;
+    const plain = body instanceof Uint8Array ? body : new Uint8Array(await new Blob([body]).arrayBuffer());
+    return this.#codec.seal(plain, `${context} body`);
+  }
+
+  /** @throws where it cannot be opened. */
+  async openedBody(body: StoredBody, context: string, isSealed: boolean): Promise<StoredBody> {
+    if (!isSealed) return body;
+    if (!this.#codec || !(body instanceof Uint8Array)) throw new Error('there is no key for it');
+    return this.#codec.open(body, `${context} body`);
+  }
+
+  #sealed(value: unknown, context: string): Promise<Bytes> {
+    return (this.#codec as Codec).seal(utf8.encode(JSON.stringify(value)) as Bytes, context);
+  }
+
+  async #opened<T>(sealed: Bytes, context: string): Promise<T> {
+    if (!this.#codec) throw new Error('there is no key for it');
+    return JSON.parse(text.decode(await this.#codec.open(sealed, context)));
+  }
+}
+
+type Named = Pick<OutboxEntry, 'seal' | 'partition' | 'key'>;
+
+/** What a write and its body are sealed as. Not by its place in the queue, which it has only when it is written. */
+export const contentOf = ({ seal, partition }: Pick<Named, 'seal' | 'partition'>): string =>
+  `outbox ${partition} ${seal}`;
+const why = (entry: Named): string => `${contentOf(entry)} reason`;
+
+/** What an answer and its body are sealed as. */
+export const answerTo = (key: string): string => `outbox answer ${key}`;
+
+const UNREADABLE = {
+  unreadable: true,
+  request: {
+    url: '',
+    method: '',
+    headers: [],
+    credentials: 'same-origin',
+    mode: 'cors',
+    redirect: 'follow',
+    referrerPolicy: '',
+  },
+  options: {},
+  reason: { code: 'unreadable', message: 'it was sealed with another key' },
+} as const;

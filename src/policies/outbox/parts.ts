@@ -1,0 +1,22 @@
+import type { Home } from '../../core/contract.ts';
+import type { Acceptance } from './accept.ts';
+import type { Answers } from './answers.ts';
+import type { News } from './news.ts';
+import type { OutboxSettings } from './options.ts';
+import type { Outcomes } from './outcomes.ts';
+import type { Queue } from './queue.ts';
+import type { Sender } from './sender.ts';
+
+/** What there is of an outbox once it has its place in a pipeline. */
+export interface Parts {
+  readonly home: Home;
+  readonly settings: OutboxSettings;
+  readonly queue: Queue;
+  readonly acceptance: Acceptance;
+  readonly answers: Answers;
+  readonly news: News;
+  readonly outcomes: Outcomes;
+  readonly sender: Sender;
+  /** Asks for a service worker to be woken, should this page be gone by then. */
+  askForSync(): void;
+}

@@ -1,0 +1,70 @@
+import type { OutboxEntry } from './entry.ts';
+
+const enc = encodeURIComponent;
+
+/** Where everything of one outbox lies in its store: keys, and the groups and collections that can be listed. */
+export class Places {
+  readonly #name: string;
+  /** What waits, of all users, and the stamp that was given last. */
+  readonly totals: string;
+
+  /** @param name Of the pipeline. */
+  constructor(name: string) {
+    this.#name = enc(name);
+    this.totals = `totals ${this.#name}`;
+  }
+
+  /** Sorts by the time of acceptance. */
+  entry(id: string): string {
+    return `entry ${this.#name} ${id}`;
+  }
+
+  /** The entry that an id which was given belongs to. */
+  alias(partition: string, id: string): string {
+    return `id ${this.#name} ${enc(partition)} ${enc(id)}`;
+  }
+
+  /** The entry into which writes of one `key` are merged. */
+  unsent(partition: string, lane: string, key: string): string {
+    return `key ${this.#name} ${enc(partition)} ${enc(lane)} ${enc(key)}`;
+  }
+
+  /** The answer to the entry of a key. */
+  result(key: string): string {
+    return RESULT + key;
+  }
+
+  get results(): string {
+    return this.result(this.entry(''));
+  }
+
+  /** The answers of one user. */
+  settled(partition: string): string {
+    return `settled ${this.#name} ${enc(partition)}`;
+  }
+
+  /** What is paused or stopped of one user. */
+  holds(partition: string): string {
+    return `hold ${this.#name} ${enc(partition)}`;
+  }
+
+  /** Who sends a lane, where nothing else can tell. */
+  lease(partition: string, lane: string): string {
+    return `lease ${this.#name} ${enc(partition)} ${enc(lane)}`;
+  }
+
+  /** A lane: its entries in order. */
+  lane(state: OutboxEntry['state'], partition: string, lane: string): string {
+    return `${this.of(state, partition)} ${enc(lane)}`;
+  }
+
+  /** All lanes of a user, together. */
+  of(state: OutboxEntry['state'], partition: string): string {
+    return `${state} ${this.#name} ${enc(partition)}`;
+  }
+}
+
+const RESULT = 'result ';
+
+/** The key of the entry that an answer belongs to. */
+export const ownerOf = (result: string): string => result.slice(RESULT.length);

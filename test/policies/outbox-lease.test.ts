@@ -1,0 +1,126 @@
+import { describe, expect, test } from 'vitest';
+import { Lease } from '../../src/policies/outbox/lease.ts';
+import { readOutboxOptions } from '../../src/policies/outbox/options.ts';
+import { Queue } from '../../src/policies/outbox/queue.ts';
+import { memoryStore } from '../../src/stores/memory.ts';
+import { hang, ok, testHost } from '../../src/testing/index.ts';
+import { durableStore } from '../support/durable.ts';
+import { type Page, page, reloaded, settle, URL_ } from '../support/outbox-page.ts';
+
+const LANE = 'lease default ann lane';
+
+/** A store that processes share which share no locks. */
+const shared = () => ({ ...durableStore(), withinOrigin: false });
+
+const post = ({ fetch }: Page, body: string) =>
+  fetch(URL_, { method: 'POST', body, holdfast: { outbox: { id: body, lane: 'lane' } } });
+
+describe('a lease', () => {
+  test('is one holder’s, until it is given back', async () => {
+    const [store, host] = [memoryStore(), testHost()];
+    const lease = (await Lease.take(store, LANE, host)) as Lease;
+    expect(await Lease.take(store, LANE, host)).toBe(30_000);
+    await lease.release();
+    const next = (await Lease.take(store, LANE, host)) as Lease;
+    expect(next.token).toBe(lease.token + 1);
+    await next.release();
+  });
+
+  test('is renewed as long as it is held', async () => {
+    const [store, host] = [memoryStore(), testHost()];
+    const lease = (await Lease.take(store, LANE, host)) as Lease;
+    await host.clock.advance(300_000);
+    expect(lease.lost).toBe(false);
+    expect(await Lease.take(store, LANE, host)).toBeGreaterThan(0);
+    await lease.release();
+    await host.clock.advance(300_000);
+    expect(await Lease.take(store, LANE, host)).toBeInstanceOf(Lease);
+  });
+
+  test('is lost by who slept, and known to be when they wake', async () => {
+    const store = memoryStore();
+    const [sleeper, other] = [testHost(), testHost({ seed: 2 })];
+    const lease = (await Lease.take(store, LANE, sleeper)) as Lease;
+    await other.clock.advance(30_001);
+    const next = (await Lease.take(store, LANE, other)) as Lease;
+    expect(next).toBeInstanceOf(Lease);
+    await sleeper.clock.advance(10_000);
+    expect(lease.lost).toBe(true);
+    // It has nothing to give back.
+    await lease.release();
+    expect(typeof (await Lease.take(store, LANE, other))).toBe('number');
+  });
+
+  test('does not last because the clock was set back', async () => {
+    const store = memoryStore();
+    const [late, now] = [testHost(), testHost({ seed: 2 })];
+    await late.clock.advance(86_400_000);
+    await Lease.take(store, LANE, late);
+    expect(await Lease.take(store, LANE, now)).toBeInstanceOf(Lease);
+  });
+});
+
+test('who has lost the lease changes nothing more of what waits, but a delivery stands', async () => {
+  const [store, host] = [shared(), testHost()];
+  const queue = new Queue('default', readOutboxOptions({}, store));
+  const draft = (body: string) => ({
+    idempotencyKey: `"${body}"`,
+    partition: 'ann',
+    lane: 'lane',
+    origin: 'https://api.example.com',
+    state: 'waiting' as const,
+    acceptedAt: host.clock.now(),
+    expiresAt: Infinity,
+    notBefore: 0,
+    attempts: 0,
+    request: {} as never,
+    size: 0,
+    options: {},
+  });
+  const accept = async (body: string) => {
+    const accepted = await (await queue.prepared(draft(body), undefined, body))(() => {});
+    if (!accepted) throw new Error('it was not accepted');
+    return accepted.entry;
+  };
+  const [first, second] = [await accept('1'), await accept('2')];
+  const old = (await Lease.take(store, LANE, host)) as Lease;
+  await old.release();
+  const fresh = (await Lease.take(store, LANE, host)) as Lease;
+  const reason = { code: 'http', status: 503 };
+  const result = { result: { id: '1', settledAt: 0, delivered: true }, body: undefined };
+  expect(await queue.update(first, { attempts: 7 }, old)).toBe(false);
+  expect((await queue.bury(first, {}, reason, result, old)).found).toBe(false);
+  expect((await queue.get(first.key))?.attempts).toBe(0);
+  expect(await queue.update(first, { attempts: 1 }, fresh)).toBe(true);
+  expect((await queue.settle(first, result)).found).toBe(true);
+  expect((await queue.bury(second, {}, reason, result, fresh)).found).toBe(true);
+});
+
+describe('over a store without locks', () => {
+  test('a lane that somebody else sends is left to them, and taken over when they are gone', async () => {
+    const store = shared();
+    const other = testHost({ seed: 2 });
+    await Lease.take(store, LANE, other);
+    const here = page({}, store);
+    expect((await post(here, '1')).status).toBe(202);
+    await here.clock.advance(20_000);
+    expect(here.origin.seen).toHaveLength(0);
+    // It never said that it goes.
+    await here.clock.advance(15_000);
+    expect(here.origin.seen).toHaveLength(1);
+    expect(await here.outbox.counts()).toMatchObject({ waiting: 0 });
+  });
+
+  test('writes are delivered in order, and a page that closes gives its lanes back', async () => {
+    const before = page({}, shared());
+    before.origin.replies(hang());
+    const answer = post(before, '1').catch(() => {});
+    await settle();
+    const here = await reloaded(before);
+    await answer;
+    here.origin.otherwise(() => ok());
+    await post(here, '2');
+    await here.clock.advance(20_000);
+    expect(here.origin.seen.map(({ body }) => body)).toEqual(['1', '1', '2']);
+  });
+});

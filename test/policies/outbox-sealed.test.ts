@@ -1,0 +1,130 @@
+import { describe, expect, test } from 'vitest';
+import type { Codec } from '../../src/core/codec.ts';
+import { encryptWith } from '../../src/stores/encryption.ts';
+import { networkError, ok, status } from '../../src/testing/index.ts';
+import { idOf, type Page, page, reloaded, settle, URL_ } from '../support/outbox-page.ts';
+
+const newCodec = async (): Promise<Codec> =>
+  encryptWith(
+    (await crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, [
+      'encrypt',
+      'decrypt',
+    ])) as CryptoKey,
+  );
+
+const SECRET = 'the patient is ill';
+
+const write = ({ fetch }: Page, body: BodyInit = SECRET, outbox = {}) =>
+  fetch(`${URL_}?about=${encodeURIComponent(SECRET)}`, {
+    method: 'POST',
+    body,
+    holdfast: { outbox: { meta: { about: SECRET }, ...outbox } },
+  });
+
+/** Everything that is on the disk, as text. */
+async function written({ store }: Page): Promise<string> {
+  const items = await store.range({});
+  const bodies = await Promise.all(
+    items.map(async ({ key }) => {
+      const body = await store.body(key);
+      return body === undefined ? '' : new Response(body).text();
+    }),
+  );
+  const bytes = (_: string, value: unknown) =>
+    value instanceof Uint8Array ? new TextDecoder().decode(value) : value;
+  return decodeURIComponent(JSON.stringify([items, bodies], bytes).replaceAll('%', '%25'));
+}
+
+describe('an outbox that is sealed', () => {
+  test('writes nothing of a write’s content in the clear, nor of its answer', async () => {
+    const here = page({ codec: await newCodec() });
+    here.origin.replies(networkError());
+    await write(here);
+    expect(await written(here)).not.toContain('patient');
+    here.origin.replies(status(422), ok(`noted: ${SECRET}`));
+    await here.outbox.flush();
+    expect(await written(here)).not.toContain('patient');
+    const [dead] = await here.outbox.entries({ state: 'dead' });
+    await here.outbox.replay(dead?.id ?? '');
+    await settle();
+    expect(await written(here)).not.toContain('patient');
+    expect(await (await here.outbox.result(dead?.id ?? '')).text()).toBe(`noted: ${SECRET}`);
+  });
+
+  test('delivers, lists, inspects and edits as any other', async () => {
+    const before = page({ codec: await newCodec() });
+    before.origin.replies(networkError());
+    const blob = new Blob([SECRET], { type: 'text/x' });
+    const id = await idOf(await write(before, blob));
+    const here = await reloaded(before, {});
+    expect((await here.outbox.entries())[0]).toMatchObject({ id, unreadable: true });
+    const again = await reloaded(here, { codec: await newCodec() });
+    expect((await again.outbox.entries())[0]?.unreadable).toBe(true);
+  });
+
+  test('goes on after a reload with the same key', async () => {
+    const codec = await newCodec();
+    const before = page({ codec });
+    before.origin.replies(networkError());
+    await write(before);
+    const here = await reloaded(before, { codec });
+    expect((await here.outbox.entries())[0]).toMatchObject({ meta: { about: SECRET } });
+    await here.outbox.flush();
+    expect(here.origin.seen.map(({ body }) => body)).toEqual([SECRET, SECRET]);
+    expect(here.origin.seen[1]?.url).toContain('about=the%20patient');
+  });
+
+  test('keeps as dead letters what it cannot open, and sends it when it can', async () => {
+    const codec = await newCodec();
+    const before = page({ codec });
+    before.origin.replies(networkError());
+    const id = await idOf(await write(before));
+    const without = await reloaded(before, {});
+    await without.outbox.flush();
+    expect(without.origin.seen).toHaveLength(1);
+    const [dead] = await without.outbox.entries({ state: 'dead' });
+    expect(dead).toMatchObject({ id, unreadable: true, reason: { code: 'unreadable' } });
+    expect(await without.outbox.request(id)).toBeUndefined();
+    const here = await reloaded(without, { codec });
+    expect((await here.outbox.entries({ state: 'dead' }))[0]?.unreadable).toBeUndefined();
+    await here.outbox.replay(id);
+    await settle();
+    expect(here.origin.seen.map(({ body }) => body)).toEqual([SECRET, SECRET]);
+  });
+
+  test('delivers what was written before it was', async () => {
+    const before = page();
+    before.origin.replies(networkError());
+    await write(before);
+    const here = await reloaded(before, { codec: await newCodec() });
+    await here.outbox.flush();
+    expect(here.origin.seen.map(({ body }) => body)).toEqual([SECRET, SECRET]);
+  });
+
+  test('merges and edits what is sealed', async () => {
+    const here = page({ codec: await newCodec() });
+    here.host.online.set(false);
+    const merge = async (a: Request, b: Request) =>
+      new Request(b, { body: `${await a.text()}+${await b.text()}` });
+    await write(here, '1', { id: 'a', key: 'log', merge });
+    await write(here, '2', { key: 'log', merge });
+    here.origin.replies(status(400));
+    here.host.online.set(true);
+    await settle();
+    await here.outbox.edit(
+      'a',
+      async (request) => new Request(request, { body: `${await request.text()}!` }),
+    );
+    await here.outbox.replay('a', { key: 'new' });
+    await settle();
+    expect(here.origin.seen.map(({ body }) => body)).toEqual(['1+2', '1+2!']);
+  });
+
+  test('takes what can be sealed, and refuses the rest', async () => {
+    const here = page({ codec: await newCodec() });
+    await expect(write(here, 'x', { meta: { big: 1n } })).rejects.toThrow(
+      'expected JSON, which can be sealed',
+    );
+    expect(() => page({ codec: 'secret' as never })).toThrow('outbox.codec');
+  });
+});
