@@ -24,35 +24,49 @@ function itemsAndBodies(database: IDBDatabase): void {
   database.createObjectStore(BODIES);
 }
 
-/** So many are read at once: all may be much, and one by one, as a cursor does, takes several times as long. */
-const PAGE = 500;
-
 /**
- * The outbox's entries get a collection, and its dead letters the lane that they had in life. All else is a cache's, or
- * is not listed, and stays. Bodies are not touched.
+ * What an outbox of version 1 wrote gets its collection, and dead letters the lane that they had in life. All else is a
+ * cache's, or is not listed, and stays. Bodies are not touched.
  */
 async function collections(_: IDBDatabase, transaction: IDBTransaction): Promise<void> {
   const items = transaction.objectStore(ITEMS);
-  let after = 'entry ';
-  for (;;) {
-    const rest = IDBKeyRange.bound(after, endOf('entry '), true);
-    const page = await promisifyRequest<Item[]>(items.getAll(rest, PAGE));
-    const last = page.at(-1);
-    if (!last) break;
-    for (const item of page) items.put(collected(item));
-    after = last.key;
-  }
+  await changeAll(items, 'entry ', entryOf);
+  await changeAll(items, 'result entry ', answerOf);
   // When nothing else can fail: private windows of WebKit keep half an index of an upgrade that was aborted, and can
   // then make no other of that name.
   items.createIndex(BY_COLLECTION, ['collection', 'key']);
 }
 
-/** Groups of version 1 were `waiting <name> <partition> <lane>` and `dead <name> <partition> `, each part encoded. */
-function collected(item: Item): Item {
+/** Groups were `waiting <name> <partition> <lane>` and `dead <name> <partition> `, each part encoded. */
+function entryOf(item: Item): Item {
   const [state, name, partition, lane] = item.group?.split(' ') ?? [];
   if (lane === undefined) return item;
-  const lived = (item.value as { lane?: unknown } | undefined)?.lane;
+  const { lane: lived } = (item.value ?? {}) as { lane?: unknown };
   const to = state === 'dead' && typeof lived === 'string' ? encodeURIComponent(lived) : lane;
   const collection = `${state} ${name} ${partition}`;
   return { ...item, group: `${collection} ${to}`, collection };
+}
+
+/** Keys were `result entry <name> <id>`. */
+function answerOf(item: Item): Item {
+  const { partition } = (item.value ?? {}) as { partition?: unknown };
+  if (typeof partition !== 'string') return item;
+  return { ...item, collection: `settled ${item.key.split(' ')[2]} ${encodeURIComponent(partition)}` };
+}
+
+/** So many are read at once: all may be much, and one by one, as with a cursor, takes several times as long. */
+const PAGE = 500;
+
+/** Changes the items whose keys begin with `prefix`, and is sure of it. */
+async function changeAll(items: IDBObjectStore, prefix: string, change: (item: Item) => Item): Promise<void> {
+  let after = prefix;
+  for (;;) {
+    const rest = IDBKeyRange.bound(after, endOf(prefix), true);
+    const page = await promisifyRequest<Item[]>(items.getAll(rest, PAGE));
+    const last = page.at(-1);
+    // Read when everything has been written.
+    if (!last) return;
+    for (const item of page) items.put(change(item));
+    after = last.key;
+  }
 }

@@ -1,4 +1,5 @@
 import { createStore, del, get, set } from 'idb-keyval';
+import { openChannel } from '../core/channel.ts';
 
 /** A small value that pages and workers of an origin share, and that survives them. */
 export interface SharedNote<T> {
@@ -13,23 +14,20 @@ export interface SharedNote<T> {
 }
 
 /**
- * Kept in IndexedDB, told by BroadcastChannel.
+ * Kept in IndexedDB, told over a `BroadcastChannel`.
  *
  * @param accept Whether a value is one: another version of the page may have written it.
  */
 export function sharedNote<T>(name: string, accept: (value: unknown) => value is T): SharedNote<T> {
   // Elsewhere than in browsers it lives as long as the process.
   const store = typeof indexedDB === 'object' ? createStore(name, 'note') : undefined;
-  const channel = typeof BroadcastChannel === 'function' ? new BroadcastChannel(name) : undefined;
   let value: T | undefined;
   let isHeard = false;
   const hear = (heard: unknown): void => {
     isHeard = true;
     value = accept(heard) ? heard : undefined;
   };
-  if (channel) channel.onmessage = ({ data }) => hear(data);
-  // In Node a channel keeps the process alive.
-  (channel as { unref?(): void } | undefined)?.unref?.();
+  const channel = openChannel(name, hear);
   const read = async (): Promise<void> => {
     const found = store && (await get(KEY, store).catch(() => undefined));
     // Somebody may have said something else since this was asked for.
@@ -43,10 +41,10 @@ export function sharedNote<T>(name: string, accept: (value: unknown) => value is
     ready,
     async set(next) {
       hear(next);
-      channel?.postMessage(next);
+      channel.post(next);
       if (store) await (next === undefined ? del(KEY, store) : set(KEY, next, store));
     },
-    close: () => channel?.close(),
+    close: channel.close,
   };
 }
 

@@ -170,8 +170,8 @@ describe('the limits', () => {
 
   test('are found without reading what is kept', async () => {
     const store = durableStore();
-    const { read, clock } = cachePage({ store, maxEntries: 500, memory: false });
-    for (let n = 0; n < 500; n++) {
+    const { read, clock } = cachePage({ store, maxEntries: 200, memory: false });
+    for (let n = 0; n < 200; n++) {
       await read(`${URL_}/${n}`);
       await clock.advance(1_000);
     }
@@ -187,9 +187,9 @@ describe('the limits', () => {
     await read(`${URL_}/another`);
     // A page of the oldest, of which one goes.
     expect(itemsRead).toBeLessThan(70);
-    const later = cachePage({ store, maxEntries: 500 });
+    const later = cachePage({ store, maxEntries: 200 });
     itemsRead = 0;
-    await later.read(`${URL_}/499`);
+    await later.read(`${URL_}/199`);
     expect(itemsRead).toBeLessThan(5);
   });
 

@@ -7,7 +7,7 @@ import { hang, ok, testHost } from '../../src/testing/index.ts';
 import { durableStore } from '../support/durable.ts';
 import { type Page, page, reloaded, settle, URL_ } from '../support/outbox-page.ts';
 
-const LANE = 'lease default ann lane';
+const LANE = { key: 'lease default ann lane', collection: 'lease default ann' };
 
 /** A store that processes share which share no locks. */
 const shared = () => ({ ...durableStore(), withinOrigin: false });

@@ -192,39 +192,56 @@ test('lanes go side by side, and no more of them at once than were asked for', a
   expect(most).toBe(2);
 });
 
-test('writes are kept in the order in which they were given, whatever they have to be prepared for', async () => {
-  const here = page();
-  here.host.online.set(false);
-  const stream = new Response(new Blob(['0']).stream()).body;
-  await Promise.all([
-    here.fetch(URL_, {
+/** Firefox and WebKit take one for text. */
+const sendsStreams = ((): boolean => {
+  const init = { method: 'POST', body: new ReadableStream(), duplex: 'half' } as RequestInit;
+  return !new Request(URL_, init).headers.has('content-type');
+})();
+
+test.skipIf(!sendsStreams)(
+  'writes are kept in the order in which they were given, whatever they have to be prepared for',
+  async () => {
+    const here = page();
+    here.host.online.set(false);
+    const stream = new Response(new Blob(['0']).stream()).body;
+    await Promise.all([
+      here.fetch(URL_, {
+        method: 'POST',
+        body: stream,
+        duplex: 'half',
+        holdfast: { outbox: true },
+      } as RequestInit),
+      post(here, '1', { id: 'with an id' }),
+      post(here, '2', { after: [] }),
+      here.fetch(URL_, { method: 'POST', body: new Blob(['3']), holdfast: { outbox: { id: 'blob' } } }),
+      post(here, '4'),
+    ]);
+    here.host.online.set(true);
+    await settle();
+    expect(sent(here)).toEqual(['0', '1', '2', '3', '4']);
+  },
+);
+
+test.skipIf(!sendsStreams)(
+  'a body that never ends holds up its own write and, after 10 s, no other',
+  async () => {
+    const here = page();
+    here.host.online.set(false);
+    const endless = {
       method: 'POST',
-      body: stream,
+      body: new ReadableStream(),
       duplex: 'half',
       holdfast: { outbox: true },
-    } as RequestInit),
-    post(here, '1', { id: 'with an id' }),
-    post(here, '2', { after: [] }),
-    here.fetch(URL_, { method: 'POST', body: new Blob(['3']), holdfast: { outbox: { id: 'blob' } } }),
-    post(here, '4'),
-  ]);
-  here.host.online.set(true);
-  await settle();
-  expect(sent(here)).toEqual(['0', '1', '2', '3', '4']);
-});
-
-test('a body that never ends holds up its own write and, after 10 s, no other', async () => {
-  const here = page();
-  here.host.online.set(false);
-  const endless = { method: 'POST', body: new ReadableStream(), duplex: 'half', holdfast: { outbox: true } };
-  const leaving = new AbortController();
-  const never = here.fetch(URL_, { ...endless, signal: leaving.signal } as RequestInit);
-  await Promise.all([post(here, '1'), post(here, '2')]);
-  expect((await here.outbox.entries()).map(({ size }) => size)).toEqual([1, 1]);
-  expect(here.clock.ticks()).toBe(10_000);
-  leaving.abort();
-  await expect(never).rejects.toMatchObject({ name: 'AbortError' });
-});
+    };
+    const leaving = new AbortController();
+    const never = here.fetch(URL_, { ...endless, signal: leaving.signal } as RequestInit);
+    await Promise.all([post(here, '1'), post(here, '2')]);
+    expect((await here.outbox.entries()).map(({ size }) => size)).toEqual([1, 1]);
+    expect(here.clock.ticks()).toBe(10_000);
+    leaving.abort();
+    await expect(never).rejects.toMatchObject({ name: 'AbortError' });
+  },
+);
 
 test('ids that are made sort by time', async () => {
   const here = page();

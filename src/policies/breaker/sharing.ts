@@ -1,3 +1,5 @@
+import { openChannel } from '../../core/channel.ts';
+
 /** A circuit as others are told of it. */
 export interface SharedCircuit {
   readonly key: string;
@@ -30,23 +32,24 @@ export interface Connection {
  */
 export const betweenTabs = (name = 'holdfast-circuits'): Sharing => ({
   connect(heard, known) {
-    if (typeof globalThis.BroadcastChannel !== 'function') return { tell() {}, close() {} };
-    const channel = new BroadcastChannel(name);
-    // In Node an open channel would keep the process alive.
-    (channel as { unref?(): void }).unref?.();
-    channel.onmessage = ({ data }: MessageEvent<SharedCircuit | 'what is open?'>) => {
-      if (data === 'what is open?') for (const circuit of known()) channel.postMessage(circuit);
-      else if (isCircuit(data)) heard(data);
-    };
-    channel.postMessage('what is open?');
-    return { tell: (circuit) => channel.postMessage(circuit), close: () => channel.close() };
+    const channel = openChannel(name, (word) => {
+      if (word === WHAT_IS_OPEN) for (const circuit of known()) channel.post(circuit);
+      else if (isCircuit(word)) heard(word);
+    });
+    channel.post(WHAT_IS_OPEN);
+    return { tell: channel.post, close: channel.close };
   },
 });
 
-/** Another version of this library, or somebody else, may use the channel. */
-const isCircuit = (data: Partial<SharedCircuit> | null): data is SharedCircuit =>
-  typeof data === 'object' &&
-  typeof data?.key === 'string' &&
-  ['closed', 'open', 'isolated'].includes(data.is as string) &&
-  Number.isFinite(data.left) &&
-  Number.isFinite(data.times);
+const WHAT_IS_OPEN = 'what is open?';
+
+function isCircuit(word: unknown): word is SharedCircuit {
+  const circuit = word as Partial<SharedCircuit> | null;
+  return (
+    typeof circuit === 'object' &&
+    typeof circuit?.key === 'string' &&
+    ['closed', 'open', 'isolated'].includes(circuit.is as string) &&
+    Number.isFinite(circuit.left) &&
+    Number.isFinite(circuit.times)
+  );
+}

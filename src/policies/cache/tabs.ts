@@ -1,3 +1,4 @@
+import { openChannel } from '../../core/channel.ts';
 import type { Host } from '../../core/contract.ts';
 import type { Store } from '../../core/store.ts';
 
@@ -26,23 +27,19 @@ const ALONE: Tabs = { tell() {}, close() {} };
 /** Those who use a store of one name tell each other; a server's memory is no other's business. */
 export function tabs({ name, durable }: Store, { sharesIO }: Host, heard: (word: Word) => void): Tabs {
   const isShared = durable || 'document' in globalThis || 'WorkerGlobalScope' in globalThis;
-  if (!isShared || !sharesIO || typeof globalThis.BroadcastChannel !== 'function') return ALONE;
-  const channel = new BroadcastChannel(`holdfast-cache ${name}`);
-  // In Node an open channel would keep the process alive.
-  (channel as { unref?(): void }).unref?.();
-  channel.onmessage = ({ data }: MessageEvent<unknown>) => {
-    if (isWord(data)) heard(data);
-  };
+  if (!isShared || !sharesIO) return ALONE;
+  const channel = openChannel(`holdfast-cache ${name}`, (word) => {
+    if (isWord(word)) heard(word);
+  });
   return {
     tell(word) {
       // What is in the memory of one tab the others have no use for; what is wrong is wrong in theirs, too.
-      if (durable || word.what === 'forgot' || word.what === 'doubted') channel.postMessage(word);
+      if (durable || word.what === 'forgot' || word.what === 'doubted') channel.post(word);
     },
-    close: () => channel.close(),
+    close: channel.close,
   };
 }
 
-/** Another version of this library, or somebody else, may use the channel. */
 function isWord(data: unknown): data is Word {
   const word = data as Partial<Word> | null;
   return (

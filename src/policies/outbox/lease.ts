@@ -1,5 +1,5 @@
 import type { Host } from '../../core/contract.ts';
-import type { AtomicStore } from '../../core/store.ts';
+import type { AtomicStore, Item } from '../../core/store.ts';
 import { chance } from '../../http/idempotency.ts';
 import type { Fence } from './queue.ts';
 
@@ -14,6 +14,9 @@ interface Row {
   readonly until: number;
 }
 
+/** Where a lease is kept; all of a user's are one collection. */
+export type LeasePlace = Pick<Required<Item>, 'key' | 'collection'>;
+
 /**
  * The right to send a lane, for stores that are shared by processes which share no locks. It is renewed as long as it is
  * held; who was asleep for longer has lost it.
@@ -24,22 +27,25 @@ export class Lease implements Fence {
   readonly key: string;
   readonly token: number;
   readonly #store: AtomicStore;
+  readonly #place: LeasePlace;
   readonly #host: Host;
   readonly #holder: string;
   #lost = false;
   #cancel = (): void => {};
 
-  private constructor(store: AtomicStore, key: string, { holder, token }: Row, host: Host) {
+  private constructor(store: AtomicStore, place: LeasePlace, { holder, token }: Row, host: Host) {
     this.#store = store;
     this.#host = host;
     this.#holder = holder;
-    this.key = key;
+    this.#place = place;
+    this.key = place.key;
     this.token = token;
     this.#renewLater();
   }
 
   /** @returns how long to wait, in ms, where somebody else has it. */
-  static async take(store: AtomicStore, key: string, host: Host): Promise<Lease | number> {
+  static async take(store: AtomicStore, place: LeasePlace, host: Host): Promise<Lease | number> {
+    const { key } = place;
     const holder = chance(host.random);
     const taken = await store.change<Row | number>(
       [key],
@@ -50,11 +56,11 @@ export class Lease implements Fence {
         // Longer than any lease is: the clock was set back.
         if (left > 0 && left <= LEASE) return { changes: [], result: left };
         const value: Row = { holder, token: (row?.token ?? 0) + 1, until: now + LEASE };
-        return { changes: [{ put: { key, value } }], result: value };
+        return { changes: [{ put: { ...place, value } }], result: value };
       },
       { strict: true },
     );
-    return typeof taken === 'number' ? taken : new Lease(store, key, taken, host);
+    return typeof taken === 'number' ? taken : new Lease(store, place, taken, host);
   }
 
   get lost(): boolean {
@@ -86,7 +92,7 @@ export class Lease implements Fence {
       const row = found?.value as Row | undefined;
       if (row?.token !== this.token) return { changes: [], result: false };
       const value: Row = { holder: this.#holder, token: this.token, until };
-      return { changes: [{ put: { key: this.key, value } }], result: true };
+      return { changes: [{ put: { ...this.#place, value } }], result: true };
     });
   }
 }

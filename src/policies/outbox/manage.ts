@@ -116,6 +116,6 @@ export async function clear(partition: string, { queue, outcomes }: Parts): Prom
       if (entries.length === 0) break;
       for (const entry of entries) if (await outcomes.remove(entry)) removed++;
     }
-  await queue.forgetAnswers(partition);
+  await queue.forget(partition);
   return removed;
 }

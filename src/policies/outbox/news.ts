@@ -1,3 +1,4 @@
+import { type Channel, openChannel } from '../../core/channel.ts';
 import type { Home } from '../../core/contract.ts';
 import type { OutboxEvent } from '../../core/events.ts';
 import type { Store } from '../../core/store.ts';
@@ -16,10 +17,10 @@ interface Word {
   readonly key: string | undefined;
 }
 
-/** Tells what happens to entries: listeners here, and (BroadcastChannel) those in other tabs and workers. */
+/** Tells what happens to entries: listeners here, and those in other tabs and workers. */
 export class News {
   readonly #home: Home;
-  readonly #channel: BroadcastChannel | undefined;
+  readonly #channel: Channel | undefined;
   readonly #listeners = new Set<(news: OutboxNews) => void>();
 
   /** @param heard Told what others tell of a user, whoever is signed in here. */
@@ -29,16 +30,13 @@ export class News {
     heard: (event: OutboxEvent, partition: string, key: string | undefined) => void,
   ) {
     this.#home = home;
-    if (!durable || !home.host.sharesIO || typeof BroadcastChannel !== 'function') return;
-    this.#channel = new BroadcastChannel(`holdfast outbox ${home.name}`);
-    // In Node a channel keeps the process alive.
-    (this.#channel as { unref?(): void }).unref?.();
-    this.#channel.onmessage = ({ data }) => {
-      if (!isWord(data)) return;
-      const { event, partition, key } = data;
+    if (!durable || !home.host.sharesIO) return;
+    this.#channel = openChannel(`holdfast outbox ${home.name}`, (word) => {
+      if (!isWord(word)) return;
+      const { event, partition, key } = word;
       if (signedIn(home) === partition) this.#hear({ ...event, elsewhere: true });
       heard(event, partition, key);
-    };
+    });
     home.signal.addEventListener('abort', () => this.#channel?.close(), { once: true });
   }
 
@@ -54,7 +52,7 @@ export class News {
   tell(event: OutboxEvent, partition: string, key?: string): void {
     this.#home.emit?.(event);
     this.#hear({ ...event, elsewhere: false });
-    if (!this.#home.signal.aborted) this.#channel?.postMessage({ event, partition, key } satisfies Word);
+    if (!this.#home.signal.aborted) this.#channel?.post({ event, partition, key } satisfies Word);
   }
 
   #hear(news: OutboxNews): void {
@@ -67,7 +65,6 @@ export class News {
   }
 }
 
-/** Another version of this library, or somebody else, may use the channel. */
 function isWord(data: unknown): data is Word {
   const word = data as Partial<Word> | null;
   return (

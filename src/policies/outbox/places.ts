@@ -49,8 +49,13 @@ export class Places {
   }
 
   /** Who sends a lane, where nothing else can tell. */
-  lease(partition: string, lane: string): string {
-    return `lease ${this.#name} ${enc(partition)} ${enc(lane)}`;
+  lease(partition: string, lane: string): { readonly key: string; readonly collection: string } {
+    const collection = this.leases(partition);
+    return { key: `${collection} ${enc(lane)}`, collection };
+  }
+
+  leases(partition: string): string {
+    return `lease ${this.#name} ${enc(partition)}`;
   }
 
   /** A lane: its entries in order. */

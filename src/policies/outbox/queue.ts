@@ -376,14 +376,17 @@ export class Queue {
     }
   }
 
-  /** Forgets all answers of a user. */
-  async forgetAnswers(partition: string): Promise<void> {
+  /** Forgets all answers of a user, what they have paused, and who has sent their lanes. */
+  async forget(partition: string): Promise<void> {
     for (;;) {
       const collection = this.places.settled(partition);
       const answers = await this.#store.range({ collection, limit: PAGE });
-      if (answers.length === 0) return;
+      if (answers.length === 0) break;
       await this.#forget(answers);
     }
+    const left = await this.#store.range({ collection: this.places.leases(partition) });
+    const keys = [this.places.holds(partition), ...left.map(({ key }) => key)];
+    await this.#store.write(keys.map((key) => ({ delete: key })));
   }
 
   async #forget(answers: readonly Item[]): Promise<void> {
