@@ -38,8 +38,7 @@ export function createCalls(nameOf: (entry: string) => string) {
   function add(key: string, title: string, from: number): Row {
     const row: Row = { key, title, from, steps: [] };
     rows.unshift(row);
-    for (const old of rows.splice(MOST))
-      for (const [callId, { key }] of byCall) if (key === old.key) byCall.delete(callId);
+    rows.length = Math.min(rows.length, MOST);
     return row;
   }
 
@@ -111,6 +110,7 @@ export function createCalls(nameOf: (entry: string) => string) {
         if (row.steps.length === 0)
           note(row, isCopy ? 'not sent: a copy was there' : 'sent by the outbox, see there', 'plain');
         row.end = ending(event, row.age);
+        byCall.delete(event.callId);
         break;
       }
       case 'sending':

@@ -1,4 +1,4 @@
-import type { HoldfastEvent, OutboxEvent } from 'holdfast';
+import type { HoldfastEvent } from 'holdfast';
 
 type Listener = (event: HoldfastEvent) => void;
 
@@ -12,5 +12,3 @@ export function tell(event: HoldfastEvent): void {
 export function listen(listener: Listener): void {
   listeners.push(listener);
 }
-
-export const isOfOutbox = (event: HoldfastEvent): event is OutboxEvent => 'lane' in event;

@@ -1,6 +1,5 @@
 import { UndeliveredError } from 'holdfast';
 import { queue } from './client.ts';
-import { listen } from './events.ts';
 import { whenKept } from './kept.ts';
 import { announce } from './news.ts';
 import { entryText, orderText, why } from './words.ts';
@@ -45,7 +44,7 @@ export function followAll(delivered: () => void): void {
     for (const { id } of waiting) void follow(id);
   });
   // What is delivered at once is never seen waiting.
-  listen((event) => {
-    if (event.type === 'sending') void follow(event.id);
+  queue.subscribe((news) => {
+    if (news.type === 'sending' || news.type === 'replayed') void follow(news.id);
   });
 }

@@ -1,39 +1,31 @@
-import type { OutboxEntry } from 'holdfast';
+import type { OutboxCounts, OutboxEntry } from 'holdfast';
 import { queue } from './client.ts';
-import { isOfOutbox, listen } from './events.ts';
 
-/** What the outbox keeps just now. */
+/** What the outbox keeps just now; of long lists the beginning. */
 export interface Kept {
   readonly waiting: readonly OutboxEntry[];
   readonly dead: readonly OutboxEntry[];
+  readonly counts: OutboxCounts;
   /** Ids of what this tab is sending. */
   readonly sending: ReadonlySet<string>;
 }
+
+/** How many entries are shown. */
+const PAGE = 5;
 
 const sending = new Set<string>();
 const views: ((kept: Kept) => void)[] = [];
 let reading: Promise<void> | undefined;
 let again = false;
 
-/**
- * The client tells a tab what it does in that tab. All tabs share one queue, so they tell each other to look again.
- */
-const otherTabs = new BroadcastChannel('playground');
-otherTabs.onmessage = () => void readAgain();
-
-listen((event) => {
-  if (!isOfOutbox(event)) return;
-  if (!('id' in event)) return changed();
-  if (event.type === 'sending') sending.add(event.id);
-  else if (event.type !== 'queued') sending.delete(event.id);
-  changed();
-});
-
-/** To be called when the queue has changed. */
-export function changed(): void {
-  otherTabs.postMessage('changed');
+// In this tab and in the others: they share one queue.
+queue.subscribe((news) => {
+  if ('id' in news && !news.elsewhere) {
+    if (news.type === 'sending') sending.add(news.id);
+    else if (news.type !== 'queued') sending.delete(news.id);
+  }
   void readAgain();
-}
+});
 
 /** Calls `show` with what is kept, now and whenever it changes. */
 export function whenKept(show: (kept: Kept) => void): void {
@@ -53,10 +45,13 @@ async function readAgain(): Promise<void> {
 async function readAll(): Promise<void> {
   while (again) {
     again = false;
-    const [waiting, dead] = await Promise.all([
-      queue.entries({ state: 'waiting' }),
-      queue.entries({ state: 'dead' }),
+    const [waiting, dead, counts] = await Promise.all([
+      queue.entries({ state: 'waiting', limit: PAGE }),
+      queue.entries({ state: 'dead', limit: PAGE }),
+      queue.counts(),
     ]);
-    for (const show of views) show({ waiting, dead, sending });
+    for (const show of views) show({ waiting, dead, counts, sending });
+    // Of all that happens in a moment, nobody could read every step.
+    await new Promise((wait) => setTimeout(wait, 50));
   }
 }

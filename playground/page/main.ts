@@ -20,5 +20,10 @@ showDeadLetters();
 showOrderForm();
 showCode();
 const { refresh } = showOrders();
-followAll(() => void refresh());
+let soon: ReturnType<typeof setTimeout> | undefined;
+followAll(() => {
+  // Of many that are delivered one after the other, not each is worth a question.
+  clearTimeout(soon);
+  soon = setTimeout(() => void refresh(), 100);
+});
 void refresh();

@@ -38,6 +38,7 @@ export async function launchChromium(): Promise<Browser> {
         read: (heading) => page.getByRole('region', { name: heading, exact: true }).innerText(),
         click: (name) => page.getByRole('button', { name, exact: true }).click(),
         fill: (label, text) => page.getByLabel(label, { exact: true }).fill(text),
+        value: (label) => page.getByLabel(label, { exact: true }).inputValue(),
       };
     },
     leave,

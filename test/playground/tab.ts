@@ -7,6 +7,8 @@ export interface Tab {
   read(heading: string): Promise<string>;
   click(button: string): Promise<void>;
   fill(label: string, text: string): Promise<void>;
+  /** What is filled in. */
+  value(label: string): Promise<string>;
 }
 
 /** A browser with a profile of its own. */
@@ -38,6 +40,7 @@ export function scripted(evaluate: Evaluate, reload: () => Promise<void>): Tab {
     read: async (heading) => String(await evaluate(read, heading)),
     click: (button) => act(click, button),
     fill: (label, text) => act(fill, label, text),
+    value: async (label) => String(await evaluate(value, label)),
   };
 }
 
@@ -51,7 +54,13 @@ const click = `
   button?.click();
   return Boolean(button);`;
 
-const fill = `
+const control = `
   const label = [...document.querySelectorAll('label')].find(({ textContent }) => textContent === arguments[0]);
-  if (label) label.control.value = arguments[1];
-  return Boolean(label);`;
+  const control = label?.control ?? document.querySelector('[aria-label="' + arguments[0] + '"]');`;
+
+const value = `${control}
+  return control?.value ?? '';`;
+
+const fill = `${control}
+  if (control) control.value = arguments[1];
+  return Boolean(control);`;

@@ -82,6 +82,47 @@ describe('the playground', () => {
     await sees(tab, 'Outbox', 'Nothing waits');
   });
 
+  test('has a dead letter mended, and sends it as it is now', async () => {
+    await place(tab, '');
+    await sees(tab, 'Dead letters', 'must name what is ordered');
+    await tab.click('Edit dead letter 1 × (nothing named)');
+    const body = 'Body of 1 × (nothing named)';
+    await expect.poll(() => tab.value(body)).toBe('{"item":"","quantity":1}');
+    await tab.fill(body, '{"item":"honey","quantity":2}');
+    await tab.click('Send 1 × (nothing named) as it is now');
+    await sees(tab, 'Orders', /2 × honey\s+order-1/);
+    await sees(tab, 'Dead letters', 'None');
+    // Under a key of its own: the old one stands for what was refused.
+    expect((await origin.ledger()).map(({ applied }) => applied)).toEqual([0, 1]);
+  });
+
+  test('delivers what five tabs have piled up, in order, and says how far it is', async () => {
+    const tabs = [tab];
+    while (tabs.length < 5) tabs.push(await browser.open(playground.url));
+    await tab.click('Vanish');
+    await sees(tab, 'The origin', 'refuses every connection');
+    for (const [nth, each] of tabs.entries()) {
+      await each.fill('Item', `tab ${nth},`);
+      await each.click('Order 20 times');
+      await sees(tab, 'Outbox', `${(nth + 1) * 20}, in order`);
+    }
+    await sees(tab, 'Outbox', 'and 95 more');
+    await tab.click('Pause');
+    await sees(tabs[4] as Tab, 'Outbox', 'Go on');
+    await tab.click('Heal');
+    await sees(tab, 'The origin', 'is well');
+    expect(await origin.ledger()).toEqual([]);
+    await tabs[4]?.click('Go on');
+    await sees(tab, 'Outbox', /Delivering\s+\d+ of 100/);
+    for (const each of tabs) await sees(each, 'Outbox', 'Nothing waits');
+    const writes = await origin.ledger();
+    expect(writes.map(({ seen, applied }) => [seen, applied])).toEqual(Array(100).fill([1, 1]));
+    const items = writes.map(({ body }) => JSON.parse(body).item);
+    expect(items).toEqual(
+      tabs.flatMap((_, nth) => Array.from({ length: 20 }, (_, at) => `tab ${nth}, ${at + 1}`)),
+    );
+  });
+
   test('removes a dead letter and a waiting order when told to', async () => {
     await place(tab, '');
     await sees(tab, 'Dead letters', 'must name what is ordered');

@@ -45,7 +45,9 @@ describe('a lane', () => {
     let user = 'ann';
     const here = page({ user: () => user });
     await here.outbox.pause();
+    expect((await here.outbox.counts()).paused).toBe('application');
     user = 'bob';
+    expect((await here.outbox.counts()).paused).toBeUndefined();
     expect((await post(here, '1')).status).toBe(200);
     user = 'ann';
     expect((await post(here, '2')).status).toBe(202);

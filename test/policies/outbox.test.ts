@@ -399,6 +399,7 @@ describe('what an answer means', () => {
     await clock.advance(3_600_000);
     expect(origin.seen).toHaveLength(1);
     expect(told('outbox-paused')).toMatchObject([{ id }]);
+    expect(await outbox.counts()).toMatchObject({ waiting: 2, paused: 'credentials' });
     token = 'new';
     await outbox.resume();
     expect(origin.seen.map(({ headers }) => headers.get('authorization'))).toEqual(['old', 'new', 'new']);

@@ -27,6 +27,9 @@ interface Line {
   readonly queued: boolean;
 }
 
+/** How many are shown, newest first. */
+const MOST = 12;
+
 /** The orders, where they come from and how old they are; above them what the outbox will add. */
 export function showOrders(): { refresh(): Promise<void> } {
   let answer: Answer | undefined;
@@ -39,8 +42,11 @@ export function showOrders(): { refresh(): Promise<void> } {
 
   function showAll(): void {
     const there = (answer?.orders ?? []).map(lineOf).reverse();
-    show([...waiting.map(waitingLine).reverse(), ...there]);
-    byId('orders-none').hidden = !answer || there.length + waiting.length > 0;
+    const lines = [...waiting.map(waitingLine).reverse(), ...there];
+    show(lines.slice(0, MOST));
+    byId('orders-none').hidden = !answer || lines.length > 0;
+    byId('orders-more').hidden = lines.length <= MOST;
+    write(byId('orders-more'), `and ${lines.length - MOST} more`);
   }
 
   /** @param again What has just been revalidated: the copy is what there is to see. */

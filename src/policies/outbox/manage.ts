@@ -10,6 +10,8 @@ export interface OutboxCounts {
   readonly count: number;
   /** Bytes of their bodies. */
   readonly bytes: number;
+  /** Nothing of the current user's is sent: the application has paused it, or their credentials were refused. */
+  readonly paused?: 'application' | 'credentials';
 }
 
 export interface LaneInfo {
@@ -24,14 +26,19 @@ export interface LaneInfo {
 /** How many entries are read together. */
 const PAGE = 100;
 
-export async function counts(lane: string | undefined, { queue, home }: Parts): Promise<OutboxCounts> {
+export async function counts(
+  lane: string | undefined,
+  { queue, home, sender }: Parts,
+): Promise<OutboxCounts> {
   const partition = home.partition();
-  const [waiting, dead, totals] = await Promise.all([
+  const [waiting, dead, totals, { all }] = await Promise.all([
     queue.count('waiting', partition, lane),
     queue.count('dead', partition, lane),
     queue.totals(),
+    queue.holds(partition),
   ]);
-  return { waiting, dead, ...totals };
+  const paused = all ? 'application' : sender.isPaused(partition) ? 'credentials' : undefined;
+  return { waiting, dead, ...totals, ...(paused && { paused }) };
 }
 
 /** The current user's lanes in which something waits, or that are paused or stopped. */
