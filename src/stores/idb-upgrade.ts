@@ -42,7 +42,7 @@ function entryOf(item: Item): Item {
   const [state, name, partition, lane] = item.group?.split(' ') ?? [];
   if (lane === undefined) return item;
   const { lane: lived } = (item.value ?? {}) as { lane?: unknown };
-  const to = state === 'dead' && typeof lived === 'string' ? encodeURIComponent(lived) : lane;
+  const to = typeof lived === 'string' ? encodeURIComponent(lived) : lane;
   const collection = `${state} ${name} ${partition}`;
   return { ...item, group: `${collection} ${to}`, collection };
 }

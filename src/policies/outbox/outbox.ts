@@ -31,6 +31,7 @@ import {
 import { Outcomes } from './outcomes.ts';
 import type { Parts } from './parts.ts';
 import { Queue } from './queue.ts';
+import type { Waits } from './schedule.ts';
 import { Sender } from './sender.ts';
 import { awaited } from './settlement.ts';
 import { signedIn } from './signed-in.ts';
@@ -187,8 +188,11 @@ function assemble(next: Handler, home: Home, settings: OutboxSettings): Parts {
     ({ partition, lane }) => void sender.drain(partition, lane),
   );
   const askForSync = backgroundSync(settings.backgroundSync, home);
-  const wake = (waits: Parameters<Sender['wake']>[0]): void => {
-    sender.wake(waits).catch((error) => onTrouble(home, store, 'wake', error));
+  const wake = (waits: Waits): void => {
+    sender.wake(waits).then(
+      (found) => found && askForSync(),
+      (error) => onTrouble(home, store, 'wake', error),
+    );
   };
 
   /** What another tab tells. */
@@ -208,7 +212,7 @@ function assemble(next: Handler, home: Home, settings: OutboxSettings): Parts {
   };
 
   // Where I/O belongs to a request there is nothing to do between requests, and timers are refused.
-  if (home.host.sharesIO) whenever(home, settings.every, wake);
+  if (home.host.sharesIO) whenever(home, settings.every, wake, () => sender.isBusy && askForSync());
   return { home, settings, queue, acceptance, answers, news, outcomes, sender, askForSync };
 }
 

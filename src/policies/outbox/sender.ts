@@ -83,17 +83,24 @@ export class Sender {
     home.signal.addEventListener('abort', () => this.#stop(), { once: true });
   }
 
-  /** Looks after every lane of the current user. @param stop Begins nothing more. */
-  async wake(waits: Waits, stop?: AbortSignal): Promise<void> {
+  /** Something is being sent, or waits in line for it. */
+  get isBusy(): boolean {
+    return this.#draining.size > 0;
+  }
+
+  /** Looks after every lane of the current user. @param stop Begins nothing more. @returns whether something waited. */
+  async wake(waits: Waits, stop?: AbortSignal): Promise<boolean> {
     const partition = signedIn(this.#home);
-    if (partition === undefined || !this.#open(partition)) return;
+    if (partition === undefined || !this.#open(partition)) return false;
     const lanes = await within(STORE_PATIENCE, this.#home, this.#queue.lanes(partition));
+    const found = lanes.length > 0;
     const look = async (): Promise<void> => {
       for (let lane = lanes.shift(); lane !== undefined && !stop?.aborted; lane = lanes.shift())
         await this.#drained(partition, lane, waits, stop).soon;
     };
     await Promise.all(Array.from({ length: Math.min(LANES, lanes.length) }, look));
     await this.#stored(this.#queue.expire(this.#home.host.clock.now()));
+    return found;
   }
 
   /** The user's credentials were refused: nothing of theirs is sent for now. */

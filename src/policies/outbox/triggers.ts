@@ -5,8 +5,9 @@ import type { Waits } from './schedule.ts';
  * Occasions to look after the outbox: loading, coming online, becoming visible, and a timer for whatever those miss.
  *
  * @param wake Where something has changed, waits that no origin asked for are over.
+ * @param hidden Told when the page is: it may be its last moment.
  */
-export function whenever(home: Home, every: number, wake: (waits: Waits) => void): void {
+export function whenever(home: Home, every: number, wake: (waits: Waits) => void, hidden: () => void): void {
   const { clock, online } = home.host;
   let cancel = (): void => {};
   const tick = (): void => {
@@ -19,6 +20,7 @@ export function whenever(home: Home, every: number, wake: (waits: Waits) => void
   const document = globalThis.document as Document | undefined;
   const visible = (): void => {
     if (document?.visibilityState === 'visible') wake('asked');
+    else hidden();
   };
   document?.addEventListener('visibilitychange', visible);
   home.signal.addEventListener(
