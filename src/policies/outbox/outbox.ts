@@ -206,9 +206,11 @@ function assemble(next: Handler, home: Home, settings: OutboxSettings): Parts {
       sender.lookAtHolds();
       if (event.lane === undefined) sender.resume(partition);
       if (signedIn(home) === partition) wake('asked');
-    } else if ((event.type === 'queued' || event.type === 'postponed') && signedIn(home) === partition)
-      // In line, or with a timer of our own: to go on at once should that tab be gone.
-      void sender.drain(partition, event.lane);
+    } else if (signedIn(home) !== partition) return;
+    else if (event.type === 'queued') sender.standBy(partition, event.lane);
+    else if (event.type === 'postponed') sender.standBy(partition, event.lane, event.at);
+    // Now that it has the lane.
+    else if (event.type === 'sending') void sender.drain(partition, event.lane);
   };
 
   // Where I/O belongs to a request there is nothing to do between requests, and timers are refused.

@@ -20,6 +20,9 @@ import { onTrouble } from './trouble.ts';
 /** After so long in line for a lane, in ms, another page is taken to look after it. */
 const LINE_PATIENCE = 10_000;
 
+/** After so long, in ms, a page looks after what another one has accepted, should that not have begun to send it. */
+const STAND_BY = 500;
+
 /** The longest timer, in ms: wall time may jump while the machine sleeps. */
 const LONGEST_TIMER = 3_600_000;
 
@@ -126,6 +129,18 @@ export class Sender {
     const lanes = this.#blocked.get(key);
     this.#blocked.delete(key);
     for (const { partition, lane } of lanes?.values() ?? []) void this.drain(partition, lane);
+  }
+
+  /**
+   * Another page has something to send, and is to send it, because its caller waits there; should it go away, this page
+   * goes on at once: by being in line for the lane.
+   *
+   * @param at When it is due, where it is known; wall time in ms.
+   */
+  standBy(partition: string, lane: string, at?: number): void {
+    const of = laneOf(partition, lane);
+    const wait = at === undefined ? STAND_BY : at - this.#home.host.clock.now();
+    if (!this.#draining.has(of.name) && !this.#timers.has(of.name)) this.#later(of, wait);
   }
 
   /** Sends what is due in a lane. Settles when there is nothing more to send now. */
@@ -398,6 +413,12 @@ export class Sender {
     this.#timers.clear();
   }
 }
+
+const laneOf = (partition: string, lane: string): Lane => ({
+  partition,
+  lane,
+  name: `${encodeURIComponent(partition)} ${encodeURIComponent(lane)}`,
+});
 
 const isHeld = ({ all, lanes, stopped }: Holds, lane: string): boolean =>
   all === true || lanes.includes(lane) || stopped.some(([each]) => each === lane);

@@ -1,0 +1,60 @@
+/** A page with a service worker, both with the same pipeline. What a test does in it is `page`. */
+import type { OutboxNews } from '../../../../src/index.ts';
+import { killSwitch } from '../../../../src/service-worker.ts';
+import { pipeline } from './pipeline.ts';
+
+export interface Wish {
+  readonly id: string;
+  readonly lane: string;
+}
+
+const { fetch, queue, session } = pipeline();
+const news: string[] = [];
+queue.subscribe((event: OutboxNews) => {
+  if ('id' in event) news.push(`${event.type} ${event.id}${event.elsewhere ? ' elsewhere' : ''}`);
+});
+
+const page = {
+  async ready(): Promise<void> {
+    await navigator.serviceWorker.register('/worker.js');
+    await navigator.serviceWorker.ready;
+    if (!navigator.serviceWorker.controller)
+      await new Promise((done) =>
+        navigator.serviceWorker.addEventListener('controllerchange', done, { once: true }),
+      );
+    await session.ready;
+  },
+  signIn: (user: string): Promise<void> => session.signIn(user),
+  signOut: (): Promise<void> => session.signOut(),
+  /** Statuses of the answers, in the order in which the writes were given. */
+  async write(url: string, wishes: readonly Wish[]): Promise<number[]> {
+    const answers = wishes.map(async ({ id, lane }) => {
+      const headers = { 'x-lane': lane };
+      const init = { method: 'POST', body: id, headers, holdfast: { outbox: { id, lane } } };
+      // What overlaps is told by path.
+      return (await fetch(`${url}/${lane}`, init)).status;
+    });
+    return Promise.all(answers);
+  },
+  counts: () => queue.counts(),
+  news: (): string[] => news,
+  /** By the page's own fetch, that knows nothing of us. */
+  async plain(url: string, init?: RequestInit): Promise<string> {
+    try {
+      const response = await globalThis.fetch(url, init);
+      return `${response.status} ${await response.text()}`;
+    } catch (error) {
+      return (error as Error).name;
+    }
+  },
+  async switchOff(): Promise<void> {
+    await killSwitch().turnOff();
+  },
+  async switchOn(): Promise<void> {
+    await killSwitch().turnOn();
+  },
+};
+
+export type Page = typeof page;
+
+Object.assign(globalThis, { page });

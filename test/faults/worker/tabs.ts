@@ -1,0 +1,88 @@
+import { chromium as playwright } from 'playwright';
+import puppeteer from 'puppeteer-core';
+import { chromiumOptions } from '../../runtimes/browsers.ts';
+import { chromium, firefox } from '../../runtimes/installed.ts';
+import type { Page } from './page/main.ts';
+
+export interface Tab {
+  call<Name extends keyof Page>(
+    name: Name,
+    ...args: Parameters<Page[Name]>
+  ): Promise<Awaited<ReturnType<Page[Name]>>>;
+  /** At once, without asking the page. */
+  close(): Promise<void>;
+}
+
+export interface Browser {
+  open(url: string): Promise<Tab>;
+  /** Wakes the service worker as the browser does for Background Sync; absent where there is none. */
+  readonly sync?: (url: string, lastChance?: boolean) => Promise<void>;
+  close(): Promise<void>;
+}
+
+export const browsers = [
+  { name: 'Chromium', missing: chromium ? undefined : 'no Chromium', launch: launchChromium },
+  { name: 'Firefox', missing: firefox ? undefined : 'no Firefox', launch: launchFirefox },
+];
+
+const CALL = 'return page[arguments[0]](...JSON.parse(arguments[1]))';
+
+type Evaluate = (body: string, ...args: string[]) => Promise<unknown>;
+
+const tabOver = (evaluate: Evaluate, close: () => Promise<void>): Tab => ({
+  call: (name, ...args) => evaluate(CALL, name, JSON.stringify(args)) as never,
+  close,
+});
+
+async function launchChromium(): Promise<Browser> {
+  const running = await playwright.launch(chromiumOptions);
+  const context = await running.newContext();
+  // A page that stays, and belongs to nobody, for what is asked of the browser.
+  const devtools = await context.newCDPSession(await context.newPage());
+  const registrations = new Map<string, string>();
+  devtools.on('ServiceWorker.workerRegistrationUpdated', (event) => {
+    for (const { registrationId, scopeURL } of event.registrations)
+      registrations.set(scopeURL, registrationId);
+  });
+  await devtools.send('ServiceWorker.enable');
+  return {
+    async open(url) {
+      const page = await context.newPage();
+      await page.goto(url);
+      return tabOver(
+        (body, ...args) =>
+          page.evaluate(([body, args]) => new Function(body)(...args), [body, args] as const),
+        () => page.close(),
+      );
+    },
+    async sync(url, lastChance = false) {
+      await devtools.send('ServiceWorker.dispatchSyncEvent', {
+        origin: new URL(url).origin,
+        registrationId: registrations.get(url) ?? '',
+        tag: 'holdfast-outbox',
+        lastChance,
+      });
+    },
+    close: () => running.close(),
+  };
+}
+
+async function launchFirefox(): Promise<Browser> {
+  const running = await puppeteer.launch({
+    browser: 'firefox',
+    executablePath: firefox ?? '',
+    headless: true,
+    timeout: 60_000,
+  });
+  return {
+    async open(url) {
+      const page = await running.newPage();
+      await page.goto(url);
+      return tabOver(
+        (body, ...args) => page.evaluate(new Function(body) as (...args: string[]) => unknown, ...args),
+        () => page.close(),
+      );
+    },
+    close: () => running.close(),
+  };
+}
