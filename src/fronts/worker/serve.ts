@@ -86,6 +86,13 @@ export function serviceWorker(options: ServiceWorkerOptions): void {
   );
   if (options.fetch === undefined)
     throw new ConfigurationError('serviceWorker.fetch', undefined, 'expected what createFetch() gives');
+  const deliveredBy = outbox?.idempotencyHeader;
+  if (routes.some((route) => route.outbox) && !deliveredBy)
+    throw new ConfigurationError(
+      'serviceWorker.outbox',
+      outbox,
+      'a route that keeps writes needs an outbox with an `idempotencyHeader`',
+    );
   const off = killSwitch(name);
   const known = Promise.all([off.ready, ready]);
   let isKnown = false;
@@ -100,7 +107,9 @@ export function serviceWorker(options: ServiceWorkerOptions): void {
     scope.addEventListener('fetch', (event: Fetching) => {
       if (isKnown && off.isOff) return;
       const route = routeFor(event.request, routes);
-      if (route) event.respondWith(answer(event, route));
+      // What a page's outbox delivers comes by as well: kept here, it would be delivered to us for ever.
+      if (!route || (route.outbox && deliveredBy && event.request.headers.has(deliveredBy))) return;
+      event.respondWith(answer(event, route));
     });
   if (outbox)
     scope.addEventListener('sync', (event: Syncing) => {
@@ -114,11 +123,12 @@ export function serviceWorker(options: ServiceWorkerOptions): void {
     // Kept for the case that it goes to the network as it came.
     const given = request.body === null ? request : request.clone();
     try {
-      return await fetch(given, {
+      const response = await fetch(given, {
         signal: request.signal,
         // Only a pipeline that has an outbox knows that word.
         holdfast: { ...(outbox && { outbox: false }), ...wanted, waitUntil: outliving(event) },
       });
+      return handedOver(response);
     } catch (error) {
       if (isUnaccepted(error)) return globalThis.fetch(request);
       throw error;
@@ -137,6 +147,11 @@ export function serviceWorker(options: ServiceWorkerOptions): void {
       throw error;
     }
   }
+}
+
+/** The browser reads the body past all that watches it, so it is given one that is read by being watched. */
+function handedOver({ status, statusText, headers, body }: Response): Response {
+  return new Response(body, { status, statusText, headers });
 }
 
 /** Work that outlives the answer. */

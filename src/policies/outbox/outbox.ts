@@ -39,6 +39,8 @@ import { whenever } from './triggers.ts';
 import { onTrouble } from './trouble.ts';
 
 export interface Outbox extends Policy {
+  /** The header by which a sending is recognised as the delivery of an entry. */
+  readonly idempotencyHeader: string | false;
   /**
    * The real answer to a queued write: at once if it has come, else when it comes; also after a reload.
    *
@@ -143,6 +145,7 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
     parts().queue.find(parts().home.partition(), id);
 
   return Object.assign(named('outbox', policy, { needsPartition: true }), {
+    idempotencyHeader: settings.idempotencyHeader,
     async result(id: string) {
       const entry = await find(id);
       if (entry?.state === 'waiting') return answerOf(await awaited(entry, parts()));

@@ -1,0 +1,68 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type Site, startSite } from '../site.ts';
+import { type Origin, startOrigin } from './origin.ts';
+import { type Browser, browsers, type Tab } from './tabs.ts';
+
+describe.each(browsers)('a page that knows nothing of it, in $name', ({ missing, launch }) => {
+  const here = test.skipIf(missing !== undefined && !process.env.CI);
+  let site: Site;
+  let origin: Origin;
+  let browser: Browser;
+  let tab: Tab;
+
+  const plain = (path: string, init?: RequestInit): Promise<string> =>
+    tab.call('plain', `${origin.url}${path}`, init);
+
+  beforeAll(async () => {
+    site = await startSite(
+      new URL('page/main.ts', import.meta.url),
+      undefined,
+      new URL('page/worker.ts', import.meta.url),
+    );
+    if (missing && !process.env.CI) return;
+    browser = await launch();
+    tab = await browser.open(site.url);
+    await tab.call('ready');
+    await tab.call('signIn', 'ann');
+  });
+  beforeEach(async () => {
+    origin = await startOrigin();
+    return () => origin.close();
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await site?.close();
+  });
+
+  here('has the last copy of what a route lists, and of nothing else, when the origin is gone', async () => {
+    const [orders, others] = [await plain('/orders'), await plain('/others')];
+    expect([orders, others]).toEqual([expect.stringMatching(/^200 /), expect.stringMatching(/^200 /)]);
+    await origin.vanish();
+    expect(await plain('/orders')).toBe(orders);
+    expect(await plain('/others')).toBe('TypeError');
+    expect(await plain('/orders', { headers: { range: 'bytes=0-1' } })).toBe('TypeError');
+    expect(await plain('/orders', { mode: 'no-cors' })).toBe('TypeError');
+  });
+
+  here('has its writes kept where the route says so, and nowhere else', async () => {
+    await origin.vanish();
+    expect(await plain('/orders', { method: 'POST', body: 'not asked for' })).toBe('TypeError');
+    expect(await plain('/kept/1', { method: 'POST', body: 'asked for' })).toMatch(/^202 {"queued":true/);
+    await origin.heal();
+    await expect
+      .poll(async () => (await origin.ledger()).map(({ body, applied }) => [body, applied]), {
+        timeout: 60_000,
+      })
+      .toEqual([['asked for', 1]]);
+    expect(await tab.call('counts')).toMatchObject({ waiting: 0, dead: 0 });
+  });
+
+  here('is left alone when the worker is turned off, until it is turned on', async () => {
+    const orders = await plain('/orders');
+    await tab.call('switchOff');
+    await origin.vanish();
+    expect(await plain('/orders')).toBe('TypeError');
+    await tab.call('switchOn');
+    expect(await plain('/orders')).toBe(orders);
+  });
+});
