@@ -1,13 +1,13 @@
-import { dropBody, readUpTo } from '../../core/body.ts';
+import { readUpTo } from '../../core/body.ts';
 import { within } from '../../core/clock.ts';
 import type { Call, Handler, Home } from '../../core/contract.ts';
 import { facts } from '../../core/rebuild.ts';
 import type { StoredBody } from '../../core/store.ts';
-import { IDEMPOTENT_METHODS } from '../../http/idempotency.ts';
 import type { Settled } from './answers.ts';
-import { classifyError, classifyResponse, leavesOpen, reasonOf, type Verdict } from './classify.ts';
+import { classifyError, reasonOf, type Verdict } from './classify.ts';
 import { type OutboxEntry, type Reason, revived, withKey } from './entry.ts';
-import { type OutboxSettings, STORE_PATIENCE } from './options.ts';
+import { isSentOnce, judged, knownOutcome } from './judge.ts';
+import { HOOK_PATIENCE, type OutboxSettings, STORE_PATIENCE } from './options.ts';
 import type { Queue } from './queue.ts';
 
 /** How much of an answer's body is kept for `result(id)`. */
@@ -15,12 +15,6 @@ const RESULT_BYTES = 1_000_000;
 
 /** How long an answer's body may take, in ms: the write has been delivered, and its lane waits. */
 const RESULT_PATIENCE = 10_000;
-
-/** Tries of a 409 before it is taken for a conflict: the key may still be in process from a sending whose answer was lost. */
-const CONFLICT_TRIES = 3;
-
-/** How long a hook of the application may take, in ms: a lane waits for it. */
-const HOOK_PATIENCE = 30_000;
 
 export interface Outcome {
   readonly verdict: Verdict;
@@ -59,7 +53,7 @@ export async function deliver(entry: OutboxEntry, delivery: Delivery): Promise<O
     if (error === forbidden) return { verdict: { is: 'gone' } };
     const verdict = classifyError(error, clock.now());
     // What never left needs no attempt and leaves nothing open.
-    return { verdict: call.attempts.length > 0 ? known(verdict, entry, settings) : verdict };
+    return { verdict: call.attempts.length > 0 ? knownOutcome(verdict, entry, settings) : verdict };
   }
   const asked = call.attempts.at(-1)?.origin ?? entry.origin;
   const verdict = await judged(response, asked, entry, prepared.body, call, settings);
@@ -80,54 +74,6 @@ export async function deliver(entry: OutboxEntry, delivery: Delivery): Promise<O
     verdict: reason && 'reason' in verdict ? { ...verdict, reason } : verdict,
     settled: { result, body: typeof body === 'string' ? undefined : body },
   };
-}
-
-/** What an answer means for an entry, after all that the application has to say to it. */
-async function judged(
-  response: Response,
-  asked: string,
-  entry: OutboxEntry,
-  body: StoredBody | undefined,
-  call: Call,
-  settings: OutboxSettings,
-): Promise<Verdict> {
-  const verdict = classifyResponse(response, asked, call.host.clock.now());
-  if (verdict.is === 'delivered') return accepted(response, entry, call, settings);
-  if (verdict.is === 'conflict')
-    return decide(response, entry, revived(entry, body), call, verdict.reason, settings);
-  return known(verdict, entry, settings);
-}
-
-/** A write that must not take effect twice is not sent again where it may have. */
-function known(verdict: Verdict, entry: OutboxEntry, settings: OutboxSettings): Verdict {
-  if (verdict.is !== 'again' || !isSentOnce(entry, settings) || !leavesOpen(verdict)) return verdict;
-  return { is: 'dead', reason: { ...verdict.reason, code: 'unknown-outcome' } };
-}
-
-/** Whether a write is sent only as long as it is known not to have taken effect. */
-export const isSentOnce = (
-  { unknownOutcome, request: { method } }: OutboxEntry,
-  settings: OutboxSettings,
-): boolean => (unknownOutcome ?? settings.unknownOutcome) === 'dead' && !IDEMPOTENT_METHODS.includes(method);
-
-/** Whether a 2xx is the origin's own, where the application can tell. */
-async function accepted(
-  response: Response,
-  entry: OutboxEntry,
-  call: Call,
-  { accept }: OutboxSettings,
-): Promise<Verdict> {
-  if (!accept) return { is: 'delivered' };
-  const reason: Reason = { code: 'not-accepted', status: response.status };
-  const copy = response.clone();
-  try {
-    if (await within(HOOK_PATIENCE, call, accept(copy, entry))) return { is: 'delivered' };
-    return { is: 'again', reason, cost: 'silence' };
-  } catch (error) {
-    return { is: 'again', reason: { ...reason, message: `accept: ${error}` }, cost: 'silence' };
-  } finally {
-    dropBody(copy);
-  }
 }
 
 /** The request as it is to be sent, with the body that it is made of; or why it cannot be made. */
@@ -175,35 +121,6 @@ export function sendingOf(entry: OutboxEntry, home: Home): Call {
     timeout: timeout === false ? false : { ...limits, total: false },
   };
   return home.background({ origin: entry.origin, partition: entry.partition, options });
-}
-
-async function decide(
-  response: Response,
-  entry: OutboxEntry,
-  sent: Request,
-  call: Call,
-  reason: Reason,
-  settings: OutboxSettings,
-): Promise<Verdict> {
-  const again: Verdict = { is: 'again', reason, cost: 'attempt' };
-  if (!settings.onConflict) {
-    const inProcess = response.status === 409 && (entry.conflicts ?? 0) + 1 < CONFLICT_TRIES;
-    return inProcess ? again : { is: 'dead', reason };
-  }
-  let copy: Response | undefined;
-  try {
-    copy = response.clone();
-    const word = await within(HOOK_PATIENCE, call, settings.onConflict(copy, entry, sent));
-    if (word === 'drop') return { is: 'delivered' };
-    if (word === 'again') return again;
-    if (word === 'dead') return { is: 'dead', reason };
-    if (word instanceof Request) return { is: 'rewrite', reason, request: word };
-    throw new TypeError(`it said '${word}' and not again, drop, dead or a request`);
-  } catch (error) {
-    return { is: 'dead', reason: { ...reason, message: `onConflict: ${error}` } };
-  } finally {
-    dropBody(copy);
-  }
 }
 
 /** The status has told what matters; a body that breaks off, or is too large to keep, is not worth a second sending. */

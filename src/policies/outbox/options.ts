@@ -186,6 +186,9 @@ export interface CallOutboxSettings extends Omit<CallOutbox, 'after' | 'expiresA
 /** How long the store may take for one operation, in ms; some browsers never answer an open. */
 export const STORE_PATIENCE = 10_000;
 
+/** How long a hook of the application may take, in ms: a lane waits for it. */
+export const HOOK_PATIENCE = 30_000;
+
 const rules: { [K in keyof OutboxSettings]: Rule<OutboxSettings[K]> } = {
   store: atomicStoreRule,
   match: matcher,
