@@ -78,7 +78,7 @@ test('who has lost the lease changes nothing more of what waits, but a delivery 
     options: {},
   });
   const accept = async (body: string) => {
-    const accepted = await (await queue.prepared(draft(body), undefined, body))(() => {});
+    const accepted = await (await queue.intake.prepared(draft(body), undefined, body))(() => {});
     if (!accepted) throw new Error('it was not accepted');
     return accepted.entry;
   };
@@ -89,11 +89,11 @@ test('who has lost the lease changes nothing more of what waits, but a delivery 
   const reason = { code: 'http', status: 503 };
   const result = { result: { id: '1', settledAt: 0, delivered: true }, body: undefined };
   expect(await queue.update(first, { attempts: 7 }, old)).toBe(false);
-  expect((await queue.bury(first, {}, reason, result, old)).found).toBe(false);
+  expect((await queue.endings.bury(first, {}, reason, result, old)).found).toBe(false);
   expect((await queue.get(first.key))?.attempts).toBe(0);
   expect(await queue.update(first, { attempts: 1 }, fresh)).toBe(true);
-  expect((await queue.settle(first, result)).found).toBe(true);
-  expect((await queue.bury(second, {}, reason, result, fresh)).found).toBe(true);
+  expect((await queue.endings.settle(first, result)).found).toBe(true);
+  expect((await queue.endings.bury(second, {}, reason, result, fresh)).found).toBe(true);
 });
 
 describe('over a store without locks', () => {

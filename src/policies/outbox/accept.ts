@@ -5,8 +5,9 @@ import { chance, newKey } from '../../http/idempotency.ts';
 import { type Content, contentOf } from './content.ts';
 import { type OutboxEntry, revived } from './entry.ts';
 import { fingerprint } from './fingerprint.ts';
+import type { Accepted, Draft, Unsent } from './intake.ts';
 import { type CallOutboxSettings, type OutboxSettings, STORE_PATIENCE } from './options.ts';
-import type { Accepted, Draft, Queue, Unsent } from './queue.ts';
+import type { Queue } from './queue.ts';
 import { type Turn, Turns } from './turns.ts';
 
 /** How often two writes may come in between while they are merged. */
@@ -45,7 +46,7 @@ export class Acceptance {
         const unsent =
           key === undefined
             ? undefined
-            : await this.#read(call, this.#queue.unsent(call.partition, lane, key));
+            : await this.#read(call, this.#queue.intake.unsent(call.partition, lane, key));
         const whole = await this.#merged(request, unsent, wanted, call);
         const content = await contentOf(whole, this.#settings, call);
         const draft = await drafted(whole, call, { ...wanted, lane }, content, this.#settings);
@@ -68,7 +69,7 @@ export class Acceptance {
     unsent: Unsent | undefined,
     turn: Turn,
   ): Promise<Accepted | undefined> {
-    const ready = await this.#queue.prepared(draft, body, chance(call.host.random), unsent);
+    const ready = await this.#queue.intake.prepared(draft, body, chance(call.host.random), unsent);
     if (turn.before) await within(TURN_PATIENCE, call, turn.before).catch(() => {});
     call.signal.throwIfAborted();
     let asked = false;

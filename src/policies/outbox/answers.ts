@@ -3,7 +3,7 @@ import { HoldfastError } from '../../core/errors.ts';
 import { rebuilt } from '../../core/rebuild.ts';
 import { SOURCE_HEADER } from '../../core/source.ts';
 import type { OutboxEntry, Reason } from './entry.ts';
-import type { Answer } from './queue.ts';
+import type { Answer } from './packing.ts';
 
 /** What became of an entry, as this page or another one found out. */
 export type Settled = Answer;

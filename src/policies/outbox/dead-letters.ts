@@ -27,7 +27,7 @@ export async function replay(id: string, { key = 'same' }: ReplayOptions, parts:
 async function revive(entry: OutboxEntry, key: 'same' | 'new', parts: Parts): Promise<boolean> {
   const { queue, sender, news, home, settings } = parts;
   const { id, origin, lane, partition, dependants = [], revision = 0 } = entry;
-  const found = await queue.revive(entry, {
+  const found = await queue.endings.revive(entry, {
     attempts: 0,
     misses: 0,
     conflicts: 0,

@@ -1,7 +1,7 @@
 import type { Host } from '../../core/contract.ts';
 import type { AtomicStore, Item } from '../../core/store.ts';
 import { chance } from '../../http/idempotency.ts';
-import type { Fence } from './queue.ts';
+import type { Fence } from './rows.ts';
 
 /** How long a lane belongs to who took it, in ms. As long as it waits at the most for a sender that has died. */
 const LEASE = 30_000;

@@ -1,3 +1,4 @@
+import { hold, holdsOf } from './holds.ts';
 import type { FlushOptions, FlushProgress, FlushReport } from './options.ts';
 import type { Parts } from './parts.ts';
 import { signedIn } from './signed-in.ts';
@@ -35,7 +36,7 @@ export async function counts(
     queue.count('waiting', partition, lane),
     queue.count('dead', partition, lane),
     queue.totals(),
-    queue.holds(partition),
+    holdsOf(queue.rows, partition),
   ]);
   const paused = all ? 'application' : sender.isPaused(partition) ? 'credentials' : undefined;
   return { waiting, dead, ...totals, ...(paused && { paused }) };
@@ -44,7 +45,7 @@ export async function counts(
 /** The current user's lanes in which something waits, or that are paused or stopped. */
 export async function lanes({ queue, home }: Parts): Promise<LaneInfo[]> {
   const partition = home.partition();
-  const [named, holds] = await Promise.all([queue.lanes(partition), queue.holds(partition)]);
+  const [named, holds] = await Promise.all([queue.lanes(partition), holdsOf(queue.rows, partition)]);
   const stopped = new Map(holds.stopped);
   const all = [...new Set([...named, ...holds.lanes, ...stopped.keys()])].sort();
   return Promise.all(
@@ -64,7 +65,7 @@ export async function lanes({ queue, home }: Parts): Promise<LaneInfo[]> {
 /** Pauses a lane, or all lanes of the current user: in every tab, and after a reload. */
 export async function pause(lane: string | undefined, { queue, home, news, sender }: Parts): Promise<void> {
   const partition = home.partition();
-  if (!(await queue.hold(partition, lane, true))) return;
+  if (!(await hold(queue.rows, partition, lane, true))) return;
   sender.lookAtHolds();
   news.tell({ type: 'outbox-held', lane }, partition);
 }
@@ -72,7 +73,7 @@ export async function pause(lane: string | undefined, { queue, home, news, sende
 /** Goes on with a lane, or with all that was paused, also after a 401. */
 export async function resume(lane: string | undefined, { queue, home, news, sender }: Parts): Promise<void> {
   const partition = home.partition();
-  await queue.hold(partition, lane, false);
+  await hold(queue.rows, partition, lane, false);
   sender.lookAtHolds();
   if (lane === undefined) sender.resume(partition);
   news.tell({ type: 'outbox-resumed', lane }, partition);
@@ -107,7 +108,7 @@ export async function flush({ signal, onProgress }: FlushOptions, parts: Parts):
 
 /** How many of those that wait may not be sent, whatever the network does. */
 async function heldOf(partition: string, waiting: number, { queue, sender }: Parts): Promise<number> {
-  const { all, lanes, stopped } = await queue.holds(partition);
+  const { all, lanes, stopped } = await holdsOf(queue.rows, partition);
   if (all || sender.isPaused(partition)) return waiting;
   const held = new Set([...lanes, ...stopped.map(([lane]) => lane)]);
   const counts = await Promise.all([...held].map((lane) => queue.count('waiting', partition, lane)));

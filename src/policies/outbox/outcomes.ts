@@ -5,7 +5,8 @@ import type { OutboxEntry, Reason } from './entry.ts';
 import type { News } from './news.ts';
 import { type OutboxSettings, STORE_PATIENCE } from './options.ts';
 import type { Row } from './packing.ts';
-import type { Fence, Queue } from './queue.ts';
+import type { Queue } from './queue.ts';
+import type { Fence } from './rows.ts';
 
 /** How entries come to their end: written, told to everybody, and what hangs on them with them. */
 export class Outcomes {
@@ -35,7 +36,7 @@ export class Outcomes {
 
   async delivered(entry: OutboxEntry, settled: Settled): Promise<void> {
     const { id, origin, lane, partition, key, meta } = entry;
-    const { found } = await this.#stored(this.#queue.settle(entry, this.#kept(settled)));
+    const { found } = await this.#stored(this.#queue.endings.settle(entry, this.#kept(settled)));
     // Whoever removed it meanwhile has been told so.
     if (!found) return;
     const status = settled.result.response?.status ?? 0;
@@ -58,7 +59,7 @@ export class Outcomes {
     const { id, origin, lane, partition, key, meta } = entry;
     const base = settled?.result ?? { id, settledAt: this.#home.host.clock.now(), delivered: false };
     const whole = { result: { ...base, delivered: false, reason }, body: settled?.body };
-    const burial = this.#queue.bury(entry, changes, reason, this.#kept(whole), fence);
+    const burial = this.#queue.endings.bury(entry, changes, reason, this.#kept(whole), fence);
     const { found, dependants } = await this.#stored(burial);
     if (!found) return;
     const { code, status } = reason;
@@ -78,7 +79,7 @@ export class Outcomes {
     const { id, origin, lane, partition, key, meta } = entry;
     // Before it: one that is left alone would be sent as if it had been delivered.
     await this.#failWith(entry, entry.dependants ?? []);
-    const { found } = await this.#queue.remove(entry);
+    const { found } = await this.#queue.endings.remove(entry);
     if (found) this.#news.tell({ type: 'removed', id, origin, lane }, partition, key);
     const result = {
       id,

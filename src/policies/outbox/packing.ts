@@ -19,6 +19,12 @@ export type Row = Omit<OutboxEntry, keyof Content | 'reason'> &
 /** An answer as it is written, with whose it is. */
 export type ResultRow = StoredResult & { readonly partition: string; readonly sealed?: Bytes };
 
+/** An answer with its body. */
+export interface Answer {
+  readonly result: StoredResult;
+  readonly body: StoredBody | undefined;
+}
+
 export type Reasoned = Pick<Row, 'reason' | 'sealedReason'>;
 
 const utf8 = new TextEncoder();

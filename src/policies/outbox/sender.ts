@@ -6,12 +6,13 @@ import type { Verdict } from './classify.ts';
 import { contentOf } from './content.ts';
 import { deliver, sendingOf } from './delivery.ts';
 import type { OutboxEntry, Reason } from './entry.ts';
+import { type Holds, holdsOf, isHeld } from './holds.ts';
 import { isSentOnce } from './judge.ts';
 import { Lease, needsLease } from './lease.ts';
 import type { News } from './news.ts';
 import { type OutboxSettings, STORE_PATIENCE } from './options.ts';
 import { dependsOn, type Outcomes } from './outcomes.ts';
-import type { Holds, Queue } from './queue.ts';
+import type { Queue } from './queue.ts';
 import { rewritten } from './rewrite.ts';
 import { dueIn, scheduled, sooner, type Waits } from './schedule.ts';
 import { signedIn } from './signed-in.ts';
@@ -193,7 +194,7 @@ export class Sender {
       inLine();
       const { store } = this.#settings;
       if (!needsLease(store)) return this.#drainHeld(of, waits, state);
-      const where = this.#queue.places.lease(of.partition, of.lane);
+      const where = this.#queue.rows.places.lease(of.partition, of.lane);
       const lease = await within(STORE_PATIENCE, this.#home, Lease.take(store, where, host));
       if (typeof lease === 'number') return this.#later(of, lease);
       try {
@@ -212,7 +213,7 @@ export class Sender {
     while (this.#open(of.partition) && !stop?.aborted && !lease?.lost) {
       if (known !== this.#holdsChanged) {
         known = this.#holdsChanged;
-        holds = await within(STORE_PATIENCE, this.#home, this.#queue.holds(of.partition));
+        holds = await within(STORE_PATIENCE, this.#home, holdsOf(this.#queue.rows, of.partition));
       }
       if (holds && isHeld(holds, of.lane)) return;
       const entry = await this.#head(of);
@@ -420,6 +421,3 @@ const laneOf = (partition: string, lane: string): Lane => ({
   lane,
   name: `${encodeURIComponent(partition)} ${encodeURIComponent(lane)}`,
 });
-
-const isHeld = ({ all, lanes, stopped }: Holds, lane: string): boolean =>
-  all === true || lanes.includes(lane) || stopped.some(([each]) => each === lane);

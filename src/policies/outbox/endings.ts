@@ -1,0 +1,114 @@
+import type { Change } from '../../core/store.ts';
+import type { OutboxEntry, Reason } from './entry.ts';
+import { FREE, type Holds } from './holds.ts';
+import { type Answer, answerTo, type Row } from './packing.ts';
+import { type Fence, type Get, holds, isOf, type Rows } from './rows.ts';
+
+/** What is left of an entry when it has come to its end. */
+export interface Ended {
+  /** It was still there. */
+  readonly found: boolean;
+  /** Keys of those that waited for it. */
+  readonly dependants: readonly string[];
+}
+
+/** How entries come to their end: delivered, dead or removed, with their answer, as one change; and how the dead come back. */
+export class Endings {
+  readonly #rows: Rows;
+
+  constructor(rows: Rows) {
+    this.#rows = rows;
+  }
+
+  /** Makes a dead letter wait again: the answer that buried it is no longer the answer. */
+  revive(entry: OutboxEntry, changes: Partial<Row>): Promise<boolean> {
+    const { totals } = this.#rows.places;
+    const holdsKey = this.#rows.places.holds(entry.partition);
+    return this.#rows.change([entry.key, totals, holdsKey], true, (get) => {
+      const before = get<Row>(entry.key);
+      if (before?.state !== 'dead') return { changes: [], result: false };
+      const after: Row = { ...before, ...changes, state: 'waiting' };
+      return {
+        changes: [
+          { put: this.#rows.item(after) },
+          { delete: this.#rows.places.result(entry.key) },
+          ...this.#rows.counted(get, before, after),
+          ...this.#released(get, before),
+        ],
+        result: true,
+      };
+    });
+  }
+
+  /** Takes an entry out and keeps its answer, as one. */
+  settle(entry: OutboxEntry, answer: Answer): Promise<Ended> {
+    return this.#end(entry, () => undefined, answer);
+  }
+
+  /** Makes an entry a dead letter and keeps its answer, if it had one. */
+  async bury(
+    entry: OutboxEntry,
+    changes: Partial<Row>,
+    reason: Reason,
+    answer: Answer,
+    fence?: Fence,
+  ): Promise<Ended> {
+    const reasoned = await this.#rows.packing.reason(entry, reason);
+    const bury = (found: Row): Row => ({ ...found, ...changes, ...reasoned, state: 'dead' });
+    return this.#end(entry, bury, answer, fence);
+  }
+
+  /** Removes an entry in whatever state. */
+  remove(entry: OutboxEntry): Promise<Ended> {
+    return this.#end(entry, () => undefined, undefined);
+  }
+
+  async #end(
+    entry: OutboxEntry,
+    after: (found: Row) => Row | undefined,
+    answer: Answer | undefined,
+    fence?: Fence,
+  ): Promise<Ended> {
+    const { key, partition, lane, coalesce } = entry;
+    const unsent = coalesce === undefined ? undefined : this.#rows.places.unsent(partition, lane, coalesce);
+    const result = answer && (await this.#rows.packing.result(entry, answer.result));
+    const body = answer?.body && (await this.#rows.packing.body(answer.body, answerTo(key)));
+    const keys = [key, this.#rows.places.totals, unsent, this.#rows.places.holds(partition), fence?.key];
+    return this.#rows.change<Ended>(keys, true, (get) => {
+      const found = get<Row>(key);
+      if (!isOf(found, entry) || !holds(fence, get))
+        return { changes: [], result: { found: false, dependants: [] } };
+      const dead = after(found);
+      const changes: Change[] = [dead ? { put: this.#rows.item(dead) } : { delete: key }];
+      changes.push(...this.#rows.counted(get, found, dead));
+      changes.push(...(dead ? this.#stopped(get, dead) : this.#released(get, found)));
+      if (unsent && get<string>(unsent) === key) changes.push({ delete: unsent });
+      if (result) {
+        const value = { ...result, ...(found.aliases && { aliases: found.aliases }) };
+        const put = {
+          key: this.#rows.places.result(key),
+          collection: this.#rows.places.settled(partition),
+          value,
+        };
+        changes.push({ put, body: body ?? null });
+      } else changes.push({ delete: this.#rows.places.result(key) }, ...this.#rows.aliases(found));
+      return { changes, result: { found: true, dependants: found.dependants ?? [] } };
+    });
+  }
+
+  /** Where order matters more, a dead letter stops its lane. */
+  #stopped(get: Get, { strict, partition, lane, key }: Row): Change[] {
+    if (!strict) return [];
+    const where = this.#rows.places.holds(partition);
+    const before = get<Holds>(where) ?? FREE;
+    return [{ put: { key: where, value: { ...before, stopped: [...before.stopped, [lane, key]] } } }];
+  }
+
+  #released(get: Get, { strict, partition, key }: Row): Change[] {
+    const where = this.#rows.places.holds(partition);
+    const before = strict ? get<Holds>(where) : undefined;
+    if (!before) return [];
+    const stopped = before.stopped.filter(([, stopper]) => stopper !== key);
+    return [{ put: { key: where, value: { ...before, stopped } } }];
+  }
+}

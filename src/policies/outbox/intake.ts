@@ -1,0 +1,171 @@
+import { CapacityError, HoldfastError } from '../../core/errors.ts';
+import type { Change, StoredBody } from '../../core/store.ts';
+import type { OutboxEntry } from './entry.ts';
+import type { OutboxSettings } from './options.ts';
+import { contentOf, type Row } from './packing.ts';
+import { NONE, type Rows, type Totals } from './rows.ts';
+
+/** A write that is to be accepted. */
+export type Draft = Omit<OutboxEntry, 'id' | 'key'> & { readonly id?: string | undefined };
+
+export interface Accepted {
+  readonly entry: OutboxEntry;
+  /** The id had been given before: this is the entry of then. */
+  readonly known: boolean;
+}
+
+/** What was under a `key` when it was looked at. */
+export interface Unsent {
+  /** The entry that is, or was, there. */
+  readonly pointer: string | undefined;
+  /** It is still unsent. */
+  readonly entry?: OutboxEntry;
+}
+
+/** How writes come in: within the limits, each with its place, ids and keys, as one change. */
+export class Intake {
+  readonly #rows: Rows;
+  readonly #limits: Pick<OutboxSettings, 'maxEntries' | 'maxBytes'>;
+
+  constructor(rows: Rows, limits: Pick<OutboxSettings, 'maxEntries' | 'maxBytes'>) {
+    this.#rows = rows;
+    this.#limits = limits;
+  }
+
+  /**
+   * Makes a write ready to be committed.
+   *
+   * @param chance Makes ids of the same moment different.
+   * @param unsent Where the write has a `key`: what was found under it, into which `draft` has been merged.
+   * @returns commits it to the disk, in the order in which such functions are called.
+   */
+  async prepared(
+    draft: Draft,
+    body: StoredBody | undefined,
+    chance: string,
+    unsent?: Unsent,
+  ): Promise<(proceed: () => void) => Promise<Accepted | undefined>> {
+    const row = await this.#rows.packing.entry({ ...draft, id: '', key: '' });
+    const packed = body && (await this.#rows.packing.body(body, contentOf(row)));
+    return (proceed) => this.#accept(draft, row, packed, chance, proceed, unsent);
+  }
+
+  /**
+   * @param proceed Called when it is about to be written; what it throws refuses the write.
+   * @returns `undefined` where what was found under the `key` is no longer so; nothing was written.
+   * @throws {CapacityError} code `outbox-full`; what is there is kept.
+   * @throws {HoldfastError} code `id-conflict`: the id belongs to another write.
+   */
+  async #accept(
+    draft: Draft,
+    row: Row,
+    body: StoredBody | undefined,
+    chance: string,
+    proceed: () => void,
+    unsent: Unsent | undefined,
+  ): Promise<Accepted | undefined> {
+    const { waitsFor = [] } = draft;
+    const { totals, ...places } = this.#placesOf(draft);
+    const into = unsent?.entry;
+    const keys = [totals, places.alias, places.unsent, into?.key, ...waitsFor];
+    const accepted = await this.#rows.change(keys, true, (get) => {
+      proceed();
+      const known = places.alias && get<Row>(places.alias);
+      if (known) return { changes: [], result: { row: same(draft, known), known: true } };
+      const before = into && get<Row>(into.key);
+      const isAsFound = !places.unsent || get<string>(places.unsent) === unsent?.pointer;
+      if (!isAsFound || (into && !(before && isUnsent(before) && before.revision === into.revision)))
+        return { changes: [], result: undefined };
+
+      const { count, bytes, stamp } = get<Totals>(totals) ?? NONE;
+      const after: Totals = before
+        ? { count, bytes: bytes - before.size + row.size, stamp }
+        : // Never lower than the last: a clock that was set back must not put a write before earlier ones.
+          { count: count + 1, bytes: bytes + row.size, stamp: Math.max(row.acceptedAt, stamp + 1) };
+      this.#admit(after, count, bytes);
+      const made = `${after.stamp.toString(36).padStart(9, '0')}-${chance}`;
+      const whole = before
+        ? merged(before, row, draft.id)
+        : { ...row, id: draft.id ?? made, key: this.#rows.places.entry(made) };
+      const changes: Change[] = [
+        { put: this.#rows.item(whole), body: body ?? null },
+        { put: { key: totals, value: after } },
+      ];
+      if (places.alias) changes.push({ put: { key: places.alias, value: whole } });
+      if (places.unsent) changes.push({ put: { key: places.unsent, value: whole.key } });
+      for (const key of waitsFor) {
+        const parent = get<Row>(key);
+        const dependants = [...(parent?.dependants ?? []), whole.key];
+        if (parent) changes.push({ put: this.#rows.item({ ...parent, dependants }) });
+      }
+      return { changes, result: { row: whole, known: false } };
+    });
+    if (!accepted) return undefined;
+    const entry = await this.#rows.packing.opened(accepted.row);
+    return { entry: { ...entry, ...(draft.id !== undefined && { id: draft.id }) }, known: accepted.known };
+  }
+
+  /** What a write with this `key` would be merged into. */
+  async unsent(partition: string, lane: string, key: string): Promise<Unsent> {
+    const pointer = (await this.#rows.store.get(this.#rows.places.unsent(partition, lane, key)))?.value as
+      | string
+      | undefined;
+    const row = pointer === undefined ? undefined : await this.#rows.row(pointer);
+    if (!row || !isUnsent(row)) return { pointer };
+    const entry = await this.#rows.packing.opened(row);
+    return entry.unreadable ? { pointer } : { pointer, entry };
+  }
+
+  /** @throws where it would be too much; what there is, is told. */
+  #admit(after: Totals, count: number, bytes: number): void {
+    const { maxEntries, maxBytes } = this.#limits;
+    if ((after.count > count && after.count > maxEntries) || (after.bytes > bytes && after.bytes > maxBytes))
+      throw new CapacityError(
+        'outbox-full',
+        `the outbox holds ${count} entries of ${bytes} bytes and takes no more`,
+      );
+  }
+
+  #placesOf({ id, partition, lane, coalesce }: Draft): { totals: string; alias?: string; unsent?: string } {
+    return {
+      totals: this.#rows.places.totals,
+      ...(id !== undefined && { alias: this.#rows.places.alias(partition, id) }),
+      ...(coalesce !== undefined && { unsent: this.#rows.places.unsent(partition, lane, coalesce) }),
+    };
+  }
+}
+
+/** No sending of it has begun. */
+const isUnsent = ({ state, claimedAt }: Row): boolean => state === 'waiting' && claimedAt === undefined;
+
+/** Two writes in one: the place of the earlier, the content of the later. */
+function merged(before: Row, later: Row, id: string | undefined): Row {
+  const { key, acceptedAt, dependants, aliases = [] } = before;
+  const union = (name: 'after' | 'waitsFor') => {
+    const all = [...new Set([...(before[name] ?? []), ...(later[name] ?? [])])];
+    return all.length > 0 && { [name]: all };
+  };
+  return {
+    ...later,
+    id: before.id,
+    key,
+    acceptedAt,
+    revision: (before.revision ?? 0) + 1,
+    ...(dependants && { dependants }),
+    ...(id !== undefined && id !== before.id && { aliases: [...aliases, id] }),
+    ...union('after'),
+    ...union('waitsFor'),
+  };
+}
+
+/** The entry that has this id. One id for two writes would lose the second. */
+function same(given: Draft, known: Row): Row {
+  if (given.fingerprint === known.fingerprint) return known;
+  throw new HoldfastError(`outbox id '${known.id}' belongs to another write${whichWas(known)}`, {
+    code: 'id-conflict',
+    category: 'conflict',
+  });
+}
+
+const whichWas = ({ request }: Row): string =>
+  request ? `, ${request.method} ${request.url.replace(/[?#].*/, '')}` : '';

@@ -1,0 +1,86 @@
+import type { AtomicStore, Change, Item } from '../../core/store.ts';
+import type { OutboxEntry } from './entry.ts';
+import type { OutboxSettings } from './options.ts';
+import { Packing, type Row } from './packing.ts';
+import { Places } from './places.ts';
+
+/** What waits, of all users, and the stamp that was given last. */
+export interface Totals {
+  readonly count: number;
+  readonly bytes: number;
+  readonly stamp: number;
+}
+
+export const NONE: Totals = { count: 0, bytes: 0, stamp: 0 };
+
+/** The right to change what waits in a lane, where leases are needed: whoever has lost it changes nothing more. */
+export interface Fence {
+  readonly key: string;
+  readonly token: number;
+}
+
+/** What was found under a key when a change was decided. */
+export type Get = <T>(key: string) => T | undefined;
+
+/** The records of one outbox: where they lie, how they are written, and how they are changed as one. */
+export class Rows {
+  readonly store: AtomicStore;
+  readonly places: Places;
+  readonly packing: Packing;
+
+  constructor(name: string, { store, codec }: Pick<OutboxSettings, 'store' | 'codec'>) {
+    this.store = store;
+    this.places = new Places(name);
+    this.packing = new Packing(codec);
+  }
+
+  async row(key: string): Promise<Row | undefined> {
+    return (await this.store.get(key))?.value as Row | undefined;
+  }
+
+  item(row: Row): Item<Row> {
+    const { key, state, partition, lane } = row;
+    return {
+      key,
+      group: this.places.lane(state, partition, lane),
+      collection: this.places.of(state, partition),
+      value: row,
+    };
+  }
+
+  /** What waits after an entry has changed. */
+  counted(get: Get, before: Row, after: Row | undefined): Change[] {
+    const weight = (row: Row | undefined): number => (row?.state === 'waiting' ? 1 : 0);
+    const change = weight(after) - weight(before);
+    if (change === 0) return [];
+    const { count, bytes, stamp } = get<Totals>(this.places.totals) ?? NONE;
+    const value: Totals = { count: count + change, bytes: bytes + change * before.size, stamp };
+    return [{ put: { key: this.places.totals, value } }];
+  }
+
+  aliases({ id, aliases = [], partition }: Pick<Row, 'id' | 'aliases' | 'partition'>): Change[] {
+    return [id, ...aliases].map((each) => ({ delete: this.places.alias(partition, each) }));
+  }
+
+  /** An atomic change, in which what was found is asked for by its key. */
+  change<T>(
+    keys: readonly (string | undefined)[],
+    strict: boolean,
+    decide: (get: Get) => { changes: readonly Change[]; result: T },
+  ): Promise<T> {
+    const wanted = keys.filter((key) => key !== undefined);
+    return this.store.change(
+      wanted,
+      (found) => decide(<V>(key: string) => found[wanted.indexOf(key)]?.value as V | undefined),
+      { strict },
+    );
+  }
+}
+
+/** The entry of then, with the content of then. */
+export const isOf = (found: Row | undefined, { revision, state }: OutboxEntry): found is Row =>
+  found !== undefined && found.revision === revision && found.state === state;
+
+/** Whether what is to be changed may still be. */
+export const holds = (fence: Fence | undefined, get: Get): boolean =>
+  !fence || get<{ token: number }>(fence.key)?.token === fence.token;
