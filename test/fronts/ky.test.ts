@@ -324,6 +324,17 @@ describe('the outbox', () => {
     expect(await outbox.entries({ lane: 'cart' })).toHaveLength(1);
   });
 
+  test('what a call says of the outbox comes whole to it, functions too', async () => {
+    const queue = outboxPolicy({ store: memoryStore() }, memoryStore);
+    const { api, host } = scene({ partition: 'ann', outbox: queue });
+    host.online.set(false);
+    const merge = async (earlier: Request, later: Request): Promise<Request> =>
+      new Request(later, { body: JSON.stringify([await earlier.json(), await later.json()]) });
+    await api.put('doc', { json: 1, outbox: { id: 'a', key: 'doc', merge, after: [] } });
+    await api.put('doc', { json: 2, outbox: { key: 'doc', merge } });
+    expect(await (await queue.request('a'))?.json()).toEqual([1, 2]);
+  });
+
   test('a write that the origin refuses is ky’s HTTPError, and a dead letter', async () => {
     const { api, origin, outbox } = queueing();
     origin.replies(json({ title: 'no item' }, { status: 422 }));

@@ -153,6 +153,19 @@ describe('clear', () => {
     expect(await here.outbox.counts()).toMatchObject({ count: 0, bytes: 0 });
   });
 
+  test('of somebody who cannot be meant is an error, and nothing is removed', async () => {
+    const here = page();
+    here.host.online.set(false);
+    await post(here, 'order');
+    await expect(here.outbox.clear('bob' as never)).rejects.toThrow(
+      "clear: 'bob' is not allowed; expected an object",
+    );
+    await expect(here.outbox.clear({ user: 'bob' } as never)).rejects.toThrow('known: partition');
+    await expect(here.outbox.edit('order', 'x' as never)).rejects.toThrow('edit.change');
+    expect(() => here.outbox.subscribe({} as never)).toThrow('subscribe.listener');
+    expect(await here.outbox.counts()).toMatchObject({ waiting: 1 });
+  });
+
   test('tells those who wait', async () => {
     const here = page();
     here.origin.replies(networkError());

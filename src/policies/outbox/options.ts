@@ -288,6 +288,17 @@ export const readQuery = (given: EntriesQuery): EntriesQuery =>
 export const readLaneQuery = (given: LaneQuery): LaneQuery =>
   readOptions<LaneQuery>('outbox', given, { lane: wellFormed }, {});
 
+export interface ClearOptions {
+  /** Whose. Default: the current user's. */
+  readonly partition?: string;
+}
+
+export const readClear = (given: ClearOptions): ClearOptions =>
+  readOptions<ClearOptions>('clear', given, { partition: wellFormed }, {});
+
+/** A function that the application gives. */
+export const functionRule = typed<(...args: never[]) => unknown>('function');
+
 export const readReplay = (given: ReplayOptions): ReplayOptions =>
   readOptions<ReplayOptions>('replay', given, { key: oneOf('same', 'new') }, {});
 

@@ -14,14 +14,17 @@ import type { OutboxEntry } from './entry.ts';
 import { clear, counts, flush, type LaneInfo, lanes, type OutboxCounts, pause, resume } from './manage.ts';
 import { News, type OutboxNews } from './news.ts';
 import {
+  type ClearOptions,
   type EntriesQuery,
   type FlushOptions,
   type FlushReport,
+  functionRule,
   type LaneQuery,
   type OutboxOptions,
   type OutboxSettings,
   type ReplayOptions,
   readCallOutbox,
+  readClear,
   readFlush,
   readLaneQuery,
   readOutboxOptions,
@@ -79,7 +82,7 @@ export interface Outbox extends Policy {
    *
    * @returns how many entries.
    */
-  clear(of?: { readonly partition?: string }): Promise<number>;
+  clear(of?: ClearOptions): Promise<number>;
   /**
    * Tries all that waits now, also what an origin asked to wait. Settles when nothing more can be sent from here; a lane
    * that another page looks after is left to it.
@@ -160,7 +163,10 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
     counts: async (query: LaneQuery = {}) => counts(readLaneQuery(query).lane, parts()),
     lanes: async () => lanes(parts()),
     request: async (id: string) => requestOf(id, parts()),
-    edit: async (id: string, change: Parameters<Outbox['edit']>[1]) => edit(id, change, parts()),
+    edit: async (id: string, change: Parameters<Outbox['edit']>[1]) => {
+      functionRule(change, 'edit.change');
+      return edit(id, change, parts());
+    },
     replay: async (id: string, options: ReplayOptions = {}) => replay(id, readReplay(options), parts()),
     async remove(id: string) {
       const entry = await find(id);
@@ -168,11 +174,17 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
     },
     purge: async () => purge(parts()),
     export: (query: EntriesQuery = {}) => exported(readQuery(query), parts()),
-    clear: async ({ partition = parts().home.partition() } = {}) => clear(partition, parts()),
+    clear: async (of: ClearOptions = {}) => {
+      const { partition = parts().home.partition() } = readClear(of);
+      return clear(partition, parts());
+    },
     flush: async (options: FlushOptions = {}) => flush(readFlush(options), parts()),
     pause: async (query: LaneQuery = {}) => pause(readLaneQuery(query).lane, parts()),
     resume: async (query: LaneQuery = {}) => resume(readLaneQuery(query).lane, parts()),
-    subscribe: (listener: (news: OutboxNews) => void) => parts().news.subscribe(listener),
+    subscribe(listener: (news: OutboxNews) => void) {
+      functionRule(listener, 'subscribe.listener');
+      return parts().news.subscribe(listener);
+    },
   });
 }
 
