@@ -20,40 +20,61 @@ export type Upgrade = (database: IDBDatabase, transaction: IDBTransaction, from:
 
 export function openDatabase(name: string, version: number, upgrade: Upgrade): Connection {
   let opening: Promise<IDBDatabase> | undefined;
+  /** Another tab is in the way: why an open failed that still goes on, and its end. */
+  let blocked: { readonly why: StorageError; readonly end: Promise<IDBDatabase> } | undefined;
+  /** Grows when the connection is given back: one that comes later is nobody's. */
+  let closed = 0;
 
   const forget = (): void => {
     opening = undefined;
   };
 
+  /** The browser takes a connection away (storage cleared, disk trouble), or another tab wants a newer version. */
+  const keep = (database: IDBDatabase): IDBDatabase => {
+    database.onclose = forget;
+    database.onversionchange = () => {
+      forget();
+      database.close();
+    };
+    return database;
+  };
+
   const open = (): Promise<IDBDatabase> => {
+    // Another open would wait behind the one that waits, and not be told.
+    if (blocked) return soon(blocked.end, blocked.why);
     opening ??= new Promise<IDBDatabase>((resolve, reject) => {
       if (!globalThis.indexedDB) throw new StorageError('there is no IndexedDB here');
       const request = indexedDB.open(name, version);
+      const since = closed;
+      let succeeded = (_: IDBDatabase): void => {};
+      let failed = (_: unknown): void => {};
+      const end = new Promise<IDBDatabase>((give, refuse) => {
+        succeeded = give;
+        failed = refuse;
+      });
+      end.then(resolve, reject);
       request.onupgradeneeded = ({ oldVersion }) => {
         const transaction = request.transaction as IDBTransaction;
-        asOne(transaction, upgrade(request.result, transaction, oldVersion), reject);
+        asOne(transaction, upgrade(request.result, transaction, oldVersion), failed);
       };
-      let blocked = false;
       request.onblocked = () => {
-        blocked = true;
-        reject(
-          new StorageError(
-            `the database '${name}' is held open by another tab with an older version of this page`,
-          ),
+        const why = new StorageError(
+          `the database '${name}' is held open by another tab with an older version of this page`,
         );
+        blocked = { why, end };
+        reject(why);
       };
-      request.onerror = () => reject(refusal(name, request.error));
+      request.onerror = () => {
+        blocked = undefined;
+        failed(refusal(name, request.error));
+      };
       request.onsuccess = () => {
         const database = request.result;
-        // The other tab has gone, too late for who asked: a connection that nobody knows of would block the next.
-        if (blocked) return database.close();
-        // The browser takes the connection away (storage cleared, disk trouble), or another tab wants a newer version.
-        database.onclose = forget;
-        database.onversionchange = () => {
-          forget();
-          database.close();
-        };
-        resolve(database);
+        if (blocked && since !== closed) database.close();
+        else if (blocked) opening = Promise.resolve(keep(database));
+        else keep(database);
+        blocked = undefined;
+        succeeded(database);
       };
     });
     // A failed open is not remembered: private mode may end, a blocking tab may close.
@@ -83,6 +104,7 @@ export function openDatabase(name: string, version: number, upgrade: Upgrade): C
     },
     async close() {
       const closing = opening;
+      closed++;
       forget();
       await closing?.then(
         (database) => database.close(),
@@ -90,6 +112,16 @@ export function openDatabase(name: string, version: number, upgrade: Upgrade): C
       );
     },
   };
+}
+
+/** How long a call waits for another tab that is in the way, in ms: it may just be going. */
+const GOING = 1_000;
+
+function soon<T>(end: Promise<T>, why: Error): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(why), GOING);
+    end.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
 }
 
 /** @param failed Told why; the open itself only says that it was aborted. */

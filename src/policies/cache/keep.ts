@@ -1,5 +1,6 @@
 import { watchBody } from '../../core/body.ts';
 import type { Call, Home } from '../../core/contract.ts';
+import { isFull } from '../../core/full.ts';
 import { facts } from '../../core/rebuild.ts';
 import type { Times } from '../../http/freshness.ts';
 import { keptHeaders, leastSize } from '../../http/storable.ts';
@@ -7,7 +8,6 @@ import { varying } from '../../http/vary.ts';
 import { Collector } from './collect.ts';
 import type { Copy } from './copy.ts';
 import { type Desk, isOf } from './desk.ts';
-import { isFull } from './full.ts';
 import { forgetAll } from './invalidate.ts';
 
 /** When something was asked for and answered, and what had been forgotten by then. */

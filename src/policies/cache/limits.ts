@@ -1,3 +1,4 @@
+import { isFull } from '../../core/full.ts';
 import {
   type AtomicStore,
   type Change,
@@ -8,7 +9,6 @@ import {
   type Store,
 } from '../../core/store.ts';
 import { isRow, type Row, USED } from './copy.ts';
-import { isFull } from './full.ts';
 import { COPIES } from './place.ts';
 
 /** How many copies there are, and bytes in their bodies. */

@@ -1,4 +1,5 @@
 import type { Codec } from '../../core/codec.ts';
+import { isFull } from '../../core/full.ts';
 import type { Item, Store, StoredBody } from '../../core/store.ts';
 import { ALL, Cleared } from './cleared.ts';
 import {
@@ -14,7 +15,6 @@ import {
   rowOf,
   writtenBody,
 } from './copy.ts';
-import { isFull } from './full.ts';
 import { Hot } from './hot.ts';
 import { Limits, sum, type Usage } from './limits.ts';
 import type { CacheSettings } from './options.ts';

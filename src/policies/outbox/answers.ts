@@ -82,6 +82,11 @@ export class Answers {
     };
   }
 
+  /** Something may have happened that nobody has told, such as a database that was deleted. */
+  look(): void {
+    for (const key of this.#waiting.keys()) this.tell(key);
+  }
+
   /** @param settled Absent: it has happened elsewhere, and the answer is in the store. */
   tell(key: string, settled?: Settled): void {
     for (const listener of this.#waiting.get(key) ?? []) listener(settled);

@@ -6,6 +6,7 @@ import { type OutboxEntry, revived } from './entry.ts';
 import type { EntriesQuery, ReplayOptions } from './options.ts';
 import type { Parts } from './parts.ts';
 import { rewritten } from './rewrite.ts';
+import { answered } from './trouble.ts';
 
 /** An entry with all that belongs to it, as JSON. */
 export interface ExportedEntry {
@@ -34,6 +35,7 @@ async function revive(entry: OutboxEntry, key: 'same' | 'new', parts: Parts): Pr
     silentSince: undefined,
     claimedAt: undefined,
     notBefore: 0,
+    waitingSince: 0,
     asked: false,
     expiresAt: home.host.clock.now() + settings.expiresAfter,
     ...(key === 'new' && { idempotencyKey: newKey(home.host.random), revision: revision + 1 }),
@@ -61,7 +63,7 @@ export async function edit(
   parts: Parts,
 ): Promise<boolean> {
   const { queue, home, settings } = parts;
-  const entry = await queue.find(home.partition(), id);
+  const entry = await answered(home, settings.store, queue.find(home.partition(), id));
   if (entry?.state !== 'dead' || entry.unreadable) return false;
   const request = await change(revived(entry, await queue.body(entry)), entry);
   if (!(request instanceof Request))
@@ -80,22 +82,26 @@ export async function requestOf(id: string, { queue, home }: Parts): Promise<Req
 }
 
 /** Removes the current user's dead letters. @returns how many. */
-export async function purge({ queue, home, outcomes }: Parts): Promise<number> {
+export async function purge({ queue, home, outcomes, settings }: Parts): Promise<number> {
   let purged = 0;
   for (;;) {
-    const dead = await queue.list(home.partition(), { state: 'dead', limit: PAGE });
+    const page = queue.list(home.partition(), { state: 'dead', limit: PAGE });
+    const dead = await answered(home, settings.store, page);
     if (dead.length === 0) return purged;
     for (const entry of dead) if (await outcomes.remove(entry)) purged++;
   }
 }
 
 /** All entries that a query means, from page to page, with their bodies. */
-export async function* exported(query: EntriesQuery, { queue, home }: Parts): AsyncGenerator<ExportedEntry> {
+export async function* exported(
+  query: EntriesQuery,
+  { queue, home, settings }: Parts,
+): AsyncGenerator<ExportedEntry> {
   const { limit = Infinity, ...rest } = query;
   let { after } = query;
   for (let left = limit; left > 0; ) {
     const page = { ...rest, limit: Math.min(PAGE, left), ...(after !== undefined && { after }) };
-    const entries = await queue.list(home.partition(), page);
+    const entries = await answered(home, settings.store, queue.list(home.partition(), page));
     for (const entry of entries) {
       const body = entry.unreadable ? undefined : await queue.body(entry);
       yield { entry, ...(body !== undefined && { body: await base64(body) }) };

@@ -1,3 +1,4 @@
+import { isFull } from '../../core/full.ts';
 import type { Change } from '../../core/store.ts';
 import type { OutboxEntry, Reason } from './entry.ts';
 import { FREE, type Holds } from './holds.ts';
@@ -70,30 +71,38 @@ export class Endings {
     fence?: Fence,
   ): Promise<Ended> {
     const { key, partition, lane, coalesce } = entry;
-    const unsent = coalesce === undefined ? undefined : this.#rows.places.unsent(partition, lane, coalesce);
-    const result = answer && (await this.#rows.packing.result(entry, answer.result));
-    const body = answer?.body && (await this.#rows.packing.body(answer.body, answerTo(key)));
-    const keys = [key, this.#rows.places.totals, unsent, this.#rows.places.holds(partition), fence?.key];
-    return this.#rows.change<Ended>(keys, true, (get) => {
-      const found = get<Row>(key);
-      if (!isOf(found, entry) || !holds(fence, get))
-        return { changes: [], result: { found: false, dependants: [] } };
-      const dead = after(found);
-      const changes: Change[] = [dead ? { put: this.#rows.item(dead) } : { delete: key }];
-      changes.push(...this.#rows.counted(get, found, dead));
-      changes.push(...(dead ? this.#stopped(get, dead) : this.#released(get, found)));
-      if (unsent && get<string>(unsent) === key) changes.push({ delete: unsent });
-      if (result) {
-        const value = { ...result, ...(found.aliases && { aliases: found.aliases }) };
-        const put = {
-          key: this.#rows.places.result(key),
-          collection: this.#rows.places.settled(partition),
-          value,
-        };
-        changes.push({ put, body: body ?? null });
-      } else changes.push({ delete: this.#rows.places.result(key) }, ...this.#rows.aliases(found));
-      return { changes, result: { found: true, dependants: found.dependants ?? [] } };
-    });
+    const { places, packing } = this.#rows;
+    const unsent = coalesce === undefined ? undefined : places.unsent(partition, lane, coalesce);
+    const result = answer && (await packing.result(entry, answer.result));
+    const body = answer?.body && (await packing.body(answer.body, answerTo(key)));
+    const keys = [key, places.totals, unsent, places.holds(partition), fence?.key];
+    const end = (withoutRoom: boolean): Promise<Ended> =>
+      this.#rows.change<Ended>(keys, true, (get) => {
+        const found = get<Row>(key);
+        if (!isOf(found, entry) || !holds(fence, get))
+          return { changes: [], result: { found: false, dependants: [] } };
+        const dead = after(found);
+        const changes: Change[] = [dead ? { put: this.#rows.item(dead) } : { delete: key }];
+        if (unsent && get<string>(unsent) === key) changes.push({ delete: unsent });
+        if (!result) changes.push({ delete: places.result(key) }, ...this.#rows.aliases(found));
+        const ended = { found: true, dependants: found.dependants ?? [] };
+        if (withoutRoom) return { changes, result: ended };
+        changes.push(...this.#rows.counted(get, found, dead));
+        changes.push(...(dead ? this.#stopped(get, dead) : this.#released(get, found)));
+        if (result) {
+          const value = { ...result, ...(found.aliases && { aliases: found.aliases }) };
+          const put = { key: places.result(key), collection: places.settled(partition), value };
+          changes.push({ put, body: body ?? null });
+        }
+        return { changes, result: ended };
+      });
+    try {
+      return await end(false);
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      // Taking out needs no room; its answer and the sum of what waits need some. The sum is set right when nothing waits.
+      return end(true);
+    }
   }
 
   /** Where order matters more, a dead letter stops its lane. */

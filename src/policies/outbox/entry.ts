@@ -21,6 +21,8 @@ export interface OutboxEntry {
   readonly expiresAt: number;
   /** It is not sent before. */
   readonly notBefore: number;
+  /** Since when it waits; before that the clock was set back. */
+  readonly waitingSince?: number;
   /** The origin asked for this wait; being online again does not end it. */
   readonly asked?: boolean;
   /** Sendings that count against the limit. */

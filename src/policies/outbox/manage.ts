@@ -2,6 +2,7 @@ import { hold, holdsOf } from './holds.ts';
 import type { FlushOptions, FlushProgress, FlushReport } from './options.ts';
 import type { Parts } from './parts.ts';
 import { signedIn } from './signed-in.ts';
+import { answered } from './trouble.ts';
 
 export interface OutboxCounts {
   /** The current user's, or of one lane of theirs. */
@@ -71,9 +72,12 @@ export async function pause(lane: string | undefined, { queue, home, news, sende
 }
 
 /** Goes on with a lane, or with all that was paused, also after a 401. */
-export async function resume(lane: string | undefined, { queue, home, news, sender }: Parts): Promise<void> {
+export async function resume(
+  lane: string | undefined,
+  { queue, home, news, sender, settings }: Parts,
+): Promise<void> {
   const partition = home.partition();
-  await hold(queue.rows, partition, lane, false);
+  await answered(home, settings.store, hold(queue.rows, partition, lane, false));
   sender.lookAtHolds();
   if (lane === undefined) sender.resume(partition);
   news.tell({ type: 'outbox-resumed', lane }, partition);
@@ -83,10 +87,11 @@ export async function resume(lane: string | undefined, { queue, home, news, send
 
 /** Tries all that waits now. Where nobody is signed in there is nothing that may be sent. */
 export async function flush({ signal, onProgress }: FlushOptions, parts: Parts): Promise<FlushReport> {
-  const { queue, home, news, sender } = parts;
+  const { queue, home, news, sender, settings, answers } = parts;
   const partition = signedIn(home);
   if (partition === undefined) return { total: 0, delivered: 0, dead: 0, left: 0, held: 0 };
-  const total = await queue.count('waiting', partition);
+  const waiting = (): Promise<number> => answered(home, settings.store, queue.count('waiting', partition));
+  const total = await waiting();
   const ends = { delivered: 0, 'dead-lettered': 0, removed: 0 };
   const progress = (): FlushProgress => {
     const { delivered, 'dead-lettered': dead, removed } = ends;
@@ -99,10 +104,11 @@ export async function flush({ signal, onProgress }: FlushOptions, parts: Parts):
   });
   try {
     await sender.wake('none', signal);
+    answers.look();
   } finally {
     unsubscribe();
   }
-  const left = await queue.count('waiting', partition);
+  const left = await waiting();
   return { ...progress(), left, held: await heldOf(partition, left, parts) };
 }
 
@@ -116,11 +122,11 @@ async function heldOf(partition: string, waiting: number, { queue, sender }: Par
 }
 
 /** Removes everything of a user: what waits, dead letters, answers. */
-export async function clear(partition: string, { queue, outcomes }: Parts): Promise<number> {
+export async function clear(partition: string, { queue, outcomes, home, settings }: Parts): Promise<number> {
   let removed = 0;
   for (const state of ['waiting', 'dead'] as const)
     for (;;) {
-      const entries = await queue.list(partition, { state, limit: PAGE });
+      const entries = await answered(home, settings.store, queue.list(partition, { state, limit: PAGE }));
       if (entries.length === 0) break;
       for (const entry of entries) if (await outcomes.remove(entry)) removed++;
     }

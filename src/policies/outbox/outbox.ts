@@ -39,7 +39,7 @@ import { Sender } from './sender.ts';
 import { awaited } from './settlement.ts';
 import { signedIn } from './signed-in.ts';
 import { whenever } from './triggers.ts';
-import { onTrouble } from './trouble.ts';
+import { answered, onTrouble } from './trouble.ts';
 
 export interface Outbox extends Policy {
   /** The header by which a sending is recognised as the delivery of an entry. */
@@ -144,33 +144,39 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
     };
   };
 
+  /** Nobody who asks waits for ever for a store. */
+  const ask = <T>(work: (parts: Parts) => Promise<T>): Promise<T> => {
+    const mine = parts();
+    return answered(mine.home, settings.store, work(mine));
+  };
   const find = (id: string): Promise<OutboxEntry | undefined> =>
-    parts().queue.find(parts().home.partition(), id);
+    ask(({ queue, home }) => queue.find(home.partition(), id));
 
   return Object.assign(named('outbox', policy, { needsPartition: true }), {
     idempotencyHeader: settings.idempotencyHeader,
     async result(id: string) {
       const entry = await find(id);
       if (entry?.state === 'waiting') return answerOf(await awaited(entry, parts()));
-      const stored = await parts().queue.resultOf(parts().home.partition(), id);
+      const stored = await ask(({ queue, home }) => queue.resultOf(home.partition(), id));
       if (stored) return answerOf(stored);
       // A dead letter is kept longer than its answer.
       if (entry?.reason) throw new UndeliveredError('dead-lettered', id, entry.reason);
       throw new UndeliveredError('outbox-unknown', id, { code: 'unknown' });
     },
     entries: async (query: EntriesQuery = {}) =>
-      parts().queue.list(parts().home.partition(), readQuery(query)),
-    counts: async (query: LaneQuery = {}) => counts(readLaneQuery(query).lane, parts()),
-    lanes: async () => lanes(parts()),
-    request: async (id: string) => requestOf(id, parts()),
-    edit: async (id: string, change: Parameters<Outbox['edit']>[1]) => {
+      ask(({ queue, home }) => queue.list(home.partition(), readQuery(query))),
+    counts: async (query: LaneQuery = {}) => ask((mine) => counts(readLaneQuery(query).lane, mine)),
+    lanes: async () => ask(lanes),
+    request: async (id: string) => ask((mine) => requestOf(id, mine)),
+    async edit(id: string, change: Parameters<Outbox['edit']>[1]) {
       functionRule(change, 'edit.change');
       return edit(id, change, parts());
     },
-    replay: async (id: string, options: ReplayOptions = {}) => replay(id, readReplay(options), parts()),
+    replay: async (id: string, options: ReplayOptions = {}) =>
+      ask((mine) => replay(id, readReplay(options), mine)),
     async remove(id: string) {
       const entry = await find(id);
-      return entry ? parts().outcomes.remove(entry) : false;
+      return entry ? ask(({ outcomes }) => outcomes.remove(entry)) : false;
     },
     purge: async () => purge(parts()),
     export: (query: EntriesQuery = {}) => exported(readQuery(query), parts()),
@@ -179,7 +185,7 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
       return clear(partition, parts());
     },
     flush: async (options: FlushOptions = {}) => flush(readFlush(options), parts()),
-    pause: async (query: LaneQuery = {}) => pause(readLaneQuery(query).lane, parts()),
+    pause: async (query: LaneQuery = {}) => ask((mine) => pause(readLaneQuery(query).lane, mine)),
     resume: async (query: LaneQuery = {}) => resume(readLaneQuery(query).lane, parts()),
     subscribe(listener: (news: OutboxNews) => void) {
       functionRule(listener, 'subscribe.listener');
@@ -205,7 +211,10 @@ function assemble(next: Handler, home: Home, settings: OutboxSettings): Parts {
   const askForSync = backgroundSync(settings.backgroundSync, home);
   const wake = (waits: Waits): void => {
     sender.wake(waits).then(
-      (found) => found && askForSync(),
+      (found) => {
+        answers.look();
+        if (found) askForSync();
+      },
       (error) => onTrouble(home, store, 'wake', error),
     );
   };

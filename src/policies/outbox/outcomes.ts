@@ -37,8 +37,9 @@ export class Outcomes {
   async delivered(entry: OutboxEntry, settled: Settled): Promise<void> {
     const { id, origin, lane, partition, key, meta } = entry;
     const { found } = await this.#stored(this.#queue.endings.settle(entry, this.#kept(settled)));
-    // Whoever removed it meanwhile has been told so.
-    if (!found) return;
+    // Gone meanwhile: whoever removed it has been told so, and hears nothing more; a browser that has deleted its database
+    // has told nobody, and who waits has their answer.
+    if (!found) return this.#answers.tell(key, settled);
     const status = settled.result.response?.status ?? 0;
     this.#news.tell({ type: 'delivered', id, origin, lane, status }, partition, key);
     this.#answers.tell(key, settled);

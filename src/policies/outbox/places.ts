@@ -58,6 +58,11 @@ export class Places {
     return `lease ${this.#name} ${enc(partition)}`;
   }
 
+  /** What the lanes of all users in which something waits begin with. */
+  get waiting(): string {
+    return `waiting ${this.#name} `;
+  }
+
   /** A lane: its entries in order. */
   lane(state: OutboxEntry['state'], partition: string, lane: string): string {
     return `${this.of(state, partition)} ${enc(lane)}`;

@@ -166,6 +166,19 @@ export class Queue {
     return row?.partition === partition ? this.result(key) : undefined;
   }
 
+  /** Sets right what a full disk has left wrong: where nothing waits, nothing is counted. */
+  async recount(): Promise<void> {
+    const { store, places } = this.rows;
+    const { count, bytes } = await this.totals();
+    if ((count === 0 && bytes === 0) || (await store.groups(places.waiting, 1)).length > 0) return;
+    await this.rows.change([places.totals], false, (get) => {
+      const { stamp, ...found } = get<Totals>(places.totals) ?? NONE;
+      // Something has been accepted meanwhile.
+      if (found.count !== count) return { changes: [], result: undefined };
+      return { changes: [{ put: { key: places.totals, value: { ...NONE, stamp } } }], result: undefined };
+    });
+  }
+
   /** Forgets answers, and ids that were given, that nobody may ask for any more. */
   async expire(now: number): Promise<void> {
     for (;;) {

@@ -18,7 +18,9 @@ const LONGEST_ASKED = 86_400_000;
 /** Jitter on top of a wait that was asked for, in ms, or all who were turned away come back together. */
 const SPREAD = 1_000;
 
-export type Schedule = Required<Pick<OutboxEntry, 'attempts' | 'misses' | 'notBefore' | 'asked'>> &
+export type Schedule = Required<
+  Pick<OutboxEntry, 'attempts' | 'misses' | 'notBefore' | 'asked' | 'waitingSince'>
+> &
   Pick<OutboxEntry, 'silentSince'>;
 
 /** What an entry that was not delivered has left, and when it is due again. */
@@ -51,6 +53,7 @@ export function scheduled(
     misses,
     silentSince,
     notBefore: now + delay,
+    waitingSince: now,
     asked: wait !== undefined && cost !== 'refusal',
   };
 }
@@ -68,12 +71,14 @@ export const sooner = (a: Waits, b: Waits): Waits => (ORDER.indexOf(a) > ORDER.i
 
 /** How long until an entry is due, in ms; 0 where it is. */
 export function dueIn(
-  { notBefore, asked }: OutboxEntry,
+  { notBefore, asked, acceptedAt, waitingSince = acceptedAt }: OutboxEntry,
   now: number,
   waits: Waits,
   { backoffLimit }: OutboxSettings,
 ): number {
   if (waits === 'none' || (waits === 'asked' && !asked)) return 0;
+  // The clock was set back, and nobody knows by how much.
+  if (now < waitingSince) return 0;
   const wait = notBefore - now;
   // Longer than any wait that is ever given: the clock was set back.
   const longest = asked ? LONGEST_ASKED + SPREAD : Math.max(backoffLimit, AFTER_REFUSAL);

@@ -105,6 +105,7 @@ export class Sender {
     };
     await Promise.all(Array.from({ length: Math.min(LANES, lanes.length) }, look));
     await this.#stored(this.#queue.expire(this.#home.host.clock.now()));
+    if (!found) await this.#stored(this.#queue.recount());
     return found;
   }
 
@@ -388,7 +389,7 @@ export class Sender {
   /** Comes back to a lane when its head is due. */
   async #look(of: Lane): Promise<void> {
     const head = await this.#head(of);
-    if (head) this.#later(of, head.notBefore - this.#home.host.clock.now());
+    if (head) this.#later(of, dueIn(head, this.#home.host.clock.now(), 'all', this.#settings));
   }
 
   #later(of: Lane, ms: number): void {

@@ -1,7 +1,20 @@
+import { OverdueError, within } from '../../core/clock.ts';
 import type { Home } from '../../core/contract.ts';
+import { StorageError } from '../../core/errors.ts';
 import type { Store } from '../../core/store.ts';
+import { STORE_PATIENCE } from './options.ts';
 
 /** A store that failed in the background: told, and tried again at the next occasion. */
 export function onTrouble({ signal, emit }: Home, store: Store, operation: string, error: unknown): void {
   if (!signal.aborted) emit?.({ type: 'store-failed', store: store.name, operation, error });
+}
+
+/** What the application asks of a store. @throws {StorageError} where it does not answer; it may do what was asked of it yet. */
+export async function answered<T>(home: Home, store: Store, work: Promise<T>): Promise<T> {
+  try {
+    return await within(STORE_PATIENCE, home, work);
+  } catch (cause) {
+    if (!(cause instanceof OverdueError)) throw cause;
+    throw new StorageError(`${store.name} has not answered in ${STORE_PATIENCE} ms`, { cause });
+  }
 }
