@@ -86,21 +86,19 @@ export function openDatabase(name: string, version: number, upgrade: Upgrade): C
     stores: readonly string[],
     mode: IDBTransactionMode,
     durability: IDBTransactionDurability | undefined,
-  ): Promise<IDBTransaction> => {
-    const options = durability && { durability };
-    try {
-      return (await open()).transaction([...stores], mode, options);
-    } catch (error) {
-      // The connection was closed under us, without an event in some engines.
-      if (!(error instanceof DOMException) || error.name !== 'InvalidStateError') throw error;
-      forget();
-      return (await open()).transaction([...stores], mode, options);
-    }
-  };
+  ): Promise<IDBTransaction> => (await open()).transaction([...stores], mode, durability && { durability });
 
   return {
     async transaction(stores, mode, durability, run) {
-      return run(await begin(stores, mode, durability));
+      try {
+        return await run(await begin(stores, mode, durability));
+      } catch (error) {
+        // The connection was closed under us, without an event in some engines; and Firefox may refuse the first
+        // transaction after one that it has given up for want of room. Nothing of it was written.
+        if (!(error instanceof DOMException) || error.name !== 'InvalidStateError') throw error;
+        forget();
+        return run(await begin(stores, mode, durability));
+      }
     },
     async close() {
       const closing = opening;

@@ -100,8 +100,11 @@ export class Endings {
       return await end(false);
     } catch (error) {
       if (!isFull(error)) throw error;
-      // Taking out needs no room; its answer and the sum of what waits need some. The sum is set right when nothing waits.
-      return end(true);
+      // Taking out needs no room; its answer and the sum of what waits need some.
+      const ended = await end(true);
+      // If that has made some. Else it is set right when nothing waits.
+      if (ended.found) await this.#rows.uncount(entry).catch(() => {});
+      return ended;
     }
   }
 

@@ -58,6 +58,14 @@ export class Rows {
     return [{ put: { key: this.places.totals, value } }];
   }
 
+  /** What waits after an entry has gone, of which that could not be written. */
+  uncount(entry: OutboxEntry): Promise<void> {
+    return this.change([this.places.totals], false, (get) => ({
+      changes: this.counted(get, entry, undefined),
+      result: undefined,
+    }));
+  }
+
   aliases({ id, aliases = [], partition }: Pick<Row, 'id' | 'aliases' | 'partition'>): Change[] {
     return [id, ...aliases].map((each) => ({ delete: this.places.alias(partition, each) }));
   }

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type Site, startSite } from '../site.ts';
 import { type Browser, browsers, type Tab } from './browsers.ts';
 import { type Origin, startOrigin } from './origin.ts';
 import type { Reading } from './page/reading.ts';
-import { type Site, startSite } from './site.ts';
 
 const PATH = '/kept?size=20000';
 const MANY = Array.from({ length: 100 }, () => PATH);
@@ -24,7 +24,7 @@ describe.each(browsers)('in $name', ({ missing, launch }) => {
 
   beforeAll(async () => {
     if (missing && !process.env.CI) return;
-    site = await startSite('page/main.ts');
+    site = await startSite(new URL('page/main.ts', import.meta.url));
     browser = await launch();
     tab = await browser.open(site.url);
     other = await browser.open(site.url);

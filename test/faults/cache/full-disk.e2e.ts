@@ -5,9 +5,9 @@ import { type BrowserContext, type CDPSession, chromium as playwright } from 'pl
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { chromiumOptions } from '../../runtimes/browsers.ts';
 import { chromium } from '../../runtimes/installed.ts';
+import { type Site, startSite } from '../site.ts';
 import { type Tab, tabIn } from './browsers.ts';
 import { type Origin, startOrigin } from './origin.ts';
-import { type Site, startSite } from './site.ts';
 
 const gone = { failed: 'network' };
 
@@ -37,7 +37,7 @@ describe.skipIf(!chromium && !process.env.CI).each(Object.entries(windows))(
       browser = await open(profile);
     });
     beforeEach(async () => {
-      site = await startSite('page/main.ts');
+      site = await startSite(new URL('page/main.ts', import.meta.url));
       origin = await startOrigin();
       const page = await browser.newPage();
       devtools = await browser.newCDPSession(page);

@@ -5,11 +5,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { chromium } from '../../runtimes/installed.ts';
 import { chance } from '../../support/misbehaving-server/chance.ts';
-import { type ChromiumProcess, startChromium } from './chromium-process.ts';
+import { type BrowserProcess, startChromium } from '../browser-processes.ts';
+import { type Site, startSite } from '../site.ts';
 import { type Origin, startOrigin } from './origin.ts';
 import type { Reading } from './page/reading.ts';
 import type { Message } from './page/relentless.ts';
-import { type Site, startSite } from './site.ts';
 
 const KILLS = Number(process.env.HOLDFAST_KILLS ?? 50);
 const SEED = Number(process.env.HOLDFAST_SEED ?? 1);
@@ -23,7 +23,7 @@ const paths = Array.from(
 let profile: string;
 let origin: Origin;
 let site: Site;
-let browser: ChromiumProcess | undefined;
+let browser: BrowserProcess | undefined;
 
 /** What the page of this life has told. */
 let life: Life;
@@ -38,7 +38,7 @@ type Found = readonly (readonly [url: string, Reading])[];
 beforeAll(async () => {
   profile = await mkdtemp(join(tmpdir(), 'holdfast-killed-'));
   origin = await startOrigin({ pace: 2 });
-  site = await startSite('page/relentless.ts', async (message) => {
+  site = await startSite(new URL('page/relentless.ts', import.meta.url), async (message) => {
     const told = message as Message;
     if ('trouble' in told) life.troubles.push(told.trouble);
     if ('stored' in told) life.stored++;

@@ -1,11 +1,11 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { StaleCacheOptions } from '../../../src/index.ts';
+import { type Site, startSite } from '../site.ts';
 import { type Browser, browsers, type Tab } from './browsers.ts';
 import { type Origin, startOrigin } from './origin.ts';
 import type { User } from './page/reader.ts';
 import type { Reading } from './page/reading.ts';
 import { addUp } from './page/roam.ts';
-import { type Site, startSite } from './site.ts';
 
 const MODES: readonly StaleCacheOptions[] = [{}, { mode: 'cache-first' }, { mode: 'stale-while-revalidate' }];
 const TABS = 4;
@@ -30,7 +30,7 @@ describe.each(browsers)('in $name', ({ name, missing, launch }) => {
 
   beforeAll(async () => {
     if (missing && !process.env.CI) return;
-    site = await startSite('page/main.ts');
+    site = await startSite(new URL('page/main.ts', import.meta.url));
     browser = await launch();
     tabs = [];
     for (let nth = 0; nth < TABS; nth++) tabs.push(await browser.open(site.url));

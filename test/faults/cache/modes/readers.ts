@@ -2,7 +2,7 @@ import { chromium as playwright } from 'playwright';
 import { memoryStore } from '../../../../src/stores/memory.ts';
 import { chromiumOptions } from '../../../runtimes/browsers.ts';
 import { chromium } from '../../../runtimes/installed.ts';
-import { startSite } from '../site.ts';
+import { startSite } from '../../site.ts';
 import type { InPage } from './in-page.ts';
 import { Page } from './page.ts';
 import type { Validators } from './table.ts';
@@ -36,7 +36,7 @@ async function inNode(): Promise<Reader> {
 }
 
 async function inChromium(): Promise<Reader> {
-  const site = await startSite('modes/in-page.ts');
+  const site = await startSite(new URL('in-page.ts', import.meta.url));
   const browser = await playwright.launch(chromiumOptions);
   const tab = await browser.newPage();
   await tab.goto(site.url);

@@ -1,0 +1,85 @@
+import { expect } from 'vitest';
+import { inEachBrowser, type Stage, type Tab } from './stage.ts';
+
+const SECOND = 1_000;
+const DAY = 86_400 * SECOND;
+
+/** As long as a first backoff and a bit: two seconds, and what a busy machine takes. */
+const SOON = 8 * SECOND;
+
+/** How long until a write that has failed once is delivered, in ms. */
+async function untilDelivered({ origin }: Stage, tab: Tab, id: string): Promise<number> {
+  await origin.heal();
+  const since = performance.now();
+  expect(await tab.call('settled', [id])).toEqual({ [id]: 'delivered' });
+  expect(await origin.applied()).toEqual([id]);
+  return performance.now() - since;
+}
+
+// The page's own clock is set, before the library is loaded: no driver sets the machine's.
+inEachBrowser((here) => {
+  for (const [way, ms] of [
+    ['back a day', -DAY],
+    ['back ten minutes', -600 * SECOND],
+    ['forward a day', DAY],
+  ] as const) {
+    here(`set ${way}, a write waits no longer than its backoff`, async (stage) => {
+      await stage.origin.behave({ status: 503 });
+      const tab = await stage.open();
+      await tab.call('begin', { origin: stage.origin.url });
+      expect(await tab.call('give', { id: 'one' })).toMatchObject({ queued: true });
+      await tab.call('setClock', ms);
+      expect(await untilDelivered(stage, tab, 'one')).toBeLessThan(SOON);
+    });
+
+    here(`set ${way} between two pages, a write waits no longer than its backoff`, async (stage) => {
+      await stage.origin.behave({ status: 503 });
+      const before = await stage.open();
+      await before.call('begin', { origin: stage.origin.url });
+      expect(await before.call('give', { id: 'one' })).toMatchObject({ queued: true });
+      const tab = await stage.reload(before, `?ahead=${ms}`);
+      await tab.call('begin', { origin: stage.origin.url });
+      expect(await untilDelivered(stage, tab, 'one')).toBeLessThan(SOON);
+    });
+  }
+
+  here('set back a day, a write waits no longer than the origin has asked it to', async (stage) => {
+    await stage.origin.behave({ status: 503, retryAfter: '2' });
+    const tab = await stage.open();
+    await tab.call('begin', { origin: stage.origin.url });
+    expect(await tab.call('give', { id: 'one' })).toMatchObject({ queued: true });
+    await tab.call('setClock', -DAY);
+    expect(await untilDelivered(stage, tab, 'one')).toBeLessThan(SOON);
+  });
+
+  here('whatever becomes of the clock, a lane keeps its order and ids sort', async (stage) => {
+    const { origin } = stage;
+    let tab = await stage.open();
+    const given: string[] = [];
+    const give = async (): Promise<void> => {
+      const [outcome] = await tab.call('giveInTurn', [{ body: JSON.stringify({ item: `${given.length}` }) }]);
+      expect(outcome).toMatchObject({ queued: true });
+      given.push((outcome as { id: string }).id);
+    };
+    await tab.call('goOffline');
+    await tab.call('begin', { origin: origin.url });
+    await give();
+    for (const ms of [-DAY, DAY, -2 * DAY, 0]) {
+      await tab.call('setClock', ms);
+      await give();
+      await give();
+    }
+    for (const ms of [DAY, -DAY]) {
+      tab = await stage.reload(tab, `?ahead=${ms}`);
+      await tab.call('goOffline');
+      await tab.call('begin', { origin: origin.url });
+      await give();
+    }
+    expect([...given].sort()).toEqual(given);
+    expect((await tab.call('entries')).map(({ id }) => id)).toEqual(given);
+    await tab.call('goOnline');
+    const ends = await tab.call('settled', given);
+    expect(new Set(Object.values(ends))).toEqual(new Set(['delivered']));
+    expect(await origin.applied()).toEqual(given.map((_, nth) => `${nth}`));
+  });
+});

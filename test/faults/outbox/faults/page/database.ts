@@ -1,0 +1,117 @@
+/** What befalls the outbox's database besides the outbox. */
+import { BODIES, BY_GROUP, ITEMS } from '../../../../../src/stores/idb-layout.ts';
+
+export const NAME = 'holdfast-outbox';
+const FILLING = 'filling';
+
+const kept: IDBDatabase[] = [];
+
+/** Deaf to whoever wants it closed. */
+export async function holdOpen(version?: number): Promise<void> {
+  kept.push(await open(NAME, version));
+}
+
+/** As the first version of the library made it, and deaf. */
+export async function holdOld(): Promise<void> {
+  const old = await open(NAME, 1, (made) => {
+    made.createObjectStore(ITEMS, { keyPath: 'key' }).createIndex(BY_GROUP, ['group', 'key']);
+    made.createObjectStore(BODIES);
+  });
+  kept.push(old);
+}
+
+export function letGo(): void {
+  for (const database of kept.splice(0)) database.close();
+}
+
+export const remove = (): Promise<void> => removed(NAME);
+
+/** Writes another database of so many bytes. */
+export async function fillDisk(bytes: number): Promise<void> {
+  const database = await open(FILLING, 1, (made) => made.createObjectStore('bytes', { autoIncrement: true }));
+  const transaction = database.transaction('bytes', 'readwrite');
+  transaction.objectStore('bytes').add(new Blob([new Uint8Array(bytes)]));
+  await done(transaction).finally(() => database.close());
+}
+
+/** Fills what is left of the disk, but for less than `least` bytes. @returns how many it took. */
+export async function fillAll(least: number): Promise<number> {
+  let filled = 0;
+  for (let size = 2 ** 23; size >= least; ) {
+    const went = await fillDisk(size).then(
+      () => true,
+      () => false,
+    );
+    if (went) filled += size;
+    else size /= 2;
+  }
+  return filled;
+}
+
+export const makeRoom = (): Promise<void> => removed(FILLING);
+
+/** What is stored of writes, as it is. */
+export interface Records {
+  /** Each entry's key with the bytes that its body has to have, and those that it has. */
+  readonly entries: readonly (readonly [key: string, size: number, found: number | undefined])[];
+  /** Bodies of nothing. */
+  readonly orphans: readonly string[];
+  /** What the outbox itself has counted. */
+  readonly totals: { readonly count: number; readonly bytes: number };
+}
+
+interface Row {
+  readonly key: string;
+  readonly value: { readonly size: number; readonly count: number; readonly bytes: number };
+}
+
+export async function records(): Promise<Records> {
+  const database = await open(NAME);
+  const transaction = database.transaction([ITEMS, BODIES]);
+  const items = transaction.objectStore(ITEMS).getAll();
+  const bodies = transaction.objectStore(BODIES).getAll();
+  const keys = transaction.objectStore(BODIES).getAllKeys();
+  await done(transaction);
+  database.close();
+  const rows: Row[] = items.result;
+  const found = new Map(keys.result.map((key, at) => [String(key), sizeOf(bodies.result[at])]));
+  const { count = 0, bytes = 0 } = rows.find(({ key }) => key.startsWith('totals '))?.value ?? {};
+  return {
+    entries: rows
+      .filter(({ key }) => key.startsWith('entry '))
+      .map(({ key, value }) => [key, value.size, found.get(key)] as const),
+    orphans: [...found.keys()].filter((key) => !rows.some((row) => row.key === key)),
+    totals: { count, bytes },
+  };
+}
+
+/** Of a body as any engine keeps it. */
+function sizeOf(body: string | Blob | { bytes: ArrayBuffer } | Uint8Array): number {
+  if (typeof body === 'string') return body.length;
+  if (body instanceof Blob) return body.size;
+  return 'bytes' in body ? body.bytes.byteLength : body.byteLength;
+}
+
+function removed(name: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const request = indexedDB.deleteDatabase(name);
+    request.onsuccess = () => resolve();
+    request.onerror = () => reject(request.error);
+  });
+}
+
+function open(name: string, version?: number, make?: (database: IDBDatabase) => void): Promise<IDBDatabase> {
+  return new Promise((resolve, reject) => {
+    const request = indexedDB.open(name, version);
+    request.onupgradeneeded = () => make?.(request.result);
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}
+
+function done(transaction: IDBTransaction): Promise<void> {
+  return new Promise((resolve, reject) => {
+    transaction.oncomplete = () => resolve();
+    transaction.onabort = () => reject(transaction.error);
+  });
+}

@@ -1,0 +1,35 @@
+import type { Entry } from '../../support/misbehaving-server/ledger.ts';
+import { startServer } from '../../support/misbehaving-server/server.ts';
+
+/** Whom the page writes to. */
+export interface Origin {
+  readonly url: string;
+  /** From now on it takes and answers all that it is asked. */
+  heal(): Promise<void>;
+  /** Every write that it has ever seen, by first arrival. */
+  ledger(): Promise<Entry[]>;
+  close(): Promise<void>;
+}
+
+/** How likely a request goes wrong, and how; some of the ways let the write take effect and lose the answer. */
+const FAILURES = {
+  failRate: 0.35,
+  failModes: [503, 429, 'reset', 'unknown', 'unknown', 'resetBody', 503, 'hang'],
+};
+
+/** Starts an origin that fails at random: alike for the same seed and the same order of arrival. */
+export async function startOrigin(seed: number): Promise<Origin> {
+  // A connection serves one request: Chromium repeats by itself what it sent over one that it reused, and it would look like us.
+  const server = await startServer({ keepAlive: false });
+  const control = async (path: string, body?: object): Promise<unknown> => {
+    const init = body && { method: 'POST', body: JSON.stringify(body) };
+    return (await fetch(`${server.controlUrl}/control/${path}`, init)).json();
+  };
+  await control('behaviour', { match: { method: 'POST' }, behaviour: { ...FAILURES, seed } });
+  return {
+    url: server.url,
+    heal: async () => void (await control('heal', {})),
+    ledger: async () => (await control('ledger')) as Entry[],
+    close: () => server.close(),
+  };
+}
