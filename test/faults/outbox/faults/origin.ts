@@ -37,4 +37,4 @@ export async function startOrigin(): Promise<Origin> {
 }
 
 /** What a write of the page says that it is; only the first 2 kB of it are known. */
-export const itemOf = ({ body }: Entry): string => /"item":"([^"]*)"/.exec(body ?? '')?.[1] ?? String(body);
+const itemOf = ({ body }: Entry): string => /"item":"([^"]*)"/.exec(body ?? '')?.[1] ?? String(body);

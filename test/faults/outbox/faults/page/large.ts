@@ -1,5 +1,5 @@
 /** Large bodies, the same for the same size. */
-export function bytesOf(size: number): Uint8Array<ArrayBuffer> {
+function bytesOf(size: number): Uint8Array<ArrayBuffer> {
   const words = new Uint32Array(Math.ceil(size / 4));
   let state = size | 1;
   for (let at = 0; at < words.length; at++) {
@@ -12,7 +12,7 @@ export function bytesOf(size: number): Uint8Array<ArrayBuffer> {
   return new Uint8Array(words.buffer, 0, size);
 }
 
-export const TYPE = 'application/octet-stream';
+const TYPE = 'application/octet-stream';
 
 const fileOf = (size: number): File => new File([bytesOf(size)], 'large.bin', { type: TYPE });
 
