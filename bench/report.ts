@@ -1,4 +1,4 @@
-import { type Budget, cost, memory as memoryBudgets } from './budgets.ts';
+import { type Budget, cost, memory as memoryBudgets, type Promised } from './budgets.ts';
 import { floor, stub } from './contestants/floor.ts';
 import { viaClient, viaFetch, withDedupe } from './contestants/holdfast.ts';
 import { kyAlone } from './contestants/ky.ts';
@@ -22,10 +22,10 @@ export interface Result {
 
 export type Results = Record<string, Result>;
 
-export interface BudgetLine extends Budget {
+export type BudgetLine = (Budget | Promised) & {
   readonly measured: number;
   readonly holds: boolean;
-}
+};
 
 export function results({ singly, together, recovery, refusal }: TimesOfAll, memory: Memory): Results {
   const base = singly[stub.name] ?? [];
@@ -80,20 +80,20 @@ export function budgetLines(measured: Results, { singly }: TimesOfAll): BudgetLi
   ];
 }
 
-export const held = (budget: Budget, measured = Number.NaN): BudgetLine => ({
+export const held = (budget: Budget | Promised, measured = Number.NaN): BudgetLine => ({
   ...budget,
   measured,
-  holds: measured <= budget.most,
+  holds: 'most' in budget ? measured <= budget.most : measured >= budget.least,
 });
 
 export const budgetTable = (lines: readonly BudgetLine[]): string =>
   table(
-    ['budget', 'at most', 'measured', ''],
-    lines.map(({ what, most, measured, holds, unit }) => [
-      what,
-      `${most} ${unit}`,
-      `${measured.toFixed(2)} ${unit}`,
-      holds ? 'holds' : 'does not hold',
+    ['budget', '', 'measured', ''],
+    lines.map((line) => [
+      line.what,
+      'most' in line ? `≤ ${line.most} ${line.unit}` : `≥ ${line.least} ${line.unit}`,
+      Number.isNaN(line.measured) ? 'not known' : `${line.measured.toFixed(2)} ${line.unit}`,
+      line.holds ? 'holds' : 'does not hold',
     ]),
   );
 

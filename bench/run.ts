@@ -1,8 +1,9 @@
 /**
- * Prints what a call costs through the library, and the stale cache in Chromium, beside their peers, all in one run.
+ * Prints what a call costs through the library, and the stale cache and the outbox in Chromium, beside their peers, all
+ * in one run.
  *
- * `--quick` measures less (about 45 s), `--seed` gives another order, `--only calls` or `--only cache` leaves out the
- * other, `--json` prints figures for programs.
+ * `--quick` measures less (about 90 s), `--seed` gives another order, `--only` calls, cache or outbox leaves out the
+ * others, `--json` prints figures for programs.
  */
 import { parseArgs } from 'node:util';
 import { measureInChromium } from './cache/measure.ts';
@@ -10,6 +11,8 @@ import { cacheBudgets, cacheLines } from './cache/report.ts';
 import { measureInChild } from './measure/child.ts';
 import type { Memory } from './measure/memory.ts';
 import type { TimesOfAll } from './measure/time.ts';
+import { measureOutbox } from './outbox/measure.ts';
+import { outboxBudgets, outboxLines } from './outbox/report.ts';
 import { budgetLines, budgetTable, resultLines, results } from './report.ts';
 
 const { values: asked } = parseArgs({
@@ -23,14 +26,18 @@ const { values: asked } = parseArgs({
 const seed = Number(asked.seed);
 const rounds = asked.quick ? 5 : 25;
 
-const calls = asked.only === 'cache' ? undefined : await measureCalls();
-const cache = asked.only === 'calls' ? undefined : await measureCache();
+const wants = (part: string): boolean => (asked.only ?? part) === part;
 
-const parts = [calls, cache].filter((part) => part !== undefined);
+const calls = wants('calls') ? await measureCalls() : undefined;
+const cache = wants('cache') ? await measureCache() : undefined;
+const outbox = wants('outbox') ? await measureTheOutbox() : undefined;
+
+const parts = [calls, cache, outbox].filter((part) => part !== undefined);
 const budgets = parts.flatMap((part) => part.budgets);
 if (asked.json) {
   const measured = calls?.measured;
-  console.log(JSON.stringify({ measured, cache: cache?.measured, budgets }, undefined, 2));
+  const inChromium = { cache: cache?.measured, outbox: outbox?.measured };
+  console.log(JSON.stringify({ measured, ...inChromium, budgets }, undefined, 2));
 } else {
   for (const { text } of parts) console.log(`${text}\n`);
   if (budgets.length > 0) console.log(budgetTable(budgets));
@@ -75,4 +82,23 @@ ${cacheLines(measured)}
 records, kB  read from and written to IndexedDB by one opening, 20 hits, 5 answers stored
 `;
   return { measured, text, budgets: cacheBudgets(measured) };
+}
+
+async function measureTheOutbox() {
+  const sizes = asked.quick
+    ? { few: 1_000, many: 2_000, most: 10_000, limit: 2_000 }
+    : { few: 1_000, many: 10_000, most: 100_000, limit: 3_000 };
+  const measured = await measureOutbox({ rounds, seed, ...sizes });
+  if (!measured)
+    return { measured, text: 'There is no Chromium here: the outbox was not measured.', budgets: [] };
+  const text = `Chromium ${measured.version}; medians of ${rounds} rounds, of draining ${measured.drain.few['raw IndexedDB']?.length}
+
+${outboxLines(measured, { rounds, seed, ...sizes })}
+
+of raw       its rate over that of raw IndexedDB in the same round: 2 is twice as quick; p10 and p90 are percentiles
+             of that; at once, raw puts all of them in one transaction; draining, it reads and deletes 100 in one
+enqueue      offline, of 1 kB of JSON, to the commit; holdfast's and raw's are strict
+draining     an origin that answers at once; ${sizes.few} at most for workbox, which slows down with the queue
+`;
+  return { measured, text, budgets: outboxBudgets(measured) };
 }

@@ -20,7 +20,7 @@ for (const { broken, does, wrong } of outboxes) {
     `an outbox that ${does} is found out`,
     { concurrent: true, timeout: 120_000 },
     async () => {
-      const story = await live({ start: startChromium, kills: 5, seed: 1, page, broken });
+      const story = await live({ start: startChromium, kills: 12, seed: 1, page, broken });
       const reckoning = reckon(story);
       console.log(told(`An outbox that ${does}`, story, reckoning));
       expect(reckoning.wrongs[wrong]).not.toEqual([]);

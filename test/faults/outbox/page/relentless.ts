@@ -15,7 +15,7 @@ const box = outbox({
   // So quick that much happens between two kills, and so few that some fail as often.
   attempts: 3,
   backoffLimit: '30ms',
-  maxEntries: 80,
+  maxEntries: 40,
   maxEntryBytes: MAX_BODY,
   idempotencyHeader: broken === 'no-key' ? false : 'Idempotency-Key',
   async authorize(_, { id }) {
