@@ -4,7 +4,8 @@ import type { OutboxEntry } from '../../src/policies/outbox/entry.ts';
 import { durableStore, type FaultyStore } from '../support/durable.ts';
 import { URL_ as ADDRESS, page } from '../support/outbox-page.ts';
 
-const MANY = 100_000;
+/** A hundred thousand are left to the browsers, in `faults`: what is counted here does not grow. */
+const MANY = 20_000;
 const LANES = 10;
 const SENT = 200;
 
@@ -67,7 +68,7 @@ async function multiply(store: AtomicStore): Promise<Item<OutboxEntry>> {
   return model;
 }
 
-test('a hundred thousand writes that wait cost no more than those that are asked for', async () => {
+test('many thousand writes that wait cost no more than those that are asked for', async () => {
   const store = countingStore();
   const first = page({ maxEntries: MANY + 1 }, store);
   first.host.online.set(false);
@@ -107,4 +108,4 @@ test('a hundred thousand writes that wait cost no more than those that are asked
   expect(delivered).toBeLessThan(SENT + LANES);
   expect(items).toBeLessThan(12 * SENT + 10 * LANES);
   expect(store.largest).toBeLessThanOrEqual(100);
-});
+}, 30_000);
