@@ -72,7 +72,7 @@ export const runtimes: readonly Runtime[] = [
     exclude: [],
     alone: true,
     mayBeEmpty: true,
-    timeLimit: 10 * MINUTE,
+    timeLimit: 30 * MINUTE,
   },
   {
     ...vitest('playground'),
@@ -80,7 +80,7 @@ export const runtimes: readonly Runtime[] = [
     exclude: [],
     alone: true,
     mayBeEmpty: true,
-    timeLimit: 10 * MINUTE,
+    timeLimit: 30 * MINUTE,
   },
 ];
 

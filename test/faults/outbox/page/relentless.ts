@@ -42,7 +42,7 @@ function onEvent(event: HoldfastEvent): void {
     tell({ accepted: event.id });
     commits.get(event.id)?.();
   }
-  if (event.type === 'delivered' || event.type === 'dead-lettered')
+  if (['delivered', 'dead-lettered', 'removed'].includes(event.type))
     for (const enter of rooms.splice(0)) enter();
 }
 
