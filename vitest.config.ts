@@ -1,7 +1,7 @@
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 import type { BrowserProviderOption } from 'vitest/node';
-import { FAULTS, NODE_ONLY, PACKAGE, PLAYGROUND, PORTABLE } from './test/runtimes/suites.ts';
+import { FAULTS, NODE_ONLY, OUTBOX, PACKAGE, PLAYGROUND, PORTABLE } from './test/runtimes/suites.ts';
 import { chromium, firefox, webkit } from './test/runtimes/vitest/providers.ts';
 
 const portable = {
@@ -41,6 +41,7 @@ export default defineConfig({
       },
       { test: { ...endToEnd, name: 'playground', include: [PLAYGROUND] } },
       { test: { ...endToEnd, name: 'faults', include: [FAULTS] } },
+      { test: { ...endToEnd, name: 'outbox', include: [OUTBOX] } },
       { test: { ...endToEnd, name: 'package', include: [PACKAGE] } },
     ],
   },
