@@ -144,6 +144,22 @@ describe('a write that must not take effect twice', () => {
     expect(await dead(here)).toEqual([]);
   });
 
+  test('is sent after all where its user had signed out before anything was', async () => {
+    let user = 'ann';
+    const here = page({
+      ...once,
+      user: () => user,
+      authorize: () => {
+        user = 'bob';
+      },
+    });
+    await post(here, 'order');
+    expect(sent(here)).toEqual([]);
+    user = 'ann';
+    expect((await here.outbox.entries())[0]?.claimedAt).toBeUndefined();
+    expect(await dead(here)).toEqual([]);
+  });
+
   test('is not sent again by a page that comes back', async () => {
     const before = page(once);
     before.origin.replies(hang());

@@ -41,6 +41,8 @@ export async function deliver(entry: OutboxEntry, delivery: Delivery): Promise<O
   if ('is' in prepared) return { verdict: prepared };
   // Reading and signing took time, in which somebody else may have signed in; waiting below takes more.
   if (!delivery.allowed()) return { verdict: { is: 'gone' } };
+  const unclaimed = await claim(entry, delivery);
+  if (unclaimed) return { verdict: unclaimed };
   delivery.sending();
   const forbidden = new Error('this write is not the current user’s');
   const guard = (): void => {
@@ -50,7 +52,11 @@ export async function deliver(entry: OutboxEntry, delivery: Delivery): Promise<O
   try {
     response = await next(prepared.request, { ...call, guard });
   } catch (error) {
-    if (error === forbidden) return { verdict: { is: 'gone' } };
+    if (error === forbidden) {
+      // Nothing was sent, and nobody is to think that it may have been.
+      if (isClaimed(entry, settings)) await delivery.queue.update(entry, { claimedAt: undefined });
+      return { verdict: { is: 'gone' } };
+    }
     const verdict = classifyError(error, clock.now());
     // What never left needs no attempt and leaves nothing open.
     return { verdict: call.attempts.length > 0 ? knownOutcome(verdict, entry, settings) : verdict };
@@ -84,10 +90,6 @@ async function prepare(
   const { idempotencyHeader: name, authorize } = settings;
   if (entry.unreadable) return { is: 'dead', reason: { code: 'unreadable' } };
   try {
-    if (isClaimed(entry, settings)) {
-      const claimed = queue.claim(entry, call.host.clock.now());
-      if (!(await within(STORE_PATIENCE, call, claimed))) return { is: 'gone' };
-    }
     const body = await within(STORE_PATIENCE, call, queue.body(entry));
     // After its body: one that is removed in between must not go out without it.
     if (!(await within(STORE_PATIENCE, call, queue.has(entry)))) return { is: 'gone' };
@@ -101,6 +103,17 @@ async function prepare(
     const signed = authorize && (await within(HOOK_PATIENCE, call, authorize(request, entry)));
     // A request that the hook made anew may have lost the key.
     return { request: signed ? keyed(signed) : request, body };
+  } catch (error) {
+    return { is: 'again', reason: reasonOf(error), cost: 'nothing' };
+  }
+}
+
+/** Says right before a sending that it begins, where that has to be known. @returns why it does not. */
+async function claim(entry: OutboxEntry, { call, queue, settings }: Delivery): Promise<Verdict | undefined> {
+  if (!isClaimed(entry, settings)) return undefined;
+  try {
+    const claimed = await within(STORE_PATIENCE, call, queue.claim(entry, call.host.clock.now()));
+    return claimed ? undefined : { is: 'gone' };
   } catch (error) {
     return { is: 'again', reason: reasonOf(error), cost: 'nothing' };
   }

@@ -80,7 +80,9 @@ export class Outcomes {
     const { id, origin, lane, partition, key, meta } = entry;
     // Before it: one that is left alone would be sent as if it had been delivered.
     await this.#failWith(entry, entry.dependants ?? []);
-    const { found } = await this.#queue.endings.remove(entry);
+    const { found, dependants } = await this.#queue.endings.remove(entry);
+    // And those that have come meanwhile.
+    await this.#failWith(entry, dependants);
     if (found) this.#news.tell({ type: 'removed', id, origin, lane }, partition, key);
     const result = {
       id,

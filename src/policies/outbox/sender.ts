@@ -152,11 +152,7 @@ export class Sender {
   }
 
   #drained(partition: string, lane: string, waits: Waits, stop?: AbortSignal): Draining {
-    const of: Lane = {
-      partition,
-      lane,
-      name: `${encodeURIComponent(partition)} ${encodeURIComponent(lane)}`,
-    };
+    const of = laneOf(partition, lane);
     const running = this.#draining.get(of.name);
     if (running) {
       running.again = sooner(running.again ?? 'all', waits);
@@ -196,7 +192,12 @@ export class Sender {
       const { store } = this.#settings;
       if (!needsLease(store)) return this.#drainHeld(of, waits, state);
       const where = this.#queue.rows.places.lease(of.partition, of.lane);
-      const lease = await within(STORE_PATIENCE, this.#home, Lease.take(store, where, host));
+      const taking = Lease.take(store, where, host);
+      const lease = await within(STORE_PATIENCE, this.#home, taking).catch((cause) => {
+        // One that comes late is nobody's, and would be renewed for ever.
+        taking.then((late) => (typeof late === 'number' ? undefined : late.release())).catch(() => {});
+        throw cause;
+      });
       if (typeof lease === 'number') return this.#later(of, lease);
       try {
         await this.#drainHeld(of, waits, state, lease);
