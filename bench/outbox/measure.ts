@@ -1,4 +1,4 @@
-import { inChromium } from './chromium.ts';
+import { inChromium } from '../chromium.ts';
 import type { Asked, OutboxMeasured } from './page/main.ts';
 
 /** Measures the outbox and its peers in a browser; `undefined` where there is no Chromium. */

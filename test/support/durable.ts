@@ -1,5 +1,6 @@
 import type { AtomicStore } from '../../src/core/store.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
+import { guardedStore } from './guarded-store.ts';
 
 export interface FaultyStore extends AtomicStore {
   /** Operations from now on fail, or hang, until `heal()`. */
@@ -17,18 +18,8 @@ export function durableStore(): FaultyStore {
     return work();
   };
   return {
-    ...inner,
+    ...guardedStore(inner, guarded),
     name: 'durable',
-    durable: true,
-    withinOrigin: true,
-    get: (key) => guarded(() => inner.get(key)),
-    body: (key) => guarded(() => inner.body(key)),
-    range: (query) => guarded(() => inner.range(query)),
-    wholes: (prefix) => guarded(() => inner.wholes(prefix)),
-    groups: (prefix, limit) => guarded(() => inner.groups(prefix, limit)),
-    count: (of) => guarded(() => inner.count(of)),
-    write: (changes) => guarded(() => inner.write(changes)),
-    change: (keys, decide, options) => guarded(() => inner.change(keys, decide, options)),
     break: (how) => {
       broken = how;
     },

@@ -1,5 +1,6 @@
 import type { AtomicStore } from '../../src/core/store.ts';
 import type { VirtualClock } from '../../src/testing/index.ts';
+import { guardedStore } from './guarded-store.ts';
 
 /** When a process dies, counted in operations of its store: as the nth is asked for, or when it is done. */
 export interface Death {
@@ -34,27 +35,15 @@ export function mortalStore(inner: AtomicStore, clock: VirtualClock, death?: Dea
     if (isLast) isDead = true;
     return isDead ? never() : result;
   };
-  return {
-    get asked() {
-      return asked;
+  return Object.defineProperties(guardedStore(inner, guarded), {
+    asked: { get: () => asked },
+    isDead: { get: () => isDead },
+    die: {
+      value() {
+        isDead = true;
+      },
     },
-    get isDead() {
-      return isDead;
-    },
-    die() {
-      isDead = true;
-    },
-    name: inner.name,
-    durable: true,
-    withinOrigin: true,
-    get: (key) => guarded(() => inner.get(key)),
-    body: (key) => guarded(() => inner.body(key)),
-    range: (query) => guarded(() => inner.range(query)),
-    wholes: (prefix) => guarded(() => inner.wholes(prefix)),
-    groups: (prefix, limit) => guarded(() => inner.groups(prefix, limit)),
-    count: (of) => guarded(() => inner.count(of)),
-    write: (changes) => guarded(() => inner.write(changes)),
-    change: (keys, decide, options) => guarded(() => inner.change(keys, decide, options)),
-    close: async () => {},
-  };
+    // Whoever opens the next page goes on with it.
+    close: { value: async () => {} },
+  }) as MortalStore;
 }

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { chromium as playwright } from 'playwright';
-import { chromiumOptions } from '../../test/runtimes/browsers.ts';
-import { chromium } from '../../test/runtimes/installed.ts';
-import { startOrigin } from '../cache/origin.ts';
+import { chromiumOptions } from '../test/runtimes/browsers.ts';
+import { chromium } from '../test/runtimes/installed.ts';
+import { startOrigin } from './cache/origin.ts';
 
 /**
  * Runs what a script exports as `run` in a page, and gives what it gives; `undefined` where there is no Chromium.
