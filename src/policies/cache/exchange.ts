@@ -35,13 +35,23 @@ function getter(desk: Desk, next: Handler, home: Home): Handler {
     const requestedAt = call.host.clock.now();
     const asked = (): Asked => ({ moment, requestedAt, receivedAt: call.host.clock.now() });
     const isTheirs = !isOwn && (held !== undefined || desk.shelf.isOutdated(call.partition, request.url));
-    const response = await next(asking(request, isTheirs, conditions), call);
+    const response = await answered(next, asking(request, isTheirs, conditions), call, isOwn);
     if (response.status !== 304 || !held || conditions.length === 0)
       return learn(desk, keep, request, response, call, asked(), held);
     const confirmed = await confirm(desk, home, held, response, request, call, asked());
     // It speaks of something else, or there is no body any more: the whole answer is needed.
     return confirmed ?? learn(desk, keep, request, await next(request, call), call, asked(), held);
   };
+}
+
+/**
+ * Chromium's cache may pass on the answer to a condition of its own, where several ask at once and bodies break off: a
+ * 304 for which nobody has a body. What the platform keeps is then left aside.
+ */
+async function answered(next: Handler, request: Request, call: Call, isOwn: boolean): Promise<Response> {
+  const response = await next(request, call);
+  const isTheirs = response.status === 304 && !isOwn && ['default', 'no-cache'].includes(request.cache);
+  return isTheirs ? next(new Request(request, { cache: 'reload', signal: null }), call) : response;
 }
 
 /**
