@@ -21,8 +21,9 @@ afterEach(() => control('POST', '/reset'));
 afterAll(() => server.close());
 
 const get = (path: string, init?: RequestInit) => fetch(server.url + path, init);
-const post = (path: string, body: unknown, headers: Record<string, string> = {}) =>
+const post = (path: string, body: unknown, headers: Record<string, string> = {}, init: RequestInit = {}) =>
   get(path, {
+    ...init,
     method: 'POST',
     body: JSON.stringify(body),
     headers: { 'Content-Type': 'application/json', ...headers },
@@ -518,6 +519,22 @@ describe('the ledger', () => {
     ]);
     await control('DELETE', '/ledger');
     expect(await ledger()).toEqual([]);
+  });
+
+  test('holds no overlap against a client that has gone, unless it stays a while', async () => {
+    for (const [patience, overlaps] of [
+      [20, false],
+      [300, true],
+    ] as const) {
+      const path = `/write/${patience}`;
+      const signal = AbortSignal.timeout(patience);
+      const gone = post(`${path}?hang=1`, 1, {}, { signal }).catch(() => {});
+      await expect.poll(() => ledger(`?path=${path}`)).toHaveLength(1);
+      await post(path, 2);
+      await gone;
+      await expect.poll(async () => (await requests()).inFlight).toBe(0);
+      expect((await ledger(`?path=${path}`)).map((write) => write.overlaps)).toEqual([overlaps, overlaps]);
+    }
   });
 });
 

@@ -19,9 +19,15 @@ export interface Entry {
   applied: number;
   /** The place of its first effect among all first effects, from 1. */
   nth: number | null;
-  /** Whether it was in flight at the same time as another write to the same path. */
+  /**
+   * Whether it was in flight at the same time as another write to the same path; not where the earlier one's client
+   * turned out to have gone by then.
+   */
   overlaps: boolean;
 }
+
+/** How long after the arrival of the next one it may be heard that a client has gone, in ms. */
+const HEARD_LATE = 100;
 
 export interface Stored {
   readonly fingerprint: string;
@@ -46,6 +52,8 @@ export interface Write {
   readonly busy: boolean;
   body: Buffer;
   settled: boolean;
+  /** Those that arrived while this one was in flight, and when. */
+  met: { readonly later: Write; readonly at: number }[];
 }
 
 export type LedgerLine =
@@ -72,6 +80,14 @@ export function createLedger(record: (line: LedgerLine) => void) {
   function note({ id, entry, stored }: Account): void {
     // A late result of a write from before the ledger was cleared is nobody's concern.
     if (accounts.has(id)) record({ kind: 'entry', id, entry, ...(stored && { stored }) });
+  }
+
+  function overlapped(write: Write): void {
+    for (const { later } of write.met.splice(0))
+      for (const { account } of [write, later]) {
+        account.entry.overlaps = true;
+        note(account);
+      }
   }
 
   function clear(): void {
@@ -111,11 +127,15 @@ export function createLedger(record: (line: LedgerLine) => void) {
 
       const others = inFlight.get(path) ?? new Set();
       inFlight.set(path, others);
-      for (const other of others) {
-        other.account.entry.overlaps = account.entry.overlaps = true;
-        note(other.account);
-      }
-      const write = { account, path, busy: account.pending++ > 0, body: Buffer.alloc(0), settled: false };
+      const write: Write = {
+        account,
+        path,
+        busy: account.pending++ > 0,
+        body: Buffer.alloc(0),
+        settled: false,
+        met: [],
+      };
+      for (const other of others) other.met.push({ later: write, at: performance.now() });
       others.add(write);
       return write;
     },
@@ -138,8 +158,11 @@ export function createLedger(record: (line: LedgerLine) => void) {
       write.account.pending--;
     },
 
-    /** The client has its answer, or has gone. */
-    leave(write: Write): void {
+    /** @param isGone Not the server has ended it, but the client, which may have done so a moment ago. */
+    leave(write: Write, isGone: boolean): void {
+      const since = performance.now() - HEARD_LATE;
+      if (isGone) write.met = write.met.filter(({ at }) => at < since);
+      overlapped(write);
       const others = inFlight.get(write.path);
       others?.delete(write);
       if (others?.size === 0) inFlight.delete(write.path);
@@ -180,7 +203,12 @@ export function createLedger(record: (line: LedgerLine) => void) {
       return answer;
     },
 
-    entries: (): Entry[] => [...accounts.values()].map(({ entry }) => entry),
+    entries(): Entry[] {
+      const since = performance.now() - HEARD_LATE;
+      for (const write of [...inFlight.values()].flatMap((writes) => [...writes]))
+        if (write.met.some(({ at }) => at < since)) overlapped(write);
+      return [...accounts.values()].map(({ entry }) => entry);
+    },
 
     clear(): void {
       clear();

@@ -133,7 +133,8 @@ export async function startServer(options: ServerOptions = {}): Promise<Misbehav
     const key = parseKey(request.headers['idempotency-key']?.toString());
     const lane = request.headers['x-lane']?.toString() ?? null;
     const write = isWrite(asked.method) ? ledger.arrive({ ...asked, key: key ?? null, lane }) : undefined;
-    const done = () => write && ledger.leave(write);
+    const leave = (isGone: boolean) => write && ledger.leave(write, isGone);
+    const done = () => leave(false);
     try {
       const body = await read(request);
       if (body === undefined) return;
@@ -143,8 +144,8 @@ export async function startServer(options: ServerOptions = {}): Promise<Misbehav
     } finally {
       if (write) ledger.settle(write);
       // What hangs or stalls is in flight until its connection ends.
-      if (response.closed) done();
-      else response.once('close', done);
+      if (response.closed) leave(true);
+      else response.once('close', () => leave(true));
     }
   }
 
