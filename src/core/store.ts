@@ -49,8 +49,12 @@ export interface Store {
   body(key: string): Promise<StoredBody | undefined>;
   /** Items without their bodies, in the order of their keys. */
   range(query: RangeQuery): Promise<Item[]>;
-  /** Items whose keys begin with `prefix`, each with the body that was written with it; for a few of them. */
-  wholes(prefix: string): Promise<Whole[]>;
+  /**
+   * Items, each with the body that was written with it; for a few of them.
+   *
+   * @param pick Which of those that are found are wanted; the bodies of others are not read. Pure. Default: all.
+   */
+  wholes(query: RangeQuery, pick?: (found: Item[]) => Item[]): Promise<Whole[]>;
   write(changes: readonly Change[]): Promise<void>;
   /** Gives back connections. A later use opens them again. */
   close(): Promise<void>;

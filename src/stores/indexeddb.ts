@@ -1,19 +1,13 @@
 import { get, promisifyRequest, type UseStore } from 'idb-keyval';
 import { readOptions, typed } from '../core/check.ts';
 import { StorageError } from '../core/errors.ts';
-import {
-  type AtomicStore,
-  type Change,
-  endOf,
-  type Item,
-  type RangeQuery,
-  type StoredBody,
-} from '../core/store.ts';
+import type { AtomicStore, Change, Item, StoredBody } from '../core/store.ts';
 import { Blobs } from './idb-blobs.ts';
 import { applyChanges } from './idb-changes.ts';
 import { openDatabase } from './idb-connection.ts';
 import { groupCommit } from './idb-group-commit.ts';
-import { BODIES, BY_COLLECTION, BY_GROUP, ITEMS } from './idb-layout.ts';
+import { BODIES, BY_GROUP, ITEMS } from './idb-layout.ts';
+import { counted, distinct, ranged, wholes } from './idb-reads.ts';
 import { upgrade, VERSION } from './idb-upgrade.ts';
 
 export interface IndexedDBStoreOptions {
@@ -67,80 +61,20 @@ export function indexedDBStore(options: IndexedDBStoreOptions = {}): AtomicStore
     withinOrigin: true,
     get: (key) => explained('get', () => get<Item>(key, items)),
     body: (key) => explained('body', async () => blobs.unpacked(await get<StoredBody>(key, bodies))),
-    range: ({ prefix = '', after = '', limit, ...of }) =>
-      explained('range', () =>
-        items('readonly', (store) => {
-          const low = after > prefix ? after : prefix;
-          const high = endOf(prefix);
-          if (low > high) return [];
-          const open = low === after;
-          const listing = listingOf(of);
-          const range = listing
-            ? IDBKeyRange.bound([listing.name, low], [listing.name, high], open)
-            : IDBKeyRange.bound(low, high, open);
-          const source = listing ? store.index(listing.index) : store;
-          return promisifyRequest<Item[]>(source.getAll(range, limit));
-        }),
-      ),
-    wholes: (prefix) =>
+    range: (query) => explained('range', () => items('readonly', (store) => ranged(store, query))),
+    wholes: (query, pick) =>
       explained('wholes', () =>
-        connection.transaction([ITEMS, BODIES], 'readonly', undefined, async (transaction) => {
-          const range = IDBKeyRange.bound(prefix, endOf(prefix));
-          const store = transaction.objectStore(BODIES);
-          // Asked for at once: waiting in between costs as much as reading.
-          const [found, bodies] = await Promise.all([
-            promisifyRequest<Item[]>(transaction.objectStore(ITEMS).getAll(range)),
-            promisifyRequest<StoredBody[]>(store.getAll(range)),
-          ]);
-          // Written together, a copy and its body are found together.
-          const isOne = found.length === 1 && bodies.length === 1;
-          const keys = isOne ? [found[0]?.key] : await promisifyRequest(store.getAllKeys(range));
-          const byKey = new Map(keys.map((key, at) => [key, bodies[at]]));
-          return found.map((item) => ({ ...item, body: blobs.unpacked(byKey.get(item.key)) }));
-        }),
+        connection.transaction([ITEMS, BODIES], 'readonly', undefined, (transaction) =>
+          wholes(transaction, query, pick, blobs),
+        ),
       ),
     groups: (prefix, limit) =>
       explained('groups', () => items('readonly', (store) => distinct(store.index(BY_GROUP), prefix, limit))),
-    count: (of) =>
-      explained('count', () =>
-        items('readonly', (store) => {
-          const { index, name } = listingOf(of) as Listing;
-          // No key is an array, and each comes before all arrays.
-          return promisifyRequest(store.index(index).count(IDBKeyRange.bound([name], [name, []])));
-        }),
-      ),
+    count: (of) => explained('count', () => items('readonly', (store) => counted(store, of))),
     write: (changes) => explained('write', () => write(changes)),
     change: (keys, decide, options) => explained('change', () => change(keys, decide, options)),
     close: () => connection.close(),
   };
-}
-
-interface Listing {
-  readonly index: string;
-  readonly name: string;
-}
-
-/** Where the items of a group or a collection are listed; all of them are by themselves. */
-function listingOf({ group, collection }: Pick<RangeQuery, 'group' | 'collection'>): Listing | undefined {
-  if (group !== undefined) return { index: BY_GROUP, name: group };
-  return collection === undefined ? undefined : { index: BY_COLLECTION, name: collection };
-}
-
-/** Jumps from group to group instead of reading what is in them. */
-async function distinct(index: IDBIndex, prefix: string, limit = Infinity): Promise<string[]> {
-  const found: string[] = [];
-  const request = index.openKeyCursor(IDBKeyRange.bound([prefix], [endOf(prefix)]));
-  return new Promise((resolve, reject) => {
-    request.onerror = () => reject(request.error);
-    request.onsuccess = () => {
-      const cursor = request.result;
-      if (!cursor) return resolve(found);
-      const [group] = cursor.key as [string];
-      found.push(group);
-      if (found.length >= limit) return resolve(found);
-      cursor.continue([group, []]);
-    };
-  });
 }
 
 /** What `decide` throws is the caller's; everything else says which operation failed. */

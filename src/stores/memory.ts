@@ -72,8 +72,8 @@ export function memoryStore(): AtomicStore {
     async range(query) {
       return range(query);
     },
-    async wholes(prefix) {
-      return range({ prefix }).map((item) => ({ ...item, body: bodies.get(item.key) }));
+    async wholes(query, pick = (found) => found) {
+      return pick(range(query)).map((item) => ({ ...item, body: bodies.get(item.key) }));
     },
     async groups(prefix, limit = Infinity) {
       const { names } = groups;

@@ -96,7 +96,7 @@ export function storeContract(open: () => { store: AtomicStore; reopen?: () => A
         { ...put('a 3', 3), body: new Blob(['three']) },
         { ...put('b', 4), body: 'four' },
       ]);
-      const wholes = await store.wholes('a ');
+      const wholes = await store.wholes({ prefix: 'a ' });
       expect(wholes.map(({ key, value }) => [key, value])).toEqual([
         ['a 1', 1],
         ['a 2', 2],
@@ -105,7 +105,22 @@ export function storeContract(open: () => { store: AtomicStore; reopen?: () => A
       expect(wholes[0]?.body).toEqual(new Uint8Array([1]));
       expect(wholes[1]?.body).toBeUndefined();
       expect(await text(wholes[2]?.body)).toBe('three');
-      expect(await store.wholes('c')).toEqual([]);
+      expect(await store.wholes({ prefix: 'c' })).toEqual([]);
+    });
+
+    test('gives the bodies of those that are picked, of a group, in pages', async () => {
+      const store = fresh();
+      await store.write(
+        [1, 2, 3, 4].map((value) => ({ ...put(`a ${value}`, value, 'left'), body: `body ${value}` })),
+      );
+      const seen: string[][] = [];
+      const wholes = await store.wholes({ group: 'left', after: 'a 1', limit: 2 }, (found) => {
+        seen.push(keys(found));
+        return found.slice(0, 1);
+      });
+      expect(seen).toEqual([['a 2', 'a 3']]);
+      expect(wholes).toEqual([{ key: 'a 2', group: 'left', value: 2, body: 'body 2' }]);
+      expect(await store.wholes({ group: 'right' }, () => [])).toEqual([]);
     });
 
     test('lists a group by itself, in the order of keys, in pages', async () => {

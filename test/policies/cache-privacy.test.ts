@@ -93,7 +93,7 @@ describe('a logout', () => {
     const store = durableStore();
     const tab = cachePage({ store });
     await tab.read();
-    const [late] = await store.wholes('copy ');
+    const [late] = await store.wholes({ prefix: 'copy ' });
     await tab.clock.advance(1_000);
     await tab.cache.clear({ partition: 'ann' });
     expect(await store.range({ prefix: 'copy ' })).toEqual([]);

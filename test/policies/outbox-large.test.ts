@@ -30,7 +30,7 @@ function countingStore(): CountingStore {
     largest: 0,
     get: (key) => counted(inner.get(key), (item) => (item ? 1 : 0)),
     range: (query) => counted(inner.range(query), (items) => items.length),
-    wholes: (prefix) => counted(inner.wholes(prefix), (items) => items.length),
+    wholes: (query, pick) => counted(inner.wholes(query, pick), (items) => items.length),
     groups: (prefix, limit) => counted(inner.groups(prefix, limit), (groups) => groups.length),
     change: (keys, decide, options) =>
       inner.change(

@@ -328,7 +328,7 @@ describe.skipIf(!hasIndexedDB)('IndexedDB', () => {
         store.get('a'),
         store.body('a'),
         store.range({}),
-        store.wholes(''),
+        store.wholes({}),
         store.groups(''),
         store.count({ group: 'g' }),
         store.write([{ delete: 'a' }]),

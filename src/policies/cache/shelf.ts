@@ -96,7 +96,7 @@ export class Shelf {
   async findStored(partition: string, request: Request, now: number): Promise<Held | undefined> {
     const seen = this.moment;
     const prefix = await this.#ready(partition, request.url, now);
-    const found = await this.#readable(partition, await this.#store.wholes(prefix), now);
+    const found = await this.#readable(partition, await this.#store.wholes({ prefix }), now);
     // What has changed meanwhile may be the other way round in memory.
     if (!this.#changed.since(seen, placesAround(partition, request.url)))
       this.#heat(placeOf(partition, request.url), found);
