@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { isQueued } from '../../src/core/source.ts';
 import { type Outbox, outboxPolicy } from '../../src/policies/outbox/outbox.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
-import { networkError, ok, status } from '../../src/testing/index.ts';
+import { networkError, ok, slow, status } from '../../src/testing/index.ts';
 import { durableStore } from '../support/durable.ts';
 import { idOf, open, POST, page, reloaded, settle, URL_ } from '../support/outbox-page.ts';
 import { scenario } from '../support/scenario.ts';
@@ -210,19 +210,55 @@ describe('who is signed in', () => {
 });
 
 describe('an entry that is removed', () => {
-  test('while it is prepared is not sent without its body', async () => {
+  test('while it is read is not sent', async () => {
     const store = durableStore();
     const { fetch, outbox, origin, host } = page({}, store);
     host.online.set(false);
     const id = await idOf(await fetch(URL_, POST));
-    const { body } = store;
-    store.body = async (key) => {
+    const { wholes } = store;
+    store.wholes = async (query, pick) => {
+      const found = await wholes(query, pick);
       await outbox.remove(id);
-      return body(key);
+      return found;
     };
     host.online.set(true);
     await settle();
     expect(origin.seen).toHaveLength(0);
+  });
+
+  test('while those before it are sent is not sent', async () => {
+    const { fetch, outbox, origin, host } = page();
+    host.online.set(false);
+    const ids: string[] = [];
+    for (let nth = 0; nth < 5; nth++) ids.push(await idOf(await fetch(URL_, POST)));
+    origin.replies(ok(), ok(), async () => {
+      await outbox.remove(ids[3] as string);
+      return ok();
+    });
+    host.online.set(true);
+    await outbox.flush();
+    expect(origin.seen).toHaveLength(4);
+  });
+
+  test('elsewhere, without a word, is not sent after a moment', async () => {
+    const store = durableStore();
+    const { fetch, outbox, origin, host, clock } = page({}, store);
+    host.online.set(false);
+    for (let nth = 0; nth < 5; nth++) await fetch(URL_, POST);
+    const keys = (await outbox.entries()).map(({ key }) => key);
+    origin.replies(
+      ok(),
+      ok(),
+      slow(clock, 60, () => {
+        void store.write([{ delete: keys[3] as string }]);
+        return ok();
+      }),
+    );
+    host.online.set(true);
+    const done = outbox.flush();
+    await clock.advance(100);
+    await done;
+    expect(origin.seen).toHaveLength(4);
   });
 
   test('while it is sent was removed, and is not told to be delivered', async () => {
@@ -242,7 +278,9 @@ describe('an entry that is removed', () => {
     const { fetch, outbox, origin } = page({}, store);
     origin.replies(networkError());
     await fetch(URL_, POST);
-    store.body = async () => undefined;
+    const { wholes } = store;
+    store.wholes = async (...query) =>
+      (await wholes(...query)).map((whole) => ({ ...whole, body: undefined }));
     await outbox.flush();
     expect(origin.seen).toHaveLength(1);
     expect(await outbox.entries({ state: 'dead' })).toMatchObject([{ reason: { code: 'body-lost' } }]);
@@ -266,10 +304,10 @@ describe('an attempt is not counted', () => {
     await clock.advance(DAY);
     expect((await outbox.entries())[0]).toMatchObject({ attempts: 0, reason: { message: 'no token' } });
     failing = false;
-    const { body } = store;
-    store.body = () => Promise.reject(new Error('disk'));
+    const { wholes } = store;
+    store.wholes = () => Promise.reject(new Error('disk'));
     await clock.advance(DAY);
-    store.body = body;
+    store.wholes = wholes;
     await clock.advance(HOUR);
     expect(origin.seen).toHaveLength(1);
   });

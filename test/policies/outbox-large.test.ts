@@ -109,3 +109,23 @@ test('many thousand writes that wait cost no more than those that are asked for'
   expect(items).toBeLessThan(12 * SENT + 10 * LANES);
   expect(store.largest).toBeLessThanOrEqual(100);
 }, 30_000);
+
+test('large bodies that wait are not held in memory together', async () => {
+  const store = countingStore();
+  const { fetch, outbox, host, origin } = page({}, store);
+  host.online.set(false);
+  const body = 'x'.repeat(100_000);
+  for (let nth = 0; nth < 10; nth++)
+    await fetch(ADDRESS, { method: 'POST', body, holdfast: { outbox: true } });
+  const read: number[] = [];
+  const { wholes } = store;
+  store.wholes = async (...query) => {
+    const found = await wholes(...query);
+    read.push(found.reduce((sum, whole) => sum + ((whole.body as string | undefined)?.length ?? 0), 0));
+    return found;
+  };
+  host.online.set(true);
+  await outbox.flush();
+  expect(origin.seen).toHaveLength(10);
+  expect(Math.max(...read)).toBeLessThan(300_000);
+});

@@ -47,7 +47,7 @@ async function revive(entry: OutboxEntry, key: 'same' | 'new', parts: Parts): Pr
     if (dependant?.state === 'dead' && dependant.reason?.code === 'dependency')
       await revive(dependant, 'same', parts);
   }
-  sender.lookAtHolds();
+  sender.gate.changed();
   void sender.drain(partition, lane);
   return true;
 }

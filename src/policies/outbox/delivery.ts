@@ -9,6 +9,7 @@ import { type OutboxEntry, type Reason, revived, withKey } from './entry.ts';
 import { isSentOnce, judged, knownOutcome } from './judge.ts';
 import { HOOK_PATIENCE, type OutboxSettings, STORE_PATIENCE } from './options.ts';
 import type { Queue } from './queue.ts';
+import type { Supplied } from './supply.ts';
 
 /** How much of an answer's body is kept for `result(id)`. */
 const RESULT_BYTES = 1_000_000;
@@ -34,10 +35,11 @@ interface Delivery {
 }
 
 /** Sends one entry once, and says what the answer means. */
-export async function deliver(entry: OutboxEntry, delivery: Delivery): Promise<Outcome> {
+export async function deliver(supplied: Supplied, delivery: Delivery): Promise<Outcome> {
+  const { entry } = supplied;
   const { call, next, settings } = delivery;
   const { clock } = call.host;
-  const prepared = await prepare(entry, delivery);
+  const prepared = await prepare(supplied, delivery);
   if ('is' in prepared) return { verdict: prepared };
   // Reading and signing took time, in which somebody else may have signed in; waiting below takes more.
   if (!delivery.allowed()) return { verdict: { is: 'gone' } };
@@ -84,25 +86,24 @@ export async function deliver(entry: OutboxEntry, delivery: Delivery): Promise<O
 
 /** The request as it is to be sent, with the body that it is made of; or why it cannot be made. */
 async function prepare(
-  entry: OutboxEntry,
+  supplied: Supplied,
   { call, queue, settings }: Delivery,
 ): Promise<{ request: Request; body: StoredBody | undefined } | Verdict> {
+  const { entry } = supplied;
   const { idempotencyHeader: name, authorize } = settings;
   if (entry.unreadable) return { is: 'dead', reason: { code: 'unreadable' } };
   try {
-    const body = await within(STORE_PATIENCE, call, queue.body(entry));
-    // After its body: one that is removed in between must not go out without it.
-    if (!(await within(STORE_PATIENCE, call, queue.has(entry)))) return { is: 'gone' };
+    if (supplied.isOld() && !(await within(STORE_PATIENCE, call, queue.has(entry)))) return { is: 'gone' };
+    const body = await queue.opened(supplied);
     if (body === undefined && entry.size > 0)
       return {
         is: 'dead',
         reason: { code: 'body-lost', message: 'the store has the entry without its body' },
       };
-    const keyed = (request: Request): Request => withKey(request, name, () => entry.idempotencyKey);
-    const request = keyed(revived(entry, body));
+    const request = revived(entry, body, name);
     const signed = authorize && (await within(HOOK_PATIENCE, call, authorize(request, entry)));
     // A request that the hook made anew may have lost the key.
-    return { request: signed ? keyed(signed) : request, body };
+    return { request: signed ? withKey(signed, name, () => entry.idempotencyKey) : request, body };
   } catch (error) {
     return { is: 'again', reason: reasonOf(error), cost: 'nothing' };
   }

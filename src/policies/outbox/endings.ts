@@ -92,7 +92,8 @@ export class Endings {
         if (result) {
           const value = { ...result, ...(found.aliases && { aliases: found.aliases }) };
           const put = { key: places.result(key), collection: places.settled(partition), value };
-          changes.push({ put, body: body ?? null });
+          // There was none before: what is replayed loses its answer.
+          changes.push({ put, body });
         }
         return { changes, result: ended };
       });

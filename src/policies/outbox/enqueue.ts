@@ -58,7 +58,8 @@ export async function enqueue(
     const drained = sender.drain(partition, lane);
     call.waitUntil(drained);
     // Offline, paused, behind others that wait: nothing more can be done now; unless it was done before we could see.
-    void drained.then(() => (over ? undefined : settled.look())).then(later);
+    const mayHaveEnded = (): boolean => !over && (known || sender.gate.isOpen(partition));
+    void drained.then(() => (mayHaveEnded() ? settled.look() : undefined)).then(later);
   });
 }
 

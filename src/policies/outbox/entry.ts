@@ -1,5 +1,5 @@
 import type { ResponseFacts } from '../../core/rebuild.ts';
-import { withBody, withHeader } from '../../core/replay.ts';
+import { remember, withHeader } from '../../core/replay.ts';
 import type { StoredBody } from '../../core/store.ts';
 
 /** A write that has been accepted, as it is stored; its body is a record of its own. */
@@ -62,6 +62,12 @@ export interface OutboxEntry {
   readonly meta?: unknown;
   /** Why the last sending did not deliver it. */
   readonly reason?: Reason;
+}
+
+/** An entry with its body as it is stored, which may be sealed. */
+export interface WholeEntry {
+  readonly entry: OutboxEntry;
+  readonly body: StoredBody | undefined;
 }
 
 /** What is done about a write that may have taken effect, because its answer was lost. */
@@ -140,14 +146,25 @@ export function storedRequest(request: Request, headers: [string, string][]): St
 export const withKey = (request: Request, name: string | false, key: () => string): Request =>
   name && !request.headers.has(name) ? withHeader(request, name, key()) : request;
 
-/** The request as it was accepted, without what was not written to disk. */
-export function revived({ request }: OutboxEntry, body: StoredBody | undefined): Request {
-  const { url, method, headers, credentials, mode, redirect, referrerPolicy } = request;
-  const init: Record<string, unknown> = { method, headers: headers as [string, string][] };
+/**
+ * The request as it was accepted, without what was not written to disk.
+ *
+ * @param keyHeader The header of its key, where it is to have one.
+ */
+export function revived(
+  { request, idempotencyKey }: OutboxEntry,
+  body: StoredBody | undefined,
+  keyHeader: string | false = false,
+): Request {
+  const { url, method, credentials, mode, redirect, referrerPolicy } = request;
+  const headers = request.headers.map(([name, value]): [string, string] => [name, value]);
+  if (keyHeader && !headers.some(([name]) => name === keyHeader.toLowerCase()))
+    headers.push([keyHeader, idempotencyKey]);
+  const init: Record<string, unknown> = { method, headers };
   // Workers and some servers' runtimes know fewer of these, and throw at a value that they do not know.
   for (const [name, value] of Object.entries({ credentials, redirect, referrerPolicy }))
     if (value) init[name] = value;
   if (mode === 'cors' || mode === 'same-origin') init.mode = mode;
-  const bare = new Request(url, init);
-  return body === undefined ? bare : withBody(bare, body);
+  if (body !== undefined) init.body = body;
+  return remember(new Request(url, init), body);
 }

@@ -88,7 +88,8 @@ export class Intake {
         ? merged(before, row, draft.id)
         : { ...row, id: draft.id ?? made, key: this.#rows.places.entry(made) };
       const changes: Change[] = [
-        { put: this.#rows.item(whole), body: body ?? null },
+        // One that is merged may have had a body.
+        { put: this.#rows.item(whole), body: body ?? (before && null) },
         { put: { key: totals, value: after } },
       ];
       if (places.alias) changes.push({ put: { key: places.alias, value: whole } });

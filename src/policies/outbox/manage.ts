@@ -39,7 +39,7 @@ export async function counts(
     queue.totals(),
     holdsOf(queue.rows, partition),
   ]);
-  const paused = all ? 'application' : sender.isPaused(partition) ? 'credentials' : undefined;
+  const paused = all ? 'application' : sender.gate.isPaused(partition) ? 'credentials' : undefined;
   return { waiting, dead, ...totals, ...(paused && { paused }) };
 }
 
@@ -67,7 +67,7 @@ export async function lanes({ queue, home }: Parts): Promise<LaneInfo[]> {
 export async function pause(lane: string | undefined, { queue, home, news, sender }: Parts): Promise<void> {
   const partition = home.partition();
   if (!(await hold(queue.rows, partition, lane, true))) return;
-  sender.lookAtHolds();
+  sender.gate.changed();
   news.tell({ type: 'outbox-held', lane }, partition);
 }
 
@@ -78,8 +78,8 @@ export async function resume(
 ): Promise<void> {
   const partition = home.partition();
   await answered(home, settings.store, hold(queue.rows, partition, lane, false));
-  sender.lookAtHolds();
-  if (lane === undefined) sender.resume(partition);
+  sender.gate.changed();
+  if (lane === undefined) sender.gate.resume(partition);
   news.tell({ type: 'outbox-resumed', lane }, partition);
   if (lane === undefined) await sender.wake('asked');
   else void sender.drain(partition, lane, 'asked');
@@ -115,7 +115,7 @@ export async function flush({ signal, onProgress }: FlushOptions, parts: Parts):
 /** How many of those that wait may not be sent, whatever the network does. */
 async function heldOf(partition: string, waiting: number, { queue, sender }: Parts): Promise<number> {
   const { all, lanes, stopped } = await holdsOf(queue.rows, partition);
-  if (all || sender.isPaused(partition)) return waiting;
+  if (all || sender.gate.isPaused(partition)) return waiting;
   const held = new Set([...lanes, ...stopped.map(([lane]) => lane)]);
   const counts = await Promise.all([...held].map((lane) => queue.count('waiting', partition, lane)));
   return counts.reduce((sum, count) => sum + count, 0);

@@ -224,11 +224,11 @@ function assemble(next: Handler, home: Home, settings: OutboxSettings): Parts {
     if (event.type === 'settled' && key !== undefined) {
       answers.tell(key);
       sender.settled(key);
-    } else if (event.type === 'outbox-paused') sender.pause(partition);
-    else if (event.type === 'outbox-held') sender.lookAtHolds();
+    } else if (event.type === 'outbox-paused') sender.gate.pause(partition);
+    else if (event.type === 'outbox-held') sender.gate.changed();
     else if (event.type === 'outbox-resumed') {
-      sender.lookAtHolds();
-      if (event.lane === undefined) sender.resume(partition);
+      sender.gate.changed();
+      if (event.lane === undefined) sender.gate.resume(partition);
       if (signedIn(home) === partition) wake('asked');
     } else if (signedIn(home) !== partition) return;
     else if (event.type === 'queued') sender.standBy(partition, event.lane);

@@ -1,6 +1,6 @@
 import type { Change, Item, StoredBody } from '../../core/store.ts';
 import { Endings } from './endings.ts';
-import type { OutboxEntry } from './entry.ts';
+import type { OutboxEntry, WholeEntry } from './entry.ts';
 import { Intake } from './intake.ts';
 import type { EntriesQuery, OutboxSettings } from './options.ts';
 import { type Answer, answerTo, contentOf, type ResultRow, type Row } from './packing.ts';
@@ -12,6 +12,9 @@ const ID_KEPT = 86_400_000;
 
 /** How many records are looked at together. */
 const PAGE = 100;
+
+/** Bodies of so many bytes are read together. */
+const LIGHT = 256_000;
 
 /**
  * The entries of one pipeline in a store. Each operation is one atomic change, so a crash between two of them leaves
@@ -38,10 +41,23 @@ export class Queue {
     return first && this.rows.packing.opened(first.value as Row);
   }
 
+  /** The next of a lane after a key, with their bodies: as many as are small together, and at least one. */
+  async next(partition: string, lane: string, after: string, limit: number): Promise<WholeEntry[]> {
+    const group = this.rows.places.lane('waiting', partition, lane);
+    const found = await this.rows.store.wholes({ group, after, limit }, light);
+    return Promise.all(
+      found.map(async ({ value, body }) => ({ entry: await this.rows.packing.opened(value as Row), body })),
+    );
+  }
+
+  /** @throws where it cannot be opened. */
+  async opened({ entry, body }: WholeEntry): Promise<StoredBody | undefined> {
+    return body && this.rows.packing.openedBody(body, contentOf(entry), entry.seal !== undefined);
+  }
+
   /** @throws where it cannot be opened. */
   async body(entry: OutboxEntry): Promise<StoredBody | undefined> {
-    const stored = await this.rows.store.body(entry.key);
-    return stored && this.rows.packing.openedBody(stored, contentOf(entry), entry.seal !== undefined);
+    return this.opened({ entry, body: await this.rows.store.body(entry.key) });
   }
 
   /** The lanes of a user in which something is in a state. */
@@ -214,4 +230,14 @@ export class Queue {
       result: undefined,
     }));
   }
+}
+
+/** As many of them as are light together, and at least one. */
+function light(found: Item[]): Item[] {
+  let bytes = 0;
+  const end = found.findIndex(({ value }) => {
+    bytes += (value as Row).size;
+    return bytes > LIGHT;
+  });
+  return end < 0 ? found : found.slice(0, Math.max(1, end));
 }

@@ -1,22 +1,19 @@
 import { within } from '../../core/clock.ts';
 import type { Handler, Home } from '../../core/contract.ts';
 import { exclusively } from '../../core/locks.ts';
-import type { Settled } from './answers.ts';
-import type { Verdict } from './classify.ts';
-import { contentOf } from './content.ts';
-import { deliver, sendingOf } from './delivery.ts';
-import type { OutboxEntry, Reason } from './entry.ts';
+import { Dispatch } from './dispatch.ts';
+import type { OutboxEntry } from './entry.ts';
+import { Gate } from './gate.ts';
 import { type Holds, holdsOf, isHeld } from './holds.ts';
-import { isSentOnce } from './judge.ts';
 import { Lease, needsLease } from './lease.ts';
 import type { News } from './news.ts';
 import { type OutboxSettings, STORE_PATIENCE } from './options.ts';
 import { dependsOn, type Outcomes } from './outcomes.ts';
 import type { Queue } from './queue.ts';
-import { rewritten } from './rewrite.ts';
-import { dueIn, scheduled, sooner, type Waits } from './schedule.ts';
+import { dueIn, sooner, type Waits } from './schedule.ts';
+import { Settling } from './settling.ts';
 import { signedIn } from './signed-in.ts';
-import { Slots } from './slots.ts';
+import { Supply } from './supply.ts';
 import { onTrouble } from './trouble.ts';
 
 /** After so long in line for a lane, in ms, another page is taken to look after it. */
@@ -38,6 +35,7 @@ interface Draining {
   /** Ends it before its time. */
   readonly stop: AbortSignal | undefined;
   done: Promise<void>;
+  readonly supply: Supply;
   /** As `done`, but does not wait for another page. */
   soon: Promise<void>;
 }
@@ -52,23 +50,16 @@ interface Lane {
 
 /** Sends what waits: one lane by one sender, in order; lanes beside each other. */
 export class Sender {
-  readonly #next: Handler;
+  readonly gate: Gate;
   readonly #home: Home;
   readonly #queue: Queue;
   readonly #outcomes: Outcomes;
-  readonly #news: News;
   readonly #settings: OutboxSettings;
-  readonly #slots: Slots;
+  readonly #dispatch: Dispatch;
   readonly #draining = new Map<string, Draining>();
   readonly #timers = new Map<string, () => void>();
-  /** Partitions whose credentials were refused. */
-  readonly #paused = new Set<string>();
   /** Lanes whose next entry waits for the entry of this key. */
   readonly #blocked = new Map<string, Map<string, Lane>>();
-  /** Grows when something is paused or goes on: what is known of that has to be read again. */
-  #holdsChanged = 0;
-  /** Told when an entry could not be delivered just now. */
-  readonly postponed = new Set<(key: string) => void>();
 
   constructor(
     next: Handler,
@@ -78,14 +69,18 @@ export class Sender {
     news: News,
     settings: OutboxSettings,
   ) {
-    this.#next = next;
+    this.gate = new Gate(home);
     this.#home = home;
     this.#queue = queue;
     this.#outcomes = outcomes;
-    this.#news = news;
     this.#settings = settings;
-    this.#slots = new Slots(settings.concurrency);
+    this.#dispatch = new Dispatch(next, home, queue, outcomes, news, settings, this.gate);
     home.signal.addEventListener('abort', () => this.#stop(), { once: true });
+  }
+
+  /** Told when an entry could not be delivered just now. */
+  get postponed(): Set<(key: string) => void> {
+    return this.#dispatch.postponed;
   }
 
   /** Something is being sent, or waits in line for it. */
@@ -96,7 +91,7 @@ export class Sender {
   /** Looks after every lane of the current user. @param stop Begins nothing more. @returns whether something waited. */
   async wake(waits: Waits, stop?: AbortSignal): Promise<boolean> {
     const partition = signedIn(this.#home);
-    if (partition === undefined || !this.#open(partition)) return false;
+    if (partition === undefined || !this.gate.isOpen(partition)) return false;
     const lanes = await within(STORE_PATIENCE, this.#home, this.#queue.lanes(partition));
     const found = lanes.length > 0;
     const look = async (): Promise<void> => {
@@ -109,26 +104,9 @@ export class Sender {
     return found;
   }
 
-  /** The user's credentials were refused: nothing of theirs is sent for now. */
-  pause(partition: string): void {
-    this.#paused.add(partition);
-  }
-
-  isPaused(partition: string): boolean {
-    return this.#paused.has(partition);
-  }
-
-  resume(partition: string): void {
-    this.#paused.delete(partition);
-  }
-
-  /** What is paused has changed. */
-  lookAtHolds(): void {
-    this.#holdsChanged++;
-  }
-
   /** An entry has come to its end, here or elsewhere: what waited for it may go on. */
   settled(key: string): void {
+    for (const { supply } of this.#draining.values()) supply.drop(key);
     const lanes = this.#blocked.get(key);
     this.#blocked.delete(key);
     for (const { partition, lane } of lanes?.values() ?? []) void this.drain(partition, lane);
@@ -162,7 +140,8 @@ export class Sender {
     const soon = new Promise<void>((give) => {
       elsewhere = give;
     });
-    const state: Draining = { again: waits, stop, done: Promise.resolve(), soon };
+    const supply = new Supply(this.#queue, this.#home, of);
+    const state: Draining = { again: waits, stop, done: Promise.resolve(), soon, supply };
     this.#draining.set(of.name, state);
     state.done = (async () => {
       try {
@@ -170,7 +149,7 @@ export class Sender {
           const now = state.again as Waits;
           state.again = undefined;
           await this.#drainOnce(of, now, state, elsewhere);
-        } while (state.again && this.#open(partition) && !stop?.aborted);
+        } while (state.again && this.gate.isOpen(partition) && !stop?.aborted);
       } catch (error) {
         onTrouble(this.#home, this.#settings.store, 'drain', error);
       } finally {
@@ -208,160 +187,41 @@ export class Sender {
   }
 
   /** With the lane to ourselves. */
-  async #drainHeld(of: Lane, waits: Waits, { stop }: Draining, lease?: Lease): Promise<void> {
-    const { host } = this.#home;
+  async #drainHeld(of: Lane, waits: Waits, { stop, supply }: Draining, lease?: Lease): Promise<void> {
+    const drain = { settling: new Settling(), lease };
+    const { settling } = drain;
     let holds: Holds | undefined;
     let known = -1;
-    while (this.#open(of.partition) && !stop?.aborted && !lease?.lost) {
-      if (known !== this.#holdsChanged) {
-        known = this.#holdsChanged;
-        holds = await within(STORE_PATIENCE, this.#home, holdsOf(this.#queue.rows, of.partition));
-      }
-      if (holds && isHeld(holds, of.lane)) return;
-      const entry = await this.#head(of);
-      if (!entry) return;
-      const now = host.clock.now();
-      const wait = dueIn(entry, now, waits, this.#settings);
-      const reason = now >= entry.expiresAt ? { ...entry.reason, code: 'expired' } : this.#hopeless(entry);
-      if (reason) {
-        await this.#bury(entry, reason, undefined, lease);
-        continue;
-      }
-      if (wait > 0) return this.#later(of, wait);
-      const before = await this.#outcomes.obstacle(entry);
-      if (before?.state === 'waiting') return this.#block(of, before.key);
-      if (before) await this.#bury(entry, dependsOn(before), undefined, lease);
-      else if (!(await this.#slots.run(() => this.#send(entry, lease)))) return this.#look(of);
-    }
-  }
-
-  /** Why an entry need not be sent at all. */
-  #hopeless(entry: OutboxEntry): Reason | undefined {
-    if (entry.unreadable) return entry.reason;
-    // The lane is ours, so whoever began that sending is no more.
-    if (entry.claimedAt !== undefined && isSentOnce(entry, this.#settings))
-      return { code: 'unknown-outcome', message: 'it was being sent when its sender went away' };
-    return undefined;
-  }
-
-  /** @returns whether the lane goes on. */
-  async #send(entry: OutboxEntry, lease: Lease | undefined): Promise<boolean> {
-    const { id, origin, lane, partition, attempts, misses = 0, key } = entry;
-    const { signal } = this.#home;
-    // While it waited for its turn.
-    if (!this.#open(partition)) return false;
-    const call = sendingOf(entry, this.#home);
-    const { verdict, settled } = await deliver(entry, {
-      call,
-      next: this.#next,
-      queue: this.#queue,
-      settings: this.#settings,
-      allowed: () => this.#open(partition),
-      sending: () =>
-        this.#news.tell(
-          { type: 'sending', id, origin, lane, attempt: attempts + misses + 1, callId: call.id },
-          partition,
-          key,
-        ),
-    });
-    if (signal.aborted) return false;
-    switch (verdict.is) {
-      case 'gone':
-        return true;
-      case 'delivered':
-        await this.#outcomes.delivered(entry, settled as Settled);
-        return true;
-      case 'dead':
-        await this.#bury({ ...entry, attempts: attempts + 1 }, verdict.reason, settled, lease);
-        return true;
-      case 'rewrite':
-        return this.#rewrite(entry, verdict, settled, lease);
-      case 'again':
-        return this.#again(entry, verdict, settled, lease);
-      default:
-        this.#paused.add(partition);
-        await this.#stored(
-          this.#queue.update(entry, { reason: verdict.reason, claimedAt: undefined }, lease),
-        );
-        this.#news.tell({ type: 'outbox-paused', id, origin, lane }, partition, key);
-        this.#notNow(entry);
-        return false;
-    }
-  }
-
-  async #again(
-    entry: OutboxEntry,
-    verdict: Extract<Verdict, { is: 'again' }>,
-    settled: Settled | undefined,
-    lease: Lease | undefined,
-  ): Promise<boolean> {
-    const { id, origin, lane, partition, key, conflicts = 0, coalesce } = entry;
-    const { reason, cost } = verdict;
-    const next = scheduled(entry, verdict, this.#home.host, this.#settings);
-    if (next.attempts >= this.#settings.attempts) {
-      await this.#bury({ ...entry, ...next }, { ...reason, code: 'attempts' }, settled, lease);
-      return true;
-    }
-    // What may have arrived is not unsent any more.
-    const isSent = coalesce !== undefined && (cost === 'attempt' || cost === 'silence');
-    const after = {
-      ...next,
-      reason,
-      conflicts: reason.status === 409 ? conflicts + 1 : 0,
-      ...(!isSent && { claimedAt: undefined }),
-    };
-    await this.#stored(this.#queue.update(entry, after, lease));
-    this.#news.tell(
-      { type: 'postponed', id, origin, lane, at: next.notBefore, cause: reason },
-      partition,
-      key,
-    );
-    this.#notNow(entry);
-    return false;
-  }
-
-  /** What the application wants sent instead goes out at once, and counts as an attempt. */
-  async #rewrite(
-    entry: OutboxEntry,
-    { request, reason }: Extract<Verdict, { is: 'rewrite' }>,
-    settled: Settled | undefined,
-    lease: Lease | undefined,
-  ): Promise<boolean> {
-    const attempts = entry.attempts + 1;
-    if (attempts >= this.#settings.attempts) {
-      await this.#bury({ ...entry, attempts }, { ...reason, code: 'attempts' }, settled, lease);
-      return true;
-    }
+    supply.rewind();
     try {
-      const content = await contentOf(request, this.#settings, this.#home);
-      const after = { ...rewritten(entry, content, this.#home.host), attempts, reason };
-      await this.#stored(this.#queue.rewrite(entry, after, content.body));
-    } catch (error) {
-      if (this.#home.signal.aborted) return false;
-      await this.#bury(
-        { ...entry, attempts },
-        { ...reason, message: `onConflict: ${error}` },
-        settled,
-        lease,
-      );
+      while (this.gate.isOpen(of.partition) && !stop?.aborted && !lease?.lost) {
+        if (known !== this.gate.changes) {
+          known = this.gate.changes;
+          holds = await within(STORE_PATIENCE, this.#home, holdsOf(this.#queue.rows, of.partition));
+        }
+        if (holds && isHeld(holds, of.lane)) return;
+        const supplied = await supply.next();
+        if (!supplied) return;
+        const { entry } = supplied;
+        const reason = this.#dispatch.hopeless(entry);
+        const wait = dueIn(entry, this.#home.host.clock.now(), waits, this.#settings);
+        if (!reason && wait > 0) return this.#later(of, wait);
+        const before = reason ? undefined : await this.#outcomes.obstacle(entry);
+        if (before?.state === 'waiting') return this.#block(of, before.key);
+        if (reason || before) {
+          await this.#dispatch.bury(entry, reason ?? dependsOn(before as OutboxEntry), undefined, drain);
+          continue;
+        }
+        const next = await this.#dispatch.send(supplied, drain);
+        if (next !== 'on') await settling.done();
+        if (next === 'stop') return this.#look(of);
+        if (next === 'reread') supply.rewind();
+        await settling.room();
+      }
+    } finally {
+      // Whoever drains this lane next finds nothing that is being taken out.
+      await settling.done();
     }
-    return true;
-  }
-
-  #bury(
-    entry: OutboxEntry,
-    reason: Reason,
-    settled: Settled | undefined,
-    lease: Lease | undefined,
-  ): Promise<void> {
-    const { attempts, misses = 0, notBefore, asked = false, silentSince } = entry;
-    // It stops the lane: what is known of that is old.
-    if (entry.strict) this.#holdsChanged++;
-    return this.#outcomes.bury(entry, reason, {
-      changes: { attempts, misses, notBefore, asked, silentSince, claimedAt: undefined },
-      ...(settled && { settled }),
-      ...(lease && { fence: lease }),
-    });
   }
 
   /** The next of a lane. Who hangs on this when the page closes must give the lane back. */
@@ -372,10 +232,6 @@ export class Sender {
   /** What is to be written is written, also while the page closes. */
   #stored<T>(work: Promise<T>): Promise<T> {
     return within(STORE_PATIENCE, { host: this.#home.host }, work);
-  }
-
-  #notNow({ key }: OutboxEntry): void {
-    for (const listener of this.postponed) listener(key);
   }
 
   /** Leaves a lane until the write that its next one waits for has come to its end. */
@@ -399,17 +255,6 @@ export class Sender {
     const task = (): void => void this.drain(of.partition, of.lane);
     const wait = Math.min(Math.max(0, ms), LONGEST_TIMER);
     this.#timers.set(of.name, this.#home.host.clock.after(wait, task, { background: true }));
-  }
-
-  /** Whether anything of a partition may be sent now: only the current user's, and only with a network. */
-  #open(partition: string): boolean {
-    const { signal, host } = this.#home;
-    return (
-      !signal.aborted &&
-      host.online.state &&
-      !this.#paused.has(partition) &&
-      signedIn(this.#home) === partition
-    );
   }
 
   #stop(): void {

@@ -1,0 +1,207 @@
+import { within } from '../../core/clock.ts';
+import type { Handler, Home } from '../../core/contract.ts';
+import type { Settled } from './answers.ts';
+import type { Verdict } from './classify.ts';
+import { contentOf } from './content.ts';
+import { deliver, sendingOf } from './delivery.ts';
+import type { OutboxEntry, Reason } from './entry.ts';
+import type { Gate } from './gate.ts';
+import { isSentOnce } from './judge.ts';
+import type { Lease } from './lease.ts';
+import type { News } from './news.ts';
+import { type OutboxSettings, STORE_PATIENCE } from './options.ts';
+import type { Outcomes } from './outcomes.ts';
+import type { Queue } from './queue.ts';
+import { rewritten } from './rewrite.ts';
+import { scheduled } from './schedule.ts';
+import type { Settling } from './settling.ts';
+import { Slots } from './slots.ts';
+import type { Supplied } from './supply.ts';
+
+/** What a lane does after a sending; `reread`: with what is now its first. */
+export type Next = 'on' | 'reread' | 'stop';
+
+/** Who sends a lane. */
+export interface Drain {
+  readonly settling: Settling;
+  readonly lease: Lease | undefined;
+}
+
+/** Sends one entry, and does with it what the answer says. */
+export class Dispatch {
+  readonly #next: Handler;
+  readonly #home: Home;
+  readonly #queue: Queue;
+  readonly #outcomes: Outcomes;
+  readonly #news: News;
+  readonly #settings: OutboxSettings;
+  readonly #gate: Gate;
+  readonly #slots: Slots;
+  /** Told when an entry could not be delivered just now. */
+  readonly postponed = new Set<(key: string) => void>();
+
+  constructor(
+    next: Handler,
+    home: Home,
+    queue: Queue,
+    outcomes: Outcomes,
+    news: News,
+    settings: OutboxSettings,
+    gate: Gate,
+  ) {
+    this.#next = next;
+    this.#home = home;
+    this.#queue = queue;
+    this.#outcomes = outcomes;
+    this.#news = news;
+    this.#settings = settings;
+    this.#gate = gate;
+    this.#slots = new Slots(settings.concurrency);
+  }
+
+  /** Why an entry need not be sent at all. */
+  hopeless(entry: OutboxEntry): Reason | undefined {
+    if (this.#home.host.clock.now() >= entry.expiresAt) return { ...entry.reason, code: 'expired' };
+    if (entry.unreadable) return entry.reason;
+    // The lane is ours, so whoever began that sending is no more.
+    if (entry.claimedAt !== undefined && isSentOnce(entry, this.#settings))
+      return { code: 'unknown-outcome', message: 'it was being sent when its sender went away' };
+    return undefined;
+  }
+
+  /** As soon as few enough others are being sent. */
+  send(supplied: Supplied, drain: Drain): Promise<Next> {
+    return this.#slots.run(() => this.#send(supplied, drain));
+  }
+
+  async #send(supplied: Supplied, drain: Drain): Promise<Next> {
+    const { entry } = supplied;
+    const { id, origin, lane, partition, attempts, misses = 0, key } = entry;
+    // While it waited for its turn.
+    if (!this.#gate.isOpen(partition)) return 'stop';
+    const call = sendingOf(entry, this.#home);
+    const { verdict, settled } = await deliver(supplied, {
+      call,
+      next: this.#next,
+      queue: this.#queue,
+      settings: this.#settings,
+      allowed: () => this.#gate.isOpen(partition),
+      sending: () =>
+        this.#news.tell(
+          { type: 'sending', id, origin, lane, attempt: attempts + misses + 1, callId: call.id },
+          partition,
+          key,
+        ),
+    });
+    if (this.#home.signal.aborted) return 'stop';
+    switch (verdict.is) {
+      case 'gone':
+        return 'reread';
+      case 'delivered': {
+        const taken = this.#outcomes.delivered(entry, settled as Settled);
+        if (this.#mayComeAgain(entry)) drain.settling.add(taken);
+        else await taken;
+        return 'on';
+      }
+      case 'dead':
+        await this.bury({ ...entry, attempts: attempts + 1 }, verdict.reason, settled, drain);
+        return 'on';
+      case 'rewrite':
+        return this.#rewrite(entry, verdict, settled, drain);
+      case 'again':
+        return this.#again(entry, verdict, settled, drain);
+      default:
+        this.#gate.pause(partition);
+        await this.#stored(
+          this.#queue.update(entry, { reason: verdict.reason, claimedAt: undefined }, drain.lease),
+        );
+        this.#news.tell({ type: 'outbox-paused', id, origin, lane }, partition, key);
+        this.#notNow(entry);
+        return 'stop';
+    }
+  }
+
+  /** Whether it does no harm if it is sent again after the next one: should the page be killed before it is taken out. */
+  #mayComeAgain(entry: OutboxEntry): boolean {
+    const { idempotencyHeader } = this.#settings;
+    const isKnown = idempotencyHeader !== false && entry.coalesce === undefined;
+    return isKnown && !entry.strict && !isSentOnce(entry, this.#settings);
+  }
+
+  async #again(
+    entry: OutboxEntry,
+    verdict: Extract<Verdict, { is: 'again' }>,
+    settled: Settled | undefined,
+    drain: Drain,
+  ): Promise<Next> {
+    const { id, origin, lane, partition, key, conflicts = 0, coalesce } = entry;
+    const { reason, cost } = verdict;
+    const next = scheduled(entry, verdict, this.#home.host, this.#settings);
+    if (next.attempts >= this.#settings.attempts) {
+      await this.bury({ ...entry, ...next }, { ...reason, code: 'attempts' }, settled, drain);
+      return 'on';
+    }
+    // What may have arrived is not unsent any more.
+    const isSent = coalesce !== undefined && (cost === 'attempt' || cost === 'silence');
+    const after = {
+      ...next,
+      reason,
+      conflicts: reason.status === 409 ? conflicts + 1 : 0,
+      ...(!isSent && { claimedAt: undefined }),
+    };
+    await this.#stored(this.#queue.update(entry, after, drain.lease));
+    this.#news.tell(
+      { type: 'postponed', id, origin, lane, at: next.notBefore, cause: reason },
+      partition,
+      key,
+    );
+    this.#notNow(entry);
+    return 'stop';
+  }
+
+  /** What the application wants sent instead goes out at once, and counts as an attempt. */
+  async #rewrite(
+    entry: OutboxEntry,
+    { request, reason }: Extract<Verdict, { is: 'rewrite' }>,
+    settled: Settled | undefined,
+    drain: Drain,
+  ): Promise<Next> {
+    const attempts = entry.attempts + 1;
+    if (attempts >= this.#settings.attempts) {
+      await this.bury({ ...entry, attempts }, { ...reason, code: 'attempts' }, settled, drain);
+      return 'on';
+    }
+    try {
+      const content = await contentOf(request, this.#settings, this.#home);
+      const after = { ...rewritten(entry, content, this.#home.host), attempts, reason };
+      await this.#stored(this.#queue.rewrite(entry, after, content.body));
+      return 'reread';
+    } catch (error) {
+      if (this.#home.signal.aborted) return 'stop';
+      const message = `onConflict: ${error}`;
+      await this.bury({ ...entry, attempts }, { ...reason, message }, settled, drain);
+      return 'on';
+    }
+  }
+
+  /** Gives an entry up. */
+  bury(entry: OutboxEntry, reason: Reason, settled: Settled | undefined, { lease }: Drain): Promise<void> {
+    const { attempts, misses = 0, notBefore, asked = false, silentSince } = entry;
+    // It stops the lane: what is known of that is old.
+    if (entry.strict) this.#gate.changed();
+    return this.#outcomes.bury(entry, reason, {
+      changes: { attempts, misses, notBefore, asked, silentSince, claimedAt: undefined },
+      ...(settled && { settled }),
+      ...(lease && { fence: lease }),
+    });
+  }
+
+  /** What is to be written is written, also while the page closes. */
+  #stored<T>(work: Promise<T>): Promise<T> {
+    return within(STORE_PATIENCE, { host: this.#home.host }, work);
+  }
+
+  #notNow({ key }: OutboxEntry): void {
+    for (const listener of this.postponed) listener(key);
+  }
+}

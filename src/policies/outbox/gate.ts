@@ -1,0 +1,48 @@
+import type { Home } from '../../core/contract.ts';
+import { signedIn } from './signed-in.ts';
+
+/** Whether anything of a user may be sent at all. */
+export class Gate {
+  readonly #home: Home;
+  /** Partitions whose credentials were refused. */
+  readonly #paused = new Set<string>();
+  #changes = 0;
+
+  constructor(home: Home) {
+    this.#home = home;
+  }
+
+  /** Only the current user's, and only with a network. */
+  isOpen(partition: string): boolean {
+    const { signal, host } = this.#home;
+    return (
+      !signal.aborted &&
+      host.online.state &&
+      !this.#paused.has(partition) &&
+      signedIn(this.#home) === partition
+    );
+  }
+
+  /** The user's credentials were refused: nothing of theirs is sent for now. */
+  pause(partition: string): void {
+    this.#paused.add(partition);
+  }
+
+  isPaused(partition: string): boolean {
+    return this.#paused.has(partition);
+  }
+
+  resume(partition: string): void {
+    this.#paused.delete(partition);
+  }
+
+  /** Grows when the application pauses something or goes on: what is known of that has to be read again. */
+  get changes(): number {
+    return this.#changes;
+  }
+
+  /** What is paused has changed, or what is stopped. */
+  changed(): void {
+    this.#changes++;
+  }
+}

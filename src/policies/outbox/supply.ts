@@ -1,0 +1,70 @@
+import { within } from '../../core/clock.ts';
+import type { Home } from '../../core/contract.ts';
+import type { WholeEntry } from './entry.ts';
+import { STORE_PATIENCE } from './options.ts';
+import type { Queue } from './queue.ts';
+
+/** How many entries are read together once the first has been sent. */
+const PAGE = 100;
+
+/** For so long, in ms, what was read is taken to be still so: about as long as it takes to hear of another tab. */
+const FRESH = 50;
+
+/** An entry that is to be sent. */
+export interface Supplied extends WholeEntry {
+  /** It may have been removed or changed since it was read. */
+  isOld(): boolean;
+}
+
+/** The entries of a lane, in order, read a page at a time. */
+export class Supply {
+  readonly #queue: Queue;
+  readonly #home: Home;
+  readonly #of: { readonly partition: string; readonly lane: string };
+  #page: readonly WholeEntry[] = [];
+  #at = 0;
+  #readAt = 0;
+  #after = '';
+  /** What has gone since the page was asked for. */
+  readonly #gone = new Set<string>();
+
+  constructor(queue: Queue, home: Home, of: { readonly partition: string; readonly lane: string }) {
+    this.#queue = queue;
+    this.#home = home;
+    this.#of = of;
+  }
+
+  async next(): Promise<Supplied | undefined> {
+    for (;;) {
+      if (this.#at >= this.#page.length) await this.#read();
+      const stored = this.#page[this.#at++];
+      if (!stored) return undefined;
+      this.#after = stored.entry.key;
+      if (this.#gone.has(stored.entry.key)) continue;
+      const readAt = this.#readAt;
+      return { ...stored, isOld: () => this.#home.host.clock.ticks() - readAt > FRESH };
+    }
+  }
+
+  /** An entry has come to its end. */
+  drop(key: string): void {
+    this.#gone.add(key);
+  }
+
+  /** Begins again with what is now the first. */
+  rewind(): void {
+    this.#page = [];
+    this.#after = '';
+  }
+
+  async #read(): Promise<void> {
+    const { partition, lane } = this.#of;
+    // Often there is but one, or it is not due.
+    const limit = this.#after === '' ? 1 : PAGE;
+    this.#gone.clear();
+    this.#readAt = this.#home.host.clock.ticks();
+    const reading = this.#queue.next(partition, lane, this.#after, limit);
+    this.#page = await within(STORE_PATIENCE, this.#home, reading);
+    this.#at = 0;
+  }
+}
