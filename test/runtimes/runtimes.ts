@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { bun, chromium, deno, firefox, missingForWebkit } from './installed.ts';
 import { fromJUnit, fromVitest, type Outcome } from './outcome.ts';
-import { FAULTS, NODE_ONLY, PACKAGE, PLAYGROUND, PORTABLE } from './suites.ts';
+import { FAULTS, NODE_ONLY, OUTBOX, PACKAGE, PLAYGROUND, PORTABLE } from './suites.ts';
 
 export interface Runtime {
   readonly name: string;
@@ -73,6 +73,14 @@ export const runtimes: readonly Runtime[] = [
     alone: true,
     mayBeEmpty: true,
     timeLimit: 30 * MINUTE,
+  },
+  {
+    ...vitest('outbox'),
+    include: [OUTBOX],
+    exclude: [],
+    alone: true,
+    mayBeEmpty: true,
+    timeLimit: 45 * MINUTE,
   },
   {
     ...vitest('playground'),

@@ -8,6 +8,5 @@ export const NODE_ONLY = '**/*.node.test.ts';
 export const PLAYGROUND = 'test/playground/**/*.e2e.ts';
 export const FAULTS = 'test/faults/cache/**/*.e2e.ts';
 
-/** By itself, `npm run test:outbox`, until it holds on a busy machine as well. */
 export const OUTBOX = 'test/faults/{outbox,worker}/**/*.e2e.ts';
 export const PACKAGE = 'test/package/**/*.test.ts';

@@ -4,8 +4,9 @@ import type { WholeEntry } from './entry.ts';
 import { STORE_PATIENCE } from './options.ts';
 import type { Queue } from './queue.ts';
 
-/** How many entries are read together once the first has been sent. */
+/** How many entries are read together at the most. Often there is but one, or it is not due: so the first comes by itself. */
 const PAGE = 100;
+const GROWTH = 4;
 
 /** For so long, in ms, what was read is taken to be still so: about as long as it takes to hear of another tab. */
 const FRESH = 50;
@@ -25,6 +26,7 @@ export class Supply {
   #at = 0;
   #readAt = 0;
   #after = '';
+  #limit = 1;
   /** What has gone since the page was asked for. */
   readonly #gone = new Set<string>();
 
@@ -55,15 +57,15 @@ export class Supply {
   rewind(): void {
     this.#page = [];
     this.#after = '';
+    this.#limit = 1;
   }
 
   async #read(): Promise<void> {
     const { partition, lane } = this.#of;
-    // Often there is but one, or it is not due.
-    const limit = this.#after === '' ? 1 : PAGE;
     this.#gone.clear();
     this.#readAt = this.#home.host.clock.ticks();
-    const reading = this.#queue.next(partition, lane, this.#after, limit);
+    const reading = this.#queue.next(partition, lane, this.#after, this.#limit);
+    this.#limit = Math.min(PAGE, this.#limit * GROWTH);
     this.#page = await within(STORE_PATIENCE, this.#home, reading);
     this.#at = 0;
   }

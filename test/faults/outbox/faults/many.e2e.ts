@@ -46,7 +46,7 @@ inEachBrowser((here, name) => {
     expect(lanes.records).toBeLessThan(LANES + 5);
 
     const drained = await tab.call('drainMeasured', SENT);
-    // Each is read as the next of its lane, once more before it is sent, and when it is taken out.
+    // Each is read on a page of its lane, again where that was a while ago, and when it is taken out.
     expect(drained.records).toBeLessThan(12 * SENT + 10 * LANES);
     expect(drained.largest).toBeLessThanOrEqual(100);
     took.push(counts.ms, lanes.ms, drained.ms);
