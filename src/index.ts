@@ -44,6 +44,15 @@ export type {
   Whole,
 } from './core/store.ts';
 export type { Fetch } from './core/transport.ts';
+export {
+  type Batch,
+  type BatchContext,
+  type BatchOptions,
+  type BatchOutcome,
+  type BatchProgress,
+  batch,
+} from './fronts/batch.ts';
+export { type EnvOptions, type OptionsFromEnvOptions, optionsFromEnv } from './fronts/env.ts';
 export { type CreateFetchOptions, createFetch } from './fronts/fetch.ts';
 export { outbox, staleCache } from './fronts/kept.ts';
 export {
@@ -53,6 +62,7 @@ export {
   createClient,
   QueuedError,
 } from './fronts/ky.ts';
+export { type Message, type MessageFacts, type Messages, userMessage } from './fronts/messages.ts';
 export { type ProblemResponseOptions, problemOf, toProblemResponse } from './fronts/problem.ts';
 export { type FetchOptions, type StandardOptions, standard } from './fronts/standard.ts';
 export type { ProblemDetails } from './http/problem.ts';

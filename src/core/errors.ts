@@ -76,12 +76,18 @@ export class HoldfastError extends Error implements Failure {
 /** An option that cannot be meant: the message names the option, the value and what is allowed. */
 export class ConfigurationError extends HoldfastError {
   override name = 'ConfigurationError';
+  /** Such as `'retry.limit'`. */
+  declare readonly option: string;
+  /** What is expected instead. */
+  declare readonly allowed: string;
 
   constructor(option: string, value: unknown, allowed: string) {
     super(`${option}: ${show(value)} is not allowed; ${allowed}`, {
       code: 'configuration',
       category: 'configuration',
     });
+    for (const [name, said] of Object.entries({ option, allowed }))
+      Object.defineProperty(this, name, { value: said });
   }
 }
 

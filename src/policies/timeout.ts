@@ -39,7 +39,7 @@ const asObject = (given: unknown): TimeoutOptions =>
       : { attempt: given as Duration };
 
 /** @param own What is said last; where it contradicts `base`, it wins. */
-function readLimits(base: unknown, own: unknown = base): Limits {
+export function readLimits(base: unknown, own: unknown = base): Limits {
   const last = asObject(own);
   const options = own === base ? last : layered('timeout', asObject(base), last);
   const read = readOptions('timeout', options, { total: limit, attempt: limit, idle: limit }, DEFAULTS);

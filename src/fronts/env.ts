@@ -1,0 +1,186 @@
+import { oneOf, readOptions, wellFormed } from '../core/check.ts';
+import { ConfigurationError } from '../core/errors.ts';
+import { type BreakerOptions, readBreakerOptions } from '../policies/breaker/options.ts';
+import { type RetryOptions, readPlan } from '../policies/retry/options.ts';
+import { readLimits, type TimeoutOptions } from '../policies/timeout.ts';
+
+/** What an environment can say of a pipeline: plain values. */
+export interface EnvOptions {
+  readonly baseUrl?: string;
+  readonly name?: string;
+  readonly timeout?: TimeoutOptions | false;
+  readonly retry?: RetryOptions | false;
+  readonly breaker?: BreakerOptions | false;
+}
+
+export interface OptionsFromEnvOptions {
+  /** What the names of the variables begin with. Default `'HOLDFAST_'`. */
+  readonly prefix?: string;
+  /** What is done about a variable with that prefix which says nothing to us. Default `'error'`. */
+  readonly unknown?: 'error' | 'ignore';
+}
+
+type Part = 'timeout' | 'retry' | 'breaker';
+
+/** Options of each part that text can say. */
+const PLAIN = {
+  timeout: ['total', 'attempt', 'idle'] satisfies (keyof TimeoutOptions)[],
+  retry: [
+    'limit',
+    'methods',
+    'statusCodes',
+    'afterStatusCodes',
+    'backoffLimit',
+    'jitter',
+    'maxRetryAfter',
+    'retryOnTimeout',
+    'bodyLimit',
+    'until',
+    'idempotencyKey',
+    'budget',
+  ] satisfies (keyof RetryOptions)[],
+  breaker: [
+    'failures',
+    'rate',
+    'minimum',
+    'window',
+    'slowAfter',
+    'slowRate',
+    'openFor',
+    'maxOpenFor',
+    'successes',
+    'probeTimeout',
+    'whenOpen',
+    'slowStart',
+    'probe',
+  ] satisfies (keyof BreakerOptions)[],
+} as const;
+
+/** What a part's variable without a further name says: `TIMEOUT=5s`, `RETRY=3`. */
+const SHORT: Readonly<Partial<Record<Part, string>>> = { timeout: 'attempt', retry: 'limit' };
+
+const LISTS: readonly string[] = ['methods', 'statusCodes', 'afterStatusCodes'];
+
+const readers: Readonly<Record<Part, (options: never) => unknown>> = {
+  timeout: (options: TimeoutOptions) => readLimits(options),
+  retry: readPlan,
+  breaker: readBreakerOptions,
+};
+
+/**
+ * Options from environment variables, checked as those of the code are; errors name the variable.
+ *
+ * `TIMEOUT` (the attempt's), `RETRY` (the limit) and `BREAKER` may also be `false`; each option that text can say has a
+ * variable of its own, such as `TIMEOUT_TOTAL`, `RETRY_BACKOFF_LIMIT`, `BREAKER_OPEN_FOR`; lists have commas. Besides
+ * `BASE_URL` and `NAME`. All with the prefix. An empty variable says nothing.
+ *
+ * @param env `process.env`, `Deno.env.toObject()`, a Worker's bindings, `import.meta.env`. What is no text, number or
+ *   boolean is passed over.
+ * @throws {ConfigurationError} for a value that is not allowed, which is shown only where it is short and plain; and for
+ *   a variable that is not known.
+ *
+ * @example
+ * const api = createClient({ ...optionsFromEnv(process.env), partition: 'public' });
+ */
+export function optionsFromEnv(env: object, options: OptionsFromEnvOptions = {}): EnvOptions {
+  const { prefix, unknown } = readOptions<Required<OptionsFromEnvOptions>>(
+    'optionsFromEnv',
+    options,
+    { prefix: wellFormed, unknown: oneOf('error', 'ignore') },
+    { prefix: 'HOLDFAST_', unknown: 'error' },
+  );
+  const said = new Map<string, unknown>();
+  for (const [variable, value] of Object.entries(env))
+    if (variable.startsWith(prefix) && isSaid(value)) said.set(variable, value);
+
+  const read: Record<string, unknown> = {};
+  const take = (name: string): { variable: string; value: unknown } | undefined => {
+    const variable = prefix + name;
+    if (!said.has(variable)) return undefined;
+    const value = said.get(variable);
+    said.delete(variable);
+    return { variable, value };
+  };
+  const url = take('BASE_URL');
+  if (url)
+    read.baseUrl = checked(url.variable, url.value, 'an absolute URL', URL.canParse(String(url.value)));
+  const name = take('NAME');
+  if (name) read.name = String(name.value);
+  for (const part of Object.keys(PLAIN) as Part[]) {
+    const found = readPart(part, take);
+    if (found !== undefined) read[part] = found;
+  }
+  const [stranger] = said.keys();
+  if (stranger !== undefined && unknown === 'error')
+    throw new ConfigurationError(stranger, undefined, `unknown variable; known: ${known(prefix).join(', ')}`);
+  return read;
+}
+
+type Take = (name: string) => { variable: string; value: unknown } | undefined;
+
+function readPart(part: Part, take: Take): object | false | undefined {
+  const variables: Record<string, string> = {};
+  const options: Record<string, unknown> = {};
+  const say = (option: string, variable: string, value: unknown): void => {
+    options[option] = value;
+    variables[option] = variable;
+    asOf(variable, value, () => readers[part]({ [option]: value } as never));
+  };
+  const whole = take(inCapitals(part));
+  const value = whole && parsed(whole.value);
+  const option = SHORT[part];
+  if (whole && option === undefined)
+    checked(whole.variable, whole.value, 'true or false', typeof value === 'boolean');
+  else if (whole && value !== false) say(option as string, whole.variable, value);
+  for (const option of PLAIN[part]) {
+    const own = take(`${inCapitals(part)}_${inCapitals(option)}`);
+    if (own) say(option, own.variable, LISTS.includes(option) ? listed(own.value) : parsed(own.value));
+  }
+  if (value === false) return false;
+  // What fits by itself may not fit together.
+  asOf(Object.values(variables).join(', '), undefined, () => readers[part](options as never));
+  return whole || Object.keys(options).length > 0 ? options : undefined;
+}
+
+/** Says it of the variable. */
+function asOf(variable: string, value: unknown, read: () => unknown): void {
+  try {
+    read();
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    throw new ConfigurationError(variable, shown(value), error.allowed);
+  }
+}
+
+function checked<T>(variable: string, value: T, allowed: string, isAllowed: boolean): T {
+  if (isAllowed) return value;
+  throw new ConfigurationError(variable, shown(value), `expected ${allowed}`);
+}
+
+/** A secret may have got into the wrong variable: what is long or odd is not shown. */
+const shown = (value: unknown): unknown =>
+  value === undefined || (typeof value === 'string' && !/^[\w.%+-]{0,12}$/.test(value)) ? '…' : value;
+
+const isSaid = (value: unknown): boolean =>
+  (typeof value === 'string' && value.trim() !== '') ||
+  typeof value === 'number' ||
+  typeof value === 'boolean';
+
+function parsed(value: unknown): unknown {
+  if (typeof value !== 'string') return value;
+  const text = value.trim();
+  if (text === 'true' || text === 'false') return text === 'true';
+  return Number.isFinite(Number(text)) ? Number(text) : text;
+}
+
+const listed = (value: unknown): unknown[] => String(value).split(',').map(parsed);
+
+/** `backoffLimit`: `BACKOFF_LIMIT`. */
+const inCapitals = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
+
+const known = (prefix: string): string[] => [
+  ...['BASE_URL', 'NAME'].map((name) => prefix + name),
+  ...(Object.keys(PLAIN) as Part[]).flatMap((part) =>
+    ['', ...PLAIN[part]].map((option) => prefix + inCapitals(part) + (option && `_${inCapitals(option)}`)),
+  ),
+];
