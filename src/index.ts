@@ -52,8 +52,24 @@ export {
   type BatchProgress,
   batch,
 } from './fronts/batch.ts';
+export {
+  type ConnectivityOptions,
+  connectivity,
+  type ProbedConnectivity,
+  type Reachability,
+} from './fronts/connectivity.ts';
 export { type EnvOptions, type OptionsFromEnvOptions, optionsFromEnv } from './fronts/env.ts';
 export { type CreateFetchOptions, createFetch } from './fronts/fetch.ts';
+export { type ClientHealth, type ClientParts, clientHealth } from './fronts/health/client.ts';
+export {
+  type CheckOptions,
+  type Health,
+  type HealthCheck,
+  type HealthOptions,
+  health,
+} from './fronts/health/health.ts';
+export { type Monitor, type MonitorOptions, monitor } from './fronts/health/monitor.ts';
+export { type WaitOptions, waitUntilHealthy } from './fronts/health/wait.ts';
 export { outbox, staleCache } from './fronts/kept.ts';
 export {
   type Client,

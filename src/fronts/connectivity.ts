@@ -1,0 +1,176 @@
+import { aborter } from '../core/abort.ts';
+import { readOptions, span, typed } from '../core/check.ts';
+import type { Connectivity } from '../core/contract.ts';
+import type { Duration } from '../core/durations.ts';
+import type { HoldfastEvent } from '../core/events.ts';
+import { everyNowAndThen } from './background.ts';
+import {
+  type CheckOptions,
+  checkedUrl,
+  checkHealth,
+  checkRules,
+  checkSettings,
+  type Health,
+} from './health/health.ts';
+
+/**
+ * - `online`: the last probe was answered, or nothing speaks against it.
+ * - `offline`: the platform says so.
+ * - `captive`: a portal answers in place of the probe's origin.
+ * - `unreachable`: the platform says that there is a network, and nobody answers over it.
+ */
+export type Reachability = 'online' | 'offline' | 'captive' | 'unreachable';
+
+export interface ConnectivityOptions extends Omit<CheckOptions, 'signal'> {
+  /** A URL of your own that is cheap to answer; what it has to answer `check` says. */
+  readonly probe: string | URL;
+  /** Between two probes while there is no way out, ± 20 %. Default 15 s. */
+  readonly interval?: Duration;
+  /** For so long a probe is not repeated, whatever speaks for it. Default 10 s. */
+  readonly cacheFor?: Duration;
+  /** One probe. Default 5 s. */
+  readonly timeout?: Duration;
+  /** Told of each change, and why. */
+  readonly onChange?: (now: Reachability) => void;
+}
+
+/** Connectivity for `host: { online }`. */
+export interface ProbedConnectivity extends Connectivity {
+  readonly reachability: Reachability;
+  /** Looks now. */
+  check(): Promise<Reachability>;
+  /** Hears what a pipeline tells (`onEvent`): a network error is a reason to look. */
+  hear(event: HoldfastEvent): void;
+  /** No timer, listener or request is left. */
+  close(): void;
+}
+
+/**
+ * Whether there is a way out. That the platform says there is none is believed; that it says there is one is only a hint
+ * (it may be a captive portal, or a network without a way out), so a URL is probed: when the network comes back, when a call has
+ * found none, and while there is none, now and then.
+ *
+ * @example
+ * const online = connectivity({ probe: '/ping' });
+ * const api = createClient({ host: { online }, onEvent: online.hear });
+ */
+export function connectivity(options: ConnectivityOptions): ProbedConnectivity {
+  const { signal: _, ...rules } = checkRules;
+  const { probe, interval, cacheFor, timeout, onChange, ...own } = readOptions<ConnectivityOptions>(
+    'connectivity',
+    options,
+    {
+      ...rules,
+      probe: (value, option) => checkedUrl(value as string, option),
+      interval: span,
+      cacheFor: span,
+      timeout: span,
+      onChange: typed('function'),
+    },
+    { interval: 15_000, cacheFor: 10_000, timeout: 5_000 } as ConnectivityOptions,
+  ) as ConnectivityOptions & { probe: string; interval: number; cacheFor: number; timeout: number };
+  const url = checkedUrl(probe, 'connectivity.probe');
+  const ended = aborter();
+  const settings = checkSettings({ ...own, signal: ended.signal });
+  const { host } = settings;
+  const { clock, online } = host;
+  const listeners = new Set<(online: boolean) => void>();
+  let found: Exclude<Reachability, 'offline'> = 'online';
+  let told: Reachability = online.state ? 'online' : 'offline';
+  let probedAt = Number.NEGATIVE_INFINITY;
+  let probing: Promise<void> | undefined;
+  let watching: ReturnType<typeof aborter> | undefined;
+
+  const now = (): Reachability => (online.state ? found : 'offline');
+
+  const tell = (): void => {
+    const before = told;
+    told = now();
+    if (told === before) return;
+    heed(() => onChange?.(told));
+    if ((before === 'online') === (told === 'online')) return;
+    for (const listener of listeners) heed(() => listener(told === 'online'));
+  };
+
+  const look = (): Promise<void> => {
+    probing ??= checkHealth(url, settings, timeout)
+      .then((health) => {
+        probedAt = clock.ticks();
+        found = meaning(health);
+        tell();
+        watch();
+      })
+      // Closed in the middle of it.
+      .catch(() => {})
+      .finally(() => {
+        probing = undefined;
+      });
+    return probing;
+  };
+
+  /** As long as there is no way out. */
+  const watch = (): void => {
+    if (found === 'online' || ended.signal.aborted) {
+      watching?.abort(undefined);
+      watching = undefined;
+    } else if (!watching) {
+      watching = aborter();
+      everyNowAndThen(interval, host, watching.signal, look, false);
+    }
+  };
+
+  const suspect = (): void => {
+    if (!ended.signal.aborted && online.state && clock.ticks() - probedAt >= cacheFor) void look();
+  };
+
+  const unsubscribe = online.subscribe((up) => {
+    // What was found before was another network.
+    if (up) found = 'online';
+    watch();
+    tell();
+    if (up) void look();
+  });
+
+  return {
+    get state() {
+      return now() === 'online';
+    },
+    get reachability() {
+      return now();
+    },
+    subscribe(listener) {
+      const own = (online: boolean): void => listener(online);
+      listeners.add(own);
+      return () => void listeners.delete(own);
+    },
+    async check() {
+      if (online.state && !ended.signal.aborted) await look();
+      return now();
+    },
+    hear(event) {
+      if (event.type === 'attempt-ended' && (event.error === 'network' || event.error === 'timeout-attempt'))
+        suspect();
+    },
+    close() {
+      ended.abort(new DOMException('it was closed', 'AbortError'));
+      watching?.abort(undefined);
+      unsubscribe();
+      listeners.clear();
+    },
+  };
+}
+
+/** An origin with trouble of its own can be reached. */
+function meaning({ reason }: Health): Exclude<Reachability, 'offline'> {
+  if (reason === undefined || reason === 'status') return 'online';
+  return reason === 'network' || reason === 'timeout' ? 'unreachable' : 'captive';
+}
+
+/** A listener cannot keep others from hearing. */
+function heed(listener: () => void): void {
+  try {
+    listener();
+  } catch {
+    // It is the listener's own.
+  }
+}

@@ -1,0 +1,133 @@
+import { readOptions, typed } from '../../core/check.ts';
+import { ConfigurationError, isFailure } from '../../core/errors.ts';
+import { systemHost } from '../../core/host.ts';
+import type { Breaker, CircuitInfo } from '../../policies/breaker/breaker.ts';
+import type { StaleCache } from '../../policies/cache/cache.ts';
+import type { CacheStats, Usage } from '../../policies/cache/manage.ts';
+import type { OutboxCounts } from '../../policies/outbox/manage.ts';
+import type { Outbox } from '../../policies/outbox/outbox.ts';
+import type { ProbedConnectivity, Reachability } from '../connectivity.ts';
+import type { Health } from './health.ts';
+import type { Monitor } from './monitor.ts';
+
+/** The parts of a client whose health is to be known: the values that it was made with. */
+export interface ClientParts {
+  readonly breaker?: Pick<Breaker, 'states'>;
+  readonly outbox?: Pick<Outbox, 'counts' | 'entries'>;
+  readonly staleCache?: Pick<StaleCache, 'usage' | 'stats'>;
+  readonly connectivity?: Pick<ProbedConnectivity, 'reachability'>;
+  readonly monitor?: Pick<Monitor, 'states'>;
+}
+
+/** What could not be found out, with the code of the error. */
+export interface Unknown {
+  readonly error: string;
+}
+
+/** For a status page or a badge. */
+export interface ClientHealth {
+  /**
+   * - `down`: there is no way out, or every circuit is open.
+   * - `degraded`: a circuit is not closed, a watched URL is unhealthy, writes are dead or held back, the storage is nearly
+   *   full, or a part cannot tell.
+   */
+  readonly status: 'ok' | 'degraded' | 'down';
+  /** Wall time in ms. */
+  readonly at: number;
+  readonly reachability: Reachability;
+  readonly circuits: readonly ({ readonly origin: string } & CircuitInfo)[];
+  /** `oldest`: wall time in ms of the acceptance of what waits longest. */
+  readonly outbox?: (OutboxCounts & { readonly oldest?: number }) | Unknown;
+  readonly staleCache?: (Usage & CacheStats) | Unknown;
+  /** Bytes of the whole site, where the platform tells. */
+  readonly quota?: { readonly usage: number; readonly quota: number };
+  readonly watched: readonly Health[];
+}
+
+/** The share of a quota from which on it is nearly full. */
+const NEARLY = 0.9;
+
+/**
+ * The health of a whole client as one object. Asks nobody over the network; a part that fails says so and hides no other.
+ *
+ * @example
+ * const { status } = await clientHealth({ breaker: circuits, outbox: box, staleCache: copies });
+ */
+export async function clientHealth(parts: ClientParts): Promise<ClientHealth> {
+  const { breaker, outbox, staleCache, connectivity, monitor } = readOptions<ClientParts>(
+    'clientHealth',
+    parts,
+    {
+      breaker: typed('function'),
+      outbox: typed('function'),
+      staleCache: typed('function'),
+      connectivity: typed('object'),
+      monitor: typed('object'),
+    },
+    {},
+  );
+  const circuits = Object.entries(breaker?.states() ?? {}).map(([origin, info]) => ({ origin, ...info }));
+  const [queue, copies, quota] = await Promise.all([
+    outbox && told(() => queueOf(outbox)),
+    staleCache && told(async () => ({ ...(await staleCache.usage()), ...staleCache.stats() })),
+    quotaOf(),
+  ]);
+  const reachability = connectivity?.reachability ?? (systemHost.online.state ? 'online' : 'offline');
+  const watched = monitor?.states() ?? [];
+  const whole = {
+    at: systemHost.clock.now(),
+    reachability,
+    circuits,
+    ...(queue && { outbox: queue }),
+    ...(copies && { staleCache: copies }),
+    ...(quota && { quota }),
+    watched,
+  };
+  return { status: statusOf(whole), ...whole };
+}
+
+function statusOf({
+  reachability,
+  circuits,
+  outbox,
+  staleCache,
+  quota,
+  watched,
+}: Omit<ClientHealth, 'status'>): ClientHealth['status'] {
+  const open = circuits.filter(({ state }) => state === 'open' || state === 'isolated');
+  if (reachability !== 'online' || (open.length > 0 && open.length === circuits.length)) return 'down';
+  const isDegraded =
+    circuits.some(({ state }) => state !== 'closed') ||
+    watched.some(({ healthy }) => !healthy) ||
+    (outbox !== undefined && ('error' in outbox || outbox.dead > 0 || outbox.paused !== undefined)) ||
+    (staleCache !== undefined && 'error' in staleCache) ||
+    (quota !== undefined && quota.usage > NEARLY * quota.quota);
+  return isDegraded ? 'degraded' : 'ok';
+}
+
+async function queueOf(
+  outbox: Pick<Outbox, 'counts' | 'entries'>,
+): Promise<OutboxCounts & { oldest?: number }> {
+  const [counts, [first]] = await Promise.all([outbox.counts(), outbox.entries({ limit: 1 })]);
+  return { ...counts, ...(first && { oldest: first.acceptedAt }) };
+}
+
+async function told<T>(work: () => Promise<T>): Promise<T | Unknown> {
+  try {
+    return await work();
+  } catch (error) {
+    // What was put together wrongly is no state of health.
+    if (error instanceof ConfigurationError) throw error;
+    return { error: isFailure(error) ? error.code : 'unknown' };
+  }
+}
+
+async function quotaOf(): Promise<ClientHealth['quota']> {
+  try {
+    const estimate = (await globalThis.navigator?.storage?.estimate?.()) ?? {};
+    const { usage, quota } = estimate;
+    return usage === undefined || quota === undefined ? undefined : { usage, quota };
+  } catch {
+    return undefined;
+  }
+}

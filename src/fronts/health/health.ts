@@ -1,0 +1,170 @@
+import { aborter, follow } from '../../core/abort.ts';
+import { dropBody } from '../../core/body.ts';
+import { having, type Rule, readOptions, span, typed } from '../../core/check.ts';
+import { within } from '../../core/clock.ts';
+import type { Host } from '../../core/contract.ts';
+import type { Duration } from '../../core/durations.ts';
+import { ConfigurationError, TimeoutError } from '../../core/errors.ts';
+import { systemHost } from '../../core/host.ts';
+
+export interface Health {
+  readonly url: string;
+  readonly healthy: boolean;
+  /** Milliseconds until it was known. */
+  readonly latency: number;
+  /** Wall time in ms. */
+  readonly checkedAt: number;
+  /** The answer's status, where there was one. */
+  readonly status?: number;
+  /**
+   * Why it is not healthy: `'status'`, `'timeout'`, `'network'`, `'redirected'` (to another origin, as captive portals do),
+   * `'check'`, or what the check said.
+   */
+  readonly reason?: string;
+}
+
+/** Says whether an answer is that of a healthy service: `false`, or why it is not. */
+export type HealthCheck = (response: Response) => Said | Promise<Said>;
+// biome-ignore lint/suspicious/noConfusingVoidType: a check that only throws returns nothing
+type Said = boolean | string | undefined | void;
+
+export interface CheckOptions {
+  /** Looks at a 2xx, whose body it may read; what it throws is a no. Default: every 2xx is healthy. */
+  readonly check?: HealthCheck;
+  /** Method and headers of the request. Default: a GET that no cache answers. */
+  readonly init?: Omit<RequestInit, 'signal' | 'body'>;
+  /** Default: the platform's, so that neither retries nor circuits stand in between. */
+  readonly fetch?: (url: string, init: RequestInit) => Promise<Response>;
+  readonly signal?: AbortSignal;
+  /** Clock, chance and connectivity, for tests. */
+  readonly host?: Partial<Host>;
+}
+
+export interface HealthOptions extends CheckOptions {
+  /** Until it is known, the body that the check reads included. Default 5 s. */
+  readonly timeout?: Duration;
+}
+
+/** The options, read. */
+export interface CheckSettings extends Omit<CheckOptions, 'host' | 'fetch'> {
+  readonly fetch: NonNullable<CheckOptions['fetch']>;
+  readonly host: Host;
+}
+
+const signalRule: Rule<AbortSignal> = (value, option) => {
+  if (value instanceof AbortSignal) return value;
+  throw new ConfigurationError(option, value, 'expected an AbortSignal');
+};
+
+export const checkRules = {
+  check: typed<HealthCheck>('function'),
+  init: typed<NonNullable<CheckOptions['init']>>('object'),
+  fetch: typed<NonNullable<CheckOptions['fetch']>>('function'),
+  signal: signalRule,
+  host: typed<Partial<Host>>('object'),
+};
+
+/** What is the same for all that check. */
+export function checkSettings(options: CheckOptions): CheckSettings {
+  const { check, init, signal, fetch = (url, init) => globalThis.fetch(url, init), host } = options;
+  return {
+    ...(check && { check }),
+    ...(init && { init }),
+    ...(signal && { signal }),
+    fetch,
+    host: { ...systemHost, ...host },
+  };
+}
+
+/** @throws {ConfigurationError} for what is no URL that can be asked from here. */
+export function checkedUrl(url: string | URL, option: string): string {
+  const base = (globalThis as { location?: { href?: string } }).location?.href;
+  if (URL.canParse(String(url), base)) return new URL(String(url), base).href;
+  throw new ConfigurationError(option, String(url), 'expected a URL, absolute where there is no page');
+}
+
+/**
+ * Asks a service whether it is well: one request, which is not repeated.
+ *
+ * @returns what was found, also where nobody answers.
+ * @throws only the reason of the caller's signal.
+ *
+ * @example
+ * const { healthy, latency } = await health('https://api.example.com/health', {
+ *   check: async (response) => (await response.json()).status === 'ok',
+ * });
+ */
+export async function health(url: string | URL, options: HealthOptions = {}): Promise<Health> {
+  const { timeout, ...own } = readOptions<HealthOptions>(
+    'health',
+    options,
+    { ...checkRules, timeout: span },
+    { timeout: 5_000 },
+  );
+  return checkHealth(checkedUrl(url, 'health.url'), checkSettings(own), timeout as number);
+}
+
+/** One check of an absolute URL. @param timeout In ms. */
+export async function checkHealth(
+  url: string,
+  { host, signal, ...asking }: CheckSettings,
+  timeout: number,
+): Promise<Health> {
+  signal?.throwIfAborted();
+  const { clock } = host;
+  const since = clock.ticks();
+  const inner = aborter();
+  const cancel = clock.after(timeout, () => inner.abort(new TimeoutError('total', timeout)));
+  const unfollow = signal ? follow(signal, inner.abort) : () => {};
+  let response: Response | undefined;
+  let reason: string | undefined;
+  try {
+    const asked = asking.fetch(url, { ...UNCACHED, ...asking.init, signal: inner.signal });
+    // A fetch that is deaf to its signal hands over later what nobody wants.
+    asked.then((late) => inner.signal.aborted && dropBody(late)).catch(() => {});
+    response = await within(Infinity, { host, signal: inner.signal }, asked);
+    reason = await within(Infinity, { host, signal: inner.signal }, judged(url, response, asking.check));
+  } catch (error) {
+    if (signal?.aborted) throw signal.reason;
+    reason = error instanceof TimeoutError || inner.signal.aborted ? 'timeout' : 'network';
+  } finally {
+    cancel();
+    unfollow();
+    dropBody(response);
+  }
+  return {
+    url,
+    healthy: reason === undefined,
+    latency: clock.ticks() - since,
+    checkedAt: clock.now(),
+    ...(response && { status: response.status }),
+    ...(reason !== undefined && { reason }),
+  };
+}
+
+/** Where there is no such mode there is no cache to be passed by, and naming it may be an error. */
+const UNCACHED: RequestInit = 'cache' in Request.prototype ? { cache: 'no-store' } : {};
+
+/** Why an answer is not that of a healthy service. */
+async function judged(
+  url: string,
+  response: Response,
+  check: HealthCheck | undefined,
+): Promise<string | undefined> {
+  if (response.redirected && new URL(response.url).origin !== new URL(url).origin) return 'redirected';
+  if (!response.ok) return 'status';
+  try {
+    const said = await check?.(response);
+    return typeof said === 'string' ? said : said === false ? 'check' : undefined;
+  } catch {
+    return 'check';
+  }
+}
+
+/** A breaker, as far as it is needed. */
+export interface Isolating {
+  isolate(origin: string): void;
+  reset(origin: string): void;
+}
+
+export const isolatingRule: Rule<Isolating> = having('a breaker', 'isolate', 'reset');

@@ -1,0 +1,133 @@
+import { aborter } from '../../core/abort.ts';
+import { count, readOptions, span, typed } from '../../core/check.ts';
+import type { Duration } from '../../core/durations.ts';
+import { ConfigurationError } from '../../core/errors.ts';
+import { everyNowAndThen } from '../background.ts';
+import {
+  type CheckOptions,
+  checkedUrl,
+  checkHealth,
+  checkRules,
+  checkSettings,
+  type Health,
+  type Isolating,
+  isolatingRule,
+} from './health.ts';
+
+export interface MonitorOptions extends Omit<CheckOptions, 'signal'> {
+  /** Between two checks of a URL, ± 20 %. Default 30 s. */
+  readonly interval?: Duration;
+  /** One check. Default 5 s. */
+  readonly checkTimeout?: Duration;
+  /** Failed checks in a row after which a URL is unhealthy. Default 2. */
+  readonly failures?: number;
+  /** Its circuit is opened for the origin of an unhealthy URL, and closed when all of that origin are healthy again. */
+  readonly breaker?: Isolating;
+  /** Told when a URL becomes healthy or unhealthy. */
+  readonly onChange?: (health: Health) => void;
+}
+
+export interface Monitor {
+  /** What the last check of each URL found. */
+  states(): readonly Health[];
+  /** Checks all of them now. */
+  check(): Promise<readonly Health[]>;
+  /** Ends it: no further request, and the circuits that it has opened are closed. */
+  close(): void;
+  [Symbol.dispose](): void;
+}
+
+interface Watched {
+  readonly url: string;
+  readonly origin: string;
+  last: Health | undefined;
+  failures: number;
+  isHealthy: boolean;
+}
+
+type Settings = Required<Pick<MonitorOptions, 'failures'>> & {
+  interval: number;
+  checkTimeout: number;
+} & MonitorOptions;
+
+/** Not there in every runtime; making one up would be seen by everybody. */
+const dispose: typeof Symbol.dispose =
+  Symbol.dispose ?? (Symbol.for('Symbol.dispose') as typeof Symbol.dispose);
+
+/**
+ * Checks services now and then, so that no user's call has to find out. Not while the page is hidden or offline.
+ *
+ * @example
+ * const circuits = breaker();
+ * const api = createClient({ breaker: circuits });
+ * const watch = monitor('https://api.example.com/health', { breaker: circuits });
+ */
+export function monitor(
+  urls: string | URL | readonly (string | URL)[],
+  options: MonitorOptions = {},
+): Monitor {
+  const { signal: _, ...rules } = checkRules;
+  const { interval, checkTimeout, failures, breaker, onChange, ...own } = readOptions<MonitorOptions>(
+    'monitor',
+    options,
+    {
+      ...rules,
+      interval: span,
+      checkTimeout: span,
+      failures: count(1),
+      breaker: isolatingRule,
+      onChange: typed('function'),
+    },
+    { interval: 30_000, checkTimeout: 5_000, failures: 2 },
+  ) as Settings;
+  const list = Array.isArray(urls) ? urls : [urls as string | URL];
+  if (list.length === 0) throw new ConfigurationError('monitor.urls', urls, 'expected at least one URL');
+  const ended = aborter();
+  const settings = checkSettings({ ...own, signal: ended.signal });
+  const watched = list.map((each): Watched => {
+    const url = checkedUrl(each, 'monitor.urls');
+    return { url, origin: new URL(url).origin, last: undefined, failures: 0, isHealthy: true };
+  });
+  /** Only these are ours to close. */
+  const isolated = new Set<string>();
+
+  const look = async (each: Watched): Promise<void> => {
+    const found = await checkHealth(each.url, settings, checkTimeout);
+    each.last = found;
+    each.failures = found.healthy ? 0 : each.failures + 1;
+    const isHealthy = each.failures < failures;
+    if (isHealthy === each.isHealthy) return;
+    each.isHealthy = isHealthy;
+    feed(each.origin);
+    try {
+      onChange?.(found);
+    } catch {
+      // A listener cannot end the watch.
+    }
+  };
+  const feed = (origin: string): void => {
+    const isWell = watched.every((each) => each.origin !== origin || each.isHealthy);
+    if (!isWell && !isolated.has(origin)) {
+      isolated.add(origin);
+      breaker?.isolate(origin);
+    } else if (isWell && isolated.delete(origin)) breaker?.reset(origin);
+  };
+  const states = (): readonly Health[] => watched.flatMap(({ last }) => last ?? []);
+
+  for (const each of watched) everyNowAndThen(interval, settings.host, ended.signal, () => look(each));
+
+  const close = (): void => {
+    ended.abort(new DOMException('the monitor was closed', 'AbortError'));
+    for (const origin of isolated) breaker?.reset(origin);
+    isolated.clear();
+  };
+  return {
+    states,
+    async check() {
+      await Promise.all(watched.map(look));
+      return states();
+    },
+    close,
+    [dispose]: close,
+  };
+}

@@ -1,0 +1,74 @@
+import { aborter, follow } from '../../core/abort.ts';
+import { readOptions, span } from '../../core/check.ts';
+import { sleep } from '../../core/clock.ts';
+import type { Duration } from '../../core/durations.ts';
+import { HoldfastError } from '../../core/errors.ts';
+import {
+  type CheckOptions,
+  checkedUrl,
+  checkHealth,
+  checkRules,
+  checkSettings,
+  type Health,
+} from './health.ts';
+
+export interface WaitOptions extends CheckOptions {
+  /** How long to wait for it in all. Default 60 s. */
+  readonly timeout?: Duration;
+  /** Between two checks, ± 20 %. Default 1 s. */
+  readonly interval?: Duration;
+  /** One check. Default 5 s. */
+  readonly checkTimeout?: Duration;
+}
+
+/**
+ * Waits for a service to be well: after a deployment, or before a batch.
+ *
+ * @throws {HoldfastError} code `unhealthy`, category `timeout`, when the time is up: its message says what the last check found.
+ * @throws the reason of the caller's signal.
+ */
+export async function waitUntilHealthy(url: string | URL, options: WaitOptions = {}): Promise<Health> {
+  const { timeout, interval, checkTimeout, ...own } = readOptions<WaitOptions>(
+    'waitUntilHealthy',
+    options,
+    { ...checkRules, timeout: span, interval: span, checkTimeout: span },
+    { timeout: 60_000, interval: 1_000, checkTimeout: 5_000 },
+  ) as CheckOptions & { timeout: number; interval: number; checkTimeout: number };
+  const target = checkedUrl(url, 'waitUntilHealthy.url');
+  const settings = checkSettings(own);
+  const { host, signal = aborter().signal } = settings;
+  const until = host.clock.ticks() + timeout;
+  for (;;) {
+    const left = until - host.clock.ticks();
+    const found = await checkHealth(target, settings, Math.max(1, Math.min(checkTimeout, left)));
+    if (found.healthy) return found;
+    const wait = interval * (0.8 + 0.4 * host.random());
+    if (host.clock.ticks() + wait >= until) throw unhealthy(found, timeout);
+    await rested(wait, host, signal);
+  }
+}
+
+/** Coming online ends a wait. */
+async function rested(
+  ms: number,
+  host: ReturnType<typeof checkSettings>['host'],
+  signal: AbortSignal,
+): Promise<void> {
+  const early = aborter();
+  const unfollow = follow(signal, early.abort);
+  const unsubscribe = host.online.subscribe((online) => online && early.abort(undefined));
+  try {
+    await sleep(ms, { host, signal: early.signal });
+  } catch {
+    signal.throwIfAborted();
+  } finally {
+    unsubscribe();
+    unfollow();
+  }
+}
+
+const unhealthy = ({ url, status, reason }: Health, timeout: number): HoldfastError =>
+  new HoldfastError(
+    `${new URL(url).origin} was not healthy within ${timeout} ms: ${reason}${reason === 'status' ? ` ${status}` : ''}`,
+    { code: 'unhealthy', category: 'timeout', transient: true, origin: new URL(url).origin },
+  );

@@ -1,0 +1,335 @@
+import { describe, expect, test } from 'vitest';
+import { ConfigurationError } from '../../src/core/errors.ts';
+import { createFetch } from '../../src/fronts/fetch.ts';
+import { type ClientParts, clientHealth } from '../../src/fronts/health/client.ts';
+import { type CheckOptions, health } from '../../src/fronts/health/health.ts';
+import { monitor } from '../../src/fronts/health/monitor.ts';
+import { waitUntilHealthy } from '../../src/fronts/health/wait.ts';
+import { breaker } from '../../src/policies/breaker/breaker.ts';
+import { cachePolicy } from '../../src/policies/cache/cache.ts';
+import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
+import { memoryStore } from '../../src/stores/memory.ts';
+import {
+  hang,
+  networkError,
+  ok,
+  type ScriptedOrigin,
+  scriptedOrigin,
+  slow,
+  stalledBody,
+  status,
+  type TestHost,
+  testHost,
+  virtualClock,
+} from '../../src/testing/index.ts';
+import { durableStore } from '../support/durable.ts';
+import { quiet } from '../support/platform.ts';
+
+const URL_ = 'https://api.example.com/health';
+const ORIGIN = 'https://api.example.com';
+
+interface World {
+  readonly host: TestHost;
+  readonly clock: TestHost['clock'];
+  readonly origin: ScriptedOrigin;
+  readonly asking: Pick<Required<CheckOptions>, 'fetch' | 'host'>;
+}
+
+function world(): World {
+  const host = testHost({ clock: virtualClock({ quiet }) });
+  const origin = scriptedOrigin(host.clock);
+  const fetch = (url: string, { signal, ...init }: RequestInit) =>
+    origin.fetch(new Request(url, init), signal ? { signal } : {});
+  return { host, clock: host.clock, origin, asking: { fetch, host } };
+}
+
+const redirected = (url: string): Response =>
+  Object.defineProperties(ok('sign in'), { redirected: { value: true }, url: { value: url } });
+
+describe('health', () => {
+  test('is that of one request, with its latency', async () => {
+    const { origin, clock, asking } = world();
+    origin.replies(slow(clock, 70, () => status(204)));
+    expect(await health(URL_, asking)).toEqual({
+      url: URL_,
+      healthy: true,
+      latency: 70,
+      checkedAt: clock.now(),
+      status: 204,
+    });
+    expect(origin.seen.map(({ method }) => method)).toEqual(['GET']);
+  });
+
+  test.each<[string, Parameters<ScriptedOrigin['otherwise']>[0], object]>([
+    ['status', () => status(503), { status: 503 }],
+    ['network', networkError(), {}],
+    ['timeout', hang(), {}],
+    ['redirected', redirected('https://portal.example/'), { status: 200 }],
+  ])('is not, because of the %s', async (reason, step, more) => {
+    const { origin, asking } = world();
+    origin.otherwise(step);
+    expect(await health(URL_, asking)).toMatchObject({ healthy: false, reason, ...more });
+  });
+
+  test.each<[unknown, boolean, string | undefined]>([
+    [true, true, undefined],
+    [undefined, true, undefined],
+    [false, false, 'check'],
+    ['the database is away', false, 'the database is away'],
+    [new Error('no'), false, 'check'],
+  ])('is what a check says of a 2xx: %s', async (said, healthy, reason) => {
+    const { asking } = world();
+    const check = async (response: Response) => {
+      expect(await response.text()).toBe('ok');
+      if (said instanceof Error) throw said;
+      return said as boolean;
+    };
+    const found = await health(URL_, { ...asking, check });
+    expect([found.healthy, found.reason]).toEqual([healthy, reason]);
+  });
+
+  test('is asked for no longer than its time, also where the body stalls or the check hangs', async () => {
+    const { origin, asking } = world();
+    origin.replies(stalledBody('{"status":').response, ok());
+    const reading = { check: async (response: Response) => (await response.text()) === 'ok' };
+    const hanging = { check: () => new Promise<boolean>(() => {}) };
+    for (const own of [reading, hanging])
+      expect(await health(URL_, { ...asking, ...own, timeout: '2s' })).toMatchObject({
+        healthy: false,
+        reason: 'timeout',
+        latency: 2_000,
+      });
+  });
+
+  test('ends with the caller’s reason, and with no other', async () => {
+    const { origin, asking } = world();
+    origin.otherwise(hang());
+    const abort = new AbortController();
+    const asked = health(URL_, { ...asking, signal: abort.signal });
+    const failed = asked.catch((reason) => reason);
+    abort.abort('gone');
+    expect(await failed).toBe('gone');
+    await expect(health(URL_, { ...asking, signal: AbortSignal.abort('before') })).rejects.toBe('before');
+  });
+
+  test('leaves no body unread', async () => {
+    const { origin, asking } = world();
+    let cancelled = 0;
+    const answer = () => new Response(new ReadableStream({ cancel: () => void cancelled++ }));
+    origin.replies(answer(), answer());
+    await health(URL_, asking);
+    await health(URL_, { ...asking, check: () => 'no' });
+    expect(cancelled).toBe(2);
+  });
+
+  test('of what is no URL is an error, and so is an option that cannot be meant', async () => {
+    await expect(health('http://')).rejects.toThrow(/health\.url: 'http:\/\/' .* expected a URL/);
+    await expect(health(URL_, { timeout: 'soon' as never })).rejects.toThrow(/health\.timeout: 'soon'/);
+    await expect(health(URL_, { check: true as never })).rejects.toThrow(/health\.check: true .* function/);
+  });
+});
+
+describe('waiting until it is healthy', () => {
+  test('ends with the first good answer', async () => {
+    const { origin, clock, asking } = world();
+    origin.replies(networkError(), status(503));
+    expect(await waitUntilHealthy(URL_, asking)).toMatchObject({ healthy: true });
+    expect(origin.seen).toHaveLength(3);
+    expect(clock.ticks()).toBeGreaterThan(1_600);
+    expect(clock.ticks()).toBeLessThan(2_400);
+  });
+
+  test('ends when the time is up, and says what was found last', async () => {
+    const { origin, clock, asking } = world();
+    origin.otherwise(() => status(503));
+    await expect(waitUntilHealthy(URL_, { ...asking, timeout: '10s', interval: '2s' })).rejects.toMatchObject(
+      {
+        code: 'unhealthy',
+        category: 'timeout',
+        message: `${ORIGIN} was not healthy within 10000 ms: status 503`,
+      },
+    );
+    expect(clock.ticks()).toBeLessThanOrEqual(10_000);
+    expect(origin.seen.length).toBeGreaterThan(3);
+  });
+
+  test('ends with the caller’s reason, also between two checks', async () => {
+    const { origin, asking, clock } = world();
+    origin.otherwise(() => status(503));
+    const abort = new AbortController();
+    clock.after(2_500, () => abort.abort('enough'));
+    await expect(waitUntilHealthy(URL_, { ...asking, signal: abort.signal })).rejects.toBe('enough');
+  });
+
+  test('looks at once when the network comes back', async () => {
+    const { origin, host, clock, asking } = world();
+    origin.replies(networkError());
+    clock.after(100, () => {
+      host.online.set(false);
+      host.online.set(true);
+    });
+    await waitUntilHealthy(URL_, { ...asking, interval: '30s' });
+    expect(clock.ticks()).toBe(100);
+  });
+});
+
+describe('a monitor', () => {
+  const circuits = () => {
+    const told: string[] = [];
+    return {
+      told,
+      isolate: (origin: string) => void told.push(`isolate ${origin}`),
+      reset: (origin: string) => void told.push(`reset ${origin}`),
+    };
+  };
+
+  test('opens the circuit after some failures, and closes it again', async () => {
+    const { origin, clock, asking } = world();
+    const breaker = circuits();
+    const changes: boolean[] = [];
+    origin.replies(ok(), status(503), ok(), status(503), networkError(), status(500), ok());
+    const watch = monitor(URL_, {
+      ...asking,
+      interval: '10s',
+      breaker,
+      onChange: ({ healthy }) => changes.push(healthy),
+    });
+    await clock.advance(100_000);
+    watch.close();
+    expect(breaker.told).toEqual([`isolate ${ORIGIN}`, `reset ${ORIGIN}`]);
+    expect(changes).toEqual([false, true]);
+    expect(watch.states()).toMatchObject([{ url: URL_, healthy: true }]);
+  });
+
+  test('opens a circuit as long as one URL of its origin is unhealthy', async () => {
+    const { origin, clock, asking } = world();
+    const breaker = circuits();
+    let broken = ['a', 'b'];
+    origin.otherwise((request) => status(broken.some((each) => request.url.endsWith(each)) ? 503 : 200));
+    const watch = monitor([`${ORIGIN}/a`, `${ORIGIN}/b`, 'https://other.example/'], {
+      ...asking,
+      interval: '10s',
+      breaker,
+    });
+    await clock.advance(30_000);
+    broken = ['b'];
+    await clock.advance(30_000);
+    expect(breaker.told).toEqual([`isolate ${ORIGIN}`]);
+    broken = [];
+    await clock.advance(30_000);
+    expect(breaker.told).toEqual([`isolate ${ORIGIN}`, `reset ${ORIGIN}`]);
+    watch.close();
+  });
+
+  test('that is closed closes its circuits, asks nobody any more, and tells nobody', async () => {
+    const { origin, clock, asking } = world();
+    const breaker = circuits();
+    origin.otherwise(() => status(503));
+    const watch = monitor(URL_, { ...asking, interval: '10s', failures: 1, breaker });
+    await clock.advance(5_000);
+    watch.close();
+    const asked = origin.seen.length;
+    await clock.advance(600_000);
+    expect(breaker.told).toEqual([`isolate ${ORIGIN}`, `reset ${ORIGIN}`]);
+    expect(origin.seen).toHaveLength(asked);
+  });
+
+  test('asks nobody while there is no network, and at once when there is', async () => {
+    const { origin, host, clock, asking } = world();
+    host.online.set(false);
+    const watch = monitor(URL_, { ...asking, interval: '10s' });
+    await clock.advance(600_000);
+    expect(origin.seen).toHaveLength(0);
+    host.online.set(true);
+    await clock.advance(1);
+    expect(origin.seen).toHaveLength(1);
+    watch.close();
+  });
+
+  test('keeps a real breaker from letting calls through', async () => {
+    const { origin, host, clock, asking } = world();
+    const shared = breaker();
+    const api = createFetch({ breaker: shared, retry: false, fetch: origin.fetch, host });
+    origin.otherwise(() => status(503));
+    const watch = monitor(URL_, { ...asking, interval: '10s', breaker: shared });
+    await clock.advance(30_000);
+    await expect(api(URL_)).rejects.toMatchObject({ code: 'circuit-open' });
+    origin.otherwise(() => ok());
+    await watch.check();
+    expect((await api(URL_)).status).toBe(200);
+    watch.close();
+    await api.close();
+  });
+
+  test('of nothing, or with something else for a breaker, is an error', () => {
+    expect(() => monitor([])).toThrow(/monitor\.urls: .* at least one URL/);
+    expect(() => monitor(URL_, { breaker: {} as never })).toThrow(
+      /monitor\.breaker: {} .* lacks isolate, reset/,
+    );
+    expect(() => monitor(URL_, { every: '10s' } as object)).toThrow(/monitor\.every: .* unknown option/);
+  });
+});
+
+describe('the health of a client', () => {
+  test('is one object', async () => {
+    const { origin, host, clock } = world();
+    const store = durableStore();
+    const parts = {
+      breaker: breaker({ failures: 1 }),
+      outbox: outboxPolicy({ store }, memoryStore),
+      staleCache: cachePolicy({ store: memoryStore() }, memoryStore),
+    };
+    const api = createFetch({
+      ...parts,
+      retry: false,
+      partition: 'ann',
+      fetch: origin.fetch,
+      host,
+      name: 'whole',
+    });
+    expect(await clientHealth(parts)).toMatchObject({
+      status: 'ok',
+      reachability: 'online',
+      circuits: [],
+      outbox: { waiting: 0, dead: 0 },
+      staleCache: { entries: 0 },
+    });
+    origin.replies(status(503), status(404));
+    await api(URL_);
+    await api('https://other.example/');
+    host.online.set(false);
+    await api(URL_, { method: 'POST', body: 'x', holdfast: { outbox: true } });
+    expect(await clientHealth(parts)).toMatchObject({
+      status: 'degraded',
+      circuits: [
+        { origin: ORIGIN, state: 'open' },
+        { origin: 'https://other.example', state: 'closed' },
+      ],
+      outbox: { waiting: 1, oldest: clock.now() },
+    });
+    store.break('fail');
+    expect(await clientHealth(parts)).toMatchObject({
+      status: 'degraded',
+      outbox: { error: expect.any(String) },
+    });
+    await api.close();
+  });
+
+  test.each<[ClientParts, string]>([
+    [{}, 'ok'],
+    [{ connectivity: { reachability: 'captive' } }, 'down'],
+    [{ breaker: Object.assign(() => {}, { states: () => ({ a: { state: 'open' } }) }) as never }, 'down'],
+    [
+      { breaker: Object.assign(() => {}, { states: () => ({ a: { state: 'half-open' } }) }) as never },
+      'degraded',
+    ],
+    [{ monitor: { states: () => [{ url: URL_, healthy: false, latency: 1, checkedAt: 1 }] } }, 'degraded'],
+  ])('is what its parts say: %#', async (parts, status) => {
+    expect((await clientHealth(parts)).status).toBe(status);
+  });
+
+  test('of something else than its parts is an error', async () => {
+    await expect(clientHealth({ outbox: {} as never })).rejects.toThrow(ConfigurationError);
+    await expect(clientHealth({ client: 1 } as object)).rejects.toThrow(/clientHealth\.client/);
+  });
+});
