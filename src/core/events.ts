@@ -14,13 +14,21 @@ export type HoldfastEvent =
       readonly method: string;
       readonly url: string;
       readonly at: number;
+      /** What the application calls it (`operation` of the call or its route). */
+      readonly operation?: string;
     })
   | (OfCall & {
       readonly type: 'call-ended';
+      readonly method: string;
+      readonly operation?: string;
       readonly at: number;
       /** Milliseconds to the response or to the failure. */
       readonly duration: number;
       readonly attempts: readonly Attempt[];
+      /** Bytes of the request's body, where that is known. */
+      readonly sent?: number;
+      /** Bytes of the answer's body, as its header says. */
+      readonly received?: number;
       readonly status?: number;
       readonly source?: Source;
       readonly error?: unknown;

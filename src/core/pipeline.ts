@@ -10,7 +10,8 @@ import { systemHost } from './host.ts';
 import { type Match, matcher, matches } from './match.ts';
 import { originOf } from './origins.ts';
 import { concludes } from './outcome.ts';
-import { sourceOf } from './source.ts';
+import { knownSize } from './replay.ts';
+import { type Source, sourceOf } from './source.ts';
 import { type Fetch, transport } from './transport.ts';
 
 /** Options for the calls to some URLs. Later routes win over earlier ones. */
@@ -60,7 +61,10 @@ export function pipeline<Options extends object = CallOptions>(
   options: PipelineOptions<Options> = {},
 ): HoldfastFetch<Options> {
   const { name = 'default', partition, onEvent, routes = [], waitUntil = () => {} } = options;
-  const known: Known = new Map([['waitUntil', false]]);
+  const known: Known = new Map([
+    ['waitUntil', false],
+    ['operation', false],
+  ]);
   for (const policy of policies) {
     const { option, needsPartition, switchOnly = false } = traitsOf(policy);
     known.set(option, switchOnly);
@@ -70,6 +74,7 @@ export function pipeline<Options extends object = CallOptions>(
   for (const { match, ...route } of checked('routes', routes, Array.isArray, 'a list')) {
     matcher(match, 'routes.match');
     checkNames(route, known);
+    checkOperation(route);
   }
   checked('name', name, isString, 'a string');
   for (const [option, value] of Object.entries({ onEvent, waitUntil, fetch: options.fetch }))
@@ -162,7 +167,10 @@ export function pipeline<Options extends object = CallOptions>(
     try {
       if (closing.signal.aborted) throw new ClosedError();
       const own = init?.holdfast as CallOptions | undefined;
-      if (own !== undefined) checkNames(own, known);
+      if (own !== undefined) {
+        checkNames(own, known);
+        checkOperation(own);
+      }
       const { request, signal, init: extra } = enter(input, init as HoldfastInit | undefined);
       checkPlace(extra, known);
       if (signal?.aborted) throw signal.reason;
@@ -213,31 +221,19 @@ function platformsOwn(): Fetch {
 
 /** From here on the call is under way; it settles when its body has. */
 function perform(handler: Handler, request: Request, call: Call, release?: () => void): Promise<Response> {
-  const { clock } = call.host;
-  const ticks = clock.ticks();
   const { id: callId, origin, emit } = call;
-  emit?.({ type: 'call-started', callId, origin, method: request.method, url: request.url, at: clock.now() });
-  const ended = (outcome: { status?: number; source?: ReturnType<typeof sourceOf>; error?: unknown }): void =>
-    emit?.({
-      type: 'call-ended',
-      callId,
-      origin,
-      at: clock.now(),
-      duration: clock.ticks() - ticks,
-      attempts: call.attempts,
-      ...outcome,
-    });
+  const ended = emit && told(emit, request, call);
   return handler(request, call).then(
     (response) => {
       // A transport, or a policy of the application's own, that is deaf to the signal.
       if (call.signal.aborted) {
         release?.();
         dropBody(response);
-        if (emit) ended({ error: call.signal.reason });
+        ended?.({ error: call.signal.reason });
         throw call.signal.reason;
       }
       concludes(response, { callId, origin, attempts: call.attempts });
-      if (emit) ended({ status: response.status, source: sourceOf(response) });
+      ended?.({ status: response.status, source: sourceOf(response), ...sizeOf(response) });
       let unfollow = (): void => {};
       let over = false;
       const body = watchBody(response, {
@@ -257,10 +253,38 @@ function perform(handler: Handler, request: Request, call: Call, release?: () =>
       // The pipeline closes for one reason; each call has an error of its own.
       const error = thrown instanceof ClosedError ? new ClosedError() : thrown;
       if (isFailure(error)) Object.assign(error, { callId, origin, request, attempts: call.attempts });
-      if (emit) ended({ error });
+      ended?.({ error });
       throw error;
     },
   );
+}
+
+/** Tells that a call begins. @returns tells how it ended. */
+function told(
+  emit: NonNullable<Call['emit']>,
+  request: Request,
+  { id: callId, origin, host: { clock }, attempts, options: { operation } }: Call,
+) {
+  const ticks = clock.ticks();
+  const { method, url } = request;
+  const of = { callId, origin, method, ...(typeof operation === 'string' && { operation }) };
+  const sent = knownSize(request);
+  emit({ type: 'call-started', ...of, url, at: clock.now() });
+  return (outcome: { status?: number; received?: number; source?: Source; error?: unknown }): void =>
+    emit({
+      type: 'call-ended',
+      ...of,
+      at: clock.now(),
+      duration: clock.ticks() - ticks,
+      attempts,
+      ...(sent !== undefined && { sent }),
+      ...outcome,
+    });
+}
+
+function sizeOf({ headers }: Response): { received?: number } {
+  const length = headers.get('content-length');
+  return length !== null && /^\d+$/.test(length) ? { received: Number(length) } : {};
 }
 
 /** A policy, and the way around it for calls that have it switched off. */
@@ -305,6 +329,10 @@ const isFunction = (value: unknown): boolean => typeof value === 'function';
 function checked<T>(option: string, value: T, is: (value: unknown) => boolean, expected: string): T {
   if (is(value)) return value;
   throw new ConfigurationError(option, value, `expected ${expected}`);
+}
+
+function checkOperation({ operation }: CallOptions): void {
+  if (operation !== undefined) checked('operation', operation, isString, 'a string');
 }
 
 /** Bun's fetch has a `timeout` of its own. */

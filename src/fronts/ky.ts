@@ -73,7 +73,7 @@ export class QueuedError extends HoldfastError {
 }
 
 /** What a call may say of policies, besides `timeout` and `retry`, which are ky's names, too. */
-const PER_CALL: readonly string[] = ['breaker', ...IMPORTED, 'waitUntil'];
+const PER_CALL: readonly string[] = ['breaker', ...IMPORTED, 'operation', 'waitUntil'];
 
 /** What is ours alone: it makes the pipeline and never enters ky's options, whose deep merge would break it. */
 const OURS: readonly string[] = [...new Set([...PER_CALL, ...OF_PIPELINE])];

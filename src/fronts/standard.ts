@@ -74,6 +74,8 @@ export interface FetchOptions {
   readonly failover?: boolean | undefined;
   readonly bulkhead?: CallBulkhead | boolean | undefined;
   readonly rateLimit?: boolean | undefined;
+  /** What events, logs, traces and metrics call it; best said of a route. */
+  readonly operation?: string | undefined;
   /** Takes work that outlives this response; in workers `ctx.waitUntil`. */
   readonly waitUntil?: ((work: Promise<unknown>) => void) | undefined;
 }
