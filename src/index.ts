@@ -79,7 +79,12 @@ export {
   QueuedError,
 } from './fronts/ky.ts';
 export { type Message, type MessageFacts, type Messages, userMessage } from './fronts/messages.ts';
+export { type Metrics, type MetricsSnapshot, metrics, type Rates } from './fronts/metrics/metrics.ts';
+export type { Alarm, MetricsOptions, Thresholds } from './fronts/metrics/options.ts';
+export type { SeriesSnapshot } from './fronts/metrics/series.ts';
+export type { TopError } from './fronts/metrics/top-errors.ts';
 export { type ProblemResponseOptions, problemOf, toProblemResponse } from './fronts/problem.ts';
+export { type Severity, severityOf } from './fronts/severity.ts';
 export { type FetchOptions, type StandardOptions, standard } from './fronts/standard.ts';
 export type { ProblemDetails } from './http/problem.ts';
 export { type Breaker, breaker, type CircuitChange, type CircuitInfo } from './policies/breaker/breaker.ts';

@@ -32,16 +32,17 @@ const BY_NAME: Readonly<Record<string, Category>> = {
  * const mine = (outcome: unknown) => (outcome instanceof SoldOutError ? 'conflict' : categoryOf(outcome));
  */
 export function categoryOf(outcome: unknown): Category | undefined {
-  if (outcome instanceof Response) return ofStatus(outcome.status);
+  if (outcome instanceof Response) return categoryOfStatus(outcome.status);
   if (isFailure(outcome)) return outcome.category;
   const { name, response, category } = (outcome ?? {}) as Record<string, unknown>;
   // ky's errors, with our facts on them or with the response.
   if (typeof category === 'string') return category as Category;
-  if (response instanceof Response) return ofStatus(response.status) ?? 'unknown';
+  if (response instanceof Response) return categoryOfStatus(response.status) ?? 'unknown';
   return (Object.hasOwn(BY_NAME, String(name)) && BY_NAME[String(name)]) || 'unknown';
 }
 
-function ofStatus(status: number): Category | undefined {
+/** @returns `undefined` below 400. */
+export function categoryOfStatus(status: number): Category | undefined {
   if (status < 400) return undefined;
   return BY_STATUS[status] ?? (status >= 500 ? 'server' : 'client');
 }

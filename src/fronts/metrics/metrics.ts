@@ -1,0 +1,174 @@
+import { aborter } from '../../core/abort.ts';
+import type { HoldfastEvent } from '../../core/events.ts';
+import { systemHost } from '../../core/host.ts';
+import { everyNowAndThen } from '../background.ts';
+import type { ClientHealth } from '../health/client.ts';
+import { categoryOfCall } from '../severity.ts';
+import { Alarms } from './alarms.ts';
+import { type Alarm, type MetricsOptions, readMetrics } from './options.ts';
+import { type CallEnded, isError, Series, SeriesByName, type SeriesSnapshot } from './series.ts';
+import { type TopError, TopErrors } from './top-errors.ts';
+import { SlidingWindow } from './window.ts';
+
+/** What is counted in windows. */
+const COUNTED = ['calls', 'errors', 'stale', 'fallback', 'dead'] as const;
+
+/** How often the health is asked for, in ms. */
+const ASKING = 60_000;
+
+/** Alarms are looked at no more often than this, in ms. */
+const LOOKING = 1_000;
+
+export interface Rates {
+  /** Milliseconds. */
+  readonly window: number;
+  readonly calls: number;
+  readonly errors: number;
+  /** Shares of the calls, from 0 to 1; 0 where there are none. */
+  readonly errorRate: number;
+  readonly staleRate: number;
+  readonly fallbackRate: number;
+}
+
+/** What has happened since the last reset. Plain data. */
+export interface MetricsSnapshot extends SeriesSnapshot {
+  /** Wall times in ms. */
+  readonly since: number;
+  readonly at: number;
+  readonly rates: readonly Rates[];
+  readonly origins: Readonly<Record<string, SeriesSnapshot>>;
+  /** Only calls that have one. */
+  readonly operations: Readonly<Record<string, SeriesSnapshot>>;
+  readonly topErrors: readonly TopError[];
+  /** What was decided: by the type of the event, such as `retry`, `cache-served`, `queued`, `dead-lettered`. */
+  readonly events: Readonly<Record<string, number>>;
+  /** Thresholds that are passed. */
+  readonly alarms: readonly Alarm[];
+}
+
+export interface Metrics {
+  /** Give it, or what calls it, to `onEvent`. */
+  hear(event: HoldfastEvent): void;
+  snapshot(): MetricsSnapshot;
+  /** For a chart: how many calls took no longer than each of some bounds, in ms. */
+  latencyUpTo(bounds: readonly number[]): number[];
+  /** Begins to count anew. */
+  reset(): void;
+  /** No timer is left. */
+  close(): void;
+}
+
+/**
+ * Counts, error rates, latencies and top errors, in memory that does not grow with the calls: of all, of each origin and of each
+ * operation.
+ *
+ * @example
+ * const numbers = metrics({ thresholds: { errorRate: 0.1 }, onAlarm: report });
+ * const api = createClient({ onEvent: numbers.hear });
+ */
+export function metrics(options: MetricsOptions = {}): Metrics {
+  const settings = readMetrics(options);
+  const host = { ...systemHost, ...settings.host };
+  const { clock } = host;
+  const alarms = new Alarms(settings, clock);
+  const ended = aborter();
+  let counts = fresh();
+  let lookedAt = Number.NEGATIVE_INFINITY;
+
+  function fresh() {
+    return {
+      since: clock.now(),
+      all: new Series(),
+      origins: new SeriesByName(settings.series),
+      operations: new SeriesByName(settings.series),
+      windows: settings.windows.map((ms) => new SlidingWindow(ms, COUNTED)),
+      errors: new TopErrors(),
+      events: {} as Record<string, number>,
+    };
+  }
+
+  const inWindows = (name: (typeof COUNTED)[number], now: number): void => {
+    for (const window of counts.windows) window.add(name, now);
+  };
+
+  const endedCall = (call: CallEnded, now: number): void => {
+    counts.all.add(call);
+    counts.origins.of(call.origin).add(call);
+    if (call.operation !== undefined) counts.operations.of(call.operation).add(call);
+    inWindows('calls', now);
+    if (call.source === 'stale') inWindows('stale', now);
+    if (call.source === 'fallback') inWindows('fallback', now);
+    if (!isError(call)) return;
+    inWindows('errors', now);
+    counts.errors.add(call, categoryOfCall(call) ?? 'unknown');
+  };
+
+  const ratesOf = (window: SlidingWindow<(typeof COUNTED)[number]>, now: number): Rates => {
+    const { calls, errors, stale, fallback } = window.sums(now);
+    const share = (count: number): number => (calls === 0 ? 0 : count / calls);
+    return {
+      window: window.ms,
+      calls,
+      errors,
+      errorRate: share(errors),
+      staleRate: share(stale),
+      fallbackRate: share(fallback),
+    };
+  };
+
+  const look = (now: number): void => {
+    if (now - lookedAt < LOOKING) return;
+    lookedAt = now;
+    const [first] = counts.windows as [SlidingWindow<(typeof COUNTED)[number]>];
+    const rates = ratesOf(first, now);
+    if (rates.calls >= settings.minimum) {
+      for (const name of ['errorRate', 'staleRate', 'fallbackRate'] as const) alarms.look(name, rates[name]);
+      alarms.look('p95', counts.all.latency.quantile(0.95));
+    }
+    if (!settings.health) alarms.look('deadLetters', first.sums(now).dead);
+  };
+
+  const heed = ({ at, outbox, quota }: ClientHealth): void => {
+    if (outbox && !('error' in outbox)) {
+      alarms.look('deadLetters', outbox.dead);
+      alarms.look('queueAge', outbox.oldest === undefined ? 0 : at - outbox.oldest);
+    }
+    if (quota) alarms.look('quota', quota.usage / quota.quota);
+  };
+
+  const { health } = settings;
+  if (health) everyNowAndThen(ASKING, host, ended.signal, async () => heed(await health()));
+
+  return {
+    hear(event) {
+      const now = clock.ticks();
+      counts.events[event.type] = (counts.events[event.type] ?? 0) + 1;
+      if (event.type === 'dead-lettered') inWindows('dead', now);
+      if (event.type === 'call-ended') endedCall(event, now);
+      look(now);
+    },
+    snapshot() {
+      const now = clock.ticks();
+      lookedAt = Number.NEGATIVE_INFINITY;
+      look(now);
+      const { since, all, windows, origins, operations, errors, events } = counts;
+      return {
+        since,
+        at: clock.now(),
+        ...all.snapshot(),
+        rates: windows.map((window) => ratesOf(window, now)),
+        origins: origins.snapshot(),
+        operations: operations.snapshot(),
+        topErrors: errors.top(10),
+        events: { ...events },
+        alarms: alarms.raised,
+      };
+    },
+    latencyUpTo: (bounds) => counts.all.latency.upTo(bounds),
+    reset() {
+      counts = fresh();
+      alarms.clear();
+    },
+    close: () => ended.abort(undefined),
+  };
+}

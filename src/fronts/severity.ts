@@ -1,0 +1,61 @@
+import { categoryOf, categoryOfStatus } from '../core/category.ts';
+import type { Category } from '../core/errors.ts';
+import type { HoldfastEvent } from '../core/events.ts';
+
+/**
+ * - `expected`: it happens in every day's work: a success, the caller's abort, what the origin refuses of the caller (4xx).
+ * - `unexpected`: the network, an origin or a limit failed; somebody may have noticed.
+ * - `critical`: something is lost or will not mend itself: a dead letter, a store that fails, credentials that are gone, a mistake in the settings.
+ */
+export type Severity = 'expected' | 'unexpected' | 'critical';
+
+const UNEXPECTED: ReadonlySet<Category> = new Set([
+  'network',
+  'timeout',
+  'rate-limit',
+  'server',
+  'parse',
+  'circuit-open',
+  'capacity',
+  'unknown',
+]);
+
+const OF_EVENTS: Readonly<Partial<Record<HoldfastEvent['type'], Severity>>> = {
+  'dead-lettered': 'critical',
+  'store-failed': 'critical',
+  'outbox-paused': 'unexpected',
+  'headers-dropped': 'unexpected',
+  'body-broken': 'unexpected',
+  'fallback-failed': 'unexpected',
+  'retry-abandoned': 'unexpected',
+  timeout: 'unexpected',
+  retry: 'unexpected',
+  refused: 'unexpected',
+  failover: 'unexpected',
+  postponed: 'unexpected',
+  'token-refresh-failed': 'unexpected',
+};
+
+/** How bad what an event tells is. */
+export function severityOf(event: HoldfastEvent): Severity {
+  if (event.type === 'call-ended') return ofCategory(categoryOfCall(event));
+  if (event.type === 'circuit')
+    return event.to === 'open' || event.to === 'isolated' ? 'unexpected' : 'expected';
+  if (event.type === 'signed-out') return event.reason === 'refused' ? 'critical' : 'expected';
+  return OF_EVENTS[event.type] ?? 'expected';
+}
+
+/** What kind of failure a call ended with, if it did. */
+export function categoryOfCall({
+  error,
+  status,
+}: Extract<HoldfastEvent, { type: 'call-ended' }>): Category | undefined {
+  if (error !== undefined) return categoryOf(error);
+  return status === undefined ? undefined : categoryOfStatus(status);
+}
+
+function ofCategory(category: Category | undefined): Severity {
+  if (category === undefined) return 'expected';
+  if (category === 'configuration' || category === 'storage') return 'critical';
+  return UNEXPECTED.has(category) ? 'unexpected' : 'expected';
+}

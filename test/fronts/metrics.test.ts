@@ -1,0 +1,331 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { HoldfastError, NetworkError } from '../../src/core/errors.ts';
+import type { HoldfastEvent } from '../../src/core/events.ts';
+import { createFetch } from '../../src/fronts/fetch.ts';
+import type { ClientHealth } from '../../src/fronts/health/client.ts';
+import { Histogram } from '../../src/fronts/metrics/histogram.ts';
+import { metrics } from '../../src/fronts/metrics/metrics.ts';
+import type { Alarm, MetricsOptions } from '../../src/fronts/metrics/options.ts';
+import { SlidingWindow } from '../../src/fronts/metrics/window.ts';
+import { severityOf } from '../../src/fronts/severity.ts';
+import {
+  networkError,
+  ok,
+  scriptedOrigin,
+  slow,
+  status,
+  testHost,
+  virtualClock,
+} from '../../src/testing/index.ts';
+import { quiet } from '../support/platform.ts';
+
+const ORIGIN = 'https://api.example.com';
+
+function world(options: MetricsOptions = {}) {
+  const host = testHost({ clock: virtualClock({ quiet }) });
+  const alarms: Alarm[] = [];
+  const numbers = metrics({ host, onAlarm: (alarm) => alarms.push(alarm), ...options });
+  const ended = (more: Partial<Extract<HoldfastEvent, { type: 'call-ended' }>> = {}, times = 1): void => {
+    for (let nth = 0; nth < times; nth++)
+      numbers.hear({
+        type: 'call-ended',
+        callId: `c${nth}`,
+        origin: ORIGIN,
+        method: 'GET',
+        at: host.clock.now(),
+        duration: 10,
+        attempts: [],
+        ...(more.error === undefined && { status: 200 }),
+        ...more,
+      });
+  };
+  return { host, clock: host.clock, numbers, alarms, ended };
+}
+
+const refused = { error: new NetworkError('connect 10.0.0.1 failed with s3cr3t', {}) };
+
+describe('a histogram', () => {
+  test('knows quantiles to within five in a hundred, whatever there was', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.double({ min: 0.2, max: 900_000, noNaN: true }), { minLength: 1, maxLength: 300 }),
+        fc.constantFrom(0.5, 0.9, 0.95, 0.99, 1),
+        (values, share) => {
+          const histogram = new Histogram();
+          for (const value of values) histogram.add(value);
+          const sorted = values.toSorted((a, b) => a - b);
+          const exact = sorted[Math.ceil(share * sorted.length) - 1] as number;
+          const found = histogram.quantile(share);
+          return found >= exact / 1.05 && found <= exact * 1.05;
+        },
+      ),
+      { seed: 7, numRuns: 500 },
+    );
+  });
+
+  test('takes what is out of its range, and leaves out what is no duration', () => {
+    const histogram = new Histogram();
+    for (const ms of [0, 1e12, -1, Number.NaN, Number.POSITIVE_INFINITY]) histogram.add(ms);
+    expect(histogram.quantiles()).toMatchObject({ count: 3, max: Number.POSITIVE_INFINITY });
+    expect(new Histogram().quantiles()).toEqual({ count: 0, p50: 0, p95: 0, p99: 0, max: 0 });
+  });
+});
+
+describe('a sliding window', () => {
+  test('sums what is no older than it, to within a step', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 0, max: 40_000 }), { maxLength: 200 }), (gaps) => {
+        const window = new SlidingWindow(30_000, ['a', 'b']);
+        const times: number[] = [];
+        let now = 0;
+        for (const gap of gaps) {
+          now += gap;
+          times.push(now);
+          window.add('a', now);
+          const { a, b } = window.sums(now);
+          const atLeast = times.filter((time) => time > now - 29_000).length;
+          const atMost = times.filter((time) => time >= now - 30_000).length;
+          if (a < atLeast || a > atMost || b !== 0) return false;
+        }
+        return true;
+      }),
+      { seed: 3, numRuns: 300 },
+    );
+  });
+});
+
+describe('calls', () => {
+  test('are counted by where the answer came from, by category, origin and operation', () => {
+    const { numbers, ended } = world();
+    ended({ source: 'network', operation: 'list', duration: 20, sent: 3, received: 100 });
+    ended({ source: 'cache', operation: 'list' });
+    ended({ source: 'stale', attempts: [{}, {}, {}] as never });
+    ended({ status: 404 });
+    ended({ status: 503, origin: 'https://other.example' });
+    ended(refused);
+    ended({ error: new DOMException('left', 'AbortError') });
+    expect(numbers.snapshot()).toMatchObject({
+      calls: 7,
+      errors: 2,
+      outcomes: { network: 3, cache: 1, stale: 1, error: 2 },
+      categories: { client: 1, server: 1, network: 1, aborted: 1 },
+      resent: 2,
+      sent: 3,
+      received: 100,
+      origins: { [ORIGIN]: { calls: 6, errors: 1 }, 'https://other.example': { calls: 1, errors: 1 } },
+      operations: { list: { calls: 2, errors: 0, latency: { count: 2, max: 20 } } },
+      topErrors: [
+        { origin: 'https://other.example', category: 'server', code: 'http-503', count: 1 },
+        { origin: ORIGIN, category: 'network', code: 'network', count: 1 },
+      ],
+    });
+  });
+
+  test('of a pipeline are those that were made', async () => {
+    const { numbers, host, clock } = world();
+    const origin = scriptedOrigin(clock);
+    const api = createFetch({
+      host,
+      fetch: origin.fetch,
+      onEvent: numbers.hear,
+      routes: [{ match: '/a', operation: 'a' }],
+    });
+    origin.replies(
+      slow(clock, 100, () => ok()),
+      networkError(),
+      slow(clock, 50, () => ok()),
+      status(404),
+    );
+    await (await api(`${ORIGIN}/a`)).text();
+    await (await api(`${ORIGIN}/b`)).text();
+    await api(`${ORIGIN}/b`);
+    expect(numbers.snapshot()).toMatchObject({
+      calls: 3,
+      errors: 0,
+      resent: 1,
+      operations: { a: { calls: 1, latency: { p50: 100, max: 100 } } },
+      events: { 'call-started': 3, 'attempt-ended': 4, retry: 1 },
+    });
+    await api.close();
+  });
+
+  test('have rates over windows that slide', async () => {
+    const { numbers, ended, clock } = world();
+    ended({}, 6);
+    ended(refused, 2);
+    ended({ source: 'stale' });
+    ended({ source: 'fallback' });
+    expect(numbers.snapshot().rates[0]).toEqual({
+      window: 60_000,
+      calls: 10,
+      errors: 2,
+      errorRate: 0.2,
+      staleRate: 0.1,
+      fallbackRate: 0.1,
+    });
+    await clock.advance(90_000);
+    expect(numbers.snapshot().rates).toMatchObject([
+      { window: 60_000, calls: 0, errorRate: 0 },
+      { window: 300_000, calls: 10, errorRate: 0.2 },
+    ]);
+  });
+
+  test('are counted anew after a reset', () => {
+    const { numbers, ended } = world({ thresholds: { errorRate: 0.5 } });
+    ended(refused, 20);
+    numbers.reset();
+    expect(numbers.snapshot()).toMatchObject({
+      calls: 0,
+      errors: 0,
+      origins: {},
+      topErrors: [],
+      events: {},
+      alarms: [],
+    });
+  });
+
+  test('are told for a chart', () => {
+    const { numbers, ended } = world();
+    for (const duration of [5, 30, 80, 300, 3_000]) ended({ duration });
+    expect(numbers.latencyUpTo([10, 100, 1_000, 10_000])).toEqual([1, 3, 4, 5]);
+  });
+});
+
+describe('memory', () => {
+  test('is bounded, whatever names and errors come', () => {
+    const { numbers, ended } = world({ series: 10 });
+    for (let nth = 0; nth < 2_000; nth++)
+      ended({
+        origin: `https://${nth}.example`,
+        operation: `operation ${nth}`,
+        error: new HoldfastError('x', { code: `code-${nth}`, category: 'unknown' }),
+      });
+    ended({ origin: 'https://7.example' });
+    const { origins, operations, topErrors, calls } = numbers.snapshot();
+    expect(Object.keys(origins)).toHaveLength(11);
+    expect(Object.keys(operations)).toHaveLength(11);
+    expect(origins['(others)']?.calls).toBe(1_990);
+    expect(origins['https://7.example']?.calls).toBe(2);
+    expect([topErrors.length, calls]).toEqual([10, 2_001]);
+  });
+
+  test('of top errors keeps the frequent ones, however many rare ones come', () => {
+    const { numbers, ended } = world();
+    for (let nth = 0; nth < 1_000; nth++) {
+      ended({ error: new HoldfastError('x', { code: `rare-${nth}`, category: 'unknown' }) });
+      if (nth % 4 === 0) ended(refused);
+    }
+    expect(numbers.snapshot().topErrors[0]).toMatchObject({ code: 'network', count: 250 });
+  });
+});
+
+describe('an alarm', () => {
+  test('is told when a threshold is passed, and when that is over', async () => {
+    const { ended, alarms, clock, numbers } = world({ thresholds: { errorRate: 0.5 } });
+    ended(refused, 9);
+    expect(alarms).toEqual([]);
+    await clock.advance(1_000);
+    ended(refused);
+    expect(alarms).toMatchObject([{ name: 'errorRate', value: 1, threshold: 0.5, raised: true }]);
+    expect(numbers.snapshot().alarms).toMatchObject([{ name: 'errorRate' }]);
+    await clock.advance(61_000);
+    ended({}, 10);
+    await clock.advance(1_000);
+    ended();
+    expect(alarms.map(({ raised }) => raised)).toEqual([true, false]);
+    expect(numbers.snapshot().alarms).toEqual([]);
+  });
+
+  test('does not ring again and again while a figure trembles', async () => {
+    const { ended, alarms, clock, numbers } = world({ windows: ['1s'], thresholds: { staleRate: 0.5 } });
+    for (let nth = 0; nth < 20; nth++) {
+      ended({ source: 'stale' }, nth % 2 ? 11 : 10);
+      ended({ source: 'network' }, nth % 2 ? 10 : 11);
+      numbers.snapshot();
+      await clock.advance(2_000);
+    }
+    expect(alarms.map(({ raised }) => raised)).toEqual([true]);
+  });
+
+  test('may be about latency, fallbacks and dead letters', async () => {
+    const { ended, alarms, numbers, clock } = world({
+      thresholds: { p95: '1s', fallbackRate: 0.2, deadLetters: 2 },
+    });
+    ended({ duration: 2_000, source: 'fallback' }, 10);
+    const letter = { type: 'dead-lettered', id: 'i', origin: ORIGIN, lane: 'l', reason: 'expired' } as const;
+    numbers.hear(letter);
+    await clock.advance(1_000);
+    numbers.hear(letter);
+    expect(new Set(alarms.map(({ name }) => name))).toEqual(new Set(['p95', 'fallbackRate', 'deadLetters']));
+    numbers.close();
+  });
+
+  test('may be about what only the parts can tell: the queue’s age, the quota', async () => {
+    let found: Partial<ClientHealth> = {};
+    const { alarms, clock, numbers } = world({
+      thresholds: { queueAge: '10m', quota: 0.9, deadLetters: 3 },
+      health: async () => ({ at: clock.now(), ...found }) as ClientHealth,
+    });
+    await clock.advance(150_000);
+    expect(alarms).toEqual([]);
+    found = {
+      outbox: { waiting: 4, dead: 3, count: 4, bytes: 9, oldest: clock.now() - 700_000 },
+      quota: { usage: 95, quota: 100 },
+    };
+    await clock.advance(150_000);
+    expect(alarms.map(({ name, raised }) => [name, raised])).toEqual([
+      ['deadLetters', true],
+      ['queueAge', true],
+      ['quota', true],
+    ]);
+    numbers.close();
+    const rung = alarms.length;
+    found = { quota: { usage: 1, quota: 100 } };
+    await clock.advance(600_000);
+    expect(alarms).toHaveLength(rung);
+  });
+
+  test('whose listener throws, or whose health fails, harms nobody', async () => {
+    const { ended, numbers, clock } = world({
+      thresholds: { errorRate: 0.1 },
+      onAlarm() {
+        throw new Error('mine');
+      },
+      health: () => Promise.reject(new Error('mine, too')),
+    });
+    ended(refused, 10);
+    await clock.advance(200_000);
+    expect(numbers.snapshot().calls).toBe(10);
+    numbers.close();
+  });
+});
+
+test('a snapshot has nothing of an error’s message in it, and is plain data', () => {
+  const { numbers, ended } = world();
+  ended(refused);
+  const text = JSON.stringify(numbers.snapshot());
+  expect(text).not.toMatch(/s3cr3t|10\.0\.0/);
+  expect(JSON.parse(text)).toEqual(numbers.snapshot());
+});
+
+test.each<[HoldfastEvent, string]>([
+  [{ type: 'dead-lettered', id: 'i', origin: 'o', lane: 'l', reason: 'expired' }, 'critical'],
+  [{ type: 'store-failed', store: 's', operation: 'o', error: 1 }, 'critical'],
+  [{ type: 'circuit', origin: 'o', from: 'closed', to: 'open' }, 'unexpected'],
+  [{ type: 'circuit', origin: 'o', from: 'open', to: 'closed' }, 'expected'],
+  [{ type: 'cache-updated', url: 'u' }, 'expected'],
+])('how bad an event is: %j', (event, severity) => {
+  expect(severityOf(event)).toBe(severity);
+});
+
+test('options that cannot be meant are errors', () => {
+  expect(() => metrics({ windows: [] })).toThrow(/metrics\.windows: .* at least one/);
+  expect(() => metrics({ thresholds: { errorRate: 50 } })).toThrow(
+    /metrics\.thresholds\.errorRate: 50 .* 0 to 1/,
+  );
+  expect(() => metrics({ thresholds: { queueAge: '1h' } })).toThrow(
+    /metrics\.thresholds\.queueAge: 3600000 .*name `health`/,
+  );
+  expect(() => metrics({ threshold: {} } as object)).toThrow(/metrics\.threshold: .* unknown option/);
+});
