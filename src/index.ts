@@ -78,6 +78,15 @@ export {
   createClient,
   QueuedError,
 } from './fronts/ky.ts';
+export {
+  type ConsoleLike,
+  type ConsoleListenerOptions,
+  consoleListener,
+} from './fronts/listeners/console.ts';
+export { type JsonLinesOptions, jsonLines } from './fronts/listeners/json-lines.ts';
+export { type Listener, listeners, sampled } from './fronts/listeners/listeners.ts';
+export { type LogRecord, recordOf } from './fronts/listeners/record.ts';
+export { redact } from './fronts/listeners/redact.ts';
 export { type Message, type MessageFacts, type Messages, userMessage } from './fronts/messages.ts';
 export { type Metrics, type MetricsSnapshot, metrics, type Rates } from './fronts/metrics/metrics.ts';
 export type { Alarm, MetricsOptions, Thresholds } from './fronts/metrics/options.ts';
@@ -143,6 +152,7 @@ export { type RateLimit, type RateLimitOptions, rateLimit } from './policies/rat
 export type { Jitter, RetryOption, RetryOptions, RetryState } from './policies/retry/options.ts';
 export { retry } from './policies/retry/retry.ts';
 export { type Strategies, type StrategiesOptions, strategies } from './policies/strategies.ts';
+export { type TelemetryOptions, telemetry } from './policies/telemetry.ts';
 export { attemptTimeout, type TimeoutOption, type TimeoutOptions, totalTimeout } from './policies/timeout.ts';
 export { deviceKey } from './stores/device-key.ts';
 export { encryptWith, type SealingKey } from './stores/encryption.ts';

@@ -31,6 +31,8 @@ export interface StandardOptions {
   readonly hedge?: Policy | undefined;
   /** `failover({ origins })` */
   readonly failover?: Policy | undefined;
+  /** `telemetry({ origins })` */
+  readonly telemetry?: Policy | undefined;
   readonly bulkhead?: Bulkhead | undefined;
   readonly rateLimit?: RateLimit | undefined;
 }
@@ -44,6 +46,7 @@ export const IMPORTED: readonly string[] = [
   'staleCache',
   'hedge',
   'failover',
+  'telemetry',
   'bulkhead',
   'rateLimit',
 ];
@@ -72,6 +75,7 @@ export interface FetchOptions {
   readonly fallback?: CallFallback | boolean | undefined;
   readonly hedge?: boolean | undefined;
   readonly failover?: boolean | undefined;
+  readonly telemetry?: boolean | undefined;
   readonly bulkhead?: CallBulkhead | boolean | undefined;
   readonly rateLimit?: boolean | undefined;
   /** What events, logs, traces and metrics call it; best said of a route. */
@@ -98,6 +102,7 @@ export function standard(options: StandardOptions = {}): Policy[] {
     retry(options.retry),
     options.hedge,
     options.failover,
+    options.telemetry,
     options.breaker !== false &&
       (typeof options.breaker === 'function' ? options.breaker : breaker(options.breaker)),
     options.bulkhead,

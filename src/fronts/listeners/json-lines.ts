@@ -1,0 +1,68 @@
+import { count, oneOf, readOptions, typed } from '../../core/check.ts';
+import type { HoldfastEvent } from '../../core/events.ts';
+import { systemHost } from '../../core/host.ts';
+import type { Severity } from '../severity.ts';
+import type { Listener } from './listeners.ts';
+import { recordOf } from './record.ts';
+
+export interface JsonLinesOptions {
+  /**
+   * Gets one or more lines, each with its end. While a promise that it gave is pending, further lines wait. Default: the
+   * console, one line at a time.
+   */
+  readonly write?: (lines: string) => unknown;
+  /** Nothing less severe is written. Default `'expected'`: everything. */
+  readonly level?: Severity;
+  /** So many lines may wait for `write`; more are dropped, and counted in the next line that is written. Default 1,000. */
+  readonly most?: number;
+}
+
+export const SEVERITIES: readonly Severity[] = ['expected', 'unexpected', 'critical'];
+
+/** For servers: each event as a line of JSON, with nothing secret in it. */
+export function jsonLines(options: JsonLinesOptions = {}): Listener {
+  const { write, level, most } = readOptions<Required<JsonLinesOptions>>(
+    'jsonLines',
+    options,
+    { write: typed('function'), level: oneOf(...SEVERITIES), most: count(1) },
+    { write: toConsole, level: 'expected', most: 1_000 },
+  );
+  const { clock } = systemHost;
+  let waiting: string[] = [];
+  let dropped = 0;
+  let writing = false;
+
+  const flush = async (): Promise<void> => {
+    writing = true;
+    // What is told in the same step is written together.
+    await Promise.resolve();
+    while (waiting.length > 0 || dropped > 0) {
+      const lines = waiting;
+      if (dropped > 0)
+        lines.push(line({ time: new Date(clock.now()).toISOString(), type: 'dropped', count: dropped }));
+      waiting = [];
+      dropped = 0;
+      try {
+        await write(lines.join(''));
+      } catch {
+        // What cannot be written is lost; a log cannot fail a call.
+      }
+    }
+    writing = false;
+  };
+
+  return (event: HoldfastEvent) => {
+    const record = recordOf(event, clock.now());
+    if (SEVERITIES.indexOf(record.severity) < SEVERITIES.indexOf(level)) return;
+    if (waiting.length < most) waiting.push(line(record));
+    else dropped++;
+    if (!writing) void flush();
+  };
+}
+
+function toConsole(lines: string): void {
+  const { log } = globalThis.console;
+  log(lines.trimEnd());
+}
+
+const line = (record: object): string => `${JSON.stringify(record)}\n`;

@@ -1,0 +1,47 @@
+import { between } from '../../core/check.ts';
+import type { HoldfastEvent } from '../../core/events.ts';
+import { severityOf } from '../severity.ts';
+
+export type Listener = (event: HoldfastEvent) => unknown;
+
+/**
+ * Several listeners as one for `onEvent`. One that throws, or whose promise rejects, harms neither the call nor the others.
+ *
+ * @example
+ * createClient({ onEvent: listeners(numbers.hear, jsonLines(), online.hear) });
+ */
+export function listeners(...all: readonly Listener[]): (event: HoldfastEvent) => void {
+  return (event) => {
+    for (const listener of all)
+      try {
+        Promise.resolve(listener(event)).catch(() => {});
+      } catch {
+        // It is the listener's own.
+      }
+  };
+}
+
+/**
+ * Passes on a share of the calls, each with all of its events; and whatever is not expected, of every call.
+ *
+ * @param share From 0 to 1.
+ */
+export function sampled(share: number, listener: Listener): Listener {
+  between(0, 1)(share, 'sampled.share');
+  return (event) => {
+    if (severityOf(event) !== 'expected' || portion(idOf(event)) < share) return listener(event);
+    return undefined;
+  };
+}
+
+const idOf = (event: HoldfastEvent): string =>
+  'callId' in event ? event.callId : 'id' in event ? event.id : event.type;
+
+/** The same in [0, 1) for the same text (FNV-1a, Fowler, Noll, Vo). */
+function portion(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
+  // Its high bits hardly depend on the last characters, by which ids differ.
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  return ((hash ^ (hash >>> 13)) >>> 0) / 2 ** 32;
+}

@@ -1,0 +1,95 @@
+import { headerName, list, type Rule, readOptions, typed } from '../core/check.ts';
+import { type Call, named, type Policy } from '../core/contract.ts';
+import { originOf } from '../core/origins.ts';
+import { withHeader } from '../core/replay.ts';
+import { formatTraceparent, parseTraceparent, randomHex, type TraceContext } from '../http/traceparent.ts';
+import { origin } from './elsewhere.ts';
+
+export interface TelemetryOptions {
+  /**
+   * Who is told: to others the headers are not sent. They make a cross-origin request of a page ask first (CORS), and the origin
+   * has to allow them.
+   */
+  readonly origins: readonly string[];
+  /** Whether `traceparent` (W3C Trace Context) goes with each request. Default true. */
+  readonly traceparent?: boolean;
+  /** The header that the call's id goes in, by which both sides find it in their logs; `true`: `X-Request-Id`. Default false. */
+  readonly requestId?: boolean | string;
+  /**
+   * The `traceparent` of the request that is being served, or of the page: the trace goes on. What is malformed, or thrown, begins
+   * a new one.
+   */
+  readonly parent?: () => string | null | undefined;
+  /** Whether a trace that begins here is recorded. Default true. */
+  readonly sampled?: boolean;
+}
+
+interface Settings {
+  origins: string[];
+  traceparent: boolean;
+  requestId: string | undefined;
+  parent: (() => string | null | undefined) | undefined;
+  sampled: boolean;
+}
+
+const requestId: Rule<string | undefined> = (value, option) => {
+  if (typeof value !== 'boolean') return headerName(value, option);
+  return value ? 'X-Request-Id' : undefined;
+};
+
+/**
+ * Tells named origins which call and which trace a request is of. One trace for all attempts of a call, each of which is a span of
+ * its own; a header that the application has set stays.
+ *
+ * @see https://www.w3.org/TR/trace-context/
+ */
+export function telemetry(options: TelemetryOptions): Policy {
+  const settings = readOptions<Settings>(
+    'telemetry',
+    options,
+    {
+      origins: list(origin),
+      traceparent: typed('boolean'),
+      requestId,
+      parent: typed('function'),
+      sampled: typed('boolean'),
+    },
+    { origins: [], traceparent: true, requestId: undefined, parent: undefined, sampled: true },
+  );
+  // All that is derived from a call shares its log of attempts.
+  const traces = new WeakMap<Call['attempts'], TraceContext>();
+
+  const traceOf = ({ attempts, host }: Call): TraceContext => {
+    let trace = traces.get(attempts);
+    if (!trace) {
+      trace = parentOf(settings) ?? {
+        traceId: randomHex(32, host.random),
+        parentId: '',
+        sampled: settings.sampled,
+      };
+      traces.set(attempts, trace);
+    }
+    return trace;
+  };
+
+  const policy: Policy = (next) => (request, call) => {
+    if (!settings.origins.includes(originOf(request.url))) return next(request, call);
+    let told = request;
+    if (settings.requestId && !request.headers.has(settings.requestId))
+      told = withHeader(told, settings.requestId, call.id);
+    if (settings.traceparent && !request.headers.has('traceparent')) {
+      const parentId = randomHex(16, call.host.random);
+      told = withHeader(told, 'traceparent', formatTraceparent({ ...traceOf(call), parentId }));
+    }
+    return next(told, call);
+  };
+  return named('telemetry', policy, { switchOnly: true });
+}
+
+function parentOf({ parent }: Settings): TraceContext | undefined {
+  try {
+    return parent && parseTraceparent(parent());
+  } catch {
+    return undefined;
+  }
+}

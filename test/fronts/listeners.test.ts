@@ -1,0 +1,295 @@
+import { describe, expect, test } from 'vitest';
+import { HoldfastError, NetworkError } from '../../src/core/errors.ts';
+import type { HoldfastEvent } from '../../src/core/events.ts';
+import { createFetch } from '../../src/fronts/fetch.ts';
+import { consoleListener } from '../../src/fronts/listeners/console.ts';
+import { jsonLines } from '../../src/fronts/listeners/json-lines.ts';
+import { listeners, sampled } from '../../src/fronts/listeners/listeners.ts';
+import { recordOf } from '../../src/fronts/listeners/record.ts';
+import { redact, redactText, redactUrl } from '../../src/fronts/listeners/redact.ts';
+import { status } from '../../src/testing/index.ts';
+import { quiet } from '../support/platform.ts';
+
+const ORIGIN = 'https://api.example.com';
+const JWT = 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0MiJ9.c2VjcmV0LXNpZ25hdHVyZQ';
+
+/** Names that say it, and names that hide it. */
+const NAMES = [
+  'password', 'Passwd', 'userPassword', 'pwd', 'secret', 'client_secret', 'clientSecret', 'token', 'access_token',
+  'refreshToken', 'id_token', 'X-Api-Key', 'apikey', 'api-key', 'Authorization', 'Proxy-Authorization', 'x-auth',
+  'Cookie', 'Set-Cookie', 'sessionid', 'PHPSESSION', 'csrf', 'XSRF-TOKEN', 'signature', 'X-Amz-Signature', 'sig', 'jwt',
+  'otp', 'pin', 'cvv', 'card_number', 'iban', 'code', 'private_key', 'credentials', 'ｐａｓｓｗｏｒｄ', 'PASSWORD ',
+]; // biome-ignore format: a list
+
+const VALUES = [
+  JWT,
+  `Bearer ${JWT}`,
+  'Basic dXNlcjpwYXNzd29yZA==',
+  'sk_live_51H8xSECRET00000',
+  'ghp_SECRETsecret1234567890SECRETsecret12',
+  'AKIAIOSFODNN7EXAMPLE',
+  'xoxb-1234567890-SECRET',
+  '-----BEGIN PRIVATE KEY-----\nMIIsecret\n-----END PRIVATE KEY-----',
+  '4111 1111 1111 1111',
+]; // biome-ignore format: a list
+
+const call = { callId: 'c1', origin: ORIGIN, method: 'GET' } as const;
+const ended = (more: object = {}): HoldfastEvent =>
+  ({
+    type: 'call-ended',
+    ...call,
+    at: 1,
+    duration: 34.4,
+    attempts: [{}],
+    status: 200,
+    source: 'network',
+    ...more,
+  }) as never;
+
+describe('nothing secret is told', () => {
+  test.each(NAMES)('under a name such as %s', (name) => {
+    expect(
+      JSON.stringify(redact({ [name]: 'hunter2', list: [{ [name]: { deep: 'hunter2' } }] })),
+    ).not.toContain('hunter2');
+    expect(redactUrl(`${ORIGIN}/a?${encodeURIComponent(name)}=hunter2#${name}=hunter2`)).toBe(
+      `${ORIGIN}/a?…#…`,
+    );
+    if (/^[\w.-]+$/.test(name))
+      expect(redactText(`it said ${name}=hunter2, and "${name}": "hunter2"`)).not.toContain('hunter2');
+  });
+
+  test.each(VALUES)('that looks like %s', (value) => {
+    const told = JSON.stringify([
+      redact({ harmless: value, [value]: 1 }),
+      redactText(`failed with ${value} twice: ${value}`),
+    ]);
+    for (const part of value
+      .split(/[\s.\n]/)
+      .filter((each) => each.length > 11 && !/^-|BEGIN|PRIVATE/.test(each)))
+      expect(told).not.toContain(part);
+  });
+
+  test.each([
+    [`https://user:pass@api.example.com/a`, `${ORIGIN}/a`],
+    [`${ORIGIN}/reset/${JWT}`, `${ORIGIN}/reset/…`],
+    [`${ORIGIN}/invite/8f14e45fceea167a5a36dedd4bea2543abc`, `${ORIGIN}/invite/…`],
+    [
+      `${ORIGIN}/orders/7c9e6679-7425-40de-944b-e07fc1f90ae7/items`,
+      `${ORIGIN}/orders/7c9e6679-7425-40de-944b-e07fc1f90ae7/items`,
+    ],
+    [`${ORIGIN}/very-long-but-harmless-words/in-a-path`, `${ORIGIN}/very-long-but-harmless-words/in-a-path`],
+    [`${ORIGIN}/?a=1&b=2`, `${ORIGIN}/?…`],
+    ['data:text/plain,secret', 'data:…'],
+    ['not a url?token=secret', 'not a url…'],
+  ])('of a URL: %s', (url, told) => {
+    expect(redactUrl(url)).toBe(told);
+  });
+
+  test('of what is made to break it', () => {
+    const loop: Record<string, unknown> = { a: 1 };
+    loop.self = loop;
+    const hostile = new Proxy({}, { ownKeys: () => { throw new Error(JWT); } }); // biome-ignore format: short
+    const getter = { get value(): string { throw new Error(JWT); } }; // biome-ignore format: short
+    const huge = { text: 'x'.repeat(1e6), list: new Array(1e5).fill('y') };
+    for (const value of [
+      loop,
+      hostile,
+      getter,
+      huge,
+      () => JWT,
+      Symbol('s'),
+      10n,
+      new Uint8Array(9),
+      new Map([['token', 'x']]),
+    ])
+      expect(JSON.stringify(redact(value))?.length ?? 0).toBeLessThan(20_000);
+    expect(redact(new Map([['token', 'hunter2']]))).toEqual({ token: '…' });
+    expect(redactText('a='.repeat(50_000)).length).toBeGreaterThan(0);
+  });
+
+  test('by any event', () => {
+    const secret = 'hunter2-s3cr3t';
+    const error = new NetworkError(
+      `GET https://u:${secret}@api.example.com/?token=${secret} failed: password=${secret}`,
+      {},
+    );
+    const foreign = Object.assign(new Error(secret), { headers: { authorization: secret }, body: secret });
+    const events = [
+      { type: 'call-started', ...call, url: `https://u:${secret}@api.example.com/a?token=${secret}`, at: 1 },
+      ended({ error, status: undefined }),
+      ended({ error: foreign }),
+      ended({ error: secret }),
+      { type: 'retry', ...call, attempt: 1, delay: 5, cause: foreign },
+      { type: 'fallback', ...call, cause: status(503) },
+      { type: 'cache-updated', url: `${ORIGIN}/?key=${secret}` },
+      { type: 'settled', id: 'i', origin: ORIGIN, lane: 'l', outcome: 'delivered', meta: { note: secret } },
+      { type: 'cache-forgotten', partition: secret, entries: 1 },
+      {
+        type: 'store-failed',
+        store: 's',
+        operation: 'o',
+        error: new HoldfastError(`token: ${secret}`, { code: 'x', category: 'storage' }),
+      },
+    ] as HoldfastEvent[];
+    for (const event of events) {
+      const record = recordOf(event, 0);
+      expect(JSON.stringify(record)).not.toContain(secret);
+      expect(JSON.parse(JSON.stringify(record))).toMatchObject({
+        type: event.type,
+        time: '1970-01-01T00:00:00.000Z',
+      });
+    }
+  });
+});
+
+describe('a record', () => {
+  test('says what, where, when and how bad', () => {
+    expect(recordOf(ended({ status: 503, operation: 'list' }), 0)).toMatchObject({
+      severity: 'unexpected',
+      type: 'call-ended',
+      callId: 'c1',
+      origin: ORIGIN,
+      operation: 'list',
+      status: 503,
+      duration: 34.4,
+    });
+    expect(recordOf(ended({ error: new NetworkError('refused', {}), status: undefined }), 0)).toMatchObject({
+      error: { code: 'network', category: 'network', transient: true, message: 'refused' },
+    });
+  });
+});
+
+describe('JSON lines', () => {
+  test('are one to an event, and those of one step are written together', async () => {
+    const written: string[] = [];
+    const listener = jsonLines({ write: (lines) => void written.push(lines) });
+    listener(ended());
+    listener(ended({ callId: 'c2' }));
+    await quiet();
+    expect(written).toHaveLength(1);
+    expect(
+      (written[0] as string)
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line).callId),
+    ).toEqual(['c1', 'c2']);
+  });
+
+  test('may be those of what is bad enough', async () => {
+    const written: string[] = [];
+    const listener = jsonLines({ level: 'unexpected', write: (lines) => void written.push(lines) });
+    listener(ended());
+    listener(ended({ status: 500 }));
+    await quiet();
+    expect(written.join('').match(/"status":500/g)).toHaveLength(1);
+  });
+
+  test('wait for whoever writes slowly, no more than so many, and say how many were dropped', async () => {
+    const written: string[] = [];
+    let go = (): void => {};
+    const listener = jsonLines({
+      most: 10,
+      write(lines) {
+        written.push(lines);
+        return new Promise<void>((resolve) => {
+          go = resolve;
+        });
+      },
+    });
+    listener(ended());
+    await quiet();
+    for (let nth = 0; nth < 100; nth++) listener(ended());
+    go();
+    await quiet();
+    expect(written).toHaveLength(2);
+    const lines = (written[1] as string)
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(lines).toHaveLength(11);
+    expect(lines[10]).toMatchObject({ type: 'dropped', count: 90 });
+  });
+
+  test('that cannot be written harm nobody, and the next are', async () => {
+    const written: string[] = [];
+    let broken = true;
+    const listener = jsonLines({
+      write(lines) {
+        if (broken) throw new Error('disk full');
+        written.push(lines);
+      },
+    });
+    listener(ended());
+    await quiet();
+    broken = false;
+    listener(ended());
+    await quiet();
+    expect(written).toHaveLength(1);
+  });
+});
+
+describe('the console', () => {
+  test('tells each call in a line, and what was decided on the way', async () => {
+    const lines: string[] = [];
+    const out = Object.fromEntries(
+      ['debug', 'warn', 'error'].map((level) => [level, (text: string) => lines.push(`${level}: ${text}`)]),
+    );
+    const answers = [status(503), status(200)];
+    const api = createFetch({
+      fetch: async () => answers.shift() ?? status(404),
+      onEvent: consoleListener({ console: out as never }),
+      retry: { delay: () => 0 },
+    });
+    await api(`${ORIGIN}/orders?token=hunter2`);
+    await api(`${ORIGIN}/other`, { method: 'POST' });
+    expect(lines[0]).toMatch(
+      /^warn: holdfast {2}GET https:\/\/api\.example\.com\/orders\?… retry .*delay=\d/,
+    );
+    expect(lines[1]).toMatch(
+      /^debug: holdfast {2}GET https:\/\/api\.example\.com\/orders\?… 200 in \d+ ms, 2 attempts$/,
+    );
+    expect(lines[2]).toMatch(/^debug: holdfast {2}POST https:\/\/api\.example\.com\/other 404 in \d+ ms$/);
+    expect(lines.join()).not.toContain('hunter2');
+    await api.close();
+  });
+});
+
+describe('several listeners', () => {
+  test('all hear, whatever one of them does', async () => {
+    const heard: string[] = [];
+    const hear = listeners(
+      () => {
+        throw new Error('mine');
+      },
+      () => Promise.reject(new Error('mine, too')),
+      ({ type }) => heard.push(type),
+    );
+    hear(ended());
+    await quiet();
+    expect(heard).toEqual(['call-ended']);
+  });
+
+  test('may hear a share of the calls, whole, and whatever is not expected', () => {
+    const heard = new Map<string, number>();
+    const listener = sampled(0.2, (event) => {
+      const { callId } = event as { callId: string };
+      heard.set(callId, (heard.get(callId) ?? 0) + 1);
+    });
+    for (let nth = 0; nth < 2_000; nth++) {
+      const callId = `abcdefgh-${nth}`;
+      listener({ type: 'call-started', ...call, callId, url: ORIGIN, at: 1 });
+      listener(ended({ callId }));
+    }
+    expect(heard.size).toBeGreaterThan(300);
+    expect(heard.size).toBeLessThan(500);
+    expect([...heard.values()].every((times) => times === 2)).toBe(true);
+    listener(ended({ callId: 'broken', status: 500 }));
+    expect(heard.get('broken')).toBe(1);
+    expect(() => sampled(20, () => {})).toThrow(/sampled\.share: 20 .* 0 to 1/);
+  });
+});
+
+test('ten thousand events are dealt with in a moment', () => {
+  const listener = jsonLines({ write: () => {}, most: 100 });
+  for (let nth = 0; nth < 10_000; nth++) listener(ended({ callId: `c${nth}` }));
+});
