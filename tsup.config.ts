@@ -3,8 +3,12 @@ import { defineConfig } from 'tsup';
 export default defineConfig({
   entry: {
     index: 'src/index.ts',
+    cloudflare: 'src/cloudflare.ts',
+    deno: 'src/deno.ts',
+    opentelemetry: 'src/opentelemetry.ts',
     'service-worker': 'src/service-worker.ts',
     testing: 'src/testing/index.ts',
+    unstorage: 'src/unstorage.ts',
   },
   format: ['esm'],
   target: 'es2022',

@@ -1,12 +1,21 @@
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 import type { BrowserProviderOption } from 'vitest/node';
-import { FAULTS, NODE_ONLY, OUTBOX, PACKAGE, PLAYGROUND, PORTABLE } from './test/runtimes/suites.ts';
+import {
+  DENO_ONLY,
+  FAULTS,
+  NODE_ONLY,
+  OUTBOX,
+  PACKAGE,
+  PLAYGROUND,
+  PORTABLE,
+  WORKERD_ONLY,
+} from './test/runtimes/suites.ts';
 import { chromium, firefox, webkit } from './test/runtimes/vitest/providers.ts';
 
 const portable = {
   include: [PORTABLE],
-  exclude: [NODE_ONLY],
+  exclude: [NODE_ONLY, DENO_ONLY, WORKERD_ONLY],
   globalSetup: ['test/runtimes/vitest/start-origins.ts'],
   setupFiles: ['test/runtimes/vitest/announce-origins.ts'],
 };
@@ -22,7 +31,7 @@ export default defineConfig({
           ...portable,
           name: 'node',
           include: [PORTABLE, `test/${NODE_ONLY}`],
-          exclude: [PACKAGE],
+          exclude: [PACKAGE, DENO_ONLY, WORKERD_ONLY],
           // For what can be held against memory only after a collection.
           execArgv: ['--expose-gc'],
           setupFiles: ['fake-indexeddb/auto', ...portable.setupFiles],
@@ -34,10 +43,20 @@ export default defineConfig({
       {
         plugins: [
           cloudflareTest({
-            miniflare: { compatibilityDate: '2026-07-01', compatibilityFlags: ['nodejs_compat'], cf: false },
+            main: './test/runtimes/workerd/main.ts',
+            miniflare: {
+              compatibilityDate: '2026-07-01',
+              compatibilityFlags: ['nodejs_compat'],
+              cf: false,
+              kvNamespaces: ['KV'],
+              durableObjects: {
+                BOX: { className: 'Box', useSQLite: true },
+                BOX_WITHOUT_SQL: 'BoxWithoutSql',
+              },
+            },
           }),
         ],
-        test: { ...portable, name: 'workerd' },
+        test: { ...portable, name: 'workerd', exclude: [NODE_ONLY, DENO_ONLY] },
       },
       { test: { ...endToEnd, name: 'playground', include: [PLAYGROUND] } },
       { test: { ...endToEnd, name: 'faults', include: [FAULTS] } },
@@ -55,7 +74,7 @@ function inBrowser(
     // Runs side by side must not build the same cache at the same time.
     cacheDir: `node_modules/.vite/${browser}`,
     // A dependency that Vite comes across in the middle of a run makes it load the page again.
-    optimizeDeps: { include: ['fast-check', 'idb-keyval', 'ky'] },
+    optimizeDeps: { include: ['fast-check', 'idb-keyval', 'ky', 'unstorage', 'unstorage/drivers/memory'] },
     test: {
       ...portable,
       name: browser,

@@ -1,6 +1,6 @@
 import { typed } from '../core/check.ts';
 import type { Codec } from '../core/codec.ts';
-import { ConfigurationError } from '../core/errors.ts';
+import { ConfigurationError, StorageError } from '../core/errors.ts';
 
 /** What is used of a `CryptoKey`, which not every runtime's types know. */
 export interface SealingKey {
@@ -29,7 +29,7 @@ export function encryptWith(key: SealingKey | (() => Promise<SealingKey>)): Code
   if (typeof key !== 'function') checked(key);
   let known: Promise<CryptoKey> | undefined;
   const keyOf = (): Promise<CryptoKey> => {
-    known ??= Promise.resolve(typeof key === 'function' ? key().then(checked) : checked(key));
+    known ??= (async () => checked(typeof key === 'function' ? await asked(key) : key))();
     known.catch(() => {
       known = undefined;
     });
@@ -46,9 +46,8 @@ export function encryptWith(key: SealingKey | (() => Promise<SealingKey>)): Code
     },
     async open(sealed, context) {
       const iv = sealed.slice(0, IV);
-      return new Uint8Array(
-        await crypto.subtle.decrypt(algorithm(iv, context), await keyOf(), sealed.slice(IV)),
-      );
+      const key = await keyOf();
+      return new Uint8Array(await crypto.subtle.decrypt(algorithm(iv, context), key, sealed.slice(IV)));
     },
     async name(text) {
       const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', utf8.encode(text)));
@@ -65,6 +64,14 @@ const algorithm = (iv: Bytes, context: string): AesGcmParams => ({
   iv,
   additionalData: utf8.encode(context),
 });
+
+async function asked(key: () => Promise<SealingKey>): Promise<SealingKey> {
+  try {
+    return await key();
+  } catch (cause) {
+    throw new StorageError(`encryptWith: the key is not to be had: ${cause}`, { cause });
+  }
+}
 
 function checked(key: SealingKey): CryptoKey {
   const { algorithm, usages } = typed<SealingKey>('object')(key, 'encryptWith.key');

@@ -1,5 +1,6 @@
 import { promisifyRequest } from 'idb-keyval';
 import type { AtomicStore, Change, Decision, Item } from '../core/store.ts';
+import { keyOf, merged } from './changes.ts';
 import type { Blobs } from './idb-blobs.ts';
 import { applyChanges } from './idb-changes.ts';
 import type { Connection } from './idb-connection.ts';
@@ -73,7 +74,7 @@ async function commit(connection: Connection, batch: readonly Waiting[], blobs: 
         try {
           const decision = decide(keys.map((key) => items.get(key)));
           for (const change of decision.changes) {
-            const key = 'delete' in change ? change.delete : change.put.key;
+            const key = keyOf(change);
             // The next in the batch finds what this one leaves.
             items.set(key, 'delete' in change ? undefined : change.put);
             changes.set(key, merged(changes.get(key), change));
@@ -95,10 +96,4 @@ async function commit(connection: Connection, batch: readonly Waiting[], blobs: 
     };
   await blobs.prepare(changes.values());
   return commit(connection, batch, blobs);
-}
-
-/** A later put that says nothing of the body neither undoes an earlier one that does nor revives a deleted one. */
-function merged(earlier: Change | undefined, later: Change): Change {
-  if (!earlier || 'delete' in later || later.body !== undefined) return later;
-  return { ...later, body: 'delete' in earlier ? null : earlier.body };
 }

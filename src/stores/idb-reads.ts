@@ -28,8 +28,9 @@ export async function ranged(
 ): Promise<Item[]> {
   const low = after > prefix ? after : prefix;
   const high = endOf(prefix);
-  if (low > high) return [];
   const open = low === after;
+  // A range from a key to itself has to have that key.
+  if (low > high || (open && low === high)) return [];
   const listing = listingOf(of);
   const range = listing
     ? IDBKeyRange.bound([listing.name, low], [listing.name, high], open)

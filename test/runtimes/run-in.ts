@@ -28,7 +28,7 @@ export async function runIn(runtime: Runtime, files: readonly string[]): Promise
   try {
     const report = join(folder, 'report');
     const command = runtime.command(files, report);
-    const env = { NO_COLOR: '1', ...origins?.env };
+    const env = { NO_COLOR: '1', HOLDFAST_TEST_FOLDER: folder, ...origins?.env };
     const { output, problem } = await runCommand(command, { env, timeLimit: runtime.timeLimit });
     const outcome = await readFile(report, 'utf8')
       .then(runtime.read)

@@ -1,7 +1,17 @@
 import { spawnSync } from 'node:child_process';
+import { dirname } from 'node:path';
 import { bun, chromium, deno, firefox, missingForWebkit } from './installed.ts';
 import { fromJUnit, fromVitest, type Outcome } from './outcome.ts';
-import { FAULTS, NODE_ONLY, OUTBOX, PACKAGE, PLAYGROUND, PORTABLE } from './suites.ts';
+import {
+  DENO_ONLY,
+  FAULTS,
+  NODE_ONLY,
+  OUTBOX,
+  PACKAGE,
+  PLAYGROUND,
+  PORTABLE,
+  WORKERD_ONLY,
+} from './suites.ts';
 
 export interface Runtime {
   readonly name: string;
@@ -30,10 +40,15 @@ export const runtimes: readonly Runtime[] = [
   { ...vitest('firefox'), missing: () => (firefox ? undefined : 'no Firefox') },
   { ...vitest('chromium'), missing: () => (chromium ? undefined : 'no Chromium') },
   { ...vitest('webkit'), missing: missingForWebkit },
-  { ...vitest('node'), include: [PORTABLE, `test/${NODE_ONLY}`], exclude: [PACKAGE] },
-  vitest('workerd'),
+  {
+    ...vitest('node'),
+    include: [PORTABLE, `test/${NODE_ONLY}`],
+    exclude: [PACKAGE, DENO_ONLY, WORKERD_ONLY],
+  },
+  { ...vitest('workerd'), exclude: [NODE_ONLY, DENO_ONLY] },
   {
     ...portable('deno'),
+    exclude: [NODE_ONLY, WORKERD_ONLY],
     command: (files, report) => [
       deno ?? 'deno',
       'test',
@@ -44,6 +59,8 @@ export const runtimes: readonly Runtime[] = [
       '--allow-net',
       '--allow-env',
       '--allow-read',
+      // Its databases lie beside the report.
+      `--allow-write=${dirname(report)}`,
       '--unstable-kv',
       `--junit-path=${report}`,
       ...files,
@@ -94,7 +111,7 @@ export const runtimes: readonly Runtime[] = [
 
 function portable(name: string) {
   const include = [PORTABLE];
-  const exclude = [NODE_ONLY];
+  const exclude = [NODE_ONLY, DENO_ONLY, WORKERD_ONLY];
   return { name, include, exclude, read: fromJUnit, needsOrigins: true, timeLimit: 5 * MINUTE };
 }
 

@@ -4,9 +4,13 @@ export const PORTABLE = 'test/{core,http,policies,stores,fronts,contracts,faults
 /** The rest name Node in their own name: they measure memory, read source files, start processes. */
 export const NODE_ONLY = '**/*.node.test.ts';
 
+/** So do those that are about what one runtime alone has: its own storage. */
+export const DENO_ONLY = '**/*.deno.test.ts';
+export const WORKERD_ONLY = '**/*.workerd.test.ts';
+
 /** These drive whole browsers and servers from Node. */
 export const PLAYGROUND = 'test/playground/**/*.e2e.ts';
-export const FAULTS = 'test/faults/cache/**/*.e2e.ts';
+export const FAULTS = 'test/faults/{auth,cache}/**/*.e2e.ts';
 
 export const OUTBOX = 'test/faults/{outbox,worker}/**/*.e2e.ts';
 export const PACKAGE = 'test/package/**/*.test.ts';

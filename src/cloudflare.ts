@@ -1,0 +1,13 @@
+export {
+  type DurableObjectStoreOptions,
+  durableObjectStore,
+  type SqlDurableObjectStorage,
+} from './stores/durable-object.ts';
+export type { Sql } from './stores/sql.ts';
+export { type WebCache, type WebCacheStoreOptions, webCacheStore } from './stores/web-cache.ts';
+export {
+  type WorkersKV,
+  type WorkersKVPage,
+  type WorkersKVStoreOptions,
+  workersKVStore,
+} from './stores/workers-kv.ts';

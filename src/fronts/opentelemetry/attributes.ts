@@ -1,0 +1,49 @@
+import type { HoldfastEvent } from '../../core/events.ts';
+import { redactUrl } from '../listeners/redact.ts';
+
+export type Attributes = Record<string, string | number | boolean>;
+
+/** Methods that are named; any other one is `_OTHER` (HTTP semantic conventions, `http.request.method`). */
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH', 'QUERY'];
+
+export const methodOf = (method: string): Attributes =>
+  METHODS.includes(method)
+    ? { 'http.request.method': method }
+    : { 'http.request.method': '_OTHER', 'http.request.method_original': method };
+
+/** `server.address`, `server.port`, `url.scheme`. */
+export function serverOf(origin: string): Attributes {
+  if (!URL.canParse(origin)) return {};
+  const { hostname, port, protocol } = new URL(origin);
+  const scheme = protocol.slice(0, -1);
+  return {
+    'server.address': hostname,
+    'server.port': port === '' ? (scheme === 'https' ? 443 : 80) : Number(port),
+    'url.scheme': scheme,
+  };
+}
+
+/** `url.full`, without what identifies somebody. */
+export const urlOf = (url: string): Attributes => ({ 'url.full': redactUrl(url) });
+
+/**
+ * What an attempt or a call came to. A status is an error from 400 on, as the conventions want it of clients.
+ *
+ * @param error What there was in place of an answer: a code of ours, or the platform's name.
+ */
+export function outcomeOf(status: number | undefined, error: string | undefined): Attributes {
+  const type = error ?? (status !== undefined && status >= 400 ? String(status) : undefined);
+  return {
+    ...(status !== undefined && { 'http.response.status_code': status }),
+    ...(type !== undefined && { 'error.type': type }),
+  };
+}
+
+/** Our own names, for what no convention has one. */
+export const ours = ({
+  operation,
+  source,
+}: Pick<Extract<HoldfastEvent, { type: 'call-ended' }>, 'operation' | 'source'>): Attributes => ({
+  ...(operation !== undefined && { 'holdfast.operation': operation }),
+  ...(source !== undefined && { 'holdfast.source': source }),
+});

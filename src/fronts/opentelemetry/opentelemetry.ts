@@ -1,0 +1,59 @@
+import { context, metrics, propagation, trace } from '@opentelemetry/api';
+import { readOptions, typed } from '../../core/check.ts';
+import type { HoldfastEvent } from '../../core/events.ts';
+import { systemHost } from '../../core/host.ts';
+import { Meters } from './meters.ts';
+import { Spans } from './spans.ts';
+
+export interface OpenTelemetryOptions {
+  /** Default true. */
+  readonly spans?: boolean;
+  /** Default true. */
+  readonly metrics?: boolean;
+}
+
+export interface OpenTelemetry {
+  /** Give it, or what calls it, to `onEvent`. */
+  hear(event: HoldfastEvent): void;
+  /** The `traceparent` of the span that is active, for `telemetry({ origins, parent })`. */
+  parent(): string | undefined;
+}
+
+/** Of the instrumentation, as backends show it. */
+const NAME = 'holdfast';
+
+/**
+ * Spans and metrics through `@opentelemetry/api`, by its HTTP semantic conventions: whatever SDK the application has registered gets
+ * them, and without one it costs next to nothing.
+ *
+ * @see https://opentelemetry.io/docs/specs/semconv/http/
+ *
+ * @example
+ * const otel = openTelemetry();
+ * const api = createClient({ onEvent: otel.hear, telemetry: telemetry({ origins, parent: otel.parent }) });
+ */
+export function openTelemetry(options: OpenTelemetryOptions = {}): OpenTelemetry {
+  const wanted = readOptions<Required<OpenTelemetryOptions>>(
+    'openTelemetry',
+    options,
+    { spans: typed('boolean'), metrics: typed('boolean') },
+    { spans: true, metrics: true },
+  );
+  const { clock } = systemHost;
+  // Made with the first event: the application may register its SDK after this.
+  let spans: Spans | undefined;
+  let meters: Meters | undefined;
+  return {
+    hear(event) {
+      if (wanted.spans) spans ??= new Spans(trace.getTracer(NAME));
+      if (wanted.metrics) meters ??= new Meters(metrics.getMeter(NAME));
+      spans?.hear(event, clock.now());
+      meters?.hear(event);
+    },
+    parent() {
+      const carrier: { traceparent?: string } = {};
+      propagation.inject(context.active(), carrier);
+      return carrier.traceparent;
+    },
+  };
+}

@@ -1,0 +1,185 @@
+import { context, type Span, SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
+import type { HoldfastEvent } from '../../core/events.ts';
+import { recordOf } from '../listeners/record.ts';
+import { type Attributes, methodOf, ours, outcomeOf, serverOf, urlOf } from './attributes.ts';
+import { errorTypeOf } from './error-type.ts';
+
+interface Under {
+  readonly span: Span;
+  readonly method: string;
+  readonly url: string;
+  readonly attempts: Map<number, Span>;
+}
+
+/** Calls that never end are forgotten, and their spans ended, when there are so many. */
+const MOST = 10_000;
+
+/** Decisions on the way, which are events of a call's span. */
+const TOLD: readonly HoldfastEvent['type'][] = [
+  'retry',
+  'retry-abandoned',
+  'timeout',
+  'refused',
+  'waiting',
+  'deduplicated',
+  'hedge',
+  'failover',
+  'fallback',
+  'fallback-failed',
+  'cache-served',
+  'cache-revalidated',
+  'queued',
+  'auth-replayed',
+  'body-broken',
+];
+
+/** A span for each call (`INTERNAL`), and in it one for each attempt (`CLIENT`). */
+export class Spans {
+  readonly #tracer: Tracer;
+  readonly #calls = new Map<string, Under>();
+  /** The call of what the outbox is sending, by the id of the write. */
+  readonly #sendings = new Map<string, string>();
+
+  constructor(tracer: Tracer) {
+    this.#tracer = tracer;
+  }
+
+  hear(event: HoldfastEvent, now: number): void {
+    switch (event.type) {
+      case 'call-started':
+        this.#begin(event);
+        break;
+      // What the outbox sends is no call of anybody's: each sending is one.
+      case 'sending':
+        this.#beginSending(event);
+        break;
+      case 'delivered':
+      case 'postponed':
+      case 'dead-lettered':
+      case 'removed':
+      case 'outbox-paused':
+        this.#endSending(event);
+        break;
+      default:
+        this.#onTheWay(event, now);
+    }
+  }
+
+  #onTheWay(event: HoldfastEvent, now: number): void {
+    const under = 'callId' in event ? this.#calls.get(event.callId) : undefined;
+    if (!under) return;
+    if (event.type === 'attempt-started') this.#beginAttempt(event, under);
+    else if (event.type === 'attempt-ended') endAttempt(event, under);
+    else if (event.type === 'call-ended') this.#end(event, under);
+    else if (TOLD.includes(event.type)) under.span.addEvent(event.type, flat(recordOf(event, now)));
+  }
+
+  #begin(event: Extract<HoldfastEvent, { type: 'call-started' }>): void {
+    const { callId, origin, method, url, operation } = event;
+    // The span that is active where the call is made is its parent: events are told in the same step.
+    this.#remember(callId, {
+      method,
+      url,
+      attempts: new Map(),
+      span: this.#tracer.startSpan(operation ?? method, {
+        kind: SpanKind.INTERNAL,
+        attributes: { 'holdfast.call_id': callId, ...methodOf(method), ...serverOf(origin), ...ours(event) },
+      }),
+    });
+  }
+
+  #endSending({ type, id }: Extract<HoldfastEvent, { id: string }>): void {
+    const callId = this.#sendings.get(id);
+    const under = callId === undefined ? undefined : this.#calls.get(callId);
+    this.#sendings.delete(id);
+    if (callId === undefined || !under) return;
+    this.#calls.delete(callId);
+    for (const attempt of under.attempts.values()) attempt.end();
+    finish(under.span, {
+      'holdfast.outbox.outcome': type,
+      ...(type !== 'delivered' && { 'error.type': type }),
+    });
+  }
+
+  #beginSending({ callId, id, lane, attempt, origin }: Extract<HoldfastEvent, { type: 'sending' }>): void {
+    this.#sendings.set(id, callId);
+    this.#remember(callId, {
+      method: '',
+      url: origin,
+      attempts: new Map(),
+      span: this.#tracer.startSpan('outbox sending', {
+        kind: SpanKind.INTERNAL,
+        attributes: {
+          'holdfast.call_id': callId,
+          'holdfast.outbox.id': id,
+          'holdfast.outbox.lane': lane,
+          'holdfast.outbox.attempt': attempt,
+          ...serverOf(origin),
+        },
+      }),
+    });
+  }
+
+  #beginAttempt(
+    { attempt, origin, at }: Extract<HoldfastEvent, { type: 'attempt-started' }>,
+    { span, method, url, attempts }: Under,
+  ): void {
+    const resent = attempt > 1 ? { 'http.request.resend_count': attempt - 1 } : {};
+    const attributes = { ...methodOf(method || 'POST'), ...serverOf(origin), ...urlOf(url), ...resent };
+    const inner = this.#tracer.startSpan(
+      method || 'POST',
+      { kind: SpanKind.CLIENT, attributes, startTime: at },
+      trace.setSpan(context.active(), span),
+    );
+    attempts.set(attempt, inner);
+  }
+
+  #end(event: Extract<HoldfastEvent, { type: 'call-ended' }>, { span, attempts }: Under): void {
+    const { callId, status, error, sent, received } = event;
+    this.#calls.delete(callId);
+    for (const attempt of attempts.values()) attempt.end();
+    finish(span, {
+      ...outcomeOf(status, errorTypeOf(error)),
+      ...ours(event),
+      'holdfast.attempts': event.attempts.length,
+      ...(sent !== undefined && { 'http.request.body.size': sent }),
+      ...(received !== undefined && { 'http.response.body.size': received }),
+    });
+  }
+
+  #remember(callId: string, under: Under): void {
+    this.#calls.set(callId, under);
+    if (this.#calls.size <= MOST) return;
+    const [oldest] = this.#calls;
+    if (!oldest) return;
+    this.#calls.delete(oldest[0]);
+    oldest[1].span.end();
+  }
+}
+
+function endAttempt(
+  { attempt, status, error, startedAt, duration }: Extract<HoldfastEvent, { type: 'attempt-ended' }>,
+  { attempts }: Under,
+): void {
+  const span = attempts.get(attempt);
+  attempts.delete(attempt);
+  if (span) finish(span, outcomeOf(status, error), startedAt + duration);
+}
+
+function finish(span: Span, attributes: Attributes, at?: number): void {
+  span.setAttributes(attributes);
+  // The conventions say nothing in words that an attribute says.
+  if (attributes['error.type'] !== undefined) span.setStatus({ code: SpanStatusCode.ERROR });
+  span.end(at);
+}
+
+/** Attributes have no depth. */
+const flat = (record: object): Attributes =>
+  Object.fromEntries(
+    Object.entries(record)
+      .filter(([name]) => !['time', 'type', 'callId'].includes(name))
+      .map(([name, value]) => [
+        `holdfast.${name}`,
+        typeof value === 'object' || value === undefined ? JSON.stringify(value) : value,
+      ]),
+  );

@@ -1,0 +1,5 @@
+export {
+  type OpenTelemetry,
+  type OpenTelemetryOptions,
+  openTelemetry,
+} from './fronts/opentelemetry/opentelemetry.ts';

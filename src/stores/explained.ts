@@ -1,0 +1,19 @@
+import { isFailure, StorageError } from '../core/errors.ts';
+
+/** Gives what a platform's storage throws the name of the platform and of the operation. */
+export const explainedBy =
+  (platform: string) =>
+  async <T>(operation: string, run: () => Promise<T>): Promise<T> => {
+    try {
+      return await run();
+    } catch (cause) {
+      if (isFailure(cause)) throw cause;
+      const message = messageOf(cause);
+      throw new StorageError(`${platform}: ${operation} failed: ${message}`, {
+        // Whoever can make room looks for this.
+        cause: /SQLITE_FULL/.test(message) ? new DOMException(message, 'QuotaExceededError') : cause,
+      });
+    }
+  };
+
+const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : `${cause}`);

@@ -1,0 +1,50 @@
+import type { StoredBody } from '../core/store.ts';
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** What a body was before it was bytes; of a blob also its type. */
+export type Kind = 'text' | 'bytes' | { readonly type: string };
+
+/** A body for platforms that keep nothing but bytes. */
+export interface Packed {
+  readonly bytes: Bytes;
+  readonly kind: Kind;
+}
+
+const utf8 = new TextEncoder();
+const text = new TextDecoder();
+
+/** @returns `undefined` for a blob, which has to be read first. */
+export function packed(body: StoredBody): Packed | undefined {
+  if (typeof body === 'string') return { bytes: utf8.encode(body) as Bytes, kind: 'text' };
+  return body instanceof Blob ? undefined : { bytes: body, kind: 'bytes' };
+}
+
+export async function packedBlob(body: Blob): Promise<Packed> {
+  return { bytes: new Uint8Array(await body.arrayBuffer()), kind: { type: body.type } };
+}
+
+export const packedBody = async (body: StoredBody): Promise<Packed> =>
+  packed(body) ?? packedBlob(body as Blob);
+
+/** A body as it was given. */
+export function unpacked({ bytes, kind }: Packed): StoredBody {
+  if (kind === 'text') return text.decode(bytes);
+  return kind === 'bytes' ? bytes : new Blob([bytes], kind);
+}
+
+/** Pieces of at most `size` bytes; of nothing, one that is empty. */
+export function pieces(bytes: Bytes, size: number): Bytes[] {
+  const count = Math.max(1, Math.ceil(bytes.length / size));
+  return Array.from({ length: count }, (_, at) => bytes.subarray(at * size, (at + 1) * size));
+}
+
+export function joined(parts: readonly Uint8Array[]): Bytes {
+  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}

@@ -1,0 +1,172 @@
+import { having, type Rule, readOptions } from '../core/check.ts';
+import { ConfigurationError } from '../core/errors.ts';
+import type { Change, Item, RangeQuery, Store } from '../core/store.ts';
+import { writeAll } from './changes.ts';
+import { explainedBy } from './explained.ts';
+import { page } from './listing.ts';
+import { base64Of, bytesOf, readText, textOf } from './plain.ts';
+import { joined, type Kind, type Packed, packedBody, unpacked } from './stored-body.ts';
+import { baseOf, keyOf, nameOf } from './unstorage-names.ts';
+
+/** What is used of a `Storage` that unstorage's `createStorage` makes. */
+export interface Unstorage {
+  getItem(key: string): Promise<unknown>;
+  setItem(key: string, value: string): Promise<void>;
+  getItemRaw(key: string): Promise<unknown>;
+  setItemRaw(key: string, value: Uint8Array<ArrayBuffer>): Promise<void>;
+  removeItem(key: string): Promise<void>;
+  getKeys(base: string): Promise<string[]>;
+  getMount?(key: string): { readonly driver: object };
+}
+
+export interface UnstorageStoreOptions {
+  /** Keys begin so. Stores of one name share their entries. Default `'holdfast'`. */
+  readonly name?: string;
+}
+
+/** An item, and what its body is. */
+interface Kept {
+  readonly item: Item;
+  readonly body?: { readonly id: string; readonly kind: Kind; readonly size: number } | undefined;
+}
+
+/** Before an item; what another version has written is not there. It also keeps unstorage from reading JSON in it. */
+const SCHEMA = 'holdfast/1 ';
+
+/** Before a body are so many bytes of its id: of two writers one may have written the item and the other the body. */
+const ID = 36;
+
+/** Where a driver keeps no bytes; unstorage reads it so. */
+const BASE64 = 'base64:';
+
+const utf8 = new TextEncoder();
+const text = new TextDecoder();
+
+/**
+ * Keeps entries in whatever unstorage has a driver for, for a cache: of two writers the last one wins, and an item may be
+ * there without its body, but never with another's.
+ *
+ * @param storage What `createStorage({ driver })` makes.
+ * @throws {StorageError} from each operation that failed.
+ */
+export function unstorageStore(storage: Unstorage, options: UnstorageStoreOptions = {}): Store {
+  storageRule(storage, 'unstorageStore.storage');
+  const { name } = readOptions('unstorageStore', options, { name: nameRule }, { name: 'holdfast' });
+
+  const itemAt = (key: string): string => `${name}:${nameOf(key, '.item')}`;
+  const bodyAt = (key: string): string => `${name}:${nameOf(key, '.body')}`;
+
+  const find = async (key: string): Promise<Kept | undefined> => {
+    const kept = keptIn(await storage.getItem(itemAt(key)));
+    return kept?.item.key === key ? kept : undefined;
+  };
+
+  const found = async (query: RangeQuery): Promise<Kept[]> => {
+    const { prefix = '' } = query;
+    const names = await storage.getKeys(`${name}:${baseOf(prefix)}`);
+    const keys = names.map((each) => keyOf(each.slice(name.length + 1)));
+    const kept = await Promise.all(
+      keys.filter((key) => key?.startsWith(prefix)).map((key) => find(key as string)),
+    );
+    const byItem = new Map(kept.flatMap((each) => (each ? [[each.item, each]] : [])));
+    return page([...byItem.keys()], query).map((item) => byItem.get(item) as Kept);
+  };
+
+  /** @returns `undefined` also for one that has gone, is not whole, or is another writer's. */
+  const bodyOf = async ({ item, body }: Kept): Promise<Packed | undefined> => {
+    const stored = body && (await bytesIn(await storage.getItemRaw(bodyAt(item.key))));
+    if (stored?.length !== (body?.size ?? 0) + ID) return undefined;
+    return text.decode(stored.subarray(0, ID)) === body?.id
+      ? { bytes: stored.slice(ID), kind: body.kind }
+      : undefined;
+  };
+
+  const putBody = (at: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> => {
+    const driver = storage.getMount?.(at).driver;
+    // unstorage's own way to write bytes as text fails for many of them where there is no `Buffer`.
+    return driver && 'setItemRaw' in driver
+      ? storage.setItemRaw(at, bytes)
+      : storage.setItem(at, BASE64 + base64Of(bytes));
+  };
+
+  /** @returns writes it. */
+  const prepared = async (key: string, change: Change): Promise<() => Promise<void>> => {
+    if ('delete' in change)
+      return async () => {
+        await storage.removeItem(itemAt(key));
+        await storage.removeItem(bodyAt(key));
+      };
+    const { put: item, body } = change;
+    const isNew = body !== null && body !== undefined;
+    const packed = isNew ? await packedBody(body) : undefined;
+    const id = crypto.randomUUID();
+    const of = packed
+      ? { id, kind: packed.kind, size: packed.bytes.length }
+      : body === null
+        ? undefined
+        : (await find(key))?.body;
+    const written = SCHEMA + textOf({ item, ...(of && { body: of }) } satisfies Kept);
+    return async () => {
+      if (packed) await putBody(bodyAt(key), joined([utf8.encode(id), packed.bytes]));
+      await storage.setItem(itemAt(key), written);
+      if (body === null) await storage.removeItem(bodyAt(key));
+    };
+  };
+
+  const explained = explainedBy('unstorage');
+  return {
+    name: `unstorage:${name}`,
+    durable: false,
+    get: (key) => explained('get', async () => (await find(key))?.item),
+    body: (key) =>
+      explained('body', async () => {
+        const kept = await find(key);
+        const body = kept && (await bodyOf(kept));
+        return body && unpacked(body);
+      }),
+    range: (query) => explained('range', async () => (await found(query)).map(({ item }) => item)),
+    wholes: (query, pick = (items) => items) =>
+      explained('wholes', async () => {
+        const kept = new Map((await found(query)).map((each) => [each.item.key, each]));
+        const items = pick([...kept.values()].map(({ item }) => item));
+        const bodies = await Promise.all(items.map(({ key }) => bodyOf(kept.get(key) as Kept)));
+        return items.map((item, at) => ({ ...item, body: bodies[at] && unpacked(bodies[at]) }));
+      }),
+    write: (changes) => explained('write', () => writeAll(changes, prepared)),
+    async close() {},
+  };
+}
+
+const storageRule = having<Unstorage>(
+  'a storage that createStorage({ driver }) has made',
+  'getItem',
+  'setItem',
+  'getItemRaw',
+  'setItemRaw',
+  'removeItem',
+  'getKeys',
+);
+
+const nameRule: Rule<string> = (value, option) => {
+  if (typeof value === 'string' && /^[a-z0-9_-]+$/.test(value)) return value;
+  throw new ConfigurationError(option, value, 'expected lower-case letters, digits, _ and -');
+};
+
+/** @returns `undefined` for what is not ours, and for half an item. */
+function keptIn(stored: unknown): Kept | undefined {
+  if (typeof stored !== 'string' || !stored.startsWith(SCHEMA)) return undefined;
+  try {
+    return readText(stored.slice(SCHEMA.length)) as Kept;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Drivers give bytes back in different ways. */
+async function bytesIn(stored: unknown): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  if (typeof stored === 'string')
+    return stored.startsWith(BASE64) ? bytesOf(stored.slice(BASE64.length)) : undefined;
+  if (stored instanceof Blob) return new Uint8Array(await stored.arrayBuffer());
+  if (stored instanceof ArrayBuffer) return new Uint8Array(stored);
+  return stored instanceof Uint8Array ? joined([stored]) : undefined;
+}

@@ -1,0 +1,157 @@
+import { having, type Rule, readOptions, span } from '../core/check.ts';
+import type { Duration } from '../core/durations.ts';
+import { ConfigurationError } from '../core/errors.ts';
+import type { Change, RangeQuery, Store } from '../core/store.ts';
+import { folded } from './changes.ts';
+import { digestOf } from './digest.ts';
+import { explainedBy } from './explained.ts';
+import { page } from './listing.ts';
+import { type Packed, unpacked } from './stored-body.ts';
+import { changed, folderOf, type Kept, readFolder, writtenFolder } from './web-cache-folder.ts';
+
+/** What is used of a `Cache`. */
+export interface WebCache {
+  match(url: string): Promise<Response | undefined>;
+  put(url: string, response: Response): Promise<void>;
+  delete(url: string): Promise<boolean>;
+}
+
+export interface WebCacheStoreOptions {
+  /**
+   * What is written is found under URLs that begin so, which nobody fetches; it ends with a slash. Stores of one URL share
+   * their entries. In Workers its host should be one of theirs. Default `'https://holdfast.invalid/'`.
+   */
+  readonly url?: string;
+  /**
+   * How long the platform may keep what is written. Default 1 d; with more, copies that were cleared may come back where
+   * the platform has dropped the note of it.
+   */
+  readonly expiresAfter?: Duration;
+}
+
+/**
+ * Keeps entries in the Cache API, for a cache. In Workers that is the cache of one data centre, which may drop anything at
+ * any time.
+ *
+ * It cannot be listed there. So what is found are the items of one folder, whose keys are the same up to their last space,
+ * such as the copies of a URL: `range` and `wholes` give what there is in the folder of their prefix, and nothing from the
+ * folders in it.
+ *
+ * @param cache `caches.default`, or a function that opens one, such as `() => caches.open('copies')`.
+ * @throws {StorageError} from each operation that failed.
+ */
+export function webCacheStore(
+  cache: WebCache | (() => Promise<WebCache>),
+  options: WebCacheStoreOptions = {},
+): Store {
+  const opened = openerOf(cache);
+  const { url, expiresAfter } = readOptions<{ url: string; expiresAfter: number }>(
+    'webCacheStore',
+    options,
+    { url: baseRule, expiresAfter: span },
+    { url: 'https://holdfast.invalid/', expiresAfter: 86_400_000 },
+  );
+  // For the platform alone: what the origin has said stands in the item.
+  const headers = { 'cache-control': `public, max-age=${Math.ceil(expiresAfter / 1000)}` };
+  const placeOf = async (folder: string): Promise<string> => `${url}folders/${await digestOf(folder)}`;
+  const bodyAt = (id: string): string => `${url}bodies/${id}`;
+
+  const read = async (folder: string): Promise<readonly Kept[]> => {
+    const response = await (await opened()).match(await placeOf(folder));
+    return response ? readFolder(folder, await response.text()) : [];
+  };
+
+  const find = async (key: string): Promise<Kept | undefined> =>
+    (await read(folderOf(key))).find(({ item }) => item.key === key);
+
+  /** @returns `undefined` also for one that has gone, or is not whole. */
+  const bodyOf = async ({ body }: Kept): Promise<Packed | undefined> => {
+    const response = body && (await (await opened()).match(bodyAt(body.id)));
+    if (!response) return undefined;
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    return bytes.length === body.size ? { bytes, kind: body.kind } : undefined;
+  };
+
+  const found = async (query: RangeQuery): Promise<Kept[]> => {
+    const { prefix = '' } = query;
+    const kept = new Map(
+      (await read(prefix.slice(0, prefix.lastIndexOf(' ') + 1))).map((each) => [each.item, each]),
+    );
+    return page([...kept.keys()], query).map((item) => kept.get(item) as Kept);
+  };
+
+  /** @returns writes it. */
+  const prepared = async (folder: string, changes: readonly Change[]): Promise<() => Promise<void>> => {
+    const before = await read(folder);
+    const { kept, bodies, gone } = await changed(before, changes);
+    const text = writtenFolder(folder, kept);
+    const place = await placeOf(folder);
+    return async () => {
+      const to = await opened();
+      const put = (at: string, content: string | Uint8Array<ArrayBuffer>): Promise<void> =>
+        to.put(at, new Response(content, { headers }));
+      // No item is there before its body is.
+      await Promise.all(bodies.map(([id, { bytes }]) => put(bodyAt(id), bytes)));
+      if (kept.length > 0) await put(place, text);
+      else if (before.length > 0) await to.delete(place);
+      await Promise.all(gone.map((id) => to.delete(bodyAt(id))));
+    };
+  };
+
+  const write = async (changes: readonly Change[]): Promise<void> => {
+    const folders = new Map<string, Change[]>();
+    for (const [key, change] of folded(changes))
+      folders.set(folderOf(key), [...(folders.get(folderOf(key)) ?? []), change]);
+    // Everything is made ready before anything is written.
+    const ready = await Promise.all([...folders].map(([folder, inside]) => prepared(folder, inside)));
+    await Promise.all(ready.map((put) => put()));
+  };
+
+  const explained = explainedBy('Cache API');
+  return {
+    name: `web-cache:${url}`,
+    durable: false,
+    get: (key) => explained('get', async () => (await find(key))?.item),
+    body: (key) =>
+      explained('body', async () => {
+        const kept = await find(key);
+        const body = kept && (await bodyOf(kept));
+        return body && unpacked(body);
+      }),
+    range: (query) => explained('range', async () => (await found(query)).map(({ item }) => item)),
+    wholes: (query, pick = (items) => items) =>
+      explained('wholes', async () => {
+        const kept = new Map((await found(query)).map((each) => [each.item.key, each]));
+        const items = pick([...kept.values()].map(({ item }) => item));
+        const bodies = await Promise.all(items.map(({ key }) => bodyOf(kept.get(key) as Kept)));
+        return items.map((item, at) => ({ ...item, body: bodies[at] && unpacked(bodies[at]) }));
+      }),
+    write: (changes) => explained('write', () => write(changes)),
+    async close() {},
+  };
+}
+
+const cacheRule = having<WebCache>(
+  "a cache such as caches.default, or a function that opens one, such as () => caches.open('copies')",
+  'match',
+  'put',
+  'delete',
+);
+
+/** Each call opens it for itself until one has: where I/O belongs to one request nobody may wait for another's. */
+function openerOf(given: WebCache | (() => Promise<WebCache>)): () => Promise<WebCache> {
+  let known = typeof given === 'function' ? undefined : cacheRule(given, 'webCacheStore.cache');
+  return async () => {
+    known ??= cacheRule(await (given as () => Promise<WebCache>)(), 'webCacheStore.cache');
+    return known;
+  };
+}
+
+const baseRule: Rule<string> = (value, option) => {
+  if (typeof value === 'string' && /^https?:\/\/[^?#]+\/$/.test(value) && URL.canParse(value)) return value;
+  throw new ConfigurationError(
+    option,
+    value,
+    "expected a URL that ends with a slash, such as 'https://a.example/copies/'",
+  );
+};

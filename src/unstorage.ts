@@ -1,0 +1,1 @@
+export { type Unstorage, type UnstorageStoreOptions, unstorageStore } from './stores/unstorage.ts';

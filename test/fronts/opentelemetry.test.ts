@@ -1,0 +1,176 @@
+import { context, metrics, trace } from '@opentelemetry/api';
+import {
+  AggregationTemporality,
+  InMemoryMetricExporter,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+} from '@opentelemetry/sdk-metrics';
+import {
+  BasicTracerProvider,
+  InMemorySpanExporter,
+  type ReadableSpan,
+  SimpleSpanProcessor,
+} from '@opentelemetry/sdk-trace-base';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createFetch } from '../../src/fronts/fetch.ts';
+import { openTelemetry } from '../../src/fronts/opentelemetry/opentelemetry.ts';
+import { breaker } from '../../src/policies/breaker/breaker.ts';
+import { cachePolicy } from '../../src/policies/cache/cache.ts';
+import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
+import { memoryStore } from '../../src/stores/memory.ts';
+import { networkError, ok, scriptedOrigin, status, testHost, virtualClock } from '../../src/testing/index.ts';
+import { durableStore } from '../support/durable.ts';
+import { quiet } from '../support/platform.ts';
+
+const ORIGIN = 'https://api.example.com';
+const SERVER = { 'server.address': 'api.example.com', 'server.port': 443, 'url.scheme': 'https' };
+
+let spans: InMemorySpanExporter;
+let exporter: InMemoryMetricExporter;
+let reader: PeriodicExportingMetricReader;
+
+beforeEach(() => {
+  spans = new InMemorySpanExporter();
+  trace.setGlobalTracerProvider(
+    new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(spans)] }),
+  );
+  exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+  reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 2 ** 31 - 1 });
+  metrics.setGlobalMeterProvider(new MeterProvider({ readers: [reader] }));
+});
+afterEach(async () => {
+  await reader.shutdown();
+  trace.disable();
+  metrics.disable();
+  context.disable();
+});
+
+function client(more: object = {}) {
+  const host = testHost({ clock: virtualClock({ quiet, start: Date.now() }) });
+  const origin = scriptedOrigin(host.clock);
+  const otel = openTelemetry();
+  const fetch = createFetch({ host, fetch: origin.fetch, onEvent: otel.hear, partition: 'ann', ...more });
+  return { fetch, origin, host, clock: host.clock };
+}
+
+const finished = (): ReadableSpan[] => spans.getFinishedSpans();
+const attributesOf = (name: string) =>
+  finished()
+    .filter((span) => span.name === name)
+    .map(({ attributes }) => attributes);
+
+describe('spans', () => {
+  test('are one for the call and one in it for each attempt, by the conventions', async () => {
+    const { fetch, origin } = client({ routes: [{ match: '/orders', operation: 'list orders' }] });
+    origin.replies(networkError(), status(503), ok('four', { headers: { 'content-length': '4' } }));
+    await (await fetch(`${ORIGIN}/orders?token=hunter2`)).text();
+    const call = finished().find(({ name }) => name === 'list orders') as ReadableSpan;
+    expect(call.attributes).toMatchObject({
+      'http.request.method': 'GET',
+      'http.response.status_code': 200,
+      'http.response.body.size': 4,
+      'holdfast.operation': 'list orders',
+      'holdfast.attempts': 3,
+      'holdfast.source': 'network',
+      ...SERVER,
+    });
+    expect(call.attributes['error.type']).toBeUndefined();
+    expect(call.events.map(({ name }) => name)).toEqual(['retry', 'retry']);
+    const attempts = finished().filter(({ name }) => name === 'GET');
+    expect(attempts.map(({ attributes }) => attributes)).toMatchObject([
+      { 'error.type': 'network', 'url.full': `${ORIGIN}/orders?…`, ...SERVER },
+      { 'error.type': '503', 'http.response.status_code': 503, 'http.request.resend_count': 1 },
+      { 'http.response.status_code': 200, 'http.request.resend_count': 2 },
+    ]);
+    expect(attempts.map(({ parentSpanContext }) => parentSpanContext?.spanId)).toEqual(
+      attempts.map(() => call.spanContext().spanId),
+    );
+    expect(attempts.map(({ status, kind }) => [status.code, kind])).toEqual([
+      [2, 2],
+      [2, 2],
+      [0, 2],
+    ]);
+    expect(JSON.stringify(finished().map(({ attributes, events }) => [attributes, events]))).not.toContain(
+      'hunter2',
+    );
+    await fetch.close();
+  });
+
+  test('say that a circuit was open, and that a copy was stale', async () => {
+    const { fetch, origin } = client({
+      breaker: breaker({ failures: 1 }),
+      retry: false,
+      staleCache: cachePolicy({ store: memoryStore() }, memoryStore),
+    });
+    origin.replies(ok('copy'), status(503));
+    for (const _ of [1, 2, 3]) {
+      await (await fetch(`${ORIGIN}/a`)).text();
+      await quiet();
+    }
+    await fetch(`${ORIGIN}/b`).catch(() => {});
+    const calls = finished().filter(({ kind }) => kind === 0);
+    expect(calls.map(({ attributes }) => attributes['holdfast.source'] ?? attributes['error.type'])).toEqual([
+      'network',
+      'stale',
+      'stale',
+      'circuit-open',
+    ]);
+    expect(calls[2]?.events.map(({ name }) => name)).toContain('refused');
+    await fetch.close();
+  });
+
+  test('are there for what the outbox sends, too', async () => {
+    const { fetch, origin, host } = client({
+      outbox: outboxPolicy({ store: durableStore() }, memoryStore),
+      name: 'otel',
+    });
+    host.online.set(false);
+    await fetch(`${ORIGIN}/a`, { method: 'POST', body: 'x', holdfast: { outbox: { id: 'a' } } });
+    origin.replies(status(503));
+    host.online.set(true);
+    await host.clock.advance(60_000);
+    expect(attributesOf('outbox sending')).toMatchObject([
+      { 'holdfast.outbox.id': 'a', 'holdfast.outbox.outcome': 'postponed', 'error.type': 'postponed' },
+      { 'holdfast.outbox.id': 'a', 'holdfast.outbox.outcome': 'delivered', 'holdfast.outbox.attempt': 2 },
+    ]);
+    await fetch.close();
+  });
+});
+
+describe('metrics', () => {
+  test('are durations of attempts and calls, and counts of decisions', async () => {
+    const { fetch, origin } = client();
+    origin.replies(status(503));
+    await fetch(`${ORIGIN}/a`);
+    await reader.forceFlush();
+    const [resource] = exporter.getMetrics();
+    const all = resource?.scopeMetrics.flatMap((scope) => scope.metrics) ?? [];
+    const points = (name: string) => all.find(({ descriptor }) => descriptor.name === name)?.dataPoints ?? [];
+    expect(points('http.client.request.duration').map(({ attributes }) => attributes)).toEqual([
+      { 'http.request.method': 'GET', 'http.response.status_code': 503, 'error.type': '503', ...SERVER },
+      { 'http.request.method': 'GET', 'http.response.status_code': 200, ...SERVER },
+    ]);
+    expect(points('holdfast.call.duration').map(({ attributes }) => attributes)).toEqual([
+      {
+        'http.request.method': 'GET',
+        'http.response.status_code': 200,
+        'holdfast.source': 'network',
+        ...SERVER,
+      },
+    ]);
+    expect(
+      points('holdfast.events').map(({ attributes, value }) => [attributes['holdfast.event'], value]),
+    ).toEqual([['retry', 1]]);
+    await fetch.close();
+  });
+});
+
+test('without an SDK it is silent', async () => {
+  trace.disable();
+  metrics.disable();
+  const { fetch } = client();
+  expect((await fetch(`${ORIGIN}/a`)).status).toBe(200);
+  expect(openTelemetry().parent()).toBeUndefined();
+  expect(() => openTelemetry({ traces: true } as object)).toThrow(/openTelemetry\.traces/);
+  await fetch.close();
+});

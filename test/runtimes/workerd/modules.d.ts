@@ -1,0 +1,23 @@
+/** What tests use of the modules that only Workers have. */
+
+declare module 'cloudflare:workers' {
+  export class DurableObject {}
+
+  export const env: {
+    readonly KV: import('../../../src/cloudflare.ts').WorkersKV;
+    readonly BOX: import('../../support/in-object.ts').BoxNamespace;
+    readonly BOX_WITHOUT_SQL: import('../../support/in-object.ts').BoxNamespace;
+  };
+}
+
+declare module 'cloudflare:test' {
+  type Stub = import('../../support/in-object.ts').BoxStub;
+  type Storage = import('../../../src/cloudflare.ts').SqlDurableObjectStorage;
+
+  export function runInDurableObject<R>(
+    stub: Stub,
+    run: (instance: unknown, state: { readonly storage: Storage }) => R | Promise<R>,
+  ): Promise<R>;
+  export function evictDurableObject(stub: Stub): Promise<void>;
+  export function reset(): Promise<void>;
+}
