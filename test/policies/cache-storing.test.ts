@@ -426,3 +426,27 @@ test('a copy that is replaced while it is looked at leaves the reader with the o
   expect([status, source, text[0], text.length]).toEqual([200, 'stale', '2', 70_000]);
   expect(told('cache-discarded')).toEqual([]);
 });
+
+test('over a store without atomic changes the copies are not all listed for each that is stored', async () => {
+  const { get, body, range, wholes, write, close } = memoryStore();
+  let listings = 0;
+  const plain = {
+    name: 'plain',
+    durable: true,
+    get,
+    body,
+    range: (query: Parameters<typeof range>[0]) => {
+      listings++;
+      return range(query);
+    },
+    wholes,
+    write,
+    close,
+  };
+  const { read, origin, cache } = cachePage({ store: plain as never, maxEntries: 30 });
+  origin.otherwise(() => fresh('copy'));
+  for (let nth = 0; nth < 25; nth++) await read(`${URL_}/${nth}`);
+  expect(listings).toBeLessThan(6);
+  for (let nth = 25; nth < 60; nth++) await read(`${URL_}/${nth}`);
+  expect(await cache.usage()).toMatchObject({ entries: 30 });
+});

@@ -26,6 +26,9 @@ const LEAST = 8;
 /** So many seconds, in which copies were used last. */
 const GROUPS = 16;
 
+/** In a store without atomic changes, one of so many copies that are stored makes for a new count. */
+const UNSURE = 20;
+
 /** So often it is tried to count while others store. */
 const RECOUNTS = 5;
 
@@ -45,6 +48,8 @@ export class Limits {
   readonly #sealed: boolean;
   /** What is written of the total is not so. */
   #isOff = false;
+  /** So many copies were stored since the last count. */
+  #unsure = 0;
   /** Known without looking since the last change of this tab; others may have changed it. */
   #total: Usage = { entries: 0, bytes: 0 };
 
@@ -147,9 +152,17 @@ export class Limits {
 
   /** Makes room where there is too much. @param spared The copy for which it is made. @returns what had to go. */
   async within(spared?: string): Promise<Usage> {
-    // Without atomic changes the count is not to be trusted.
-    if (this.#isOff || !isAtomic(this.#store)) await this.recount();
+    if (this.#isOff || this.#isDoubtful()) await this.recount();
     return this.#shrinkTo(this.#most, spared);
+  }
+
+  /** Without atomic changes the count drifts; counting is a listing of all there is, so it is not done for each copy. */
+  #isDoubtful(): boolean {
+    if (isAtomic(this.#store)) return false;
+    const { entries, bytes } = this.#total;
+    const isTooMuch = entries > this.#most.entries || bytes > this.#most.bytes;
+    this.#unsure = isTooMuch ? 0 : (this.#unsure + 1) % UNSURE;
+    return isTooMuch || this.#unsure === 0;
   }
 
   /** A full disk: a quarter has to go, be it within the limits or not. */
