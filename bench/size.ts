@@ -27,6 +27,13 @@ const smallest: Product = {
 
 const products: readonly Product[] = [
   smallest,
+  { name: 'the same with auth', entry: new URL('./size/with-auth.ts', import.meta.url) },
+  { name: 'the same with metrics', entry: new URL('./size/with-metrics.ts', import.meta.url) },
+  { name: 'the same with logs and telemetry', entry: new URL('./size/with-logs.ts', import.meta.url) },
+  {
+    name: 'the same with health, connectivity, batch',
+    entry: new URL('./size/with-health.ts', import.meta.url),
+  },
   { name: 'ffetch', entry: new URL('./size/ffetch.ts', import.meta.url) },
   { name: 'cockatiel: timeout, retry, breaker', entry: new URL('./size/cockatiel.ts', import.meta.url) },
   {

@@ -96,6 +96,26 @@ export { type ProblemResponseOptions, problemOf, toProblemResponse } from './fro
 export { type Severity, severityOf } from './fronts/severity.ts';
 export { type FetchOptions, type StandardOptions, standard } from './fronts/standard.ts';
 export type { ProblemDetails } from './http/problem.ts';
+export { type Auth, auth } from './policies/auth/auth.ts';
+export { type AuthCode, AuthError } from './policies/auth/error.ts';
+export type { SignIn } from './policies/auth/method.ts';
+export type { AuthNews } from './policies/auth/news.ts';
+export type {
+  ApiKeyOptions,
+  AuthOptions,
+  AuthorizeContext,
+  AuthScheme,
+  BasicOptions,
+  BearerOptions,
+  CustomOptions,
+  Grant,
+  GrantContext,
+  OAuth2Options,
+  SchemeOptions,
+  Secret,
+  SecretContext,
+} from './policies/auth/options.ts';
+export type { TokenResponse } from './policies/auth/tokens.ts';
 export { type Breaker, breaker, type CircuitChange, type CircuitInfo } from './policies/breaker/breaker.ts';
 export type { CircuitState } from './policies/breaker/circuit.ts';
 export type { BreakerOptions } from './policies/breaker/options.ts';

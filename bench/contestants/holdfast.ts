@@ -1,4 +1,13 @@
-import { bulkhead, createClient, createFetch, dedupe } from '../../src/index.ts';
+import {
+  bulkhead,
+  createClient,
+  createFetch,
+  dedupe,
+  jsonLines,
+  listeners,
+  metrics,
+  telemetry,
+} from '../../src/index.ts';
 import { type Contestant, HOUR, reading } from './contestant.ts';
 
 const atOnce = { delay: () => 0, jitter: 'none', budget: false } as const;
@@ -30,6 +39,26 @@ export const withDedupe: Contestant = {
   name: '… and dedupe',
   call: (fetch) =>
     reading(createFetch({ fetch, partition: 'public', bulkhead: bulkhead(roomy), dedupe: dedupe() })),
+};
+
+/** Trace headers go with each request, and nobody listens. */
+export const withTelemetry: Contestant = {
+  name: '… and telemetry',
+  call: (fetch) =>
+    reading(createFetch({ fetch, telemetry: telemetry({ origins: ['https://api.example.com'] }) })),
+};
+
+/** Each call and each attempt is counted. */
+export const withMetrics: Contestant = {
+  name: '… and metrics',
+  call: (fetch) => reading(createFetch({ fetch, onEvent: metrics().hear })),
+};
+
+/** Each event is a line, which nobody reads. */
+export const withLogs: Contestant = {
+  name: '… and metrics, JSON lines',
+  call: (fetch) =>
+    reading(createFetch({ fetch, onEvent: listeners(metrics().hear, jsonLines({ write: () => {} })) })),
 };
 
 export const viaClient: Contestant = {

@@ -4,7 +4,10 @@ import { having, type Rule } from './check.ts';
 export interface Codec {
   /** @param context What the bytes belong to: they cannot be opened as anything else's. */
   seal(plain: Uint8Array<ArrayBuffer>, context: string): Promise<Uint8Array<ArrayBuffer>>;
-  /** @throws where the bytes were changed, belong to something else, or were sealed with another key. */
+  /**
+   * @throws {StorageError} where the key is not to be had just now: it is tried again.
+   * @throws anything else where the bytes were changed, belong to something else, or were sealed with another key.
+   */
   open(sealed: Uint8Array<ArrayBuffer>, context: string): Promise<Uint8Array<ArrayBuffer>>;
   /** The same for the same text, and not to be read: for keys of records. */
   name(text: string): Promise<string>;

@@ -119,6 +119,8 @@ export interface PolicyTraits {
   readonly switchOnly?: boolean;
   /** It stores or shares what belongs to somebody: the pipeline must have been told whose. */
   readonly needsPartition?: boolean;
+  /** It says whose calls these are, in place of the pipeline's `partition`. */
+  readonly partition?: () => string;
 }
 
 const traits = new WeakMap<Policy, PolicyTraits>();
@@ -127,7 +129,7 @@ const traits = new WeakMap<Policy, PolicyTraits>();
  * Gives a policy its name, which survives minification.
  *
  * @param name What events, errors and the call's options call it.
- * @param more `option` where several policies read one option (both time limits read `timeout`); `needsPartition`; `switchOnly`.
+ * @param more `option` where several policies read one option (both time limits read `timeout`); the other traits.
  */
 export function named<P extends Policy>(name: string, policy: P, more: Partial<PolicyTraits> = {}): P {
   traits.set(policy, { option: name, ...more });

@@ -102,6 +102,25 @@ export type HoldfastEvent =
       readonly url?: string;
     }
   | { readonly type: 'cache-evicted'; readonly entries: number; readonly bytes: number }
+  /** The origin has refused the credentials; the request is sent once more, with newer ones. */
+  | (OfCall & { readonly type: 'auth-replayed' })
+  /** There are new credentials for `origin`: here, or in another tab, from which they were taken over. */
+  | { readonly type: 'token-refreshed'; readonly origin: string; readonly elsewhere: boolean }
+  /** No new credentials were to be had; nobody asks for them before `retryAt` (wall time in ms). */
+  | {
+      readonly type: 'token-refresh-failed';
+      readonly origin: string;
+      readonly code: string;
+      readonly transient: boolean;
+      readonly retryAt: number;
+    }
+  /** Somebody's credentials for `origin` are gone: the application has signed them out, or a refresh was refused. */
+  | {
+      readonly type: 'signed-out';
+      readonly origin: string;
+      readonly reason: 'application' | 'refused';
+      readonly elsewhere: boolean;
+    }
   /** A store failed. Reads go on without it; a write that was to be queued fails loudly. */
   | {
       readonly type: 'store-failed';

@@ -60,11 +60,12 @@ export function pipeline<Options extends object = CallOptions>(
   policies: readonly Policy[],
   options: PipelineOptions<Options> = {},
 ): HoldfastFetch<Options> {
-  const { name = 'default', partition, onEvent, routes = [], waitUntil = () => {} } = options;
+  const { name = 'default', onEvent, routes = [], waitUntil = () => {} } = options;
   const known: Known = new Map([
     ['waitUntil', false],
     ['operation', false],
   ]);
+  const partition = partitionOf(policies, options.partition);
   for (const policy of policies) {
     const { option, needsPartition, switchOnly = false } = traitsOf(policy);
     known.set(option, switchOnly);
@@ -76,7 +77,7 @@ export function pipeline<Options extends object = CallOptions>(
     checkNames(route, known);
     checkOperation(route);
   }
-  checked('name', name, isString, 'a string');
+  wellFormed(checked('name', name, isString, 'a string'), 'name');
   for (const [option, value] of Object.entries({ onEvent, waitUntil, fetch: options.fetch }))
     if (value !== undefined) checked(option, value, isFunction, 'a function');
 
@@ -143,10 +144,20 @@ export function pipeline<Options extends object = CallOptions>(
     background: (of) => newCall({ ...of, options: settled(of.options, of.url) }),
   };
 
-  const handler = policies.reduceRight<Handler>(
-    (next, policy) => bypassable(policy, next, home),
-    transport(options.fetch ?? platformsOwn()),
-  );
+  const handler = made();
+
+  function made(): Handler {
+    try {
+      return policies.reduceRight<Handler>(
+        (next, policy) => bypassable(policy, next, home),
+        transport(options.fetch ?? platformsOwn()),
+      );
+    } catch (error) {
+      // Those that were made before it have timers and names.
+      closing.abort(new ClosedError());
+      throw error;
+    }
+  }
 
   /** Pipeline, then route, then call; a `false` for all wins. */
   function settled(own: CallOptions | undefined, url: string | undefined): CallOptions {
@@ -208,6 +219,17 @@ export function pipeline<Options extends object = CallOptions>(
     close,
     [asyncDispose]: close,
   });
+}
+
+/** Whose calls these are is said once: by the application, or by a policy that knows it. */
+function partitionOf(
+  policies: readonly Policy[],
+  given: PipelineOptions['partition'],
+): PipelineOptions['partition'] {
+  const said = policies.find((policy) => traitsOf(policy).partition);
+  if (!said) return given;
+  if (given === undefined) return traitsOf(said).partition;
+  throw new ConfigurationError('partition', given, `'${said.name}' says it already; name it once`);
 }
 
 /** Fetches of ours. One of them may have been put in the platform's place. */

@@ -37,7 +37,8 @@ export function rebuilt(body: BodyInit | null, kept: ResponseFacts, headers: Hea
 const isConstructible = ({ status, statusText }: ResponseFacts): boolean =>
   status >= 200 && status <= 599 && /^[\t\x20-\x7e\x80-\xff]*$/.test(statusText);
 
-function withFacts(response: Response, kept: Partial<Response>): Response {
+/** The same response, and its clones, with other facts. */
+export function withFacts(response: Response, kept: Partial<ResponseFacts>): Response {
   // Asked of the prototype when it happens: the body may be watched by then.
   const clone = (): Response => withFacts(Object.getPrototypeOf(response).clone.call(response), kept);
   for (const [name, value] of Object.entries({ ...kept, clone }))

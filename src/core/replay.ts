@@ -41,6 +41,8 @@ export async function replay(request: Request, limit: number): Promise<(() => Re
   if (!hasBody(request)) return () => request;
   const body = given.get(request) ?? (await snapshot(request.clone(), limit));
   if (body === undefined) return undefined;
+  // For whoever repeats further in.
+  given.set(request, body);
   return () => withBody(request, body);
 }
 
@@ -56,15 +58,23 @@ export async function keepable(request: Request, limit: number): Promise<StoredB
 }
 
 /** The same request with this body; the body of `request` may have been read. */
-export const withBody = (request: Request, body: StoredBody): Request =>
+export function withBody(request: Request, body: StoredBody): Request {
   // The headers say what the body is, whatever the type of a blob.
-  remember(new Request(request, { body, headers: new Headers(request.headers), signal: null }), body);
+  const made = new Request(request, { body, headers: new Headers(request.headers), signal: null });
+  given.set(made, body);
+  return made;
+}
 
 /** The same request with one more header; takes the body over. */
-export function withHeader(request: Request, name: string, value: string): Request {
-  const headers = new Headers(request.headers);
-  headers.set(name, value);
-  const made = new Request(request, { headers, signal: null });
+export function withHeader(request: Request, name: string, value: string, init: RequestInit = {}): Request {
+  const made = derived(request, init);
+  made.headers.set(name, value);
+  return made;
+}
+
+/** The same request but for `init`, with headers of its own; takes the body over. */
+export function derived(request: Request, init: RequestInit): Request {
+  const made = new Request(request, { headers: new Headers(request.headers), ...init, signal: null });
   const body = given.get(request);
   if (body !== undefined) given.set(made, body);
   return made;

@@ -45,6 +45,8 @@ export interface Store {
   readonly durable: boolean;
   /** Only pages and workers of one web origin can open it: who shares it shares Web Locks and channels as well. */
   readonly withinOrigin?: boolean;
+  /** One process has it open at a time, as the platform sees to (a Durable Object's): who shares it needs no lease. */
+  readonly exclusive?: boolean;
   get(key: string): Promise<Item | undefined>;
   body(key: string): Promise<StoredBody | undefined>;
   /** Items without their bodies, in the order of their keys. */

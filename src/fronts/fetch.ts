@@ -1,12 +1,14 @@
 import { isNamed, type Policy } from '../core/contract.ts';
 import { ConfigurationError } from '../core/errors.ts';
 import { type HoldfastFetch, type PipelineOptions, pipeline } from '../core/pipeline.ts';
+import type { Auth } from '../policies/auth/auth.ts';
 import { type FetchOptions, IMPORTED, OF_PIPELINE, type StandardOptions, standard } from './standard.ts';
 
 /** Whose data it is must be said where data is kept. */
 export type Partitioned =
   | { readonly staleCache?: undefined; readonly outbox?: undefined }
-  | { readonly partition: string | (() => string) };
+  | { readonly partition: string | (() => string) }
+  | { readonly auth: Auth<() => string> };
 
 export type CreateFetchOptions = StandardOptions & PipelineOptions<FetchOptions> & Partitioned;
 

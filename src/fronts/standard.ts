@@ -1,4 +1,5 @@
 import type { Policy } from '../core/contract.ts';
+import type { Auth } from '../policies/auth/auth.ts';
 import { type Breaker, breaker } from '../policies/breaker/breaker.ts';
 import type { BreakerOptions } from '../policies/breaker/options.ts';
 import type { Bulkhead, CallBulkhead } from '../policies/bulkhead.ts';
@@ -31,6 +32,8 @@ export interface StandardOptions {
   readonly hedge?: Policy | undefined;
   /** `failover({ origins })` */
   readonly failover?: Policy | undefined;
+  /** `auth({ scheme, origins, … })` */
+  readonly auth?: Auth | undefined;
   /** `telemetry({ origins })` */
   readonly telemetry?: Policy | undefined;
   readonly bulkhead?: Bulkhead | undefined;
@@ -47,6 +50,7 @@ export const IMPORTED: readonly string[] = [
   'hedge',
   'failover',
   'telemetry',
+  'auth',
   'bulkhead',
   'rateLimit',
 ];
@@ -76,6 +80,8 @@ export interface FetchOptions {
   readonly hedge?: boolean | undefined;
   readonly failover?: boolean | undefined;
   readonly telemetry?: boolean | undefined;
+  /** `false`: this call needs no credentials. */
+  readonly auth?: boolean | undefined;
   readonly bulkhead?: CallBulkhead | boolean | undefined;
   readonly rateLimit?: boolean | undefined;
   /** What events, logs, traces and metrics call it; best said of a route. */
@@ -103,6 +109,7 @@ export function standard(options: StandardOptions = {}): Policy[] {
     options.hedge,
     options.failover,
     options.telemetry,
+    options.auth,
     options.breaker !== false &&
       (typeof options.breaker === 'function' ? options.breaker : breaker(options.breaker)),
     options.bulkhead,

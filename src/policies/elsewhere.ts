@@ -21,15 +21,31 @@ export function toOrigin(
 ): Request {
   const own = originOf(request.url);
   if (origin === own && body === undefined) return request;
+  const url = origin + request.url.slice(own.length);
+  if (origin === own || credentialsFor.includes(origin)) return readdressed(request, url, {}, body);
   const headers = new Headers(request.headers);
-  let { mode, credentials } = request;
-  if (origin !== own && !credentialsFor.includes(origin)) {
-    for (const name of CREDENTIALS) headers.delete(name);
-    if (credentials === 'include') credentials = 'same-origin';
-  }
+  for (const name of CREDENTIALS) headers.delete(name);
+  const { credentials } = request;
+  return readdressed(
+    request,
+    url,
+    { headers, ...(credentials === 'include' && { credentials: 'same-origin' }) },
+    body,
+  );
+}
+
+/** The same request to another URL. @param body What to send; the body of `request` may have been read. */
+export function readdressed(
+  request: Request,
+  url: string,
+  changes: RequestInit,
+  body?: BodyInit | null,
+): Request {
+  let { mode } = request;
   // Only the browser itself navigates.
   if (mode === 'navigate') mode = 'same-origin';
-  const { method, cache, redirect, referrer, referrerPolicy, integrity, keepalive } = request;
+  const { method, headers, credentials, cache, redirect, referrer, referrerPolicy, integrity, keepalive } =
+    request;
   const init: RequestInit & Record<string, unknown> = {
     mode,
     credentials,
@@ -38,14 +54,17 @@ export function toOrigin(
     referrerPolicy,
     integrity,
     keepalive,
+    ...changes,
   };
   // Runtimes without a name for it refuse it, or say nothing.
   for (const name in init) if (!init[name]) delete init[name];
   // That is the page, and not a URL; an empty one says that nobody is to know.
   if (referrer !== undefined && referrer !== 'about:client') init.referrer = referrer;
   if (body instanceof ReadableStream) init.duplex = 'half';
-  const url = origin + request.url.slice(own.length);
-  return remember(new Request(url, { ...init, method, headers, body: body ?? null, signal: null }), body);
+  return remember(
+    new Request(url, { headers: new Headers(headers), ...init, method, body: body ?? null, signal: null }),
+    body,
+  );
 }
 
 /** `'https://api.example.com'`: what `new URL(url).origin` says, and nothing behind it but perhaps a slash. */

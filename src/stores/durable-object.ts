@@ -89,6 +89,7 @@ export function durableObjectStore(
   return {
     name: `durable-object:${name}`,
     durable: true,
+    exclusive: true,
     get: (key) => explained('get', async () => rows().item(key)),
     body: (key) => explained('body', async () => rows().body(key)),
     range: (query) => explained('range', async () => rows().range(query)),

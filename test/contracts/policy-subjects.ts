@@ -1,5 +1,6 @@
 import type { Policy } from '../../src/core/contract.ts';
 import { standard } from '../../src/fronts/standard.ts';
+import { auth } from '../../src/policies/auth/auth.ts';
 import { breaker } from '../../src/policies/breaker/breaker.ts';
 import { bulkhead } from '../../src/policies/bulkhead.ts';
 import { cachePolicy } from '../../src/policies/cache/cache.ts';
@@ -34,9 +35,15 @@ const kinds: Record<string, () => Policy> = {
   dedupe: () => dedupe(frozen({ ignoreHeaders: ['x-request-id'] })),
   hedge: () => hedge(frozen({ delay: '500ms', share: 1, origins: [ONE, TWO] })),
   failover: () => failover(frozen({ origins: [ONE, TWO], credentialsFor: [TWO] })),
+  auth: () => auth({ scheme: 'bearer', origins: [ONE], token: async ({ refused = 't' }) => `${refused}1` }),
   fallback: () => fallback(frozen({ none: [true] }), frozen({ methods: ['GET'] })),
   staleCache: () => cachePolicy(frozen({ store: memoryStore(), maxStale: '1d' }), memoryStore),
-  outbox: () => outboxPolicy(frozen({ store: memoryStore(), match: WRITES, every: '1d' }), memoryStore),
+  outbox: () =>
+    outboxPolicy(
+      // Credentials that others have put on are this one's to put on again.
+      frozen({ store: memoryStore(), match: WRITES, every: '1d', authorize: () => undefined }),
+      memoryStore,
+    ),
 };
 
 /** The same kinds in other options. */
@@ -61,6 +68,9 @@ const variants: Record<string, () => Policy> = {
   'hedge by default': () => hedge(),
   'hedge at once': () => hedge(frozen({ delay: 0, share: 1 })),
   'failover from anywhere': () => failover(frozen({ origins: [TWO, ONE], order: 'spread' })),
+  'auth by a token': () => auth(Object.freeze({ scheme: 'bearer', origins: [ONE], token: 't' })),
+  'auth by tokens that are always new': () =>
+    auth({ scheme: 'oauth2', origins: [ONE], grant: async () => ({ access_token: 't', expires_in: 1 }) }),
   'fallback to a response': () => fallback(frozen(new Response('none', { status: 200 }))),
   'fallback to what a function gives': () => fallback(async (_, { response }) => response ?? 'none'),
   'fallback to nothing': () => fallback(() => undefined),
@@ -82,6 +92,7 @@ const all = (): Policy[] =>
     staleCache: cachePolicy({ store: memoryStore() }, memoryStore),
     hedge: hedge({ delay: '500ms', share: 1, origins: [ONE, TWO] }),
     failover: failover({ origins: [ONE, TWO] }),
+    auth: auth({ scheme: 'bearer', origins: [ONE], token: async () => 't' }),
     bulkhead: bulkhead({ limit: 2 }),
     rateLimit: rateLimit({ rate: 5 }),
   });

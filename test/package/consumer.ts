@@ -1,5 +1,7 @@
 /** Compiled beside the installed package, as strictly as a user may ask for: what must compile, and what must not. */
 import {
+  type AuthOptions,
+  auth,
   breaker,
   createClient,
   createFetch,
@@ -74,7 +76,54 @@ export async function lookAfter(): Promise<void> {
   });
 }
 
+const origins = ['https://api.example.com'];
+export const signed = auth({
+  scheme: 'oauth2',
+  grant: 'refresh_token',
+  origins,
+  tokenEndpoint: 'https://id.example.com/token',
+  clientId: 'app',
+  user: () => user.id,
+});
+export const anybody: AuthOptions = { scheme: 'bearer', origins, token: async ({ partition }) => partition };
+
+export async function signIn(): Promise<void> {
+  // It says whose data it is.
+  const client = createClient({ auth: signed, staleCache: staleCache(), outbox: box });
+  await signed.signIn(await client.post('login', { auth: false }).json());
+  signed.subscribe((news) => news.type === 'signed-out' && void news.reason);
+  await signed.signOut({ partition: 'ann' });
+  createFetch({ auth: auth({ scheme: 'basic', origins, username: 'a', password: 'b' }) });
+  createFetch({ auth: auth({ scheme: 'api-key', origins, header: 'X-Api-Key', key: () => 'k' }) });
+  createFetch({
+    auth: auth({
+      scheme: 'oauth2',
+      origins,
+      grant: async ({ refreshToken: access_token = '' }) => ({ access_token }),
+    }),
+  });
+  createFetch({
+    auth: auth({ scheme: 'custom', origins, authorize: ({ headers }) => headers.set('a', 'b') }),
+  });
+}
+
+/* Each scheme has options of its own. */
+// @ts-expect-error: no scheme
+auth({ origins, token: 't' });
+// @ts-expect-error: no origins
+auth({ scheme: 'bearer', token: 't' });
+// @ts-expect-error: an option of another scheme
+auth({ scheme: 'bearer', origins, token: 't', password: 'p' });
+// @ts-expect-error: both
+auth({ scheme: 'api-key', origins, key: 'k', header: 'a', query: 'b' });
+// @ts-expect-error: no secret
+auth({ scheme: 'oauth2', origins, grant: 'client_credentials', tokenEndpoint: 'https://a/', clientId: 'a' });
+// @ts-expect-error: who signs in has to have tokens
+auth({ scheme: 'bearer', origins, token: 't' }).signIn({ access_token: 'a' });
+
 /* What keeps data must be told whose it is. */
+// @ts-expect-error: it does not say who is signed in
+createFetch({ auth: auth({ scheme: 'bearer', origins, token: 't' }), staleCache: staleCache() });
 // @ts-expect-error: no partition
 createFetch({ staleCache: staleCache() });
 // @ts-expect-error: no partition

@@ -95,7 +95,7 @@ test('many thousand writes that wait cost no more than those that are asked for'
   expect(itemsOfCounts).toBeLessThan(5);
   const [lanes, itemsOfLanes] = await read(() => outbox.lanes());
   expect(lanes.map(({ waiting }) => waiting)).toEqual(Array.from({ length: LANES }, () => MANY / LANES));
-  expect(itemsOfLanes).toBeLessThan(LANES + 5);
+  expect(itemsOfLanes).toBeLessThan(2 * LANES + 5);
 
   let delivered = 0;
   outbox.subscribe(({ type }) => {

@@ -92,7 +92,8 @@ test('who has lost the lease changes nothing more of what waits, but a delivery 
   expect((await queue.endings.bury(first, {}, reason, result, old)).found).toBe(false);
   expect((await queue.get(first.key))?.attempts).toBe(0);
   expect(await queue.update(first, { attempts: 1 }, fresh)).toBe(true);
-  expect((await queue.endings.settle(first, result)).found).toBe(true);
+  const settled = await queue.deliveries.settle([{ entry: first, answer: result }], () => {});
+  expect(settled).toMatchObject([{ found: true }]);
   expect((await queue.endings.bury(second, {}, reason, result, fresh)).found).toBe(true);
 });
 

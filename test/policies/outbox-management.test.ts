@@ -17,7 +17,9 @@ describe('a lane', () => {
     const here = await reloaded(before);
     await here.outbox.flush();
     expect(sent(here)).toEqual(['2']);
-    expect(await here.outbox.lanes()).toEqual([{ lane: 'slow', waiting: 1, paused: true }]);
+    expect(await here.outbox.lanes()).toEqual([
+      { lane: 'slow', waiting: 1, paused: true, dueAt: here.clock.now() },
+    ]);
     await here.outbox.resume({ lane: 'slow' });
     await settle();
     expect(sent(here)).toEqual(['2', '1']);

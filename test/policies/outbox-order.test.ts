@@ -150,7 +150,7 @@ describe('where order matters more', () => {
     await here.outbox.flush();
     expect(sent(here)).toHaveLength(2);
     const lane = new URL(URL_).origin;
-    expect(await here.outbox.lanes()).toEqual([{ lane, waiting: 2, paused: false, stoppedBy: '1' }]);
+    expect(await here.outbox.lanes()).toMatchObject([{ lane, waiting: 2, paused: false, stoppedBy: '1' }]);
     await here.outbox.replay('1');
     await settle();
     expect(sent(here).slice(2)).toEqual(['1', '2', '3']);

@@ -402,6 +402,7 @@ describe('what an answer means', () => {
     expect(await outbox.counts()).toMatchObject({ waiting: 2, paused: 'credentials' });
     token = 'new';
     await outbox.resume();
+    await settle();
     expect(origin.seen.map(({ headers }) => headers.get('authorization'))).toEqual(['old', 'new', 'new']);
     expect(origin.seen[1]?.headers.get('idempotency-key')).toBe(
       origin.seen[0]?.headers.get('idempotency-key'),

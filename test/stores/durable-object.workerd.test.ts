@@ -56,8 +56,8 @@ test('is there for the next instance of an object that was evicted', async () =>
   });
 });
 
-test('needs a lease, as an object shares no locks with its next instance', () =>
-  inside(async (storage) => expect(needsLease(durableObjectStore(storage))).toBe(true)));
+test('needs no lease, as an object is there once', () =>
+  inside(async (storage) => expect(needsLease(durableObjectStore(storage))).toBe(false)));
 
 describe('a body', () => {
   test('is kept in rows that are small enough', () =>

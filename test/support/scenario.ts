@@ -25,10 +25,10 @@ export interface Scenario {
 /** Policies around a scripted origin, in virtual time. */
 export function scenario(
   policies: readonly Policy[],
-  options: PipelineOptions & { seed?: number } = {},
+  options: PipelineOptions & { seed?: number; sharesIO?: boolean } = {},
 ): Scenario {
-  const { seed, ...rest } = options;
-  const host = testHost({ clock: virtualClock({ quiet }), ...(seed !== undefined && { seed }) });
+  const { seed, sharesIO = true, ...rest } = options;
+  const host = testHost({ clock: virtualClock({ quiet }), sharesIO, ...(seed !== undefined && { seed }) });
   const origin = scriptedOrigin(host.clock);
   const events: HoldfastEvent[] = [];
   const fetch = pipeline(policies, {

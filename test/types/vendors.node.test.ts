@@ -59,7 +59,9 @@ describe('what a platform has is what a store takes', () => {
 });
 
 const worker = `
-  import { durableObjectStore, webCacheStore, workersKVStore } from '${resolve('src/cloudflare.ts')}';
+  import { durableObjectStore } from '${resolve('src/stores/durable-object.ts')}';
+  import { webCacheStore } from '${resolve('src/stores/web-cache.ts')}';
+  import { workersKVStore } from '${resolve('src/stores/workers-kv.ts')}';
 
   declare const env: { readonly CACHE: KVNamespace };
   declare const ctx: DurableObjectState;

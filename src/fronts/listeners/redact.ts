@@ -1,5 +1,5 @@
 /** What stands in place of something that is not to be seen. */
-export const REDACTED = '…';
+const REDACTED = '…';
 
 /** So many characters of a text are told. */
 const LONGEST = 1_000;
@@ -23,7 +23,7 @@ const SECRET_VALUES = [
 ];
 
 /** Whether what is called this is not to be seen. */
-export const isSecretName = (name: string): boolean => SECRET_NAMES.test(name.normalize('NFKC').trim());
+const isSecretName = (name: string): boolean => SECRET_NAMES.test(name.normalize('NFKC').trim());
 
 /** A segment of a path that looks like a key: long, and of both letters and digits, unlike a word or a UUID. */
 const isKeyLike = (segment: string): boolean =>

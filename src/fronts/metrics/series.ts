@@ -64,7 +64,7 @@ export class Series {
 export const isError = (call: CallEnded): boolean => severityOf(call) !== 'expected';
 
 /** The name of what has no series of its own. */
-export const OTHERS = '(others)';
+const OTHERS = '(others)';
 
 /** Series by name, no more than so many: names may come from users. */
 export class SeriesByName {

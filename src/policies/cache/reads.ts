@@ -1,7 +1,7 @@
 import { aborter, follow } from '../../core/abort.ts';
 import { drain, dropBody, watchBody } from '../../core/body.ts';
 import type { Call, Handler, Home } from '../../core/contract.ts';
-import { type Category, isFailure, NetworkError } from '../../core/errors.ts';
+import { type Category, type Failure, isFailure, NetworkError } from '../../core/errors.ts';
 import { mayAnswer } from '../../core/instead.ts';
 import { sourceOf } from '../../core/source.ts';
 import type { Wanted } from '../../http/wanted.ts';
@@ -70,7 +70,7 @@ export function readsOf(
     try {
       response = await network(request, askingAbout(held, call));
     } catch (error) {
-      const isUnreached = isFailure(error) && UNREACHED.includes(error.category);
+      const isUnreached = isFailure(error) && (UNREACHED.includes(error.category) || isLocked(error));
       const mayCopy = !isGiven() && mayAnswer(call, error, isUnreached);
       const copy = mayCopy && (await copyInstead(read, error));
       if (copy) return copy;
@@ -164,6 +164,9 @@ export function readsOf(
     return fromNetwork(read, held);
   };
 }
+
+/** There is no token just now, because its endpoint cannot be reached either. */
+const isLocked = ({ category, transient }: Failure): boolean => category === 'auth' && transient;
 
 export type Reads = ReturnType<typeof readsOf>;
 

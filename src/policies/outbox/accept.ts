@@ -2,11 +2,11 @@ import { OverdueError, within } from '../../core/clock.ts';
 import type { Call } from '../../core/contract.ts';
 import { ConfigurationError, isFailure, StorageError } from '../../core/errors.ts';
 import { chance, newKey } from '../../http/idempotency.ts';
-import { type Content, contentOf } from './content.ts';
+import { bodyOf, type Content, contentOf } from './content.ts';
 import { type OutboxEntry, revived } from './entry.ts';
 import { fingerprint } from './fingerprint.ts';
 import type { Accepted, Draft, Unsent } from './intake.ts';
-import { type CallOutboxSettings, type OutboxSettings, STORE_PATIENCE } from './options.ts';
+import { type CallOutboxSettings, HOOK_PATIENCE, type OutboxSettings, STORE_PATIENCE } from './options.ts';
 import type { Queue } from './queue.ts';
 import { type Turn, Turns } from './turns.ts';
 
@@ -43,14 +43,18 @@ export class Acceptance {
     try {
       const waitsFor = await this.#parents(wanted, call);
       for (let tries = 0; tries < MERGES; tries++) {
-        const unsent =
-          key === undefined
-            ? undefined
-            : await this.#read(call, this.#queue.intake.unsent(call.partition, lane, key));
+        const unsent = key === undefined ? undefined : await this.#unsent(call, lane, key, waitsFor);
         const whole = await this.#merged(request, unsent, wanted, call);
         const content = await contentOf(whole, this.#settings, call);
         const draft = await drafted(whole, call, { ...wanted, lane }, content, this.#settings);
-        const placed = { ...draft, notBefore, ...(waitsFor.length > 0 && { waitsFor }) };
+        // It cannot wait for itself.
+        const others = waitsFor.filter((each) => each !== unsent?.entry?.key);
+        const placed = {
+          ...draft,
+          ...(whole !== request && (await this.#printOf(request, wanted, call))),
+          notBefore,
+          ...(others.length > 0 && { waitsFor: others }),
+        };
         const accepted = await this.#committed(placed, content, call, unsent, turn);
         if (accepted) return accepted;
       }
@@ -100,6 +104,34 @@ export class Acceptance {
     }
   }
 
+  /** What the write is merged into: not what it would then have to wait for by way of others. */
+  async #unsent(call: Call, lane: string, key: string, waitsFor: readonly string[]): Promise<Unsent> {
+    const unsent = await this.#read(call, this.#queue.intake.unsent(call.partition, lane, key));
+    const { entry, ...pointer } = unsent;
+    if (!entry) return unsent;
+    const seen = new Set<string>([entry.key]);
+    const ahead = waitsFor.filter((each) => each !== entry.key);
+    for (let each = ahead.pop(); each !== undefined; each = ahead.pop()) {
+      if (seen.has(each)) continue;
+      seen.add(each);
+      const { waitsFor: further = [] } = (await this.#read(call, this.#queue.get(each))) ?? {};
+      if (further.includes(entry.key)) return pointer;
+      ahead.push(...further);
+    }
+    return unsent;
+  }
+
+  /** Of the write as it was given: as such it may be given again. */
+  async #printOf(
+    request: Request,
+    { id }: CallOutboxSettings,
+    call: Call,
+  ): Promise<Pick<Draft, 'fingerprint'> | undefined> {
+    if (id === undefined) return undefined;
+    const body = await bodyOf(request, call, this.#settings.maxEntryBytes);
+    return { fingerprint: await fingerprint(request, body ?? undefined) };
+  }
+
   /** One request for the write that waits and the one that has just been given. */
   async #merged(
     later: Request,
@@ -110,9 +142,15 @@ export class Acceptance {
     const entry = unsent?.entry;
     if (!entry || typeof merge !== 'function') return later;
     const earlier = revived(entry, await this.#read(call, this.#queue.body(entry)));
-    const both = await within(Infinity, call, merge(earlier, later.clone()));
+    const both = await within(HOOK_PATIENCE, call, merge(earlier, later.clone())).catch((error) => {
+      if (!(error instanceof OverdueError)) throw error;
+    });
     if (both instanceof Request) return both;
-    throw new ConfigurationError('outbox.merge', both, 'expected a function that gives a Request');
+    throw new ConfigurationError(
+      'outbox.merge',
+      both,
+      'expected a function that gives a Request, within 30 s',
+    );
   }
 
   /** The keys of the writes that this one waits for. @throws for an id that nobody knows. */
@@ -156,7 +194,7 @@ async function drafted(
   request: Request,
   call: Call,
   { id, lane, meta, key, after, ...own }: CallOutboxSettings & { readonly lane: string },
-  { request: stored, size, origin, body }: Content,
+  { request: stored, size, origin, body, key: given }: Content,
   settings: OutboxSettings,
 ): Promise<Omit<Draft, 'notBefore'>> {
   const { partition, host, options } = call;
@@ -165,13 +203,14 @@ async function drafted(
   const { expiresAfter = settings.expiresAfter, strict = settings.strict, unknownOutcome } = own;
   return {
     id,
-    idempotencyKey: keyOf(request, settings) ?? newKey(host.random),
+    idempotencyKey: given ?? newKey(host.random),
     partition,
     lane,
     origin,
     state: 'waiting',
     acceptedAt: now,
     expiresAt: now + expiresAfter,
+    ...(own.expiresAfter !== undefined && { lifetime: own.expiresAfter }),
     attempts: 0,
     request: stored,
     size,
@@ -193,14 +232,16 @@ const plain = (options: Record<string, unknown>): Record<string, unknown> =>
   // JSON has no infinity; as a limit it says the same as `false`.
   JSON.parse(JSON.stringify(options, (_, value) => (value === Infinity ? false : value)));
 
+/** What would not come back as it was is an error, and not lost. */
 function asJSON(meta: unknown): unknown {
-  try {
-    return JSON.parse(JSON.stringify(meta));
-  } catch {
-    throw new ConfigurationError('outbox.meta', meta, 'expected JSON, which can be sealed');
-  }
+  if (isJSON(meta)) return meta;
+  throw new ConfigurationError('outbox.meta', meta, 'expected JSON, which can be sealed');
 }
 
-/** The key that the application has given. */
-const keyOf = ({ headers }: Request, { idempotencyHeader: name }: OutboxSettings): string | undefined =>
-  (name && headers.get(name)) || undefined;
+function isJSON(value: unknown, above: readonly unknown[] = []): boolean {
+  if (value === null || ['string', 'boolean', 'undefined'].includes(typeof value)) return true;
+  if (typeof value === 'number') return Number.isFinite(value);
+  if (typeof value !== 'object' || above.includes(value)) return false;
+  const isPlain = Array.isArray(value) || [Object.prototype, null].includes(Object.getPrototypeOf(value));
+  return isPlain && Object.values(value).every((each) => isJSON(each, [...above, value]));
+}

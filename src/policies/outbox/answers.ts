@@ -1,4 +1,3 @@
-import { watchBody } from '../../core/body.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { rebuilt } from '../../core/rebuild.ts';
 import { SOURCE_HEADER } from '../../core/source.ts';
@@ -32,6 +31,10 @@ export class ResultLostError extends HoldfastError {
   }
 }
 
+/** Of a write that was delivered when the disk was full. */
+export const lost = (id: string): ResultLostError =>
+  new ResultLostError(id, 'there was no room for its answer');
+
 /**
  * The origin's answer, or the error that says why there will be none.
  *
@@ -47,9 +50,12 @@ export function answerOf({ result, body }: Settled): Response {
   }
   const headers = response.headers as [string, string][];
   if (!bodyLost) return rebuilt(body ?? null, response, headers);
-  const unread = rebuilt(new ReadableStream(), response, headers);
-  watchBody(unread, {})?.break(new ResultLostError(id, `the body of its answer was ${bodyLost}`));
-  return unread;
+  // Broken from the start: of one that breaks later Deno's server says that it has been read, and ends.
+  const unread = new ReadableStream({
+    start: (controller) =>
+      controller.error(new ResultLostError(id, `the body of its answer was ${bodyLost}`)),
+  });
+  return rebuilt(unread, response, headers);
 }
 
 /** The answer to a write that waits. */

@@ -60,6 +60,7 @@ export const leavesOpen = ({ reason, cost }: Extract<Verdict, { is: 'again' }>):
 
 export function classifyError(error: unknown, now: number): Verdict {
   const failure = isFailure(error) ? error : undefined;
+  if (failure?.category === 'auth' && !failure.transient) return { is: 'pause', reason: reasonOf(error) };
   const wait = failure?.retryAt === undefined ? undefined : Math.max(0, failure.retryAt - now);
   return { is: 'again', reason: reasonOf(error), wait, cost: costOf(failure?.category) };
 }
@@ -70,6 +71,6 @@ export const reasonOf = (error: unknown): Reason => ({
 });
 
 function costOf(category: string | undefined): Cost {
-  if (category === 'circuit-open' || category === 'capacity') return 'refusal';
+  if (category === 'circuit-open' || category === 'capacity' || category === 'auth') return 'refusal';
   return category === 'network' || category === 'timeout' ? 'silence' : 'attempt';
 }

@@ -11,6 +11,8 @@ import type { OutboxSettings } from './options.ts';
 /** What of a request is written to disk. */
 export interface Content extends Pick<OutboxEntry, 'request' | 'size' | 'origin'> {
   readonly body: StoredBody | undefined;
+  /** The `Idempotency-Key` that the application has given. */
+  readonly key: string | undefined;
   /** Names of the headers that are not written and that nobody puts back. */
   readonly dropped: readonly string[];
 }
@@ -29,7 +31,9 @@ export async function contentOf(
   refuse('mode', request.mode, 'no-cors');
   const { kept, dropped } = sortHeaders(
     request.headers,
-    idempotencyHeader ? [...keepHeaders, idempotencyHeader.toLowerCase()] : keepHeaders,
+    keepHeaders,
+    // The entry has the key, and perhaps another one later.
+    idempotencyHeader ? [idempotencyHeader.toLowerCase()] : [],
   );
   const lost = authorize ? [] : dropped.filter((name) => CREDENTIALS.includes(name));
   if (lost.length)
@@ -40,18 +44,33 @@ export async function contentOf(
     );
   const origin = originOf(request.url);
   const body = await bodyOf(request, reader, maxEntryBytes);
-  if (body === null)
-    throw new CapacityError('too-large', `the body is larger than ${maxEntryBytes} bytes`, { origin });
-  const size =
-    typeof body === 'string' ? body.length : body instanceof Blob ? body.size : (body?.byteLength ?? 0);
+  if (body === null) throw tooLarge(maxEntryBytes, origin);
+  const size = bytesOf(body);
+  if (size > maxEntryBytes) throw tooLarge(maxEntryBytes, origin);
   return {
     request: storedRequest(request, kept),
     size,
     origin,
     // Firefox does not tell a request without a body from one whose body is empty; over the wire they are the same.
     body: size > 0 ? body : undefined,
+    key: (idempotencyHeader && request.headers.get(idempotencyHeader)) || undefined,
     dropped: authorize ? [] : dropped,
   };
+}
+
+const tooLarge = (limit: number, origin: string): CapacityError =>
+  new CapacityError('too-large', `the body is larger than ${limit} bytes`, { origin });
+
+function bytesOf(body: StoredBody | undefined): number {
+  if (body === undefined) return 0;
+  if (typeof body !== 'string') return body instanceof Blob ? body.size : body.byteLength;
+  // Without making them: in UTF-8 a character has up to three bytes, and half of a pair two.
+  let bytes = body.length;
+  for (let at = 0; at < body.length; at++) {
+    const code = body.charCodeAt(at);
+    if (code > 0x7f) bytes += code > 0x7ff && (code < 0xd800 || code > 0xdfff) ? 2 : 1;
+  }
+  return bytes;
 }
 
 /** A request's body as it is kept; `null` where it is larger than `limit`. @throws the reader's reason while it reads. */

@@ -37,17 +37,17 @@ async function revive(entry: OutboxEntry, key: 'same' | 'new', parts: Parts): Pr
     notBefore: 0,
     waitingSince: 0,
     asked: false,
-    expiresAt: home.host.clock.now() + settings.expiresAfter,
+    expiresAt: home.host.clock.now() + (entry.lifetime ?? settings.expiresAfter),
     ...(key === 'new' && { idempotencyKey: newKey(home.host.random), revision: revision + 1 }),
   });
   if (!found) return false;
+  sender.revived(entry, lane);
   news.tell({ type: 'replayed', id, origin, lane }, partition, entry.key);
   for (const each of dependants) {
     const dependant = await queue.get(each);
     if (dependant?.state === 'dead' && dependant.reason?.code === 'dependency')
       await revive(dependant, 'same', parts);
   }
-  sender.gate.changed();
   void sender.drain(partition, lane);
   return true;
 }
@@ -65,11 +65,13 @@ export async function edit(
   const { queue, home, settings } = parts;
   const entry = await answered(home, settings.store, queue.find(home.partition(), id));
   if (entry?.state !== 'dead' || entry.unreadable) return false;
-  const request = await change(revived(entry, await queue.body(entry)), entry);
+  const body = await answered(home, settings.store, queue.body(entry));
+  const request = await change(revived(entry, body), entry);
   if (!(request instanceof Request))
     throw new ConfigurationError('edit.change', request, 'expected a function that gives a Request');
   const content = await contentOf(request, settings, home);
-  const edited = await queue.rewrite(entry, rewritten(entry, content, home.host), content.body);
+  const rewriting = queue.rewrite(entry, rewritten(entry, content, home.host), content.body);
+  const edited = await answered(home, settings.store, rewriting);
   const { origin, lane, partition, key } = entry;
   if (edited) parts.news.tell({ type: 'edited', id, origin, lane }, partition, key);
   return edited;
@@ -83,12 +85,14 @@ export async function requestOf(id: string, { queue, home }: Parts): Promise<Req
 
 /** Removes the current user's dead letters. @returns how many. */
 export async function purge({ queue, home, outcomes, settings }: Parts): Promise<number> {
+  // Somebody else may sign in meanwhile.
+  const partition = home.partition();
   let purged = 0;
   for (;;) {
-    const page = queue.list(home.partition(), { state: 'dead', limit: PAGE });
+    const page = queue.list(partition, { state: 'dead', limit: PAGE });
     const dead = await answered(home, settings.store, page);
     if (dead.length === 0) return purged;
-    for (const entry of dead) if (await outcomes.remove(entry)) purged++;
+    for (const entry of dead) if (await answered(home, settings.store, outcomes.remove(entry))) purged++;
   }
 }
 
@@ -98,12 +102,13 @@ export async function* exported(
   { queue, home, settings }: Parts,
 ): AsyncGenerator<ExportedEntry> {
   const { limit = Infinity, ...rest } = query;
+  const partition = home.partition();
   let { after } = query;
   for (let left = limit; left > 0; ) {
     const page = { ...rest, limit: Math.min(PAGE, left), ...(after !== undefined && { after }) };
-    const entries = await answered(home, settings.store, queue.list(home.partition(), page));
+    const entries = await answered(home, settings.store, queue.list(partition, page));
     for (const entry of entries) {
-      const body = entry.unreadable ? undefined : await queue.body(entry);
+      const body = entry.unreadable ? undefined : await answered(home, settings.store, queue.body(entry));
       yield { entry, ...(body !== undefined && { body: await base64(body) }) };
     }
     after = entries.at(-1)?.key;

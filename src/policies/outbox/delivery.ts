@@ -7,6 +7,7 @@ import type { Settled } from './answers.ts';
 import { classifyError, reasonOf, type Verdict } from './classify.ts';
 import { type OutboxEntry, type Reason, revived, withKey } from './entry.ts';
 import { isSentOnce, judged, knownOutcome } from './judge.ts';
+import type { Lease } from './lease.ts';
 import { HOOK_PATIENCE, type OutboxSettings, STORE_PATIENCE } from './options.ts';
 import type { Queue } from './queue.ts';
 import type { Supplied } from './supply.ts';
@@ -28,8 +29,9 @@ interface Delivery {
   readonly next: Handler;
   readonly queue: Queue;
   readonly settings: OutboxSettings;
-  /** Whether the entry is still the current user's to send. */
-  readonly allowed: () => boolean;
+  readonly lease: Lease | undefined;
+  /** Whether the entry may be sent, as far as is known here. */
+  readonly isAllowed: () => boolean;
   /** Told right before it is sent. */
   readonly sending: () => void;
 }
@@ -42,13 +44,13 @@ export async function deliver(supplied: Supplied, delivery: Delivery): Promise<O
   const prepared = await prepare(supplied, delivery);
   if ('is' in prepared) return { verdict: prepared };
   // Reading and signing took time, in which somebody else may have signed in; waiting below takes more.
-  if (!delivery.allowed()) return { verdict: { is: 'gone' } };
+  if (!delivery.isAllowed()) return { verdict: { is: 'gone' } };
   const unclaimed = await claim(entry, delivery);
   if (unclaimed) return { verdict: unclaimed };
   delivery.sending();
-  const forbidden = new Error('this write is not the current user’s');
+  const forbidden = new Error('this write is not to be sent any more');
   const guard = (): void => {
-    if (!delivery.allowed()) throw forbidden;
+    if (!delivery.isAllowed()) throw forbidden;
   };
   let response: Response;
   try {
@@ -93,7 +95,7 @@ async function prepare(
   const { idempotencyHeader: name, authorize } = settings;
   if (entry.unreadable) return { is: 'dead', reason: { code: 'unreadable' } };
   try {
-    if (supplied.isOld() && !(await within(STORE_PATIENCE, call, queue.has(entry)))) return { is: 'gone' };
+    if (!(await supplied.isThere())) return { is: 'gone' };
     const body = await queue.opened(supplied);
     if (body === undefined && entry.size > 0)
       return {
@@ -102,6 +104,8 @@ async function prepare(
       };
     const request = revived(entry, body, name);
     const signed = authorize && (await within(HOOK_PATIENCE, call, authorize(request, entry)));
+    // The hook may have taken its time.
+    if (authorize && !(await supplied.isThere())) return { is: 'gone' };
     // A request that the hook made anew may have lost the key.
     return { request: signed ? withKey(signed, name, () => entry.idempotencyKey) : request, body };
   } catch (error) {
@@ -110,10 +114,13 @@ async function prepare(
 }
 
 /** Says right before a sending that it begins, where that has to be known. @returns why it does not. */
-async function claim(entry: OutboxEntry, { call, queue, settings }: Delivery): Promise<Verdict | undefined> {
+async function claim(
+  entry: OutboxEntry,
+  { call, queue, settings, lease }: Delivery,
+): Promise<Verdict | undefined> {
   if (!isClaimed(entry, settings)) return undefined;
   try {
-    const claimed = await within(STORE_PATIENCE, call, queue.claim(entry, call.host.clock.now()));
+    const claimed = await within(STORE_PATIENCE, call, queue.claim(entry, call.host.clock.now(), lease));
     return claimed ? undefined : { is: 'gone' };
   } catch (error) {
     return { is: 'again', reason: reasonOf(error), cost: 'nothing' };

@@ -9,8 +9,9 @@ import type { Gate } from './gate.ts';
 import { isSentOnce } from './judge.ts';
 import type { Lease } from './lease.ts';
 import type { News } from './news.ts';
-import { type OutboxSettings, STORE_PATIENCE } from './options.ts';
+import { HOOK_PATIENCE, type OutboxSettings, STORE_PATIENCE } from './options.ts';
 import type { Outcomes } from './outcomes.ts';
+import type { Permit } from './permit.ts';
 import type { Queue } from './queue.ts';
 import { rewritten } from './rewrite.ts';
 import { scheduled } from './schedule.ts';
@@ -25,6 +26,7 @@ export type Next = 'on' | 'reread' | 'stop';
 export interface Drain {
   readonly settling: Settling;
   readonly lease: Lease | undefined;
+  readonly permit: Permit;
 }
 
 /** Sends one entry, and does with it what the answer says. */
@@ -77,15 +79,17 @@ export class Dispatch {
   async #send(supplied: Supplied, drain: Drain): Promise<Next> {
     const { entry } = supplied;
     const { id, origin, lane, partition, attempts, misses = 0, key } = entry;
-    // While it waited for its turn.
-    if (!this.#gate.isOpen(partition)) return 'stop';
+    const isAllowed = (): boolean => drain.permit.holdsFor(supplied);
+    // It may have waited for its turn.
+    if (!isAllowed()) return 'reread';
     const call = sendingOf(entry, this.#home);
     const { verdict, settled } = await deliver(supplied, {
       call,
       next: this.#next,
       queue: this.#queue,
       settings: this.#settings,
-      allowed: () => this.#gate.isOpen(partition),
+      lease: drain.lease,
+      isAllowed,
       sending: () =>
         this.#news.tell(
           { type: 'sending', id, origin, lane, attempt: attempts + misses + 1, callId: call.id },
@@ -93,16 +97,15 @@ export class Dispatch {
           key,
         ),
     });
-    if (this.#home.signal.aborted) return 'stop';
+    // What a closing page has not heard to the end is asked again by the next one; that it was delivered is known.
+    if (this.#home.signal.aborted && verdict.is !== 'delivered') return 'stop';
     switch (verdict.is) {
       case 'gone':
         return 'reread';
-      case 'delivered': {
-        const taken = this.#outcomes.delivered(entry, settled as Settled);
-        if (this.#mayComeAgain(entry)) drain.settling.add(taken);
-        else await taken;
+      case 'delivered':
+        drain.settling.add({ entry, settled: settled as Settled });
+        if (!this.#mayComeAgain(entry)) await drain.settling.done();
         return 'on';
-      }
       case 'dead':
         await this.bury({ ...entry, attempts: attempts + 1 }, verdict.reason, settled, drain);
         return 'on';
@@ -172,7 +175,9 @@ export class Dispatch {
       return 'on';
     }
     try {
-      const content = await contentOf(request, this.#settings, this.#home);
+      // Its body may never end, and the lane waits for it.
+      const reading = contentOf(request, this.#settings, this.#home);
+      const content = await within(HOOK_PATIENCE, this.#home, reading);
       const after = { ...rewritten(entry, content, this.#home.host), attempts, reason };
       await this.#stored(this.#queue.rewrite(entry, after, content.body));
       return 'reread';
@@ -187,8 +192,6 @@ export class Dispatch {
   /** Gives an entry up. */
   bury(entry: OutboxEntry, reason: Reason, settled: Settled | undefined, { lease }: Drain): Promise<void> {
     const { attempts, misses = 0, notBefore, asked = false, silentSince } = entry;
-    // It stops the lane: what is known of that is old.
-    if (entry.strict) this.#gate.changed();
     return this.#outcomes.bury(entry, reason, {
       changes: { attempts, misses, notBefore, asked, silentSince, claimedAt: undefined },
       ...(settled && { settled }),

@@ -13,7 +13,10 @@ export interface Ended {
   readonly dependants: readonly string[];
 }
 
-/** How entries come to their end: delivered, dead or removed, with their answer, as one change; and how the dead come back. */
+/** Nothing is left of it. */
+const gone = (): undefined => undefined;
+
+/** How entries come to their end otherwise than by delivery: dead or removed, as one change; and how the dead come back. */
 export class Endings {
   readonly #rows: Rows;
 
@@ -41,11 +44,6 @@ export class Endings {
     });
   }
 
-  /** Takes an entry out and keeps its answer, as one. */
-  settle(entry: OutboxEntry, answer: Answer): Promise<Ended> {
-    return this.#end(entry, () => undefined, answer);
-  }
-
   /** Makes an entry a dead letter and keeps its answer, if it had one. */
   async bury(
     entry: OutboxEntry,
@@ -61,7 +59,7 @@ export class Endings {
 
   /** Removes an entry in whatever state. */
   remove(entry: OutboxEntry): Promise<Ended> {
-    return this.#end(entry, () => undefined, undefined);
+    return this.#end(entry, gone, undefined);
   }
 
   async #end(
@@ -100,7 +98,8 @@ export class Endings {
     try {
       return await end(false);
     } catch (error) {
-      if (!isFull(error)) throw error;
+      // One that stops its lane has to be known to.
+      if (!isFull(error) || (entry.strict && after !== gone)) throw error;
       // Taking out needs no room; its answer and the sum of what waits need some.
       const ended = await end(true);
       // If that has made some. Else it is set right when nothing waits.

@@ -4,12 +4,14 @@ import type { Call, Handler } from '../../core/contract.ts';
 import { isFailure } from '../../core/errors.ts';
 import { withBody } from '../../core/replay.ts';
 import { newKey } from '../../http/idempotency.ts';
-import { answerOf, queued, ResultLostError, type Settled } from './answers.ts';
+import { answerOf, queued, ResultLostError, type Settled, UndeliveredError } from './answers.ts';
 import { bodyOf } from './content.ts';
 import { type OutboxEntry, withKey } from './entry.ts';
+import { mayHaveTaken } from './judge.ts';
 import type { CallOutboxSettings } from './options.ts';
 import type { Parts } from './parts.ts';
 import { firstBackoff } from './schedule.ts';
+import type { Known } from './sender.ts';
 import { settlement } from './settlement.ts';
 
 /** Accepts a write, and answers as soon as it is known what to answer. */
@@ -21,7 +23,11 @@ export async function enqueue(
   notBefore = 0,
 ): Promise<Response> {
   const { sender, news, settings } = parts;
-  const { entry, known } = await parts.acceptance.accept(request, call, wanted, notBefore);
+  const ended = new Set<string>();
+  const seen = ({ key }: Known): void => void ended.add(key);
+  sender.fates.add(seen);
+  const accepting = parts.acceptance.accept(request, call, wanted, notBefore);
+  const { entry, known } = await accepting.finally(() => sender.fates.delete(seen));
   const { id, origin, lane, partition, key } = entry;
   news.tell({ type: 'queued', id, origin, lane, callId: call.id }, partition, key);
   return new Promise((resolve, reject) => {
@@ -39,13 +45,17 @@ export async function enqueue(
         resolve(queued(entry));
       });
     const postponed = (which: string): void => void (which === key && later());
+    const drain = sender.drainFor(partition, lane);
+    call.waitUntil(drain.done);
+    ends.push(drain.leave);
     // Gone in the very moment of the commit: the entry stays.
-    if (call.signal.aborted) return reject(call.signal.reason);
+    if (call.signal.aborted) return end(() => reject(call.signal.reason));
     const settled = settlement(
       entry,
       parts,
       (settled) => end(() => resolve(answered(settled, entry))),
-      (error) => end(() => reject(error)),
+      // It has been accepted: that the store does not answer now is no failure of the call.
+      (error) => (error instanceof UndeliveredError ? end(() => reject(error)) : later()),
     );
     ends.push(
       settled.end,
@@ -53,13 +63,11 @@ export async function enqueue(
       follow(call.signal, (reason) => end(() => reject(reason))),
       () => sender.postponed.delete(postponed),
     );
-    if (known) void settled.look();
     sender.postponed.add(postponed);
-    const drained = sender.drain(partition, lane);
-    call.waitUntil(drained);
+    if (known || ended.has(key)) void settled.look();
     // Offline, paused, behind others that wait: nothing more can be done now; unless it was done before we could see.
-    const mayHaveEnded = (): boolean => !over && (known || sender.gate.isOpen(partition));
-    void drained.then(() => (mayHaveEnded() ? settled.look() : undefined)).then(later);
+    const mayHaveEnded = (): boolean => !over && (known || ended.has(key) || sender.gate.isOpen(partition));
+    void drain.done.then(() => (mayHaveEnded() ? settled.look() : undefined)).then(later);
   });
 }
 
@@ -84,12 +92,13 @@ export async function enqueueFailed(
   try {
     response = await next(keyed, { ...call, keyIsOurs: keyed !== request });
   } catch (error) {
-    if (call.strategy?.(error) !== 'queue') throw error;
+    if (call.strategy?.(error) !== 'queue' || mayHaveTaken(error, request, call, parts.settings)) throw error;
     return queue().catch((cause) => {
       throw isUnaccepted(cause) ? error : cause;
     });
   }
-  if (call.strategy?.(response) !== 'queue') return response;
+  if (call.strategy?.(response) !== 'queue' || mayHaveTaken(response, request, call, parts.settings))
+    return response;
   try {
     const answer = await queue();
     dropBody(response);

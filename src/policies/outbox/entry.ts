@@ -19,6 +19,8 @@ export interface OutboxEntry {
   /** Wall times in ms. */
   readonly acceptedAt: number;
   readonly expiresAt: number;
+  /** How long it may wait, in ms, where it was given with a time of its own. */
+  readonly lifetime?: number;
   /** It is not sent before. */
   readonly notBefore: number;
   /** Since when it waits; before that the clock was set back. */
@@ -123,16 +125,21 @@ const SAFE = [
   'prefer',
 ];
 
-/** Splits a request's headers into those that may be written to disk and those that may not. */
+/**
+ * Splits a request's headers into those that may be written to disk and those that may not.
+ *
+ * @param leftOut What is neither, because it is made again.
+ */
 export function sortHeaders(
   headers: Headers,
   alsoKeep: readonly string[],
+  leftOut: readonly string[],
 ): { kept: [string, string][]; dropped: string[] } {
   const kept: [string, string][] = [];
   const dropped: string[] = [];
   headers.forEach((value, name) => {
     if (SAFE.includes(name) || alsoKeep.includes(name)) kept.push([name, value]);
-    else dropped.push(name);
+    else if (!leftOut.includes(name)) dropped.push(name);
   });
   return { kept, dropped };
 }

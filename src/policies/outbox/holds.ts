@@ -13,10 +13,16 @@ export const FREE: Holds = { lanes: [], stopped: [] };
 export const isHeld = ({ all, lanes, stopped }: Holds, lane: string): boolean =>
   all === true || lanes.includes(lane) || stopped.some(([each]) => each === lane);
 
-export const holdsOf = async ({ store, places }: Rows, partition: string): Promise<Holds> =>
-  ((await store.get(places.holds(partition)))?.value as Holds | undefined) ?? FREE;
+export async function holdsOf(rows: Rows, partition: string): Promise<Holds> {
+  const row = await rows.store.get(rows.places.holds(partition));
+  const holds = (row?.value as Holds | undefined) ?? FREE;
+  if (holds.stopped.length === 0) return holds;
+  // A full disk may have let a dead letter go, and not what it had stopped.
+  const found = await Promise.all(holds.stopped.map(([, key]) => rows.row(key)));
+  return { ...holds, stopped: holds.stopped.filter((_, at) => found[at]?.state === 'dead') };
+}
 
-/** Pauses a lane, or all of a user's, or ends that. @returns whether that changed anything. */
+/** Pauses a lane, or all of a user's, or ends that, for all then also of single lanes. @returns whether that changed anything. */
 export function hold(
   rows: Rows,
   partition: string,
@@ -26,7 +32,7 @@ export function hold(
   const key = rows.places.holds(partition);
   return rows.change([key], true, (get) => {
     const before = get<Holds>(key) ?? FREE;
-    const others = before.lanes.filter((each) => each !== lane);
+    const others = lane === undefined && !paused ? [] : before.lanes.filter((each) => each !== lane);
     const lanes = paused && lane !== undefined ? [...others, lane] : others;
     const value: Holds = { ...before, lanes, all: lane === undefined ? paused : before.all === true };
     const changed = value.all !== (before.all ?? false) || lanes.length !== before.lanes.length;

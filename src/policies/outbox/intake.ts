@@ -2,7 +2,8 @@ import { CapacityError, HoldfastError } from '../../core/errors.ts';
 import type { Change, StoredBody } from '../../core/store.ts';
 import type { OutboxEntry } from './entry.ts';
 import type { OutboxSettings } from './options.ts';
-import { contentOf, type Row } from './packing.ts';
+import { contentOf, type ResultRow, type Row } from './packing.ts';
+import { sortable } from './places.ts';
 import { NONE, type Rows, type Totals } from './rows.ts';
 
 /** A write that is to be accepted. */
@@ -67,11 +68,14 @@ export class Intake {
     const { waitsFor = [] } = draft;
     const { totals, ...places } = this.#placesOf(draft);
     const into = unsent?.entry;
-    const keys = [totals, places.alias, places.unsent, into?.key, ...waitsFor];
+    const answers = waitsFor.map((key) => this.#rows.places.result(key));
+    const keys = [totals, places.alias, places.unsent, into?.key, ...waitsFor, ...answers];
     const accepted = await this.#rows.change(keys, true, (get) => {
       proceed();
       const known = places.alias && get<Row>(places.alias);
-      if (known) return { changes: [], result: { row: same(draft, known), known: true } };
+      if (known) return { changes: [], result: { row: known, known: true } };
+      for (const [at, key] of waitsFor.entries())
+        if (!get(key) && !get<ResultRow>(answers[at] as string)?.delivered) throw orphaned(draft);
       const before = into && get<Row>(into.key);
       const isAsFound = !places.unsent || get<string>(places.unsent) === unsent?.pointer;
       if (!isAsFound || (into && !(before && isUnsent(before) && before.revision === into.revision)))
@@ -83,7 +87,7 @@ export class Intake {
         : // Never lower than the last: a clock that was set back must not put a write before earlier ones.
           { count: count + 1, bytes: bytes + row.size, stamp: Math.max(row.acceptedAt, stamp + 1) };
       this.#admit(after, count, bytes);
-      const made = `${after.stamp.toString(36).padStart(9, '0')}-${chance}`;
+      const made = `${sortable(after.stamp)}-${chance}`;
       const whole = before
         ? merged(before, row, draft.id)
         : { ...row, id: draft.id ?? made, key: this.#rows.places.entry(made) };
@@ -102,8 +106,11 @@ export class Intake {
       return { changes, result: { row: whole, known: false } };
     });
     if (!accepted) return undefined;
-    const entry = await this.#rows.packing.opened(accepted.row);
-    return { entry: { ...entry, ...(draft.id !== undefined && { id: draft.id }) }, known: accepted.known };
+    const { row: stored, known } = accepted;
+    // What has just been accepted is not to fail for a key that is not to be had now.
+    const entry = known ? await this.#rows.packing.opened(stored) : unsealed(draft, stored);
+    if (known) same(draft, entry);
+    return { entry: { ...entry, ...(draft.id !== undefined && { id: draft.id }) }, known };
   }
 
   /** What a write with this `key` would be merged into. */
@@ -139,9 +146,15 @@ export class Intake {
 /** No sending of it has begun. */
 const isUnsent = ({ state, claimedAt }: Row): boolean => state === 'waiting' && claimedAt === undefined;
 
+/** The entry that has been made of a write. */
+function unsealed(draft: Draft, { sealed: _, sealedReason: __, ...clear }: Row): OutboxEntry {
+  return { ...draft, ...clear } as OutboxEntry;
+}
+
 /** Two writes in one: the place of the earlier, the content of the later. */
 function merged(before: Row, later: Row, id: string | undefined): Row {
   const { key, acceptedAt, dependants, aliases = [] } = before;
+  const all = id === undefined || id === before.id ? aliases : [...aliases, id];
   const union = (name: 'after' | 'waitsFor') => {
     const all = [...new Set([...(before[name] ?? []), ...(later[name] ?? [])])];
     return all.length > 0 && { [name]: all };
@@ -153,20 +166,29 @@ function merged(before: Row, later: Row, id: string | undefined): Row {
     acceptedAt,
     revision: (before.revision ?? 0) + 1,
     ...(dependants && { dependants }),
-    ...(id !== undefined && id !== before.id && { aliases: [...aliases, id] }),
+    ...(all.length > 0 && { aliases: all }),
     ...union('after'),
     ...union('waitsFor'),
   };
 }
 
-/** The entry that has this id. One id for two writes would lose the second. */
-function same(given: Draft, known: Row): Row {
-  if (given.fingerprint === known.fingerprint) return known;
+/** @throws where the entry that has this id is another write: one id for two would lose the second. */
+function same(given: Draft, known: OutboxEntry): void {
+  // What cannot be opened cannot be compared.
+  if (known.unreadable || given.fingerprint === known.fingerprint) return;
   throw new HoldfastError(`outbox id '${known.id}' belongs to another write${whichWas(known)}`, {
     code: 'id-conflict',
     category: 'conflict',
   });
 }
 
-const whichWas = ({ request }: Row): string =>
-  request ? `, ${request.method} ${request.url.replace(/[?#].*/, '')}` : '';
+const whichWas = ({ request }: OutboxEntry): string =>
+  `, ${request.method} ${request.url.replace(/[?#].*/, '')}`;
+
+/** It was there when the write was given. */
+const orphaned = ({ origin }: Draft): HoldfastError =>
+  new HoldfastError('the write that this one has to wait for was removed, or failed', {
+    code: 'dependency',
+    category: 'conflict',
+    origin,
+  });

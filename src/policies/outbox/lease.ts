@@ -6,6 +6,9 @@ import type { Fence } from './rows.ts';
 /** How long a lane belongs to who took it, in ms. As long as it waits at the most for a sender that has died. */
 const LEASE = 30_000;
 
+/** Longer than any lease lasts, whatever the clocks of two processes are apart: then a clock was set back. */
+const NEVER = 2 * LEASE;
+
 interface Row {
   readonly holder: string;
   /** Grows with every holder: what an earlier one still wants to write is refused. */
@@ -29,14 +32,15 @@ export class Lease implements Fence {
   readonly #store: AtomicStore;
   readonly #place: LeasePlace;
   readonly #host: Host;
-  readonly #holder: string;
+  readonly holder: string;
   #lost = false;
+  #released = false;
   #cancel = (): void => {};
 
   private constructor(store: AtomicStore, place: LeasePlace, { holder, token }: Row, host: Host) {
     this.#store = store;
     this.#host = host;
-    this.#holder = holder;
+    this.holder = holder;
     this.#place = place;
     this.key = place.key;
     this.token = token;
@@ -53,8 +57,7 @@ export class Lease implements Fence {
         const now = host.clock.now();
         const row = found?.value as Row | undefined;
         const left = (row?.until ?? 0) - now;
-        // Longer than any lease is: the clock was set back.
-        if (left > 0 && left <= LEASE) return { changes: [], result: left };
+        if (left > 0 && left <= NEVER) return { changes: [], result: left };
         const value: Row = { holder, token: (row?.token ?? 0) + 1, until: now + LEASE };
         return { changes: [{ put: { ...place, value } }], result: value };
       },
@@ -69,6 +72,7 @@ export class Lease implements Fence {
 
   /** Gives the lane back. The token stays, so that it goes on growing. */
   async release(): Promise<void> {
+    this.#released = true;
     this.#cancel();
     await this.#write(0).catch(() => {});
   }
@@ -79,7 +83,8 @@ export class Lease implements Fence {
     } catch {
       // The store is asked again; meanwhile the lease runs out, or it does not.
     }
-    if (!this.#lost) this.#renewLater();
+    // It may have been given back while it was being renewed.
+    if (!this.#lost && !this.#released) this.#renewLater();
   }
 
   #renewLater(): void {
@@ -90,13 +95,13 @@ export class Lease implements Fence {
   #write(until: number): Promise<boolean> {
     return this.#store.change([this.key], ([found]) => {
       const row = found?.value as Row | undefined;
-      if (row?.token !== this.token) return { changes: [], result: false };
-      const value: Row = { holder: this.#holder, token: this.token, until };
+      if (row?.token !== this.token || row.holder !== this.holder) return { changes: [], result: false };
+      const value: Row = { holder: this.holder, token: this.token, until };
       return { changes: [{ put: { ...this.#place, value } }], result: true };
     });
   }
 }
 
 /** Whether those who share this store may share no locks. */
-export const needsLease = ({ durable, withinOrigin = false }: AtomicStore): boolean =>
-  durable && !(withinOrigin && globalThis.navigator?.locks !== undefined);
+export const needsLease = ({ durable, withinOrigin = false, exclusive = false }: AtomicStore): boolean =>
+  durable && !exclusive && !(withinOrigin && globalThis.navigator?.locks !== undefined);

@@ -1,7 +1,6 @@
 import { hold, holdsOf } from './holds.ts';
-import type { FlushOptions, FlushProgress, FlushReport } from './options.ts';
 import type { Parts } from './parts.ts';
-import { signedIn } from './signed-in.ts';
+import { dueIn } from './schedule.ts';
 import { answered } from './trouble.ts';
 
 export interface OutboxCounts {
@@ -23,6 +22,8 @@ export interface LaneInfo {
   readonly paused: boolean;
   /** The dead letter that stops it (`strict`). */
   readonly stoppedBy?: string;
+  /** When its next one may be sent; wall time in ms. Absent: nothing waits. */
+  readonly dueAt?: number;
 }
 
 /** How many entries are read together. */
@@ -44,8 +45,9 @@ export async function counts(
 }
 
 /** The current user's lanes in which something waits, or that are paused or stopped. */
-export async function lanes({ queue, home }: Parts): Promise<LaneInfo[]> {
+export async function lanes({ queue, home, settings }: Parts): Promise<LaneInfo[]> {
   const partition = home.partition();
+  const now = home.host.clock.now();
   const [named, holds] = await Promise.all([queue.lanes(partition), holdsOf(queue.rows, partition)]);
   const stopped = new Map(holds.stopped);
   const all = [...new Set([...named, ...holds.lanes, ...stopped.keys()])].sort();
@@ -53,11 +55,13 @@ export async function lanes({ queue, home }: Parts): Promise<LaneInfo[]> {
     all.map(async (lane) => {
       const stopper = stopped.get(lane);
       const stoppedBy = stopper === undefined ? undefined : (await queue.get(stopper))?.id;
+      const head = await queue.head(partition, lane);
       return {
         lane,
         waiting: await queue.count('waiting', partition, lane),
         paused: holds.all === true || holds.lanes.includes(lane),
         ...(stoppedBy !== undefined && { stoppedBy }),
+        ...(head && { dueAt: now + dueIn(head, now, 'all', settings) }),
       };
     }),
   );
@@ -74,51 +78,15 @@ export async function pause(lane: string | undefined, { queue, home, news, sende
 /** Goes on with a lane, or with all that was paused, also after a 401. */
 export async function resume(
   lane: string | undefined,
-  { queue, home, news, sender, settings }: Parts,
+  { queue, home, news, sender, settings, wake }: Parts,
 ): Promise<void> {
   const partition = home.partition();
   await answered(home, settings.store, hold(queue.rows, partition, lane, false));
   sender.gate.changed();
   if (lane === undefined) sender.gate.resume(partition);
   news.tell({ type: 'outbox-resumed', lane }, partition);
-  if (lane === undefined) await sender.wake('asked');
+  if (lane === undefined) wake('asked');
   else void sender.drain(partition, lane, 'asked');
-}
-
-/** Tries all that waits now. Where nobody is signed in there is nothing that may be sent. */
-export async function flush({ signal, onProgress }: FlushOptions, parts: Parts): Promise<FlushReport> {
-  const { queue, home, news, sender, settings, answers } = parts;
-  const partition = signedIn(home);
-  if (partition === undefined) return { total: 0, delivered: 0, dead: 0, left: 0, held: 0 };
-  const waiting = (): Promise<number> => answered(home, settings.store, queue.count('waiting', partition));
-  const total = await waiting();
-  const ends = { delivered: 0, 'dead-lettered': 0, removed: 0 };
-  const progress = (): FlushProgress => {
-    const { delivered, 'dead-lettered': dead, removed } = ends;
-    return { total, delivered, dead, left: Math.max(0, total - delivered - dead - removed) };
-  };
-  const unsubscribe = news.subscribe((event) => {
-    if (event.type !== 'settled') return;
-    ends[event.outcome]++;
-    onProgress?.(progress());
-  });
-  try {
-    await sender.wake('none', signal);
-    answers.look();
-  } finally {
-    unsubscribe();
-  }
-  const left = await waiting();
-  return { ...progress(), left, held: await heldOf(partition, left, parts) };
-}
-
-/** How many of those that wait may not be sent, whatever the network does. */
-async function heldOf(partition: string, waiting: number, { queue, sender }: Parts): Promise<number> {
-  const { all, lanes, stopped } = await holdsOf(queue.rows, partition);
-  if (all || sender.gate.isPaused(partition)) return waiting;
-  const held = new Set([...lanes, ...stopped.map(([lane]) => lane)]);
-  const counts = await Promise.all([...held].map((lane) => queue.count('waiting', partition, lane)));
-  return counts.reduce((sum, count) => sum + count, 0);
 }
 
 /** Removes everything of a user: what waits, dead letters, answers. */
@@ -128,8 +96,9 @@ export async function clear(partition: string, { queue, outcomes, home, settings
     for (;;) {
       const entries = await answered(home, settings.store, queue.list(partition, { state, limit: PAGE }));
       if (entries.length === 0) break;
-      for (const entry of entries) if (await outcomes.remove(entry)) removed++;
+      for (const entry of entries)
+        if (await answered(home, settings.store, outcomes.remove(entry))) removed++;
     }
-  await queue.forget(partition);
+  await answered(home, settings.store, queue.forget(partition, home.host.clock.now()));
   return removed;
 }

@@ -51,7 +51,8 @@ export class News {
   /** @param key The entry's. */
   tell(event: OutboxEvent, partition: string, key?: string): void {
     this.#home.emit?.(event);
-    this.#hear({ ...event, elsewhere: false });
+    // Something of somebody's who has just left may still come to its end.
+    if (signedIn(this.#home) === partition) this.#hear({ ...event, elsewhere: false });
     if (!this.#home.signal.aborted) this.#channel?.post({ event, partition, key } satisfies Word);
   }
 

@@ -17,6 +17,7 @@ import type { Duration, Size } from '../../core/durations.ts';
 import { ConfigurationError } from '../../core/errors.ts';
 import { type Match, matcher } from '../../core/match.ts';
 import { type AtomicStore, atomicStoreRule } from '../../core/store.ts';
+import { CREDENTIALS } from '../../http/credentials.ts';
 import type { OutboxEntry, UnknownOutcome } from './entry.ts';
 
 export interface OutboxOptions {
@@ -126,6 +127,8 @@ export interface ReplayOptions {
 }
 
 export interface FlushOptions {
+  /** Only what is due: whatever has to wait goes on waiting. Default false: everything is tried now. */
+  readonly due?: boolean;
   /** Begins nothing more when it aborts. */
   readonly signal?: AbortSignal;
   /** Told after each write that has come to its end. */
@@ -189,6 +192,16 @@ export const STORE_PATIENCE = 10_000;
 /** How long a hook of the application may take, in ms: a lane waits for it. */
 export const HOOK_PATIENCE = 30_000;
 
+const keptHeader: Rule<string> = (value, option) => {
+  const name = headerName(value, option).toLowerCase();
+  if (!CREDENTIALS.includes(name)) return name;
+  throw new ConfigurationError(
+    option,
+    value,
+    'credentials are not written to disk: `authorize` puts them back',
+  );
+};
+
 const rules: { [K in keyof OutboxSettings]: Rule<OutboxSettings[K]> } = {
   store: atomicStoreRule,
   match: matcher,
@@ -200,7 +213,7 @@ const rules: { [K in keyof OutboxSettings]: Rule<OutboxSettings[K]> } = {
   maxBytes: size,
   maxEntryBytes: size,
   idempotencyHeader: (value, option) => (value === false ? value : headerName(value, option)),
-  keepHeaders: list((value, option) => headerName(value, option).toLowerCase()),
+  keepHeaders: list(keptHeader),
   authorize: typed('function'),
   onConflict: typed('function'),
   storeResult: (value, option) => (value === false ? 0 : duration(value, option)),
@@ -303,4 +316,9 @@ export const readReplay = (given: ReplayOptions): ReplayOptions =>
   readOptions<ReplayOptions>('replay', given, { key: oneOf('same', 'new') }, {});
 
 export const readFlush = (given: FlushOptions): FlushOptions =>
-  readOptions<FlushOptions>('flush', given, { signal: typed('object'), onProgress: typed('function') }, {});
+  readOptions<FlushOptions>(
+    'flush',
+    given,
+    { due: typed<boolean>('boolean'), signal: typed('object'), onProgress: typed('function') },
+    {},
+  );

@@ -1,17 +1,21 @@
+import { within } from '../../core/clock.ts';
 import type { Call, Handler, Home } from '../../core/contract.ts';
 import { named, type Policy } from '../../core/contract.ts';
+import { onCredentials } from '../../core/credentials.ts';
 import { ConfigurationError } from '../../core/errors.ts';
 import type { OutboxEvent } from '../../core/events.ts';
 import { matches } from '../../core/match.ts';
 import type { AtomicStore } from '../../core/store.ts';
 import { SAFE_METHODS } from '../../http/idempotency.ts';
 import { Acceptance } from './accept.ts';
-import { Answers, answerOf, UndeliveredError } from './answers.ts';
+import { Answers, answerOf, lost, UndeliveredError } from './answers.ts';
 import { backgroundSync } from './background-sync.ts';
 import { type ExportedEntry, edit, exported, purge, replay, requestOf } from './dead-letters.ts';
 import { enqueue, enqueueFailed } from './enqueue.ts';
 import type { OutboxEntry } from './entry.ts';
-import { clear, counts, flush, type LaneInfo, lanes, type OutboxCounts, pause, resume } from './manage.ts';
+import { flush } from './flush.ts';
+import { Lasting } from './lasting.ts';
+import { clear, counts, type LaneInfo, lanes, type OutboxCounts, pause, resume } from './manage.ts';
 import { News, type OutboxNews } from './news.ts';
 import {
   type ClearOptions,
@@ -30,8 +34,9 @@ import {
   readOutboxOptions,
   readQuery,
   readReplay,
+  STORE_PATIENCE,
 } from './options.ts';
-import { Outcomes } from './outcomes.ts';
+import { type End, Outcomes } from './outcomes.ts';
 import type { Parts } from './parts.ts';
 import { Queue } from './queue.ts';
 import type { Waits } from './schedule.ts';
@@ -132,7 +137,7 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
       'abort',
       () => {
         names.delete(home.name);
-        settings.store.close().catch(() => {});
+        givenBack(settings.store, home, mine.lasting);
       },
       { once: true },
     );
@@ -147,7 +152,7 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
   /** Nobody who asks waits for ever for a store. */
   const ask = <T>(work: (parts: Parts) => Promise<T>): Promise<T> => {
     const mine = parts();
-    return answered(mine.home, settings.store, work(mine));
+    return answered(mine.home, settings.store, mine.lasting.add(work(mine)));
   };
   const find = (id: string): Promise<OutboxEntry | undefined> =>
     ask(({ queue, home }) => queue.find(home.partition(), id));
@@ -161,6 +166,8 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
       if (stored) return answerOf(stored);
       // A dead letter is kept longer than its answer.
       if (entry?.reason) throw new UndeliveredError('dead-lettered', id, entry.reason);
+      if (await ask(({ queue, home }) => queue.isRemembered({ partition: home.partition(), id })))
+        throw lost(id);
       throw new UndeliveredError('outbox-unknown', id, { code: 'unknown' });
     },
     entries: async (query: EntriesQuery = {}) =>
@@ -199,10 +206,16 @@ function assemble(next: Handler, home: Home, settings: OutboxSettings): Parts {
   const queue = new Queue(home.name, settings);
   const answers = new Answers();
   const news = new News(home, store, (event, partition, key) => heard(event, partition, key));
-  // A lane may wait for an entry of another one.
-  const settled = (key: string): void => sender.settled(key);
-  const outcomes = new Outcomes(home, queue, answers, news, settings, settled);
-  const sender = new Sender(next, home, queue, outcomes, news, settings);
+  const lasting = new Lasting();
+  const ended = (entry: OutboxEntry, fate: End): void => {
+    // It stops its lane, or does so no more.
+    if (entry.strict && fate !== 'delivered') sender.gate.changed();
+    // Another lane may wait for it.
+    sender.settled(entry, fate);
+    if (entry.strict && fate === 'removed') void sender.drain(entry.partition, entry.lane);
+  };
+  const outcomes = new Outcomes(home, queue, answers, news, settings, ended);
+  const sender = new Sender(next, home, queue, outcomes, news, settings, lasting);
   const acceptance = new Acceptance(
     queue,
     settings,
@@ -223,8 +236,11 @@ function assemble(next: Handler, home: Home, settings: OutboxSettings): Parts {
   const heard = (event: OutboxEvent, partition: string, key: string | undefined): void => {
     if (event.type === 'settled' && key !== undefined) {
       answers.tell(key);
-      sender.settled(key);
-    } else if (event.type === 'outbox-paused') sender.gate.pause(partition);
+      // It may have stopped its lane, or have let it go.
+      if (event.outcome !== 'delivered') sender.gate.changed();
+      sender.settled({ key, partition }, event.outcome);
+    } else if (event.type === 'replayed' && key !== undefined) sender.revived({ key, partition }, event.lane);
+    else if (event.type === 'outbox-paused') sender.gate.pause(partition);
     else if (event.type === 'outbox-held') sender.gate.changed();
     else if (event.type === 'outbox-resumed') {
       sender.gate.changed();
@@ -237,9 +253,29 @@ function assemble(next: Handler, home: Home, settings: OutboxSettings): Parts {
     else if (event.type === 'sending') void sender.drain(partition, event.lane);
   };
 
+  // What waits, perhaps because it was refused, goes on when `auth` has new ones.
+  onCredentials(home, (partition) => {
+    if (sender.gate.isPaused(partition)) news.tell({ type: 'outbox-resumed' }, partition);
+    heard({ type: 'outbox-resumed' }, partition, undefined);
+  });
+
   // Where I/O belongs to a request there is nothing to do between requests, and timers are refused.
   if (home.host.sharesIO) whenever(home, settings.every, wake, () => sender.isBusy && askForSync());
-  return { home, settings, queue, acceptance, answers, news, outcomes, sender, askForSync };
+  return { home, settings, queue, acceptance, answers, news, outcomes, sender, lasting, wake, askForSync };
+}
+
+/**
+ * A store is closed when nobody uses it any more, or it would be opened again; `close()` waits for that. One that never
+ * answers is closed all the same.
+ */
+function givenBack(store: AtomicStore, home: Home, lasting: Lasting): void {
+  const close = (): Promise<void> => store.close();
+  const closed = within(STORE_PATIENCE, { host: home.host }, lasting.ended()).then(close, close);
+  try {
+    home.background({ origin: '', partition: '' }).waitUntil(closed);
+  } catch {
+    // It is told to the application as well, whose event may be over.
+  }
 }
 
 /** What the call says of the outbox, if the write is to be kept. Reads pass it by: a route or `extend` speaks for all. */

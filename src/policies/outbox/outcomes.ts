@@ -1,12 +1,17 @@
 import { within } from '../../core/clock.ts';
 import type { Home } from '../../core/contract.ts';
+import { isFull } from '../../core/full.ts';
 import type { Answers, Settled } from './answers.ts';
-import type { OutboxEntry, Reason } from './entry.ts';
+import type { OutboxEntry, Reason, StoredResult } from './entry.ts';
 import type { News } from './news.ts';
 import { type OutboxSettings, STORE_PATIENCE } from './options.ts';
 import type { Row } from './packing.ts';
 import type { Queue } from './queue.ts';
 import type { Fence } from './rows.ts';
+import type { Delivered } from './settling.ts';
+
+/** What becomes of an entry. */
+export type End = 'delivered' | 'dead-lettered' | 'removed';
 
 /** How entries come to their end: written, told to everybody, and what hangs on them with them. */
 export class Outcomes {
@@ -15,18 +20,18 @@ export class Outcomes {
   readonly #answers: Answers;
   readonly #news: News;
   readonly #settings: OutboxSettings;
-  readonly #settled: (key: string) => void;
+  readonly #ended: (entry: OutboxEntry, outcome: End) => void;
 
-  /** @param settled Told the key of each that has come to its end. */
+  /** @param ended Told of each that has come to its end. */
   constructor(
     home: Home,
     queue: Queue,
     answers: Answers,
     news: News,
     settings: OutboxSettings,
-    settled: (key: string) => void,
+    ended: (entry: OutboxEntry, outcome: End) => void,
   ) {
-    this.#settled = settled;
+    this.#ended = ended;
     this.#home = home;
     this.#queue = queue;
     this.#answers = answers;
@@ -34,12 +39,35 @@ export class Outcomes {
     this.#settings = settings;
   }
 
-  async delivered(entry: OutboxEntry, settled: Settled): Promise<void> {
+  /** Takes out some of a lane, in order. What it fails with leaves all of them, or the last ones. */
+  async delivered(batch: readonly Delivered[]): Promise<void> {
+    let isLate = false;
+    const settling = this.#queue.deliveries.settle(
+      batch.map(({ entry, settled }) => ({ entry, answer: this.#kept(settled) })),
+      () => {
+        // By then they may be under way again.
+        if (isLate) throw new Error('it is too late to take it out');
+      },
+    );
+    try {
+      const ended = await this.#stored(settling);
+      for (const [at, each] of batch.entries()) this.#tellDelivered(each, ended[at]?.found === true);
+    } catch (error) {
+      isLate = true;
+      if (batch.length === 1 || !isFull(error)) throw error;
+      // The disk may have room for some.
+      for (const each of batch) await this.delivered([each]);
+    }
+  }
+
+  #tellDelivered({ entry, settled }: Delivered, found: boolean): void {
     const { id, origin, lane, partition, key, meta } = entry;
-    const { found } = await this.#stored(this.#queue.endings.settle(entry, this.#kept(settled)));
     // Gone meanwhile: whoever removed it has been told so, and hears nothing more; a browser that has deleted its database
     // has told nobody, and who waits has their answer.
-    if (!found) return this.#answers.tell(key, settled);
+    if (!found) {
+      this.#answers.tell(key, settled);
+      return;
+    }
     const status = settled.result.response?.status ?? 0;
     this.#news.tell({ type: 'delivered', id, origin, lane, status }, partition, key);
     this.#answers.tell(key, settled);
@@ -48,7 +76,7 @@ export class Outcomes {
       partition,
       key,
     );
-    this.#settled(key);
+    this.#ended(entry, 'delivered');
   }
 
   /** Makes it a dead letter, and those that wait for it. @param changes What else is to be known of it. */
@@ -58,7 +86,7 @@ export class Outcomes {
     { settled, changes = {}, fence }: { settled?: Settled; changes?: Partial<Row>; fence?: Fence } = {},
   ): Promise<void> {
     const { id, origin, lane, partition, key, meta } = entry;
-    const base = settled?.result ?? { id, settledAt: this.#home.host.clock.now(), delivered: false };
+    const base = settled?.result ?? this.#undelivered(id, reason);
     const whole = { result: { ...base, delivered: false, reason }, body: settled?.body };
     const burial = this.#queue.endings.bury(entry, changes, reason, this.#kept(whole), fence);
     const { found, dependants } = await this.#stored(burial);
@@ -72,29 +100,48 @@ export class Outcomes {
       key,
     );
     await this.#failWith(entry, dependants);
-    this.#settled(key);
+    this.#ended(entry, 'dead-lettered');
   }
 
   /** Takes it out, whatever its state: the application's decision. @returns whether it was there. */
   async remove(entry: OutboxEntry): Promise<boolean> {
     const { id, origin, lane, partition, key, meta } = entry;
-    // Before it: one that is left alone would be sent as if it had been delivered.
-    await this.#failWith(entry, entry.dependants ?? []);
-    const { found, dependants } = await this.#queue.endings.remove(entry);
+    const settled = { result: this.#undelivered(id, { code: 'removed' }), body: undefined };
+    const given = await this.#givenUp(entry, settled);
+    const { found, dependants } = given
+      ? await this.#queue.endings.remove(given)
+      : { found: false, dependants: [] };
     // And those that have come meanwhile.
     await this.#failWith(entry, dependants);
     if (found) this.#news.tell({ type: 'removed', id, origin, lane }, partition, key);
-    const result = {
-      id,
-      settledAt: this.#home.host.clock.now(),
-      delivered: false,
-      reason: { code: 'removed' },
-    };
-    this.#answers.tell(key, { result, body: undefined });
+    // Where it has been delivered in this moment, it was, and who waits reads that.
+    if (found) this.#answers.tell(key, settled);
+    else this.#answers.tell(key);
     if (found)
       this.#news.tell({ type: 'settled', id, origin, lane, outcome: 'removed', meta }, partition, key);
-    this.#settled(key);
+    this.#ended(entry, 'removed');
     return found;
+  }
+
+  /**
+   * Before it is taken out those that wait for it have to fail, or they would be sent as if it had been delivered; and before
+   * that it has to be certain that it is not. So it is a dead letter for a moment.
+   *
+   * @returns the entry as it is then; `undefined` where it has come to its end.
+   */
+  async #givenUp(entry: OutboxEntry, settled: Settled): Promise<OutboxEntry | undefined> {
+    const { dependants = [], state } = entry;
+    if (dependants.length === 0) return entry;
+    if (state === 'dead') {
+      await this.#failWith(entry, dependants);
+      return entry;
+    }
+    // It stops nothing, because it goes at once.
+    const stopsNothing = { ...entry, strict: false };
+    const reason = { code: 'removed' };
+    const buried = await this.#queue.endings.bury(stopsNothing, { strict: false }, reason, settled);
+    await this.#failWith(entry, buried.dependants);
+    return buried.found ? { ...stopsNothing, state: 'dead' } : undefined;
   }
 
   /** The write that an entry has to wait for, or that it fails with. */
@@ -116,6 +163,10 @@ export class Outcomes {
       const entry = await this.#stored(this.#queue.get(key));
       if (entry?.state === 'waiting') await this.bury(entry, dependsOn(parent));
     }
+  }
+
+  #undelivered(id: string, reason: Reason): StoredResult {
+    return { id, settledAt: this.#home.host.clock.now(), delivered: false, reason };
   }
 
   /** That there was an answer is kept in any case: the same `id` must not be sent a second time. */

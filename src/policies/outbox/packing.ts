@@ -1,11 +1,12 @@
 import type { Codec } from '../../core/codec.ts';
+import { StorageError } from '../../core/errors.ts';
 import type { StoredBody } from '../../core/store.ts';
 import type { OutboxEntry, Reason, StoredResult } from './entry.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
 /** What says something of a write's content. */
-const CONTENT = ['request', 'options', 'meta'] as const;
+const CONTENT = ['request', 'options', 'meta', 'fingerprint'] as const;
 type Content = Pick<OutboxEntry, (typeof CONTENT)[number]>;
 
 /** An entry as it is written: as it is, or with its content sealed. What the queue decides by stands in the clear. */
@@ -40,8 +41,8 @@ export class Packing {
 
   async entry(entry: OutboxEntry): Promise<Row> {
     if (!this.#codec) return entry;
-    const { request, options, meta, reason, ...clear } = entry;
-    const sealed = await this.#sealed({ request, options, meta }, contentOf(entry));
+    const { request, options, meta, fingerprint, reason, ...clear } = entry;
+    const sealed = await this.#sealed({ request, options, meta, fingerprint }, contentOf(entry));
     return { ...clear, sealed, ...(await this.reason(entry, reason)) };
   }
 
@@ -59,7 +60,9 @@ export class Packing {
       const content = await this.#opened<Content>(sealed, contentOf(row));
       const reason = sealedReason && (await this.#opened<Reason>(sealedReason, why(row)));
       return { ...clear, ...content, ...(reason && { reason }) } as OutboxEntry;
-    } catch {
+    } catch (error) {
+      // The key may be there the next time.
+      if (error instanceof StorageError) throw error;
       return { ...(clear as OutboxEntry), ...UNREADABLE };
     }
   }

@@ -1,10 +1,12 @@
 import type { Home } from '../../core/contract.ts';
 import type { Acceptance } from './accept.ts';
 import type { Answers } from './answers.ts';
+import type { Lasting } from './lasting.ts';
 import type { News } from './news.ts';
 import type { OutboxSettings } from './options.ts';
 import type { Outcomes } from './outcomes.ts';
 import type { Queue } from './queue.ts';
+import type { Waits } from './schedule.ts';
 import type { Sender } from './sender.ts';
 
 /** What there is of an outbox once it has its place in a pipeline. */
@@ -17,6 +19,9 @@ export interface Parts {
   readonly news: News;
   readonly outcomes: Outcomes;
   readonly sender: Sender;
+  readonly lasting: Lasting;
+  /** Looks after everything, in the background. */
+  wake(waits: Waits): void;
   /** Asks for a service worker to be woken, should this page be gone by then. */
   askForSync(): void;
 }

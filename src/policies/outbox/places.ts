@@ -19,6 +19,11 @@ export class Places {
     return `entry ${this.#name} ${id}`;
   }
 
+  /** Before all entries that are accepted under this stamp or a later one, and after those before. */
+  from(stamp: number): string {
+    return this.entry(sortable(stamp));
+  }
+
   /** The entry that an id which was given belongs to. */
   alias(partition: string, id: string): string {
     return `id ${this.#name} ${enc(partition)} ${enc(id)}`;
@@ -73,6 +78,9 @@ export class Places {
     return `${state} ${this.#name} ${enc(partition)}`;
   }
 }
+
+/** What ids that are made begin with: in the order of the stamps. */
+export const sortable = (stamp: number): string => stamp.toString(36).padStart(9, '0');
 
 const RESULT = 'result ';
 

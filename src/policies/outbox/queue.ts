@@ -1,4 +1,5 @@
 import type { Change, Item, StoredBody } from '../../core/store.ts';
+import { Deliveries } from './deliveries.ts';
 import { Endings } from './endings.ts';
 import type { OutboxEntry, WholeEntry } from './entry.ts';
 import { Intake } from './intake.ts';
@@ -23,6 +24,7 @@ const LIGHT = 256_000;
 export class Queue {
   readonly rows: Rows;
   readonly intake: Intake;
+  readonly deliveries: Deliveries;
   readonly endings: Endings;
   /** How long answers and ids are kept, in ms. */
   readonly #keeps: number;
@@ -30,6 +32,7 @@ export class Queue {
   constructor(name: string, settings: OutboxSettings) {
     this.rows = new Rows(name, settings);
     this.intake = new Intake(this.rows, settings);
+    this.deliveries = new Deliveries(this.rows);
     this.endings = new Endings(this.rows);
     this.#keeps = settings.storeResult || ID_KEPT;
   }
@@ -92,6 +95,11 @@ export class Queue {
     return alias?.key ?? this.rows.places.entry(id);
   }
 
+  /** An id that is known although there is neither entry nor answer: it was delivered, and there was no room to say so. */
+  async isRemembered({ partition, id }: Pick<OutboxEntry, 'partition' | 'id'>): Promise<boolean> {
+    return (await this.rows.store.get(this.rows.places.alias(partition, id))) !== undefined;
+  }
+
   async list(
     partition: string,
     { state = 'waiting', lane, after, limit = 50 }: EntriesQuery,
@@ -118,11 +126,17 @@ export class Queue {
     return { count, bytes };
   }
 
+  /** Before all entries that are accepted from now on. */
+  async nextKey(): Promise<string> {
+    const { stamp } = ((await this.rows.store.get(this.rows.places.totals))?.value as Totals) ?? NONE;
+    return this.rows.places.from(stamp + 1);
+  }
+
   /** Says before a sending that it begins; from here on the entry is not unsent. @returns whether it is still to be sent. */
-  claim(entry: OutboxEntry, now: number): Promise<boolean> {
-    return this.rows.change([entry.key], true, (get) => {
+  claim(entry: OutboxEntry, now: number, fence?: Fence): Promise<boolean> {
+    return this.rows.change([entry.key, fence?.key], true, (get) => {
       const found = get<Row>(entry.key);
-      if (!isOf(found, entry)) return { changes: [], result: false };
+      if (!isOf(found, entry) || !holds(fence, get)) return { changes: [], result: false };
       return { changes: [{ put: this.rows.item({ ...found, claimedAt: now }) }], result: true };
     });
   }
@@ -206,15 +220,17 @@ export class Queue {
   }
 
   /** Forgets all answers of a user, what they have paused, and who has sent their lanes. */
-  async forget(partition: string): Promise<void> {
+  async forget(partition: string, now: number): Promise<void> {
     for (;;) {
       const collection = this.rows.places.settled(partition);
       const answers = await this.rows.store.range({ collection, limit: PAGE });
       if (answers.length === 0) break;
       await this.#forget(answers);
     }
-    const left = await this.rows.store.range({ collection: this.rows.places.leases(partition) });
-    const keys = [this.rows.places.holds(partition), ...left.map(({ key }) => key)];
+    const leases = await this.rows.store.range({ collection: this.rows.places.leases(partition) });
+    // Who sends just now goes on being known by its lease.
+    const over = leases.filter(({ value }) => (value as { until: number }).until <= now);
+    const keys = [this.rows.places.holds(partition), ...over.map(({ key }) => key)];
     await this.rows.store.write(keys.map((key) => ({ delete: key })));
   }
 

@@ -17,6 +17,7 @@ export const NONE: Totals = { count: 0, bytes: 0, stamp: 0 };
 export interface Fence {
   readonly key: string;
   readonly token: number;
+  readonly holder: string;
 }
 
 /** What was found under a key when a change was decided. */
@@ -90,5 +91,7 @@ export const isOf = (found: Row | undefined, { revision, state }: OutboxEntry): 
   found !== undefined && found.revision === revision && found.state === state;
 
 /** Whether what is to be changed may still be. */
-export const holds = (fence: Fence | undefined, get: Get): boolean =>
-  !fence || get<{ token: number }>(fence.key)?.token === fence.token;
+export function holds(fence: Fence | undefined, get: Get): boolean {
+  const row = fence && get<Pick<Fence, 'token' | 'holder'>>(fence.key);
+  return row?.token === fence?.token && row?.holder === fence?.holder;
+}

@@ -1,20 +1,21 @@
 import { within } from '../../core/clock.ts';
 import type { Handler, Home } from '../../core/contract.ts';
-import { exclusively } from '../../core/locks.ts';
+import { exclusively, type Lock } from '../../core/locks.ts';
 import { Dispatch } from './dispatch.ts';
+import { drained, type Means } from './drain.ts';
 import type { OutboxEntry } from './entry.ts';
 import { Gate } from './gate.ts';
-import { type Holds, holdsOf, isHeld } from './holds.ts';
+import type { Lasting } from './lasting.ts';
 import { Lease, needsLease } from './lease.ts';
 import type { News } from './news.ts';
 import { type OutboxSettings, STORE_PATIENCE } from './options.ts';
-import { dependsOn, type Outcomes } from './outcomes.ts';
+import type { End, Outcomes } from './outcomes.ts';
+import { Permit } from './permit.ts';
 import type { Queue } from './queue.ts';
-import { dueIn, sooner, type Waits } from './schedule.ts';
-import { Settling } from './settling.ts';
+import { sooner, type Waits } from './schedule.ts';
 import { signedIn } from './signed-in.ts';
 import { Supply } from './supply.ts';
-import { onTrouble } from './trouble.ts';
+import { answered, onTrouble } from './trouble.ts';
 
 /** After so long in line for a lane, in ms, another page is taken to look after it. */
 const LINE_PATIENCE = 10_000;
@@ -32,12 +33,20 @@ const LANES = 50;
 interface Draining {
   /** Whether to look again afterwards, and who is in a hurry then. */
   again: Waits | undefined;
-  /** Ends it before its time. */
-  readonly stop: AbortSignal | undefined;
+  /** It waited for an entry of another lane, which has come to its end. */
+  isReleased: boolean;
+  /** Calls that wait for what is sent here. */
+  callers: number;
   done: Promise<void>;
   readonly supply: Supply;
   /** As `done`, but does not wait for another page. */
-  soon: Promise<void>;
+  readonly soon: Promise<void>;
+}
+
+/** Sends everything while somebody waits for it, until they have had enough. */
+interface Flush {
+  readonly signal: AbortSignal | undefined;
+  readonly waits: Waits;
 }
 
 /** Whose lane, and which. */
@@ -48,19 +57,29 @@ interface Lane {
   readonly name: string;
 }
 
+/** An entry, as much as everybody is told of it. */
+export type Known = Pick<OutboxEntry, 'key' | 'partition'>;
+
+/** What becomes of an entry; `revived`: a dead letter waits again. */
+export type Fate = End | 'revived';
+
 /** Sends what waits: one lane by one sender, in order; lanes beside each other. */
 export class Sender {
   readonly gate: Gate;
+  /** Told what becomes of entries, here or elsewhere. */
+  readonly fates = new Set<(of: Known, fate: Fate) => void>();
   readonly #home: Home;
   readonly #queue: Queue;
-  readonly #outcomes: Outcomes;
   readonly #settings: OutboxSettings;
-  readonly #dispatch: Dispatch;
+  readonly #lasting: Lasting;
+  readonly #means: Means;
+  readonly #flushes = new Set<Flush>();
   readonly #draining = new Map<string, Draining>();
   readonly #timers = new Map<string, () => void>();
   /** Lanes whose next entry waits for the entry of this key. */
   readonly #blocked = new Map<string, Map<string, Lane>>();
 
+  /** @param lasting Is given all that goes on here. */
   constructor(
     next: Handler,
     home: Home,
@@ -68,19 +87,21 @@ export class Sender {
     outcomes: Outcomes,
     news: News,
     settings: OutboxSettings,
+    lasting: Lasting,
   ) {
     this.gate = new Gate(home);
     this.#home = home;
     this.#queue = queue;
-    this.#outcomes = outcomes;
     this.#settings = settings;
-    this.#dispatch = new Dispatch(next, home, queue, outcomes, news, settings, this.gate);
+    this.#lasting = lasting;
+    const dispatch = new Dispatch(next, home, queue, outcomes, news, settings, this.gate);
+    this.#means = { home, queue, outcomes, settings, dispatch };
     home.signal.addEventListener('abort', () => this.#stop(), { once: true });
   }
 
   /** Told when an entry could not be delivered just now. */
   get postponed(): Set<(key: string) => void> {
-    return this.#dispatch.postponed;
+    return this.#means.dispatch.postponed;
   }
 
   /** Something is being sent, or waits in line for it. */
@@ -88,28 +109,61 @@ export class Sender {
     return this.#draining.size > 0;
   }
 
-  /** Looks after every lane of the current user. @param stop Begins nothing more. @returns whether something waited. */
-  async wake(waits: Waits, stop?: AbortSignal): Promise<boolean> {
+  /** Looks after every lane of the current user. @returns whether something waited. */
+  wake(waits: Waits): Promise<boolean> {
+    // Who had enough has stopped what was under way then, and not this.
+    for (const flush of this.#flushes) if (flush.signal?.aborted) this.#flushes.delete(flush);
+    return this.#lasting.add(this.#look(waits));
+  }
+
+  /** The same, until nothing more can be sent. @param signal Begins nothing more. */
+  async flush(signal: AbortSignal | undefined, waits: Waits): Promise<void> {
+    const flush = { signal, waits };
+    this.#flushes.add(flush);
+    try {
+      await this.#lasting.add(this.#look(waits, signal));
+      await this.#released();
+    } finally {
+      this.#flushes.delete(flush);
+    }
+  }
+
+  async #look(waits: Waits, stop?: AbortSignal): Promise<boolean> {
     const partition = signedIn(this.#home);
     if (partition === undefined || !this.gate.isOpen(partition)) return false;
-    const lanes = await within(STORE_PATIENCE, this.#home, this.#queue.lanes(partition));
+    const lanes = await answered(this.#home, this.#settings.store, this.#queue.lanes(partition));
     const found = lanes.length > 0;
     const look = async (): Promise<void> => {
       for (let lane = lanes.shift(); lane !== undefined && !stop?.aborted; lane = lanes.shift())
-        await this.#drained(partition, lane, waits, stop).soon;
+        await this.#drained(laneOf(partition, lane), waits).soon;
     };
     await Promise.all(Array.from({ length: Math.min(LANES, lanes.length) }, look));
+    if (this.#home.signal.aborted) return found;
     await this.#stored(this.#queue.expire(this.#home.host.clock.now()));
     if (!found) await this.#stored(this.#queue.recount());
     return found;
   }
 
+  /** What has waited for entries of other lanes may go on now, and others after that. */
+  async #released(seen = new Set<Draining>()): Promise<void> {
+    const more = [...this.#draining.values()].filter((each) => each.isReleased && !seen.has(each));
+    if (more.length === 0) return;
+    await Promise.all(more.map(({ soon }) => soon));
+    return this.#released(new Set([...seen, ...more]));
+  }
+
   /** An entry has come to its end, here or elsewhere: what waited for it may go on. */
-  settled(key: string): void {
-    for (const { supply } of this.#draining.values()) supply.drop(key);
-    const lanes = this.#blocked.get(key);
-    this.#blocked.delete(key);
-    for (const { partition, lane } of lanes?.values() ?? []) void this.drain(partition, lane);
+  settled(of: Known, fate: End): void {
+    for (const { supply } of this.#draining.values()) supply.drop(of.key);
+    for (const told of this.fates) told(of, fate);
+    this.#release(of.key);
+  }
+
+  /** A dead letter waits again, here or elsewhere: it has its place before what was given after it. */
+  revived(of: Known, lane: string): void {
+    this.#draining.get(laneOf(of.partition, lane).name)?.supply.revived();
+    this.gate.changed();
+    for (const told of this.fates) told(of, 'revived');
   }
 
   /**
@@ -126,11 +180,17 @@ export class Sender {
 
   /** Sends what is due in a lane. Settles when there is nothing more to send now. */
   drain(partition: string, lane: string, waits: Waits = 'all'): Promise<void> {
-    return this.#drained(partition, lane, waits).done;
+    return this.#drained(laneOf(partition, lane), waits).done;
   }
 
-  #drained(partition: string, lane: string, waits: Waits, stop?: AbortSignal): Draining {
-    const of = laneOf(partition, lane);
+  /** The same for a call that waits for it: nobody else ends it. @returns `leave` says that it has its answer. */
+  drainFor(partition: string, lane: string): { readonly done: Promise<void>; leave(): void } {
+    const state = this.#drained(laneOf(partition, lane), 'all');
+    state.callers++;
+    return { done: state.done, leave: () => state.callers-- };
+  }
+
+  #drained(of: Lane, waits: Waits): Draining {
     const running = this.#draining.get(of.name);
     if (running) {
       running.again = sooner(running.again ?? 'all', waits);
@@ -141,24 +201,39 @@ export class Sender {
       elsewhere = give;
     });
     const supply = new Supply(this.#queue, this.#home, of);
-    const state: Draining = { again: waits, stop, done: Promise.resolve(), soon, supply };
+    const state: Draining = {
+      again: waits,
+      isReleased: false,
+      callers: 0,
+      done: Promise.resolve(),
+      supply,
+      soon,
+    };
     this.#draining.set(of.name, state);
-    state.done = (async () => {
-      try {
-        do {
-          const now = state.again as Waits;
-          state.again = undefined;
-          await this.#drainOnce(of, now, state, elsewhere);
-        } while (state.again && this.gate.isOpen(partition) && !stop?.aborted);
-      } catch (error) {
-        onTrouble(this.#home, this.#settings.store, 'drain', error);
-      } finally {
-        // In the same step as the last look at `again`: who comes later must find that nobody is draining.
-        this.#draining.delete(of.name);
-        elsewhere();
-      }
-    })();
+    state.done = this.#lasting.add(this.#drain(of, state, elsewhere));
     return state;
+  }
+
+  async #drain(of: Lane, state: Draining, elsewhere: () => void): Promise<void> {
+    try {
+      do {
+        const now = state.again as Waits;
+        state.again = undefined;
+        await this.#drainOnce(of, now, state, elsewhere);
+      } while (state.again && this.gate.isOpen(of.partition) && !this.#isStopped(state));
+    } catch (error) {
+      onTrouble(this.#home, this.#settings.store, 'drain', error);
+    } finally {
+      // In the same step as the last look at `again`: who comes later must find that nobody is draining.
+      this.#draining.delete(of.name);
+      elsewhere();
+    }
+  }
+
+  /** All who wait have had enough. Where nobody waits there is nobody to have. */
+  #isStopped({ callers }: Draining): boolean {
+    const flushes = [...this.#flushes];
+    return callers === 0 && flushes.length > 0 && flushes.every(({ signal }) => signal?.aborted);
   }
 
   #drainOnce(of: Lane, waits: Waits, state: Draining, elsewhere: () => void): Promise<void> {
@@ -166,15 +241,18 @@ export class Sender {
     this.#timers.get(of.name)?.();
     this.#timers.delete(of.name);
     const inLine = host.clock.after(LINE_PATIENCE, elsewhere, { background: true });
-    return exclusively(`holdfast outbox ${this.#home.name} ${of.name}`, signal, async () => {
+    const { store } = this.#settings;
+    // Where there is but one, a line would be that behind what has been ended without a word.
+    const alone: Lock = store.exclusive ? (_, __, task) => task() : exclusively;
+    return alone(`holdfast outbox ${this.#home.name} ${of.name}`, signal, async () => {
       inLine();
-      const { store } = this.#settings;
       if (!needsLease(store)) return this.#drainHeld(of, waits, state);
       const where = this.#queue.rows.places.lease(of.partition, of.lane);
       const taking = Lease.take(store, where, host);
       const lease = await within(STORE_PATIENCE, this.#home, taking).catch((cause) => {
         // One that comes late is nobody's, and would be renewed for ever.
-        taking.then((late) => (typeof late === 'number' ? undefined : late.release())).catch(() => {});
+        const late = taking.then((lease) => (typeof lease === 'number' ? undefined : lease.release()));
+        this.#lasting.add(late).catch(() => {});
         throw cause;
       });
       if (typeof lease === 'number') return this.#later(of, lease);
@@ -187,51 +265,17 @@ export class Sender {
   }
 
   /** With the lane to ourselves. */
-  async #drainHeld(of: Lane, waits: Waits, { stop, supply }: Draining, lease?: Lease): Promise<void> {
-    const drain = { settling: new Settling(), lease };
-    const { settling } = drain;
-    let holds: Holds | undefined;
-    let known = -1;
-    supply.rewind();
-    try {
-      while (this.gate.isOpen(of.partition) && !stop?.aborted && !lease?.lost) {
-        if (known !== this.gate.changes) {
-          known = this.gate.changes;
-          holds = await within(STORE_PATIENCE, this.#home, holdsOf(this.#queue.rows, of.partition));
-        }
-        if (holds && isHeld(holds, of.lane)) return;
-        const supplied = await supply.next();
-        if (!supplied) return;
-        const { entry } = supplied;
-        const reason = this.#dispatch.hopeless(entry);
-        const wait = dueIn(entry, this.#home.host.clock.now(), waits, this.#settings);
-        if (!reason && wait > 0) return this.#later(of, wait);
-        const before = reason ? undefined : await this.#outcomes.obstacle(entry);
-        if (before?.state === 'waiting') return this.#block(of, before.key);
-        if (reason || before) {
-          await this.#dispatch.bury(entry, reason ?? dependsOn(before as OutboxEntry), undefined, drain);
-          continue;
-        }
-        const next = await this.#dispatch.send(supplied, drain);
-        if (next !== 'on') await settling.done();
-        if (next === 'stop') return this.#look(of);
-        if (next === 'reread') supply.rewind();
-        await settling.room();
-      }
-    } finally {
-      // Whoever drains this lane next finds nothing that is being taken out.
-      await settling.done();
-    }
-  }
-
-  /** The next of a lane. Who hangs on this when the page closes must give the lane back. */
-  #head({ partition, lane }: Lane): Promise<OutboxEntry | undefined> {
-    return within(STORE_PATIENCE, this.#home, this.#queue.head(partition, lane));
+  async #drainHeld(of: Lane, waits: Waits, state: Draining, lease?: Lease): Promise<void> {
+    const isStopped = (): boolean => this.#isStopped(state);
+    const permit = new Permit(this.#home, this.#queue, this.gate, of, isStopped, lease);
+    const rest = await drained(of, waits, state.supply, permit, lease, this.#means);
+    if (rest && 'in' in rest) this.#later(of, rest.in);
+    else if (rest) await this.#block(of, rest.behind);
   }
 
   /** What is to be written is written, also while the page closes. */
   #stored<T>(work: Promise<T>): Promise<T> {
-    return within(STORE_PATIENCE, { host: this.#home.host }, work);
+    return answered({ host: this.#home.host }, this.#settings.store, work);
   }
 
   /** Leaves a lane until the write that its next one waits for has come to its end. */
@@ -240,13 +284,15 @@ export class Sender {
     this.#blocked.set(key, lanes.set(of.name, of));
     // It may have ended before we listened.
     const parent = await within(STORE_PATIENCE, this.#home, this.#queue.get(key));
-    if (parent?.state !== 'waiting') this.settled(key);
+    if (parent?.state !== 'waiting') this.#release(key);
   }
 
-  /** Comes back to a lane when its head is due. */
-  async #look(of: Lane): Promise<void> {
-    const head = await this.#head(of);
-    if (head) this.#later(of, dueIn(head, this.#home.host.clock.now(), 'all', this.#settings));
+  /** Goes on with the lanes that an entry has blocked. */
+  #release(key: string): void {
+    const lanes = this.#blocked.get(key);
+    this.#blocked.delete(key);
+    const waits = [...this.#flushes].reduce<Waits>((soonest, flush) => sooner(soonest, flush.waits), 'all');
+    for (const of of lanes?.values() ?? []) this.#drained(of, waits).isReleased = true;
   }
 
   #later(of: Lane, ms: number): void {

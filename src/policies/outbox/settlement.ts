@@ -1,8 +1,9 @@
 import { follow } from '../../core/abort.ts';
 import { ClosedError } from '../../core/errors.ts';
-import { type Settled, UndeliveredError } from './answers.ts';
+import { lost, type Settled, UndeliveredError } from './answers.ts';
 import type { OutboxEntry } from './entry.ts';
 import type { Parts } from './parts.ts';
+import { answered } from './trouble.ts';
 
 /**
  * Waits for what becomes of an entry, here or in another page.
@@ -11,16 +12,18 @@ import type { Parts } from './parts.ts';
  */
 export function settlement(
   entry: OutboxEntry,
-  { queue, answers }: Parts,
+  { queue, answers, home, settings }: Parts,
   resolve: (settled: Settled) => void,
   reject: (error: unknown) => void,
 ): { end: () => void; look: () => Promise<void> } {
   const read = async (): Promise<void> => {
-    const stored = await queue.result(entry.key);
+    const ask = <T>(work: Promise<T>): Promise<T> => answered(home, settings.store, work);
+    const stored = await ask(queue.result(entry.key));
     // Gone without an answer: removed.
-    if (!stored && (await queue.get(entry.key))) return;
+    if (!stored && (await ask(queue.get(entry.key)))) return;
     end();
     if (stored) resolve(stored);
+    else if (await ask(queue.isRemembered(entry))) reject(lost(entry.id));
     else reject(new UndeliveredError('outbox-removed', entry.id, { code: 'removed' }));
   };
   const look = (): Promise<void> => read().catch(reject);

@@ -13,8 +13,10 @@ const FRESH = 50;
 
 /** An entry that is to be sent. */
 export interface Supplied extends WholeEntry {
-  /** It may have been removed or changed since it was read. */
-  isOld(): boolean;
+  /** As far as is known here it has not come to its end. */
+  isLeft(): boolean;
+  /** The same, and the store has it as it was read; where that was just now, it is not asked. */
+  isThere(): Promise<boolean>;
 }
 
 /** The entries of a lane, in order, read a page at a time. */
@@ -27,6 +29,7 @@ export class Supply {
   #readAt = 0;
   #after = '';
   #limit = 1;
+  #isOver = false;
   /** What has gone since the page was asked for. */
   readonly #gone = new Set<string>();
 
@@ -42,9 +45,7 @@ export class Supply {
       const stored = this.#page[this.#at++];
       if (!stored) return undefined;
       this.#after = stored.entry.key;
-      if (this.#gone.has(stored.entry.key)) continue;
-      const readAt = this.#readAt;
-      return { ...stored, isOld: () => this.#home.host.clock.ticks() - readAt > FRESH };
+      if (!this.#gone.has(stored.entry.key)) return this.#supplied(stored);
     }
   }
 
@@ -53,11 +54,40 @@ export class Supply {
     this.#gone.add(key);
   }
 
+  /** One that had come to its end waits again, before what is behind it. */
+  revived(): void {
+    this.#isOver = true;
+  }
+
+  /** What is at hand is not the order of the lane any more. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
   /** Begins again with what is now the first. */
   rewind(): void {
     this.#page = [];
     this.#after = '';
     this.#limit = 1;
+    this.#isOver = false;
+  }
+
+  #supplied(stored: WholeEntry): Supplied {
+    const { clock } = this.#home.host;
+    const { entry } = stored;
+    let seenAt = this.#readAt;
+    const isLeft = (): boolean => !this.#gone.has(entry.key);
+    return {
+      ...stored,
+      isLeft,
+      isThere: async () => {
+        if (clock.ticks() - seenAt <= FRESH) return isLeft();
+        const asked = clock.ticks();
+        if (!(await within(STORE_PATIENCE, this.#home, this.#queue.has(entry)))) return false;
+        seenAt = asked;
+        return isLeft();
+      },
+    };
   }
 
   async #read(): Promise<void> {

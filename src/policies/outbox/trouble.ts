@@ -10,7 +10,11 @@ export function onTrouble({ signal, emit }: Home, store: Store, operation: strin
 }
 
 /** What the application asks of a store. @throws {StorageError} where it does not answer; it may do what was asked of it yet. */
-export async function answered<T>(home: Home, store: Store, work: Promise<T>): Promise<T> {
+export async function answered<T>(
+  home: Pick<Home, 'host'> & Partial<Pick<Home, 'signal'>>,
+  store: Store,
+  work: Promise<T>,
+): Promise<T> {
   try {
     return await within(STORE_PATIENCE, home, work);
   } catch (cause) {

@@ -4,17 +4,18 @@ import { chromiumOptions } from '../../runtimes/browsers.ts';
 import { chromium, firefox } from '../../runtimes/installed.ts';
 import type { Page } from './page/main.ts';
 
-export interface Tab {
-  call<Name extends keyof Page>(
-    name: Name,
-    ...args: Parameters<Page[Name]>
-  ): Promise<Awaited<ReturnType<Page[Name]>>>;
+// biome-ignore lint/suspicious/noExplicitAny: whatever a page can do
+type Doing = Record<string, (...args: any[]) => unknown>;
+
+/** What can be done in the page; by default that with the service worker. */
+export interface Tab<P extends Doing = Page> {
+  call<Name extends keyof P>(name: Name, ...args: Parameters<P[Name]>): Promise<Awaited<ReturnType<P[Name]>>>;
   /** At once, without asking the page. */
   close(): Promise<void>;
 }
 
 export interface Browser {
-  open(url: string): Promise<Tab>;
+  open<P extends Doing = Page>(url: string): Promise<Tab<P>>;
   /** Wakes the service worker as the browser does for Background Sync; absent where there is none. */
   readonly sync?: (url: string, lastChance?: boolean) => Promise<void>;
   close(): Promise<void>;
@@ -29,8 +30,8 @@ const CALL = 'return page[arguments[0]](...JSON.parse(arguments[1]))';
 
 type Evaluate = (body: string, ...args: string[]) => Promise<unknown>;
 
-const tabOver = (evaluate: Evaluate, close: () => Promise<void>): Tab => ({
-  call: (name, ...args) => evaluate(CALL, name, JSON.stringify(args)) as never,
+const tabOver = <P extends Doing>(evaluate: Evaluate, close: () => Promise<void>): Tab<P> => ({
+  call: (name, ...args) => evaluate(CALL, String(name), JSON.stringify(args)) as never,
   close,
 });
 
@@ -46,10 +47,10 @@ async function launchChromium(): Promise<Browser> {
   });
   await devtools.send('ServiceWorker.enable');
   return {
-    async open(url) {
+    async open<P extends Doing>(url: string) {
       const page = await context.newPage();
       await page.goto(url);
-      return tabOver(
+      return tabOver<P>(
         (body, ...args) =>
           page.evaluate(([body, args]) => new Function(body)(...args), [body, args] as const),
         () => page.close(),
@@ -75,10 +76,10 @@ async function launchFirefox(): Promise<Browser> {
     timeout: 60_000,
   });
   return {
-    async open(url) {
+    async open<P extends Doing>(url: string) {
       const page = await running.newPage();
       await page.goto(url);
-      return tabOver(
+      return tabOver<P>(
         (body, ...args) => page.evaluate(new Function(body) as (...args: string[]) => unknown, ...args),
         () => page.close(),
       );

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { type Answer, bytes, digest, json, text, unlessKnown } from './answer.ts';
 import { wholeNumber } from './behaviour.ts';
+import type { OAuth } from './oauth.ts';
 import type { Orders } from './orders.ts';
 
 /** A request, read to its end. */
@@ -22,8 +23,11 @@ export interface Route {
 }
 
 /** The well-behaved server: what is answered as long as nobody asks for anything else. */
-export function route(exchange: Exchange, orders: Orders): Route {
+export function route(exchange: Exchange, orders: Orders, oauth: OAuth): Route {
   const { path } = exchange;
+  const [, tenant, rest] = /^(.*)\/oauth(\/.*)$/.exec(path) ?? [];
+  if (tenant !== undefined)
+    return { hasEffect: false, answer: () => oauth.answer(tenant, rest ?? '', exchange) };
   const [, shop, id] = /^(.*)\/orders(?:\/([^/]+))?$/.exec(path) ?? [];
   if (shop !== undefined) return { hasEffect: true, answer: () => orders.answer(shop, id, exchange) };
   if (path === '/echo') return { hasEffect: false, answer: () => echo(exchange) };

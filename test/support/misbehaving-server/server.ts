@@ -9,6 +9,7 @@ import { fileJournal, noJournal } from './journal.ts';
 import { createLedger, type LedgerLine, parseKey, type Write } from './ledger.ts';
 import { type Listener, listen } from './listener.ts';
 import { refusal, substitute, withStatus } from './misbehave.ts';
+import { createOAuth } from './oauth.ts';
 import { createOrders, type OrderLine } from './orders.ts';
 import { createRequestLog } from './request-log.ts';
 import { type Exchange, isWrite, route } from './routes.ts';
@@ -56,6 +57,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Misbehav
   const script = createScript();
   const ledger = createLedger(journal.append);
   const orders = createOrders(journal.append);
+  const oauth = createOAuth();
   const log = createRequestLog(printing ? (line) => process.stderr.write(`${line}\n`) : undefined);
   let returning: NodeJS.Timeout | undefined;
 
@@ -98,6 +100,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Misbehav
       script.reset();
       ledger.clear();
       orders.clear();
+      oauth.clear();
       log.clear();
       journal.clear();
     },
@@ -171,7 +174,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Misbehav
   }
 
   function perform(exchange: Exchange, write: Write | undefined, { honourKey = true }: Manner): Answer {
-    const { hasEffect, answer } = route(exchange, orders);
+    const { hasEffect, answer } = route(exchange, orders, oauth);
     if (!write || !hasEffect) return answer();
     return ledger.apply(write, exchange.method, exchange.path, honourKey, answer);
   }

@@ -1,0 +1,1 @@
+export { auth, createFetch } from '../../src/index.ts';

@@ -1,0 +1,29 @@
+import { within } from '../../core/clock.ts';
+import type { Call, Home } from '../../core/contract.ts';
+import { signedIn } from '../outbox/signed-in.ts';
+import { AuthError, troubleOf, USER_CHANGED } from './error.ts';
+
+/** Who waits for it: a call, or nobody. */
+export type Waiting = Pick<Call, 'partition' | 'host'> & { readonly signal?: AbortSignal };
+
+/**
+ * Asks a function of the application's own, which knows only who is signed in now.
+ *
+ * @throws {AuthError} where it fails, or takes longer than `timeout`; or where somebody else has signed in meanwhile.
+ */
+export async function ofApplication<T>(
+  ask: () => T | PromiseLike<T>,
+  timeout: number,
+  { partition, host, signal }: Waiting,
+  home: Home,
+): Promise<T> {
+  let given: T;
+  try {
+    given = await within(timeout, { host, ...(signal && { signal }) }, ask());
+  } catch (error) {
+    if (signal?.aborted) throw signal.reason;
+    throw new AuthError(troubleOf(error, 'credentials-failed', 'the function for the credentials failed'));
+  }
+  if (signedIn(home) !== partition) throw new AuthError(USER_CHANGED);
+  return given;
+}

@@ -1,0 +1,48 @@
+import { PerOrigin } from '../../core/origins.ts';
+import { derived } from '../../core/replay.ts';
+import { ofApplication } from './application.ts';
+import type { Crew } from './crew.ts';
+import { Renewals } from './renewals.ts';
+import { notRedirected, type Scheme, unfollowed } from './schemes.ts';
+import type { CustomSettings } from './settings.ts';
+import { fixed, type Source } from './source.ts';
+
+/** Credentials of the application's own making. */
+export const customScheme = ({ authorize, timeout }: CustomSettings): Scheme => ({
+  has: () => false,
+  async send(request, _, call, { next, home }) {
+    const { partition } = call;
+    const own = derived(request, unfollowed(request));
+    const given = await ofApplication(() => authorize(own, { partition }), timeout, call, home);
+    return notRedirected(await next(given instanceof Request ? given : own, call), request);
+  },
+});
+
+/** What there is in place of a secret: which it is of those that the application has had in turn. */
+export function generations({ refresh, origins, timeout }: CustomSettings, crew: Crew): Source {
+  if (!refresh) return fixed('');
+  const renewals = new Renewals(origins[0] as string, timeout);
+  const users = new PerOrigin(() => ({ nth: 0, since: -Infinity }));
+  return {
+    current: ({ partition }) => String(users.get(partition).nth),
+    async renew(refused, call, place) {
+      const { partition, host } = call;
+      const { nth, since } = users.get(partition);
+      const found = (): string | undefined => {
+        const now = String(users.get(partition).nth);
+        return now === refused ? undefined : now;
+      };
+      if (!found() && !renewals.refused(partition, refused, since, host.clock)) return undefined;
+      const work = async () => {
+        await ofApplication(() => refresh({ partition }), timeout, { partition, host }, place.home);
+        renewals.renewed(partition, since, host.clock);
+        users.set(partition, { nth: nth + 1, since: host.clock.ticks() });
+        return { secret: String(nth + 1) };
+      };
+      return renewals.once(partition, call, place, { found, work });
+    },
+    accepted(given, { partition }) {
+      if (renewals.accepted(partition, given)) crew.haveCredentials(partition);
+    },
+  };
+}

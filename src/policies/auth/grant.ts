@@ -1,0 +1,118 @@
+import { aborter, follow } from '../../core/abort.ts';
+import { dropBody, readUpTo } from '../../core/body.ts';
+import { within } from '../../core/clock.ts';
+import { type Failure, TimeoutError } from '../../core/errors.ts';
+import { originOf } from '../../core/origins.ts';
+import { retryAfter } from '../../http/retry-after.ts';
+import type { Place } from './crew.ts';
+import { refreshFailed, type Trouble, troubleOf } from './error.ts';
+import { basic, isRedirect } from './schemes.ts';
+import type { OAuth2Settings } from './settings.ts';
+
+/** More than this is no answer of a token endpoint, in bytes. */
+const LONGEST = 64_000;
+
+/** What may be repeated of what a token endpoint says (RFC 6749, 5.2): words that everybody knows. */
+const KNOWN = [
+  'invalid_request',
+  'invalid_client',
+  'invalid_grant',
+  'unauthorized_client',
+  'unsupported_grant_type',
+  'invalid_scope',
+];
+
+/** What was said, which may be anything; `refused`: asking again is in vain. */
+export type Answer = { readonly said: unknown } | { readonly refused: true } | { readonly trouble: Trouble };
+
+/** Asks for tokens, once, past `auth` and through all that lies below it. */
+export async function exchange(
+  settings: OAuth2Settings,
+  user: string,
+  refreshToken: string | undefined,
+  { next, home }: Place,
+): Promise<Answer> {
+  const { grant, timeout } = settings;
+  const { host } = home;
+  // Not the pipeline's: a refresh token that was used up while it was closed would be lost.
+  const { signal, abort } = aborter();
+  const cancel = host.clock.after(timeout, () => abort(new TimeoutError('total', timeout)));
+  const fetch = (request: Request): Promise<Response> => {
+    const { url } = request;
+    return next(request, home.background({ url, origin: originOf(url), partition: user, signal }));
+  };
+  try {
+    const asking =
+      typeof grant === 'function'
+        ? Promise.resolve(grant({ refreshToken, partition: user, signal, fetch })).then(given)
+        : fetch(tokenRequest(settings, refreshToken)).then((response) =>
+            answerOf(response, grant === 'refresh_token', host.clock.now(), signal),
+          );
+    return await within(Infinity, { host, signal }, asking);
+  } catch (error) {
+    const trouble = troubleOf(error, 'refresh-failed', 'the token endpoint could not be asked');
+    const { retryAt } = (trouble.cause ?? {}) as Partial<Failure>;
+    return { trouble: { ...trouble, wait: retryAt && retryAt - host.clock.now() } };
+  } finally {
+    cancel();
+  }
+}
+
+/** RFC 6749, 4.4.2 and 6; the client says who it is as in 2.3.1. */
+function tokenRequest(settings: OAuth2Settings, refreshToken: string | undefined): Request {
+  const { grant, tokenEndpoint, clientId, clientSecret, clientAuthentication, scope, parameters } = settings;
+  const headers = new Headers({ accept: 'application/json' });
+  const body = new URLSearchParams({ ...parameters, grant_type: grant as string });
+  if (refreshToken !== undefined) body.set('refresh_token', refreshToken);
+  if (scope !== undefined) body.set('scope', scope);
+  if (clientSecret !== undefined && clientAuthentication === 'basic')
+    headers.set('authorization', `Basic ${basic(formEncoded(clientId), formEncoded(clientSecret))}`);
+  else {
+    body.set('client_id', clientId as string);
+    if (clientSecret !== undefined) body.set('client_secret', clientSecret);
+  }
+  // Elsewhere nobody is to see what is in it.
+  return new Request(tokenEndpoint as string, { method: 'POST', headers, body, redirect: 'manual' });
+}
+
+const formEncoded = (text = ''): string => new URLSearchParams({ '': text }).toString().slice(1);
+
+const given = (said: unknown): Answer => (said === undefined ? { refused: true } : { said });
+
+async function answerOf(
+  response: Response,
+  canBeRefused: boolean,
+  now: number,
+  signal: AbortSignal,
+): Promise<Answer> {
+  // Too late.
+  if (signal.aborted || isRedirect(response)) {
+    dropBody(response);
+    return { trouble: refreshFailed('the token endpoint redirects') };
+  }
+  const { status, ok, headers } = response;
+  const said = (await bodyOf(response, signal)) as { error?: unknown } | null | undefined;
+  if (ok) return { said };
+  const known = KNOWN.find((word) => word === said?.error);
+  // Those who do not speak OAuth say 401 alone.
+  if (canBeRefused && (known === 'invalid_grant' || (status === 401 && !known))) return { refused: true };
+  return {
+    trouble: refreshFailed(`the token endpoint answered ${status}${known ? `, ${known}` : ''}`, {
+      transient: status >= 500 || status === 408 || status === 429,
+      wait: retryAfter(headers, now),
+    }),
+  };
+}
+
+/** `undefined` for what is no JSON: a login page, half an answer, too much. */
+async function bodyOf({ body }: Response, signal: AbortSignal): Promise<unknown> {
+  const reader = body?.getReader();
+  if (!reader) return undefined;
+  follow(signal, () => void reader.cancel().catch(() => {}));
+  const bytes = await readUpTo(reader, LONGEST);
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,132 @@
+import type { Codec } from '../../core/codec.ts';
+import type { Duration, Size } from '../../core/durations.ts';
+import type { Store } from '../../core/store.ts';
+import type { TokenResponse } from './tokens.ts';
+
+/** What all schemes have in common. */
+interface EveryScheme {
+  /** Origins that may have the credentials: `'https://api.example.com'`. To all others a call goes without. */
+  readonly origins: readonly string[];
+  /** How much of a body that can be read only once is kept, so that it can be sent again after a 401. Default 1 MB. */
+  readonly bodyLimit?: Size;
+  /** How long a function of the application's own may take, or the token endpoint with its body. Default 10 s. */
+  readonly timeout?: Duration;
+}
+
+/** What a function that gives a secret is told. */
+export interface SecretContext {
+  /** Whose call it is. */
+  readonly partition: string;
+  /** The origin has just refused this one: it is time for another. Absent otherwise. */
+  readonly refused?: string;
+}
+
+/** Gives a secret, or `undefined` where nobody is signed in. Asked for each request; after a 401 once for all calls. */
+export type Secret = string | ((context: SecretContext) => string | undefined | Promise<string | undefined>);
+
+/** `Authorization: Bearer …` (RFC 6750), with a token that somebody else looks after. */
+export interface BearerOptions extends EveryScheme {
+  readonly token: Secret;
+}
+
+/** `Authorization: Basic …` (RFC 7617). */
+export interface BasicOptions extends EveryScheme {
+  readonly username: string;
+  readonly password: string;
+}
+
+/** A key in a header of its own, or in the query. */
+export type ApiKeyOptions = EveryScheme & { readonly key: Secret } & (
+    | { readonly header: string; readonly query?: undefined }
+    | { readonly query: string; readonly header?: undefined }
+  );
+
+/** `Authorization: Bearer …` with tokens of an authorization server (RFC 6749), which are looked after here. */
+export type OAuth2Options = EveryScheme &
+  TokenKeeping &
+  (RefreshTokenGrant | ClientCredentialsGrant | OwnGrant);
+
+interface TokenKeeping {
+  /** How long before a token runs out it is refreshed, behind the callers' backs. Default 1 min, and at most half its life. */
+  readonly refreshBefore?: Duration;
+  /** Where tokens are kept besides memory, so that tabs share them and a reload finds them. Default: nowhere. */
+  readonly store?: Store;
+  /** Seals what is written; see `encryptWith`. Needed with a durable store, or `false`: tokens lie there to be read. */
+  readonly codec?: Codec | false;
+  /** Tells apart what shares a store or a page. Default: token endpoint and client, else the origins. */
+  readonly name?: string;
+}
+
+/** Where tokens are asked for, and by whom. */
+interface TokenEndpoint {
+  readonly tokenEndpoint: string;
+  readonly clientId: string;
+  /** Of a confidential client; never in a page. */
+  readonly clientSecret?: string;
+  /** How a client with a secret says who it is (RFC 6749, 2.3.1). Default `'basic'`. */
+  readonly clientAuthentication?: 'basic' | 'body';
+  readonly scope?: string;
+  /** Further parameters of the token request: `{ audience: '…' }`. */
+  readonly parameters?: Readonly<Record<string, string>>;
+}
+
+/** From the tokens that `signIn` was given (RFC 6749, 6). */
+interface RefreshTokenGrant extends TokenEndpoint {
+  readonly grant: 'refresh_token';
+}
+
+/** By the client for itself (RFC 6749, 4.4). */
+interface ClientCredentialsGrant extends TokenEndpoint {
+  readonly grant: 'client_credentials';
+  readonly clientSecret: string;
+}
+
+/** By a function that asks whoever knows. */
+interface OwnGrant {
+  readonly grant: Grant;
+}
+
+/** What a function that asks for tokens is told. */
+export interface GrantContext {
+  /** Of the tokens there are. */
+  readonly refreshToken?: string | undefined;
+  readonly partition: string;
+  /** Aborts when `timeout` is over. */
+  readonly signal: AbortSignal;
+  /** Sends a request past `auth`, with all that lies below it. */
+  readonly fetch: (request: Request) => Promise<Response>;
+}
+
+/** Gives new tokens, as RFC 6749, 5.1 names them; `undefined`: whoever it was is signed out. */
+export type Grant = (context: GrantContext) => Promise<TokenResponse | undefined>;
+
+/** Credentials of the application's own making, such as a signature. */
+export interface CustomOptions extends EveryScheme {
+  /** Puts credentials on: sets the request's headers, or gives another request. Asked for each request. */
+  readonly authorize: (request: Request, context: AuthorizeContext) => Authorized | Promise<Authorized>;
+  /** After a 401: gets new ones, once for all calls, each of which is then authorized anew. Default: the 401 stands. */
+  readonly refresh?: (context: AuthorizeContext) => unknown;
+}
+
+export interface AuthorizeContext {
+  readonly partition: string;
+}
+
+// biome-ignore lint/suspicious/noConfusingVoidType: a function that only sets headers returns nothing
+type Authorized = Request | undefined | void;
+
+/** The options by scheme. */
+export interface SchemeOptions {
+  readonly bearer: BearerOptions;
+  readonly basic: BasicOptions;
+  readonly 'api-key': ApiKeyOptions;
+  readonly oauth2: OAuth2Options;
+  readonly custom: CustomOptions;
+}
+
+export type AuthScheme = keyof SchemeOptions;
+
+/** The options of one scheme, or of any. */
+export type AuthOptions<S extends AuthScheme = AuthScheme> = {
+  [Each in S]: { readonly scheme: Each } & SchemeOptions[Each];
+}[S];

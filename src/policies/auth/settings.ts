@@ -1,0 +1,182 @@
+import { headerName, list, oneOf, type Rule, readOptions, size, span, wellFormed } from '../../core/check.ts';
+import { type Codec, codecRule } from '../../core/codec.ts';
+import { ConfigurationError } from '../../core/errors.ts';
+import { type Store, storeRule } from '../../core/store.ts';
+import { origin } from '../elsewhere.ts';
+import type { AuthScheme, CustomOptions, OAuth2Options, Secret } from './options.ts';
+import { isSendable } from './schemes.ts';
+
+/** What all schemes have. */
+export interface Settings {
+  origins: string[];
+  user: (() => string) | undefined;
+  bodyLimit: number;
+  timeout: number;
+}
+
+export interface BearerSettings extends Settings {
+  token: Secret;
+}
+
+export interface BasicSettings extends Settings {
+  username: string;
+  password: string;
+}
+
+export interface ApiKeySettings extends Settings {
+  key: Secret;
+  header: string | undefined;
+  query: string | undefined;
+}
+
+export interface OAuth2Settings extends Settings {
+  grant: OAuth2Options['grant'];
+  tokenEndpoint: string | undefined;
+  clientId: string | undefined;
+  clientSecret: string | undefined;
+  clientAuthentication: 'basic' | 'body';
+  scope: string | undefined;
+  parameters: Readonly<Record<string, string>>;
+  refreshBefore: number;
+  store: Store | undefined;
+  codec: Codec | false | undefined;
+  name: string;
+}
+
+export interface CustomSettings extends Settings {
+  authorize: CustomOptions['authorize'];
+  refresh: CustomOptions['refresh'];
+}
+
+type Rules<T> = { [K in keyof T]-?: Rule<T[K]> };
+
+const refuse = (option: string, value: unknown, allowed: string): never => {
+  throw new ConfigurationError(option, value, allowed);
+};
+
+const filled: Rule<string> = (value, option) =>
+  wellFormed(value, option) || refuse(option, value, 'expected text that is not empty');
+
+/** What is wrong with a secret is said without it. */
+const hidden: Rule<string> = (value, option) =>
+  typeof value === 'string' && isSendable(value)
+    ? value
+    : refuse(option, '…', 'expected text that a header can carry');
+
+const secret: Rule<Secret> = (value, option) =>
+  typeof value === 'function' ? (value as Secret) : hidden(value, option);
+
+const absolute: Rule<string> = (value, option) =>
+  typeof value === 'string' && /^https?:/.test(value) && URL.canParse(value)
+    ? value
+    : refuse(option, value, 'expected an absolute URL');
+
+const texts: Rule<Readonly<Record<string, string>>> = (value, option) =>
+  typeof value === 'object' && value && Object.values(value).every((each) => typeof each === 'string')
+    ? (value as Record<string, string>)
+    : refuse(option, '…', 'expected an object of texts');
+
+const fn: Rule<never> = (value, option) =>
+  typeof value === 'function' ? (value as never) : refuse(option, '…', 'expected a function');
+
+const every: Rules<Settings> = {
+  origins: list(origin),
+  user: fn,
+  bodyLimit: size,
+  timeout: span,
+};
+
+const standard = (): Settings => ({ origins: [], user: undefined, bodyLimit: 1_000_000, timeout: 10_000 });
+
+/** @throws {ConfigurationError} without any value that may be a secret. */
+function read<T extends Settings>(
+  given: object,
+  rules: Rules<Omit<T, keyof Settings>>,
+  own: Partial<Omit<T, keyof Settings>>,
+  needed: readonly (keyof T & string)[],
+): T {
+  const { scheme: _, ...options } = given as Record<string, unknown>;
+  const all = { ...every, ...rules } as Rules<T>;
+  // A slip in a name must not show the value.
+  for (const name in options) if (!Object.hasOwn(all, name)) options[name] = '…';
+  const settings = readOptions<T>('auth', options, all, { ...standard(), ...own } as T);
+  if (settings.origins.length === 0) refuse('auth.origins', undefined, 'expected at least one origin');
+  for (const name of needed)
+    if (settings[name] === undefined) refuse(`auth.${name}`, undefined, 'this scheme needs it');
+  return settings;
+}
+
+export const readBearer = (given: object): BearerSettings =>
+  read<BearerSettings>(given, { token: secret }, {}, ['token']);
+
+export function readBasic(given: object): BasicSettings {
+  const settings = read<BasicSettings>(
+    given,
+    {
+      // RFC 7617, 2: what stands before the first colon is the name.
+      username: (value, option) =>
+        filled(value, option).includes(':') ? refuse(option, value, 'expected no colon') : (value as string),
+      password: (value, option) => (typeof value === 'string' ? value : refuse(option, '…', 'expected text')),
+    },
+    {},
+    ['username', 'password'],
+  );
+  return settings;
+}
+
+export function readApiKey(given: object): ApiKeySettings {
+  const rules = { key: secret, header: headerName, query: filled };
+  const settings = read<ApiKeySettings>(given, rules, {}, ['key']);
+  const { header, query } = settings;
+  if ((header === undefined) === (query === undefined))
+    refuse('auth.header', header, 'expected either a header or a query');
+  return settings;
+}
+
+export const readCustom = (given: object): CustomSettings =>
+  read<CustomSettings>(given, { authorize: fn, refresh: fn }, {}, ['authorize']);
+
+const grants = oneOf('refresh_token', 'client_credentials');
+
+export function readOAuth2(given: object): OAuth2Settings {
+  const { grant } = given as Partial<OAuth2Options>;
+  const isOwn = typeof grant === 'function';
+  const settings = read<OAuth2Settings>(
+    given,
+    {
+      grant: isOwn ? fn : grants,
+      tokenEndpoint: absolute,
+      clientId: filled,
+      clientSecret: (value, option) =>
+        typeof value === 'string' ? value : refuse(option, '…', 'expected text'),
+      clientAuthentication: oneOf('basic', 'body'),
+      scope: filled,
+      parameters: texts,
+      refreshBefore: span,
+      store: storeRule,
+      codec: (value, option) => (value === false ? false : codecRule(value, option)),
+      name: filled,
+    },
+    { clientAuthentication: 'basic', parameters: {}, refreshBefore: 60_000 },
+    isOwn ? ['grant'] : ['grant', 'tokenEndpoint', 'clientId'],
+  );
+  const { tokenEndpoint, clientId, clientSecret, store, codec, origins } = settings;
+  if (isOwn && tokenEndpoint !== undefined)
+    refuse('auth.tokenEndpoint', tokenEndpoint, 'a function asks by itself');
+  if (grant === 'client_credentials' && clientSecret === undefined)
+    refuse('auth.clientSecret', undefined, 'this grant needs it');
+  if (store?.durable && codec === undefined)
+    refuse(
+      'auth.codec',
+      undefined,
+      'tokens are written to the disk: expected a codec such as encryptWith(deviceKey()), or false',
+    );
+  settings.name ??= tokenEndpoint ? `${tokenEndpoint} ${clientId}` : origins.join(' ');
+  return settings;
+}
+
+/** Whose tokens are meant. */
+export const readSignIn = (given: object): { partition?: string } =>
+  readOptions<{ partition?: string }>('auth', given, { partition: wellFormed }, {});
+
+export const readScheme: Rule<AuthScheme> = oneOf('bearer', 'basic', 'api-key', 'oauth2', 'custom');

@@ -1,0 +1,43 @@
+import { openChannel } from '../../core/channel.ts';
+import type { Host } from '../../core/contract.ts';
+import type { Store } from '../../core/store.ts';
+import { isTokens, type Tokens } from './tokens.ts';
+
+/** What tabs and workers of an origin tell each other of a user's tokens. */
+export interface Word {
+  readonly user: string;
+  /** Without a store, the secret that was used up, by which those who had it too know that they are meant. */
+  readonly was?: string | undefined;
+  /** What took its place; absent: nothing, they are signed out. With a store it is there. */
+  readonly now?: Tokens | undefined;
+}
+
+export interface Tabs {
+  tell(word: Word): void;
+  close(): void;
+}
+
+/** Those who have the same tokens tell each other; the memory of a server is no other's business. */
+export function tabs(
+  name: string,
+  store: Store | undefined,
+  { sharesIO }: Host,
+  heard: (word: Word) => void,
+): Tabs | undefined {
+  const isShared = store?.durable || 'document' in globalThis || 'WorkerGlobalScope' in globalThis;
+  if (!isShared || !sharesIO) return undefined;
+  const { post, close } = openChannel(`holdfast auth ${name}`, (word) => {
+    if (isWord(word)) heard(word);
+  });
+  return { tell: post, close };
+}
+
+function isWord(data: unknown): data is Word {
+  const word = data as Partial<Word> | null;
+  return (
+    typeof word === 'object' &&
+    typeof word?.user === 'string' &&
+    ['string', 'undefined'].includes(typeof word.was) &&
+    (word.now === undefined || isTokens(word.now))
+  );
+}

@@ -1,0 +1,106 @@
+import type { Clock } from '../../core/contract.ts';
+import { isSendable } from './schemes.ts';
+
+/** What a token endpoint gives (RFC 6749, 5.1), as it came. */
+export interface TokenResponse {
+  readonly access_token: string;
+  /** Nothing but `Bearer` is understood. */
+  readonly token_type?: string;
+  /** Seconds from now on. Absent: nobody knows, and only a 401 tells. */
+  readonly expires_in?: number;
+  /** Absent: the one there is stays. */
+  readonly refresh_token?: string;
+}
+
+/** Tokens as they are kept. */
+export interface Tokens {
+  readonly accessToken: string;
+  readonly refreshToken?: string | undefined;
+  /** How long they were good for, in ms, counted from when they were asked for. */
+  readonly lifetime?: number | undefined;
+  /** Wall time in ms. */
+  readonly askedAt: number;
+  /** By a refresh, and not at sign-in. */
+  readonly renewed: boolean;
+}
+
+/** Tokens as they are at hand. */
+export interface Held {
+  readonly tokens: Tokens;
+  /** When they were asked for, on the monotonic clock. */
+  readonly since: number;
+  /** The origin has refused them. */
+  refused: boolean;
+}
+
+/** When something began, on both clocks. */
+export interface Moment {
+  readonly wall: number;
+  readonly ticks: number;
+}
+
+export const momentOf = (clock: Clock): Moment => ({ wall: clock.now(), ticks: clock.ticks() });
+
+/**
+ * Reads what a token endpoint has said.
+ *
+ * @param before The tokens that they take the place of.
+ * @returns what is wrong with it, in words without anything of it, where it is no answer.
+ */
+export function tokensOf(
+  answer: unknown,
+  { wall }: Moment,
+  renewed: boolean,
+  before?: Tokens,
+): Tokens | string {
+  const {
+    access_token,
+    token_type = 'bearer',
+    expires_in,
+    refresh_token,
+  } = (answer ?? {}) as Record<keyof TokenResponse, unknown>;
+  if (typeof access_token !== 'string' || !isSendable(access_token)) return 'no token';
+  if (String(token_type).toLowerCase() !== 'bearer') return 'a token of a type that is not understood';
+  // Some give it as text.
+  const seconds = expires_in === undefined || expires_in === null ? undefined : Number(expires_in);
+  if (seconds !== undefined && !(seconds > 0)) return 'a token that has run out';
+  return {
+    accessToken: access_token,
+    refreshToken: typeof refresh_token === 'string' && refresh_token ? refresh_token : before?.refreshToken,
+    lifetime: seconds === undefined ? undefined : seconds * 1_000,
+    askedAt: wall,
+    renewed,
+  };
+}
+
+/** Tokens from elsewhere: how old they are says the wall clock, which may have been set since. */
+export function heldOf(tokens: Tokens, clock: Clock): Held {
+  const { askedAt, lifetime = Infinity } = tokens;
+  const age = Math.min(Math.max(0, clock.now() - askedAt), lifetime);
+  return { tokens, since: clock.ticks() - age, refused: false };
+}
+
+/**
+ * How long they are good for, in ms. The monotonic clock stands still while some machines sleep, and the wall clock may
+ * be set: the one that is further counts.
+ */
+export function leftOf(
+  { tokens: { lifetime = Infinity, askedAt }, since, refused }: Held,
+  clock: Clock,
+): number {
+  if (refused) return 0;
+  return lifetime - Math.max(clock.ticks() - since, clock.now() - askedAt);
+}
+
+/** Whether a stored value is tokens: another version, or somebody else, may have written it. */
+export function isTokens(value: unknown): value is Tokens {
+  const tokens = value as Partial<Tokens> | null;
+  return (
+    typeof tokens === 'object' &&
+    typeof tokens?.accessToken === 'string' &&
+    ['string', 'undefined'].includes(typeof tokens.refreshToken) &&
+    ['number', 'undefined'].includes(typeof tokens.lifetime) &&
+    Number.isFinite(tokens.askedAt) &&
+    typeof tokens.renewed === 'boolean'
+  );
+}

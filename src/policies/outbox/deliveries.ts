@@ -1,0 +1,100 @@
+import { isFull } from '../../core/full.ts';
+import type { Change } from '../../core/store.ts';
+import type { Ended } from './endings.ts';
+import type { OutboxEntry } from './entry.ts';
+import { type Answer, answerTo, type ResultRow, type Row } from './packing.ts';
+import { type Get, isOf, NONE, type Rows, type Totals } from './rows.ts';
+
+/** A write that was delivered, with the answer that is kept of it. */
+export interface Delivery {
+  readonly entry: OutboxEntry;
+  readonly answer: Answer;
+}
+
+interface Packed {
+  readonly entry: OutboxEntry;
+  readonly result: ResultRow;
+  readonly body: Answer['body'];
+}
+
+/** How writes that were delivered are taken out: some of a lane as one, so that none is left before one that is gone. */
+export class Deliveries {
+  readonly #rows: Rows;
+
+  constructor(rows: Rows) {
+    this.#rows = rows;
+  }
+
+  /**
+   * Takes entries out and keeps their answers, as one.
+   *
+   * @param proceed Called when it is about to be written; what it throws leaves everything as it is.
+   * @throws where the disk is full, if there are several: one by itself is taken out without its answer.
+   */
+  async settle(batch: readonly Delivery[], proceed: () => void): Promise<Ended[]> {
+    const packed = await Promise.all(batch.map((each) => this.#packed(each)));
+    try {
+      return await this.#takeOut(packed, proceed, true);
+    } catch (error) {
+      if (batch.length > 1 || !isFull(error)) throw error;
+      // Taking out needs no room; its answer and the sum of what waits need some.
+      const ended = await this.#takeOut(packed, proceed, false);
+      // If that has made some. Else it is set right when nothing waits.
+      for (const [at, { entry }] of packed.entries())
+        if (ended[at]?.found) await this.#rows.uncount(entry).catch(() => {});
+      return ended;
+    }
+  }
+
+  async #packed({ entry, answer }: Delivery): Promise<Packed> {
+    const { packing } = this.#rows;
+    const [result, body] = await Promise.all([
+      packing.result(entry, answer.result),
+      answer.body && packing.body(answer.body, answerTo(entry.key)),
+    ]);
+    return { entry, result, body };
+  }
+
+  #takeOut(packed: readonly Packed[], proceed: () => void, hasRoom: boolean): Promise<Ended[]> {
+    const { totals } = this.#rows.places;
+    const keys = packed.flatMap(({ entry }) => [entry.key, this.#unsent(entry)]);
+    return this.#rows.change([totals, ...keys], true, (get) => {
+      proceed();
+      const found = packed.map(({ entry }) => {
+        const row = get<Row>(entry.key);
+        return isOf(row, entry) ? row : undefined;
+      });
+      const taken = found.filter((row) => row !== undefined);
+      const changes = packed.flatMap((each, at) => this.#gone(get, each, found[at], hasRoom));
+      if (hasRoom && taken.length > 0) changes.push(this.#counted(get, taken));
+      const result = found.map((row) => ({ found: row !== undefined, dependants: row?.dependants ?? [] }));
+      return { changes, result };
+    });
+  }
+
+  #gone(get: Get, { entry, result, body }: Packed, row: Row | undefined, hasRoom: boolean): Change[] {
+    if (!row) return [];
+    const { places } = this.#rows;
+    const unsent = this.#unsent(entry);
+    const changes: Change[] = [{ delete: entry.key }];
+    if (unsent && get<string>(unsent) === entry.key) changes.push({ delete: unsent });
+    if (!hasRoom) return changes;
+    const value = { ...result, ...(row.aliases && { aliases: row.aliases }) };
+    const put = { key: places.result(entry.key), collection: places.settled(entry.partition), value };
+    // There was none before: what is replayed loses its answer.
+    return [...changes, { put, body }];
+  }
+
+  /** What waits without them. */
+  #counted(get: Get, taken: readonly Row[]): Change {
+    const { totals } = this.#rows.places;
+    const { count, bytes, stamp } = get<Totals>(totals) ?? NONE;
+    const gone = taken.reduce((sum, { size }) => sum + size, 0);
+    const value: Totals = { count: count - taken.length, bytes: bytes - gone, stamp };
+    return { put: { key: totals, value } };
+  }
+
+  #unsent({ partition, lane, coalesce }: OutboxEntry): string | undefined {
+    return coalesce === undefined ? undefined : this.#rows.places.unsent(partition, lane, coalesce);
+  }
+}

@@ -1,0 +1,72 @@
+import { within } from '../../core/clock.ts';
+import type { Home } from '../../core/contract.ts';
+import type { Dispatch } from './dispatch.ts';
+import type { OutboxEntry } from './entry.ts';
+import type { Lease } from './lease.ts';
+import { type OutboxSettings, STORE_PATIENCE } from './options.ts';
+import { dependsOn, type Outcomes } from './outcomes.ts';
+import type { Permit } from './permit.ts';
+import type { Queue } from './queue.ts';
+import { dueIn, type Waits } from './schedule.ts';
+import { Settling } from './settling.ts';
+import type { Supply } from './supply.ts';
+
+/** When to come back to a lane: in so many ms, when the entry of a key has come to its end, or when something happens. */
+export type Rest = { readonly in: number } | { readonly behind: string } | undefined;
+
+/** What sending takes. */
+export interface Means {
+  readonly home: Home;
+  readonly queue: Queue;
+  readonly outcomes: Outcomes;
+  readonly settings: OutboxSettings;
+  readonly dispatch: Dispatch;
+}
+
+/** Sends a lane that is ours alone, in order, until there is nothing more to send just now. */
+export async function drained(
+  of: { readonly partition: string; readonly lane: string },
+  waits: Waits,
+  supply: Supply,
+  permit: Permit,
+  lease: Lease | undefined,
+  { home, queue, outcomes, settings, dispatch }: Means,
+): Promise<Rest> {
+  const settling = new Settling((batch) => outcomes.delivered(batch));
+  const drain = { settling, lease, permit };
+  const due = (entry: OutboxEntry, but: Waits): number => dueIn(entry, home.host.clock.now(), but, settings);
+  supply.rewind();
+  try {
+    while (await permit.given()) {
+      if (supply.isOver) {
+        await settling.done();
+        supply.rewind();
+      }
+      const supplied = await supply.next();
+      if (!supplied) return undefined;
+      const { entry } = supplied;
+      const reason = dispatch.hopeless(entry);
+      const wait = due(entry, waits);
+      if (!reason && wait > 0) return { in: wait };
+      const before = reason ? undefined : await outcomes.obstacle(entry);
+      if (before?.state === 'waiting') return { behind: before.key };
+      if (reason || before) {
+        await dispatch.bury(entry, reason ?? dependsOn(before as OutboxEntry), undefined, drain);
+        continue;
+      }
+      const next = await dispatch.send(supplied, drain);
+      if (next !== 'on') await settling.done();
+      if (next === 'stop') {
+        // Who hangs on this when the page closes must give the lane back.
+        const head = await within(STORE_PATIENCE, home, queue.head(of.partition, of.lane));
+        return head && { in: due(head, 'all') };
+      }
+      if (next === 'reread') supply.rewind();
+      await settling.room();
+    }
+    return undefined;
+  } finally {
+    // Whoever drains this lane next finds nothing that is being taken out.
+    await settling.done();
+  }
+}

@@ -1,0 +1,69 @@
+import { holdsOf } from './holds.ts';
+import type { FlushOptions, FlushProgress, FlushReport } from './options.ts';
+import type { Parts } from './parts.ts';
+import type { Fate } from './sender.ts';
+import { signedIn } from './signed-in.ts';
+import { answered } from './trouble.ts';
+
+/** Tries all that waits now. Where nobody is signed in there is nothing that may be sent. */
+export async function flush({ due, signal, onProgress }: FlushOptions, parts: Parts): Promise<FlushReport> {
+  const { queue, home, sender, settings, answers } = parts;
+  const partition = signedIn(home);
+  if (partition === undefined) return { total: 0, delivered: 0, dead: 0, left: 0, held: 0 };
+  const ask = <T>(work: Promise<T>): Promise<T> => answered(home, settings.store, work);
+  const waiting = (): Promise<number> => ask(queue.count('waiting', partition));
+  const [total, next] = await Promise.all([waiting(), ask(queue.nextKey())]);
+  const tally = new Tally(total);
+  const told = ({ key, partition: whose }: { key: string; partition: string }, fate: Fate): void => {
+    // What was given, or replayed, since then is not what waited.
+    if (whose === partition && key < next && tally.count(key, fate)) onProgress?.(tally.progress);
+  };
+  sender.fates.add(told);
+  try {
+    await sender.flush(signal, due ? 'all' : 'none');
+    answers.look();
+  } finally {
+    sender.fates.delete(told);
+  }
+  const left = await waiting();
+  return { ...tally.progress, left, held: await ask(heldOf(partition, left, parts)) };
+}
+
+/** What has become of the entries that waited. */
+class Tally {
+  readonly #total: number;
+  readonly #ends = { delivered: 0, 'dead-lettered': 0, removed: 0 };
+  /** Each counts once. */
+  readonly #seen = new Set<string>();
+
+  constructor(total: number) {
+    this.#total = total;
+  }
+
+  /** @returns whether it counts. */
+  count(key: string, fate: Fate): boolean {
+    const isNew = !this.#seen.has(key);
+    this.#seen.add(key);
+    if (isNew && fate !== 'revived') this.#ends[fate]++;
+    return isNew && fate !== 'revived';
+  }
+
+  get progress(): FlushProgress {
+    const { delivered, 'dead-lettered': dead, removed } = this.#ends;
+    return {
+      total: this.#total,
+      delivered,
+      dead,
+      left: Math.max(0, this.#total - delivered - dead - removed),
+    };
+  }
+}
+
+/** How many of those that wait may not be sent, whatever the network does. */
+async function heldOf(partition: string, waiting: number, { queue, sender }: Parts): Promise<number> {
+  const { all, lanes, stopped } = await holdsOf(queue.rows, partition);
+  if (all || sender.gate.isPaused(partition)) return waiting;
+  const held = new Set([...lanes, ...stopped.map(([lane]) => lane)]);
+  const counts = await Promise.all([...held].map((lane) => queue.count('waiting', partition, lane)));
+  return counts.reduce((sum, count) => sum + count, 0);
+}

@@ -1,0 +1,43 @@
+/** Hooks that do not come to an end. */
+import { expect, test } from 'vitest';
+import { status } from '../../src/testing/index.ts';
+import { page, settle, URL_ } from '../support/outbox-page.ts';
+import { give, sent } from '../support/outbox-writes.ts';
+
+test('a merge function that never settles does not keep its caller for ever', async () => {
+  const here = page();
+  here.host.online.set(false);
+  await give(here, '1', { key: 'k' });
+  const merge = (): Promise<Request> => new Promise(() => {});
+  const told = give(here, '2', { key: 'k', merge }).catch((error) => error.code);
+  expect(await told).toBe('configuration');
+  expect(here.clock.ticks()).toBe(30_000);
+  expect(await here.outbox.counts()).toMatchObject({ waiting: 1 });
+});
+
+/** Firefox and WebKit take one for text. */
+const sendsStreams = ((): boolean => {
+  const init = { method: 'POST', body: new ReadableStream(), duplex: 'half' } as RequestInit;
+  return !new Request(URL_, init).headers.has('content-type');
+})();
+
+test.skipIf(!sendsStreams)(
+  'what onConflict gives may have a body that never ends: its lane goes on',
+  async () => {
+    const here = page({
+      onConflict: (_, __, request) =>
+        new Request(request, { body: new ReadableStream(), duplex: 'half' } as RequestInit),
+    });
+    here.host.online.set(false);
+    await give(here, '1', { id: '1' });
+    await give(here, '2');
+    here.origin.replies(status(412));
+    here.host.online.set(true);
+    await settle();
+    await here.clock.advance(60_000);
+    expect(sent(here)).toEqual(['1', '2']);
+    expect(await here.outbox.entries({ state: 'dead' })).toMatchObject([
+      { id: '1', reason: { code: 'http', status: 412 } },
+    ]);
+  },
+);

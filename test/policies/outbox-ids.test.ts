@@ -1,0 +1,176 @@
+/** Ids and keys that the application gives: of writes that are merged, that wait for others, that go out again. */
+import { describe, expect, test } from 'vitest';
+import { pipeline } from '../../src/core/pipeline.ts';
+import { standard } from '../../src/fronts/standard.ts';
+import type { OutboxOptions } from '../../src/policies/outbox/options.ts';
+import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
+import { strategies } from '../../src/policies/strategies.ts';
+import { memoryStore } from '../../src/stores/memory.ts';
+import { networkError, status } from '../../src/testing/index.ts';
+import { open, type Page, page, settle, URL_ } from '../support/outbox-page.ts';
+import { scenario } from '../support/scenario.ts';
+
+const give = (made: Page, body: string, outbox: object = {}, init: RequestInit = {}) =>
+  made.fetch(URL_, { method: 'POST', body, ...init, holdfast: { outbox } });
+const _sent = ({ origin }: Page) => origin.seen.map(({ body }) => body);
+const code = (work: Promise<unknown>) =>
+  work.then(
+    (value) => (value instanceof Response ? value.status : value),
+    (error) => error.code ?? error,
+  );
+
+describe('an id given twice for the same write', () => {
+  const append = async (earlier: Request, later: Request) =>
+    new Request(later, { body: `${await earlier.text()}+${await later.text()}` });
+
+  test('is one entry, also where writes are merged', async () => {
+    const here = page();
+    here.host.online.set(false);
+    await give(here, 'a', { id: 'a', key: 'k', merge: append });
+    await give(here, 'b', { id: 'b', key: 'k', merge: append });
+    // A double click.
+    const again = await give(here, 'b', { id: 'b', key: 'k', merge: append }).then(
+      ({ status }) => status,
+      (error) => error.code,
+    );
+    expect(again).toBe(202);
+  });
+
+  test('also the first of them', async () => {
+    const here = page();
+    here.host.online.set(false);
+    await give(here, 'a', { id: 'a', key: 'k', merge: append });
+    const again = await give(here, 'a', { id: 'a', key: 'k', merge: append }).then(
+      ({ status }) => status,
+      (error) => error.code,
+    );
+    expect(again).toBe(202);
+  });
+});
+
+describe('a write that waits for what it is merged into', () => {
+  test('goes out', async () => {
+    const here = page();
+    here.host.online.set(false);
+    await give(here, 'a', { id: 'a', key: 'k' });
+    await give(here, 'b', { id: 'b', key: 'k', after: 'a' }, { method: 'PUT' });
+    await give(here, 'c');
+    here.host.online.set(true);
+    await here.outbox.flush();
+    expect(here.origin.seen.map(({ method, body }) => `${method} ${body}`)).toEqual(['PUT b', 'POST c']);
+  });
+
+  test('and one in between: no circle', async () => {
+    const here = page();
+    here.host.online.set(false);
+    await give(here, 'a', { id: 'a', key: 'k' });
+    await give(here, 'b', { id: 'b', lane: 'b', after: 'a' });
+    await give(here, 'c', { id: 'c', key: 'k', after: 'b' }).catch(() => {});
+    await give(here, 'd', { id: 'd' });
+    here.host.online.set(true);
+    await here.outbox.flush();
+    await here.clock.advance(3_600_000);
+    expect(await here.outbox.counts()).toMatchObject({ waiting: 0, dead: 0 });
+  });
+});
+
+describe('a key that the application has given in the header', () => {
+  test('is another one after an edit, and where a new one is asked for', async () => {
+    const here = page();
+    here.origin.replies(status(422), status(422));
+    await give(here, 'a', { id: 'a' }, { headers: { 'Idempotency-Key': '"mine"' } });
+    await settle();
+    await here.outbox.edit('a', (request) => new Request(request, { body: 'b' }));
+    await here.outbox.replay('a');
+    await settle();
+    await here.outbox.replay('a', { key: 'new' });
+    await settle();
+    const keys = here.origin.seen.map(({ headers }) => headers.get('idempotency-key'));
+    expect(keys[0]).toBe('"mine"');
+    expect(new Set(keys).size).toBe(3);
+  });
+
+  test('is another one for what is sent instead', async () => {
+    const here = page({ onConflict: (_, __, request) => new Request(request, { body: 'mended' }) });
+    here.origin.replies(status(412));
+    await give(here, 'a', { id: 'a' }, { headers: { 'Idempotency-Key': '"mine"' } });
+    await settle();
+    const keys = here.origin.seen.map(({ headers }) => headers.get('idempotency-key'));
+    expect(new Set(keys).size).toBe(2);
+  });
+});
+
+describe('a write that failed and was queued for it', () => {
+  const made = (options: OutboxOptions) => {
+    const outbox = outboxPolicy({ store: memoryStore(), ...options }, memoryStore);
+    const scene = scenario(
+      standard({
+        strategies: strategies({ network: 'queue' }),
+        outbox,
+        timeout: { attempt: '1s' },
+        breaker: false,
+      }),
+      { partition: 'ann' },
+    );
+    open.push(scene.fetch);
+    return { ...scene, outbox };
+  };
+
+  test('and must be sent at most once is not sent again', async () => {
+    const here = made({ unknownOutcome: 'dead' });
+    // It arrives, and its answer is lost.
+    here.origin.replies(networkError());
+    await here.fetch(URL_, { method: 'POST', body: 'a' }).catch(() => {});
+    await here.clock.advance(60_000);
+    expect(here.origin.seen.map(({ body }) => body)).toEqual(['a']);
+  });
+
+  test('goes out under a new key where that is asked for', async () => {
+    const here = made({});
+    here.origin.replies(networkError(), status(422));
+    const answer = await here.fetch(URL_, { method: 'POST', body: 'a' });
+    const { id } = (await answer.json()) as { id: string };
+    await here.clock.advance(60_000);
+    await here.outbox.replay(id, { key: 'new' });
+    await settle();
+    const keys = here.origin.seen.map(({ headers }) => headers.get('idempotency-key'));
+    expect(keys).toHaveLength(3);
+    expect(keys[2]).not.toBe(keys[0]);
+  });
+});
+
+describe('ids of writes that were merged', () => {
+  const three = async (here: Page) => {
+    here.host.online.set(false);
+    await give(here, '1', { key: 'k' });
+    await give(here, '2', { key: 'k', id: 'two' });
+    await give(here, '3', { key: 'k' });
+  };
+
+  test('are free again when the entry is removed', async () => {
+    const here = page();
+    await three(here);
+    const [entry] = await here.outbox.entries();
+    expect(await here.outbox.remove(entry?.id ?? '')).toBe(true);
+    expect(await code(give(here, '2', { id: 'two' }))).toBe(202);
+    expect(await here.outbox.entries()).toHaveLength(1);
+  });
+
+  test('leave nothing of a user who is cleared', async () => {
+    const here = page();
+    await three(here);
+    await here.outbox.clear();
+    const left = (await here.store.range({})).filter(({ key }) => !key.startsWith('totals'));
+    expect(left).toEqual([]);
+  });
+});
+
+test('a name of half a character is a configuration error', () => {
+  let thrown: unknown;
+  try {
+    pipeline([outboxPolicy({ store: memoryStore() }, memoryStore)], { name: '\ud800', partition: 'x' });
+  } catch (error) {
+    thrown = error;
+  }
+  expect(thrown).toMatchObject({ code: 'configuration' });
+});

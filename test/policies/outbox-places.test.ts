@@ -1,0 +1,94 @@
+/** A lane that is being sent goes by what has become of its entries meanwhile. */
+import { describe, expect, test } from 'vitest';
+import { ok, status } from '../../src/testing/index.ts';
+import { held } from '../support/held.ts';
+import { page, settle } from '../support/outbox-page.ts';
+import { give, sent } from '../support/outbox-writes.ts';
+
+test('strict: a dependant that dies with its parent stops its lane, also while that is being sent', async () => {
+  const here = page();
+  here.host.online.set(false);
+  await give(here, 'parent', { lane: 'p', id: 'parent' });
+  await give(here, 'x1', { lane: 'x' });
+  await give(here, 'x2', { lane: 'x', after: 'parent', strict: true });
+  await give(here, 'x3', { lane: 'x' });
+  const first = held<Response>(here);
+  here.origin.otherwise(() => ok());
+  here.origin.replies(status(422), first.step);
+  here.host.online.set(true);
+  await settle();
+  expect(sent(here)).toEqual(['parent', 'x1']);
+  expect(await here.outbox.lanes()).toMatchObject([{ lane: 'x', stoppedBy: expect.anything() }]);
+  first.letGo(ok());
+  await settle();
+  expect(sent(here)).toEqual(['parent', 'x1']);
+});
+
+describe('a dead letter that is replayed while its lane is sent', () => {
+  test('does not wait for all that is behind it', async () => {
+    const here = page();
+    here.host.online.set(false);
+    await give(here, 'x1', { lane: 'x', id: 'x1' });
+    for (const nth of [2, 3, 4]) await give(here, `x${nth}`, { lane: 'x' });
+    const second = held<Response>(here);
+    here.origin.replies(status(422), second.step);
+    here.host.online.set(true);
+    await settle();
+    expect(sent(here)).toEqual(['x1', 'x2']);
+    expect(await here.outbox.replay('x1')).toBe(true);
+    second.letGo(ok());
+    await settle();
+    expect(sent(here)).toEqual(['x1', 'x2', 'x1', 'x3', 'x4']);
+  });
+
+  test('brings back what failed with it in its place, before what is behind', async () => {
+    const here = page();
+    here.host.online.set(false);
+    await give(here, 'p', { lane: 'p', id: 'p' });
+    await give(here, 'x0', { lane: 'x' });
+    await give(here, 'x1', { lane: 'x' });
+    await give(here, 'x2', { lane: 'x', after: 'p', id: 'x2' });
+    await give(here, 'x3', { lane: 'x' });
+    const [parent, before] = [held<Response>(here), held<Response>(here)];
+    here.origin.replies(parent.step, ok(), before.step);
+    here.host.online.set(true);
+    await settle();
+    expect(sent(here)).toEqual(['p', 'x0', 'x1']);
+    parent.letGo(status(422));
+    await settle();
+    expect(await here.outbox.entries({ state: 'dead' })).toHaveLength(2);
+    expect(await here.outbox.replay('p')).toBe(true);
+    await settle();
+    expect(sent(here)).toEqual(['p', 'x0', 'x1', 'p']);
+    // x2 waits again, for nothing, and x3 is behind it.
+    expect((await here.outbox.entries({ lane: 'x' })).map(({ id }) => id)).toContain('x2');
+    before.letGo(ok());
+    await settle();
+    expect(sent(here)).toEqual(['p', 'x0', 'x1', 'p', 'x2', 'x3']);
+  });
+
+  test('brings back nothing that was delivered before and is being taken out', async () => {
+    const here = page();
+    here.host.online.set(false);
+    for (const nth of [1, 2, 3, 4]) await give(here, `x${nth}`, { id: `x${nth}` });
+    const [third, taking] = [held<Response>(here), held<void>(here)];
+    const { change } = here.store;
+    let changes = 0;
+    here.store.change = (async (...args: Parameters<typeof change>) => {
+      const isLease = args[0][0]?.startsWith('lease');
+      // The second is the taking out of x2.
+      if (!isLease && ++changes === 2) await taking.step();
+      return change(...args);
+    }) as typeof change;
+    here.origin.replies(status(422), ok(), third.step);
+    here.host.online.set(true);
+    await settle();
+    expect(sent(here)).toEqual(['x1', 'x2', 'x3']);
+    expect(await here.outbox.replay('x1')).toBe(true);
+    third.letGo(ok());
+    await settle();
+    taking.letGo();
+    await settle();
+    expect(sent(here)).toEqual(['x1', 'x2', 'x3', 'x1', 'x4']);
+  });
+});

@@ -1,0 +1,109 @@
+/** What another tab does to a lane that this one is sending: one store and one channel in common. */
+import { afterEach, describe, expect, test } from 'vitest';
+import type { Home } from '../../src/core/contract.ts';
+import { Answers } from '../../src/policies/outbox/answers.ts';
+import { News } from '../../src/policies/outbox/news.ts';
+import { readOutboxOptions } from '../../src/policies/outbox/options.ts';
+import { Outcomes } from '../../src/policies/outbox/outcomes.ts';
+import { Queue } from '../../src/policies/outbox/queue.ts';
+import { ok, status } from '../../src/testing/index.ts';
+import { held } from '../support/held.ts';
+import { type Page, page, settle } from '../support/outbox-page.ts';
+import { give, sent } from '../support/outbox-writes.ts';
+
+/** In Workers a channel reaches nobody. */
+const isAlone =
+  typeof BroadcastChannel !== 'function' || globalThis.navigator?.userAgent === 'Cloudflare-Workers';
+
+const closing = new Set<AbortController>();
+afterEach(() => {
+  for (const each of closing) each.abort();
+  closing.clear();
+});
+
+/** What another tab uses of an outbox. */
+function otherTab({ store, host }: Page) {
+  const end = new AbortController();
+  closing.add(end);
+  const home = { name: 'default', host, signal: end.signal, partition: () => 'ann' } as unknown as Home;
+  const settings = readOutboxOptions({}, store);
+  const queue = new Queue('default', settings);
+  const news = new News(home, store, () => {});
+  return { queue, news, outcomes: new Outcomes(home, queue, new Answers(), news, settings, () => {}) };
+}
+
+/** Settles when this tab has heard that of the other one. */
+const heard = ({ outbox }: Page, id: string, type: string): Promise<void> =>
+  new Promise((resolve) => {
+    const end = outbox.subscribe((news) => {
+      if (!news.elsewhere || !('id' in news) || news.id !== id || news.type !== type) return;
+      end();
+      resolve();
+    });
+  });
+
+describe.skipIf(isAlone)('another tab', () => {
+  test('removes the parent: the strict one that fails with it stops its lane', async () => {
+    const here = page();
+    const there = otherTab(here);
+    here.host.online.set(false);
+    await give(here, 'p', { id: 'p', lane: 'p' });
+    await here.outbox.pause({ lane: 'p' });
+    await give(here, 'x1', { lane: 'x' });
+    await give(here, 'x2', { lane: 'x', after: 'p', strict: true });
+    await give(here, 'x3', { lane: 'x' });
+    const first = held<Response>(here);
+    here.origin.replies(first.step);
+    here.host.online.set(true);
+    await settle();
+    expect(sent(here)).toEqual(['x1']);
+    const told = heard(here, 'p', 'settled');
+    const parent = await there.queue.find('ann', 'p');
+    expect(parent && (await there.outcomes.remove(parent))).toBe(true);
+    await told;
+    first.letGo(ok());
+    await settle();
+    expect(sent(here)).toEqual(['x1']);
+    expect(await here.outbox.lanes()).toMatchObject([{ lane: 'p' }, { lane: 'x', waiting: 1 }]);
+  });
+
+  test('removes a write that waits for its turn: it is not sent', async () => {
+    const here = page({ concurrency: 1 });
+    const there = otherTab(here);
+    here.host.online.set(false);
+    await give(here, 'a', { lane: 'a' });
+    await give(here, 'b', { lane: 'b', id: 'b' });
+    const first = held<Response>(here);
+    here.origin.replies(first.step);
+    here.host.online.set(true);
+    await settle();
+    const told = heard(here, 'b', 'settled');
+    const entry = await there.queue.find('ann', 'b');
+    expect(entry && (await there.outcomes.remove(entry))).toBe(true);
+    await told;
+    first.letGo(ok());
+    await settle();
+    expect(sent(here)).toEqual(['a']);
+  });
+
+  test('replays a dead letter: it does not wait for all that is behind it', async () => {
+    const here = page();
+    const there = otherTab(here);
+    here.host.online.set(false);
+    for (const each of ['1', '2', '3', '4']) await give(here, each, { id: each });
+    const second = held<Response>(here);
+    here.origin.replies(status(422), second.step);
+    here.host.online.set(true);
+    await settle();
+    const told = heard(here, '1', 'replayed');
+    const dead = await there.queue.find('ann', '1');
+    if (!dead) throw new Error('it is no dead letter');
+    const { id, origin, lane, key } = dead;
+    expect(await there.queue.endings.revive(dead, { attempts: 0 })).toBe(true);
+    there.news.tell({ type: 'replayed', id, origin, lane }, 'ann', key);
+    await told;
+    second.letGo(ok());
+    await settle();
+    expect(sent(here)).toEqual(['1', '2', '1', '3', '4']);
+  });
+});

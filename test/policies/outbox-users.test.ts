@@ -1,0 +1,76 @@
+/** Somebody else signs in, in the middle of something. */
+import { describe, expect, test } from 'vitest';
+import type { OutboxNews } from '../../src/policies/outbox/news.ts';
+import { ok, status } from '../../src/testing/index.ts';
+import { durableStore } from '../support/durable.ts';
+import { type Page, page, settle, URL_ } from '../support/outbox-page.ts';
+
+const give = (made: Page, body: string, outbox: object = {}) =>
+  made.fetch(URL_, { method: 'POST', body, holdfast: { outbox } });
+
+describe('somebody else signs in', () => {
+  test('in the middle of a purge: their dead letters stay', async () => {
+    let user = 'ann';
+    const store = durableStore();
+    const here = page({ user: () => user }, store);
+    here.origin.otherwise(() => status(422));
+    await give(here, 'a', { id: 'a' });
+    user = 'bob';
+    await give(here, 'b', { id: 'b' });
+    await settle();
+    user = 'ann';
+    const purging = here.outbox.purge();
+    user = 'bob';
+    expect(await purging).toBe(1);
+    expect(await here.outbox.entries({ state: 'dead' })).toMatchObject([{ id: 'b' }]);
+  });
+
+  test('in the middle of an export: it has nothing of theirs', async () => {
+    let user = 'ann';
+    const here = page({ user: () => user });
+    here.host.online.set(false);
+    await give(here, 'a1');
+    user = 'bob';
+    await give(here, 'b1');
+    user = 'ann';
+    const exported: string[] = [];
+    for await (const { entry } of here.outbox.export()) {
+      exported.push(entry.partition);
+      user = 'bob';
+    }
+    expect(exported).toEqual(['ann']);
+  });
+
+  test('while a write is sent: they do not hear of it', async () => {
+    let user = 'ann';
+    const here = page({ user: () => user });
+    const heard: OutboxNews[] = [];
+    here.outbox.subscribe((news) => {
+      if (user === 'bob') heard.push(news);
+    });
+    let letGo = (_: Response): void => {};
+    const answer = new Promise<Response>((give) => {
+      letGo = give;
+    });
+    here.origin.replies(() => here.clock.busy(answer));
+    const given = give(here, 'a', { id: 'a', meta: { secret: 'of ann' } });
+    await settle();
+    user = 'bob';
+    letGo(ok());
+    await given;
+    await settle();
+    expect(heard).toEqual([]);
+  });
+
+  test('and what was is cleared: they do not hear of it', async () => {
+    let user = 'ann';
+    const here = page({ user: () => user });
+    here.host.online.set(false);
+    await give(here, 'a', { id: 'a', meta: { secret: 'of ann' } });
+    user = 'bob';
+    const heard: OutboxNews[] = [];
+    here.outbox.subscribe((news) => heard.push(news));
+    await here.outbox.clear({ partition: 'ann' });
+    expect(heard).toEqual([]);
+  });
+});

@@ -1,0 +1,8 @@
+import { type Page, POST, URL_ } from './outbox-page.ts';
+
+/** Gives a write to the outbox of a page. */
+export const give = ({ fetch }: Pick<Page, 'fetch'>, body: string, outbox: object = {}): Promise<Response> =>
+  fetch(URL_, { ...POST, body, holdfast: { outbox } });
+
+/** What the origin has seen, in order. */
+export const sent = ({ origin }: Page): unknown[] => origin.seen.map(({ body }) => body);
