@@ -52,6 +52,7 @@ export default defineConfig({
               durableObjects: {
                 BOX: { className: 'Box', useSQLite: true },
                 BOX_WITHOUT_SQL: 'BoxWithoutSql',
+                ORDERS: { className: 'Orders', useSQLite: true },
               },
             },
           }),

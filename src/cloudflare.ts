@@ -1,4 +1,11 @@
 export {
+  type AcceptedWrite,
+  type OutboxObject,
+  type OutboxObjectOptions,
+  type OutboxObjectState,
+  outboxObject,
+} from './fronts/cloudflare/outbox-object.ts';
+export {
   type DurableObjectStoreOptions,
   durableObjectStore,
   type SqlDurableObjectStorage,

@@ -61,8 +61,10 @@ export interface Home {
   /** Stored with outbox entries, so that a reload finds its pipeline again. */
   readonly name: string;
   readonly host: Host;
-  /** Aborts on `close()`. */
+  /** Aborts on `close()`. Not to be asked for while the pipeline is made: a Worker that starts may make none. */
   readonly signal: AbortSignal;
+  /** Told on `close()`; may be given while the pipeline is made. */
+  onClose(listener: () => void): void;
   /** Whose calls the application makes just now. */
   partition(): string;
   /** Tells listeners what happened outside any call; absent when nobody listens. */

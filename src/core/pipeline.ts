@@ -1,6 +1,7 @@
 import { aborter, follow } from './abort.ts';
 import { dropBody, watchBody } from './body.ts';
 import { wellFormed } from './check.ts';
+import { Closing } from './closing.ts';
 import type { BackgroundCall, Call, CallOptions, Handler, Home, Host, Policy } from './contract.ts';
 import { traitsOf } from './contract.ts';
 import { enter, type HoldfastInit } from './entry.ts';
@@ -82,7 +83,7 @@ export function pipeline<Options extends object = CallOptions>(
     if (value !== undefined) checked(option, value, isFunction, 'a function');
 
   const host: Host = { ...systemHost, ...options.host };
-  const closing = aborter();
+  const closing = new Closing();
   const background = new Set<Promise<unknown>>();
   let overall: CallOptions = {};
   let calls = 0;
@@ -126,7 +127,7 @@ export function pipeline<Options extends object = CallOptions>(
     origin: of.origin,
     partition: of.partition,
     attempt: 1,
-    signal: of.signal ?? closing.signal,
+    signal: of.signal ?? (host.sharesIO ? closing.signal : aborter().signal),
     options: of.options ?? overall,
     init: of.init ?? {},
     host,
@@ -138,7 +139,10 @@ export function pipeline<Options extends object = CallOptions>(
   const home: Home = {
     name,
     host,
-    signal: closing.signal,
+    get signal() {
+      return closing.signal;
+    },
+    onClose: (listener) => void closing.subscribe(listener),
     emit,
     partition: whose,
     background: (of) => newCall({ ...of, options: settled(of.options, of.url) }),
@@ -154,7 +158,7 @@ export function pipeline<Options extends object = CallOptions>(
       );
     } catch (error) {
       // Those that were made before it have timers and names.
-      closing.abort(new ClosedError());
+      closing.close(new ClosedError());
       throw error;
     }
   }
@@ -176,7 +180,7 @@ export function pipeline<Options extends object = CallOptions>(
 
   const fetch = (input: Request | string | URL, init?: HoldfastInit<Options>): Promise<Response> => {
     try {
-      if (closing.signal.aborted) throw new ClosedError();
+      if (closing.isClosed) throw new ClosedError();
       const own = init?.holdfast as CallOptions | undefined;
       if (own !== undefined) {
         checkNames(own, known);
@@ -185,7 +189,8 @@ export function pipeline<Options extends object = CallOptions>(
       const { request, signal, init: extra } = enter(input, init as HoldfastInit | undefined);
       checkPlace(extra, known);
       if (signal?.aborted) throw signal.reason;
-      const own_ = signal && linked(signal, closing.signal);
+      // Where I/O belongs to one request, so do signals.
+      const own_ = signal || !host.sharesIO ? linked(signal, closing, host) : undefined;
       let call = newCall({
         origin: originOf(request.url),
         partition: whose(),
@@ -201,7 +206,7 @@ export function pipeline<Options extends object = CallOptions>(
   };
 
   const close = async (): Promise<void> => {
-    closing.abort(new ClosedError());
+    closing.close(new ClosedError());
     // A store that never answers is left to itself.
     let cancel = (): void => {};
     const patience = new Promise<void>((give) => {
@@ -325,9 +330,14 @@ function bypassable(policy: Policy, next: Handler, home: Home): Handler {
 }
 
 /** A signal that aborts with the caller's and with the pipeline, whichever is first. */
-function linked(caller: AbortSignal, closing: AbortSignal): { signal: AbortSignal; release: () => void } {
+function linked(
+  caller: AbortSignal | undefined,
+  closing: Closing,
+  { sharesIO }: Host,
+): { signal: AbortSignal; release: () => void } {
   const own = aborter();
-  const unfollow = [follow(caller, own.abort), follow(closing, own.abort)];
+  const unfollow = [sharesIO ? follow(closing.signal, own.abort) : closing.subscribe(own.abort)];
+  if (caller) unfollow.push(follow(caller, own.abort));
   return {
     signal: own.signal,
     release: () => {

@@ -25,7 +25,7 @@ export class Crew {
       this.#places.delete(place);
       if (this.isEmpty) this.#left();
     };
-    place.home.signal.addEventListener('abort', leave, { once: true });
+    place.home.onClose(leave);
   }
 
   /** Any of them, for what belongs to no call. */

@@ -96,7 +96,7 @@ export function breaker(options: BreakerOptions = {}): Breaker {
           .map(([key, circuit]) => shareable(key, circuit))
           .filter((circuit) => circuit !== undefined && circuit.is !== 'closed') as SharedCircuit[],
     );
-    follow(home.signal, () => {
+    home.onClose(() => {
       connection?.close();
       connection = undefined;
     });
@@ -111,7 +111,7 @@ export function breaker(options: BreakerOptions = {}): Breaker {
     clock ??= home.host.clock;
     if (emit) {
       emitters.add(emit);
-      follow(home.signal, () => emitters.delete(emit));
+      home.onClose(() => emitters.delete(emit));
     }
 
     /** Asks the URL that was named, one request after the other, until the circuit opens or closes. */

@@ -79,7 +79,7 @@ export class Desk {
       const { partition, url } = word;
       for (const each of this.#homes) if (isOf(each, partition)) each.emit?.({ type: 'cache-updated', url });
     });
-    home.signal.addEventListener('abort', () => this.#leave(home), { once: true });
+    home.onClose(() => this.#leave(home));
   }
 
   #leave(home: Home): void {

@@ -96,7 +96,7 @@ export function management(desk: Desk): CacheManagement & { use(reads: Reads, ho
   return {
     use(reads, home) {
       users.set(home, reads);
-      home.signal.addEventListener('abort', () => users.delete(home), { once: true });
+      home.onClose(() => users.delete(home));
     },
     async entries(query = {}) {
       const { partition, after, limit } = readOptions<{

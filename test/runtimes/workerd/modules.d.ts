@@ -7,6 +7,7 @@ declare module 'cloudflare:workers' {
     readonly KV: import('../../../src/cloudflare.ts').WorkersKV;
     readonly BOX: import('../../support/in-object.ts').BoxNamespace;
     readonly BOX_WITHOUT_SQL: import('../../support/in-object.ts').BoxNamespace;
+    readonly ORDERS: import('../../support/in-object.ts').BoxNamespace;
   };
 }
 
@@ -18,6 +19,7 @@ declare module 'cloudflare:test' {
     stub: Stub,
     run: (instance: unknown, state: { readonly storage: Storage }) => R | Promise<R>,
   ): Promise<R>;
+  export function runDurableObjectAlarm(stub: Stub): Promise<boolean>;
   export function evictDurableObject(stub: Stub): Promise<void>;
   export function reset(): Promise<void>;
 }

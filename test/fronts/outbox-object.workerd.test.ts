@@ -1,0 +1,170 @@
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
+import { env } from 'cloudflare:workers';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { type OutboxObject, outboxObject } from '../../src/cloudflare.ts';
+
+const URL_ = 'https://api.example.com/orders';
+
+interface Arrived {
+  readonly key: string | null;
+  readonly body: string;
+}
+
+const scope = globalThis as unknown as { upstream: (request: Request) => Promise<Response> };
+let arrived: Arrived[];
+let answer: (nth: number) => Response | Promise<Response>;
+
+beforeEach(() => {
+  arrived = [];
+  answer = () => new Response('thanks', { status: 201 });
+  scope.upstream = async (request) => {
+    arrived.push({ key: request.headers.get('idempotency-key'), body: await request.text() });
+    return answer(arrived.length);
+  };
+});
+
+const order = (body: string): Request => new Request(URL_, { method: 'POST', body });
+
+/** An object of its own, and what may happen to it. */
+function newOrders() {
+  const stub = env.ORDERS.get(env.ORDERS.newUniqueId());
+  type Storage = { getAlarm(): Promise<number | null> };
+  return {
+    inside: <T>(task: (orders: OutboxObject, storage: Storage) => Promise<T>): Promise<T> =>
+      runInDurableObject(stub, (orders, { storage }) =>
+        task(orders as OutboxObject, storage as unknown as Storage),
+      ),
+    alarm: () => runDurableObjectAlarm(stub),
+    evict: () => evictDurableObject(stub),
+  };
+}
+
+const unique = (entries: readonly Arrived[]): number => new Set(entries.map(({ key }) => key)).size;
+
+describe('a write that an object has accepted', () => {
+  test('is delivered, once, and its answer can be asked for', async () => {
+    const { inside, alarm } = newOrders();
+    const { id } = await inside((orders) => orders.accept(order('one')));
+    await alarm();
+    await inside(async (orders) => {
+      const result = await orders.result(id);
+      expect([result.status, await result.text()]).toEqual([201, 'thanks']);
+      expect(await orders.counts()).toMatchObject({ waiting: 0, dead: 0 });
+    });
+    expect(arrived.map(({ body }) => body)).toEqual(['one']);
+  });
+
+  test('is never without an alarm, and none is left when nothing waits', async () => {
+    const { inside, alarm } = newOrders();
+    answer = () => new Response('', { status: 503 });
+    await inside(async (orders, storage) => {
+      await orders.accept(order('one'));
+      expect(await storage.getAlarm()).not.toBeNull();
+    });
+    await alarm();
+    await inside(async (_, storage) => expect(await storage.getAlarm()).not.toBeNull());
+    answer = () => new Response('thanks');
+    // Whatever has to wait goes on waiting: the next alarm comes when it is due.
+    const due = await inside(async (orders) => (await orders.lanes())[0]?.dueAt ?? 0);
+    const set = await inside((_, storage) => storage.getAlarm());
+    expect(set).toBeGreaterThanOrEqual(due - 1);
+  });
+
+  test('survives the eviction of the object, and goes out under the same key', async () => {
+    const { inside, alarm, evict } = newOrders();
+    answer = () => new Response('', { status: 503, headers: { 'retry-after': '0' } });
+    await inside((orders) => orders.accept(order('one'), { id: 'a' }));
+    await inside((orders) => orders.accept(order('two'), { id: 'b' }));
+    await evict();
+    answer = () => new Response('thanks');
+    for (let turn = 0; turn < 20; turn++) {
+      await alarm();
+      const { waiting } = await inside((orders) => orders.counts());
+      if (waiting === 0) break;
+      await inside((orders) => orders.resume());
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    expect(await inside((orders) => orders.counts())).toMatchObject({ waiting: 0, dead: 0 });
+    expect(unique(arrived)).toBe(2);
+    expect(arrived.at(-1)?.body).toBe('two');
+  });
+
+  test('is one, though it is given twice under one id, before and after an eviction', async () => {
+    const { inside, alarm, evict } = newOrders();
+    await inside((orders) => orders.accept(order('one'), { id: 'a' }));
+    await inside((orders) => orders.accept(order('one'), { id: 'a' }));
+    await evict();
+    await inside((orders) => orders.accept(order('one'), { id: 'a' }));
+    await alarm();
+    expect(arrived).toHaveLength(1);
+    await expect(inside((orders) => orders.accept(order('another'), { id: 'a' }))).rejects.toThrow(
+      /another write/,
+    );
+  });
+
+  test('is sent once, though the alarm comes twice', async () => {
+    const { inside, alarm } = newOrders();
+    let letGo = (): void => {};
+    const held = new Promise<void>((resolve) => {
+      letGo = resolve;
+    });
+    answer = async () => {
+      await held;
+      return new Response('thanks');
+    };
+    await inside((orders) => orders.accept(order('one')));
+    const both = [inside((orders) => orders.alarm()), inside((orders) => orders.alarm())];
+    letGo();
+    await Promise.all(both);
+    await alarm();
+    expect(arrived).toHaveLength(1);
+  });
+});
+
+describe('an object', () => {
+  test('never lets an alarm fail, whatever happens', async () => {
+    const { inside } = newOrders();
+    answer = () => Promise.reject(new TypeError('no network'));
+    await inside((orders) => orders.accept(order('one')));
+    await inside((orders) => orders.alarm());
+    await inside(async (orders) => {
+      const broken = Object.assign(Object.create(Object.getPrototypeOf(orders)), orders);
+      // Without its parts nothing works, and still nothing is thrown but what TypeScript would have forbidden.
+      await expect(broken.alarm?.()).rejects.toThrow(TypeError);
+    });
+  });
+
+  test('refuses what it cannot keep, and keeps what it has', async () => {
+    const { inside } = newOrders();
+    answer = () => new Response('', { status: 503 });
+    await inside(async (orders) => {
+      for (let nth = 0; nth < 50; nth++) await orders.accept(order(`${nth}`));
+      await expect(orders.accept(order('too many'))).rejects.toMatchObject({ code: 'outbox-full' });
+      expect(await orders.counts()).toMatchObject({ waiting: 50 });
+    });
+  });
+
+  test('shows its dead letters, and sends them again', async () => {
+    const { inside, alarm } = newOrders();
+    answer = () => new Response('', { status: 422 });
+    await inside((orders) => orders.accept(order('one'), { id: 'a', lane: 'cart' }));
+    await alarm();
+    await inside(async (orders) => {
+      expect(await orders.entries({ state: 'dead' })).toMatchObject([
+        { id: 'a', lane: 'cart', reason: { status: 422 } },
+      ]);
+      answer = () => new Response('thanks');
+      expect(await orders.replay('a')).toBe(true);
+    });
+    await alarm();
+    expect(await inside((orders) => orders.counts())).toMatchObject({ waiting: 0, dead: 0 });
+    await inside(async (orders) => expect(await orders.purge()).toBe(0));
+  });
+
+  test('is made of what it has to be made of', () => {
+    expect(() => outboxObject(undefined as never)).toThrow(/outboxObject\.Base: undefined .*DurableObject/);
+    expect(() => outboxObject(class {} as never, {} as never)).toThrow(
+      /outboxObject\.options: {} .*function/,
+    );
+  });
+});
