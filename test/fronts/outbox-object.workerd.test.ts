@@ -3,8 +3,6 @@ import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { type OutboxObject, outboxObject } from '../../src/cloudflare.ts';
 
-const URL_ = 'https://api.example.com/orders';
-
 interface Arrived {
   readonly key: string | null;
   readonly body: string;
@@ -12,18 +10,23 @@ interface Arrived {
 
 const scope = globalThis as unknown as { upstream: (request: Request) => Promise<Response> };
 let arrived: Arrived[];
+let place: string;
 let answer: (nth: number) => Response | Promise<Response>;
 
 beforeEach(() => {
   arrived = [];
+  // Objects of earlier tests go on, each with its own.
+  place = `https://api.example.com/${crypto.randomUUID()}`;
   answer = () => new Response('thanks', { status: 201 });
+  const mine = place;
   scope.upstream = async (request) => {
+    if (request.url !== mine) return new Response('too late', { status: 410 });
     arrived.push({ key: request.headers.get('idempotency-key'), body: await request.text() });
     return answer(arrived.length);
   };
 });
 
-const order = (body: string): Request => new Request(URL_, { method: 'POST', body });
+const order = (body: string): Request => new Request(place, { method: 'POST', body });
 
 /** An object of its own, and what may happen to it. */
 function newOrders() {
