@@ -11,7 +11,7 @@ import { systemHost } from './host.ts';
 import { type Match, matcher, matches } from './match.ts';
 import { originOf } from './origins.ts';
 import { concludes } from './outcome.ts';
-import { knownSize } from './replay.ts';
+import { givenSize } from './replay.ts';
 import { type Source, sourceOf } from './source.ts';
 import { type Fetch, transport } from './transport.ts';
 
@@ -295,7 +295,7 @@ function told(
   const ticks = clock.ticks();
   const { method, url } = request;
   const of = { callId, origin, method, ...(typeof operation === 'string' && { operation }) };
-  const sent = knownSize(request);
+  const sent = givenSize(request);
   emit({ type: 'call-started', ...of, url, at: clock.now() });
   return (outcome: { status?: number; received?: number; source?: Source; error?: unknown }): void =>
     emit({

@@ -45,8 +45,8 @@ function watch(
 }
 
 watch(globalThis.ReadableStreamDefaultReader, 'stream', 'read');
-watch(globalThis.Request, 'whole', 'arrayBuffer', 'blob', 'formData', 'text');
-watch(globalThis.Response, 'stream', 'arrayBuffer', 'blob', 'formData', 'text');
+watch(globalThis.Request, 'whole', 'arrayBuffer', 'blob', 'formData', 'json', 'text');
+watch(globalThis.Response, 'stream', 'arrayBuffer', 'blob', 'formData', 'json', 'text');
 watch(globalThis.Blob, 'whole', 'arrayBuffer', 'text');
 watch(globalThis.SubtleCrypto, 'whole', 'encrypt', 'decrypt', 'digest');
 

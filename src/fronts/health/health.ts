@@ -79,8 +79,13 @@ export function checkSettings(options: CheckOptions): CheckSettings {
 /** @throws {ConfigurationError} for what is no URL that can be asked from here. */
 export function checkedUrl(url: string | URL, option: string): string {
   const base = (globalThis as { location?: { href?: string } }).location?.href;
-  if (URL.canParse(String(url), base)) return new URL(String(url), base).href;
-  throw new ConfigurationError(option, String(url), 'expected a URL, absolute where there is no page');
+  const isText = typeof url === 'string' || url instanceof URL;
+  if (isText && URL.canParse(String(url), base)) return new URL(String(url), base).href;
+  throw new ConfigurationError(
+    option,
+    isText ? String(url) : url,
+    'expected a URL, absolute where there is no page',
+  );
 }
 
 /**

@@ -1,3 +1,4 @@
+import { watchBody } from '../../core/body.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { rebuilt } from '../../core/rebuild.ts';
 import { SOURCE_HEADER } from '../../core/source.ts';
@@ -50,12 +51,13 @@ export function answerOf({ result, body }: Settled): Response {
   }
   const headers = response.headers as [string, string][];
   if (!bodyLost) return rebuilt(body ?? null, response, headers);
-  // Broken from the start: of one that breaks later Deno's server says that it has been read, and ends.
-  const unread = new ReadableStream({
-    start: (controller) =>
-      controller.error(new ResultLostError(id, `the body of its answer was ${bodyLost}`)),
-  });
-  return rebuilt(unread, response, headers);
+  const lost = new ResultLostError(id, `the body of its answer was ${bodyLost}`);
+  const broken = new ReadableStream({ pull: (controller) => controller.error(lost) });
+  const unread = rebuilt(broken, response, headers);
+  // Read through us: some engines make an error of their own of it. Not broken by us: Deno's server would take it for one that
+  // has been read, and end.
+  watchBody(unread, {});
+  return unread;
 }
 
 /** The answer to a write that waits. */
