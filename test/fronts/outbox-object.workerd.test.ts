@@ -1,7 +1,7 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { type OutboxObject, outboxObject } from '../../src/cloudflare.ts';
+import { type OutboxObject, outboxObject, type Sql } from '../../src/cloudflare.ts';
 
 interface Arrived {
   readonly key: string | null;
@@ -28,10 +28,18 @@ beforeEach(() => {
 
 const order = (body: string): Request => new Request(place, { method: 'POST', body });
 
+interface Storage {
+  readonly sql: Sql;
+  getAlarm(): Promise<number | null>;
+  setAlarm(at: number): Promise<void>;
+}
+
+const tables = ({ sql }: Storage) =>
+  sql.exec(`SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'holdfast%'`).toArray();
+
 /** An object of its own, and what may happen to it. */
 function newOrders() {
   const stub = env.ORDERS.get(env.ORDERS.newUniqueId());
-  type Storage = { getAlarm(): Promise<number | null> };
   return {
     inside: <T>(task: (orders: OutboxObject, storage: Storage) => Promise<T>): Promise<T> =>
       runInDurableObject(stub, (orders, { storage }) =>
@@ -125,16 +133,52 @@ describe('a write that an object has accepted', () => {
 });
 
 describe('an object', () => {
-  test('never lets an alarm fail, whatever happens', async () => {
+  test('whose storage fails has no failed alarm, but another one', async () => {
     const { inside } = newOrders();
-    answer = () => Promise.reject(new TypeError('no network'));
+    await inside((orders) => orders.pause());
     await inside((orders) => orders.accept(order('one')));
-    await inside((orders) => orders.alarm());
-    await inside(async (orders) => {
-      const broken = Object.assign(Object.create(Object.getPrototypeOf(orders)), orders);
-      // Without its parts nothing works, and still nothing is thrown but what TypeScript would have forbidden.
-      await expect(broken.alarm?.()).rejects.toThrow(TypeError);
+    await inside(async (orders, storage) => {
+      for (const { name } of tables(storage)) storage.sql.exec(`DROP TABLE "${name}"`);
+      await expect(orders.counts()).rejects.toMatchObject({ code: 'storage' });
+      await orders.alarm();
+      expect(await storage.getAlarm()).not.toBeNull();
     });
+  });
+
+  test('that cannot have its next alarm says so, and is called again', async () => {
+    const { inside } = newOrders();
+    answer = () => new Response('', { status: 503 });
+    await inside((orders) => orders.accept(order('one')));
+    await inside(async (orders, storage) => {
+      const { setAlarm } = storage;
+      storage.setAlarm = () => Promise.reject(new Error('overloaded'));
+      await expect(orders.alarm()).rejects.toThrow('overloaded');
+      storage.setAlarm = setAlarm;
+    });
+  });
+
+  test('looks seldom after what cannot be sent: paused, refused for want of credentials, behind another write', async () => {
+    const minute = 60_000;
+    const next = async (orders: OutboxObject, storage: Storage): Promise<number> => {
+      const since = Date.now();
+      await orders.alarm();
+      return ((await storage.getAlarm()) ?? 0) - since;
+    };
+    const paused = newOrders();
+    await paused.inside((orders) => orders.pause());
+    await paused.inside((orders) => orders.accept(order('one')));
+    expect(await paused.inside(next)).toBeGreaterThan(50 * minute);
+
+    const refused = newOrders();
+    answer = () => new Response('', { status: 401 });
+    await refused.inside((orders) => orders.accept(order('one')));
+    expect(await refused.inside(next)).toBeGreaterThanOrEqual(minute);
+
+    const behind = newOrders();
+    answer = () => new Response('', { status: 503, headers: { 'retry-after': '3600' } });
+    await behind.inside((orders) => orders.accept(order('one'), { id: 'a', lane: 'a' }));
+    await behind.inside((orders) => orders.accept(order('two'), { id: 'b', lane: 'b', after: 'a' }));
+    expect(await behind.inside(next)).toBeGreaterThanOrEqual(minute);
   });
 
   test('refuses what it cannot keep, and keeps what it has', async () => {

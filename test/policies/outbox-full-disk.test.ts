@@ -128,24 +128,9 @@ test('a full disk: removing the dead letter that stops a lane lets it go on', as
   here.origin.replies(status(422));
   here.host.online.set(true);
   await settle();
-  const { change } = store;
-  // What only deletes has room.
-  store.change = (async (
-    keys: readonly string[],
-    decide: (found: never) => { changes: Put[] },
-    more: object,
-  ) =>
-    change(
-      keys,
-      ((found: never) => {
-        const decision = decide(found);
-        if (decision.changes.some(needsRoom)) throw new DOMException('full', 'QuotaExceededError');
-        return decision;
-      }) as never,
-      more,
-    )) as unknown as typeof change;
+  const free = fill(store);
   expect(await here.outbox.remove('a')).toBe(true);
-  store.change = change;
+  free();
   const later = await reloaded(here, { strict: true });
   await later.outbox.resume();
   await later.outbox.flush();

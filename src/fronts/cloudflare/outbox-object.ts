@@ -56,7 +56,10 @@ export interface OutboxObject {
   purge(): Promise<number>;
   pause(query?: LaneQuery): Promise<void>;
   resume(query?: LaneQuery): Promise<void>;
-  /** Sends what is due, and has itself called again. Never throws: the platform gives up after six failures. */
+  /**
+   * Sends what is due, and has itself called again. Throws only where that could not be arranged, so that the platform tries
+   * again, which it does six times.
+   */
   alarm(): Promise<void>;
 }
 
@@ -66,8 +69,11 @@ type ObjectClass<Env, Instance> = abstract new (ctx: any, env: Env) => Instance;
 /** So long after a write was given it is looked after again, should the object have been ended before it was sent; in ms. */
 const SOON = 1_000;
 
-/** The longest time between two looks while something waits, in ms: a clock may be set, credentials may be back. */
+/** The longest time between two looks while something waits, in ms: a clock may be set. */
 const LATEST = 3_600_000;
+
+/** When to look again after what is due and could not be sent, in ms: it waits for another write, or for credentials. */
+const STUCK = 60_000;
 
 /** Pipelines of objects that live in this isolate, by id: an object that was ended is not told so. */
 const pipelines = new Map<string, HoldfastFetch<FetchOptions>>();
@@ -190,15 +196,20 @@ export function outboxObject<Env, Instance extends object>(
       } catch {
         // The store, for instance; it has been told as an event.
       }
-      if (next !== undefined) await this.#storage.setAlarm(Math.max(next, now + SOON)).catch(() => {});
+      if (next !== undefined) await this.#storage.setAlarm(Math.max(next, now + SOON));
     }
 
-    /** When there is something to do, in ms of wall time; `undefined`: nothing waits. */
+    /** When there is something to do after all that is due has been tried, in ms of wall time; `undefined`: nothing waits. */
     async #due(): Promise<number | undefined> {
       const waiting = (await this.#box.lanes()).filter((lane) => lane.waiting > 0);
       if (waiting.length === 0) return undefined;
-      const latest = systemHost.clock.now() + LATEST;
-      return Math.min(latest, ...waiting.map(({ dueAt = latest }) => dueAt));
+      const now = systemHost.clock.now();
+      const times = waiting.map(({ paused, stoppedBy, dueAt = now }) => {
+        // Until somebody goes on with it, which sets an alarm.
+        if (paused || stoppedBy !== undefined) return now + LATEST;
+        return dueAt > now ? dueAt : now + STUCK;
+      });
+      return Math.min(now + LATEST, ...times);
     }
 
     async #arm(at: number): Promise<void> {
