@@ -1,6 +1,6 @@
 import { StorageError } from '../core/errors.ts';
 import type { Change, Decision, Item, StoredBody } from '../core/store.ts';
-import { keyOf, merged } from './changes.ts';
+import { decided, type Waiting } from './batch.ts';
 import type { Bodies, Uploaded } from './deno-kv-bodies.ts';
 import type { Jobs } from './deno-kv-jobs.ts';
 import {
@@ -22,13 +22,6 @@ const explained = explainedBy('Deno KV');
 
 /** So often a change is decided anew because somebody else has changed something. */
 const TRIES = 1_000;
-
-interface Waiting {
-  readonly keys: readonly string[];
-  readonly decide: (found: readonly (Item | undefined)[]) => Decision<unknown>;
-  readonly resolve: (result: never) => void;
-  readonly reject: (error: unknown) => void;
-}
 
 /** A body that is to be written, as far as that has come. */
 interface Outgoing {
@@ -126,7 +119,10 @@ export class Commits {
     const keys = [...new Set(batch.flatMap((each) => each.keys))];
     for (let tries = 0; tries < TRIES; tries++) {
       const { stamp, records } = await this.#reads.look(keys);
-      const { changes, settle } = decided(batch, records);
+      const { changes, settle } = decided(
+        batch,
+        [...records].map(([key, record]) => [key, record?.item]),
+      );
       const others = [...changes.keys()].filter((key) => !records.has(key));
       // Also where nothing is to be written, and so nothing is checked: what was read is of one moment.
       const more = others.length > 0 || changes.size === 0 ? await this.#reads.look(others) : undefined;
@@ -217,29 +213,4 @@ export class Commits {
       ...(to === undefined ? [] : [{ key: await keyIn(to), value: to }]),
     ];
   }
-}
-
-/** What a batch comes to, one after the other. */
-function decided(
-  batch: readonly Waiting[],
-  records: Look['records'],
-): { changes: Map<string, Change>; settle: (() => void)[] } {
-  const items = new Map([...records].map(([key, record]) => [key, record?.item]));
-  const changes = new Map<string, Change>();
-  const settle: (() => void)[] = [];
-  for (const { keys, decide, resolve, reject } of batch) {
-    try {
-      const decision = decide(keys.map((key) => items.get(key)));
-      for (const change of decision.changes) {
-        const key = keyOf(change);
-        // The next in the batch finds what this one leaves.
-        items.set(key, 'delete' in change ? undefined : change.put);
-        changes.set(key, merged(changes.get(key), change));
-      }
-      settle.push(() => resolve(decision.result as never));
-    } catch (error) {
-      settle.push(() => reject(error));
-    }
-  }
-  return { changes, settle };
 }

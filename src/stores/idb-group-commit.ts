@@ -1,17 +1,13 @@
 import { promisifyRequest } from 'idb-keyval';
-import type { AtomicStore, Change, Decision, Item } from '../core/store.ts';
-import { keyOf, merged } from './changes.ts';
+import type { AtomicStore, Change, Item } from '../core/store.ts';
+import { decided, type Waiting } from './batch.ts';
 import type { Blobs } from './idb-blobs.ts';
 import { applyChanges } from './idb-changes.ts';
 import type { Connection } from './idb-connection.ts';
 import { BODIES, ITEMS } from './idb-layout.ts';
 
-interface Waiting {
-  readonly keys: readonly string[];
-  readonly decide: (found: readonly (Item | undefined)[]) => Decision<unknown>;
+interface Durable extends Waiting {
   readonly strict: boolean;
-  readonly resolve: (result: never) => void;
-  readonly reject: (error: unknown) => void;
 }
 
 /**
@@ -19,7 +15,7 @@ interface Waiting {
  * the disk is waited for once and not once a change.
  */
 export function groupCommit(connection: Connection, blobs: Blobs): AtomicStore['change'] {
-  let queue: Waiting[] = [];
+  let queue: Durable[] = [];
   let busy = false;
 
   const run = async (): Promise<void> => {
@@ -36,7 +32,7 @@ export function groupCommit(connection: Connection, blobs: Blobs): AtomicStore['
     busy = false;
   };
 
-  const singly = async (batch: readonly Waiting[]): Promise<void> => {
+  const singly = async (batch: readonly Durable[]): Promise<void> => {
     for (const each of batch) {
       const settle = await commit(connection, [each], blobs).catch((error) => () => each.reject(error));
       settle();
@@ -53,9 +49,9 @@ export function groupCommit(connection: Connection, blobs: Blobs): AtomicStore['
 }
 
 /** @returns tells everybody in the batch what became of it, once it is on the disk. */
-async function commit(connection: Connection, batch: readonly Waiting[], blobs: Blobs): Promise<() => void> {
+async function commit(connection: Connection, batch: readonly Durable[], blobs: Blobs): Promise<() => void> {
   const durability = batch.some(({ strict }) => strict) ? 'strict' : 'relaxed';
-  const changes = new Map<string, Change>();
+  let changes = new Map<string, Change>();
   const settle = await connection.transaction(
     [ITEMS, BODIES],
     'readwrite',
@@ -68,22 +64,11 @@ async function commit(connection: Connection, batch: readonly Waiting[], blobs: 
       done.catch(() => {});
       // One request a key, answered in order; the transaction stays open as long as the last one's handler runs.
       const found = await Promise.all(keys.map((key) => promisifyRequest<Item | undefined>(store.get(key))));
-      const items = new Map(keys.map((key, at) => [key, found[at]]));
-      const settle: (() => void)[] = [];
-      for (const { keys, decide, resolve, reject } of batch) {
-        try {
-          const decision = decide(keys.map((key) => items.get(key)));
-          for (const change of decision.changes) {
-            const key = keyOf(change);
-            // The next in the batch finds what this one leaves.
-            items.set(key, 'delete' in change ? undefined : change.put);
-            changes.set(key, merged(changes.get(key), change));
-          }
-          settle.push(() => resolve(decision.result as never));
-        } catch (error) {
-          settle.push(() => reject(error));
-        }
-      }
+      const { settle, ...decision } = decided(
+        batch,
+        keys.map((key, at) => [key, found[at]]),
+      );
+      changes = decision.changes;
       if (!blobs.ready(changes.values())) return transaction.abort();
       applyChanges(transaction, changes.values(), blobs);
       await done;

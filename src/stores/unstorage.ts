@@ -3,9 +3,10 @@ import { ConfigurationError } from '../core/errors.ts';
 import type { Change, Item, RangeQuery, Store } from '../core/store.ts';
 import { writeAll } from './changes.ts';
 import { explainedBy } from './explained.ts';
+import { readsOver } from './kept-reads.ts';
 import { page } from './listing.ts';
 import { base64Of, bytesOf, readText, textOf } from './plain.ts';
-import { joined, type Kind, type Packed, packedBody, unpacked } from './stored-body.ts';
+import { joined, type Kind, type Packed, packedBody } from './stored-body.ts';
 import { baseOf, keyOf, nameOf } from './unstorage-names.ts';
 
 /** What is used of a `Storage` that unstorage's `createStorage` makes. */
@@ -117,21 +118,7 @@ export function unstorageStore(storage: Unstorage, options: UnstorageStoreOption
   return {
     name: `unstorage:${name}`,
     durable: false,
-    get: (key) => explained('get', async () => (await find(key))?.item),
-    body: (key) =>
-      explained('body', async () => {
-        const kept = await find(key);
-        const body = kept && (await bodyOf(kept));
-        return body && unpacked(body);
-      }),
-    range: (query) => explained('range', async () => (await found(query)).map(({ item }) => item)),
-    wholes: (query, pick = (items) => items) =>
-      explained('wholes', async () => {
-        const kept = new Map((await found(query)).map((each) => [each.item.key, each]));
-        const items = pick([...kept.values()].map(({ item }) => item));
-        const bodies = await Promise.all(items.map(({ key }) => bodyOf(kept.get(key) as Kept)));
-        return items.map((item, at) => ({ ...item, body: bodies[at] && unpacked(bodies[at]) }));
-      }),
+    ...readsOver(explained, { find, found, bodyOf }),
     write: (changes) => explained('write', () => writeAll(changes, prepared)),
     async close() {},
   };

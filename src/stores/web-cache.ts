@@ -5,8 +5,9 @@ import type { Change, RangeQuery, Store } from '../core/store.ts';
 import { folded } from './changes.ts';
 import { digestOf } from './digest.ts';
 import { explainedBy } from './explained.ts';
+import { readsOver } from './kept-reads.ts';
 import { page } from './listing.ts';
-import { type Packed, unpacked } from './stored-body.ts';
+import type { Packed } from './stored-body.ts';
 import { changed, folderOf, type Kept, readFolder, writtenFolder } from './web-cache-folder.ts';
 
 /** What is used of a `Cache`. */
@@ -111,21 +112,7 @@ export function webCacheStore(
   return {
     name: `web-cache:${url}`,
     durable: false,
-    get: (key) => explained('get', async () => (await find(key))?.item),
-    body: (key) =>
-      explained('body', async () => {
-        const kept = await find(key);
-        const body = kept && (await bodyOf(kept));
-        return body && unpacked(body);
-      }),
-    range: (query) => explained('range', async () => (await found(query)).map(({ item }) => item)),
-    wholes: (query, pick = (items) => items) =>
-      explained('wholes', async () => {
-        const kept = new Map((await found(query)).map((each) => [each.item.key, each]));
-        const items = pick([...kept.values()].map(({ item }) => item));
-        const bodies = await Promise.all(items.map(({ key }) => bodyOf(kept.get(key) as Kept)));
-        return items.map((item, at) => ({ ...item, body: bodies[at] && unpacked(bodies[at]) }));
-      }),
+    ...readsOver(explained, { find, found, bodyOf }),
     write: (changes) => explained('write', () => write(changes)),
     async close() {},
   };
