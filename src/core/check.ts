@@ -108,6 +108,11 @@ export const having =
     throw new ConfigurationError(option, value, `expected ${expected}${lacks}`);
   };
 
+export const abortSignal: Rule<AbortSignal> = (value, option) => {
+  if (value instanceof AbortSignal) return value;
+  throw new ConfigurationError(option, value, 'expected an AbortSignal');
+};
+
 /** The name of a header (RFC 9110, section 5.6.2, "token"). */
 export const headerName: Rule<string> = (value, option) => {
   if (typeof value === 'string' && /^[\w!#$%&'*+.^`|~-]+$/.test(value)) return value;

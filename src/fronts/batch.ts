@@ -1,6 +1,6 @@
 import { aborter, follow } from '../core/abort.ts';
 import { dropBody } from '../core/body.ts';
-import { count, oneOf, type Rule, readOptions, typed } from '../core/check.ts';
+import { abortSignal, count, oneOf, readOptions, typed } from '../core/check.ts';
 import { ConfigurationError } from '../core/errors.ts';
 
 /** What became of one item, as `Promise.allSettled` says it. */
@@ -72,11 +72,6 @@ export function batch<T, R>(
 
 type Settings = Required<Omit<BatchOptions, 'signal' | 'onProgress'>> & BatchOptions;
 
-const signalRule: Rule<AbortSignal> = (value, option) => {
-  if (value instanceof AbortSignal) return value;
-  throw new ConfigurationError(option, value, 'expected an AbortSignal');
-};
-
 function readBatch(options: BatchOptions): Settings {
   const read = readOptions<BatchOptions>(
     'batch',
@@ -86,7 +81,7 @@ function readBatch(options: BatchOptions): Settings {
       ahead: count(1),
       order: oneOf('given', 'finished'),
       stopAtFailure: typed<boolean>('boolean'),
-      signal: signalRule,
+      signal: abortSignal,
       onProgress: typed('function'),
     },
     {},

@@ -166,3 +166,9 @@ describe('flush', () => {
     expect(sent(here)).toEqual(['1', '2']);
   });
 });
+
+test('with something else for a signal is an error that says so', async () => {
+  await expect(page().outbox.flush({ signal: {} as AbortSignal })).rejects.toThrow(
+    /flush\.signal: {} .* an AbortSignal/,
+  );
+});

@@ -1,6 +1,6 @@
 import { aborter, follow } from '../../core/abort.ts';
 import { dropBody } from '../../core/body.ts';
-import { having, type Rule, readOptions, span, typed } from '../../core/check.ts';
+import { abortSignal, having, type Rule, readOptions, span, typed } from '../../core/check.ts';
 import { within } from '../../core/clock.ts';
 import type { Host } from '../../core/contract.ts';
 import type { Duration } from '../../core/durations.ts';
@@ -51,16 +51,11 @@ export interface CheckSettings extends Omit<CheckOptions, 'host' | 'fetch'> {
   readonly host: Host;
 }
 
-const signalRule: Rule<AbortSignal> = (value, option) => {
-  if (value instanceof AbortSignal) return value;
-  throw new ConfigurationError(option, value, 'expected an AbortSignal');
-};
-
 export const checkRules = {
   check: typed<HealthCheck>('function'),
   init: typed<NonNullable<CheckOptions['init']>>('object'),
   fetch: typed<NonNullable<CheckOptions['fetch']>>('function'),
-  signal: signalRule,
+  signal: abortSignal,
   host: typed<Partial<Host>>('object'),
 };
 

@@ -1,5 +1,5 @@
 import { aborter, follow } from '../../core/abort.ts';
-import { count, readOptions, typed } from '../../core/check.ts';
+import { abortSignal, count, readOptions, typed } from '../../core/check.ts';
 import { ConfigurationError } from '../../core/errors.ts';
 
 /**
@@ -50,7 +50,7 @@ export async function warmer(
   }>(
     'staleCache.warm',
     options,
-    { concurrency: count(1), signal: typed('object'), onProgress: typed('function') },
+    { concurrency: count(1), signal: abortSignal, onProgress: typed('function') },
     { concurrency: 4, signal: undefined, onProgress: undefined },
   );
   if (typeof wishes === 'string' || typeof wishes?.[Symbol.iterator] !== 'function')

@@ -1,4 +1,5 @@
 import {
+  abortSignal,
   count,
   duration,
   headerName,
@@ -319,6 +320,6 @@ export const readFlush = (given: FlushOptions): FlushOptions =>
   readOptions<FlushOptions>(
     'flush',
     given,
-    { due: typed<boolean>('boolean'), signal: typed('object'), onProgress: typed('function') },
+    { due: typed<boolean>('boolean'), signal: abortSignal, onProgress: typed('function') },
     {},
   );
