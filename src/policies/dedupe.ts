@@ -145,6 +145,16 @@ export function dedupe(options: DedupeOptions = {}): Policy {
         ...rest,
         attempts: [],
         signal: own.signal,
+        // What one of them may not send any more is sent all the same where another may.
+        guard() {
+          for (const { call } of waiting) if (!call.guard) return;
+          try {
+            for (const { call } of waiting) call.guard?.();
+          } catch (error) {
+            land(key, flight);
+            throw error;
+          }
+        },
         waitUntil(work) {
           if (waiting.size === 0) call.waitUntil(work);
           for (const caller of waiting) caller.call.waitUntil(work);

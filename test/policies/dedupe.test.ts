@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { ConfigurationError, NetworkError } from '../../src/core/errors.ts';
+import type { Policy } from '../../src/core/contract.ts';
+import { ConfigurationError, HoldfastError, NetworkError } from '../../src/core/errors.ts';
 import { rebuilt } from '../../src/core/rebuild.ts';
 import { dedupe } from '../../src/policies/dedupe.ts';
 import { retry } from '../../src/policies/retry/retry.ts';
@@ -354,6 +355,53 @@ test('when the last has cancelled its body, the wire is given up', async () => {
   void two?.body?.cancel();
   await macrotask();
   expect([cancelled(), aborted]).toEqual([true, true]);
+});
+
+describe('what is forbidden right before it is sent', () => {
+  const error = { code: 'user-changed', category: 'aborted' } as const;
+
+  /** The calls for which it is forbidden by then, counted from 1; `send` lets them go on. */
+  const forbidden = (to: (nth: number) => boolean, refused = () => {}) => {
+    const sent = Promise.withResolvers<void>();
+    let nth = 0;
+    const guard = () => {
+      throw new HoldfastError('another user', error);
+    };
+    const guarded: Policy = (next) => (request, call) => next(request, to(++nth) ? { ...call, guard } : call);
+    const later: Policy = (next) => async (request, call) => {
+      await sent.promise;
+      return next(request, call).catch((reason) => {
+        refused();
+        throw reason;
+      });
+    };
+    const { fetch, origin } = scenario([guarded, dedupe(), later]);
+    origin.otherwise(() => ok('whole'));
+    return { fetch, origin, send: sent.resolve };
+  };
+
+  test('of one is sent for another', async () => {
+    const { fetch, origin, send } = forbidden((nth) => nth !== 2);
+    const answers = [1, 2, 3].map(() => textOf(fetch(URL_)));
+    send();
+    expect(await Promise.all(answers)).toEqual(['whole', 'whole', 'whole']);
+    expect(origin.seen).toHaveLength(1);
+  });
+
+  test('of all is not sent, and who comes then does not join', async () => {
+    let late: Promise<string> | undefined;
+    const { fetch, origin, send } = forbidden(
+      (nth) => nth <= 2,
+      () => {
+        late = textOf(fetch(URL_));
+      },
+    );
+    const first = [1, 2].map(() => outcome(fetch(URL_)));
+    send();
+    expect(await Promise.all(first)).toMatchObject([error, error]);
+    expect(await late).toBe('whole');
+    expect(origin.seen).toHaveLength(1);
+  });
 });
 
 describe('a failure', () => {
