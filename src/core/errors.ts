@@ -37,11 +37,17 @@ export interface Failure {
 
 export type Facts = Pick<Failure, 'code' | 'category'> & Partial<Failure> & { cause?: unknown };
 
-/** What a log may see: no URL with a query, no header, no body, no cause. */
+/** In the text of a platform or of a server: URLs, of which Deno quotes all, and what is named as a secret. */
+const UNTOLD = [
+  /(\b[a-z][\w+.-]{0,9}:\/\/)(?:[^\s/)"'@]*@)?([^\s/?#)"']+)[^\s)"']*/gi,
+  /([?#])()[^\s)"']*/g,
+  /(pass(?:word|wd)?|secret|token|key|cookie|authorization)(["']?\s*[=:]\s*)(?:(?:Bearer|Basic)\s)?[^\s&;,]+/gi,
+];
+
+/** What a log may see: of a URL its origin, no header, no body, no cause. */
 function failureToJSON(error: Error & Failure): Record<string, unknown> {
   const { name, code, category, transient, callId, origin, attempts, retryAt } = error;
-  // Deno's network errors quote the whole URL.
-  const message = error.message.replace(/([?#])[^\s)"']*/g, '$1…');
+  const message = UNTOLD.reduce((text, secret) => text.replace(secret, '$1$2…'), error.message);
   return { name, code, category, transient, message, callId, origin, attempts, retryAt };
 }
 

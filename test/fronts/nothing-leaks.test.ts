@@ -1,0 +1,237 @@
+import { metrics as meters, trace } from '@opentelemetry/api';
+import {
+  AggregationTemporality,
+  InMemoryMetricExporter,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+} from '@opentelemetry/sdk-metrics';
+import {
+  BasicTracerProvider,
+  InMemorySpanExporter,
+  SimpleSpanProcessor,
+} from '@opentelemetry/sdk-trace-base';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { isFailure } from '../../src/core/errors.ts';
+import type { HoldfastEvent } from '../../src/core/events.ts';
+import type { AtomicStore } from '../../src/core/store.ts';
+import { createFetch } from '../../src/fronts/fetch.ts';
+import { clientHealth } from '../../src/fronts/health/client.ts';
+import { consoleListener } from '../../src/fronts/listeners/console.ts';
+import { jsonLines } from '../../src/fronts/listeners/json-lines.ts';
+import { recordOf } from '../../src/fronts/listeners/record.ts';
+import { userMessage } from '../../src/fronts/messages.ts';
+import { metrics } from '../../src/fronts/metrics/metrics.ts';
+import { openTelemetry } from '../../src/fronts/opentelemetry/opentelemetry.ts';
+import { toProblemResponse } from '../../src/fronts/problem.ts';
+import { auth } from '../../src/policies/auth/auth.ts';
+import { cachePolicy } from '../../src/policies/cache/cache.ts';
+import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
+import { telemetry } from '../../src/policies/telemetry.ts';
+import { encryptWith } from '../../src/stores/encryption.ts';
+import { memoryStore } from '../../src/stores/memory.ts';
+import { scriptedOrigin, testHost, virtualClock } from '../../src/testing/index.ts';
+import { durableStore } from '../support/durable.ts';
+import { quiet } from '../support/platform.ts';
+
+const ORIGIN = 'https://api.example.com';
+
+/** What must be told nowhere, by where it is; some of it looks like a secret, and some like any word. */
+const SECRETS = {
+  token: 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0MiJ9.c2VjcmV0LXNpZ25hdHVyZQ',
+  ownHeader: 'plain-looking-header',
+  query: 'plain-looking-query',
+  fragment: 'plain-looking-fragment',
+  path: '8f14e45fceea167a5a36dedd4bea2543abc',
+  body: 'plain-looking-body',
+  answer: 'plain-looking-answer',
+  answerHeader: 'plain-looking-answer-header',
+  cause: 'plain-looking-cause',
+  meta: 'plain-looking-meta',
+  partition: 'plain-looking-user',
+} as const;
+type Where = keyof typeof SECRETS;
+
+const URL_ = `${ORIGIN}/reset/${SECRETS.path}?q=${SECRETS.query}#${SECRETS.fragment}`;
+
+const found = (text: string): Where[] =>
+  (Object.keys(SECRETS) as Where[]).filter((where) => text.includes(SECRETS[where]));
+
+let spans: InMemorySpanExporter;
+let exporter: InMemoryMetricExporter;
+let reader: PeriodicExportingMetricReader;
+let close: () => Promise<void>;
+
+beforeEach(() => {
+  spans = new InMemorySpanExporter();
+  trace.setGlobalTracerProvider(
+    new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(spans)] }),
+  );
+  exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+  reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 2 ** 31 - 1 });
+  meters.setGlobalMeterProvider(new MeterProvider({ readers: [reader] }));
+});
+afterEach(async () => {
+  await close();
+  await reader.shutdown();
+  trace.disable();
+  meters.disable();
+});
+
+/** As Deno's, which quotes the whole URL; and one that an application's own transport may have made. */
+const failures = [
+  () => new TypeError(`error sending request for url (${URL_}): connection refused`),
+  () =>
+    Object.assign(new Error(`refused: "token": "${SECRETS.cause}"`), {
+      headers: { authorization: SECRETS.token },
+    }),
+];
+
+const refusal = (status: number): Response =>
+  new Response(JSON.stringify({ title: SECRETS.answer, detail: SECRETS.answer }), {
+    status,
+    headers: { 'content-type': 'application/problem+json', 'x-session': SECRETS.answerHeader },
+  });
+
+/** Does what goes well and what goes wrong, with secrets in every place; tells all that was told of it. */
+async function told() {
+  const host = testHost({ clock: virtualClock({ quiet, start: Date.now() }) });
+  const origin = scriptedOrigin(host.clock);
+  const events: HoldfastEvent[] = [];
+  const lines: string[] = [];
+  const console_ = Object.fromEntries(
+    ['debug', 'warn', 'error'].map((level) => [level, (...said: unknown[]) => lines.push(said.join(' '))]),
+  );
+  const numbers = metrics({
+    thresholds: { errorRate: 0.1 },
+    onAlarm: (alarm) => lines.push(JSON.stringify(alarm)),
+  });
+  const hears = [
+    (event: HoldfastEvent) => events.push(event),
+    consoleListener({ console: console_ as never }),
+    jsonLines({ write: (text) => void lines.push(text) }),
+    numbers.hear,
+    openTelemetry().hear,
+  ];
+  const stores = { outbox: durableStore(), cache: memoryStore() };
+  const box = outboxPolicy({ store: stores.outbox, keepHeaders: ['x-kept'] }, memoryStore);
+  const fetch = createFetch({
+    name: 'leaks',
+    host,
+    fetch: origin.fetch,
+    partition: SECRETS.partition,
+    onEvent: (event) => {
+      for (const hear of hears) hear(event);
+    },
+    auth: auth({ scheme: 'bearer', origins: [ORIGIN], token: SECRETS.token }),
+    telemetry: telemetry({ origins: [ORIGIN], requestId: true }),
+    staleCache: cachePolicy({ store: stores.cache, codec: encryptWith(await key()) }, memoryStore),
+    outbox: box,
+    breaker: false,
+  });
+  close = () => fetch.close();
+  const errors: unknown[] = [];
+  const call = async (init: Parameters<typeof fetch>[1] = {}): Promise<void> => {
+    try {
+      const response = await fetch(URL_, {
+        ...init,
+        headers: { ...(init.headers as Record<string, string>), 'x-whatever': SECRETS.ownHeader },
+      });
+      await response.text();
+    } catch (error) {
+      errors.push(error);
+    }
+    await quiet();
+  };
+  const write = { method: 'POST', body: JSON.stringify({ word: SECRETS.body }) };
+  const kept = { outbox: { id: 'a', meta: { word: SECRETS.meta } } };
+
+  for (const failure of failures) {
+    origin.otherwise(() => Promise.reject(failure()));
+    await call();
+    await call({ ...write, holdfast: { outbox: false } });
+  }
+  for (const status of [400, 401, 404, 409, 422, 429, 503]) {
+    origin.otherwise(() => refusal(status));
+    await call();
+  }
+  origin.otherwise(() => new Response(SECRETS.answer, { headers: { 'cache-control': 'max-age=60' } }));
+  await call();
+  origin.otherwise(() => refusal(422));
+  await call({ ...write, holdfast: kept });
+  await host.clock.advance(60_000);
+  host.online.set(false);
+  await call({ ...write, holdfast: { outbox: { id: 'b', meta: kept.outbox.meta } } });
+  return { events, lines, numbers, errors, stores, box };
+}
+
+const key = (): Promise<CryptoKey> =>
+  crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt']);
+
+/** All that is kept, as a text. */
+async function contentsOf(store: AtomicStore): Promise<string> {
+  const items = await store.wholes({});
+  const bodies = items.map(async ({ body }) =>
+    typeof body === 'string' ? body : body ? await new Response(body as Blob).text() : '',
+  );
+  return JSON.stringify(items) + (await Promise.all(bodies)).join('\n');
+}
+
+describe('nothing secret is in', () => {
+  test('an event as a record, a line of the console, a line of JSON', async () => {
+    const { events, lines } = await told();
+    const types = new Set(events.map(({ type }) => type));
+    for (const type of ['call-ended', 'retry', 'attempt-ended', 'queued', 'dead-lettered', 'headers-dropped'])
+      expect(types).toContain(type);
+    for (const event of events) expect(found(JSON.stringify(recordOf(event, 0)))).toEqual([]);
+    expect(lines.length).toBeGreaterThan(20);
+    expect(found(lines.join('\n'))).toEqual([]);
+  });
+
+  test('an error as JSON, a sentence for people, the answer that a server makes of it', async () => {
+    const { errors } = await told();
+    expect(errors.length).toBeGreaterThan(1);
+    for (const error of errors) {
+      if (isFailure(error)) expect(found(JSON.stringify(error))).toEqual([]);
+      expect(found(userMessage(error))).toEqual([]);
+      const answer = toProblemResponse(error);
+      expect(found((await answer.text()) + JSON.stringify([...answer.headers]))).toEqual([]);
+    }
+  });
+
+  test('a span, or the labels of a metric', async () => {
+    const { numbers, box } = await told();
+    const ended = spans.getFinishedSpans();
+    expect(ended.length).toBeGreaterThan(20);
+    for (const { name, attributes, events, status } of ended)
+      expect(found(JSON.stringify([name, attributes, events, status]))).toEqual([]);
+    await reader.forceFlush();
+    const measured = exporter.getMetrics().flatMap(({ scopeMetrics }) => scopeMetrics);
+    const labels = measured.flatMap(({ metrics }) =>
+      metrics.flatMap(({ descriptor, dataPoints }) => [
+        descriptor,
+        ...dataPoints.map((each) => each.attributes),
+      ]),
+    );
+    expect(labels.length).toBeGreaterThan(10);
+    expect(found(JSON.stringify(labels))).toEqual([]);
+    expect(found(JSON.stringify(numbers.snapshot()))).toEqual([]);
+    expect(found(JSON.stringify(await clientHealth({ outbox: box })))).toEqual([]);
+  });
+});
+
+describe('what is kept', () => {
+  test('of a write and of a dead letter has no credential, and no header but those that are named', async () => {
+    const { stores } = await told();
+    const kept = found(await contentsOf(stores.outbox));
+    expect(kept).toEqual(expect.arrayContaining(['query', 'body', 'meta']));
+    expect(kept).not.toEqual(expect.arrayContaining(['token']));
+    expect(kept).not.toEqual(expect.arrayContaining(['ownHeader']));
+  });
+
+  test('of a copy that is sealed says nothing', async () => {
+    const { stores } = await told();
+    const contents = await contentsOf(stores.cache);
+    expect(contents).not.toBe('[]');
+    expect(found(contents).filter((where) => where !== 'partition')).toEqual([]);
+  });
+});

@@ -1,0 +1,123 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { context, SpanKind, trace } from '@opentelemetry/api';
+import {
+  BasicTracerProvider,
+  InMemorySpanExporter,
+  type ReadableSpan,
+  SimpleSpanProcessor,
+} from '@opentelemetry/sdk-trace-base';
+import { afterEach, expect, test } from 'vitest';
+import { createFetch } from '../../src/fronts/fetch.ts';
+import { openTelemetry } from '../../src/fronts/opentelemetry/opentelemetry.ts';
+import { breaker } from '../../src/policies/breaker/breaker.ts';
+import { cachePolicy } from '../../src/policies/cache/cache.ts';
+import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
+import { memoryStore } from '../../src/stores/memory.ts';
+import { networkError, ok, scriptedOrigin, status, testHost, virtualClock } from '../../src/testing/index.ts';
+import { durableStore } from '../support/durable.ts';
+import { quiet } from '../support/platform.ts';
+
+const PAGE = 'docs/observability.md';
+const COMMAND = 'UPDATE=1 npm test -- spans-table --only node';
+const BETWEEN = /(<!-- spans: [^\n]*-->\n)[\s\S]*?(<!-- \/spans -->)/;
+
+const API = 'https://api.example.com';
+
+/** The same for each span, or other in each run. */
+const UNTOLD = ['holdfast.call_id', 'server.address', 'server.port', 'url.scheme', 'url.full'];
+
+afterEach(() => {
+  trace.disable();
+  context.disable();
+});
+
+/** The spans of each story, by the story. */
+async function told(): Promise<Map<string, ReadableSpan[]>> {
+  const exporter = new InMemorySpanExporter();
+  trace.setGlobalTracerProvider(
+    new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }),
+  );
+  const stories = new Map<string, ReadableSpan[]>();
+  const story = async (name: string, happens: () => Promise<unknown>): Promise<void> => {
+    exporter.reset();
+    await happens();
+    await quiet();
+    stories.set(name, exporter.getFinishedSpans().toSorted(byStart));
+  };
+  const host = testHost({ clock: virtualClock({ quiet, start: Date.now() }) });
+  const origin = scriptedOrigin(host.clock);
+  const fetch = createFetch({
+    name: 'spans',
+    host,
+    fetch: origin.fetch,
+    partition: 'ann',
+    onEvent: openTelemetry().hear,
+    staleCache: cachePolicy({ store: memoryStore() }, memoryStore),
+    breaker: breaker({ failures: 3 }),
+    outbox: outboxPolicy({ store: durableStore() }, memoryStore),
+    routes: [{ match: '/stock', operation: 'stock' }],
+  });
+  const read = async (path: string): Promise<string> => (await fetch(API + path)).text();
+
+  await story('a call with two retries', () => {
+    origin.replies(networkError(), status(503), ok('stock'));
+    return read('/stock');
+  });
+  await story('a stale answer', () => {
+    origin.replies(...Array.from({ length: 3 }, () => status(503)));
+    return read('/stock');
+  });
+  await story('an open circuit', () => read('/prices').catch(() => {}));
+  await story('a write that the outbox delivers', async () => {
+    host.online.set(false);
+    await fetch(`${API}/orders`, { method: 'POST', body: 'one', holdfast: { outbox: { id: 'order-1' } } });
+    await host.clock.advance(60_000);
+    origin.replies(status(503));
+    host.online.set(true);
+    await host.clock.advance(120_000);
+  });
+  await fetch.close();
+  return stories;
+}
+
+const byStart = (one: ReadableSpan, other: ReadableSpan): number =>
+  one.startTime[0] - other.startTime[0] || one.startTime[1] - other.startTime[1];
+
+function table(stories: Map<string, ReadableSpan[]>): string {
+  const rows = [...stories].flatMap(([story, spans]) =>
+    spans
+      .filter(({ parentSpanContext }) => !parentSpanContext)
+      .flatMap((root) => [root, ...spans.filter((span) => isIn(span, root))])
+      .map((span, nth) => row([nth ? '' : story, ...cellsOf(span)])),
+  );
+  return [row(['', 'span', 'attributes', 'its events']), row(['---', '---', '---', '---']), ...rows].join(
+    '\n',
+  );
+}
+
+const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+
+const isIn = ({ parentSpanContext }: ReadableSpan, root: ReadableSpan): boolean =>
+  parentSpanContext?.spanId === root.spanContext().spanId;
+
+function cellsOf(span: ReadableSpan): string[] {
+  const { name, kind, attributes, events } = span;
+  const said = Object.entries(attributes).filter(([key]) => !UNTOLD.includes(key));
+  return [
+    kind === SpanKind.CLIENT ? `↳ \`${name}\`` : `\`${name}\``,
+    said.map(([key, value]) => `\`${key}=${value}\``).join(' '),
+    events.map((event) => `\`${event.name}\``).join(' '),
+  ];
+}
+
+test(`the table in ${PAGE} is what a real SDK was told`, async () => {
+  const page = await readFile(PAGE, 'utf8');
+  const wanted = table(await told());
+  const written = page.replace(BETWEEN, (_, begin, end) => `${begin}\n${wanted}\n\n${end}`);
+  if (process.env.UPDATE) await writeFile(PAGE, written);
+  expect(BETWEEN.test(page)).toBe(true);
+  expect(
+    page === written || process.env.UPDATE,
+    `${PAGE} is out of date; to write it: ${COMMAND}`,
+  ).toBeTruthy();
+});
