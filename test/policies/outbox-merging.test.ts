@@ -178,7 +178,7 @@ describe('a write under a key', () => {
     await expect(write(here, 'x', { key: 'doc', merge: 'append' as never })).rejects.toThrow(
       "outbox.merge: 'append' is not allowed; expected 'replace' or a function",
     );
-    await expect(write(here, 'x', { merge: 'replace' })).rejects.toThrow('outbox.merge');
+    await expect(write(here, 'x', { merge: 'replace' } as never)).rejects.toThrow('outbox.merge');
     await expect(write(here, 'x', { key: 7 as never })).rejects.toThrow('outbox.key: 7 is not allowed');
   });
 });

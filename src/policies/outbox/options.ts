@@ -86,7 +86,10 @@ type Authorized = Request | undefined | void;
 export type Conflict = 'again' | 'drop' | 'dead';
 
 /** What one call may say. */
-export interface CallOutbox {
+export type CallOutbox = EveryCallOutbox &
+  (Coalescing | { readonly key?: undefined; readonly merge?: undefined });
+
+interface EveryCallOutbox {
   /** Order is kept within a lane. Default: the origin. */
   readonly lane?: string;
   /** The same id given twice is one entry. */
@@ -97,17 +100,20 @@ export interface CallOutbox {
   readonly meta?: unknown;
   /** Ids of writes that have to be delivered before this one; it fails with them. */
   readonly after?: string | readonly string[];
+  /** As in `OutboxOptions`, for this write. */
+  readonly expiresAfter?: Duration | false;
+  readonly strict?: boolean;
+  readonly unknownOutcome?: UnknownOutcome;
+}
+
+interface Coalescing {
   /** Of several writes under one key in a lane that are still unsent only one is kept: the first one's place, by `merge`. */
-  readonly key?: string;
+  readonly key: string;
   /**
    * What becomes of two writes under one `key`: `'replace'` (default) keeps the later; a function gives the request to be
    * sent for both.
    */
   readonly merge?: 'replace' | Merge;
-  /** As in `OutboxOptions`, for this write. */
-  readonly expiresAfter?: Duration | false;
-  readonly strict?: boolean;
-  readonly unknownOutcome?: UnknownOutcome;
 }
 
 export type Merge = (earlier: Request, later: Request) => Request | Promise<Request>;
