@@ -9,9 +9,11 @@ import { showOrderForm } from './panels/order-form.ts';
 import { showOrders } from './panels/orders.ts';
 import { showOrigin } from './panels/origin.ts';
 import { showOutbox } from './panels/outbox.ts';
+import { showStatus } from './panels/status.ts';
 
 // The one that listens comes before those who give it something to hear.
 showCalls();
+showStatus();
 showOrigin();
 showCircuits();
 showOutbox();

@@ -28,6 +28,7 @@ describe.each(browsers)('in $name', ({ missing, launch }) => {
       await sees(tab, 'Orders', 'From the origin');
       await place(tab, 'tea');
       await sees(tab, 'Orders', /1 × tea\s+order-1/);
+      await sees(tab, 'Status', /ok[\s\S]+All is well/);
 
       await origin.kill();
       await tab.reload();
@@ -37,6 +38,7 @@ describe.each(browsers)('in $name', ({ missing, launch }) => {
       await place(tab, 'bread');
       await sees(tab, 'Orders', '1 × bread: will be sent when the origin is back');
       await sees(tab, 'Outbox', '1 × bread');
+      await sees(tab, 'Status', /1 write waits[\s\S]+[1-9] by a copy or the outbox/);
 
       await browser.leave();
       await origin.start();
