@@ -1,4 +1,5 @@
 import type { Host } from '../core/contract.ts';
+import { isHidden, savesData } from '../core/thrift.ts';
 
 /** Where somebody pays for their data or wants to save it, background work that can wait comes so much less often. */
 const SAVING = 4;
@@ -31,7 +32,7 @@ export function everyNowAndThen(
   };
   const turn = (): void => {
     if (running || signal.aborted) return;
-    missed = !online.state || document?.visibilityState === 'hidden';
+    missed = !online.state || isHidden();
     if (missed) return;
     running = true;
     task()
@@ -58,10 +59,4 @@ export function everyNowAndThen(
   );
   if (atOnce) turn();
   else later();
-}
-
-/** https://wicg.github.io/savedata/ */
-function savesData(): boolean {
-  const { connection } = (globalThis.navigator ?? {}) as { connection?: { saveData?: boolean } };
-  return connection?.saveData === true;
 }

@@ -11,6 +11,7 @@ import {
   testHost,
   virtualClock,
 } from '../../src/testing/index.ts';
+import { browserSays } from '../support/browser-says.ts';
 import { quiet } from '../support/platform.ts';
 
 const PROBE = 'https://app.example.com/ping';
@@ -101,6 +102,24 @@ describe('that there is a network', () => {
     expect(told).toEqual([false, true]);
     await clock.advance(600_000);
     expect(origin.seen).toHaveLength(4);
+    online.close();
+  });
+
+  test('is looked at less often where data is to be saved, and not while nobody looks at the page', async () => {
+    const { turn } = browserSays({ saveData: true });
+    const { online, origin, clock } = world();
+    origin.otherwise(networkError());
+    await online.check();
+    await clock.advance(45_000);
+    expect(origin.seen).toHaveLength(1);
+    await clock.advance(30_000);
+    expect(origin.seen).toHaveLength(2);
+    turn(true);
+    await clock.advance(600_000);
+    expect(origin.seen).toHaveLength(2);
+    turn(false);
+    await clock.advance(1_000);
+    expect(origin.seen).toHaveLength(3);
     online.close();
   });
 

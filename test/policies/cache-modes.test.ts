@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { sourceOf } from '../../src/core/source.ts';
 import type { CacheMode } from '../../src/policies/cache/options.ts';
 import { networkError, ok, slow, status } from '../../src/testing/index.ts';
+import { browserSays } from '../support/browser-says.ts';
 import { type CachePage, cachePage, fresh, URL_ } from '../support/cache-page.ts';
 
 /** Whether the runtime knows a cache mode of fetch; some refuse those that they cannot carry out. */
@@ -130,6 +131,35 @@ describe('stale-while-revalidate', () => {
     expect(await page.read()).toEqual([200, 'stale', 'one']);
     await page.clock.advance(60_000);
     expect(page.origin.seen).toHaveLength(1);
+  });
+
+  test('asks nobody while nobody looks at the page', async () => {
+    const page = cachePage({ mode: 'stale-while-revalidate' });
+    page.origin.replies(fresh('one'), fresh('two'));
+    await readInto(page);
+    await page.clock.advance(61_000);
+    const { turn } = browserSays({ hidden: true });
+    expect(await page.read()).toEqual([200, 'stale', 'one']);
+    await page.clock.advance(1_000);
+    expect(page.origin.seen).toHaveLength(1);
+    turn(false);
+    await page.read();
+    await page.clock.advance(1_000);
+    expect((await page.read())[2]).toBe('two');
+  });
+
+  test('asks about no young copy where data is to be saved', async () => {
+    browserSays({ saveData: true });
+    const page = cachePage({ mode: 'stale-while-revalidate' });
+    page.origin.replies(fresh('one'), fresh('two'));
+    await readInto(page);
+    await page.clock.advance(299_000);
+    expect(await page.read()).toEqual([200, 'stale', 'one']);
+    await page.clock.advance(1_000);
+    expect(page.origin.seen).toHaveLength(1);
+    expect(await page.read()).toEqual([200, 'stale', 'one']);
+    await page.clock.advance(1_000);
+    expect(page.origin.seen).toHaveLength(2);
   });
 
   test('does not ask with the cookies of whoever has signed in since', async () => {

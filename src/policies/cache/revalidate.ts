@@ -2,10 +2,14 @@ import { drain } from '../../core/body.ts';
 import type { Call, Handler, Home } from '../../core/contract.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { ifFree } from '../../core/locks.ts';
+import { isHidden, savesData } from '../../core/thrift.ts';
 import { askingAbout } from './asking.ts';
 import type { Held } from './copy.ts';
 import { type Desk, isOf } from './desk.ts';
 import { placeOf } from './place.ts';
+
+/** So young is no copy asked about where data is to be saved, in ms. */
+const SAVING = 5 * 60_000;
 
 /** Asks the origin about a copy that has been given to a caller: one at a time, over all tabs. */
 export function revalidator(desk: Desk, network: Handler, home: Home) {
@@ -43,8 +47,9 @@ export function revalidator(desk: Desk, network: Handler, home: Home) {
   return (held: Held, request: Request, call: Call): void => {
     const { partition, url } = held.copy;
     const place = placeOf(partition, url);
-    // It would fail, and the copy is given anyway.
-    if (underWay.has(place) || !call.host.online.state) return;
+    // The copy is given anyway: there is no need to ask where that would fail, nobody looks, or data is to be saved.
+    if (underWay.has(place) || !call.host.online.state || isHidden()) return;
+    if (savesData() && call.host.clock.now() - held.copy.receivedAt < SAVING) return;
     underWay.add(place);
     const work = ifFree(`holdfast-cache ${settings.store.name} ${place}`, () =>
       revalidate(held, request, call),
