@@ -1,8 +1,9 @@
-import { having, type Rule, readOptions } from '../core/check.ts';
+import { having, type Rule, readOptions, typed } from '../core/check.ts';
 import { ConfigurationError } from '../core/errors.ts';
-import type { Change, Item, RangeQuery, Store } from '../core/store.ts';
+import type { AtomicStore, Change, Item, RangeQuery, Store } from '../core/store.ts';
 import { writeAll } from './changes.ts';
 import { explainedBy } from './explained.ts';
+import { journaled } from './journal.ts';
 import { readsOver } from './kept-reads.ts';
 import { page } from './listing.ts';
 import { base64Of, bytesOf, readText, textOf } from './plain.ts';
@@ -23,6 +24,12 @@ export interface Unstorage {
 export interface UnstorageStoreOptions {
   /** Keys begin so. Stores of one name share their entries. Default `'holdfast'`. */
   readonly name?: string;
+  /**
+   * Only one process at a time has these entries open: then changes are atomic, also where it dies in the middle, and it is
+   * enough for an outbox. Who opens them takes them over; the one before is refused (code `storage-taken`). Items are held in
+   * memory. What survives, and when it is on the disk, is the driver's. Default false.
+   */
+  readonly exclusive?: boolean;
 }
 
 /** An item, and what its body is. */
@@ -45,15 +52,29 @@ const text = new TextDecoder();
 
 /**
  * Keeps entries in whatever unstorage has a driver for, for a cache: of two writers the last one wins, and an item may be
- * there without its body, but never with another's.
+ * there without its body, but never with another's. With `exclusive`, for an outbox as well.
  *
  * @param storage What `createStorage({ driver })` makes.
  * @throws {StorageError} from each operation that failed.
  */
+export function unstorageStore(
+  storage: Unstorage,
+  options: UnstorageStoreOptions & { readonly exclusive: true },
+): AtomicStore;
+export function unstorageStore(storage: Unstorage, options?: UnstorageStoreOptions): Store;
 export function unstorageStore(storage: Unstorage, options: UnstorageStoreOptions = {}): Store {
   storageRule(storage, 'unstorageStore.storage');
-  const { name } = readOptions('unstorageStore', options, { name: nameRule }, { name: 'holdfast' });
+  const { name, exclusive } = readOptions(
+    'unstorageStore',
+    options,
+    { name: nameRule, exclusive: typed<boolean>('boolean') },
+    { name: 'holdfast', exclusive: false },
+  );
+  const store = shared(storage, name);
+  return exclusive ? journaled(store) : store;
+}
 
+function shared(storage: Unstorage, name: string): Store {
   const itemAt = (key: string): string => `${name}:${nameOf(key, '.item')}`;
   const bodyAt = (key: string): string => `${name}:${nameOf(key, '.body')}`;
 

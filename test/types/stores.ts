@@ -16,7 +16,12 @@ const stores: readonly Store[] = [
 ];
 for (const store of stores) staleCache({ store });
 
-const atomic: readonly AtomicStore[] = [memoryStore(), durableObjectStore(given), denoKvStore(given)];
+const atomic: readonly AtomicStore[] = [
+  memoryStore(),
+  durableObjectStore(given),
+  denoKvStore(given),
+  unstorageStore(createStorage(), { exclusive: true }),
+];
 for (const store of atomic) outbox({ store });
 
 // @ts-expect-error: two may change one key at once
