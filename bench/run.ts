@@ -1,9 +1,9 @@
 /**
- * Prints what a call costs through the library, and the stale cache and the outbox in Chromium, beside their peers, all
- * in one run.
+ * Prints what a call costs through the library, the stale cache and the outbox in Chromium, and a Worker in workerd,
+ * beside their peers, all in one run.
  *
- * `--quick` measures less (about 90 s), `--seed` gives another order, `--only` calls, cache or outbox leaves out the
- * others, `--json` prints figures for programs.
+ * `--quick` measures less (about 90 s), `--seed` gives another order, `--only` calls, cache, outbox or worker leaves
+ * out the others, `--json` prints figures for programs.
  */
 import { parseArgs } from 'node:util';
 import { measureInChromium } from './cache/measure.ts';
@@ -14,6 +14,8 @@ import type { TimesOfAll } from './measure/time.ts';
 import { measureOutbox } from './outbox/measure.ts';
 import { outboxBudgets, outboxLines } from './outbox/report.ts';
 import { budgetLines, budgetTable, resultLines, results } from './report.ts';
+import { measureWorker } from './worker/measure.ts';
+import { workerLines } from './worker/report.ts';
 
 const { values: asked } = parseArgs({
   options: {
@@ -31,13 +33,14 @@ const wants = (part: string): boolean => (asked.only ?? part) === part;
 const calls = wants('calls') ? await measureCalls() : undefined;
 const cache = wants('cache') ? await measureCache() : undefined;
 const outbox = wants('outbox') ? await measureTheOutbox() : undefined;
+const worker = wants('worker') ? await measureTheWorker() : undefined;
 
-const parts = [calls, cache, outbox].filter((part) => part !== undefined);
+const parts = [calls, cache, outbox, worker].filter((part) => part !== undefined);
 const budgets = parts.flatMap((part) => part.budgets);
 if (asked.json) {
   const measured = calls?.measured;
   const inChromium = { cache: cache?.measured, outbox: outbox?.measured };
-  console.log(JSON.stringify({ measured, ...inChromium, budgets }, undefined, 2));
+  console.log(JSON.stringify({ measured, ...inChromium, worker: worker?.measured, budgets }, undefined, 2));
 } else {
   for (const { text } of parts) console.log(`${text}\n`);
   if (budgets.length > 0) console.log(budgetTable(budgets));
@@ -101,4 +104,15 @@ enqueue      offline, of 1 kB of JSON, to the commit; holdfast's and raw's are s
 draining     an origin that answers at once; ${sizes.few} at most for workbox, which slows down with the queue
 `;
   return { measured, text, budgets: outboxBudgets(measured) };
+}
+
+async function measureTheWorker() {
+  const measured = await measureWorker({ rounds, seed });
+  const text = `workerd; medians of ${rounds} rounds
+
+${workerLines(measured)}
+
+first answer from the start of workerd, a process each; beyond: the median of the differences in the same round
+`;
+  return { measured, text, budgets: [] };
 }
