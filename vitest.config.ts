@@ -9,6 +9,7 @@ import {
   PACKAGE,
   PLAYGROUND,
   PORTABLE,
+  RECIPES,
   WORKERD_ONLY,
 } from './test/runtimes/suites.ts';
 import { chromium, firefox, webkit } from './test/runtimes/vitest/providers.ts';
@@ -63,6 +64,19 @@ export default defineConfig({
       { test: { ...endToEnd, name: 'faults', include: [FAULTS] } },
       { test: { ...endToEnd, name: 'outbox', include: [OUTBOX] } },
       { test: { ...endToEnd, name: 'package', include: [PACKAGE] } },
+      {
+        // They use the library by its public name, which `tsconfig.json` leads to the source.
+        resolve: { tsconfigPaths: true },
+        test: {
+          ...endToEnd,
+          name: 'recipes',
+          include: [RECIPES],
+          setupFiles: ['fake-indexeddb/auto'],
+          // None of them looks at the clock, and most of their time is waiting.
+          fileParallelism: true,
+          maxWorkers: 2,
+        },
+      },
     ],
   },
 });

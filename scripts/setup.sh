@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the browsers that the tests run in, where that takes no question: with apt-get, as root or with a sudo that asks
-# for no password. Everything else comes from npm.
+# Installs the browsers that the tests run in, and Redis, where that takes no question: with apt-get, as root or with a sudo
+# that asks for no password. Everything else comes from npm.
 set -euo pipefail
 
 # What to install, and the programs that make it unnecessary.
@@ -17,15 +17,16 @@ need chromium chromium chromium-browser google-chrome-stable google-chrome
 need firefox-esr firefox-esr firefox
 need webkit2gtk-driver WebKitWebDriver
 need xvfb Xvfb
+need redis-server redis-server
 
 if [ ${#missing[@]} -eq 0 ]; then
-  echo 'All the browsers are here.'
+  echo 'The browsers and Redis are here.'
   exit 0
 fi
 
 by_hand() {
   echo "Please install by hand, or what your system has in their place: $*"
-  echo 'The tests run without them too, and name the runtimes that are missing.'
+  echo 'The tests run without them too, and name what is missing.'
   exit 0
 }
 

@@ -18,14 +18,16 @@ const HTML = '<!doctype html><title>holdfast</title><script type="module" src="/
  * @param script The file; the library comes with it, from its source.
  * @param told Answers what the page posts.
  * @param worker The file of its service worker, if it has one, which it finds as `/worker.js`.
+ * @param mode What libraries take `process.env.NODE_ENV` to be; React is strict only in development.
  */
 export async function startSite(
   script: URL,
   told: (message: unknown) => unknown = () => undefined,
   worker?: URL,
+  mode: 'production' | 'development' = 'production',
 ): Promise<Site> {
-  const scripts = new Map([['/script.js', await bundle(script, 'esm')]]);
-  if (worker !== undefined) scripts.set('/worker.js', await bundle(worker, 'iife'));
+  const scripts = new Map([['/script.js', await bundle(script, 'esm', mode)]]);
+  if (worker !== undefined) scripts.set('/worker.js', await bundle(worker, 'iife', mode));
   const server = createServer(async (request, response) => {
     if (request.method === 'POST') {
       // A page that was killed in the middle of it has said nothing.
@@ -51,14 +53,14 @@ export async function startSite(
 }
 
 /** @param format A worker is a classic script, in which names of the outermost scope would be everybody's: `fetch`. */
-async function bundle(script: URL, format: 'esm' | 'iife'): Promise<string> {
+async function bundle(script: URL, format: 'esm' | 'iife', mode: string): Promise<string> {
   const { outputFiles } = await build({
     entryPoints: [fileURLToPath(script)],
     bundle: true,
     format,
     target: 'es2022',
     // Others than us leave out their assertions by it.
-    define: { 'process.env.NODE_ENV': '"production"' },
+    define: { 'process.env.NODE_ENV': JSON.stringify(mode) },
     write: false,
   });
   return outputFiles.map(({ text }) => text).join('');

@@ -10,6 +10,7 @@ import {
   PACKAGE,
   PLAYGROUND,
   PORTABLE,
+  RECIPES,
   WORKERD_ONLY,
 } from './suites.ts';
 
@@ -83,6 +84,7 @@ export const runtimes: readonly Runtime[] = [
     missing: () => whyNot(bun),
   },
   { ...vitest('package'), include: [PACKAGE], exclude: [], alone: true },
+  { ...vitest('recipes'), include: [RECIPES], exclude: [], alone: true },
   {
     ...vitest('faults'),
     include: [FAULTS],

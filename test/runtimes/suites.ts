@@ -10,7 +10,8 @@ export const WORKERD_ONLY = '**/*.workerd.test.ts';
 
 /** These drive whole browsers and servers from Node. */
 export const PLAYGROUND = 'test/playground/**/*.e2e.ts';
-export const FAULTS = 'test/faults/{auth,cache}/**/*.e2e.ts';
+export const FAULTS = 'test/faults/{auth,cache,redis}/**/*.e2e.ts';
 
 export const OUTBOX = 'test/faults/{outbox,worker}/**/*.e2e.ts';
 export const PACKAGE = 'test/package/**/*.test.ts';
+export const RECIPES = 'test/recipes/**/*.test.ts';

@@ -1,0 +1,20 @@
+import { createFetch, outbox, staleCache } from 'holdfast';
+import { serviceWorker, sharedSession } from 'holdfast/service-worker';
+
+const session = sharedSession();
+const queue = outbox({ backgroundSync: true });
+const fetch = createFetch({
+  partition: session.partition,
+  outbox: queue,
+  staleCache: staleCache({ answerAfter: '2s' }),
+});
+
+serviceWorker({
+  fetch,
+  outbox: queue,
+  ready: session.ready,
+  routes: [
+    { match: '/orders', staleCache: {} }, // reads that have a copy to fall back on
+    { match: '/notes', outbox: true }, // writes of which the app understands a 202
+  ],
+});

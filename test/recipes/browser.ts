@@ -1,0 +1,57 @@
+import { type Browser, chromium, type Page } from 'playwright';
+import { afterAll, beforeAll, beforeEach, test } from 'vitest';
+import { type Site, startSite } from '../faults/site.ts';
+import { chromiumOptions } from '../runtimes/browsers.ts';
+import { chromium as program } from '../runtimes/installed.ts';
+import { type Shop, startShop } from './origin.ts';
+
+/** What a test of a page holds in its hands, new for each test. */
+export interface Visit {
+  readonly shop: Shop;
+  /** Opens the page, in a browser that remembers what the pages before it have stored. */
+  open(query?: Readonly<Record<string, string>>): Promise<Page>;
+}
+
+const missing = program ? undefined : 'no Chromium';
+
+export const inChromium = test.skipIf(missing !== undefined && !process.env.CI);
+
+/**
+ * Serves a page to a Chromium of its own.
+ *
+ * @param script The page's.
+ * @param worker Its service worker's.
+ */
+export function visits(script: URL, worker?: URL): () => Visit {
+  let site: Site;
+  let browser: Browser;
+  let visit: Visit;
+  beforeAll(async () => {
+    if (missing && !process.env.CI) return;
+    site = await startSite(script, undefined, worker, 'development');
+    browser = await chromium.launch(chromiumOptions);
+  });
+  beforeEach(async () => {
+    const shop = await startShop();
+    const context = await browser?.newContext();
+    visit = {
+      shop,
+      async open(query) {
+        const page = await context.newPage();
+        await page.goto(`${site.url}?${new URLSearchParams({ origin: shop.url, ...query })}`);
+        return page;
+      },
+    };
+    return async () => {
+      await context?.close();
+      await shop.close();
+    };
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await site?.close();
+  });
+  return () => visit;
+}
+
+export const textOf = (page: Page, id: string) => (): Promise<string> => page.innerText(`#${id}`);

@@ -1,0 +1,83 @@
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { Miniflare } from 'miniflare';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type Shop, startShop } from './origin.ts';
+
+let shop: Shop;
+let worker: Miniflare;
+
+beforeEach(async () => {
+  shop = await startShop();
+  const { outputFiles } = await build({
+    entryPoints: [fileURLToPath(new URL('../../docs/recipes/hono.ts', import.meta.url))],
+    bundle: true,
+    format: 'esm',
+    target: 'es2022',
+    conditions: ['workerd', 'worker', 'browser'],
+    write: false,
+  });
+  worker = new Miniflare({
+    modules: [{ type: 'ESModule', path: 'worker.js', contents: outputFiles[0]?.text ?? '' }],
+    compatibilityDate: '2026-07-01',
+    bindings: { UPSTREAM: shop.url },
+    // Otherwise it asks the network for a description of where it runs.
+    cf: false,
+  });
+  await worker.ready;
+});
+afterEach(async () => {
+  await worker.dispose();
+  await shop.close();
+});
+
+const asked = () => worker.dispatchFetch('http://worker/orders');
+
+test('an answer of the upstream is passed on, with the headers that others add to it', async () => {
+  const answer = await asked();
+  expect([answer.status, await answer.json()]).toEqual([200, []]);
+  expect(answer.headers.get('access-control-allow-origin')).toBe('*');
+  expect(answer.headers.get('etag')).toMatch(/^"/);
+});
+
+test('an upstream that fails is asked once more, and answered for', async () => {
+  await shop.behave({ status: 500, body: 'password = swordfish' });
+  const answer = await asked();
+  expect(answer.status).toBe(502);
+  expect(answer.headers.get('content-type')).toBe('application/problem+json');
+  expect(await answer.json()).toMatchObject({
+    status: 502,
+    category: 'server',
+    detail: 'The service has a problem of its own. Try again later.',
+    requestId: expect.any(String),
+  });
+  expect(await shop.requests()).toEqual(['GET /orders', 'GET /orders']);
+});
+
+test('without an upstream the problem says nothing of where it should be; then it is spared', async () => {
+  await shop.vanish();
+  const first = await asked();
+  const problem = await first.text();
+  expect(first.status).toBe(502);
+  expect(problem).not.toContain(new URL(shop.url).port);
+  const second = await asked();
+  expect(second.status).toBe(503);
+  expect(Number(second.headers.get('retry-after'))).toBeGreaterThan(0);
+  expect(await second.json()).toMatchObject({ category: 'circuit-open' });
+});
+
+test('an upstream that is silent costs no more than the time limit', async () => {
+  await shop.behave({ hang: 1 });
+  const answer = await asked();
+  expect(answer.status).toBe(504);
+  expect(await answer.json()).toMatchObject({ category: 'timeout' });
+});
+
+test('what the upstream says of the request goes to the client', async () => {
+  await shop.behave({ status: 404 });
+  expect((await asked()).status).toBe(404);
+});
+
+test('Hono’s own answers stay what they are', async () => {
+  expect((await worker.dispatchFetch('http://worker/nowhere')).status).toBe(404);
+});
