@@ -177,6 +177,45 @@ describe('stale-while-revalidate', () => {
 });
 
 describe('network-first', () => {
+  test('gives the copy at once while the host is offline, and asks nobody', async () => {
+    const page = cachePage();
+    page.origin.otherwise(() => fresh('one'));
+    await readInto(page);
+    await page.clock.advance(61_000);
+    page.host.online.set(false);
+    const before = page.clock.ticks();
+    const response = await page.fetch(URL_);
+    expect([sourceOf(response), await response.text()]).toEqual(['stale', 'one']);
+    expect(page.clock.ticks() - before).toBe(0);
+    expect(page.origin.seen).toHaveLength(1);
+    page.host.online.set(true);
+    expect((await page.read())[1]).toBe('network');
+  });
+
+  test('gives the copy as soon as the host goes offline while it asks', async () => {
+    const page = cachePage();
+    page.origin.replies(
+      fresh('one'),
+      slow(page.clock, 20_000, () => fresh('two')),
+    );
+    await readInto(page);
+    await page.clock.advance(61_000);
+    const before = page.clock.ticks();
+    page.clock.after(3_000, () => page.host.online.set(false));
+    const response = await page.fetch(URL_);
+    expect([sourceOf(response), await response.text()]).toEqual(['stale', 'one']);
+    expect(page.clock.ticks() - before).toBe(3_000);
+  });
+
+  test('asks all the same while the host is offline where there is no copy, or none that may be given', async () => {
+    const page = cachePage();
+    page.origin.replies(fresh('one', 0, { 'cache-control': 'no-cache' }), fresh('two'), fresh('other'));
+    await readInto(page);
+    page.host.online.set(false);
+    expect((await page.read())[2]).toBe('two');
+    expect((await page.read(`${URL_}/other`))[2]).toBe('other');
+  });
+
   test('gives a copy after so much silence, and keeps the answer when it comes', async () => {
     const page = cachePage({ answerAfter: '800ms' });
     page.origin.replies(

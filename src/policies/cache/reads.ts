@@ -58,6 +58,36 @@ export function readsOf(
     return give(held, read, { cause, forwarded: call.attempts.length > 0 });
   };
 
+  /** Asks, and gives up as soon as the host is offline, where there is a copy to be had: below, a retry would wait for a network. */
+  const whileOnline = async (read: Read, ask: (call: Call) => Promise<Response>): Promise<Response> => {
+    const { request, call, wanted, own } = read;
+    const { online } = call.host;
+    if (wanted.noStore) return ask(call);
+    const inner = aborter();
+    const unfollow = follow(call.signal, inner.abort);
+    const look = async (): Promise<void> => {
+      const held = await desk.find(request, call);
+      if (!held || online.state || desk.reuse(held, call, wanted, own) === 'when-confirmed') return;
+      const { id: callId, origin } = call;
+      inner.abort(new NetworkError('the host is offline', { request, callId, origin }));
+    };
+    const heed = (up: boolean): void => {
+      if (!up) look().catch(() => {});
+    };
+    const unsubscribe = online.subscribe(heed);
+    try {
+      if (!online.state) await look().catch(() => {});
+      const response = await ask({ ...call, signal: inner.signal });
+      watchBody(response, { settled: () => unfollow() });
+      return response;
+    } catch (error) {
+      unfollow();
+      throw error;
+    } finally {
+      unsubscribe();
+    }
+  };
+
   /**
    * The origin's answer, or the last good copy where it has none.
    *
@@ -68,7 +98,7 @@ export function readsOf(
     const { request, call } = read;
     let response: Response;
     try {
-      response = await network(request, askingAbout(held, call));
+      response = await whileOnline(read, (call) => network(request, askingAbout(held, call)));
     } catch (error) {
       const isUnreached = isFailure(error) && (UNREACHED.includes(error.category) || isLocked(error));
       const mayCopy = !isGiven() && mayAnswer(call, error, isUnreached);
