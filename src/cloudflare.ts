@@ -6,6 +6,18 @@ export {
   outboxObject,
 } from './fronts/cloudflare/outbox-object.ts';
 export {
+  type OutboxQueue,
+  type OutboxQueueOptions,
+  outboxQueue,
+} from './fronts/cloudflare/queue/outbox-queue.ts';
+export type {
+  DeadLetters,
+  QueueBatch,
+  QueuedWrite,
+  QueueMessage,
+  QueueProducer,
+} from './fronts/cloudflare/queue/types.ts';
+export {
   type DurableObjectStoreOptions,
   durableObjectStore,
   type SqlDurableObjectStorage,

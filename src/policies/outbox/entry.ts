@@ -159,7 +159,7 @@ export const withKey = (request: Request, name: string | false, key: () => strin
  * @param keyHeader The header of its key, where it is to have one.
  */
 export function revived(
-  { request, idempotencyKey }: OutboxEntry,
+  { request, idempotencyKey }: Pick<OutboxEntry, 'request' | 'idempotencyKey'>,
   body: StoredBody | undefined,
   keyHeader: string | false = false,
 ): Request {

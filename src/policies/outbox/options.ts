@@ -120,6 +120,7 @@ export type Merge = (earlier: Request, later: Request) => Request | Promise<Requ
 
 /** A page of entries. */
 export interface EntriesQuery {
+  /** Default `'waiting'`. */
   readonly state?: OutboxEntry['state'];
   readonly lane?: string;
   /** The `key` of the last entry of the page before. */

@@ -1,0 +1,47 @@
+import type { Store, StoredBody } from '../../../core/store.ts';
+import { revived } from '../../../policies/outbox/entry.ts';
+import { packedBody, unpacked } from '../../../stores/stored-body.ts';
+import type { QueuedWrite, WriteMessage } from './types.ts';
+
+/** A message has 128,000 bytes; this leaves room for what the platform adds, and for what is counted another way. */
+const MOST = 120_000;
+
+/** Where larger bodies lie. @returns `undefined` where there is no place for this one. */
+export async function messageOf(
+  write: QueuedWrite,
+  body: StoredBody | undefined,
+  bodies: Store | undefined,
+): Promise<WriteMessage | undefined> {
+  const message: WriteMessage = { holdfast: 1, ...write };
+  if (body === undefined) return message;
+  const { kind, bytes } = await packedBody(body);
+  // In UTF-8 a character has up to three bytes.
+  if (JSON.stringify(write).length * 3 + bytes.length <= MOST) return { ...message, body: { kind, bytes } };
+  if (!bodies) return undefined;
+  const at = `body ${crypto.randomUUID()}`;
+  await bodies.write([{ put: { key: at, value: write.id }, body }]);
+  return { ...message, body: { at } };
+}
+
+/** @returns `undefined` for what is no message of ours. */
+export function readMessage(given: unknown): WriteMessage | undefined {
+  const message = given as WriteMessage | null | undefined;
+  return message?.holdfast === 1 && typeof message.request?.url === 'string' ? message : undefined;
+}
+
+/** The write as it was given. @returns `undefined` where its body is not there (yet). */
+export async function requestOf(
+  message: WriteMessage,
+  keyHeader: string | false,
+  bodies: Store | undefined,
+): Promise<Request | undefined> {
+  const { body } = message;
+  if (body === undefined) return revived(message, undefined, keyHeader);
+  const found = 'at' in body ? await bodies?.body(body.at) : unpacked(body);
+  return found === undefined ? undefined : revived(message, found, keyHeader);
+}
+
+/** Of a write that has come to its end. */
+export async function forgetBody({ body }: WriteMessage, bodies: Store | undefined): Promise<void> {
+  if (body && 'at' in body) await bodies?.write([{ delete: body.at }]);
+}

@@ -1,0 +1,247 @@
+import { dropBody } from '../../../core/body.ts';
+import {
+  having,
+  headerName,
+  list,
+  type Rule,
+  readOptions,
+  size,
+  typed,
+  wellFormed,
+} from '../../../core/check.ts';
+import type { Host } from '../../../core/contract.ts';
+import type { Size } from '../../../core/durations.ts';
+import { CapacityError, ConfigurationError, isFailure, StorageError } from '../../../core/errors.ts';
+import { systemHost } from '../../../core/host.ts';
+import type { HoldfastFetch } from '../../../core/pipeline.ts';
+import { type Store, storeRule } from '../../../core/store.ts';
+import { newKey } from '../../../http/idempotency.ts';
+import { classifyError, classifyResponse, type Verdict } from '../../../policies/outbox/classify.ts';
+import { contentOf } from '../../../policies/outbox/content.ts';
+import type { FetchOptions } from '../../standard.ts';
+import type { AcceptedWrite } from '../outbox-object.ts';
+import { forgetBody, messageOf, readMessage, requestOf } from './message.ts';
+import type {
+  DeadLetters,
+  QueueBatch,
+  QueuedWrite,
+  QueueMessage,
+  QueueProducer,
+  WriteMessage,
+} from './types.ts';
+
+export interface OutboxQueueOptions {
+  /** The binding of the queue. */
+  readonly queue: QueueProducer;
+  /** What writes are sent with, such as `createFetch()`; its outbox, if it has one, has no part in it. */
+  readonly fetch: HoldfastFetch<FetchOptions>;
+  /** The object that takes what the queue cannot deliver: there it is sent once more, and waits as a dead letter. */
+  readonly deadLetters: DeadLetters;
+  /** The name of the queue's dead-letter queue, where this Worker consumes that one as well: all of it goes to `deadLetters`. */
+  readonly deadLetterQueue?: string;
+  /** Where bodies lie that are too large for a message (128 kB). Default: nowhere, and they are refused. */
+  readonly bodies?: Store;
+  /** Bytes of one body. Default 5 MB. */
+  readonly maxEntryBytes?: Size;
+  /** The header that carries the key; `false` for none. Default `'Idempotency-Key'`. */
+  readonly idempotencyHeader?: string | false;
+  /** Headers that are kept besides the few that are safe. */
+  readonly keepHeaders?: readonly string[];
+  /** Puts back, at each sending, what is not kept: sets the request's headers, or gives another request. */
+  readonly authorize?: (
+    request: Request,
+    write: QueuedWrite,
+    // biome-ignore lint/suspicious/noConfusingVoidType: a hook that only sets headers returns nothing
+  ) => Request | undefined | void | Promise<Request | undefined | void>;
+  /** Clock and chance, for tests. */
+  readonly host?: Partial<Host>;
+}
+
+export interface OutboxQueue {
+  /**
+   * Gives a write to the queue. When it resolves, the queue has it.
+   *
+   * @param of.id Of your own, to find it again; the same one twice is two messages. Default: a new one.
+   * @param of.partition Whose it is; `deadLetters` is told. Default `''`.
+   * @throws {StorageError} where the queue, or the store for bodies, did not take it.
+   * @throws {CapacityError} code `too-large`.
+   */
+  accept(
+    request: Request,
+    of?: { readonly id?: string; readonly partition?: string },
+  ): Promise<AcceptedWrite>;
+  /** For the Worker's `queue` handler: sends what is in a batch, and says of each message whether it is to come again, and when. */
+  consume(batch: QueueBatch): Promise<void>;
+}
+
+type Settings = Required<
+  Omit<OutboxQueueOptions, 'bodies' | 'authorize' | 'deadLetterQueue' | 'host' | 'maxEntryBytes'>
+> &
+  Pick<OutboxQueueOptions, 'bodies' | 'authorize' | 'deadLetterQueue'> & {
+    readonly maxEntryBytes: number;
+    readonly host: Partial<Host>;
+  };
+
+/** A Worker may have six connections open. */
+const AT_ONCE = 6;
+
+/** The first wait is up to this, and it doubles; in seconds. */
+const FIRST_WAIT = 2;
+const LONGEST_WAIT = 900;
+
+/** The longest that a queue lets a message wait, in seconds. */
+const LONGEST_DELAY = 43_200;
+
+/** Tries of a 409: the key may still be in process from a sending whose answer was lost. */
+const CONFLICT_TRIES = 3;
+
+/**
+ * An outbox over Cloudflare Queues: for many writes of which each stands by itself. Order is not kept, and nobody is told the
+ * origin's answer: for that there is `outboxObject`, which also takes what the queue cannot deliver.
+ *
+ * A message may come twice; it is sent under the same `Idempotency-Key` each time.
+ *
+ * @see https://developers.cloudflare.com/queues/
+ */
+export function outboxQueue(options: OutboxQueueOptions): OutboxQueue {
+  const settings = readQueueOptions(options);
+  const { queue, fetch, deadLetters, deadLetterQueue, bodies, authorize, idempotencyHeader } = settings;
+  const host: Host = { ...systemHost, ...settings.host };
+
+  const accept: OutboxQueue['accept'] = async (
+    request,
+    { id = crypto.randomUUID(), partition = '' } = {},
+  ) => {
+    const reader = { host, signal: request.signal };
+    const {
+      key,
+      body,
+      request: stored,
+      origin,
+    } = await contentOf(request, contentSettings(settings), reader);
+    const idempotencyKey = key ?? newKey(host.random);
+    const write: QueuedWrite = {
+      id,
+      idempotencyKey,
+      partition,
+      acceptedAt: host.clock.now(),
+      request: stored,
+    };
+    const message = await taken('the store for bodies', () => messageOf(write, body, bodies));
+    if (!message)
+      throw new CapacityError('too-large', 'a message has room for less, and no `bodies` are named', {
+        origin,
+      });
+    await taken('the queue', () => queue.send(message, { contentType: 'v8' })).catch(async (error) => {
+      await forgetBody(message, bodies).catch(() => {});
+      throw error;
+    });
+    return { id };
+  };
+
+  /** @returns what is to be done with a message; `undefined`: it is done. */
+  const deliver = async (message: WriteMessage): Promise<Verdict> => {
+    const request = await requestOf(message, idempotencyHeader, bodies);
+    if (!request) return { is: 'again', reason: { code: 'body-lost' }, cost: 'nothing' };
+    const asked = new URL(request.url).origin;
+    const signed = (await authorize?.(request, message)) ?? request;
+    const response = await fetch(signed, { holdfast: { retry: false, outbox: false } });
+    dropBody(response);
+    return classifyResponse(response, asked, host.clock.now());
+  };
+
+  /** Where it is sent once more, and kept whatever the answer is. */
+  const handOver = async (message: WriteMessage): Promise<void> => {
+    const request = await requestOf(message, idempotencyHeader, bodies);
+    if (!request) throw new StorageError('the body of a write is not there');
+    await deadLetters(message).accept(request, { id: message.id });
+  };
+
+  const handle = async (carrier: QueueMessage, isDead: boolean): Promise<void> => {
+    const message = readMessage(carrier.body);
+    // Somebody else's: the platform knows what to do with what nobody takes.
+    if (!message) return carrier.retry();
+    const verdict = isDead
+      ? ({ is: 'dead', reason: { code: 'attempts' } } as const)
+      : await deliver(message).catch((error) => classifyError(error, host.clock.now()));
+    const isInProcess =
+      verdict.is === 'conflict' && verdict.reason.status === 409 && carrier.attempts < CONFLICT_TRIES;
+    if (verdict.is === 'again' || isInProcess)
+      return carrier.retry({ delaySeconds: delayOf(carrier.attempts, verdict, host) });
+    if (verdict.is !== 'delivered') await handOver(message);
+    carrier.ack();
+    // What is left of it is in nobody's way.
+    await forgetBody(message, bodies).catch(() => {});
+  };
+
+  return {
+    accept,
+    async consume({ queue: name, messages }) {
+      const isDead = name === deadLetterQueue;
+      const left = [...messages];
+      const worker = async (): Promise<void> => {
+        for (let next = left.shift(); next; next = left.shift()) {
+          const carrier = next;
+          await handle(carrier, isDead).catch(() =>
+            carrier.retry({ delaySeconds: delayOf(carrier.attempts, undefined, host) }),
+          );
+        }
+      };
+      await Promise.all(Array.from({ length: AT_ONCE }, worker));
+    },
+  };
+}
+
+/** In whole seconds: backoff with full jitter, or what the origin has asked for. */
+function delayOf(attempts: number, verdict: Verdict | undefined, { random }: Host): number {
+  const growing = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempts - 1));
+  const asked = verdict?.is === 'again' && verdict.wait !== undefined ? verdict.wait / 1_000 : undefined;
+  const wait = asked === undefined ? random() * growing : asked + random();
+  return Math.min(LONGEST_DELAY, Math.ceil(wait));
+}
+
+/** What a platform's own binding throws has no name of ours. */
+async function taken<T>(what: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    if (isFailure(cause)) throw cause;
+    throw new StorageError(`${what} did not accept the write: ${cause}`, { cause });
+  }
+}
+
+/** As an outbox checks what it is to keep. */
+const contentSettings = ({ idempotencyHeader, keepHeaders, authorize, maxEntryBytes }: Settings) =>
+  ({ idempotencyHeader, keepHeaders, authorize, maxEntryBytes }) as Parameters<typeof contentOf>[1];
+
+const functionRule: Rule<never> = typed('function');
+
+function readQueueOptions(options: OutboxQueueOptions): Settings {
+  const read = readOptions<Settings>(
+    'outboxQueue',
+    options,
+    {
+      queue: having<QueueProducer>('the binding of a queue', 'send'),
+      fetch: functionRule,
+      deadLetters: functionRule,
+      deadLetterQueue: wellFormed,
+      bodies: storeRule,
+      maxEntryBytes: size,
+      idempotencyHeader: (value, option) => (value === false ? false : headerName(value, option)),
+      keepHeaders: list(headerName),
+      authorize: functionRule,
+      host: typed('object'),
+    },
+    { maxEntryBytes: 5_000_000, idempotencyHeader: 'Idempotency-Key', keepHeaders: [], host: {} } as never,
+  );
+  for (const name of ['queue', 'fetch', 'deadLetters'] as const)
+    if (read[name] === undefined)
+      throw new ConfigurationError(`outboxQueue.${name}`, undefined, EXPECTED[name]);
+  return read;
+}
+
+const EXPECTED = {
+  queue: 'expected the binding of a queue',
+  fetch: 'expected what createFetch() gives',
+  deadLetters: 'expected a function that gives the stub of an outboxObject',
+} as const;

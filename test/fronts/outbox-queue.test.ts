@@ -1,0 +1,274 @@
+import { describe, expect, test } from 'vitest';
+import {
+  type OutboxQueueOptions,
+  outboxQueue,
+  type QueuedWrite,
+  type QueueMessage,
+} from '../../src/cloudflare.ts';
+import { isFailure } from '../../src/core/errors.ts';
+import { createFetch } from '../../src/fronts/fetch.ts';
+import { memoryStore } from '../../src/stores/memory.ts';
+import {
+  macrotask,
+  networkError,
+  ok,
+  type ScriptedOrigin,
+  scriptedOrigin,
+  status,
+  testHost,
+} from '../../src/testing/index.ts';
+import { durableStore } from '../support/durable.ts';
+
+const URL_ = 'https://api.example.com/orders';
+
+/** What became of a message: seconds until it comes again, or `'acked'`. */
+type Fate = 'acked' | number;
+
+/** As Cloudflare's: what is sent is copied, and comes again until it is acknowledged. */
+class Queue {
+  readonly sent: unknown[] = [];
+  isBroken = false;
+
+  async send(message: unknown): Promise<void> {
+    if (this.isBroken) throw new Error('Queue sendBatch failed: Too Many Requests');
+    this.sent.push(structuredClone(message));
+  }
+
+  /** All of it as one batch. */
+  batch(attempts = 1, queue = 'orders') {
+    const fates: Fate[] = [];
+    const messages = this.sent.map(
+      (body, at): QueueMessage => ({
+        body,
+        attempts,
+        ack() {
+          fates[at] = 'acked';
+        },
+        retry({ delaySeconds = 0 } = {}) {
+          fates[at] = delaySeconds;
+        },
+      }),
+    );
+    return { batch: { queue, messages }, fates };
+  }
+}
+
+function world(own: Partial<OutboxQueueOptions> & { pipeline?: object } = {}) {
+  const { pipeline = {}, ...options } = own;
+  const host = testHost();
+  const origin: ScriptedOrigin = scriptedOrigin(host.clock);
+  const queue = new Queue();
+  const dead: { write: QueuedWrite; body: string; key: string | null; id: string | undefined }[] = [];
+  const fetch = createFetch({ host, fetch: origin.fetch, breaker: false, ...pipeline });
+  const box = outboxQueue({
+    queue,
+    fetch,
+    host,
+    deadLetters: (write) => ({
+      async accept(request, { id } = {}) {
+        dead.push({ write, body: await request.text(), key: request.headers.get('idempotency-key'), id });
+        return { id: id ?? '' };
+      },
+    }),
+    ...options,
+  });
+  const write = (body: BodyInit = 'one', init: RequestInit = {}) =>
+    box.accept(new Request(URL_, { method: 'POST', body, ...init }), { id: 'a', partition: 'ann' });
+  const consumed = async (attempts?: number, name?: string): Promise<Fate[]> => {
+    const { batch, fates } = queue.batch(attempts, name);
+    await box.consume(batch);
+    return fates;
+  };
+  return { box, queue, origin, dead, host, write, consumed, fetch };
+}
+
+describe('a write that was accepted', () => {
+  test.each<[string, () => BodyInit, RegExp]>([
+    ['text', () => 'one ä', /^one ä$/],
+    ['bytes', () => new Uint8Array([111, 110, 101]), /^one$/],
+    ['a form', () => form(), /name="field"[\s\S]+content of the field/],
+    ['a blob', () => new Blob(['one'], { type: 'text/x' }), /^one$/],
+  ])('is sent with %s, its headers and a key, and is done', async (_, body, arrives) => {
+    const { write, consumed, origin, queue } = world();
+    expect(await write(body(), { headers: { accept: 'text/plain' } })).toEqual({ id: 'a' });
+    expect(queue.sent).toHaveLength(1);
+    expect(await consumed()).toEqual(['acked']);
+    const [seen] = origin.seen;
+    expect([seen?.method, seen?.url]).toEqual(['POST', URL_]);
+    expect(seen?.headers.get('accept')).toBe('text/plain');
+    expect(seen?.headers.get('idempotency-key')).toMatch(/^"\w+"$/);
+    expect(seen?.body).toMatch(arrives);
+  });
+
+  test('goes under the same key however often it comes, which may be the application’s own', async () => {
+    const { write, consumed, origin } = world();
+    await write('one', { headers: { 'idempotency-key': '"mine"' } });
+    await consumed();
+    await consumed();
+    expect(origin.seen.map(({ headers }) => headers.get('idempotency-key'))).toEqual(['"mine"', '"mine"']);
+  });
+
+  test('has its credentials put back where it is sent, and is refused where nobody would', async () => {
+    const headers = { authorization: 'Bearer old', 'x-tenant': 'seven' };
+    const { write, consumed, origin, queue } = world({
+      keepHeaders: ['x-tenant'],
+      authorize: (request, { partition }) => request.headers.set('authorization', `Bearer of ${partition}`),
+    });
+    await write('one', { headers });
+    expect(JSON.stringify(queue.sent)).not.toContain('Bearer');
+    await consumed();
+    const given = origin.seen[0]?.headers;
+    expect([given?.get('authorization'), given?.get('x-tenant')]).toEqual(['Bearer of ann', 'seven']);
+    await expect(world().write('one', { headers })).rejects.toThrow('outbox.authorize');
+  });
+});
+
+function form(): FormData {
+  const data = new FormData();
+  data.append('field', 'content of the field');
+  return data;
+}
+
+describe('a message', () => {
+  test.each<[string, () => Response | ReturnType<typeof networkError>, [number, number], attempts?: number]>([
+    ['after 503 within 2 s at first', () => status(503), [0, 2]],
+    ['after 503 within a minute at its sixth try', () => status(503), [0, 64], 6],
+    ['after 503 within 15 min whenever', () => status(503), [0, 900], 90],
+    ['when the origin says', () => status(429, { 'retry-after': '120' }), [120, 121]],
+    ['after half a day at the latest', () => status(503, { 'retry-after': '999999' }), [43_200, 43_200]],
+    ['after the network failed', networkError, [0, 2]],
+    ['while its key is in process', () => status(409), [0, 4], 2],
+  ])('comes again %s', async (_, step, [least, most], attempts = 1) => {
+    const { write, consumed, origin, dead } = world();
+    await write();
+    origin.otherwise(step() as never);
+    const [delay] = await consumed(attempts);
+    expect(delay).toBeGreaterThanOrEqual(least);
+    expect(delay).toBeLessThanOrEqual(most);
+    expect(dead).toEqual([]);
+  });
+
+  test('comes again when the circuit lets somebody through, and nothing is sent meanwhile', async () => {
+    const { write, consumed, origin } = world({ pipeline: { breaker: { failures: 1, openFor: '40s' } } });
+    await write();
+    origin.otherwise(() => status(503));
+    await consumed();
+    const [delay] = await consumed();
+    expect(origin.seen).toHaveLength(1);
+    expect(delay).toBeGreaterThan(20);
+  });
+
+  test.each<[string, number, attempts?: number]>([
+    ['is refused for good', 422],
+    ['wants credentials that nobody has', 401],
+    ['is in conflict', 412],
+    ['is in conflict for the third time', 409, 3],
+  ])('whose write %s goes to the dead letters, as it is and under its key', async (_, code, attempts = 1) => {
+    const { write, consumed, origin, dead } = world();
+    await write();
+    origin.otherwise(() => status(code));
+    expect(await consumed(attempts)).toEqual(['acked']);
+    const key = origin.seen[0]?.headers.get('idempotency-key');
+    expect(dead).toMatchObject([{ id: 'a', body: 'one', key, write: { partition: 'ann' } }]);
+  });
+
+  test('stays in the queue where the dead letters cannot be reached', async () => {
+    const { write, consumed, origin } = world({
+      deadLetters: () => ({ accept: () => Promise.reject(new Error('Durable Object is overloaded')) }),
+    });
+    await write();
+    origin.otherwise(() => status(422));
+    expect(await consumed()).toEqual([expect.any(Number)]);
+  });
+
+  test('of the dead-letter queue is sent by the dead letters alone', async () => {
+    const { write, consumed, origin, dead } = world({ deadLetterQueue: 'orders-dead' });
+    await write();
+    expect(await consumed(1, 'orders-dead')).toEqual(['acked']);
+    expect(origin.seen).toEqual([]);
+    expect(dead).toHaveLength(1);
+  });
+
+  test('of somebody else’s is left to the platform', async () => {
+    const { queue, consumed, origin, dead } = world();
+    queue.sent.push('text', undefined, { holdfast: 2 }, { holdfast: 1 });
+    expect(await consumed()).toEqual([0, 0, 0, 0]);
+    expect([origin.seen.length, dead.length]).toEqual([0, 0]);
+  });
+
+  test('that fails does not hold up the others, of which six are sent at once', async () => {
+    const { write, consumed, origin, queue } = world();
+    for (let times = 0; times < 20; times++) await write();
+    queue.sent.splice(3, 0, null);
+    let nth = 0;
+    let open = 0;
+    let most = 0;
+    origin.otherwise(async () => {
+      const isBad = ++nth === 7;
+      most = Math.max(most, ++open);
+      await macrotask();
+      open--;
+      return isBad ? status(500) : ok('thanks');
+    });
+    const fates = await consumed();
+    expect(fates.filter((fate) => fate === 'acked')).toHaveLength(19);
+    expect(most).toBe(6);
+  });
+});
+
+describe('a body', () => {
+  const large = new Uint8Array(200_000).map((_, at) => at % 128);
+
+  test('that a message has no room for lies in a store, until the write is done', async () => {
+    const bodies = memoryStore();
+    const { write, consumed, origin, queue } = world({ bodies });
+    await write(large);
+    expect(JSON.stringify(queue.sent).length).toBeLessThan(2_000);
+    expect(await bodies.range({})).toHaveLength(1);
+    expect(await consumed()).toEqual(['acked']);
+    expect(origin.seen[0]?.body).toBe(new TextDecoder().decode(large));
+    expect(await bodies.range({})).toEqual([]);
+  });
+
+  test('that is not there yet is waited for, and nothing is sent without it', async () => {
+    const bodies = durableStore();
+    const { write, consumed, origin } = world({ bodies });
+    await write(large);
+    const [item] = await bodies.wholes({});
+    await bodies.write([{ delete: item?.key as string }]);
+    expect(await consumed()).toEqual([expect.any(Number)]);
+    expect(origin.seen).toEqual([]);
+    await bodies.write([{ put: { key: item?.key as string, value: 'a' }, body: item?.body }]);
+    expect(await consumed()).toEqual(['acked']);
+  });
+
+  test('for which there is no place is refused', async () => {
+    await expect(world().write(large)).rejects.toMatchObject({ code: 'too-large' });
+    await expect(world({ maxEntryBytes: 1_000, bodies: memoryStore() }).write(large)).rejects.toMatchObject({
+      code: 'too-large',
+    });
+  });
+
+  test.each(['queue', 'bodies'] as const)('is nowhere when the %s did not take the write', async (what) => {
+    const bodies = durableStore();
+    const { write, queue } = world({ bodies });
+    if (what === 'queue') queue.isBroken = true;
+    else bodies.break('fail');
+    const error: unknown = await write(large).catch((reason) => reason);
+    expect(isFailure(error) && [error.category, error.name]).toEqual(['storage', 'StorageError']);
+    bodies.heal();
+    expect(await bodies.range({})).toEqual([]);
+    expect(queue.sent).toEqual([]);
+  });
+});
+
+test.each<[string, object]>([
+  ['outboxQueue.queue: undefined is not allowed; expected the binding of a queue', { queue: undefined }],
+  ['outboxQueue.queue: {} is not allowed; expected the binding of a queue; it lacks send', { queue: {} }],
+  ['outboxQueue.fetch: undefined is not allowed; expected what createFetch() gives', { fetch: undefined }],
+  ['outboxQueue.deadLetters: undefined is not allowed; expected a function', { deadLetters: undefined }],
+  ['outboxQueue.bodies', { bodies: {} }],
+  ['outboxQueue.maxRetries', { maxRetries: 3 }],
+])('an option that cannot be meant: %s', (message, own) => {
+  expect(() => world(own as never)).toThrow(message);
+});
