@@ -54,6 +54,7 @@ export default defineConfig({
                 BOX: { className: 'Box', useSQLite: true },
                 BOX_WITHOUT_SQL: 'BoxWithoutSql',
                 ORDERS: { className: 'Orders', useSQLite: true },
+                COORDINATOR: 'Coordinator',
               },
             },
           }),

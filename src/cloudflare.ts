@@ -1,15 +1,19 @@
 export {
+  type BetweenIsolatesOptions,
+  betweenIsolates,
+  type CoordinatorNamespace,
+  type IsolateSharing,
+} from './fronts/cloudflare/between-isolates.ts';
+export { type CoordinatorObject, coordinatorObject } from './fronts/cloudflare/coordinator-object.ts';
+export {
   type AcceptedWrite,
   type OutboxObject,
   type OutboxObjectOptions,
   type OutboxObjectState,
   outboxObject,
 } from './fronts/cloudflare/outbox-object.ts';
-export {
-  type OutboxQueue,
-  type OutboxQueueOptions,
-  outboxQueue,
-} from './fronts/cloudflare/queue/outbox-queue.ts';
+export type { OutboxQueueOptions } from './fronts/cloudflare/queue/options.ts';
+export { type OutboxQueue, outboxQueue } from './fronts/cloudflare/queue/outbox-queue.ts';
 export type {
   DeadLetters,
   QueueBatch,

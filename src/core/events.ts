@@ -128,6 +128,9 @@ export type HoldfastEvent =
       readonly operation: string;
       readonly error: unknown;
     }
+  /** What is shared with others (`betweenIsolates`) cannot be reached; each goes by what it sees for itself. Told once. */
+  | { readonly type: 'sharing-failed'; readonly name: string; readonly error: unknown }
+  | { readonly type: 'sharing-restored'; readonly name: string }
   | OutboxEvent;
 
 /** What happens to entries of the outbox, in calls and without. */

@@ -34,6 +34,7 @@ const OF_EVENTS: Readonly<Partial<Record<HoldfastEvent['type'], Severity>>> = {
   failover: 'unexpected',
   postponed: 'unexpected',
   'token-refresh-failed': 'unexpected',
+  'sharing-failed': 'unexpected',
 };
 
 /** How bad what an event tells is. */

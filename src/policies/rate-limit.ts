@@ -1,4 +1,4 @@
-import { count, duration, limit, readOptions, span } from '../core/check.ts';
+import { count, duration, having, limit, readOptions, span } from '../core/check.ts';
 import { sleep } from '../core/clock.ts';
 import { type Call, type Clock, named, type Policy } from '../core/contract.ts';
 import type { Duration } from '../core/durations.ts';
@@ -18,6 +18,33 @@ export interface RateLimitOptions {
   readonly maxWait?: Duration | false;
   /** How long an origin can hold our calls back, whatever it says: not for a year. Default 60 s; 0: not at all. */
   readonly maxRetryAfter?: Duration;
+  /** Divides the rate among others, and tells what an origin asks: `betweenIsolates(binding)`. Default: nobody. */
+  readonly share?: RateSharing;
+}
+
+/** A rate that is one for all who share it. */
+export interface RateSharing {
+  /** @param make What is known of an origin at first. */
+  buckets(terms: RateTerms, make: () => Bucket): Buckets;
+}
+
+/** How many calls may go in a time. */
+export interface RateTerms {
+  /** Milliseconds between two; 0: no limit of ours. */
+  readonly interval: number;
+  /** So many may go at once. */
+  readonly burst: number;
+  /** How long an origin can hold calls back, in ms. */
+  readonly maxRetryAfter: number;
+}
+
+/** What is known of each origin. None of it may fail. */
+export interface Buckets {
+  /** Called as a call begins. */
+  get(origin: string, call: Call): Bucket;
+  entries(): Iterable<[string, Bucket]>;
+  /** Called when an origin has asked for a time without calls. */
+  heard?(origin: string, call: Call): void;
 }
 
 export interface RateLimit extends Policy {
@@ -26,13 +53,18 @@ export interface RateLimit extends Policy {
 }
 
 /** All in ticks: what is shared between calls is numbers, and each waits by a timer of its own (Workers). */
-interface Bucket {
+export interface Bucket {
   /** The origin wants no call before. */
   heldUntil: number;
   /** When the bucket will be full again (the "theoretical arrival time" of GCRA). */
   full: number;
   /** Turns of calls that did not wait for them. */
   freed: number[];
+  /** The part of the rate that is ours, above 0 and up to 1. */
+  share: number;
+  /** Calls that have asked for a turn, and those that were given one. */
+  wanted: number;
+  taken: number;
 }
 
 /** The statuses whose `Retry-After` is about calls to come (RFC 9110, 10.2.3 and 15.5.14; RFC 6585, 4). */
@@ -55,17 +87,33 @@ export function rateLimit(options: RateLimitOptions = {}): RateLimit {
   const settings = readOptions(
     'rateLimit',
     options,
-    { rate: count(1), per: span, burst: count(1), maxWait: limit, maxRetryAfter: duration },
-    { rate: Infinity, per: 1_000, burst: 0, maxWait: 5_000, maxRetryAfter: 60_000 },
+    {
+      rate: count(1),
+      per: span,
+      burst: count(1),
+      maxWait: limit,
+      maxRetryAfter: duration,
+      share: having<RateSharing>('what shares a rate, such as betweenIsolates(binding)', 'buckets'),
+    },
+    {
+      rate: Infinity,
+      per: 1_000,
+      burst: 0,
+      maxWait: 5_000,
+      maxRetryAfter: 60_000,
+      share: undefined as RateSharing | undefined,
+    },
   );
-  const { rate, maxWait, maxRetryAfter } = settings;
+  const { rate, maxWait, maxRetryAfter, share } = settings;
   for (const name of ['per', 'burst'] as const)
     if (rate === Infinity && options[name] !== undefined)
       throw new ConfigurationError(`rateLimit.${name}`, options[name], 'expected a rate with it');
   const interval = settings.per / rate;
+  const burst = interval && (settings.burst || rate);
   // Three thirds of a second are not a second.
-  const tolerance = interval && interval * ((settings.burst || rate) - 1) + 1e-6;
-  const buckets = new PerOrigin((): Bucket => ({ heldUntil: 0, full: 0, freed: [] }));
+  const saved = interval * burst + 1e-6;
+  const make = (): Bucket => ({ heldUntil: 0, full: 0, freed: [], share: 1, wanted: 0, taken: 0 });
+  const buckets: Buckets = share?.buckets({ interval, burst, maxRetryAfter }, make) ?? new PerOrigin(make);
   // Set by the first pipeline: `states()` needs the time, and is asked outside any call.
   let clock: Clock | undefined;
 
@@ -81,14 +129,20 @@ export function rateLimit(options: RateLimitOptions = {}): RateLimit {
         return turn;
       }
     }
-    const turn = Math.max(from, bucket.full - tolerance);
-    if (turn <= latest) bucket.full = Math.max(from, bucket.full) + interval;
+    // Whose part is a tenth gets a tenth of the turns, and saves up a tenth.
+    const own = interval / bucket.share;
+    const turn = Math.max(from, bucket.full - Math.max(0, saved - own));
+    if (turn <= latest) {
+      bucket.full = Math.max(from, bucket.full) + own;
+      bucket.taken++;
+    }
     return turn;
   };
 
   const wait = async (bucket: Bucket, call: Call): Promise<void> => {
     const { clock, random } = call.host;
     const latest = Math.min(clock.ticks() + maxWait, call.deadline ?? Infinity);
+    bucket.wanted++;
     for (let waited = false; ; waited = true) {
       const now = clock.ticks();
       const held = bucket.heldUntil;
@@ -112,11 +166,14 @@ export function rateLimit(options: RateLimitOptions = {}): RateLimit {
     }
   };
 
-  const hear = ({ status, headers }: Response, bucket: Bucket, { host: { clock } }: Call): void => {
+  const hear = ({ status, headers }: Response, bucket: Bucket, call: Call): void => {
+    const { clock } = call.host;
     const now = clock.now();
     const asked =
       (SAYS_LATER.includes(status) ? retryAfter(headers, now) : undefined) ?? rateLimitReset(headers, now);
-    if (asked) bucket.heldUntil = Math.max(bucket.heldUntil, clock.ticks() + Math.min(asked, maxRetryAfter));
+    if (!asked) return;
+    bucket.heldUntil = Math.max(bucket.heldUntil, clock.ticks() + Math.min(asked, maxRetryAfter));
+    buckets.heard?.(call.origin, call);
   };
 
   const policy: Policy = (next, home) => {
@@ -124,7 +181,7 @@ export function rateLimit(options: RateLimitOptions = {}): RateLimit {
     return async (request, call) => {
       const { origin, signal, host } = call;
       if (signal.aborted) throw signal.reason;
-      const bucket = buckets.get(origin);
+      const bucket = buckets.get(origin, call);
       if (interval || bucket.heldUntil > host.clock.ticks()) await wait(bucket, call);
       const response = await next(request, call);
       hear(response, bucket, call);

@@ -254,6 +254,29 @@ describe('shared', () => {
     expect(await get(one)).toBe(200);
   });
 
+  test('two who probe at once do not stop each other', async () => {
+    let hear: Parameters<Sharing['connect']>[0] = () => {};
+    const policy = breaker({
+      share: {
+        connect(heard) {
+          hear = heard;
+          return { tell() {}, close() {} };
+        },
+      },
+    });
+    const scene = scenario([policy]);
+    await trip(scene);
+    await scene.clock.advance(6_000);
+    const probe = get(scene);
+    hear({ key: ORIGIN, is: 'half-open', left: 4_000, times: 1 });
+    expect(await probe).toBe(200);
+    expect(await get(scene)).toBe(200);
+    expect(stateOf(policy)).toBe('closed');
+    // Who does not probe leaves it to who does.
+    hear({ key: ORIGIN, is: 'half-open', left: 4_000, times: 1 });
+    expect(await get(scene)).toBe('circuit-open');
+  });
+
   test('close ends the connection', async () => {
     const share = neighbours();
     const scene = scenario([breaker({ share })]);

@@ -5,7 +5,7 @@ import { CircuitOpenError, isFailure } from '../../core/errors.ts';
 import { isOriginFailure } from '../../http/status.ts';
 import { type Circuit, type CircuitState, Circuits, permitOf, retryIn } from './circuit.ts';
 import { type BreakerOptions, readBreakerOptions } from './options.ts';
-import type { Connection, SharedCircuit } from './sharing.ts';
+import type { Connection, SharedCircuit, Sharing } from './sharing.ts';
 
 export interface CircuitInfo {
   readonly state: CircuitState;
@@ -42,7 +42,7 @@ export interface CircuitChange {
  */
 export function breaker(options: BreakerOptions = {}): Breaker {
   const settings = readBreakerOptions(options);
-  const { probe, probeTimeout, slowAfter, whenOpen } = settings;
+  const { probe, probeTimeout, share, slowAfter, whenOpen } = settings;
   const keyOf = settings.key ?? ((_: Request, call: Call): string => call.origin);
   const listeners = new Set<(change: CircuitChange) => void>();
   /** Calls that wait, to be told that it may be their turn. */
@@ -60,8 +60,7 @@ export function breaker(options: BreakerOptions = {}): Breaker {
     if (from === to.is) return;
     for (const emit of emitters) emit({ type: 'circuit', origin: key, from, to: to.is });
     for (const listener of listeners) tell(listener, { origin: key, from, to: to.is });
-    const shared = !hearing && connection && shareable(key, to);
-    if (shared) connection?.tell(shared);
+    if (!hearing) connection?.tell(shareable(key, to));
   });
 
   function wake(key: string): void {
@@ -71,30 +70,33 @@ export function breaker(options: BreakerOptions = {}): Breaker {
     for (const call of calls) call();
   }
 
-  const shareable = (key: string, circuit: Circuit): SharedCircuit | undefined => {
+  const shareable = (key: string, circuit: Circuit): SharedCircuit => {
     const { is, times } = circuit;
-    return is === 'half-open' ? undefined : { key, is, times, left: retryIn(circuit, clock?.ticks() ?? 0) };
+    const now = clock?.ticks() ?? 0;
+    const left = is === 'half-open' ? Math.max(0, circuit.permit - now) : retryIn(circuit, now);
+    return { key, is, times, left };
   };
 
-  const heard = ({ key, is, left, times }: SharedCircuit): void => {
+  const heard = ({ key, is, left, times, later = 0 }: SharedCircuit): void => {
     const now = clock?.ticks() ?? 0;
     const known = circuits.get(key);
     hearing = true;
     if (is === 'isolated') circuits.set(key, { is, times });
-    else if (is === 'open' && known.is !== 'isolated') {
-      const until = now + Math.min(left, settings.maxOpenFor * 1.2);
-      if (until > now) circuits.set(key, { is, until, times });
-    } else if (is === 'closed' && known.is !== 'closed') circuits.close(key, now);
+    else if (is === 'closed') {
+      if (known.is !== 'closed') circuits.close(key, now);
+    } else if (left > 0 && known.is !== 'isolated') {
+      // Two who probe at once do not stop each other.
+      const most = is === 'open' ? settings.maxOpenFor * 1.2 : known.is === 'half-open' ? 0 : probeTimeout;
+      if (most > 0) circuits.set(key, { is: 'open', until: now + Math.min(left, most) + later, times });
+    }
     hearing = false;
   };
 
-  const connect = (home: Home): void => {
-    connection = settings.share?.connect(
-      heard,
-      () =>
-        [...circuits.entries()]
-          .map(([key, circuit]) => shareable(key, circuit))
-          .filter((circuit) => circuit !== undefined && circuit.is !== 'closed') as SharedCircuit[],
+  const connect = (home: Home, share: Sharing): void => {
+    connection = share.connect(heard, () =>
+      [...circuits.entries()]
+        .map(([key, circuit]) => shareable(key, circuit))
+        .filter((circuit) => circuit.is !== 'closed'),
     );
     home.onClose(() => {
       connection?.close();
@@ -140,6 +142,7 @@ export function breaker(options: BreakerOptions = {}): Breaker {
         if (home.signal.aborted) break;
         if (well) circuits.succeeded(key, seen, host, false);
         else circuits.failed(key, seen, host, { permit: Infinity, began: clock.ticks() });
+        connection?.during?.(call);
       }
       unfollow();
     };
@@ -200,6 +203,8 @@ export function breaker(options: BreakerOptions = {}): Breaker {
     const through = (request: Request, call: Call, key: string, seen: Circuit): Promise<Response> => {
       const { host } = call;
       const permit = permitOf(seen);
+      // That it probes.
+      if (permit) connection?.during?.(call);
       const began = host.clock.ticks();
       const isSlow = (): boolean => slowAfter !== Infinity && host.clock.ticks() - began > slowAfter;
       const readmit = (): void => {
@@ -214,6 +219,7 @@ export function breaker(options: BreakerOptions = {}): Breaker {
         else circuits.neutral(key, seen, permit);
         // A place or the permit may be free.
         if (waiting.size > 0) wake(key);
+        connection?.during?.(call, how === 'failed');
       };
       return next(request, { ...call, readmit }).then(
         (response) => {
@@ -241,7 +247,11 @@ export function breaker(options: BreakerOptions = {}): Breaker {
     };
 
     return (request, call) => {
-      if (settings.share && !connection && call.host.sharesIO && !home.signal.aborted) connect(home);
+      if (share) {
+        if (!connection && (share.inCalls || (call.host.sharesIO && !home.signal.aborted)))
+          connect(home, share);
+        connection?.during?.(call);
+      }
       const key = keyOf(request, call);
       let seen: Circuit;
       try {

@@ -1,4 +1,14 @@
-import { between, count, limit, oneOf, type Rule, readOptions, span, typed } from '../../core/check.ts';
+import {
+  between,
+  count,
+  having,
+  limit,
+  oneOf,
+  type Rule,
+  readOptions,
+  span,
+  typed,
+} from '../../core/check.ts';
 import type { Call } from '../../core/contract.ts';
 import type { Duration } from '../../core/durations.ts';
 import { ConfigurationError } from '../../core/errors.ts';
@@ -45,7 +55,7 @@ export interface BreakerOptions {
   readonly probe?: string;
   /** What has a circuit of its own. Default: the call's origin. */
   readonly key?: (request: Request, call: Call) => string;
-  /** Tells others and listens to them: `betweenTabs()`. Default: nobody. */
+  /** Tells others and listens to them: `betweenTabs()`, `betweenIsolates(binding)`. Default: nobody. */
   readonly share?: Sharing;
 }
 
@@ -105,7 +115,7 @@ const rules: { [K in keyof Settings]: Rule<Settings[K]> } = {
     throw new ConfigurationError(option, value, "expected a URL, such as '/health'");
   },
   key: typed('function'),
-  share: typed('object'),
+  share: having<Sharing>('what shares circuits, such as betweenTabs()', 'connect'),
 };
 
 export function readBreakerOptions(options: BreakerOptions): Settings {

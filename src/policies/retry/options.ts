@@ -2,6 +2,7 @@ import {
   between,
   count,
   duration,
+  having,
   list,
   oneOf,
   type Rule,
@@ -11,6 +12,7 @@ import {
 } from '../../core/check.ts';
 import type { Duration, Size } from '../../core/durations.ts';
 import { IDEMPOTENT_METHODS, newKey } from '../../http/idempotency.ts';
+import type { BudgetSharing } from './budget.ts';
 
 /** How chance spreads the waits of many clients (Brooker, "Exponential Backoff and Jitter", 2015). */
 export type Jitter = 'full' | 'equal' | 'decorrelated' | 'none';
@@ -58,6 +60,8 @@ export interface RetryOptions {
   readonly idempotencyKey?: boolean | ((request: Request) => string);
   /** Retries that an origin may cost at once; a first attempt that succeeds gives 0.2 back. Default 10; `false`: no end. */
   readonly budget?: number | false;
+  /** Makes the budget one for others as well: `betweenIsolates(binding)`. Said where the policy is made. Default: nobody. */
+  readonly share?: BudgetSharing;
 }
 
 // biome-ignore lint/suspicious/noConfusingVoidType: a hook that only looks returns nothing
@@ -92,6 +96,7 @@ export interface Plan {
   until: 'headers' | 'body';
   idempotencyKey: ((request: Request, random: () => number) => string) | undefined;
   budget: number;
+  share: BudgetSharing | undefined;
 }
 
 /** @param first The backoff before the first retry. @param before The wait before this one, at first 0. */
@@ -122,6 +127,7 @@ const DEFAULTS: Plan = {
   until: 'headers',
   idempotencyKey: undefined,
   budget: 10,
+  share: undefined,
 };
 
 const jitter: Rule<Spread> = (value, option) => {
@@ -155,6 +161,7 @@ const rules: { [K in keyof Plan]: Rule<Plan[K]> } = {
   until: oneOf('headers', 'body'),
   idempotencyKey,
   budget: (value, option) => (value === false ? Infinity : between(0, Infinity)(value, option)),
+  share: having<BudgetSharing>('what shares a budget, such as betweenIsolates(binding)', 'budgets'),
 };
 
 export const asObject = (given: unknown): RetryOptions =>

@@ -8,9 +8,10 @@ import { PerOrigin } from '../../core/origins.ts';
 import { facts, rebuilt } from '../../core/rebuild.ts';
 import { replay, withHeader } from '../../core/replay.ts';
 import { IDEMPOTENCY_KEY } from '../../http/idempotency.ts';
+import { type Budget, type Budgets, GIVEN_BACK } from './budget.ts';
 import { asObject, type Plan, type Resumed, type RetryOption, type RetryState, readPlan } from './options.ts';
 import { setAside } from './set-aside.ts';
-import { type Budget, GIVEN_BACK, HOOK_LIMIT, waitBefore } from './wait.ts';
+import { HOOK_LIMIT, waitBefore } from './wait.ts';
 
 /**
  * Repeats what may be repeated: idempotent methods and requests with an `Idempotency-Key`, after network errors,
@@ -21,7 +22,8 @@ import { type Budget, GIVEN_BACK, HOOK_LIMIT, waitBefore } from './wait.ts';
 export function retry(base: RetryOption = {}): Policy {
   const standard = readPlan(base);
   const planOf = memoized((own) => readPlan(layered('retry', asObject(base), asObject(own))));
-  const budgets = new PerOrigin((): Budget => ({ spent: 0, notBefore: 0 }));
+  const make = (): Budget => ({ spent: 0, notBefore: 0 });
+  const budgets: Budgets = standard.share?.budgets(standard.budget, make) ?? new PerOrigin(make);
 
   return named('retry', (next) => (request, call) => {
     const own = call.options.retry;
@@ -37,7 +39,7 @@ export function retry(base: RetryOption = {}): Policy {
         return Promise.reject(error);
       }
     }
-    const calls = { next, request, call, plan, budget: budgets.get(call.origin) };
+    const calls = { next, request, call, plan, budget: budgets.get(call.origin, call) };
     // The usual call has no body and succeeds: it should cost as little as may be.
     if (request.body === null) return begin(calls, () => request);
     // Before the first attempt: afterwards the body is gone.

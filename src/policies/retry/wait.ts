@@ -3,18 +3,8 @@ import type { Call } from '../../core/contract.ts';
 import { isFailure } from '../../core/errors.ts';
 import { rateLimitReset } from '../../http/rate-limit.ts';
 import { retryAfter } from '../../http/retry-after.ts';
+import type { Budget } from './budget.ts';
 import type { Plan, RetryState } from './options.ts';
-
-/** What is known of an origin. */
-export interface Budget {
-  /** Of its tokens. */
-  spent: number;
-  /** Before this, in ticks, it does not want to hear of any call again. */
-  notBefore: number;
-}
-
-/** What a first attempt that succeeds gives back. */
-export const GIVEN_BACK = 0.2;
 
 /** How long a hook may think. In ms. */
 export const HOOK_LIMIT = 30_000;

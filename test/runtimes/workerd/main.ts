@@ -1,5 +1,5 @@
 import { DurableObject } from 'cloudflare:workers';
-import { outboxObject } from '../../../src/cloudflare.ts';
+import { coordinatorObject, outboxObject } from '../../../src/cloudflare.ts';
 
 /** Durable Objects in which tests run: with a database, and of the kind that came before. */
 export class Box extends DurableObject {}
@@ -13,5 +13,8 @@ export class Orders extends outboxObject(DurableObject, () => ({
   breaker: false,
   outbox: { maxEntries: 50 },
 })) {}
+
+/** What isolates share. */
+export class Coordinator extends coordinatorObject(DurableObject) {}
 
 export default {};

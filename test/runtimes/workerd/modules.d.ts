@@ -8,6 +8,12 @@ declare module 'cloudflare:workers' {
     readonly BOX: import('../../support/in-object.ts').BoxNamespace;
     readonly BOX_WITHOUT_SQL: import('../../support/in-object.ts').BoxNamespace;
     readonly ORDERS: import('../../support/in-object.ts').BoxNamespace;
+    readonly COORDINATOR: {
+      getByName(
+        name: string,
+      ): import('../../support/in-object.ts').BoxStub &
+        import('../../../src/cloudflare.ts').CoordinatorObject;
+    };
   };
 }
 
@@ -22,4 +28,6 @@ declare module 'cloudflare:test' {
   export function runDurableObjectAlarm(stub: Stub): Promise<boolean>;
   export function evictDurableObject(stub: Stub): Promise<void>;
   export function reset(): Promise<void>;
+  export function createExecutionContext(): { waitUntil(work: Promise<unknown>): void };
+  export function waitOnExecutionContext(context: object): Promise<void>;
 }

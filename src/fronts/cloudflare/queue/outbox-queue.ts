@@ -1,61 +1,14 @@
 import { dropBody } from '../../../core/body.ts';
-import {
-  having,
-  headerName,
-  list,
-  type Rule,
-  readOptions,
-  size,
-  typed,
-  wellFormed,
-} from '../../../core/check.ts';
 import type { Host } from '../../../core/contract.ts';
-import type { Size } from '../../../core/durations.ts';
-import { CapacityError, ConfigurationError, isFailure, StorageError } from '../../../core/errors.ts';
+import { CapacityError, isFailure, StorageError } from '../../../core/errors.ts';
 import { systemHost } from '../../../core/host.ts';
-import type { HoldfastFetch } from '../../../core/pipeline.ts';
-import { type Store, storeRule } from '../../../core/store.ts';
 import { newKey } from '../../../http/idempotency.ts';
 import { classifyError, classifyResponse, type Verdict } from '../../../policies/outbox/classify.ts';
 import { contentOf } from '../../../policies/outbox/content.ts';
-import type { FetchOptions } from '../../standard.ts';
 import type { AcceptedWrite } from '../outbox-object.ts';
 import { forgetBody, messageOf, readMessage, requestOf } from './message.ts';
-import type {
-  DeadLetters,
-  QueueBatch,
-  QueuedWrite,
-  QueueMessage,
-  QueueProducer,
-  WriteMessage,
-} from './types.ts';
-
-export interface OutboxQueueOptions {
-  /** The binding of the queue. */
-  readonly queue: QueueProducer;
-  /** What writes are sent with, such as `createFetch()`; its outbox, if it has one, has no part in it. */
-  readonly fetch: HoldfastFetch<FetchOptions>;
-  /** The object that takes what the queue cannot deliver: there it is sent once more, and waits as a dead letter. */
-  readonly deadLetters: DeadLetters;
-  /** The name of the queue's dead-letter queue, where this Worker consumes that one as well: all of it goes to `deadLetters`. */
-  readonly deadLetterQueue?: string;
-  /** Where bodies lie that are too large for a message (128 kB). Default: nowhere, and they are refused. */
-  readonly bodies?: Store;
-  /** Bytes of one body. Default 5 MB. */
-  readonly maxEntryBytes?: Size;
-  /** The header that carries the key; `false` for none. Default `'Idempotency-Key'`. */
-  readonly idempotencyHeader?: string | false;
-  /** Headers that are kept besides the few that are safe. */
-  readonly keepHeaders?: readonly string[];
-  /** Puts back, at each sending, what is not kept: sets the request's headers, or gives another request. */
-  readonly authorize?: (
-    request: Request,
-    write: QueuedWrite,
-    // biome-ignore lint/suspicious/noConfusingVoidType: a hook that only sets headers returns nothing
-  ) => Request | undefined | void | Promise<Request | undefined | void>;
-  /** Clock and chance, for tests. */
-  readonly host?: Partial<Host>;
-}
+import { type OutboxQueueOptions, type QueueSettings, readQueueOptions } from './options.ts';
+import type { QueueBatch, QueuedWrite, QueueMessage, WriteMessage } from './types.ts';
 
 export interface OutboxQueue {
   /**
@@ -73,14 +26,6 @@ export interface OutboxQueue {
   /** For the Worker's `queue` handler: sends what is in a batch, and says of each message whether it is to come again, and when. */
   consume(batch: QueueBatch): Promise<void>;
 }
-
-type Settings = Required<
-  Omit<OutboxQueueOptions, 'bodies' | 'authorize' | 'deadLetterQueue' | 'host' | 'maxEntryBytes'>
-> &
-  Pick<OutboxQueueOptions, 'bodies' | 'authorize' | 'deadLetterQueue'> & {
-    readonly maxEntryBytes: number;
-    readonly host: Partial<Host>;
-  };
 
 /** A Worker may have six connections open. */
 const AT_ONCE = 6;
@@ -211,37 +156,5 @@ async function taken<T>(what: string, work: () => Promise<T>): Promise<T> {
 }
 
 /** As an outbox checks what it is to keep. */
-const contentSettings = ({ idempotencyHeader, keepHeaders, authorize, maxEntryBytes }: Settings) =>
+const contentSettings = ({ idempotencyHeader, keepHeaders, authorize, maxEntryBytes }: QueueSettings) =>
   ({ idempotencyHeader, keepHeaders, authorize, maxEntryBytes }) as Parameters<typeof contentOf>[1];
-
-const functionRule: Rule<never> = typed('function');
-
-function readQueueOptions(options: OutboxQueueOptions): Settings {
-  const read = readOptions<Settings>(
-    'outboxQueue',
-    options,
-    {
-      queue: having<QueueProducer>('the binding of a queue', 'send'),
-      fetch: functionRule,
-      deadLetters: functionRule,
-      deadLetterQueue: wellFormed,
-      bodies: storeRule,
-      maxEntryBytes: size,
-      idempotencyHeader: (value, option) => (value === false ? false : headerName(value, option)),
-      keepHeaders: list(headerName),
-      authorize: functionRule,
-      host: typed('object'),
-    },
-    { maxEntryBytes: 5_000_000, idempotencyHeader: 'Idempotency-Key', keepHeaders: [], host: {} } as never,
-  );
-  for (const name of ['queue', 'fetch', 'deadLetters'] as const)
-    if (read[name] === undefined)
-      throw new ConfigurationError(`outboxQueue.${name}`, undefined, EXPECTED[name]);
-  return read;
-}
-
-const EXPECTED = {
-  queue: 'expected the binding of a queue',
-  fetch: 'expected what createFetch() gives',
-  deadLetters: 'expected a function that gives the stub of an outboxObject',
-} as const;

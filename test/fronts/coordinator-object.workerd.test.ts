@@ -1,0 +1,79 @@
+import {
+  createExecutionContext,
+  evictDurableObject,
+  runInDurableObject,
+  waitOnExecutionContext,
+} from 'cloudflare:test';
+import { env } from 'cloudflare:workers';
+import { expect, test } from 'vitest';
+import { betweenIsolates, type CoordinatorObject, coordinatorObject } from '../../src/cloudflare.ts';
+import { pipeline } from '../../src/core/pipeline.ts';
+import { breaker } from '../../src/policies/breaker/breaker.ts';
+import { status } from '../../src/testing/index.ts';
+
+const ORIGIN = 'https://api.example.com';
+
+/** Clients of one name know of each other through the isolate as well; `every` makes this one an isolate of its own. */
+function isolate(name: string, nth: number) {
+  const policy = breaker({ share: betweenIsolates(env.COORDINATOR, { name, every: 200 + nth }) });
+  const fetch = pipeline([policy], { fetch: async () => status(503) });
+  return {
+    policy,
+    /** As in a handler: what is left over is done after the answer, and before the end of the request. */
+    async get(): Promise<number | string> {
+      const context = createExecutionContext();
+      const answer = await fetch(ORIGIN, {
+        holdfast: { waitUntil: (work: Promise<unknown>) => context.waitUntil(work) },
+      }).then(
+        ({ status }) => status,
+        ({ code }) => code as string,
+      );
+      await waitOnExecutionContext(context);
+      return answer;
+    },
+  };
+}
+
+const trip = async ({ get }: ReturnType<typeof isolate>): Promise<void> => {
+  for (let call = 0; call < 6; call++) await get();
+};
+
+test('what one isolate has found out the next knows after its first call', async () => {
+  const [one, two] = [isolate('told', 0), isolate('told', 1)];
+  await trip(one);
+  expect(await two.get()).toBe(503);
+  expect(await two.get()).toBe('circuit-open');
+});
+
+test('objects of two names know nothing of each other', async () => {
+  const [one, two] = [isolate('a', 0), isolate('b', 0)];
+  await trip(one);
+  for (let call = 0; call < 3; call++) expect(await two.get()).toBe(503);
+});
+
+test('an object that is evicted is told again, by isolates that it has never heard of', async () => {
+  const [one, two] = [isolate('evicted', 0), isolate('evicted', 1)];
+  await trip(one);
+  await evictDurableObject(env.COORDINATOR.getByName('evicted'));
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(await one.get()).toBe('circuit-open');
+  expect(await two.get()).toBe(503);
+  expect(await two.get()).toBe('circuit-open');
+});
+
+test('what is no report is refused, and harms nobody', async () => {
+  const stub = env.COORDINATOR.getByName('garbage');
+  await runInDurableObject(stub, async (object) => {
+    const coordinator = object as CoordinatorObject;
+    for (const garbage of [undefined, null, 5, {}, { from: 7 }, { from: 'x', since: -1, every: 1 }])
+      await expect(coordinator.exchange(garbage as never)).rejects.toThrow('not a report');
+  });
+  const nothing = { life: undefined, since: 0, every: 1_000, circuits: [], rates: [], budgets: [] };
+  expect(await stub.exchange({ ...nothing, from: 'x' })).toMatchObject({ version: 0, circuits: [] });
+});
+
+test('the class is made of what it has to be made of', () => {
+  expect(() => coordinatorObject(undefined as never)).toThrow(
+    /coordinatorObject\.Base: undefined .*DurableObject/,
+  );
+});
