@@ -168,7 +168,16 @@ export type {
   ReplayOptions,
 } from './policies/outbox/options.ts';
 export type { Outbox } from './policies/outbox/outbox.ts';
-export { type RateLimit, type RateLimitOptions, rateLimit } from './policies/rate-limit.ts';
+export {
+  type Bucket,
+  type Buckets,
+  type RateLimit,
+  type RateLimitOptions,
+  type RateSharing,
+  type RateTerms,
+  rateLimit,
+} from './policies/rate-limit.ts';
+export type { Budget, BudgetSharing, Budgets } from './policies/retry/budget.ts';
 export type { Jitter, RetryOption, RetryOptions, RetryState } from './policies/retry/options.ts';
 export { retry } from './policies/retry/retry.ts';
 export { type Strategies, type StrategiesOptions, strategies } from './policies/strategies.ts';

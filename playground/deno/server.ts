@@ -19,7 +19,7 @@ const fetch = createFetch({
 
 // Where a process is there only as long as somebody asks it for something, this is who asks.
 const ending = new AbortController();
-Deno.cron?.('deliver orders', '*/5 * * * *', { signal: ending.signal }, () => orders.flush());
+Deno.cron?.('deliver orders', '* * * * *', { signal: ending.signal }, () => orders.flush({ due: true }));
 
 const server = Deno.serve(
   {
