@@ -13,12 +13,29 @@ import {
   outbox,
   type Policy,
   pipeline,
+  rateLimit,
   sourceOf,
   staleCache,
   standard,
 } from 'holdfast';
+import {
+  betweenIsolates,
+  type CoordinatorNamespace,
+  coordinatorObject,
+  durableObjectStore,
+  type OutboxObject,
+  outboxObject,
+  outboxQueue,
+  type QueueBatch,
+  type QueueProducer,
+  type SqlDurableObjectStorage,
+  type WorkersKV,
+  workersKVStore,
+} from 'holdfast/cloudflare';
+import { type DenoKv, denoKvStore } from 'holdfast/deno';
 import { killSwitch, serviceWorker, sharedSession } from 'holdfast/service-worker';
 import { testHost } from 'holdfast/testing';
+import { type Unstorage, unstorageStore } from 'holdfast/unstorage';
 import type { KyInstance } from 'ky';
 
 export const resilient: typeof fetch = createFetch();
@@ -148,3 +165,46 @@ api.fetch('https://a.example.com/', { holdfast: { retyr: 3 } });
 createFetch({ partition: 'a', staleCache: true });
 // @ts-expect-error: a cache's store is not enough for an outbox
 outbox({ store: { name: 'kv', durable: true } });
+
+/** As `cloudflare:workers` declares it. */
+declare abstract class DurableObject<Env = unknown> {
+  protected ctx: { readonly storage: SqlDurableObjectStorage };
+  protected env: Env;
+  constructor(ctx: { readonly storage: SqlDurableObjectStorage }, env: Env);
+}
+interface Env {
+  readonly TOKEN: string;
+  readonly COPIES: WorkersKV;
+  readonly COORDINATOR: CoordinatorNamespace;
+  readonly QUEUE: QueueProducer;
+  readonly ORDERS: { getByName(name: string): OutboxObject };
+}
+export class Coordinator extends coordinatorObject(DurableObject) {}
+export class Orders extends outboxObject(DurableObject<Env>, ({ TOKEN }) => ({
+  outbox: { authorize: ({ headers }) => headers.set('authorization', TOKEN) },
+})) {
+  readonly kept = durableObjectStore(this.ctx.storage);
+}
+export const edge = ({ COORDINATOR, COPIES, QUEUE, ORDERS }: Env) => {
+  const share = betweenIsolates(COORDINATOR);
+  const upstream = createFetch({
+    breaker: { share },
+    retry: { share },
+    rateLimit: rateLimit({ rate: 100, share }),
+    partition: 'public',
+    staleCache: staleCache({ store: workersKVStore(COPIES) }),
+  });
+  const writes = outboxQueue({
+    queue: QUEUE,
+    fetch: upstream,
+    deadLetters: ({ partition }) => ORDERS.getByName(partition),
+  });
+  return { upstream, queue: (batch: QueueBatch) => writes.consume(batch) };
+};
+export const onDeno = (kv: DenoKv) => outbox({ store: denoKvStore(kv) });
+export const onRedis = (storage: Unstorage) => ({
+  copies: staleCache({ store: unstorageStore(storage) }),
+  writes: outbox({ store: unstorageStore(storage, { exclusive: true }) }),
+  // @ts-expect-error: two processes may change one key at once
+  wrong: () => outbox({ store: unstorageStore(storage) }),
+});
