@@ -13,6 +13,25 @@ const BY_STATUS: Readonly<Record<number, Category>> = {
   429: 'rate-limit',
 };
 
+/** All there are: what else an error calls its category is its own. */
+const CATEGORIES: Readonly<Record<Category, true>> = {
+  network: true,
+  timeout: true,
+  'rate-limit': true,
+  server: true,
+  client: true,
+  auth: true,
+  validation: true,
+  conflict: true,
+  parse: true,
+  'circuit-open': true,
+  capacity: true,
+  storage: true,
+  aborted: true,
+  configuration: true,
+  unknown: true,
+};
+
 const BY_NAME: Readonly<Record<string, Category>> = {
   AbortError: 'aborted',
   TimeoutError: 'timeout',
@@ -32,11 +51,20 @@ const BY_NAME: Readonly<Record<string, Category>> = {
  * const mine = (outcome: unknown) => (outcome instanceof SoldOutError ? 'conflict' : categoryOf(outcome));
  */
 export function categoryOf(outcome: unknown): Category | undefined {
+  try {
+    return found(outcome);
+  } catch {
+    // A getter or a proxy that throws: anything can be thrown.
+    return 'unknown';
+  }
+}
+
+function found(outcome: unknown): Category | undefined {
   if (outcome instanceof Response) return categoryOfStatus(outcome.status);
   if (isFailure(outcome)) return outcome.category;
   const { name, response, category } = (outcome ?? {}) as Record<string, unknown>;
   // ky's errors, with our facts on them or with the response.
-  if (typeof category === 'string') return category as Category;
+  if (typeof category === 'string' && Object.hasOwn(CATEGORIES, category)) return category as Category;
   if (response instanceof Response) return categoryOfStatus(response.status) ?? 'unknown';
   return (Object.hasOwn(BY_NAME, String(name)) && BY_NAME[String(name)]) || 'unknown';
 }

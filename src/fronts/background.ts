@@ -10,14 +10,15 @@ const SAVING = 4;
  *
  * @param interval In ms.
  * @param signal Ends it.
- * @param atOnce Whether the first time is now.
+ * @param how.atOnce Whether the first time is now. Default true.
+ * @param how.missed Told of each time that is left out.
  */
 export function everyNowAndThen(
   interval: number,
   host: Host,
   signal: AbortSignal,
   task: () => Promise<unknown>,
-  atOnce = true,
+  { atOnce = true, missed: told }: { readonly atOnce?: boolean; readonly missed?: () => void } = {},
 ): void {
   const { clock, online, random } = host;
   const document = globalThis.document as Document | undefined;
@@ -33,6 +34,7 @@ export function everyNowAndThen(
   const turn = (): void => {
     if (running || signal.aborted) return;
     missed = !online.state || isHidden();
+    if (missed) told?.();
     if (missed) return;
     running = true;
     task()

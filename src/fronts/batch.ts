@@ -125,7 +125,11 @@ async function* run<T, R>(
     change.ring();
   };
   const unfollow = signal ? follow(signal, stop) : () => {};
-  const progress = (): void => onProgress?.({ done, failed, running, ...(total !== undefined && { total }) });
+  const progress = (): void => {
+    const told: unknown = onProgress?.({ done, failed, running, ...(total !== undefined && { total }) });
+    // Whatever its type says it may be async; what it throws ends the batch either way.
+    if (told instanceof Promise) told.catch(stop);
+  };
 
   const end = (outcome: Outcome): void => {
     running--;

@@ -3,6 +3,7 @@ import { readOptions, span, typed } from '../core/check.ts';
 import type { Connectivity } from '../core/contract.ts';
 import type { Duration } from '../core/durations.ts';
 import type { HoldfastEvent } from '../core/events.ts';
+import { tell } from '../core/tell.ts';
 import { everyNowAndThen } from './background.ts';
 import {
   type CheckOptions,
@@ -71,7 +72,7 @@ export function connectivity(options: ConnectivityOptions): ProbedConnectivity {
   ) as ConnectivityOptions & { probe: string; interval: number; cacheFor: number; timeout: number };
   const url = checkedUrl(probe, 'connectivity.probe');
   const ended = aborter();
-  const settings = checkSettings({ ...own, signal: ended.signal });
+  const settings = checkSettings(own);
   const { host } = settings;
   const { clock, online } = host;
   const listeners = new Set<(online: boolean) => void>();
@@ -79,33 +80,52 @@ export function connectivity(options: ConnectivityOptions): ProbedConnectivity {
   let told: Reachability = online.state ? 'online' : 'offline';
   let probedAt = Number.NEGATIVE_INFINITY;
   let probing: Promise<void> | undefined;
+  /** What a probe finds is true of the network over which it was sent. */
+  let network = aborter();
   let watching: ReturnType<typeof aborter> | undefined;
 
   const now = (): Reachability => (online.state ? found : 'offline');
 
-  const tell = (): void => {
+  const compare = (): void => {
     const before = told;
     told = now();
     if (told === before) return;
-    heed(() => onChange?.(told));
+    if (onChange) tell(onChange, told);
     if ((before === 'online') === (told === 'online')) return;
-    for (const listener of listeners) heed(() => listener(told === 'online'));
+    inform(told === 'online');
+  };
+
+  /** Who listens anew in the middle of it is told of the next change. */
+  const inform = (isOnline: boolean): void => {
+    for (const listener of [...listeners]) tell(listener, isOnline);
   };
 
   const look = (): Promise<void> => {
-    probing ??= checkHealth(url, settings, timeout)
+    if (probing) return probing;
+    const { signal } = network;
+    const mine = checkHealth(url, { ...settings, signal }, timeout)
       .then((health) => {
+        if (signal.aborted) return;
         probedAt = clock.ticks();
         found = meaning(health);
-        tell();
+        compare();
         watch();
       })
-      // Closed in the middle of it.
+      // Closed in the middle of it, or of a network that is gone.
       .catch(() => {})
       .finally(() => {
-        probing = undefined;
+        if (probing === mine) probing = undefined;
       });
-    return probing;
+    probing = mine;
+    return mine;
+  };
+
+  /** Whatever was found, or is being looked for, was another network. */
+  const forget = (): void => {
+    network.abort(new DOMException('the network has changed', 'AbortError'));
+    network = aborter();
+    probing = undefined;
+    found = 'online';
   };
 
   /** As long as there is no way out. */
@@ -115,7 +135,7 @@ export function connectivity(options: ConnectivityOptions): ProbedConnectivity {
       watching = undefined;
     } else if (!watching) {
       watching = aborter();
-      everyNowAndThen(interval, host, watching.signal, look, false);
+      everyNowAndThen(interval, host, watching.signal, look, { atOnce: false });
     }
   };
 
@@ -124,10 +144,9 @@ export function connectivity(options: ConnectivityOptions): ProbedConnectivity {
   };
 
   const unsubscribe = online.subscribe((up) => {
-    // What was found before was another network.
-    if (up) found = 'online';
+    forget();
     watch();
-    tell();
+    compare();
     if (up) void look();
   });
 
@@ -152,25 +171,24 @@ export function connectivity(options: ConnectivityOptions): ProbedConnectivity {
         suspect();
     },
     close() {
-      ended.abort(new DOMException('it was closed', 'AbortError'));
-      watching?.abort(undefined);
+      const wasAway = now() !== 'online';
+      ended.abort(undefined);
+      // From here on only the platform is believed: who waits for a way out is not to wait for ever.
+      forget();
+      watch();
       unsubscribe();
+      if (wasAway && online.state) inform(true);
       listeners.clear();
     },
   };
 }
 
+/** RFC 6585, 6: what a portal answers, and no origin. */
+const NETWORK_AUTHENTICATION_REQUIRED = 511;
+
 /** An origin with trouble of its own can be reached. */
-function meaning({ reason }: Health): Exclude<Reachability, 'offline'> {
+function meaning({ reason, status }: Health): Exclude<Reachability, 'offline'> {
+  if (status === NETWORK_AUTHENTICATION_REQUIRED) return 'captive';
   if (reason === undefined || reason === 'status') return 'online';
   return reason === 'network' || reason === 'timeout' ? 'unreachable' : 'captive';
-}
-
-/** A listener cannot keep others from hearing. */
-function heed(listener: () => void): void {
-  try {
-    listener();
-  } catch {
-    // It is the listener's own.
-  }
 }

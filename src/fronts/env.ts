@@ -103,7 +103,12 @@ export function optionsFromEnv(env: object, options: OptionsFromEnvOptions = {})
   };
   const url = take('BASE_URL');
   if (url)
-    read.baseUrl = checked(url.variable, url.value, 'an absolute URL', URL.canParse(String(url.value)));
+    read.baseUrl = checked(
+      url.variable,
+      url.value,
+      'an absolute URL (http or https)',
+      isWeb(String(url.value)),
+    );
   const name = take('NAME');
   if (name) read.name = String(name.value);
   for (const part of Object.keys(PLAIN) as Part[]) {
@@ -160,6 +165,9 @@ function checked<T>(variable: string, value: T, allowed: string, isAllowed: bool
 /** A secret may have got into the wrong variable: what is long or odd is not shown. */
 const shown = (value: unknown): unknown =>
   value === undefined || (typeof value === 'string' && !/^[\w.%+-]{0,12}$/.test(value)) ? '…' : value;
+
+/** `localhost:3000` is a URL as well, of a scheme called `localhost`. */
+const isWeb = (url: string): boolean => URL.canParse(url) && /^https?:$/.test(new URL(url).protocol);
 
 const isSaid = (value: unknown): boolean =>
   (typeof value === 'string' && value.trim() !== '') ||

@@ -54,22 +54,32 @@ const ENGLISH: Readonly<Record<Category, string>> & Messages = {
  */
 export function userMessage(failure: unknown, messages: Messages = {}): string {
   const category = categoryOf(failure) ?? 'unknown';
-  const { code, transient, retryAt, callId, response } = (failure ?? {}) as Record<string, unknown>;
-  const answer = failure instanceof Response ? failure : response;
-  const status = answer instanceof Response ? String(answer.status) : undefined;
+  const { code, transient, retryAt, callId, status } = saidBy(failure);
   const facts: MessageFacts = {
     category,
     transient: transient === true,
     ...(typeof retryAt === 'number' && { retryAt }),
     ...(typeof callId === 'string' && { callId }),
   };
-  const names = [code, status, category].filter((name) => typeof name === 'string');
+  const names = [code, status, category].filter((name): name is string => typeof name === 'string');
   for (const name of names)
     for (const own of [messages, ENGLISH]) {
       const said = Object.hasOwn(own, name) ? told(own[name], facts) : undefined;
       if (said !== undefined) return said;
     }
   return ENGLISH.unknown;
+}
+
+/** Anything can be thrown: of what breaks when it is looked at nothing is known. */
+function saidBy(failure: unknown): Record<string, unknown> {
+  try {
+    const { code, transient, retryAt, callId, response } = (failure ?? {}) as Record<string, unknown>;
+    const answer = failure instanceof Response ? failure : response;
+    const status = answer instanceof Response ? String(answer.status) : undefined;
+    return { code, transient, retryAt, callId, status };
+  } catch {
+    return {};
+  }
 }
 
 /** A sentence that cannot be made is none. */

@@ -75,19 +75,32 @@ export interface ProblemResponseOptions {
 export function toProblemResponse(error: unknown, options: ProblemResponseOptions = {}): Response {
   const { statuses, extensions, now = systemClock.now() } = options;
   const category = categoryOf(error) ?? 'unknown';
-  const { callId, retryAt } =
-    error instanceof Response ? factsOf(error, now) : ((error ?? {}) as Partial<Failure>);
+  const { callId, retryAt } = factsOf(error, now);
   const requestId = options.requestId ?? callId;
   const status = statuses?.[category] ?? STATUSES[category];
   const headers = new Headers({ 'content-type': PROBLEM_JSON, 'cache-control': 'no-store' });
-  if (typeof retryAt === 'number')
-    headers.set('retry-after', String(Math.max(1, Math.ceil((retryAt - now) / 1000))));
+  const wait = retryAt === undefined ? Number.NaN : Math.max(1, Math.ceil((retryAt - now) / 1000));
+  if (Number.isSafeInteger(wait)) headers.set('retry-after', String(wait));
   const problem = { ...extensions, type: 'about:blank', title: TITLES[status], status, category, requestId };
   return new Response(JSON.stringify(problem), { status, headers });
 }
 
+/** What may be told of it. Anything can be thrown, also what only looks like a failure of ours. */
+function factsOf(error: unknown, now: number): Partial<Failure> {
+  try {
+    if (error instanceof Response) return answered(error, now);
+    const { callId, retryAt } = (error ?? {}) as Record<string, unknown>;
+    return {
+      ...(typeof callId === 'string' && { callId }),
+      ...(typeof retryAt === 'number' && { retryAt }),
+    };
+  } catch {
+    return {};
+  }
+}
+
 /** What an upstream's answer tells of the same. */
-function factsOf(response: Response, now: number): Partial<Failure> {
+function answered(response: Response, now: number): Partial<Failure> {
   const wait = retryAfter(response.headers, now);
   return { callId: outcomeOf(response)?.callId, ...(wait !== undefined && { retryAt: now + wait }) };
 }

@@ -7,8 +7,8 @@ import { origin } from './elsewhere.ts';
 
 export interface TelemetryOptions {
   /**
-   * Who is told: to others the headers are not sent. They make a cross-origin request of a page ask first (CORS), and the origin
-   * has to allow them.
+   * Who is told: to others the headers are not sent, but where one of these redirects to (Fetch, "HTTP-redirect fetch", carries them
+   * along). They make a cross-origin request of a page ask first (CORS), and the origin has to allow them.
    */
   readonly origins: readonly string[];
   /** Whether `traceparent` (W3C Trace Context) goes with each request. Default true. */

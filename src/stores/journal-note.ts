@@ -1,11 +1,31 @@
-import type { Change, Item, StoredBody } from '../core/store.ts';
+import type { Change, Item, Store, StoredBody } from '../core/store.ts';
 import { joined, type Kind, packedBody, unpacked } from './stored-body.ts';
 
 /** What is to be changed, as plain data; bodies lie one after the other in the note's own. */
 export type Note = readonly (
   | { readonly delete: string }
-  | { readonly put: Item; readonly body?: null | { readonly kind: Kind; readonly size: number } }
+  | {
+      readonly put: Item;
+      readonly mark?: unknown;
+      readonly body?: null | { readonly kind: Kind; readonly size: number };
+    }
 )[];
+
+/** A store that may die in the middle of an item, in which it says what the body is. */
+export interface Rewritable extends Store {
+  /** What an item says of its body, as plain data; a `put` that keeps the body may come with it (`mark`). */
+  markOf?(key: string): Promise<unknown>;
+}
+
+/** Where an item is written anew and its body kept, what is known of that body is noted with it. */
+export const marked = (changes: readonly Change[], { markOf }: Rewritable): Promise<Change[]> =>
+  Promise.all(
+    changes.map(async (change) => {
+      if ('delete' in change || change.body !== undefined) return change;
+      const mark = await markOf?.(change.put.key);
+      return mark === undefined ? change : { put: change.put, mark };
+    }),
+  );
 
 /** @returns bodies as bytes, or `null` where there are none. */
 export async function noted(

@@ -1,8 +1,8 @@
 import { isFailure, StorageError } from '../core/errors.ts';
-import type { AtomicStore, Change, Item, Store, StoredBody } from '../core/store.ts';
+import type { AtomicStore, Change, Item, StoredBody } from '../core/store.ts';
 import { decided, type Waiting } from './batch.ts';
 import { keyOf } from './changes.ts';
-import { changesOf, type Note, noted } from './journal-note.ts';
+import { changesOf, marked, type Note, noted, type Rewritable } from './journal-note.ts';
 import { memoryStore } from './memory.ts';
 
 /** Nobody else's key begins so. */
@@ -16,7 +16,7 @@ const JOURNAL = `${OURS}journal `;
  *
  * Items are held in memory, bodies are read where they lie. Who opens it takes it over: the one before is refused.
  */
-export function journaled(store: Store): AtomicStore {
+export function journaled(store: Rewritable): AtomicStore {
   const owner = crypto.randomUUID();
   const journal = JOURNAL + owner;
   /** All items, once they have been read. */
@@ -26,6 +26,7 @@ export function journaled(store: Store): AtomicStore {
   let unfinished: readonly Change[] = [];
   const queue: Waiting[] = [];
   let working: Promise<void> | undefined;
+  let doing: Promise<void> | undefined;
   let doings = 0;
 
   const opened = (): Promise<AtomicStore> => {
@@ -52,7 +53,12 @@ export function journaled(store: Store): AtomicStore {
   /** Does what was noted, perhaps once more. */
   const finish = async (key: string, changes: readonly Change[]): Promise<void> => {
     doings++;
-    await store.write(changes);
+    doing = store.write(changes);
+    try {
+      await doing;
+    } finally {
+      doing = undefined;
+    }
     await store.write([{ delete: key }]);
   };
 
@@ -102,7 +108,7 @@ export function journaled(store: Store): AtomicStore {
     const found = await Promise.all(keys.map(async (key) => [key, await copy.get(key)] as const));
     const { changes, settle } = decided(batch, found);
     if (changes.size > 0) {
-      const all = [...changes.values()];
+      const all = await marked([...changes.values()], store);
       await note(all);
       unfinished = all;
       await copy.write(all.map(withoutBody));
@@ -147,8 +153,12 @@ export function journaled(store: Store): AtomicStore {
       if (last && ('delete' in last || last.body !== undefined))
         return ('body' in last && last.body) || undefined;
       const found = await store.body(key);
-      // While it is written anew there may be none.
-      if (found !== undefined || before === doings) return found;
+      if (found !== undefined) return found;
+      // While its item is written anew it cannot be found.
+      const isQuiet = before === doings && !doing;
+      if (isQuiet && !(last && 'mark' in last)) return undefined;
+      if (isQuiet) throw new StorageError(`${store.name} has not ended the last change of an item`);
+      await doing?.catch(() => {});
     }
   };
 
@@ -172,6 +182,8 @@ export function journaled(store: Store): AtomicStore {
     change,
     async close() {
       await working;
+      // It writes who has opened it: not after another one has.
+      await items?.catch(() => {});
       items = undefined;
       isTaken = false;
       await store.close();

@@ -4,6 +4,7 @@ import type { AtomicStore, Change, Item, RangeQuery, Store } from '../core/store
 import { writeAll } from './changes.ts';
 import { explainedBy } from './explained.ts';
 import { journaled } from './journal.ts';
+import type { Rewritable } from './journal-note.ts';
 import { readsOver } from './kept-reads.ts';
 import { page } from './listing.ts';
 import { base64Of, bytesOf, readText, textOf } from './plain.ts';
@@ -74,7 +75,7 @@ export function unstorageStore(storage: Unstorage, options: UnstorageStoreOption
   return exclusive ? journaled(store) : store;
 }
 
-function shared(storage: Unstorage, name: string): Store {
+function shared(storage: Unstorage, name: string): Rewritable {
   const itemAt = (key: string): string => `${name}:${nameOf(key, '.item')}`;
   const bodyAt = (key: string): string => `${name}:${nameOf(key, '.body')}`;
 
@@ -126,7 +127,9 @@ function shared(storage: Unstorage, name: string): Store {
       ? { id, kind: packed.kind, size: packed.bytes.length }
       : body === null
         ? undefined
-        : (await find(key))?.body;
+        : 'mark' in change
+          ? (change.mark as Kept['body'])
+          : (await find(key))?.body;
     const written = SCHEMA + textOf({ item, ...(of && { body: of }) } satisfies Kept);
     return async () => {
       if (packed) await putBody(bodyAt(key), joined([utf8.encode(id), packed.bytes]));
@@ -140,6 +143,7 @@ function shared(storage: Unstorage, name: string): Store {
     name: `unstorage:${name}`,
     durable: false,
     ...readsOver(explained, { find, found, bodyOf }),
+    markOf: (key) => explained('get', async () => (await find(key))?.body),
     write: (changes) => explained('write', () => writeAll(changes, prepared)),
     async close() {},
   };

@@ -106,12 +106,12 @@ describe('at once', () => {
     let begun = 0;
     let read = 0;
     let most = 0;
-    for await (const _ of batch(numbers(1000), async () => begun++, { concurrency: 5, ahead: 20 })) {
+    for await (const _ of batch(numbers(200), async () => begun++, { concurrency: 5, ahead: 20 })) {
       read++;
       most = Math.max(most, begun - read);
       await settle();
     }
-    expect(read).toBe(1000);
+    expect(read).toBe(200);
     expect(most).toBeLessThanOrEqual(20);
     expect(most).toBeGreaterThan(5);
   });
@@ -251,6 +251,15 @@ describe('progress', () => {
     await batch(numbers(1).values(), () => 1, { onProgress: (progress) => unknown.push(progress) }).all();
     expect(unknown.at(-1)).toEqual({ done: 1, failed: 0, running: 0 });
   });
+});
+
+test('a listener that is async and fails ends it as one that throws does', async () => {
+  const work = batch([1, 2, 3, 4, 5, 6, 7, 8, 9], (item) => item, {
+    onProgress: (async () => {
+      throw new Error('mine');
+    }) as () => void,
+  });
+  await expect(work.all()).rejects.toThrow('mine');
 });
 
 test('thousands of requests go through a pipeline, a few at a time', async () => {

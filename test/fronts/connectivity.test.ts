@@ -90,6 +90,34 @@ describe('that there is a network', () => {
     online.close();
   });
 
+  test.each<[string, () => Response, object]>([
+    ['that asks to sign in (RFC 6585, 6)', () => status(511), {}],
+    [
+      'that redirects, where redirects are not followed',
+      () => new Response(null, { status: 302, headers: { location: 'https://portal.example/' } }),
+      { init: { redirect: 'manual' } },
+    ],
+  ])('a portal is one %s', async (_, answer, own) => {
+    const { online, origin } = world(own);
+    origin.replies(answer);
+    expect(await online.check()).toBe('captive');
+    online.close();
+  });
+
+  test('is not known from a probe over the network before', async () => {
+    const { online, origin, host, clock, changes } = world();
+    origin.replies(hang());
+    clock.after(100, () => {
+      host.online.set(false);
+      host.online.set(true);
+    });
+    void online.check();
+    await clock.advance(10_000);
+    expect(origin.seen).toHaveLength(2);
+    expect(changes).toEqual(['offline', 'online']);
+    online.close();
+  });
+
   test('is looked at now and then while there is no way out, and told when there is one', async () => {
     const { online, origin, clock, changes } = world();
     const told: boolean[] = [];
@@ -185,6 +213,32 @@ test('what is closed leaves nothing behind', async () => {
   expect(origin.seen).toHaveLength(asked);
   expect(changes).toEqual(['unreachable']);
   expect(clock.pending ?? 0).toBe(0);
+});
+
+test('what is closed believes the platform, so that nobody waits for ever', async () => {
+  const { online, origin } = world();
+  const told: boolean[] = [];
+  origin.replies(networkError());
+  await online.check();
+  online.subscribe((up) => told.push(up));
+  online.close();
+  expect([online.state, told]).toEqual([true, [true]]);
+});
+
+test('who listens anew while being told is told of the next change', async () => {
+  const { online, origin } = world();
+  let heard = 0;
+  const once = (): void => {
+    const end = online.subscribe(() => {
+      end();
+      if (++heard < 100) once();
+    });
+  };
+  once();
+  origin.replies(networkError());
+  await online.check();
+  expect(heard).toBe(1);
+  online.close();
 });
 
 test('a listener that throws keeps nobody from hearing', async () => {

@@ -95,6 +95,11 @@ describe('a variable that is not allowed is named, with its value and what is al
       /^HOLDFAST_BREAKER_RATE: 50 is not allowed; expected a number from 0 to 1/,
     ],
     [{ HOLDFAST_BASE_URL: 'api' }, /^HOLDFAST_BASE_URL: 'api' is not allowed; expected an absolute URL/],
+    // A URL as well, of a scheme called `localhost`.
+    [
+      { HOLDFAST_BASE_URL: 'localhost:3000' },
+      /^HOLDFAST_BASE_URL: .* expected an absolute URL \(http or https\)/,
+    ],
     [
       { HOLDFAST_TIMEOTU: '5s' },
       /^HOLDFAST_TIMEOTU: .* unknown variable; known: HOLDFAST_BASE_URL, .*HOLDFAST_TIMEOUT_TOTAL/,

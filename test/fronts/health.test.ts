@@ -22,6 +22,7 @@ import {
   testHost,
   virtualClock,
 } from '../../src/testing/index.ts';
+import { browserSays } from '../support/browser-says.ts';
 import { durableStore } from '../support/durable.ts';
 import { quiet } from '../support/platform.ts';
 
@@ -161,6 +162,15 @@ describe('waiting until it is healthy', () => {
     await expect(waitUntilHealthy(URL_, { ...asking, signal: abort.signal })).rejects.toBe('enough');
   });
 
+  test('takes all the time that it was given, also where that is shorter than the interval', async () => {
+    const { origin, clock, asking } = world();
+    origin.otherwise(() => status(503));
+    clock.after(20_000, () => origin.otherwise(() => ok()));
+    const waiting = { ...asking, timeout: '60s', interval: '5m' } as const;
+    expect(await waitUntilHealthy(URL_, waiting)).toMatchObject({ healthy: true });
+    expect(origin.seen).toHaveLength(2);
+  });
+
   test('looks at once when the network comes back', async () => {
     const { origin, host, clock, asking } = world();
     origin.replies(networkError());
@@ -232,6 +242,46 @@ describe('a monitor', () => {
     await clock.advance(600_000);
     expect(breaker.told).toEqual([`isolate ${ORIGIN}`, `reset ${ORIGIN}`]);
     expect(origin.seen).toHaveLength(asked);
+  });
+
+  test('that is closed by somebody who hears of one origin opens the circuit of no other', async () => {
+    const { origin, clock, asking } = world();
+    const breaker = circuits();
+    origin.otherwise(() => status(503));
+    const watch = monitor(['https://a.example/', 'https://b.example/'], {
+      ...asking,
+      failures: 1,
+      breaker,
+      onChange: () => watch.close(),
+    });
+    await clock.advance(10_000);
+    expect(breaker.told).toEqual(['isolate https://a.example', 'reset https://a.example']);
+  });
+
+  test('counts once what is asked for twice at the same time', async () => {
+    const { origin, asking } = world();
+    const breaker = circuits();
+    origin.otherwise(() => status(503));
+    const watch = monitor(URL_, { ...asking, failures: 2, breaker });
+    await Promise.all([watch.check(), watch.check()]);
+    expect([breaker.told, origin.seen.length]).toEqual([[], 1]);
+    watch.close();
+  });
+
+  test('keeps nobody from an origin while it does not look whether it is well again', async () => {
+    const { turn } = browserSays({});
+    const { origin, clock, asking } = world();
+    const breaker = circuits();
+    origin.otherwise(() => status(503));
+    const watch = monitor(URL_, { ...asking, interval: '10s', failures: 1, breaker });
+    await clock.advance(5_000);
+    turn(true);
+    await clock.advance(60_000);
+    expect(breaker.told).toEqual([`isolate ${ORIGIN}`, `reset ${ORIGIN}`]);
+    turn(false);
+    await clock.advance(1_000);
+    expect(breaker.told).toEqual([`isolate ${ORIGIN}`, `reset ${ORIGIN}`, `isolate ${ORIGIN}`]);
+    watch.close();
   });
 
   test('asks nobody while there is no network, and at once when there is', async () => {
@@ -326,6 +376,13 @@ describe('the health of a client', () => {
     [{ monitor: { states: () => [{ url: URL_, healthy: false, latency: 1, checkedAt: 1 }] } }, 'degraded'],
   ])('is what its parts say: %#', async (parts, status) => {
     expect((await clientHealth(parts)).status).toBe(status);
+  });
+
+  test('is not kept back by a part that hangs', async () => {
+    const { host } = world();
+    const outbox = Object.assign(() => {}, { counts: () => new Promise(() => {}), entries: async () => [] });
+    const whole = await clientHealth({ outbox, host } as never);
+    expect(whole).toMatchObject({ status: 'degraded', outbox: { error: 'timeout' } });
   });
 
   test('of something else than its parts is an error', async () => {

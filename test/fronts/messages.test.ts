@@ -4,6 +4,8 @@ import { type Messages, userMessage } from '../../src/fronts/messages.ts';
 import { status } from '../../src/testing/index.ts';
 
 const SECRET = 's3cr3t-t0ken';
+const broken = Proxy.revocable({}, {});
+broken.revoke();
 const failures: readonly unknown[] = [
   new NetworkError(`connect ECONNREFUSED 10.0.0.7:5432 ${SECRET}`, { callId: 'c1' }),
   new TimeoutError('total', 5_000, { origin: 'https://internal.example' }),
@@ -14,6 +16,14 @@ const failures: readonly unknown[] = [
   status(503),
   SECRET,
   { category: SECRET, code: SECRET },
+  broken.proxy,
+  Object.defineProperty({}, 'category', {
+    get() {
+      throw new Error(SECRET);
+    },
+  }),
+  { name: { toString: null } },
+  Object.freeze({ callId: 1n, retryAt: 'soon' }),
   null,
   undefined,
   7,

@@ -248,6 +248,50 @@ describe('an alarm', () => {
     expect(alarms.map(({ raised }) => raised)).toEqual([true]);
   });
 
+  test('is told at once of what may be the last news for a while', () => {
+    const { numbers, alarms, ended } = world({ thresholds: { deadLetters: 1, errorRate: 0.5 } });
+    numbers.hear({ type: 'sending', id: 'i', origin: ORIGIN, lane: 'l', attempt: 1, callId: 'c' });
+    numbers.hear({ type: 'dead-lettered', id: 'i', origin: ORIGIN, lane: 'l', reason: 'expired' });
+    ended(refused, 10);
+    expect(alarms.map(({ name }) => name)).toEqual(['deadLetters', 'errorRate']);
+  });
+
+  test('is over when the figure is low, also where few calls come', async () => {
+    const { ended, alarms, clock } = world({ thresholds: { errorRate: 0.5 } });
+    ended(refused, 20);
+    await clock.advance(120_000);
+    ended();
+    expect(alarms.map(({ value, raised }) => [value, raised])).toEqual([
+      [1, true],
+      [0, false],
+    ]);
+  });
+
+  test('is over with a reset, and that is told', () => {
+    const { ended, alarms, numbers } = world({ thresholds: { errorRate: 0.5 } });
+    ended(refused, 20);
+    numbers.reset();
+    expect(alarms.map(({ raised }) => raised)).toEqual([true, false]);
+    ended(refused, 20);
+    expect(alarms).toHaveLength(3);
+  });
+
+  test('of the queue’s age is told while there is no network', async () => {
+    const { host, clock, alarms, numbers } = world({
+      thresholds: { queueAge: '10m' },
+      health: async () =>
+        ({
+          at: clock.now(),
+          outbox: { waiting: 1, dead: 0, count: 1, bytes: 1, oldest: begun },
+        }) as ClientHealth,
+    });
+    const begun = clock.now();
+    host.online.set(false);
+    await clock.advance(900_000);
+    numbers.close();
+    expect(alarms.map(({ name }) => name)).toEqual(['queueAge']);
+  });
+
   test('may be about latency, fallbacks and dead letters', async () => {
     const { ended, alarms, numbers, clock } = world({
       thresholds: { p95: '1s', fallbackRate: 0.2, deadLetters: 2 },
@@ -286,12 +330,19 @@ describe('an alarm', () => {
     expect(alarms).toHaveLength(rung);
   });
 
-  test('whose listener throws, or whose health fails, harms nobody', async () => {
+  const throwing = (): void => {
+    throw new Error('mine');
+  };
+  // What nobody handles is an error of the run.
+  const rejecting = async (): Promise<void> => throwing();
+
+  test.each([
+    ['throws', throwing],
+    ['is async and rejects', rejecting as () => void],
+  ])('whose listener %s, or whose health fails, harms nobody', async (_, onAlarm) => {
     const { ended, numbers, clock } = world({
       thresholds: { errorRate: 0.1 },
-      onAlarm() {
-        throw new Error('mine');
-      },
+      onAlarm,
       health: () => Promise.reject(new Error('mine, too')),
     });
     ended(refused, 10);
@@ -299,6 +350,22 @@ describe('an alarm', () => {
     expect(numbers.snapshot().calls).toBe(10);
     numbers.close();
   });
+});
+
+test('what is thrown, whatever it is, harms nobody and is no label', () => {
+  const { ended, numbers } = world();
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  ended({ error: proxy });
+  ended({
+    error: Object.defineProperty(new Error('mine'), 'name', {
+      get() {
+        throw new Error('mine, too');
+      },
+    }),
+  });
+  for (let nth = 0; nth < 50; nth++) ended({ error: { category: `secret-${nth}` } });
+  expect(numbers.snapshot()).toMatchObject({ calls: 52, categories: { unknown: 52 } });
 });
 
 test('a snapshot has nothing of an error’s message in it, and is plain data', () => {

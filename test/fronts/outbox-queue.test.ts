@@ -191,8 +191,15 @@ describe('a message', () => {
 
   test('of somebody else’s is left to the platform', async () => {
     const { queue, consumed, origin, dead } = world();
-    queue.sent.push('text', undefined, { holdfast: 2 }, { holdfast: 1 });
+    queue.sent.push('text', undefined, null, { holdfast: 'of another kind' });
     expect(await consumed()).toEqual([0, 0, 0, 0]);
+    expect([origin.seen.length, dead.length]).toEqual([0, 0]);
+  });
+
+  test('of another version waits for it', async () => {
+    const { queue, consumed, origin, dead } = world();
+    queue.sent.push({ holdfast: 2 }, { holdfast: 1 });
+    expect(await consumed()).toEqual([900, 900]);
     expect([origin.seen.length, dead.length]).toEqual([0, 0]);
   });
 

@@ -98,10 +98,29 @@ describe('toProblemResponse', () => {
     [new Error('at /srv/app.ts:1'), 500],
     ['thrown text', 500],
     [undefined, 500],
+    [Object.assign(new Error('no'), { category: 'a secret of the application' }), 500],
+    [{ callId: { token: 'secret' } }, 500],
+    [{ callId: 1n }, 500],
   ])('%s: %i', async (error, status) => {
     const response = toProblemResponse(error);
     expect(response.status).toBe(status);
     expect(await response.text()).not.toMatch(/secret|srv|thrown/);
+  });
+
+  test('is made of whatever was thrown', () => {
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    expect(toProblemResponse(proxy).status).toBe(500);
+  });
+
+  test.each([
+    [Number.NaN, null],
+    [Number.POSITIVE_INFINITY, null],
+    [1e300, null],
+    ['soon', null],
+    [-5, '1'],
+  ])('says when to come back only where that is a time: %s', (retryAt, header) => {
+    expect(toProblemResponse({ retryAt }, { now: 1_000 }).headers.get('retry-after')).toBe(header);
   });
 
   test('tells of an upstream’s answer when to come back', () => {

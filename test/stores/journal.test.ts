@@ -201,3 +201,55 @@ test('a note whose bodies are lost was never whole', async () => {
   for (const name of kept.keys()) if (/journal.*body$/.test(name)) kept.delete(name);
   expect(await all(opened(kept))).toEqual([]);
 });
+
+test('what dies in the middle of an item loses neither the item nor the body that it keeps', async () => {
+  const whole = [{ key: 'a', value: 2, body: 'body' }];
+  const before: Kept = new Map();
+  await opened(before).write([put('a', 1, 'body')]);
+  for (let death = 1; death < 20; death++) {
+    const kept: Kept = new Map(before);
+    const inner = disk(kept, (nth) => (nth < death ? 'done' : 'never'));
+    let nth = 0;
+    const tearing: Driver = {
+      ...inner,
+      async setItem(key, value, options) {
+        // As files are: emptied, and then written.
+        if (++nth < death) kept.set(key, value.slice(0, value.length / 2));
+        await inner.setItem?.(key, value, options);
+      },
+    };
+    const dying = unstorageStore(createStorage({ driver: tearing }), { exclusive: true });
+    let told = false;
+    void dying.write([put('a', 2)]).then(() => {
+      told = true;
+    });
+    await steps(300);
+    const found = await all(opened(kept));
+    expect([JSON.stringify(whole), ...(told ? [] : [JSON.stringify([{ ...whole[0], value: 1 }])])]).toContain(
+      JSON.stringify(found),
+    );
+  }
+});
+
+test('a body is found while its item is written anew', async () => {
+  const kept: Kept = new Map();
+  const inner = disk(kept);
+  const tearing: Driver = {
+    ...inner,
+    async setItem(key, value, options) {
+      kept.set(key, '');
+      await steps(60);
+      await inner.setItem?.(key, value, options);
+    },
+  };
+  const store = unstorageStore(createStorage({ driver: tearing }), { exclusive: true });
+  await store.write([put('a', 0, 'body')]);
+  for (let turn = 1; turn < 10; turn++) {
+    await store.write([put('a', turn)]);
+    await steps(turn * 7);
+    expect(await store.body('a')).toBe('body');
+  }
+  expect(await all(unstorageStore(createStorage({ driver: disk(kept) }), { exclusive: true }))).toMatchObject(
+    [{ key: 'a', body: 'body' }],
+  );
+});

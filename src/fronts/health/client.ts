@@ -1,4 +1,6 @@
 import { readOptions, typed } from '../../core/check.ts';
+import { OverdueError, within } from '../../core/clock.ts';
+import type { Host } from '../../core/contract.ts';
 import { ConfigurationError, isFailure } from '../../core/errors.ts';
 import { systemHost } from '../../core/host.ts';
 import type { Breaker, CircuitInfo } from '../../policies/breaker/breaker.ts';
@@ -17,6 +19,8 @@ export interface ClientParts {
   readonly staleCache?: Pick<StaleCache, 'usage' | 'stats'>;
   readonly connectivity?: Pick<ProbedConnectivity, 'reachability'>;
   readonly monitor?: Pick<Monitor, 'states'>;
+  /** Clock and connectivity, for tests. */
+  readonly host?: Partial<Host>;
 }
 
 /** What could not be found out, with the code of the error. */
@@ -47,14 +51,25 @@ export interface ClientHealth {
 /** The share of a quota from which on it is nearly full. */
 const NEARLY = 0.9;
 
+/** How long a part has to tell, in ms: a store may hang. */
+const PATIENCE = 5_000;
+
 /**
- * The health of a whole client as one object. Asks nobody over the network; a part that fails says so and hides no other.
+ * The health of a whole client as one object. Asks nobody over the network; a part that fails, or takes more than 5 s, says so and
+ * hides no other.
  *
  * @example
  * const { status } = await clientHealth({ breaker: circuits, outbox: box, staleCache: copies });
  */
 export async function clientHealth(parts: ClientParts): Promise<ClientHealth> {
-  const { breaker, outbox, staleCache, connectivity, monitor } = readOptions<ClientParts>(
+  const {
+    breaker,
+    outbox,
+    staleCache,
+    connectivity,
+    monitor,
+    host: own,
+  } = readOptions<ClientParts>(
     'clientHealth',
     parts,
     {
@@ -63,19 +78,21 @@ export async function clientHealth(parts: ClientParts): Promise<ClientHealth> {
       staleCache: typed('function'),
       connectivity: typed('object'),
       monitor: typed('object'),
+      host: typed('object'),
     },
     {},
   );
+  const host = { ...systemHost, ...own };
   const circuits = Object.entries(breaker?.states() ?? {}).map(([origin, info]) => ({ origin, ...info }));
   const [queue, copies, quota] = await Promise.all([
-    outbox && told(() => queueOf(outbox)),
-    staleCache && told(async () => ({ ...(await staleCache.usage()), ...staleCache.stats() })),
-    quotaOf(),
+    outbox && told(host, () => queueOf(outbox)),
+    staleCache && told(host, async () => ({ ...(await staleCache.usage()), ...staleCache.stats() })),
+    within(PATIENCE, { host }, quotaOf()).catch(() => undefined),
   ]);
-  const reachability = connectivity?.reachability ?? (systemHost.online.state ? 'online' : 'offline');
+  const reachability = connectivity?.reachability ?? (host.online.state ? 'online' : 'offline');
   const watched = monitor?.states() ?? [];
   const whole = {
-    at: systemHost.clock.now(),
+    at: host.clock.now(),
     reachability,
     circuits,
     ...(queue && { outbox: queue }),
@@ -112,12 +129,13 @@ async function queueOf(
   return { ...counts, ...(first && { oldest: first.acceptedAt }) };
 }
 
-async function told<T>(work: () => Promise<T>): Promise<T | Unknown> {
+async function told<T>(host: Host, work: () => Promise<T>): Promise<T | Unknown> {
   try {
-    return await work();
+    return await within(PATIENCE, { host }, work());
   } catch (error) {
     // What was put together wrongly is no state of health.
     if (error instanceof ConfigurationError) throw error;
+    if (error instanceof OverdueError) return { error: 'timeout' };
     return { error: isFailure(error) ? error.code : 'unknown' };
   }
 }

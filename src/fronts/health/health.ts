@@ -151,7 +151,7 @@ async function judged(
   response: Response,
   check: HealthCheck | undefined,
 ): Promise<string | undefined> {
-  if (response.redirected && new URL(response.url).origin !== new URL(url).origin) return 'redirected';
+  if (leadsElsewhere(response, new URL(url))) return 'redirected';
   if (!response.ok) return 'status';
   try {
     const said = await check?.(response);
@@ -159,6 +159,14 @@ async function judged(
   } catch {
     return 'check';
   }
+}
+
+/** Browsers do not say where a redirect leads to that was not followed (`init.redirect: 'manual'`). */
+function leadsElsewhere(response: Response, asked: URL): boolean {
+  if (response.redirected) return new URL(response.url).origin !== asked.origin;
+  if (response.type === 'opaqueredirect') return true;
+  const to = response.status >= 300 && response.status < 400 ? response.headers.get('location') : null;
+  return to !== null && URL.canParse(to, asked) && new URL(to, asked).origin !== asked.origin;
 }
 
 /** A breaker, as far as it is needed. */

@@ -2,6 +2,7 @@ import { aborter } from '../../core/abort.ts';
 import { count, readOptions, span, typed } from '../../core/check.ts';
 import type { Duration } from '../../core/durations.ts';
 import { ConfigurationError } from '../../core/errors.ts';
+import { tell } from '../../core/tell.ts';
 import { everyNowAndThen } from '../background.ts';
 import {
   type CheckOptions,
@@ -43,6 +44,7 @@ interface Watched {
   last: Health | undefined;
   failures: number;
   isHealthy: boolean;
+  looking: Promise<void> | undefined;
 }
 
 type Settings = Required<Pick<MonitorOptions, 'failures'>> & {
@@ -86,40 +88,58 @@ export function monitor(
   const settings = checkSettings({ ...own, signal: ended.signal });
   const watched = list.map((each): Watched => {
     const url = checkedUrl(each, 'monitor.urls');
-    return { url, origin: new URL(url).origin, last: undefined, failures: 0, isHealthy: true };
+    return {
+      url,
+      origin: new URL(url).origin,
+      last: undefined,
+      failures: 0,
+      isHealthy: true,
+      looking: undefined,
+    };
   });
   /** Only these are ours to close. */
   const isolated = new Set<string>();
 
-  const look = async (each: Watched): Promise<void> => {
+  /** Who asks meanwhile shares the answer: it is one failure and not two. */
+  const look = (each: Watched): Promise<void> => {
+    each.looking ??= looked(each).finally(() => {
+      each.looking = undefined;
+    });
+    return each.looking;
+  };
+  const looked = async (each: Watched): Promise<void> => {
     const found = await checkHealth(each.url, settings, checkTimeout);
+    // Somebody who heard of another one has closed it.
+    ended.signal.throwIfAborted();
     each.last = found;
     each.failures = found.healthy ? 0 : each.failures + 1;
-    const isHealthy = each.failures < failures;
-    if (isHealthy === each.isHealthy) return;
-    each.isHealthy = isHealthy;
+    const wasHealthy = each.isHealthy;
+    each.isHealthy = each.failures < failures;
     feed(each.origin);
-    try {
-      onChange?.(found);
-    } catch {
-      // A listener cannot end the watch.
-    }
+    if (onChange && each.isHealthy !== wasHealthy) tell(onChange, found);
   };
   const feed = (origin: string): void => {
     const isWell = watched.every((each) => each.origin !== origin || each.isHealthy);
-    if (!isWell && !isolated.has(origin)) {
+    if (isWell) release(origin);
+    else if (!isolated.has(origin)) {
       isolated.add(origin);
       breaker?.isolate(origin);
-    } else if (isWell && isolated.delete(origin)) breaker?.reset(origin);
+    }
+  };
+  const release = (origin: string): void => {
+    if (isolated.delete(origin)) breaker?.reset(origin);
   };
   const states = (): readonly Health[] => watched.flatMap(({ last }) => last ?? []);
 
-  for (const each of watched) everyNowAndThen(interval, settings.host, ended.signal, () => look(each));
+  for (const each of watched)
+    everyNowAndThen(interval, settings.host, ended.signal, () => look(each), {
+      // While nobody looks whether it is well again nobody is to be kept from it.
+      missed: () => release(each.origin),
+    });
 
   const close = (): void => {
     ended.abort(new DOMException('the monitor was closed', 'AbortError'));
-    for (const origin of isolated) breaker?.reset(origin);
-    isolated.clear();
+    for (const origin of [...isolated]) release(origin);
   };
   return {
     states,

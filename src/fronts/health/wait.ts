@@ -38,13 +38,17 @@ export async function waitUntilHealthy(url: string | URL, options: WaitOptions =
   const settings = checkSettings(own);
   const { host, signal = aborter().signal } = settings;
   const until = host.clock.ticks() + timeout;
+  let isLast = false;
   for (;;) {
-    const left = until - host.clock.ticks();
-    const found = await checkHealth(target, settings, Math.max(1, Math.min(checkTimeout, left)));
+    const time = Math.max(1, Math.min(checkTimeout, until - host.clock.ticks()));
+    const found = await checkHealth(target, settings, time);
     if (found.healthy) return found;
     const wait = interval * (0.8 + 0.4 * host.random());
-    if (host.clock.ticks() + wait >= until) throw unhealthy(found, timeout);
-    await rested(wait, host, signal);
+    const left = until - host.clock.ticks();
+    if (isLast || left <= 1) throw unhealthy(found, timeout);
+    // The last look is when there still is time for an answer.
+    await rested(wait < left ? wait : left / 2, host, signal);
+    isLast = wait >= left && until - host.clock.ticks() <= left / 2;
   }
 }
 

@@ -1,5 +1,6 @@
 import { between } from '../../core/check.ts';
 import type { HoldfastEvent } from '../../core/events.ts';
+import { tell } from '../../core/tell.ts';
 import { severityOf } from '../severity.ts';
 
 export type Listener = (event: HoldfastEvent) => unknown;
@@ -12,12 +13,7 @@ export type Listener = (event: HoldfastEvent) => unknown;
  */
 export function listeners(...all: readonly Listener[]): (event: HoldfastEvent) => void {
   return (event) => {
-    for (const listener of all)
-      try {
-        Promise.resolve(listener(event)).catch(() => {});
-      } catch {
-        // It is the listener's own.
-      }
+    for (const listener of all) tell(listener, event);
   };
 }
 

@@ -4,18 +4,20 @@ const REDACTED = '…';
 /** So many characters of a text are told. */
 const LONGEST = 1_000;
 
-/** How deep a value is looked into, and how many entries of it. */
+/** How deep a value is looked into, how many entries of each, and how many values in all: what is in a circle has no end. */
 const DEPTH = 6;
 const ENTRIES = 50;
+const VALUES = 2_000;
 
 /** Names of what is secret, whatever its value. */
 const SECRET_NAMES =
-  /pass(word|wd|phrase|code)?$|^pwd|secret|token|api[-_]?key|apikey|access[-_]?key|private[-_]?key|credential|authoriz|^auth$|x-auth|session|cookie|csrf|xsrf|signature|^sig$|jwt|bearer|otp|^pin$|ssn|cvv|cvc|card[-_]?number|iban|^code$|^state$|nonce|refresh|assertion/i;
+  /pass(word|wd|phrase|code)|pass$|^pwd|secret|token|api[-_]?key|apikey|access[-_]?key|(private|encryption|signing|master|shared|account)[-_]?key|credential|authoriz|^auth$|x-auth|session|cookie|csrf|xsrf|signature|^sig$|jwt|bearer|otp|^pin$|ssn|cvv|cvc|card[-_]?number|iban|^code$|^state$|nonce|refresh|assertion/i;
 
 /** Values that are secret whatever they are called: JWTs, known prefixes of keys, what comes after a scheme, private keys. */
 const SECRET_VALUES = [
   /\beyJ[\w-]{5,}\.[\w-]{5,}(\.[\w-]*)?/g,
   /\b(sk|pk|rk)_(live|test)_\w+/g,
+  /\bsk-[\w-]{20,}/g,
   /\b(gh[pousr]_|github_pat_|glpat-|xox[abprs]-|AKIA|ASIA|AIza|ya29\.|npm_|SG\.|shpat_)[\w.-]{8,}/g,
   /\b(Bearer|Basic|Digest|Token|DPoP)\s+[\w.~+/=:-]{4,}/gi,
   /-----BEGIN [A-Z ]*KEY-----[\s\S]*?(-----END [A-Z ]*KEY-----|$)/g,
@@ -23,7 +25,13 @@ const SECRET_VALUES = [
 ];
 
 /** Whether what is called this is not to be seen. */
-const isSecretName = (name: string): boolean => SECRET_NAMES.test(name.normalize('NFKC').trim());
+const isSecretName = (name: string): boolean =>
+  SECRET_NAMES.test(
+    name
+      .normalize('NFKC')
+      .replace(/\p{Cf}/gu, '')
+      .trim(),
+  );
 
 /** A segment of a path that looks like a key: long, and of both letters and digits, unlike a word or a UUID. */
 const isKeyLike = (segment: string): boolean =>
@@ -55,43 +63,68 @@ export function redactText(text: string): string {
   return withoutPairs(told);
 }
 
-/** `name=value` and `"name": "value"`, where the name is that of a secret. */
+/** `name=value`, `"name": "value"` and `a[name]=value`, quoted as it may be, where the name is that of a secret. */
 function withoutPairs(text: string): string {
-  const named = /([\w.-]+)(["']?\s*[=:]\s*["']?)/g;
-  const value = /[^\s"'&;,…]*/y;
+  const named = /([\w.-]+)(?:\]|%5D)?\\*["']?\s*[=:]\s*(\\*["'])?/gi;
   let told = '';
   let from = 0;
   for (let found = named.exec(text); found; found = named.exec(text)) {
-    if (!isSecretName(found[1] as string)) continue;
-    value.lastIndex = named.lastIndex;
-    value.exec(text);
+    const [, name = '', quote] = found;
+    if (!isSecretName(name)) continue;
     told += text.slice(from, named.lastIndex) + REDACTED;
-    from = value.lastIndex;
+    from = endOf(text, named.lastIndex, name, quote);
     named.lastIndex = from;
   }
   return told + text.slice(from);
 }
 
+/** Of these the value is the rest of the line: a scheme and what comes after it, pairs of their own. */
+const HEADERS = /authoriz|cookie/i;
+
+const QUOTED: Readonly<Record<string, RegExp>> = {
+  '"': /(?:\\.|[^"\\])*/sy,
+  "'": /(?:\\.|[^'\\])*/sy,
+};
+
+/** Where the value that begins at `from` has its end. */
+function endOf(text: string, from: number, name: string, quote: string | undefined): number {
+  if (quote !== undefined && quote.length > 1) {
+    // Within a text that is quoted itself.
+    const end = text.indexOf(quote, from);
+    return end < 0 ? text.length : end;
+  }
+  const value = new RegExp(QUOTED[quote ?? ''] ?? (HEADERS.test(name) ? /[^\r\n]*/y : /[^\s"'&;,…]*/y));
+  value.lastIndex = from;
+  value.exec(text);
+  return value.lastIndex;
+}
+
 /** Plain data with nothing secret in it, of whatever value, however it is made. */
-export function redact(value: unknown, depth = 0): unknown {
+export const redact = (value: unknown): unknown => redacted(value, 0, { left: VALUES });
+
+function redacted(value: unknown, depth: number, budget: { left: number }): unknown {
+  if (budget.left-- <= 0) return REDACTED;
   if (typeof value === 'string') return redactText(value);
   if (value === null || ['number', 'boolean', 'undefined'].includes(typeof value)) return value;
-  if (typeof value === 'bigint' || typeof value === 'symbol') return String(value);
+  if (typeof value === 'bigint' || typeof value === 'symbol') return redactText(String(value));
   if (typeof value === 'function') return 'a function';
   if (depth >= DEPTH) return REDACTED;
+  const inner = (each: unknown): unknown => redacted(each, depth + 1, budget);
+  const named = (name: unknown, each: unknown): [string, unknown] => [
+    redactText(String(name)),
+    isSecretName(String(name)) ? REDACTED : inner(each),
+  ];
   try {
-    if (Array.isArray(value)) return value.slice(0, ENTRIES).map((each) => redact(each, depth + 1));
+    if (Array.isArray(value)) {
+      const [name, each] = value;
+      // As headers are given.
+      if (value.length === 2 && typeof name === 'string') return named(name, each);
+      return value.slice(0, ENTRIES).map(inner);
+    }
     if (value instanceof URL) return redactUrl(value.href);
     if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return `${value.byteLength} bytes`;
     const entries = value instanceof Map ? [...value] : Object.entries(value as object);
-    return Object.fromEntries(
-      entries
-        .slice(0, ENTRIES)
-        .map(([name, each]) => [
-          redactText(String(name)),
-          isSecretName(String(name)) ? REDACTED : redact(each, depth + 1),
-        ]),
-    );
+    return Object.fromEntries(entries.slice(0, ENTRIES).map(([name, each]) => named(name, each)));
   } catch {
     // A getter or a proxy that throws.
     return REDACTED;

@@ -1,4 +1,5 @@
 import type { Clock } from '../../core/contract.ts';
+import { tell } from '../../core/tell.ts';
 import type { Alarm, MetricsSettings, Thresholds } from './options.ts';
 
 /** Below this share of its threshold an alarm is over: a figure that trembles does not ring for ever. */
@@ -19,13 +20,13 @@ export class Alarms {
     return [...this.#raised.values()];
   }
 
-  /** @param value `undefined`: it is not known. */
-  look(name: keyof Thresholds, value: number | undefined): void {
+  /** @param isEnough False: the figure is of too little to begin an alarm with; one that goes on may end. */
+  look(name: keyof Thresholds, value: number, isEnough = true): void {
     const threshold = this.#settings.thresholds[name];
-    if (threshold === undefined || value === undefined) return;
+    if (threshold === undefined) return;
     const alarm = { name, value, threshold, at: this.#clock.now() };
     const isRaised = this.#raised.has(name);
-    if (!isRaised && value >= threshold) {
+    if (!isRaised && isEnough && value >= threshold) {
       this.#raised.set(name, { ...alarm, raised: true });
       this.#tell({ ...alarm, raised: true });
     } else if (isRaised && value < threshold * OVER) {
@@ -34,15 +35,7 @@ export class Alarms {
     }
   }
 
-  clear(): void {
-    this.#raised.clear();
-  }
-
   #tell(alarm: Alarm): void {
-    try {
-      this.#settings.onAlarm?.(alarm);
-    } catch {
-      // A listener cannot fail a call.
-    }
+    if (this.#settings.onAlarm) tell(this.#settings.onAlarm, alarm);
   }
 }

@@ -1,4 +1,5 @@
 import { aborter } from '../../core/abort.ts';
+import type { Host } from '../../core/contract.ts';
 import type { HoldfastEvent } from '../../core/events.ts';
 import { systemHost } from '../../core/host.ts';
 import { everyNowAndThen } from '../background.ts';
@@ -13,10 +14,13 @@ import { SlidingWindow } from './window.ts';
 /** What is counted in windows. */
 const COUNTED = ['calls', 'errors', 'stale', 'fallback', 'dead'] as const;
 
+/** What an alarm may be about, of the rates. */
+const RATES = ['errorRate', 'staleRate', 'fallbackRate'] as const;
+
 /** How often the health is asked for, in ms. */
 const ASKING = 60_000;
 
-/** Alarms are looked at no more often than this, in ms. */
+/** Alarms are looked at no more often than this, in ms, but for what is bad news: it may be the last for a while. */
 const LOOKING = 1_000;
 
 export interface Rates {
@@ -116,15 +120,14 @@ export function metrics(options: MetricsOptions = {}): Metrics {
     };
   };
 
-  const look = (now: number): void => {
-    if (now - lookedAt < LOOKING) return;
+  const look = (now: number, isBad = false): void => {
+    if (!isBad && now - lookedAt < LOOKING) return;
     lookedAt = now;
     const [first] = counts.windows as [SlidingWindow<(typeof COUNTED)[number]>];
     const rates = ratesOf(first, now);
-    if (rates.calls >= settings.minimum) {
-      for (const name of ['errorRate', 'staleRate', 'fallbackRate'] as const) alarms.look(name, rates[name]);
-      alarms.look('p95', counts.all.latency.quantile(0.95));
-    }
+    const isEnough = rates.calls >= settings.minimum;
+    for (const name of RATES) alarms.look(name, rates[name], isEnough);
+    alarms.look('p95', counts.all.latency.quantile(0.95), isEnough);
     if (!settings.health) alarms.look('deadLetters', first.sums(now).dead);
   };
 
@@ -137,7 +140,9 @@ export function metrics(options: MetricsOptions = {}): Metrics {
   };
 
   const { health } = settings;
-  if (health) everyNowAndThen(ASKING, host, ended.signal, async () => heed(await health()));
+  // It asks nobody over the network, and a queue grows old when there is none.
+  const always: Host = { ...host, online: { state: true, subscribe: () => () => {} } };
+  if (health) everyNowAndThen(ASKING, always, ended.signal, async () => heed(await health()));
 
   return {
     hear(event) {
@@ -145,7 +150,7 @@ export function metrics(options: MetricsOptions = {}): Metrics {
       counts.events[event.type] = (counts.events[event.type] ?? 0) + 1;
       if (event.type === 'dead-lettered') inWindows('dead', now);
       if (event.type === 'call-ended') endedCall(event, now);
-      look(now);
+      look(now, isBadNews(event));
     },
     snapshot() {
       const now = clock.ticks();
@@ -167,8 +172,17 @@ export function metrics(options: MetricsOptions = {}): Metrics {
     latencyUpTo: (bounds) => counts.all.latency.upTo(bounds),
     reset() {
       counts = fresh();
-      alarms.clear();
+      for (const name of [...RATES, 'p95'] as const) alarms.look(name, 0);
+      if (!health) alarms.look('deadLetters', 0);
     },
     close: () => ended.abort(undefined),
   };
+}
+
+/** Whether it may begin an alarm. */
+function isBadNews(event: HoldfastEvent): boolean {
+  if (event.type === 'dead-lettered') return true;
+  return (
+    event.type === 'call-ended' && (event.source === 'stale' || event.source === 'fallback' || isError(event))
+  );
 }

@@ -17,6 +17,9 @@ export interface TopError {
 /** So many kinds are counted; a new one then takes the place of the rarest. */
 const KINDS = 100;
 
+/** So many characters of a name are kept. */
+const LONGEST = 100;
+
 /**
  * The most frequent failures, in bounded memory.
  *
@@ -53,7 +56,12 @@ export class TopErrors {
 }
 
 function codeOf(error: unknown): string {
-  if (isFailure(error)) return error.code;
-  const name = error instanceof Error || error instanceof DOMException ? error.name : categoryOf(error);
-  return name ?? 'unknown';
+  try {
+    if (isFailure(error)) return error.code;
+    const name = error instanceof Error || error instanceof DOMException ? error.name : categoryOf(error);
+    return String(name ?? 'unknown').slice(0, LONGEST);
+  } catch {
+    // A getter or a proxy that throws.
+    return 'unknown';
+  }
 }

@@ -1,8 +1,17 @@
 import { isFailure } from '../../core/errors.ts';
 
+/** What a class may be called: of anything else nobody knows what it gives away. */
+const NAME = /^[A-Z]\w{0,60}$/i;
+
 /** `error.type`: our code, else the error's name; of low cardinality, and never its message. */
 export function errorTypeOf(error: unknown): string | undefined {
   if (error === undefined) return undefined;
-  if (isFailure(error)) return error.code;
-  return error instanceof Error || error instanceof DOMException ? error.name : '_OTHER';
+  try {
+    if (isFailure(error)) return error.code;
+    const isNamed = error instanceof Error || error instanceof DOMException;
+    return isNamed && NAME.test(error.name) ? error.name : '_OTHER';
+  } catch {
+    // A getter or a proxy that throws.
+    return '_OTHER';
+  }
 }

@@ -89,6 +89,10 @@ export class Spans {
   }
 
   #endSending({ type, id }: Extract<HoldfastEvent, { id: string }>): void {
+    this.#finishSending(id, type);
+  }
+
+  #finishSending(id: string, outcome: string): void {
     const callId = this.#sendings.get(id);
     const under = callId === undefined ? undefined : this.#calls.get(callId);
     this.#sendings.delete(id);
@@ -96,13 +100,16 @@ export class Spans {
     this.#calls.delete(callId);
     for (const attempt of under.attempts.values()) attempt.end();
     finish(under.span, {
-      'holdfast.outbox.outcome': type,
-      ...(type !== 'delivered' && { 'error.type': type }),
+      'holdfast.outbox.outcome': outcome,
+      ...(outcome !== 'delivered' && { 'error.type': outcome }),
     });
   }
 
   #beginSending({ callId, id, lane, attempt, origin }: Extract<HoldfastEvent, { type: 'sending' }>): void {
+    // Nobody was told how the one before ended: another tab has it, or it was cut off.
+    this.#finishSending(id, 'unknown');
     this.#sendings.set(id, callId);
+    if (this.#sendings.size > MOST) this.#sendings.delete(this.#sendings.keys().next().value as string);
     this.#remember(callId, {
       method: '',
       url: origin,

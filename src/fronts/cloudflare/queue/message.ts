@@ -23,7 +23,11 @@ export async function messageOf(
   return { ...message, body: { at } };
 }
 
-/** @returns `undefined` for what is no message of ours. */
+/** Of whatever version. */
+export const isOurs = (given: unknown): boolean =>
+  typeof (given as Partial<WriteMessage> | null | undefined)?.holdfast === 'number';
+
+/** @returns `undefined` for what is no message of ours, of this version. */
 export function readMessage(given: unknown): WriteMessage | undefined {
   const message = given as WriteMessage | null | undefined;
   return message?.holdfast === 1 && typeof message.request?.url === 'string' ? message : undefined;

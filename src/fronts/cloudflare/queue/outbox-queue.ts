@@ -6,7 +6,7 @@ import { newKey } from '../../../http/idempotency.ts';
 import { classifyError, classifyResponse, type Verdict } from '../../../policies/outbox/classify.ts';
 import { contentOf } from '../../../policies/outbox/content.ts';
 import type { AcceptedWrite } from '../outbox-object.ts';
-import { forgetBody, messageOf, readMessage, requestOf } from './message.ts';
+import { forgetBody, isOurs, messageOf, readMessage, requestOf } from './message.ts';
 import { type OutboxQueueOptions, type QueueSettings, readQueueOptions } from './options.ts';
 import type { QueueBatch, QueuedWrite, QueueMessage, WriteMessage } from './types.ts';
 
@@ -104,8 +104,8 @@ export function outboxQueue(options: OutboxQueueOptions): OutboxQueue {
 
   const handle = async (carrier: QueueMessage, isDead: boolean): Promise<void> => {
     const message = readMessage(carrier.body);
-    // Somebody else's: the platform knows what to do with what nobody takes.
-    if (!message) return carrier.retry();
+    // Somebody else's: the platform knows what to do with what nobody takes. One of another version waits until that is deployed.
+    if (!message) return carrier.retry(isOurs(carrier.body) ? { delaySeconds: LONGEST_WAIT } : {});
     const verdict = isDead
       ? ({ is: 'dead', reason: { code: 'attempts' } } as const)
       : await deliver(message).catch((error) => classifyError(error, host.clock.now()));
