@@ -2,6 +2,7 @@ import { aborter, follow } from '../../core/abort.ts';
 import { dropBody, type Ending, watchBody } from '../../core/body.ts';
 import { type Call, type Clock, type Home, named, type Policy } from '../../core/contract.ts';
 import { CircuitOpenError, isFailure } from '../../core/errors.ts';
+import { tell } from '../../core/tell.ts';
 import { isOriginFailure } from '../../http/status.ts';
 import { type Circuit, type CircuitState, Circuits, permitOf, retryIn } from './circuit.ts';
 import { type BreakerOptions, readBreakerOptions } from './options.ts';
@@ -290,15 +291,6 @@ export function breaker(options: BreakerOptions = {}): Breaker {
       return () => void listeners.delete(listener);
     },
   });
-}
-
-/** A listener cannot fail a call. */
-function tell(listener: (change: CircuitChange) => void, change: CircuitChange): void {
-  try {
-    listener(change);
-  } catch {
-    // It has its own ways to tell of it.
-  }
 }
 
 /** When, in ticks, a circuit may change by time alone. */
