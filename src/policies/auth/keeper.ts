@@ -1,3 +1,4 @@
+import { tell } from '../../core/tell.ts';
 import { Crew, type Place } from './crew.ts';
 import { AuthError, refreshFailed } from './error.ts';
 import type { AuthNews } from './news.ts';
@@ -185,12 +186,7 @@ export class Keeper {
     const of = { origin: origins[0] as string, elsewhere };
     if (type === 'signed-out') this.crew.emit({ type, reason: news.reason, ...of });
     else if (type === 'refreshed') this.crew.emit({ type: 'token-refreshed', ...of });
-    for (const listener of this.#listeners)
-      try {
-        listener(news);
-      } catch {
-        // A listener cannot fail a call.
-      }
+    for (const listener of this.#listeners) tell(listener, news);
     if (type !== 'signed-out') this.crew.haveCredentials(partition);
   }
 
