@@ -2,7 +2,9 @@ import type { CallOptions } from './contract.ts';
 import { remember } from './replay.ts';
 
 /** What the application may say besides the platform's own `RequestInit`. */
-export interface HoldfastInit<Options extends object = CallOptions> extends RequestInit {
+export interface HoldfastInit<Options extends object = CallOptions> extends Omit<RequestInit, 'signal'> {
+  /** `null` means none, `undefined` that of the `Request`. */
+  signal?: AbortSignal | null | undefined;
   /** Options of this call, by policy. */
   holdfast?: Options | undefined;
 }

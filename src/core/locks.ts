@@ -1,5 +1,12 @@
+import { follow } from './abort.ts';
+
 /** Runs a task while nobody else runs one under the same name. */
 export type Lock = <T>(name: string, signal: AbortSignal, task: () => Promise<T>) => Promise<T>;
+
+/** The last in line, by name. */
+type Lines = Map<string, Promise<unknown>>;
+
+const lines: Lines = new Map();
 
 /**
  * Web Locks, which hold over tabs and workers of an origin; where there are none (Bun, Workers, insecure pages), one
@@ -7,24 +14,38 @@ export type Lock = <T>(name: string, signal: AbortSignal, task: () => Promise<T>
  */
 export const exclusively: Lock = (name, signal, task) => {
   const locks = globalThis.navigator?.locks;
-  return locks ? locks.request(name, { signal }, task) : queued(name, signal, task);
+  return locks ? locks.request(name, { signal }, task) : queued(lines, name, signal, task);
 };
 
-const lines = new Map<string, Promise<unknown>>();
+const linesFor = new WeakMap<object, Lines>();
 
-async function queued<T>(name: string, signal: AbortSignal, task: () => Promise<T>): Promise<T> {
+/**
+ * One after the other among those who use the same object, such as a store that only one process has open: what follows
+ * waits for what is just ending, and for nothing that was ended with its object, without a word.
+ */
+export function exclusivelyOver(shared: object): Lock {
+  const own: Lines = linesFor.get(shared) ?? new Map();
+  linesFor.set(shared, own);
+  return (name, signal, task) => queued(own, name, signal, task);
+}
+
+/** Who has had enough leaves at once; those behind wait for the one before all the same. */
+function queued<T>(lines: Lines, name: string, signal: AbortSignal, task: () => Promise<T>): Promise<T> {
   const before = lines.get(name);
-  const turn = (async () => {
-    await before?.catch(() => {});
-    signal.throwIfAborted();
-    return task();
-  })();
-  lines.set(name, turn);
-  try {
-    return await turn;
-  } finally {
-    if (lines.get(name) === turn) lines.delete(name);
-  }
+  return new Promise((resolve, reject) => {
+    const unfollow = follow(signal, reject);
+    const turn = (async () => {
+      await before?.catch(() => {});
+      unfollow();
+      signal.throwIfAborted();
+      return task();
+    })();
+    const left = turn.finally(() => {
+      if (lines.get(name) === left) lines.delete(name);
+    });
+    lines.set(name, left);
+    left.then(resolve, reject);
+  });
 }
 
 /**

@@ -13,6 +13,7 @@ import { originOf } from './origins.ts';
 import { concludes } from './outcome.ts';
 import { givenSize } from './replay.ts';
 import { type Source, sourceOf } from './source.ts';
+import { tell } from './tell.ts';
 import { type Fetch, transport } from './transport.ts';
 
 /** Options for the calls to some URLs. Later routes win over earlier ones. */
@@ -89,16 +90,7 @@ export function pipeline<Options extends object = CallOptions>(
   let calls = 0;
   let prefix: string | undefined;
 
-  const emit =
-    onEvent &&
-    ((event: HoldfastEvent): void => {
-      try {
-        // A listener may be async, whatever its type says.
-        Promise.resolve(onEvent(event)).catch(() => {});
-      } catch {
-        // A listener cannot fail a call.
-      }
-    });
+  const emit = onEvent && ((event: HoldfastEvent): void => tell(onEvent, event));
   const whose = (): string => {
     if (partition === undefined) return '';
     const named = typeof partition === 'function' ? partition() : partition;

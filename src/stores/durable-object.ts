@@ -72,18 +72,28 @@ export function durableObjectStore(
     });
   };
 
-  const change: AtomicStore['change'] = async (keys, decide, { strict = false } = {}) => {
+  const made = async <T>(
+    keys: readonly string[],
+    decide: (found: readonly (Item | undefined)[]) => Decision<T>,
+  ): Promise<T> => {
     const read = new Map<StoredBody, Packed>();
     for (;;) {
-      const outcome = await explained('change', async () => {
-        const now = tried(keys, decide, read);
-        if (now.is === 'made' && strict) await storage.sync();
-        return now;
-      });
+      const outcome = await explained('change', async () => tried(keys, decide, read));
       if (outcome.is === 'made') return outcome.result;
       if (outcome.is === 'refused') throw outcome.error;
       for (const blob of outcome.blobs) read.set(blob, await packedBlob(blob));
     }
+  };
+
+  /** The change that was asked for last: none overtakes one that has blobs to read. */
+  let last: Promise<unknown> = Promise.resolve();
+
+  const change: AtomicStore['change'] = async (keys, decide, { strict = false } = {}) => {
+    const mine = last.then(() => made(keys, decide));
+    last = mine.catch(() => {});
+    const result = await mine;
+    if (strict) await explained('change', () => storage.sync());
+    return result;
   };
 
   return {

@@ -68,6 +68,8 @@ export interface World {
   readonly wires: AbortSignal[];
   /** Chunks that were taken out of all bodies. */
   readonly pulled: () => number;
+  /** Requests that the origin has not answered, and that nobody has given up. */
+  readonly underWay: () => number;
   /** Settles when the call is over and its body has been dealt with. @throws where that never happens. */
   call(plan?: CallPlan): Promise<Ended>;
   /** @throws where `work` does not settle in an hour of the clock. */
@@ -116,6 +118,7 @@ export async function world(
   const wires: AbortSignal[] = [];
   const bodies = new Bodies(clock);
   const signals: ReturnType<typeof counted>[] = [];
+  let underWay = 0;
   let home: Home | undefined;
   const seeing: Policy = (next, of) => {
     home = of;
@@ -128,7 +131,9 @@ export async function world(
     const reply = origin(request, requests.length);
     const { is = 'answer', after = 0, deaf = false } = reply;
     if (!deaf) signal?.throwIfAborted();
-    return new Promise((resolve, reject) => {
+    underWay++;
+    const ended = (): void => void underWay--;
+    const answered = new Promise<Response>((resolve, reject) => {
       if (!deaf) signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
       if (is === 'refuse') reject(new TypeError('Failed to fetch'));
       if (is !== 'answer') return;
@@ -139,6 +144,8 @@ export async function world(
       const cancel = clock.after(after, answer);
       if (!deaf) signal?.addEventListener('abort', cancel, { once: true });
     });
+    answered.then(ended, ended);
+    return answered;
   };
 
   const fetch = pipeline(
@@ -220,6 +227,7 @@ export async function world(
     requests,
     wires,
     pulled: () => bodies.pulled,
+    underWay: () => underWay,
     call,
     settled,
     async left() {

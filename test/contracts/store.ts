@@ -354,6 +354,21 @@ export function storeContract(open: () => Opened<AtomicStore>): void {
       expect((await store.get('sum'))?.value).toBe(50);
     });
 
+    test('is made in the order in which it was asked for, whatever its body', async () => {
+      const store = fresh();
+      const bodies = [new Blob(['first']), 'second', null, new Blob(['fourth'])];
+      await Promise.all(
+        bodies.map((body, nth) =>
+          store.change(['all'], ([found]) => {
+            const before = (found?.value as number[] | undefined) ?? [];
+            return { changes: [{ ...put('all', [...before, nth]), body }], result: nth };
+          }),
+        ),
+      );
+      expect((await store.get('all'))?.value).toEqual([0, 1, 2, 3]);
+      expect(await text(await store.body('all'))).toBe('fourth');
+    });
+
     test('that throws changes nothing, and rejects alone', async () => {
       const store = fresh();
       const bug = new Error('mine');

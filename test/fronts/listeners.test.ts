@@ -19,6 +19,7 @@ const NAMES = [
   'refreshToken', 'id_token', 'X-Api-Key', 'apikey', 'api-key', 'Authorization', 'Proxy-Authorization', 'x-auth',
   'Cookie', 'Set-Cookie', 'sessionid', 'PHPSESSION', 'csrf', 'XSRF-TOKEN', 'signature', 'X-Amz-Signature', 'sig', 'jwt',
   'otp', 'pin', 'cvv', 'card_number', 'iban', 'code', 'private_key', 'credentials', 'ｐａｓｓｗｏｒｄ', 'PASSWORD ',
+  'password_confirmation', 'passwordHash', 'pass\u200Bword', 'encryptionKey', 'signing_key',
 ]; // biome-ignore format: a list
 
 const VALUES = [
@@ -26,6 +27,7 @@ const VALUES = [
   `Bearer ${JWT}`,
   'Basic dXNlcjpwYXNzd29yZA==',
   'sk_live_51H8xSECRET00000',
+  'sk-proj-SECRETsecretSECRETsecret',
   'ghp_SECRETsecret1234567890SECRETsecret12',
   'AKIAIOSFODNN7EXAMPLE',
   'xoxb-1234567890-SECRET',
@@ -83,6 +85,40 @@ describe('nothing secret is told', () => {
     ['not a url?token=secret', 'not a url…'],
   ])('of a URL: %s', (url, told) => {
     expect(redactUrl(url)).toBe(told);
+  });
+
+  test.each([
+    'password="correct hunter2 staple"',
+    '{"password":"a \\" hunter2"}',
+    "password='it\\'s hunter2'",
+    '{\\"password\\":\\"hunter2\\"}',
+    'user[password]=hunter2&x=1',
+    'user%5Bpassword%5D=hunter2',
+    'Cookie: theme=dark; sid=hunter2',
+    'Authorization: ApiKey hunter2',
+    '"authorization": "ApiKey hunter2"',
+  ])('however it is written: %s', (text) => {
+    expect(redactText(`failed with ${text}`)).not.toContain('hunter2');
+  });
+
+  test('in a list of headers', () => {
+    expect(redact([['x-api-key', 'hunter2'], ['accept', 'text/html']])).toEqual([
+      ['x-api-key', '…'],
+      ['accept', 'text/html'],
+    ]); // biome-ignore format: as headers are
+  });
+
+  test.each(['the option is on: yes', 'passenger: Ann', 'a total of 5 items = 10 EUR'])(
+    'and what is not secret is: %s',
+    (text) => {
+      expect(redactText(text)).toBe(text);
+    },
+  );
+
+  test('of what is made of circles, which has no end', () => {
+    const all: Record<string, unknown>[] = Array.from({ length: 40 }, () => ({}));
+    for (const each of all) for (const [nth, other] of all.entries()) each[`n${nth}`] = other;
+    expect(JSON.stringify(redact(all)).length).toBeLessThan(100_000);
   });
 
   test('of what is made to break it', () => {
@@ -156,6 +192,45 @@ describe('a record', () => {
     expect(recordOf(ended({ error: new NetworkError('refused', {}), status: undefined }), 0)).toMatchObject({
       error: { code: 'network', category: 'network', transient: true, message: 'refused' },
     });
+  });
+
+  const refused = new NetworkError('refused', {});
+  const error = {
+    name: 'TypeError',
+    code: 'network',
+    category: 'network',
+    transient: true,
+    message: 'refused',
+  };
+  const server = { status: 503, category: 'server' };
+  const entry = { id: 'i', lane: 'l', at: 1 };
+  test.each([
+    ['the status of an answer', { type: 'retry', attempt: 1, delay: 5, cause: 503 }, server],
+    ['an error', { type: 'retry', attempt: 1, delay: 5, cause: refused }, error],
+    ['a status, before another origin', { type: 'failover', to: ORIGIN, cause: 503 }, server],
+    ['a status, before an own answer', { type: 'fallback', cause: 404 }, { status: 404, category: 'client' }],
+    ['a status that is no failure', { type: 'fallback', cause: 304 }, { status: 304 }],
+    ['a status, before a copy', { type: 'cache-served', source: 'stale', age: 1, cause: 503 }, server],
+    ['that nothing came', { type: 'cache-served', source: 'stale', age: 1, cause: 'silence' }, 'silence'],
+    [
+      'why a write waits',
+      { type: 'postponed', ...entry, cause: { code: 'http', status: 503, problem: { detail: 'theirs' } } },
+      { code: 'http', ...server },
+    ],
+    [
+      'a refusal of ours for which a write waits',
+      { type: 'postponed', ...entry, cause: { code: 'circuit-open', message: 'theirs' } },
+      { code: 'circuit-open' },
+    ],
+    [
+      'what was thrown',
+      { type: 'retry', attempt: 1, delay: 5, cause: 'theirs' },
+      { name: 'string', category: 'unknown' },
+    ],
+  ])('names a cause: %s', (_, event, cause) => {
+    const record = recordOf({ ...call, ...event } as never, 0);
+    expect(record.cause).toEqual(cause);
+    expect(JSON.stringify(record)).not.toContain('theirs');
   });
 });
 
@@ -243,7 +318,7 @@ describe('the console', () => {
     await api(`${ORIGIN}/orders?token=hunter2`);
     await api(`${ORIGIN}/other`, { method: 'POST' });
     expect(lines[0]).toMatch(
-      /^warn: holdfast {2}GET https:\/\/api\.example\.com\/orders\?… retry .*delay=\d/,
+      /^warn: holdfast {2}GET https:\/\/api\.example\.com\/orders\?… retry .*delay=\d.* cause={"status":503,"category":"server"}$/,
     );
     expect(lines[1]).toMatch(
       /^debug: holdfast {2}GET https:\/\/api\.example\.com\/orders\?… 200 in \d+ ms, 2 attempts$/,

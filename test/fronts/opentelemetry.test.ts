@@ -76,6 +76,10 @@ describe('spans', () => {
     });
     expect(call.attributes['error.type']).toBeUndefined();
     expect(call.events.map(({ name }) => name)).toEqual(['retry', 'retry']);
+    expect(call.events.map(({ attributes }) => attributes?.['holdfast.cause'])).toEqual([
+      expect.stringContaining('"code":"network"'),
+      '{"status":503,"category":"server"}',
+    ]);
     const attempts = finished().filter(({ name }) => name === 'GET');
     expect(attempts.map(({ attributes }) => attributes)).toMatchObject([
       { 'error.type': 'network', 'url.full': `${ORIGIN}/orders?…`, ...SERVER },
@@ -135,6 +139,37 @@ describe('spans', () => {
     ]);
     await fetch.close();
   });
+});
+
+test('a sending of whose end nobody was told has ended when the next begins', () => {
+  const { hear } = openTelemetry();
+  const sending = { type: 'sending', id: 'a', lane: 'l', origin: ORIGIN } as const;
+  hear({ ...sending, callId: 'c1', attempt: 1 });
+  hear({ ...sending, callId: 'c2', attempt: 2 });
+  hear({ type: 'delivered', id: 'a', lane: 'l', origin: ORIGIN, status: 200 });
+  expect(attributesOf('outbox sending')).toMatchObject([
+    { 'holdfast.outbox.attempt': 1, 'holdfast.outbox.outcome': 'unknown' },
+    { 'holdfast.outbox.attempt': 2, 'holdfast.outbox.outcome': 'delivered' },
+  ]);
+});
+
+test('the type of an error is a name, whatever the error says of itself', () => {
+  const { hear } = openTelemetry();
+  const call = { callId: 'c', origin: ORIGIN, method: 'GET', at: 0 } as const;
+  const breaks = {
+    get(): string {
+      throw new Error('mine');
+    },
+  };
+  const odd = [
+    Object.assign(new Error('x'), { name: 'token=s3cr3t of Ann' }),
+    Object.defineProperty(new Error('x'), 'name', breaks),
+  ];
+  for (const error of odd) {
+    hear({ type: 'call-started', ...call, url: ORIGIN });
+    hear({ type: 'call-ended', ...call, duration: 1, attempts: [], error });
+  }
+  expect(attributesOf('GET').map((each) => each['error.type'])).toEqual(['_OTHER', '_OTHER']);
 });
 
 describe('metrics', () => {

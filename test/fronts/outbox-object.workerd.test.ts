@@ -32,6 +32,7 @@ interface Storage {
   readonly sql: Sql;
   getAlarm(): Promise<number | null>;
   setAlarm(at: number): Promise<void>;
+  deleteAlarm(): Promise<void>;
 }
 
 const tables = ({ sql }: Storage) =>
@@ -79,6 +80,30 @@ describe('a write that an object has accepted', () => {
     const due = await inside(async (orders) => (await orders.lanes())[0]?.dueAt ?? 0);
     const set = await inside((_, storage) => storage.getAlarm());
     expect(set).toBeGreaterThanOrEqual(due - 1);
+    await inside((orders) => orders.resume());
+    await alarm();
+    await inside(async (orders, storage) => {
+      expect(await orders.counts()).toMatchObject({ waiting: 0 });
+      expect(await storage.getAlarm()).toBeNull();
+    });
+  });
+
+  test('has an alarm though its body came slowly', async () => {
+    const { inside, alarm } = newOrders();
+    answer = () => new Response('', { status: 503 });
+    const accepted = inside(async (orders, storage) => {
+      const { readable, writable } = new TransformStream();
+      const given = orders.accept(new Request(place, { method: 'POST', body: readable }));
+      const writer = writable.getWriter();
+      await writer.write(new TextEncoder().encode('one'));
+      while ((await storage.getAlarm()) !== null) await new Promise((resolve) => setTimeout(resolve, 10));
+      await writer.close();
+      await given;
+      expect(await storage.getAlarm()).not.toBeNull();
+      return orders.counts();
+    });
+    while (!(await alarm())) await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(await accepted).toMatchObject({ waiting: 1 });
   });
 
   test('survives the eviction of the object, and goes out under the same key', async () => {
@@ -151,6 +176,7 @@ describe('an object', () => {
     await inside((orders) => orders.accept(order('one')));
     await inside(async (orders, storage) => {
       const { setAlarm } = storage;
+      await storage.deleteAlarm();
       storage.setAlarm = () => Promise.reject(new Error('overloaded'));
       await expect(orders.alarm()).rejects.toThrow('overloaded');
       storage.setAlarm = setAlarm;
@@ -161,6 +187,8 @@ describe('an object', () => {
     const minute = 60_000;
     const next = async (orders: OutboxObject, storage: Storage): Promise<number> => {
       const since = Date.now();
+      // As the platform does.
+      await storage.deleteAlarm();
       await orders.alarm();
       return ((await storage.getAlarm()) ?? 0) - since;
     };

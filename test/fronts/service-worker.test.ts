@@ -16,8 +16,10 @@ import {
   testHost,
   virtualClock,
 } from '../../src/testing/index.ts';
+import { browserSays } from '../support/browser-says.ts';
 import { durableStore } from '../support/durable.ts';
-import { settle } from '../support/outbox-page.ts';
+import { page, settle } from '../support/outbox-page.ts';
+import { give } from '../support/outbox-writes.ts';
 import { quiet } from '../support/platform.ts';
 
 const API = 'https://api.example.com/orders';
@@ -94,6 +96,41 @@ const asked = (url: string, init: RequestInit & { destination?: string } = {}): 
 const canTell = typeof indexedDB === 'object';
 
 const POST = { method: 'POST', body: 'order' };
+
+/** Timers of the platform for a minute and more. @returns lets those come that are for up to so many ms. */
+function longTimers(): (until: number) => void {
+  const { setTimeout: own } = globalThis;
+  const waiting: { readonly ms: number; readonly task: () => void }[] = [];
+  globalThis.setTimeout = ((task: () => void, ms = 0) => {
+    if (ms < 60_000) return own(task, ms);
+    waiting.push({ ms, task });
+    return -1;
+  }) as never;
+  ends.push(() => {
+    globalThis.setTimeout = own;
+  });
+  return (until) => {
+    for (const { ms, task } of waiting) if (ms <= until) task();
+  };
+}
+
+/** A browser with a service worker, as its pages see it. @returns the tags for which it was asked to be woken. */
+function browser(register = async (): Promise<void> => {}): string[] {
+  const asked: string[] = [];
+  const sync = {
+    register(tag: string) {
+      asked.push(tag);
+      return register();
+    },
+  };
+  const before = Object.getOwnPropertyDescriptor(globalThis, 'registration');
+  Object.defineProperty(globalThis, 'registration', { value: { sync }, configurable: true });
+  ends.push(() => {
+    if (before) Object.defineProperty(globalThis, 'registration', before);
+    else Reflect.deleteProperty(globalThis, 'registration');
+  });
+  return asked;
+}
 
 describe('a service worker', () => {
   test('answers the routes that are listed, with their options, and leaves the rest to the browser', async () => {
@@ -218,6 +255,141 @@ describe('Background Sync', () => {
     await here.syncs('holdfast-outbox', true);
     expect(here.registered).toHaveLength(1);
     expect(await here.outbox.counts()).toMatchObject({ count: 0 });
+  });
+
+  test('asks for itself at its last chance, also where what is to be known before cannot be had', async () => {
+    const ready = Promise.reject(new TypeError('Failed to fetch'));
+    ready.catch(() => {});
+    const here = worker({ ready });
+    await expect(here.syncs()).rejects.toThrow('Failed to fetch');
+    expect(here.registered).toEqual([]);
+    await expect(here.syncs('holdfast-outbox', true)).rejects.toThrow('Failed to fetch');
+    expect(here.registered).toEqual(['holdfast-outbox']);
+  });
+
+  test.each([
+    ['a large write is still being sent', {}],
+    ['what is to be known before does not come', { ready: new Promise<void>(() => {}) }],
+  ])('is over before the browser ends it, though %s', async (_, options) => {
+    const here = worker({ routes: [{ match: '/orders', outbox: true }] });
+    const lets = longTimers();
+    here.host.online.set(false);
+    // An upload over a slow line has no time limit.
+    await here.asks(asked(API, { ...POST, body: 'x'.repeat(300_000) }));
+    const sent = Promise.withResolvers<void>();
+    here.origin.otherwise(() => {
+      sent.resolve();
+      return new Promise(() => {});
+    });
+    here.host.online.set(true);
+    await sent.promise;
+    const events = 'ready' in options ? worker(options) : here;
+    let how = 'goes on';
+    const work = events.syncs('holdfast-outbox', false).catch(({ name }) => {
+      how = name;
+    });
+    const last = events.syncs('holdfast-outbox', true);
+    await settle();
+    lets(160_000);
+    await settle();
+    expect(how).toBe('goes on');
+    expect(events.registered).toEqual([]);
+    lets(179_000);
+    await Promise.all([work, last]);
+    expect(how).toBe('StillWaitingError');
+    expect(events.registered).toEqual(['holdfast-outbox']);
+    expect(here.origin.seen).toHaveLength(1);
+  });
+
+  test('begins nothing more when its time is nearly up, and is asked again for the rest', async () => {
+    const here = worker({ routes: [{ match: '/orders', outbox: true }] });
+    const lets = longTimers();
+    here.host.online.set(false);
+    for (const body of ['a', 'b']) await here.asks(asked(API, { ...POST, body }));
+    const sent = Promise.withResolvers<void>();
+    const answer = Promise.withResolvers<Response>();
+    here.origin.otherwise(() => {
+      sent.resolve();
+      // No time passes while it is sent.
+      return here.host.clock.busy(answer.promise);
+    });
+    here.host.online.set(true);
+    const work = here.syncs().then(String, ({ message }) => message);
+    await sent.promise;
+    await settle();
+    lets(160_000);
+    answer.resolve(ok());
+    expect(await work).toBe('1 writes can still be sent');
+    expect(here.origin.seen.map(({ body }) => body)).toEqual(['a']);
+  });
+
+  test('is asked for by a page for each write that has to wait', async () => {
+    const asked = browser();
+    const here = page({ backgroundSync: true });
+    here.host.online.set(false);
+    await give(here, 'a');
+    await settle();
+    expect(asked).toEqual(['holdfast-outbox']);
+    // The browser wakes the worker at once; that sends it; then the tunnel begins.
+    here.host.online.set(true);
+    await here.outbox.flush();
+    await settle();
+    const { length } = asked;
+    here.host.online.set(false);
+    await give(here, 'b');
+    await settle();
+    expect(asked.length).toBeGreaterThan(length);
+  });
+
+  test('is asked for by a page that finds something on loading without a network, and when it is hidden', async () => {
+    const asked = browser();
+    const { turn } = browserSays({ hidden: false });
+    const before = page();
+    before.host.online.set(false);
+    await give(before, 'a');
+    expect(asked).toEqual([]);
+    await before.fetch.close();
+    const here = page({ backgroundSync: true, every: '1h' }, before.store, before);
+    await here.clock.advance(1_000);
+    const { length } = asked;
+    expect(length).toBeGreaterThan(0);
+    turn(true);
+    await settle();
+    expect(asked.length).toBeGreaterThan(length);
+  });
+
+  test('is asked for twice at the most where many writes have to wait at once', async () => {
+    const letGo: (() => void)[] = [];
+    const here = page({ backgroundSync: true });
+    const asked = browser(() => here.clock.busy(new Promise<void>((resolve) => letGo.push(resolve))));
+    here.host.online.set(false);
+    await Promise.all(Array.from({ length: 20 }, (_, nth) => give(here, `${nth}`)));
+    await settle();
+    expect(asked).toHaveLength(1);
+    letGo[0]?.();
+    await settle();
+    expect(asked).toHaveLength(2);
+    letGo[1]?.();
+    await settle();
+    expect(asked).toHaveLength(2);
+  });
+
+  test('that the browser refuses, or does not answer, is asked for again by the next write', async () => {
+    let answer = (): Promise<void> => Promise.reject(new DOMException('not now', 'NotAllowedError'));
+    const asked = browser(() => answer());
+    const here = page({ backgroundSync: true });
+    const asking = async (body: string): Promise<number> => {
+      const { length } = asked;
+      await give(here, body);
+      await settle();
+      return asked.length - length;
+    };
+    here.host.online.set(false);
+    expect(await asking('a')).toBeGreaterThan(0);
+    answer = () => new Promise(() => {});
+    expect(await asking('b')).toBeGreaterThan(0);
+    await here.clock.advance(20_000);
+    expect(await asking('c')).toBeGreaterThan(0);
   });
 
   test('of somebody else’s tag is theirs', async () => {

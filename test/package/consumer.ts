@@ -57,6 +57,7 @@ export async function example(): Promise<string> {
   const answer = await api.post('orders', { json: orders, outbox: true, retry: 0 });
   await api.get('x', { timeout: '1s', outbox: { lane: 'cart', id: 'cart-7' } });
   await resilient('https://a.example.com/', { method: 'POST' });
+  await own('https://a.example.com/', { signal: undefined });
   await api.fetch('https://a.example.com/', { holdfast: { retry: 0, timeout: { idle: false } } });
   if (isQueued(answer)) await box.result('id');
   return sourceOf(answer);

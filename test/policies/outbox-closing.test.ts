@@ -6,11 +6,12 @@ import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
 import { indexedDBStore } from '../../src/stores/indexeddb.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import { macrotask } from '../../src/testing/clock.ts';
-import { ok, testHost, type VirtualClock } from '../../src/testing/index.ts';
+import { ok, testHost, type VirtualClock, virtualClock } from '../../src/testing/index.ts';
 import { durableStore, type FaultyStore } from '../support/durable.ts';
 import { guardedStore } from '../support/guarded-store.ts';
-import { open, page, reloaded, settle } from '../support/outbox-page.ts';
+import { open, POST, page, reloaded, settle, URL_ } from '../support/outbox-page.ts';
 import { give, sent } from '../support/outbox-writes.ts';
+import { quiet } from '../support/platform.ts';
 
 describe('close', () => {
   test('while what was delivered is taken out leaves nothing to be done afterwards', async () => {
@@ -136,3 +137,74 @@ describe.skipIf(typeof indexedDB !== 'object')('of IndexedDB connections', () =>
 async function macrotasks(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn++) await macrotask();
 }
+
+test('over a store of one process: a pipeline that follows one which is closing sends nothing that is being taken out', async () => {
+  const store = Object.assign(durableStore(), { exclusive: true });
+  const before = page({}, store);
+  before.host.online.set(false);
+  await give(before, 'a');
+  let letGo = (): void => {};
+  const held = new Promise<void>((done) => {
+    letGo = done;
+  });
+  const { change } = store;
+  store.change = async (...args) => {
+    await before.clock.busy(held);
+    return change(...(args as Parameters<typeof change>)) as never;
+  };
+  before.host.online.set(true);
+  for (let turn = 0; turn < 10; turn++) await settle();
+  expect(sent(before)).toEqual(['a']);
+  const closed = before.fetch.close();
+  const after = page({}, store, before);
+  const flushed = after.outbox.flush();
+  for (let turn = 0; turn < 10; turn++) await settle();
+  letGo();
+  await Promise.all([closed, flushed]);
+  expect(sent(after)).toEqual(['a']);
+});
+
+test('result() of a pipeline that closes at any moment says that it was closed', async () => {
+  for (let turns = 0; turns < 30; turns++) {
+    const here = page({}, durableStore());
+    here.host.online.set(false);
+    await give(here, 'a', { id: 'a' });
+    const { get } = here.store;
+    let isArmed = false;
+    here.store.get = async (key) => {
+      const found = await get(key);
+      if (key.startsWith('entry') && !isArmed) {
+        isArmed = true;
+        void (async () => {
+          for (let turn = 0; turn < turns; turn++) await undefined;
+          void here.fetch.close();
+        })();
+      }
+      return found;
+    };
+    const error = await here.outbox.result('a').catch((error) => error);
+    expect(`${turns} ${error.name}`).toBe(`${turns} ClosedError`);
+  }
+});
+
+test('close gives a lane back although the transport is deaf', async () => {
+  const host = testHost({ clock: virtualClock({ quiet }) });
+  const store = durableStore();
+  const first = outboxPolicy({ store, every: '1h' }, memoryStore);
+  const deaf = pipeline([first], { partition: 'ann', host, fetch: () => new Promise(() => {}) });
+  await Promise.all([deaf(URL_, POST), host.clock.advance(3_000)]);
+  await Promise.all([deaf.close(), host.clock.advance(30_000)]);
+  const second = outboxPolicy({ store, every: '1h' }, memoryStore);
+  const arrived: string[] = [];
+  const fetch = pipeline([second], {
+    partition: 'ann',
+    host,
+    fetch: async (request) => {
+      arrived.push(await request.text());
+      return ok();
+    },
+  });
+  open.push(fetch);
+  await Promise.all([second.flush(), host.clock.advance(60_000)]);
+  expect(arrived).toEqual(['order']);
+});

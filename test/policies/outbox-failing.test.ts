@@ -21,6 +21,13 @@ async function withDeadLetter(options: OutboxOptions = {}): Promise<Page> {
   return here;
 }
 
+/** An answer that a redirect to another origin has led to. */
+const elsewhere = (): Response =>
+  Object.defineProperties(ok('done'), {
+    redirected: { value: true },
+    url: { value: 'https://else.example.net/' },
+  });
+
 describe('a conflict', () => {
   test('may be solved by sending something else, under a key of its own', async () => {
     const here = page({
@@ -108,6 +115,7 @@ describe('a write that must not take effect twice', () => {
     ['no answer in time', hang(), undefined],
     ['a gateway that lost it', status(504), 504],
     ['an error in the middle of it', status(500), 500],
+    ['an answer that led elsewhere', elsewhere(), 200],
   ])('is not sent again after %s', async (_, reply, code) => {
     const here = page(once);
     here.origin.replies(reply);
@@ -129,6 +137,30 @@ describe('a write that must not take effect twice', () => {
     await here.clock.advance(600_000);
     expect(sent(here)).toEqual(['order', 'order']);
     expect(await dead(here)).toEqual([]);
+  });
+
+  test('is sent again where the application says that it was not the origin who answered', async () => {
+    let isHome = false;
+    const here = page({ ...once, accept: () => isHome });
+    await post(here, 'order');
+    isHome = true;
+    await here.outbox.flush();
+    expect(sent(here)).toEqual(['order', 'order']);
+    expect(await dead(here)).toEqual([]);
+  });
+
+  test('is not sent again where the application failed to say whose the 201 was', async () => {
+    const here = page({
+      ...once,
+      accept: () => {
+        throw new SyntaxError('Unexpected end of JSON input');
+      },
+    });
+    here.origin.otherwise(status(201));
+    await post(here, 'order').catch(() => {});
+    await here.outbox.flush();
+    expect(sent(here)).toEqual(['order']);
+    expect(await dead(here)).toEqual([['order', 'unknown-outcome', 201]]);
   });
 
   test('is sent again where nothing was sent', async () => {

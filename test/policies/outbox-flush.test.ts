@@ -172,3 +172,32 @@ test('with something else for a signal is an error that says so', async () => {
     /flush\.signal: {} .* an AbortSignal/,
   );
 });
+
+test.each([
+  [
+    'throws',
+    () => {
+      throw new Error('the progress bar is gone');
+    },
+  ],
+  ['rejects', () => Promise.reject(new Error('the progress bar is gone'))],
+])('a listener of progress that %s does not stop what is sent', async (_, onProgress) => {
+  const here = page();
+  here.host.online.set(false);
+  for (const body of ['a', 'b', 'c', 'd']) await give(here, body);
+  here.host.online.set(true);
+  expect(await here.outbox.flush({ onProgress })).toMatchObject({ delivered: 4, left: 0 });
+});
+
+test('what waits behind a paused lane, and what waits behind that, is told to be held', async () => {
+  const here = page();
+  here.host.online.set(false);
+  await give(here, 'a', { id: 'a', lane: 'one' });
+  await give(here, 'b', { id: 'b', lane: 'two', after: 'a' });
+  await give(here, 'c', { id: 'c', lane: 'three', after: 'b' });
+  await give(here, 'd', { lane: 'four' });
+  await here.outbox.pause({ lane: 'one' });
+  here.origin.otherwise(status(503));
+  here.host.online.set(true);
+  expect(await here.outbox.flush()).toMatchObject({ left: 4, held: 3 });
+});

@@ -136,3 +136,18 @@ test('a full disk: removing the dead letter that stops a lane lets it go on', as
   await later.outbox.flush();
   expect(sent(later)).toEqual(['a', 'b']);
 });
+
+test('a full disk: clear leaves nothing of a write with an id that was delivered then', async () => {
+  const here = page();
+  here.host.online.set(false);
+  await give(here, 'a', { id: 'secret-id', meta: 'secret meta' });
+  const free = fill(here.store);
+  here.host.online.set(true);
+  await settle();
+  free();
+  expect(sent(here)).toEqual(['a']);
+  // Its id is all that is left, until somebody has everything removed.
+  expect(JSON.stringify(await here.store.range({}))).not.toContain('secret meta');
+  await here.outbox.clear();
+  expect(JSON.stringify(await here.store.range({}))).not.toContain('secret');
+});

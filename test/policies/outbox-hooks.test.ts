@@ -1,5 +1,5 @@
-/** Hooks that do not come to an end. */
-import { expect, test } from 'vitest';
+/** Hooks that do not come to an end, or use up what they are given. */
+import { describe, expect, test } from 'vitest';
 import { status } from '../../src/testing/index.ts';
 import { page, settle, URL_ } from '../support/outbox-page.ts';
 import { give, sent } from '../support/outbox-writes.ts';
@@ -41,3 +41,33 @@ test.skipIf(!sendsStreams)(
     ]);
   },
 );
+
+describe('authorize', () => {
+  test('may read the body, to sign it', async () => {
+    const here = page({
+      authorize: async (request) => {
+        request.headers.set('x-signature', `${(await request.text()).length}`);
+      },
+    });
+    await give(here, 'four');
+    expect(sent(here)).toEqual(['four']);
+    expect(here.origin.seen[0]?.headers.get('x-signature')).toBe('4');
+  });
+
+  test('that gives a request whose body it has read is told what to do', async () => {
+    const here = page({
+      async authorize(request) {
+        const signed = new Request(request);
+        await signed.text();
+        return signed;
+      },
+    });
+    await give(here, 'a');
+    const [entry] = await here.outbox.entries();
+    expect(entry?.reason).toEqual({
+      code: 'configuration',
+      message: expect.stringContaining('read that of request.clone()'),
+    });
+    expect(sent(here)).toEqual([]);
+  });
+});

@@ -1,6 +1,7 @@
 /** Ids and keys that the application gives: of writes that are merged, that wait for others, that go out again. */
 import { describe, expect, test } from 'vitest';
 import { pipeline } from '../../src/core/pipeline.ts';
+import { isQueued } from '../../src/core/source.ts';
 import { standard } from '../../src/fronts/standard.ts';
 import type { OutboxOptions } from '../../src/policies/outbox/options.ts';
 import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
@@ -136,6 +137,26 @@ describe('a write that failed and was queued for it', () => {
     const keys = here.origin.seen.map(({ headers }) => headers.get('idempotency-key'));
     expect(keys).toHaveLength(3);
     expect(keys[2]).not.toBe(keys[0]);
+  });
+
+  test('is not overtaken by the next of its lane', async () => {
+    const here = made({});
+    here.origin.replies(networkError());
+    const write = (body: string) => here.fetch(URL_, { method: 'PUT', body });
+    expect(isQueued(await write('v1'))).toBe(true);
+    expect(isQueued(await write('v2'))).toBe(true);
+    await here.outbox.flush();
+    expect(here.origin.seen.map(({ body }) => body)).toEqual(['v1', 'v1', 'v2']);
+  });
+
+  test('lets the next one go where that could never be kept', async () => {
+    const here = made({});
+    here.origin.replies(networkError());
+    await here.fetch(URL_, { method: 'PUT', body: 'v1' });
+    // There is no hook that would put it back.
+    const init = { method: 'PUT', body: 'v2', headers: { authorization: 'Bearer token' } };
+    expect((await here.fetch(URL_, init)).status).toBe(200);
+    expect(here.origin.seen.map(({ body }) => body)).toEqual(['v1', 'v2']);
   });
 });
 

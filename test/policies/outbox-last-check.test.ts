@@ -1,14 +1,18 @@
 /** What is at hand (read, in line for its turn, at its hook) and is not to be sent any more, is not sent. */
 import { describe, expect, test } from 'vitest';
+import { sleep } from '../../src/core/clock.ts';
 import type { Policy } from '../../src/core/contract.ts';
+import { pipeline } from '../../src/core/pipeline.ts';
 import { readOutboxOptions } from '../../src/policies/outbox/options.ts';
 import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
 import { Queue } from '../../src/policies/outbox/queue.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
-import { ok, status } from '../../src/testing/index.ts';
+import { ok, status, testHost, virtualClock } from '../../src/testing/index.ts';
+import { durableStore } from '../support/durable.ts';
 import { held } from '../support/held.ts';
 import { open, POST, page, settle, URL_ } from '../support/outbox-page.ts';
 import { give, sent } from '../support/outbox-writes.ts';
+import { quiet } from '../support/platform.ts';
 import { scenario } from '../support/scenario.ts';
 
 describe('a write that waits for its turn', () => {
@@ -196,4 +200,38 @@ describe('a write that another policy lets wait', () => {
     await settle();
     expect(here.origin.seen.map(({ body }) => body)).toEqual(['a']);
   });
+});
+
+test('a store that once does not answer when a write is given back to its lane does not end that lane', async () => {
+  const store = durableStore();
+  const host = testHost({ clock: virtualClock({ quiet }) });
+  const outbox = outboxPolicy({ store, unknownOutcome: 'dead' }, memoryStore);
+  let reached = (): void => {};
+  const atPolicy = new Promise<void>((done) => {
+    reached = done;
+  });
+  // A policy that lets a write wait, as the bulkhead does; meanwhile its lane is paused.
+  const waiting: Policy = (next) => async (request, call) => {
+    reached();
+    await sleep(5_000, call);
+    return next(request, call);
+  };
+  const fetch = pipeline([outbox, waiting], {
+    name: 'given back',
+    partition: 'ann',
+    host,
+    fetch: async () => ok(),
+  });
+  const given = fetch(URL_, POST);
+  await atPolicy;
+  await outbox.pause();
+  store.break('hang');
+  await given;
+  await host.clock.advance(60_000);
+  store.heal();
+  await outbox.resume();
+  await host.clock.advance(300_000);
+  const { waiting: left } = await outbox.counts();
+  await Promise.all([fetch.close(), host.clock.advance(60_000)]);
+  expect(left).toBe(0);
 });

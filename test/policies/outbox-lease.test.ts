@@ -3,7 +3,7 @@ import { Lease } from '../../src/policies/outbox/lease.ts';
 import { readOutboxOptions } from '../../src/policies/outbox/options.ts';
 import { Queue } from '../../src/policies/outbox/queue.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
-import { hang, ok, testHost } from '../../src/testing/index.ts';
+import { hang, ok, status, testHost } from '../../src/testing/index.ts';
 import { durableStore } from '../support/durable.ts';
 import { type Page, page, reloaded, settle, URL_ } from '../support/outbox-page.ts';
 
@@ -90,6 +90,7 @@ test('who has lost the lease changes nothing more of what waits, but a delivery 
   const result = { result: { id: '1', settledAt: 0, delivered: true }, body: undefined };
   expect(await queue.update(first, { attempts: 7 }, old)).toBe(false);
   expect((await queue.endings.bury(first, {}, reason, result, old)).found).toBe(false);
+  expect(await queue.rewrite(first, { ...first, revision: 1 }, 'another', old)).toBe(false);
   expect((await queue.get(first.key))?.attempts).toBe(0);
   expect(await queue.update(first, { attempts: 1 }, fresh)).toBe(true);
   const settled = await queue.deliveries.settle([{ entry: first, answer: result }], () => {});
@@ -124,4 +125,22 @@ describe('over a store without locks', () => {
     await here.clock.advance(20_000);
     expect(here.origin.seen.map(({ body }) => body)).toEqual(['1', '1', '2']);
   });
+});
+
+test('a strict dead letter stops its lane also where the lease has just been lost', async () => {
+  const store = shared();
+  const here = page({ strict: true }, store);
+  here.host.online.set(false);
+  await post(here, 'a');
+  await post(here, 'b');
+  here.origin.replies(async () => {
+    // Frozen for half a minute: somebody else has the lane.
+    const [lease] = await store.range({ prefix: 'lease' });
+    const value = { holder: 'other', token: 9, until: here.clock.now() + 30_000 };
+    await store.write([{ put: { ...(lease as object), key: lease?.key as string, value } }]);
+    return status(422);
+  }, ok());
+  here.host.online.set(true);
+  await settle();
+  expect(here.origin.seen.map(({ body }) => body)).toEqual(['a']);
 });

@@ -133,6 +133,23 @@ describe('who has subscribed', () => {
     expect(heard).toEqual(['queued', 'sending', 'delivered', 'settled']);
     expect(sent(here)).toEqual(['1', '2']);
   });
+
+  test('and is async and fails is nobody’s trouble', async () => {
+    const here = page();
+    const rejected = Promise.reject(new Error('the list is gone'));
+    rejected.catch(() => {});
+    // One of which nobody asks whether it has failed ends a process.
+    const { then } = rejected;
+    let asked = 0;
+    const counted = (...args: Parameters<typeof then>) => {
+      asked++;
+      return then.apply(rejected, args);
+    };
+    Object.defineProperty(rejected, 'then', { value: counted });
+    here.outbox.subscribe((() => rejected) as never);
+    await post(here, '1');
+    expect(asked).toBeGreaterThan(0);
+  });
 });
 
 describe('clear', () => {

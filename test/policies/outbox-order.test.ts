@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { CallOutbox } from '../../src/policies/outbox/options.ts';
 import { hang, networkError, ok, slow, status } from '../../src/testing/index.ts';
+import { durableStore } from '../support/durable.ts';
 import { idOf, type Page, page, reloaded, settle, URL_ } from '../support/outbox-page.ts';
 
 const post = async ({ fetch }: Page, body: string, outbox: CallOutbox = {}): Promise<Response> =>
@@ -252,4 +253,34 @@ test('ids that are made sort by time', async () => {
     await here.clock.advance(nth);
   }
   expect([...ids].sort()).toEqual(ids);
+});
+
+test('what failed with a dead letter is in its place when that is replayed, though the disk is slower than the origin', async () => {
+  const store = durableStore();
+  const here = page({}, store);
+  here.host.online.set(false);
+  await post(here, 'x1', { id: 'x1' });
+  await post(here, 'x2', { id: 'x2', after: 'x1' });
+  here.origin.replies(status(422));
+  here.host.online.set(true);
+  await settle();
+  expect(await here.outbox.counts()).toMatchObject({ waiting: 0, dead: 2 });
+  here.host.online.set(false);
+  await post(here, 'x3');
+  await post(here, 'x4');
+  here.origin.replies(slow(here.clock, 100));
+  // The lane is being sent, and bringing back what failed with it takes 100 ms.
+  const x2 = (await here.outbox.entries({ state: 'dead' })).find(({ id }) => id === 'x2')?.key;
+  const { change } = store;
+  store.change = async (...args) => {
+    if (args[0][0] === x2) await new Promise<void>((done) => void here.clock.after(100, done));
+    return change(...(args as Parameters<typeof change>)) as never;
+  };
+  here.host.online.set(true);
+  await here.clock.advance(10);
+  const replayed = here.outbox.replay('x1');
+  await settle();
+  await here.clock.advance(60_000);
+  await replayed;
+  expect(sent(here).slice(1)).toEqual(['x3', 'x1', 'x2', 'x4']);
 });

@@ -99,7 +99,7 @@ describe.skipIf(isAlone)('another tab', () => {
     const dead = await there.queue.find('ann', '1');
     if (!dead) throw new Error('it is no dead letter');
     const { id, origin, lane, key } = dead;
-    expect(await there.queue.endings.revive(dead, { attempts: 0 })).toBe(true);
+    expect(await there.queue.endings.revive([dead], () => ({ attempts: 0 }))).toEqual([dead]);
     there.news.tell({ type: 'replayed', id, origin, lane }, 'ann', key);
     await told;
     second.letGo(ok());

@@ -1,5 +1,6 @@
-import type { Clock, Host } from '../../core/contract.ts';
-import { ConfigurationError } from '../../core/errors.ts';
+import { OverdueError } from '../../core/clock.ts';
+import type { Clock, Connectivity, Host } from '../../core/contract.ts';
+import { ConfigurationError, isFailure } from '../../core/errors.ts';
 import { systemHost } from '../../core/host.ts';
 import type { HoldfastFetch, PipelineOptions } from '../../core/pipeline.ts';
 import type { OutboxEntry } from '../../policies/outbox/entry.ts';
@@ -15,15 +16,15 @@ import { type Outbox, outboxPolicy } from '../../policies/outbox/outbox.ts';
 import { durableObjectStore, type SqlDurableObjectStorage } from '../../stores/durable-object.ts';
 import { memoryStore } from '../../stores/memory.ts';
 import { createFetch } from '../fetch.ts';
+import { type EventTime, inTime } from '../in-time.ts';
 import type { FetchOptions, StandardOptions } from '../standard.ts';
+import { type AlarmStorage, ObjectAlarm } from './object-alarm.ts';
+import { mixable, type ObjectClass } from './object-class.ts';
 
 /** What is used of a `DurableObjectState`. */
 export interface OutboxObjectState {
   readonly id: { toString(): string };
-  readonly storage: SqlDurableObjectStorage & {
-    getAlarm(): Promise<number | null>;
-    setAlarm(at: number): Promise<void>;
-  };
+  readonly storage: SqlDurableObjectStorage & AlarmStorage;
 }
 
 /** What a Durable Object sends with: the policies below the outbox, and the outbox' own options. */
@@ -41,7 +42,7 @@ export interface AcceptedWrite {
 /** What a Worker calls on the stub of the object. */
 export interface OutboxObject {
   /**
-   * Keeps a write until it is delivered. When it resolves, the write is on the disk.
+   * Keeps a write until it is delivered. When it resolves, the write is on the disk, and an alarm is set.
    *
    * @throws what the outbox refuses with: `outbox-full`, `too-large`, `id-conflict`, `storage`; then nothing was accepted.
    */
@@ -63,9 +64,6 @@ export interface OutboxObject {
   alarm(): Promise<void>;
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: what the platform gives it is of the platform's own type
-type ObjectClass<Env, Instance> = abstract new (ctx: any, env: Env) => Instance;
-
 /** So long after a write was given it is looked after again, should the object have been ended before it was sent; in ms. */
 const SOON = 1_000;
 
@@ -75,8 +73,10 @@ const LATEST = 3_600_000;
 /** When to look again after what is due and could not be sent, in ms: it waits for another write, or for credentials. */
 const STUCK = 60_000;
 
-/** Pipelines of objects that live in this isolate, by id: an object that was ended is not told so. */
-const pipelines = new Map<string, HoldfastFetch<FetchOptions>>();
+/** The platform ends an alarm that takes longer, in ms. */
+const LONGEST_ALARM = 900_000;
+
+const TIME: EventTime = { begin: 600_000, end: 840_000 };
 
 /**
  * An outbox as a Durable Object: what it has accepted survives the Worker, and is sent from its alarm, in order, by nobody else.
@@ -99,53 +99,52 @@ export function outboxObject<Env, Instance extends object>(
   Base: ObjectClass<Env, Instance>,
   options: (env: Env) => OutboxObjectOptions = () => ({}),
 ): ObjectClass<Env, Instance & OutboxObject> {
-  if (typeof Base !== 'function')
-    throw new ConfigurationError(
-      'outboxObject.Base',
-      Base,
-      "expected `DurableObject` of 'cloudflare:workers'",
-    );
+  const Extended = mixable(Base, 'outboxObject.Base');
   if (typeof options !== 'function')
     throw new ConfigurationError('outboxObject.options', options, 'expected a function of the environment');
 
-  // biome-ignore lint/suspicious/noExplicitAny: TypeScript wants it of the constructor of a mixin (TS2545)
-  type Mixable = abstract new (...args: any[]) => object;
-
-  abstract class Sending extends (Base as unknown as Mixable) implements OutboxObject {
-    readonly #storage: OutboxObjectState['storage'];
+  abstract class Sending extends Extended implements OutboxObject {
+    readonly #alarm: ObjectAlarm;
+    readonly #host: Host;
     readonly #box: Outbox;
     readonly #fetch: HoldfastFetch<FetchOptions>;
+    /** Alarms in a row that could not do their work. */
+    #failures = 0;
 
-    // biome-ignore lint/suspicious/noExplicitAny: as above
+    // biome-ignore lint/suspicious/noExplicitAny: TypeScript wants it of the constructor of a mixin (TS2545)
     constructor(...args: any[]) {
       super(...args);
       const [state, env] = args as [OutboxObjectState, Env];
       const { outbox = {}, host, ...own } = options(env);
-      this.#storage = state.storage;
+      this.#alarm = new ObjectAlarm(state.storage);
+      // All that an object does belongs to the object. It lives, and is paid for, as long as a timer runs.
+      this.#host = {
+        ...systemHost,
+        online: ALWAYS,
+        ...host,
+        sharesIO: true,
+        clock: withAlarms(host?.clock ?? systemHost.clock),
+      };
       this.#box = outboxPolicy(
         { ...outbox, answerAfter: 0, store: durableObjectStore(state.storage) },
         memoryStore,
       );
       const id = state.id.toString();
-      // The one before it was ended by the platform, without a word.
-      ended(pipelines.get(id));
       this.#fetch = createFetch({
         ...own,
         name: id,
         partition: id,
         outbox: this.#box,
-        // All that an object does belongs to the object. It lives, and is paid for, as long as a timer runs.
-        host: { sharesIO: true, clock: withAlarms(host?.clock ?? systemHost.clock), ...withoutClock(host) },
+        host: this.#host,
       });
-      pipelines.set(id, this.#fetch);
     }
 
     async accept(request: Request, wanted: CallOutbox = {}): Promise<AcceptedWrite> {
-      // Before it: what is accepted is never without an alarm.
-      await this.#arm(systemHost.clock.now() + SOON);
       const { id = crypto.randomUUID() } = wanted;
-      const answer = await this.#fetch(request, { holdfast: { outbox: { ...wanted, id } } });
-      await answer.body?.cancel();
+      await this.#lookedAfter(async () => {
+        const answer = await this.#fetch(request, { holdfast: { outbox: { ...wanted, id } } });
+        await answer.body?.cancel();
+      });
       return { id };
     }
 
@@ -166,59 +165,78 @@ export function outboxObject<Env, Instance extends object>(
     }
 
     remove(id: string): Promise<boolean> {
-      return this.#box.remove(id);
+      return this.#lookedAfter(() => this.#box.remove(id));
     }
 
-    async replay(id: string, how?: ReplayOptions): Promise<boolean> {
-      await this.#arm(systemHost.clock.now() + SOON);
-      return this.#box.replay(id, how);
+    replay(id: string, how?: ReplayOptions): Promise<boolean> {
+      return this.#lookedAfter(() => this.#box.replay(id, how));
     }
 
     purge(): Promise<number> {
-      return this.#box.purge();
+      return this.#lookedAfter(() => this.#box.purge());
     }
 
     pause(query?: LaneQuery): Promise<void> {
       return this.#box.pause(query);
     }
 
-    async resume(query?: LaneQuery): Promise<void> {
-      await this.#arm(systemHost.clock.now() + SOON);
-      return this.#box.resume(query);
+    resume(query?: LaneQuery): Promise<void> {
+      return this.#lookedAfter(() => this.#box.resume(query));
     }
 
     async alarm(): Promise<void> {
-      const now = systemHost.clock.now();
-      let next: number | undefined = now + SOON;
+      // Should this one be ended by the platform.
+      const another = this.#host.clock.now() + LONGEST_ALARM;
+      await this.#alarm.by(another);
+      await this.#alarm.moved(another, await this.#next());
+    }
+
+    /**
+     * Does what may have something sent. The alarm for that is set before, as the object may be ended in between, and again
+     * after it, as it may have taken longer than until that came.
+     */
+    async #lookedAfter<T>(work: () => Promise<T>): Promise<T> {
+      await this.#alarm.by(this.#host.clock.now() + SOON);
       try {
-        await this.#box.flush({ due: true });
-        next = await this.#due();
-      } catch {
-        // The store, for instance; it has been told as an event.
+        return await work();
+      } finally {
+        await this.#alarm.by(this.#host.clock.now() + SOON);
       }
-      if (next !== undefined) await this.#storage.setAlarm(Math.max(next, now + SOON));
+    }
+
+    /** Sends what is due. @returns when there is something to do again, in ms of wall time; `undefined`: nothing waits. */
+    async #next(): Promise<number | undefined> {
+      try {
+        await inTime(TIME, this.#host, (signal) => this.#box.flush({ due: true, signal })).catch(
+          ifNotOverdue,
+        );
+        const due = await this.#due();
+        this.#failures = 0;
+        return due;
+      } catch (error) {
+        // The store, for instance; it has been told as an event.
+        return this.#host.clock.now() + patience(error, this.#failures++);
+      }
     }
 
     /** When there is something to do after all that is due has been tried, in ms of wall time; `undefined`: nothing waits. */
     async #due(): Promise<number | undefined> {
       const waiting = (await this.#box.lanes()).filter((lane) => lane.waiting > 0);
       if (waiting.length === 0) return undefined;
-      const now = systemHost.clock.now();
+      const now = this.#host.clock.now();
       const times = waiting.map(({ paused, stoppedBy, dueAt = now }) => {
         // Until somebody goes on with it, which sets an alarm.
         if (paused || stoppedBy !== undefined) return now + LATEST;
-        return dueAt > now ? dueAt : now + STUCK;
+        return dueAt > now ? Math.max(dueAt, now + SOON) : now + STUCK;
       });
       return Math.min(now + LATEST, ...times);
-    }
-
-    async #arm(at: number): Promise<void> {
-      const set = await this.#storage.getAlarm();
-      if (set === null || set > at) await this.#storage.setAlarm(at);
     }
   }
   return Sending as never;
 }
+
+/** Listens to no events of the isolate: an object that is ended is not told so, and would be kept by them. */
+const ALWAYS: Connectivity = { state: true, subscribe: () => () => {} };
 
 /** What is done in the background is done when the alarm comes. */
 const withAlarms = (clock: Clock): Clock => ({
@@ -227,9 +245,11 @@ const withAlarms = (clock: Clock): Clock => ({
   after: (ms, task, options) => (options?.background ? () => {} : clock.after(ms, task, options)),
 });
 
-const withoutClock = ({ clock: _, ...host }: Partial<Host> = {}): Partial<Host> => host;
-
-/** What an object that is no more has left: its name is free, and its timers are the platform's to forget. */
-function ended(pipeline: HoldfastFetch<FetchOptions> | undefined): void {
-  pipeline?.close().catch(() => {});
+/** What is still being sent goes on, and the next alarm finds it. */
+function ifNotOverdue(error: unknown): void {
+  if (!(error instanceof OverdueError)) throw error;
 }
+
+/** When to try again after so many failures in a row, in ms. What does not mend by itself waits for another version of the Worker. */
+const patience = (error: unknown, failures: number): number =>
+  isFailure(error) && !error.transient ? LATEST : Math.min(STUCK, SOON * 2 ** failures);

@@ -1,4 +1,4 @@
-import { categoryOf } from '../../core/category.ts';
+import { categoryOf, categoryOfStatus } from '../../core/category.ts';
 import { isFailure } from '../../core/errors.ts';
 import type { HoldfastEvent } from '../../core/events.ts';
 import { type Severity, severityOf } from '../severity.ts';
@@ -26,19 +26,42 @@ const NOT_OURS: readonly string[] = ['meta', 'partition'];
 export function recordOf(event: HoldfastEvent, now: number): LogRecord {
   const facts: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(event))
-    if (value !== undefined && !NOT_OURS.includes(name)) facts[name] = told(name, value);
+    if (value !== undefined && !NOT_OURS.includes(name)) facts[name] = told(name, value, event.type);
   return { time: new Date(now).toISOString(), severity: severityOf(event), ...facts, type: event.type };
 }
 
-function told(name: string, value: unknown): unknown {
+function told(name: string, value: unknown, type: HoldfastEvent['type']): unknown {
+  // Why an entry waits, or a word of ours; elsewhere a text is something that was thrown, and not ours to show.
+  if (name === 'cause' && type === 'postponed' && isWhy(value)) return whyOf(value);
+  if (name === 'cause' && type === 'cache-served' && value === 'silence') return value;
   if (name === 'error' || name === 'cause') return failureOf(value);
   if (name === 'url') return redactUrl(String(value));
   return redact(value);
 }
 
-/** What is known of a failure, but for what its message may give away. */
+/** What is told of the reason of an outbox' entry: its message may be anybody's. */
+interface Why {
+  readonly code: string;
+  readonly status?: number;
+}
+
+const isWhy = (value: unknown): value is Why =>
+  typeof value === 'object' && value !== null && !isFailure(value) && 'code' in value;
+
+const whyOf = ({ code, status }: Why): object => ({
+  code: redactText(String(code)),
+  ...(status !== undefined && ofStatus(status)),
+});
+
+function ofStatus(status: number): object {
+  const category = categoryOfStatus(status);
+  return { status, ...(category && { category }) };
+}
+
+/** What is known of a failure, which may be an answer or its status; but for what its message may give away. */
 function failureOf(failure: unknown): unknown {
-  if (failure instanceof Response) return { status: failure.status, category: categoryOf(failure) };
+  if (typeof failure === 'number') return ofStatus(failure);
+  if (failure instanceof Response) return ofStatus(failure.status);
   if (isFailure(failure)) {
     const { name, code, category, transient, message, retryAt } = failure;
     return {

@@ -136,10 +136,12 @@ export function serviceWorker(options: ServiceWorkerOptions): void {
   }
 
   async function drain(outbox: Outbox, { lastChance }: Syncing): Promise<void> {
-    await known;
-    if (off.isOff) return;
+    const isWanted = async (): Promise<boolean> => {
+      await known;
+      return !off.isOff;
+    };
     try {
-      await drainInEvent(outbox);
+      await drainInEvent(outbox, isWanted);
     } catch (error) {
       // Asked for while it fires, it begins anew: three more tries, with the browser's own waits.
       if (lastChance) await scope.registration?.sync?.register(tag).catch(() => {});

@@ -1,8 +1,10 @@
+import { OverdueError } from '../../core/clock.ts';
 import { systemHost } from '../../core/host.ts';
 import type { Outbox } from '../../policies/outbox/outbox.ts';
+import { type EventTime, inTime } from '../in-time.ts';
 
-/** Chromium gives an event three minutes and counts one that it has to end as failed; in ms. */
-const TIME = 150_000;
+/** Chromium gives an event three minutes and counts one that it has to end as failed. */
+const TIME: EventTime = { begin: 150_000, end: 170_000 };
 
 /** Writes are left that can be sent later: the browser is to wake the worker again. */
 export class StillWaitingError extends Error {
@@ -10,18 +12,21 @@ export class StillWaitingError extends Error {
 }
 
 /**
- * Sends what waits, one write of a lane after the other, and begins nothing more when the event's time is nearly up.
+ * Sends what waits, one write of a lane after the other, and is over before the browser ends the event.
  *
+ * @param isWanted Whether anything is to be sent; asked first, and in the time of the event.
  * @throws {StillWaitingError} where the browser should try again.
  */
-export async function drainInEvent(outbox: Outbox): Promise<void> {
-  const { clock } = systemHost;
-  const stop = new AbortController();
-  const cancel = clock.after(TIME, () => stop.abort());
+export async function drainInEvent(outbox: Outbox, isWanted: () => Promise<boolean>): Promise<void> {
   try {
-    const { left, held } = await outbox.flush({ signal: stop.signal });
-    if (left > held) throw new StillWaitingError(`${left - held} writes can still be sent`);
-  } finally {
-    cancel();
+    await inTime(TIME, systemHost, async (signal) => {
+      if (!(await isWanted())) return;
+      const { left, held } = await outbox.flush({ signal });
+      if (left > held) throw new StillWaitingError(`${left - held} writes can still be sent`);
+    });
+  } catch (cause) {
+    if (cause instanceof OverdueError)
+      throw new StillWaitingError('the time of the event is over', { cause });
+    throw cause;
   }
 }

@@ -1,8 +1,9 @@
 import { OverdueError, within } from '../../core/clock.ts';
 import type { Call } from '../../core/contract.ts';
 import { ConfigurationError, isFailure, StorageError } from '../../core/errors.ts';
-import { chance, newKey } from '../../http/idempotency.ts';
+import { chance } from '../../http/idempotency.ts';
 import { bodyOf, type Content, contentOf } from './content.ts';
+import { drafted, stricter } from './draft.ts';
 import { type OutboxEntry, revived } from './entry.ts';
 import { fingerprint } from './fingerprint.ts';
 import type { Accepted, Draft, Unsent } from './intake.ts';
@@ -51,6 +52,8 @@ export class Acceptance {
         const others = waitsFor.filter((each) => each !== unsent?.entry?.key);
         const placed = {
           ...draft,
+          // It has what both say.
+          ...(whole !== request && unsent?.entry && stricter(unsent.entry, draft, this.#settings)),
           ...(whole !== request && (await this.#printOf(request, wanted, call))),
           notBefore,
           ...(others.length > 0 && { waitsFor: others }),
@@ -104,21 +107,14 @@ export class Acceptance {
     }
   }
 
-  /** What the write is merged into: not what it would then have to wait for by way of others. */
+  /**
+   * What the write is merged into: nothing before a write that it waits for. So each waits only for earlier ones, by `after` and by
+   * its lane, and never do two wait for each other.
+   */
   async #unsent(call: Call, lane: string, key: string, waitsFor: readonly string[]): Promise<Unsent> {
     const unsent = await this.#read(call, this.#queue.intake.unsent(call.partition, lane, key));
     const { entry, ...pointer } = unsent;
-    if (!entry) return unsent;
-    const seen = new Set<string>([entry.key]);
-    const ahead = waitsFor.filter((each) => each !== entry.key);
-    for (let each = ahead.pop(); each !== undefined; each = ahead.pop()) {
-      if (seen.has(each)) continue;
-      seen.add(each);
-      const { waitsFor: further = [] } = (await this.#read(call, this.#queue.get(each))) ?? {};
-      if (further.includes(entry.key)) return pointer;
-      ahead.push(...further);
-    }
-    return unsent;
+    return entry && waitsFor.some((each) => each > entry.key) ? pointer : unsent;
   }
 
   /** Of the write as it was given: as such it may be given again. */
@@ -190,58 +186,4 @@ export class Acceptance {
   }
 }
 
-async function drafted(
-  request: Request,
-  call: Call,
-  { id, lane, meta, key, after, ...own }: CallOutboxSettings & { readonly lane: string },
-  { request: stored, size, origin, body, key: given }: Content,
-  settings: OutboxSettings,
-): Promise<Omit<Draft, 'notBefore'>> {
-  const { partition, host, options } = call;
-  const now = host.clock.now();
-  const { outbox: _, retry: __, ...rest } = options;
-  const { expiresAfter = settings.expiresAfter, strict = settings.strict, unknownOutcome } = own;
-  return {
-    id,
-    idempotencyKey: given ?? newKey(host.random),
-    partition,
-    lane,
-    origin,
-    state: 'waiting',
-    acceptedAt: now,
-    expiresAt: now + expiresAfter,
-    ...(own.expiresAfter !== undefined && { lifetime: own.expiresAfter }),
-    attempts: 0,
-    request: stored,
-    size,
-    options: plain(rest),
-    ...(meta !== undefined && { meta: settings.codec ? asJSON(meta) : meta }),
-    ...(id !== undefined && { fingerprint: await fingerprint(request, body) }),
-    ...(key !== undefined && { coalesce: key }),
-    ...(after && { after }),
-    ...(strict && { strict }),
-    ...(unknownOutcome && { unknownOutcome }),
-    ...(settings.codec && { seal: chance(host.random) }),
-  };
-}
-
 const patiently = <T>(call: Call, work: Promise<T>): Promise<T> => within(STORE_PATIENCE, call, work);
-
-/** What survives being stored: functions and signals do not, and a queued write may do without them. */
-const plain = (options: Record<string, unknown>): Record<string, unknown> =>
-  // JSON has no infinity; as a limit it says the same as `false`.
-  JSON.parse(JSON.stringify(options, (_, value) => (value === Infinity ? false : value)));
-
-/** What would not come back as it was is an error, and not lost. */
-function asJSON(meta: unknown): unknown {
-  if (isJSON(meta)) return meta;
-  throw new ConfigurationError('outbox.meta', meta, 'expected JSON, which can be sealed');
-}
-
-function isJSON(value: unknown, above: readonly unknown[] = []): boolean {
-  if (value === null || ['string', 'boolean', 'undefined'].includes(typeof value)) return true;
-  if (typeof value === 'number') return Number.isFinite(value);
-  if (typeof value !== 'object' || above.includes(value)) return false;
-  const isPlain = Array.isArray(value) || [Object.prototype, null].includes(Object.getPrototypeOf(value));
-  return isPlain && Object.values(value).every((each) => isJSON(each, [...above, value]));
-}

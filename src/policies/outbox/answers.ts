@@ -46,7 +46,7 @@ export const lost = (id: string): ResultLostError =>
 export function answerOf({ result, body }: Settled): Response {
   const { response, id, bodyLost, reason = { code: 'unknown' } } = result;
   if (!response) {
-    if (result.delivered) throw new ResultLostError(id, 'its answer was not to be kept');
+    if (result.delivered) throw new ResultLostError(id, 'its answer was not kept');
     throw new UndeliveredError(reason.code === 'removed' ? 'outbox-removed' : 'dead-lettered', id, reason);
   }
   const headers = response.headers as [string, string][];

@@ -1,3 +1,4 @@
+import { within } from '../../core/clock.ts';
 import type { Home } from '../../core/contract.ts';
 
 /** What is used of a service worker's registration; not every engine has it, and types seldom do. */
@@ -5,25 +6,33 @@ interface Registration {
   readonly sync?: { register(tag: string): Promise<void> };
 }
 
-/** How long one asking is enough, in ms: many writes need not ask for the same. */
-const ONCE_A = 1_000;
+/** How long an asking may take, in ms, until the next one does not wait for it. */
+const PATIENCE = 10_000;
 
 /**
  * Asks the browser to wake the service worker when there is a network, also with all pages closed. Where there is no
  * service worker, or the engine knows nothing of it (all but Chromium's), nothing happens, and the page drains.
  *
- * @returns asks, in the background.
+ * @returns asks, in the background: who asks while one asking is under way is part of one more after it, as the worker may
+ *   have been woken by the first already.
  * @see WICG, Web Background Synchronization.
  */
-export function backgroundSync(tag: string, { host }: Home): () => void {
-  let asked = Number.NEGATIVE_INFINITY;
+export function backgroundSync(tag: string, home: Home): () => void {
+  let isAsking = false;
+  let isWanted = false;
+  const ask = async (): Promise<void> => {
+    isAsking = true;
+    while (isWanted) {
+      isWanted = false;
+      // Refused by the user or the engine, perhaps.
+      await within(PATIENCE, home, register(tag)).catch(() => {});
+    }
+    isAsking = false;
+  };
   return () => {
-    const now = host.clock.ticks();
-    if (!tag || now - asked < ONCE_A) return;
-    asked = now;
-    register(tag).catch(() => {
-      // Refused by the user or the engine.
-    });
+    if (!tag) return;
+    isWanted = true;
+    if (!isAsking) void ask();
   };
 }
 

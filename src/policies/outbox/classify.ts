@@ -23,6 +23,8 @@ export type Verdict =
       readonly reason: Reason;
       readonly cost: Cost;
       readonly wait?: number | undefined;
+      /** The application says that it was not the origin who answered. */
+      readonly isForeign?: true;
     }
   /** The origin wants credentials. */
   | { readonly is: 'pause'; readonly reason: Reason }
@@ -51,12 +53,13 @@ export function classifyResponse(response: Response, asked: string, now: number)
 
 /**
  * Of a write that must not take effect twice: whether this leaves open that it has taken effect. What says of itself that
- * the request was not processed (408, 425, 429, 503), does not.
+ * the request was not processed (408, 425, 429, 503), does not. A redirect to another origin does: it may be the answer to what
+ * was done.
  */
-export const leavesOpen = ({ reason, cost }: Extract<Verdict, { is: 'again' }>): boolean =>
+export const leavesOpen = ({ reason, cost, isForeign }: Extract<Verdict, { is: 'again' }>): boolean =>
   reason.code === 'http'
     ? ![408, 425, 429, 503].includes(reason.status ?? 0)
-    : cost === 'attempt' || (cost === 'silence' && !['redirected', 'not-accepted'].includes(reason.code));
+    : (cost === 'attempt' || cost === 'silence') && !isForeign;
 
 export function classifyError(error: unknown, now: number): Verdict {
   const failure = isFailure(error) ? error : undefined;
@@ -67,8 +70,11 @@ export function classifyError(error: unknown, now: number): Verdict {
 
 export const reasonOf = (error: unknown): Reason => ({
   code: isFailure(error) ? error.code : 'unknown',
-  message: error instanceof Error ? error.message : String(error),
+  message: brief(error instanceof Error ? error.message : String(error)),
 });
+
+/** A reason lies beside the entry, where stores have little room. */
+export const brief = (message: string): string => message.slice(0, 1_000);
 
 function costOf(category: string | undefined): Cost {
   if (category === 'circuit-open' || category === 'capacity' || category === 'auth') return 'refusal';

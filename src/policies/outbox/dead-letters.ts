@@ -5,8 +5,8 @@ import { contentOf } from './content.ts';
 import { type OutboxEntry, revived } from './entry.ts';
 import type { EntriesQuery, ReplayOptions } from './options.ts';
 import type { Parts } from './parts.ts';
+import type { Queue } from './queue.ts';
 import { rewritten } from './rewrite.ts';
-import { answered } from './trouble.ts';
 
 /** An entry with all that belongs to it, as JSON. */
 export interface ExportedEntry {
@@ -18,17 +18,18 @@ export interface ExportedEntry {
 /** How many entries are read together. */
 const PAGE = 100;
 
-/** Sends a dead letter again, and what failed only because of it. @returns false if there is none of that id. */
+/**
+ * Sends a dead letter again, and what failed only because of it: all of them wait again at once, or one that is sent meanwhile
+ * would overtake the others.
+ *
+ * @returns false if there is none of that id.
+ */
 export async function replay(id: string, { key = 'same' }: ReplayOptions, parts: Parts): Promise<boolean> {
-  const { queue, home } = parts;
-  const entry = await queue.find(home.partition(), id);
-  return entry?.state === 'dead' && revive(entry, key, parts);
-}
-
-async function revive(entry: OutboxEntry, key: 'same' | 'new', parts: Parts): Promise<boolean> {
   const { queue, sender, news, home, settings } = parts;
-  const { id, origin, lane, partition, dependants = [], revision = 0 } = entry;
-  const found = await queue.endings.revive(entry, {
+  const root = await queue.find(home.partition(), id);
+  if (root?.state !== 'dead') return false;
+  const now = home.host.clock.now();
+  const revived = await queue.endings.revive(await familyOf(root, queue), (found) => ({
     attempts: 0,
     misses: 0,
     conflicts: 0,
@@ -37,19 +38,32 @@ async function revive(entry: OutboxEntry, key: 'same' | 'new', parts: Parts): Pr
     notBefore: 0,
     waitingSince: 0,
     asked: false,
-    expiresAt: home.host.clock.now() + (entry.lifetime ?? settings.expiresAfter),
-    ...(key === 'new' && { idempotencyKey: newKey(home.host.random), revision: revision + 1 }),
-  });
-  if (!found) return false;
-  sender.revived(entry, lane);
-  news.tell({ type: 'replayed', id, origin, lane }, partition, entry.key);
-  for (const each of dependants) {
-    const dependant = await queue.get(each);
-    if (dependant?.state === 'dead' && dependant.reason?.code === 'dependency')
-      await revive(dependant, 'same', parts);
+    expiresAt: now + (found.lifetime ?? settings.expiresAfter),
+    ...(key === 'new' &&
+      found.key === root.key && {
+        idempotencyKey: newKey(home.host.random),
+        revision: (found.revision ?? 0) + 1,
+      }),
+  }));
+  for (const each of revived) sender.revived(each, each.lane);
+  for (const { id, origin, lane, partition, key } of revived)
+    news.tell({ type: 'replayed', id, origin, lane }, partition, key);
+  for (const lane of new Set(revived.map(({ lane }) => lane))) void sender.drain(root.partition, lane);
+  return revived.length > 0;
+}
+
+/** A dead letter, and what failed only because of it. */
+async function familyOf(root: OutboxEntry, queue: Queue): Promise<OutboxEntry[]> {
+  const family = new Map([[root.key, root]]);
+  for (let last = [root]; last.length > 0; ) {
+    const keys = new Set(last.flatMap(({ dependants = [] }) => dependants));
+    const found = await Promise.all([...keys].filter((key) => !family.has(key)).map((key) => queue.get(key)));
+    last = found.filter(
+      (each) => each?.state === 'dead' && each.reason?.code === 'dependency',
+    ) as OutboxEntry[];
+    for (const each of last) family.set(each.key, each);
   }
-  void sender.drain(partition, lane);
-  return true;
+  return [...family.values()];
 }
 
 /**
@@ -62,16 +76,15 @@ export async function edit(
   change: (request: Request, entry: OutboxEntry) => Request | Promise<Request>,
   parts: Parts,
 ): Promise<boolean> {
-  const { queue, home, settings } = parts;
-  const entry = await answered(home, settings.store, queue.find(home.partition(), id));
+  const { queue, home, settings, ask } = parts;
+  const entry = await ask(() => queue.find(home.partition(), id));
   if (entry?.state !== 'dead' || entry.unreadable) return false;
-  const body = await answered(home, settings.store, queue.body(entry));
+  const body = await ask(() => queue.body(entry));
   const request = await change(revived(entry, body), entry);
   if (!(request instanceof Request))
     throw new ConfigurationError('edit.change', request, 'expected a function that gives a Request');
   const content = await contentOf(request, settings, home);
-  const rewriting = queue.rewrite(entry, rewritten(entry, content, home.host), content.body);
-  const edited = await answered(home, settings.store, rewriting);
+  const edited = await ask(() => queue.rewrite(entry, rewritten(entry, content, home.host), content.body));
   const { origin, lane, partition, key } = entry;
   if (edited) parts.news.tell({ type: 'edited', id, origin, lane }, partition, key);
   return edited;
@@ -84,31 +97,30 @@ export async function requestOf(id: string, { queue, home }: Parts): Promise<Req
 }
 
 /** Removes the current user's dead letters. @returns how many. */
-export async function purge({ queue, home, outcomes, settings }: Parts): Promise<number> {
+export async function purge({ queue, home, outcomes, ask }: Parts): Promise<number> {
   // Somebody else may sign in meanwhile.
   const partition = home.partition();
   let purged = 0;
   for (;;) {
-    const page = queue.list(partition, { state: 'dead', limit: PAGE });
-    const dead = await answered(home, settings.store, page);
+    const dead = await ask(() => queue.list(partition, { state: 'dead', limit: PAGE }, 'as it is'));
     if (dead.length === 0) return purged;
-    for (const entry of dead) if (await answered(home, settings.store, outcomes.remove(entry))) purged++;
+    for (const entry of dead) if (await ask(() => outcomes.remove(entry))) purged++;
   }
 }
 
 /** All entries that a query means, from page to page, with their bodies. */
 export async function* exported(
   query: EntriesQuery,
-  { queue, home, settings }: Parts,
+  { queue, home, ask }: Parts,
 ): AsyncGenerator<ExportedEntry> {
   const { limit = Infinity, ...rest } = query;
   const partition = home.partition();
   let { after } = query;
   for (let left = limit; left > 0; ) {
     const page = { ...rest, limit: Math.min(PAGE, left), ...(after !== undefined && { after }) };
-    const entries = await answered(home, settings.store, queue.list(partition, page));
+    const entries = await ask(() => queue.list(partition, page));
     for (const entry of entries) {
-      const body = entry.unreadable ? undefined : await answered(home, settings.store, queue.body(entry));
+      const body = entry.unreadable ? undefined : await ask(() => queue.body(entry));
       yield { entry, ...(body !== undefined && { body: await base64(body) }) };
     }
     after = entries.at(-1)?.key;

@@ -2,8 +2,8 @@ import { isFull } from '../../core/full.ts';
 import type { Change } from '../../core/store.ts';
 import type { Ended } from './endings.ts';
 import type { OutboxEntry } from './entry.ts';
-import { type Answer, answerTo, type ResultRow, type Row } from './packing.ts';
-import { type Get, isOf, NONE, type Rows, type Totals } from './rows.ts';
+import type { Answer, PackedAnswer, Row } from './packing.ts';
+import { type Get, isOf, type Rows } from './rows.ts';
 
 /** A write that was delivered, with the answer that is kept of it. */
 export interface Delivery {
@@ -11,10 +11,8 @@ export interface Delivery {
   readonly answer: Answer;
 }
 
-interface Packed {
+interface Packed extends PackedAnswer {
   readonly entry: OutboxEntry;
-  readonly result: ResultRow;
-  readonly body: Answer['body'];
 }
 
 /** How writes that were delivered are taken out: some of a lane as one, so that none is left before one that is gone. */
@@ -32,7 +30,10 @@ export class Deliveries {
    * @throws where the disk is full, if there are several: one by itself is taken out without its answer.
    */
   async settle(batch: readonly Delivery[], proceed: () => void): Promise<Ended[]> {
-    const packed = await Promise.all(batch.map((each) => this.#packed(each)));
+    const { packing } = this.#rows;
+    const packed = await Promise.all(
+      batch.map(async ({ entry, answer }) => ({ entry, ...(await packing.answer(entry, answer)) })),
+    );
     try {
       return await this.#takeOut(packed, proceed, true);
     } catch (error) {
@@ -46,15 +47,6 @@ export class Deliveries {
     }
   }
 
-  async #packed({ entry, answer }: Delivery): Promise<Packed> {
-    const { packing } = this.#rows;
-    const [result, body] = await Promise.all([
-      packing.result(entry, answer.result),
-      answer.body && packing.body(answer.body, answerTo(entry.key)),
-    ]);
-    return { entry, result, body };
-  }
-
   #takeOut(packed: readonly Packed[], proceed: () => void, hasRoom: boolean): Promise<Ended[]> {
     const { totals } = this.#rows.places;
     const keys = packed.flatMap(({ entry }) => [entry.key, this.#unsent(entry)]);
@@ -66,7 +58,7 @@ export class Deliveries {
       });
       const taken = found.filter((row) => row !== undefined);
       const changes = packed.flatMap((each, at) => this.#gone(get, each, found[at], hasRoom));
-      if (hasRoom && taken.length > 0) changes.push(this.#counted(get, taken));
+      if (hasRoom) changes.push(...this.#rows.counted(get, taken, []));
       const result = found.map((row) => ({ found: row !== undefined, dependants: row?.dependants ?? [] }));
       return { changes, result };
     });
@@ -83,15 +75,6 @@ export class Deliveries {
     const put = { key: places.result(entry.key), collection: places.settled(entry.partition), value };
     // There was none before: what is replayed loses its answer.
     return [...changes, { put, body }];
-  }
-
-  /** What waits without them. */
-  #counted(get: Get, taken: readonly Row[]): Change {
-    const { totals } = this.#rows.places;
-    const { count, bytes, stamp } = get<Totals>(totals) ?? NONE;
-    const gone = taken.reduce((sum, { size }) => sum + size, 0);
-    const value: Totals = { count: count - taken.length, bytes: bytes - gone, stamp };
-    return { put: { key: totals, value } };
   }
 
   #unsent({ partition, lane, coalesce }: OutboxEntry): string | undefined {

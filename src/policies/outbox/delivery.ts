@@ -1,7 +1,9 @@
 import { readUpTo } from '../../core/body.ts';
 import { within } from '../../core/clock.ts';
 import type { Call, Handler, Home } from '../../core/contract.ts';
+import { ConfigurationError } from '../../core/errors.ts';
 import { facts } from '../../core/rebuild.ts';
+import { withBody } from '../../core/replay.ts';
 import type { StoredBody } from '../../core/store.ts';
 import type { Settled } from './answers.ts';
 import { classifyError, reasonOf, type Verdict } from './classify.ts';
@@ -17,6 +19,9 @@ const RESULT_BYTES = 1_000_000;
 
 /** How long an answer's body may take, in ms: the write has been delivered, and its lane waits. */
 const RESULT_PATIENCE = 10_000;
+
+/** How much of one is kept as the problem of a reason, which lies beside the entry, where stores have little room. */
+const PROBLEM_BYTES = 8_000;
 
 export interface Outcome {
   readonly verdict: Verdict;
@@ -49,21 +54,26 @@ export async function deliver(supplied: Supplied, delivery: Delivery): Promise<O
   if (unclaimed) return { verdict: unclaimed };
   delivery.sending();
   const forbidden = new Error('this write is not to be sent any more');
+  // The log of attempts does not tell: what has just run out of time is not in it yet.
+  let hasLeft = false;
   const guard = (): void => {
     if (!delivery.isAllowed()) throw forbidden;
+    hasLeft = true;
   };
+  // A key that the origin may not know gives nobody leave to send it twice.
+  const keyIsOurs = isSentOnce(entry, settings);
   let response: Response;
   try {
-    response = await next(prepared.request, { ...call, guard });
+    // A transport that is deaf to its signal keeps no lane.
+    response = await within(Infinity, call, next(prepared.request, { ...call, guard, keyIsOurs }));
   } catch (error) {
     if (error === forbidden) {
-      // Nothing was sent, and nobody is to think that it may have been.
-      if (isClaimed(entry, settings)) await delivery.queue.update(entry, { claimedAt: undefined });
+      if (!hasLeft) await unclaim(entry, delivery);
       return { verdict: { is: 'gone' } };
     }
     const verdict = classifyError(error, clock.now());
     // What never left needs no attempt and leaves nothing open.
-    return { verdict: call.attempts.length > 0 ? knownOutcome(verdict, entry, settings) : verdict };
+    return { verdict: hasLeft ? knownOutcome(verdict, entry, settings) : verdict };
   }
   const asked = call.attempts.at(-1)?.origin ?? entry.origin;
   const verdict = await judged(response, asked, entry, prepared.body, call, settings);
@@ -103,14 +113,26 @@ async function prepare(
         reason: { code: 'body-lost', message: 'the store has the entry without its body' },
       };
     const request = revived(entry, body, name);
-    const signed = authorize && (await within(HOOK_PATIENCE, call, authorize(request, entry)));
+    if (!authorize) return { request, body };
+    const signed = await within(HOOK_PATIENCE, call, authorize(request, entry));
     // The hook may have taken its time.
-    if (authorize && !(await supplied.isThere())) return { is: 'gone' };
+    if (!(await supplied.isThere())) return { is: 'gone' };
     // A request that the hook made anew may have lost the key.
-    return { request: signed ? withKey(signed, name, () => entry.idempotencyKey) : request, body };
+    const whole = signed ? withKey(signed, name, () => entry.idempotencyKey) : request;
+    return { request: whole.bodyUsed ? unread(whole, request, body) : whole, body };
   } catch (error) {
     return { is: 'again', reason: reasonOf(error), cost: 'nothing' };
   }
+}
+
+/** A request whose body the hook has read, to sign it for instance. @throws {ConfigurationError} where it is not the one we gave it. */
+function unread(signed: Request, given: Request, body: StoredBody | undefined): Request {
+  if (signed === given && body !== undefined) return withBody(signed, body);
+  throw new ConfigurationError(
+    'outbox.authorize',
+    signed,
+    'expected a request whose body can still be read: read that of request.clone()',
+  );
 }
 
 /** Says right before a sending that it begins, where that has to be known. @returns why it does not. */
@@ -125,6 +147,15 @@ async function claim(
   } catch (error) {
     return { is: 'again', reason: reasonOf(error), cost: 'nothing' };
   }
+}
+
+/** Nothing was sent, and nobody is to think that it was now; but it may have been before. */
+async function unclaim(
+  entry: OutboxEntry,
+  { call: { host }, queue, settings, lease }: Delivery,
+): Promise<void> {
+  if (!isClaimed(entry, settings)) return;
+  await within(STORE_PATIENCE, { host }, queue.update(entry, { claimedAt: entry.claimedAt }, lease));
 }
 
 /** Whether it has to be known on the disk that a sending begins: where others ask whether it is unsent, or a reload does. */
@@ -163,6 +194,7 @@ async function bodyOf(
 function withProblem(reason: Reason, response: Response, body: Uint8Array | string | undefined): Reason {
   if (
     !(body instanceof Uint8Array) ||
+    body.length > PROBLEM_BYTES ||
     !/^application\/(problem\+)?json/.test(response.headers.get('content-type') ?? '')
   )
     return reason;

@@ -1,7 +1,7 @@
 import { within } from '../../core/clock.ts';
 import type { Handler, Home } from '../../core/contract.ts';
 import type { Settled } from './answers.ts';
-import type { Verdict } from './classify.ts';
+import { brief, type Verdict } from './classify.ts';
 import { contentOf } from './content.ts';
 import { deliver, sendingOf } from './delivery.ts';
 import type { OutboxEntry, Reason } from './entry.ts';
@@ -67,7 +67,7 @@ export class Dispatch {
     if (entry.unreadable) return entry.reason;
     // The lane is ours, so whoever began that sending is no more.
     if (entry.claimedAt !== undefined && isSentOnce(entry, this.#settings))
-      return { code: 'unknown-outcome', message: 'it was being sent when its sender went away' };
+      return { code: 'unknown-outcome', message: 'it was being sent, and nobody has heard the answer' };
     return undefined;
   }
 
@@ -101,14 +101,13 @@ export class Dispatch {
     if (this.#home.signal.aborted && verdict.is !== 'delivered') return 'stop';
     switch (verdict.is) {
       case 'gone':
-        return 'reread';
+        return anew(drain);
       case 'delivered':
         drain.settling.add({ entry, settled: settled as Settled });
         if (!this.#mayComeAgain(entry)) await drain.settling.done();
         return 'on';
       case 'dead':
-        await this.bury({ ...entry, attempts: attempts + 1 }, verdict.reason, settled, drain);
-        return 'on';
+        return this.bury({ ...entry, attempts: attempts + 1 }, verdict.reason, settled, drain);
       case 'rewrite':
         return this.#rewrite(entry, verdict, settled, drain);
       case 'again':
@@ -116,7 +115,7 @@ export class Dispatch {
       default:
         this.#gate.pause(partition);
         await this.#stored(
-          this.#queue.update(entry, { reason: verdict.reason, claimedAt: undefined }, drain.lease),
+          this.#queue.update(entry, { reason: verdict.reason, claimedAt: entry.claimedAt }, drain.lease),
         );
         this.#news.tell({ type: 'outbox-paused', id, origin, lane }, partition, key);
         this.#notNow(entry);
@@ -137,20 +136,18 @@ export class Dispatch {
     settled: Settled | undefined,
     drain: Drain,
   ): Promise<Next> {
-    const { id, origin, lane, partition, key, conflicts = 0, coalesce } = entry;
+    const { id, origin, lane, partition, key, conflicts = 0, claimedAt } = entry;
     const { reason, cost } = verdict;
     const next = scheduled(entry, verdict, this.#home.host, this.#settings);
-    if (next.attempts >= this.#settings.attempts) {
-      await this.bury({ ...entry, ...next }, { ...reason, code: 'attempts' }, settled, drain);
-      return 'on';
-    }
-    // What may have arrived is not unsent any more.
-    const isSent = coalesce !== undefined && (cost === 'attempt' || cost === 'silence');
+    if (next.attempts >= this.#settings.attempts)
+      return this.bury({ ...entry, ...next }, { ...reason, code: 'attempts' }, settled, drain);
+    // What may have arrived is not unsent any more; nor is it where an earlier sending may have.
+    const mayHave = (cost === 'attempt' || cost === 'silence') && !isSentOnce(entry, this.#settings);
     const after = {
       ...next,
       reason,
       conflicts: reason.status === 409 ? conflicts + 1 : 0,
-      ...(!isSent && { claimedAt: undefined }),
+      ...(!mayHave && { claimedAt }),
     };
     await this.#stored(this.#queue.update(entry, after, drain.lease));
     this.#news.tell(
@@ -170,33 +167,32 @@ export class Dispatch {
     drain: Drain,
   ): Promise<Next> {
     const attempts = entry.attempts + 1;
-    if (attempts >= this.#settings.attempts) {
-      await this.bury({ ...entry, attempts }, { ...reason, code: 'attempts' }, settled, drain);
-      return 'on';
-    }
+    if (attempts >= this.#settings.attempts)
+      return this.bury({ ...entry, attempts }, { ...reason, code: 'attempts' }, settled, drain);
     try {
       // Its body may never end, and the lane waits for it.
       const reading = contentOf(request, this.#settings, this.#home);
       const content = await within(HOOK_PATIENCE, this.#home, reading);
       const after = { ...rewritten(entry, content, this.#home.host), attempts, reason };
-      await this.#stored(this.#queue.rewrite(entry, after, content.body));
-      return 'reread';
+      const isDone = await this.#stored(this.#queue.rewrite(entry, after, content.body, drain.lease));
+      return isDone ? 'reread' : anew(drain);
     } catch (error) {
       if (this.#home.signal.aborted) return 'stop';
-      const message = `onConflict: ${error}`;
-      await this.bury({ ...entry, attempts }, { ...reason, message }, settled, drain);
-      return 'on';
+      const message = brief(`onConflict: ${error}`);
+      return this.bury({ ...entry, attempts }, { ...reason, message }, settled, drain);
     }
   }
 
   /** Gives an entry up. */
-  bury(entry: OutboxEntry, reason: Reason, settled: Settled | undefined, { lease }: Drain): Promise<void> {
+  async bury(entry: OutboxEntry, reason: Reason, settled: Settled | undefined, drain: Drain): Promise<Next> {
     const { attempts, misses = 0, notBefore, asked = false, silentSince } = entry;
-    return this.#outcomes.bury(entry, reason, {
+    const { lease } = drain;
+    const isDead = await this.#outcomes.bury(entry, reason, {
       changes: { attempts, misses, notBefore, asked, silentSince, claimedAt: undefined },
       ...(settled && { settled }),
       ...(lease && { fence: lease }),
     });
+    return isDead ? 'on' : anew(drain);
   }
 
   /** What is to be written is written, also while the page closes. */
@@ -208,3 +204,6 @@ export class Dispatch {
     for (const listener of this.postponed) listener(key);
   }
 }
+
+/** An entry is not as it was thought to be. Where there are leases the lane may be somebody else's: then it has to be had again. */
+const anew = ({ lease }: Drain): Next => (lease ? 'stop' : 'reread');

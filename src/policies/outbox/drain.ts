@@ -3,7 +3,7 @@ import type { Home } from '../../core/contract.ts';
 import type { Dispatch } from './dispatch.ts';
 import type { OutboxEntry } from './entry.ts';
 import type { Lease } from './lease.ts';
-import { type OutboxSettings, STORE_PATIENCE } from './options.ts';
+import { STORE_PATIENCE } from './options.ts';
 import { dependsOn, type Outcomes } from './outcomes.ts';
 import type { Permit } from './permit.ts';
 import type { Queue } from './queue.ts';
@@ -19,7 +19,6 @@ export interface Means {
   readonly home: Home;
   readonly queue: Queue;
   readonly outcomes: Outcomes;
-  readonly settings: OutboxSettings;
   readonly dispatch: Dispatch;
 }
 
@@ -30,11 +29,11 @@ export async function drained(
   supply: Supply,
   permit: Permit,
   lease: Lease | undefined,
-  { home, queue, outcomes, settings, dispatch }: Means,
+  { home, queue, outcomes, dispatch }: Means,
 ): Promise<Rest> {
   const settling = new Settling((batch) => outcomes.delivered(batch));
   const drain = { settling, lease, permit };
-  const due = (entry: OutboxEntry, but: Waits): number => dueIn(entry, home.host.clock.now(), but, settings);
+  const due = (entry: OutboxEntry, but: Waits): number => dueIn(entry, home.host.clock.now(), but);
   supply.rewind();
   try {
     while (await permit.given()) {
@@ -50,11 +49,10 @@ export async function drained(
       if (!reason && wait > 0) return { in: wait };
       const before = reason ? undefined : await outcomes.obstacle(entry);
       if (before?.state === 'waiting') return { behind: before.key };
-      if (reason || before) {
-        await dispatch.bury(entry, reason ?? dependsOn(before as OutboxEntry), undefined, drain);
-        continue;
-      }
-      const next = await dispatch.send(supplied, drain);
+      const next =
+        reason || before
+          ? await dispatch.bury(entry, reason ?? dependsOn(before as OutboxEntry), undefined, drain)
+          : await dispatch.send(supplied, drain);
       if (next !== 'on') await settling.done();
       if (next === 'stop') {
         // Who hangs on this when the page closes must give the lane back.

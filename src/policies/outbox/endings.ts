@@ -2,7 +2,7 @@ import { isFull } from '../../core/full.ts';
 import type { Change } from '../../core/store.ts';
 import type { OutboxEntry, Reason } from './entry.ts';
 import { FREE, type Holds } from './holds.ts';
-import { type Answer, answerTo, type Row } from './packing.ts';
+import type { Answer, Row } from './packing.ts';
 import { type Fence, type Get, holds, isOf, type Rows } from './rows.ts';
 
 /** What is left of an entry when it has come to its end. */
@@ -24,22 +24,32 @@ export class Endings {
     this.#rows = rows;
   }
 
-  /** Makes a dead letter wait again: the answer that buried it is no longer the answer. */
-  revive(entry: OutboxEntry, changes: Partial<Row>): Promise<boolean> {
-    const { totals } = this.#rows.places;
-    const holdsKey = this.#rows.places.holds(entry.partition);
-    return this.#rows.change([entry.key, totals, holdsKey], true, (get) => {
-      const before = get<Row>(entry.key);
-      if (before?.state !== 'dead') return { changes: [], result: false };
-      const after: Row = { ...before, ...changes, state: 'waiting' };
+  /**
+   * Makes dead letters of one user wait again: the answers that buried them are no longer the answers.
+   *
+   * @param changes What else is to be known of each. Pure.
+   * @returns those that were dead; none where the first was not.
+   */
+  revive(family: readonly OutboxEntry[], changes: (found: Row) => Partial<Row>): Promise<OutboxEntry[]> {
+    const { places } = this.#rows;
+    const [root] = family as [OutboxEntry];
+    const keys = family.map(({ key }) => key);
+    return this.#rows.change([...keys, places.totals, places.holds(root.partition)], true, (get) => {
+      const isDead = (key: string): boolean => get<Row>(key)?.state === 'dead';
+      const dead = isDead(root.key) ? family.filter(({ key }) => isDead(key)) : [];
+      if (dead.length === 0) return { changes: [], result: [] };
+      const before = dead.map(({ key }) => get<Row>(key) as Row);
+      const after = before.map((row): Row => ({ ...row, ...changes(row), state: 'waiting' }));
       return {
         changes: [
-          { put: this.#rows.item(after) },
-          { delete: this.#rows.places.result(entry.key) },
+          ...after.flatMap((row): Change[] => [
+            { put: this.#rows.item(row) },
+            { delete: places.result(row.key) },
+          ]),
           ...this.#rows.counted(get, before, after),
           ...this.#released(get, before),
         ],
-        result: true,
+        result: dead,
       };
     });
   }
@@ -71,8 +81,7 @@ export class Endings {
     const { key, partition, lane, coalesce } = entry;
     const { places, packing } = this.#rows;
     const unsent = coalesce === undefined ? undefined : places.unsent(partition, lane, coalesce);
-    const result = answer && (await packing.result(entry, answer.result));
-    const body = answer?.body && (await packing.body(answer.body, answerTo(key)));
+    const { result, body } = answer ? await packing.answer(entry, answer) : {};
     const keys = [key, places.totals, unsent, places.holds(partition), fence?.key];
     const end = (withoutRoom: boolean): Promise<Ended> =>
       this.#rows.change<Ended>(keys, true, (get) => {
@@ -85,8 +94,8 @@ export class Endings {
         if (!result) changes.push({ delete: places.result(key) }, ...this.#rows.aliases(found));
         const ended = { found: true, dependants: found.dependants ?? [] };
         if (withoutRoom) return { changes, result: ended };
-        changes.push(...this.#rows.counted(get, found, dead));
-        changes.push(...(dead ? this.#stopped(get, dead) : this.#released(get, found)));
+        changes.push(...this.#rows.counted(get, [found], dead ? [dead] : []));
+        changes.push(...(dead ? this.#stopped(get, dead) : this.#released(get, [found])));
         if (result) {
           const value = { ...result, ...(found.aliases && { aliases: found.aliases }) };
           const put = { key: places.result(key), collection: places.settled(partition), value };
@@ -116,11 +125,13 @@ export class Endings {
     return [{ put: { key: where, value: { ...before, stopped: [...before.stopped, [lane, key]] } } }];
   }
 
-  #released(get: Get, { strict, partition, key }: Row): Change[] {
-    const where = this.#rows.places.holds(partition);
-    const before = strict ? get<Holds>(where) : undefined;
+  /** Of one user. */
+  #released(get: Get, rows: readonly Row[]): Change[] {
+    const [first] = rows.filter(({ strict }) => strict);
+    const where = first && this.#rows.places.holds(first.partition);
+    const before = where && get<Holds>(where);
     if (!before) return [];
-    const stopped = before.stopped.filter(([, stopper]) => stopper !== key);
+    const stopped = before.stopped.filter(([, stopper]) => rows.every(({ key }) => key !== stopper));
     return [{ put: { key: where, value: { ...before, stopped } } }];
   }
 }

@@ -1,7 +1,8 @@
 import { follow } from '../../core/abort.ts';
 import { dropBody } from '../../core/body.ts';
+import { within } from '../../core/clock.ts';
 import type { Call, Handler } from '../../core/contract.ts';
-import { isFailure } from '../../core/errors.ts';
+import { ConfigurationError, isFailure } from '../../core/errors.ts';
 import { withBody } from '../../core/replay.ts';
 import { newKey } from '../../http/idempotency.ts';
 import { answerOf, queued, ResultLostError, type Settled, UndeliveredError } from './answers.ts';
@@ -13,6 +14,9 @@ import type { Parts } from './parts.ts';
 import { firstBackoff } from './schedule.ts';
 import type { Known } from './sender.ts';
 import { settlement } from './settlement.ts';
+
+/** How long a write that may do without the store waits for it, in ms. */
+const LANE_PATIENCE = 1_000;
 
 /** Accepts a write, and answers as soon as it is known what to answer. */
 export async function enqueue(
@@ -71,7 +75,10 @@ export async function enqueue(
   });
 }
 
-/** Sends a write first and keeps it only if it fails in a way for which the application says `queue`. */
+/**
+ * Sends a write first and keeps it only if it fails in a way for which the application says `queue`. Where others of its lane wait
+ * it waits behind them, or it would overtake them.
+ */
 export async function enqueueFailed(
   next: Handler,
   request: Request,
@@ -84,23 +91,33 @@ export async function enqueueFailed(
   if (body === null) return next(request, call);
   // The same key goes with both: what failed may have arrived.
   const keyed = withKey(request, name, () => newKey(host.random));
-  const queue = (): Promise<Response> => {
-    const again = body === undefined ? keyed : withBody(keyed, body);
-    return enqueue(again, call, {}, parts, host.clock.now() + firstBackoff(host));
-  };
+  /** Not the one that was given: its body may have been used. */
+  const again = (): Request => (body === undefined ? keyed : withBody(keyed, body));
+  const queue = (notBefore: number): Promise<Response> => enqueue(again(), call, {}, parts, notBefore);
+  const queueFailed = (): Promise<Response> => queue(host.clock.now() + firstBackoff(host));
+  let first = keyed;
+  if (await isBehind(call, parts)) {
+    try {
+      return await queue(0);
+    } catch (cause) {
+      // What can never be kept cannot be behind others either.
+      if (!(cause instanceof ConfigurationError)) throw cause;
+      first = again();
+    }
+  }
   let response: Response;
   try {
-    response = await next(keyed, { ...call, keyIsOurs: keyed !== request });
+    response = await next(first, { ...call, keyIsOurs: keyed !== request });
   } catch (error) {
     if (call.strategy?.(error) !== 'queue' || mayHaveTaken(error, request, call, parts.settings)) throw error;
-    return queue().catch((cause) => {
+    return queueFailed().catch((cause) => {
       throw isUnaccepted(cause) ? error : cause;
     });
   }
   if (call.strategy?.(response) !== 'queue' || mayHaveTaken(response, request, call, parts.settings))
     return response;
   try {
-    const answer = await queue();
+    const answer = await queueFailed();
     dropBody(response);
     return answer;
   } catch (cause) {
@@ -108,6 +125,15 @@ export async function enqueueFailed(
     dropBody(response);
     throw cause;
   }
+}
+
+/** Whether anything of the lane waits. A store that does not say so keeps no write back that does without it. */
+async function isBehind(call: Call, { queue }: Parts): Promise<boolean> {
+  const { partition, origin } = call;
+  const waiting = within(LANE_PATIENCE, call, queue.count('waiting', partition, origin));
+  const count = await waiting.catch(() => 0);
+  call.signal.throwIfAborted();
+  return count > 0;
 }
 
 /** The write could not be kept; then what went wrong before stands. */

@@ -1,32 +1,34 @@
+import { tell } from '../../core/tell.ts';
+import type { OutboxEntry } from './entry.ts';
 import { holdsOf } from './holds.ts';
 import type { FlushOptions, FlushProgress, FlushReport } from './options.ts';
 import type { Parts } from './parts.ts';
+import type { Queue } from './queue.ts';
 import type { Fate } from './sender.ts';
 import { signedIn } from './signed-in.ts';
-import { answered } from './trouble.ts';
 
 /** Tries all that waits now. Where nobody is signed in there is nothing that may be sent. */
 export async function flush({ due, signal, onProgress }: FlushOptions, parts: Parts): Promise<FlushReport> {
-  const { queue, home, sender, settings, answers } = parts;
+  const { queue, home, sender, answers, ask } = parts;
   const partition = signedIn(home);
   if (partition === undefined) return { total: 0, delivered: 0, dead: 0, left: 0, held: 0 };
-  const ask = <T>(work: Promise<T>): Promise<T> => answered(home, settings.store, work);
-  const waiting = (): Promise<number> => ask(queue.count('waiting', partition));
-  const [total, next] = await Promise.all([waiting(), ask(queue.nextKey())]);
+  const waiting = (): Promise<number> => ask(() => queue.count('waiting', partition));
+  const [total, next] = await Promise.all([waiting(), ask(() => queue.nextKey())]);
   const tally = new Tally(total);
-  const told = ({ key, partition: whose }: { key: string; partition: string }, fate: Fate): void => {
+  const seen = ({ key, partition: whose }: { key: string; partition: string }, fate: Fate): void => {
     // What was given, or replayed, since then is not what waited.
-    if (whose === partition && key < next && tally.count(key, fate)) onProgress?.(tally.progress);
+    if (whose !== partition || key >= next || !tally.count(key, fate)) return;
+    if (onProgress) tell(onProgress, tally.progress);
   };
-  sender.fates.add(told);
+  sender.fates.add(seen);
   try {
     await sender.flush(signal, due ? 'all' : 'none');
     answers.look();
   } finally {
-    sender.fates.delete(told);
+    sender.fates.delete(seen);
   }
   const left = await waiting();
-  return { ...tally.progress, left, held: await ask(heldOf(partition, left, parts)) };
+  return { ...tally.progress, left, held: await ask(() => heldOf(partition, left, parts)) };
 }
 
 /** What has become of the entries that waited. */
@@ -64,6 +66,25 @@ async function heldOf(partition: string, waiting: number, { queue, sender }: Par
   const { all, lanes, stopped } = await holdsOf(queue.rows, partition);
   if (all || sender.gate.isPaused(partition)) return waiting;
   const held = new Set([...lanes, ...stopped.map(([lane]) => lane)]);
+  if (held.size > 0) await addBlocked(held, partition, queue);
   const counts = await Promise.all([...held].map((lane) => queue.count('waiting', partition, lane)));
   return counts.reduce((sum, count) => sum + count, 0);
+}
+
+/** Adds the lanes whose next entry waits for one in a lane that is held. */
+async function addBlocked(held: Set<string>, partition: string, queue: Queue): Promise<void> {
+  const others = (await queue.lanes(partition)).filter((lane) => !held.has(lane));
+  const parents = new Map<string, readonly (OutboxEntry | undefined)[]>();
+  const look = async (lane: string): Promise<void> => {
+    const { waitsFor = [] } = (await queue.head(partition, lane, 'as it is')) ?? {};
+    parents.set(lane, await Promise.all(waitsFor.map((key) => queue.get(key, 'as it is'))));
+  };
+  await Promise.all(others.map(look));
+  const isBlocked = (lane: string): boolean =>
+    parents.get(lane)?.some((each) => each?.state === 'waiting' && held.has(each.lane)) ?? false;
+  // One may be behind another.
+  for (let before = -1; before !== held.size; ) {
+    before = held.size;
+    for (const lane of others) if (isBlocked(lane)) held.add(lane);
+  }
 }

@@ -1,8 +1,8 @@
 import { CapacityError, HoldfastError } from '../../core/errors.ts';
-import type { Change, StoredBody } from '../../core/store.ts';
+import type { Change, Item, StoredBody } from '../../core/store.ts';
 import type { OutboxEntry } from './entry.ts';
 import type { OutboxSettings } from './options.ts';
-import { contentOf, type ResultRow, type Row } from './packing.ts';
+import { contentOf, type IdRow, type ResultRow, type Row } from './packing.ts';
 import { sortable } from './places.ts';
 import { NONE, type Rows, type Totals } from './rows.ts';
 
@@ -13,6 +13,19 @@ export interface Accepted {
   readonly entry: OutboxEntry;
   /** The id had been given before: this is the entry of then. */
   readonly known: boolean;
+}
+
+/** A write as it is written. */
+interface Packed {
+  readonly row: Row;
+  readonly body: StoredBody | undefined;
+  readonly print: Pick<IdRow, 'fingerprint' | 'sealed'>;
+}
+
+/** What a write has become: the one that has its id already, or an entry. */
+interface Taken {
+  readonly known?: IdRow;
+  readonly whole?: Row;
 }
 
 /** What was under a `key` when it was looked at. */
@@ -47,8 +60,10 @@ export class Intake {
     unsent?: Unsent,
   ): Promise<(proceed: () => void) => Promise<Accepted | undefined>> {
     const row = await this.#rows.packing.entry({ ...draft, id: '', key: '' });
-    const packed = body && (await this.#rows.packing.body(body, contentOf(row)));
-    return (proceed) => this.#accept(draft, row, packed, chance, proceed, unsent);
+    const { packing } = this.#rows;
+    const packed = body && (await packing.body(body, contentOf(row)));
+    const print = draft.id === undefined ? {} : await packing.print(row, draft.fingerprint);
+    return (proceed) => this.#accept(draft, { row, body: packed, print }, chance, proceed, unsent);
   }
 
   /**
@@ -59,8 +74,7 @@ export class Intake {
    */
   async #accept(
     draft: Draft,
-    row: Row,
-    body: StoredBody | undefined,
+    { row, body, print }: Packed,
     chance: string,
     proceed: () => void,
     unsent: Unsent | undefined,
@@ -70,10 +84,10 @@ export class Intake {
     const into = unsent?.entry;
     const answers = waitsFor.map((key) => this.#rows.places.result(key));
     const keys = [totals, places.alias, places.unsent, into?.key, ...waitsFor, ...answers];
-    const accepted = await this.#rows.change(keys, true, (get) => {
+    const accepted = await this.#rows.change<Taken | undefined>(keys, true, (get) => {
       proceed();
-      const known = places.alias && get<Row>(places.alias);
-      if (known) return { changes: [], result: { row: known, known: true } };
+      const known = places.alias && get<IdRow>(places.alias);
+      if (known) return { changes: [], result: { known } };
       for (const [at, key] of waitsFor.entries())
         if (!get(key) && !get<ResultRow>(answers[at] as string)?.delivered) throw orphaned(draft);
       const before = into && get<Row>(into.key);
@@ -96,21 +110,42 @@ export class Intake {
         { put: this.#rows.item(whole), body: body ?? (before && null) },
         { put: { key: totals, value: after } },
       ];
-      if (places.alias) changes.push({ put: { key: places.alias, value: whole } });
+      if (places.alias) changes.push({ put: this.#idOf(places.alias, whole, print) });
       if (places.unsent) changes.push({ put: { key: places.unsent, value: whole.key } });
       for (const key of waitsFor) {
         const parent = get<Row>(key);
         const dependants = [...(parent?.dependants ?? []), whole.key];
         if (parent) changes.push({ put: this.#rows.item({ ...parent, dependants }) });
       }
-      return { changes, result: { row: whole, known: false } };
+      return { changes, result: { whole } };
     });
     if (!accepted) return undefined;
-    const { row: stored, known } = accepted;
+    const { known, whole } = accepted;
+    if (known) await this.#same(draft, known);
     // What has just been accepted is not to fail for a key that is not to be had now.
-    const entry = known ? await this.#rows.packing.opened(stored) : unsealed(draft, stored);
-    if (known) same(draft, entry);
-    return { entry: { ...entry, ...(draft.id !== undefined && { id: draft.id }) }, known };
+    const entry = known ? ofThen(draft, known) : unsealed(draft, whole as Row);
+    return {
+      entry: { ...entry, ...(draft.id !== undefined && { id: draft.id }) },
+      known: known !== undefined,
+    };
+  }
+
+  /** Nothing of the write: an id is remembered for longer than what it was given for. */
+  #idOf(place: string, { key, seal, partition, lane, origin }: Row, print: Packed['print']): Item<IdRow> {
+    const value = { key, partition, lane, origin, ...(seal !== undefined && { seal }), ...print };
+    return { key: place, collection: this.#rows.places.ids(partition), value };
+  }
+
+  /** @throws where what has this id is another write: one id for two would lose the second. */
+  async #same({ id, fingerprint, origin }: Draft, known: IdRow): Promise<void> {
+    const before = await this.#rows.packing.openedPrint(known);
+    // What cannot be opened cannot be compared.
+    if (before === undefined || before === fingerprint) return;
+    throw new HoldfastError(`outbox id '${id}' belongs to another write`, {
+      code: 'id-conflict',
+      category: 'conflict',
+      origin,
+    });
   }
 
   /** What a write with this `key` would be merged into. */
@@ -172,18 +207,9 @@ function merged(before: Row, later: Row, id: string | undefined): Row {
   };
 }
 
-/** @throws where the entry that has this id is another write: one id for two would lose the second. */
-function same(given: Draft, known: OutboxEntry): void {
-  // What cannot be opened cannot be compared.
-  if (known.unreadable || given.fingerprint === known.fingerprint) return;
-  throw new HoldfastError(`outbox id '${known.id}' belongs to another write${whichWas(known)}`, {
-    code: 'id-conflict',
-    category: 'conflict',
-  });
-}
-
-const whichWas = ({ request }: OutboxEntry): string =>
-  `, ${request.method} ${request.url.replace(/[?#].*/, '')}`;
+/** The same write as it was accepted then. */
+const ofThen = (draft: Draft, { key, lane, origin }: IdRow): OutboxEntry =>
+  ({ ...draft, key, lane, origin }) as OutboxEntry;
 
 /** It was there when the write was given. */
 const orphaned = ({ origin }: Draft): HoldfastError =>

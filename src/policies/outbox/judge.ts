@@ -3,7 +3,7 @@ import { within } from '../../core/clock.ts';
 import type { Call } from '../../core/contract.ts';
 import type { StoredBody } from '../../core/store.ts';
 import { IDEMPOTENT_METHODS } from '../../http/idempotency.ts';
-import { classifyError, classifyResponse, leavesOpen, type Verdict } from './classify.ts';
+import { brief, classifyError, classifyResponse, leavesOpen, type Verdict } from './classify.ts';
 import { type OutboxEntry, type Reason, revived } from './entry.ts';
 import { HOOK_PATIENCE, type OutboxSettings } from './options.ts';
 
@@ -20,7 +20,8 @@ export async function judged(
   settings: OutboxSettings,
 ): Promise<Verdict> {
   const verdict = classifyResponse(response, asked, call.host.clock.now());
-  if (verdict.is === 'delivered') return accepted(response, entry, call, settings);
+  if (verdict.is === 'delivered')
+    return knownOutcome(await accepted(response, entry, call, settings), entry, settings);
   if (verdict.is === 'conflict')
     return decide(response, entry, revived(entry, body), call, verdict.reason, settings);
   return knownOutcome(verdict, entry, settings);
@@ -69,9 +70,9 @@ async function accepted(
   const copy = response.clone();
   try {
     if (await within(HOOK_PATIENCE, call, accept(copy, entry))) return { is: 'delivered' };
-    return { is: 'again', reason, cost: 'silence' };
+    return { is: 'again', reason, cost: 'silence', isForeign: true };
   } catch (error) {
-    return { is: 'again', reason: { ...reason, message: `accept: ${error}` }, cost: 'silence' };
+    return { is: 'again', reason: { ...reason, message: brief(`accept: ${error}`) }, cost: 'silence' };
   } finally {
     dropBody(copy);
   }
@@ -101,7 +102,7 @@ async function decide(
     if (word instanceof Request) return { is: 'rewrite', reason, request: word };
     throw new TypeError(`it said '${word}' and not again, drop, dead or a request`);
   } catch (error) {
-    return { is: 'dead', reason: { ...reason, message: `onConflict: ${error}` } };
+    return { is: 'dead', reason: { ...reason, message: brief(`onConflict: ${error}`) } };
   } finally {
     dropBody(copy);
   }

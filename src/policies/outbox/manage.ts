@@ -1,7 +1,6 @@
 import { hold, holdsOf } from './holds.ts';
 import type { Parts } from './parts.ts';
 import { dueIn } from './schedule.ts';
-import { answered } from './trouble.ts';
 
 export interface OutboxCounts {
   /** The current user's, or of one lane of theirs. */
@@ -45,7 +44,7 @@ export async function counts(
 }
 
 /** The current user's lanes in which something waits, or that are paused or stopped. */
-export async function lanes({ queue, home, settings }: Parts): Promise<LaneInfo[]> {
+export async function lanes({ queue, home }: Parts): Promise<LaneInfo[]> {
   const partition = home.partition();
   const now = home.host.clock.now();
   const [named, holds] = await Promise.all([queue.lanes(partition), holdsOf(queue.rows, partition)]);
@@ -61,7 +60,7 @@ export async function lanes({ queue, home, settings }: Parts): Promise<LaneInfo[
         waiting: await queue.count('waiting', partition, lane),
         paused: holds.all === true || holds.lanes.includes(lane),
         ...(stoppedBy !== undefined && { stoppedBy }),
-        ...(head && { dueAt: now + dueIn(head, now, 'all', settings) }),
+        ...(head && { dueAt: now + dueIn(head, now, 'all') }),
       };
     }),
   );
@@ -78,10 +77,10 @@ export async function pause(lane: string | undefined, { queue, home, news, sende
 /** Goes on with a lane, or with all that was paused, also after a 401. */
 export async function resume(
   lane: string | undefined,
-  { queue, home, news, sender, settings, wake }: Parts,
+  { queue, home, news, sender, ask, wake }: Parts,
 ): Promise<void> {
   const partition = home.partition();
-  await answered(home, settings.store, hold(queue.rows, partition, lane, false));
+  await ask(() => hold(queue.rows, partition, lane, false));
   sender.gate.changed();
   if (lane === undefined) sender.gate.resume(partition);
   news.tell({ type: 'outbox-resumed', lane }, partition);
@@ -90,15 +89,14 @@ export async function resume(
 }
 
 /** Removes everything of a user: what waits, dead letters, answers. */
-export async function clear(partition: string, { queue, outcomes, home, settings }: Parts): Promise<number> {
+export async function clear(partition: string, { queue, outcomes, home, ask }: Parts): Promise<number> {
   let removed = 0;
   for (const state of ['waiting', 'dead'] as const)
     for (;;) {
-      const entries = await answered(home, settings.store, queue.list(partition, { state, limit: PAGE }));
+      const entries = await ask(() => queue.list(partition, { state, limit: PAGE }, 'as it is'));
       if (entries.length === 0) break;
-      for (const entry of entries)
-        if (await answered(home, settings.store, outcomes.remove(entry))) removed++;
+      for (const entry of entries) if (await ask(() => outcomes.remove(entry))) removed++;
     }
-  await answered(home, settings.store, queue.forget(partition, home.host.clock.now()));
+  await ask(() => queue.leftovers.forget(partition, home.host.clock.now()));
   return removed;
 }

@@ -2,6 +2,7 @@ import { type Channel, openChannel } from '../../core/channel.ts';
 import type { Home } from '../../core/contract.ts';
 import type { OutboxEvent } from '../../core/events.ts';
 import type { Store } from '../../core/store.ts';
+import { tell } from '../../core/tell.ts';
 import { signedIn } from './signed-in.ts';
 
 /** What a listener of `subscribe` hears. */
@@ -21,7 +22,7 @@ interface Word {
 export class News {
   readonly #home: Home;
   readonly #channel: Channel | undefined;
-  readonly #listeners = new Set<(news: OutboxNews) => void>();
+  readonly #listeners = new Set<(news: OutboxNews) => unknown>();
 
   /** @param heard Told what others tell of a user, whoever is signed in here. */
   constructor(
@@ -43,7 +44,7 @@ export class News {
   /** @returns ends the subscription. */
   subscribe(listener: (news: OutboxNews) => void): () => void {
     // The same function given twice is two subscriptions.
-    const own = (news: OutboxNews): void => listener(news);
+    const own = (news: OutboxNews): unknown => listener(news);
     this.#listeners.add(own);
     return () => void this.#listeners.delete(own);
   }
@@ -57,12 +58,7 @@ export class News {
   }
 
   #hear(news: OutboxNews): void {
-    for (const listener of this.#listeners)
-      try {
-        listener(news);
-      } catch {
-        // A listener cannot fail a delivery.
-      }
+    for (const listener of this.#listeners) tell(listener, news);
   }
 }
 

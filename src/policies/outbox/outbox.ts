@@ -1,22 +1,16 @@
-import { within } from '../../core/clock.ts';
-import type { Call, Handler, Home } from '../../core/contract.ts';
-import { named, type Policy } from '../../core/contract.ts';
-import { onCredentials } from '../../core/credentials.ts';
+import { type Call, named, type Policy } from '../../core/contract.ts';
 import { ConfigurationError } from '../../core/errors.ts';
-import type { OutboxEvent } from '../../core/events.ts';
 import { matches } from '../../core/match.ts';
 import type { AtomicStore } from '../../core/store.ts';
 import { SAFE_METHODS } from '../../http/idempotency.ts';
-import { Acceptance } from './accept.ts';
-import { Answers, answerOf, lost, UndeliveredError } from './answers.ts';
-import { backgroundSync } from './background-sync.ts';
+import { answerOf, lost, UndeliveredError } from './answers.ts';
+import { assemble, givenBack } from './assemble.ts';
 import { type ExportedEntry, edit, exported, purge, replay, requestOf } from './dead-letters.ts';
 import { enqueue, enqueueFailed } from './enqueue.ts';
 import type { OutboxEntry } from './entry.ts';
 import { flush } from './flush.ts';
-import { Lasting } from './lasting.ts';
 import { clear, counts, type LaneInfo, lanes, type OutboxCounts, pause, resume } from './manage.ts';
-import { News, type OutboxNews } from './news.ts';
+import type { OutboxNews } from './news.ts';
 import {
   type ClearOptions,
   type EntriesQuery,
@@ -34,17 +28,9 @@ import {
   readOutboxOptions,
   readQuery,
   readReplay,
-  STORE_PATIENCE,
 } from './options.ts';
-import { type End, Outcomes } from './outcomes.ts';
 import type { Parts } from './parts.ts';
-import { Queue } from './queue.ts';
-import type { Waits } from './schedule.ts';
-import { Sender } from './sender.ts';
 import { awaited } from './settlement.ts';
-import { signedIn } from './signed-in.ts';
-import { whenever } from './triggers.ts';
-import { answered, onTrouble } from './trouble.ts';
 
 export interface Outbox extends Policy {
   /** The header by which a sending is recognised as the delivery of an entry. */
@@ -105,6 +91,19 @@ export interface Outbox extends Policy {
 const names = new Set<string>();
 
 /**
+ * The same over a store that only one process has open: another store of its kind is another database, or the same one after
+ * whoever had it was ended, without a word.
+ */
+const namesOver = new WeakMap<AtomicStore, Set<string>>();
+
+function namesFor(store: AtomicStore): Set<string> {
+  if (!store.exclusive) return names;
+  const own = namesOver.get(store) ?? new Set<string>();
+  namesOver.set(store, own);
+  return own;
+}
+
+/**
  * Keeps a write until it is delivered. The entry is committed with strict durability before it is sent, and it is
  * removed only after its answer has been classified; the same `Idempotency-Key` goes with every sending.
  *
@@ -124,7 +123,8 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
   };
 
   const policy: Policy = (next, home) => {
-    if (assembled || names.has(home.name))
+    const taken = namesFor(settings.store);
+    if (assembled || taken.has(home.name))
       throw new ConfigurationError(
         'name',
         home.name,
@@ -132,11 +132,11 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
       );
     const mine = assemble(next, home, settings);
     assembled = mine;
-    names.add(home.name);
+    taken.add(home.name);
     home.signal.addEventListener(
       'abort',
       () => {
-        names.delete(home.name);
+        taken.delete(home.name);
         givenBack(settings.store, home, mine.lasting);
       },
       { once: true },
@@ -149,10 +149,15 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
     };
   };
 
-  /** Nobody who asks waits for ever for a store. */
-  const ask = <T>(work: (parts: Parts) => Promise<T>): Promise<T> => {
+  const ask = async <T>(work: (parts: Parts) => Promise<T>): Promise<T> => {
     const mine = parts();
-    return answered(mine.home, settings.store, mine.lasting.add(work(mine)));
+    return mine.ask(() => work(mine));
+  };
+  /** For what asks more than once. @throws {ClosedError} once the pipeline was closed. */
+  const open = (): Parts => {
+    const mine = parts();
+    mine.home.signal.throwIfAborted();
+    return mine;
   };
   const find = (id: string): Promise<OutboxEntry | undefined> =>
     ask(({ queue, home }) => queue.find(home.partition(), id));
@@ -177,105 +182,29 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
     request: async (id: string) => ask((mine) => requestOf(id, mine)),
     async edit(id: string, change: Parameters<Outbox['edit']>[1]) {
       functionRule(change, 'edit.change');
-      return edit(id, change, parts());
+      return edit(id, change, open());
     },
     replay: async (id: string, options: ReplayOptions = {}) =>
       ask((mine) => replay(id, readReplay(options), mine)),
     async remove(id: string) {
-      const entry = await find(id);
+      const entry = await ask(({ queue, home }) => queue.find(home.partition(), id, 'as it is'));
       return entry ? ask(({ outcomes }) => outcomes.remove(entry)) : false;
     },
-    purge: async () => purge(parts()),
+    purge: async () => purge(open()),
     export: (query: EntriesQuery = {}) => exported(readQuery(query), parts()),
     clear: async (of: ClearOptions = {}) => {
-      const { partition = parts().home.partition() } = readClear(of);
-      return clear(partition, parts());
+      const mine = open();
+      const { partition = mine.home.partition() } = readClear(of);
+      return clear(partition, mine);
     },
-    flush: async (options: FlushOptions = {}) => flush(readFlush(options), parts()),
+    flush: async (options: FlushOptions = {}) => flush(readFlush(options), open()),
     pause: async (query: LaneQuery = {}) => ask((mine) => pause(readLaneQuery(query).lane, mine)),
-    resume: async (query: LaneQuery = {}) => resume(readLaneQuery(query).lane, parts()),
+    resume: async (query: LaneQuery = {}) => resume(readLaneQuery(query).lane, open()),
     subscribe(listener: (news: OutboxNews) => void) {
       functionRule(listener, 'subscribe.listener');
       return parts().news.subscribe(listener);
     },
   });
-}
-
-function assemble(next: Handler, home: Home, settings: OutboxSettings): Parts {
-  const { store } = settings;
-  const queue = new Queue(home.name, settings);
-  const answers = new Answers();
-  const news = new News(home, store, (event, partition, key) => heard(event, partition, key));
-  const lasting = new Lasting();
-  const ended = (entry: OutboxEntry, fate: End): void => {
-    // It stops its lane, or does so no more.
-    if (entry.strict && fate !== 'delivered') sender.gate.changed();
-    // Another lane may wait for it.
-    sender.settled(entry, fate);
-    if (entry.strict && fate === 'removed') void sender.drain(entry.partition, entry.lane);
-  };
-  const outcomes = new Outcomes(home, queue, answers, news, settings, ended);
-  const sender = new Sender(next, home, queue, outcomes, news, settings, lasting);
-  const acceptance = new Acceptance(
-    queue,
-    settings,
-    ({ partition, lane }) => void sender.drain(partition, lane),
-  );
-  const askForSync = backgroundSync(settings.backgroundSync, home);
-  const wake = (waits: Waits): void => {
-    sender.wake(waits).then(
-      (found) => {
-        answers.look();
-        if (found) askForSync();
-      },
-      (error) => onTrouble(home, store, 'wake', error),
-    );
-  };
-
-  /** What another tab tells. */
-  const heard = (event: OutboxEvent, partition: string, key: string | undefined): void => {
-    if (event.type === 'settled' && key !== undefined) {
-      answers.tell(key);
-      // It may have stopped its lane, or have let it go.
-      if (event.outcome !== 'delivered') sender.gate.changed();
-      sender.settled({ key, partition }, event.outcome);
-    } else if (event.type === 'replayed' && key !== undefined) sender.revived({ key, partition }, event.lane);
-    else if (event.type === 'outbox-paused') sender.gate.pause(partition);
-    else if (event.type === 'outbox-held') sender.gate.changed();
-    else if (event.type === 'outbox-resumed') {
-      sender.gate.changed();
-      if (event.lane === undefined) sender.gate.resume(partition);
-      if (signedIn(home) === partition) wake('asked');
-    } else if (signedIn(home) !== partition) return;
-    else if (event.type === 'queued') sender.standBy(partition, event.lane);
-    else if (event.type === 'postponed') sender.standBy(partition, event.lane, event.at);
-    // Now that it has the lane.
-    else if (event.type === 'sending') void sender.drain(partition, event.lane);
-  };
-
-  // What waits, perhaps because it was refused, goes on when `auth` has new ones.
-  onCredentials(home, (partition) => {
-    if (sender.gate.isPaused(partition)) news.tell({ type: 'outbox-resumed' }, partition);
-    heard({ type: 'outbox-resumed' }, partition, undefined);
-  });
-
-  // Where I/O belongs to a request there is nothing to do between requests, and timers are refused.
-  if (home.host.sharesIO) whenever(home, settings.every, wake, () => sender.isBusy && askForSync());
-  return { home, settings, queue, acceptance, answers, news, outcomes, sender, lasting, wake, askForSync };
-}
-
-/**
- * A store is closed when nobody uses it any more, or it would be opened again; `close()` waits for that. One that never
- * answers is closed all the same.
- */
-function givenBack(store: AtomicStore, home: Home, lasting: Lasting): void {
-  const close = (): Promise<void> => store.close();
-  const closed = within(STORE_PATIENCE, { host: home.host }, lasting.ended()).then(close, close);
-  try {
-    home.background({ origin: '', partition: '' }).waitUntil(closed);
-  } catch {
-    // It is told to the application as well, whose event may be over.
-  }
 }
 
 /** What the call says of the outbox, if the write is to be kept. Reads pass it by: a route or `extend` speaks for all. */

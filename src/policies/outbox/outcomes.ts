@@ -79,18 +79,23 @@ export class Outcomes {
     this.#ended(entry, 'delivered');
   }
 
-  /** Makes it a dead letter, and those that wait for it. @param changes What else is to be known of it. */
+  /**
+   * Makes it a dead letter, and those that wait for it.
+   *
+   * @param changes What else is to be known of it.
+   * @returns false where it is not as it was, or the lane is somebody else's: nothing has changed.
+   */
   async bury(
     entry: OutboxEntry,
     reason: Reason,
     { settled, changes = {}, fence }: { settled?: Settled; changes?: Partial<Row>; fence?: Fence } = {},
-  ): Promise<void> {
+  ): Promise<boolean> {
     const { id, origin, lane, partition, key, meta } = entry;
     const base = settled?.result ?? this.#undelivered(id, reason);
     const whole = { result: { ...base, delivered: false, reason }, body: settled?.body };
     const burial = this.#queue.endings.bury(entry, changes, reason, this.#kept(whole), fence);
     const { found, dependants } = await this.#stored(burial);
-    if (!found) return;
+    if (!found) return false;
     const { code, status } = reason;
     this.#news.tell({ type: 'dead-lettered', id, origin, lane, reason: code, status }, partition, key);
     this.#answers.tell(key, whole);
@@ -101,6 +106,7 @@ export class Outcomes {
     );
     await this.#failWith(entry, dependants);
     this.#ended(entry, 'dead-lettered');
+    return true;
   }
 
   /** Takes it out, whatever its state: the application's decision. @returns whether it was there. */
@@ -147,7 +153,7 @@ export class Outcomes {
   /** The write that an entry has to wait for, or that it fails with. */
   async obstacle({ waitsFor = [] }: OutboxEntry): Promise<OutboxEntry | undefined> {
     for (const key of waitsFor) {
-      const parent = await within(STORE_PATIENCE, this.#home, this.#queue.get(key));
+      const parent = await within(STORE_PATIENCE, this.#home, this.#queue.get(key, 'as it is'));
       if (parent) return parent;
     }
     return undefined;
@@ -160,7 +166,7 @@ export class Outcomes {
 
   async #failWith(parent: OutboxEntry, dependants: readonly string[]): Promise<void> {
     for (const key of dependants) {
-      const entry = await this.#stored(this.#queue.get(key));
+      const entry = await this.#stored(this.#queue.get(key, 'as it is'));
       if (entry?.state === 'waiting') await this.bury(entry, dependsOn(parent));
     }
   }

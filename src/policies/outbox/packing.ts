@@ -20,6 +20,12 @@ export type Row = Omit<OutboxEntry, keyof Content | 'reason'> &
 /** An answer as it is written, with whose it is. */
 export type ResultRow = StoredResult & { readonly partition: string; readonly sealed?: Bytes };
 
+/** An answer as it is written, with its body. */
+export interface PackedAnswer {
+  readonly result: ResultRow;
+  readonly body: StoredBody | undefined;
+}
+
 /** An answer with its body. */
 export interface Answer {
   readonly result: StoredResult;
@@ -46,10 +52,38 @@ export class Packing {
     return { ...clear, sealed, ...(await this.reason(entry, reason)) };
   }
 
-  /** Changes of an entry that say why it was not delivered. */
+  /** Changes of an entry that say why it was not delivered: where that cannot be sealed, only of what kind it was. */
   async reason(entry: Named, reason: Reason | undefined): Promise<Reasoned> {
     if (!this.#codec || reason === undefined) return { reason };
-    return { reason: undefined, sealedReason: await this.#sealed(reason, why(entry)) };
+    try {
+      return { reason: undefined, sealedReason: await this.#sealed(reason, why(entry)) };
+    } catch {
+      // What has happened to the write matters more.
+      return { reason: { code: reason.code }, sealedReason: undefined };
+    }
+  }
+
+  /** What says which write an id belongs to. */
+  async print(entry: Named, fingerprint: string | undefined): Promise<Printed> {
+    if (!this.#codec || fingerprint === undefined)
+      return { ...(fingerprint !== undefined && { fingerprint }) };
+    return { sealed: await this.#sealed(fingerprint, named(entry)) };
+  }
+
+  /** @returns `undefined` where it cannot be opened. */
+  async openedPrint({ fingerprint, sealed, ...entry }: Printed & Named): Promise<string | undefined> {
+    if (!sealed) return fingerprint;
+    try {
+      return await this.#opened<string>(sealed, named(entry));
+    } catch (error) {
+      if (error instanceof StorageError) throw error;
+      return undefined;
+    }
+  }
+
+  /** An entry as it is, if it cannot be opened without what that says: for whoever only takes it out. */
+  async asItIs(row: Row): Promise<OutboxEntry> {
+    return this.opened(row).catch(() => unopened(row));
   }
 
   /** What cannot be opened is listed all the same, so that nothing disappears. */
@@ -63,15 +97,24 @@ export class Packing {
     } catch (error) {
       // The key may be there the next time.
       if (error instanceof StorageError) throw error;
-      return { ...(clear as OutboxEntry), ...UNREADABLE };
+      return unopened(row);
     }
   }
 
-  async result(entry: Named, { response, reason, ...clear }: StoredResult): Promise<ResultRow> {
-    const { partition } = entry;
-    if (!this.#codec)
-      return { ...clear, partition, ...(response && { response }), ...(reason && { reason }) };
-    return { ...clear, partition, sealed: await this.#sealed({ response, reason }, answerTo(entry.key)) };
+  /** Where an answer cannot be sealed it is kept that there was one. */
+  async answer({ key, partition }: Named, { result, body }: Answer): Promise<PackedAnswer> {
+    if (!this.#codec) return { result: { ...result, partition }, body };
+    const { response, reason, ...clear } = result;
+    try {
+      const [sealed, packed] = await Promise.all([
+        this.#sealed({ response, reason }, answerTo(key)),
+        body && this.body(body, answerTo(key)),
+      ]);
+      return { result: { ...clear, partition, sealed }, body: packed };
+    } catch {
+      const bare = { ...clear, partition, ...(reason && { reason: { code: reason.code } }) };
+      return { result: bare, body: undefined };
+    }
   }
 
   /** @throws where it cannot be opened. */
@@ -104,10 +147,20 @@ export class Packing {
 
 type Named = Pick<OutboxEntry, 'seal' | 'partition' | 'key'>;
 
+/** Which write it was, as it is written. */
+type Printed = { readonly fingerprint?: string; readonly sealed?: Bytes };
+
+/** What an id that was given belongs to, as it is written: nothing of the write itself. */
+export type IdRow = Named & Pick<OutboxEntry, 'lane' | 'origin'> & Printed;
+
+const unopened = ({ sealed: _, sealedReason: __, ...clear }: Row): OutboxEntry =>
+  ({ ...clear, ...UNREADABLE }) as OutboxEntry;
+
 /** What a write and its body are sealed as. Not by its place in the queue, which it has only when it is written. */
 export const contentOf = ({ seal, partition }: Pick<Named, 'seal' | 'partition'>): string =>
   `outbox ${partition} ${seal}`;
 const why = (entry: Named): string => `${contentOf(entry)} reason`;
+const named = (entry: Named): string => `${contentOf(entry)} id`;
 
 /** What an answer and its body are sealed as. */
 export const answerTo = (key: string): string => `outbox answer ${key}`;

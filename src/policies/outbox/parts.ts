@@ -20,6 +20,13 @@ export interface Parts {
   readonly outcomes: Outcomes;
   readonly sender: Sender;
   readonly lasting: Lasting;
+  /**
+   * Does what the application asks for, which has to have ended before the store is given back. Nobody waits for ever.
+   *
+   * @throws {ClosedError} once the pipeline was closed; nothing is begun then.
+   * @throws {StorageError} where the store does not answer.
+   */
+  ask<T>(work: () => Promise<T>): Promise<T>;
   /** Looks after everything, in the background. */
   wake(waits: Waits): void;
   /** Asks for a service worker to be woken, should this page be gone by then. */

@@ -29,6 +29,11 @@ export class Places {
     return `id ${this.#name} ${enc(partition)} ${enc(id)}`;
   }
 
+  /** All that ids of one user were given for. */
+  ids(partition: string): string {
+    return `ids ${this.#name} ${enc(partition)}`;
+  }
+
   /** The entry into which writes of one `key` are merged. */
   unsent(partition: string, lane: string, key: string): string {
     return `key ${this.#name} ${enc(partition)} ${enc(lane)} ${enc(key)}`;

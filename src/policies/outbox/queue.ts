@@ -3,19 +3,16 @@ import { Deliveries } from './deliveries.ts';
 import { Endings } from './endings.ts';
 import type { OutboxEntry, WholeEntry } from './entry.ts';
 import { Intake } from './intake.ts';
+import { Leftovers } from './leftovers.ts';
 import type { EntriesQuery, OutboxSettings } from './options.ts';
-import { type Answer, answerTo, contentOf, type ResultRow, type Row } from './packing.ts';
-import { ownerOf } from './places.ts';
+import { type Answer, answerTo, contentOf, type IdRow, type ResultRow, type Row } from './packing.ts';
 import { type Fence, holds, isOf, NONE, Rows, type Totals } from './rows.ts';
-
-/** How long an id that was given is remembered where no answers are to be kept, in ms. */
-const ID_KEPT = 86_400_000;
-
-/** How many records are looked at together. */
-const PAGE = 100;
 
 /** Bodies of so many bytes are read together. */
 const LIGHT = 256_000;
+
+/** `'as it is'`: what cannot be opened just now comes without what it says, for whoever only takes it out. */
+type How = 'opened' | 'as it is';
 
 /**
  * The entries of one pipeline in a store. Each operation is one atomic change, so a crash between two of them leaves
@@ -26,22 +23,21 @@ export class Queue {
   readonly intake: Intake;
   readonly deliveries: Deliveries;
   readonly endings: Endings;
-  /** How long answers and ids are kept, in ms. */
-  readonly #keeps: number;
+  readonly leftovers: Leftovers;
 
   constructor(name: string, settings: OutboxSettings) {
     this.rows = new Rows(name, settings);
     this.intake = new Intake(this.rows, settings);
     this.deliveries = new Deliveries(this.rows);
     this.endings = new Endings(this.rows);
-    this.#keeps = settings.storeResult || ID_KEPT;
+    this.leftovers = new Leftovers(this.rows, settings);
   }
 
   /** The next of a lane. */
-  async head(partition: string, lane: string): Promise<OutboxEntry | undefined> {
+  async head(partition: string, lane: string, how: How = 'opened'): Promise<OutboxEntry | undefined> {
     const group = this.rows.places.lane('waiting', partition, lane);
     const [first] = await this.rows.store.range({ group, limit: 1 });
-    return first && this.rows.packing.opened(first.value as Row);
+    return first && this.#entry(first.value as Row, how);
   }
 
   /** The next of a lane after a key, with their bodies: as many as are small together, and at least one. */
@@ -71,9 +67,9 @@ export class Queue {
     );
   }
 
-  async get(key: string): Promise<OutboxEntry | undefined> {
+  async get(key: string, how: How = 'opened'): Promise<OutboxEntry | undefined> {
     const row = await this.rows.row(key);
-    return row && this.rows.packing.opened(row);
+    return row && this.#entry(row, how);
   }
 
   /** Whether an entry is still there, and as it was. */
@@ -82,15 +78,15 @@ export class Queue {
   }
 
   /** An entry by the id that the application knows. */
-  async find(partition: string, id: string): Promise<OutboxEntry | undefined> {
-    const entry = await this.get(await this.keyOf(partition, id));
+  async find(partition: string, id: string, how: How = 'opened'): Promise<OutboxEntry | undefined> {
+    const entry = await this.get(await this.keyOf(partition, id), how);
     return entry?.partition === partition ? entry : undefined;
   }
 
   /** Where the entry of an id is, or would be. */
   async keyOf(partition: string, id: string): Promise<string> {
     const alias = (await this.rows.store.get(this.rows.places.alias(partition, id)))?.value as
-      | Row
+      | IdRow
       | undefined;
     return alias?.key ?? this.rows.places.entry(id);
   }
@@ -103,6 +99,7 @@ export class Queue {
   async list(
     partition: string,
     { state = 'waiting', lane, after, limit = 50 }: EntriesQuery,
+    how: How = 'opened',
   ): Promise<OutboxEntry[]> {
     const page = { limit, ...(after !== undefined && { after }) };
     const where =
@@ -110,7 +107,12 @@ export class Queue {
         ? { collection: this.rows.places.of(state, partition) }
         : { group: this.rows.places.lane(state, partition, lane) };
     const items = await this.rows.store.range({ ...where, ...page });
-    return Promise.all(items.map(({ value }) => this.rows.packing.opened(value as Row)));
+    return Promise.all(items.map(({ value }) => this.#entry(value as Row, how)));
+  }
+
+  #entry(row: Row, how: How): Promise<OutboxEntry> {
+    const { packing } = this.rows;
+    return how === 'opened' ? packing.opened(row) : packing.asItIs(row);
   }
 
   /** How many of a user's entries are in a state, or of one lane of it. */
@@ -156,13 +158,18 @@ export class Queue {
   }
 
   /** Gives an entry another content, and what comes with it. @returns whether it was still as `entry` says. */
-  async rewrite(entry: OutboxEntry, after: OutboxEntry, body: StoredBody | undefined): Promise<boolean> {
+  async rewrite(
+    entry: OutboxEntry,
+    after: OutboxEntry,
+    body: StoredBody | undefined,
+    fence?: Fence,
+  ): Promise<boolean> {
     const { totals } = this.rows.places;
     const row = await this.rows.packing.entry(after);
     const packed = body && (await this.rows.packing.body(body, contentOf(row)));
-    return this.rows.change([entry.key, totals], true, (get) => {
+    return this.rows.change([entry.key, totals, fence?.key], true, (get) => {
       const found = get<Row>(entry.key);
-      if (!isOf(found, entry)) return { changes: [], result: false };
+      if (!isOf(found, entry) || !holds(fence, get)) return { changes: [], result: false };
       const { dependants } = found;
       const put = this.rows.item({ ...row, ...(dependants && { dependants }) });
       const changes: Change[] = [{ put, body: packed ?? null }];
@@ -194,57 +201,6 @@ export class Queue {
     const key = await this.keyOf(partition, id);
     const row = (await this.rows.store.get(this.rows.places.result(key)))?.value as ResultRow | undefined;
     return row?.partition === partition ? this.result(key) : undefined;
-  }
-
-  /** Sets right what a full disk has left wrong: where nothing waits, nothing is counted. */
-  async recount(): Promise<void> {
-    const { store, places } = this.rows;
-    const { count, bytes } = await this.totals();
-    if ((count === 0 && bytes === 0) || (await store.groups(places.waiting, 1)).length > 0) return;
-    await this.rows.change([places.totals], false, (get) => {
-      const { stamp, ...found } = get<Totals>(places.totals) ?? NONE;
-      // Something has been accepted meanwhile.
-      if (found.count !== count) return { changes: [], result: undefined };
-      return { changes: [{ put: { key: places.totals, value: { ...NONE, stamp } } }], result: undefined };
-    });
-  }
-
-  /** Forgets answers, and ids that were given, that nobody may ask for any more. */
-  async expire(now: number): Promise<void> {
-    for (;;) {
-      const results = await this.rows.store.range({ prefix: this.rows.places.results, limit: PAGE });
-      const old = results.filter(({ value }) => (value as ResultRow).settledAt < now - this.#keeps);
-      if (old.length > 0) await this.#forget(old);
-      if (old.length < PAGE) return;
-    }
-  }
-
-  /** Forgets all answers of a user, what they have paused, and who has sent their lanes. */
-  async forget(partition: string, now: number): Promise<void> {
-    for (;;) {
-      const collection = this.rows.places.settled(partition);
-      const answers = await this.rows.store.range({ collection, limit: PAGE });
-      if (answers.length === 0) break;
-      await this.#forget(answers);
-    }
-    const leases = await this.rows.store.range({ collection: this.rows.places.leases(partition) });
-    // Who sends just now goes on being known by its lease.
-    const over = leases.filter(({ value }) => (value as { until: number }).until <= now);
-    const keys = [this.rows.places.holds(partition), ...over.map(({ key }) => key)];
-    await this.rows.store.write(keys.map((key) => ({ delete: key })));
-  }
-
-  async #forget(answers: readonly Item[]): Promise<void> {
-    const owners = answers.map(({ key }) => ownerOf(key));
-    await this.rows.change(owners, false, (get) => ({
-      changes: answers.flatMap(({ key, value }, at) => {
-        const { id, aliases, partition } = value as ResultRow & Pick<Row, 'aliases'>;
-        // A dead letter goes on being known by its ids.
-        if (get(owners[at] as string)) return [{ delete: key }];
-        return [{ delete: key }, ...this.rows.aliases({ id, partition, ...(aliases && { aliases }) })];
-      }),
-      result: undefined,
-    }));
   }
 }
 

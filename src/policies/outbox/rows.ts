@@ -23,6 +23,8 @@ export interface Fence {
 /** What was found under a key when a change was decided. */
 export type Get = <T>(key: string) => T | undefined;
 
+type Sized = Pick<Row, 'state' | 'size'>;
+
 /** The records of one outbox: where they lie, how they are written, and how they are changed as one. */
 export class Rows {
   readonly store: AtomicStore;
@@ -49,20 +51,26 @@ export class Rows {
     };
   }
 
-  /** What waits after an entry has changed. */
-  counted(get: Get, before: Row, after: Row | undefined): Change[] {
-    const weight = (row: Row | undefined): number => (row?.state === 'waiting' ? 1 : 0);
-    const change = weight(after) - weight(before);
-    if (change === 0) return [];
+  /** What waits after entries have come or gone. */
+  counted(get: Get, before: readonly Sized[], after: readonly Sized[]): Change[] {
+    const waiting = (rows: readonly Sized[]): readonly Sized[] =>
+      rows.filter(({ state }) => state === 'waiting');
+    const [gone, come] = [waiting(before), waiting(after)];
+    if (gone.length === come.length) return [];
+    const bytesOf = (rows: readonly Sized[]): number => rows.reduce((sum, { size }) => sum + size, 0);
     const { count, bytes, stamp } = get<Totals>(this.places.totals) ?? NONE;
-    const value: Totals = { count: count + change, bytes: bytes + change * before.size, stamp };
+    const value: Totals = {
+      count: count + come.length - gone.length,
+      bytes: bytes + bytesOf(come) - bytesOf(gone),
+      stamp,
+    };
     return [{ put: { key: this.places.totals, value } }];
   }
 
   /** What waits after an entry has gone, of which that could not be written. */
   uncount(entry: OutboxEntry): Promise<void> {
     return this.change([this.places.totals], false, (get) => ({
-      changes: this.counted(get, entry, undefined),
+      changes: this.counted(get, [entry], []),
       result: undefined,
     }));
   }

@@ -74,13 +74,8 @@ export function dueIn(
   { notBefore, asked, acceptedAt, waitingSince = acceptedAt }: OutboxEntry,
   now: number,
   waits: Waits,
-  { backoffLimit }: OutboxSettings,
 ): number {
   if (waits === 'none' || (waits === 'asked' && !asked)) return 0;
-  // The clock was set back, and nobody knows by how much.
-  if (now < waitingSince) return 0;
-  const wait = notBefore - now;
-  // Longer than any wait that is ever given: the clock was set back.
-  const longest = asked ? LONGEST_ASKED + SPREAD : Math.max(backoffLimit, AFTER_REFUSAL);
-  return wait > longest ? 0 : Math.max(0, wait);
+  // The clock was set back, and nobody knows by how much. From then on no wait is longer than it was given.
+  return now < waitingSince ? 0 : Math.max(0, notBefore - now);
 }

@@ -1,6 +1,6 @@
 import { within } from '../../core/clock.ts';
 import type { Handler, Home } from '../../core/contract.ts';
-import { exclusively, type Lock } from '../../core/locks.ts';
+import { exclusively, exclusivelyOver, type Lock } from '../../core/locks.ts';
 import { Dispatch } from './dispatch.ts';
 import { drained, type Means } from './drain.ts';
 import type { OutboxEntry } from './entry.ts';
@@ -95,7 +95,7 @@ export class Sender {
     this.#settings = settings;
     this.#lasting = lasting;
     const dispatch = new Dispatch(next, home, queue, outcomes, news, settings, this.gate);
-    this.#means = { home, queue, outcomes, settings, dispatch };
+    this.#means = { home, queue, outcomes, dispatch };
     home.signal.addEventListener('abort', () => this.#stop(), { once: true });
   }
 
@@ -128,19 +128,31 @@ export class Sender {
     }
   }
 
+  /** Whether the current user has anything to send. */
+  async hasAny(): Promise<boolean> {
+    const partition = signedIn(this.#home);
+    return partition !== undefined && (await this.#lasting.add(this.#lanes(partition))).length > 0;
+  }
+
+  #lanes(partition: string): Promise<string[]> {
+    return answered(this.#home, this.#settings.store, this.#queue.lanes(partition));
+  }
+
   async #look(waits: Waits, stop?: AbortSignal): Promise<boolean> {
     const partition = signedIn(this.#home);
-    if (partition === undefined || !this.gate.isOpen(partition)) return false;
-    const lanes = await answered(this.#home, this.#settings.store, this.#queue.lanes(partition));
+    if (partition === undefined) return false;
+    const lanes = await this.#lanes(partition);
     const found = lanes.length > 0;
+    // Whether there is anything to send is worth knowing also while nothing can be.
+    if (!this.gate.isOpen(partition)) return found;
     const look = async (): Promise<void> => {
       for (let lane = lanes.shift(); lane !== undefined && !stop?.aborted; lane = lanes.shift())
         await this.#drained(laneOf(partition, lane), waits).soon;
     };
     await Promise.all(Array.from({ length: Math.min(LANES, lanes.length) }, look));
     if (this.#home.signal.aborted) return found;
-    await this.#stored(this.#queue.expire(this.#home.host.clock.now()));
-    if (!found) await this.#stored(this.#queue.recount());
+    await this.#stored(this.#queue.leftovers.expire(this.#home.host.clock.now()));
+    if (!found) await this.#stored(this.#queue.leftovers.recount());
     return found;
   }
 
@@ -242,13 +254,13 @@ export class Sender {
     this.#timers.delete(of.name);
     const inLine = host.clock.after(LINE_PATIENCE, elsewhere, { background: true });
     const { store } = this.#settings;
-    // Where there is but one, a line would be that behind what has been ended without a word.
-    const alone: Lock = store.exclusive ? (_, __, task) => task() : exclusively;
+    // Where there is but one process, there may be one that is ending, and the next.
+    const alone: Lock = store.exclusive ? exclusivelyOver(store) : exclusively;
     return alone(`holdfast outbox ${this.#home.name} ${of.name}`, signal, async () => {
       inLine();
       if (!needsLease(store)) return this.#drainHeld(of, waits, state);
       const where = this.#queue.rows.places.lease(of.partition, of.lane);
-      const taking = Lease.take(store, where, host);
+      const taking = Lease.take(this.#queue.rows.store, where, host);
       const lease = await within(STORE_PATIENCE, this.#home, taking).catch((cause) => {
         // One that comes late is nobody's, and would be renewed for ever.
         const late = taking.then((lease) => (typeof lease === 'number' ? undefined : lease.release()));

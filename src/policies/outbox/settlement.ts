@@ -3,7 +3,6 @@ import { ClosedError } from '../../core/errors.ts';
 import { lost, type Settled, UndeliveredError } from './answers.ts';
 import type { OutboxEntry } from './entry.ts';
 import type { Parts } from './parts.ts';
-import { answered } from './trouble.ts';
 
 /**
  * Waits for what becomes of an entry, here or in another page.
@@ -12,18 +11,17 @@ import { answered } from './trouble.ts';
  */
 export function settlement(
   entry: OutboxEntry,
-  { queue, answers, home, settings }: Parts,
+  { queue, answers, ask }: Parts,
   resolve: (settled: Settled) => void,
   reject: (error: unknown) => void,
 ): { end: () => void; look: () => Promise<void> } {
   const read = async (): Promise<void> => {
-    const ask = <T>(work: Promise<T>): Promise<T> => answered(home, settings.store, work);
-    const stored = await ask(queue.result(entry.key));
+    const stored = await ask(() => queue.result(entry.key));
     // Gone without an answer: removed.
-    if (!stored && (await ask(queue.get(entry.key)))) return;
+    if (!stored && (await ask(() => queue.get(entry.key)))) return;
     end();
     if (stored) resolve(stored);
-    else if (await ask(queue.isRemembered(entry))) reject(lost(entry.id));
+    else if (await ask(() => queue.isRemembered(entry))) reject(lost(entry.id));
     else reject(new UndeliveredError('outbox-removed', entry.id, { code: 'removed' }));
   };
   const look = (): Promise<void> => read().catch(reject);
@@ -38,6 +36,7 @@ export function settlement(
 /** @throws {ClosedError} when the pipeline closes first. */
 export function awaited(entry: OutboxEntry, parts: Parts): Promise<Settled> {
   return new Promise((resolve, reject) => {
+    let unfollow = (): void => {};
     const fail = (error: unknown): void => {
       settled.end();
       unfollow();
@@ -52,7 +51,7 @@ export function awaited(entry: OutboxEntry, parts: Parts): Promise<Settled> {
       },
       fail,
     );
-    const unfollow = follow(parts.home.signal, () => fail(new ClosedError()));
+    unfollow = follow(parts.home.signal, () => fail(new ClosedError()));
     void settled.look();
   });
 }

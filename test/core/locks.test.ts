@@ -1,0 +1,83 @@
+import { describe, expect, test } from 'vitest';
+import { exclusivelyOver } from '../../src/core/locks.ts';
+import { macrotask } from '../../src/testing/clock.ts';
+
+const never = new AbortController().signal;
+
+/** Tasks that say when they begin, and end when they are told to. */
+function tasks() {
+  const begun: string[] = [];
+  const ends = new Map<string, () => void>();
+  return {
+    begun,
+    task: (name: string) => () =>
+      new Promise<string>((resolve) => {
+        begun.push(name);
+        ends.set(name, () => resolve(name));
+      }),
+    async end(name: string): Promise<void> {
+      ends.get(name)?.();
+      await macrotask();
+    },
+  };
+}
+
+describe('a line over an object', () => {
+  test('is one after the other, in order, and each has its own result', async () => {
+    const { begun, task, end } = tasks();
+    const store = {};
+    const all = ['a', 'b', 'c'].map((name) => exclusivelyOver(store)('lane', never, task(name)));
+    for (const name of ['a', 'b', 'c']) {
+      await macrotask();
+      expect(begun.at(-1)).toBe(name);
+      await end(name);
+    }
+    expect(await Promise.all(all)).toEqual(['a', 'b', 'c']);
+    expect(begun).toEqual(['a', 'b', 'c']);
+  });
+
+  test('is not behind another name, nor behind what hangs over another object', async () => {
+    const { begun, task } = tasks();
+    const store = {};
+    void exclusivelyOver(store)('lane', never, task('a'));
+    void exclusivelyOver(store)('other', never, task('b'));
+    void exclusivelyOver({})('lane', never, task('c'));
+    await macrotask();
+    expect(begun).toEqual(['a', 'b', 'c']);
+  });
+
+  test('goes on after one that fails', async () => {
+    const store = {};
+    const failing = exclusivelyOver(store)('lane', never, () => Promise.reject(new Error('mine')));
+    const next = exclusivelyOver(store)('lane', never, async () => 'next');
+    await expect(failing).rejects.toThrow('mine');
+    expect(await next).toBe('next');
+  });
+
+  test('lets go who has had enough, at once, and nobody overtakes for it', async () => {
+    const { begun, task, end } = tasks();
+    const store = {};
+    const enough = new AbortController();
+    void exclusivelyOver(store)('lane', never, task('a'));
+    const gone = exclusivelyOver(store)('lane', enough.signal, task('b'));
+    const last = exclusivelyOver(store)('lane', never, task('c'));
+    enough.abort(new Error('enough'));
+    await expect(gone).rejects.toThrow('enough');
+    await macrotask();
+    expect(begun).toEqual(['a']);
+    await end('a');
+    await end('c');
+    expect(await last).toBe('c');
+    expect(begun).toEqual(['a', 'c']);
+  });
+
+  test('has nothing to say about what has begun', async () => {
+    const { task, end } = tasks();
+    const enough = new AbortController();
+    const first = exclusivelyOver({})('lane', enough.signal, task('a'));
+    await macrotask();
+    enough.abort(new Error('enough'));
+    await end('a');
+    expect(await first).toBe('a');
+  });
+});

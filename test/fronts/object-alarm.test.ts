@@ -1,0 +1,88 @@
+import { expect, test } from 'vitest';
+import { ObjectAlarm } from '../../src/fronts/cloudflare/object-alarm.ts';
+
+/** The alarm of a storage whose operations take their time. */
+function storage(at: number | null = null) {
+  const state = { at, writes: 0 };
+  const later = async (): Promise<void> => {
+    await null;
+    await null;
+  };
+  return {
+    state,
+    async getAlarm() {
+      const { at } = state;
+      await later();
+      return at;
+    },
+    async setAlarm(at: number) {
+      await later();
+      state.writes++;
+      state.at = at;
+    },
+    async deleteAlarm() {
+      await later();
+      state.writes++;
+      state.at = null;
+    },
+  };
+}
+
+test('the soonest of those who want an alarm at once gets it, whoever asks first', async () => {
+  for (const times of [
+    [1, 2, 3],
+    [3, 2, 1],
+    [2, 3, 1],
+  ]) {
+    const here = storage();
+    const alarm = new ObjectAlarm(here);
+    await Promise.all(times.map((at) => alarm.by(at)));
+    expect(here.state.at).toBe(1);
+  }
+});
+
+test('an alarm that is soon enough is not written again', async () => {
+  const here = storage(5);
+  await new ObjectAlarm(here).by(9);
+  expect(here.state).toEqual({ at: 5, writes: 0 });
+});
+
+test('a later one takes the place of the one that it stands for, and of no other', async () => {
+  const mine = storage(10);
+  await new ObjectAlarm(mine).moved(10, 50);
+  expect(mine.state.at).toBe(50);
+  const others = storage(7);
+  await new ObjectAlarm(others).moved(10, 50);
+  expect(others.state.at).toBe(7);
+  const late = storage(90);
+  await new ObjectAlarm(late).moved(10, 50);
+  expect(late.state.at).toBe(50);
+  const none = storage();
+  await new ObjectAlarm(none).moved(10, 50);
+  expect(none.state.at).toBe(50);
+});
+
+test('where nothing is left to do it is taken away, but what somebody wants meanwhile stays', async () => {
+  const idle = storage(10);
+  await new ObjectAlarm(idle).moved(10, undefined);
+  expect(idle.state.at).toBeNull();
+  for (const order of [0, 1]) {
+    const here = storage(10);
+    const alarm = new ObjectAlarm(here);
+    const work = [() => alarm.by(3), () => alarm.moved(10, undefined)];
+    if (order) work.reverse();
+    await Promise.all(work.map((each) => each()));
+    expect(here.state.at).toBe(3);
+  }
+});
+
+test('one that could not be set is told, and the next is', async () => {
+  const here = storage();
+  const { setAlarm } = here;
+  here.setAlarm = () => Promise.reject(new Error('overloaded'));
+  const alarm = new ObjectAlarm(here);
+  await expect(alarm.by(1)).rejects.toThrow('overloaded');
+  here.setAlarm = setAlarm;
+  await alarm.by(2);
+  expect(here.state.at).toBe(2);
+});
