@@ -268,16 +268,23 @@ test('what failed with a dead letter is in its place when that is replayed, thou
   here.host.online.set(false);
   await post(here, 'x3');
   await post(here, 'x4');
-  here.origin.replies(slow(here.clock, 100));
-  // The lane is being sent, and bringing back what failed with it takes 100 ms.
   const x2 = (await here.outbox.entries({ state: 'dead' })).find(({ id }) => id === 'x2')?.key;
+  const asked = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<Response>();
+  here.origin.replies(() => {
+    asked.resolve();
+    return here.clock.busy(answer.promise);
+  });
+  here.host.online.set(true);
+  await asked.promise;
+  // The lane goes on as soon as anything is back, and bringing back what failed with it takes 100 ms more.
   const { change } = store;
   store.change = async (...args) => {
     if (args[0][0] === x2) await new Promise<void>((done) => void here.clock.after(100, done));
-    return change(...(args as Parameters<typeof change>)) as never;
+    const result = await change(...(args as Parameters<typeof change>));
+    answer.resolve(ok());
+    return result as never;
   };
-  here.host.online.set(true);
-  await here.clock.advance(10);
   const replayed = here.outbox.replay('x1');
   await settle();
   await here.clock.advance(60_000);
