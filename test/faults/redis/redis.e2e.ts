@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createStorage } from 'unstorage';
 import redisDriver from 'unstorage/drivers/redis';
@@ -44,7 +45,7 @@ afterEach(async () => {
 });
 
 /** What cannot be reached is an error soon, and is not sent again when it is back. */
-function storage() {
+async function storage() {
   const driver = redisDriver({
     url: server.url,
     maxRetriesPerRequest: 0,
@@ -53,14 +54,16 @@ function storage() {
     autoResendUnfulfilledCommands: false,
     retryStrategy: () => 20,
   });
-  driver.getInstance?.()?.on?.('error', () => {});
+  const client = driver.getInstance?.() as Pick<EventEmitter, 'on' | 'once'>;
+  client.on('error', () => {});
+  await new Promise((ready) => client.once('ready', ready));
   const made = createStorage({ driver });
   closing.push(() => made.dispose());
   return made;
 }
 
-function app() {
-  const store = unstorageStore(storage(), { name: 'outbox', exclusive: true });
+async function app() {
+  const store = unstorageStore(await storage(), { name: 'outbox', exclusive: true });
   const box = outbox({ store, backoffLimit: '200ms', every: '1s', attempts: 1_000, maxEntries: 10_000 });
   const fetch = createFetch({
     name: 'redis',
@@ -76,7 +79,7 @@ function app() {
 here(
   'copies in Redis are served while the origin is gone, and no read waits for a Redis that is',
   async () => {
-    const cache = staleCache({ store: unstorageStore(storage(), { name: 'cache' }) });
+    const cache = staleCache({ store: unstorageStore(await storage(), { name: 'cache' }) });
     const fetch = createFetch({ partition: 'all', staleCache: cache, retry: false, breaker: false });
     closing.unshift(() => fetch.close());
     const read = async (): Promise<string> => {
@@ -111,7 +114,7 @@ here(
     const accepted: string[][] = Array.from({ length: LANES }, () => []);
     const told = { refused: 0, unknown: new Set<string>() };
     let isOver = false;
-    let running = app();
+    let running = await app();
 
     const customer = async (lane: number): Promise<void> => {
       for (let nth = 0; !isOver; nth++) {
@@ -146,7 +149,7 @@ here(
       // Now and then the application is begun anew as well, as after a deployment.
       if (kill % 4 !== 3) continue;
       await running.fetch.close();
-      running = app();
+      running = await app();
     }
     isOver = true;
     await Promise.all(customers);
