@@ -59,6 +59,12 @@ export class Queue {
     return this.opened({ entry, body: await this.rows.store.body(entry.key) });
   }
 
+  /** Whether anything of a user's waits, without looking at all of it. */
+  async hasAny(partition: string): Promise<boolean> {
+    const { store, places } = this.rows;
+    return (await store.groups(places.lane('waiting', partition, ''), 1)).length > 0;
+  }
+
   /** The lanes of a user in which something is in a state. */
   async lanes(partition: string, state: OutboxEntry['state'] = 'waiting'): Promise<string[]> {
     const prefix = this.rows.places.lane(state, partition, '');

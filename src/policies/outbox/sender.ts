@@ -131,20 +131,18 @@ export class Sender {
   /** Whether the current user has anything to send. */
   async hasAny(): Promise<boolean> {
     const partition = signedIn(this.#home);
-    return partition !== undefined && (await this.#lasting.add(this.#lanes(partition))).length > 0;
-  }
-
-  #lanes(partition: string): Promise<string[]> {
-    return answered(this.#home, this.#settings.store, this.#queue.lanes(partition));
+    if (partition === undefined) return false;
+    const found = answered(this.#home, this.#settings.store, this.#queue.hasAny(partition));
+    return this.#lasting.add(found);
   }
 
   async #look(waits: Waits, stop?: AbortSignal): Promise<boolean> {
     const partition = signedIn(this.#home);
     if (partition === undefined) return false;
-    const lanes = await this.#lanes(partition);
-    const found = lanes.length > 0;
     // Whether there is anything to send is worth knowing also while nothing can be.
-    if (!this.gate.isOpen(partition)) return found;
+    if (!this.gate.isOpen(partition)) return this.hasAny();
+    const lanes = await answered(this.#home, this.#settings.store, this.#queue.lanes(partition));
+    const found = lanes.length > 0;
     const look = async (): Promise<void> => {
       for (let lane = lanes.shift(); lane !== undefined && !stop?.aborted; lane = lanes.shift())
         await this.#drained(laneOf(partition, lane), waits).soon;
