@@ -16,7 +16,6 @@ import {
   testHost,
   virtualClock,
 } from '../../src/testing/index.ts';
-import { browserSays } from '../support/browser-says.ts';
 import { durableStore } from '../support/durable.ts';
 import { page, settle } from '../support/outbox-page.ts';
 import { give } from '../support/outbox-writes.ts';
@@ -341,9 +340,8 @@ describe('Background Sync', () => {
     expect(asked.length).toBeGreaterThan(length);
   });
 
-  test('is asked for by a page that finds something on loading without a network, and when it is hidden', async () => {
+  test('is asked for by a page that finds something on loading without a network', async () => {
     const asked = browser();
-    const { turn } = browserSays({ hidden: false });
     const before = page();
     before.host.online.set(false);
     await give(before, 'a');
@@ -351,11 +349,7 @@ describe('Background Sync', () => {
     await before.fetch.close();
     const here = page({ backgroundSync: true, every: '1h' }, before.store, before);
     await here.clock.advance(1_000);
-    const { length } = asked;
-    expect(length).toBeGreaterThan(0);
-    turn(true);
-    await settle();
-    expect(asked.length).toBeGreaterThan(length);
+    expect(asked.length).toBeGreaterThan(0);
   });
 
   test('is asked for twice at the most where many writes have to wait at once', async () => {

@@ -89,15 +89,8 @@ export function assemble(next: Handler, home: Home, settings: OutboxSettings): P
 
   // Where I/O belongs to a request there is nothing to do between requests, and timers are refused.
   if (home.host.sharesIO)
-    whenever(home, settings.every, wake, () => {
-      // Who has a write under way may not live to see the answer of the store.
-      if (sender.isBusy) askForSync();
-      else
-        sender.hasAny().then(
-          (found) => found && askForSync(),
-          () => {},
-        );
-    });
+    // Nothing is begun as a page is left: WebKit keeps one that reads from its disk, and with it the lanes that it has.
+    whenever(home, settings.every, wake, () => sender.isBusy && askForSync());
   return {
     home,
     settings,
