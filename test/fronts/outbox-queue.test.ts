@@ -284,3 +284,14 @@ test.each<[string, object]>([
 ])('an option that cannot be meant: %s', (message, own) => {
   expect(() => world(own as never)).toThrow(message);
 });
+
+test('a write that cannot be meant is an error, and nothing is given to the queue', async () => {
+  const { box, queue } = world();
+  const request = new Request(URL_, { method: 'POST', body: 'one' });
+  await expect(box.accept(URL_ as never)).rejects.toThrow('outboxQueue.accept.request');
+  await expect(box.accept(request, { ids: 'a' } as never)).rejects.toThrow('outboxQueue.accept.ids');
+  await expect(box.accept(request, { id: 7 as never })).rejects.toThrow('outboxQueue.accept.id: 7');
+  await request.text();
+  await expect(box.accept(request)).rejects.toThrow(TypeError);
+  expect(queue.sent).toEqual([]);
+});

@@ -82,3 +82,15 @@ const EXPECTED = {
   fetch: 'expected what createFetch() gives',
   deadLetters: 'expected a function that gives the stub of an outboxObject',
 } as const;
+
+/** What is said of a write. @throws {ConfigurationError} also where there is no write. */
+export function readWrite(request: Request, of: object): { id: string; partition: string } {
+  if (!(request instanceof Request))
+    throw new ConfigurationError('outboxQueue.accept.request', request, 'expected a Request');
+  return readOptions(
+    'outboxQueue.accept',
+    of,
+    { id: wellFormed, partition: wellFormed },
+    { id: crypto.randomUUID(), partition: '' },
+  );
+}

@@ -7,7 +7,7 @@ import { classifyError, classifyResponse, type Verdict } from '../../../policies
 import { contentOf } from '../../../policies/outbox/content.ts';
 import type { AcceptedWrite } from '../outbox-object.ts';
 import { forgetBody, isOurs, messageOf, readMessage, requestOf } from './message.ts';
-import { type OutboxQueueOptions, type QueueSettings, readQueueOptions } from './options.ts';
+import { type OutboxQueueOptions, type QueueSettings, readQueueOptions, readWrite } from './options.ts';
 import type { QueueBatch, QueuedWrite, QueueMessage, WriteMessage } from './types.ts';
 
 export interface OutboxQueue {
@@ -53,10 +53,8 @@ export function outboxQueue(options: OutboxQueueOptions): OutboxQueue {
   const { queue, fetch, deadLetters, deadLetterQueue, bodies, authorize, idempotencyHeader } = settings;
   const host: Host = { ...systemHost, ...settings.host };
 
-  const accept: OutboxQueue['accept'] = async (
-    request,
-    { id = crypto.randomUUID(), partition = '' } = {},
-  ) => {
+  const accept: OutboxQueue['accept'] = async (request, of = {}) => {
+    const { id, partition } = readWrite(request, of);
     const reader = { host, signal: request.signal };
     const {
       key,
