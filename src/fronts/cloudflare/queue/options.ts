@@ -87,7 +87,7 @@ const EXPECTED = {
 export function readWrite(request: Request, of: object): { id: string; partition: string } {
   if (!(request instanceof Request))
     throw new ConfigurationError('outboxQueue.accept.request', request, 'expected a Request');
-  return readOptions(
+  return readOptions<{ id: string; partition: string }>(
     'outboxQueue.accept',
     of,
     { id: wellFormed, partition: wellFormed },
