@@ -1,9 +1,8 @@
-import { resolve } from 'node:path';
-import { build } from 'esbuild';
 import { Miniflare } from 'miniflare';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Entry } from '../support/misbehaving-server/ledger.ts';
 import { type MisbehavingServer, startServer } from '../support/misbehaving-server/server.ts';
+import { workerBundle } from '../support/worker-bundle.ts';
 
 const WRITES = 150;
 const SEED = Number(process.env.HOLDFAST_SEED ?? 1);
@@ -14,7 +13,7 @@ let miniflare: Miniflare;
 beforeEach(async () => {
   upstream = await startServer({ keepAlive: false, controlPort: 0 });
   miniflare = new Miniflare({
-    modules: [{ type: 'ESModule', path: 'worker.js', contents: await bundled() }],
+    modules: [{ type: 'ESModule', path: 'worker.js', contents: await workerBundle(worker) }],
     compatibilityDate: '2026-07-01',
     bindings: { UPSTREAM: upstream.url },
     kvNamespaces: ['BODIES'],
@@ -32,20 +31,6 @@ afterEach(async () => {
   await miniflare.dispose();
   await upstream.close();
 });
-
-async function bundled(): Promise<string> {
-  const { outputFiles } = await build({
-    stdin: { contents: worker, resolveDir: resolve('.') },
-    bundle: true,
-    format: 'esm',
-    target: 'es2022',
-    conditions: ['workerd', 'worker', 'browser'],
-    external: ['cloudflare:*'],
-    alias: { 'holdfast/cloudflare': resolve('src/cloudflare.ts'), holdfast: resolve('src/index.ts') },
-    write: false,
-  });
-  return outputFiles.map(({ text }) => text).join('');
-}
 
 async function control<T>(path: string, body?: object): Promise<T> {
   const init = body && { method: 'POST', body: JSON.stringify(body) };

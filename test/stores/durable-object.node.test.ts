@@ -3,27 +3,17 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { build } from 'esbuild';
+import { join } from 'node:path';
 import { Miniflare } from 'miniflare';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { workerBundle } from '../support/worker-bundle.ts';
 
 let folder: string;
 let contents: string;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'holdfast-object-'));
-  const { outputFiles } = await build({
-    stdin: { contents: worker, resolveDir: resolve('.') },
-    bundle: true,
-    format: 'esm',
-    target: 'es2022',
-    conditions: ['workerd', 'worker', 'browser'],
-    external: ['cloudflare:*'],
-    alias: { 'holdfast/cloudflare': resolve('src/cloudflare.ts'), holdfast: resolve('src/index.ts') },
-    write: false,
-  });
-  contents = outputFiles.map(({ text }) => text).join('');
+  contents = await workerBundle(worker);
 });
 afterAll(() => rm(folder, { recursive: true }));
 
