@@ -5,6 +5,7 @@ import {
   DENO_ONLY,
   FAULTS,
   NODE_ONLY,
+  NOT_IN_BROWSERS,
   OUTBOX,
   PACKAGE,
   PLAYGROUND,
@@ -94,6 +95,7 @@ function inBrowser(
     test: {
       ...portable,
       name: browser,
+      exclude: [...portable.exclude, NOT_IN_BROWSERS],
       fileParallelism: false,
       browser: {
         enabled: true,

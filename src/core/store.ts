@@ -19,9 +19,12 @@ export interface Whole<V = unknown> extends Item<V> {
 
 export type StoredBody = Uint8Array<ArrayBuffer> | Blob | string;
 
-/** `body: undefined` leaves the stored body as it is; `null` removes it. */
+/**
+ * `body: undefined` leaves the stored body as it is; `null` removes it. `isNew`: nothing lies under this key, as whoever writes
+ * it knows; a store that has to look for an earlier body need not.
+ */
 export type Change =
-  | { readonly put: Item; readonly body?: StoredBody | null | undefined }
+  | { readonly put: Item; readonly body?: StoredBody | null | undefined; readonly isNew?: boolean }
   | { readonly delete: string };
 
 export interface RangeQuery {

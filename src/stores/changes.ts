@@ -9,10 +9,14 @@ export function folded(changes: readonly Change[]): Map<string, Change> {
   return all;
 }
 
-/** A later put that says nothing of the body neither undoes an earlier one that does nor revives a deleted one. */
+/**
+ * A later put that says nothing of the body neither undoes an earlier one that does nor revives a deleted one. What lies in the
+ * store is what the earlier one found.
+ */
 export function merged(earlier: Change | undefined, later: Change): Change {
-  if (!earlier || 'delete' in later || later.body !== undefined) return later;
-  return { ...later, body: 'delete' in earlier ? null : earlier.body };
+  if (!earlier || 'delete' in later) return later;
+  const { put, body = 'delete' in earlier ? null : earlier.body } = later;
+  return { put, body, isNew: 'put' in earlier && earlier.isNew === true };
 }
 
 /**

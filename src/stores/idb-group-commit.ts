@@ -1,10 +1,11 @@
 import { promisifyRequest } from 'idb-keyval';
-import type { AtomicStore, Change, Item } from '../core/store.ts';
+import type { AtomicStore, Change } from '../core/store.ts';
 import { decided, type Waiting } from './batch.ts';
 import type { Blobs } from './idb-blobs.ts';
-import { applyChanges } from './idb-changes.ts';
+import { applyChanges, read } from './idb-changes.ts';
 import type { Connection } from './idb-connection.ts';
 import { BODIES, ITEMS } from './idb-layout.ts';
+import { bare } from './idb-records.ts';
 
 interface Durable extends Waiting {
   readonly strict: boolean;
@@ -51,26 +52,24 @@ export function groupCommit(connection: Connection, blobs: Blobs): AtomicStore['
 /** @returns tells everybody in the batch what became of it, once it is on the disk. */
 async function commit(connection: Connection, batch: readonly Durable[], blobs: Blobs): Promise<() => void> {
   const durability = batch.some(({ strict }) => strict) ? 'strict' : 'relaxed';
-  let changes = new Map<string, Change>();
+  let changes: readonly Change[] = [];
   const settle = await connection.transaction(
     [ITEMS, BODIES],
     'readwrite',
     durability,
     async (transaction) => {
-      const keys = [...new Set(batch.flatMap((each) => each.keys))];
-      const store = transaction.objectStore(ITEMS);
       const done = promisifyRequest(transaction);
       // Heard below; until then a failed read must not make it an unhandled rejection.
       done.catch(() => {});
-      // One request a key, answered in order; the transaction stays open as long as the last one's handler runs.
-      const found = await Promise.all(keys.map((key) => promisifyRequest<Item | undefined>(store.get(key))));
+      // The transaction stays open as long as the handler of the last request runs.
+      const found = await read(transaction, [...new Set(batch.flatMap(({ keys }) => keys))]);
       const { settle, ...decision } = decided(
         batch,
-        keys.map((key, at) => [key, found[at]]),
+        found.map(([key, stored]) => [key, stored && bare(stored)]),
       );
-      changes = decision.changes;
-      if (!blobs.ready(changes.values())) return transaction.abort();
-      applyChanges(transaction, changes.values(), blobs);
+      changes = [...decision.changes.values()];
+      if (!blobs.ready(changes)) return transaction.abort();
+      await applyChanges(transaction, changes, new Map(found), blobs);
       await done;
       return settle;
     },
@@ -79,6 +78,6 @@ async function commit(connection: Connection, batch: readonly Durable[], blobs: 
     return () => {
       for (const each of settle) each();
     };
-  await blobs.prepare(changes.values());
+  await blobs.prepare(changes);
   return commit(connection, batch, blobs);
 }

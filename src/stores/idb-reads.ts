@@ -9,6 +9,7 @@ import {
 } from '../core/store.ts';
 import type { Blobs } from './idb-blobs.ts';
 import { BODIES, BY_COLLECTION, BY_GROUP, ITEMS } from './idb-layout.ts';
+import { bare, type Stored } from './idb-records.ts';
 
 interface Listing {
   readonly index: string;
@@ -22,10 +23,13 @@ function listingOf({ group, collection }: Pick<RangeQuery, 'group' | 'collection
 }
 
 /** Items without their bodies, in the order of their keys. */
-export async function ranged(
+export const ranged = async (items: IDBObjectStore, query: RangeQuery): Promise<Item[]> =>
+  (await storedIn(items, query)).map(bare);
+
+async function storedIn(
   items: IDBObjectStore,
   { prefix = '', after = '', limit, ...of }: RangeQuery,
-): Promise<Item[]> {
+): Promise<Stored[]> {
   const low = after > prefix ? after : prefix;
   const high = endOf(prefix);
   const open = low === after;
@@ -36,7 +40,7 @@ export async function ranged(
     ? IDBKeyRange.bound([listing.name, low], [listing.name, high], open)
     : IDBKeyRange.bound(low, high, open);
   const source = listing ? items.index(listing.index) : items;
-  return promisifyRequest<Item[]>(source.getAll(range, limit));
+  return promisifyRequest<Stored[]>(source.getAll(range, limit));
 }
 
 /** Items with the body that was written with each. */
@@ -58,10 +62,14 @@ async function picked(
   pick: (found: Item[]) => Item[] = (found) => found,
   blobs: Blobs,
 ): Promise<Whole[]> {
-  const items = pick(await ranged(transaction.objectStore(ITEMS), query));
-  const store = transaction.objectStore(BODIES);
-  const bodies = await Promise.all(items.map(({ key }) => promisifyRequest<StoredBody>(store.get(key))));
-  return items.map((item, at) => ({ ...item, body: blobs.unpacked(bodies[at]) }));
+  const stored = await storedIn(transaction.objectStore(ITEMS), query);
+  const byKey = new Map(stored.map((each) => [each.key, each]));
+  return Promise.all(
+    pick(stored.map(bare)).map(async (item) => {
+      const found = byKey.get(item.key) as Stored;
+      return { ...item, body: await bodyOf(transaction, found, blobs) };
+    }),
+  );
 }
 
 /** Items and bodies are asked for at once: waiting in between costs as much as reading. */
@@ -69,14 +77,42 @@ async function allUnder(transaction: IDBTransaction, prefix: string, blobs: Blob
   const range = IDBKeyRange.bound(prefix, endOf(prefix));
   const store = transaction.objectStore(BODIES);
   const [found, bodies] = await Promise.all([
-    promisifyRequest<Item[]>(transaction.objectStore(ITEMS).getAll(range)),
+    promisifyRequest<Stored[]>(transaction.objectStore(ITEMS).getAll(range)),
     promisifyRequest<StoredBody[]>(store.getAll(range)),
   ]);
+  const apart = found.filter((stored) => !('body' in stored));
   // Written together, an item and its body are found together.
-  const isOne = found.length === 1 && bodies.length === 1;
-  const keys = isOne ? [found[0]?.key] : await promisifyRequest(store.getAllKeys(range));
+  const areKnown = apart.length < 2 && bodies.length === apart.length;
+  const keys = areKnown ? apart.map(({ key }) => key) : await promisifyRequest(store.getAllKeys(range));
   const byKey = new Map(keys.map((key, at) => [key, bodies[at]]));
-  return found.map((item) => ({ ...item, body: blobs.unpacked(byKey.get(item.key)) }));
+  return found.map((stored) => ({
+    ...bare(stored),
+    body: 'body' in stored ? (stored.body ?? undefined) : blobs.unpacked(byKey.get(stored.key)),
+  }));
+}
+
+/** The body of an item: within it, or apart. */
+async function bodyOf(
+  transaction: IDBTransaction,
+  stored: Stored,
+  blobs: Blobs,
+): Promise<StoredBody | undefined> {
+  if ('body' in stored) return stored.body ?? undefined;
+  const body = transaction.objectStore(BODIES).get(stored.key);
+  return blobs.unpacked(await promisifyRequest<StoredBody | undefined>(body));
+}
+
+/** The same, by its key: asked for in both places at once. */
+export async function bodyUnder(
+  transaction: IDBTransaction,
+  key: string,
+  blobs: Blobs,
+): Promise<StoredBody | undefined> {
+  const [stored, apart] = await Promise.all([
+    promisifyRequest<Stored | undefined>(transaction.objectStore(ITEMS).get(key)),
+    promisifyRequest<StoredBody | undefined>(transaction.objectStore(BODIES).get(key)),
+  ]);
+  return stored && 'body' in stored ? (stored.body ?? undefined) : blobs.unpacked(apart);
 }
 
 /** How many items a group or a collection has. */

@@ -1,13 +1,15 @@
 import { get, promisifyRequest, type UseStore } from 'idb-keyval';
 import { readOptions, typed } from '../core/check.ts';
 import { StorageError } from '../core/errors.ts';
-import type { AtomicStore, Change, Item, StoredBody } from '../core/store.ts';
+import type { AtomicStore, Change } from '../core/store.ts';
+import { folded } from './changes.ts';
 import { Blobs } from './idb-blobs.ts';
 import { applyChanges } from './idb-changes.ts';
 import { openDatabase } from './idb-connection.ts';
 import { groupCommit } from './idb-group-commit.ts';
 import { BODIES, BY_GROUP, ITEMS } from './idb-layout.ts';
-import { counted, distinct, ranged, wholes } from './idb-reads.ts';
+import { bodyUnder, counted, distinct, ranged, wholes } from './idb-reads.ts';
+import { bare, type Stored } from './idb-records.ts';
 import { upgrade, VERSION } from './idb-upgrade.ts';
 
 export interface IndexedDBStoreOptions {
@@ -16,7 +18,7 @@ export interface IndexedDBStoreOptions {
 }
 
 /**
- * Keeps entries in IndexedDB: items and bodies as separate records, strict durability where it is asked for.
+ * Keeps entries in IndexedDB: bodies over 4 kB apart from their items, strict durability where it is asked for.
  *
  * The database is opened at the first use, and again when the browser has closed the connection. An open that failed or
  * is blocked is an error of that operation and is tried again at the next. A database of an earlier version is upgraded
@@ -43,31 +45,37 @@ export function indexedDBStore(options: IndexedDBStoreOptions = {}): AtomicStore
       );
 
   const items = over(ITEMS);
-  const bodies = over(BODIES);
   const blobs = new Blobs(connection);
   const change = groupCommit(connection, blobs);
 
-  const write = async (changes: readonly Change[]): Promise<void> => {
+  const write = async (asked: readonly Change[]): Promise<void> => {
+    const changes = [...folded(asked).values()];
     if (!blobs.ready(changes)) await blobs.prepare(changes);
-    await connection.transaction([ITEMS, BODIES], 'readwrite', undefined, (transaction) => {
-      applyChanges(transaction, changes, blobs);
-      return promisifyRequest(transaction);
+    await connection.transaction([ITEMS, BODIES], 'readwrite', undefined, async (transaction) => {
+      const done = promisifyRequest(transaction);
+      // Heard below.
+      done.catch(() => {});
+      await applyChanges(transaction, changes, new Map(), blobs);
+      return done;
     });
   };
+
+  const reading = <T>(run: (transaction: IDBTransaction) => Promise<T>): Promise<T> =>
+    connection.transaction([ITEMS, BODIES], 'readonly', undefined, run);
 
   return {
     name: `indexeddb:${name}`,
     durable: true,
     withinOrigin: true,
-    get: (key) => explained('get', () => get<Item>(key, items)),
-    body: (key) => explained('body', async () => blobs.unpacked(await get<StoredBody>(key, bodies))),
+    get: (key) =>
+      explained('get', async () => {
+        const stored = await get<Stored>(key, items);
+        return stored && bare(stored);
+      }),
+    body: (key) => explained('body', () => reading((transaction) => bodyUnder(transaction, key, blobs))),
     range: (query) => explained('range', () => items('readonly', (store) => ranged(store, query))),
     wholes: (query, pick) =>
-      explained('wholes', () =>
-        connection.transaction([ITEMS, BODIES], 'readonly', undefined, (transaction) =>
-          wholes(transaction, query, pick, blobs),
-        ),
-      ),
+      explained('wholes', () => reading((transaction) => wholes(transaction, query, pick, blobs))),
     groups: (prefix, limit) =>
       explained('groups', () => items('readonly', (store) => distinct(store.index(BY_GROUP), prefix, limit))),
     count: (of) => explained('count', () => items('readonly', (store) => counted(store, of))),

@@ -1,15 +1,3 @@
-import { metrics as meters, trace } from '@opentelemetry/api';
-import {
-  AggregationTemporality,
-  InMemoryMetricExporter,
-  MeterProvider,
-  PeriodicExportingMetricReader,
-} from '@opentelemetry/sdk-metrics';
-import {
-  BasicTracerProvider,
-  InMemorySpanExporter,
-  SimpleSpanProcessor,
-} from '@opentelemetry/sdk-trace-base';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { isFailure } from '../../src/core/errors.ts';
 import type { HoldfastEvent } from '../../src/core/events.ts';
@@ -32,6 +20,7 @@ import { memoryStore } from '../../src/stores/memory.ts';
 import { scriptedOrigin, testHost, virtualClock } from '../../src/testing/index.ts';
 import { durableStore } from '../support/durable.ts';
 import { quiet } from '../support/platform.ts';
+import { type TelemetrySdk, telemetrySdk } from '../support/telemetry-sdk.ts';
 
 const ORIGIN = 'https://api.example.com';
 
@@ -56,25 +45,15 @@ const URL_ = `${ORIGIN}/reset/${SECRETS.path}?q=${SECRETS.query}#${SECRETS.fragm
 const found = (text: string): Where[] =>
   (Object.keys(SECRETS) as Where[]).filter((where) => text.includes(SECRETS[where]));
 
-let spans: InMemorySpanExporter;
-let exporter: InMemoryMetricExporter;
-let reader: PeriodicExportingMetricReader;
+let sdk: TelemetrySdk;
 let close: () => Promise<void>;
 
 beforeEach(() => {
-  spans = new InMemorySpanExporter();
-  trace.setGlobalTracerProvider(
-    new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(spans)] }),
-  );
-  exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
-  reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 2 ** 31 - 1 });
-  meters.setGlobalMeterProvider(new MeterProvider({ readers: [reader] }));
+  sdk = telemetrySdk();
 });
 afterEach(async () => {
   await close();
-  await reader.shutdown();
-  trace.disable();
-  meters.disable();
+  await sdk.stop();
 });
 
 /** As Deno's, which quotes the whole URL; and one that an application's own transport may have made. */
@@ -200,12 +179,12 @@ describe('nothing secret is in', () => {
 
   test('a span, or the labels of a metric', async () => {
     const { numbers, box } = await told();
-    const ended = spans.getFinishedSpans();
+    const ended = sdk.spans.getFinishedSpans();
     expect(ended.length).toBeGreaterThan(20);
     for (const { name, attributes, events, status } of ended)
       expect(found(JSON.stringify([name, attributes, events, status]))).toEqual([]);
-    await reader.forceFlush();
-    const measured = exporter.getMetrics().flatMap(({ scopeMetrics }) => scopeMetrics);
+    await sdk.reader.forceFlush();
+    const measured = sdk.metrics.getMetrics().flatMap(({ scopeMetrics }) => scopeMetrics);
     const labels = measured.flatMap(({ metrics }) =>
       metrics.flatMap(({ descriptor, dataPoints }) => [
         descriptor,

@@ -1,16 +1,5 @@
-import { context, metrics, trace } from '@opentelemetry/api';
-import {
-  AggregationTemporality,
-  InMemoryMetricExporter,
-  MeterProvider,
-  PeriodicExportingMetricReader,
-} from '@opentelemetry/sdk-metrics';
-import {
-  BasicTracerProvider,
-  InMemorySpanExporter,
-  type ReadableSpan,
-  SimpleSpanProcessor,
-} from '@opentelemetry/sdk-trace-base';
+import { metrics, trace } from '@opentelemetry/api';
+import type { ReadableSpan } from '@opentelemetry/sdk-trace-base';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createFetch } from '../../src/fronts/fetch.ts';
 import { openTelemetry } from '../../src/fronts/opentelemetry/opentelemetry.ts';
@@ -21,29 +10,17 @@ import { memoryStore } from '../../src/stores/memory.ts';
 import { networkError, ok, scriptedOrigin, status, testHost, virtualClock } from '../../src/testing/index.ts';
 import { durableStore } from '../support/durable.ts';
 import { quiet } from '../support/platform.ts';
+import { type TelemetrySdk, telemetrySdk } from '../support/telemetry-sdk.ts';
 
 const ORIGIN = 'https://api.example.com';
 const SERVER = { 'server.address': 'api.example.com', 'server.port': 443, 'url.scheme': 'https' };
 
-let spans: InMemorySpanExporter;
-let exporter: InMemoryMetricExporter;
-let reader: PeriodicExportingMetricReader;
+let sdk: TelemetrySdk;
 
 beforeEach(() => {
-  spans = new InMemorySpanExporter();
-  trace.setGlobalTracerProvider(
-    new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(spans)] }),
-  );
-  exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
-  reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 2 ** 31 - 1 });
-  metrics.setGlobalMeterProvider(new MeterProvider({ readers: [reader] }));
+  sdk = telemetrySdk();
 });
-afterEach(async () => {
-  await reader.shutdown();
-  trace.disable();
-  metrics.disable();
-  context.disable();
-});
+afterEach(() => sdk.stop());
 
 function client(more: object = {}) {
   const host = testHost({ clock: virtualClock({ quiet, start: Date.now() }) });
@@ -53,7 +30,7 @@ function client(more: object = {}) {
   return { fetch, origin, host, clock: host.clock };
 }
 
-const finished = (): ReadableSpan[] => spans.getFinishedSpans();
+const finished = (): ReadableSpan[] => sdk.spans.getFinishedSpans();
 const attributesOf = (name: string) =>
   finished()
     .filter((span) => span.name === name)
@@ -177,8 +154,8 @@ describe('metrics', () => {
     const { fetch, origin } = client();
     origin.replies(status(503));
     await fetch(`${ORIGIN}/a`);
-    await reader.forceFlush();
-    const [resource] = exporter.getMetrics();
+    await sdk.reader.forceFlush();
+    const [resource] = sdk.metrics.getMetrics();
     const all = resource?.scopeMetrics.flatMap((scope) => scope.metrics) ?? [];
     const points = (name: string) => all.find(({ descriptor }) => descriptor.name === name)?.dataPoints ?? [];
     expect(points('http.client.request.duration').map(({ attributes }) => attributes)).toEqual([

@@ -1,12 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { context, SpanKind, trace } from '@opentelemetry/api';
-import {
-  BasicTracerProvider,
-  InMemorySpanExporter,
-  type ReadableSpan,
-  SimpleSpanProcessor,
-} from '@opentelemetry/sdk-trace-base';
-import { afterEach, expect, test } from 'vitest';
+import { SpanKind } from '@opentelemetry/api';
+import type { ReadableSpan } from '@opentelemetry/sdk-trace-base';
+import { expect, test } from 'vitest';
 import { createFetch } from '../../src/fronts/fetch.ts';
 import { openTelemetry } from '../../src/fronts/opentelemetry/opentelemetry.ts';
 import { breaker } from '../../src/policies/breaker/breaker.ts';
@@ -16,6 +11,7 @@ import { memoryStore } from '../../src/stores/memory.ts';
 import { networkError, ok, scriptedOrigin, status, testHost, virtualClock } from '../../src/testing/index.ts';
 import { durableStore } from '../support/durable.ts';
 import { quiet } from '../support/platform.ts';
+import { telemetrySdk } from '../support/telemetry-sdk.ts';
 
 const PAGE = 'docs/observability.md';
 const COMMAND = 'UPDATE=1 npm test -- spans-table --only node';
@@ -26,23 +22,15 @@ const API = 'https://api.example.com';
 /** The same for each span, or other in each run. */
 const UNTOLD = ['holdfast.call_id', 'server.address', 'server.port', 'url.scheme', 'url.full'];
 
-afterEach(() => {
-  trace.disable();
-  context.disable();
-});
-
 /** The spans of each story, by the story. */
 async function told(): Promise<Map<string, ReadableSpan[]>> {
-  const exporter = new InMemorySpanExporter();
-  trace.setGlobalTracerProvider(
-    new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }),
-  );
+  const sdk = telemetrySdk();
   const stories = new Map<string, ReadableSpan[]>();
   const story = async (name: string, happens: () => Promise<unknown>): Promise<void> => {
-    exporter.reset();
+    sdk.spans.reset();
     await happens();
     await quiet();
-    stories.set(name, exporter.getFinishedSpans().toSorted(byStart));
+    stories.set(name, sdk.spans.getFinishedSpans().toSorted(byStart));
   };
   const host = testHost({ clock: virtualClock({ quiet, start: Date.now() }) });
   const origin = scriptedOrigin(host.clock);
@@ -77,6 +65,7 @@ async function told(): Promise<Map<string, ReadableSpan[]>> {
     await host.clock.advance(120_000);
   });
   await fetch.close();
+  await sdk.stop();
   return stories;
 }
 

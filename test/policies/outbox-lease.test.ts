@@ -93,7 +93,7 @@ test('who has lost the lease changes nothing more of what waits, but a delivery 
   expect(await queue.rewrite(first, { ...first, revision: 1 }, 'another', old)).toBe(false);
   expect((await queue.get(first.key))?.attempts).toBe(0);
   expect(await queue.update(first, { attempts: 1 }, fresh)).toBe(true);
-  const settled = await queue.deliveries.settle([{ entry: first, answer: result }], () => {});
+  const settled = await queue.deliveries.settle([{ entry: first, answer: result }], 'strict', () => {});
   expect(settled).toMatchObject([{ found: true }]);
   expect((await queue.endings.bury(second, {}, reason, result, fresh)).found).toBe(true);
 });

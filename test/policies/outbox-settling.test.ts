@@ -55,13 +55,13 @@ async function sendAhead(slow: ReturnType<typeof slowPage>, held?: number): Prom
 describe('while writes are being taken out', () => {
   test('the next are sent, though not without end', async () => {
     const slow = slowPage();
-    await give(slow, bodies(80));
+    await give(slow, bodies(200));
     await sendAhead(slow);
-    expect(slow.origin.seen.length).toBeGreaterThan(8);
-    expect(slow.origin.seen.length).toBeLessThan(40);
+    expect(slow.origin.seen.length).toBeGreaterThan(20);
+    expect(slow.origin.seen.length).toBeLessThan(110);
     slow.letGo();
     await slow.outbox.flush();
-    expect(await seen(slow)).toEqual(bodies(80));
+    expect(await seen(slow)).toEqual(bodies(200));
   });
 
   test.each<[string, OutboxOptions, object]>([
@@ -105,7 +105,7 @@ test('where nothing can be taken out, nothing more is sent', async () => {
   const store = durableStore();
   const made = page({}, store);
   made.host.online.set(false);
-  await give(made, bodies(80));
+  await give(made, bodies(200));
   const { change } = store;
   store.change = () => Promise.reject(new DOMException('it is gone', 'UnknownError'));
   made.host.online.set(true);
@@ -115,7 +115,7 @@ test('where nothing can be taken out, nothing more is sent', async () => {
   store.change = change;
   await made.outbox.flush();
   const applied = new Set(made.origin.seen.map(({ headers }) => headers.get('idempotency-key')));
-  expect(applied.size).toBe(80);
+  expect(applied.size).toBe(200);
 });
 
 test('one that others are merged into while it is at hand keeps its place', async () => {
@@ -131,4 +131,74 @@ test('one that others are merged into while it is at hand keeps its place', asyn
   made.host.online.set(true);
   await made.outbox.flush();
   expect(await seen(made)).toEqual(['a', 'b', 'c', 'cart 2', 'd']);
+});
+
+test.each<[string, 'relaxed' | 'strict', OutboxOptions, object]>([
+  ['that may be sent again does not wait', 'relaxed', {}, {}],
+  ['whose order matters more waits', 'strict', {}, { strict: true }],
+  ['that must be sent once waits', 'strict', { unknownOutcome: 'dead' }, {}],
+  ['without a key waits', 'strict', { idempotencyHeader: false }, {}],
+])('what is delivered and %s for the disk as it is taken out', async (_, durability, options, own) => {
+  const store = durableStore();
+  const made = page(options, store);
+  made.host.online.set(false);
+  await give(made, ['a'], own);
+  const { change } = store;
+  const asked: (boolean | undefined)[] = [];
+  store.change = (keys, decide, how) => {
+    if (keys[0]?.startsWith('totals')) asked.push(how?.strict);
+    return change(keys, decide, how);
+  };
+  made.host.online.set(true);
+  await made.outbox.flush();
+  expect(asked).toEqual([durability === 'strict']);
+});
+
+describe('what is at hand', () => {
+  async function reads(count: number, ms: number): Promise<{ asked: number; read: number }> {
+    const store = durableStore();
+    const made = page({}, store);
+    made.host.online.set(false);
+    await give(made, bodies(count));
+    const { wholes, get } = store;
+    let [asked, read] = [0, 0];
+    store.wholes = async (...args) => {
+      asked++;
+      const found = await wholes(...args);
+      read += found.length;
+      return found;
+    };
+    store.get = (key) => {
+      if (key.startsWith('entry')) asked++;
+      return get(key);
+    };
+    made.origin.replies(
+      ...bodies(count).map(() => async () => {
+        if (ms > 0) await new Promise<void>((over) => made.clock.after(ms, over));
+        return ok();
+      }),
+    );
+    made.host.online.set(true);
+    await made.outbox.flush();
+    expect(await seen(made)).toEqual(bodies(count));
+    return { asked, read };
+  }
+
+  test('is read a page at a time where an origin is quick', async () => {
+    const { asked, read } = await reads(200, 0);
+    expect(asked).toBeLessThan(10);
+    expect(read).toBe(200);
+  });
+
+  test('is as much as can be sent before it would have to be asked for again', async () => {
+    const { asked, read } = await reads(200, 5);
+    expect(asked).toBeLessThan(30);
+    expect(read).toBeLessThan(300);
+  });
+
+  test('is one at a time where an origin is slow, because it must still be so when it is sent', async () => {
+    const { asked, read } = await reads(40, 1_000);
+    expect(asked).toBeLessThan(45);
+    expect(read).toBeLessThan(45);
+  });
 });

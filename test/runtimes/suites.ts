@@ -8,6 +8,9 @@ export const NODE_ONLY = '**/*.node.test.ts';
 export const DENO_ONLY = '**/*.deno.test.ts';
 export const WORKERD_ONLY = '**/*.workerd.test.ts';
 
+/** What there is on servers alone. */
+export const NOT_IN_BROWSERS = '**/*.edge.test.ts';
+
 /** These drive whole browsers and servers from Node. */
 export const PLAYGROUND = 'test/playground/**/*.e2e.ts';
 export const FAULTS = 'test/faults/{auth,cache,redis}/**/*.e2e.ts';

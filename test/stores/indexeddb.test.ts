@@ -208,7 +208,7 @@ describe.skipIf(!hasIndexedDB)('IndexedDB', () => {
       expect(await store.range({})).toHaveLength(records.length);
       expect(() => old.transaction('items')).toThrow();
       await store.close();
-      expect((await readRaw(name)).version).toBe(2);
+      expect((await readRaw(name)).version).toBe(3);
     });
 
     test('is upgraded with what an old tab was just writing', async () => {
@@ -316,7 +316,7 @@ describe.skipIf(!hasIndexedDB)('IndexedDB', () => {
     test('is refused, and left as it is', async () => {
       const name = newName();
       const item = { key: 'a', value: 'of the future' };
-      const future = await openRaw(name, 3, (database) => {
+      const future = await openRaw(name, 4, (database) => {
         database.createObjectStore('items', { keyPath: 'key' });
         database.createObjectStore('bodies');
       });
@@ -338,20 +338,20 @@ describe.skipIf(!hasIndexedDB)('IndexedDB', () => {
       ]);
       for (const outcome of outcomes) expect(outcome).toMatchObject({ status: 'rejected', reason: refused });
       await store.close();
-      expect(await readRaw(name)).toEqual({ version: 3, items: [item] });
+      expect(await readRaw(name)).toEqual({ version: 4, items: [item] });
     });
 
     test('may take over from a page that is open, which is refused from then on', async () => {
       const name = newName();
       const store = indexedDBStore({ name });
       await store.write([{ put: { key: 'a', value: 1 } }]);
-      const future = await openRaw(name, 3);
+      const future = await openRaw(name, 4);
       await expect(store.get('a')).rejects.toMatchObject(refused);
       await expect(
         store.change(['a'], () => ({ changes: [{ delete: 'a' }], result: 0 }), { strict: true }),
       ).rejects.toMatchObject(refused);
       future.close();
-      expect(await readRaw(name)).toEqual({ version: 3, items: [{ key: 'a', value: 1 }] });
+      expect(await readRaw(name)).toMatchObject({ version: 4, items: [{ key: 'a', value: 1 }] });
     });
   });
 });

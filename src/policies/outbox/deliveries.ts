@@ -26,20 +26,26 @@ export class Deliveries {
   /**
    * Takes entries out and keeps their answers, as one.
    *
+   * @param durability `relaxed` does not wait for the disk: what is lost with the power goes out again, in order.
    * @param proceed Called when it is about to be written; what it throws leaves everything as it is.
    * @throws where the disk is full, if there are several: one by itself is taken out without its answer.
    */
-  async settle(batch: readonly Delivery[], proceed: () => void): Promise<Ended[]> {
+  async settle(
+    batch: readonly Delivery[],
+    durability: 'relaxed' | 'strict',
+    proceed: () => void,
+  ): Promise<Ended[]> {
+    const isStrict = durability === 'strict';
     const { packing } = this.#rows;
     const packed = await Promise.all(
       batch.map(async ({ entry, answer }) => ({ entry, ...(await packing.answer(entry, answer)) })),
     );
     try {
-      return await this.#takeOut(packed, proceed, true);
+      return await this.#takeOut(packed, isStrict, proceed, true);
     } catch (error) {
       if (batch.length > 1 || !isFull(error)) throw error;
       // Taking out needs no room; its answer and the sum of what waits need some.
-      const ended = await this.#takeOut(packed, proceed, false);
+      const ended = await this.#takeOut(packed, isStrict, proceed, false);
       // If that has made some. Else it is set right when nothing waits.
       for (const [at, { entry }] of packed.entries())
         if (ended[at]?.found) await this.#rows.uncount(entry).catch(() => {});
@@ -47,10 +53,15 @@ export class Deliveries {
     }
   }
 
-  #takeOut(packed: readonly Packed[], proceed: () => void, hasRoom: boolean): Promise<Ended[]> {
+  #takeOut(
+    packed: readonly Packed[],
+    isStrict: boolean,
+    proceed: () => void,
+    hasRoom: boolean,
+  ): Promise<Ended[]> {
     const { totals } = this.#rows.places;
     const keys = packed.flatMap(({ entry }) => [entry.key, this.#unsent(entry)]);
-    return this.#rows.change([totals, ...keys], true, (get) => {
+    return this.#rows.change([totals, ...keys], isStrict, (get) => {
       proceed();
       const found = packed.map(({ entry }) => {
         const row = get<Row>(entry.key);
@@ -74,7 +85,7 @@ export class Deliveries {
     const value = { ...result, ...(row.aliases && { aliases: row.aliases }) };
     const put = { key: places.result(entry.key), collection: places.settled(entry.partition), value };
     // There was none before: what is replayed loses its answer.
-    return [...changes, { put, body }];
+    return [...changes, { put, body, isNew: true }];
   }
 
   #unsent({ partition, lane, coalesce }: OutboxEntry): string | undefined {

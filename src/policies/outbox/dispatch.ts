@@ -102,10 +102,12 @@ export class Dispatch {
     switch (verdict.is) {
       case 'gone':
         return anew(drain);
-      case 'delivered':
-        drain.settling.add({ entry, settled: settled as Settled });
-        if (!this.#mayComeAgain(entry)) await drain.settling.done();
+      case 'delivered': {
+        const mayComeAgain = this.#mayComeAgain(entry);
+        drain.settling.add({ entry, settled: settled as Settled, mayComeAgain });
+        if (!mayComeAgain) await drain.settling.done();
         return 'on';
+      }
       case 'dead':
         return this.bury({ ...entry, attempts: attempts + 1 }, verdict.reason, settled, drain);
       case 'rewrite':

@@ -107,7 +107,7 @@ export class Intake {
         : { ...row, id: draft.id ?? made, key: this.#rows.places.entry(made) };
       const changes: Change[] = [
         // One that is merged may have had a body.
-        { put: this.#rows.item(whole), body: body ?? (before && null) },
+        { put: this.#rows.item(whole), body: body ?? (before && null), isNew: !before },
         { put: { key: totals, value: after } },
       ];
       if (places.alias) changes.push({ put: this.#idOf(places.alias, whole, print) });

@@ -44,6 +44,7 @@ export class Outcomes {
     let isLate = false;
     const settling = this.#queue.deliveries.settle(
       batch.map(({ entry, settled }) => ({ entry, answer: this.#kept(settled) })),
+      batch.every(({ mayComeAgain }) => mayComeAgain) ? 'relaxed' : 'strict',
       () => {
         // By then they may be under way again.
         if (isLate) throw new Error('it is too late to take it out');

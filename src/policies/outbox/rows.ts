@@ -88,7 +88,10 @@ export class Rows {
     const wanted = keys.filter((key) => key !== undefined);
     return this.store.change(
       wanted,
-      (found) => decide(<V>(key: string) => found[wanted.indexOf(key)]?.value as V | undefined),
+      (found) => {
+        const byKey = new Map(wanted.map((key, at) => [key, found[at]]));
+        return decide(<V>(key: string) => byKey.get(key)?.value as V | undefined);
+      },
       { strict },
     );
   }

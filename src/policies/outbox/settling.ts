@@ -2,15 +2,17 @@ import type { Settled } from './answers.ts';
 import type { OutboxEntry } from './entry.ts';
 
 /**
- * So many of a lane may have been delivered and not yet be taken out while the next are sent: they share a commit. If the
- * page is killed then, they are sent again, in order, each under its key.
+ * So many of a lane are taken out with one commit at the most, while as many are sent that go with the next one. If the page
+ * is killed then, all of them are sent again, in order, each under its key.
  */
-const DEPTH = 32;
+const BATCH = 50;
 
 /** A write with the origin's answer to it. */
 export interface Delivered {
   readonly entry: OutboxEntry;
   readonly settled: Settled;
+  /** It may be sent again, with those that were delivered after it. */
+  readonly mayComeAgain: boolean;
 }
 
 /**
@@ -20,7 +22,8 @@ export interface Delivered {
 export class Settling {
   readonly #takeOut: (batch: readonly Delivered[]) => Promise<void>;
   #gathered: Delivered[] = [];
-  #under: { readonly count: number; readonly ended: Promise<void> } | undefined;
+  /** One that goes on. */
+  #under: Promise<void> | undefined;
   #failure: { readonly error: unknown } | undefined;
 
   /** @param takeOut Takes some out, in order: none of them behind one that is left. */
@@ -35,13 +38,13 @@ export class Settling {
 
   /** Settles when there is room for one more. @throws what taking out has failed with. */
   async room(): Promise<void> {
-    while (this.#under && this.#under.count + this.#gathered.length >= DEPTH) await this.#under.ended;
+    while (this.#under && this.#gathered.length >= BATCH) await this.#under;
     if (this.#failure) throw this.#failure.error;
   }
 
   /** Settles when all of them are out. @throws what that has failed with. */
   async done(): Promise<void> {
-    while (this.#under) await this.#under.ended;
+    while (this.#under) await this.#under;
     if (this.#failure) throw this.#failure.error;
   }
 
@@ -51,11 +54,10 @@ export class Settling {
     const batch = this.#gathered;
     if (batch.length === 0 || this.#failure) return;
     this.#gathered = [];
-    const ended = this.#takeOut(batch)
+    this.#under = this.#takeOut(batch)
       .catch((error) => {
         this.#failure = { error };
       })
       .then(() => this.#next());
-    this.#under = { count: batch.length, ended };
   }
 }

@@ -41,7 +41,7 @@ export class Supply {
 
   async next(): Promise<Supplied | undefined> {
     for (;;) {
-      if (this.#at >= this.#page.length) await this.#read();
+      if (this.#at >= this.#page.length || this.#isOld()) await this.#read();
       const stored = this.#page[this.#at++];
       if (!stored) return undefined;
       this.#after = stored.entry.key;
@@ -90,12 +90,23 @@ export class Supply {
     };
   }
 
+  #isOld(): boolean {
+    return this.#home.host.clock.ticks() - this.#readAt > FRESH;
+  }
+
+  /** As many as can be sent before they would have to be asked for again, one by one. */
+  #size(): number {
+    if (this.#page.length === 0) return this.#limit;
+    const size = this.#isOld() ? this.#at : this.#page.length * GROWTH;
+    return Math.min(PAGE, Math.max(1, size));
+  }
+
   async #read(): Promise<void> {
     const { partition, lane } = this.#of;
     this.#gone.clear();
+    this.#limit = this.#size();
     this.#readAt = this.#home.host.clock.ticks();
     const reading = this.#queue.next(partition, lane, this.#after, this.#limit);
-    this.#limit = Math.min(PAGE, this.#limit * GROWTH);
     this.#page = await within(STORE_PATIENCE, this.#home, reading);
     this.#at = 0;
   }

@@ -62,6 +62,8 @@ export interface Records {
 
 interface Row {
   readonly key: string;
+  /** Where it is small; else apart. */
+  readonly body?: Parameters<typeof sizeOf>[0] | null;
   readonly value: { readonly size: number; readonly count: number; readonly bytes: number };
 }
 
@@ -79,7 +81,7 @@ export async function records(): Promise<Records> {
   return {
     entries: rows
       .filter(({ key }) => key.startsWith('entry '))
-      .map(({ key, value }) => [key, value.size, found.get(key)] as const),
+      .map(({ key, value, body }) => [key, value.size, body ? sizeOf(body) : found.get(key)] as const),
     orphans: [...found.keys()].filter((key) => !rows.some((row) => row.key === key)),
     totals: { count, bytes },
   };

@@ -1,0 +1,24 @@
+import type { Item, StoredBody } from '../core/store.ts';
+
+/**
+ * An item as it lies in the database: with its body where that is small, which spares a request to write it, one to read it
+ * and one to delete it. `null`: it has none. Absent: its body lies apart, if it has one.
+ */
+export interface Stored extends Item {
+  readonly body?: StoredBody | null;
+}
+
+/** So many characters or bytes are small: a page of items has to remain cheap to read. */
+const SMALL = 4_096;
+
+export const isSmall = (body: StoredBody): boolean =>
+  typeof body === 'string' ? body.length <= SMALL : !(body instanceof Blob) && body.byteLength <= SMALL;
+
+/** An item as it is given to whoever has not asked for bodies. */
+export function bare({ body: _, ...item }: Stored): Item {
+  return item;
+}
+
+/** Whether a body may lie apart. @param stored `undefined`: there is nothing. */
+export const mayLieApart = (stored: Stored | undefined): boolean =>
+  stored !== undefined && !('body' in stored);

@@ -1,0 +1,42 @@
+import { context, metrics, trace } from '@opentelemetry/api';
+import {
+  AggregationTemporality,
+  InMemoryMetricExporter,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+} from '@opentelemetry/sdk-metrics';
+import {
+  BasicTracerProvider,
+  InMemorySpanExporter,
+  SimpleSpanProcessor,
+} from '@opentelemetry/sdk-trace-base';
+
+export interface TelemetrySdk {
+  readonly spans: InMemorySpanExporter;
+  readonly metrics: InMemoryMetricExporter;
+  /** Metrics are exported only when asked for. */
+  readonly reader: PeriodicExportingMetricReader;
+  stop(): Promise<void>;
+}
+
+/** OpenTelemetry's own SDK, as an application registers it for all, with exporters in memory. */
+export function telemetrySdk(): TelemetrySdk {
+  const spans = new InMemorySpanExporter();
+  trace.setGlobalTracerProvider(
+    new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(spans)] }),
+  );
+  const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+  const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 2 ** 31 - 1 });
+  metrics.setGlobalMeterProvider(new MeterProvider({ readers: [reader] }));
+  return {
+    spans,
+    metrics: exporter,
+    reader,
+    async stop() {
+      await reader.shutdown();
+      trace.disable();
+      metrics.disable();
+      context.disable();
+    },
+  };
+}
