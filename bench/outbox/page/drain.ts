@@ -1,7 +1,7 @@
 import type { Rounds } from '../../cache/page/rounds.ts';
 import type { Times } from '../../measure/race.ts';
 import { shuffled } from '../../measure/random.ts';
-import { type Filled, firstOf, inHoldfast, inWorkbox, raw } from './drainers.ts';
+import { type Filled, firstOf, inHoldfast, inWorkbox, raw, rawAnswered } from './drainers.ts';
 
 /** Milliseconds an entry, by how many waited; not a number where nobody was asked. */
 export interface Drain {
@@ -34,7 +34,7 @@ const LEAST_ROUNDS = 3;
 /** In rounds, like everything, but with one turn to warm up: each takes long enough for that. */
 export async function drain({ few, many, long, limit }: Asked, { rounds, random }: Rounds): Promise<Drain> {
   const one = inHoldfast(1, limit);
-  const drainers = [raw, one, inHoldfast(4, limit), inWorkbox(few)];
+  const drainers = [raw, rawAnswered, one, inHoldfast(4, limit), inWorkbox(few)];
   const stopped = new Set<string>();
   const drained = { few: timesOf(drainers), many: timesOf(drainers), longest: timesOf([one]) };
   const turns = drainers.map((drainer) => async () => {

@@ -1,6 +1,7 @@
 import { deleted, fill } from './filled.ts';
 import { Holdfast } from './holdfast.ts';
 import { RawQueue } from './raw.ts';
+import { RawAnswers } from './raw-answers.ts';
 import { Workbox } from './workbox.ts';
 
 /** A queue in which something waits. */
@@ -22,6 +23,7 @@ export interface Drainer {
 const FIRST = 200;
 
 const RAW = 'bench raw drain';
+const ANSWERED = 'bench raw drain, keeping answers';
 
 export const raw: Drainer = {
   name: 'raw IndexedDB',
@@ -29,6 +31,17 @@ export const raw: Drainer = {
     await deleted(RAW);
     const queue = await RawQueue.open(RAW);
     await queue.add(entries, 'relaxed');
+    return { entries, drain: () => queue.drain(), close: () => queue.close() };
+  },
+};
+
+/** What it costs that there are lanes, and that what became of a write can be asked for later. */
+export const rawAnswered: Drainer = {
+  name: 'raw, in a lane, keeping answers',
+  async filled(entries) {
+    await deleted(ANSWERED);
+    const queue = await RawAnswers.open(ANSWERED);
+    await queue.add(entries);
     return { entries, drain: () => queue.drain(), close: () => queue.close() };
   },
 };

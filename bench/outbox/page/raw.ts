@@ -67,7 +67,7 @@ export function rawWrite(key: number): Write {
   return { key, lane: 'orders', ...facts, body: bodyOf(key) };
 }
 
-async function send({ url, method, headers, body }: Write): Promise<Response> {
+export async function send({ url, method, headers, body }: Write): Promise<Response> {
   const request = new Request(url, { method, headers: headers as [string, string][], body });
   return request.method === method ? taken() : Response.error();
 }
