@@ -155,19 +155,16 @@ export type { ExportedEntry } from './policies/outbox/dead-letters.ts';
 export type { OutboxEntry, Reason, UnknownOutcome } from './policies/outbox/entry.ts';
 export type { LaneInfo, OutboxCounts } from './policies/outbox/manage.ts';
 export type { OutboxNews } from './policies/outbox/news.ts';
+export type { CallOutbox, Conflict, Merge, OutboxOptions } from './policies/outbox/options.ts';
+export type { Outbox } from './policies/outbox/outbox.ts';
 export type {
-  CallOutbox,
-  Conflict,
   EntriesQuery,
   FlushOptions,
   FlushProgress,
   FlushReport,
   LaneQuery,
-  Merge,
-  OutboxOptions,
   ReplayOptions,
-} from './policies/outbox/options.ts';
-export type { Outbox } from './policies/outbox/outbox.ts';
+} from './policies/outbox/queries.ts';
 export {
   type Bucket,
   type Buckets,

@@ -5,14 +5,9 @@ import { systemHost } from '../../core/host.ts';
 import type { HoldfastFetch, PipelineOptions } from '../../core/pipeline.ts';
 import type { OutboxEntry } from '../../policies/outbox/entry.ts';
 import type { LaneInfo, OutboxCounts } from '../../policies/outbox/manage.ts';
-import type {
-  CallOutbox,
-  EntriesQuery,
-  LaneQuery,
-  OutboxOptions,
-  ReplayOptions,
-} from '../../policies/outbox/options.ts';
+import type { CallOutbox, OutboxOptions } from '../../policies/outbox/options.ts';
 import { type Outbox, outboxPolicy } from '../../policies/outbox/outbox.ts';
+import type { EntriesQuery, LaneQuery, ReplayOptions } from '../../policies/outbox/queries.ts';
 import { durableObjectStore, type SqlDurableObjectStorage } from '../../stores/durable-object.ts';
 import { memoryStore } from '../../stores/memory.ts';
 import { createFetch } from '../fetch.ts';

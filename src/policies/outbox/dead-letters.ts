@@ -3,8 +3,8 @@ import type { StoredBody } from '../../core/store.ts';
 import { newKey } from '../../http/idempotency.ts';
 import { contentOf } from './content.ts';
 import { type OutboxEntry, revived } from './entry.ts';
-import type { EntriesQuery, ReplayOptions } from './options.ts';
 import type { Parts } from './parts.ts';
+import type { EntriesQuery, ReplayOptions } from './queries.ts';
 import type { Queue } from './queue.ts';
 import { rewritten } from './rewrite.ts';
 

@@ -1,8 +1,8 @@
 import { tell } from '../../core/tell.ts';
 import type { OutboxEntry } from './entry.ts';
 import { holdsOf } from './holds.ts';
-import type { FlushOptions, FlushProgress, FlushReport } from './options.ts';
 import type { Parts } from './parts.ts';
+import type { FlushOptions, FlushProgress, FlushReport } from './queries.ts';
 import type { Queue } from './queue.ts';
 import type { Fate } from './sender.ts';
 import { signedIn } from './signed-in.ts';

@@ -12,24 +12,26 @@ import { flush } from './flush.ts';
 import { clear, counts, type LaneInfo, lanes, type OutboxCounts, pause, resume } from './manage.ts';
 import type { OutboxNews } from './news.ts';
 import {
+  functionRule,
+  type OutboxOptions,
+  type OutboxSettings,
+  readCallOutbox,
+  readOutboxOptions,
+} from './options.ts';
+import type { Parts } from './parts.ts';
+import {
   type ClearOptions,
   type EntriesQuery,
   type FlushOptions,
   type FlushReport,
-  functionRule,
   type LaneQuery,
-  type OutboxOptions,
-  type OutboxSettings,
   type ReplayOptions,
-  readCallOutbox,
   readClear,
   readFlush,
   readLaneQuery,
-  readOutboxOptions,
   readQuery,
   readReplay,
-} from './options.ts';
-import type { Parts } from './parts.ts';
+} from './queries.ts';
 import { awaited } from './settlement.ts';
 
 export interface Outbox extends Policy {

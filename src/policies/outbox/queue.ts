@@ -4,8 +4,9 @@ import { Endings } from './endings.ts';
 import type { OutboxEntry, WholeEntry } from './entry.ts';
 import { Intake } from './intake.ts';
 import { Leftovers } from './leftovers.ts';
-import type { EntriesQuery, OutboxSettings } from './options.ts';
+import type { OutboxSettings } from './options.ts';
 import { type Answer, answerTo, contentOf, type IdRow, type ResultRow, type Row } from './packing.ts';
+import type { EntriesQuery } from './queries.ts';
 import { type Fence, holds, isOf, NONE, Rows, type Totals } from './rows.ts';
 
 /** Bodies of so many bytes are read together. */

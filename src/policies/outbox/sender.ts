@@ -4,7 +4,9 @@ import { exclusively, exclusivelyOver, type Lock } from '../../core/locks.ts';
 import { Dispatch } from './dispatch.ts';
 import { drained, type Means } from './drain.ts';
 import type { OutboxEntry } from './entry.ts';
+import { Flushes } from './flushes.ts';
 import { Gate } from './gate.ts';
+import { BlockedLanes, type Lane, LaneTimers, laneOf } from './lanes.ts';
 import type { Lasting } from './lasting.ts';
 import { Lease, needsLease } from './lease.ts';
 import type { News } from './news.ts';
@@ -23,9 +25,6 @@ const LINE_PATIENCE = 10_000;
 /** After so long, in ms, a page looks after what another one has accepted, should that not have begun to send it. */
 const STAND_BY = 500;
 
-/** The longest timer, in ms: wall time may jump while the machine sleeps. */
-const LONGEST_TIMER = 3_600_000;
-
 /** Lanes that are looked at together. Most have nothing to send, or wait for one of the few that may send at once. */
 const LANES = 50;
 
@@ -41,20 +40,6 @@ interface Draining {
   readonly supply: Supply;
   /** As `done`, but does not wait for another page. */
   readonly soon: Promise<void>;
-}
-
-/** Sends everything while somebody waits for it, until they have had enough. */
-interface Flush {
-  readonly signal: AbortSignal | undefined;
-  readonly waits: Waits;
-}
-
-/** Whose lane, and which. */
-interface Lane {
-  readonly partition: string;
-  readonly lane: string;
-  /** The same as one name. */
-  readonly name: string;
 }
 
 /** An entry, as much as everybody is told of it. */
@@ -73,11 +58,10 @@ export class Sender {
   readonly #settings: OutboxSettings;
   readonly #lasting: Lasting;
   readonly #means: Means;
-  readonly #flushes = new Set<Flush>();
+  readonly #flushes = new Flushes();
   readonly #draining = new Map<string, Draining>();
-  readonly #timers = new Map<string, () => void>();
-  /** Lanes whose next entry waits for the entry of this key. */
-  readonly #blocked = new Map<string, Map<string, Lane>>();
+  readonly #timers: LaneTimers;
+  readonly #blocked = new BlockedLanes();
 
   /** @param lasting Is given all that goes on here. */
   constructor(
@@ -96,7 +80,7 @@ export class Sender {
     this.#lasting = lasting;
     const dispatch = new Dispatch(next, home, queue, outcomes, news, settings, this.gate);
     this.#means = { home, queue, outcomes, dispatch };
-    home.signal.addEventListener('abort', () => this.#stop(), { once: true });
+    this.#timers = new LaneTimers(home, ({ partition, lane }) => void this.drain(partition, lane));
   }
 
   /** Told when an entry could not be delivered just now. */
@@ -111,21 +95,16 @@ export class Sender {
 
   /** Looks after every lane of the current user. @returns whether something waited. */
   wake(waits: Waits): Promise<boolean> {
-    // Who had enough has stopped what was under way then, and not this.
-    for (const flush of this.#flushes) if (flush.signal?.aborted) this.#flushes.delete(flush);
+    this.#flushes.forgetStopped();
     return this.#lasting.add(this.#look(waits));
   }
 
   /** The same, until nothing more can be sent. @param signal Begins nothing more. */
-  async flush(signal: AbortSignal | undefined, waits: Waits): Promise<void> {
-    const flush = { signal, waits };
-    this.#flushes.add(flush);
-    try {
+  flush(signal: AbortSignal | undefined, waits: Waits): Promise<void> {
+    return this.#flushes.during({ signal, waits }, async () => {
       await this.#lasting.add(this.#look(waits, signal));
       await this.#released();
-    } finally {
-      this.#flushes.delete(flush);
-    }
+    });
   }
 
   /** Whether the current user has anything to send. */
@@ -185,7 +164,7 @@ export class Sender {
   standBy(partition: string, lane: string, at?: number): void {
     const of = laneOf(partition, lane);
     const wait = at === undefined ? STAND_BY : at - this.#home.host.clock.now();
-    if (!this.#draining.has(of.name) && !this.#timers.has(of.name)) this.#later(of, wait);
+    if (!this.#draining.has(of.name) && !this.#timers.has(of)) this.#timers.set(of, wait);
   }
 
   /** Sends what is due in a lane. Settles when there is nothing more to send now. */
@@ -240,16 +219,13 @@ export class Sender {
     }
   }
 
-  /** All who wait have had enough. Where nobody waits there is nobody to have. */
   #isStopped({ callers }: Draining): boolean {
-    const flushes = [...this.#flushes];
-    return callers === 0 && flushes.length > 0 && flushes.every(({ signal }) => signal?.aborted);
+    return callers === 0 && this.#flushes.areStopped;
   }
 
   #drainOnce(of: Lane, waits: Waits, state: Draining, elsewhere: () => void): Promise<void> {
     const { signal, host } = this.#home;
-    this.#timers.get(of.name)?.();
-    this.#timers.delete(of.name);
+    this.#timers.clear(of);
     const inLine = host.clock.after(LINE_PATIENCE, elsewhere, { background: true });
     const { store } = this.#settings;
     // Where there is but one process, there may be one that is ending, and the next.
@@ -265,7 +241,7 @@ export class Sender {
         this.#lasting.add(late).catch(() => {});
         throw cause;
       });
-      if (typeof lease === 'number') return this.#later(of, lease);
+      if (typeof lease === 'number') return this.#timers.set(of, lease);
       try {
         await this.#drainHeld(of, waits, state, lease);
       } finally {
@@ -279,7 +255,7 @@ export class Sender {
     const isStopped = (): boolean => this.#isStopped(state);
     const permit = new Permit(this.#home, this.#queue, this.gate, of, isStopped, lease);
     const rest = await drained(of, waits, state.supply, permit, lease, this.#means);
-    if (rest && 'in' in rest) this.#later(of, rest.in);
+    if (rest && 'in' in rest) this.#timers.set(of, rest.in);
     else if (rest) await this.#block(of, rest.behind);
   }
 
@@ -290,8 +266,7 @@ export class Sender {
 
   /** Leaves a lane until the write that its next one waits for has come to its end. */
   async #block(of: Lane, key: string): Promise<void> {
-    const lanes = this.#blocked.get(key) ?? new Map<string, Lane>();
-    this.#blocked.set(key, lanes.set(of.name, of));
+    this.#blocked.add(of, key);
     // It may have ended before we listened.
     const parent = await within(STORE_PATIENCE, this.#home, this.#queue.get(key));
     if (parent?.state !== 'waiting') this.#release(key);
@@ -299,28 +274,6 @@ export class Sender {
 
   /** Goes on with the lanes that an entry has blocked. */
   #release(key: string): void {
-    const lanes = this.#blocked.get(key);
-    this.#blocked.delete(key);
-    const waits = [...this.#flushes].reduce<Waits>((soonest, flush) => sooner(soonest, flush.waits), 'all');
-    for (const of of lanes?.values() ?? []) this.#drained(of, waits).isReleased = true;
-  }
-
-  #later(of: Lane, ms: number): void {
-    this.#timers.get(of.name)?.();
-    if (this.#home.signal.aborted) return;
-    const task = (): void => void this.drain(of.partition, of.lane);
-    const wait = Math.min(Math.max(0, ms), LONGEST_TIMER);
-    this.#timers.set(of.name, this.#home.host.clock.after(wait, task, { background: true }));
-  }
-
-  #stop(): void {
-    for (const cancel of this.#timers.values()) cancel();
-    this.#timers.clear();
+    for (const of of this.#blocked.taken(key)) this.#drained(of, this.#flushes.soonest).isReleased = true;
   }
 }
-
-const laneOf = (partition: string, lane: string): Lane => ({
-  partition,
-  lane,
-  name: `${encodeURIComponent(partition)} ${encodeURIComponent(lane)}`,
-});

@@ -1,0 +1,75 @@
+import type { Home } from '../../core/contract.ts';
+
+/** The longest timer, in ms: wall time may jump while the machine sleeps. */
+const LONGEST_TIMER = 3_600_000;
+
+/** Whose lane, and which. */
+export interface Lane {
+  readonly partition: string;
+  readonly lane: string;
+  /** The same as one name. */
+  readonly name: string;
+}
+
+export const laneOf = (partition: string, lane: string): Lane => ({
+  partition,
+  lane,
+  name: `${encodeURIComponent(partition)} ${encodeURIComponent(lane)}`,
+});
+
+/** When lanes are to be looked at again: one timer a lane. */
+export class LaneTimers {
+  readonly #home: Home;
+  readonly #due: (of: Lane) => void;
+  readonly #timers = new Map<string, () => void>();
+
+  constructor(home: Home, due: (of: Lane) => void) {
+    this.#home = home;
+    this.#due = due;
+    home.signal.addEventListener('abort', () => this.#stop(), { once: true });
+  }
+
+  has({ name }: Lane): boolean {
+    return this.#timers.has(name);
+  }
+
+  /** Instead of what was set before. */
+  set(of: Lane, ms: number): void {
+    this.clear(of);
+    if (this.#home.signal.aborted) return;
+    const wait = Math.min(Math.max(0, ms), LONGEST_TIMER);
+    const { clock } = this.#home.host;
+    this.#timers.set(
+      of.name,
+      clock.after(wait, () => this.#due(of), { background: true }),
+    );
+  }
+
+  clear({ name }: Lane): void {
+    this.#timers.get(name)?.();
+    this.#timers.delete(name);
+  }
+
+  #stop(): void {
+    for (const cancel of this.#timers.values()) cancel();
+    this.#timers.clear();
+  }
+}
+
+/** Lanes whose next entry waits for another entry. */
+export class BlockedLanes {
+  readonly #blocked = new Map<string, Map<string, Lane>>();
+
+  /** @param key Of the entry that is waited for. */
+  add(of: Lane, key: string): void {
+    const lanes = this.#blocked.get(key) ?? new Map<string, Lane>();
+    this.#blocked.set(key, lanes.set(of.name, of));
+  }
+
+  /** Those that have waited for it, and do no more. */
+  taken(key: string): Lane[] {
+    const lanes = [...(this.#blocked.get(key)?.values() ?? [])];
+    this.#blocked.delete(key);
+    return lanes;
+  }
+}

@@ -1,0 +1,77 @@
+import { abortSignal, count, oneOf, readOptions, typed, wellFormed } from '../../core/check.ts';
+import type { OutboxEntry } from './entry.ts';
+
+/** A page of entries. */
+export interface EntriesQuery {
+  /** Default `'waiting'`. */
+  readonly state?: OutboxEntry['state'];
+  readonly lane?: string;
+  /** The `key` of the last entry of the page before. */
+  readonly after?: string;
+  /** Default 50. */
+  readonly limit?: number;
+}
+
+export interface ReplayOptions {
+  /** `'same'` (default): the origin may know the key; `'new'`: it answers as to a write that it has never seen. */
+  readonly key?: 'same' | 'new';
+}
+
+export interface FlushOptions {
+  /** Only what is due: whatever has to wait goes on waiting. Default false: everything is tried now. */
+  readonly due?: boolean;
+  /** Begins nothing more when it aborts. */
+  readonly signal?: AbortSignal;
+  /** Told after each write that has come to its end. */
+  readonly onProgress?: (progress: FlushProgress) => void;
+}
+
+/** Of what waited when it began. */
+export interface FlushProgress {
+  readonly total: number;
+  readonly delivered: number;
+  readonly dead: number;
+  /** What still waits. */
+  readonly left: number;
+}
+
+export interface FlushReport extends FlushProgress {
+  /** Of what is left: in lanes that are paused or stopped, or that wait for one, or of a user whose credentials were refused. */
+  readonly held: number;
+}
+
+/** Which lane is meant. */
+export interface LaneQuery {
+  /** Default: all of the current user's. */
+  readonly lane?: string;
+}
+
+export const readQuery = (given: EntriesQuery): EntriesQuery =>
+  readOptions<EntriesQuery>(
+    'entries',
+    given,
+    { state: oneOf('waiting', 'dead'), lane: wellFormed, after: typed<string>('string'), limit: count(1) },
+    {},
+  );
+
+export const readLaneQuery = (given: LaneQuery): LaneQuery =>
+  readOptions<LaneQuery>('outbox', given, { lane: wellFormed }, {});
+
+export interface ClearOptions {
+  /** Whose. Default: the current user's. */
+  readonly partition?: string;
+}
+
+export const readClear = (given: ClearOptions): ClearOptions =>
+  readOptions<ClearOptions>('clear', given, { partition: wellFormed }, {});
+
+export const readReplay = (given: ReplayOptions): ReplayOptions =>
+  readOptions<ReplayOptions>('replay', given, { key: oneOf('same', 'new') }, {});
+
+export const readFlush = (given: FlushOptions): FlushOptions =>
+  readOptions<FlushOptions>(
+    'flush',
+    given,
+    { due: typed<boolean>('boolean'), signal: abortSignal, onProgress: typed('function') },
+    {},
+  );
