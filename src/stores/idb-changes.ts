@@ -3,7 +3,7 @@ import type { Change } from '../core/store.ts';
 import { keyOf } from './changes.ts';
 import type { Blobs } from './idb-blobs.ts';
 import { BODIES, ITEMS } from './idb-layout.ts';
-import { isSmall, mayLieApart, type Stored } from './idb-records.ts';
+import { compact, isSmall, mayLieApart, type Stored } from './idb-records.ts';
 
 /** What lies under keys; `undefined`: nothing. Of keys that are absent it is not known. */
 export type Known = ReadonlyMap<string, Stored | undefined>;
@@ -62,11 +62,11 @@ function askFor(transaction: IDBTransaction, changes: readonly Change[], known: 
     const { put, body = before ? before.body : null } = change;
     if (body === undefined) items.put(put);
     else if (body === null || isSmall(body)) {
-      items.put({ ...put, body });
+      items.put({ ...put, body: body && compact(body) });
       if (leavesBody) bodies.delete(key);
     } else {
       items.put(put);
-      bodies.put(blobs.packed(body), key);
+      bodies.put(blobs.packed(compact(body)), key);
     }
   }
 }

@@ -14,6 +14,10 @@ const SMALL = 4_096;
 export const isSmall = (body: StoredBody): boolean =>
   typeof body === 'string' ? body.length <= SMALL : !(body instanceof Blob) && body.byteLength <= SMALL;
 
+/** A view would be written with all of the buffer that it looks into. */
+export const compact = (body: StoredBody): StoredBody =>
+  body instanceof Uint8Array && body.byteLength < body.buffer.byteLength ? body.slice() : body;
+
 /** An item as it is given to whoever has not asked for bodies. */
 export function bare({ body: _, ...item }: Stored): Item {
   return item;

@@ -71,6 +71,17 @@ describe.skipIf(!hasIndexedDB)('bodies in IndexedDB', () => {
     expect((await apart(name)).bodies).toEqual(where);
   });
 
+  test.each([10, 10_000])(
+    'of %i bytes are not written with the whole buffer that they are a part of',
+    async (length) => {
+      const store = indexedDBStore({ name: newName() });
+      await changed(store, [], put('a', bytes(100_000).subarray(5, 5 + length)));
+      const body = (await store.body('a')) as Uint8Array;
+      expect(body).toEqual(bytes(length));
+      expect(body.buffer.byteLength).toBe(length);
+    },
+  );
+
   test('of an earlier version are read, kept, replaced and deleted where they lie', async () => {
     const name = newName();
     const old = await openRaw(name, 2, (made) => {
