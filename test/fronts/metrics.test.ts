@@ -256,6 +256,21 @@ describe('an alarm', () => {
     expect(alarms.map(({ name }) => name)).toEqual(['deadLetters', 'errorRate']);
   });
 
+  test('of 0 is told of the first error, and not while there is none', async () => {
+    const { ended, alarms, clock, numbers } = world({ thresholds: { errorRate: 0 } });
+    ended({}, 20);
+    await clock.advance(1_000);
+    ended();
+    expect(alarms).toEqual([]);
+    ended(refused);
+    numbers.snapshot();
+    expect(alarms).toMatchObject([{ name: 'errorRate', threshold: 0, raised: true }]);
+    await clock.advance(61_000);
+    ended({}, 20);
+    numbers.snapshot();
+    expect(alarms.map(({ raised }) => raised)).toEqual([true, false]);
+  });
+
   test('is over when the figure is low, also where few calls come', async () => {
     const { ended, alarms, clock } = world({ thresholds: { errorRate: 0.5 } });
     ended(refused, 20);

@@ -26,10 +26,10 @@ export class Alarms {
     if (threshold === undefined) return;
     const alarm = { name, value, threshold, at: this.#clock.now() };
     const isRaised = this.#raised.has(name);
-    if (!isRaised && isEnough && value >= threshold) {
+    if (!isRaised && isEnough && value > 0 && value >= threshold) {
       this.#raised.set(name, { ...alarm, raised: true });
       this.#tell({ ...alarm, raised: true });
-    } else if (isRaised && value < threshold * OVER) {
+    } else if (isRaised && (value === 0 || value < threshold * OVER)) {
       this.#raised.delete(name);
       this.#tell({ ...alarm, raised: false });
     }

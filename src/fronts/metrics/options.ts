@@ -4,7 +4,7 @@ import type { Duration } from '../../core/durations.ts';
 import { ConfigurationError } from '../../core/errors.ts';
 import type { ClientHealth } from '../health/client.ts';
 
-/** From which value on a figure is an alarm; it is over at nine tenths of that. */
+/** From which value on a figure is an alarm; it is over at nine tenths of that. 0: whatever is not 0. */
 export interface Thresholds {
   /** Share of calls that failed unexpectedly (network, time-outs, 5xx, 429, refusals), from 0 to 1. */
   readonly errorRate?: number;
