@@ -29,7 +29,7 @@ After a change of that file: \`${COMMAND}\`.
 | Time | “at once”: no wait but for the network; “under 1 s”: one time limit or a wait of the breaker; “some seconds”: what the server asked for or took; “never”: until the caller gave up |
 | Elsewhere | what is different in some runtimes, and why |
 
-For faults of silence the limits were short (600 ms for an attempt, 400 ms between two pieces of a body); the backoff was 1 ms
+For faults of silence the limits were short (900 ms for an attempt, 400 ms between two pieces of a body); the backoff was 1 ms
 throughout, and \`hedge\` sent its second attempt after 300 ms of silence. A time limit ends the call and not the server's
 work: a write that is late is applied all the same, and by each origin that was asked.
 `;

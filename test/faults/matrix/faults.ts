@@ -21,10 +21,10 @@ export interface Fault {
 }
 
 const patient: Limits = { attempt: 10_000, idle: 10_000, hedgeAfter: 3_000 };
-const silent: Limits = { attempt: 600, idle: 400, hedgeAfter: 300 };
+const silent: Limits = { attempt: 900, idle: 400, hedgeAfter: 300 };
 
 /** In ms: longer than an attempt may take, shorter than a caller without limits waits. */
-const LATE = 1_200;
+const LATE = 1_800;
 
 const fault = (title: string, behaviour: Fault['behaviour'], more: Partial<Fault> = {}): Fault => ({
   title,
@@ -39,7 +39,7 @@ const fault = (title: string, behaviour: Fault['behaviour'], more: Partial<Fault
 export const faults = {
   none: fault('No fault', {}, { passes: false }),
   late: fault(
-    'The answer comes late, after 1.2 s',
+    'The answer comes late, after 1.8 s',
     { delay: LATE },
     { limits: { ...silent, idle: patient.idle }, holds: true },
   ),

@@ -6,7 +6,7 @@ import type { Case, Method, Result } from './row.ts';
 import { effects, misbehave, type Place, places, type Traffic, traffic } from './server.ts';
 
 /** When a caller gives up a call that has no limits, and when one whose limits should have ended it. In ms. */
-const PATIENCE = { native: 2_500, limited: 25_000 };
+const PATIENCE = { native: 4_000, limited: 25_000 };
 
 /** How long the server may take to notice what has happened, in ms. */
 const NOTICED = 5_000;
