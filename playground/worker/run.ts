@@ -28,6 +28,8 @@ export async function startWorker({
     cf: false,
     bindings: { UPSTREAM: upstream },
     kvNamespaces: ['COPIES'],
+    // GET /cdn-cgi/handler/scheduled, as with wrangler.
+    unsafeTriggerHandlers: true,
     durableObjects: { ORDERS: { className: 'Orders', useSQLite: true } },
     ...(folder !== undefined && { kvPersist: `${folder}/kv`, durableObjectsPersist: `${folder}/objects` }),
   });

@@ -22,6 +22,11 @@ const upstream = createFetch({
 export class Orders extends outboxObject(DurableObject, () => ({ timeout: { attempt: '2s' } })) {}
 
 export default {
+  /** By the clock, whatever the backoff: what waits is tried. */
+  async scheduled(_: unknown, { ORDERS }: Env) {
+    await ORDERS.getByName('everybody').flush();
+  },
+
   async fetch(request: Request, { ORDERS }: Env, ctx: { waitUntil(work: Promise<unknown>): void }) {
     const { pathname } = new URL(request.url);
     const [, resource, id] = pathname.split('/');

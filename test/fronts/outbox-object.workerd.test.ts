@@ -88,6 +88,19 @@ describe('a write that an object has accepted', () => {
     });
   });
 
+  test('is tried at once, however long its backoff, by who flushes', async () => {
+    const { inside, alarm } = newOrders();
+    answer = () => new Response('', { status: 503, headers: { 'retry-after': '3600' } });
+    await inside((orders) => orders.accept(order('one')));
+    await alarm();
+    answer = () => new Response('thanks');
+    expect(await inside((orders) => orders.flush({ due: true }))).toMatchObject({ total: 1, left: 1 });
+    expect(await inside((orders) => orders.flush())).toMatchObject({ total: 1, delivered: 1, left: 0 });
+    expect(unique(arrived)).toBe(1);
+    await alarm();
+    expect(await inside((_, storage) => storage.getAlarm())).toBeNull();
+  });
+
   test('has an alarm though its body came slowly', async () => {
     const { inside, alarm } = newOrders();
     answer = () => new Response('', { status: 503 });

@@ -74,6 +74,15 @@ test('the Worker accepts an order while its upstream is down, delivers it once, 
   expect(await waiting()).toMatchObject({ waiting: 0 });
 });
 
+test('the Worker tries what waits when its scheduled handler is called, however long that was to wait', async () => {
+  await behave({ status: 503, retryAfter: '3600' });
+  expect((await give('tea')).status).toBe(202);
+  await expect.poll(async () => (await ledger()).length, { timeout: 10_000 }).toBe(1);
+  await control('heal', {});
+  expect((await fetch(`${worker.url}cdn-cgi/handler/scheduled`)).status).toBe(200);
+  expect((await ledger()).map((entry) => [itemOf(entry), entry.applied])).toEqual([['tea', 1]]);
+});
+
 test(`the Worker is started anew ${RESTARTS} times, and of ${ORDERS} orders none is lost or applied twice`, async () => {
   await behave({ failRate: 0.3, failModes: [503, 'reset', 'unknown', 'unknown', 'resetBody'], seed: SEED });
   const accepted: string[] = [];

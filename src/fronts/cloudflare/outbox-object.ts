@@ -7,7 +7,13 @@ import type { OutboxEntry } from '../../policies/outbox/entry.ts';
 import type { LaneInfo, OutboxCounts } from '../../policies/outbox/manage.ts';
 import type { CallOutbox, OutboxOptions } from '../../policies/outbox/options.ts';
 import { type Outbox, outboxPolicy } from '../../policies/outbox/outbox.ts';
-import type { EntriesQuery, LaneQuery, ReplayOptions } from '../../policies/outbox/queries.ts';
+import type {
+  EntriesQuery,
+  FlushOptions,
+  FlushReport,
+  LaneQuery,
+  ReplayOptions,
+} from '../../policies/outbox/queries.ts';
 import { durableObjectStore, type SqlDurableObjectStorage } from '../../stores/durable-object.ts';
 import { memoryStore } from '../../stores/memory.ts';
 import { createFetch } from '../fetch.ts';
@@ -52,6 +58,8 @@ export interface OutboxObject {
   purge(): Promise<number>;
   pause(query?: LaneQuery): Promise<void>;
   resume(query?: LaneQuery): Promise<void>;
+  /** Tries all that waits now, and not only what is due: from a scheduled handler, or when the origin is known to be back. */
+  flush(options?: Pick<FlushOptions, 'due'>): Promise<FlushReport>;
   /**
    * Sends what is due, and has itself called again. Throws only where that could not be arranged, so that the platform tries
    * again, which it does six times.
@@ -177,6 +185,10 @@ export function outboxObject<Env, Instance extends object>(
 
     resume(query?: LaneQuery): Promise<void> {
       return this.#lookedAfter(() => this.#box.resume(query));
+    }
+
+    flush(how?: Pick<FlushOptions, 'due'>): Promise<FlushReport> {
+      return this.#lookedAfter(() => this.#box.flush(how));
     }
 
     async alarm(): Promise<void> {
