@@ -231,6 +231,23 @@ describe('a monitor', () => {
     watch.close();
   });
 
+  test('leaves a circuit open that another one holds', async () => {
+    const { origin, clock, asking } = world();
+    const breaker = circuits();
+    let broken = ['a', 'b'];
+    origin.otherwise((request) => status(broken.some((each) => request.url.endsWith(each)) ? 503 : 200));
+    const [one, other] = ['a', 'b'].map((path) =>
+      monitor(`${ORIGIN}/${path}`, { ...asking, interval: '10s', breaker }),
+    );
+    await clock.advance(30_000);
+    broken = ['b'];
+    await clock.advance(30_000);
+    one?.close();
+    expect(breaker.told).toEqual([`isolate ${ORIGIN}`]);
+    other?.close();
+    expect(breaker.told).toEqual([`isolate ${ORIGIN}`, `reset ${ORIGIN}`]);
+  });
+
   test('that is closed closes its circuits, asks nobody any more, and tells nobody', async () => {
     const { origin, clock, asking } = world();
     const breaker = circuits();

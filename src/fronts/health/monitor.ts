@@ -14,6 +14,7 @@ import {
   type Isolating,
   isolatingRule,
 } from './health.ts';
+import { hold, release } from './holders.ts';
 
 export interface MonitorOptions extends Omit<CheckOptions, 'signal'> {
   /** Between two checks of a URL, ± 20 %. Default 30 s. */
@@ -97,9 +98,6 @@ export function monitor(
       looking: undefined,
     };
   });
-  /** Only these are ours to close. */
-  const isolated = new Set<string>();
-
   /** Who asks meanwhile shares the answer: it is one failure and not two. */
   const look = (each: Watched): Promise<void> => {
     each.looking ??= looked(each).finally(() => {
@@ -120,26 +118,19 @@ export function monitor(
   };
   const feed = (origin: string): void => {
     const isWell = watched.every((each) => each.origin !== origin || each.isHealthy);
-    if (isWell) release(origin);
-    else if (!isolated.has(origin)) {
-      isolated.add(origin);
-      breaker?.isolate(origin);
-    }
-  };
-  const release = (origin: string): void => {
-    if (isolated.delete(origin)) breaker?.reset(origin);
+    if (breaker) (isWell ? release : hold)(breaker, origin, ended);
   };
   const states = (): readonly Health[] => watched.flatMap(({ last }) => last ?? []);
 
   for (const each of watched)
     everyNowAndThen(interval, settings.host, ended.signal, () => look(each), {
       // While nobody looks whether it is well again nobody is to be kept from it.
-      missed: () => release(each.origin),
+      missed: () => breaker && release(breaker, each.origin, ended),
     });
 
   const close = (): void => {
     ended.abort(new DOMException('the monitor was closed', 'AbortError'));
-    for (const origin of [...isolated]) release(origin);
+    if (breaker) for (const { origin } of watched) release(breaker, origin, ended);
   };
   return {
     states,
