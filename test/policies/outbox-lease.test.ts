@@ -5,6 +5,7 @@ import { Queue } from '../../src/policies/outbox/queue.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import { hang, ok, status, testHost } from '../../src/testing/index.ts';
 import { durableStore } from '../support/durable.ts';
+import { held } from '../support/held.ts';
 import { type Page, page, reloaded, settle, URL_ } from '../support/outbox-page.ts';
 
 const LANE = { key: 'lease default ann lane', collection: 'lease default ann' };
@@ -93,8 +94,10 @@ test('who has lost the lease changes nothing more of what waits, but a delivery 
   expect(await queue.rewrite(first, { ...first, revision: 1 }, 'another', old)).toBe(false);
   expect((await queue.get(first.key))?.attempts).toBe(0);
   expect(await queue.update(first, { attempts: 1 }, fresh)).toBe(true);
-  const settled = await queue.deliveries.settle([{ entry: first, answer: result }], 'strict', () => {});
-  expect(settled).toMatchObject([{ found: true }]);
+  const takeOut = (fence: Lease) =>
+    queue.deliveries.settle([{ entry: first, answer: result }], { durability: 'strict', fence }, () => {});
+  expect(await takeOut(old)).toMatchObject([{ found: false }]);
+  expect(await takeOut(fresh)).toMatchObject([{ found: true }]);
   expect((await queue.endings.bury(second, {}, reason, result, fresh)).found).toBe(true);
 });
 
@@ -143,4 +146,30 @@ test('a strict dead letter stops its lane also where the lease has just been los
   here.host.online.set(true);
   await settle();
   expect(here.origin.seen.map(({ body }) => body)).toEqual(['a']);
+});
+
+test('what was delivered is left to who has got the lane meanwhile: it may have sent the first of it again', async () => {
+  const store = shared();
+  const here = page({}, store);
+  here.host.online.set(false);
+  await post(here, 'deleted');
+  await post(here, 'made anew');
+  here.origin.replies(ok(), async () => {
+    const [lease] = await store.range({ prefix: 'lease' });
+    const value = { holder: 'other', token: 9, until: here.clock.now() + 30_000 };
+    await store.write([{ put: { ...(lease as object), key: lease?.key as string, value } }]);
+    return ok();
+  });
+  const { change } = store;
+  const first = held<void>(here);
+  store.change = (async (...args: Parameters<typeof change>) => {
+    if (args[0][0]?.startsWith('totals')) await first.step();
+    return change(...args);
+  }) as typeof change;
+  here.host.online.set(true);
+  for (let turn = 0; turn < 5; turn++) await settle();
+  expect(here.origin.seen.map(({ body }) => body)).toEqual(['deleted', 'made anew']);
+  first.letGo();
+  await settle();
+  expect((await here.outbox.entries()).map(({ id }) => id)).toEqual(['deleted', 'made anew']);
 });

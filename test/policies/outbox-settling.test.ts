@@ -64,6 +64,17 @@ describe('while writes are being taken out', () => {
     expect(await seen(slow)).toEqual(bodies(200));
   });
 
+  test('large answers are not gathered without end', async () => {
+    const slow = slowPage();
+    await give(slow, bodies(30));
+    slow.origin.otherwise(() => ok(new Uint8Array(300_000)));
+    await sendAhead(slow);
+    expect(slow.origin.seen.length).toBeLessThan(8);
+    slow.letGo();
+    await slow.outbox.flush();
+    expect(await seen(slow)).toEqual(bodies(30));
+  });
+
   test.each<[string, OutboxOptions, object]>([
     ['whose order matters more', {}, { strict: true }],
     ['that must be sent once', {}, { unknownOutcome: 'dead' }],
@@ -152,6 +163,60 @@ test.each<[string, 'relaxed' | 'strict', OutboxOptions, object]>([
   made.host.online.set(true);
   await made.outbox.flush();
   expect(asked).toEqual([durability === 'strict']);
+});
+
+test('large answers are written a few at a time: the disk must be done with them while it is waited for', async () => {
+  const store = durableStore();
+  const made = page({}, store);
+  made.host.online.set(false);
+  await give(made, bodies(30));
+  const { change } = store;
+  const written: number[] = [];
+  store.change = (async (keys, decide, how) => {
+    // A slow disk: the next gather meanwhile.
+    await made.clock.busy(settle());
+    return change(
+      keys,
+      (found) => {
+        const decision = decide(found);
+        written.push(
+          decision.changes.reduce(
+            (sum, each) => sum + ('put' in each && each.body instanceof Uint8Array ? each.body.length : 0),
+            0,
+          ),
+        );
+        return decision;
+      },
+      how,
+    );
+  }) as typeof change;
+  made.origin.otherwise(() => ok(new Uint8Array(300_000)));
+  made.host.online.set(true);
+  await made.outbox.flush();
+  expect(await seen(made)).toEqual(bodies(30));
+  expect(Math.max(...written)).toBe(900_000);
+});
+
+test('a strict write that fails leaves nothing behind it that was delivered before it', async () => {
+  const store = durableStore();
+  const made = page({}, store);
+  made.host.online.set(false);
+  await give(made, ['a']);
+  await give(made, ['b'], { strict: true, expiresAfter: '1s' });
+  await made.clock.advance(2_000);
+  const { change } = store;
+  let failures = 1;
+  store.change = (async (...args: Parameters<typeof change>) => {
+    if (args[0][0]?.startsWith('totals') && failures-- > 0) {
+      await made.clock.busy(settle());
+      throw new DOMException('just once', 'UnknownError');
+    }
+    return change(...args);
+  }) as typeof change;
+  made.host.online.set(true);
+  for (let turn = 0; turn < 4; turn++) await settle();
+  await made.outbox.flush();
+  expect(await made.outbox.counts()).toMatchObject({ waiting: 0, dead: 1 });
 });
 
 describe('what is at hand', () => {

@@ -3,7 +3,7 @@ import type { Change } from '../../core/store.ts';
 import type { Ended } from './endings.ts';
 import type { OutboxEntry } from './entry.ts';
 import type { Answer, PackedAnswer, Row } from './packing.ts';
-import { type Get, isOf, type Rows } from './rows.ts';
+import { type Fence, type Get, holds, isOf, type Rows } from './rows.ts';
 
 /** A write that was delivered, with the answer that is kept of it. */
 export interface Delivery {
@@ -26,26 +26,27 @@ export class Deliveries {
   /**
    * Takes entries out and keeps their answers, as one.
    *
-   * @param durability `relaxed` does not wait for the disk: what is lost with the power goes out again, in order.
+   * @param how.durability `relaxed` does not wait for the disk: what is lost with the power goes out again, in order.
+   * @param how.fence Who has lost the lane takes nothing out: whoever has it now may have sent the first of them again, and
+   *   so has to send those behind it, too.
    * @param proceed Called when it is about to be written; what it throws leaves everything as it is.
    * @throws where the disk is full, if there are several: one by itself is taken out without its answer.
    */
   async settle(
     batch: readonly Delivery[],
-    durability: 'relaxed' | 'strict',
+    how: { readonly durability: 'relaxed' | 'strict'; readonly fence?: Fence | undefined },
     proceed: () => void,
   ): Promise<Ended[]> {
-    const isStrict = durability === 'strict';
     const { packing } = this.#rows;
     const packed = await Promise.all(
       batch.map(async ({ entry, answer }) => ({ entry, ...(await packing.answer(entry, answer)) })),
     );
     try {
-      return await this.#takeOut(packed, isStrict, proceed, true);
+      return await this.#takeOut(packed, how, proceed, true);
     } catch (error) {
       if (batch.length > 1 || !isFull(error)) throw error;
       // Taking out needs no room; its answer and the sum of what waits need some.
-      const ended = await this.#takeOut(packed, isStrict, proceed, false);
+      const ended = await this.#takeOut(packed, how, proceed, false);
       // If that has made some. Else it is set right when nothing waits.
       for (const [at, { entry }] of packed.entries())
         if (ended[at]?.found) await this.#rows.uncount(entry).catch(() => {});
@@ -55,17 +56,18 @@ export class Deliveries {
 
   #takeOut(
     packed: readonly Packed[],
-    isStrict: boolean,
+    { durability, fence }: Parameters<Deliveries['settle']>[1],
     proceed: () => void,
     hasRoom: boolean,
   ): Promise<Ended[]> {
     const { totals } = this.#rows.places;
     const keys = packed.flatMap(({ entry }) => [entry.key, this.#unsent(entry)]);
-    return this.#rows.change([totals, ...keys], isStrict, (get) => {
+    return this.#rows.change([totals, fence?.key, ...keys], durability === 'strict', (get) => {
       proceed();
+      const isOurs = holds(fence, get);
       const found = packed.map(({ entry }) => {
         const row = get<Row>(entry.key);
-        return isOf(row, entry) ? row : undefined;
+        return isOurs && isOf(row, entry) ? row : undefined;
       });
       const taken = found.filter((row) => row !== undefined);
       const changes = packed.flatMap((each, at) => this.#gone(get, each, found[at], hasRoom));

@@ -31,7 +31,7 @@ export async function drained(
   lease: Lease | undefined,
   { home, queue, outcomes, dispatch }: Means,
 ): Promise<Rest> {
-  const settling = new Settling((batch) => outcomes.delivered(batch));
+  const settling = new Settling((batch) => outcomes.delivered(batch, lease));
   const drain = { settling, lease, permit };
   const due = (entry: OutboxEntry, but: Waits): number => dueIn(entry, home.host.clock.now(), but);
   supply.rewind();
@@ -49,6 +49,8 @@ export async function drained(
       if (!reason && wait > 0) return { in: wait };
       const before = reason ? undefined : await outcomes.obstacle(entry);
       if (before?.state === 'waiting') return { behind: before.key };
+      // Should it fail, it stops the lane, and nothing that was delivered is to be left behind it.
+      if (entry.strict) await settling.done();
       const next =
         reason || before
           ? await dispatch.bury(entry, reason ?? dependsOn(before as OutboxEntry), undefined, drain)

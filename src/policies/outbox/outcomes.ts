@@ -40,11 +40,11 @@ export class Outcomes {
   }
 
   /** Takes out some of a lane, in order. What it fails with leaves all of them, or the last ones. */
-  async delivered(batch: readonly Delivered[]): Promise<void> {
+  async delivered(batch: readonly Delivered[], fence?: Fence): Promise<void> {
     let isLate = false;
     const settling = this.#queue.deliveries.settle(
       batch.map(({ entry, settled }) => ({ entry, answer: this.#kept(settled) })),
-      batch.every(({ mayComeAgain }) => mayComeAgain) ? 'relaxed' : 'strict',
+      { durability: batch.every(({ mayComeAgain }) => mayComeAgain) ? 'relaxed' : 'strict', fence },
       () => {
         // By then they may be under way again.
         if (isLate) throw new Error('it is too late to take it out');
@@ -57,7 +57,7 @@ export class Outcomes {
       isLate = true;
       if (batch.length === 1 || !isFull(error)) throw error;
       // The disk may have room for some.
-      for (const each of batch) await this.delivered([each]);
+      for (const each of batch) await this.delivered([each], fence);
     }
   }
 

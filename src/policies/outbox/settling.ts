@@ -7,6 +7,9 @@ import type { OutboxEntry } from './entry.ts';
  */
 const BATCH = 50;
 
+/** And so many bytes of answers, which come as bytes, but for one that has more: a slow disk must be done with them in time. */
+const LIGHT = 1_000_000;
+
 /** A write with the origin's answer to it. */
 export interface Delivered {
   readonly entry: OutboxEntry;
@@ -38,7 +41,8 @@ export class Settling {
 
   /** Settles when there is room for one more. @throws what taking out has failed with. */
   async room(): Promise<void> {
-    while (this.#under && this.#gathered.length >= BATCH) await this.#under;
+    while (this.#under && (this.#gathered.length >= BATCH || weightOf(this.#gathered) >= LIGHT))
+      await this.#under;
     if (this.#failure) throw this.#failure.error;
   }
 
@@ -48,16 +52,25 @@ export class Settling {
     if (this.#failure) throw this.#failure.error;
   }
 
-  /** All that has gathered goes together; behind a failure nothing more. */
+  /** What has gathered goes together; behind a failure nothing more. */
   #next(): void {
     this.#under = undefined;
-    const batch = this.#gathered;
-    if (batch.length === 0 || this.#failure) return;
-    this.#gathered = [];
+    if (this.#gathered.length === 0 || this.#failure) return;
+    const batch = this.#gathered.splice(0, lightest(this.#gathered));
     this.#under = this.#takeOut(batch)
       .catch((error) => {
         this.#failure = { error };
       })
       .then(() => this.#next());
   }
+}
+
+const weightOf = (some: readonly Delivered[]): number =>
+  some.reduce((sum, { settled: { body } }) => sum + (body instanceof Uint8Array ? body.byteLength : 0), 0);
+
+/** How many of the first ones are light together, and at least one. */
+function lightest(some: readonly Delivered[]): number {
+  let count = 1;
+  while (count < Math.min(BATCH, some.length) && weightOf(some.slice(0, count + 1)) <= LIGHT) count++;
+  return count;
 }
