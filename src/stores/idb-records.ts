@@ -16,7 +16,7 @@ export const isSmall = (body: StoredBody): boolean =>
 
 /** A view would be written with all of the buffer that it looks into. */
 export const compact = (body: StoredBody): StoredBody =>
-  body instanceof Uint8Array && body.byteLength < body.buffer.byteLength ? body.slice() : body;
+  body instanceof Uint8Array && body.byteLength < body.buffer.byteLength ? new Uint8Array(body) : body;
 
 /** An item as it is given to whoever has not asked for bodies. */
 export function bare({ body: _, ...item }: Stored): Item {

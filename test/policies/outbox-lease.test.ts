@@ -173,3 +173,21 @@ test('what was delivered is left to who has got the lane meanwhile: it may have 
   await settle();
   expect((await here.outbox.entries()).map(({ id }) => id)).toEqual(['deleted', 'made anew']);
 });
+
+test('who has slept for longer than the lease sends nothing more, also before any timer has told', async () => {
+  const store = shared();
+  let asleep: (() => Promise<void>) | undefined;
+  const here = page({ authorize: () => asleep?.() }, store);
+  here.host.online.set(false);
+  await post(here, 'a');
+  const hook = held<void>(here);
+  asleep = hook.step;
+  here.host.online.set(true);
+  for (let turn = 0; turn < 3; turn++) await settle();
+  // Wall time has passed, and ticks have not.
+  here.clock.jump(3_600_000);
+  asleep = undefined;
+  hook.letGo();
+  for (let turn = 0; turn < 3; turn++) await settle();
+  expect(here.origin.seen).toHaveLength(0);
+});

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { CallOutbox } from '../../src/policies/outbox/options.ts';
 import { hang, networkError, ok, slow, status } from '../../src/testing/index.ts';
 import { durableStore } from '../support/durable.ts';
-import { idOf, type Page, page, reloaded, settle, URL_ } from '../support/outbox-page.ts';
+import { idOf, type Page, POST, page, reloaded, settle, URL_ } from '../support/outbox-page.ts';
 
 const post = async ({ fetch }: Page, body: string, outbox: CallOutbox = {}): Promise<Response> =>
   fetch(URL_, { method: 'POST', body, holdfast: { outbox } });
@@ -15,6 +15,19 @@ const sent = ({ origin }: Page): string[] => origin.seen.map(({ body }) => body)
 
 const dead = async ({ outbox }: Page): Promise<(string | undefined)[][]> =>
   (await outbox.entries({ state: 'dead' })).map(({ id, reason }) => [id, reason?.code]);
+
+test('writes go out in their order also where the clock tells fractions of a millisecond', async () => {
+  const here = page();
+  here.host.online.set(false);
+  const give = (body: string) => here.fetch(URL_, { ...POST, body });
+  await here.clock.advance(0.5);
+  await give('a');
+  await here.clock.advance(9.5);
+  await give('b');
+  here.host.online.set(true);
+  await here.outbox.flush();
+  expect(here.origin.seen.map(({ body }) => body)).toEqual(['a', 'b']);
+});
 
 describe('a write that waits for others', () => {
   test('is sent when they have been delivered, whatever its lane', async () => {

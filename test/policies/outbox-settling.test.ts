@@ -197,26 +197,71 @@ test('large answers are written a few at a time: the disk must be done with them
   expect(Math.max(...written)).toBe(900_000);
 });
 
-test('a strict write that fails leaves nothing behind it that was delivered before it', async () => {
+describe('where taking out fails once', () => {
+  /** A page that has been given what it is to send, and has tried it twice. */
+  async function failing(options: OutboxOptions, ...writes: readonly [method: string, outbox: object][]) {
+    const store = durableStore();
+    const made = page(options, store);
+    made.host.online.set(false);
+    for (const [method, outbox] of writes)
+      await made.fetch(URL_, { method, ...(method === 'POST' && { body: 'one' }), holdfast: { outbox } });
+    const { change } = store;
+    let failures = 1;
+    store.change = (async (...args: Parameters<typeof change>) => {
+      if (args[0][0]?.startsWith('totals') && failures-- > 0) {
+        await made.clock.busy(settle());
+        throw new DOMException('just once', 'UnknownError');
+      }
+      return change(...args);
+    }) as typeof change;
+    return {
+      ...made,
+      async tried() {
+        made.host.online.set(true);
+        for (let turn = 0; turn < 4; turn++) await settle();
+        await made.outbox.flush();
+        return made.outbox.counts();
+      },
+    };
+  }
+
+  test('what is sent once is not sent before, and is no dead letter', async () => {
+    const made = await failing({ unknownOutcome: 'dead' }, ['DELETE', {}], ['POST', {}]);
+    expect(await made.tried()).toMatchObject({ waiting: 0, dead: 0 });
+    expect(made.origin.seen.map(({ method }) => method)).toEqual(['DELETE', 'DELETE', 'POST']);
+  });
+
+  test('a strict write that is refused leaves nothing behind it that was delivered before it', async () => {
+    const made = await failing({}, ['POST', {}], ['POST', { strict: true }]);
+    made.origin.replies(ok(), ok(), status(422));
+    expect(await made.tried()).toMatchObject({ waiting: 0, dead: 1 });
+  });
+
+  test('nor does one that has expired', async () => {
+    const made = await failing({}, ['POST', {}], ['POST', { strict: true, expiresAfter: '1s' }]);
+    await made.clock.advance(2_000);
+    expect(await made.tried()).toMatchObject({ waiting: 0, dead: 1 });
+  });
+});
+
+test('what is taken out too late to be waited for is told all the same', async () => {
   const store = durableStore();
   const made = page({}, store);
   made.host.online.set(false);
-  await give(made, ['a']);
-  await give(made, ['b'], { strict: true, expiresAfter: '1s' });
-  await made.clock.advance(2_000);
+  await give(made, ['a'], { id: 'a' });
+  const ended: string[] = [];
+  made.outbox.subscribe((news) => {
+    if (news.type === 'settled') ended.push(`${news.id} ${news.outcome}`);
+  });
   const { change } = store;
-  let failures = 1;
   store.change = (async (...args: Parameters<typeof change>) => {
-    if (args[0][0]?.startsWith('totals') && failures-- > 0) {
-      await made.clock.busy(settle());
-      throw new DOMException('just once', 'UnknownError');
-    }
-    return change(...args);
+    const result = await change(...args);
+    if (args[0][0]?.startsWith('totals')) await new Promise<void>((over) => made.clock.after(12_000, over));
+    return result;
   }) as typeof change;
   made.host.online.set(true);
-  for (let turn = 0; turn < 4; turn++) await settle();
-  await made.outbox.flush();
-  expect(await made.outbox.counts()).toMatchObject({ waiting: 0, dead: 1 });
+  await made.clock.advance(30_000);
+  expect(ended).toEqual(['a delivered']);
 });
 
 describe('what is at hand', () => {

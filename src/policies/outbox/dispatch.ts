@@ -103,7 +103,7 @@ export class Dispatch {
       case 'gone':
         return anew(drain);
       case 'delivered': {
-        const mayComeAgain = this.#mayComeAgain(entry);
+        const mayComeAgain = this.mayComeAgain(entry);
         drain.settling.add({ entry, settled: settled as Settled, mayComeAgain });
         if (!mayComeAgain) await drain.settling.done();
         return 'on';
@@ -126,7 +126,7 @@ export class Dispatch {
   }
 
   /** Whether it does no harm if it is sent again after the next one: should the page be killed before it is taken out. */
-  #mayComeAgain(entry: OutboxEntry): boolean {
+  mayComeAgain(entry: OutboxEntry): boolean {
     const { idempotencyHeader } = this.#settings;
     const isKnown = idempotencyHeader !== false && entry.coalesce === undefined;
     return isKnown && !entry.strict && !isSentOnce(entry, this.#settings);

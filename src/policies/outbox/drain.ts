@@ -49,8 +49,8 @@ export async function drained(
       if (!reason && wait > 0) return { in: wait };
       const before = reason ? undefined : await outcomes.obstacle(entry);
       if (before?.state === 'waiting') return { behind: before.key };
-      // Should it fail, it stops the lane, and nothing that was delivered is to be left behind it.
-      if (entry.strict) await settling.done();
+      // What is sent once is not to be followed by what came before it; nor is that to be left behind what stops the lane.
+      if (!dispatch.mayComeAgain(entry)) await settling.done();
       const next =
         reason || before
           ? await dispatch.bury(entry, reason ?? dependsOn(before as OutboxEntry), undefined, drain)

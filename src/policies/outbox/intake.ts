@@ -98,8 +98,13 @@ export class Intake {
       const { count, bytes, stamp } = get<Totals>(totals) ?? NONE;
       const after: Totals = before
         ? { count, bytes: bytes - before.size + row.size, stamp }
-        : // Never lower than the last: a clock that was set back must not put a write before earlier ones.
-          { count: count + 1, bytes: bytes + row.size, stamp: Math.max(row.acceptedAt, stamp + 1) };
+        : // Never lower than the last: a clock that was set back must not put a write before earlier ones. Whole, as a key
+          // with a fraction in it is not in its place.
+          {
+            count: count + 1,
+            bytes: bytes + row.size,
+            stamp: Math.ceil(Math.max(row.acceptedAt, stamp + 1)),
+          };
       this.#admit(after, count, bytes);
       const made = `${sortable(after.stamp)}-${chance}`;
       const whole = before

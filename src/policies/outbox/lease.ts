@@ -34,10 +34,12 @@ export class Lease implements Fence {
   readonly #host: Host;
   readonly holder: string;
   #lost = false;
+  #until: number;
   #released = false;
   #cancel = (): void => {};
 
-  private constructor(store: AtomicStore, place: LeasePlace, { holder, token }: Row, host: Host) {
+  private constructor(store: AtomicStore, place: LeasePlace, { holder, token, until }: Row, host: Host) {
+    this.#until = until;
     this.#store = store;
     this.#host = host;
     this.holder = holder;
@@ -66,8 +68,9 @@ export class Lease implements Fence {
     return typeof taken === 'number' ? taken : new Lease(store, place, taken, host);
   }
 
+  /** Also where the machine has slept, and no timer has come yet to find it out. */
   get lost(): boolean {
-    return this.#lost;
+    return this.#lost || this.#host.clock.now() >= this.#until;
   }
 
   /** Gives the lane back. The token stays, so that it goes on growing. */
@@ -79,7 +82,9 @@ export class Lease implements Fence {
 
   async #renew(): Promise<void> {
     try {
-      this.#lost = !(await this.#write(this.#host.clock.now() + LEASE));
+      const until = this.#host.clock.now() + LEASE;
+      this.#lost = !(await this.#write(until));
+      this.#until = until;
     } catch {
       // The store is asked again; meanwhile the lease runs out, or it does not.
     }

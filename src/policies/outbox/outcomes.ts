@@ -2,6 +2,7 @@ import { within } from '../../core/clock.ts';
 import type { Home } from '../../core/contract.ts';
 import { isFull } from '../../core/full.ts';
 import type { Answers, Settled } from './answers.ts';
+import type { Ended } from './endings.ts';
 import type { OutboxEntry, Reason, StoredResult } from './entry.ts';
 import type { News } from './news.ts';
 import { type OutboxSettings, STORE_PATIENCE } from './options.ts';
@@ -50,11 +51,15 @@ export class Outcomes {
         if (isLate) throw new Error('it is too late to take it out');
       },
     );
-    try {
-      const ended = await this.#stored(settling);
+    const told = (ended: readonly Ended[]): void => {
       for (const [at, each] of batch.entries()) this.#tellDelivered(each, ended[at]?.found === true);
+    };
+    try {
+      told(await this.#stored(settling));
     } catch (error) {
       isLate = true;
+      // If it was under way by then.
+      settling.then(told, () => {});
       if (batch.length === 1 || !isFull(error)) throw error;
       // The disk may have room for some.
       for (const each of batch) await this.delivered([each], fence);
