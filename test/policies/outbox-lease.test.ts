@@ -191,3 +191,19 @@ test('who has slept for longer than the lease sends nothing more, also before an
   for (let turn = 0; turn < 3; turn++) await settle();
   expect(here.origin.seen).toHaveLength(0);
 });
+
+test('what is sent once, and was delivered, is no dead letter because the lane was lost meanwhile', async () => {
+  const store = shared();
+  const here = page({ unknownOutcome: 'dead' }, store);
+  here.host.online.set(false);
+  await post(here, 'a');
+  here.origin.replies(async () => {
+    const [lease] = await store.range({ prefix: 'lease' });
+    const value = { holder: 'other', token: 9, until: here.clock.now() + 30_000 };
+    await store.write([{ put: { ...(lease as object), key: lease?.key as string, value } }]);
+    return ok();
+  });
+  here.host.online.set(true);
+  await settle();
+  expect(await here.outbox.counts()).toMatchObject({ waiting: 0, dead: 0 });
+});

@@ -43,9 +43,11 @@ export class Outcomes {
   /** Takes out some of a lane, in order. What it fails with leaves all of them, or the last ones. */
   async delivered(batch: readonly Delivered[], fence?: Fence): Promise<void> {
     let isLate = false;
+    const mayComeAgain = batch.every((each) => each.mayComeAgain);
     const settling = this.#queue.deliveries.settle(
       batch.map(({ entry, settled }) => ({ entry, answer: this.#kept(settled) })),
-      { durability: batch.every(({ mayComeAgain }) => mayComeAgain) ? 'relaxed' : 'strict', fence },
+      // What is to be sent once was sent when nothing else was under way: that it was delivered stands, whoever has the lane.
+      mayComeAgain ? { durability: 'relaxed', fence } : { durability: 'strict' },
       () => {
         // By then they may be under way again.
         if (isLate) throw new Error('it is too late to take it out');
