@@ -1,22 +1,13 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { deviceKey } from '../../src/stores/device-key.ts';
 import { encryptWith } from '../../src/stores/encryption.ts';
+import { newName } from '../support/databases.ts';
 
 const hasIndexedDB = typeof globalThis.indexedDB === 'object';
-const names: string[] = [];
-const newName = (): string => {
-  const name = `key-${crypto.randomUUID()}`;
-  names.push(name);
-  return name;
-};
 
 const plain = new TextEncoder().encode('secret');
 
 describe.skipIf(!hasIndexedDB)('a key of the device', () => {
-  afterEach(() => {
-    for (const name of names.splice(0)) indexedDB.deleteDatabase(name);
-  });
-
   test('is made once, and is there for the next page', async () => {
     const name = newName();
     const sealed = await encryptWith(deviceKey({ name })).seal(plain, 'here');

@@ -1,19 +1,13 @@
 /** Small bodies lie within their items and others apart: what is read must not tell, and nothing may be left behind. */
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { AtomicStore, Change, StoredBody } from '../../src/core/store.ts';
 import { indexedDBStore } from '../../src/stores/indexeddb.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
+import { newName } from '../support/databases.ts';
 import { chance } from '../support/misbehaving-server/chance.ts';
 import { openRaw, writeRaw } from './version-1.ts';
 
 const hasIndexedDB = typeof globalThis.indexedDB === 'object';
-
-const names: string[] = [];
-const newName = (): string => {
-  const name = `test-${crypto.randomUUID()}`;
-  names.push(name);
-  return name;
-};
 
 const SMALL = 'x'.repeat(4_096);
 const LARGE = 'x'.repeat(4_097);
@@ -42,10 +36,6 @@ const changed = (store: AtomicStore, keys: string[], ...changes: Change[]): Prom
   store.change(keys, () => ({ changes, result: undefined }));
 
 describe.skipIf(!hasIndexedDB)('bodies in IndexedDB', () => {
-  afterEach(() => {
-    for (const name of names.splice(0)) indexedDB.deleteDatabase(name);
-  });
-
   test.each([
     ['a small text', SMALL, []],
     ['a large text', LARGE, ['a']],

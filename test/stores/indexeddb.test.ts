@@ -1,22 +1,13 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { StorageError } from '../../src/core/errors.ts';
 import { indexedDBStore } from '../../src/stores/indexeddb.ts';
 import { storeContract } from '../contracts/store.ts';
+import { newName } from '../support/databases.ts';
 import { openRaw, type Record1, readRaw, version1, writeRaw } from './version-1.ts';
 
 const hasIndexedDB = typeof globalThis.indexedDB === 'object';
-const names: string[] = [];
-const newName = (): string => {
-  const name = `test-${crypto.randomUUID()}`;
-  names.push(name);
-  return name;
-};
 
 describe.skipIf(!hasIndexedDB)('IndexedDB', () => {
-  afterEach(() => {
-    for (const name of names.splice(0)) indexedDB.deleteDatabase(name);
-  });
-
   storeContract(() => {
     const name = newName();
     return { store: indexedDBStore({ name }), reopen: () => indexedDBStore({ name }) };

@@ -1,9 +1,10 @@
-import type { Change, Item, StoredBody } from '../../core/store.ts';
+import type { Change, StoredBody } from '../../core/store.ts';
 import { Deliveries } from './deliveries.ts';
 import { Endings } from './endings.ts';
 import type { OutboxEntry, WholeEntry } from './entry.ts';
 import { Intake } from './intake.ts';
 import { Leftovers } from './leftovers.ts';
+import { light } from './light.ts';
 import type { OutboxSettings } from './options.ts';
 import { type Answer, answerTo, contentOf, type IdRow, type ResultRow, type Row } from './packing.ts';
 import type { EntriesQuery } from './queries.ts';
@@ -44,7 +45,9 @@ export class Queue {
   /** The next of a lane after a key, with their bodies: as many as are small together, and at least one. */
   async next(partition: string, lane: string, after: string, limit: number): Promise<WholeEntry[]> {
     const group = this.rows.places.lane('waiting', partition, lane);
-    const found = await this.rows.store.wholes({ group, after, limit }, light);
+    const found = await this.rows.store.wholes({ group, after, limit }, (found) =>
+      light(found, ({ value }) => (value as Row).size, LIGHT),
+    );
     return Promise.all(
       found.map(async ({ value, body }) => ({ entry: await this.rows.packing.opened(value as Row), body })),
     );
@@ -209,14 +212,4 @@ export class Queue {
     const row = (await this.rows.store.get(this.rows.places.result(key)))?.value as ResultRow | undefined;
     return row?.partition === partition ? this.result(key) : undefined;
   }
-}
-
-/** As many of them as are light together, and at least one. */
-function light(found: Item[]): Item[] {
-  let bytes = 0;
-  const end = found.findIndex(({ value }) => {
-    bytes += (value as Row).size;
-    return bytes > LIGHT;
-  });
-  return end < 0 ? found : found.slice(0, Math.max(1, end));
 }

@@ -1,5 +1,6 @@
 import type { Settled } from './answers.ts';
 import type { OutboxEntry } from './entry.ts';
+import { light } from './light.ts';
 
 /**
  * So many of a lane are taken out with one commit at the most, while as many are sent that go with the next one. If the page
@@ -41,8 +42,7 @@ export class Settling {
 
   /** Settles when there is room for one more. @throws what taking out has failed with. */
   async room(): Promise<void> {
-    while (this.#under && (this.#gathered.length >= BATCH || weightOf(this.#gathered) >= LIGHT))
-      await this.#under;
+    while (this.#under && this.#isFull) await this.#under;
     if (this.#failure) throw this.#failure.error;
   }
 
@@ -52,11 +52,17 @@ export class Settling {
     if (this.#failure) throw this.#failure.error;
   }
 
+  get #isFull(): boolean {
+    const weight = this.#gathered.reduce((sum, each) => sum + weightOf(each), 0);
+    return this.#gathered.length >= BATCH || weight >= LIGHT;
+  }
+
   /** What has gathered goes together; behind a failure nothing more. */
   #next(): void {
     this.#under = undefined;
     if (this.#gathered.length === 0 || this.#failure) return;
-    const batch = this.#gathered.splice(0, lightest(this.#gathered));
+    const batch = light(this.#gathered.slice(0, BATCH), weightOf, LIGHT);
+    this.#gathered = this.#gathered.slice(batch.length);
     this.#under = this.#takeOut(batch)
       .catch((error) => {
         this.#failure = { error };
@@ -65,12 +71,5 @@ export class Settling {
   }
 }
 
-const weightOf = (some: readonly Delivered[]): number =>
-  some.reduce((sum, { settled: { body } }) => sum + (body instanceof Uint8Array ? body.byteLength : 0), 0);
-
-/** How many of the first ones are light together, and at least one. */
-function lightest(some: readonly Delivered[]): number {
-  let count = 1;
-  while (count < Math.min(BATCH, some.length) && weightOf(some.slice(0, count + 1)) <= LIGHT) count++;
-  return count;
-}
+const weightOf = ({ settled: { body } }: Delivered): number =>
+  body instanceof Uint8Array ? body.byteLength : 0;

@@ -1,0 +1,12 @@
+import { expect, test } from 'vitest';
+import { light } from '../../src/policies/outbox/light.ts';
+
+test.each([
+  ['as many as weigh no more than that', [3, 3, 4, 1], [3, 3, 4]],
+  ['all that there are', [3, 3], [3, 3]],
+  ['one that weighs more by itself', [11, 1], [11]],
+  ['those before one that weighs more', [3, 11, 1], [3]],
+  ['none of none', [], []],
+])('of what weighs 10 at the most: %s', (_, weights, expected) => {
+  expect(light(weights, (weight) => weight, 10)).toEqual(expected);
+});
