@@ -45,6 +45,11 @@ export interface Call {
    * it leaves everything to the policies.
    */
   readonly strategy?: (outcome: unknown) => Strategy | undefined;
+  /**
+   * Whether a cached response can take the place of the origin's response. If so, no policy further in waits for an origin
+   * that is down: it rejects at once. Asked only then.
+   */
+  readonly standsIn?: () => Promise<boolean>;
   /** It may say `queue` of some. */
   readonly mayQueue?: boolean;
   /** Absent when nobody listens, so that an event which nobody hears is not built. */
