@@ -1,96 +1,76 @@
 /**
- * Prints what each policy is worth to a fleet whose one origin goes and comes back: `npm run simulate`.
+ * Prints what the policies are worth to a fleet whose one origin is down, flaky or partly broken: `npm run simulate`.
  *
- * `--clients 10000` for a larger fleet, `--seed 2` for other chance, `--check` fails where the defaults break a budget.
+ * `--check` runs only the fleets that have budgets, and fails if the defaults break one. `--only <text>` and
+ * `--fleet <text>` choose rows and fleets whose name has all of the texts: `--only flaky --only ' 1/s'`. `--clients 10000` for a larger fleet,
+ * `--seed 2` for other chance, `--threads 1` for one core.
  */
+import { once } from 'node:events';
 import { parseArgs } from 'node:util';
-import type { Policy } from '../../src/core/contract.ts';
-import { breaker } from '../../src/policies/breaker/breaker.ts';
-import type { RetryOptions } from '../../src/policies/retry/options.ts';
-import { retry } from '../../src/policies/retry/retry.ts';
-import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
-import { type Outage, outage, type Report } from './outage.ts';
+import { Worker } from 'node:worker_threads';
+import { isOver, judge, judgedFleets, type Verdict } from './budgets.ts';
+import { fleets } from './fleets.ts';
+import type { Report } from './report.ts';
+import { type Row, rowsFor } from './rows.ts';
+import { body, head, verdicts } from './table.ts';
+import type { Task } from './worker.ts';
 
-const { values: asked } = parseArgs({
+const { values: options } = parseArgs({
   options: {
     clients: { type: 'string', default: '1000' },
     seed: { type: 'string', default: '1' },
-    check: { type: 'boolean' },
+    threads: { type: 'string', default: '2' },
+    only: { type: 'string', multiple: true, default: [] },
+    fleet: { type: 'string', multiple: true, default: [] },
+    check: { type: 'boolean', default: false },
   },
 });
 
-const DEFAULTS = 'defaults, each client its own breaker';
-const SHARED = 'defaults, one breaker for all';
-const shared = breaker();
+const hasAll = (name: string, texts: readonly string[]): boolean =>
+  texts.every((text) => name.includes(text));
 
-/** Everything that fails is tried again. */
-const always: RetryOptions = { budget: false, retryOnTimeout: true };
+const fleetsOf = ({ group }: Row): string[] =>
+  options.check
+    ? [...judgedFleets[group]]
+    : fleets
+        .filter(({ name, isStep }) => (group === 'down' || !isStep) && hasAll(name, options.fleet))
+        .map(({ name }) => name);
 
-/** From nothing to the defaults, for a fleet that shares nothing and for one process. */
-const fleets: [string, () => readonly Policy[]][] = [
-  ['no retry', () => [totalTimeout(), attemptTimeout()]],
-  [
-    'as ky does by default',
-    () => [retry({ jitter: 'none', budget: false, retryOnTimeout: false }), attemptTimeout()],
-  ],
-  [
-    'exponential backoff, no jitter',
-    () => [totalTimeout(), retry({ jitter: 'none', ...always }), attemptTimeout()],
-  ],
-  ['full jitter alone', () => [totalTimeout(), retry(always), attemptTimeout()]],
-  ['with a budget', () => [totalTimeout(), retry({ ...always, budget: 10 }), attemptTimeout()]],
-  ['and no retry after a time-out', () => [totalTimeout(), retry(), attemptTimeout()]],
-  [DEFAULTS, () => [totalTimeout(), retry(), breaker(), attemptTimeout()]],
-  [SHARED, () => [totalTimeout(), retry(), shared, attemptTimeout()]],
-];
-
-const budgets: Partial<Record<keyof Report, number>> = {
-  perCall: 1.1,
-  peak: 1.1,
-  recovery: 5,
-  wasted: 0.02,
-};
-
-const clients = Number(asked.clients);
-console.log(`${clients} clients, 0.1 calls a second each; the origin is gone for 30 s; seed ${asked.seed}\n`);
-console.log(
-  'load  origin    policies                               requests/call  peak/capacity  99 % after  wasted  succeeded',
+const rows = rowsFor(Number(options.clients), Number(options.seed)).filter(({ name }) =>
+  hasAll(name, options.only),
 );
-const broken: string[] = [];
-for (const load of [0.7, 0.9])
-  for (const how of ['refusing', 'hanging'] as const)
-    for (const [name, policies] of fleets) {
-      shared.reset();
-      const settings: Outage = {
-        clients,
-        rate: 0.1,
-        load,
-        how,
-        before: 30,
-        gone: 30,
-        after: 60,
-        seed: Number(asked.seed),
-      };
-      const report = await outage(settings, policies);
-      console.log(line(load, how, name, report));
-      if (name === DEFAULTS || name === SHARED)
-        for (const [what, most] of Object.entries(budgets))
-          if (report[what as keyof Report] > most)
-            broken.push(`${load} ${how}, ${name}: ${what} is over ${most}`);
-    }
-for (const what of broken) console.log(`\nover budget: ${what}`);
-if (asked.check && broken.length > 0) process.exitCode = 1;
+const tasks: Task[] = rows.flatMap((row) => fleetsOf(row).map((fleet) => ({ row, fleet })));
+const results = tasks.map(() => Promise.withResolvers<Report>());
 
-function line(load: number, how: string, name: string, report: Report): string {
-  const { perCall, peak, recovery, wasted, succeeded } = report;
-  return [
-    String(load).padEnd(4),
-    how.padEnd(8),
-    name.padEnd(37),
-    perCall.toFixed(2).padStart(14),
-    peak.toFixed(2).padStart(13),
-    (recovery === Infinity ? 'never' : `${recovery} s`).padStart(10),
-    `${(wasted * 100).toFixed(1)} %`.padStart(6),
-    `${(succeeded * 100).toFixed(1)} %`.padStart(9),
-  ].join('  ');
+/** Takes the next task whenever a thread is free. */
+let taken = 0;
+async function work(): Promise<void> {
+  const worker = new Worker(new URL('./worker.ts', import.meta.url));
+  for (let index = taken++; index < tasks.length; index = taken++) {
+    worker.postMessage(tasks[index]);
+    const [report] = (await once(worker, 'message')) as [Report];
+    results[index]?.resolve(report);
+  }
+  await worker.terminate();
 }
+
+console.log(
+  `${options.clients} clients; calls per second and client in the row; ${options.threads} threads; seed ${options.seed}\n`,
+);
+console.log(head());
+const began = performance.now();
+const threads = Array.from({ length: Number(options.threads) }, work);
+const judged: Verdict[] = [];
+for (const row of rows) {
+  const reports = new Map<string, Report>();
+  for (const [index, task] of tasks.entries()) {
+    if (task.row !== row) continue;
+    const report = (await results[index]?.promise) as Report;
+    reports.set(task.fleet, report);
+    console.log(body(row.name, task.fleet, report));
+  }
+  if (judgedFleets[row.group].every((fleet) => reports.has(fleet))) judged.push(...judge(row, reports));
+}
+await Promise.all(threads);
+console.log(`\n${verdicts(judged)}\n${((performance.now() - began) / 1000).toFixed(0)} s`);
+if (options.check && judged.some(isOver)) process.exitCode = 1;
