@@ -10,7 +10,10 @@ export interface Report {
   readonly peak?: number;
   /** The longest queue of the origin after the fault, in seconds of work. */
   readonly queue: number;
-  /** Seconds until 99 % of the calls made in a second succeed, and stay so; `Infinity` for never (collapse). */
+  /**
+   * Seconds until 99 % of the calls made in a second, or in three seconds from it, succeed, and stay so. `Infinity` for
+   * never (collapse).
+   */
   readonly recovery?: number;
   /** Share of the origin's work after the fault that was for clients that had given up. */
   readonly wasted: number;
@@ -56,15 +59,17 @@ function peakOf(row: Row, arrivals: readonly number[]): number {
 function recoveryOf({ before, fault, after }: Row, calls: readonly SimulatedCall[]): number {
   const back = before + fault;
   const end = back + after;
-  const made = bySecond(
-    calls.map(({ at }) => at),
-    end,
-  ).slice(back);
-  const well = bySecond(
-    calls.filter(({ ok }) => ok).map(({ at }) => at),
-    end,
-  ).slice(back);
-  const lastBad = made.findLastIndex((count, second) => (well[second] ?? 0) < 0.99 * count);
+  const failed = calls.filter(({ ok }) => !ok);
+  const [made, bad] = [calls, failed].map((some) =>
+    bySecond(
+      some.map(({ at }) => at),
+      end,
+    ).slice(back),
+  ) as [number[], number[]];
+  const isOver = (second: number, seconds: number): boolean =>
+    sum(bad.slice(second, second + seconds)) > 0.01 * sum(made.slice(second, second + seconds));
+  // Two calls that fail in one second of 100 calls are chance; four in three seconds are not.
+  const lastBad = made.findLastIndex((_, second) => isOver(second, 1) && isOver(second, 3));
   return lastBad === after - 1 ? Infinity : lastBad + 1;
 }
 

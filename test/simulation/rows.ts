@@ -66,6 +66,6 @@ export function rowsFor(clients: number, seed: number): Row[] {
   ] as const)
     for (const share of [0.3, 0.5])
       both((rate) => row('flaky', `flaky ${share * 100} % ${title}`, { kind, share }, whole(rate)));
-  both((rate) => row('broken', 'one endpoint 500', { kind: 500, share: 1, path: PATHS[3] }, whole(rate)));
+  both((rate) => row('broken', 'one endpoint broken', { kind: 500, share: 1, path: PATHS[3] }, whole(rate)));
   return rows;
 }

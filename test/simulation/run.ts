@@ -1,9 +1,10 @@
 /**
  * Prints what the policies are worth to a fleet whose one origin is down, flaky or partly broken: `npm run simulate`.
  *
- * `--check` runs only the fleets that have budgets, and fails if the defaults break one. `--only <text>` and
- * `--fleet <text>` choose rows and fleets whose name has all of the texts: `--only flaky --only ' 1/s'`. `--clients 10000` for a larger fleet,
- * `--seed 2` for other chance, `--threads 1` for one core.
+ * `--check` runs only the fleets that have budgets, and fails if the defaults break one.
+ * `--only <text>` and `--fleet <text>` choose rows and fleets by a part of their name, and may be repeated, as in
+ * `--only flaky --only " 1/s"`.
+ * `--clients 10000` for a larger fleet, `--seed 2` for other chance, `--threads 1` for one core.
  */
 import { once } from 'node:events';
 import { parseArgs } from 'node:util';
@@ -40,10 +41,12 @@ const rows = rowsFor(Number(options.clients), Number(options.seed)).filter(({ na
   hasAll(name, options.only),
 );
 const tasks: Task[] = rows.flatMap((row) => fleetsOf(row).map((fleet) => ({ row, fleet })));
+if (tasks.length === 0) throw new Error('--only, --fleet: expected a part of the name of a row and a fleet');
 const results = tasks.map(() => Promise.withResolvers<Report>());
 
-/** Takes the next task whenever a thread is free. */
 let taken = 0;
+
+/** Runs tasks in one thread until none is left. */
 async function work(): Promise<void> {
   const worker = new Worker(new URL('./worker.ts', import.meta.url));
   for (let index = taken++; index < tasks.length; index = taken++) {
