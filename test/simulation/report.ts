@@ -11,16 +11,16 @@ export interface Report {
   /** The longest queue of the origin after the fault, in seconds of work. */
   readonly queue: number;
   /**
-   * Seconds until 99 % of the calls made in a second, or in three seconds from it, succeed, and stay so. `Infinity` for
-   * never (collapse).
+   * Seconds until 99 % of the calls made in a second, or in three seconds from it, succeed, and stay so.
+   * `Infinity` for never (collapse).
    */
   readonly recovery?: number;
   /** Share of the origin's work after the fault that was for clients that had given up. */
   readonly wasted: number;
   /**
-   * Share of the calls that succeed. `down`, `flaky`: all calls. `broken`: calls to the healthy endpoints. `blip`:
-   * all calls that fail, before, during and after it, are set against the calls made during it, so that a circuit which
-   * stays open afterwards counts; never below 0.
+   * Share of the calls that succeed. `down`, `flaky`: all calls. `broken`: calls to the healthy endpoints.
+   * `blip`: 1 − (calls of the whole run that fail) / (calls made during the blip), never below 0: a circuit that
+   * stays open after the blip counts.
    */
   readonly succeeded: number;
 }

@@ -1,5 +1,5 @@
 /**
- * Prints what the policies are worth to a fleet whose one origin is down, flaky or partly broken: `npm run simulate`.
+ * Simulates fleets of clients whose one origin is down, flaky or partly broken: `npm run simulate`.
  *
  * `--check` runs only the fleets that have budgets, and fails if the defaults break one.
  * `--only <text>` and `--fleet <text>` choose rows and fleets by a part of their name, and may be repeated, as in
@@ -57,9 +57,8 @@ async function work(): Promise<void> {
   await worker.terminate();
 }
 
-console.log(
-  `${options.clients} clients; calls per second and client in the row; ${options.threads} threads; seed ${options.seed}\n`,
-);
+const { clients, threads: count, seed } = options;
+console.log(`${clients} clients, calls per second of each in the row; ${count} threads; seed ${seed}\n`);
 console.log(head());
 const began = performance.now();
 const threads = Array.from({ length: Number(options.threads) }, work);

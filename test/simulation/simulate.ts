@@ -11,10 +11,10 @@ import { PATHS, type Row } from './rows.ts';
 const DRAIN = 60_000;
 
 /**
- * Runs one row for one fleet through the real pipeline, in virtual time. The same seed gives the same report, and every
- * fleet makes the same calls at the same times.
+ * Runs one row for one fleet through the real pipeline, in virtual time. The same seed gives the same report, and
+ * every fleet makes the same calls at the same times.
  *
- * @throws {Error} if a policy throws an error that is no `HoldfastError`, or a call has not settled a minute after the last.
+ * @throws {Error} if a policy throws an error that is no `HoldfastError`, or a call never settles.
  */
 export async function simulate(row: Row, fleet: Fleet): Promise<Report> {
   const { clients, rate, before, fault, after, seed } = row;

@@ -41,7 +41,8 @@ export const body = (row: string, fleet: string, report: Report): string =>
 /** Lists what is over budget, and counts the rest. */
 export function verdicts(all: readonly Verdict[]): string {
   const over = all.filter(isOver);
-  const rest = `${all.length - over.length} of ${all.length} figures within budget, ${all.filter(reachesGoal).length} reach their goal`;
+  const [within, goals] = [all.length - over.length, all.filter(reachesGoal).length];
+  const rest = `${within} of ${all.length} figures within budget, ${goals} reach their goal`;
   if (over.length === 0) return rest;
   const cells = (figure: string, value: string, budget: string, goal: string) =>
     [
