@@ -1,16 +1,23 @@
 import type { Call } from '../../core/contract.ts';
 import type { Held } from './copy.ts';
 
-const HELD = Symbol('holdfast.cache.held');
+/** What a call asks the origin, and for whom. */
+export interface Question {
+  /** The copy that the origin is asked about. */
+  readonly held?: Held | undefined;
+  /** Whether the caller has been given a copy by now. */
+  readonly isGiven?: (() => boolean) | undefined;
+}
 
-type Asking = Call & { readonly [HELD]?: Held };
+const QUESTION = Symbol('holdfast.cache.question');
 
-/** The call with the copy that it asks the origin about: on the call, because a `Request` may be used again by others. */
-export const askingAbout = (held: Held | undefined, call: Call): Call =>
-  held ? ({ ...call, [HELD]: held } as Asking) : call;
+type Asking = Call & { readonly [QUESTION]?: Question };
 
-/** The copy that a call asks about, and the call without it: what is further in has nothing to do with it. */
-export function askedAbout(call: Call): { readonly held: Held | undefined; readonly plain: Call } {
-  const { [HELD]: held, ...plain } = call as Asking;
-  return { held, plain: held ? plain : call };
+/** The call with its question: on the call, because a `Request` may be used again by others. */
+export const asking = (question: Question, call: Call): Call => ({ ...call, [QUESTION]: question }) as Asking;
+
+/** The question of a call, and the call without it: what is further in has nothing to do with it. */
+export function askedBy(call: Call): Question & { readonly plain: Call } {
+  const { [QUESTION]: question, ...plain } = call as Asking;
+  return { ...question, plain };
 }

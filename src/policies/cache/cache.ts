@@ -25,8 +25,9 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
   const desk = new Desk(settings);
   const manage = management(desk);
 
-  const policy: Policy = (next, home) => {
+  const policy: Policy = (inside, home) => {
     desk.enter(home);
+    const next = desk.silences.watched(inside);
     const alone = exchange(desk, next, home);
     const shared = dedupe()(alone, home);
     // Writes in any case: reads after them are not to join reads from before.

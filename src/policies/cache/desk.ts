@@ -9,6 +9,7 @@ import type { CacheSettings, CallSettings } from './options.ts';
 import { Patience } from './patience.ts';
 import { served, type Why } from './serve.ts';
 import { Shelf } from './shelf.ts';
+import { Silences } from './silence.ts';
 import { type Tabs, tabs } from './tabs.ts';
 
 /** What has been done since the cache was made. */
@@ -32,6 +33,7 @@ export class Desk {
   readonly settings: CacheSettings;
   readonly shelf: Shelf;
   readonly patience: Patience;
+  readonly silences = new Silences();
   readonly stats: CacheStats = {
     hits: 0,
     stale: 0,
@@ -76,8 +78,7 @@ export class Desk {
       if (this.#homes.size === 0) return;
       void this.patience.behind('listen', () => this.shelf.heard(word, this.now));
       if (word.what !== 'stored' || word.url === undefined) return;
-      const { partition, url } = word;
-      for (const each of this.#homes) if (isOf(each, partition)) each.emit?.({ type: 'cache-updated', url });
+      this.updated({ partition: word.partition, url: word.url });
     });
     home.onClose(() => this.#leave(home));
   }
@@ -99,6 +100,11 @@ export class Desk {
 
   tell(event: HoldfastEvent): void {
     for (const { emit } of this.#homes) emit?.(event);
+  }
+
+  /** There is a copy that is newer than what callers of this partition were given. */
+  updated({ partition, url }: { readonly partition: string | undefined; readonly url: string }): void {
+    for (const each of this.#homes) if (isOf(each, partition)) each.emit?.({ type: 'cache-updated', url });
   }
 
   discarded(reason: 'incomplete' | 'too-large' | 'unreadable' | 'other-user', url?: string): void {

@@ -3,7 +3,7 @@ import { isSafe } from '../../http/invalidation.ts';
 import { isElsewhere, isForbidden, isStorable } from '../../http/storable.ts';
 import { conditionsOf, confirms, freshened, saidByHead } from '../../http/validation.ts';
 import { wantedBy } from '../../http/wanted.ts';
-import { askedAbout } from './asking.ts';
+import { askedBy } from './asking.ts';
 import type { Held } from './copy.ts';
 import { type Desk, isOf } from './desk.ts';
 import { forgetAll, writer } from './invalidate.ts';
@@ -27,13 +27,13 @@ export function exchange(desk: Desk, next: Handler, home: Home): Handler {
 function getter(desk: Desk, next: Handler, home: Home): Handler {
   const keep = keeper(desk, home);
   return async (request, given) => {
-    const { held, plain: call } = askedAbout(given);
+    const { held, isGiven, plain: call } = askedBy(given);
     const isOwn = desk.settings.validators === 'own';
     const isAsked = held && isOwn && !wantedBy(request).reload && !held.copy.response.redirected;
     const conditions = isAsked ? conditionsOf(held.headers) : [];
     const { moment } = desk.shelf;
     const requestedAt = call.host.clock.now();
-    const asked = (): Asked => ({ moment, requestedAt, receivedAt: call.host.clock.now() });
+    const asked = (): Asked => ({ moment, requestedAt, receivedAt: call.host.clock.now(), isGiven });
     const isTheirs = !isOwn && (held !== undefined || desk.shelf.isOutdated(call.partition, request.url));
     const response = await answered(next, asking(request, isTheirs, conditions), call, isOwn);
     if (response.status !== 304 || !held || conditions.length === 0)
@@ -79,17 +79,17 @@ async function confirm(
   { headers }: Response,
   request: Request,
   call: Call,
-  { moment, ...times }: Asked,
+  { moment, requestedAt, receivedAt }: Asked,
 ): Promise<Response | undefined> {
   const { shelf, patience } = desk;
   const { host, id: callId, origin, emit } = call;
-  const drop = () => patience.soon('drop', host, () => shelf.drop(held, times.receivedAt));
+  const drop = () => patience.soon('drop', host, () => shelf.drop(held, receivedAt));
   const known = held.copy.varying.map(([name]) => name);
   if (!confirms(held.headers, headers, known)) {
     await drop();
     return undefined;
   }
-  const copy = { ...held.copy, ...times, headers: freshened(held.headers, headers) };
+  const copy = { ...held.copy, requestedAt, receivedAt, headers: freshened(held.headers, headers) };
   const mayKeep = !isForbidden(headers);
   const fresh = await patience.reading('freshen', host, call.signal, () =>
     shelf.freshen(held, copy, moment, mayKeep && isOf(home, copy.partition)),

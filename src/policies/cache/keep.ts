@@ -13,6 +13,8 @@ import { forgetAll } from './invalidate.ts';
 /** When something was asked for and answered, and what had been forgotten by then. */
 export interface Asked extends Times {
   readonly moment: number;
+  /** Whether a caller has been given an older copy by now: then the new one is announced. */
+  readonly isGiven?: (() => boolean) | undefined;
 }
 
 /** So many bytes may wait for a slow store; what comes then is not kept. */
@@ -26,22 +28,28 @@ export function keeper(desk: Desk, home: Home): Keep {
   /** Bytes of bodies that are being written. */
   let waiting = 0;
 
-  const store = async (copy: Copy, body: Collector, call: Call, { moment }: Asked): Promise<void> => {
+  const store = async (
+    copy: Copy,
+    body: Collector,
+    call: Call,
+    { moment, isGiven }: Asked,
+  ): Promise<void> => {
     const { id: callId, origin, emit, host } = call;
     const whole = body.whole();
     const printed = { ...copy, print: whole instanceof Uint8Array ? printOf(whole) : undefined };
     const put = () => shelf.keep(printed, whole, body.size, callId, moment, host.clock.now());
-    const gone = await put().catch(async (error) => {
+    const kept = await put().catch(async (error) => {
       if (!isFull(error)) throw error;
       const room = await shelf.limits.giveUpAQuarter();
       desk.evicted(room);
       if (room.entries === 0) throw error;
       return put();
     });
-    if (!gone) return;
+    if (!kept) return;
     desk.stats.stored++;
     emit?.({ type: 'cache-stored', callId, origin, url: copy.url, bytes: body.size });
-    desk.evicted(gone);
+    if (kept.isNews && isGiven?.()) desk.updated(copy);
+    desk.evicted(kept.evicted);
   };
 
   return (request, response, call, asked) => {

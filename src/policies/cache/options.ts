@@ -25,7 +25,11 @@ export interface CallStaleCache {
    * `'stale-while-revalidate'`: what is stale is given at once, too, and asked for behind the caller's back.
    */
   readonly mode?: CacheMode;
-  /** A copy is given after so much silence of the origin, and its answer is kept when it comes. Default `false`. */
+  /**
+   * A copy is given after so much silence of the origin, and its answer is kept when it comes, and announced by
+   * `cache-updated`. Where an origin has been silent for 4 s, or for this if it is longer, copies are given at once until it
+   * responds. Default 4 s; `false`: neither.
+   */
   readonly answerAfter?: Duration | false;
   /** How long past its freshness a copy may be used, where the origin says nothing of it. Default 7 d. */
   readonly maxStale?: Duration;
@@ -108,7 +112,7 @@ const rules: Rules<CacheSettings> = {
 export function readCacheOptions(given: StaleCacheOptions, store: Store): CacheSettings {
   const read = readOptions<CacheSettings>('staleCache', given, rules, {
     mode: 'network-first',
-    answerAfter: Infinity,
+    answerAfter: 4_000,
     maxStale: 7 * 86_400_000,
     disregard: [],
     store,

@@ -1,20 +1,25 @@
-import { aborter, follow } from '../../core/abort.ts';
+import { type Aborter, aborter, follow } from '../../core/abort.ts';
 import { drain, dropBody, watchBody } from '../../core/body.ts';
 import type { Call, Handler, Home } from '../../core/contract.ts';
 import { type Category, type Failure, isFailure, NetworkError } from '../../core/errors.ts';
 import { mayAnswer } from '../../core/instead.ts';
 import { sourceOf } from '../../core/source.ts';
 import type { Wanted } from '../../http/wanted.ts';
-import { askingAbout } from './asking.ts';
+import { asking } from './asking.ts';
 import type { Held } from './copy.ts';
 import type { Desk } from './desk.ts';
 import type { CallSettings } from './options.ts';
+import type { Revalidator } from './revalidate.ts';
 import type { Why } from './serve.ts';
+import { bounded } from './silence.ts';
 
 /** RFC 5861, 4: these mean the same as no answer. */
 const UNANSWERED = [500, 502, 503, 504];
 
 const UNREACHED: readonly Category[] = ['network', 'timeout', 'circuit-open', 'capacity', 'rate-limit'];
+
+/** Why a copy is given while the origin is still being asked. */
+const SILENCE: Why = { cause: 'silence', forwarded: true };
 
 /** A read as the cache sees it. */
 interface Read {
@@ -24,64 +29,75 @@ interface Read {
   readonly own: CallSettings;
 }
 
+/** A request that was sent for a read. */
+interface Flight {
+  readonly inner: Aborter;
+  /** The caller has been given a copy, because there was no response. */
+  isGiven: boolean;
+  /** Lets go of the caller's signal. */
+  unfollow(): void;
+}
+
 /** Decides where a read is answered from. */
-export function readsOf(
-  desk: Desk,
-  network: Handler,
-  home: Home,
-  revalidate: (held: Held, request: Request, call: Call) => void,
-) {
+export function readsOf(desk: Desk, network: Handler, home: Home, { revalidate, probe }: Revalidator) {
+  const { silences } = desk;
+
   /** Whether it has to be known before the request is sent what there is. */
   const looksFirst = ({ wanted, own }: Read): boolean =>
     !wanted.noStore &&
     !wanted.reload &&
     (own.mode !== 'network-first' ||
-      own.answerAfter !== Infinity ||
       wanted.anyAge ||
       wanted.onlyIfCached !== undefined ||
       desk.settings.validators === 'own');
 
+  const isUsable = (held: Held, { call, wanted, own }: Read): boolean =>
+    desk.reuse(held, call, wanted, own) !== 'when-confirmed';
+
+  /** The copy that may take the place of the origin's response. */
+  const usable = async (read: Read): Promise<Held | undefined> => {
+    if (read.wanted.noStore) return undefined;
+    const held = await desk.find(read.request, read.call);
+    return held && isUsable(held, read) ? held : undefined;
+  };
+
   /** A copy, or the one that has taken its place meanwhile. */
-  const give = async (held: Held, { request, call, wanted, own }: Read, why: Why = {}) => {
+  const give = async (held: Held, read: Read, why: Why = {}) => {
+    const { request, call } = read;
     const copy = await desk.give(held, request, call, why);
     if (copy) return copy;
-    const next = await desk.find(request, call);
-    const isOther = next && next.key !== held.key && desk.reuse(next, call, wanted, own) !== 'when-confirmed';
-    return isOther ? desk.give(next, request, call, why) : undefined;
+    const next = await usable(read);
+    return next && next.key !== held.key ? desk.give(next, request, call, why) : undefined;
   };
 
   const copyInstead = async (read: Read, cause: unknown) => {
-    const { request, call, wanted, own } = read;
-    if (wanted.noStore || call.signal.aborted) return undefined;
-    const held = await desk.find(request, call);
-    if (!held || desk.reuse(held, call, wanted, own) === 'when-confirmed') return undefined;
-    return give(held, read, { cause, forwarded: call.attempts.length > 0 });
+    const { call } = read;
+    if (call.signal.aborted) return undefined;
+    const held = await usable(read);
+    return held && give(held, read, { cause, forwarded: call.attempts.length > 0 });
   };
 
   /** Asks, and gives up as soon as the host is offline, where there is a copy to be had: below, a retry would wait for a network. */
-  const whileOnline = async (read: Read, ask: (call: Call) => Promise<Response>): Promise<Response> => {
-    const { request, call, wanted, own } = read;
+  const whileOnline = async (read: Read, flight: Flight, ask: () => Promise<Response>): Promise<Response> => {
+    const { request, call, wanted } = read;
     const { online } = call.host;
-    if (wanted.noStore) return ask(call);
-    const inner = aborter();
-    const unfollow = follow(call.signal, inner.abort);
     const look = async (): Promise<void> => {
-      const held = await desk.find(request, call);
-      if (!held || online.state || desk.reuse(held, call, wanted, own) === 'when-confirmed') return;
+      const held = await usable(read);
+      if (!held || online.state) return;
       const { id: callId, origin } = call;
-      inner.abort(new NetworkError('the host is offline', { request, callId, origin }));
+      flight.inner.abort(new NetworkError('the host is offline', { request, callId, origin }));
     };
     const heed = (up: boolean): void => {
       if (!up) look().catch(() => {});
     };
-    const unsubscribe = online.subscribe(heed);
+    const unsubscribe = wanted.noStore ? () => {} : online.subscribe(heed);
     try {
       if (!online.state) await look().catch(() => {});
-      const response = await ask({ ...call, signal: inner.signal });
-      watchBody(response, { settled: () => unfollow() });
+      const response = await ask();
+      watchBody(response, { settled: () => flight.unfollow() });
       return response;
     } catch (error) {
-      unfollow();
+      flight.unfollow();
       throw error;
     } finally {
       unsubscribe();
@@ -92,22 +108,32 @@ export function readsOf(
    * The origin's answer, or the last good copy where it has none.
    *
    * @param held The copy that the origin is asked about.
-   * @param isGiven Whether the caller has been given something meanwhile.
    */
-  const fromNetwork = async (read: Read, held?: Held, isGiven = () => false): Promise<Response> => {
+  const orCopy = async (read: Read, flight: Flight, held?: Held): Promise<Response> => {
     const { request, call } = read;
+    const isGiven = (): boolean => flight.isGiven;
+    const asks: Call = {
+      ...asking({ held, isGiven }, call),
+      signal: flight.inner.signal,
+      // It must not fail: what is further in asks it in the middle of a failure.
+      standsIn: () =>
+        usable(read).then(
+          (found) => found !== undefined && !flight.isGiven,
+          () => false,
+        ),
+    };
     let response: Response;
     try {
-      response = await whileOnline(read, (call) => network(request, askingAbout(held, call)));
+      response = await whileOnline(read, flight, () => network(request, asks));
     } catch (error) {
       const isUnreached = isFailure(error) && (UNREACHED.includes(error.category) || isLocked(error));
-      const mayCopy = !isGiven() && mayAnswer(call, error, isUnreached);
+      const mayCopy = !flight.isGiven && mayAnswer(call, error, isUnreached);
       const copy = mayCopy && (await copyInstead(read, error));
       if (copy) return copy;
       throw error;
     }
     const { status } = response;
-    if (!isGiven() && mayAnswer(call, response, UNANSWERED.includes(status))) {
+    if (!flight.isGiven && mayAnswer(call, response, UNANSWERED.includes(status))) {
       const copy = await copyInstead(read, status).catch((reason) => {
         dropBody(response);
         throw reason;
@@ -121,43 +147,56 @@ export function readsOf(
     return response;
   };
 
-  /** The origin's answer, or a copy where it is silent for too long; then it is kept when it comes. */
-  const whicheverIsFirst = (read: Read, held: Held): Promise<Response> => {
+  /** Whether the origin's silence alone is a reason for a copy. */
+  const mayAnswerSilence = ({ wanted, own }: Read): boolean =>
+    own.answerAfter !== Infinity && !wanted.noStore && !wanted.noCache && wanted.onlyIfCached === undefined;
+
+  /** The origin's answer, or a copy where there is none within `answerAfter`; then the answer is kept when it comes. */
+  const fromNetwork = (read: Read, held?: Held): Promise<Response> => {
     const { call, own } = read;
+    const { host } = call;
     const inner = aborter();
-    let unfollow = follow(call.signal, inner.abort);
+    const flight: Flight = { inner, isGiven: false, unfollow: follow(call.signal, inner.abort) };
     const { moment } = desk.shelf;
-    let isGiven = false;
-    const answer = fromNetwork({ ...read, call: { ...call, signal: inner.signal } }, held, () => isGiven);
+    const sentAt = host.clock.ticks();
+    const answer = orCopy(read, flight, held);
+    if (!mayAnswerSilence(read)) return answer;
+    let isOver = false;
     return new Promise((resolve, reject) => {
       const silent = async (): Promise<void> => {
-        const why = { cause: 'silence', forwarded: true };
-        const copy = await give(held, read, why).catch(() => undefined);
-        if (!copy || isGiven || desk.shelf.wasForgotten(held.copy, moment)) return dropBody(copy);
-        isGiven = true;
+        // Only now: a request is not to wait for the store.
+        const held = await usable(read);
+        const copy = held && (await give(held, read, SILENCE));
+        if (!copy || isOver || desk.shelf.wasForgotten(held.copy, moment)) return dropBody(copy);
+        flight.isGiven = true;
         // The caller has what it wanted; the answer is still worth having.
-        unfollow();
-        unfollow = follow(home.signal, inner.abort);
+        flight.unfollow();
+        const limit = bounded(home, call, inner.abort);
+        flight.unfollow = limit.ended;
+        const ended = silences.goesOn(call, sentAt);
         resolve(copy);
-        call.waitUntil(answer.then(drain).finally(unfollow));
+        const work = answer.finally(limit.responded).then(drain);
+        call.waitUntil(work.finally(limit.ended).finally(ended));
       };
-      const cancel = call.host.clock.after(own.answerAfter, () => void silent());
-      answer.then(
-        (response) => {
+      const cancel = host.clock.after(own.answerAfter, () => void silent().catch(() => {}));
+      const settle =
+        <T>(give: (outcome: T) => void) =>
+        (outcome: T): void => {
           cancel();
-          if (isGiven) return;
-          isGiven = true;
-          watchBody(response, { settled: () => unfollow() });
-          resolve(response);
-        },
-        (error) => {
-          cancel();
-          if (!isGiven) unfollow();
-          isGiven = true;
-          reject(error);
-        },
-      );
+          isOver = true;
+          if (!flight.isGiven) give(outcome);
+        };
+      answer.then(settle(resolve), settle(reject));
     });
+  };
+
+  /** A copy at once, because the origin is known to be silent: one request at a time finds out whether it still is. */
+  const fromSilence = async (read: Read, held: Held): Promise<Response | undefined> => {
+    const { request, call } = read;
+    const copy = await give(held, read, { cause: 'silence' });
+    const ended = copy && call.host.online.state && silences.probe(call);
+    if (ended) call.waitUntil(probe(held, request, call).finally(ended));
+    return copy;
   };
 
   const missing = ({ request, call, wanted }: Read): Response => {
@@ -174,21 +213,18 @@ export function readsOf(
 
   return async (read: Read): Promise<Response> => {
     const { request, call, wanted, own } = read;
-    const held = looksFirst(read) ? await desk.find(request, call) : undefined;
+    const isSilent = mayAnswerSilence(read) && silences.isSilent(call, own.answerAfter);
+    const held = isSilent || looksFirst(read) ? await desk.find(request, call) : undefined;
     if (held) {
       const reuse = desk.reuse(held, call, wanted, own);
       const isAnswer = own.mode !== 'network-first' || wanted.anyAge || wanted.onlyIfCached !== undefined;
       const behind = reuse === 'while-revalidating' && isAnswer && wanted.onlyIfCached === undefined;
+      let copy: Response | undefined;
       if (behind || (reuse === 'as-is' && (isAnswer || isImmutable(held)))) {
-        const copy = await desk.give(held, request, call);
+        copy = await desk.give(held, request, call);
         if (copy && behind) revalidate(held, request, call);
-        if (copy) return copy;
-      } else if (
-        reuse !== 'when-confirmed' &&
-        own.answerAfter !== Infinity &&
-        wanted.onlyIfCached === undefined
-      )
-        return whicheverIsFirst(read, held);
+      } else if (isSilent && reuse !== 'when-confirmed') copy = await fromSilence(read, held);
+      if (copy) return copy;
     }
     if (wanted.onlyIfCached !== undefined) return missing(read);
     return fromNetwork(read, held);

@@ -149,7 +149,7 @@ export class Shelf {
    *
    * @param id Unique.
    * @param asked The moment at which it was asked for.
-   * @returns what had to go for it; `undefined` if it was not kept.
+   * @returns what had to go for it, and whether it differs from the one before; `undefined` if it was not kept.
    */
   async keep(
     copy: Copy,
@@ -158,7 +158,7 @@ export class Shelf {
     id: string,
     asked: number,
     now: number,
-  ): Promise<Usage | undefined> {
+  ): Promise<{ evicted: Usage; isNews: boolean } | undefined> {
     const { partition, url, requestedAt, receivedAt } = copy;
     const around = placesAround(partition, url);
     const seen = this.moment;
@@ -198,7 +198,7 @@ export class Shelf {
       this.#hot.put(placeOf(partition, url), variants);
       if (body instanceof Uint8Array) this.#hot.putBody(placeOf(partition, url), key, body);
     }
-    return this.#limits.within(key);
+    return { evicted: await this.#limits.within(key), isNews };
   }
 
   /** Writes what a confirmed copy says of itself now; its body stays. @param mayWrite It was asked for by the same user. */

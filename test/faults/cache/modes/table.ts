@@ -113,4 +113,4 @@ export const isKeptBelow = ({
   copy,
   validators,
 }: Pick<Situation, 'mode' | 'copy' | 'validators'>): boolean =>
-  mode === 'network-first' && copy === 'fresh' && validators === 'platform';
+  (mode === 'network-first' || mode === 'answerAfter') && copy === 'fresh' && validators === 'platform';
