@@ -29,8 +29,8 @@ const MOST = 600;
 const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 process.once('message', async (work: Work) => {
-  process.send?.(await run(work));
-  process.disconnect();
+  // A long message takes its time.
+  process.send?.(await run(work), undefined, undefined, () => process.disconnect());
 });
 
 async function run({ jobs, seed }: Work): Promise<Done> {

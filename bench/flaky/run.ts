@@ -38,14 +38,16 @@ const measured = await measure(plan(chosen, named, size), Number(asked.seed), Nu
 const took = (performance.now() - started) / 1000;
 
 const all = judged(chosen, measured);
-const failed = all.flatMap(({ row, failures }) => failures.map((failure) => `${titleOf(row)}: ${failure}`));
+const failed = all
+  .filter(({ failures }) => failures.length > 0)
+  .map(({ row, failures }) => `${titleOf(row)}: ${failures.join(', ')}`);
 if (asked.json) console.log(JSON.stringify({ ...measured, failed, took }, undefined, 2));
 else {
   console.log(`${mainTable(all, named)}\n\n${timesTable(all, named)}\n`);
-  for (const failure of failed) console.log(`below its peers: ${failure}`);
+  for (const failure of failed) console.log(`fails: ${failure}`);
   const { p99, max } = measured.lag;
   console.log(
-    `\n${took.toFixed(0)} s; the callers' event loops were ${p99.toFixed(0)} ms late (p99), ${max.toFixed(0)} ms at most`,
+    `\n${failed.length} of ${all.length} rows fail; ${took.toFixed(0)} s; the callers' event loops were ${p99.toFixed(0)} ms late (p99), ${max.toFixed(0)} ms at most`,
   );
 }
 if (asked.write)

@@ -103,6 +103,7 @@ export const flaky: readonly Row[] = [
   ...share('503', [0.3], [30]),
   ...share('429, Retry-After: 1', [0.1, 0.3], [1, 5]),
   ...share('hangs', [0.1, 0.3], [1, 5]),
+  ...share('hangs', [0.5], [5]),
   ...share('hangs', [0.1], [30]),
   ...share('truncated bodies', [0.2, 0.5], [1, 5]),
   ...share('stalled bodies', [0.1], [1, 5]),
