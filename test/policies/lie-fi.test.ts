@@ -6,8 +6,11 @@ import type { StaleCacheOptions } from '../../src/policies/cache/options.ts';
 import { retry } from '../../src/policies/retry/retry.ts';
 import { attemptTimeout } from '../../src/policies/timeout.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
-import { hang, networkError, type Step, slow, status } from '../../src/testing/index.ts';
+import { hang, networkError, ok, type Step, slow, status } from '../../src/testing/index.ts';
 import { type CachePage, cachePage, fresh, URL_ } from '../support/cache-page.ts';
+import { durableStore } from '../support/durable.ts';
+import { guardedStore } from '../support/guarded-store.ts';
+import { type Page as OutboxPage, page as outboxPage, settle } from '../support/outbox-page.ts';
 import { quiet } from '../support/platform.ts';
 import { type Scenario, scenario } from '../support/scenario.ts';
 
@@ -447,4 +450,37 @@ test('calls that share no I/O share the knowledge of a silent origin, and give b
   await page.clock.advance(10_000);
   await Promise.all(works);
   await page.fetch.close();
+});
+
+describe('the outbox', () => {
+  const give = (here: OutboxPage, url: string, lane: string) =>
+    here.fetch(url, { method: 'POST', body: 'x', holdfast: { outbox: { lane } } });
+
+  test('a write that gets no response is accepted 2 s after the call, the commit included', async () => {
+    const inner = durableStore();
+    let commits = 0;
+    const late = async <T>(work: () => Promise<T>): Promise<T> => {
+      if (commits++ < 5) await new Promise<void>((done) => void here.clock.after(100, done));
+      return work();
+    };
+    const here = outboxPage({}, { ...inner, ...guardedStore(inner, late) });
+    here.origin.otherwise(hang());
+    const before = here.clock.ticks();
+    expect((await give(here, URL_, 'a')).status).toBe(202);
+    expect(commits).toBeGreaterThan(0);
+    expect(here.clock.ticks() - before).toBe(2_000);
+  });
+
+  test('lanes of an origin that hangs hold up no lane of another origin', async () => {
+    const here = outboxPage();
+    here.origin.otherwise((request) => (request.url === OTHER ? ok() : new Promise(() => {})));
+    const hanging = URLS.map((url, nth) => give(here, url, `${nth}`));
+    await here.clock.busy(settle());
+    const before = here.clock.ticks();
+    expect((await give(here, OTHER, 'other')).status).toBe(200);
+    expect(here.clock.ticks() - before).toBe(0);
+    expect((await Promise.all(hanging)).map((response) => response.status)).toEqual(URLS.map(() => 202));
+    // Six of one origin at a time.
+    expect(here.origin.seen).toHaveLength(7);
+  });
 });

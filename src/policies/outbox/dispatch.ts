@@ -1,5 +1,6 @@
 import { within } from '../../core/clock.ts';
 import type { Handler, Home } from '../../core/contract.ts';
+import { PerOrigin } from '../../core/origins.ts';
 import type { Settled } from './answers.ts';
 import { brief, type Verdict } from './classify.ts';
 import { contentOf } from './content.ts';
@@ -38,7 +39,8 @@ export class Dispatch {
   readonly #news: News;
   readonly #settings: OutboxSettings;
   readonly #gate: Gate;
-  readonly #slots: Slots;
+  /** For each origin, so that one that hangs does not hold up the others. */
+  readonly #slots: PerOrigin<Slots>;
   /** Told when an entry could not be delivered just now. */
   readonly postponed = new Set<(key: string) => void>();
 
@@ -58,7 +60,7 @@ export class Dispatch {
     this.#news = news;
     this.#settings = settings;
     this.#gate = gate;
-    this.#slots = new Slots(settings.concurrency);
+    this.#slots = new PerOrigin(() => new Slots(settings.concurrency));
   }
 
   /** Why an entry need not be sent at all. */
@@ -73,7 +75,7 @@ export class Dispatch {
 
   /** As soon as few enough others are being sent. */
   send(supplied: Supplied, drain: Drain): Promise<Next> {
-    return this.#slots.run(() => this.#send(supplied, drain));
+    return this.#slots.get(supplied.entry.origin).run(() => this.#send(supplied, drain));
   }
 
   async #send(supplied: Supplied, drain: Drain): Promise<Next> {

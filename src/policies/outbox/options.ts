@@ -25,7 +25,7 @@ export interface OutboxOptions {
   readonly store?: AtomicStore;
   /** Writes that are taken without being asked for one by one. Default: none. */
   readonly match?: Match;
-  /** The caller gets its `202` at the latest after this, while delivery goes on. Default 2 s. */
+  /** The caller gets its `202` at the latest so long after the call, while delivery goes on. Default 2 s. */
   readonly answerAfter?: Duration;
   /** Sendings until an entry becomes a dead letter. Default 10. */
   readonly attempts?: number;
@@ -64,7 +64,7 @@ export interface OutboxOptions {
   readonly unknownOutcome?: UnknownOutcome;
   /** A dead letter stops its lane until it is replayed or removed. Default `false`: the lane goes on. */
   readonly strict?: boolean;
-  /** Lanes that send at once. Default 6. */
+  /** Lanes of one origin that send at once. Default 6. */
   readonly concurrency?: number;
   /** Seals what is written; see `encryptWith`. */
   readonly codec?: Codec;
