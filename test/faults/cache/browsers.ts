@@ -7,16 +7,18 @@ import { launchWebKit } from '../../runtimes/webkit.ts';
 import type { Page } from './page/main.ts';
 
 /** Calls a function of the page, wherever it runs. */
-export interface Tab {
-  call<Name extends keyof Page>(
+export interface Tab<In extends Callable<In> = Page> {
+  call<Name extends keyof In>(
     name: Name,
-    ...args: Parameters<Page[Name]>
-  ): Promise<Awaited<ReturnType<Page[Name]>>>;
+    ...args: Parameters<In[Name]>
+  ): Promise<Awaited<ReturnType<In[Name]>>>;
 }
+
+type Callable<In> = { [Name in keyof In]: (...args: never[]) => unknown };
 
 export interface Browser {
   /** Opens the page in a tab of its own, beside those that are open. */
-  open(url: string): Promise<Tab>;
+  open<In extends Callable<In> = Page>(url: string): Promise<Tab<In>>;
   close(): Promise<void>;
 }
 
