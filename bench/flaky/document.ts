@@ -1,8 +1,18 @@
 import type { Measured } from './measure.ts';
 import { type Judged, mainTable, timesTable } from './report.ts';
 
+/** The rows of one table, and the contestants in it. */
+export interface Section {
+  readonly all: readonly Judged[];
+  readonly names: readonly string[];
+}
+
 /** `docs/flaky.md`. */
-export function document(all: readonly Judged[], names: readonly string[], { lag }: Measured): string {
+export function document(
+  { all, names }: Section,
+  lag: Measured['lag'],
+  others: readonly (Section & { readonly runtime: string })[],
+): string {
   const calls = Math.max(...all.flatMap(({ found }) => Object.values(found).map((one) => one.calls)));
   const kept = all.filter(({ failures }) => failures.length === 0).length;
   return `# What your calls get on a bad network
@@ -27,7 +37,7 @@ How to read the table:
 - **A cached response**: holdfast has \`staleCache()\` and has seen each URL once. Its stale responses count as successes.
 - **cockatiel** is \`wrap(retry, circuitBreaker, timeout)\` as in its README: 3 retries with exponential backoff, a
   \`ConsecutiveBreaker(5)\`, half-open after 10 s, and 10 s for an attempt. A POST without a key goes around its retry.
-- **ffetch** has 2 retries. It repeats every method, also POST without a key.
+- **ffetch** has 2 retries. Its retry of a request with a body fails before it is sent.
 
 Each row has up to ${calls} calls per contestant, in up to 60 worlds. A world is a client and an origin of its own. The event
 loops of the callers were ${lag.p99.toFixed(0)} ms late (99th percentile).
@@ -39,5 +49,9 @@ ${mainTable(all, names)}
 Median and 95th percentile in seconds, of the calls that succeeded, and requests per call that succeeded.
 
 ${timesTable(all, names)}
-`;
+
+## Other runtimes
+
+The same in a short form, \`npm run flaky -- --runtime deno\`: fewer rows, and native fetch as the only peer.
+${others.map(({ runtime, all, names }) => `\n${runtime}:\n\n${mainTable(all, names)}\n`).join('')}`;
 }

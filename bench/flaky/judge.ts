@@ -1,4 +1,4 @@
-import type { Figures } from './measure.ts';
+import type { Figures } from './figures.ts';
 import type { Row } from './rows/row.ts';
 
 /** What the contestants came to in one row, by name. */
@@ -15,16 +15,16 @@ export function failures(row: Row, found: Found): string[] {
   return HOLDFAST.flatMap((name) => {
     const own = found[name];
     const { native, ky } = found;
-    if (!own || !native || !ky) return [];
+    if (!own || !native) return [];
     // It streams, as native fetch does; ky reads the body.
-    const peers = name === 'createFetch' && row.brokenBodies ? { native } : { native, ky };
+    const peers = !ky || (name === 'createFetch' && row.brokenBodies) ? { native } : { native, ky };
     const [peer, best] = Object.entries(peers).reduce((one, other) =>
       other[1].share > one[1].share ? other : one,
     );
     const failed: string[] = [];
     if (own.share < best.share - TOLERANCE)
       failed.push(`${name} ${percent(own.share)} % (${peer} ${percent(best.share)} %)`);
-    if (sendsMore(own, ky)) {
+    if (ky && sendsMore(own, ky)) {
       const [more, less] = [own, ky].map((one) => one.requestsPerCall.toFixed(2));
       failed.push(`${name} ${more} requests per call (ky ${less})`);
     }

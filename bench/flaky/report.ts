@@ -1,5 +1,5 @@
+import type { AllFigures, Figures } from './figures.ts';
 import { type Found, failures, goals, percent } from './judge.ts';
-import type { Figures, Measured } from './measure.ts';
 import { type Row, titleOf } from './rows/row.ts';
 
 export interface Judged {
@@ -8,7 +8,7 @@ export interface Judged {
   readonly failures: readonly string[];
 }
 
-export const judged = (rows: readonly Row[], { figures }: Measured): Judged[] =>
+export const judged = (rows: readonly Row[], figures: AllFigures): Judged[] =>
   rows.map((row) => {
     const found = figures[titleOf(row)] ?? {};
     return { row, found, failures: failures(row, found) };
