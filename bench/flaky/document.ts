@@ -53,5 +53,7 @@ ${timesTable(all, names)}
 ## Other runtimes
 
 The same in a short form, \`npm run flaky -- --runtime deno\`: fewer rows, and native fetch as the only peer.
+Browsers and Deno themselves repeat a request that is reset on a connection that was used before, so fewer calls fail there;
+the table counts calls of \`fetch\`.
 ${others.map(({ runtime, all, names }) => `\n${runtime}:\n\n${mainTable(all, names)}\n`).join('')}`;
 }

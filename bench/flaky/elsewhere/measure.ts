@@ -35,6 +35,9 @@ export const runtimes = Object.keys(installed) as RuntimeName[];
 /** Whether the runtime is on this machine. */
 export const has = (runtime: RuntimeName): boolean => installed[runtime] !== undefined;
 
+const PAGE = new URL('page.ts', import.meta.url);
+const WORKER = new URL('worker.ts', import.meta.url);
+
 /** Longer than any runtime takes. */
 const LIMIT = 300_000;
 
@@ -45,7 +48,7 @@ export async function measureIn(
   { calls, seed }: { calls: number; seed: number },
 ): Promise<Record<string, Record<string, Figures>>> {
   const isWorker = runtime === 'workerd';
-  const script = await bundled(isWorker ? 'worker.ts' : 'page.ts');
+  const script = await bundled(isWorker ? WORKER : PAGE);
   const control = await startControl(script);
   try {
     const ones = rows.flatMap((row) =>
@@ -111,9 +114,9 @@ async function inWorker(script: string, ones: readonly One[]): Promise<Tally[]> 
   }
 }
 
-async function bundled(entry: string): Promise<string> {
+async function bundled(entry: URL): Promise<string> {
   const { outputFiles } = await build({
-    entryPoints: [fileURLToPath(new URL(entry, import.meta.url))],
+    entryPoints: [fileURLToPath(entry)],
     bundle: true,
     format: 'esm',
     target: 'es2022',
