@@ -1,12 +1,13 @@
 import { asNetworkError } from './errors.ts';
+import { facts, rebuilt } from './rebuild.ts';
 
 /** How a response ended: the call is settled only then. */
 export type Ending = 'none' | 'ended' | 'broken' | 'cancelled';
 
 /** Somebody who must know what becomes of a body. */
 export interface BodyWatcher {
-  /** A reader waits for the next chunk. */
-  waiting?(): void;
+  /** A reader waits for the next chunk. @param whole It wants the whole body (`json()`, `text()`), and not a stream. */
+  waiting?(whole: boolean): void;
   /** It has come, or the end has, or a failure. */
   arrived?(): void;
   /** Bytes that nobody has read before, in order. They are the reader's: who keeps them makes a copy. */
@@ -45,6 +46,8 @@ export function watchBody(response: Response, watcher: BodyWatcher): WatchedBody
 export interface WatchedBody {
   /** Ends the body with an error for all who read it, now or later, and gives up the connection. */
   break(reason: unknown): void;
+  /** The next chunk; as a part of the whole body, and not of a stream. */
+  readWhole(): Promise<ReadableStreamReadResult<Bytes>>;
 }
 
 /** Gives up the body of a response that nobody will read. */
@@ -95,6 +98,8 @@ class Body implements WatchedBody {
   #stream: ReadableStream<Bytes> | undefined;
   #read = 0;
   #cancelled = false;
+  /** All of it is wanted. */
+  #whole = false;
 
   constructor(native: ReadableStream<Bytes>, fate: Fate) {
     this.native = native;
@@ -120,7 +125,7 @@ class Body implements WatchedBody {
     const { fate } = this;
     if (fate.ended?.how === 'broken') return Promise.reject(fate.ended.error);
     this.#reader ??= this.native.getReader();
-    for (const watcher of fate.watchers) watcher.waiting?.();
+    for (const watcher of fate.watchers) watcher.waiting?.(this.#whole);
     return this.#reader.read().then(this.#arrived, this.#failed);
   }
 
@@ -141,8 +146,17 @@ class Body implements WatchedBody {
     throw this.fate.ended?.error;
   };
 
+  readWhole(): Promise<ReadableStreamReadResult<Bytes>> {
+    this.#whole = true;
+    // What is read afterwards may be a stream again.
+    return this.read().finally(() => {
+      this.#whole = false;
+    });
+  }
+
   /** Everything; through the handed-out stream where there is one, so that its lock is right. */
   async readAll(): Promise<Bytes> {
+    this.#whole = true;
     const reader = this.#stream?.getReader() ?? this;
     const first = await reader.read();
     if (first.done) return new Uint8Array();
@@ -292,6 +306,41 @@ export function concat(chunks: readonly Uint8Array[], length: number): Bytes {
 export async function drain(response: Response): Promise<void> {
   const reader = response.body?.getReader();
   while (reader && !(await reader.read()).done);
+}
+
+/**
+ * Takes a body of up to `limit` bytes before anything is read from it. A larger one streams on from there.
+ *
+ * @throws what broke the body.
+ */
+export async function buffered(response: Response, limit: number): Promise<Response> {
+  const body = watchBody(response, {});
+  if (!body) return response;
+  const chunks: Bytes[] = [];
+  let length = 0;
+  for (;;) {
+    const { done, value } = await body.readWhole();
+    if (done) return rebuilt(concat(chunks, length), facts(response), response.headers);
+    chunks.push(value);
+    length += value.byteLength;
+    if (length > limit) return rebuilt(continued(chunks, response), facts(response), response.headers);
+  }
+}
+
+/** What was read from a body, and then its rest. */
+function continued(chunks: Bytes[], response: Response): ReadableStream<Bytes> {
+  const rest = (response.body as ReadableStream<Bytes>).getReader();
+  return new ReadableStream<Bytes>(
+    {
+      async pull(controller) {
+        const chunk = chunks.shift() ?? (await rest.read()).value;
+        if (chunk) controller.enqueue(chunk);
+        else controller.close();
+      },
+      cancel: (reason) => rest.cancel(reason),
+    },
+    { highWaterMark: 0 },
+  );
 }
 
 /** All of a body up to `limit` bytes; `undefined` where there is none or more. The rest is not read. */

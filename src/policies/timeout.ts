@@ -5,13 +5,17 @@ import { type Call, type Handler, named, type Policy } from '../core/contract.ts
 import type { Duration } from '../core/durations.ts';
 import { ConfigurationError, TimeoutError } from '../core/errors.ts';
 import { hasBody, knownSize } from '../core/replay.ts';
+import { isStreaming } from '../http/streaming.ts';
 
 export interface TimeoutOptions {
   /** Until the response is handed over: all attempts, waits and queues. Default 30 s, or `attempt` where that is more. */
   readonly total?: Duration | false;
   /** From sending one request to its headers. Default 10 s. */
   readonly attempt?: Duration | false;
-  /** Between two chunks of a body, while somebody waits for one; not for `text/event-stream`. Default 10 s. */
+  /**
+   * Between two chunks of a body, while a reader waits for one. Default 10 s for reads of the whole body (`json()`, `text()`,
+   * …), and none for a body that is read chunk by chunk or is of a streaming type: pauses are part of them.
+   */
   readonly idle?: Duration | false;
 }
 
@@ -22,8 +26,8 @@ interface Limits {
   total: number;
   attempt: number;
   idle: number;
-  /** The limits are our guess, not the application's word. */
-  guessed: { total: boolean; attempt: boolean };
+  /** The application did not name them. */
+  guessed: { total: boolean; attempt: boolean; idle: boolean };
 }
 
 const DEFAULTS = { total: 30_000, attempt: 10_000, idle: 10_000 };
@@ -43,7 +47,11 @@ export function readLimits(base: unknown, own: unknown = base): Limits {
   const last = asObject(own);
   const options = own === base ? last : layered('timeout', asObject(base), last);
   const read = readOptions('timeout', options, { total: limit, attempt: limit, idle: limit }, DEFAULTS);
-  const guessed = { total: options.total === undefined, attempt: options.attempt === undefined };
+  const guessed = {
+    total: options.total === undefined,
+    attempt: options.attempt === undefined,
+    idle: options.idle === undefined,
+  };
   if (read.attempt > read.total) {
     if (last.total === undefined) read.total = read.attempt;
     else if (last.attempt === undefined) read.attempt = read.total;
@@ -90,7 +98,7 @@ export function totalTimeout(base?: TimeoutOption): Policy {
 /**
  * Bounds one attempt: the time to its headers, and the time between two chunks of its body.
  *
- * @param base Default: `attempt` 10 s, `idle` 10 s.
+ * @param base Default: `attempt` 10 s; `idle` 10 s for reads of the whole body.
  * @throws {TimeoutError} code `timeout-attempt`; while the body is read, `timeout-idle`.
  */
 export function attemptTimeout(base?: TimeoutOption): Policy {
@@ -102,7 +110,7 @@ export function attemptTimeout(base?: TimeoutOption): Policy {
       const ms = guessed.attempt && isLargeUpload(request) ? Infinity : attempt;
       if (ms === Infinity && idle === Infinity) return next(request, call);
       return limited('attempt', ms, next, request, call, (response, own) =>
-        idleLimited(response, idle, call, own),
+        idleLimited(response, idle, guessed.idle, call, own),
       );
     },
     { option: 'timeout' },
@@ -158,10 +166,14 @@ function limited(
   });
 }
 
-/** The clock runs only while somebody waits for a chunk: a slow reader is not the origin's fault. */
-function idleLimited(response: Response, ms: number, call: Call, own: Aborter): void {
-  const isEventStream = response.headers.get('content-type')?.startsWith('text/event-stream');
-  const limit = isEventStream ? Infinity : ms;
+/**
+ * The clock runs only while a reader waits for a chunk: a slow reader is not the origin's fault.
+ *
+ * @param wholeOnly The limit is for reads of the whole body, and not for streams.
+ */
+function idleLimited(response: Response, ms: number, wholeOnly: boolean, call: Call, own: Aborter): void {
+  const isExempt = wholeOnly && isStreaming(response.headers.get('content-type'));
+  const limit = isExempt ? Infinity : ms;
   const { clock } = call.host;
   let cancel: (() => void) | undefined;
   let since: number | undefined;
@@ -173,7 +185,8 @@ function idleLimited(response: Response, ms: number, call: Call, own: Aborter): 
     else cancel = since === undefined ? undefined : clock.after(left, look);
   };
   const body = watchBody(response, {
-    waiting() {
+    waiting(whole) {
+      if (wholeOnly && !whole) return;
       since = clock.ticks();
       cancel ??= clock.after(limit, look);
     },

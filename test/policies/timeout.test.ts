@@ -1,11 +1,31 @@
 import { describe, expect, test } from 'vitest';
-import type { Policy } from '../../src/core/contract.ts';
+import type { Clock, Policy } from '../../src/core/contract.ts';
 import { attemptTimeout, type TimeoutOption, totalTimeout } from '../../src/policies/timeout.ts';
 import { hang, ok, slow, stalledBody } from '../../src/testing/index.ts';
 import { ORIGIN, scenario } from '../support/scenario.ts';
 
 const URL_ = `${ORIGIN}/orders`;
 const both = (options?: TimeoutOption) => scenario([totalTimeout(options), attemptTimeout(options)]);
+
+/** Two chunks with a pause between them, in ms. */
+function pausing(clock: Clock, ms: number): Response {
+  const encoder = new TextEncoder();
+  let part = 0;
+  return new Response(
+    new ReadableStream({
+      pull(controller) {
+        if (part++ === 0) return controller.enqueue(encoder.encode('one'));
+        return new Promise<void>((done) => {
+          clock.after(ms, () => {
+            controller.enqueue(encoder.encode('two'));
+            controller.close();
+            done();
+          });
+        });
+      },
+    }),
+  );
+}
 
 describe('an attempt', () => {
   test('has 10 s to its headers', async () => {
@@ -49,8 +69,8 @@ describe('a body', () => {
       (response) => response.blob(),
       (response) => response.clone().text(),
       async (response) => {
-        const reader = (response.body as ReadableStream).getReader();
-        for (;;) if ((await reader.read()).done) return;
+        response.body?.locked;
+        return response.text();
       },
     ];
     for (const read of readers) {
@@ -66,8 +86,43 @@ describe('a body', () => {
     }
   });
 
-  test('that stalls ends also where the platform reads it, with an error of its own', async () => {
+  const chunks = async (response: Response): Promise<number> => {
+    const reader = (response.body as ReadableStream).getReader();
+    for (let count = 0; ; count++) if ((await reader.read()).done) return count;
+  };
+
+  test('that is read chunk by chunk may pause for as long as its origin likes', async () => {
     const { fetch, origin, clock } = both();
+    origin.replies(pausing(clock, 12_000));
+    expect(await chunks(await fetch(URL_))).toBe(2);
+    expect(clock.ticks()).toBe(12_000);
+    origin.replies(pausing(clock, 12_000));
+    expect(await new Response((await fetch(URL_)).body).text()).toBe('onetwo');
+  });
+
+  test.each([
+    'text/event-stream',
+    'application/x-ndjson; charset=utf-8',
+    'application/json-seq',
+    'multipart/x-mixed-replace; boundary=b',
+  ])('of the streaming type %s may pause, also when all of it is wanted', async (type) => {
+    const { fetch, origin, clock } = both();
+    origin.replies(new Response(pausing(clock, 12_000).body, { headers: { 'content-type': type } }));
+    expect(await (await fetch(URL_)).text()).toBe('onetwo');
+  });
+
+  test('of any kind has the idle limit that the application names', async () => {
+    for (const type of ['text/plain', 'text/event-stream'])
+      for (const read of [chunks, (response: Response) => response.text()]) {
+        const { fetch, origin, clock } = both({ idle: '5s' });
+        origin.replies(new Response(pausing(clock, 12_000).body, { headers: { 'content-type': type } }));
+        await expect(read(await fetch(URL_))).rejects.toMatchObject({ code: 'timeout-idle' });
+        expect(clock.ticks()).toBe(5_000);
+      }
+  });
+
+  test('that stalls ends also if the platform reads it, with an error of its own', async () => {
+    const { fetch, origin, clock } = both({ idle: '10s' });
     origin.replies(stalledBody().response);
     const { body } = await fetch(URL_);
     await expect(new Response(body).text()).rejects.toThrow();
