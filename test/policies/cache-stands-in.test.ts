@@ -60,7 +60,7 @@ describe('a call says whether a cached response stands in', () => {
     expect(await asked({ method: 'PUT', body: 'x' })).toBe(undefined);
   });
 
-  test('standsIn is false once the caller has the cached response', async () => {
+  test('standsIn is false once the caller has the cached response, or has aborted', async () => {
     const cache = cachePolicy({ store: memoryStore(), validators: 'own' }, memoryStore);
     let call: Call | undefined;
     const seeing: Policy = (next) => (request, given) => {
@@ -77,6 +77,12 @@ describe('a call says whether a cached response stands in', () => {
     await page.clock.busy(quiet());
     expect(await call?.standsIn?.()).toBe(true);
     await reading;
+    expect(await call?.standsIn?.()).toBe(false);
+    const leaving = new AbortController();
+    const left = page.fetch(`${URL_}?other`, { signal: leaving.signal }).catch(() => {});
+    await page.clock.busy(quiet());
+    leaving.abort();
+    await left;
     expect(await call?.standsIn?.()).toBe(false);
     await page.fetch.close();
   });

@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'vitest';
+import { sleep } from '../../src/core/clock.ts';
+import type { Policy } from '../../src/core/contract.ts';
 import type { PipelineOptions } from '../../src/core/pipeline.ts';
 import { sourceOf } from '../../src/core/source.ts';
 import { cachePolicy } from '../../src/policies/cache/cache.ts';
 import type { StaleCacheOptions } from '../../src/policies/cache/options.ts';
-import { retry } from '../../src/policies/retry/retry.ts';
 import { attemptTimeout } from '../../src/policies/timeout.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
-import { hang, networkError, ok, type Step, slow, status } from '../../src/testing/index.ts';
+import { hang, networkError, ok, type Step, slow, stalledBody, status } from '../../src/testing/index.ts';
 import { type CachePage, cachePage, fresh, URL_ } from '../support/cache-page.ts';
 import { durableStore } from '../support/durable.ts';
 import { guardedStore } from '../support/guarded-store.ts';
@@ -193,9 +194,15 @@ describe('when an origin counts as silent', () => {
   ])(
     'an origin does not count as silent while its attempts end with %s and are repeated',
     async (_, step) => {
-      const delay = () => 1_500;
+      const repeating: Policy = (next) => async (request, call) => {
+        for (;;) {
+          const response = await next(request, call).catch(() => undefined);
+          if (response?.status === 200) return response;
+          await sleep(1_500, call);
+        }
+      };
       const cache = cachePolicy({ store: memoryStore(), validators: 'own' }, memoryStore);
-      const page = scenario([cache, retry({ limit: 9, delay }), attemptTimeout()], { partition: 'ann' });
+      const page = scenario([cache, repeating], { partition: 'ann' });
       const read = timed(page);
       page.origin.replies(fresh('one'));
       await read();
@@ -301,6 +308,30 @@ describe('the network returns', () => {
     expect((await page.timed(URLS[7])).slice(0, 3)).toEqual([200, 'cache', 'two']);
   });
 
+  test.each<[string, number]>([
+    ['the late response', 0],
+    ['the late response to a background request', 10_000],
+  ])('%s is stored if its body takes longer than 30 s', async (_, ahead) => {
+    const page = await lieFi();
+    await page.timed(URL_, {});
+    await page.clock.advance(ahead);
+    const give = returning(page);
+    await page.timed(URLS[1]);
+    const body = new ReadableStream({
+      start(controller) {
+        const end = (): void => {
+          controller.enqueue(new TextEncoder().encode('two'));
+          controller.close();
+        };
+        page.clock.after(40_000, end, { background: true });
+      },
+    });
+    await give(() => new Response(body));
+    await page.clock.advance(41_000);
+    await settled(page);
+    expect(page.told('cache-updated')).toEqual([{ type: 'cache-updated', url: URLS[1] }]);
+  });
+
   test('thirty late responses are stored and announced, each once', async () => {
     const page = await lieFi();
     const give = returning(page);
@@ -327,6 +358,23 @@ describe('the network returns', () => {
     await give(() => fresh('two'));
     expect(await reading).toEqual([200, 'network', 'two', 0]);
     await settled(page);
+    expect(page.told('cache-stored')).toHaveLength(1);
+    expect(page.told('cache-updated')).toEqual([]);
+  });
+
+  test('a response that comes while the store is asked for the cached one is the caller’s, and not announced', async () => {
+    const inner = durableStore();
+    let isSlow = false;
+    const guard = async <T>(work: () => Promise<T>): Promise<T> => {
+      if (isSlow) await new Promise<void>((done) => void page.clock.after(1_000, done));
+      return work();
+    };
+    const store = { ...inner, ...guardedStore(inner, guard) };
+    const page: Page = await lieFi({ store, memory: false, validators: 'platform' });
+    page.origin.otherwise(slow(page.clock, 4_500, () => fresh('two')));
+    isSlow = true;
+    expect(await page.timed()).toEqual([200, 'network', 'two', 4.5]);
+    await page.clock.advance(20_000);
     expect(page.told('cache-stored')).toHaveLength(1);
     expect(page.told('cache-updated')).toEqual([]);
   });
@@ -384,7 +432,8 @@ describe('nothing is left', () => {
   test('a caller that aborts after it has its cached response does not end the request; close() does', async () => {
     const page = await watchedLieFi();
     const leaving = new AbortController();
-    await page.timed(URL_, { ...PATIENT, signal: leaving.signal });
+    // Its body is not read: the call is not over.
+    await page.fetch(URL_, { ...PATIENT, signal: leaving.signal });
     leaving.abort();
     await settled(page);
     expect(page.signals.map(({ aborted }) => aborted)).toEqual([false]);
@@ -402,6 +451,24 @@ describe('nothing is left', () => {
     await page.fetch.close();
     await settled(page);
     expect(page.signals.map(({ aborted }) => aborted)).toEqual([true, true]);
+    expect(page.clock.pending).toBe(0);
+  });
+
+  test.each<[string, number]>([
+    ['a late response', 0],
+    ['a background request', 10_000],
+  ])('close() ends the body of %s', async (_, ahead) => {
+    const page = await lieFi();
+    await page.timed(URL_, {});
+    await page.clock.advance(ahead);
+    const give = returning(page);
+    await page.timed(URLS[1]);
+    const { response, cancelled } = stalledBody();
+    await give(() => response);
+    expect(cancelled()).toBe(false);
+    await page.fetch.close();
+    await settled(page);
+    expect(cancelled()).toBe(true);
     expect(page.clock.pending).toBe(0);
   });
 

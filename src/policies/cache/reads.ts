@@ -172,10 +172,10 @@ export function readsOf(desk: Desk, network: Handler, home: Home, { revalidate, 
         // The caller has what it wanted; the answer is still worth having.
         flight.unfollow();
         const limit = bounded(home, call, inner.abort);
-        flight.unfollow = limit.ended;
+        flight.unfollow = () => {};
         const ended = silences.goesOn(call, sentAt);
         resolve(copy);
-        const work = answer.finally(limit.responded).then(drain);
+        const work = answer.then(limit.responded).then(drain);
         call.waitUntil(work.finally(limit.ended).finally(ended));
       };
       const cancel = host.clock.after(own.answerAfter, () => void silent().catch(() => {}));

@@ -28,7 +28,7 @@ export function revalidator(desk: Desk, network: Handler, home: Home): Revalidat
     question: Question,
     request: Request,
     call: Call,
-    responded: () => void = () => {},
+    responded: (response: Response) => Response = (response) => response,
     signal?: AbortSignal,
   ): Promise<void> => {
     const { partition, origin, options } = call;
@@ -47,9 +47,7 @@ export function revalidator(desk: Desk, network: Handler, home: Home): Revalidat
     };
     try {
       // Where it has gone meanwhile there is nothing to be confirmed.
-      const response = await network(request, asking(question, own));
-      responded();
-      await drain(response);
+      await drain(responded(await network(request, asking(question, own))));
       // What is stored is what the next tab looks at before it asks itself.
       await Promise.all(works);
     } catch (error) {

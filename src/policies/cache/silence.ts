@@ -1,4 +1,5 @@
 import { follow } from '../../core/abort.ts';
+import { type WatchedBody, watchBody } from '../../core/body.ts';
 import type { Call, Handler, Home } from '../../core/contract.ts';
 import { TimeoutError } from '../../core/errors.ts';
 import type { HoldfastEvent } from '../../core/events.ts';
@@ -90,19 +91,29 @@ export class Silences {
 /**
  * Bounds a request that no caller waits for.
  *
- * @returns `responded` takes the time limit off, `ended` lets go of the pipeline as well.
+ * @returns `responded` takes the time limit off: a body that is whole some time is worth its time. `ended` lets go of the
+ * pipeline, with which both end.
  */
 export function bounded(
   home: Home,
   { id: callId, origin, host }: Call,
   abort: (reason: unknown) => void,
-): { responded(): void; ended(): void } {
-  const late = (): void => abort(new TimeoutError('total', LOST, { callId, origin }));
+): { responded(response: Response): Response; ended(): void } {
+  let body: WatchedBody | undefined;
+  const giveUp = (reason: unknown): void => {
+    abort(reason);
+    body?.break(reason);
+  };
+  const late = (): void => giveUp(new TimeoutError('total', LOST, { callId, origin }));
   const cancel = host.clock.after(LOST, late, { background: true });
   // A signal of another request is of no use to this one (Workers).
-  const unfollow = host.sharesIO ? follow(home.signal, abort) : () => {};
+  const unfollow = host.sharesIO ? follow(home.signal, giveUp) : () => {};
   return {
-    responded: cancel,
+    responded(response) {
+      cancel();
+      body = watchBody(response, {});
+      return response;
+    },
     ended() {
       cancel();
       unfollow();
