@@ -86,7 +86,7 @@ export type HoldfastEvent =
       readonly changed?: boolean;
       readonly error?: unknown;
     })
-  /** Another tab or worker has stored a copy for the same partition. */
+  /** There is a newer copy than callers were given: from another tab, or late, after a cached response was given here. */
   | { readonly type: 'cache-updated'; readonly url: string }
   /** Copies of a URL, of a partition or of everybody were forgotten here. */
   | {
