@@ -12,7 +12,7 @@ import { type Contestant, HOUR, reading } from './contestant.ts';
 
 const atOnce = { delay: () => 0, jitter: 'none', budget: false } as const;
 /** It counts, and never has enough. */
-const tireless = { failures: 1e9, minimum: 1e9 };
+const tireless = { failures: 1e9 };
 const stubborn = { openFor: HOUR, maxOpenFor: HOUR };
 
 /** All defaults: time limits, retry, breaker. */

@@ -23,6 +23,8 @@ export interface Call {
   readonly partition: string;
   /** From 1. */
   readonly attempt: number;
+  /** How many attempts may follow this one. Absent: unknown, as for a first attempt that may be repeated. */
+  readonly attemptsLeft?: number;
   /** The only truth about aborting: neither `request.signal` nor `init.signal` is read after entry. */
   readonly signal: AbortSignal;
   /** When the call's total time is up, on `host.clock.ticks()`. Absent: never. */

@@ -111,18 +111,46 @@ export class TimeoutError extends HoldfastError {
   }
 }
 
-/** The circuit of this origin is open; nothing was sent. `retryAt` tells when it will be probed. */
+/** Which circuit did not let a call go, and what opened it. */
+export interface CircuitFacts {
+  /** An origin, or the URL of a path without its query. */
+  readonly key: string;
+  readonly is: 'closed' | 'open' | 'half-open' | 'isolated';
+  /** Calls in a row that failed; calls in flight together count once. 0: too many were slow. */
+  readonly failures?: number;
+  /** How the last one failed: `'network'`, `'timeout-attempt'`, `'status 503'`, `'slow'`. */
+  readonly lastFailure?: string;
+}
+
+/**
+ * An origin (or one path of it) is down, and did not come back while the call waited; nothing was sent. `circuit` says which
+ * and why, `retryAt` when the next probe is sent.
+ */
 export class CircuitOpenError extends HoldfastError {
   override name = 'CircuitOpenError';
+  /** Absent where another part of the application made the error. */
+  declare readonly circuit?: CircuitFacts;
 
-  constructor(facts: Partial<Facts>) {
-    super(`circuit of ${facts.origin} is open`, {
+  constructor(facts: Partial<Facts>, circuit?: CircuitFacts) {
+    // The path is not in the message, which is logged: there may be a secret in it.
+    const what = circuit && circuit.key !== facts.origin ? `a path of ${facts.origin}` : facts.origin;
+    super(`circuit of ${what} is ${explained(circuit, facts.retryAt)}`, {
       code: 'circuit-open',
       category: 'circuit-open',
       transient: true,
       ...facts,
     });
+    if (circuit) Object.defineProperty(this, 'circuit', { value: circuit });
   }
+}
+
+function explained(circuit: CircuitFacts | undefined, retryAt: number | undefined): string {
+  if (circuit?.is === 'isolated') return 'isolated by the application';
+  const { failures, lastFailure } = circuit ?? {};
+  const after = failures ? `after ${failures} failed calls in a row` : '';
+  const last = lastFailure ? `(the last: ${lastFailure})` : '';
+  const next = retryAt === undefined ? '' : `; next probe at ${new Date(retryAt).toISOString()}`;
+  return `${['open', after, last].filter(Boolean).join(' ')}${next}`;
 }
 
 /** A store could not do what a write depends on; `cause` has the platform's error. Nothing was accepted. */

@@ -47,7 +47,18 @@ export type HoldfastEvent =
   | (OfCall & { readonly type: 'timeout'; readonly limit: 'total' | 'attempt' | 'idle'; readonly ms: number })
   /** A body broke off, was cancelled, or a failure occurred after the response had been handed over. */
   | (OfCall & { readonly type: 'body-broken'; readonly error: unknown })
-  | { readonly type: 'circuit'; readonly origin: string; readonly from: string; readonly to: string }
+  /**
+   * A circuit has changed: that of an origin, or of a path, whose URL without query is the `origin` here. As it opens,
+   * `failures` are the calls in a row that failed, and `lastFailure` how the last one did (`'network'`, `'status 503'`).
+   */
+  | {
+      readonly type: 'circuit';
+      readonly origin: string;
+      readonly from: string;
+      readonly to: string;
+      readonly failures?: number;
+      readonly lastFailure?: string;
+    }
   | (OfCall & { readonly type: 'refused'; readonly code: string; readonly retryAt?: number | undefined })
   /** The call waits for a place, for its turn, or for the answer of a probe; `ahead` calls are before it. */
   | (OfCall & {
@@ -55,6 +66,8 @@ export type HoldfastEvent =
       readonly for: 'bulkhead' | 'rate-limit' | 'circuit';
       readonly ahead?: number;
     })
+  /** The call has waited `waited` ms for a circuit, and is sent: as the probe, or because a probe succeeded. */
+  | (OfCall & { readonly type: 'released'; readonly for: 'circuit'; readonly waited: number })
   /** The call shares the answer of another one that is under way. */
   | (OfCall & { readonly type: 'deduplicated'; readonly leader: string })
   /** The first attempt has been silent for `delay` ms; a second one is sent to `to`. */

@@ -33,6 +33,11 @@ export class PerOrigin<T> {
     return state;
   }
 
+  /** Does not make a state, nor count as a use. */
+  has(origin: string): boolean {
+    return this.#states.has(origin);
+  }
+
   set(origin: string, state: T): void {
     this.#states.set(origin, state);
   }

@@ -94,7 +94,9 @@ export function failover(options: FailoverOptions): Policy {
       let response: Response | undefined;
       let error: unknown;
       try {
-        response = await next(current, { ...call, origin: to });
+        // Another origin is better than waiting for this one.
+        const standsIn = tried + 1 < all.length ? async () => true : call.standsIn;
+        response = await next(current, { ...call, origin: to, ...(standsIn && { standsIn }) });
       } catch (thrown) {
         error = thrown;
       }

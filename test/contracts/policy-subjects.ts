@@ -29,7 +29,7 @@ const kinds: Record<string, () => Policy> = {
   attemptTimeout: () => attemptTimeout(frozen({ attempt: '3s', idle: '3s' })),
   retry: () => retry(frozen({ limit: 2, jitter: 'none', statusCodes: [500, 503], methods: ['GET', 'PUT'] })),
   'retry of whole bodies': () => retry(frozen({ until: 'body', jitter: 'none', retryOnTimeout: true })),
-  breaker: () => breaker(frozen({ failures: 2, minimum: 100, whenOpen: 'wait' })),
+  breaker: () => breaker(frozen({ failures: 2 })),
   bulkhead: () => bulkhead(frozen({ limit: 1, maxWait: false })),
   rateLimit: () => rateLimit(frozen({ rate: 1, per: '1s', maxWait: false })),
   dedupe: () => dedupe(frozen({ ignoreHeaders: ['x-request-id'] })),
@@ -59,7 +59,7 @@ const variants: Record<string, () => Policy> = {
   'retry with a key': () => retry(frozen({ idempotencyKey: true })),
   'retry of whole small bodies': () => retry(frozen({ until: 'body', bodyLimit: 2 })),
   'breaker by default': () => breaker(),
-  'breaker with a probe': () => breaker(frozen({ failures: 1, minimum: 100, probe: '/health' })),
+  'breaker with a probe': () => breaker(frozen({ failures: 1, probe: '/health' })),
   'bulkhead by default': () => bulkhead(),
   'bulkhead with a short queue': () => bulkhead(frozen({ limit: 1, queue: 1, maxWait: '30s' })),
   'rateLimit by default': () => rateLimit(),
@@ -85,7 +85,7 @@ const alone = (table: Record<string, () => Policy>): Subject[] =>
 const all = (): Policy[] =>
   standard({
     timeout: { total: '20s', attempt: '3s', idle: '3s' },
-    breaker: { failures: 2, minimum: 100, whenOpen: 'wait' },
+    breaker: { failures: 2 },
     dedupe: dedupe(),
     fallback: fallback({ none: true }),
     outbox: outboxPolicy({ store: memoryStore(), match: WRITES, every: '1d' }, memoryStore),

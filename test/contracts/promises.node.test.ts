@@ -32,7 +32,7 @@ const makers: Record<string, () => Policy> = {
   'retry of whole bodies': () => retry({ until: 'body', retryOnTimeout: true }),
   'retry with a key': () => retry({ idempotencyKey: true }),
   breaker: () => breaker(),
-  'waiting breaker': () => breaker({ failures: 2, whenOpen: 'wait' }),
+  'waiting breaker': () => breaker({ failures: 2 }),
   attemptTimeout: () => attemptTimeout({ attempt: '3s', idle: '3s' }),
   dedupe: () => dedupe(),
   hedge: () => hedge({ delay: '500ms', share: 1 }),

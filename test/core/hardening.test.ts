@@ -181,12 +181,13 @@ test('in the place of the platform’s fetch it does not call itself', async () 
 });
 
 describe('a status that was to be repeated', () => {
-  test('is the caller’s where the circuit has opened meanwhile', async () => {
+  test('is the caller’s if the circuit opens before the next attempt', async () => {
     const { fetch, origin } = scenario([
-      retry({ limit: 9, delay: () => 1, budget: false }),
+      retry({ limit: 9, delay: () => 10, budget: false }),
       breaker({ failures: 5 }),
     ]);
     origin.otherwise(() => Response.json({ sorry: true }, { status: 503 }));
+    for (let n = 0; n < 4; n++) await fetch(URL_, { holdfast: { retry: 0 } });
     const answer = await fetch(URL_);
     expect([answer.status, await answer.json(), answer.url]).toEqual([503, { sorry: true }, '']);
     expect(origin.seen).toHaveLength(5);

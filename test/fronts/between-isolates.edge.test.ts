@@ -10,6 +10,7 @@ import { rateLimit } from '../../src/policies/rate-limit.ts';
 import { retry } from '../../src/policies/retry/retry.ts';
 import {
   hang,
+  networkError,
   ok,
   type Step,
   scriptedOrigin,
@@ -61,7 +62,7 @@ function fleet(many: number, { policies, noTimers = false, ...options }: FleetOp
     const own = shifted(clock, nth * 7 * 60_000);
     const client = () => {
       const share = betweenIsolates(binding, options);
-      const made = policies?.(share, nth) ?? [breaker({ share })];
+      const made = policies?.(share, nth) ?? [breaker({ share, openFor: '2s', maxWait: 0 })];
       circuits.push(made.find(({ name }) => name === 'breaker') as Breaker);
       return pipeline(made, {
         host: {
@@ -124,27 +125,37 @@ describe('a circuit between isolates', () => {
   test('that one has opened is open for the next at its second call', async () => {
     const made = fleet(2);
     const [one, two] = made.isolates;
-    always(made, () => status(503));
+    always(made, networkError());
     await trip(one);
-    expect(await two.get()).toBe(503);
+    expect(await two.get()).toBe('network');
     expect(await two.get()).toBe('circuit-open');
     expect(seen(made)).toBe(6);
+  });
+
+  test('of a path that one has opened is open for the next, and those of other paths are not', async () => {
+    const made = fleet(2);
+    const [one, two] = made.isolates;
+    always(made, () => status(503));
+    await trip({ get: () => one.get(one.fetch, `${ORIGIN}/a`) });
+    expect(await two.get(two.fetch, `${ORIGIN}/a`)).toBe(503);
+    expect(await two.get(two.fetch, `${ORIGIN}/a`)).toBe('circuit-open');
+    expect(await two.get(two.fetch, `${ORIGIN}/b`)).toBe(503);
   });
 
   test('is asked about when a call fails, without waiting for the next time', async () => {
     const made = fleet(2);
     const [one, two] = made.isolates;
     await two.get();
-    always(made, () => status(503));
+    always(made, networkError());
     await trip(one);
     await made.clock.advance(150);
-    expect(await two.get()).toBe(503);
+    expect(await two.get()).toBe('network');
     expect(await two.get()).toBe('circuit-open');
   });
 
   test('is probed by one at a time, and by those who only heard of it later', async () => {
     const made = fleet(10);
-    always(made, () => status(503));
+    always(made, networkError());
     await trip(made.isolates[0]);
     const before = seen(made);
     for (let time = 0; time < 60_000; time += 500) {
@@ -157,7 +168,7 @@ describe('a circuit between isolates', () => {
 
   test('is not probed by all of them while a probe hangs', async () => {
     const made = fleet(10);
-    always(made, () => status(503));
+    always(made, networkError());
     await trip(made.isolates[0]);
     for (const isolate of made.isolates) await isolate.get();
     always(made, hang());
@@ -173,7 +184,7 @@ describe('a circuit between isolates', () => {
   test('that one probes is left to it, though it has no other call', async () => {
     const made = fleet(2);
     const [one, two] = made.isolates;
-    always(made, () => status(503));
+    always(made, networkError());
     await trip(one);
     await trip(two);
     const { retryAt = 0 } = one.circuit.states()[ORIGIN] ?? {};
@@ -193,7 +204,7 @@ describe('a circuit between isolates', () => {
   test('that has closed for one is closed for all, within a second', async () => {
     const made = fleet(3);
     const [one, two, three] = made.isolates;
-    always(made, () => status(503));
+    always(made, networkError());
     await trip(one);
     for (const other of [two, three]) await trip(other);
     always(made, () => ok());
@@ -209,7 +220,7 @@ describe('a circuit between isolates', () => {
   test('stays open as long by clocks that are minutes apart', async () => {
     const made = fleet(3);
     const [one, , three] = made.isolates;
-    always(made, () => status(503));
+    always(made, networkError());
     await trip(one);
     await trip(three);
     const [first, heard] = [one, three].map(({ circuit }, nth) => {
@@ -247,7 +258,7 @@ describe('a circuit between isolates', () => {
   test('is known at once to a client that is made later in the same isolate', async () => {
     const made = fleet(1);
     const [one] = made.isolates;
-    always(made, () => status(503));
+    always(made, networkError());
     await trip(one);
     expect(await one.get(one.client())).toBe('circuit-open');
     expect(made.reports.length).toBeLessThan(8);
@@ -256,12 +267,12 @@ describe('a circuit between isolates', () => {
   test('is told again to an object that has lost its memory, and by it to who comes new', async () => {
     const made = fleet(2);
     const [one, two] = made.isolates;
-    always(made, () => status(503));
+    always(made, networkError());
     await trip(one);
     made.restart();
     await made.clock.advance(1_000);
     await one.get();
-    expect(await two.get()).toBe(503);
+    expect(await two.get()).toBe('network');
     expect(await two.get()).toBe('circuit-open');
     expect(await one.get()).toBe('circuit-open');
   });
@@ -290,9 +301,8 @@ describe('the object is asked', () => {
       new Promise((resolve) => {
         answer = () => resolve(does(report));
       });
-    always(made, () => status(503));
-    const calls = Array.from({ length: 50 }, () => one.get());
-    await Promise.all(calls);
+    always(made, networkError());
+    for (let call = 0; call < 50; call++) await one.get();
     expect(made.reports.length).toBe(1);
     made.world.does = does;
     answer();
@@ -555,28 +565,37 @@ describe('a retry budget between isolates', () => {
     retry({ share, limit: 1, delay: () => 10, jitter: 'none', budget: 5 }),
   ];
 
-  test('that one has spent is spent for all, and what one gives back all have', async () => {
+  /** Two isolates whose last success is too old to be evidence. */
+  const fleetOfTwo = async () => {
     const made = fleet(2, { policies: retrying });
+    for (const isolate of made.isolates) await isolate.get();
+    await made.clock.advance(10_000);
+    return made;
+  };
+
+  test('that one has spent is spent for all, and what one gives back all have', async () => {
+    const made = await fleetOfTwo();
     const [one, two] = made.isolates;
     always(made, () => status(503));
+    const first = seen(made);
     for (let call = 0; call < 6; call++) await one.get();
-    expect(seen(made)).toBe(6 + 5);
+    expect(seen(made) - first).toBe(6 + 5);
     await made.clock.advance(1_000);
     await one.get();
     await two.get();
     const before = seen(made);
     await two.get();
     expect(seen(made)).toBe(before + 1);
-    // Each success gives back a fifth.
+    // A success gives all of it back.
     always(made, () => ok());
-    for (let call = 0; call < 5; call++) await two.get();
+    await two.get();
     await made.clock.advance(1_000);
     await two.get();
-    await one.get();
     always(made, () => status(503));
     const spent = seen(made);
-    for (let call = 0; call < 3; call++) await one.get();
-    expect(seen(made) - spent).toBe(3 + 1);
+    // The object answers before the first attempt of the other isolate fails.
+    await one.get();
+    expect(seen(made) - spent).toBe(1 + 1);
   });
 
   test('that is spent while the object is asked is told it with the next report', async () => {
@@ -597,7 +616,7 @@ describe('a retry budget between isolates', () => {
   });
 
   test('is not full again because the object has lost its memory', async () => {
-    const made = fleet(2, { policies: retrying });
+    const made = await fleetOfTwo();
     const [one, two] = made.isolates;
     always(made, () => status(503));
     for (let call = 0; call < 6; call++) await one.get();

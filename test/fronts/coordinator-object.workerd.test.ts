@@ -15,7 +15,8 @@ const ORIGIN = 'https://api.example.com';
 
 /** Clients of one name know of each other through the isolate as well; `every` makes this one an isolate of its own. */
 function isolate(name: string, nth: number) {
-  const policy = breaker({ share: betweenIsolates(env.COORDINATOR, { name, every: 200 + nth }) });
+  const share = betweenIsolates(env.COORDINATOR, { name, every: 200 + nth });
+  const policy = breaker({ share, openFor: '2s', maxWait: 0 });
   const fetch = pipeline([policy], { fetch: async () => status(503) });
   return {
     policy,

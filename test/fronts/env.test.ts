@@ -18,7 +18,9 @@ describe('variables', () => {
         HOLDFAST_RETRY_JITTER: 'equal',
         HOLDFAST_RETRY_BACKOFF_LIMIT: '4s',
         HOLDFAST_RETRY_BUDGET: 'false',
-        HOLDFAST_BREAKER_RATE: '0.25',
+        HOLDFAST_BREAKER_FAILURES: '3',
+        HOLDFAST_BREAKER_MAX_WAIT: '2s',
+        HOLDFAST_BREAKER_SLOW_RATE: '0.25',
         HOLDFAST_BREAKER_SLOW_START: 'false',
         HOLDFAST_BREAKER_PROBE: '/health',
       }),
@@ -34,7 +36,7 @@ describe('variables', () => {
         backoffLimit: '4s',
         budget: false,
       },
-      breaker: { rate: 0.25, slowStart: false, probe: '/health' },
+      breaker: { failures: 3, maxWait: '2s', slowRate: 0.25, slowStart: false, probe: '/health' },
     });
   });
 
@@ -83,7 +85,7 @@ describe('a variable that is not allowed is named, with its value and what is al
     [{ HOLDFAST_RETRY: 'often' }, /^HOLDFAST_RETRY: 'often' is not allowed; expected a whole number/],
     [
       { HOLDFAST_RETRY_JITTER: 'some' },
-      /^HOLDFAST_RETRY_JITTER: 'some' is not allowed; expected one of full/,
+      /^HOLDFAST_RETRY_JITTER: 'some' is not allowed; expected one of added, full/,
     ],
     [
       { HOLDFAST_RETRY_STATUS_CODES: '503,oops' },
@@ -91,8 +93,8 @@ describe('a variable that is not allowed is named, with its value and what is al
     ],
     [{ HOLDFAST_BREAKER: 'maybe' }, /^HOLDFAST_BREAKER: 'maybe' is not allowed; expected true or false/],
     [
-      { HOLDFAST_BREAKER_RATE: '50' },
-      /^HOLDFAST_BREAKER_RATE: 50 is not allowed; expected a number from 0 to 1/,
+      { HOLDFAST_BREAKER_SLOW_RATE: '50' },
+      /^HOLDFAST_BREAKER_SLOW_RATE: 50 is not allowed; expected a number from 0 to 1/,
     ],
     [{ HOLDFAST_BASE_URL: 'api' }, /^HOLDFAST_BASE_URL: 'api' is not allowed; expected an absolute URL/],
     // A URL as well, of a scheme called `localhost`.

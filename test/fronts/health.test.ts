@@ -369,7 +369,8 @@ describe('the health of a client', () => {
     expect(await clientHealth(parts)).toMatchObject({
       status: 'degraded',
       circuits: [
-        { origin: ORIGIN, state: 'open' },
+        { origin: ORIGIN, state: 'closed' },
+        { origin: URL_, state: 'open' },
         { origin: 'https://other.example', state: 'closed' },
       ],
       outbox: { waiting: 1, oldest: clock.now() },

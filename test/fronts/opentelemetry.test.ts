@@ -79,11 +79,11 @@ describe('spans', () => {
 
   test('say that a circuit was open, and that a copy was stale', async () => {
     const { fetch, origin } = client({
-      breaker: breaker({ failures: 1 }),
+      breaker: breaker({ failures: 1, openFor: '1h' }),
       retry: false,
       staleCache: cachePolicy({ store: memoryStore() }, memoryStore),
     });
-    origin.replies(ok('copy'), status(503));
+    origin.replies(ok('copy'), networkError());
     for (const _ of [1, 2, 3]) {
       await (await fetch(`${ORIGIN}/a`)).text();
       await quiet();

@@ -34,6 +34,7 @@ async function told(): Promise<Map<string, ReadableSpan[]>> {
   };
   const host = testHost({ clock: virtualClock({ quiet, start: Date.now() }) });
   const origin = scriptedOrigin(host.clock);
+  const circuits = breaker({ failures: 3 });
   const fetch = createFetch({
     name: 'spans',
     host,
@@ -41,7 +42,7 @@ async function told(): Promise<Map<string, ReadableSpan[]>> {
     partition: 'ann',
     onEvent: openTelemetry().hear,
     staleCache: cachePolicy({ store: memoryStore() }, memoryStore),
-    breaker: breaker({ failures: 3 }),
+    breaker: circuits,
     outbox: outboxPolicy({ store: durableStore() }, memoryStore),
     routes: [{ match: '/stock', operation: 'stock' }],
   });
@@ -55,7 +56,12 @@ async function told(): Promise<Map<string, ReadableSpan[]>> {
     origin.replies(...Array.from({ length: 3 }, () => status(503)));
     return read('/stock');
   });
-  await story('an open circuit', () => read('/prices').catch(() => {}));
+  origin.replies(...Array.from({ length: 3 }, () => networkError()));
+  for (let n = 0; n < 3; n++) await fetch(API, { holdfast: { retry: false } }).catch(() => {});
+  await story('an open circuit', () => read('/prices'));
+  circuits.isolate(API);
+  await story('an isolated circuit', () => read('/rates').catch(() => {}));
+  circuits.reset();
   await story('a write that the outbox delivers', async () => {
     host.online.set(false);
     await fetch(`${API}/orders`, { method: 'POST', body: 'one', holdfast: { outbox: { id: 'order-1' } } });

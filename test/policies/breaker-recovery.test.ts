@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { ClosedError } from '../../src/core/errors.ts';
 import { breaker as make } from '../../src/policies/breaker/breaker.ts';
 import type { BreakerOptions } from '../../src/policies/breaker/options.ts';
 import {
@@ -8,14 +7,14 @@ import {
   type SharedCircuit,
   type Sharing,
 } from '../../src/policies/breaker/sharing.ts';
-import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
+import { totalTimeout } from '../../src/policies/timeout.ts';
 import { hang, networkError, ok, slow, status } from '../../src/testing/index.ts';
 import { ORIGIN, type Scenario, scenario } from '../support/scenario.ts';
 
 const URL_ = `${ORIGIN}/orders`;
 
-/** With one threshold for every kind of failure. */
-const breaker = (options: BreakerOptions = {}) => make({ failures: 5, ...options });
+/** A breaker whose calls do not wait, so that a test sees each state. */
+const breaker = (options: BreakerOptions = {}) => make({ maxWait: 0, ...options });
 
 const get = ({ fetch }: Scenario, url = URL_, init?: RequestInit): Promise<number | string> =>
   fetch(url, init).then(
@@ -55,64 +54,9 @@ describe('slow calls', () => {
   });
 });
 
-describe('whenOpen: wait', () => {
-  const waiting = () =>
-    scenario([totalTimeout(), breaker({ whenOpen: 'wait', slowStart: false }), attemptTimeout()]);
-
-  test('a call waits for the probe, and all of them get an answer', async () => {
-    const scene = waiting();
-    await trip(scene);
-    scene.origin.otherwise(slow(scene.clock, 100));
-    expect(await Promise.all([get(scene), get(scene), get(scene), get(scene)])).toEqual([200, 200, 200, 200]);
-    // One probe, the second one, then the others.
-    expect(scene.origin.seen.slice(5).map(({ at }) => at - (scene.origin.seen[5]?.at ?? 0))).toEqual([
-      0, 100, 200, 200,
-    ]);
-    expect(scene.told('waiting')).toHaveLength(4);
-    expect(scene.clock.pending).toBe(0);
-  });
-
-  test('not where its time would be up before', async () => {
-    const scene = waiting();
-    await trip(scene);
-    expect(await get(scene, URL_, { holdfast: { timeout: { total: '1s', attempt: '1s' } } } as never)).toBe(
-      'circuit-open',
-    );
-  });
-
-  test('an abort ends the wait at once, with its own reason', async () => {
-    const scene = waiting();
-    await trip(scene);
-    const controller = new AbortController();
-    const reason = new Error('mine');
-    scene.clock.after(1_000, () => controller.abort(reason));
-    await expect(scene.fetch(URL_, { signal: controller.signal })).rejects.toBe(reason);
-    expect(scene.clock.pending).toBe(0);
-  });
-
-  test('close ends it as well, and isolation refuses', async () => {
-    const scene = waiting();
-    await trip(scene);
-    const call = scene.fetch(URL_).catch((error) => error);
-    await scene.fetch.close();
-    expect(await call).toBeInstanceOf(ClosedError);
-    const policy = breaker({ whenOpen: 'wait' });
-    const isolated = scenario([policy]);
-    policy.isolate(ORIGIN);
-    expect(await get(isolated)).toBe('circuit-open');
-  });
-
-  test('where calls may not wait for one another it refuses', async () => {
-    const { host } = scenario([]);
-    const scene = scenario([breaker({ whenOpen: 'wait' })], { host: { ...host, sharesIO: false } });
-    await trip(scene);
-    expect(await get(scene)).toBe('circuit-open');
-  });
-});
-
 describe('slow start', () => {
   test('after closing lets a few through, and one more for each that succeeds', async () => {
-    const scene = scenario([breaker({ successes: 1 })]);
+    const scene = scenario([breaker()]);
     await trip(scene);
     await scene.clock.advance(6_000);
     expect(await get(scene)).toBe(200);
@@ -126,7 +70,7 @@ describe('slow start', () => {
   });
 
   test('calls that never end do not keep their places for ever', async () => {
-    const scene = scenario([breaker({ successes: 1 })]);
+    const scene = scenario([breaker()]);
     await trip(scene);
     await scene.clock.advance(6_000);
     await get(scene);
@@ -138,14 +82,17 @@ describe('slow start', () => {
     expect(await get(scene)).toBe(200);
   });
 
-  test('failing again meanwhile, it opens for longer than at first', async () => {
-    const policy = breaker({ successes: 1 });
+  test('a circuit that fails again during the slow start stays open longer than at first', async () => {
+    const policy = breaker({ openFor: '1s' });
     const scene = scenario([policy]);
     await trip(scene);
     await scene.clock.advance(6_000);
     await get(scene);
     await trip(scene);
-    expect((policy.states()[ORIGIN]?.retryAt as number) - scene.clock.now()).toBeGreaterThanOrEqual(3_200);
+    await scene.clock.advance(1_000);
+    scene.origin.replies(networkError());
+    await get(scene);
+    expect((policy.states()[ORIGIN]?.retryAt as number) - scene.clock.now()).toBeGreaterThanOrEqual(1_600);
   });
 });
 
@@ -157,10 +104,7 @@ describe('a probe URL', () => {
     await scene.clock.advance(6_000);
     expect(await get(scene)).toBe('circuit-open');
     await scene.clock.advance(0);
-    expect(scene.origin.seen.slice(5).map(({ url }) => url)).toEqual([
-      `${ORIGIN}/health`,
-      `${ORIGIN}/health`,
-    ]);
+    expect(scene.origin.seen.slice(5).map(({ url }) => url)).toEqual([`${ORIGIN}/health`]);
     expect(stateOf(policy)).toBe('closed');
     expect(await get(scene)).toBe(200);
   });
@@ -179,19 +123,36 @@ describe('a probe URL', () => {
     }
   });
 
-  test('lets those go on who wait', async () => {
-    const scene = scenario([totalTimeout(), breaker({ probe: '/health', whenOpen: 'wait' })]);
+  test('a probe URL that responds releases the calls that wait', async () => {
+    const scene = scenario([totalTimeout(), make({ probe: '/health' })]);
     await trip(scene);
     expect(await get(scene)).toBe(200);
     expect(scene.clock.pending).toBe(0);
   });
 });
 
-test('a key of one’s own: circuits by the first part of the path', async () => {
-  const scene = scenario([breaker({ key: ({ url }) => new URL(url).pathname.split('/')[1] ?? '' })]);
-  await trip(scene);
+test('`key` names the circuit that 5xx count against, here by the first part of the path', async () => {
+  const policy = breaker({ key: ({ url }) => new URL(url).pathname.split('/')[1] ?? '' });
+  const scene = scenario([policy]);
+  for (let call = 0; call < 5; call++) {
+    scene.origin.replies(status(500));
+    await get(scene, `${URL_}/${call}`);
+  }
   expect(await get(scene)).toBe('circuit-open');
   expect(await get(scene, `${ORIGIN}/users`)).toBe(200);
+  policy.reset('orders');
+  policy.isolate('users');
+  expect(await get(scene)).toBe(200);
+  expect(await get(scene, `${ORIGIN}/users/1`)).toBe('circuit-open');
+});
+
+test('with `key` the origin, 5xx of a path count against the whole origin', async () => {
+  const scene = scenario([breaker({ key: (_, { origin }) => origin })]);
+  for (let call = 0; call < 5; call++) {
+    scene.origin.replies(status(500));
+    await get(scene);
+  }
+  expect(await get(scene, `${ORIGIN}/users`)).toBe('circuit-open');
 });
 
 test('a listener that throws does not disturb the call', async () => {
@@ -200,8 +161,8 @@ test('a listener that throws does not disturb the call', async () => {
     throw new Error('mine');
   });
   const scene = scenario([policy]);
-  scene.origin.replies(status(503));
-  expect(await get(scene)).toBe(503);
+  scene.origin.replies(networkError());
+  expect(await get(scene)).toBe('network');
   expect(stateOf(policy)).toBe('open');
 });
 
@@ -312,7 +273,6 @@ describe('shared', () => {
 
 test.each([
   [{ slowRate: 1.5 }, /breaker\.slowRate: 1\.5 is not allowed; expected a number from 0 to 1/],
-  [{ whenOpen: 'queue' }, /breaker\.whenOpen: 'queue' is not allowed; expected one of refuse, wait/],
   [{ probe: 'http://[' }, /breaker\.probe: 'http:\/\/\[' is not allowed; expected a URL/],
   [{ slowAfter: '5 s' }, /breaker\.slowAfter: '5 s' is not allowed.*did you mean '5s'/],
 ])('an option that cannot be meant is refused with a reason: %j', (options, message) => {

@@ -333,7 +333,7 @@ describe('a full queue', () => {
 
 describe('with other policies', () => {
   test('a refusal does not count for the breaker, and is not repeated', async () => {
-    const circuit = breaker({ failures: 1, minimum: 1 });
+    const circuit = breaker({ failures: 1 });
     const scene = scenario([retry(), circuit, bulkhead({ limit: 1, queue: 0 })]);
     scene.origin.replies(hang());
     void get(scene);
@@ -342,12 +342,38 @@ describe('with other policies', () => {
     expect(scene.told('retry')).toEqual([]);
   });
 
-  test('who waited while the circuit opened is refused by it, and nothing is sent', async () => {
-    const scene = scenario([breaker({ failures: 1 }), bulkhead({ limit: 1 })]);
+  test('a circuit of a path that opens rejects the calls in the queue, and nothing is sent', async () => {
+    const scene = scenario([breaker({ failures: 1, maxWait: 0 }), bulkhead({ limit: 1 })]);
     scene.origin.replies(slow(scene.clock, 100, () => status(503)));
     const answers = await Promise.all([get(scene), get(scene), get(scene)]);
     expect(answers).toEqual([503, 'circuit-open', 'circuit-open']);
     expect(scene.origin.seen).toHaveLength(1);
+    expect(scene.clock.pending).toBe(0);
+  });
+
+  /** Three calls with one slot; a call past the bulkhead opens the circuit of the origin. */
+  const openedWhileQueued = async (scene: Scenario): Promise<unknown[]> => {
+    scene.origin.replies(slow(scene.clock, 100), networkError());
+    const answers = Promise.all([get(scene), get(scene), get(scene)]);
+    await error(scene.fetch(ORIGIN, { holdfast: { bulkhead: false } }));
+    return answers;
+  };
+
+  test('a circuit of an origin that opens rejects the calls in the queue, and nothing is sent', async () => {
+    const scene = scenario([breaker({ failures: 1, maxWait: 0 }), bulkhead({ limit: 1 })]);
+    expect(await openedWhileQueued(scene)).toEqual([200, 'circuit-open', 'circuit-open']);
+    expect(scene.origin.seen).toHaveLength(2);
+    expect(scene.clock.pending).toBe(0);
+  });
+
+  test('a circuit that opens lets the calls in the queue wait for a probe', async () => {
+    const scene = scenario([breaker({ failures: 1 }), bulkhead({ limit: 1 })]);
+    const answers = openedWhileQueued(scene);
+    // The circuit stays open for 240 ms at least.
+    await scene.clock.advance(239);
+    expect(scene.origin.seen).toHaveLength(2);
+    expect(await answers).toEqual([200, 200, 200]);
+    expect(scene.told('released')).toHaveLength(2);
     expect(scene.clock.pending).toBe(0);
   });
 

@@ -35,10 +35,7 @@ interface Page extends Scenario {
 function page(options: StaleCacheOptions = {}, pipeline: PipelineOptions = { partition: 'ann' }): Page {
   const store = durableStore();
   const cache = cachePolicy({ store, ...options }, memoryStore);
-  const scene = scenario(
-    [cache, totalTimeout(), breaker({ failures: 50, minimum: 100 }), attemptTimeout()],
-    pipeline,
-  );
+  const scene = scenario([cache, totalTimeout(), breaker({ failures: 50 }), attemptTimeout()], pipeline);
   open.push(scene.fetch);
   return {
     ...scene,

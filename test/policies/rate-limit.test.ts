@@ -4,7 +4,7 @@ import { bulkhead } from '../../src/policies/bulkhead.ts';
 import { rateLimit } from '../../src/policies/rate-limit.ts';
 import { retry } from '../../src/policies/retry/retry.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
-import { ok, slow, status, testHost } from '../../src/testing/index.ts';
+import { hang, ok, type Step, slow, status, testHost } from '../../src/testing/index.ts';
 import { ORIGIN, type Scenario, scenario } from '../support/scenario.ts';
 
 const OTHER = 'https://other.example.com/';
@@ -293,7 +293,7 @@ test('closing ends the waiting', async () => {
 
 describe('with other policies', () => {
   test('a refusal does not count for the breaker, and is not repeated', async () => {
-    const circuit = breaker({ failures: 1, minimum: 1 });
+    const circuit = breaker({ failures: 1 });
     const scene = scenario([retry(), circuit, rateLimit({ rate: 1, per: '1h' })]);
     await get(scene);
     for (let call = 0; call < 20; call++) expect(await get(scene)).toBe('rate-limit');
@@ -301,11 +301,34 @@ describe('with other policies', () => {
     expect(scene.told('retry')).toEqual([]);
   });
 
-  test('who waited while the circuit opened is refused by it, and nothing is sent', async () => {
-    const scene = scenario([breaker({ failures: 1 }), rateLimit({ rate: 1, per: '1s' })]);
-    scene.origin.replies(slow(scene.clock, 100, () => status(503)));
-    expect(await times(3, scene)).toEqual([503, 'circuit-open', 'circuit-open']);
-    expect(scene.origin.seen).toHaveLength(1);
+  test.each<[string, unknown, (scene: Scenario) => Step]>([
+    ['of the origin', 'timeout-attempt', () => hang()],
+    ['of the path', 503, ({ clock }) => slow(clock, 50, () => status(503))],
+  ])(
+    'a circuit %s that opens rejects the calls in the queue, and nothing is sent',
+    async (_, first, step) => {
+      const scene = scenario([
+        breaker({ failures: 1, maxWait: 0 }),
+        rateLimit({ rate: 1, per: '1s' }),
+        attemptTimeout('100ms'),
+      ]);
+      scene.origin.replies(step(scene));
+      expect(await times(3, scene)).toEqual([first, 'circuit-open', 'circuit-open']);
+      expect(scene.origin.seen).toHaveLength(1);
+    },
+  );
+
+  test('a circuit that opens lets the calls in the queue wait for a probe', async () => {
+    const scene = scenario([
+      breaker({ failures: 1, openFor: '3s' }),
+      rateLimit({ rate: 1, per: '1s' }),
+      attemptTimeout('100ms'),
+    ]);
+    scene.origin.replies(hang());
+    expect(await times(3, scene)).toEqual(['timeout-attempt', 200, 200]);
+    expect(arrivals(scene)).toEqual([0, 3_000, 4_000]);
+    expect(scene.told('released')).toHaveLength(2);
+    expect(scene.told('refused')).toEqual([]);
   });
 
   test('a retry that was told when comes then, and is not held back twice', async () => {

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import type { NetworkError } from '../../src/core/errors.ts';
+import type { RetryOptions } from '../../src/policies/retry/options.ts';
 import { retry } from '../../src/policies/retry/retry.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
-import { hang, networkError, ok, stalledBody, status } from '../../src/testing/index.ts';
-import { ORIGIN, scenario } from '../support/scenario.ts';
+import { brokenBody, hang, networkError, ok, slow, stalledBody, status } from '../../src/testing/index.ts';
+import { ORIGIN, type Scenario, scenario } from '../support/scenario.ts';
 
 const URL_ = `${ORIGIN}/orders`;
 
@@ -47,18 +48,70 @@ describe('what is repeated', () => {
     ]);
   });
 
-  test('an attempt that ran out of time where that was asked, not a call that did', async () => {
-    const { fetch, origin } = scenario([
-      totalTimeout({ total: '5s', attempt: '2s' }),
-      retry({ limit: 9, jitter: 'none', delay: () => 0 }),
-      attemptTimeout({ total: '5s', attempt: '2s' }),
-    ]);
-    origin.otherwise(hang());
-    await expect(fetch(URL_)).rejects.toMatchObject({ name: 'TimeoutError', code: 'timeout-attempt' });
-    expect(origin.seen).toHaveLength(1);
-    const asked = fetch(URL_, { holdfast: { retry: { retryOnTimeout: true } } });
-    await expect(asked).rejects.toMatchObject({ name: 'TimeoutError', code: 'timeout-total' });
-    expect(origin.seen.slice(1).map(({ at }) => at - 2000)).toEqual([0, 2000, 4000]);
+  describe('an attempt that ran out of time', () => {
+    const limits = { total: '30s', attempt: '2s' } as const;
+    const world = (options: RetryOptions = {}) =>
+      scenario([totalTimeout(limits), retry({ jitter: 'none', ...options }), attemptTimeout(limits)]);
+
+    test('if the origin responded shortly before, and nothing else hangs', async () => {
+      const { fetch, origin } = world();
+      await fetch(URL_);
+      origin.replies(hang());
+      expect((await fetch(URL_)).status).toBe(200);
+      expect(origin.seen).toHaveLength(3);
+    });
+
+    test('if the origin responds to others while it hangs', async () => {
+      const { fetch, origin, clock } = world();
+      origin.replies(hang(), hang());
+      const two = Promise.all([fetch(URL_), fetch(URL_)]);
+      clock.after(1_000, () => void fetch(URL_));
+      expect((await two).map(({ status }) => status)).toEqual([200, 200]);
+      expect(origin.seen).toHaveLength(5);
+    });
+
+    test('not if the origin has not responded to anything yet', async () => {
+      const { fetch, origin } = world();
+      origin.replies(hang());
+      await expect(fetch(URL_)).rejects.toMatchObject({ code: 'timeout-attempt' });
+      expect(origin.seen).toHaveLength(1);
+    });
+
+    test('not if the repetition hangs as well: then everything hangs', async () => {
+      const { fetch, origin, clock } = world();
+      await fetch(URL_);
+      await clock.advance(5_000);
+      origin.otherwise(hang());
+      await expect(fetch(URL_)).rejects.toMatchObject({ code: 'timeout-attempt' });
+      expect(origin.seen).toHaveLength(3);
+      await expect(fetch(URL_)).rejects.toMatchObject({ code: 'timeout-attempt' });
+      expect(origin.seen).toHaveLength(4);
+    });
+
+    test('not if it was sent in the middle of a silence, also if the origin responds again', async () => {
+      const { fetch, origin, clock } = world();
+      const long = { holdfast: { timeout: { attempt: '10s' } } };
+      await fetch(URL_);
+      origin.otherwise(hang());
+      await clock.advance(20_000);
+      const hung = fetch(URL_, long).catch((error) => error.code);
+      clock.after(8_000, () => {
+        origin.otherwise(() => ok());
+        void fetch(URL_);
+      });
+      expect(await hung).toBe('timeout-attempt');
+      expect(origin.seen).toHaveLength(3);
+    });
+
+    test.each([
+      [true, 3],
+      [false, 1],
+    ])('as `retryOnTimeout: %s` says', async (retryOnTimeout, sent) => {
+      const { fetch, origin } = world({ retryOnTimeout });
+      origin.otherwise(hang());
+      await expect(fetch(URL_)).rejects.toMatchObject({ code: 'timeout-attempt' });
+      expect(origin.seen).toHaveLength(sent);
+    });
   });
 
   test('a POST only with an Idempotency-Key', async () => {
@@ -139,23 +192,31 @@ describe('bodies', () => {
 });
 
 describe('waiting', () => {
-  test('is random up to a backoff that doubles, and never more than its limit', async () => {
+  test.each([
+    [undefined, 1, 1.5],
+    ['full', 0, 1],
+    ['equal', 0.5, 1],
+  ] as const)('with jitter %s is random around a backoff that doubles', async (jitter, from, to) => {
     const waits: number[][] = [[], [], [], []];
     for (let seed = 1; seed <= 200; seed++) {
-      const { fetch, origin, clock } = scenario([retry({ limit: 4, backoffLimit: '1s', budget: false })], {
-        seed,
-      });
-      origin.otherwise(status(503));
+      const policy = retry({ limit: 4, backoffLimit: '1s', budget: false, ...(jitter && { jitter }) });
+      const { fetch, origin, clock } = scenario([policy], { seed });
+      origin.otherwise(() => status(503));
       await fetch(URL_);
       clock.slept.forEach((ms, at) => void waits[at]?.push(ms));
     }
-    [300, 600, 1000, 1000].forEach((most, at) => {
+    [300, 600, 1_000, 1_000].forEach((backoff, at) => {
+      // `backoffLimit` is the longest wait, jitter included.
+      const [least, most] = [backoff * from, Math.min(1_000, backoff * to)];
       const sorted = [...(waits[at] as number[])].sort((a, b) => a - b);
-      expect(sorted.at(-1)).toBeLessThanOrEqual(most);
-      expect(sorted.at(-1)).toBeGreaterThan(most * 0.9);
-      expect(sorted[0]).toBeLessThan(most * 0.1);
-      expect(sorted[100]).toBeGreaterThan(most * 0.35);
-      expect(sorted[100]).toBeLessThan(most * 0.65);
+      const share = (ms: number | undefined) => ((ms ?? Number.NaN) - least) / (most - least || 1);
+      expect(share(sorted[0])).toBeGreaterThanOrEqual(0);
+      expect(share(sorted.at(-1))).toBeLessThanOrEqual(1);
+      if (least === most || backoff * to > 1_000) return;
+      expect(share(sorted[0])).toBeLessThan(0.1);
+      expect(share(sorted.at(-1))).toBeGreaterThan(0.9);
+      expect(share(sorted[100])).toBeGreaterThan(0.35);
+      expect(share(sorted[100])).toBeLessThan(0.65);
     });
   });
 
@@ -171,7 +232,7 @@ describe('waiting', () => {
     origin.replies(status(429, { 'retry-after': '20' }), ok());
     await fetch(URL_);
     expect(clock.slept[0]).toBeGreaterThanOrEqual(20_000);
-    expect(clock.slept[0]).toBeLessThanOrEqual(20_300);
+    expect(clock.slept[0]).toBeLessThanOrEqual(20_450);
   });
 
   test('that does not fit into the limit ends the call at once, and says when to come back', async () => {
@@ -215,25 +276,131 @@ describe('waiting', () => {
 });
 
 describe('the budget', () => {
-  test('stops retries to an origin that keeps failing, and a good answer gives some back', async () => {
-    const { fetch, origin, told } = scenario([retry({ budget: 3 })]);
-    origin.otherwise(status(503));
+  const reasons = ({ told }: Scenario) => told('retry-abandoned').map(({ reason }) => reason);
+
+  test('is used up by four retries without a success, and full again after one', async () => {
+    const scene = scenario([retry()]);
+    const { fetch, origin, clock } = scene;
+    await fetch(URL_);
+    await clock.advance(10_000);
+    origin.otherwise(() => status(503));
     for (let call = 0; call < 4; call++) await fetch(URL_);
-    expect(origin.seen).toHaveLength(4 + 3);
-    expect(told('retry-abandoned').map(({ reason }) => reason)).toEqual(['budget', 'budget', 'budget']);
-    origin.replies(...Array.from({ length: 5 }, () => ok()));
-    for (let call = 0; call < 5; call++) await fetch(URL_);
+    expect(origin.seen).toHaveLength(1 + 3 + 3 + 1 + 1);
+    expect(reasons(scene)).toEqual(['budget', 'budget']);
+    origin.replies(ok());
+    await fetch(URL_);
     const before = origin.seen.length;
     await fetch(URL_);
-    expect(origin.seen.length - before).toBe(2);
+    expect(origin.seen.length - before).toBe(3);
+  });
+
+  test('is twice as large while attempts succeed, and before the first one has', async () => {
+    for (const first of [true, false]) {
+      const { fetch, origin } = scenario([retry({ delay: () => 1, jitter: 'none' })]);
+      if (first) await fetch(URL_);
+      origin.otherwise(() => status(503));
+      for (let call = 0; call < 6; call++) await fetch(URL_);
+      expect(origin.seen).toHaveLength((first ? 1 : 0) + 6 + 8);
+    }
+  });
+
+  test('does not refuse calls that were in flight together', async () => {
+    const scene = scenario([retry()]);
+    const { fetch, origin } = scene;
+    origin.otherwise(() => status(503));
+    await Promise.all(Array.from({ length: 30 }, () => fetch(URL_)));
+    expect(origin.seen).toHaveLength(90);
+    expect(reasons(scene)).toEqual([]);
+  });
+
+  test('does not refuse a call while which another one has succeeded', async () => {
+    const { fetch, origin, clock } = scenario([retry({ budget: 0, jitter: 'none' })]);
+    await fetch(URL_);
+    await clock.advance(10_000);
+    origin.replies(slow(clock, 500, () => status(503)));
+    const call = fetch(URL_);
+    clock.after(100, () => void fetch(URL_));
+    expect((await call).status).toBe(200);
   });
 
   test('is per origin', async () => {
     const { fetch, origin } = scenario([retry({ budget: 1 })]);
-    origin.otherwise(status(503));
-    await fetch(URL_);
-    await fetch('https://other.example.com/');
-    expect(origin.seen).toHaveLength(4);
+    origin.otherwise(() => status(503));
+    for (const url of [URL_, URL_, 'https://other.example.com/']) await fetch(url);
+    expect(origin.seen).toHaveLength(3 + 1 + 3);
+  });
+
+  test('can be switched off', async () => {
+    const { fetch, origin } = scenario([retry({ budget: false })]);
+    origin.otherwise(() => status(503));
+    for (let call = 0; call < 20; call++) await fetch(URL_);
+    expect(origin.seen).toHaveLength(60);
+  });
+});
+
+describe("with `until: 'body'`", () => {
+  const whole = (options: RetryOptions = {}) =>
+    scenario([totalTimeout(), retry({ until: 'body', jitter: 'none', ...options }), attemptTimeout()]);
+
+  test.each([
+    ['breaks', () => brokenBody()],
+    ['stalls', () => stalledBody().response],
+  ])('a body that %s is a failed attempt', async (_, body) => {
+    const { fetch, origin } = whole();
+    origin.replies(body(), ok('whole'));
+    expect(await (await fetch(URL_)).text()).toBe('whole');
+    expect(origin.seen).toHaveLength(2);
+  });
+
+  test('the response keeps its status, headers and URL', async () => {
+    const { fetch, origin } = whole();
+    origin.replies(ok('{"a":1}', { status: 201, headers: { 'x-a': '1' } }));
+    const response = await fetch(URL_);
+    expect([response.status, response.headers.get('x-a'), await response.clone().json()]).toEqual([
+      201,
+      '1',
+      { a: 1 },
+    ]);
+    expect(await response.text()).toBe('{"a":1}');
+  });
+
+  test('a body over `bodyLimit` streams on after what was read, and arrives whole', async () => {
+    const { fetch, origin } = whole({ bodyLimit: 10 });
+    const parts = ['12345', '67890', 'abc', 'def'];
+    const left = [...parts];
+    origin.replies(
+      new Response(
+        new ReadableStream({
+          pull(controller) {
+            const part = left.shift();
+            if (part) controller.enqueue(new TextEncoder().encode(part));
+            else controller.close();
+          },
+        }),
+      ),
+    );
+    const response = await fetch(URL_);
+    expect(left.length).toBeGreaterThanOrEqual(0);
+    expect(await response.text()).toBe(parts.join(''));
+  });
+
+  test('a streaming type streams', async () => {
+    const { fetch, origin } = whole();
+    const { response } = stalledBody();
+    origin.replies(new Response(response.body, { headers: { 'content-type': 'application/x-ndjson' } }));
+    const reader = ((await fetch(URL_)).body as ReadableStream).getReader();
+    expect(new TextDecoder().decode((await reader.read()).value)).toBe('half');
+    await reader.cancel();
+  });
+
+  test('the caller’s abort ends the read with its reason', async () => {
+    const { fetch, origin, clock } = whole();
+    origin.replies(stalledBody().response);
+    const controller = new AbortController();
+    const reason = new Error('mine');
+    clock.after(100, () => controller.abort(reason));
+    await expect(fetch(URL_, { signal: controller.signal })).rejects.toBe(reason);
+    expect(clock.pending).toBe(0);
   });
 });
 
@@ -274,7 +441,7 @@ describe('options of a call', () => {
     [{ limit: -1 }, /retry\.limit: -1 is not allowed; expected a whole number/],
     [{ limit: 1.5 }, /retry\.limit: 1\.5/],
     [{ backoffLimit: '5 s' }, /retry\.backoffLimit: '5 s' is not allowed; did you mean '5s'\?/],
-    [{ jitter: 'half' }, /retry\.jitter: 'half' is not allowed; expected one of full/],
+    [{ jitter: 'half' }, /retry\.jitter: 'half' is not allowed; expected one of added, full/],
     [{ statusCodes: [42] }, /retry\.statusCodes: 42/],
     [{ limt: 3 }, /retry\.limt: 3 is not allowed; unknown option; known: limit/],
     [{ shouldRetry: 'yes' }, /retry\.shouldRetry: 'yes' is not allowed; expected a function/],

@@ -31,10 +31,10 @@ export function cachePage(
   pipeline: PipelineOptions = {},
 ): CachePage {
   const cache = cachePolicy({ store, ...options }, memoryStore);
-  const scene = scenario(
-    [cache, totalTimeout(), breaker({ failures: 50, minimum: 1000 }), attemptTimeout()],
-    { partition: 'ann', ...pipeline },
-  );
+  const scene = scenario([cache, totalTimeout(), breaker({ failures: 50 }), attemptTimeout()], {
+    partition: 'ann',
+    ...pipeline,
+  });
   open.push(scene.fetch);
   return {
     ...scene,

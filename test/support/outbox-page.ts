@@ -32,13 +32,10 @@ export function page(
 ): Page {
   const { user = () => 'ann', ...rest } = options;
   const outbox = outboxPolicy({ store, every: '1h', ...rest }, memoryStore);
-  const scene = scenario(
-    [outbox, totalTimeout(), retry(), breaker({ failures: 50, minimum: 100 }), attemptTimeout()],
-    {
-      partition: user,
-      ...(before && { host: before.host, fetch: before.origin.fetch }),
-    },
-  );
+  const scene = scenario([outbox, totalTimeout(), retry(), breaker({ failures: 50 }), attemptTimeout()], {
+    partition: user,
+    ...(before && { host: before.host, fetch: before.origin.fetch }),
+  });
   open.push(scene.fetch);
   const { origin, host, clock } = before ?? scene;
   return { ...scene, origin, host, clock, outbox, store };

@@ -21,6 +21,7 @@ const TOLD: readonly HoldfastEvent['type'][] = [
   'timeout',
   'refused',
   'waiting',
+  'released',
   'deduplicated',
   'hedge',
   'failover',

@@ -1,12 +1,13 @@
-import { aborter, follow } from '../../core/abort.ts';
-import { dropBody, type Ending, watchBody } from '../../core/body.ts';
 import { type Call, type Clock, type Home, named, type Policy } from '../../core/contract.ts';
 import { CircuitOpenError, isFailure } from '../../core/errors.ts';
 import { tell } from '../../core/tell.ts';
 import { isOriginFailure } from '../../http/status.ts';
-import { type Circuit, type CircuitState, Circuits, permitOf, retryIn } from './circuit.ts';
+import { applicantFor, type Circuit, type CircuitState, permitOf, retryIn } from './circuit.ts';
+import { Circuits } from './circuits.ts';
 import { type BreakerOptions, readBreakerOptions } from './options.ts';
-import type { Connection, SharedCircuit, Sharing } from './sharing.ts';
+import { probeOrigin } from './probe.ts';
+import { Remote } from './remote.ts';
+import { WaitingRoom } from './waiting.ts';
 
 export interface CircuitInfo {
   readonly state: CircuitState;
@@ -15,11 +16,14 @@ export interface CircuitInfo {
 }
 
 export interface Breaker extends Policy {
-  /** The circuit of each origin (or key) that was called. */
+  /**
+   * The circuits: of each origin that was called, by its origin; of each path (or key) that answered 408 or 5xx, by its
+   * URL without query.
+   */
   states(): Record<string, CircuitInfo>;
-  /** Refuses all calls to an origin until `reset`. */
+  /** Rejects all calls to an origin until `reset`. */
   isolate(origin: string): void;
-  /** Closes the circuit of an origin, or of all, and forgets what happened. */
+  /** Closes the circuit of an origin, or all circuits, and drops what was counted. */
   reset(origin?: string): void;
   /** @returns ends the subscription. */
   subscribe(listener: (change: CircuitChange) => void): () => void;
@@ -31,79 +35,53 @@ export interface CircuitChange {
   readonly to: CircuitState;
 }
 
+/** The right to send, from one circuit. */
+interface Pass {
+  readonly key: string;
+  readonly circuit: Circuit;
+  readonly permit: number;
+}
+
+/** From the circuit of the origin, and from that of the path if it has one. */
+interface Passes {
+  readonly origin: Pass;
+  readonly path: Pass | undefined;
+}
+
 /**
- * Refuses calls to an origin that keeps failing, and probes it now and then. One circuit per origin; no timers but those of
- * calls that wait, because a worker may never run one: time is compared at the next call.
+ * Protects an origin that is down, and its callers: while the circuit is open, calls wait for one probe instead of being
+ * sent, and are rejected when that takes too long, or at once if a cached response stands in.
  *
- * Failures are network errors, time-outs, 408, 5xx but 501 and 505, and bodies that break off. The caller's abort, our
- * own refusals, other 4xx and 429 are neutral. The response that opens the circuit is still the caller's.
+ * A circuit opens on evidence that the origin is down, not that it is flaky. Network errors and time-outs count against the
+ * circuit of the origin, and any response counts for it. 408 and 5xx (but 501 and 505) count against a circuit of their
+ * path. The caller's abort, rejections of other policies and 429 count for nothing. The response that opens the circuit is
+ * still the caller's.
  *
- * @throws {CircuitOpenError} while the circuit is open; nothing was sent.
+ * While an origin does not respond at all, repetitions are sent one at a time, also before the circuit opens.
+ *
+ * @throws {CircuitOpenError} after `maxWait`; nothing was sent.
  * @see Nygard, Release It!, 2nd ed., ch. 5.
  */
 export function breaker(options: BreakerOptions = {}): Breaker {
   const settings = readBreakerOptions(options);
-  const { probe, probeTimeout, share, slowAfter, whenOpen } = settings;
-  const keyOf = settings.key ?? ((_: Request, call: Call): string => call.origin);
+  const { key: keyOf = pathOf, maxWait, probe, probeTimeout, share, slowAfter } = settings;
   const listeners = new Set<(change: CircuitChange) => void>();
-  /** Calls that wait, to be told that it may be their turn. */
-  const waiting = new Map<string, Set<() => void>>();
-  // Set by the first pipeline: `states()` needs the time, and is asked outside any call.
+  const room = new WaitingRoom(maxWait);
+  // Set by the first pipeline: `states()` needs the time, and is called outside any call.
   let clock: Clock | undefined;
-  let connection: Connection | undefined;
-  // What is heard is not told again.
-  let hearing = false;
-  /** Everybody who lives with this breaker is told of its changes. */
+  // Paths have circuits from their first failure on; until then, looking for one costs nothing.
+  let hasPaths = false;
   const emitters = new Set<NonNullable<Home['emit']>>();
 
   const circuits = new Circuits(settings, (key, { is: from }, to) => {
-    wake(key);
+    room.wake(key);
     if (from === to.is) return;
-    for (const emit of emitters) emit({ type: 'circuit', origin: key, from, to: to.is });
+    for (const emit of emitters)
+      emit({ type: 'circuit', origin: key, from, to: to.is, ...(to.is === 'open' && to.reason) });
     for (const listener of listeners) tell(listener, { origin: key, from, to: to.is });
-    if (!hearing) connection?.tell(shareable(key, to));
+    remote?.tell(key, to);
   });
-
-  function wake(key: string): void {
-    const calls = waiting.get(key);
-    if (!calls) return;
-    waiting.delete(key);
-    for (const call of calls) call();
-  }
-
-  const shareable = (key: string, circuit: Circuit): SharedCircuit => {
-    const { is, times } = circuit;
-    const now = clock?.ticks() ?? 0;
-    const left = is === 'half-open' ? Math.max(0, circuit.permit - now) : retryIn(circuit, now);
-    return { key, is, times, left };
-  };
-
-  const heard = ({ key, is, left, times, later = 0 }: SharedCircuit): void => {
-    const now = clock?.ticks() ?? 0;
-    const known = circuits.get(key);
-    hearing = true;
-    if (is === 'isolated') circuits.set(key, { is, times });
-    else if (is === 'closed') {
-      if (known.is !== 'closed') circuits.close(key, now);
-    } else if (left > 0 && known.is !== 'isolated') {
-      // Two who probe at once do not stop each other.
-      const most = is === 'open' ? settings.maxOpenFor * 1.2 : known.is === 'half-open' ? 0 : probeTimeout;
-      if (most > 0) circuits.set(key, { is: 'open', until: now + Math.min(left, most) + later, times });
-    }
-    hearing = false;
-  };
-
-  const connect = (home: Home, share: Sharing): void => {
-    connection = share.connect(heard, () =>
-      [...circuits.entries()]
-        .map(([key, circuit]) => shareable(key, circuit))
-        .filter((circuit) => circuit.is !== 'closed'),
-    );
-    home.onClose(() => {
-      connection?.close();
-      connection = undefined;
-    });
-  };
+  const remote = share && new Remote(share, circuits, settings, () => clock?.ticks() ?? 0);
 
   /** `https://a.example/` is meant for its origin. */
   const known = (origin: string): string =>
@@ -117,152 +95,160 @@ export function breaker(options: BreakerOptions = {}): Breaker {
       home.onClose(() => emitters.delete(emit));
     }
 
-    /** Asks the URL that was named, one request after the other, until the circuit opens or closes. */
-    const ask = async (url: string, key: string, seen: Circuit, call: Call): Promise<void> => {
-      const own = aborter();
-      const { origin, host } = call;
+    const passOf = (key: string, call: Call): Pass | undefined => {
+      const applicant = applicantFor(key, call);
+      const circuit = circuits.admit(key, call.host.clock.ticks(), applicant);
+      if (!circuit) return undefined;
+      if (circuit.is !== 'half-open' || probe === undefined || key !== call.origin)
+        return { key, circuit, permit: permitOf(circuit, applicant) };
+      // The permit is the probe URL's; calls of the application stay outside.
+      circuit.permit = Infinity;
+      const probed = (): void => remote?.during(call);
+      const target = { url: probe, timeout: probeTimeout, circuits, next, home, probed };
+      call.waitUntil(probeOrigin(key, circuit, call, target));
+      return undefined;
+    };
+
+    /** @returns the key of the circuit that does not let the call go. */
+    const enter = (request: Request, call: Call): Passes | string => {
+      const key = hasPaths || remote ? keyOf(request, call) : call.origin;
+      let path: Pass | undefined;
+      if (key !== call.origin && circuits.has(key)) {
+        path = passOf(key, call);
+        if (!path) return key;
+      }
+      const origin = passOf(call.origin, call);
+      if (origin) return { origin, path };
+      if (path) circuits.release(key, path.circuit, path.permit);
+      return call.origin;
+    };
+
+    /** A call that has a response already does not wait for the path to give a better one. */
+    const isHopeless = (key: string, call: Call, now: number, deadline: number): boolean =>
+      now >= deadline || (call.attempt > 1 && key !== call.origin) || !circuits.mayChangeBy(deadline, key);
+
+    const wait = (request: Request, call: Call, key: string): Promise<Response> => {
+      const deadline = room.deadlineOf(call);
+      return isHopeless(key, call, call.host.clock.ticks(), deadline)
+        ? Promise.reject(rejected(key, call))
+        : released(request, call, key, deadline);
+    };
+
+    /** Sends the call when a circuit lets it go. @throws {CircuitOpenError} if none does by the deadline, in ticks. */
+    const released = async (
+      request: Request,
+      call: Call,
+      blocked: string,
+      deadline: number,
+    ): Promise<Response> => {
+      const { host, id: callId, origin, emit } = call;
       const { clock } = host;
-      const unfollow = follow(home.signal, own.abort);
-      const background = home.background({
-        origin,
-        partition: call.partition,
-        options: {},
-        signal: own.signal,
-      });
-      while (circuits.get(key) === seen) {
-        const cancel = clock.after(probeTimeout, () => own.abort(new DOMException('', 'TimeoutError')));
-        let well = false;
-        try {
-          const response = await next(new Request(new URL(url, origin)), background);
-          well = !isOriginFailure(response.status);
-          dropBody(response);
-        } catch {
-          // Whatever it was, the origin did not answer.
+      const began = clock.ticks();
+      if (await call.standsIn?.()) throw rejected(blocked, call);
+      emit?.({ type: 'waiting', callId, origin, for: 'circuit' });
+      for (let key = blocked; ; ) {
+        const now = clock.ticks();
+        if (isHopeless(key, call, now, deadline)) throw rejected(key, call);
+        const at = circuits.freeAt(key, now, applicantFor(key, call));
+        await room.change(key, Math.min(at, deadline) - now, call);
+        const passes = enter(request, call);
+        if (typeof passes !== 'string') {
+          emit?.({ type: 'released', callId, origin, for: 'circuit', waited: clock.ticks() - began });
+          return send(request, call, passes);
         }
-        cancel();
-        if (home.signal.aborted) break;
-        if (well) circuits.succeeded(key, seen, host, false);
-        else circuits.failed(key, seen, host, { permit: Infinity, began: clock.ticks() });
-        connection?.during?.(call);
+        key = passes;
       }
-      unfollow();
     };
 
-    /** A place for the call, or its refusal. */
-    const enter = (key: string, call: Call): Circuit => {
-      const { clock } = call.host;
-      const now = clock.ticks();
-      const seen = circuits.admit(key, now);
-      if (seen && (seen.is !== 'half-open' || probe === undefined)) return seen;
-      // The permit is the probe's; users' calls stay outside.
-      if (seen && probe !== undefined) {
-        (seen as { permit: number }).permit = Infinity;
-        call.waitUntil(ask(probe, key, seen, call));
-      }
-      throw refusal(call, retryIn(circuits.get(key), now));
-    };
-
-    /** Waits until it may be the call's turn. @throws what there is to throw at once. */
-    const turn = (key: string, call: Call, refused: unknown): Promise<void> => {
-      const { clock } = call.host;
-      const now = clock.ticks();
+    const rejection = (key: string, { host, id: callId, origin }: Call): CircuitOpenError => {
       const circuit = circuits.get(key);
-      const until = mayChange(circuit);
-      if (circuit.is === 'isolated' || (circuit.is === 'open' && until >= (call.deadline ?? Infinity)))
-        return Promise.reject(refused);
-      return new Promise((resolve, reject) => {
-        const calls = waiting.get(key) ?? new Set();
-        waiting.set(key, calls);
-        const end = (settle: () => void) => (): void => {
-          calls.delete(awake);
-          cancel();
-          unfollow();
-          settle();
-        };
-        const awake = end(resolve);
-        const cancel = clock.after(Math.max(0, until - now), awake);
-        calls.add(awake);
-        const unfollow = follow(call.signal, (reason) => end(() => reject(reason))());
-      });
+      const left = retryIn(circuit, host.clock.ticks());
+      const retryAt = left ? Math.ceil(host.clock.now() + left) : undefined;
+      return new CircuitOpenError({ callId, origin, retryAt }, { key, is: circuit.is, ...reasonOf(circuit) });
     };
 
-    const wait = async (request: Request, key: string, call: Call, refused: unknown): Promise<Response> => {
-      call.emit?.({ type: 'waiting', callId: call.id, origin: call.origin, for: 'circuit' });
-      for (let reason = refused; ; ) {
-        await turn(key, call, reason);
-        let seen: Circuit;
-        try {
-          seen = enter(key, call);
-        } catch (again) {
-          reason = again;
-          continue;
-        }
-        return through(request, call, key, seen);
-      }
+    const emitted = (error: CircuitOpenError, { id: callId, origin, emit }: Call): CircuitOpenError => {
+      emit?.({ type: 'refused', callId, origin, code: 'circuit-open', retryAt: error.retryAt });
+      return error;
     };
 
-    const through = (request: Request, call: Call, key: string, seen: Circuit): Promise<Response> => {
+    const rejected = (key: string, call: Call): CircuitOpenError => emitted(rejection(key, call), call);
+
+    const send = (request: Request, call: Call, passes: Passes): Promise<Response> => {
       const { host } = call;
-      const permit = permitOf(seen);
-      // That it probes.
-      if (permit) connection?.during?.(call);
-      const began = host.clock.ticks();
-      const isSlow = (): boolean => slowAfter !== Infinity && host.clock.ticks() - began > slowAfter;
+      const { origin, path } = passes;
+      // Another tab or isolate hears that this call is the probe.
+      if (origin.permit) remote?.during(call);
+      const began = circuits.stamp();
+      const since = slowAfter === Infinity ? 0 : host.clock.ticks();
+      const repeats = call.attempt > 1;
+      const isSlow = (): boolean => slowAfter !== Infinity && host.clock.ticks() - since > slowAfter;
+      let recheck: CircuitOpenError | undefined;
       const readmit = (): void => {
-        const circuit = circuits.get(key);
-        if (circuit !== seen && circuit.is !== 'closed')
-          throw refusal(call, retryIn(circuit, host.clock.ticks()));
+        const key = changedSince(passes, request, call);
+        if (key === undefined) return;
+        recheck = rejection(key, call);
+        throw recheck;
       };
-      const settled = (how: 'succeeded' | 'failed' | 'neutral', unreached = false): void => {
-        if (how === 'succeeded') circuits.succeeded(key, seen, host, isSlow());
-        else if (how === 'failed')
-          circuits.failed(key, seen, host, { began, permit, unreached, slow: isSlow() });
-        else circuits.neutral(key, seen, permit);
-        // A place or the permit may be free.
-        if (waiting.size > 0) wake(key);
-        connection?.during?.(call, how === 'failed');
+      const succeed = ({ key, circuit }: Pass): void =>
+        circuits.succeeded(key, circuit, host, isSlow(), room.count(key));
+      const fail = ({ key, circuit, permit }: Pass, cause: string): void =>
+        circuits.failed(key, circuit, host, { began, permit, repeats, slow: isSlow(), cause });
+      const release = ({ key, circuit, permit }: Pass): void => circuits.release(key, circuit, permit);
+      const settled = (failed: boolean): void => {
+        // A slot or the permit may be free.
+        room.wake(origin.key);
+        if (path) room.wake(path.key);
+        remote?.during(call, failed);
       };
+
       return next(request, { ...call, readmit }).then(
         (response) => {
-          if (isOriginFailure(response.status)) settled('failed');
-          else if (response.status === 429) settled('neutral');
-          else {
-            settled('succeeded');
-            watchBody(response, {
-              settled: (how: Ending, error?: unknown) => {
-                if (how !== 'broken' || !countsAgainst(error, call)) return;
-                circuits.failed(key, seen, host, { began: host.clock.ticks(), permit, late: true });
-              },
-            });
+          const { status } = response;
+          if (isOriginFailure(status)) {
+            const key = keyOf(request, call);
+            hasPaths = true;
+            if (key === origin.key) fail(origin, `status ${status}`);
+            else {
+              succeed(origin);
+              fail(path ?? { key, circuit: circuits.get(key), permit: 0 }, `status ${status}`);
+            }
+            settled(true);
+            return response;
           }
+          succeed(origin);
+          if (path && status === 429) release(path);
+          else if (path) succeed(path);
+          settled(false);
           return response;
         },
         (error) => {
-          settled(
-            countsAgainst(error, call) ? 'failed' : 'neutral',
-            isFailure(error) && error.category === 'network',
-          );
-          throw error;
+          const counts = countsAgainst(error, call);
+          if (counts) fail(origin, isFailure(error) ? error.code : 'network');
+          else release(origin);
+          if (path) release(path);
+          settled(counts);
+          if (!recheck || error !== recheck) throw error;
+          // The circuit opened while the call waited further in. Nothing was sent: the call waits here.
+          if (maxWait > 0 && recheck.circuit) return wait(request, call, recheck.circuit.key);
+          throw emitted(recheck, call);
         },
       );
     };
 
+    /** The key of a circuit that has opened since the call was let go. */
+    const changedSince = ({ origin, path }: Passes, request: Request, call: Call): string | undefined => {
+      const hasOpened = (key: string, seen: Circuit | undefined): boolean =>
+        circuits.has(key) && circuits.get(key) !== seen && circuits.get(key).is !== 'closed';
+      if (hasOpened(origin.key, origin.circuit)) return origin.key;
+      const key = hasPaths ? keyOf(request, call) : origin.key;
+      return key !== origin.key && hasOpened(key, path?.circuit) ? key : undefined;
+    };
+
     return (request, call) => {
-      if (share) {
-        if (!connection && (share.inCalls || (call.host.sharesIO && !home.signal.aborted)))
-          connect(home, share);
-        connection?.during?.(call);
-      }
-      const key = keyOf(request, call);
-      let seen: Circuit;
-      try {
-        seen = enter(key, call);
-      } catch (error) {
-        return whenOpen === 'wait' && call.host.sharesIO
-          ? wait(request, key, call, error)
-          : Promise.reject(error);
-      }
-      return through(request, call, key, seen);
+      remote?.enter(home, call);
+      const passes = enter(request, call);
+      return typeof passes === 'string' ? wait(request, call, passes) : send(request, call, passes);
     };
   };
 
@@ -280,7 +266,8 @@ export function breaker(options: BreakerOptions = {}): Breaker {
       return states;
     },
     isolate(origin: string) {
-      circuits.set(known(origin), { is: 'isolated', times: 0 });
+      circuits.set(known(origin), { is: 'isolated', reopens: 0 });
+      hasPaths = true;
     },
     reset(origin?: string) {
       for (const each of origin === undefined ? [...circuits.entries()].map(([key]) => key) : [known(origin)])
@@ -293,23 +280,17 @@ export function breaker(options: BreakerOptions = {}): Breaker {
   });
 }
 
-/** When, in ticks, a circuit may change by time alone. */
-const mayChange = (circuit: Circuit): number =>
-  circuit.is === 'open'
-    ? circuit.until
-    : circuit.is === 'half-open'
-      ? circuit.permit
-      : circuit.is === 'closed' && circuit.pace
-        ? circuit.pace.until
-        : Infinity;
+const pathOf = ({ url }: Request): string => {
+  const end = url.search(/[?#]/);
+  return end < 0 ? url : url.slice(0, end);
+};
 
-function refusal({ id: callId, origin, host, emit }: Call, wait: number): CircuitOpenError {
-  const retryAt = wait ? Math.ceil(host.clock.now() + wait) : undefined;
-  emit?.({ type: 'refused', callId, origin, code: 'circuit-open', retryAt });
-  return new CircuitOpenError({ callId, origin, retryAt });
-}
+const reasonOf = (circuit: Circuit) =>
+  circuit.is === 'closed'
+    ? { failures: circuit.calls, lastFailure: circuit.lastFailure }
+    : (circuit.reason ?? {});
 
-/** The network, or the origin's silence. Else it was the caller's abort, a refusal of ours, or a bug of somebody's. */
+/** The network, or the origin's silence. Else it was the caller's abort, a rejection of ours, or a bug in a transport. */
 const countsAgainst = (error: unknown, { signal }: Call): boolean =>
   isFailure(error)
     ? error.category === 'network' || error.category === 'timeout'

@@ -1,9 +1,9 @@
 import {
   between,
   count,
+  duration,
   having,
   limit,
-  oneOf,
   type Rule,
   readOptions,
   span,
@@ -15,62 +15,44 @@ import { ConfigurationError } from '../../core/errors.ts';
 import type { Sharing } from './sharing.ts';
 
 export interface BreakerOptions {
-  /**
-   * Failures in a row that open the circuit. Default 5; where there are fewer than `minimum` calls to judge by, also
-   * 2 that found no connection.
-   */
+  /** Calls in a row that must fail to open the circuit; calls in flight together count once. Default 5. */
   readonly failures?: number;
-  /** Share of failures, from 0 to 1, that opens it. Default 0.5. */
-  readonly rate?: number;
-  /** How many calls a share must be of. Default 10. */
-  readonly minimum?: number;
-  /** How far back a share looks. Default 30 s. */
-  readonly window?: Duration;
   /** A call whose headers take longer is slow. Default `false`: none is. */
   readonly slowAfter?: Duration | false;
-  /** Share of slow calls, from 0 to 1, that opens it. Default 0.5. */
+  /** Share of slow calls, from 0 to 1, among at least 10 within 30 s, that opens the circuit. Default 0.5. */
   readonly slowRate?: number;
-  /** How long it first stays open, ± 20 %; doubled at each re-opening. Default 2 s. */
+  /** How long the circuit stays open before each of the first two probes; then doubled. Up to a fifth less, by chance. Default 300 ms. */
   readonly openFor?: Duration;
-  /**
-   * How long at most. Default 4 s: a fleet whose clients each have a breaker of their own is back 5 s after the origin is
-   * (`npm run simulate`).
-   */
+  /** How long at most between two probes. Default 4 s: less than calls wait. */
   readonly maxOpenFor?: Duration;
-  /** Probes that must succeed to close it. Default 2. */
+  /** How long a call waits for the origin to respond to a probe, within its total time. Default 5 s; 0: it is rejected at once. */
+  readonly maxWait?: Duration;
+  /** Probes that must succeed to close the circuit. Default 1. */
   readonly successes?: number;
-  /** When a probe that never answers gives its permit back. Default 4 s. */
+  /** When a probe that never ends gives its permit back. Default 4 s. */
   readonly probeTimeout?: Duration;
   /**
-   * `'wait'`: a call waits for the answer of the probe, as long as its total time allows. Default `'refuse'`; also what is
-   * done where calls may not wait for one another (Workers).
-   */
-  readonly whenOpen?: 'refuse' | 'wait';
-  /**
    * After closing, calls are let through a few at a time, one more for each that succeeds, so that an origin which has
-   * just come back is not knocked over. Default true.
+   * just come back is not overloaded. Default true.
    */
   readonly slowStart?: boolean;
-  /** Asked (GET) instead of letting a user's call be the probe; relative to the origin. Default: none. */
+  /** Requested (GET) instead of letting a call of the application be the probe; relative to the origin. Default: none. */
   readonly probe?: string;
-  /** What has a circuit of its own. Default: the call's origin. */
+  /** What has a circuit of its own for 408 and 5xx. Default: the origin and the path. */
   readonly key?: (request: Request, call: Call) => string;
-  /** Tells others and listens to them: `betweenTabs()`, `betweenIsolates(binding)`. Default: nobody. */
+  /** Shares circuits with other tabs or isolates: `betweenTabs()`, `betweenIsolates(binding)`. Default: none. */
   readonly share?: Sharing;
 }
 
 export interface Settings {
-  failures: number | undefined;
-  rate: number;
-  minimum: number;
-  window: number;
+  failures: number;
   slowAfter: number;
   slowRate: number;
   openFor: number;
   maxOpenFor: number;
+  maxWait: number;
   successes: number;
   probeTimeout: number;
-  whenOpen: 'refuse' | 'wait';
   slowStart: boolean;
   probe: string | undefined;
   key: ((request: Request, call: Call) => string) | undefined;
@@ -78,37 +60,29 @@ export interface Settings {
 }
 
 const defaults: Settings = {
-  failures: undefined,
-  rate: 0.5,
-  minimum: 10,
-  window: 30_000,
+  failures: 5,
   slowAfter: Infinity,
   slowRate: 0.5,
-  openFor: 2_000,
+  openFor: 300,
   maxOpenFor: 4_000,
-  successes: 2,
+  maxWait: 5_000,
+  successes: 1,
   probeTimeout: 4_000,
-  whenOpen: 'refuse',
   slowStart: true,
   probe: undefined,
   key: undefined,
   share: undefined,
 };
 
-const share: Rule<number> = between(0, 1);
-
 const rules: { [K in keyof Settings]: Rule<Settings[K]> } = {
   failures: count(1),
-  rate: share,
-  minimum: count(1),
-  window: span,
   slowAfter: limit,
-  slowRate: share,
+  slowRate: between(0, 1),
   openFor: span,
   maxOpenFor: span,
+  maxWait: duration,
   successes: count(1),
   probeTimeout: span,
-  whenOpen: oneOf('refuse', 'wait'),
   slowStart: typed('boolean'),
   probe(value, option) {
     if (typeof value === 'string' && URL.canParse(value, 'https://a.example')) return value;
@@ -122,7 +96,7 @@ export function readBreakerOptions(options: BreakerOptions): Settings {
   const settings = readOptions('breaker', options, rules, defaults);
   const { openFor, maxOpenFor } = settings;
   if (openFor <= maxOpenFor) return settings;
-  // Who names only one of them wants that one.
+  // An application that names only one of them means that one.
   if (options.maxOpenFor === undefined) return { ...settings, maxOpenFor: openFor };
   if (options.openFor === undefined) return { ...settings, openFor: maxOpenFor };
   throw new ConfigurationError(

@@ -2,13 +2,12 @@ const BUCKETS = 10;
 
 interface Bucket {
   calls: number;
-  failed: number;
   slow: number;
 }
 
-const empty = (): Bucket => ({ calls: 0, failed: 0, slow: 0 });
+const empty = (): Bucket => ({ calls: 0, slow: 0 });
 
-/** Counts calls, failures and slow calls over a sliding time, in constant memory: ten buckets that are used in turn. */
+/** Counts calls and slow calls over a sliding time, in constant memory: ten buckets that are used in turn. */
 export class RateWindow {
   readonly #width: number;
   readonly #buckets = Array.from({ length: BUCKETS }, empty);
@@ -21,21 +20,19 @@ export class RateWindow {
   }
 
   /** @returns what happened in the time, this call included. */
-  add(now: number, failed: boolean, slow: boolean): Readonly<Bucket> {
+  add(now: number, slow: boolean): Readonly<Bucket> {
     const sum = this.#sum;
     const newest = Math.floor(now / this.#width);
     // What has slid out, at most everything.
     for (let old = Math.max(this.#newest + 1, newest - BUCKETS + 1); old <= newest; old++) {
       const gone = this.#at(old);
       sum.calls -= gone.calls;
-      sum.failed -= gone.failed;
       sum.slow -= gone.slow;
-      gone.calls = gone.failed = gone.slow = 0;
+      gone.calls = gone.slow = 0;
     }
     this.#newest = Math.max(this.#newest, newest);
     for (const counts of [this.#at(newest), sum]) {
       counts.calls++;
-      if (failed) counts.failed++;
       if (slow) counts.slow++;
     }
     return sum;

@@ -1,15 +1,107 @@
 import type { Call } from '../../core/contract.ts';
 
-/** What is known of an origin. */
+/** What is known of an origin. Times are ticks. */
 export interface Budget {
-  /** Of its tokens. */
+  /** Retries since the last success. */
   spent: number;
-  /** Before this, in ticks, it does not want to hear of any call again. */
+  /** The origin asked for no request before. */
   notBefore: number;
+  /** Responses so far, of any status: each is evidence that the origin lives. */
+  responses: number;
+  /** When the last attempt that got a response was sent, and the last one that succeeded. */
+  respondedAt: number;
+  succeededAt: number;
+  /** The last silence between two responses, from and until. */
+  silentFrom: number;
+  silentUntil: number;
+  /** Attempts that ran out of time since the last response. */
+  timeouts: number;
+  /** Numbers what happens, and the number of the last retry that was counted. */
+  stamps: number;
+  spentAt: number;
 }
 
-/** What a first attempt that succeeds gives back. */
-export const GIVEN_BACK = 0.2;
+export const newBudget = (): Budget => ({
+  spent: 0,
+  notBefore: 0,
+  responses: 0,
+  respondedAt: -Infinity,
+  succeededAt: -Infinity,
+  silentFrom: 0,
+  silentUntil: 0,
+  timeouts: 0,
+  stamps: 0,
+  spentAt: 0,
+});
+
+/** A success is evidence for so long, in ms, that an origin is flaky and not down: until then the budget is twice as large. */
+const EVIDENCE = 10_000;
+
+/** A response is evidence that a single time-out was the network's fault for so long, in ms. */
+const ALIVE = 30_000;
+
+/** An origin that has responded within this time, in ms, is taken to be alive. */
+const ALIVE_NOW = 2_000;
+
+/** So many retries of a call the budget does not refuse while the origin succeeds. */
+const ALLOWED = 2;
+
+/** An attempt that got a response. @param began When it was sent. */
+export function responded(budget: Budget, began: number, succeeded: boolean): void {
+  if (began - budget.respondedAt > 2 * ALIVE_NOW) {
+    budget.silentFrom = budget.respondedAt;
+    budget.silentUntil = began;
+  }
+  budget.responses++;
+  budget.respondedAt = Math.max(budget.respondedAt, began);
+  budget.timeouts = 0;
+  if (!succeeded) return;
+  budget.succeededAt = began;
+  budget.spent = 0;
+}
+
+/** Counts a retry of an attempt that had this stamp. Retries of attempts in flight together count once. */
+export function spend(budget: Budget, stamp: number): void {
+  if (stamp < budget.spentAt) return;
+  budget.spent++;
+  budget.spentAt = ++budget.stamps;
+}
+
+/** Whether there is budget left for a call that begins now. */
+export const hasBudget = ({ spent, succeededAt }: Budget, most: number, now: number): boolean =>
+  spent < most || (isFlaky(succeededAt, now) && spent < 2 * most);
+
+/** Some attempts succeed, or nothing is known yet. */
+const isFlaky = (succeededAt: number, now: number): boolean =>
+  succeededAt === -Infinity || now - succeededAt < EVIDENCE;
+
+/**
+ * Whether the budget allows a retry. It allows the first two of a call if there was budget left when the call began, so that
+ * calls which fail together do not take it from one another, or if an attempt has succeeded since.
+ *
+ * @param retryCount From 1.
+ */
+export const allows = (
+  { spent, succeededAt }: Budget,
+  most: number,
+  retryCount: number,
+  { hadBudget, callBegan }: { readonly hadBudget: boolean; readonly callBegan: number },
+): boolean => spent < most || (retryCount <= ALLOWED && (hadBudget || succeededAt >= callBegan));
+
+/**
+ * Whether an attempt ran out of time while the origin was alive: the origin responded to others since, or shortly before; or
+ * within the last 30 s, and nothing else has run out of time since. What was sent in the middle of a silence may still be
+ * in the origin's queue, and is not repeated.
+ *
+ * @param began When the attempt was sent.
+ * @param responses The origin's responses until then.
+ */
+export function hungAlone(budget: Budget, began: number, responses: number): boolean {
+  const { respondedAt, silentFrom, silentUntil, timeouts } = budget;
+  if (budget.responses > responses)
+    return began <= silentFrom + ALIVE_NOW || began >= silentUntil - ALIVE_NOW;
+  return began - respondedAt < (timeouts === 1 ? ALIVE : ALIVE_NOW);
+}
 
 /** A budget that is one for all who share it. */
 export interface BudgetSharing {

@@ -15,7 +15,7 @@ import { IDEMPOTENT_METHODS, newKey } from '../../http/idempotency.ts';
 import type { BudgetSharing } from './budget.ts';
 
 /** How chance spreads the waits of many clients (Brooker, "Exponential Backoff and Jitter", 2015). */
-export type Jitter = 'full' | 'equal' | 'decorrelated' | 'none';
+export type Jitter = 'added' | 'full' | 'equal' | 'decorrelated' | 'none';
 
 export interface RetryOptions {
   /** How many attempts follow the first. Default 2. */
@@ -31,22 +31,23 @@ export interface RetryOptions {
   /** The longest backoff. Default 10 s. */
   readonly backoffLimit?: Duration;
   /**
-   * Default `'full'`: a random wait between 0 and the backoff; `'equal'`: between its half and all of it; `'decorrelated'`:
-   * between the first backoff and three times the wait before. A function gets the backoff. `true` is `'full'`.
+   * Default `'added'`: the backoff and up to half of it on top; `'full'`: a random wait between 0 and the backoff; `'equal'`:
+   * between its half and all of it; `'decorrelated'`: between the first backoff and three times the wait before. A function
+   * gets the backoff. `true` is `'full'`.
    */
   readonly jitter?: Jitter | boolean | ((delay: number) => number);
   /** The longest wait that an origin may ask for; what it asks beyond ends the call at once. Default 60 s. */
   readonly maxRetryAfter?: Duration;
   /**
-   * Whether an attempt that ran out of time is repeated. Default false: what hung in an outage would come twice when the
-   * origin is back (`npm run simulate`).
+   * Whether an attempt that ran out of time is repeated. Default: if the origin responds to others, or did within the last
+   * 30 s and nothing else has run out of time since. What hangs in an outage would come twice when the origin is back.
    */
   readonly retryOnTimeout?: boolean;
   /** Has the first word: `true` repeats, `false` does not, anything else leaves it to the rules. */
   readonly shouldRetry?: (state: RetryState) => boolean | undefined | Promise<boolean | undefined>;
   /** Runs after the wait; may give another request to send, or a response to end with. */
   readonly beforeRetry?: (state: RetryState) => Resumed | Promise<Resumed>;
-  /** How much of a body that can be read only once is kept for a repetition. Default 1 MB. */
+  /** How much of a body that can be read only once is kept for a repetition, in bytes. Default 1 MB. */
   readonly bodyLimit?: Size;
   /**
    * What an attempt is: `'headers'`, or `'body'`: a body of up to `bodyLimit` is taken before the response is handed over,
@@ -58,7 +59,10 @@ export interface RetryOptions {
    * The origin has to honour it. Default false.
    */
   readonly idempotencyKey?: boolean | ((request: Request) => string);
-  /** Retries that an origin may cost at once; a first attempt that succeeds gives 0.2 back. Default 10; `false`: no end. */
+  /**
+   * Retries that an origin may cost without a success in between. While attempts succeed, and for calls that began before
+   * it was used up, the first two retries are always allowed. Default 4; `false`: no limit.
+   */
   readonly budget?: number | false;
   /** Makes the budget one for others as well: `betweenIsolates(binding)`. Said where the policy is made. Default: nobody. */
   readonly share?: BudgetSharing;
@@ -89,7 +93,8 @@ export interface Plan {
   backoffLimit: number;
   jitter: Spread;
   maxRetryAfter: number;
-  retryOnTimeout: boolean;
+  /** Absent: by evidence. */
+  retryOnTimeout: boolean | undefined;
   shouldRetry: RetryOptions['shouldRetry'] | undefined;
   beforeRetry: RetryOptions['beforeRetry'] | undefined;
   bodyLimit: number;
@@ -105,6 +110,7 @@ type Spread = (backoff: number, random: () => number, first: number, before: num
 const STATUSES = [408, 413, 425, 429, 500, 502, 503, 504];
 
 const spreads: Record<Jitter, Spread> = {
+  added: (backoff, random) => backoff * (1 + random() / 2),
   full: (backoff, random) => backoff * random(),
   equal: (backoff, random) => (backoff * (1 + random())) / 2,
   decorrelated: (_, random, first, before) => first + random() * (3 * Math.max(first, before) - first),
@@ -118,15 +124,15 @@ const DEFAULTS: Plan = {
   afterStatusCodes: STATUSES,
   delay: (attempt) => 300 * 2 ** (attempt - 1),
   backoffLimit: 10_000,
-  jitter: spreads.full,
+  jitter: spreads.added,
   maxRetryAfter: 60_000,
-  retryOnTimeout: false,
+  retryOnTimeout: undefined,
   shouldRetry: undefined,
   beforeRetry: undefined,
   bodyLimit: 1_000_000,
   until: 'headers',
   idempotencyKey: undefined,
-  budget: 10,
+  budget: 4,
   share: undefined,
 };
 

@@ -1,29 +1,30 @@
 import { follow } from '../../core/abort.ts';
-import { dropBody, snapshotOf, watchBody } from '../../core/body.ts';
+import { buffered, dropBody, watchBody } from '../../core/body.ts';
 import { layered, memoized } from '../../core/check.ts';
 import { sleep, within } from '../../core/clock.ts';
 import { type Call, type Handler, named, type Policy } from '../../core/contract.ts';
 import { CircuitOpenError, isFailure } from '../../core/errors.ts';
 import { PerOrigin } from '../../core/origins.ts';
-import { facts, rebuilt } from '../../core/rebuild.ts';
 import { replay, withHeader } from '../../core/replay.ts';
 import { IDEMPOTENCY_KEY } from '../../http/idempotency.ts';
-import { type Budget, type Budgets, GIVEN_BACK } from './budget.ts';
+import { isOriginFailure } from '../../http/status.ts';
+import { isStreaming } from '../../http/streaming.ts';
+import { type Budgets, hasBudget, newBudget, responded } from './budget.ts';
 import { asObject, type Plan, type Resumed, type RetryOption, type RetryState, readPlan } from './options.ts';
 import { setAside } from './set-aside.ts';
-import { HOOK_LIMIT, waitBefore } from './wait.ts';
+import { type Evidence, HOOK_LIMIT, waitBefore } from './wait.ts';
 
 /**
- * Repeats what may be repeated: idempotent methods and requests with an `Idempotency-Key`, after network errors,
- * time-outs of an attempt, and the statuses that say "later".
+ * Repeats what may be repeated: idempotent methods and requests with an `Idempotency-Key`, after network errors, the
+ * statuses that say "later", and time-outs of an attempt while the origin responds to others.
  *
- * @param base Default: 2 retries, full jitter over 300 ms · 2ⁿ up to 10 s, a budget of 10 per origin.
+ * @param base Default: 2 retries, after 300 ms · 2ⁿ and up to half of it more, at most 10 s; without any success, 4 for each
+ *   origin.
  */
 export function retry(base: RetryOption = {}): Policy {
   const standard = readPlan(base);
   const planOf = memoized((own) => readPlan(layered('retry', asObject(base), asObject(own))));
-  const make = (): Budget => ({ spent: 0, notBefore: 0 });
-  const budgets: Budgets = standard.share?.budgets(standard.budget, make) ?? new PerOrigin(make);
+  const budgets: Budgets = standard.share?.budgets(standard.budget, newBudget) ?? new PerOrigin(newBudget);
 
   return named('retry', (next) => (request, call) => {
     const own = call.options.retry;
@@ -31,7 +32,7 @@ export function retry(base: RetryOption = {}): Policy {
     if (plan.limit === 0) return next(request, call);
     const keyed = request.headers.has(IDEMPOTENCY_KEY);
     if (!plan.methods.includes(request.method) && (!keyed || call.keyIsOurs)) {
-      if (!plan.idempotencyKey) return next(request, call);
+      if (!plan.idempotencyKey) return next(request, { ...call, attemptsLeft: 0 });
       try {
         if (!keyed)
           request = withHeader(request, IDEMPOTENCY_KEY, plan.idempotencyKey(request, call.host.random));
@@ -39,7 +40,13 @@ export function retry(base: RetryOption = {}): Policy {
         return Promise.reject(error);
       }
     }
-    const calls = { next, request, call, plan, budget: budgets.get(call.origin, call) };
+    const calls = {
+      next,
+      request,
+      call,
+      plan,
+      evidence: evidenceOf(budgets.get(call.origin, call), call, plan),
+    };
     // The usual call has no body and succeeds: it should cost as little as may be.
     if (request.body === null) return begin(calls, () => request);
     // Before the first attempt: afterwards the body is gone.
@@ -53,7 +60,7 @@ interface Calls {
   readonly request: Request;
   readonly call: Call;
   readonly plan: Plan;
-  readonly budget: Budget;
+  readonly evidence: Evidence;
 }
 
 /** Makes the next request to send; absent where the body cannot be sent again. */
@@ -65,22 +72,53 @@ interface Outcome {
   readonly error?: unknown;
 }
 
-function begin(calls: Calls, again: Again): Promise<Response> {
-  const { next, request, call, plan, budget } = calls;
+function evidenceOf(budget: Evidence['budget'], { host }: Call, plan: Plan): Evidence {
+  const now = host.clock.ticks();
+  const hadBudget = hasBudget(budget, plan.budget, now);
+  return {
+    budget,
+    callBegan: now,
+    hadBudget,
+    began: now,
+    stamp: ++budget.stamps,
+    responses: budget.responses,
+  };
+}
+
+/** Sends one attempt; with its body, if that is what an attempt is. */
+function send({ next, plan }: Calls, request: Request, call: Call): Promise<Response> {
   const sent = next(request, call);
-  return (plan.until === 'body' ? sent.then((response) => whole(response, call, plan)) : sent).then(
+  return plan.until === 'body' ? sent.then((response) => whole(response, call, plan)) : sent;
+}
+
+/** What a response says of the origin. */
+const note = ({ status }: Response, { plan, evidence: { budget, began } }: Calls): void =>
+  responded(budget, began, !plan.statusCodes.includes(status) && !isOriginFailure(status));
+
+/** What a failure says of the origin. */
+function noteFailure(error: unknown, { evidence: { budget } }: Calls): void {
+  if (isFailure(error) && error.code === 'timeout-attempt') budget.timeouts++;
+}
+
+function begin(calls: Calls, again: Again): Promise<Response> {
+  const { request, call, plan } = calls;
+  return send(calls, request, call).then(
     (response) => {
-      if (!response.ok) return persist(calls, again, { response });
-      budget.spent = Math.max(0, budget.spent - GIVEN_BACK);
-      return plan.shouldRetry || call.strategy ? persist(calls, again, { response }) : response;
+      note(response, calls);
+      return response.ok && !plan.shouldRetry && !call.strategy
+        ? response
+        : persist(calls, again, { response });
     },
-    (error) => persist(calls, again, { error }),
+    (error) => {
+      noteFailure(error, calls);
+      return persist(calls, again, { error });
+    },
   );
 }
 
 /** Goes on after the first attempt. */
 async function persist(calls: Calls, again: Again, first: Outcome): Promise<Response> {
-  const { next, request, call, plan, budget } = calls;
+  const { request, call, plan, evidence } = calls;
   let { response, error }: Outcome = first;
   let wait: number | undefined = 0;
   for (let attempt = 1; ; attempt++) {
@@ -93,7 +131,7 @@ async function persist(calls: Calls, again: Again, first: Outcome): Promise<Resp
     };
     if (attempt > plan.limit || !again) wait = undefined;
     else
-      wait = await waitBefore(state, wait, call, plan, budget).catch((thrown) => {
+      wait = await waitBefore(state, wait, call, plan, evidence).catch((thrown) => {
         dropBody(response);
         throw thrown;
       });
@@ -124,13 +162,18 @@ async function persist(calls: Calls, again: Again, first: Outcome): Promise<Resp
     if (resumed instanceof Response) return resumed;
     response = error = undefined;
     try {
-      response = await next(resumed ?? again(), { ...call, attempt: attempt + 1 });
-      if (plan.until === 'body') response = await whole(response, call, plan);
+      evidence.began = call.host.clock.ticks();
+      evidence.stamp = ++evidence.budget.stamps;
+      evidence.responses = evidence.budget.responses;
+      const repeated = { ...call, attempt: attempt + 1, attemptsLeft: plan.limit - attempt };
+      response = await send(calls, resumed ?? again(), repeated);
+      note(response, calls);
       if (response.ok && !plan.shouldRetry && !call.strategy) return response;
     } catch (thrown) {
       response = undefined;
       error = thrown;
-      // That the circuit has opened meanwhile is not what went wrong.
+      noteFailure(thrown, calls);
+      // The failure before is what went wrong, and not that the circuit is open.
       if (thrown instanceof CircuitOpenError) {
         response = aside?.again();
         error = response ? undefined : (before ?? thrown);
@@ -140,29 +183,27 @@ async function persist(calls: Calls, again: Again, first: Outcome): Promise<Resp
 }
 
 /**
- * Takes a body of up to `bodyLimit` into the attempt; the rest of a larger one streams after what has come.
+ * Takes a body of up to `bodyLimit` into the attempt. A larger one streams on from there, and one of a streaming type from
+ * the start.
  *
- * @throws what broke the body off.
+ * @throws what broke the body.
  */
 async function whole(response: Response, call: Call, { bodyLimit }: Plan): Promise<Response> {
-  if (!response.body || response.headers.get('content-type')?.startsWith('text/event-stream'))
-    return response;
-  // A failure of a watched body is ours, whatever the engine calls it; and the caller may leave meanwhile.
+  if (!response.body || isStreaming(response.headers.get('content-type'))) return response;
+  // A failure of a watched body is ours, whatever the engine calls it; and the caller may leave in the middle.
   const body = watchBody(response, {});
   const unfollow = follow(call.signal, (reason) => body?.break(reason));
   try {
-    await snapshotOf(response.clone(), bodyLimit);
-    unfollow();
-    // Whoever watches from here on has to see what was read here.
-    return rebuilt(response.body, facts(response), response.headers);
+    return await buffered(response, bodyLimit);
   } catch (error) {
-    unfollow();
     dropBody(response);
     const { attempts } = call;
     const last = attempts.at(-1);
     // The log says how an attempt ended, and this one has not ended with its headers.
     if (last && isFailure(error)) attempts[attempts.length - 1] = { ...last, error: error.code };
     throw error;
+  } finally {
+    unfollow();
   }
 }
 

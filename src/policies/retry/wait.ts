@@ -3,8 +3,20 @@ import type { Call } from '../../core/contract.ts';
 import { isFailure } from '../../core/errors.ts';
 import { rateLimitReset } from '../../http/rate-limit.ts';
 import { retryAfter } from '../../http/retry-after.ts';
-import type { Budget } from './budget.ts';
+import { allows, type Budget, hungAlone, spend } from './budget.ts';
 import type { Plan, RetryState } from './options.ts';
+
+/** What the origin has done, as far as a call that failed can tell. */
+export interface Evidence {
+  readonly budget: Budget;
+  /** When the call began, in ticks, and whether there was budget left then. */
+  readonly callBegan: number;
+  readonly hadBudget: boolean;
+  /** When the last attempt was sent, in ticks; its stamp; and how many responses of the origin there were before. */
+  began: number;
+  stamp: number;
+  responses: number;
+}
 
 /** How long a hook may think. In ms. */
 export const HOOK_LIMIT = 30_000;
@@ -18,10 +30,11 @@ export async function waitBefore(
   before: number,
   call: Call,
   plan: Plan,
-  budget: Budget,
+  evidence: Evidence,
 ): Promise<number | undefined> {
   const { clock, random } = call.host;
   const { response, error, retryCount } = state;
+  const { budget } = evidence;
   const strategy = call.strategy?.(response ?? error);
   const said = strategy && (strategy === 'retry' || strategy === 'back-off');
   const word = (plan.shouldRetry && (await within(HOOK_LIMIT, call, plan.shouldRetry(state)))) ?? said;
@@ -31,7 +44,7 @@ export async function waitBefore(
     response && plan.afterStatusCodes.includes(response.status)
       ? (retryAfter(response.headers, now) ?? rateLimitReset(response.headers, now))
       : undefined;
-  if (word !== true && !(response ? saysLater(response, asked, plan) : isTransient(error, plan)))
+  if (word !== true && !(response ? saysLater(response, asked, plan) : isTransient(error, plan, evidence)))
     return undefined;
 
   const ticks = clock.ticks();
@@ -51,8 +64,8 @@ export async function waitBefore(
   };
   if (asked !== undefined && asked > plan.maxRetryAfter) return abandon('retry-after');
   if (call.deadline !== undefined && ticks + wait >= call.deadline) return abandon('total');
-  if (budget.spent + 1 > plan.budget) return abandon('budget');
-  budget.spent++;
+  if (!allows(budget, plan.budget, retryCount, evidence)) return abandon('budget');
+  spend(budget, evidence.stamp);
   if (strategy === 'back-off') budget.notBefore = Math.max(budget.notBefore, ticks + wait);
   return wait;
 }
@@ -62,9 +75,10 @@ function saysLater({ status }: Response, asked: number | undefined, plan: Plan):
   return plan.statusCodes.includes(status);
 }
 
-/** Refusals are not repeated: the origin was not even asked. A body that stalled is its attempt's failure. */
-const isTransient = (error: unknown, plan: Plan): boolean =>
-  isFailure(error) &&
-  (error.code === 'network' ||
-    error.code === 'timeout-idle' ||
-    (plan.retryOnTimeout && error.code === 'timeout-attempt'));
+/** Rejections of ours are not repeated: nothing was sent. A body that stalled is its attempt's failure. */
+function isTransient(error: unknown, { retryOnTimeout }: Plan, evidence: Evidence): boolean {
+  if (!isFailure(error)) return false;
+  if (error.code !== 'timeout-attempt') return error.code === 'network' || error.code === 'timeout-idle';
+  const { budget, began, responses } = evidence;
+  return retryOnTimeout ?? hungAlone(budget, began, responses);
+}

@@ -1,0 +1,255 @@
+import type { Host } from '../../core/contract.ts';
+import { PerOrigin } from '../../core/origins.ts';
+import type { Applicant, Circuit, Closed, OpenReason, SlowStart } from './circuit.ts';
+import type { Settings } from './options.ts';
+import { RateWindow } from './rate-window.ts';
+
+/** With so many in flight and all of them well, the origin is taken to be back. */
+const FULL_PACE = 64;
+
+/** An origin that recovered within this time by itself is flaky and not down, in ms. */
+const FLAKY_FOR = 30_000;
+
+/** The last attempt of a call waits so long for an origin that has gone silent, in ms: most blips are over by then. */
+const LAST_ATTEMPT = 4_000;
+
+/** Slow calls are a share of at least so many, within this time in ms. */
+const ENOUGH = 10;
+const SLOW_WINDOW = 30_000;
+
+/** The last attempt of a call becomes the probe if no other call has within this time, in ms. */
+const YIELD = 200;
+
+/** More calls than this that wait for one origin are not let go at once. */
+const CROWD = 2;
+
+/** A call that failed. */
+interface FailedCall {
+  /** The stamp that it got when it was sent. */
+  readonly began: number;
+  /** The permit that it had; 0: none. */
+  readonly permit: number;
+  readonly repeats: boolean;
+  readonly slow?: boolean;
+  /** `'network'`, `'timeout-attempt'`, `'status 503'`. */
+  readonly cause: string;
+}
+
+/** The circuits and the rules by which they change. Knows nothing of requests; time is ticks. */
+export class Circuits {
+  readonly #settings: Settings;
+  readonly #circuits: PerOrigin<Circuit>;
+  #stamps = 0;
+  /** Set by the application, and kept however many origins come after. */
+  readonly #isolated = new Map<string, Circuit>();
+  /** Called after every change of state. */
+  readonly #changed: (key: string, from: Circuit, to: Circuit) => void;
+
+  constructor(settings: Settings, changed: (key: string, from: Circuit, to: Circuit) => void) {
+    this.#settings = settings;
+    this.#changed = changed;
+    this.#circuits = new PerOrigin(() => this.#closed());
+  }
+
+  /** Numbers what happens, so that calls which were in flight together are told apart from calls in a row. */
+  stamp(): number {
+    return ++this.#stamps;
+  }
+
+  get(key: string): Circuit {
+    return (this.#isolated.size > 0 && this.#isolated.get(key)) || this.#circuits.get(key);
+  }
+
+  has(key: string): boolean {
+    return this.#circuits.has(key) || this.#isolated.has(key);
+  }
+
+  entries(): IterableIterator<[string, Circuit]> {
+    return this.#circuits.entries();
+  }
+
+  set(key: string, to: Circuit): void {
+    const from = this.get(key);
+    if (to.is === 'isolated') this.#isolated.set(key, to);
+    else this.#isolated.delete(key);
+    this.#circuits.set(key, to);
+    this.#changed(key, from, to);
+  }
+
+  /**
+   * Lets a call go, with a permit if it is a probe. `succeeded`, `failed` or `release` takes it back.
+   *
+   * @returns `undefined` if the call has to wait; see `freeAt`.
+   */
+  admit(key: string, now: number, call: Applicant): Circuit | undefined {
+    const circuit = this.get(key);
+    const permit = now + this.#settings.probeTimeout;
+    if (circuit.is === 'closed') {
+      if (call.repeats && circuit.rounds > 0) {
+        if (now < this.#repeatFrom(circuit, now, call)) return undefined;
+        circuit.permit = permit;
+      }
+      const { slowStart } = circuit;
+      if (!slowStart) return circuit;
+      // Calls that never end must not keep their slots for ever.
+      if (now >= slowStart.until) circuit.slowStart = undefined;
+      else if (slowStart.inFlight >= slowStart.allowed) return undefined;
+      else slowStart.inFlight++;
+      return circuit;
+    }
+    if (circuit.is === 'open' && now >= this.freeAt(key, now, call)) {
+      const { reopens, reason } = circuit;
+      const probing: Circuit = { is: 'half-open', permit, successes: 0, reopens, reason };
+      this.set(key, probing);
+      return probing;
+    }
+    if (circuit.is !== 'half-open' || now < circuit.permit) return undefined;
+    circuit.permit = permit;
+    return circuit;
+  }
+
+  /** When, in ticks, the circuit may let this call go by time alone; `Infinity`: never. */
+  freeAt(key: string, now: number, call: Applicant): number {
+    const circuit = this.get(key);
+    if (circuit.is === 'open') return circuit.until + (call.yields ? YIELD : 0);
+    if (circuit.is === 'half-open') return circuit.permit;
+    if (circuit.is === 'isolated') return Infinity;
+    const from = call.repeats && circuit.rounds > 0 ? this.#repeatFrom(circuit, now, call) : now;
+    return from > now ? from : (circuit.slowStart?.until ?? now);
+  }
+
+  /** Whether something may change before `deadline` (in ticks). While it is closed, the first attempts of others are probes. */
+  mayChangeBy(deadline: number, key: string): boolean {
+    const circuit = this.get(key);
+    return circuit.is === 'open' ? circuit.until < deadline : circuit.is !== 'isolated';
+  }
+
+  /**
+   * While an origin does not respond, one repetition at a time is its probe. An origin that recovers again and again is
+   * flaky: there a repetition costs nothing but itself, and does not wait longer than for the one in flight.
+   */
+  #repeatFrom(circuit: Closed, now: number, { isHeld }: Applicant): number {
+    if (now - circuit.recoveredAt < FLAKY_FOR) return circuit.permit;
+    return Math.max(circuit.permit, circuit.repeatFrom, isHeld ? circuit.failingSince + LAST_ATTEMPT : 0);
+  }
+
+  failed(key: string, seen: Circuit, host: Host, call: FailedCall): void {
+    if (this.get(key) !== seen) return;
+    const { began, permit, repeats, slow = false, cause } = call;
+    const { clock, random } = host;
+    const now = clock.ticks();
+    if (seen.is === 'half-open' && seen.permit === permit)
+      this.open(key, seen.reopens, now, random, seen.reason);
+    if (seen.is !== 'closed') return;
+    if (seen.slowStart) seen.slowStart.inFlight--;
+    if (seen.permit === permit) seen.permit = 0;
+    if (seen.rounds === 0) seen.failingSince = now;
+    seen.lastFailure = cause;
+    if (began > seen.failedAt) {
+      seen.rounds++;
+      seen.failedAt = this.stamp();
+      // A repetition that is due soon is not put off by calls that come after it.
+      if (seen.repeatFrom <= now) seen.repeatFrom = now + this.#interval(seen.rounds - 1, random);
+    }
+    if (!repeats && began > seen.callFailedAt) {
+      seen.calls++;
+      seen.callFailedAt = this.stamp();
+    }
+    if (seen.calls >= this.#settings.failures)
+      this.open(key, seen.slowStart ? seen.reopens : 0, now, random, {
+        failures: seen.calls,
+        lastFailure: cause,
+      });
+    else this.#countSlow(key, seen, host, slow);
+  }
+
+  /** @param waiting How many calls wait for this circuit: a crowd is let go a few at a time. */
+  succeeded(key: string, seen: Circuit, host: Host, slow: boolean, waiting: number): void {
+    if (this.get(key) !== seen) return;
+    const now = host.clock.ticks();
+    if (seen.is === 'closed') {
+      const { slowStart } = seen;
+      if (slowStart) {
+        slowStart.inFlight--;
+        if (++slowStart.allowed >= FULL_PACE) seen.slowStart = undefined;
+      }
+      if (seen.rounds > 0) {
+        seen.calls = seen.rounds = seen.permit = seen.repeatFrom = 0;
+        seen.failedAt = seen.callFailedAt = 0;
+        seen.recoveredAt = now;
+        if (waiting > CROWD) seen.slowStart ??= this.#slowStart(now);
+      }
+      this.#countSlow(key, seen, host, slow);
+    } else if (seen.is === 'half-open') {
+      seen.permit = 0;
+      if (++seen.successes >= this.#settings.successes) this.close(key, now);
+    }
+  }
+
+  /** The call says nothing of the origin: its slot and its permit are free again. */
+  release(key: string, seen: Circuit, permit: number): void {
+    if (this.get(key) !== seen) return;
+    if ((seen.is === 'half-open' || seen.is === 'closed') && seen.permit === permit) seen.permit = 0;
+    if (seen.is === 'closed' && seen.slowStart) seen.slowStart.inFlight--;
+  }
+
+  /** Ends a trial well: from here the pace grows. */
+  close(key: string, now: number): void {
+    const closed = this.#closed(this.get(key).reopens);
+    if (this.#settings.slowStart) closed.slowStart = this.#slowStart(now);
+    this.set(key, closed);
+  }
+
+  open(key: string, reopens: number, now: number, random: () => number, reason?: OpenReason): void {
+    this.set(key, {
+      is: 'open',
+      until: now + this.#interval(reopens, random),
+      reopens: reopens + 1,
+      reason,
+    });
+  }
+
+  reset(key: string): void {
+    this.set(key, this.#closed());
+  }
+
+  /** Between two probes: `openFor` twice, then doubled up to `maxOpenFor`; up to a fifth shorter, by chance. */
+  #interval(probes: number, random: () => number): number {
+    const { openFor, maxOpenFor } = this.#settings;
+    return Math.min(maxOpenFor, openFor * 2 ** Math.max(0, probes - 1)) * (0.8 + 0.2 * random());
+  }
+
+  #slowStart(now: number): SlowStart {
+    const { successes, maxOpenFor } = this.#settings;
+    return { inFlight: 0, allowed: Math.max(2, successes), until: now + maxOpenFor };
+  }
+
+  #countSlow(key: string, seen: Closed, { clock, random }: Host, slow: boolean): void {
+    const { slowRate } = this.#settings;
+    const sum = seen.window?.add(clock.ticks(), slow);
+    if (sum && slow && sum.calls >= ENOUGH && sum.slow >= slowRate * sum.calls)
+      this.open(key, seen.slowStart ? seen.reopens : 0, clock.ticks(), random, {
+        failures: 0,
+        lastFailure: 'slow',
+      });
+  }
+
+  #closed(reopens = 0): Closed {
+    const { slowAfter } = this.#settings;
+    return {
+      is: 'closed',
+      calls: 0,
+      callFailedAt: 0,
+      rounds: 0,
+      failingSince: 0,
+      failedAt: 0,
+      repeatFrom: 0,
+      permit: 0,
+      recoveredAt: -Infinity,
+      lastFailure: '',
+      window: slowAfter === Infinity ? undefined : new RateWindow(SLOW_WINDOW),
+      reopens,
+      slowStart: undefined,
+    };
+  }
+}
