@@ -107,6 +107,7 @@ export function createClient(options: CreateClientOptions = {}): Client {
     pipeline,
     fetch,
     forced: limitOf(retry, 2),
+    namesUntil: namesUntil(retry),
   });
 }
 
@@ -122,21 +123,27 @@ interface Shared {
   readonly fetch: Options['fetch'];
   /** How often `ky.retry()` works where a call does not say. */
   readonly forced: number;
+  /** The application says itself what an attempt is. */
+  readonly namesUntil: boolean;
 }
 
 function face(base: KyInstance, shared: Shared): Client {
-  const { pipeline, fetch, forced } = shared;
+  const { pipeline, fetch, forced, namesUntil } = shared;
   const translate = translation(forced);
   const through =
     (target: KyInstance | KyInstance['get']) =>
     (input: Input, options: ClientOptions = {}) => {
-      // What `extend` said of the outbox is known only when ky has put all options together.
+      // What `extend` said is known only when ky has put all options together.
       let outbox: ClientOptions['outbox'];
+      let own: { retry?: unknown } = {};
       const observed = (settled: Options): void => {
         ({ outbox } = settled as ClientOptions);
-        translate(settled);
+        own = translate(settled);
       };
-      return answering((target as KyInstance)(input, prepared(options, observed)), () => outbox);
+      const wholeBody = (): void => {
+        if (!namesUntil) own.retry = untilBody(own.retry);
+      };
+      return answering((target as KyInstance)(input, prepared(options, observed)), () => outbox, wholeBody);
     };
   const added = (defaults: ClientOptions): Options => {
     // A parent's options, as ky shows them to a function, have our fetch among them.
@@ -188,13 +195,22 @@ const bridge =
     }
   };
 
-/** A queued write must not pass for the resource it will become. */
-function answering(promise: ResponsePromise, settled: () => ClientOptions['outbox']): ResponsePromise {
+/**
+ * A queued write must not pass for the resource it will become.
+ *
+ * @param wholeBody Called if the whole body is wanted, before ky sends.
+ */
+function answering(
+  promise: ResponsePromise,
+  settled: () => ClientOptions['outbox'],
+  wholeBody: () => void,
+): ResponsePromise {
   const shortcuts = promise as unknown as Record<string, (schema?: unknown) => Promise<unknown>>;
   for (const type of ['json', 'text', 'arrayBuffer', 'blob', 'formData', 'bytes']) {
     const native = shortcuts[type];
     if (!native) continue;
     shortcuts[type] = async (schema) => {
+      wholeBody();
       // At once: ky sets `Accept` by it before it sends.
       const value = native(schema);
       value.catch(() => {});
@@ -240,36 +256,56 @@ function plainForKy(options: object): Record<string, unknown> {
 }
 
 /** Takes what the pipeline carries out from ky's hands, per call, when every other hook has spoken. */
-const translation = (forced: number) => (given: Options) => {
-  const options = given as Record<string, unknown>;
-  // Said as to the plain fetch, which is as good.
-  const holdfast: Record<string, unknown> = { ...(options.holdfast as object | undefined) };
-  for (const name of PER_CALL) {
-    if (options[name] !== undefined) holdfast[name] = options[name];
-    delete options[name];
-  }
-  const limits = withTotal(options.timeout, options.totalTimeout);
-  if (limits !== undefined) holdfast.timeout = limits;
-  const { retry, hooks } = given;
-  const { beforeRetry = [] } = hooks ?? {};
-  const spoken = retrying(retry, beforeRetry, given);
-  if (spoken !== undefined) holdfast.retry = spoken;
-  given.hooks = {
-    ...hooks,
-    ...(beforeRetry.length > 0 && { beforeRetry: [stopIfStopped, ...beforeRetry] }),
-    beforeError: [withFacts, ...(hooks?.beforeError ?? [])],
+const translation =
+  (forced: number) =>
+  (given: Options): { retry?: unknown } => {
+    const options = given as Record<string, unknown>;
+    // Said as to the plain fetch, which is as good.
+    const holdfast: Record<string, unknown> = { ...(options.holdfast as object | undefined) };
+    for (const name of PER_CALL) {
+      if (options[name] !== undefined) holdfast[name] = options[name];
+      delete options[name];
+    }
+    const limits = withTotal(options.timeout, options.totalTimeout);
+    if (limits !== undefined) holdfast.timeout = limits;
+    const { retry, hooks } = given;
+    const { beforeRetry = [] } = hooks ?? {};
+    const spoken = retrying(retry, beforeRetry, given);
+    if (spoken !== undefined) holdfast.retry = spoken;
+    given.hooks = {
+      ...hooks,
+      ...(beforeRetry.length > 0 && { beforeRetry: [stopIfStopped, ...beforeRetry] }),
+      beforeError: [withFacts, ...(hooks?.beforeError ?? [])],
+    };
+    Object.assign(options, {
+      holdfast,
+      timeout: false,
+      totalTimeout: false,
+      // Forced retries are ky's; all others are the pipeline's.
+      retry: {
+        limit: limitOf(retry, forced),
+        shouldRetry: ({ error }: { error: Error }) => error instanceof StoppedError,
+      },
+    });
+    return holdfast;
   };
-  Object.assign(options, {
-    holdfast,
-    timeout: false,
-    totalTimeout: false,
-    // Forced retries are ky's; all others are the pipeline's.
-    retry: {
-      limit: limitOf(retry, forced),
-      shouldRetry: ({ error }: { error: Error }) => error instanceof StoppedError,
-    },
-  });
-};
+
+const namesUntil = (retry: unknown): boolean => (retry as RetryOptions | undefined)?.until !== undefined;
+
+const UNTIL_BODY: RetryOptions = { until: 'body' };
+
+/** For options that several calls share: the policy reads them once for each object. */
+const wholes = new WeakMap<object, RetryOptions>();
+
+/** The same retries of a call that wants the whole body: one that breaks or stalls is a failed attempt. */
+function untilBody(retry: unknown): unknown {
+  if (retry === undefined || retry === true) return UNTIL_BODY;
+  if (typeof retry === 'number') return { limit: retry, ...UNTIL_BODY };
+  if (typeof retry !== 'object' || retry === null || namesUntil(retry)) return retry;
+  const whole = wholes.get(retry) ?? { ...retry, ...UNTIL_BODY };
+  wholes.set(retry, whole);
+  return whole;
+}
 
 /** An answer that ky makes an error has the facts of every other error, and what the server says of the problem. */
 const withFacts: NonNullable<Hooks['beforeError']>[number] = ({ error }) => {
