@@ -8,8 +8,8 @@ export type Ending = 'none' | 'ended' | 'broken' | 'cancelled';
 export interface BodyWatcher {
   /** A reader waits for the next chunk. @param whole It wants the whole body (`json()`, `text()`), and not a stream. */
   waiting?(whole: boolean): void;
-  /** It has come, or the end has, or a failure. */
-  arrived?(): void;
+  /** It has come, or the end has, or a failure. @param whole As for `waiting`. */
+  arrived?(whole: boolean): void;
   /** Bytes that nobody has read before, in order. They are the reader's: who keeps them makes a copy. */
   chunk?(bytes: Uint8Array): void;
   /** Called once. */
@@ -48,6 +48,7 @@ export interface WatchedBody {
   break(reason: unknown): void;
   /** The next chunk; as a part of the whole body, and not of a stream. */
   readWhole(): Promise<ReadableStreamReadResult<Bytes>>;
+  cancel(reason?: unknown): Promise<void>;
 }
 
 /** Gives up the body of a response that nobody will read. */
@@ -100,6 +101,8 @@ class Body implements WatchedBody {
   #cancelled = false;
   /** All of it is wanted. */
   #whole = false;
+  /** The body that this one is read from; see `readsFrom`. */
+  inner: Body | undefined;
 
   constructor(native: ReadableStream<Bytes>, fate: Fate) {
     this.native = native;
@@ -133,7 +136,7 @@ class Body implements WatchedBody {
     const { fate } = this;
     // Giving up a stream ends the reads that wait for it as if it had ended.
     if (fate.ended?.how === 'broken') throw fate.ended.error;
-    for (const watcher of fate.watchers) watcher.arrived?.();
+    for (const watcher of fate.watchers) watcher.arrived?.(this.#whole);
     // It was given up while this read waited: that is not the end of the body, which others may be reading.
     if (this.#cancelled) return result;
     if (result.done) fate.settle('ended');
@@ -146,17 +149,22 @@ class Body implements WatchedBody {
     throw this.fate.ended?.error;
   };
 
-  readWhole(): Promise<ReadableStreamReadResult<Bytes>> {
+  async readWhole(): Promise<ReadableStreamReadResult<Bytes>> {
+    this.wantWhole();
+    const result = await this.read();
+    // The chunk is kept, and the reader of a clone may take its memory away.
+    return result.value && this.fate.bodies.length > 1 ? { ...result, value: result.value.slice() } : result;
+  }
+
+  /** From here on the whole body is read, and not a stream. */
+  wantWhole(): void {
     this.#whole = true;
-    // What is read afterwards may be a stream again.
-    return this.read().finally(() => {
-      this.#whole = false;
-    });
+    this.inner?.wantWhole();
   }
 
   /** Everything; through the handed-out stream where there is one, so that its lock is right. */
   async readAll(): Promise<Bytes> {
-    this.#whole = true;
+    this.wantWhole();
     const reader = this.#stream?.getReader() ?? this;
     const first = await reader.read();
     if (first.done) return new Uint8Array();
@@ -238,9 +246,17 @@ const forgotten =
 
 function watch(response: Response, fate: Fate): Body {
   const body = new Body(response.body as ReadableStream<Bytes>, fate);
+  body.inner = (response as { [INNER]?: Body })[INNER];
   Object.setPrototypeOf(response, Watched.prototype);
   (response as Watched)[BODY] = body;
   return body;
+}
+
+const INNER = Symbol('holdfast.inner');
+
+/** Says that the body of `response` is that of `source`: if all of the one is wanted, so is all of the other. */
+export function readsFrom(response: Response, source: Response): Response {
+  return Object.assign(response, { [INNER]: (source as Partial<Watched>)[BODY] });
 }
 
 /** Never constructed: its prototype is put over responses of the platform. */
@@ -309,11 +325,12 @@ export async function drain(response: Response): Promise<void> {
 }
 
 /**
- * Takes a body of up to `limit` bytes before anything is read from it. A larger one streams on from there.
+ * Takes a body before anything is read from it, while `goesOn` says so. The rest of a longer one streams from there.
  *
+ * @param goesOn Called with the bytes so far.
  * @throws what broke the body.
  */
-export async function buffered(response: Response, limit: number): Promise<Response> {
+export async function buffered(response: Response, goesOn: (length: number) => boolean): Promise<Response> {
   const body = watchBody(response, {});
   if (!body) return response;
   const chunks: Bytes[] = [];
@@ -323,21 +340,22 @@ export async function buffered(response: Response, limit: number): Promise<Respo
     if (done) return rebuilt(concat(chunks, length), facts(response), response.headers);
     chunks.push(value);
     length += value.byteLength;
-    if (length > limit) return rebuilt(continued(chunks, response), facts(response), response.headers);
+    if (!goesOn(length))
+      return rebuilt(continued(concat(chunks, length), body), facts(response), response.headers);
   }
 }
 
 /** What was read from a body, and then its rest. */
-function continued(chunks: Bytes[], response: Response): ReadableStream<Bytes> {
-  const rest = (response.body as ReadableStream<Bytes>).getReader();
+function continued(begin: Bytes, body: WatchedBody): ReadableStream<Bytes> {
   return new ReadableStream<Bytes>(
     {
+      start: (controller) => controller.enqueue(begin),
       async pull(controller) {
-        const chunk = chunks.shift() ?? (await rest.read()).value;
-        if (chunk) controller.enqueue(chunk);
+        const { value } = await body.readWhole();
+        if (value) controller.enqueue(value);
         else controller.close();
       },
-      cancel: (reason) => rest.cancel(reason),
+      cancel: (reason) => body.cancel(reason),
     },
     { highWaterMark: 0 },
   );

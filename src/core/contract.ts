@@ -23,6 +23,10 @@ export interface Call {
   readonly partition: string;
   /** From 1. */
   readonly attempt: number;
+  /** A repetition that has a response in hand, if an unwelcome one. */
+  readonly hasResponse?: boolean;
+  /** The caller wants the whole body: what an attempt is where `retry.until` does not say so. */
+  readonly wantsBody?: boolean;
   /** How many attempts may follow this one. Absent: unknown, as for a first attempt that may be repeated. */
   readonly attemptsLeft?: number;
   /** The only truth about aborting: neither `request.signal` nor `init.signal` is read after entry. */

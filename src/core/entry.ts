@@ -1,6 +1,9 @@
 import type { CallOptions } from './contract.ts';
 import { remember } from './replay.ts';
 
+/** In the options of a call: its caller wants the whole body. A symbol, so that no route or client option is overridden. */
+export const WANTS_BODY: unique symbol = Symbol('holdfast.wantsBody');
+
 /** What the application may say besides the platform's own `RequestInit`. */
 export interface HoldfastInit<Options extends object = CallOptions> extends Omit<RequestInit, 'signal'> {
   /** `null` means none, `undefined` that of the `Request`. */

@@ -146,6 +146,7 @@ export class CircuitOpenError extends HoldfastError {
 
 function explained(circuit: CircuitFacts | undefined, retryAt: number | undefined): string {
   if (circuit?.is === 'isolated') return 'isolated by the application';
+  if (circuit?.is === 'closed') return 'closed again, and lets calls through a few at a time';
   const { failures, lastFailure } = circuit ?? {};
   const after = failures ? `after ${failures} failed calls in a row` : '';
   const last = lastFailure ? `(the last: ${lastFailure})` : '';

@@ -4,6 +4,9 @@ export function originOf(url: string): string {
   return url.slice(0, url.indexOf('/', url.indexOf(':') + 3));
 }
 
+/** `'https://a.example'`, and not the URL of a path. */
+export const isOrigin = (key: string): boolean => key.lastIndexOf('/') <= 'https://'.length;
+
 /**
  * State per origin, bounded: what was used longest ago is dropped.
  *

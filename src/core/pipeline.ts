@@ -4,7 +4,7 @@ import { wellFormed } from './check.ts';
 import { Closing } from './closing.ts';
 import type { BackgroundCall, Call, CallOptions, Handler, Home, Host, Policy } from './contract.ts';
 import { traitsOf } from './contract.ts';
-import { enter, type HoldfastInit } from './entry.ts';
+import { enter, type HoldfastInit, WANTS_BODY } from './entry.ts';
 import { ClosedError, ConfigurationError, isFailure } from './errors.ts';
 import type { HoldfastEvent } from './events.ts';
 import { systemHost } from './host.ts';
@@ -113,7 +113,7 @@ export function pipeline<Options extends object = CallOptions>(
     return prefix;
   };
 
-  const newCall = (of: BackgroundCall & { init?: Call['init'] }): Call => ({
+  const newCall = (of: BackgroundCall & Pick<Call, 'wantsBody'> & { init?: Call['init'] }): Call => ({
     // Chance is not to be had while a Worker starts, so the prefix is made with the first call.
     id: `${idPrefix()}-${++calls}`,
     origin: of.origin,
@@ -122,6 +122,7 @@ export function pipeline<Options extends object = CallOptions>(
     signal: of.signal ?? (host.sharesIO ? closing.signal : aborter().signal),
     options: of.options ?? overall,
     init: of.init ?? {},
+    ...(of.wantsBody && { wantsBody: true }),
     host,
     attempts: [],
     emit,
@@ -188,6 +189,7 @@ export function pipeline<Options extends object = CallOptions>(
         partition: whose(),
         options: settled(own, request.url),
         init: extra,
+        wantsBody: own !== undefined && WANTS_BODY in own,
         signal: own_?.signal ?? closing.signal,
       });
       if (own?.waitUntil) call = { ...call, waitUntil: outlive(own.waitUntil as typeof waitUntil) };

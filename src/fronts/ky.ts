@@ -8,6 +8,7 @@ import ky, {
   type ResponsePromise,
 } from 'ky';
 import { categoryOf } from '../core/category.ts';
+import { WANTS_BODY } from '../core/entry.ts';
 import { ConfigurationError, equipped, type Failure, HoldfastError, NetworkError } from '../core/errors.ts';
 import { outcomeOf } from '../core/outcome.ts';
 import { asyncDispose, type HoldfastFetch, type PipelineOptions } from '../core/pipeline.ts';
@@ -107,7 +108,6 @@ export function createClient(options: CreateClientOptions = {}): Client {
     pipeline,
     fetch,
     forced: limitOf(retry, 2),
-    namesUntil: namesUntil(retry),
   });
 }
 
@@ -123,25 +123,23 @@ interface Shared {
   readonly fetch: Options['fetch'];
   /** How often `ky.retry()` works where a call does not say. */
   readonly forced: number;
-  /** The application says itself what an attempt is. */
-  readonly namesUntil: boolean;
 }
 
 function face(base: KyInstance, shared: Shared): Client {
-  const { pipeline, fetch, forced, namesUntil } = shared;
+  const { pipeline, fetch, forced } = shared;
   const translate = translation(forced);
   const through =
     (target: KyInstance | KyInstance['get']) =>
     (input: Input, options: ClientOptions = {}) => {
       // What `extend` said is known only when ky has put all options together.
       let outbox: ClientOptions['outbox'];
-      let own: { retry?: unknown } = {};
+      let own: { [WANTS_BODY]?: true } = {};
       const observed = (settled: Options): void => {
         ({ outbox } = settled as ClientOptions);
         own = translate(settled);
       };
       const wholeBody = (): void => {
-        if (!namesUntil) own.retry = untilBody(own.retry);
+        own[WANTS_BODY] = true;
       };
       return answering((target as KyInstance)(input, prepared(options, observed)), () => outbox, wholeBody);
     };
@@ -258,7 +256,7 @@ function plainForKy(options: object): Record<string, unknown> {
 /** Takes what the pipeline carries out from ky's hands, per call, when every other hook has spoken. */
 const translation =
   (forced: number) =>
-  (given: Options): { retry?: unknown } => {
+  (given: Options): object => {
     const options = given as Record<string, unknown>;
     // Said as to the plain fetch, which is as good.
     const holdfast: Record<string, unknown> = { ...(options.holdfast as object | undefined) };
@@ -289,23 +287,6 @@ const translation =
     });
     return holdfast;
   };
-
-const namesUntil = (retry: unknown): boolean => (retry as RetryOptions | undefined)?.until !== undefined;
-
-const UNTIL_BODY: RetryOptions = { until: 'body' };
-
-/** For options that several calls share: the policy reads them once for each object. */
-const wholes = new WeakMap<object, RetryOptions>();
-
-/** The same retries of a call that wants the whole body: one that breaks or stalls is a failed attempt. */
-function untilBody(retry: unknown): unknown {
-  if (retry === undefined || retry === true) return UNTIL_BODY;
-  if (typeof retry === 'number') return { limit: retry, ...UNTIL_BODY };
-  if (typeof retry !== 'object' || retry === null || namesUntil(retry)) return retry;
-  const whole = wholes.get(retry) ?? { ...retry, ...UNTIL_BODY };
-  wholes.set(retry, whole);
-  return whole;
-}
 
 /** An answer that ky makes an error has the facts of every other error, and what the server says of the problem. */
 const withFacts: NonNullable<Hooks['beforeError']>[number] = ({ error }) => {

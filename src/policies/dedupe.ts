@@ -1,5 +1,5 @@
 import { type Aborter, aborter, follow } from '../core/abort.ts';
-import { dropBody, watchBody } from '../core/body.ts';
+import { dropBody, readsFrom, watchBody } from '../core/body.ts';
 import { list, memoized, type Rule, readOptions, typed } from '../core/check.ts';
 import { type Call, type CallOptions, named, type Policy } from '../core/contract.ts';
 import { ConfigurationError, isFailure } from '../core/errors.ts';
@@ -208,7 +208,8 @@ function split(response: Response, times: number, own: Aborter): Response[] {
   const copies = [response];
   while (copies.length < times) copies.push(response.clone());
   // Clones share their fate, which is that of the wire.
-  return body ? copies.map((copy) => rebuilt(copy.body, facts(copy), copy.headers)) : copies;
+  if (!body) return copies;
+  return copies.map((copy) => readsFrom(rebuilt(copy.body, facts(copy), copy.headers), copy));
 }
 
 /** The pipeline writes the facts of a call into an error of ours; each caller needs one of its own. */

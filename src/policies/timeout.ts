@@ -177,6 +177,8 @@ function idleLimited(response: Response, ms: number, wholeOnly: boolean, call: C
   const { clock } = call.host;
   let cancel: (() => void) | undefined;
   let since: number | undefined;
+  // Clones may be read at the same time, each by a reader of its own.
+  let readers = 0;
   // One timer a body, not one a chunk: it looks how long the reader has been waiting when it is over.
   const look = (): void => {
     const left = since === undefined ? limit : limit - (clock.ticks() - since);
@@ -187,11 +189,13 @@ function idleLimited(response: Response, ms: number, wholeOnly: boolean, call: C
   const body = watchBody(response, {
     waiting(whole) {
       if (wholeOnly && !whole) return;
+      readers++;
       since = clock.ticks();
       cancel ??= clock.after(limit, look);
     },
-    arrived() {
-      since = undefined;
+    arrived(whole) {
+      if (whole || !wholeOnly) readers--;
+      since = readers > 0 ? clock.ticks() : undefined;
     },
     settled(how, error) {
       cancel?.();

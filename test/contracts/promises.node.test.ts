@@ -189,8 +189,9 @@ async function run({ policies, script, calls, seed }: World): Promise<void> {
     made.push(new Promise((resolve) => clock.after(at, () => resolve(call()))));
   }
   await Promise.all(made);
-  // What belongs to nobody's call any more: copies for the cache, losers that are given up.
-  await clock.advance(1_000);
+  // Work that no call waits for: cached responses to store, losers to cancel, and a request whose caller got the cached
+  // response, for up to 30 s.
+  await clock.advance(31_000);
 
   const keyed = policies.includes('retry with a key');
   const twice = policies.includes('dedupe');

@@ -370,8 +370,8 @@ describe('the health of a client', () => {
       status: 'degraded',
       circuits: [
         { origin: ORIGIN, state: 'closed' },
-        { origin: URL_, state: 'open' },
         { origin: 'https://other.example', state: 'closed' },
+        { origin: URL_, state: 'open' },
       ],
       outbox: { waiting: 1, oldest: clock.now() },
     });

@@ -11,18 +11,20 @@ const both = (options?: TimeoutOption) => scenario([totalTimeout(options), attem
 function pausing(clock: Clock, ms: number): Response {
   const encoder = new TextEncoder();
   let part = 0;
+  let cancel = (): void => {};
   return new Response(
     new ReadableStream({
       pull(controller) {
         if (part++ === 0) return controller.enqueue(encoder.encode('one'));
         return new Promise<void>((done) => {
-          clock.after(ms, () => {
+          cancel = clock.after(ms, () => {
             controller.enqueue(encoder.encode('two'));
             controller.close();
             done();
           });
         });
       },
+      cancel: () => cancel(),
     }),
   );
 }

@@ -3,6 +3,7 @@ import { OverdueError, within } from '../../core/clock.ts';
 import type { Host } from '../../core/contract.ts';
 import { ConfigurationError, isFailure } from '../../core/errors.ts';
 import { systemHost } from '../../core/host.ts';
+import { isOrigin } from '../../core/origins.ts';
 import type { Breaker, CircuitInfo } from '../../policies/breaker/breaker.ts';
 import type { StaleCache } from '../../policies/cache/cache.ts';
 import type { CacheStats, Usage } from '../../policies/cache/manage.ts';
@@ -111,8 +112,9 @@ function statusOf({
   quota,
   watched,
 }: Omit<ClientHealth, 'status'>): ClientHealth['status'] {
-  const open = circuits.filter(({ state }) => state === 'open' || state === 'isolated');
-  if (reachability !== 'online' || (open.length > 0 && open.length === circuits.length)) return 'down';
+  const origins = circuits.filter(({ origin }) => isOrigin(origin));
+  const areOpen = origins.every(({ state }) => state === 'open' || state === 'isolated');
+  if (reachability !== 'online' || (origins.length > 0 && areOpen)) return 'down';
   const isDegraded =
     circuits.some(({ state }) => state !== 'closed') ||
     watched.some(({ healthy }) => !healthy) ||

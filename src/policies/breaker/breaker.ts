@@ -1,8 +1,17 @@
+import { within } from '../../core/clock.ts';
 import { type Call, type Clock, type Home, named, type Policy } from '../../core/contract.ts';
 import { CircuitOpenError, isFailure } from '../../core/errors.ts';
 import { tell } from '../../core/tell.ts';
 import { isOriginFailure } from '../../http/status.ts';
-import { applicantFor, type Circuit, type CircuitState, permitOf, retryIn } from './circuit.ts';
+import {
+  type Applicant,
+  applicantFor,
+  type Circuit,
+  type CircuitState,
+  FIRST,
+  permitOf,
+  retryIn,
+} from './circuit.ts';
 import { Circuits } from './circuits.ts';
 import { type BreakerOptions, readBreakerOptions } from './options.ts';
 import { probeOrigin } from './probe.ts';
@@ -74,7 +83,7 @@ export function breaker(options: BreakerOptions = {}): Breaker {
   const emitters = new Set<NonNullable<Home['emit']>>();
 
   const circuits = new Circuits(settings, (key, { is: from }, to) => {
-    room.wake(key);
+    room.wake(key, circuits.failedPath(key));
     if (from === to.is) return;
     for (const emit of emitters)
       emit({ type: 'circuit', origin: key, from, to: to.is, ...(to.is === 'open' && to.reason) });
@@ -83,9 +92,9 @@ export function breaker(options: BreakerOptions = {}): Breaker {
   });
   const remote = share && new Remote(share, circuits, settings, () => clock?.ticks() ?? 0);
 
-  /** `https://a.example/` is meant for its origin. */
+  /** The key of a circuit; `https://a.example/` is meant for its origin. */
   const known = (origin: string): string =>
-    settings.key || !URL.canParse(origin) ? origin : new URL(origin).origin;
+    settings.key || circuits.has(origin) || !URL.canParse(origin) ? origin : new URL(origin).origin;
 
   const policy: Policy = (next, home) => {
     const { emit } = home;
@@ -95,8 +104,7 @@ export function breaker(options: BreakerOptions = {}): Breaker {
       home.onClose(() => emitters.delete(emit));
     }
 
-    const passOf = (key: string, call: Call): Pass | undefined => {
-      const applicant = applicantFor(key, call);
+    const passOf = (key: string, call: Call, applicant: Applicant): Pass | undefined => {
       const circuit = circuits.admit(key, call.host.clock.ticks(), applicant);
       if (!circuit) return undefined;
       if (circuit.is !== 'half-open' || probe === undefined || key !== call.origin)
@@ -109,29 +117,38 @@ export function breaker(options: BreakerOptions = {}): Breaker {
       return undefined;
     };
 
+    /** The key of the circuit for 408 and 5xx. */
+    const pathKey = (request: Request, call: Call): string =>
+      hasPaths || remote || settings.key ? keyOf(request, call) : call.origin;
+
     /** @returns the key of the circuit that does not let the call go. */
-    const enter = (request: Request, call: Call): Passes | string => {
-      const key = hasPaths || remote ? keyOf(request, call) : call.origin;
+    const enter = (key: string, call: Call, own: Applicant): Passes | string => {
       let path: Pass | undefined;
       if (key !== call.origin && circuits.has(key)) {
-        path = passOf(key, call);
+        path = passOf(key, call, FIRST);
         if (!path) return key;
       }
-      const origin = passOf(call.origin, call);
+      const origin = passOf(call.origin, call, own);
       if (origin) return { origin, path };
       if (path) circuits.release(key, path.circuit, path.permit);
       return call.origin;
     };
 
-    /** A call that has a response already does not wait for the path to give a better one. */
+    /** Whether waiting brings nothing. A call that has a response does not wait for its path to give a better one. */
     const isHopeless = (key: string, call: Call, now: number, deadline: number): boolean =>
-      now >= deadline || (call.attempt > 1 && key !== call.origin) || !circuits.mayChangeBy(deadline, key);
+      now >= deadline ||
+      !circuits.mayChangeBy(deadline, key) ||
+      (call.hasResponse === true && key !== call.origin && circuits.get(key).is !== 'closed');
 
-    const wait = (request: Request, call: Call, key: string): Promise<Response> => {
+    const wait = (request: Request, call: Call, blocked: string): Promise<Response> => {
+      const now = call.host.clock.ticks();
       const deadline = room.deadlineOf(call);
-      return isHopeless(key, call, call.host.clock.ticks(), deadline)
-        ? Promise.reject(rejected(key, call))
-        : released(request, call, key, deadline);
+      const isOver =
+        circuits.get(blocked).is === 'closed'
+          ? maxWait > 0 && now >= deadline
+          : isHopeless(blocked, call, now, deadline);
+      if (isOver) return Promise.reject(rejected(blocked, call));
+      return released(request, call, blocked, deadline);
     };
 
     /** Sends the call when a circuit lets it go. @throws {CircuitOpenError} if none does by the deadline, in ticks. */
@@ -144,18 +161,29 @@ export function breaker(options: BreakerOptions = {}): Breaker {
       const { host, id: callId, origin, emit } = call;
       const { clock } = host;
       const began = clock.ticks();
-      if (await call.standsIn?.()) throw rejected(blocked, call);
+      // While the circuit is closed a repetition waits for others, but not so long that its own time is up; then it is sent,
+      // unless one of the others has failed.
+      const latest = Math.min(deadline, began + ((call.deadline ?? Infinity) - began) / 2);
+      const rounds = circuits.rounds(origin);
+      const own = (now: number): Applicant =>
+        now >= latest && circuits.rounds(origin) === rounds ? FIRST : applicantFor(call);
+      if (latest > began && (await standsIn(call))) throw rejected(blocked, call);
       emit?.({ type: 'waiting', callId, origin, for: 'circuit' });
       for (let key = blocked; ; ) {
         const now = clock.ticks();
-        if (isHopeless(key, call, now, deadline)) throw rejected(key, call);
-        const at = circuits.freeAt(key, now, applicantFor(key, call));
-        await room.change(key, Math.min(at, deadline) - now, call);
-        const passes = enter(request, call);
+        const isClosed = circuits.get(key).is === 'closed';
+        if (now < latest || !isClosed) {
+          if (isHopeless(key, call, now, deadline)) throw rejected(key, call);
+          const freeAt = circuits.freeAt(key, now, key === origin ? own(now) : FIRST);
+          const until = Math.min(freeAt, isClosed ? latest : deadline);
+          await room.change(key, until - now, keyOf(request, call), call, () => circuits.failedPath(key));
+        }
+        const passes = enter(pathKey(request, call), call, own(clock.ticks()));
         if (typeof passes !== 'string') {
           emit?.({ type: 'released', callId, origin, for: 'circuit', waited: clock.ticks() - began });
           return send(request, call, passes);
         }
+        if (clock.ticks() >= latest && circuits.get(passes).is === 'closed') throw rejected(passes, call);
         key = passes;
       }
     };
@@ -193,16 +221,29 @@ export function breaker(options: BreakerOptions = {}): Breaker {
       const succeed = ({ key, circuit }: Pass): void =>
         circuits.succeeded(key, circuit, host, isSlow(), room.count(key));
       const fail = ({ key, circuit, permit }: Pass, cause: string): void =>
-        circuits.failed(key, circuit, host, { began, permit, repeats, slow: isSlow(), cause });
+        circuits.failed(key, circuit, host, {
+          began,
+          permit,
+          repeats,
+          slow: isSlow(),
+          cause,
+          path: keyOf(request, call),
+        });
       const release = ({ key, circuit, permit }: Pass): void => circuits.release(key, circuit, permit);
       const settled = (failed: boolean): void => {
         // A slot or the permit may be free.
-        room.wake(origin.key);
+        room.wake(origin.key, circuits.failedPath(origin.key));
         if (path) room.wake(path.key);
         remote?.during(call, failed);
       };
 
-      return next(request, { ...call, readmit }).then(
+      let isSent = false;
+      const guard = (): void => {
+        call.guard?.();
+        isSent = true;
+      };
+
+      return next(request, { ...call, readmit, guard }).then(
         (response) => {
           const { status } = response;
           if (isOriginFailure(status)) {
@@ -217,13 +258,15 @@ export function breaker(options: BreakerOptions = {}): Breaker {
             return response;
           }
           succeed(origin);
+          // A path may have got its circuit since the call was sent.
+          const late = !path && hasPaths ? lateCircuit(keyOf(request, call)) : undefined;
           if (path && status === 429) release(path);
-          else if (path) succeed(path);
+          else if (path ?? late) succeed((path ?? late) as Pass);
           settled(false);
           return response;
         },
         (error) => {
-          const counts = countsAgainst(error, call);
+          const counts = isSent && countsAgainst(error, call);
           if (counts) fail(origin, isFailure(error) ? error.code : 'network');
           else release(origin);
           if (path) release(path);
@@ -236,18 +279,24 @@ export function breaker(options: BreakerOptions = {}): Breaker {
       );
     };
 
+    const lateCircuit = (key: string): Pass | undefined => {
+      if (!circuits.has(key)) return undefined;
+      const circuit = circuits.get(key);
+      return circuit.is === 'closed' ? { key, circuit, permit: 0 } : undefined;
+    };
+
     /** The key of a circuit that has opened since the call was let go. */
     const changedSince = ({ origin, path }: Passes, request: Request, call: Call): string | undefined => {
       const hasOpened = (key: string, seen: Circuit | undefined): boolean =>
         circuits.has(key) && circuits.get(key) !== seen && circuits.get(key).is !== 'closed';
       if (hasOpened(origin.key, origin.circuit)) return origin.key;
-      const key = hasPaths ? keyOf(request, call) : origin.key;
+      const key = pathKey(request, call);
       return key !== origin.key && hasOpened(key, path?.circuit) ? key : undefined;
     };
 
     return (request, call) => {
       remote?.enter(home, call);
-      const passes = enter(request, call);
+      const passes = enter(pathKey(request, call), call, applicantFor(call));
       return typeof passes === 'string' ? wait(request, call, passes) : send(request, call, passes);
     };
   };
@@ -285,10 +334,15 @@ const pathOf = ({ url }: Request): string => {
   return end < 0 ? url : url.slice(0, end);
 };
 
-const reasonOf = (circuit: Circuit) =>
-  circuit.is === 'closed'
-    ? { failures: circuit.calls, lastFailure: circuit.lastFailure }
-    : (circuit.reason ?? {});
+const reasonOf = (circuit: Circuit) => (circuit.is === 'closed' ? {} : (circuit.reason ?? {}));
+
+/** How long the cache may look for a cached response, in ms. */
+const LOOK = 2_000;
+
+/** Whether a cached response can take the place of a response. A policy that cannot tell in time has none. */
+const standsIn = async (call: Call): Promise<boolean> =>
+  call.standsIn !== undefined &&
+  within(LOOK, call, call.standsIn()).catch(() => call.signal.throwIfAborted() ?? false);
 
 /** The network, or the origin's silence. Else it was the caller's abort, a rejection of ours, or a bug in a transport. */
 const countsAgainst = (error: unknown, { signal }: Call): boolean =>

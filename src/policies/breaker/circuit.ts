@@ -21,8 +21,10 @@ export interface Closed {
   permit: number;
   /** When a response last followed a failure, in ticks. */
   recoveredAt: number;
-  /** The last failure: `'network'`, `'timeout-attempt'`, `'status 503'`. */
+  /** The last failure: when, in ticks; how (`'network'`, `'timeout-attempt'`, `'status 503'`); and the path of its call. */
+  lastFailedAt: number;
   lastFailure: string;
+  failedPath: string | undefined;
   /** Absent where no call counts as slow. */
   readonly window: RateWindow | undefined;
   readonly reopens: number;
@@ -41,6 +43,8 @@ interface Open {
   readonly until: number;
   readonly reopens: number;
   readonly reason: OpenReason | undefined;
+  /** The path of the call that failed last. */
+  readonly failedPath?: string | undefined;
 }
 
 /** One probe at a time; `permit` is when the one in flight gives it back. */
@@ -50,6 +54,7 @@ interface HalfOpen {
   successes: number;
   readonly reopens: number;
   readonly reason: OpenReason | undefined;
+  readonly failedPath?: string | undefined;
 }
 
 interface Isolated {
@@ -72,27 +77,19 @@ export interface OpenReason {
 export interface Applicant {
   /** It has failed before, and is sent again. */
   readonly repeats: boolean;
-  /** It cannot be repeated after this attempt: a call that can is the better probe. */
-  readonly yields: boolean;
   /** It has been repeated before, and this is its last attempt. */
   readonly isHeld: boolean;
 }
 
-/** What a call is to the circuit of its origin. */
-function applicantOf({ attempt, attemptsLeft }: Call): Applicant {
-  if (attemptsLeft !== 0) return attempt < 2 ? FIRST : REPEATED;
-  return attempt < 2 ? ONLY : attempt < 3 ? LAST : HELD;
+/** What a call is to the circuit of its origin. For that of a path each attempt is a first one: only a whole origin is silent. */
+export function applicantFor({ attempt, attemptsLeft }: Call): Applicant {
+  if (attempt < 2) return FIRST;
+  return attemptsLeft === 0 && attempt > 2 ? HELD : REPEATED;
 }
 
-const FIRST: Applicant = { repeats: false, yields: false, isHeld: false };
-const ONLY: Applicant = { ...FIRST, yields: true };
-const REPEATED: Applicant = { ...FIRST, repeats: true };
-const LAST: Applicant = { ...REPEATED, yields: true };
-const HELD: Applicant = { ...LAST, isHeld: true };
-
-/** Only a whole origin can be silent: the circuit of a path does not hold back repetitions while it is closed. */
-export const applicantFor = (key: string, call: Call): Applicant =>
-  key === call.origin ? applicantOf(call) : FIRST;
+export const FIRST: Applicant = { repeats: false, isHeld: false };
+const REPEATED: Applicant = { repeats: true, isHeld: false };
+const HELD: Applicant = { repeats: true, isHeld: true };
 
 /** A probe in flight should be answered within this time, in ms. */
 const PROBE_ANSWERS = 1_000;

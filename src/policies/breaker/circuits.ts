@@ -1,5 +1,5 @@
 import type { Host } from '../../core/contract.ts';
-import { PerOrigin } from '../../core/origins.ts';
+import { isOrigin, PerOrigin } from '../../core/origins.ts';
 import type { Applicant, Circuit, Closed, OpenReason, SlowStart } from './circuit.ts';
 import type { Settings } from './options.ts';
 import { RateWindow } from './rate-window.ts';
@@ -17,8 +17,11 @@ const LAST_ATTEMPT = 4_000;
 const ENOUGH = 10;
 const SLOW_WINDOW = 30_000;
 
-/** The last attempt of a call becomes the probe if no other call has within this time, in ms. */
-const YIELD = 200;
+/** The first repetition may come so soon, in ms, however long a circuit stays open. */
+const BLIP = 300;
+
+/** Failures that are further apart than this, in ms, are not in a row. */
+const FORGOTTEN = 60_000;
 
 /** More calls than this that wait for one origin are not let go at once. */
 const CROWD = 2;
@@ -33,12 +36,20 @@ interface FailedCall {
   readonly slow?: boolean;
   /** `'network'`, `'timeout-attempt'`, `'status 503'`. */
   readonly cause: string;
+  readonly path?: string | undefined;
+}
+
+/** Calls that were let go before the slow start have no slot in it. */
+function leaveSlowStart({ slowStart }: Closed): void {
+  if (slowStart) slowStart.inFlight = Math.max(0, slowStart.inFlight - 1);
 }
 
 /** The circuits and the rules by which they change. Knows nothing of requests; time is ticks. */
 export class Circuits {
   readonly #settings: Settings;
-  readonly #circuits: PerOrigin<Circuit>;
+  /** Paths apart from origins, so that broken paths do not push out the circuit of an origin. */
+  readonly #origins: PerOrigin<Circuit>;
+  readonly #paths: PerOrigin<Circuit>;
   #stamps = 0;
   /** Set by the application, and kept however many origins come after. */
   readonly #isolated = new Map<string, Circuit>();
@@ -48,7 +59,8 @@ export class Circuits {
   constructor(settings: Settings, changed: (key: string, from: Circuit, to: Circuit) => void) {
     this.#settings = settings;
     this.#changed = changed;
-    this.#circuits = new PerOrigin(() => this.#closed());
+    this.#origins = new PerOrigin(() => this.#closed());
+    this.#paths = new PerOrigin(() => this.#closed());
   }
 
   /** Numbers what happens, so that calls which were in flight together are told apart from calls in a row. */
@@ -57,22 +69,26 @@ export class Circuits {
   }
 
   get(key: string): Circuit {
-    return (this.#isolated.size > 0 && this.#isolated.get(key)) || this.#circuits.get(key);
+    return (this.#isolated.size > 0 && this.#isolated.get(key)) || this.#kind(key).get(key);
   }
 
   has(key: string): boolean {
-    return this.#circuits.has(key) || this.#isolated.has(key);
+    return this.#kind(key).has(key) || this.#isolated.has(key);
   }
 
   entries(): IterableIterator<[string, Circuit]> {
-    return this.#circuits.entries();
+    return new Map([...this.#origins.entries(), ...this.#paths.entries(), ...this.#isolated]).entries();
+  }
+
+  #kind(key: string): PerOrigin<Circuit> {
+    return isOrigin(key) ? this.#origins : this.#paths;
   }
 
   set(key: string, to: Circuit): void {
     const from = this.get(key);
     if (to.is === 'isolated') this.#isolated.set(key, to);
     else this.#isolated.delete(key);
-    this.#circuits.set(key, to);
+    this.#kind(key).set(key, to);
     this.#changed(key, from, to);
   }
 
@@ -85,21 +101,19 @@ export class Circuits {
     const circuit = this.get(key);
     const permit = now + this.#settings.probeTimeout;
     if (circuit.is === 'closed') {
-      if (call.repeats && circuit.rounds > 0) {
-        if (now < this.#repeatFrom(circuit, now, call)) return undefined;
-        circuit.permit = permit;
-      }
+      const isProbe = call.repeats && circuit.rounds > 0;
+      if (isProbe && now < this.#repeatFrom(circuit, now, call)) return undefined;
       const { slowStart } = circuit;
-      if (!slowStart) return circuit;
       // Calls that never end must not keep their slots for ever.
-      if (now >= slowStart.until) circuit.slowStart = undefined;
-      else if (slowStart.inFlight >= slowStart.allowed) return undefined;
-      else slowStart.inFlight++;
+      if (slowStart && now >= slowStart.until) circuit.slowStart = undefined;
+      else if (slowStart && slowStart.inFlight >= slowStart.allowed) return undefined;
+      else if (slowStart) slowStart.inFlight++;
+      if (isProbe) circuit.permit = permit;
       return circuit;
     }
-    if (circuit.is === 'open' && now >= this.freeAt(key, now, call)) {
-      const { reopens, reason } = circuit;
-      const probing: Circuit = { is: 'half-open', permit, successes: 0, reopens, reason };
+    if (circuit.is === 'open' && now >= circuit.until) {
+      const { reopens, reason, failedPath } = circuit;
+      const probing: Circuit = { is: 'half-open', permit, successes: 0, reopens, reason, failedPath };
       this.set(key, probing);
       return probing;
     }
@@ -108,10 +122,22 @@ export class Circuits {
     return circuit;
   }
 
+  /** The path of the call that failed last. */
+  failedPath(key: string): string | undefined {
+    const circuit = this.has(key) ? this.get(key) : undefined;
+    return circuit && 'failedPath' in circuit ? circuit.failedPath : undefined;
+  }
+
+  /** Failed attempts in a row, while the circuit is closed. */
+  rounds(key: string): number {
+    const circuit = this.get(key);
+    return circuit.is === 'closed' ? circuit.rounds : -1;
+  }
+
   /** When, in ticks, the circuit may let this call go by time alone; `Infinity`: never. */
   freeAt(key: string, now: number, call: Applicant): number {
     const circuit = this.get(key);
-    if (circuit.is === 'open') return circuit.until + (call.yields ? YIELD : 0);
+    if (circuit.is === 'open') return circuit.until;
     if (circuit.is === 'half-open') return circuit.permit;
     if (circuit.is === 'isolated') return Infinity;
     const from = call.repeats && circuit.rounds > 0 ? this.#repeatFrom(circuit, now, call) : now;
@@ -135,31 +161,38 @@ export class Circuits {
 
   failed(key: string, seen: Circuit, host: Host, call: FailedCall): void {
     if (this.get(key) !== seen) return;
-    const { began, permit, repeats, slow = false, cause } = call;
+    const { began, permit, repeats, slow = false, cause, path } = call;
     const { clock, random } = host;
     const now = clock.ticks();
     if (seen.is === 'half-open' && seen.permit === permit)
-      this.open(key, seen.reopens, now, random, seen.reason);
+      this.open(key, seen.reopens, now, random, seen.reason, path);
     if (seen.is !== 'closed') return;
-    if (seen.slowStart) seen.slowStart.inFlight--;
+    leaveSlowStart(seen);
     if (seen.permit === permit) seen.permit = 0;
+    if (now - seen.lastFailedAt > FORGOTTEN) seen.calls = seen.rounds = 0;
     if (seen.rounds === 0) seen.failingSince = now;
+    seen.lastFailedAt = now;
     seen.lastFailure = cause;
+    seen.failedPath = path;
     if (began > seen.failedAt) {
       seen.rounds++;
       seen.failedAt = this.stamp();
       // A repetition that is due soon is not put off by calls that come after it.
-      if (seen.repeatFrom <= now) seen.repeatFrom = now + this.#interval(seen.rounds - 1, random);
+      if (seen.repeatFrom <= now) seen.repeatFrom = now + this.#interval(seen.rounds - 1, random, BLIP);
     }
     if (!repeats && began > seen.callFailedAt) {
       seen.calls++;
       seen.callFailedAt = this.stamp();
     }
     if (seen.calls >= this.#settings.failures)
-      this.open(key, seen.slowStart ? seen.reopens : 0, now, random, {
-        failures: seen.calls,
-        lastFailure: cause,
-      });
+      this.open(
+        key,
+        seen.slowStart ? seen.reopens : 0,
+        now,
+        random,
+        { failures: seen.calls, lastFailure: cause },
+        path,
+      );
     else this.#countSlow(key, seen, host, slow);
   }
 
@@ -170,14 +203,14 @@ export class Circuits {
     if (seen.is === 'closed') {
       const { slowStart } = seen;
       if (slowStart) {
-        slowStart.inFlight--;
+        leaveSlowStart(seen);
         if (++slowStart.allowed >= FULL_PACE) seen.slowStart = undefined;
       }
       if (seen.rounds > 0) {
         seen.calls = seen.rounds = seen.permit = seen.repeatFrom = 0;
         seen.failedAt = seen.callFailedAt = 0;
         seen.recoveredAt = now;
-        if (waiting > CROWD) seen.slowStart ??= this.#slowStart(now);
+        if (waiting > CROWD && this.#settings.slowStart) seen.slowStart ??= this.#slowStart(now);
       }
       this.#countSlow(key, seen, host, slow);
     } else if (seen.is === 'half-open') {
@@ -190,7 +223,7 @@ export class Circuits {
   release(key: string, seen: Circuit, permit: number): void {
     if (this.get(key) !== seen) return;
     if ((seen.is === 'half-open' || seen.is === 'closed') && seen.permit === permit) seen.permit = 0;
-    if (seen.is === 'closed' && seen.slowStart) seen.slowStart.inFlight--;
+    if (seen.is === 'closed') leaveSlowStart(seen);
   }
 
   /** Ends a trial well: from here the pace grows. */
@@ -200,23 +233,27 @@ export class Circuits {
     this.set(key, closed);
   }
 
-  open(key: string, reopens: number, now: number, random: () => number, reason?: OpenReason): void {
-    this.set(key, {
-      is: 'open',
-      until: now + this.#interval(reopens, random),
-      reopens: reopens + 1,
-      reason,
-    });
+  open(
+    key: string,
+    reopens: number,
+    now: number,
+    random: () => number,
+    reason?: OpenReason,
+    failedPath?: string,
+  ): void {
+    const until = now + this.#interval(reopens, random);
+    this.set(key, { is: 'open', until, reopens: reopens + 1, reason, failedPath });
   }
 
   reset(key: string): void {
     this.set(key, this.#closed());
   }
 
-  /** Between two probes: `openFor` twice, then doubled up to `maxOpenFor`; up to a fifth shorter, by chance. */
-  #interval(probes: number, random: () => number): number {
+  /** Between two probes: `first` twice, then doubled up to `maxOpenFor`; up to a fifth shorter, by chance. */
+  #interval(probes: number, random: () => number, first = Infinity): number {
     const { openFor, maxOpenFor } = this.#settings;
-    return Math.min(maxOpenFor, openFor * 2 ** Math.max(0, probes - 1)) * (0.8 + 0.2 * random());
+    const base = Math.min(openFor, first) * 2 ** Math.max(0, probes - 1);
+    return Math.min(maxOpenFor, base) * (0.8 + 0.2 * random());
   }
 
   #slowStart(now: number): SlowStart {
@@ -246,7 +283,9 @@ export class Circuits {
       repeatFrom: 0,
       permit: 0,
       recoveredAt: -Infinity,
+      lastFailedAt: -Infinity,
       lastFailure: '',
+      failedPath: undefined,
       window: slowAfter === Infinity ? undefined : new RateWindow(SLOW_WINDOW),
       reopens,
       slowStart: undefined,

@@ -27,10 +27,12 @@ export async function probeOrigin(
 ): Promise<void> {
   const { circuits, next, home, timeout } = target;
   const { origin, partition, host } = call;
-  const own = aborter();
-  const unfollow = follow(home.signal, own.abort);
-  const background = home.background({ origin, partition, options: {}, signal: own.signal });
-  while (circuits.get(key) === seen) {
+  while (circuits.get(key) === seen && seen.is === 'half-open') {
+    // Calls of the application stay outside.
+    seen.permit = Infinity;
+    const own = aborter();
+    const unfollow = follow(home.signal, own.abort);
+    const background = home.background({ origin, partition, options: {}, signal: own.signal });
     const began = circuits.stamp();
     const cancel = host.clock.after(timeout, () => own.abort(new DOMException('', 'TimeoutError')));
     let cause: string | undefined;
@@ -43,10 +45,10 @@ export async function probeOrigin(
       cause = 'network';
     }
     cancel();
+    unfollow();
     if (home.signal.aborted) break;
     if (cause === undefined) circuits.succeeded(key, seen, host, false, 0);
     else circuits.failed(key, seen, host, { permit: Infinity, began, repeats: false, cause });
     target.probed();
   }
-  unfollow();
 }

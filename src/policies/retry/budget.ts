@@ -19,6 +19,8 @@ export interface Budget {
   /** Numbers what happens, and the number of the last retry that was counted. */
   stamps: number;
   spentAt: number;
+  /** When that was, in ticks. */
+  lastSpentAt: number;
 }
 
 export const newBudget = (): Budget => ({
@@ -32,10 +34,14 @@ export const newBudget = (): Budget => ({
   timeouts: 0,
   stamps: 0,
   spentAt: 0,
+  lastSpentAt: -Infinity,
 });
 
 /** A success is evidence for so long, in ms, that an origin is flaky and not down: until then the budget is twice as large. */
 const EVIDENCE = 10_000;
+
+/** What was spent longer ago than this, in ms, says nothing of the origin as it is now. */
+const FORGOTTEN = 60_000;
 
 /** A response is evidence that a single time-out was the network's fault for so long, in ms. */
 const ALIVE = 30_000;
@@ -61,15 +67,19 @@ export function responded(budget: Budget, began: number, succeeded: boolean): vo
 }
 
 /** Counts a retry of an attempt that had this stamp. Retries of attempts in flight together count once. */
-export function spend(budget: Budget, stamp: number): void {
+export function spend(budget: Budget, stamp: number, now: number): void {
   if (stamp < budget.spentAt) return;
   budget.spent++;
+  budget.lastSpentAt = now;
   budget.spentAt = ++budget.stamps;
 }
 
 /** Whether there is budget left for a call that begins now. */
-export const hasBudget = ({ spent, succeededAt }: Budget, most: number, now: number): boolean =>
-  spent < most || (isFlaky(succeededAt, now) && spent < 2 * most);
+export function hasBudget(budget: Budget, most: number, now: number): boolean {
+  if (now - budget.lastSpentAt > FORGOTTEN) budget.spent = 0;
+  const { spent, succeededAt } = budget;
+  return spent < most || (isFlaky(succeededAt, now) && spent < 2 * most);
+}
 
 /** Some attempts succeed, or nothing is known yet. */
 const isFlaky = (succeededAt: number, now: number): boolean =>

@@ -51,7 +51,8 @@ export interface RetryOptions {
   readonly bodyLimit?: Size;
   /**
    * What an attempt is: `'headers'`, or `'body'`: a body of up to `bodyLimit` is taken before the response is handed over,
-   * so that one which breaks off or stalls is a failed attempt; a larger one streams from there. Default `'headers'`.
+   * so that one which breaks off or stalls is a failed attempt; a larger one streams from there. Default `'headers'`; `'body'`
+   * for the shortcuts of `createClient`, which want the whole body.
    */
   readonly until?: 'headers' | 'body';
   /**
@@ -98,7 +99,7 @@ export interface Plan {
   shouldRetry: RetryOptions['shouldRetry'] | undefined;
   beforeRetry: RetryOptions['beforeRetry'] | undefined;
   bodyLimit: number;
-  until: 'headers' | 'body';
+  until: 'headers' | 'body' | undefined;
   idempotencyKey: ((request: Request, random: () => number) => string) | undefined;
   budget: number;
   share: BudgetSharing | undefined;
@@ -130,7 +131,7 @@ const DEFAULTS: Plan = {
   shouldRetry: undefined,
   beforeRetry: undefined,
   bodyLimit: 1_000_000,
-  until: 'headers',
+  until: undefined,
   idempotencyKey: undefined,
   budget: 4,
   share: undefined,

@@ -88,7 +88,8 @@ function evidenceOf(budget: Evidence['budget'], { host }: Call, plan: Plan): Evi
 /** Sends one attempt; with its body, if that is what an attempt is. */
 function send({ next, plan }: Calls, request: Request, call: Call): Promise<Response> {
   const sent = next(request, call);
-  return plan.until === 'body' ? sent.then((response) => whole(response, call, plan)) : sent;
+  const until = plan.until ?? (call.wantsBody ? 'body' : 'headers');
+  return until === 'body' ? sent.then((response) => whole(response, call, plan)) : sent;
 }
 
 /** What a response says of the origin. */
@@ -165,7 +166,8 @@ async function persist(calls: Calls, again: Again, first: Outcome): Promise<Resp
       evidence.began = call.host.clock.ticks();
       evidence.stamp = ++evidence.budget.stamps;
       evidence.responses = evidence.budget.responses;
-      const repeated = { ...call, attempt: attempt + 1, attemptsLeft: plan.limit - attempt };
+      const attemptsLeft = plan.limit - attempt;
+      const repeated = { ...call, attempt: attempt + 1, attemptsLeft, hasResponse: aside !== undefined };
       response = await send(calls, resumed ?? again(), repeated);
       note(response, calls);
       if (response.ok && !plan.shouldRetry && !call.strategy) return response;
@@ -194,7 +196,10 @@ async function whole(response: Response, call: Call, { bodyLimit }: Plan): Promi
   const body = watchBody(response, {});
   const unfollow = follow(call.signal, (reason) => body?.break(reason));
   try {
-    return await buffered(response, bodyLimit);
+    const { clock } = call.host;
+    const began = clock.ticks();
+    // A body that is slow but comes is not to be held back until the total time is up.
+    return await buffered(response, (length) => length <= bodyLimit && clock.ticks() - began < LONGEST_READ);
   } catch (error) {
     dropBody(response);
     const { attempts } = call;
@@ -206,6 +211,9 @@ async function whole(response: Response, call: Call, { bodyLimit }: Plan): Promi
     unfollow();
   }
 }
+
+/** How long a body is read before the response is handed over, in ms. */
+const LONGEST_READ = 10_000;
 
 /** While the host is offline, a retry waits for the host and not for a timer. */
 function untilOnline({ host: { online }, signal }: Call): Promise<void> | undefined {

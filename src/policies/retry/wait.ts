@@ -65,7 +65,7 @@ export async function waitBefore(
   if (asked !== undefined && asked > plan.maxRetryAfter) return abandon('retry-after');
   if (call.deadline !== undefined && ticks + wait >= call.deadline) return abandon('total');
   if (!allows(budget, plan.budget, retryCount, evidence)) return abandon('budget');
-  spend(budget, evidence.stamp);
+  spend(budget, evidence.stamp, ticks);
   if (strategy === 'back-off') budget.notBefore = Math.max(budget.notBefore, ticks + wait);
   return wait;
 }
