@@ -4,7 +4,11 @@ import { cors } from 'hono/cors';
 import { HTTPException } from 'hono/http-exception';
 
 // Outside the handlers: circuits and budgets live as long as the isolate.
-const upstream = createFetch({ timeout: { attempt: '2s', total: '5s' }, retry: 1 });
+const upstream = createFetch({
+  timeout: { attempt: '2s', total: '5s' },
+  retry: 1,
+  breaker: { maxWait: '1s' },
+});
 
 const app = new Hono<{ Bindings: { UPSTREAM: string } }>();
 

@@ -2,11 +2,9 @@ import { betweenTabs, breaker, createClient, outbox, staleCache } from 'holdfast
 import { tell } from './events.ts';
 import { origin } from './origin.ts';
 
-// Impatient, so that nobody has to wait for what there is to see: the
-// defaults are made for real networks, and for outages of hours.
 export const circuits = breaker({
-  openFor: '5s',
-  maxOpenFor: '10s',
+  openFor: '2s', // long enough to be seen
+  maxWait: '3s', // leaves time for the call itself
   probeTimeout: '2s', // as long as an attempt
   share: betweenTabs(), // what one tab finds out, the others know
 });

@@ -65,7 +65,7 @@ export async function example(): Promise<string> {
 
 export const instance: KyInstance = api;
 export const extended: KyInstance = api.extend({ timeout: 1_000, retry: { limit: 2, methods: ['get'] } });
-export const shared = breaker({ failures: 3, openFor: '5s' });
+export const shared = breaker({ failures: 3, openFor: '1s', maxWait: '2s' });
 
 const logged: Policy = (next) => (request, call) => next(request, call);
 export const own = pipeline([logged, ...standard({ breaker: shared })], {

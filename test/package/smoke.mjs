@@ -34,7 +34,7 @@ const checks = {
     await fetch.close();
   },
   async 'a network error is a TypeError, and opens the circuit'() {
-    const circuit = breaker({ failures: 1 });
+    const circuit = breaker({ failures: 1, maxWait: 0 });
     const fetch = createFetch({ retry: false, breaker: circuit });
     equal((await failure(fetch(NOBODY))) instanceof TypeError, true);
     equal((await failure(fetch(NOBODY))).code, 'circuit-open');

@@ -155,15 +155,24 @@ describe('the playground', () => {
     await sees(tab, 'The origin', 'everything with 503');
     await tab.click('Refresh');
     await sees(tab, 'Orders', 'last copy');
-    await tab.click('Refresh');
-    await sees(tab, 'Circuits', /open\s+http.*\s+Nothing is sent; a probe may go through in \d+ s/);
     await sees(tab, 'Calls', '3: 503');
+    // Five calls open it.
+    await expect
+      .poll(
+        async () => {
+          await tab.click('Refresh');
+          return tab.read('Circuits');
+        },
+        { timeout: 30_000, interval: 500 },
+      )
+      .toMatch(/open\s+http.*\/orders\s+Calls wait for a probe, which may be sent in \d+ s/);
+    await tab.click('Refresh');
     await sees(tab, 'Calls', 'not sent: circuit open');
 
     await tab.click('Heal');
     await sees(tab, 'The origin', 'is well');
-    await tab.click('Reset');
-    await sees(tab, 'Circuits', 'closed');
+    await tab.click(`Reset http://127.0.0.1:${origin.port}/orders`);
+    await expect.poll(() => tab.read('Circuits')).not.toContain('open\n');
     await tab.click('Refresh');
     await sees(tab, 'Orders', 'From the origin');
   });

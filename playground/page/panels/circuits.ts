@@ -14,12 +14,12 @@ const tones: Record<CircuitState, Tone> = {
   isolated: 'bad',
 };
 
-/** The circuit of each origin that was called. */
+/** The circuit of each origin that was called, and of each path that answered 5xx. Those that are not closed come first. */
 export function showCircuits(): void {
   const show = list(byId('circuits'), ({ origin }: Circuit) => origin, circuitView);
   const showAll = (): void => {
     const all = Object.entries(circuits.states()).map(([origin, info]) => ({ origin, ...info }));
-    show(all);
+    show(all.toSorted((one, other) => Number(one.state === 'closed') - Number(other.state === 'closed')));
     byId('circuits-none').hidden = all.length > 0;
   };
   circuits.subscribe(showAll);
@@ -30,8 +30,10 @@ export function showCircuits(): void {
 function circuitView({ origin }: Circuit): Shown<Circuit> {
   const word = h('span');
   const says = h('p', { className: 'detail' });
-  const isolate = h('button', { type: 'button', onclick: () => circuits.isolate(origin) }, 'Isolate');
-  const reset = h('button', { type: 'button', onclick: () => circuits.reset(origin) }, 'Reset');
+  const button = (label: string, onclick: () => void) =>
+    h('button', { type: 'button', ariaLabel: `${label} ${origin}`, onclick }, label);
+  const isolate = button('Isolate', () => circuits.isolate(origin));
+  const reset = button('Reset', () => circuits.reset(origin));
   const element = h(
     'li',
     { className: 'entry' },
@@ -51,10 +53,10 @@ function circuitView({ origin }: Circuit): Shown<Circuit> {
 }
 
 function explain(state: CircuitState, retryAt: number | undefined): string {
-  if (state === 'closed') return 'Calls go through. Five failures in a row open it.';
+  if (state === 'closed') return 'Calls go through. Five failed calls in a row open it.';
   if (state === 'isolated') return 'Nothing is sent until it is reset.';
-  if (state === 'half-open') return 'One probe at a time goes through; two that succeed close it.';
+  if (state === 'half-open') return 'One probe goes through; if it succeeds, the circuit closes.';
   return retryAt
-    ? `Nothing is sent; a probe may go through ${until(retryAt)}.`
-    : 'The next call goes through, as a probe.';
+    ? `Calls wait for a probe, which may be sent ${until(retryAt)}.`
+    : 'The next call is the probe.';
 }

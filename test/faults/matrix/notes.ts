@@ -8,8 +8,6 @@ export const notes = {
     'A connection that was kept may have been closed meanwhile by the server, and so most runtimes send again by themselves what was sent on one that turns out to be broken: Chromium and Firefox a POST too, WebKit and Bun what is idempotent, Deno what it has at hand. Node and Cloudflare Workers leave it to us. How often WebKit does it is not the same each time.',
   cutShort:
     'WebKit (WebKitGTK with libsoup) takes the end of a connection for the end of the body where the answer says `Connection: close`, whatever `Content-Length` says. Where the connection was to be kept it is an error there too.',
-  nobodyWaits:
-    'In Cloudflare Workers calls may not wait for one another, and so a call is refused where `whenOpen` says `wait`; the failure before stands.',
   cors: 'Only browsers have CORS. Without its headers an answer is a network error there, and a request with a preflight (PUT, an `Idempotency-Key`) is not even sent; without `Access-Control-Expose-Headers` nobody hears `Retry-After`.',
 } as const;
 

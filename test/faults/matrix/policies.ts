@@ -38,10 +38,13 @@ export const policySets = {
     words: "`retry: { until: 'body', retryOnTimeout: true }`",
     options: () => ({ retry: { ...retry, until: 'body', retryOnTimeout: true } }),
   },
-  refusing: { words: '`breaker: { failures: 1 }`', options: () => ({ breaker: { failures: 1 } }) },
+  refusing: {
+    words: '`breaker: { failures: 1, maxWait: 0 }`',
+    options: () => ({ breaker: { failures: 1, maxWait: 0 } }),
+  },
   waiting: {
-    words: "`breaker: { failures: 1, openFor: '200ms', whenOpen: 'wait' }`",
-    options: () => ({ breaker: { failures: 1, openFor: 200, maxOpenFor: 200, whenOpen: 'wait' } }),
+    words: "`breaker: { failures: 1, openFor: '200ms' }`",
+    options: () => ({ breaker: { failures: 1, openFor: 200, maxOpenFor: 200 } }),
   },
   staleCache: { words: '`staleCache`, with a copy', options: () => ({ staleCache: staleCache() }) },
   outbox: { words: '`outbox`', options: () => ({ outbox: outbox() }) },

@@ -61,7 +61,8 @@ function made() {
   return createFetch({
     retry: bound.RATE > 0 ? false : { limit: 0, ...(share && { share }) },
     timeout: { attempt: '1s', total: '3s' },
-    breaker: share ? { share } : {},
+    // Isolates share what they know; nothing is to wait for it.
+    breaker: { openFor: '2s', maxWait: 0, ...(share && { share }) },
     rateLimit: rateLimit({
       ...(bound.RATE > 0 && { rate: bound.RATE, burst: 5, maxWait: 0 }),
       ...(share && { share }),
