@@ -1,5 +1,6 @@
 import ky, { isHTTPError, isNetworkError, isTimeoutError, type KyInstance } from 'ky';
 import { afterEach, describe, expect, test } from 'vitest';
+import type { Clock } from '../../src/core/contract.ts';
 import { isQueued } from '../../src/core/source.ts';
 import { type Client, type CreateClientOptions, createClient } from '../../src/fronts/ky.ts';
 import { breaker } from '../../src/policies/breaker/breaker.ts';
@@ -266,6 +267,63 @@ describe('a shortcut wants the whole body', () => {
     origin.otherwise(() => brokenBody());
     await expect(api.get('orders').text()).rejects.toThrow();
     expect(origin.seen).toHaveLength(1);
+  });
+
+  test.each<[string, CreateClientOptions, number]>([
+    ['retry: false', { routes: [{ match: '/v1/pay', retry: false }] }, 1],
+    ['retry: 1', { routes: [{ match: '/v1/pay', retry: 1 }] }, 2],
+  ])('json(): `%s` of a route holds', async (_, options, sent) => {
+    const { api, origin } = scene(options);
+    origin.otherwise(() => status(503));
+    await expect(api.put('pay', { json: 1 }).json()).rejects.toThrow();
+    expect(origin.seen).toHaveLength(sent);
+  });
+
+  test('json(): `retry: 0` of configure() holds', async () => {
+    const { api, origin } = scene();
+    api.configure({ retry: 0 });
+    origin.otherwise(() => status(503));
+    await expect(api.put('pay', { json: 1 }).json()).rejects.toThrow();
+    expect(origin.seen).toHaveLength(1);
+  });
+
+  /** Sends a body in chunks, `pause` ms apart; stops after `count` of them. */
+  const chunked = (clock: Clock, size: number, count: number, pause: number, ends = true): Response => {
+    let left = count;
+    return new Response(
+      new ReadableStream(
+        {
+          pull(controller) {
+            if (left === 0) return ends ? controller.close() : new Promise(() => {});
+            left--;
+            const chunk = new Uint8Array(size).fill(0x31);
+            if (!pause) return controller.enqueue(chunk);
+            return new Promise<void>((done) => {
+              clock.after(pause, () => {
+                controller.enqueue(chunk);
+                done();
+              });
+            });
+          },
+        },
+        { highWaterMark: 0 },
+      ),
+    );
+  };
+
+  test.each(['json', 'text', 'blob', 'arrayBuffer'] as const)(
+    '%s(): the idle limit holds for the rest of a body over 1 MB',
+    async (shortcut) => {
+      const { api, origin, clock } = scene();
+      origin.otherwise(() => chunked(clock, 100_000, 12, 0, false));
+      await expect(api.get('big')[shortcut]()).rejects.toMatchObject({ code: 'timeout-idle' });
+    },
+  );
+
+  test('text(): a body that comes slowly for a minute arrives', async () => {
+    const { api, origin, clock } = scene();
+    origin.replies(chunked(clock, 1, 12, 5_000));
+    expect(await api.get('slow').text()).toHaveLength(12);
   });
 
   test('a response without a shortcut streams', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Clock, Policy } from '../../src/core/contract.ts';
+import { dedupe } from '../../src/policies/dedupe.ts';
 import { attemptTimeout, type TimeoutOption, totalTimeout } from '../../src/policies/timeout.ts';
 import { hang, ok, slow, stalledBody } from '../../src/testing/index.ts';
 import { ORIGIN, scenario } from '../support/scenario.ts';
@@ -111,6 +112,30 @@ describe('a body', () => {
     const { fetch, origin, clock } = both();
     origin.replies(new Response(pausing(clock, 12_000).body, { headers: { 'content-type': type } }));
     expect(await (await fetch(URL_)).text()).toBe('onetwo');
+  });
+
+  test.each(['before', 'after'])(
+    'that is read whole has its idle limit, also if a clone is streamed that was begun %s',
+    async (when) => {
+      const { fetch, origin } = both();
+      origin.replies(stalledBody().response);
+      const response = await fetch(URL_);
+      const clone = response.clone();
+      const streamed = when === 'before' ? chunks(response).catch(() => {}) : undefined;
+      const whole = clone.text();
+      const late = when === 'after' ? chunks(response).catch(() => {}) : undefined;
+      await expect(whole).rejects.toMatchObject({ code: 'timeout-idle' });
+      await Promise.all([streamed, late]);
+    },
+  );
+
+  test('that two callers share by dedupe has its idle limit', async () => {
+    const { fetch, origin } = scenario([dedupe(), totalTimeout(), attemptTimeout()], { partition: 'public' });
+    origin.otherwise(() => stalledBody().response);
+    const [one, two] = await Promise.all([fetch(URL_), fetch(URL_)]);
+    for (const response of [one, two])
+      await expect(response.text()).rejects.toMatchObject({ code: 'timeout-idle' });
+    expect(origin.seen).toHaveLength(1);
   });
 
   test('of any kind has the idle limit that the application names', async () => {
