@@ -259,9 +259,9 @@ export function breaker(options: BreakerOptions = {}): Breaker {
           }
           succeed(origin);
           // A path may have got its circuit since the call was sent.
-          const late = !path && hasPaths ? lateCircuit(keyOf(request, call)) : undefined;
-          if (path && status === 429) release(path);
-          else if (path ?? late) succeed((path ?? late) as Pass);
+          const own = path ?? (hasPaths ? lateCircuit(keyOf(request, call)) : undefined);
+          if (own && status !== 429) succeed(own);
+          else if (path) release(path);
           settled(false);
           return response;
         },
