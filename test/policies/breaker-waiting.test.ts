@@ -1,12 +1,22 @@
 import { describe, expect, test } from 'vitest';
 import type { CallOptions } from '../../src/core/contract.ts';
 import { ClosedError } from '../../src/core/errors.ts';
+import { pipeline } from '../../src/core/pipeline.ts';
 import { breaker } from '../../src/policies/breaker/breaker.ts';
 import type { BreakerOptions } from '../../src/policies/breaker/options.ts';
 import { bulkhead } from '../../src/policies/bulkhead.ts';
 import { retry } from '../../src/policies/retry/retry.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
-import { hang, networkError, ok, type Step, slow, status } from '../../src/testing/index.ts';
+import {
+  hang,
+  networkError,
+  ok,
+  type Step,
+  scriptedOrigin,
+  slow,
+  status,
+  testHost,
+} from '../../src/testing/index.ts';
 import { ORIGIN, type Scenario, scenario } from '../support/scenario.ts';
 
 const URL_ = `${ORIGIN}/orders`;
@@ -236,4 +246,85 @@ describe('while an origin does not respond', () => {
     await Promise.all(many(3, () => get(scene)));
     expect(scene.told('waiting')).toEqual([]);
   });
+});
+
+describe('an origin that', () => {
+  const world = () => scenario([totalTimeout(), retry(), breaker(), attemptTimeout()]);
+  /** A call every 100 ms, for `seconds`. */
+  const calls = async (scene: Scenario, seconds: number): Promise<(number | string)[]> => {
+    const made: Promise<number | string>[] = [];
+    for (let n = 0; n < seconds * 10; n++) {
+      scene.clock.after(n * 100, () => void made.push(get(scene)));
+    }
+    await scene.clock.advance(seconds * 1_000 + 40_000);
+    return Promise.all(made);
+  };
+
+  test('responds to the probe and to nothing else costs each call at most three requests, and ends all calls', async () => {
+    const scene = world();
+    let isProbe = false;
+    scene.origin.otherwise(() => {
+      // The first request after each second without one.
+      if (isProbe) {
+        isProbe = false;
+        return ok();
+      }
+      throw networkError();
+    });
+    for (let n = 1; n < 40; n++)
+      scene.clock.after(n * 1_000, () => {
+        isProbe = true;
+      });
+    const ends = await calls(scene, 20);
+    expect(ends).toHaveLength(200);
+    expect(scene.origin.seen.length).toBeLessThanOrEqual(3 * 200);
+    expect(scene.clock.pending).toBe(0);
+  });
+
+  test('flaps every second brings every call through', async () => {
+    const scene = world();
+    scene.origin.otherwise(() => {
+      if (Math.floor(scene.clock.ticks() / 1_000) % 2) throw networkError();
+      return ok();
+    });
+    expect((await calls(scene, 20)).filter((end) => end !== 200)).toEqual([]);
+    expect(scene.origin.seen.length).toBeLessThanOrEqual(2 * 200);
+  });
+
+  test('asks for a pause in the middle of a blip gets it, and the call succeeds', async () => {
+    const scene = world();
+    scene.origin.otherwise(() => {
+      const now = scene.clock.ticks();
+      if (now === 0) return status(503, { 'retry-after': '1' });
+      if (now < 2_000) throw networkError();
+      return ok();
+    });
+    expect(await get(scene)).toBe(200);
+    const [, second = 0, ...rest] = scene.origin.seen.map(({ at }) => at);
+    expect(second).toBeGreaterThanOrEqual(1_000);
+    expect(rest).toHaveLength(1);
+  });
+});
+
+test('a wall clock that is set back or forward by a day changes no wait', async () => {
+  for (const day of [-86_400_000, 86_400_000]) {
+    const host = testHost();
+    let jump = 0;
+    const clock = { ...host.clock, now: () => host.clock.now() + jump };
+    const origin = scriptedOrigin(host.clock);
+    const fetch = pipeline([totalTimeout(), retry(), breaker(), attemptTimeout()], {
+      host: { ...host, clock },
+      fetch: origin.fetch,
+    });
+    origin.otherwise(() => {
+      if (host.clock.ticks() < 1_000) throw networkError();
+      return ok();
+    });
+    host.clock.after(500, () => {
+      jump = day;
+    });
+    const all = await Promise.all(many(10, () => fetch(URL_).then(({ status }) => status)));
+    expect(all).toEqual(Array(10).fill(200));
+    expect(host.clock.ticks()).toBeLessThan(3_000);
+  }
 });

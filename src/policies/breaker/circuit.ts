@@ -27,7 +27,8 @@ export interface Closed {
   failedPath: string | undefined;
   /** Absent where no call counts as slow. */
   readonly window: RateWindow | undefined;
-  readonly reopens: number;
+  /** How often it has opened without a success in between, but for those of probes. */
+  reopens: number;
   slowStart: SlowStart | undefined;
 }
 

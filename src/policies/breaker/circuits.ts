@@ -185,14 +185,7 @@ export class Circuits {
       seen.callFailedAt = this.stamp();
     }
     if (seen.calls >= this.#settings.failures)
-      this.open(
-        key,
-        seen.slowStart ? seen.reopens : 0,
-        now,
-        random,
-        { failures: seen.calls, lastFailure: cause },
-        path,
-      );
+      this.open(key, seen.reopens, now, random, { failures: seen.calls, lastFailure: cause }, path);
     else this.#countSlow(key, seen, host, slow);
   }
 
@@ -202,6 +195,8 @@ export class Circuits {
     const now = host.clock.ticks();
     if (seen.is === 'closed') {
       const { slowStart } = seen;
+      // An origin that flaps is back each time; one that responds to nothing but probes is not.
+      seen.reopens = 0;
       if (slowStart) {
         leaveSlowStart(seen);
         if (++slowStart.allowed >= FULL_PACE) seen.slowStart = undefined;
@@ -229,6 +224,7 @@ export class Circuits {
   /** Ends a trial well: from here the pace grows. */
   close(key: string, now: number): void {
     const closed = this.#closed(this.get(key).reopens);
+    closed.recoveredAt = now;
     if (this.#settings.slowStart) closed.slowStart = this.#slowStart(now);
     this.set(key, closed);
   }
@@ -265,7 +261,7 @@ export class Circuits {
     const { slowRate } = this.#settings;
     const sum = seen.window?.add(clock.ticks(), slow);
     if (sum && slow && sum.calls >= ENOUGH && sum.slow >= slowRate * sum.calls)
-      this.open(key, seen.slowStart ? seen.reopens : 0, clock.ticks(), random, {
+      this.open(key, seen.reopens, clock.ticks(), random, {
         failures: 0,
         lastFailure: 'slow',
       });
