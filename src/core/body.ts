@@ -337,13 +337,22 @@ export async function buffered(response: Response, goesOn: (length: number) => b
   let length = 0;
   for (;;) {
     const { done, value } = await body.readWhole();
-    if (done) return rebuilt(concat(chunks, length), facts(response), response.headers);
+    // As a stream, as it came: a body that a platform makes of bytes takes its own time to be read.
+    if (done) return rebuilt(streamed(concat(chunks, length)), facts(response), response.headers);
     chunks.push(value);
     length += value.byteLength;
     if (!goesOn(length))
       return rebuilt(continued(concat(chunks, length), body), facts(response), response.headers);
   }
 }
+
+const streamed = (bytes: Bytes): ReadableStream<Bytes> =>
+  new ReadableStream({
+    start(controller) {
+      if (bytes.byteLength > 0) controller.enqueue(bytes);
+      controller.close();
+    },
+  });
 
 /** What was read from a body, and then its rest. */
 function continued(begin: Bytes, body: WatchedBody): ReadableStream<Bytes> {

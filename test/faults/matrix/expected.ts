@@ -159,7 +159,7 @@ const rows: Record<FaultName, Given[]> = {
       'at once',
       { in: ['chromium', 'bun'], requests: '2', why: 'usedBefore' },
       { in: ['firefox'], requests: '10', why: 'usedBefore' },
-      { in: ['webkit'], requests: '1 to 3', why: 'usedBefore' },
+      { in: ['webkit'], requests: '1 to 6', why: 'usedBefore' },
       { in: ['deno'], requests: '2', why: 'usedBefore' },
     ),
     first('outbox', 'POST, key', '202 outbox', '1', '1', 'at once', {
