@@ -1,4 +1,5 @@
 import { cacheControl } from './cache-control.ts';
+import { carriesCredentials } from './credentials.ts';
 import { isExplicitlyFresh } from './freshness.ts';
 import { isBrief } from './status.ts';
 import { namesAll } from './vary.ts';
@@ -25,16 +26,11 @@ export const isForbidden = (headers: Headers): boolean => cacheControl(headers).
 export const isElsewhere = (request: Request, { redirected, url }: Response): boolean =>
   redirected && !(URL.canParse(url) && new URL(url).origin === new URL(request.url).origin);
 
-/** RFC 9111, 3.1: what speaks of the connection, or of one recipient, is no part of the copy. */
+/** RFC 9111, 3.1: what speaks of the connection is no part of the copy. */
 const UNSTORED = [
   'connection',
   'keep-alive',
-  'proxy-authenticate',
-  'proxy-authentication-info',
-  'proxy-authorization',
   'proxy-connection',
-  'set-cookie',
-  'set-cookie2',
   'te',
   'trailer',
   'transfer-encoding',
@@ -44,12 +40,12 @@ const UNSTORED = [
 /** What a copy is used by may not be nominated away (RFC 9110, 7.6.1). */
 const NEEDED = /^(cache-control|expires|date|age|vary|etag|last-modified|pragma|content-.*)$/;
 
-/** The headers of a response that are kept. */
+/** The headers of a response that are kept: none of the connection, and no credentials. */
 export function keptHeaders(headers: Headers): [string, string][] {
   const nominated = (headers.get('connection') ?? '').toLowerCase().split(',');
   const names = nominated.map((name) => name.trim());
   const gone = new Set([...UNSTORED, ...names.filter((name) => !NEEDED.test(name))]);
-  return [...headers].filter(([name]) => !gone.has(name));
+  return [...headers].filter(([name]) => !gone.has(name) && !carriesCredentials(name));
 }
 
 /**

@@ -102,6 +102,20 @@ describe('of the header', () => {
   });
 });
 
+test('keptHeaders drops every header that carries credentials', () => {
+  const gone = {
+    authorization: 'Bearer 1',
+    'authentication-info': 'nextnonce="1"',
+    'www-authenticate': 'Digest nonce="1"',
+    'x-auth-token': '1',
+    'x-amz-security-token': '1',
+    'x-api-key': '1',
+    'x-session-id': '1',
+    'set-cookie2': 'a=b',
+  };
+  expect(keptHeaders(new Headers({ ...gone, etag: '"a"' }))).toEqual([['etag', '"a"']]);
+});
+
 describe('a body has at least', () => {
   test.each<[string, Record<string, string>, ResponseType, number]>([
     ['its Content-Length', { 'content-length': '100000' }, 'basic', 100_000],
