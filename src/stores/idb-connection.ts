@@ -11,19 +11,13 @@ export interface Connection {
   close(): Promise<void>;
 }
 
-/**
- * Brings a database to the wanted version, as one: what it throws leaves the database as it was.
- *
- * @param from The version that it has; 0 for a new one.
- */
-export type Upgrade = (database: IDBDatabase, transaction: IDBTransaction, from: number) => Promise<void>;
-
-export function openDatabase(name: string, version: number, upgrade: Upgrade): Connection {
+/** @param create Makes the object stores of a new database. */
+export function openDatabase(
+  name: string,
+  version: number,
+  create: (database: IDBDatabase) => void,
+): Connection {
   let opening: Promise<IDBDatabase> | undefined;
-  /** Another tab is in the way: why an open failed that still goes on, and its end. */
-  let blocked: { readonly why: StorageError; readonly end: Promise<IDBDatabase> } | undefined;
-  /** Grows when the connection is given back: one that comes later is nobody's. */
-  let closed = 0;
 
   const forget = (): void => {
     opening = undefined;
@@ -40,44 +34,22 @@ export function openDatabase(name: string, version: number, upgrade: Upgrade): C
   };
 
   const open = (): Promise<IDBDatabase> => {
-    // Another open would wait behind the one that waits, and not be told.
-    if (blocked) return soon(blocked.end, blocked.why);
     opening ??= new Promise<IDBDatabase>((resolve, reject) => {
       if (!globalThis.indexedDB) throw new StorageError('there is no IndexedDB here');
       const request = indexedDB.open(name, version);
-      const since = closed;
-      let succeeded = (_: IDBDatabase): void => {};
-      let failed = (_: unknown): void => {};
-      const end = new Promise<IDBDatabase>((give, refuse) => {
-        succeeded = give;
-        failed = refuse;
-      });
-      end.then(resolve, reject);
-      request.onupgradeneeded = ({ oldVersion }) => {
+      let cause: DOMException | null = null;
+      request.onupgradeneeded = () => {
         const transaction = request.transaction as IDBTransaction;
-        asOne(transaction, upgrade(request.result, transaction, oldVersion), failed);
+        // The open itself only says that it was aborted.
+        transaction.onabort = () => {
+          cause = transaction.error;
+        };
+        create(request.result);
       };
-      request.onblocked = () => {
-        const why = new StorageError(
-          `the database '${name}' is held open by another tab with an older version of this page`,
-        );
-        blocked = { why, end };
-        reject(why);
-      };
-      request.onerror = () => {
-        blocked = undefined;
-        failed(refusal(name, request.error));
-      };
-      request.onsuccess = () => {
-        const database = request.result;
-        if (blocked && since !== closed) database.close();
-        else if (blocked) opening = Promise.resolve(keep(database));
-        else keep(database);
-        blocked = undefined;
-        succeeded(database);
-      };
+      request.onerror = () => reject(cause ?? refusal(name, request.error));
+      request.onsuccess = () => resolve(keep(request.result));
     });
-    // A failed open is not remembered: private mode may end, a blocking tab may close.
+    // A failed open is not remembered: private mode may end.
     opening.catch(forget);
     return opening;
   };
@@ -102,40 +74,12 @@ export function openDatabase(name: string, version: number, upgrade: Upgrade): C
     },
     async close() {
       const closing = opening;
-      closed++;
       forget();
       await closing?.then(
         (database) => database.close(),
         () => {},
       );
     },
-  };
-}
-
-/** How long a call waits for another tab that is in the way, in ms: it may just be going. */
-const GOING = 1_000;
-
-function soon<T>(end: Promise<T>, why: Error): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(why), GOING);
-    end.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
-}
-
-/** @param failed Told why; the open itself only says that it was aborted. */
-function asOne(transaction: IDBTransaction, work: Promise<void>, failed: (cause: unknown) => void): void {
-  let thrown: unknown;
-  work.catch((error) => {
-    thrown = error;
-    try {
-      transaction.abort();
-    } catch {
-      // One of its requests has failed, which has aborted it.
-    }
-  });
-  transaction.onabort = () => {
-    const cause = transaction.error ?? thrown;
-    if (cause) failed(cause);
   };
 }
 

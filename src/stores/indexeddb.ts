@@ -7,10 +7,9 @@ import { Blobs } from './idb-blobs.ts';
 import { applyChanges } from './idb-changes.ts';
 import { openDatabase } from './idb-connection.ts';
 import { groupCommit } from './idb-group-commit.ts';
-import { BODIES, BY_GROUP, ITEMS } from './idb-layout.ts';
+import { BODIES, BY_GROUP, createStores, ITEMS, VERSION } from './idb-layout.ts';
 import { bodyUnder, counted, distinct, ranged, wholes } from './idb-reads.ts';
 import { bare, type Stored } from './idb-records.ts';
-import { upgrade, VERSION } from './idb-upgrade.ts';
 
 export interface IndexedDBStoreOptions {
   /** The database. Default `'holdfast'`. Stores of one name share their entries. */
@@ -20,9 +19,8 @@ export interface IndexedDBStoreOptions {
 /**
  * Keeps entries in IndexedDB: bodies over 4 kB apart from their items, strict durability where it is asked for.
  *
- * The database is opened at the first use, and again when the browser has closed the connection. An open that failed or
- * is blocked is an error of that operation and is tried again at the next. A database of an earlier version is upgraded
- * then, with all that is in it.
+ * The database is opened at the first use, and again when the browser has closed the connection. An open that failed is an
+ * error of that operation and is tried again at the next.
  *
  * @throws {StorageError} from each operation that failed, with the platform's error as `cause`; code `storage-newer`
  *   where a newer version of the page has written the database, which is left as it is.
@@ -34,7 +32,7 @@ export function indexedDBStore(options: IndexedDBStoreOptions = {}): AtomicStore
     { name: typed<string>('string') },
     { name: 'holdfast' },
   );
-  const connection = openDatabase(name, VERSION, upgrade);
+  const connection = openDatabase(name, VERSION, createStores);
 
   /** idb-keyval's seam, over our own connection. */
   const over =

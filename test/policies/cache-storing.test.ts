@@ -128,7 +128,7 @@ describe('a record', () => {
         return { put: { ...item, value: { ...value(item), copy: { ...copy, response } } } };
       },
     ],
-    ['of an older schema', (item) => ({ put: { ...item, value: { ...value(item), schema: 1 } } })],
+    ['of an older schema', (item) => ({ put: { ...item, value: { ...value(item), schema: 0 } } })],
     ['of a newer schema', (item) => ({ put: { ...item, value: { ...value(item), schema: 99 } } })],
     ['without headers', (item) => ({ put: { ...item, value: { ...value(item), copy: { url: URL_ } } } })],
     ['that is nothing', (item) => ({ put: { ...item, value: null } })],

@@ -3,9 +3,8 @@ import { describe, expect, test } from 'vitest';
 import type { AtomicStore, Change, StoredBody } from '../../src/core/store.ts';
 import { indexedDBStore } from '../../src/stores/indexeddb.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
-import { newName } from '../support/databases.ts';
+import { newName, openRaw } from '../support/databases.ts';
 import { chance } from '../support/misbehaving-server/chance.ts';
-import { openRaw, writeRaw } from './version-1.ts';
 
 const hasIndexedDB = typeof globalThis.indexedDB === 'object';
 
@@ -71,33 +70,6 @@ describe.skipIf(!hasIndexedDB)('bodies in IndexedDB', () => {
       expect(body.buffer.byteLength).toBe(length);
     },
   );
-
-  test('of an earlier version are read, kept, replaced and deleted where they lie', async () => {
-    const name = newName();
-    const old = await openRaw(name, 2, (made) => {
-      const items = made.createObjectStore('items', { keyPath: 'key' });
-      items.createIndex('by-group', ['group', 'key']);
-      items.createIndex('by-collection', ['collection', 'key']);
-      made.createObjectStore('bodies');
-    });
-    const keys = ['deleted', 'kept', 'replaced', 'left'];
-    await writeRaw(
-      old,
-      keys.map((key) => ({ item: { key, group: 'g', value: key }, body: `body of ${key}` })),
-    );
-    old.close();
-    const store = indexedDBStore({ name });
-    expect((await store.wholes({})).map(({ body }) => body)).toEqual(
-      [...keys].sort().map((key) => `body of ${key}`),
-    );
-    await changed(store, ['deleted', 'kept'], { delete: 'deleted' }, put('kept'), put('replaced', 'new'));
-    expect((await store.wholes({ prefix: '' })).map(({ body }) => body)).toEqual([
-      'body of kept',
-      'body of left',
-      'new',
-    ]);
-    expect((await apart(name)).bodies).toEqual(['kept', 'left']);
-  });
 
   test.each([1, 2, 3, 4])(
     'are those of a store that keeps all of them alike, whatever was written before (seed %i)',

@@ -12,3 +12,55 @@ export function newName(): string {
   names.push(name);
   return name;
 }
+
+interface RawRecord {
+  readonly item: { readonly key: string; readonly group?: string; readonly value: unknown };
+  readonly body?: unknown;
+}
+
+/** Opens a database by the platform's own calls, so that no change of the store changes it. @param create Called for a new one. */
+export function openRaw(
+  name: string,
+  version?: number,
+  create?: (database: IDBDatabase) => void,
+): Promise<IDBDatabase> {
+  return new Promise((resolve, reject) => {
+    const request = indexedDB.open(name, version);
+    request.onupgradeneeded = () => create?.(request.result);
+    request.onerror = () => reject(request.error);
+    request.onsuccess = () => resolve(request.result);
+  });
+}
+
+export function writeRaw(database: IDBDatabase, records: readonly RawRecord[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const transaction = database.transaction(['items', 'bodies'], 'readwrite');
+    transaction.oncomplete = () => resolve();
+    transaction.onabort = () => reject(transaction.error);
+    for (const { item, body } of records) {
+      transaction.objectStore('items').put(item);
+      if (body !== undefined) transaction.objectStore('bodies').put(body, item.key);
+    }
+  });
+}
+
+/** What there is, whatever the version. */
+export async function readRaw(name: string): Promise<{ version: number; items: unknown[] }> {
+  const database = await openRaw(name);
+  const { version, objectStoreNames } = database;
+  try {
+    return { version, items: objectStoreNames.contains('items') ? await all(database, 'items') : [] };
+  } finally {
+    database.close();
+  }
+}
+
+function all(database: IDBDatabase, store: string): Promise<unknown[]> {
+  return new Promise((resolve, reject) => {
+    const transaction = database.transaction(store);
+    const request = transaction.objectStore(store).getAll();
+    // Closed before that, the connection would be in the way of the next.
+    transaction.oncomplete = () => resolve(request.result);
+    transaction.onabort = () => reject(transaction.error);
+  });
+}

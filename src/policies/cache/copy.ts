@@ -42,7 +42,7 @@ export interface Held {
   readonly stored?: StoredBody | undefined;
 }
 
-const SCHEMA = 2;
+const SCHEMA = 1;
 
 /** Items of one group were last used in the same second: the oldest are found without reading the others. */
 export const USED = 'copies used ';

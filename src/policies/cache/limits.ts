@@ -66,7 +66,7 @@ export class Limits {
     return { entries, bytes };
   }
 
-  /** Reads the total; where there is none the copies are those of an older version, and go. */
+  /** Reads the total; where there is none the copies are not ours, and go. */
   async open(): Promise<void> {
     const found = await this.#store.get(TOTAL);
     if (found && isUsage(found.value) && found.value.sealed === this.#sealed) {

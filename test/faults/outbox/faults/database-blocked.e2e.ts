@@ -35,22 +35,10 @@ inEachBrowser((here) => {
     },
   );
 
-  here('held by an older page, it refuses each call until that is closed', async ({ origin, open }) => {
-    const other = await open();
-    await other.call('holdOld');
-    const tab = await open();
-    await tab.call('begin', { origin: origin.url });
-    await allRefused(tab, 'storage');
-    expect(await origin.ledger()).toEqual([]);
-    await other.call('letGo');
-    expect(await tab.call('give', { id: 'after' })).toMatchObject({ status: 201 });
-    expect(await origin.applied()).toEqual(['after']);
-  });
-
   here('never opening, it is not waited for by any call', async ({ origin, open }) => {
     const tab = await open();
     const other = await open();
-    await other.call('holdOpen', 2);
+    await other.call('holdOpen', 1);
     // It waits for the one that is held open, and all who come later wait for it.
     const removing = other.call('remove');
     await tab.call('begin', { origin: origin.url });

@@ -1,5 +1,5 @@
 /** What befalls the outbox's database besides the outbox. */
-import { BODIES, BY_GROUP, ITEMS } from '../../../../../src/stores/idb-layout.ts';
+import { BODIES, ITEMS } from '../../../../../src/stores/idb-layout.ts';
 
 export const NAME = 'holdfast-outbox';
 const FILLING = 'filling';
@@ -9,15 +9,6 @@ const kept: IDBDatabase[] = [];
 /** Deaf to whoever wants it closed. */
 export async function holdOpen(version?: number): Promise<void> {
   kept.push(await open(NAME, version));
-}
-
-/** As the first version of the library made it, and deaf. */
-export async function holdOld(): Promise<void> {
-  const old = await open(NAME, 1, (made) => {
-    made.createObjectStore(ITEMS, { keyPath: 'key' }).createIndex(BY_GROUP, ['group', 'key']);
-    made.createObjectStore(BODIES);
-  });
-  kept.push(old);
 }
 
 export function letGo(): void {

@@ -1,6 +1,6 @@
 /** What tests call in a page. */
 import { setClock } from './clock.ts';
-import { fillAll, fillDisk, holdOld, holdOpen, letGo, makeRoom, records, remove } from './database.ts';
+import { fillAll, fillDisk, holdOpen, letGo, makeRoom, records, remove } from './database.ts';
 import { bodies, expected, type Kind } from './large.ts';
 import { keyOf, multiply } from './many.ts';
 import { goOffline, goOnline } from './network.ts';
@@ -131,7 +131,6 @@ const page = {
   clearSiteData: async (): Promise<void> => void (await fetch('/forget')),
   fillAll,
   fillDisk,
-  holdOld,
   holdOpen,
   letGo,
   makeRoom,
