@@ -16,6 +16,8 @@ import {
 import { chromium, firefox, webkit } from './test/runtimes/vitest/providers.ts';
 
 const portable = {
+  // Most of them run on a virtual clock: only a call that hangs takes so long, also on a slow machine.
+  testTimeout: 30_000,
   include: [PORTABLE],
   exclude: [NODE_ONLY, DENO_ONLY, WORKERD_ONLY],
   globalSetup: ['test/runtimes/vitest/start-origins.ts'],
@@ -23,7 +25,7 @@ const portable = {
 };
 
 /** These start browsers and servers of their own and look at the clock: one file after the other, and with patience. */
-const endToEnd = { testTimeout: 120_000, hookTimeout: 120_000, fileParallelism: false };
+const endToEnd = { testTimeout: 240_000, hookTimeout: 240_000, fileParallelism: false };
 
 export default defineConfig({
   test: {

@@ -164,14 +164,14 @@ describe.each(['overloaded', 'garbage', 'silent'])('an object that is %s', (mann
     await isolates.behave('well');
     upstream.status = 503;
     await trip(isolates, 0);
-    await expect.poll(() => isolates.call(2), { timeout: 30_000, interval: 300 }).toBe('circuit-open');
+    await expect.poll(() => isolates.call(2), { timeout: 90_000, interval: 300 }).toBe('circuit-open');
     await expect
       .poll(
         async () => {
           await isolates.call(0);
           return isolates.told(0);
         },
-        { timeout: 30_000, interval: 500 },
+        { timeout: 90_000, interval: 500 },
       )
       .toContain('sharing-restored');
   });

@@ -21,7 +21,7 @@ export interface Browser {
 
 /** Waits until it can be read under a heading. */
 export const sees = (tab: Tab, heading: string, text: string | RegExp): Promise<void> =>
-  expect.poll(() => tab.read(heading), { timeout: 30_000, interval: 100 }).toMatch(text);
+  expect.poll(() => tab.read(heading), { timeout: 90_000, interval: 100 }).toMatch(text);
 
 export async function place(tab: Tab, item: string): Promise<void> {
   await tab.fill('Item', item);

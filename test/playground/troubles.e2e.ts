@@ -163,7 +163,7 @@ describe('the playground', () => {
           await tab.click('Refresh');
           return tab.read('Circuits');
         },
-        { timeout: 30_000, interval: 500 },
+        { timeout: 90_000, interval: 500 },
       )
       .toMatch(/open\s+http.*\/orders\s+Calls wait for a probe, which may be sent in \d+ s/);
     await tab.click('Refresh');
