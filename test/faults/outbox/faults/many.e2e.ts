@@ -5,7 +5,7 @@ const LANES = 20;
 const SENT = 200;
 
 /** Generous: counting an index takes an engine a while, and others use the machine. */
-const SOON = 15_000;
+const SOON = 60_000;
 
 inEachBrowser((here, name) => {
   // A driven WebKit keeps databases in memory, and looks through all of an index at each deletion.
