@@ -1,5 +1,5 @@
 import { asNetworkError } from './errors.ts';
-import { facts, rebuilt } from './rebuild.ts';
+import { facts, hasConstructibleStatus, rebuilt } from './rebuild.ts';
 
 /** How a response ended: the call is settled only then. */
 export type Ending = 'none' | 'ended' | 'broken' | 'cancelled';
@@ -14,7 +14,7 @@ export interface BodyWatcher {
   chunk?(bytes: Uint8Array): void;
   /** Called once. */
   settled?(how: Ending, error?: unknown): void;
-  /** It keeps something that must be given back even when nobody ever reads the body. */
+  /** It must hear of the end also if the response is collected unread; if the platform reads the body, possibly no sooner. */
   readonly holds?: boolean;
 }
 
@@ -38,7 +38,7 @@ export function watchBody(response: Response, watcher: BodyWatcher): WatchedBody
     }
     body = watch(response, new Fate());
   }
-  if (watcher.holds) forgotten?.register(response, body);
+  if (watcher.holds && !(response instanceof Owned)) forgotten?.register(response, body);
   body.fate.add(watcher);
   return body;
 }
@@ -51,6 +51,30 @@ export interface WatchedBody {
   cancel(reason?: unknown): Promise<void>;
 }
 
+/**
+ * As `watchBody`, for a watcher that depends on the end of the body: a slot to release, a response to store. The body
+ * passes through here, so its end is known also if the platform reads it (`respondWith()`, `cache.put()`, a fetch handler
+ * that returns it), and if the response is collected unread.
+ *
+ * @returns the response to hand on. `url`, `type` and `redirected` hold for scripts; the platform sees a constructed
+ * response. One without a body (also opaque, error and 101) is the one that was given.
+ */
+export function ownBody(response: Response, watcher: BodyWatcher): Response {
+  const body = watchBody(response, watcher) as Body | undefined;
+  if (!body || response instanceof Owned) return response;
+  if (!hasConstructibleStatus(response)) {
+    forgotten?.register(response, body);
+    return response;
+  }
+  const stream = body.release();
+  // Of the stream, and not of the response: the platform may still read the one when the other has been collected.
+  forgotten?.register(stream, body);
+  const handedOn = rebuilt(stream, facts(response), response.headers) as Owned;
+  Object.setPrototypeOf(handedOn, Owned.prototype);
+  handedOn[BODY] = body;
+  return handedOn;
+}
+
 /** Gives up the body of a response that nobody will read. */
 export function dropBody(response: Response | undefined): void {
   // One that is locked has a reader who will deal with it.
@@ -58,6 +82,7 @@ export function dropBody(response: Response | undefined): void {
 }
 
 const BODY = Symbol('holdfast.body');
+const NATIVE = Symbol('holdfast.native');
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -97,6 +122,8 @@ class Body implements WatchedBody {
   native: ReadableStream<Bytes>;
   #reader: ReadableStreamDefaultReader<Bytes> | undefined;
   #stream: ReadableStream<Bytes> | undefined;
+  /** The stream is held by a response alone. */
+  #isReleased = false;
   #read = 0;
   #cancelled = false;
   /** All of it is wanted. */
@@ -122,6 +149,14 @@ class Body implements WatchedBody {
   get stream(): ReadableStream<Bytes> {
     this.#stream ??= streamOf(this);
     return this.#stream;
+  }
+
+  /** The stream, for a response that keeps it alive by itself: when it is collected, so is every reader. */
+  release(): ReadableStream<Bytes> {
+    const { stream } = this;
+    this.#stream = undefined;
+    this.#isReleased = true;
+    return stream;
   }
 
   read(): Promise<ReadableStreamReadResult<Bytes>> {
@@ -163,9 +198,9 @@ class Body implements WatchedBody {
   }
 
   /** Everything; through the handed-out stream where there is one, so that its lock is right. */
-  async readAll(): Promise<Bytes> {
+  async readAll(stream = this.#stream): Promise<Bytes> {
     this.wantWhole();
-    const reader = this.#stream?.getReader() ?? this;
+    const reader = stream?.getReader() ?? this;
     const first = await reader.read();
     if (first.done) return new Uint8Array();
     let next = await reader.read();
@@ -179,11 +214,17 @@ class Body implements WatchedBody {
     return concat(chunks, length);
   }
 
-  cancel(reason?: unknown): Promise<void> {
-    this.#cancelled = true;
+  /** Readers of clones go on. */
+  #leave(): void {
     const { bodies } = this.fate;
     bodies.splice(bodies.indexOf(this), 1);
     if (bodies.length === 0) this.fate.settle('cancelled');
+  }
+
+  cancel(reason?: unknown): Promise<void> {
+    this.#cancelled = true;
+    const { bodies } = this.fate;
+    this.#leave();
     const given = (this.#reader ?? this.native).cancel(reason);
     if (bodies.length === 0) return given;
     // The platform settles it only when all clones are given up, which is not this reader's business.
@@ -200,9 +241,11 @@ class Body implements WatchedBody {
     if (this.#reader || !this.native.locked) (this.#reader ?? this.native).cancel(reason).catch(() => {});
   }
 
-  /** The response was collected. Whoever holds the stream or reads on is not affected. */
+  /** The response was collected, or the stream that was released. */
   forget(): void {
-    if (!this.#stream && !this.#reader) this.cancel().catch(() => {});
+    if (this.#isReleased) this.cancel().catch(() => {});
+    // A script may hold the stream. The platform may read by itself: its stream is left to it.
+    else if (!this.#stream && !this.#reader) this.#leave();
   }
 
   #tell(bytes: Bytes): void {
@@ -263,6 +306,10 @@ export function readsFrom(response: Response, source: Response): Response {
 class Watched extends Response {
   declare [BODY]: Body;
 
+  get [NATIVE](): ReadableStream<Bytes> {
+    return super.body as ReadableStream<Bytes>;
+  }
+
   override get body(): ReadableStream<Bytes> {
     return this[BODY].stream;
   }
@@ -291,21 +338,39 @@ class Watched extends Response {
   override bytes(): Promise<Bytes> {
     // What was given up unread counts as used, but that is not what the reader has to know.
     if (this[BODY].brokenUnread) return this[BODY].readAll();
-    return this.bodyUsed || this[BODY].locked
-      ? Promise.reject(new TypeError('the body has been read already, or is locked'))
-      : this[BODY].readAll();
+    return this.bodyUsed || this[BODY].locked ? Promise.reject(usedBody()) : this[BODY].readAll();
   }
 
   override clone(): Response {
     const body = this[BODY];
-    if (this.bodyUsed || body.locked) throw new TypeError('the body has been read already, or is locked');
+    if (this.bodyUsed || body.locked) throw usedBody();
     const copy = super.clone();
     // Cloning gives the original a new stream, too.
-    body.native = super.body as ReadableStream<Bytes>;
+    body.native = this[NATIVE];
     watch(copy, body.fate);
     return copy;
   }
 }
+
+/** A response whose body passes through a `Body`, whatever reads it. Clones share the stream, as the platform's do. */
+class Owned extends Watched {
+  override get body(): ReadableStream<Bytes> {
+    return this[NATIVE];
+  }
+
+  override bytes(): Promise<Bytes> {
+    const { body } = this;
+    return this.bodyUsed || body.locked ? Promise.reject(usedBody()) : this[BODY].readAll(body);
+  }
+
+  override clone(): Response {
+    const copy = Object.setPrototypeOf(Response.prototype.clone.call(this), Owned.prototype);
+    copy[BODY] = this[BODY];
+    return copy;
+  }
+}
+
+const usedBody = (): TypeError => new TypeError('the body has been read already, or is locked');
 
 /** Joins chunks whose total length is known. */
 export function concat(chunks: readonly Uint8Array[], length: number): Bytes {

@@ -18,24 +18,42 @@ export const facts = ({ status, statusText, url, type, redirected }: Response): 
 /** Fetch, "null body status": a body would be refused. */
 const NULL_BODY = [204, 205, 304];
 
+/** What a platform decodes as it receives a body; the headers stay as they came. */
+const DECODED = /^\s*(x-)?(gzip|br|deflate|zstd)\b/i;
+
+/** The headers of a body that was decoded: a platform that sends it on would name a coding and a length that it has not. */
+function headersOfDecoded(init: HeadersInit): HeadersInit {
+  const headers = new Headers(init);
+  if (!DECODED.test(headers.get('content-encoding') ?? '')) return headers;
+  headers.delete('content-encoding');
+  headers.delete('content-length');
+  return headers;
+}
+
 /** A response with other headers or another body that keeps `url`, `type` and `redirected`, in its clones as well. */
 export function rebuilt(body: BodyInit | null, kept: ResponseFacts, headers: HeadersInit): Response {
   const { status, statusText } = kept;
-  const odd = !isConstructible(kept);
-  const init = odd ? { headers } : { status, statusText, headers };
+  const isPlain = hasConstructibleStatus(kept);
+  const isText = /^[\t\x20-\x7e\x80-\xff]*$/.test(statusText);
+  const init = {
+    headers: body === null ? headers : headersOfDecoded(headers),
+    ...(isPlain && { status }),
+    ...(isText && { statusText }),
+  };
   const { url, type, redirected } = kept;
   const own = {
     url,
     type,
     redirected,
-    ...(odd && { status, statusText, ok: status >= 200 && status < 300 }),
+    ...(!isPlain && { status, ok: false }),
+    ...(!isText && { statusText }),
   };
   return withFacts(new Response(NULL_BODY.includes(status) ? null : body, init), own);
 }
 
-/** What the network may bring and the constructor refuses: 999, a reason in Chinese. */
-const isConstructible = ({ status, statusText }: ResponseFacts): boolean =>
-  status >= 200 && status <= 599 && /^[\t\x20-\x7e\x80-\xff]*$/.test(statusText);
+/** The network may bring a status that the constructor rejects, such as 999. */
+export const hasConstructibleStatus = ({ status }: { readonly status: number }): boolean =>
+  status >= 200 && status <= 599;
 
 /** The same response, and its clones, with other facts. */
 export function withFacts(response: Response, kept: Partial<ResponseFacts>): Response {

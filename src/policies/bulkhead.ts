@@ -1,5 +1,5 @@
 import { follow } from '../core/abort.ts';
-import { watchBody } from '../core/body.ts';
+import { ownBody } from '../core/body.ts';
 import { count, limit as durationOrNone, memoized, oneOf, readOptions } from '../core/check.ts';
 import { type Call, named, type Policy } from '../core/contract.ts';
 import type { Duration } from '../core/durations.ts';
@@ -159,8 +159,9 @@ export function bulkhead(options: BulkheadOptions = {}): Bulkhead {
     }
     // Whoever deals with a refusal may have to call again before its body is read: to sign in, say. A failure of the
     // origin has to reach the breaker first.
-    if (response.status >= 400 && !isOriginFailure(response.status)) leave(held);
-    else watchBody(response, { holds: true, settled: () => leave(held) });
+    if (response.status < 400 || isOriginFailure(response.status))
+      return ownBody(response, { settled: () => leave(held) });
+    leave(held);
     return response;
   };
 

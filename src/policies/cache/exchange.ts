@@ -114,8 +114,7 @@ async function learn(
   const { url } = request;
   if (isStorable(request, response)) {
     if (held) emit?.({ type: 'cache-revalidated', callId, origin, url, changed: true });
-    if (!wantedBy(request).noStore) keep(request, response, call, asked);
-    return response;
+    return wantedBy(request).noStore ? response : keep(request, response, call, asked);
   }
   // Gone is an answer, and so is what may not be kept: no older copy may say otherwise later. A captive portal's is none.
   if (!isElsewhere(request, response) && [200, 404, 410].includes(response.status))

@@ -1,4 +1,4 @@
-import { watchBody } from '../../core/body.ts';
+import { ownBody } from '../../core/body.ts';
 import type { Call, Home } from '../../core/contract.ts';
 import { isFull } from '../../core/full.ts';
 import { facts } from '../../core/rebuild.ts';
@@ -20,7 +20,8 @@ export interface Asked extends Times {
 /** So many bytes may wait for a slow store; what comes then is not kept. */
 const WAITING = 50_000_000;
 
-export type Keep = (request: Request, response: Response, call: Call, asked: Asked) => void;
+/** @returns the response to hand on. */
+export type Keep = (request: Request, response: Response, call: Call, asked: Asked) => Response;
 
 /** Collects a body as the caller reads it, and keeps it once it is whole. */
 export function keeper(desk: Desk, home: Home): Keep {
@@ -59,10 +60,10 @@ export function keeper(desk: Desk, home: Home): Keep {
     const isOther = !isOf(home, partition);
     const least = leastSize(response);
     // A store that does not answer is not to fill the memory with what waits for it.
-    if (patience.isLeftAlone(call.host)) return;
+    if (patience.isLeftAlone(call.host)) return response;
     if (isOther) {
       desk.discarded('other-user', url);
-      return;
+      return response;
     }
     const tooLarge = (): void => {
       desk.discarded('too-large', url);
@@ -71,7 +72,7 @@ export function keeper(desk: Desk, home: Home): Keep {
     };
     if (least > settings.maxEntryBytes) {
       tooLarge();
-      return;
+      return response;
     }
     // Taken now: whoever holds on to the response keeps it from being collected.
     const copy: Copy = {
@@ -84,7 +85,7 @@ export function keeper(desk: Desk, home: Home): Keep {
       varying: varying(response.headers.get('vary'), request, settings.vary),
     };
     const body = new Collector(settings.maxEntryBytes);
-    watchBody(response, {
+    return ownBody(response, {
       chunk: (bytes) => body.add(bytes),
       settled(how) {
         if (how !== 'ended' && how !== 'none') return;
