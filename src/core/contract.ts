@@ -11,7 +11,7 @@ export type Handler = (request: Request, call: Call) => Promise<Response>;
 export type Policy = (next: Handler, home: Home) => Handler;
 
 /** What is done about a failure; see `strategies`. */
-export type Strategy = 'retry' | 'back-off' | 'fail-over' | 'fall-back' | 'queue' | 'skip' | 'fail-fast';
+export type Strategy = 'retry' | 'back-off' | 'fail-over' | 'fall-back' | 'skip' | 'fail-fast';
 
 /** One use of the fetch by the application. Derived (`{ ...call, attempt }`), never written to. */
 export interface Call {
@@ -42,7 +42,7 @@ export interface Call {
   readonly attempts: Attempt[];
   /** Asked right before each request goes out, whatever let it wait: throws what forbids it. */
   readonly guard?: () => void;
-  /** The request's `Idempotency-Key` is ours, for a later sending: it gives nobody leave to repeat the request now. */
+  /** The request must not be repeated for its `Idempotency-Key`: the outbox sends the entry at most once. */
   readonly keyIsOurs?: boolean;
   /** Asked by a policy that let the call wait: throws the refusal of one above that would not let it in any more. */
   readonly readmit?: () => void;
@@ -56,8 +56,6 @@ export interface Call {
    * that is down: it rejects at once. Asked only then.
    */
   readonly standsIn?: () => Promise<boolean>;
-  /** It may say `queue` of some. */
-  readonly mayQueue?: boolean;
   /** Absent when nobody listens, so that an event which nobody hears is not built. */
   readonly emit?: ((event: HoldfastEvent) => void) | undefined;
   /** Registers work that outlives the response. */

@@ -8,5 +8,5 @@ import type { Call } from './contract.ts';
 export function mayAnswer({ strategy }: Call, outcome: unknown, byRule: boolean): boolean {
   const word = strategy?.(outcome);
   if (word === 'fall-back') return true;
-  return word === 'fail-fast' || word === 'skip' || word === 'queue' ? false : byRule;
+  return word === 'fail-fast' || word === 'skip' ? false : byRule;
 }

@@ -5,7 +5,6 @@ import { type Call, named, type Policy, type Strategy } from '../core/contract.t
 import type { Category } from '../core/errors.ts';
 import { rebuilt } from '../core/rebuild.ts';
 import { SOURCE_HEADER } from '../core/source.ts';
-import { SAFE_METHODS } from '../http/idempotency.ts';
 
 /** What is done about failures, by their category; what is not named is left to the policies' own rules. */
 export type Strategies = { readonly [C in Category]?: Strategy };
@@ -17,21 +16,7 @@ export interface StrategiesOptions {
 
 type Settings = { -readonly [C in Category]: Strategy | undefined };
 
-interface Plan {
-  readonly words: Settings;
-  /** It says `queue` of something. */
-  readonly queues: boolean;
-}
-
-const strategy: Rule<Strategy> = oneOf(
-  'retry',
-  'back-off',
-  'fail-over',
-  'fall-back',
-  'queue',
-  'skip',
-  'fail-fast',
-);
+const strategy: Rule<Strategy> = oneOf('retry', 'back-off', 'fail-over', 'fall-back', 'skip', 'fail-fast');
 
 const none: Settings = {
   network: undefined,
@@ -65,7 +50,6 @@ const rules = Object.fromEntries(Object.keys(none).map((category) => [category, 
  * - `back-off`: the same, and other calls to that origin wait as long before they are repeated.
  * - `fail-over`: the next origin of `failover`.
  * - `fall-back`: no more attempts; the last copy of `staleCache`, else the answer of `fallback`.
- * - `queue`: no more attempts; a write goes into `outbox`. For reads the usual rules hold.
  * - `skip`: no more attempts; the answer does not matter, and the call gets an empty 204 from `'fallback'`.
  * - `fail-fast`: the failure is the caller's at once.
  *
@@ -80,27 +64,23 @@ export function strategies(base: Strategies, options: StrategiesOptions = {}): P
     { categorize: typed('function') },
     { categorize: undefined },
   );
-  const read = (given: unknown, over: Settings): Plan => {
-    const words = readOptions('strategies', given as object, rules, over);
-    return { words, queues: Object.values(words).includes('queue') };
-  };
+  const read = (given: unknown, over: Settings): Settings =>
+    readOptions('strategies', given as object, rules, over);
   const standard = read(base, none);
-  const planOf = memoized((own) => (own === true ? standard : read(own, standard.words)));
+  const settle = memoized((own) => (own === true ? standard : read(own, standard)));
 
   const policy: Policy = (next) => (request, call) => {
     const { strategies: own } = call.options;
-    const { words, queues } = own === undefined ? standard : planOf(own);
-    const isRead = SAFE_METHODS.includes(request.method);
+    const words = own === undefined ? standard : settle(own);
     const strategy: Call['strategy'] = (outcome) => {
       if (call.signal.aborted) return undefined;
       const category = categorize?.(outcome) ?? categoryOf(outcome);
       if (category === undefined || FINAL.includes(category)) return undefined;
-      const word = words[category];
-      return word === 'queue' && isRead ? undefined : word;
+      return words[category];
     };
     const skipped = (outcome: unknown): Response | undefined =>
       strategy(outcome) === 'skip' ? emptyAnswer(request) : undefined;
-    return next(request, { ...call, strategy, mayQueue: queues && !isRead }).then(
+    return next(request, { ...call, strategy }).then(
       (response) => {
         const instead = skipped(response);
         if (instead) dropBody(response);

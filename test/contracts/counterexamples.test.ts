@@ -339,34 +339,18 @@ describe('a queued write', () => {
     await fetch.close();
     expect(await result).toMatchObject({ code: 'closed' });
   });
-
-  test('is one only if it must be: a key that is ours lets nobody repeat it', async () => {
-    const box = outboxPolicy({ store: memoryStore() }, memoryStore);
-    const { fetch, origin } = scenario([strategies({ network: 'queue' }), box, retry()], {
-      ...ANN,
-      name: 'keys',
-    });
-    origin.otherwise(status(503));
-    expect((await fetch(URL_, { method: 'POST', body: 'x' })).status).toBe(503);
-    expect(origin.seen).toHaveLength(1);
-    // What cannot be kept fails as it failed.
-    origin.otherwise(networkError());
-    const init = { method: 'POST', body: 'x', headers: { authorization: 'a' } };
-    await expect(fetch(URL_, init)).rejects.toMatchObject({ code: 'network' });
-    await fetch.close();
-  });
 });
 
-describe('a key that is ours', () => {
-  test('lets no other origin have the write either', async () => {
-    const box = outboxPolicy({ store: memoryStore() }, memoryStore);
-    const policies = [strategies({ network: 'queue' }), box, failover({ origins: [ORIGIN, OTHER] })];
-    const { fetch, origin } = scenario(policies, { ...ANN, name: 'one origin' });
-    origin.otherwise(status(503));
-    expect((await fetch(URL_, { method: 'POST', body: 'x' })).status).toBe(503);
-    expect(origin.seen.map(({ url }) => new URL(url).origin)).toEqual([ORIGIN]);
-    await fetch.close();
+test('failover does not repeat an at-most-once entry for its Idempotency-Key', async () => {
+  const box = outboxPolicy({ store: memoryStore(), unknownOutcome: 'dead' }, memoryStore);
+  const { fetch, origin } = scenario([box, failover({ origins: [ORIGIN, OTHER] })], {
+    ...ANN,
+    name: 'one origin',
   });
+  origin.otherwise(status(503));
+  expect((await fetch(URL_, { method: 'POST', body: 'x', holdfast: { outbox: true } })).status).toBe(202);
+  expect(origin.seen.map(({ url }) => new URL(url).origin)).toEqual([ORIGIN]);
+  await fetch.close();
 });
 
 describe('an answer that no constructor makes', () => {

@@ -1,15 +1,10 @@
 /** Ids and keys that the application gives: of writes that are merged, that wait for others, that go out again. */
 import { describe, expect, test } from 'vitest';
 import { pipeline } from '../../src/core/pipeline.ts';
-import { isQueued } from '../../src/core/source.ts';
-import { standard } from '../../src/fronts/standard.ts';
-import type { OutboxOptions } from '../../src/policies/outbox/options.ts';
 import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
-import { strategies } from '../../src/policies/strategies.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
-import { networkError, status } from '../../src/testing/index.ts';
-import { open, type Page, page, settle, URL_ } from '../support/outbox-page.ts';
-import { scenario } from '../support/scenario.ts';
+import { status } from '../../src/testing/index.ts';
+import { type Page, page, settle, URL_ } from '../support/outbox-page.ts';
 
 const give = (made: Page, body: string, outbox: object = {}, init: RequestInit = {}) =>
   made.fetch(URL_, { method: 'POST', body, ...init, holdfast: { outbox } });
@@ -98,65 +93,6 @@ describe('a key that the application has given in the header', () => {
     await settle();
     const keys = here.origin.seen.map(({ headers }) => headers.get('idempotency-key'));
     expect(new Set(keys).size).toBe(2);
-  });
-});
-
-describe('a write that failed and was queued for it', () => {
-  const made = (options: OutboxOptions) => {
-    const outbox = outboxPolicy({ store: memoryStore(), ...options }, memoryStore);
-    const scene = scenario(
-      standard({
-        strategies: strategies({ network: 'queue' }),
-        outbox,
-        timeout: { attempt: '1s' },
-        breaker: false,
-      }),
-      { partition: 'ann' },
-    );
-    open.push(scene.fetch);
-    return { ...scene, outbox };
-  };
-
-  test('and must be sent at most once is not sent again', async () => {
-    const here = made({ unknownOutcome: 'dead' });
-    // It arrives, and its answer is lost.
-    here.origin.replies(networkError());
-    await here.fetch(URL_, { method: 'POST', body: 'a' }).catch(() => {});
-    await here.clock.advance(60_000);
-    expect(here.origin.seen.map(({ body }) => body)).toEqual(['a']);
-  });
-
-  test('goes out under a new key where that is asked for', async () => {
-    const here = made({});
-    here.origin.replies(networkError(), status(422));
-    const answer = await here.fetch(URL_, { method: 'POST', body: 'a' });
-    const { id } = (await answer.json()) as { id: string };
-    await here.clock.advance(60_000);
-    await here.outbox.replay(id, { key: 'new' });
-    await settle();
-    const keys = here.origin.seen.map(({ headers }) => headers.get('idempotency-key'));
-    expect(keys).toHaveLength(3);
-    expect(keys[2]).not.toBe(keys[0]);
-  });
-
-  test('is not overtaken by the next of its lane', async () => {
-    const here = made({});
-    here.origin.replies(networkError());
-    const write = (body: string) => here.fetch(URL_, { method: 'PUT', body });
-    expect(isQueued(await write('v1'))).toBe(true);
-    expect(isQueued(await write('v2'))).toBe(true);
-    await here.outbox.flush();
-    expect(here.origin.seen.map(({ body }) => body)).toEqual(['v1', 'v1', 'v2']);
-  });
-
-  test('lets the next one go where that could never be kept', async () => {
-    const here = made({});
-    here.origin.replies(networkError());
-    await here.fetch(URL_, { method: 'PUT', body: 'v1' });
-    // There is no hook that would put it back.
-    const init = { method: 'PUT', body: 'v2', headers: { authorization: 'Bearer token' } };
-    expect((await here.fetch(URL_, init)).status).toBe(200);
-    expect(here.origin.seen.map(({ body }) => body)).toEqual(['v1', 'v2']);
   });
 });
 

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Category } from '../../src/core/errors.ts';
-import { isQueued, sourceOf } from '../../src/core/source.ts';
+import { sourceOf } from '../../src/core/source.ts';
 import { standard } from '../../src/fronts/standard.ts';
 import { cachePolicy } from '../../src/policies/cache/cache.ts';
 import { failover } from '../../src/policies/failover.ts';
@@ -84,26 +84,6 @@ describe('a word for a category', () => {
     const answer = await scene.fetch(URL_);
     expect([sourceOf(answer), await answer.json()]).toEqual(['fallback', { instead: true }]);
     expect(scene.origin.seen).toHaveLength(1);
-  });
-
-  test('queue: a write is kept, with the key that it was sent with', async () => {
-    const scene = everything({ network: 'queue', server: 'queue' });
-    scene.origin.replies(networkError(), ok('delivered'));
-    const answer = await scene.fetch(URL_, { method: 'POST', body: 'order' });
-    expect(isQueued(answer)).toBe(true);
-    expect(scene.origin.seen).toHaveLength(1);
-    await scene.clock.advance(5_000);
-    const [first, second] = scene.origin.seen;
-    expect([first?.body, second?.body]).toEqual(['order', 'order']);
-    expect(first?.headers.get('idempotency-key')).toMatch(/^"/);
-    expect(second?.headers.get('idempotency-key')).toBe(first?.headers.get('idempotency-key'));
-  });
-
-  test('queue: what succeeds is not kept, and reads follow the rules', async () => {
-    const scene = everything({ network: 'queue' });
-    expect(await (await scene.fetch(URL_, { method: 'PUT', body: 'x' })).text()).toBe('ok');
-    scene.origin.otherwise(networkError());
-    expect(sourceOf(await scene.fetch(URL_))).toBe('fallback');
   });
 
   test('skip: the answer does not matter', async () => {

@@ -31,13 +31,7 @@ export class Acceptance {
     this.#late = late;
   }
 
-  /** @param notBefore When it may be sent; wall time in ms. */
-  async accept(
-    request: Request,
-    call: Call,
-    wanted: CallOutboxSettings,
-    notBefore: number,
-  ): Promise<Accepted> {
+  async accept(request: Request, call: Call, wanted: CallOutboxSettings): Promise<Accepted> {
     const { lane = call.origin, key } = wanted;
     // A lane has the order in which writes are given, and some take longer to read than others.
     const turn = this.#turns.take(`${encodeURIComponent(call.partition)} ${lane}`);
@@ -55,7 +49,6 @@ export class Acceptance {
           // It has what both say.
           ...(whole !== request && unsent?.entry && stricter(unsent.entry, draft, this.#settings)),
           ...(whole !== request && (await this.#printOf(request, wanted, call))),
-          notBefore,
           ...(others.length > 0 && { waitsFor: others }),
         };
         const accepted = await this.#committed(placed, content, call, unsent, turn);

@@ -16,7 +16,7 @@ export async function drafted(
   { id, lane, meta, key, after, ...own }: CallOutboxSettings & { readonly lane: string },
   { request: stored, size, origin, body, key: given }: Content,
   settings: OutboxSettings,
-): Promise<Omit<Draft, 'notBefore'>> {
+): Promise<Draft> {
   const { partition, host, options } = call;
   const now = host.clock.now();
   const { outbox: _, retry: __, ...rest } = options;
@@ -31,6 +31,7 @@ export async function drafted(
     acceptedAt: now,
     expiresAt: now + expiresAfter,
     ...(own.expiresAfter !== undefined && { lifetime: own.expiresAfter }),
+    notBefore: 0,
     attempts: 0,
     request: stored,
     size,

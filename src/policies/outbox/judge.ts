@@ -3,7 +3,7 @@ import { within } from '../../core/clock.ts';
 import type { Call } from '../../core/contract.ts';
 import type { StoredBody } from '../../core/store.ts';
 import { IDEMPOTENT_METHODS } from '../../http/idempotency.ts';
-import { brief, classifyError, classifyResponse, leavesOpen, type Verdict } from './classify.ts';
+import { brief, classifyResponse, leavesOpen, type Verdict } from './classify.ts';
 import { type OutboxEntry, type Reason, revived } from './entry.ts';
 import { HOOK_PATIENCE, type OutboxSettings } from './options.ts';
 
@@ -31,25 +31,6 @@ export async function judged(
 export function knownOutcome(verdict: Verdict, entry: OutboxEntry, settings: OutboxSettings): Verdict {
   if (verdict.is !== 'again' || !isSentOnce(entry, settings) || !leavesOpen(verdict)) return verdict;
   return { is: 'dead', reason: { ...verdict.reason, code: 'unknown-outcome' } };
-}
-
-/**
- * Whether a write that must not take effect twice may have taken effect in a sending of the caller's own, which the outbox is then not
- * to repeat.
- *
- * @param outcome What the sending ended with: a response or an error.
- */
-export function mayHaveTaken(
-  outcome: unknown,
-  { method }: Request,
-  { attempts, host, origin }: Call,
-  { unknownOutcome }: OutboxSettings,
-): boolean {
-  if (unknownOutcome !== 'dead' || IDEMPOTENT_METHODS.includes(method) || attempts.length === 0) return false;
-  const now = host.clock.now();
-  const verdict =
-    outcome instanceof Response ? classifyResponse(outcome, origin, now) : classifyError(outcome, now);
-  return verdict.is === 'again' && leavesOpen(verdict);
 }
 
 /** Whether a write is sent only as long as it is known not to have taken effect. */

@@ -6,7 +6,7 @@ import { SAFE_METHODS } from '../../http/idempotency.ts';
 import { answerOf, lost, UndeliveredError } from './answers.ts';
 import { assemble, givenBack } from './assemble.ts';
 import { type ExportedEntry, edit, exported, purge, replay, requestOf } from './dead-letters.ts';
-import { enqueue, enqueueFailed } from './enqueue.ts';
+import { enqueue } from './enqueue.ts';
 import type { OutboxEntry } from './entry.ts';
 import { flush } from './flush.ts';
 import { clear, counts, type LaneInfo, lanes, type OutboxCounts, pause, resume } from './manage.ts';
@@ -146,8 +146,8 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
     return (request, call) => {
       if (SAFE_METHODS.includes(request.method)) return next(request, call);
       const wanted = wantedFor(request, call, settings);
-      if (wanted !== undefined) return enqueue(request, call, readCallOutbox(wanted), mine);
-      return call.mayQueue ? enqueueFailed(next, request, call, mine) : next(request, call);
+      if (wanted === undefined) return next(request, call);
+      return enqueue(request, call, readCallOutbox(wanted), mine);
     };
   };
 

@@ -58,9 +58,6 @@ export function scheduled(
   };
 }
 
-/** The wait of a write that has just failed and was queued for it, in ms. */
-export const firstBackoff = ({ random }: Host): number => FIRST_BACKOFF * random();
-
 /** Which waits still hold: all, only those that an origin asked for, none. */
 export type Waits = 'all' | 'asked' | 'none';
 
