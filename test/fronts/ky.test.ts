@@ -434,7 +434,7 @@ describe('the outbox', () => {
     host.online.set(false);
     const merge = async (earlier: Request, later: Request): Promise<Request> =>
       new Request(later, { body: JSON.stringify([await earlier.json(), await later.json()]) });
-    await api.put('doc', { json: 1, outbox: { id: 'a', key: 'doc', merge, after: [] } });
+    await api.put('doc', { json: 1, outbox: { id: 'a', key: 'doc', merge } });
     await api.put('doc', { json: 2, outbox: { key: 'doc', merge } });
     expect(await (await queue.request('a'))?.json()).toEqual([1, 2]);
   });

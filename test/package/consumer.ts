@@ -84,7 +84,7 @@ export function worker(): void {
 
 export async function lookAfter(): Promise<void> {
   const merge = (earlier: Request, later: Request): Request => (earlier.url ? later : earlier);
-  await api.put('doc', { json: {}, outbox: { key: 'doc', merge, after: ['a'], expiresAfter: '1h' } });
+  await api.put('doc', { json: {}, outbox: { key: 'doc', merge, expiresAfter: '1h' } });
   await box.edit('a', (request) => new Request(request, { method: 'PUT' }));
   await box.replay('a', { key: 'new' });
   await box.flush({ onProgress: ({ left, total }) => left < total });

@@ -52,7 +52,7 @@ async function day(world: World, death: Death | undefined): Promise<void> {
   world.fates.push('applied', 'turned away', 'lost', 'refused', 'unreached');
   for (let nth = 0; nth < 3; nth++) {
     world.write(`a${nth}`, 'a', { id: `a${nth}` });
-    world.write(`b${nth}`, 'b', nth === 2 ? { after: ['a1'] } : {});
+    world.write(`b${nth}`, 'b');
     await world.settle();
   }
   await world.settle(60_000);

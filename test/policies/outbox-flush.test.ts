@@ -5,16 +5,6 @@ import { page, settle } from '../support/outbox-page.ts';
 import { give, sent } from '../support/outbox-writes.ts';
 
 describe('flush', () => {
-  test('has not ended while what waited for another lane can be sent', async () => {
-    const here = page();
-    here.host.online.set(false);
-    await give(here, 'a', { lane: 'a', id: 'a' });
-    await give(here, 'b', { lane: 'b', after: 'a' });
-    here.origin.otherwise(slow(here.clock, 100));
-    here.host.online.set(true);
-    expect(await here.outbox.flush()).toEqual({ total: 2, delivered: 2, dead: 0, left: 0, held: 0 });
-  });
-
   test('that is stopped begins nothing more, though the lane was being sent before', async () => {
     const here = page();
     here.host.online.set(false);
@@ -92,14 +82,14 @@ describe('flush', () => {
     expect(report).toEqual({ total: 1, delivered: 1, dead: 0, left: 0, held: 0 });
   });
 
-  test('that is stopped begins nothing in other lanes that what it has sent lets go', async () => {
+  test('that is stopped begins nothing in other lanes that wait for a slot', async () => {
     const before = page();
     before.host.online.set(false);
     await give(before, 'a', { lane: 'a', id: 'a' });
-    await give(before, 'b', { lane: 'b', after: 'a' });
+    await give(before, 'b', { lane: 'b' });
     await before.fetch.close();
     before.host.online.set(true);
-    const here = page({}, before.store, before);
+    const here = page({ concurrency: 1 }, before.store, before);
     const first = held<Response>(here);
     here.origin.replies(first.step);
     const stop = new AbortController();
@@ -187,17 +177,4 @@ test.each([
   for (const body of ['a', 'b', 'c', 'd']) await give(here, body);
   here.host.online.set(true);
   expect(await here.outbox.flush({ onProgress })).toMatchObject({ delivered: 4, left: 0 });
-});
-
-test('what waits behind a paused lane, and what waits behind that, is told to be held', async () => {
-  const here = page();
-  here.host.online.set(false);
-  await give(here, 'a', { id: 'a', lane: 'one' });
-  await give(here, 'b', { id: 'b', lane: 'two', after: 'a' });
-  await give(here, 'c', { id: 'c', lane: 'three', after: 'b' });
-  await give(here, 'd', { lane: 'four' });
-  await here.outbox.pause({ lane: 'one' });
-  here.origin.otherwise(status(503));
-  here.host.online.set(true);
-  expect(await here.outbox.flush()).toMatchObject({ left: 4, held: 3 });
 });

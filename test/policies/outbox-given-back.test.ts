@@ -75,7 +75,7 @@ describe('a store is not used after it was given back', () => {
     by(here.clock);
     here.host.online.set(false);
     await give(here, 'a', { id: 'a' });
-    await give(here, 'b', { id: 'b', after: 'a' });
+    await give(here, 'b', { id: 'b' });
     await here.clock.advance(2_000);
     here.host.online.set(true);
     await settle();

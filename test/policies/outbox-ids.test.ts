@@ -44,32 +44,6 @@ describe('an id given twice for the same write', () => {
   });
 });
 
-describe('a write that waits for what it is merged into', () => {
-  test('goes out', async () => {
-    const here = page();
-    here.host.online.set(false);
-    await give(here, 'a', { id: 'a', key: 'k' });
-    await give(here, 'b', { id: 'b', key: 'k', after: 'a' }, { method: 'PUT' });
-    await give(here, 'c');
-    here.host.online.set(true);
-    await here.outbox.flush();
-    expect(here.origin.seen.map(({ method, body }) => `${method} ${body}`)).toEqual(['PUT b', 'POST c']);
-  });
-
-  test('and one in between: no circle', async () => {
-    const here = page();
-    here.host.online.set(false);
-    await give(here, 'a', { id: 'a', key: 'k' });
-    await give(here, 'b', { id: 'b', lane: 'b', after: 'a' });
-    await give(here, 'c', { id: 'c', key: 'k', after: 'b' }).catch(() => {});
-    await give(here, 'd', { id: 'd' });
-    here.host.online.set(true);
-    await here.outbox.flush();
-    await here.clock.advance(3_600_000);
-    expect(await here.outbox.counts()).toMatchObject({ waiting: 0, dead: 0 });
-  });
-});
-
 describe('a key that the application has given in the header', () => {
   test('is another one after an edit, and where a new one is asked for', async () => {
     const here = page();

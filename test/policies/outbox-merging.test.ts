@@ -183,35 +183,6 @@ describe('a write under a key', () => {
   });
 });
 
-describe('a write that waits for another one', () => {
-  test('is not merged into one before that: what is between them would wait for itself', async () => {
-    const here = offline();
-    await write(here, 'note', { key: 'note' });
-    await write(here, 'picture', { id: 'picture' });
-    await write(here, 'note with picture', { key: 'note', after: 'picture' });
-    // From here on the last one is what the next is merged into.
-    await write(here, 'note with pictures', { key: 'note', after: 'picture' });
-    here.host.online.set(true);
-    await here.outbox.flush();
-    expect(sent(here)).toEqual(['note', 'picture', 'note with pictures']);
-    expect(await here.outbox.counts()).toMatchObject({ waiting: 0, dead: 0 });
-  });
-
-  test('makes no circle with that, though both are merged at once', async () => {
-    const here = offline();
-    await write(here, 'a', { id: 'a', lane: 'one', key: 'k' });
-    await write(here, 'b', { id: 'b', lane: 'two', key: 'k' });
-    await Promise.all([
-      write(here, 'a2', { lane: 'one', key: 'k', after: 'b' }),
-      write(here, 'b2', { lane: 'two', key: 'k', after: 'a' }),
-    ]);
-    here.host.online.set(true);
-    await here.outbox.flush();
-    expect(await here.outbox.counts()).toMatchObject({ waiting: 0, dead: 0 });
-    expect(sent(here).slice(-2).sort()).toEqual(['a2', 'b2']);
-  });
-});
-
 describe('two writes that are merged by a function', () => {
   test('are sent at most once where one of them must be', async () => {
     const here = offline();

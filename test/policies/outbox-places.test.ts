@@ -5,27 +5,6 @@ import { held } from '../support/held.ts';
 import { page, settle } from '../support/outbox-page.ts';
 import { give, sent } from '../support/outbox-writes.ts';
 
-test('strict: a dependant that dies with its parent stops its lane, also while that is being sent', async () => {
-  const here = page();
-  here.host.online.set(false);
-  await give(here, 'parent', { lane: 'p', id: 'parent' });
-  await give(here, 'x1', { lane: 'x' });
-  await give(here, 'x2', { lane: 'x', after: 'parent', strict: true });
-  await give(here, 'x3', { lane: 'x' });
-  const [parent, first] = [held<Response>(here), held<Response>(here)];
-  here.origin.otherwise(() => (sent(here).at(-1) === 'parent' ? parent : first).step());
-  here.host.online.set(true);
-  // Both lanes are under way.
-  while (sent(here).length < 2) await settle();
-  parent.letGo(status(422));
-  while ((await here.outbox.counts()).dead < 2) await settle();
-  expect(await here.outbox.lanes()).toMatchObject([{ lane: 'x', stoppedBy: expect.anything() }]);
-  first.letGo(ok());
-  while ((await here.outbox.counts()).waiting > 1) await settle();
-  await settle();
-  expect(sent(here).toSorted()).toEqual(['parent', 'x1']);
-});
-
 describe('a dead letter that is replayed while its lane is sent', () => {
   test('does not wait for all that is behind it', async () => {
     const here = page();
@@ -41,32 +20,6 @@ describe('a dead letter that is replayed while its lane is sent', () => {
     second.letGo(ok());
     await settle();
     expect(sent(here)).toEqual(['x1', 'x2', 'x1', 'x3', 'x4']);
-  });
-
-  test('brings back what failed with it in its place, before what is behind', async () => {
-    const here = page();
-    here.host.online.set(false);
-    await give(here, 'p', { lane: 'p', id: 'p' });
-    await give(here, 'x0', { lane: 'x' });
-    await give(here, 'x1', { lane: 'x' });
-    await give(here, 'x2', { lane: 'x', after: 'p', id: 'x2' });
-    await give(here, 'x3', { lane: 'x' });
-    const [parent, before] = [held<Response>(here), held<Response>(here)];
-    here.origin.replies(parent.step, ok(), before.step);
-    here.host.online.set(true);
-    await settle();
-    expect(sent(here)).toEqual(['p', 'x0', 'x1']);
-    parent.letGo(status(422));
-    await settle();
-    expect(await here.outbox.entries({ state: 'dead' })).toHaveLength(2);
-    expect(await here.outbox.replay('p')).toBe(true);
-    await settle();
-    expect(sent(here)).toEqual(['p', 'x0', 'x1', 'p']);
-    // x2 waits again, for nothing, and x3 is behind it.
-    expect((await here.outbox.entries({ lane: 'x' })).map(({ id }) => id)).toContain('x2');
-    before.letGo(ok());
-    await settle();
-    expect(sent(here)).toEqual(['p', 'x0', 'x1', 'p', 'x2', 'x3']);
   });
 
   test('brings back nothing that was delivered before and is being taken out', async () => {

@@ -3,7 +3,7 @@ import type { CallOutbox } from 'holdfast';
 
 const said: readonly CallOutbox[] = [
   {},
-  { lane: 'a', after: ['b'], meta: { of: 'mine' }, strict: true },
+  { lane: 'a', meta: { of: 'mine' }, strict: true },
   { key: 'draft' },
   { key: 'draft', merge: 'replace' },
   { key: 'draft', merge: (_, later) => later },

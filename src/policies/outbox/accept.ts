@@ -36,20 +36,16 @@ export class Acceptance {
     // A lane has the order in which writes are given, and some take longer to read than others.
     const turn = this.#turns.take(`${encodeURIComponent(call.partition)} ${lane}`);
     try {
-      const waitsFor = await this.#parents(wanted, call);
       for (let tries = 0; tries < MERGES; tries++) {
-        const unsent = key === undefined ? undefined : await this.#unsent(call, lane, key, waitsFor);
+        const unsent = key === undefined ? undefined : await this.#unsent(call, lane, key);
         const whole = await this.#merged(request, unsent, wanted, call);
         const content = await contentOf(whole, this.#settings, call);
         const draft = await drafted(whole, call, { ...wanted, lane }, content, this.#settings);
-        // It cannot wait for itself.
-        const others = waitsFor.filter((each) => each !== unsent?.entry?.key);
         const placed = {
           ...draft,
           // It has what both say.
           ...(whole !== request && unsent?.entry && stricter(unsent.entry, draft, this.#settings)),
           ...(whole !== request && (await this.#printOf(request, wanted, call))),
-          ...(others.length > 0 && { waitsFor: others }),
         };
         const accepted = await this.#committed(placed, content, call, unsent, turn);
         if (accepted) return accepted;
@@ -100,14 +96,9 @@ export class Acceptance {
     }
   }
 
-  /**
-   * What the write is merged into: nothing before a write that it waits for. So each waits only for earlier ones, by `after` and by
-   * its lane, and never do two wait for each other.
-   */
-  async #unsent(call: Call, lane: string, key: string, waitsFor: readonly string[]): Promise<Unsent> {
-    const unsent = await this.#read(call, this.#queue.intake.unsent(call.partition, lane, key));
-    const { entry, ...pointer } = unsent;
-    return entry && waitsFor.some((each) => each > entry.key) ? pointer : unsent;
+  /** What the write is merged into. */
+  #unsent(call: Call, lane: string, key: string): Promise<Unsent> {
+    return this.#read(call, this.#queue.intake.unsent(call.partition, lane, key));
   }
 
   /** Of the write as it was given: as such it may be given again. */
@@ -140,20 +131,6 @@ export class Acceptance {
       both,
       'expected a function that gives a Request, within 30 s',
     );
-  }
-
-  /** The keys of the writes that this one waits for. @throws for an id that nobody knows. */
-  async #parents({ after = [] }: CallOutboxSettings, call: Call): Promise<string[]> {
-    const { partition } = call;
-    const keys = await Promise.all(
-      after.map(async (id) => {
-        const entry = await this.#read(call, this.#queue.find(partition, id));
-        if (entry) return entry.key;
-        if (await this.#read(call, this.#queue.resultOf(partition, id))) return undefined;
-        throw new ConfigurationError('outbox.after', id, 'expected the id of a write that is known');
-      }),
-    );
-    return keys.filter((key) => key !== undefined);
   }
 
   /** Reads before anything is committed. @throws {StorageError} where the store cannot: then nothing was accepted. */

@@ -34,7 +34,6 @@ export function assemble(next: Handler, home: Home, settings: OutboxSettings): P
   const ended = (entry: OutboxEntry, fate: End): void => {
     // It stops its lane, or does so no more.
     if (entry.strict && fate !== 'delivered') sender.gate.changed();
-    // Another lane may wait for it.
     sender.settled(entry, fate);
     if (entry.strict && fate === 'removed') void sender.drain(entry.partition, entry.lane);
   };

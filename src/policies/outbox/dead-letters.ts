@@ -5,7 +5,6 @@ import { contentOf } from './content.ts';
 import { type OutboxEntry, revived } from './entry.ts';
 import type { Parts } from './parts.ts';
 import type { EntriesQuery, ReplayOptions } from './queries.ts';
-import type { Queue } from './queue.ts';
 import { rewritten } from './rewrite.ts';
 
 /** An entry with all that belongs to it, as JSON. */
@@ -18,18 +17,13 @@ export interface ExportedEntry {
 /** How many entries are read together. */
 const PAGE = 100;
 
-/**
- * Sends a dead letter again, and what failed only because of it: all of them wait again at once, or one that is sent meanwhile
- * would overtake the others.
- *
- * @returns false if there is none of that id.
- */
+/** Sends a dead letter again. @returns false if there is none of that id. */
 export async function replay(id: string, { key = 'same' }: ReplayOptions, parts: Parts): Promise<boolean> {
   const { queue, sender, news, home, settings } = parts;
-  const root = await queue.find(home.partition(), id);
-  if (root?.state !== 'dead') return false;
+  const entry = await queue.find(home.partition(), id);
+  if (entry?.state !== 'dead') return false;
   const now = home.host.clock.now();
-  const revived = await queue.endings.revive(await familyOf(root, queue), (found) => ({
+  const revived = await queue.endings.revive(entry, (found) => ({
     attempts: 0,
     misses: 0,
     conflicts: 0,
@@ -39,31 +33,17 @@ export async function replay(id: string, { key = 'same' }: ReplayOptions, parts:
     waitingSince: 0,
     asked: false,
     expiresAt: now + (found.lifetime ?? settings.expiresAfter),
-    ...(key === 'new' &&
-      found.key === root.key && {
-        idempotencyKey: newKey(home.host.random),
-        revision: (found.revision ?? 0) + 1,
-      }),
+    ...(key === 'new' && {
+      idempotencyKey: newKey(home.host.random),
+      revision: (found.revision ?? 0) + 1,
+    }),
   }));
-  for (const each of revived) sender.revived(each, each.lane);
-  for (const { id, origin, lane, partition, key } of revived)
-    news.tell({ type: 'replayed', id, origin, lane }, partition, key);
-  for (const lane of new Set(revived.map(({ lane }) => lane))) void sender.drain(root.partition, lane);
-  return revived.length > 0;
-}
-
-/** A dead letter, and what failed only because of it. */
-async function familyOf(root: OutboxEntry, queue: Queue): Promise<OutboxEntry[]> {
-  const family = new Map([[root.key, root]]);
-  for (let last = [root]; last.length > 0; ) {
-    const keys = new Set(last.flatMap(({ dependants = [] }) => dependants));
-    const found = await Promise.all([...keys].filter((key) => !family.has(key)).map((key) => queue.get(key)));
-    last = found.filter(
-      (each) => each?.state === 'dead' && each.reason?.code === 'dependency',
-    ) as OutboxEntry[];
-    for (const each of last) family.set(each.key, each);
-  }
-  return [...family.values()];
+  if (!revived) return false;
+  const { origin, lane, partition } = entry;
+  sender.revived(entry, lane);
+  news.tell({ type: 'replayed', id: entry.id, origin, lane }, partition, entry.key);
+  void sender.drain(partition, lane);
+  return true;
 }
 
 /**

@@ -1,6 +1,5 @@
 import { isFull } from '../../core/full.ts';
 import type { Change } from '../../core/store.ts';
-import type { Ended } from './endings.ts';
 import type { OutboxEntry } from './entry.ts';
 import type { Answer, PackedAnswer, Row } from './packing.ts';
 import { type Fence, type Get, holds, isOf, type Rows } from './rows.ts';
@@ -24,7 +23,7 @@ export class Deliveries {
   }
 
   /**
-   * Takes entries out and keeps their answers, as one.
+   * Takes entries out and keeps their answers, as one. Says of each whether it was still there.
    *
    * @param how.durability `relaxed` does not wait for the disk: what is lost with the power goes out again, in order.
    * @param how.fence Who has lost the lane takes nothing out: whoever has it now may have sent the first of them again, and
@@ -36,7 +35,7 @@ export class Deliveries {
     batch: readonly Delivery[],
     how: { readonly durability: 'relaxed' | 'strict'; readonly fence?: Fence | undefined },
     proceed: () => void,
-  ): Promise<Ended[]> {
+  ): Promise<boolean[]> {
     const { packing } = this.#rows;
     const packed = await Promise.all(
       batch.map(async ({ entry, answer }) => ({ entry, ...(await packing.answer(entry, answer)) })),
@@ -49,7 +48,7 @@ export class Deliveries {
       const ended = await this.#takeOut(packed, how, proceed, false);
       // If that has made some. Else it is set right when nothing waits.
       for (const [at, { entry }] of packed.entries())
-        if (ended[at]?.found) await this.#rows.uncount(entry).catch(() => {});
+        if (ended[at]) await this.#rows.uncount(entry).catch(() => {});
       return ended;
     }
   }
@@ -59,7 +58,7 @@ export class Deliveries {
     { durability, fence }: Parameters<Deliveries['settle']>[1],
     proceed: () => void,
     hasRoom: boolean,
-  ): Promise<Ended[]> {
+  ): Promise<boolean[]> {
     const { totals } = this.#rows.places;
     const keys = packed.flatMap(({ entry }) => [entry.key, this.#unsent(entry)]);
     return this.#rows.change([totals, fence?.key, ...keys], durability === 'strict', (get) => {
@@ -72,7 +71,7 @@ export class Deliveries {
       const taken = found.filter((row) => row !== undefined);
       const changes = packed.flatMap((each, at) => this.#gone(get, each, found[at], hasRoom));
       if (hasRoom) changes.push(...this.#rows.counted(get, taken, []));
-      const result = found.map((row) => ({ found: row !== undefined, dependants: row?.dependants ?? [] }));
+      const result = found.map((row) => row !== undefined);
       return { changes, result };
     });
   }

@@ -13,7 +13,7 @@ type Terms = Pick<Draft, 'strict' | 'unknownOutcome'>;
 export async function drafted(
   request: Request,
   call: Call,
-  { id, lane, meta, key, after, ...own }: CallOutboxSettings & { readonly lane: string },
+  { id, lane, meta, key, ...own }: CallOutboxSettings & { readonly lane: string },
   { request: stored, size, origin, body, key: given }: Content,
   settings: OutboxSettings,
 ): Promise<Draft> {
@@ -39,7 +39,6 @@ export async function drafted(
     ...(meta !== undefined && { meta: settings.codec ? asJSON(meta) : meta }),
     ...(id !== undefined && { fingerprint: await fingerprint(request, body) }),
     ...(key !== undefined && { coalesce: key }),
-    ...(after && { after }),
     ...(strict && { strict }),
     ...(unknownOutcome && { unknownOutcome }),
     ...(settings.codec && { seal: chance(host.random) }),

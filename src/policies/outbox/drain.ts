@@ -4,15 +4,15 @@ import type { Dispatch } from './dispatch.ts';
 import type { OutboxEntry } from './entry.ts';
 import type { Lease } from './lease.ts';
 import { STORE_PATIENCE } from './options.ts';
-import { dependsOn, type Outcomes } from './outcomes.ts';
+import type { Outcomes } from './outcomes.ts';
 import type { Permit } from './permit.ts';
 import type { Queue } from './queue.ts';
 import { dueIn, type Waits } from './schedule.ts';
 import { Settling } from './settling.ts';
 import type { Supply } from './supply.ts';
 
-/** When to come back to a lane: in so many ms, when the entry of a key has come to its end, or when something happens. */
-export type Rest = { readonly in: number } | { readonly behind: string } | undefined;
+/** In how many ms to come back to a lane; `undefined`: when something happens. */
+export type Rest = number | undefined;
 
 /** What sending takes. */
 export interface Means {
@@ -46,20 +46,17 @@ export async function drained(
       const { entry } = supplied;
       const reason = dispatch.hopeless(entry);
       const wait = due(entry, waits);
-      if (!reason && wait > 0) return { in: wait };
-      const before = reason ? undefined : await outcomes.obstacle(entry);
-      if (before?.state === 'waiting') return { behind: before.key };
+      if (!reason && wait > 0) return wait;
       // What is sent once is not to be followed by what came before it; nor is that to be left behind what stops the lane.
       if (!dispatch.mayComeAgain(entry)) await settling.done();
-      const next =
-        reason || before
-          ? await dispatch.bury(entry, reason ?? dependsOn(before as OutboxEntry), undefined, drain)
-          : await dispatch.send(supplied, drain);
+      const next = reason
+        ? await dispatch.bury(entry, reason, undefined, drain)
+        : await dispatch.send(supplied, drain);
       if (next !== 'on') await settling.done();
       if (next === 'stop') {
         // Who hangs on this when the page closes must give the lane back.
         const head = await within(STORE_PATIENCE, home, queue.head(of.partition, of.lane));
-        return head && { in: due(head, 'all') };
+        return head && due(head, 'all');
       }
       if (next === 'reread') supply.rewind();
       await settling.room();

@@ -37,12 +37,6 @@ export interface OutboxEntry {
   readonly conflicts?: number;
   /** When a sending began of which it must be known that it did; wall time in ms. */
   readonly claimedAt?: number | undefined;
-  /** Ids of the writes that have to be delivered before it. */
-  readonly after?: readonly string[];
-  /** The same as keys. */
-  readonly waitsFor?: readonly string[];
-  /** Keys of the entries that wait for this one. */
-  readonly dependants?: readonly string[];
   /** Writes that are given later under the same are merged into it, as long as it is unsent. */
   readonly coalesce?: string;
   /** As a dead letter it stops its lane. */
@@ -78,8 +72,8 @@ export type UnknownOutcome = 'retry' | 'dead';
 /** Why an entry was not delivered. */
 export interface Reason {
   /**
-   * `'http'`, `'redirected'`, `'not-accepted'`, `'expired'`, `'attempts'`, `'dependency'`, `'unknown-outcome'`, `'removed'`,
-   * `'body-lost'`, `'unreadable'`, or the code of an error.
+   * `'http'`, `'redirected'`, `'not-accepted'`, `'expired'`, `'attempts'`, `'unknown-outcome'`, `'removed'`, `'body-lost'`,
+   * `'unreadable'`, or the code of an error.
    */
   readonly code: string;
   readonly status?: number;

@@ -1,9 +1,7 @@
 import { tell } from '../../core/tell.ts';
-import type { OutboxEntry } from './entry.ts';
 import { holdsOf } from './holds.ts';
 import type { Parts } from './parts.ts';
 import type { FlushOptions, FlushProgress, FlushReport } from './queries.ts';
-import type { Queue } from './queue.ts';
 import type { Fate } from './sender.ts';
 import { signedIn } from './signed-in.ts';
 
@@ -66,25 +64,6 @@ async function heldOf(partition: string, waiting: number, { queue, sender }: Par
   const { all, lanes, stopped } = await holdsOf(queue.rows, partition);
   if (all || sender.gate.isPaused(partition)) return waiting;
   const held = new Set([...lanes, ...stopped.map(([lane]) => lane)]);
-  if (held.size > 0) await addBlocked(held, partition, queue);
   const counts = await Promise.all([...held].map((lane) => queue.count('waiting', partition, lane)));
   return counts.reduce((sum, count) => sum + count, 0);
-}
-
-/** Adds the lanes whose next entry waits for one in a lane that is held. */
-async function addBlocked(held: Set<string>, partition: string, queue: Queue): Promise<void> {
-  const others = (await queue.lanes(partition)).filter((lane) => !held.has(lane));
-  const parents = new Map<string, readonly (OutboxEntry | undefined)[]>();
-  const look = async (lane: string): Promise<void> => {
-    const { waitsFor = [] } = (await queue.head(partition, lane, 'as it is')) ?? {};
-    parents.set(lane, await Promise.all(waitsFor.map((key) => queue.get(key, 'as it is'))));
-  };
-  await Promise.all(others.map(look));
-  const isBlocked = (lane: string): boolean =>
-    parents.get(lane)?.some((each) => each?.state === 'waiting' && held.has(each.lane)) ?? false;
-  // One may be behind another.
-  for (let before = -1; before !== held.size; ) {
-    before = held.size;
-    for (const lane of others) if (isBlocked(lane)) held.add(lane);
-  }
 }

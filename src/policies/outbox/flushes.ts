@@ -1,17 +1,10 @@
-import { sooner, type Waits } from './schedule.ts';
-
-/** Sends everything while somebody waits for it, until they have had enough. */
-export interface Flush {
-  readonly signal: AbortSignal | undefined;
-  readonly waits: Waits;
-}
-
-/** Who waits until everything has been sent. */
+/** The flushes under way. */
 export class Flushes {
-  readonly #flushes = new Set<Flush>();
+  readonly #flushes = new Set<{ readonly signal: AbortSignal | undefined }>();
 
   /** While `work` goes on. */
-  async during(flush: Flush, work: () => Promise<void>): Promise<void> {
+  async during(signal: AbortSignal | undefined, work: () => Promise<void>): Promise<void> {
+    const flush = { signal };
     this.#flushes.add(flush);
     try {
       await work();
@@ -20,19 +13,14 @@ export class Flushes {
     }
   }
 
-  /** Who had enough has stopped what was under way then, and not what begins now. */
+  /** An aborted flush stops work that was running, not work that starts later. */
   forgetStopped(): void {
     for (const flush of this.#flushes) if (flush.signal?.aborted) this.#flushes.delete(flush);
   }
 
-  /** All who wait have had enough. Where nobody waits there is nobody to have. */
+  /** All flushes are aborted, and there is one. */
   get areStopped(): boolean {
     const flushes = [...this.#flushes];
     return flushes.length > 0 && flushes.every(({ signal }) => signal?.aborted);
-  }
-
-  /** Of those who wait, who is in the greatest hurry. */
-  get soonest(): Waits {
-    return [...this.#flushes].reduce<Waits>((soonest, { waits }) => sooner(soonest, waits), 'all');
   }
 }

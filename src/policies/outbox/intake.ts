@@ -2,7 +2,7 @@ import { CapacityError, HoldfastError } from '../../core/errors.ts';
 import type { Change, Item, StoredBody } from '../../core/store.ts';
 import type { OutboxEntry } from './entry.ts';
 import type { OutboxSettings } from './options.ts';
-import { contentOf, type IdRow, type ResultRow, type Row } from './packing.ts';
+import { contentOf, type IdRow, type Row } from './packing.ts';
 import { sortable } from './places.ts';
 import { NONE, type Rows, type Totals } from './rows.ts';
 
@@ -79,17 +79,13 @@ export class Intake {
     proceed: () => void,
     unsent: Unsent | undefined,
   ): Promise<Accepted | undefined> {
-    const { waitsFor = [] } = draft;
     const { totals, ...places } = this.#placesOf(draft);
     const into = unsent?.entry;
-    const answers = waitsFor.map((key) => this.#rows.places.result(key));
-    const keys = [totals, places.alias, places.unsent, into?.key, ...waitsFor, ...answers];
+    const keys = [totals, places.alias, places.unsent, into?.key];
     const accepted = await this.#rows.change<Taken | undefined>(keys, true, (get) => {
       proceed();
       const known = places.alias && get<IdRow>(places.alias);
       if (known) return { changes: [], result: { known } };
-      for (const [at, key] of waitsFor.entries())
-        if (!get(key) && !get<ResultRow>(answers[at] as string)?.delivered) throw orphaned(draft);
       const before = into && get<Row>(into.key);
       const isAsFound = !places.unsent || get<string>(places.unsent) === unsent?.pointer;
       if (!isAsFound || (into && !(before && isUnsent(before) && before.revision === into.revision)))
@@ -117,11 +113,6 @@ export class Intake {
       ];
       if (places.alias) changes.push({ put: this.#idOf(places.alias, whole, print) });
       if (places.unsent) changes.push({ put: { key: places.unsent, value: whole.key } });
-      for (const key of waitsFor) {
-        const parent = get<Row>(key);
-        const dependants = [...(parent?.dependants ?? []), whole.key];
-        if (parent) changes.push({ put: this.#rows.item({ ...parent, dependants }) });
-      }
       return { changes, result: { whole } };
     });
     if (!accepted) return undefined;
@@ -193,33 +184,18 @@ function unsealed(draft: Draft, { sealed: _, sealedReason: __, ...clear }: Row):
 
 /** Two writes in one: the place of the earlier, the content of the later. */
 function merged(before: Row, later: Row, id: string | undefined): Row {
-  const { key, acceptedAt, dependants, aliases = [] } = before;
+  const { key, acceptedAt, aliases = [] } = before;
   const all = id === undefined || id === before.id ? aliases : [...aliases, id];
-  const union = (name: 'after' | 'waitsFor') => {
-    const all = [...new Set([...(before[name] ?? []), ...(later[name] ?? [])])];
-    return all.length > 0 && { [name]: all };
-  };
   return {
     ...later,
     id: before.id,
     key,
     acceptedAt,
     revision: (before.revision ?? 0) + 1,
-    ...(dependants && { dependants }),
     ...(all.length > 0 && { aliases: all }),
-    ...union('after'),
-    ...union('waitsFor'),
   };
 }
 
 /** The same write as it was accepted then. */
 const ofThen = (draft: Draft, { key, lane, origin }: IdRow): OutboxEntry =>
   ({ ...draft, key, lane, origin }) as OutboxEntry;
-
-/** It was there when the write was given. */
-const orphaned = ({ origin }: Draft): HoldfastError =>
-  new HoldfastError('the write that this one has to wait for was removed, or failed', {
-    code: 'dependency',
-    category: 'conflict',
-    origin,
-  });

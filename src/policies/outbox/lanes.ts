@@ -55,21 +55,3 @@ export class LaneTimers {
     this.#timers.clear();
   }
 }
-
-/** Lanes whose next entry waits for another entry. */
-export class BlockedLanes {
-  readonly #blocked = new Map<string, Map<string, Lane>>();
-
-  /** @param key Of the entry that is waited for. */
-  add(of: Lane, key: string): void {
-    const lanes = this.#blocked.get(key) ?? new Map<string, Lane>();
-    this.#blocked.set(key, lanes.set(of.name, of));
-  }
-
-  /** Those that have waited for it, and do no more. */
-  taken(key: string): Lane[] {
-    const lanes = [...(this.#blocked.get(key)?.values() ?? [])];
-    this.#blocked.delete(key);
-    return lanes;
-  }
-}

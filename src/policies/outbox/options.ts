@@ -97,8 +97,6 @@ interface EveryCallOutbox {
   readonly answer?: unknown;
   /** Plain data of the application, kept with the entry. */
   readonly meta?: unknown;
-  /** Ids of writes that have to be delivered before this one; it fails with them. */
-  readonly after?: string | readonly string[];
   /** As in `OutboxOptions`, for this write. */
   readonly expiresAfter?: Duration | false;
   readonly strict?: boolean;
@@ -143,8 +141,7 @@ export interface OutboxSettings {
 }
 
 /** What one call has said. */
-export interface CallOutboxSettings extends Omit<CallOutbox, 'after' | 'expiresAfter'> {
-  readonly after?: readonly string[];
+export interface CallOutboxSettings extends Omit<CallOutbox, 'expiresAfter'> {
   readonly expiresAfter?: number;
 }
 
@@ -220,7 +217,6 @@ export const readOutboxOptions = (given: OutboxOptions, store: AtomicStore): Out
 const rulesOfCall: { [K in keyof CallOutboxSettings]-?: Rule<CallOutboxSettings[K]> } = {
   lane: wellFormed,
   id: wellFormed,
-  after: (value, option) => list(wellFormed)(typeof value === 'string' ? [value] : value, option),
   key: wellFormed,
   merge: (value, option) => {
     if (value === 'replace' || typeof value === 'function') return value as Merge;

@@ -61,7 +61,7 @@ export interface Outbox extends Policy {
     id: string,
     change: (request: Request, entry: OutboxEntry) => Request | Promise<Request>,
   ): Promise<boolean>;
-  /** Sends a dead letter again, and those that failed only with it. @returns false if there is none of that id. */
+  /** Sends a dead letter again. @returns false if there is none of that id. */
   replay(id: string, options?: ReplayOptions): Promise<boolean>;
   /** Removes an entry, waiting or dead: the application's decision. @returns false if there is none of that id. */
   remove(id: string): Promise<boolean>;

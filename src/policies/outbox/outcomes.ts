@@ -2,7 +2,6 @@ import { within } from '../../core/clock.ts';
 import type { Home } from '../../core/contract.ts';
 import { isFull } from '../../core/full.ts';
 import type { Answers, Settled } from './answers.ts';
-import type { Ended } from './endings.ts';
 import type { OutboxEntry, Reason, StoredResult } from './entry.ts';
 import type { News } from './news.ts';
 import { type OutboxSettings, STORE_PATIENCE } from './options.ts';
@@ -14,7 +13,7 @@ import type { Delivered } from './settling.ts';
 /** What becomes of an entry. */
 export type End = 'delivered' | 'dead-lettered' | 'removed';
 
-/** How entries come to their end: written, told to everybody, and what hangs on them with them. */
+/** How entries come to their end: written, and told to everybody. */
 export class Outcomes {
   readonly #home: Home;
   readonly #queue: Queue;
@@ -53,8 +52,8 @@ export class Outcomes {
         if (isLate) throw new Error('it is too late to take it out');
       },
     );
-    const told = (ended: readonly Ended[]): void => {
-      for (const [at, each] of batch.entries()) this.#tellDelivered(each, ended[at]?.found === true);
+    const told = (ended: readonly boolean[]): void => {
+      for (const [at, each] of batch.entries()) this.#tellDelivered(each, ended[at] === true);
     };
     try {
       told(await this.#stored(settling));
@@ -88,7 +87,7 @@ export class Outcomes {
   }
 
   /**
-   * Makes it a dead letter, and those that wait for it.
+   * Makes it a dead letter.
    *
    * @param changes What else is to be known of it.
    * @returns false where it is not as it was, or the lane is somebody else's: nothing has changed.
@@ -102,8 +101,7 @@ export class Outcomes {
     const base = settled?.result ?? this.#undelivered(id, reason);
     const whole = { result: { ...base, delivered: false, reason }, body: settled?.body };
     const burial = this.#queue.endings.bury(entry, changes, reason, this.#kept(whole), fence);
-    const { found, dependants } = await this.#stored(burial);
-    if (!found) return false;
+    if (!(await this.#stored(burial))) return false;
     const { code, status } = reason;
     this.#news.tell({ type: 'dead-lettered', id, origin, lane, reason: code, status }, partition, key);
     this.#answers.tell(key, whole);
@@ -112,7 +110,6 @@ export class Outcomes {
       partition,
       key,
     );
-    await this.#failWith(entry, dependants);
     this.#ended(entry, 'dead-lettered');
     return true;
   }
@@ -121,12 +118,7 @@ export class Outcomes {
   async remove(entry: OutboxEntry): Promise<boolean> {
     const { id, origin, lane, partition, key, meta } = entry;
     const settled = { result: this.#undelivered(id, { code: 'removed' }), body: undefined };
-    const given = await this.#givenUp(entry, settled);
-    const { found, dependants } = given
-      ? await this.#queue.endings.remove(given)
-      : { found: false, dependants: [] };
-    // And those that have come meanwhile.
-    await this.#failWith(entry, dependants);
+    const found = await this.#queue.endings.remove(entry);
     if (found) this.#news.tell({ type: 'removed', id, origin, lane }, partition, key);
     // Where it has been delivered in this moment, it was, and who waits reads that.
     if (found) this.#answers.tell(key, settled);
@@ -137,46 +129,9 @@ export class Outcomes {
     return found;
   }
 
-  /**
-   * Before it is taken out those that wait for it have to fail, or they would be sent as if it had been delivered; and before
-   * that it has to be certain that it is not. So it is a dead letter for a moment.
-   *
-   * @returns the entry as it is then; `undefined` where it has come to its end.
-   */
-  async #givenUp(entry: OutboxEntry, settled: Settled): Promise<OutboxEntry | undefined> {
-    const { dependants = [], state } = entry;
-    if (dependants.length === 0) return entry;
-    if (state === 'dead') {
-      await this.#failWith(entry, dependants);
-      return entry;
-    }
-    // It stops nothing, because it goes at once.
-    const stopsNothing = { ...entry, strict: false };
-    const reason = { code: 'removed' };
-    const buried = await this.#queue.endings.bury(stopsNothing, { strict: false }, reason, settled);
-    await this.#failWith(entry, buried.dependants);
-    return buried.found ? { ...stopsNothing, state: 'dead' } : undefined;
-  }
-
-  /** The write that an entry has to wait for, or that it fails with. */
-  async obstacle({ waitsFor = [] }: OutboxEntry): Promise<OutboxEntry | undefined> {
-    for (const key of waitsFor) {
-      const parent = await within(STORE_PATIENCE, this.#home, this.#queue.get(key, 'as it is'));
-      if (parent) return parent;
-    }
-    return undefined;
-  }
-
   /** What is to be written is written, also while the page closes. */
   #stored<T>(work: Promise<T>): Promise<T> {
     return within(STORE_PATIENCE, { host: this.#home.host }, work);
-  }
-
-  async #failWith(parent: OutboxEntry, dependants: readonly string[]): Promise<void> {
-    for (const key of dependants) {
-      const entry = await this.#stored(this.#queue.get(key, 'as it is'));
-      if (entry?.state === 'waiting') await this.bury(entry, dependsOn(parent));
-    }
   }
 
   #undelivered(id: string, reason: Reason): StoredResult {
@@ -190,9 +145,3 @@ export class Outcomes {
     return { result: bare, body: undefined };
   }
 }
-
-/** Why an entry fails with the one that it waits for. */
-export const dependsOn = ({ id }: OutboxEntry): Reason => ({
-  code: 'dependency',
-  message: `'${id}', which it waits for, was not delivered`,
-});

@@ -36,7 +36,7 @@ export interface FlushProgress {
 }
 
 export interface FlushReport extends FlushProgress {
-  /** Of what is left: in lanes that are paused or stopped, or that wait for one, or of a user whose credentials were refused. */
+  /** Of what is left: in lanes that are paused or stopped, or of a user whose credentials were refused. */
   readonly held: number;
 }
 

@@ -180,9 +180,7 @@ export class Queue {
     return this.rows.change([entry.key, totals, fence?.key], true, (get) => {
       const found = get<Row>(entry.key);
       if (!isOf(found, entry) || !holds(fence, get)) return { changes: [], result: false };
-      const { dependants } = found;
-      const put = this.rows.item({ ...row, ...(dependants && { dependants }) });
-      const changes: Change[] = [{ put, body: packed ?? null }];
+      const changes: Change[] = [{ put: this.rows.item(row), body: packed ?? null }];
       if (found.state === 'waiting') {
         const { count, bytes, stamp } = get<Totals>(totals) ?? NONE;
         const value: Totals = { count, bytes: bytes - found.size + row.size, stamp };

@@ -6,7 +6,7 @@ import { drained, type Means } from './drain.ts';
 import type { OutboxEntry } from './entry.ts';
 import { Flushes } from './flushes.ts';
 import { Gate } from './gate.ts';
-import { BlockedLanes, type Lane, LaneTimers, laneOf } from './lanes.ts';
+import { type Lane, LaneTimers, laneOf } from './lanes.ts';
 import type { Lasting } from './lasting.ts';
 import { Lease, needsLease } from './lease.ts';
 import type { News } from './news.ts';
@@ -32,8 +32,6 @@ const LANES = 50;
 interface Draining {
   /** Whether to look again afterwards, and who is in a hurry then. */
   again: Waits | undefined;
-  /** It waited for an entry of another lane, which has come to its end. */
-  isReleased: boolean;
   /** Calls that wait for what is sent here. */
   callers: number;
   done: Promise<void>;
@@ -61,7 +59,6 @@ export class Sender {
   readonly #flushes = new Flushes();
   readonly #draining = new Map<string, Draining>();
   readonly #timers: LaneTimers;
-  readonly #blocked = new BlockedLanes();
 
   /** @param lasting Is given all that goes on here. */
   constructor(
@@ -101,9 +98,8 @@ export class Sender {
 
   /** The same, until nothing more can be sent. @param signal Begins nothing more. */
   flush(signal: AbortSignal | undefined, waits: Waits): Promise<void> {
-    return this.#flushes.during({ signal, waits }, async () => {
+    return this.#flushes.during(signal, async () => {
       await this.#lasting.add(this.#look(waits, signal));
-      await this.#released();
     });
   }
 
@@ -133,19 +129,10 @@ export class Sender {
     return found;
   }
 
-  /** What has waited for entries of other lanes may go on now, and others after that. */
-  async #released(seen = new Set<Draining>()): Promise<void> {
-    const more = [...this.#draining.values()].filter((each) => each.isReleased && !seen.has(each));
-    if (more.length === 0) return;
-    await Promise.all(more.map(({ soon }) => soon));
-    return this.#released(new Set([...seen, ...more]));
-  }
-
-  /** An entry has come to its end, here or elsewhere: what waited for it may go on. */
+  /** An entry has come to its end, here or elsewhere. */
   settled(of: Known, fate: End): void {
     for (const { supply } of this.#draining.values()) supply.drop(of.key);
     for (const told of this.fates) told(of, fate);
-    this.#release(of.key);
   }
 
   /** A dead letter waits again, here or elsewhere: it has its place before what was given after it. */
@@ -192,7 +179,6 @@ export class Sender {
     const supply = new Supply(this.#queue, this.#home, of);
     const state: Draining = {
       again: waits,
-      isReleased: false,
       callers: 0,
       done: Promise.resolve(),
       supply,
@@ -255,25 +241,11 @@ export class Sender {
     const isStopped = (): boolean => this.#isStopped(state);
     const permit = new Permit(this.#home, this.#queue, this.gate, of, isStopped, lease);
     const rest = await drained(of, waits, state.supply, permit, lease, this.#means);
-    if (rest && 'in' in rest) this.#timers.set(of, rest.in);
-    else if (rest) await this.#block(of, rest.behind);
+    if (rest !== undefined) this.#timers.set(of, rest);
   }
 
   /** What is to be written is written, also while the page closes. */
   #stored<T>(work: Promise<T>): Promise<T> {
     return answered({ host: this.#home.host }, this.#settings.store, work);
-  }
-
-  /** Leaves a lane until the write that its next one waits for has come to its end. */
-  async #block(of: Lane, key: string): Promise<void> {
-    this.#blocked.add(of, key);
-    // It may have ended before we listened.
-    const parent = await within(STORE_PATIENCE, this.#home, this.#queue.get(key));
-    if (parent?.state !== 'waiting') this.#release(key);
-  }
-
-  /** Goes on with the lanes that an entry has blocked. */
-  #release(key: string): void {
-    for (const of of this.#blocked.taken(key)) this.#drained(of, this.#flushes.soonest).isReleased = true;
   }
 }
