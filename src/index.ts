@@ -161,7 +161,6 @@ export type {
   EntriesQuery,
   FlushOptions,
   FlushProgress,
-  FlushReport,
   LaneQuery,
   ReplayOptions,
 } from './policies/outbox/queries.ts';

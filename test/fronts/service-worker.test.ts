@@ -256,6 +256,18 @@ describe('Background Sync', () => {
     expect(await here.outbox.counts()).toMatchObject({ count: 0 });
   });
 
+  test.each([
+    ['the user is paused', {}],
+    ['the lane is paused', { lane: 'https://api.example.com' }],
+  ])('Background Sync is not asked again for entries that cannot be sent: %s', async (_, paused) => {
+    const here = worker({ routes: [{ match: '/orders', outbox: true }] });
+    here.origin.otherwise(() => status(503));
+    await here.asks(asked(API, POST));
+    await here.outbox.pause(paused);
+    await here.syncs();
+    expect(await here.outbox.counts()).toMatchObject({ waiting: 1 });
+  });
+
   test('asks for itself at its last chance, also where what is to be known before cannot be had', async () => {
     const ready = Promise.reject(new TypeError('Failed to fetch'));
     ready.catch(() => {});
@@ -318,7 +330,7 @@ describe('Background Sync', () => {
     await settle();
     lets(160_000);
     answer.resolve(ok());
-    expect(await work).toBe('1 writes can still be sent');
+    expect(await work).toBe('1 writes still wait');
     expect(here.origin.seen.map(({ body }) => body)).toEqual(['a']);
   });
 

@@ -98,7 +98,7 @@ describe('flush', () => {
       [4, 2],
       [4, 1],
     ]);
-    expect(done).toEqual({ total: 4, delivered: 2, dead: 1, left: 1, held: 0 });
+    expect(done).toEqual({ total: 4, delivered: 2, dead: 1, left: 1 });
   });
 
   test('begins nothing more when it is told to stop, and what it has begun is settled', async () => {

@@ -10,7 +10,7 @@ import { type Outbox, outboxPolicy } from '../../policies/outbox/outbox.ts';
 import type {
   EntriesQuery,
   FlushOptions,
-  FlushReport,
+  FlushProgress,
   LaneQuery,
   ReplayOptions,
 } from '../../policies/outbox/queries.ts';
@@ -59,7 +59,7 @@ export interface OutboxObject {
   pause(query?: LaneQuery): Promise<void>;
   resume(query?: LaneQuery): Promise<void>;
   /** Tries all that waits now, and not only what is due: from a scheduled handler, or when the origin is known to be back. */
-  flush(options?: Pick<FlushOptions, 'due'>): Promise<FlushReport>;
+  flush(options?: Pick<FlushOptions, 'due'>): Promise<FlushProgress>;
   /**
    * Sends what is due, and has itself called again. Throws only where that could not be arranged, so that the platform tries
    * again, which it does six times.
@@ -187,7 +187,7 @@ export function outboxObject<Env, Instance extends object>(
       return this.#lookedAfter(() => this.#box.resume(query));
     }
 
-    flush(how?: Pick<FlushOptions, 'due'>): Promise<FlushReport> {
+    flush(how?: Pick<FlushOptions, 'due'>): Promise<FlushProgress> {
       return this.#lookedAfter(() => this.#box.flush(how));
     }
 

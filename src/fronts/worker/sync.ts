@@ -21,12 +21,22 @@ export async function drainInEvent(outbox: Outbox, isWanted: () => Promise<boole
   try {
     await inTime(TIME, systemHost, async (signal) => {
       if (!(await isWanted())) return;
-      const { left, held } = await outbox.flush({ signal });
-      if (left > held) throw new StillWaitingError(`${left - held} writes can still be sent`);
+      const { left } = await outbox.flush({ signal });
+      if (left > 0 && (await canSend(outbox)))
+        throw new StillWaitingError(`${left} writes still wait`);
     });
   } catch (cause) {
     if (cause instanceof OverdueError)
       throw new StillWaitingError('the time of the event is over', { cause });
     throw cause;
   }
+}
+
+/** Whether a lane is neither paused nor stopped: waking the worker again changes nothing about those. */
+async function canSend(outbox: Outbox): Promise<boolean> {
+  const [{ paused }, lanes] = await Promise.all([outbox.counts(), outbox.lanes()]);
+  return (
+    paused === undefined &&
+    lanes.some(({ waiting, paused, stoppedBy }) => waiting > 0 && !paused && stoppedBy === undefined)
+  );
 }

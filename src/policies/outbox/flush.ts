@@ -1,15 +1,14 @@
 import { tell } from '../../core/tell.ts';
-import { holdsOf } from './holds.ts';
 import type { Parts } from './parts.ts';
-import type { FlushOptions, FlushProgress, FlushReport } from './queries.ts';
+import type { FlushOptions, FlushProgress } from './queries.ts';
 import type { Fate } from './sender.ts';
 import { signedIn } from './signed-in.ts';
 
 /** Tries all that waits now. Where nobody is signed in there is nothing that may be sent. */
-export async function flush({ due, signal, onProgress }: FlushOptions, parts: Parts): Promise<FlushReport> {
+export async function flush({ due, signal, onProgress }: FlushOptions, parts: Parts): Promise<FlushProgress> {
   const { queue, home, sender, answers, ask } = parts;
   const partition = signedIn(home);
-  if (partition === undefined) return { total: 0, delivered: 0, dead: 0, left: 0, held: 0 };
+  if (partition === undefined) return { total: 0, delivered: 0, dead: 0, left: 0 };
   const waiting = (): Promise<number> => ask(() => queue.count('waiting', partition));
   const [total, next] = await Promise.all([waiting(), ask(() => queue.nextKey())]);
   const tally = new Tally(total);
@@ -25,8 +24,7 @@ export async function flush({ due, signal, onProgress }: FlushOptions, parts: Pa
   } finally {
     sender.fates.delete(seen);
   }
-  const left = await waiting();
-  return { ...tally.progress, left, held: await ask(() => heldOf(partition, left, parts)) };
+  return { ...tally.progress, left: await waiting() };
 }
 
 /** What has become of the entries that waited. */
@@ -57,13 +55,4 @@ class Tally {
       left: Math.max(0, this.#total - delivered - dead - removed),
     };
   }
-}
-
-/** How many of those that wait may not be sent, whatever the network does. */
-async function heldOf(partition: string, waiting: number, { queue, sender }: Parts): Promise<number> {
-  const { all, lanes, stopped } = await holdsOf(queue.rows, partition);
-  if (all || sender.gate.isPaused(partition)) return waiting;
-  const held = new Set([...lanes, ...stopped.map(([lane]) => lane)]);
-  const counts = await Promise.all([...held].map((lane) => queue.count('waiting', partition, lane)));
-  return counts.reduce((sum, count) => sum + count, 0);
 }

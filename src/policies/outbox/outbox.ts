@@ -23,7 +23,7 @@ import {
   type ClearOptions,
   type EntriesQuery,
   type FlushOptions,
-  type FlushReport,
+  type FlushProgress,
   type LaneQuery,
   type ReplayOptions,
   readClear,
@@ -80,7 +80,7 @@ export interface Outbox extends Policy {
    * Tries all that waits now, also what an origin asked to wait. Settles when nothing more can be sent from here; a lane
    * that another page looks after is left to it.
    */
-  flush(options?: FlushOptions): Promise<FlushReport>;
+  flush(options?: FlushOptions): Promise<FlushProgress>;
   /** Sends nothing of a lane, or of the current user, until `resume()`; in every tab, and after a reload. */
   pause(query?: LaneQuery): Promise<void>;
   /** Goes on: after `pause`, and after a 401 with the credentials that `authorize` puts on now. */

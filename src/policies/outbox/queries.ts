@@ -35,11 +35,6 @@ export interface FlushProgress {
   readonly left: number;
 }
 
-export interface FlushReport extends FlushProgress {
-  /** Of what is left: in lanes that are paused or stopped, or of a user whose credentials were refused. */
-  readonly held: number;
-}
-
 /** Which lane is meant. */
 export interface LaneQuery {
   /** Default: all of the current user's. */
