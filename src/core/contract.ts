@@ -65,6 +65,16 @@ export interface Call {
 /** The options of one call, by policy: plain data, or `false` for off. The public, typed form is `FetchOptions`. */
 export type CallOptions = { readonly [policy: string]: unknown };
 
+/** Data of no user. */
+export const PUBLIC = 'public';
+
+/** The requests on which a policy puts credentials. */
+export interface Credentials {
+  readonly origins: readonly string[];
+  /** The next request may be another user's, and only a partition tells them apart. */
+  readonly vary: boolean;
+}
+
 /** Where a policy lives when there is no call: draining, revalidating, probing. */
 export interface Home {
   /** Stored with outbox entries, so that a reload finds its pipeline again. */
@@ -76,6 +86,8 @@ export interface Home {
   onClose(listener: () => void): void;
   /** Whose calls the application makes just now. */
   partition(): string;
+  /** The credentials that policies of the pipeline put on requests of a call with these options. */
+  credentials(options: CallOptions): readonly Credentials[];
   /** Tells listeners what happened outside any call; absent when nobody listens. */
   readonly emit?: ((event: HoldfastEvent) => void) | undefined;
   /** A call that no caller waits for. It ends with `signal`, by default with the pipeline. */
@@ -132,6 +144,8 @@ export interface PolicyTraits {
   readonly needsPartition?: boolean;
   /** It says whose calls these are, in place of the pipeline's `partition`. */
   readonly partition?: () => string;
+  /** It puts credentials on requests. */
+  readonly credentials?: Credentials;
 }
 
 const traits = new WeakMap<Policy, PolicyTraits>();

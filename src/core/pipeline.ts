@@ -2,7 +2,16 @@ import { aborter, follow } from './abort.ts';
 import { dropBody, watchBody } from './body.ts';
 import { wellFormed } from './check.ts';
 import { Closing } from './closing.ts';
-import type { BackgroundCall, Call, CallOptions, Handler, Home, Host, Policy } from './contract.ts';
+import type {
+  BackgroundCall,
+  Call,
+  CallOptions,
+  Credentials,
+  Handler,
+  Home,
+  Host,
+  Policy,
+} from './contract.ts';
 import { traitsOf } from './contract.ts';
 import { enter, type HoldfastInit, WANTS_BODY } from './entry.ts';
 import { ClosedError, ConfigurationError, isFailure } from './errors.ts';
@@ -68,9 +77,11 @@ export function pipeline<Options extends object = CallOptions>(
     ['operation', false],
   ]);
   const partition = partitionOf(policies, options.partition);
+  const authorizing: [option: string, credentials: Credentials][] = [];
   for (const policy of policies) {
-    const { option, needsPartition, switchOnly = false } = traitsOf(policy);
+    const { option, needsPartition, credentials, switchOnly = false } = traitsOf(policy);
     known.set(option, switchOnly);
+    if (credentials) authorizing.push([option, credentials]);
     if (needsPartition && partition === undefined)
       throw new ConfigurationError('partition', partition, `'${policy.name}' needs it: whose data is this?`);
   }
@@ -138,6 +149,8 @@ export function pipeline<Options extends object = CallOptions>(
     onClose: (listener) => void closing.subscribe(listener),
     emit,
     partition: whose,
+    credentials: (of) =>
+      authorizing.filter(([option]) => of[option] !== false).map(([, credentials]) => credentials),
     background: (of) => newCall({ ...of, options: settled(of.options, of.url) }),
   };
 

@@ -1,9 +1,10 @@
 import { type Aborter, aborter, follow } from '../core/abort.ts';
 import { dropBody, readsFrom, watchBody } from '../core/body.ts';
 import { list, memoized, type Rule, readOptions, typed } from '../core/check.ts';
-import { type Call, type CallOptions, named, type Policy } from '../core/contract.ts';
+import { type Call, type CallOptions, named, type Policy, PUBLIC } from '../core/contract.ts';
 import { ConfigurationError, isFailure } from '../core/errors.ts';
 import { facts, rebuilt } from '../core/rebuild.ts';
+import { carriesCredentials } from '../http/credentials.ts';
 
 export interface DedupeOptions {
   /**
@@ -45,7 +46,7 @@ const SAFE = [...SHARED, 'OPTIONS', 'TRACE', 'QUERY'];
 
 const ignorable: Rule<string> = (value, option) => {
   const name = typed<string>('string')(value, option).toLowerCase();
-  if (/^(proxy-)?authorization$|^cookie$/.test(name))
+  if (carriesCredentials(name))
     throw new ConfigurationError(
       option,
       value,
@@ -58,7 +59,8 @@ const ignorable: Rule<string> = (value, option) => {
  * Makes identical reads that are under way at the same time one call: GET and HEAD of the same partition, URL, headers
  * (all of them), credentials and cache mode, and options of the call. A read joins until the headers of the answer have
  * come. One that has its own `init` for the runtime (`cf`, `dispatcher`, …) goes alone, and so does one that comes after
- * a write to its origin: the answer may be from before it.
+ * a write to its origin: the answer may be from before it. So does a read whose credentials may be another user's than those
+ * of the call it would join: `auth` asks a function for them, and no partition names the user.
  *
  * Each caller has its own response, its own abort and its own error. The call on the wire belongs to none of them: it is
  * aborted when the last has gone, or has cancelled its body. What one caller has read is kept in memory until the
@@ -91,7 +93,7 @@ export function dedupe(options: DedupeOptions = {}): Policy {
 
   return named(
     'dedupe',
-    (next) => (request, call) => {
+    (next, home) => (request, call) => {
       const { method } = request;
       if (!SAFE.includes(method)) {
         // After a write an answer that was already on its way may be from before it.
@@ -103,6 +105,8 @@ export function dedupe(options: DedupeOptions = {}): Policy {
         return answer;
       }
       if (!SHARED.includes(method) || !call.host.sharesIO || !isEmpty(call.init)) return next(request, call);
+      const namesNoUser = call.partition === '' || call.partition === PUBLIC;
+      if (namesNoUser && home.credentials(call.options).some(({ vary }) => vary)) return next(request, call);
       if (call.signal.aborted) return Promise.reject(call.signal.reason);
 
       const key = keyOf(request, call);

@@ -2,6 +2,8 @@ import { describe, expect, test } from 'vitest';
 import type { Policy } from '../../src/core/contract.ts';
 import { ConfigurationError, HoldfastError, NetworkError } from '../../src/core/errors.ts';
 import { rebuilt } from '../../src/core/rebuild.ts';
+import { auth } from '../../src/policies/auth/auth.ts';
+import type { AuthOptions } from '../../src/policies/auth/options.ts';
 import { dedupe } from '../../src/policies/dedupe.ts';
 import { retry } from '../../src/policies/retry/retry.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
@@ -53,6 +55,63 @@ function silent(): { step: Step; aborted: () => unknown } {
     });
   return { step, aborted: () => reason };
 }
+
+const origins = [ORIGIN];
+
+describe('dedupe with auth', () => {
+  let user = 'ann';
+  const token = () => `of-${user}`;
+  const authorize = (request: Request) => request.headers.set('x-user', token());
+  const personal: [string, AuthOptions][] = [
+    ['bearer', { scheme: 'bearer', origins, token }],
+    ['api-key in a header', { scheme: 'api-key', origins, key: token, header: 'x-key' }],
+    ['api-key in the query', { scheme: 'api-key', origins, key: token, query: 'key' }],
+    ['custom', { scheme: 'custom', origins, authorize }],
+    ['oauth2', { scheme: 'oauth2', origins, grant: async () => ({ access_token: token() }) }],
+  ];
+
+  /** How many requests are sent if Bob signs in and reads while Ann's read is under way. */
+  const readByBoth = async (auth_: Policy, options: Parameters<typeof scenario>[1] = {}) => {
+    const scene = scenario([dedupe(), auth_], options);
+    scene.origin.otherwise(slow(scene.clock, 100));
+    user = 'ann';
+    const ann = textOf(scene.fetch(URL_));
+    user = 'bob';
+    const bob = textOf(scene.fetch(URL_));
+    await Promise.all([ann, bob]);
+    return scene.origin.seen.length;
+  };
+
+  test.each(
+    personal.flatMap(([name, options]) => [
+      [name, 'no partition', options, undefined] as const,
+      [name, "'public'", options, 'public'] as const,
+    ]),
+  )('%s, %s: two users never share a response', async (_, __, options, partition) => {
+    const requests = await readByBoth(auth(options), partition ? { partition } : {});
+    expect(requests).toBe(2);
+  });
+
+  test('dedupe joins reads of one user whom a partition names', async () => {
+    const requests = await readByBoth(auth({ scheme: 'bearer', origins, token }), { partition: 'ann' });
+    expect(requests).toBe(1);
+  });
+
+  test("dedupe joins reads with a secret that is the application's own", async () => {
+    const requests = await readByBoth(auth({ scheme: 'bearer', origins, token: 'fixed' }));
+    expect(requests).toBe(1);
+  });
+
+  test('dedupe joins reads that need no credentials', async () => {
+    const scene = scenario([dedupe(), auth({ scheme: 'bearer', origins, token })]);
+    const init = { holdfast: { auth: false } };
+    expect(await shared(scene, [URL_, init], [URL_, init])).toBe(true);
+  });
+
+  test.each(['X-Api-Key', 'X-Auth-Token'])('dedupe refuses to ignore %s', (name) => {
+    expect(() => dedupe({ ignoreHeaders: [name] })).toThrow(ConfigurationError);
+  });
+});
 
 describe('identical reads at the same time', () => {
   test('are one call, and each caller has a response of its own', async () => {

@@ -28,7 +28,7 @@ export interface Auth<User extends (() => string) | undefined = (() => string) |
 export function auth<S extends AuthScheme, User extends (() => string) | undefined = undefined>(
   options: { readonly scheme: S; readonly user?: User } & SchemeOptions[S],
 ): Auth<User> & (S extends 'oauth2' ? SignIn : unknown) {
-  const { settings, scheme, source, enter, needsPartition = false, more } = methodOf(options);
+  const { settings, scheme, source, enter, needsPartition = false, varies, more } = methodOf(options);
   const { origins, bodyLimit, user } = settings;
 
   const send = async (request: Request, call: Call, place: Place): Promise<Response> => {
@@ -77,6 +77,7 @@ export function auth<S extends AuthScheme, User extends (() => string) | undefin
       });
     };
   };
-  const traits = { switchOnly: true, needsPartition, ...(user && { partition: user }) };
+  const credentials = { origins, vary: varies };
+  const traits = { switchOnly: true, needsPartition, credentials, ...(user && { partition: user }) };
   return Object.assign(named('auth', policy, traits), { user }, more) as never;
 }

@@ -27,6 +27,8 @@ interface Method {
   readonly enter: Crew['enter'];
   /** It keeps what belongs to somebody. */
   readonly needsPartition?: boolean;
+  /** Two requests of one partition may have the credentials of two users, if the partition names no user. */
+  readonly varies: boolean;
   /** What the application can do with it. */
   readonly more?: SignIn;
 }
@@ -71,7 +73,8 @@ export function methodOf(options: object): Method {
       const settings = readCustom(options);
       const crew = new Crew();
       const enter: Method['enter'] = (place) => crew.enter(place);
-      return { settings, scheme: customScheme(settings), source: generations(settings, crew), enter };
+      const source = generations(settings, crew);
+      return { settings, scheme: customScheme(settings), source, enter, varies: true };
     }
     default: {
       const settings = readOAuth2(options);
@@ -84,6 +87,7 @@ export function methodOf(options: object): Method {
         enter: (place) => keeper.enter(place),
         // A client's own tokens are nobody's.
         needsPartition: settings.store !== undefined && settings.grant !== 'client_credentials',
+        varies: settings.grant !== 'client_credentials',
         more: {
           signIn: async (tokens, of = {}) => sessions.signIn(tokens, readSignIn(of).partition),
           signOut: async (of = {}) => sessions.signOut(readSignIn(of).partition),
@@ -95,8 +99,8 @@ export function methodOf(options: object): Method {
   }
 }
 
-function sourceOf(secret: Secret, settings: Settings): Pick<Method, 'source' | 'enter'> {
-  if (typeof secret !== 'function') return { source: fixed(secret), enter: () => {} };
+function sourceOf(secret: Secret, settings: Settings): Pick<Method, 'source' | 'enter' | 'varies'> {
+  if (typeof secret !== 'function') return { source: fixed(secret), enter: () => {}, varies: false };
   const crew = new Crew();
-  return { source: asked(secret, settings, crew), enter: (place) => crew.enter(place) };
+  return { source: asked(secret, settings, crew), enter: (place) => crew.enter(place), varies: true };
 }

@@ -94,7 +94,13 @@ export function readsOf(desk: Desk, network: Handler, home: Home, { revalidate, 
     try {
       if (!online.state) await look().catch(() => {});
       const response = await ask();
-      watchBody(response, { settled: () => flight.unfollow() });
+      watchBody(response, {
+        settled(how, error) {
+          flight.unfollow();
+          // Firefox receives a body whose stream was cancelled until its request is aborted.
+          if (how === 'broken' || how === 'cancelled') flight.inner.abort(error);
+        },
+      });
       return response;
     } catch (error) {
       flight.unfollow();
