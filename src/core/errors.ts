@@ -51,10 +51,29 @@ function failureToJSON(error: Error & Failure): Record<string, unknown> {
   return { name, code, category, transient, message, callId, origin, attempts, retryAt };
 }
 
-function equip(error: Error, { cause, ...facts }: Facts): void {
-  Object.assign(error, { transient: false, attempts: [], ...facts });
+function equip(error: Error, facts: Facts): void {
+  addFacts(error, { transient: false, attempts: [], ...facts });
+}
+
+/** Writes facts into an error. Consoles print neither `request`, which has headers, nor what only the application may see. */
+export function addFacts(error: Error, { cause, request, ...facts }: Partial<Facts>): void {
+  Object.assign(error, facts);
+  if (request) hide(error, 'request', request);
   if (cause !== undefined)
-    Object.defineProperty(error, 'cause', { value: cause, configurable: true, writable: true });
+    Object.defineProperty(error, 'cause', {
+      value: cause,
+      enumerable: false,
+      configurable: true,
+      writable: true,
+    });
+}
+
+/** An accessor, because Node's `%o` prints properties that are not enumerable. */
+function hide(error: Error, name: string, value: unknown): void {
+  const set = (next: unknown): void => {
+    value = next;
+  };
+  Object.defineProperty(error, name, { get: () => value, set, enumerable: false, configurable: true });
 }
 
 /** The base of our refusals. */
@@ -209,9 +228,15 @@ export class NetworkError extends TypeError implements Failure {
 
 const EQUIPPED = Symbol('holdfast.failure');
 
-/** Gives an error of somebody else's (ky's) the facts, so that it is told and logged as ours are. */
+/** Properties of ky's errors that have headers or the content of a response. */
+const PRIVATE = ['request', 'response', 'options', 'data', 'problem'];
+
+/** Gives ky's errors the facts, so that they are printed and logged as ours are. The first facts of an error stay. */
 export function equipped<E extends Error>(error: E, facts: Facts): E & Failure {
+  if (EQUIPPED in error) return error as unknown as E & Failure;
   equip(error, facts);
+  withoutQueries(error);
+  for (const name of PRIVATE) if (name in error) hide(error, name, (error as never)[name]);
   const more = { [EQUIPPED]: { value: true }, toJSON: { value: () => failureToJSON(error as E & Failure) } };
   return Object.defineProperties(error, more) as E & Failure;
 }
@@ -232,7 +257,28 @@ export function asNetworkError(error: unknown, facts: Partial<Facts> = {}): unkn
     error instanceof TypeError ||
     (error instanceof Error && (error.constructor === Error || 'code' in error)) ||
     (error instanceof DOMException && error.name === 'NetworkError');
-  return failed && !isFailure(error) ? new NetworkError(error.message, { cause: error, ...facts }) : error;
+  if (!failed || isFailure(error)) return error;
+  withoutQueries(error);
+  return new NetworkError(error.message, { cause: error, ...facts });
+}
+
+/** A URL within a text. */
+const QUOTED_URL = /(\b[a-z][\w+.-]{0,9}:\/\/)([^\s)"']*)/gi;
+
+/** Takes the queries of URLs, which may have secrets, out of what is printed of an error: Deno quotes them in messages, Bun in `path`. */
+function withoutQueries(error: unknown, depth = 0): void {
+  if (!(error instanceof Error) || depth > 3) return;
+  for (const name of ['message', 'stack', 'path'] as const) {
+    const text = (error as { path?: unknown } & Error)[name];
+    if (typeof text !== 'string' || !text.includes('://')) continue;
+    const clean = text.replace(
+      QUOTED_URL,
+      (_, scheme, rest) => scheme + rest.replace(/^[^/?#@]*@|[?#].*$/g, ''),
+    );
+    // An error of the application's own may be frozen.
+    if (clean !== text) Reflect.set(error, name, clean);
+  }
+  withoutQueries(error.cause, depth + 1);
 }
 
 const show = (value: unknown): string =>

@@ -14,7 +14,7 @@ import type {
 } from './contract.ts';
 import { traitsOf } from './contract.ts';
 import { enter, type HoldfastInit, WANTS_BODY } from './entry.ts';
-import { ClosedError, ConfigurationError, isFailure } from './errors.ts';
+import { addFacts, ClosedError, ConfigurationError, isFailure } from './errors.ts';
 import type { HoldfastEvent } from './events.ts';
 import { systemHost } from './host.ts';
 import { type Match, matcher, matches } from './match.ts';
@@ -286,7 +286,7 @@ function perform(handler: Handler, request: Request, call: Call, release?: () =>
       release?.();
       // The pipeline closes for one reason; each call has an error of its own.
       const error = thrown instanceof ClosedError ? new ClosedError() : thrown;
-      if (isFailure(error)) Object.assign(error, { callId, origin, request, attempts: call.attempts });
+      if (isFailure(error)) addFacts(error, { callId, origin, request, attempts: call.attempts });
       ended?.({ error });
       throw error;
     },

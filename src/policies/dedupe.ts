@@ -2,7 +2,7 @@ import { type Aborter, aborter, follow } from '../core/abort.ts';
 import { dropBody, readsFrom, watchBody } from '../core/body.ts';
 import { list, memoized, type Rule, readOptions, typed } from '../core/check.ts';
 import { type Call, type CallOptions, named, type Policy, PUBLIC } from '../core/contract.ts';
-import { ConfigurationError, isFailure } from '../core/errors.ts';
+import { addFacts, ConfigurationError, isFailure } from '../core/errors.ts';
 import { facts, rebuilt } from '../core/rebuild.ts';
 import { carriesCredentials } from '../http/credentials.ts';
 
@@ -219,10 +219,10 @@ function split(response: Response, times: number, own: Aborter): Response[] {
 /** The pipeline writes the facts of a call into an error of ours; each caller needs one of its own. */
 function another(error: unknown): unknown {
   if (!isFailure(error)) return error;
-  const copy = Object.setPrototypeOf(new Error(error.message), Object.getPrototypeOf(error));
-  Object.assign(copy, error);
-  if ('cause' in error)
-    Object.defineProperty(copy, 'cause', { value: error.cause, configurable: true, writable: true });
+  const copy: Error = Object.setPrototypeOf(new Error(error.message), Object.getPrototypeOf(error));
+  const { stack: _, request, ...own } = Object.getOwnPropertyDescriptors(error);
+  Object.defineProperties(copy, own);
+  if (request) addFacts(copy, { request: error.request });
   return copy;
 }
 

@@ -34,6 +34,16 @@ const shown = (error: unknown): string => {
   return parts.join('\n');
 };
 
+test('api-key in the query: a network error has no cause, which may have the URL', async () => {
+  const scene = scenario([auth({ scheme: 'api-key', origins, query: 'k', key: SECRET })]);
+  scene.origin.replies((request) => {
+    throw Object.assign(new TypeError('gone'), { code: 'ECONNREFUSED', url: request.url });
+  });
+  const error = await failure(scene.fetch(`${ORIGIN}/x`));
+  expect(error).toMatchObject({ code: 'network', message: 'gone' });
+  expect(error.cause).toBeUndefined();
+});
+
 describe('a scheme puts on', () => {
   test.each<[string, AuthOptions, string, string]>([
     ['a bearer token', { scheme: 'bearer', origins, token: SECRET }, 'authorization', `Bearer ${SECRET}`],

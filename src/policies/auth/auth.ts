@@ -1,7 +1,7 @@
 import { dropBody } from '../../core/body.ts';
 import { within } from '../../core/clock.ts';
 import { type Call, named, type Policy } from '../../core/contract.ts';
-import { isFailure } from '../../core/errors.ts';
+import { addFacts, isFailure } from '../../core/errors.ts';
 import { originOf } from '../../core/origins.ts';
 import { replay } from '../../core/replay.ts';
 import type { Place } from './crew.ts';
@@ -72,7 +72,7 @@ export function auth<S extends AuthScheme, User extends (() => string) | undefin
         if (error instanceof AuthError)
           emit?.({ type: 'refused', callId, origin, code: error.code, retryAt: error.retryAt });
         // Not the one with the credentials.
-        if (isFailure(error)) Object.assign(error, { request });
+        if (isFailure(error)) addFacts(error, { request });
         throw error;
       });
     };

@@ -62,6 +62,6 @@ export function troubleOf(error: unknown, code: AuthCode, message: string): Trou
     return { code, message, transient, retryAt, cause };
   }
   // A request for tokens has secrets in its headers and in its body.
-  if (isFailure(error)) Object.assign(error, { request: undefined });
+  if (isFailure(error)) Reflect.deleteProperty(error, 'request');
   return { code, message, transient: true, cause: error };
 }
