@@ -7,6 +7,7 @@ export default defineConfig({
     deno: 'src/deno.ts',
     opentelemetry: 'src/opentelemetry.ts',
     'service-worker': 'src/service-worker.ts',
+    sql: 'src/sql.ts',
     testing: 'src/testing/index.ts',
     unstorage: 'src/unstorage.ts',
   },

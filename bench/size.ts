@@ -34,6 +34,7 @@ const products: readonly Product[] = [
     name: 'the same with health, connectivity, batch',
     entry: new URL('./size/with-health.ts', import.meta.url),
   },
+  { name: 'sqlStore', entry: new URL('./size/with-sql.ts', import.meta.url) },
   { name: 'ffetch', entry: new URL('./size/ffetch.ts', import.meta.url) },
   { name: 'cockatiel: timeout, retry, breaker', entry: new URL('./size/cockatiel.ts', import.meta.url) },
   {

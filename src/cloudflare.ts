@@ -24,9 +24,9 @@ export type {
 export {
   type DurableObjectStoreOptions,
   durableObjectStore,
+  type Sql,
   type SqlDurableObjectStorage,
 } from './stores/durable-object.ts';
-export type { Sql } from './stores/sql.ts';
 export { type WebCache, type WebCacheStoreOptions, webCacheStore } from './stores/web-cache.ts';
 export {
   type WorkersKV,

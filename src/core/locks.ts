@@ -20,8 +20,8 @@ export const exclusively: Lock = (name, signal, task) => {
 const linesFor = new WeakMap<object, Lines>();
 
 /**
- * One after the other among those who use the same object, such as a store that only one process has open: what follows
- * waits for what is just ending, and for nothing that was ended with its object, without a word.
+ * One after the other among those who use the same object, such as the storage of a Durable Object: what follows
+ * waits for what is just ending, and for nothing that was evicted with its object.
  */
 export function exclusivelyOver(shared: object): Lock {
   const own: Lines = linesFor.get(shared) ?? new Map();

@@ -1,4 +1,5 @@
 import { having, type Rule } from './check.ts';
+import type { Lock } from './locks.ts';
 
 /** What a store keeps under a key: a small value that can be listed, and perhaps a body that is read by itself. */
 export interface Item<V = unknown> {
@@ -48,8 +49,6 @@ export interface Store {
   readonly durable: boolean;
   /** Only pages and workers of one web origin can open it: who shares it shares Web Locks and channels as well. */
   readonly withinOrigin?: boolean;
-  /** One process has it open at a time, as the platform sees to (a Durable Object's): who shares it needs no lease. */
-  readonly exclusive?: boolean;
   get(key: string): Promise<Item | undefined>;
   body(key: string): Promise<StoredBody | undefined>;
   /** Items without their bodies, in the order of their keys. */
@@ -67,6 +66,8 @@ export interface Store {
 
 /** What an outbox needs beyond that. */
 export interface AtomicStore extends Store {
+  /** Its own lock, over all processes that share it. Default: Web Locks and, beyond a web origin, a lease in the store. */
+  readonly lock?: Lock;
   /** The different groups whose name begins with `prefix`, in order; at most `limit` of them. */
   groups(prefix: string, limit?: number): Promise<string[]>;
   /** How many items a group or a collection has, without reading them. */

@@ -11,7 +11,9 @@ export const explainedBy =
       const message = messageOf(cause);
       throw new StorageError(`${platform}: ${operation} failed: ${message}`, {
         // Whoever can make room looks for this.
-        cause: /SQLITE_FULL/.test(message) ? new DOMException(message, 'QuotaExceededError') : cause,
+        cause: /SQLITE_FULL|database or disk is full/.test(message)
+          ? new DOMException(message, 'QuotaExceededError')
+          : cause,
       });
     }
   };

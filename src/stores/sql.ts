@@ -1,7 +1,114 @@
-/** What is used of a `SqlStorage`. */
-export interface Sql {
-  exec(
-    query: string,
-    ...bindings: unknown[]
-  ): { toArray(): Record<string, ArrayBuffer | string | number | null>[] };
+import { type Rule, readOptions, typed } from '../core/check.ts';
+import { ConfigurationError } from '../core/errors.ts';
+import { exclusivelyOver, type Lock } from '../core/locks.ts';
+import type { AtomicStore } from '../core/store.ts';
+import { explainedBy } from './explained.ts';
+import { type SqlExec, type SqlTransaction, sqlConnection } from './sql-connection.ts';
+import { sqlGroupCommit } from './sql-group-commit.ts';
+import { type Opened, SqlRows } from './sql-rows.ts';
+import { createTables } from './sql-tables.ts';
+
+export interface SqlStoreOptions {
+  /** Runs one statement. It has to be synchronous. */
+  readonly exec: SqlExec;
+  /**
+   * For databases where a transaction is no statement. Default: `BEGIN IMMEDIATE`, `COMMIT` and `ROLLBACK` by `exec`; then the store
+   * also sets `journal_mode = WAL`, `synchronous = FULL` and, if there is none, a `busy_timeout` of 2 s, and the connection has to
+   * be its own.
+   */
+  readonly transaction?: SqlTransaction;
+  /** Settles when all that was committed is on the disk. Default: it is when the commit returns. */
+  readonly sync?: () => Promise<void>;
+  /**
+   * Who sends a lane of an outbox: `'memory'` if one process at a time has the database open, or a lock of your own over all
+   * processes. Default: a lease in the store, which a process that is killed leaves behind for up to 30 s.
+   */
+  readonly lock?: 'memory' | Lock;
+  /** Tables begin so. Stores of one name share their entries. Default `'holdfast'`. */
+  readonly name?: string;
 }
+
+/**
+ * Keeps entries in a SQLite database: every change is a transaction, changes that are asked for at once share one, and bodies
+ * are kept in pieces of 1 MB.
+ *
+ * @throws {StorageError} from each operation that failed; code `storage-newer` where a newer version of the program has
+ *   written the tables, which are left as they are.
+ */
+export const sqlStore = (options: SqlStoreOptions): AtomicStore =>
+  sqlStoreOf('sqlStore', options, { platform: 'SQLite', prefix: 'sql' });
+
+/** @param names What errors and the store's name say of the database. */
+export function sqlStoreOf(
+  owner: string,
+  options: SqlStoreOptions,
+  { platform, prefix }: { readonly platform: string; readonly prefix: string },
+): AtomicStore {
+  const { exec, transaction, sync, lock, name } = readOptions<Read>(owner, options, RULES, {
+    exec: undefined,
+    transaction: undefined,
+    sync: undefined,
+    lock: undefined,
+    name: 'holdfast',
+  });
+  if (!exec) throw new ConfigurationError(`${owner}.exec`, exec, 'expected a function');
+  const explained = explainedBy(platform);
+  let opened: Opened | undefined;
+
+  const open = (): Opened => {
+    if (opened) return opened;
+    const sql = sqlConnection(exec, transaction);
+    const tables = sql.writing(() => createTables(sql, name, platform));
+    opened = { sql, tables, rows: new SqlRows(sql, tables) };
+    return opened;
+  };
+
+  const reading = <T>(operation: string, read: (rows: SqlRows) => T): Promise<T> =>
+    explained(operation, async () => {
+      const { sql, rows } = open();
+      return sql.reading(() => read(rows));
+    });
+
+  const change = sqlGroupCommit({ open, platform, explained, sync });
+
+  return {
+    name: `${prefix}:${name}`,
+    durable: true,
+    ...(lock && { lock: lock === 'memory' ? exclusivelyOver(exec) : lock }),
+    get: (key) => explained('get', async () => open().rows.item(key)),
+    body: (key) => reading('body', (rows) => rows.body(key)),
+    range: (query) => explained('range', async () => open().rows.range(query)),
+    wholes: (query, pick = (found) => found) => reading('wholes', (rows) => rows.wholes(query, pick)),
+    groups: (prefix, limit) => reading('groups', (rows) => rows.groups(prefix, limit)),
+    count: (of) => explained('count', async () => open().rows.count(of)),
+    write: (changes) => change([], () => ({ changes, result: undefined })),
+    change,
+    async close() {},
+  };
+}
+
+const tableName: Rule<string> = (value, option) => {
+  if (typeof value === 'string' && /^[a-z]\w*$/i.test(value)) return value;
+  throw new ConfigurationError(option, value, 'expected a letter, then letters, digits and _');
+};
+
+const lockRule: Rule<'memory' | Lock> = (value, option) => {
+  if (value === 'memory' || typeof value === 'function') return value as 'memory' | Lock;
+  throw new ConfigurationError(option, value, "expected 'memory' or a function");
+};
+
+interface Read {
+  readonly exec: SqlExec | undefined;
+  readonly transaction: SqlTransaction | undefined;
+  readonly sync: (() => Promise<void>) | undefined;
+  readonly lock: 'memory' | Lock | undefined;
+  readonly name: string;
+}
+
+const RULES: { [K in keyof Read]: Rule<Read[K]> } = {
+  exec: typed<SqlExec>('function'),
+  transaction: typed<SqlTransaction>('function'),
+  sync: typed<() => Promise<void>>('function'),
+  lock: lockRule,
+  name: tableName,
+};

@@ -1,10 +1,8 @@
-import { having, type Rule, readOptions, typed } from '../core/check.ts';
+import { having, type Rule, readOptions } from '../core/check.ts';
 import { ConfigurationError } from '../core/errors.ts';
-import type { AtomicStore, Change, Item, RangeQuery, Store } from '../core/store.ts';
+import type { Change, Item, RangeQuery, Store } from '../core/store.ts';
 import { writeAll } from './changes.ts';
 import { explainedBy } from './explained.ts';
-import { journaled } from './journal.ts';
-import type { Rewritable } from './journal-note.ts';
 import { readsOver } from './kept-reads.ts';
 import { page } from './listing.ts';
 import { base64Of, bytesOf, readText, textOf } from './plain.ts';
@@ -25,12 +23,6 @@ export interface Unstorage {
 export interface UnstorageStoreOptions {
   /** Keys begin so. Stores of one name share their entries. Default `'holdfast'`. */
   readonly name?: string;
-  /**
-   * Only one process at a time has these entries open: then changes are atomic, also where it dies in the middle, and it is
-   * enough for an outbox. Who opens them takes them over; the one before is refused (code `storage-taken`). Items are held in
-   * memory. What survives, and when it is on the disk, is the driver's. Default false.
-   */
-  readonly exclusive?: boolean;
 }
 
 /** An item, and what its body is. */
@@ -53,29 +45,14 @@ const text = new TextDecoder();
 
 /**
  * Keeps entries in whatever unstorage has a driver for, for a cache: of two writers the last one wins, and an item may be
- * there without its body, but never with another's. With `exclusive`, for an outbox as well.
+ * there without its body, but never with another's.
  *
  * @param storage What `createStorage({ driver })` makes.
  * @throws {StorageError} from each operation that failed.
  */
-export function unstorageStore(
-  storage: Unstorage,
-  options: UnstorageStoreOptions & { readonly exclusive: true },
-): AtomicStore;
-export function unstorageStore(storage: Unstorage, options?: UnstorageStoreOptions): Store;
 export function unstorageStore(storage: Unstorage, options: UnstorageStoreOptions = {}): Store {
   storageRule(storage, 'unstorageStore.storage');
-  const { name, exclusive } = readOptions(
-    'unstorageStore',
-    options,
-    { name: nameRule, exclusive: typed<boolean>('boolean') },
-    { name: 'holdfast', exclusive: false },
-  );
-  const store = shared(storage, name);
-  return exclusive ? journaled(store) : store;
-}
-
-function shared(storage: Unstorage, name: string): Rewritable {
+  const { name } = readOptions('unstorageStore', options, { name: nameRule }, { name: 'holdfast' });
   const itemAt = (key: string): string => `${name}:${nameOf(key, '.item')}`;
   const bodyAt = (key: string): string => `${name}:${nameOf(key, '.body')}`;
 
@@ -127,9 +104,7 @@ function shared(storage: Unstorage, name: string): Rewritable {
       ? { id, kind: packed.kind, size: packed.bytes.length }
       : body === null
         ? undefined
-        : 'mark' in change
-          ? (change.mark as Kept['body'])
-          : (await find(key))?.body;
+        : (await find(key))?.body;
     const written = SCHEMA + textOf({ item, ...(of && { body: of }) } satisfies Kept);
     return async () => {
       if (packed) await putBody(bodyAt(key), joined([utf8.encode(id), packed.bytes]));
@@ -143,7 +118,6 @@ function shared(storage: Unstorage, name: string): Rewritable {
     name: `unstorage:${name}`,
     durable: false,
     ...readsOver(explained, { find, found, bodyOf }),
-    markOf: (key) => explained('get', async () => (await find(key))?.body),
     write: (changes) => explained('write', () => writeAll(changes, prepared)),
     async close() {},
   };

@@ -34,6 +34,7 @@ import {
 } from 'holdfast/cloudflare';
 import { type DenoKv, denoKvStore } from 'holdfast/deno';
 import { killSwitch, serviceWorker, sharedSession } from 'holdfast/service-worker';
+import { type SqlValue, sqlStore } from 'holdfast/sql';
 import { testHost } from 'holdfast/testing';
 import { type Unstorage, unstorageStore } from 'holdfast/unstorage';
 import type { KyInstance } from 'ky';
@@ -203,9 +204,13 @@ export const edge = ({ COORDINATOR, COPIES, QUEUE, ORDERS }: Env) => {
   return { upstream, queue: (batch: QueueBatch) => writes.consume(batch) };
 };
 export const onDeno = (kv: DenoKv) => outbox({ store: denoKvStore(kv) });
+interface Sqlite {
+  prepare(query: string): { all(...values: SqlValue[]): Record<string, unknown>[] };
+}
+export const onNode = (database: Sqlite) =>
+  outbox({ store: sqlStore({ exec: (query, ...values) => database.prepare(query).all(...values) }) });
 export const onRedis = (storage: Unstorage) => ({
   copies: staleCache({ store: unstorageStore(storage) }),
-  writes: outbox({ store: unstorageStore(storage, { exclusive: true }) }),
   // @ts-expect-error: two processes may change one key at once
   wrong: () => outbox({ store: unstorageStore(storage) }),
 });

@@ -1,6 +1,7 @@
 /** What `close()` leaves: nothing to be done, nothing open, nothing to be sent twice. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Policy } from '../../src/core/contract.ts';
+import { exclusivelyOver } from '../../src/core/locks.ts';
 import { pipeline } from '../../src/core/pipeline.ts';
 import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
 import { indexedDBStore } from '../../src/stores/indexeddb.ts';
@@ -138,8 +139,8 @@ async function macrotasks(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn++) await macrotask();
 }
 
-test('over a store of one process: a pipeline that follows one which is closing sends nothing that is being taken out', async () => {
-  const store = Object.assign(durableStore(), { exclusive: true });
+test('over a store with a lock of its own: a pipeline that follows one which is closing sends nothing that is being taken out', async () => {
+  const store = Object.assign(durableStore(), { lock: exclusivelyOver({}) });
   const before = page({}, store);
   before.host.online.set(false);
   await give(before, 'a');

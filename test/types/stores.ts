@@ -2,6 +2,7 @@
 import { type AtomicStore, memoryStore, outbox, type Store, staleCache } from 'holdfast';
 import { durableObjectStore, webCacheStore, workersKVStore } from 'holdfast/cloudflare';
 import { denoKvStore } from 'holdfast/deno';
+import { sqlStore } from 'holdfast/sql';
 import { unstorageStore } from 'holdfast/unstorage';
 import { createStorage } from 'unstorage';
 
@@ -20,7 +21,7 @@ const atomic: readonly AtomicStore[] = [
   memoryStore(),
   durableObjectStore(given),
   denoKvStore(given),
-  unstorageStore(createStorage(), { exclusive: true }),
+  sqlStore({ exec: () => [] }),
 ];
 for (const store of atomic) outbox({ store });
 

@@ -108,5 +108,5 @@ export class Lease implements Fence {
 }
 
 /** Whether those who share this store may share no locks. */
-export const needsLease = ({ durable, withinOrigin = false, exclusive = false }: AtomicStore): boolean =>
-  durable && !exclusive && !(withinOrigin && globalThis.navigator?.locks !== undefined);
+export const needsLease = ({ durable, withinOrigin = false, lock }: AtomicStore): boolean =>
+  durable && !lock && !(withinOrigin && globalThis.navigator?.locks !== undefined);

@@ -93,13 +93,13 @@ export interface Outbox extends Policy {
 const names = new Set<string>();
 
 /**
- * The same over a store that only one process has open: another store of its kind is another database, or the same one after
- * whoever had it was ended, without a word.
+ * The same over a store with a lock of its own: another store of its kind is another database, or the same one after the
+ * object that had it was evicted.
  */
 const namesOver = new WeakMap<AtomicStore, Set<string>>();
 
 function namesFor(store: AtomicStore): Set<string> {
-  if (!store.exclusive) return names;
+  if (!store.lock) return names;
   const own = namesOver.get(store) ?? new Set<string>();
   namesOver.set(store, own);
   return own;

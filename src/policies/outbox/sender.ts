@@ -1,6 +1,6 @@
 import { within } from '../../core/clock.ts';
 import type { Handler, Home } from '../../core/contract.ts';
-import { exclusively, exclusivelyOver, type Lock } from '../../core/locks.ts';
+import { exclusively } from '../../core/locks.ts';
 import { Dispatch } from './dispatch.ts';
 import { drained, type Means } from './drain.ts';
 import type { OutboxEntry } from './entry.ts';
@@ -214,9 +214,8 @@ export class Sender {
     this.#timers.clear(of);
     const inLine = host.clock.after(LINE_PATIENCE, elsewhere, { background: true });
     const { store } = this.#settings;
-    // Where there is but one process, there may be one that is ending, and the next.
-    const alone: Lock = store.exclusive ? exclusivelyOver(store) : exclusively;
-    return alone(`holdfast outbox ${this.#home.name} ${of.name}`, signal, async () => {
+    const { lock = exclusively } = store;
+    return lock(`holdfast outbox ${this.#home.name} ${of.name}`, signal, async () => {
       inLine();
       if (!needsLease(store)) return this.#drainHeld(of, waits, state);
       const where = this.#queue.rows.places.lease(of.partition, of.lane);

@@ -1,0 +1,1 @@
+export { sqlStore } from '../../src/sql.ts';

@@ -1,0 +1,118 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { chance } from '../../support/misbehaving-server/chance.ts';
+import type { Entry } from '../../support/misbehaving-server/ledger.ts';
+import { type MisbehavingServer, startServer } from '../../support/misbehaving-server/server.ts';
+import { hear, newTold, nothingWrong, reckon, type Told } from './orders.ts';
+import { type Life, live, serverRuntimes } from './runtimes.ts';
+
+const SEED = Number(process.env.HOLDFAST_SEED ?? 1);
+const KILLS = Number(process.env.HOLDFAST_KILLS ?? 10);
+
+/** A process is killed after up to so many more are accepted, and up to so many ms later. */
+const ACCEPTED = 20;
+const MOMENT = 300;
+
+/** In some of these ways the origin has taken the order, and its response is lost. */
+const FAILURES = {
+  failRate: 0.35,
+  failModes: [503, 429, 'reset', 'unknown', 'unknown', 'resetBody', 503, 'hang'],
+};
+
+describe.each(serverRuntimes)('an outbox over SQLite in $name', ({ name, isMissing, command }) => {
+  let folder: string;
+  let origin: MisbehavingServer;
+  const lives = new Set<Life>();
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'holdfast-sql-'));
+    origin = await startServer({ controlPort: 0 });
+    await control('behaviour', { match: { method: 'POST' }, behaviour: { ...FAILURES, seed: SEED } });
+  });
+  afterEach(async () => {
+    await Promise.all([...lives].map((life) => life.kill()));
+    lives.clear();
+    await origin.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  async function control(path: string, body?: object): Promise<unknown> {
+    const init = body && { method: 'POST', body: JSON.stringify(body) };
+    return (await fetch(`${origin.controlUrl}/control/${path}`, init)).json();
+  }
+
+  function start(told: Told, ...args: string[]): Life {
+    const life = live(command(), [origin.url, join(folder, 'orders.db'), ...args], (line) =>
+      hear(told, line),
+    );
+    lives.add(life);
+    return life;
+  }
+
+  async function someAccepted(told: Told, kill: number): Promise<void> {
+    const enough = told.accepted.size + Math.floor(ACCEPTED * chance(SEED, 'accepted', kill));
+    const accepted = (): number => told.accepted.size;
+    await expect.poll(accepted, { timeout: 60_000, interval: 5 }).toBeGreaterThanOrEqual(enough);
+    await sleep(MOMENT * chance(SEED, 'moment', kill));
+  }
+
+  async function delivered(told: Told, what: string, kills: number, since: number, ...flags: string[]) {
+    const killed = (performance.now() - since) / 1000;
+    await control('heal', {});
+    let dead: string | undefined;
+    const last = live(
+      command(),
+      [origin.url, join(folder, 'orders.db'), 'last', 'last', ...flags],
+      (line) => {
+        dead = line;
+      },
+    );
+    lives.add(last);
+    await last.ended;
+    const { wrong, summary } = reckon(told, (await control('ledger')) as Entry[]);
+    const all = (performance.now() - since) / 1000;
+    console.log(
+      `${name}, ${what}, seed ${SEED}: ${kills} kills in ${killed.toFixed(0)} s, all delivered ${(all - killed).toFixed(0)} s later; ${summary}`,
+    );
+    expect(dead).toBe('dead 0');
+    expect(wrong).toEqual(nothingWrong);
+    expect(told.accepted.size).toBeGreaterThan(kills * 5);
+  }
+
+  test.skipIf(isMissing)(
+    `is killed ${KILLS} times: of what it accepted nothing is lost, applied twice or out of order`,
+    { timeout: 240_000 + KILLS * 10_000 },
+    async () => {
+      const since = performance.now();
+      const told = newTold();
+      for (let kill = 0; kill < KILLS; kill++) {
+        const life = start(told, `life-${kill}`);
+        await someAccepted(told, kill);
+        await life.kill();
+      }
+      await delivered(told, 'one process', KILLS, since);
+    },
+  );
+
+  test.skipIf(isMissing)(
+    'in two processes on one file, of which one is killed now and then, delivers each write once and in order',
+    { timeout: 240_000 + KILLS * 10_000 },
+    async () => {
+      const since = performance.now();
+      const told = newTold();
+      const kills = Math.ceil(KILLS / 5);
+      const both = [start(told, 'life-a', 'lease'), start(told, 'life-b', 'lease')];
+      for (let kill = 0; kill < kills; kill++) {
+        await someAccepted(told, kill);
+        await both[kill % 2]?.kill();
+        both[kill % 2] = start(told, `life-${kill}`, 'lease');
+      }
+      await someAccepted(told, kills);
+      for (const life of both) await life.kill();
+      await delivered(told, 'two processes', kills, since, 'lease');
+    },
+  );
+});

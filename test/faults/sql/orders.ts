@@ -1,0 +1,88 @@
+import { createHash } from 'node:crypto';
+import type { Entry } from '../../support/misbehaving-server/ledger.ts';
+
+export interface Order {
+  readonly id: string;
+  /** Characters of its note. */
+  readonly size: number;
+}
+
+export const bodyOf = ({ id, size }: Order): string => JSON.stringify({ item: id, note: 'x'.repeat(size) });
+
+/** What the callers were told. */
+export interface Told {
+  readonly given: Map<string, Order>;
+  /** With which status. */
+  readonly accepted: Map<string, number>;
+  /** With which code. */
+  readonly refused: Map<string, string>;
+}
+
+export const newTold = (): Told => ({ given: new Map(), accepted: new Map(), refused: new Map() });
+
+/** Takes down what a process says in one line. */
+export function hear(told: Told, line: string): void {
+  const [what, id = '', how = ''] = line.split(' ');
+  if (what === 'given') told.given.set(id, { id, size: Number(how) });
+  if (what === 'accepted') told.accepted.set(id, Number(how));
+  if (what === 'refused') told.refused.set(id, how);
+}
+
+/** Of which order an entry of the ledger is; it keeps the beginning of a body. */
+const orderOf = ({ body }: Entry): string => /"item":"([^"]+)"/.exec(body ?? '')?.[1] ?? `${body}`;
+
+/** Compares what the callers were told with what took effect. `wrong` has nothing in it if all is well. */
+export function reckon(told: Told, all: readonly Entry[]) {
+  const ledger = all.filter(({ body }) => body !== null);
+  const applied = new Map<string, number>();
+  for (const entry of ledger) applied.set(orderOf(entry), (applied.get(orderOf(entry)) ?? 0) + entry.applied);
+  const wrong = {
+    lost: [...told.accepted.keys()].filter((id) => !applied.get(id)),
+    appliedTwice: [...applied].filter(([, times]) => times > 1).map(([id]) => id),
+    keyTwice: ledger.length - applied.size,
+    overlapping: ledger.filter(({ overlaps }) => overlaps).map(orderOf),
+    outOfOrder: outOfOrder(ledger),
+    spoilt: ledger.filter((entry) => isSpoilt(entry, told)).map(orderOf),
+    refusedAndSent: [...told.refused.keys()].filter((id) => applied.has(id)),
+    refused: [...told.refused.values()].filter((code) => code !== 'storage'),
+  };
+  const sent = ledger.reduce((sum, { seen }) => sum + seen, 0);
+  const queued = [...told.accepted.values()].filter((status) => status === 202).length;
+  return {
+    wrong,
+    summary: [
+      `${told.given.size} given, ${told.accepted.size} accepted (${queued} with a 202), ${told.refused.size} refused`,
+      `${ledger.length} delivered, ${sent - ledger.length} sendings beyond the first of each`,
+    ].join('; '),
+  };
+}
+
+export const nothingWrong: ReturnType<typeof reckon>['wrong'] = {
+  lost: [],
+  appliedTwice: [],
+  keyTwice: 0,
+  overlapping: [],
+  outOfOrder: [],
+  spoilt: [],
+  refusedAndSent: [],
+  refused: [],
+};
+
+/** Those that took effect before what their customer had given earlier. */
+function outOfOrder(ledger: readonly Entry[]): string[] {
+  const wrong: string[] = [];
+  const last = new Map<string, number>();
+  const applied = ledger.filter(({ nth }) => nth !== null);
+  for (const entry of applied.toSorted((a, b) => (a.nth ?? 0) - (b.nth ?? 0))) {
+    const [shop, name, customer, nth] = orderOf(entry).split('.');
+    const of = `${shop}.${name}.${customer}`;
+    if ((last.get(of) ?? -1) > Number(nth)) wrong.push(orderOf(entry));
+    last.set(of, Number(nth));
+  }
+  return wrong;
+}
+
+function isSpoilt(entry: Entry, { given }: Told): boolean {
+  const order = given.get(orderOf(entry));
+  return !order || entry.bodyDigest !== createHash('sha256').update(bodyOf(order)).digest('hex');
+}
