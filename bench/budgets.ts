@@ -2,7 +2,7 @@
 export interface Budget {
   readonly what: string;
   readonly most: number;
-  readonly unit: 'kB' | '×' | 'KiB' | 'bytes';
+  readonly unit: 'kB' | '×' | 'KiB' | 'bytes' | '';
 }
 
 /** What it has promised to do at least. */
@@ -46,13 +46,12 @@ export const cache = {
   traffic: budget('read or written for it among many copies / among few', 1.2, '×'),
 } as const;
 
-/** Of the outbox in Chromium, of writes of 1 kB. Many are 10,000, few are 1,000, and the most are 100,000. */
+/** Of the outbox in Chromium, of writes of 1 kB. Many are 3,000, few are 1,000, and the most are 100,000. */
 export const outbox = {
   singly: atLeast('durable enqueues a second, one after the other / raw IndexedDB', 0.9),
   burst: atLeast('the same, 100 at once / raw, 100 in a transaction', 0.9),
-  drain: atLeast('many drained, one lane, a second / raw, 100 in a transaction', 0.5),
-  lanes: atLeast('the same in 4 lanes / raw', 0.5),
-  workbox: atLeast('few drained, one lane, a second / workbox', 50),
+  writing: budget('read-write transactions to deliver one entry', 2, ''),
+  link: budget('few delivered over a link of 20 ms, one lane / the link alone', 1.3, '×'),
   growth: budget('draining one of many / one of few', 1.3, '×'),
   longest: budget('draining one of the first of the most / one of few', 1.3, '×'),
   opening: budget('opening the most, to the first page / raw', 2, '×'),

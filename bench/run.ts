@@ -89,8 +89,8 @@ records, kB  read from and written to IndexedDB by one opening, 20 hits, 5 answe
 
 async function measureTheOutbox() {
   const sizes = asked.quick
-    ? { few: 1_000, many: 2_000, most: 10_000, limit: 2_000 }
-    : { few: 1_000, many: 10_000, most: 100_000, limit: 10_000 };
+    ? { few: 500, many: 1_000, most: 10_000, limit: 20_000 }
+    : { few: 1_000, many: 3_000, most: 100_000, limit: 60_000 };
   const measured = await measureOutbox({ rounds, seed, ...sizes });
   if (!measured)
     return { measured, text: 'There is no Chromium here: the outbox was not measured.', budgets: [] };

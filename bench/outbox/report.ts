@@ -8,8 +8,6 @@ import type { Asked, OutboxMeasured } from './page/main.ts';
 const RAW = 'raw IndexedDB';
 const HOLDFAST = 'holdfast';
 const ONE_LANE = 'holdfast, one lane';
-const LANES = 'holdfast, 4 lanes';
-const WORKBOX = 'workbox, relaxed';
 
 const PARTS = [0.5, 0.1, 0.9];
 
@@ -21,14 +19,13 @@ export const outboxLines = (measured: OutboxMeasured, asked: Asked): string =>
     workLines(measured),
   ].join('\n\n');
 
-export function outboxBudgets({ enqueue, drain, opening }: OutboxMeasured): BudgetLine[] {
+export function outboxBudgets({ enqueue, drain, opening, work, link }: OutboxMeasured): BudgetLine[] {
   const { few, many, longest } = drain;
   return [
     held(budgets.singly, median(rates(enqueue.singly, HOLDFAST, RAW))),
     held(budgets.burst, median(rates(enqueue.together, HOLDFAST, RAW))),
-    held(budgets.drain, median(rates(many, ONE_LANE, RAW))),
-    held(budgets.lanes, median(rates(many, LANES, RAW))),
-    held(budgets.workbox, median(rates(few, ONE_LANE, WORKBOX))),
+    held(budgets.writing, work.drained.writing),
+    held(budgets.link, link.delivered / link.wire),
     // Who was stopped has not come to where it gets slower.
     held(budgets.growth, drain.stopped.length > 0 ? Number.NaN : median(growth(many, few))),
     held(budgets.longest, median(growth(longest, few))),
@@ -97,11 +94,15 @@ function longestLines({ opening, drain }: OutboxMeasured, { few, most }: Asked):
 
 const NAMES = { page: 'opening, to the first page', counts: 'counting' };
 
-function workLines({ work }: OutboxMeasured): string {
-  return table(
-    ['one write, holdfast', 'transactions', 'requests'],
-    Object.entries(work).map(([name, asked]) => [name, figure(asked.transactions), figure(asked.requests)]),
+function workLines({ work, link: { entries, delivered, wire } }: OutboxMeasured): string {
+  const lines = table(
+    ['one write, holdfast', 'transactions', 'that write', 'requests'],
+    Object.entries(work).map(([name, { transactions, writing, requests }]) => [
+      name,
+      ...[transactions, writing, requests].map((value) => figure(value)),
+    ]),
   );
+  return `${lines}\n\n${entries} entries over a link of 20 ms: ${figure(delivered / 1_000)} s; the link alone ${figure(wire / 1_000)} s`;
 }
 
 /** How much of raw IndexedDB's rate, and the rate. */

@@ -1,6 +1,8 @@
 /** What is asked of IndexedDB. Unlike time, this is the same in each run. */
 export interface Asking {
   transactions: number;
+  /** Those that may write. */
+  writing: number;
   requests: number;
 }
 
@@ -17,23 +19,29 @@ const WATCHED = [
 
 /** Counts while something is done, for one of so many. */
 export async function counting(of: number, work: () => Promise<unknown>): Promise<Asking> {
-  const asking = { transactions: 0, requests: 0 };
+  const asking: Asking = { transactions: 0, writing: 0, requests: 0 };
   const restore = WATCHED.flatMap(([prototype, names, figure]) =>
-    names.map((name) => watched(prototype() as object, name, () => asking[figure]++)),
+    names.map((name) =>
+      watched(prototype() as object, name, (_, mode) => {
+        asking[figure]++;
+        if (mode === 'readwrite') asking.writing++;
+      }),
+    ),
   );
   try {
     await work();
   } finally {
     for (const undo of restore) undo();
   }
-  return { transactions: asking.transactions / of, requests: asking.requests / of };
+  const { transactions, writing, requests } = asking;
+  return { transactions: transactions / of, writing: writing / of, requests: requests / of };
 }
 
-function watched(prototype: object, name: string, told: () => void): () => void {
+function watched(prototype: object, name: string, told: Method): () => void {
   const methods = prototype as Record<string, Method>;
   const original = methods[name] as Method;
   methods[name] = function (this: unknown, ...args) {
-    told();
+    told(...args);
     return original.apply(this, args);
   };
   return () => {

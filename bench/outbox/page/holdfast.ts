@@ -19,8 +19,8 @@ export class Holdfast {
   #sent = 0;
   #mayGoOn = (_sent: number): boolean => true;
 
-  /** Offline, so that nothing is sent. */
-  constructor(name: string) {
+  /** Offline, so that nothing is sent. @param origin Takes a write. */
+  constructor(name: string, origin: () => Promise<Response> = async () => taken()) {
     this.box = outbox({
       store: indexedDBStore({ name: databaseOf(name) }),
       maxEntries: 1_000_000,
@@ -38,7 +38,7 @@ export class Holdfast {
         this.#sent++;
         // Offline from the last one on: it is still settled, and the next is not sent.
         if (!this.#mayGoOn(this.#sent)) this.#online.state = false;
-        return taken();
+        return origin();
       },
     });
   }

@@ -3,6 +3,7 @@ import { seeded } from '../../measure/random.ts';
 import { type Drain, drain } from './drain.ts';
 import { type Enqueue, enqueue } from './enqueue.ts';
 import { fill } from './filled.ts';
+import { type Link, link } from './link.ts';
 import { type Opening, opening } from './opening.ts';
 import { RawPages } from './raw-pages.ts';
 import { type Work, work } from './work.ts';
@@ -23,6 +24,7 @@ export interface OutboxMeasured {
   readonly drain: Drain;
   readonly opening: Opening;
   readonly work: Work;
+  readonly link: Link;
 }
 
 /** Each round of draining takes as long as many others. */
@@ -33,7 +35,11 @@ const RAW = 'bench raw pages';
 
 export async function run({ rounds, seed, most, ...drained }: Asked): Promise<OutboxMeasured> {
   const common = { rounds, random: seeded(seed) };
-  const measured = { work: await work(), enqueue: await enqueue(common) };
+  const measured = {
+    work: await work(),
+    link: await link(drained.few),
+    enqueue: await enqueue(common),
+  };
   await fill(LONG, most);
   const pages = await RawPages.open(RAW);
   await pages.fill(most);

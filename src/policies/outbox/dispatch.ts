@@ -16,7 +16,6 @@ import type { Permit } from './permit.ts';
 import type { Queue } from './queue.ts';
 import { rewritten } from './rewrite.ts';
 import { scheduled } from './schedule.ts';
-import type { Settling } from './settling.ts';
 import { Slots } from './slots.ts';
 import type { Supplied } from './supply.ts';
 
@@ -25,7 +24,6 @@ export type Next = 'on' | 'reread' | 'stop';
 
 /** Who sends a lane. */
 export interface Drain {
-  readonly settling: Settling;
   readonly lease: Lease | undefined;
   readonly permit: Permit;
 }
@@ -73,7 +71,7 @@ export class Dispatch {
     return undefined;
   }
 
-  /** As soon as few enough others are being sent. */
+  /** As soon as few enough others are being sent. Settles when what became of it is on the disk. */
   send(supplied: Supplied, drain: Drain): Promise<Next> {
     return this.#slots.get(supplied.entry.origin).run(() => this.#send(supplied, drain));
   }
@@ -104,12 +102,8 @@ export class Dispatch {
     switch (verdict.is) {
       case 'gone':
         return anew(drain);
-      case 'delivered': {
-        const mayComeAgain = this.mayComeAgain(entry);
-        drain.settling.add({ entry, settled: settled as Settled, mayComeAgain });
-        if (!mayComeAgain) await drain.settling.done();
-        return 'on';
-      }
+      case 'delivered':
+        return (await this.#outcomes.delivered(entry, settled as Settled, drain.lease)) ? 'on' : 'stop';
       case 'dead':
         return this.bury({ ...entry, attempts: attempts + 1 }, verdict.reason, settled, drain);
       case 'rewrite':
@@ -125,13 +119,6 @@ export class Dispatch {
         this.#notNow(entry);
         return 'stop';
     }
-  }
-
-  /** Whether it does no harm if it is sent again after the next one: should the page be killed before it is taken out. */
-  mayComeAgain(entry: OutboxEntry): boolean {
-    const { idempotencyHeader } = this.#settings;
-    const isKnown = idempotencyHeader !== false && entry.coalesce === undefined;
-    return isKnown && !entry.strict && !isSentOnce(entry, this.#settings);
   }
 
   async #again(

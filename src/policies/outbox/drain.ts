@@ -4,11 +4,9 @@ import type { Dispatch } from './dispatch.ts';
 import type { OutboxEntry } from './entry.ts';
 import type { Lease } from './lease.ts';
 import { STORE_PATIENCE } from './options.ts';
-import type { Outcomes } from './outcomes.ts';
 import type { Permit } from './permit.ts';
 import type { Queue } from './queue.ts';
 import { dueIn, type Waits } from './schedule.ts';
-import { Settling } from './settling.ts';
 import type { Supply } from './supply.ts';
 
 /** In how many ms to come back to a lane; `undefined`: when something happens. */
@@ -18,7 +16,6 @@ export type Rest = number | undefined;
 export interface Means {
   readonly home: Home;
   readonly queue: Queue;
-  readonly outcomes: Outcomes;
   readonly dispatch: Dispatch;
 }
 
@@ -29,41 +26,28 @@ export async function drained(
   supply: Supply,
   permit: Permit,
   lease: Lease | undefined,
-  { home, queue, outcomes, dispatch }: Means,
+  { home, queue, dispatch }: Means,
 ): Promise<Rest> {
-  const settling = new Settling((batch) => outcomes.delivered(batch, lease));
-  const drain = { settling, lease, permit };
+  const drain = { lease, permit };
   const due = (entry: OutboxEntry, but: Waits): number => dueIn(entry, home.host.clock.now(), but);
   supply.rewind();
-  try {
-    while (await permit.given()) {
-      if (supply.isOver) {
-        await settling.done();
-        supply.rewind();
-      }
-      const supplied = await supply.next();
-      if (!supplied) return undefined;
-      const { entry } = supplied;
-      const reason = dispatch.hopeless(entry);
-      const wait = due(entry, waits);
-      if (!reason && wait > 0) return wait;
-      // What is sent once is not to be followed by what came before it; nor is that to be left behind what stops the lane.
-      if (!dispatch.mayComeAgain(entry)) await settling.done();
-      const next = reason
-        ? await dispatch.bury(entry, reason, undefined, drain)
-        : await dispatch.send(supplied, drain);
-      if (next !== 'on') await settling.done();
-      if (next === 'stop') {
-        // Who hangs on this when the page closes must give the lane back.
-        const head = await within(STORE_PATIENCE, home, queue.head(of.partition, of.lane));
-        return head && due(head, 'all');
-      }
-      if (next === 'reread') supply.rewind();
-      await settling.room();
+  while (await permit.given()) {
+    if (supply.isOver) supply.rewind();
+    const supplied = await supply.next();
+    if (!supplied) return undefined;
+    const { entry } = supplied;
+    const reason = dispatch.hopeless(entry);
+    const wait = due(entry, waits);
+    if (!reason && wait > 0) return wait;
+    const next = reason
+      ? await dispatch.bury(entry, reason, undefined, drain)
+      : await dispatch.send(supplied, drain);
+    if (next === 'stop') {
+      // Who hangs on this when the page closes must give the lane back.
+      const head = await within(STORE_PATIENCE, home, queue.head(of.partition, of.lane));
+      return head && due(head, 'all');
     }
-    return undefined;
-  } finally {
-    // Whoever drains this lane next finds nothing that is being taken out.
-    await settling.done();
+    if (next === 'reread') supply.rewind();
   }
+  return undefined;
 }

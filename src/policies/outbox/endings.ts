@@ -5,10 +5,19 @@ import { FREE, type Holds } from './holds.ts';
 import type { Answer, Row } from './packing.ts';
 import { type Fence, type Get, holds, isOf, type Rows } from './rows.ts';
 
+interface Guards {
+  /** Nothing is changed where the lane is lost. */
+  readonly fence?: Fence | undefined;
+  /** Called with what was found, before anything is changed. */
+  readonly look?: (get: Get) => void;
+  /** A further key to look at. */
+  readonly also?: string | undefined;
+}
+
 /** Nothing is left of it. */
 const gone = (): undefined => undefined;
 
-/** How entries come to their end otherwise than by delivery: dead or removed, as one change; and how the dead come back. */
+/** How entries end: acknowledged, dead-lettered or removed, each as one change on the disk; and how a dead letter comes back. */
 export class Endings {
   readonly #rows: Rows;
 
@@ -50,27 +59,51 @@ export class Endings {
   ): Promise<boolean> {
     const reasoned = await this.#rows.packing.reason(entry, reason);
     const bury = (found: Row): Row => ({ ...found, ...changes, ...reasoned, state: 'dead' });
-    return this.#end(entry, bury, answer, fence);
+    return this.#end(entry, bury, answer, { fence });
+  }
+
+  /**
+   * Takes out an entry that was delivered and keeps the response to it. A delivery stands although the lane was lost
+   * meanwhile.
+   *
+   * @param proceed Called when it is about to be written; what it throws leaves everything as it is.
+   * @returns whether it was still there, and whether the lane is still ours.
+   */
+  async acknowledge(
+    entry: OutboxEntry,
+    answer: Answer,
+    proceed: () => void,
+    fence?: Fence,
+  ): Promise<{ readonly found: boolean; readonly isOurs: boolean }> {
+    let isOurs = true;
+    const look = (get: Get): void => {
+      proceed();
+      isOurs = holds(fence, get);
+    };
+    const found = await this.#end(entry, gone, answer, { look, also: fence?.key });
+    return { found, isOurs };
   }
 
   /** Removes an entry in whatever state. @returns whether it was still there. */
   remove(entry: OutboxEntry): Promise<boolean> {
-    return this.#end(entry, gone, undefined);
+    return this.#end(entry, gone, undefined, {});
   }
 
   async #end(
     entry: OutboxEntry,
     after: (found: Row) => Row | undefined,
     answer: Answer | undefined,
-    fence?: Fence,
+    { fence, look, also }: Guards,
   ): Promise<boolean> {
     const { key, partition, lane, coalesce } = entry;
     const { places, packing } = this.#rows;
     const unsent = coalesce === undefined ? undefined : places.unsent(partition, lane, coalesce);
     const { result, body } = answer ? await packing.answer(entry, answer) : {};
-    const keys = [key, places.totals, unsent, places.holds(partition), fence?.key];
+    const holding = entry.strict ? places.holds(partition) : undefined;
+    const keys = [key, places.totals, unsent, holding, fence?.key, also];
     const end = (withoutRoom: boolean): Promise<boolean> =>
       this.#rows.change(keys, true, (get) => {
+        look?.(get);
         const found = get<Row>(key);
         if (!isOf(found, entry) || !holds(fence, get)) return { changes: [], result: false };
         const dead = after(found);
@@ -115,6 +148,7 @@ export class Endings {
     const before = get<Holds>(where);
     if (!before) return [];
     const stopped = before.stopped.filter(([, stopper]) => stopper !== key);
+    if (stopped.length === before.stopped.length) return [];
     return [{ put: { key: where, value: { ...before, stopped } } }];
   }
 }

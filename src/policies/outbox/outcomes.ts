@@ -1,6 +1,5 @@
 import { within } from '../../core/clock.ts';
 import type { Home } from '../../core/contract.ts';
-import { isFull } from '../../core/full.ts';
 import type { Answers, Settled } from './answers.ts';
 import type { OutboxEntry, Reason, StoredResult } from './entry.ts';
 import type { News } from './news.ts';
@@ -8,7 +7,6 @@ import { type OutboxSettings, STORE_PATIENCE } from './options.ts';
 import type { Row } from './packing.ts';
 import type { Queue } from './queue.ts';
 import type { Fence } from './rows.ts';
-import type { Delivered } from './settling.ts';
 
 /** What becomes of an entry. */
 export type End = 'delivered' | 'dead-lettered' | 'removed';
@@ -39,35 +37,33 @@ export class Outcomes {
     this.#settings = settings;
   }
 
-  /** Takes out some of a lane, in order. What it fails with leaves all of them, or the last ones. */
-  async delivered(batch: readonly Delivered[], fence?: Fence): Promise<void> {
+  /**
+   * Acknowledges an entry on the disk.
+   *
+   * @returns whether the lane is still ours.
+   * @throws what that has failed with; the entry then waits as before.
+   */
+  async delivered(entry: OutboxEntry, settled: Settled, fence?: Fence): Promise<boolean> {
     let isLate = false;
-    const mayComeAgain = batch.every((each) => each.mayComeAgain);
-    const settling = this.#queue.deliveries.settle(
-      batch.map(({ entry, settled }) => ({ entry, answer: this.#kept(settled) })),
-      // What is to be sent once was sent when nothing else was under way: that it was delivered stands, whoever has the lane.
-      mayComeAgain ? { durability: 'relaxed', fence } : { durability: 'strict' },
-      () => {
-        // By then they may be under way again.
-        if (isLate) throw new Error('it is too late to take it out');
-      },
-    );
-    const told = (ended: readonly boolean[]): void => {
-      for (const [at, each] of batch.entries()) this.#tellDelivered(each, ended[at] === true);
+    const proceed = (): void => {
+      // By then it may be under way again.
+      if (isLate) throw new Error('acknowledge timed out; the entry stays queued');
     };
+    const acknowledging = this.#queue.endings.acknowledge(entry, this.#kept(settled), proceed, fence);
+    const told = ({ found }: { readonly found: boolean }): void => this.#tellDelivered(entry, settled, found);
     try {
-      told(await this.#stored(settling));
+      const ended = await this.#stored(acknowledging);
+      told(ended);
+      return ended.isOurs;
     } catch (error) {
       isLate = true;
       // If it was under way by then.
-      settling.then(told, () => {});
-      if (batch.length === 1 || !isFull(error)) throw error;
-      // The disk may have room for some.
-      for (const each of batch) await this.delivered([each], fence);
+      acknowledging.then(told, () => {});
+      throw error;
     }
   }
 
-  #tellDelivered({ entry, settled }: Delivered, found: boolean): void {
+  #tellDelivered(entry: OutboxEntry, settled: Settled, found: boolean): void {
     const { id, origin, lane, partition, key, meta } = entry;
     // Gone meanwhile: whoever removed it has been told so, and hears nothing more; a browser that has deleted its database
     // has told nobody, and who waits has their answer.

@@ -1,5 +1,4 @@
 import type { Change, StoredBody } from '../../core/store.ts';
-import { Deliveries } from './deliveries.ts';
 import { Endings } from './endings.ts';
 import type { OutboxEntry, WholeEntry } from './entry.ts';
 import { Intake } from './intake.ts';
@@ -23,14 +22,12 @@ type How = 'opened' | 'as it is';
 export class Queue {
   readonly rows: Rows;
   readonly intake: Intake;
-  readonly deliveries: Deliveries;
   readonly endings: Endings;
   readonly leftovers: Leftovers;
 
   constructor(name: string, settings: OutboxSettings) {
     this.rows = new Rows(name, settings);
     this.intake = new Intake(this.rows, settings);
-    this.deliveries = new Deliveries(this.rows);
     this.endings = new Endings(this.rows);
     this.leftovers = new Leftovers(this.rows, settings);
   }

@@ -76,7 +76,7 @@ export class Sender {
     this.#settings = settings;
     this.#lasting = lasting;
     const dispatch = new Dispatch(next, home, queue, outcomes, news, settings, this.gate);
-    this.#means = { home, queue, outcomes, dispatch };
+    this.#means = { home, queue, dispatch };
     this.#timers = new LaneTimers(home, ({ partition, lane }) => void this.drain(partition, lane));
   }
 
