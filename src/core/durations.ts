@@ -24,7 +24,7 @@ export const bytes = (value: unknown, option: string): number =>
 
 function quantity(value: unknown, option: string, units: Record<string, number>, allowed: string): number {
   if (typeof value === 'number' && value >= 0) return value;
-  const [, figure, unit = ''] = /^\s*(\d+\.?\d*)\s*([a-z]+)\s*$/i.exec(String(value)) ?? [];
+  const [, figure, unit = ''] = /^(\d+(?:\.\d*)?)\s*([a-z]+)$/i.exec(String(value).trim()) ?? [];
   const factor = Object.hasOwn(units, unit) && units[unit];
   if (factor && value === `${figure}${unit}`) return Number(figure) * factor;
   throw new ConfigurationError(

@@ -1,6 +1,9 @@
 import { httpDate } from './retry-after.ts';
 import { listOfItems } from './structured-fields.ts';
 
+/** No field of so many characters names the quotas of one client. */
+const LONGEST = 1_000;
+
 /**
  * How long the origin wants no further call, where it says that none remains: from `RateLimit`
  * (draft-ietf-httpapi-ratelimit-headers-11), else from the older `RateLimit-Remaining` and `-Reset`, else from the same
@@ -15,7 +18,7 @@ export function rateLimitReset(headers: Headers, now: number): number | undefine
   const age = 1000 * Number(/^\d+$/.exec(headers.get('age') ?? '') ?? 0);
   const left = (seconds: number): number => Math.max(0, seconds * 1000 - age);
   const field = headers.get('ratelimit');
-  const policies = field ? listOfItems(field) : undefined;
+  const policies = field && field.length <= LONGEST ? listOfItems(field) : undefined;
   if (policies?.length) {
     const waits = policies
       .filter(({ parameters }) => parameters.get('r') === 0)

@@ -19,7 +19,7 @@ const EACH = new RegExp(PARAMETER, 'g');
  * @returns `undefined` where the field is not one: by section 4.2 all of it then counts for nothing.
  */
 export function listOfItems(field: string): Item[] | undefined {
-  const text = field.replace(/^ +| +$/g, '');
+  const text = trimmed(field);
   const items: Item[] = [];
   MEMBER.lastIndex = 0;
   while (MEMBER.lastIndex < text.length) {
@@ -30,6 +30,15 @@ export function listOfItems(field: string): Item[] | undefined {
     items.push({ value: bare(value), parameters: read });
   }
   return items;
+}
+
+/** A field without the spaces around it. A regular expression would look at each space again for each before it. */
+function trimmed(field: string): string {
+  let start = 0;
+  let end = field.length;
+  while (field[start] === ' ') start++;
+  while (end > start && field[end - 1] === ' ') end--;
+  return field.slice(start, end);
 }
 
 function bare(text: string): BareItem {

@@ -51,6 +51,7 @@ const CASELESS = ['accept-charset', 'accept-encoding', 'accept-language'];
 
 /** White space around list members says nothing (but in quotes), and in some fields neither does case. */
 function normal(name: string, value: string | null): string | null {
-  const spaced = value?.includes('"') ? value : (value?.trim().replace(/\s*,\s*/g, ', ') ?? null);
+  const members = value?.split(',').map((member) => member.trim());
+  const spaced = value?.includes('"') ? value : (members?.join(', ') ?? null);
   return CASELESS.includes(name) ? (spaced?.toLowerCase() ?? null) : spaced;
 }

@@ -18,7 +18,7 @@ interface Runtime {
 
 /** An error as every console of this runtime prints it. */
 function printed(error: unknown): string {
-  const { Deno, Bun, process } = globalThis as Runtime;
+  const { Deno, Bun, process } = globalThis as unknown as Runtime;
   const util = process?.getBuiltinModule?.('node:util');
   const around = { message: 'failed', error };
   return [
