@@ -1,5 +1,5 @@
 import { cacheControl } from './cache-control.ts';
-import { carriesCredentials } from './credentials.ts';
+import { CREDENTIALS, carriesCredentials } from './credentials.ts';
 import { isExplicitlyFresh } from './freshness.ts';
 import { isBrief } from './status.ts';
 import { namesAll } from './vary.ts';
@@ -21,6 +21,19 @@ export function isStorable(request: Request, response: Response): boolean {
 
 /** Whether a response, or one that confirms it, says that it is not to be kept (RFC 9111, 5.2.2.5). */
 export const isForbidden = (headers: Headers): boolean => cacheControl(headers).has('no-store');
+
+/**
+ * RFC 9111, 3 and 3.5: may a cache that users share keep this? Not if it varies by credentials, which are part of no key.
+ *
+ * @param withCredentials The request carried credentials.
+ */
+export function isShareable(headers: Headers, withCredentials: boolean, ignored?: 'authorization'): boolean {
+  const directives = cacheControl(headers);
+  if (directives.has('private')) return false;
+  const vary = (headers.get('vary') ?? '').toLowerCase().split(',');
+  if (vary.some((name) => CREDENTIALS.includes(name.trim()) && name.trim() !== ignored)) return false;
+  return !withCredentials || ['public', 's-maxage', 'must-revalidate'].some((name) => directives.has(name));
+}
 
 /** Whether redirects have led to another origin. */
 export const isElsewhere = (request: Request, { redirected, url }: Response): boolean =>

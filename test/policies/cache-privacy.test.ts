@@ -1,11 +1,16 @@
 import { describe, expect, test } from 'vitest';
 import type { Codec } from '../../src/core/codec.ts';
+import type { Policy } from '../../src/core/contract.ts';
 import type { Item, StoredBody } from '../../src/core/store.ts';
+import { auth } from '../../src/policies/auth/auth.ts';
+import { cachePolicy } from '../../src/policies/cache/cache.ts';
 import { encryptWith } from '../../src/stores/encryption.ts';
+import { memoryStore } from '../../src/stores/memory.ts';
 import { networkError, ok } from '../../src/testing/index.ts';
 import { cachePage, fresh, URL_ } from '../support/cache-page.ts';
 import { durableStore, type FaultyStore } from '../support/durable.ts';
 import { quiet } from '../support/platform.ts';
+import { ORIGIN, scenario } from '../support/scenario.ts';
 
 /** Two tabs of one browser, each with its own user. */
 function tabs(...users: string[]) {
@@ -239,5 +244,85 @@ describe('sealed copies', () => {
     );
     expect(() => encryptWith('key' as never)).toThrow(/encryptWith.key: 'key' is not allowed/);
     expect(() => cachePage({ codec: {} as never })).toThrow(/staleCache.codec: .*it lacks seal, open, name/);
+  });
+});
+
+describe("partition 'public' is a shared cache", () => {
+  const auth_ = auth({ scheme: 'bearer', origins: [ORIGIN], token: () => 'of-ann' });
+  const stored = async (
+    cacheControl: string,
+    init: Parameters<ReturnType<typeof cachePage>['read']>[1] = {},
+    {
+      vary,
+      shared,
+      with: policies = [],
+    }: { vary?: string; shared?: 'ignore-authorization'; with?: Policy[] } = {},
+  ): Promise<number> => {
+    const store = durableStore();
+    const cache = cachePolicy({ store, ...(shared && { shared }) }, memoryStore);
+    const { fetch, origin, clock } = scenario([cache, ...policies], { partition: 'public' });
+    origin.replies(() => fresh('of ann', 60, { 'cache-control': cacheControl, ...(vary && { vary }) }));
+    await (await fetch(URL_, init)).text();
+    await clock.busy(quiet());
+    await clock.advance(0);
+    const kept = await cache.entries();
+    await fetch.close();
+    return kept.length;
+  };
+
+  const authorization = { headers: { authorization: 'Bearer of-ann' } };
+  const cookie = new Headers({ cookie: 'a=b' });
+
+  test('stores what was requested without credentials', async () => {
+    expect(await stored('max-age=60')).toBe(1);
+    expect(await stored('max-age=60', { holdfast: { auth: false } }, { with: [auth_] })).toBe(1);
+  });
+
+  test('stores nothing private', async () => {
+    expect(await stored('private, max-age=60')).toBe(0);
+    expect(await stored('private, public')).toBe(0);
+  });
+
+  test('stores nothing requested with Authorization, unless the response allows it', async () => {
+    expect(await stored('max-age=60', authorization)).toBe(0);
+    for (const word of ['public', 's-maxage=60', 'must-revalidate'])
+      expect(await stored(word, authorization)).toBe(1);
+  });
+
+  // Browsers let no script set it.
+  test.skipIf(!new Request(URL_, { headers: cookie }).headers.has('cookie'))(
+    'stores nothing requested with a Cookie',
+    async () => {
+      expect(await stored('max-age=60', { headers: cookie })).toBe(0);
+    },
+  );
+
+  test.skipIf(globalThis.location === undefined)('stores nothing requested with cookies', async () => {
+    expect(await stored('max-age=60', { credentials: 'include' })).toBe(0);
+  });
+
+  test('stores nothing requested with auth, unless the response allows it', async () => {
+    expect(await stored('max-age=60', {}, { with: [auth_] })).toBe(0);
+    expect(await stored('public, max-age=60', {}, { with: [auth_] })).toBe(1);
+  });
+
+  test('stores nothing that varies by credentials', async () => {
+    expect(await stored('public, max-age=60', authorization, { vary: 'accept, Authorization' })).toBe(0);
+    expect(await stored('public', {}, { vary: 'Cookie' })).toBe(0);
+  });
+
+  test("'ignore-authorization' stores what an application requests with its own token", async () => {
+    const shared = 'ignore-authorization';
+    expect(await stored('max-age=60', authorization, { shared })).toBe(1);
+    expect(await stored('max-age=60', {}, { shared, with: [auth_], vary: 'authorization' })).toBe(1);
+    expect(await stored('private', authorization, { shared })).toBe(0);
+  });
+
+  test('a private response leaves what is stored for all', async () => {
+    const { read, origin } = cachePage({}, { partition: 'public' });
+    origin.replies(fresh('of all'), fresh('of ann', 60, { 'cache-control': 'private' }), networkError());
+    await read();
+    await read(URL_, authorization);
+    expect(await read()).toEqual([200, 'cache', 'of all']);
   });
 });

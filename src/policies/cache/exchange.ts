@@ -8,6 +8,7 @@ import type { Held } from './copy.ts';
 import { type Desk, isOf } from './desk.ts';
 import { forgetAll, writer } from './invalidate.ts';
 import { type Asked, type Keep, keeper } from './keep.ts';
+import { isOfOneUser } from './shared.ts';
 
 /**
  * What goes between the cache and the origin: conditions on the way out, copies on the way back. Several callers may
@@ -37,10 +38,10 @@ function getter(desk: Desk, next: Handler, home: Home): Handler {
     const isTheirs = !isOwn && (held !== undefined || desk.shelf.isOutdated(call.partition, request.url));
     const response = await answered(next, asking(request, isTheirs, conditions), call, isOwn);
     if (response.status !== 304 || !held || conditions.length === 0)
-      return learn(desk, keep, request, response, call, asked(), held);
+      return learn(desk, home, keep, request, response, call, asked(), held);
     const confirmed = await confirm(desk, home, held, response, request, call, asked());
     // It speaks of something else, or there is no body any more: the whole answer is needed.
-    return confirmed ?? learn(desk, keep, request, await next(request, call), call, asked(), held);
+    return confirmed ?? learn(desk, home, keep, request, await next(request, call), call, asked(), held);
   };
 }
 
@@ -76,12 +77,13 @@ async function confirm(
   desk: Desk,
   home: Home,
   held: Held,
-  { headers }: Response,
+  response: Response,
   request: Request,
   call: Call,
   { moment, requestedAt, receivedAt }: Asked,
 ): Promise<Response | undefined> {
   const { shelf, patience } = desk;
+  const { headers } = response;
   const { host, id: callId, origin, emit } = call;
   const drop = () => patience.soon('drop', host, () => shelf.drop(held, receivedAt));
   const known = held.copy.varying.map(([name]) => name);
@@ -90,19 +92,20 @@ async function confirm(
     return undefined;
   }
   const copy = { ...held.copy, requestedAt, receivedAt, headers: freshened(held.headers, headers) };
-  const mayKeep = !isForbidden(headers);
+  const mayKeep = !isForbidden(headers) && !isOfOneUser(desk, home, request, response, call);
   const fresh = await patience.reading('freshen', host, call.signal, () =>
     shelf.freshen(held, copy, moment, mayKeep && isOf(home, copy.partition)),
   );
-  const response = fresh && (await desk.give(fresh, request, call, { confirmed: true }));
+  const copied = fresh && (await desk.give(fresh, request, call, { confirmed: true }));
   if (!mayKeep) await drop();
-  if (response) emit?.({ type: 'cache-revalidated', callId, origin, url: request.url, changed: false });
-  return response;
+  if (copied) emit?.({ type: 'cache-revalidated', callId, origin, url: request.url, changed: false });
+  return copied;
 }
 
 /** What an answer says about copies. */
 async function learn(
   desk: Desk,
+  home: Home,
   keep: Keep,
   request: Request,
   response: Response,
@@ -112,6 +115,8 @@ async function learn(
 ): Promise<Response> {
   const { id: callId, origin, emit } = call;
   const { url } = request;
+  // What is stored for all stays: this response says nothing about it.
+  if (isOfOneUser(desk, home, request, response, call)) return response;
   if (isStorable(request, response)) {
     if (held) emit?.({ type: 'cache-revalidated', callId, origin, url, changed: true });
     return wantedBy(request).noStore ? response : keep(request, response, call, asked);
@@ -130,7 +135,8 @@ function header(desk: Desk, next: Handler, home: Home): Handler {
     const { clock } = call.host;
     const requestedAt = clock.now();
     const response = await next(request, call);
-    const held = response.status === 200 && !wantedBy(request).noStore && (await desk.find(request, call));
+    if (response.status !== 200 || isOfOneUser(desk, home, request, response, call)) return response;
+    const held = !wantedBy(request).noStore && (await desk.find(request, call));
     if (!held) return response;
     const { headers } = response;
     const now = clock.now();

@@ -58,6 +58,12 @@ export interface StaleCacheOptions extends CallStaleCache {
   readonly validators?: 'own' | 'platform';
   /** Seals what is written; see `encryptWith`. */
   readonly codec?: Codec;
+  /**
+   * Partition `'public'` is a cache that users share: it keeps nothing that was requested with credentials, unless the
+   * response says `public`, `s-maxage` or `must-revalidate`. `'ignore-authorization'`: `Authorization` and `auth` prove
+   * the application itself, as the token of an edge function does, and not a user.
+   */
+  readonly shared?: 'ignore-authorization';
 }
 
 export interface CallSettings {
@@ -76,6 +82,7 @@ export interface CacheSettings extends CallSettings {
   vary: string[];
   validators: 'own' | 'platform';
   codec: Codec | undefined;
+  shared: 'ignore-authorization' | undefined;
 }
 
 const varies: Rule<string> = (value, option) => {
@@ -107,6 +114,7 @@ const rules: Rules<CacheSettings> = {
   vary: list(varies),
   validators: oneOf('own', 'platform'),
   codec: codecRule,
+  shared: oneOf('ignore-authorization'),
 };
 
 export function readCacheOptions(given: StaleCacheOptions, store: Store): CacheSettings {
@@ -124,6 +132,7 @@ export function readCacheOptions(given: StaleCacheOptions, store: Store): CacheS
     // Only browsers have an HTTP cache below their fetch, and only they have IndexedDB.
     validators: typeof globalThis.indexedDB === 'object' ? 'platform' : 'own',
     codec: undefined,
+    shared: undefined,
   });
   // One that is larger than all together would push all others out, and stay alone.
   return { ...read, maxEntryBytes: Math.min(read.maxEntryBytes, read.maxBytes) };
