@@ -2,7 +2,6 @@ export {
   type BetweenIsolatesOptions,
   betweenIsolates,
   type CoordinatorNamespace,
-  type IsolateSharing,
 } from './fronts/cloudflare/between-isolates.ts';
 export { type CoordinatorObject, coordinatorObject } from './fronts/cloudflare/coordinator-object.ts';
 export {

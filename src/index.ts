@@ -122,7 +122,7 @@ export type { BreakerOptions } from './policies/breaker/options.ts';
 export {
   betweenTabs,
   type Connection,
-  type SharedCircuit,
+  type SharedState,
   type Sharing,
 } from './policies/breaker/sharing.ts';
 export { type Bulkhead, type BulkheadOptions, bulkhead, type CallBulkhead } from './policies/bulkhead.ts';
@@ -165,15 +165,10 @@ export type {
   ReplayOptions,
 } from './policies/outbox/queries.ts';
 export {
-  type Bucket,
-  type Buckets,
   type RateLimit,
   type RateLimitOptions,
-  type RateSharing,
-  type RateTerms,
   rateLimit,
 } from './policies/rate-limit.ts';
-export type { Budget, BudgetSharing, Budgets } from './policies/retry/budget.ts';
 export type { Jitter, RetryOption, RetryOptions, RetryState } from './policies/retry/options.ts';
 export { retry } from './policies/retry/retry.ts';
 export { type Strategies, type StrategiesOptions, strategies } from './policies/strategies.ts';

@@ -6,6 +6,7 @@ import { CapacityError, ConfigurationError } from '../core/errors.ts';
 import { PerOrigin } from '../core/origins.ts';
 import { rateLimitReset } from '../http/rate-limit.ts';
 import { retryAfter } from '../http/retry-after.ts';
+import { connectLater, type Sharing } from './breaker/sharing.ts';
 
 export interface RateLimitOptions {
   /** Calls to one origin `per` time. Default: no limit of our own, only the origin's word. */
@@ -18,33 +19,8 @@ export interface RateLimitOptions {
   readonly maxWait?: Duration | false;
   /** How long an origin can hold our calls back, whatever it says: not for a year. Default 60 s; 0: not at all. */
   readonly maxRetryAfter?: Duration;
-  /** Divides the rate among others, and tells what an origin asks: `betweenIsolates(binding)`. Default: nobody. */
-  readonly share?: RateSharing;
-}
-
-/** A rate that is one for all who share it. */
-export interface RateSharing {
-  /** @param make What is known of an origin at first. */
-  buckets(terms: RateTerms, make: () => Bucket): Buckets;
-}
-
-/** How many calls may go in a time. */
-export interface RateTerms {
-  /** Milliseconds between two; 0: no limit of ours. */
-  readonly interval: number;
-  /** So many may go at once. */
-  readonly burst: number;
-  /** How long an origin can hold calls back, in ms. */
-  readonly maxRetryAfter: number;
-}
-
-/** What is known of each origin. None of it may fail. */
-export interface Buckets {
-  /** Called as a call begins. */
-  get(origin: string, call: Call): Bucket;
-  entries(): Iterable<[string, Bucket]>;
-  /** Called when an origin has asked for a time without calls. */
-  heard?(origin: string, call: Call): void;
+  /** Shares what origins ask, not the rate: `betweenIsolates(binding)` or `betweenTabs()`. Default: none. */
+  readonly share?: Sharing;
 }
 
 export interface RateLimit extends Policy {
@@ -53,18 +29,13 @@ export interface RateLimit extends Policy {
 }
 
 /** All in ticks: what is shared between calls is numbers, and each waits by a timer of its own (Workers). */
-export interface Bucket {
+interface Bucket {
   /** The origin wants no call before. */
   heldUntil: number;
   /** When the bucket will be full again (the "theoretical arrival time" of GCRA). */
   full: number;
   /** Turns of calls that did not wait for them. */
   freed: number[];
-  /** The part of the rate that is ours, above 0 and up to 1. */
-  share: number;
-  /** Calls that have asked for a turn, and those that were given one. */
-  wanted: number;
-  taken: number;
 }
 
 /** The statuses whose `Retry-After` is about calls to come (RFC 9110, 10.2.3 and 15.5.14; RFC 6585, 4). */
@@ -93,7 +64,7 @@ export function rateLimit(options: RateLimitOptions = {}): RateLimit {
       burst: count(1),
       maxWait: limit,
       maxRetryAfter: duration,
-      share: having<RateSharing>('what shares a rate, such as betweenIsolates(binding)', 'buckets'),
+      share: having<Sharing>('what shares, such as betweenIsolates(binding)', 'connect'),
     },
     {
       rate: Infinity,
@@ -101,7 +72,7 @@ export function rateLimit(options: RateLimitOptions = {}): RateLimit {
       burst: 0,
       maxWait: 5_000,
       maxRetryAfter: 60_000,
-      share: undefined as RateSharing | undefined,
+      share: undefined as Sharing | undefined,
     },
   );
   const { rate, maxWait, maxRetryAfter, share } = settings;
@@ -112,8 +83,7 @@ export function rateLimit(options: RateLimitOptions = {}): RateLimit {
   const burst = interval && (settings.burst || rate);
   // Three thirds of a second are not a second.
   const saved = interval * burst + 1e-6;
-  const make = (): Bucket => ({ heldUntil: 0, full: 0, freed: [], share: 1, wanted: 0, taken: 0 });
-  const buckets: Buckets = share?.buckets({ interval, burst, maxRetryAfter }, make) ?? new PerOrigin(make);
+  const buckets = new PerOrigin((): Bucket => ({ heldUntil: 0, full: 0, freed: [] }));
   // Set by the first pipeline: `states()` needs the time, and is asked outside any call.
   let clock: Clock | undefined;
 
@@ -129,20 +99,14 @@ export function rateLimit(options: RateLimitOptions = {}): RateLimit {
         return turn;
       }
     }
-    // Whose part is a tenth gets a tenth of the turns, and saves up a tenth.
-    const own = interval / bucket.share;
-    const turn = Math.max(from, bucket.full - Math.max(0, saved - own));
-    if (turn <= latest) {
-      bucket.full = Math.max(from, bucket.full) + own;
-      bucket.taken++;
-    }
+    const turn = Math.max(from, bucket.full - Math.max(0, saved - interval));
+    if (turn <= latest) bucket.full = Math.max(from, bucket.full) + interval;
     return turn;
   };
 
   const wait = async (bucket: Bucket, call: Call): Promise<void> => {
     const { clock, random } = call.host;
     const latest = Math.min(clock.ticks() + maxWait, call.deadline ?? Infinity);
-    bucket.wanted++;
     for (let waited = false; ; waited = true) {
       const now = clock.ticks();
       const held = bucket.heldUntil;
@@ -172,16 +136,31 @@ export function rateLimit(options: RateLimitOptions = {}): RateLimit {
     const asked =
       (SAYS_LATER.includes(status) ? retryAfter(headers, now) : undefined) ?? rateLimitReset(headers, now);
     if (!asked) return;
-    bucket.heldUntil = Math.max(bucket.heldUntil, clock.ticks() + Math.min(asked, maxRetryAfter));
-    buckets.heard?.(call.origin, call);
+    hold(call.origin, asked);
+    others?.tell({ key: call.origin, is: 'held', left: bucket.heldUntil - clock.ticks(), times: 0 });
+    others?.during(call);
   };
+
+  const hold = (origin: string, ms: number): void => {
+    const bucket = buckets.get(origin);
+    bucket.heldUntil = Math.max(bucket.heldUntil, (clock?.ticks() ?? 0) + Math.min(ms, maxRetryAfter));
+  };
+
+  const others =
+    share &&
+    connectLater(
+      share,
+      ({ is, key, left }) => is === 'held' && hold(key, left),
+      () => [],
+    );
 
   const policy: Policy = (next, home) => {
     clock ??= home.host.clock;
     return async (request, call) => {
       const { origin, signal, host } = call;
       if (signal.aborted) throw signal.reason;
-      const bucket = buckets.get(origin, call);
+      others?.enter(home, call);
+      const bucket = buckets.get(origin);
       if (interval || bucket.heldUntil > host.clock.ticks()) await wait(bucket, call);
       const response = await next(request, call);
       hear(response, bucket, call);

@@ -1,9 +1,4 @@
-import {
-  createExecutionContext,
-  evictDurableObject,
-  runInDurableObject,
-  waitOnExecutionContext,
-} from 'cloudflare:test';
+import { createExecutionContext, runInDurableObject, waitOnExecutionContext } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { expect, test } from 'vitest';
 import { betweenIsolates, type CoordinatorObject, coordinatorObject } from '../../src/cloudflare.ts';
@@ -52,25 +47,18 @@ test('objects of two names know nothing of each other', async () => {
   for (let call = 0; call < 3; call++) expect(await two.get()).toBe(503);
 });
 
-test('an object that is evicted is told again, by isolates that it has never heard of', async () => {
-  const [one, two] = [isolate('evicted', 0), isolate('evicted', 1)];
-  await trip(one);
-  await evictDurableObject(env.COORDINATOR.getByName('evicted'));
-  await new Promise((resolve) => setTimeout(resolve, 300));
-  expect(await one.get()).toBe('circuit-open');
-  expect(await two.get()).toBe(503);
-  expect(await two.get()).toBe('circuit-open');
-});
-
 test('what is no report is refused, and harms nobody', async () => {
   const stub = env.COORDINATOR.getByName('garbage');
   await runInDurableObject(stub, async (object) => {
     const coordinator = object as CoordinatorObject;
-    for (const garbage of [undefined, null, 5, {}, { from: 7 }, { from: 'x', since: -1, every: 1 }])
-      await expect(coordinator.exchange(garbage as never)).rejects.toThrow('not a report');
+    for (const garbage of [undefined, null, 5, {}, { from: 7 }, { from: 'x', version: -1, states: [] }])
+      await expect(coordinator.exchange(garbage as never)).rejects.toThrow('not a message of isolates');
   });
-  const nothing = { life: undefined, since: 0, every: 1_000, circuits: [], rates: [], budgets: [] };
-  expect(await stub.exchange({ ...nothing, from: 'x' })).toMatchObject({ version: 0, circuits: [] });
+  expect(await stub.exchange({ from: 'x', version: 0, states: [] })).toEqual({
+    from: '',
+    version: 0,
+    states: [],
+  });
 });
 
 test('the class is made of what it has to be made of', () => {

@@ -1,199 +1,117 @@
 import { describe, expect, test } from 'vitest';
-import { Coordinator } from '../../src/fronts/cloudflare/coordinator.ts';
-import type { CircuitReport, RateReport, Reply, Report } from '../../src/fronts/cloudflare/sharing-words.ts';
+import { coordinator } from '../../src/fronts/cloudflare/coordinator-object.ts';
+import type { Message } from '../../src/fronts/cloudflare/protocol.ts';
+import type { SharedState } from '../../src/policies/breaker/sharing.ts';
 
 const KEY = 'https://api.example.com';
 
-const circuit = (
-  is: CircuitReport['is'],
-  seen: number,
-  more: Partial<CircuitReport> = {},
-): CircuitReport => ({
+const state = (is: SharedState['is'], more: Partial<SharedState> = {}): SharedState => ({
   key: KEY,
   is,
-  left: is === 'open' ? 2_000 : 0,
+  left: is === 'closed' ? 0 : 2_000,
   times: 1,
-  seen,
   ...more,
 });
 
 /** An object, and isolates that have heard what they were told. */
-function world(life = 'life') {
-  const coordinator = new Coordinator(life);
-  const heard = new Map<string, Reply>();
+function world() {
+  const exchange = coordinator();
+  const heard = new Map<string, number>();
   return {
-    coordinator,
-    tell(from: string, report: Partial<Report>, now: number): Reply {
-      const { life, version: since = 0 } = heard.get(from) ?? {};
-      const empty = { circuits: [], rates: [], budgets: [], every: 1_000 };
-      const reply = coordinator.exchange({ ...empty, from, life, since, ...report }, now);
-      heard.set(from, reply);
+    exchange,
+    tell(from: string, states: readonly SharedState[], now: number): Message {
+      const reply = exchange({ from, version: heard.get(from) ?? 0, states }, now);
+      heard.set(from, reply.version);
       return reply;
     },
   };
 }
 
-describe('news of a circuit', () => {
-  test('goes once to each isolate, with the time that is left', () => {
+describe('coordinator', () => {
+  test('passes a state on once to each other isolate, with the time that is left', () => {
     const { tell } = world();
-    tell('a', { circuits: [circuit('open', 0)] }, 0);
-    expect(tell('b', {}, 500).circuits).toMatchObject([{ key: KEY, is: 'open', left: 1_500, by: 'a' }]);
-    expect(tell('b', {}, 600).circuits).toEqual([]);
-    expect(tell('c', {}, 2_000).circuits).toEqual([]);
+    expect(tell('a', [state('open')], 0).states).toEqual([]);
+    expect(tell('b', [], 500).states).toEqual([state('open', { left: 1_500 })]);
+    expect(tell('b', [], 600).states).toEqual([]);
+    expect(tell('c', [], 2_000).states).toEqual([]);
+    expect(tell('a', [], 700).states).toEqual([]);
   });
 
-  test('that is old does not overrule newer, and who told it hears the newer', () => {
+  test('a circuit that has closed is not opened by an isolate that has not heard of it', () => {
     const { tell } = world();
-    const { version: first } = tell('a', { circuits: [circuit('open', 0)] }, 0);
-    tell('b', {}, 0);
-    const { version: second } = tell('a', { circuits: [circuit('closed', first)] }, 1_000);
-    // It opened it before it could hear that it has closed.
-    const reply = tell('b', { circuits: [circuit('open', first)] }, 1_500);
-    expect(reply.circuits).toMatchObject([{ is: 'closed', version: second }]);
-    expect(tell('c', {}, 1_600).circuits).toEqual([]);
-    // Though it has been told of it by now.
-    const again = tell('b', { circuits: [circuit('open', first)] }, 1_700);
-    expect(again.circuits).toMatchObject([{ is: 'closed', version: second }]);
-    // And when it has heard it, what it says is newer.
-    tell('b', { circuits: [circuit('open', second)] }, 2_000);
-    expect(tell('a', {}, 2_100).circuits).toMatchObject([{ is: 'open', by: 'b' }]);
+    tell('a', [state('open')], 0);
+    tell('b', [], 0);
+    tell('a', [state('closed')], 1_000);
+    expect(tell('b', [state('open')], 1_500).states).toMatchObject([{ is: 'closed' }]);
+    expect(tell('c', [], 1_600).states).toEqual([]);
+    // It has heard of it now.
+    tell('b', [state('open')], 2_000);
+    expect(tell('a', [], 2_100).states).toMatchObject([{ is: 'open' }]);
   });
 
-  test('that has run its time, or closed long ago, is overruled by anything', () => {
+  test('a circuit that closed long ago is opened by any isolate', () => {
     const { tell } = world();
-    tell('a', { circuits: [circuit('open', 0)] }, 0);
-    tell('b', { circuits: [circuit('open', 0)] }, 2_001);
-    expect(tell('c', {}, 2_100).circuits).toMatchObject([{ is: 'open', by: 'b' }]);
-    tell('b', { circuits: [circuit('closed', 99)] }, 3_000);
-    tell('d', { circuits: [circuit('open', 0)] }, 13_001);
-    expect(tell('e', {}, 13_100).circuits).toMatchObject([{ is: 'open', by: 'd' }]);
+    tell('a', [state('open')], 0);
+    tell('a', [state('closed')], 1_000);
+    tell('b', [state('open')], 11_001);
+    expect(tell('c', [], 11_100).states).toMatchObject([{ is: 'open' }]);
   });
 
-  test('that somebody has isolated it holds until it is taken back by who knows of it', () => {
+  test('the longest hold of an origin counts, beside its circuit', () => {
     const { tell } = world();
-    tell('a', { circuits: [circuit('open', 0)] }, 0);
-    tell('b', { circuits: [circuit('isolated', 0)] }, 10);
-    tell('c', { circuits: [circuit('closed', 0)] }, 1_000_000);
-    const [news] = tell('d', {}, 1_000_001).circuits;
-    expect(news).toMatchObject({ is: 'isolated' });
-    tell('d', { circuits: [circuit('closed', news?.version ?? 0)] }, 1_000_002);
-    expect(tell('b', {}, 1_000_003).circuits).toMatchObject([{ is: 'closed' }]);
+    tell('a', [state('held', { left: 30_000 }), state('open')], 0);
+    tell('b', [state('held', { left: 1_000 })], 0);
+    expect(tell('c', [], 1_000).states).toMatchObject([
+      { is: 'open', left: 1_000 },
+      { is: 'held', left: 29_000 },
+    ]);
   });
 
-  test('has a number that who told it learns, whatever it is', () => {
-    const { tell } = world();
-    const { circuits } = tell('a', { circuits: [circuit('closed', 0)] }, 0);
-    expect(circuits).toMatchObject([{ is: 'closed', by: 'a', version: 1 }]);
+  test('an isolate that has heard of an earlier object hears all that a new one knows', () => {
+    const { exchange } = world();
+    exchange({ from: 'a', version: 0, states: [state('open')] }, 0);
+    const reply = exchange({ from: 'b', version: 500, states: [] }, 0);
+    expect(reply).toEqual({ from: '', version: 1, states: [state('open')] });
   });
 
-  test('of an earlier life has the number of another one', () => {
-    const { coordinator } = world('second');
-    const report = { from: 'a', life: 'first', since: 500, every: 1_000, rates: [], budgets: [] };
-    const told = { ...report, from: 'b', circuits: [circuit('open', 400)] };
-    coordinator.exchange(told, 0);
-    expect(coordinator.exchange({ ...report, circuits: [] }, 0).circuits).toMatchObject([{ is: 'open' }]);
-    // What it knew of the life before does not make it newer.
-    const reply = coordinator.exchange({ ...report, circuits: [circuit('closed', 499)] }, 10);
-    expect(reply.circuits).toMatchObject([{ is: 'open', by: 'b' }]);
-  });
-
-  test('of 10,000 origins is remembered of the last 1,000, and told 200 at a time', () => {
+  test('of 10,000 origins the last 1,000 are remembered, and passed on 200 at a time', () => {
     const { tell } = world();
-    for (let nth = 0; nth < 10_000; nth += 200) {
-      const circuits = Array.from({ length: 200 }, (_, each) =>
-        circuit('open', 0, { key: `https://${nth + each}.example.com`, left: 60_000 }),
+    for (let nth = 0; nth < 10_000; nth += 200)
+      tell(
+        'a',
+        Array.from({ length: 200 }, (_, each) =>
+          state('open', { key: `https://${nth + each}.example.com`, left: 60_000 }),
+        ),
+        0,
       );
-      tell('a', { circuits }, 0);
-    }
     const keys: string[] = [];
     for (;;) {
-      const { circuits } = tell('b', {}, 0);
-      if (circuits.length === 0) break;
-      expect(circuits.length).toBeLessThanOrEqual(200);
-      keys.push(...circuits.map(({ key }) => key));
+      const { states } = tell('b', [], 0);
+      if (states.length === 0) break;
+      expect(states.length).toBeLessThanOrEqual(200);
+      keys.push(...states.map(({ key }) => key));
     }
-    expect(new Set(keys).size).toBe(1_000);
     expect(keys.length).toBe(1_000);
+    expect(new Set(keys).size).toBe(1_000);
     expect(keys.at(-1)).toBe('https://9999.example.com');
   });
-});
 
-describe('a rate', () => {
-  const rate = (demand: number, more: Partial<RateReport> = {}): RateReport => ({
-    key: KEY,
-    // 100 a second.
-    interval: 10,
-    burst: 10,
-    demand,
-    taken: 0,
-    held: 0,
-    ...more,
-  });
-  const share = ({ rates }: Reply): number => rates[0]?.share ?? 0;
-
-  test('is all of it for who is alone', () => {
-    expect(share(world().tell('a', { rates: [rate(0.01)] }, 0))).toBe(1);
-  });
-
-  test('is divided so that all parts together are the whole', () => {
+  test.each([
+    ['isolated', { is: 'isolated' }],
+    ['with a negative time', { left: -1 }],
+    ['with no end', { left: Infinity }],
+    ['with a lone surrogate', { key: 'https://a.example/\ud800' }],
+    ['with a key of 1,001 letters', { key: 'k'.repeat(1_001) }],
+    ['without a key', { key: undefined }],
+  ])('a state %s is not passed on', (_, more) => {
     const { tell } = world();
-    for (const demands of [
-      [0.01, 0.02, 0.03],
-      [0.1, 0.2, 0.3],
-      [0.05, 0.001, 0.5],
-    ]) {
-      // The second time each knows of all.
-      for (const time of [0, 1])
-        for (const [nth, demand] of demands.entries()) tell(`${nth}`, { rates: [rate(demand)] }, time);
-      const parts = demands.map((demand, nth) => share(tell(`${nth}`, { rates: [rate(demand)] }, 2)));
-      expect(parts.reduce((sum, part) => sum + part)).toBeCloseTo(1, 6);
-      // Where there is enough, each has what it wants.
-      if (demands.reduce((sum, demand) => sum + demand) < 0.1)
-        for (const [nth, demand] of demands.entries()) expect(parts[nth]).toBeGreaterThan(demand * 10);
-    }
+    tell('a', [state('open', more as object)], 0);
+    expect(tell('b', [], 0).states).toEqual([]);
   });
 
-  test('comes back from who is gone', () => {
+  test('no state counts for more than 10 minutes', () => {
     const { tell } = world();
-    tell('a', { rates: [rate(1)] }, 0);
-    expect(share(tell('b', { rates: [rate(1)] }, 10))).toBe(0.5);
-    expect(share(tell('b', { rates: [rate(1)] }, 3_011))).toBe(1);
-  });
-
-  test('of which too much was used is saved later, but never all of it, and not for long', () => {
-    const { tell } = world();
-    expect(share(tell('a', { rates: [rate(1, { taken: 1_000_000, burst: 1_000 })] }, 0))).toBe(0.1);
-    expect(share(tell('a', { rates: [rate(1, { burst: 1_000 })] }, 25_000))).toBe(1);
-  });
-
-  test('does not take the room of more than 200 isolates', () => {
-    const { tell } = world();
-    for (let nth = 0; nth < 10_000; nth++) tell(`${nth}`, { rates: [rate(1)] }, 0);
-    expect(share(tell('last', { rates: [rate(1)] }, 0))).toBeCloseTo(1 / 200, 6);
-  });
-});
-
-describe('a budget', () => {
-  const budget = (delta: number, spent = Math.max(0, delta)) => ({ key: KEY, most: 10, delta, spent });
-  const spent = ({ budgets }: Reply): number | undefined => budgets[0]?.spent;
-
-  test('is what all have spent, less what all have given back, within its bounds', () => {
-    const { tell } = world();
-    tell('a', { budgets: [budget(3)] }, 0);
-    expect(spent(tell('b', { budgets: [budget(4)] }, 0))).toBe(7);
-    expect(spent(tell('c', { budgets: [budget(9)] }, 0))).toBe(10);
-    expect(spent(tell('a', { budgets: [budget(-4)] }, 0))).toBe(6);
-    expect(spent(tell('a', { budgets: [budget(-40)] }, 0))).toBe(0);
-  });
-
-  test('is not full again in another life: who knew the one before says what was spent', () => {
-    const { coordinator } = world('second');
-    const report = { since: 0, every: 1_000, circuits: [], rates: [] };
-    for (const from of ['a', 'b'])
-      expect(
-        coordinator.exchange({ ...report, from, life: 'first', budgets: [budget(0, 8)] }, 0),
-      ).toMatchObject({
-        budgets: [{ key: KEY, spent: 8 }],
-      });
+    tell('a', [state('open', { left: 1e12 })], 0);
+    expect(tell('b', [], 0).states).toMatchObject([{ left: 600_000 }]);
   });
 });

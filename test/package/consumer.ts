@@ -191,7 +191,6 @@ export const edge = ({ COORDINATOR, COPIES, QUEUE, ORDERS }: Env) => {
   const share = betweenIsolates(COORDINATOR);
   const upstream = createFetch({
     breaker: { share },
-    retry: { share },
     rateLimit: rateLimit({ rate: 100, share }),
     partition: 'public',
     staleCache: staleCache({ store: workersKVStore(COPIES) }),

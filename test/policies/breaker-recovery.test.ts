@@ -4,7 +4,7 @@ import type { BreakerOptions } from '../../src/policies/breaker/options.ts';
 import {
   betweenTabs,
   type Connection,
-  type SharedCircuit,
+  type SharedState,
   type Sharing,
 } from '../../src/policies/breaker/sharing.ts';
 import { totalTimeout } from '../../src/policies/timeout.ts';
@@ -168,7 +168,7 @@ test('a listener that throws does not disturb the call', async () => {
 
 /** Tabs that hear one another at once. */
 function neighbours(): Sharing & { open: number } {
-  const all = new Set<{ heard: (circuit: SharedCircuit) => void; known: () => SharedCircuit[] }>();
+  const all = new Set<{ heard: (circuit: SharedState) => void; known: () => SharedState[] }>();
   return {
     open: 0,
     connect(heard, known): Connection {
@@ -199,7 +199,7 @@ describe('shared', () => {
     expect(await get(scenario([breaker({ share })]))).toBe('circuit-open');
   });
 
-  test('one that closes, is isolated or reset, is so for all', async () => {
+  test('one that closes or is reset is closed for all, and one that is isolated is so here alone', async () => {
     const share = neighbours();
     const policies = [breaker({ share }), breaker({ share })] as const;
     const [one, two] = [scenario([policies[0]]), scenario([policies[1]])];
@@ -210,8 +210,12 @@ describe('shared', () => {
     await get(one);
     expect(stateOf(policies[1])).toBe('closed');
     policies[0].isolate(ORIGIN);
-    expect(await get(two)).toBe('circuit-open');
+    expect(await get(two)).toBe(200);
+    await trip(two);
     policies[1].reset();
+    expect(await get(one)).toBe('circuit-open');
+    expect(stateOf(policies[0])).toBe('isolated');
+    policies[0].reset();
     expect(await get(one)).toBe(200);
   });
 

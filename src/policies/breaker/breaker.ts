@@ -15,7 +15,7 @@ import {
 import { Circuits } from './circuits.ts';
 import { type BreakerOptions, readBreakerOptions } from './options.ts';
 import { probeOrigin } from './probe.ts';
-import { Remote } from './remote.ts';
+import { remoteCircuits } from './remote.ts';
 import { WaitingRoom } from './waiting.ts';
 
 export interface CircuitInfo {
@@ -90,7 +90,7 @@ export function breaker(options: BreakerOptions = {}): Breaker {
     for (const listener of listeners) tell(listener, { origin: key, from, to: to.is });
     remote?.tell(key, to);
   });
-  const remote = share && new Remote(share, circuits, settings, () => clock?.ticks() ?? 0);
+  const remote = share && remoteCircuits(share, circuits, settings, () => clock?.ticks() ?? 0);
 
   /** The key of a circuit; `https://a.example/` is meant for its origin. */
   const known = (origin: string): string =>
@@ -230,11 +230,11 @@ export function breaker(options: BreakerOptions = {}): Breaker {
           path: keyOf(request, call),
         });
       const release = ({ key, circuit, permit }: Pass): void => circuits.release(key, circuit, permit);
-      const settled = (failed: boolean): void => {
+      const settled = (): void => {
         // A slot or the permit may be free.
         room.wake(origin.key, circuits.failedPath(origin.key));
         if (path) room.wake(path.key);
-        remote?.during(call, failed);
+        remote?.during(call);
       };
 
       let isSent = false;
@@ -254,7 +254,7 @@ export function breaker(options: BreakerOptions = {}): Breaker {
               succeed(origin);
               fail(path ?? { key, circuit: circuits.get(key), permit: 0 }, `status ${status}`);
             }
-            settled(true);
+            settled();
             return response;
           }
           succeed(origin);
@@ -262,7 +262,7 @@ export function breaker(options: BreakerOptions = {}): Breaker {
           const own = path ?? (hasPaths ? lateCircuit(keyOf(request, call)) : undefined);
           if (own && status !== 429) succeed(own);
           else if (path) release(path);
-          settled(false);
+          settled();
           return response;
         },
         (error) => {
@@ -270,7 +270,7 @@ export function breaker(options: BreakerOptions = {}): Breaker {
           if (counts) fail(origin, isFailure(error) ? error.code : 'network');
           else release(origin);
           if (path) release(path);
-          settled(counts);
+          settled();
           if (!recheck || error !== recheck) throw error;
           // The circuit opened while the call waited further in. Nothing was sent: the call waits here.
           if (maxWait > 0 && recheck.circuit) return wait(request, call, recheck.circuit.key);

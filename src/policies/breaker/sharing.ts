@@ -1,20 +1,20 @@
 import { openChannel } from '../../core/channel.ts';
-import type { Call } from '../../core/contract.ts';
+import type { Call, Home } from '../../core/contract.ts';
 
-/** A circuit as others are told of it. */
-export interface SharedCircuit {
+/** What others are told of an origin or a path: a hint, which counts for a while. */
+export interface SharedState {
   readonly key: string;
-  /** `half-open`: somebody probes, so that nobody else has to. */
-  readonly is: 'closed' | 'open' | 'half-open' | 'isolated';
-  /** Milliseconds for which it stays open, or for which the probe may take. */
+  /** The state of a circuit; `half-open`: another one probes. Or `held`: the origin asks for no request (`Retry-After`). */
+  readonly is: 'closed' | 'open' | 'half-open' | 'held';
+  /** Milliseconds for which it counts. */
   readonly left: number;
-  /** How often it has opened without closing. */
+  /** How often the circuit has opened without closing. */
   readonly times: number;
-  /** How much later those who hear of it may probe, in ms: by then they know what came of the first probe. Default 0. */
+  /** How much later those who hear of it may probe, in ms: by then the result of the first probe is known. Default 0. */
   readonly later?: number;
 }
 
-/** Tells other breakers what this one has found out, and the other way round. */
+/** Tells other breakers and rate limits what this one has found out, and the other way round. */
 export interface Sharing {
   /** It does nothing but in calls (`during`), and so may be had where I/O belongs to one request. Default false. */
   readonly inCalls?: boolean;
@@ -22,31 +22,66 @@ export interface Sharing {
    * @param heard Called with what others tell.
    * @param known What is to be told to those who come later and ask.
    */
-  connect(heard: (circuit: SharedCircuit) => void, known: () => SharedCircuit[]): Connection;
+  connect(heard: (state: SharedState) => void, known: () => SharedState[]): Connection;
 }
 
 export interface Connection {
-  tell(circuit: SharedCircuit): void;
-  /**
-   * Called as a call begins, and when something has come of it: a chance to tell and to listen. It cannot fail.
-   *
-   * @param failed It has failed: somebody else may know more.
-   */
-  during?(call: Call, failed?: boolean): void;
+  tell(state: SharedState): void;
+  /** Called as a call begins, and when something has come of it: a chance to tell and to listen. It cannot fail. */
+  during?(call: Call): void;
   close(): void;
 }
 
+/** A connection that is made in the first call that may make it, and closed with the pipeline of that call. */
+export function connectLater(share: Sharing, ...[heard, known]: Parameters<Sharing['connect']>) {
+  let connection: Connection | undefined;
+  return {
+    /** A call begins. */
+    enter(home: Home, call: Call): void {
+      if (!connection && (share.inCalls || (call.host.sharesIO && !home.signal.aborted))) {
+        connection = share.connect(heard, known);
+        home.onClose(() => {
+          connection?.close();
+          connection = undefined;
+        });
+      }
+      connection?.during?.(call);
+    },
+    during: (call: Call): void => connection?.during?.(call),
+    tell: (state: SharedState): void => connection?.tell(state),
+  };
+}
+
+/** No hint counts for longer, in ms. */
+const MAX_LEFT = 600_000;
+
+/** A longer key is not shared. */
+export const MAX_KEY = 1_000;
+
+/** @returns a message of another tab or isolate as the hint that it is; `undefined` if it is none. */
+export function readShared(message: unknown): SharedState | undefined {
+  const { key, is, left, times } = (message ?? {}) as Partial<SharedState>;
+  if (typeof key !== 'string' || key === '' || key.length > MAX_KEY || /\p{Surrogate}/u.test(key)) return;
+  if (!is || !['closed', 'open', 'half-open', 'held'].includes(is) || !isAmount(left) || !isAmount(times))
+    return;
+  return { key, is, left: Math.min(left, MAX_LEFT), times: Math.min(times, 100) };
+}
+
+export const isAmount = (value: unknown): value is number =>
+  typeof value === 'number' && value >= 0 && value < Infinity;
+
 /**
  * One state for all tabs and workers of a browser, so that the next tab does not have to fail five times too. Where there
- * is no `BroadcastChannel`, everybody is alone.
+ * is no `BroadcastChannel`, each tab is alone.
  *
  * @param name Of the channel: breakers of one name share. Default `'holdfast-circuits'`.
  */
 export const betweenTabs = (name = 'holdfast-circuits'): Sharing => ({
   connect(heard, known) {
-    const channel = openChannel(name, (word) => {
-      if (word === WHAT_IS_OPEN) for (const circuit of known()) channel.post(circuit);
-      else if (isCircuit(word)) heard(word);
+    const channel = openChannel(name, (message) => {
+      if (message === WHAT_IS_OPEN) return known().forEach(channel.post);
+      const state = readShared(message);
+      if (state) heard(state);
     });
     channel.post(WHAT_IS_OPEN);
     return { tell: channel.post, close: channel.close };
@@ -54,14 +89,3 @@ export const betweenTabs = (name = 'holdfast-circuits'): Sharing => ({
 });
 
 const WHAT_IS_OPEN = 'what is open?';
-
-function isCircuit(word: unknown): word is SharedCircuit {
-  const circuit = word as Partial<SharedCircuit> | null;
-  return (
-    typeof circuit === 'object' &&
-    typeof circuit?.key === 'string' &&
-    ['closed', 'open', 'half-open', 'isolated'].includes(circuit.is as string) &&
-    Number.isFinite(circuit.left) &&
-    Number.isFinite(circuit.times)
-  );
-}

@@ -1,5 +1,3 @@
-import type { Call } from '../../core/contract.ts';
-
 /** What is known of an origin. Times are ticks. */
 export interface Budget {
   /** Retries since the last success. */
@@ -111,18 +109,4 @@ export function hungAlone(budget: Budget, began: number, responses: number): boo
   if (budget.responses > responses)
     return began <= silentFrom + ALIVE_NOW || began >= silentUntil - ALIVE_NOW;
   return began - respondedAt < (timeouts === 1 ? ALIVE : ALIVE_NOW);
-}
-
-/** A budget that is one for all who share it. */
-export interface BudgetSharing {
-  /**
-   * @param most How many tokens an origin has.
-   * @param make What is known of an origin at first.
-   */
-  budgets(most: number, make: () => Budget): Budgets;
-}
-
-export interface Budgets {
-  /** Called as a call begins. It cannot fail. */
-  get(origin: string, call: Call): Budget;
 }

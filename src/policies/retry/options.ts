@@ -2,7 +2,6 @@ import {
   between,
   count,
   duration,
-  having,
   list,
   oneOf,
   type Rule,
@@ -12,7 +11,6 @@ import {
 } from '../../core/check.ts';
 import type { Duration, Size } from '../../core/durations.ts';
 import { IDEMPOTENT_METHODS, newKey } from '../../http/idempotency.ts';
-import type { BudgetSharing } from './budget.ts';
 
 /** How chance spreads the waits of many clients (Brooker, "Exponential Backoff and Jitter", 2015). */
 export type Jitter = 'added' | 'full' | 'equal' | 'decorrelated' | 'none';
@@ -65,8 +63,6 @@ export interface RetryOptions {
    * it was used up, the first two retries are always allowed. Default 4; `false`: no limit.
    */
   readonly budget?: number | false;
-  /** Makes the budget one for others as well: `betweenIsolates(binding)`. Said where the policy is made. Default: nobody. */
-  readonly share?: BudgetSharing;
 }
 
 // biome-ignore lint/suspicious/noConfusingVoidType: a hook that only looks returns nothing
@@ -102,7 +98,6 @@ export interface Plan {
   until: 'headers' | 'body' | undefined;
   idempotencyKey: ((request: Request, random: () => number) => string) | undefined;
   budget: number;
-  share: BudgetSharing | undefined;
 }
 
 /** @param first The backoff before the first retry. @param before The wait before this one, at first 0. */
@@ -134,7 +129,6 @@ const DEFAULTS: Plan = {
   until: undefined,
   idempotencyKey: undefined,
   budget: 4,
-  share: undefined,
 };
 
 const jitter: Rule<Spread> = (value, option) => {
@@ -168,7 +162,6 @@ const rules: { [K in keyof Plan]: Rule<Plan[K]> } = {
   until: oneOf('headers', 'body'),
   idempotencyKey,
   budget: (value, option) => (value === false ? Infinity : between(0, Infinity)(value, option)),
-  share: having<BudgetSharing>('what shares a budget, such as betweenIsolates(binding)', 'budgets'),
 };
 
 export const asObject = (given: unknown): RetryOptions =>

@@ -9,7 +9,7 @@ import { replay, withHeader } from '../../core/replay.ts';
 import { IDEMPOTENCY_KEY } from '../../http/idempotency.ts';
 import { isOriginFailure } from '../../http/status.ts';
 import { isStreaming } from '../../http/streaming.ts';
-import { type Budgets, hasBudget, newBudget, responded } from './budget.ts';
+import { hasBudget, newBudget, responded } from './budget.ts';
 import { asObject, type Plan, type Resumed, type RetryOption, type RetryState, readPlan } from './options.ts';
 import { setAside } from './set-aside.ts';
 import { type Evidence, HOOK_LIMIT, waitBefore } from './wait.ts';
@@ -24,7 +24,7 @@ import { type Evidence, HOOK_LIMIT, waitBefore } from './wait.ts';
 export function retry(base: RetryOption = {}): Policy {
   const standard = readPlan(base);
   const planOf = memoized((own) => readPlan(layered('retry', asObject(base), asObject(own))));
-  const budgets: Budgets = standard.share?.budgets(standard.budget, newBudget) ?? new PerOrigin(newBudget);
+  const budgets = new PerOrigin(newBudget);
 
   return named('retry', (next) => (request, call) => {
     const own = call.options.retry;
@@ -45,7 +45,7 @@ export function retry(base: RetryOption = {}): Policy {
       request,
       call,
       plan,
-      evidence: evidenceOf(budgets.get(call.origin, call), call, plan),
+      evidence: evidenceOf(budgets.get(call.origin), call, plan),
     };
     // The usual call has no body and succeeds: it should cost as little as may be.
     if (request.body === null) return begin(calls, () => request);

@@ -24,7 +24,6 @@ interface IsolatesOptions {
   readonly shares?: boolean;
   /** In which of them each request has a client of its own. */
   readonly perRequest?: readonly number[];
-  readonly rate?: number;
 }
 
 const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
@@ -35,7 +34,6 @@ export async function startIsolates({
   upstream,
   shares = true,
   perRequest = [],
-  rate = 0,
 }: IsolatesOptions): Promise<Isolates> {
   const script = await bundled();
   const worker = (name: string, ownClients = false) => ({
@@ -43,7 +41,7 @@ export async function startIsolates({
     modules: true,
     script,
     compatibilityDate: '2026-07-01',
-    bindings: { UPSTREAM: upstream, SHARES: shares, PER_REQUEST: ownClients, RATE: rate },
+    bindings: { UPSTREAM: upstream, SHARES: shares, PER_REQUEST: ownClients },
     durableObjects: { COORDINATOR: { className: 'Coordinator', scriptName: 'coordinator' } },
   });
   const isolates = Array.from({ length: many }, (_, nth) =>
@@ -98,6 +96,8 @@ export interface Upstream {
   readonly arrivals: number[];
   /** What it answers with; 0: nothing at all. */
   status: number;
+  /** `Retry-After` in seconds; 0: none. */
+  retryAfter: number;
   close(): Promise<void>;
 }
 
@@ -105,12 +105,14 @@ export interface Upstream {
 export async function startUpstream(status = 200): Promise<Upstream> {
   const server = createServer((_, response) => {
     upstream.arrivals.push(performance.now());
+    if (upstream.retryAfter > 0) response.setHeader('retry-after', upstream.retryAfter);
     if (upstream.status !== 0) response.writeHead(upstream.status).end('answer');
   });
   const upstream: Upstream = {
     url: '',
     arrivals: [],
     status,
+    retryAfter: 0,
     close: () =>
       new Promise((closed) => {
         server.close(() => closed());

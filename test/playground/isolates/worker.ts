@@ -8,8 +8,6 @@ interface Env {
   /** Whether to share, and whether there is a client for each request. */
   readonly SHARES: boolean;
   readonly PER_REQUEST: boolean;
-  /** Calls a second to the upstream; 0: no limit. */
-  readonly RATE: number;
   readonly COORDINATOR: {
     getByName(name: string): Pick<Coordinator, 'exchange' | 'count' | 'behave' | 'die'>;
   };
@@ -36,7 +34,7 @@ export class Coordinator extends (coordinatorObject(DurableObject) as new (
     if (this.manner === 'overloaded')
       throw Object.assign(new Error('Durable Object is overloaded.'), { overloaded: true });
     if (this.manner === 'silent') return new Promise<never>(() => {});
-    if (this.manner === 'garbage') return { life: 5, circuits: 'none' } as never;
+    if (this.manner === 'garbage') return { from: 5, states: 'none' } as never;
     return super.exchange(report);
   }
 
@@ -59,14 +57,11 @@ const told: HoldfastEvent[] = [];
 function made() {
   const share = bound.SHARES ? betweenIsolates(bound.COORDINATOR) : undefined;
   return createFetch({
-    retry: bound.RATE > 0 ? false : { limit: 0, ...(share && { share }) },
+    retry: false,
     timeout: { attempt: '1s', total: '3s' },
     // Isolates share what they know; nothing is to wait for it.
     breaker: { openFor: '2s', maxWait: 0, ...(share && { share }) },
-    rateLimit: rateLimit({
-      ...(bound.RATE > 0 && { rate: bound.RATE, burst: 5, maxWait: 0 }),
-      ...(share && { share }),
-    }),
+    rateLimit: rateLimit({ maxWait: 0, ...(share && { share }) }),
     onEvent: (event) => told.push(event),
   });
 }
