@@ -115,7 +115,8 @@ export function pipeline<Options extends object = CallOptions>(
   const outlive = (taken: (work: Promise<unknown>) => void) => (work: Promise<unknown>) => {
     const ended = work.catch(() => {}).finally(() => background.delete(ended));
     background.add(ended);
-    taken(ended);
+    // An event of a service worker that is over takes no more work, and throws.
+    tell(taken, ended);
   };
   const outliveByDefault = outlive(waitUntil);
 

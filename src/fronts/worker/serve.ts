@@ -123,12 +123,15 @@ export function serviceWorker(options: ServiceWorkerOptions): void {
     // Kept for the case that it goes to the network as it came.
     const given = request.body === null ? request : request.clone();
     try {
-      const response = await fetch(given, {
+      return await fetch(given, {
         signal: request.signal,
         // Only a pipeline that has an outbox knows that word.
-        holdfast: { ...(outbox && { outbox: false }), ...wanted, waitUntil: outliving(event) },
+        holdfast: {
+          ...(outbox && { outbox: false }),
+          ...wanted,
+          waitUntil: (work: Promise<unknown>) => event.waitUntil(work),
+        },
       });
-      return handedOver(response);
     } catch (error) {
       if (isUnaccepted(error)) return globalThis.fetch(request);
       throw error;
@@ -150,22 +153,6 @@ export function serviceWorker(options: ServiceWorkerOptions): void {
     }
   }
 }
-
-/** The browser reads the body past all that watches it, so it is given one that is read by being watched. */
-function handedOver({ status, statusText, headers, body }: Response): Response {
-  return new Response(body, { status, statusText, headers });
-}
-
-/** Work that outlives the answer. */
-const outliving =
-  (event: Extendable) =>
-  (work: Promise<unknown>): void => {
-    try {
-      event.waitUntil(work);
-    } catch {
-      // The event is over; the work goes on as long as the worker lives.
-    }
-  };
 
 /** Nothing was kept, and nothing was sent. */
 const isUnaccepted = (error: unknown): boolean =>

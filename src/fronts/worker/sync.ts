@@ -22,8 +22,7 @@ export async function drainInEvent(outbox: Outbox, isWanted: () => Promise<boole
     await inTime(TIME, systemHost, async (signal) => {
       if (!(await isWanted())) return;
       const { left } = await outbox.flush({ signal });
-      if (left > 0 && (await canSend(outbox)))
-        throw new StillWaitingError(`${left} writes still wait`);
+      if (left > 0 && (await canSend(outbox))) throw new StillWaitingError(`${left} writes still wait`);
     });
   } catch (cause) {
     if (cause instanceof OverdueError)

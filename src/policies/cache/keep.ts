@@ -85,10 +85,17 @@ export function keeper(desk: Desk, home: Home): Keep {
       varying: varying(response.headers.get('vary'), request, settings.vary),
     };
     const body = new Collector(settings.maxEntryBytes);
+    // Announced before the response is handed on: an event of a service worker takes no work once it is over.
+    let end = (_work?: Promise<void>): void => {};
+    call.waitUntil(
+      new Promise<void>((resolve) => {
+        end = resolve;
+      }),
+    );
     return ownBody(response, {
       chunk: (bytes) => body.add(bytes),
       settled(how) {
-        if (how !== 'ended' && how !== 'none') return;
+        if (how !== 'ended' && how !== 'none') return end();
         if (body.isTooLarge) tooLarge();
         else if (body.size < least) desk.discarded('incomplete', url);
         else if (waiting + body.size <= WAITING) {
@@ -98,8 +105,9 @@ export function keeper(desk: Desk, home: Home): Keep {
               waiting -= body.size;
             });
           });
-          call.waitUntil(kept);
+          return end(kept);
         }
+        end();
       },
     });
   };
