@@ -36,7 +36,7 @@ export async function startSite(
       return response.end(JSON.stringify(reply ?? null));
     }
     if (request.url === '/forget') return response.setHeader('clear-site-data', '"storage"').end();
-    const source = scripts.get(request.url ?? '/');
+    const source = scripts.get(request.url?.split('?')[0] ?? '/');
     const [type, body] = source === undefined ? ['text/html', HTML] : ['text/javascript', source];
     response.setHeader('content-type', `${type}; charset=utf-8`).end(body);
   });

@@ -13,7 +13,7 @@ export const NOT_IN_BROWSERS = '**/*.edge.test.ts';
 
 /** These drive whole browsers and servers from Node. */
 export const PLAYGROUND = 'test/playground/**/*.e2e.ts';
-export const FAULTS = 'test/faults/{auth,cache,redis,sql}/**/*.e2e.ts';
+export const FAULTS = 'test/faults/{auth,cache,handed-on,redis,sql}/**/*.e2e.ts';
 
 export const OUTBOX = 'test/faults/{outbox,worker}/**/*.e2e.ts';
 export const PACKAGE = 'test/package/**/*.test.ts';

@@ -37,6 +37,8 @@ describe.each(browsers)('a page that knows nothing of it, in $name', ({ missing,
   here('has the last copy of what a route lists, and of nothing else, when the origin is gone', async () => {
     const [orders, others] = [await plain('/orders'), await plain('/others')];
     expect([orders, others]).toEqual([expect.stringMatching(/^200 /), expect.stringMatching(/^200 /)]);
+    // No response waits for the disk: it is stored a moment after its last byte.
+    await expect.poll(() => tab.call('stored'), { timeout: 60_000, interval: 20 }).toEqual(['/orders']);
     await origin.vanish();
     expect(await plain('/orders')).toBe(orders);
     expect(await plain('/others')).toBe('TypeError');

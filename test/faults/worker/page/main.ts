@@ -8,7 +8,7 @@ export interface Wish {
   readonly lane: string;
 }
 
-const { fetch, queue, session } = pipeline();
+const { fetch, queue, cache, session } = pipeline();
 const news: string[] = [];
 queue.subscribe((event: OutboxNews) => {
   if ('id' in event) news.push(`${event.type} ${event.id}${event.elsewhere ? ' elsewhere' : ''}`);
@@ -37,6 +37,8 @@ const page = {
     return Promise.all(answers);
   },
   counts: () => queue.counts(),
+  /** Paths of the cached responses, which page and worker share. */
+  stored: async (): Promise<string[]> => (await cache.entries()).map(({ url }) => new URL(url).pathname),
   news: (): string[] => news,
   /** By the page's own fetch, that knows nothing of us. */
   async plain(url: string, init?: RequestInit): Promise<string> {

@@ -6,6 +6,7 @@ import {
   type HoldfastFetch,
   type Outbox,
   outbox,
+  type StaleCache,
   staleCache,
 } from '../../../../src/index.ts';
 import { type SharedSession, sharedSession } from '../../../../src/service-worker.ts';
@@ -13,12 +14,14 @@ import { type SharedSession, sharedSession } from '../../../../src/service-worke
 export interface Pipeline {
   readonly fetch: HoldfastFetch<FetchOptions>;
   readonly queue: Outbox;
+  readonly cache: StaleCache;
   readonly session: SharedSession;
 }
 
 /** The same in pages and in the worker. */
 export function pipeline(): Pipeline {
   const session = sharedSession();
+  const cache = staleCache();
   const queue = outbox({
     backgroundSync: true,
     backoffLimit: '200ms',
@@ -29,10 +32,10 @@ export function pipeline(): Pipeline {
   const fetch = createFetch({
     partition: session.partition,
     outbox: queue,
-    staleCache: staleCache(),
+    staleCache: cache,
     breaker: breaker({ share: betweenTabs(), openFor: '200ms', maxOpenFor: '500ms' }),
     retry: false,
     timeout: { attempt: '20s' },
   });
-  return { fetch, queue, session };
+  return { fetch, queue, cache, session };
 }

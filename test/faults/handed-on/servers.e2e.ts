@@ -1,0 +1,133 @@
+import { request } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Server, servers } from './servers.ts';
+import { SUBJECTS } from './subjects.ts';
+import { MEGABYTE, SLOW, startUpstream, type Upstream, ZIPPED } from './upstream.ts';
+
+/** Of the two with a store. */
+const STORING = ['staleCache', 'everything'] as const;
+const PATIENTLY = { timeout: 60_000, interval: 20 };
+
+interface State {
+  readonly slots: readonly number[];
+  readonly stored: Readonly<Record<(typeof STORING)[number], readonly string[]>>;
+  readonly memory?: number;
+}
+
+describe.each(servers)('a response that a handler returns as it is, in $name', ({ name, missing, start }) => {
+  const here = test.skipIf(missing !== undefined && !process.env.CI);
+  let upstream: Upstream;
+  let server: Server;
+
+  beforeAll(async () => {
+    upstream = await startUpstream();
+    if (missing && !process.env.CI) return;
+    server = await start(upstream.url);
+  });
+  afterAll(async () => {
+    await server?.close();
+    await upstream?.close();
+  });
+
+  const at = (subject: string, path: string): string => `${server.url}/${encodeURIComponent(subject)}${path}`;
+  // On a connection of its own: one that broke off says nothing about the state.
+  const state = async (): Promise<State> => JSON.parse(await alone(`${server.url}/state`));
+
+  describe.each(SUBJECTS)('by a fetch with %s', (subject) => {
+    here('arrives whole, more often than there are slots', async () => {
+      for (let call = 0; call < 6; call++) {
+        const response = await fetch(at(subject, '/text'));
+        expect([response.status, response.headers.get('content-type'), await response.text()]).toEqual([
+          200,
+          'text/plain',
+          'hello',
+        ]);
+      }
+      await expect
+        .poll(async () => (await state()).slots.filter((inFlight) => inFlight > 0), PATIENTLY)
+        .toEqual([]);
+    });
+
+    here('arrives whole when its body is slow, and nothing but the platform knows it', async () => {
+      expect(await (await fetch(at(subject, '/slow'))).text()).toBe(SLOW);
+    });
+
+    here('keeps its meaning without a body, and as an error status', async () => {
+      const expected = { '/none': [204, ''], '/unchanged': [304, ''], '/missing': [404, 'missing'] };
+      for (const [path, outcome] of Object.entries(expected)) {
+        const response = await fetch(at(subject, path));
+        expect([response.status, await response.text()]).toEqual(outcome);
+      }
+      const head = await fetch(at(subject, '/text'), { method: 'HEAD' });
+      expect([head.status, head.headers.get('content-type'), await head.text()]).toEqual([
+        200,
+        'text/plain',
+        '',
+      ]);
+    });
+  });
+
+  describe.each(['bulkhead', ...STORING])('by a fetch with %s', (subject) => {
+    here('is decoded once', async () => {
+      expect(await (await fetch(at(subject, '/gzip'))).text()).toBe(ZIPPED);
+    });
+
+    here('of 100 MB leaves the memory as it is', async () => {
+      const { memory: before = 0 } = await state();
+      const { body } = await fetch(at(subject, '/large'));
+      let [length, most] = [0, 0];
+      for await (const chunk of body ?? []) {
+        if (length % (10 * MEGABYTE) < chunk.length) most = Math.max(most, (await state()).memory ?? 0);
+        length += chunk.length;
+      }
+      expect(length).toBe(100 * MEGABYTE);
+      expect(most - before).toBeLessThan(60 * MEGABYTE);
+    });
+
+    here('whose client goes away is let go of, with its slot, and not stored', async () => {
+      for (let call = 0; call < 3; call++) await leave(at(subject, '/endless'));
+      await expect.poll(() => upstream.underWay(), PATIENTLY).toBe(0);
+      const response = await fetch(at(subject, '/text'));
+      expect([response.status, await response.text()]).toEqual([200, 'hello']);
+      expect(Object.values((await state()).stored).flat()).not.toContain('/endless');
+    });
+  });
+
+  here.each(STORING)('is stored by a fetch with %s, once it has been sent', async (subject) => {
+    await (await fetch(at(subject, '/text'))).text();
+    await expect.poll(async () => (await state()).stored[subject], PATIENTLY).toContain('/text');
+  });
+
+  here.each(STORING)('is not stored by a fetch with %s if it breaks off', async (subject) => {
+    const ended = await fetch(at(subject, '/cut'))
+      .then((response) => response.text())
+      .catch((error) => error);
+    // What is missing of a body, only the connection says.
+    expect(name === 'workerd' || ended instanceof Error).toBe(true);
+    expect((await state()).stored[subject]).not.toContain('/cut');
+  });
+});
+
+function alone(url: string): Promise<string> {
+  return new Promise((done, fail) => {
+    request(url, { agent: false }, (response) => text(response).then(done, fail))
+      .once('error', fail)
+      .end();
+  });
+}
+
+/** Reads some of a body and closes the connection. */
+function leave(url: string): Promise<void> {
+  return new Promise((done, fail) => {
+    const asking = request(url, { agent: false }, (response) => {
+      response.once('data', () => {
+        response.once('error', () => {});
+        asking.destroy();
+        done();
+      });
+    });
+    asking.once('error', fail);
+    asking.end();
+  });
+}

@@ -1,0 +1,104 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { gzipSync } from 'node:zlib';
+
+/** What is handed on: responses of every kind, from a real server. */
+export interface Upstream {
+  readonly url: string;
+  /** Requests that it has had, as `METHOD /path`. */
+  readonly seen: string[];
+  /** Responses that it is still sending. */
+  underWay(): number;
+  close(): Promise<void>;
+}
+
+export const MEGABYTE = 1 << 20;
+
+const FRESH = { 'cache-control': 'max-age=60', 'access-control-allow-origin': '*' };
+
+const CHUNKS = 10;
+const CHUNK = 'x'.repeat(1_000);
+
+/** Every 100 ms one, so that a collection of garbage comes in between. */
+export const SLOW = CHUNK.repeat(CHUNKS);
+export const ZIPPED = 'hello '.repeat(1_000);
+
+type Answer = (request: IncomingMessage, response: ServerResponse) => void;
+
+const answers: Record<string, Answer> = {
+  '/text': (_, response) =>
+    response.writeHead(200, { ...FRESH, 'content-type': 'text/plain', 'content-length': 5 }).end('hello'),
+  '/gzip': (_, response) => {
+    const body = gzipSync(ZIPPED);
+    response
+      .writeHead(200, { ...FRESH, 'content-encoding': 'gzip', 'content-length': body.byteLength })
+      .end(body);
+  },
+  '/slow': (_, response) => {
+    response.writeHead(200, FRESH);
+    let sent = 0;
+    const send = (): void => {
+      if (sent++ === CHUNKS) response.end();
+      else if (!response.destroyed) setTimeout(send, 100, response.write(CHUNK));
+    };
+    send();
+  },
+  '/large': (_, response) => {
+    response.writeHead(200, FRESH);
+    const chunk = Buffer.alloc(MEGABYTE, 'x');
+    let left = 100;
+    const send = (): void => {
+      while (left-- > 0) if (!response.write(chunk)) return void response.once('drain', send);
+      response.end();
+    };
+    send();
+  },
+  '/endless': (_, response) => {
+    response.writeHead(200, FRESH);
+    const send = (): void => {
+      if (!response.destroyed) setTimeout(send, 20, response.write(CHUNK));
+    };
+    send();
+  },
+  '/none': (_, response) => response.writeHead(204, FRESH).end(),
+  '/unchanged': (_, response) => response.writeHead(304, { ...FRESH, etag: '"1"' }).end(),
+  '/missing': (_, response) => response.writeHead(404, FRESH).end('missing'),
+  '/broken': (_, response) => response.writeHead(503, FRESH).end('broken'),
+  '/cut': (_, response) => {
+    response.writeHead(200, { ...FRESH, 'content-length': 100 });
+    response.write('hello', () => response.destroy());
+  },
+};
+
+export async function startUpstream(): Promise<Upstream> {
+  const seen: string[] = [];
+  let underWay = 0;
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url ?? '/', 'http://upstream');
+    seen.push(`${request.method} ${pathname}`);
+    underWay++;
+    response.once('close', () => underWay--);
+    // Before a request with credentials or trace headers a browser asks.
+    if (request.method === 'OPTIONS')
+      return response
+        .writeHead(204, {
+          ...FRESH,
+          'access-control-allow-headers': '*, authorization',
+          'access-control-max-age': '600',
+        })
+        .end();
+    const answer = answers[pathname] ?? ((_, response) => response.writeHead(404).end());
+    answer(request, response);
+  });
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    seen,
+    underWay: () => underWay,
+    async close() {
+      const closed = new Promise((done) => server.close(done));
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
