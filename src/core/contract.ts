@@ -27,6 +27,8 @@ export interface Call {
   readonly hasResponse?: boolean;
   /** The caller wants the whole body: what an attempt is where `retry.until` does not say so. */
   readonly wantsBody?: boolean;
+  /** In place of the pipeline's transport. It may put on credentials that no policy knows of. */
+  readonly transport?: (request: Request, init: RequestInit) => Promise<Response>;
   /** How many attempts may follow this one. Absent: unknown, as for a first attempt that may be repeated. */
   readonly attemptsLeft?: number;
   /** The only truth about aborting: neither `request.signal` nor `init.signal` is read after entry. */

@@ -4,6 +4,9 @@ import { remember } from './replay.ts';
 /** In the options of a call: its caller wants the whole body. A symbol, so that no route or client option is overridden. */
 export const WANTS_BODY: unique symbol = Symbol('holdfast.wantsBody');
 
+/** In the options of a call: its own transport, which no route or client option may set. */
+export const TRANSPORT: unique symbol = Symbol('holdfast.transport');
+
 /** What the application may say besides the platform's own `RequestInit`. */
 export interface HoldfastInit<Options extends object = CallOptions> extends Omit<RequestInit, 'signal'> {
   /** `null` means none, `undefined` that of the `Request`. */

@@ -13,7 +13,7 @@ import type {
   Policy,
 } from './contract.ts';
 import { traitsOf } from './contract.ts';
-import { enter, type HoldfastInit, WANTS_BODY } from './entry.ts';
+import { enter, type HoldfastInit, TRANSPORT, WANTS_BODY } from './entry.ts';
 import { addFacts, ClosedError, ConfigurationError, isFailure } from './errors.ts';
 import type { HoldfastEvent } from './events.ts';
 import { systemHost } from './host.ts';
@@ -206,6 +206,8 @@ export function pipeline<Options extends object = CallOptions>(
         wantsBody: own !== undefined && WANTS_BODY in own,
         signal: own_?.signal ?? closing.signal,
       });
+      const transport = (own as { [TRANSPORT]?: Fetch } | undefined)?.[TRANSPORT];
+      if (transport) call = { ...call, transport };
       if (own?.waitUntil) call = { ...call, waitUntil: outlive(own.waitUntil as typeof waitUntil) };
       return perform(handler, request, call, own_?.release);
     } catch (error) {

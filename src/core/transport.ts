@@ -34,7 +34,7 @@ export function transport(fetch: Fetch): Handler {
       attempts.push(outcome);
       emit?.({ type: 'attempt-ended', callId: call.id, ...outcome });
     };
-    return sent(fetch, request, { ...call.init, signal }).then(
+    return sent(call.transport ?? fetch, request, { ...call.init, signal }).then(
       (response) => {
         log(response.status);
         return response.headers.has(SOURCE_HEADER) ? withoutMark(response) : response;

@@ -8,7 +8,7 @@ import ky, {
   type ResponsePromise,
 } from 'ky';
 import { categoryOf } from '../core/category.ts';
-import { WANTS_BODY } from '../core/entry.ts';
+import { TRANSPORT, WANTS_BODY } from '../core/entry.ts';
 import { ConfigurationError, equipped, type Failure, HoldfastError, NetworkError } from '../core/errors.ts';
 import { outcomeOf } from '../core/outcome.ts';
 import { asyncDispose, type HoldfastFetch, type PipelineOptions } from '../core/pipeline.ts';
@@ -127,7 +127,7 @@ interface Shared {
 
 function face(base: KyInstance, shared: Shared): Client {
   const { pipeline, fetch, forced } = shared;
-  const translate = translation(forced);
+  const translate = translation(forced, fetch);
   const through =
     (target: KyInstance | KyInstance['get']) =>
     (input: Input, options: ClientOptions = {}) => {
@@ -151,7 +151,7 @@ function face(base: KyInstance, shared: Shared): Client {
   return Object.assign(through(base), {
     ...Object.fromEntries(METHODS.map((method) => [method, through(base[method] as KyInstance['get'])])),
     create: (defaults: ClientOptions = {}) =>
-      face(ky.create({ ...added(defaults), fetch } as Options), shared),
+      face(ky.create({ fetch, ...added(defaults) } as Options), shared),
     extend: (defaults: ClientOptions | ((parent: Partial<Options>) => ClientOptions)) =>
       face(
         base.extend(
@@ -229,6 +229,9 @@ function prepared(options: ClientOptions, translate: (options: Options) => void)
   return { ...plain, hooks: { ...hooks, init: [...(hooks?.init ?? []), translate] } } as Options;
 }
 
+/** Of our options, those that are functions in a call, too. */
+const FUNCTIONS = ['waitUntil', 'fetch'];
+
 /**
  * Refuses policy values, which ky's deep merge would turn into `{}`, and makes harmless what it would merge wrongly:
  * `true` over an object erases the object, so it becomes `{}`.
@@ -236,7 +239,7 @@ function prepared(options: ClientOptions, translate: (options: Options) => void)
 function plainForKy(options: object): Record<string, unknown> {
   const plain: Record<string, unknown> = { ...options };
   for (const name of OURS) {
-    if (typeof plain[name] === 'function' && name !== 'waitUntil')
+    if (typeof plain[name] === 'function' && !FUNCTIONS.includes(name))
       throw new ConfigurationError(
         name,
         plain[name],
@@ -255,11 +258,14 @@ function plainForKy(options: object): Record<string, unknown> {
 
 /** Takes what the pipeline carries out from ky's hands, per call, when every other hook has spoken. */
 const translation =
-  (forced: number) =>
+  (forced: number, pipeline: Options['fetch']) =>
   (given: Options): object => {
     const options = given as Record<string, unknown>;
     // Said as to the plain fetch, which is as good.
-    const holdfast: Record<string, unknown> = { ...(options.holdfast as object | undefined) };
+    const holdfast: Record<string | symbol, unknown> = { ...(options.holdfast as object | undefined) };
+    // The fetch of one call is its transport: it is inside the policies.
+    if (given.fetch && given.fetch !== pipeline) holdfast[TRANSPORT] = given.fetch;
+    options.fetch = pipeline;
     for (const name of PER_CALL) {
       if (options[name] !== undefined) holdfast[name] = options[name];
       delete options[name];

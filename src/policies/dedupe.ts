@@ -104,7 +104,8 @@ export function dedupe(options: DedupeOptions = {}): Policy {
         answer.then(outdate, outdate);
         return answer;
       }
-      if (!SHARED.includes(method) || !call.host.sharesIO || !isEmpty(call.init)) return next(request, call);
+      if (!SHARED.includes(method) || !call.host.sharesIO || !isEmpty(call.init) || call.transport)
+        return next(request, call);
       const namesNoUser = call.partition === '' || call.partition === PUBLIC;
       if (namesNoUser && home.credentials(call.options).some(({ vary }) => vary)) return next(request, call);
       if (call.signal.aborted) return Promise.reject(call.signal.reason);

@@ -5,6 +5,7 @@ import { isQueued } from '../../src/core/source.ts';
 import { type Client, type CreateClientOptions, createClient } from '../../src/fronts/ky.ts';
 import { breaker } from '../../src/policies/breaker/breaker.ts';
 import { cachePolicy } from '../../src/policies/cache/cache.ts';
+import { dedupe } from '../../src/policies/dedupe.ts';
 import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import {
@@ -495,4 +496,72 @@ test('every method of ky is there', () => {
   const client = createClient();
   const missing = Object.keys(ky).filter((name) => !(name in client));
   expect(missing).toEqual([]);
+});
+
+describe('fetch of one call', () => {
+  const mine = (seen: string[]) => async (input: Request | string | URL) => {
+    seen.push((input as Request).url);
+    return seen.length === 1 ? status(503) : json({ mine: true });
+  };
+
+  test.each<[string, (api: Client, fetch: typeof globalThis.fetch) => Promise<unknown>]>([
+    ['a call', (api, fetch) => api.get('x', { fetch }).json()],
+    ['extend', (api, fetch) => api.extend({ fetch }).get('x').json()],
+    [
+      'extend with a function',
+      (api, fetch) =>
+        api
+          .extend(() => ({ fetch }))
+          .get('x')
+          .json(),
+    ],
+    [
+      'create',
+      (api, fetch) =>
+        api
+          .create({ fetch, baseUrl: `${ORIGIN}/v1/` })
+          .get('x')
+          .json(),
+    ],
+  ])('%s: it is the transport of that call, inside the policies', async (_, read) => {
+    const { api, origin } = scene();
+    const seen: string[] = [];
+    expect(await read(api, mine(seen) as typeof fetch)).toEqual({ mine: true });
+    expect(seen).toEqual([`${ORIGIN}/v1/x`, `${ORIGIN}/v1/x`]);
+    expect(origin.seen).toEqual([]);
+    origin.replies(json({ mine: false }));
+    expect(await api.get('x').json()).toEqual({ mine: false });
+  });
+
+  test('extend of an extended client keeps it', async () => {
+    const { api } = scene();
+    const seen: string[] = [];
+    const svelte = api.extend({ fetch: mine(seen) as typeof fetch });
+    await svelte.extend((parent) => ({ ...parent, headers: { 'x-more': '1' } })).get('x');
+    expect(seen).toHaveLength(2);
+  });
+
+  test('dedupe joins no calls with a fetch of their own', async () => {
+    const { api, clock } = scene({ dedupe: dedupe() });
+    const of = (user: string) =>
+      (async () => {
+        await new Promise<void>((done) => void clock.after(10, done));
+        return json(user);
+      }) as typeof fetch;
+    const read = (user: string) => api.get('x', { fetch: of(user) }).json();
+    expect(await Promise.all([read('ann'), read('bob')])).toEqual(['ann', 'bob']);
+  });
+});
+
+test('an HTTPError that passes through the hook of another call stays what it is', async () => {
+  const { api, origin } = scene({ retry: 0 });
+  origin.replies(status(401), status(403));
+  const afterResponse = [
+    async ({ response }: { response: Response }) => {
+      if (response.status === 401) await api.post('refresh');
+    },
+  ];
+  const error = await api.get('x', { hooks: { afterResponse } }).catch((thrown) => thrown);
+  expect(isHTTPError(error)).toBe(true);
+  expect(error).toMatchObject({ code: 'http-403', attempts: [{ status: 403 }] });
 });

@@ -15,6 +15,7 @@ export function isOfOneUser(
   const ignored = settings.shared === 'ignore-authorization' ? 'authorization' : undefined;
   const origins = [request.url, url].filter(Boolean).map(originOf);
   const isAuthorized =
+    call.transport !== undefined ||
     request.headers.has('authorization') ||
     home.credentials(call.options).some((each) => origins.some((origin) => each.origins.includes(origin)));
   // Only browsers have cookies to include; elsewhere some engines say so of every request.
