@@ -249,8 +249,8 @@ export const isFailure = (error: unknown): error is Error & Failure =>
 
 /**
  * What a platform's fetch or body rejects with when the network failed, made one for all engines: `TypeError` by the
- * Fetch standard, a plain `Error` in workerd, one with a `code` in Bun. Anything else (a bug in a transport of the
- * application's own) stays what it is.
+ * Fetch standard, a plain `Error` in workerd, one with a `code` in Bun. Anything else
+ * stays what it is.
  */
 export function asNetworkError(error: unknown, facts: Partial<Facts> = {}): unknown {
   const failed =
@@ -261,6 +261,18 @@ export function asNetworkError(error: unknown, facts: Partial<Facts> = {}): unkn
   withoutQueries(error);
   return new NetworkError(error.message, { cause: error, ...facts });
 }
+
+/** What engines say when the network failed. */
+const FAILED =
+  /^ ?(network ?error|a network error|failed to fetch|fetch failed|load failed|network request failed|network connection lost|terminated|error sending request|unable to connect|the internet connection|the socket connection|connection )/i;
+
+/** Whether an error is known for one of the network, and not for a bug of a transport. */
+export const saysNetwork = (error: unknown): boolean =>
+  error instanceof Error &&
+  (FAILED.test(error.message) || error.name === 'NetworkError' || hasCode(error) || hasCode(error.cause));
+
+const hasCode = (error: unknown): boolean =>
+  error instanceof Error && typeof (error as { code?: unknown }).code === 'string';
 
 /** A URL within a text. */
 const QUOTED_URL = /(\b[a-z][\w+.-]{0,9}:\/\/)([^\s)"']*)/gi;

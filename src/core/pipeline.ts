@@ -161,7 +161,7 @@ export function pipeline<Options extends object = CallOptions>(
     try {
       return policies.reduceRight<Handler>(
         (next, policy) => bypassable(policy, next, home),
-        transport(options.fetch ?? platformsOwn()),
+        transport(options.fetch ?? platformsOwn(), !options.fetch),
       );
     } catch (error) {
       // Those that were made before it have timers and names.

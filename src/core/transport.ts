@@ -1,6 +1,6 @@
 import type { Attempt } from './attempt.ts';
 import type { Call, Handler } from './contract.ts';
-import { asNetworkError, isFailure } from './errors.ts';
+import { asNetworkError, isFailure, saysNetwork } from './errors.ts';
 import { facts, rebuilt } from './rebuild.ts';
 import { SOURCE_HEADER } from './source.ts';
 
@@ -10,8 +10,10 @@ export type Fetch = (request: Request, init: RequestInit) => Promise<Response>;
 /**
  * The innermost handler: sends the request and keeps the log of attempts. What differs between engines is made one
  * here: the reason of an abort, the error of a network that failed.
+ *
+ * @param isPlatforms `fetch` is the platform's own, and not one of the application's, which may have bugs.
  */
-export function transport(fetch: Fetch): Handler {
+export function transport(fetch: Fetch, isPlatforms: boolean): Handler {
   return (request, call) => {
     const { attempt, origin, host, attempts, emit, signal } = call;
     if (signal.aborted) return Promise.reject(signal.reason);
@@ -40,7 +42,7 @@ export function transport(fetch: Fetch): Handler {
         return response.headers.has(SOURCE_HEADER) ? withoutMark(response) : response;
       },
       (cause) => {
-        const error = translated(cause, request, call);
+        const error = translated(cause, request, call, isPlatforms && !call.transport);
         log(undefined, nameOf(error));
         throw error;
       },
@@ -65,9 +67,10 @@ const nameOf = (error: unknown): string =>
       ? error.name
       : typeof error;
 
-function translated(cause: unknown, request: Request, call: Call): unknown {
+function translated(cause: unknown, request: Request, call: Call, isPlatforms: boolean): unknown {
   // WebKit rejects with an AbortError of its own whatever the reason was.
   if (call.signal.aborted) return call.signal.reason;
+  if (!isPlatforms && !saysNetwork(cause)) return cause;
   return asNetworkError(cause, { request, callId: call.id, origin: call.origin });
 }
 

@@ -85,8 +85,9 @@ function textual(text: string, init: ResponseInit): Response {
   return new Response(stream, { ...init, headers });
 }
 
-/** As platforms say it. */
-export const networkError = (message = 'Failed to fetch'): TypeError => new TypeError(message);
+/** As platforms say it: with a code, by which any message is known for one of the network. */
+export const networkError = (message = 'Failed to fetch'): TypeError =>
+  Object.assign(new TypeError(message), { code: 'ECONNREFUSED' });
 
 /** Never answers. */
 export const hang = (): Step => () => new Promise(() => {});

@@ -214,7 +214,7 @@ describe('a queued write', () => {
         name: `session ${what}`,
         fetch: async (request, { signal }) => {
           if (request.method === 'POST') sent.push(user);
-          if (request.url === `${ORIGIN}/down`) throw new TypeError('gone');
+          if (request.url === `${ORIGIN}/down`) throw new TypeError('Failed to fetch');
           if (user === 'ann')
             return new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)));
           return ok();
@@ -241,7 +241,7 @@ describe('a queued write', () => {
       ...ANN,
       name: 'backup',
       fetch: async (request) => {
-        if (request.url.startsWith(ORIGIN)) throw new TypeError('gone');
+        if (request.url.startsWith(ORIGIN)) throw new TypeError('Failed to fetch');
         return Object.defineProperties(ok('made'), {
           redirected: { value: true },
           url: { value: `${OTHER}/orders/1` },

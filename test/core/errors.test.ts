@@ -10,7 +10,7 @@ import {
   TimeoutError,
 } from '../../src/core/errors.ts';
 import { standard } from '../../src/fronts/standard.ts';
-import { status } from '../../src/testing/index.ts';
+import { networkError, status } from '../../src/testing/index.ts';
 import { ORIGIN, scenario } from '../support/scenario.ts';
 
 /** In the query, the fragment, a header, the body, the cause. */
@@ -49,7 +49,7 @@ describe('what a log may see of an error', () => {
 
   test('of a call has its attempts, each with its origin and without its URL', async () => {
     const { fetch, origin } = scenario(standard({ retry: { limit: 1 } }));
-    origin.otherwise(new TypeError('gone'));
+    origin.otherwise(networkError());
     const error = await fetch(request).catch((thrown) => thrown);
     const json = JSON.stringify(error);
     expect(json).not.toContain('SECRET');

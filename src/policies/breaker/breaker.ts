@@ -1,6 +1,6 @@
 import { within } from '../../core/clock.ts';
 import { type Call, type Clock, type Home, named, type Policy } from '../../core/contract.ts';
-import { CircuitOpenError, isFailure } from '../../core/errors.ts';
+import { CircuitOpenError, isFailure, saysNetwork } from '../../core/errors.ts';
 import { tell } from '../../core/tell.ts';
 import { isOriginFailure } from '../../http/status.ts';
 import {
@@ -348,4 +348,4 @@ const standsIn = async (call: Call): Promise<boolean> =>
 const countsAgainst = (error: unknown, { signal }: Call): boolean =>
   isFailure(error)
     ? error.category === 'network' || error.category === 'timeout'
-    : error instanceof TypeError && error !== signal.reason;
+    : saysNetwork(error) && error !== signal.reason;
