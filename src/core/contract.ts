@@ -21,6 +21,8 @@ export interface Call {
   readonly origin: string;
   /** Whose call it is. Cache, outbox and dedupe never cross it. Empty where the application named none. */
   readonly partition: string;
+  /** The application names partitions, and no user is signed in: nothing is cached, queued or shared. */
+  readonly isSignedOut?: boolean;
   /** From 1. */
   readonly attempt: number;
   /** A repetition that has a response in hand, if an unwelcome one. */
@@ -86,8 +88,10 @@ export interface Home {
   readonly signal: AbortSignal;
   /** Told on `close()`; may be given while the pipeline is made. */
   onClose(listener: () => void): void;
-  /** Whose calls the application makes just now. */
+  /** Whose calls the application makes just now. @throws {ConfigurationError} if no user is signed in. */
   partition(): string;
+  /** The partition is a constant, and not what a function gives. */
+  readonly isPartitionConstant: boolean;
   /** The credentials that policies of the pipeline put on requests of a call with these options. */
   credentials(options: CallOptions): readonly Credentials[];
   /** Tells listeners what happened outside any call; absent when nobody listens. */
@@ -145,7 +149,7 @@ export interface PolicyTraits {
   /** It stores or shares what belongs to somebody: the pipeline must have been told whose. */
   readonly needsPartition?: boolean;
   /** It says whose calls these are, in place of the pipeline's `partition`. */
-  readonly partition?: () => string;
+  readonly partition?: () => string | undefined;
   /** It puts credentials on requests. */
   readonly credentials?: Credentials;
 }

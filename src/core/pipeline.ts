@@ -35,8 +35,11 @@ export interface PipelineOptions<Options extends object = CallOptions> {
   readonly fetch?: Fetch | undefined;
   /** Time, chance and connectivity. Default: the platform's. */
   readonly host?: Partial<Host> | undefined;
-  /** Whose calls these are: an id of the signed-in user, or `'public'`. Needed by caches and queues. */
-  readonly partition?: string | (() => string) | undefined;
+  /**
+   * Whose calls these are: an id of the signed-in user, or `'public'`. Needed by caches and queues. A function is asked at
+   * each call; `undefined` means that no user is signed in.
+   */
+  readonly partition?: string | (() => string | undefined) | undefined;
   /** Told every decision. It cannot fail a call. */
   readonly onEvent?: ((event: HoldfastEvent) => void) | undefined;
   readonly routes?: readonly Route<Options>[] | undefined;
@@ -102,13 +105,23 @@ export function pipeline<Options extends object = CallOptions>(
   let prefix: string | undefined;
 
   const emit = onEvent && ((event: HoldfastEvent): void => tell(onEvent, event));
-  const whose = (): string => {
+  const user = (): string | undefined => {
     if (partition === undefined) return '';
-    const named = typeof partition === 'function' ? partition() : partition;
-    // Whoever is not known yet would share with everybody else who is not.
+    const named = typeof partition === 'function' ? askedFor(partition) : partition;
+    if (named === undefined) return undefined;
+    // An empty one would be shared by all users who are not known yet.
     if (typeof named !== 'string' || named === '')
-      throw new ConfigurationError('partition', named, "expected an id that is not empty, or 'public'");
+      throw new ConfigurationError(
+        'partition',
+        named,
+        "expected an id that is not empty, 'public', or undefined while no user is signed in",
+      );
     return wellFormed(named, 'partition');
+  };
+  const whose = (): string => {
+    const named = user();
+    if (named !== undefined) return named;
+    throw new ConfigurationError('partition', named, 'no user is signed in');
   };
   if (typeof partition !== 'function') whose();
 
@@ -150,6 +163,7 @@ export function pipeline<Options extends object = CallOptions>(
     onClose: (listener) => void closing.subscribe(listener),
     emit,
     partition: whose,
+    isPartitionConstant: typeof partition !== 'function',
     credentials: (of) =>
       authorizing.filter(([option]) => of[option] !== false).map(([, credentials]) => credentials),
     background: (of) => newCall({ ...of, options: settled(of.options, of.url) }),
@@ -198,9 +212,10 @@ export function pipeline<Options extends object = CallOptions>(
       if (signal?.aborted) throw signal.reason;
       // Where I/O belongs to one request, so do signals.
       const own_ = signal || !host.sharesIO ? linked(signal, closing, host) : undefined;
+      const partition = user();
       let call = newCall({
         origin: originOf(request.url),
-        partition: whose(),
+        partition: partition ?? '',
         options: settled(own, request.url),
         init: extra,
         wantsBody: own !== undefined && WANTS_BODY in own,
@@ -208,6 +223,7 @@ export function pipeline<Options extends object = CallOptions>(
       });
       const transport = (own as { [TRANSPORT]?: Fetch } | undefined)?.[TRANSPORT];
       if (transport) call = { ...call, transport };
+      if (partition === undefined) call = { ...call, isSignedOut: true };
       if (own?.waitUntil) call = { ...call, waitUntil: outlive(own.waitUntil as typeof waitUntil) };
       return perform(handler, request, call, own_?.release);
     } catch (error) {
@@ -234,6 +250,20 @@ export function pipeline<Options extends object = CallOptions>(
     close,
     [asyncDispose]: close,
   });
+}
+
+function askedFor(partition: () => string | undefined): string | undefined {
+  try {
+    return partition();
+  } catch (cause) {
+    const error = new ConfigurationError(
+      'partition',
+      partition,
+      'it threw; undefined says that no user is signed in',
+    );
+    addFacts(error, { cause });
+    throw error;
+  }
 }
 
 /** Whose calls these are is said once: by the application, or by a policy that knows it. */
@@ -391,6 +421,24 @@ function checkPlace(extra: Readonly<Record<string, unknown>>, known: Known): voi
       );
 }
 
+/** Known in every pipeline, so that a route or a call may switch off what only some clients have. */
+export const BUILT_IN_POLICIES: readonly string[] = [
+  'timeout',
+  'retry',
+  'breaker',
+  'strategies',
+  'dedupe',
+  'fallback',
+  'outbox',
+  'staleCache',
+  'hedge',
+  'failover',
+  'telemetry',
+  'auth',
+  'bulkhead',
+  'rateLimit',
+];
+
 /** The options that a call may have, and whether they are only switches. */
 type Known = Map<string, boolean>;
 
@@ -398,14 +446,20 @@ function checkNames(options: object, known: Known): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options))
     throw new ConfigurationError('holdfast', options, 'expected an object of options by policy');
   for (const [name, value] of Object.entries(options)) {
-    // Switching off what is not there is no mistake.
-    if (value === false || value === undefined) continue;
     const isSwitch = known.get(name);
-    if (isSwitch === undefined)
+    if (isSwitch === undefined && !BUILT_IN_POLICIES.includes(name))
       throw new ConfigurationError(
         name,
         value,
         `unknown option; this pipeline knows ${[...known.keys()].join(', ')}`,
+      );
+    // Switching off what is not there is no mistake.
+    if (value === false || value === undefined) continue;
+    if (isSwitch === undefined)
+      throw new ConfigurationError(
+        name,
+        value,
+        `this pipeline has no ${name}: make it with ${name}: ${name}()`,
       );
     if (isSwitch && value !== true)
       throw new ConfigurationError(name, value, 'a call says true or false; more is said where it is made');

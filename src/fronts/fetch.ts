@@ -2,19 +2,25 @@ import { isNamed, type Policy } from '../core/contract.ts';
 import { ConfigurationError } from '../core/errors.ts';
 import { type HoldfastFetch, type PipelineOptions, pipeline } from '../core/pipeline.ts';
 import type { Auth } from '../policies/auth/auth.ts';
-import { type FetchOptions, IMPORTED, OF_PIPELINE, type StandardOptions, standard } from './standard.ts';
+import {
+  type FetchOptions,
+  IMPORTED,
+  OF_PIPELINE,
+  PLAIN,
+  type StandardOptions,
+  standard,
+} from './standard.ts';
 
 /** Whose data it is must be said where data is kept. */
 export type Partitioned =
   | { readonly staleCache?: undefined; readonly outbox?: undefined }
-  | { readonly partition: string | (() => string) }
-  | { readonly auth: Auth<() => string> };
+  | { readonly auth: Auth<() => string | undefined> }
+  // The last one: TypeScript's error then names `partition`.
+  | { readonly partition: string | (() => string | undefined) };
 
 export type CreateFetchOptions = StandardOptions & PipelineOptions<FetchOptions> & Partitioned;
 
-/** Those take plain options; of the others, what their factory made. */
-const BUILT_IN = ['timeout', 'retry', 'breaker'];
-const KNOWN = [...BUILT_IN, ...IMPORTED, ...OF_PIPELINE];
+const KNOWN = [...PLAIN, ...IMPORTED, ...OF_PIPELINE];
 
 /**
  * A fetch that can stand wherever a `fetch` is expected. With no options it has time limits, retry and breaker at their

@@ -1,4 +1,5 @@
 import type { Policy } from '../core/contract.ts';
+import { BUILT_IN_POLICIES } from '../core/pipeline.ts';
 import type { Auth } from '../policies/auth/auth.ts';
 import { type Breaker, breaker } from '../policies/breaker/breaker.ts';
 import type { BreakerOptions } from '../policies/breaker/options.ts';
@@ -40,20 +41,11 @@ export interface StandardOptions {
   readonly rateLimit?: RateLimit | undefined;
 }
 
+/** These take plain options. */
+export const PLAIN: readonly string[] = ['timeout', 'retry', 'breaker'];
+
 /** The policies that are imported, by the name of their option. */
-export const IMPORTED: readonly string[] = [
-  'strategies',
-  'dedupe',
-  'fallback',
-  'outbox',
-  'staleCache',
-  'hedge',
-  'failover',
-  'telemetry',
-  'auth',
-  'bulkhead',
-  'rateLimit',
-];
+export const IMPORTED: readonly string[] = BUILT_IN_POLICIES.filter((name) => !PLAIN.includes(name));
 
 /** Options of the pipeline itself. */
 export const OF_PIPELINE: readonly string[] = [

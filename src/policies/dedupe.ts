@@ -104,7 +104,13 @@ export function dedupe(options: DedupeOptions = {}): Policy {
         answer.then(outdate, outdate);
         return answer;
       }
-      if (!SHARED.includes(method) || !call.host.sharesIO || !isEmpty(call.init) || call.transport)
+      if (
+        !SHARED.includes(method) ||
+        !call.host.sharesIO ||
+        !isEmpty(call.init) ||
+        call.transport ||
+        call.isSignedOut
+      )
         return next(request, call);
       const namesNoUser = call.partition === '' || call.partition === PUBLIC;
       if (namesNoUser && home.credentials(call.options).some(({ vary }) => vary)) return next(request, call);

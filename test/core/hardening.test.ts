@@ -44,7 +44,6 @@ describe('a request as options', () => {
 
 describe('a partition', () => {
   test.each<[string, () => unknown]>([
-    ['nobody', () => undefined],
     ['an object', () => ({})],
     ['nothing', () => ''],
     ['a number', () => 5],

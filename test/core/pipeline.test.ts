@@ -129,6 +129,13 @@ describe('options', () => {
     expect(() => fetch.configure({ retyr: 3 })).toThrow(message);
     expect(() => scenario([retry()], { routes: [{ match: '/', retyr: 3 }] })).toThrow(message);
     expect(origin.seen).toHaveLength(0);
+    await expect(fetch(URL_, { holdfast: { staleCach: false } })).rejects.toThrow(/staleCach: false/);
+    expect(() => fetch.configure({ staleCach: false })).toThrow(/staleCach: false/);
+    expect(() => scenario([retry()], { routes: [{ match: '/', staleCach: false }] })).toThrow(/staleCach/);
+    await expect(fetch(URL_, { holdfast: { outbox: true } })).rejects.toThrow(
+      /outbox: true is not allowed; this pipeline has no outbox: make it with outbox: outbox\(\)/,
+    );
+    expect(origin.seen).toHaveLength(0);
     // Switching off what is not there is no mistake.
     expect((await fetch(URL_, { holdfast: { outbox: false } })).status).toBe(200);
   });

@@ -24,6 +24,6 @@ export async function ofApplication<T>(
     if (signal?.aborted) throw signal.reason;
     throw new AuthError(troubleOf(error, 'credentials-failed', 'the function for the credentials failed'));
   }
-  if (signedIn(home) !== partition) throw new AuthError(USER_CHANGED);
+  if ((signedIn(home) ?? '') !== partition) throw new AuthError(USER_CHANGED);
   return given;
 }

@@ -1,7 +1,8 @@
+import { PUBLIC } from '../../core/contract.ts';
 import { PerOrigin } from '../../core/origins.ts';
 import { ofApplication, type Waiting } from './application.ts';
 import type { Crew, Place } from './crew.ts';
-import { AuthError, SIGNED_OUT } from './error.ts';
+import { AuthError, NO_TOKEN, SIGNED_OUT } from './error.ts';
 import type { Secret } from './options.ts';
 import { Renewals } from './renewals.ts';
 import { isSendable } from './schemes.ts';
@@ -27,7 +28,8 @@ export function asked(secret: Exclude<Secret, string>, { origins, timeout }: Set
     const { partition } = waiting;
     const context = refused === undefined ? { partition } : { partition, refused };
     const given = await ofApplication(() => secret(context), timeout, waiting, home);
-    if (given === undefined || given === '') throw new AuthError(SIGNED_OUT);
+    if (given === undefined || given === '')
+      throw new AuthError(partition === '' || partition === PUBLIC ? SIGNED_OUT : NO_TOKEN);
     if (typeof given === 'string' && isSendable(given)) return given;
     throw new AuthError({
       code: 'credentials-failed',

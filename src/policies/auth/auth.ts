@@ -5,12 +5,14 @@ import { addFacts, isFailure } from '../../core/errors.ts';
 import { originOf } from '../../core/origins.ts';
 import { replay } from '../../core/replay.ts';
 import type { Place } from './crew.ts';
-import { AuthError } from './error.ts';
+import { AuthError, SIGNED_OUT } from './error.ts';
 import { methodOf, type SignIn } from './method.ts';
 import type { AuthScheme, SchemeOptions } from './options.ts';
 
 /** Puts credentials on. With `user`, it says whose calls these are, in place of the client's `partition`. */
-export interface Auth<User extends (() => string) | undefined = (() => string) | undefined> extends Policy {
+export interface Auth<
+  User extends (() => string | undefined) | undefined = (() => string | undefined) | undefined,
+> extends Policy {
   readonly user: User;
 }
 
@@ -25,7 +27,7 @@ export interface Auth<User extends (() => string) | undefined = (() => string) |
  * @throws {AuthError} from a call for which there are no credentials.
  * @see RFC 6749 (OAuth 2.0), RFC 6750 (Bearer), RFC 7617 (Basic), RFC 9700 (refresh tokens).
  */
-export function auth<S extends AuthScheme, User extends (() => string) | undefined = undefined>(
+export function auth<S extends AuthScheme, User extends (() => string | undefined) | undefined = undefined>(
   options: { readonly scheme: S; readonly user?: User } & SchemeOptions[S],
 ): Auth<User> & (S extends 'oauth2' ? SignIn : unknown) {
   const { settings, scheme, source, enter, needsPartition = false, varies, more } = methodOf(options);
@@ -33,6 +35,7 @@ export function auth<S extends AuthScheme, User extends (() => string) | undefin
 
   const send = async (request: Request, call: Call, place: Place): Promise<Response> => {
     const { id: callId, origin, emit } = call;
+    if (call.isSignedOut && needsPartition) throw new AuthError(SIGNED_OUT);
     const secret = await source.current(call, place);
     // Before the first time: afterwards the body is gone.
     const again =

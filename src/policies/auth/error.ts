@@ -2,12 +2,19 @@ import { HoldfastError, isFailure } from '../../core/errors.ts';
 
 /**
  * - `signed-out`: nobody is signed in, or a refresh was refused.
+ * - `no-token`: the function for the token gave none, although a user is signed in.
  * - `refresh-failed`: no new token was to be had just now.
  * - `credentials-failed`: a function of the application's own failed, or gave what cannot be sent.
  * - `user-changed`: somebody else has signed in since the call was made.
  * - `redirected`: the origin redirects, and a key in a header of its own would go along.
  */
-export type AuthCode = 'signed-out' | 'refresh-failed' | 'credentials-failed' | 'user-changed' | 'redirected';
+export type AuthCode =
+  | 'no-token'
+  | 'signed-out'
+  | 'refresh-failed'
+  | 'credentials-failed'
+  | 'user-changed'
+  | 'redirected';
 
 /** Why there are no credentials, as plain data: each call makes an error of its own of it. */
 export interface Trouble {
@@ -39,6 +46,12 @@ export const SIGNED_OUT: Trouble = {
   code: 'signed-out',
   message: 'nobody is signed in; a call that needs no credentials says auth: false',
   transient: false,
+};
+
+export const NO_TOKEN: Trouble = {
+  code: 'no-token',
+  message: 'there is no token yet for the user who is signed in',
+  transient: true,
 };
 
 export const USER_CHANGED: Trouble = {

@@ -21,7 +21,7 @@ export interface SecretContext {
   readonly refused?: string;
 }
 
-/** Gives a secret, or `undefined` where nobody is signed in. Asked for each request; after a 401 once for all calls. */
+/** Gives a secret, or `undefined` if no user is signed in, or there is no token yet for the one who is. Asked for each request; after a 401 once for all calls. */
 export type Secret = string | ((context: SecretContext) => string | undefined | Promise<string | undefined>);
 
 /** `Authorization: Bearer …` (RFC 6750), with a token that somebody else looks after. */

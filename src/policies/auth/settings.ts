@@ -9,7 +9,7 @@ import { isSendable } from './schemes.ts';
 /** What all schemes have. */
 export interface Settings {
   origins: string[];
-  user: (() => string) | undefined;
+  user: (() => string | undefined) | undefined;
   bodyLimit: number;
   timeout: number;
 }

@@ -39,6 +39,7 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
     return (request, call) => {
       // Integrity is checked by the platform, on what comes from the network.
       const { mode, integrity } = request;
+      if (call.isSignedOut) return next(request, call);
       if (!isRead(request)) return network(request, call);
       if (isOwnValidation(request) || integrity || mode === 'no-cors' || mode === 'navigate')
         return next(request, call);

@@ -139,7 +139,7 @@ export class Intake {
     if (before === undefined || before === fingerprint) return;
     throw new HoldfastError(`outbox id '${id}' belongs to another write`, {
       code: 'id-conflict',
-      category: 'conflict',
+      category: 'configuration',
       origin,
     });
   }

@@ -1,4 +1,4 @@
-import { type Call, named, type Policy } from '../../core/contract.ts';
+import { type Call, named, type Policy, PUBLIC } from '../../core/contract.ts';
 import { ConfigurationError } from '../../core/errors.ts';
 import { matches } from '../../core/match.ts';
 import type { AtomicStore } from '../../core/store.ts';
@@ -147,6 +147,18 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
       if (SAFE_METHODS.includes(request.method)) return next(request, call);
       const wanted = wantedFor(request, call, settings);
       if (wanted === undefined) return next(request, call);
+      if (call.isSignedOut)
+        throw new ConfigurationError(
+          'outbox',
+          wanted,
+          'no user is signed in: a queued write belongs to a partition',
+        );
+      if (call.partition === PUBLIC && !home.isPartitionConstant)
+        throw new ConfigurationError(
+          'partition',
+          PUBLIC,
+          "for an outbox, say it as a constant: partition: 'public'",
+        );
       return enqueue(request, call, readCallOutbox(wanted), mine);
     };
   };
