@@ -36,7 +36,7 @@ const BY_NAME: Readonly<Record<string, Category>> = {
   AbortError: 'aborted',
   TimeoutError: 'timeout',
   SyntaxError: 'parse',
-  SchemaValidationError: 'validation',
+  SchemaValidationError: 'parse',
   NetworkError: 'network',
   QuotaExceededError: 'storage',
 };

@@ -6,6 +6,7 @@ import ky, {
   NetworkError as KyNetworkError,
   type Options,
   type ResponsePromise,
+  SchemaValidationError,
 } from 'ky';
 import { categoryOf } from '../core/category.ts';
 import { TRANSPORT, WANTS_BODY } from '../core/entry.ts';
@@ -213,13 +214,19 @@ function answering(
       const value = native(schema);
       value.catch(() => {});
       const response = await promise;
-      if (!isQueued(response)) return value;
+      if (!isQueued(response)) return value.catch((error) => refused(error, response));
       const outbox = settled();
       if (typeof outbox === 'object' && 'answer' in outbox) return outbox.answer;
       throw new QueuedError(idOf(response));
     };
   }
   return promise;
+}
+
+/** A response that the schema refuses is the origin's fault. */
+function refused(error: unknown, response: Response): never {
+  if (!(error instanceof SchemaValidationError)) throw error;
+  throw equipped(error, { code: 'parse', category: 'parse', ...outcomeOf(response) });
 }
 
 /** The options of a call for ky: ours as plain data, and our translation after every other init hook. */

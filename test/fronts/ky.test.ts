@@ -1,8 +1,10 @@
 import ky, { isHTTPError, isNetworkError, isTimeoutError, type KyInstance } from 'ky';
 import { afterEach, describe, expect, test } from 'vitest';
+import { categoryOf } from '../../src/core/category.ts';
 import type { Clock } from '../../src/core/contract.ts';
 import { isQueued } from '../../src/core/source.ts';
 import { type Client, type CreateClientOptions, createClient } from '../../src/fronts/ky.ts';
+import { toProblemResponse } from '../../src/fronts/problem.ts';
 import { breaker } from '../../src/policies/breaker/breaker.ts';
 import { cachePolicy } from '../../src/policies/cache/cache.ts';
 import { dedupe } from '../../src/policies/dedupe.ts';
@@ -564,4 +566,24 @@ test('an HTTPError that passes through the hook of another call stays what it is
   const error = await api.get('x', { hooks: { afterResponse } }).catch((thrown) => thrown);
   expect(isHTTPError(error)).toBe(true);
   expect(error).toMatchObject({ code: 'http-403', attempts: [{ status: 403 }] });
+});
+
+test('a response that the schema refuses is a parse error, and 502 for a server that passes it on', async () => {
+  const { api, origin } = scene();
+  origin.replies(json({ wrong: true }));
+  const schema = {
+    '~standard': { version: 1, vendor: 'mine', validate: () => ({ issues: [{ message: 'no' }] }) },
+  } as const;
+  const error = await api
+    .get('x')
+    .json(schema as never)
+    .catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({
+    name: 'SchemaValidationError',
+    code: 'parse',
+    category: 'parse',
+    attempts: [{ status: 200 }],
+  });
+  expect(categoryOf(error)).toBe('parse');
+  expect(toProblemResponse(error).status).toBe(502);
 });
