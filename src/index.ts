@@ -152,7 +152,7 @@ export {
 export { type HedgeOptions, hedge } from './policies/hedge.ts';
 export { ResultLostError, UndeliveredError } from './policies/outbox/answers.ts';
 export type { ExportedEntry } from './policies/outbox/dead-letters.ts';
-export type { OutboxEntry, Reason, UnknownOutcome } from './policies/outbox/entry.ts';
+export type { DeliveryGuarantee, OutboxEntry, Reason } from './policies/outbox/entry.ts';
 export type { LaneInfo, OutboxCounts } from './policies/outbox/manage.ts';
 export type { OutboxNews } from './policies/outbox/news.ts';
 export type { CallOutbox, Conflict, Merge, OutboxOptions } from './policies/outbox/options.ts';

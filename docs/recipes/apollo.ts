@@ -21,7 +21,7 @@ export function graphClient(uri: string, user: () => string) {
         const answer = await fetch(input, init);
         if (!isQueued(answer)) return answer;
         const { outbox } = init?.holdfast ?? {};
-        return Response.json({ data: typeof outbox === 'object' ? outbox.answer : null });
+        return Response.json({ data: typeof outbox === 'object' ? outbox.optimisticResult : null });
       },
     }),
   });
@@ -42,7 +42,7 @@ export function graphClient(uri: string, user: () => string) {
 
 /** For the `context` of a mutation that may wait: its id, and the data that it gives meanwhile. */
 export const kept = (id: string, answer: object) => ({
-  fetchOptions: { holdfast: { outbox: { id, answer } } },
+  fetchOptions: { holdfast: { outbox: { id, optimisticResult: answer } } },
 });
 
 /** GraphQL servers say 200 to what has failed: it would be kept as a good copy, and a write would count as delivered. */

@@ -77,7 +77,10 @@ export function useOrders() {
 export function useUnsent() {
   const { box } = useShop();
   return useSWR('unsent', async () => {
-    const entries = [...(await box.entries({ state: 'waiting' })), ...(await box.entries({ state: 'dead' }))];
+    const entries = [
+      ...(await box.entries({ state: 'waiting' })),
+      ...(await box.entries({ state: 'dead-letter' })),
+    ];
     return entries.map(({ state, reason, meta }) => ({ ...(meta as Order), state, reason }));
   });
 }
@@ -90,7 +93,7 @@ export function useSaveOrder() {
       api
         .put<Order & { waits?: true }>(`${path}/${order.id}`, {
           json: { item: order.item },
-          outbox: { id: order.id, meta: order, answer: { ...order, waits: true } },
+          outbox: { id: order.id, meta: order, optimisticResult: { ...order, waits: true } },
         })
         .json(),
     // Before it is settled the origin knows nothing of it. What is read while `trigger` is under way SWR passes over.

@@ -83,7 +83,7 @@ export function useUnsent() {
     async queryFn() {
       const entries = [
         ...(await box.entries({ state: 'waiting' })),
-        ...(await box.entries({ state: 'dead' })),
+        ...(await box.entries({ state: 'dead-letter' })),
       ];
       return entries.map(({ state, reason, meta }) => ({ ...(meta as Order), state, reason }));
     },
@@ -99,7 +99,7 @@ export function useSaveOrder() {
       api
         .put<Order & { waits?: true }>(`orders/${order.id}`, {
           json: { item: order.item },
-          outbox: { id: order.id, meta: order, answer: { ...order, waits: true } },
+          outbox: { id: order.id, meta: order, optimisticResult: { ...order, waits: true } },
         })
         .json(),
   });

@@ -7,7 +7,7 @@ const [upstream = 'http://127.0.0.1:5190', port = '8788', database = 'orders.db'
 const kv = await Deno.openKv(database);
 
 /** Other processes on this database may send the same queue: for each lane there is one sender at a time. */
-const orders = outbox({ store: denoKvStore(kv, { name: 'orders' }), every: '5s' });
+const orders = outbox({ store: denoKvStore(kv, { name: 'orders' }), pollInterval: '5s' });
 
 const fetch = createFetch({
   name: 'orders',

@@ -47,7 +47,7 @@ async function readAll(): Promise<void> {
     again = false;
     const [waiting, dead, counts] = await Promise.all([
       queue.entries({ state: 'waiting', limit: PAGE }),
-      queue.entries({ state: 'dead', limit: PAGE }),
+      queue.entries({ state: 'dead-letter', limit: PAGE }),
       queue.counts(),
     ]);
     for (const show of views) show({ waiting, dead, counts, sending });

@@ -216,7 +216,7 @@ function answering(
       const response = await promise;
       if (!isQueued(response)) return value.catch((error) => refused(error, response));
       const outbox = settled();
-      if (typeof outbox === 'object' && 'answer' in outbox) return outbox.answer;
+      if (typeof outbox === 'object' && 'optimisticResult' in outbox) return outbox.optimisticResult;
       throw new QueuedError(idOf(response));
     };
   }

@@ -284,7 +284,7 @@ describe('a queued write', () => {
     'is not waited for by flush while the store hangs (%s)',
     async (operation) => {
       const store = durableStore();
-      const box = outboxPolicy({ store, every: '1d' }, memoryStore);
+      const box = outboxPolicy({ store, pollInterval: '1d' }, memoryStore);
       const { fetch, clock } = scenario([box], { ...ANN, name: `flush ${operation}` });
       Object.assign(store, { [operation]: () => new Promise(() => {}) });
       let over = false;
@@ -342,7 +342,7 @@ describe('a queued write', () => {
 });
 
 test('failover does not repeat an at-most-once entry for its Idempotency-Key', async () => {
-  const box = outboxPolicy({ store: memoryStore(), unknownOutcome: 'dead' }, memoryStore);
+  const box = outboxPolicy({ store: memoryStore(), delivery: 'at-most-once' }, memoryStore);
   const { fetch, origin } = scenario([box, failover({ origins: [ORIGIN, OTHER] })], {
     ...ANN,
     name: 'one origin',

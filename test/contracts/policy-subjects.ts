@@ -41,7 +41,7 @@ const kinds: Record<string, () => Policy> = {
   outbox: () =>
     outboxPolicy(
       // Credentials that others have put on are this one's to put on again.
-      frozen({ store: memoryStore(), match: WRITES, every: '1d', authorize: () => undefined }),
+      frozen({ store: memoryStore(), match: WRITES, pollInterval: '1d', authorize: () => undefined }),
       memoryStore,
     ),
 };
@@ -88,7 +88,7 @@ const all = (): Policy[] =>
     breaker: { failures: 2 },
     dedupe: dedupe(),
     fallback: fallback({ none: true }),
-    outbox: outboxPolicy({ store: memoryStore(), match: WRITES, every: '1d' }, memoryStore),
+    outbox: outboxPolicy({ store: memoryStore(), match: WRITES, pollInterval: '1d' }, memoryStore),
     staleCache: cachePolicy({ store: memoryStore() }, memoryStore),
     hedge: hedge({ delay: '500ms', share: 1, origins: [ONE, TWO] }),
     failover: failover({ origins: [ONE, TWO] }),

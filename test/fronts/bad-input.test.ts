@@ -75,7 +75,7 @@ describe('the answer of a write that waits', () => {
       name: 'extended',
       outbox: outbox({ store: memoryStore() }),
     });
-    const orders = client.extend({ outbox: { answer: { waits: true } } });
+    const orders = client.extend({ outbox: { optimisticResult: { waits: true } } });
     expect(await orders.post('https://a.example/', { json: {} }).json()).toEqual({ waits: true });
     await expect(orders.get('https://a.example/', { retry: 0 }).json()).rejects.toThrow();
     await client.close();

@@ -411,14 +411,16 @@ describe('the outbox', () => {
       .catch((thrown) => thrown);
     expect(error).toMatchObject({ name: 'QueuedError', code: 'queued', id: expect.any(String) });
     expect(
-      await api.post('orders', { json: { n: 3 }, outbox: { answer: { optimistic: true } } }).json(),
+      await api.post('orders', { json: { n: 3 }, outbox: { optimisticResult: { optimistic: true } } }).json(),
     ).toEqual({ optimistic: true });
   });
 
   test('gives the real answer where there is one', async () => {
     const { api, origin } = queueing();
     origin.replies(json({ id: 7 }, { status: 201 }));
-    expect(await api.post('orders', { json: { n: 1 }, outbox: { answer: 'optimistic' } }).json()).toEqual({
+    expect(
+      await api.post('orders', { json: { n: 1 }, outbox: { optimisticResult: 'optimistic' } }).json(),
+    ).toEqual({
       id: 7,
     });
     expect(origin.seen[0]?.body).toBe('{"n":1}');
@@ -437,8 +439,8 @@ describe('the outbox', () => {
     host.online.set(false);
     const merge = async (earlier: Request, later: Request): Promise<Request> =>
       new Request(later, { body: JSON.stringify([await earlier.json(), await later.json()]) });
-    await api.put('doc', { json: 1, outbox: { id: 'a', key: 'doc', merge } });
-    await api.put('doc', { json: 2, outbox: { key: 'doc', merge } });
+    await api.put('doc', { json: 1, outbox: { id: 'a', coalesce: { key: 'doc', merge } } });
+    await api.put('doc', { json: 2, outbox: { coalesce: { key: 'doc', merge } } });
     expect(await (await queue.request('a'))?.json()).toEqual([1, 2]);
   });
 
@@ -448,7 +450,7 @@ describe('the outbox', () => {
     const error = await api.post('orders', { json: {}, outbox: true }).catch((thrown) => thrown);
     expect(isHTTPError(error)).toBe(true);
     expect(error.data).toEqual({ title: 'no item' });
-    expect(await outbox.entries({ state: 'dead' })).toHaveLength(1);
+    expect(await outbox.entries({ state: 'dead-letter' })).toHaveLength(1);
   });
 });
 

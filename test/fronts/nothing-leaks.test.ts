@@ -92,7 +92,7 @@ async function told() {
     openTelemetry().hear,
   ];
   const stores = { outbox: durableStore(), cache: memoryStore() };
-  const box = outboxPolicy({ store: stores.outbox, keepHeaders: ['x-kept'] }, memoryStore);
+  const box = outboxPolicy({ store: stores.outbox, persistHeaders: ['x-kept'] }, memoryStore);
   const fetch = createFetch({
     name: 'leaks',
     host,

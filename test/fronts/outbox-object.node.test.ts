@@ -238,7 +238,7 @@ describe('an alarm', () => {
   });
 
   test.each(['remove', 'purge'] as const)('comes soon after a %s of what stopped a lane', async (how) => {
-    const { host, origin, orders, rings, next } = object({ outbox: { strict: true } });
+    const { host, origin, orders, rings, next } = object({ outbox: { blockLaneOnFailure: true } });
     origin.replies(status(422));
     await orders.accept(order('a'), { id: 'a' });
     await settle();

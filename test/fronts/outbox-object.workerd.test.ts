@@ -238,7 +238,7 @@ describe('an object', () => {
     await inside((orders) => orders.accept(order('one'), { id: 'a', lane: 'cart' }));
     await alarm();
     await inside(async (orders) => {
-      expect(await orders.entries({ state: 'dead' })).toMatchObject([
+      expect(await orders.entries({ state: 'dead-letter' })).toMatchObject([
         { id: 'a', lane: 'cart', reason: { status: 422 } },
       ]);
       answer = () => new Response('thanks');

@@ -114,7 +114,7 @@ const worker = `
     async fetch(request, env) {
       const { pathname } = new URL(request.url);
       if (pathname === '/counts') return Response.json(await env.LETTERS.getByName('all').counts());
-      if (pathname === '/letters') return Response.json(await env.LETTERS.getByName('all').entries({ state: 'dead' }));
+      if (pathname === '/letters') return Response.json(await env.LETTERS.getByName('all').entries({ state: 'dead-letter' }));
       const write = new Request(env.UPSTREAM + pathname.slice('/give'.length), {
         method: 'POST',
         headers: { 'content-type': 'application/json' },

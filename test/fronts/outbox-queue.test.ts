@@ -111,7 +111,7 @@ describe('a write that was accepted', () => {
   test('has its credentials put back where it is sent, and is refused where nobody would', async () => {
     const headers = { authorization: 'Bearer old', 'x-tenant': 'seven' };
     const { write, consumed, origin, queue } = world({
-      keepHeaders: ['x-tenant'],
+      persistHeaders: ['x-tenant'],
       authorize: (request, { partition }) => request.headers.set('authorization', `Bearer of ${partition}`),
     });
     await write('one', { headers });

@@ -33,7 +33,7 @@ function worker(options: Partial<ServiceWorkerOptions> & { box?: OutboxOptions; 
   const { box = {}, user = () => 'ann', ...rest } = options;
   const host = testHost({ clock: virtualClock({ quiet }) });
   const origin = scriptedOrigin(host.clock);
-  const outbox = outboxPolicy({ store: durableStore(), every: '1h', ...box }, memoryStore);
+  const outbox = outboxPolicy({ store: durableStore(), pollInterval: '1h', ...box }, memoryStore);
   const name = `worker ${crypto.randomUUID()}`;
   const fetch = createFetch({ name, partition: user, outbox, fetch: origin.fetch, host, retry: false });
   const listeners = new Map<string, (event: never) => void>();
@@ -346,7 +346,7 @@ describe('Background Sync', () => {
     await give(before, 'a');
     expect(asked).toEqual([]);
     await before.fetch.close();
-    const here = page({ backgroundSync: true, every: '1h' }, before.store, before);
+    const here = page({ backgroundSync: true, pollInterval: '1h' }, before.store, before);
     await here.clock.advance(1_000);
     expect(asked.length).toBeGreaterThan(0);
   });

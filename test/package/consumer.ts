@@ -76,7 +76,7 @@ export const own = pipeline([logged, ...standard({ breaker: shared })], {
 
 export function worker(): void {
   const session = sharedSession();
-  const queue = outbox({ backgroundSync: true, codec: encryptWith(deviceKey()) });
+  const queue = outbox({ backgroundSync: true, encryption: encryptWith(deviceKey()) });
   const through = createFetch({ partition: session.partition, outbox: queue });
   const routes = [{ match: '/api/', outbox: { lane: 'api' } }];
   serviceWorker({ fetch: through, outbox: queue, ready: session.ready, routes });
@@ -85,11 +85,11 @@ export function worker(): void {
 
 export async function lookAfter(): Promise<void> {
   const merge = (earlier: Request, later: Request): Request => (earlier.url ? later : earlier);
-  await api.put('doc', { json: {}, outbox: { key: 'doc', merge, expiresAfter: '1h' } });
+  await api.put('doc', { json: {}, outbox: { coalesce: { key: 'doc', merge }, expiresAfter: '1h' } });
   await box.edit('a', (request) => new Request(request, { method: 'PUT' }));
   await box.replay('a', { key: 'new' });
   await box.flush({ onProgress: ({ left, total }) => left < total });
-  for await (const { entry, body } of box.export({ state: 'dead' })) void [entry.id, body];
+  for await (const { entry, body } of box.export({ state: 'dead-letter' })) void [entry.id, body];
   box.subscribe((news) => {
     if (news.type === 'settled' && !news.elsewhere) void news.outcome;
   });

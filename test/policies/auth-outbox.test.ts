@@ -18,7 +18,7 @@ function page() {
   let user = 'ann';
   const policy = auth({ ...oauth2(), user: () => user });
   const store = durableStore();
-  const outbox = outboxPolicy({ store, every: '1h' }, memoryStore);
+  const outbox = outboxPolicy({ store, pollInterval: '1h' }, memoryStore);
   const scene = scenario([outbox, policy, attemptTimeout()]);
   open.push(scene);
   const server = tokenServer(scene.origin, scene.host);
@@ -182,7 +182,7 @@ test('a pause of the application’s own is not ended by new tokens', async () =
 test('with a token that the application looks after, it goes on when one is taken that is not the refused one', async () => {
   let token = 'old';
   const policy = auth({ scheme: 'bearer', origins: [API], token: () => token, user: () => 'ann' });
-  const outbox = outboxPolicy({ store: durableStore(), every: '1h' }, memoryStore);
+  const outbox = outboxPolicy({ store: durableStore(), pollInterval: '1h' }, memoryStore);
   const { fetch, origin, clock } = scenario([outbox, policy]);
   open.push({ fetch } as Scenario);
   origin.otherwise(({ headers }) => (headers.get('authorization') === 'Bearer new' ? ok() : status(401)));

@@ -59,8 +59,8 @@ async function sendAhead(slow: ReturnType<typeof slowPage>, held?: number): Prom
 describe('a disk that is slower than the origin', () => {
   test.each<[string, OutboxOptions, object]>([
     ['with the defaults', {}, {}],
-    ['whose order matters more', {}, { strict: true }],
-    ['that must be sent once', {}, { unknownOutcome: 'dead' }],
+    ['whose order matters more', {}, { blockLaneOnFailure: true }],
+    ['that must be sent once', {}, { delivery: 'at-most-once' }],
     ['without a key', { idempotencyHeader: false }, {}],
   ])('the next entry is not sent before the acknowledgement: %s', async (_, options, own) => {
     const slow = slowPage(options);
@@ -116,10 +116,10 @@ test('one that others are merged into while it is at hand keeps its place', asyn
   const made = page();
   made.host.online.set(false);
   await give(made, ['a', 'b', 'c']);
-  await give(made, ['cart 1'], { key: 'cart' });
+  await give(made, ['cart 1'], { coalesce: { key: 'cart' } });
   await give(made, ['d']);
   made.origin.replies(ok(), ok(), async () => {
-    await give(made, ['cart 2'], { key: 'cart' });
+    await give(made, ['cart 2'], { coalesce: { key: 'cart' } });
     return ok();
   });
   made.host.online.set(true);
@@ -129,8 +129,8 @@ test('one that others are merged into while it is at hand keeps its place', asyn
 
 test.each<[string, OutboxOptions, object]>([
   ['with the defaults', {}, {}],
-  ['whose order matters more', {}, { strict: true }],
-  ['that must be sent once', { unknownOutcome: 'dead' }, {}],
+  ['whose order matters more', {}, { blockLaneOnFailure: true }],
+  ['that must be sent once', { delivery: 'at-most-once' }, {}],
   ['without a key', { idempotencyHeader: false }, {}],
 ])('an entry is acknowledged once, with strict durability: %s', async (_, options, own) => {
   const store = durableStore();
@@ -177,19 +177,19 @@ describe('an acknowledgement that fails once', () => {
   }
 
   test('what is sent once is not sent before, and is no dead letter', async () => {
-    const made = await failing({ unknownOutcome: 'dead' }, ['DELETE', {}], ['POST', {}]);
+    const made = await failing({ delivery: 'at-most-once' }, ['DELETE', {}], ['POST', {}]);
     expect(await made.tried()).toMatchObject({ waiting: 0, dead: 0 });
     expect(made.origin.seen.map(({ method }) => method)).toEqual(['DELETE', 'DELETE', 'POST']);
   });
 
   test('a strict write that is refused leaves nothing behind it that was delivered before it', async () => {
-    const made = await failing({}, ['POST', {}], ['POST', { strict: true }]);
+    const made = await failing({}, ['POST', {}], ['POST', { blockLaneOnFailure: true }]);
     made.origin.replies(ok(), ok(), status(422));
     expect(await made.tried()).toMatchObject({ waiting: 0, dead: 1 });
   });
 
   test('nor does one that has expired', async () => {
-    const made = await failing({}, ['POST', {}], ['POST', { strict: true, expiresAfter: '1s' }]);
+    const made = await failing({}, ['POST', {}], ['POST', { blockLaneOnFailure: true, expiresAfter: '1s' }]);
     await made.clock.advance(2_000);
     expect(await made.tried()).toMatchObject({ waiting: 0, dead: 1 });
   });

@@ -13,7 +13,7 @@ test('what is sealed cannot be guessed from what stands in the clear', async () 
     'encrypt',
     'decrypt',
   ])) as CryptoKey;
-  const here = page({ codec: encryptWith(key) });
+  const here = page({ encryption: encryptWith(key) });
   here.host.online.set(false);
   await give(here, '{"vote":"no"}', { id: 'a' });
   const rows = JSON.stringify(await here.store.range({}));
@@ -54,7 +54,7 @@ test('what cannot be sealed of `meta` is an error, and not lost', async () => {
     'encrypt',
     'decrypt',
   ])) as CryptoKey;
-  const here = page({ codec: encryptWith(key) });
+  const here = page({ encryption: encryptWith(key) });
   here.host.online.set(false);
   await expect(give(here, 'a', { meta: { tags: new Map([['x', 1]]) } })).rejects.toMatchObject({
     code: 'configuration',
@@ -65,7 +65,7 @@ test('no credential is written to disk, whatever is to be kept', async () => {
   let here: Page | undefined;
   let refused = false;
   try {
-    here = page({ keepHeaders: ['authorization'] });
+    here = page({ persistHeaders: ['authorization'] });
     here.host.online.set(false);
     await give(here, 'a', {}, { headers: { authorization: 'Bearer secret' } });
   } catch {

@@ -20,9 +20,9 @@ describe('a write under a key whose answer was lost is not merged into', () => {
   test('also after a 401', async () => {
     const here = page();
     here.origin.replies(networkError(), status(401));
-    await give(here, 'add 1', { key: 'k', merge: both });
+    await give(here, 'add 1', { coalesce: { key: 'k', merge: both } });
     await here.outbox.flush();
-    await give(here, 'add 2', { key: 'k', merge: both });
+    await give(here, 'add 2', { coalesce: { key: 'k', merge: both } });
     await here.outbox.resume();
     await settle();
     // 'add 1' may have taken effect under its key: it must not come again under another one.
@@ -32,7 +32,7 @@ describe('a write under a key whose answer was lost is not merged into', () => {
 
   test('also after a refusal of ours', async () => {
     const host = testHost({ clock: virtualClock({ quiet }) });
-    const outbox = outboxPolicy({ store: durableStore(), every: '1h' }, memoryStore);
+    const outbox = outboxPolicy({ store: durableStore(), pollInterval: '1h' }, memoryStore);
     const arrived: string[] = [];
     let answer = (_: Request): Response | Promise<Response> => {
       throw networkError();
@@ -47,7 +47,7 @@ describe('a write under a key whose answer was lost is not merged into', () => {
     });
     open.push(fetch);
     const write = (body: string) =>
-      fetch(URL_, { ...POST, body, holdfast: { outbox: { key: 'k', merge: both } } });
+      fetch(URL_, { ...POST, body, holdfast: { outbox: { coalesce: { key: 'k', merge: both } } } });
     await write('add 1');
     // Something else has the only place.
     let letGo = (_: Response): void => {};
@@ -70,13 +70,16 @@ describe('a write under a key whose answer was lost is not merged into', () => {
 });
 
 describe('a write that must be sent at most once', () => {
-  const dead = { unknownOutcome: 'dead' } as const;
+  const dead = { delivery: 'at-most-once' } as const;
 
   const toTheNext = failover({ origins: ['https://api.example.com', 'https://b.example.com'] });
 
   function world(options: object = {}, repeating: Policy = toTheNext) {
     const host = testHost({ clock: virtualClock({ quiet }) });
-    const outbox = outboxPolicy({ store: durableStore(), every: '1h', ...dead, ...options }, memoryStore);
+    const outbox = outboxPolicy(
+      { store: durableStore(), pollInterval: '1h', ...dead, ...options },
+      memoryStore,
+    );
     const arrived: string[] = [];
     let answer = (_: URL): Response | Promise<Response> => {
       throw networkError();
@@ -123,13 +126,13 @@ describe('a write that must be sent at most once', () => {
     await outbox.resume();
     await settle();
     expect(arrived).toEqual(['api.example.com']);
-    expect((await outbox.entries({ state: 'dead' }))[0]?.reason?.code).toBe('unknown-outcome');
+    expect((await outbox.entries({ state: 'dead-letter' }))[0]?.reason?.code).toBe('unknown-outcome');
   });
 
   test('and is known not to have taken effect is sent again, also under a key', async () => {
     const here = page(dead);
     here.origin.replies(status(503));
-    await give(here, 'a', { key: 'k' });
+    await give(here, 'a', { coalesce: { key: 'k' } });
     await here.outbox.flush();
     expect(sent(here)).toEqual(['a', 'a']);
     expect(await here.outbox.counts()).toMatchObject({ waiting: 0, dead: 0 });

@@ -191,11 +191,11 @@ test('result() of a pipeline that closes at any moment says that it was closed',
 test('close gives a lane back although the transport is deaf', async () => {
   const host = testHost({ clock: virtualClock({ quiet }) });
   const store = durableStore();
-  const first = outboxPolicy({ store, every: '1h' }, memoryStore);
+  const first = outboxPolicy({ store, pollInterval: '1h' }, memoryStore);
   const deaf = pipeline([first], { partition: 'ann', host, fetch: () => new Promise(() => {}) });
   await Promise.all([deaf(URL_, POST), host.clock.advance(3_000)]);
   await Promise.all([deaf.close(), host.clock.advance(30_000)]);
-  const second = outboxPolicy({ store, every: '1h' }, memoryStore);
+  const second = outboxPolicy({ store, pollInterval: '1h' }, memoryStore);
   const arrived: string[] = [];
   const fetch = pipeline([second], {
     partition: 'ann',

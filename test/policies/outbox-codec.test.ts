@@ -28,7 +28,7 @@ const ILL = ['hangs', 'has no key'] as const;
 describe('a codec that does not answer', () => {
   test('does not keep the caller of a write for ever', async () => {
     const { codec: sealing, state } = codec();
-    const here = page({ codec: sealing });
+    const here = page({ encryption: sealing });
     state.seals = 'hangs';
     const how = give(here, 'a').then(
       () => 'kept',
@@ -40,7 +40,7 @@ describe('a codec that does not answer', () => {
 
   test('while a body is opened does not keep its lane, nor those who flush', async () => {
     const { codec: sealing, state } = codec();
-    const here = page({ codec: sealing });
+    const here = page({ encryption: sealing });
     here.host.online.set(false);
     await give(here, 'a', { lane: 'second' });
     state.opensBodies = 'hangs';
@@ -60,7 +60,7 @@ describe('a codec that does not answer', () => {
 describe.each(ILL)('where the codec %s', (how) => {
   test('a write that was delivered is not sent again, though its answer cannot be sealed', async () => {
     const { codec: sealing, state } = codec();
-    const here = page({ codec: sealing, idempotencyHeader: false, every: '1m' });
+    const here = page({ encryption: sealing, idempotencyHeader: false, pollInterval: '1m' });
     here.host.online.set(false);
     await give(here, 'a', { id: 'a' });
     state.seals = how;
@@ -72,7 +72,7 @@ describe.each(ILL)('where the codec %s', (how) => {
 
   test('a wait that the origin asked for holds, though the reason for it cannot be sealed', async () => {
     const { codec: sealing, state } = codec();
-    const here = page({ codec: sealing, every: '1m' });
+    const here = page({ encryption: sealing, pollInterval: '1m' });
     here.host.online.set(false);
     await give(here, 'a');
     state.seals = how;
@@ -85,7 +85,7 @@ describe.each(ILL)('where the codec %s', (how) => {
 
   test('a write that was refused is a dead letter, though the reason for it cannot be sealed', async () => {
     const { codec: sealing, state } = codec();
-    const here = page({ codec: sealing, every: '1m' });
+    const here = page({ encryption: sealing, pollInterval: '1m' });
     here.host.online.set(false);
     await give(here, 'a');
     state.seals = how;
@@ -93,12 +93,12 @@ describe.each(ILL)('where the codec %s', (how) => {
     here.host.online.set(true);
     await here.clock.advance(5 * 60_000);
     expect(sent(here)).toEqual(['a']);
-    expect((await here.outbox.entries({ state: 'dead' }))[0]?.reason).toEqual({ code: 'http' });
+    expect((await here.outbox.entries({ state: 'dead-letter' }))[0]?.reason).toEqual({ code: 'http' });
   });
 
   test.each(['clear', 'remove', 'purge'] as const)('%s takes out what cannot be opened', async (by) => {
     const { codec: sealing, state } = codec();
-    const here = page({ codec: sealing });
+    const here = page({ encryption: sealing });
     here.origin.otherwise(() => status(422));
     await give(here, 'a', { id: 'a' });
     await give(here, 'b', { id: 'b' });

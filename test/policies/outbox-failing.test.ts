@@ -11,7 +11,11 @@ const keys = ({ origin }: Page): (string | null)[] =>
   origin.seen.map(({ headers }) => headers.get('idempotency-key'));
 
 const dead = async ({ outbox }: Page): Promise<(string | number | undefined)[][]> =>
-  (await outbox.entries({ state: 'dead' })).map(({ id, reason }) => [id, reason?.code, reason?.status]);
+  (await outbox.entries({ state: 'dead-letter' })).map(({ id, reason }) => [
+    id,
+    reason?.code,
+    reason?.status,
+  ]);
 
 /** A page with one dead letter, `order`. */
 async function withDeadLetter(options: OutboxOptions = {}): Promise<Page> {
@@ -71,7 +75,7 @@ describe('a conflict', () => {
     });
     tooLarge.origin.replies(status(412));
     await post(tooLarge, 'mine');
-    const [entry] = await tooLarge.outbox.entries({ state: 'dead' });
+    const [entry] = await tooLarge.outbox.entries({ state: 'dead-letter' });
     expect(entry?.reason).toMatchObject({
       code: 'http',
       status: 412,
@@ -83,7 +87,7 @@ describe('a conflict', () => {
 describe('a 2xx', () => {
   test('that the application does not accept is not a delivery, and costs no attempt', async () => {
     const portal = () => ok('<html>Sign in', { headers: { 'content-type': 'text/html' } });
-    const here = page({ accept: ({ headers }) => headers.get('content-type') !== 'text/html' });
+    const here = page({ isDelivered: ({ headers }) => headers.get('content-type') !== 'text/html' });
     here.origin.replies(portal(), portal(), ok('done'));
     await post(here, 'order');
     const [entry] = await here.outbox.entries();
@@ -94,21 +98,21 @@ describe('a 2xx', () => {
   });
 
   test('of which the application cannot tell is asked for again', async () => {
-    const here = page({ accept: () => Promise.reject(new Error('mine')) });
+    const here = page({ isDelivered: () => Promise.reject(new Error('mine')) });
     await post(here, 'order');
     const [entry] = await here.outbox.entries();
-    expect(entry?.reason).toMatchObject({ code: 'not-accepted', message: 'accept: Error: mine' });
+    expect(entry?.reason).toMatchObject({ code: 'not-accepted', message: 'isDelivered: Error: mine' });
   });
 
   test('that it has read is still the caller’s', async () => {
-    const here = page({ accept: async (response) => (await response.text()) === 'done' });
+    const here = page({ isDelivered: async (response) => (await response.text()) === 'done' });
     here.origin.replies(ok('done'));
     expect(await (await post(here, 'order')).text()).toBe('done');
   });
 });
 
 describe('a write that must not take effect twice', () => {
-  const once = { unknownOutcome: 'dead' } as const;
+  const once = { delivery: 'at-most-once' } as const;
 
   test.each([
     ['a lost answer', networkError(), undefined],
@@ -141,7 +145,7 @@ describe('a write that must not take effect twice', () => {
 
   test('is sent again where the application says that it was not the origin who answered', async () => {
     let isHome = false;
-    const here = page({ ...once, accept: () => isHome });
+    const here = page({ ...once, isDelivered: () => isHome });
     await post(here, 'order');
     isHome = true;
     await here.outbox.flush();
@@ -152,7 +156,7 @@ describe('a write that must not take effect twice', () => {
   test('is not sent again where the application failed to say whose the 201 was', async () => {
     const here = page({
       ...once,
-      accept: () => {
+      isDelivered: () => {
         throw new SyntaxError('Unexpected end of JSON input');
       },
     });
@@ -217,7 +221,7 @@ describe('a write that must not take effect twice', () => {
 
 describe('a dead letter', () => {
   test('can be inspected, with its body', async () => {
-    const here = await withDeadLetter({ keepHeaders: ['x-kept'] });
+    const here = await withDeadLetter({ persistHeaders: ['x-kept'] });
     const request = await here.outbox.request('order');
     expect([request?.method, request?.url, await request?.text()]).toEqual(['POST', URL_, 'order']);
     expect(await here.outbox.request('nobody')).toBeUndefined();
@@ -278,7 +282,7 @@ describe('a dead letter', () => {
     for (const body of ['one ä', 'two', 'three']) await post(here, body, { meta: { body } });
     await here.fetch(URL_, { method: 'DELETE', holdfast: { outbox: { id: 'no body' } } });
     const all: unknown[] = [];
-    for await (const each of here.outbox.export({ state: 'dead' }))
+    for await (const each of here.outbox.export({ state: 'dead-letter' }))
       all.push(JSON.parse(JSON.stringify(each)));
     const read = all as { entry: { id: string }; body?: string }[];
     const text = (body: string) =>
@@ -290,7 +294,7 @@ describe('a dead letter', () => {
       ['no body', undefined],
     ]);
     const first: unknown[] = [];
-    for await (const each of here.outbox.export({ state: 'dead', limit: 2 })) first.push(each);
+    for await (const each of here.outbox.export({ state: 'dead-letter', limit: 2 })) first.push(each);
     expect(first).toHaveLength(2);
   });
 

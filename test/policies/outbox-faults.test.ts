@@ -178,7 +178,7 @@ describe('an id', () => {
   });
 
   test('that was delivered is not sent again where no answers are kept', async () => {
-    const { fetch, outbox, origin, clock, store } = page({ storeResult: false });
+    const { fetch, outbox, origin, clock, store } = page({ resultTtl: false });
     origin.replies(new Response('the answer', { headers: { 'x-secret': 'of the answer' } }));
     expect(await (await fetch(URL_, withOutbox({ id: 'a' }))).text()).toBe('the answer');
     expect(JSON.stringify(await store.range({}))).not.toContain('answer');
@@ -283,7 +283,7 @@ describe('an entry that is removed', () => {
       (await wholes(...query)).map((whole) => ({ ...whole, body: undefined }));
     await outbox.flush();
     expect(origin.seen).toHaveLength(1);
-    expect(await outbox.entries({ state: 'dead' })).toMatchObject([{ reason: { code: 'body-lost' } }]);
+    expect(await outbox.entries({ state: 'dead-letter' })).toMatchObject([{ reason: { code: 'body-lost' } }]);
   });
 });
 
@@ -320,7 +320,7 @@ describe('an attempt is not counted', () => {
     expect(origin.seen.length).toBeGreaterThan(8);
     expect((await outbox.entries())[0]?.attempts).toBe(0);
     await clock.advance(DAY);
-    expect(await outbox.entries({ state: 'dead' })).toMatchObject([
+    expect(await outbox.entries({ state: 'dead-letter' })).toMatchObject([
       { attempts: 10, reason: { code: 'attempts' } },
     ]);
     // With a wait of a quarter of an hour at most, about half of it on average.
@@ -344,7 +344,7 @@ describe('409', () => {
     await fetch(URL_, POST);
     await clock.advance(HOUR);
     expect(origin.seen).toHaveLength(6);
-    expect(await outbox.entries({ state: 'dead' })).toEqual([]);
+    expect(await outbox.entries({ state: 'dead-letter' })).toEqual([]);
   });
 
   test('about which the hook says what nobody understands is a dead letter that says so', async () => {
@@ -352,11 +352,11 @@ describe('409', () => {
     origin.replies(status(409));
     await fetch(URL_, POST);
     expect(told('outbox-paused')).toEqual([]);
-    expect(await outbox.entries({ state: 'dead' })).toMatchObject([
+    expect(await outbox.entries({ state: 'dead-letter' })).toMatchObject([
       {
         reason: {
           status: 409,
-          message: expect.stringMatching(/'retry' and not again, drop, dead or a request/),
+          message: expect.stringMatching(/'retry' and not again, drop, dead-letter or a request/),
         },
       },
     ]);
@@ -417,7 +417,7 @@ describe('a wait', () => {
   });
 
   test('is over when the network comes back, also in the middle of a drain', async () => {
-    const { fetch, origin, host, clock } = page({ every: '1d' });
+    const { fetch, origin, host, clock } = page({ pollInterval: '1d' });
     origin.otherwise(networkError());
     await fetch(URL_, POST);
     await clock.advance(60_000);

@@ -64,7 +64,7 @@ describe('on a full disk', () => {
   });
 
   test('a dead letter stops its lane where it is strict', async () => {
-    const here = page({ strict: true });
+    const here = page({ blockLaneOnFailure: true });
     here.host.online.set(false);
     await give(here, 'a', { id: 'a' });
     await give(here, 'b', { id: 'b' });
@@ -107,21 +107,21 @@ test('a key that cannot be had for a moment makes no dead letters', async () => 
     return made;
   });
   const store = durableStore();
-  const before = page({ codec: encryptWith(made) }, store);
+  const before = page({ encryption: encryptWith(made) }, store);
   before.host.online.set(false);
   await give(before, 'a', { id: 'a' });
   before.host.online.set(true);
   await before.fetch.close();
-  const here = page({ codec }, store, before);
+  const here = page({ encryption: codec }, store, before);
   await here.outbox.flush();
   await here.outbox.flush();
-  expect(await here.outbox.entries({ state: 'dead' })).toEqual([]);
+  expect(await here.outbox.entries({ state: 'dead-letter' })).toEqual([]);
   expect(sent(here)).toEqual(['a']);
 });
 
 test('a full disk: removing the dead letter that stops a lane lets it go on', async () => {
   const store = durableStore();
-  const here = page({ strict: true }, store);
+  const here = page({ blockLaneOnFailure: true }, store);
   here.host.online.set(false);
   await give(here, 'a', { id: 'a' });
   await give(here, 'b', { id: 'b' });
@@ -131,7 +131,7 @@ test('a full disk: removing the dead letter that stops a lane lets it go on', as
   const free = fill(store);
   expect(await here.outbox.remove('a')).toBe(true);
   free();
-  const later = await reloaded(here, { strict: true });
+  const later = await reloaded(here, { blockLaneOnFailure: true });
   await later.outbox.resume();
   await later.outbox.flush();
   expect(sent(later)).toEqual(['a', 'b']);

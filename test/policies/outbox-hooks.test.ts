@@ -7,9 +7,9 @@ import { give, sent } from '../support/outbox-writes.ts';
 test('a merge function that never settles does not keep its caller for ever', async () => {
   const here = page();
   here.host.online.set(false);
-  await give(here, '1', { key: 'k' });
+  await give(here, '1', { coalesce: { key: 'k' } });
   const merge = (): Promise<Request> => new Promise(() => {});
-  const told = give(here, '2', { key: 'k', merge }).catch((error) => error.code);
+  const told = give(here, '2', { coalesce: { key: 'k', merge } }).catch((error) => error.code);
   expect(await told).toBe('configuration');
   expect(here.clock.ticks()).toBe(30_000);
   expect(await here.outbox.counts()).toMatchObject({ waiting: 1 });
@@ -36,7 +36,7 @@ test.skipIf(!sendsStreams)(
     await settle();
     await here.clock.advance(60_000);
     expect(sent(here)).toEqual(['1', '2']);
-    expect(await here.outbox.entries({ state: 'dead' })).toMatchObject([
+    expect(await here.outbox.entries({ state: 'dead-letter' })).toMatchObject([
       { id: '1', reason: { code: 'http', status: 412 } },
     ]);
   },

@@ -191,7 +191,7 @@ describe('a write that another policy lets wait', () => {
   });
 
   test('and is paused meanwhile is sent later, also where it must be sent at most once', async () => {
-    const here = await waiting({ unknownOutcome: 'dead' });
+    const here = await waiting({ delivery: 'at-most-once' });
     await here.outbox.pause();
     here.turn.letGo();
     await settle();
@@ -205,7 +205,7 @@ describe('a write that another policy lets wait', () => {
 test('a store that once does not answer when a write is given back to its lane does not end that lane', async () => {
   const store = durableStore();
   const host = testHost({ clock: virtualClock({ quiet }) });
-  const outbox = outboxPolicy({ store, unknownOutcome: 'dead' }, memoryStore);
+  const outbox = outboxPolicy({ store, delivery: 'at-most-once' }, memoryStore);
   let reached = (): void => {};
   const atPolicy = new Promise<void>((done) => {
     reached = done;

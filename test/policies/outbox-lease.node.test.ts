@@ -21,7 +21,7 @@ async function otherProcess(store: AtomicStore, { clock, origin }: Page, behind 
   const { outboxPolicy: other } = (await import(/* @vite-ignore */ module_)) as {
     outboxPolicy: typeof outboxPolicy;
   };
-  const outbox = other({ store, every: '1h', unknownOutcome: 'dead' }, memoryStore);
+  const outbox = other({ store, pollInterval: '1h', delivery: 'at-most-once' }, memoryStore);
   const own = Object.assign(Object.create(clock), { now: () => clock.now() - behind }) as typeof clock;
   const host = { ...testHost({ seed: 9 }), clock: own };
   const process = pipeline([outbox], { partition: 'ann', host, fetch });
@@ -130,7 +130,7 @@ describe('two processes', () => {
     let isSigning = false;
     const here = page(
       {
-        unknownOutcome: 'dead',
+        delivery: 'at-most-once',
         authorize: () => {
           isSigning = true;
           const hook = new Promise<void>((give) => {

@@ -131,7 +131,7 @@ describe('over a store without locks', () => {
 
 test('a strict dead letter stops its lane also where the lease has just been lost', async () => {
   const store = shared();
-  const here = page({ strict: true }, store);
+  const here = page({ blockLaneOnFailure: true }, store);
   here.host.online.set(false);
   await post(here, 'a');
   await post(here, 'b');
@@ -185,7 +185,7 @@ test('who has slept for longer than the lease sends nothing more, also before an
 
 test('what is sent once, and was delivered, is no dead letter because the lane was lost meanwhile', async () => {
   const store = shared();
-  const here = page({ unknownOutcome: 'dead' }, store);
+  const here = page({ delivery: 'at-most-once' }, store);
   here.host.online.set(false);
   await post(here, 'a');
   here.origin.replies(async () => {

@@ -79,8 +79,10 @@ describe('counts', () => {
     user = 'ann';
     expect(await here.outbox.counts()).toEqual({ waiting: 2, dead: 1, count: 3, bytes: 6 });
     expect(await here.outbox.counts({ lane: 'a' })).toEqual({ waiting: 1, dead: 1, count: 3, bytes: 6 });
-    expect((await here.outbox.entries({ state: 'dead', lane: 'a' })).map(({ id }) => id)).toEqual(['dead']);
-    expect(await here.outbox.entries({ state: 'dead', lane: 'b' })).toEqual([]);
+    expect((await here.outbox.entries({ state: 'dead-letter', lane: 'a' })).map(({ id }) => id)).toEqual([
+      'dead',
+    ]);
+    expect(await here.outbox.entries({ state: 'dead-letter', lane: 'b' })).toEqual([]);
   });
 });
 
@@ -162,7 +164,7 @@ describe('clear', () => {
     await post(here, 'dead');
     here.host.online.set(false);
     await post(here, 'waiting');
-    await post(here, 'unsent', { key: 'doc' });
+    await post(here, 'unsent', { coalesce: { key: 'doc' } });
     user = 'bob';
     await post(here, 'his');
     expect(await here.outbox.clear({ partition: 'ann' })).toBe(3);

@@ -13,7 +13,7 @@ const give = (here: Page, id: string, more: CallOutbox = {}): Promise<Response> 
 const sent = ({ origin }: Page): string[] => origin.seen.map(({ body }) => body);
 
 const _dead = async ({ outbox }: Page): Promise<(string | undefined)[][]> =>
-  (await outbox.entries({ state: 'dead' })).map(({ id, reason }) => [id, reason?.code]);
+  (await outbox.entries({ state: 'dead-letter' })).map(({ id, reason }) => [id, reason?.code]);
 
 test('writes go out in their order also where the clock tells fractions of a millisecond', async () => {
   const here = page();
@@ -30,7 +30,7 @@ test('writes go out in their order also where the clock tells fractions of a mil
 
 describe('where order matters more', () => {
   test('a dead letter stops its lane until it is replayed, also after a reload', async () => {
-    const before = page({ strict: true });
+    const before = page({ blockLaneOnFailure: true });
     before.host.online.set(false);
     for (const id of ['1', '2', '3']) await post(before, id, { id });
     await give(before, 'other');
@@ -38,7 +38,7 @@ describe('where order matters more', () => {
     before.host.online.set(true);
     await settle();
     expect(sent(before).sort()).toEqual(['1', 'other']);
-    const here = await reloaded(before, { strict: true });
+    const here = await reloaded(before, { blockLaneOnFailure: true });
     await here.outbox.flush();
     expect(sent(here)).toHaveLength(2);
     const lane = new URL(URL_).origin;
@@ -52,7 +52,7 @@ describe('where order matters more', () => {
   test('removing the dead letter lets the lane go on', async () => {
     const here = page();
     here.host.online.set(false);
-    await post(here, '1', { id: '1', strict: true });
+    await post(here, '1', { id: '1', blockLaneOnFailure: true });
     await post(here, '2', { id: '2' });
     here.origin.replies(status(422));
     here.host.online.set(true);

@@ -33,7 +33,7 @@ describe('resume', () => {
 });
 
 test('removing the dead letter that stops a lane lets it go on by itself', async () => {
-  const here = page({ strict: true });
+  const here = page({ blockLaneOnFailure: true });
   here.host.online.set(false);
   await give(here, 'a', { id: 'a' });
   await give(here, 'b', { id: 'b' });

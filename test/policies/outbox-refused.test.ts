@@ -18,7 +18,7 @@ test.each([
   async (_, box, limit, seconds) => {
     const host = testHost({ clock: virtualClock({ quiet }) });
     const origin = scriptedOrigin(host.clock);
-    const outbox = outboxPolicy({ store: durableStore(), every: '1h', ...box }, memoryStore);
+    const outbox = outboxPolicy({ store: durableStore(), pollInterval: '1h', ...box }, memoryStore);
     const events: HoldfastEvent[] = [];
     const fetch = pipeline([outbox, rateLimit(limit)], {
       partition: 'ann',

@@ -37,14 +37,14 @@ async function written({ store }: Page): Promise<string> {
 
 describe('an outbox that is sealed', () => {
   test('writes nothing of a write’s content in the clear, nor of its answer', async () => {
-    const here = page({ codec: await newCodec() });
+    const here = page({ encryption: await newCodec() });
     here.origin.replies(networkError());
     await write(here);
     expect(await written(here)).not.toContain('patient');
     here.origin.replies(status(422), ok(`noted: ${SECRET}`));
     await here.outbox.flush();
     expect(await written(here)).not.toContain('patient');
-    const [dead] = await here.outbox.entries({ state: 'dead' });
+    const [dead] = await here.outbox.entries({ state: 'dead-letter' });
     await here.outbox.replay(dead?.id ?? '');
     await settle();
     expect(await written(here)).not.toContain('patient');
@@ -52,22 +52,22 @@ describe('an outbox that is sealed', () => {
   });
 
   test('delivers, lists, inspects and edits as any other', async () => {
-    const before = page({ codec: await newCodec() });
+    const before = page({ encryption: await newCodec() });
     before.origin.replies(networkError());
     const blob = new Blob([SECRET], { type: 'text/x' });
     const id = await idOf(await write(before, blob));
     const here = await reloaded(before, {});
     expect((await here.outbox.entries())[0]).toMatchObject({ id, unreadable: true });
-    const again = await reloaded(here, { codec: await newCodec() });
+    const again = await reloaded(here, { encryption: await newCodec() });
     expect((await again.outbox.entries())[0]?.unreadable).toBe(true);
   });
 
   test('goes on after a reload with the same key', async () => {
     const codec = await newCodec();
-    const before = page({ codec });
+    const before = page({ encryption: codec });
     before.origin.replies(networkError());
     await write(before);
-    const here = await reloaded(before, { codec });
+    const here = await reloaded(before, { encryption: codec });
     expect((await here.outbox.entries())[0]).toMatchObject({ meta: { about: SECRET } });
     await here.outbox.flush();
     expect(here.origin.seen.map(({ body }) => body)).toEqual([SECRET, SECRET]);
@@ -76,17 +76,17 @@ describe('an outbox that is sealed', () => {
 
   test('keeps as dead letters what it cannot open, and sends it when it can', async () => {
     const codec = await newCodec();
-    const before = page({ codec });
+    const before = page({ encryption: codec });
     before.origin.replies(networkError());
     const id = await idOf(await write(before));
     const without = await reloaded(before, {});
     await without.outbox.flush();
     expect(without.origin.seen).toHaveLength(1);
-    const [dead] = await without.outbox.entries({ state: 'dead' });
+    const [dead] = await without.outbox.entries({ state: 'dead-letter' });
     expect(dead).toMatchObject({ id, unreadable: true, reason: { code: 'unreadable' } });
     expect(await without.outbox.request(id)).toBeUndefined();
-    const here = await reloaded(without, { codec });
-    expect((await here.outbox.entries({ state: 'dead' }))[0]?.unreadable).toBeUndefined();
+    const here = await reloaded(without, { encryption: codec });
+    expect((await here.outbox.entries({ state: 'dead-letter' }))[0]?.unreadable).toBeUndefined();
     await here.outbox.replay(id);
     await settle();
     expect(here.origin.seen.map(({ body }) => body)).toEqual([SECRET, SECRET]);
@@ -96,18 +96,18 @@ describe('an outbox that is sealed', () => {
     const before = page();
     before.origin.replies(networkError());
     await write(before);
-    const here = await reloaded(before, { codec: await newCodec() });
+    const here = await reloaded(before, { encryption: await newCodec() });
     await here.outbox.flush();
     expect(here.origin.seen.map(({ body }) => body)).toEqual([SECRET, SECRET]);
   });
 
   test('merges and edits what is sealed', async () => {
-    const here = page({ codec: await newCodec() });
+    const here = page({ encryption: await newCodec() });
     here.host.online.set(false);
     const merge = async (a: Request, b: Request) =>
       new Request(b, { body: `${await a.text()}+${await b.text()}` });
-    await write(here, '1', { id: 'a', key: 'log', merge });
-    await write(here, '2', { key: 'log', merge });
+    await write(here, '1', { id: 'a', coalesce: { key: 'log', merge } });
+    await write(here, '2', { coalesce: { key: 'log', merge } });
     here.origin.replies(status(400));
     here.host.online.set(true);
     await settle();
@@ -121,10 +121,10 @@ describe('an outbox that is sealed', () => {
   });
 
   test('takes what can be sealed, and refuses the rest', async () => {
-    const here = page({ codec: await newCodec() });
+    const here = page({ encryption: await newCodec() });
     await expect(write(here, 'x', { meta: { big: 1n } })).rejects.toThrow(
       'expected JSON, which can be sealed',
     );
-    expect(() => page({ codec: 'secret' as never })).toThrow('outbox.codec');
+    expect(() => page({ encryption: 'secret' as never })).toThrow('outbox.encryption');
   });
 });

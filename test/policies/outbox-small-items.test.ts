@@ -49,7 +49,7 @@ describe('an answer with a long JSON body', () => {
   });
 
   test('of 503 is waited for as long as it asks', async () => {
-    const here = page({ every: '1m' }, narrow());
+    const here = page({ pollInterval: '1m' }, narrow());
     here.origin.otherwise(() => debugPage(503, { 'retry-after': '3600' }));
     await give(here, 'a');
     await here.clock.advance(10 * 60_000);

@@ -53,7 +53,7 @@ describe('of a DELETE and the PUT after it, to an origin that needs no keys for 
         return inner.seal(plain, context);
       },
     };
-    const before = page({ codec }, mortal);
+    const before = page({ encryption: codec }, mortal);
     const long = held<void>(before);
     sealing.large = long.step;
     before.host.online.set(false);
@@ -65,7 +65,7 @@ describe('of a DELETE and the PUT after it, to an origin that needs no keys for 
     expect(sent(before)).toEqual(['DELETE ']);
     isDead = true;
     long.letGo();
-    const here = await reloaded({ ...before, store }, { codec });
+    const here = await reloaded({ ...before, store }, { encryption: codec });
     await here.outbox.flush();
     expect(sent(here).at(-1)).toBe('PUT new');
   });

@@ -30,7 +30,7 @@ const all = async (of: AsyncIterable<unknown>) => {
 const calls: [string, (here: Page) => Promise<unknown>][] = [
   ['edit', ({ outbox }) => outbox.edit('dead', (request) => new Request(request, { body: 'x' }))],
   ['purge', ({ outbox }) => outbox.purge()],
-  ['export', ({ outbox }) => all(outbox.export({ state: 'dead' }))],
+  ['export', ({ outbox }) => all(outbox.export({ state: 'dead-letter' }))],
   ['clear', ({ outbox }) => outbox.clear()],
   ['flush', ({ outbox }) => outbox.flush()],
   ['resume', ({ outbox }) => outbox.resume()],
@@ -42,11 +42,11 @@ describe('a call that looks after the outbox does not wait for ever', () => {
     const raw: string[] = [];
     for (let at = 1; at < 30; at++) {
       const { store, arm, hit } = hanging();
-      const here = page({ every: '1d' }, store);
+      const here = page({ pollInterval: '1d' }, store);
       here.origin.replies(status(422));
       await give(here, 'dead', { id: 'dead' });
       here.host.online.set(false);
-      await give(here, 'waiting', { id: 'waiting', strict: true });
+      await give(here, 'waiting', { id: 'waiting', blockLaneOnFailure: true });
       here.host.online.set(true);
       arm(at);
       let ended: unknown;

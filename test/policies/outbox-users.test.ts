@@ -22,7 +22,7 @@ describe('somebody else signs in', () => {
     const purging = here.outbox.purge();
     user = 'bob';
     expect(await purging).toBe(1);
-    expect(await here.outbox.entries({ state: 'dead' })).toMatchObject([{ id: 'b' }]);
+    expect(await here.outbox.entries({ state: 'dead-letter' })).toMatchObject([{ id: 'b' }]);
   });
 
   test('in the middle of an export: it has nothing of theirs', async () => {

@@ -239,9 +239,9 @@ describe('accepting', () => {
     [{ store: { change() {} } as never }, /outbox\.store: .* it lacks get, body,/],
     [{ attempts: 0 }, /outbox\.attempts: 0/],
     [{ match: 5 as never }, /outbox\.match: 5 is not allowed/],
-    [{ every: 0 }, /outbox\.every: 0 is not allowed; expected a duration above 0/],
+    [{ pollInterval: 0 }, /outbox\.pollInterval: 0 is not allowed; expected a duration above 0/],
     [{ idempotencyHeader: 'not a name' }, /outbox\.idempotencyHeader: 'not a name' .* name of a header/],
-    [{ keepHeaders: ['x:y'] }, /outbox\.keepHeaders: 'x:y'/],
+    [{ persistHeaders: ['x:y'] }, /outbox\.persistHeaders: 'x:y'/],
   ])('%o is a configuration error', (options, message) => {
     expect(() => outboxPolicy(options, memoryStore)).toThrow(message);
   });
@@ -340,9 +340,13 @@ describe('what an answer means', () => {
       const answer = await fetch(URL_, POST);
       expect(answer.status).toBe(code);
       expect(await answer.json()).toEqual({ type: 'about:blank', title: 'no' });
-      const dead = await outbox.entries({ state: 'dead' });
+      const dead = await outbox.entries({ state: 'dead-letter' });
       expect(dead).toMatchObject([
-        { state: 'dead', attempts: 1, reason: { code: 'http', status: code, problem: { title: 'no' } } },
+        {
+          state: 'dead-letter',
+          attempts: 1,
+          reason: { code: 'http', status: code, problem: { title: 'no' } },
+        },
       ]);
       expect(told('dead-lettered')).toMatchObject([{ status: code }]);
       expect(await (await fetch(URL_, POST)).text()).toBe('next');
@@ -416,11 +420,11 @@ describe('what an answer means', () => {
     await fetch(URL_, POST);
     await clock.advance(600_000);
     expect(origin.seen).toHaveLength(3);
-    expect(await outbox.entries({ state: 'dead' })).toHaveLength(1);
+    expect(await outbox.entries({ state: 'dead-letter' })).toHaveLength(1);
   });
 
   test('onConflict decides on 409 and 412', async () => {
-    const words = ['drop', 'dead'] as const;
+    const words = ['drop', 'dead-letter'] as const;
     const { fetch, origin, outbox } = page({
       onConflict: (response) => words[response.status === 409 ? 0 : 1],
     });
@@ -428,7 +432,7 @@ describe('what an answer means', () => {
     await fetch(URL_, POST);
     expect((await outbox.counts()).count).toBe(0);
     await fetch(URL_, POST);
-    expect(await outbox.entries({ state: 'dead' })).toMatchObject([{ reason: { status: 412 } }]);
+    expect(await outbox.entries({ state: 'dead-letter' })).toMatchObject([{ reason: { status: 412 } }]);
   });
 
   test('ten attempts are enough', async () => {
@@ -438,7 +442,7 @@ describe('what an answer means', () => {
     const result = outbox.result(id);
     await clock.advance(4 * 3_600_000);
     expect(origin.seen).toHaveLength(10);
-    expect(await outbox.entries({ state: 'dead' })).toMatchObject([
+    expect(await outbox.entries({ state: 'dead-letter' })).toMatchObject([
       { id, attempts: 10, reason: { code: 'attempts', status: 503 } },
     ]);
     expect((await result).status).toBe(503);
@@ -452,7 +456,9 @@ describe('what an answer means', () => {
     host.online.set(true);
     await clock.advance(1_000);
     expect(origin.seen).toHaveLength(0);
-    expect(await outbox.entries({ state: 'dead' })).toMatchObject([{ id, reason: { code: 'expired' } }]);
+    expect(await outbox.entries({ state: 'dead-letter' })).toMatchObject([
+      { id, reason: { code: 'expired' } },
+    ]);
     await expect(outbox.result(id)).rejects.toMatchObject({
       name: 'UndeliveredError',
       code: 'dead-lettered',
@@ -534,7 +540,7 @@ describe('after a reload', () => {
     await before.fetch(URL_, { ...POST, holdfast: { outbox: { id: 'a' } } });
     await before.fetch(URL_, { ...POST, holdfast: { outbox: { id: 'b' } } });
     const { outbox, origin } = await reloaded(before);
-    expect((await outbox.entries({ state: 'dead' })).map(({ id }) => id)).toEqual(['a', 'b']);
+    expect((await outbox.entries({ state: 'dead-letter' })).map(({ id }) => id)).toEqual(['a', 'b']);
     expect(await outbox.replay('a')).toBe(true);
     expect((await outbox.result('a')).status).toBe(200);
     expect(origin.seen[2]?.headers.get('idempotency-key')).toBe(
@@ -542,7 +548,7 @@ describe('after a reload', () => {
     );
     expect(await outbox.replay('a')).toBe(false);
     expect(await outbox.purge()).toBe(1);
-    expect(await outbox.entries({ state: 'dead' })).toEqual([]);
+    expect(await outbox.entries({ state: 'dead-letter' })).toEqual([]);
   });
 });
 
@@ -565,7 +571,7 @@ describe('privacy', () => {
   });
 
   test('credentials that nobody would put back are a configuration error; other headers are told', async () => {
-    const { fetch, origin, told } = page({ keepHeaders: ['X-Kept'] });
+    const { fetch, origin, told } = page({ persistHeaders: ['X-Kept'] });
     await expect(fetch(URL_, { ...POST, headers: { authorization: 'Bearer secret' } })).rejects.toThrow(
       /outbox\.authorize/,
     );

@@ -60,7 +60,7 @@ inChromium('what the origin refuses is an error, and kept as a dead letter', asy
   await shop.behave({ status: 422 });
   await save(page, 'tea');
   await expect.poll(textOf(page, 'saved'), PATIENTLY).toBe('error');
-  await expect.poll(textOf(page, 'unsent'), PATIENTLY).toBe('tea dead');
+  await expect.poll(textOf(page, 'unsent'), PATIENTLY).toBe('tea dead-letter');
 });
 
 inChromium('a failing origin is asked as often as one of the two libraries asks', async () => {

@@ -87,7 +87,7 @@ inChromium('what the origin refuses is an error of the mutation, and kept as a d
   const page = await open();
   await save(page, 'tea');
   await expect.poll(textOf(page, 'saved')).toBe('error');
-  await expect.poll(textOf(page, 'unsent')).toBe('tea dead');
+  await expect.poll(textOf(page, 'unsent')).toBe('tea dead-letter');
 });
 
 inChromium('a failing origin is asked as often as one of the two libraries asks', async () => {

@@ -92,7 +92,7 @@ const worker = `
     constructor(ctx, env) {
       super(ctx, env);
       this.origin = env.ORIGIN + '/orders';
-      this.box = outbox({ store: durableObjectStore(ctx.storage), answerAfter: 100 });
+      this.box = outbox({ store: durableObjectStore(ctx.storage), respondAfter: 100 });
       this.send = createFetch({ name: 'orders', partition: 'public', outbox: this.box, retry: false });
     }
 

@@ -197,7 +197,7 @@ describe.skipIf(!hasSqlite)('sqlStore', () => {
     const sent: string[] = [];
     let isDown = true;
     const start = () => {
-      const box = outbox({ store: open(file), answerAfter: 1 });
+      const box = outbox({ store: open(file), respondAfter: 1 });
       const fetch = createFetch({
         name: 'shop',
         partition: 'ann',

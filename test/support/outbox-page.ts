@@ -31,7 +31,7 @@ export function page(
   before?: Page,
 ): Page {
   const { user = () => 'ann', ...rest } = options;
-  const outbox = outboxPolicy({ store, every: '1h', ...rest }, memoryStore);
+  const outbox = outboxPolicy({ store, pollInterval: '1h', ...rest }, memoryStore);
   const scene = scenario([outbox, totalTimeout(), retry(), breaker({ failures: 50 }), attemptTimeout()], {
     partition: user,
     ...(before && { host: before.host, fetch: before.origin.fetch }),

@@ -61,7 +61,7 @@ export class World {
     await this.close();
     const store = mortalStore(this.#inner, this.host.clock, death);
     this.#store = store;
-    this.outbox = outboxPolicy({ every: '1h', ...this.#options, store }, memoryStore);
+    this.outbox = outboxPolicy({ pollInterval: '1h', ...this.#options, store }, memoryStore);
     this.#fetch = pipeline([this.outbox, attemptTimeout('10s')], {
       partition: 'ann',
       host: this.host,
@@ -114,7 +114,7 @@ export class World {
 
   /** The dead letters' bodies. */
   async dead(): Promise<string[]> {
-    const entries = await this.outbox.entries({ state: 'dead', limit: 1_000 });
+    const entries = await this.outbox.entries({ state: 'dead-letter', limit: 1_000 });
     return Promise.all(entries.map(async ({ id }) => (await this.outbox.request(id))?.text() ?? ''));
   }
 }

@@ -111,7 +111,7 @@ export async function deliversOnce(open: () => AtomicStore): Promise<void> {
 const utf8 = new TextEncoder();
 
 function writer(store: AtomicStore, origin: (request: Request) => Promise<Response>) {
-  const box = outbox({ store, answerAfter: 1 });
+  const box = outbox({ store, respondAfter: 1 });
   const fetch = createFetch({
     name: 'shop',
     partition: 'ann',

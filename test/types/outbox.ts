@@ -3,12 +3,12 @@ import type { CallOutbox } from 'holdfast';
 
 const said: readonly CallOutbox[] = [
   {},
-  { lane: 'a', meta: { of: 'mine' }, strict: true },
-  { key: 'draft' },
-  { key: 'draft', merge: 'replace' },
-  { key: 'draft', merge: (_, later) => later },
+  { lane: 'a', meta: { of: 'mine' }, blockLaneOnFailure: true },
+  { coalesce: { key: 'draft' } },
+  { coalesce: { key: 'draft', merge: 'replace' } },
+  { coalesce: { key: 'draft', merge: (_, later) => later } },
   // @ts-expect-error: nothing would ever be merged
-  { merge: 'replace' },
+  { coalesce: { merge: 'replace' } },
   // @ts-expect-error: no such option
   { keys: 'draft' },
 ];

@@ -32,7 +32,7 @@ export interface OutboxObjectState {
 export interface OutboxObjectOptions
   extends Omit<StandardOptions, 'outbox' | 'staleCache' | 'strategies' | 'fallback'>,
     Pick<PipelineOptions<FetchOptions>, 'fetch' | 'onEvent' | 'routes' | 'host'> {
-  readonly outbox?: Omit<OutboxOptions, 'store' | 'every' | 'backgroundSync' | 'answerAfter'>;
+  readonly outbox?: Omit<OutboxOptions, 'store' | 'pollInterval' | 'backgroundSync' | 'respondAfter'>;
 }
 
 /** A write that was accepted. */
@@ -129,7 +129,7 @@ export function outboxObject<Env, Instance extends object>(
         clock: withAlarms(host?.clock ?? systemHost.clock),
       };
       this.#box = outboxPolicy(
-        { ...outbox, answerAfter: 0, store: durableObjectStore(state.storage) },
+        { ...outbox, respondAfter: 0, store: durableObjectStore(state.storage) },
         memoryStore,
       );
       const id = state.id.toString();

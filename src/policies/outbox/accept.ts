@@ -32,7 +32,8 @@ export class Acceptance {
   }
 
   async accept(request: Request, call: Call, wanted: CallOutboxSettings): Promise<Accepted> {
-    const { lane = call.origin, key } = wanted;
+    const { lane = call.origin, coalesce } = wanted;
+    const key = coalesce?.key;
     // A lane has the order in which writes are given, and some take longer to read than others.
     const turn = this.#turns.take(`${encodeURIComponent(call.partition)} ${lane}`);
     try {
@@ -116,10 +117,11 @@ export class Acceptance {
   async #merged(
     later: Request,
     unsent: Unsent | undefined,
-    { merge }: CallOutboxSettings,
+    { coalesce }: CallOutboxSettings,
     call: Call,
   ): Promise<Request> {
     const entry = unsent?.entry;
+    const merge = coalesce?.merge;
     if (!entry || typeof merge !== 'function') return later;
     const earlier = revived(entry, await this.#read(call, this.#queue.body(entry)));
     const both = await within(HOOK_PATIENCE, call, merge(earlier, later.clone())).catch((error) => {
@@ -127,7 +129,7 @@ export class Acceptance {
     });
     if (both instanceof Request) return both;
     throw new ConfigurationError(
-      'outbox.merge',
+      'outbox.coalesce.merge',
       both,
       'expected a function that gives a Request, within 30 s',
     );

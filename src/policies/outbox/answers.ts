@@ -21,7 +21,7 @@ export class UndeliveredError extends HoldfastError {
   }
 }
 
-/** The write was delivered, and its answer is not to be had: `storeResult: false`, or the body could not be kept. */
+/** The write was delivered, and its answer is not to be had: `resultTtl: false`, or the body could not be kept. */
 export class ResultLostError extends HoldfastError {
   override name = 'ResultLostError';
   declare readonly id: string;

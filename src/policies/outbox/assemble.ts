@@ -22,20 +22,20 @@ import { answered, onTrouble } from './trouble.ts';
 
 /** Makes the parts of an outbox, each told of what it has to know of the others. */
 export function assemble(next: Handler, home: Home, settings: OutboxSettings): Parts {
-  const { store, codec } = settings;
+  const { store, encryption } = settings;
   const lasting = new Lasting(home.host);
   const queue = new Queue(home.name, {
     ...settings,
     store: lasting.lent(store),
-    codec: codec && patientCodec(codec, home.host),
+    encryption: encryption && patientCodec(encryption, home.host),
   });
   const answers = new Answers();
   const news = new News(home, store, (event, partition, key) => heard(event, partition, key));
   const ended = (entry: OutboxEntry, fate: End): void => {
     // It stops its lane, or does so no more.
-    if (entry.strict && fate !== 'delivered') sender.gate.changed();
+    if (entry.blockLaneOnFailure && fate !== 'delivered') sender.gate.changed();
     sender.settled(entry, fate);
-    if (entry.strict && fate === 'removed') void sender.drain(entry.partition, entry.lane);
+    if (entry.blockLaneOnFailure && fate === 'removed') void sender.drain(entry.partition, entry.lane);
   };
   const outcomes = new Outcomes(home, queue, answers, news, settings, ended);
   const sender = new Sender(next, home, queue, outcomes, news, settings, lasting);
@@ -89,7 +89,7 @@ export function assemble(next: Handler, home: Home, settings: OutboxSettings): P
   // Where I/O belongs to a request there is nothing to do between requests, and timers are refused.
   if (home.host.sharesIO)
     // Nothing is begun as a page is left: WebKit keeps one that reads from its disk, and with it the lanes that it has.
-    whenever(home, settings.every, wake, () => sender.isBusy && askForSync());
+    whenever(home, settings.pollInterval, wake, () => sender.isBusy && askForSync());
   return {
     home,
     settings,

@@ -24,14 +24,14 @@ export interface Content extends Pick<OutboxEntry, 'request' | 'size' | 'origin'
  */
 export async function contentOf(
   request: Request,
-  { idempotencyHeader, keepHeaders, authorize, maxEntryBytes }: OutboxSettings,
+  { idempotencyHeader, persistHeaders, authorize, maxEntryBytes }: OutboxSettings,
   reader: { host: Host; signal: AbortSignal },
 ): Promise<Content> {
   refuse('redirect', request.redirect, 'manual');
   refuse('mode', request.mode, 'no-cors');
   const { kept, dropped } = sortHeaders(
     request.headers,
-    keepHeaders,
+    persistHeaders,
     // The entry has the key, and perhaps another one later.
     idempotencyHeader ? [idempotencyHeader.toLowerCase()] : [],
   );

@@ -21,7 +21,7 @@ const PAGE = 100;
 export async function replay(id: string, { key = 'same' }: ReplayOptions, parts: Parts): Promise<boolean> {
   const { queue, sender, news, home, settings } = parts;
   const entry = await queue.find(home.partition(), id);
-  if (entry?.state !== 'dead') return false;
+  if (entry?.state !== 'dead-letter') return false;
   const now = home.host.clock.now();
   const revived = await queue.endings.revive(entry, (found) => ({
     attempts: 0,
@@ -58,7 +58,7 @@ export async function edit(
 ): Promise<boolean> {
   const { queue, home, settings, ask } = parts;
   const entry = await ask(() => queue.find(home.partition(), id));
-  if (entry?.state !== 'dead' || entry.unreadable) return false;
+  if (entry?.state !== 'dead-letter' || entry.unreadable) return false;
   const body = await ask(() => queue.body(entry));
   const request = await change(revived(entry, body), entry);
   if (!(request instanceof Request))
@@ -82,7 +82,7 @@ export async function purge({ queue, home, outcomes, ask }: Parts): Promise<numb
   const partition = home.partition();
   let purged = 0;
   for (;;) {
-    const dead = await ask(() => queue.list(partition, { state: 'dead', limit: PAGE }, 'as it is'));
+    const dead = await ask(() => queue.list(partition, { state: 'dead-letter', limit: PAGE }, 'as it is'));
     if (dead.length === 0) return purged;
     for (const entry of dead) if (await ask(() => outcomes.remove(entry))) purged++;
   }

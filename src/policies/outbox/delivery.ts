@@ -160,7 +160,7 @@ async function unclaim(
 
 /** Whether it has to be known on the disk that a sending begins: where others ask whether it is unsent, or a reload does. */
 const isClaimed = (entry: OutboxEntry, settings: OutboxSettings): boolean =>
-  entry.coalesce !== undefined || isSentOnce(entry, settings);
+  entry.coalesceKey !== undefined || isSentOnce(entry, settings);
 
 /** Nobody waits for it, so it has no total limit; the outbox counts attempts, so nobody below does. */
 export function sendingOf(entry: OutboxEntry, home: Home): Call {

@@ -7,20 +7,24 @@ import type { Draft } from './intake.ts';
 import type { CallOutboxSettings, OutboxSettings } from './options.ts';
 
 /** What one write may say of how it is sent. */
-type Terms = Pick<Draft, 'strict' | 'unknownOutcome'>;
+type Terms = Pick<Draft, 'blockLaneOnFailure' | 'delivery'>;
 
 /** A write as it is to be accepted, with all that its call has said of it. */
 export async function drafted(
   request: Request,
   call: Call,
-  { id, lane, meta, key, ...own }: CallOutboxSettings & { readonly lane: string },
+  { id, lane, meta, coalesce, ...own }: CallOutboxSettings & { readonly lane: string },
   { request: stored, size, origin, body, key: given }: Content,
   settings: OutboxSettings,
 ): Promise<Draft> {
   const { partition, host, options } = call;
   const now = host.clock.now();
   const { outbox: _, retry: __, ...rest } = options;
-  const { expiresAfter = settings.expiresAfter, strict = settings.strict, unknownOutcome } = own;
+  const {
+    expiresAfter = settings.expiresAfter,
+    blockLaneOnFailure = settings.blockLaneOnFailure,
+    delivery,
+  } = own;
   return {
     id,
     idempotencyKey: given ?? newKey(host.random),
@@ -36,12 +40,12 @@ export async function drafted(
     request: stored,
     size,
     options: plain(rest),
-    ...(meta !== undefined && { meta: settings.codec ? asJSON(meta) : meta }),
+    ...(meta !== undefined && { meta: settings.encryption ? asJSON(meta) : meta }),
     ...(id !== undefined && { fingerprint: await fingerprint(request, body) }),
-    ...(key !== undefined && { coalesce: key }),
-    ...(strict && { strict }),
-    ...(unknownOutcome && { unknownOutcome }),
-    ...(settings.codec && { seal: chance(host.random) }),
+    ...(coalesce && { coalesceKey: coalesce.key }),
+    ...(blockLaneOnFailure && { blockLaneOnFailure }),
+    ...(delivery && { delivery }),
+    ...(settings.encryption && { seal: chance(host.random) }),
   };
 }
 
@@ -49,12 +53,12 @@ export async function drafted(
 export function stricter(
   earlier: Terms,
   later: Terms,
-  { unknownOutcome: usual }: OutboxSettings,
-): Pick<Draft, 'strict' | 'unknownOutcome'> {
-  const isOnce = [earlier, later].some(({ unknownOutcome = usual }) => unknownOutcome === 'dead');
+  { delivery: usual }: OutboxSettings,
+): Pick<Draft, 'blockLaneOnFailure' | 'delivery'> {
+  const isOnce = [earlier, later].some(({ delivery = usual }) => delivery === 'at-most-once');
   return {
-    ...((earlier.strict || later.strict) && { strict: true }),
-    ...(isOnce && { unknownOutcome: 'dead' }),
+    ...((earlier.blockLaneOnFailure || later.blockLaneOnFailure) && { blockLaneOnFailure: true }),
+    ...(isOnce && { delivery: 'at-most-once' }),
   };
 }
 

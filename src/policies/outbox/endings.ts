@@ -35,7 +35,7 @@ export class Endings {
     const { places } = this.#rows;
     return this.#rows.change([key, places.totals, places.holds(partition)], true, (get) => {
       const before = get<Row>(key);
-      if (before?.state !== 'dead') return { changes: [], result: false };
+      if (before?.state !== 'dead-letter') return { changes: [], result: false };
       const after: Row = { ...before, ...changes(before), state: 'waiting' };
       return {
         changes: [
@@ -58,7 +58,7 @@ export class Endings {
     fence?: Fence,
   ): Promise<boolean> {
     const reasoned = await this.#rows.packing.reason(entry, reason);
-    const bury = (found: Row): Row => ({ ...found, ...changes, ...reasoned, state: 'dead' });
+    const bury = (found: Row): Row => ({ ...found, ...changes, ...reasoned, state: 'dead-letter' });
     return this.#end(entry, bury, answer, { fence });
   }
 
@@ -95,11 +95,11 @@ export class Endings {
     answer: Answer | undefined,
     { fence, look, also }: Guards,
   ): Promise<boolean> {
-    const { key, partition, lane, coalesce } = entry;
+    const { key, partition, lane, coalesceKey } = entry;
     const { places, packing } = this.#rows;
-    const unsent = coalesce === undefined ? undefined : places.unsent(partition, lane, coalesce);
+    const unsent = coalesceKey === undefined ? undefined : places.unsent(partition, lane, coalesceKey);
     const { result, body } = answer ? await packing.answer(entry, answer) : {};
-    const holding = entry.strict ? places.holds(partition) : undefined;
+    const holding = entry.blockLaneOnFailure ? places.holds(partition) : undefined;
     const keys = [key, places.totals, unsent, holding, fence?.key, also];
     const end = (withoutRoom: boolean): Promise<boolean> =>
       this.#rows.change(keys, true, (get) => {
@@ -125,7 +125,7 @@ export class Endings {
       return await end(false);
     } catch (error) {
       // One that stops its lane has to be known to.
-      if (!isFull(error) || (entry.strict && after !== gone)) throw error;
+      if (!isFull(error) || (entry.blockLaneOnFailure && after !== gone)) throw error;
       // Taking out needs no room; its answer and the sum of what waits need some.
       const ended = await end(true);
       // If that has made some. Else it is set right when nothing waits.
@@ -135,15 +135,15 @@ export class Endings {
   }
 
   /** Where order matters more, a dead letter stops its lane. */
-  #stopped(get: Get, { strict, partition, lane, key }: Row): Change[] {
-    if (!strict) return [];
+  #stopped(get: Get, { blockLaneOnFailure, partition, lane, key }: Row): Change[] {
+    if (!blockLaneOnFailure) return [];
     const where = this.#rows.places.holds(partition);
     const before = get<Holds>(where) ?? FREE;
     return [{ put: { key: where, value: { ...before, stopped: [...before.stopped, [lane, key]] } } }];
   }
 
-  #released(get: Get, { strict, partition, key }: Row): Change[] {
-    if (!strict) return [];
+  #released(get: Get, { blockLaneOnFailure, partition, key }: Row): Change[] {
+    if (!blockLaneOnFailure) return [];
     const where = this.#rows.places.holds(partition);
     const before = get<Holds>(where);
     if (!before) return [];

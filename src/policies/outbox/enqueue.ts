@@ -16,7 +16,7 @@ export async function enqueue(
 ): Promise<Response> {
   const { sender, news, settings } = parts;
   const { clock } = call.host;
-  const answerAt = clock.ticks() + settings.answerAfter;
+  const answerAt = clock.ticks() + settings.respondAfter;
   const ended = new Set<string>();
   const seen = ({ key }: Known): void => void ended.add(key);
   sender.fates.add(seen);

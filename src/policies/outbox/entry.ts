@@ -15,7 +15,7 @@ export interface OutboxEntry {
   readonly partition: string;
   readonly lane: string;
   readonly origin: string;
-  readonly state: 'waiting' | 'dead';
+  readonly state: 'waiting' | 'dead-letter';
   /** Wall times in ms. */
   readonly acceptedAt: number;
   readonly expiresAt: number;
@@ -38,10 +38,10 @@ export interface OutboxEntry {
   /** When a sending began of which it must be known that it did; wall time in ms. */
   readonly claimedAt?: number | undefined;
   /** Writes that are given later under the same are merged into it, as long as it is unsent. */
-  readonly coalesce?: string;
+  readonly coalesceKey?: string;
   /** As a dead letter it stops its lane. */
-  readonly strict?: boolean;
-  readonly unknownOutcome?: UnknownOutcome;
+  readonly blockLaneOnFailure?: boolean;
+  readonly delivery?: DeliveryGuarantee;
   /** How often what it says has been changed. */
   readonly revision?: number;
   /** Tells the write from another one that is given the same `id`. */
@@ -66,8 +66,8 @@ export interface WholeEntry {
   readonly body: StoredBody | undefined;
 }
 
-/** What is done about a write that may have taken effect, because its answer was lost. */
-export type UnknownOutcome = 'retry' | 'dead';
+/** What is done about a write that may have taken effect, because its response was lost. */
+export type DeliveryGuarantee = 'at-least-once' | 'at-most-once';
 
 /** Why an entry was not delivered. */
 export interface Reason {
@@ -98,7 +98,7 @@ export interface StoredResult {
   /** Wall time in ms. */
   readonly settledAt: number;
   readonly delivered: boolean;
-  /** Absent where there never was an answer, or where none is to be kept (`storeResult: false`). */
+  /** Absent where there never was an answer, or where none is to be kept (`resultTtl: false`). */
   readonly response?: ResponseFacts & { readonly headers: readonly (readonly [string, string])[] };
   readonly reason?: Reason;
   /** Why the answer's body was not kept. */

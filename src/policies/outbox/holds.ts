@@ -19,7 +19,7 @@ export async function holdsOf(rows: Rows, partition: string): Promise<Holds> {
   if (holds.stopped.length === 0) return holds;
   // A full disk may have let a dead letter go, and not what it had stopped.
   const found = await Promise.all(holds.stopped.map(([, key]) => rows.row(key)));
-  return { ...holds, stopped: holds.stopped.filter((_, at) => found[at]?.state === 'dead') };
+  return { ...holds, stopped: holds.stopped.filter((_, at) => found[at]?.state === 'dead-letter') };
 }
 
 /** Pauses a lane, or all of a user's, or ends that, for all then also of single lanes. @returns whether that changed anything. */

@@ -165,11 +165,15 @@ export class Intake {
       );
   }
 
-  #placesOf({ id, partition, lane, coalesce }: Draft): { totals: string; alias?: string; unsent?: string } {
+  #placesOf({ id, partition, lane, coalesceKey }: Draft): {
+    totals: string;
+    alias?: string;
+    unsent?: string;
+  } {
     return {
       totals: this.#rows.places.totals,
       ...(id !== undefined && { alias: this.#rows.places.alias(partition, id) }),
-      ...(coalesce !== undefined && { unsent: this.#rows.places.unsent(partition, lane, coalesce) }),
+      ...(coalesceKey !== undefined && { unsent: this.#rows.places.unsent(partition, lane, coalesceKey) }),
     };
   }
 }

@@ -35,25 +35,25 @@ export function knownOutcome(verdict: Verdict, entry: OutboxEntry, settings: Out
 
 /** Whether a write is sent only as long as it is known not to have taken effect. */
 export const isSentOnce = (
-  { unknownOutcome, request: { method } }: OutboxEntry,
+  { delivery, request: { method } }: OutboxEntry,
   settings: OutboxSettings,
-): boolean => (unknownOutcome ?? settings.unknownOutcome) === 'dead' && !IDEMPOTENT_METHODS.includes(method);
+): boolean => (delivery ?? settings.delivery) === 'at-most-once' && !IDEMPOTENT_METHODS.includes(method);
 
 /** Whether a 2xx is the origin's own, where the application can tell. */
 async function accepted(
   response: Response,
   entry: OutboxEntry,
   call: Call,
-  { accept }: OutboxSettings,
+  { isDelivered }: OutboxSettings,
 ): Promise<Verdict> {
-  if (!accept) return { is: 'delivered' };
+  if (!isDelivered) return { is: 'delivered' };
   const reason: Reason = { code: 'not-accepted', status: response.status };
   const copy = response.clone();
   try {
-    if (await within(HOOK_PATIENCE, call, accept(copy, entry))) return { is: 'delivered' };
+    if (await within(HOOK_PATIENCE, call, isDelivered(copy, entry))) return { is: 'delivered' };
     return { is: 'again', reason, cost: 'silence', isForeign: true };
   } catch (error) {
-    return { is: 'again', reason: { ...reason, message: brief(`accept: ${error}`) }, cost: 'silence' };
+    return { is: 'again', reason: { ...reason, message: brief(`isDelivered: ${error}`) }, cost: 'silence' };
   } finally {
     dropBody(copy);
   }
@@ -79,9 +79,9 @@ async function decide(
     const word = await within(HOOK_PATIENCE, call, settings.onConflict(copy, entry, sent));
     if (word === 'drop') return { is: 'delivered' };
     if (word === 'again') return again;
-    if (word === 'dead') return { is: 'dead', reason };
+    if (word === 'dead-letter') return { is: 'dead', reason };
     if (word instanceof Request) return { is: 'rewrite', reason, request: word };
-    throw new TypeError(`it said '${word}' and not again, drop, dead or a request`);
+    throw new TypeError(`it said '${word}' and not again, drop, dead-letter or a request`);
   } catch (error) {
     return { is: 'dead', reason: { ...reason, message: brief(`onConflict: ${error}`) } };
   } finally {

@@ -16,9 +16,9 @@ export class Leftovers {
   /** How long answers and ids are kept, in ms. */
   readonly #keeps: number;
 
-  constructor(rows: Rows, { storeResult }: Pick<OutboxSettings, 'storeResult'>) {
+  constructor(rows: Rows, { resultTtl }: Pick<OutboxSettings, 'resultTtl'>) {
     this.#rows = rows;
-    this.#keeps = storeResult || ID_KEPT;
+    this.#keeps = resultTtl || ID_KEPT;
   }
 
   /** Sets right what a full disk has left wrong: where nothing waits, nothing is counted. */

@@ -19,7 +19,7 @@ export interface LaneInfo {
   readonly waiting: number;
   /** The application has paused it. */
   readonly paused: boolean;
-  /** The dead letter that stops it (`strict`). */
+  /** The dead letter that stops it (`blockLaneOnFailure`). */
   readonly stoppedBy?: string;
   /** When its next one may be sent; wall time in ms. Absent: nothing waits. */
   readonly dueAt?: number;
@@ -35,7 +35,7 @@ export async function counts(
   const partition = home.partition();
   const [waiting, dead, totals, { all }] = await Promise.all([
     queue.count('waiting', partition, lane),
-    queue.count('dead', partition, lane),
+    queue.count('dead-letter', partition, lane),
     queue.totals(),
     holdsOf(queue.rows, partition),
   ]);
@@ -91,7 +91,7 @@ export async function resume(
 /** Removes everything of a user: what waits, dead letters, answers. */
 export async function clear(partition: string, { queue, outcomes, home, ask }: Parts): Promise<number> {
   let removed = 0;
-  for (const state of ['waiting', 'dead'] as const)
+  for (const state of ['waiting', 'dead-letter'] as const)
     for (;;) {
       const entries = await ask(() => queue.list(partition, { state, limit: PAGE }, 'as it is'));
       if (entries.length === 0) break;

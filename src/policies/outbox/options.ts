@@ -18,7 +18,7 @@ import { ConfigurationError } from '../../core/errors.ts';
 import { type Match, matcher } from '../../core/match.ts';
 import { type AtomicStore, atomicStoreRule } from '../../core/store.ts';
 import { CREDENTIALS } from '../../http/credentials.ts';
-import type { OutboxEntry, UnknownOutcome } from './entry.ts';
+import type { DeliveryGuarantee, OutboxEntry } from './entry.ts';
 
 export interface OutboxOptions {
   /** Where entries are kept. Default: IndexedDB; where there is none, a store has to be named. */
@@ -26,7 +26,7 @@ export interface OutboxOptions {
   /** Writes that are taken without being asked for one by one. Default: none. */
   readonly match?: Match;
   /** The caller gets its `202` at the latest so long after the call, while delivery goes on. Default 2 s. */
-  readonly answerAfter?: Duration;
+  readonly respondAfter?: Duration;
   /** Sendings until an entry becomes a dead letter. Default 10. */
   readonly attempts?: number;
   /** Age at which it does. Default 7 d. */
@@ -42,11 +42,11 @@ export interface OutboxOptions {
   /** The header that carries the key; `false` for none. Default `'Idempotency-Key'`. */
   readonly idempotencyHeader?: string | false;
   /** Headers that are written to disk besides the few that are safe. */
-  readonly keepHeaders?: readonly string[];
+  readonly persistHeaders?: readonly string[];
   /** Puts back, at each sending, what is not written to disk: sets the request's headers, or gives another request. */
   readonly authorize?: (request: Request, entry: OutboxEntry) => Authorized | Promise<Authorized>;
   /**
-   * For 409 and 412: `'again'`, `'drop'` (it is done), `'dead'`, or another request to be sent instead, with a new key.
+   * For 409 and 412: `'again'`, `'drop'` (it is done), `'dead-letter'`, or another request to be sent instead, with a new key.
    * `request` is what was sent. Default: 409 twice again (the key may be in process), then dead.
    */
   readonly onConflict?: (
@@ -55,56 +55,55 @@ export interface OutboxOptions {
     request: Request,
   ) => Conflict | Request | Promise<Conflict | Request>;
   /** Whether a 2xx is the origin's own: a captive portal says 200, too. It is asked again later where this is false. */
-  readonly accept?: (response: Response, entry: OutboxEntry) => boolean | Promise<boolean>;
+  readonly isDelivered?: (response: Response, entry: OutboxEntry) => boolean | Promise<boolean>;
   /**
-   * What is done about a write that may have taken effect, because its answer was lost: `'retry'` (default) sends it
-   * again with the same key; `'dead'` makes it a dead letter, so that it takes effect at most once also where the origin
-   * knows nothing of keys. PUT and DELETE are always sent again.
+   * What is done about a write that may have taken effect, because its response was lost: `'at-least-once'` (default)
+   * sends it again with the same key; `'at-most-once'` makes it a dead letter, also where the origin knows nothing of
+   * keys. PUT and DELETE are always sent again.
    */
-  readonly unknownOutcome?: UnknownOutcome;
+  readonly delivery?: DeliveryGuarantee;
   /** A dead letter stops its lane until it is replayed or removed. Default `false`: the lane goes on. */
-  readonly strict?: boolean;
+  readonly blockLaneOnFailure?: boolean;
   /** Lanes of one origin that send at once. Default 6. */
   readonly concurrency?: number;
   /** Seals what is written; see `encryptWith`. */
-  readonly codec?: Codec;
+  readonly encryption?: Codec;
   /**
    * Asks the browser to wake the service worker when the network is back, also with all pages closed (Background Sync).
    * `true`, or the tag. Needs a service worker with `holdfast/service-worker`. Default `false`.
    */
   readonly backgroundSync?: boolean | string;
   /** How long an answer can be asked for by `result(id)`; `false` for not at all. Default 24 h. */
-  readonly storeResult?: Duration | false;
+  readonly resultTtl?: Duration | false;
   /** How often to look for entries without another reason. Default 1 min. */
-  readonly every?: Duration;
+  readonly pollInterval?: Duration;
 }
 
 // biome-ignore lint/suspicious/noConfusingVoidType: a hook that only sets headers returns nothing
 type Authorized = Request | undefined | void;
 
-export type Conflict = 'again' | 'drop' | 'dead';
+export type Conflict = 'again' | 'drop' | 'dead-letter';
 
 /** What one call may say. */
-export type CallOutbox = EveryCallOutbox &
-  (Coalescing | { readonly key?: undefined; readonly merge?: undefined });
-
-interface EveryCallOutbox {
+export interface CallOutbox {
   /** Order is kept within a lane. Default: the origin. */
   readonly lane?: string;
   /** The same id given twice is one entry. */
   readonly id?: string;
   /** The value that the client's body shortcuts give for a write that waits, instead of a `QueuedError`. */
-  readonly answer?: unknown;
+  readonly optimisticResult?: unknown;
   /** Plain data of the application, kept with the entry. */
   readonly meta?: unknown;
+  /** Makes one entry of several that supersede each other. */
+  readonly coalesce?: Coalesce;
   /** As in `OutboxOptions`, for this write. */
   readonly expiresAfter?: Duration | false;
-  readonly strict?: boolean;
-  readonly unknownOutcome?: UnknownOutcome;
+  readonly blockLaneOnFailure?: boolean;
+  readonly delivery?: DeliveryGuarantee;
 }
 
-interface Coalescing {
-  /** Of several writes under one key in a lane that are still unsent only one is kept: the first one's place, by `merge`. */
+export interface Coalesce {
+  /** Of several writes under one key in a lane that are still unsent one is kept, in the place of the first. */
   readonly key: string;
   /**
    * What becomes of two writes under one `key`: `'replace'` (default) keeps the later; a function gives the request to be
@@ -118,7 +117,7 @@ export type Merge = (earlier: Request, later: Request) => Request | Promise<Requ
 export interface OutboxSettings {
   store: AtomicStore;
   match: Match | undefined;
-  answerAfter: number;
+  respondAfter: number;
   attempts: number;
   expiresAfter: number;
   backoffLimit: number;
@@ -126,16 +125,16 @@ export interface OutboxSettings {
   maxBytes: number;
   maxEntryBytes: number;
   idempotencyHeader: string | false;
-  keepHeaders: string[];
+  persistHeaders: string[];
   authorize: OutboxOptions['authorize'];
   onConflict: OutboxOptions['onConflict'];
-  storeResult: number;
-  every: number;
-  accept: OutboxOptions['accept'];
-  unknownOutcome: UnknownOutcome;
-  strict: boolean;
+  resultTtl: number;
+  pollInterval: number;
+  isDelivered: OutboxOptions['isDelivered'];
+  delivery: DeliveryGuarantee;
+  blockLaneOnFailure: boolean;
   concurrency: number;
-  codec: Codec | undefined;
+  encryption: Codec | undefined;
   /** The tag; `''` for none. */
   backgroundSync: string;
 }
@@ -164,7 +163,7 @@ const keptHeader: Rule<string> = (value, option) => {
 const rules: { [K in keyof OutboxSettings]: Rule<OutboxSettings[K]> } = {
   store: atomicStoreRule,
   match: matcher,
-  answerAfter: duration,
+  respondAfter: duration,
   attempts: count(1),
   expiresAfter: limit,
   backoffLimit: duration,
@@ -172,16 +171,16 @@ const rules: { [K in keyof OutboxSettings]: Rule<OutboxSettings[K]> } = {
   maxBytes: size,
   maxEntryBytes: size,
   idempotencyHeader: (value, option) => (value === false ? value : headerName(value, option)),
-  keepHeaders: list(keptHeader),
+  persistHeaders: list(keptHeader),
   authorize: typed('function'),
   onConflict: typed('function'),
-  storeResult: (value, option) => (value === false ? 0 : duration(value, option)),
-  every: span,
-  accept: typed('function'),
-  unknownOutcome: oneOf('retry', 'dead'),
-  strict: typed('boolean'),
+  resultTtl: (value, option) => (value === false ? 0 : duration(value, option)),
+  pollInterval: span,
+  isDelivered: typed('function'),
+  delivery: oneOf('at-least-once', 'at-most-once'),
+  blockLaneOnFailure: typed('boolean'),
   concurrency: count(1),
-  codec: codecRule,
+  encryption: codecRule,
   backgroundSync: (value, option) =>
     value === true ? SYNC_TAG : value === false ? '' : typed<string>('string')(value, option),
 };
@@ -193,7 +192,7 @@ export const readOutboxOptions = (given: OutboxOptions, store: AtomicStore): Out
   readOptions<OutboxSettings>('outbox', given, rules, {
     store,
     match: undefined,
-    answerAfter: 2_000,
+    respondAfter: 2_000,
     attempts: 10,
     expiresAfter: 7 * 86_400_000,
     backoffLimit: 900_000,
@@ -201,31 +200,43 @@ export const readOutboxOptions = (given: OutboxOptions, store: AtomicStore): Out
     maxBytes: 50_000_000,
     maxEntryBytes: 5_000_000,
     idempotencyHeader: 'Idempotency-Key',
-    keepHeaders: [],
+    persistHeaders: [],
     authorize: undefined,
     onConflict: undefined,
-    storeResult: 86_400_000,
-    every: 60_000,
-    accept: undefined,
-    unknownOutcome: 'retry',
-    strict: false,
+    resultTtl: 86_400_000,
+    pollInterval: 60_000,
+    isDelivered: undefined,
+    delivery: 'at-least-once',
+    blockLaneOnFailure: false,
     concurrency: 6,
-    codec: undefined,
+    encryption: undefined,
     backgroundSync: '',
   });
 
-const rulesOfCall: { [K in keyof CallOutboxSettings]-?: Rule<CallOutboxSettings[K]> } = {
-  lane: wellFormed,
-  id: wellFormed,
+const coalesceRules: { [K in keyof Coalesce]-?: Rule<Coalesce[K]> } = {
   key: wellFormed,
   merge: (value, option) => {
     if (value === 'replace' || typeof value === 'function') return value as Merge;
     throw new ConfigurationError(option, value, "expected 'replace' or a function");
   },
+};
+
+const rulesOfCall: { [K in keyof CallOutboxSettings]-?: Rule<CallOutboxSettings[K]> } = {
+  lane: wellFormed,
+  id: wellFormed,
+  coalesce: (value, option) => {
+    const read = readOptions<Partial<Coalesce>>(option, value as object, coalesceRules, {});
+    if (read.key !== undefined) return read as Coalesce;
+    throw new ConfigurationError(
+      `${option}.key`,
+      undefined,
+      'expected a key that says which writes are meant',
+    );
+  },
   expiresAfter: limit,
-  strict: typed('boolean'),
-  unknownOutcome: oneOf('retry', 'dead'),
-  answer: (value) => value,
+  blockLaneOnFailure: typed('boolean'),
+  delivery: oneOf('at-least-once', 'at-most-once'),
+  optimisticResult: (value) => value,
   meta(value, option) {
     try {
       return structuredClone(value);
@@ -237,13 +248,7 @@ const rulesOfCall: { [K in keyof CallOutboxSettings]-?: Rule<CallOutboxSettings[
 
 export function readCallOutbox(given: unknown): CallOutboxSettings {
   if (given === true) return {};
-  const read = readOptions<CallOutboxSettings>('outbox', given as CallOutbox, rulesOfCall, {});
-  if (read.merge === undefined || read.key !== undefined) return read;
-  throw new ConfigurationError(
-    'outbox.merge',
-    read.merge,
-    'it needs a `key` that says which writes are meant',
-  );
+  return readOptions<CallOutboxSettings>('outbox', given as CallOutbox, rulesOfCall, {});
 }
 
 /** A function that the application gives. */

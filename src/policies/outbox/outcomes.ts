@@ -136,7 +136,7 @@ export class Outcomes {
 
   /** That there was an answer is kept in any case: the same `id` must not be sent a second time. */
   #kept({ result, body }: Settled): Settled {
-    if (this.#settings.storeResult > 0) return { result, body };
+    if (this.#settings.resultTtl > 0) return { result, body };
     const { response: _, ...bare } = result;
     return { result: bare, body: undefined };
   }

@@ -45,7 +45,12 @@ export const readQuery = (given: EntriesQuery): EntriesQuery =>
   readOptions<EntriesQuery>(
     'entries',
     given,
-    { state: oneOf('waiting', 'dead'), lane: wellFormed, after: typed<string>('string'), limit: count(1) },
+    {
+      state: oneOf('waiting', 'dead-letter'),
+      lane: wellFormed,
+      after: typed<string>('string'),
+      limit: count(1),
+    },
     {},
   );
 

@@ -31,10 +31,10 @@ export class Rows {
   readonly places: Places;
   readonly packing: Packing;
 
-  constructor(name: string, { store, codec }: Pick<OutboxSettings, 'store' | 'codec'>) {
+  constructor(name: string, { store, encryption }: Pick<OutboxSettings, 'store' | 'encryption'>) {
     this.store = store;
     this.places = new Places(name);
-    this.packing = new Packing(codec);
+    this.packing = new Packing(encryption);
   }
 
   async row(key: string): Promise<Row | undefined> {

@@ -107,7 +107,8 @@ async function appliedBy(
     await heal();
     await outbox.flush();
     waiting = await outbox.entries();
-    if (waiting.length > 0) return waiting.map(({ state }) => (state === 'dead' ? 'dead' : 'kept')).join();
+    if (waiting.length > 0)
+      return waiting.map(({ state }) => (state === 'dead-letter' ? 'dead' : 'kept')).join();
   }
   return String(await eventually(read, (applied) => String(applied) === expected.applied));
 }

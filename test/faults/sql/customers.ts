@@ -22,9 +22,9 @@ const { exec } = openSqlite(database);
 const store = sqlStore({ exec, ...(!flags.includes('lease') && { lock: 'memory' }) });
 const box = outbox({
   store,
-  answerAfter: 300,
+  respondAfter: 300,
   backoffLimit: '200ms',
-  every: '1s',
+  pollInterval: '1s',
   attempts: 10_000,
   maxEntries: 100_000,
 });

@@ -32,7 +32,7 @@ export interface OutboxQueueOptions {
   /** The header that carries the key; `false` for none. Default `'Idempotency-Key'`. */
   readonly idempotencyHeader?: string | false;
   /** Headers that are kept besides the few that are safe. */
-  readonly keepHeaders?: readonly string[];
+  readonly persistHeaders?: readonly string[];
   /** Puts back, at each sending, what is not kept: sets the request's headers, or gives another request. */
   readonly authorize?: (
     request: Request,
@@ -65,11 +65,11 @@ export function readQueueOptions(options: OutboxQueueOptions): QueueSettings {
       bodies: storeRule,
       maxEntryBytes: size,
       idempotencyHeader: (value, option) => (value === false ? false : headerName(value, option)),
-      keepHeaders: list(headerName),
+      persistHeaders: list(headerName),
       authorize: functionRule,
       host: typed('object'),
     },
-    { maxEntryBytes: 5_000_000, idempotencyHeader: 'Idempotency-Key', keepHeaders: [], host: {} } as never,
+    { maxEntryBytes: 5_000_000, idempotencyHeader: 'Idempotency-Key', persistHeaders: [], host: {} } as never,
   );
   for (const name of ['queue', 'fetch', 'deadLetters'] as const)
     if (read[name] === undefined)

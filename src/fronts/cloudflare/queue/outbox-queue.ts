@@ -154,5 +154,5 @@ async function taken<T>(what: string, work: () => Promise<T>): Promise<T> {
 }
 
 /** As an outbox checks what it is to keep. */
-const contentSettings = ({ idempotencyHeader, keepHeaders, authorize, maxEntryBytes }: QueueSettings) =>
-  ({ idempotencyHeader, keepHeaders, authorize, maxEntryBytes }) as Parameters<typeof contentOf>[1];
+const contentSettings = ({ idempotencyHeader, persistHeaders, authorize, maxEntryBytes }: QueueSettings) =>
+  ({ idempotencyHeader, persistHeaders, authorize, maxEntryBytes }) as Parameters<typeof contentOf>[1];

@@ -32,7 +32,7 @@ inEachBrowser((here) => {
     await tab.call('setClock', EIGHT_DAYS);
     await tab.call('goOnline');
     expect(await tab.call('settled', ids)).toEqual(ends);
-    expect(await tab.call('entries', 'dead')).toEqual(dead);
+    expect(await tab.call('entries', 'dead-letter')).toEqual(dead);
     expect(await tab.call('result', 'old')).toBe('dead-lettered');
     expect(await origin.applied()).toEqual(['patient']);
     expect(await origin.ledger()).toHaveLength(1);
@@ -42,7 +42,7 @@ inEachBrowser((here) => {
     const { origin } = stage;
     await origin.behave({ status: 503, retryAfter: '3600' });
     const tab = await stage.open();
-    await tab.call('begin', { origin: origin.url, options: { every: '500ms' } });
+    await tab.call('begin', { origin: origin.url, options: { pollInterval: '500ms' } });
     await tab.call('giveInTurn', writes);
     await origin.heal();
     await tab.call('setClock', EIGHT_DAYS);
@@ -59,7 +59,7 @@ inEachBrowser((here) => {
     const tab = await stage.reload(before, `?ahead=${EIGHT_DAYS}`);
     await tab.call('begin', { origin: origin.url });
     expect(await tab.call('settled', ids)).toEqual(ends);
-    expect(await tab.call('entries', 'dead')).toEqual(dead);
+    expect(await tab.call('entries', 'dead-letter')).toEqual(dead);
     expect(await origin.applied()).toEqual(['patient']);
     expect(await origin.ledger()).toHaveLength(1);
   });

@@ -97,7 +97,7 @@ const disks: Record<string, { missing: boolean; start: () => Promise<Disk> }> = 
 const kept = Array.from({ length: 5 }, (_, nth) => ({ id: `kept ${nth}`, size: 20_000 }));
 const ids = kept.map(({ id }) => id);
 /** It looks often: what could not be written is tried again then. */
-const settings = { options: { every: '500ms' } } as const;
+const settings = { options: { pollInterval: '500ms' } } as const;
 
 describe.each(Object.entries(disks))('in %s without room', (_, { missing, start }) => {
   const isMissing = missing && !process.env.CI;
@@ -161,11 +161,11 @@ describe.each(Object.entries(disks))('in %s without room', (_, { missing, start 
     await tab.call('goOnline');
     await tab.call('flush');
     const waiting = await tab.call('entries');
-    const dead = await tab.call('entries', 'dead');
+    const dead = await tab.call('entries', 'dead-letter');
     expect([...dead, ...waiting].map(({ id }) => id)).toEqual(ids);
     await disk.makeRoom(tab);
     await tab.call('settled', ids);
-    expect((await tab.call('entries', 'dead')).map(({ id }) => id)).toEqual(ids);
+    expect((await tab.call('entries', 'dead-letter')).map(({ id }) => id)).toEqual(ids);
     expect(await tab.call('counts')).toMatchObject({ waiting: 0, dead: ids.length, count: 0, bytes: 0 });
   });
 

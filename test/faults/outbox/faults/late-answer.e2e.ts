@@ -18,7 +18,7 @@ inEachBrowser((here) => {
       expect(write).toMatchObject({ applied: 1 });
       expect(write?.seen).toBeGreaterThan(1);
       expect(await tab.call('entries')).toEqual([]);
-      expect(await tab.call('entries', 'dead')).toEqual([]);
+      expect(await tab.call('entries', 'dead-letter')).toEqual([]);
     },
   );
 });

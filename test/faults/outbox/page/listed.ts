@@ -5,7 +5,7 @@ import type { Found } from './tell.ts';
 export async function listed(box: Outbox): Promise<Found> {
   const { count } = await box.counts();
   const waiting = await all(box, 'waiting');
-  const dead = await all(box, 'dead');
+  const dead = await all(box, 'dead-letter');
   return {
     count,
     waiting: waiting.map(({ id }) => id),

@@ -27,7 +27,7 @@ export function pipeline(): Pipeline {
     backoffLimit: '200ms',
     maxEntries: 10_000,
     // The origin's ledger tells lanes apart by it.
-    keepHeaders: ['x-lane'],
+    persistHeaders: ['x-lane'],
   });
   const fetch = createFetch({
     partition: session.partition,

@@ -35,7 +35,7 @@ const page = {
   news: () => writer.news,
 
   calls: (): Promise<Record<string, string>> => writer.calls(),
-  entries: async (state: 'waiting' | 'dead' = 'waiting') =>
+  entries: async (state: 'waiting' | 'dead-letter' = 'waiting') =>
     (await writer.box.entries({ state })).map(({ id, reason }) => ({ id, why: reason?.code })),
   counts: () => writer.box.counts(),
   flush: () => writer.box.flush(),
