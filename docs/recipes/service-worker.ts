@@ -6,7 +6,7 @@ const queue = outbox({ backgroundSync: true });
 const fetch = createFetch({
   partition: session.partition,
   outbox: queue,
-  staleCache: staleCache({ answerAfter: '2s' }),
+  staleCache: staleCache({ respondAfter: '2s' }),
 });
 
 serviceWorker({

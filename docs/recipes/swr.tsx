@@ -16,7 +16,7 @@ export function openShop(baseUrl: string, user: () => string) {
   const api = createClient({
     baseUrl,
     partition: user,
-    staleCache: staleCache({ answerAfter: '2s' }), // nobody looks at a spinner for longer where there is a copy
+    staleCache: staleCache({ respondAfter: '2s' }), // nobody looks at a spinner for longer where there is a copy
     outbox: box,
   });
   return { api, box };

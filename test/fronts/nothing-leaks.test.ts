@@ -103,7 +103,7 @@ async function told() {
     },
     auth: auth({ scheme: 'bearer', origins: [ORIGIN], token: SECRETS.token }),
     telemetry: telemetry({ origins: [ORIGIN], requestId: true }),
-    staleCache: cachePolicy({ store: stores.cache, codec: encryptWith(await key()) }, memoryStore),
+    staleCache: cachePolicy({ store: stores.cache, encryption: encryptWith(await key()) }, memoryStore),
     outbox: box,
     breaker: false,
   });

@@ -72,7 +72,7 @@ const isAlone =
   typeof BroadcastChannel !== 'function' || globalThis.navigator?.userAgent === 'Cloudflare-Workers';
 
 const key = crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt']);
-const sealed = { codec: encryptWith(() => key as Promise<CryptoKey>) };
+const sealed = { encryption: encryptWith(() => key as Promise<CryptoKey>) };
 
 describe('signing in and out', () => {
   test('a call before it is refused, and nothing is sent', async () => {
@@ -225,22 +225,22 @@ describe('tokens in a store', () => {
     ['half a record', new Uint8Array([1, 2, 3])],
     ['nothing', null],
   ])('that cannot be read are none: %s', async (_, value) => {
-    for (const codec of [sealed.codec, false] as const) {
+    for (const codec of [sealed.encryption, false] as const) {
       const store = durableStore();
-      const first = tab({ store, codec });
+      const first = tab({ store, encryption: codec });
       await first.auth.signIn(first.server.login());
       const [item] = await store.range({});
       await store.write([{ put: { key: item?.key as string, value } }]);
-      expect(await tab({ store, codec }, first).get()).toBe('signed-out');
+      expect(await tab({ store, encryption: codec }, first).get()).toBe('signed-out');
       expect(first.server.called()).toEqual([]);
     }
   });
 
   test('may lie open where that is said aloud, or where they do not survive', async () => {
     const store = durableStore();
-    const first = tab({ store, codec: false });
+    const first = tab({ store, encryption: false });
     await first.auth.signIn(first.server.login());
-    expect(await tab({ store, codec: false }, first).get()).toBe('ann');
+    expect(await tab({ store, encryption: false }, first).get()).toBe('ann');
     tab({ store: memoryStore() });
   });
 
@@ -263,9 +263,9 @@ describe('tokens in a store', () => {
     let isLocked = true;
     const open: Codec['open'] = async (...record) => {
       if (isLocked) throw new StorageError('no key');
-      return sealed.codec.open(...record);
+      return sealed.encryption.open(...record);
     };
-    const second = tab({ store, codec: { ...sealed.codec, open } }, first);
+    const second = tab({ store, encryption: { ...sealed.encryption, open } }, first);
     expect(await second.get()).toBe('refresh-failed');
     isLocked = false;
     expect(await second.get()).toBe('ann');
@@ -449,7 +449,7 @@ describe('tabs that share a store', () => {
 
   test('one whose token was used up by a process without our locks takes over what came of it', async () => {
     const store = durableStore();
-    const { auth, server, get, clock } = tab({ store, codec: false });
+    const { auth, server, get, clock } = tab({ store, encryption: false });
     await auth.signIn(server.login());
     await clock.advance(3_600_000);
     server.replies(slow(clock, 1_000, () => json({ error: 'invalid_grant' }, 400)));

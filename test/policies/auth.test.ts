@@ -516,7 +516,7 @@ describe('options', () => {
     [
       'a disk to be read by everybody',
       { scheme: 'oauth2', origins, ...id, grant: 'refresh_token', store: durableStore() },
-      /auth\.codec: undefined.*written to the disk/,
+      /auth\.encryption: undefined.*written to the disk/,
     ],
     ['no time', { scheme: 'bearer', origins, token: SECRET, timeout: '5 s' }, /did you mean '5s'/],
   ])('%s', (_, options, message) => {

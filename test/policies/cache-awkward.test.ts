@@ -242,7 +242,7 @@ test('copies that were written before a codec was named go with the first use of
     'encrypt',
     'decrypt',
   ]);
-  const sealed = cachePage({ store, codec: encryptWith(key as CryptoKey) });
+  const sealed = cachePage({ store, encryption: encryptWith(key as CryptoKey) });
   await sealed.read(`${URL_}?other`);
   expect(JSON.stringify(await copies(store))).not.toContain('secret');
   expect(await sealed.cache.usage()).toEqual({ entries: 1, bytes: 2 });
@@ -250,7 +250,7 @@ test('copies that were written before a codec was named go with the first use of
 
 test('a logout while a copy waits for the origin’s silence takes the copy along', async () => {
   const store = durableStore();
-  const { fetch, origin, clock, cache, read } = cachePage({ store, answerAfter: '800ms' });
+  const { fetch, origin, clock, cache, read } = cachePage({ store, respondAfter: '800ms' });
   origin.replies(
     fresh('one'),
     slow(clock, 2_000, () => fresh('two')),

@@ -217,7 +217,7 @@ describe('network-first', () => {
   });
 
   test('gives a copy after so much silence, and keeps the answer when it comes', async () => {
-    const page = cachePage({ answerAfter: '800ms' });
+    const page = cachePage({ respondAfter: '800ms' });
     page.origin.replies(
       fresh('one'),
       slow(page.clock, 3_000, () => fresh('two')),
@@ -234,7 +234,7 @@ describe('network-first', () => {
   });
 
   test('waits on where there is no copy, or none that may be given', async () => {
-    const page = cachePage({ answerAfter: '800ms' });
+    const page = cachePage({ respondAfter: '800ms' });
     page.origin.replies(
       slow(page.clock, 3_000, () => fresh('one', 0, { 'cache-control': 'no-cache' })),
       slow(page.clock, 3_000, () => fresh('two')),
@@ -244,7 +244,7 @@ describe('network-first', () => {
   });
 
   test('a caller who leaves while it waits takes the request along, one who has a copy does not', async () => {
-    const page = cachePage({ answerAfter: '800ms' });
+    const page = cachePage({ respondAfter: '800ms' });
     let aborted = 0;
     page.origin.replies(fresh('one'));
     page.origin.otherwise((_, signal) => {

@@ -154,7 +154,10 @@ describe('sealed copies', () => {
   const key = (): Promise<CryptoKey> =>
     crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt']);
   const page = (codec: Codec, store = durableStore()) =>
-    cachePage({ codec, store, mode: 'cache-first', memory: false }, { partition: 'ann-the-user' });
+    cachePage(
+      { encryption: codec, store, mode: 'cache-first', memory: false },
+      { partition: 'ann-the-user' },
+    );
 
   test('say nothing to whoever reads the disk', async () => {
     const { read, origin, store, cache } = page(encryptWith(await key()));
@@ -243,7 +246,9 @@ describe('sealed copies', () => {
       /encryptWith.key: .*HMAC.* is not allowed; expected an AES-GCM key/,
     );
     expect(() => encryptWith('key' as never)).toThrow(/encryptWith.key: 'key' is not allowed/);
-    expect(() => cachePage({ codec: {} as never })).toThrow(/staleCache.codec: .*it lacks seal, open, name/);
+    expect(() => cachePage({ encryption: {} as never })).toThrow(
+      /staleCache.encryption: .*it lacks seal, open, name/,
+    );
   });
 });
 

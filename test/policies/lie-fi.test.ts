@@ -230,7 +230,7 @@ describe('when an origin counts as silent', () => {
   });
 
   test('an origin counts as silent after 4 s, if reads wait for less', async () => {
-    const page = await lieFi({ answerAfter: '1s' });
+    const page = await lieFi({ respondAfter: '1s' });
     const seconds: number[] = [];
     for (let nth = 0; nth < 6; nth++) seconds.push((await page.timed(URLS[nth]))[3]);
     expect(seconds).toEqual([1, 1, 1, 1, 0, 0]);
@@ -239,20 +239,20 @@ describe('when an origin counts as silent', () => {
   test('a read that waits longer than 4 s does so with a silent origin as well', async () => {
     const page = await lieFi();
     await page.timed();
-    const long = { holdfast: { ...PATIENT.holdfast, staleCache: { answerAfter: '6s' as const } } };
+    const long = { holdfast: { ...PATIENT.holdfast, staleCache: { respondAfter: '6s' as const } } };
     expect(await page.timed(URLS[0], long)).toEqual([...COPY, 6]);
     expect(await page.timed(URLS[1], long)).toEqual([...COPY, 0]);
   });
 
-  test('a read with answerAfter: false waits for a silent origin', async () => {
+  test('a read with respondAfter: false waits for a silent origin', async () => {
     const page = await lieFi();
     await page.timed();
-    const off = { holdfast: { staleCache: { answerAfter: false as const } } };
+    const off = { holdfast: { staleCache: { respondAfter: false as const } } };
     expect(await page.timed(URLS[0], off)).toEqual([...COPY, 10]);
   });
 
-  test('a cache with answerAfter: false gives no cached response for silence', async () => {
-    const page = await lieFi({ answerAfter: false });
+  test('a cache with respondAfter: false gives no cached response for silence', async () => {
+    const page = await lieFi({ respondAfter: false });
     expect(await page.timed(URL_, {})).toEqual([...COPY, 10]);
     expect(await page.timed(URL_, {})).toEqual([...COPY, 10]);
   });

@@ -52,7 +52,7 @@ interface TokenKeeping {
   /** Where tokens are kept besides memory, so that tabs share them and a reload finds them. Default: nowhere. */
   readonly store?: Store;
   /** Seals what is written; see `encryptWith`. Needed with a durable store, or `false`: tokens lie there to be read. */
-  readonly codec?: Codec | false;
+  readonly encryption?: Codec | false;
   /** Tells apart what shares a store or a page. Default: token endpoint and client, else the origins. */
   readonly name?: string;
 }

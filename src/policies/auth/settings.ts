@@ -39,7 +39,7 @@ export interface OAuth2Settings extends Settings {
   parameters: Readonly<Record<string, string>>;
   refreshBefore: number;
   store: Store | undefined;
-  codec: Codec | false | undefined;
+  encryption: Codec | false | undefined;
   name: string;
 }
 
@@ -154,22 +154,22 @@ export function readOAuth2(given: object): OAuth2Settings {
       parameters: texts,
       refreshBefore: span,
       store: storeRule,
-      codec: (value, option) => (value === false ? false : codecRule(value, option)),
+      encryption: (value, option) => (value === false ? false : codecRule(value, option)),
       name: filled,
     },
     { clientAuthentication: 'basic', parameters: {}, refreshBefore: 60_000 },
     isOwn ? ['grant'] : ['grant', 'tokenEndpoint', 'clientId'],
   );
-  const { tokenEndpoint, clientId, clientSecret, store, codec, origins } = settings;
+  const { tokenEndpoint, clientId, clientSecret, store, encryption, origins } = settings;
   if (isOwn && tokenEndpoint !== undefined)
     refuse('auth.tokenEndpoint', tokenEndpoint, 'a function asks by itself');
   if (grant === 'client_credentials' && clientSecret === undefined)
     refuse('auth.clientSecret', undefined, 'this grant needs it');
-  if (store?.durable && codec === undefined)
+  if (store?.durable && encryption === undefined)
     refuse(
-      'auth.codec',
+      'auth.encryption',
       undefined,
-      'tokens are written to the disk: expected a codec such as encryptWith(deviceKey()), or false',
+      'tokens are written to the disk: expected encryption such as encryptWith(deviceKey()), or false',
     );
   settings.name ??= tokenEndpoint ? `${tokenEndpoint} ${clientId}` : origins.join(' ');
   return settings;

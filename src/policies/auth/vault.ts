@@ -13,16 +13,16 @@ const text = new TextDecoder();
 
 /** What the store has of a user. What cannot be read as tokens is none. @throws what the store does. */
 export function readTokens(
-  { store, codec, name }: OAuth2Settings,
+  { store, encryption, name }: OAuth2Settings,
   user: string,
   host: Host,
 ): Promise<Tokens | undefined> {
   const read = async (): Promise<Tokens | undefined> => {
-    const key = await keyOf(codec, name, user);
+    const key = await keyOf(encryption, name, user);
     const value = (await store?.get(key))?.value;
     let found = value;
     try {
-      if (codec) found = JSON.parse(text.decode(await codec.open(value as Bytes, key)));
+      if (encryption) found = JSON.parse(text.decode(await encryption.open(value as Bytes, key)));
     } catch (error) {
       // The key is not to be had just now, which says nothing of the tokens.
       if (error instanceof StorageError) throw error;
@@ -35,22 +35,24 @@ export function readTokens(
 
 /** @param tokens `undefined`: nothing is to be left of theirs. @throws what the store does. */
 export function writeTokens(
-  { store, codec, name }: OAuth2Settings,
+  { store, encryption, name }: OAuth2Settings,
   user: string,
   tokens: Tokens | undefined,
   host: Host,
 ): Promise<void> {
   const write = async (): Promise<void> => {
-    const key = await keyOf(codec, name, user);
+    const key = await keyOf(encryption, name, user);
     if (!tokens) return store?.write([{ delete: key }]);
-    const value = codec ? await codec.seal(utf8.encode(JSON.stringify(tokens)) as Bytes, key) : tokens;
+    const value = encryption
+      ? await encryption.seal(utf8.encode(JSON.stringify(tokens)) as Bytes, key)
+      : tokens;
     return store?.write([{ put: { key, value } }]);
   };
   return within(PATIENCE, { host }, write());
 }
 
 /** Where records are sealed, their keys tell nothing either. */
-async function keyOf(codec: OAuth2Settings['codec'], name: string, user: string): Promise<string> {
+async function keyOf(codec: OAuth2Settings['encryption'], name: string, user: string): Promise<string> {
   const key = `${encodeURIComponent(name)} ${encodeURIComponent(user)}`;
   return `auth ${codec ? await codec.name(key) : key}`;
 }

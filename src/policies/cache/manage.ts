@@ -147,7 +147,7 @@ export function management(desk: Desk): CacheManagement & { use(reads: Reads, ho
           request,
           call,
           wanted,
-          own: { ...own, mode: 'cache-first', answerAfter: Infinity },
+          own: { ...own, mode: 'cache-first', respondAfter: Infinity },
         });
         await drain(response);
         for (const work of works) await work;

@@ -30,7 +30,7 @@ export interface CallStaleCache {
    * `cache-updated`. Where an origin has been silent for 4 s, or for this if it is longer, copies are given at once until it
    * responds. Default 4 s; `false`: neither.
    */
-  readonly answerAfter?: Duration | false;
+  readonly respondAfter?: Duration | false;
   /** How long past its freshness a copy may be used, where the origin says nothing of it. Default 7 d. */
   readonly maxStale?: Duration;
   /** What the origin forbids and a copy is given all the same for, where the origin cannot answer. Default none. */
@@ -57,7 +57,7 @@ export interface StaleCacheOptions extends CallStaleCache {
    */
   readonly validators?: 'own' | 'platform';
   /** Seals what is written; see `encryptWith`. */
-  readonly codec?: Codec;
+  readonly encryption?: Codec;
   /**
    * Partition `'public'` is a cache that users share: it keeps nothing that was requested with credentials, unless the
    * response says `public`, `s-maxage` or `must-revalidate`. `'ignore-authorization'`: `Authorization` and `auth` prove
@@ -68,7 +68,7 @@ export interface StaleCacheOptions extends CallStaleCache {
 
 export interface CallSettings {
   mode: CacheMode;
-  answerAfter: number;
+  respondAfter: number;
   maxStale: number;
   disregard: Allowed['disregard'];
 }
@@ -81,7 +81,7 @@ export interface CacheSettings extends CallSettings {
   memory: number;
   vary: string[];
   validators: 'own' | 'platform';
-  codec: Codec | undefined;
+  encryption: Codec | undefined;
   shared: 'ignore-authorization' | undefined;
 }
 
@@ -99,7 +99,7 @@ type Rules<T> = { [K in keyof T]: Rule<T[K]> };
 
 const callRules: Rules<CallSettings> = {
   mode: oneOf('network-first', 'cache-first', 'stale-while-revalidate'),
-  answerAfter: limit,
+  respondAfter: limit,
   maxStale: duration,
   disregard: list(oneOf('no-cache', 'must-revalidate')),
 };
@@ -113,14 +113,14 @@ const rules: Rules<CacheSettings> = {
   memory: (value, option) => (value === false ? 0 : size(value, option)),
   vary: list(varies),
   validators: oneOf('own', 'platform'),
-  codec: codecRule,
+  encryption: codecRule,
   shared: oneOf('ignore-authorization'),
 };
 
 export function readCacheOptions(given: StaleCacheOptions, store: Store): CacheSettings {
   const read = readOptions<CacheSettings>('staleCache', given, rules, {
     mode: 'network-first',
-    answerAfter: 4_000,
+    respondAfter: 4_000,
     maxStale: 7 * 86_400_000,
     disregard: [],
     store,
@@ -131,7 +131,7 @@ export function readCacheOptions(given: StaleCacheOptions, store: Store): CacheS
     vary: [],
     // Only browsers have an HTTP cache below their fetch, and only they have IndexedDB.
     validators: typeof globalThis.indexedDB === 'object' ? 'platform' : 'own',
-    codec: undefined,
+    encryption: undefined,
     shared: undefined,
   });
   // One that is larger than all together would push all others out, and stay alone.
@@ -140,7 +140,7 @@ export function readCacheOptions(given: StaleCacheOptions, store: Store): CacheS
 
 export function readCallOptions(given: unknown, settings: CacheSettings): CallSettings {
   if (given === undefined || given === true) return settings;
-  const { mode, answerAfter, maxStale, disregard } = settings;
-  const above = { mode, answerAfter, maxStale, disregard };
+  const { mode, respondAfter, maxStale, disregard } = settings;
+  const above = { mode, respondAfter, maxStale, disregard };
   return readOptions('staleCache', given as CallStaleCache, callRules, above);
 }

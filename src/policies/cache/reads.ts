@@ -155,9 +155,9 @@ export function readsOf(desk: Desk, network: Handler, home: Home, { revalidate, 
 
   /** Whether the origin's silence alone is a reason for a copy. */
   const mayAnswerSilence = ({ wanted, own }: Read): boolean =>
-    own.answerAfter !== Infinity && !wanted.noStore && !wanted.noCache && wanted.onlyIfCached === undefined;
+    own.respondAfter !== Infinity && !wanted.noStore && !wanted.noCache && wanted.onlyIfCached === undefined;
 
-  /** The origin's answer, or a copy where there is none within `answerAfter`; then the answer is kept when it comes. */
+  /** The origin's answer, or a copy where there is none within `respondAfter`; then the answer is kept when it comes. */
   const fromNetwork = (read: Read, held?: Held): Promise<Response> => {
     const { call, own } = read;
     const { host } = call;
@@ -184,7 +184,7 @@ export function readsOf(desk: Desk, network: Handler, home: Home, { revalidate, 
         const work = answer.then(limit.responded).then(drain);
         call.waitUntil(work.finally(limit.ended).finally(ended));
       };
-      const cancel = host.clock.after(own.answerAfter, () => void silent().catch(() => {}));
+      const cancel = host.clock.after(own.respondAfter, () => void silent().catch(() => {}));
       const settle =
         <T>(give: (outcome: T) => void) =>
         (outcome: T): void => {
@@ -219,7 +219,7 @@ export function readsOf(desk: Desk, network: Handler, home: Home, { revalidate, 
 
   return async (read: Read): Promise<Response> => {
     const { request, call, wanted, own } = read;
-    const isSilent = mayAnswerSilence(read) && silences.isSilent(call, own.answerAfter);
+    const isSilent = mayAnswerSilence(read) && silences.isSilent(call, own.respondAfter);
     const held = isSilent || looksFirst(read) ? await desk.find(request, call) : undefined;
     if (held) {
       const reuse = desk.reuse(held, call, wanted, own);

@@ -59,13 +59,13 @@ export class Shelf {
    * @param discarded Told of records that cannot be read.
    */
   constructor(settings: CacheSettings, tell: (word: Word) => void, discarded: () => void) {
-    const { store, codec, memory, maxBytes, maxEntries } = settings;
+    const { store, encryption, memory, maxBytes, maxEntries } = settings;
     this.#store = store;
-    this.#codec = codec;
+    this.#codec = encryption;
     this.#hot = new Hot(memory);
     this.#limits = new Limits(store, {
       most: { entries: maxEntries, bytes: maxBytes },
-      sealed: codec !== undefined,
+      sealed: encryption !== undefined,
       evicted: (keys) => this.#hot.dropKeys(keys),
     });
     this.#cleared = new Cleared(store);

@@ -53,11 +53,11 @@ export class Silences {
   /**
    * Whether the origin is known to be silent.
    *
-   * @param answerAfter How long the read itself would wait, in ms; a read that would wait longer than usual does so.
+   * @param respondAfter How long the read itself would wait, in ms; a read that would wait longer than usual does so.
    */
-  isSilent({ origin, host }: Call, answerAfter: number): boolean {
+  isSilent({ origin, host }: Call, respondAfter: number): boolean {
     const { silence } = this.#origins.get(origin);
-    return silence !== undefined && host.clock.ticks() - silence.since >= Math.max(SILENT, answerAfter);
+    return silence !== undefined && host.clock.ticks() - silence.since >= Math.max(SILENT, respondAfter);
   }
 
   /**

@@ -58,7 +58,7 @@ describe.each(readers)('in $name', ({ isMissing, start }) => {
     inAllModes(`200 cache ${version}`, {
       ...(reader.validators === 'platform' && {
         'network-first': expect.stringMatching(`200 (cache|network) ${version}`),
-        answerAfter: expect.stringMatching(`200 (cache|network) ${version}`),
+        respondAfter: expect.stringMatching(`200 (cache|network) ${version}`),
       }),
     });
 

@@ -84,4 +84,4 @@ describe.each(settings)('validators: $validators, kept $keeping', ({ validators,
 
 /** Being slow makes a difference only where somebody looks at the clock. */
 const networksFor = (mode: Mode) =>
-  networks.filter((network) => network !== 'slow' || mode === 'answerAfter');
+  networks.filter((network) => network !== 'slow' || mode === 'respondAfter');

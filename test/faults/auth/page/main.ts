@@ -37,7 +37,7 @@ const page = {
       clientId: 'app',
       name: 'app',
       user: () => 'ann',
-      ...(kept && { store: indexedDBStore({ name: 'tokens' }), codec: encryptWith(deviceKey()) }),
+      ...(kept && { store: indexedDBStore({ name: 'tokens' }), encryption: encryptWith(deviceKey()) }),
     });
     own.subscribe(({ type, elsewhere }: AuthNews) => news.push(`${type}${elsewhere ? ' elsewhere' : ''}`));
     policy = own;

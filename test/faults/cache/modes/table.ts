@@ -2,7 +2,7 @@ import type { CacheMode, CallStaleCache, StaleCacheOptions } from '../../../../s
 
 export type Validators = NonNullable<StaleCacheOptions['validators']>;
 
-export const modes = ['network-first', 'answerAfter', 'cache-first', 'stale-while-revalidate'] as const;
+export const modes = ['network-first', 'respondAfter', 'cache-first', 'stale-while-revalidate'] as const;
 export type Mode = (typeof modes)[number];
 
 /** What the page has of version 1, by what the origin said of it. */
@@ -42,9 +42,9 @@ export interface Promised {
 
 /** In ms. Short where the fault is silence, else so patient that a busy machine is not taken for one. */
 export const limits = {
-  patient: { attempt: 20_000, answerAfter: 20_000 },
-  silent: { attempt: 200, answerAfter: 50 },
-  slow: { attempt: 20_000, answerAfter: 50 },
+  patient: { attempt: 20_000, respondAfter: 20_000 },
+  silent: { attempt: 200, respondAfter: 50 },
+  slow: { attempt: 20_000, respondAfter: 50 },
   /** How late a slow answer is. */
   lateness: 600,
   /** When a read is given up that its own limits should have ended. */
@@ -55,8 +55,8 @@ export const limitsOf = (network: Network) =>
   network === 'slow' || network === 'silent' ? limits[network] : limits.patient;
 
 export const optionsOf = (mode: Mode, network: Network): CallStaleCache =>
-  mode === 'answerAfter'
-    ? { mode: 'network-first', answerAfter: limitsOf(network).answerAfter }
+  mode === 'respondAfter'
+    ? { mode: 'network-first', respondAfter: limitsOf(network).respondAfter }
     : { mode: mode satisfies CacheMode };
 
 /** How a copy is marked that the origin lets us give without its word: others are no better than none. */
@@ -65,7 +65,7 @@ const marks: Partial<Record<Copy, 'cache' | 'stale'>> = { fresh: 'cache', stale:
 /** Which copies are given before the origin has been heard. */
 const atOnce: Record<Mode, readonly Copy[]> = {
   'network-first': [],
-  answerAfter: [],
+  respondAfter: [],
   'cache-first': ['fresh'],
   'stale-while-revalidate': ['fresh', 'stale'],
 };
@@ -94,7 +94,7 @@ export function promised(situation: Situation): Promised {
   const isConfirmed = validators === 'own' && kept === published;
   const heard = `200 ${isConfirmed ? 'cache' : 'network'} ${published}`;
   const standsIn =
-    mark !== undefined && (isFailure(network) || (network === 'slow' && mode === 'answerAfter'));
+    mark !== undefined && (isFailure(network) || (network === 'slow' && mode === 'respondAfter'));
   const reading = standsIn
     ? given
     : isFailure(network)
@@ -113,4 +113,4 @@ export const isKeptBelow = ({
   copy,
   validators,
 }: Pick<Situation, 'mode' | 'copy' | 'validators'>): boolean =>
-  (mode === 'network-first' || mode === 'answerAfter') && copy === 'fresh' && validators === 'platform';
+  (mode === 'network-first' || mode === 'respondAfter') && copy === 'fresh' && validators === 'platform';
