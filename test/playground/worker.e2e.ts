@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,6 +29,20 @@ afterEach(async () => {
 });
 
 const start = (): Promise<RunningWorker> => startWorker({ upstream: upstream.url, folder });
+
+/** The processes of workerd that this one has started. */
+const processes = (): number[] =>
+  execFileSync('ps', ['-A', '-o', 'pid=,ppid=,comm='], { encoding: 'utf8' })
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, parent, command]) => Number(parent) === process.pid && command?.includes('workerd'))
+    .map(([pid]) => Number(pid));
+
+/** Ends workerd in the middle of whatever it does, without a word. */
+async function kill(): Promise<void> {
+  for (const pid of processes()) process.kill(pid, 'SIGKILL');
+  await worker.stop().catch(() => {});
+}
 
 async function control(path: string, body?: object): Promise<unknown> {
   const init = body && { method: 'POST', body: JSON.stringify(body) };
@@ -83,16 +98,17 @@ test('the Worker tries what waits when its scheduled handler is called, however 
   expect((await ledger()).map((entry) => [itemOf(entry), entry.applied])).toEqual([['tea', 1]]);
 });
 
-test(`the Worker is started anew ${RESTARTS} times, and of ${ORDERS} orders none is lost or applied twice`, async () => {
+test(`the Worker is ended or killed ${RESTARTS} times, and of ${ORDERS} orders none is lost or applied twice`, async () => {
   await behave({ failRate: 0.3, failModes: [503, 'reset', 'unknown', 'unknown', 'resetBody'], seed: SEED });
+  expect(processes()).toHaveLength(1);
   const accepted: string[] = [];
   let repeated = 0;
   for (let nth = 0; nth < ORDERS; nth++) {
     const item = `order-${nth}`;
     if (nth > 0 && nth % 20 === 0) {
-      const ending = worker.stop();
       // In the middle of whatever it does.
-      await ending;
+      if (nth % 40 === 0) await worker.stop();
+      else await kill();
       worker = await start();
     }
     // Who has no answer gives it again, under the same id.
