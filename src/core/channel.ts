@@ -1,23 +1,46 @@
+import { tell } from './tell.ts';
+
 /** What tabs and workers of an origin tell each other. */
 export interface Channel {
-  /** It cannot fail: who is not told finds it out in another way, or not at all. */
+  /** It cannot fail: a tab that does not hear of something finds it out in another way, or not at all. */
   post(message: unknown): void;
   close(): void;
 }
 
 const ALONE: Channel = { post() {}, close() {} };
 
+/** The longest text that is taken from another tab, in characters. */
+const MAX_TEXT = 100_000;
+
+/** Whether a field of a message is text that keys can be made of: a lone surrogate cannot be encoded. */
+export const isText = (value: unknown): value is string =>
+  typeof value === 'string' && value.length <= MAX_TEXT && !/\p{Surrogate}/u.test(value);
+
+/** The same for a field that may be absent. */
+export const isTextOrAbsent = (value: unknown): value is string | undefined =>
+  value === undefined || isText(value);
+
 /**
- * A `BroadcastChannel`; where there is none, everybody is alone.
+ * A `BroadcastChannel`; without one, or where pages may not have one, each tab is alone.
  *
- * @param heard Told what others post. Another version of this library, or somebody else, may use the name.
+ * @param read Makes a message of what another tab has posted: another version of this library, or any script of the origin, may
+ *   use the name. `undefined`: it is none.
+ * @param heard Told of messages. What it throws ends here.
  */
-export function openChannel(name: string, heard: (message: unknown) => void): Channel {
-  if (typeof globalThis.BroadcastChannel !== 'function') return ALONE;
-  const channel = new BroadcastChannel(name);
+export function openChannel<T>(
+  name: string,
+  read: (posted: unknown) => T | undefined,
+  heard: (message: T) => unknown,
+): Channel {
+  const channel = opened(name);
+  if (!channel) return ALONE;
   // In Node an open channel would keep the process alive.
   (channel as { unref?(): void }).unref?.();
-  channel.onmessage = ({ data }) => heard(data);
+  channel.onmessage = ({ data }) =>
+    tell((posted) => {
+      const message = read(posted);
+      return message === undefined ? undefined : heard(message);
+    }, data);
   return {
     post(message) {
       try {
@@ -28,4 +51,13 @@ export function openChannel(name: string, heard: (message: unknown) => void): Ch
     },
     close: () => channel.close(),
   };
+}
+
+function opened(name: string): BroadcastChannel | undefined {
+  try {
+    return new BroadcastChannel(name);
+  } catch {
+    // There is none, or the page has no origin of its own.
+    return undefined;
+  }
 }

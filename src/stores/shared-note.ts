@@ -27,7 +27,11 @@ export function sharedNote<T>(name: string, accept: (value: unknown) => value is
     isHeard = true;
     value = accept(heard) ? heard : undefined;
   };
-  const channel = openChannel(name, hear);
+  const channel = openChannel(
+    name,
+    (posted) => ({ posted }),
+    ({ posted }) => hear(posted),
+  );
   const read = async (): Promise<void> => {
     const found = store && (await get(KEY, store).catch(() => undefined));
     // Somebody may have said something else since this was asked for.

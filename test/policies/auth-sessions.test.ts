@@ -9,6 +9,7 @@ import { encryptWith } from '../../src/stores/encryption.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import { slow, status } from '../../src/testing/index.ts';
 import { durableStore, type FaultyStore } from '../support/durable.ts';
+import { craft, FakeChannel, garbage, replaceChannel } from '../support/fake-channel.ts';
 import { settle } from '../support/outbox-page.ts';
 import { type Scenario, scenario } from '../support/scenario.ts';
 import {
@@ -406,6 +407,23 @@ describe('tabs that share a store', () => {
     channel.close();
     (store as { write: FaultyStore['write'] }).write = write;
     expect(await tab({ store, ...sealed }, first).get()).toBe(outcome);
+  });
+
+  test('crafted messages throw nothing, and leave the tokens of the user', async () => {
+    const restore = replaceChannel(FakeChannel);
+    try {
+      const [first, second] = twoTabs(durableStore());
+      await first.auth.signIn(first.server.login());
+      expect(await second.get()).toBe('ann');
+      craft(...garbage);
+      for (let nth = 0; nth < 2_000; nth++) craft({ user: `user ${nth}` }, { user: 'ann', was: `${nth}` });
+      await settle();
+      expect([await first.get(), await second.get()]).toEqual(['ann', 'ann']);
+      expect(FakeChannel.thrown).toEqual([]);
+    } finally {
+      for (const { fetch } of tabs.splice(0)) await fetch.close();
+      restore();
+    }
   });
 
   test('one that signs in while another one refreshes has the last word', async () => {

@@ -1,4 +1,4 @@
-import { openChannel } from '../../core/channel.ts';
+import { isText, isTextOrAbsent, openChannel } from '../../core/channel.ts';
 import type { Host } from '../../core/contract.ts';
 import type { Store } from '../../core/store.ts';
 import { isTokens, type Tokens } from './tokens.ts';
@@ -26,18 +26,12 @@ export function tabs(
 ): Tabs | undefined {
   const isShared = store?.durable || 'document' in globalThis || 'WorkerGlobalScope' in globalThis;
   if (!isShared || !sharesIO) return undefined;
-  const { post, close } = openChannel(`holdfast auth ${name}`, (word) => {
-    if (isWord(word)) heard(word);
-  });
+  const { post, close } = openChannel(`holdfast auth ${name}`, readWord, heard);
   return { tell: post, close };
 }
 
-function isWord(data: unknown): data is Word {
-  const word = data as Partial<Word> | null;
-  return (
-    typeof word === 'object' &&
-    typeof word?.user === 'string' &&
-    ['string', 'undefined'].includes(typeof word.was) &&
-    (word.now === undefined || isTokens(word.now))
-  );
+function readWord(posted: unknown): Word | undefined {
+  const { user, was, now } = (posted ?? {}) as Partial<Word>;
+  if (!isText(user) || !isTextOrAbsent(was) || (now !== undefined && !isTokens(now))) return undefined;
+  return { user, was, now };
 }

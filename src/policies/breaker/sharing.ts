@@ -1,4 +1,4 @@
-import { openChannel } from '../../core/channel.ts';
+import { isText, openChannel } from '../../core/channel.ts';
 import type { Call, Home } from '../../core/contract.ts';
 
 /** What others are told of an origin or a path: a hint, which counts for a while. */
@@ -61,7 +61,7 @@ export const MAX_KEY = 1_000;
 /** @returns a message of another tab or isolate as the hint that it is; `undefined` if it is none. */
 export function readShared(message: unknown): SharedState | undefined {
   const { key, is, left, times } = (message ?? {}) as Partial<SharedState>;
-  if (typeof key !== 'string' || key === '' || key.length > MAX_KEY || /\p{Surrogate}/u.test(key)) return;
+  if (!isText(key) || key === '' || key.length > MAX_KEY) return;
   if (!is || !['closed', 'open', 'half-open', 'held'].includes(is) || !isAmount(left) || !isAmount(times))
     return;
   return { key, is, left: Math.min(left, MAX_LEFT), times: Math.min(times, 100) };
@@ -78,10 +78,10 @@ export const isAmount = (value: unknown): value is number =>
  */
 export const betweenTabs = (name = 'holdfast-circuits'): Sharing => ({
   connect(heard, known) {
-    const channel = openChannel(name, (message) => {
-      if (message === WHAT_IS_OPEN) return known().forEach(channel.post);
-      const state = readShared(message);
-      if (state) heard(state);
+    const read = (posted: unknown) => (posted === WHAT_IS_OPEN ? posted : readShared(posted));
+    const channel = openChannel(name, read, (message) => {
+      if (message === WHAT_IS_OPEN) known().forEach(channel.post);
+      else heard(message);
     });
     channel.post(WHAT_IS_OPEN);
     return { tell: channel.post, close: channel.close };

@@ -6,6 +6,9 @@ const MARKS = 'copies cleared ';
 /** No request takes longer, so after this nothing comes that was asked for before. In ms. */
 const KEPT = 86_400_000;
 
+/** So many partitions are remembered one by one. */
+const MAX_MARKS = 1_000;
+
 /**
  * When partitions were cleared. It is written, because what was asked for before a logout may be kept after it by a tab
  * that has not heard of it and is closed before it does: such a copy is never served.
@@ -40,6 +43,11 @@ export class Cleared {
 
   heard(name: string, at: number): void {
     this.#marks.set(name, Math.max(at, this.#marks.get(name) ?? -Infinity));
+    if (this.#marks.size <= MAX_MARKS) return;
+    // Other tabs tell of partitions, too. What is known of the oldest one is known of all from now on.
+    const [oldest, since] = [...this.#marks].find(([each]) => each !== ALL) as [string, number];
+    this.#marks.delete(oldest);
+    this.heard(ALL, since);
   }
 
   /** Whether a copy was asked for before its partition was cleared. */

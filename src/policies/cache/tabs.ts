@@ -1,4 +1,4 @@
-import { openChannel } from '../../core/channel.ts';
+import { isTextOrAbsent, openChannel } from '../../core/channel.ts';
 import type { Host } from '../../core/contract.ts';
 import type { Store } from '../../core/store.ts';
 
@@ -22,15 +22,15 @@ export interface Tabs {
   close(): void;
 }
 
+const WORDS: readonly unknown[] = ['stored', 'changed', 'doubted', 'forgot'];
+
 const ALONE: Tabs = { tell() {}, close() {} };
 
 /** Those who use a store of one name tell each other; a server's memory is no other's business. */
 export function tabs({ name, durable }: Store, { sharesIO }: Host, heard: (word: Word) => void): Tabs {
   const isShared = durable || 'document' in globalThis || 'WorkerGlobalScope' in globalThis;
   if (!isShared || !sharesIO) return ALONE;
-  const channel = openChannel(`holdfast-cache ${name}`, (word) => {
-    if (isWord(word)) heard(word);
-  });
+  const channel = openChannel(`holdfast-cache ${name}`, readWord, heard);
   return {
     tell(word) {
       // What is in the memory of one tab the others have no use for; what is wrong is wrong in theirs, too.
@@ -40,13 +40,8 @@ export function tabs({ name, durable }: Store, { sharesIO }: Host, heard: (word:
   };
 }
 
-function isWord(data: unknown): data is Word {
-  const word = data as Partial<Word> | null;
-  return (
-    typeof word === 'object' &&
-    ['stored', 'changed', 'doubted', 'forgot'].includes(word?.what as string) &&
-    ['string', 'undefined'].includes(typeof word?.partition) &&
-    ['string', 'undefined'].includes(typeof word?.url) &&
-    Number.isFinite(word?.at)
-  );
+function readWord(posted: unknown): Word | undefined {
+  const { what, partition, url, at } = (posted ?? {}) as Partial<Word>;
+  if (!what || !WORDS.includes(what) || !isTextOrAbsent(partition) || !isTextOrAbsent(url)) return undefined;
+  return typeof at === 'number' && Number.isFinite(at) ? { what, partition, url, at } : undefined;
 }

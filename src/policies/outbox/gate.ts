@@ -1,6 +1,9 @@
 import type { Home } from '../../core/contract.ts';
 import { signedIn } from './signed-in.ts';
 
+/** Partitions are remembered up to so many: other tabs tell of them, too. One that is dropped is refused once more. */
+const MAX_PAUSED = 1_000;
+
 /** Whether anything of a user may be sent at all. */
 export class Gate {
   readonly #home: Home;
@@ -26,6 +29,7 @@ export class Gate {
   /** The user's credentials were refused: nothing of theirs is sent for now. */
   pause(partition: string): void {
     this.#paused.add(partition);
+    if (this.#paused.size > MAX_PAUSED) this.#paused.delete(this.#paused.values().next().value as string);
   }
 
   isPaused(partition: string): boolean {

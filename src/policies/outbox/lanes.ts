@@ -3,6 +3,9 @@ import type { Home } from '../../core/contract.ts';
 /** The longest timer, in ms: wall time may jump while the machine sleeps. */
 const LONGEST_TIMER = 3_600_000;
 
+/** Beyond so many lanes, other tabs set no timers here. */
+const MAX_TIMERS = 1_000;
+
 /** Whose lane, and which. */
 export interface Lane {
   readonly partition: string;
@@ -27,6 +30,10 @@ export class LaneTimers {
     this.#home = home;
     this.#due = due;
     home.signal.addEventListener('abort', () => this.#stop(), { once: true });
+  }
+
+  get isFull(): boolean {
+    return this.#timers.size >= MAX_TIMERS;
   }
 
   has({ name }: Lane): boolean {

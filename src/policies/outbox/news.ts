@@ -1,4 +1,4 @@
-import { type Channel, openChannel } from '../../core/channel.ts';
+import { type Channel, isText, isTextOrAbsent, openChannel } from '../../core/channel.ts';
 import type { Home } from '../../core/contract.ts';
 import type { OutboxEvent } from '../../core/events.ts';
 import type { Store } from '../../core/store.ts';
@@ -32,9 +32,7 @@ export class News {
   ) {
     this.#home = home;
     if (!durable || !home.host.sharesIO) return;
-    this.#channel = openChannel(`holdfast outbox ${home.name}`, (word) => {
-      if (!isWord(word)) return;
-      const { event, partition, key } = word;
+    this.#channel = openChannel(`holdfast outbox ${home.name}`, readWord, ({ event, partition, key }) => {
       if (signedIn(home) === partition) this.#hear({ ...event, elsewhere: true });
       heard(event, partition, key);
     });
@@ -62,9 +60,20 @@ export class News {
   }
 }
 
-function isWord(data: unknown): data is Word {
-  const word = data as Partial<Word> | null;
-  return (
-    typeof word === 'object' && typeof word?.partition === 'string' && typeof word.event?.type === 'string'
-  );
+/** The fields of events that something is done with; each may be absent. */
+const TEXTS = ['id', 'origin', 'lane', 'callId', 'outcome', 'reason'] as const;
+const NUMBERS = ['at', 'attempt', 'status'] as const;
+
+function readWord(posted: unknown): Word | undefined {
+  const { event, partition, key } = (posted ?? {}) as Partial<Word>;
+  if (typeof event !== 'object' || event === null || !isText(event.type)) return undefined;
+  const fields = event as Partial<Record<(typeof TEXTS | typeof NUMBERS)[number], unknown>>;
+  const areTexts = TEXTS.every((name) => isTextOrAbsent(fields[name]));
+  const areNumbers = NUMBERS.every((name) => fields[name] === undefined || Number.isFinite(fields[name]));
+  // Of these without a lane nothing is known to be done.
+  const hasLane = fields.lane !== undefined || !NEED_LANE.includes(event.type);
+  if (!areTexts || !areNumbers || !hasLane || !isText(partition) || !isTextOrAbsent(key)) return undefined;
+  return { event, partition, key };
 }
+
+const NEED_LANE: readonly string[] = ['queued', 'postponed', 'sending', 'replayed'];

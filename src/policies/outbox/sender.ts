@@ -151,7 +151,8 @@ export class Sender {
   standBy(partition: string, lane: string, at?: number): void {
     const of = laneOf(partition, lane);
     const wait = at === undefined ? STAND_BY : at - this.#home.host.clock.now();
-    if (!this.#draining.has(of.name) && !this.#timers.has(of)) this.#timers.set(of, wait);
+    if (this.#timers.isFull || this.#draining.has(of.name) || this.#timers.has(of)) return;
+    this.#timers.set(of, wait);
   }
 
   /** Sends what is due in a lane. Settles when there is nothing more to send now. */
