@@ -7,8 +7,12 @@ export const WANTS_BODY: unique symbol = Symbol('holdfast.wantsBody');
 /** In the options of a call: its own transport, which no route or client option may set. */
 export const TRANSPORT: unique symbol = Symbol('holdfast.transport');
 
+/** The same options, any of which may also be `undefined`: then it is not said. */
+export type OrUndefined<T> = { [K in keyof T]: T[K] | undefined };
+
 /** What the application may say besides the platform's own `RequestInit`. */
-export interface HoldfastInit<Options extends object = CallOptions> extends Omit<RequestInit, 'signal'> {
+export interface HoldfastInit<Options extends object = CallOptions>
+  extends OrUndefined<Omit<RequestInit, 'signal'>> {
   /** `null` means none, `undefined` that of the `Request`. */
   signal?: AbortSignal | null | undefined;
   /** Options of this call, by policy. */
@@ -57,7 +61,7 @@ export function enter(input: Request | string | URL, init: HoldfastInit | undefi
   const { signal = given?.signal, ...rest } = isPlain(init) ? init : ownNames(init);
   const extra = unkept(rest);
   const bare = given && isBare(rest);
-  const request = bare ? usable(given) : remember(made(input, { ...rest, signal: null }), init.body);
+  const request = bare ? usable(given) : remember(made(input, { ...rest, signal: null } as RequestInit), init.body);
   return { request, signal: signal ?? undefined, init: extra };
 }
 

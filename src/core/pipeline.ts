@@ -390,8 +390,12 @@ function linked(
 function nearer(own: unknown, above: unknown): unknown {
   // `true` says that it is wanted, not how.
   if (own === undefined || (own === true && isObject(above))) return above;
-  return isObject(own) && isObject(above) ? { ...above, ...own } : own;
+  return isObject(own) && isObject(above) ? { ...above, ...said(own) } : own;
 }
+
+/** Without what is `undefined`: it must not hide what is said further away. */
+const said = (options: object): object =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 
 const isObject = (value: unknown): value is object =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -9,7 +9,7 @@ import ky, {
   SchemaValidationError,
 } from 'ky';
 import { categoryOf } from '../core/category.ts';
-import { TRANSPORT, WANTS_BODY } from '../core/entry.ts';
+import { type OrUndefined, TRANSPORT, WANTS_BODY } from '../core/entry.ts';
 import { ConfigurationError, equipped, type Failure, HoldfastError, NetworkError } from '../core/errors.ts';
 import { outcomeOf } from '../core/outcome.ts';
 import { asyncDispose, type HoldfastFetch, type PipelineOptions } from '../core/pipeline.ts';
@@ -22,13 +22,13 @@ import { type CreateFetchOptions, createFetch, type Partitioned } from './fetch.
 import { type FetchOptions, IMPORTED, OF_PIPELINE, type StandardOptions } from './standard.ts';
 
 /** ky's options of one call, with those of the policies at the top level. */
-export type ClientOptions = Omit<Options, 'timeout' | 'retry' | 'totalTimeout'> &
+export type ClientOptions = OrUndefined<Omit<Options, 'timeout' | 'retry' | 'totalTimeout'>> &
   Omit<FetchOptions, 'retry'> &
   KyTiming;
 
 interface KyTiming {
   /** Ours, or a ky `retry` object unchanged. */
-  readonly retry?: FetchOptions['retry'] | Options['retry'] | undefined;
+  readonly retry?: FetchOptions['retry'] | OrUndefined<Options['retry']> | undefined;
   /** As `timeout: { total }`. */
   readonly totalTimeout?: TimeoutOptions['total'] | undefined;
 }
@@ -245,6 +245,8 @@ const FUNCTIONS = ['waitUntil', 'fetch'];
  */
 function plainForKy(options: object): Record<string, unknown> {
   const plain: Record<string, unknown> = { ...options };
+  // It would hide what `extend` said.
+  for (const name in plain) if (plain[name] === undefined) delete plain[name];
   for (const name of OURS) {
     if (typeof plain[name] === 'function' && !FUNCTIONS.includes(name))
       throw new ConfigurationError(

@@ -1,4 +1,5 @@
 import type { Policy } from '../core/contract.ts';
+import type { OrUndefined } from '../core/entry.ts';
 import { BUILT_IN_POLICIES } from '../core/pipeline.ts';
 import type { Auth } from '../policies/auth/auth.ts';
 import { type Breaker, breaker } from '../policies/breaker/breaker.ts';
@@ -60,21 +61,21 @@ export const OF_PIPELINE: readonly string[] = [
 
 /** What one call (or a route, or `configure`) may say. `false` switches a policy off. */
 export interface FetchOptions {
-  readonly timeout?: TimeoutOption | undefined;
-  readonly retry?: RetryOption | undefined;
+  readonly timeout?: OrUndefined<TimeoutOption> | undefined;
+  readonly retry?: OrUndefined<RetryOption> | undefined;
   readonly breaker?: boolean | undefined;
-  readonly staleCache?: CallStaleCache | boolean | undefined;
+  readonly staleCache?: OrUndefined<CallStaleCache> | boolean | undefined;
   /** `true` or options: this write is kept until it is delivered. */
-  readonly outbox?: CallOutbox | boolean | undefined;
-  readonly strategies?: Strategies | boolean | undefined;
+  readonly outbox?: OrUndefined<CallOutbox> | boolean | undefined;
+  readonly strategies?: OrUndefined<Strategies> | boolean | undefined;
   readonly dedupe?: boolean | undefined;
-  readonly fallback?: CallFallback | boolean | undefined;
+  readonly fallback?: OrUndefined<CallFallback> | boolean | undefined;
   readonly hedge?: boolean | undefined;
   readonly failover?: boolean | undefined;
   readonly telemetry?: boolean | undefined;
   /** `false`: this call needs no credentials. */
   readonly auth?: boolean | undefined;
-  readonly bulkhead?: CallBulkhead | boolean | undefined;
+  readonly bulkhead?: OrUndefined<CallBulkhead> | boolean | undefined;
   readonly rateLimit?: boolean | undefined;
   /** What events, logs, traces and metrics call it; best said of a route. */
   readonly operation?: string | undefined;

@@ -112,6 +112,21 @@ describe('options', () => {
     expect(seen).toEqual([undefined, 'path', 'function', 'pattern', 'prefix', 'call']);
   });
 
+  test('undefined in a call does not hide what a route says', async () => {
+    const seen: unknown[] = [];
+    const spy = named('spy', (next) => (request, call) => {
+      seen.push(call.options.spy);
+      return next(request, call);
+    });
+    const { fetch } = scenario([spy], { routes: [{ match: '/', spy: { a: 1, b: 2 } }] });
+    await fetch(URL_, { holdfast: { spy: { a: undefined, b: 3 } } });
+    await fetch(URL_, { holdfast: { spy: undefined } });
+    expect(seen).toEqual([
+      { a: 1, b: 3 },
+      { a: 1, b: 2 },
+    ]);
+  });
+
   test('false for all wins over a route and a call', async () => {
     const trace: string[] = [];
     const { fetch } = scenario([tracing('a', trace)], { routes: [{ match: '/', a: {} }] });

@@ -589,3 +589,18 @@ test('a response that the schema refuses is a parse error, and 502 for a server 
   expect(categoryOf(error)).toBe('parse');
   expect(toProblemResponse(error).status).toBe(502);
 });
+
+test('undefined in an option of a call says nothing', async () => {
+  const { api, origin } = scene({ headers: { 'x-mine': 'yes' }, retry: { limit: 1 } });
+  origin.replies(status(503), ok());
+  const nothing = Object.fromEntries(
+    ['signal', 'json', 'headers', 'searchParams', 'hooks', 'timeout', 'retry', 'fetch', 'body', 'method'].map(
+      (name) => [name, undefined],
+    ),
+  );
+  await api.extend({ searchParams: { page: 2 } }).get('x', nothing);
+  expect(origin.seen.map(({ method, url }) => [method, url])).toEqual(
+    Array(2).fill(['GET', `${ORIGIN}/v1/x?page=2`]),
+  );
+  expect(origin.seen[0]?.headers.get('x-mine')).toBe('yes');
+});
