@@ -8,12 +8,24 @@ type Lines = Map<string, Promise<unknown>>;
 
 const lines: Lines = new Map();
 
+/** What is used of Web Locks. Not every platform has their types, and this file is compiled beside those of all. */
+interface WebLocks {
+  request<T>(
+    name: string,
+    options: { readonly signal?: AbortSignal; readonly ifAvailable?: boolean },
+    task: (lock: object | null) => T | PromiseLike<T>,
+  ): Promise<T>;
+}
+
+const webLocks = (): WebLocks | undefined =>
+  (globalThis as { navigator?: { locks?: WebLocks } }).navigator?.locks;
+
 /**
  * Web Locks, which hold over tabs and workers of an origin; where there are none (Bun, Workers, insecure pages), one
  * after the other within this realm.
  */
 export const exclusively: Lock = (name, signal, task) => {
-  const locks = globalThis.navigator?.locks;
+  const locks = webLocks();
   return locks ? locks.request(name, { signal }, task) : queued(lines, name, signal, task);
 };
 
@@ -54,7 +66,7 @@ function queued<T>(lines: Lines, name: string, signal: AbortSignal, task: () => 
  * @returns `undefined` where somebody does.
  */
 export async function ifFree<T>(name: string, task: () => Promise<T>): Promise<T | undefined> {
-  const locks = globalThis.navigator?.locks;
+  const locks = webLocks();
   if (!locks) return task();
   let began = false;
   const begin = (): Promise<T> => {

@@ -1,6 +1,8 @@
+import { writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { deno } from '../runtimes/installed.ts';
 import { type Origins, startOrigins } from '../runtimes/origins.ts';
 import { environments } from './environments.ts';
 import { createProject, execute, type Project } from './project.ts';
@@ -39,9 +41,84 @@ describe('the packed and installed package', () => {
     await execute(process.execPath, [tsc, ...strict, ...how, 'consumer.ts'], project.folder);
   });
 
+  test('compiles beside what `wrangler types` writes, without skipLibCheck', async () => {
+    const { folder } = project;
+    await writeFile(
+      join(folder, 'wrangler.json'),
+      JSON.stringify({ name: 'types', main: 'worker.ts', compatibility_date: '2026-07-01' }),
+    );
+    await writeFile(join(folder, 'worker.ts'), worker);
+    // It comes with Vitest's plugin for Workers.
+    const wrangler = resolve('node_modules/wrangler/bin/wrangler.js');
+    await execute(process.execPath, [wrangler, 'types', '--include-env=false', 'platform.d.ts'], folder);
+    const how = ['--module', 'esnext', '--moduleResolution', 'bundler', '--lib', 'esnext'];
+    const said = await execute(
+      process.execPath,
+      [tsc, ...strict, '--exactOptionalPropertyTypes', ...how, 'platform.d.ts', 'worker.ts'],
+      folder,
+    ).catch((error: Error) => error.message);
+    // ky's own types do not compile there.
+    const ours = said
+      .split('\n')
+      .filter((line) => /error TS/.test(line) && !line.startsWith('node_modules/ky/'));
+    expect(ours).toEqual([]);
+  });
+
+  test.skipIf(!deno)('compiles in Deno, without skipLibCheck', async () => {
+    const { folder } = project;
+    await writeFile(join(folder, 'deno.json'), '{ "nodeModulesDir": "manual" }');
+    await writeFile(join(folder, 'deno-main.ts'), inDeno);
+    await execute(deno as string, ['check', '--no-lock', '--unstable-kv', 'deno-main.ts'], folder);
+  });
+
+  test('a forgotten partition is a type error that says so', async () => {
+    const { folder } = project;
+    await writeFile(join(folder, 'forgotten.ts'), forgotten);
+    const how = ['--module', 'esnext', '--moduleResolution', 'bundler', '--lib', 'es2022,dom,dom.iterable'];
+    const said = await execute(process.execPath, [tsc, ...strict, ...how, 'forgotten.ts'], folder).catch(
+      (error: Error) => error.message,
+    );
+    expect(said.match(/error TS/g)).toHaveLength(4);
+    expect(said.match(/Property 'partition' is missing/g)).toHaveLength(4);
+  });
+
   test('compiles where there are the types of Node and none of browsers', async () => {
     const types = ['--lib', 'es2022', '--types', 'node', '--typeRoots', resolve('node_modules/@types')];
     const how = ['--module', 'nodenext', '--moduleResolution', 'nodenext', ...types];
     await execute(process.execPath, [tsc, ...strict, ...how, 'consumer.ts'], project.folder);
   });
 });
+
+const worker = `
+  import { createClient, createFetch, dedupe, staleCache } from 'holdfast';
+  import { webCacheStore, workersKVStore } from 'holdfast/cloudflare';
+
+  declare const env: { readonly CACHE: KVNamespace };
+  const upstream = createFetch({
+    partition: 'public',
+    staleCache: staleCache({ store: workersKVStore(env.CACHE) }),
+  });
+  export default { fetch: (request: Request) => upstream(request) };
+  export const api = createClient({ dedupe: dedupe() });
+  webCacheStore(caches.default);
+`;
+
+const inDeno = `
+  import { createClient, createFetch, staleCache } from 'holdfast';
+  import { denoKvStore } from 'holdfast/deno';
+
+  const upstream = createFetch({
+    partition: 'public',
+    staleCache: staleCache({ store: denoKvStore(() => Deno.openKv()) }),
+  });
+  Deno.serve((request) => upstream(request));
+  createClient();
+`;
+
+const forgotten = `
+  import { createClient, createFetch, memoryStore, outbox, staleCache } from 'holdfast';
+  createClient({ staleCache: staleCache() });
+  createClient({ baseUrl: 'x', outbox: outbox({ store: memoryStore() }) });
+  createFetch({ staleCache: staleCache() });
+  createFetch({ outbox: outbox({ store: memoryStore() }) });
+`;

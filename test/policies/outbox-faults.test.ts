@@ -112,7 +112,7 @@ describe('an id', () => {
     await fetch(URL_, withOutbox({ id: 'a' }));
     await expect(fetch(URL_, withOutbox({ id: 'a' }, other))).rejects.toMatchObject({
       code: 'id-conflict',
-      category: 'conflict',
+      category: 'configuration',
       message: expect.stringContaining("'a'"),
     });
     await expect(fetch(`${URL_}/7`, withOutbox({ id: 'a' }))).rejects.toMatchObject({ code: 'id-conflict' });

@@ -82,14 +82,17 @@ export interface Reason {
   readonly problem?: unknown;
 }
 
+/** What a request has of that name. Some platforms' types, such as those of `wrangler types`, know none of it. */
+type OfRequest<Name extends string> = Request extends { readonly [_ in Name]: infer Value } ? Value : string;
+
 export interface StoredRequest {
   readonly url: string;
   readonly method: string;
   readonly headers: readonly (readonly [string, string])[];
-  readonly credentials: Request['credentials'];
-  readonly mode: Request['mode'];
-  readonly redirect: Request['redirect'];
-  readonly referrerPolicy: Request['referrerPolicy'];
+  readonly credentials: OfRequest<'credentials'>;
+  readonly mode: OfRequest<'mode'>;
+  readonly redirect: OfRequest<'redirect'>;
+  readonly referrerPolicy: OfRequest<'referrerPolicy'>;
 }
 
 /** An answer that can be asked for later. */
