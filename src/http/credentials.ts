@@ -9,3 +9,20 @@ const HARMLESS = /(continuation|page|cursor|next|sync)[-_]?token\b|ratelimit|tok
 
 /** Whether the value of a header may prove who somebody is: then it reaches no disk, in a request or in a response. */
 export const carriesCredentials = (name: string): boolean => SECRET.test(name) && !HARMLESS.test(name);
+
+/** What comes after the scheme of an `Authorization`, and JWTs. */
+const CREDENTIAL_TEXT =
+  /\b(Bearer|Basic|Digest|Token|DPoP)\s+[\w.~+/=:-]{4,}|\beyJ[\w-]{5,}\.[\w-]{5,}(\.[\w-]*)?/gi;
+
+/**
+ * JSON without credentials that an origin has echoed: members with such names are left out, and texts are redacted.
+ *
+ * @param value Of a few levels only.
+ */
+export function withoutCredentials(value: unknown): unknown {
+  if (typeof value === 'string') return value.replace(CREDENTIAL_TEXT, '…');
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(withoutCredentials);
+  const members = Object.entries(value).filter(([name]) => !carriesCredentials(name));
+  return Object.fromEntries(members.map(([name, each]) => [name, withoutCredentials(each)]));
+}

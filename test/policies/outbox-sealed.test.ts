@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Codec } from '../../src/core/codec.ts';
+import type { Item } from '../../src/core/store.ts';
+import { contentOf } from '../../src/policies/outbox/packing.ts';
 import { encryptWith } from '../../src/stores/encryption.ts';
 import { networkError, ok, status } from '../../src/testing/index.ts';
 import { idOf, type Page, page, reloaded, settle, URL_ } from '../support/outbox-page.ts';
@@ -127,4 +129,49 @@ describe('an outbox that is sealed', () => {
     );
     expect(() => page({ encryption: 'secret' as never })).toThrow('outbox.encryption');
   });
+});
+
+describe('a result that is encrypted', () => {
+  test('cannot be read under another user or entry, by moving it in the store', async () => {
+    let user = 'bob';
+    const here = page({ encryption: await newCodec(), user: () => user });
+    here.origin.otherwise(() => ok('balance of bob'));
+    await write(here, 'x', { id: 'b1' });
+    await write(here, 'x', { id: 'b2' });
+    user = 'ann';
+    here.origin.otherwise(() => ok('balance of ann'));
+    await write(here, 'x', { id: 'a1' });
+    const results = (await here.store.range({ prefix: 'result' })) as Item<{ id: string; sealed: unknown }>[];
+    const of = (id: string) => results.find(({ value }) => value.id === id) as (typeof results)[number];
+    const move = async (from: string, to: string): Promise<void> => {
+      const body = await here.store.body(of(from).key);
+      const value = { ...of(to).value, sealed: of(from).value.sealed };
+      await here.store.write([{ put: { ...of(to), value }, body: body ?? null }]);
+    };
+    await move('b1', 'a1');
+    await expect(here.outbox.result('a1')).rejects.toThrow();
+    user = 'bob';
+    await move('b1', 'b2');
+    await expect(here.outbox.result('b2')).rejects.toThrow();
+  });
+
+  test('of the user "ann x" is not opened as one of "ann"', () => {
+    expect(contentOf({ partition: 'ann', seal: 'x y' })).not.toBe(
+      contentOf({ partition: 'ann x', seal: 'y' }),
+    );
+  });
+});
+
+test('an entry that a start with another key has buried is delivered by the first replay', async () => {
+  const codec = await newCodec();
+  const before = page({ encryption: codec });
+  before.origin.replies(networkError());
+  const id = await idOf(await write(before));
+  const wrong = await reloaded(before, { encryption: await newCodec() });
+  await wrong.outbox.flush();
+  const here = await reloaded(wrong, { encryption: codec });
+  expect(await here.outbox.replay(id)).toBe(true);
+  await settle();
+  expect(await here.outbox.counts()).toMatchObject({ waiting: 0, dead: 0 });
+  expect(here.origin.seen.map(({ body }) => body)).toEqual([SECRET, SECRET]);
 });

@@ -629,7 +629,7 @@ describe('a hook of the application', () => {
       },
     });
     expect(isQueued(await fetch(URL_, POST))).toBe(true);
-    expect((await outbox.entries())[0]?.reason).toMatchObject({ message: 'not signed in' });
+    expect((await outbox.entries())[0]?.reason).toMatchObject({ message: 'authorize: Error' });
     throwing = false;
     await clock.advance(10_000);
     expect(origin.seen).toHaveLength(1);

@@ -73,6 +73,19 @@ export const reasonOf = (error: unknown): Reason => ({
   message: brief(error instanceof Error ? error.message : String(error)),
 });
 
+/** Why a hook of the application has failed. */
+export const reasonOfHook = (hook: string, error: unknown): Reason => ({
+  code: isFailure(error) ? error.code : 'unknown',
+  message: hookFailed(hook, error),
+});
+
+/** The error by name and code: its message may quote a credential, such as a header's value that is invalid. */
+export function hookFailed(hook: string, error: unknown): string {
+  const { name, code } = error instanceof Error ? (error as Error & { code?: unknown }) : {};
+  const known = [name ?? typeof error, typeof code === 'string' && code].filter(Boolean).join(' ');
+  return brief(`${hook}: ${known}`);
+}
+
 /** A reason lies beside the entry, where stores have little room. */
 export const brief = (message: string): string => message.slice(0, 1_000);
 

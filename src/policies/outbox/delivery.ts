@@ -5,8 +5,9 @@ import { ConfigurationError } from '../../core/errors.ts';
 import { facts } from '../../core/rebuild.ts';
 import { withBody } from '../../core/replay.ts';
 import type { StoredBody } from '../../core/store.ts';
+import { withoutCredentials } from '../../http/credentials.ts';
 import type { Settled } from './answers.ts';
-import { classifyError, reasonOf, type Verdict } from './classify.ts';
+import { classifyError, reasonOf, reasonOfHook, type Verdict } from './classify.ts';
 import { type OutboxEntry, type Reason, revived, withKey } from './entry.ts';
 import { isSentOnce, judged, knownOutcome } from './judge.ts';
 import type { Lease } from './lease.ts';
@@ -22,6 +23,9 @@ const RESULT_PATIENCE = 10_000;
 
 /** How much of one is kept as the problem of a reason, which lies beside the entry, where stores have little room. */
 const PROBLEM_BYTES = 8_000;
+
+/** How deep a problem may be: copying what is much deeper overflows the stack. */
+const PROBLEM_LEVELS = 20;
 
 export interface Outcome {
   readonly verdict: Verdict;
@@ -83,10 +87,7 @@ export async function deliver(supplied: Supplied, delivery: Delivery): Promise<O
     id: entry.id,
     settledAt: clock.now(),
     delivered: verdict.is === 'delivered',
-    response: {
-      ...facts(response),
-      headers: [...response.headers].filter(([name]) => name !== 'set-cookie'),
-    },
+    response: { ...facts(response), headers: [...response.headers] },
     ...(reason && { reason }),
     ...(typeof body === 'string' && { bodyLost: body }),
   };
@@ -114,7 +115,12 @@ async function prepare(
       };
     const request = revived(entry, body, name);
     if (!authorize) return { request, body };
-    const signed = await within(HOOK_PATIENCE, call, authorize(request, entry));
+    let signed: Awaited<ReturnType<typeof authorize>>;
+    try {
+      signed = await within(HOOK_PATIENCE, call, authorize(request, entry));
+    } catch (error) {
+      return { is: 'again', reason: reasonOfHook('authorize', error), cost: 'nothing' };
+    }
     // The hook may have taken its time.
     if (!(await supplied.isThere())) return { is: 'gone' };
     // A request that the hook made anew may have lost the key.
@@ -199,8 +205,14 @@ function withProblem(reason: Reason, response: Response, body: Uint8Array | stri
   )
     return reason;
   try {
-    return { ...reason, problem: JSON.parse(new TextDecoder().decode(body)) };
+    const problem: unknown = JSON.parse(new TextDecoder().decode(body));
+    return isShallow(problem, PROBLEM_LEVELS) ? { ...reason, problem: withoutCredentials(problem) } : reason;
   } catch {
     return reason;
   }
 }
+
+const isShallow = (value: unknown, levels: number): boolean =>
+  typeof value !== 'object' ||
+  value === null ||
+  (levels > 0 && Object.values(value).every((each) => isShallow(each, levels - 1)));

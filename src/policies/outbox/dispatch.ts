@@ -1,8 +1,9 @@
 import { within } from '../../core/clock.ts';
 import type { Handler, Home } from '../../core/contract.ts';
+import { isFailure } from '../../core/errors.ts';
 import { PerOrigin } from '../../core/origins.ts';
 import type { Settled } from './answers.ts';
-import { brief, type Verdict } from './classify.ts';
+import { brief, hookFailed, type Verdict } from './classify.ts';
 import { contentOf } from './content.ts';
 import { deliver, sendingOf } from './delivery.ts';
 import type { OutboxEntry, Reason } from './entry.ts';
@@ -169,7 +170,9 @@ export class Dispatch {
       return isDone ? 'reread' : anew(drain);
     } catch (error) {
       if (this.#home.signal.aborted) return 'stop';
-      const message = brief(`onConflict: ${error}`);
+      const message = isFailure(error)
+        ? brief(`onConflict: ${error.message}`)
+        : hookFailed('onConflict', error);
       return this.bury({ ...entry, attempts }, { ...reason, message }, settled, drain);
     }
   }

@@ -2,7 +2,7 @@ import { isFull } from '../../core/full.ts';
 import type { Change } from '../../core/store.ts';
 import type { OutboxEntry, Reason } from './entry.ts';
 import { FREE, type Holds } from './holds.ts';
-import type { Answer, Row } from './packing.ts';
+import { type Answer, codeAlone, type Reasoned, type Row } from './packing.ts';
 import { type Fence, type Get, holds, isOf, type Rows } from './rows.ts';
 
 interface Guards {
@@ -58,8 +58,17 @@ export class Endings {
     fence?: Fence,
   ): Promise<boolean> {
     const reasoned = await this.#rows.packing.reason(entry, reason);
-    const bury = (found: Row): Row => ({ ...found, ...changes, ...reasoned, state: 'dead-letter' });
-    return this.#end(entry, bury, answer, { fence });
+    const bury =
+      (reasoned: Reasoned) =>
+      (found: Row): Row => ({ ...found, ...changes, ...reasoned, state: 'dead-letter' });
+    try {
+      return await this.#end(entry, bury(reasoned), answer, { fence });
+    } catch (error) {
+      if (isFull(error)) throw error;
+      // The reason may be such as cannot be stored, and an entry that cannot be buried would be sent for ever.
+      const result = { ...answer.result, reason: { code: reason.code } };
+      return this.#end(entry, bury(codeAlone(reason)), { ...answer, result }, { fence });
+    }
   }
 
   /**

@@ -3,7 +3,7 @@ import { within } from '../../core/clock.ts';
 import type { Call } from '../../core/contract.ts';
 import type { StoredBody } from '../../core/store.ts';
 import { IDEMPOTENT_METHODS } from '../../http/idempotency.ts';
-import { brief, classifyResponse, leavesOpen, type Verdict } from './classify.ts';
+import { classifyResponse, hookFailed, leavesOpen, type Verdict } from './classify.ts';
 import { type OutboxEntry, type Reason, revived } from './entry.ts';
 import { HOOK_PATIENCE, type OutboxSettings } from './options.ts';
 
@@ -53,7 +53,7 @@ async function accepted(
     if (await within(HOOK_PATIENCE, call, isDelivered(copy, entry))) return { is: 'delivered' };
     return { is: 'again', reason, cost: 'silence', isForeign: true };
   } catch (error) {
-    return { is: 'again', reason: { ...reason, message: brief(`isDelivered: ${error}`) }, cost: 'silence' };
+    return { is: 'again', reason: { ...reason, message: hookFailed('isDelivered', error) }, cost: 'silence' };
   } finally {
     dropBody(copy);
   }
@@ -81,9 +81,10 @@ async function decide(
     if (word === 'again') return again;
     if (word === 'dead-letter') return { is: 'dead', reason };
     if (word instanceof Request) return { is: 'rewrite', reason, request: word };
-    throw new TypeError(`it said '${word}' and not again, drop, dead-letter or a request`);
+    const message = "onConflict: expected 'again', 'drop', 'dead-letter' or a Request";
+    return { is: 'dead', reason: { ...reason, message } };
   } catch (error) {
-    return { is: 'dead', reason: { ...reason, message: brief(`onConflict: ${error}`) } };
+    return { is: 'dead', reason: { ...reason, message: hookFailed('onConflict', error) } };
   } finally {
     dropBody(copy);
   }

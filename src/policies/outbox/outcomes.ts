@@ -1,5 +1,6 @@
 import { within } from '../../core/clock.ts';
 import type { Home } from '../../core/contract.ts';
+import { carriesCredentials } from '../../http/credentials.ts';
 import type { Answers, Settled } from './answers.ts';
 import type { OutboxEntry, Reason, StoredResult } from './entry.ts';
 import type { News } from './news.ts';
@@ -136,8 +137,10 @@ export class Outcomes {
 
   /** That there was an answer is kept in any case: the same `id` must not be sent a second time. */
   #kept({ result, body }: Settled): Settled {
-    if (this.#settings.resultTtl > 0) return { result, body };
-    const { response: _, ...bare } = result;
-    return { result: bare, body: undefined };
+    const { response, ...bare } = result;
+    if (this.#settings.resultTtl === 0) return { result: bare, body: undefined };
+    if (!response) return { result, body };
+    const headers = response.headers.filter(([name]) => !carriesCredentials(name));
+    return { result: { ...result, response: { ...response, headers } }, body };
   }
 }

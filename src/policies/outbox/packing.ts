@@ -34,6 +34,9 @@ export interface Answer {
 
 export type Reasoned = Pick<Row, 'reason' | 'sealedReason'>;
 
+/** A reason that cannot be written as it is. */
+export const codeAlone = ({ code }: Reason): Reasoned => ({ reason: { code }, sealedReason: undefined });
+
 const utf8 = new TextEncoder();
 const text = new TextDecoder();
 
@@ -59,7 +62,7 @@ export class Packing {
       return { reason: undefined, sealedReason: await this.#sealed(reason, why(entry)) };
     } catch {
       // What has happened to the write matters more.
-      return { reason: { code: reason.code }, sealedReason: undefined };
+      return codeAlone(reason);
     }
   }
 
@@ -92,7 +95,7 @@ export class Packing {
     if (!sealed) return clear as OutboxEntry;
     try {
       const content = await this.#opened<Content>(sealed, contentOf(row));
-      const reason = sealedReason && (await this.#opened<Reason>(sealedReason, why(row)));
+      const reason = sealedReason && (await this.#openedReason(sealedReason, row));
       return { ...clear, ...content, ...(reason && { reason }) } as OutboxEntry;
     } catch (error) {
       // The key may be there the next time.
@@ -101,14 +104,25 @@ export class Packing {
     }
   }
 
+  /** A reason that another key has encrypted, such as that of a start with a wrong key, does not hide the entry. */
+  async #openedReason(sealed: Bytes, row: Row): Promise<Reason> {
+    try {
+      return await this.#opened<Reason>(sealed, why(row));
+    } catch (error) {
+      if (error instanceof StorageError) throw error;
+      return { code: 'unreadable' };
+    }
+  }
+
   /** Where an answer cannot be sealed it is kept that there was one. */
-  async answer({ key, partition }: Named, { result, body }: Answer): Promise<PackedAnswer> {
+  async answer(entry: Named, { result, body }: Answer): Promise<PackedAnswer> {
+    const { partition } = entry;
     if (!this.#codec) return { result: { ...result, partition }, body };
     const { response, reason, ...clear } = result;
     try {
       const [sealed, packed] = await Promise.all([
-        this.#sealed({ response, reason }, answerTo(key)),
-        body && this.body(body, answerTo(key)),
+        this.#sealed({ response, reason }, answerTo(entry)),
+        body && this.body(body, answerTo(entry)),
       ]);
       return { result: { ...clear, partition, sealed }, body: packed };
     } catch {
@@ -119,7 +133,9 @@ export class Packing {
 
   /** @throws where it cannot be opened. */
   async openedResult(key: string, { sealed, ...result }: ResultRow): Promise<StoredResult> {
-    return sealed ? { ...result, ...(await this.#opened<object>(sealed, answerTo(key))) } : result;
+    if (!sealed) return result;
+    const { partition } = result;
+    return { ...result, ...(await this.#opened<object>(sealed, answerTo({ key, partition }))) };
   }
 
   async body(body: StoredBody, context: string): Promise<StoredBody> {
@@ -158,12 +174,13 @@ const unopened = ({ sealed: _, sealedReason: __, ...clear }: Row): OutboxEntry =
 
 /** What a write and its body are sealed as. Not by its place in the queue, which it has only when it is written. */
 export const contentOf = ({ seal, partition }: Pick<Named, 'seal' | 'partition'>): string =>
-  `outbox ${partition} ${seal}`;
+  `outbox ${encodeURIComponent(partition)} ${seal}`;
 const why = (entry: Named): string => `${contentOf(entry)} reason`;
 const named = (entry: Named): string => `${contentOf(entry)} id`;
 
 /** What an answer and its body are sealed as. */
-export const answerTo = (key: string): string => `outbox answer ${key}`;
+export const answerTo = ({ partition, key }: Pick<Named, 'partition' | 'key'>): string =>
+  `outbox answer ${encodeURIComponent(partition)} ${key}`;
 
 const UNREADABLE = {
   unreadable: true,

@@ -5,7 +5,16 @@ import { Intake } from './intake.ts';
 import { Leftovers } from './leftovers.ts';
 import { light } from './light.ts';
 import type { OutboxSettings } from './options.ts';
-import { type Answer, answerTo, contentOf, type IdRow, type ResultRow, type Row } from './packing.ts';
+import {
+  type Answer,
+  answerTo,
+  codeAlone,
+  contentOf,
+  type IdRow,
+  type Reasoned,
+  type ResultRow,
+  type Row,
+} from './packing.ts';
 import type { EntriesQuery } from './queries.ts';
 import { type Fence, holds, isOf, NONE, Rows, type Totals } from './rows.ts';
 
@@ -156,12 +165,18 @@ export class Queue {
     { reason, ...clear }: Partial<OutboxEntry>,
     fence?: Fence,
   ): Promise<boolean> {
-    const changes = { ...clear, ...(reason && (await this.rows.packing.reason(entry, reason))) };
-    return this.rows.change([entry.key, fence?.key], false, (get) => {
-      const found = get<Row>(entry.key);
-      if (!isOf(found, entry) || !holds(fence, get)) return { changes: [], result: false };
-      return { changes: [{ put: this.rows.item({ ...found, ...changes }) }], result: true };
-    });
+    const write = (reasoned: Reasoned = {}): Promise<boolean> =>
+      this.rows.change([entry.key, fence?.key], false, (get) => {
+        const found = get<Row>(entry.key);
+        if (!isOf(found, entry) || !holds(fence, get)) return { changes: [], result: false };
+        return { changes: [{ put: this.rows.item({ ...found, ...clear, ...reasoned }) }], result: true };
+      });
+    if (!reason) return write();
+    try {
+      return await write(await this.rows.packing.reason(entry, reason));
+    } catch {
+      return write(codeAlone(reason));
+    }
   }
 
   /** Gives an entry another content, and what comes with it. @returns whether it was still as `entry` says. */
@@ -197,7 +212,13 @@ export class Queue {
     ]);
     return {
       result,
-      body: body && (await this.rows.packing.openedBody(body, answerTo(key), row.sealed !== undefined)),
+      body:
+        body &&
+        (await this.rows.packing.openedBody(
+          body,
+          answerTo({ key, partition: row.partition }),
+          row.sealed !== undefined,
+        )),
     };
   }
 
