@@ -1,6 +1,7 @@
 import { hold, holdsOf } from './holds.ts';
 import type { Parts } from './parts.ts';
 import { dueIn } from './schedule.ts';
+import { signedIn } from './signed-in.ts';
 
 export interface OutboxCounts {
   /** The current user's, or of one lane of theirs. */
@@ -32,7 +33,8 @@ export async function counts(
   lane: string | undefined,
   { queue, home, sender }: Parts,
 ): Promise<OutboxCounts> {
-  const partition = home.partition();
+  const partition = signedIn(home);
+  if (partition === undefined) return { waiting: 0, dead: 0, ...(await queue.totals()) };
   const [waiting, dead, totals, { all }] = await Promise.all([
     queue.count('waiting', partition, lane),
     queue.count('dead-letter', partition, lane),
@@ -45,7 +47,8 @@ export async function counts(
 
 /** The current user's lanes in which something waits, or that are paused or stopped. */
 export async function lanes({ queue, home }: Parts): Promise<LaneInfo[]> {
-  const partition = home.partition();
+  const partition = signedIn(home);
+  if (partition === undefined) return [];
   const now = home.host.clock.now();
   const [named, holds] = await Promise.all([queue.lanes(partition), holdsOf(queue.rows, partition)]);
   const stopped = new Map(holds.stopped);

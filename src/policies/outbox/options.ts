@@ -213,8 +213,27 @@ export const readOutboxOptions = (given: OutboxOptions, store: AtomicStore): Out
     backgroundSync: '',
   });
 
+/** The longest id and coalesce key, lane and partition, in characters: they are part of the store's keys. */
+const LONGEST_ID = 255;
+const LONGEST_LANE = 1_024;
+
+const named =
+  (longest: number): Rule<string> =>
+  (value, option) => {
+    const text = wellFormed(value, option);
+    if (text.length > 0 && text.length <= longest) return text;
+    throw new ConfigurationError(
+      option,
+      text.slice(0, 50),
+      `expected 1 to ${longest} characters, got ${text.length}`,
+    );
+  };
+
+/** @throws {ConfigurationError} for a partition that is too long to be part of the store's keys. */
+export const checkPartition = (partition: string): string => named(LONGEST_LANE)(partition, 'partition');
+
 const coalesceRules: { [K in keyof Coalesce]-?: Rule<Coalesce[K]> } = {
-  key: wellFormed,
+  key: named(LONGEST_ID),
   merge: (value, option) => {
     if (value === 'replace' || typeof value === 'function') return value as Merge;
     throw new ConfigurationError(option, value, "expected 'replace' or a function");
@@ -222,8 +241,8 @@ const coalesceRules: { [K in keyof Coalesce]-?: Rule<Coalesce[K]> } = {
 };
 
 const rulesOfCall: { [K in keyof CallOutboxSettings]-?: Rule<CallOutboxSettings[K]> } = {
-  lane: wellFormed,
-  id: wellFormed,
+  lane: named(LONGEST_LANE),
+  id: named(LONGEST_ID),
   coalesce: (value, option) => {
     const read = readOptions<Partial<Coalesce>>(option, value as object, coalesceRules, {});
     if (read.key !== undefined) return read as Coalesce;

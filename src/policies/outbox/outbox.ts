@@ -12,6 +12,7 @@ import { flush } from './flush.ts';
 import { clear, counts, type LaneInfo, lanes, type OutboxCounts, pause, resume } from './manage.ts';
 import type { OutboxNews } from './news.ts';
 import {
+  checkPartition,
   functionRule,
   type OutboxOptions,
   type OutboxSettings,
@@ -33,6 +34,7 @@ import {
   readReplay,
 } from './queries.ts';
 import { awaited } from './settlement.ts';
+import { signedIn } from './signed-in.ts';
 
 export interface Outbox extends Policy {
   /** The header by which a sending is recognised as the delivery of an entry. */
@@ -43,7 +45,7 @@ export interface Outbox extends Policy {
    * @throws {UndeliveredError} if the write became a dead letter without an answer, was removed, or is not known.
    */
   result(id: string): Promise<Response>;
-  /** A page of the current user's entries, oldest first. */
+  /** A page of the current user's entries, oldest first; empty if no user is signed in. */
   entries(query?: EntriesQuery): Promise<OutboxEntry[]>;
   /** How many of the current user's entries wait and are dead; and what waits of all users. No entry is read. */
   counts(query?: LaneQuery): Promise<OutboxCounts>;
@@ -159,6 +161,7 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
           PUBLIC,
           "for an outbox, say it as a constant: partition: 'public'",
         );
+      checkPartition(call.partition);
       return enqueue(request, call, readCallOutbox(wanted), mine);
     };
   };
@@ -190,7 +193,10 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
       throw new UndeliveredError('outbox-unknown', id, { code: 'unknown' });
     },
     entries: async (query: EntriesQuery = {}) =>
-      ask(({ queue, home }) => queue.list(home.partition(), readQuery(query))),
+      ask(async ({ queue, home }) => {
+        const partition = signedIn(home);
+        return partition === undefined ? [] : queue.list(partition, readQuery(query));
+      }),
     counts: async (query: LaneQuery = {}) => ask((mine) => counts(readLaneQuery(query).lane, mine)),
     lanes: async () => ask(lanes),
     request: async (id: string) => ask((mine) => requestOf(id, mine)),

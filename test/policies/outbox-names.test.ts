@@ -1,0 +1,43 @@
+/** What the names in an outbox may be, and what it says without a user. */
+import { expect, test } from 'vitest';
+import type { CallOutbox } from '../../src/policies/outbox/options.ts';
+import { page } from '../support/outbox-page.ts';
+import { give } from '../support/outbox-writes.ts';
+
+const long = (characters: number): string => 'x'.repeat(characters);
+
+test.each<[string, CallOutbox, string]>([
+  ['an empty id', { id: '' }, 'outbox.id'],
+  ['an id of 256 characters', { id: long(256) }, 'expected 1 to 255 characters, got 256'],
+  ['an empty lane', { lane: '' }, 'outbox.lane'],
+  ['a lane of 1,025 characters', { lane: long(1_025) }, 'expected 1 to 1024 characters, got 1025'],
+  ['an empty coalesce key', { coalesce: { key: '' } }, 'outbox.coalesce.key'],
+  ['a coalesce key of 256 characters', { coalesce: { key: long(256) } }, 'expected 1 to 255 characters'],
+])('%s is a ConfigurationError that names the limit', async (_, outbox, message) => {
+  const here = page();
+  const error = await give(here, 'a', outbox).catch((thrown) => thrown);
+  expect(error).toMatchObject({ code: 'configuration', message: expect.stringContaining(message) });
+  expect(error.message.length).toBeLessThan(300);
+  expect(await here.outbox.counts()).toMatchObject({ count: 0 });
+});
+
+test('names as long as the limits are accepted', async () => {
+  const here = page({ user: () => long(1_024) });
+  const outbox = { id: long(255), lane: long(1_024), coalesce: { key: long(255) } };
+  expect((await give(here, 'a', outbox)).status).toBe(200);
+});
+
+test('a partition of 1,025 characters is a ConfigurationError of a write', async () => {
+  const here = page({ user: () => long(1_025) });
+  await expect(give(here, 'a')).rejects.toMatchObject({
+    code: 'configuration',
+    message: expect.stringContaining('expected 1 to 1024 characters, got 1025'),
+  });
+});
+
+test('without a user entries() and lanes() are empty, and counts() are 0', async () => {
+  const here = page({ user: () => undefined as never });
+  expect(await here.outbox.entries()).toEqual([]);
+  expect(await here.outbox.lanes()).toEqual([]);
+  expect(await here.outbox.counts()).toEqual({ waiting: 0, dead: 0, count: 0, bytes: 0 });
+});
