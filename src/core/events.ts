@@ -108,6 +108,13 @@ export type HoldfastEvent =
       readonly partition?: string | undefined;
       readonly entries: number;
     }
+  /** A write succeeded: the copies of its URL are never fresh again. */
+  | {
+      readonly type: 'cache-invalidated';
+      readonly url: string;
+      readonly partition: string;
+      readonly entries: number;
+    }
   /** A copy was not kept, or given up: the body was not whole or too large, or the record could not be read. */
   | {
       readonly type: 'cache-discarded';

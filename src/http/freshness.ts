@@ -1,6 +1,6 @@
 import { cacheControl, deltaSeconds, seconds } from './cache-control.ts';
 import { httpDate } from './retry-after.ts';
-import { isBrief } from './status.ts';
+import { isHeuristicallyCacheable, standsIn } from './status.ts';
 
 /** What must be known of a stored response to tell its age. Wall times in ms. */
 export interface Times {
@@ -29,8 +29,8 @@ export interface Terms {
   readonly whileRevalidating: number | undefined;
   /** RFC 5861, 4. */
   readonly ifError: number | undefined;
-  /** It stands in for nothing once it is stale: "not found" is no last good copy. */
-  readonly isBrief: boolean;
+  /** Once it is stale it may stand in for a failing origin: "not found" may not. */
+  readonly standsIn: boolean;
 }
 
 /** What else is known of it. */
@@ -50,7 +50,7 @@ export function termsOf(headers: Headers, times: Times, { status, redirected }: 
   };
   return {
     // Where a redirect led says nothing about where the next one will lead: never fresh, at most a stand-in.
-    lifetime: redirected ? 0 : (ms('max-age') ?? expiry(headers, times) ?? guess(headers, times)),
+    lifetime: redirected ? 0 : (ms('max-age') ?? expiry(headers, times) ?? guess(status, headers, times)),
     initialAge: initialAge(headers, times),
     receivedAt: times.receivedAt,
     date: dateOf(headers, times.receivedAt) ?? times.receivedAt,
@@ -59,7 +59,7 @@ export function termsOf(headers: Headers, times: Times, { status, redirected }: 
     immutable: directives.has('immutable'),
     whileRevalidating: ms('stale-while-revalidate'),
     ifError: ms('stale-if-error'),
-    isBrief: isBrief(status),
+    standsIn: standsIn(status),
   };
 }
 
@@ -90,7 +90,8 @@ function expiry(headers: Headers, { receivedAt }: Times): number | undefined {
 }
 
 /** What has not changed for long will not change soon: a tenth of that time (RFC 9111, 4.2.2). */
-function guess(headers: Headers, { receivedAt }: Times): number {
+function guess(status: number, headers: Headers, { receivedAt }: Times): number {
+  if (!isHeuristicallyCacheable(status)) return 0;
   const modified = httpDate(headers.get('last-modified') ?? '', receivedAt);
   if (modified === undefined) return 0;
   const unchanged = (dateOf(headers, receivedAt) ?? receivedAt) - modified;

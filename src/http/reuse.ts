@@ -15,28 +15,35 @@ export interface Allowed {
   readonly disregard: readonly ('no-cache' | 'must-revalidate')[];
 }
 
-/**
- * @param doubtful Something has happened since that may have changed the resource, or the clock was set back.
- */
+/** What is known of a stored response besides what it says. */
+export interface Validity {
+  /** Something has happened since that may have changed the resource, or the clock was set back. */
+  readonly doubtful?: boolean;
+  /** A write has changed the resource: it is never fresh again, and stands in only where the origin allows it. */
+  readonly invalidated?: boolean;
+}
+
 export function reuseOf(
   terms: Terms,
   now: number,
   wanted: Wanted,
   allowed: Allowed,
-  doubtful = false,
+  { doubtful = false, invalidated = false }: Validity = {},
 ): Reuse {
   if (wanted.noCache) return 'when-confirmed';
   const age = ageOf(terms, now);
-  if (wanted.anyAge && !(terms.isBrief && age >= terms.lifetime)) return 'as-is';
-  if (terms.noCache && !allowed.disregard.includes('no-cache')) return 'when-confirmed';
-  const unsure = doubtful || terms.noCache;
+  if (wanted.anyAge && !invalidated && (terms.standsIn || age < terms.lifetime)) return 'as-is';
+  const disregards = (name: 'no-cache' | 'must-revalidate'): boolean =>
+    allowed.disregard.includes(name) && !invalidated;
+  if (terms.noCache && !disregards('no-cache')) return 'when-confirmed';
+  const unsure = doubtful || invalidated || terms.noCache;
   const late = Math.max(age - terms.lifetime, unsure ? 0 : -Infinity);
   if (late < 0) {
     const young = age <= wanted.maxAge || wanted.maxStale >= 0;
     return young && -late >= wanted.minFresh ? 'as-is' : 'on-error';
   }
-  if (terms.isBrief) return 'when-confirmed';
-  if (terms.mustRevalidate && !allowed.disregard.includes('must-revalidate')) return 'when-confirmed';
+  if (!terms.standsIn) return 'when-confirmed';
+  if (terms.mustRevalidate && !disregards('must-revalidate')) return 'when-confirmed';
   if (!unsure) {
     if (late <= wanted.maxStale) return 'as-is';
     const young = age <= wanted.maxAge && wanted.minFresh === 0;

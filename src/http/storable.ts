@@ -1,11 +1,8 @@
 import { cacheControl } from './cache-control.ts';
 import { CREDENTIALS, carriesCredentials } from './credentials.ts';
 import { isExplicitlyFresh } from './freshness.ts';
-import { isBrief } from './status.ts';
+import { isHeuristicallyCacheable, isUnderstood, standsIn } from './status.ts';
 import { namesAll } from './vary.ts';
-
-/** Statuses whose response is a copy worth having when the origin is gone. */
-const GOOD = [200, 203];
 
 /** RFC 9111, 3: may a private cache keep this? */
 export function isStorable(request: Request, response: Response): boolean {
@@ -15,12 +12,23 @@ export function isStorable(request: Request, response: Response): boolean {
   if (isElsewhere(request, response)) return false;
   // Its body has no end.
   if (/^text\/event-stream\b/i.test(headers.get('content-type') ?? '')) return false;
-  if (!GOOD.includes(status) && !(isBrief(status) && isExplicitlyFresh(headers))) return false;
-  return !isForbidden(headers);
+  // A part, and a word about another response, are no response to store.
+  if (status < 200 || status === 206 || status === 304) return false;
+  if (
+    !standsIn(status) &&
+    !isExplicitlyFresh(headers) &&
+    !(isHeuristicallyCacheable(status) && headers.has('last-modified'))
+  )
+    return false;
+  return !(mustUnderstand(headers) && !isUnderstood(status)) && !isForbidden(headers);
 }
 
 /** Whether a response, or one that confirms it, says that it is not to be kept (RFC 9111, 5.2.2.5). */
-export const isForbidden = (headers: Headers): boolean => cacheControl(headers).has('no-store');
+export const isForbidden = (headers: Headers): boolean =>
+  cacheControl(headers).has('no-store') && !mustUnderstand(headers);
+
+/** RFC 9111, 5.2.2.3: the status decides, and `no-store` is for caches that do not know the directive. */
+const mustUnderstand = (headers: Headers): boolean => cacheControl(headers).has('must-understand');
 
 /**
  * RFC 9111, 3 and 3.5: may a cache that users share keep this? Not if it varies by credentials, which are part of no key.

@@ -56,7 +56,7 @@ export function wantedBy({ headers, cache }: Request): Wanted {
   };
 }
 
-/** Conditions and ranges of the caller's own are between it and the origin. */
-const OWN = ['range', 'if-none-match', 'if-modified-since', 'if-match', 'if-unmodified-since', 'if-range'];
+/** Conditions of the caller's own are between it and the origin. */
+const OWN = ['if-none-match', 'if-modified-since', 'if-match', 'if-unmodified-since', 'if-range'];
 
 export const isOwnValidation = ({ headers }: Request): boolean => OWN.some((name) => headers.has(name));

@@ -190,14 +190,28 @@ describe('terms', () => {
     expect([whileRevalidating, ifError]).toEqual([5_000, 0]);
   });
 
-  test.each([
-    [200, false],
-    [203, false],
+  test.each([200, 203, 300, 301, 308])('%i may stand in for a failing origin', (status) => {
+    expect(terms({}, status).standsIn).toBe(true);
+  });
+
+  test.each([201, 204, 302, 307, 404, 410, 500, 503])('%i stands in for nothing', (status) => {
+    expect(terms({}, status).standsIn).toBe(false);
+  });
+
+  test.each<[number, boolean]>([
+    [200, true],
     [204, true],
     [404, true],
-    [410, true],
-  ])('%i is brief or not', (status, expected) => {
-    expect(terms({}, status).isBrief).toBe(expected);
+    [405, true],
+    [414, true],
+    [501, true],
+    [201, false],
+    [302, false],
+    [403, false],
+    [500, false],
+  ])('%i has a heuristic lifetime or not', (status, expected) => {
+    const modified = { 'last-modified': date(AT - 10 * DAY), date: date(AT) };
+    expect(terms(modified, status).lifetime > 0).toBe(expected);
   });
 
   test.each<[string, Record<string, string>, number]>([

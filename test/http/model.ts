@@ -18,6 +18,7 @@ export interface Situation {
     readonly disregard: ('no-cache' | 'must-revalidate')[];
   };
   readonly doubtful: boolean;
+  readonly invalidated: boolean;
 }
 
 type Fields = readonly (readonly [string, string])[];
@@ -76,6 +77,8 @@ function instant(text: string, now: number): number | undefined {
     .toLowerCase()
     .split(/[ ,-]/)
     .filter((word) => word !== '');
+  // Two lines of which one is empty are a list, and no date.
+  if (text.trim().endsWith(',') || text.trim().startsWith(',')) return undefined;
   const isDate = (words.length === 5 && !text.includes(',')) || (words.length === 6 && words[5] === 'gmt');
   if (!isDate) return undefined;
   const [day, month, year, time] =
@@ -93,13 +96,16 @@ function instant(text: string, now: number): number | undefined {
 
 /** RFC 9111, 4.2.1. */
 function lifetimeOf({ stored }: Situation): number {
-  const { headers, receivedAt, redirected } = stored;
+  const { headers, receivedAt, redirected, status } = stored;
   if (redirected) return 0;
   const maxAge = delta(headers, 'max-age');
   if (maxAge !== undefined) return maxAge;
   const date = instant(field(headers, 'date') ?? '', receivedAt) ?? receivedAt;
   const expires = field(headers, 'expires');
   if (expires !== undefined) return Math.max(0, (instant(expires, receivedAt) ?? date) - date);
+  // RFC 9110, 15.1.
+  const isHeuristic = [200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501].includes(status);
+  if (!isHeuristic) return 0;
   const modified = instant(field(headers, 'last-modified') ?? '', receivedAt) ?? date;
   return Math.min(Math.max(0, (date - modified) * 0.1), 24 * 60 * 60 * 1000);
 }
@@ -120,19 +126,20 @@ function currentAge({ stored, now }: Situation): number {
 
 /** How a copy may answer: the best of what is allowed. */
 export function modelOfReuse(situation: Situation) {
-  const { stored, request, allowed, doubtful } = situation;
+  const { stored, request, doubtful, invalidated } = situation;
+  const allowed = { ...situation.allowed, ...(invalidated && { disregard: [] as string[] }) };
   const { headers: said, status } = stored;
   const { headers: asked, cache } = request;
   const age = currentAge(situation);
   const staleness = age - lifetimeOf(situation);
-  const isLasting = ![204, 404, 410].includes(status);
+  const isLasting = [200, 203, 300, 301, 308].includes(status);
 
   const hasPragma =
     field(asked, 'cache-control') === undefined && /no-cache/i.test(field(asked, 'pragma') ?? '');
   const insists = ['no-cache', 'reload'].includes(cache) || has(asked, 'no-cache') || hasPragma;
   if (insists) return 'when-confirmed';
   const takesAny = ['force-cache', 'only-if-cached'].includes(cache);
-  if (takesAny && (isLasting || staleness < 0)) return 'as-is';
+  if (takesAny && !invalidated && (isLasting || staleness < 0)) return 'as-is';
 
   // Several that differ in any way are the strictest of all.
   const fields = new Set(argumentsOf(said, 'no-cache'));
@@ -141,7 +148,7 @@ export function modelOfReuse(situation: Situation) {
   if (isNoCache && !allowed.disregard.includes('no-cache')) return 'when-confirmed';
   const mustValidate = has(said, 'must-revalidate') && !allowed.disregard.includes('must-revalidate');
   const mayBeStale = isLasting && !mustValidate;
-  const isCertain = !doubtful && !isNoCache;
+  const isCertain = !doubtful && !invalidated && !isNoCache;
 
   const maxStale = argumentsOf(asked, 'max-stale')[0] ? (delta(asked, 'max-stale') as number) : Infinity;
   const takesStale = has(asked, 'max-stale');

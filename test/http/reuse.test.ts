@@ -16,18 +16,34 @@ interface Case {
   readonly cache?: RequestCache;
   readonly allowed?: Partial<Allowed>;
   readonly doubtful?: boolean;
+  readonly invalidated?: boolean;
   readonly status?: number;
   readonly redirected?: boolean;
 }
 
 const ALLOWED: Allowed = { maxStale: 60_000, whileRevalidating: 0, disregard: [] };
 
-function reuse({ said, age = 0, asked, cache = 'default', allowed, doubtful, ...answer }: Case): Reuse {
+function reuse({
+  said,
+  age = 0,
+  asked,
+  cache = 'default',
+  allowed,
+  doubtful = false,
+  invalidated = false,
+  ...answer
+}: Case): Reuse {
   const headers = new Headers(said === undefined ? {} : { 'cache-control': said });
   const known = { status: 200, redirected: false, ...answer };
   const terms = termsOf(headers, { requestedAt: AT, receivedAt: AT }, known);
   const request = requestOf({ cache, headers: asked === undefined ? {} : { 'cache-control': asked } });
-  return reuseOf(terms, AT + age * 1000, wantedBy(request), { ...ALLOWED, ...allowed }, doubtful);
+  return reuseOf(
+    terms,
+    AT + age * 1000,
+    wantedBy(request),
+    { ...ALLOWED, ...allowed },
+    { doubtful, invalidated },
+  );
 }
 
 type Row = [title: string, given: Case, expected: Reuse];
@@ -40,6 +56,22 @@ describe('a copy', () => {
     ['does not stand in past maxStale', { said: 'max-age=10', age: 71 }, 'when-confirmed'],
     ['of which nothing is said stands in', { age: 1 }, 'on-error'],
     ['that was redirected is never fresh', { said: 'max-age=10', redirected: true }, 'on-error'],
+    ['that is invalidated stands in', { said: 'max-age=10', age: 1, invalidated: true }, 'on-error'],
+    [
+      'that is invalidated is not served for force-cache',
+      { said: 'max-age=10', age: 1, invalidated: true, cache: 'force-cache' },
+      'on-error',
+    ],
+    [
+      'that is invalidated and says no-cache is served for nothing',
+      { said: 'no-cache', invalidated: true, allowed: { disregard: ['no-cache'] } },
+      'when-confirmed',
+    ],
+    [
+      'that is invalidated and says must-revalidate is served for nothing',
+      { said: 'must-revalidate', invalidated: true, allowed: { disregard: ['must-revalidate'] } },
+      'when-confirmed',
+    ],
     ['of which there is a doubt stands in', { said: 'max-age=10', age: 1, doubtful: true }, 'on-error'],
   ])('%s', (_, given, expected) => {
     expect(reuse(given)).toBe(expected);
@@ -198,15 +230,18 @@ describe('a request', () => {
   });
 });
 
-describe('a brief status', () => {
-  test.each([204, 404, 410])('%i answers while it is fresh and stands in for nothing', (status) => {
-    const brief = { status, said: 'max-age=10, stale-if-error=99, stale-while-revalidate=99' };
-    expect(reuse({ ...brief, age: 9 })).toBe('as-is');
-    for (const more of [{}, { asked: 'max-stale' }, { cache: 'force-cache' }, { cache: 'only-if-cached' }])
-      expect(reuse({ ...brief, ...(more as Case), age: 10 })).toBe('when-confirmed');
-    expect(reuse({ ...brief, age: 9, cache: 'force-cache' })).toBe('as-is');
-    expect(reuse({ ...brief, age: 1, doubtful: true })).toBe('when-confirmed');
-  });
+describe('a status that stands in for nothing', () => {
+  test.each([201, 204, 302, 401, 404, 410, 503])(
+    '%i answers while it is fresh and stands in for nothing',
+    (status) => {
+      const brief = { status, said: 'max-age=10, stale-if-error=99, stale-while-revalidate=99' };
+      expect(reuse({ ...brief, age: 9 })).toBe('as-is');
+      for (const more of [{}, { asked: 'max-stale' }, { cache: 'force-cache' }, { cache: 'only-if-cached' }])
+        expect(reuse({ ...brief, ...(more as Case), age: 10 })).toBe('when-confirmed');
+      expect(reuse({ ...brief, age: 9, cache: 'force-cache' })).toBe('as-is');
+      expect(reuse({ ...brief, age: 1, doubtful: true })).toBe('when-confirmed');
+    },
+  );
 });
 
 const CASES = 4_000;
@@ -216,7 +251,7 @@ test(`${CASES} random copies, requests and times are judged as by a model of the
     const { headers, requestedAt, receivedAt, status, redirected } = each.stored;
     const terms = termsOf(new Headers(headers), { requestedAt, receivedAt }, { status, redirected });
     const wanted = wantedBy(requestOf({ headers: each.request.headers, cache: each.request.cache }));
-    expect(reuseOf(terms, each.now, wanted, each.allowed, each.doubtful)).toBe(modelOfReuse(each));
+    expect(reuseOf(terms, each.now, wanted, each.allowed, each)).toBe(modelOfReuse(each));
   });
   fc.assert(property, { numRuns: CASES, seed: SEED });
 });

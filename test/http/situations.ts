@@ -95,7 +95,7 @@ const headersOf = (...fields: fc.Arbitrary<[string, string][]>[]): fc.Arbitrary<
 /** Copies, requests and times of every kind, most of them near the moment at which something changes. */
 export const situation: fc.Arbitrary<Situation> = fc.record({
   stored: fc.record({
-    status: fc.constantFrom(200, 200, 200, 203, 204, 404, 410),
+    status: fc.constantFrom(200, 200, 200, 203, 204, 301, 302, 404, 410, 503),
     redirected: fc.constantFrom(false, false, false, false, false, true),
     headers: headersOf(
       named('cache-control', said, 7),
@@ -127,6 +127,7 @@ export const situation: fc.Arbitrary<Situation> = fc.record({
     disregard: fc.subarray<'no-cache' | 'must-revalidate'>(['no-cache', 'must-revalidate']),
   }),
   doubtful: fc.constantFrom(false, false, false, true),
+  invalidated: fc.constantFrom(false, false, false, true),
 });
 
 const VALUES = [

@@ -65,7 +65,7 @@ describe('a request', () => {
     expect(wantedBy(requestOf({ headers })).noCache).toBe(expected);
   });
 
-  test.each(['range', 'if-none-match', 'if-modified-since', 'if-match', 'if-unmodified-since', 'if-range'])(
+  test.each(['if-none-match', 'if-modified-since', 'if-match', 'if-unmodified-since', 'if-range'])(
     'validates by itself with %s',
     (name) => {
       expect(isOwnValidation(requestOf({ headers: { [name]: 'x' } }))).toBe(true);

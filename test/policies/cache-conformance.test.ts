@@ -1,7 +1,7 @@
 /** What `docs/http-caching.md` promises and only the whole policy can show; the rules alone are in `test/http`. */
 import { describe, expect, test } from 'vitest';
 import { sourceOf } from '../../src/core/source.ts';
-import type { CacheMode } from '../../src/policies/cache/options.ts';
+import type { CacheMode, StaleCacheOptions } from '../../src/policies/cache/options.ts';
 import { hang, networkError, ok, slow, status } from '../../src/testing/index.ts';
 import { type CachePage, cachePage, fresh, URL_ } from '../support/cache-page.ts';
 import { quiet } from '../support/platform.ts';
@@ -18,11 +18,16 @@ const facts = (response: Response, own: Partial<Response>): Response => {
   return response;
 };
 
-const own = (mode: CacheMode = 'cache-first'): CachePage => cachePage({ mode, validators: 'own' });
+const own = (mode: CacheMode = 'cache-first', more: StaleCacheOptions = {}): CachePage =>
+  cachePage({ mode, validators: 'own', ...more });
 
 /** A page that has read its first answer. */
-async function holding(first: Response, mode: CacheMode = 'cache-first'): Promise<CachePage> {
-  const page = own(mode);
+async function holding(
+  first: Response,
+  mode: CacheMode = 'cache-first',
+  more: StaleCacheOptions = {},
+): Promise<CachePage> {
+  const page = own(mode, more);
   page.origin.replies(first);
   await page.read();
   return page;
@@ -447,11 +452,13 @@ describe('a HEAD', () => {
 });
 
 describe('a write', () => {
+  /** @returns what a read is given without a request: nothing, where the copy is wrong. */
   const written = async (answer: Response, url = URL_, method = 'POST'): Promise<string | undefined> => {
     const page = await holding(fresh('one', 3_600));
     page.origin.replies(answer);
     await page.read(url, { method });
-    return kept(page);
+    const [code, , body] = await page.read(URL_, asked('only-if-cached'));
+    return code === 200 ? body : undefined;
   };
 
   test.each(['POST', 'PUT', 'PATCH', 'DELETE', 'PROPPATCH'])(
@@ -460,6 +467,69 @@ describe('a write', () => {
       expect(await written(ok(), URL_, method)).toBeUndefined();
     },
   );
+
+  const afterWrite = async (init: RequestInit, first = fresh('one', 3_600), options = {}) => {
+    const page = await holding(first, 'cache-first', options);
+    page.origin.replies(ok());
+    await page.read(URL_, init);
+    return page;
+  };
+
+  test('leaves copies that stand in where the origin fails, are never fresh, and are replaced by its response', async () => {
+    const page = await afterWrite({ method: 'PUT' });
+    page.origin.replies(networkError(), status(503), fresh('two', 3_600));
+    expect(await page.read()).toEqual([200, 'stale', 'one']);
+    expect(await page.read()).toEqual([200, 'stale', 'one']);
+    expect(await page.read()).toEqual([200, 'network', 'two']);
+    expect(await page.read()).toEqual([200, 'cache', 'two']);
+  });
+
+  test('leaves copies that are served for no 4xx and no silence of the origin', async () => {
+    const page = await afterWrite({ method: 'PUT' });
+    page.origin.replies(status(404));
+    expect((await page.read())[0]).toBe(404);
+    const silent = await afterWrite({ method: 'PUT' });
+    silent.origin.replies(slow(silent.clock, 6_000, () => fresh('two')));
+    expect((await silent.read())[2]).toBe('two');
+  });
+
+  test('by DELETE leaves no copies', async () => {
+    const page = await afterWrite({ method: 'DELETE' });
+    expect(await page.cache.entries()).toEqual([]);
+  });
+
+  test('leaves no copies where the application says so', async () => {
+    const page = await afterWrite({ method: 'PUT' }, fresh('one', 3_600), { invalidated: 'drop' });
+    expect(await page.cache.entries()).toEqual([]);
+  });
+
+  test.each(['no-cache', 'must-revalidate'])('leaves a copy that says %s for nothing', async (word) => {
+    const page = await afterWrite({ method: 'PUT' }, fresh('one', 3_600, { 'cache-control': word }));
+    page.origin.replies(status(503));
+    expect((await page.read())[0]).toBe(503);
+  });
+
+  test('whose answer clears the cache leaves nothing of this user', async () => {
+    const page = await holding(fresh('one', 3_600));
+    page.origin.replies(fresh('other', 60), ok('', { headers: { 'clear-site-data': '"cache", "cookies"' } }));
+    await page.read(`${URL_}/other`);
+    await page.read(`${URL_}/sign-out`, { method: 'POST' });
+    expect(await page.cache.entries()).toEqual([]);
+  });
+
+  test('lets no response be stored that was asked for before it', async () => {
+    const page = await holding(fresh('one', 3_600));
+    page.origin.replies(
+      slow(page.clock, 1_000, () => fresh('old', 3_600)),
+      ok(),
+    );
+    const early = page.read(URL_, { cache: 'no-cache' });
+    await page.clock.advance(10);
+    await page.read(URL_, { method: 'PUT' });
+    await early;
+    page.origin.replies(networkError());
+    expect(await page.read()).toEqual([200, 'stale', 'one']);
+  });
 
   test.each(['OPTIONS', 'QUERY'])('is none by %s', async (method) => {
     expect(await written(ok(), URL_, method)).toBe('one');
@@ -521,6 +591,65 @@ describe('a write', () => {
     expect(await page.read()).toEqual([200, 'stale', 'one']);
     expect((await page.read())[2]).toBe('two');
     expect((await page.read())[1]).toBe('cache');
+  });
+});
+
+describe('a failure with an explicit lifetime', () => {
+  test('is served while it is fresh', async () => {
+    const page = await holding(
+      new Response('gone', { status: 503, headers: { 'cache-control': 'max-age=60' } }),
+    );
+    expect(await page.read()).toEqual([503, 'cache', 'gone']);
+  });
+
+  test('does not take the place of the response that stands in', async () => {
+    const page = await holding(fresh('one', 10), 'network-first');
+    page.origin.replies(new Response('gone', { status: 503, headers: { 'cache-control': 'max-age=60' } }));
+    expect(await page.read()).toEqual([200, 'cache', 'one']);
+    page.origin.replies(networkError());
+    expect(await page.read()).toEqual([200, 'cache', 'one']);
+  });
+});
+
+describe('a request for a part', () => {
+  const part = async (page: CachePage, range: string) => {
+    const response = await page.fetch(URL_, { headers: { range } });
+    const { headers } = response;
+    return [
+      response.status,
+      headers.get('content-range'),
+      headers.get('content-length'),
+      await response.text(),
+    ];
+  };
+
+  test.each([
+    ['bytes=0-3', 'bytes 0-3/10', '0123'],
+    ['bytes=7-', 'bytes 7-9/10', '789'],
+    ['bytes=-2', 'bytes 8-9/10', '89'],
+  ])('%s is answered from a complete response that is fresh', async (range, contentRange, text) => {
+    const page = await holding(fresh('0123456789', 60));
+    expect(await part(page, range)).toEqual([206, contentRange, `${text.length}`, text]);
+    expect(requests(page)).toBe(1);
+  });
+
+  test.each<[string, Response, CacheMode, string]>([
+    ['from a stale response', fresh('0123456789', 0), 'cache-first', 'bytes=0-3'],
+    ['in a mode that asks the network first', fresh('0123456789', 60), 'network-first', 'bytes=0-3'],
+    ['for several parts', fresh('0123456789', 60), 'cache-first', 'bytes=0-1,3-4'],
+    ['outside the body', fresh('0123456789', 60), 'cache-first', 'bytes=10-'],
+    [
+      'of a body that was encoded',
+      fresh('0123456789', 60, { 'content-encoding': 'gzip' }),
+      'cache-first',
+      'bytes=0-3',
+    ],
+  ])('is the origin’s %s', async (_, first, mode, range) => {
+    const page = await holding(first, mode);
+    page.origin.replies(new Response('0123', { status: 206, headers: { 'content-range': 'bytes 0-3/10' } }));
+    expect((await part(page, range))[0]).toBe(206);
+    expect(requests(page)).toBe(2);
+    expect(await page.cache.entries()).toHaveLength(1);
   });
 });
 

@@ -188,11 +188,11 @@ describe('the last good copy', () => {
     await expect(fetch(URL_)).rejects.toThrow(TypeError);
   });
 
-  test('is given up when the resource is changed', async () => {
+  test('is given up when the resource is deleted', async () => {
     const { read, fetch, origin } = page();
     origin.replies(cacheable('one'), ok(), networkError());
     await read();
-    await fetch(URL_, { method: 'PUT', body: 'two' });
+    await fetch(URL_, { method: 'DELETE' });
     await expect(fetch(URL_)).rejects.toThrow(TypeError);
   });
 

@@ -7,6 +7,7 @@ import { Desk } from './desk.ts';
 import { exchange } from './exchange.ts';
 import { type CacheManagement, management } from './manage.ts';
 import { readCacheOptions, readCallOptions, type StaleCacheOptions } from './options.ts';
+import { partialReads } from './partial.ts';
 import { readsOf } from './reads.ts';
 import { revalidator } from './revalidate.ts';
 
@@ -34,6 +35,7 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
     const network: Handler = (request, call) =>
       (call.options.dedupe === false && isRead(request) ? alone : shared)(request, call);
     const reads = readsOf(desk, network, home, revalidator(desk, network, home));
+    const partial = partialReads(desk, next);
     manage.use(reads, home);
 
     return (request, call) => {
@@ -43,7 +45,8 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
       if (!isRead(request)) return network(request, call);
       if (isOwnValidation(request) || integrity || mode === 'no-cors' || mode === 'navigate')
         return next(request, call);
-      return reads({ request, call, wanted: wantedBy(request), own: callOptions(call.options.staleCache) });
+      const read = { request, call, wanted: wantedBy(request), own: callOptions(call.options.staleCache) };
+      return request.headers.has('range') ? partial(read) : reads(read);
     };
   };
 

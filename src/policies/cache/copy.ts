@@ -25,6 +25,8 @@ export interface Row {
   readonly requestedAt: number;
   /** Something has happened since that may have changed the resource. */
   readonly doubtful?: boolean;
+  /** A write has changed the resource. */
+  readonly invalidated?: boolean;
   readonly copy: Copy | Uint8Array<ArrayBuffer>;
 }
 
@@ -36,6 +38,7 @@ export interface Held {
   readonly terms: Terms;
   readonly size: number;
   readonly doubtful: boolean;
+  readonly invalidated: boolean;
   /** Of the last use that was written. */
   usedAt: number;
   /** As it was read with the rest; it may be sealed. */
@@ -67,7 +70,7 @@ export async function rowOf(
 export function heldOf(
   key: string,
   copy: Copy,
-  { size, usedAt, doubtful }: Omit<Row, 'schema' | 'copy'>,
+  { size, usedAt, doubtful, invalidated }: Omit<Row, 'schema' | 'copy'>,
 ): Held {
   const headers = new Headers(copy.headers as [string, string][]);
   return {
@@ -78,6 +81,7 @@ export function heldOf(
     size,
     usedAt,
     doubtful: doubtful === true,
+    invalidated: invalidated === true,
   };
 }
 

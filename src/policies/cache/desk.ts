@@ -134,7 +134,8 @@ export class Desk {
     const whileRevalidating = mode === 'stale-while-revalidate' ? maxStale : 0;
     // A clock that was set back cannot tell how old it is.
     const isDoubtful = held.doubtful || now < held.terms.receivedAt;
-    return reuseOf(held.terms, now, wanted, { maxStale, whileRevalidating, disregard }, isDoubtful);
+    const validity = { doubtful: isDoubtful, invalidated: held.invalidated };
+    return reuseOf(held.terms, now, wanted, { maxStale, whileRevalidating, disregard }, validity);
   }
 
   /**
@@ -156,7 +157,8 @@ export class Desk {
     if (shelf.isWorthTouching(held, now))
       call.waitUntil(patience.writing('touch', host, () => shelf.touch(held, now)));
     const age = ageOf(held.terms, now);
-    const source = why.confirmed || (age < held.terms.lifetime && !held.doubtful) ? 'cache' : 'stale';
+    const source =
+      why.confirmed || (age < held.terms.lifetime && !held.doubtful && !held.invalidated) ? 'cache' : 'stale';
     const isHit = source === 'cache' && !('cause' in why);
     stats[why.confirmed ? 'confirmed' : isHit ? 'hits' : 'stale']++;
     emit?.({

@@ -1,5 +1,6 @@
 import type { Call, Handler, Home } from '../../core/contract.ts';
 import { isSafe } from '../../http/invalidation.ts';
+import { isOriginFailure } from '../../http/status.ts';
 import { isElsewhere, isForbidden, isStorable } from '../../http/storable.ts';
 import { conditionsOf, confirms, freshened, saidByHead } from '../../http/validation.ts';
 import { wantedBy } from '../../http/wanted.ts';
@@ -118,6 +119,9 @@ async function learn(
   // What is stored for all stays: this response says nothing about it.
   if (isOfOneUser(desk, home, request, response, call)) return response;
   if (isStorable(request, response)) {
+    // A failure with an explicit lifetime does not take the place of the response that stands in for it.
+    const isFailure = isOriginFailure(response.status) || response.status === 429;
+    if (isFailure && (held ?? (await desk.find(request, call)))?.terms.standsIn) return response;
     if (held) emit?.({ type: 'cache-revalidated', callId, origin, url, changed: true });
     return wantedBy(request).noStore ? response : keep(request, response, call, asked);
   }

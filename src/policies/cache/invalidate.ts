@@ -3,7 +3,7 @@ import { invalidatedBy } from '../../http/invalidation.ts';
 import { isOriginFailure } from '../../http/status.ts';
 import type { Desk } from './desk.ts';
 
-/** Forgets the copies of some URLs, for as long as a caller may wait for it. */
+/** Deletes the copies of some URLs, for as long as a caller may wait for it. */
 export async function forgetAll(desk: Desk, urls: readonly string[], call: Call): Promise<void> {
   const { host, partition, emit } = call;
   const { patience, shelf } = desk;
@@ -15,6 +15,22 @@ export async function forgetAll(desk: Desk, urls: readonly string[], call: Call)
   await Promise.all(urls.map(forget));
 }
 
+/** Marks the copies of some URLs as wrong; they may still stand in for a failing origin. */
+async function invalidateAll(desk: Desk, urls: readonly string[], call: Call): Promise<void> {
+  const { host, partition, emit } = call;
+  const invalidate = async (url: string): Promise<void> => {
+    const now = host.clock.now();
+    const work = () => desk.shelf.invalidate(partition, url, now);
+    const entries = await desk.patience.soon('invalidate', host, work);
+    if (entries) emit?.({ type: 'cache-invalidated', url, partition, entries });
+  };
+  await Promise.all(urls.map(invalidate));
+}
+
+/** The origin asks for the end of all that is stored (https://www.w3.org/TR/clear-site-data/). */
+const clearsCache = ({ headers }: Response): boolean =>
+  /"(cache|storage|\*)"/.test(headers.get('clear-site-data') ?? '');
+
 /** RFC 9111, 4.4: what changes a resource makes its copies wrong. */
 export function writer(desk: Desk, next: Handler): Handler {
   const doubt = async ({ url }: Request, { host, partition, signal }: Call): Promise<void> => {
@@ -24,11 +40,21 @@ export function writer(desk: Desk, next: Handler): Handler {
     else await desk.patience.soon('doubt', host, work);
   };
 
+  const clear = async ({ host, partition }: Call): Promise<void> => {
+    await desk.patience.soon('clear', host, () => desk.shelf.forget(partition, undefined, host.clock.now()));
+  };
+
+  const changed = (request: Request, response: Response, call: Call): Promise<void> => {
+    const isGone = request.method === 'DELETE' || desk.settings.invalidated === 'drop';
+    return (isGone ? forgetAll : invalidateAll)(desk, invalidatedBy(request, response), call);
+  };
+
   return async (request, call) => {
     try {
       const response = await next(request, call);
       // A redirect that the platform does not let us see has a status of 0.
-      if (response.status < 400) await forgetAll(desk, invalidatedBy(request, response), call);
+      if (clearsCache(response)) await clear(call);
+      else if (response.status < 400) await changed(request, response, call);
       else if (isOriginFailure(response.status)) await doubt(request, call);
       return response;
     } catch (error) {

@@ -56,6 +56,11 @@ export interface StaleCacheOptions extends CallStaleCache {
    * Default `'platform'` where there is IndexedDB, which is in browsers, else `'own'`.
    */
   readonly validators?: 'own' | 'platform';
+  /**
+   * What becomes of the copies of a URL to which a write succeeded. `'keep'` (default): they are never fresh again, and
+   * stand in only if no response comes or the origin responds 5xx. `'drop'`: they are deleted at once, as after a DELETE.
+   */
+  readonly invalidated?: 'keep' | 'drop';
   /** Seals what is written; see `encryptWith`. */
   readonly encryption?: Codec;
   /**
@@ -83,6 +88,7 @@ export interface CacheSettings extends CallSettings {
   validators: 'own' | 'platform';
   encryption: Codec | undefined;
   shared: 'ignore-authorization' | undefined;
+  invalidated: 'keep' | 'drop';
 }
 
 const varies: Rule<string> = (value, option) => {
@@ -115,6 +121,7 @@ const rules: Rules<CacheSettings> = {
   validators: oneOf('own', 'platform'),
   encryption: codecRule,
   shared: oneOf('ignore-authorization'),
+  invalidated: oneOf('keep', 'drop'),
 };
 
 export function readCacheOptions(given: StaleCacheOptions, store: Store): CacheSettings {
@@ -133,6 +140,7 @@ export function readCacheOptions(given: StaleCacheOptions, store: Store): CacheS
     validators: typeof globalThis.indexedDB === 'object' ? 'platform' : 'own',
     encryption: undefined,
     shared: undefined,
+    invalidated: 'keep',
   });
   // One that is larger than all together would push all others out, and stay alone.
   return { ...read, maxEntryBytes: Math.min(read.maxEntryBytes, read.maxBytes) };

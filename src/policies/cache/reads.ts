@@ -22,7 +22,7 @@ const UNREACHED: readonly Category[] = ['network', 'timeout', 'circuit-open', 'c
 const SILENCE: Why = { cause: 'silence', forwarded: true };
 
 /** A read as the cache sees it. */
-interface Read {
+export interface Read {
   readonly request: Request;
   readonly call: Call;
   readonly wanted: Wanted;
@@ -171,7 +171,8 @@ export function readsOf(desk: Desk, network: Handler, home: Home, { revalidate, 
     return new Promise((resolve, reject) => {
       const silent = async (): Promise<void> => {
         // Only now: a request is not to wait for the store.
-        const held = await usable(read);
+        const found = await usable(read);
+        const held = found?.invalidated ? undefined : found;
         const copy = held && (await give(held, read, SILENCE));
         if (!copy || isOver || desk.shelf.wasForgotten(held.copy, moment)) return dropBody(copy);
         flight.isGiven = true;
@@ -229,7 +230,8 @@ export function readsOf(desk: Desk, network: Handler, home: Home, { revalidate, 
       if (behind || (reuse === 'as-is' && (isAnswer || isImmutable(held)))) {
         copy = await desk.give(held, request, call);
         if (copy && behind) revalidate(held, request, call);
-      } else if (isSilent && reuse !== 'when-confirmed') copy = await fromSilence(read, held);
+      } else if (isSilent && reuse !== 'when-confirmed' && !held.invalidated)
+        copy = await fromSilence(read, held);
       if (copy) return copy;
     }
     if (wanted.onlyIfCached !== undefined) return missing(read);
@@ -243,4 +245,5 @@ const isLocked = ({ category, transient }: Failure): boolean => category === 'au
 export type Reads = ReturnType<typeof readsOf>;
 
 /** RFC 8246, 3: believed only where nobody on the way can have said it. */
-const isImmutable = ({ terms, copy }: Held): boolean => terms.immutable && copy.url.startsWith('https:');
+export const isImmutable = ({ terms, copy }: Held): boolean =>
+  terms.immutable && copy.url.startsWith('https:');

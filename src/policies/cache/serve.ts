@@ -16,9 +16,9 @@ export interface Why {
 
 /** A copy as a response, with its `url` and `type`, that says where it comes from. */
 export function served(held: Held, body: StoredBody | null, now: number, why: Why): Response {
-  const { terms, copy, doubtful } = held;
+  const { terms, copy, doubtful, invalidated } = held;
   const age = ageOf(terms, now);
-  const left = doubtful ? Math.min(0, terms.lifetime - age) : terms.lifetime - age;
+  const left = doubtful || invalidated ? Math.min(0, terms.lifetime - age) : terms.lifetime - age;
   const headers = new Headers(held.headers);
   // What the origin has just confirmed is as if it had just been sent (RFC 9111, 5.1).
   if (why.confirmed) headers.delete('age');

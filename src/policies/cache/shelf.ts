@@ -242,6 +242,26 @@ export class Shelf {
     if (items.length > 0) this.#change({ what: 'changed', partition, url, at: now });
   }
 
+  /**
+   * A write has changed the resource: its copies are never fresh again, and what was asked for before is not stored.
+   *
+   * @returns how many copies there were.
+   */
+  async invalidate(partition: string, url: string, at: number): Promise<number> {
+    this.#forgotten.mark(placeOf(partition, url));
+    this.#change({ what: 'invalidated', partition, url, at });
+    try {
+      const items = await this.#store.range({ prefix: await storedPlaceOf(this.#codec, partition, url) });
+      for (const { key } of items) await this.#update(key, (row) => ({ ...row, invalidated: true }));
+      // What was read into memory between the two.
+      if (items.length > 0) this.#change({ what: 'changed', partition, url, at });
+      return items.length;
+    } catch {
+      // A full disk takes no mark; a deletion needs no room.
+      return this.forget(partition, url, at);
+    }
+  }
+
   /** Forgets all variants of a URL, of a partition, or everything. @returns how many copies there were. */
   async forget(partition: string | undefined, url: string | undefined, at: number): Promise<number> {
     const place = placeOf(partition, url);
@@ -273,8 +293,8 @@ export class Shelf {
     this.#changed.mark(place);
     this.#hot.drop(partition, url);
     if (what === 'doubted') this.#doubted.mark(place);
+    if (what === 'forgot' || what === 'invalidated') this.#forgotten.mark(place);
     if (what !== 'forgot') return;
-    this.#forgotten.mark(place);
     if (url === undefined) this.#cleared.heard(await this.#nameOf(partition), Math.min(at, now));
     // What this tab has kept before it heard of it.
     await this.#deleteAll(await storedPlaceOf(this.#codec, partition, url), at);

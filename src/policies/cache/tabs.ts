@@ -5,10 +5,10 @@ import type { Store } from '../../core/store.ts';
 /** What tabs and workers of an origin tell each other of their copies. */
 export interface Word {
   /**
-   * `stored`: there is news; `changed`: look again; `doubted`: it may be wrong; `forgot`: nothing asked for before `at`
+   * `stored`: there is news; `changed`: look again; `doubted`: it may be wrong; `invalidated`: it is wrong; `forgot`: nothing asked for before `at`
    * counts any more.
    */
-  readonly what: 'stored' | 'changed' | 'doubted' | 'forgot';
+  readonly what: 'stored' | 'changed' | 'doubted' | 'invalidated' | 'forgot';
   /** Absent: of everybody. */
   readonly partition?: string | undefined;
   /** Absent: of all URLs. */
@@ -22,7 +22,7 @@ export interface Tabs {
   close(): void;
 }
 
-const WORDS: readonly unknown[] = ['stored', 'changed', 'doubted', 'forgot'];
+const WORDS: readonly unknown[] = ['stored', 'changed', 'doubted', 'invalidated', 'forgot'];
 
 const ALONE: Tabs = { tell() {}, close() {} };
 
@@ -34,7 +34,7 @@ export function tabs({ name, durable }: Store, { sharesIO }: Host, heard: (word:
   return {
     tell(word) {
       // What is in the memory of one tab the others have no use for; what is wrong is wrong in theirs, too.
-      if (durable || word.what === 'forgot' || word.what === 'doubted') channel.post(word);
+      if (durable || ['forgot', 'invalidated', 'doubted'].includes(word.what)) channel.post(word);
     },
     close: channel.close,
   };
