@@ -188,8 +188,8 @@ describe.skipIf(!hasSqlite)('sqlStore', () => {
 
   test.each([
     ['an id of 4,100 letters', URL_, { id: 'i'.repeat(4_100) }],
-    ['a key of 180 characters of 3 bytes', URL_, { key: '字'.repeat(180) }],
-    ['a key of 5,000 letters', URL_, { key: 'k'.repeat(5_000) }],
+    ['a key of 180 characters of 3 bytes', URL_, { coalesce: { key: '字'.repeat(180) } }],
+    ['a key of 5,000 letters', URL_, { coalesce: { key: 'k'.repeat(5_000) } }],
     ['a lane of 5,000 letters', URL_, { lane: 'l'.repeat(5_000) }],
     ['a URL of 5,000 letters', `${URL_}?${'u'.repeat(5_000)}`, {}],
   ])('a write with %s is delivered with what was accepted before and after', async (_, url, options) => {
@@ -205,7 +205,7 @@ describe.skipIf(!hasSqlite)('sqlStore', () => {
         retry: false,
         breaker: false,
         fetch: async (input, init) => {
-          if (isDown) throw new TypeError('no network');
+          if (isDown) throw new TypeError('Failed to fetch');
           sent.push(await new Request(input, init).text());
           return new Response('thanks');
         },

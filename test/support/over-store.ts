@@ -20,14 +20,14 @@ export async function servesStale(open: () => Store): Promise<void> {
   await before.stored;
   await before.fetch.close();
 
-  const after = reader(open(), () => Promise.reject(new TypeError('no network')));
+  const after = reader(open(), () => Promise.reject(new TypeError('Failed to fetch')));
   const copy = await after.fetch(URL_);
   expect([await copy.text(), sourceOf(copy)]).toEqual([body, 'stale']);
   expect(copy.headers.get('etag')).toBe('"1"');
   expect(await after.cache.clear({ partition: 'ann' })).toBeGreaterThanOrEqual(0);
   await after.fetch.close();
 
-  const cleared = reader(open(), () => Promise.reject(new TypeError('no network')));
+  const cleared = reader(open(), () => Promise.reject(new TypeError('Failed to fetch')));
   await expect(cleared.fetch(URL_)).rejects.toThrow();
   await cleared.fetch.close();
   expect([...before.troubles, ...after.troubles, ...cleared.troubles]).toEqual([]);
@@ -75,7 +75,7 @@ function reader(store: Store, origin: () => Promise<Response>) {
 export async function deliversOnce(open: () => AtomicStore): Promise<void> {
   const large = new Uint8Array(300_000).map((_, at) => at % 251);
   const bodies = ['one', large, new Blob(['three'], { type: 'text/x' })];
-  const before = writer(open(), () => Promise.reject(new TypeError('no network')));
+  const before = writer(open(), () => Promise.reject(new TypeError('Failed to fetch')));
   for (const [at, body] of bodies.entries()) {
     const answer = await before.fetch(URL_, { method: 'POST', body, holdfast: { outbox: { id: `${at}` } } });
     expect(isQueued(answer)).toBe(true);
