@@ -1,4 +1,5 @@
 import type { CallOptions } from './contract.ts';
+import { withoutQueries, withoutQuery } from './errors.ts';
 import { remember } from './replay.ts';
 
 /** In the options of a call: its caller wants the whole body. A symbol, so that no route or client option is overridden. */
@@ -61,7 +62,9 @@ export function enter(input: Request | string | URL, init: HoldfastInit | undefi
   const { signal = given?.signal, ...rest } = isPlain(init) ? init : ownNames(init);
   const extra = unkept(rest);
   const bare = given && isBare(rest);
-  const request = bare ? usable(given) : remember(made(input, { ...rest, signal: null } as RequestInit), init.body);
+  const request = bare
+    ? usable(given)
+    : remember(made(input, { ...rest, signal: null } as RequestInit), init.body);
   return { request, signal: signal ?? undefined, init: extra };
 }
 
@@ -89,11 +92,13 @@ function made(input: Request | string | URL, init?: RequestInit): Request {
     if (init?.body instanceof URLSearchParams) init = { ...init, body: new URLSearchParams(init.body) };
     return new Request(input, init);
   } catch (cause) {
-    // Platforms say only "Invalid URL", or nothing of the sort.
-    if (typeof input !== 'string' || URL.canParse(input, globalThis.location?.href)) throw cause;
-    throw new TypeError(`'${input}' is not an absolute URL, and there is no base to resolve it against`, {
-      cause,
-    });
+    // Platforms say only "Invalid URL", or quote all of it.
+    if (typeof input !== 'string' || URL.canParse(input, globalThis.location?.href)) {
+      withoutQueries(cause);
+      throw cause;
+    }
+    const place = withoutQuery(input).split(/[?#]/, 1)[0];
+    throw new TypeError(`'${place}' is not an absolute URL, and there is no base to resolve it against`);
   }
 }
 

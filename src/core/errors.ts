@@ -98,6 +98,9 @@ export class HoldfastError extends Error implements Failure {
   }
 }
 
+/** Options whose value is not shown. */
+const SECRET = /passw|secret|token\b|api-?key|cookie|authorization|credentials?$/i;
+
 /** An option that cannot be meant: the message names the option, the value and what is allowed. */
 export class ConfigurationError extends HoldfastError {
   override name = 'ConfigurationError';
@@ -107,10 +110,13 @@ export class ConfigurationError extends HoldfastError {
   declare readonly allowed: string;
 
   constructor(option: string, value: unknown, allowed: string) {
-    super(`${option}: ${show(value)} is not allowed; ${allowed}`, {
-      code: 'configuration',
-      category: 'configuration',
-    });
+    super(
+      `${option}: ${show(SECRET.test(option) && typeof value === 'string' ? '…' : value)} is not allowed; ${allowed}`,
+      {
+        code: 'configuration',
+        category: 'configuration',
+      },
+    );
     for (const [name, said] of Object.entries({ option, allowed }))
       Object.defineProperty(this, name, { value: said });
   }
@@ -277,16 +283,17 @@ const hasCode = (error: unknown): boolean =>
 /** A URL within a text. */
 const QUOTED_URL = /(\b[a-z][\w+.-]{0,9}:\/\/)([^\s)"']*)/gi;
 
+/** A text without users, passwords, queries and fragments of the URLs in it. */
+export const withoutQuery = (text: string): string =>
+  text.replace(QUOTED_URL, (_, scheme, rest) => scheme + rest.replace(/^[^/?#@]*@|[?#].*$/g, ''));
+
 /** Takes the queries of URLs, which may have secrets, out of what is printed of an error: Deno quotes them in messages, Bun in `path`. */
-function withoutQueries(error: unknown, depth = 0): void {
+export function withoutQueries(error: unknown, depth = 0): void {
   if (!(error instanceof Error) || depth > 3) return;
   for (const name of ['message', 'stack', 'path'] as const) {
     const text = (error as { path?: unknown } & Error)[name];
     if (typeof text !== 'string' || !text.includes('://')) continue;
-    const clean = text.replace(
-      QUOTED_URL,
-      (_, scheme, rest) => scheme + rest.replace(/^[^/?#@]*@|[?#].*$/g, ''),
-    );
+    const clean = withoutQuery(text);
     // An error of the application's own may be frozen.
     if (clean !== text) Reflect.set(error, name, clean);
   }
@@ -294,7 +301,11 @@ function withoutQueries(error: unknown, depth = 0): void {
 }
 
 const show = (value: unknown): string =>
-  typeof value === 'string' ? `'${value}'` : typeof value === 'function' ? 'a function' : shape(value);
+  typeof value === 'string' ? shownText(value) : typeof value === 'function' ? 'a function' : shape(value);
+
+/** A secret may have got into the wrong option, or into a URL. */
+const shownText = (text: string): string =>
+  text.length > 80 ? `a text of ${text.length} characters` : `'${withoutQuery(text)}'`;
 
 /** Of an object the names only: headers and tokens may be in it, and messages are logged. */
 function shape(value: unknown): string {

@@ -1,13 +1,16 @@
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import { systemHost } from '../../src/core/host.ts';
 import { createFetch } from '../../src/fronts/fetch.ts';
 import { telemetry } from '../../src/policies/telemetry.ts';
 import { ok } from '../../src/testing/index.ts';
 
-afterEach(() => void vi.restoreAllMocks());
+const { random } = Math;
+afterEach(() => {
+  Math.random = random;
+});
 
 test('idempotency keys, call ids and trace ids come from crypto, not from Math.random', async () => {
-  vi.spyOn(Math, 'random').mockReturnValue(0.5);
+  Math.random = () => 0.5;
   const seen = new Set<string | null>();
   for (let client = 0; client < 3; client++) {
     const fetch = createFetch({

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import {
+  auth,
   breaker,
   type CreateClientOptions,
   createClient,
@@ -79,5 +80,31 @@ describe('the answer of a write that waits', () => {
     expect(await orders.post('https://a.example/', { json: {} }).json()).toEqual({ waits: true });
     await expect(orders.get('https://a.example/', { retry: 0 }).json()).rejects.toThrow();
     await client.close();
+  });
+});
+
+describe('an error about bad input shows no secret', () => {
+  const refused = async (make: () => unknown): Promise<string> => {
+    try {
+      await make();
+    } catch (error) {
+      return `${error} ${(error as Error).stack} ${(error as Error).cause}`;
+    }
+    return expect.unreachable('it was accepted');
+  };
+  const origins = ['https://api.example.com'];
+  const long = 'S3CR3T'.repeat(30);
+
+  test.each<[string, () => unknown]>([
+    ['the name of basic', () => auth({ scheme: 'basic', origins, username: 'u:S3CR3T', password: 'x' })],
+    ['an origin', () => auth({ scheme: 'bearer', origins: ['https://u:S3CR3T@a.example/'], token: 'x' })],
+    ['a header', () => auth({ scheme: 'api-key', origins, header: 'Bearer S3CR3T', key: 'x' })],
+    ['an option that is not known', () => createFetch({ token: 'S3CR3T' } as never)],
+    ['a long text', () => createFetch({ timeout: long as never })],
+    ['a URL without an origin', () => createFetch()('/reset?token=S3CR3T')],
+    ['a URL with a user', () => createFetch()('http://u:S3CR3T@127.0.0.1:1/?token=S3CR3T')],
+    ['a broken URL', () => createFetch()('http://[?token=S3CR3T')],
+  ])('%s', async (_, make) => {
+    expect(await refused(make)).not.toContain('S3CR3T');
   });
 });

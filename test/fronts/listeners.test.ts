@@ -19,7 +19,8 @@ const NAMES = [
   'refreshToken', 'id_token', 'X-Api-Key', 'apikey', 'api-key', 'Authorization', 'Proxy-Authorization', 'x-auth',
   'Cookie', 'Set-Cookie', 'sessionid', 'PHPSESSION', 'csrf', 'XSRF-TOKEN', 'signature', 'X-Amz-Signature', 'sig', 'jwt',
   'otp', 'pin', 'cvv', 'card_number', 'iban', 'code', 'private_key', 'credentials', 'ｐａｓｓｗｏｒｄ', 'PASSWORD ',
-  'password_confirmation', 'passwordHash', 'pass\u200Bword', 'encryptionKey', 'signing_key',
+  'sid', 'connect.sid', 'PHPSESSID', 'subscription-key', 'x-functions-key', 'ticket', 'auth_code', 'code_verifier', 'hmac',
+  'dsn', 'key', 'password_confirmation', 'passwordHash', 'pass\u200Bword', 'encryptionKey', 'signing_key',
 ]; // biome-ignore format: a list
 
 const VALUES = [
@@ -33,6 +34,9 @@ const VALUES = [
   'xoxb-1234567890-SECRET',
   '-----BEGIN PRIVATE KEY-----\nMIIsecret\n-----END PRIVATE KEY-----',
   '4111 1111 1111 1111',
+  '3782 822463 10005',
+  'whsec_SECRETsecret0000',
+  '-----BEGIN PGP MESSAGE-----\nSECRETsecretSECRET\n-----END PGP MESSAGE-----',
 ]; // biome-ignore format: a list
 
 const call = { callId: 'c1', origin: ORIGIN, method: 'GET' } as const;
@@ -82,6 +86,10 @@ describe('nothing secret is told', () => {
     [`${ORIGIN}/very-long-but-harmless-words/in-a-path`, `${ORIGIN}/very-long-but-harmless-words/in-a-path`],
     [`${ORIGIN}/?a=1&b=2`, `${ORIGIN}/?…`],
     ['data:text/plain,secret', 'data:…'],
+    [`${ORIGIN}/reset/hunter2`, `${ORIGIN}/reset/…`],
+    [`${ORIGIN}/a;token=hunter2/b`, `${ORIGIN}/a;token=…/b`],
+    [`${ORIGIN}/a;%74oken=hunter2/b`, `${ORIGIN}/a;token=…/b`],
+    [`${ORIGIN}/a;token%3Dhunter2/b`, `${ORIGIN}/a;token=…/b`],
     ['not a url?token=secret', 'not a url…'],
   ])('of a URL: %s', (url, told) => {
     expect(redactUrl(url)).toBe(told);
@@ -99,6 +107,13 @@ describe('nothing secret is told', () => {
     '"authorization": "ApiKey hunter2"',
   ])('however it is written: %s', (text) => {
     expect(redactText(`failed with ${text}`)).not.toContain('hunter2');
+  });
+
+  test('in what has a name and a value', () => {
+    expect(redact([{ name: 'token', value: 'hunter2' }, { name: 'page', value: '2' }])).toEqual([
+      { name: 'token', value: '…' },
+      { name: 'page', value: '2' },
+    ]); // biome-ignore format: as forms are
   });
 
   test('in a list of headers', () => {

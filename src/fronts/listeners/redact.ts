@@ -11,17 +11,19 @@ const VALUES = 2_000;
 
 /** Names of what is secret, whatever its value. */
 const SECRET_NAMES =
-  /pass(word|wd|phrase|code)|pass$|^pwd|secret|token|api[-_]?key|apikey|access[-_]?key|(private|encryption|signing|master|shared|account)[-_]?key|credential|authoriz|^auth$|x-auth|session|cookie|csrf|xsrf|signature|^sig$|jwt|bearer|otp|^pin$|ssn|cvv|cvc|card[-_]?number|iban|^code$|^state$|nonce|refresh|assertion/i;
+  /pass(word|wd|phrase|code)|pass$|^pwd|secret|token|api[-_]?key|apikey|access[-_]?key|(private|encryption|signing|master|shared|account)[-_]?key|credential|authoriz|^auth$|x-auth|session|cookie|csrf|xsrf|signature|^sig$|jwt|bearer|otp|^pin$|ssn|cvv|cvc|card[-_]?number|iban|^code$|^state$|nonce|refresh|assertion|^sid$|connect\.sid|phpsessid|subscription-?key|functions-?key|ticket|_code$|verifier|hmac|^dsn$|^key$/i;
 
 /** Values that are secret whatever they are called: JWTs, known prefixes of keys, what comes after a scheme, private keys. */
 const SECRET_VALUES = [
   /\beyJ[\w-]{5,}\.[\w-]{5,}(\.[\w-]*)?/g,
   /\b(sk|pk|rk)_(live|test)_\w+/g,
   /\bsk-[\w-]{20,}/g,
+  /\bwhsec_\w+/g,
   /\b(gh[pousr]_|github_pat_|glpat-|xox[abprs]-|AKIA|ASIA|AIza|ya29\.|npm_|SG\.|shpat_)[\w.-]{8,}/g,
   /\b(Bearer|Basic|Digest|Token|DPoP)\s+[\w.~+/=:-]{4,}/gi,
-  /-----BEGIN [A-Z ]*KEY-----[\s\S]*?(-----END [A-Z ]*KEY-----|$)/g,
+  /-----BEGIN [A-Z ]*(KEY|MESSAGE|BLOCK)-----[\s\S]*?(-----END [A-Z ]*-----|$)/g,
   /\b\d{4}[ -]?\d{4}[ -]?\d{4}[ -]?\d{1,7}\b/g,
+  /\b3[47]\d{2}[ -]?\d{6}[ -]?\d{5}\b/g,
 ];
 
 /** Whether what is called this is not to be seen. */
@@ -41,6 +43,22 @@ const isKeyLike = (segment: string): boolean =>
   !/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(segment) &&
   !/^[a-z]+([-_.][a-z\d]+)*\.[a-z\d]{1,8}$/i.test(segment);
 
+/** What comes after such a segment is a secret, however short. */
+const BEFORE_SECRETS = /^(reset|token|invite|verify|confirm|magic|unsubscribe)([-_][a-z]+)?$/i;
+
+/** With names that are written with escapes: `%74oken`. */
+function decoded(segment: string): string {
+  if (!segment.includes('%') || segment.length > LONGEST) return segment;
+  try {
+    const plain = decodeURIComponent(segment);
+    return isSecretPair(plain) ? plain : segment;
+  } catch {
+    return segment;
+  }
+}
+
+const isSecretPair = (text: string): boolean => withoutPairs(text) !== text;
+
 /** Origin and path, without what identifies somebody: user, query, fragment, segments that look like keys. */
 export function redactUrl(url: string): string {
   if (!URL.canParse(url)) return redactText(url.replace(/[?#].*/s, REDACTED));
@@ -49,7 +67,12 @@ export function redactUrl(url: string): string {
   const place = origin === 'null' ? `${protocol}//${host}` : origin;
   // Of such a URL the path is the content.
   if (/^(data|blob|javascript):/.test(protocol)) return `${protocol}${REDACTED}`;
-  const path = pathname.split('/').map((segment) => (isKeyLike(segment) ? REDACTED : redactText(segment)));
+  const segments = pathname.split('/');
+  const path = segments.map((segment, at) =>
+    isKeyLike(segment) || (segment && BEFORE_SECRETS.test(segments[at - 1] ?? ''))
+      ? REDACTED
+      : redactText(decoded(segment)),
+  );
   return place + path.join('/') + (search ? `?${REDACTED}` : '') + (hash ? `#${REDACTED}` : '');
 }
 
@@ -102,6 +125,12 @@ function endOf(text: string, from: number, name: string, quote: string | undefin
 /** Plain data with nothing secret in it, of whatever value, however it is made. */
 export const redact = (value: unknown): unknown => redacted(value, 0, { left: VALUES });
 
+/** As forms and HAR files list what they have. */
+interface Named {
+  readonly name?: unknown;
+  readonly value?: unknown;
+}
+
 function redacted(value: unknown, depth: number, budget: { left: number }): unknown {
   if (budget.left-- <= 0) return REDACTED;
   if (typeof value === 'string') return redactText(value);
@@ -120,6 +149,10 @@ function redacted(value: unknown, depth: number, budget: { left: number }): unkn
       // As headers are given.
       if (value.length === 2 && typeof name === 'string') return named(name, each);
       return value.slice(0, ENTRIES).map(inner);
+    }
+    if (typeof (value as Named).name === 'string' && 'value' in (value as object)) {
+      const { name } = value as Named;
+      if (isSecretName(name as string)) return { name: redactText(name as string), value: REDACTED };
     }
     if (value instanceof URL) return redactUrl(value.href);
     if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return `${value.byteLength} bytes`;

@@ -115,7 +115,7 @@ export function readBasic(given: object): BasicSettings {
     {
       // RFC 7617, 2: what stands before the first colon is the name.
       username: (value, option) =>
-        filled(value, option).includes(':') ? refuse(option, value, 'expected no colon') : (value as string),
+        filled(value, option).includes(':') ? refuse(option, '…', 'expected no colon') : (value as string),
       password: (value, option) => (typeof value === 'string' ? value : refuse(option, '…', 'expected text')),
     },
     {},
@@ -125,7 +125,15 @@ export function readBasic(given: object): BasicSettings {
 }
 
 export function readApiKey(given: object): ApiKeySettings {
-  const rules = { key: secret, header: headerName, query: filled };
+  // The key itself may have been given for its name.
+  const named: Rule<string> = (value, option) => {
+    try {
+      return headerName(value, option);
+    } catch {
+      return refuse(option, '…', 'expected the name of a header');
+    }
+  };
+  const rules = { key: secret, header: named, query: filled };
   const settings = read<ApiKeySettings>(given, rules, {}, ['key']);
   const { header, query } = settings;
   if ((header === undefined) === (query === undefined))
