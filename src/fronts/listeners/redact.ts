@@ -67,7 +67,7 @@ export function redactUrl(url: string): string {
   const place = origin === 'null' ? `${protocol}//${host}` : origin;
   // Of such a URL the path is the content.
   if (/^(data|blob|javascript):/.test(protocol)) return `${protocol}${REDACTED}`;
-  const segments = pathname.split('/');
+  const segments = pathname.slice(0, LONGEST).split('/');
   const path = segments.map((segment, at) =>
     isKeyLike(segment) || (segment && BEFORE_SECRETS.test(segments[at - 1] ?? ''))
       ? REDACTED
