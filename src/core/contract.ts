@@ -1,5 +1,6 @@
 import type { Attempt } from './attempt.ts';
 import type { HoldfastEvent } from './events.ts';
+import type { SignedOut } from './sign-out.ts';
 
 /** Answers a request. The innermost handler is the transport; every policy wraps one and is one. */
 export type Handler = (request: Request, call: Call) => Promise<Response>;
@@ -152,6 +153,13 @@ export interface PolicyTraits {
   readonly partition?: () => string | undefined;
   /** It puts credentials on requests. */
   readonly credentials?: Credentials;
+  /** Ends what it holds of a user, in all tabs. */
+  readonly signOut?: (of: SigningOut) => Promise<Partial<SignedOut>>;
+}
+
+export interface SigningOut {
+  readonly partition: string;
+  readonly undelivered: 'keep' | 'remove';
 }
 
 const traits = new WeakMap<Policy, PolicyTraits>();

@@ -21,6 +21,7 @@ import { type Match, matcher, matches } from './match.ts';
 import { originOf } from './origins.ts';
 import { concludes } from './outcome.ts';
 import { givenSize } from './replay.ts';
+import { type SignedOut, type SignOutOptions, signOut } from './sign-out.ts';
 import { type Source, sourceOf } from './source.ts';
 import { tell } from './tell.ts';
 import { type Fetch, transport } from './transport.ts';
@@ -59,6 +60,14 @@ export interface HoldfastFetch<Options extends object = CallOptions> {
   (input: Request | string | URL, init?: HoldfastInit<Options>): Promise<Response>;
   /** Changes options for all calls from now on, state kept. A `false` wins over what a call says. */
   configure(options: Options): void;
+  /**
+   * Ends what is held of the current user, in all tabs: outbox, cached responses and tokens, in that order. Resolves with
+   * counts; all of them 0 if no user is signed in.
+   *
+   * @throws {ConfigurationError} if there is an outbox and `undelivered` is not named.
+   * @throws {StorageError} if a store failed; the others have still been asked.
+   */
+  signOut(options?: SignOutOptions): Promise<SignedOut>;
   /** Ends background work and calls under way, and gives back timers, listeners, locks and connections. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -247,6 +256,7 @@ export function pipeline<Options extends object = CallOptions>(
       checkNames(changes, known);
       overall = { ...overall, ...changes };
     },
+    signOut: async (given: SignOutOptions = {}) => signOut(policies, user(), given),
     close,
     [asyncDispose]: close,
   });

@@ -55,6 +55,8 @@ export interface Client extends KyInstance {
   /** The pipeline, as a fetch without ky. */
   readonly fetch: HoldfastFetch<FetchOptions>;
   configure: HoldfastFetch<FetchOptions>['configure'];
+  /** Ends what is held of the current user, in all tabs: outbox, cached responses and tokens. */
+  signOut: HoldfastFetch<FetchOptions>['signOut'];
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -166,6 +168,7 @@ function face(base: KyInstance, shared: Shared): Client {
     retry: base.retry,
     fetch: pipeline,
     configure: pipeline.configure,
+    signOut: pipeline.signOut,
     close: pipeline.close,
     [asyncDispose]: pipeline.close,
   }) as unknown as Client;

@@ -1,6 +1,6 @@
 import { dropBody } from '../../core/body.ts';
 import { within } from '../../core/clock.ts';
-import { type Call, named, type Policy } from '../../core/contract.ts';
+import { type Call, named, type Policy, type PolicyTraits } from '../../core/contract.ts';
 import { addFacts, isFailure } from '../../core/errors.ts';
 import { originOf } from '../../core/origins.ts';
 import { replay } from '../../core/replay.ts';
@@ -81,6 +81,17 @@ export function auth<S extends AuthScheme, User extends (() => string | undefine
     };
   };
   const credentials = { origins, vary: varies };
-  const traits = { switchOnly: true, needsPartition, credentials, ...(user && { partition: user }) };
+  const traits: Partial<PolicyTraits> = {
+    switchOnly: true,
+    needsPartition,
+    credentials,
+    ...(user && { partition: user }),
+    ...(more && {
+      signOut: async ({ partition }) => {
+        await more.signOut({ partition });
+        return {};
+      },
+    }),
+  };
   return Object.assign(named('auth', policy, traits), { user }, more) as never;
 }

@@ -51,7 +51,13 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
   };
 
   const { use: _, ...visible } = manage;
-  return Object.assign(named('staleCache', policy, { needsPartition: true }), visible);
+  return Object.assign(
+    named('staleCache', policy, {
+      needsPartition: true,
+      signOut: async ({ partition }) => ({ cached: await manage.clear({ partition }) }),
+    }),
+    visible,
+  );
 }
 
 const isRead = ({ method }: Request): boolean => method === 'GET' || method === 'HEAD';

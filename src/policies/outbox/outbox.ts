@@ -179,52 +179,62 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
   const find = (id: string): Promise<OutboxEntry | undefined> =>
     ask(({ queue, home }) => queue.find(home.partition(), id));
 
-  return Object.assign(named('outbox', policy, { needsPartition: true }), {
-    idempotencyHeader: settings.idempotencyHeader,
-    async result(id: string) {
-      const entry = await find(id);
-      if (entry?.state === 'waiting') return answerOf(await awaited(entry, parts()));
-      const stored = await ask(({ queue, home }) => queue.resultOf(home.partition(), id));
-      if (stored) return answerOf(stored);
-      // A dead letter is kept longer than its answer.
-      if (entry?.reason) throw new UndeliveredError('dead-lettered', id, entry.reason);
-      if (await ask(({ queue, home }) => queue.isRemembered({ partition: home.partition(), id })))
-        throw lost(id);
-      throw new UndeliveredError('outbox-unknown', id, { code: 'unknown' });
+  return Object.assign(
+    named('outbox', policy, {
+      needsPartition: true,
+      async signOut({ partition, undelivered }) {
+        if (undelivered === 'remove') return { undelivered: await clear(partition, open()) };
+        const { waiting, dead } = await ask((mine) => counts(undefined, mine));
+        return { undelivered: waiting + dead };
+      },
+    }),
+    {
+      idempotencyHeader: settings.idempotencyHeader,
+      async result(id: string) {
+        const entry = await find(id);
+        if (entry?.state === 'waiting') return answerOf(await awaited(entry, parts()));
+        const stored = await ask(({ queue, home }) => queue.resultOf(home.partition(), id));
+        if (stored) return answerOf(stored);
+        // A dead letter is kept longer than its answer.
+        if (entry?.reason) throw new UndeliveredError('dead-lettered', id, entry.reason);
+        if (await ask(({ queue, home }) => queue.isRemembered({ partition: home.partition(), id })))
+          throw lost(id);
+        throw new UndeliveredError('outbox-unknown', id, { code: 'unknown' });
+      },
+      entries: async (query: EntriesQuery = {}) =>
+        ask(async ({ queue, home }) => {
+          const partition = signedIn(home);
+          return partition === undefined ? [] : queue.list(partition, readQuery(query));
+        }),
+      counts: async (query: LaneQuery = {}) => ask((mine) => counts(readLaneQuery(query).lane, mine)),
+      lanes: async () => ask(lanes),
+      request: async (id: string) => ask((mine) => requestOf(id, mine)),
+      async edit(id: string, change: Parameters<Outbox['edit']>[1]) {
+        functionRule(change, 'edit.change');
+        return edit(id, change, open());
+      },
+      replay: async (id: string, options: ReplayOptions = {}) =>
+        ask((mine) => replay(id, readReplay(options), mine)),
+      async remove(id: string) {
+        const entry = await ask(({ queue, home }) => queue.find(home.partition(), id, 'as it is'));
+        return entry ? ask(({ outcomes }) => outcomes.remove(entry)) : false;
+      },
+      purge: async () => purge(open()),
+      export: (query: EntriesQuery = {}) => exported(readQuery(query), parts()),
+      clear: async (of: ClearOptions = {}) => {
+        const mine = open();
+        const { partition = mine.home.partition() } = readClear(of);
+        return clear(partition, mine);
+      },
+      flush: async (options: FlushOptions = {}) => flush(readFlush(options), open()),
+      pause: async (query: LaneQuery = {}) => ask((mine) => pause(readLaneQuery(query).lane, mine)),
+      resume: async (query: LaneQuery = {}) => resume(readLaneQuery(query).lane, open()),
+      subscribe(listener: (news: OutboxNews) => void) {
+        functionRule(listener, 'subscribe.listener');
+        return parts().news.subscribe(listener);
+      },
     },
-    entries: async (query: EntriesQuery = {}) =>
-      ask(async ({ queue, home }) => {
-        const partition = signedIn(home);
-        return partition === undefined ? [] : queue.list(partition, readQuery(query));
-      }),
-    counts: async (query: LaneQuery = {}) => ask((mine) => counts(readLaneQuery(query).lane, mine)),
-    lanes: async () => ask(lanes),
-    request: async (id: string) => ask((mine) => requestOf(id, mine)),
-    async edit(id: string, change: Parameters<Outbox['edit']>[1]) {
-      functionRule(change, 'edit.change');
-      return edit(id, change, open());
-    },
-    replay: async (id: string, options: ReplayOptions = {}) =>
-      ask((mine) => replay(id, readReplay(options), mine)),
-    async remove(id: string) {
-      const entry = await ask(({ queue, home }) => queue.find(home.partition(), id, 'as it is'));
-      return entry ? ask(({ outcomes }) => outcomes.remove(entry)) : false;
-    },
-    purge: async () => purge(open()),
-    export: (query: EntriesQuery = {}) => exported(readQuery(query), parts()),
-    clear: async (of: ClearOptions = {}) => {
-      const mine = open();
-      const { partition = mine.home.partition() } = readClear(of);
-      return clear(partition, mine);
-    },
-    flush: async (options: FlushOptions = {}) => flush(readFlush(options), open()),
-    pause: async (query: LaneQuery = {}) => ask((mine) => pause(readLaneQuery(query).lane, mine)),
-    resume: async (query: LaneQuery = {}) => resume(readLaneQuery(query).lane, open()),
-    subscribe(listener: (news: OutboxNews) => void) {
-      functionRule(listener, 'subscribe.listener');
-      return parts().news.subscribe(listener);
-    },
-  });
+  );
 }
 
 /** What the call says of the outbox, if the write is to be kept. Reads pass it by: a route or `extend` speaks for all. */

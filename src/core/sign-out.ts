@@ -1,0 +1,58 @@
+import { oneOf, readOptions } from './check.ts';
+import { type Policy, traitsOf } from './contract.ts';
+import { ConfigurationError } from './errors.ts';
+
+export interface SignOutOptions {
+  /**
+   * What becomes of writes that were not delivered. `'keep'`: they wait until this user signs in again. `'remove'`: they
+   * are lost. Required if there is an outbox.
+   */
+  readonly undelivered?: 'keep' | 'remove' | undefined;
+}
+
+/** What was found of the user who signed out. */
+export interface SignedOut {
+  /** Writes in the outbox, waiting or dead letters: kept or removed. */
+  readonly undelivered: number;
+  /** Cached responses, which were deleted. */
+  readonly cached: number;
+}
+
+/**
+ * Ends what the policies hold of a user, in all tabs, one after the other: outbox, cache, tokens.
+ *
+ * @throws {ConfigurationError} if there is an outbox, and nothing is said of its writes.
+ * @throws {StorageError} if a store failed; the others have still been asked.
+ */
+export async function signOut(
+  policies: readonly Policy[],
+  partition: string | undefined,
+  options: SignOutOptions,
+): Promise<SignedOut> {
+  const { undelivered } = readOptions<{ undelivered: SignOutOptions['undelivered'] }>(
+    'signOut',
+    options,
+    { undelivered: oneOf('keep', 'remove') },
+    { undelivered: undefined },
+  );
+  if (undelivered === undefined && policies.some((policy) => policy.name === 'outbox'))
+    throw new ConfigurationError(
+      'signOut.undelivered',
+      undelivered,
+      "'keep' lets writes wait for the next sign-in of this user, 'remove' loses them",
+    );
+  let report: SignedOut = { undelivered: 0, cached: 0 };
+  if (partition === undefined || partition === '') return report;
+  const failures: unknown[] = [];
+  for (const policy of policies) {
+    const part = traitsOf(policy).signOut?.({ partition, undelivered: undelivered ?? 'keep' });
+    await part?.then(
+      (counts) => {
+        report = { ...report, ...counts };
+      },
+      (error) => failures.push(error),
+    );
+  }
+  if (failures.length > 0) throw failures[0];
+  return report;
+}

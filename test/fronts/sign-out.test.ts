@@ -1,0 +1,124 @@
+import { describe, expect, test } from 'vitest';
+import { auth, createClient, createFetch, memoryStore, outbox, staleCache } from '../../src/index.ts';
+import { ok, scriptedOrigin, switchedConnectivity, virtualClock } from '../../src/testing/index.ts';
+
+const ORIGIN = 'https://api.example';
+const URL_ = `${ORIGIN}/orders`;
+
+/** An application with data of ann and bob, both of whom have a queued write and a cached response. */
+let applications = 0;
+
+async function application() {
+  let user: string | undefined = 'ann';
+  const origin = scriptedOrigin(virtualClock());
+  const online = switchedConnectivity();
+  const box = outbox({ store: memoryStore() });
+  const cache = staleCache({ store: memoryStore() });
+  const client = createClient({
+    name: `application ${++applications}`,
+    baseUrl: ORIGIN,
+    fetch: origin.fetch,
+    host: { online },
+    partition: () => user,
+    outbox: box,
+    staleCache: cache,
+  });
+  for (const each of ['bob', 'ann']) {
+    user = each;
+    online.set(true);
+    origin.replies(ok(each, { headers: { 'cache-control': 'max-age=60' } }));
+    await client.get('orders').text();
+    await expect.poll(() => cache.entries({ partition: each })).toHaveLength(1);
+    online.set(false);
+    await client.post('orders', { body: each, outbox: true, retry: 0 });
+  }
+  return {
+    client,
+    box,
+    cache,
+    signedIn: (name: string | undefined) => {
+      user = name;
+    },
+  };
+}
+
+describe('signOut', () => {
+  test('removes the cached responses and the writes of the current user, and of no other', async () => {
+    const { client, box, cache, signedIn } = await application();
+    expect(await client.signOut({ undelivered: 'remove' })).toEqual({ undelivered: 1, cached: 1 });
+    expect([await box.entries(), await cache.entries({ partition: 'ann' })]).toEqual([[], []]);
+    signedIn('bob');
+    expect([await box.entries(), await cache.entries({ partition: 'bob' })]).toEqual([
+      [expect.objectContaining({ state: 'waiting' })],
+      [expect.objectContaining({ url: URL_ })],
+    ]);
+    await client.close();
+  });
+
+  test('keeps the writes of a user who comes back', async () => {
+    const { client, box, cache } = await application();
+    expect(await client.signOut({ undelivered: 'keep' })).toEqual({ undelivered: 1, cached: 1 });
+    expect(await box.counts()).toMatchObject({ waiting: 1 });
+    expect(await cache.entries({ partition: 'ann' })).toEqual([]);
+    await client.close();
+  });
+
+  test('asks what becomes of the writes, before it does anything', async () => {
+    const { client, cache } = await application();
+    await expect(client.signOut()).rejects.toThrow('signOut.undelivered');
+    await expect(client.signOut({ undelivered: 'drop' as 'keep' })).rejects.toThrow(
+      "signOut.undelivered: 'drop' is not allowed",
+    );
+    expect(await cache.entries({ partition: 'ann' })).toHaveLength(1);
+    await client.close();
+  });
+
+  test('does nothing if no user is signed in, or nothing is held', async () => {
+    const { client, signedIn } = await application();
+    signedIn(undefined);
+    expect(await client.signOut({ undelivered: 'remove' })).toEqual({ undelivered: 0, cached: 0 });
+    await client.close();
+    const bare = createFetch();
+    expect(await bare.signOut()).toEqual({ undelivered: 0, cached: 0 });
+    await bare.close();
+  });
+
+  test('asks every store, and rejects if one failed', async () => {
+    const store = memoryStore();
+    const cache = staleCache({ store: memoryStore() });
+    const broken = outbox({
+      store: { ...store, range: () => Promise.reject(new Error('the disk is gone')) },
+    });
+    const fetch = createFetch({
+      partition: 'ann',
+      outbox: broken,
+      staleCache: cache,
+      fetch: async () => ok('one'),
+    });
+    await (await fetch(URL_)).text();
+    await expect.poll(() => cache.entries()).toHaveLength(1);
+    await expect(fetch.signOut({ undelivered: 'remove' })).rejects.toThrow('the disk is gone');
+    expect(await cache.entries()).toEqual([]);
+    await fetch.close();
+  });
+
+  test('deletes the tokens of the user, last', async () => {
+    const origin = scriptedOrigin(virtualClock());
+    const tokens = auth({
+      scheme: 'oauth2',
+      origins: [ORIGIN],
+      tokenEndpoint: `${ORIGIN}/token`,
+      clientId: 'app',
+      grant: 'refresh_token',
+      user: () => 'ann',
+      store: memoryStore(),
+    });
+    const fetch = createFetch({ auth: tokens, fetch: origin.fetch });
+    await tokens.signIn({ access_token: 'secret', token_type: 'Bearer', expires_in: 60 });
+    origin.replies(ok());
+    await fetch(URL_);
+    await fetch.signOut();
+    await expect(fetch(URL_)).rejects.toMatchObject({ category: 'auth' });
+    await fetch.close();
+  });
+});
