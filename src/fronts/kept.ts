@@ -19,15 +19,16 @@ export const staleCache = (options: StaleCacheOptions = {}): StaleCache =>
 /**
  * Keeps writes until they are delivered.
  *
+ * @typeParam Meta What the application keeps with its entries, as `entries()`, hooks and `subscribe` give it.
  * @param options `store`: default IndexedDB.
  * @throws {ConfigurationError} where there is no IndexedDB and no store is named: what is accepted must not be lost.
  */
-export const outbox = (options: OutboxOptions = {}): Outbox =>
-  outboxPolicy(options, () => {
+export const outbox = <Meta = unknown>(options: OutboxOptions<Meta> = {}): Outbox<Meta> =>
+  outboxPolicy(options as OutboxOptions, () => {
     if (hasIndexedDB()) return indexedDBStore({ name: 'holdfast-outbox' });
     throw new ConfigurationError(
       'outbox.store',
       undefined,
       'there is no IndexedDB here; name a durable store, or memoryStore() if it may be lost with the process',
     );
-  });
+  }) as Outbox<Meta>;

@@ -1,5 +1,5 @@
 /** Compiled, and never run: what a call may say of its write. */
-import type { CallOutbox } from 'holdfast';
+import { type CallOutbox, outbox } from 'holdfast';
 
 const said: readonly CallOutbox[] = [
   {},
@@ -13,3 +13,25 @@ const said: readonly CallOutbox[] = [
   { keys: 'draft' },
 ];
 void said;
+
+/** Compiled, and never run: what an application keeps with its entries has the application's type. */
+export async function typedMeta(): Promise<void> {
+  interface Meta {
+    readonly title: string;
+  }
+  const box = outbox<Meta>({
+    authorize: (request, { meta }) => request.headers.set('x-title', meta?.title ?? ''),
+    isDelivered: (_, { meta }) => meta?.title !== '',
+    // @ts-expect-error: no such member
+    onConflict: (_, { meta }) => (meta?.name ? 'drop' : 'again'),
+  });
+  const [entry] = await box.entries();
+  const title: string | undefined = entry?.meta?.title;
+  for await (const { entry } of box.export()) void [title, entry.meta?.title];
+  box.subscribe((news) => {
+    if (news.type === 'settled') void [news.outcome, news.meta?.title];
+    // @ts-expect-error: no such member
+    if (news.type === 'settled') void news.meta?.name;
+  });
+  await box.edit('a', (request, { meta }) => new Request(request, { body: meta?.title ?? '' }));
+}

@@ -8,8 +8,8 @@ import type { EntriesQuery, ReplayOptions } from './queries.ts';
 import { rewritten } from './rewrite.ts';
 
 /** An entry with all that belongs to it, as JSON. */
-export interface ExportedEntry {
-  readonly entry: OutboxEntry;
+export interface ExportedEntry<Meta = unknown> {
+  readonly entry: OutboxEntry<Meta>;
   /** Base64 of the body; absent where there is none. */
   readonly body?: string;
 }

@@ -3,7 +3,7 @@ import { remember, withHeader } from '../../core/replay.ts';
 import type { StoredBody } from '../../core/store.ts';
 
 /** A write that has been accepted, as it is stored; its body is a record of its own. */
-export interface OutboxEntry {
+export interface OutboxEntry<Meta = unknown> {
   /** Given by the application, or made on acceptance; those that are made sort by time. */
   readonly id: string;
   /** The store's key of the entry: its place in the queue, and where a page of entries goes on. */
@@ -55,7 +55,7 @@ export interface OutboxEntry {
   readonly size: number;
   /** Options of the call that hold for its sendings, as plain data. */
   readonly options: { readonly [policy: string]: unknown };
-  readonly meta?: unknown;
+  readonly meta?: Meta;
   /** Why the last sending did not deliver it. */
   readonly reason?: Reason;
 }

@@ -6,10 +6,17 @@ import { tell } from '../../core/tell.ts';
 import { signedIn } from './signed-in.ts';
 
 /** What a listener of `subscribe` hears. */
-export type OutboxNews = OutboxEvent & {
+export type OutboxNews<Meta = unknown> = Typed<OutboxEvent, Meta> & {
   /** It happened in another tab or worker. */
   readonly elsewhere: boolean;
 };
+
+/** An event whose `meta`, if it has one, is the application's. */
+type Typed<Event, Meta> = Event extends unknown
+  ? 'meta' extends keyof Event
+    ? Omit<Event, 'meta'> & { readonly meta?: Meta }
+    : Event
+  : never;
 
 /** What tabs and workers tell each other: an event, whose it is, and of which entry. */
 interface Word {

@@ -20,7 +20,8 @@ import { type AtomicStore, atomicStoreRule } from '../../core/store.ts';
 import { CREDENTIALS } from '../../http/credentials.ts';
 import type { DeliveryGuarantee, OutboxEntry } from './entry.ts';
 
-export interface OutboxOptions {
+/** @typeParam Meta What the application keeps with its entries. */
+export interface OutboxOptions<Meta = unknown> {
   /** Where entries are kept. Default: IndexedDB; where there is none, a store has to be named. */
   readonly store?: AtomicStore;
   /** Writes that are taken without being asked for one by one. Default: none. */
@@ -44,18 +45,18 @@ export interface OutboxOptions {
   /** Headers that are written to disk besides the few that are safe. */
   readonly persistHeaders?: readonly string[];
   /** Puts back, at each sending, what is not written to disk: sets the request's headers, or gives another request. */
-  readonly authorize?: (request: Request, entry: OutboxEntry) => Authorized | Promise<Authorized>;
+  readonly authorize?: (request: Request, entry: OutboxEntry<Meta>) => Authorized | Promise<Authorized>;
   /**
    * For 409 and 412: `'again'`, `'drop'` (it is done), `'dead-letter'`, or another request to be sent instead, with a new key.
    * `request` is what was sent. Default: 409 twice again (the key may be in process), then dead.
    */
   readonly onConflict?: (
     response: Response,
-    entry: OutboxEntry,
+    entry: OutboxEntry<Meta>,
     request: Request,
   ) => Conflict | Request | Promise<Conflict | Request>;
   /** Whether a 2xx is the origin's own: a captive portal says 200, too. It is asked again later where this is false. */
-  readonly isDelivered?: (response: Response, entry: OutboxEntry) => boolean | Promise<boolean>;
+  readonly isDelivered?: (response: Response, entry: OutboxEntry<Meta>) => boolean | Promise<boolean>;
   /**
    * What is done about a write that may have taken effect, because its response was lost: `'at-least-once'` (default)
    * sends it again with the same key; `'at-most-once'` makes it a dead letter, also where the origin knows nothing of

@@ -36,7 +36,8 @@ import {
 import { awaited } from './settlement.ts';
 import { signedIn } from './signed-in.ts';
 
-export interface Outbox extends Policy {
+/** @typeParam Meta What the application keeps with its entries. */
+export interface Outbox<Meta = unknown> extends Policy {
   /** The header by which a sending is recognised as the delivery of an entry. */
   readonly idempotencyHeader: string | false;
   /**
@@ -46,7 +47,7 @@ export interface Outbox extends Policy {
    */
   result(id: string): Promise<Response>;
   /** A page of the current user's entries, oldest first; empty if no user is signed in. */
-  entries(query?: EntriesQuery): Promise<OutboxEntry[]>;
+  entries(query?: EntriesQuery): Promise<OutboxEntry<Meta>[]>;
   /** How many of the current user's entries wait and are dead; and what waits of all users. No entry is read. */
   counts(query?: LaneQuery): Promise<OutboxCounts>;
   /** The current user's lanes: what waits in each, and whether it is paused or stopped. */
@@ -61,7 +62,7 @@ export interface Outbox extends Policy {
    */
   edit(
     id: string,
-    change: (request: Request, entry: OutboxEntry) => Request | Promise<Request>,
+    change: (request: Request, entry: OutboxEntry<Meta>) => Request | Promise<Request>,
   ): Promise<boolean>;
   /** Sends a dead letter again. @returns false if there is none of that id. */
   replay(id: string, options?: ReplayOptions): Promise<boolean>;
@@ -70,7 +71,7 @@ export interface Outbox extends Policy {
   /** Removes the current user's dead letters. @returns how many. */
   purge(): Promise<number>;
   /** Entries with their bodies, as JSON, from page to page: for a file, or for whoever has to look into it. */
-  export(query?: EntriesQuery): AsyncIterable<ExportedEntry>;
+  export(query?: EntriesQuery): AsyncIterable<ExportedEntry<Meta>>;
   /**
    * Removes everything of a user: what waits, dead letters, answers. For a logout after which nothing is to be left;
    * without it, what waits is held until they sign in again.
@@ -88,7 +89,7 @@ export interface Outbox extends Policy {
   /** Goes on: after `pause`, and after a 401 with the credentials that `authorize` puts on now. */
   resume(query?: LaneQuery): Promise<void>;
   /** Hears what happens to the current user's entries, in this tab and in others. @returns ends it. */
-  subscribe(listener: (news: OutboxNews) => void): () => void;
+  subscribe(listener: (news: OutboxNews<Meta>) => void): () => void;
 }
 
 /** One outbox to a name in this realm; two would send each other's entries through the wrong pipeline. */
