@@ -110,7 +110,7 @@ describe('a printed error shows no header, body or query', () => {
       message: string;
     };
     expect(error).toMatchObject({ name: 'HTTPError', code: 'http-404' });
-    expect(error.message).toBe(`Request failed with status code 404: POST ${originUrl()}/x`);
+    expect(error.message.endsWith(`: POST ${originUrl()}/x`)).toBe(true);
     expect(printed(error)).not.toContain('S3CR3T');
     expect(error.response.headers.get('x-auth-token')).toBe('S3CR3T-response');
     expect(error.data).toMatchObject({ secret: 'S3CR3T-data' });
