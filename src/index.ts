@@ -10,6 +10,7 @@ export type {
   Home,
   Host,
   Policy,
+  SignedOut,
   Strategy,
 } from './core/contract.ts';
 export { named } from './core/contract.ts';
@@ -32,7 +33,7 @@ export type { HoldfastEvent, OutboxEvent } from './core/events.ts';
 export type { Match } from './core/match.ts';
 export { type Outcome, outcomeOf } from './core/outcome.ts';
 export { type HoldfastFetch, type PipelineOptions, pipeline, type Route } from './core/pipeline.ts';
-export type { SignedOut, SignOutOptions } from './core/sign-out.ts';
+export type { SignOutOptions } from './core/sign-out.ts';
 export { isQueued, type Source, sourceOf } from './core/source.ts';
 export type {
   AtomicStore,

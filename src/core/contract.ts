@@ -1,6 +1,5 @@
 import type { Attempt } from './attempt.ts';
 import type { HoldfastEvent } from './events.ts';
-import type { SignedOut } from './sign-out.ts';
 
 /** Answers a request. The innermost handler is the transport; every policy wraps one and is one. */
 export type Handler = (request: Request, call: Call) => Promise<Response>;
@@ -155,6 +154,14 @@ export interface PolicyTraits {
   readonly credentials?: Credentials;
   /** Ends what it holds of a user, in all tabs. */
   readonly signOut?: (of: SigningOut) => Promise<Partial<SignedOut>>;
+}
+
+/** What was found of the user who signed out. */
+export interface SignedOut {
+  /** Writes in the outbox, waiting or dead letters: kept or removed. */
+  readonly undelivered: number;
+  /** Cached responses, which were deleted. */
+  readonly cached: number;
 }
 
 export interface SigningOut {

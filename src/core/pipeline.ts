@@ -11,6 +11,7 @@ import type {
   Home,
   Host,
   Policy,
+  SignedOut,
 } from './contract.ts';
 import { traitsOf } from './contract.ts';
 import { enter, type HoldfastInit, TRANSPORT, WANTS_BODY } from './entry.ts';
@@ -21,7 +22,7 @@ import { type Match, matcher, matches } from './match.ts';
 import { originOf } from './origins.ts';
 import { concludes } from './outcome.ts';
 import { givenSize } from './replay.ts';
-import { type SignedOut, type SignOutOptions, signOut } from './sign-out.ts';
+import { type SignOutOptions, signOut } from './sign-out.ts';
 import { type Source, sourceOf } from './source.ts';
 import { tell } from './tell.ts';
 import { type Fetch, transport } from './transport.ts';

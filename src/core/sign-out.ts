@@ -1,5 +1,5 @@
 import { oneOf, readOptions } from './check.ts';
-import { type Policy, traitsOf } from './contract.ts';
+import { type Policy, type SignedOut, traitsOf } from './contract.ts';
 import { ConfigurationError } from './errors.ts';
 
 export interface SignOutOptions {
@@ -8,14 +8,6 @@ export interface SignOutOptions {
    * are lost. Required if there is an outbox.
    */
   readonly undelivered?: 'keep' | 'remove' | undefined;
-}
-
-/** What was found of the user who signed out. */
-export interface SignedOut {
-  /** Writes in the outbox, waiting or dead letters: kept or removed. */
-  readonly undelivered: number;
-  /** Cached responses, which were deleted. */
-  readonly cached: number;
 }
 
 /**
