@@ -188,7 +188,9 @@ class Body implements WatchedBody {
     this.wantWhole();
     const result = await this.read();
     // The chunk is kept, and the reader of a clone may take its memory away.
-    return result.value && this.fate.bodies.length > 1 ? { ...result, value: result.value.slice() } : result;
+    return result.value && this.fate.bodies.length > 1
+      ? { ...result, value: new Uint8Array(result.value) }
+      : result;
   }
 
   /** From here on the whole body is read, and not a stream. */
@@ -266,7 +268,8 @@ function streamOf(body: Body): ReadableStream<Bytes> {
       // A stream of bytes takes no empty chunks; others may have them.
       while (!done && value?.byteLength === 0) ({ done, value } = await body.read());
       // A stream of bytes takes the memory away from whoever else has it: the reader of a clone.
-      if (!done && value) return controller.enqueue(body.fate.bodies.length > 1 ? value.slice() : value);
+      if (!done && value)
+        return controller.enqueue(body.fate.bodies.length > 1 ? new Uint8Array(value) : value);
       controller.close();
       // A reader that brought its own buffer waits for it.
       if ('byobRequest' in controller) controller.byobRequest?.respond(0);

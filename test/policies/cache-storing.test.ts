@@ -38,6 +38,22 @@ describe('a body', () => {
     expect(await copies(store)).toHaveLength(1);
   });
 
+  test('whose chunks share their memory, as Node’s buffers do, is kept as it came', async () => {
+    /** Its `slice` copies nothing. */
+    class SharedBytes extends Uint8Array<ArrayBuffer> {
+      override slice(from = 0, to = this.length): Uint8Array<ArrayBuffer> {
+        return this.subarray(from, to);
+      }
+    }
+    const { read, origin } = cachePage();
+    const { response, controller } = fed();
+    controller.enqueue(new SharedBytes(new TextEncoder().encode('shared')));
+    controller.close();
+    origin.replies(response, networkError());
+    expect(await read()).toEqual([200, 'network', 'shared']);
+    expect(await read()).toEqual([200, 'cache', 'shared']);
+  });
+
   test('that is not as long as it was said to be is not kept, whatever the platform thinks of it', async () => {
     const { read, origin, store, told } = cachePage();
     origin.replies(ok('half', { headers: { 'content-length': '8', 'cache-control': 'max-age=60' } }));

@@ -35,7 +35,7 @@ export class Collector {
       return;
     }
     // A copy: what the reader gets is the reader's, and a stream of bytes takes the memory away.
-    this.#chunks.push(bytes.slice());
+    this.#chunks.push(new Uint8Array(bytes));
     this.#pending += bytes.byteLength;
     if (this.#pending >= PIECE) this.#pack();
   }
