@@ -63,7 +63,7 @@ async function failuresAsSuch(request: Request, init?: RequestInit): Promise<Res
 function parsed(body: string): { data?: unknown; errors?: unknown } {
   try {
     return JSON.parse(body);
-  } catch (cause) {
-    throw new TypeError('this is not from the GraphQL server', { cause });
+  } catch {
+    throw new DOMException('this is not from the GraphQL server', 'NetworkError');
   }
 }
