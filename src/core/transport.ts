@@ -1,6 +1,6 @@
 import type { Attempt } from './attempt.ts';
 import type { Call, Handler } from './contract.ts';
-import { asNetworkError, isFailure, saysNetwork } from './errors.ts';
+import { asNetworkError, ConfigurationError, isFailure, saysNetwork } from './errors.ts';
 import { facts, rebuilt } from './rebuild.ts';
 import { SOURCE_HEADER } from './source.ts';
 
@@ -38,6 +38,10 @@ export function transport(fetch: Fetch, isPlatforms: boolean): Handler {
     };
     return sent(call.transport ?? fetch, request, { ...call.init, signal }).then(
       (response) => {
+        if (!isResponse(response)) {
+          log(undefined, 'configuration');
+          throw new ConfigurationError('fetch', response, 'expected a promise of a Response');
+        }
         log(response.status);
         return response.headers.has(SOURCE_HEADER) ? withoutMark(response) : response;
       },
@@ -49,6 +53,10 @@ export function transport(fetch: Fetch, isPlatforms: boolean): Handler {
     );
   };
 }
+
+/** Also of another realm, or a polyfill. */
+const isResponse = (response: Response | undefined | null): boolean =>
+  typeof response?.status === 'number' && typeof response.headers?.get === 'function';
 
 /** A transport of the application's own may throw where it should reject. */
 function sent(fetch: Fetch, request: Request, init: RequestInit): Promise<Response> {

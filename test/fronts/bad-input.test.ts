@@ -68,6 +68,16 @@ describe('what cannot be meant is said at once', () => {
   });
 });
 
+test.each([undefined, null, 'ok', {}, { status: 200 }])(
+  'a fetch of its own that gives %o is an error that names it',
+  async (given) => {
+    const fetch = createFetch({ fetch: async () => given as unknown as Response });
+    await expect(fetch('https://api.example/')).rejects.toThrow('fetch: ');
+    await expect(fetch('https://api.example/')).rejects.toMatchObject({ category: 'configuration' });
+    await fetch.close();
+  },
+);
+
 describe('the answer of a write that waits', () => {
   test('may be named for all writes by extend', async () => {
     const client = createClient({

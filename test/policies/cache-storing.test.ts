@@ -42,12 +42,12 @@ describe('a body', () => {
     /** Its `slice` copies nothing. */
     class SharedBytes extends Uint8Array<ArrayBuffer> {
       override slice(from = 0, to = this.length): Uint8Array<ArrayBuffer> {
-        return this.subarray(from, to);
+        return super.subarray(from, to);
       }
     }
     const { read, origin } = cachePage();
     const { response, controller } = fed();
-    controller.enqueue(new SharedBytes(new TextEncoder().encode('shared')));
+    controller.enqueue(new SharedBytes(new TextEncoder().encode('shared').buffer));
     controller.close();
     origin.replies(response, networkError());
     expect(await read()).toEqual([200, 'network', 'shared']);

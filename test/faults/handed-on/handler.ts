@@ -11,8 +11,10 @@ export function handler(upstream: string) {
     if (pathname === '/state') return Response.json({ ...(await state()), memory: memory() });
     const [, subject = '', path] = pathname.split('/');
     const { method } = request;
+    const upgrade = request.headers.get('upgrade');
     return fetches[decodeURIComponent(subject) as Subject](`${upstream}/${path}`, {
       method,
+      ...(upgrade && { headers: { upgrade } }),
       holdfast: waitUntil ? { waitUntil } : {},
     });
   };

@@ -94,6 +94,20 @@ describe.each(servers)('a response that a handler returns as it is, in $name', (
     });
   });
 
+  // Deno and Bun upgrade by functions of their own.
+  test.runIf(name === 'workerd').each(['bulkhead', ...STORING])(
+    'is a WebSocket’s by a fetch with %s',
+    async (subject) => {
+      const socket = new WebSocket(at(subject, '/socket').replace('http:', 'ws:'));
+      const message = await new Promise((done, fail) => {
+        socket.onmessage = ({ data }) => done(data);
+        socket.onerror = fail;
+      });
+      socket.close();
+      expect(message).toBe('hello');
+    },
+  );
+
   here.each(STORING)('is stored by a fetch with %s, once it has been sent', async (subject) => {
     await (await fetch(at(subject, '/text'))).text();
     await expect.poll(async () => (await state()).stored[subject], PATIENTLY).toContain('/text');

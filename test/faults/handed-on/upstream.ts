@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 
 /** What is handed on: responses of every kind, from a real server. */
@@ -90,6 +92,18 @@ export async function startUpstream(): Promise<Upstream> {
     const answer = answers[pathname] ?? ((_, response) => response.writeHead(404).end());
     answer(request, response);
   });
+  // RFC 6455, 4.2.2; one message, and that is all.
+  const sockets = new Set<Duplex>();
+  server.on('upgrade', ({ headers }, socket) => {
+    sockets.add(socket);
+    const key = `${headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`;
+    const accept = createHash('sha1').update(key).digest('base64');
+    socket.write(
+      `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
+    );
+    socket.write(Buffer.concat([Buffer.from([0x81, 5]), Buffer.from('hello')]));
+    socket.on('error', () => {});
+  });
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
@@ -98,6 +112,8 @@ export async function startUpstream(): Promise<Upstream> {
     async close() {
       const closed = new Promise((done) => server.close(done));
       server.closeAllConnections();
+      // Those that were upgraded are no connections of the server's any more.
+      for (const socket of sockets) socket.destroy();
       await closed;
     },
   };
