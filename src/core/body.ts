@@ -66,10 +66,7 @@ export function ownBody(response: Response, watcher: BodyWatcher): Response {
     forgotten?.register(response, body);
     return response;
   }
-  const stream = body.release();
-  // Of the stream, and not of the response: the platform may still read the one when the other has been collected.
-  forgotten?.register(stream, body);
-  const handedOn = rebuilt(stream, facts(response), response.headers) as Owned;
+  const handedOn = rebuilt(body.release(), facts(response), response.headers) as Owned;
   Object.setPrototypeOf(handedOn, Owned.prototype);
   handedOn[BODY] = body;
   return handedOn;
@@ -151,12 +148,13 @@ class Body implements WatchedBody {
     return this.#stream;
   }
 
-  /** The stream, for a response that keeps it alive by itself: when it is collected, so is every reader. */
+  /** A stream for a response that keeps it alive by itself: when it is collected, so is every reader. */
   release(): ReadableStream<Bytes> {
-    const { stream } = this;
     this.#stream = undefined;
     this.#isReleased = true;
-    return stream;
+    // Not the response, which may be collected while the platform reads the stream; nor the stream, of which Chromium drops
+    // the object that scripts see and makes it anew.
+    return streamOf(this, (source) => forgotten?.register(source, this));
   }
 
   read(): Promise<ReadableStreamReadResult<Bytes>> {
@@ -261,7 +259,8 @@ class Body implements WatchedBody {
   }
 }
 
-function streamOf(body: Body): ReadableStream<Bytes> {
+/** @param made Is given what lives exactly as long as the stream may be read. */
+function streamOf(body: Body, made = (_source: object): void => {}): ReadableStream<Bytes> {
   const source = {
     async pull(controller: ReadableStreamDefaultController<Bytes> | ReadableByteStreamController) {
       let { done, value } = await body.read();
@@ -276,10 +275,14 @@ function streamOf(body: Body): ReadableStream<Bytes> {
     },
     cancel: (reason?: unknown) => body.cancel(reason),
   };
+  const bytes = { ...source, type: 'bytes' as const };
   try {
-    return new ReadableStream({ ...source, type: 'bytes' }, { highWaterMark: 0 });
+    const stream = new ReadableStream(bytes, { highWaterMark: 0 });
+    made(bytes);
+    return stream;
   } catch {
     // WebKit knows no streams of bytes; its own bodies are plain streams, too.
+    made(source);
     return new ReadableStream(source, { highWaterMark: 0 });
   }
 }
