@@ -26,8 +26,19 @@ const webLocks = (): WebLocks | undefined =>
  */
 export const exclusively: Lock = (name, signal, task) => {
   const locks = webLocks();
-  return locks ? locks.request(name, { signal }, task) : queued(lines, name, signal, task);
+  return locks ? locks.request(lockName(name), { signal }, task) : queued(lines, name, signal, task);
 };
+
+/** WebKit rejects names of more than 1,024 characters. */
+const LONGEST = 1_000;
+
+/** A long name ends in a hash (FNV-1a). Two names that become one share a lock, and wait for each other in vain at most. */
+function lockName(name: string): string {
+  if (name.length <= LONGEST) return name;
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < name.length; at++) hash = Math.imul(hash ^ name.charCodeAt(at), 0x01000193);
+  return `${name.slice(0, LONGEST - 10)} ${(hash >>> 0).toString(36)}`;
+}
 
 const linesFor = new WeakMap<object, Lines>();
 
@@ -74,7 +85,7 @@ export async function ifFree<T>(name: string, task: () => Promise<T>): Promise<T
     return task();
   };
   try {
-    return await locks.request(name, { ifAvailable: true }, (lock) => (lock ? begin() : undefined));
+    return await locks.request(lockName(name), { ifAvailable: true }, (lock) => (lock ? begin() : undefined));
   } catch (error) {
     if (began) throw error;
     // Pages without an origin of their own are refused.

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { exclusivelyOver } from '../../src/core/locks.ts';
+import { exclusively, exclusivelyOver } from '../../src/core/locks.ts';
 import { macrotask } from '../../src/testing/clock.ts';
 
 const never = new AbortController().signal;
@@ -80,4 +80,17 @@ describe('a line over an object', () => {
     await end('a');
     expect(await first).toBe('a');
   });
+});
+
+test('a name of any length is a lock of its own', async () => {
+  const { signal } = new AbortController();
+  const name = `${'n'.repeat(4_000)} `;
+  const order: string[] = [];
+  const first = exclusively(`${name}a`, signal, async () => {
+    await exclusively(`${name}b`, signal, async () => void order.push('another'));
+    order.push('first');
+  });
+  const second = exclusively(`${name}a`, signal, async () => void order.push('second'));
+  await Promise.all([first, second]);
+  expect(order).toEqual(['another', 'first', 'second']);
 });

@@ -1,12 +1,31 @@
 import { describe, expect, test } from 'vitest';
-import { auth, createClient, createFetch, memoryStore, outbox, staleCache } from '../../src/index.ts';
-import { ok, scriptedOrigin, switchedConnectivity, virtualClock } from '../../src/testing/index.ts';
+import {
+  auth,
+  createClient,
+  createFetch,
+  memoryStore,
+  outbox,
+  type StaleCache,
+  staleCache,
+} from '../../src/index.ts';
+import {
+  macrotask,
+  ok,
+  scriptedOrigin,
+  switchedConnectivity,
+  virtualClock,
+} from '../../src/testing/index.ts';
 
 const ORIGIN = 'https://api.example';
 const URL_ = `${ORIGIN}/orders`;
 
 /** An application with data of ann and bob, both of whom have a queued write and a cached response. */
 let applications = 0;
+
+/** A response is stored a moment after its last byte. */
+async function stored(cache: StaleCache, partition: string): Promise<void> {
+  while ((await cache.entries({ partition })).length === 0) await macrotask();
+}
 
 async function application() {
   let user: string | undefined = 'ann';
@@ -28,7 +47,7 @@ async function application() {
     online.set(true);
     origin.replies(ok(each, { headers: { 'cache-control': 'max-age=60' } }));
     await client.get('orders').text();
-    await expect.poll(() => cache.entries({ partition: each })).toHaveLength(1);
+    await stored(cache, each);
     online.set(false);
     await client.post('orders', { body: each, outbox: true, retry: 0 });
   }
@@ -96,7 +115,7 @@ describe('signOut', () => {
       fetch: async () => ok('one'),
     });
     await (await fetch(URL_)).text();
-    await expect.poll(() => cache.entries()).toHaveLength(1);
+    await stored(cache, 'ann');
     await expect(fetch.signOut({ undelivered: 'remove' })).rejects.toThrow('the disk is gone');
     expect(await cache.entries()).toEqual([]);
     await fetch.close();
