@@ -16,7 +16,8 @@ test.each<[string, CallOutbox, string]>([
 ])('%s is a ConfigurationError that names the limit', async (_, outbox, message) => {
   const here = page();
   const error = await give(here, 'a', outbox).catch((thrown) => thrown);
-  expect(error).toMatchObject({ code: 'configuration', message: expect.stringContaining(message) });
+  expect(error.code).toBe('configuration');
+  expect(error.message).toContain(message);
   expect(error.message.length).toBeLessThan(300);
   expect(await here.outbox.counts()).toMatchObject({ count: 0 });
 });

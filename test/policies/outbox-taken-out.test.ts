@@ -66,6 +66,8 @@ describe('of a DELETE and the PUT after it, to an origin that needs no keys for 
     isDead = true;
     long.letGo();
     const here = await reloaded({ ...before, store }, { encryption: codec });
+    // Without Web Locks the lease of the killed page has to expire.
+    await here.clock.advance(60_000);
     await here.outbox.flush();
     expect(sent(here).at(-1)).toBe('PUT new');
   });
