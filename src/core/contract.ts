@@ -83,6 +83,8 @@ export interface Credentials {
 export interface Home {
   /** Stored with outbox entries, so that a reload finds its pipeline again. */
   readonly name: string;
+  /** What relative URLs are resolved against; empty without one. */
+  readonly baseUrl: string;
   readonly host: Host;
   /** Aborts on `close()`. Not to be asked for while the pipeline is made: a Worker that starts may make none. */
   readonly signal: AbortSignal;

@@ -8,6 +8,9 @@ export const WANTS_BODY: unique symbol = Symbol('holdfast.wantsBody');
 /** In the options of a call: its own transport, which no route or client option may set. */
 export const TRANSPORT: unique symbol = Symbol('holdfast.transport');
 
+/** In the options of a pipeline: the base URL of the client above it, which tells two clients apart. */
+export const BASE_URL: unique symbol = Symbol('holdfast.baseUrl');
+
 /** The same options, any of which may also be `undefined`: then it is not said. */
 export type OrUndefined<T> = { [K in keyof T]: T[K] | undefined };
 

@@ -14,7 +14,7 @@ import type {
   SignedOut,
 } from './contract.ts';
 import { traitsOf } from './contract.ts';
-import { enter, type HoldfastInit, TRANSPORT, WANTS_BODY } from './entry.ts';
+import { BASE_URL, enter, type HoldfastInit, TRANSPORT, WANTS_BODY } from './entry.ts';
 import { addFacts, ClosedError, ConfigurationError, isFailure } from './errors.ts';
 import type { HoldfastEvent } from './events.ts';
 import { systemHost } from './host.ts';
@@ -47,6 +47,8 @@ export interface PipelineOptions<Options extends object = CallOptions> {
   readonly routes?: readonly Route<Options>[] | undefined;
   /** Takes work that outlives a response; in workers `ctx.waitUntil`. May also come with a call. */
   readonly waitUntil?: ((work: Promise<unknown>) => void) | undefined;
+  /** @internal */
+  readonly [BASE_URL]?: string;
 }
 
 /** How long `close()` waits for background work, in ms: all of it has been told to end. */
@@ -166,6 +168,7 @@ export function pipeline<Options extends object = CallOptions>(
 
   const home: Home = {
     name,
+    baseUrl: options[BASE_URL] ?? '',
     host,
     get signal() {
       return closing.signal;

@@ -9,7 +9,7 @@ import ky, {
   SchemaValidationError,
 } from 'ky';
 import { categoryOf } from '../core/category.ts';
-import { type OrUndefined, TRANSPORT, WANTS_BODY } from '../core/entry.ts';
+import { BASE_URL, type OrUndefined, TRANSPORT, WANTS_BODY } from '../core/entry.ts';
 import { ConfigurationError, equipped, type Failure, HoldfastError, NetworkError } from '../core/errors.ts';
 import { outcomeOf } from '../core/outcome.ts';
 import { asyncDispose, type HoldfastFetch, type PipelineOptions } from '../core/pipeline.ts';
@@ -100,6 +100,7 @@ export function createClient(options: CreateClientOptions = {}): Client {
   const limits = withTotal(timeout, totalTimeout);
   const pipeline = createFetch({
     ...ours,
+    [BASE_URL]: `${options.baseUrl ?? ''} ${options.prefix ?? ''}`.trim(),
     ...(limits !== undefined && { timeout: limits }),
     ...(retry !== undefined && { retry: retrying(retry, [], theirs as Options) }),
   } as CreateFetchOptions);

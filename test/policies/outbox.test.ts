@@ -274,8 +274,10 @@ describe('accepting', () => {
   });
 
   test('two outboxes of one name are a configuration error', () => {
-    page();
-    expect(() => page()).toThrow(/another outbox has this name/);
+    page({}, { ...durableStore(), name: 'one' });
+    expect(() => page({}, { ...durableStore(), name: 'another' })).toThrow(
+      "two clients with an outbox are both called 'default'",
+    );
   });
 });
 

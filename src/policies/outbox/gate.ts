@@ -10,6 +10,7 @@ export class Gate {
   /** Partitions whose credentials were refused. */
   readonly #paused = new Set<string>();
   #changes = 0;
+  #isRetired = false;
 
   constructor(home: Home) {
     this.#home = home;
@@ -20,10 +21,17 @@ export class Gate {
     const { signal, host } = this.#home;
     return (
       !signal.aborted &&
+      !this.#isRetired &&
       host.online.state &&
       !this.#paused.has(partition) &&
       signedIn(this.#home) === partition
     );
+  }
+
+  /** Another outbox of this name sends what waits. */
+  retire(): void {
+    this.#isRetired = true;
+    this.changed();
   }
 
   /** The user's credentials were refused: nothing of theirs is sent for now. */

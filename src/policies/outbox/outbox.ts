@@ -10,6 +10,7 @@ import { enqueue } from './enqueue.ts';
 import type { OutboxEntry } from './entry.ts';
 import { flush } from './flush.ts';
 import { clear, counts, type LaneInfo, lanes, type OutboxCounts, pause, resume } from './manage.ts';
+import { takeName } from './names.ts';
 import type { OutboxNews } from './news.ts';
 import {
   checkPartition,
@@ -92,22 +93,6 @@ export interface Outbox<Meta = unknown> extends Policy {
   subscribe(listener: (news: OutboxNews<Meta>) => void): () => void;
 }
 
-/** One outbox to a name in this realm; two would send each other's entries through the wrong pipeline. */
-const names = new Set<string>();
-
-/**
- * The same over a store with a lock of its own: another store of its kind is another database, or the same one after the
- * object that had it was evicted.
- */
-const namesOver = new WeakMap<AtomicStore, Set<string>>();
-
-function namesFor(store: AtomicStore): Set<string> {
-  if (!store.lock) return names;
-  const own = namesOver.get(store) ?? new Set<string>();
-  namesOver.set(store, own);
-  return own;
-}
-
 /**
  * Keeps a write until it is delivered. The entry is committed with strict durability before it is sent, and it is
  * removed only after its answer has been classified; the same `Idempotency-Key` goes with every sending.
@@ -128,20 +113,14 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
   };
 
   const policy: Policy = (next, home) => {
-    const taken = namesFor(settings.store);
-    if (assembled || taken.has(home.name))
-      throw new ConfigurationError(
-        'name',
-        home.name,
-        'another outbox has this name; name the pipelines, or close the other',
-      );
+    if (assembled)
+      throw new ConfigurationError('outbox', 'this outbox', 'another client has it; make one for each');
+    takeName(home, settings.store, () => assembled?.sender.gate.retire());
     const mine = assemble(next, home, settings);
     assembled = mine;
-    taken.add(home.name);
     home.signal.addEventListener(
       'abort',
       () => {
-        taken.delete(home.name);
         givenBack(settings.store, home, mine.lasting);
       },
       { once: true },

@@ -1,0 +1,94 @@
+/** A module that a development server reloads makes its client anew, beside the one that components still have. */
+import { describe, expect, test } from 'vitest';
+import { createClient, outbox } from '../../src/index.ts';
+import { networkError, ok } from '../../src/testing/index.ts';
+import { durableStore } from '../support/durable.ts';
+import { held } from '../support/held.ts';
+import { idOf, POST, page, settle, URL_ } from '../support/outbox-page.ts';
+
+const write = (body: string) => ({ ...POST, body });
+
+/** Two pages of one realm: a newer outbox beside the older one. */
+function reloadedModule() {
+  const older = page();
+  return { older, renew: () => page({}, older.store, older) };
+}
+
+describe('a newer outbox of the same name, store and target', () => {
+  test('sends what the older one has accepted, once', async () => {
+    const { older, renew } = reloadedModule();
+    older.host.online.set(false);
+    await older.fetch(URL_, write('one'));
+    const newer = renew();
+    older.host.online.set(true);
+    await settle();
+    await older.clock.advance(60_000);
+    expect(older.origin.seen.map(({ body }) => body)).toEqual(['one']);
+    expect(await newer.outbox.counts()).toMatchObject({ waiting: 0 });
+  });
+
+  test('sends what the older one accepts from then on, in order', async () => {
+    const { older, renew } = reloadedModule();
+    const newer = renew();
+    const answers = [];
+    for (const body of ['one', 'two']) answers.push(await older.fetch(URL_, write(body)));
+    answers.push(await newer.fetch(URL_, write('three')));
+    await older.clock.advance(60_000);
+    expect(older.origin.seen.map(({ body }) => body)).toEqual(['one', 'two', 'three']);
+  });
+
+  test('gives the older one its results and its news', async () => {
+    const { older, renew } = reloadedModule();
+    older.host.online.set(false);
+    const id = await idOf(await older.fetch(URL_, write('one')));
+    const news: string[] = [];
+    older.outbox.subscribe(({ type }) => news.push(type));
+    const result = older.outbox.result(id);
+    renew();
+    older.origin.replies(ok('delivered'));
+    older.host.online.set(true);
+    await settle();
+    await older.clock.advance(60_000);
+    expect(await (await result).text()).toBe('delivered');
+    expect(news).toContain('settled');
+  });
+
+  test('waits for the attempt that the older one has under way', async () => {
+    const { older, renew } = reloadedModule();
+    const response = held<Response>(older);
+    older.origin.replies(response.step);
+    const first = older.fetch(URL_, write('one'));
+    await settle();
+    const newer = renew();
+    const second = newer.fetch(URL_, write('two'));
+    await settle();
+    expect(older.origin.seen.map(({ body }) => body)).toEqual(['one']);
+    response.letGo(ok());
+    await first;
+    await settle();
+    await older.clock.advance(60_000);
+    await second;
+    expect(older.origin.seen.map(({ body }) => body)).toEqual(['one', 'two']);
+  });
+
+  test('is left alone when the older one is closed', async () => {
+    const { older, renew } = reloadedModule();
+    const newer = renew();
+    await older.fetch.close();
+    older.origin.replies(networkError());
+    await newer.fetch(URL_, write('one'));
+    await older.clock.advance(60_000);
+    expect(older.origin.seen.map(({ body }) => body)).toEqual(['one', 'one']);
+    expect(() => page({}, { ...durableStore(), name: 'another' })).toThrow('both called');
+  });
+});
+
+test('two clients of one name with different base URLs are a configuration error', async () => {
+  const client = (baseUrl: string) =>
+    createClient({ name: 'shop', baseUrl, partition: 'ann', outbox: outbox({ store: durableStore() }) });
+  const first = client('https://one.example/');
+  expect(() => client('https://two.example/')).toThrow("two clients with an outbox are both called 'shop'");
+  const second = client('https://one.example/');
+  await second.close();
+  await first.close();
+});
