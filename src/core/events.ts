@@ -148,6 +148,10 @@ export type HoldfastEvent =
       readonly operation: string;
       readonly error: unknown;
     }
+  /** A newer version of the application has written the entries: this page sends nothing until it is reloaded. */
+  | { readonly type: 'update-required'; readonly store: string }
+  /** The browser was asked to delete nothing of this site when the disk is full. */
+  | { readonly type: 'storage-persistence'; readonly granted: boolean }
   /** What is shared with others (`betweenIsolates`) cannot be reached; each goes by what it sees for itself. Told once. */
   | { readonly type: 'sharing-failed'; readonly name: string; readonly error: unknown }
   | { readonly type: 'sharing-restored'; readonly name: string }

@@ -23,6 +23,7 @@ const UNEXPECTED: ReadonlySet<Category> = new Set([
 const OF_EVENTS: Readonly<Partial<Record<HoldfastEvent['type'], Severity>>> = {
   'dead-lettered': 'critical',
   'store-failed': 'critical',
+  'update-required': 'critical',
   'outbox-paused': 'unexpected',
   'headers-dropped': 'unexpected',
   'body-broken': 'unexpected',

@@ -23,6 +23,7 @@ test.skipIf(typeof globalThis.indexedDB !== 'object')(
     const [outboxName, cacheName] = [newName(), newName()];
     for (const name of [outboxName, cacheName]) (await openRaw(name, 99)).close();
     const trouble = Promise.withResolvers<unknown>();
+    const update = Promise.withResolvers<string>();
     const sent: string[] = [];
     const fetch = createFetch({
       name: 'shop',
@@ -31,6 +32,7 @@ test.skipIf(typeof globalThis.indexedDB !== 'object')(
       staleCache: staleCache({ store: indexedDBStore({ name: cacheName }) }),
       onEvent: (event) => {
         if (event.type === 'store-failed') trouble.resolve(event.error);
+        if (event.type === 'update-required') update.resolve(event.store);
       },
       fetch: async (input, init) => {
         const { method } = new Request(input, init);
@@ -45,6 +47,7 @@ test.skipIf(typeof globalThis.indexedDB !== 'object')(
     }
     expect(sent).toEqual(['GET', 'GET']);
     expect(await trouble.promise).toMatchObject({ code: 'storage-newer' });
+    expect(await update.promise).toBe(`indexeddb:${outboxName}`);
     await expect(
       fetch(URL_, { method: 'POST', body: 'order', holdfast: { outbox: true } }),
     ).rejects.toMatchObject({ name: 'StorageError', code: 'storage-newer', transient: false });

@@ -13,6 +13,7 @@ import { type OutboxSettings, STORE_PATIENCE } from './options.ts';
 import { type End, Outcomes } from './outcomes.ts';
 import type { Parts } from './parts.ts';
 import { patientCodec } from './patient-codec.ts';
+import { persistence } from './persist.ts';
 import { Queue } from './queue.ts';
 import type { Waits } from './schedule.ts';
 import { Sender } from './sender.ts';
@@ -102,6 +103,7 @@ export function assemble(next: Handler, home: Home, settings: OutboxSettings): P
     lasting,
     ask,
     wake,
+    askToPersist: persistence(home, store, settings.persist),
     askForSync,
   };
 }

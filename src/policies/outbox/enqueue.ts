@@ -23,6 +23,7 @@ export async function enqueue(
   const accepting = parts.acceptance.accept(request, call, wanted);
   const { entry, known } = await accepting.finally(() => sender.fates.delete(seen));
   const { id, origin, lane, partition, key } = entry;
+  parts.askToPersist();
   news.tell({ type: 'queued', id, origin, lane, callId: call.id }, partition, key);
   return new Promise((resolve, reject) => {
     const ends: (() => void)[] = [];

@@ -78,6 +78,11 @@ export interface OutboxOptions<Meta = unknown> {
   readonly resultTtl?: Duration | false;
   /** How often to look for entries without another reason. Default 1 min. */
   readonly pollInterval?: Duration;
+  /**
+   * Asks the browser after the first accepted write to delete nothing of this site when the disk is full
+   * (`navigator.storage.persist()`; Firefox asks the user). Default `true`.
+   */
+  readonly persist?: boolean;
 }
 
 // biome-ignore lint/suspicious/noConfusingVoidType: a hook that only sets headers returns nothing
@@ -131,6 +136,7 @@ export interface OutboxSettings {
   onConflict: OutboxOptions['onConflict'];
   resultTtl: number;
   pollInterval: number;
+  persist: boolean;
   isDelivered: OutboxOptions['isDelivered'];
   delivery: DeliveryGuarantee;
   blockLaneOnFailure: boolean;
@@ -177,6 +183,7 @@ const rules: { [K in keyof OutboxSettings]: Rule<OutboxSettings[K]> } = {
   onConflict: typed('function'),
   resultTtl: (value, option) => (value === false ? 0 : duration(value, option)),
   pollInterval: span,
+  persist: typed('boolean'),
   isDelivered: typed('function'),
   delivery: oneOf('at-least-once', 'at-most-once'),
   blockLaneOnFailure: typed('boolean'),
@@ -206,6 +213,7 @@ export const readOutboxOptions = (given: OutboxOptions, store: AtomicStore): Out
     onConflict: undefined,
     resultTtl: 86_400_000,
     pollInterval: 60_000,
+    persist: true,
     isDelivered: undefined,
     delivery: 'at-least-once',
     blockLaneOnFailure: false,

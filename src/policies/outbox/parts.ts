@@ -29,6 +29,8 @@ export interface Parts {
   ask<T>(work: () => Promise<T>): Promise<T>;
   /** Looks after everything, in the background. */
   wake(waits: Waits): void;
+  /** A write was accepted: its entries are worth keeping. */
+  askToPersist(): void;
   /** Asks for a service worker to be woken, should this page be gone by then. */
   askForSync(): void;
 }
