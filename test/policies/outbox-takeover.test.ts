@@ -1,5 +1,6 @@
 /** A module that a development server reloads makes its client anew, beside the one that components still have. */
 import { describe, expect, test } from 'vitest';
+import { systemHost } from '../../src/core/host.ts';
 import { createClient, outbox } from '../../src/index.ts';
 import { networkError, ok } from '../../src/testing/index.ts';
 import { durableStore } from '../support/durable.ts';
@@ -14,7 +15,8 @@ function reloadedModule() {
   return { older, renew: () => page({}, older.store, older) };
 }
 
-describe('a newer outbox of the same name, store and target', () => {
+// Where I/O belongs to one request, no module is reloaded beside another.
+describe.skipIf(!systemHost.sharesIO)('a newer outbox of the same name, store and target', () => {
   test('sends what the older one has accepted, once', async () => {
     const { older, renew } = reloadedModule();
     older.host.online.set(false);
@@ -83,12 +85,15 @@ describe('a newer outbox of the same name, store and target', () => {
   });
 });
 
-test('two clients of one name with different base URLs are a configuration error', async () => {
-  const client = (baseUrl: string) =>
-    createClient({ name: 'shop', baseUrl, partition: 'ann', outbox: outbox({ store: durableStore() }) });
-  const first = client('https://one.example/');
-  expect(() => client('https://two.example/')).toThrow("two clients with an outbox are both called 'shop'");
-  const second = client('https://one.example/');
-  await second.close();
-  await first.close();
-});
+test.skipIf(!systemHost.sharesIO)(
+  'two clients of one name with different base URLs are a configuration error',
+  async () => {
+    const client = (baseUrl: string) =>
+      createClient({ name: 'shop', baseUrl, partition: 'ann', outbox: outbox({ store: durableStore() }) });
+    const first = client('https://one.example/');
+    expect(() => client('https://two.example/')).toThrow("two clients with an outbox are both called 'shop'");
+    const second = client('https://one.example/');
+    await second.close();
+    await first.close();
+  },
+);
