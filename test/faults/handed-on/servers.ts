@@ -28,16 +28,17 @@ export const servers = [
 const SERVE = fileURLToPath(new URL('serve.ts', import.meta.url));
 
 async function startProcess(program = '', args: readonly string[] = []): Promise<Server> {
-  const process = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  const ended = once(process, 'exit').then(([code]) => Promise.reject(new Error(`it ended with ${code}`)));
+  // A group of its own: npm's command is a process that starts the program as another one.
+  const started = spawn(program, args, { detached: true, stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = once(started, 'exit').then(([code]) => Promise.reject(new Error(`it ended with ${code}`)));
   ended.catch(() => {});
-  const [port] = await Promise.race([once(createInterface(process.stdout), 'line'), ended]);
-  return { url: `http://127.0.0.1:${port}`, close: () => end(process) };
+  const [port] = await Promise.race([once(createInterface(started.stdout), 'line'), ended]);
+  return { url: `http://127.0.0.1:${port}`, close: () => end(started) };
 }
 
-function end(process: ChildProcess): Promise<unknown> {
-  const ended = once(process, 'exit');
-  process.kill('SIGKILL');
+function end(started: ChildProcess): Promise<unknown> {
+  const ended = once(started, 'exit');
+  process.kill(-(started.pid as number), 'SIGKILL');
   return ended;
 }
 
