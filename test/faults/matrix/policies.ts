@@ -29,7 +29,8 @@ interface PolicySet {
 const retry = { delay: () => 1 };
 
 const staleCache = () => cachePolicy({ store: memoryStore() }, memoryStore);
-const outbox = () => outboxPolicy({ store: memoryStore() }, memoryStore);
+// Patient: on a busy machine a queued response would be another outcome.
+const outbox = () => outboxPolicy({ store: memoryStore(), respondAfter: '10s' }, memoryStore);
 
 export const policySets = {
   native: { words: 'all off', options: () => ({ timeout: false, retry: false, breaker: false }) },
