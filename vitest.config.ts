@@ -3,6 +3,7 @@ import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config
 import type { BrowserProviderOption } from 'vitest/node';
 import {
   DENO_ONLY,
+  EXAMPLES,
   FAULTS,
   NODE_ONLY,
   NOT_IN_BROWSERS,
@@ -67,6 +68,7 @@ export default defineConfig({
       { test: { ...endToEnd, name: 'playground', include: [PLAYGROUND] } },
       { test: { ...endToEnd, name: 'faults', include: [FAULTS] } },
       { test: { ...endToEnd, name: 'outbox', include: [OUTBOX] } },
+      { test: { ...endToEnd, name: 'examples', include: [EXAMPLES] } },
       { test: { ...endToEnd, name: 'package', include: [PACKAGE] } },
       {
         // They use the library by its public name, which `tsconfig.json` leads to the source.

@@ -4,6 +4,7 @@ import { bun, chromium, deno, firefox, missingForWebkit } from './installed.ts';
 import { fromJUnit, fromVitest, type Outcome } from './outcome.ts';
 import {
   DENO_ONLY,
+  EXAMPLES,
   FAULTS,
   NODE_ONLY,
   OUTBOX,
@@ -86,6 +87,7 @@ export const runtimes: readonly Runtime[] = [
   },
   { ...vitest('package'), include: [PACKAGE], exclude: [], alone: true },
   { ...vitest('recipes'), include: [RECIPES], exclude: [], alone: true },
+  { ...vitest('examples'), include: [EXAMPLES], exclude: [], alone: true, mayBeEmpty: true },
   {
     ...vitest('faults'),
     include: [FAULTS],

@@ -18,3 +18,4 @@ export const FAULTS = 'test/faults/{auth,cache,handed-on,redis,sql}/**/*.e2e.ts'
 export const OUTBOX = 'test/faults/{outbox,worker}/**/*.e2e.ts';
 export const PACKAGE = 'test/package/**/*.test.ts';
 export const RECIPES = 'test/recipes/**/*.test.ts';
+export const EXAMPLES = 'test/examples/**/*.e2e.ts';
