@@ -23,6 +23,8 @@ export interface Call {
   readonly partition: string;
   /** The application names partitions, and no user is signed in: nothing is cached, queued or shared. */
   readonly isSignedOut?: boolean;
+  /** `home.userChanges()` when the call was made. */
+  readonly userChanges?: number;
   /** From 1. */
   readonly attempt: number;
   /** A repetition that has a response in hand, if an unwelcome one. */
@@ -94,6 +96,8 @@ export interface Home {
   partition(): string;
   /** The partition is a constant, and not what a function gives. */
   readonly isPartitionConstant: boolean;
+  /** How often a call or `partition()` has met another user than the one before. */
+  userChanges(): number;
   /** The credentials that policies of the pipeline put on requests of a call with these options. */
   credentials(options: CallOptions): readonly Credentials[];
   /** Tells listeners what happened outside any call; absent when nobody listens. */

@@ -117,9 +117,13 @@ export function pipeline<Options extends object = CallOptions>(
   let prefix: string | undefined;
 
   const emit = onEvent && ((event: HoldfastEvent): void => tell(onEvent, event));
+  let lastUser: unknown;
+  let userChanges = 0;
   const user = (): string | undefined => {
     if (partition === undefined) return '';
     const named = typeof partition === 'function' ? askedFor(partition) : partition;
+    if (named !== lastUser) userChanges++;
+    lastUser = named;
     if (named === undefined) return undefined;
     // An empty one would be shared by all users who are not known yet.
     if (typeof named !== 'string' || named === '')
@@ -150,7 +154,9 @@ export function pipeline<Options extends object = CallOptions>(
     return prefix;
   };
 
-  const newCall = (of: BackgroundCall & Pick<Call, 'wantsBody'> & { init?: Call['init'] }): Call => ({
+  const newCall = (
+    of: BackgroundCall & Pick<Call, 'wantsBody' | 'userChanges'> & { init?: Call['init'] },
+  ): Call => ({
     // Chance is not to be had while a Worker starts, so the prefix is made with the first call.
     id: `${idPrefix()}-${++calls}`,
     origin: of.origin,
@@ -160,6 +166,7 @@ export function pipeline<Options extends object = CallOptions>(
     options: of.options ?? overall,
     init: of.init ?? {},
     ...(of.wantsBody && { wantsBody: true }),
+    ...(of.userChanges !== undefined && { userChanges: of.userChanges }),
     host,
     attempts: [],
     emit,
@@ -177,6 +184,7 @@ export function pipeline<Options extends object = CallOptions>(
     emit,
     partition: whose,
     isPartitionConstant: typeof partition !== 'function',
+    userChanges: () => userChanges,
     credentials: (of) =>
       authorizing.filter(([option]) => of[option] !== false).map(([, credentials]) => credentials),
     background: (of) => newCall({ ...of, options: settled(of.options, of.url) }),
@@ -229,6 +237,7 @@ export function pipeline<Options extends object = CallOptions>(
       let call = newCall({
         origin: originOf(request.url),
         partition: partition ?? '',
+        userChanges,
         options: settled(own, request.url),
         init: extra,
         wantsBody: own !== undefined && WANTS_BODY in own,

@@ -427,6 +427,41 @@ describe('a function of the application’s own', () => {
     expect(await failure(scene.fetch(ORIGIN))).toMatchObject({ code: 'user-changed', category: 'auth' });
     expect(seen(scene)).toEqual(['Bearer token-of-ann']);
   });
+
+  test('a token that the function took from another user in between is not sent', async () => {
+    let user = 'ann';
+    let asked = (): void => {};
+    const isAsked = new Promise<void>((resolve) => {
+      asked = resolve;
+    });
+    let give = (_token: string): void => {};
+    const given = new Promise<string>((resolve) => {
+      give = resolve;
+    });
+    const scene = scenario(
+      [
+        auth({
+          scheme: 'bearer',
+          origins,
+          user: () => user,
+          token({ partition }) {
+            if (partition === 'bob') return 'token-of-bob';
+            asked();
+            return given;
+          },
+        }),
+      ],
+      {},
+    );
+    const call = failure(scene.fetch(ORIGIN));
+    await isAsked;
+    user = 'bob';
+    await scene.fetch(ORIGIN);
+    give('token-of-bob');
+    user = 'ann';
+    expect(await call).toMatchObject({ code: 'user-changed', category: 'auth' });
+    expect(seen(scene)).toEqual(['Bearer token-of-bob']);
+  });
 });
 
 describe('who is signed in', () => {

@@ -66,6 +66,21 @@ describe('partitions', () => {
     expect(told('cache-discarded')).toMatchObject([{ reason: 'other-user' }]);
   });
 
+  test('a response that came while another user was signed in for a moment is not stored', async () => {
+    let user = 'ann';
+    const { fetch, origin, store, told } = cachePage({}, { partition: () => user });
+    origin.replies(async () => {
+      user = 'bob';
+      await fetch(URL_, { method: 'POST' });
+      user = 'ann';
+      return ok('bob’s?');
+    }, ok());
+    await (await fetch(URL_)).text();
+    await quiet();
+    expect(await store.range({ prefix: 'copy ' })).toEqual([]);
+    expect(told('cache-discarded')).toMatchObject([{ reason: 'other-user' }]);
+  });
+
   test('a partition that is called like another with a URL is another', async () => {
     const names = ['a', 'a b', 'a%20b', 'a https://api.example.com/orders', '*', '* ', ' '];
     const [tab] = tabs('');

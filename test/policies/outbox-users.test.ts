@@ -62,6 +62,30 @@ describe('somebody else signs in', () => {
     expect(heard).toEqual([]);
   });
 
+  test('while `authorize` works for the first user: a write does not go with the credentials of the second', async () => {
+    let user = 'ann';
+    let session = 'ann';
+    const signedFor: string[] = [];
+    const here = page({
+      user: () => user,
+      async authorize(request, { partition }) {
+        if (signedFor.push(partition) === 1) {
+          // Bob signs in, and reads; Ann comes back.
+          session = user = 'bob';
+          await here.fetch(URL_);
+          user = 'ann';
+        }
+        request.headers.set('authorization', `Bearer ${session}`);
+        session = user;
+        return undefined;
+      },
+    });
+    await give(here, 'a', { id: 'a' });
+    await settle();
+    const writes = here.origin.seen.filter(({ method }) => method === 'POST');
+    expect(writes.map(({ headers }) => headers.get('authorization'))).toEqual(['Bearer ann']);
+  });
+
   test('and what was is cleared: they do not hear of it', async () => {
     let user = 'ann';
     const here = page({ user: () => user });

@@ -1,6 +1,6 @@
 import { within } from '../../core/clock.ts';
 import type { Call, Home } from '../../core/contract.ts';
-import { signedIn } from '../outbox/signed-in.ts';
+import { stays } from '../../core/signed-in.ts';
 import { AuthError, troubleOf, USER_CHANGED } from './error.ts';
 
 /** Who waits for it: a call, or nobody. */
@@ -17,6 +17,7 @@ export async function ofApplication<T>(
   { partition, host, signal }: Waiting,
   home: Home,
 ): Promise<T> {
+  const isStill = stays(partition, home);
   let given: T;
   try {
     given = await within(timeout, { host, ...(signal && { signal }) }, ask());
@@ -24,6 +25,6 @@ export async function ofApplication<T>(
     if (signal?.aborted) throw signal.reason;
     throw new AuthError(troubleOf(error, 'credentials-failed', 'the function for the credentials failed'));
   }
-  if ((signedIn(home) ?? '') !== partition) throw new AuthError(USER_CHANGED);
+  if (!isStill()) throw new AuthError(USER_CHANGED);
   return given;
 }

@@ -56,8 +56,8 @@ export function keeper(desk: Desk, home: Home): Keep {
   return (request, response, call, asked) => {
     const { partition } = call;
     const { url } = request;
-    // Sent with whoever's cookies the browser had then: not for the partition of someone else.
-    const isOther = !isOf(home, partition);
+    // The browser sent the cookies of the user who was signed in then, which may be another one's.
+    const isOther = !isOf(home, partition) || (call.userChanges ?? home.userChanges()) !== home.userChanges();
     const least = leastSize(response);
     // A store that does not answer is not to fill the memory with what waits for it.
     if (patience.isLeftAlone(call.host)) return response;

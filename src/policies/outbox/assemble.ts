@@ -2,6 +2,7 @@ import { within } from '../../core/clock.ts';
 import type { Handler, Home } from '../../core/contract.ts';
 import { onCredentials } from '../../core/credentials.ts';
 import type { OutboxEvent } from '../../core/events.ts';
+import { signedIn } from '../../core/signed-in.ts';
 import type { AtomicStore } from '../../core/store.ts';
 import { Acceptance } from './accept.ts';
 import { Answers } from './answers.ts';
@@ -17,7 +18,6 @@ import { persistence } from './persist.ts';
 import { Queue } from './queue.ts';
 import type { Waits } from './schedule.ts';
 import { Sender } from './sender.ts';
-import { signedIn } from './signed-in.ts';
 import { whenever } from './triggers.ts';
 import { answered, onTrouble } from './trouble.ts';
 

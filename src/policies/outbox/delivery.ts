@@ -41,6 +41,8 @@ interface Delivery {
   readonly lease: Lease | undefined;
   /** Whether the entry may be sent, as far as is known here. */
   readonly isAllowed: () => boolean;
+  /** No other user has been seen since the delivery began. */
+  readonly isSameUser: () => boolean;
   /** Told right before it is sent. */
   readonly sending: () => void;
 }
@@ -52,8 +54,8 @@ export async function deliver(supplied: Supplied, delivery: Delivery): Promise<O
   const { clock } = call.host;
   const prepared = await prepare(supplied, delivery);
   if ('is' in prepared) return { verdict: prepared };
-  // Reading and signing took time, in which somebody else may have signed in; waiting below takes more.
-  if (!delivery.isAllowed()) return { verdict: { is: 'gone' } };
+  // Reading and signing took time: the hook may have put on the credentials of a user who signed in meanwhile.
+  if (!delivery.isAllowed() || !delivery.isSameUser()) return { verdict: { is: 'gone' } };
   const unclaimed = await claim(entry, delivery);
   if (unclaimed) return { verdict: unclaimed };
   delivery.sending();

@@ -2,6 +2,7 @@ import { within } from '../../core/clock.ts';
 import type { Handler, Home } from '../../core/contract.ts';
 import { isFailure } from '../../core/errors.ts';
 import { PerOrigin } from '../../core/origins.ts';
+import { stays } from '../../core/signed-in.ts';
 import type { Settled } from './answers.ts';
 import { brief, hookFailed, type Verdict } from './classify.ts';
 import { contentOf } from './content.ts';
@@ -91,6 +92,7 @@ export class Dispatch {
       settings: this.#settings,
       lease: drain.lease,
       isAllowed,
+      isSameUser: stays(partition, this.#home),
       sending: () =>
         this.#news.tell(
           { type: 'sending', id, origin, lane, attempt: attempts + misses + 1, callId: call.id },

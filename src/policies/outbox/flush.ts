@@ -1,8 +1,8 @@
+import { signedIn } from '../../core/signed-in.ts';
 import { tell } from '../../core/tell.ts';
 import type { Parts } from './parts.ts';
 import type { FlushOptions, FlushProgress } from './queries.ts';
 import type { Fate } from './sender.ts';
-import { signedIn } from './signed-in.ts';
 
 /** Tries all that waits now. Where nobody is signed in there is nothing that may be sent. */
 export async function flush({ due, signal, onProgress }: FlushOptions, parts: Parts): Promise<FlushProgress> {

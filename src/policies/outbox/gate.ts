@@ -1,5 +1,5 @@
 import type { Home } from '../../core/contract.ts';
-import { signedIn } from './signed-in.ts';
+import { signedIn } from '../../core/signed-in.ts';
 
 /** Partitions are remembered up to so many: other tabs tell of them, too. One that is dropped is refused once more. */
 const MAX_PAUSED = 1_000;

@@ -1,7 +1,7 @@
+import { signedIn } from '../../core/signed-in.ts';
 import { hold, holdsOf } from './holds.ts';
 import type { Parts } from './parts.ts';
 import { dueIn } from './schedule.ts';
-import { signedIn } from './signed-in.ts';
 
 export interface OutboxCounts {
   /** The current user's, or of one lane of theirs. */

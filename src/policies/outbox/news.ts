@@ -1,9 +1,9 @@
 import { type Channel, isText, isTextOrAbsent, openChannel } from '../../core/channel.ts';
 import type { Home } from '../../core/contract.ts';
 import type { OutboxEvent } from '../../core/events.ts';
+import { signedIn } from '../../core/signed-in.ts';
 import type { Store } from '../../core/store.ts';
 import { tell } from '../../core/tell.ts';
-import { signedIn } from './signed-in.ts';
 
 /** What a listener of `subscribe` hears. */
 export type OutboxNews<Meta = unknown> = Typed<OutboxEvent, Meta> & {

@@ -1,6 +1,7 @@
 import { type Call, named, type Policy, PUBLIC } from '../../core/contract.ts';
 import { ConfigurationError } from '../../core/errors.ts';
 import { matches } from '../../core/match.ts';
+import { signedIn } from '../../core/signed-in.ts';
 import type { AtomicStore } from '../../core/store.ts';
 import { SAFE_METHODS } from '../../http/idempotency.ts';
 import { answerOf, lost, UndeliveredError } from './answers.ts';
@@ -35,7 +36,6 @@ import {
   readReplay,
 } from './queries.ts';
 import { awaited } from './settlement.ts';
-import { signedIn } from './signed-in.ts';
 
 /** @typeParam Meta What the application keeps with its entries. */
 export interface Outbox<Meta = unknown> extends Policy {

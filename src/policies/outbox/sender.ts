@@ -1,6 +1,7 @@
 import { within } from '../../core/clock.ts';
 import type { Handler, Home } from '../../core/contract.ts';
 import { exclusively } from '../../core/locks.ts';
+import { signedIn } from '../../core/signed-in.ts';
 import { Dispatch } from './dispatch.ts';
 import { drained, type Means } from './drain.ts';
 import type { OutboxEntry } from './entry.ts';
@@ -15,7 +16,6 @@ import type { End, Outcomes } from './outcomes.ts';
 import { Permit } from './permit.ts';
 import type { Queue } from './queue.ts';
 import { sooner, type Waits } from './schedule.ts';
-import { signedIn } from './signed-in.ts';
 import { Supply } from './supply.ts';
 import { answered, onTrouble } from './trouble.ts';
 
