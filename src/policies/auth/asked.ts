@@ -8,6 +8,7 @@ import { Renewals } from './renewals.ts';
 import { isSendable } from './schemes.ts';
 import type { Settings } from './settings.ts';
 import type { Source } from './source.ts';
+import type { StoredToken } from './stored-token.ts';
 import { inTurn } from './turn.ts';
 
 /** The last that was got in place of one that was refused. */
@@ -18,8 +19,17 @@ interface Last {
   readonly since: number;
 }
 
-/** A secret that the application knows: asked for with each request, and after a 401 once for all calls. */
-export function asked(secret: Exclude<Secret, string>, { origins, timeout }: Settings, crew: Crew): Source {
+/**
+ * A secret that the application knows: asked for with each request, and after a 401 once for all calls.
+ *
+ * @param stored What the function gave last; used if it gives none.
+ */
+export function asked(
+  secret: Exclude<Secret, string>,
+  { origins, timeout }: Settings,
+  crew: Crew,
+  stored?: StoredToken,
+): Source {
   const name = origins.join(' ');
   const renewals = new Renewals(origins[0] as string, timeout);
   const users = new PerOrigin<Last>(() => ({ since: -Infinity }));
@@ -27,10 +37,16 @@ export function asked(secret: Exclude<Secret, string>, { origins, timeout }: Set
   const ask = async (waiting: Waiting, { home }: Place, refused?: string): Promise<string> => {
     const { partition } = waiting;
     const context = refused === undefined ? { partition } : { partition, refused };
-    const given = await ofApplication(() => secret(context), timeout, waiting, home);
+    const signOuts = stored?.signOuts;
+    let given = await ofApplication(() => secret(context), timeout, waiting, home);
+    const isNew = given !== undefined && given !== '';
+    if (!isNew && stored) given = await stored.read(partition, home);
     if (given === undefined || given === '')
       throw new AuthError(partition === '' || partition === PUBLIC ? SIGNED_OUT : NO_TOKEN);
-    if (typeof given === 'string' && isSendable(given)) return given;
+    if (typeof given === 'string' && isSendable(given)) {
+      if (isNew && signOuts === stored?.signOuts) stored?.keep(partition, given, home);
+      return given;
+    }
     throw new AuthError({
       code: 'credentials-failed',
       message: 'the function for the credentials gave what no header can carry',

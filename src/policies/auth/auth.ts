@@ -30,7 +30,16 @@ export interface Auth<
 export function auth<S extends AuthScheme, User extends (() => string | undefined) | undefined = undefined>(
   options: { readonly scheme: S; readonly user?: User } & SchemeOptions[S],
 ): Auth<User> & (S extends 'oauth2' ? SignIn : unknown) {
-  const { settings, scheme, source, enter, needsPartition = false, varies, more } = methodOf(options);
+  const {
+    settings,
+    scheme,
+    source,
+    enter,
+    needsPartition = false,
+    varies,
+    signOut,
+    more,
+  } = methodOf(options);
   const { origins, bodyLimit, user } = settings;
 
   const send = async (request: Request, call: Call, place: Place): Promise<Response> => {
@@ -86,9 +95,9 @@ export function auth<S extends AuthScheme, User extends (() => string | undefine
     needsPartition,
     credentials,
     ...(user && { partition: user }),
-    ...(more && {
+    ...(signOut && {
       signOut: async ({ partition }) => {
-        await more.signOut({ partition });
+        await signOut(partition);
         return {};
       },
     }),

@@ -17,6 +17,7 @@ import {
   type Settings,
 } from './settings.ts';
 import { fixed, type Source } from './source.ts';
+import { StoredToken } from './stored-token.ts';
 import type { TokenResponse } from './tokens.ts';
 
 /** What a scheme is made of. */
@@ -29,6 +30,8 @@ interface Method {
   readonly needsPartition?: boolean;
   /** Two requests of one partition may have the credentials of two users, if the partition names no user. */
   readonly varies: boolean;
+  /** Deletes the tokens of a user. */
+  readonly signOut?: (partition: string) => Promise<void>;
   /** What the application can do with it. */
   readonly more?: SignIn;
 }
@@ -57,7 +60,21 @@ export function methodOf(options: object): Method {
   switch (readScheme(scheme, 'auth.scheme')) {
     case 'bearer': {
       const settings = readBearer(options);
-      return { settings, scheme: inAuthorization('Bearer'), ...sourceOf(settings.token, settings) };
+      const { token = () => undefined, store } = settings;
+      const scheme = inAuthorization('Bearer');
+      if (!store || typeof token === 'string') return { settings, scheme, ...sourceOf(token, settings) };
+      const stored = new StoredToken(settings);
+      // The store opens itself again when it is used.
+      const crew = new Crew(() => void store.close().catch(() => {}));
+      return {
+        settings,
+        scheme,
+        source: asked(token, settings, crew, stored),
+        enter: (place) => crew.enter(place),
+        needsPartition: true,
+        varies: true,
+        signOut: (partition) => stored.remove(partition, crew.place.home),
+      };
     }
     case 'basic': {
       const settings = readBasic(options);
@@ -88,6 +105,7 @@ export function methodOf(options: object): Method {
         // A client's own tokens are nobody's.
         needsPartition: settings.store !== undefined && settings.grant !== 'client_credentials',
         varies: settings.grant !== 'client_credentials',
+        signOut: (partition) => sessions.signOut(partition),
         more: {
           signIn: async (tokens, of = {}) => sessions.signIn(tokens, readSignIn(of).partition),
           signOut: async (of = {}) => sessions.signOut(readSignIn(of).partition),

@@ -24,10 +24,17 @@ export interface SecretContext {
 /** Gives a secret, or `undefined` if no user is signed in, or there is no token yet for the one who is. Asked for each request; after a 401 once for all calls. */
 export type Secret = string | ((context: SecretContext) => string | undefined | Promise<string | undefined>);
 
-/** `Authorization: Bearer …` (RFC 6750), with a token that somebody else looks after. */
-export interface BearerOptions extends EveryScheme {
-  readonly token: Secret;
-}
+/** `Authorization: Bearer …` (RFC 6750), with a token of the application. */
+export type BearerOptions = EveryScheme &
+  (
+    | { readonly token: Secret; readonly store?: undefined }
+    | ({
+        /** Default: only the stored token is used, as in a service worker that shares the store of its pages. */
+        readonly token?: Exclude<Secret, string>;
+        /** Keeps the last token that the function gave, for a reload and for a service worker. */
+        readonly store: Store;
+      } & Pick<TokenKeeping, 'encryption' | 'name'>)
+  );
 
 /** `Authorization: Basic …` (RFC 7617). */
 export interface BasicOptions extends EveryScheme {

@@ -14,8 +14,15 @@ export interface Settings {
   timeout: number;
 }
 
-export interface BearerSettings extends Settings {
-  token: Secret;
+/** Where tokens are stored. */
+export interface TokenStorage {
+  store: Store | undefined;
+  encryption: Codec | false | undefined;
+  name: string;
+}
+
+export interface BearerSettings extends Settings, TokenStorage {
+  token: Secret | undefined;
 }
 
 export interface BasicSettings extends Settings {
@@ -29,7 +36,7 @@ export interface ApiKeySettings extends Settings {
   query: string | undefined;
 }
 
-export interface OAuth2Settings extends Settings {
+export interface OAuth2Settings extends Settings, TokenStorage {
   grant: OAuth2Options['grant'];
   tokenEndpoint: string | undefined;
   clientId: string | undefined;
@@ -38,9 +45,6 @@ export interface OAuth2Settings extends Settings {
   scope: string | undefined;
   parameters: Readonly<Record<string, string>>;
   refreshBefore: number;
-  store: Store | undefined;
-  encryption: Codec | false | undefined;
-  name: string;
 }
 
 export interface CustomSettings extends Settings {
@@ -106,8 +110,34 @@ function read<T extends Settings>(
   return settings;
 }
 
-export const readBearer = (given: object): BearerSettings =>
-  read<BearerSettings>(given, { token: secret }, {}, ['token']);
+const storage: Rules<TokenStorage> = {
+  store: storeRule,
+  encryption: (value, option) => (value === false ? false : codecRule(value, option)),
+  name: filled,
+};
+
+function checkEncryption({ store, encryption }: TokenStorage): void {
+  if (store?.durable && encryption === undefined)
+    refuse(
+      'auth.encryption',
+      undefined,
+      'tokens are written to the disk: expected encryption such as encryptWith(deviceKey()), or false',
+    );
+}
+
+export function readBearer(given: object): BearerSettings {
+  const settings = read<BearerSettings>(given, { token: secret, ...storage }, {}, []);
+  const { token, store, encryption } = settings;
+  if (store === undefined) {
+    if (token === undefined) refuse('auth.token', undefined, 'this scheme needs it, or a store');
+    if (encryption !== undefined) refuse('auth.encryption', '…', 'expected a store beside it');
+  } else if (typeof token === 'string') {
+    refuse('auth.token', '…', 'expected a function beside a store');
+  }
+  checkEncryption(settings);
+  settings.name ??= settings.origins.join(' ');
+  return settings;
+}
 
 export function readBasic(given: object): BasicSettings {
   const settings = read<BasicSettings>(
@@ -161,24 +191,17 @@ export function readOAuth2(given: object): OAuth2Settings {
       scope: filled,
       parameters: texts,
       refreshBefore: span,
-      store: storeRule,
-      encryption: (value, option) => (value === false ? false : codecRule(value, option)),
-      name: filled,
+      ...storage,
     },
     { clientAuthentication: 'basic', parameters: {}, refreshBefore: 60_000 },
     isOwn ? ['grant'] : ['grant', 'tokenEndpoint', 'clientId'],
   );
-  const { tokenEndpoint, clientId, clientSecret, store, encryption, origins } = settings;
+  const { tokenEndpoint, clientId, clientSecret, origins } = settings;
   if (isOwn && tokenEndpoint !== undefined)
     refuse('auth.tokenEndpoint', tokenEndpoint, 'a function asks by itself');
   if (grant === 'client_credentials' && clientSecret === undefined)
     refuse('auth.clientSecret', undefined, 'this grant needs it');
-  if (store?.durable && encryption === undefined)
-    refuse(
-      'auth.encryption',
-      undefined,
-      'tokens are written to the disk: expected encryption such as encryptWith(deviceKey()), or false',
-    );
+  checkEncryption(settings);
   settings.name ??= tokenEndpoint ? `${tokenEndpoint} ${clientId}` : origins.join(' ');
   return settings;
 }

@@ -1,7 +1,7 @@
 import { within } from '../../core/clock.ts';
 import type { Host } from '../../core/contract.ts';
 import { StorageError } from '../../core/errors.ts';
-import type { OAuth2Settings } from './settings.ts';
+import type { TokenStorage } from './settings.ts';
 import { isTokens, type Tokens } from './tokens.ts';
 
 /** How long a store may take, in ms; some browsers never answer an open. */
@@ -13,7 +13,7 @@ const text = new TextDecoder();
 
 /** What the store has of a user. What cannot be read as tokens is none. @throws what the store does. */
 export function readTokens(
-  { store, encryption, name }: OAuth2Settings,
+  { store, encryption, name }: TokenStorage,
   user: string,
   host: Host,
 ): Promise<Tokens | undefined> {
@@ -35,7 +35,7 @@ export function readTokens(
 
 /** @param tokens `undefined`: nothing is to be left of theirs. @throws what the store does. */
 export function writeTokens(
-  { store, encryption, name }: OAuth2Settings,
+  { store, encryption, name }: TokenStorage,
   user: string,
   tokens: Tokens | undefined,
   host: Host,
@@ -52,7 +52,7 @@ export function writeTokens(
 }
 
 /** Where records are sealed, their keys tell nothing either. */
-async function keyOf(codec: OAuth2Settings['encryption'], name: string, user: string): Promise<string> {
+async function keyOf(codec: TokenStorage['encryption'], name: string, user: string): Promise<string> {
   const key = `${encodeURIComponent(name)} ${encodeURIComponent(user)}`;
   return `auth ${codec ? await codec.name(key) : key}`;
 }
