@@ -3,9 +3,9 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { pipeline } from '../../src/core/pipeline.ts';
 import type { AtomicStore } from '../../src/core/store.ts';
 import { Lease } from '../../src/policies/outbox/lease.ts';
-import type { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import { ok, testHost, virtualClock } from '../../src/testing/index.ts';
+import { inOtherRealm, otherCopy } from '../support/copies.ts';
 import { durableStore } from '../support/durable.ts';
 import { open, type Page, page, settle, URL_ } from '../support/outbox-page.ts';
 
@@ -17,14 +17,11 @@ const give = (made: Page, body: string, outbox: object = {}) =>
 
 /** Another process on the same store: an outbox module of its own. @param behind How much its clock is. */
 async function otherProcess(store: AtomicStore, { clock, origin }: Page, behind = 0, fetch = origin.fetch) {
-  const module_ = '../../src/policies/outbox/outbox.ts?other-process';
-  const { outboxPolicy: other } = (await import(/* @vite-ignore */ module_)) as {
-    outboxPolicy: typeof outboxPolicy;
-  };
+  const other = await otherCopy('other-process');
   const outbox = other({ store, pollInterval: '1h', delivery: 'at-most-once' }, memoryStore);
   const own = Object.assign(Object.create(clock), { now: () => clock.now() - behind }) as typeof clock;
   const host = { ...testHost({ seed: 9 }), clock: own };
-  const process = pipeline([outbox], { partition: 'ann', host, fetch });
+  const process = inOtherRealm(() => pipeline([outbox], { partition: 'ann', host, fetch }));
   open.push(process);
   return { outbox, fetch: process };
 }

@@ -1,7 +1,9 @@
 /** A module that a development server reloads makes its client anew, beside the one that components still have. */
 import { describe, expect, test } from 'vitest';
 import { systemHost } from '../../src/core/host.ts';
+import { pipeline } from '../../src/core/pipeline.ts';
 import { createClient, outbox } from '../../src/index.ts';
+import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
 import { networkError, ok } from '../../src/testing/index.ts';
 import { durableStore } from '../support/durable.ts';
 import { held } from '../support/held.ts';
@@ -85,11 +87,63 @@ describe.skipIf(!systemHost.sharesIO)('a newer outbox of the same name, store an
   });
 });
 
+describe.skipIf(!systemHost.sharesIO)('an older outbox whose name was taken over', () => {
+  test('sends again when the newer one is closed, also what waited meanwhile', async () => {
+    const { older, renew } = reloadedModule();
+    const newer = renew();
+    older.host.online.set(false);
+    await older.fetch(URL_, write('one'));
+    await newer.fetch.close();
+    older.host.online.set(true);
+    await older.fetch(URL_, write('two'));
+    await older.clock.advance(60_000);
+    expect(older.origin.seen.map(({ body }) => body)).toEqual(['one', 'two']);
+  });
+
+  test('sends again when the newer client could not be made', async () => {
+    const { older } = reloadedModule();
+    const broken = (): never => {
+      throw new Error('a policy that cannot be made');
+    };
+    const again = () =>
+      pipeline([broken, outboxPolicy({ store: older.store }, () => older.store)], {
+        partition: 'ann',
+        host: older.host,
+        fetch: older.origin.fetch,
+      });
+    expect(again).toThrow('a policy that cannot be made');
+    await older.fetch(URL_, write('one'));
+    expect(older.origin.seen.map(({ body }) => body)).toEqual(['one']);
+  });
+
+  test('of three, the newest that is open sends', async () => {
+    const { older, renew } = reloadedModule();
+    const second = renew();
+    const third = renew();
+    await second.fetch.close();
+    await older.fetch(URL_, write('one'));
+    await third.fetch.close();
+    await older.fetch(URL_, write('two'));
+    await older.clock.advance(60_000);
+    expect(older.origin.seen.map(({ body }) => body)).toEqual(['one', 'two']);
+  });
+});
+
+test.skipIf(!systemHost.sharesIO)(
+  'two clients of one name over two databases are a ConfigurationError',
+  () => {
+    const file = () => ({ ...durableStore(), withinOrigin: false });
+    page({}, file());
+    expect(() => page({}, file())).toThrow('both called');
+  },
+);
+
 test.skipIf(!systemHost.sharesIO)(
   'two clients of one name with different base URLs are a configuration error',
   async () => {
+    const store = durableStore();
     const client = (baseUrl: string) =>
-      createClient({ name: 'shop', baseUrl, partition: 'ann', outbox: outbox({ store: durableStore() }) });
+      createClient({ name: 'shop', baseUrl, partition: 'ann', outbox: outbox({ store }) });
     const first = client('https://one.example/');
     expect(() => client('https://two.example/')).toThrow("two clients with an outbox are both called 'shop'");
     const second = client('https://one.example/');

@@ -34,6 +34,12 @@ export class Gate {
     this.changed();
   }
 
+  /** That outbox was closed. */
+  reclaim(): void {
+    this.#isRetired = false;
+    this.changed();
+  }
+
   /** The user's credentials were refused: nothing of theirs is sent for now. */
   pause(partition: string): void {
     this.#paused.add(partition);

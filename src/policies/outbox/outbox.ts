@@ -11,7 +11,7 @@ import { enqueue } from './enqueue.ts';
 import type { OutboxEntry } from './entry.ts';
 import { flush } from './flush.ts';
 import { clear, counts, type LaneInfo, lanes, type OutboxCounts, pause, resume } from './manage.ts';
-import { Names } from './names.ts';
+import { takeName } from './names.ts';
 import type { OutboxNews } from './news.ts';
 import {
   checkPartition,
@@ -93,8 +93,6 @@ export interface Outbox<Meta = unknown> extends Policy {
   subscribe(listener: (news: OutboxNews<Meta>) => void): () => void;
 }
 
-const names = /* @__PURE__ */ new Names();
-
 /**
  * Keeps a write until it is delivered. The entry is committed with strict durability before it is sent, and it is
  * removed only after its answer has been classified; the same `Idempotency-Key` goes with every sending.
@@ -117,7 +115,13 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
   const policy: Policy = (next, home) => {
     if (assembled)
       throw new ConfigurationError('outbox', 'this outbox', 'another client has it; make one for each');
-    names.take(home, settings.store, () => assembled?.sender.gate.retire());
+    takeName(home, settings.store, {
+      retire: () => assembled?.sender.gate.retire(),
+      reclaim() {
+        assembled?.sender.gate.reclaim();
+        assembled?.wake('asked');
+      },
+    });
     const mine = assemble(next, home, settings);
     assembled = mine;
     home.signal.addEventListener(
