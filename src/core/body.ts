@@ -31,9 +31,9 @@ export interface BodyWatcher {
 export function watchBody(response: Response, watcher: BodyWatcher): WatchedBody | undefined {
   let body = (response as Partial<Watched>)[BODY];
   if (!body) {
-    if (response.body === null || response.bodyUsed) {
+    if (response.body === null || response.bodyUsed || response.body.locked) {
       // What whoever gave it has read already is not to be had, and not the same as nothing.
-      watcher.settled?.(response.bodyUsed ? 'cancelled' : 'none');
+      watcher.settled?.(response.body === null ? 'none' : 'cancelled');
       return undefined;
     }
     body = watch(response, new Fate());

@@ -38,12 +38,13 @@ export function transport(fetch: Fetch, isPlatforms: boolean): Handler {
     };
     return sent(call.transport ?? fetch, request, { ...call.init, signal }).then(
       (response) => {
-        if (!isResponse(response)) {
+        const own = isPlatformsOwn(response) ? response : adopted(response, request);
+        if (!own) {
           log(undefined, 'configuration');
           throw new ConfigurationError('fetch', response, 'expected a promise of a Response');
         }
-        log(response.status);
-        return response.headers.has(SOURCE_HEADER) ? withoutMark(response) : response;
+        log(own.status);
+        return own.headers.has(SOURCE_HEADER) ? withoutMark(own) : own;
       },
       (cause) => {
         const error = translated(cause, request, call, isPlatforms && !call.transport);
@@ -54,9 +55,41 @@ export function transport(fetch: Fetch, isPlatforms: boolean): Handler {
   };
 }
 
-/** Also of another realm, or a polyfill. */
-const isResponse = (response: Response | undefined | null): boolean =>
-  typeof response?.status === 'number' && typeof response.headers?.get === 'function';
+/** The getter of the platform's class rejects what only looks like a `Response`. */
+function isPlatformsOwn(response: unknown): response is Response {
+  if (!(response instanceof Response)) return false;
+  try {
+    return Reflect.get(Response.prototype, 'status', response) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+/** A `Response` of the platform made from one of another class: of npm's undici, of node-fetch, of another realm. */
+function adopted(foreign: unknown, { url }: Request): Response | undefined {
+  const { status, headers, body } = (foreign ?? {}) as Partial<Response>;
+  if (typeof status !== 'number' || typeof headers?.get !== 'function') return undefined;
+  const stream = streamFrom(body);
+  if (stream === undefined) return undefined;
+  const known = { statusText: '', url, type: 'default', redirected: false } as const;
+  const said = Object.entries(facts(foreign as Response)).filter(([, value]) => value !== undefined);
+  return rebuilt(stream, { status, ...known, ...Object.fromEntries(said) }, [...headers]);
+}
+
+/** node-fetch has streams of Node, which can be iterated. */
+function streamFrom(body: unknown): ReadableStream | null | undefined {
+  if (body === null || body === undefined) return null;
+  if (typeof (body as ReadableStream).getReader === 'function') return body as ReadableStream;
+  const { from } = ReadableStream as { from?: (chunks: unknown) => ReadableStream };
+  return isIterable(body) ? from?.call(ReadableStream, copied(body)) : undefined;
+}
+
+const isIterable = (body: unknown): body is AsyncIterable<Uint8Array> => Symbol.asyncIterator in Object(body);
+
+/** A buffer of Node may be a part of a pool, which is not to be handed on. */
+async function* copied(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) yield new Uint8Array(chunk);
+}
 
 /** A transport of the application's own may throw where it should reject. */
 function sent(fetch: Fetch, request: Request, init: RequestInit): Promise<Response> {
