@@ -280,12 +280,23 @@ export const saysNetwork = (error: unknown): boolean =>
 const hasCode = (error: unknown): boolean =>
   error instanceof Error && typeof (error as { code?: unknown }).code === 'string';
 
-/** A URL within a text. */
-const QUOTED_URL = /(\b[a-z][\w+.-]{0,9}:\/\/)([^\s)"']*)/gi;
+/** A URL within a text; brackets and quotes may be part of it. */
+const QUOTED_URL = /(\b[a-z][\w+.-]{0,9}:\/\/)(\S*)/gi;
+
+/** What may follow a URL in a text. */
+const CLOSING = `)]}>"',.;:`;
 
 /** A text without users, passwords, queries and fragments of the URLs in it. */
 export const withoutQuery = (text: string): string =>
-  text.replace(QUOTED_URL, (_, scheme, rest) => scheme + rest.replace(/^[^/?#@]*@|[?#].*$/g, ''));
+  text.replace(QUOTED_URL, (_, scheme: string, rest: string) => {
+    const end = rest.search(/[?#]/);
+    if (end === -1) return scheme + withoutUser(rest);
+    let closing = rest.length;
+    while (closing > end && CLOSING.includes(rest.charAt(closing - 1))) closing--;
+    return scheme + withoutUser(rest.slice(0, end)) + rest.slice(closing);
+  });
+
+const withoutUser = (rest: string): string => rest.replace(/^[^/@]*@/, '');
 
 /** Takes the queries of URLs, which may have secrets, out of what is printed of an error: Deno quotes them in messages, Bun in `path`. */
 export function withoutQueries(error: unknown, depth = 0): void {

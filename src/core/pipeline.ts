@@ -100,7 +100,8 @@ export function pipeline<Options extends object = CallOptions>(
     if (needsPartition && partition === undefined)
       throw new ConfigurationError('partition', partition, `'${policy.name}' needs it: whose data is this?`);
   }
-  for (const { match, ...route } of checked('routes', routes, Array.isArray, 'a list')) {
+  for (const given of checked('routes', routes, Array.isArray, 'a list')) {
+    const { match, ...route } = checked('routes', given, isObject, 'an object with a match');
     matcher(match, 'routes.match');
     checkNames(route, known);
     checkOperation(route);
@@ -430,8 +431,9 @@ function checked<T>(option: string, value: T, is: (value: unknown) => boolean, e
   throw new ConfigurationError(option, value, `expected ${expected}`);
 }
 
-function checkOperation({ operation }: CallOptions): void {
+function checkOperation({ operation, waitUntil }: CallOptions): void {
   if (operation !== undefined) checked('operation', operation, isString, 'a string');
+  if (waitUntil !== undefined) checked('waitUntil', waitUntil, isFunction, 'a function');
 }
 
 /** Bun's fetch has a `timeout` of its own. */
@@ -488,6 +490,7 @@ function checkNames(options: object, known: Known): void {
         value,
         `this pipeline has no ${name}: make it with ${name}: ${name}()`,
       );
+    if (value === null) throw new ConfigurationError(name, value, 'expected options, true or false');
     if (isSwitch && value !== true)
       throw new ConfigurationError(name, value, 'a call says true or false; more is said where it is made');
   }

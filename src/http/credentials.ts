@@ -12,7 +12,7 @@ export const carriesCredentials = (name: string): boolean => SECRET.test(name) &
 
 /** What comes after the scheme of an `Authorization`, and JWTs. */
 const CREDENTIAL_TEXT =
-  /\b(Bearer|Basic|Digest|Token|DPoP)\s+[\w.~+/=:-]{4,}|\beyJ[\w-]{5,}\.[\w-]{5,}(\.[\w-]*)?/gi;
+  /\b(Bearer|Basic|Digest|Token|DPoP)\s+[\w.~+/=:-]{4,}|(?<![\w-])eyJ[\w-]{5,}\.[\w-]{5,}(\.[\w-]*)?/gi;
 
 /**
  * JSON without credentials that an origin has echoed: members with such names are left out, and texts are redacted.

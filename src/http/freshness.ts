@@ -37,12 +37,18 @@ export interface Terms {
 interface Known {
   readonly status: number;
   readonly redirected: boolean;
+  /** It lies in a shared cache, for which `s-maxage` and `proxy-revalidate` are meant. */
+  readonly shared?: boolean;
 }
 
 /** Heuristics are not to be trusted for longer. */
 const LONGEST_GUESS = 86_400_000;
 
-export function termsOf(headers: Headers, times: Times, { status, redirected }: Known): Terms {
+export function termsOf(
+  headers: Headers,
+  times: Times,
+  { status, redirected, shared = false }: Known,
+): Terms {
   const directives = cacheControl(headers);
   const ms = (name: string): number | undefined => {
     const given = seconds(directives, name);
@@ -50,12 +56,17 @@ export function termsOf(headers: Headers, times: Times, { status, redirected }: 
   };
   return {
     // Where a redirect led says nothing about where the next one will lead: never fresh, at most a stand-in.
-    lifetime: redirected ? 0 : (ms('max-age') ?? expiry(headers, times) ?? guess(status, headers, times)),
+    lifetime: redirected
+      ? 0
+      : ((shared ? ms('s-maxage') : undefined) ??
+        ms('max-age') ??
+        expiry(headers, times) ??
+        guess(status, headers, times)),
     initialAge: initialAge(headers, times),
     receivedAt: times.receivedAt,
     date: dateOf(headers, times.receivedAt) ?? times.receivedAt,
     noCache: directives.has('no-cache') && !isOfCookies(directives.get('no-cache') as string),
-    mustRevalidate: directives.has('must-revalidate'),
+    mustRevalidate: directives.has('must-revalidate') || (shared && directives.has('proxy-revalidate')),
     immutable: directives.has('immutable'),
     whileRevalidating: ms('stale-while-revalidate'),
     ifError: ms('stale-if-error'),

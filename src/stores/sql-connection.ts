@@ -25,7 +25,21 @@ const BUSY_TIMEOUT = 2_000;
 
 /** @param transaction Default: statements. The settings of the connection are then the store's as well. */
 export function sqlConnection(exec: SqlExec, transaction: SqlTransaction | undefined): SqlConnection {
+  // A rollback failed: SQLite has done it by itself, or the transaction is still open.
+  let isUnsure = false;
+  const rollback = (): void => {
+    try {
+      isUnsure = false;
+      rows('ROLLBACK');
+    } catch {
+      isUnsure = true;
+    }
+  };
+
   const rows = (query: string, ...values: SqlValue[]): Row[] => {
+    // Nothing of a transaction that failed may be read or committed.
+    if (isUnsure) rollback();
+    isUnsure = false;
     const found = exec(query, ...values);
     if (typeof (found as Partial<Iterable<Row>> | null)?.[Symbol.iterator] === 'function')
       return [...(found as Iterable<Row>)];
@@ -44,11 +58,7 @@ export function sqlConnection(exec: SqlExec, transaction: SqlTransaction | undef
       rows('COMMIT');
       return result;
     } catch (error) {
-      try {
-        rows('ROLLBACK');
-      } catch {
-        // SQLite itself rolls back after some errors.
-      }
+      rollback();
       throw error;
     }
   };

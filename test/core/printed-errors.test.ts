@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { isFailure } from '../../src/core/errors.ts';
+import { isFailure, withoutQuery } from '../../src/core/errors.ts';
 import { createFetch } from '../../src/fronts/fetch.ts';
 import { createClient } from '../../src/fronts/ky.ts';
 import { auth } from '../../src/policies/auth/auth.ts';
@@ -124,4 +124,21 @@ describe('a printed error shows no header, body or query', () => {
     expect(printed(error)).not.toContain('S3CR3T');
     await api.close();
   });
+});
+
+test.each([
+  ['a bracket', 'https://api.example.com/a?filter=(open)&key=S3CR3T'],
+  ['a bracket around the URL', 'request for url (https://api.example.com/a?key=(S3CR3T))'],
+  ['a quote in the path', "https://api.example.com/it's?key=S3CR3T"],
+  ['a quote around the URL', "'https://api.example.com/a?key=S3CR3T' failed"],
+  ['a user with a bracket', 'https://S3CR3T(:S3CR3T@api.example.com/a'],
+])('the text of a URL has no query with %s in or around it', (_, text) => {
+  expect(withoutQuery(text)).not.toContain('S3CR3T');
+  expect(withoutQuery(text)).toContain('api.example.com');
+});
+
+test('the text around a URL is kept', () => {
+  expect(withoutQuery("error for url (https://api.example.com/a?b=c): it's (over)")).toBe(
+    "error for url (https://api.example.com/a): it's (over)",
+  );
 });

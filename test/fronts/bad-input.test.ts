@@ -34,6 +34,11 @@ describe('what cannot be meant is said at once', () => {
       /breaker\.maxOpenFor: '4s' .* below openFor, 60000 ms/,
     ],
     [
+      'a route that is none',
+      () => createFetch({ routes: [null as never] }),
+      /routes: null .* an object with a match/,
+    ],
+    [
       'a slip in the name of a policy',
       () => createClient({ stalecache: {} } as CreateClientOptions),
       /stalecache: .* do you mean staleCache\?/,

@@ -68,7 +68,7 @@ describe('freshness', () => {
     ],
     ['Expires before Date is stale', { expires: date(AT - 1_000), date: date(AT) }, 0],
     ['Expires: 0 is stale', { expires: '0' }, 0],
-    ['s-maxage is for others', { 'cache-control': 's-maxage=10' }, 0],
+    ['s-maxage is for shared caches', { 'cache-control': 's-maxage=10' }, 0],
     ['public is not a lifetime', { 'cache-control': 'public' }, 0],
     ['directives that are not known mean nothing', { 'cache-control': 'x-max-age=10, community="UCI"' }, 0],
     ['nothing said is nothing known', {}, 0],
@@ -220,5 +220,27 @@ describe('terms', () => {
     ['by our receipt where Date is no date', { date: 'today' }, AT],
   ])('the most recent is told %s', (_, headers, expected) => {
     expect(terms(headers).date).toBe(expected);
+  });
+});
+
+describe('in a shared cache', () => {
+  const shared = (cacheControl: string) =>
+    termsOf(
+      new Headers({ 'cache-control': cacheControl, expires: new Date(AT + 99_000).toUTCString() }),
+      { requestedAt: AT, receivedAt: AT },
+      { status: 200, redirected: false, shared: true },
+    );
+
+  test.each([
+    ['s-maxage goes before max-age and Expires', 'max-age=600, s-maxage=10', 10_000],
+    ['s-maxage=0 is stale at once', 'public, max-age=600, s-maxage=0', 0],
+    ['max-age counts without s-maxage', 'max-age=600', 600_000],
+  ])('%s', (_, cacheControl, lifetime) => {
+    expect(shared(cacheControl).lifetime).toBe(lifetime);
+  });
+
+  test('proxy-revalidate forbids stale responses', () => {
+    expect(shared('max-age=1, proxy-revalidate').mustRevalidate).toBe(true);
+    expect(terms({ 'cache-control': 'max-age=1, proxy-revalidate' }).mustRevalidate).toBe(false);
   });
 });

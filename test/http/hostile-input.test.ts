@@ -5,7 +5,7 @@ import { multipart } from '../../src/core/multipart.ts';
 import { optionsFromEnv } from '../../src/fronts/env.ts';
 import { redact, redactText, redactUrl } from '../../src/fronts/listeners/redact.ts';
 import { cacheControl } from '../../src/http/cache-control.ts';
-import { carriesCredentials } from '../../src/http/credentials.ts';
+import { carriesCredentials, withoutCredentials } from '../../src/http/credentials.ts';
 import { termsOf } from '../../src/http/freshness.ts';
 import { invalidatedBy } from '../../src/http/invalidation.ts';
 import { isProblem, problemFrom } from '../../src/http/problem.ts';
@@ -41,6 +41,7 @@ const times = { requestedAt: 0, receivedAt: 0 };
 const parsers: Record<string, (text: string) => unknown> = {
   cacheControl: (text) => cacheControl(all(text)),
   carriesCredentials,
+  withoutCredentials,
   termsOf: (text) => termsOf(all(text), times, { status: 200, redirected: false }),
   invalidatedBy: (text) => invalidatedBy(requestOf(text), responseOf(text)),
   isProblem: (text) => isProblem(responseOf(text)),
@@ -100,6 +101,9 @@ const UNITS = [
     '://',
     'a://',
     'a://a?',
+    'eyJ-',
+    'eyJaaaaa.',
+    'Bearer ',
     'key=',
     '0.',
     'a.',

@@ -509,13 +509,19 @@ describe('a write', () => {
     expect((await page.read())[0]).toBe(503);
   });
 
-  test('whose answer clears the cache leaves nothing of this user', async () => {
-    const page = await holding(fresh('one', 3_600));
-    page.origin.replies(fresh('other', 60), ok('', { headers: { 'clear-site-data': '"cache", "cookies"' } }));
-    await page.read(`${URL_}/other`);
-    await page.read(`${URL_}/sign-out`, { method: 'POST' });
-    expect(await page.cache.entries()).toEqual([]);
-  });
+  test.each(['POST', 'GET', 'HEAD'])(
+    'a response to %s with Clear-Site-Data leaves nothing of this user',
+    async (method) => {
+      const page = await holding(fresh('one', 3_600));
+      page.origin.replies(
+        fresh('other', 60),
+        ok('', { headers: { 'clear-site-data': '"cache", "cookies"', 'cache-control': 'no-store' } }),
+      );
+      await page.read(`${URL_}/other`);
+      await page.read(`${URL_}/sign-out`, { method });
+      expect(await page.cache.entries()).toEqual([]);
+    },
+  );
 
   test('lets no response be stored that was asked for before it', async () => {
     const page = await holding(fresh('one', 3_600));

@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { sourceOf } from '../../src/core/source.ts';
+import { createClient, memoryStore, staleCache } from '../../src/index.ts';
 import type { CacheMode } from '../../src/policies/cache/options.ts';
 import { networkError, ok, slow, status } from '../../src/testing/index.ts';
 import { browserSays } from '../support/browser-says.ts';
 import { type CachePage, cachePage, fresh, URL_ } from '../support/cache-page.ts';
+import { quiet } from '../support/platform.ts';
 
 /** Whether the runtime knows a cache mode of fetch; some refuse those that they cannot carry out. */
 const knows = (cache: RequestCache, mode: RequestMode = 'cors'): boolean => {
@@ -370,4 +372,34 @@ describe('concurrent reads', () => {
     await Promise.all([page.fetch(URL_, init), page.fetch(URL_, init)]);
     expect(page.origin.seen).toHaveLength(2);
   });
+});
+
+test.each([
+  ['a directive', { headers: { range: 'bytes=0-1', 'cache-control': 'only-if-cached' } }],
+  ['a mode', { headers: { range: 'bytes=0-1' }, cache: 'only-if-cached', mode: 'same-origin' } as const],
+])('a request for a part that wants a cached response only, by %s, sends nothing', async (_, init) => {
+  const page = cachePage();
+  const status = await page.fetch(URL_, init).then(
+    (response) => response.status,
+    (error) => error.name,
+  );
+  expect([504, 'TypeError', 'NetworkError']).toContain(status);
+  expect(page.origin.seen).toEqual([]);
+});
+
+test('a revalidation behind the caller goes through the fetch of its call', async () => {
+  const sent: string[] = [];
+  const through = (name: string) => async () => {
+    sent.push(name);
+    return fresh(name, 0);
+  };
+  const cache = staleCache({ store: memoryStore(), mode: 'stale-while-revalidate' });
+  const client = createClient({ partition: 'ann', staleCache: cache, fetch: through('client') });
+  const read = () => client.get(URL_, { fetch: through('call') }).text();
+  await read();
+  for (let turn = 0; (await cache.usage()).entries === 0; turn++) expect(turn).toBeLessThan(1_000);
+  expect(await read()).toBe('call');
+  for (let turn = 0; sent.length < 2 && turn < 1_000; turn++) await quiet();
+  expect(sent).toEqual(['call', 'call']);
+  await client.close();
 });

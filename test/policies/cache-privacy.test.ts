@@ -346,3 +346,21 @@ describe("partition 'public' is a shared cache", () => {
     expect(await read()).toEqual([200, 'cache', 'of all']);
   });
 });
+
+test('a body in the clear does not take the place of an encrypted one', async () => {
+  const key = crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt']);
+  const encryption = encryptWith(() => key as Promise<CryptoKey>);
+  const store = durableStore();
+  const first = cachePage({ store, mode: 'cache-first', encryption });
+  first.origin.otherwise(() => fresh('good'));
+  await first.read();
+  await quiet();
+  const [item] = await store.range({ prefix: 'copy ' });
+  for (const body of [new Blob(['evil']), 'evil']) {
+    await store.write([{ put: item as Item, body }]);
+    const second = cachePage({ store, mode: 'cache-first', encryption });
+    second.origin.otherwise(() => fresh('good'));
+    expect((await second.read())[2]).toBe('good');
+    await second.fetch.close();
+  }
+});

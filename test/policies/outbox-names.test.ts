@@ -1,7 +1,8 @@
 /** What the names in an outbox may be, and what it says without a user. */
 import { expect, test } from 'vitest';
+import { createClient, outbox } from '../../src/index.ts';
 import type { CallOutbox } from '../../src/policies/outbox/options.ts';
-import { page } from '../support/outbox-page.ts';
+import { page, URL_ } from '../support/outbox-page.ts';
 import { give } from '../support/outbox-writes.ts';
 
 const long = (characters: number): string => 'x'.repeat(characters);
@@ -42,4 +43,33 @@ test('without a user entries() and lanes() are empty, and counts() are 0', async
   expect(await here.outbox.entries()).toEqual([]);
   expect(await here.outbox.lanes()).toEqual([]);
   expect(await here.outbox.counts()).toEqual({ waiting: 0, dead: 0, count: 0, bytes: 0 });
+});
+
+test.each<[string, object, RegExp]>([
+  ['a header that carries a key', { persistHeaders: ['X-Api-Key'] }, /outbox\.persistHeaders.*authorize/],
+  ['a header that carries a token', { persistHeaders: ['X-Auth-Token'] }, /outbox\.persistHeaders/],
+  ['a key in Authorization', { idempotencyHeader: 'Authorization' }, /outbox\.idempotencyHeader/],
+])('%s is not written to disk: a ConfigurationError', (_, options, message) => {
+  expect(() => page(options)).toThrow(message);
+});
+
+test('null in place of options is a ConfigurationError, and the write is not sent', async () => {
+  const here = page();
+  const holdfast = { outbox: null } as never;
+  await expect(here.fetch(URL_, { method: 'POST', body: 'a', holdfast })).rejects.toThrow(/outbox: null/);
+  expect(here.origin.seen).toEqual([]);
+});
+
+test('a queued write with a fetch of its own is a ConfigurationError, and is not sent', async () => {
+  const here = page();
+  const client = createClient({
+    name: 'own fetch',
+    partition: 'ann',
+    outbox: outbox({ store: here.store }),
+    fetch: here.origin.fetch,
+  });
+  const write = client.post(URL_, { json: 1, outbox: true, fetch: async () => new Response() });
+  await expect(write).rejects.toThrow(/fetch: .*sent by the fetch of its client/);
+  expect(here.origin.seen).toEqual([]);
+  await client.close();
 });

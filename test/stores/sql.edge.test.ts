@@ -151,6 +151,26 @@ describe.skipIf(!hasSqlite)('sqlStore', () => {
     expect(await add(store, 1)).toBe(1);
   });
 
+  test('a commit that fails, and a rollback that fails, leave the store usable', async () => {
+    const exec = connect(newFile());
+    let failing = 0;
+    const store = sqlStore({
+      exec(query, ...values) {
+        if (failing > 0 && /^(COMMIT|ROLLBACK)/.test(query)) {
+          failing--;
+          throw new Error('disk I/O error');
+        }
+        return exec(query, ...values);
+      },
+    });
+    await store.write([put('a', 1)]);
+    failing = 2;
+    await expect(store.write([put('a', 2)])).rejects.toThrow('disk I/O error');
+    expect((await store.get('a'))?.value).toBe(1);
+    await store.write([put('a', 3)]);
+    expect((await store.get('a'))?.value).toBe(3);
+  });
+
   test('a full database is told as a full disk is, so that a cache makes room', async () => {
     const exec = connect(newFile());
     const store = sqlStore({ exec });

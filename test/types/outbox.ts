@@ -35,3 +35,14 @@ export async function typedMeta(): Promise<void> {
   });
   await box.edit('a', (request, { meta }) => new Request(request, { body: meta?.title ?? '' }));
 }
+
+/** Compiled, and never run: `undefined` is what is not said. */
+export async function undefinedOptions(): Promise<void> {
+  const box = outbox({ store: undefined });
+  await box.entries({ state: undefined, lane: undefined, after: undefined, limit: undefined });
+  await box.counts({ lane: undefined });
+  await box.flush({ due: undefined, signal: undefined, onProgress: undefined });
+  await box.replay('a', { key: undefined });
+  await box.clear({ partition: undefined });
+  void ({ coalesce: { key: 'a', merge: undefined } } satisfies CallOutbox);
+}

@@ -5,6 +5,7 @@ import { isOwnValidation, wantedBy } from '../../http/wanted.ts';
 import { dedupe } from '../dedupe.ts';
 import { Desk } from './desk.ts';
 import { exchange } from './exchange.ts';
+import { clearing } from './invalidate.ts';
 import { type CacheManagement, management } from './manage.ts';
 import { readCacheOptions, readCallOptions, type StaleCacheOptions } from './options.ts';
 import { partialReads } from './partial.ts';
@@ -28,7 +29,7 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
 
   const policy: Policy = (inside, home) => {
     desk.enter(home);
-    const next = desk.silences.watched(inside);
+    const next = clearing(desk, desk.silences.watched(inside));
     const alone = exchange(desk, next, home);
     const shared = dedupe()(alone, home);
     // Writes in any case: reads after them are not to join reads from before.

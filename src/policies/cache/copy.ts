@@ -1,4 +1,5 @@
 import type { Codec } from '../../core/codec.ts';
+import { PUBLIC } from '../../core/contract.ts';
 import type { ResponseFacts } from '../../core/rebuild.ts';
 import type { Item, StoredBody } from '../../core/store.ts';
 import { type Terms, type Times, termsOf } from '../../http/freshness.ts';
@@ -77,7 +78,7 @@ export function heldOf(
     key,
     copy,
     headers,
-    terms: termsOf(headers, copy, copy.response),
+    terms: termsOf(headers, copy, { ...copy.response, shared: copy.partition === PUBLIC }),
     size,
     usedAt,
     doubtful: doubtful === true,
@@ -134,7 +135,9 @@ export async function readBody(
   stored: StoredBody,
   codec?: Codec,
 ): Promise<StoredBody | undefined> {
-  const body = codec && stored instanceof Uint8Array ? await codec.open(stored, contextOf(held.key)) : stored;
+  // A body in the clear is not one that was encrypted here.
+  if (codec && !(stored instanceof Uint8Array)) return undefined;
+  const body = codec ? await codec.open(stored as Bytes, contextOf(held.key)) : stored;
   return isWhole(body, held.size) ? body : undefined;
 }
 

@@ -31,6 +31,19 @@ async function invalidateAll(desk: Desk, urls: readonly string[], call: Call): P
 const clearsCache = ({ headers }: Response): boolean =>
   /"(cache|storage|\*)"/.test(headers.get('clear-site-data') ?? '');
 
+/** Hands requests on, and drops all cached responses of the partition if a response asks for it. */
+export function clearing(desk: Desk, next: Handler): Handler {
+  return (request, call) =>
+    next(request, call).then(async (response) => {
+      const { host, partition, isSignedOut } = call;
+      if (!isSignedOut && clearsCache(response))
+        await desk.patience.soon('clear', host, () =>
+          desk.shelf.forget(partition, undefined, host.clock.now()),
+        );
+      return response;
+    });
+}
+
 /** RFC 9111, 4.4: what changes a resource makes its copies wrong. */
 export function writer(desk: Desk, next: Handler): Handler {
   const doubt = async ({ url }: Request, { host, partition, signal }: Call): Promise<void> => {
@@ -38,10 +51,6 @@ export function writer(desk: Desk, next: Handler): Handler {
     // Who has gone is not to be kept waiting.
     if (signal.aborted) void desk.patience.behind('doubt', work);
     else await desk.patience.soon('doubt', host, work);
-  };
-
-  const clear = async ({ host, partition }: Call): Promise<void> => {
-    await desk.patience.soon('clear', host, () => desk.shelf.forget(partition, undefined, host.clock.now()));
   };
 
   const changed = (request: Request, response: Response, call: Call): Promise<void> => {
@@ -53,8 +62,7 @@ export function writer(desk: Desk, next: Handler): Handler {
     try {
       const response = await next(request, call);
       // A redirect that the platform does not let us see has a status of 0.
-      if (clearsCache(response)) await clear(call);
-      else if (response.status < 400) await changed(request, response, call);
+      if (response.status < 400) await changed(request, response, call);
       else if (isOriginFailure(response.status)) await doubt(request, call);
       return response;
     } catch (error) {

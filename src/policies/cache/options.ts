@@ -39,7 +39,7 @@ export interface CallStaleCache {
 
 export interface StaleCacheOptions extends CallStaleCache {
   /** Where copies are kept. Default: IndexedDB where there is one, else memory. */
-  readonly store?: Store;
+  readonly store?: Store | undefined;
   /** Default 50 MB. What was used longest ago goes first. */
   readonly maxBytes?: Size;
   /** Default 1,000. */
@@ -60,7 +60,7 @@ export interface StaleCacheOptions extends CallStaleCache {
    * What becomes of the copies of a URL to which a write succeeded. `'keep'` (default): they are never fresh again, and
    * stand in only if no response comes or the origin responds 5xx. `'drop'`: they are deleted at once, as after a DELETE.
    */
-  readonly invalidated?: 'keep' | 'drop';
+  readonly invalidated?: 'keep' | 'drop' | undefined;
   /** Seals what is written; see `encryptWith`. */
   readonly encryption?: Codec;
   /**
@@ -68,7 +68,7 @@ export interface StaleCacheOptions extends CallStaleCache {
    * response says `public`, `s-maxage` or `must-revalidate`. `'ignore-authorization'`: `Authorization` and `auth` prove
    * the application itself, as the token of an edge function does, and not a user.
    */
-  readonly shared?: 'ignore-authorization';
+  readonly shared?: 'ignore-authorization' | undefined;
 }
 
 export interface CallSettings {

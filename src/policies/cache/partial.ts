@@ -2,7 +2,7 @@ import type { Handler } from '../../core/contract.ts';
 import { facts, rebuilt } from '../../core/rebuild.ts';
 import { byteRange } from '../../http/range.ts';
 import type { Desk } from './desk.ts';
-import { isImmutable, type Read } from './reads.ts';
+import { isImmutable, missing, type Read } from './reads.ts';
 
 /**
  * Responds to a request for a part from a complete response that is fresh (RFC 9111, 3.3; RFC 9110, 14.2), in the modes in
@@ -28,5 +28,9 @@ export function partialReads(desk: Desk, network: Handler) {
     return rebuilt(part, { ...facts(whole), status: 206, statusText: 'Partial Content' }, headers);
   };
 
-  return async (read: Read): Promise<Response> => (await partOf(read)) ?? network(read.request, read.call);
+  return async (read: Read): Promise<Response> => {
+    const part = await partOf(read);
+    if (part) return part;
+    return read.wanted.onlyIfCached === undefined ? network(read.request, read.call) : missing(read);
+  };
 }

@@ -206,18 +206,6 @@ export function readsOf(desk: Desk, network: Handler, home: Home, { revalidate, 
     return copy;
   };
 
-  const missing = ({ request, call, wanted }: Read): Response => {
-    // RFC 9111, 5.2.1.7; Fetch has a network error for its own way of saying it.
-    if (wanted.onlyIfCached === '504')
-      return new Response(null, { status: 504, statusText: 'Gateway Timeout' });
-    throw new NetworkError('there is no copy, and only a copy is wanted', {
-      request,
-      callId: call.id,
-      origin: call.origin,
-      transient: false,
-    });
-  };
-
   return async (read: Read): Promise<Response> => {
     const { request, call, wanted, own } = read;
     const isSilent = mayAnswerSilence(read) && silences.isSilent(call, own.respondAfter);
@@ -237,6 +225,19 @@ export function readsOf(desk: Desk, network: Handler, home: Home, { revalidate, 
     if (wanted.onlyIfCached !== undefined) return missing(read);
     return fromNetwork(read, held);
   };
+}
+
+/** The response to a request that wants a cached response only, if there is none. @throws {NetworkError} for Fetch's own mode. */
+export function missing({ request, call, wanted }: Read): Response {
+  // RFC 9111, 5.2.1.7; Fetch has a network error for its own way of saying it.
+  if (wanted.onlyIfCached === '504')
+    return new Response(null, { status: 504, statusText: 'Gateway Timeout' });
+  throw new NetworkError('there is no cached response, and the request wants no other', {
+    request,
+    callId: call.id,
+    origin: call.origin,
+    transient: false,
+  });
 }
 
 /** There is no token just now, because its endpoint cannot be reached either. */

@@ -36,6 +36,7 @@ export function revalidator(desk: Desk, network: Handler, home: Home): Revalidat
     const own: Call = {
       ...home.background({ origin, partition, options, ...(signal && { signal }) }),
       init: call.init,
+      ...(call.transport && { transport: call.transport }),
       // Sent later, perhaps with the cookies of whoever has signed in since.
       guard: () => {
         if (!isOf(home, partition)) throw new UserChangedError();

@@ -17,13 +17,13 @@ import type { Duration, Size } from '../../core/durations.ts';
 import { ConfigurationError } from '../../core/errors.ts';
 import { type Match, matcher } from '../../core/match.ts';
 import { type AtomicStore, atomicStoreRule } from '../../core/store.ts';
-import { CREDENTIALS } from '../../http/credentials.ts';
+import { carriesCredentials } from '../../http/credentials.ts';
 import type { DeliveryGuarantee, OutboxEntry } from './entry.ts';
 
 /** @typeParam Meta What the application keeps with its entries. */
 export interface OutboxOptions<Meta = unknown> {
   /** Where entries are kept. Default: IndexedDB; where there is none, a store has to be named. */
-  readonly store?: AtomicStore;
+  readonly store?: AtomicStore | undefined;
   /** Writes that are taken without being asked for one by one. Default: none. */
   readonly match?: Match;
   /** The caller gets its `202` at the latest so long after the call, while delivery goes on. Default 2 s. */
@@ -115,7 +115,7 @@ export interface Coalesce {
    * What becomes of two writes under one `key`: `'replace'` (default) keeps the later; a function gives the request to be
    * sent for both.
    */
-  readonly merge?: 'replace' | Merge;
+  readonly merge?: 'replace' | Merge | undefined;
 }
 
 export type Merge = (earlier: Request, later: Request) => Request | Promise<Request>;
@@ -159,11 +159,21 @@ export const HOOK_PATIENCE = 30_000;
 
 const keptHeader: Rule<string> = (value, option) => {
   const name = headerName(value, option).toLowerCase();
-  if (!CREDENTIALS.includes(name)) return name;
+  if (!carriesCredentials(name)) return name;
   throw new ConfigurationError(
     option,
     value,
     'credentials are not written to disk: `authorize` puts them back',
+  );
+};
+
+const keyHeader: Rule<string> = (value, option) => {
+  const name = headerName(value, option);
+  if (!carriesCredentials(name)) return name;
+  throw new ConfigurationError(
+    option,
+    value,
+    'expected no header of credentials: the key is written to disk',
   );
 };
 
@@ -177,7 +187,7 @@ const rules: { [K in keyof OutboxSettings]: Rule<OutboxSettings[K]> } = {
   maxEntries: count(1),
   maxBytes: size,
   maxEntryBytes: size,
-  idempotencyHeader: (value, option) => (value === false ? value : headerName(value, option)),
+  idempotencyHeader: (value, option) => (value === false ? value : keyHeader(value, option)),
   persistHeaders: list(keptHeader),
   authorize: typed('function'),
   onConflict: typed('function'),

@@ -141,6 +141,12 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
           wanted,
           'no user is signed in: a queued write belongs to a partition',
         );
+      if (call.transport)
+        throw new ConfigurationError(
+          'fetch',
+          'a function',
+          'a queued write is sent by the fetch of its client, perhaps after a reload: give it to createClient',
+        );
       if (call.partition === PUBLIC && !home.isPartitionConstant)
         throw new ConfigurationError(
           'partition',

@@ -4,26 +4,26 @@ import type { OutboxEntry } from './entry.ts';
 /** A page of entries. */
 export interface EntriesQuery {
   /** Default `'waiting'`. */
-  readonly state?: OutboxEntry['state'];
-  readonly lane?: string;
+  readonly state?: OutboxEntry['state'] | undefined;
+  readonly lane?: string | undefined;
   /** The `key` of the last entry of the page before. */
-  readonly after?: string;
+  readonly after?: string | undefined;
   /** Default 50. */
-  readonly limit?: number;
+  readonly limit?: number | undefined;
 }
 
 export interface ReplayOptions {
   /** `'same'` (default): the origin may know the key; `'new'`: it answers as to a write that it has never seen. */
-  readonly key?: 'same' | 'new';
+  readonly key?: 'same' | 'new' | undefined;
 }
 
 export interface FlushOptions {
   /** Only what is due: whatever has to wait goes on waiting. Default false: everything is tried now. */
-  readonly due?: boolean;
+  readonly due?: boolean | undefined;
   /** Begins nothing more when it aborts. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Told after each write that has come to its end. */
-  readonly onProgress?: (progress: FlushProgress) => void;
+  readonly onProgress?: ((progress: FlushProgress) => void) | undefined;
 }
 
 /** Of what waited when it began. */
@@ -38,7 +38,7 @@ export interface FlushProgress {
 /** Which lane is meant. */
 export interface LaneQuery {
   /** Default: all of the current user's. */
-  readonly lane?: string;
+  readonly lane?: string | undefined;
 }
 
 export const readQuery = (given: EntriesQuery): EntriesQuery =>
@@ -59,7 +59,7 @@ export const readLaneQuery = (given: LaneQuery): LaneQuery =>
 
 export interface ClearOptions {
   /** Whose. Default: the current user's. */
-  readonly partition?: string;
+  readonly partition?: string | undefined;
 }
 
 export const readClear = (given: ClearOptions): ClearOptions =>
