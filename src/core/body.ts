@@ -217,7 +217,10 @@ class Body implements WatchedBody {
   /** Readers of clones go on. */
   #leave(): void {
     const { bodies } = this.fate;
-    bodies.splice(bodies.indexOf(this), 1);
+    const at = bodies.indexOf(this);
+    // It was cancelled before it was collected.
+    if (at === -1) return;
+    bodies.splice(at, 1);
     if (bodies.length === 0) this.fate.settle('cancelled');
   }
 

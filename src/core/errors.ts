@@ -291,12 +291,17 @@ export const withoutQuery = (text: string): string =>
   text.replace(QUOTED_URL, (_, scheme: string, rest: string) => {
     const end = rest.search(/[?#]/);
     if (end === -1) return scheme + withoutUser(rest);
-    let closing = rest.length;
-    while (closing > end && CLOSING.includes(rest.charAt(closing - 1))) closing--;
-    return scheme + withoutUser(rest.slice(0, end)) + rest.slice(closing);
+    return scheme + withoutUser(rest.slice(0, end)) + rest.slice(withoutClosing(rest).length);
   });
 
-const withoutUser = (rest: string): string => rest.replace(/^[^/@]*@/, '');
+/** A URL that was found in a text, without the punctuation after it. */
+export function withoutClosing(found: string): string {
+  let end = found.length;
+  while (end > 0 && CLOSING.includes(found.charAt(end - 1))) end--;
+  return found.slice(0, end);
+}
+
+const withoutUser = (rest: string): string => rest.replace(/^[^/]*@/, '');
 
 /** Takes the queries of URLs, which may have secrets, out of what is printed of an error: Deno quotes them in messages, Bun in `path`. */
 export function withoutQueries(error: unknown, depth = 0): void {

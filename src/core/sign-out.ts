@@ -1,6 +1,6 @@
 import { oneOf, readOptions } from './check.ts';
 import { type Policy, type SignedOut, traitsOf } from './contract.ts';
-import { ConfigurationError } from './errors.ts';
+import { ConfigurationError, isFailure, StorageError } from './errors.ts';
 
 export interface SignOutOptions {
   /**
@@ -45,6 +45,8 @@ export async function signOut(
       (error) => failures.push(error),
     );
   }
-  if (failures.length > 0) throw failures[0];
+  const [failure] = failures;
+  if (failure !== undefined)
+    throw isFailure(failure) ? failure : new StorageError(`signOut failed: ${failure}`, { cause: failure });
   return report;
 }

@@ -68,6 +68,8 @@ export interface Store {
 export interface AtomicStore extends Store {
   /** Its own lock, over all processes that share it. Default: Web Locks and, beyond a web origin, a lease in the store. */
   readonly lock?: Lock;
+  /** The object within which names of outboxes are unique. Default: the realm, whose stores have one database each. */
+  readonly scope?: object;
   /** The different groups whose name begins with `prefix`, in order; at most `limit` of them. */
   groups(prefix: string, limit?: number): Promise<string[]>;
   /** How many items a group or a collection has, without reading them. */

@@ -78,8 +78,8 @@ function adopted(foreign: unknown, { url }: Request): Response | undefined {
 
 /** node-fetch has streams of Node, which can be iterated. */
 function streamFrom(body: unknown): ReadableStream | null | undefined {
-  if (body === null || body === undefined) return null;
-  if (typeof (body as ReadableStream).getReader === 'function') return body as ReadableStream;
+  if (body === null) return null;
+  if (typeof (body as ReadableStream | undefined)?.getReader === 'function') return body as ReadableStream;
   const { from } = ReadableStream as { from?: (chunks: unknown) => ReadableStream };
   return isIterable(body) ? from?.call(ReadableStream, copied(body)) : undefined;
 }

@@ -2,10 +2,11 @@
 export const CREDENTIALS: readonly string[] = ['authorization', 'proxy-authorization', 'cookie'];
 
 const SECRET =
-  /authori[sz]|authenticat|\bauth\b|cookie|token|secret|session|credential|passw|signature|jwt|csrf|xsrf|(api|access|private|functions|subscription)[-_]?key|bearer|otp\b/i;
+  /authori[sz]|authenticat|\bauth\b|cookie|token|secret|session|credential|passw|passphrase|\bpwd\b|signature|\bsig\b|hmac|jwt|csrf|xsrf|(api|app|access|private|functions|subscription|master|client|shared|account|encryption|signing|license|service|admin|vault)[-_]?key|bearer|otp\b|\bpin\b|\bsid\b/i;
 
 /** Positions in a list and counts of a language model, which share a word with secrets. */
-const HARMLESS = /(continuation|page|cursor|next|sync)[-_]?token\b|ratelimit|tokens/i;
+const HARMLESS =
+  /^x-(\w+-)?(continuation|page|next-page|cursor|next|sync)[-_]?token$|^(continuation|page|next|sync)-token$|ratelimit.*tokens|(max|used|usage|remaining|limit|prompt|completion|total|input|output)[-_]?tokens$|tokens[-_](used|remaining|limit|usage)$/i;
 
 /** Whether the value of a header may prove who somebody is: then it reaches no disk, in a request or in a response. */
 export const carriesCredentials = (name: string): boolean => SECRET.test(name) && !HARMLESS.test(name);

@@ -42,7 +42,7 @@ export function durableObjectStore(
     { name: typed<string>('string') },
     { name: 'holdfast' },
   );
-  return sqlStoreOf(
+  const store = sqlStoreOf(
     'durableObjectStore',
     {
       exec: (query, ...values) => storage.sql.exec(query, ...values).toArray(),
@@ -53,6 +53,8 @@ export function durableObjectStore(
     },
     { platform: 'Durable Object', prefix: 'durable-object' },
   );
+  // An object that was evicted may leave its outbox open beside that of its next life.
+  return { ...store, scope: store };
 }
 
 const storageRule: Rule<SqlDurableObjectStorage> = (value, option) => {

@@ -1,4 +1,4 @@
-import { isFailure } from '../core/errors.ts';
+import { isFailure, StorageError } from '../core/errors.ts';
 import type { AtomicStore, Change, StoredBody } from '../core/store.ts';
 import { decided, type Waiting } from './batch.ts';
 import type { explainedBy } from './explained.ts';
@@ -65,11 +65,21 @@ export function sqlGroupCommit({ open, platform, explained, sync }: Means): Atom
   };
 
   const settleAll = (batch: readonly Asked[], settle: readonly (() => void)[]): void => {
-    const synced = sync && batch.some(({ strict }) => strict) ? explained('change', sync) : undefined;
+    const synced = sync && batch.some(({ strict }) => strict) ? onDisk(sync) : undefined;
     for (const [at, each] of batch.entries()) {
       const done = settle[at] as () => void;
       if (synced && each.strict) synced.then(done, each.reject);
       else done();
+    }
+  };
+
+  /** @throws {StorageError} `storage-unknown`: the change is committed, and may not survive a power failure. */
+  const onDisk = async (sync: () => Promise<void>): Promise<void> => {
+    try {
+      await sync();
+    } catch (cause) {
+      const message = `${platform}: sync failed: the change is committed, and may not be on the disk: ${cause}`;
+      throw new StorageError(message, { code: 'storage-unknown', cause });
     }
   };
 

@@ -67,6 +67,7 @@ test.each([
   ['nothing', undefined],
   ['a text', 'hello'],
   ['an object without headers', { status: 200 }],
+  ['an object with a `json` function only', { ok: true, status: 200, headers: new Headers(), json: () => 1 }],
   ['a body that cannot be read', { status: 200, headers: new Headers(), body: 'hello' }],
 ])('%s in place of a response is a ConfigurationError, and holds no slot', async (_, given) => {
   const slots = bulkhead({ limit: 1 });

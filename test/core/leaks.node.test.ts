@@ -1,8 +1,10 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
+import { ownBody, watchBody } from '../../src/core/body.ts';
 import { systemHost } from '../../src/core/host.ts';
 import { createFetch } from '../../src/fronts/fetch.ts';
+import { auth, bulkhead, dedupe, failover, memoryStore, staleCache } from '../../src/index.ts';
 import { macrotask } from '../../src/testing/index.ts';
 
 setFlagsFromString('--expose-gc');
@@ -123,5 +125,67 @@ describe('nothing is left behind', () => {
     }
     expect(listeners()).toBe(0);
     await fetch.close();
+  });
+});
+
+describe('a body that nothing reads', () => {
+  const endless = () =>
+    new ReadableStream<Uint8Array<ArrayBuffer>>({
+      async pull(controller) {
+        await macrotask();
+        controller.enqueue(new Uint8Array(3));
+      },
+    });
+
+  test.each<[string, object]>([
+    ['alone', {}],
+    ['beside staleCache', { staleCache: staleCache({ store: memoryStore() }) }],
+    [
+      'beside staleCache without respondAfter',
+      { staleCache: staleCache({ store: memoryStore(), respondAfter: false }) },
+    ],
+    ['beside dedupe', { dedupe: dedupe() }],
+    [
+      'beside auth',
+      { auth: auth({ scheme: 'bearer', origins: ['https://api.example.com'], token: () => 'token' }) },
+    ],
+    [
+      'beside failover',
+      { failover: failover({ origins: ['https://api.example.com', 'https://b.example.com'] }) },
+    ],
+  ])('gives its slot back when its response is collected: %s', async (_, more) => {
+    const slots = bulkhead({ limit: 1 });
+    const fetch = createFetch({
+      retry: 0,
+      partition: 'ann',
+      bulkhead: slots,
+      fetch: async () => new Response(endless(), { headers: { 'cache-control': 'no-store' } }),
+      ...more,
+    });
+    await (async () => void (await fetch('https://api.example.com/')))();
+    for (let turn = 0; Object.keys(slots.states()).length > 0; turn++) {
+      expect(turn).toBeLessThan(500);
+      gc();
+      await macrotask();
+    }
+    await fetch.close();
+  });
+
+  test('takes no watcher away from a clone that is being read', async () => {
+    const told: string[] = [];
+    let response: Response | undefined = new Response(endless());
+    watchBody(response, {});
+    const reader = response.clone().body?.getReader();
+    let owned: Response | undefined = ownBody(response, { settled: (how) => told.push(how) });
+    response = undefined;
+    await owned.body?.cancel();
+    owned = undefined;
+    for (let turn = 0; turn < 20; turn++) {
+      gc();
+      await reader?.read();
+    }
+    expect(told).toEqual([]);
+    await reader?.cancel();
+    expect(told).toEqual(['cancelled']);
   });
 });

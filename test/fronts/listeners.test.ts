@@ -383,3 +383,11 @@ test('ten thousand events are dealt with in a moment', () => {
   const listener = jsonLines({ write: () => {}, most: 100 });
   for (let nth = 0; nth < 10_000; nth++) listener(ended({ callId: `c${nth}` }));
 });
+
+test('a bracket or a quote in a URL does not end its redaction', () => {
+  for (const sign of [')', "'", '"', ']', '>'])
+    expect(
+      redactText(`fetch of https://api.example.com/a?f=(${sign}&mail=ann@example.com&k=S3CR3T failed`),
+    ).toBe('fetch of https://api.example.com/a?… failed');
+  expect(redactText('(https://api.example.com/a)')).toBe('(https://api.example.com/a)');
+});

@@ -141,3 +141,29 @@ describe('signOut', () => {
     await fetch.close();
   });
 });
+
+test('a store that fails is a StorageError, and the other policies still sign out', async () => {
+  const { write, ...store } = memoryStore();
+  const box = outbox({
+    store: {
+      ...store,
+      write: () => Promise.reject(new Error('gone')),
+      change: () => Promise.reject(new Error('gone')),
+    },
+  });
+  const cache = staleCache({ store: memoryStore() });
+  const client = createClient({
+    name: 'failing store',
+    baseUrl: ORIGIN,
+    partition: 'ann',
+    outbox: box,
+    staleCache: cache,
+    fetch: async () => new Response('orders', { headers: { 'cache-control': 'max-age=60' } }),
+  });
+  await client.get('orders').text();
+  await stored(cache, 'ann');
+  const error: unknown = await client.signOut({ undelivered: 'remove' }).catch((thrown) => thrown);
+  expect(error).toMatchObject({ name: 'StorageError' });
+  expect(await cache.entries()).toEqual([]);
+  await client.close();
+});

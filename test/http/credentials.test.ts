@@ -21,6 +21,15 @@ describe('carriesCredentials', () => {
     'X-CSRF-Token',
     'X-Session-Id',
     'X-OTP',
+    'X-Auth-Tokens',
+    'X-Session-Tokens',
+    'Authorization-Sync-Token',
+    'X-Auth-RateLimit',
+    'X-Parse-Master-Key',
+    'X-Client-Key',
+    'X-Pin',
+    'X-Hmac',
+    'Sid',
   ])('%s does', (name) => {
     expect(carriesCredentials(name)).toBe(true);
   });
@@ -37,6 +46,11 @@ describe('carriesCredentials', () => {
     'X-Ms-Continuation-Token',
     'X-Next-Page-Token',
     'X-RateLimit-Remaining-Tokens',
+    'X-Prompt-Tokens',
+    'X-Total-Tokens',
+    'OpenAI-Tokens-Used',
+    'X-Pinned',
+    'X-Side',
   ])('%s does not', (name) => {
     expect(carriesCredentials(name)).toBe(false);
   });

@@ -20,6 +20,7 @@ describe('byteRange', () => {
     ['bytes=-0', 100],
     ['bytes=9-3', 100],
     ['bytes=200-150', 100],
+    ['bytes=9-5', 6],
     ['bytes=-', 100],
     ['bytes=0-1,3-4', 100],
     ['bytes=a-b', 100],

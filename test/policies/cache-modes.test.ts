@@ -403,3 +403,39 @@ test('a revalidation behind the caller goes through the fetch of its call', asyn
   expect(sent).toEqual(['call', 'call']);
   await client.close();
 });
+
+test('a stored redirect is no response to a request that follows', async () => {
+  const page = cachePage({ mode: 'cache-first' });
+  page.origin.otherwise((request) =>
+    request.redirect === 'manual'
+      ? new Response(null, { status: 301, headers: { location: '/there', 'cache-control': 'max-age=60' } })
+      : fresh('followed'),
+  );
+  await page.read(URL_, { redirect: 'manual' });
+  expect(await page.read()).toEqual([200, 'network', 'followed']);
+});
+
+describe('a request for a part is left to the origin', () => {
+  const PART = { headers: { range: 'bytes=0-1' } };
+  const part = () => new Response('or', { status: 206, headers: { 'content-range': 'bytes 0-1/3' } });
+
+  test.each<[string, Response, RequestInit]>([
+    ['if the stored response is no 200', status(404, { 'cache-control': 'max-age=60' }), {}],
+    ['if the request says no-store', fresh('one'), { cache: 'no-store' }],
+    ['if the request says reload', fresh('one'), { cache: 'reload' }],
+  ])('%s', async (_, first, init) => {
+    const page = cachePage({ mode: 'cache-first' });
+    page.origin.replies(first, part());
+    await readInto(page);
+    expect((await page.read(URL_, { ...PART, ...init }))[2]).toBe('or');
+    expect(page.origin.seen).toHaveLength(2);
+  });
+});
+
+test('a request for a part is answered from an immutable response, whatever the mode', async () => {
+  const page = cachePage();
+  page.origin.replies(fresh('one', 60, { 'cache-control': 'max-age=60, immutable' }));
+  await readInto(page);
+  expect(await page.read(URL_, { headers: { range: 'bytes=0-1' } })).toEqual([206, 'cache', 'on']);
+  expect(page.origin.seen).toHaveLength(1);
+});

@@ -309,6 +309,13 @@ describe("partition 'public' is a shared cache", () => {
       expect(await stored(word, authorization)).toBe(1);
   });
 
+  test('stores nothing requested with a key in a header, unless the response allows it', async () => {
+    for (const name of ['X-Api-Key', 'X-Auth-Token']) {
+      expect(await stored('max-age=60', { headers: { [name]: 'of ann' } })).toBe(0);
+      expect(await stored('public, max-age=60', { headers: { [name]: 'of ann' } })).toBe(1);
+    }
+  });
+
   // Browsers let no script set it.
   test.skipIf(!new Request(URL_, { headers: cookie }).headers.has('cookie'))(
     'stores nothing requested with a Cookie',

@@ -11,7 +11,7 @@ async function secondBundle(here: ReturnType<typeof page>, store = here.store) {
   const outboxPolicy = await otherCopy('second-bundle');
   return () => {
     const fetch = pipeline([outboxPolicy({ store, pollInterval: '1h' }, memoryStore)], {
-      partition: 'ann',
+      partition: () => 'ann',
       host: here.host,
       fetch: here.origin.fetch,
     });

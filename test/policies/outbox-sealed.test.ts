@@ -175,3 +175,31 @@ test('an entry that a start with another key has buried is delivered by the firs
   expect(await here.outbox.counts()).toMatchObject({ waiting: 0, dead: 0 });
   expect(here.origin.seen.map(({ body }) => body)).toEqual([SECRET, SECRET]);
 });
+
+/** Two writes that wait, in lanes of their own, with what is stored of them. */
+async function twoWaiting() {
+  const here = page({ encryption: await newCodec() });
+  here.host.online.set(false);
+  for (const lane of ['one', 'two']) await write(here, lane, { lane });
+  const items = await here.store.range({ prefix: 'entry ' });
+  const bodies = await Promise.all(items.map(({ key }) => here.store.body(key)));
+  return { here, items, bodies };
+}
+
+async function sentOf({ host, clock, origin, outbox }: Page) {
+  host.online.set(true);
+  await settle();
+  await clock.advance(120_000);
+  const dead = await outbox.entries({ state: 'dead-letter' });
+  return { sent: origin.seen.map(({ body }) => body), reasons: dead.map(({ reason }) => reason?.code) };
+}
+
+test('bodies that were exchanged in the store are dead letters, and are not sent', async () => {
+  const { here, items, bodies } = await twoWaiting();
+  const [one, two] = items as [Item, Item];
+  await here.store.write([
+    { put: one, body: bodies[1] },
+    { put: two, body: bodies[0] },
+  ]);
+  expect(await sentOf(here)).toEqual({ sent: [], reasons: ['unreadable', 'unreadable'] });
+});

@@ -1,13 +1,14 @@
 /** A module that a development server reloads makes its client anew, beside the one that components still have. */
 import { describe, expect, test } from 'vitest';
 import { systemHost } from '../../src/core/host.ts';
+import { exclusivelyOver } from '../../src/core/locks.ts';
 import { pipeline } from '../../src/core/pipeline.ts';
-import { createClient, outbox } from '../../src/index.ts';
+import { auth, createClient, memoryStore, outbox } from '../../src/index.ts';
 import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
 import { networkError, ok } from '../../src/testing/index.ts';
 import { durableStore } from '../support/durable.ts';
 import { held } from '../support/held.ts';
-import { idOf, POST, page, settle, URL_ } from '../support/outbox-page.ts';
+import { idOf, open, POST, page, settle, URL_ } from '../support/outbox-page.ts';
 
 const write = (body: string) => ({ ...POST, body });
 
@@ -107,7 +108,7 @@ describe.skipIf(!systemHost.sharesIO)('an older outbox whose name was taken over
     };
     const again = () =>
       pipeline([broken, outboxPolicy({ store: older.store }, () => older.store)], {
-        partition: 'ann',
+        partition: () => 'ann',
         host: older.host,
         fetch: older.origin.fetch,
       });
@@ -151,3 +152,42 @@ test.skipIf(!systemHost.sharesIO)(
     await first.close();
   },
 );
+
+describe.skipIf(!systemHost.sharesIO)('two outboxes of one name are a ConfigurationError', () => {
+  const origins = ['https://api.example.com'];
+  const client = (store: ReturnType<typeof durableStore>, partition: string, token?: string) => {
+    const policies = token ? [auth({ scheme: 'bearer', origins, token })] : [];
+    const fetch = pipeline([outboxPolicy({ store }, memoryStore), ...policies], { partition });
+    open.push(fetch);
+    return fetch;
+  };
+
+  test('with constant partitions of two users', () => {
+    const store = durableStore();
+    client(store, 'ann');
+    expect(() => client(store, 'bob')).toThrow('both called');
+  });
+
+  test('if one of them sends with credentials and the other does not', () => {
+    const store = durableStore();
+    client(store, 'ann');
+    expect(() => client(store, 'ann', 'token')).toThrow('both called');
+  });
+
+  test('over a store in memory, which a reload does not find', () => {
+    const store = memoryStore();
+    client(store as never, 'ann');
+    expect(() => client(store as never, 'ann')).toThrow('both called');
+  });
+
+  test('over stores that share a lock in memory', () => {
+    const lock = exclusivelyOver({});
+    client({ ...durableStore(), withinOrigin: false, lock }, 'ann');
+    expect(() => client({ ...durableStore(), withinOrigin: false, lock }, 'ann')).toThrow('both called');
+  });
+
+  test('not over two objects, each of which has its own database', () => {
+    client({ ...durableStore(), lock: exclusivelyOver({}), scope: {} }, 'ann');
+    client({ ...durableStore(), lock: exclusivelyOver({}), scope: {} }, 'bob');
+  });
+});

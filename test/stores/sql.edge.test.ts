@@ -171,6 +171,16 @@ describe.skipIf(!hasSqlite)('sqlStore', () => {
     expect((await store.get('a'))?.value).toBe(3);
   });
 
+  test('a change that may not be on the disk is rejected with storage-unknown', async () => {
+    const exec = connect(newFile());
+    const sync = () => Promise.reject(new Error('EIO'));
+    const store = sqlStore({ exec, sync });
+    await expect(
+      store.change([], () => ({ changes: [put('a', 1)], result: 0 }), { strict: true }),
+    ).rejects.toMatchObject({ name: 'StorageError', code: 'storage-unknown' });
+    expect((await store.get('a'))?.value).toBe(1);
+  });
+
   test('a full database is told as a full disk is, so that a cache makes room', async () => {
     const exec = connect(newFile());
     const store = sqlStore({ exec });

@@ -1,3 +1,5 @@
+import { withoutClosing } from '../../core/errors.ts';
+
 /** What stands in place of something that is not to be seen. */
 const REDACTED = '…';
 
@@ -78,10 +80,11 @@ export function redactUrl(url: string): string {
 
 /** A text without what is secret in it: URLs, keys, tokens, `name=value` of secret names. */
 export function redactText(text: string): string {
-  let told = text.slice(0, LONGEST).replace(/\b[a-z][a-z\d+.-]*:\/\/[^\s"'<>)\]]+/gi, (url) =>
+  let told = text.slice(0, LONGEST).replace(/\b[a-z][a-z\d+.-]*:\/\/\S+/gi, (found) => {
+    const url = withoutClosing(found);
     // Written once more below, where it would be found again.
-    URL.canParse(url) ? redactUrl(url) : REDACTED,
-  );
+    return (URL.canParse(url) ? redactUrl(url) : REDACTED) + found.slice(url.length);
+  });
   for (const secret of SECRET_VALUES) told = told.replace(secret, REDACTED);
   return withoutPairs(told);
 }

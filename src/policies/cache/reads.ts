@@ -140,10 +140,13 @@ export function readsOf(desk: Desk, network: Handler, home: Home, { revalidate, 
     }
     const { status } = response;
     if (!flight.isGiven && mayAnswer(call, response, UNANSWERED.includes(status))) {
-      const copy = await copyInstead(read, status).catch((reason) => {
+      let copy: Response | undefined;
+      try {
+        copy = await copyInstead(read, status);
+      } catch (reason) {
         dropBody(response);
         throw reason;
-      });
+      }
       if (copy) {
         dropBody(response);
         return copy;

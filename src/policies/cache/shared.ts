@@ -1,5 +1,6 @@
 import { type Call, type Home, PUBLIC } from '../../core/contract.ts';
 import { originOf } from '../../core/origins.ts';
+import { carriesCredentials } from '../../http/credentials.ts';
 import { isShareable } from '../../http/storable.ts';
 import type { Desk } from './desk.ts';
 
@@ -16,7 +17,7 @@ export function isOfOneUser(
   const origins = [request.url, url].filter(Boolean).map(originOf);
   const isAuthorized =
     call.transport !== undefined ||
-    request.headers.has('authorization') ||
+    [...request.headers.keys()].some(carriesCredentials) ||
     home.credentials(call.options).some((each) => origins.some((origin) => each.origins.includes(origin)));
   // Only browsers have cookies to include; elsewhere some engines say so of every request.
   const hasCookies =

@@ -1,7 +1,7 @@
 import { readUpTo } from '../../core/body.ts';
 import { within } from '../../core/clock.ts';
 import type { Call, Handler, Home } from '../../core/contract.ts';
-import { ConfigurationError } from '../../core/errors.ts';
+import { ConfigurationError, StorageError } from '../../core/errors.ts';
 import { facts } from '../../core/rebuild.ts';
 import { withBody } from '../../core/replay.ts';
 import type { StoredBody } from '../../core/store.ts';
@@ -109,7 +109,9 @@ async function prepare(
   if (entry.unreadable) return { is: 'dead', reason: { code: 'unreadable' } };
   try {
     if (!(await supplied.isThere())) return { is: 'gone' };
-    const body = await queue.opened(supplied);
+    const body = await openedBody(supplied, queue);
+    if (body === UNREADABLE)
+      return { is: 'dead', reason: { code: 'unreadable', message: 'the body cannot be decrypted' } };
     if (body === undefined && entry.size > 0)
       return {
         is: 'dead',
@@ -130,6 +132,21 @@ async function prepare(
     return { request: whole.bodyUsed ? unread(whole, request, body) : whole, body };
   } catch (error) {
     return { is: 'again', reason: reasonOf(error), cost: 'nothing' };
+  }
+}
+
+const UNREADABLE = Symbol('unreadable');
+
+/** @throws {StorageError} if the key is not available: it may be later. */
+async function openedBody(
+  supplied: Supplied,
+  queue: Queue,
+): Promise<StoredBody | undefined | typeof UNREADABLE> {
+  try {
+    return await queue.opened(supplied);
+  } catch (error) {
+    if (error instanceof StorageError) throw error;
+    return UNREADABLE;
   }
 }
 

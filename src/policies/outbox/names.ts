@@ -19,18 +19,12 @@ type Owners = Map<string, Owner[]>;
 /** Shared by the bundles of a page: each has its own copy of this module. */
 const SHARED = Symbol.for('holdfast outboxes 1');
 
-/** For stores with a lock of their own: another store object is another database, or the same one after an eviction. */
-const ownersOver = new WeakMap<AtomicStore, Owners>();
-
-function ownersFor(store: AtomicStore): Owners {
-  if (!store.lock) {
-    const shared = globalThis as { [SHARED]?: Owners };
-    shared[SHARED] ??= new Map();
-    return shared[SHARED];
-  }
-  const own = ownersOver.get(store) ?? new Map();
-  ownersOver.set(store, own);
-  return own;
+function ownersWithin(scope: object): Owners {
+  const realm = globalThis as { [SHARED]?: WeakMap<object, Owners> };
+  realm[SHARED] ??= new WeakMap();
+  const owners = realm[SHARED].get(scope) ?? new Map();
+  realm[SHARED].set(scope, owners);
+  return owners;
 }
 
 /** IndexedDB has one database of a name; files of one name may be many. */
@@ -46,17 +40,19 @@ const isSameDatabase = (a: AtomicStore, b: AtomicStore): boolean =>
  * @throws {ConfigurationError} if another outbox, with other entries or another target, has the name.
  */
 export function takeName(
-  { name, host, baseUrl, credentials, onClose }: Home,
+  { name, host, baseUrl, credentials, onClose, isPartitionConstant, partition }: Home,
   store: AtomicStore,
   duty: Pick<Owner, 'retire' | 'reclaim'>,
 ): void {
-  const byName = ownersFor(store);
+  const byName = ownersWithin(store.scope ?? globalThis);
   const owners = byName.get(name) ?? [];
   const origins = credentials({}).map((each) => each.origins);
-  const owner: Owner = { store, target: JSON.stringify([baseUrl, origins]), ...duty };
+  // A server may have a client for each user.
+  const user = isPartitionConstant ? partition() : undefined;
+  const owner: Owner = { store, target: JSON.stringify([baseUrl, origins, user]), ...duty };
   const before = owners.at(-1);
   if (before) {
-    const isShared = store.durable && host.sharesIO && !store.lock && isSameDatabase(before.store, store);
+    const isShared = store.durable && host.sharesIO && isSameDatabase(before.store, store);
     if (!isShared || before.target !== owner.target)
       throw new ConfigurationError(
         'name',
