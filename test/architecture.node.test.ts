@@ -87,3 +87,15 @@ test('the package has two dependencies', () => {
   const { dependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as { dependencies: object };
   expect(Object.keys(dependencies).sort()).toEqual(['idb-keyval', 'ky']);
 });
+
+test('docs/formats.md names what is stored and sent: each name stands in the source', () => {
+  const source = files.map((file) => readFileSync(join(SRC, file), 'utf8')).join('\n');
+  const document = readFileSync('docs/formats.md', 'utf8');
+  const names = [
+    ...document.matchAll(
+      /`(holdfast[ -][\w -]*?|(?:entry|totals|id|key|result|hold|lease|copy|auth) )(?:<[^`]*)?`/g,
+    ),
+  ];
+  expect(names.length).toBeGreaterThan(20);
+  for (const [, name = ''] of names) expect(source, name).toContain(name.trimEnd());
+});

@@ -152,6 +152,8 @@ export type HoldfastEvent =
   | { readonly type: 'update-required'; readonly store: string }
   /** The browser was asked to delete nothing of this site when the disk is full. */
   | { readonly type: 'storage-persistence'; readonly granted: boolean }
+  /** The database of the outbox was deleted while the page was open: by the user, or by the browser for want of room. */
+  | { readonly type: 'storage-vanished'; readonly store: string }
   /** What is shared with others (`betweenIsolates`) cannot be reached; each goes by what it sees for itself. Told once. */
   | { readonly type: 'sharing-failed'; readonly name: string; readonly error: unknown }
   | { readonly type: 'sharing-restored'; readonly name: string }

@@ -1,4 +1,5 @@
 import { follow } from './abort.ts';
+import { hashOf } from './hash.ts';
 
 /** Runs a task while nobody else runs one under the same name. */
 export type Lock = <T>(name: string, signal: AbortSignal, task: () => Promise<T>) => Promise<T>;
@@ -32,12 +33,10 @@ export const exclusively: Lock = (name, signal, task) => {
 /** WebKit rejects names of more than 1,024 characters. */
 const LONGEST = 1_000;
 
-/** A long name ends in a hash (FNV-1a). Two names that become one share a lock, and wait for each other in vain at most. */
+/** A long name ends in a hash. Two names that become one share a lock, and wait for each other in vain at most. */
 function lockName(name: string): string {
   if (name.length <= LONGEST) return name;
-  let hash = 0x811c9dc5;
-  for (let at = 0; at < name.length; at++) hash = Math.imul(hash ^ name.charCodeAt(at), 0x01000193);
-  return `${name.slice(0, LONGEST - 10)} ${(hash >>> 0).toString(36)}`;
+  return `${name.slice(0, LONGEST - 10)} ${hashOf(name).toString(36)}`;
 }
 
 const linesFor = new WeakMap<object, Lines>();

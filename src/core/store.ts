@@ -70,6 +70,8 @@ export interface AtomicStore extends Store {
   readonly lock?: Lock;
   /** The object within which names of outboxes are unique. Default: the realm, whose stores have one database each. */
   readonly scope?: object;
+  /** Hears that the database was deleted while it was in use, with all that it had. @returns ends it. */
+  onVanished?(listener: () => void): () => void;
   /** The different groups whose name begins with `prefix`, in order; at most `limit` of them. */
   groups(prefix: string, limit?: number): Promise<string[]>;
   /** How many items a group or a collection has, without reading them. */

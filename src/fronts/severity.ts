@@ -24,6 +24,7 @@ const OF_EVENTS: Readonly<Partial<Record<HoldfastEvent['type'], Severity>>> = {
   'dead-lettered': 'critical',
   'store-failed': 'critical',
   'update-required': 'critical',
+  'storage-vanished': 'critical',
   'outbox-paused': 'unexpected',
   'headers-dropped': 'unexpected',
   'body-broken': 'unexpected',

@@ -11,12 +11,17 @@ export interface Connection {
   close(): Promise<void>;
 }
 
-/** @param create Makes the object stores of a new database. */
+/**
+ * @param create Makes the object stores of a new database.
+ * @param vanished Called if a database that was open before is gone: the user or the browser has deleted it.
+ */
 export function openDatabase(
   name: string,
   version: number,
   create: (database: IDBDatabase) => void,
+  vanished = (): void => {},
 ): Connection {
+  let wasOpen = false;
   let opening: Promise<IDBDatabase> | undefined;
 
   const forget = (): void => {
@@ -45,9 +50,13 @@ export function openDatabase(
           cause = transaction.error;
         };
         create(request.result);
+        if (wasOpen) vanished();
       };
       request.onerror = () => reject(cause ?? refusal(name, request.error));
-      request.onsuccess = () => resolve(keep(request.result));
+      request.onsuccess = () => {
+        wasOpen = true;
+        resolve(keep(request.result));
+      };
     });
     // A failed open is not remembered: private mode may end.
     opening.catch(forget);

@@ -32,7 +32,10 @@ export function indexedDBStore(options: IndexedDBStoreOptions = {}): AtomicStore
     { name: typed<string>('string') },
     { name: 'holdfast' },
   );
-  const connection = openDatabase(name, VERSION, createStores);
+  const losses = new Set<() => void>();
+  const connection = openDatabase(name, VERSION, createStores, () => {
+    for (const lost of losses) lost();
+  });
 
   /** idb-keyval's seam, over our own connection. */
   const over =
@@ -79,6 +82,10 @@ export function indexedDBStore(options: IndexedDBStoreOptions = {}): AtomicStore
     count: (of) => explained('count', () => items('readonly', (store) => counted(store, of))),
     write: (changes) => explained('write', () => write(changes)),
     change: (keys, decide, options) => explained('change', () => change(keys, decide, options)),
+    onVanished(listener) {
+      losses.add(listener);
+      return () => void losses.delete(listener);
+    },
     close: () => connection.close(),
   };
 }

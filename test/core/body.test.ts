@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { type BodyWatcher, dropBody, watchBody } from '../../src/core/body.ts';
+import { bulkhead, memoryStore, staleCache } from '../../src/index.ts';
 import { brokenBody, stalledBody } from '../../src/testing/index.ts';
+import { ORIGIN, scenario } from '../support/scenario.ts';
 
 interface Record_ extends BodyWatcher {
   readonly log: string[];
@@ -205,4 +207,37 @@ test('clones that are cut into other chunks bring nothing twice', async () => {
   } finally {
     Response.prototype.clone = native;
   }
+});
+
+describe('a wall clock that jumps while a response is handed on', () => {
+  test.each([
+    ['a day ahead', 86_400_000],
+    ['a day back', -86_400_000],
+  ])('%s: the slot is released, and the stored response is not taken for fresh', async (_, jump) => {
+    const slots = bulkhead({ limit: 1 });
+    const cache = staleCache({ store: memoryStore(), mode: 'cache-first' });
+    const { fetch, clock, origin } = scenario([cache, slots], { partition: 'ann' });
+    let end = (): void => {};
+    const body = new ReadableStream<Uint8Array>({
+      start(controller) {
+        controller.enqueue(new TextEncoder().encode('or'));
+        end = () => {
+          controller.enqueue(new TextEncoder().encode('ders'));
+          controller.close();
+        };
+      },
+    });
+    origin.replies(new Response(body, { headers: { 'cache-control': 'max-age=60' } }));
+    const response = await fetch(ORIGIN);
+    const text = response.text();
+    clock.jump(jump);
+    end();
+    expect(await text).toBe('orders');
+    for (let turn = 0; (await cache.usage()).entries === 0; turn++) expect(turn).toBeLessThan(1_000);
+    expect(slots.states()).toEqual({});
+    // How old it is, is not known.
+    origin.otherwise(() => new Response('network'));
+    expect(await (await fetch(ORIGIN)).text()).toBe('network');
+    await fetch.close();
+  });
 });

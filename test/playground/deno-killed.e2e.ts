@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { RunningServer } from '../../playground/deno/run.ts';
 import { deno } from '../runtimes/installed.ts';
 import { chance } from '../support/misbehaving-server/chance.ts';
-import type { Entry } from '../support/misbehaving-server/ledger.ts';
+import { type Entry, outOfOrder } from '../support/misbehaving-server/ledger.ts';
 import { bodyOf, counts, type Order, openWorld, orderOf, post, until, type World } from './deno-world.ts';
 
 const SEED = Number(process.env.HOLDFAST_SEED ?? 1);
@@ -80,7 +80,7 @@ test.skipIf(!deno && !process.env.CI)(
       appliedTwice: [...applied].filter(([, times]) => times > 1).map(([id]) => id),
       keyTwice: ledger.length - applied.size,
       overlapping: ledger.filter(({ overlaps }) => overlaps).map(orderOf),
-      outOfOrder: outOfOrder(ledger),
+      outOfOrder: outOfOrder(ledger, orderOf),
       spoilt: ledger.filter((entry) => isSpoilt(entry, told)).map(orderOf),
       refusedAndSent: [...told.refused.keys()].filter((id) => applied.has(id)),
       refusedOddly: [...told.refused.values()].filter((status) => status !== 503),
@@ -141,20 +141,6 @@ async function lived(life: number, server: RunningServer, told: Told): Promise<v
 
 const queued = ({ accepted }: Told): number =>
   [...accepted.values()].filter((status) => status === 202).length;
-
-/** Those that took effect before what their customer had given earlier. */
-function outOfOrder(ledger: readonly Entry[]): string[] {
-  const wrong: string[] = [];
-  const last = new Map<string, number>();
-  const applied = ledger.filter(({ nth }) => nth !== null);
-  for (const entry of applied.toSorted((a, b) => (a.nth ?? 0) - (b.nth ?? 0))) {
-    const [shop, life, customer, nth] = orderOf(entry).split('.');
-    const of = `${shop}.${life}.${customer}`;
-    if ((last.get(of) ?? -1) > Number(nth)) wrong.push(orderOf(entry));
-    last.set(of, Number(nth));
-  }
-  return wrong;
-}
 
 function isSpoilt(entry: Entry, { asked }: Told): boolean {
   const order = asked.get(orderOf(entry));

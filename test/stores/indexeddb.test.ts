@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { StorageError } from '../../src/core/errors.ts';
+import type { HoldfastEvent } from '../../src/core/events.ts';
+import { createFetch, outbox } from '../../src/index.ts';
 import { indexedDBStore } from '../../src/stores/indexeddb.ts';
 import { storeContract } from '../contracts/store.ts';
 import { newName, openRaw, readRaw, writeRaw } from '../support/databases.ts';
@@ -111,6 +113,29 @@ describe.skipIf(!hasIndexedDB)('IndexedDB', () => {
     expect(await store.get('a')).toBeUndefined();
     await store.write([{ put: { key: 'b', value: 1 } }]);
     expect((await store.get('b'))?.value).toBe(1);
+  });
+
+  test('an outbox whose database is deleted while it is open emits storage-vanished, once', async () => {
+    const name = newName();
+    const told: HoldfastEvent[] = [];
+    const client = createFetch({
+      name,
+      partition: 'ann',
+      outbox: outbox({ store: indexedDBStore({ name }) }),
+      onEvent: (event) => told.push(event),
+      fetch: async () => new Response('ok'),
+    });
+    const write = () => client('https://api.example.com/', { method: 'POST', holdfast: { outbox: true } });
+    await write();
+    await new Promise((resolve) => {
+      indexedDB.deleteDatabase(name).onsuccess = resolve;
+    });
+    await write();
+    await write();
+    expect(told.filter(({ type }) => type === 'storage-vanished')).toEqual([
+      { type: 'storage-vanished', store: `indexeddb:${name}` },
+    ]);
+    await client.close();
   });
 
   test('a failed open is an error of that operation, and is tried again at the next', async () => {

@@ -1,4 +1,7 @@
 import { afterEach } from 'vitest';
+import { openRaw } from './raw-database.ts';
+
+export { openRaw };
 
 const names: string[] = [];
 
@@ -16,20 +19,6 @@ export function newName(): string {
 interface RawRecord {
   readonly item: { readonly key: string; readonly group?: string; readonly value: unknown };
   readonly body?: unknown;
-}
-
-/** Opens a database by the platform's own calls, so that no change of the store changes it. @param create Called for a new one. */
-export function openRaw(
-  name: string,
-  version?: number,
-  create?: (database: IDBDatabase) => void,
-): Promise<IDBDatabase> {
-  return new Promise((resolve, reject) => {
-    const request = indexedDB.open(name, version);
-    request.onupgradeneeded = () => create?.(request.result);
-    request.onerror = () => reject(request.error);
-    request.onsuccess = () => resolve(request.result);
-  });
 }
 
 export function writeRaw(database: IDBDatabase, records: readonly RawRecord[]): Promise<void> {

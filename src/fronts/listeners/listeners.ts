@@ -1,5 +1,6 @@
 import { between } from '../../core/check.ts';
 import type { HoldfastEvent } from '../../core/events.ts';
+import { hashOf } from '../../core/hash.ts';
 import { tell } from '../../core/tell.ts';
 import { severityOf } from '../severity.ts';
 
@@ -33,10 +34,9 @@ export function sampled(share: number, listener: Listener): Listener {
 const idOf = (event: HoldfastEvent): string =>
   'callId' in event ? event.callId : 'id' in event ? event.id : event.type;
 
-/** The same in [0, 1) for the same text (FNV-1a, Fowler, Noll, Vo). */
+/** The same in [0, 1) for the same text. */
 function portion(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
+  let hash = hashOf(text);
   // Its high bits hardly depend on the last characters, by which ids differ.
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   return ((hash ^ (hash >>> 13)) >>> 0) / 2 ** 32;

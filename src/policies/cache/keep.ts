@@ -1,6 +1,7 @@
 import { ownBody } from '../../core/body.ts';
 import type { Call, Home } from '../../core/contract.ts';
 import { isFull } from '../../core/full.ts';
+import { fnv1a } from '../../core/hash.ts';
 import { facts } from '../../core/rebuild.ts';
 import type { Times } from '../../http/freshness.ts';
 import { keptHeaders, leastSize } from '../../http/storable.ts';
@@ -37,7 +38,7 @@ export function keeper(desk: Desk, home: Home): Keep {
   ): Promise<void> => {
     const { id: callId, origin, emit, host } = call;
     const whole = body.whole();
-    const printed = { ...copy, print: whole instanceof Uint8Array ? printOf(whole) : undefined };
+    const printed = { ...copy, print: whole instanceof Uint8Array ? fnv1a(whole) : undefined };
     const put = () => shelf.keep(printed, whole, body.size, callId, moment, host.clock.now());
     const kept = await put().catch(async (error) => {
       if (!isFull(error)) throw error;
@@ -111,11 +112,4 @@ export function keeper(desk: Desk, home: Home): Keep {
       },
     });
   };
-}
-
-/** FNV-1a, 32 bits. What it takes for the same is told to nobody as news, and that is all. */
-function printOf(bytes: Uint8Array): number {
-  let hash = 0x811c9dc5;
-  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
-  return hash;
 }

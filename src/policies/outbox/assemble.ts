@@ -81,6 +81,9 @@ export function assemble(next: Handler, home: Home, settings: OutboxSettings): P
     else if (event.type === 'sending') void sender.drain(partition, event.lane);
   };
 
+  const unfollow = store.onVanished?.(() => home.emit?.({ type: 'storage-vanished', store: store.name }));
+  if (unfollow) home.onClose(unfollow);
+
   // What waits, perhaps because it was refused, goes on when `auth` has new ones.
   onCredentials(home, (partition) => {
     if (sender.gate.isPaused(partition)) news.tell({ type: 'outbox-resumed' }, partition);

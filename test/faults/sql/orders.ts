@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Entry } from '../../support/misbehaving-server/ledger.ts';
+import { type Entry, outOfOrder } from '../../support/misbehaving-server/ledger.ts';
 
 export interface Order {
   readonly id: string;
@@ -41,7 +41,7 @@ export function reckon(told: Told, all: readonly Entry[]) {
     appliedTwice: [...applied].filter(([, times]) => times > 1).map(([id]) => id),
     keyTwice: ledger.length - applied.size,
     overlapping: ledger.filter(({ overlaps }) => overlaps).map(orderOf),
-    outOfOrder: outOfOrder(ledger),
+    outOfOrder: outOfOrder(ledger, orderOf),
     spoilt: ledger.filter((entry) => isSpoilt(entry, told)).map(orderOf),
     refusedAndSent: [...told.refused.keys()].filter((id) => applied.has(id)),
     refused: [...told.refused.values()].filter((code) => code !== 'storage'),
@@ -67,20 +67,6 @@ export const nothingWrong: ReturnType<typeof reckon>['wrong'] = {
   refusedAndSent: [],
   refused: [],
 };
-
-/** Those that took effect before what their customer had given earlier. */
-function outOfOrder(ledger: readonly Entry[]): string[] {
-  const wrong: string[] = [];
-  const last = new Map<string, number>();
-  const applied = ledger.filter(({ nth }) => nth !== null);
-  for (const entry of applied.toSorted((a, b) => (a.nth ?? 0) - (b.nth ?? 0))) {
-    const [shop, name, customer, nth] = orderOf(entry).split('.');
-    const of = `${shop}.${name}.${customer}`;
-    if ((last.get(of) ?? -1) > Number(nth)) wrong.push(orderOf(entry));
-    last.set(of, Number(nth));
-  }
-  return wrong;
-}
 
 function isSpoilt(entry: Entry, { given }: Told): boolean {
   const order = given.get(orderOf(entry));

@@ -238,3 +238,23 @@ export function parseKey(header: string | undefined): string | null | undefined 
   const [, quoted] = /^"((?:[^"\\]|\\["\\])+)"$/.exec(header) ?? [];
   return quoted?.replace(/\\(["\\])/g, '$1');
 }
+
+/**
+ * Writes that took effect before what their customer had given earlier.
+ *
+ * @param orderOf Gives the name of an order: what belongs together, and last its number, with dots between.
+ */
+export function outOfOrder(ledger: readonly Entry[], orderOf: (entry: Entry) => string): string[] {
+  const wrong: string[] = [];
+  const last = new Map<string, number>();
+  const applied = ledger.filter(({ nth }) => nth !== null);
+  for (const entry of applied.toSorted((a, b) => (a.nth ?? 0) - (b.nth ?? 0))) {
+    const order = orderOf(entry);
+    const end = order.lastIndexOf('.');
+    const customer = order.slice(0, end);
+    const nth = Number(order.slice(end + 1));
+    if ((last.get(customer) ?? -1) > nth) wrong.push(order);
+    last.set(customer, nth);
+  }
+  return wrong;
+}

@@ -1,5 +1,6 @@
 /** What befalls the cache's database besides the cache. */
 import { BODIES, ITEMS } from '../../../../src/stores/idb-layout.ts';
+import { openRaw } from '../../../support/raw-database.ts';
 
 const NAME = 'holdfast-cache';
 
@@ -9,7 +10,7 @@ const kept: IDBDatabase[] = [];
 
 /** Deaf to whoever wants it closed. */
 export async function holdOpen(version?: number): Promise<void> {
-  kept.push(await open(NAME, version));
+  kept.push(await openRaw(NAME, version));
 }
 
 export function letGo(): void {
@@ -18,7 +19,7 @@ export function letGo(): void {
 
 /** As it was when there was nothing in it yet. */
 export async function createEmpty(): Promise<void> {
-  (await open(NAME, 1)).close();
+  (await openRaw(NAME, 1)).close();
 }
 
 export function remove(): Promise<void> {
@@ -31,7 +32,7 @@ export function remove(): Promise<void> {
 
 /** Writes so many bytes into another database. */
 export async function fillDisk(bytes: number): Promise<void> {
-  const database = await open('filling', 1, (made) =>
+  const database = await openRaw('filling', 1, (made) =>
     made.createObjectStore('bytes', { autoIncrement: true }),
   );
   await changed(database, 'bytes', (store) => store.add(new Blob([new Uint8Array(bytes)])));
@@ -57,7 +58,7 @@ interface Row {
 }
 
 async function inStore(name: string, change: (store: IDBObjectStore) => void): Promise<void> {
-  const database = await open(NAME);
+  const database = await openRaw(NAME);
   await changed(database, name, change);
   database.close();
 }
@@ -124,19 +125,6 @@ function spoilt(value: unknown, [name, ...deeper]: string[], by: Spoiling['by'])
 
 const isRecord = (value: unknown): value is { [name: string]: unknown } =>
   typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
-
-function open(
-  name: string,
-  version?: number,
-  create?: (database: IDBDatabase) => void,
-): Promise<IDBDatabase> {
-  return new Promise((resolve, reject) => {
-    const request = indexedDB.open(name, version);
-    request.onupgradeneeded = () => create?.(request.result);
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error);
-  });
-}
 
 function changed(
   database: IDBDatabase,
