@@ -121,6 +121,29 @@ describe('signOut', () => {
     await fetch.close();
   });
 
+  test('keeps no token that the application gave in place of a refused one', async () => {
+    const origin = scriptedOrigin(virtualClock());
+    let given: string[] = [];
+    const token = auth({
+      scheme: 'bearer',
+      origins: [ORIGIN],
+      user: () => 'ann',
+      token: () => given.shift(),
+    });
+    const fetch = createFetch({ auth: token, fetch: origin.fetch });
+    const sent = () => origin.seen.map(({ headers }) => headers.get('authorization'));
+    origin.replies(new Response('', { status: 401 }), ok());
+    given = ['old', 'old', 'old', 'new'];
+    await fetch(URL_);
+    expect(sent()).toEqual(['Bearer old', 'Bearer new']);
+    await fetch.signOut();
+    origin.replies(new Response('', { status: 401 }), ok());
+    given = ['old', 'old', 'old', 'newer'];
+    await fetch(URL_);
+    expect(sent().slice(2)).toEqual(['Bearer old', 'Bearer newer']);
+    await fetch.close();
+  });
+
   test('deletes the tokens of the user, last', async () => {
     const origin = scriptedOrigin(virtualClock());
     const tokens = auth({

@@ -84,5 +84,9 @@ export function asked(
     accepted(given, { partition }) {
       if (renewals.accepted(partition, given)) crew.haveCredentials(partition);
     },
+    forget(partition) {
+      renewals.reset(partition);
+      users.set(partition, { since: -Infinity });
+    },
   };
 }

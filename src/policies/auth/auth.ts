@@ -95,12 +95,11 @@ export function auth<S extends AuthScheme, User extends (() => string | undefine
     needsPartition,
     credentials,
     ...(user && { partition: user }),
-    ...(signOut && {
-      signOut: async ({ partition }) => {
-        await signOut(partition);
-        return {};
-      },
-    }),
+    signOut: async ({ partition }) => {
+      source.forget?.(partition);
+      await signOut?.(partition);
+      return {};
+    },
   };
   return Object.assign(named('auth', policy, traits), { user }, more) as never;
 }

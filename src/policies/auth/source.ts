@@ -14,6 +14,8 @@ export interface Source {
   renew?(refused: string, call: Call, place: Place): Promise<string | undefined>;
   /** The origin has answered with something else than 401. */
   accepted?(secret: string, call: Call): void;
+  /** A user signs out: no secret of this user stays in memory. */
+  forget?(partition: string): void;
 }
 
 /** One that never changes. */
