@@ -36,6 +36,7 @@ import {
   readReplay,
 } from './queries.ts';
 import { awaited } from './settlement.ts';
+import { onSignIn } from './triggers.ts';
 
 /** @typeParam Meta What the application keeps with its entries. */
 export interface Outbox<Meta = unknown> extends Policy {
@@ -131,7 +132,9 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
       },
       { once: true },
     );
+    const noticed = onSignIn(home, mine.wake);
     return (request, call) => {
+      noticed(call);
       if (SAFE_METHODS.includes(request.method)) return next(request, call);
       const wanted = wantedFor(request, call, settings);
       if (wanted === undefined) return next(request, call);

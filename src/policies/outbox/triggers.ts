@@ -1,4 +1,5 @@
-import type { Home } from '../../core/contract.ts';
+import type { Call, Home } from '../../core/contract.ts';
+import { signedIn } from '../../core/signed-in.ts';
 import type { Waits } from './schedule.ts';
 
 /**
@@ -32,4 +33,19 @@ export function whenever(home: Home, every: number, wake: (waits: Waits) => void
     },
     { once: true },
   );
+}
+
+/**
+ * Another occasion: a user signs in, which the first call of that user shows. Only in a page, which has one user at a time; on a
+ * server, users alternate from call to call.
+ */
+export function onSignIn(home: Home, wake: (waits: Waits) => void): (call: Call) => void {
+  if (!('document' in globalThis)) return () => {};
+  // The entries of this user are sent on load.
+  let last = signedIn(home);
+  return ({ partition, isSignedOut }) => {
+    const isSignIn = !isSignedOut && partition !== last;
+    last = isSignedOut ? undefined : partition;
+    if (isSignIn) wake('all');
+  };
 }
