@@ -1,5 +1,5 @@
 import { QueryClient, QueryClientProvider, useMutation, useQuery } from '@tanstack/react-query';
-import { createClient, outbox, sourceOf, staleCache } from 'holdfast';
+import { createClient, outbox, sourceOf, staleCache, userMessage } from 'holdfast';
 import { createContext, type ReactNode, use, useEffect } from 'react';
 
 export interface Order {
@@ -9,29 +9,33 @@ export interface Order {
 
 export type Shop = ReturnType<typeof openShop>;
 
-/** Once for the page, outside all components. @param user Whose orders these are. */
+/** Call it once per page, outside all components. @param user The id of the signed-in user. */
 export function openShop(baseUrl: string, user: () => string) {
   const box = outbox();
   const api = createClient({
     baseUrl,
     partition: user,
-    staleCache: staleCache({ respondAfter: '2s' }), // nobody looks at a spinner for longer where there is a copy
+    staleCache: staleCache({ respondAfter: '2s' }), // with a cached response, no spinner lasts longer
     outbox: box,
   });
   const queries = new QueryClient({
     defaultOptions: {
       queries: {
-        networkMode: 'always', // offline there is still the copy to be had
-        retry: false, // one of the two repeats
+        networkMode: 'always', // offline, holdfast still has the cached response
+        retry: false, // holdfast retries
         refetchOnReconnect: true, // 'always' would switch it off
       },
-      mutations: { networkMode: 'always', retry: false }, // offline it is the outbox that waits
+      mutations: {
+        networkMode: 'always', // offline, the entry waits in the outbox
+        retry: false,
+        gcTime: 0, // queries.clear() would leave finished mutations, with their data, for 5 minutes
+      },
     },
   });
   return { api, box, queries };
 }
 
-/** News after which something else is unsent. */
+/** Events after which the list of unsent orders differs. */
 const CHANGES: readonly string[] = ['queued', 'replayed', 'settled'];
 
 const ShopContext = createContext<Shop | undefined>(undefined);
@@ -40,7 +44,7 @@ export function ShopProvider({ shop, children }: { shop: Shop; children: ReactNo
   const { box, queries } = shop;
   useEffect(
     () =>
-      // Also of what another tab, or this page before a reload, has given.
+      // Includes the entries of other tabs, and of this page before a reload.
       box.subscribe(async ({ type }) => {
         if (type === 'settled') await queries.invalidateQueries({ queryKey: ['orders'] });
         if (CHANGES.includes(type)) await queries.invalidateQueries({ queryKey: ['unsent'] });
@@ -56,11 +60,11 @@ export function ShopProvider({ shop, children }: { shop: Shop; children: ReactNo
 
 function useShop(): Shop {
   const shop = use(ShopContext);
-  if (!shop) throw new Error('there is no ShopProvider around it');
+  if (!shop) throw new Error('useShop: expected a ShopProvider above this component');
   return shop;
 }
 
-/** What the origin has, or had when it could last be asked. */
+/** The orders of the origin, or of the cached response if the origin does not respond. */
 export function useOrders() {
   const { api } = useShop();
   return useQuery({
@@ -69,13 +73,14 @@ export function useOrders() {
       const response = await api.get<Order[]>('orders', { signal });
       return { orders: await response.json(), isOld: sourceOf(response) === 'stale' };
     },
-    // To TanStack Query a copy is as new as any other answer.
+    // To TanStack Query, a cached response is as new as any other.
     staleTime: ({ state }) => (state.data?.isOld ? 0 : 30_000),
-    refetchInterval: ({ state }) => (state.data?.isOld ? 5_000 : false),
+    // A first read that fails has no cached response: without the interval, the error would stay on the screen.
+    refetchInterval: ({ state }) => (state.status === 'error' || state.data?.isOld ? 5_000 : false),
   });
 }
 
-/** What the user has done and the origin does not know yet, or has refused; also after a reload. */
+/** Orders that the origin does not have yet, or has refused; also after a reload. */
 export function useUnsent() {
   const { box } = useShop();
   return useQuery({
@@ -94,7 +99,7 @@ export function useUnsent() {
 export function useSaveOrder() {
   const { api } = useShop();
   return useMutation({
-    // The id is that of the deed: clicked twice, or given by an effect that StrictMode runs twice, it is one order.
+    // The id belongs to the order: a double click, or an effect that StrictMode runs twice, makes one entry.
     mutationFn: (order: Order) =>
       api
         .put<Order & { waits?: true }>(`orders/${order.id}`, {
@@ -104,3 +109,7 @@ export function useSaveOrder() {
         .json(),
   });
 }
+
+/** Tells the user what failed, in a sentence without technical details. */
+export const Problem = ({ error }: { error: Error | null }) =>
+  error && <p role="alert">{userMessage(error)}</p>;

@@ -1,8 +1,9 @@
-/** A page in StrictMode: what the origin has, what has not been sent, and a draft that an effect saves. */
+/** A page in StrictMode: the orders, the unsent ones, and a draft that an effect saves. */
 import { StrictMode, useEffect, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 import {
   openShop,
+  Problem,
   ShopProvider,
   useOrders,
   useSaveOrder,
@@ -20,8 +21,9 @@ function Orders() {
   return (
     <>
       <output id="orders">
-        {error ? error.name : data?.orders.map((order) => order.item).join()}
+        {data?.orders.map((order) => order.item).join()}
         {data?.isOld && ' (old)'}
+        <Problem error={error} />
       </output>
       <output id="unsent">{unsent.map((order) => `${order.item} ${order.state}`).join()}</output>
       <output id="saved">
