@@ -8,7 +8,7 @@ import { type DevServer, startDevServer } from './dev-server.ts';
 export { inChromium };
 
 /** For what takes as long as a backoff, or a second visit of Vite. */
-export const PATIENTLY = { timeout: 20_000, interval: 50 };
+export const PATIENTLY = { timeout: 30_000, interval: 50 };
 
 /** An app under Vite's development server, in a browser that is new for each test. */
 export interface App extends Omit<DevServer, 'close'> {
@@ -61,9 +61,9 @@ export async function mark(page: Page): Promise<() => Promise<boolean>> {
   return () => page.evaluate(() => 'isMarked' in globalThis);
 }
 
-/** All that IndexedDB holds, as text. */
-export const inIndexedDB = (page: Page): Promise<string> =>
-  page.evaluate(async () => {
+/** All that IndexedDB holds, as text. @param of What the name of a database contains. */
+export const inIndexedDB = (page: Page, of = ''): Promise<string> =>
+  page.evaluate(async (of) => {
     const done = <T>(request: IDBRequest<T>): Promise<T> =>
       new Promise((resolve, reject) => {
         request.onsuccess = () => resolve(request.result);
@@ -73,6 +73,7 @@ export const inIndexedDB = (page: Page): Promise<string> =>
       value instanceof ArrayBuffer || ArrayBuffer.isView(value) ? new TextDecoder().decode(value) : value;
     const found: unknown[] = [];
     for (const { name = '' } of await indexedDB.databases()) {
+      if (!name.includes(of)) continue;
       const database = await done(indexedDB.open(name));
       for (const store of database.objectStoreNames) {
         const records = database.transaction(store).objectStore(store);
@@ -82,7 +83,7 @@ export const inIndexedDB = (page: Page): Promise<string> =>
       database.close();
     }
     return JSON.stringify(found, textOf);
-  });
+  }, of);
 
 /** Whether the memory of a page holds a text, after a collection of garbage. */
 export async function isInMemory(page: Page, text: string): Promise<boolean> {

@@ -103,6 +103,8 @@ function misbehaving() {
       return void request.socket.destroy();
     if (behaviour && 'status' in behaviour) return void response.writeHead(behaviour.status).end('{}');
     const pass = (): void => {
+      // The page that sent it was reloaded.
+      if (request.destroyed) return;
       seen.push(`${request.method} ${request.url}`);
       next();
     };

@@ -150,6 +150,9 @@ inChromium('after a sign-out with "keep", orders wait unseen until the user sign
   await expect.poll(orders(page), PATIENTLY).toEqual(['milk']);
   expect(await unsent(page)()).toEqual([]);
   expect(await page.content()).not.toContain('ann-7');
+  expect(await inIndexedDB(page, 'cache')).toContain('milk');
+  expect(await inIndexedDB(page, 'cache')).not.toContain('of-ann-7');
+  await expect.poll(() => isInMemory(page, 'of-ann-7'), PATIENTLY).toBe(false);
   expect(puts()).toBe(2);
   // Nor does a cached response stand in for one of the other user.
   app().origin.vanish();
