@@ -44,7 +44,7 @@ export async function startDevServer(
   source: string | Readonly<Record<string, string>>,
   listener?: Listener,
 ): Promise<DevServer> {
-  const folder = await mkdtemp(join(tmpdir(), 'holdfast-'));
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-example-'));
   const write = async (file: string, text: string): Promise<void> => {
     await mkdir(dirname(join(folder, file)), { recursive: true });
     await writeFile(join(folder, file), text);

@@ -212,7 +212,7 @@ inChromium(
 );
 
 test('the example builds', async () => {
-  const outDir = await mkdtemp(join(tmpdir(), 'holdfast-'));
+  const outDir = await mkdtemp(join(tmpdir(), 'holdfast-example-'));
   await build({ root: FOLDER, configFile: `${FOLDER}/vite.config.ts`, build: { outDir }, logLevel: 'error' });
   expect(await readdir(outDir)).toContain('index.html');
   await rm(outDir, { recursive: true });
