@@ -523,8 +523,8 @@ describe('a write', () => {
     },
   );
 
-  test('lets no response be stored that was asked for before it', async () => {
-    const page = await holding(fresh('one', 3_600));
+  test('leaves a response that was asked for before it to stand in, and never fresh', async () => {
+    const page = await holding(fresh('one', 3_600), 'cache-first');
     page.origin.replies(
       slow(page.clock, 1_000, () => fresh('old', 3_600)),
       ok(),
@@ -534,7 +534,34 @@ describe('a write', () => {
     await page.read(URL_, { method: 'PUT' });
     await early;
     page.origin.replies(networkError());
-    expect(await page.read()).toEqual([200, 'stale', 'one']);
+    expect(await page.read()).toEqual([200, 'stale', 'old']);
+  });
+
+  test('leaves the first response of a URL to stand in, if it was asked for before', async () => {
+    const page = cachePage();
+    page.origin.replies(
+      slow(page.clock, 1_000, () => fresh('first', 3_600)),
+      ok(),
+    );
+    const early = page.read();
+    await page.clock.advance(10);
+    await page.read(URL_, { method: 'POST' });
+    await early;
+    page.origin.replies(networkError());
+    expect(await page.read()).toEqual([200, 'stale', 'first']);
+  });
+
+  test('leaves nothing that was asked for before it, if it was a DELETE', async () => {
+    const page = await holding(fresh('one', 3_600));
+    page.origin.replies(
+      slow(page.clock, 1_000, () => fresh('old', 3_600)),
+      ok(),
+    );
+    const early = page.read(URL_, { cache: 'no-cache' });
+    await page.clock.advance(10);
+    await page.read(URL_, { method: 'DELETE' });
+    await early;
+    expect(await page.cache.entries()).toEqual([]);
   });
 
   test.each(['OPTIONS', 'QUERY'])('is none by %s', async (method) => {

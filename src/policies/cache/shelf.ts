@@ -45,6 +45,7 @@ export class Shelf {
   /** What happened lately, to copies that may be under way. */
   readonly #counter: Counter = { moment: 0 };
   readonly #forgotten = new Recent(this.#counter);
+  readonly #invalidated = new Recent(this.#counter);
   readonly #doubted = new Recent(this.#counter);
   readonly #changed = new Recent(this.#counter);
   readonly #stored = new Recent(this.#counter);
@@ -103,15 +104,17 @@ export class Shelf {
     return chosen(found, request);
   }
 
-  /** Whether a copy was forgotten after a moment. */
+  /** Whether a copy was forgotten or invalidated after a moment. */
   wasForgotten({ partition, url }: Copy, moment: number): boolean {
-    return this.#forgotten.since(moment, placesAround(partition, url));
+    const around = placesAround(partition, url);
+    return this.#forgotten.since(moment, around) || this.#invalidated.since(moment, around);
   }
 
   /** Whether something of a URL became wrong, and nothing was stored since: caches further down may not know. */
   isOutdated(partition: string, url: string): boolean {
     const around = placesAround(partition, url);
-    const outdated = Math.max(this.#forgotten.last(around), this.#doubted.last(around));
+    const marks = [this.#forgotten, this.#invalidated, this.#doubted];
+    const outdated = Math.max(...marks.map((mark) => mark.last(around)));
     return outdated > this.#stored.last([placeOf(partition, url)]);
   }
 
@@ -145,7 +148,8 @@ export class Shelf {
   }
 
   /**
-   * Keeps a copy, unless something has been forgotten that it would bring back, or a later one is there.
+   * Keeps a copy, unless something has been forgotten that it would bring back, or a later one is there. One that was asked for
+   * before a write may still stand in for a failing origin.
    *
    * @param id Unique.
    * @param asked The moment at which it was asked for.
@@ -172,7 +176,8 @@ export class Shelf {
     const replaced = [...same, ...crowded.slice(VARIANTS - 1)];
     const key = prefix + id;
     const doubtful = this.#doubted.since(asked, around);
-    const facts = { size, usedAt: receivedAt, requestedAt, doubtful };
+    const invalidated = this.#invalidated.since(asked, around);
+    const facts = { size, usedAt: receivedAt, requestedAt, doubtful, invalidated };
     const row = await rowOf(key, copy, facts, this.#codec);
     const written = await writtenBody(key, body, this.#codec);
     await this.#limits.change(
@@ -189,10 +194,13 @@ export class Shelf {
       await this.#limits.delete([key]);
       return undefined;
     }
+    // Its write may have come before this one was there.
+    if (!invalidated && this.#invalidated.since(asked, around))
+      await this.#update(key, (row) => ({ ...row, invalidated: true }));
     const isAlone = !this.#changed.since(seen, around);
     const isNews = !same.some((other) => isEqual(other, copy, size));
     this.#change({ what: isNews ? 'stored' : 'changed', partition, url, at: receivedAt });
-    if (!doubtful) this.#stored.mark(placeOf(partition, url));
+    if (!doubtful && !invalidated) this.#stored.mark(placeOf(partition, url));
     if (isAlone) {
       const variants = [...others.filter((each) => !replaced.includes(each)), heldOf(key, copy, facts)];
       this.#hot.put(placeOf(partition, url), variants);
@@ -209,7 +217,7 @@ export class Shelf {
     const facts = { size: held.size, usedAt: receivedAt, requestedAt, doubtful };
     const fresh = heldOf(held.key, copy, facts);
     const answer: Held = { ...fresh, stored: held.stored ?? this.nearBody(held) };
-    if (!mayWrite || this.#forgotten.since(asked, around)) return answer;
+    if (!mayWrite || this.wasForgotten(copy, asked)) return answer;
     const seen = this.moment;
     const row = await rowOf(held.key, copy, facts, this.#codec);
     const isThere = await this.#update(held.key, () => row);
@@ -243,12 +251,12 @@ export class Shelf {
   }
 
   /**
-   * A write has changed the resource: its copies are never fresh again, and what was asked for before is not stored.
+   * A write has changed the resource: its copies are never fresh again, and neither is what was asked for before.
    *
    * @returns how many copies there were.
    */
   async invalidate(partition: string, url: string, at: number): Promise<number> {
-    this.#forgotten.mark(placeOf(partition, url));
+    this.#invalidated.mark(placeOf(partition, url));
     this.#change({ what: 'invalidated', partition, url, at });
     try {
       const items = await this.#store.range({ prefix: await storedPlaceOf(this.#codec, partition, url) });
@@ -293,7 +301,8 @@ export class Shelf {
     this.#changed.mark(place);
     this.#hot.drop(partition, url);
     if (what === 'doubted') this.#doubted.mark(place);
-    if (what === 'forgot' || what === 'invalidated') this.#forgotten.mark(place);
+    if (what === 'invalidated') this.#invalidated.mark(place);
+    if (what === 'forgot') this.#forgotten.mark(place);
     if (what !== 'forgot') return;
     if (url === undefined) this.#cleared.heard(await this.#nameOf(partition), Math.min(at, now));
     // What this tab has kept before it heard of it.
