@@ -82,6 +82,32 @@ describe('signOut', () => {
     await client.close();
   });
 
+  test('leaves no response to a write that was delivered', async () => {
+    const store = memoryStore();
+    let sent = 0;
+    const client = createFetch({
+      name: 'responses',
+      partition: 'ann',
+      outbox: outbox({ store }),
+      fetch: async () => {
+        sent++;
+        return new Response('the balance of ann', { headers: { 'x-balance': '12,345' } });
+      },
+    });
+    await client(URL_, { method: 'POST', holdfast: { outbox: { id: 'one' } } });
+    for (let turn = 0; (await store.range({ prefix: 'result ' })).length === 0; turn++)
+      expect(turn).toBeLessThan(1_000);
+    expect(await client.signOut({ undelivered: 'keep' })).toEqual({ undelivered: 0, cached: 0 });
+    const items = await store.range({});
+    const bodies = await Promise.all(items.map(({ key }) => store.body(key)));
+    expect(bodies.filter((body) => body !== undefined)).toEqual([]);
+    expect(JSON.stringify(items)).not.toMatch(/balance|12,345/);
+    // The same write given again is still known, and is not sent again.
+    await client(URL_, { method: 'POST', holdfast: { outbox: { id: 'one' } } });
+    expect(sent).toBe(1);
+    await client.close();
+  });
+
   test('asks what becomes of the writes, before it does anything', async () => {
     const { client, cache } = await application();
     await expect(client.signOut()).rejects.toThrow('signOut.undelivered');

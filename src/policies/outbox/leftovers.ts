@@ -60,6 +60,29 @@ export class Leftovers {
     await this.#rows.store.write(keys.map((key) => ({ delete: key })));
   }
 
+  /** Deletes what the responses of a user say; that a write was delivered, and its id, go on being known. */
+  async forgetResponses(partition: string): Promise<void> {
+    const collection = this.#rows.places.settled(partition);
+    for (let after = ''; ; ) {
+      const results = await this.#rows.store.range({ collection, after, limit: PAGE });
+      await this.#rows.change(
+        results.map(({ key }) => key),
+        false,
+        (get) => ({
+          changes: results.flatMap((item) => {
+            const found = get<ResultRow>(item.key);
+            if (!found) return [];
+            const { response: _, reason: __, sealed: ___, ...value } = found;
+            return [{ put: { ...item, value }, body: null }];
+          }),
+          result: undefined,
+        }),
+      );
+      after = results.at(-1)?.key ?? '';
+      if (results.length < PAGE) return;
+    }
+  }
+
   /** Those of which there is nothing more: of what was delivered on a full disk. */
   async #forgetIds(partition: string): Promise<void> {
     const collection = this.#rows.places.ids(partition);

@@ -180,6 +180,7 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
       async signOut({ partition, undelivered }) {
         if (undelivered === 'remove') return { undelivered: await clear(partition, open()) };
         const { waiting, dead } = await ask((mine) => counts(undefined, mine));
+        await ask(({ queue }) => queue.leftovers.forgetResponses(partition));
         return { undelivered: waiting + dead };
       },
     }),
