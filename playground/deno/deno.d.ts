@@ -1,6 +1,7 @@
-/** What the server uses of Deno, for a compiler that does not come with it. */
+/** What the servers use of Deno, for a compiler that does not come with it. */
 declare namespace Deno {
   const args: readonly string[];
+  const env: { get(name: string): string | undefined };
   function openKv(path: string): Promise<import('../../src/deno.ts').DenoKv>;
   /** There with `--unstable-cron`. */
   const cron:
@@ -8,7 +9,7 @@ declare namespace Deno {
         name: string,
         schedule: string,
         options: { readonly signal: AbortSignal },
-        handler: () => unknown,
+        handler: () => void | Promise<void>,
       ) => Promise<void>)
     | undefined;
   function serve(

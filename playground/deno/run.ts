@@ -26,10 +26,10 @@ export interface RunOptions {
 const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
 /** The library from its source: what is changed in it shows at the next start. */
-const FROM_SOURCE = at('import-map.json');
+export const FROM_SOURCE = at('import-map.json');
 
 /** With no more permissions than it needs. */
-export async function startDenoServer({
+export function startDenoServer({
   upstream,
   port = 0,
   database,
@@ -37,25 +37,33 @@ export async function startDenoServer({
   ...more
 }: RunOptions): Promise<RunningServer> {
   const imports = 'imports' in more ? more.imports : FROM_SOURCE;
-  const started = spawn(
-    program(),
-    [
-      'run',
-      '--no-prompt',
-      '--no-lock',
-      ...(imports === undefined ? [] : [`--import-map=${imports}`]),
-      '--unstable-kv',
-      '--unstable-cron',
-      `--allow-net=127.0.0.1:${port},${new URL(upstream).host}`,
-      `--allow-read=${database}`,
-      `--allow-write=${database}`,
-      server,
-      upstream,
-      `${port}`,
-      database,
-    ],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  );
+  return startDeno([
+    'run',
+    '--no-prompt',
+    '--no-lock',
+    ...(imports === undefined ? [] : [`--import-map=${imports}`]),
+    '--unstable-kv',
+    '--unstable-cron',
+    `--allow-net=127.0.0.1:${port},${new URL(upstream).host}`,
+    `--allow-read=${database}`,
+    `--allow-write=${database}`,
+    server,
+    upstream,
+    `${port}`,
+    database,
+  ]);
+}
+
+/** Runs a server that prints its URL as its first line. */
+export async function startDeno(
+  args: readonly string[],
+  { cwd, env }: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>> } = {},
+): Promise<RunningServer> {
+  const started = spawn(program(), args, {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    ...(cwd !== undefined && { cwd }),
+    env: { ...process.env, ...env },
+  });
   const ended = once(started, 'exit');
   const [url] = await Promise.race([once(createInterface(started.stdout), 'line'), ended]);
   if (typeof url !== 'string') throw new Error(`The server ended with ${url} before it had begun`);

@@ -19,7 +19,9 @@ const fetch = createFetch({
 
 // Where a process is there only as long as somebody asks it for something, this is who asks.
 const ending = new AbortController();
-Deno.cron?.('deliver orders', '* * * * *', { signal: ending.signal }, () => orders.flush({ due: true }));
+Deno.cron?.('deliver orders', '* * * * *', { signal: ending.signal }, async () => {
+  await orders.flush({ due: true });
+});
 
 const server = Deno.serve(
   {

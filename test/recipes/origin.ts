@@ -18,6 +18,8 @@ export interface Shop extends Origin {
   behave(behaviour: object, times?: number): Promise<void>;
   /** Every write, by first arrival. */
   ledger(): Promise<Entry[]>;
+  /** Requests whose responses have not ended. */
+  inFlight(): Promise<number>;
 }
 
 /** The misbehaving server, with its orders. */
@@ -39,6 +41,7 @@ export async function startShop(): Promise<Shop> {
     vanish: async () => void (await control('vanish', {})),
     heal: async () => void (await control('heal', {})),
     ledger: async () => (await control('ledger')) as Entry[],
+    inFlight: async () => ((await control('requests')) as { inFlight: number }).inFlight,
     close: () => server.close(),
   };
 }
