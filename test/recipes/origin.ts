@@ -20,6 +20,8 @@ export interface Shop extends Origin {
   ledger(): Promise<Entry[]>;
   /** Requests whose responses have not ended. */
   inFlight(): Promise<number>;
+  /** Behaves well, and has no orders. */
+  reset(): Promise<void>;
 }
 
 /** The misbehaving server, with its orders. */
@@ -41,6 +43,7 @@ export async function startShop(): Promise<Shop> {
     vanish: async () => void (await control('vanish', {})),
     heal: async () => void (await control('heal', {})),
     ledger: async () => (await control('ledger')) as Entry[],
+    reset: async () => void (await control('reset', {})),
     inFlight: async () => ((await control('requests')) as { inFlight: number }).inFlight,
     close: () => server.close(),
   };

@@ -1,4 +1,4 @@
-import { chromium as playwright } from 'playwright';
+import { type BrowserContext, chromium as playwright } from 'playwright';
 import puppeteer from 'puppeteer-core';
 import { chromiumOptions } from '../../runtimes/browsers.ts';
 import { chromium, firefox } from '../../runtimes/installed.ts';
@@ -38,14 +38,7 @@ const tabOver = <P extends Doing>(evaluate: Evaluate, close: () => Promise<void>
 async function launchChromium(): Promise<Browser> {
   const running = await playwright.launch(chromiumOptions);
   const context = await running.newContext();
-  // A page that stays, and belongs to nobody, for what is asked of the browser.
-  const devtools = await context.newCDPSession(await context.newPage());
-  const registrations = new Map<string, string>();
-  devtools.on('ServiceWorker.workerRegistrationUpdated', (event) => {
-    for (const { registrationId, scopeURL } of event.registrations)
-      registrations.set(scopeURL, registrationId);
-  });
-  await devtools.send('ServiceWorker.enable');
+  const sync = await backgroundSync(context);
   return {
     async open<P extends Doing>(url: string) {
       const page = await context.newPage();
@@ -56,15 +49,28 @@ async function launchChromium(): Promise<Browser> {
         () => page.close(),
       );
     },
-    async sync(url, lastChance = false) {
-      await devtools.send('ServiceWorker.dispatchSyncEvent', {
-        origin: new URL(url).origin,
-        registrationId: registrations.get(url) ?? '',
-        tag: 'holdfast-outbox',
-        lastChance,
-      });
-    },
+    sync,
     close: () => running.close(),
+  };
+}
+
+/** @returns what wakes the service worker of a scope as Chromium does for Background Sync. */
+export async function backgroundSync(context: BrowserContext): Promise<NonNullable<Browser['sync']>> {
+  // A page that stays, and belongs to nobody, for what is asked of the browser.
+  const devtools = await context.newCDPSession(await context.newPage());
+  const registrations = new Map<string, string>();
+  devtools.on('ServiceWorker.workerRegistrationUpdated', (event) => {
+    for (const { registrationId, scopeURL } of event.registrations)
+      registrations.set(scopeURL, registrationId);
+  });
+  await devtools.send('ServiceWorker.enable');
+  return async (url, lastChance = false) => {
+    await devtools.send('ServiceWorker.dispatchSyncEvent', {
+      origin: new URL(url).origin,
+      registrationId: registrations.get(url) ?? '',
+      tag: 'holdfast-outbox',
+      lastChance,
+    });
   };
 }
 
