@@ -196,6 +196,34 @@ describe('an object', () => {
     });
   });
 
+  test('sets the next alarm within seconds if the backoff of a write ends before its alarm does', async () => {
+    const Hasty = outboxObject(class {} as never, () => ({
+      ...{ fetch: scope.upstream, retry: false, breaker: false },
+      outbox: { backoffLimit: 0 },
+    })) as unknown as new (
+      state: unknown,
+      env: unknown,
+    ) => OutboxObject;
+    answer = async () => {
+      const since = Date.now();
+      while (Date.now() === since) await new Promise((resolve) => setTimeout(resolve, 1));
+      return new Response('', { status: 503 });
+    };
+    const box = env.BOX.get(env.BOX.newUniqueId());
+    await runInDurableObject(box, async (_, state) => {
+      const storage = state.storage as unknown as Storage;
+      const orders = new Hasty(state, {});
+      await orders.accept(order('one'));
+      await storage.deleteAlarm();
+      await orders.alarm();
+      const set = (await storage.getAlarm()) ?? Number.POSITIVE_INFINITY;
+      await storage.deleteAlarm();
+      expect(set - Date.now()).toBeLessThan(5_000);
+      await orders.purge();
+      await orders.pause();
+    });
+  });
+
   test('looks seldom after what cannot be sent: paused, refused for want of credentials, behind another write', async () => {
     const minute = 60_000;
     const next = async (orders: OutboxObject, storage: Storage): Promise<number> => {

@@ -213,11 +213,12 @@ export function outboxObject<Env, Instance extends object>(
 
     /** Sends what is due. @returns when there is something to do again, in ms of wall time; `undefined`: nothing waits. */
     async #next(): Promise<number | undefined> {
+      const since = this.#host.clock.now();
       try {
         await inTime(TIME, this.#host, (signal) => this.#box.flush({ due: true, signal })).catch(
           ifNotOverdue,
         );
-        const due = await this.#due();
+        const due = await this.#due(since);
         this.#failures = 0;
         return due;
       } catch (error) {
@@ -226,16 +227,23 @@ export function outboxObject<Env, Instance extends object>(
       }
     }
 
-    /** When there is something to do after all that is due has been tried, in ms of wall time; `undefined`: nothing waits. */
-    async #due(): Promise<number | undefined> {
+    /**
+     * When there is something to do after all that was due at `since` has been tried, in ms of wall time; `undefined`: nothing
+     * waits.
+     */
+    async #due(since: number): Promise<number | undefined> {
       const waiting = (await this.#box.lanes()).filter((lane) => lane.waiting > 0);
       if (waiting.length === 0) return undefined;
       const now = this.#host.clock.now();
-      const times = waiting.map(({ paused, stoppedBy, dueAt = now }) => {
+      const next = async ({ lane, paused, stoppedBy, dueAt = now }: LaneInfo): Promise<number> => {
         // Until somebody goes on with it, which sets an alarm.
         if (paused || stoppedBy !== undefined) return now + LATEST;
-        return dueAt > now ? Math.max(dueAt, now + SOON) : now + STUCK;
-      });
+        if (dueAt > now) return Math.max(dueAt, now + SOON);
+        // It was tried, and its backoff is over already: that is not stuck.
+        const [head] = await this.#box.entries({ state: 'waiting', lane, limit: 1 });
+        return now + (head && head.notBefore > since ? SOON : STUCK);
+      };
+      const times = await Promise.all(waiting.map(next));
       return Math.min(now + LATEST, ...times);
     }
   }
