@@ -380,7 +380,7 @@ describe('a copy', () => {
   test('does not come after a logout, nor bring back what a write has changed', async () => {
     for (const change of ['clear', 'write'] as const) {
       const store = durableStore();
-      const cache = cachePolicy({ store }, memoryStore);
+      const cache = cachePolicy({ store, invalidated: 'drop' }, memoryStore);
       const { fetch, origin } = scenario([cache], ANN);
       const { response, controller } = fed();
       origin.replies(response);
