@@ -36,18 +36,17 @@ const refresh = (): Promise<void> => show().catch((error: Error) => say(error.me
 
 async function start(): Promise<void> {
   await session.ready;
-  const signedIn = isSignedIn();
+  const signedIn = session.partition() !== undefined;
   $('#sign-in').hidden = signedIn;
   $('main').hidden = !signedIn;
   if (signedIn) await refresh();
 }
 
-function isSignedIn(): boolean {
-  try {
-    return session.partition() !== '';
-  } catch {
-    return false;
-  }
+/** Queued orders wait for the next sign-in of this user; cached responses are deleted. */
+async function signOut(): Promise<void> {
+  await fetch.signOut({ undelivered: 'keep' });
+  await session.signOut();
+  await start();
 }
 
 const submitted = (selector: string, act: (value: string) => Promise<void>): void =>
@@ -61,7 +60,7 @@ const submitted = (selector: string, act: (value: string) => Promise<void>): voi
 
 submitted('#sign-in', (user) => session.signIn(user).then(start));
 submitted('#order', (item) => order(item).then(refresh));
-$('#sign-out').addEventListener('click', () => session.signOut().then(start));
+$('#sign-out').addEventListener('click', () => signOut().catch((error: Error) => say(error.message)));
 // Also what the service worker and other tabs deliver.
 box.subscribe(({ type }) => type === 'settled' && void refresh());
 addEventListener('online', () => void refresh());

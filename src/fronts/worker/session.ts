@@ -2,11 +2,11 @@ import { wellFormed } from '../../core/check.ts';
 import { ConfigurationError } from '../../core/errors.ts';
 import { sharedNote } from '../../stores/shared-note.ts';
 
-/** Who is signed in, as the pages and the service worker of an application know it in common. */
+/** The signed-in user, shared by the pages and the service worker of an application. */
 export interface SharedSession {
-  /** To be given as `partition` in pages and in the worker. @throws {ConfigurationError} where nobody is signed in. */
-  readonly partition: () => string;
-  /** Settles when it is known who is signed in; the worker waits for it by itself. */
+  /** To be given as `partition` in pages and in the worker. `undefined` before `ready`, and if no user is signed in. */
+  readonly partition: () => string | undefined;
+  /** Settles when `partition` is known; the worker waits for it by itself. */
   readonly ready: Promise<void>;
   /** @param partition An id of the user. */
   signIn(partition: string): Promise<void>;
@@ -25,10 +25,7 @@ export interface SharedSession {
 export function sharedSession(name = 'holdfast-session'): SharedSession {
   const note = sharedNote(name, (value): value is string => typeof value === 'string' && value !== '');
   return {
-    partition() {
-      if (note.value !== undefined) return note.value;
-      throw new ConfigurationError('partition', undefined, 'nobody is signed in');
-    },
+    partition: () => note.value,
     ready: note.ready,
     async signIn(partition) {
       if (partition === '')
