@@ -55,8 +55,8 @@ export async function waitBefore(
   if (asked !== undefined && asked <= plan.maxRetryAfter)
     budget.notBefore = Math.max(budget.notBefore, ticks + asked);
   const held = asked ?? (budget.notBefore > ticks ? budget.notBefore - ticks : undefined);
-  // Jitter on top of what was asked, or all who were turned away come back together.
-  const wait = held === undefined ? jittered : held + jittered;
+  // The spread of the jitter on top of what was asked, or all clients that were turned away come back together.
+  const wait = held === undefined ? jittered : held + Math.abs(jittered - backoff);
   const abandon = (reason: string): undefined => {
     const retryAt = Math.ceil(now + wait);
     call.emit?.({ type: 'retry-abandoned', callId: call.id, origin: call.origin, reason, retryAt });
