@@ -9,6 +9,7 @@ import ky, {
   SchemaValidationError,
 } from 'ky';
 import { categoryOf } from '../core/category.ts';
+import { type Duration, milliseconds } from '../core/durations.ts';
 import { BASE_URL, type OrUndefined, TRANSPORT, WANTS_BODY } from '../core/entry.ts';
 import { ConfigurationError, equipped, type Failure, HoldfastError, NetworkError } from '../core/errors.ts';
 import { outcomeOf } from '../core/outcome.ts';
@@ -155,13 +156,13 @@ function face(base: KyInstance, shared: Shared): Client {
   return Object.assign(through(base), {
     ...Object.fromEntries(METHODS.map((method) => [method, through(base[method] as KyInstance['get'])])),
     create: (defaults: ClientOptions = {}) =>
-      face(ky.create({ fetch, ...added(defaults) } as Options), shared),
+      face(ky.create({ fetch, ...added(anObject(defaults)) } as Options), shared),
     extend: (defaults: ClientOptions | ((parent: Partial<Options>) => ClientOptions)) =>
       face(
         base.extend(
           typeof defaults === 'function'
             ? (parent: Partial<Options>) => added(defaults(parent))
-            : added(defaults),
+            : added(anObject(defaults)),
         ),
         shared,
       ),
@@ -175,6 +176,12 @@ function face(base: KyInstance, shared: Shared): Client {
   }) as unknown as Client;
 }
 
+/** @throws {TypeError} as ky does. */
+function anObject(options: ClientOptions): ClientOptions {
+  if (typeof options === 'object' && options !== null && !Array.isArray(options)) return options;
+  throw new TypeError('The `options` argument must be an object');
+}
+
 /** ky's guards hold for our errors: a network failure is ky's own, with our facts on it. */
 const bridge =
   (pipeline: HoldfastFetch<FetchOptions>) =>
@@ -182,21 +189,17 @@ const bridge =
     try {
       return await pipeline(input, init);
     } catch (error) {
-      if (!(error instanceof NetworkError)) throw error;
-      const { code, category, transient, callId, origin, attempts, retryAt } = error as NetworkError &
-        Failure;
-      const request = input as Request;
-      throw equipped(new KyNetworkError(request, { cause: error }), {
-        code,
-        category,
-        transient,
-        callId,
-        origin,
-        attempts,
-        retryAt,
-      });
+      throw error instanceof NetworkError ? asKys(error, input as Request) : error;
     }
   };
+
+/** ky's own class, with our facts; its cause is the platform's error, as in ky. */
+function asKys(error: NetworkError, request: Request): KyNetworkError {
+  const { code, category, transient, callId, origin, attempts, retryAt } = error as NetworkError & Failure;
+  const cause = (error.cause as Error | undefined) ?? error;
+  const facts = { code, category, transient, callId, origin, attempts, retryAt };
+  return equipped(new KyNetworkError(request, { cause }), facts);
+}
 
 /**
  * A queued write must not pass for the resource it will become.
@@ -321,12 +324,19 @@ const withFacts: NonNullable<Hooks['beforeError']>[number] = ({ error }) => {
   });
 };
 
-/** ky's `timeout` is the attempt's, `totalTimeout` the call's. */
+/** ky's `timeout` is the attempt's, `totalTimeout` the call's. The smaller counts: each may be said in another place. */
 function withTotal(timeout: unknown, total: unknown): FetchOptions['timeout'] {
   if (total === undefined) return timeout as FetchOptions['timeout'];
   const rest = typeof timeout === 'object' ? timeout : timeout === undefined ? {} : { attempt: timeout };
-  return { ...rest, total } as FetchOptions['timeout'];
+  const { attempt } = rest as { attempt?: unknown };
+  const isLonger = isDuration(attempt) && isDuration(total) && msOf(attempt) > msOf(total);
+  return { ...rest, ...(isLonger && { attempt: total }), total } as FetchOptions['timeout'];
 }
+
+const isDuration = (value: unknown): value is Duration =>
+  typeof value === 'number' || typeof value === 'string';
+
+const msOf = (value: Duration): number => milliseconds(value, 'timeout');
 
 const limitOf = (retry: unknown, standard: number): number => {
   if (retry === false) return 0;
@@ -345,7 +355,10 @@ function retrying(retry: unknown, hooks: NonNullable<Hooks['beforeRetry']>, opti
     request,
     retryCount,
     options: options as never,
-    error: error ?? (new HTTPError(response as never, request as never, options as never) as Error),
+    error:
+      error instanceof NetworkError
+        ? asKys(error, request)
+        : (error ?? (new HTTPError(response as never, request as never, options as never) as Error)),
   });
   return {
     ...(own ?? { limit: limitOf(retry, 0) }),

@@ -604,3 +604,60 @@ test('undefined in an option of a call says nothing', async () => {
   );
   expect(origin.seen[0]?.headers.get('x-mine')).toBe('yes');
 });
+
+describe('as in ky', () => {
+  const reset = () => {
+    throw Object.assign(new TypeError('fetch failed'), {
+      cause: Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }),
+    });
+  };
+
+  test('the smaller of `timeout` and `totalTimeout` counts, wherever each is said', async () => {
+    const silent = (request: Request) =>
+      new Promise<Response>((_, reject) => {
+        request.signal.addEventListener('abort', () => reject(request.signal.reason));
+      });
+    const api = createClient({ fetch: silent, retry: 0 }).extend({ timeout: 20_000 });
+    const error = await api.get('https://api.example.com/', { totalTimeout: 20 }).catch((thrown) => thrown);
+    expect(error).toMatchObject({ name: 'TimeoutError' });
+    const other = createClient({ fetch: silent, retry: 0 }).extend({ totalTimeout: 20 });
+    await expect(other.get('https://api.example.com/', { timeout: 20_000 })).rejects.toMatchObject({
+      name: 'TimeoutError',
+    });
+    await Promise.all([api.close(), other.close()]);
+  });
+
+  test('the cause of a network error is the error of the platform', async () => {
+    const api = createClient({ fetch: async () => reset(), retry: 0 });
+    const error = await api.get('https://api.example.com/').catch((thrown) => thrown);
+    expect(isNetworkError(error)).toBe(true);
+    expect(error.cause).toMatchObject({ message: 'fetch failed' });
+    expect(error.cause.cause).toMatchObject({ code: 'ECONNREFUSED' });
+    await api.close();
+  });
+
+  test('`shouldRetry` and `beforeRetry` get a network error of ky', async () => {
+    const met: boolean[] = [];
+    const api = createClient({
+      fetch: async () => reset(),
+      retry: {
+        limit: 1,
+        delay: () => 1,
+        shouldRetry({ error }: { error?: unknown }) {
+          met.push(isNetworkError(error));
+          return true;
+        },
+      },
+      hooks: { beforeRetry: [({ error }) => void met.push(isNetworkError(error))] },
+    });
+    await api.get('https://api.example.com/').catch(() => {});
+    expect(met).toEqual([true, true]);
+    await api.close();
+  });
+
+  test.each([true, 'https://api.example.com/', []])('`create` and `extend` reject %s', (options) => {
+    const api = createClient();
+    expect(() => api.create(options as never)).toThrow(TypeError);
+    expect(() => api.extend(options as never)).toThrow(TypeError);
+  });
+});
