@@ -655,7 +655,7 @@ describe('as in ky', () => {
     await api.close();
   });
 
-  test.each([true, 'https://api.example.com/', []])('`create` and `extend` reject %s', (options) => {
+  test.each([[true], ['https://api.example.com/'], [[]]])('`create` and `extend` reject %s', (options) => {
     const api = createClient();
     expect(() => api.create(options as never)).toThrow(TypeError);
     expect(() => api.extend(options as never)).toThrow(TypeError);

@@ -419,17 +419,22 @@ describe('a request for a part is left to the origin', () => {
   const PART = { headers: { range: 'bytes=0-1' } };
   const part = () => new Response('or', { status: 206, headers: { 'content-range': 'bytes 0-1/3' } });
 
-  test.each<[string, Response, RequestInit]>([
+  const rows: [string, Response, RequestInit][] = [
     ['if the stored response is no 200', status(404, { 'cache-control': 'max-age=60' }), {}],
     ['if the request says no-store', fresh('one'), { cache: 'no-store' }],
     ['if the request says reload', fresh('one'), { cache: 'reload' }],
-  ])('%s', async (_, first, init) => {
-    const page = cachePage({ mode: 'cache-first' });
-    page.origin.replies(first, part());
-    await readInto(page);
-    expect((await page.read(URL_, { ...PART, ...init }))[2]).toBe('or');
-    expect(page.origin.seen).toHaveLength(2);
-  });
+  ];
+
+  test.each(rows.filter(([, , { cache }]) => cache === undefined || knows(cache)))(
+    '%s',
+    async (_, first, init) => {
+      const page = cachePage({ mode: 'cache-first' });
+      page.origin.replies(first, part());
+      await readInto(page);
+      expect((await page.read(URL_, { ...PART, ...init }))[2]).toBe('or');
+      expect(page.origin.seen).toHaveLength(2);
+    },
+  );
 });
 
 test('a request for a part is answered from an immutable response, whatever the mode', async () => {

@@ -82,6 +82,7 @@ describe('somebody else signs in', () => {
     });
     await give(here, 'a', { id: 'a' });
     await settle();
+    await here.outbox.flush();
     const writes = here.origin.seen.filter(({ method }) => method === 'POST');
     expect(writes.map(({ headers }) => headers.get('authorization'))).toEqual(['Bearer ann']);
   });
