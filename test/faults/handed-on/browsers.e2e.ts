@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { SUBJECTS } from '../../contracts/handed-on.ts';
 import { type Site, startSite } from '../site.ts';
 import { type Browser, browsers, type Tab } from '../worker/tabs.ts';
 import type { Page } from './page/main.ts';
-import { SUBJECTS } from './subjects.ts';
 import { MEGABYTE, SLOW, startUpstream, type Upstream, ZIPPED } from './upstream.ts';
 
 const STORING = ['staleCache', 'everything'] as const;

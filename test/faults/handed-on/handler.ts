@@ -1,4 +1,4 @@
-import { type Subject, subjects } from './subjects.ts';
+import { type Subject, subjects } from '../../contracts/handed-on.ts';
 
 /**
  * A server's handler that returns each response as it is: `/subject/path` is `path` of the upstream, by that subject's

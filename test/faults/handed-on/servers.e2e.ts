@@ -1,8 +1,8 @@
 import { request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { SUBJECTS } from '../../contracts/handed-on.ts';
 import { type Server, servers } from './servers.ts';
-import { SUBJECTS } from './subjects.ts';
 import { MEGABYTE, SLOW, startUpstream, type Upstream, ZIPPED } from './upstream.ts';
 
 /** Of the two with a store. */

@@ -1,5 +1,5 @@
 /** A page that hands responses to the Cache API, and whose service worker responds with them. */
-import { type Subject, subjects } from '../subjects.ts';
+import { type Subject, subjects } from '../../../contracts/handed-on.ts';
 
 let here: ReturnType<typeof subjects> | undefined;
 

@@ -12,9 +12,14 @@ import {
   staleCache,
   strategies,
   telemetry,
-} from '../../../src/index.ts';
+} from '../../src/index.ts';
 
-/** One fetch for each policy, and one with all of them. Two calls at a time fill a bulkhead. */
+/**
+ * The law "handed on unread": a platform may read the response of each policy by itself. The slot is released, and the response is
+ * stored. `test/faults/handed-on` holds it on the real servers, service workers and Cache APIs.
+ *
+ * @returns one fetch for each policy, and one with all of them. Two calls at a time fill a bulkhead.
+ */
 export function subjects(upstream: string) {
   const cache = staleCache({ store: memoryStore() });
   const everyCache = staleCache({ store: memoryStore() });
