@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { sourceOf } from '../../src/core/source.ts';
 import { createClient, memoryStore, staleCache } from '../../src/index.ts';
 import type { CacheMode } from '../../src/policies/cache/options.ts';
-import { networkError, ok, slow, status } from '../../src/testing/index.ts';
+import { networkError, ok, slow, stalledBody, status } from '../../src/testing/index.ts';
 import { browserSays } from '../support/browser-says.ts';
 import { type CachePage, cachePage, fresh, URL_ } from '../support/cache-page.ts';
 import { quiet } from '../support/platform.ts';
@@ -443,4 +443,18 @@ test('a request for a part is answered from an immutable response, whatever the 
   await readInto(page);
   expect(await page.read(URL_, { headers: { range: 'bytes=0-1' } })).toEqual([206, 'cache', 'on']);
   expect(page.origin.seen).toHaveLength(1);
+});
+
+test('a revalidation whose body stalls is given up after 30 s, and the next one is made', async () => {
+  const page = cachePage({ mode: 'stale-while-revalidate' });
+  const stalled = stalledBody();
+  page.origin.replies(fresh('one', 0), stalled.response);
+  await readInto(page);
+  expect((await page.read())[2]).toBe('one');
+  await page.clock.advance(31_000);
+  expect(stalled.cancelled()).toBe(true);
+  page.origin.replies(fresh('two', 60));
+  expect((await page.read())[2]).toBe('one');
+  await page.clock.advance(1_000);
+  expect((await page.read())[2]).toBe('two');
 });

@@ -160,7 +160,7 @@ describe('a change', () => {
       fails = true;
       await expect(change('d', true)).rejects.toMatchObject({
         name: 'StorageError',
-        message: 'Durable Object: change failed: storage is gone',
+        code: 'storage-unknown',
       });
     }));
 

@@ -28,13 +28,13 @@ export function revalidator(desk: Desk, network: Handler, home: Home): Revalidat
     question: Question,
     request: Request,
     call: Call,
-    responded: (response: Response) => Response = (response) => response,
-    signal?: AbortSignal,
+    responded: (response: Response) => Response,
+    signal: AbortSignal,
   ): Promise<void> => {
     const { partition, origin, options } = call;
     const works: Promise<unknown>[] = [];
     const own: Call = {
-      ...home.background({ origin, partition, options, ...(signal && { signal }) }),
+      ...home.background({ origin, partition, options, signal }),
       init: call.init,
       ...(call.transport && { transport: call.transport }),
       // Sent later, perhaps with the cookies of whoever has signed in since.
@@ -56,11 +56,18 @@ export function revalidator(desk: Desk, network: Handler, home: Home): Revalidat
     }
   };
 
+  /** Bounded: no caller waits for it, and the next revalidation does. */
+  const askInTime = async (question: Question, request: Request, call: Call): Promise<void> => {
+    const { signal, abort } = aborter();
+    const { responded, ended } = bounded(home, call, abort);
+    await ask(question, request, call, responded, signal).finally(ended);
+  };
+
   const askUnlessNewer = async (held: Held, request: Request, call: Call): Promise<void> => {
     const stored = await shelf.findStored(call.partition, request, call.host.clock.now());
     // Another tab has been faster.
     if (stored && stored.copy.receivedAt > held.copy.receivedAt) return;
-    await ask({ held: stored }, request, call);
+    await askInTime({ held: stored }, request, call);
   };
 
   return {
@@ -76,11 +83,7 @@ export function revalidator(desk: Desk, network: Handler, home: Home): Revalidat
       );
       call.waitUntil(work.finally(() => underWay.delete(place)));
     },
-    async probe(held, request, call) {
-      const { signal, abort } = aborter();
-      const { responded, ended } = bounded(home, call, abort);
-      await ask({ held, isGiven: () => true }, request, call, responded, signal).finally(ended);
-    },
+    probe: (held, request, call) => askInTime({ held, isGiven: () => true }, request, call),
   };
 }
 

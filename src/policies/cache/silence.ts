@@ -91,8 +91,8 @@ export class Silences {
 /**
  * Bounds a request that no caller waits for.
  *
- * @returns `responded` takes the time limit off: a body that is whole some time is worth its time. `ended` lets go of the
- * pipeline, with which both end.
+ * @returns `responded` bounds the time between two chunks from there on: a body that is whole some time is worth its time. `ended`
+ * lets go of the pipeline, with which both end.
  */
 export function bounded(
   home: Home,
@@ -105,13 +105,18 @@ export function bounded(
     body?.break(reason);
   };
   const late = (): void => giveUp(new TimeoutError('total', LOST, { callId, origin }));
-  const cancel = host.clock.after(LOST, late, { background: true });
+  const arm = (): (() => void) => host.clock.after(LOST, late, { background: true });
+  let cancel = arm();
+  const again = (): void => {
+    cancel();
+    cancel = arm();
+  };
   // A signal of another request is of no use to this one (Workers).
   const unfollow = host.sharesIO ? follow(home.signal, giveUp) : () => {};
   return {
     responded(response) {
-      cancel();
-      body = watchBody(response, {});
+      again();
+      body = watchBody(response, { chunk: again });
       return response;
     },
     ended() {
