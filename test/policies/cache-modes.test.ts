@@ -445,13 +445,13 @@ test('a request for a part is answered from an immutable response, whatever the 
   expect(page.origin.seen).toHaveLength(1);
 });
 
-test('a revalidation whose body stalls is given up after 30 s, and the next one is made', async () => {
+test('a revalidation whose body stalls is given up after 2 min, and the next one is made', async () => {
   const page = cachePage({ mode: 'stale-while-revalidate' });
   const stalled = stalledBody();
   page.origin.replies(fresh('one', 0), stalled.response);
   await readInto(page);
   expect((await page.read())[2]).toBe('one');
-  await page.clock.advance(31_000);
+  await page.clock.advance(121_000);
   expect(stalled.cancelled()).toBe(true);
   page.origin.replies(fresh('two', 60));
   expect((await page.read())[2]).toBe('one');

@@ -14,6 +14,9 @@ const SILENT = 4_000;
  */
 const LOST = 30_000;
 
+/** How long the body of a request that no caller waits for may be silent, in ms: there is time, but not for ever. */
+const SILENT_BODY = 120_000;
+
 /** From a request that stays without a response until anything responds. All times on `ticks()`. */
 interface Silence {
   /** When that request was sent. */
@@ -105,11 +108,10 @@ export function bounded(
     body?.break(reason);
   };
   const late = (): void => giveUp(new TimeoutError('total', LOST, { callId, origin }));
-  const arm = (): (() => void) => host.clock.after(LOST, late, { background: true });
-  let cancel = arm();
+  let cancel = host.clock.after(LOST, late, { background: true });
   const again = (): void => {
     cancel();
-    cancel = arm();
+    cancel = host.clock.after(SILENT_BODY, late, { background: true });
   };
   // A signal of another request is of no use to this one (Workers).
   const unfollow = host.sharesIO ? follow(home.signal, giveUp) : () => {};
