@@ -13,3 +13,6 @@ export const isHeuristicallyCacheable = (status: number): boolean =>
 export const isUnderstood = (status: number): boolean =>
   isHeuristicallyCacheable(status) ||
   [302, 303, 307, 400, 401, 403, 406, 409, 415, 422, 429, 500, 502, 503, 504].includes(status);
+
+/** Fetch, "redirect status". */
+export const isRedirectStatus = (status: number): boolean => [301, 302, 303, 307, 308].includes(status);

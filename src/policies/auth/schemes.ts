@@ -4,6 +4,7 @@ import type { Call } from '../../core/contract.ts';
 import { NetworkError } from '../../core/errors.ts';
 import { withFacts } from '../../core/rebuild.ts';
 import { hasBody, keepable, knownSize, withHeader } from '../../core/replay.ts';
+import { isRedirectStatus } from '../../http/status.ts';
 import { readdressed } from '../elsewhere.ts';
 import type { Place } from './crew.ts';
 import { AuthError } from './error.ts';
@@ -38,10 +39,8 @@ export const inHeader = (name: string): Scheme => ({
 export const unfollowed = ({ redirect }: Request): RequestInit =>
   redirect === 'follow' ? { redirect: 'manual' } : {};
 
-const REDIRECTS = [301, 302, 303, 307, 308];
-
 export const isRedirect = ({ type, status, headers }: Response): boolean =>
-  type === 'opaqueredirect' || (REDIRECTS.includes(status) && headers.has('location'));
+  type === 'opaqueredirect' || (isRedirectStatus(status) && headers.has('location'));
 
 /**
  * Passes an answer on that redirects nowhere. Browsers do not say where to; so none is followed, the same everywhere.

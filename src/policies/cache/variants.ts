@@ -1,3 +1,4 @@
+import { isRedirectStatus } from '../../http/status.ts';
 import { isTold, variesLike } from '../../http/vary.ts';
 import type { Copy, Held } from './copy.ts';
 
@@ -34,11 +35,8 @@ function isBetter(one: Held, other: Held): boolean {
   return later > 0;
 }
 
-/** Fetch, "redirect status". */
-const isRedirect = (status: number): boolean => [301, 302, 303, 307, 308].includes(status);
-
 /** What the platform would refuse from the network it may not get from here. */
 const isAllowed = ({ response: { redirected, type, status } }: Copy, { redirect, mode }: Request): boolean =>
   !(redirected && redirect !== undefined && redirect !== 'follow') &&
-  !(isRedirect(status) && redirect !== 'manual') &&
+  !(isRedirectStatus(status) && redirect !== 'manual') &&
   !(type === 'cors' && mode === 'same-origin');
