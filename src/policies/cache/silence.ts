@@ -107,11 +107,14 @@ export function bounded(
     abort(reason);
     body?.break(reason);
   };
-  const late = (): void => giveUp(new TimeoutError('total', LOST, { callId, origin }));
-  let cancel = host.clock.after(LOST, late, { background: true });
+  const armed = (ms: number): (() => void) =>
+    host.clock.after(ms, () => giveUp(new TimeoutError('total', ms, { callId, origin })), {
+      background: true,
+    });
+  let cancel = armed(LOST);
   const again = (): void => {
     cancel();
-    cancel = host.clock.after(SILENT_BODY, late, { background: true });
+    cancel = armed(SILENT_BODY);
   };
   // A signal of another request is of no use to this one (Workers).
   const unfollow = host.sharesIO ? follow(home.signal, giveUp) : () => {};
