@@ -195,12 +195,12 @@ export class Shelf {
       return undefined;
     }
     // Its write may have come before this one was there.
-    if (!invalidated && this.#invalidated.since(asked, around))
-      await this.#update(key, (row) => ({ ...row, invalidated: true }));
+    const isOvertaken = this.#invalidated.since(asked, around);
+    if (isOvertaken && !invalidated) await this.#update(key, (row) => ({ ...row, invalidated: true }));
     const isAlone = !this.#changed.since(seen, around);
     const isNews = !same.some((other) => isEqual(other, copy, size));
     this.#change({ what: isNews ? 'stored' : 'changed', partition, url, at: receivedAt });
-    if (!doubtful && !invalidated) this.#stored.mark(placeOf(partition, url));
+    if (!doubtful && !isOvertaken) this.#stored.mark(placeOf(partition, url));
     if (isAlone) {
       const variants = [...others.filter((each) => !replaced.includes(each)), heldOf(key, copy, facts)];
       this.#hot.put(placeOf(partition, url), variants);
