@@ -1,7 +1,9 @@
+import { once } from 'node:events';
 import { appendFile, cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createServer, type InlineConfig } from 'vite';
 
 /** The origin of an app, under `/api` of its development server. */
@@ -26,7 +28,7 @@ export interface DevServer {
   readonly url: string;
   readonly folder: string;
   readonly origin: Origin;
-  /** Saves a source file with a change that means nothing, as an editor would. */
+  /** Saves a source file with a change that means nothing, as an editor would, until Vite has seen it. */
   touch(file: string): Promise<void>;
   write(file: string, source: string): Promise<void>;
   close(): Promise<void>;
@@ -81,7 +83,15 @@ export async function startDevServer(
     url: server.resolvedUrls?.local[0] ?? '',
     folder,
     origin,
-    touch: (file) => appendFile(join(folder, file), '\n// edited\n'),
+    async touch(file) {
+      // The watcher drops a change that comes within 50 ms of the one before.
+      let isSeen = false;
+      while (!isSeen) {
+        const change = once(server.watcher, 'change').then(() => true);
+        await appendFile(join(folder, file), '\n// edited\n');
+        isSeen = await Promise.race([change, delay(5000, false)]);
+      }
+    },
     write,
     async close() {
       origin.heal();
