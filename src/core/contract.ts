@@ -1,5 +1,6 @@
 import type { Attempt } from './attempt.ts';
 import type { HoldfastEvent } from './events.ts';
+import type { Stage } from './stage.ts';
 
 /** Answers a request. The innermost handler is the transport; every policy wraps one and is one. */
 export type Handler = (request: Request, call: Call) => Promise<Response>;
@@ -8,7 +9,10 @@ export type Handler = (request: Request, call: Call) => Promise<Response>;
  * Wraps a handler. State that outlives a call lives in the policy's closure, so two pipelines share it by sharing the
  * value. A policy that never works without a call may leave `home` out.
  */
-export type Policy = (next: Handler, home: Home) => Handler;
+export type Wrapper = (next: Handler, home: Home) => Handler;
+
+/** A stage watches and decides; a wrapper runs what is inside it twice at once, not at all, or later. */
+export type Policy = Stage | Wrapper;
 
 /** What is done about a failure; see `strategies`. */
 export type Strategy = 'retry' | 'back-off' | 'fail-over' | 'fall-back' | 'skip' | 'fail-fast';

@@ -2,6 +2,7 @@ import { aborter, follow } from './abort.ts';
 import { dropBody, watchBody } from './body.ts';
 import { wellFormed } from './check.ts';
 import { Closing } from './closing.ts';
+import { compose } from './compose.ts';
 import type {
   BackgroundCall,
   Call,
@@ -195,10 +196,7 @@ export function pipeline<Options extends object = CallOptions>(
 
   function made(): Handler {
     try {
-      return policies.reduceRight<Handler>(
-        (next, policy) => bypassable(policy, next, home),
-        transport(options.fetch ?? platformsOwn(), !options.fetch),
-      );
+      return compose(policies, transport(options.fetch ?? platformsOwn(), !options.fetch), home);
     } catch (error) {
       // Those that were made before it have timers and names.
       closing.close(new ClosedError());
@@ -376,21 +374,6 @@ function told(
 function sizeOf({ headers }: Response): { received?: number } {
   const length = headers.get('content-length');
   return length !== null && /^\d+$/.test(length) ? { received: Number(length) } : {};
-}
-
-/** A policy, and the way around it for calls that have it switched off. */
-function bypassable(policy: Policy, next: Handler, home: Home): Handler {
-  const { option } = traitsOf(policy);
-  const inside = policy(next, home);
-  return (request, call) => {
-    if (call.options[option] === false) return next(request, call);
-    try {
-      return inside(request, call);
-    } catch (error) {
-      // Options of the call that cannot be meant, or a bug of somebody's: above, everything is waiting for a promise.
-      return Promise.reject(error);
-    }
-  };
 }
 
 /** A signal that aborts with the caller's and with the pipeline, whichever is first. */

@@ -1,7 +1,7 @@
 import { type Aborter, aborter, follow } from '../core/abort.ts';
 import { dropBody, readsFrom, watchBody } from '../core/body.ts';
 import { list, memoized, type Rule, readOptions, typed } from '../core/check.ts';
-import { type Call, type CallOptions, named, type Policy, PUBLIC } from '../core/contract.ts';
+import { type Call, type CallOptions, named, type Policy, PUBLIC, type Wrapper } from '../core/contract.ts';
 import { addFacts, ConfigurationError, isFailure } from '../core/errors.ts';
 import { facts, rebuilt } from '../core/rebuild.ts';
 import { carriesCredentials } from '../http/credentials.ts';
@@ -68,7 +68,7 @@ const ignorable: Rule<string> = (value, option) => {
  *
  * Does nothing where I/O belongs to one request (Workers).
  */
-export function dedupe(options: DedupeOptions = {}): Policy {
+export function dedupe(options: DedupeOptions = {}): Wrapper {
   const { ignoreHeaders } = readOptions<{ ignoreHeaders: string[] }>(
     'dedupe',
     options,

@@ -1,6 +1,6 @@
 import { count, duration, having, limit, readOptions, span } from '../core/check.ts';
 import { sleep } from '../core/clock.ts';
-import { type Call, type Clock, named, type Policy } from '../core/contract.ts';
+import { type Call, type Clock, named, type Policy, type Wrapper } from '../core/contract.ts';
 import type { Duration } from '../core/durations.ts';
 import { CapacityError, ConfigurationError } from '../core/errors.ts';
 import { PerOrigin } from '../core/origins.ts';
@@ -23,7 +23,7 @@ export interface RateLimitOptions {
   readonly share?: Sharing;
 }
 
-export interface RateLimit extends Policy {
+export interface RateLimit extends Wrapper {
   /** The origins that were called; `retryAt` (wall time in ms) where one wants no call before. */
   states(): Record<string, { readonly retryAt?: number }>;
 }
@@ -154,7 +154,7 @@ export function rateLimit(options: RateLimitOptions = {}): RateLimit {
       () => [],
     );
 
-  const policy: Policy = (next, home) => {
+  const policy: Wrapper = (next, home) => {
     clock ??= home.host.clock;
     return async (request, call) => {
       const { origin, signal, host } = call;

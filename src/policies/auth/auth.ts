@@ -1,6 +1,6 @@
 import { dropBody } from '../../core/body.ts';
 import { within } from '../../core/clock.ts';
-import { type Call, named, type Policy, type PolicyTraits } from '../../core/contract.ts';
+import { type Call, named, type Policy, type PolicyTraits, type Wrapper } from '../../core/contract.ts';
 import { addFacts, isFailure } from '../../core/errors.ts';
 import { originOf } from '../../core/origins.ts';
 import { replay } from '../../core/replay.ts';
@@ -12,7 +12,7 @@ import type { AuthScheme, SchemeOptions } from './options.ts';
 /** Puts credentials on. With `user`, it says whose calls these are, in place of the client's `partition`. */
 export interface Auth<
   User extends (() => string | undefined) | undefined = (() => string | undefined) | undefined,
-> extends Policy {
+> extends Wrapper {
   readonly user: User;
 }
 
@@ -74,7 +74,7 @@ export function auth<S extends AuthScheme, User extends (() => string | undefine
     return answer;
   };
 
-  const policy: Policy = (next, home) => {
+  const policy: Wrapper = (next, home) => {
     const place = { next, home };
     enter(place);
     return (request, call) => {

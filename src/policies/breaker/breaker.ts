@@ -1,5 +1,5 @@
 import { within } from '../../core/clock.ts';
-import { type Call, type Clock, type Home, named, type Policy } from '../../core/contract.ts';
+import { type Call, type Clock, type Home, named, type Policy, type Wrapper } from '../../core/contract.ts';
 import { CircuitOpenError, isFailure, saysNetwork } from '../../core/errors.ts';
 import { tell } from '../../core/tell.ts';
 import { isOriginFailure } from '../../http/status.ts';
@@ -24,7 +24,7 @@ export interface CircuitInfo {
   readonly retryAt?: number;
 }
 
-export interface Breaker extends Policy {
+export interface Breaker extends Wrapper {
   /**
    * The circuits: of each origin that was called, by its origin; of each path (or key) that answered 408 or 5xx, by its
    * URL without query.
@@ -96,7 +96,7 @@ export function breaker(options: BreakerOptions = {}): Breaker {
   const known = (origin: string): string =>
     settings.key || circuits.has(origin) || !URL.canParse(origin) ? origin : new URL(origin).origin;
 
-  const policy: Policy = (next, home) => {
+  const policy: Wrapper = (next, home) => {
     const { emit } = home;
     clock ??= home.host.clock;
     if (emit) {

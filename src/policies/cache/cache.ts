@@ -1,5 +1,5 @@
 import { memoized } from '../../core/check.ts';
-import { type Handler, named, type Policy } from '../../core/contract.ts';
+import { type Handler, named, type Policy, type Wrapper } from '../../core/contract.ts';
 import type { Store } from '../../core/store.ts';
 import { isOwnValidation, wantedBy } from '../../http/wanted.ts';
 import { dedupe } from '../dedupe.ts';
@@ -12,7 +12,7 @@ import { partialReads } from './partial.ts';
 import { readsOf } from './reads.ts';
 import { revalidator } from './revalidate.ts';
 
-export interface StaleCache extends Policy, CacheManagement {}
+export interface StaleCache extends Wrapper, CacheManagement {}
 
 /**
  * A private HTTP cache (RFC 9111, RFC 5861) that also serves the last good copy when the origin cannot answer. A read
@@ -27,7 +27,7 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
   const desk = new Desk(settings);
   const manage = management(desk);
 
-  const policy: Policy = (inside, home) => {
+  const policy: Wrapper = (inside, home) => {
     desk.enter(home);
     const next = clearing(desk, desk.silences.watched(inside));
     const alone = exchange(desk, next, home);

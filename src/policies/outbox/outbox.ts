@@ -1,4 +1,4 @@
-import { type Call, named, type Policy, PUBLIC } from '../../core/contract.ts';
+import { type Call, named, type Policy, PUBLIC, type Wrapper } from '../../core/contract.ts';
 import { ConfigurationError } from '../../core/errors.ts';
 import { matches } from '../../core/match.ts';
 import { signedIn } from '../../core/signed-in.ts';
@@ -39,7 +39,7 @@ import { awaited } from './settlement.ts';
 import { onSignIn } from './triggers.ts';
 
 /** @typeParam Meta What the application keeps with its entries. */
-export interface Outbox<Meta = unknown> extends Policy {
+export interface Outbox<Meta = unknown> extends Wrapper {
   /** The header by which a sending is recognised as the delivery of an entry. */
   readonly idempotencyHeader: string | false;
   /**
@@ -113,7 +113,7 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
     );
   };
 
-  const policy: Policy = (next, home) => {
+  const policy: Wrapper = (next, home) => {
     if (assembled)
       throw new ConfigurationError('outbox', 'this outbox', 'another client has it; make one for each');
     takeName(home, settings.store, {

@@ -1,0 +1,83 @@
+import type { Clock } from './contract.ts';
+
+/** A limit belongs to the level of the stage that set it. */
+interface Limit {
+  readonly level: number;
+  /** In ticks; `Infinity` once it has passed. */
+  passesAt: number;
+  /** @returns the error of a run that took longer; `undefined` if it goes on. */
+  readonly onLimit: () => unknown;
+  /** The deadline without this limit. */
+  readonly outerDeadline: number;
+  readonly outer: Limit | undefined;
+}
+
+/** The limits of one run, the innermost first, and the one alarm for the earliest of them. */
+export class Limits {
+  readonly #clock: Clock;
+  readonly #end: (error: unknown, level: number) => void;
+  #innermost: Limit | undefined;
+  #cancelAlarm: (() => void) | undefined;
+  #alarmAt = Number.POSITIVE_INFINITY;
+
+  /** @param end Ends the run down to a level. */
+  constructor(clock: Clock, end: (error: unknown, level: number) => void) {
+    this.#clock = clock;
+    this.#end = end;
+  }
+
+  /** @param deadline That of the run until now. */
+  add(level: number, ms: number, onLimit: () => unknown, deadline: number): void {
+    const passesAt = this.#clock.ticks() + ms;
+    this.#innermost = { level, passesAt, onLimit, outerDeadline: deadline, outer: this.#innermost };
+    this.#arm();
+  }
+
+  /** Drops those of a stage that is left, and of the stages inside it. @returns the deadline of what is left. */
+  leave(level: number, deadline: number): number {
+    for (; this.#innermost && this.#innermost.level >= level; this.#innermost = this.#innermost.outer)
+      deadline = this.#innermost.outerDeadline;
+    return deadline;
+  }
+
+  /** Takes those of the stages outside `level`, which a run of their own leaves from now on. */
+  takeOuter(from: Limits, level: number): void {
+    const inner: Limit[] = [];
+    let limit = from.#innermost;
+    for (; limit && limit.level >= level; limit = limit.outer) inner.unshift(limit);
+    this.#innermost = limit;
+    from.#innermost = undefined;
+    for (const each of inner) from.#innermost = { ...each, outer: from.#innermost };
+    this.#arm();
+  }
+
+  cancel(): void {
+    this.#cancelAlarm?.();
+    this.#innermost = undefined;
+  }
+
+  #arm(): void {
+    let earliest = Number.POSITIVE_INFINITY;
+    for (let limit = this.#innermost; limit; limit = limit.outer)
+      earliest = Math.min(earliest, limit.passesAt);
+    if (earliest >= this.#alarmAt) return;
+    this.#cancelAlarm?.();
+    this.#alarmAt = earliest;
+    this.#cancelAlarm = this.#clock.after(earliest - this.#clock.ticks(), () => this.#ring());
+  }
+
+  #ring(): void {
+    this.#alarmAt = Number.POSITIVE_INFINITY;
+    const now = this.#clock.ticks();
+    let passed: Limit | undefined;
+    // Timers may fire a fraction of a millisecond early. Of limits that passed together, the outermost counts.
+    for (let limit = this.#innermost; limit; limit = limit.outer)
+      if (limit.passesAt - now < 1) passed = limit;
+    if (passed) {
+      passed.passesAt = Number.POSITIVE_INFINITY;
+      const error = passed.onLimit();
+      if (error !== undefined) this.#end(error, passed.level);
+    }
+    this.#arm();
+  }
+}

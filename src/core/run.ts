@@ -1,0 +1,397 @@
+import { aborter, follow } from './abort.ts';
+import { dropBody, ownBody, watchBody } from './body.ts';
+import { OverdueError } from './clock.ts';
+import type { Call, Handler, Home } from './contract.ts';
+import { Limits } from './limits.ts';
+import type { Leaving, Outcome, Run, Stage } from './stage.ts';
+
+/** Consecutive stages, and what is inside the last one. */
+export interface Segment {
+  readonly stages: readonly Stage[];
+  /** The key of the call's options of each stage. */
+  readonly options: readonly string[];
+  readonly inside: Handler;
+  readonly home: Home;
+}
+
+/** In place of the memory of a stage that the call has switched off, or that was told how its passage ended. */
+const OUT = Symbol('out');
+
+/** The level of the caller and of `close()`. */
+const OUTERMOST = -1;
+
+/**
+ * Executes the stages of a segment for one call.
+ *
+ * A run is at one place (`#at`) and waits for at most one thing. What comes after that wait was ended belongs to an earlier turn
+ * (`#turn`) and changes nothing. When a limit passes, everything inside its stage is left with that error and may not repeat
+ * (`#endedAt`); from there outward it is an ordinary failure.
+ */
+export class SegmentRun implements Run {
+  call: Call;
+  request: Request;
+  origin: string;
+  response: Response | undefined;
+  error: unknown;
+  attempt: number;
+  attemptsLeft: number | undefined;
+  hasResponse: boolean;
+  isSent = false;
+  deadline: number;
+  readonly #segment: Segment;
+  #memories: unknown[] = [];
+  #resolve: (response: Response) => void;
+  #reject: (error: unknown) => void;
+  /** The stage whose turn it is; while what is inside the segment runs, the number of stages. */
+  #at = 0;
+  #turn = 0;
+  #hasFailed = false;
+  /** The stage at `#at` has been left, and does its work. */
+  #isWorking = false;
+  /** The level down to which the run was ended, and why. */
+  #endedAt = Number.POSITIVE_INFINITY;
+  #endedBy: unknown;
+  #limits: Limits | undefined;
+  #attemptAborter: ReturnType<typeof aborter> | undefined;
+  #stopWaiting: ((reason: unknown) => void) | undefined;
+  #unfollow = (): void => {};
+
+  constructor(
+    segment: Segment,
+    request: Request,
+    call: Call,
+    resolve: (response: Response) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.#segment = segment;
+    this.request = request;
+    this.call = call;
+    this.origin = call.origin;
+    this.attempt = call.attempt;
+    this.attemptsLeft = call.attemptsLeft;
+    this.hasResponse = call.hasResponse === true;
+    this.deadline = call.deadline ?? Number.POSITIVE_INFINITY;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  start(): void {
+    const { signal } = this.call;
+    if (signal.aborted) this.#reject(signal.reason);
+    else {
+      this.#unfollow = follow(signal, (reason) => this.#abort(reason, OUTERMOST));
+      this.#enter();
+    }
+  }
+
+  get home(): Home {
+    return this.#segment.home;
+  }
+
+  get level(): number {
+    return this.#at;
+  }
+
+  limit(ms: number, onLimit: () => unknown): void {
+    if (ms === Number.POSITIVE_INFINITY) return;
+    this.#limits ??= this.#newLimits();
+    this.#limits.add(this.#at, ms, onLimit, this.deadline);
+  }
+
+  #newLimits(): Limits {
+    return new Limits(this.call.host.clock, (error, level) => this.#abort(error, level));
+  }
+
+  wait<T>(ms: number, work?: Promise<T>, abandon?: () => void): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      let cancel = (): void => {};
+      const end = (settle: () => void): void => {
+        cancel();
+        if (this.#stopWaiting === stop) this.#stopWaiting = undefined;
+        settle();
+      };
+      const stop = (reason: unknown): void => {
+        abandon?.();
+        end(() => reject(reason));
+      };
+      const onTime = (): void => {
+        if (work) stop(new OverdueError(`no answer in ${ms} ms`));
+        else end(() => resolve(undefined as T));
+      };
+      // A listener of an event has aborted the call before the wait began.
+      if (this.#isEnded) return stop(this.#endedBy);
+      cancel = this.call.host.clock.after(ms, onTime);
+      this.#stopWaiting = stop;
+      work?.then(
+        (value) => end(() => resolve(value)),
+        (error) => end(() => reject(error)),
+      );
+    });
+  }
+
+  /** A limit further out than the stage whose turn it is has passed, or the caller has gone. */
+  get #isEnded(): boolean {
+    return (this.#isWorking ? this.#at - 1 : this.#at) > this.#endedAt;
+  }
+
+  recheck(): void {
+    this.call.readmit?.();
+    const { stages } = this.#segment;
+    for (let at = 0; at < this.#at && at < stages.length; at++)
+      if (this.#memories[at] !== OUT) stages[at]?.recheck?.(this, this.#memories[at]);
+  }
+
+  respondEarly(response: Response, level: number): void {
+    this.#detach(level, response, undefined);
+  }
+
+  /** From the outside in. */
+  #enter() {
+    const { stages, options } = this.#segment;
+    const turn = this.#turn;
+    for (; this.#at < stages.length; this.#at++) {
+      const stage = stages[this.#at] as Stage;
+      let memory: unknown = OUT;
+      if (this.call.options[options[this.#at] as string] !== false) {
+        try {
+          memory = stage.enter?.(this);
+        } catch (error) {
+          if (turn === this.#turn) this.#fail(error);
+          return;
+        }
+        if (isPromise(memory)) return this.#entering(stage, memory);
+        // A hook has aborted the call.
+        if (turn !== this.#turn) return stage.settled?.(this, memory, 'failed', this.error);
+      }
+      if (this.response) return this.#leave();
+      this.#memories[this.#at] = memory;
+    }
+    this.#send();
+  }
+
+  /** A stage lets the run wait. What it has taken when that wait is over already is given back. */
+  #entering(stage: Stage, entering: PromiseLike<unknown>): void {
+    const turn = this.#turn;
+    entering.then(
+      (memory) => {
+        if (turn !== this.#turn) return stage.settled?.(this, memory, 'failed', this.error);
+        if (this.response) return this.#leave();
+        this.#memories[this.#at++] = memory;
+        this.#enter();
+      },
+      (error) => {
+        if (turn === this.#turn) this.#fail(error);
+      },
+    );
+  }
+
+  #send(): void {
+    const own = aborter();
+    this.#attemptAborter = own;
+    this.isSent = false;
+    const { call, origin, attempt, attemptsLeft, hasResponse, deadline } = this;
+    const inner: Call = {
+      ...call,
+      origin,
+      attempt,
+      signal: own.signal,
+      hasResponse,
+      ...(attemptsLeft !== undefined && { attemptsLeft }),
+      ...(deadline !== Number.POSITIVE_INFINITY && { deadline }),
+      readmit: () => this.recheck(),
+      guard: () => {
+        call.guard?.();
+        this.isSent = true;
+      },
+    };
+    const turn = ++this.#turn;
+    this.#segment.inside(this.request, inner).then(
+      (response) => {
+        if (turn !== this.#turn) return dropBody(response);
+        this.response = response;
+        this.#leave();
+      },
+      (error) => {
+        if (turn === this.#turn) this.#fail(error);
+      },
+    );
+  }
+
+  /** From the inside out. */
+  #leave() {
+    const { stages } = this.#segment;
+    const turn = this.#turn;
+    while (this.#at > 0) {
+      const at = --this.#at;
+      const stage = stages[at] as Stage;
+      const memory = this.#memories[at];
+      if (this.#limits) this.deadline = this.#limits.leave(at, this.deadline);
+      if (memory === OUT) continue;
+      let work: Leaving | undefined;
+      if (!this.#isWorking) {
+        try {
+          work = stage.leave?.(this, memory) as Leaving | undefined;
+        } catch (error) {
+          this.#become(error);
+        }
+        if (turn !== this.#turn) return;
+      }
+      this.#isWorking = false;
+      // Inside a limit that has passed nothing takes the place of its error.
+      if (at > this.#endedAt && (this.response || this.error !== this.#endedBy)) this.#become(this.#endedBy);
+      else if (work) return this.#work(at, work);
+      if (this.response) this.#hasFailed = false;
+      if (this.#hasFailed) this.#settle(at, 'failed');
+    }
+    this.#end();
+  }
+
+  #work(at: number, work: Leaving): void {
+    this.#watch(at + 1);
+    this.#isWorking = true;
+    this.#at++;
+    const turn = ++this.#turn;
+    const go = (next: unknown) => {
+      if (turn !== this.#turn) return;
+      if (next !== 'repeat') return this.#leave();
+      this.#isWorking = false;
+      this.#hasFailed = false;
+      this.#endedAt = Number.POSITIVE_INFINITY;
+      this.response = undefined;
+      this.error = undefined;
+      this.#enter();
+    };
+    new Promise((resolve) => resolve(work())).then(go, (error) => {
+      if (turn !== this.#turn) return;
+      this.#become(error);
+      this.#leave();
+    });
+  }
+
+  /** A failure takes the place of what there was. */
+  #become(error: unknown): void {
+    dropBody(this.response);
+    this.response = undefined;
+    this.error = error;
+    this.#hasFailed = true;
+  }
+
+  #fail(error: unknown): void {
+    this.#become(error);
+    this.#leave();
+  }
+
+  #abort(reason: unknown, level: number): void {
+    if (level >= this.#endedAt) return;
+    if (level === OUTERMOST && this.#outlivesCaller(reason)) return;
+    this.#endedAt = level;
+    this.#endedBy = reason;
+    this.#turn++;
+    const stop = this.#stopWaiting;
+    this.#stopWaiting = undefined;
+    this.#attemptAborter?.abort(reason);
+    stop?.(reason);
+    this.#fail(reason);
+  }
+
+  /** Others wait for what is inside a stage: only the caller, and the stages outside that one, leave. */
+  #outlivesCaller(reason: unknown): boolean {
+    const { stages } = this.#segment;
+    for (let at = 0; at < this.#at && at < stages.length; at++) {
+      const memory = this.#memories[at];
+      if (memory === OUT || !stages[at]?.outlivesCaller?.(this, memory)) continue;
+      if (this.home.signal.aborted) return false;
+      this.#detach(at, undefined, reason);
+      return true;
+    }
+    return false;
+  }
+
+  /** The stages outside a level, and the caller, leave with this outcome, in a run of their own; this run goes on without them. */
+  #detach(level: number, response: Response | undefined, error: unknown): void {
+    const outer = new SegmentRun(this.#segment, this.request, this.call, this.#resolve, this.#reject);
+    outer.#memories = this.#memories.slice(0, level);
+    outer.#at = level;
+    outer.attempt = this.attempt;
+    outer.deadline = this.deadline;
+    if (this.#limits) {
+      outer.#limits = outer.#newLimits();
+      outer.#limits.takeOuter(this.#limits, level);
+    }
+    this.#memories.fill(OUT, 0, level);
+    this.#resolve = dropBody;
+    this.#reject = () => {};
+    this.#unfollow();
+    const { host, signal } = this.call;
+    this.#unfollow = host.sharesIO
+      ? follow(this.home.signal, (reason) => this.#abort(reason, OUTERMOST))
+      : () => {};
+    if (response) {
+      outer.#unfollow = follow(signal, (reason) => outer.#abort(reason, OUTERMOST));
+      outer.response = response;
+      outer.#leave();
+    } else outer.#abort(error, OUTERMOST);
+  }
+
+  /** Tells a stage how its passage ended. */
+  #settle(at: number, how: Outcome, error: unknown = this.error): void {
+    const memory = this.#memories[at];
+    if (memory === OUT) return;
+    this.#memories[at] = OUT;
+    this.#segment.stages[at]?.settled?.(this, memory, how, error);
+  }
+
+  /** Watches the body for the stages from one inward: their passage ends with it. */
+  #watch(from: number): void {
+    const { response } = this;
+    if (!response) return;
+    const { stages } = this.#segment;
+    const passages: (() => void)[] = [];
+    let how: Outcome = 'none';
+    let error: unknown;
+    let owns = false;
+    for (let at = stages.length - 1; at >= from; at--) {
+      const stage = stages[at] as Stage;
+      const memory = this.#memories[at];
+      if (memory === OUT || at >= this.#memories.length || !stage.settled) continue;
+      this.#memories[at] = OUT;
+      owns ||= stage.ownsBody === true;
+      passages.push(() => stage.settled?.(this, memory, how, error));
+    }
+    if (passages.length === 0) return;
+    const own = this.#attemptAborter;
+    const watcher = {
+      settled: (ending: Outcome, reason?: unknown): void => {
+        how = ending;
+        error = reason;
+        for (const settle of passages) settle();
+        // Firefox goes on receiving a body whose stream was given up; its request it lets go of.
+        if (how === 'broken') own?.abort(reason);
+      },
+    };
+    if (owns) this.response = ownBody(response, watcher);
+    else watchBody(response, watcher);
+  }
+
+  #end(): void {
+    this.#limits?.cancel();
+    this.#unfollow();
+    this.#turn++;
+    this.#watch(0);
+    const { response, error } = this;
+    if (response) this.#resolve(response);
+    else this.#reject(error);
+    // The stages hear of the end of the body with this run, which must not keep the response from being collected.
+    this.response = undefined;
+    this.#resolve = this.#reject = () => {};
+  }
+}
+
+const isPromise = (value: unknown): value is PromiseLike<unknown> =>
+  typeof (value as { then?: unknown } | undefined)?.then === 'function';
+
+/** What runs a segment. */
+export const segmentHandler =
+  (segment: Segment): Handler =>
+  (request, call) =>
+    new Promise((resolve, reject) => new SegmentRun(segment, request, call, resolve, reject).start());

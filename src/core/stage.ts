@@ -1,0 +1,92 @@
+import type { Ending } from './body.ts';
+import type { Call, Handler, Home } from './contract.ts';
+
+/** How a passage through a stage ended: as its body did, or `'failed'` if there was no response. */
+export type Outcome = Ending | 'failed';
+
+/** Asked of a stage that has left: does everything inside it run once more? */
+export type Leaving = () => Promise<'repeat' | undefined>;
+
+/**
+ * A policy that watches and decides. Consecutive stages are executed by one `Run`. A policy that runs what is inside it twice at once,
+ * not at all, or later is a wrapper instead.
+ *
+ * @typeParam Memory What the stage remembers of one passage.
+ */
+export interface Stage<Memory = unknown> {
+  /** For events and errors, and the key of the call's options: `false` there bypasses the stage. */
+  readonly name: string;
+  /** Before what is inside. It may wait, reject (throw), set a limit, or respond (`run.response = …`). */
+  enter?(run: Run): Memory | Promise<Memory>;
+  /**
+   * Headers have come (`run.response`), or a failure (`run.error`); it may replace either. It returns work only if there is some:
+   * work may wait, and the stages inside have been left before it begins.
+   */
+  // biome-ignore lint/suspicious/noConfusingVoidType: a hook that only looks returns nothing
+  leave?(run: Run, memory: Memory): Leaving | undefined | void;
+  /** At most once for each `enter`; exactly once with `ownsBody`. */
+  settled?(run: Run, memory: Memory, how: Outcome, error?: unknown): void;
+  /** The stage depends on the end of the body, also if the platform reads it, or nothing does. */
+  readonly ownsBody?: boolean;
+  /** A stage further in let the run wait: throws what would be rejected now. */
+  recheck?(run: Run, memory: Memory): void;
+  /** Asked when the caller leaves: whether what is inside goes on, because others wait for it. */
+  outlivesCaller?(run: Run, memory: Memory): boolean;
+  /**
+   * Called once for each pipeline that the stage becomes a part of.
+   *
+   * @param inside What is inside the stage, for requests of its own: probes, revalidation, sending.
+   */
+  attach?(home: Home, inside: Handler): void;
+}
+
+/** One passage of a call through consecutive stages. The stage whose turn it is may write to it. */
+export interface Run {
+  /** The facts of the call. Never written to; a stage may put a derived one (`{ ...run.call, guard }`) in its place. */
+  call: Call;
+  readonly home: Home;
+  request: Request;
+  /** The key of circuits, slots and budgets; failover changes it. */
+  origin: string;
+  response: Response | undefined;
+  error: unknown;
+  /** From 1; written by the stage that repeats. */
+  attempt: number;
+  /** How many attempts may follow this one. `undefined`: unknown, as for a first attempt that may be repeated. */
+  attemptsLeft: number | undefined;
+  /** A repetition that has a response in hand, if an unwelcome one. */
+  hasResponse: boolean;
+  /** Whether the request of this attempt went out. */
+  readonly isSent: boolean;
+  /** In ticks of the host's clock: the earliest limit on the whole of what is inside. `Infinity` if there is none. */
+  deadline: number;
+  /** Of the stage whose turn it is; 0 is the outermost. */
+  readonly level: number;
+  /**
+   * Bounds what is inside the stage whose turn it is.
+   *
+   * @param onLimit Gives the error of a run that took longer; `undefined` lets it go on.
+   */
+  limit(ms: number, onLimit: () => unknown): void;
+  /**
+   * The one wait of a run: `ms`, or for `work`.
+   *
+   * @param abandon Called at once if the wait ends before `work` has.
+   * @throws the reason if the caller, `close()` or a limit further out ends the run; an `OverdueError` if work takes longer than `ms`.
+   */
+  wait(ms: number): Promise<void>;
+  wait<T>(ms: number, work: Promise<T>, abandon?: () => void): Promise<T>;
+  /** Asks the stages further out whether the run would still be let in. @throws what one of them rejects it with. */
+  recheck(): void;
+  /**
+   * The caller, and the stages further out, have this response. The stage itself and what is inside it go on without them, until
+   * the pipeline is closed; the stage is left with what comes.
+   *
+   * @param level The `run.level` of the stage when it was entered.
+   */
+  respondEarly(response: Response, level: number): void;
+}
+
+/** Gives a stage its type; `named` gives it its name. */
+export const stage = <Memory = undefined>(hooks: Omit<Stage<Memory>, 'name'>): Stage =>
+  ({ name: '', ...hooks }) as Stage;
