@@ -1,10 +1,10 @@
-import { type Aborter, aborter, follow } from '../core/abort.ts';
-import { dropBody, watchBody } from '../core/body.ts';
+import { watchBody } from '../core/body.ts';
 import { layered, limit, memoized, readOptions } from '../core/check.ts';
-import { type Call, type Handler, named, type Policy } from '../core/contract.ts';
+import { type Call, named, type Policy } from '../core/contract.ts';
 import type { Duration } from '../core/durations.ts';
 import { ConfigurationError, TimeoutError } from '../core/errors.ts';
 import { hasBody, knownSize } from '../core/replay.ts';
+import { stage } from '../core/stage.ts';
 import { isStreaming } from '../http/streaming.ts';
 
 export interface TimeoutOptions {
@@ -85,12 +85,14 @@ export function totalTimeout(base?: TimeoutOption): Policy {
   const limits = limitsFor(base);
   return named(
     'totalTimeout',
-    (next) => (request, call) => {
-      const { total, guessed } = limits(call);
-      if (total === Infinity || (guessed.total && isLargeUpload(request))) return next(request, call);
-      const deadline = call.host.clock.ticks() + total;
-      return limited('total', total, next, request, { ...call, deadline });
-    },
+    stage({
+      enter(run) {
+        const { total, guessed } = limits(run.call);
+        if (total === Infinity || (guessed.total && isLargeUpload(run.request))) return;
+        run.limit(total, () => refuse('total', total, run.call));
+        run.deadline = run.call.host.clock.ticks() + total;
+      },
+    }),
     { option: 'timeout' },
   );
 }
@@ -105,14 +107,21 @@ export function attemptTimeout(base?: TimeoutOption): Policy {
   const limits = limitsFor(base);
   return named(
     'attemptTimeout',
-    (next) => (request, call) => {
-      const { attempt, idle, guessed } = limits(call);
-      const ms = guessed.attempt && isLargeUpload(request) ? Infinity : attempt;
-      if (ms === Infinity && idle === Infinity) return next(request, call);
-      return limited('attempt', ms, next, request, call, (response, own) =>
-        idleLimited(response, idle, guessed.idle, call, own),
-      );
-    },
+    stage<{ cancel?: () => void }>({
+      enter(run) {
+        const { attempt, guessed } = limits(run.call);
+        const isUnbounded = guessed.attempt && isLargeUpload(run.request);
+        if (!isUnbounded) run.limit(attempt, () => refuse('attempt', attempt, run.call));
+        return {};
+      },
+      leave({ response, call }, idleTimer) {
+        const { idle, guessed } = limits(call);
+        if (response && idle !== Infinity) idleLimited(response, idle, guessed.idle, call, idleTimer);
+      },
+      settled(_, { cancel }) {
+        cancel?.();
+      },
+    }),
     { option: 'timeout' },
   );
 }
@@ -126,56 +135,21 @@ function refuse(
   return new TimeoutError(limit, ms, { callId, origin });
 }
 
-/** Races the handler against the clock and the caller, so that a transport deaf to its signal does not hang the call. */
-function limited(
-  kind: 'total' | 'attempt',
-  ms: number,
-  next: Handler,
-  request: Request,
-  call: Call,
-  answered?: (response: Response, own: Aborter) => void,
-): Promise<Response> {
-  if (call.signal.aborted) return Promise.reject(call.signal.reason);
-  return new Promise((resolve, reject) => {
-    const own = aborter();
-    let settled = false;
-    const abort = (reason: unknown): void => {
-      settle();
-      own.abort(reason);
-      reject(reason);
-    };
-    const cancel = call.host.clock.after(ms, () => abort(refuse(kind, ms, call)));
-    const unfollow = follow(call.signal, abort);
-    const settle = (): void => {
-      settled = true;
-      cancel();
-      unfollow();
-    };
-    next(request, { ...call, signal: own.signal }).then(
-      (response) => {
-        if (settled) return dropBody(response);
-        settle();
-        answered?.(response, own);
-        resolve(response);
-      },
-      (error) => {
-        settle();
-        reject(error);
-      },
-    );
-  });
-}
-
 /**
  * The clock runs only while a reader waits for a chunk: a slow reader is not the origin's fault.
  *
  * @param wholeOnly The limit is for reads of the whole body, and not for streams.
  */
-function idleLimited(response: Response, ms: number, wholeOnly: boolean, call: Call, own: Aborter): void {
+function idleLimited(
+  response: Response,
+  ms: number,
+  wholeOnly: boolean,
+  call: Call,
+  timer: { cancel?: () => void },
+): void {
   const isExempt = wholeOnly && isStreaming(response.headers.get('content-type'));
   const limit = isExempt ? Infinity : ms;
   const { clock } = call.host;
-  let cancel: (() => void) | undefined;
   let since: number | undefined;
   // Clones may be read at the same time, each by a reader of its own.
   let readers = 0;
@@ -184,23 +158,19 @@ function idleLimited(response: Response, ms: number, wholeOnly: boolean, call: C
     const left = since === undefined ? limit : limit - (clock.ticks() - since);
     // Fractions of a millisecond may never add up to the limit.
     if (left < 1) body?.break(refuse('idle', ms, call));
-    else cancel = since === undefined ? undefined : clock.after(left, look);
+    else if (since === undefined) delete timer.cancel;
+    else timer.cancel = clock.after(left, look);
   };
   const body = watchBody(response, {
     waiting(whole) {
       if (wholeOnly && !whole) return;
       readers++;
       since = clock.ticks();
-      cancel ??= clock.after(limit, look);
+      timer.cancel ??= clock.after(limit, look);
     },
     arrived(whole) {
       if (whole || !wholeOnly) readers--;
       since = readers > 0 ? clock.ticks() : undefined;
-    },
-    settled(how, error) {
-      cancel?.();
-      // Firefox goes on receiving a body whose stream was given up; its request it lets go of.
-      if (how === 'broken') own.abort(error);
     },
   });
 }

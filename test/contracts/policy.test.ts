@@ -562,8 +562,8 @@ test('what calls hold while they last is counted', async () => {
   );
   const held = new Promise((tell) => clock.after(1_000, () => tell(there())));
   const calls = [call({ abort: 1_500 }), call({ abort: 1_500, bare: true })];
-  // Of the timers three belong to the policies, and four to this test.
-  expect(await held).toEqual({ timers: 7, listeners: 2, followers: 2, subscriptions: 0, bodies: 1 });
+  // Of the timers two belong to the policies, and four to this test.
+  expect(await held).toEqual({ timers: 6, listeners: 2, followers: 2, subscriptions: 0, bodies: 1 });
   await Promise.all(calls);
   expect(Object.values(there())).toEqual([0, 0, 0, 0, 0]);
 });
