@@ -1,9 +1,9 @@
-import { follow } from '../core/abort.ts';
-import { ownBody } from '../core/body.ts';
 import { count, limit as durationOrNone, memoized, oneOf, readOptions } from '../core/check.ts';
-import { type Call, named, type Policy } from '../core/contract.ts';
+import { OverdueError } from '../core/clock.ts';
+import { named } from '../core/contract.ts';
 import type { Duration } from '../core/durations.ts';
 import { CapacityError } from '../core/errors.ts';
+import { type Run, type Stage, stage } from '../core/stage.ts';
 import { isOriginFailure } from '../http/status.ts';
 
 export interface BulkheadOptions {
@@ -21,7 +21,7 @@ export interface CallBulkhead {
   readonly priority?: 'high' | 'normal' | 'low';
 }
 
-export interface Bulkhead extends Policy {
+export interface Bulkhead extends Stage {
   /** The origins to which calls are under way. */
   states(): Record<string, { readonly inFlight: number; readonly waiting: number }>;
 }
@@ -35,12 +35,17 @@ interface Gate {
 }
 
 interface Waiting {
-  readonly call: Call;
+  readonly run: Run;
   readonly rank: number;
-  /** @returns whether the place was taken. */
+  /** @returns whether the slot was taken. */
   enter(): boolean;
-  /** Takes it out of the line. */
-  refuse(reason: unknown): void;
+  reject(reason: unknown): void;
+}
+
+/** One call that holds a slot. */
+interface Passage {
+  readonly gate: Gate;
+  hasLeft: boolean;
 }
 
 const PRIORITIES = ['high', 'normal', 'low'] as const;
@@ -89,81 +94,84 @@ export function bulkhead(options: BulkheadOptions = {}): Bulkhead {
     if (gate.inFlight === 0) gates.delete(gate.origin);
   };
 
-  const full = (call: Call): CapacityError =>
-    refusal(call, 'bulkhead-full', `all ${limit} places for ${call.origin} are taken, and so is the queue`);
+  const full = (run: Run): CapacityError =>
+    refusal(run, 'bulkhead-full', `all ${limit} slots for ${run.origin} are taken, and so is the queue`);
 
-  const turn = (gate: Gate, rank: number, call: Call): Promise<void> => {
+  const queued = async (gate: Gate, rank: number, run: Run): Promise<void> => {
     const { line } = gate;
-    if (!call.host.sharesIO) throw full(call);
+    const { call } = run;
+    if (!call.host.sharesIO) throw full(run);
     if (line.length >= queue) {
       const last = line.at(-1);
-      if (!last || last.rank <= rank) throw full(call);
-      last.refuse(full(last.call));
+      if (!last || last.rank <= rank) throw full(run);
+      line.pop();
+      last.reject(full(last.run));
     }
-    return new Promise((resolve, reject) => {
-      const end = (): void => {
-        cancel();
-        unfollow();
+    let ahead = line.length;
+    while (ahead > 0 && (line[ahead - 1] as Waiting).rank > rank) ahead--;
+    let waiting: Waiting | undefined;
+    let hasSlot = false;
+    const turn = new Promise<void>((resolve, reject) => {
+      const enter = (): boolean => {
+        try {
+          // The circuit may have opened meanwhile.
+          run.recheck();
+        } catch (rejected) {
+          reject(rejected);
+          return false;
+        }
+        hasSlot = true;
+        resolve();
+        return true;
       };
-      const waiting: Waiting = {
-        call,
-        rank,
-        enter() {
-          end();
-          try {
-            // The circuit may have opened meanwhile.
-            call.readmit?.();
-          } catch (refused) {
-            reject(refused);
-            return false;
-          }
-          resolve();
-          return true;
-        },
-        refuse(reason) {
-          end();
-          line.splice(line.indexOf(waiting), 1);
-          reject(reason);
-        },
-      };
-      let ahead = line.length;
-      while (ahead > 0 && (line[ahead - 1] as Waiting).rank > rank) ahead--;
-      line.splice(ahead, 0, waiting);
-      const cancel = call.host.clock.after(maxWait, () =>
-        waiting.refuse(refusal(call, 'bulkhead-wait', `no place for ${call.origin} within ${maxWait} ms`)),
-      );
-      const unfollow = follow(call.signal, waiting.refuse);
-      call.emit?.({ type: 'waiting', callId: call.id, origin: call.origin, for: 'bulkhead', ahead });
+      waiting = { run, rank, enter, reject };
     });
+    line.splice(ahead, 0, waiting as Waiting);
+    call.emit?.({ type: 'waiting', callId: call.id, origin: run.origin, for: 'bulkhead', ahead });
+    const abandon = (): void => {
+      // The caller has left in the moment in which it had the slot.
+      if (hasSlot) return leave(gate);
+      const at = line.indexOf(waiting as Waiting);
+      if (at >= 0) line.splice(at, 1);
+    };
+    try {
+      await run.wait(maxWait, turn, abandon);
+    } catch (error) {
+      throw error instanceof OverdueError
+        ? refusal(run, 'bulkhead-wait', `no slot for ${run.origin} within ${maxWait} ms`)
+        : error;
+    }
   };
 
-  const policy: Policy = (next) => async (request, call) => {
-    const { origin, signal } = call;
-    const own = call.options.bulkhead;
-    const rank = own === undefined || own === true ? NORMAL : rankOf(own);
-    if (signal.aborted) throw signal.reason;
-    let gate = gates.get(origin);
-    if (!gate) {
-      gate = { origin, inFlight: 0, line: [] };
-      gates.set(origin, gate);
-    }
-    if (gate.inFlight < limit) gate.inFlight++;
-    else await turn(gate, rank, call);
-    const held = gate;
-    let response: Response;
-    try {
-      response = await next(request, call);
-    } catch (error) {
-      leave(held);
-      throw error;
-    }
-    // Whoever deals with a refusal may have to call again before its body is read: to sign in, say. A failure of the
-    // origin has to reach the breaker first.
-    if (response.status < 400 || isOriginFailure(response.status))
-      return ownBody(response, { settled: () => leave(held) });
-    leave(held);
-    return response;
+  const release = (passage: Passage): void => {
+    if (passage.hasLeft) return;
+    passage.hasLeft = true;
+    leave(passage.gate);
   };
+
+  const policy = stage<Passage>({
+    ownsBody: true,
+    enter(run) {
+      const { origin } = run;
+      const own = run.call.options.bulkhead;
+      const rank = own === undefined || own === true ? NORMAL : rankOf(own);
+      let gate = gates.get(origin);
+      if (!gate) {
+        gate = { origin, inFlight: 0, line: [] };
+        gates.set(origin, gate);
+      }
+      const passage = { gate, hasLeft: false };
+      if (gate.inFlight >= limit) return queued(gate, rank, run).then(() => passage);
+      gate.inFlight++;
+      return passage;
+    },
+    leave({ response }, passage) {
+      // A policy further out that deals with a refusal may have to call again before its body is read: to sign in, say. A failure
+      // of the origin has to reach the breaker first.
+      if (response && response.status >= 400 && !isOriginFailure(response.status)) release(passage);
+    },
+    settled: (_, passage) => release(passage),
+  });
 
   return Object.assign(named('bulkhead', policy), {
     states() {
@@ -175,7 +183,7 @@ export function bulkhead(options: BulkheadOptions = {}): Bulkhead {
 }
 
 function refusal(
-  { id: callId, origin, emit }: Call,
+  { origin, call: { id: callId, emit } }: Run,
   code: 'bulkhead-full' | 'bulkhead-wait',
   message: string,
 ): CapacityError {
