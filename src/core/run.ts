@@ -45,7 +45,6 @@ export class SegmentRun implements Run {
   /** The stage whose turn it is; while what is inside the segment runs, the number of stages. */
   #at = 0;
   #turn = 0;
-  #hasFailed = false;
   /** The stage at `#at` has been left, and does its work. */
   #isWorking = false;
   /** The level down to which the run was ended, and why. */
@@ -102,7 +101,7 @@ export class SegmentRun implements Run {
     return new Limits(this.call.host.clock, (error, level) => this.#abort(error, level));
   }
 
-  wait<T>(ms: number, work?: Promise<T>, abandon?: () => void): Promise<T> {
+  wait<T>(ms: number, work?: Promise<T>, abandon?: (reason: unknown) => void): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       let cancel = (): void => {};
       const end = (settle: () => void): void => {
@@ -111,7 +110,7 @@ export class SegmentRun implements Run {
         settle();
       };
       const stop = (reason: unknown): void => {
-        abandon?.();
+        abandon?.(reason);
         end(() => reject(reason));
       };
       const onTime = (): void => {
@@ -240,8 +239,7 @@ export class SegmentRun implements Run {
       // Inside a limit that has passed nothing takes the place of its error.
       if (at > this.#endedAt && (this.response || this.error !== this.#endedBy)) this.#become(this.#endedBy);
       else if (work) return this.#work(at, work);
-      if (this.response) this.#hasFailed = false;
-      if (this.#hasFailed) this.#settle(at, 'failed');
+      if (!this.response) this.#settle(at, 'failed');
     }
     this.#end();
   }
@@ -255,7 +253,6 @@ export class SegmentRun implements Run {
       if (turn !== this.#turn) return;
       if (next !== 'repeat') return this.#leave();
       this.#isWorking = false;
-      this.#hasFailed = false;
       this.#endedAt = Number.POSITIVE_INFINITY;
       this.response = undefined;
       this.error = undefined;
@@ -273,7 +270,6 @@ export class SegmentRun implements Run {
     dropBody(this.response);
     this.response = undefined;
     this.error = error;
-    this.#hasFailed = true;
   }
 
   #fail(error: unknown): void {
@@ -358,7 +354,6 @@ export class SegmentRun implements Run {
       owns ||= stage.ownsBody === true;
       passages.push(() => stage.settled?.(this, memory, how, error));
     }
-    if (passages.length === 0) return;
     const own = this.#attemptAborter;
     const watcher = {
       settled: (ending: Outcome, reason?: unknown): void => {

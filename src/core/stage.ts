@@ -75,7 +75,7 @@ export interface Run {
    * @throws the reason if the caller, `close()` or a limit further out ends the run; an `OverdueError` if work takes longer than `ms`.
    */
   wait(ms: number): Promise<void>;
-  wait<T>(ms: number, work: Promise<T>, abandon?: () => void): Promise<T>;
+  wait<T>(ms: number, work: Promise<T>, abandon?: (reason: unknown) => void): Promise<T>;
   /** Asks the stages further out whether the run would still be let in. @throws what one of them rejects it with. */
   recheck(): void;
   /**

@@ -130,9 +130,8 @@ export function bulkhead(options: BulkheadOptions = {}): Bulkhead {
     call.emit?.({ type: 'waiting', callId: call.id, origin: run.origin, for: 'bulkhead', ahead });
     const abandon = (): void => {
       // The caller has left in the moment in which it had the slot.
-      if (hasSlot) return leave(gate);
-      const at = line.indexOf(waiting as Waiting);
-      if (at >= 0) line.splice(at, 1);
+      if (hasSlot) leave(gate);
+      else if (line.includes(waiting as Waiting)) line.splice(line.indexOf(waiting as Waiting), 1);
     };
     try {
       await run.wait(maxWait, turn, abandon);

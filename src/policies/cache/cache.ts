@@ -1,5 +1,5 @@
 import { memoized } from '../../core/check.ts';
-import { type Handler, named, type Policy, type Wrapper } from '../../core/contract.ts';
+import { type Handler, named, type Wrapper } from '../../core/contract.ts';
 import type { Store } from '../../core/store.ts';
 import { isOwnValidation, wantedBy } from '../../http/wanted.ts';
 import { dedupe } from '../dedupe.ts';

@@ -1,4 +1,4 @@
-import { type Call, named, type Policy, PUBLIC, type Wrapper } from '../../core/contract.ts';
+import { type Call, named, PUBLIC, type Wrapper } from '../../core/contract.ts';
 import { ConfigurationError } from '../../core/errors.ts';
 import { matches } from '../../core/match.ts';
 import { signedIn } from '../../core/signed-in.ts';

@@ -1,18 +1,33 @@
-import { follow } from '../../core/abort.ts';
-import { buffered, dropBody, watchBody } from '../../core/body.ts';
+import { dropBody } from '../../core/body.ts';
 import { layered, memoized } from '../../core/check.ts';
-import { sleep, within } from '../../core/clock.ts';
-import { type Call, type Handler, named, type Policy } from '../../core/contract.ts';
+import { named, type Policy } from '../../core/contract.ts';
 import { CircuitOpenError, isFailure } from '../../core/errors.ts';
 import { PerOrigin } from '../../core/origins.ts';
 import { replay, withHeader } from '../../core/replay.ts';
+import { type Run, stage } from '../../core/stage.ts';
 import { IDEMPOTENCY_KEY } from '../../http/idempotency.ts';
 import { isOriginFailure } from '../../http/status.ts';
-import { isStreaming } from '../../http/streaming.ts';
-import { hasBudget, newBudget, responded } from './budget.ts';
-import { asObject, type Plan, type Resumed, type RetryOption, type RetryState, readPlan } from './options.ts';
-import { setAside } from './set-aside.ts';
-import { type Evidence, HOOK_LIMIT, waitBefore } from './wait.ts';
+import { type Budget, hasBudget, newBudget, responded } from './budget.ts';
+import { asObject, type Plan, type RetryOption, type RetryState, readPlan } from './options.ts';
+import { type SetAside, setAside } from './set-aside.ts';
+import { type Evidence, waitBefore, waitForHook } from './wait.ts';
+import { readWhole } from './whole.ts';
+
+/** One call through this policy. */
+interface Passage extends Evidence {
+  /** As the first attempt got it. */
+  readonly request: Request;
+  readonly plan: Plan;
+  /** Makes the next request to send; absent where the body cannot be sent again. */
+  readonly again: (() => Request) | undefined;
+  /** Retries so far. */
+  retries: number;
+  /** The last wait, in ms. */
+  waited: number;
+  /** How the attempt before failed: one of the two. */
+  aside: SetAside | undefined;
+  before: unknown;
+}
 
 /**
  * Repeats what may be repeated: idempotent methods and requests with an `Idempotency-Key`, after network errors, the
@@ -26,211 +41,148 @@ export function retry(base: RetryOption = {}): Policy {
   const planOf = memoized((own) => readPlan(layered('retry', asObject(base), asObject(own))));
   const budgets = new PerOrigin(newBudget);
 
-  return named('retry', (next) => (request, call) => {
-    const own = call.options.retry;
-    const plan = own === undefined ? standard : planOf(own);
-    if (plan.limit === 0) return next(request, call);
-    const keyed = request.headers.has(IDEMPOTENCY_KEY);
-    if (!plan.methods.includes(request.method) && (!keyed || call.keyIsOurs)) {
-      if (!plan.idempotencyKey) return next(request, { ...call, attemptsLeft: 0 });
-      try {
-        if (!keyed)
-          request = withHeader(request, IDEMPOTENCY_KEY, plan.idempotencyKey(request, call.host.random));
-      } catch (error) {
-        return Promise.reject(error);
-      }
-    }
-    const calls = {
-      next,
-      request,
-      call,
-      plan,
-      evidence: evidenceOf(budgets.get(call.origin), call, plan),
-    };
-    // The usual call has no body and succeeds: it should cost as little as may be.
-    if (request.body === null) return begin(calls, () => request);
-    // Before the first attempt: afterwards the body is gone.
-    return within(Infinity, call, replay(request, plan.bodyLimit)).then((again) => begin(calls, again));
-  });
+  return named(
+    'retry',
+    stage<Passage | undefined>({
+      enter(run) {
+        const { call, request } = run;
+        const own = call.options.retry;
+        const plan = own === undefined ? standard : planOf(own);
+        if (plan.limit === 0) return undefined;
+        if (!plan.methods.includes(request.method)) {
+          const isKeyed = request.headers.has(IDEMPOTENCY_KEY);
+          if ((!isKeyed || call.keyIsOurs) && !plan.idempotencyKey) {
+            run.attemptsLeft = 0;
+            return undefined;
+          }
+          if (!isKeyed && plan.idempotencyKey)
+            run.request = withHeader(
+              request,
+              IDEMPOTENCY_KEY,
+              plan.idempotencyKey(request, call.host.random),
+            );
+        }
+        const budget = budgets.get(run.origin);
+        if (request.body === null) return begin(run, plan, budget, () => request);
+        // Before the first attempt: afterwards the body is gone.
+        return run
+          .wait(Number.POSITIVE_INFINITY, replay(run.request, plan.bodyLimit))
+          .then((again) => begin(run, plan, budget, again));
+      },
+      leave(run, passage) {
+        if (!passage) return;
+        const { plan } = passage;
+        const until = plan.until ?? (run.call.wantsBody ? 'body' : 'headers');
+        if (until === 'body' && run.response?.body)
+          return async () => {
+            await readWhole(run, plan.bodyLimit);
+            note(run, passage);
+            return isWelcome(run, passage) ? undefined : repeat(run, passage);
+          };
+        note(run, passage);
+        return isWelcome(run, passage) ? undefined : () => repeat(run, passage);
+      },
+    }),
+  );
 }
 
-/** What all attempts of a call have in common. */
-interface Calls {
-  readonly next: Handler;
-  readonly request: Request;
-  readonly call: Call;
-  readonly plan: Plan;
-  readonly evidence: Evidence;
-}
-
-/** Makes the next request to send; absent where the body cannot be sent again. */
-type Again = (() => Request) | undefined;
-
-/** How an attempt ended: one of the two. */
-interface Outcome {
-  readonly response?: Response;
-  readonly error?: unknown;
-}
-
-function evidenceOf(budget: Evidence['budget'], { host }: Call, plan: Plan): Evidence {
-  const now = host.clock.ticks();
-  const hadBudget = hasBudget(budget, plan.budget, now);
+function begin(run: Run, plan: Plan, budget: Budget, again: Passage['again']): Passage {
+  const now = run.call.host.clock.ticks();
   return {
+    request: run.request,
+    plan,
+    again,
+    retries: 0,
+    waited: 0,
+    aside: undefined,
+    before: undefined,
     budget,
     callBegan: now,
-    hadBudget,
+    hadBudget: hasBudget(budget, plan.budget, now),
     began: now,
     stamp: ++budget.stamps,
     responses: budget.responses,
   };
 }
 
-/** Sends one attempt; with its body, if that is what an attempt is. */
-function send({ next, plan }: Calls, request: Request, call: Call): Promise<Response> {
-  const sent = next(request, call);
-  const until = plan.until ?? (call.wantsBody ? 'body' : 'headers');
-  return until === 'body' ? sent.then((response) => whole(response, call, plan)) : sent;
+/** Counts what the end of an attempt says of the origin. */
+function note({ response, error }: Run, { plan, budget, began }: Passage): void {
+  if (response) {
+    const { status } = response;
+    responded(budget, began, !plan.statusCodes.includes(status) && !isOriginFailure(status));
+  } else if (isFailure(error) && error.code === 'timeout-attempt') budget.timeouts++;
 }
 
-/** What a response says of the origin. */
-const note = ({ status }: Response, { plan, evidence: { budget, began } }: Calls): void =>
-  responded(budget, began, !plan.statusCodes.includes(status) && !isOriginFailure(status));
+const isWelcome = ({ response, call }: Run, { plan }: Passage): boolean =>
+  response?.ok === true && !plan.shouldRetry && !call.strategy;
 
-/** What a failure says of the origin. */
-function noteFailure(error: unknown, { evidence: { budget } }: Calls): void {
-  if (isFailure(error) && error.code === 'timeout-attempt') budget.timeouts++;
-}
-
-function begin(calls: Calls, again: Again): Promise<Response> {
-  const { request, call, plan } = calls;
-  return send(calls, request, call).then(
-    (response) => {
-      note(response, calls);
-      return response.ok && !plan.shouldRetry && !call.strategy
-        ? response
-        : persist(calls, again, { response });
-    },
-    (error) => {
-      noteFailure(error, calls);
-      return persist(calls, again, { error });
-    },
-  );
-}
-
-/** Goes on after the first attempt. */
-async function persist(calls: Calls, again: Again, first: Outcome): Promise<Response> {
-  const { request, call, plan, evidence } = calls;
-  let { response, error }: Outcome = first;
-  let wait: number | undefined = 0;
-  for (let attempt = 1; ; attempt++) {
-    if (!response && call.signal.aborted) throw error;
-    const state: RetryState = {
-      request,
-      retryCount: attempt,
-      ...(response && { response }),
-      ...(error instanceof Error && { error }),
-    };
-    if (attempt > plan.limit || !again) wait = undefined;
-    else
-      wait = await waitBefore(state, wait, call, plan, evidence).catch((thrown) => {
-        dropBody(response);
-        throw thrown;
-      });
-    if (wait === undefined || !again) {
-      if (response) return response;
-      throw error;
-    }
-    call.emit?.({
-      type: 'retry',
-      callId: call.id,
-      origin: call.origin,
-      attempt: attempt + 1,
-      delay: wait,
-      cause: response ? response.status : error,
-    });
-    const before = error;
-    // A hook may want to read it.
-    const aside = response && !plan.beforeRetry ? setAside(response, call) : undefined;
-    let resumed: Awaited<Resumed>;
-    try {
-      await sleep(wait, call);
-      await untilOnline(call);
-      resumed = plan.beforeRetry && (await within(HOOK_LIMIT, call, plan.beforeRetry(state)));
-    } finally {
-      if (aside) await aside.end();
-      else dropBody(response);
-    }
-    if (resumed instanceof Response) return resumed;
-    response = error = undefined;
-    try {
-      evidence.began = call.host.clock.ticks();
-      evidence.stamp = ++evidence.budget.stamps;
-      evidence.responses = evidence.budget.responses;
-      const attemptsLeft = plan.limit - attempt;
-      const repeated = { ...call, attempt: attempt + 1, attemptsLeft, hasResponse: aside !== undefined };
-      response = await send(calls, resumed ?? again(), repeated);
-      note(response, calls);
-      if (response.ok && !plan.shouldRetry && !call.strategy) return response;
-    } catch (thrown) {
-      response = undefined;
-      error = thrown;
-      noteFailure(thrown, calls);
-      // The failure before is what went wrong, and not that the circuit is open.
-      if (thrown instanceof CircuitOpenError) {
-        response = aside?.again();
-        error = response ? undefined : (before ?? thrown);
-      }
-    }
+/** Waits, and prepares the next attempt, if there is to be one. */
+async function repeat(run: Run, passage: Passage): Promise<'repeat' | undefined> {
+  const { call } = run;
+  const { plan, again, before, request } = passage;
+  // The failure before is what went wrong, and not that the circuit is open.
+  if (passage.retries > 0 && run.error instanceof CircuitOpenError) {
+    run.response = passage.aside?.again();
+    run.error = before ?? run.error;
   }
-}
-
-/**
- * Takes a body of up to `bodyLimit` into the attempt. A larger one streams on from there, and one of a streaming type from
- * the start.
- *
- * @throws what broke the body.
- */
-async function whole(response: Response, call: Call, { bodyLimit }: Plan): Promise<Response> {
-  if (!response.body || isStreaming(response.headers.get('content-type'))) return response;
-  // A failure of a watched body is ours, whatever the engine calls it; and the caller may leave in the middle.
-  const body = watchBody(response, {});
-  const unfollow = follow(call.signal, (reason) => body?.break(reason));
+  const { response, error } = run;
+  const retryCount = passage.retries + 1;
+  if (retryCount > plan.limit || !again) return undefined;
+  const state: RetryState = {
+    request,
+    retryCount,
+    ...(response && { response }),
+    ...(!response && error instanceof Error && { error }),
+  };
+  const delay = await waitBefore(state, passage.waited, run, plan, passage);
+  if (delay === undefined) return undefined;
+  call.emit?.({
+    type: 'retry',
+    callId: call.id,
+    origin: run.origin,
+    attempt: retryCount + 1,
+    delay,
+    cause: response ? response.status : error,
+  });
+  // A hook may want to read it.
+  const aside = response && !plan.beforeRetry ? setAside(response) : undefined;
+  let resumed: Request | Response | undefined;
   try {
-    const { clock } = call.host;
-    const began = clock.ticks();
-    // A body that is slow but comes is not to be held back until the total time is up.
-    return await buffered(response, (length) => length <= bodyLimit && clock.ticks() - began < LONGEST_READ);
-  } catch (error) {
-    dropBody(response);
-    const { attempts } = call;
-    const last = attempts.at(-1);
-    // The log says how an attempt ended, and this one has not ended with its headers.
-    if (last && isFailure(error)) attempts[attempts.length - 1] = { ...last, error: error.code };
-    throw error;
-  } finally {
-    unfollow();
+    await run.wait(delay);
+    if (!call.host.online.state) await untilOnline(run);
+    if (plan.beforeRetry) resumed = (await waitForHook(run, plan.beforeRetry(state))) ?? undefined;
+    await aside?.end(run);
+  } catch (thrown) {
+    aside?.drop();
+    throw thrown;
   }
+  if (!aside) dropBody(response);
+  if (resumed instanceof Response) {
+    run.response = resumed;
+    return undefined;
+  }
+  const { budget } = passage;
+  passage.retries = retryCount;
+  passage.waited = delay;
+  passage.aside = aside;
+  passage.before = response ? undefined : error;
+  passage.began = call.host.clock.ticks();
+  passage.stamp = ++budget.stamps;
+  passage.responses = budget.responses;
+  run.attempt = retryCount + 1;
+  run.attemptsLeft = plan.limit - retryCount;
+  run.hasResponse = aside !== undefined;
+  run.request = resumed ?? again();
+  return 'repeat';
 }
-
-/** How long a body is read before the response is handed over, in ms. */
-const LONGEST_READ = 10_000;
 
 /** While the host is offline, a retry waits for the host and not for a timer. */
-function untilOnline({ host: { online }, signal }: Call): Promise<void> | undefined {
-  if (online.state) return undefined;
-  return new Promise((resolve, reject) => {
-    const end = (): void => {
-      unsubscribe();
-      unfollow();
-    };
-    const unsubscribe = online.subscribe((up) => {
-      if (!up) return;
-      end();
-      resolve();
-    });
-    const unfollow = follow(signal, (reason) => {
-      unsubscribe();
-      reject(reason);
+function untilOnline(run: Run): Promise<void> {
+  let unsubscribe = (): void => {};
+  const online = new Promise<void>((resolve) => {
+    unsubscribe = run.call.host.online.subscribe((isOnline) => {
+      if (isOnline) resolve();
     });
   });
+  return run.wait(Number.POSITIVE_INFINITY, online, () => unsubscribe()).then(() => unsubscribe());
 }

@@ -1,6 +1,5 @@
-import { within } from '../../core/clock.ts';
-import type { Call } from '../../core/contract.ts';
 import { isFailure } from '../../core/errors.ts';
+import type { Run } from '../../core/stage.ts';
 import { rateLimitReset } from '../../http/rate-limit.ts';
 import { retryAfter } from '../../http/retry-after.ts';
 import { allows, type Budget, hungAlone, spend } from './budget.ts';
@@ -18,8 +17,12 @@ export interface Evidence {
   responses: number;
 }
 
-/** How long a hook may think. In ms. */
-export const HOOK_LIMIT = 30_000;
+/** How long a hook may take, in ms. */
+const HOOK_LIMIT = 30_000;
+
+/** Waits for what a hook of the application gives. */
+export const waitForHook = <T>(run: Run, given: T | Promise<T>): Promise<T> =>
+  run.wait(HOOK_LIMIT, Promise.resolve(given));
 
 /**
  * @param before The wait before this one, in ms.
@@ -28,16 +31,17 @@ export const HOOK_LIMIT = 30_000;
 export async function waitBefore(
   state: RetryState,
   before: number,
-  call: Call,
+  run: Run,
   plan: Plan,
   evidence: Evidence,
 ): Promise<number | undefined> {
+  const { call } = run;
   const { clock, random } = call.host;
   const { response, error, retryCount } = state;
   const { budget } = evidence;
   const strategy = call.strategy?.(response ?? error);
   const said = strategy && (strategy === 'retry' || strategy === 'back-off');
-  const word = (plan.shouldRetry && (await within(HOOK_LIMIT, call, plan.shouldRetry(state)))) ?? said;
+  const word = (plan.shouldRetry && (await waitForHook(run, plan.shouldRetry(state)))) ?? said;
   if (word === false) return undefined;
   const now = clock.now();
   const asked =
@@ -59,11 +63,11 @@ export async function waitBefore(
   const wait = held === undefined ? jittered : held + Math.abs(jittered - backoff);
   const abandon = (reason: string): undefined => {
     const retryAt = Math.ceil(now + wait);
-    call.emit?.({ type: 'retry-abandoned', callId: call.id, origin: call.origin, reason, retryAt });
+    call.emit?.({ type: 'retry-abandoned', callId: call.id, origin: run.origin, reason, retryAt });
     if (isFailure(error) && error.retryAt === undefined) Object.assign(error, { retryAt });
   };
   if (asked !== undefined && asked > plan.maxRetryAfter) return abandon('retry-after');
-  if (call.deadline !== undefined && ticks + wait >= call.deadline) return abandon('total');
+  if (ticks + wait >= run.deadline) return abandon('total');
   if (!allows(budget, plan.budget, retryCount, evidence)) return abandon('budget');
   spend(budget, evidence.stamp, ticks);
   if (strategy === 'back-off') budget.notBefore = Math.max(budget.notBefore, ticks + wait);

@@ -1,0 +1,35 @@
+import { buffered, dropBody, watchBody } from '../../core/body.ts';
+import { isFailure } from '../../core/errors.ts';
+import type { Run } from '../../core/stage.ts';
+import { isStreaming } from '../../http/streaming.ts';
+
+/** How long a body is read before the response is handed over, in ms. */
+const LONGEST_READ = 10_000;
+
+/**
+ * Takes a body of up to `bodyLimit` bytes into the attempt; a body that breaks is the attempt's failure. A larger one streams on
+ * from there, and one of a streaming type from the start.
+ */
+export async function readWhole(run: Run, bodyLimit: number): Promise<void> {
+  const { response } = run;
+  if (!response?.body || isStreaming(response.headers.get('content-type'))) return;
+  // A failure of a watched body is ours, whatever the engine calls it; and the caller may leave in the middle.
+  const body = watchBody(response, {});
+  const { host, attempts } = run.call;
+  const { clock } = host;
+  const began = clock.ticks();
+  // A body that is slow but comes is not to be held back until the total time is up.
+  const goesOn = (length: number): boolean => length <= bodyLimit && clock.ticks() - began < LONGEST_READ;
+  try {
+    run.response = await run.wait(Number.POSITIVE_INFINITY, buffered(response, goesOn), (reason) =>
+      body?.break(reason),
+    );
+  } catch (error) {
+    dropBody(response);
+    run.response = undefined;
+    run.error = error;
+    const last = attempts.at(-1);
+    // The log says how an attempt ended, and this one has not ended with its headers.
+    if (last && isFailure(error)) attempts[attempts.length - 1] = { ...last, error: error.code };
+  }
+}
