@@ -1,32 +1,57 @@
-import { type Handler, type Home, type Policy, traitsOf, type Wrapper } from './contract.ts';
-import { segmentHandler } from './run.ts';
+import { type Call, type Handler, type Home, type Policy, traitsOf, type Wrapper } from './contract.ts';
+import type { LazyRequest } from './request.ts';
+import { type Segment, SegmentRun, segmentHandler } from './run.ts';
 import type { Stage } from './stage.ts';
+import { Transport, transportHandler } from './transport.ts';
+
+/** Begins a call at the outermost policy. */
+export type Start = (
+  outgoing: LazyRequest,
+  call: Call,
+  resolve: (response: Response) => void,
+  reject: (error: unknown) => void,
+) => void;
 
 /** Policies in order, the outermost first: consecutive stages become a segment, and wrappers go around what is inside them. */
-export function compose(policies: readonly Policy[], transport: Handler, home: Home): Handler {
-  let inside = transport;
-  for (let end = policies.length; end > 0; ) {
+export function compose(policies: readonly Policy[], transport: Transport, home: Home): Start {
+  let inside: Handler | Transport = transport;
+  let end = policies.length;
+  while (end > 0) {
     const policy = policies[end - 1] as Policy;
     if (typeof policy === 'function') {
-      inside = bypassable(policy, inside, home);
+      inside = bypassable(policy, asHandler(inside), home);
       end--;
       continue;
     }
-    const stages: Stage[] = [];
-    for (; end > 0 && typeof policies[end - 1] === 'object'; end--)
-      stages.unshift(policies[end - 1] as Stage);
-    inside = segment(stages, inside, home);
+    const from = policies.findLastIndex((other, at) => at < end && typeof other === 'function') + 1;
+    const segment = segmentOf(policies.slice(from, end) as Stage[], inside, home);
+    if (from === 0) return startOf(segment);
+    inside = segmentHandler(segment);
+    end = from;
   }
-  return inside;
+  if (inside instanceof Transport) return startOf(segmentOf([], inside, home));
+  const outermost = inside;
+  return (outgoing, call, resolve, reject) => {
+    outermost(outgoing.request, call).then(resolve, reject);
+  };
 }
 
-function segment(stages: readonly Stage[], inside: Handler, home: Home): Handler {
+const startOf =
+  (segment: Segment): Start =>
+  (outgoing, call, resolve, reject) =>
+    new SegmentRun(segment, outgoing, call, resolve, reject).start();
+
+const asHandler = (inside: Handler | Transport): Handler =>
+  inside instanceof Transport ? transportHandler(inside) : inside;
+
+function segmentOf(stages: readonly Stage[], inside: Handler | Transport, home: Home): Segment {
   const options = stages.map((stage) => traitsOf(stage).option);
   stages.forEach((stage, at) => {
+    if (!stage.attach) return;
     const rest = { stages: stages.slice(at + 1), options: options.slice(at + 1), inside, home };
-    stage.attach?.(home, rest.stages.length > 0 ? segmentHandler(rest) : inside);
+    stage.attach(home, segmentHandler(rest));
   });
-  return segmentHandler({ stages, options, inside, home });
+  return { stages, options, inside, home };
 }
 
 /** A wrapper, and the way around it for calls that have it switched off. */

@@ -1,6 +1,8 @@
 import type { CallOptions } from './contract.ts';
 import { withoutQueries, withoutQuery } from './errors.ts';
 import { remember } from './replay.ts';
+import { LazyRequest } from './request.ts';
+import { NOTHING } from './transport.ts';
 
 /** In the options of a call: its caller wants the whole body. A symbol, so that no route or client option is overridden. */
 export const WANTS_BODY: unique symbol = Symbol('holdfast.wantsBody');
@@ -25,7 +27,7 @@ export interface HoldfastInit<Options extends object = CallOptions>
 
 /** A call as it came in, taken apart. */
 export interface Entered {
-  readonly request: Request;
+  readonly outgoing: LazyRequest;
   /** The caller's; `undefined` where there is none. */
   readonly signal: AbortSignal | undefined;
   /** What a `Request` does not keep and the runtime's fetch may understand. */
@@ -50,8 +52,6 @@ const KEPT_BY_REQUEST: ReadonlySet<string> = new Set([
   'holdfast',
 ]);
 
-const NOTHING = Object.freeze({});
-
 /**
  * Makes the `Request` and takes the signal out of it: a `Request` made with a long-lived signal costs a hundred times
  * one without, because it follows the signal. `init.signal` wins, `null` means none, `undefined` means the input's.
@@ -60,15 +60,24 @@ const NOTHING = Object.freeze({});
  */
 export function enter(input: Request | string | URL, init: HoldfastInit | undefined): Entered {
   const given = input instanceof Request ? input : undefined;
-  if (!init) return { request: given ? usable(given) : made(input), signal: given?.signal, init: NOTHING };
+  if (!init) return { outgoing: bare(given ?? input), signal: given?.signal, init: NOTHING };
   // The platform reads names that are not an object's own, too: those of a `Request`, or of a class.
   const { signal = given?.signal, ...rest } = isPlain(init) ? init : ownNames(init);
-  const extra = unkept(rest);
-  const bare = given && isBare(rest);
-  const request = bare
-    ? usable(given)
-    : remember(made(input, { ...rest, signal: null } as RequestInit), init.body);
-  return { request, signal: signal ?? undefined, init: extra };
+  const outgoing = isBare(rest)
+    ? bare(input)
+    : lazy(remember(made(input, { ...rest, signal: null } as RequestInit), init.body));
+  return { outgoing, signal: signal ?? undefined, init: unkept(rest) };
+}
+
+const lazy = (request: Request): LazyRequest => new LazyRequest(request.url, request);
+
+/** An absolute URL without a user needs no `Request` to be checked and put into its normal form. */
+function bare(input: Request | string | URL): LazyRequest {
+  if (input instanceof Request) return lazy(usable(input));
+  const text = String(input);
+  if (!/^https?:\/\/[^@]*$/i.test(text)) return lazy(made(input));
+  const url = URL.parse?.(text)?.href;
+  return url === undefined ? lazy(made(input)) : new LazyRequest(url);
 }
 
 const isPlain = (init: object): boolean => {

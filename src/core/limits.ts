@@ -3,6 +3,7 @@ import type { Clock } from './contract.ts';
 /** A limit belongs to the level of the stage that set it. */
 interface Limit {
   readonly level: number;
+  readonly ms: number;
   /** In ticks; `Infinity` once it has passed. */
   passesAt: number;
   /** @returns the error of a run that took longer; `undefined` if it goes on. */
@@ -29,8 +30,7 @@ export class Limits {
   /** @param deadline That of the run until now. */
   add(level: number, ms: number, onLimit: () => unknown, deadline: number): void {
     const passesAt = this.#clock.ticks() + ms;
-    this.#innermost = { level, passesAt, onLimit, outerDeadline: deadline, outer: this.#innermost };
-    this.#arm();
+    this.#innermost = { level, ms, passesAt, onLimit, outerDeadline: deadline, outer: this.#innermost };
   }
 
   /** Drops those of a stage that is left, and of the stages inside it. @returns the deadline of what is left. */
@@ -48,7 +48,7 @@ export class Limits {
     this.#innermost = limit;
     from.#innermost = undefined;
     for (const each of inner) from.#innermost = { ...each, outer: from.#innermost };
-    this.#arm();
+    this.arm();
   }
 
   cancel(): void {
@@ -56,14 +56,18 @@ export class Limits {
     this.#innermost = undefined;
   }
 
-  #arm(): void {
-    let earliest = Number.POSITIVE_INFINITY;
+  /** Called when the run begins to wait. */
+  arm(): void {
+    let next: Limit | undefined;
     for (let limit = this.#innermost; limit; limit = limit.outer)
-      earliest = Math.min(earliest, limit.passesAt);
-    if (earliest >= this.#alarmAt) return;
+      if (limit.passesAt < (next?.passesAt ?? this.#alarmAt)) next = limit;
+    if (!next) return;
+    const { passesAt, ms } = next;
+    const left = passesAt - this.#clock.ticks();
     this.#cancelAlarm?.();
-    this.#alarmAt = earliest;
-    this.#cancelAlarm = this.#clock.after(earliest - this.#clock.ticks(), () => this.#ring());
+    this.#alarmAt = passesAt;
+    // Limits of one length share a timer of the platform.
+    this.#cancelAlarm = this.#clock.after(ms - left < 1 ? ms : left, () => this.#ring());
   }
 
   #ring(): void {
@@ -78,6 +82,6 @@ export class Limits {
       const error = passed.onLimit();
       if (error !== undefined) this.#end(error, passed.level);
     }
-    this.#arm();
+    this.arm();
   }
 }

@@ -1,14 +1,23 @@
-import { aborter, follow } from './abort.ts';
-import { dropBody, watchBody } from './body.ts';
+import { aborter } from './abort.ts';
+import {
+  checked,
+  checkNames,
+  checkOperation,
+  checkPlace,
+  isFunction,
+  isObject,
+  isString,
+  type Known,
+  settledOptions,
+} from './call-options.ts';
 import { wellFormed } from './check.ts';
 import { Closing } from './closing.ts';
-import { compose } from './compose.ts';
+import { compose, type Start } from './compose.ts';
 import type {
   BackgroundCall,
   Call,
   CallOptions,
   Credentials,
-  Handler,
   Home,
   Host,
   Policy,
@@ -16,17 +25,15 @@ import type {
 } from './contract.ts';
 import { traitsOf } from './contract.ts';
 import { BASE_URL, enter, type HoldfastInit, TRANSPORT, WANTS_BODY } from './entry.ts';
-import { addFacts, ClosedError, ConfigurationError, isFailure } from './errors.ts';
+import { addFacts, ClosedError, ConfigurationError } from './errors.ts';
 import type { HoldfastEvent } from './events.ts';
 import { systemHost } from './host.ts';
+import { linked, perform } from './lifecycle.ts';
 import { type Match, matcher, matches } from './match.ts';
 import { originOf } from './origins.ts';
-import { concludes } from './outcome.ts';
-import { givenSize } from './replay.ts';
 import { type SignOutOptions, signOut } from './sign-out.ts';
-import { type Source, sourceOf } from './source.ts';
 import { tell } from './tell.ts';
-import { type Fetch, transport } from './transport.ts';
+import { type Fetch, ours, Transport } from './transport.ts';
 
 /** Options for the calls to some URLs. Later routes win over earlier ones. */
 export type Route<Options extends object = CallOptions> = Options & { readonly match: Match };
@@ -189,14 +196,14 @@ export function pipeline<Options extends object = CallOptions>(
     userChanges: () => userChanges,
     credentials: (of) =>
       authorizing.filter(([option]) => of[option] !== false).map(([, credentials]) => credentials),
-    background: (of) => newCall({ ...of, options: settled(of.options, of.url) }),
+    background: (of) => newCall({ ...of, options: settled(of.options, of.url ?? '') }),
   };
 
-  const handler = made();
+  const start = composed();
 
-  function made(): Handler {
+  function composed(): Start {
     try {
-      return compose(policies, transport(options.fetch ?? platformsOwn(), !options.fetch), home);
+      return compose(policies, new Transport(options.fetch), home);
     } catch (error) {
       // Those that were made before it have timers and names.
       closing.close(new ClosedError());
@@ -204,20 +211,12 @@ export function pipeline<Options extends object = CallOptions>(
     }
   }
 
-  /** Pipeline, then route, then call; a `false` for all wins. */
-  function settled(own: CallOptions | undefined, url: string | undefined): CallOptions {
-    let result = overall;
-    if (url !== undefined)
-      for (const route of routes) if (matches(route.match, url)) result = { ...result, ...route };
-    if (own) {
-      const changed: Record<string, unknown> = { ...result };
-      for (const name in own) changed[name] = nearer(own[name], result[name]);
-      result = changed;
-    }
-    if (result !== overall)
-      for (const policy in overall) if (overall[policy] === false) result = { ...result, [policy]: false };
-    return result;
-  }
+  const settled = (own: CallOptions | undefined, url: string): CallOptions =>
+    settledOptions(
+      overall,
+      url && routes.length > 0 ? routes.filter(({ match }) => matches(match, url)) : [],
+      own,
+    );
 
   const fetch = (input: Request | string | URL, init?: HoldfastInit<Options>): Promise<Response> => {
     try {
@@ -227,26 +226,26 @@ export function pipeline<Options extends object = CallOptions>(
         checkNames(own, known);
         checkOperation(own);
       }
-      const { request, signal, init: extra } = enter(input, init as HoldfastInit | undefined);
+      const { outgoing, signal, init: extra } = enter(input, init as HoldfastInit | undefined);
       checkPlace(extra, known);
       if (signal?.aborted) throw signal.reason;
       // Where I/O belongs to one request, so do signals.
-      const own_ = signal || !host.sharesIO ? linked(signal, closing, host) : undefined;
+      const end = signal || !host.sharesIO ? linked(signal, closing, host) : undefined;
       const partition = user();
       let call = newCall({
-        origin: originOf(request.url),
+        origin: originOf(outgoing.url),
         partition: partition ?? '',
         userChanges,
-        options: settled(own, request.url),
+        options: settled(own, outgoing.url),
         init: extra,
         wantsBody: own !== undefined && WANTS_BODY in own,
-        signal: own_?.signal ?? closing.signal,
+        signal: end?.signal ?? closing.signal,
       });
       const transport = (own as { [TRANSPORT]?: Fetch } | undefined)?.[TRANSPORT];
       if (transport) call = { ...call, transport };
       if (partition === undefined) call = { ...call, isSignedOut: true };
       if (own?.waitUntil) call = { ...call, waitUntil: outlive(own.waitUntil as typeof waitUntil) };
-      return perform(handler, request, call, own_?.release);
+      return perform(start, outgoing, call, end);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -297,184 +296,4 @@ function partitionOf(
   if (!said) return given;
   if (given === undefined) return traitsOf(said).partition;
   throw new ConfigurationError('partition', given, `'${said.name}' says it already; name it once`);
-}
-
-/** Fetches of ours. One of them may have been put in the platform's place. */
-const ours = new WeakSet<object>();
-
-/** Looked up at each call, because tests and instrumentation replace it later; but never a fetch that leads back here. */
-function platformsOwn(): Fetch {
-  const before = globalThis.fetch;
-  return (request, init) => (ours.has(globalThis.fetch) ? before : globalThis.fetch)(request, init);
-}
-
-/** From here on the call is under way; it settles when its body has. */
-function perform(handler: Handler, request: Request, call: Call, release?: () => void): Promise<Response> {
-  const { id: callId, origin, emit } = call;
-  const ended = emit && told(emit, request, call);
-  return handler(request, call).then(
-    (response) => {
-      // A transport, or a policy of the application's own, that is deaf to the signal.
-      if (call.signal.aborted) {
-        release?.();
-        dropBody(response);
-        ended?.({ error: call.signal.reason });
-        throw call.signal.reason;
-      }
-      concludes(response, { callId, origin, attempts: call.attempts });
-      ended?.({ status: response.status, source: sourceOf(response), ...sizeOf(response) });
-      let unfollow = (): void => {};
-      let over = false;
-      const body = watchBody(response, {
-        holds: true,
-        settled(how, error) {
-          over = true;
-          unfollow();
-          release?.();
-          if (how === 'broken') emit?.({ type: 'body-broken', callId, origin, error });
-        },
-      });
-      if (body && !over) unfollow = follow(call.signal, (reason) => body.break(reason));
-      return response;
-    },
-    (thrown) => {
-      release?.();
-      // The pipeline closes for one reason; each call has an error of its own.
-      const error = thrown instanceof ClosedError ? new ClosedError() : thrown;
-      if (isFailure(error)) addFacts(error, { callId, origin, request, attempts: call.attempts });
-      ended?.({ error });
-      throw error;
-    },
-  );
-}
-
-/** Tells that a call begins. @returns tells how it ended. */
-function told(
-  emit: NonNullable<Call['emit']>,
-  request: Request,
-  { id: callId, origin, host: { clock }, attempts, options: { operation } }: Call,
-) {
-  const ticks = clock.ticks();
-  const { method, url } = request;
-  const of = { callId, origin, method, ...(typeof operation === 'string' && { operation }) };
-  const sent = givenSize(request);
-  emit({ type: 'call-started', ...of, url, at: clock.now() });
-  return (outcome: { status?: number; received?: number; source?: Source; error?: unknown }): void =>
-    emit({
-      type: 'call-ended',
-      ...of,
-      at: clock.now(),
-      duration: clock.ticks() - ticks,
-      attempts,
-      ...(sent !== undefined && { sent }),
-      ...outcome,
-    });
-}
-
-function sizeOf({ headers }: Response): { received?: number } {
-  const length = headers.get('content-length');
-  return length !== null && /^\d+$/.test(length) ? { received: Number(length) } : {};
-}
-
-/** A signal that aborts with the caller's and with the pipeline, whichever is first. */
-function linked(
-  caller: AbortSignal | undefined,
-  closing: Closing,
-  { sharesIO }: Host,
-): { signal: AbortSignal; release: () => void } {
-  const own = aborter();
-  const unfollow = [sharesIO ? follow(closing.signal, own.abort) : closing.subscribe(own.abort)];
-  if (caller) unfollow.push(follow(caller, own.abort));
-  return {
-    signal: own.signal,
-    release: () => {
-      for (const end of unfollow) end();
-    },
-  };
-}
-
-/** What is said nearer to the call, on top of what was said further away. */
-function nearer(own: unknown, above: unknown): unknown {
-  // `true` says that it is wanted, not how.
-  if (own === undefined || (own === true && isObject(above))) return above;
-  return isObject(own) && isObject(above) ? { ...above, ...said(own) } : own;
-}
-
-/** Without what is `undefined`: it must not hide what is said further away. */
-const said = (options: object): object =>
-  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-
-const isObject = (value: unknown): value is object =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-const isString = (value: unknown): boolean => typeof value === 'string';
-const isFunction = (value: unknown): boolean => typeof value === 'function';
-
-function checked<T>(option: string, value: T, is: (value: unknown) => boolean, expected: string): T {
-  if (is(value)) return value;
-  throw new ConfigurationError(option, value, `expected ${expected}`);
-}
-
-function checkOperation({ operation, waitUntil }: CallOptions): void {
-  if (operation !== undefined) checked('operation', operation, isString, 'a string');
-  if (waitUntil !== undefined) checked('waitUntil', waitUntil, isFunction, 'a function');
-}
-
-/** Bun's fetch has a `timeout` of its own. */
-const PLATFORMS = ['timeout'];
-
-/** An option of ours in the wrong place would be handed to the platform, which says nothing. */
-function checkPlace(extra: Readonly<Record<string, unknown>>, known: Known): void {
-  for (const name in extra)
-    if (known.has(name) && !PLATFORMS.includes(name))
-      throw new ConfigurationError(
-        name,
-        extra[name],
-        `as an option of a call it stands in holdfast: { ${name}: … }`,
-      );
-}
-
-/** Known in every pipeline, so that a route or a call may switch off what only some clients have. */
-export const BUILT_IN_POLICIES: readonly string[] = [
-  'timeout',
-  'retry',
-  'breaker',
-  'strategies',
-  'dedupe',
-  'fallback',
-  'outbox',
-  'staleCache',
-  'hedge',
-  'failover',
-  'telemetry',
-  'auth',
-  'bulkhead',
-  'rateLimit',
-];
-
-/** The options that a call may have, and whether they are only switches. */
-type Known = Map<string, boolean>;
-
-function checkNames(options: object, known: Known): void {
-  if (typeof options !== 'object' || options === null || Array.isArray(options))
-    throw new ConfigurationError('holdfast', options, 'expected an object of options by policy');
-  for (const [name, value] of Object.entries(options)) {
-    const isSwitch = known.get(name);
-    if (isSwitch === undefined && !BUILT_IN_POLICIES.includes(name))
-      throw new ConfigurationError(
-        name,
-        value,
-        `unknown option; this pipeline knows ${[...known.keys()].join(', ')}`,
-      );
-    // Switching off what is not there is no mistake.
-    if (value === false || value === undefined) continue;
-    if (isSwitch === undefined)
-      throw new ConfigurationError(
-        name,
-        value,
-        `this pipeline has no ${name}: make it with ${name}: ${name}()`,
-      );
-    if (value === null) throw new ConfigurationError(name, value, 'expected options, true or false');
-    if (isSwitch && value !== true)
-      throw new ConfigurationError(name, value, 'a call says true or false; more is said where it is made');
-  }
 }

@@ -1,16 +1,19 @@
-import { aborter, follow } from './abort.ts';
+import { type Aborter, aborter, follow } from './abort.ts';
 import { dropBody, ownBody, watchBody } from './body.ts';
 import { OverdueError } from './clock.ts';
 import type { Call, Handler, Home } from './contract.ts';
+import { asResponse } from './foreign-response.ts';
 import { Limits } from './limits.ts';
+import { LazyRequest } from './request.ts';
 import type { Leaving, Outcome, Run, Stage } from './stage.ts';
+import { newSending, type Sending, Transport } from './transport.ts';
 
 /** Consecutive stages, and what is inside the last one. */
 export interface Segment {
   readonly stages: readonly Stage[];
   /** The key of the call's options of each stage. */
   readonly options: readonly string[];
-  readonly inside: Handler;
+  readonly inside: Handler | Transport;
   readonly home: Home;
 }
 
@@ -29,14 +32,13 @@ const OUTERMOST = -1;
  */
 export class SegmentRun implements Run {
   call: Call;
-  request: Request;
+  outgoing: LazyRequest;
   origin: string;
   response: Response | undefined;
   error: unknown;
   attempt: number;
   attemptsLeft: number | undefined;
   hasResponse: boolean;
-  isSent = false;
   deadline: number;
   readonly #segment: Segment;
   #memories: unknown[] = [];
@@ -51,19 +53,20 @@ export class SegmentRun implements Run {
   #endedAt = Number.POSITIVE_INFINITY;
   #endedBy: unknown;
   #limits: Limits | undefined;
-  #attemptAborter: ReturnType<typeof aborter> | undefined;
+  #attemptAborter: Aborter | undefined;
+  #sending: Sending | undefined;
   #stopWaiting: ((reason: unknown) => void) | undefined;
   #unfollow = (): void => {};
 
   constructor(
     segment: Segment,
-    request: Request,
+    outgoing: LazyRequest,
     call: Call,
     resolve: (response: Response) => void,
     reject: (error: unknown) => void,
   ) {
     this.#segment = segment;
-    this.request = request;
+    this.outgoing = outgoing;
     this.call = call;
     this.origin = call.origin;
     this.attempt = call.attempt;
@@ -81,6 +84,26 @@ export class SegmentRun implements Run {
       this.#unfollow = follow(signal, (reason) => this.#abort(reason, OUTERMOST));
       this.#enter();
     }
+  }
+
+  get request(): Request {
+    return this.outgoing.request;
+  }
+
+  set request(request: Request) {
+    this.outgoing = new LazyRequest(request.url, request);
+  }
+
+  get url(): string {
+    return this.outgoing.url;
+  }
+
+  get method(): string {
+    return this.outgoing.method;
+  }
+
+  get isSent(): boolean {
+    return this.#sending?.isSent === true;
   }
 
   get home(): Home {
@@ -171,6 +194,7 @@ export class SegmentRun implements Run {
   /** A stage lets the run wait. What it has taken when that wait is over already is given back. */
   #entering(stage: Stage, entering: PromiseLike<unknown>): void {
     const turn = this.#turn;
+    this.#limits?.arm();
     entering.then(
       (memory) => {
         if (turn !== this.#turn) return stage.settled?.(this, memory, 'failed', this.error);
@@ -184,36 +208,54 @@ export class SegmentRun implements Run {
     );
   }
 
-  #send(): void {
+  #send() {
+    const { inside } = this.#segment;
     const own = aborter();
     this.#attemptAborter = own;
-    this.isSent = false;
+    const sending = newSending(this.call, this.outgoing, this.origin, this.attempt, own.signal);
+    this.#sending = sending;
+    this.#limits?.arm();
+    const turn = ++this.#turn;
+    const isTransport = inside instanceof Transport;
+    let sent: Promise<unknown>;
+    try {
+      sent = isTransport ? inside.send(sending) : inside(this.request, this.#derived(sending));
+    } catch (error) {
+      return this.#fail(error);
+    }
+    sent.then(
+      (given) => {
+        if (turn !== this.#turn) return dropBody(asResponse(given, sending.outgoing.url));
+        try {
+          this.response = isTransport ? inside.arrived(sending, given) : (given as Response);
+        } catch (error) {
+          return this.#fail(error);
+        }
+        this.#leave();
+      },
+      (cause) => {
+        if (turn === this.#turn) this.#fail(isTransport ? inside.failed(sending, cause) : cause);
+      },
+    );
+  }
+
+  /** The call as what is inside the segment sees it. */
+  #derived(sending: Sending): Call {
     const { call, origin, attempt, attemptsLeft, hasResponse, deadline } = this;
-    const inner: Call = {
+    return {
       ...call,
       origin,
       attempt,
-      signal: own.signal,
+      signal: sending.signal,
       hasResponse,
       ...(attemptsLeft !== undefined && { attemptsLeft }),
       ...(deadline !== Number.POSITIVE_INFINITY && { deadline }),
       readmit: () => this.recheck(),
       guard: () => {
         call.guard?.();
-        this.isSent = true;
+        sending.isSent = true;
       },
     };
-    const turn = ++this.#turn;
-    this.#segment.inside(this.request, inner).then(
-      (response) => {
-        if (turn !== this.#turn) return dropBody(response);
-        this.response = response;
-        this.#leave();
-      },
-      (error) => {
-        if (turn === this.#turn) this.#fail(error);
-      },
-    );
   }
 
   /** From the inside out. */
@@ -248,6 +290,7 @@ export class SegmentRun implements Run {
     this.#watch(at + 1);
     this.#isWorking = true;
     this.#at++;
+    this.#limits?.arm();
     const turn = ++this.#turn;
     const go = (next: unknown) => {
       if (turn !== this.#turn) return;
@@ -286,6 +329,8 @@ export class SegmentRun implements Run {
     const stop = this.#stopWaiting;
     this.#stopWaiting = undefined;
     this.#attemptAborter?.abort(reason);
+    const { inside } = this.#segment;
+    if (this.#sending && inside instanceof Transport) inside.abandoned(this.#sending, reason);
     stop?.(reason);
     this.#fail(reason);
   }
@@ -305,7 +350,7 @@ export class SegmentRun implements Run {
 
   /** The stages outside a level, and the caller, leave with this outcome, in a run of their own; this run goes on without them. */
   #detach(level: number, response: Response | undefined, error: unknown): void {
-    const outer = new SegmentRun(this.#segment, this.request, this.call, this.#resolve, this.#reject);
+    const outer = new SegmentRun(this.#segment, this.outgoing, this.call, this.#resolve, this.#reject);
     outer.#memories = this.#memories.slice(0, level);
     outer.#at = level;
     outer.attempt = this.attempt;
@@ -385,8 +430,11 @@ export class SegmentRun implements Run {
 const isPromise = (value: unknown): value is PromiseLike<unknown> =>
   typeof (value as { then?: unknown } | undefined)?.then === 'function';
 
-/** What runs a segment. */
+/** What runs a segment inside of a wrapper. */
 export const segmentHandler =
   (segment: Segment): Handler =>
   (request, call) =>
-    new Promise((resolve, reject) => new SegmentRun(segment, request, call, resolve, reject).start());
+    new Promise((resolve, reject) => {
+      const outgoing = new LazyRequest(request.url, request);
+      new SegmentRun(segment, outgoing, call, resolve, reject).start();
+    });

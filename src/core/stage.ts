@@ -1,5 +1,6 @@
 import type { Ending } from './body.ts';
 import type { Call, Handler, Home } from './contract.ts';
+import type { LazyRequest } from './request.ts';
 
 /** How a passage through a stage ended: as its body did, or `'failed'` if there was no response. */
 export type Outcome = Ending | 'failed';
@@ -45,7 +46,12 @@ export interface Run {
   /** The facts of the call. Never written to; a stage may put a derived one (`{ ...run.call, guard }`) in its place. */
   call: Call;
   readonly home: Home;
+  readonly url: string;
+  readonly method: string;
+  /** Made on first read; a stage that needs only `url` and `method` reads those. */
   request: Request;
+  /** The same, and whether it was made. */
+  outgoing: LazyRequest;
   /** The key of circuits, slots and budgets; failover changes it. */
   origin: string;
   response: Response | undefined;

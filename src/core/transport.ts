@@ -1,103 +1,137 @@
 import type { Attempt } from './attempt.ts';
 import type { Call, Handler } from './contract.ts';
 import { asNetworkError, ConfigurationError, isFailure, saysNetwork } from './errors.ts';
+import { asResponse } from './foreign-response.ts';
 import { facts, rebuilt } from './rebuild.ts';
+import { LazyRequest } from './request.ts';
 import { SOURCE_HEADER } from './source.ts';
 
 /** A fetch as the pipeline calls it: a `Request`, and what a `Request` does not keep. */
 export type Fetch = (request: Request, init: RequestInit) => Promise<Response>;
 
+/** What the transport has to know of one attempt, and writes of it. */
+export interface Sending {
+  readonly call: Call;
+  readonly outgoing: LazyRequest;
+  readonly origin: string;
+  readonly attempt: number;
+  readonly signal: AbortSignal;
+  /** When the request went out: wall time in ms, and ticks. */
+  startedAt: number;
+  startedTicks: number;
+  isSent: boolean;
+  isLogged: boolean;
+}
+
+export const newSending = (
+  call: Call,
+  outgoing: LazyRequest,
+  origin: string,
+  attempt: number,
+  signal: AbortSignal,
+): Sending => ({
+  ...{ call, outgoing, origin, attempt, signal },
+  ...{ startedAt: 0, startedTicks: 0, isSent: false, isLogged: false },
+});
+
 /**
- * The innermost handler: sends the request and keeps the log of attempts. What differs between engines is made one
- * here: the reason of an abort, the error of a network that failed.
- *
- * @param isPlatforms `fetch` is the platform's own, and not one of the application's, which may have bugs.
+ * The innermost part of a pipeline: sends the request and keeps the log of attempts. What differs between engines is made
+ * one here: the reason of an abort, the error of a network that failed.
  */
-export function transport(fetch: Fetch, isPlatforms: boolean): Handler {
-  return (request, call) => {
-    const { attempt, origin, host, attempts, emit, signal } = call;
-    if (signal.aborted) return Promise.reject(signal.reason);
+export class Transport {
+  readonly #fetch: Fetch | undefined;
+  /** In case one of ours is put in its place, which would lead back here. */
+  readonly #platforms = globalThis.fetch;
+
+  /** @param fetch One of the application's, which may have bugs. Default: the platform's, which is given the URL of a bare call. */
+  constructor(fetch: Fetch | undefined) {
+    this.#fetch = fetch;
+  }
+
+  /** @throws what forbids to send. */
+  send(sending: Sending): Promise<unknown> {
+    const { call, outgoing, origin, attempt, signal } = sending;
+    const { host, emit } = call;
+    if (signal.aborted) throw signal.reason;
+    call.guard?.();
+    sending.isSent = true;
+    sending.startedAt = host.clock.now();
+    sending.startedTicks = host.clock.ticks();
+    emit?.({ type: 'attempt-started', callId: call.id, origin, attempt, at: sending.startedAt });
+    const own = call.transport ?? this.#fetch;
+    const init = call.init === NOTHING ? { signal } : { ...call.init, signal };
+    if (!own) {
+      // Looked up at each call, because tests and instrumentation replace it.
+      const platforms = ours.has(globalThis.fetch) ? this.#platforms : globalThis.fetch;
+      return platforms(outgoing.isMade ? outgoing.request : outgoing.url, init);
+    }
     try {
-      call.guard?.();
+      return Promise.resolve(own(outgoing.request, init));
     } catch (error) {
+      // A transport of the application's own may throw where it should reject.
       return Promise.reject(error);
     }
-    const startedAt = host.clock.now();
-    const ticks = host.clock.ticks();
-    emit?.({ type: 'attempt-started', callId: call.id, origin, attempt, at: startedAt });
-    const log = (status: number | undefined, error?: string): void => {
-      const outcome: Attempt = {
-        attempt,
-        origin,
-        startedAt,
-        duration: host.clock.ticks() - ticks,
-        ...(error === undefined ? { status: status as number } : { error }),
-      };
-      attempts.push(outcome);
-      emit?.({ type: 'attempt-ended', callId: call.id, ...outcome });
-    };
-    return sent(call.transport ?? fetch, request, { ...call.init, signal }).then(
-      (response) => {
-        const own = isPlatformsOwn(response) ? response : adopted(response, request);
-        if (!own) {
-          log(undefined, 'configuration');
-          throw new ConfigurationError('fetch', response, 'expected a promise of a Response');
-        }
-        log(own.status);
-        return own.headers.has(SOURCE_HEADER) ? withoutMark(own) : own;
-      },
-      (cause) => {
-        const error = translated(cause, request, call, isPlatforms && !call.transport);
-        log(undefined, nameOf(error));
-        throw error;
-      },
-    );
+  }
+
+  /** @throws {ConfigurationError} if what came is no response. */
+  arrived(sending: Sending, response: unknown): Response {
+    const own = asResponse(response, sending.outgoing.url);
+    if (!own) {
+      log(sending, undefined, 'configuration');
+      throw new ConfigurationError('fetch', response, 'expected a promise of a Response');
+    }
+    log(sending, own.status);
+    return own.headers.has(SOURCE_HEADER) ? withoutMark(own) : own;
+  }
+
+  /** The run has gone on without this attempt. */
+  abandoned(sending: Sending, reason: unknown): void {
+    if (sending.isSent && !sending.isLogged) log(sending, undefined, nameOf(reason));
+  }
+
+  /** @returns the error of the attempt. */
+  failed(sending: Sending, cause: unknown): unknown {
+    if (!sending.isSent) return cause;
+    const error = translated(cause, sending, !this.#fetch && !sending.call.transport);
+    log(sending, undefined, nameOf(error));
+    return error;
+  }
+}
+
+/** For a wrapper right around the transport. */
+export const transportHandler =
+  (transport: Transport): Handler =>
+  async (request, call) => {
+    const outgoing = new LazyRequest(request.url, request);
+    const sending = newSending(call, outgoing, call.origin, call.attempt, call.signal);
+    let response: unknown;
+    try {
+      response = await transport.send(sending);
+    } catch (cause) {
+      throw transport.failed(sending, cause);
+    }
+    return transport.arrived(sending, response);
   };
-}
 
-/** The getter of the platform's class rejects what only looks like a `Response`. */
-function isPlatformsOwn(response: unknown): response is Response {
-  if (!(response instanceof Response)) return false;
-  try {
-    return Reflect.get(Response.prototype, 'status', response) !== undefined;
-  } catch {
-    return false;
-  }
-}
+/** The extra options of a call that has none. */
+export const NOTHING: Readonly<Record<string, never>> = Object.freeze({});
 
-/** A `Response` of the platform made from one of another class: of npm's undici, of node-fetch, of another realm. */
-function adopted(foreign: unknown, { url }: Request): Response | undefined {
-  const { status, headers, body } = (foreign ?? {}) as Partial<Response>;
-  if (typeof status !== 'number' || typeof headers?.get !== 'function') return undefined;
-  const stream = streamFrom(body);
-  if (stream === undefined) return undefined;
-  const known = { statusText: '', url, type: 'default', redirected: false } as const;
-  const said = Object.entries(facts(foreign as Response)).filter(([, value]) => value !== undefined);
-  return rebuilt(stream, { status, ...known, ...Object.fromEntries(said) }, [...headers]);
-}
+/** Fetches of this library. */
+export const ours = new WeakSet<object>();
 
-/** node-fetch has streams of Node, which can be iterated. */
-function streamFrom(body: unknown): ReadableStream | null | undefined {
-  if (body === null) return null;
-  if (typeof (body as ReadableStream | undefined)?.getReader === 'function') return body as ReadableStream;
-  const { from } = ReadableStream as { from?: (chunks: unknown) => ReadableStream };
-  return isIterable(body) ? from?.call(ReadableStream, copied(body)) : undefined;
-}
-
-const isIterable = (body: unknown): body is AsyncIterable<Uint8Array> => Symbol.asyncIterator in Object(body);
-
-/** A buffer of Node may be a part of a pool, which is not to be handed on. */
-async function* copied(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  for await (const chunk of chunks) yield new Uint8Array(chunk);
-}
-
-/** A transport of the application's own may throw where it should reject. */
-function sent(fetch: Fetch, request: Request, init: RequestInit): Promise<Response> {
-  try {
-    return Promise.resolve(fetch(request, init));
-  } catch (error) {
-    return Promise.reject(error);
-  }
+function log(sending: Sending, status: number | undefined, error?: string): void {
+  const { call, origin, attempt, startedAt, startedTicks } = sending;
+  sending.isLogged = true;
+  const duration = call.host.clock.ticks() - startedTicks;
+  const outcome: Attempt = {
+    attempt,
+    origin,
+    startedAt,
+    duration,
+    ...(error === undefined ? { status: status as number } : { error }),
+  };
+  call.attempts.push(outcome);
+  call.emit?.({ type: 'attempt-ended', callId: call.id, ...outcome });
 }
 
 /** What a log calls an error: our code, else the platform's name. */
@@ -108,14 +142,15 @@ const nameOf = (error: unknown): string =>
       ? error.name
       : typeof error;
 
-function translated(cause: unknown, request: Request, call: Call, isPlatforms: boolean): unknown {
+function translated(cause: unknown, sending: Sending, isPlatforms: boolean): unknown {
+  const { signal, outgoing, call, origin } = sending;
   // WebKit rejects with an AbortError of its own whatever the reason was.
-  if (call.signal.aborted) return call.signal.reason;
+  if (signal.aborted) return signal.reason;
   if (!isPlatforms && !saysNetwork(cause)) return cause;
-  return asNetworkError(cause, { request, callId: call.id, origin: call.origin });
+  return asNetworkError(cause, { request: outgoing.request, callId: call.id, origin });
 }
 
-/** An origin that says its answer came from our cache must not be believed. */
+/** An origin that says its response came from our cache must not be believed. */
 function withoutMark(response: Response): Response {
   const headers = new Headers(response.headers);
   headers.delete(SOURCE_HEADER);

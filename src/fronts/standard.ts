@@ -1,6 +1,6 @@
+import { BUILT_IN_POLICIES } from '../core/call-options.ts';
 import type { Policy } from '../core/contract.ts';
 import type { OrUndefined } from '../core/entry.ts';
-import { BUILT_IN_POLICIES } from '../core/pipeline.ts';
 import type { Auth } from '../policies/auth/auth.ts';
 import { type Breaker, breaker } from '../policies/breaker/breaker.ts';
 import type { BreakerOptions } from '../policies/breaker/options.ts';

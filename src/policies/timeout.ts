@@ -4,7 +4,7 @@ import { type Call, named, type Policy } from '../core/contract.ts';
 import type { Duration } from '../core/durations.ts';
 import { ConfigurationError, TimeoutError } from '../core/errors.ts';
 import { hasBody, knownSize } from '../core/replay.ts';
-import { stage } from '../core/stage.ts';
+import { type Run, stage } from '../core/stage.ts';
 import { isStreaming } from '../http/streaming.ts';
 
 export interface TimeoutOptions {
@@ -72,8 +72,8 @@ function limitsFor(base: TimeoutOption | undefined): (call: Call) => Limits {
   return ({ options: { timeout } }) => (timeout === undefined ? standard : merged(timeout));
 }
 
-const isLargeUpload = (request: Request): boolean =>
-  hasBody(request) && (knownSize(request) ?? Infinity) > LARGE_UPLOAD;
+const isLargeUpload = ({ outgoing }: Run): boolean =>
+  outgoing.isMade && hasBody(outgoing.request) && (knownSize(outgoing.request) ?? Infinity) > LARGE_UPLOAD;
 
 /**
  * Bounds the whole call until its response is handed over: attempts, backoff and queues.
@@ -88,7 +88,7 @@ export function totalTimeout(base?: TimeoutOption): Policy {
     stage({
       enter(run) {
         const { total, guessed } = limits(run.call);
-        if (total === Infinity || (guessed.total && isLargeUpload(run.request))) return;
+        if (total === Infinity || (guessed.total && isLargeUpload(run))) return;
         run.limit(total, () => refuse('total', total, run.call));
         run.deadline = run.call.host.clock.ticks() + total;
       },
@@ -110,7 +110,7 @@ export function attemptTimeout(base?: TimeoutOption): Policy {
     stage<{ cancel?: () => void }>({
       enter(run) {
         const { attempt, guessed } = limits(run.call);
-        const isUnbounded = guessed.attempt && isLargeUpload(run.request);
+        const isUnbounded = guessed.attempt && isLargeUpload(run);
         if (!isUnbounded) run.limit(attempt, () => refuse('attempt', attempt, run.call));
         return {};
       },

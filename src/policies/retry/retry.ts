@@ -4,6 +4,7 @@ import { named, type Policy } from '../../core/contract.ts';
 import { CircuitOpenError, isFailure } from '../../core/errors.ts';
 import { PerOrigin } from '../../core/origins.ts';
 import { replay, withHeader } from '../../core/replay.ts';
+import type { LazyRequest } from '../../core/request.ts';
 import { type Run, stage } from '../../core/stage.ts';
 import { IDEMPOTENCY_KEY } from '../../http/idempotency.ts';
 import { isOriginFailure } from '../../http/status.ts';
@@ -16,10 +17,10 @@ import { readWhole } from './whole.ts';
 /** One call through this policy. */
 interface Passage extends Evidence {
   /** As the first attempt got it. */
-  readonly request: Request;
+  readonly first: LazyRequest;
   readonly plan: Plan;
-  /** Makes the next request to send; absent where the body cannot be sent again. */
-  readonly again: (() => Request) | undefined;
+  /** Makes the next request to send; `'same'`: it has no body; absent where the body cannot be sent again. */
+  readonly again: (() => Request) | 'same' | undefined;
   /** Retries so far. */
   retries: number;
   /** The last wait, in ms. */
@@ -45,25 +46,23 @@ export function retry(base: RetryOption = {}): Policy {
     'retry',
     stage<Passage | undefined>({
       enter(run) {
-        const { call, request } = run;
+        const { call } = run;
         const own = call.options.retry;
         const plan = own === undefined ? standard : planOf(own);
         if (plan.limit === 0) return undefined;
-        if (!plan.methods.includes(request.method)) {
-          const isKeyed = request.headers.has(IDEMPOTENCY_KEY);
+        if (!plan.methods.includes(run.method)) {
+          const isKeyed = run.request.headers.has(IDEMPOTENCY_KEY);
           if ((!isKeyed || call.keyIsOurs) && !plan.idempotencyKey) {
             run.attemptsLeft = 0;
             return undefined;
           }
-          if (!isKeyed && plan.idempotencyKey)
-            run.request = withHeader(
-              request,
-              IDEMPOTENCY_KEY,
-              plan.idempotencyKey(request, call.host.random),
-            );
+          if (!isKeyed && plan.idempotencyKey) {
+            const key = plan.idempotencyKey(run.request, call.host.random);
+            run.request = withHeader(run.request, IDEMPOTENCY_KEY, key);
+          }
         }
         const budget = budgets.get(run.origin);
-        if (request.body === null) return begin(run, plan, budget, () => request);
+        if (!run.outgoing.isMade || run.request.body === null) return begin(run, plan, budget, 'same');
         // Before the first attempt: afterwards the body is gone.
         return run
           .wait(Number.POSITIVE_INFINITY, replay(run.request, plan.bodyLimit))
@@ -89,7 +88,7 @@ export function retry(base: RetryOption = {}): Policy {
 function begin(run: Run, plan: Plan, budget: Budget, again: Passage['again']): Passage {
   const now = run.call.host.clock.ticks();
   return {
-    request: run.request,
+    first: run.outgoing,
     plan,
     again,
     retries: 0,
@@ -119,7 +118,7 @@ const isWelcome = ({ response, call }: Run, { plan }: Passage): boolean =>
 /** Waits, and prepares the next attempt, if there is to be one. */
 async function repeat(run: Run, passage: Passage): Promise<'repeat' | undefined> {
   const { call } = run;
-  const { plan, again, before, request } = passage;
+  const { plan, again, before, first } = passage;
   // The failure before is what went wrong, and not that the circuit is open.
   if (passage.retries > 0 && run.error instanceof CircuitOpenError) {
     run.response = passage.aside?.again();
@@ -129,7 +128,7 @@ async function repeat(run: Run, passage: Passage): Promise<'repeat' | undefined>
   const retryCount = passage.retries + 1;
   if (retryCount > plan.limit || !again) return undefined;
   const state: RetryState = {
-    request,
+    request: first.request,
     retryCount,
     ...(response && { response }),
     ...(!response && error instanceof Error && { error }),
@@ -172,7 +171,9 @@ async function repeat(run: Run, passage: Passage): Promise<'repeat' | undefined>
   run.attempt = retryCount + 1;
   run.attemptsLeft = plan.limit - retryCount;
   run.hasResponse = aside !== undefined;
-  run.request = resumed ?? again();
+  if (resumed) run.request = resumed;
+  else if (again === 'same') run.outgoing = first;
+  else run.request = again();
   return 'repeat';
 }
 

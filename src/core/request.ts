@@ -1,0 +1,24 @@
+/** A request that is made on first read: for a bare URL the platform makes its own. */
+export class LazyRequest {
+  readonly url: string;
+  #request: Request | undefined;
+
+  /** @param request Absent: a GET of the URL and nothing more. */
+  constructor(url: string, request?: Request) {
+    this.url = url;
+    this.#request = request;
+  }
+
+  get method(): string {
+    return this.#request === undefined ? 'GET' : this.#request.method;
+  }
+
+  get isMade(): boolean {
+    return this.#request !== undefined;
+  }
+
+  get request(): Request {
+    this.#request ??= new Request(this.url);
+    return this.#request;
+  }
+}
