@@ -4,26 +4,93 @@ import type { Clock, Host } from './contract.ts';
 /** Timers beyond this fire at once (HTML, "timer initialization steps": a signed 32-bit number). */
 const LONGEST = 2 ** 31 - 1;
 
+/** Timers of at least this length, in whole ms, are shared: the limits of calls, which hardly ever pass. */
+const SHARED_FROM = 1_000;
+
 /** The platform's clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   ticks: () => performance.now(),
   after(ms, task, { background = false } = {}) {
-    let timer: ReturnType<typeof setTimeout>;
-    const arm = (left: number): void => {
-      timer = setTimeout(() => (left > LONGEST ? arm(left - LONGEST) : task()), Math.min(left, LONGEST));
-      if (background) letGo(timer);
-    };
-    if (ms !== Infinity) arm(ms);
-    return () => clearTimeout(timer);
+    const isShared = ms >= SHARED_FROM && ms <= LONGEST && Number.isInteger(ms) && !background;
+    return isShared && mayShare() ? lineOf(ms).add(task) : single(ms, task, background);
   },
 };
 
-/** Node and Bun hand out an object, Deno a number and a function of its own; browsers have nothing to let go of. */
-function letGo(timer: unknown): void {
-  const { Deno } = globalThis as { Deno?: { unrefTimer?(id: number): void } };
-  if (typeof timer === 'number') Deno?.unrefTimer?.(timer);
-  else (timer as { unref?(): void }).unref?.();
+function single(ms: number, task: () => void, background: boolean): () => void {
+  let timer: ReturnType<typeof setTimeout>;
+  const arm = (left: number): void => {
+    timer = setTimeout(() => (left > LONGEST ? arm(left - LONGEST) : task()), Math.min(left, LONGEST));
+    if (background) keepAlive(timer, false);
+  };
+  if (ms !== Infinity) arm(ms);
+  return () => clearTimeout(timer);
+}
+
+const platforms = globalThis.setTimeout;
+
+/** Fakes are used singly, as what put them there expects. In Workers a timer belongs to one request. */
+const mayShare = (): boolean =>
+  globalThis.setTimeout === platforms && globalThis.navigator?.userAgent !== 'Cloudflare-Workers';
+
+/** One timer of the platform for all tasks of one length. It outlives them, and then does not keep a process alive. */
+class Line {
+  readonly #ms: number;
+  /** In the order in which they are due. */
+  readonly #tasks = new Set<{ readonly due: number; readonly task: () => void }>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(ms: number) {
+    this.#ms = ms;
+  }
+
+  add(task: () => void): () => void {
+    const entry = { due: performance.now() + this.#ms, task };
+    this.#tasks.add(entry);
+    if (this.#timer === undefined) this.#arm(this.#ms);
+    else if (this.#tasks.size === 1) keepAlive(this.#timer, true);
+    return () => {
+      if (this.#tasks.delete(entry) && this.#tasks.size === 0) keepAlive(this.#timer, false);
+    };
+  }
+
+  #arm(ms: number): void {
+    this.#timer = setTimeout(() => this.#ring(), ms);
+  }
+
+  #ring(): void {
+    this.#timer = undefined;
+    const now = performance.now();
+    const due: (() => void)[] = [];
+    for (const entry of this.#tasks) {
+      // Timers may fire a fraction of a millisecond early.
+      if (entry.due - now >= 1) break;
+      this.#tasks.delete(entry);
+      due.push(entry.task);
+    }
+    const [next] = this.#tasks;
+    if (next) this.#arm(next.due - now);
+    else lines.delete(this.#ms);
+    for (const task of due) task();
+  }
+}
+
+const lines = new Map<number, Line>();
+
+function lineOf(ms: number): Line {
+  let line = lines.get(ms);
+  if (!line) {
+    line = new Line(ms);
+    lines.set(ms, line);
+  }
+  return line;
+}
+
+/** Node and Bun hand out an object, Deno a number and functions of its own; a browser needs neither. */
+function keepAlive(timer: unknown, is: boolean): void {
+  const { Deno } = globalThis as { Deno?: { refTimer?(id: number): void; unrefTimer?(id: number): void } };
+  if (typeof timer === 'number') (is ? Deno?.refTimer : Deno?.unrefTimer)?.(timer);
+  else (timer as { ref?(): void; unref?(): void })[is ? 'ref' : 'unref']?.();
 }
 
 /**
