@@ -8,8 +8,6 @@ interface Limit {
   passesAt: number;
   /** @returns the error of a run that took longer; `undefined` if it goes on. */
   readonly onLimit: () => unknown;
-  /** The deadline without this limit. */
-  readonly outerDeadline: number;
   readonly outer: Limit | undefined;
 }
 
@@ -27,17 +25,14 @@ export class Limits {
     this.#end = end;
   }
 
-  /** @param deadline That of the run until now. */
-  add(level: number, ms: number, onLimit: () => unknown, deadline: number): void {
+  add(level: number, ms: number, onLimit: () => unknown): void {
     const passesAt = this.#clock.ticks() + ms;
-    this.#innermost = { level, ms, passesAt, onLimit, outerDeadline: deadline, outer: this.#innermost };
+    this.#innermost = { level, ms, passesAt, onLimit, outer: this.#innermost };
   }
 
-  /** Drops those of a stage that is left, and of the stages inside it. @returns the deadline of what is left. */
-  leave(level: number, deadline: number): number {
-    for (; this.#innermost && this.#innermost.level >= level; this.#innermost = this.#innermost.outer)
-      deadline = this.#innermost.outerDeadline;
-    return deadline;
+  /** Drops those of a stage that is left, and of the stages inside it. */
+  leave(level: number): void {
+    while (this.#innermost && this.#innermost.level >= level) this.#innermost = this.#innermost.outer;
   }
 
   /** Takes those of the stages outside `level`, which a run of their own leaves from now on. */

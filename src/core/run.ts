@@ -5,6 +5,7 @@ import type { Call, Handler, Home } from './contract.ts';
 import { asResponse } from './foreign-response.ts';
 import { Limits } from './limits.ts';
 import { LazyRequest } from './request.ts';
+import { RunFacts } from './run-facts.ts';
 import type { Leaving, Outcome, Run, Stage } from './stage.ts';
 import { newSending, type Sending, Transport } from './transport.ts';
 
@@ -30,16 +31,12 @@ const OUTERMOST = -1;
  * (`#turn`) and changes nothing. When a limit passes, everything inside its stage is left with that error and may not repeat
  * (`#endedAt`); from there outward it is an ordinary failure.
  */
-export class SegmentRun implements Run {
-  call: Call;
-  outgoing: LazyRequest;
-  origin: string;
+export class SegmentRun extends RunFacts implements Run {
   response: Response | undefined;
   error: unknown;
   attempt: number;
   attemptsLeft: number | undefined;
   hasResponse: boolean;
-  deadline: number;
   readonly #segment: Segment;
   #memories: unknown[] = [];
   #resolve: (response: Response) => void;
@@ -65,14 +62,11 @@ export class SegmentRun implements Run {
     resolve: (response: Response) => void,
     reject: (error: unknown) => void,
   ) {
+    super(outgoing, call);
     this.#segment = segment;
-    this.outgoing = outgoing;
-    this.call = call;
-    this.origin = call.origin;
     this.attempt = call.attempt;
     this.attemptsLeft = call.attemptsLeft;
     this.hasResponse = call.hasResponse === true;
-    this.deadline = call.deadline ?? Number.POSITIVE_INFINITY;
     this.#resolve = resolve;
     this.#reject = reject;
   }
@@ -86,22 +80,6 @@ export class SegmentRun implements Run {
     }
   }
 
-  get request(): Request {
-    return this.outgoing.request;
-  }
-
-  set request(request: Request) {
-    this.outgoing = new LazyRequest(request.url, request);
-  }
-
-  get url(): string {
-    return this.outgoing.url;
-  }
-
-  get method(): string {
-    return this.outgoing.method;
-  }
-
   get isSent(): boolean {
     return this.#sending?.isSent === true;
   }
@@ -111,13 +89,13 @@ export class SegmentRun implements Run {
   }
 
   get level(): number {
-    return this.#at;
+    return this.#isWorking ? this.#at - 1 : this.#at;
   }
 
   limit(ms: number, onLimit: () => unknown): void {
     if (ms === Number.POSITIVE_INFINITY) return;
     this.#limits ??= this.#newLimits();
-    this.#limits.add(this.#at, ms, onLimit, this.deadline);
+    this.#limits.add(this.level, ms, onLimit);
   }
 
   #newLimits(): Limits {
@@ -153,7 +131,7 @@ export class SegmentRun implements Run {
 
   /** A limit further out than the stage whose turn it is has passed, or the caller has gone. */
   get #isEnded(): boolean {
-    return (this.#isWorking ? this.#at - 1 : this.#at) > this.#endedAt;
+    return this.level > this.#endedAt;
   }
 
   recheck(): void {
@@ -266,7 +244,8 @@ export class SegmentRun implements Run {
       const at = --this.#at;
       const stage = stages[at] as Stage;
       const memory = this.#memories[at];
-      if (this.#limits) this.deadline = this.#limits.leave(at, this.deadline);
+      this.#limits?.leave(at);
+      this.giveBack(at);
       if (memory === OUT) continue;
       let work: Leaving | undefined;
       if (!this.#isWorking) {
@@ -354,7 +333,7 @@ export class SegmentRun implements Run {
     outer.#memories = this.#memories.slice(0, level);
     outer.#at = level;
     outer.attempt = this.attempt;
-    outer.deadline = this.deadline;
+    outer.takeOuter(this, level);
     if (this.#limits) {
       outer.#limits = outer.#newLimits();
       outer.#limits.takeOuter(this.#limits, level);

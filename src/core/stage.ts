@@ -41,7 +41,10 @@ export interface Stage<Memory = unknown> {
   attach?(home: Home, inside: Handler): void;
 }
 
-/** One passage of a call through consecutive stages. The stage whose turn it is may write to it. */
+/**
+ * One passage of a call through consecutive stages. The stage whose turn it is may write to it. A `call`, `request`, `origin` or
+ * `deadline` that it puts in place holds for what is inside it; the stages further out find theirs again.
+ */
 export interface Run {
   /** The facts of the call. Never written to; a stage may put a derived one (`{ ...run.call, guard }`) in its place. */
   call: Call;
@@ -51,7 +54,7 @@ export interface Run {
   /** Made on first read; a stage that needs only `url` and `method` reads those. */
   request: Request;
   /** The same, and whether it was made. */
-  outgoing: LazyRequest;
+  readonly outgoing: LazyRequest;
   /** The key of circuits, slots and budgets; failover changes it. */
   origin: string;
   response: Response | undefined;

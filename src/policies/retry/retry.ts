@@ -172,8 +172,7 @@ async function repeat(run: Run, passage: Passage): Promise<'repeat' | undefined>
   run.attemptsLeft = plan.limit - retryCount;
   run.hasResponse = aside !== undefined;
   if (resumed) run.request = resumed;
-  else if (again === 'same') run.outgoing = first;
-  else run.request = again();
+  else if (again !== 'same') run.request = again();
   return 'repeat';
 }
 

@@ -1,0 +1,105 @@
+import type { Call } from './contract.ts';
+import { LazyRequest } from './request.ts';
+
+/** What a stage found, before it put something else in its place. */
+interface Found {
+  readonly level: number;
+  readonly outgoing: LazyRequest;
+  readonly call: Call;
+  readonly origin: string;
+  readonly deadline: number;
+  readonly outer: Found | undefined;
+}
+
+/** The facts of a run that a stage may replace: that holds for what is inside the stage. */
+export abstract class RunFacts {
+  #outgoing: LazyRequest;
+  #call: Call;
+  #origin: string;
+  #deadline: number;
+  #found: Found | undefined;
+
+  constructor(outgoing: LazyRequest, call: Call) {
+    this.#outgoing = outgoing;
+    this.#call = call;
+    this.#origin = call.origin;
+    this.#deadline = call.deadline ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Of the stage whose turn it is; 0 is the outermost. */
+  abstract get level(): number;
+
+  get outgoing(): LazyRequest {
+    return this.#outgoing;
+  }
+
+  get url(): string {
+    return this.#outgoing.url;
+  }
+
+  get method(): string {
+    return this.#outgoing.method;
+  }
+
+  get request(): Request {
+    return this.#outgoing.request;
+  }
+
+  set request(request) {
+    this.#keep();
+    this.#outgoing = new LazyRequest(request.url, request);
+  }
+
+  get call(): Call {
+    return this.#call;
+  }
+
+  set call(call) {
+    this.#keep();
+    this.#call = call;
+  }
+
+  get origin(): string {
+    return this.#origin;
+  }
+
+  set origin(origin) {
+    this.#keep();
+    this.#origin = origin;
+  }
+
+  get deadline(): number {
+    return this.#deadline;
+  }
+
+  set deadline(deadline) {
+    this.#keep();
+    this.#deadline = deadline;
+  }
+
+  /** Gives the stage at `level` back what it found, or has put in its place. */
+  protected giveBack(level: number): void {
+    for (; this.#found && this.#found.level > level; this.#found = this.#found.outer)
+      this.#restore(this.#found);
+  }
+
+  /** Takes the facts of another run as the stages outside `level` know them. */
+  protected takeOuter(from: RunFacts, level: number): void {
+    this.#restore(from);
+    this.#found = from.#found;
+    this.giveBack(level - 1);
+  }
+
+  #keep(): void {
+    const { level, outgoing, call, origin, deadline } = this;
+    if (this.#found?.level !== level)
+      this.#found = { level, outgoing, call, origin, deadline, outer: this.#found };
+  }
+
+  #restore({ outgoing, call, origin, deadline }: Found | RunFacts): void {
+    this.#outgoing = outgoing;
+    this.#call = call;
+    this.#origin = origin;
+    this.#deadline = deadline;
+  }
+}
