@@ -74,7 +74,12 @@ export class Limits {
       if (limit.passesAt - now < 1) passed = limit;
     if (passed) {
       passed.passesAt = Number.POSITIVE_INFINITY;
-      const error = passed.onLimit();
+      let error: unknown;
+      try {
+        error = passed.onLimit();
+      } catch (thrown) {
+        error = thrown;
+      }
       if (error !== undefined) this.#end(error, passed.level);
     }
     this.arm();

@@ -7,6 +7,7 @@ import { Limits } from './limits.ts';
 import { LazyRequest } from './request.ts';
 import { RunFacts } from './run-facts.ts';
 import type { Leaving, Outcome, Run, Stage } from './stage.ts';
+import { tell } from './tell.ts';
 import { newSending, type Sending, Transport } from './transport.ts';
 
 /** Consecutive stages, and what is inside the last one. */
@@ -111,7 +112,7 @@ export class SegmentRun extends RunFacts implements Run {
         settle();
       };
       const stop = (reason: unknown): void => {
-        abandon?.(reason);
+        if (abandon) tell(abandon, reason);
         end(() => reject(reason));
       };
       const onTime = (): void => {
@@ -142,7 +143,16 @@ export class SegmentRun extends RunFacts implements Run {
   }
 
   respondEarly(response: Response, level: number): void {
-    this.#detach(level, response, undefined);
+    const outer = this.#detach(level);
+    if (outer.#endedAt === OUTERMOST) dropBody(response);
+    else {
+      outer.response = response;
+      outer.#leave();
+    }
+  }
+
+  abandon(reason: unknown, level: number): void {
+    if (level < this.level) this.#abort(reason, level);
   }
 
   /** From the outside in. */
@@ -161,7 +171,7 @@ export class SegmentRun extends RunFacts implements Run {
         }
         if (isPromise(memory)) return this.#entering(stage, memory);
         // A hook has aborted the call.
-        if (turn !== this.#turn) return stage.settled?.(this, memory, 'failed', this.error);
+        if (turn !== this.#turn) return settle(stage, this, memory, 'failed', this.error);
       }
       if (this.response) return this.#leave();
       this.#memories[this.#at] = memory;
@@ -175,7 +185,7 @@ export class SegmentRun extends RunFacts implements Run {
     this.#limits?.arm();
     entering.then(
       (memory) => {
-        if (turn !== this.#turn) return stage.settled?.(this, memory, 'failed', this.error);
+        if (turn !== this.#turn) return settle(stage, this, memory, 'failed', this.error);
         if (this.response) return this.#leave();
         this.#memories[this.#at++] = memory;
         this.#enter();
@@ -195,26 +205,26 @@ export class SegmentRun extends RunFacts implements Run {
     this.#limits?.arm();
     const turn = ++this.#turn;
     const isTransport = inside instanceof Transport;
-    let sent: Promise<unknown>;
     try {
-      sent = isTransport ? inside.send(sending) : inside(this.request, this.#derived(sending));
+      const sent = isTransport ? inside.send(sending) : inside(this.request, this.#derived(sending));
+      sent.then(
+        (given) => {
+          if (turn !== this.#turn) return dropBody(asResponse(given, sending.outgoing.url));
+          try {
+            this.response = isTransport ? inside.arrived(sending, given) : (given as Response);
+          } catch (error) {
+            return this.#fail(error);
+          }
+          this.#leave();
+        },
+        (cause) => {
+          if (turn === this.#turn) this.#fail(isTransport ? inside.failed(sending, cause) : cause);
+        },
+      );
     } catch (error) {
-      return this.#fail(error);
+      // A wrapper that gave no promise.
+      this.#fail(error);
     }
-    sent.then(
-      (given) => {
-        if (turn !== this.#turn) return dropBody(asResponse(given, sending.outgoing.url));
-        try {
-          this.response = isTransport ? inside.arrived(sending, given) : (given as Response);
-        } catch (error) {
-          return this.#fail(error);
-        }
-        this.#leave();
-      },
-      (cause) => {
-        if (turn === this.#turn) this.#fail(isTransport ? inside.failed(sending, cause) : cause);
-      },
-    );
   }
 
   /** The call as what is inside the segment sees it. */
@@ -249,18 +259,25 @@ export class SegmentRun extends RunFacts implements Run {
       if (memory === OUT) continue;
       let work: Leaving | undefined;
       if (!this.#isWorking) {
+        const before = this.response;
         try {
           work = stage.leave?.(this, memory) as Leaving | undefined;
         } catch (error) {
           this.#become(error);
         }
-        if (turn !== this.#turn) return;
+        // A hook has aborted the call.
+        if (turn !== this.#turn) return this.#settle(at, 'failed');
+        if (before && before !== this.response && isGone(before)) this.#settleInside('cancelled');
       }
       this.#isWorking = false;
-      // Inside a limit that has passed nothing takes the place of its error.
-      if (at > this.#endedAt && (this.response || this.error !== this.#endedBy)) this.#become(this.#endedBy);
-      else if (work) return this.#work(at, work);
-      if (!this.response) this.#settle(at, 'failed');
+      if (at <= this.#endedAt) {
+        if (typeof work === 'function') return this.#work(at, work);
+      } else if (this.response || this.error !== this.#endedBy) {
+        // Inside a limit that has passed nothing takes the place of its error.
+        this.#become(this.#endedBy);
+      }
+      if (this.response) this.error = undefined;
+      else this.#settle(at, 'failed');
     }
     this.#end();
   }
@@ -289,8 +306,11 @@ export class SegmentRun extends RunFacts implements Run {
 
   /** A failure takes the place of what there was. */
   #become(error: unknown): void {
-    dropBody(this.response);
-    this.response = undefined;
+    if (this.response) {
+      dropBody(this.response);
+      this.response = undefined;
+      this.#settleInside('cancelled');
+    }
     this.error = error;
   }
 
@@ -300,8 +320,7 @@ export class SegmentRun extends RunFacts implements Run {
   }
 
   #abort(reason: unknown, level: number): void {
-    if (level >= this.#endedAt) return;
-    if (level === OUTERMOST && this.#outlivesCaller(reason)) return;
+    if (level >= this.#endedAt || this.#goesOnAlone(reason, level)) return;
     this.#endedAt = level;
     this.#endedBy = reason;
     this.#turn++;
@@ -315,20 +334,20 @@ export class SegmentRun extends RunFacts implements Run {
   }
 
   /** Others wait for what is inside a stage: only the caller, and the stages outside that one, leave. */
-  #outlivesCaller(reason: unknown): boolean {
+  #goesOnAlone(reason: unknown, level: number): boolean {
     const { stages } = this.#segment;
-    for (let at = 0; at < this.#at && at < stages.length; at++) {
+    for (let at = level + 1; at < this.#at && at < stages.length; at++) {
       const memory = this.#memories[at];
-      if (memory === OUT || !stages[at]?.outlivesCaller?.(this, memory)) continue;
+      if (memory === OUT || !outlives(stages[at] as Stage, this, memory)) continue;
       if (this.home.signal.aborted) return false;
-      this.#detach(at, undefined, reason);
+      this.#detach(at).#abort(reason, level);
       return true;
     }
     return false;
   }
 
-  /** The stages outside a level, and the caller, leave with this outcome, in a run of their own; this run goes on without them. */
-  #detach(level: number, response: Response | undefined, error: unknown): void {
+  /** @returns a run in which the stages outside a level, and the caller, leave; this one goes on without them. */
+  #detach(level: number): SegmentRun {
     const outer = new SegmentRun(this.#segment, this.outgoing, this.call, this.#resolve, this.#reject);
     outer.#memories = this.#memories.slice(0, level);
     outer.#at = level;
@@ -342,15 +361,11 @@ export class SegmentRun extends RunFacts implements Run {
     this.#resolve = dropBody;
     this.#reject = () => {};
     this.#unfollow();
-    const { host, signal } = this.call;
-    this.#unfollow = host.sharesIO
+    this.#unfollow = this.call.host.sharesIO
       ? follow(this.home.signal, (reason) => this.#abort(reason, OUTERMOST))
       : () => {};
-    if (response) {
-      outer.#unfollow = follow(signal, (reason) => outer.#abort(reason, OUTERMOST));
-      outer.response = response;
-      outer.#leave();
-    } else outer.#abort(error, OUTERMOST);
+    outer.#unfollow = follow(outer.call.signal, (reason) => outer.#abort(reason, OUTERMOST));
+    return outer;
   }
 
   /** Tells a stage how its passage ended. */
@@ -358,7 +373,12 @@ export class SegmentRun extends RunFacts implements Run {
     const memory = this.#memories[at];
     if (memory === OUT) return;
     this.#memories[at] = OUT;
-    this.#segment.stages[at]?.settled?.(this, memory, how, error);
+    settle(this.#segment.stages[at] as Stage, this, memory, how, error);
+  }
+
+  /** The response on which the passages of the stages further in depended is gone. */
+  #settleInside(how: Outcome): void {
+    for (let at = this.#memories.length - 1; at > this.level; at--) this.#settle(at, how, undefined);
   }
 
   /** Watches the body for the stages from one inward: their passage ends with it. */
@@ -376,16 +396,16 @@ export class SegmentRun extends RunFacts implements Run {
       if (memory === OUT || at >= this.#memories.length || !stage.settled) continue;
       this.#memories[at] = OUT;
       owns ||= stage.ownsBody === true;
-      passages.push(() => stage.settled?.(this, memory, how, error));
+      passages.push(() => settle(stage, this, memory, how, error));
     }
     const own = this.#attemptAborter;
     const watcher = {
       settled: (ending: Outcome, reason?: unknown): void => {
         how = ending;
         error = reason;
-        for (const settle of passages) settle();
+        for (const tellOf of passages) tellOf();
         // Firefox goes on receiving a body whose stream was given up; its request it lets go of.
-        if (how === 'broken') own?.abort(reason);
+        if (how === 'broken' || how === 'cancelled') own?.abort(reason);
       },
     };
     if (owns) this.response = ownBody(response, watcher);
@@ -402,9 +422,30 @@ export class SegmentRun extends RunFacts implements Run {
     else this.#reject(error);
     // The stages hear of the end of the body with this run, which must not keep the response from being collected.
     this.response = undefined;
-    this.#resolve = this.#reject = () => {};
+    this.#resolve = dropBody;
+    this.#reject = () => {};
   }
 }
+
+/** A bug of one stage must not keep another from hearing of the end. */
+function settle(stage: Stage, run: Run, memory: unknown, how: Outcome, error: unknown): void {
+  try {
+    stage.settled?.(run, memory, how, error);
+  } catch {
+    // The call is over; there is nothing that could be rejected.
+  }
+}
+
+function outlives(stage: Stage, run: Run, memory: unknown): boolean {
+  try {
+    return stage.outlivesCaller?.(run, memory) === true;
+  } catch {
+    return false;
+  }
+}
+
+/** Nothing can read this response any more, or there is nothing to read. */
+const isGone = (response: Response): boolean => response.bodyUsed || response.body === null;
 
 const isPromise = (value: unknown): value is PromiseLike<unknown> =>
   typeof (value as { then?: unknown } | undefined)?.then === 'function';

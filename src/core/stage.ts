@@ -31,7 +31,10 @@ export interface Stage<Memory = unknown> {
   readonly ownsBody?: boolean;
   /** A stage further in let the run wait: throws what would be rejected now. */
   recheck?(run: Run, memory: Memory): void;
-  /** Asked when the caller leaves: whether what is inside goes on, because others wait for it. */
+  /**
+   * Asked when the caller leaves, or a limit further out passes: whether what is inside goes on, because others wait for it. Then it
+   * has no caller, and ends by itself, with the pipeline or by `run.abandon`.
+   */
   outlivesCaller?(run: Run, memory: Memory): boolean;
   /**
    * Called once for each pipeline that the stage becomes a part of.
@@ -94,6 +97,12 @@ export interface Run {
    * @param level The `run.level` of the stage when it was entered.
    */
   respondEarly(response: Response, level: number): void;
+  /**
+   * Ends what is inside a stage, as a limit does: from the stage outward it is an ordinary failure.
+   *
+   * @param level The `run.level` of the stage when it was entered.
+   */
+  abandon(reason: unknown, level: number): void;
 }
 
 /** Gives a stage its type; `named` gives it its name. */
