@@ -169,7 +169,7 @@ export class SegmentRun extends RunFacts implements Run {
           if (turn === this.#turn) this.#fail(error);
           return;
         }
-        if (isPromise(memory)) return this.#entering(stage, memory);
+        if (isPromise(memory)) return this.#entering(stage, memory, turn);
         // A hook has aborted the call.
         if (turn !== this.#turn) return settle(stage, this, memory, 'failed', this.error);
       }
@@ -180,8 +180,7 @@ export class SegmentRun extends RunFacts implements Run {
   }
 
   /** A stage lets the run wait. What it has taken when that wait is over already is given back. */
-  #entering(stage: Stage, entering: PromiseLike<unknown>): void {
-    const turn = this.#turn;
+  #entering(stage: Stage, entering: PromiseLike<unknown>, turn: number): void {
     this.#limits?.arm();
     entering.then(
       (memory) => {

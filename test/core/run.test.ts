@@ -227,6 +227,23 @@ describe('enter', () => {
     expect(origin.seen).toEqual([]);
   });
 
+  test('enter that aborts the caller and then waits is settled as failed, and nothing is sent', async () => {
+    const trace: string[] = [];
+    const caller = new AbortController();
+    const policy = staged('policy', {
+      async enter() {
+        caller.abort(new Error('gone'));
+        return 'slot';
+      },
+      settled: (_, memory, how) => void trace.push(`${memory} ${how}`),
+    });
+    const { fetch, origin } = scenario([policy]);
+    await expect(fetch(URL_, { signal: caller.signal })).rejects.toThrow('gone');
+    await quiet();
+    expect(trace).toEqual(['slot failed']);
+    expect(origin.seen).toEqual([]);
+  });
+
   test('enter whose wait is over too late is settled as failed', async () => {
     const trace: string[] = [];
     const policy = staged('policy', {
