@@ -1,9 +1,9 @@
 import { count, duration, having, limit, readOptions, span } from '../core/check.ts';
-import { sleep } from '../core/clock.ts';
-import { type Call, type Clock, named, type Policy, type Wrapper } from '../core/contract.ts';
+import { type Clock, named } from '../core/contract.ts';
 import type { Duration } from '../core/durations.ts';
 import { CapacityError, ConfigurationError } from '../core/errors.ts';
 import { PerOrigin } from '../core/origins.ts';
+import { type Run, type Stage, stage } from '../core/stage.ts';
 import { rateLimitReset } from '../http/rate-limit.ts';
 import { retryAfter } from '../http/retry-after.ts';
 import { connectLater, type Sharing } from './breaker/sharing.ts';
@@ -23,7 +23,7 @@ export interface RateLimitOptions {
   readonly share?: Sharing;
 }
 
-export interface RateLimit extends Wrapper {
+export interface RateLimit extends Stage {
   /** The origins that were called; `retryAt` (wall time in ms) where one wants no call before. */
   states(): Record<string, { readonly retryAt?: number }>;
 }
@@ -104,46 +104,45 @@ export function rateLimit(options: RateLimitOptions = {}): RateLimit {
     return turn;
   };
 
-  const wait = async (bucket: Bucket, call: Call): Promise<void> => {
-    const { clock, random } = call.host;
-    const latest = Math.min(clock.ticks() + maxWait, call.deadline ?? Infinity);
-    for (let waited = false; ; waited = true) {
-      const now = clock.ticks();
-      const held = bucket.heldUntil;
-      const room = held > latest ? SPREAD : Math.min(SPREAD, latest - held);
-      const turn = take(bucket, held > now ? held + random() * room : now, now, latest);
-      if (turn > latest) throw refusal(call, turn - now);
-      if (turn > now) {
-        if (!waited)
-          call.emit?.({ type: 'waiting', callId: call.id, origin: call.origin, for: 'rate-limit' });
-        try {
-          await sleep(turn - now, call);
-        } catch (reason) {
-          if (interval) bucket.freed.push(turn);
-          throw reason;
-        }
-        // Another call has heard meanwhile that it is too early.
-        if (bucket.heldUntil > turn) continue;
-      }
-      if (turn > now || waited) call.readmit?.();
-      return;
-    }
+  /** Takes a turn. @returns the wait for it; `undefined` if the call may go at once. */
+  const enter = (bucket: Bucket, run: Run, latest: number): Promise<void> | undefined => {
+    const { clock, random } = run.call.host;
+    const now = clock.ticks();
+    const held = bucket.heldUntil;
+    const room = held > latest ? SPREAD : Math.min(SPREAD, latest - held);
+    const turn = take(bucket, held > now ? held + random() * room : now, now, latest);
+    if (turn > latest) throw refusal(run, turn - now);
+    return turn > now ? wait(turn, now, bucket, run, latest) : undefined;
   };
 
-  const hear = ({ status, headers }: Response, bucket: Bucket, call: Call): void => {
+  const wait = async (turn: number, now: number, bucket: Bucket, run: Run, latest: number): Promise<void> => {
+    try {
+      await run.wait(turn - now);
+    } catch (reason) {
+      if (interval) bucket.freed.push(turn);
+      throw reason;
+    }
+    // Another call has heard meanwhile that it is too early.
+    if (bucket.heldUntil > turn) await enter(bucket, run, latest);
+    run.recheck();
+  };
+
+  const hear = ({ status, headers }: Response, { origin, call }: Run): void => {
     const { clock } = call.host;
     const now = clock.now();
     const asked =
       (SAYS_LATER.includes(status) ? retryAfter(headers, now) : undefined) ?? rateLimitReset(headers, now);
     if (!asked) return;
-    hold(call.origin, asked);
-    others?.tell({ key: call.origin, is: 'held', left: bucket.heldUntil - clock.ticks(), times: 0 });
+    const left = hold(origin, asked) - clock.ticks();
+    others?.tell({ key: origin, is: 'held', left, times: 0 });
     others?.during(call);
   };
 
-  const hold = (origin: string, ms: number): void => {
+  /** @returns until when, in ticks. */
+  const hold = (origin: string, ms: number): number => {
     const bucket = buckets.get(origin);
     bucket.heldUntil = Math.max(bucket.heldUntil, (clock?.ticks() ?? 0) + Math.min(ms, maxRetryAfter));
+    return bucket.heldUntil;
   };
 
   const others =
@@ -154,19 +153,24 @@ export function rateLimit(options: RateLimitOptions = {}): RateLimit {
       () => [],
     );
 
-  const policy: Wrapper = (next, home) => {
-    clock ??= home.host.clock;
-    return async (request, call) => {
-      const { origin, signal, host } = call;
-      if (signal.aborted) throw signal.reason;
+  const policy = stage({
+    attach(home) {
+      clock ??= home.host.clock;
+    },
+    enter(run) {
+      const { home, call, origin, deadline } = run;
       others?.enter(home, call);
       const bucket = buckets.get(origin);
-      if (interval || bucket.heldUntil > host.clock.ticks()) await wait(bucket, call);
-      const response = await next(request, call);
-      hear(response, bucket, call);
-      return response;
-    };
-  };
+      const now = call.host.clock.ticks();
+      if (!interval && bucket.heldUntil <= now) return;
+      const waiting = enter(bucket, run, Math.min(now + maxWait, deadline));
+      if (waiting) call.emit?.({ type: 'waiting', callId: call.id, origin, for: 'rate-limit' });
+      return waiting;
+    },
+    leave(run) {
+      if (run.response) hear(run.response, run);
+    },
+  });
 
   return Object.assign(named('rateLimit', policy, { switchOnly: true }), {
     states() {
@@ -180,7 +184,7 @@ export function rateLimit(options: RateLimitOptions = {}): RateLimit {
   });
 }
 
-function refusal({ id: callId, origin, host, emit }: Call, wait: number): CapacityError {
+function refusal({ origin, call: { id: callId, host, emit } }: Run, wait: number): CapacityError {
   const retryAt = Math.ceil(host.clock.now() + wait);
   const code = 'rate-limit';
   emit?.({ type: 'refused', callId, origin, code, retryAt });
