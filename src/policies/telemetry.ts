@@ -2,6 +2,7 @@ import { headerName, list, type Rule, readOptions, typed } from '../core/check.t
 import { type Call, named, type Policy } from '../core/contract.ts';
 import { originOf } from '../core/origins.ts';
 import { withHeader } from '../core/replay.ts';
+import { stage } from '../core/stage.ts';
 import { formatTraceparent, parseTraceparent, randomHex, type TraceContext } from '../http/traceparent.ts';
 import { origin } from './elsewhere.ts';
 
@@ -72,17 +73,19 @@ export function telemetry(options: TelemetryOptions): Policy {
     return trace;
   };
 
-  const policy: Policy = (next) => (request, call) => {
-    if (!settings.origins.includes(originOf(request.url))) return next(request, call);
-    let told = request;
-    if (settings.requestId && !request.headers.has(settings.requestId))
-      told = withHeader(told, settings.requestId, call.id);
-    if (settings.traceparent && !request.headers.has('traceparent')) {
-      const parentId = randomHex(16, call.host.random);
-      told = withHeader(told, 'traceparent', formatTraceparent({ ...traceOf(call), parentId }));
-    }
-    return next(told, call);
-  };
+  const policy = stage({
+    enter(run) {
+      const { request, call } = run;
+      if (!settings.origins.includes(originOf(request.url))) return;
+      if (settings.requestId && !request.headers.has(settings.requestId))
+        run.request = withHeader(request, settings.requestId, call.id);
+      if (settings.traceparent && !request.headers.has('traceparent')) {
+        const parentId = randomHex(16, call.host.random);
+        const trace = formatTraceparent({ ...traceOf(call), parentId });
+        run.request = withHeader(run.request, 'traceparent', trace);
+      }
+    },
+  });
   return named('telemetry', policy, { switchOnly: true });
 }
 
