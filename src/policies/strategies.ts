@@ -5,6 +5,7 @@ import { type Call, named, type Policy, type Strategy } from '../core/contract.t
 import type { Category } from '../core/errors.ts';
 import { rebuilt } from '../core/rebuild.ts';
 import { SOURCE_HEADER } from '../core/source.ts';
+import { stage } from '../core/stage.ts';
 
 /** What is done about failures, by their category; what is not named is left to the policies' own rules. */
 export type Strategies = { readonly [C in Category]?: Strategy };
@@ -69,30 +70,26 @@ export function strategies(base: Strategies, options: StrategiesOptions = {}): P
   const standard = read(base, none);
   const settle = memoized((own) => (own === true ? standard : read(own, standard)));
 
-  const policy: Policy = (next) => (request, call) => {
-    const { strategies: own } = call.options;
-    const words = own === undefined ? standard : settle(own);
-    const strategy: Call['strategy'] = (outcome) => {
-      if (call.signal.aborted) return undefined;
-      const category = categorize?.(outcome) ?? categoryOf(outcome);
-      if (category === undefined || FINAL.includes(category)) return undefined;
-      return words[category];
-    };
-    const skipped = (outcome: unknown): Response | undefined =>
-      strategy(outcome) === 'skip' ? emptyAnswer(request) : undefined;
-    return next(request, { ...call, strategy }).then(
-      (response) => {
-        const instead = skipped(response);
-        if (instead) dropBody(response);
-        return instead ?? response;
-      },
-      (error) => {
-        const instead = skipped(error);
-        if (instead) return instead;
-        throw error;
-      },
-    );
-  };
+  const policy = stage({
+    enter(run) {
+      const { call } = run;
+      const { strategies: own } = call.options;
+      const words = own === undefined ? standard : settle(own);
+      const strategy: Call['strategy'] = (outcome) => {
+        if (call.signal.aborted) return undefined;
+        const category = categorize?.(outcome) ?? categoryOf(outcome);
+        if (category === undefined || FINAL.includes(category)) return undefined;
+        return words[category];
+      };
+      run.call = { ...call, strategy };
+    },
+    leave(run) {
+      const { response, error, call, request } = run;
+      if (call.strategy?.(response ?? error) !== 'skip') return;
+      dropBody(response);
+      run.response = emptyAnswer(request);
+    },
+  });
   return named('strategies', policy);
 }
 
