@@ -1,10 +1,10 @@
 import { dropBody } from '../core/body.ts';
 import { list, oneOf, readOptions, size, span } from '../core/check.ts';
-import { within } from '../core/clock.ts';
-import { type Call, type Handler, named, type Policy } from '../core/contract.ts';
+import { type Call, named, type Policy } from '../core/contract.ts';
 import type { Duration, Size } from '../core/durations.ts';
 import { ConfigurationError, isFailure } from '../core/errors.ts';
 import { hasBody, keepable, knownSize } from '../core/replay.ts';
+import { type Run, stage } from '../core/stage.ts';
 import { IDEMPOTENCY_KEY, IDEMPOTENT_METHODS } from '../http/idempotency.ts';
 import { origin, origins, toOrigin } from './elsewhere.ts';
 
@@ -65,7 +65,7 @@ export function failover(options: FailoverOptions): Policy {
 
   /** Where a call begins. One call at a time tries whether home is there again, if it loses nothing by that. */
   const beginning = (
-    { host, attempt, origin }: Call,
+    { attempt, origin, call: { host } }: Run,
     repeatable: boolean,
   ): { start: number; probe: boolean } => {
     // The second of a hedge is meant for the origin that it names.
@@ -78,71 +78,91 @@ export function failover(options: FailoverOptions): Policy {
     return { start: probe ? home : stuck.at, probe };
   };
 
-  const pass = async (next: Handler, request: Request, call: Call): Promise<Response> => {
-    const keyed = request.headers.has(IDEMPOTENCY_KEY) && !call.keyIsOurs;
-    const repeatable = keyed || IDEMPOTENT_METHODS.includes(request.method);
-    const kept = await within(Infinity, call, keptBody(request, repeatable, settings.bodyLimit));
-    const { start, probe } = beginning(call, repeatable && kept !== null);
-    let current = request;
-    for (let tried = 0; ; tried++) {
-      const at = (start + tried) % all.length;
-      const to = all[at] as string;
-      // A body that is not kept goes on as the stream it is, unread by whoever refused it.
-      if (tried > 0 || to !== call.origin)
-        current = toOrigin(request, to, settings.credentialsFor, kept === null ? current.body : kept);
-      const sent = call.attempts.length;
-      let response: Response | undefined;
-      let error: unknown;
-      try {
-        // Another origin is better than waiting for this one.
-        const standsIn = tried + 1 < all.length ? async () => true : call.standsIn;
-        response = await next(current, { ...call, origin: to, ...(standsIn && { standsIn }) });
-      } catch (thrown) {
-        error = thrown;
-      }
-      // A retry further in may have sent something before it was refused. The log alone does not tell: what has just run
-      // out of time is not in it yet.
-      const refused = isRefusal(error) && call.attempts.length === sent;
-      const strategy = call.strategy?.(response ?? error);
-      const down = strategy
-        ? strategy === 'fail-over'
-        : response
-          ? DOWN.includes(response.status)
-          : isDown(error);
-      if (!down && response && (tried > 0 || probe))
-        stuck = at === home ? { at: -1, until: 0 } : { at, until: call.host.clock.ticks() + stickyFor };
-      const goesOn =
-        down && !call.signal.aborted && tried + 1 < all.length && (refused || (repeatable && kept !== null));
-      if (!goesOn) {
-        if (response) return response;
-        throw error;
-      }
-      dropBody(response);
-      call.emit?.({
-        type: 'failover',
-        callId: call.id,
-        origin: to,
-        to: all[(at + 1) % all.length] as string,
-        cause: response ? response.status : error,
-      });
-    }
+  /** Asks the next origin. */
+  const aim = (run: Run, pass: Pass): void => {
+    const { call, request, kept, tried } = pass;
+    const to = all[(pass.start + tried) % all.length] as string;
+    // A body that is not kept goes on as the stream it is, unread by whoever refused it.
+    if (tried > 0 || to !== run.origin)
+      run.request = toOrigin(request, to, settings.credentialsFor, kept === null ? run.request.body : kept);
+    run.origin = to;
+    // Another origin is better than waiting for this one.
+    run.call = { ...call, origin: to, ...(tried + 1 < all.length && { standsIn: async () => true }) };
+    pass.sent = call.attempts.length;
+  };
+
+  const begin = (run: Run, repeatable: boolean, kept: BodyInit | null | undefined): Pass => {
+    const { request, call } = run;
+    const isRepeatable = repeatable && kept !== null;
+    const pass = { request, call, kept, isRepeatable, ...beginning(run, isRepeatable), tried: 0, sent: 0 };
+    aim(run, pass);
+    return pass;
   };
 
   return named(
     'failover',
-    (next) => (request, call) =>
-      all.includes(call.origin) ? pass(next, request, call) : next(request, call),
+    stage<Pass | undefined>({
+      enter(run) {
+        const { request, origin, call } = run;
+        if (!all.includes(origin)) return;
+        const isKeyed = request.headers.has(IDEMPOTENCY_KEY) && !call.keyIsOurs;
+        const repeatable = isKeyed || IDEMPOTENT_METHODS.includes(request.method);
+        if (!hasBody(request)) return begin(run, repeatable, undefined);
+        const kept = run.wait(Infinity, keptBody(request, repeatable, settings.bodyLimit));
+        return kept.then((body) => begin(run, repeatable, body));
+      },
+      leave(run, pass) {
+        if (!pass) return;
+        const { response, error, call } = run;
+        const at = (pass.start + pass.tried) % all.length;
+        // A retry further in may have sent something before it was refused. The log alone does not tell: what has just run
+        // out of time is not in it yet.
+        const refused = isRefusal(error) && call.attempts.length === pass.sent;
+        const strategy = call.strategy?.(response ?? error);
+        const down = strategy
+          ? strategy === 'fail-over'
+          : response
+            ? DOWN.includes(response.status)
+            : isDown(error);
+        if (!down && response && (pass.tried > 0 || pass.probe))
+          stuck = at === home ? { at: -1, until: 0 } : { at, until: call.host.clock.ticks() + stickyFor };
+        if (!down || pass.tried + 1 >= all.length || !(refused || pass.isRepeatable)) return;
+        return async () => {
+          dropBody(run.response);
+          const { id: callId, emit } = call;
+          const to = all[(at + 1) % all.length] as string;
+          const cause = response ? response.status : error;
+          emit?.({ type: 'failover', callId, origin: run.origin, to, cause });
+          pass.tried++;
+          aim(run, pass);
+          return 'repeat';
+        };
+      },
+    }),
     { switchOnly: true },
   );
 }
 
-/** A body as it can be sent again; `undefined` where there is none, `null` where it can be sent only once. */
+/** What a passage remembers. */
+interface Pass {
+  readonly request: Request;
+  readonly call: Call;
+  /** The body as it can be sent again; see `keptBody`. */
+  readonly kept: BodyInit | null | undefined;
+  readonly isRepeatable: boolean;
+  readonly start: number;
+  readonly probe: boolean;
+  tried: number;
+  /** How many attempts there were before this origin was asked. */
+  sent: number;
+}
+
+/** A body as it can be sent again; `null` where it can be sent only once. */
 async function keptBody(
   request: Request,
   repeatable: boolean,
   limit: number,
 ): Promise<BodyInit | null | undefined> {
-  if (!hasBody(request)) return undefined;
   // Firefox has no stream to hand on: there a body is held as a whole anyway.
   if (request.body === undefined) return keepable(request, Infinity);
   const known = knownSize(request);
