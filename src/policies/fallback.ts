@@ -1,11 +1,12 @@
 import { dropBody } from '../core/body.ts';
 import { list, memoized, type Rule, readOptions, typed } from '../core/check.ts';
-import { within } from '../core/clock.ts';
-import { type Call, named, type Policy } from '../core/contract.ts';
+import { OverdueError } from '../core/clock.ts';
+import { named, type Policy } from '../core/contract.ts';
 import { ClosedError, ConfigurationError } from '../core/errors.ts';
 import { mayAnswer } from '../core/instead.ts';
 import { facts, type ResponseFacts, rebuilt } from '../core/rebuild.ts';
 import { SOURCE_HEADER } from '../core/source.ts';
+import { type Run, stage } from '../core/stage.ts';
 
 /** What a function of the final failure is told besides the error. */
 export interface FallbackContext {
@@ -61,26 +62,19 @@ export function fallback(answer: FallbackAnswer, options: FallbackOptions = {}):
     own === true ? standard : readOptions<Plan>('fallback', own as object, rules, standard),
   );
 
-  return named('fallback', (next) => (request, call) => {
-    const own = call.options.fallback;
-    let plan: Plan;
-    try {
-      plan = own === undefined ? standard : planOf(own);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-    if (!plan.methods.includes(request.method)) return next(request, call);
-    return next(request, call).then(
-      (response) =>
-        mayAnswer(call, response, response.status >= 500 || response.status === 429)
-          ? answered(plan.with, request, call, { response })
-          : response,
-      (error) => {
-        if (mayAnswer(call, error, true)) return answered(plan.with, request, call, { error });
-        throw error;
-      },
-    );
+  const policy = stage<Plan | undefined>({
+    enter({ request, call: { options } }) {
+      const plan = options.fallback === undefined ? standard : planOf(options.fallback);
+      return plan.methods.includes(request.method) ? plan : undefined;
+    },
+    leave(run, plan) {
+      const { response, error, call } = run;
+      if (!plan || error instanceof ClosedError || error instanceof ConfigurationError) return;
+      const isFailed = !response || response.status >= 500 || response.status === 429;
+      if (mayAnswer(call, response ?? error, isFailed)) return () => respond(plan.with, run);
+    },
   });
+  return named('fallback', policy);
 }
 
 const methods: Rule<string[]> = list((value, option) => typed<string>('string')(value, option).toUpperCase());
@@ -105,36 +99,27 @@ const answerOf: Rule<Answer> = (value, option) => {
 
 const rules: { [K in keyof Plan]: Rule<Plan[K]> } = { methods, with: answerOf };
 
-async function answered(
-  answer: Answer,
-  request: Request,
-  call: Call,
-  { response, error }: { response?: Response; error?: unknown },
-): Promise<Response> {
-  const { signal, id: callId, origin } = call;
-  if (!signal.aborted && !(error instanceof ClosedError) && !(error instanceof ConfigurationError)) {
-    const copies: Response[] = [];
-    const work = answer(error, { request, callId, ...(response && { response }) }, copies);
-    try {
-      const given = await within(PATIENCE, call, work);
-      if (given) {
-        call.emit?.({ type: 'fallback', callId, origin, cause: response ? response.status : error });
-        dropBody(response);
-        return given;
-      }
-    } catch (failed) {
-      // What comes too late is nobody's.
-      work.then(dropBody, () => {});
-      for (const copy of copies) dropBody(copy);
-      if (signal.aborted) {
-        dropBody(response);
-        throw signal.reason;
-      }
-      call.emit?.({ type: 'fallback-failed', callId, origin, error: failed });
-    }
+async function respond(answer: Answer, run: Run): Promise<undefined> {
+  const { request, origin, response, error } = run;
+  const { id: callId, emit } = run.call;
+  const copies: Response[] = [];
+  const work = answer(error, { request, callId, ...(response && { response }) }, copies);
+  let isOver = false;
+  try {
+    const given = await run.wait(PATIENCE, work, () => {
+      isOver = true;
+    });
+    if (!given) return;
+    dropBody(response);
+    run.response = given;
+    emit?.({ type: 'fallback', callId, origin, cause: response ? response.status : error });
+  } catch (failed) {
+    // What comes too late is nobody's.
+    work.then(dropBody, () => {});
+    for (const copy of copies) dropBody(copy);
+    const hasCallEnded = isOver && !(failed instanceof OverdueError);
+    if (!hasCallEnded) emit?.({ type: 'fallback-failed', callId, origin, error: failed });
   }
-  if (response) return response;
-  throw error;
 }
 
 const ofFunction =
