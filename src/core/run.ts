@@ -291,6 +291,7 @@ export class SegmentRun extends RunFacts implements Run {
       if (turn !== this.#turn) return;
       if (next !== 'repeat') return this.#leave();
       this.#isWorking = false;
+      this.#sending = undefined;
       this.#endedAt = Number.POSITIVE_INFINITY;
       this.response = undefined;
       this.error = undefined;
