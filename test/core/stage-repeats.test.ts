@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { named } from '../../src/core/contract.ts';
 import { type Stage, stage } from '../../src/core/stage.ts';
-import { networkError } from '../../src/testing/index.ts';
+import { hang, networkError } from '../../src/testing/index.ts';
 import { ORIGIN, scenario } from '../support/scenario.ts';
 
 /** Repeats everything inside it, once. */
@@ -30,4 +30,12 @@ test('run.isSent is false for a repetition that a stage rejects before it is sen
   origin.replies(networkError());
   await expect(fetch(ORIGIN)).rejects.toThrow('full');
   expect(seen).toEqual([true, false]);
+});
+
+test('a stage inside a limit that has passed does not repeat', async () => {
+  const limited = stage({ enter: (run) => run.limit(10, () => new Error('late')) });
+  const { fetch, origin } = scenario([named('limited', limited), once()]);
+  origin.replies(hang());
+  await expect(fetch(ORIGIN)).rejects.toThrow('late');
+  expect(origin.seen).toHaveLength(1);
 });
