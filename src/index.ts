@@ -118,9 +118,11 @@ export type {
   SecretContext,
 } from './policies/auth/options.ts';
 export type { TokenResponse } from './policies/auth/tokens.ts';
-export { type Breaker, breaker, type CircuitChange, type CircuitInfo } from './policies/breaker/breaker.ts';
+export { type Breaker, breaker, type CircuitChange } from './policies/breaker/breaker.ts';
 export type { CircuitState } from './policies/breaker/circuit.ts';
+export type { CircuitInfo } from './policies/breaker/managed-circuits.ts';
 export type { BreakerOptions } from './policies/breaker/options.ts';
+export type { PlainBreakerOptions } from './policies/breaker/plain-options.ts';
 export {
   betweenTabs,
   type Connection,

@@ -9,6 +9,7 @@ import ky, {
   SchemaValidationError,
 } from 'ky';
 import { categoryOf } from '../core/category.ts';
+import { isNamed } from '../core/contract.ts';
 import { type Duration, milliseconds } from '../core/durations.ts';
 import { BASE_URL, type OrUndefined, TRANSPORT, WANTS_BODY } from '../core/entry.ts';
 import { ConfigurationError, equipped, type Failure, HoldfastError, NetworkError } from '../core/errors.ts';
@@ -255,7 +256,7 @@ function plainForKy(options: object): Record<string, unknown> {
   // It would hide what `extend` said.
   for (const name in plain) if (plain[name] === undefined) delete plain[name];
   for (const name of OURS) {
-    if (typeof plain[name] === 'function' && !FUNCTIONS.includes(name))
+    if ((typeof plain[name] === 'function' || isNamed(plain[name])) && !FUNCTIONS.includes(name))
       throw new ConfigurationError(
         name,
         plain[name],

@@ -1,5 +1,5 @@
 import { BUILT_IN_POLICIES } from '../core/call-options.ts';
-import type { Policy } from '../core/contract.ts';
+import { isNamed, type Policy } from '../core/contract.ts';
 import type { OrUndefined } from '../core/entry.ts';
 import type { Auth } from '../policies/auth/auth.ts';
 import { type Breaker, breaker } from '../policies/breaker/breaker.ts';
@@ -83,6 +83,9 @@ export interface FetchOptions {
   readonly waitUntil?: ((work: Promise<unknown>) => void) | undefined;
 }
 
+const isBreaker = (given: StandardOptions['breaker']): given is Breaker =>
+  isNamed(given) && (given as Breaker).name === 'breaker';
+
 /**
  * The standard order, outermost first. See `src/README.md` for the reasons.
  *
@@ -103,8 +106,7 @@ export function standard(options: StandardOptions = {}): Policy[] {
     options.failover,
     options.telemetry,
     options.auth,
-    options.breaker !== false &&
-      (typeof options.breaker === 'function' ? options.breaker : breaker(options.breaker)),
+    options.breaker !== false && (isBreaker(options.breaker) ? options.breaker : breaker(options.breaker)),
     options.bulkhead,
     options.rateLimit,
     attemptTimeout(timeout),

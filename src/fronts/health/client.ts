@@ -1,10 +1,11 @@
-import { readOptions, typed } from '../../core/check.ts';
+import { having, readOptions, typed } from '../../core/check.ts';
 import { OverdueError, within } from '../../core/clock.ts';
 import type { Host } from '../../core/contract.ts';
 import { ConfigurationError, isFailure } from '../../core/errors.ts';
 import { systemHost } from '../../core/host.ts';
 import { isOrigin } from '../../core/origins.ts';
-import type { Breaker, CircuitInfo } from '../../policies/breaker/breaker.ts';
+import type { Breaker } from '../../policies/breaker/breaker.ts';
+import type { CircuitInfo } from '../../policies/breaker/managed-circuits.ts';
 import type { StaleCache } from '../../policies/cache/cache.ts';
 import type { CacheStats, Usage } from '../../policies/cache/manage.ts';
 import type { OutboxCounts } from '../../policies/outbox/manage.ts';
@@ -74,7 +75,7 @@ export async function clientHealth(parts: ClientParts): Promise<ClientHealth> {
     'clientHealth',
     parts,
     {
-      breaker: typed('function'),
+      breaker: having<Pick<Breaker, 'states'>>('a breaker', 'states'),
       outbox: typed('function'),
       staleCache: typed('function'),
       connectivity: typed('object'),

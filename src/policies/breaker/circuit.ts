@@ -1,5 +1,5 @@
-import type { Call } from '../../core/contract.ts';
-import type { RateWindow } from './rate-window.ts';
+import type { CircuitOpenError } from '../../core/errors.ts';
+import type { Run } from '../../core/stage.ts';
 
 /** A circuit. Its identity is compared when a result comes back, so that a result of an earlier state is ignored. */
 export type Circuit = Closed | Open | HalfOpen | Isolated;
@@ -25,8 +25,6 @@ export interface Closed {
   lastFailedAt: number;
   lastFailure: string;
   failedPath: string | undefined;
-  /** Absent where no call counts as slow. */
-  readonly window: RateWindow | undefined;
   /** How often it has opened without a success in between, but for those of probes. */
   reopens: number;
   slowStart: SlowStart | undefined;
@@ -49,7 +47,7 @@ interface Open {
 }
 
 /** One probe at a time; `permit` is when the one in flight gives it back. */
-interface HalfOpen {
+export interface HalfOpen {
   readonly is: 'half-open';
   permit: number;
   successes: number;
@@ -66,6 +64,28 @@ interface Isolated {
 
 export type CircuitState = Circuit['is'];
 
+/** The right to send, from one circuit. */
+export interface Pass {
+  readonly key: string;
+  readonly circuit: Circuit;
+  /** 0: the call is no probe. */
+  readonly permit: number;
+}
+
+/** What a breaker remembers of one run: the pass of the origin, and what else the run has. */
+export interface Passage extends Pass {
+  readonly path: Pass | undefined;
+  /** The stamp that it got when it was let go. */
+  readonly began: number;
+  readonly repeats: boolean;
+  /** The passes have not been given back. */
+  isHeld: boolean;
+  /** The run has ended, or has gone on without this stage. */
+  isOver: boolean;
+  /** What `recheck` rejected the run with. */
+  rejection: CircuitOpenError | undefined;
+}
+
 /** What opened a circuit. */
 export interface OpenReason {
   /** Calls in a row that failed; calls in flight together count once. 0: too many were slow. */
@@ -74,7 +94,7 @@ export interface OpenReason {
   readonly lastFailure: string;
 }
 
-/** What a circuit has to know of a call. */
+/** What a circuit has to know of a run. */
 export interface Applicant {
   /** It has failed before, and is sent again. */
   readonly repeats: boolean;
@@ -82,8 +102,8 @@ export interface Applicant {
   readonly isHeld: boolean;
 }
 
-/** What a call is to the circuit of its origin. For that of a path each attempt is a first one: only a whole origin is silent. */
-export function applicantFor({ attempt, attemptsLeft }: Call): Applicant {
+/** What a run is to the circuit of its origin. For that of a path each attempt is a first one: only a whole origin is silent. */
+export function applicantFor({ attempt, attemptsLeft }: Run): Applicant {
   if (attempt < 2) return FIRST;
   return attemptsLeft === 0 && attempt > 2 ? HELD : REPEATED;
 }

@@ -1,8 +1,7 @@
-import type { Host } from '../../core/contract.ts';
+import type { Clock, Host } from '../../core/contract.ts';
 import { isOrigin, PerOrigin } from '../../core/origins.ts';
-import type { Applicant, Circuit, Closed, OpenReason, SlowStart } from './circuit.ts';
-import type { Settings } from './options.ts';
-import { RateWindow } from './rate-window.ts';
+import type { Applicant, Circuit, Closed, OpenReason, Pass, SlowStart } from './circuit.ts';
+import type { PlainSettings } from './plain-options.ts';
 
 /** With so many in flight and all of them well, the origin is taken to be back. */
 const FULL_PACE = 64;
@@ -12,10 +11,6 @@ const FLAKY_FOR = 30_000;
 
 /** The last attempt of a call waits so long for an origin that has gone silent, in ms: most blips are over by then. */
 const LAST_ATTEMPT = 4_000;
-
-/** Slow calls are a share of at least so many, within this time in ms. */
-const ENOUGH = 10;
-const SLOW_WINDOW = 30_000;
 
 /** The first repetition may come so soon, in ms, however long a circuit stays open. */
 const BLIP = 300;
@@ -28,12 +23,9 @@ const CROWD = 2;
 
 /** A call that failed. */
 interface FailedCall {
-  /** The stamp that it got when it was sent. */
+  /** The stamp that it got when it was let go. */
   readonly began: number;
-  /** The permit that it had; 0: none. */
-  readonly permit: number;
   readonly repeats: boolean;
-  readonly slow?: boolean;
   /** `'network'`, `'timeout-attempt'`, `'status 503'`. */
   readonly cause: string;
   readonly path?: string | undefined;
@@ -46,21 +38,23 @@ function leaveSlowStart({ slowStart }: Closed): void {
 
 /** The circuits and the rules by which they change. Knows nothing of requests; time is ticks. */
 export class Circuits {
-  readonly #settings: Settings;
+  /** Paths have circuits from their first failure on; until then, looking for one costs nothing. */
+  hasPaths: boolean;
+  /** Called after every change of state. */
+  changed: (key: string, from: Circuit, to: Circuit) => void = () => {};
+  /** How many calls wait for a circuit. */
+  countWaiting: (key: string) => number = () => 0;
+  readonly #settings: PlainSettings;
   /** Paths apart from origins, so that broken paths do not push out the circuit of an origin. */
   readonly #origins: PerOrigin<Circuit>;
   readonly #paths: PerOrigin<Circuit>;
   #stamps = 0;
-  /** Set by the application, and kept however many origins come after. */
-  readonly #isolated = new Map<string, Circuit>();
-  /** Called after every change of state. */
-  readonly #changed: (key: string, from: Circuit, to: Circuit) => void;
 
-  constructor(settings: Settings, changed: (key: string, from: Circuit, to: Circuit) => void) {
+  constructor(settings: PlainSettings) {
     this.#settings = settings;
-    this.#changed = changed;
-    this.#origins = new PerOrigin(() => this.#closed());
-    this.#paths = new PerOrigin(() => this.#closed());
+    this.hasPaths = settings.key !== undefined;
+    this.#origins = new PerOrigin(() => newCircuit());
+    this.#paths = new PerOrigin(() => newCircuit());
   }
 
   /** Numbers what happens, so that calls which were in flight together are told apart from calls in a row. */
@@ -69,15 +63,15 @@ export class Circuits {
   }
 
   get(key: string): Circuit {
-    return (this.#isolated.size > 0 && this.#isolated.get(key)) || this.#kind(key).get(key);
+    return this.#kind(key).get(key);
   }
 
   has(key: string): boolean {
-    return this.#kind(key).has(key) || this.#isolated.has(key);
+    return this.#kind(key).has(key);
   }
 
-  entries(): IterableIterator<[string, Circuit]> {
-    return new Map([...this.#origins.entries(), ...this.#paths.entries(), ...this.#isolated]).entries();
+  entries(): [string, Circuit][] {
+    return [...this.#origins.entries(), ...this.#paths.entries()];
   }
 
   #kind(key: string): PerOrigin<Circuit> {
@@ -86,10 +80,12 @@ export class Circuits {
 
   set(key: string, to: Circuit): void {
     const from = this.get(key);
-    if (to.is === 'isolated') this.#isolated.set(key, to);
-    else this.#isolated.delete(key);
+    this.put(key, to);
+    this.changed(key, from, to);
+  }
+
+  protected put(key: string, to: Circuit): void {
     this.#kind(key).set(key, to);
-    this.#changed(key, from, to);
   }
 
   /**
@@ -97,11 +93,15 @@ export class Circuits {
    *
    * @returns `undefined` if the call has to wait; see `freeAt`.
    */
-  admit(key: string, now: number, call: Applicant): Circuit | undefined {
+  admit(key: string, clock: Clock, call: Applicant): Circuit | undefined {
     const circuit = this.get(key);
+    const isClosed = circuit.is === 'closed';
+    const isProbe = isClosed && call.repeats && circuit.rounds > 0;
+    // The usual call needs no time.
+    if (isClosed && !isProbe && !circuit.slowStart) return circuit;
+    const now = clock.ticks();
     const permit = now + this.#settings.probeTimeout;
-    if (circuit.is === 'closed') {
-      const isProbe = call.repeats && circuit.rounds > 0;
+    if (isClosed) {
       if (isProbe && now < this.#repeatFrom(circuit, now, call)) return undefined;
       const { slowStart } = circuit;
       // Calls that never end must not keep their slots for ever.
@@ -159,10 +159,9 @@ export class Circuits {
     return Math.max(circuit.permit, circuit.repeatFrom, isHeld ? circuit.failingSince + LAST_ATTEMPT : 0);
   }
 
-  failed(key: string, seen: Circuit, host: Host, call: FailedCall): void {
+  failed({ key, circuit: seen, permit }: Pass, { clock, random }: Host, call: FailedCall): void {
     if (this.get(key) !== seen) return;
-    const { began, permit, repeats, slow = false, cause, path } = call;
-    const { clock, random } = host;
+    const { began, repeats, cause, path } = call;
     const now = clock.ticks();
     if (seen.is === 'half-open' && seen.permit === permit)
       this.open(key, seen.reopens, now, random, seen.reason, path);
@@ -186,13 +185,10 @@ export class Circuits {
     }
     if (seen.calls >= this.#settings.failures)
       this.open(key, seen.reopens, now, random, { failures: seen.calls, lastFailure: cause }, path);
-    else this.#countSlow(key, seen, host, slow);
   }
 
-  /** @param waiting How many calls wait for this circuit: a crowd is let go a few at a time. */
-  succeeded(key: string, seen: Circuit, host: Host, slow: boolean, waiting: number): void {
+  succeeded({ key, circuit: seen }: Pass, { clock }: Host): void {
     if (this.get(key) !== seen) return;
-    const now = host.clock.ticks();
     if (seen.is === 'closed') {
       const { slowStart } = seen;
       // An origin that flaps is back each time; one that responds to nothing but probes is not.
@@ -204,18 +200,18 @@ export class Circuits {
       if (seen.rounds > 0) {
         seen.calls = seen.rounds = seen.permit = seen.repeatFrom = 0;
         seen.failedAt = seen.callFailedAt = 0;
-        seen.recoveredAt = now;
-        if (waiting > CROWD && this.#settings.slowStart) seen.slowStart ??= this.#slowStart(now);
+        seen.recoveredAt = clock.ticks();
+        if (this.countWaiting(key) > CROWD && this.#settings.slowStart)
+          seen.slowStart ??= this.#slowStart(seen.recoveredAt);
       }
-      this.#countSlow(key, seen, host, slow);
     } else if (seen.is === 'half-open') {
       seen.permit = 0;
-      if (++seen.successes >= this.#settings.successes) this.close(key, now);
+      if (++seen.successes >= this.#settings.successes) this.close(key, clock.ticks());
     }
   }
 
   /** The call says nothing of the origin: its slot and its permit are free again. */
-  release(key: string, seen: Circuit, permit: number): void {
+  release({ key, circuit: seen, permit }: Pass): void {
     if (this.get(key) !== seen) return;
     if ((seen.is === 'half-open' || seen.is === 'closed') && seen.permit === permit) seen.permit = 0;
     if (seen.is === 'closed') leaveSlowStart(seen);
@@ -223,7 +219,7 @@ export class Circuits {
 
   /** Ends a trial well: from here the pace grows. */
   close(key: string, now: number): void {
-    const closed = this.#closed(this.get(key).reopens);
+    const closed = newCircuit(this.get(key).reopens);
     closed.recoveredAt = now;
     if (this.#settings.slowStart) closed.slowStart = this.#slowStart(now);
     this.set(key, closed);
@@ -242,7 +238,7 @@ export class Circuits {
   }
 
   reset(key: string): void {
-    this.set(key, this.#closed());
+    this.set(key, newCircuit());
   }
 
   /** Between two probes: `first` twice, then doubled up to `maxOpenFor`; up to a fifth shorter, by chance. */
@@ -256,35 +252,21 @@ export class Circuits {
     const { successes, maxOpenFor } = this.#settings;
     return { inFlight: 0, allowed: Math.max(2, successes), until: now + maxOpenFor };
   }
-
-  #countSlow(key: string, seen: Closed, { clock, random }: Host, slow: boolean): void {
-    const { slowRate } = this.#settings;
-    const sum = seen.window?.add(clock.ticks(), slow);
-    if (sum && slow && sum.calls >= ENOUGH && sum.slow >= slowRate * sum.calls)
-      this.open(key, seen.reopens, clock.ticks(), random, {
-        failures: 0,
-        lastFailure: 'slow',
-      });
-  }
-
-  #closed(reopens = 0): Closed {
-    const { slowAfter } = this.#settings;
-    return {
-      is: 'closed',
-      calls: 0,
-      callFailedAt: 0,
-      rounds: 0,
-      failingSince: 0,
-      failedAt: 0,
-      repeatFrom: 0,
-      permit: 0,
-      recoveredAt: -Infinity,
-      lastFailedAt: -Infinity,
-      lastFailure: '',
-      failedPath: undefined,
-      window: slowAfter === Infinity ? undefined : new RateWindow(SLOW_WINDOW),
-      reopens,
-      slowStart: undefined,
-    };
-  }
 }
+
+const newCircuit = (reopens = 0): Closed => ({
+  is: 'closed',
+  calls: 0,
+  callFailedAt: 0,
+  rounds: 0,
+  failingSince: 0,
+  failedAt: 0,
+  repeatFrom: 0,
+  permit: 0,
+  recoveredAt: -Infinity,
+  lastFailedAt: -Infinity,
+  lastFailure: '',
+  failedPath: undefined,
+  reopens,
+  slowStart: undefined,
+});

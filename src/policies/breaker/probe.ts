@@ -1,8 +1,9 @@
 import { aborter, follow } from '../../core/abort.ts';
 import { dropBody } from '../../core/body.ts';
-import type { Call, Handler, Home } from '../../core/contract.ts';
+import type { Handler } from '../../core/contract.ts';
+import type { Run } from '../../core/stage.ts';
 import { isOriginFailure } from '../../http/status.ts';
-import type { Circuit } from './circuit.ts';
+import type { HalfOpen } from './circuit.ts';
 import type { Circuits } from './circuits.ts';
 
 /** Where and how a probe of its own is sent. */
@@ -12,24 +13,21 @@ export interface ProbeTarget {
   /** How long one request may take, in ms. */
   readonly timeout: number;
   readonly circuits: Circuits;
-  readonly next: Handler;
-  readonly home: Home;
+  readonly inside: Handler;
   /** Called after each request. */
   probed(): void;
 }
 
 /** Requests the probe URL, one request after the other, until the circuit opens or closes. */
 export async function probeOrigin(
-  key: string,
-  seen: Circuit,
-  call: Call,
-  target: ProbeTarget,
+  circuit: HalfOpen,
+  { origin, home, call: { partition, host } }: Run,
+  { url, timeout, circuits, inside, probed }: ProbeTarget,
 ): Promise<void> {
-  const { circuits, next, home, timeout } = target;
-  const { origin, partition, host } = call;
-  while (circuits.get(key) === seen && seen.is === 'half-open') {
+  const pass = { key: origin, circuit, permit: Infinity };
+  while (circuits.get(origin) === circuit) {
     // Calls of the application stay outside.
-    seen.permit = Infinity;
+    circuit.permit = Infinity;
     const own = aborter();
     const unfollow = follow(home.signal, own.abort);
     const background = home.background({ origin, partition, options: {}, signal: own.signal });
@@ -37,7 +35,7 @@ export async function probeOrigin(
     const cancel = host.clock.after(timeout, () => own.abort(new DOMException('', 'TimeoutError')));
     let cause: string | undefined;
     try {
-      const response = await next(new Request(new URL(target.url, origin)), background);
+      const response = await inside(new Request(new URL(url, origin)), background);
       if (isOriginFailure(response.status)) cause = `status ${response.status}`;
       dropBody(response);
     } catch {
@@ -47,8 +45,8 @@ export async function probeOrigin(
     cancel();
     unfollow();
     if (home.signal.aborted) break;
-    if (cause === undefined) circuits.succeeded(key, seen, host, false, 0);
-    else circuits.failed(key, seen, host, { permit: Infinity, began, repeats: false, cause });
-    target.probed();
+    if (cause === undefined) circuits.succeeded(pass, host);
+    else circuits.failed(pass, host, { began, repeats: false, cause });
+    probed();
   }
 }

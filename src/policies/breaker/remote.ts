@@ -21,9 +21,7 @@ export function remoteCircuits(share: Sharing, circuits: Circuits, settings: Set
   };
 
   const known = (): SharedState[] =>
-    [...circuits.entries()].flatMap(([key, circuit]) =>
-      circuit.is === 'closed' ? [] : shared(key, circuit),
-    );
+    circuits.entries().flatMap(([key, circuit]) => (circuit.is === 'closed' ? [] : shared(key, circuit)));
 
   const apply = ({ key, is, left, times, later = 0 }: SharedState): void => {
     const local = circuits.get(key).is;

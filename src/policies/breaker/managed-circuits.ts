@@ -1,0 +1,70 @@
+import type { Clock } from '../../core/contract.ts';
+import { type Circuit, type CircuitState, retryIn } from './circuit.ts';
+import { Circuits } from './circuits.ts';
+import type { PlainSettings } from './plain-options.ts';
+
+export interface CircuitInfo {
+  readonly state: CircuitState;
+  /** Wall time in ms from which on a probe is let through. */
+  readonly retryAt?: number;
+}
+
+/** Circuits that the application sees, isolates and resets. */
+export class ManagedCircuits extends Circuits {
+  /** Kept however many origins come after. */
+  readonly #isolated = new Map<string, Circuit>();
+  /** The keys are the application's own. */
+  readonly #hasOwnKeys: boolean;
+
+  constructor(settings: PlainSettings) {
+    super(settings);
+    this.#hasOwnKeys = settings.key !== undefined;
+  }
+
+  override get(key: string): Circuit {
+    return (this.#isolated.size > 0 && this.#isolated.get(key)) || super.get(key);
+  }
+
+  override has(key: string): boolean {
+    return super.has(key) || this.#isolated.has(key);
+  }
+
+  override entries(): [string, Circuit][] {
+    return [...new Map([...super.entries(), ...this.#isolated])];
+  }
+
+  protected override put(key: string, to: Circuit): void {
+    if (to.is === 'isolated') this.#isolated.set(key, to);
+    else this.#isolated.delete(key);
+    super.put(key, to);
+  }
+
+  /** @param clock Absent: no pipeline has the circuits yet. */
+  states(clock: Clock | undefined): Record<string, CircuitInfo> {
+    const states: Record<string, CircuitInfo> = {};
+    for (const [key, circuit] of this.entries()) {
+      const left = clock && circuit.is !== 'closed' ? retryIn(circuit, clock.ticks()) : 0;
+      states[key] = {
+        state: circuit.is,
+        ...(left && clock && { retryAt: Math.ceil(clock.now() + left) }),
+      };
+    }
+    return states;
+  }
+
+  isolate(origin: string): void {
+    this.set(this.#keyOf(origin), { is: 'isolated', reopens: 0 });
+    this.hasPaths = true;
+  }
+
+  /** @param origin Absent: all. */
+  resetAll(origin?: string): void {
+    const keys = origin === undefined ? this.entries().map(([key]) => key) : [this.#keyOf(origin)];
+    for (const key of keys) this.reset(key);
+  }
+
+  /** `https://a.example/` is meant for its origin. */
+  #keyOf(origin: string): string {
+    return this.#hasOwnKeys || this.has(origin) || !URL.canParse(origin) ? origin : new URL(origin).origin;
+  }
+}

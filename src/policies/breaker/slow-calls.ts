@@ -1,0 +1,82 @@
+import type { Circuit, Passage } from './circuit.ts';
+import type { Circuits } from './circuits.ts';
+import type { Extension } from './extension.ts';
+
+/** Slow calls are a share of at least so many, within this time in ms. */
+const ENOUGH = 10;
+const WINDOW = 30_000;
+
+/** A time is ten buckets that are used in turn. */
+const BUCKETS = 10;
+
+interface Bucket {
+  calls: number;
+  slow: number;
+}
+
+const empty = (): Bucket => ({ calls: 0, slow: 0 });
+
+/** Counts calls and slow calls over a sliding time, in constant memory. */
+class RateWindow {
+  readonly #width: number;
+  readonly #buckets = Array.from({ length: BUCKETS }, empty);
+  #newest = 0;
+  readonly #sum = empty();
+
+  /** @param span Milliseconds that are remembered. */
+  constructor(span: number) {
+    this.#width = span / BUCKETS;
+  }
+
+  /** @returns what happened in the time, this call included. */
+  add(now: number, slow: boolean): Readonly<Bucket> {
+    const sum = this.#sum;
+    const newest = Math.floor(now / this.#width);
+    // What has slid out, at most everything.
+    for (let old = Math.max(this.#newest + 1, newest - BUCKETS + 1); old <= newest; old++) {
+      const gone = this.#at(old);
+      sum.calls -= gone.calls;
+      sum.slow -= gone.slow;
+      gone.calls = gone.slow = 0;
+    }
+    this.#newest = Math.max(this.#newest, newest);
+    for (const counts of [this.#at(newest), sum]) {
+      counts.calls++;
+      if (slow) counts.slow++;
+    }
+    return sum;
+  }
+
+  #at(bucket: number): Bucket {
+    return this.#buckets[bucket % BUCKETS] as Bucket;
+  }
+}
+
+/**
+ * Opens a closed circuit when too many of its calls are slow, although they succeed.
+ *
+ * @param slowAfter In ms.
+ * @param slowRate The share that is too much, from 0 to 1.
+ */
+export function slowCalls(
+  { slowAfter, slowRate }: { slowAfter: number; slowRate: number },
+  circuits: Circuits,
+): Required<Pick<Extension, 'admitted' | 'judged'>> {
+  const windows = new WeakMap<Circuit, RateWindow>();
+  const began = new WeakMap<Passage, number>();
+  return {
+    admitted({ call: { host } }, passage) {
+      began.set(passage, host.clock.ticks());
+    },
+    judged({ call: { host } }, { key, circuit }, passage) {
+      if (circuit.is !== 'closed' || circuits.get(key) !== circuit) return;
+      const now = host.clock.ticks();
+      const slow = now - (began.get(passage) ?? now) > slowAfter;
+      const window = windows.get(circuit) ?? new RateWindow(WINDOW);
+      windows.set(circuit, window);
+      const sum = window.add(now, slow);
+      if (slow && sum.calls >= ENOUGH && sum.slow >= slowRate * sum.calls)
+        circuits.open(key, circuit.reopens, now, host.random, { failures: 0, lastFailure: 'slow' });
+    },
+  };
+}
