@@ -1,4 +1,5 @@
 export {
+  breaker,
   bulkhead,
   createFetch,
   dedupe,

@@ -1,6 +1,6 @@
 import { oneOf, readOptions, wellFormed } from '../core/check.ts';
 import { ConfigurationError } from '../core/errors.ts';
-import { type BreakerOptions, readBreakerOptions } from '../policies/breaker/options.ts';
+import { type PlainBreakerOptions, readPlainBreakerOptions } from '../policies/breaker/plain-options.ts';
 import { type RetryOptions, readPlan } from '../policies/retry/options.ts';
 import { readLimits, type TimeoutOptions } from '../policies/timeout.ts';
 
@@ -10,7 +10,7 @@ export interface EnvOptions {
   readonly name?: string;
   readonly timeout?: TimeoutOptions | false;
   readonly retry?: RetryOptions | false;
-  readonly breaker?: BreakerOptions | false;
+  readonly breaker?: PlainBreakerOptions | false;
 }
 
 export interface OptionsFromEnvOptions {
@@ -41,16 +41,13 @@ const PLAIN = {
   ] satisfies (keyof RetryOptions)[],
   breaker: [
     'failures',
-    'slowAfter',
-    'slowRate',
     'openFor',
     'maxOpenFor',
     'successes',
     'probeTimeout',
     'maxWait',
     'slowStart',
-    'probe',
-  ] satisfies (keyof BreakerOptions)[],
+  ] satisfies (keyof PlainBreakerOptions)[],
 } as const;
 
 /** What a part's variable without a further name says: `TIMEOUT=5s`, `RETRY=3`. */
@@ -61,7 +58,7 @@ const LISTS: readonly string[] = ['methods', 'statusCodes', 'afterStatusCodes'];
 const readers: Readonly<Record<Part, (options: never) => unknown>> = {
   timeout: (options: TimeoutOptions) => readLimits(options),
   retry: readPlan,
-  breaker: readBreakerOptions,
+  breaker: readPlainBreakerOptions,
 };
 
 /**

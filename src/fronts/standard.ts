@@ -2,8 +2,9 @@ import { BUILT_IN_POLICIES } from '../core/call-options.ts';
 import { isNamed, type Policy } from '../core/contract.ts';
 import type { OrUndefined } from '../core/entry.ts';
 import type { Auth } from '../policies/auth/auth.ts';
-import { type Breaker, breaker } from '../policies/breaker/breaker.ts';
-import type { BreakerOptions } from '../policies/breaker/options.ts';
+import type { Breaker } from '../policies/breaker/breaker.ts';
+import { plainBreaker } from '../policies/breaker/plain.ts';
+import type { PlainBreakerOptions } from '../policies/breaker/plain-options.ts';
 import type { Bulkhead, CallBulkhead } from '../policies/bulkhead.ts';
 import type { StaleCache } from '../policies/cache/cache.ts';
 import type { CallStaleCache } from '../policies/cache/options.ts';
@@ -20,8 +21,8 @@ import { attemptTimeout, type TimeoutOption, totalTimeout } from '../policies/ti
 export interface StandardOptions {
   readonly timeout?: TimeoutOption | undefined;
   readonly retry?: RetryOption | undefined;
-  /** Options, or a breaker that other pipelines share. */
-  readonly breaker?: BreakerOptions | Breaker | false | undefined;
+  /** Plain options; or `breaker({ … })`, which can do more and may be shared by clients. */
+  readonly breaker?: PlainBreakerOptions | Breaker | false | undefined;
   /** `strategies({ … })` */
   readonly strategies?: Policy | undefined;
   /** `dedupe()` */
@@ -106,7 +107,8 @@ export function standard(options: StandardOptions = {}): Policy[] {
     options.failover,
     options.telemetry,
     options.auth,
-    options.breaker !== false && (isBreaker(options.breaker) ? options.breaker : breaker(options.breaker)),
+    options.breaker !== false &&
+      (isBreaker(options.breaker) ? options.breaker : plainBreaker(options.breaker)),
     options.bulkhead,
     options.rateLimit,
     attemptTimeout(timeout),

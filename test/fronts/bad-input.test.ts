@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import {
   auth,
   breaker,
+  bulkhead,
   type CreateClientOptions,
   createClient,
   createFetch,
@@ -32,6 +33,16 @@ describe('what cannot be meant is said at once', () => {
       'an open time above the longest',
       () => breaker({ openFor: '60s', maxOpenFor: '4s' }),
       /breaker\.maxOpenFor: '4s' .* below openFor, 60000 ms/,
+    ],
+    [
+      'a rare option of the breaker in its plain form',
+      () => createFetch({ breaker: { probe: '/health' } as never }),
+      /breaker\.probe: '\/health' .* make it with breaker: breaker\(\{ probe: … \}\)/,
+    ],
+    [
+      'another policy in place of the breaker',
+      () => createFetch({ breaker: bulkhead() as never }),
+      /breaker\.name: 'bulkhead' .* unknown option/,
     ],
     [
       'a route that is none',

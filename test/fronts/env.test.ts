@@ -20,9 +20,8 @@ describe('variables', () => {
         HOLDFAST_RETRY_BUDGET: 'false',
         HOLDFAST_BREAKER_FAILURES: '3',
         HOLDFAST_BREAKER_MAX_WAIT: '2s',
-        HOLDFAST_BREAKER_SLOW_RATE: '0.25',
+        HOLDFAST_BREAKER_SUCCESSES: '2',
         HOLDFAST_BREAKER_SLOW_START: 'false',
-        HOLDFAST_BREAKER_PROBE: '/health',
       }),
     ).toEqual({
       baseUrl: 'https://api.example.com/v1/',
@@ -36,7 +35,7 @@ describe('variables', () => {
         backoffLimit: '4s',
         budget: false,
       },
-      breaker: { failures: 3, maxWait: '2s', slowRate: 0.25, slowStart: false, probe: '/health' },
+      breaker: { failures: 3, maxWait: '2s', successes: 2, slowStart: false },
     });
   });
 
@@ -93,8 +92,8 @@ describe('a variable that is not allowed is named, with its value and what is al
     ],
     [{ HOLDFAST_BREAKER: 'maybe' }, /^HOLDFAST_BREAKER: 'maybe' is not allowed; expected true or false/],
     [
-      { HOLDFAST_BREAKER_SLOW_RATE: '50' },
-      /^HOLDFAST_BREAKER_SLOW_RATE: 50 is not allowed; expected a number from 0 to 1/,
+      { HOLDFAST_BREAKER_FAILURES: '0' },
+      /^HOLDFAST_BREAKER_FAILURES: 0 is not allowed; expected a whole number from 1/,
     ],
     [{ HOLDFAST_BASE_URL: 'api' }, /^HOLDFAST_BASE_URL: 'api' is not allowed; expected an absolute URL/],
     // A URL as well, of a scheme called `localhost`.

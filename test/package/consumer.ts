@@ -190,7 +190,7 @@ export class Orders extends outboxObject(DurableObject<Env>, ({ TOKEN }) => ({
 export const edge = ({ COORDINATOR, COPIES, QUEUE, ORDERS }: Env) => {
   const share = betweenIsolates(COORDINATOR);
   const upstream = createFetch({
-    breaker: { share },
+    breaker: breaker({ share }),
     rateLimit: rateLimit({ rate: 100, share }),
     partition: 'public',
     staleCache: staleCache({ store: workersKVStore(COPIES) }),

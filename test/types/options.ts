@@ -1,5 +1,5 @@
 /** Compiled, and never run: any option of a call may be `undefined`, also with `exactOptionalPropertyTypes`. */
-import { createClient, createFetch, memoryStore, outbox, staleCache } from 'holdfast';
+import { breaker, createClient, createFetch, memoryStore, outbox, staleCache } from 'holdfast';
 
 declare const maybe: undefined;
 
@@ -9,6 +9,11 @@ const api = createClient({
   outbox: outbox({ store: memoryStore() }),
 });
 const fetch = createFetch();
+
+createFetch({ breaker: { failures: 3 } });
+createFetch({ breaker: breaker({ probe: '/health' }) });
+// @ts-expect-error: only of breaker()
+createFetch({ breaker: { probe: '/health' } });
 
 const policies = {
   timeout: { attempt: maybe, total: maybe, idle: maybe },

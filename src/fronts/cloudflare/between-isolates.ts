@@ -30,7 +30,7 @@ const clients = new WeakMap<object, Map<string, SyncClient>>();
  * @throws {ConfigurationError} if the binding is something else.
  * @example
  * const share = betweenIsolates(env.COORDINATOR);
- * const fetch = createFetch({ breaker: { share }, rateLimit: rateLimit({ share }) });
+ * const fetch = createFetch({ breaker: breaker({ share }), rateLimit: rateLimit({ share }) });
  */
 export function betweenIsolates(
   binding: CoordinatorNamespace | undefined,

@@ -1,6 +1,6 @@
 /** Run as many Workers, each an isolate of its own, and as the one that has the object which they share. */
 import { DurableObject, env } from 'cloudflare:workers';
-import { createFetch, type HoldfastEvent, isFailure, rateLimit } from 'holdfast';
+import { breaker, createFetch, type HoldfastEvent, isFailure, rateLimit } from 'holdfast';
 import { betweenIsolates, type CoordinatorObject, coordinatorObject } from 'holdfast/cloudflare';
 
 interface Env {
@@ -60,7 +60,7 @@ function made() {
     retry: false,
     timeout: { attempt: '1s', total: '3s' },
     // Isolates share what they know; nothing is to wait for it.
-    breaker: { openFor: '2s', maxWait: 0, ...(share && { share }) },
+    breaker: breaker({ openFor: '2s', maxWait: 0, ...(share && { share }) }),
     rateLimit: rateLimit({ maxWait: 0, ...(share && { share }) }),
     onEvent: (event) => told.push(event),
   });
