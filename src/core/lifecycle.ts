@@ -12,16 +12,24 @@ import { type Source, sourceOf } from './source.ts';
 /** The end of a call: the signal that its policies follow, and what leaves the signals of others when it has settled. */
 export interface CallEnd {
   readonly signal: AbortSignal;
+  /** In Node, the signal of a `Request` that was collected does not abort any more. */
+  readonly outgoing: LazyRequest;
   release(): void;
 }
 
 /** A signal that aborts with the caller's and with the pipeline, whichever is first. */
-export function linked(caller: AbortSignal | undefined, closing: Closing, { sharesIO }: Host): CallEnd {
+export function linked(
+  caller: AbortSignal | undefined,
+  closing: Closing,
+  { sharesIO }: Host,
+  outgoing: LazyRequest,
+): CallEnd {
   const own = aborter();
   const unfollow = [sharesIO ? follow(closing.signal, own.abort) : closing.subscribe(own.abort)];
   if (caller) unfollow.push(follow(caller, own.abort));
   return {
     signal: own.signal,
+    outgoing,
     release: () => {
       for (const end of unfollow) end();
     },

@@ -230,7 +230,7 @@ export function pipeline<Options extends object = CallOptions>(
       checkPlace(extra, known);
       if (signal?.aborted) throw signal.reason;
       // Where I/O belongs to one request, so do signals.
-      const end = signal || !host.sharesIO ? linked(signal, closing, host) : undefined;
+      const end = signal || !host.sharesIO ? linked(signal, closing, host, outgoing) : undefined;
       const partition = user();
       let call = newCall({
         origin: originOf(outgoing.url),

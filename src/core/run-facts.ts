@@ -1,4 +1,4 @@
-import type { Call } from './contract.ts';
+import type { Call } from './call.ts';
 import { LazyRequest } from './request.ts';
 
 /** What a stage found, before it put something else in its place. */

@@ -1,7 +1,7 @@
 import { type Aborter, aborter, follow } from './abort.ts';
 import { dropBody, ownBody, watchBody } from './body.ts';
+import type { Call, Handler, Home } from './call.ts';
 import { OverdueError } from './clock.ts';
-import type { Call, Handler, Home } from './contract.ts';
 import { asResponse } from './foreign-response.ts';
 import { Limits } from './limits.ts';
 import { LazyRequest } from './request.ts';
@@ -405,7 +405,7 @@ export class SegmentRun extends RunFacts implements Run {
         error = reason;
         for (const tellOf of passages) tellOf();
         // Firefox goes on receiving a body whose stream was given up; its request it lets go of.
-        if (how === 'broken' || how === 'cancelled') own?.abort(reason);
+        if (how === 'broken') own?.abort(reason);
       },
     };
     if (owns) this.response = ownBody(response, watcher);

@@ -1,5 +1,5 @@
 import type { Ending } from './body.ts';
-import type { Call, Handler, Home } from './contract.ts';
+import type { Call, Handler, Home } from './call.ts';
 import type { LazyRequest } from './request.ts';
 
 /** How a passage through a stage ended: as its body did, or `'failed'` if there was no response. */

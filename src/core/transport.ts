@@ -1,5 +1,5 @@
 import type { Attempt } from './attempt.ts';
-import type { Call, Handler } from './contract.ts';
+import type { Call, Handler } from './call.ts';
 import { asNetworkError, ConfigurationError, isFailure, saysNetwork } from './errors.ts';
 import { asResponse } from './foreign-response.ts';
 import { facts, rebuilt } from './rebuild.ts';
