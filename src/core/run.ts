@@ -1,9 +1,10 @@
 import { type Aborter, aborter, follow } from './abort.ts';
-import { dropBody, ownBody, watchBody } from './body.ts';
+import { dropBody } from './body.ts';
 import type { Call, Handler, Home } from './call.ts';
 import { OverdueError } from './clock.ts';
 import { asResponse } from './foreign-response.ts';
 import { Limits } from './limits.ts';
+import { OUT, Passages, settle } from './passages.ts';
 import { LazyRequest } from './request.ts';
 import { RunFacts } from './run-facts.ts';
 import type { Leaving, Outcome, Run, Stage } from './stage.ts';
@@ -18,9 +19,6 @@ export interface Segment {
   readonly inside: Handler | Transport;
   readonly home: Home;
 }
-
-/** In place of the memory of a stage that the call has switched off, or that was told how its passage ended. */
-const OUT = Symbol('out');
 
 /** The level of the caller and of `close()`. */
 const OUTERMOST = -1;
@@ -381,35 +379,12 @@ export class SegmentRun extends RunFacts implements Run {
     for (let at = this.#memories.length - 1; at > this.level; at--) this.#settle(at, how, undefined);
   }
 
-  /** Watches the body for the stages from one inward: their passage ends with it. */
+  /** The passage of the stages from one inward ends with the body. */
   #watch(from: number): void {
-    const { response } = this;
-    if (!response) return;
-    const { stages } = this.#segment;
-    const passages: (() => void)[] = [];
-    let how: Outcome = 'none';
-    let error: unknown;
-    let owns = false;
-    for (let at = stages.length - 1; at >= from; at--) {
-      const stage = stages[at] as Stage;
-      const memory = this.#memories[at];
-      if (memory === OUT || at >= this.#memories.length || !stage.settled) continue;
-      this.#memories[at] = OUT;
-      owns ||= stage.ownsBody === true;
-      passages.push(() => settle(stage, this, memory, how, error));
-    }
-    const own = this.#attemptAborter;
-    const watcher = {
-      settled: (ending: Outcome, reason?: unknown): void => {
-        how = ending;
-        error = reason;
-        for (const tellOf of passages) tellOf();
-        // Firefox goes on receiving a body whose stream was given up; its request it lets go of.
-        if (how === 'broken') own?.abort(reason);
-      },
-    };
-    if (owns) this.response = ownBody(response, watcher);
-    else watchBody(response, watcher);
+    if (!this.response) return;
+    const memories = this.#memories.splice(from);
+    const passages = new Passages(this, this.#segment.stages, memories, from, this.#attemptAborter);
+    this.response = passages.watch(this.response);
   }
 
   #end(): void {
@@ -424,15 +399,6 @@ export class SegmentRun extends RunFacts implements Run {
     this.response = undefined;
     this.#resolve = dropBody;
     this.#reject = () => {};
-  }
-}
-
-/** A bug of one stage must not keep another from hearing of the end. */
-function settle(stage: Stage, run: Run, memory: unknown, how: Outcome, error: unknown): void {
-  try {
-    stage.settled?.(run, memory, how, error);
-  } catch {
-    // The call is over; there is nothing that could be rejected.
   }
 }
 

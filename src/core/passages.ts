@@ -1,0 +1,57 @@
+import type { Aborter } from './abort.ts';
+import { type BodyWatcher, ownBody, watchBody } from './body.ts';
+import type { Outcome, Run, Stage } from './stage.ts';
+
+/** In place of the memory of a stage that the call has switched off, or that was told how its passage ended. */
+export const OUT = Symbol('out');
+
+/** The stages from one level inward that an attempt has passed: their passage ends with the body of its response. */
+export class Passages implements BodyWatcher {
+  readonly #run: Run;
+  readonly #stages: readonly Stage[];
+  readonly #memories: readonly unknown[];
+  readonly #from: number;
+  readonly #attempt: Aborter | undefined;
+
+  /** @param memories From that level on. */
+  constructor(
+    run: Run,
+    stages: readonly Stage[],
+    memories: readonly unknown[],
+    from: number,
+    attempt: Aborter | undefined,
+  ) {
+    this.#run = run;
+    this.#stages = stages;
+    this.#memories = memories;
+    this.#from = from;
+    this.#attempt = attempt;
+  }
+
+  /** @returns the response to hand on. */
+  watch(response: Response): Response {
+    const ownsBody = this.#memories.some(
+      (memory, at) => memory !== OUT && this.#stages[this.#from + at]?.ownsBody,
+    );
+    if (ownsBody) return ownBody(response, this);
+    watchBody(response, this);
+    return response;
+  }
+
+  settled(how: Outcome, error?: unknown): void {
+    for (let at = this.#memories.length - 1; at >= 0; at--)
+      settle(this.#stages[this.#from + at] as Stage, this.#run, this.#memories[at], how, error);
+    // Firefox goes on receiving a body whose stream was given up; its request it lets go of.
+    if (how === 'broken') this.#attempt?.abort(error);
+  }
+}
+
+/** A bug of one stage must not keep another from hearing of the end. */
+export function settle(stage: Stage, run: Run, memory: unknown, how: Outcome, error: unknown): void {
+  if (memory === OUT) return;
+  try {
+    stage.settled?.(run, memory, how, error);
+  } catch {
+    // The call is over; there is nothing that could be rejected.
+  }
+}
