@@ -585,10 +585,13 @@ describe('outlivesCaller', () => {
 });
 
 describe('runs', () => {
-  test('10,000 that wait at once each end in time', async () => {
+  // The virtual clock gives each timer a macrotask, which elsewhere is a timer of the platform.
+  const many = 'setImmediate' in globalThis ? 10_000 : 500;
+
+  test(`${many} that wait at once each end in time`, async () => {
     const policy = staged('policy', { enter: (run) => run.wait(1000) });
     const { fetch, clock } = scenario([totalTimeout({ total: 5000 }), policy, repeating('inside', 1, 10)]);
-    const calls = Array.from({ length: 10_000 }, () => fetch(URL_));
+    const calls = Array.from({ length: many }, () => fetch(URL_));
     const responses = await Promise.all(calls);
     expect(responses.every(({ status }) => status === 200)).toBe(true);
     expect(clock.ticks()).toBe(1010);
