@@ -1,5 +1,6 @@
 import { asNetworkError } from './errors.ts';
 import { facts, hasConstructibleStatus, rebuilt } from './rebuild.ts';
+import { noteSettled, onForgotten } from './unread.ts';
 
 /** How a response ended: the call is settled only then. */
 export type Ending = 'none' | 'ended' | 'broken' | 'cancelled';
@@ -38,7 +39,7 @@ export function watchBody(response: Response, watcher: BodyWatcher): WatchedBody
     }
     body = watch(response, new Fate());
   }
-  if (watcher.holds && !(response instanceof Owned)) forgotten?.register(response, body);
+  if (watcher.holds && !(response instanceof Owned)) onForgotten(response, body);
   body.fate.add(watcher);
   return body;
 }
@@ -63,7 +64,7 @@ export function ownBody(response: Response, watcher: BodyWatcher): Response {
   const body = watchBody(response, watcher) as Body | undefined;
   if (!body || response instanceof Owned) return response;
   if (!hasConstructibleStatus(response)) {
-    forgotten?.register(response, body);
+    onForgotten(response, body);
     return response;
   }
   const handedOn = rebuilt(body.release(), facts(response), response.headers) as Owned;
@@ -102,6 +103,7 @@ class Fate {
   settle(how: Ending, error?: unknown): void {
     if (this.ended) return;
     this.ended = { how, error };
+    for (const body of this.bodies) noteSettled(body);
     for (const watcher of this.watchers) watcher.settled?.(how, error);
     this.watchers = [];
   }
@@ -154,7 +156,7 @@ class Body implements WatchedBody {
     this.#isReleased = true;
     // Not the response, which may be collected while the platform reads the stream; nor the stream, of which Chromium drops
     // the object that scripts see and makes it anew.
-    return streamOf(this, (source) => forgotten?.register(source, this));
+    return streamOf(this, (source) => onForgotten(source, this));
   }
 
   read(): Promise<ReadableStreamReadResult<Bytes>> {
@@ -289,12 +291,6 @@ function streamOf(body: Body, made = (_source: object): void => {}): ReadableStr
     return new ReadableStream(source, { highWaterMark: 0 });
   }
 }
-
-// Missing where weak references are switched off; then only a body that nobody reads keeps what it holds.
-const forgotten =
-  typeof FinalizationRegistry === 'function'
-    ? new FinalizationRegistry<Body>((body) => body.forget())
-    : undefined;
 
 function watch(response: Response, fate: Fate): Body {
   const body = new Body(response.body as ReadableStream<Bytes>, fate);

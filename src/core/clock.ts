@@ -1,5 +1,5 @@
 import { follow } from './abort.ts';
-import type { Clock, Host } from './contract.ts';
+import type { Clock, Host } from './call.ts';
 
 /** Timers beyond this fire at once (HTML, "timer initialization steps": a signed 32-bit number). */
 const LONGEST = 2 ** 31 - 1;
@@ -13,7 +13,7 @@ export const systemClock: Clock = {
   ticks: () => performance.now(),
   after(ms, task, { background = false } = {}) {
     const isShared = ms >= SHARED_FROM && ms <= LONGEST && Number.isInteger(ms) && !background;
-    return isShared && mayShare() ? lineOf(ms).add(task) : single(ms, task, background);
+    return isShared && mayShareTimers() ? lineOf(ms).add(task) : single(ms, task, background);
   },
 };
 
@@ -30,7 +30,7 @@ function single(ms: number, task: () => void, background: boolean): () => void {
 const platforms = globalThis.setTimeout;
 
 /** Fakes are used singly, as what put them there expects. In Workers a timer belongs to one request. */
-const mayShare = (): boolean =>
+export const mayShareTimers = (): boolean =>
   globalThis.setTimeout === platforms && globalThis.navigator?.userAgent !== 'Cloudflare-Workers';
 
 /** One timer of the platform for all tasks of one length. It outlives them, and then does not keep a process alive. */
