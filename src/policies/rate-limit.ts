@@ -4,7 +4,7 @@ import type { Duration } from '../core/durations.ts';
 import { CapacityError, ConfigurationError } from '../core/errors.ts';
 import { PerOrigin } from '../core/origins.ts';
 import { type Run, type Stage, stage } from '../core/stage.ts';
-import { rateLimitReset } from '../http/rate-limit.ts';
+import { quotaReset } from '../http/rate-limit.ts';
 import { retryAfter } from '../http/retry-after.ts';
 import { connectLater, type Sharing } from './breaker/sharing.ts';
 
@@ -131,7 +131,7 @@ export function rateLimit(options: RateLimitOptions = {}): RateLimit {
     const { clock } = call.host;
     const now = clock.now();
     const asked =
-      (SAYS_LATER.includes(status) ? retryAfter(headers, now) : undefined) ?? rateLimitReset(headers, now);
+      (SAYS_LATER.includes(status) ? retryAfter(headers, now) : undefined) ?? quotaReset(headers, now);
     if (!asked) return;
     const left = hold(origin, asked) - clock.ticks();
     others?.tell({ key: origin, is: 'held', left, times: 0 });
@@ -156,6 +156,7 @@ export function rateLimit(options: RateLimitOptions = {}): RateLimit {
   const policy = stage({
     attach(home) {
       clock ??= home.host.clock;
+      home.quotaReset = quotaReset;
     },
     enter(run) {
       const { home, call, origin, deadline } = run;

@@ -9,7 +9,7 @@ import { carriesCredentials, withoutCredentials } from '../../src/http/credentia
 import { termsOf } from '../../src/http/freshness.ts';
 import { invalidatedBy } from '../../src/http/invalidation.ts';
 import { isProblem, problemFrom } from '../../src/http/problem.ts';
-import { rateLimitReset } from '../../src/http/rate-limit.ts';
+import { quotaReset, rateLimitReset } from '../../src/http/rate-limit.ts';
 import { httpDate, retryAfter } from '../../src/http/retry-after.ts';
 import { isStorable, keptHeaders, leastSize } from '../../src/http/storable.ts';
 import { isStreaming } from '../../src/http/streaming.ts';
@@ -47,6 +47,7 @@ const parsers: Record<string, (text: string) => unknown> = {
   isProblem: (text) => isProblem(responseOf(text)),
   problemFrom: (text) => problemFrom({ title: text, type: text, status: text }),
   rateLimitReset: (text) => rateLimitReset(all(text), 0),
+  quotaReset: (text) => quotaReset(all(text), 0),
   retryAfter: (text) => retryAfter(all(text), 0),
   httpDate: (text) => httpDate(text, 0),
   isStorable: (text) => isStorable(requestOf(text), responseOf(text)),
@@ -149,6 +150,6 @@ test.each(Object.entries(parsers))('%s takes linear time for hostile input', (_,
 
 test('a RateLimit field of more than 1,000 characters is ignored', () => {
   const limited = (pad: number): Headers => new Headers({ ratelimit: `"a";r=0;t=5;x="${'x'.repeat(pad)}"` });
-  expect(rateLimitReset(limited(100), 0)).toBe(5_000);
-  expect(rateLimitReset(limited(1_000), 0)).toBeUndefined();
+  expect(quotaReset(limited(100), 0)).toBe(5_000);
+  expect(quotaReset(limited(1_000), 0)).toBeUndefined();
 });

@@ -1,11 +1,10 @@
 import { expect, test } from 'vitest';
-import { rateLimitReset } from '../../src/http/rate-limit.ts';
+import { quotaReset, rateLimitReset } from '../../src/http/rate-limit.ts';
 import { listOfItems } from '../../src/http/structured-fields.ts';
 
 const NOW = Date.UTC(2026, 0, 1);
 
-const reset = (headers: Record<string, string>): number | undefined =>
-  rateLimitReset(new Headers(headers), NOW);
+const reset = (headers: Record<string, string>): number | undefined => quotaReset(new Headers(headers), NOW);
 
 test.each<[string, number | undefined]>([
   ['"default";r=0;t=30', 30_000],
@@ -70,6 +69,12 @@ test('the newer field is believed before the older, unless it is garbage', () =>
   expect(reset({ ratelimit: '"a";r=5;t=10', ...older })).toBeUndefined();
   expect(reset({ ratelimit: 'limit=5, remaining=0', ...older })).toBe(30_000);
   expect(reset({ 'ratelimit-remaining': '0', 'ratelimit-reset': '7', ...older })).toBe(7_000);
+});
+
+test('rateLimitReset reads the plain fields, and not the structured one', () => {
+  const older = { 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': '30', age: '10' };
+  expect(rateLimitReset(new Headers({ ratelimit: '"a";r=0;t=5', ...older }), NOW)).toBe(20_000);
+  expect(rateLimitReset(new Headers({ ratelimit: '"a";r=0;t=5' }), NOW)).toBeUndefined();
 });
 
 test('an origin whose clock is years off is still understood', () => {

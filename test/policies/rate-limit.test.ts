@@ -338,6 +338,16 @@ describe('with other policies', () => {
     expect(arrivals(scene)).toEqual([0, 2_000]);
   });
 
+  test.each([
+    ['with rateLimit, retry waits as long as the structured RateLimit says', [rateLimit()], 8_000],
+    ['without rateLimit, retry does not read the structured RateLimit', [], 300],
+  ])('%s', async (_, more, expected) => {
+    const scene = scenario([totalTimeout(), retry({ jitter: false }), ...more, attemptTimeout()]);
+    scene.origin.replies(status(429, { ratelimit: '"a";r=0;t=8' }));
+    expect(await get(scene)).toBe(200);
+    expect(arrivals(scene)).toEqual([0, expected]);
+  });
+
   test('waiting takes nothing of the attempt’s time, and holds a place', async () => {
     const places = bulkhead({ limit: 1 });
     const scene = scenario([places, rateLimit({ rate: 1, per: '2s' }), attemptTimeout('1s')]);

@@ -44,9 +44,10 @@ export async function waitBefore(
   const word = (plan.shouldRetry && (await waitForHook(run, plan.shouldRetry(state)))) ?? said;
   if (word === false) return undefined;
   const now = clock.now();
+  const readReset = run.home.quotaReset ?? rateLimitReset;
   const asked =
     response && plan.afterStatusCodes.includes(response.status)
-      ? (retryAfter(response.headers, now) ?? rateLimitReset(response.headers, now))
+      ? (retryAfter(response.headers, now) ?? readReset(response.headers, now))
       : undefined;
   if (word !== true && !(response ? saysLater(response, asked, plan) : isTransient(error, plan, evidence)))
     return undefined;

@@ -66,9 +66,9 @@ export const faults = {
   'status 500': fault('500', { status: 500 }),
   '503 soon': fault('503, `Retry-After: 1`', { status: 503, retryAfter: '1' }),
   '503 in an hour': fault('503, `Retry-After: 3600`', { status: 503, retryAfter: '3600' }),
-  'status 429': fault('429, `RateLimit: "default";r=0;t=1`', {
+  'status 429': fault('429, `RateLimit-Remaining: 0`, `RateLimit-Reset: 1`', {
     status: 429,
-    header: ['RateLimit: "default";r=0;t=1'],
+    header: ['RateLimit-Remaining: 0', 'RateLimit-Reset: 1'],
   }),
   redirect: fault(
     'A redirect to another origin (302)',
