@@ -125,6 +125,33 @@ describe('while a circuit is open', () => {
     expect(scene.clock.ticks()).toBe(500);
   });
 
+  test.each([
+    ['at the breaker', {}],
+    ['in the bulkhead, and then at the breaker', { holdfast: { bulkhead: false } }],
+  ])(
+    'a caller that aborts as its call is released, having waited %s, leaves the permit to another',
+    async (_, init) => {
+      const controller = new AbortController();
+      const scene = scenario([totalTimeout(), breaker({ failures: 1 }), bulkhead({ limit: 1 })], {
+        onEvent: ({ type }) => type === 'released' && controller.abort(new RangeError()),
+      });
+      const isQueued = 'holdfast' in init;
+      if (isQueued) {
+        scene.origin.replies(slow(scene.clock, 100));
+        void get(scene);
+      }
+      scene.origin.replies(networkError());
+      const failing = get(scene, init);
+      if (!isQueued) await failing;
+      const aborted = get(scene, { signal: controller.signal });
+      const other = get(scene);
+      expect(await aborted).toBe('RangeError');
+      expect(await other).toBe(200);
+      expect(scene.clock.ticks()).toBeLessThan(1_000);
+      expect(scene.clock.pending).toBe(0);
+    },
+  );
+
   test('a probe that hangs gives its permit back while the others still wait', async () => {
     const scene = await opened();
     scene.origin.replies(hang());
