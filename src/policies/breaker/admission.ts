@@ -19,46 +19,37 @@ import type { WaitingRoom } from './waiting.ts';
 const LOOK = 2_000;
 
 /** Lets runs go when the circuits of their origin and of their path allow it. */
-export class Admission {
-  readonly #settings: PlainSettings;
-  readonly #circuits: Circuits;
-  readonly #room: WaitingRoom;
-  readonly #extension: Extension;
-
-  constructor(settings: PlainSettings, circuits: Circuits, room: WaitingRoom, extension: Extension) {
-    this.#settings = settings;
-    this.#circuits = circuits;
-    this.#room = room;
-    this.#extension = extension;
-  }
-
+export function admission(
+  { key: ownKey, maxWait }: PlainSettings,
+  circuits: Circuits,
+  room: WaitingRoom,
+  extension: Extension,
+) {
   /** The key of the circuit for 408 and 5xx. */
-  pathOf({ request, call, origin }: Run): string {
-    const { key } = this.#settings;
-    if (key) return key(request, call.origin === origin ? call : { ...call, origin });
-    const { url } = request;
+  const pathOf = (run: Run): string => {
+    const { call, origin, url } = run;
+    if (ownKey) return ownKey(run.request, call.origin === origin ? call : { ...call, origin });
     const end = url.search(/[?#]/);
     return end < 0 ? url : url.slice(0, end);
-  }
+  };
 
   /** The same; or the origin, while no path has a circuit. */
-  knownPathOf(run: Run): string {
-    return this.#circuits.hasPaths ? this.pathOf(run) : run.origin;
-  }
+  const knownPathOf = (run: Run): string => (circuits.hasPaths ? pathOf(run) : run.origin);
 
   /** @returns the key of the circuit that does not let the run go, or the passes. */
-  admit(run: Run, applicant: Applicant = applicantFor(run)): Passage | string {
-    const circuits = this.#circuits;
-    const { origin } = run;
-    const key = this.knownPathOf(run);
+  const admit = (run: Run, applicant: Applicant = applicantFor(run)): Passage | string => {
+    const { origin, call } = run;
+    const { clock } = call.host;
+    const key = knownPathOf(run);
     let path: Pass | undefined;
     if (key !== origin && circuits.has(key)) {
-      path = this.#passOf(key, run, FIRST);
-      if (!path) return key;
+      const circuit = circuits.admit(key, clock, FIRST);
+      if (!circuit) return key;
+      path = { key, circuit, permit: permitOf(circuit, FIRST) };
     }
-    const circuit = circuits.admit(origin, run.call.host.clock, applicant);
+    const circuit = circuits.admit(origin, clock, applicant);
     // The permit is the probe's; calls of the application stay outside.
-    if (!circuit || (circuit.is === 'half-open' && this.#extension.probe?.(circuit, run))) {
+    if (!circuit || (circuit.is === 'half-open' && extension.probe?.(circuit, run))) {
       if (path) circuits.release(path);
       return origin;
     }
@@ -73,42 +64,33 @@ export class Admission {
       isOver: false,
       rejection: undefined,
     };
-    this.#extension.admitted?.(run, passage);
+    extension.admitted?.(run, passage);
     return passage;
-  }
-
-  #passOf(key: string, run: Run, applicant: Applicant): Pass | undefined {
-    const circuit = this.#circuits.admit(key, run.call.host.clock, applicant);
-    return circuit && { key, circuit, permit: permitOf(circuit, applicant) };
-  }
+  };
 
   /**
    * Waits until the circuits let the run go.
    *
    * @throws {CircuitOpenError} after `maxWait`; at once if waiting brings nothing.
    */
-  wait(run: Run, blocked: string): Promise<Passage> {
+  const wait = (run: Run, blocked: string): Promise<Passage> => {
     const now = run.call.host.clock.ticks();
-    const deadline = this.#room.deadlineOf(run);
+    const deadline = room.deadlineOf(run);
     const isOver =
-      this.#circuits.get(blocked).is === 'closed'
-        ? this.#settings.maxWait > 0 && now >= deadline
-        : this.#isHopeless(blocked, run, now, deadline);
-    if (isOver) throw this.rejected(blocked, run);
-    return this.#released(run, blocked, deadline);
-  }
+      circuits.get(blocked).is === 'closed'
+        ? maxWait > 0 && now >= deadline
+        : isHopeless(blocked, run, now, deadline);
+    if (isOver) throw rejected(blocked, run);
+    return released(run, blocked, deadline);
+  };
 
   /** Whether waiting brings nothing. A call that has a response does not wait for its path to give a better one. */
-  #isHopeless(key: string, { hasResponse, origin }: Run, now: number, deadline: number): boolean {
-    return (
-      now >= deadline ||
-      !this.#circuits.mayChangeBy(deadline, key) ||
-      (hasResponse && key !== origin && this.#circuits.get(key).is !== 'closed')
-    );
-  }
+  const isHopeless = (key: string, { hasResponse, origin }: Run, now: number, deadline: number): boolean =>
+    now >= deadline ||
+    !circuits.mayChangeBy(deadline, key) ||
+    (hasResponse && key !== origin && circuits.get(key).is !== 'closed');
 
-  async #released(run: Run, blocked: string, deadline: number): Promise<Passage> {
-    const circuits = this.#circuits;
+  const released = async (run: Run, blocked: string, deadline: number): Promise<Passage> => {
     const { origin } = run;
     const { id: callId, emit } = run.call;
     const { clock } = run.call.host;
@@ -119,39 +101,38 @@ export class Admission {
     const rounds = circuits.rounds(origin);
     const own = (now: number): Applicant =>
       now >= latest && circuits.rounds(origin) === rounds ? FIRST : applicantFor(run);
-    if (latest > began && (await standsIn(run))) throw this.rejected(blocked, run);
+    if (latest > began && (await standsIn(run))) throw rejected(blocked, run);
     emit?.({ type: 'waiting', callId, origin, for: 'circuit' });
     for (let key = blocked; ; ) {
       const now = clock.ticks();
       const isClosed = circuits.get(key).is === 'closed';
       if (now < latest || !isClosed) {
-        if (this.#isHopeless(key, run, now, deadline)) throw this.rejected(key, run);
+        if (isHopeless(key, run, now, deadline)) throw rejected(key, run);
         const freeAt = circuits.freeAt(key, now, key === origin ? own(now) : FIRST);
         const until = Math.min(freeAt, isClosed ? latest : deadline);
-        await this.#room.change(key, until - now, this.pathOf(run), run);
+        await room.change(key, until - now, pathOf(run), run);
       }
-      const admitted = this.admit(run, own(clock.ticks()));
+      const admitted = admit(run, own(clock.ticks()));
       if (typeof admitted !== 'string') {
         emit?.({ type: 'released', callId, origin, for: 'circuit', waited: clock.ticks() - began });
         return admitted;
       }
-      if (clock.ticks() >= latest && circuits.get(admitted).is === 'closed')
-        throw this.rejected(admitted, run);
+      if (clock.ticks() >= latest && circuits.get(admitted).is === 'closed') throw rejected(admitted, run);
       key = admitted;
     }
-  }
+  };
 
-  rejection(key: string, { origin, call: { host, id: callId } }: Run): CircuitOpenError {
-    const circuit = this.#circuits.get(key);
+  const rejection = (key: string, { origin, call: { host, id: callId } }: Run): CircuitOpenError => {
+    const circuit = circuits.get(key);
     const left = retryIn(circuit, host.clock.ticks());
     const retryAt = left ? Math.ceil(host.clock.now() + left) : undefined;
     const reason = circuit.is === 'closed' ? undefined : circuit.reason;
     return new CircuitOpenError({ callId, origin, retryAt }, { key, is: circuit.is, ...reason });
-  }
+  };
 
-  rejected(key: string, run: Run): CircuitOpenError {
-    return emitted(this.rejection(key, run), run);
-  }
+  const rejected = (key: string, run: Run): CircuitOpenError => emitted(rejection(key, run), run);
+
+  return { pathOf, knownPathOf, admit, wait, rejection };
 }
 
 export function emitted(

@@ -90,7 +90,7 @@ export function breaker(options: BreakerOptions = {}): Breaker {
   return Object.assign(breakerStage(settings, circuits, extension), {
     states: () => circuits.states(clock),
     isolate: (origin: string) => circuits.isolate(origin),
-    reset: (origin?: string) => circuits.resetAll(origin),
+    reset: (origin?: string) => circuits.reset(origin),
     subscribe(listener: (change: CircuitChange) => void) {
       listeners.add(listener);
       return () => void listeners.delete(listener);

@@ -21,9 +21,8 @@ export interface Closed {
   permit: number;
   /** When a response last followed a failure, in ticks. */
   recoveredAt: number;
-  /** The last failure: when, in ticks; how (`'network'`, `'timeout-attempt'`, `'status 503'`); and the path of its call. */
+  /** The last failure: when, in ticks, and the path of its call. */
   lastFailedAt: number;
-  lastFailure: string;
   failedPath: string | undefined;
   /** How often it has opened without a success in between, but for those of probes. */
   reopens: number;
@@ -60,6 +59,7 @@ interface Isolated {
   readonly is: 'isolated';
   readonly reopens: number;
   readonly reason?: undefined;
+  readonly failedPath?: undefined;
 }
 
 export type CircuitState = Circuit['is'];

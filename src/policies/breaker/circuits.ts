@@ -46,15 +46,13 @@ export class Circuits {
   countWaiting: (key: string) => number = () => 0;
   readonly #settings: PlainSettings;
   /** Paths apart from origins, so that broken paths do not push out the circuit of an origin. */
-  readonly #origins: PerOrigin<Circuit>;
-  readonly #paths: PerOrigin<Circuit>;
+  protected readonly origins = new PerOrigin<Circuit>(newCircuit);
+  protected readonly paths = new PerOrigin<Circuit>(newCircuit);
   #stamps = 0;
 
   constructor(settings: PlainSettings) {
     this.#settings = settings;
     this.hasPaths = settings.key !== undefined;
-    this.#origins = new PerOrigin(() => newCircuit());
-    this.#paths = new PerOrigin(() => newCircuit());
   }
 
   /** Numbers what happens, so that calls which were in flight together are told apart from calls in a row. */
@@ -70,12 +68,8 @@ export class Circuits {
     return this.#kind(key).has(key);
   }
 
-  entries(): [string, Circuit][] {
-    return [...this.#origins.entries(), ...this.#paths.entries()];
-  }
-
   #kind(key: string): PerOrigin<Circuit> {
-    return isOrigin(key) ? this.#origins : this.#paths;
+    return isOrigin(key) ? this.origins : this.paths;
   }
 
   set(key: string, to: Circuit): void {
@@ -124,8 +118,7 @@ export class Circuits {
 
   /** The path of the call that failed last. */
   failedPath(key: string): string | undefined {
-    const circuit = this.has(key) ? this.get(key) : undefined;
-    return circuit && 'failedPath' in circuit ? circuit.failedPath : undefined;
+    return this.get(key).failedPath;
   }
 
   /** Failed attempts in a row, while the circuit is closed. */
@@ -171,7 +164,6 @@ export class Circuits {
     if (now - seen.lastFailedAt > FORGOTTEN) seen.calls = seen.rounds = 0;
     if (seen.rounds === 0) seen.failingSince = now;
     seen.lastFailedAt = now;
-    seen.lastFailure = cause;
     seen.failedPath = path;
     if (began > seen.failedAt) {
       seen.rounds++;
@@ -237,10 +229,6 @@ export class Circuits {
     this.set(key, { is: 'open', until, reopens: reopens + 1, reason, failedPath });
   }
 
-  reset(key: string): void {
-    this.set(key, newCircuit());
-  }
-
   /** Between two probes: `first` twice, then doubled up to `maxOpenFor`; up to a fifth shorter, by chance. */
   #interval(probes: number, random: () => number, first = Infinity): number {
     const { openFor, maxOpenFor } = this.#settings;
@@ -254,7 +242,7 @@ export class Circuits {
   }
 }
 
-const newCircuit = (reopens = 0): Closed => ({
+export const newCircuit = (reopens = 0): Closed => ({
   is: 'closed',
   calls: 0,
   callFailedAt: 0,
@@ -265,7 +253,6 @@ const newCircuit = (reopens = 0): Closed => ({
   permit: 0,
   recoveredAt: -Infinity,
   lastFailedAt: -Infinity,
-  lastFailure: '',
   failedPath: undefined,
   reopens,
   slowStart: undefined,

@@ -1,6 +1,6 @@
 import type { Clock } from '../../core/contract.ts';
 import { type Circuit, type CircuitState, retryIn } from './circuit.ts';
-import { Circuits } from './circuits.ts';
+import { Circuits, newCircuit } from './circuits.ts';
 import type { PlainSettings } from './plain-options.ts';
 
 export interface CircuitInfo {
@@ -29,8 +29,8 @@ export class ManagedCircuits extends Circuits {
     return super.has(key) || this.#isolated.has(key);
   }
 
-  override entries(): [string, Circuit][] {
-    return [...new Map([...super.entries(), ...this.#isolated])];
+  entries(): [string, Circuit][] {
+    return [...new Map([...this.origins.entries(), ...this.paths.entries(), ...this.#isolated])];
   }
 
   protected override put(key: string, to: Circuit): void {
@@ -58,9 +58,9 @@ export class ManagedCircuits extends Circuits {
   }
 
   /** @param origin Absent: all. */
-  resetAll(origin?: string): void {
+  reset(origin?: string): void {
     const keys = origin === undefined ? this.entries().map(([key]) => key) : [this.#keyOf(origin)];
-    for (const key of keys) this.reset(key);
+    for (const key of keys) this.set(key, newCircuit());
   }
 
   /** `https://a.example/` is meant for its origin. */

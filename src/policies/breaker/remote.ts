@@ -1,5 +1,5 @@
 import { type Circuit, retryIn } from './circuit.ts';
-import type { Circuits } from './circuits.ts';
+import type { ManagedCircuits } from './managed-circuits.ts';
 import type { Settings } from './options.ts';
 import { connectLater, type SharedState, type Sharing } from './sharing.ts';
 
@@ -9,7 +9,12 @@ import { connectLater, type SharedState, type Sharing } from './sharing.ts';
  *
  * @param now In ticks.
  */
-export function remoteCircuits(share: Sharing, circuits: Circuits, settings: Settings, now: () => number) {
+export function remoteCircuits(
+  share: Sharing,
+  circuits: ManagedCircuits,
+  settings: Settings,
+  now: () => number,
+) {
   /** A change from outside does not go out again. */
   let isApplying = false;
 

@@ -2,7 +2,7 @@ import { type Home, named } from '../../core/contract.ts';
 import { isFailure, saysNetwork } from '../../core/errors.ts';
 import { type Run, type Stage, stage } from '../../core/stage.ts';
 import { isOriginFailure } from '../../http/status.ts';
-import { Admission, emitted } from './admission.ts';
+import { admission, emitted } from './admission.ts';
 import type { Circuit, Pass, Passage } from './circuit.ts';
 import type { Circuits } from './circuits.ts';
 import type { Extension } from './extension.ts';
@@ -12,7 +12,7 @@ import { WaitingRoom } from './waiting.ts';
 /** The stage of every breaker: lets runs go, and judges the origin and the path by what comes of them. */
 export function breakerStage(settings: PlainSettings, circuits: Circuits, extension: Extension = {}): Stage {
   const room = new WaitingRoom(settings.maxWait, (key) => circuits.failedPath(key));
-  const admission = new Admission(settings, circuits, room, extension);
+  const { pathOf, knownPathOf, admit, wait, rejection } = admission(settings, circuits, room, extension);
   const emitters = new Set<NonNullable<Home['emit']>>();
 
   circuits.countWaiting = (key) => room.count(key);
@@ -38,7 +38,7 @@ export function breakerStage(settings: PlainSettings, circuits: Circuits, extens
   const judgeResponse = (run: Run, passage: Passage, status: number): void => {
     const { path } = passage;
     if (isOriginFailure(status)) {
-      const key = admission.pathOf(run);
+      const key = pathOf(run);
       circuits.hasPaths = true;
       const isOfOrigin = key === passage.key;
       if (!isOfOrigin) succeed(run, passage, passage);
@@ -47,7 +47,7 @@ export function breakerStage(settings: PlainSettings, circuits: Circuits, extens
       return;
     }
     // A path may have got its circuit since the run was let go.
-    const own = path ?? (circuits.hasPaths ? closedCircuit(admission.pathOf(run)) : undefined);
+    const own = path ?? (circuits.hasPaths ? closedCircuit(pathOf(run)) : undefined);
     succeed(run, passage, passage);
     if (own && status !== 429) succeed(run, own, passage);
     else if (path) circuits.release(path);
@@ -56,7 +56,7 @@ export function breakerStage(settings: PlainSettings, circuits: Circuits, extens
   const judgeFailure = (run: Run, passage: Passage): void => {
     const { error } = run;
     if (run.isSent && countsAgainst(error, run))
-      fail(run, passage, passage, isFailure(error) ? error.code : 'network', admission.pathOf(run));
+      fail(run, passage, passage, isFailure(error) ? error.code : 'network', pathOf(run));
     else circuits.release(passage);
     if (passage.path) circuits.release(passage.path);
   };
@@ -86,13 +86,13 @@ export function breakerStage(settings: PlainSettings, circuits: Circuits, extens
     const hasOpened = (key: string, seen: Circuit | undefined): boolean =>
       circuits.has(key) && circuits.get(key) !== seen && circuits.get(key).is !== 'closed';
     if (hasOpened(origin, circuit)) return origin;
-    const key = admission.knownPathOf(run);
+    const key = knownPathOf(run);
     return key !== origin && hasOpened(key, path?.circuit) ? key : undefined;
   };
 
   /** The circuit opened while the run waited further in. Nothing was sent: the run waits here. */
   const readmit = async (run: Run, passage: Passage, blocked: string): Promise<'repeat'> => {
-    const again = await admission.wait(run, blocked);
+    const again = await wait(run, blocked);
     // The run ended in that moment, and nothing else gives these passes back.
     if (passage.isOver) giveBack(run, again);
     Object.assign(passage, again);
@@ -110,19 +110,19 @@ export function breakerStage(settings: PlainSettings, circuits: Circuits, extens
     },
     enter(run) {
       extension.enter?.(run);
-      const admitted = admission.admit(run);
-      return typeof admitted === 'string' ? admission.wait(run, admitted) : admitted;
+      const admitted = admit(run);
+      return typeof admitted === 'string' ? wait(run, admitted) : admitted;
     },
     leave(run, passage) {
       const { response, error } = run;
-      const { rejection } = passage;
+      const { rejection: ours } = passage;
       if (response) judgeResponse(run, passage, response.status);
       else judgeFailure(run, passage);
       left(run, passage);
-      if (response || !rejection || error !== rejection) return undefined;
-      const blocked = rejection.circuit?.key;
+      if (response || !ours || error !== ours) return undefined;
+      const blocked = ours.circuit?.key;
       if (settings.maxWait > 0 && blocked !== undefined) return () => readmit(run, passage, blocked);
-      emitted(rejection, run);
+      emitted(ours, run);
       return undefined;
     },
     settled(run, passage) {
@@ -132,7 +132,7 @@ export function breakerStage(settings: PlainSettings, circuits: Circuits, extens
     recheck(run, passage) {
       const key = changedSince(passage, run);
       if (key === undefined) return;
-      passage.rejection = admission.rejection(key, run);
+      passage.rejection = rejection(key, run);
       throw passage.rejection;
     },
   });
