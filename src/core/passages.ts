@@ -42,7 +42,7 @@ export class Passages implements BodyWatcher {
     for (let at = this.#memories.length - 1; at >= 0; at--)
       settle(this.#stages[this.#from + at] as Stage, this.#run, this.#memories[at], how, error);
     // Firefox goes on receiving a body whose stream was given up; its request it lets go of.
-    if (how === 'broken') this.#attempt?.abort(error);
+    if (how === 'broken' || how === 'cancelled') this.#attempt?.abort(error);
   }
 }
 

@@ -287,6 +287,9 @@ export class SegmentRun extends RunFacts implements Run {
     const turn = ++this.#turn;
     const go = (next: unknown) => {
       if (turn !== this.#turn) return;
+      // Others have a part of the body: the end of the caller's must not end the attempt.
+      if (outlives(this.#segment.stages[at] as Stage, this, this.#memories[at]))
+        this.#attemptAborter = undefined;
       if (next !== 'repeat') return this.#leave();
       this.#isWorking = false;
       this.#sending = undefined;
@@ -295,10 +298,14 @@ export class SegmentRun extends RunFacts implements Run {
       this.error = undefined;
       this.#enter();
     };
-    new Promise((resolve) => resolve(work())).then(go, (error) => {
-      if (turn !== this.#turn) return;
-      this.#become(error);
-      this.#leave();
+    let working: unknown;
+    try {
+      working = work();
+    } catch (error) {
+      working = Promise.reject(error);
+    }
+    Promise.resolve(working).then(go, (error) => {
+      if (turn === this.#turn) this.#fail(error);
     });
   }
 

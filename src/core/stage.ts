@@ -33,7 +33,8 @@ export interface Stage<Memory = unknown> {
   recheck?(run: Run, memory: Memory): void;
   /**
    * Asked when the caller leaves, or a limit further out passes: whether what is inside goes on, because others wait for it. Then it
-   * has no caller, and ends by itself, with the pipeline or by `run.abandon`.
+   * has no caller, and ends by itself, with the pipeline or by `run.abandon`. Asked, too, when the stage has done its work: whether
+   * others have a part of the body.
    */
   outlivesCaller?(run: Run, memory: Memory): boolean;
   /**
@@ -83,7 +84,7 @@ export interface Run {
   /**
    * The one wait of a run: `ms`, or for `work`.
    *
-   * @param abandon Called at once if the wait ends before `work` has.
+   * @param abandon Called at once, with the reason, if the wait ends before `work` has.
    * @throws the reason if the caller, `close()` or a limit further out ends the run; an `OverdueError` if work takes longer than `ms`.
    */
   wait(ms: number): Promise<void>;

@@ -367,6 +367,35 @@ describe('leave', () => {
   });
 });
 
+describe('the attempt on the wire', () => {
+  /** Whether it has been aborted when a response in its place was cancelled. */
+  const isAborted = async (others: boolean): Promise<boolean | undefined> => {
+    const sharing = staged('sharing', {
+      leave: (run) => async () => {
+        run.response = ok('a part');
+        return undefined;
+      },
+      outlivesCaller: () => others,
+    });
+    const { fetch, origin } = scenario([sharing]);
+    let wire: AbortSignal | undefined;
+    origin.replies((_, signal) => {
+      wire = signal;
+      return ok();
+    });
+    await (await fetch(URL_)).body?.cancel();
+    return wire?.aborted;
+  };
+
+  test('the attempt on the wire ends with the body of the response', async () => {
+    expect(await isAborted(false)).toBe(true);
+  });
+
+  test('the attempt on the wire goes on after the body if others have a part of it', async () => {
+    expect(await isAborted(true)).toBe(false);
+  });
+});
+
 describe('settled', () => {
   test('settled that throws keeps no other stage from hearing of the end', async () => {
     const trace: string[] = [];
