@@ -1,9 +1,9 @@
-import { type Aborter, aborter, follow } from '../core/abort.ts';
-import { dropBody, readsFrom, watchBody } from '../core/body.ts';
+import { readsFrom, watchBody } from '../core/body.ts';
 import { list, memoized, type Rule, readOptions, typed } from '../core/check.ts';
-import { type Call, type CallOptions, named, type Policy, PUBLIC, type Wrapper } from '../core/contract.ts';
+import { type Call, type CallOptions, named, PUBLIC } from '../core/contract.ts';
 import { addFacts, ConfigurationError, isFailure } from '../core/errors.ts';
 import { facts, rebuilt } from '../core/rebuild.ts';
+import { type Run, type Stage, stage } from '../core/stage.ts';
 import { carriesCredentials } from '../http/credentials.ts';
 
 export interface DedupeOptions {
@@ -14,18 +14,26 @@ export interface DedupeOptions {
   readonly ignoreHeaders?: readonly string[];
 }
 
-/** One call on the wire, and those who wait for it. */
+/** One call on the wire, and the others that wait for it. */
 interface Flight {
-  readonly leader: string;
+  readonly key: string;
   readonly origin: string;
+  readonly leader: Run;
+  readonly level: number;
+  /** The leader's own; absent once its caller has left. */
+  call: Call | undefined;
   readonly waiting: Set<Waiting>;
-  readonly own: Aborter;
 }
 
 interface Waiting {
   readonly call: Call;
-  resolve(response: Response): void;
+  take(response: Response): void;
   reject(error: unknown): void;
+}
+
+/** What came after this may not take part in a read that was under way before. */
+interface Write {
+  readonly outdates: string;
 }
 
 /** Names of a request on which its answer may depend; runtimes without one say `undefined`. */
@@ -68,7 +76,7 @@ const ignorable: Rule<string> = (value, option) => {
  *
  * Does nothing where I/O belongs to one request (Workers).
  */
-export function dedupe(options: DedupeOptions = {}): Wrapper {
+export function dedupe(options: DedupeOptions = {}): Stage {
   const { ignoreHeaders } = readOptions<{ ignoreHeaders: string[] }>(
     'dedupe',
     options,
@@ -77,145 +85,143 @@ export function dedupe(options: DedupeOptions = {}): Wrapper {
   );
   const ignored = new Set(['traceparent', 'tracestate', ...ignoreHeaders]);
   const flights = new Map<string, Flight>();
+  /** Of a GET of a URL and nothing more: the same for all. */
+  let bare: string | undefined;
   const optionsKey = memoized((of) => keyOfOptions(of as CallOptions));
 
-  const keyOf = (request: Request, call: Call): string => {
+  const keyOf = ({ outgoing, url, call, attempt }: Run): string => {
+    if (!outgoing.isMade) bare ??= keyOfRequest(new Request(url), ignored);
+    const rest = outgoing.isMade ? keyOfRequest(outgoing.request, ignored) : bare;
     // The length: a partition may contain anything, and must not be taken for what follows it.
-    let key = `${call.partition.length} ${call.partition} ${request.url} ${call.attempt} ${optionsKey(call.options)}`;
-    for (const name of TELLING) key += `\n${request[name]}`;
-    for (const [name, value] of request.headers) if (!ignored.has(name)) key += `\n${name}:${value}`;
-    return key;
+    return `${call.partition.length} ${call.partition} ${url} ${attempt} ${optionsKey(call.options)}${rest}`;
   };
 
-  const land = (key: string, flight: Flight): void => {
-    if (flights.get(key) === flight) flights.delete(key);
+  const land = (flight: Flight): void => {
+    if (flights.get(flight.key) === flight) flights.delete(flight.key);
   };
 
-  return named(
-    'dedupe',
-    (next, home) => (request, call) => {
-      const { method } = request;
-      if (!SAFE.includes(method)) {
-        // After a write an answer that was already on its way may be from before it.
-        const outdate = (): void => {
-          for (const [key, { origin }] of flights) if (origin === call.origin) flights.delete(key);
-        };
-        const answer = next(request, call);
-        answer.then(outdate, outdate);
-        return answer;
-      }
-      if (
-        !SHARED.includes(method) ||
-        !call.host.sharesIO ||
-        !isEmpty(call.init) ||
-        call.transport ||
-        call.isSignedOut
-      )
-        return next(request, call);
-      const namesNoUser = call.partition === '' || call.partition === PUBLIC;
-      if (namesNoUser && home.credentials(call.options).some(({ vary }) => vary)) return next(request, call);
-      if (call.signal.aborted) return Promise.reject(call.signal.reason);
+  const lead = (run: Run, key: string): Flight => {
+    const { call, origin, level } = run;
+    const flight: Flight = { key, origin, leader: run, level, call, waiting: new Set() };
+    flights.set(key, flight);
+    // Not by the first caller's deadline, and not in its log: it may leave, and the others go on.
+    const { deadline: _, ...rest } = call;
+    run.deadline = Infinity;
+    run.call = {
+      ...rest,
+      attempts: [],
+      // What one of them may not send any more is sent all the same where another may.
+      guard() {
+        const calls = callsOf(flight);
+        if (calls.some(({ guard }) => !guard)) return;
+        try {
+          for (const call of calls) call.guard?.();
+        } catch (error) {
+          land(flight);
+          throw error;
+        }
+      },
+      waitUntil(work) {
+        const calls = callsOf(flight);
+        for (const each of calls.length > 0 ? calls : [call]) each.waitUntil(work);
+      },
+    };
+    return flight;
+  };
 
-      const key = keyOf(request, call);
-      const found = flights.get(key);
-      const flight = found ?? { leader: call.id, origin: call.origin, waiting: new Set(), own: aborter() };
-      const { own, waiting } = flight;
-      const answer = new Promise<Response>((resolve, reject) => {
-        const leave = (): void => {
-          unfollow();
-          waiting.delete(caller);
-        };
-        const caller: Waiting = {
-          call,
-          resolve(response) {
-            leave();
-            resolve(response);
-          },
-          reject(error) {
-            leave();
-            reject(error);
-          },
-        };
-        waiting.add(caller);
-        const unfollow = follow(call.signal, (reason) => {
-          caller.reject(reason);
-          if (waiting.size > 0) return;
-          land(key, flight);
-          own.abort(reason);
-        });
-      });
-      if (found) {
-        const { id: callId, origin, emit } = call;
-        emit?.({ type: 'deduplicated', callId, origin, leader: found.leader });
-        return answer;
-      }
-
-      // Not on the first caller's signal or deadline, and not in its log: it may leave, and the others go on.
-      const { deadline: _, ...rest } = call;
-      const shared: Call = {
-        ...rest,
-        attempts: [],
-        signal: own.signal,
-        // What one of them may not send any more is sent all the same where another may.
-        guard() {
-          for (const { call } of waiting) if (!call.guard) return;
-          try {
-            for (const { call } of waiting) call.guard?.();
-          } catch (error) {
-            land(key, flight);
-            throw error;
-          }
-        },
-        waitUntil(work) {
-          if (waiting.size === 0) call.waitUntil(work);
-          for (const caller of waiting) caller.call.waitUntil(work);
-        },
+  const join = (run: Run, flight: Flight): Promise<undefined> => {
+    const { call } = run;
+    const { id: callId, origin, emit } = call;
+    emit?.({ type: 'deduplicated', callId, origin, leader: flight.leader.call.id });
+    let leave = (_: unknown): void => {};
+    const response = new Promise<undefined>((resolve, reject) => {
+      const take = (copy: Response): void => {
+        run.response = copy;
+        resolve(undefined);
       };
-      flights.set(key, flight);
-      next(request, shared).then(
-        (response) => {
-          land(key, flight);
-          const callers = told(flight, shared);
-          try {
-            const copies = split(response, callers.length, own);
-            callers.forEach((caller, at) => {
-              caller.resolve(copies[at] as Response);
-            });
-          } catch (error) {
-            for (const caller of callers) caller.reject(error);
-          }
-        },
-        (error) => {
-          land(key, flight);
-          const errors = told(flight, shared).map(
-            (caller, at) => [caller, at ? another(error) : error] as const,
-          );
-          for (const [caller, own] of errors) caller.reject(own);
-        },
-      );
-      return answer;
+      const waiting = { call, take, reject };
+      flight.waiting.add(waiting);
+      leave = (reason) => {
+        flight.waiting.delete(waiting);
+        if (callsOf(flight).length > 0) return;
+        land(flight);
+        flight.leader.abandon(reason, flight.level);
+      };
+    });
+    return run.wait(Infinity, response, leave);
+  };
+
+  const policy = stage<Flight | Write | undefined>({
+    enter(run) {
+      const { method } = run;
+      if (!SAFE.includes(method)) return { outdates: run.origin };
+      if (!SHARED.includes(method) || !isShareable(run)) return;
+      const key = keyOf(run);
+      const flight = flights.get(key);
+      return flight ? join(run, flight) : lead(run, key);
     },
-    { switchOnly: true },
-  );
+    leave(run, memory) {
+      if (!memory) return;
+      if ('outdates' in memory) {
+        for (const flight of flights.values()) if (flight.origin === memory.outdates) land(flight);
+        return;
+      }
+      const { waiting } = memory;
+      const { attempts } = run.call;
+      land(memory);
+      for (const call of callsOf(memory)) call.attempts.push(...attempts);
+      if (waiting.size === 0) return;
+      if (run.response) return async () => share(run, memory);
+      for (const { reject } of waiting) reject(another(run.error));
+    },
+    outlivesCaller(_, memory) {
+      if (!memory || 'outdates' in memory) return false;
+      memory.call = undefined;
+      if (memory.waiting.size === 0) land(memory);
+      return memory.waiting.size > 0;
+    },
+  });
+  return named('dedupe', policy, { switchOnly: true });
 }
 
-/** Everyone who still waits, with the log of what was done for them. */
-function told({ waiting }: Flight, { attempts }: Call): Waiting[] {
+function keyOfRequest(request: Request, ignored: ReadonlySet<string>): string {
+  let key = '';
+  for (const name of TELLING) key += `\n${request[name]}`;
+  for (const [name, value] of request.headers) if (!ignored.has(name)) key += `\n${name}:${value}`;
+  return key;
+}
+
+function isShareable({ call, home }: Run): boolean {
+  if (!call.host.sharesIO || !isEmpty(call.init) || call.transport || call.isSignedOut) return false;
+  const namesUser = call.partition !== '' && call.partition !== PUBLIC;
+  return namesUser || !home.credentials(call.options).some(({ vary }) => vary);
+}
+
+/** All that want the response of a flight. */
+function callsOf({ call, waiting }: Flight): Call[] {
+  const calls = [...waiting].map(({ call }) => call);
+  return call ? [call, ...calls] : calls;
+}
+
+/** Gives each call a response of its own. */
+function share(run: Run, { call, waiting }: Flight): undefined {
   const callers = [...waiting];
-  for (const { call } of callers) call.attempts.push(...attempts);
-  return callers;
+  try {
+    const copies = split(run.response as Response, callers.length + (call ? 1 : 0));
+    run.response = call && copies.pop();
+    callers.forEach(({ take }, at) => {
+      take(copies[at] as Response);
+    });
+  } catch (error) {
+    for (const { reject } of callers) reject(error);
+    throw error;
+  }
 }
 
 /** So many responses of one, whose bodies know nothing of each other: when one is broken the others go on. */
-function split(response: Response, times: number, own: Aborter): Response[] {
-  if (times === 0) dropBody(response);
-  const body = watchBody(response, {
-    settled(how, error) {
-      // Firefox goes on receiving a body whose stream was given up; its request it lets go of.
-      if (how === 'broken' || how === 'cancelled') own.abort(error);
-    },
-  });
-  if (times <= 1) return [response];
+function split(response: Response, times: number): Response[] {
+  const body = watchBody(response, {});
+  if (times === 1) return [response];
   const copies = [response];
   while (copies.length < times) copies.push(response.clone());
   // Clones share their fate, which is that of the wire.

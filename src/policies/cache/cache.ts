@@ -1,5 +1,6 @@
 import { memoized } from '../../core/check.ts';
 import { type Handler, named, type Wrapper } from '../../core/contract.ts';
+import { segmentHandler } from '../../core/run.ts';
 import type { Store } from '../../core/store.ts';
 import { isOwnValidation, wantedBy } from '../../http/wanted.ts';
 import { dedupe } from '../dedupe.ts';
@@ -31,8 +32,8 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
     desk.enter(home);
     const next = clearing(desk, desk.silences.watched(inside));
     const alone = exchange(desk, next, home);
-    const shared = dedupe()(alone, home);
     // Writes in any case: reads after them are not to join reads from before.
+    const shared = segmentHandler({ stages: [dedupe()], options: [''], inside: alone, home });
     const network: Handler = (request, call) =>
       (call.options.dedupe === false && isRead(request) ? alone : shared)(request, call);
     const reads = readsOf(desk, network, home, revalidator(desk, network, home));
