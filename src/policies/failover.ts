@@ -4,6 +4,7 @@ import { type Call, named, type Policy } from '../core/contract.ts';
 import type { Duration, Size } from '../core/durations.ts';
 import { ConfigurationError, isFailure } from '../core/errors.ts';
 import { hasBody, keepable, knownSize } from '../core/replay.ts';
+import type { LazyRequest } from '../core/request.ts';
 import { type Run, stage } from '../core/stage.ts';
 import { IDEMPOTENCY_KEY, IDEMPOTENT_METHODS } from '../http/idempotency.ts';
 import { origin, origins, toOrigin } from './elsewhere.ts';
@@ -80,11 +81,16 @@ export function failover(options: FailoverOptions): Policy {
 
   /** Asks the next origin. */
   const aim = (run: Run, pass: Pass): void => {
-    const { call, request, kept, tried } = pass;
+    const { call, outgoing, kept, tried } = pass;
     const to = all[(pass.start + tried) % all.length] as string;
     // A body that is not kept goes on as the stream it is, unread by whoever refused it.
     if (tried > 0 || to !== run.origin)
-      run.request = toOrigin(request, to, settings.credentialsFor, kept === null ? run.request.body : kept);
+      run.request = toOrigin(
+        outgoing.request,
+        to,
+        settings.credentialsFor,
+        kept === null ? run.request.body : kept,
+      );
     run.origin = to;
     // Another origin is better than waiting for this one.
     run.call = { ...call, origin: to, ...(tried + 1 < all.length && { standsIn: async () => true }) };
@@ -92,9 +98,9 @@ export function failover(options: FailoverOptions): Policy {
   };
 
   const begin = (run: Run, repeatable: boolean, kept: BodyInit | null | undefined): Pass => {
-    const { request, call } = run;
+    const { outgoing, call } = run;
     const isRepeatable = repeatable && kept !== null;
-    const pass = { request, call, kept, isRepeatable, ...beginning(run, isRepeatable), tried: 0, sent: 0 };
+    const pass = { outgoing, call, kept, isRepeatable, ...beginning(run, isRepeatable), tried: 0, sent: 0 };
     aim(run, pass);
     return pass;
   };
@@ -103,12 +109,12 @@ export function failover(options: FailoverOptions): Policy {
     'failover',
     stage<Pass | undefined>({
       enter(run) {
-        const { request, origin, call } = run;
+        const { outgoing, method, origin, call } = run;
         if (!all.includes(origin)) return;
-        const isKeyed = request.headers.has(IDEMPOTENCY_KEY) && !call.keyIsOurs;
-        const repeatable = isKeyed || IDEMPOTENT_METHODS.includes(request.method);
-        if (!hasBody(request)) return begin(run, repeatable, undefined);
-        const kept = run.wait(Infinity, keptBody(request, repeatable, settings.bodyLimit));
+        const isIdempotent = IDEMPOTENT_METHODS.includes(method);
+        const repeatable = isIdempotent || (!call.keyIsOurs && run.request.headers.has(IDEMPOTENCY_KEY));
+        if (!outgoing.isMade || !hasBody(run.request)) return begin(run, repeatable, undefined);
+        const kept = run.wait(Infinity, keptBody(run.request, repeatable, settings.bodyLimit));
         return kept.then((body) => begin(run, repeatable, body));
       },
       leave(run, pass) {
@@ -145,7 +151,7 @@ export function failover(options: FailoverOptions): Policy {
 
 /** What a passage remembers. */
 interface Pass {
-  readonly request: Request;
+  readonly outgoing: LazyRequest;
   readonly call: Call;
   /** The body as it can be sent again; see `keptBody`. */
   readonly kept: BodyInit | null | undefined;

@@ -63,9 +63,9 @@ export function fallback(answer: FallbackAnswer, options: FallbackOptions = {}):
   );
 
   const policy = stage<Plan | undefined>({
-    enter({ request, call: { options } }) {
+    enter({ method, call: { options } }) {
       const plan = options.fallback === undefined ? standard : planOf(options.fallback);
-      return plan.methods.includes(request.method) ? plan : undefined;
+      return plan.methods.includes(method) ? plan : undefined;
     },
     leave(run, plan) {
       const { response, error, call } = run;

@@ -84,16 +84,16 @@ export function strategies(base: Strategies, options: StrategiesOptions = {}): P
       run.call = { ...call, strategy };
     },
     leave(run) {
-      const { response, error, call, request } = run;
+      const { response, error, call, url } = run;
       if (call.strategy?.(response ?? error) !== 'skip') return;
       dropBody(response);
-      run.response = emptyAnswer(request);
+      run.response = emptyAnswer(url);
     },
   });
   return named('strategies', policy);
 }
 
-const emptyAnswer = ({ url }: Request): Response =>
+const emptyAnswer = (url: string): Response =>
   rebuilt(
     null,
     { status: 204, statusText: 'No Content', url, type: 'default', redirected: false },

@@ -75,8 +75,8 @@ export function telemetry(options: TelemetryOptions): Policy {
 
   const policy = stage({
     enter(run) {
+      if (!settings.origins.includes(originOf(run.url))) return;
       const { request, call } = run;
-      if (!settings.origins.includes(originOf(request.url))) return;
       if (settings.requestId && !request.headers.has(settings.requestId))
         run.request = withHeader(request, settings.requestId, call.id);
       if (settings.traceparent && !request.headers.has('traceparent')) {
