@@ -229,8 +229,8 @@ class Body implements WatchedBody {
   cancel(reason?: unknown): Promise<void> {
     this.#cancelled = true;
     const { bodies } = this.fate;
-    this.#leave();
     const given = (this.#reader ?? this.native).cancel(reason);
+    this.#leave();
     if (bodies.length === 0) return given;
     // The platform settles it only when all clones are given up, which is not this reader's business.
     given.catch(() => {});
