@@ -12,8 +12,9 @@ export type {
   Policy,
   SignedOut,
   Strategy,
+  Wrapper,
 } from './core/contract.ts';
-export { named } from './core/contract.ts';
+export { definePolicy } from './core/contract.ts';
 export type { Duration, Size } from './core/durations.ts';
 export type { HoldfastInit } from './core/entry.ts';
 export {
@@ -35,6 +36,7 @@ export { type Outcome, outcomeOf } from './core/outcome.ts';
 export { type HoldfastFetch, type PipelineOptions, pipeline, type Route } from './core/pipeline.ts';
 export type { SignOutOptions } from './core/sign-out.ts';
 export { isQueued, type Source, sourceOf } from './core/source.ts';
+export type { Leaving, Run, Stage } from './core/stage.ts';
 export type {
   AtomicStore,
   Change,

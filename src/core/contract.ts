@@ -1,5 +1,5 @@
 import type { Credentials, Handler, Home } from './call.ts';
-import type { Stage } from './stage.ts';
+import { type Stage, stage } from './stage.ts';
 
 export * from './call.ts';
 
@@ -52,6 +52,21 @@ const traits = new WeakMap<Policy, PolicyTraits>();
 export function named<P extends Policy>(name: string, policy: P, more: Partial<PolicyTraits> = {}): P {
   traits.set(policy, { option: name, ...more });
   return Object.defineProperty(policy, 'name', { value: name });
+}
+
+/**
+ * Makes a policy of your own. Policies of yours and built-in ones go into one array: `pipeline([mine, ...standard()])`.
+ *
+ * @param name For events and errors; a call bypasses the policy with `holdfast: { [name]: false }`.
+ * @param policy A stage's hooks, which watch and decide, or a wrapper, which runs what is inside it more than once, not at all, or
+ *   later. State that outlives a call belongs into the closure around it.
+ * @typeParam Memory What the stage remembers of one passage: given by `enter` to the other hooks.
+ */
+export function definePolicy<Memory = undefined>(
+  name: string,
+  policy: Wrapper | Omit<Stage<Memory>, 'name'>,
+): Policy {
+  return named(name, typeof policy === 'function' ? policy : stage(policy), { switchOnly: true });
 }
 
 /** Whether a value went through `named`, as all that our factories make did. */
