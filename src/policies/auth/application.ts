@@ -1,6 +1,8 @@
+import { type Aborter, aborter } from '../../core/abort.ts';
 import { within } from '../../core/clock.ts';
 import type { Call, Home } from '../../core/contract.ts';
 import { stays } from '../../core/signed-in.ts';
+import type { Run } from '../../core/stage.ts';
 import { AuthError, troubleOf, USER_CHANGED } from './error.ts';
 
 /** Who waits for it: a call, or nobody. */
@@ -27,4 +29,18 @@ export async function ofApplication<T>(
   }
   if (!isStill()) throw new AuthError(USER_CHANGED);
   return given;
+}
+
+/** Waits in a run for work that is told by the signal of its call when the run ends. */
+export function untilOver<T>(run: Run, ask: (call: Call) => T | Promise<T>): T | Promise<T> {
+  let own: Aborter | undefined;
+  const call: Call = {
+    ...run.call,
+    get signal() {
+      own ??= aborter();
+      return own.signal;
+    },
+  };
+  const work = ask(call);
+  return work instanceof Promise ? run.wait(Infinity, work, (reason) => own?.abort(reason)) : work;
 }

@@ -1,9 +1,10 @@
 import { dropBody } from '../../core/body.ts';
-import { within } from '../../core/clock.ts';
-import { type Call, named, type Policy, type PolicyTraits, type Wrapper } from '../../core/contract.ts';
+import { type Home, named, type PolicyTraits } from '../../core/contract.ts';
 import { addFacts, isFailure } from '../../core/errors.ts';
 import { originOf } from '../../core/origins.ts';
-import { replay } from '../../core/replay.ts';
+import { hasBody, replay } from '../../core/replay.ts';
+import { type Leaving, type Run, type Stage, stage } from '../../core/stage.ts';
+import { untilOver } from './application.ts';
 import type { Place } from './crew.ts';
 import { AuthError, SIGNED_OUT } from './error.ts';
 import { methodOf, type SignIn } from './method.ts';
@@ -12,7 +13,7 @@ import type { AuthScheme, SchemeOptions } from './options.ts';
 /** Puts credentials on. With `user`, it says whose calls these are, in place of the client's `partition`. */
 export interface Auth<
   User extends (() => string | undefined) | undefined = (() => string | undefined) | undefined,
-> extends Wrapper {
+> extends Stage {
   readonly user: User;
 }
 
@@ -42,53 +43,72 @@ export function auth<S extends AuthScheme, User extends (() => string | undefine
   } = methodOf(options);
   const { origins, bodyLimit, user } = settings;
 
-  const send = async (request: Request, call: Call, place: Place): Promise<Response> => {
-    const { id: callId, origin, emit } = call;
+  const places = new WeakMap<Home, Place>();
+
+  const sign = (run: Run, passage: Passage, request: Request): Passage | Promise<Passage> =>
+    chained(scheme.sign(request, passage.secret, run), (own) => {
+      run.request = own;
+      return passage;
+    });
+
+  const begin = (run: Run): Passage | Promise<Passage> => {
+    const { call, request } = run;
     if (call.isSignedOut && needsPartition) throw new AuthError(SIGNED_OUT);
-    const secret = await source.current(call, place);
-    // Before the first time: afterwards the body is gone.
-    const again =
-      source.renew && request.body !== null
-        ? await within(Infinity, call, replay(request, bodyLimit))
-        : () => request;
-    const response = await scheme.send(request, secret, call, place);
-    if (!source.renew) return response;
-    if (response.status !== 401) {
-      source.accepted?.(secret, call);
-      return response;
-    }
-    // Where the platform has been sent it had none.
-    if (response.redirected && !origins.includes(originOf(response.url))) return response;
-    let newer: string | undefined;
-    try {
-      newer = await source.renew(secret, call, place);
-    } catch (error) {
-      dropBody(response);
-      throw error;
-    }
-    if (newer === undefined || !again) return response;
-    dropBody(response);
-    emit?.({ type: 'auth-replayed', callId, origin });
-    const answer = await scheme.send(again(), newer, call, place);
-    if (answer.status !== 401) source.accepted?.(newer, call);
-    return answer;
+    const current = untilOver(run, (waiting) => source.current(waiting, places.get(run.home) as Place));
+    return chained(current, (secret) => {
+      // Before the first time: afterwards the body is gone.
+      const isKept = source.renew && hasBody(request);
+      const again = isKept ? run.wait(Infinity, replay(request, bodyLimit)) : () => request;
+      return chained(again, (again) =>
+        sign(run, { given: request, again, secret, isReplayed: false }, request),
+      );
+    });
   };
 
-  const policy: Wrapper = (next, home) => {
-    const place = { next, home };
-    enter(place);
-    return (request, call) => {
-      if (!origins.includes(originOf(request.url)) || scheme.has(request)) return next(request, call);
-      return send(request, call, place).catch((error) => {
-        const { id: callId, origin, emit } = call;
-        if (error instanceof AuthError)
-          emit?.({ type: 'refused', callId, origin, code: error.code, retryAt: error.retryAt });
-        // Not the one with the credentials.
-        if (isFailure(error)) addFacts(error, { request });
-        throw error;
-      });
-    };
+  /** Sends a request that was refused once more, with something newer. */
+  const renew = async (run: Run, passage: Passage): Promise<'repeat' | undefined> => {
+    const { secret, again } = passage;
+    const newer = await untilOver(run, (call) => source.renew?.(secret, call, places.get(run.home) as Place));
+    if (newer === undefined || !again) return undefined;
+    dropBody(run.response);
+    run.call.emit?.({ type: 'auth-replayed', callId: run.call.id, origin: run.origin });
+    passage.secret = newer;
+    passage.isReplayed = true;
+    await sign(run, passage, again());
+    return 'repeat';
   };
+
+  const received = (run: Run, response: Response, passage: Passage): Leaving | undefined => {
+    const { secret, given, isReplayed } = passage;
+    if (scheme.received) run.response = scheme.received(response, given, secret);
+    if (response.status !== 401) source.accepted?.(secret, run.call);
+    // Where the platform has been sent it had none.
+    const isElsewhere = response.redirected && !origins.includes(originOf(response.url));
+    if (response.status !== 401 || !source.renew || isReplayed || isElsewhere) return undefined;
+    return () => refusing(run, given, () => renew(run, passage));
+  };
+
+  const policy = stage<Passage | undefined>({
+    attach(home, next) {
+      const place = { next, home };
+      places.set(home, place);
+      enter(place);
+    },
+    enter(run) {
+      if (!origins.includes(originOf(run.url)) || scheme.has(run.request)) return undefined;
+      return refusing(run, run.request, () => begin(run));
+    },
+    leave(run, passage) {
+      if (!passage) return undefined;
+      const { response } = run;
+      const { given, secret } = passage;
+      if (response) return refusing(run, given, () => received(run, response, passage));
+      if (scheme.failed) run.error = scheme.failed(run.error, given, secret);
+      // Not the one with the credentials.
+      if (isFailure(run.error)) addFacts(run.error, { request: given });
+      return undefined;
+    },
+  });
   const credentials = { origins, vary: varies };
   const traits: Partial<PolicyTraits> = {
     switchOnly: true,
@@ -102,4 +122,36 @@ export function auth<S extends AuthScheme, User extends (() => string | undefine
     },
   };
   return Object.assign(named('auth', policy, traits), { user }, more) as never;
+}
+
+/** What a passage remembers. */
+interface Passage {
+  /** The request without credentials. */
+  readonly given: Request;
+  /** Makes it once more; absent where the body cannot be sent again. */
+  readonly again: (() => Request) | undefined;
+  secret: string;
+  isReplayed: boolean;
+}
+
+/** What comes next, at once if it can be. */
+const chained = <T, U>(value: T | Promise<T>, next: (value: T) => U | Promise<U>): U | Promise<U> =>
+  value instanceof Promise ? value.then(next) : next(value);
+
+/** Does a part of the work for a call. Listeners hear of it if there are no credentials. */
+function refusing<T>(run: Run, request: Request, work: () => T): T {
+  const rejected = (error: unknown): never => {
+    const { id: callId, emit } = run.call;
+    if (error instanceof AuthError)
+      emit?.({ type: 'refused', callId, origin: run.origin, code: error.code, retryAt: error.retryAt });
+    // Not the one with the credentials.
+    if (isFailure(error)) addFacts(error, { request });
+    throw error;
+  };
+  try {
+    const done = work();
+    return done instanceof Promise ? (done.catch(rejected) as T) : done;
+  } catch (error) {
+    return rejected(error);
+  }
 }

@@ -1,6 +1,6 @@
 import { PerOrigin } from '../../core/origins.ts';
 import { derived } from '../../core/replay.ts';
-import { ofApplication } from './application.ts';
+import { ofApplication, untilOver } from './application.ts';
 import type { Crew } from './crew.ts';
 import { Renewals } from './renewals.ts';
 import { notRedirected, type Scheme, unfollowed } from './schemes.ts';
@@ -10,12 +10,15 @@ import { fixed, type Source } from './source.ts';
 /** Credentials of the application's own making. */
 export const customScheme = ({ authorize, timeout }: CustomSettings): Scheme => ({
   has: () => false,
-  async send(request, _, call, { next, home }) {
-    const { partition } = call;
+  async sign(request, _, run) {
+    const { partition } = run.call;
     const own = derived(request, unfollowed(request));
-    const given = await ofApplication(() => authorize(own, { partition }), timeout, call, home);
-    return notRedirected(await next(given instanceof Request ? given : own, call), request);
+    const given = await untilOver(run, (call) =>
+      ofApplication(() => authorize(own, { partition }), timeout, call, run.home),
+    );
+    return given instanceof Request ? given : own;
   },
+  received: notRedirected,
 });
 
 /** What there is in place of a secret: which it is of those that the application has had in turn. */

@@ -1,19 +1,22 @@
 import { dropBody } from '../../core/body.ts';
-import { within } from '../../core/clock.ts';
-import type { Call } from '../../core/contract.ts';
 import { NetworkError } from '../../core/errors.ts';
 import { withFacts } from '../../core/rebuild.ts';
 import { hasBody, keepable, knownSize, withHeader } from '../../core/replay.ts';
+import type { Run } from '../../core/stage.ts';
 import { isRedirectStatus } from '../../http/status.ts';
 import { readdressed } from '../elsewhere.ts';
-import type { Place } from './crew.ts';
 import { AuthError } from './error.ts';
 
 /** How credentials go with a request. */
 export interface Scheme {
   /** The caller has put some on. */
   has(request: Request): boolean;
-  send(request: Request, secret: string, call: Call, place: Place): Promise<Response>;
+  /** The request with the secret. */
+  sign(request: Request, secret: string, run: Run): Request | Promise<Request>;
+  /** The response as the application may see it. @param given The request without the secret. */
+  received?(response: Response, given: Request, secret: string): Response;
+  /** The error, likewise. */
+  failed?(error: unknown, given: Request, secret: string): unknown;
 }
 
 /** Whether a header can carry it; asked before the platform is, whose error has the value in it. */
@@ -22,17 +25,14 @@ export const isSendable = (secret: string): boolean => /^[\x21-\x7e]([\x20-\x7e]
 /** `Authorization`, which platforms do not carry to another origin (Fetch, "HTTP-redirect fetch", 13). */
 export const inAuthorization = (scheme: 'Bearer' | 'Basic'): Scheme => ({
   has: ({ headers }) => headers.has('authorization'),
-  send: (request, secret, call, { next }) =>
-    next(withHeader(request, 'authorization', `${scheme} ${secret}`), call),
+  sign: (request, secret) => withHeader(request, 'authorization', `${scheme} ${secret}`),
 });
 
 /** A header of its own, which platforms carry wherever they are sent. */
 export const inHeader = (name: string): Scheme => ({
   has: ({ headers }) => headers.has(name),
-  send: (request, secret, call, { next }) =>
-    next(withHeader(request, name, secret, unfollowed(request)), call).then((response) =>
-      notRedirected(response, request),
-    ),
+  sign: (request, secret) => withHeader(request, name, secret, unfollowed(request)),
+  received: notRedirected,
 });
 
 /** What keeps a request from following a redirect. What the caller has said of it stands. */
@@ -60,31 +60,34 @@ export function notRedirected(response: Response, given: Request): Response {
 }
 
 /** A part of the query, which is on no response, no error and no disk. */
-export const inQuery = (name: string): Scheme => ({
-  has: ({ url }) => new URL(url).searchParams.has(name),
-  async send(request, secret, call, { next }) {
-    const key = encodeURIComponent(secret);
-    const [bare = '', ...fragment] = request.url.split('#');
-    const added = `${bare.includes('?') ? '&' : '?'}${encodeURIComponent(name)}=${key}`;
-    const url = [bare + added, ...fragment].join('#');
-    const body = await within(Infinity, call, bodyOf(request));
-    const without = (text: string): string => text.replaceAll(added, '').replaceAll(key, '…');
-    try {
-      const response = await next(readdressed(request, url, {}, body), call);
-      if (!response.url.includes(key)) return response;
-      return withFacts(response, { url: without(response.url) });
-    } catch (error) {
-      if (!(error instanceof NetworkError)) throw error;
+export function inQuery(name: string): Scheme {
+  const added = (url: string, secret: string): string =>
+    `${url.includes('?') ? '&' : '?'}${encodeURIComponent(name)}=${encodeURIComponent(secret)}`;
+  const without = (text: string, { url }: Request, secret: string): string =>
+    text.replaceAll(added(url, secret), '').replaceAll(encodeURIComponent(secret), '…');
+  return {
+    has: ({ url }) => new URL(url).searchParams.has(name),
+    sign(request, secret, run) {
+      const [bare = '', ...fragment] = request.url.split('#');
+      const url = [bare + added(bare, secret), ...fragment].join('#');
+      if (!hasBody(request)) return readdressed(request, url, {});
+      return run.wait(Infinity, bodyOf(request)).then((body) => readdressed(request, url, {}, body));
+    },
+    received(response, given, secret) {
+      if (!response.url.includes(encodeURIComponent(secret))) return response;
+      return withFacts(response, { url: without(response.url, given, secret) });
+    },
+    failed(error, given, secret) {
+      if (!(error instanceof NetworkError)) return error;
       // Without a cause: Deno quotes the URL in each cause, Bun has it in a property.
       const { message, code, category, transient, attempts } = error;
-      throw new NetworkError(without(message), { code, category, transient, attempts });
-    }
-  },
-});
+      return new NetworkError(without(message, given, secret), { code, category, transient, attempts });
+    },
+  };
+}
 
 /** A body that can be moved to another request; Firefox has no stream to move, but holds it as a whole anyway. */
-async function bodyOf(request: Request): Promise<BodyInit | null | undefined> {
-  if (!hasBody(request)) return undefined;
+async function bodyOf(request: Request): Promise<BodyInit | null> {
   return request.body && knownSize(request) === undefined ? request.body : keepable(request, Infinity);
 }
 
