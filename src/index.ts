@@ -75,13 +75,9 @@ export {
 export { type Monitor, type MonitorOptions, monitor } from './fronts/health/monitor.ts';
 export { type WaitOptions, waitUntilHealthy } from './fronts/health/wait.ts';
 export { outbox, staleCache } from './fronts/kept.ts';
-export {
-  type Client,
-  type ClientOptions,
-  type CreateClientOptions,
-  createClient,
-  QueuedError,
-} from './fronts/ky.ts';
+export { type Client, createClient } from './fronts/ky/client.ts';
+export { QueuedError } from './fronts/ky/errors.ts';
+export type { ClientOptions, CreateClientOptions } from './fronts/ky/options.ts';
 export {
   type ConsoleLike,
   type ConsoleListenerOptions,

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { CapacityError, ConfigurationError } from '../../src/core/errors.ts';
 import { createFetch } from '../../src/fronts/fetch.ts';
 import { staleCache } from '../../src/fronts/kept.ts';
-import { createClient } from '../../src/fronts/ky.ts';
+import { createClient } from '../../src/fronts/ky/client.ts';
 import { auth } from '../../src/policies/auth/auth.ts';
 import type { AuthOptions } from '../../src/policies/auth/options.ts';
 import { failover } from '../../src/policies/failover.ts';

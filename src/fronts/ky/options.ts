@@ -1,0 +1,64 @@
+import type { Options } from 'ky';
+import type { OrUndefined } from '../../core/entry.ts';
+import { ConfigurationError } from '../../core/errors.ts';
+import type { PipelineOptions } from '../../core/pipeline.ts';
+import type { CallFallback } from '../../policies/fallback.ts';
+import type { TimeoutOptions } from '../../policies/timeout.ts';
+import type { Partitioned } from '../fetch.ts';
+import { type FetchOptions, IMPORTED, OF_PIPELINE, type StandardOptions } from '../standard.ts';
+
+/** ky's options of one call, with those of the policies at the top level. */
+export type ClientOptions = OrUndefined<Omit<Options, 'timeout' | 'retry' | 'totalTimeout'>> &
+  Omit<FetchOptions, 'retry'> &
+  KyTiming;
+
+interface KyTiming {
+  /** Ours, or a ky `retry` object unchanged. */
+  readonly retry?: FetchOptions['retry'] | OrUndefined<Options['retry']> | undefined;
+  /** As `timeout: { total }`. */
+  readonly totalTimeout?: TimeoutOptions['total'] | undefined;
+}
+
+export type CreateClientOptions = Omit<Options, 'timeout' | 'retry' | 'totalTimeout' | 'fetch'> &
+  Omit<StandardOptions, 'retry'> &
+  PipelineOptions<FetchOptions> &
+  Partitioned &
+  KyTiming;
+
+/** What a call may say of policies, besides `timeout` and `retry`, which are ky's names, too. */
+export const PER_CALL: readonly string[] = ['breaker', ...IMPORTED, 'operation', 'waitUntil'];
+
+/** What is ours alone: it makes the pipeline and never enters ky's options, whose deep merge would break it. */
+export const OURS: readonly string[] = [...new Set([...PER_CALL, ...OF_PIPELINE])];
+
+/** Of these a call may say more than yes or no. */
+const WITH_OPTIONS = ['staleCache', 'outbox', 'strategies', 'fallback', 'bulkhead'];
+
+/** Of our options, those that are functions in a call, too. */
+const FUNCTIONS = ['waitUntil', 'fetch'];
+
+/**
+ * Refuses policy values, which ky's deep merge would turn into `{}`, and makes harmless what it would merge wrongly:
+ * `true` over an object erases the object, so it becomes `{}`.
+ */
+export function plainForKy(options: object): Record<string, unknown> {
+  const plain: Record<string, unknown> = { ...options };
+  // It would hide what `extend` said.
+  for (const name in plain) if (plain[name] === undefined) delete plain[name];
+  for (const name of OURS) {
+    if (typeof plain[name] === 'function' && !FUNCTIONS.includes(name))
+      throw new ConfigurationError(
+        name,
+        plain[name],
+        'it is given to createClient; calls and extend() take options only',
+      );
+    if (plain[name] === true && WITH_OPTIONS.includes(name)) plain[name] = {};
+  }
+  const fallback = plain.fallback as CallFallback | undefined;
+  // A function passes the merge as it is; a response or an instance would not.
+  if (typeof fallback?.with === 'object' && fallback.with) {
+    const answer = fallback.with;
+    plain.fallback = { ...fallback, with: () => (answer instanceof Response ? answer.clone() : answer) };
+  }
+  return plain;
+}
