@@ -1,15 +1,17 @@
-import ky, { type Input, type KyInstance, type Options, type ResponsePromise } from 'ky';
-import { BASE_URL, WANTS_BODY } from '../../core/entry.ts';
-import { ConfigurationError, NetworkError } from '../../core/errors.ts';
+import ky, { type Hooks, type Input, type KyInstance, type Options, type ResponsePromise } from 'ky';
+import { systemClock } from '../../core/clock.ts';
+import { BASE_URL } from '../../core/entry.ts';
+import { ConfigurationError } from '../../core/errors.ts';
 import { asyncDispose, type HoldfastFetch } from '../../core/pipeline.ts';
 import { type CreateFetchOptions, createFetch } from '../fetch.ts';
 import type { FetchOptions } from '../standard.ts';
-import { asKys } from './errors.ts';
-import { retrying } from './hooks.ts';
-import { limitOf, withTotal } from './limits.ts';
-import { type ClientOptions, type CreateClientOptions, OURS, plainForKy } from './options.ts';
-import { answering } from './shortcuts.ts';
-import { prepared, translation } from './translate.ts';
+import { KyCall } from './call.ts';
+import { asking } from './hooks.ts';
+import { limitsOf, retryOf } from './limits.ts';
+import { type ClientOptions, type CreateClientOptions, OURS, onlyKys, plainForKy } from './options.ts';
+import { withShortcuts } from './shortcuts.ts';
+import type { ClientLevel, Settings, Shared } from './state.ts';
+import { translate } from './translate.ts';
 
 /** A ky instance whose requests go through the policies. */
 export interface Client extends KyInstance {
@@ -47,69 +49,57 @@ export function createClient(options: CreateClientOptions = {}): Client {
     const meant = OURS.find((own) => own !== name && own.toLowerCase() === name.toLowerCase());
     if (meant) throw new ConfigurationError(name, value, `do you mean ${meant}?`);
   }
-  const { timeout, totalTimeout, retry } = options;
-  const limits = withTotal(timeout, totalTimeout);
+  const { timeout, totalTimeout, retry, host } = options;
+  const limits = limitsOf(timeout, totalTimeout);
+  const { shouldRetry, ...plan } = retryOf(retry);
   const pipeline = createFetch({
     ...ours,
     [BASE_URL]: `${options.baseUrl ?? ''} ${options.prefix ?? ''}`.trim(),
-    ...(limits !== undefined && { timeout: limits }),
-    ...(retry !== undefined && { retry: retrying(retry, [], theirs as Options) }),
+    timeout: timeout === false && totalTimeout === undefined ? false : limits,
+    retry: retry === false ? false : { ...plan, ...(shouldRetry && { shouldRetry: asking(shouldRetry) }) },
   } as CreateFetchOptions);
-
-  // Those stay in the pipeline: what a call or `extend` says comes on top of them there.
-  for (const name of ['timeout', 'totalTimeout', 'retry']) delete theirs[name];
-  const fetch = bridge(pipeline);
-  return face(ky.create({ ...plainForKy(theirs), fetch } as Options), {
+  const shared: Shared = {
     pipeline,
-    fetch,
-    forced: limitOf(retry, 2),
-  });
+    clock: host?.clock ?? systemClock,
+    queues: options.outbox !== undefined,
+    client: { retry: retryOf(retry), limits },
+  };
+  return face(ky.create(plainForKy(theirs) as Options), shared);
 }
 
 const METHODS = ['get', 'post', 'put', 'patch', 'head', 'delete', 'query'] as const;
 
-/** What all instances of one client have in common. */
-interface Shared {
-  readonly pipeline: HoldfastFetch<FetchOptions>;
-  /** The pipeline as ky calls it. */
-  readonly fetch: Options['fetch'];
-  /** How often `ky.retry()` works where a call does not say. */
-  readonly forced: number;
-}
-
+/** @param base Has all options as they were given. */
 function face(base: KyInstance, shared: Shared): Client {
-  const { pipeline, fetch, forced } = shared;
-  const translate = translation(forced, fetch);
+  const { pipeline, client } = shared;
+  const instance = translated(base, client);
   const through =
-    (target: KyInstance | KyInstance['get']) =>
+    (target: KyInstance | KyInstance['get'], direct: KyInstance | KyInstance['get'] | undefined) =>
     (input: Input, options: ClientOptions = {}) => {
-      // What `extend` said is known only when ky has put all options together.
-      let outbox: ClientOptions['outbox'];
-      let own: { [WANTS_BODY]?: true } = {};
-      const observed = (settled: Options): void => {
-        ({ outbox } = settled as ClientOptions);
-        own = translate(settled);
-      };
-      const wholeBody = (): void => {
-        own[WANTS_BODY] = true;
-      };
-      return answering((target as KyInstance)(input, prepared(options, observed)), () => outbox, wholeBody);
+      const plain = direct && onlyKys(options);
+      const hasSignal = isRequest(input) || Boolean(options.signal);
+      const call = new KyCall(shared, instance.settings, hasSignal);
+      const promise = plain
+        ? (direct as KyInstance)(input, Object.assign(plain, { holdfast: call }) as Options)
+        : (target as KyInstance)(input, prepared(options, call));
+      return withShortcuts(promise, call);
     };
-  const added = (defaults: ClientOptions): Options => {
-    // A parent's options, as ky shows them to a function, have our fetch among them.
-    const { fetch: own, ...rest } = defaults as Options;
-    return plainForKy(own === fetch ? rest : defaults) as Options;
-  };
-  return Object.assign(through(base), {
-    ...Object.fromEntries(METHODS.map((method) => [method, through(base[method] as KyInstance['get'])])),
-    create: (defaults: ClientOptions = {}) =>
-      face(ky.create({ fetch, ...added(anObject(defaults)) } as Options), shared),
+  const added = (defaults: ClientOptions): Options => plainForKy(anObject(defaults)) as Options;
+  const { direct } = instance;
+  return Object.assign(through(base, direct), {
+    ...Object.fromEntries(
+      METHODS.map((method) => [
+        method,
+        through(base[method] as KyInstance['get'], direct?.[method] as KyInstance['get'] | undefined),
+      ]),
+    ),
+    create: (defaults: ClientOptions = {}) => face(ky.create(added(defaults)), shared),
     extend: (defaults: ClientOptions | ((parent: Partial<Options>) => ClientOptions)) =>
       face(
         base.extend(
           typeof defaults === 'function'
             ? (parent: Partial<Options>) => added(defaults(parent))
-            : added(anObject(defaults)),
+            : added(defaults),
         ),
         shared,
       ),
@@ -123,19 +113,38 @@ function face(base: KyInstance, shared: Shared): Client {
   }) as unknown as Client;
 }
 
+/**
+ * An instance, translated once; its calls then cost no more than ky's own.
+ *
+ * @returns no `direct` instance if there are init hooks: they see the options as they were given, at each call.
+ */
+function translated(base: KyInstance, client: ClientLevel): { settings: Settings; direct?: KyInstance } {
+  let given: Options = {};
+  base.extend((defaults) => {
+    given = defaults;
+    return {};
+  });
+  const { settings, theirs } = translate(given, client);
+  return given.hooks?.init?.length ? { settings } : { settings, direct: ky.create(theirs as Options) };
+}
+
+/** The options of a call for ky, and their translation after every other init hook. */
+function prepared(options: ClientOptions, call: KyCall): Options {
+  const plain = plainForKy(options) as Options;
+  const translation = (all: Options): void => {
+    const { settings, theirs } = translate(all, call.shared.client);
+    call.settings = settings;
+    for (const name of Object.keys(all)) if (!(name in theirs)) delete all[name as keyof Options];
+    Object.assign(all, theirs, { holdfast: call });
+  };
+  const hooks: Partial<Hooks> | undefined = plain.hooks;
+  return { ...plain, hooks: { ...hooks, init: [...(hooks?.init ?? []), translation] } };
+}
+
+const isRequest = (input: Input): boolean => typeof input === 'object' && !(input instanceof URL);
+
 /** @throws {TypeError} as ky does. */
 function anObject(options: ClientOptions): ClientOptions {
   if (typeof options === 'object' && options !== null && !Array.isArray(options)) return options;
   throw new TypeError('The `options` argument must be an object');
 }
-
-/** ky's guards hold for our errors: a network failure is ky's own, with our facts on it. */
-const bridge =
-  (pipeline: HoldfastFetch<FetchOptions>) =>
-  async (input: Input, init?: RequestInit): Promise<Response> => {
-    try {
-      return await pipeline(input, init);
-    } catch (error) {
-      throw error instanceof NetworkError ? asKys(error, input as Request) : error;
-    }
-  };

@@ -1,5 +1,13 @@
-import { NetworkError as KyNetworkError } from 'ky';
-import { equipped, type Failure, HoldfastError, type NetworkError } from '../../core/errors.ts';
+import { NetworkError as KyNetworkError, TimeoutError as KyTimeoutError } from 'ky';
+import {
+  addFacts,
+  equipped,
+  type Facts,
+  type Failure,
+  HoldfastError,
+  NetworkError,
+  TimeoutError,
+} from '../../core/errors.ts';
 
 /** A write was accepted and has no result yet; nothing is wrong. `outbox.result(id)` gives it when it comes. */
 export class QueuedError extends HoldfastError {
@@ -16,10 +24,20 @@ export class QueuedError extends HoldfastError {
   }
 }
 
-/** ky's own class, with our facts; its cause is the platform's error, as in ky. */
-export function asKys(error: NetworkError, request: Request): KyNetworkError {
-  const { code, category, transient, callId, origin, attempts, retryAt } = error as NetworkError & Failure;
-  const cause = (error.cause as Error | undefined) ?? error;
-  const facts = { code, category, transient, callId, origin, attempts, retryAt };
-  return equipped(new KyNetworkError(request, { cause }), facts);
+/** A network failure or a time limit as ky's own class, with our facts. Other errors stay what they are. */
+export function asKys(error: unknown, request: Request): unknown {
+  if (error instanceof TimeoutError) {
+    const made = new KyTimeoutError(request);
+    addFacts(made, { cause: error });
+    return equipped(made, factsOf(error));
+  }
+  // Its cause is the platform's error, as in ky.
+  if (error instanceof NetworkError)
+    return equipped(new KyNetworkError(request, { cause: (error.cause ?? error) as Error }), factsOf(error));
+  return error;
+}
+
+function factsOf(error: Failure): Facts {
+  const { code, category, transient, callId, origin, attempts, retryAt } = error;
+  return { code, category, transient, callId, origin, attempts, retryAt };
 }

@@ -1,23 +1,37 @@
 import { type Duration, milliseconds } from '../../core/durations.ts';
-import type { FetchOptions } from '../standard.ts';
+import type { RetryOptions } from '../../policies/retry/options.ts';
+import type { TimeoutOptions } from '../../policies/timeout.ts';
 
 /** ky's `timeout` is the attempt's, `totalTimeout` the call's. The smaller counts: each may be said in another place. */
-export function withTotal(timeout: unknown, total: unknown): FetchOptions['timeout'] {
-  if (total === undefined) return timeout as FetchOptions['timeout'];
-  const rest = typeof timeout === 'object' ? timeout : timeout === undefined ? {} : { attempt: timeout };
-  const { attempt } = rest as { attempt?: unknown };
-  const isLonger = isDuration(attempt) && isDuration(total) && msOf(attempt) > msOf(total);
-  return { ...rest, ...(isLonger && { attempt: total }), total } as FetchOptions['timeout'];
+export function limitsOf(timeout: unknown, total: unknown): TimeoutOptions {
+  const limits: TimeoutOptions =
+    timeout === undefined
+      ? {}
+      : timeout === false
+        ? { total: false, attempt: false, idle: false }
+        : typeof timeout === 'object'
+          ? (timeout as TimeoutOptions)
+          : { attempt: timeout as Duration };
+  return total === undefined ? limits : withTotal(limits, total as Duration);
 }
 
-const isDuration = (value: unknown): value is Duration =>
+/** The same limits, none of them longer than `total`. */
+export function withTotal(limits: TimeoutOptions, total: Duration | false): TimeoutOptions {
+  const { attempt } = limits;
+  const isLonger = isDuration(attempt) && isDuration(total) && msOf(attempt) > msOf(total);
+  return { ...limits, ...(isLonger && { attempt: total }), total };
+}
+
+export const isDuration = (value: unknown): value is Duration =>
   typeof value === 'number' || typeof value === 'string';
 
-const msOf = (value: Duration): number => milliseconds(value, 'timeout');
+/** @throws {ConfigurationError} if it is no duration. */
+export const msOf = (value: Duration): number => milliseconds(value, 'timeout');
 
-export const limitOf = (retry: unknown, standard: number): number => {
-  if (retry === false) return 0;
-  const limit =
-    typeof retry === 'object' ? (retry as { limit?: number }).limit : (retry as number | undefined);
-  return limit ?? standard;
-};
+/** A number is the limit. */
+export const retryOf = (retry: unknown): RetryOptions =>
+  retry === undefined
+    ? {}
+    : typeof retry === 'object'
+      ? (retry as RetryOptions)
+      : { limit: retry === false ? 0 : (retry as number) };

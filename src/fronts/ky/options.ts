@@ -1,4 +1,5 @@
 import type { Options } from 'ky';
+import { isNamed } from '../../core/contract.ts';
 import type { OrUndefined } from '../../core/entry.ts';
 import { ConfigurationError } from '../../core/errors.ts';
 import type { PipelineOptions } from '../../core/pipeline.ts';
@@ -31,6 +32,27 @@ export const PER_CALL: readonly string[] = ['breaker', ...IMPORTED, 'operation',
 /** What is ours alone: it makes the pipeline and never enters ky's options, whose deep merge would break it. */
 export const OURS: readonly string[] = [...new Set([...PER_CALL, ...OF_PIPELINE])];
 
+/** A call that names one of these is translated by itself. */
+const TRANSLATED: ReadonlySet<string> = new Set([
+  ...OURS,
+  'hooks',
+  'timeout',
+  'totalTimeout',
+  'retry',
+  'holdfast',
+]);
+
+/** The options of a call that ky carries out alone; `undefined` if there are others among them. */
+export function onlyKys(options: object): Record<string, unknown> | undefined {
+  const plain: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined) continue;
+    if (TRANSLATED.has(name)) return undefined;
+    plain[name] = value;
+  }
+  return plain;
+}
+
 /** Of these a call may say more than yes or no. */
 const WITH_OPTIONS = ['staleCache', 'outbox', 'strategies', 'fallback', 'bulkhead'];
 
@@ -46,7 +68,7 @@ export function plainForKy(options: object): Record<string, unknown> {
   // It would hide what `extend` said.
   for (const name in plain) if (plain[name] === undefined) delete plain[name];
   for (const name of OURS) {
-    if (typeof plain[name] === 'function' && !FUNCTIONS.includes(name))
+    if ((typeof plain[name] === 'function' && !FUNCTIONS.includes(name)) || isNamed(plain[name]))
       throw new ConfigurationError(
         name,
         plain[name],

@@ -1,50 +1,86 @@
 import type { Hooks, Options } from 'ky';
 import { TRANSPORT } from '../../core/entry.ts';
-import { retrying, StoppedError, stopIfStopped, withFacts } from './hooks.ts';
-import { limitOf, withTotal } from './limits.ts';
-import { type ClientOptions, PER_CALL, plainForKy } from './options.ts';
+import { readPlan } from '../../policies/retry/options.ts';
+import { hooksFor, onlyStopped } from './hooks.ts';
+import { isDuration, limitsOf, msOf, retryOf } from './limits.ts';
+import { PER_CALL } from './options.ts';
+import type { CallState, ClientLevel, PolicyOptions, Settings } from './state.ts';
 
-/** The options of a call for ky: ours as plain data, and our translation after every other init hook. */
-export function prepared(options: ClientOptions, translate: (options: Options) => void): Options {
-  const plain = plainForKy(options);
-  const hooks = plain.hooks as Partial<Hooks> | undefined;
-  return { ...plain, hooks: { ...hooks, init: [...(hooks?.init ?? []), translate] } } as Options;
+type Given = Record<string, unknown> & { hooks?: Partial<Hooks>; holdfast?: object };
+
+/** How often `ky.retry()` works where nothing is said. */
+const FORCED = 2;
+
+/**
+ * ky's own total limit bounds what the pipeline does not see: hooks, and bodies that are read. Where both could end the call, the
+ * pipeline does, which knows what happened.
+ */
+const LATER = 5;
+
+/** The pipeline as ky calls it. */
+const send = ((request: Request, init: { holdfast: CallState }) =>
+  init.holdfast.send(request, init as never)) as unknown as NonNullable<Options['fetch']>;
+
+/**
+ * Takes what the pipeline carries out from ky's hands.
+ *
+ * @param given All that ky has put together.
+ * @throws {ConfigurationError} on options that cannot be meant.
+ */
+export function translate(
+  given: Options,
+  client: ClientLevel,
+): { readonly settings: Settings; readonly theirs: Record<string, unknown> } {
+  const { retry, timeout, totalTimeout, hooks = {}, fetch, holdfast, ...theirs } = given as Given;
+  // Said as to the plain fetch, which is as good.
+  const policies: PolicyOptions = { ...holdfast };
+  // The fetch of one call is its transport: it is inside the policies.
+  if (fetch) policies[TRANSPORT] = fetch;
+  for (const name of PER_CALL) {
+    if (theirs[name] !== undefined) policies[name] = theirs[name];
+    delete theirs[name];
+  }
+  const limits = limitsOf(timeout, totalTimeout);
+  const total = isDuration(totalTimeout) ? msOf(totalTimeout) : undefined;
+  name(policies, 'timeout', limits, client.limits);
+  const allOfRetry = { ...client.retry, ...retryOf(retry) };
+  const { shouldRetry, ...plan } = allOfRetry;
+  name(policies, 'retry', plan, client.retry);
+  if (policies.retry) readPlan(policies.retry);
+
+  const repeats = (hooks.beforeRetry?.length ?? 0) > 0;
+  const isForced = repeats || (hooks.afterResponse?.length ?? 0) > 0;
+  const remembers = repeats || shouldRetry !== undefined || (hooks.beforeError?.length ?? 0) > 0;
+  const { backoffLimit, limit = FORCED } = plan;
+  Object.assign(theirs, {
+    fetch: send,
+    timeout: false,
+    totalTimeout: total === undefined || total === Infinity ? false : total && total + LATER,
+    // Forced retries are ky's; all others are the pipeline's. Without them ky need not clone each request.
+    retry: {
+      ...plan,
+      ...(backoffLimit !== undefined && { backoffLimit: msOf(backoffLimit) }),
+      limit: isForced ? limit : 0,
+      shouldRetry: onlyStopped,
+    },
+    hooks: hooksFor(hooks, remembers),
+  });
+  const settings: Settings = {
+    policies: Reflect.ownKeys(policies).length > 0 ? policies : undefined,
+    limits,
+    total,
+    hooks,
+    shouldRetry,
+    repeatsWithHooks: repeats || shouldRetry !== undefined,
+    hasSignal: Boolean(theirs.signal) || total !== undefined,
+  };
+  return { settings, theirs };
 }
 
-/** Takes what the pipeline carries out from ky's hands, per call, when every other hook has spoken. */
-export const translation =
-  (forced: number, pipeline: Options['fetch']) =>
-  (given: Options): object => {
-    const options = given as Record<string, unknown>;
-    // Said as to the plain fetch, which is as good.
-    const holdfast: Record<string | symbol, unknown> = { ...(options.holdfast as object | undefined) };
-    // The fetch of one call is its transport: it is inside the policies.
-    if (given.fetch && given.fetch !== pipeline) holdfast[TRANSPORT] = given.fetch;
-    options.fetch = pipeline;
-    for (const name of PER_CALL) {
-      if (options[name] !== undefined) holdfast[name] = options[name];
-      delete options[name];
-    }
-    const limits = withTotal(options.timeout, options.totalTimeout);
-    if (limits !== undefined) holdfast.timeout = limits;
-    const { retry, hooks } = given;
-    const { beforeRetry = [] } = hooks ?? {};
-    const spoken = retrying(retry, beforeRetry, given);
-    if (spoken !== undefined) holdfast.retry = spoken;
-    given.hooks = {
-      ...hooks,
-      ...(beforeRetry.length > 0 && { beforeRetry: [stopIfStopped, ...beforeRetry] }),
-      beforeError: [withFacts, ...(hooks?.beforeError ?? [])],
-    };
-    Object.assign(options, {
-      holdfast,
-      timeout: false,
-      totalTimeout: false,
-      // Forced retries are ky's; all others are the pipeline's.
-      retry: {
-        limit: limitOf(retry, forced),
-        shouldRetry: ({ error }: { error: Error }) => error instanceof StoppedError,
-      },
-    });
-    return holdfast;
-  };
+/** Only what differs from the client is named: between the two there are routes. */
+function name(policies: PolicyOptions, option: string, said: object, client: object): void {
+  const named = Object.entries(said).filter(
+    ([name, value]) => value !== undefined && value !== client[name as never],
+  );
+  if (named.length > 0) policies[option] = { ...(policies[option] as object), ...Object.fromEntries(named) };
+}

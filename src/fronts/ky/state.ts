@@ -1,0 +1,72 @@
+import type { Hooks } from 'ky';
+import type { Clock } from '../../core/contract.ts';
+import type { Outcome } from '../../core/outcome.ts';
+import type { HoldfastFetch } from '../../core/pipeline.ts';
+import type { RetryOptions } from '../../policies/retry/options.ts';
+import type { TimeoutOptions } from '../../policies/timeout.ts';
+import type { FetchOptions } from '../standard.ts';
+
+/** What the calls of all instances of one client have in common. */
+export interface Shared {
+  readonly pipeline: HoldfastFetch<FetchOptions>;
+  readonly clock: Clock;
+  /** Writes may be queued: then a response may not be what was asked for. */
+  readonly queues: boolean;
+  readonly client: ClientLevel;
+}
+
+/** Options of the policies for the pipeline. */
+export type PolicyOptions = Record<string | symbol, unknown>;
+
+/** What an instance or a call says, as far as ky does not carry it out. */
+export interface Settings {
+  readonly policies: PolicyOptions | undefined;
+  /** The same for a caller who wants the whole body; made when it is needed. */
+  whole?: PolicyOptions;
+  readonly limits: TimeoutOptions;
+  /** `totalTimeout`, in ms. */
+  readonly total: number | undefined;
+  /** Those of the application. */
+  readonly hooks: Partial<Hooks>;
+  readonly shouldRetry: RetryOptions['shouldRetry'];
+  /** The pipeline's retries run hooks of the application. */
+  readonly repeatsWithHooks: boolean;
+  /** The signal that ky makes may abort. */
+  readonly hasSignal: boolean;
+}
+
+/** What `createClient` was told of retries and time limits: the pipeline has it. */
+export interface ClientLevel {
+  readonly retry: RetryOptions;
+  readonly limits: TimeoutOptions;
+}
+
+/** One call on its way through ky and the pipeline. ky hands it on as the option `holdfast`, to hooks, too. */
+export interface CallState {
+  readonly shared: Shared;
+  settings: Settings;
+  /** A body shortcut was called. */
+  wantsBody: boolean;
+  /** As ky shows them to hooks. */
+  options: object | undefined;
+  /** What a `beforeRetry` hook gave to send instead. */
+  request: Request | undefined;
+  /** What a `beforeRetry` hook threw. */
+  passed: unknown;
+  /** How many of its attempts the pipeline has made again. */
+  readonly retries: number;
+  /** How the pipeline came to its last response or failure. */
+  readonly outcome: Outcome | undefined;
+  /** ky's repetitions and the pipeline's. @param n Of the pipeline, in this passage. */
+  retryCount(n?: number): number;
+  /** The pipeline is about to repeat for the n-th time. */
+  repeats(n: number): void;
+  /** Sends the request through the pipeline: once, and again for each `ky.retry()`. */
+  send(request: Request, init: PassageInit): Promise<Response>;
+}
+
+/** The options that ky hands to the fetch; in `holdfast` at first the call. */
+export interface PassageInit {
+  holdfast?: unknown;
+  signal?: null;
+}
