@@ -1,0 +1,342 @@
+import ky, {
+  type HTTPError,
+  isForceRetryError,
+  isHTTPError,
+  TimeoutError as KyTimeoutError,
+  type NormalizedOptions,
+} from 'ky';
+import { afterEach, describe, expect, test } from 'vitest';
+import { isFailure } from '../../src/core/errors.ts';
+import { type Client, createClient } from '../../src/fronts/ky/client.ts';
+import type { ClientOptions, CreateClientOptions } from '../../src/fronts/ky/options.ts';
+import {
+  hang,
+  networkError,
+  ok,
+  scriptedOrigin,
+  slow,
+  status,
+  testHost,
+  virtualClock,
+} from '../../src/testing/index.ts';
+import { quiet } from '../support/platform.ts';
+import { ORIGIN } from '../support/scenario.ts';
+
+const clients: Client[] = [];
+afterEach(async () => {
+  for (const client of clients.splice(0)) await client.close();
+});
+
+function scene(options: Partial<CreateClientOptions> = {}) {
+  const host = testHost({ clock: virtualClock({ quiet }) });
+  const origin = scriptedOrigin(host.clock);
+  const api = createClient({
+    baseUrl: `${ORIGIN}/v1/`,
+    host,
+    fetch: origin.fetch,
+    ...options,
+  } as CreateClientOptions);
+  clients.push(api);
+  return { api, origin, clock: host.clock };
+}
+
+const failureOf = (promise: Promise<unknown>) =>
+  promise.then(
+    () => expect.unreachable('it should fail'),
+    (error) => error,
+  );
+
+/** Does not answer, and hears no abort. */
+const never = () => new Promise<never>(() => {});
+
+describe("ky's TimeoutError", () => {
+  test.each<[string, CreateClientOptions, ClientOptions, string]>([
+    ['timeout', {}, { timeout: 200 }, 'timeout-attempt'],
+    ['timeout.total', {}, { timeout: { total: 200, attempt: false } }, 'timeout-total'],
+    ['timeout of the client', { timeout: 200 }, {}, 'timeout-attempt'],
+  ])('a time limit (%s) is an instance of it, with our facts', async (_, options, ofCall, code) => {
+    const { api, origin } = scene({ retry: 0, ...options });
+    origin.otherwise(hang());
+    const error = await failureOf(api.get('x', ofCall));
+    expect(error).toBeInstanceOf(KyTimeoutError);
+    expect(error.request.url).toBe(`${ORIGIN}/v1/x`);
+    expect(isFailure(error)).toBe(true);
+    expect(error).toMatchObject({ code, category: 'timeout', transient: true, origin: ORIGIN });
+  });
+
+  test('shouldRetry and beforeRetry get it', async () => {
+    const met: boolean[] = [];
+    const note = ({ error }: { error: Error }): void => {
+      met.push(error instanceof KyTimeoutError);
+    };
+    const { api, origin } = scene({
+      timeout: 200,
+      retry: { limit: 1, shouldRetry: (given: never) => note(given) ?? true },
+      hooks: { beforeRetry: [note] },
+    } as never);
+    origin.replies(hang(), ok('second'));
+    expect(await api.get('x').text()).toBe('second');
+    expect(met).toEqual([true, true]);
+  });
+});
+
+describe('totalTimeout', () => {
+  test.each<[string, object]>([
+    ['a beforeRequest hook', { beforeRequest: [never] }],
+    ['an afterResponse hook', { afterResponse: [never] }],
+    ['the delay of ky.retry()', { afterResponse: [() => ky.retry({ delay: 60_000 })] }],
+  ])('bounds %s', async (_, hooks) => {
+    const { api } = scene();
+    const error = await failureOf(api.get('x', { totalTimeout: 40, hooks }));
+    expect(error).toBeInstanceOf(KyTimeoutError);
+    expect(error).toMatchObject({ code: 'timeout-total', category: 'timeout', transient: true });
+  });
+
+  test('bounds parseJson, and says what was sent', async () => {
+    const { api, origin } = scene();
+    origin.replies(ok('{}'));
+    const error = await failureOf(api.get('x', { totalTimeout: 40, parseJson: never }).json());
+    expect(error).toBeInstanceOf(KyTimeoutError);
+    expect(error).toMatchObject({ code: 'timeout-total', attempts: [{ status: 200 }] });
+  });
+
+  test('of the client bounds hooks of a call, and of an extended client', async () => {
+    const { api } = scene({ totalTimeout: 40 });
+    const hooks = { beforeRequest: [never] };
+    expect(await failureOf(api.get('x', { hooks }))).toBeInstanceOf(KyTimeoutError);
+    expect(await failureOf(api.extend({ hooks }).get('x'))).toBeInstanceOf(KyTimeoutError);
+  });
+
+  test('goes on running through ky.retry()', async () => {
+    const { api, origin, clock } = scene({ retry: 2 });
+    let again = 1;
+    const afterResponse = [() => (again-- > 0 ? ky.retry({ delay: 0 }) : undefined)];
+    origin.replies(slow(clock, 300), hang());
+    const error = await failureOf(api.get('x', { totalTimeout: 500, hooks: { afterResponse } }));
+    expect(error).toMatchObject({ name: 'TimeoutError', code: 'timeout-total' });
+    expect(clock.ticks()).toBe(500);
+  });
+
+  test('of 0 sends nothing', async () => {
+    const { api, origin } = scene();
+    expect(await failureOf(api.get('x', { totalTimeout: 0 }))).toBeInstanceOf(KyTimeoutError);
+    expect(origin.seen).toEqual([]);
+  });
+
+  test('beyond what a timer can wait is a RangeError', async () => {
+    const { api } = scene();
+    expect(await failureOf(api.get('x', { totalTimeout: 2 ** 31 }))).toBeInstanceOf(RangeError);
+  });
+
+  test('as a duration, and false of a call over that of the client', async () => {
+    const { api, origin, clock } = scene({ totalTimeout: '1s', retry: 0 });
+    origin.replies(slow(clock, 5_000, () => ok('late')));
+    expect(await api.get('x', { totalTimeout: false }).text()).toBe('late');
+    origin.replies(hang());
+    expect(await failureOf(api.get('x'))).toMatchObject({ code: 'timeout-total' });
+  });
+});
+
+describe('retryCount and request', () => {
+  const OTHER = `${ORIGIN}/other`;
+
+  test('of afterResponse and beforeError count the retries of the pipeline', async () => {
+    const seen: unknown[] = [];
+    const { api, origin } = scene({
+      hooks: {
+        afterResponse: [({ retryCount }) => void seen.push(['afterResponse', retryCount])],
+        beforeError: [
+          ({ error, retryCount }) => {
+            seen.push(['beforeError', retryCount]);
+            return error;
+          },
+        ],
+      },
+    });
+    origin.replies(status(503), status(503), ok());
+    await api.get('x');
+    origin.otherwise(networkError());
+    await failureOf(api.get('y', { retry: 1 }));
+    expect(seen).toEqual([
+      ['afterResponse', 2],
+      ['beforeError', 1],
+    ]);
+  });
+
+  test('count ky.retry() and the retries of the pipeline together', async () => {
+    const seen: unknown[] = [];
+    let again = 1;
+    const { api, origin } = scene({
+      hooks: {
+        beforeRetry: [({ error, retryCount }) => void seen.push([isForceRetryError(error), retryCount])],
+        afterResponse: [
+          ({ retryCount }) => {
+            seen.push(retryCount);
+            return again-- > 0 ? ky.retry({ delay: 0 }) : undefined;
+          },
+        ],
+      },
+      retry: { limit: 3 },
+    });
+    origin.replies(status(503), ok(), status(503), ok());
+    await api.get('x');
+    expect(seen).toEqual([[false, 1], 1, [true, 2], [false, 3], 3]);
+  });
+
+  test('are of the request that a beforeRetry hook gave', async () => {
+    const seen: unknown[] = [];
+    const note = ({ request, retryCount }: { request: Request; retryCount: number }) =>
+      void seen.push([request.url, retryCount]);
+    const { api, origin } = scene({
+      hooks: {
+        beforeRetry: [() => new Request(OTHER)],
+        afterResponse: [note],
+        beforeError: [
+          (given) => {
+            note(given);
+            return given.error;
+          },
+        ],
+      },
+      retry: 1,
+    });
+    origin.replies(status(503), status(404));
+    const error = await failureOf(api.get('x'));
+    expect(error.request.url).toBe(OTHER);
+    origin.replies(status(503), networkError());
+    expect((await failureOf(api.get('x'))).request.url).toBe(OTHER);
+    expect(seen).toEqual([
+      [OTHER, 1],
+      [OTHER, 1],
+      [OTHER, 1],
+    ]);
+  });
+
+  test('the next beforeRetry hook gets the request that the one before gave', async () => {
+    const seen: string[] = [];
+    const { api, origin } = scene({
+      hooks: {
+        beforeRetry: [
+          ({ request }) => {
+            seen.push(request.url);
+            return new Request(`${OTHER}/${seen.length}`);
+          },
+        ],
+      },
+    });
+    origin.replies(status(503), status(503), ok());
+    await api.get('x');
+    expect(seen).toEqual([`${ORIGIN}/v1/x`, `${OTHER}/1`]);
+  });
+});
+
+test('beforeError does not run for what a beforeRetry hook threw', async () => {
+  const mine = new Error('mine');
+  let ran = 0;
+  const { api, origin } = scene({
+    hooks: {
+      beforeRetry: [
+        () => {
+          throw mine;
+        },
+      ],
+      beforeError: [
+        ({ error }) => {
+          ran++;
+          return error;
+        },
+      ],
+    },
+  });
+  origin.otherwise(() => status(503));
+  expect(await failureOf(api.get('x'))).toBe(mine);
+  expect(ran).toBe(0);
+});
+
+test('beforeError runs for a failure that a beforeRetry hook throws again', async () => {
+  const seen: string[] = [];
+  const { api, origin } = scene({
+    hooks: {
+      beforeRetry: [
+        ({ error }) => {
+          throw error;
+        },
+      ],
+      beforeError: [
+        ({ error }) => {
+          seen.push(error.name);
+          return error;
+        },
+      ],
+    },
+  });
+  origin.otherwise(() => status(503));
+  expect(isHTTPError(await failureOf(api.get('x')))).toBe(true);
+  expect(seen).toEqual(['HTTPError']);
+});
+
+test.each<[object]>([
+  [{ methods: 'get' }],
+  [{ statusCodes: 503 }],
+  [{ afterStatusCodes: 'all' }],
+  [{ limit: -1 }],
+  [{ backoffLimit: 'long' }],
+])('a wrong retry option of a call throws at once: %j', (retry) => {
+  const { api } = scene();
+  expect(() => api.get('x', { retry: retry as never })).toThrow(/retry\./);
+});
+
+describe('options', () => {
+  /** What a hook may rely on. */
+  const normal = (options: NormalizedOptions) => ({
+    method: options.method,
+    header: options.headers.get('x-mine'),
+    isFrozen: Object.isFrozen(options),
+    own: ['fetch', 'hooks', 'json'].filter((name) => name in options),
+  });
+
+  test('of beforeRetry, shouldRetry and the error are normalized', async () => {
+    const seen: unknown[] = [];
+    const { api, origin } = scene({
+      headers: { 'x-mine': 'yes' },
+      retry: {
+        limit: 1,
+        methods: ['post'],
+        shouldRetry: ({ error }: { error: Error }) => {
+          seen.push(normal((error as HTTPError).options));
+          return true;
+        },
+      } as never,
+      hooks: {
+        beforeRetry: [({ options }) => void seen.push(normal(options))],
+        afterResponse: [({ options }) => void seen.push(normal(options))],
+      },
+    });
+    origin.otherwise(() => status(503));
+    const error = await failureOf(api.post('x', { json: 1 }));
+    const expected = { method: 'POST', header: 'yes', isFrozen: true, own: [] };
+    expect([...seen, normal(error.options)]).toEqual(Array(4).fill(expected));
+  });
+
+  test('of an error show the `retry` of the caller', async () => {
+    const { api, origin } = scene({ retry: { limit: 1, statusCodes: [503] } });
+    origin.otherwise(() => status(404));
+    const error = await failureOf(api.get('x', { retry: { methods: ['get'] } }));
+    expect(error.options.retry).toMatchObject({ methods: ['get'], statusCodes: [503] });
+  });
+});
+
+test('stringifyJson gets the very value of `json`', async () => {
+  const value = { item: 'tea' };
+  const seen: unknown[] = [];
+  const { api } = scene({ stringifyJson: (given: unknown) => `${seen.push(given)}` });
+  await api.post('x', { json: value });
+  expect(seen[0]).toBe(value);
+});
+
+test('the `retry` lists of a call are added to those of the client', async () => {
+  const { api, origin } = scene({ retry: { limit: 1, statusCodes: [503] } });
+  origin.otherwise(() => status(503));
+  await failureOf(api.get('x', { retry: { statusCodes: [418] } }));
+  expect(origin.seen).toHaveLength(2);
+});
