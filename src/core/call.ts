@@ -23,8 +23,8 @@ export interface Call {
   readonly attempt: number;
   /** A repetition that has a response in hand, if an unwelcome one. */
   readonly hasResponse?: boolean;
-  /** The caller wants the whole body: what an attempt is where `retry.until` does not say so. */
-  readonly wantsBody?: boolean;
+  /** The caller wants the whole body, within so many ms: what an attempt is where `retry.until` does not say so. */
+  readonly wantsBody?: number;
   /** In place of the pipeline's transport. It may put on credentials that no policy knows of. */
   readonly transport?: (request: Request, init: RequestInit) => Promise<Response>;
   /** How many attempts may follow this one. Absent: unknown, as for a first attempt that may be repeated. */

@@ -1,14 +1,20 @@
-import type { CallOptions } from './contract.ts';
+import type { Call, CallOptions } from './call.ts';
 import { withoutQueries, withoutQuery } from './errors.ts';
 import { remember } from './replay.ts';
 import { LazyRequest } from './request.ts';
 import { NOTHING } from './transport.ts';
 
-/** In the options of a call: its caller wants the whole body. A symbol, so that no route or client option is overridden. */
+/** In the options of a call: within how many ms its caller wants the whole body. A symbol, so that no route or client option is overridden. */
 export const WANTS_BODY: unique symbol = Symbol('holdfast.wantsBody');
 
 /** In the options of a call: its own transport, which no route or client option may set. */
 export const TRANSPORT: unique symbol = Symbol('holdfast.transport');
+
+/** What a front says of one call. */
+export interface InternalOptions {
+  readonly [WANTS_BODY]?: number;
+  readonly [TRANSPORT]?: NonNullable<Call['transport']>;
+}
 
 /** In the options of a pipeline: the base URL of the client above it, which tells two clients apart. */
 export const BASE_URL: unique symbol = Symbol('holdfast.baseUrl');

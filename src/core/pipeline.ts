@@ -24,7 +24,7 @@ import type {
   SignedOut,
 } from './contract.ts';
 import { traitsOf } from './contract.ts';
-import { BASE_URL, enter, type HoldfastInit, TRANSPORT, WANTS_BODY } from './entry.ts';
+import { BASE_URL, enter, type HoldfastInit, type InternalOptions, TRANSPORT, WANTS_BODY } from './entry.ts';
 import { addFacts, ClosedError, ConfigurationError } from './errors.ts';
 import type { HoldfastEvent } from './events.ts';
 import { systemHost } from './host.ts';
@@ -163,9 +163,7 @@ export function pipeline<Options extends object = CallOptions>(
     return prefix;
   };
 
-  const newCall = (
-    of: BackgroundCall & Pick<Call, 'wantsBody' | 'userChanges'> & { init?: Call['init'] },
-  ): Call => ({
+  const newCall = (of: BackgroundCall & Pick<Call, 'userChanges'> & { init?: Call['init'] }): Call => ({
     // Chance is not to be had while a Worker starts, so the prefix is made with the first call.
     id: `${idPrefix()}-${++calls}`,
     origin: of.origin,
@@ -174,7 +172,6 @@ export function pipeline<Options extends object = CallOptions>(
     signal: of.signal ?? (host.sharesIO ? closing.signal : aborter().signal),
     options: of.options ?? overall,
     init: of.init ?? {},
-    ...(of.wantsBody && { wantsBody: true }),
     ...(of.userChanges !== undefined && { userChanges: of.userChanges }),
     host,
     attempts: [],
@@ -238,10 +235,10 @@ export function pipeline<Options extends object = CallOptions>(
         userChanges,
         options: settled(own, outgoing.url),
         init: extra,
-        wantsBody: own !== undefined && WANTS_BODY in own,
         signal: end?.signal ?? closing.signal,
       });
-      const transport = (own as { [TRANSPORT]?: Fetch } | undefined)?.[TRANSPORT];
+      const { [WANTS_BODY]: wantsBody, [TRANSPORT]: transport } = (own ?? {}) as InternalOptions;
+      if (wantsBody !== undefined) call = { ...call, wantsBody };
       if (transport) call = { ...call, transport };
       if (partition === undefined) call = { ...call, isSignedOut: true };
       if (own?.waitUntil) call = { ...call, waitUntil: outlive(own.waitUntil as typeof waitUntil) };

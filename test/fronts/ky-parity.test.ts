@@ -15,6 +15,7 @@ import {
   ok,
   scriptedOrigin,
   slow,
+  stalledBody,
   status,
   testHost,
   virtualClock,
@@ -339,4 +340,71 @@ test('the `retry` lists of a call are added to those of the client', async () =>
   origin.otherwise(() => status(503));
   await failureOf(api.get('x', { retry: { statusCodes: [418] } }));
   expect(origin.seen).toHaveLength(2);
+});
+
+describe('timeout, with nothing else in it, bounds the body in the shortcuts', () => {
+  /** Sends a byte every 50 ms, for ever; 1 MB and more of it at first if it is large. */
+  const trickle = (
+    clock: { after(ms: number, task: () => void): () => void },
+    init: ResponseInit & { large?: boolean } = {},
+  ) => {
+    let cancel = (): void => {};
+    const body = new ReadableStream({
+      start(controller) {
+        if (init.large) controller.enqueue(new Uint8Array(1_100_000));
+      },
+      pull: (controller) =>
+        new Promise<void>((resolve) => {
+          cancel = clock.after(50, () => {
+            controller.enqueue(new Uint8Array([0x31]));
+            resolve();
+          });
+        }),
+      cancel: () => cancel(),
+    });
+    return new Response(body, init);
+  };
+
+  test.each<[string, CreateClientOptions, ClientOptions, object]>([
+    ['of a call', {}, { timeout: 200 }, {}],
+    ['of the client', { timeout: '200ms' }, {}, {}],
+    ['of the client, a large body', { timeout: 200 }, {}, { large: true }],
+    ["with until: 'headers'", { timeout: 200, retry: { limit: 0, until: 'headers' } }, {}, {}],
+  ])('%s: a body that trickles', async (_, options, ofCall, init) => {
+    const seen: string[] = [];
+    const beforeError = [({ error }: { error: Error }) => (seen.push(error.name) ? error : error)];
+    const { api, origin, clock } = scene({ retry: 0, hooks: { beforeError }, ...options } as never);
+    origin.otherwise(() => trickle(clock, init));
+    const error = await failureOf(api.get('x', ofCall).text());
+    expect(error).toBeInstanceOf(KyTimeoutError);
+    expect(error).toMatchObject({ category: 'timeout', attempts: [{ status: 200 }] });
+    expect(clock.ticks()).toBeLessThanOrEqual(300);
+    expect(seen).toEqual(['TimeoutError']);
+  });
+
+  test('a body that stalls', async () => {
+    const { api, origin, clock } = scene({ retry: 0 });
+    origin.otherwise(() => stalledBody().response);
+    expect(await failureOf(api.get('x', { timeout: 200 }).text())).toBeInstanceOf(KyTimeoutError);
+    expect(clock.ticks()).toBe(200);
+  });
+
+  test.each(['text', 'itself'])('%s: the body of an HTTPError that stalls gives no data', async (read) => {
+    const { api, origin, clock } = scene({ retry: 0 });
+    origin.otherwise(() => new Response(stalledBody().response.body, { status: 404 }));
+    const response = api.get('x', { timeout: 200 });
+    const error = await failureOf(read === 'text' ? response.text() : response);
+    expect(isHTTPError(error)).toBe(true);
+    expect(error.data).toBeUndefined();
+    expect(clock.ticks()).toBe(200);
+  });
+
+  test('and not a response that is streamed', async () => {
+    const { api, origin, clock } = scene();
+    origin.otherwise(() => trickle(clock));
+    const reader = ((await api.get('x', { timeout: 200 })).body as ReadableStream).getReader();
+    for (let chunk = 0; chunk < 10; chunk++) await reader.read();
+    expect(clock.ticks()).toBe(500);
+    await reader.cancel();
+  });
 });

@@ -1,4 +1,6 @@
+import { watchBody } from '../../core/body.ts';
 import { type HoldfastInit, WANTS_BODY } from '../../core/entry.ts';
+import { TimeoutError } from '../../core/errors.ts';
 import { type Outcome, outcomeOf } from '../../core/outcome.ts';
 import type { FetchOptions } from '../standard.ts';
 import { asKys } from './errors.ts';
@@ -12,6 +14,7 @@ export class KyCall implements CallState {
   wantsBody = false;
   options: object | undefined;
   request: Request | undefined;
+  sent: Request | undefined;
   passed: unknown;
   retries = 0;
   outcome: Outcome | undefined;
@@ -38,6 +41,7 @@ export class KyCall implements CallState {
   }
 
   send(request: Request, init: PassageInit): Promise<Response> {
+    this.sent = request;
     this.request = undefined;
     this.#before = this.retries;
     init.holdfast = this.#policies(this.#passages++ > 0);
@@ -46,6 +50,7 @@ export class KyCall implements CallState {
     return this.shared.pipeline(request, init as HoldfastInit<FetchOptions>).then(
       (response) => {
         this.#ended(outcomeOf(response));
+        if (!response.ok && this.settings.throwsErrors) this.limitBody(response);
         return response;
       },
       (error) => {
@@ -53,6 +58,19 @@ export class KyCall implements CallState {
         throw asKys(error, this.request ?? request);
       },
     );
+  }
+
+  limitBody(response: Response): void {
+    const { bodyTime } = this.settings;
+    if (bodyTime === undefined) return;
+    const { clock } = this.shared;
+    const last = this.outcome?.attempts.at(-1);
+    // What the pipeline has read of it took its time, too.
+    const began = last?.status === response.status ? last.startedAt + last.duration : clock.now();
+    let cancel: (() => void) | undefined;
+    const body = watchBody(response, { settled: () => cancel?.() });
+    const end = (): void => body?.break(new TimeoutError('attempt', bodyTime, this.outcome));
+    cancel = clock.after(Math.max(0, bodyTime - (clock.now() - began)), end);
   }
 
   #ended(outcome: Partial<Outcome> | undefined): void {
@@ -66,7 +84,7 @@ export class KyCall implements CallState {
     const { settings } = this;
     let { policies } = settings;
     if (this.wantsBody) {
-      settings.whole ??= { ...policies, [WANTS_BODY]: true };
+      settings.whole ??= wholeBody(settings);
       policies = settings.whole;
     }
     if (settings.repeatsWithHooks)
@@ -77,4 +95,11 @@ export class KyCall implements CallState {
     }
     return policies;
   }
+}
+
+/** The options for a caller who wants the whole body. */
+function wholeBody({ policies, bodyTime }: Settings): PolicyOptions {
+  if (bodyTime === undefined) return { ...policies, [WANTS_BODY]: Number.POSITIVE_INFINITY };
+  const timeout = { ...(policies?.timeout as object), idle: bodyTime };
+  return { ...policies, timeout, [WANTS_BODY]: bodyTime };
 }

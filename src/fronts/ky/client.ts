@@ -7,7 +7,7 @@ import { type CreateFetchOptions, createFetch } from '../fetch.ts';
 import type { FetchOptions } from '../standard.ts';
 import { KyCall } from './call.ts';
 import { asking } from './hooks.ts';
-import { limitsOf, retryOf } from './limits.ts';
+import { bodyTimeOf, limitsOf, retryOf } from './limits.ts';
 import { type ClientOptions, type CreateClientOptions, OURS, onlyKys, plainForKy } from './options.ts';
 import { withShortcuts } from './shortcuts.ts';
 import type { ClientLevel, Settings, Shared } from './state.ts';
@@ -62,7 +62,7 @@ export function createClient(options: CreateClientOptions = {}): Client {
     pipeline,
     clock: host?.clock ?? systemClock,
     queues: options.outbox !== undefined,
-    client: { retry: retryOf(retry), limits },
+    client: { retry: retryOf(retry), limits, bodyTime: bodyTimeOf(timeout) },
   };
   return face(ky.create(plainForKy(theirs) as Options), shared);
 }

@@ -28,6 +28,10 @@ export const isDuration = (value: unknown): value is Duration =>
 /** @throws {ConfigurationError} if it is no duration. */
 export const msOf = (value: Duration): number => milliseconds(value, 'timeout');
 
+/** In the shortcuts a `timeout` with nothing else in it bounds the body, too. */
+export const bodyTimeOf = (timeout: unknown): number | undefined =>
+  isDuration(timeout) ? msOf(timeout) : undefined;
+
 /** A number is the limit. */
 export const retryOf = (retry: unknown): RetryOptions =>
   retry === undefined

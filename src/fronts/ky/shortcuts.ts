@@ -1,7 +1,7 @@
 import { type ResponsePromise, SchemaValidationError } from 'ky';
-import { equipped } from '../../core/errors.ts';
+import { equipped, TimeoutError } from '../../core/errors.ts';
 import { isQueued } from '../../core/source.ts';
-import { QueuedError } from './errors.ts';
+import { asKys, QueuedError } from './errors.ts';
 import type { ClientOptions } from './options.ts';
 import type { CallState } from './state.ts';
 
@@ -26,8 +26,13 @@ function read(
   schema: unknown,
 ): Promise<unknown> {
   call.wantsBody = true;
+  if (call.settings.bodyTime !== undefined)
+    promise.then(
+      (response) => call.limitBody(response),
+      () => {},
+    );
   // At once: ky sets `Accept` by it before it sends.
-  const value = native(schema).catch((error) => refused(error, call));
+  const value = native(schema).catch((error) => unread(error, call));
   return call.shared.queues ? unlessQueued(promise, value, call) : value;
 }
 
@@ -44,10 +49,20 @@ async function unlessQueued(
   throw new QueuedError(idOf(response));
 }
 
-/** A response that the schema refuses is the origin's fault. */
-function refused(error: unknown, { outcome }: CallState): never {
-  if (!(error instanceof SchemaValidationError)) throw error;
-  throw equipped(error, { code: 'parse', category: 'parse', ...outcome });
+/** A time limit becomes ky's error, which passes `beforeError`; a response that the schema refuses is the origin's fault. */
+async function unread(error: unknown, call: CallState): Promise<never> {
+  const { outcome, settings, options } = call;
+  const request = call.request ?? call.sent;
+  if (error instanceof SchemaValidationError)
+    throw equipped(error, { code: 'parse', category: 'parse', ...outcome });
+  if (!(error instanceof TimeoutError) || !request) throw error;
+  let thrown = asKys(error, request);
+  for (const hook of settings.hooks.beforeError ?? []) {
+    const given = { request, options, error: thrown, retryCount: call.retryCount() };
+    const word = await hook(given as never);
+    if (word instanceof Error) thrown = word;
+  }
+  throw thrown;
 }
 
 const idOf = (queued: Response): string => decodeURIComponent(queued.headers.get('holdfast-outbox-id') ?? '');

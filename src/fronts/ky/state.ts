@@ -26,6 +26,10 @@ export interface Settings {
   readonly limits: TimeoutOptions;
   /** `totalTimeout`, in ms. */
   readonly total: number | undefined;
+  /** A `timeout` with nothing else in it, in ms: as in ky it bounds the body again in the shortcuts. */
+  readonly bodyTime: number | undefined;
+  /** An error status may become an `HTTPError`, for which ky reads the body. */
+  readonly throwsErrors: boolean;
   /** Those of the application. */
   readonly hooks: Partial<Hooks>;
   readonly shouldRetry: RetryOptions['shouldRetry'];
@@ -39,6 +43,7 @@ export interface Settings {
 export interface ClientLevel {
   readonly retry: RetryOptions;
   readonly limits: TimeoutOptions;
+  readonly bodyTime: number | undefined;
 }
 
 /** One call on its way through ky and the pipeline. ky hands it on as the option `holdfast`, to hooks, too. */
@@ -51,6 +56,8 @@ export interface CallState {
   options: object | undefined;
   /** What a `beforeRetry` hook gave to send instead. */
   request: Request | undefined;
+  /** What ky sent last. */
+  readonly sent: Request | undefined;
   /** What a `beforeRetry` hook threw. */
   passed: unknown;
   /** How many of its attempts the pipeline has made again. */
@@ -61,6 +68,8 @@ export interface CallState {
   retryCount(n?: number): number;
   /** The pipeline is about to repeat for the n-th time. */
   repeats(n: number): void;
+  /** Ends the body of a response that takes longer than `timeout`. */
+  limitBody(response: Response): void;
   /** Sends the request through the pipeline: once, and again for each `ky.retry()`. */
   send(request: Request, init: PassageInit): Promise<Response>;
 }

@@ -2,7 +2,7 @@ import type { Hooks, Options } from 'ky';
 import { TRANSPORT } from '../../core/entry.ts';
 import { readPlan } from '../../policies/retry/options.ts';
 import { hooksFor, onlyStopped } from './hooks.ts';
-import { isDuration, limitsOf, msOf, retryOf } from './limits.ts';
+import { bodyTimeOf, isDuration, limitsOf, msOf, retryOf } from './limits.ts';
 import { PER_CALL } from './options.ts';
 import type { CallState, ClientLevel, PolicyOptions, Settings } from './state.ts';
 
@@ -69,6 +69,8 @@ export function translate(
     policies: Reflect.ownKeys(policies).length > 0 ? policies : undefined,
     limits,
     total,
+    bodyTime: timeout === undefined ? client.bodyTime : bodyTimeOf(timeout),
+    throwsErrors: theirs.throwHttpErrors !== false,
     hooks,
     shouldRetry,
     repeatsWithHooks: repeats || shouldRetry !== undefined,

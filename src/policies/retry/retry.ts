@@ -71,7 +71,9 @@ export function retry(base: RetryOption = {}): Policy {
       leave(run, passage) {
         if (!passage) return;
         const { plan } = passage;
-        const until = plan.until ?? (run.call.wantsBody ? 'body' : 'headers');
+        // Of a failure its status counts, whatever becomes of its body.
+        const wantsBody = run.call.wantsBody !== undefined && run.response?.ok;
+        const until = plan.until ?? (wantsBody ? 'body' : 'headers');
         if (until === 'body' && run.response?.body)
           return async () => {
             await readWhole(run, plan.bodyLimit);

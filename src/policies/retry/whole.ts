@@ -15,11 +15,12 @@ export async function readWhole(run: Run, bodyLimit: number): Promise<void> {
   if (!response?.body || isStreaming(response.headers.get('content-type'))) return;
   // A failure of a watched body is ours, whatever the engine calls it; and the caller may leave in the middle.
   const body = watchBody(response, {});
-  const { host, attempts } = run.call;
+  const { host, attempts, wantsBody = LONGEST_READ } = run.call;
   const { clock } = host;
+  const longest = Math.min(LONGEST_READ, wantsBody);
   const began = clock.ticks();
   // A body that is slow but comes is not to be held back until the total time is up.
-  const goesOn = (length: number): boolean => length <= bodyLimit && clock.ticks() - began < LONGEST_READ;
+  const goesOn = (length: number): boolean => length <= bodyLimit && clock.ticks() - began < longest;
   try {
     run.response = await run.wait(Number.POSITIVE_INFINITY, buffered(response, goesOn), (reason) =>
       body?.break(reason),
