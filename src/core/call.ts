@@ -27,6 +27,8 @@ export interface Call {
   readonly wantsBody?: number;
   /** In place of the pipeline's transport. It may put on credentials that no policy knows of. */
   readonly transport?: (request: Request, init: RequestInit) => Promise<Response>;
+  /** Gives the request as it goes over the wire; asked for each attempt. */
+  readonly toWire?: (request: Request) => Request;
   /** How many attempts may follow this one. Absent: unknown, as for a first attempt that may be repeated. */
   readonly attemptsLeft?: number;
   /** The only truth about aborting: neither `request.signal` nor `init.signal` is read after entry. */

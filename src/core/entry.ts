@@ -10,10 +10,14 @@ export const WANTS_BODY: unique symbol = Symbol('holdfast.wantsBody');
 /** In the options of a call: its own transport, which no route or client option may set. */
 export const TRANSPORT: unique symbol = Symbol('holdfast.transport');
 
+/** In the options of a call: gives the request as it goes over the wire. */
+export const TO_WIRE: unique symbol = Symbol('holdfast.toWire');
+
 /** What a front says of one call. */
 export interface InternalOptions {
   readonly [WANTS_BODY]?: number;
   readonly [TRANSPORT]?: NonNullable<Call['transport']>;
+  readonly [TO_WIRE]?: NonNullable<Call['toWire']>;
 }
 
 /** In the options of a pipeline: the base URL of the client above it, which tells two clients apart. */

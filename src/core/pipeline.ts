@@ -24,7 +24,15 @@ import type {
   SignedOut,
 } from './contract.ts';
 import { traitsOf } from './contract.ts';
-import { BASE_URL, enter, type HoldfastInit, type InternalOptions, TRANSPORT, WANTS_BODY } from './entry.ts';
+import {
+  BASE_URL,
+  enter,
+  type HoldfastInit,
+  type InternalOptions,
+  TO_WIRE,
+  TRANSPORT,
+  WANTS_BODY,
+} from './entry.ts';
 import { addFacts, ClosedError, ConfigurationError } from './errors.ts';
 import type { HoldfastEvent } from './events.ts';
 import { systemHost } from './host.ts';
@@ -237,9 +245,11 @@ export function pipeline<Options extends object = CallOptions>(
         init: extra,
         signal: end?.signal ?? closing.signal,
       });
-      const { [WANTS_BODY]: wantsBody, [TRANSPORT]: transport } = (own ?? {}) as InternalOptions;
+      const internal: InternalOptions = own ?? {};
+      const { [WANTS_BODY]: wantsBody, [TRANSPORT]: transport, [TO_WIRE]: toWire } = internal;
       if (wantsBody !== undefined) call = { ...call, wantsBody };
       if (transport) call = { ...call, transport };
+      if (toWire) call = { ...call, toWire };
       if (partition === undefined) call = { ...call, isSignedOut: true };
       if (own?.waitUntil) call = { ...call, waitUntil: outlive(own.waitUntil as typeof waitUntil) };
       return perform(start, outgoing, call, end);

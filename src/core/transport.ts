@@ -58,15 +58,16 @@ export class Transport {
     sending.startedAt = host.clock.now();
     sending.startedTicks = host.clock.ticks();
     emit?.({ type: 'attempt-started', callId: call.id, origin, attempt, at: sending.startedAt });
+    const changed = call.toWire?.(outgoing.request);
     const own = call.transport ?? this.#fetch;
     const init = call.init === NOTHING ? { signal } : { ...call.init, signal };
     if (!own) {
       // Looked up at each call, because tests and instrumentation replace it.
       const platforms = ours.has(globalThis.fetch) ? this.#platforms : globalThis.fetch;
-      return platforms(outgoing.isMade ? outgoing.request : outgoing.url, init);
+      return platforms(changed ?? (outgoing.isMade ? outgoing.request : outgoing.url), init);
     }
     try {
-      return Promise.resolve(own(outgoing.request, init));
+      return Promise.resolve(own(changed ?? outgoing.request, init));
     } catch (error) {
       // A transport of the application's own may throw where it should reject.
       return Promise.reject(error);

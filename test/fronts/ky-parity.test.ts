@@ -4,6 +4,7 @@ import ky, {
   isHTTPError,
   TimeoutError as KyTimeoutError,
   type NormalizedOptions,
+  type Progress,
 } from 'ky';
 import { afterEach, describe, expect, test } from 'vitest';
 import { isFailure } from '../../src/core/errors.ts';
@@ -407,4 +408,85 @@ describe('timeout, with nothing else in it, bounds the body in the shortcuts', (
     expect(clock.ticks()).toBe(500);
     await reader.cancel();
   });
+});
+
+describe('a fetch of the application’s own', () => {
+  /** As an application writes it for ky: it looks only at the request. */
+  const silent = (aborted: unknown[]) => (request: Request) =>
+    new Promise<Response>((_, reject) => {
+      request.signal.addEventListener('abort', () => {
+        aborted.push(request.url);
+        reject(request.signal.reason);
+      });
+    });
+
+  test.each<[string, (fetch: typeof globalThis.fetch) => [CreateClientOptions, ClientOptions]]>([
+    ['of the client', (fetch) => [{ fetch: fetch as never }, {}]],
+    ['of a call', (fetch) => [{}, { fetch }]],
+  ])('%s: a time limit aborts the signal of its request', async (_, given) => {
+    const aborted: unknown[] = [];
+    const [options, ofCall] = given(silent(aborted) as never);
+    const { api } = scene({ retry: 0, timeout: 200, ...options } as never);
+    expect(await failureOf(api.post('x', { json: 1, ...ofCall }))).toBeInstanceOf(KyTimeoutError);
+    expect(aborted).toEqual([`${ORIGIN}/v1/x`]);
+  });
+
+  test('gets the body of each attempt in its request', async () => {
+    const bodies: string[] = [];
+    const fetch = async (request: Request) => {
+      bodies.push(await request.text());
+      return bodies.length === 1 ? status(503) : ok();
+    };
+    const { api } = scene({ fetch });
+    await api.put('x', { json: [1] });
+    expect(bodies).toEqual(['[1]', '[1]']);
+  });
+});
+
+describe('onUploadProgress', () => {
+  const streams = (() => {
+    let isAsked = false;
+    const init = {
+      method: 'POST',
+      body: new ReadableStream(),
+      get duplex() {
+        isAsked = true;
+        return 'half';
+      },
+    };
+    return !new Request(ORIGIN, init).headers.has('content-type') && isAsked;
+  })();
+
+  test.runIf(streams).each([
+    ['of the client', true],
+    ['of a call', false],
+  ])('%s: reports each attempt, with the size of what was given', async (_, isClients) => {
+    const seen: unknown[] = [];
+    const onUploadProgress = ({ percent, transferredBytes, totalBytes }: Progress) =>
+      void seen.push([percent, transferredBytes, totalBytes]);
+    const { api, origin } = scene(isClients ? { onUploadProgress } : {});
+    origin.replies(status(503), ok());
+    await api.put('x', { json: 'é', ...(!isClients && { onUploadProgress }) });
+    expect(seen).toEqual([
+      [1, 4, 4],
+      [1, 4, 4],
+    ]);
+    expect(origin.seen.map(({ body }) => body)).toEqual(['"é"', '"é"']);
+  });
+
+  test('that is no function throws at once', () => {
+    const { api } = scene();
+    expect(() => api.post('x', { body: 'a', onUploadProgress: 'yes' as never })).toThrow(TypeError);
+  });
+});
+
+test('a beforeRetry hook may give a request of another realm', async () => {
+  const foreign = new Proxy(new Request(`${ORIGIN}/other`), {
+    get: (target, name) => (name === Symbol.toStringTag ? 'Request' : Reflect.get(target, name, target)),
+    getPrototypeOf: () => Object.prototype,
+  });
+  const { api, origin } = scene({ hooks: { beforeRetry: [() => foreign] } });
+  origin.replies(status(503), ok('other'));
+  expect(await api.get('x').text()).toBe('other');
+  expect(origin.seen[1]?.url).toBe(`${ORIGIN}/other`);
 });

@@ -1,5 +1,5 @@
 import { watchBody } from '../../core/body.ts';
-import { type HoldfastInit, WANTS_BODY } from '../../core/entry.ts';
+import { type HoldfastInit, TO_WIRE, WANTS_BODY } from '../../core/entry.ts';
 import { TimeoutError } from '../../core/errors.ts';
 import { type Outcome, outcomeOf } from '../../core/outcome.ts';
 import type { FetchOptions } from '../standard.ts';
@@ -7,6 +7,8 @@ import { asKys } from './errors.ts';
 import { retryingFor } from './hooks.ts';
 import { retryOf, withTotal } from './limits.ts';
 import type { CallState, PassageInit, PolicyOptions, Settings, Shared } from './state.ts';
+import { asRequest } from './transport.ts';
+import { counted } from './upload.ts';
 
 export class KyCall implements CallState {
   readonly shared: Shared;
@@ -47,7 +49,7 @@ export class KyCall implements CallState {
     init.holdfast = this.#policies(this.#passages++ > 0);
     // Nothing aborts the one that ky made.
     if (!this.#hasSignal && !this.settings.hasSignal) init.signal = null;
-    return this.shared.pipeline(request, init as HoldfastInit<FetchOptions>).then(
+    return this.shared.pipeline(asRequest(request), init as HoldfastInit<FetchOptions>).then(
       (response) => {
         this.#ended(outcomeOf(response));
         if (!response.ok && this.settings.throwsErrors) this.limitBody(response);
@@ -89,6 +91,14 @@ export class KyCall implements CallState {
     }
     if (settings.repeatsWithHooks)
       policies = { ...policies, retry: retryingFor(this, retryOf(policies?.retry)) };
+    const { onUploadProgress } = settings;
+    const { duplex, body } = (this.options ?? {}) as { duplex?: string; body?: unknown };
+    // ky names `duplex` where requests can stream.
+    if (onUploadProgress && duplex)
+      policies = {
+        ...policies,
+        [TO_WIRE]: (request: Request) => counted(request, onUploadProgress, body),
+      };
     if (isAgain && settings.total !== undefined) {
       const left = Math.max(0, settings.total - (this.shared.clock.ticks() - this.#began));
       policies = { ...policies, timeout: withTotal(settings.limits, left) };

@@ -12,6 +12,7 @@ import { type ClientOptions, type CreateClientOptions, OURS, onlyKys, plainForKy
 import { withShortcuts } from './shortcuts.ts';
 import type { ClientLevel, Settings, Shared } from './state.ts';
 import { translate } from './translate.ts';
+import { signalled } from './transport.ts';
 
 /** A ky instance whose requests go through the policies. */
 export interface Client extends KyInstance {
@@ -49,11 +50,12 @@ export function createClient(options: CreateClientOptions = {}): Client {
     const meant = OURS.find((own) => own !== name && own.toLowerCase() === name.toLowerCase());
     if (meant) throw new ConfigurationError(name, value, `do you mean ${meant}?`);
   }
-  const { timeout, totalTimeout, retry, host } = options;
+  const { timeout, totalTimeout, retry, host, fetch } = options;
   const limits = limitsOf(timeout, totalTimeout);
   const { shouldRetry, ...plan } = retryOf(retry);
   const pipeline = createFetch({
     ...ours,
+    ...(typeof fetch === 'function' && { fetch: signalled(fetch) }),
     [BASE_URL]: `${options.baseUrl ?? ''} ${options.prefix ?? ''}`.trim(),
     timeout: timeout === false && totalTimeout === undefined ? false : limits,
     retry: retry === false ? false : { ...plan, ...(shouldRetry && { shouldRetry: asking(shouldRetry) }) },
@@ -77,7 +79,7 @@ function face(base: KyInstance, shared: Shared): Client {
     (target: KyInstance | KyInstance['get'], direct: KyInstance | KyInstance['get'] | undefined) =>
     (input: Input, options: ClientOptions = {}) => {
       const plain = direct && onlyKys(options);
-      const hasSignal = isRequest(input) || Boolean(options.signal);
+      const hasSignal = isARequest(input) || Boolean(options.signal);
       const call = new KyCall(shared, instance.settings, hasSignal);
       const promise = plain
         ? (direct as KyInstance)(input, Object.assign(plain, { holdfast: call }) as Options)
@@ -141,7 +143,7 @@ function prepared(options: ClientOptions, call: KyCall): Options {
   return { ...plain, hooks: { ...hooks, init: [...(hooks?.init ?? []), translation] } };
 }
 
-const isRequest = (input: Input): boolean => typeof input === 'object' && !(input instanceof URL);
+const isARequest = (input: Input): boolean => typeof input === 'object' && !(input instanceof URL);
 
 /** @throws {TypeError} as ky does. */
 function anObject(options: ClientOptions): ClientOptions {

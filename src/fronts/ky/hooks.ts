@@ -6,6 +6,7 @@ import { isProblem, problemFrom } from '../../http/problem.ts';
 import type { RetryOptions, RetryState } from '../../policies/retry/options.ts';
 import { asKys } from './errors.ts';
 import type { CallState } from './state.ts';
+import { asRequest, isRequest } from './transport.ts';
 
 type Given = { request: Request; options: object; retryCount: number };
 
@@ -110,9 +111,9 @@ export function retryingFor(call: CallState, retry: RetryOptions): RetryOptions 
         });
       if (word === ky.stop) throw new StoppedError();
       if (word instanceof Response) return word;
-      if (word instanceof Request) {
+      if (isRequest(word)) {
         call.request = word;
-        return word;
+        return asRequest(word);
       }
     }
     return undefined;

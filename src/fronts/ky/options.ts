@@ -40,6 +40,7 @@ const TRANSLATED: ReadonlySet<string> = new Set([
   'totalTimeout',
   'retry',
   'holdfast',
+  'onUploadProgress',
 ]);
 
 /** The options of a call that ky carries out alone; `undefined` if there are others among them. */

@@ -5,6 +5,7 @@ import type { HoldfastFetch } from '../../core/pipeline.ts';
 import type { RetryOptions } from '../../policies/retry/options.ts';
 import type { TimeoutOptions } from '../../policies/timeout.ts';
 import type { FetchOptions } from '../standard.ts';
+import type { Report } from './upload.ts';
 
 /** What the calls of all instances of one client have in common. */
 export interface Shared {
@@ -28,6 +29,7 @@ export interface Settings {
   readonly total: number | undefined;
   /** A `timeout` with nothing else in it, in ms: as in ky it bounds the body again in the shortcuts. */
   readonly bodyTime: number | undefined;
+  readonly onUploadProgress?: Report;
   /** An error status may become an `HTTPError`, for which ky reads the body. */
   readonly throwsErrors: boolean;
   /** Those of the application. */

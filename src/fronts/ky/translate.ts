@@ -1,10 +1,13 @@
 import type { Hooks, Options } from 'ky';
 import { TRANSPORT } from '../../core/entry.ts';
+import type { Fetch } from '../../core/transport.ts';
 import { readPlan } from '../../policies/retry/options.ts';
 import { hooksFor, onlyStopped } from './hooks.ts';
 import { bodyTimeOf, isDuration, limitsOf, msOf, retryOf } from './limits.ts';
 import { PER_CALL } from './options.ts';
 import type { CallState, ClientLevel, PolicyOptions, Settings } from './state.ts';
+import { signalled } from './transport.ts';
+import type { Report } from './upload.ts';
 
 type Given = Record<string, unknown> & { hooks?: Partial<Hooks>; holdfast?: object };
 
@@ -31,11 +34,20 @@ export function translate(
   given: Options,
   client: ClientLevel,
 ): { readonly settings: Settings; readonly theirs: Record<string, unknown> } {
-  const { retry, timeout, totalTimeout, hooks = {}, fetch, holdfast, ...theirs } = given as Given;
+  const {
+    retry,
+    timeout,
+    totalTimeout,
+    hooks = {},
+    fetch,
+    holdfast,
+    onUploadProgress,
+    ...theirs
+  } = given as Given;
   // Said as to the plain fetch, which is as good.
   const policies: PolicyOptions = { ...holdfast };
   // The fetch of one call is its transport: it is inside the policies.
-  if (fetch) policies[TRANSPORT] = fetch;
+  if (fetch) policies[TRANSPORT] = signalled(fetch as Fetch);
   for (const name of PER_CALL) {
     if (theirs[name] !== undefined) policies[name] = theirs[name];
     delete theirs[name];
@@ -50,11 +62,14 @@ export function translate(
 
   const repeats = (hooks.beforeRetry?.length ?? 0) > 0;
   const isForced = repeats || (hooks.afterResponse?.length ?? 0) > 0;
-  const remembers = repeats || shouldRetry !== undefined || (hooks.beforeError?.length ?? 0) > 0;
+  const reports = typeof onUploadProgress === 'function';
+  const remembers = reports || repeats || shouldRetry !== undefined || (hooks.beforeError?.length ?? 0) > 0;
   const { backoffLimit, limit = FORCED } = plan;
   Object.assign(theirs, {
     fetch: send,
     timeout: false,
+    // ky says what is wrong with it.
+    ...(!reports && { onUploadProgress }),
     totalTimeout: total === undefined || total === Infinity ? false : total && total + LATER,
     // Forced retries are ky's; all others are the pipeline's. Without them ky need not clone each request.
     retry: {
@@ -69,6 +84,7 @@ export function translate(
     policies: Reflect.ownKeys(policies).length > 0 ? policies : undefined,
     limits,
     total,
+    ...(reports && { onUploadProgress: onUploadProgress as Report }),
     bodyTime: timeout === undefined ? client.bodyTime : bodyTimeOf(timeout),
     throwsErrors: theirs.throwHttpErrors !== false,
     hooks,

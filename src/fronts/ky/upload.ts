@@ -1,0 +1,52 @@
+import type { Options } from 'ky';
+
+export type Report = NonNullable<Options['onUploadProgress']>;
+
+/**
+ * The same request; its body is counted as it goes over the wire.
+ *
+ * @param body What the request was made from: of a stream nothing can tell the size.
+ */
+export function counted(request: Request, report: Report, body: unknown): Request {
+  if (!request.body) return request;
+  const counting = request.body.pipeThrough(counter(report, sizeOf(body)));
+  return new Request(request, { body: counting, duplex: 'half' } as RequestInit);
+}
+
+/** As in ky, a chunk is reported when the next one comes, and the last one at the end. */
+function counter(report: Report, size: number): TransformStream<Uint8Array, Uint8Array> {
+  let transferredBytes = 0;
+  let last: Uint8Array | undefined;
+  const tell = (chunk: Uint8Array, isLast: boolean): void => {
+    transferredBytes += chunk.byteLength;
+    const percent = isLast ? 1 : Math.min(size && transferredBytes / size, 1 - Number.EPSILON);
+    report({ percent, transferredBytes, totalBytes: Math.max(size, transferredBytes) }, chunk);
+  };
+  return new TransformStream({
+    transform(chunk, controller) {
+      controller.enqueue(chunk);
+      if (last) tell(last, false);
+      last = chunk;
+    },
+    flush() {
+      tell(last ?? new Uint8Array(), true);
+    },
+  });
+}
+
+/** A boundary of a form, as browsers make it, in bytes. */
+const BOUNDARY = 40;
+
+/** In bytes; about right for a form, 0 if it is unknown. */
+function sizeOf(body: unknown): number {
+  if (typeof body === 'string' || body instanceof URLSearchParams) return bytesOf(String(body));
+  if (body instanceof Blob) return body.size;
+  if (body instanceof ArrayBuffer || ArrayBuffer.isView(body)) return body.byteLength;
+  if (!(body instanceof FormData)) return 0;
+  let size = 0;
+  for (const [name, value] of body)
+    size += BOUNDARY + bytesOf(`Content-Disposition: form-data; name="${name}"`) + sizeOf(value);
+  return size;
+}
+
+const bytesOf = (text: string): number => new TextEncoder().encode(text).byteLength;
