@@ -1,4 +1,4 @@
-import { httpDate } from './retry-after.ts';
+import { httpDate, retryAfter } from './retry-after.ts';
 import { listOfItems } from './structured-fields.ts';
 
 /** No field of so many characters names the quotas of one client. */
@@ -12,18 +12,22 @@ function left(seconds: number, headers: Headers): number {
 
 /**
  * How long the origin wants no further call, where it says that none remains: from `RateLimit-Remaining` and `-Reset`, else
- * from the same with `X-`, whose reset is seconds, or the epoch's seconds or milliseconds where it is that large.
+ * from the same with `X-RateLimit` and `X-Rate-Limit`, whose reset is seconds, or the epoch's seconds or milliseconds where it
+ * is that large.
  *
  * An instant is measured against the answer's own `Date`, seconds against its `Age`.
  *
  * @param now Wall time in ms.
+ * @param isLimited The status says that nothing remains, so a field for that may be missing.
  * @returns milliseconds from now, never negative; `undefined` where calls remain, or nothing understandable was said.
  */
-export function rateLimitReset(headers: Headers, now: number): number | undefined {
-  for (const prefix of ['', 'x-']) {
-    const reset = headers.get(`${prefix}ratelimit-reset`) ?? '';
-    if (!/^0+$/.test(headers.get(`${prefix}ratelimit-remaining`) ?? '') || !/^\d+(\.\d+)?$/.test(reset))
-      continue;
+export function rateLimitReset(headers: Headers, now: number, isLimited = false): number | undefined {
+  for (const name of ['ratelimit', 'x-ratelimit', 'x-rate-limit']) {
+    const wait = isLimited ? retryAfter(headers, now, `${name}-retry-after`) : undefined;
+    if (wait !== undefined) return wait;
+    const reset = headers.get(`${name}-reset`) ?? '';
+    const remaining = headers.get(`${name}-remaining`) ?? (isLimited ? '0' : '');
+    if (!/^0+$/.test(remaining) || !/^\d+(\.\d+)?$/.test(reset)) continue;
     const figure = Number(reset);
     // A quota of 30 years is none.
     if (figure <= 1e9) return left(figure, headers);
@@ -39,13 +43,31 @@ export function rateLimitReset(headers: Headers, now: number): number | undefine
  *
  * @param now Wall time in ms.
  */
-export function quotaReset(headers: Headers, now: number): number | undefined {
+export function quotaReset(headers: Headers, now: number, isLimited = false): number | undefined {
   const field = headers.get('ratelimit');
   const policies = field && field.length <= LONGEST ? listOfItems(field) : undefined;
-  if (!policies?.length) return rateLimitReset(headers, now);
+  if (!policies?.length) return rateLimitReset(headers, now, isLimited);
   const waits = policies
     .filter(({ parameters }) => parameters.get('r') === 0)
     .map(({ parameters }) => parameters.get('t'))
     .filter((t): t is number => typeof t === 'number' && t >= 0);
   return waits.length ? left(Math.max(...waits), headers) : undefined;
+}
+
+/** The statuses that say "too many". */
+const LIMITED = [429, 503];
+
+/**
+ * How long a response asks to wait. A `Retry-After` is believed before the fields of rate limits, also one that cannot be read.
+ *
+ * @param reset Reads those fields.
+ * @returns milliseconds from now; `undefined` where nothing understandable was asked.
+ */
+export function waitAsked(
+  { status, headers }: Response,
+  now: number,
+  reset = rateLimitReset,
+): number | undefined {
+  if (headers.has('retry-after')) return retryAfter(headers, now);
+  return reset(headers, now, LIMITED.includes(status));
 }

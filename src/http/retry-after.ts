@@ -5,10 +5,11 @@
  * still understood.
  *
  * @param now Wall time in ms.
+ * @param field Another one with the same grammar.
  * @returns milliseconds from now, never negative; `undefined` where nothing understandable was asked.
  */
-export function retryAfter(headers: Headers, now: number): number | undefined {
-  const asked = headers.get('retry-after')?.trim();
+export function retryAfter(headers: Headers, now: number, field = 'retry-after'): number | undefined {
+  const asked = headers.get(field)?.trim();
   if (!asked) return undefined;
   if (/^\d+$/.test(asked)) return Number(asked) * 1000;
   const until = httpDate(asked, now);

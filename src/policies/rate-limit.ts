@@ -4,8 +4,7 @@ import type { Duration } from '../core/durations.ts';
 import { CapacityError, ConfigurationError } from '../core/errors.ts';
 import { PerOrigin } from '../core/origins.ts';
 import { type Run, type Stage, stage } from '../core/stage.ts';
-import { quotaReset } from '../http/rate-limit.ts';
-import { retryAfter } from '../http/retry-after.ts';
+import { quotaReset, waitAsked } from '../http/rate-limit.ts';
 import { connectLater, type Sharing } from './breaker/sharing.ts';
 
 export interface RateLimitOptions {
@@ -127,11 +126,13 @@ export function rateLimit(options: RateLimitOptions = {}): RateLimit {
     run.recheck();
   };
 
-  const hear = ({ status, headers }: Response, { origin, call }: Run): void => {
+  const hear = (response: Response, { origin, call }: Run): void => {
     const { clock } = call.host;
     const now = clock.now();
-    const asked =
-      (SAYS_LATER.includes(status) ? retryAfter(headers, now) : undefined) ?? quotaReset(headers, now);
+    const { status, headers } = response;
+    const asked = SAYS_LATER.includes(status)
+      ? waitAsked(response, now, quotaReset)
+      : quotaReset(headers, now);
     if (!asked) return;
     const left = hold(origin, asked) - clock.ticks();
     others?.tell({ key: origin, is: 'held', left, times: 0 });

@@ -112,3 +112,13 @@ test('a list of items is read whole', () => {
   ]);
   expect(read('')).toEqual([]);
 });
+
+test.each<[Record<string, string>, number | undefined]>([
+  [{ 'x-ratelimit-reset': '30' }, 30_000],
+  [{ 'x-ratelimit-remaining': '5', 'x-ratelimit-reset': '30' }, undefined],
+  [{ 'x-rate-limit-reset': '30' }, 30_000],
+  [{ 'x-ratelimit-retry-after': '30', 'x-ratelimit-reset': '60' }, 30_000],
+  [{ 'ratelimit-reset': '10', 'x-ratelimit-retry-after': '30' }, 10_000],
+])('of a status that says that nothing remains: %j', (headers, expected) => {
+  expect(rateLimitReset(new Headers(headers), NOW, true)).toBe(expected);
+});
