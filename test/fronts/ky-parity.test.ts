@@ -457,7 +457,7 @@ describe('onUploadProgress', () => {
     return !new Request(ORIGIN, init).headers.has('content-type') && isAsked;
   })();
 
-  test.runIf(streams).each([
+  (streams ? test : test.skip).each([
     ['of the client', true],
     ['of a call', false],
   ])('%s: reports each attempt, with the size of what was given', async (_, isClients) => {
@@ -489,4 +489,51 @@ test('a beforeRetry hook may give a request of another realm', async () => {
   origin.replies(status(503), ok('other'));
   expect(await api.get('x').text()).toBe('other');
   expect(origin.seen[1]?.url).toBe(`${ORIGIN}/other`);
+});
+
+describe('the wait that an origin asks for', () => {
+  test.each<[string, Record<string, string>, number]>([
+    ['RateLimit-Reset without -Remaining', { 'ratelimit-reset': '7' }, 7_000],
+    ['X-RateLimit-Retry-After', { 'x-ratelimit-retry-after': '8' }, 8_000],
+    ['X-Rate-Limit-Reset', { 'x-rate-limit-reset': '9' }, 9_000],
+    ['Retry-After before the others', { 'retry-after': '2', 'ratelimit-reset': '7' }, 2_000],
+    [
+      'no other field beside a Retry-After that cannot be read',
+      { 'retry-after': 'soon', 'ratelimit-reset': '7' },
+      300,
+    ],
+  ])('of a 429 is heard: %s', async (_, headers, expected) => {
+    const { api, origin, clock } = scene({ retry: { limit: 1, jitter: 'none' } });
+    origin.replies(status(429, headers), ok());
+    await api.get('x');
+    expect(clock.slept[0]).toBe(expected);
+  });
+
+  test('is cut to a maxRetryAfter that the caller names', async () => {
+    const { api, origin, clock } = scene({ retry: { limit: 1, jitter: 'none', maxRetryAfter: 420 } });
+    origin.replies(status(429, { 'retry-after': '5' }), ok());
+    await api.get('x');
+    expect(clock.slept[0]).toBe(420);
+  });
+
+  test('of a 413 that cannot be read is the backoff', async () => {
+    const { api, origin, clock } = scene({ retry: { limit: 1, jitter: 'none' } });
+    origin.replies(status(413, { 'retry-after': 'soon' }), ok('again'));
+    expect(await api.get('x').text()).toBe('again');
+    expect(clock.slept[0]).toBe(300);
+  });
+});
+
+test.each([
+  [true, 2],
+  [undefined, 1],
+])('a TimeoutError of a custom fetch, retryOnTimeout: %s', async (retryOnTimeout, sent) => {
+  let calls = 0;
+  const fetch = async (request: Request) => {
+    calls++;
+    throw new KyTimeoutError(request);
+  };
+  const { api } = scene({ fetch, retry: { limit: 1, retryOnTimeout } as never });
+  expect(await failureOf(api.get('x'))).toBeInstanceOf(KyTimeoutError);
+  expect(calls).toBe(sent);
 });

@@ -245,6 +245,15 @@ describe('waiting', () => {
     expect((abandoned?.retryAt ?? 0) - clock.now()).toBeGreaterThanOrEqual(120_000);
   });
 
+  test('is cut to a maxRetryAfter that the caller names, and holds for the retries of others', async () => {
+    const { fetch, origin, clock } = scenario([retry({ maxRetryAfter: '1s', jitter: 'none' })]);
+    origin.replies(status(503, { 'retry-after': '20' }), ok(), status(500), ok());
+    await fetch(URL_);
+    expect(clock.slept).toEqual([1_000]);
+    await fetch(URL_);
+    expect(clock.slept[1]).toBe(19_000);
+  });
+
   test('that does not fit into the total time ends the call at once', async () => {
     const { fetch, origin, clock, told } = scenario([totalTimeout({ total: '10s', attempt: '5s' }), retry()]);
     origin.replies(status(503, { 'retry-after': '11' }));

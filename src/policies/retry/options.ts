@@ -34,7 +34,10 @@ export interface RetryOptions {
    * gets the backoff. `true` is `'full'`.
    */
   readonly jitter?: Jitter | boolean | ((delay: number) => number);
-  /** The longest wait that an origin may ask for; what it asks beyond ends the call at once. Default 60 s. */
+  /**
+   * The longest wait for what an origin asks: a call that is asked for more waits that long. Where nothing is named, more than
+   * 60 s ends the call at once.
+   */
   readonly maxRetryAfter?: Duration;
   /**
    * Whether an attempt that ran out of time is repeated. Default: if the origin responds to others, or did within the last
@@ -81,7 +84,12 @@ export interface RetryState {
 export type RetryOption = RetryOptions | number | false;
 
 /** The options, read. */
-export interface Plan {
+export interface Plan extends Read {
+  /** `maxRetryAfter` was named. */
+  capsRetryAfter: boolean;
+}
+
+interface Read {
   limit: number;
   methods: string[];
   statusCodes: number[];
@@ -113,7 +121,7 @@ const spreads: Record<Jitter, Spread> = {
   none: (backoff) => backoff,
 };
 
-const DEFAULTS: Plan = {
+const DEFAULTS: Read = {
   limit: 2,
   methods: [...IDEMPOTENT_METHODS],
   statusCodes: STATUSES,
@@ -146,7 +154,7 @@ const idempotencyKey: Rule<Plan['idempotencyKey']> = (value, option) =>
 
 const status = between(100, 599);
 
-const rules: { [K in keyof Plan]: Rule<Plan[K]> } = {
+const rules: { [K in keyof Read]: Rule<Read[K]> } = {
   limit: count(),
   methods: list((value, option) => typed<string>('string')(value, option).toUpperCase()),
   statusCodes: list(status),
@@ -170,6 +178,11 @@ export const asObject = (given: unknown): RetryOptions =>
 /** @throws {ConfigurationError} on options that cannot be meant. */
 export function readPlan(given: unknown): Plan {
   const options = asObject(given);
-  const plan = readOptions('retry', options, rules, DEFAULTS);
-  return options.afterStatusCodes === undefined ? { ...plan, afterStatusCodes: plan.statusCodes } : plan;
+  const { afterStatusCodes, maxRetryAfter } = options;
+  const read = readOptions('retry', options, rules, DEFAULTS);
+  return {
+    ...read,
+    afterStatusCodes: afterStatusCodes === undefined ? read.statusCodes : read.afterStatusCodes,
+    capsRetryAfter: maxRetryAfter !== undefined,
+  };
 }

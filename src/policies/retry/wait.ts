@@ -1,7 +1,6 @@
 import { isFailure } from '../../core/errors.ts';
 import type { Run } from '../../core/stage.ts';
-import { rateLimitReset } from '../../http/rate-limit.ts';
-import { retryAfter } from '../../http/retry-after.ts';
+import { waitAsked } from '../../http/rate-limit.ts';
 import { allows, type Budget, hungAlone, spend } from './budget.ts';
 import type { Plan, RetryState } from './options.ts';
 
@@ -16,6 +15,9 @@ export interface Evidence {
   stamp: number;
   responses: number;
 }
+
+/** The longest wait that other calls take over from one that named a limit of its own, in ms. */
+const LONGEST_FOR_ALL = 60_000;
 
 /** How long a hook may take, in ms. */
 const HOOK_LIMIT = 30_000;
@@ -44,10 +46,9 @@ export async function waitBefore(
   const word = (plan.shouldRetry && (await waitForHook(run, plan.shouldRetry(state)))) ?? said;
   if (word === false) return undefined;
   const now = clock.now();
-  const readReset = run.home.quotaReset ?? rateLimitReset;
   const asked =
     response && plan.afterStatusCodes.includes(response.status)
-      ? (retryAfter(response.headers, now) ?? readReset(response.headers, now))
+      ? waitAsked(response, now, run.home.quotaReset)
       : undefined;
   if (word !== true && !(response ? saysLater(response, asked, plan) : isTransient(error, plan, evidence)))
     return undefined;
@@ -56,10 +57,12 @@ export async function waitBefore(
   const first = Math.min(plan.backoffLimit, plan.delay(1));
   const backoff = Math.min(plan.backoffLimit, plan.delay(retryCount));
   const jittered = Math.min(plan.backoffLimit, plan.jitter(backoff, random, first, before));
+  const { maxRetryAfter, capsRetryAfter } = plan;
   // What it asked of one call it asked of all.
-  if (asked !== undefined && asked <= plan.maxRetryAfter)
+  if (asked !== undefined && asked <= Math.max(maxRetryAfter, capsRetryAfter ? LONGEST_FOR_ALL : 0))
     budget.notBefore = Math.max(budget.notBefore, ticks + asked);
-  const held = asked ?? (budget.notBefore > ticks ? budget.notBefore - ticks : undefined);
+  const capped = asked !== undefined && capsRetryAfter ? Math.min(asked, maxRetryAfter) : asked;
+  const held = capped ?? (budget.notBefore > ticks ? budget.notBefore - ticks : undefined);
   // The spread of the jitter on top of what was asked, or all clients that were turned away come back together.
   const wait = held === undefined ? jittered : held + Math.abs(jittered - backoff);
   const abandon = (reason: string): undefined => {
@@ -67,7 +70,7 @@ export async function waitBefore(
     call.emit?.({ type: 'retry-abandoned', callId: call.id, origin: run.origin, reason, retryAt });
     if (isFailure(error) && error.retryAt === undefined) Object.assign(error, { retryAt });
   };
-  if (asked !== undefined && asked > plan.maxRetryAfter) return abandon('retry-after');
+  if (capped !== undefined && capped > maxRetryAfter) return abandon('retry-after');
   if (ticks + wait >= run.deadline) return abandon('total');
   if (!allows(budget, plan.budget, retryCount, evidence)) return abandon('budget');
   spend(budget, evidence.stamp, ticks);
@@ -75,14 +78,18 @@ export async function waitBefore(
   return wait;
 }
 
-function saysLater({ status }: Response, asked: number | undefined, plan: Plan): boolean {
-  if (status === 413 && asked === undefined) return false;
-  return plan.statusCodes.includes(status);
+function saysLater({ status, headers }: Response, asked: number | undefined, plan: Plan): boolean {
+  // A wait that cannot be read has been asked for.
+  const isAsked =
+    asked !== undefined || (headers.has('retry-after') && plan.afterStatusCodes.includes(status));
+  return plan.statusCodes.includes(status) && (status !== 413 || isAsked);
 }
 
 /** Rejections of ours are not repeated: nothing was sent. A body that stalled is its attempt's failure. */
 function isTransient(error: unknown, { retryOnTimeout }: Plan, evidence: Evidence): boolean {
-  if (!isFailure(error)) return false;
+  // A transport of the application's own may have a time limit.
+  if (!isFailure(error))
+    return retryOnTimeout === true && (error as Error | undefined)?.name === 'TimeoutError';
   if (error.code !== 'timeout-attempt') return error.code === 'network' || error.code === 'timeout-idle';
   const { budget, began, responses } = evidence;
   return retryOnTimeout ?? hungAlone(budget, began, responses);
