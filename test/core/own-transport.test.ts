@@ -44,3 +44,14 @@ describe("an error of the application's own transport", () => {
     expect(origin.seen).toHaveLength(2);
   });
 });
+
+test('a transport that is deaf to its signal: the log has the attempt that ran out of time', async () => {
+  const { fetch, told } = scenario(standard({ timeout: 200, retry: 0, breaker: false }), {
+    fetch: () => new Promise(() => {}),
+  });
+  expect(await thrown(fetch(URL_))).toMatchObject({
+    code: 'timeout-attempt',
+    attempts: [{ attempt: 1, error: 'timeout-attempt', duration: 200 }],
+  });
+  expect(told('attempt-ended')).toHaveLength(1);
+});
