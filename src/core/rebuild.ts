@@ -23,8 +23,9 @@ const DECODED = /^\s*(x-)?(gzip|br|deflate|zstd)\b/i;
 
 /** The headers of a body that was decoded: a platform that sends it on would name a coding and a length that it has not. */
 function headersOfDecoded(init: HeadersInit): HeadersInit {
-  const headers = new Headers(init);
-  if (!DECODED.test(headers.get('content-encoding') ?? '')) return headers;
+  const given = init instanceof Headers ? init : new Headers(init);
+  if (!DECODED.test(given.get('content-encoding') ?? '')) return given;
+  const headers = new Headers(given);
   headers.delete('content-encoding');
   headers.delete('content-length');
   return headers;
@@ -59,7 +60,9 @@ export const hasConstructibleStatus = ({ status }: { readonly status: number }):
 export function withFacts(response: Response, kept: Partial<ResponseFacts>): Response {
   // Asked of the prototype when it happens: the body may be watched by then.
   const clone = (): Response => withFacts(Object.getPrototypeOf(response).clone.call(response), kept);
-  for (const [name, value] of Object.entries({ ...kept, clone }))
+  const own = Object.entries(kept).filter(([name, value]) => value !== response[name as keyof ResponseFacts]);
+  if (own.length === 0) return response;
+  for (const [name, value] of [...own, ['clone', clone] as const])
     Object.defineProperty(response, name, { value, configurable: true, writable: true });
   return response;
 }
