@@ -77,6 +77,15 @@ export { type WaitOptions, waitUntilHealthy } from './fronts/health/wait.ts';
 export { outbox, staleCache } from './fronts/kept.ts';
 export { type Client, createClient } from './fronts/ky/client.ts';
 export { QueuedError } from './fronts/ky/errors.ts';
+export {
+  HTTPError,
+  isForceRetryError,
+  isHTTPError,
+  isKyError,
+  isNetworkError,
+  isTimeoutError,
+  type KyInstance,
+} from './fronts/ky/guards.ts';
 export type { ClientOptions, CreateClientOptions } from './fronts/ky/options.ts';
 export {
   type ConsoleLike,

@@ -97,7 +97,7 @@ export interface Home {
   /** The credentials that policies of the pipeline put on requests of a call with these options. */
   credentials(options: CallOptions): readonly Credentials[];
   /** How long an origin wants no call, by all fields that may say so. Set by `rateLimit()`, which brings the parser. */
-  quotaReset?: (headers: Headers, now: number) => number | undefined;
+  quotaReset?: (headers: Headers, now: number, isLimited?: boolean) => number | undefined;
   /** Tells listeners what happened outside any call; absent when nobody listens. */
   readonly emit?: ((event: HoldfastEvent) => void) | undefined;
   /** A call that no caller waits for. It ends with `signal`, by default with the pipeline. */

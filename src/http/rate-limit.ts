@@ -54,8 +54,8 @@ export function quotaReset(headers: Headers, now: number, isLimited = false): nu
   return waits.length ? left(Math.max(...waits), headers) : undefined;
 }
 
-/** The statuses that say "too many". */
-const LIMITED = [429, 503];
+/** The statuses that may say when to come back. */
+const LIMITED = [413, 429, 503];
 
 /**
  * How long a response asks to wait. A `Retry-After` is believed before the fields of rate limits, also one that cannot be read.

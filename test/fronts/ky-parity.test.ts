@@ -11,6 +11,7 @@ import { isFailure } from '../../src/core/errors.ts';
 import { type Client, createClient } from '../../src/fronts/ky/client.ts';
 import type { ClientOptions, CreateClientOptions } from '../../src/fronts/ky/options.ts';
 import {
+  brokenBody,
   hang,
   networkError,
   ok,
@@ -21,6 +22,7 @@ import {
   testHost,
   virtualClock,
 } from '../../src/testing/index.ts';
+import { AS_KY } from '../support/as-ky.ts';
 import { quiet } from '../support/platform.ts';
 import { ORIGIN } from '../support/scenario.ts';
 
@@ -536,4 +538,45 @@ test.each([
   const { api } = scene({ fetch, retry: { limit: 1, retryOnTimeout } as never });
   expect(await failureOf(api.get('x'))).toBeInstanceOf(KyTimeoutError);
   expect(calls).toBe(sent);
+});
+
+describe('with the options object of docs/ky.md', () => {
+  const asKy = () => scene(AS_KY as never);
+
+  test('repeats twice, after 0.3 and 0.6 s, in an outage, too', async () => {
+    const { api, origin, clock } = asKy();
+    origin.otherwise(networkError());
+    for (let call = 0; call < 5; call++) await failureOf(api.get('x'));
+    expect(origin.seen).toHaveLength(15);
+    expect(clock.slept).toEqual(Array(5).fill([300, 600]).flat());
+  });
+
+  test.each<[number, Record<string, string>, number]>([
+    [503, { 'retry-after': '3600' }, 3_600_000],
+    [500, { 'retry-after': '5' }, 300],
+    [425, {}, 0],
+  ])('waits after %i %j as ky', async (code, headers, expected) => {
+    const { api, origin, clock } = asKy();
+    origin.replies(status(code, headers), ok());
+    await api.get('x').catch(() => {});
+    expect(clock.ticks()).toBe(expected);
+  });
+
+  test('does not repeat what ran out of time, or a body that breaks', async () => {
+    const { api, origin, clock } = asKy();
+    origin.replies(ok(), hang());
+    await api.get('x');
+    expect(await failureOf(api.get('x'))).toBeInstanceOf(KyTimeoutError);
+    expect(clock.ticks()).toBe(10_000);
+    origin.replies(brokenBody());
+    await failureOf(api.get('x').text());
+    expect(origin.seen).toHaveLength(3);
+  });
+
+  test('waits as long as ky for a body', async () => {
+    const { api, origin, clock } = asKy();
+    origin.replies(stalledBody().response);
+    expect(await failureOf(api.get('x').text())).toBeInstanceOf(KyTimeoutError);
+    expect(clock.ticks()).toBe(10_000);
+  });
 });

@@ -1,0 +1,9 @@
+export {
+  HTTPError,
+  isForceRetryError,
+  isHTTPError,
+  isKyError,
+  isNetworkError,
+  isTimeoutError,
+  type KyInstance,
+} from 'ky';
