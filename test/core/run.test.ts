@@ -47,14 +47,14 @@ describe('what a stage puts in place', () => {
         headers.append('passed', name);
         run.request = new Request(run.request, { headers });
         run.origin = `https://${name}.example`;
-        run.call = { ...run.call, wantsBody: true };
+        run.call = { ...run.call, wantsBody: 1 };
         run.deadline = 5;
       },
     });
 
   const looking = (seen: string[]): Stage => {
     const look = ({ request, origin, call, deadline }: Run) =>
-      void seen.push(`${request.headers.get('passed')} ${origin} ${call.wantsBody === true} ${deadline}`);
+      void seen.push(`${request.headers.get('passed')} ${origin} ${call.wantsBody === 1} ${deadline}`);
     return staged('looking', { enter: look, leave: look });
   };
 

@@ -234,6 +234,51 @@ describe('retryCount and request', () => {
   });
 });
 
+describe('a request that a beforeRetry hook gives', () => {
+  test('is sent by the retries to come, with its body', async () => {
+    let given = 0;
+    const { api, origin } = scene({
+      hooks: {
+        beforeRetry: [
+          ({ request }) => {
+            if (given++ === 0) return new Request(request, { headers: { 'x-mine': 'yes' } });
+          },
+        ],
+      },
+    });
+    origin.replies(status(503), status(503), ok());
+    await api.put('x', { json: [1] });
+    expect(origin.seen.map(({ headers, body }) => [headers.get('x-mine'), body])).toEqual([
+      [null, '[1]'],
+      ['yes', '[1]'],
+      ['yes', '[1]'],
+    ]);
+  });
+
+  test('may be the one it got, with other headers', async () => {
+    const { api, origin } = scene({
+      hooks: {
+        beforeRetry: [({ request, retryCount }) => request.headers.append('x-mine', `${retryCount}`)],
+      },
+    });
+    origin.replies(status(503), status(503), ok(), status(503), status(503));
+    await api.put('x', { json: [1] });
+    await api.get('x');
+    const seen = origin.seen.map(({ headers }) => headers.get('x-mine'));
+    expect(seen).toEqual([null, '1', '1, 2', null, '1', '1, 2']);
+  });
+
+  test('is not repeated if its method may not be', async () => {
+    const { api, origin } = scene({
+      hooks: { beforeRetry: [({ request }) => new Request(request, { method: 'POST' })] },
+      retry: 3,
+    });
+    origin.otherwise(() => status(503));
+    await failureOf(api.get('x'));
+    expect(origin.seen.map(({ method }) => method)).toEqual(['GET', 'POST']);
+  });
+});
+
 test('beforeError does not run for what a beforeRetry hook threw', async () => {
   const mine = new Error('mine');
   let ran = 0;

@@ -103,20 +103,23 @@ export function retryingFor(call: CallState, retry: RetryOptions): RetryOptions 
     call.repeats(state.retryCount);
     const given = explained(state);
     for (const hook of hooks.beforeRetry ?? []) {
-      const word = await Promise.resolve(given)
-        .then((given) => hook(given as never))
-        .catch((thrown) => {
-          if (thrown !== given.error) call.passed = thrown;
-          throw thrown;
-        });
+      let word: unknown;
+      try {
+        word = await hook(given as never);
+      } catch (thrown) {
+        if (thrown !== given.error) call.passed = thrown;
+        throw thrown;
+      }
       if (word === ky.stop) throw new StoppedError();
       if (word instanceof Response) return word;
       if (isRequest(word)) {
-        call.request = word;
-        return asRequest(word);
+        call.request = asRequest(word);
+        break;
       }
     }
-    return undefined;
+    // As in ky, what a hook does to a request stays for the retries to come; a body is needed for those, too.
+    if (given.request.body) call.request ??= given.request;
+    return call.request?.clone();
   };
   return {
     ...retry,

@@ -72,7 +72,7 @@ export interface RetryOptions {
 export type Resumed = Request | Response | undefined | void;
 
 export interface RetryState {
-  /** As the first attempt got it; its body may have been read. */
+  /** What is sent next, unless a hook gives another request. */
   readonly request: Request;
   readonly error?: Error;
   readonly response?: Response;

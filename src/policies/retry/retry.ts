@@ -20,7 +20,7 @@ interface Passage extends Evidence {
   readonly first: LazyRequest;
   readonly plan: Plan;
   /** Makes the next request to send; `'same'`: it has no body; absent where the body cannot be sent again. */
-  readonly again: (() => Request) | 'same' | undefined;
+  again: (() => Request) | 'same' | undefined;
   /** Retries so far. */
   retries: number;
   /** The last wait, in ms. */
@@ -129,8 +129,9 @@ async function repeat(run: Run, passage: Passage): Promise<'repeat' | undefined>
   const { response, error } = run;
   const retryCount = passage.retries + 1;
   if (retryCount > plan.limit || !again) return undefined;
+  const next = again === 'same' ? undefined : again();
   const state: RetryState = {
-    request: first.request,
+    request: next ?? first.request,
     retryCount,
     ...(response && { response }),
     ...(!response && error instanceof Error && { error }),
@@ -173,10 +174,15 @@ async function repeat(run: Run, passage: Passage): Promise<'repeat' | undefined>
   run.attempt = retryCount + 1;
   run.attemptsLeft = plan.limit - retryCount;
   run.hasResponse = aside !== undefined;
-  if (resumed) run.request = resumed;
-  else if (again !== 'same') run.request = again();
+  const repeated = resumed ?? next;
+  if (repeated) run.request = repeated;
+  // A hook may turn a read into a write, which is sent once.
+  if (resumed && !mayRepeat(resumed, plan)) passage.again = undefined;
   return 'repeat';
 }
+
+const mayRepeat = ({ method, headers }: Request, plan: Plan): boolean =>
+  plan.methods.includes(method) || headers.has(IDEMPOTENCY_KEY);
 
 /** While the host is offline, a retry waits for the host and not for a timer. */
 function untilOnline(run: Run): Promise<void> {
