@@ -11,7 +11,7 @@ export class Passages implements BodyWatcher {
   readonly #stages: readonly Stage[];
   readonly #memories: readonly unknown[];
   readonly #from: number;
-  readonly #attempt: Aborter | undefined;
+  readonly #attempt: Pick<Aborter, 'abort'> | undefined;
 
   /** @param memories From that level on. */
   constructor(
@@ -19,7 +19,7 @@ export class Passages implements BodyWatcher {
     stages: readonly Stage[],
     memories: readonly unknown[],
     from: number,
-    attempt: Aborter | undefined,
+    attempt: Pick<Aborter, 'abort'> | undefined,
   ) {
     this.#run = run;
     this.#stages = stages;

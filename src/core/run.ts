@@ -1,15 +1,15 @@
-import { type Aborter, aborter, follow } from './abort.ts';
+import { follow } from './abort.ts';
 import { dropBody } from './body.ts';
 import type { Call, Handler, Home } from './call.ts';
-import { OverdueError } from './clock.ts';
-import { asResponse } from './foreign-response.ts';
+import { InFlight } from './in-flight.ts';
 import { Limits } from './limits.ts';
 import { OUT, Passages, settle } from './passages.ts';
 import { LazyRequest } from './request.ts';
 import { RunFacts } from './run-facts.ts';
 import type { Leaving, Outcome, Run, Stage } from './stage.ts';
 import { tell } from './tell.ts';
-import { newSending, type Sending, Transport } from './transport.ts';
+import type { Transport } from './transport.ts';
+import { Wait } from './wait.ts';
 
 /** Consecutive stages, and what is inside the last one. */
 export interface Segment {
@@ -49,9 +49,10 @@ export class SegmentRun extends RunFacts implements Run {
   #endedAt = Number.POSITIVE_INFINITY;
   #endedBy: unknown;
   #limits: Limits | undefined;
-  #attemptAborter: Aborter | undefined;
-  #sending: Sending | undefined;
-  #stopWaiting: ((reason: unknown) => void) | undefined;
+  #wait: Wait | undefined;
+  #inFlight: InFlight | undefined;
+  /** The end of the body ends the attempt. */
+  #ownsAttempt = true;
   #unfollow = (): void => {};
 
   constructor(
@@ -80,7 +81,7 @@ export class SegmentRun extends RunFacts implements Run {
   }
 
   get isSent(): boolean {
-    return this.#sending?.isSent === true;
+    return this.#inFlight?.isSent === true;
   }
 
   get home(): Home {
@@ -102,30 +103,13 @@ export class SegmentRun extends RunFacts implements Run {
   }
 
   wait<T>(ms: number, work?: Promise<T>, abandon?: (reason: unknown) => void): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      let cancel = (): void => {};
-      const end = (settle: () => void): void => {
-        cancel();
-        if (this.#stopWaiting === stop) this.#stopWaiting = undefined;
-        settle();
-      };
-      const stop = (reason: unknown): void => {
-        if (abandon) tell(abandon, reason);
-        end(() => reject(reason));
-      };
-      const onTime = (): void => {
-        if (work) stop(new OverdueError(`no answer in ${ms} ms`));
-        else end(() => resolve(undefined as T));
-      };
-      // A listener of an event has aborted the call before the wait began.
-      if (this.#isEnded) return stop(this.#endedBy);
-      cancel = this.call.host.clock.after(ms, onTime);
-      this.#stopWaiting = stop;
-      work?.then(
-        (value) => end(() => resolve(value)),
-        (error) => end(() => reject(error)),
-      );
-    });
+    // A listener of an event has aborted the call before the wait began.
+    if (this.#isEnded) {
+      if (abandon) tell(abandon, this.#endedBy);
+      return Promise.reject(this.#endedBy);
+    }
+    this.#wait ??= new Wait();
+    return this.#wait.begin(this.call.host.clock, ms, work, abandon);
   }
 
   /** A limit further out than the stage whose turn it is has passed, or the caller has gone. */
@@ -193,54 +177,22 @@ export class SegmentRun extends RunFacts implements Run {
     );
   }
 
-  #send() {
-    const { inside } = this.#segment;
-    const own = aborter();
-    this.#attemptAborter = own;
-    const sending = newSending(this.call, this.outgoing, this.origin, this.attempt, own.signal);
-    this.#sending = sending;
+  #send(): void {
     this.#limits?.arm();
     const turn = ++this.#turn;
-    const isTransport = inside instanceof Transport;
-    try {
-      const sent = isTransport ? inside.send(sending) : inside(this.request, this.#derived(sending));
-      sent.then(
-        (given) => {
-          if (turn !== this.#turn) return dropBody(asResponse(given, sending.outgoing.url));
-          try {
-            this.response = isTransport ? inside.arrived(sending, given) : (given as Response);
-          } catch (error) {
-            return this.#fail(error);
-          }
-          this.#leave();
-        },
-        (cause) => {
-          if (turn === this.#turn) this.#fail(isTransport ? inside.failed(sending, cause) : cause);
-        },
-      );
-    } catch (error) {
-      // A wrapper that gave no promise.
-      this.#fail(error);
-    }
-  }
-
-  /** The call as what is inside the segment sees it. */
-  #derived(sending: Sending): Call {
-    const { call, origin, attempt, attemptsLeft, hasResponse, deadline } = this;
-    return {
-      ...call,
-      origin,
-      attempt,
-      signal: sending.signal,
-      hasResponse,
-      ...(attemptsLeft !== undefined && { attemptsLeft }),
-      ...(deadline !== Number.POSITIVE_INFINITY && { deadline }),
-      readmit: () => this.recheck(),
-      guard: () => {
-        call.guard?.();
-        sending.isSent = true;
+    this.#ownsAttempt = true;
+    this.#inFlight = new InFlight(this.#segment.inside, this);
+    this.#inFlight.start(
+      this,
+      (response) => {
+        if (turn !== this.#turn) return dropBody(response);
+        this.response = response;
+        this.#leave();
       },
-    };
+      (error) => {
+        if (turn === this.#turn) this.#fail(error);
+      },
+    );
   }
 
   /** From the inside out. */
@@ -288,11 +240,10 @@ export class SegmentRun extends RunFacts implements Run {
     const go = (next: unknown) => {
       if (turn !== this.#turn) return;
       // Others have a part of the body: the end of the caller's must not end the attempt.
-      if (outlives(this.#segment.stages[at] as Stage, this, this.#memories[at]))
-        this.#attemptAborter = undefined;
+      if (outlives(this.#segment.stages[at] as Stage, this, this.#memories[at])) this.#ownsAttempt = false;
       if (next !== 'repeat') return this.#leave();
       this.#isWorking = false;
-      this.#sending = undefined;
+      this.#inFlight = undefined;
       this.#endedAt = Number.POSITIVE_INFINITY;
       this.response = undefined;
       this.error = undefined;
@@ -329,12 +280,8 @@ export class SegmentRun extends RunFacts implements Run {
     this.#endedAt = level;
     this.#endedBy = reason;
     this.#turn++;
-    const stop = this.#stopWaiting;
-    this.#stopWaiting = undefined;
-    this.#attemptAborter?.abort(reason);
-    const { inside } = this.#segment;
-    if (this.#sending && inside instanceof Transport) inside.abandoned(this.#sending, reason);
-    stop?.(reason);
+    this.#inFlight?.abort(reason);
+    this.#wait?.end(reason);
     this.#fail(reason);
   }
 
@@ -390,7 +337,8 @@ export class SegmentRun extends RunFacts implements Run {
   #watch(from: number): void {
     if (!this.response) return;
     const memories = this.#memories.splice(from);
-    const passages = new Passages(this, this.#segment.stages, memories, from, this.#attemptAborter);
+    const attempt = this.#ownsAttempt ? this.#inFlight : undefined;
+    const passages = new Passages(this, this.#segment.stages, memories, from, attempt);
     this.response = passages.watch(this.response);
   }
 

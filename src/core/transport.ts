@@ -87,7 +87,7 @@ export class Transport {
 
   /** The run has gone on without this attempt. */
   abandoned(sending: Sending, reason: unknown): void {
-    if (sending.isSent && !sending.isLogged) log(sending, undefined, nameOf(reason));
+    if (sending.isSent) log(sending, undefined, nameOf(reason));
   }
 
   /** @returns the error of the attempt. */
@@ -122,6 +122,8 @@ export const ours = new WeakSet<object>();
 
 function log(sending: Sending, status: number | undefined, error?: string): void {
   const { call, origin, attempt, startedAt, startedTicks } = sending;
+  // The attempt was given up before its transport ended.
+  if (sending.isLogged) return;
   sending.isLogged = true;
   const duration = call.host.clock.ticks() - startedTicks;
   const outcome: Attempt = {

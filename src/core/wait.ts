@@ -1,0 +1,48 @@
+import type { Clock } from './call.ts';
+import { OverdueError } from './clock.ts';
+import { tell } from './tell.ts';
+
+/** The one wait of a run. */
+export class Wait {
+  #stop: ((reason: unknown) => void) | undefined;
+
+  /**
+   * Waits `ms`, or for `work`.
+   *
+   * @param abandon Called at once, with the reason, if the wait ends before `work` has.
+   * @throws what `end` is given; an `OverdueError` if work takes longer than `ms`.
+   */
+  begin<T>(
+    clock: Clock,
+    ms: number,
+    work: Promise<T> | undefined,
+    abandon: ((reason: unknown) => void) | undefined,
+  ): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const end = (settle: () => void): void => {
+        cancel();
+        if (this.#stop === stop) this.#stop = undefined;
+        settle();
+      };
+      const stop = (reason: unknown): void => {
+        if (abandon) tell(abandon, reason);
+        end(() => reject(reason));
+      };
+      const cancel = clock.after(ms, () => {
+        if (work) stop(new OverdueError(`no answer in ${ms} ms`));
+        else end(() => resolve(undefined as T));
+      });
+      this.#stop = stop;
+      work?.then(
+        (value) => end(() => resolve(value)),
+        (error) => end(() => reject(error)),
+      );
+    });
+  }
+
+  end(reason: unknown): void {
+    const stop = this.#stop;
+    this.#stop = undefined;
+    stop?.(reason);
+  }
+}
