@@ -105,10 +105,9 @@ export function dedupe(options: DedupeOptions = {}): Stage {
     const flight: Flight = { key, origin, leader: run, level, call, waiting: new Set() };
     flights.set(key, flight);
     // Not by the first caller's deadline, and not in its log: it may leave, and the others go on.
-    const { deadline: _, ...rest } = call;
     run.deadline = Infinity;
     run.call = {
-      ...rest,
+      ...(call.deadline === undefined ? call : withoutDeadline(call)),
       attempts: [],
       // What one of them may not send any more is sent all the same where another may.
       guard() {
@@ -197,8 +196,13 @@ function isShareable({ call, home }: Run): boolean {
   return namesUser || !home.credentials(call.options).some(({ vary }) => vary);
 }
 
+function withoutDeadline({ deadline: _, ...rest }: Call): Call {
+  return rest;
+}
+
 /** All that want the response of a flight. */
 function callsOf({ call, waiting }: Flight): Call[] {
+  if (call && waiting.size === 0) return [call];
   const calls = [...waiting].map(({ call }) => call);
   return call ? [call, ...calls] : calls;
 }
