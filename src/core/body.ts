@@ -231,7 +231,7 @@ class Body implements WatchedBody {
     const { bodies } = this.fate;
     const given = (this.#reader ?? this.native).cancel(reason);
     this.#leave();
-    if (bodies.length === 0) return given;
+    if (bodies.length === 0 && !this.inner) return given;
     // The platform settles it only when all clones are given up, which is not this reader's business.
     given.catch(() => {});
     return Promise.resolve();

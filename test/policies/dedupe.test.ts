@@ -4,6 +4,7 @@ import { ConfigurationError, HoldfastError, NetworkError } from '../../src/core/
 import { rebuilt } from '../../src/core/rebuild.ts';
 import { auth } from '../../src/policies/auth/auth.ts';
 import type { AuthOptions } from '../../src/policies/auth/options.ts';
+import { bulkhead } from '../../src/policies/bulkhead.ts';
 import { dedupe } from '../../src/policies/dedupe.ts';
 import { retry } from '../../src/policies/retry/retry.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
@@ -395,6 +396,15 @@ describe('a caller that leaves', () => {
     expect(await Promise.all(answers)).toEqual([200, 200]);
     expect(scene.clock.pending).toBe(0);
   });
+});
+
+test('a caller that cancels its body does not wait until the others have read theirs', async () => {
+  const scene = scenario([dedupe(), bulkhead()]);
+  scene.origin.replies(stalledBody().response);
+  const [one, two] = await Promise.all([scene.fetch(URL_), scene.fetch(URL_)]);
+  await one?.body?.cancel();
+  await two?.body?.cancel();
+  expect(scene.clock.pending).toBe(0);
 });
 
 test('when the last has cancelled its body, the wire is given up', async () => {
