@@ -58,7 +58,7 @@ export class Limits {
       if (limit.passesAt < (next?.passesAt ?? this.#alarmAt)) next = limit;
     if (!next) return;
     const { passesAt, ms } = next;
-    const left = passesAt - this.#clock.ticks();
+    const left = Math.max(0, passesAt - this.#clock.ticks());
     this.#cancelAlarm?.();
     this.#alarmAt = passesAt;
     // Limits of one length share a timer of the platform.
