@@ -1,4 +1,5 @@
 import type { Attempt } from './attempt.ts';
+import { LazyRequest } from './request.ts';
 
 /** What kind of failure it was: what an application decides by. */
 export type Category =
@@ -35,7 +36,12 @@ export interface Failure {
   readonly request?: Request | undefined;
 }
 
-export type Facts = Pick<Failure, 'code' | 'category'> & Partial<Failure> & { cause?: unknown };
+export type Facts = Pick<Failure, 'code' | 'category'> &
+  Omit<Partial<Failure>, 'request'> & {
+    cause?: unknown;
+    /** Made when it is read. */
+    request?: Request | LazyRequest | undefined;
+  };
 
 /** In the text of a platform or of a server: URLs, of which Deno quotes all, and what is named as a secret. */
 const UNTOLD = [
@@ -73,7 +79,8 @@ function hide(error: Error, name: string, value: unknown): void {
   const set = (next: unknown): void => {
     value = next;
   };
-  Object.defineProperty(error, name, { get: () => value, set, enumerable: false, configurable: true });
+  const get = (): unknown => (value instanceof LazyRequest ? value.request : value);
+  Object.defineProperty(error, name, { get, set, enumerable: false, configurable: true });
 }
 
 /** The base of our refusals. */

@@ -54,7 +54,7 @@ export function perform(
       end?.release();
       // The pipeline closes for one reason; each call has an error of its own.
       const error = thrown instanceof ClosedError ? new ClosedError() : thrown;
-      if (isFailure(error)) addFacts(error, { callId, origin, request: outgoing.request, attempts });
+      if (isFailure(error)) addFacts(error, { callId, origin, request: outgoing, attempts });
       ended?.({ error });
       reject(error);
     };

@@ -150,7 +150,7 @@ function translated(cause: unknown, sending: Sending, isPlatforms: boolean): unk
   // WebKit rejects with an AbortError of its own whatever the reason was.
   if (signal.aborted) return signal.reason;
   if (!isPlatforms && !saysNetwork(cause)) return cause;
-  return asNetworkError(cause, { request: outgoing.request, callId: call.id, origin });
+  return asNetworkError(cause, { request: outgoing, callId: call.id, origin });
 }
 
 /** An origin that says its response came from our cache must not be believed. */
