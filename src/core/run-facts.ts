@@ -8,6 +8,9 @@ interface Found {
   readonly call: Call;
   readonly origin: string;
   readonly deadline: number;
+  readonly attempt: number;
+  readonly attemptsLeft: number | undefined;
+  readonly hasResponse: boolean;
   readonly outer: Found | undefined;
 }
 
@@ -17,6 +20,9 @@ export abstract class RunFacts {
   #call: Call;
   #origin: string;
   #deadline: number;
+  #attempt: number;
+  #attemptsLeft: number | undefined;
+  #hasResponse: boolean;
   #found: Found | undefined;
 
   constructor(outgoing: LazyRequest, call: Call) {
@@ -24,6 +30,9 @@ export abstract class RunFacts {
     this.#call = call;
     this.#origin = call.origin;
     this.#deadline = call.deadline ?? Number.POSITIVE_INFINITY;
+    this.#attempt = call.attempt;
+    this.#attemptsLeft = call.attemptsLeft;
+    this.#hasResponse = call.hasResponse === true;
   }
 
   /** Of the stage whose turn it is; 0 is the outermost. */
@@ -77,6 +86,33 @@ export abstract class RunFacts {
     this.#deadline = deadline;
   }
 
+  get attempt(): number {
+    return this.#attempt;
+  }
+
+  set attempt(attempt) {
+    this.#keep();
+    this.#attempt = attempt;
+  }
+
+  get attemptsLeft(): number | undefined {
+    return this.#attemptsLeft;
+  }
+
+  set attemptsLeft(attemptsLeft) {
+    this.#keep();
+    this.#attemptsLeft = attemptsLeft;
+  }
+
+  get hasResponse(): boolean {
+    return this.#hasResponse;
+  }
+
+  set hasResponse(hasResponse) {
+    this.#keep();
+    this.#hasResponse = hasResponse;
+  }
+
   /** Gives the stage at `level` back what it found, or has put in its place. */
   protected giveBack(level: number): void {
     for (; this.#found && this.#found.level > level; this.#found = this.#found.outer)
@@ -91,15 +127,19 @@ export abstract class RunFacts {
   }
 
   #keep(): void {
-    const { level, outgoing, call, origin, deadline } = this;
-    if (this.#found?.level !== level)
-      this.#found = { level, outgoing, call, origin, deadline, outer: this.#found };
+    if (this.#found?.level === this.level) return;
+    const { level, outgoing, call, origin, deadline, attempt, attemptsLeft, hasResponse } = this;
+    const facts = { level, outgoing, call, origin, deadline, attempt, attemptsLeft, hasResponse };
+    this.#found = { ...facts, outer: this.#found };
   }
 
-  #restore({ outgoing, call, origin, deadline }: Found | RunFacts): void {
-    this.#outgoing = outgoing;
-    this.#call = call;
-    this.#origin = origin;
-    this.#deadline = deadline;
+  #restore(facts: Found | RunFacts): void {
+    this.#outgoing = facts.outgoing;
+    this.#call = facts.call;
+    this.#origin = facts.origin;
+    this.#deadline = facts.deadline;
+    this.#attempt = facts.attempt;
+    this.#attemptsLeft = facts.attemptsLeft;
+    this.#hasResponse = facts.hasResponse;
   }
 }

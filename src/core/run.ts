@@ -33,9 +33,6 @@ const OUTERMOST = -1;
 export class SegmentRun extends RunFacts implements Run {
   response: Response | undefined;
   error: unknown;
-  attempt: number;
-  attemptsLeft: number | undefined;
-  hasResponse: boolean;
   readonly #segment: Segment;
   #memories: unknown[] = [];
   #resolve: (response: Response) => void;
@@ -64,9 +61,6 @@ export class SegmentRun extends RunFacts implements Run {
   ) {
     super(outgoing, call);
     this.#segment = segment;
-    this.attempt = call.attempt;
-    this.attemptsLeft = call.attemptsLeft;
-    this.hasResponse = call.hasResponse === true;
     this.#resolve = resolve;
     this.#reject = reject;
   }
@@ -303,7 +297,6 @@ export class SegmentRun extends RunFacts implements Run {
     const outer = new SegmentRun(this.#segment, this.outgoing, this.call, this.#resolve, this.#reject);
     outer.#memories = this.#memories.slice(0, level);
     outer.#at = level;
-    outer.attempt = this.attempt;
     outer.takeOuter(this, level);
     if (this.#limits) {
       outer.#limits = outer.#newLimits();

@@ -104,6 +104,23 @@ describe('what a stage puts in place', () => {
   });
 });
 
+test('the number of an attempt that a stage writes holds for what is inside it alone', async () => {
+  const seen: string[] = [];
+  const look = ({ attempt, attemptsLeft, hasResponse }: Run) =>
+    void seen.push(`${attempt} ${attemptsLeft} ${hasResponse}`);
+  const numbering = staged('numbering', {
+    enter(run) {
+      run.attempt = 2;
+      run.attemptsLeft = 1;
+      run.hasResponse = true;
+    },
+  });
+  const looking = () => staged('looking', { enter: look, leave: look });
+  await scenario([looking(), numbering, looking()]).fetch(URL_);
+  const outside = '1 undefined false';
+  expect(seen).toEqual([outside, '2 1 true', '2 1 true', outside]);
+});
+
 describe('a limit', () => {
   test('a limit that passes leaves everything inside its stage without work or repetition', async () => {
     const { fetch, origin, clock } = scenario([totalTimeout({ total: 1000 }), repeating('inside', 3)]);
