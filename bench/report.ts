@@ -68,15 +68,17 @@ export function resultLines(measured: Results): string {
 }
 
 export function budgetLines(measured: Results, { singly }: TimesOfAll): BudgetLine[] {
-  const { recovery, refusal } = of(measured, viaFetch.name);
-  const { ratio, allocated, kept } = of(measured, withDedupe.name);
+  const { ratio, allocated, kept, recovery, refusal } = of(measured, viaFetch.name);
+  const more = of(measured, withDedupe.name);
   return [
     held(cost.call, ratio),
+    held(cost.more, more.ratio),
     held(cost.client, median(paired(singly, viaClient.name, kyAlone.name))),
     held(cost.failure, recovery),
     held(cost.refusal, refusal),
     held(memoryBudgets.allocated, allocated / 1024),
-    held(memoryBudgets.kept, settled(kept)),
+    held(memoryBudgets.more, more.allocated / 1024),
+    held(memoryBudgets.kept, settled(Math.max(kept, more.kept))),
   ];
 }
 

@@ -27,6 +27,21 @@ const smallest: Product = {
 
 const products: readonly Product[] = [
   smallest,
+  {
+    name: 'the same with staleCache',
+    entry: new URL('./size/with-cache.ts', import.meta.url),
+    budget: budgets.withCache,
+  },
+  {
+    name: 'the same with outbox',
+    entry: new URL('./size/with-outbox.ts', import.meta.url),
+    budget: budgets.withOutbox,
+  },
+  {
+    name: 'the same with both',
+    entry: new URL('./size/with-both.ts', import.meta.url),
+    budget: budgets.withBoth,
+  },
   { name: 'the same with auth', entry: new URL('./size/with-auth.ts', import.meta.url) },
   { name: 'the same with metrics', entry: new URL('./size/with-metrics.ts', import.meta.url) },
   { name: 'the same with logs and telemetry', entry: new URL('./size/with-logs.ts', import.meta.url) },

@@ -1,0 +1,1 @@
+export { createFetch, outbox, staleCache } from '../../src/index.ts';

@@ -1,0 +1,1 @@
+export { createFetch, staleCache } from '../../src/index.ts';

@@ -1,0 +1,1 @@
+export { createFetch, outbox } from '../../src/index.ts';
