@@ -2,6 +2,7 @@ import ky, { type Hooks, HTTPError, TimeoutError as KyTimeoutError } from 'ky';
 import { categoryOf } from '../../core/category.ts';
 import { equipped, isFailure } from '../../core/errors.ts';
 import { outcomeOf } from '../../core/outcome.ts';
+import { hasBody } from '../../core/replay.ts';
 import { isProblem, problemFrom } from '../../http/problem.ts';
 import type { RetryOptions, RetryState } from '../../policies/retry/options.ts';
 import { asKys } from './errors.ts';
@@ -118,7 +119,7 @@ export function retryingFor(call: CallState, retry: RetryOptions): RetryOptions 
       }
     }
     // As in ky, what a hook does to a request stays for the retries to come; a body is needed for those, too.
-    if (given.request.body) call.request ??= given.request;
+    if (hasBody(given.request)) call.request ??= given.request;
     return call.request?.clone();
   };
   return {
