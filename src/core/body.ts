@@ -73,6 +73,9 @@ export function ownBody(response: Response, watcher: BodyWatcher): Response {
   return handedOn;
 }
 
+/** A policy depends on the end of its body. */
+export const isOwned = (response: Response): boolean => response instanceof Owned;
+
 /** Gives up the body of a response that nobody will read. */
 export function dropBody(response: Response | undefined): void {
   // One that is locked has a reader who will deal with it.

@@ -1,5 +1,5 @@
 import { aborter, follow } from './abort.ts';
-import { dropBody, watchBody } from './body.ts';
+import { dropBody, isOwned, watchBody } from './body.ts';
 import type { Closing } from './closing.ts';
 import type { Start } from './compose.ts';
 import type { Call, Host } from './contract.ts';
@@ -92,8 +92,9 @@ function watchEnd(
     if (how === 'broken') emit?.({ type: 'body-broken', callId, origin, error });
   };
   const breaks = (reason: unknown): void => body?.break(reason);
-  // The caller's signal must not keep a response that nothing reads. Without one, only a read needs to know of the end.
-  const body = end
+  // Nothing but the caller, or a policy that depends on the body, has to know at once that a body which nothing reads is over.
+  const isHeld = end !== undefined || isOwned(response);
+  const body = isHeld
     ? watchBody(response, { holds: true, settled })
     : watchBody(response, {
         settled,
@@ -103,7 +104,7 @@ function watchEnd(
         },
         arrived: () => unfollow(),
       });
-  if (end && body && !isOver) unfollow = follow(signal, breaks);
+  if (isHeld && body && !isOver) unfollow = follow(signal, breaks);
 }
 
 /** Emits that a call begins. @returns emits how it ended. */

@@ -71,6 +71,16 @@ test('a free place costs no timer and no event', async () => {
   expect([scene.told('waiting'), scene.clock.pending]).toEqual([[], 0]);
 });
 
+test('close() gives back the slot of a body that nothing reads, at once', async () => {
+  const policy = bulkhead({ limit: 1 });
+  const scene = scenario([policy]);
+  const response = await scene.fetch(ORIGIN);
+  expect(policy.states()).toMatchObject({ [ORIGIN]: { inFlight: 1 } });
+  await scene.fetch.close();
+  expect(policy.states()).toEqual({});
+  await expect(response.text()).rejects.toMatchObject({ code: 'closed' });
+});
+
 test('two pipelines share places by sharing the policy', async () => {
   const policy = bulkhead({ limit: 1, queue: 0 });
   const scene = scenario([policy]);
