@@ -32,7 +32,8 @@ export class Limits {
 
   /** Drops those of a stage that is left, and of the stages inside it. */
   leave(level: number): void {
-    while (this.#innermost && this.#innermost.level >= level) this.#innermost = this.#innermost.outer;
+    for (; this.#innermost && this.#innermost.level >= level; this.#innermost = this.#innermost.outer)
+      if (this.#innermost.passesAt === this.#alarmAt) this.#disarm();
   }
 
   /** Takes those of the stages outside `level`, which a run of their own leaves from now on. */
@@ -43,12 +44,19 @@ export class Limits {
     this.#innermost = limit;
     from.#innermost = undefined;
     for (const each of inner) from.#innermost = { ...each, outer: from.#innermost };
+    from.#disarm();
+    from.arm();
     this.arm();
   }
 
   cancel(): void {
-    this.#cancelAlarm?.();
+    this.#disarm();
     this.#innermost = undefined;
+  }
+
+  #disarm(): void {
+    this.#cancelAlarm?.();
+    this.#alarmAt = Number.POSITIVE_INFINITY;
   }
 
   /** Called when the run begins to wait. */
