@@ -32,7 +32,7 @@ interface Suite {
   prepared?: Promise<void>;
 }
 
-const DEFAULT_TIMEOUT = 5000;
+const DEFAULT_TIMEOUT = 30_000;
 
 let current: Suite = suite('', 'run');
 
