@@ -33,7 +33,7 @@ export function readYourWrites(versionOf: (response: Response) => number | undef
   });
 }
 
-/** A wrapper: reads go to a second origin as well, which is on trial. The caller does not wait for it, nor hears of its failures. */
+/** A wrapper: reads go to a second origin as well, which is on trial. The caller neither waits for it nor sees its failures. */
 export function shadow(origin: string): Policy {
   return definePolicy('shadow', (next, home) => (request, call) => {
     if (request.method === 'GET') {

@@ -58,7 +58,7 @@ export interface Call {
    * that is down: it rejects at once. Asked only then.
    */
   readonly standsIn?: () => Promise<boolean>;
-  /** Absent when nobody listens, so that an event which nobody hears is not built. */
+  /** Absent if there is no listener, so that no event is built in vain. */
   readonly emit?: ((event: HoldfastEvent) => void) | undefined;
   /** Registers work that outlives the response. */
   waitUntil(work: Promise<unknown>): void;
@@ -98,7 +98,7 @@ export interface Home {
   credentials(options: CallOptions): readonly Credentials[];
   /** How long an origin wants no call, by all fields that may say so. Set by `rateLimit()`, which brings the parser. */
   quotaReset?: (headers: Headers, now: number, isLimited?: boolean) => number | undefined;
-  /** Tells listeners what happened outside any call; absent when nobody listens. */
+  /** Emits what happened outside any call; absent if there is no listener. */
   readonly emit?: ((event: HoldfastEvent) => void) | undefined;
   /** A call that no caller waits for. It ends with `signal`, by default with the pipeline. */
   background(of: BackgroundCall): Call;

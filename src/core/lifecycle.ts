@@ -48,7 +48,7 @@ export function perform(
   end: CallEnd | undefined,
 ): Promise<Response> {
   const { id: callId, origin, emit, attempts, signal } = call;
-  const ended = emit && told(emit, outgoing, call);
+  const ended = emit && emitting(emit, outgoing, call);
   return new Promise((resolve, reject) => {
     const fail = (thrown: unknown): void => {
       end?.release();
@@ -108,7 +108,7 @@ function watchEnd(
 }
 
 /** Emits that a call begins. @returns emits how it ended. */
-function told(
+function emitting(
   emit: NonNullable<Call['emit']>,
   outgoing: LazyRequest,
   { id: callId, origin, host: { clock }, attempts, options: { operation } }: Call,

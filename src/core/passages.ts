@@ -2,7 +2,7 @@ import type { Aborter } from './abort.ts';
 import { type BodyWatcher, ownBody, watchBody } from './body.ts';
 import type { Outcome, Run, Stage } from './stage.ts';
 
-/** In place of the memory of a stage that the call has switched off, or that was told how its passage ended. */
+/** In place of the memory of a stage that the call has switched off, or whose passage has ended. */
 export const OUT = Symbol('out');
 
 /** The stages from one level inward that an attempt has passed: their passage ends with the body of its response. */
@@ -46,7 +46,7 @@ export class Passages implements BodyWatcher {
   }
 }
 
-/** A bug of one stage must not keep another from hearing of the end. */
+/** A hook that throws must not keep the other stages from their `settled`. */
 export function settle(stage: Stage, run: Run, memory: unknown, how: Outcome, error: unknown): void {
   if (memory === OUT) return;
   try {

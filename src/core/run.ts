@@ -343,7 +343,7 @@ export class SegmentRun extends RunFacts implements Run {
     const { response, error } = this;
     if (response) this.#resolve(response);
     else this.#reject(error);
-    // The stages hear of the end of the body with this run, which must not keep the response from being collected.
+    // This run is given to `settled` when the body has ended; until then it must not keep the response from being collected.
     this.response = undefined;
     this.#resolve = dropBody;
     this.#reject = () => {};
