@@ -1,9 +1,7 @@
 import type { Call } from './call.ts';
 import { LazyRequest } from './request.ts';
 
-/** What a stage found, before it put something else in its place. */
-interface Found {
-  readonly level: number;
+interface Facts {
   readonly outgoing: LazyRequest;
   readonly call: Call;
   readonly origin: string;
@@ -11,135 +9,112 @@ interface Found {
   readonly attempt: number;
   readonly attemptsLeft: number | undefined;
   readonly hasResponse: boolean;
+}
+
+/** What a stage found, before it put something else in its place. */
+interface Found {
+  readonly level: number;
+  readonly facts: Facts;
   readonly outer: Found | undefined;
 }
 
 /** The facts of a run that a stage may replace: that holds for what is inside the stage. */
 export abstract class RunFacts {
-  #outgoing: LazyRequest;
-  #call: Call;
-  #origin: string;
-  #deadline: number;
-  #attempt: number;
-  #attemptsLeft: number | undefined;
-  #hasResponse: boolean;
+  #facts: Facts;
   #found: Found | undefined;
 
   constructor(outgoing: LazyRequest, call: Call) {
-    this.#outgoing = outgoing;
-    this.#call = call;
-    this.#origin = call.origin;
-    this.#deadline = call.deadline ?? Number.POSITIVE_INFINITY;
-    this.#attempt = call.attempt;
-    this.#attemptsLeft = call.attemptsLeft;
-    this.#hasResponse = call.hasResponse === true;
+    const { origin, deadline = Number.POSITIVE_INFINITY, attempt, attemptsLeft, hasResponse = false } = call;
+    this.#facts = { outgoing, call, origin, deadline, attempt, attemptsLeft, hasResponse };
   }
 
   /** Of the stage whose turn it is; 0 is the outermost. */
   abstract get level(): number;
 
   get outgoing(): LazyRequest {
-    return this.#outgoing;
+    return this.#facts.outgoing;
   }
 
   get url(): string {
-    return this.#outgoing.url;
+    return this.outgoing.url;
   }
 
   get method(): string {
-    return this.#outgoing.method;
+    return this.outgoing.method;
   }
 
   get request(): Request {
-    return this.#outgoing.request;
+    return this.outgoing.request;
   }
 
   set request(request) {
-    this.#keep();
-    this.#outgoing = new LazyRequest(request.url, request);
+    this.#put({ outgoing: new LazyRequest(request.url, request) });
   }
 
   get call(): Call {
-    return this.#call;
+    return this.#facts.call;
   }
 
   set call(call) {
-    this.#keep();
-    this.#call = call;
+    this.#put({ call });
   }
 
   get origin(): string {
-    return this.#origin;
+    return this.#facts.origin;
   }
 
   set origin(origin) {
-    this.#keep();
-    this.#origin = origin;
+    this.#put({ origin });
   }
 
   get deadline(): number {
-    return this.#deadline;
+    return this.#facts.deadline;
   }
 
   set deadline(deadline) {
-    this.#keep();
-    this.#deadline = deadline;
+    this.#put({ deadline });
   }
 
   get attempt(): number {
-    return this.#attempt;
+    return this.#facts.attempt;
   }
 
   set attempt(attempt) {
-    this.#keep();
-    this.#attempt = attempt;
+    this.#put({ attempt });
   }
 
   get attemptsLeft(): number | undefined {
-    return this.#attemptsLeft;
+    return this.#facts.attemptsLeft;
   }
 
   set attemptsLeft(attemptsLeft) {
-    this.#keep();
-    this.#attemptsLeft = attemptsLeft;
+    this.#put({ attemptsLeft });
   }
 
   get hasResponse(): boolean {
-    return this.#hasResponse;
+    return this.#facts.hasResponse;
   }
 
   set hasResponse(hasResponse) {
-    this.#keep();
-    this.#hasResponse = hasResponse;
+    this.#put({ hasResponse });
   }
 
   /** Gives the stage at `level` back what it found, or has put in its place. */
   protected giveBack(level: number): void {
     for (; this.#found && this.#found.level > level; this.#found = this.#found.outer)
-      this.#restore(this.#found);
+      this.#facts = this.#found.facts;
   }
 
   /** Takes the facts of another run as the stages outside `level` know them. */
   protected takeOuter(from: RunFacts, level: number): void {
-    this.#restore(from);
+    this.#facts = from.#facts;
     this.#found = from.#found;
     this.giveBack(level - 1);
   }
 
-  #keep(): void {
-    if (this.#found?.level === this.level) return;
-    const { level, outgoing, call, origin, deadline, attempt, attemptsLeft, hasResponse } = this;
-    const facts = { level, outgoing, call, origin, deadline, attempt, attemptsLeft, hasResponse };
-    this.#found = { ...facts, outer: this.#found };
-  }
-
-  #restore(facts: Found | RunFacts): void {
-    this.#outgoing = facts.outgoing;
-    this.#call = facts.call;
-    this.#origin = facts.origin;
-    this.#deadline = facts.deadline;
-    this.#attempt = facts.attempt;
-    this.#attemptsLeft = facts.attemptsLeft;
-    this.#hasResponse = facts.hasResponse;
+  #put(changes: Partial<Facts>): void {
+    if (this.#found?.level !== this.level)
+      this.#found = { level: this.level, facts: this.#facts, outer: this.#found };
+    this.#facts = { ...this.#facts, ...changes };
   }
 }
