@@ -1,22 +1,12 @@
-type Follower = (reason: unknown) => void;
-
 /** A signal of our own that others may follow without an event listener, which costs ten times as much. */
 export interface Aborter {
   readonly signal: AbortSignal;
   abort(reason: unknown): void;
 }
 
-/** One follower in the list of a signal: leaving a list costs nothing, where a `Set` would be made anew. */
-interface Link {
-  /** Absent once it has left; who goes through the list then passes on. */
-  follower: Follower | undefined;
-  before: Link | undefined;
-  after: Link | undefined;
-}
-
 const FIRST = Symbol('holdfast.followers');
 
-type Own = AbortSignal & { [FIRST]?: Link | undefined };
+type Own = AbortSignal & { [FIRST]?: Follower | undefined };
 
 export function aborter(): Aborter {
   const controller = new AbortController();
@@ -27,38 +17,61 @@ export function aborter(): Aborter {
     abort(reason) {
       if (signal.aborted) return;
       controller.abort(reason);
-      for (let link = signal[FIRST]; link; link = link.after) link.follower?.(signal.reason);
+      for (let each = signal[FIRST]; each; each = each.after) if (each.isIn) each.aborted(signal.reason);
       signal[FIRST] = undefined;
     },
   };
 }
 
+/** A place in the list of a signal of our own. It may begin and end again and again, and costs nothing more. */
+export class Follower {
+  readonly #signal: Own;
+  readonly aborted: (reason: unknown) => void;
+  isIn = false;
+  before: Follower | undefined;
+  after: Follower | undefined;
+
+  /** @param aborted Called with the reason when the signal aborts. */
+  constructor(signal: AbortSignal, aborted: (reason: unknown) => void) {
+    this.#signal = signal;
+    this.aborted = aborted;
+  }
+
+  begin(): void {
+    const signal = this.#signal;
+    if (signal.aborted) this.aborted(signal.reason);
+    else if (!this.isIn) {
+      this.isIn = true;
+      this.before = undefined;
+      this.after = signal[FIRST];
+      if (this.after) this.after.before = this;
+      signal[FIRST] = this;
+    }
+  }
+
+  /** A walk through the list that is at this place goes on from here. */
+  end(): void {
+    if (!this.isIn) return;
+    this.isIn = false;
+    const { before, after } = this;
+    if (before) before.after = after;
+    else this.#signal[FIRST] = after;
+    if (after) after.before = before;
+  }
+}
+
 /**
- * Calls `follower` with the reason when `signal` aborts, at once if it has.
+ * Calls `aborted` with the reason when `signal` aborts, at once if it has.
  *
  * @returns ends it; nothing of ours stays on the signal.
  */
-export function follow(signal: Own, follower: Follower): () => void {
-  if (signal.aborted) {
-    follower(signal.reason);
-    return () => {};
+export function follow(signal: Own, aborted: (reason: unknown) => void): () => void {
+  if (!(FIRST in signal) && !signal.aborted) {
+    const listener = (): void => aborted(signal.reason);
+    signal.addEventListener('abort', listener, { once: true });
+    return () => signal.removeEventListener('abort', listener);
   }
-  if (FIRST in signal) return enlisted(signal, follower);
-  const listener = (): void => follower(signal.reason);
-  signal.addEventListener('abort', listener, { once: true });
-  return () => signal.removeEventListener('abort', listener);
-}
-
-function enlisted(signal: Own, follower: Follower): () => void {
-  const link: Link = { follower, before: undefined, after: signal[FIRST] };
-  if (link.after) link.after.before = link;
-  signal[FIRST] = link;
-  return () => {
-    if (!link.follower) return;
-    link.follower = undefined;
-    const { before, after } = link;
-    if (before) before.after = after;
-    else signal[FIRST] = after;
-    if (after) after.before = before;
-  };
+  const follower = new Follower(signal, aborted);
+  follower.begin();
+  return () => follower.end();
 }

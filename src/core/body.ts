@@ -92,15 +92,16 @@ const utf8 = new TextDecoder();
 
 /** What all clones of a response share. */
 class Fate {
-  readonly bodies: Body[] = [];
+  bodies: readonly Body[] = [];
   /** How many bytes the foremost reader has read. */
   seen = 0;
   ended: { how: Ending; error?: unknown } | undefined;
-  watchers: BodyWatcher[] = [];
+  watchers: readonly BodyWatcher[] = [];
 
   add(watcher: BodyWatcher): void {
     if (this.ended) watcher.settled?.(this.ended.how, this.ended.error);
-    else this.watchers.push(watcher);
+    // `push` would make room for sixteen more.
+    else this.watchers = [...this.watchers, watcher];
   }
 
   settle(how: Ending, error?: unknown): void {
@@ -136,7 +137,7 @@ class Body implements WatchedBody {
   constructor(native: ReadableStream<Bytes>, fate: Fate) {
     this.native = native;
     this.fate = fate;
-    fate.bodies.push(this);
+    fate.bodies = [...fate.bodies, this];
   }
 
   get locked(): boolean {
@@ -221,20 +222,18 @@ class Body implements WatchedBody {
 
   /** Readers of clones go on. */
   #leave(): void {
-    const { bodies } = this.fate;
-    const at = bodies.indexOf(this);
+    const { fate } = this;
     // It was cancelled before it was collected.
-    if (at === -1) return;
-    bodies.splice(at, 1);
-    if (bodies.length === 0) this.fate.settle('cancelled');
+    if (!fate.bodies.includes(this)) return;
+    fate.bodies = fate.bodies.filter((body) => body !== this);
+    if (fate.bodies.length === 0) fate.settle('cancelled');
   }
 
   cancel(reason?: unknown): Promise<void> {
     this.#cancelled = true;
-    const { bodies } = this.fate;
     const given = (this.#reader ?? this.native).cancel(reason);
     this.#leave();
-    if (bodies.length === 0 && !this.inner) return given;
+    if (this.fate.bodies.length === 0 && !this.inner) return given;
     // The platform settles it only when all clones are given up, which is not this reader's business.
     given.catch(() => {});
     return Promise.resolve();

@@ -4,6 +4,12 @@ import type { HoldfastEvent } from './events.ts';
 /** Answers a request. The innermost handler is the transport; every policy wraps one and is one. */
 export type Handler = (request: Request, call: Call) => Promise<Response>;
 
+/** Where the outcome of what is inside goes. */
+export interface Receiver {
+  resolve(response: Response): void;
+  reject(error: unknown): void;
+}
+
 /** What is done about a failure; see `strategies`. */
 export type Strategy = 'retry' | 'back-off' | 'fail-over' | 'fall-back' | 'skip' | 'fail-fast';
 
@@ -18,7 +24,7 @@ export interface Call {
   /** The application names partitions, and no user is signed in: nothing is cached, queued or shared. */
   readonly isSignedOut?: boolean;
   /** `home.userChanges()` when the call was made. */
-  readonly userChanges?: number;
+  readonly userChanges?: number | undefined;
   /** From 1. */
   readonly attempt: number;
   /** A repetition that has a response in hand, if an unwelcome one. */

@@ -1,16 +1,19 @@
-import { type Call, type Handler, type Home, type Policy, traitsOf, type Wrapper } from './contract.ts';
+import {
+  type Call,
+  type Handler,
+  type Home,
+  type Policy,
+  type Receiver,
+  traitsOf,
+  type Wrapper,
+} from './contract.ts';
 import type { LazyRequest } from './request.ts';
 import { type Segment, SegmentRun, segmentHandler } from './run.ts';
 import type { Stage } from './stage.ts';
 import { Transport, transportHandler } from './transport.ts';
 
 /** Begins a call at the outermost policy. */
-export type Start = (
-  outgoing: LazyRequest,
-  call: Call,
-  resolve: (response: Response) => void,
-  reject: (error: unknown) => void,
-) => void;
+export type Start = (outgoing: LazyRequest, call: Call, caller: Receiver) => void;
 
 /** Policies in order, the outermost first: consecutive stages become a segment, and wrappers go around what is inside them. */
 export function compose(policies: readonly Policy[], transport: Transport, home: Home): Start {
@@ -31,15 +34,18 @@ export function compose(policies: readonly Policy[], transport: Transport, home:
   }
   if (inside instanceof Transport) return startOf(segmentOf([], inside, home));
   const outermost = inside;
-  return (outgoing, call, resolve, reject) => {
-    outermost(outgoing.request, call).then(resolve, reject);
+  return (outgoing, call, caller) => {
+    outermost(outgoing.request, call).then(
+      (response) => caller.resolve(response),
+      (error) => caller.reject(error),
+    );
   };
 }
 
 const startOf =
   (segment: Segment): Start =>
-  (outgoing, call, resolve, reject) =>
-    new SegmentRun(segment, outgoing, call, resolve, reject).start();
+  (outgoing, call, caller) =>
+    new SegmentRun(segment, outgoing, call, caller).start();
 
 const asHandler = (inside: Handler | Transport): Handler =>
   inside instanceof Transport ? transportHandler(inside) : inside;

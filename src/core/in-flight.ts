@@ -1,51 +1,57 @@
-import { aborter } from './abort.ts';
-import type { Call, Handler } from './call.ts';
+import { type Aborter, aborter } from './abort.ts';
+import { dropBody } from './body.ts';
+import type { Call, Handler, Receiver } from './call.ts';
 import type { Run } from './stage.ts';
-import { newSending, type Sending, Transport } from './transport.ts';
+import { Sending, Transport } from './transport.ts';
 
 /** One attempt: a request to what is inside a segment, which is the transport or the next wrapper. */
-export class InFlight {
+export class InFlight extends Sending {
   readonly #inside: Handler | Transport;
-  readonly #own = aborter();
-  readonly #sending: Sending;
+  readonly #own: Aborter;
 
   constructor(inside: Handler | Transport, { call, outgoing, origin, attempt }: Run) {
+    const own = aborter();
+    super(call, outgoing, origin, attempt, own.signal);
     this.#inside = inside;
-    this.#sending = newSending(call, outgoing, origin, attempt, this.#own.signal);
+    this.#own = own;
   }
 
-  get isSent(): boolean {
-    return this.#sending.isSent;
-  }
-
-  /** Calls one of the two when it has ended, also after an abort. */
-  start(run: Run, arrived: (response: Response) => void, failed: (error: unknown) => void): void {
+  /** Nothing is received of an attempt that was aborted. */
+  start(run: Run & Receiver): void {
     const inside = this.#inside;
-    const sending = this.#sending;
+    const reject = (error: unknown): void => {
+      if (!this.signal.aborted) run.reject(error);
+    };
     try {
-      if (!(inside instanceof Transport)) inside(run.request, this.#derived(run)).then(arrived, failed);
+      if (!(inside instanceof Transport))
+        inside(run.request, this.#derived(run)).then((response) => this.#arrived(response, run), reject);
       else
-        inside.send(sending).then(
+        inside.send(this).then(
           (given) => {
             let response: Response;
             try {
-              response = inside.arrived(sending, given);
+              response = inside.arrived(this, given);
             } catch (error) {
-              return failed(error);
+              return reject(error);
             }
-            arrived(response);
+            this.#arrived(response, run);
           },
-          (cause) => failed(inside.failed(sending, cause)),
+          (cause) => reject(inside.failed(this, cause)),
         );
     } catch (error) {
       // What forbids to send, or a wrapper that gave no promise.
-      failed(error);
+      reject(error);
     }
+  }
+
+  #arrived(response: Response, run: Receiver): void {
+    if (this.signal.aborted) dropBody(response);
+    else run.resolve(response);
   }
 
   abort(reason: unknown): void {
     this.#own.abort(reason);
-    if (this.#inside instanceof Transport) this.#inside.abandoned(this.#sending, reason);
+    if (this.#inside instanceof Transport) this.#inside.abandoned(this, reason);
   }
 
   /** The call as the wrapper sees it. */
@@ -55,14 +61,14 @@ export class InFlight {
       ...call,
       origin,
       attempt,
-      signal: this.#own.signal,
+      signal: this.signal,
       hasResponse,
       ...(attemptsLeft !== undefined && { attemptsLeft }),
       ...(deadline !== Number.POSITIVE_INFINITY && { deadline }),
       readmit: () => run.recheck(),
       guard: () => {
         call.guard?.();
-        this.#sending.isSent = true;
+        this.isSent = true;
       },
     };
   }

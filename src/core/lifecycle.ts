@@ -1,8 +1,8 @@
-import { aborter, follow } from './abort.ts';
-import { dropBody, isOwned, watchBody } from './body.ts';
+import { aborter, Follower, follow } from './abort.ts';
+import { type BodyWatcher, dropBody, isOwned, type WatchedBody, watchBody } from './body.ts';
 import type { Closing } from './closing.ts';
 import type { Start } from './compose.ts';
-import type { Call, Host } from './contract.ts';
+import type { Call, Host, Receiver } from './contract.ts';
 import { addFacts, ClosedError, isFailure } from './errors.ts';
 import { concludes } from './outcome.ts';
 import { givenSize } from './replay.ts';
@@ -41,71 +41,87 @@ export function linked(
  *
  * @param end Absent if the call has no signal but that of its pipeline.
  */
-export function perform(
+export const perform = (
   start: Start,
   outgoing: LazyRequest,
   call: Call,
   end: CallEnd | undefined,
-): Promise<Response> {
-  const { id: callId, origin, emit, attempts, signal } = call;
-  const ended = emit && emitting(emit, outgoing, call);
-  return new Promise((resolve, reject) => {
-    const fail = (thrown: unknown): void => {
-      end?.release();
-      // The pipeline closes for one reason; each call has an error of its own.
-      const error = thrown instanceof ClosedError ? new ClosedError() : thrown;
-      if (isFailure(error)) addFacts(error, { callId, origin, request: outgoing, attempts });
-      ended?.({ error });
-      reject(error);
-    };
-    const succeed = (response: Response): void => {
-      try {
-        // A transport, or a policy of the application's own, that is deaf to the signal.
-        if (signal.aborted) {
-          dropBody(response);
-          throw signal.reason;
-        }
-        concludes(response, { callId, origin, attempts });
-        ended?.({ status: response.status, source: sourceOf(response), ...sizeOf(response) });
-        watchEnd(response, call, end);
-        resolve(response);
-      } catch (error) {
-        fail(error);
+): Promise<Response> =>
+  new Promise((resolve, reject) =>
+    start(outgoing, call, new UnderWay(outgoing, call, end, { resolve, reject })),
+  );
+
+/** The end of a call, and then of its body, which the call's signal breaks. */
+class UnderWay implements Receiver, BodyWatcher {
+  readonly #outgoing: LazyRequest;
+  readonly #call: Call;
+  readonly #end: CallEnd | undefined;
+  /** Until it has its outcome: a promise keeps its response from being collected. */
+  #caller: Receiver | undefined;
+  readonly #ended: Emitting | undefined;
+  readonly #follower: Follower;
+  #body: WatchedBody | undefined;
+  holds = false;
+
+  constructor(outgoing: LazyRequest, call: Call, end: CallEnd | undefined, caller: Receiver) {
+    this.#outgoing = outgoing;
+    this.#call = call;
+    this.#end = end;
+    this.#caller = caller;
+    this.#ended = call.emit && emitting(call.emit, outgoing, call);
+    this.#follower = new Follower(call.signal, (reason) => this.#body?.break(reason));
+  }
+
+  reject(thrown: unknown): void {
+    const { id: callId, origin, attempts } = this.#call;
+    this.#end?.release();
+    // The pipeline closes for one reason; each call has an error of its own.
+    const error = thrown instanceof ClosedError ? new ClosedError() : thrown;
+    if (isFailure(error)) addFacts(error, { callId, origin, request: this.#outgoing, attempts });
+    this.#ended?.({ error });
+    this.#caller?.reject(error);
+    this.#caller = undefined;
+  }
+
+  resolve(response: Response): void {
+    const { id: callId, origin, attempts, signal } = this.#call;
+    try {
+      // A transport, or a policy of the application's own, that is deaf to the signal.
+      if (signal.aborted) {
+        dropBody(response);
+        throw signal.reason;
       }
-    };
-    start(outgoing, call, succeed, fail);
-  });
+      concludes(response, { callId, origin, attempts });
+      this.#ended?.({ status: response.status, source: sourceOf(response), ...sizeOf(response) });
+      // Nothing but the caller, or a policy that depends on the body, has to know at once that a body which nothing reads is over.
+      this.holds = this.#end !== undefined || isOwned(response);
+      this.#body = watchBody(response, this);
+      if (this.holds) this.#follower.begin();
+      this.#caller?.resolve(response);
+      this.#caller = undefined;
+    } catch (error) {
+      this.reject(error);
+    }
+  }
+
+  waiting(): void {
+    this.#follower.begin();
+  }
+
+  arrived(): void {
+    if (!this.holds) this.#follower.end();
+  }
+
+  settled(how: string, error?: unknown): void {
+    const { id: callId, origin, emit } = this.#call;
+    this.holds = false;
+    this.#follower.end();
+    this.#end?.release();
+    if (how === 'broken') emit?.({ type: 'body-broken', callId, origin, error });
+  }
 }
 
-/** Breaks the body with the call's signal. */
-function watchEnd(
-  response: Response,
-  { id: callId, origin, emit, signal }: Call,
-  end: CallEnd | undefined,
-): void {
-  let unfollow = (): void => {};
-  let isOver = false;
-  const settled = (how: string, error?: unknown): void => {
-    isOver = true;
-    unfollow();
-    end?.release();
-    if (how === 'broken') emit?.({ type: 'body-broken', callId, origin, error });
-  };
-  const breaks = (reason: unknown): void => body?.break(reason);
-  // Nothing but the caller, or a policy that depends on the body, has to know at once that a body which nothing reads is over.
-  const isHeld = end !== undefined || isOwned(response);
-  const body = isHeld
-    ? watchBody(response, { holds: true, settled })
-    : watchBody(response, {
-        settled,
-        waiting() {
-          unfollow();
-          unfollow = follow(signal, breaks);
-        },
-        arrived: () => unfollow(),
-      });
-  if (isHeld && body && !isOver) unfollow = follow(signal, breaks);
-}
+type Emitting = ReturnType<typeof emitting>;
 
 /** Emits that a call begins. @returns emits how it ended. */
 function emitting(

@@ -41,7 +41,7 @@ import { type Match, matcher, matches } from './match.ts';
 import { originOf } from './origins.ts';
 import { type SignOutOptions, signOut } from './sign-out.ts';
 import { tell } from './tell.ts';
-import { type Fetch, ours, Transport } from './transport.ts';
+import { type Fetch, NOTHING, ours, Transport } from './transport.ts';
 
 /** Options for the calls to some URLs. Later routes win over earlier ones. */
 export type Route<Options extends object = CallOptions> = Options & { readonly match: Match };
@@ -171,16 +171,17 @@ export function pipeline<Options extends object = CallOptions>(
     return prefix;
   };
 
-  const newCall = (of: BackgroundCall & Pick<Call, 'userChanges'> & { init?: Call['init'] }): Call => ({
+  const newCall = (of: NewCall): Call => ({
     // Chance is not to be had while a Worker starts, so the prefix is made with the first call.
     id: `${idPrefix()}-${++calls}`,
     origin: of.origin,
-    partition: of.partition,
+    partition: of.partition ?? '',
+    isSignedOut: of.partition === undefined,
+    userChanges: of.userChanges,
     attempt: 1,
     signal: of.signal ?? (host.sharesIO ? closing.signal : aborter().signal),
     options: of.options ?? overall,
-    init: of.init ?? {},
-    ...(of.userChanges !== undefined && { userChanges: of.userChanges }),
+    init: of.init ?? NOTHING,
     host,
     attempts: [],
     emit,
@@ -237,25 +238,29 @@ export function pipeline<Options extends object = CallOptions>(
       // Where I/O belongs to one request, so do signals.
       const end = signal || !host.sharesIO ? linked(signal, closing, host, outgoing) : undefined;
       const partition = user();
-      let call = newCall({
+      const call = newCall({
         origin: originOf(outgoing.url),
-        partition: partition ?? '',
+        partition,
         userChanges,
         options: settled(own, outgoing.url),
         init: extra,
         signal: end?.signal ?? closing.signal,
       });
-      const internal: InternalOptions = own ?? {};
-      const { [WANTS_BODY]: wantsBody, [TRANSPORT]: transport, [TO_WIRE]: toWire } = internal;
-      if (wantsBody !== undefined) call = { ...call, wantsBody };
-      if (transport) call = { ...call, transport };
-      if (toWire) call = { ...call, toWire };
-      if (partition === undefined) call = { ...call, isSignedOut: true };
-      if (own?.waitUntil) call = { ...call, waitUntil: outlive(own.waitUntil as typeof waitUntil) };
-      return perform(start, outgoing, call, end);
+      return perform(start, outgoing, own ? { ...call, ...ownFacts(own) } : call, end);
     } catch (error) {
       return Promise.reject(error);
     }
+  };
+
+  /** What a call says of itself, and no route or client may say. */
+  const ownFacts = (own: CallOptions & InternalOptions): Partial<Call> => {
+    const { [WANTS_BODY]: wantsBody, [TRANSPORT]: transport, [TO_WIRE]: toWire, waitUntil: taken } = own;
+    return {
+      ...(wantsBody !== undefined && { wantsBody }),
+      ...(transport && { transport }),
+      ...(toWire && { toWire }),
+      ...(taken !== undefined && { waitUntil: outlive(taken as typeof waitUntil) }),
+    };
   };
 
   const close = async (): Promise<void> => {
@@ -278,6 +283,12 @@ export function pipeline<Options extends object = CallOptions>(
     close,
     [asyncDispose]: close,
   });
+}
+
+interface NewCall extends Omit<BackgroundCall, 'partition'> {
+  readonly partition: string | undefined;
+  readonly userChanges?: number;
+  readonly init?: Call['init'];
 }
 
 function askedFor(partition: () => string | undefined): string | undefined {

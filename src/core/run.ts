@@ -1,6 +1,6 @@
 import { follow } from './abort.ts';
 import { dropBody } from './body.ts';
-import type { Call, Handler, Home } from './call.ts';
+import type { Call, Handler, Home, Receiver } from './call.ts';
 import { InFlight } from './in-flight.ts';
 import { Limits } from './limits.ts';
 import { OUT, Passages, settle } from './passages.ts';
@@ -30,13 +30,12 @@ const OUTERMOST = -1;
  * (`#turn`) and changes nothing. When a limit passes, everything inside its stage is left with that error and may not repeat
  * (`#endedAt`); from there outward it is an ordinary failure.
  */
-export class SegmentRun extends RunFacts implements Run {
+export class SegmentRun extends RunFacts implements Run, Receiver {
   response: Response | undefined;
   error: unknown;
   readonly #segment: Segment;
-  #memories: unknown[] = [];
-  #resolve: (response: Response) => void;
-  #reject: (error: unknown) => void;
+  #memories: unknown[];
+  #caller: Receiver;
   /** The stage whose turn it is; while what is inside the segment runs, the number of stages. */
   #at = 0;
   #turn = 0;
@@ -52,22 +51,16 @@ export class SegmentRun extends RunFacts implements Run {
   #ownsAttempt = true;
   #unfollow = (): void => {};
 
-  constructor(
-    segment: Segment,
-    outgoing: LazyRequest,
-    call: Call,
-    resolve: (response: Response) => void,
-    reject: (error: unknown) => void,
-  ) {
+  constructor(segment: Segment, outgoing: LazyRequest, call: Call, caller: Receiver) {
     super(outgoing, call);
     this.#segment = segment;
-    this.#resolve = resolve;
-    this.#reject = reject;
+    this.#memories = new Array(segment.stages.length).fill(OUT);
+    this.#caller = caller;
   }
 
   start(): void {
     const { signal } = this.call;
-    if (signal.aborted) this.#reject(signal.reason);
+    if (signal.aborted) this.#caller.reject(signal.reason);
     else {
       this.#unfollow = follow(signal, (reason) => this.#abort(reason, OUTERMOST));
       this.#enter();
@@ -142,7 +135,7 @@ export class SegmentRun extends RunFacts implements Run {
         try {
           memory = stage.enter?.(this);
         } catch (error) {
-          if (turn === this.#turn) this.#fail(error);
+          if (turn === this.#turn) this.reject(error);
           return;
         }
         if (isPromise(memory)) return this.#entering(stage, memory, turn);
@@ -166,27 +159,27 @@ export class SegmentRun extends RunFacts implements Run {
         this.#enter();
       },
       (error) => {
-        if (turn === this.#turn) this.#fail(error);
+        if (turn === this.#turn) this.reject(error);
       },
     );
   }
 
   #send(): void {
     this.#limits?.arm();
-    const turn = ++this.#turn;
+    this.#turn++;
     this.#ownsAttempt = true;
     this.#inFlight = new InFlight(this.#segment.inside, this);
-    this.#inFlight.start(
-      this,
-      (response) => {
-        if (turn !== this.#turn) return dropBody(response);
-        this.response = response;
-        this.#leave();
-      },
-      (error) => {
-        if (turn === this.#turn) this.#fail(error);
-      },
-    );
+    this.#inFlight.start(this);
+  }
+
+  resolve(response: Response): void {
+    this.response = response;
+    this.#leave();
+  }
+
+  reject(error: unknown): void {
+    this.#become(error);
+    this.#leave();
   }
 
   /** From the inside out. */
@@ -250,7 +243,7 @@ export class SegmentRun extends RunFacts implements Run {
       working = Promise.reject(error);
     }
     Promise.resolve(working).then(go, (error) => {
-      if (turn === this.#turn) this.#fail(error);
+      if (turn === this.#turn) this.reject(error);
     });
   }
 
@@ -264,11 +257,6 @@ export class SegmentRun extends RunFacts implements Run {
     this.error = error;
   }
 
-  #fail(error: unknown): void {
-    this.#become(error);
-    this.#leave();
-  }
-
   #abort(reason: unknown, level: number): void {
     if (level >= this.#endedAt || this.#goesOnAlone(reason, level)) return;
     this.#endedAt = level;
@@ -276,7 +264,7 @@ export class SegmentRun extends RunFacts implements Run {
     this.#turn++;
     this.#inFlight?.abort(reason);
     this.#wait?.end(reason);
-    this.#fail(reason);
+    this.reject(reason);
   }
 
   /** Others wait for what is inside a stage: only the caller, and the stages outside that one, leave. */
@@ -294,7 +282,7 @@ export class SegmentRun extends RunFacts implements Run {
 
   /** @returns a run in which the stages outside a level, and the caller, leave; this one goes on without them. */
   #detach(level: number): SegmentRun {
-    const outer = new SegmentRun(this.#segment, this.outgoing, this.call, this.#resolve, this.#reject);
+    const outer = new SegmentRun(this.#segment, this.outgoing, this.call, this.#caller);
     outer.#memories = this.#memories.slice(0, level);
     outer.#at = level;
     outer.takeOuter(this, level);
@@ -303,8 +291,7 @@ export class SegmentRun extends RunFacts implements Run {
       outer.#limits.takeOuter(this.#limits, level);
     }
     this.#memories.fill(OUT, 0, level);
-    this.#resolve = dropBody;
-    this.#reject = () => {};
+    this.#caller = GONE;
     this.#unfollow();
     this.#unfollow = this.call.host.sharesIO
       ? follow(this.home.signal, (reason) => this.#abort(reason, OUTERMOST))
@@ -329,7 +316,7 @@ export class SegmentRun extends RunFacts implements Run {
   /** The passage of the stages from one inward ends with the body. */
   #watch(from: number): void {
     if (!this.response) return;
-    const memories = this.#memories.splice(from);
+    const memories = from === 0 ? this.#memories : this.#memories.splice(from);
     const attempt = this.#ownsAttempt ? this.#inFlight : undefined;
     const passages = new Passages(this, this.#segment.stages, memories, from, attempt);
     this.response = passages.watch(this.response);
@@ -340,15 +327,18 @@ export class SegmentRun extends RunFacts implements Run {
     this.#unfollow();
     this.#turn++;
     this.#watch(0);
+    const caller = this.#caller;
     const { response, error } = this;
-    if (response) this.#resolve(response);
-    else this.#reject(error);
     // This run is given to `settled` when the body has ended; until then it must not keep the response from being collected.
     this.response = undefined;
-    this.#resolve = dropBody;
-    this.#reject = () => {};
+    this.#caller = GONE;
+    if (response) caller.resolve(response);
+    else caller.reject(error);
   }
 }
+
+/** In place of the caller that has left. */
+const GONE: Receiver = { resolve: dropBody, reject() {} };
 
 function outlives(stage: Stage, run: Run, memory: unknown): boolean {
   try {
@@ -370,5 +360,5 @@ export const segmentHandler =
   (request, call) =>
     new Promise((resolve, reject) => {
       const outgoing = new LazyRequest(request.url, request);
-      new SegmentRun(segment, outgoing, call, resolve, reject).start();
+      new SegmentRun(segment, outgoing, call, { resolve, reject }).start();
     });

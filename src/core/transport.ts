@@ -10,29 +10,26 @@ import { SOURCE_HEADER } from './source.ts';
 export type Fetch = (request: Request, init: RequestInit) => Promise<Response>;
 
 /** What the transport has to know of one attempt, and writes of it. */
-export interface Sending {
+export class Sending {
   readonly call: Call;
   readonly outgoing: LazyRequest;
   readonly origin: string;
   readonly attempt: number;
   readonly signal: AbortSignal;
   /** When the request went out: wall time in ms, and ticks. */
-  startedAt: number;
-  startedTicks: number;
-  isSent: boolean;
-  isLogged: boolean;
-}
+  startedAt = 0;
+  startedTicks = 0;
+  isSent = false;
+  isLogged = false;
 
-export const newSending = (
-  call: Call,
-  outgoing: LazyRequest,
-  origin: string,
-  attempt: number,
-  signal: AbortSignal,
-): Sending => ({
-  ...{ call, outgoing, origin, attempt, signal },
-  ...{ startedAt: 0, startedTicks: 0, isSent: false, isLogged: false },
-});
+  constructor(call: Call, outgoing: LazyRequest, origin: string, attempt: number, signal: AbortSignal) {
+    this.call = call;
+    this.outgoing = outgoing;
+    this.origin = origin;
+    this.attempt = attempt;
+    this.signal = signal;
+  }
+}
 
 /**
  * The innermost part of a pipeline: sends the request and keeps the log of attempts. What differs between engines is made
@@ -104,7 +101,7 @@ export const transportHandler =
   (transport: Transport): Handler =>
   async (request, call) => {
     const outgoing = new LazyRequest(request.url, request);
-    const sending = newSending(call, outgoing, call.origin, call.attempt, call.signal);
+    const sending = new Sending(call, outgoing, call.origin, call.attempt, call.signal);
     let response: unknown;
     try {
       response = await transport.send(sending);
@@ -120,19 +117,16 @@ export const NOTHING: Readonly<Record<string, never>> = Object.freeze({});
 /** Fetches of this library. */
 export const ours = new WeakSet<object>();
 
-function log(sending: Sending, status: number | undefined, error?: string): void {
+function log(sending: Sending, status: number | undefined, error = ''): void {
   const { call, origin, attempt, startedAt, startedTicks } = sending;
   // The attempt was given up before its transport ended.
   if (sending.isLogged) return;
   sending.isLogged = true;
   const duration = call.host.clock.ticks() - startedTicks;
-  const outcome: Attempt = {
-    attempt,
-    origin,
-    startedAt,
-    duration,
-    ...(error === undefined ? { status: status as number } : { error }),
-  };
+  const outcome: Attempt =
+    status === undefined
+      ? { attempt, origin, startedAt, duration, error }
+      : { attempt, origin, startedAt, duration, status };
   call.attempts.push(outcome);
   call.emit?.({ type: 'attempt-ended', callId: call.id, ...outcome });
 }

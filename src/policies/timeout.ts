@@ -1,6 +1,6 @@
-import { watchBody } from '../core/body.ts';
+import { type BodyWatcher, type WatchedBody, watchBody } from '../core/body.ts';
 import { layered, limit, memoized, readOptions } from '../core/check.ts';
-import { type Call, named, type Policy } from '../core/contract.ts';
+import { type Call, type Clock, named, type Policy } from '../core/contract.ts';
 import type { Duration } from '../core/durations.ts';
 import { ConfigurationError, TimeoutError } from '../core/errors.ts';
 import { hasBody, knownSize } from '../core/replay.ts';
@@ -107,19 +107,18 @@ export function attemptTimeout(base?: TimeoutOption): Policy {
   const limits = limitsFor(base);
   return named(
     'attemptTimeout',
-    stage<{ cancel?: () => void }>({
+    stage({
       enter(run) {
         const { attempt, guessed } = limits(run.call);
         const isUnbounded = guessed.attempt && isLargeUpload(run);
         if (!isUnbounded) run.limit(attempt, () => refuse('attempt', attempt, run.call));
-        return {};
       },
-      leave({ response, call }, idleTimer) {
+      leave({ response, call }) {
         const { idle, guessed } = limits(call);
-        if (response && idle !== Infinity) idleLimited(response, idle, guessed.idle, call, idleTimer);
-      },
-      settled(_, { cancel }) {
-        cancel?.();
+        if (!response || idle === Infinity) return;
+        const wholeOnly = guessed.idle;
+        if (!wholeOnly || !isStreaming(response.headers.get('content-type')))
+          new IdleLimit(idle, wholeOnly, call).watch(response);
       },
     }),
     { option: 'timeout' },
@@ -135,42 +134,59 @@ function refuse(
   return new TimeoutError(limit, ms, { callId, origin });
 }
 
-/**
- * The clock runs only while a reader waits for a chunk: a slow reader is not the origin's fault.
- *
- * @param wholeOnly The limit is for reads of the whole body, and not for streams.
- */
-function idleLimited(
-  response: Response,
-  ms: number,
-  wholeOnly: boolean,
-  call: Call,
-  timer: { cancel?: () => void },
-): void {
-  const isExempt = wholeOnly && isStreaming(response.headers.get('content-type'));
-  const limit = isExempt ? Infinity : ms;
-  const { clock } = call.host;
-  let since: number | undefined;
-  // Clones may be read at the same time, each by a reader of its own.
-  let readers = 0;
-  // One timer a body, not one a chunk: it looks how long the reader has been waiting when it is over.
-  const look = (): void => {
-    const left = since === undefined ? limit : limit - (clock.ticks() - since);
+/** The clock runs only while a reader waits for a chunk: a slow reader is not the origin's fault. */
+class IdleLimit implements BodyWatcher {
+  readonly #ms: number;
+  readonly #wholeOnly: boolean;
+  readonly #call: Call;
+  #body: WatchedBody | undefined;
+  /** In ticks, while a reader waits. */
+  #since: number | undefined;
+  /** Clones may be read at the same time, each by a reader of its own. */
+  #readers = 0;
+  /** One timer a body, not one a chunk: when it rings, it looks how long the reader has been waiting. */
+  #cancel: (() => void) | undefined;
+
+  /** @param wholeOnly The limit is for reads of the whole body, and not for streams. */
+  constructor(ms: number, wholeOnly: boolean, call: Call) {
+    this.#ms = ms;
+    this.#wholeOnly = wholeOnly;
+    this.#call = call;
+  }
+
+  watch(response: Response): void {
+    this.#body = watchBody(response, this);
+  }
+
+  waiting(whole: boolean): void {
+    if (this.#wholeOnly && !whole) return;
+    this.#readers++;
+    this.#since = this.#clock.ticks();
+    this.#cancel ??= this.#after(this.#ms);
+  }
+
+  arrived(whole: boolean): void {
+    if (this.#wholeOnly && !whole) return;
+    this.#since = --this.#readers > 0 ? this.#clock.ticks() : undefined;
+  }
+
+  settled(): void {
+    this.#cancel?.();
+  }
+
+  get #clock(): Clock {
+    return this.#call.host.clock;
+  }
+
+  #after(ms: number): () => void {
+    return this.#clock.after(ms, () => this.#look());
+  }
+
+  #look(): void {
+    const left = this.#since === undefined ? this.#ms : this.#ms - (this.#clock.ticks() - this.#since);
+    this.#cancel = undefined;
     // Fractions of a millisecond may never add up to the limit.
-    if (left < 1) body?.break(refuse('idle', ms, call));
-    else if (since === undefined) delete timer.cancel;
-    else timer.cancel = clock.after(left, look);
-  };
-  const body = watchBody(response, {
-    waiting(whole) {
-      if (wholeOnly && !whole) return;
-      readers++;
-      since = clock.ticks();
-      timer.cancel ??= clock.after(limit, look);
-    },
-    arrived(whole) {
-      if (whole || !wholeOnly) readers--;
-      since = readers > 0 ? clock.ticks() : undefined;
-    },
-  });
+    if (left < 1) this.#body?.break(refuse('idle', this.#ms, this.#call));
+    else if (this.#since !== undefined) this.#cancel = this.#after(left);
+  }
 }
