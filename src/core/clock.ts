@@ -33,11 +33,21 @@ const platforms = globalThis.setTimeout;
 export const mayShareTimers = (): boolean =>
   globalThis.setTimeout === platforms && globalThis.navigator?.userAgent !== 'Cloudflare-Workers';
 
+/** A task in the list of a line. */
+interface Entry {
+  readonly due: number;
+  readonly task: () => void;
+  isIn: boolean;
+  before: Entry | undefined;
+  after: Entry | undefined;
+}
+
 /** One timer of the platform for all tasks of one length. It outlives them, and then does not keep a process alive. */
 class Line {
   readonly #ms: number;
   /** In the order in which they are due. */
-  readonly #tasks = new Set<{ readonly due: number; readonly task: () => void }>();
+  #first: Entry | undefined;
+  #last: Entry | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(ms: number) {
@@ -45,13 +55,27 @@ class Line {
   }
 
   add(task: () => void): () => void {
-    const entry = { due: performance.now() + this.#ms, task };
-    this.#tasks.add(entry);
+    const before = this.#last;
+    const entry: Entry = { due: performance.now() + this.#ms, task, isIn: true, before, after: undefined };
+    this.#last = entry;
+    if (before) before.after = entry;
+    else this.#first = entry;
     if (this.#timer === undefined) this.#arm(this.#ms);
-    else if (this.#tasks.size === 1) keepAlive(this.#timer, true);
+    else if (!before) keepAlive(this.#timer, true);
     return () => {
-      if (this.#tasks.delete(entry) && this.#tasks.size === 0) keepAlive(this.#timer, false);
+      if (!entry.isIn) return;
+      this.#remove(entry);
+      if (!this.#first) keepAlive(this.#timer, false);
     };
+  }
+
+  #remove(entry: Entry): void {
+    const { before, after } = entry;
+    entry.isIn = false;
+    if (before) before.after = after;
+    else this.#first = after;
+    if (after) after.before = before;
+    else this.#last = before;
   }
 
   #arm(ms: number): void {
@@ -62,14 +86,12 @@ class Line {
     this.#timer = undefined;
     const now = performance.now();
     const due: (() => void)[] = [];
-    for (const entry of this.#tasks) {
-      // Timers may fire a fraction of a millisecond early.
-      if (entry.due - now >= 1) break;
-      this.#tasks.delete(entry);
+    // Timers may fire a fraction of a millisecond early.
+    for (let entry = this.#first; entry && entry.due - now < 1; entry = entry.after) {
+      this.#remove(entry);
       due.push(entry.task);
     }
-    const [next] = this.#tasks;
-    if (next) this.#arm(next.due - now);
+    if (this.#first) this.#arm(this.#first.due - now);
     else lines.delete(this.#ms);
     for (const task of due) task();
   }
@@ -88,9 +110,13 @@ function lineOf(ms: number): Line {
 
 /** Node and Bun hand out an object, Deno a number and functions of its own; a browser needs neither. */
 function keepAlive(timer: unknown, is: boolean): void {
-  const { Deno } = globalThis as { Deno?: { refTimer?(id: number): void; unrefTimer?(id: number): void } };
-  if (typeof timer === 'number') (is ? Deno?.refTimer : Deno?.unrefTimer)?.(timer);
-  else (timer as { ref?(): void; unref?(): void })[is ? 'ref' : 'unref']?.();
+  if (typeof timer === 'object') (timer as { ref?(): void; unref?(): void })[is ? 'ref' : 'unref']?.();
+  else {
+    const { Deno } = globalThis as {
+      Deno?: { refTimer?(id: unknown): void; unrefTimer?(id: unknown): void };
+    };
+    Deno?.[is ? 'refTimer' : 'unrefTimer']?.(timer);
+  }
 }
 
 /**
