@@ -1,22 +1,26 @@
+import { globSync } from 'node:fs';
 import { defineConfig } from 'tsup';
 
-export default defineConfig({
-  entry: {
-    index: 'src/index.ts',
-    cloudflare: 'src/cloudflare.ts',
-    deno: 'src/deno.ts',
-    opentelemetry: 'src/opentelemetry.ts',
-    'service-worker': 'src/service-worker.ts',
-    sql: 'src/sql.ts',
-    testing: 'src/testing/index.ts',
-    unstorage: 'src/unstorage.ts',
+/**
+ * Each module stays a file of its own, so that a bundler leaves out by file what an application does not import: in one file of
+ * many modules a single call at the top level keeps all that it reaches.
+ */
+const oneFilePerModule = {
+  name: 'one-file-per-module',
+  setup(build: Parameters<NonNullable<import('tsup').Options['esbuildPlugins']>[number]['setup']>[0]): void {
+    build.onResolve({ filter: /^\.{1,2}\// }, ({ path, kind }) =>
+      kind === 'entry-point' ? undefined : { path: path.replace(/\.ts$/, '.js'), external: true },
+    );
   },
+};
+
+export default defineConfig({
+  entry: globSync('src/**/*.ts').sort(),
   format: ['esm'],
   target: 'es2022',
   platform: 'neutral',
-  // What two entries share is one file: a breaker is the same whichever of them it came through.
-  splitting: true,
-  // The types say `Symbol.asyncDispose`, which users need not have asked for in their own settings.
-  dts: { banner: '/// <reference lib="esnext.disposable" />' },
+  splitting: false,
+  silent: true,
+  esbuildPlugins: [oneFilePerModule],
   tsconfig: 'tsconfig.src.json',
 });

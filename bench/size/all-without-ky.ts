@@ -10,4 +10,4 @@ export {
   rateLimit,
   staleCache,
   strategies,
-} from '../../src/index.ts';
+} from 'holdfast';

@@ -1,1 +1,1 @@
-export { createFetch } from '../../src/index.ts';
+export { createFetch } from 'holdfast';

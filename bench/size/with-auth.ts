@@ -1,1 +1,1 @@
-export { auth, createFetch } from '../../src/index.ts';
+export { auth, createFetch } from 'holdfast';

@@ -1,1 +1,1 @@
-export { createFetch, outbox, staleCache } from '../../src/index.ts';
+export { createFetch, outbox, staleCache } from 'holdfast';

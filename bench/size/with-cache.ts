@@ -1,1 +1,1 @@
-export { createFetch, staleCache } from '../../src/index.ts';
+export { createFetch, staleCache } from 'holdfast';

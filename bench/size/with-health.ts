@@ -6,7 +6,7 @@ import {
   health,
   monitor,
   waitUntilHealthy,
-} from '../../src/index.ts';
+} from 'holdfast';
 
 export const fetch = createFetch();
 export { batch, clientHealth, connectivity, health, monitor, waitUntilHealthy };

@@ -1,3 +1,3 @@
-import { createFetch, jsonLines, telemetry } from '../../src/index.ts';
+import { createFetch, jsonLines, telemetry } from 'holdfast';
 
 export const fetch = createFetch({ onEvent: jsonLines(), telemetry: telemetry({ origins: [] }) });

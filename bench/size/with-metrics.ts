@@ -1,3 +1,3 @@
-import { createFetch, metrics } from '../../src/index.ts';
+import { createFetch, metrics } from 'holdfast';
 
 export const fetch = createFetch({ onEvent: metrics().hear });

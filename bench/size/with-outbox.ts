@@ -1,1 +1,1 @@
-export { createFetch, outbox } from '../../src/index.ts';
+export { createFetch, outbox } from 'holdfast';

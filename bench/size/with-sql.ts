@@ -1,1 +1,1 @@
-export { sqlStore } from '../../src/sql.ts';
+export { sqlStore } from 'holdfast/sql';

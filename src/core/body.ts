@@ -48,7 +48,7 @@ export interface WatchedBody {
   /** Ends the body with an error for all who read it, now or later, and gives up the connection. */
   break(reason: unknown): void;
   /** The next chunk; as a part of the whole body, and not of a stream. */
-  readWhole(): Promise<ReadableStreamReadResult<Bytes>>;
+  readWhole(): ReturnType<ReadableStreamDefaultReader<Bytes>['read']>;
   cancel(reason?: unknown): Promise<void>;
 }
 

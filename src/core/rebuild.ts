@@ -3,7 +3,7 @@ export interface ResponseFacts {
   readonly status: number;
   readonly statusText: string;
   readonly url: string;
-  readonly type: ResponseType;
+  readonly type: Response['type'];
   readonly redirected: boolean;
 }
 
@@ -22,7 +22,7 @@ const NULL_BODY = [204, 205, 304];
 const DECODED = /^\s*(x-)?(gzip|br|deflate|zstd)\b/i;
 
 /** The headers of a body that was decoded: a platform that sends it on would name a coding and a length that it has not. */
-function headersOfDecoded(init: HeadersInit): HeadersInit {
+function headersOfDecoded(init: HeaderFields): HeaderFields {
   const given = init instanceof Headers ? init : new Headers(init);
   if (!DECODED.test(given.get('content-encoding') ?? '')) return given;
   const headers = new Headers(given);
@@ -31,8 +31,12 @@ function headersOfDecoded(init: HeadersInit): HeadersInit {
   return headers;
 }
 
+// By the platform's classes: not all libraries of types name what these take.
+type Body = ConstructorParameters<typeof Response>[0];
+type HeaderFields = NonNullable<ConstructorParameters<typeof Headers>[0]>;
+
 /** A response with other headers or another body that keeps `url`, `type` and `redirected`, in its clones as well. */
-export function rebuilt(body: BodyInit | null, kept: ResponseFacts, headers: HeadersInit): Response {
+export function rebuilt(body: Body, kept: ResponseFacts, headers: HeaderFields): Response {
   const { status, statusText } = kept;
   const isPlain = hasConstructibleStatus(kept);
   const isText = /^[\t\x20-\x7e\x80-\xff]*$/.test(statusText);

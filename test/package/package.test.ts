@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { deno } from '../runtimes/installed.ts';
 import { type Origins, startOrigins } from '../runtimes/origins.ts';
+import { type Bundler, bundlers, sizeWith } from './bundlers.ts';
 import { environments } from './environments.ts';
 import { createProject, execute, type Project } from './project.ts';
 
@@ -23,6 +24,12 @@ describe('the packed and installed package', () => {
       expect(passed.length).toBeGreaterThan(0);
     });
   }
+
+  test.each(Object.keys(bundlers))('%s leaves out what is not imported', async (name) => {
+    const bundler = bundlers[name] as Bundler;
+    const size = await sizeWith(bundler, project.folder, "export { isFailure } from 'holdfast';");
+    expect(size).toBeLessThan(0.65);
+  });
 
   const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
   const strict = ['--strict', '--noEmit', '--target', 'es2022'];
