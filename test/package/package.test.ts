@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { sizeOf } from '../../bench/size/measure.ts';
 import { deno } from '../runtimes/installed.ts';
 import { type Origins, startOrigins } from '../runtimes/origins.ts';
 import { type Bundler, bundlers, sizeWith } from './bundlers.ts';
@@ -29,6 +30,20 @@ describe('the packed and installed package', () => {
     const bundler = bundlers[name] as Bundler;
     const size = await sizeWith(bundler, project.folder, "export { isFailure } from 'holdfast';");
     expect(size).toBeLessThan(0.65);
+  });
+
+  test('a bundle of createFetch has the plain breaker, and not what breaker() adds', async () => {
+    const ofBreaker = async (entry: string): Promise<string[]> => {
+      const { files } = await sizeOf(new URL(`../../bench/size/${entry}.ts`, import.meta.url));
+      const folder = 'dist/policies/breaker/';
+      return files.flatMap(([file]) => (file.startsWith(folder) ? [file.slice(folder.length)] : []));
+    };
+    const rare = ['breaker', 'managed-circuits', 'options', 'probe', 'remote', 'sharing', 'slow-calls'];
+    const files = rare.map((name) => `${name}.js`);
+    const plain = await ofBreaker('create-fetch');
+    expect(plain).toContain('plain.js');
+    expect(plain.filter((file) => files.includes(file))).toEqual([]);
+    expect(await ofBreaker('all-without-ky')).toEqual(expect.arrayContaining(files));
   });
 
   const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');

@@ -76,8 +76,8 @@ export async function clientHealth(parts: ClientParts): Promise<ClientHealth> {
     parts,
     {
       breaker: having<Pick<Breaker, 'states'>>('a breaker', 'states'),
-      outbox: typed('function'),
-      staleCache: typed('function'),
+      outbox: having<Pick<Outbox, 'counts' | 'entries'>>('an outbox', 'counts', 'entries'),
+      staleCache: having<Pick<StaleCache, 'usage' | 'stats'>>('a stale cache', 'usage', 'stats'),
       connectivity: typed('object'),
       monitor: typed('object'),
       host: typed('object'),

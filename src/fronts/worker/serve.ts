@@ -67,7 +67,7 @@ export function serviceWorker(options: ServiceWorkerOptions): void {
     options,
     {
       fetch: typed('function'),
-      outbox: typed('function'),
+      outbox: having<Outbox>('an outbox', 'flush', 'counts'),
       ready: typed('object'),
       routes: readRoutes,
       tag: typed('string'),

@@ -1,7 +1,9 @@
-import { type Call, named, PUBLIC, type Wrapper } from '../../core/contract.ts';
+import { aborter } from '../../core/abort.ts';
+import { type Call, type Home, named, PUBLIC } from '../../core/contract.ts';
 import { ConfigurationError } from '../../core/errors.ts';
 import { matches } from '../../core/match.ts';
 import { signedIn } from '../../core/signed-in.ts';
+import { type Run, type Stage, stage } from '../../core/stage.ts';
 import type { AtomicStore } from '../../core/store.ts';
 import { SAFE_METHODS } from '../../http/idempotency.ts';
 import { answerOf, lost, UndeliveredError } from './answers.ts';
@@ -39,7 +41,7 @@ import { awaited } from './settlement.ts';
 import { onSignIn } from './triggers.ts';
 
 /** @typeParam Meta What the application keeps with its entries. */
-export interface Outbox<Meta = unknown> extends Wrapper {
+export interface Outbox<Meta = unknown> extends Stage {
   /** The header by which a sending is recognised as the delivery of an entry. */
   readonly idempotencyHeader: string | false;
   /**
@@ -113,53 +115,38 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
     );
   };
 
-  const policy: Wrapper = (next, home) => {
-    if (assembled)
-      throw new ConfigurationError('outbox', 'this outbox', 'another client has it; make one for each');
-    takeName(home, settings.store, {
-      retire: () => assembled?.sender.gate.retire(),
-      reclaim() {
-        assembled?.sender.gate.reclaim();
-        assembled?.wake('asked');
-      },
-    });
-    const mine = assemble(next, home, settings);
-    assembled = mine;
-    home.signal.addEventListener(
-      'abort',
-      () => {
-        givenBack(settings.store, home, mine.lasting);
-      },
-      { once: true },
-    );
-    const noticed = onSignIn(home, mine.wake);
-    return (request, call) => {
+  let noticed = (_call: Call): void => {};
+
+  const policy = stage({
+    attach(home, inside) {
+      if (assembled)
+        throw new ConfigurationError('outbox', 'this outbox', 'another client has it; make one for each');
+      takeName(home, settings.store, {
+        retire: () => assembled?.sender.gate.retire(),
+        reclaim() {
+          assembled?.sender.gate.reclaim();
+          assembled?.wake('asked');
+        },
+      });
+      const mine = assemble(inside, home, settings);
+      assembled = mine;
+      home.onClose(() => void givenBack(settings.store, home, mine.lasting));
+      noticed = onSignIn(home, mine.wake);
+    },
+    enter(run): Promise<void> | undefined {
+      const { call, home, method } = run;
       noticed(call);
-      if (SAFE_METHODS.includes(request.method)) return next(request, call);
-      const wanted = wantedFor(request, call, settings);
-      if (wanted === undefined) return next(request, call);
-      if (call.isSignedOut)
-        throw new ConfigurationError(
-          'outbox',
-          wanted,
-          'no user is signed in: a queued write belongs to a partition',
-        );
-      if (call.transport)
-        throw new ConfigurationError(
-          'fetch',
-          'a function',
-          'a queued write is sent by the fetch of its client, perhaps after a reload: give it to createClient',
-        );
-      if (call.partition === PUBLIC && !home.isPartitionConstant)
-        throw new ConfigurationError(
-          'partition',
-          PUBLIC,
-          "for an outbox, say it as a constant: partition: 'public'",
-        );
-      checkPartition(call.partition);
-      return enqueue(request, call, readCallOutbox(wanted), mine);
-    };
-  };
+      if (SAFE_METHODS.includes(method)) return undefined;
+      const wanted = wantedFor(run, settings);
+      if (wanted === undefined) return undefined;
+      checkCall(call, wanted, home);
+      const own = aborter();
+      const enqueued = enqueue(run.request, { ...call, signal: own.signal }, readCallOutbox(wanted), parts());
+      return run.wait(Number.POSITIVE_INFINITY, enqueued, own.abort).then((response) => {
+        run.response = response;
+      });
+    },
+  });
 
   const ask = async <T>(work: (parts: Parts) => Promise<T>): Promise<T> => {
     const mine = parts();
@@ -234,6 +221,29 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
 }
 
 /** What the call says of the outbox, if the write is to be kept. Reads pass it by: a route or `extend` speaks for all. */
-function wantedFor(request: Request, { options }: Call, { match }: OutboxSettings): unknown {
-  return options.outbox ?? (match !== undefined && matches(match, request.url) ? true : undefined);
+function wantedFor({ url, call }: Run, { match }: OutboxSettings): unknown {
+  return call.options.outbox ?? (match !== undefined && matches(match, url) ? true : undefined);
+}
+
+/** @throws {ConfigurationError} if no later page could send the write of this call. */
+function checkCall(call: Call, wanted: unknown, home: Home): void {
+  if (call.isSignedOut)
+    throw new ConfigurationError(
+      'outbox',
+      wanted,
+      'no user is signed in: a queued write belongs to a partition',
+    );
+  if (call.transport)
+    throw new ConfigurationError(
+      'fetch',
+      'a function',
+      'a queued write is sent by the fetch of its client, perhaps after a reload: give it to createClient',
+    );
+  if (call.partition === PUBLIC && !home.isPartitionConstant)
+    throw new ConfigurationError(
+      'partition',
+      PUBLIC,
+      "for an outbox, say it as a constant: partition: 'public'",
+    );
+  checkPartition(call.partition);
 }
