@@ -17,49 +17,27 @@ export function retryAfter(headers: Headers, now: number, field = 'retry-after')
   return Math.max(0, until - (httpDate(headers.get('date') ?? '', now) ?? now));
 }
 
-const MONTHS = 'janfebmaraprmayjunjulaugsepoctnovdec';
-
-const TIME = '(\\d\\d):(\\d\\d):(\\d\\d)';
-const IMF_FIXDATE = new RegExp(`^[A-Z][a-z]{2}, (\\d\\d) ([A-Z][a-z]{2}) (\\d{4}) ${TIME} GMT$`, 'i');
-const RFC_850 = new RegExp(`^[A-Z][a-z]{5,8}, (\\d\\d)-([A-Z][a-z]{2})-(\\d\\d) ${TIME} GMT$`, 'i');
-const ASCTIME = new RegExp(`^[A-Z][a-z]{2} ([A-Z][a-z]{2}) ([ \\d]\\d) ${TIME} (\\d{4})$`, 'i');
+/** The three forms of a date (RFC 9110, 5.6.7); the last one is that of asctime(). */
+const HTTP_DATE =
+  /^[a-z]{3,9}(?:, (\d\d)[ -]([a-z]{3})[ -](\d\d(?:\d\d)?) ([\d:]{8}) GMT| ([a-z]{3}) ([ \d]\d) ([\d:]{8}) (\d{4}))$/i;
 
 /**
- * An HTTP date in any of its three forms (RFC 9110, 5.6.7), and in no other; in any case (RFC 9111, 4.2).
+ * An HTTP date in any of its three forms (RFC 9110, 5.6.7), in any case (RFC 9111, 4.2).
  *
  * @param now Wall time in ms; places a year of two digits.
  * @returns ms since the epoch, or `undefined`.
  */
 export function httpDate(text: string, now: number): number | undefined {
-  const imf = IMF_FIXDATE.exec(text);
-  if (imf) return utc(imf[3], imf[2], imf[1], imf.slice(4));
-  const ctime = ASCTIME.exec(text);
-  if (ctime) return utc(ctime[6], ctime[1], ctime[2], ctime.slice(3));
-  const old = RFC_850.exec(text);
-  if (!old) return undefined;
-  // A date that seems to lie more than 50 years ahead is the latest one in the past with these digits.
-  const thisYear = new Date(now).getUTCFullYear();
-  const year = thisYear - (thisYear % 100) + Number(old[3]);
-  return utc(year > thisYear + 50 ? year - 100 : year, old[2], old[1], old.slice(4));
-}
-
-function utc(
-  year: unknown,
-  month: string | undefined,
-  day: unknown,
-  [hours, minutes, seconds]: (string | undefined)[],
-): number | undefined {
-  const at = MONTHS.indexOf(String(month).toLowerCase());
-  if (at < 0 || at % 3) return undefined;
-  const last = new Date(Date.UTC(Number(year), at / 3 + 1, 0)).getUTCDate();
-  // The platform would take the 31st of February for a day in March. A second may be a leap second.
-  if (
-    Number(day) < 1 ||
-    Number(day) > last ||
-    Number(hours) > 23 ||
-    Number(minutes) > 59 ||
-    Number(seconds) > 60
-  )
-    return undefined;
-  return Date.UTC(Number(year), at / 3, Number(day), Number(hours), Number(minutes), Number(seconds));
+  const [, d, m, y, t, month = m, day = d, time = t, digits = y] = HTTP_DATE.exec(text) ?? [];
+  if (!digits) return undefined;
+  let year = Number(digits);
+  if (digits.length < 4) {
+    // A date that seems to lie more than 50 years ahead is the latest one in the past with these digits.
+    const thisYear = new Date(now).getUTCFullYear();
+    year += thisYear - (thisYear % 100);
+    if (year > thisYear + 50) year -= 100;
+  }
+  const date = new Date(`${day} ${month} ${year} ${time} GMT`);
+  // Engines take the 31st of February for a day in March.
+  return date.getUTCDate() === Number(day) ? date.getTime() : undefined;
 }
