@@ -11,6 +11,7 @@ export type {
   Host,
   Policy,
   SignedOut,
+  SignOutOptions,
   Strategy,
   Wrapper,
 } from './core/contract.ts';
@@ -34,7 +35,6 @@ export type { HoldfastEvent, OutboxEvent } from './core/events.ts';
 export type { Match } from './core/match.ts';
 export { type Outcome, outcomeOf } from './core/outcome.ts';
 export { type HoldfastFetch, type PipelineOptions, pipeline, type Route } from './core/pipeline.ts';
-export type { SignOutOptions } from './core/sign-out.ts';
 export { isQueued, type Source, sourceOf } from './core/source.ts';
 export type { Leaving, Run, Stage } from './core/stage.ts';
 export type {

@@ -24,8 +24,8 @@ export interface PolicyTraits {
   readonly partition?: () => string | undefined;
   /** It puts credentials on requests. */
   readonly credentials?: Credentials;
-  /** Ends what it holds of a user, in all tabs. */
-  readonly signOut?: (of: SigningOut) => Promise<Partial<SignedOut>>;
+  /** Ends what it holds of a user, in all tabs; made by `signsOut`. */
+  readonly signOut?: SignOut;
 }
 
 /** What was found of the user who signed out. */
@@ -39,6 +39,25 @@ export interface SignedOut {
 export interface SigningOut {
   readonly partition: string;
   readonly undelivered: 'keep' | 'remove';
+}
+
+export interface SignOut {
+  /** Of one policy. */
+  readonly part: (of: SigningOut) => Promise<Partial<SignedOut>>;
+  /** Of all policies of a pipeline; here, so that a pipeline which holds nothing does not bring it. */
+  readonly all: (
+    policies: readonly Policy[],
+    partition: string | undefined,
+    options: SignOutOptions,
+  ) => Promise<SignedOut>;
+}
+
+export interface SignOutOptions {
+  /**
+   * What becomes of writes that were not delivered. `'keep'`: they wait until this user signs in again. `'remove'`: they
+   * are lost. Required if there is an outbox.
+   */
+  readonly undelivered?: 'keep' | 'remove' | undefined;
 }
 
 const traits = new WeakMap<Policy, PolicyTraits>();

@@ -22,6 +22,7 @@ import type {
   Host,
   Policy,
   SignedOut,
+  SignOutOptions,
 } from './contract.ts';
 import { traitsOf } from './contract.ts';
 import {
@@ -39,7 +40,6 @@ import { systemHost } from './host.ts';
 import { linked, perform } from './lifecycle.ts';
 import { type Match, matcher, matches } from './match.ts';
 import { originOf } from './origins.ts';
-import { type SignOutOptions, signOut } from './sign-out.ts';
 import { tell } from './tell.ts';
 import { type Fetch, NOTHING, ours, Transport } from './transport.ts';
 
@@ -279,7 +279,11 @@ export function pipeline<Options extends object = CallOptions>(
       checkNames(changes, known);
       overall = { ...overall, ...changes };
     },
-    signOut: async (given: SignOutOptions = {}) => signOut(policies, user(), given),
+    signOut: async (given: SignOutOptions = {}) =>
+      policies
+        .map((policy) => traitsOf(policy).signOut)
+        .find((held) => held)
+        ?.all(policies, user(), given) ?? { undelivered: 0, cached: 0 },
     close,
     [asyncDispose]: close,
   });

@@ -1,14 +1,9 @@
 import { oneOf, readOptions } from './check.ts';
-import { type Policy, type SignedOut, traitsOf } from './contract.ts';
+import { type Policy, type SignedOut, type SignOut, type SignOutOptions, traitsOf } from './contract.ts';
 import { ConfigurationError, isFailure, StorageError } from './errors.ts';
 
-export interface SignOutOptions {
-  /**
-   * What becomes of writes that were not delivered. `'keep'`: they wait until this user signs in again. `'remove'`: they
-   * are lost. Required if there is an outbox.
-   */
-  readonly undelivered?: 'keep' | 'remove' | undefined;
-}
+/** What a policy that holds something of a user says of the end of it. */
+export const signsOut = (part: SignOut['part']): SignOut => ({ part, all: signOut });
 
 /**
  * Ends what the policies hold of a user, in all tabs, one after the other: outbox, cache, tokens.
@@ -16,7 +11,7 @@ export interface SignOutOptions {
  * @throws {ConfigurationError} if there is an outbox, and nothing is said of its writes.
  * @throws {StorageError} if a store failed; the others have still been asked.
  */
-export async function signOut(
+async function signOut(
   policies: readonly Policy[],
   partition: string | undefined,
   options: SignOutOptions,
@@ -37,7 +32,7 @@ export async function signOut(
   if (partition === undefined || partition === '') return report;
   const failures: unknown[] = [];
   for (const policy of policies) {
-    const part = traitsOf(policy).signOut?.({ partition, undelivered: undelivered ?? 'keep' });
+    const part = traitsOf(policy).signOut?.part({ partition, undelivered: undelivered ?? 'keep' });
     await part?.then(
       (counts) => {
         report = { ...report, ...counts };

@@ -3,6 +3,7 @@ import { type Home, named, type PolicyTraits } from '../../core/contract.ts';
 import { addFacts, isFailure } from '../../core/errors.ts';
 import { originOf } from '../../core/origins.ts';
 import { hasBody, replay } from '../../core/replay.ts';
+import { signsOut } from '../../core/sign-out.ts';
 import { type Leaving, type Run, type Stage, stage } from '../../core/stage.ts';
 import { untilOver } from './application.ts';
 import type { Place } from './crew.ts';
@@ -115,11 +116,11 @@ export function auth<S extends AuthScheme, User extends (() => string | undefine
     needsPartition,
     credentials,
     ...(user && { partition: user }),
-    signOut: async ({ partition }) => {
+    signOut: signsOut(async ({ partition }) => {
       source.forget?.(partition);
       await signOut?.(partition);
       return {};
-    },
+    }),
   };
   return Object.assign(named('auth', policy, traits), { user }, more) as never;
 }

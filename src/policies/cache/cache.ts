@@ -1,6 +1,7 @@
 import { memoized } from '../../core/check.ts';
 import { type Handler, named, type Wrapper } from '../../core/contract.ts';
 import { segmentHandler } from '../../core/run.ts';
+import { signsOut } from '../../core/sign-out.ts';
 import type { Store } from '../../core/store.ts';
 import { isOwnValidation, wantedBy } from '../../http/wanted.ts';
 import { dedupe } from '../dedupe.ts';
@@ -56,7 +57,7 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
   return Object.assign(
     named('staleCache', policy, {
       needsPartition: true,
-      signOut: async ({ partition }) => ({ cached: await manage.clear({ partition }) }),
+      signOut: signsOut(async ({ partition }) => ({ cached: await manage.clear({ partition }) })),
     }),
     visible,
   );

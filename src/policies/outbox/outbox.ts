@@ -2,6 +2,7 @@ import { aborter } from '../../core/abort.ts';
 import { type Call, type Home, named, PUBLIC } from '../../core/contract.ts';
 import { ConfigurationError } from '../../core/errors.ts';
 import { matches } from '../../core/match.ts';
+import { signsOut } from '../../core/sign-out.ts';
 import { signedIn } from '../../core/signed-in.ts';
 import { type Run, type Stage, stage } from '../../core/stage.ts';
 import type { AtomicStore } from '../../core/store.ts';
@@ -164,12 +165,12 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
   return Object.assign(
     named('outbox', policy, {
       needsPartition: true,
-      async signOut({ partition, undelivered }) {
+      signOut: signsOut(async ({ partition, undelivered }) => {
         if (undelivered === 'remove') return { undelivered: await clear(partition, open()) };
         const { waiting, dead } = await ask((mine) => counts(undefined, mine));
         await ask(({ queue }) => queue.leftovers.forgetResponses(partition));
         return { undelivered: waiting + dead };
-      },
+      }),
     }),
     {
       idempotencyHeader: settings.idempotencyHeader,
