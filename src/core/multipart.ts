@@ -9,19 +9,20 @@ export function multipart(form: FormData, contentType: string | null): Blob | un
   const boundary = /^multipart\/form-data;.*boundary="?([^";]+)/i.exec(contentType ?? '')?.[1];
   if (boundary === undefined) return undefined;
   const parts: (string | Blob)[] = [];
-  form.forEach((value, name) => {
+  for (const [name, value] of form) {
     parts.push(`--${boundary}\r\nContent-Disposition: form-data; name="${escaped(newlines(name))}"`);
-    if (typeof value === 'string') parts.push(`\r\n\r\n${newlines(value)}\r\n`);
-    else {
-      const type = value.type || 'application/octet-stream';
-      parts.push(`; filename="${escaped(value.name)}"\r\nContent-Type: ${type}\r\n\r\n`, value, '\r\n');
-    }
-  });
+    if (typeof value === 'string') parts.push('\r\n\r\n', newlines(value));
+    else
+      parts.push(
+        `; filename="${escaped(value.name)}"\r\nContent-Type: ${value.type || 'application/octet-stream'}\r\n\r\n`,
+        value,
+      );
+    parts.push('\r\n');
+  }
   parts.push(`--${boundary}--\r\n`);
   return new Blob(parts, { type: contentType as string });
 }
 
 const newlines = (text: string): string => text.replace(/\r\n?|\n/g, '\r\n');
 
-const escaped = (name: string): string =>
-  name.replace(/\n/g, '%0A').replace(/\r/g, '%0D').replace(/"/g, '%22');
+const escaped = (name: string): string => name.replace(/[\r\n"]/g, encodeURIComponent);

@@ -182,6 +182,25 @@ describe('bodies', () => {
     expect(origin.seen.map((seen) => seen.body)).toEqual(['a=1', 'a=1']);
   });
 
+  test('a form that is changed meanwhile is sent with its fields and files of before', async () => {
+    const { fetch, origin } = scenario([retry({ bodyLimit: 0 })]);
+    const form = new FormData();
+    form.set('field', 'one');
+    form.set('file', new File(['content'], 'name.txt', { type: 'text/x-mine' }));
+    // WebKit sends a form with files, but no script can read it from a request.
+    const canBeRead = await new Request(URL_, { method: 'PUT', body: form }).text().catch(() => '');
+    if (!canBeRead) form.delete('file');
+    origin.replies(status(503), ok());
+    const response = fetch(URL_, { method: 'PUT', body: form });
+    form.set('field', 'two');
+    await response;
+    for (const { body } of origin.seen) {
+      expect(body).toMatch(/name="field"\r\n\r\none\r\n/);
+      if (canBeRead) expect(body).toMatch(/name.txt"\r\nContent-Type: text\/x-mine\r\n\r\ncontent\r\n/);
+    }
+    expect(origin.seen).toHaveLength(2);
+  });
+
   test('of an answer that is dropped is given up', async () => {
     const { fetch, origin } = scenario([retry()]);
     const { response, cancelled } = stalledBody();

@@ -229,6 +229,15 @@ describe('uploads', () => {
 
   test.each([
     ['over 256 kB', () => ({ body: large })],
+    [
+      'of a form over 256 kB',
+      () => {
+        const form = new FormData();
+        form.set('small', 'x');
+        form.set('file', new File([large], 'large.txt'));
+        return { body: form };
+      },
+    ],
     ['of a size that nobody knows', () => ({ body: new Blob([large]) })],
   ])('%s have no guessed limit', async (_, init) => {
     const { fetch, origin, clock } = both();
