@@ -43,17 +43,10 @@ export type Facts = Pick<Failure, 'code' | 'category'> &
     request?: Request | LazyRequest | undefined;
   };
 
-/** In the text of a platform or of a server: URLs, of which Deno quotes all, and what is named as a secret. */
-const UNTOLD = [
-  /(\b[a-z][\w+.-]{0,9}:\/\/)(?:[^\s/)"'@]*@)?([^\s/?#)"']+)[^\s)"']*/gi,
-  /([?#])()[^\s)"']*/g,
-  /(pass(?:word|wd)?|secret|token|key|cookie|authorization)(["']?\s*[=:]\s*)(?:(?:Bearer|Basic)\s)?[^\s&;,]+/gi,
-];
-
-/** What a log may see: of a URL its origin, no header, no body, no cause. */
+/** What a log may see: no query of a URL, no header, no body, no cause. */
 function failureToJSON(error: Error & Failure): Record<string, unknown> {
   const { name, code, category, transient, callId, origin, attempts, retryAt } = error;
-  const message = UNTOLD.reduce((text, secret) => text.replace(secret, '$1$2…'), error.message);
+  const message = withoutQuery(error.message);
   return { name, code, category, transient, message, callId, origin, attempts, retryAt };
 }
 
@@ -65,14 +58,12 @@ function equip(error: Error, facts: Facts): void {
 export function addFacts(error: Error, { cause, request, ...facts }: Partial<Facts>): void {
   Object.assign(error, facts);
   if (request) hide(error, 'request', request);
-  if (cause !== undefined)
-    Object.defineProperty(error, 'cause', {
-      value: cause,
-      enumerable: false,
-      configurable: true,
-      writable: true,
-    });
+  if (cause !== undefined) conceal(error, 'cause', cause);
 }
+
+/** Consoles and logs do not list it. */
+const conceal = (error: Error, name: string, value: unknown): Error =>
+  Object.defineProperty(error, name, { value, enumerable: false, configurable: true, writable: true });
 
 /** An accessor, because Node's `%o` prints properties that are not enumerable. */
 function hide(error: Error, name: string, value: unknown): void {
@@ -124,8 +115,8 @@ export class ConfigurationError extends HoldfastError {
         category: 'configuration',
       },
     );
-    for (const [name, said] of Object.entries({ option, allowed }))
-      Object.defineProperty(this, name, { value: said });
+    conceal(this, 'option', option);
+    conceal(this, 'allowed', allowed);
   }
 }
 
@@ -172,18 +163,17 @@ export class CircuitOpenError extends HoldfastError {
       transient: true,
       ...facts,
     });
-    if (circuit) Object.defineProperty(this, 'circuit', { value: circuit });
+    if (circuit) conceal(this, 'circuit', circuit);
   }
 }
 
-function explained(circuit: CircuitFacts | undefined, retryAt: number | undefined): string {
-  if (circuit?.is === 'isolated') return 'isolated by the application';
-  if (circuit?.is === 'closed') return 'closed again, and lets calls through a few at a time';
-  const { failures, lastFailure } = circuit ?? {};
-  const after = failures ? `after ${failures} failed calls in a row` : '';
-  const last = lastFailure ? `(the last: ${lastFailure})` : '';
-  const next = retryAt === undefined ? '' : `; next probe at ${new Date(retryAt).toISOString()}`;
-  return `${['open', after, last].filter(Boolean).join(' ')}${next}`;
+function explained({ is, failures, lastFailure }: Partial<CircuitFacts> = {}, retryAt?: number): string {
+  if (is === 'isolated') return 'isolated by the application';
+  if (is === 'closed') return 'closed again, and lets calls through a few at a time';
+  const after = failures ? ` after ${failures} failed calls in a row` : '';
+  const last = lastFailure ? ` (the last: ${lastFailure})` : '';
+  const next = retryAt ? `; next probe at ${new Date(retryAt).toISOString()}` : '';
+  return `open${after}${last}${next}`;
 }
 
 /** A store could not do what a write depends on; `cause` has the platform's error. Nothing was accepted. */
@@ -287,19 +277,19 @@ export const saysNetwork = (error: unknown): boolean =>
 const hasCode = (error: unknown): boolean =>
   error instanceof Error && typeof (error as { code?: unknown }).code === 'string';
 
-/** A URL within a text; brackets and quotes may be part of it. */
-const QUOTED_URL = /(\b[a-z][\w+.-]{0,9}:\/\/)(\S*)/gi;
+/** A URL within a text: scheme, user, place, query. Brackets and quotes may be part of it. */
+const QUOTED_URL = /(\b[a-z][\w+.-]{0,9}:\/\/)(?:[^\s/?#]*@)?([^\s?#]*)([?#]\S*)?/gi;
 
 /** What may follow a URL in a text. */
 const CLOSING = `)]}>"',.;:`;
 
 /** A text without users, passwords, queries and fragments of the URLs in it. */
 export const withoutQuery = (text: string): string =>
-  text.replace(QUOTED_URL, (_, scheme: string, rest: string) => {
-    const end = rest.search(/[?#]/);
-    if (end === -1) return scheme + withoutUser(rest);
-    return scheme + withoutUser(rest.slice(0, end)) + rest.slice(withoutClosing(rest).length);
-  });
+  text.replace(
+    QUOTED_URL,
+    (_, scheme: string, place: string, query = '') =>
+      scheme + place + query.slice(withoutClosing(query).length),
+  );
 
 /** A URL that was found in a text, without the punctuation after it. */
 export function withoutClosing(found: string): string {
@@ -307,8 +297,6 @@ export function withoutClosing(found: string): string {
   while (end > 0 && CLOSING.includes(found.charAt(end - 1))) end--;
   return found.slice(0, end);
 }
-
-const withoutUser = (rest: string): string => rest.replace(/^[^/]*@/, '');
 
 /** Takes the queries of URLs, which may have secrets, out of what is printed of an error: Deno quotes them in messages, Bun in `path`. */
 export function withoutQueries(error: unknown, depth = 0): void {
