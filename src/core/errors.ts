@@ -311,18 +311,13 @@ export function withoutQueries(error: unknown, depth = 0): void {
   withoutQueries(error.cause, depth + 1);
 }
 
-const show = (value: unknown): string =>
-  typeof value === 'string' ? shownText(value) : typeof value === 'function' ? 'a function' : shape(value);
-
-/** A secret may have got into the wrong option, or into a URL. */
-const shownText = (text: string): string =>
-  text.length > 80 ? `a text of ${text.length} characters` : `'${withoutQuery(text)}'`;
-
-/** Of an object the names only: headers and tokens may be in it, and messages are logged. */
-function shape(value: unknown): string {
-  if (typeof value !== 'object' || value === null)
-    return typeof value === 'symbol' ? 'a symbol' : String(value);
+/** A secret may have got into the wrong option, or into a URL. Of an object the names only: messages are logged. */
+function show(value: unknown): string {
+  if (typeof value === 'string')
+    return value.length > 80 ? `a text of ${value.length} characters` : `'${withoutQuery(value)}'`;
+  if (typeof value === 'function') return 'a function';
   if (Array.isArray(value)) return `a list of ${value.length}`;
-  const names = Object.keys(value).slice(0, 5);
-  return names.length === 0 ? '{}' : `{ ${names.map((name) => `${name}: …`).join(', ')} }`;
+  if (Object(value) !== value) return String(value);
+  const names = Object.keys(value as object).slice(0, 5);
+  return `{${names.map((name) => ` ${name}: …`)}${names[0] ? ' ' : ''}}`;
 }
