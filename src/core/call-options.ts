@@ -1,4 +1,5 @@
-import type { CallOptions } from './contract.ts';
+import { expected, isObject, type Rule, typed } from './check.ts';
+import { type CallOptions, type Policy, traitsOf } from './contract.ts';
 import { ConfigurationError } from './errors.ts';
 
 /** Pipeline, then route, then call; a `false` for all wins. @param of The options of the routes that match, in order. */
@@ -29,22 +30,6 @@ function nearer(own: unknown, above: unknown): unknown {
 /** Without what is `undefined`: it must not hide what is said further away. */
 const said = (options: object): object =>
   Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-
-export const isObject = (value: unknown): value is object =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-export const isString = (value: unknown): boolean => typeof value === 'string';
-export const isFunction = (value: unknown): boolean => typeof value === 'function';
-
-export function checked<T>(option: string, value: T, is: (value: unknown) => boolean, expected: string): T {
-  if (is(value)) return value;
-  throw new ConfigurationError(option, value, `expected ${expected}`);
-}
-
-export function checkOperation({ operation, waitUntil }: CallOptions): void {
-  if (operation !== undefined) checked('operation', operation, isString, 'a string');
-  if (waitUntil !== undefined) checked('waitUntil', waitUntil, isFunction, 'a function');
-}
-
 /** Bun's fetch has a `timeout` of its own. */
 const PLATFORMS = ['timeout'];
 
@@ -77,30 +62,46 @@ export const BUILT_IN_POLICIES: readonly string[] = [
   'rateLimit',
 ];
 
-/** The options that a call may have, and whether they are only switches. */
-export type Known = Map<string, boolean>;
+/** The options that a call may have. */
+export type Known = Map<string, Rule>;
 
-export function checkNames(options: object, known: Known): void {
-  if (typeof options !== 'object' || options === null || Array.isArray(options))
-    throw new ConfigurationError('holdfast', options, 'expected an object of options by policy');
+const ofPolicy: Rule = (value, option) => expected('options, true or false', value !== null, value, option);
+
+const onOff: Rule = (value, option) => {
+  if (typeof value === 'boolean') return value;
+  throw new ConfigurationError(option, value, 'a call says true or false; more is said where it is made');
+};
+
+/** Switching off what is not there is no mistake. */
+const missing: Rule = (value, option) => {
+  if (value !== false)
+    throw new ConfigurationError(
+      option,
+      value,
+      `this pipeline has no ${option}: make it with ${option}: ${option}()`,
+    );
+};
+
+export const knownOf = (policies: readonly Policy[]): Known =>
+  new Map<string, Rule>([
+    ['waitUntil', typed('function')],
+    ['operation', typed('string')],
+    ...policies.map((policy): [string, Rule] => {
+      const { option, switchOnly } = traitsOf(policy);
+      return [option, switchOnly ? onOff : ofPolicy];
+    }),
+  ]);
+
+export function checkOptions(options: object, known: Known): void {
+  expected('an object of options by policy', isObject(options), options, 'holdfast');
   for (const [name, value] of Object.entries(options)) {
-    const isSwitch = known.get(name);
-    if (isSwitch === undefined && !BUILT_IN_POLICIES.includes(name))
+    const rule = known.get(name) ?? (BUILT_IN_POLICIES.includes(name) && missing);
+    if (!rule)
       throw new ConfigurationError(
         name,
         value,
         `unknown option; this pipeline knows ${[...known.keys()].join(', ')}`,
       );
-    // Switching off what is not there is no mistake.
-    if (value === false || value === undefined) continue;
-    if (isSwitch === undefined)
-      throw new ConfigurationError(
-        name,
-        value,
-        `this pipeline has no ${name}: make it with ${name}: ${name}()`,
-      );
-    if (value === null) throw new ConfigurationError(name, value, 'expected options, true or false');
-    if (isSwitch && value !== true)
-      throw new ConfigurationError(name, value, 'a call says true or false; more is said where it is made');
+    if (value !== undefined) rule(value, name);
   }
 }

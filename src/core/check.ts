@@ -4,6 +4,15 @@ import { ConfigurationError } from './errors.ts';
 /** Passes a value on, as the policy wants it, or throws a `ConfigurationError` that names the option. */
 export type Rule<T = unknown> = (value: unknown, option: string) => T;
 
+/** @throws {ConfigurationError} if a value is not as expected. */
+export function expected<T>(what: string, isSo: boolean, value: T, option: string): T {
+  if (isSo) return value;
+  throw new ConfigurationError(option, value, `expected ${what}`);
+}
+
+export const isObject = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
 /**
  * Reads a bag of options once, when a policy is made: every name must be known and every value allowed.
  *
@@ -15,8 +24,7 @@ export function readOptions<T extends object>(
   rules: { [K in keyof T]-?: Rule<T[K]> },
   defaults: T,
 ): T {
-  if (typeof given !== 'object' || given === null || Array.isArray(given))
-    throw new ConfigurationError(owner, given, 'expected an object');
+  expected('an object', isObject(given), given, owner);
   const read = { ...defaults };
   for (const [name, value] of Object.entries(given)) {
     const rule = Object.hasOwn(rules, name) && rules[name as keyof T];
@@ -32,10 +40,10 @@ export function readOptions<T extends object>(
 }
 
 /** Options over others. What is no bag of options is seen only here: spread out, a list would be nothing. */
-export function layered<T extends object>(owner: string, below: T, above: T): T {
-  if (!Array.isArray(above)) return { ...below, ...above };
-  throw new ConfigurationError(owner, above, 'expected an object');
-}
+export const layered = <T extends object>(owner: string, below: T, above: T): T => ({
+  ...below,
+  ...expected('an object', isObject(above), above, owner),
+});
 
 /** Options that several calls may give as the same object are read once. */
 export function memoized<T>(read: (given: unknown) => T): (given: unknown) => T {
@@ -56,8 +64,8 @@ export const duration: Rule<number> = milliseconds;
 /** A duration that is not zero. */
 export const span: Rule<number> = (value, option) => {
   const ms = milliseconds(value, option);
-  if (ms > 0 && ms !== Infinity) return ms;
-  throw new ConfigurationError(option, value, 'expected a duration above 0');
+  expected('a duration above 0', ms > 0 && ms !== Infinity, value, option);
+  return ms;
 };
 
 export const size: Rule<number> = bytes;
@@ -69,66 +77,69 @@ export const limit: Rule<number> = (value, option) =>
 /** A whole number from 0 (or `from`). */
 export const count =
   (from = 0): Rule<number> =>
-  (value, option) => {
-    if (Number.isInteger(value) && (value as number) >= from) return value as number;
-    throw new ConfigurationError(option, value, `expected a whole number from ${from}`);
-  };
+  (value, option) =>
+    expected(
+      `a whole number from ${from}`,
+      Number.isInteger(value) && (value as number) >= from,
+      value as number,
+      option,
+    );
 
 /** A number between two others. */
 export const between =
   (low: number, high: number): Rule<number> =>
-  (value, option) => {
-    if (typeof value === 'number' && value >= low && value <= high) return value;
-    throw new ConfigurationError(option, value, `expected a number from ${low} to ${high}`);
-  };
+  (value, option) =>
+    expected(
+      `a number from ${low} to ${high}`,
+      typeof value === 'number' && value >= low && value <= high,
+      value as number,
+      option,
+    );
 
 /** One of some literals. */
 export const oneOf =
   <const T>(...allowed: T[]): Rule<T> =>
-  (value, option) => {
-    if (allowed.includes(value as T)) return value as T;
-    throw new ConfigurationError(option, value, `expected one of ${allowed.join(', ')}`);
-  };
+  (value, option) =>
+    expected(`one of ${allowed.join(', ')}`, allowed.includes(value as T), value as T, option);
 
 /** Anything of a JavaScript type. */
 export const typed =
   <T>(type: 'function' | 'string' | 'object' | 'boolean'): Rule<T> =>
-  (value, option) => {
-    if (typeof value === type) return value as T;
-    throw new ConfigurationError(option, value, `expected a ${type}`);
-  };
+  (value, option) =>
+    expected(`a ${type}`, typeof value === type, value as T, option);
 
 /** An object that has these methods. */
 export const having =
-  <T>(expected: string, ...methods: (keyof T & string)[]): Rule<T> =>
+  <T>(what: string, ...methods: (keyof T & string)[]): Rule<T> =>
   (value, option) => {
     const missing = methods.filter((name) => typeof (value as Partial<T> | null)?.[name] !== 'function');
-    if (missing.length === 0) return value as T;
-    const lacks = typeof value === 'object' && value !== null ? `; it lacks ${missing.join(', ')}` : '';
-    throw new ConfigurationError(option, value, `expected ${expected}${lacks}`);
+    const lacks = isObject(value) ? `; it lacks ${missing.join(', ')}` : '';
+    return expected(what + lacks, missing.length === 0, value as T, option);
   };
 
-export const abortSignal: Rule<AbortSignal> = (value, option) => {
-  if (value instanceof AbortSignal) return value;
-  throw new ConfigurationError(option, value, 'expected an AbortSignal');
-};
+export const abortSignal: Rule<AbortSignal> = (value, option) =>
+  expected('an AbortSignal', value instanceof AbortSignal, value as AbortSignal, option);
 
 /** The name of a header (RFC 9110, section 5.6.2, "token"). */
-export const headerName: Rule<string> = (value, option) => {
-  if (typeof value === 'string' && /^[\w!#$%&'*+.^`|~-]+$/.test(value)) return value;
-  throw new ConfigurationError(option, value, 'expected the name of a header');
-};
+export const headerName: Rule<string> = (value, option) =>
+  expected(
+    'the name of a header',
+    typeof value === 'string' && /^[\w!#$%&'*+.^`|~-]+$/.test(value),
+    value as string,
+    option,
+  );
 
 /** Text that a key can be made of: half a character (a lone surrogate) cannot be encoded. */
-export const wellFormed: Rule<string> = (value, option) => {
-  if (typeof value === 'string' && !/\p{Surrogate}/u.test(value)) return value;
-  throw new ConfigurationError(option, value, 'expected well-formed text');
-};
+export const wellFormed: Rule<string> = (value, option) =>
+  expected(
+    'well-formed text',
+    typeof value === 'string' && !/\p{Surrogate}/u.test(value),
+    value as string,
+    option,
+  );
 
 /** A list of which each item passes. */
 export const list =
   <T>(item: Rule<T>): Rule<T[]> =>
-  (value, option) => {
-    if (!Array.isArray(value)) throw new ConfigurationError(option, value, 'expected a list');
-    return value.map((each) => item(each, option));
-  };
+  (value, option) =>
+    expected('a list', Array.isArray(value), value as unknown[], option).map((each) => item(each, option));

@@ -1,5 +1,4 @@
-import type { Rule } from './check.ts';
-import { ConfigurationError } from './errors.ts';
+import { expected, type Rule } from './check.ts';
 
 /**
  * Which URLs: anything with `test(url)` (a `URLPattern`, a `RegExp`), a function, or a string: a prefix of the URL, or
@@ -14,8 +13,12 @@ export function matches(match: Match, url: string): boolean {
 }
 
 /** Passes what `matches` can ask. */
-export const matcher: Rule<Match> = (value, option) => {
-  const tests = typeof (value as { test?: unknown } | null | undefined)?.test === 'function';
-  if (tests || typeof value === 'string' || typeof value === 'function') return value as Match;
-  throw new ConfigurationError(option, value, 'expected a URL, a function or something with test(url)');
-};
+export const matcher: Rule<Match> = (value, option) =>
+  expected(
+    'a URL, a function or something with test(url)',
+    typeof value === 'string' ||
+      typeof value === 'function' ||
+      typeof (value as { test?: unknown } | null | undefined)?.test === 'function',
+    value as Match,
+    option,
+  );

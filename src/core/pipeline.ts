@@ -1,16 +1,6 @@
 import { aborter } from './abort.ts';
-import {
-  checked,
-  checkNames,
-  checkOperation,
-  checkPlace,
-  isFunction,
-  isObject,
-  isString,
-  type Known,
-  settledOptions,
-} from './call-options.ts';
-import { wellFormed } from './check.ts';
+import { checkOptions, checkPlace, knownOf, settledOptions } from './call-options.ts';
+import { expected, isObject, typed, wellFormed } from './check.ts';
 import { Closing } from './closing.ts';
 import { compose, type Start } from './compose.ts';
 import type {
@@ -103,28 +93,23 @@ export function pipeline<Options extends object = CallOptions>(
   options: PipelineOptions<Options> = {},
 ): HoldfastFetch<Options> {
   const { name = 'default', onEvent, routes = [], waitUntil = () => {} } = options;
-  const known: Known = new Map([
-    ['waitUntil', false],
-    ['operation', false],
-  ]);
+  const known = knownOf(policies);
   const partition = partitionOf(policies, options.partition);
   const authorizing: [option: string, credentials: Credentials][] = [];
   for (const policy of policies) {
-    const { option, needsPartition, credentials, switchOnly = false } = traitsOf(policy);
-    known.set(option, switchOnly);
+    const { option, needsPartition, credentials } = traitsOf(policy);
     if (credentials) authorizing.push([option, credentials]);
     if (needsPartition && partition === undefined)
       throw new ConfigurationError('partition', partition, `'${policy.name}' needs it: whose data is this?`);
   }
-  for (const given of checked('routes', routes, Array.isArray, 'a list')) {
-    const { match, ...route } = checked('routes', given, isObject, 'an object with a match');
+  for (const given of expected('a list', Array.isArray(routes), routes, 'routes')) {
+    const { match, ...route } = expected('an object with a match', isObject(given), given, 'routes');
     matcher(match, 'routes.match');
-    checkNames(route, known);
-    checkOperation(route);
+    checkOptions(route, known);
   }
-  wellFormed(checked('name', name, isString, 'a string'), 'name');
+  wellFormed(typed<string>('string')(name, 'name'), 'name');
   for (const [option, value] of Object.entries({ onEvent, waitUntil, fetch: options.fetch }))
-    if (value !== undefined) checked(option, value, isFunction, 'a function');
+    if (value !== undefined) typed('function')(value, option);
 
   const host: Host = { ...systemHost, ...options.host };
   const closing = new Closing();
@@ -228,10 +213,7 @@ export function pipeline<Options extends object = CallOptions>(
     try {
       if (closing.isClosed) throw new ClosedError();
       const own = init?.holdfast as CallOptions | undefined;
-      if (own !== undefined) {
-        checkNames(own, known);
-        checkOperation(own);
-      }
+      if (own !== undefined) checkOptions(own, known);
       const { outgoing, signal, init: extra } = enter(input, init as HoldfastInit | undefined);
       checkPlace(extra, known);
       if (signal?.aborted) throw signal.reason;
@@ -276,7 +258,7 @@ export function pipeline<Options extends object = CallOptions>(
   ours.add(fetch);
   return Object.assign(fetch, {
     configure(changes: Options) {
-      checkNames(changes, known);
+      checkOptions(changes, known);
       overall = { ...overall, ...changes };
     },
     signOut: async (given: SignOutOptions = {}) =>
