@@ -1,4 +1,4 @@
-import { expected, isObject, type Rule, typed } from './check.ts';
+import { expected, isObject, type Rule, typed, unknownOption } from './check.ts';
 import { type CallOptions, type Policy, traitsOf } from './contract.ts';
 import { ConfigurationError } from './errors.ts';
 
@@ -44,20 +44,20 @@ export function checkPlace(extra: Readonly<Record<string, unknown>>, known: Know
       );
 }
 
-/** Known in every pipeline, so that a route or a call may switch off what only some clients have. */
+/** In the standard order. Known in every pipeline, so that a route or a call may switch off what only some clients have. */
 export const BUILT_IN_POLICIES: readonly string[] = [
-  'timeout',
-  'retry',
-  'breaker',
   'strategies',
   'dedupe',
   'fallback',
   'outbox',
   'staleCache',
+  'timeout',
+  'retry',
   'hedge',
   'failover',
   'telemetry',
   'auth',
+  'breaker',
   'bulkhead',
   'rateLimit',
 ];
@@ -96,12 +96,7 @@ export function checkOptions(options: object, known: Known): void {
   expected('an object of options by policy', isObject(options), options, 'holdfast');
   for (const [name, value] of Object.entries(options)) {
     const rule = known.get(name) ?? (BUILT_IN_POLICIES.includes(name) && missing);
-    if (!rule)
-      throw new ConfigurationError(
-        name,
-        value,
-        `unknown option; this pipeline knows ${[...known.keys()].join(', ')}`,
-      );
+    if (!rule) unknownOption(name, value, known.keys());
     if (value !== undefined) rule(value, name);
   }
 }

@@ -10,6 +10,10 @@ export function expected<T>(what: string, isSo: boolean, value: T, option: strin
   throw new ConfigurationError(option, value, `expected ${what}`);
 }
 
+export function unknownOption(option: string, value: unknown, known: Iterable<string>): never {
+  throw new ConfigurationError(option, value, `unknown option; known: ${[...known].join(', ')}`);
+}
+
 export const isObject = (value: unknown): value is object =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
@@ -28,12 +32,7 @@ export function readOptions<T extends object>(
   const read = { ...defaults };
   for (const [name, value] of Object.entries(given)) {
     const rule = Object.hasOwn(rules, name) && rules[name as keyof T];
-    if (!rule)
-      throw new ConfigurationError(
-        `${owner}.${name}`,
-        value,
-        `unknown option; known: ${Object.keys(rules).join(', ')}`,
-      );
+    if (!rule) unknownOption(`${owner}.${name}`, value, Object.keys(rules));
     if (value !== undefined) read[name as keyof T] = rule(value, `${owner}.${name}`);
   }
   return read;

@@ -89,7 +89,7 @@ export function definePolicy<Memory = undefined>(
 }
 
 /** Whether a value went through `named`, as all that our factories make did. */
-export const isNamed = (value: unknown): boolean => traits.has(value as Policy);
+export const isNamed = (value: unknown): value is Policy => traits.has(value as Policy);
 
 /** The traits of a policy; one that was never named goes by its function's name. */
 export const traitsOf = (policy: Policy): PolicyTraits => traits.get(policy) ?? { option: policy.name };

@@ -1,5 +1,5 @@
-import { isNamed, type Policy } from '../core/contract.ts';
-import { ConfigurationError } from '../core/errors.ts';
+import { expected, isObject, unknownOption } from '../core/check.ts';
+import { isNamed } from '../core/contract.ts';
 import { type HoldfastFetch, type PipelineOptions, pipeline } from '../core/pipeline.ts';
 import type { Auth } from '../policies/auth/auth.ts';
 import {
@@ -29,13 +29,11 @@ const KNOWN = [...PLAIN, ...IMPORTED, ...OF_PIPELINE];
  * @throws {ConfigurationError} on unknown, wrong or contradictory options.
  */
 export function createFetch(options: CreateFetchOptions = {}): HoldfastFetch<FetchOptions> {
-  if (typeof options !== 'object' || options === null)
-    throw new ConfigurationError('options', options, 'expected an object');
+  expected('an object', isObject(options), options, 'options');
   for (const [name, value] of Object.entries(options)) {
-    if (!KNOWN.includes(name))
-      throw new ConfigurationError(name, value, `unknown option; known: ${KNOWN.join(', ')}`);
-    if (IMPORTED.includes(name) && value && !(isNamed(value) && (value as Policy).name === name))
-      throw new ConfigurationError(name, value, `expected what ${name}() returns`);
+    if (!KNOWN.includes(name)) unknownOption(name, value, KNOWN);
+    if (value && IMPORTED.includes(name))
+      expected(`what ${name}() returns`, isNamed(value) && value.name === name, value, name);
   }
   return pipeline<FetchOptions>(standard(options), options);
 }

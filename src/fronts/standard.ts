@@ -93,25 +93,15 @@ const isBreaker = (given: StandardOptions['breaker']): given is Breaker =>
  * @returns an array; anyone can write another.
  */
 export function standard(options: StandardOptions = {}): Policy[] {
+  const { timeout, breaker } = options;
   // What is switched off for the pipeline may still be switched on for a call, except what has to have a state.
-  const { timeout } = options;
-  const policies: (Policy | false | undefined)[] = [
-    options.strategies,
-    options.dedupe,
-    options.fallback,
-    options.outbox,
-    options.staleCache,
-    totalTimeout(timeout),
-    retry(options.retry),
-    options.hedge,
-    options.failover,
-    options.telemetry,
-    options.auth,
-    options.breaker !== false &&
-      (isBreaker(options.breaker) ? options.breaker : plainBreaker(options.breaker)),
-    options.bulkhead,
-    options.rateLimit,
-    attemptTimeout(timeout),
-  ];
-  return policies.filter((policy) => !!policy);
+  const made: Record<string, Policy | false | undefined> = {
+    ...(options as Record<string, Policy | undefined>),
+    timeout: totalTimeout(timeout),
+    retry: retry(options.retry),
+    breaker: breaker !== false && (isBreaker(breaker) ? breaker : plainBreaker(breaker)),
+  };
+  return [...BUILT_IN_POLICIES.map((name) => made[name]), attemptTimeout(timeout)].filter(
+    (policy) => !!policy,
+  );
 }

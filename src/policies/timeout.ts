@@ -26,8 +26,8 @@ interface Limits {
   total: number;
   attempt: number;
   idle: number;
-  /** The application did not name them. */
-  guessed: { total: boolean; attempt: boolean; idle: boolean };
+  /** What the application says of them. */
+  said: TimeoutOptions;
 }
 
 const DEFAULTS = { total: 30_000, attempt: 10_000, idle: 10_000 };
@@ -47,11 +47,6 @@ export function readLimits(base: unknown, own: unknown = base): Limits {
   const last = asObject(own);
   const options = own === base ? last : layered('timeout', asObject(base), last);
   const read = readOptions('timeout', options, { total: limit, attempt: limit, idle: limit }, DEFAULTS);
-  const guessed = {
-    total: options.total === undefined,
-    attempt: options.attempt === undefined,
-    idle: options.idle === undefined,
-  };
   if (read.attempt > read.total) {
     if (last.total === undefined) read.total = read.attempt;
     else if (last.attempt === undefined) read.attempt = read.total;
@@ -62,7 +57,7 @@ export function readLimits(base: unknown, own: unknown = base): Limits {
         `expected at most total (${read.total} ms)`,
       );
   }
-  return { ...read, guessed };
+  return { ...read, said: { ...options } };
 }
 
 /** What the limits of a pipeline are where a call names none. */
@@ -87,8 +82,8 @@ export function totalTimeout(base?: TimeoutOption): Policy {
     'totalTimeout',
     stage({
       enter(run) {
-        const { total, guessed } = limits(run.call);
-        if (total === Infinity || (guessed.total && isLargeUpload(run))) return;
+        const { total, said } = limits(run.call);
+        if (total === Infinity || (said.total === undefined && isLargeUpload(run))) return;
         run.limit(total, () => refuse('total', total, run.call));
         run.deadline = run.call.host.clock.ticks() + total;
       },
@@ -109,14 +104,14 @@ export function attemptTimeout(base?: TimeoutOption): Policy {
     'attemptTimeout',
     stage({
       enter(run) {
-        const { attempt, guessed } = limits(run.call);
-        const isUnbounded = guessed.attempt && isLargeUpload(run);
+        const { attempt, said } = limits(run.call);
+        const isUnbounded = said.attempt === undefined && isLargeUpload(run);
         if (!isUnbounded) run.limit(attempt, () => refuse('attempt', attempt, run.call));
       },
       leave({ response, call }) {
-        const { idle, guessed } = limits(call);
+        const { idle, said } = limits(call);
         if (!response || idle === Infinity) return;
-        const wholeOnly = guessed.idle;
+        const wholeOnly = said.idle === undefined;
         if (!wholeOnly || !isStreaming(response.headers.get('content-type')))
           new IdleLimit(idle, wholeOnly, call).watch(response);
       },

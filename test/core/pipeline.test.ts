@@ -138,8 +138,7 @@ describe('options', () => {
 
   test('that no policy has are refused, for a call, a route and all', async () => {
     const { fetch, origin } = scenario([retry()]);
-    const message =
-      /retyr: 3 is not allowed; unknown option; this pipeline knows waitUntil, operation, retry/;
+    const message = /retyr: 3 is not allowed; unknown option; known: waitUntil, operation, retry/;
     await expect(fetch(URL_, { holdfast: { retyr: 3 } })).rejects.toThrow(message);
     expect(() => fetch.configure({ retyr: 3 })).toThrow(message);
     expect(() => scenario([retry()], { routes: [{ match: '/', retyr: 3 }] })).toThrow(message);
