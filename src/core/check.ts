@@ -44,14 +44,17 @@ export const layered = <T extends object>(owner: string, below: T, above: T): T 
   ...expected('an object', isObject(above), above, owner),
 });
 
-/** Options that several calls may give as the same object are read once. */
-export function memoized<T>(read: (given: unknown) => T): (given: unknown) => T {
-  const seen = new WeakMap<object, T>();
+/** Options that several calls give, as the same object or value, are read once. */
+export function memoized<K, T>(read: (given: K) => T): (given: K) => T {
+  const objects = new WeakMap<object, T>();
+  const values = new Map<unknown, T>();
   return (given) => {
-    if (typeof given !== 'object' || given === null) return read(given);
+    const seen = (Object(given) === given ? objects : values) as Map<K, T>;
     let found = seen.get(given);
     if (found === undefined) {
       found = read(given);
+      // A call may compute its time limit, each time another one.
+      if (values.size > 100) values.clear();
       seen.set(given, found);
     }
     return found;
