@@ -1,14 +1,12 @@
-import { httpDate, retryAfter } from './retry-after.ts';
+import { retryAfter, untilDate } from './retry-after.ts';
 import { listOfItems } from './structured-fields.ts';
 
 /** No field of so many characters names the quotas of one client. */
 const LONGEST = 1_000;
 
 /** Milliseconds of so many seconds that an answer names; in one from a cache they have been running. */
-function left(seconds: number, headers: Headers): number {
-  const age = Number(/^\d+$/.exec(headers.get('age') ?? '') ?? 0);
-  return Math.max(0, (seconds - age) * 1000);
-}
+const left = (seconds: number, headers: Headers): number =>
+  Math.max(0, (seconds - (Number(headers.get('age')) || 0)) * 1000);
 
 /**
  * How long the origin wants no further call, where it says that none remains: from `RateLimit-Remaining` and `-Reset`, else
@@ -31,8 +29,7 @@ export function rateLimitReset(headers: Headers, now: number, isLimited = false)
     const figure = Number(reset);
     // A quota of 30 years is none.
     if (figure <= 1e9) return left(figure, headers);
-    const until = figure > 1e12 ? figure : figure * 1000;
-    return Math.max(0, until - (httpDate(headers.get('date') ?? '', now) ?? now));
+    return untilDate(figure > 1e12 ? figure : figure * 1000, headers, now);
   }
   return undefined;
 }

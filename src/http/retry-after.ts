@@ -14,8 +14,12 @@ export function retryAfter(headers: Headers, now: number, field = 'retry-after')
   if (/^\d+$/.test(asked)) return Number(asked) * 1000;
   const until = httpDate(asked, now);
   if (until === undefined) return undefined;
-  return Math.max(0, until - (httpDate(headers.get('date') ?? '', now) ?? now));
+  return untilDate(until, headers, now);
 }
+
+/** Milliseconds to an instant, by the clock of the response if that can be seen. */
+export const untilDate = (until: number, headers: Headers, now: number): number =>
+  Math.max(0, until - (httpDate(headers.get('date') ?? '', now) ?? now));
 
 /** The three forms of a date (RFC 9110, 5.6.7); the last one is that of asctime(). */
 const HTTP_DATE =
