@@ -180,8 +180,9 @@ export {
   type RateLimitOptions,
   rateLimit,
 } from './policies/rate-limit.ts';
-export type { Jitter, RetryOption, RetryOptions, RetryState } from './policies/retry/options.ts';
+export type { Jitter, RetryOption, RetryOptions, RetryState, WholeBody } from './policies/retry/options.ts';
 export { retry } from './policies/retry/retry.ts';
+export { wholeBody } from './policies/retry/whole.ts';
 export { type Strategies, type StrategiesOptions, strategies } from './policies/strategies.ts';
 export { type TelemetryOptions, telemetry } from './policies/telemetry.ts';
 export { attemptTimeout, type TimeoutOption, type TimeoutOptions, totalTimeout } from './policies/timeout.ts';

@@ -29,8 +29,8 @@ export interface Call {
   readonly attempt: number;
   /** A repetition that has a response in hand, if an unwelcome one. */
   readonly hasResponse?: boolean;
-  /** The caller wants the whole body, within so many ms: what an attempt is where `retry.until` does not say so. */
-  readonly wantsBody?: number;
+  /** Reads the body in a run, for a caller who wants the whole of it: what an attempt is where `retry.until` does not say so. */
+  readonly wantsBody?: (run: never, bodyLimit: number) => Promise<void>;
   /** In place of the pipeline's transport. It may put on credentials that no policy knows of. */
   readonly transport?: (request: Request, init: RequestInit) => Promise<Response>;
   /** Gives the request as it goes over the wire; asked for each attempt. */

@@ -4,7 +4,7 @@ import { remember } from './replay.ts';
 import { LazyRequest } from './request.ts';
 import { NOTHING } from './transport.ts';
 
-/** In the options of a call: within how many ms its caller wants the whole body. A symbol, so that no route or client option is overridden. */
+/** In the options of a call: reads the body, whose caller wants the whole of it. A symbol, so that no route or client option is overridden. */
 export const WANTS_BODY: unique symbol = Symbol('holdfast.wantsBody');
 
 /** In the options of a call: its own transport, which no route or client option may set. */
@@ -15,7 +15,7 @@ export const TO_WIRE: unique symbol = Symbol('holdfast.toWire');
 
 /** What a front says of one call. */
 export interface InternalOptions {
-  readonly [WANTS_BODY]?: number;
+  readonly [WANTS_BODY]?: NonNullable<Call['wantsBody']>;
   readonly [TRANSPORT]?: NonNullable<Call['transport']>;
   readonly [TO_WIRE]?: NonNullable<Call['toWire']>;
 }

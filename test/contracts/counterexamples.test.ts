@@ -11,6 +11,7 @@ import { fallback } from '../../src/policies/fallback.ts';
 import { hedge } from '../../src/policies/hedge.ts';
 import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
 import { retry } from '../../src/policies/retry/retry.ts';
+import { wholeBody } from '../../src/policies/retry/whole.ts';
 import { strategies } from '../../src/policies/strategies.ts';
 import { attemptTimeout } from '../../src/policies/timeout.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
@@ -40,7 +41,7 @@ function fed(): { response: Response; controller: () => ReadableStreamDefaultCon
 describe('a copy is whole', () => {
   test('under a retry that takes bodies into the attempt', async () => {
     const { fetch, origin } = scenario(
-      [cachePolicy({}, memoryStore), retry({ until: 'body', limit: 0 })],
+      [cachePolicy({}, memoryStore), retry({ until: wholeBody, limit: 0 })],
       ANN,
     );
     origin.replies(ok('whole'), status(503));
@@ -366,7 +367,7 @@ describe('an answer that no constructor makes', () => {
     ['the outbox', 200, { method: 'POST', body: 'x', holdfast: { outbox: true } }],
   ])('is what it is from %s', async (name, code, init) => {
     const box = outboxPolicy({ store: memoryStore() }, memoryStore);
-    const { fetch, origin } = scenario([box, retry({ until: 'body' })], { ...ANN, name });
+    const { fetch, origin } = scenario([box, retry({ until: wholeBody })], { ...ANN, name });
     origin.replies(odd(code));
     const answer = await fetch(URL_, init);
     expect(answer.clone().status).toBe(code);

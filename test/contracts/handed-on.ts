@@ -12,6 +12,7 @@ import {
   staleCache,
   strategies,
   telemetry,
+  wholeBody,
 } from '../../src/index.ts';
 
 /**
@@ -42,7 +43,7 @@ export function subjects(upstream: string) {
     auth: createFetch({ ...name('auth'), auth: token }),
     strategies: createFetch({ ...name('strategies'), strategies: strategies({ timeout: 'retry' }) }),
     outbox: createFetch({ ...name('outbox'), outbox: outbox({ store: memoryStore() }), partition: 'user' }),
-    'whole bodies': createFetch({ ...name('whole'), retry: { until: 'body' } }),
+    'whole bodies': createFetch({ ...name('whole'), retry: { until: wholeBody } }),
     everything: createFetch({
       name: 'everything',
       partition: 'user',

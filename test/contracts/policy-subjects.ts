@@ -11,6 +11,7 @@ import { hedge } from '../../src/policies/hedge.ts';
 import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
 import { rateLimit } from '../../src/policies/rate-limit.ts';
 import { retry } from '../../src/policies/retry/retry.ts';
+import { wholeBody } from '../../src/policies/retry/whole.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import { frozen, ONE, TWO } from './policy-laws.ts';
@@ -28,7 +29,7 @@ const kinds: Record<string, () => Policy> = {
   totalTimeout: () => totalTimeout(frozen({ total: '20s', attempt: '3s' })),
   attemptTimeout: () => attemptTimeout(frozen({ attempt: '3s', idle: '3s' })),
   retry: () => retry(frozen({ limit: 2, jitter: 'none', statusCodes: [500, 503], methods: ['GET', 'PUT'] })),
-  'retry of whole bodies': () => retry(frozen({ until: 'body', jitter: 'none', retryOnTimeout: true })),
+  'retry of whole bodies': () => retry(frozen({ until: wholeBody, jitter: 'none', retryOnTimeout: true })),
   breaker: () => breaker(frozen({ failures: 2 })),
   bulkhead: () => bulkhead(frozen({ limit: 1, maxWait: false })),
   rateLimit: () => rateLimit(frozen({ rate: 1, per: '1s', maxWait: false })),
@@ -57,7 +58,7 @@ const variants: Record<string, () => Policy> = {
     retry(frozen({ shouldRetry: async () => undefined, beforeRetry: async ({ request }) => request })),
   'retry with a hook that never settles': () => retry(frozen({ beforeRetry: never })),
   'retry with a key': () => retry(frozen({ idempotencyKey: true })),
-  'retry of whole small bodies': () => retry(frozen({ until: 'body', bodyLimit: 2 })),
+  'retry of whole small bodies': () => retry(frozen({ until: wholeBody, bodyLimit: 2 })),
   'breaker by default': () => breaker(),
   'breaker with a probe': () => breaker(frozen({ failures: 1, probe: '/health' })),
   'bulkhead by default': () => bulkhead(),

@@ -12,6 +12,7 @@ import { fallback } from '../../src/policies/fallback.ts';
 import { hedge } from '../../src/policies/hedge.ts';
 import { rateLimit } from '../../src/policies/rate-limit.ts';
 import { retry } from '../../src/policies/retry/retry.ts';
+import { wholeBody } from '../../src/policies/retry/whole.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import { seeded, switchedConnectivity, type VirtualClock, virtualClock } from '../../src/testing/index.ts';
@@ -29,7 +30,7 @@ const TWO = 'https://two.example';
 const makers: Record<string, () => Policy> = {
   totalTimeout: () => totalTimeout(),
   retry: () => retry(),
-  'retry of whole bodies': () => retry({ until: 'body', retryOnTimeout: true }),
+  'retry of whole bodies': () => retry({ until: wholeBody, retryOnTimeout: true }),
   'retry with a key': () => retry({ idempotencyKey: true }),
   breaker: () => breaker(),
   'waiting breaker': () => breaker({ failures: 2 }),

@@ -47,14 +47,14 @@ describe('what a stage puts in place', () => {
         headers.append('passed', name);
         run.request = new Request(run.request, { headers });
         run.origin = `https://${name}.example`;
-        run.call = { ...run.call, wantsBody: 1 };
+        run.call = { ...run.call, keyIsOurs: true };
         run.deadline = 5;
       },
     });
 
   const looking = (seen: string[]): Stage => {
     const look = ({ request, origin, call, deadline }: Run) =>
-      void seen.push(`${request.headers.get('passed')} ${origin} ${call.wantsBody === 1} ${deadline}`);
+      void seen.push(`${request.headers.get('passed')} ${origin} ${call.keyIsOurs === true} ${deadline}`);
     return staged('looking', { enter: look, leave: look });
   };
 

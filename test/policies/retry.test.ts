@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { NetworkError } from '../../src/core/errors.ts';
 import type { RetryOptions } from '../../src/policies/retry/options.ts';
 import { retry } from '../../src/policies/retry/retry.ts';
+import { wholeBody } from '../../src/policies/retry/whole.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
 import { brokenBody, hang, networkError, ok, slow, stalledBody, status } from '../../src/testing/index.ts';
 import { ORIGIN, type Scenario, scenario } from '../support/scenario.ts';
@@ -366,9 +367,9 @@ describe('the budget', () => {
   });
 });
 
-describe("with `until: 'body'`", () => {
+describe('with `until: wholeBody`', () => {
   const whole = (options: RetryOptions = {}) =>
-    scenario([totalTimeout(), retry({ until: 'body', jitter: 'none', ...options }), attemptTimeout()]);
+    scenario([totalTimeout(), retry({ until: wholeBody, jitter: 'none', ...options }), attemptTimeout()]);
 
   test.each([
     ['breaks', () => brokenBody()],
@@ -472,6 +473,10 @@ describe('options of a call', () => {
     [{ jitter: 'half' }, /retry\.jitter: 'half' is not allowed; expected one of added, full/],
     [{ statusCodes: [42] }, /retry\.statusCodes: 42/],
     [{ limt: 3 }, /retry\.limt: 3 is not allowed; unknown option; known: limit/],
+    [
+      { until: 'body' },
+      /retry\.until: 'body' is not allowed; expected 'headers', or wholeBody without quotes/,
+    ],
     [{ shouldRetry: 'yes' }, /retry\.shouldRetry: 'yes' is not allowed; expected a function/],
   ])('that cannot be meant are refused with a reason: %j', (options, message) => {
     expect(() => retry(options as never)).toThrow(message);

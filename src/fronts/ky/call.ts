@@ -2,6 +2,8 @@ import { watchBody } from '../../core/body.ts';
 import { type HoldfastInit, TO_WIRE, WANTS_BODY } from '../../core/entry.ts';
 import { TimeoutError } from '../../core/errors.ts';
 import { type Outcome, outcomeOf } from '../../core/outcome.ts';
+import type { Run } from '../../core/stage.ts';
+import { wholeBody } from '../../policies/retry/whole.ts';
 import type { FetchOptions } from '../standard.ts';
 import { asKys } from './errors.ts';
 import { retryingFor } from './hooks.ts';
@@ -86,7 +88,7 @@ export class KyCall implements CallState {
     const { settings } = this;
     let { policies } = settings;
     if (this.wantsBody) {
-      settings.whole ??= wholeBody(settings);
+      settings.whole ??= untilBody(settings);
       policies = settings.whole;
     }
     if (settings.repeatsWithHooks)
@@ -108,8 +110,9 @@ export class KyCall implements CallState {
 }
 
 /** The options for a caller who wants the whole body. */
-function wholeBody({ policies, bodyTime }: Settings): PolicyOptions {
-  if (bodyTime === undefined) return { ...policies, [WANTS_BODY]: Number.POSITIVE_INFINITY };
+function untilBody({ policies, bodyTime }: Settings): PolicyOptions {
+  if (bodyTime === undefined) return { ...policies, [WANTS_BODY]: wholeBody };
   const timeout = { ...(policies?.timeout as object), idle: bodyTime };
-  return { ...policies, timeout, [WANTS_BODY]: bodyTime };
+  const read = (run: Run, bodyLimit: number): Promise<void> => wholeBody(run, bodyLimit, bodyTime);
+  return { ...policies, timeout, [WANTS_BODY]: read };
 }

@@ -2,6 +2,7 @@ import {
   between,
   count,
   duration,
+  expected,
   list,
   oneOf,
   type Rule,
@@ -10,6 +11,7 @@ import {
   typed,
 } from '../../core/check.ts';
 import type { Duration, Size } from '../../core/durations.ts';
+import type { Run } from '../../core/stage.ts';
 import { IDEMPOTENT_METHODS, newKey } from '../../http/idempotency.ts';
 
 /** How chance spreads the waits of many clients (Brooker, "Exponential Backoff and Jitter", 2015). */
@@ -51,11 +53,11 @@ export interface RetryOptions {
   /** How much of a body that can be read only once is kept for a repetition, in bytes. Default 1 MB. */
   readonly bodyLimit?: Size;
   /**
-   * What an attempt is: `'headers'`, or `'body'`: a body of up to `bodyLimit` is taken before the response is handed over,
-   * so that one which breaks off or stalls is a failed attempt; a larger one streams from there. Default `'headers'`; `'body'`
-   * for the shortcuts of `createClient`, which want the whole body.
+   * What an attempt is: `'headers'`, or `wholeBody`, which is imported: a body of up to `bodyLimit` is taken before the response
+   * is handed over, so that one which breaks off or stalls is a failed attempt; a larger one streams from there. Default
+   * `'headers'`; `wholeBody` for the shortcuts of `createClient`, which want the whole body.
    */
-  readonly until?: 'headers' | 'body';
+  readonly until?: 'headers' | WholeBody;
   /**
    * Gives a request whose method may not be repeated an `Idempotency-Key`, so that it may; `true` makes a random one.
    * The origin has to honour it. Default false.
@@ -80,6 +82,9 @@ export interface RetryState {
   readonly retryCount: number;
 }
 
+/** Takes the body of a response into the attempt: `wholeBody`. */
+export type WholeBody = (run: Run, bodyLimit: number) => Promise<void>;
+
 /** A number is the limit. */
 export type RetryOption = RetryOptions | number | false;
 
@@ -103,7 +108,7 @@ interface Read {
   shouldRetry: RetryOptions['shouldRetry'] | undefined;
   beforeRetry: RetryOptions['beforeRetry'] | undefined;
   bodyLimit: number;
-  until: 'headers' | 'body' | undefined;
+  until: 'headers' | WholeBody | undefined;
   idempotencyKey: ((request: Request, random: () => number) => string) | undefined;
   budget: number;
 }
@@ -167,7 +172,13 @@ const rules: { [K in keyof Read]: Rule<Read[K]> } = {
   shouldRetry: typed('function'),
   beforeRetry: typed('function'),
   bodyLimit: size,
-  until: oneOf('headers', 'body'),
+  until: (value, option) =>
+    expected(
+      "'headers', or wholeBody without quotes",
+      value === 'headers' || typeof value === 'function',
+      value as 'headers',
+      option,
+    ),
   idempotencyKey,
   budget: (value, option) => (value === false ? Infinity : between(0, Infinity)(value, option)),
 };

@@ -9,10 +9,16 @@ import { type Run, stage } from '../../core/stage.ts';
 import { IDEMPOTENCY_KEY } from '../../http/idempotency.ts';
 import { isOriginFailure } from '../../http/status.ts';
 import { type Budget, hasBudget, newBudget, responded } from './budget.ts';
-import { asObject, type Plan, type RetryOption, type RetryState, readPlan } from './options.ts';
+import {
+  asObject,
+  type Plan,
+  type RetryOption,
+  type RetryState,
+  readPlan,
+  type WholeBody,
+} from './options.ts';
 import { type SetAside, setAside } from './set-aside.ts';
 import { type Evidence, waitBefore, waitForHook } from './wait.ts';
-import { readWhole } from './whole.ts';
 
 /** One call through this policy. */
 interface Passage extends Evidence {
@@ -72,11 +78,11 @@ export function retry(base: RetryOption = {}): Policy {
         if (!passage) return;
         const { plan } = passage;
         // Of a failure its status counts, whatever becomes of its body.
-        const wantsBody = run.call.wantsBody !== undefined && run.response?.ok;
-        const until = plan.until ?? (wantsBody ? 'body' : 'headers');
-        if (until === 'body' && run.response?.body)
+        const until =
+          plan.until !== 'headers' && ((run.response?.ok && (run.call.wantsBody as WholeBody)) || plan.until);
+        if (until && run.response?.body)
           return async () => {
-            await readWhole(run, plan.bodyLimit);
+            await until(run, plan.bodyLimit);
             note(run, passage);
             return isWelcome(run, passage) ? undefined : repeat(run, passage);
           };

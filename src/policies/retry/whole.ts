@@ -7,17 +7,19 @@ import { isStreaming } from '../../http/streaming.ts';
 const LONGEST_READ = 10_000;
 
 /**
- * Takes a body of up to `bodyLimit` bytes into the attempt; a body that breaks is the attempt's failure. A larger one streams on
- * from there, and one of a streaming type from the start.
+ * For `retry: { until: wholeBody }`: takes a body of up to `bodyLimit` bytes into the attempt; a body that breaks or stalls is the
+ * attempt's failure. A larger one streams on from there, and one of a streaming type from the start.
+ *
+ * @param within How long the response is held back, in ms; at most 10 s.
  */
-export async function readWhole(run: Run, bodyLimit: number): Promise<void> {
+export async function wholeBody(run: Run, bodyLimit: number, within = LONGEST_READ): Promise<void> {
   const { response } = run;
   if (!response?.body || isStreaming(response.headers.get('content-type'))) return;
   // A failure of a watched body is ours, whatever the engine calls it; and the caller may leave in the middle.
   const body = watchBody(response, {});
-  const { host, attempts, wantsBody = LONGEST_READ } = run.call;
+  const { host, attempts } = run.call;
   const { clock } = host;
-  const longest = Math.min(LONGEST_READ, wantsBody);
+  const longest = Math.min(LONGEST_READ, within);
   const began = clock.ticks();
   // A body that is slow but comes is not to be held back until the total time is up.
   const goesOn = (length: number): boolean => length <= bodyLimit && clock.ticks() - began < longest;

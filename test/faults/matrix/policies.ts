@@ -10,6 +10,7 @@ import { fallback } from '../../../src/policies/fallback.ts';
 import { hedge } from '../../../src/policies/hedge.ts';
 import { type Outbox, outboxPolicy } from '../../../src/policies/outbox/outbox.ts';
 import { rateLimit } from '../../../src/policies/rate-limit.ts';
+import { wholeBody } from '../../../src/policies/retry/whole.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
 import type { Limits } from './faults.ts';
 
@@ -36,8 +37,8 @@ export const policySets = {
   native: { words: 'all off', options: () => ({ timeout: false, retry: false, breaker: false }) },
   defaults: { words: 'defaults', options: () => ({}) },
   thorough: {
-    words: "`retry: { until: 'body', retryOnTimeout: true }`",
-    options: () => ({ retry: { ...retry, until: 'body', retryOnTimeout: true } }),
+    words: '`retry: { until: wholeBody, retryOnTimeout: true }`',
+    options: () => ({ retry: { ...retry, until: wholeBody, retryOnTimeout: true } }),
   },
   refusing: {
     words: '`breaker: { failures: 1, maxWait: 0 }`',
@@ -65,7 +66,7 @@ export const policySets = {
   everything: {
     words: 'every policy, and `retry` as above',
     options: ({ origin, other, limits: { hedgeAfter: delay } }) => ({
-      retry: { ...retry, until: 'body', retryOnTimeout: true },
+      retry: { ...retry, until: wholeBody, retryOnTimeout: true },
       dedupe: dedupe(),
       fallback: fallback({ ok: 'so-so' }),
       outbox: outbox(),
