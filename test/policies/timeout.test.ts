@@ -234,7 +234,7 @@ describe('uploads', () => {
       () => {
         const form = new FormData();
         form.set('small', 'x');
-        form.set('file', new File([large], 'large.txt'));
+        form.set('large', large);
         return { body: form };
       },
     ],
