@@ -43,10 +43,17 @@ export type Facts = Pick<Failure, 'code' | 'category'> &
     request?: Request | LazyRequest | undefined;
   };
 
-/** What a log may see: no query of a URL, no header, no body, no cause. */
+/** In the text of a platform or of a server: URLs, of which Deno quotes all, and what is named as a secret. */
+const UNTOLD = [
+  /(\b[a-z][\w+.-]{0,9}:\/\/)(?:[^\s/)"'@]*@)?([^\s/?#)"']+)[^\s)"']*/gi,
+  /([?#])()[^\s)"']*/g,
+  /(pass(?:word|wd)?|secret|token|key|cookie|authorization)(["']?\s*[=:]\s*)(?:(?:Bearer|Basic)\s)?[^\s&;,]+/gi,
+];
+
+/** What a log may see: of a URL its origin, no header, no body, no cause. */
 function failureToJSON(error: Error & Failure): Record<string, unknown> {
   const { name, code, category, transient, callId, origin, attempts, retryAt } = error;
-  const message = withoutQuery(error.message);
+  const message = UNTOLD.reduce((text, secret) => text.replace(secret, '$1$2…'), error.message);
   return { name, code, category, transient, message, callId, origin, attempts, retryAt };
 }
 
