@@ -16,7 +16,8 @@ import { Transport, transportHandler } from './transport.ts';
 export type Start = (outgoing: LazyRequest, call: Call, caller: Receiver) => void;
 
 /** Policies in order, the outermost first: consecutive stages become a segment, and wrappers go around what is inside them. */
-export function compose(policies: readonly Policy[], transport: Transport, home: Home): Start {
+export function compose(given: readonly Policy[], transport: Transport, home: Home): Start {
+  const policies = given.flatMap((policy): readonly Policy[] => traitsOf(policy).stages ?? [policy]);
   let inside: Handler | Transport = transport;
   let end = policies.length;
   while (end > 0) {

@@ -16,6 +16,8 @@ export type Policy = Stage | Wrapper;
 export interface PolicyTraits {
   /** The key of the call's options that this policy reads and that, when `false`, bypasses it. */
   readonly option: string;
+  /** The stages that it consists of, the outermost first, if it is more than one. Each has the same option. */
+  readonly stages?: readonly Stage[];
   /** A call may say `true` or `false` to it and nothing more. */
   readonly switchOnly?: boolean;
   /** It stores or shares what belongs to somebody: the pipeline must have been told whose. */

@@ -9,6 +9,7 @@ import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
 import { type Strategies, strategies } from '../../src/policies/strategies.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import { hang, networkError, ok, status } from '../../src/testing/index.ts';
+import { quiet } from '../support/platform.ts';
 import { ORIGIN, type Scenario, scenario } from '../support/scenario.ts';
 
 const OTHER = 'https://other.example.com';
@@ -73,6 +74,8 @@ describe('a word for a category', () => {
     const scene = everything({ network: 'fall-back', client: 'fall-back' });
     scene.origin.replies(ok('copy'), networkError());
     await (await scene.fetch(URL_)).text();
+    // Copies are kept in the background.
+    await scene.clock.busy(quiet());
     const answer = await scene.fetch(URL_);
     expect([sourceOf(answer), await answer.text()]).toEqual(['stale', 'copy']);
     expect(scene.origin.seen).toHaveLength(2);

@@ -46,6 +46,10 @@ export interface Held {
   readonly stored?: StoredBody | undefined;
 }
 
+/** RFC 8246, 3: believed only where nobody on the way can have said it. */
+export const isImmutable = ({ terms, copy }: Held): boolean =>
+  terms.immutable && copy.url.startsWith('https:');
+
 const SCHEMA = 1;
 
 /** Items of one group were last used in the same second: the oldest are found without reading the others. */

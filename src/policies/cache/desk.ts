@@ -6,7 +6,8 @@ import { type Reuse, reuseOf } from '../../http/reuse.ts';
 import type { Wanted } from '../../http/wanted.ts';
 import type { Held } from './copy.ts';
 import type { CacheSettings, CallSettings } from './options.ts';
-import { Patience } from './patience.ts';
+import { Patience, type Waiting } from './patience.ts';
+import { Questions } from './question.ts';
 import { served, type Why } from './serve.ts';
 import { Shelf } from './shelf.ts';
 import { Silences } from './silence.ts';
@@ -28,12 +29,26 @@ export interface CacheStats {
   discarded: number;
 }
 
+/** For what, and how long, the store is asked. */
+export interface Asker {
+  readonly request: Request;
+  readonly call: Call;
+  readonly wait: Waiting;
+}
+
+/** A read as the cache sees it. */
+export interface Read extends Asker {
+  readonly wanted: Wanted;
+  readonly own: CallSettings;
+}
+
 /** Where copies are looked up and handed out, for all pipelines that use one cache. */
 export class Desk {
   readonly settings: CacheSettings;
   readonly shelf: Shelf;
   readonly patience: Patience;
   readonly silences = new Silences();
+  readonly questions = new Questions();
   readonly stats: CacheStats = {
     hits: 0,
     stale: 0,
@@ -119,10 +134,10 @@ export class Desk {
   }
 
   /** The copy that a read may be answered with, if there is one. */
-  async find(request: Request, call: Call): Promise<Held | undefined> {
+  async find({ request, call, wait }: Asker): Promise<Held | undefined> {
     return (
       this.shelf.near(call.partition, request) ??
-      this.patience.reading('find', call.host, call.signal, () =>
+      this.patience.reading('find', call.host, wait, () =>
         this.shelf.find(call.partition, request, call.host.clock.now()),
       )
     );
@@ -144,15 +159,15 @@ export class Desk {
    * @param why What was in place of an answer, or that the origin has confirmed it.
    * @returns `undefined` where its body has gone.
    */
-  async give(held: Held, { method, url }: Request, call: Call, why: Why = {}): Promise<Response | undefined> {
+  async give(held: Held, { request, call, wait }: Asker, why: Why = {}): Promise<Response | undefined> {
     const { shelf, patience, stats } = this;
+    const { method, url } = request;
     const { host, id: callId, origin, emit } = call;
     const now = host.clock.now();
     const body =
       method === 'HEAD'
         ? null
-        : (shelf.nearBody(held) ??
-          (await patience.reading('body', host, call.signal, () => shelf.body(held, now))));
+        : (shelf.nearBody(held) ?? (await patience.reading('body', host, wait, () => shelf.body(held, now))));
     if (body === undefined) return undefined;
     if (shelf.isWorthTouching(held, now))
       call.waitUntil(patience.writing('touch', host, () => shelf.touch(held, now)));

@@ -1,159 +1,205 @@
-import type { Call, Handler, Home } from '../../core/contract.ts';
+import { dropBody } from '../../core/body.ts';
+import type { Call } from '../../core/contract.ts';
+import { type Leaving, type Run, type Stage, stage } from '../../core/stage.ts';
 import { isSafe } from '../../http/invalidation.ts';
 import { isOriginFailure } from '../../http/status.ts';
 import { isElsewhere, isForbidden, isStorable } from '../../http/storable.ts';
 import { conditionsOf, confirms, freshened, saidByHead } from '../../http/validation.ts';
 import { wantedBy } from '../../http/wanted.ts';
-import { askedBy } from './asking.ts';
 import type { Held } from './copy.ts';
 import { type Desk, isOf } from './desk.ts';
-import { forgetAll, writer } from './invalidate.ts';
-import { type Asked, type Keep, keeper } from './keep.ts';
+import { clear, clearsCache, forgetAll, written } from './invalidate.ts';
+import { type Asked, keeper } from './keep.ts';
+import { inTurn } from './patience.ts';
 import { isOfOneUser } from './shared.ts';
+import { isSignOfLife } from './silence.ts';
+
+/** A read that the cache asks the origin for. */
+interface Exchange {
+  /** As the caller made it. */
+  readonly request: Request;
+  /** The copy that the origin is asked about. */
+  readonly held: Held | undefined;
+  readonly moment: number;
+  readonly requestedAt: number;
+  readonly isGiven: (() => boolean) | undefined;
+  /** It was sent with conditions of this cache. */
+  isConditional: boolean;
+  /** A 304 was of no use. */
+  isRepeated: boolean;
+}
 
 /**
- * What goes between the cache and the origin: conditions on the way out, copies on the way back. Several callers may
- * share one exchange.
+ * The part of the cache that knows the origin: conditions on the way out, copies on the way back. Several callers may share
+ * one exchange.
  */
-export function exchange(desk: Desk, next: Handler, home: Home): Handler {
-  const get = getter(desk, next, home);
-  const head = header(desk, next, home);
-  const write = writer(desk, next);
-  return (request, call) => {
-    if (request.method === 'GET') return get(request, call);
-    if (request.method === 'HEAD') return head(request, call);
-    return isSafe(request.method) ? next(request, call) : write(request, call);
+export function exchange(desk: Desk): Stage {
+  const { shelf, patience, silences, questions } = desk;
+  const isOwn = desk.settings.validators === 'own';
+  const keep = keeper(desk);
+
+  const asker = (run: Run, { request }: Exchange) => ({ request, call: run.call, wait: inTurn(run) });
+
+  const asked = ({ call }: Run, { moment, requestedAt, isGiven }: Exchange): Asked => ({
+    moment,
+    requestedAt,
+    receivedAt: call.host.clock.now(),
+    isGiven,
+  });
+
+  const store = (run: Run, of: Exchange): void => {
+    const { call, response, url } = run;
+    const { id: callId, origin, emit } = call;
+    if (of.held) emit?.({ type: 'cache-revalidated', callId, origin, url, changed: true });
+    if (!wantedBy(of.request).noStore)
+      run.response = keep(run.home, of.request, response as Response, call, asked(run, of));
   };
-}
 
-function getter(desk: Desk, next: Handler, home: Home): Handler {
-  const keep = keeper(desk, home);
-  return async (request, given) => {
-    const { held, isGiven, plain: call } = askedBy(given);
-    const isOwn = desk.settings.validators === 'own';
-    const isAsked = held && isOwn && !wantedBy(request).reload && !held.copy.response.redirected;
-    const conditions = isAsked ? conditionsOf(held.headers) : [];
-    const { moment } = desk.shelf;
-    const requestedAt = call.host.clock.now();
-    const asked = (): Asked => ({ moment, requestedAt, receivedAt: call.host.clock.now(), isGiven });
-    const isTheirs = !isOwn && (held !== undefined || desk.shelf.isOutdated(call.partition, request.url));
-    const response = await answered(next, asking(request, isTheirs, conditions), call, isOwn);
-    if (response.status !== 304 || !held || conditions.length === 0)
-      return learn(desk, home, keep, request, response, call, asked(), held);
-    const confirmed = await confirm(desk, home, held, response, request, call, asked());
-    // It speaks of something else, or there is no body any more: the whole answer is needed.
-    return confirmed ?? learn(desk, home, keep, request, await next(request, call), call, asked(), held);
+  /** What a response says about copies. */
+  const learn = (run: Run, response: Response, of: Exchange): Leaving | undefined => {
+    const { request, held } = of;
+    // What is stored for all stays: this response says nothing about it.
+    if (isOfOneUser(desk, run.home, request, response, run.call)) return undefined;
+    if (isStorable(request, response)) {
+      // A failure with an explicit lifetime does not take the place of the response that stands in for it.
+      const isFailure = isOriginFailure(response.status) || response.status === 429;
+      if (isFailure)
+        return async () => {
+          if (!(held ?? (await desk.find(asker(run, of))))?.terms.standsIn) store(run, of);
+          return undefined;
+        };
+      store(run, of);
+      return undefined;
+    }
+    // Gone is an answer, and so is what may not be kept: no older copy may say otherwise later. A captive portal's is none.
+    return !isElsewhere(request, response) && [200, 404, 410].includes(response.status)
+      ? () => forgetAll(desk, [run.url], run.call)
+      : undefined;
   };
+
+  const repeat = (run: Run, of: Exchange, request: Request): 'repeat' => {
+    dropBody(run.response);
+    of.isRepeated = true;
+    run.request = request;
+    return 'repeat';
+  };
+
+  /** RFC 9111, 4.3.3 and 4.3.4. */
+  const confirm = async (run: Run, response: Response, of: Exchange): Promise<'repeat' | undefined> => {
+    const { call, home } = run;
+    const { request, moment, requestedAt } = of;
+    const { headers } = response;
+    const held = of.held as Held;
+    const { host, id: callId, origin, emit } = call;
+    const { receivedAt } = asked(run, of);
+    const drop = () => patience.soon('drop', host, () => shelf.drop(held, receivedAt));
+    let copied: Response | undefined;
+    if (confirms(held.headers, headers, namesOf(held))) {
+      const copy = { ...held.copy, requestedAt, receivedAt, headers: freshened(held.headers, headers) };
+      const mayKeep = !isForbidden(headers) && !isOfOneUser(desk, home, request, response, call);
+      const fresh = await patience.reading('freshen', host, inTurn(run), () =>
+        shelf.freshen(held, copy, moment, mayKeep && isOf(home, copy.partition)),
+      );
+      copied = fresh && (await desk.give(fresh, asker(run, of), { confirmed: true }));
+      if (!mayKeep) await drop();
+    } else await drop();
+    // It speaks of something else, or there is no body any more: the whole response is needed.
+    if (!copied) return repeat(run, of, request);
+    emit?.({ type: 'cache-revalidated', callId, origin, url: request.url, changed: false });
+    dropBody(response);
+    run.response = copied;
+    return undefined;
+  };
+
+  const get = (run: Run, response: Response, of: Exchange): Leaving | undefined => {
+    if (response.status === 304 && !of.isRepeated) {
+      if (of.isConditional) return () => confirm(run, response, of);
+      // Chromium's cache may pass on the response to a condition of its own, where several ask at once and bodies break off: a
+      // 304 for which there is no body. What the platform keeps is then left aside.
+      const { request } = run;
+      if (!isOwn && ['default', 'no-cache'].includes(request.cache))
+        return async () => repeat(run, of, new Request(request, { cache: 'reload', signal: null }));
+    }
+    return learn(run, response, of);
+  };
+
+  /** RFC 9111, 4.3.5: what a HEAD says of the resource it says of the copies, too. */
+  const head = (run: Run, { status, headers }: Response, of: Exchange): Leaving | undefined => {
+    const { request, moment, requestedAt } = of;
+    const { call, home, response } = run;
+    if (status !== 200 || wantedBy(request).noStore) return undefined;
+    if (isOfOneUser(desk, home, request, response as Response, call)) return undefined;
+    return async () => {
+      const held = await desk.find(asker(run, of));
+      if (!held) return undefined;
+      const { receivedAt } = asked(run, of);
+      const said = isForbidden(headers) ? 'forbidden' : saidByHead(held.headers, headers, namesOf(held));
+      const copy = { ...held.copy, requestedAt, receivedAt, headers: freshened(held.headers, headers) };
+      const works = {
+        nothing: async () => {},
+        forbidden: () => shelf.drop(held, receivedAt),
+        other: () => shelf.doubt(call.partition, request.url, receivedAt),
+        same: () => shelf.freshen(held, copy, moment, isOf(home, call.partition)),
+      };
+      await patience.soon<unknown>('freshen', call.host, works[said]);
+      return undefined;
+    };
+  };
+
+  const left = (run: Run, of: Exchange | undefined): Leaving | undefined => {
+    const { response, method } = run;
+    if (!of) return isSafe(method) ? undefined : written(desk, run);
+    return response && (method === 'HEAD' ? head : get)(run, response, of);
+  };
+
+  return stage<Exchange | undefined>({
+    enter(run) {
+      const { call } = run;
+      const question = questions.of(call);
+      if (!question) return undefined;
+      const { request } = run;
+      const { held, isGiven } = question;
+      run.call = silences.watched(questions.put(undefined, call));
+      const isAsked = held && isOwn && !wantedBy(request).reload && !held.copy.response.redirected;
+      const conditions = isAsked ? conditionsOf(held.headers) : [];
+      const isTheirs = !isOwn && (held !== undefined || shelf.isOutdated(call.partition, request.url));
+      if (request.method === 'GET') ask(run, conditions, isTheirs);
+      return {
+        request,
+        held,
+        isGiven,
+        moment: shelf.moment,
+        requestedAt: call.host.clock.now(),
+        isConditional: conditions.length > 0,
+        isRepeated: false,
+      };
+    },
+    leave(run, of) {
+      const { response, call } = run;
+      if (response || (!of && isAlive(call))) silences.alive(call);
+      if (call.isSignedOut) return undefined;
+      if (!response || !clearsCache(response)) return left(run, of);
+      return () => clear(desk, call).then(() => left(run, of)?.());
+    },
+  });
 }
 
-/**
- * Chromium's cache may pass on the answer to a condition of its own, where several ask at once and bodies break off: a
- * 304 for which nobody has a body. What the platform keeps is then left aside.
- */
-async function answered(next: Handler, request: Request, call: Call, isOwn: boolean): Promise<Response> {
-  const response = await next(request, call);
-  const isTheirs = response.status === 304 && !isOwn && ['default', 'no-cache'].includes(request.cache);
-  return isTheirs ? next(new Request(request, { cache: 'reload', signal: null }), call) : response;
-}
-
-/**
- * The request as it is sent.
- *
- * @param isTheirs There is something to be confirmed, and the platform is to ask.
- */
-function asking(request: Request, isTheirs: boolean, conditions: readonly [string, string][]): Request {
+/** @param isTheirs There is something to be confirmed, and the platform is to ask. */
+function ask(run: Run, conditions: readonly [string, string][], isTheirs: boolean): void {
+  const { request } = run;
   if (conditions.length > 0) {
     const headers = new Headers(request.headers);
     for (const [name, value] of conditions) headers.set(name, value);
-    return new Request(request, { headers, signal: null });
-  }
-  // The platform asks with conditions of its own, for which it needs no preflight.
-  return isTheirs && request.cache === 'default'
-    ? new Request(request, { cache: 'no-cache', signal: null })
-    : request;
+    run.request = new Request(request, { headers, signal: null });
+  } else if (isTheirs && request.cache === 'default')
+    // The platform asks with conditions of its own, for which it needs no preflight.
+    run.request = new Request(request, { cache: 'no-cache', signal: null });
 }
 
-/** RFC 9111, 4.3.3 and 4.3.4. @returns `undefined` where the answer is not about this copy. */
-async function confirm(
-  desk: Desk,
-  home: Home,
-  held: Held,
-  response: Response,
-  request: Request,
-  call: Call,
-  { moment, requestedAt, receivedAt }: Asked,
-): Promise<Response | undefined> {
-  const { shelf, patience } = desk;
-  const { headers } = response;
-  const { host, id: callId, origin, emit } = call;
-  const drop = () => patience.soon('drop', host, () => shelf.drop(held, receivedAt));
-  const known = held.copy.varying.map(([name]) => name);
-  if (!confirms(held.headers, headers, known)) {
-    await drop();
-    return undefined;
-  }
-  const copy = { ...held.copy, requestedAt, receivedAt, headers: freshened(held.headers, headers) };
-  const mayKeep = !isForbidden(headers) && !isOfOneUser(desk, home, request, response, call);
-  const fresh = await patience.reading('freshen', host, call.signal, () =>
-    shelf.freshen(held, copy, moment, mayKeep && isOf(home, copy.partition)),
-  );
-  const copied = fresh && (await desk.give(fresh, request, call, { confirmed: true }));
-  if (!mayKeep) await drop();
-  if (copied) emit?.({ type: 'cache-revalidated', callId, origin, url: request.url, changed: false });
-  return copied;
+/** The call has failed, and its last attempt has shown that requests do not hang. */
+function isAlive({ attempts }: Call): boolean {
+  const last = attempts.at(-1);
+  return last !== undefined && isSignOfLife(last);
 }
 
-/** What an answer says about copies. */
-async function learn(
-  desk: Desk,
-  home: Home,
-  keep: Keep,
-  request: Request,
-  response: Response,
-  call: Call,
-  asked: Asked,
-  held: Held | undefined,
-): Promise<Response> {
-  const { id: callId, origin, emit } = call;
-  const { url } = request;
-  // What is stored for all stays: this response says nothing about it.
-  if (isOfOneUser(desk, home, request, response, call)) return response;
-  if (isStorable(request, response)) {
-    // A failure with an explicit lifetime does not take the place of the response that stands in for it.
-    const isFailure = isOriginFailure(response.status) || response.status === 429;
-    if (isFailure && (held ?? (await desk.find(request, call)))?.terms.standsIn) return response;
-    if (held) emit?.({ type: 'cache-revalidated', callId, origin, url, changed: true });
-    return wantedBy(request).noStore ? response : keep(request, response, call, asked);
-  }
-  // Gone is an answer, and so is what may not be kept: no older copy may say otherwise later. A captive portal's is none.
-  if (!isElsewhere(request, response) && [200, 404, 410].includes(response.status))
-    await forgetAll(desk, [url], call);
-  return response;
-}
-
-/** RFC 9111, 4.3.5: what a HEAD says of the resource it says of the copies, too. */
-function header(desk: Desk, next: Handler, home: Home): Handler {
-  const { shelf, patience } = desk;
-  return async (request, call) => {
-    const { moment } = shelf;
-    const { clock } = call.host;
-    const requestedAt = clock.now();
-    const response = await next(request, call);
-    if (response.status !== 200 || isOfOneUser(desk, home, request, response, call)) return response;
-    const held = !wantedBy(request).noStore && (await desk.find(request, call));
-    if (!held) return response;
-    const { headers } = response;
-    const now = clock.now();
-    const known = held.copy.varying.map(([name]) => name);
-    const said = isForbidden(headers) ? 'forbidden' : saidByHead(held.headers, headers, known);
-    const copy = { ...held.copy, requestedAt, receivedAt: now, headers: freshened(held.headers, headers) };
-    const works = {
-      nothing: async () => {},
-      forbidden: () => shelf.drop(held, now),
-      other: () => shelf.doubt(call.partition, request.url, now),
-      same: () => shelf.freshen(held, copy, moment, isOf(home, call.partition)),
-    };
-    await patience.soon<unknown>('freshen', call.host, works[said]);
-    return response;
-  };
-}
+const namesOf = ({ copy }: Held): string[] => copy.varying.map(([name]) => name);

@@ -1,10 +1,11 @@
-import type { Call, Handler } from '../../core/contract.ts';
+import type { Call } from '../../core/contract.ts';
+import type { Leaving, Run } from '../../core/stage.ts';
 import { invalidatedBy } from '../../http/invalidation.ts';
 import { isOriginFailure } from '../../http/status.ts';
 import type { Desk } from './desk.ts';
 
 /** Deletes the copies of some URLs, for as long as a caller may wait for it. */
-export async function forgetAll(desk: Desk, urls: readonly string[], call: Call): Promise<void> {
+export async function forgetAll(desk: Desk, urls: readonly string[], call: Call): Promise<undefined> {
   const { host, partition, emit } = call;
   const { patience, shelf } = desk;
   const forget = async (url: string): Promise<void> => {
@@ -16,7 +17,7 @@ export async function forgetAll(desk: Desk, urls: readonly string[], call: Call)
 }
 
 /** Marks the copies of some URLs as wrong; they may still stand in for a failing origin. */
-async function invalidateAll(desk: Desk, urls: readonly string[], call: Call): Promise<void> {
+async function invalidateAll(desk: Desk, urls: readonly string[], call: Call): Promise<undefined> {
   const { host, partition, emit } = call;
   const invalidate = async (url: string): Promise<void> => {
     const now = host.clock.now();
@@ -28,47 +29,27 @@ async function invalidateAll(desk: Desk, urls: readonly string[], call: Call): P
 }
 
 /** The origin asks for the end of all that is stored (https://www.w3.org/TR/clear-site-data/). */
-const clearsCache = ({ headers }: Response): boolean =>
+export const clearsCache = ({ headers }: Response): boolean =>
   /"(cache|storage|\*)"/.test(headers.get('clear-site-data') ?? '');
 
-/** Hands requests on, and drops all cached responses of the partition if a response asks for it. */
-export function clearing(desk: Desk, next: Handler): Handler {
-  return (request, call) =>
-    next(request, call).then(async (response) => {
-      const { host, partition, isSignedOut } = call;
-      if (!isSignedOut && clearsCache(response))
-        await desk.patience.soon('clear', host, () =>
-          desk.shelf.forget(partition, undefined, host.clock.now()),
-        );
-      return response;
-    });
-}
+/** Drops all cached responses of the partition. */
+export const clear = ({ patience, shelf }: Desk, { host, partition }: Call): Promise<unknown> =>
+  patience.soon('clear', host, () => shelf.forget(partition, undefined, host.clock.now()));
 
 /** RFC 9111, 4.4: what changes a resource makes its copies wrong. */
-export function writer(desk: Desk, next: Handler): Handler {
-  const doubt = async ({ url }: Request, { host, partition, signal }: Call): Promise<void> => {
-    const work = () => desk.shelf.doubt(partition, url, host.clock.now());
-    // Who has gone is not to be kept waiting.
-    if (signal.aborted) void desk.patience.behind('doubt', work);
-    else await desk.patience.soon('doubt', host, work);
-  };
-
-  const changed = (request: Request, response: Response, call: Call): Promise<void> => {
+export function written(desk: Desk, run: Run): Leaving | undefined {
+  const { call, request, response } = run;
+  const { host, partition } = call;
+  // A redirect that the platform does not let us see has a status of 0.
+  if (response && response.status < 400) {
     const isGone = request.method === 'DELETE' || desk.settings.invalidated === 'drop';
-    return (isGone ? forgetAll : invalidateAll)(desk, invalidatedBy(request, response), call);
-  };
-
-  return async (request, call) => {
-    try {
-      const response = await next(request, call);
-      // A redirect that the platform does not let us see has a status of 0.
-      if (response.status < 400) await changed(request, response, call);
-      else if (isOriginFailure(response.status)) await doubt(request, call);
-      return response;
-    } catch (error) {
-      // It may have been carried out all the same.
-      if (call.attempts.length > 0) await doubt(request, call);
-      throw error;
-    }
-  };
+    return () => (isGone ? forgetAll : invalidateAll)(desk, invalidatedBy(request, response), call);
+  }
+  // What failed may have been carried out all the same.
+  const isUnsure = response ? isOriginFailure(response.status) : run.isSent || call.attempts.length > 0;
+  if (!isUnsure) return undefined;
+  const { patience, shelf } = desk;
+  // Begun now: if the caller has gone, the stage does no work.
+  const done = patience.behind('doubt', () => shelf.doubt(partition, run.url, host.clock.now()));
+  return () => patience.aWhile('doubt', host, done) as Promise<undefined>;
 }

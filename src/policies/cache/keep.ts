@@ -22,10 +22,10 @@ export interface Asked extends Times {
 const WAITING = 50_000_000;
 
 /** @returns the response to hand on. */
-export type Keep = (request: Request, response: Response, call: Call, asked: Asked) => Response;
+export type Keep = (home: Home, request: Request, response: Response, call: Call, asked: Asked) => Response;
 
 /** Collects a body as the caller reads it, and keeps it once it is whole. */
-export function keeper(desk: Desk, home: Home): Keep {
+export function keeper(desk: Desk): Keep {
   const { settings, shelf, patience } = desk;
   /** Bytes of bodies that are being written. */
   let waiting = 0;
@@ -54,7 +54,7 @@ export function keeper(desk: Desk, home: Home): Keep {
     desk.evicted(kept.evicted);
   };
 
-  return (request, response, call, asked) => {
+  return (home, request, response, call, asked) => {
     const { partition } = call;
     const { url } = request;
     // The browser sent the cookies of the user who was signed in then, which may be another one's.

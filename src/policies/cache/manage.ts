@@ -1,17 +1,16 @@
 import { drain } from '../../core/body.ts';
 import { count, readOptions, typed, wellFormed } from '../../core/check.ts';
 import { OverdueError, within } from '../../core/clock.ts';
-import type { Home } from '../../core/contract.ts';
+import type { Handler, Home } from '../../core/contract.ts';
 import { ConfigurationError, StorageError } from '../../core/errors.ts';
 import { originOf } from '../../core/origins.ts';
 import { sourceOf } from '../../core/source.ts';
 import { ageOf } from '../../http/freshness.ts';
-import { wantedBy } from '../../http/wanted.ts';
 import type { Held } from './copy.ts';
 import type { CacheStats, Desk } from './desk.ts';
 import type { Usage } from './limits.ts';
 import { readCallOptions } from './options.ts';
-import type { Reads } from './reads.ts';
+import { beside } from './patience.ts';
 import { type Warmed, type WarmList, type WarmOptions, type WarmReport, warmer } from './warm.ts';
 
 export type { CacheStats, Usage, Warmed, WarmList, WarmOptions, WarmReport };
@@ -68,10 +67,9 @@ export interface CacheManagement {
   stats(): Readonly<CacheStats>;
 }
 
-/** @returns `use` takes the pipelines through which copies are fetched. */
-export function management(desk: Desk): CacheManagement & { use(reads: Reads, home: Home): void } {
-  const { shelf } = desk;
-  const users = new Map<Home, Reads>();
+/** @param users The pipelines through which copies are fetched, and their reads. */
+export function management(desk: Desk, users: ReadonlyMap<Home, Handler>): CacheManagement {
+  const { shelf, questions } = desk;
 
   /** @throws {StorageError} where the store does not answer: what may still be there has to be known. */
   const asked = async <T>(operation: string, work: Promise<T>): Promise<T> => {
@@ -94,10 +92,6 @@ export function management(desk: Desk): CacheManagement & { use(reads: Reads, ho
   };
 
   return {
-    use(reads, home) {
-      users.set(home, reads);
-      home.onClose(() => users.delete(home));
-    },
     async entries(query = {}) {
       const { partition, after, limit } = readOptions<{
         partition: string | undefined;
@@ -142,18 +136,15 @@ export function management(desk: Desk): CacheManagement & { use(reads: Reads, ho
         if (background.options.staleCache === false) return 'not-stored';
         const call = { ...background, waitUntil: (work: Promise<unknown>) => void works.push(work) };
         const own = readCallOptions(call.options.staleCache, desk.settings);
-        const wanted = wantedBy(request);
-        const response = await reads({
+        const response = await reads(
           request,
-          call,
-          wanted,
-          own: { ...own, mode: 'cache-first', respondAfter: Infinity },
-        });
+          questions.put({ own: { ...own, mode: 'cache-first', respondAfter: Infinity } }, call),
+        );
         await drain(response);
         for (const work of works) await work;
         const source = sourceOf(response);
         if (source !== 'network') return source === 'cache' ? 'fresh' : 'stale';
-        const held = await desk.find(request, call);
+        const held = await desk.find({ request, call, wait: beside(call) });
         return held && held.copy.receivedAt >= began ? 'stored' : 'not-stored';
       });
     },

@@ -1,36 +1,27 @@
-import type { Handler } from '../../core/contract.ts';
 import { facts, rebuilt } from '../../core/rebuild.ts';
 import { byteRange } from '../../http/range.ts';
-import type { Desk } from './desk.ts';
-import { isImmutable, missing, type Read } from './reads.ts';
+import { isImmutable } from './copy.ts';
+import type { Desk, Read } from './desk.ts';
 
 /**
  * Responds to a request for a part from a complete response that is fresh (RFC 9111, 3.3; RFC 9110, 14.2), in the modes in
  * which a fresh one needs no network. All others are the origin's; no part is stored.
  */
-export function partialReads(desk: Desk, network: Handler) {
-  const partOf = async ({ request, call, wanted, own }: Read): Promise<Response | undefined> => {
-    if (request.method !== 'GET' || wanted.noStore || wanted.reload) return undefined;
-    const held = await desk.find(request, call);
-    // The bytes of a part are counted in the coding, which the platform has taken off.
-    if (held?.headers.has('content-encoding')) return undefined;
-    if (held?.copy.response.status !== 200 || desk.reuse(held, call, wanted, own) !== 'as-is')
-      return undefined;
-    if (own.mode === 'network-first' && !wanted.anyAge && !isImmutable(held)) return undefined;
-    const range = byteRange(request.headers.get('range') ?? '', held.size);
-    const whole = range && (await desk.give(held, request, call));
-    if (!whole) return undefined;
-    const { first, last } = range;
-    const part = (await whole.blob()).slice(first, last + 1, whole.headers.get('content-type') ?? '');
-    const headers = new Headers(whole.headers);
-    headers.set('content-range', `bytes ${first}-${last}/${held.size}`);
-    headers.set('content-length', `${part.size}`);
-    return rebuilt(part, { ...facts(whole), status: 206, statusText: 'Partial Content' }, headers);
-  };
-
-  return async (read: Read): Promise<Response> => {
-    const part = await partOf(read);
-    if (part) return part;
-    return read.wanted.onlyIfCached === undefined ? network(read.request, read.call) : missing(read);
-  };
+export async function partOf(desk: Desk, read: Read): Promise<Response | undefined> {
+  const { request, call, wanted, own } = read;
+  if (request.method !== 'GET' || wanted.noStore || wanted.reload) return undefined;
+  const held = await desk.find(read);
+  // The bytes of a part are counted in the coding, which the platform has taken off.
+  if (held?.headers.has('content-encoding')) return undefined;
+  if (held?.copy.response.status !== 200 || desk.reuse(held, call, wanted, own) !== 'as-is') return undefined;
+  if (own.mode === 'network-first' && !wanted.anyAge && !isImmutable(held)) return undefined;
+  const range = byteRange(request.headers.get('range') ?? '', held.size);
+  const whole = range && (await desk.give(held, read));
+  if (!whole) return undefined;
+  const { first, last } = range;
+  const part = (await whole.blob()).slice(first, last + 1, whole.headers.get('content-type') ?? '');
+  const headers = new Headers(whole.headers);
+  headers.set('content-range', `bytes ${first}-${last}/${held.size}`);
+  headers.set('content-length', `${part.size}`);
+  return rebuilt(part, { ...facts(whole), status: 206, statusText: 'Partial Content' }, headers);
 }

@@ -1,5 +1,6 @@
 import { OverdueError, within } from '../../core/clock.ts';
-import type { Host } from '../../core/contract.ts';
+import type { Call, Host } from '../../core/contract.ts';
+import type { Run } from '../../core/stage.ts';
 
 /** A caller waits so long for the store and no longer: some browsers never answer an open. In ms. */
 const READ = 2_000;
@@ -9,6 +10,30 @@ const WRITE = 30_000;
 
 /** A store that did not answer is not asked again for so long, in ms: not every read is to wait for it. */
 const LEFT_ALONE = 30_000;
+
+/**
+ * How a read waits for work: no longer than `ms`, and not if the read is over.
+ *
+ * @param ended Called if the read is over.
+ */
+export type Waiting = <T>(ms: number, work: Promise<T>, ended: () => void) => Promise<T>;
+
+/** Waits in the turn of a stage. */
+export const inTurn =
+  (run: Run): Waiting =>
+  (ms, work, ended) =>
+    run.wait(ms, work, (reason) => {
+      if (!(reason instanceof OverdueError)) ended();
+    });
+
+/** Waits beside a run. */
+export const beside =
+  ({ host, signal }: Call): Waiting =>
+  (ms, work, ended) =>
+    within(ms, { host, signal }, work).catch((error) => {
+      if (signal.aborted) ended();
+      throw error;
+    });
 
 /** Asks a store, and does without it where it fails or does not answer. */
 export class Patience {
@@ -23,20 +48,22 @@ export class Patience {
   /**
    * For a read: what the store does not give within its time it does not have.
    *
-   * @param waits The caller's signal.
-   * @throws the caller's reason.
+   * @throws what ended the read.
    */
   async reading<T>(
     operation: string,
     host: Host,
-    waits: AbortSignal,
+    wait: Waiting,
     work: () => Promise<T>,
   ): Promise<T | undefined> {
     if (this.isLeftAlone(host)) return undefined;
+    let isOver = false;
     try {
-      return await within(READ, { host, signal: waits }, this.#begun(work));
+      return await wait(READ, this.#begun(work), () => {
+        isOver = true;
+      });
     } catch (error) {
-      waits.throwIfAborted();
+      if (isOver) throw error;
       if (error instanceof OverdueError) this.#until = host.clock.ticks() + LEFT_ALONE;
       this.#failed(operation, error);
       return undefined;
@@ -49,8 +76,12 @@ export class Patience {
   }
 
   /** What has to be tried in any case, and for which a caller waits a little, unless the store is left alone. */
-  async soon<T>(operation: string, host: Host, work: () => Promise<T>): Promise<T | undefined> {
-    const done = this.behind(operation, work);
+  soon<T>(operation: string, host: Host, work: () => Promise<T>): Promise<T | undefined> {
+    return this.aWhile(operation, host, this.behind(operation, work));
+  }
+
+  /** Waits a little for what `behind` has begun, unless the store is left alone. */
+  async aWhile<T>(operation: string, host: Host, done: Promise<T>): Promise<T | undefined> {
     if (this.isLeftAlone(host)) return undefined;
     try {
       return await within(READ, { host }, done);

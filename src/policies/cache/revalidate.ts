@@ -1,54 +1,49 @@
-import { aborter } from '../../core/abort.ts';
-import { drain } from '../../core/body.ts';
-import type { Call, Handler, Home } from '../../core/contract.ts';
+import type { Handler, Home } from '../../core/contract.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { ifFree } from '../../core/locks.ts';
 import { isHidden, savesData } from '../../core/thrift.ts';
-import { asking, type Question } from './asking.ts';
 import type { Held } from './copy.ts';
-import { type Desk, isOf } from './desk.ts';
+import { type Asker, type Desk, isOf } from './desk.ts';
 import { placeOf } from './place.ts';
-import { bounded } from './silence.ts';
+import type { Question } from './question.ts';
 
 /** So young is no copy asked about where data is to be saved, in ms. */
 const SAVING = 5 * 60_000;
 
 export interface Revalidator {
   /** Asks the origin about a copy that has been given to a caller: one at a time, over all tabs. */
-  revalidate(held: Held, request: Request, call: Call): void;
+  revalidate(home: Home, held: Held, asker: Asker): void;
   /** Asks an origin that is silent, and announces what comes. */
-  probe(held: Held, request: Request, call: Call): Promise<void>;
+  probe(home: Home, held: Held, asker: Asker): Promise<void>;
 }
 
-export function revalidator(desk: Desk, network: Handler, home: Home): Revalidator {
-  const underWay = new Set<string>();
-  const { shelf, settings } = desk;
+/** @param readsOf The reads of a pipeline. */
+export function revalidator(desk: Desk, readsOf: (home: Home) => Handler): Revalidator {
+  const underWay = new WeakMap<Home, Set<string>>();
+  const { shelf, settings, questions } = desk;
 
-  const ask = async (
-    question: Question,
-    request: Request,
-    call: Call,
-    responded: (response: Response) => Response,
-    signal: AbortSignal,
-  ): Promise<void> => {
+  const ask = async (question: Question, home: Home, { request, call }: Asker): Promise<void> => {
     const { partition, origin, options } = call;
     const works: Promise<unknown>[] = [];
-    const own: Call = {
-      ...home.background({ origin, partition, options, signal }),
-      init: call.init,
-      ...(call.transport && { transport: call.transport }),
-      // Sent later, perhaps with the cookies of whoever has signed in since.
-      guard: () => {
-        if (!isOf(home, partition)) throw new UserChangedError();
+    const own = questions.put(
+      { ...question, isBehind: true },
+      {
+        ...home.background({ origin, partition, options }),
+        init: call.init,
+        ...(call.transport && { transport: call.transport }),
+        // Sent later, perhaps with the cookies of whoever has signed in since.
+        guard: () => {
+          if (!isOf(home, partition)) throw new UserChangedError();
+        },
+        waitUntil(work) {
+          works.push(work);
+          call.waitUntil(work);
+        },
       },
-      waitUntil(work) {
-        works.push(work);
-        call.waitUntil(work);
-      },
-    };
+    );
     try {
       // Where it has gone meanwhile there is nothing to be confirmed.
-      await drain(responded(await network(request, asking(question, own))));
+      await readsOf(home)(request, own);
       // What is stored is what the next tab looks at before it asks itself.
       await Promise.all(works);
     } catch (error) {
@@ -56,34 +51,31 @@ export function revalidator(desk: Desk, network: Handler, home: Home): Revalidat
     }
   };
 
-  /** Bounded: no caller waits for it, and the next revalidation does. */
-  const askInTime = async (question: Question, request: Request, call: Call): Promise<void> => {
-    const { signal, abort } = aborter();
-    const { responded, ended } = bounded(home, call, abort);
-    await ask(question, request, call, responded, signal).finally(ended);
-  };
-
-  const askUnlessNewer = async (held: Held, request: Request, call: Call): Promise<void> => {
+  const askUnlessNewer = async (home: Home, held: Held, asker: Asker): Promise<void> => {
+    const { call, request } = asker;
     const stored = await shelf.findStored(call.partition, request, call.host.clock.now());
     // Another tab has been faster.
     if (stored && stored.copy.receivedAt > held.copy.receivedAt) return;
-    await askInTime({ held: stored }, request, call);
+    await ask({ held: stored }, home, asker);
   };
 
   return {
-    revalidate(held, request, call) {
+    revalidate(home, held, asker) {
+      const { call } = asker;
       const { partition, url } = held.copy;
       const place = placeOf(partition, url);
+      const places = underWay.get(home) ?? new Set();
+      underWay.set(home, places);
       // The copy is given anyway: there is no need to ask where that would fail, nobody looks, or data is to be saved.
-      if (underWay.has(place) || !call.host.online.state || isHidden()) return;
+      if (places.has(place) || !call.host.online.state || isHidden()) return;
       if (savesData() && call.host.clock.now() - held.copy.receivedAt < SAVING) return;
-      underWay.add(place);
+      places.add(place);
       const work = ifFree(`holdfast-cache ${settings.store.name} ${place}`, () =>
-        askUnlessNewer(held, request, call),
+        askUnlessNewer(home, held, asker),
       );
-      call.waitUntil(work.finally(() => underWay.delete(place)));
+      call.waitUntil(work.finally(() => places.delete(place)));
     },
-    probe: (held, request, call) => askInTime({ held, isGiven: () => true }, request, call),
+    probe: (home, held, asker) => ask({ held, isGiven: () => true }, home, asker),
   };
 }
 

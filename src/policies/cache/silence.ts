@@ -1,21 +1,13 @@
-import { follow } from '../../core/abort.ts';
-import { type WatchedBody, watchBody } from '../../core/body.ts';
-import type { Call, Handler, Home } from '../../core/contract.ts';
-import { TimeoutError } from '../../core/errors.ts';
+import type { Attempt } from '../../core/attempt.ts';
+import type { Call } from '../../core/contract.ts';
 import type { HoldfastEvent } from '../../core/events.ts';
 import { PerOrigin } from '../../core/origins.ts';
 
 /** An origin that has responded to nothing for so long is known to be silent, in ms. */
 const SILENT = 4_000;
 
-/**
- * A background request is given up after so long without a response, in ms, should the pipeline have no time limit; and it
- * counts as lost, because a Worker may be stopped in the middle of it.
- */
-const LOST = 30_000;
-
-/** How long the body of a request that no caller waits for may be silent, in ms: there is time, but not for ever. */
-const SILENT_BODY = 120_000;
+/** A background request counts as lost after so long without a response, in ms; a Worker may be stopped in the middle of it. */
+export const LOST = 30_000;
 
 /** From a request that stays without a response until anything responds. All times on `ticks()`. */
 interface Silence {
@@ -37,20 +29,14 @@ interface OriginState {
 export class Silences {
   readonly #origins = new PerOrigin<OriginState>(() => ({ aliveAt: -Infinity, silence: undefined }));
 
-  /** @param next Every request of the cache goes through it. */
-  watched(next: Handler): Handler {
-    return (request, call) => {
-      const { emit } = call;
-      // Also the attempts of which the response never comes up here, because a policy further in repeats them.
-      const seen = (event: HoldfastEvent): void => {
-        if (event.type === 'attempt-ended' && isSignOfLife(event)) this.#alive(call);
-        emit?.(event);
-      };
-      return next(request, { ...call, emit: seen }).then((response) => {
-        this.#alive(call);
-        return response;
-      });
+  /** The call of a read, of which also the attempts show that a policy further in repeats. */
+  watched(call: Call): Call {
+    const { emit } = call;
+    const seen = (event: HoldfastEvent): void => {
+      if (event.type === 'attempt-ended' && isSignOfLife(event)) this.alive(call);
+      emit?.(event);
     };
+    return { ...call, emit: seen };
   }
 
   /**
@@ -84,51 +70,12 @@ export class Silences {
     return begin(silence, now);
   }
 
-  #alive({ origin, host }: Call): void {
+  /** The origin has responded, or has shown otherwise that requests do not hang. */
+  alive({ origin, host }: Call): void {
     const state = this.#origins.get(origin);
     state.aliveAt = host.clock.ticks();
     state.silence = undefined;
   }
-}
-
-/**
- * Bounds a request that no caller waits for.
- *
- * @returns `responded` bounds the time between two chunks from there on: a body that is whole some time is worth its time. `ended`
- * lets go of the pipeline, with which both end.
- */
-export function bounded(
-  home: Home,
-  { id: callId, origin, host }: Call,
-  abort: (reason: unknown) => void,
-): { responded(response: Response): Response; ended(): void } {
-  let body: WatchedBody | undefined;
-  const giveUp = (reason: unknown): void => {
-    abort(reason);
-    body?.break(reason);
-  };
-  const armed = (ms: number): (() => void) =>
-    host.clock.after(ms, () => giveUp(new TimeoutError('total', ms, { callId, origin })), {
-      background: true,
-    });
-  let cancel = armed(LOST);
-  const again = (): void => {
-    cancel();
-    cancel = armed(SILENT_BODY);
-  };
-  // A signal of another request is of no use to this one (Workers).
-  const unfollow = host.sharesIO ? follow(home.signal, giveUp) : () => {};
-  return {
-    responded(response) {
-      again();
-      body = watchBody(response, { chunk: again });
-      return response;
-    },
-    ended() {
-      cancel();
-      unfollow();
-    },
-  };
 }
 
 function begin(silence: Silence, now: number): () => void {
@@ -138,5 +85,5 @@ function begin(silence: Silence, now: number): () => void {
 }
 
 /** A response, or a quick failure: reads that fail get their cached response at once, by other rules. */
-const isSignOfLife = ({ error, duration }: Extract<HoldfastEvent, { type: 'attempt-ended' }>): boolean =>
+export const isSignOfLife = ({ error, duration }: Pick<Attempt, 'error' | 'duration'>): boolean =>
   error === undefined || (error === 'network' && duration < SILENT);

@@ -1,0 +1,300 @@
+import { dropBody } from '../../core/body.ts';
+import { memoized } from '../../core/check.ts';
+import type { Call } from '../../core/contract.ts';
+import { type Category, type Failure, isFailure, NetworkError, TimeoutError } from '../../core/errors.ts';
+import { mayAnswer } from '../../core/instead.ts';
+import { sourceOf } from '../../core/source.ts';
+import { type Run, type Stage, stage } from '../../core/stage.ts';
+import { isOwnValidation, wantedBy } from '../../http/wanted.ts';
+import { type Held, isImmutable } from './copy.ts';
+import type { Desk, Read } from './desk.ts';
+import { readCallOptions } from './options.ts';
+import { partOf } from './partial.ts';
+import { beside, inTurn } from './patience.ts';
+import type { Revalidator } from './revalidate.ts';
+import type { Why } from './serve.ts';
+import { LOST } from './silence.ts';
+
+/** RFC 5861, 4: these mean the same as no answer. */
+const UNANSWERED = [500, 502, 503, 504];
+
+const UNREACHED: readonly Category[] = ['network', 'timeout', 'circuit-open', 'capacity', 'rate-limit'];
+
+/** Why a copy is given while the origin is still being asked. */
+const SILENCE: Why = { cause: 'silence', forwarded: true };
+
+/** How long the body of a request that no caller waits for may be silent, in ms: there is time, but not for ever. */
+const SILENT_BODY = 120_000;
+
+/** A read on its way to the origin. */
+interface Flight {
+  /** Absent if no caller has asked. */
+  readonly read?: Read;
+  /** The caller has been given a copy, because there was no response; or there is no caller. */
+  isGiven: boolean;
+  isOver: boolean;
+  /** Gives back the subscription to the host's connectivity, and the timer. */
+  release(): void;
+  /** The request has ended, and its body. */
+  ended(): void;
+}
+
+/** The part of the cache that knows the caller: decides where a read is answered from. */
+export function modes(desk: Desk, { revalidate, probe }: Revalidator): Stage {
+  const { silences, questions } = desk;
+  const callOptions = memoized((own) => readCallOptions(own, desk.settings));
+
+  /** Whether it has to be known before the request is sent what there is. */
+  const looksFirst = ({ wanted, own }: Read): boolean =>
+    !wanted.noStore &&
+    !wanted.reload &&
+    (own.mode !== 'network-first' ||
+      wanted.anyAge ||
+      wanted.onlyIfCached !== undefined ||
+      desk.settings.validators === 'own');
+
+  /** The copy that may take the place of the origin's response. */
+  const usable = async (read: Read): Promise<Held | undefined> => {
+    const { call, wanted, own } = read;
+    if (wanted.noStore) return undefined;
+    const held = await desk.find(read);
+    return held && desk.reuse(held, call, wanted, own) !== 'when-confirmed' ? held : undefined;
+  };
+
+  /** A copy, or the one that has taken its place meanwhile. */
+  const give = async (held: Held, read: Read, why: Why = {}): Promise<Response | undefined> => {
+    const copy = await desk.give(held, read, why);
+    if (copy) return copy;
+    const next = await usable(read);
+    return next && next.key !== held.key ? desk.give(next, read, why) : undefined;
+  };
+
+  const copyInstead = async (read: Read, cause: unknown): Promise<Response | undefined> => {
+    const held = await usable(read);
+    return held && give(held, read, { cause, forwarded: read.call.attempts.length > 0 });
+  };
+
+  /** Whether the origin's silence alone is a reason for a copy. */
+  const mayAnswerSilence = ({ wanted, own }: Read): boolean =>
+    own.respondAfter !== Infinity && !wanted.noStore && !wanted.noCache && wanted.onlyIfCached === undefined;
+
+  /** A copy at once, because the origin is known to be silent: one request at a time finds out whether it still is. */
+  const fromSilence = async (run: Run, read: Read, held: Held): Promise<Response | undefined> => {
+    const { call } = read;
+    const copy = await give(held, read, { cause: 'silence' });
+    const ended = copy && call.host.online.state && silences.probe(call);
+    if (ended) call.waitUntil(probe(run.home, held, read).finally(ended));
+    return copy;
+  };
+
+  /** The copy that takes the place of a request. */
+  const fromCopy = async (run: Run, read: Read, held: Held, isSilent: boolean) => {
+    const { call, wanted, own } = read;
+    const reuse = desk.reuse(held, call, wanted, own);
+    const isAnswer = own.mode !== 'network-first' || wanted.anyAge || wanted.onlyIfCached !== undefined;
+    const isBehind = reuse === 'while-revalidating' && isAnswer && wanted.onlyIfCached === undefined;
+    if (isBehind || (reuse === 'as-is' && (isAnswer || isImmutable(held)))) {
+      const copy = await desk.give(held, read);
+      if (copy && isBehind) revalidate(run.home, held, read);
+      return copy;
+    }
+    return isSilent && reuse !== 'when-confirmed' && !held.invalidated
+      ? fromSilence(run, read, held)
+      : undefined;
+  };
+
+  const look = async (run: Run, read: Read, isSilent: boolean): Promise<Flight | undefined> => {
+    const held = isSilent || looksFirst(read) ? await desk.find(read) : undefined;
+    run.response = held && (await fromCopy(run, read, held, isSilent));
+    if (run.response) return undefined;
+    if (read.wanted.onlyIfCached === undefined) return send(run, read, held);
+    run.response = missing(read);
+    return undefined;
+  };
+
+  const part = async (run: Run, read: Read): Promise<undefined> => {
+    run.response = await partOf(desk, read);
+    if (!run.response && read.wanted.onlyIfCached !== undefined) run.response = missing(read);
+  };
+
+  /** @param held The copy that the origin is asked about. */
+  const send = (run: Run, read: Read, held?: Held): Flight | Promise<Flight | undefined> =>
+    read.wanted.noStore || read.call.host.online.state ? launch(run, read, held) : offline(run, read, held);
+
+  /** Nothing is sent if there is a copy to be had: below, a retry would wait for a network. */
+  const offline = async (run: Run, read: Read, held?: Held): Promise<Flight | undefined> => {
+    const { call } = read;
+    const found = await usable(read);
+    if (!found || call.host.online.state) return launch(run, read, held);
+    const error = isOffline(read);
+    if (mayAnswer(call, error, true)) run.response = await copyInstead(read, error);
+    if (run.response) return undefined;
+    throw error;
+  };
+
+  const launch = (run: Run, read: Read, held: Held | undefined): Flight => {
+    const { call, wanted, own } = read;
+    const { level } = run;
+    const { clock, online } = call.host;
+    const flight: Flight = { read, isGiven: false, isOver: false, release() {}, ended() {} };
+    const isGiven = (): boolean => flight.isGiven;
+    const question = { held, isGiven };
+    const aside: Read = { ...read, wait: beside(call) };
+    const standsIn = (): Promise<boolean> =>
+      usable(aside).then(
+        (found) => found !== undefined && !flight.isGiven,
+        // It must not fail: what is further in asks it in the middle of a failure.
+        () => false,
+      );
+    run.call = questions.put(question, { ...call, standsIn });
+    if (wanted.noStore) return flight;
+    const giveUp = async (): Promise<void> => {
+      const found = await usable(aside);
+      if (found && !flight.isOver && !online.state) run.abandon(isOffline(read), level);
+    };
+    flight.release = online.subscribe((isUp) => {
+      if (!isUp) giveUp().catch(() => {});
+    });
+    if (!mayAnswerSilence(read)) return flight;
+    const { moment } = desk.shelf;
+    const sentAt = clock.ticks();
+    const silent = async (): Promise<void> => {
+      // Only now: a request is not to wait for the store.
+      const found = await usable(aside);
+      const held = found?.invalidated ? undefined : found;
+      const copy = held && (await give(held, aside, SILENCE));
+      if (!copy || flight.isOver || desk.shelf.wasForgotten(held.copy, moment)) return dropBody(copy);
+      flight.isGiven = true;
+      const ended = silences.goesOn(call, sentAt);
+      const work = new Promise<void>((resolve) => {
+        flight.ended = resolve;
+      });
+      call.waitUntil(work.then(ended));
+      bound(run, level, flight);
+      run.respondEarly(copy, level);
+    };
+    run.limit(own.respondAfter, () => void silent().catch(() => {}));
+    return flight;
+  };
+
+  return stage<Flight | undefined>({
+    enter(run) {
+      const { call, method } = run;
+      if (call.isSignedOut || !isRead(method)) return undefined;
+      const question = questions.of(call);
+      if (question?.isBehind)
+        return bound(run, run.level, { isGiven: true, isOver: false, release() {}, ended() {} });
+      const { request } = run;
+      // Integrity is checked by the platform, on what comes from the network.
+      const { mode, integrity } = request;
+      if (isOwnValidation(request) || integrity || mode === 'no-cors' || mode === 'navigate')
+        return undefined;
+      const own = question?.own ?? callOptions(call.options.staleCache);
+      const read: Read = { request, call, wanted: wantedBy(request), own, wait: inTurn(run) };
+      if (request.headers.has('range')) return part(run, read);
+      const isSilent = mayAnswerSilence(read) && silences.isSilent(call, own.respondAfter);
+      return isSilent || looksFirst(read) || read.wanted.onlyIfCached !== undefined
+        ? look(run, read, isSilent)
+        : send(run, read);
+    },
+    leave(run, flight) {
+      if (!flight) return undefined;
+      flight.isOver = true;
+      letGo(flight);
+      const { response, error } = run;
+      const { read } = flight;
+      if (flight.isGiven || !read) return response && (() => drained(run, response));
+      const outcome = response ? response.status : error;
+      if (
+        mayAnswer(
+          read.call,
+          response ?? error,
+          response ? UNANSWERED.includes(response.status) : isUnreached(error),
+        )
+      )
+        return async () => {
+          const copy = await copyInstead({ ...read, wait: inTurn(run) }, outcome);
+          if (!copy) count(response);
+          else {
+            dropBody(response);
+            run.response = copy;
+          }
+          return undefined;
+        };
+      count(response);
+      return undefined;
+    },
+    settled(_, flight) {
+      if (!flight) return;
+      letGo(flight);
+      flight.ended();
+    },
+  });
+
+  function count(response: Response | undefined): void {
+    if (response && sourceOf(response) === 'network') desk.stats.misses++;
+  }
+}
+
+/** Gives a request up that no caller waits for, if there is no response in time. */
+function bound(run: Run, level: number, flight: Flight): Flight {
+  const { call } = run;
+  const { release } = flight;
+  const giveUp = (): void => run.abandon(lost(call, LOST), level);
+  const cancel = call.host.clock.after(LOST, giveUp, { background: true });
+  flight.release = () => {
+    cancel();
+    release();
+  };
+  return flight;
+}
+
+function letGo(flight: Flight): void {
+  flight.release();
+  flight.release = () => {};
+}
+
+/** Reads a body that no caller wants, for the part of the cache that stores it. */
+function drained(run: Run, { body }: Response): Promise<undefined> {
+  const { call } = run;
+  const reader = body?.getReader();
+  let error: unknown;
+  const giveUp = (reason: unknown): void => {
+    error = reason;
+    reader?.cancel(reason).catch(() => {});
+  };
+  const read = async (): Promise<undefined> => {
+    for (let isDone = !reader; !isDone; ) {
+      const late = (): void => giveUp(lost(call, SILENT_BODY));
+      const cancel = call.host.clock.after(SILENT_BODY, late, { background: true });
+      const chunk = reader?.read().finally(cancel);
+      isDone = (await chunk)?.done !== false;
+    }
+    if (error) throw error;
+  };
+  return run.wait(Infinity, read(), giveUp);
+}
+
+/** The response to a request that wants a cached response only, if there is none. @throws {NetworkError} for Fetch's own mode. */
+function missing(read: Read): Response {
+  // RFC 9111, 5.2.1.7; Fetch has a network error for its own way of saying it.
+  if (read.wanted.onlyIfCached === '504')
+    return new Response(null, { status: 504, statusText: 'Gateway Timeout' });
+  const text = 'there is no cached response, and the request wants no other';
+  throw new NetworkError(text, { ...factsOf(read), transient: false });
+}
+
+const isOffline = (read: Read): NetworkError => new NetworkError('the host is offline', factsOf(read));
+
+const factsOf = ({ request, call: { id: callId, origin } }: Read) => ({ request, callId, origin });
+
+const lost = ({ id: callId, origin }: Call, ms: number): TimeoutError =>
+  new TimeoutError('total', ms, { callId, origin });
+
+const isUnreached = (error: unknown): boolean =>
+  isFailure(error) && (UNREACHED.includes(error.category) || isLocked(error));
+
+/** There is no token just now, because its endpoint cannot be reached either. */
+const isLocked = ({ category, transient }: Failure): boolean => category === 'auth' && transient;
+
+export const isRead = (method: string): boolean => method === 'GET' || method === 'HEAD';
