@@ -83,6 +83,11 @@ export function dedupe(options: DedupeOptions = {}): Stage {
     { ignoreHeaders: list(ignorable) },
     { ignoreHeaders: [] },
   );
+  return named('dedupe', singleFlight(ignoreHeaders), { switchOnly: true });
+}
+
+/** Makes identical reads one call; see `dedupe`. */
+export function singleFlight(ignoreHeaders: readonly string[] = []): Stage {
   const ignored = new Set(['traceparent', 'tracestate', ...ignoreHeaders]);
   const flights = new Map<string, Flight>();
   /** Of a GET of a URL and nothing more: the same for all. */
@@ -150,7 +155,7 @@ export function dedupe(options: DedupeOptions = {}): Stage {
     return run.wait(Infinity, response, leave);
   };
 
-  const policy = stage<Flight | Write | undefined>({
+  return stage<Flight | Write | undefined>({
     enter(run) {
       const { method } = run;
       if (!SAFE.includes(method)) return { outdates: run.origin };
@@ -180,7 +185,6 @@ export function dedupe(options: DedupeOptions = {}): Stage {
       return memory.waiting.size > 0;
     },
   });
-  return named('dedupe', policy, { switchOnly: true });
 }
 
 function keyOfRequest(request: Request, ignored: ReadonlySet<string>): string {

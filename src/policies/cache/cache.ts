@@ -3,7 +3,7 @@ import { segmentHandler } from '../../core/run.ts';
 import { signsOut } from '../../core/sign-out.ts';
 import type { Stage } from '../../core/stage.ts';
 import type { Store } from '../../core/store.ts';
-import { dedupe } from '../dedupe.ts';
+import { singleFlight } from '../dedupe.ts';
 import { Desk } from './desk.ts';
 import { exchange } from './exchange.ts';
 import { type CacheManagement, management } from './manage.ts';
@@ -41,13 +41,13 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
   return named('staleCache', policy, {
     needsPartition: true,
     signOut: signsOut(async ({ partition }) => ({ cached: await manage.clear({ partition }) })),
-    stages: [policy, singleFlight(desk), exchange(desk)].map((each) => named('staleCache', each)),
+    stages: [policy, sharing(desk), exchange(desk)].map((each) => named('staleCache', each)),
   });
 }
 
 /** Reads of the cache that are under way at the same time; and writes in any case: reads after them join none from before. */
-function singleFlight({ questions }: Desk): Stage {
-  const shared = dedupe();
+function sharing({ questions }: Desk): Stage {
+  const shared = singleFlight();
   return {
     ...shared,
     enter(run) {

@@ -6,7 +6,7 @@ import { type Reuse, reuseOf } from '../../http/reuse.ts';
 import type { Wanted } from '../../http/wanted.ts';
 import type { Held } from './copy.ts';
 import type { CacheSettings, CallSettings } from './options.ts';
-import { Patience, type Waiting } from './patience.ts';
+import { type Asker, Patience } from './patience.ts';
 import { Questions } from './question.ts';
 import { served, type Why } from './serve.ts';
 import { Shelf } from './shelf.ts';
@@ -27,13 +27,6 @@ export interface CacheStats {
   evicted: number;
   /** Copies that were not kept or given up because they were not whole, too large, or could not be read. */
   discarded: number;
-}
-
-/** For what, and how long, the store is asked. */
-export interface Asker {
-  readonly request: Request;
-  readonly call: Call;
-  readonly wait: Waiting;
 }
 
 /** A read as the cache sees it. */
@@ -134,11 +127,12 @@ export class Desk {
   }
 
   /** The copy that a read may be answered with, if there is one. */
-  async find({ request, call, wait }: Asker): Promise<Held | undefined> {
+  async find(asker: Asker): Promise<Held | undefined> {
+    const { request, call } = asker;
     return (
       this.shelf.near(call.partition, request) ??
-      this.patience.reading('find', call.host, wait, () =>
-        this.shelf.find(call.partition, request, call.host.clock.now()),
+      this.patience.reading('find', asker, () =>
+        this.shelf.findStored(call.partition, request, call.host.clock.now()),
       )
     );
   }
@@ -159,27 +153,26 @@ export class Desk {
    * @param why What was in place of an answer, or that the origin has confirmed it.
    * @returns `undefined` where its body has gone.
    */
-  async give(held: Held, { request, call, wait }: Asker, why: Why = {}): Promise<Response | undefined> {
+  async give(held: Held, asker: Asker, why: Why = {}): Promise<Response | undefined> {
     const { shelf, patience, stats } = this;
+    const { request, call } = asker;
     const { method, url } = request;
-    const { host, id: callId, origin, emit } = call;
+    const { host } = call;
     const now = host.clock.now();
     const body =
       method === 'HEAD'
         ? null
-        : (shelf.nearBody(held) ?? (await patience.reading('body', host, wait, () => shelf.body(held, now))));
+        : (shelf.nearBody(held) ?? (await patience.reading('body', asker, () => shelf.body(held, now))));
     if (body === undefined) return undefined;
-    if (shelf.isWorthTouching(held, now))
-      call.waitUntil(patience.writing('touch', host, () => shelf.touch(held, now)));
+    const touch = shelf.touch(held, now);
+    if (touch) call.waitUntil(patience.writing('touch', host, touch));
     const age = ageOf(held.terms, now);
     const source =
       why.confirmed || (age < held.terms.lifetime && !held.doubtful && !held.invalidated) ? 'cache' : 'stale';
     const isHit = source === 'cache' && !('cause' in why);
     stats[why.confirmed ? 'confirmed' : isHit ? 'hits' : 'stale']++;
-    emit?.({
+    told(call, {
       type: 'cache-served',
-      callId,
-      origin,
       url,
       source,
       age: Math.floor(age / 1000),
@@ -188,6 +181,13 @@ export class Desk {
     return served(held, body, now, why);
   }
 }
+
+/** Without the facts of the call. */
+type Told<E> = E extends { callId: string; origin: string } ? Omit<E, 'callId' | 'origin'> : never;
+
+/** Emits an event of a call. */
+export const told = ({ id: callId, origin, emit }: Call, event: Told<HoldfastEvent>): void =>
+  emit?.({ callId, origin, ...event } as HoldfastEvent);
 
 /** Whether it is this user's pipeline just now; nobody's while nobody is signed in. */
 export function isOf(home: Home, partition: string | undefined): boolean {

@@ -7,24 +7,16 @@ import { isElsewhere, isForbidden, isStorable } from '../../http/storable.ts';
 import { conditionsOf, confirms, freshened, saidByHead } from '../../http/validation.ts';
 import { wantedBy } from '../../http/wanted.ts';
 import type { Held } from './copy.ts';
-import { type Desk, isOf } from './desk.ts';
-import { clear, clearsCache, forgetAll, written } from './invalidate.ts';
+import { type Desk, isOf, told } from './desk.ts';
+import { clear, clearsCache, outdate, written } from './invalidate.ts';
 import { type Asked, keeper } from './keep.ts';
-import { inTurn } from './patience.ts';
 import { isOfOneUser } from './shared.ts';
 import { isSignOfLife } from './silence.ts';
 
-/** A read that the cache asks the origin for. */
-interface Exchange {
-  /** As the caller made it. */
-  readonly request: Request;
-  /** The copy that the origin is asked about. */
-  readonly held: Held | undefined;
-  readonly moment: number;
-  readonly requestedAt: number;
-  readonly isGiven: (() => boolean) | undefined;
+interface Exchange extends Asked {
+  receivedAt: number;
   /** It was sent with conditions of this cache. */
-  isConditional: boolean;
+  readonly isConditional: boolean;
   /** A 304 was of no use. */
   isRepeated: boolean;
 }
@@ -38,42 +30,33 @@ export function exchange(desk: Desk): Stage {
   const isOwn = desk.settings.validators === 'own';
   const keep = keeper(desk);
 
-  const asker = (run: Run, { request }: Exchange) => ({ request, call: run.call, wait: inTurn(run) });
-
-  const asked = ({ call }: Run, { moment, requestedAt, isGiven }: Exchange): Asked => ({
-    moment,
-    requestedAt,
-    receivedAt: call.host.clock.now(),
-    isGiven,
-  });
-
-  const store = (run: Run, of: Exchange): void => {
-    const { call, response, url } = run;
-    const { id: callId, origin, emit } = call;
-    if (of.held) emit?.({ type: 'cache-revalidated', callId, origin, url, changed: true });
-    if (!wantedBy(of.request).noStore)
-      run.response = keep(run.home, of.request, response as Response, call, asked(run, of));
+  const store = (run: Run, response: Response, of: Exchange): void => {
+    const { call, url } = run;
+    if (of.question.held) told(call, { type: 'cache-revalidated', url, changed: true });
+    if (!wantedBy(of.request).noStore) run.response = keep(run.home, response, call, of);
   };
 
   /** What a response says about copies. */
   const learn = (run: Run, response: Response, of: Exchange): Leaving | undefined => {
-    const { request, held } = of;
+    const { request } = of;
+    const { call } = run;
     // What is stored for all stays: this response says nothing about it.
-    if (isOfOneUser(desk, run.home, request, response, run.call)) return undefined;
+    if (isOfOneUser(desk, run.home, request, response, call)) return undefined;
     if (isStorable(request, response)) {
       // A failure with an explicit lifetime does not take the place of the response that stands in for it.
       const isFailure = isOriginFailure(response.status) || response.status === 429;
       if (isFailure)
         return async () => {
-          if (!(held ?? (await desk.find(asker(run, of))))?.terms.standsIn) store(run, of);
+          const held = of.question.held ?? (await desk.find({ request, call, run }));
+          if (!held?.terms.standsIn) store(run, response, of);
           return undefined;
         };
-      store(run, of);
+      store(run, response, of);
       return undefined;
     }
     // Gone is an answer, and so is what may not be kept: no older copy may say otherwise later. A captive portal's is none.
     return !isElsewhere(request, response) && [200, 404, 410].includes(response.status)
-      ? () => forgetAll(desk, [run.url], run.call)
+      ? () => outdate(desk, true, [run.url], call)
       : undefined;
   };
 
@@ -87,25 +70,24 @@ export function exchange(desk: Desk): Stage {
   /** RFC 9111, 4.3.3 and 4.3.4. */
   const confirm = async (run: Run, response: Response, of: Exchange): Promise<'repeat' | undefined> => {
     const { call, home } = run;
-    const { request, moment, requestedAt } = of;
+    const { request, moment, requestedAt, receivedAt } = of;
     const { headers } = response;
-    const held = of.held as Held;
-    const { host, id: callId, origin, emit } = call;
-    const { receivedAt } = asked(run, of);
-    const drop = () => patience.soon('drop', host, () => shelf.drop(held, receivedAt));
+    const held = of.question.held as Held;
+    const asker = { request, call, run };
+    const drop = () => patience.soon('drop', call.host, () => shelf.drop(held, receivedAt));
     let copied: Response | undefined;
     if (confirms(held.headers, headers, namesOf(held))) {
       const copy = { ...held.copy, requestedAt, receivedAt, headers: freshened(held.headers, headers) };
       const mayKeep = !isForbidden(headers) && !isOfOneUser(desk, home, request, response, call);
-      const fresh = await patience.reading('freshen', host, inTurn(run), () =>
+      const fresh = await patience.reading('freshen', asker, () =>
         shelf.freshen(held, copy, moment, mayKeep && isOf(home, copy.partition)),
       );
-      copied = fresh && (await desk.give(fresh, asker(run, of), { confirmed: true }));
+      copied = fresh && (await desk.give(fresh, asker, { confirmed: true }));
       if (!mayKeep) await drop();
     } else await drop();
     // It speaks of something else, or there is no body any more: the whole response is needed.
     if (!copied) return repeat(run, of, request);
-    emit?.({ type: 'cache-revalidated', callId, origin, url: request.url, changed: false });
+    told(call, { type: 'cache-revalidated', url: request.url, changed: false });
     dropBody(response);
     run.response = copied;
     return undefined;
@@ -124,15 +106,15 @@ export function exchange(desk: Desk): Stage {
   };
 
   /** RFC 9111, 4.3.5: what a HEAD says of the resource it says of the copies, too. */
-  const head = (run: Run, { status, headers }: Response, of: Exchange): Leaving | undefined => {
-    const { request, moment, requestedAt } = of;
-    const { call, home, response } = run;
-    if (status !== 200 || wantedBy(request).noStore) return undefined;
-    if (isOfOneUser(desk, home, request, response as Response, call)) return undefined;
+  const head = (run: Run, response: Response, of: Exchange): Leaving | undefined => {
+    const { request, moment, requestedAt, receivedAt } = of;
+    const { call, home } = run;
+    const { headers } = response;
+    if (response.status !== 200 || wantedBy(request).noStore) return undefined;
+    if (isOfOneUser(desk, home, request, response, call)) return undefined;
     return async () => {
-      const held = await desk.find(asker(run, of));
+      const held = await desk.find({ request, call, run });
       if (!held) return undefined;
-      const { receivedAt } = asked(run, of);
       const said = isForbidden(headers) ? 'forbidden' : saidByHead(held.headers, headers, namesOf(held));
       const copy = { ...held.copy, requestedAt, receivedAt, headers: freshened(held.headers, headers) };
       const works = {
@@ -158,24 +140,26 @@ export function exchange(desk: Desk): Stage {
       const question = questions.of(call);
       if (!question) return undefined;
       const { request } = run;
-      const { held, isGiven } = question;
-      run.call = silences.watched(questions.put(undefined, call));
+      const { held } = question;
+      const now = call.host.clock.now();
+      run.call = questions.put(undefined, call, { emit: silences.watching(call) });
       const isAsked = held && isOwn && !wantedBy(request).reload && !held.copy.response.redirected;
       const conditions = isAsked ? conditionsOf(held.headers) : [];
       const isTheirs = !isOwn && (held !== undefined || shelf.isOutdated(call.partition, request.url));
       if (request.method === 'GET') ask(run, conditions, isTheirs);
       return {
         request,
-        held,
-        isGiven,
+        question,
         moment: shelf.moment,
-        requestedAt: call.host.clock.now(),
+        requestedAt: now,
+        receivedAt: now,
         isConditional: conditions.length > 0,
         isRepeated: false,
       };
     },
     leave(run, of) {
       const { response, call } = run;
+      if (of) of.receivedAt = call.host.clock.now();
       if (response || (!of && isAlive(call))) silences.alive(call);
       if (call.isSignedOut) return undefined;
       if (!response || !clearsCache(response)) return left(run, of);

@@ -4,28 +4,25 @@ import { invalidatedBy } from '../../http/invalidation.ts';
 import { isOriginFailure } from '../../http/status.ts';
 import type { Desk } from './desk.ts';
 
-/** Deletes the copies of some URLs, for as long as a caller may wait for it. */
-export async function forgetAll(desk: Desk, urls: readonly string[], call: Call): Promise<undefined> {
-  const { host, partition, emit } = call;
+/**
+ * Marks the copies of some URLs as wrong, or forgets them, for as long as a caller may wait for it. Those that are wrong may still
+ * stand in for a failing origin.
+ */
+export async function outdate(
+  desk: Desk,
+  isGone: boolean,
+  urls: readonly string[],
+  { host, partition, emit }: Call,
+): Promise<undefined> {
   const { patience, shelf } = desk;
-  const forget = async (url: string): Promise<void> => {
+  const operation = isGone ? 'forget' : 'invalidate';
+  const one = async (url: string): Promise<void> => {
     const now = host.clock.now();
-    const entries = await patience.soon('forget', host, () => shelf.forget(partition, url, now));
-    if (entries) emit?.({ type: 'cache-forgotten', url, partition, entries });
+    const entries = await patience.soon(operation, host, () => shelf[operation](partition, url, now));
+    const type = isGone ? 'cache-forgotten' : 'cache-invalidated';
+    if (entries) emit?.({ type, url, partition, entries });
   };
-  await Promise.all(urls.map(forget));
-}
-
-/** Marks the copies of some URLs as wrong; they may still stand in for a failing origin. */
-async function invalidateAll(desk: Desk, urls: readonly string[], call: Call): Promise<undefined> {
-  const { host, partition, emit } = call;
-  const invalidate = async (url: string): Promise<void> => {
-    const now = host.clock.now();
-    const work = () => desk.shelf.invalidate(partition, url, now);
-    const entries = await desk.patience.soon('invalidate', host, work);
-    if (entries) emit?.({ type: 'cache-invalidated', url, partition, entries });
-  };
-  await Promise.all(urls.map(invalidate));
+  await Promise.all(urls.map(one));
 }
 
 /** The origin asks for the end of all that is stored (https://www.w3.org/TR/clear-site-data/). */
@@ -43,7 +40,7 @@ export function written(desk: Desk, run: Run): Leaving | undefined {
   // A redirect that the platform does not let us see has a status of 0.
   if (response && response.status < 400) {
     const isGone = request.method === 'DELETE' || desk.settings.invalidated === 'drop';
-    return () => (isGone ? forgetAll : invalidateAll)(desk, invalidatedBy(request, response), call);
+    return () => outdate(desk, isGone, invalidatedBy(request, response), call);
   }
   // What failed may have been carried out all the same.
   const isUnsure = response ? isOriginFailure(response.status) : run.isSent || call.attempts.length > 0;
@@ -51,5 +48,5 @@ export function written(desk: Desk, run: Run): Leaving | undefined {
   const { patience, shelf } = desk;
   // Begun now: if the caller has gone, the stage does no work.
   const done = patience.behind('doubt', () => shelf.doubt(partition, run.url, host.clock.now()));
-  return () => patience.aWhile('doubt', host, done) as Promise<undefined>;
+  return () => patience.waiting('doubt', host, done) as Promise<undefined>;
 }

@@ -8,21 +8,24 @@ import { keptHeaders, leastSize } from '../../http/storable.ts';
 import { varying } from '../../http/vary.ts';
 import { Collector } from './collect.ts';
 import type { Copy } from './copy.ts';
-import { type Desk, isOf } from './desk.ts';
-import { forgetAll } from './invalidate.ts';
+import { type Desk, isOf, told } from './desk.ts';
+import { outdate } from './invalidate.ts';
+import type { Question } from './question.ts';
 
-/** When something was asked for and answered, and what had been forgotten by then. */
+/** A read that the cache asks the origin for. */
 export interface Asked extends Times {
+  /** As the caller made it. */
+  readonly request: Request;
+  readonly question: Question;
+  /** What had been forgotten by then. */
   readonly moment: number;
-  /** Whether a caller has been given an older copy by now: then the new one is announced. */
-  readonly isGiven?: (() => boolean) | undefined;
 }
 
 /** So many bytes may wait for a slow store; what comes then is not kept. */
 const WAITING = 50_000_000;
 
 /** @returns the response to hand on. */
-export type Keep = (home: Home, request: Request, response: Response, call: Call, asked: Asked) => Response;
+export type Keep = (home: Home, response: Response, call: Call, asked: Asked) => Response;
 
 /** Collects a body as the caller reads it, and keeps it once it is whole. */
 export function keeper(desk: Desk): Keep {
@@ -34,12 +37,12 @@ export function keeper(desk: Desk): Keep {
     copy: Copy,
     body: Collector,
     call: Call,
-    { moment, isGiven }: Asked,
+    { moment, question }: Asked,
   ): Promise<void> => {
-    const { id: callId, origin, emit, host } = call;
+    const { id, host } = call;
     const whole = body.whole();
     const printed = { ...copy, print: whole instanceof Uint8Array ? fnv1a(whole) : undefined };
-    const put = () => shelf.keep(printed, whole, body.size, callId, moment, host.clock.now());
+    const put = () => shelf.keep(printed, whole, body.size, id, moment, host.clock.now());
     const kept = await put().catch(async (error) => {
       if (!isFull(error)) throw error;
       const room = await shelf.limits.giveUpAQuarter();
@@ -49,13 +52,15 @@ export function keeper(desk: Desk): Keep {
     });
     if (!kept) return;
     desk.stats.stored++;
-    emit?.({ type: 'cache-stored', callId, origin, url: copy.url, bytes: body.size });
-    if (kept.isNews && isGiven?.()) desk.updated(copy);
+    told(call, { type: 'cache-stored', url: copy.url, bytes: body.size });
+    // The caller has an older one.
+    if (kept.isNews && question.isGiven) desk.updated(copy);
     desk.evicted(kept.evicted);
   };
 
-  return (home, request, response, call, asked) => {
+  return (home, response, call, asked) => {
     const { partition } = call;
+    const { request } = asked;
     const { url } = request;
     // The browser sent the cookies of the user who was signed in then, which may be another one's.
     const isOther = !isOf(home, partition) || (call.userChanges ?? home.userChanges()) !== home.userChanges();
@@ -69,7 +74,7 @@ export function keeper(desk: Desk): Keep {
     const tooLarge = (): void => {
       desk.discarded('too-large', url);
       // An older one is not what the origin gives now.
-      call.waitUntil(forgetAll(desk, [url], call));
+      call.waitUntil(outdate(desk, true, [url], call));
     };
     if (least > settings.maxEntryBytes) {
       tooLarge();

@@ -10,7 +10,6 @@ import type { Held } from './copy.ts';
 import type { CacheStats, Desk } from './desk.ts';
 import type { Usage } from './limits.ts';
 import { readCallOptions } from './options.ts';
-import { beside } from './patience.ts';
 import { type Warmed, type WarmList, type WarmOptions, type WarmReport, warmer } from './warm.ts';
 
 export type { CacheStats, Usage, Warmed, WarmList, WarmOptions, WarmReport };
@@ -144,7 +143,7 @@ export function management(desk: Desk, users: ReadonlyMap<Home, Handler>): Cache
         for (const work of works) await work;
         const source = sourceOf(response);
         if (source !== 'network') return source === 'cache' ? 'fresh' : 'stale';
-        const held = await desk.find({ request, call, wait: beside(call) });
+        const held = await desk.find({ request, call });
         return held && held.copy.receivedAt >= began ? 'stored' : 'not-stored';
       });
     },

@@ -10,7 +10,7 @@ import { type Held, isImmutable } from './copy.ts';
 import type { Desk, Read } from './desk.ts';
 import { readCallOptions } from './options.ts';
 import { partOf } from './partial.ts';
-import { beside, inTurn } from './patience.ts';
+import type { Question } from './question.ts';
 import type { Revalidator } from './revalidate.ts';
 import type { Why } from './serve.ts';
 import { LOST } from './silence.ts';
@@ -26,17 +26,15 @@ const SILENCE: Why = { cause: 'silence', forwarded: true };
 /** How long the body of a request that no caller waits for may be silent, in ms: there is time, but not for ever. */
 const SILENT_BODY = 120_000;
 
-/** A read on its way to the origin. */
-interface Flight {
-  /** Absent if no caller has asked. */
+/** A read on its way to the origin; or a request that no caller waits for. */
+interface Flight extends Question {
   readonly read?: Read;
-  /** The caller has been given a copy, because there was no response; or there is no caller. */
-  isGiven: boolean;
-  isOver: boolean;
+  isGiven?: boolean;
+  isOver?: boolean;
   /** Gives back the subscription to the host's connectivity, and the timer. */
-  release(): void;
+  release?: (() => void) | undefined;
   /** The request has ended, and its body. */
-  ended(): void;
+  ended?: () => void;
 }
 
 /** The part of the cache that knows the caller: decides where a read is answered from. */
@@ -136,17 +134,15 @@ export function modes(desk: Desk, { revalidate, probe }: Revalidator): Stage {
     const { call, wanted, own } = read;
     const { level } = run;
     const { clock, online } = call.host;
-    const flight: Flight = { read, isGiven: false, isOver: false, release() {}, ended() {} };
-    const isGiven = (): boolean => flight.isGiven;
-    const question = { held, isGiven };
-    const aside: Read = { ...read, wait: beside(call) };
+    const flight: Flight = { read, held };
+    const aside: Read = { ...read, run: undefined };
     const standsIn = (): Promise<boolean> =>
       usable(aside).then(
         (found) => found !== undefined && !flight.isGiven,
         // It must not fail: what is further in asks it in the middle of a failure.
         () => false,
       );
-    run.call = questions.put(question, { ...call, standsIn });
+    run.call = questions.put(flight, call, { standsIn });
     if (wanted.noStore) return flight;
     const giveUp = async (): Promise<void> => {
       const found = await usable(aside);
@@ -182,15 +178,14 @@ export function modes(desk: Desk, { revalidate, probe }: Revalidator): Stage {
       const { call, method } = run;
       if (call.isSignedOut || !isRead(method)) return undefined;
       const question = questions.of(call);
-      if (question?.isBehind)
-        return bound(run, run.level, { isGiven: true, isOver: false, release() {}, ended() {} });
+      if (question?.isBehind) return bound(run, run.level, { isBehind: true });
       const { request } = run;
       // Integrity is checked by the platform, on what comes from the network.
       const { mode, integrity } = request;
       if (isOwnValidation(request) || integrity || mode === 'no-cors' || mode === 'navigate')
         return undefined;
       const own = question?.own ?? callOptions(call.options.staleCache);
-      const read: Read = { request, call, wanted: wantedBy(request), own, wait: inTurn(run) };
+      const read: Read = { request, call, wanted: wantedBy(request), own, run };
       if (request.headers.has('range')) return part(run, read);
       const isSilent = mayAnswerSilence(read) && silences.isSilent(call, own.respondAfter);
       return isSilent || looksFirst(read) || read.wanted.onlyIfCached !== undefined
@@ -213,7 +208,7 @@ export function modes(desk: Desk, { revalidate, probe }: Revalidator): Stage {
         )
       )
         return async () => {
-          const copy = await copyInstead({ ...read, wait: inTurn(run) }, outcome);
+          const copy = await copyInstead({ ...read, run }, outcome);
           if (!copy) count(response);
           else {
             dropBody(response);
@@ -227,7 +222,7 @@ export function modes(desk: Desk, { revalidate, probe }: Revalidator): Stage {
     settled(_, flight) {
       if (!flight) return;
       letGo(flight);
-      flight.ended();
+      flight.ended?.();
     },
   });
 
@@ -244,14 +239,14 @@ function bound(run: Run, level: number, flight: Flight): Flight {
   const cancel = call.host.clock.after(LOST, giveUp, { background: true });
   flight.release = () => {
     cancel();
-    release();
+    release?.();
   };
   return flight;
 }
 
 function letGo(flight: Flight): void {
-  flight.release();
-  flight.release = () => {};
+  flight.release?.();
+  flight.release = undefined;
 }
 
 /** Reads a body that no caller wants, for the part of the cache that stores it. */

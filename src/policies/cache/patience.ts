@@ -11,29 +11,13 @@ const WRITE = 30_000;
 /** A store that did not answer is not asked again for so long, in ms: not every read is to wait for it. */
 const LEFT_ALONE = 30_000;
 
-/**
- * How a read waits for work: no longer than `ms`, and not if the read is over.
- *
- * @param ended Called if the read is over.
- */
-export type Waiting = <T>(ms: number, work: Promise<T>, ended: () => void) => Promise<T>;
-
-/** Waits in the turn of a stage. */
-export const inTurn =
-  (run: Run): Waiting =>
-  (ms, work, ended) =>
-    run.wait(ms, work, (reason) => {
-      if (!(reason instanceof OverdueError)) ended();
-    });
-
-/** Waits beside a run. */
-export const beside =
-  ({ host, signal }: Call): Waiting =>
-  (ms, work, ended) =>
-    within(ms, { host, signal }, work).catch((error) => {
-      if (signal.aborted) ended();
-      throw error;
-    });
+/** For what, and by which read, the store is asked. */
+export interface Asker {
+  readonly request: Request;
+  readonly call: Call;
+  /** In the turn of a stage; absent beside it. */
+  readonly run?: Run | undefined;
+}
 
 /** Asks a store, and does without it where it fails or does not answer. */
 export class Patience {
@@ -50,21 +34,19 @@ export class Patience {
    *
    * @throws what ended the read.
    */
-  async reading<T>(
-    operation: string,
-    host: Host,
-    wait: Waiting,
-    work: () => Promise<T>,
-  ): Promise<T | undefined> {
-    if (this.isLeftAlone(host)) return undefined;
-    let isOver = false;
+  async reading<T>(operation: string, { call, run }: Asker, work: () => Promise<T>): Promise<T | undefined> {
+    if (this.isLeftAlone(call.host)) return undefined;
+    let reason: unknown;
     try {
-      return await wait(READ, this.#begun(work), () => {
-        isOver = true;
+      const begun = this.#begun(work);
+      if (!run) return await within(READ, call, begun);
+      return await run.wait(READ, begun, (given) => {
+        reason = given;
       });
     } catch (error) {
-      if (isOver) throw error;
-      if (error instanceof OverdueError) this.#until = host.clock.ticks() + LEFT_ALONE;
+      const isLate = error instanceof OverdueError;
+      if (call.signal.aborted || (error === reason && !isLate)) throw error;
+      if (isLate) this.#until = call.host.clock.ticks() + LEFT_ALONE;
       this.#failed(operation, error);
       return undefined;
     }
@@ -77,14 +59,14 @@ export class Patience {
 
   /** What has to be tried in any case, and for which a caller waits a little, unless the store is left alone. */
   soon<T>(operation: string, host: Host, work: () => Promise<T>): Promise<T | undefined> {
-    return this.aWhile(operation, host, this.behind(operation, work));
+    return this.waiting(operation, host, this.behind(operation, work));
   }
 
-  /** Waits a little for what `behind` has begun, unless the store is left alone. */
-  async aWhile<T>(operation: string, host: Host, done: Promise<T>): Promise<T | undefined> {
+  /** Waits for what `behind` has begun, unless the store is left alone. */
+  async waiting<T>(operation: string, host: Host, done: Promise<T>, ms = READ): Promise<T | undefined> {
     if (this.isLeftAlone(host)) return undefined;
     try {
-      return await within(READ, { host }, done);
+      return await within(ms, { host }, done);
     } catch (error) {
       this.#until = host.clock.ticks() + LEFT_ALONE;
       this.#failed(operation, error);
@@ -94,12 +76,7 @@ export class Patience {
 
   /** The same, and a caller's work is not over before: so it is given up some time. */
   writing<T>(operation: string, host: Host, work: () => Promise<T>): Promise<T | undefined> {
-    const done = this.behind(operation, work);
-    return within(WRITE, { host }, done).catch((error) => {
-      this.#until = host.clock.ticks() + LEFT_ALONE;
-      this.#failed(operation, error);
-      return undefined;
-    });
+    return this.waiting(operation, host, this.behind(operation, work), WRITE);
   }
 
   /** What has to be tried in any case, and nobody waits for. */

@@ -6,8 +6,8 @@ import type { CallSettings } from './options.ts';
 export interface Question {
   /** The copy that the origin is asked about. */
   readonly held?: Held | undefined;
-  /** Whether the caller has been given a copy by now. */
-  readonly isGiven?: (() => boolean) | undefined;
+  /** The caller has been given a copy, because there was no response. */
+  readonly isGiven?: boolean;
   /** No caller waits for the response. */
   readonly isBehind?: boolean;
   /** In place of what the call says. */
@@ -23,7 +23,7 @@ export class Questions {
   }
 
   /** @param question `undefined` for what is further in, which has nothing to do with it. */
-  put(question: Question | undefined, call: Call): Call {
-    return { ...call, [this.#key]: question } as Call;
+  put(question: Question | undefined, call: Call, more?: Partial<Call>): Call {
+    return { ...call, ...more, [this.#key]: question } as Call;
   }
 }

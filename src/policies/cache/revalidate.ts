@@ -3,7 +3,8 @@ import { HoldfastError } from '../../core/errors.ts';
 import { ifFree } from '../../core/locks.ts';
 import { isHidden, savesData } from '../../core/thrift.ts';
 import type { Held } from './copy.ts';
-import { type Asker, type Desk, isOf } from './desk.ts';
+import { type Desk, isOf, told } from './desk.ts';
+import type { Asker } from './patience.ts';
 import { placeOf } from './place.ts';
 import type { Question } from './question.ts';
 
@@ -27,8 +28,8 @@ export function revalidator(desk: Desk, readsOf: (home: Home) => Handler): Reval
     const works: Promise<unknown>[] = [];
     const own = questions.put(
       { ...question, isBehind: true },
+      home.background({ origin, partition, options }),
       {
-        ...home.background({ origin, partition, options }),
         init: call.init,
         ...(call.transport && { transport: call.transport }),
         // Sent later, perhaps with the cookies of whoever has signed in since.
@@ -47,7 +48,7 @@ export function revalidator(desk: Desk, readsOf: (home: Home) => Handler): Reval
       // What is stored is what the next tab looks at before it asks itself.
       await Promise.all(works);
     } catch (error) {
-      own.emit?.({ type: 'cache-revalidated', callId: own.id, origin, url: request.url, error });
+      told(own, { type: 'cache-revalidated', url: request.url, error });
     }
   };
 
@@ -75,7 +76,7 @@ export function revalidator(desk: Desk, readsOf: (home: Home) => Handler): Reval
       );
       call.waitUntil(work.finally(() => places.delete(place)));
     },
-    probe: (home, held, asker) => ask({ held, isGiven: () => true }, home, asker),
+    probe: (home, held, asker) => ask({ held, isGiven: true }, home, asker),
   };
 }
 

@@ -88,11 +88,6 @@ export class Shelf {
     return chosen(this.#hot.held(placeOf(partition, request.url)), request);
   }
 
-  /** The copy that answers this request. */
-  async find(partition: string, request: Request, now: number): Promise<Held | undefined> {
-    return this.near(partition, request) ?? this.findStored(partition, request, now);
-  }
-
   /** As it is in the store, whatever is in memory. */
   async findStored(partition: string, request: Request, now: number): Promise<Held | undefined> {
     const seen = this.moment;
@@ -126,8 +121,6 @@ export class Shelf {
 
   /** @returns `undefined` where it has gone, or is not what was written: then there is no copy any more. */
   async body(held: Held, now: number): Promise<StoredBody | undefined> {
-    const near = this.nearBody(held);
-    if (near) return near;
     const stored = held.stored ?? (await this.#store.body(held.key));
     const body = stored ? await readBody(held, stored, this.#codec).catch(() => undefined) : undefined;
     if (body === undefined) await this.#discard(held, now);
@@ -136,15 +129,11 @@ export class Shelf {
     return body;
   }
 
-  /** Whether a use is worth noting. */
-  isWorthTouching({ usedAt }: Held, now: number): boolean {
-    return Math.abs(now - usedAt) >= TOUCH_EVERY;
-  }
-
-  /** Notes that a copy was used. */
-  async touch(held: Held, now: number): Promise<void> {
+  /** A copy is used. @returns what notes it, if it is worth noting. */
+  touch(held: Held, now: number): (() => Promise<boolean>) | undefined {
+    if (Math.abs(now - held.usedAt) < TOUCH_EVERY) return undefined;
     held.usedAt = now;
-    await this.#update(held.key, (row) => ({ ...row, usedAt: now }));
+    return () => this.#update(held.key, (row) => ({ ...row, usedAt: now }));
   }
 
   /**

@@ -29,14 +29,12 @@ interface OriginState {
 export class Silences {
   readonly #origins = new PerOrigin<OriginState>(() => ({ aliveAt: -Infinity, silence: undefined }));
 
-  /** The call of a read, of which also the attempts show that a policy further in repeats. */
-  watched(call: Call): Call {
-    const { emit } = call;
-    const seen = (event: HoldfastEvent): void => {
+  /** Hears of the attempts of a read, also of those that a policy further in repeats. */
+  watching(call: Call): (event: HoldfastEvent) => void {
+    return (event) => {
       if (event.type === 'attempt-ended' && isSignOfLife(event)) this.alive(call);
-      emit?.(event);
+      call.emit?.(event);
     };
-    return { ...call, emit: seen };
   }
 
   /**
