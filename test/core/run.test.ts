@@ -38,6 +38,28 @@ const repeating = (name: string, times: number, wait = 0): Stage => {
 
 const passing: Policy = named('passing', (next) => (request, call) => next(request, call));
 
+describe('a policy of several stages', () => {
+  const trace: string[] = [];
+  const stages = ['first', 'second'].map((name) => named('several', tracing(name, trace)));
+  const several = named('several', staged('several', {}), { stages });
+
+  test('they stand where it stands, and run in their order', async () => {
+    trace.length = 0;
+    const { fetch, origin } = scenario([several]);
+    origin.replies(ok('x'));
+    await (await fetch(URL_)).text();
+    expect(trace.slice(0, 4)).toEqual(['>first', '>second', '<second 200', '<first 200']);
+  });
+
+  test('an option of a call that switches it off switches off all of them', async () => {
+    trace.length = 0;
+    const { fetch, origin } = scenario([several]);
+    origin.replies(ok('x'));
+    await fetch(URL_, { holdfast: { several: false } });
+    expect(trace).toEqual([]);
+  });
+});
+
 describe('what a stage puts in place', () => {
   /** Sends each request elsewhere, with one more header. */
   const moving = (name: string): Stage =>
