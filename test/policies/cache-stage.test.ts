@@ -1,11 +1,12 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import type { HoldfastInit } from '../../src/core/entry.ts';
 import { type HoldfastFetch, type PipelineOptions, pipeline } from '../../src/core/pipeline.ts';
+import { sourceOf } from '../../src/core/source.ts';
 import { cachePolicy } from '../../src/policies/cache/cache.ts';
 import type { StaleCacheOptions } from '../../src/policies/cache/options.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import { testHost } from '../../src/testing/index.ts';
-import { fresh, URL_ } from '../support/cache-page.ts';
+import { cachePage, fresh, URL_ } from '../support/cache-page.ts';
 import { durableStore } from '../support/durable.ts';
 import { guardedStore } from '../support/guarded-store.ts';
 
@@ -128,4 +129,16 @@ describe('the response that is handed on', () => {
     expect(response === given).toBe(isOwn);
     expect(await response.text()).toBe('x');
   });
+});
+
+test('a revalidation that close() overtakes sends nothing, and says why', async () => {
+  const page = cachePage({ mode: 'stale-while-revalidate' });
+  page.origin.otherwise(() => fresh('one'));
+  await page.read();
+  await page.clock.advance(61_000);
+  page.origin.seen.length = 0;
+  expect(sourceOf(await page.fetch(URL_))).toBe('stale');
+  await page.fetch.close();
+  expect(page.told('cache-revalidated')).toMatchObject([{ error: { code: 'closed' } }]);
+  expect(page.origin.seen).toHaveLength(0);
 });

@@ -23,18 +23,15 @@ export interface StaleCache extends Stage, CacheManagement {}
 export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Store): StaleCache {
   const settings = readCacheOptions(options, options.store ?? defaultStore());
   const desk = new Desk(settings);
-  const reads = new Map<Home, Handler>();
-  const manage = management(desk, reads);
+  const reads = new WeakMap<Home, Handler>();
+  const readsOf = (home: Home): Handler => reads.get(home) as Handler;
+  const manage = management(desk, readsOf);
 
   const outer: Stage = {
-    ...modes(
-      desk,
-      revalidator(desk, (home) => reads.get(home) as Handler),
-    ),
+    ...modes(desk, revalidator(desk, readsOf)),
     attach(home, inside) {
       desk.enter(home);
       reads.set(home, segmentHandler({ stages: [outer], options: [''], inside, home }));
-      home.onClose(() => reads.delete(home));
     },
   };
   const policy = Object.assign(outer, manage);

@@ -66,8 +66,8 @@ export interface CacheManagement {
   stats(): Readonly<CacheStats>;
 }
 
-/** @param users The pipelines through which copies are fetched, and their reads. */
-export function management(desk: Desk, users: ReadonlyMap<Home, Handler>): CacheManagement {
+/** @param readsOf The reads of a pipeline. */
+export function management(desk: Desk, readsOf: (home: Home) => Handler): CacheManagement {
   const { shelf, questions } = desk;
 
   /** @throws {StorageError} where the store does not answer: what may still be there has to be known. */
@@ -114,8 +114,8 @@ export function management(desk: Desk, users: ReadonlyMap<Home, Handler>): Cache
       return forget('clear', whose('clear', options).partition, undefined);
     },
     async warm(wishes, options = {}) {
-      const [home, reads] = users.entries().next().value ?? [];
-      if (!reads || !home)
+      const { home } = desk;
+      if (!home)
         throw new ConfigurationError(
           'staleCache.warm',
           undefined,
@@ -135,7 +135,7 @@ export function management(desk: Desk, users: ReadonlyMap<Home, Handler>): Cache
         if (background.options.staleCache === false) return 'not-stored';
         const call = { ...background, waitUntil: (work: Promise<unknown>) => void works.push(work) };
         const own = readCallOptions(call.options.staleCache, desk.settings);
-        const response = await reads(
+        const response = await readsOf(home)(
           request,
           questions.put({ own: { ...own, mode: 'cache-first', respondAfter: Infinity } }, call),
         );

@@ -173,6 +173,10 @@ export function modes(desk: Desk, { revalidate, probe }: Revalidator): Stage {
     return flight;
   };
 
+  const count = (response: Response | undefined): void => {
+    if (response && sourceOf(response) === 'network') desk.stats.misses++;
+  };
+
   return stage<Flight | undefined>({
     enter(run) {
       const { call, method } = run;
@@ -225,10 +229,6 @@ export function modes(desk: Desk, { revalidate, probe }: Revalidator): Stage {
       flight.ended?.();
     },
   });
-
-  function count(response: Response | undefined): void {
-    if (response && sourceOf(response) === 'network') desk.stats.misses++;
-  }
 }
 
 /** Gives a request up that no caller waits for, if there is no response in time. */
