@@ -137,7 +137,6 @@ export {
   type Sharing,
 } from './policies/breaker/sharing.ts';
 export { type Bulkhead, type BulkheadOptions, bulkhead, type CallBulkhead } from './policies/bulkhead.ts';
-export type { StaleCache } from './policies/cache/cache.ts';
 export type {
   CacheEntriesQuery,
   CacheEntry,
@@ -147,7 +146,8 @@ export type {
   WarmList,
   WarmOptions,
   WarmReport,
-} from './policies/cache/manage.ts';
+} from './policies/cache/admin.ts';
+export type { StaleCache } from './policies/cache/cache.ts';
 export type { CacheMode, CallStaleCache, StaleCacheOptions } from './policies/cache/options.ts';
 export { UserChangedError } from './policies/cache/revalidate.ts';
 export { type DedupeOptions, dedupe } from './policies/dedupe.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Recent } from '../../src/policies/cache/recent.ts';
+import { Recent } from '../../src/policies/cache/tombstones.ts';
 
 test('what happened after a moment is known, by itself', () => {
   const counter = { moment: 0 };

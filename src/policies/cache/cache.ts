@@ -4,11 +4,11 @@ import { signsOut } from '../../core/sign-out.ts';
 import type { Stage } from '../../core/stage.ts';
 import type { Store } from '../../core/store.ts';
 import { singleFlight } from '../dedupe.ts';
+import { type CacheManagement, management } from './admin.ts';
 import { Desk } from './desk.ts';
-import { exchange } from './exchange.ts';
-import { type CacheManagement, management } from './manage.ts';
 import { isRead, modes } from './modes.ts';
 import { readCacheOptions, type StaleCacheOptions } from './options.ts';
+import { originRequest } from './origin-request.ts';
 import { revalidator } from './revalidate.ts';
 
 export interface StaleCache extends Stage, CacheManagement {}
@@ -38,7 +38,7 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
   return named('staleCache', policy, {
     needsPartition: true,
     signOut: signsOut(async ({ partition }) => ({ cached: await manage.clear({ partition }) })),
-    stages: [policy, sharing(desk), exchange(desk)].map((each) => named('staleCache', each)),
+    stages: [policy, sharing(desk), originRequest(desk)].map((each) => named('staleCache', each)),
   });
 }
 

@@ -4,12 +4,12 @@ import { systemHost } from '../../core/host.ts';
 import { ageOf } from '../../http/freshness.ts';
 import { type Reuse, reuseOf } from '../../http/reuse.ts';
 import type { Wanted } from '../../http/wanted.ts';
-import type { Held } from './copy.ts';
+import { Shelf } from './cache-store.ts';
+import type { Held } from './entry.ts';
 import type { CacheSettings, CallSettings } from './options.ts';
 import { type Asker, Patience } from './patience.ts';
 import { Questions } from './question.ts';
 import { served, type Why } from './serve.ts';
-import { Shelf } from './shelf.ts';
 import { Silences } from './silence.ts';
 import { type Tabs, tabs } from './tabs.ts';
 

@@ -1,7 +1,7 @@
 import { facts, rebuilt } from '../../core/rebuild.ts';
 import { byteRange } from '../../http/range.ts';
-import { isImmutable } from './copy.ts';
 import type { Desk, Read } from './desk.ts';
+import { isImmutable } from './entry.ts';
 
 /**
  * Responds to a request for a part from a complete response that is fresh (RFC 9111, 3.3; RFC 9110, 14.2), in the modes in

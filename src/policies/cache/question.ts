@@ -1,5 +1,5 @@
 import type { Call } from '../../core/contract.ts';
-import type { Held } from './copy.ts';
+import type { Held } from './entry.ts';
 import type { CallSettings } from './options.ts';
 
 /** What the cache has to know of a request of its own, and of a read on its way to the origin. */

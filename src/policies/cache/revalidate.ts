@@ -2,10 +2,10 @@ import type { Handler, Home } from '../../core/contract.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { ifFree } from '../../core/locks.ts';
 import { isHidden, savesData } from '../../core/thrift.ts';
-import type { Held } from './copy.ts';
 import { type Desk, isOf, told } from './desk.ts';
+import type { Held } from './entry.ts';
+import { placeOf } from './entry.ts';
 import type { Asker } from './patience.ts';
-import { placeOf } from './place.ts';
 import type { Question } from './question.ts';
 
 /** So young is no copy asked about where data is to be saved, in ms. */

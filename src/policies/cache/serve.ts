@@ -2,7 +2,7 @@ import { rebuilt } from '../../core/rebuild.ts';
 import { SOURCE_HEADER } from '../../core/source.ts';
 import type { StoredBody } from '../../core/store.ts';
 import { ageOf } from '../../http/freshness.ts';
-import type { Held } from './copy.ts';
+import type { Held } from './entry.ts';
 
 /** How a copy came to be served. */
 export interface Why {

@@ -3,7 +3,8 @@ import { PUBLIC } from '../../core/contract.ts';
 import type { ResponseFacts } from '../../core/rebuild.ts';
 import type { Item, StoredBody } from '../../core/store.ts';
 import { type Terms, type Times, termsOf } from '../../http/freshness.ts';
-import type { Varying } from '../../http/vary.ts';
+import { isRedirectStatus } from '../../http/status.ts';
+import { isTold, type Varying, variesLike } from '../../http/vary.ts';
 
 /** What is kept of a response besides its body. */
 export interface Copy extends Times {
@@ -163,3 +164,77 @@ const sizeOf = (body: StoredBody): number =>
 type Bytes = Uint8Array<ArrayBuffer>;
 const utf8 = new TextEncoder();
 const text = new TextDecoder();
+
+/** Keys of copies begin so. */
+export const COPIES = 'copy ';
+
+/**
+ * Where copies are: everything, what belongs to a partition, or the variants of a URL; each begins with the one before.
+ * Neither an encoded partition nor a URL has a space in it, so no two of them make one place.
+ */
+export function placeOf(partition?: string, url?: string): string {
+  if (partition === undefined) return COPIES;
+  const whole = `${COPIES}${encodeURIComponent(partition)} `;
+  return url === undefined ? whole : `${whole}${bare(url)} `;
+}
+
+/** All the places that a place lies in, itself included. */
+export const placesAround = (partition: string, url: string): string[] => [
+  placeOf(),
+  placeOf(partition),
+  placeOf(partition, url),
+];
+
+/** The place as it is written: where records are sealed, their keys tell nothing either. */
+export async function storedPlaceOf(
+  codec: Codec | undefined,
+  partition?: string,
+  url?: string,
+): Promise<string> {
+  if (!codec || partition === undefined) return placeOf(partition, url);
+  const whole = `${COPIES}${await codec.name(partition)} `;
+  // With the partition: the same page is not to be recognised as the same for two people.
+  return url === undefined ? whole : `${whole}${await codec.name(placeOf(partition, url))} `;
+}
+
+/** A fragment is the page's own business and never reaches the origin. */
+const bare = (url: string): string => url.split('#', 1)[0] as string;
+
+/** Of the variants that answer a request, the latest (RFC 9111, 4). */
+export function chosen(variants: readonly Held[] | undefined, request: Request): Held | undefined {
+  let best: Held | undefined;
+  for (const held of variants ?? []) {
+    if (!variesLike(held.copy.varying, request) || !isAllowed(held.copy, request)) continue;
+    if (!best || isBetter(held, best)) best = held;
+  }
+  return best;
+}
+
+/** Whether two are copies of the same variant. */
+export const isSame = (one: Copy, other: Copy): boolean =>
+  JSON.stringify(one.varying) === JSON.stringify(other.varying);
+
+/** Whether two answers are the same, as far as their sizes and tags tell, or else what is known of their bodies. */
+export function isEqual(held: Held, copy: Copy, size: number): boolean {
+  if (held.size !== size) return false;
+  const tag = new Headers(copy.headers as [string, string][]).get('etag');
+  return tag === null ? copy.print === held.copy.print : tag === held.headers.get('etag');
+}
+
+/** One that is told from others goes before one that was stored when nothing was said of variants (RFC 9111, 4.1). */
+function isBetter(one: Held, other: Held): boolean {
+  const told = isTold(one.copy.varying);
+  if (told !== isTold(other.copy.varying)) return told;
+  // A date has no more than seconds.
+  const later =
+    one.terms.date - other.terms.date ||
+    one.copy.receivedAt - other.copy.receivedAt ||
+    one.copy.requestedAt - other.copy.requestedAt;
+  return later > 0;
+}
+
+/** What the platform would refuse from the network it may not get from here. */
+const isAllowed = ({ response: { redirected, type, status } }: Copy, { redirect, mode }: Request): boolean =>
+  !(redirected && redirect !== undefined && redirect !== 'follow') &&
+  !(isRedirectStatus(status) && redirect !== 'manual') &&
+  !(type === 'cors' && mode === 'same-origin');

@@ -1,5 +1,4 @@
-import type { Held } from './copy.ts';
-import { placeOf } from './place.ts';
+import { type Held, placeOf } from './entry.ts';
 
 /** What a copy takes in memory besides its body, in bytes, by estimate. */
 const rowSize = ({ copy }: Held): number =>

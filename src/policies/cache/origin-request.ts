@@ -1,17 +1,18 @@
 import { dropBody } from '../../core/body.ts';
-import type { Call } from '../../core/contract.ts';
+import { type Call, type Home, PUBLIC } from '../../core/contract.ts';
+import { originOf } from '../../core/origins.ts';
 import { type Leaving, type Run, type Stage, stage } from '../../core/stage.ts';
+import { carriesCredentials } from '../../http/credentials.ts';
 import { isSafe } from '../../http/invalidation.ts';
 import { isOriginFailure } from '../../http/status.ts';
-import { isElsewhere, isForbidden, isStorable } from '../../http/storable.ts';
+import { isElsewhere, isForbidden, isShareable, isStorable } from '../../http/storable.ts';
 import { conditionsOf, confirms, freshened, saidByHead } from '../../http/validation.ts';
 import { wantedBy } from '../../http/wanted.ts';
-import type { Held } from './copy.ts';
 import { type Desk, isOf, told } from './desk.ts';
+import type { Held } from './entry.ts';
 import { clear, clearsCache, outdate, written } from './invalidate.ts';
-import { type Asked, keeper } from './keep.ts';
-import { isOfOneUser } from './shared.ts';
 import { isSignOfLife } from './silence.ts';
+import { type Asked, keeper } from './store-response.ts';
 
 interface Exchange extends Asked {
   receivedAt: number;
@@ -25,7 +26,7 @@ interface Exchange extends Asked {
  * The part of the cache that knows the origin: conditions on the way out, copies on the way back. Several callers may share
  * one exchange.
  */
-export function exchange(desk: Desk): Stage {
+export function originRequest(desk: Desk): Stage {
   const { shelf, patience, silences, questions } = desk;
   const isOwn = desk.settings.validators === 'own';
   const keep = keeper(desk);
@@ -187,3 +188,24 @@ function isAlive({ attempts }: Call): boolean {
 }
 
 const namesOf = ({ copy }: Held): string[] => copy.varying.map(([name]) => name);
+
+/** Whether a response in the partition of all users may be meant for one of them. */
+export function isOfOneUser(
+  { settings }: Desk,
+  home: Home,
+  request: Request,
+  { headers, url }: Response,
+  call: Call,
+): boolean {
+  if (call.partition !== PUBLIC) return false;
+  const ignored = settings.shared === 'ignore-authorization' ? 'authorization' : undefined;
+  const origins = [request.url, url].filter(Boolean).map(originOf);
+  const isAuthorized =
+    call.transport !== undefined ||
+    [...request.headers.keys()].some(carriesCredentials) ||
+    home.credentials(call.options).some((each) => origins.some((origin) => each.origins.includes(origin)));
+  // Only browsers have cookies to include; elsewhere some engines say so of every request.
+  const hasCookies =
+    request.headers.has('cookie') || (request.credentials === 'include' && globalThis.location !== undefined);
+  return !isShareable(headers, hasCookies || (isAuthorized && !ignored), ignored);
+}

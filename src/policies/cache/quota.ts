@@ -8,8 +8,7 @@ import {
   isAtomic,
   type Store,
 } from '../../core/store.ts';
-import { isRow, type Row, USED } from './copy.ts';
-import { COPIES } from './place.ts';
+import { COPIES, isRow, type Row, USED } from './entry.ts';
 
 /** How many copies there are, and bytes in their bodies. */
 export interface Usage {

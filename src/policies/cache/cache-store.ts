@@ -1,27 +1,31 @@
 import type { Codec } from '../../core/codec.ts';
 import { isFull } from '../../core/full.ts';
 import type { Item, Store, StoredBody } from '../../core/store.ts';
-import { ALL, Cleared } from './cleared.ts';
 import {
+  COPIES,
   type Copy,
+  chosen,
   type Held,
   heldOf,
+  isEqual,
   isRow,
+  isSame,
   isWhole,
   itemOf,
+  placeOf,
+  placesAround,
   type Row,
   readBody,
   readItem,
   rowOf,
+  storedPlaceOf,
   writtenBody,
-} from './copy.ts';
-import { Hot } from './hot.ts';
-import { Limits, sum, type Usage } from './limits.ts';
+} from './entry.ts';
+import { Hot } from './memory-lru.ts';
 import type { CacheSettings } from './options.ts';
-import { COPIES, placeOf, placesAround, storedPlaceOf } from './place.ts';
-import { type Counter, Recent } from './recent.ts';
+import { Limits, sum, type Usage } from './quota.ts';
 import type { Word } from './tabs.ts';
-import { chosen, isEqual, isSame } from './variants.ts';
+import { ALL, Cleared, type Counter, Recent } from './tombstones.ts';
 
 /** A use is noted at most this often, in ms: reading should not mean writing. */
 const TOUCH_EVERY = 60_000;
