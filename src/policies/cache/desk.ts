@@ -33,6 +33,8 @@ export interface CacheStats {
 export interface Read extends Asker {
   readonly wanted: Wanted;
   readonly own: CallSettings;
+  /** A fresh cached response is a response, and the origin need not be asked. */
+  readonly isServed: boolean;
 }
 
 /** Where copies are looked up and handed out, for all pipelines that use one cache. */

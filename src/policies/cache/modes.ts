@@ -43,13 +43,8 @@ export function modes(desk: Desk, { revalidate, probe }: Revalidator): Stage {
   const callOptions = memoized((own) => readCallOptions(own, desk.settings));
 
   /** Whether it has to be known before the request is sent what there is. */
-  const looksFirst = ({ wanted, own }: Read): boolean =>
-    !wanted.noStore &&
-    !wanted.reload &&
-    (own.mode !== 'network-first' ||
-      wanted.anyAge ||
-      wanted.onlyIfCached !== undefined ||
-      desk.settings.validators === 'own');
+  const looksFirst = ({ wanted, isServed }: Read): boolean =>
+    !wanted.noStore && !wanted.reload && (isServed || desk.settings.validators === 'own');
 
   /** The copy that may take the place of the origin's response. */
   const usable = async (read: Read): Promise<Held | undefined> => {
@@ -74,7 +69,7 @@ export function modes(desk: Desk, { revalidate, probe }: Revalidator): Stage {
 
   /** Whether the origin's silence alone is a reason for a copy. */
   const mayAnswerSilence = ({ wanted, own }: Read): boolean =>
-    own.respondAfter !== Infinity && !wanted.noStore && !wanted.noCache && wanted.onlyIfCached === undefined;
+    own.respondAfter !== Infinity && !wanted.noStore && !wanted.noCache && !wanted.onlyIfCached;
 
   /** A copy at once, because the origin is known to be silent: one request at a time finds out whether it still is. */
   const fromSilence = async (run: Run, read: Read, held: Held): Promise<Response | undefined> => {
@@ -87,11 +82,10 @@ export function modes(desk: Desk, { revalidate, probe }: Revalidator): Stage {
 
   /** The copy that takes the place of a request. */
   const fromCopy = async (run: Run, read: Read, held: Held, isSilent: boolean) => {
-    const { call, wanted, own } = read;
+    const { call, wanted, own, isServed } = read;
     const reuse = desk.reuse(held, call, wanted, own);
-    const isAnswer = own.mode !== 'network-first' || wanted.anyAge || wanted.onlyIfCached !== undefined;
-    const isBehind = reuse === 'while-revalidating' && isAnswer && wanted.onlyIfCached === undefined;
-    if (isBehind || (reuse === 'as-is' && (isAnswer || isImmutable(held)))) {
+    const isBehind = reuse === 'while-revalidating' && isServed && !wanted.onlyIfCached;
+    if (isBehind || (reuse === 'as-is' && (isServed || isImmutable(held)))) {
       const copy = await desk.give(held, read);
       if (copy && isBehind) revalidate(run.home, held, read);
       return copy;
@@ -105,14 +99,14 @@ export function modes(desk: Desk, { revalidate, probe }: Revalidator): Stage {
     const held = isSilent || looksFirst(read) ? await desk.find(read) : undefined;
     run.response = held && (await fromCopy(run, read, held, isSilent));
     if (run.response) return undefined;
-    if (read.wanted.onlyIfCached === undefined) return send(run, read, held);
+    if (!read.wanted.onlyIfCached) return send(run, read, held);
     run.response = missing(read);
     return undefined;
   };
 
   const part = async (run: Run, read: Read): Promise<undefined> => {
     run.response = await partOf(desk, read);
-    if (!run.response && read.wanted.onlyIfCached !== undefined) run.response = missing(read);
+    if (!run.response && read.wanted.onlyIfCached) run.response = missing(read);
   };
 
   /** @param held The copy that the origin is asked about. */
@@ -189,10 +183,12 @@ export function modes(desk: Desk, { revalidate, probe }: Revalidator): Stage {
       if (isOwnValidation(request) || integrity || mode === 'no-cors' || mode === 'navigate')
         return undefined;
       const own = question?.own ?? callOptions(call.options.staleCache);
-      const read: Read = { request, call, wanted: wantedBy(request), own, run };
+      const wanted = wantedBy(request);
+      const isServed = own.mode !== 'network-first' || wanted.anyAge || wanted.onlyIfCached !== undefined;
+      const read: Read = { request, call, run, own, wanted, isServed };
       if (request.headers.has('range')) return part(run, read);
       const isSilent = mayAnswerSilence(read) && silences.isSilent(call, own.respondAfter);
-      return isSilent || looksFirst(read) || read.wanted.onlyIfCached !== undefined
+      return isSilent || looksFirst(read) || wanted.onlyIfCached
         ? look(run, read, isSilent)
         : send(run, read);
     },

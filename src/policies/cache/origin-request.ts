@@ -7,7 +7,7 @@ import { isSafe } from '../../http/invalidation.ts';
 import { isOriginFailure } from '../../http/status.ts';
 import { isElsewhere, isForbidden, isShareable, isStorable } from '../../http/storable.ts';
 import { conditionsOf, confirms, freshened, saidByHead } from '../../http/validation.ts';
-import { wantedBy } from '../../http/wanted.ts';
+import { type Wanted, wantedBy } from '../../http/wanted.ts';
 import { type Desk, isOf, told } from './desk.ts';
 import type { Held } from './entry.ts';
 import { clear, clearsCache, outdate, written } from './invalidate.ts';
@@ -16,6 +16,7 @@ import { type Asked, keeper } from './store-response.ts';
 
 interface Exchange extends Asked {
   receivedAt: number;
+  readonly wanted: Wanted;
   /** It was sent with conditions of this cache. */
   readonly isConditional: boolean;
   /** A 304 was of no use. */
@@ -34,7 +35,7 @@ export function originRequest(desk: Desk): Stage {
   const store = (run: Run, response: Response, of: Exchange): void => {
     const { call, url } = run;
     if (of.question.held) told(call, { type: 'cache-revalidated', url, changed: true });
-    if (!wantedBy(of.request).noStore) run.response = keep(run.home, response, call, of);
+    if (!of.wanted.noStore) run.response = keep(run.home, response, call, of);
   };
 
   /** What a response says about copies. */
@@ -111,7 +112,7 @@ export function originRequest(desk: Desk): Stage {
     const { request, moment, requestedAt, receivedAt } = of;
     const { call, home } = run;
     const { headers } = response;
-    if (response.status !== 200 || wantedBy(request).noStore) return undefined;
+    if (response.status !== 200 || of.wanted.noStore) return undefined;
     if (isOfOneUser(desk, home, request, response, call)) return undefined;
     return async () => {
       const held = await desk.find({ request, call, run });
@@ -144,13 +145,15 @@ export function originRequest(desk: Desk): Stage {
       const { held } = question;
       const now = call.host.clock.now();
       run.call = questions.put(undefined, call, { emit: silences.watching(call) });
-      const isAsked = held && isOwn && !wantedBy(request).reload && !held.copy.response.redirected;
+      const wanted = wantedBy(request);
+      const isAsked = held && isOwn && !wanted.reload && !held.copy.response.redirected;
       const conditions = isAsked ? conditionsOf(held.headers) : [];
       const isTheirs = !isOwn && (held !== undefined || shelf.isOutdated(call.partition, request.url));
       if (request.method === 'GET') ask(run, conditions, isTheirs);
       return {
         request,
         question,
+        wanted,
         moment: shelf.moment,
         requestedAt: now,
         receivedAt: now,

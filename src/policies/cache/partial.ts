@@ -8,13 +8,13 @@ import { isImmutable } from './entry.ts';
  * which a fresh one needs no network. All others are the origin's; no part is stored.
  */
 export async function partOf(desk: Desk, read: Read): Promise<Response | undefined> {
-  const { request, call, wanted, own } = read;
+  const { request, call, wanted, own, isServed } = read;
   if (request.method !== 'GET' || wanted.noStore || wanted.reload) return undefined;
   const held = await desk.find(read);
   // The bytes of a part are counted in the coding, which the platform has taken off.
   if (held?.headers.has('content-encoding')) return undefined;
   if (held?.copy.response.status !== 200 || desk.reuse(held, call, wanted, own) !== 'as-is') return undefined;
-  if (own.mode === 'network-first' && !wanted.anyAge && !isImmutable(held)) return undefined;
+  if (!isServed && !isImmutable(held)) return undefined;
   const range = byteRange(request.headers.get('range') ?? '', held.size);
   const whole = range && (await desk.give(held, read));
   if (!whole) return undefined;
