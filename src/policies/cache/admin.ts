@@ -214,7 +214,7 @@ export type WarmReport = Record<Warmed, string[]> & {
  * @param warm Fetches one.
  * @throws the reason of the signal; what has been fetched by then is kept.
  */
-export async function warmer(
+async function warmer(
   closing: AbortSignal,
   wishes: WarmList,
   options: WarmOptions,

@@ -193,7 +193,7 @@ function isAlive({ attempts }: Call): boolean {
 const namesOf = ({ copy }: Held): string[] => copy.varying.map(([name]) => name);
 
 /** Whether a response in the partition of all users may be meant for one of them. */
-export function isOfOneUser(
+function isOfOneUser(
   { settings }: Desk,
   home: Home,
   request: Request,

@@ -126,7 +126,7 @@ const PIECE = 262_144;
 const SMALL = 60_000;
 
 /** Gathers a body as it is read: a small one as bytes, a large one as a blob, which is not in memory once more. */
-export class Collector {
+class Collector {
   readonly #limit: number;
   readonly #pieces: Blob[] = [];
   #chunks: Uint8Array<ArrayBuffer>[] = [];
