@@ -14,10 +14,10 @@ export const isOrigin = (key: string): boolean => key.lastIndexOf('/') <= 'https
  */
 export class PerOrigin<T> {
   readonly #states = new Map<string, T>();
-  readonly #make: () => T;
+  readonly #make: (origin: string) => T;
   readonly #most: number;
 
-  constructor(make: () => T, most = 1000) {
+  constructor(make: (origin: string) => T, most = 1000) {
     this.#make = make;
     this.#most = most;
   }
@@ -25,7 +25,7 @@ export class PerOrigin<T> {
   get(origin: string): T {
     let state = this.#states.get(origin);
     if (state === undefined) {
-      state = this.#make();
+      state = this.#make(origin);
     } else {
       // Only where there is something to order: one origin is the usual case.
       if (this.#states.size === 1) return state;

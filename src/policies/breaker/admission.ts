@@ -1,30 +1,27 @@
 import { OverdueError } from '../../core/clock.ts';
+import type { Host } from '../../core/contract.ts';
 import { CircuitOpenError } from '../../core/errors.ts';
 import type { Run } from '../../core/stage.ts';
-import {
-  type Applicant,
-  applicantFor,
-  FIRST,
-  type Pass,
-  type Passage,
-  permitOf,
-  retryIn,
-} from './circuit.ts';
+import { type Circuit, freeAt, type Passage, release, retryIn, type Waiting } from './circuit.ts';
 import type { Circuits } from './circuits.ts';
 import type { Extension } from './extension.ts';
 import type { PlainSettings } from './plain-options.ts';
-import type { WaitingRoom } from './waiting.ts';
 
 /** How long the cache may look for a cached response, in ms. */
 const LOOK = 2_000;
+
+/** Where calls may not wait for one another (Workers), each looks again after this time, in ms. */
+const POLL = 100;
 
 /** Lets runs go when the circuits of their origin and of their path allow it. */
 export function admission(
   { key: ownKey, maxWait }: PlainSettings,
   circuits: Circuits,
-  room: WaitingRoom,
-  extension: Extension,
+  { probe, admitted }: Extension,
 ) {
+  /** Until when a call waits, in ticks, by its attempts: what all that is derived from it has in common. */
+  const deadlines = new WeakMap<object, number>();
+
   /** The key of the circuit for 408 and 5xx. */
   const pathOf = (run: Run): string => {
     const { call, origin, url } = run;
@@ -33,39 +30,41 @@ export function admission(
     return end < 0 ? url : url.slice(0, end);
   };
 
-  /** The same; or the origin, while no path has a circuit. */
-  const knownPathOf = (run: Run): string => (circuits.hasPaths ? pathOf(run) : run.origin);
+  /** The circuit of the path, if it has one. */
+  const knownPath = (run: Run): Circuit | undefined => {
+    if (!circuits.hasPaths) return undefined;
+    const key = pathOf(run);
+    return key !== run.origin && circuits.has(key) ? circuits.get(key) : undefined;
+  };
 
-  /** @returns the key of the circuit that does not let the run go, or the passes. */
-  const admit = (run: Run, applicant: Applicant = applicantFor(run)): Passage | string => {
-    const { origin, call } = run;
-    const { clock } = call.host;
-    const key = knownPathOf(run);
-    let path: Pass | undefined;
-    if (key !== origin && circuits.has(key)) {
-      const circuit = circuits.admit(key, clock, FIRST);
-      if (!circuit) return key;
-      path = { key, circuit, permit: permitOf(circuit, FIRST) };
-    }
-    const circuit = circuits.admit(origin, clock, applicant);
+  /**
+   * @param repetition Absent: to the circuit of the origin the run is a first attempt. To that of a path each is: only a whole
+   *   origin is silent.
+   * @returns the circuit that does not let the run go.
+   */
+  const admit = (run: Run, passage: Passage, repetition: Run | undefined): Circuit | undefined => {
+    const { host } = run.call;
+    const path = knownPath(run);
+    if (path && !circuits.isFree(path, host)) return path;
+    const circuit = circuits.get(run.origin);
+    if (!circuits.isFree(circuit, host, repetition)) return circuit;
+    const stamp = circuits.stamp();
+    circuits.take(circuit, stamp, host, repetition);
     // The permit is the probe's; calls of the application stay outside.
-    if (!circuit || (circuit.is === 'half-open' && extension.probe?.(circuit, run))) {
-      if (path) circuits.release(path);
-      return origin;
-    }
-    const passage: Passage = {
-      key: origin,
-      circuit,
-      permit: permitOf(circuit, applicant),
-      path,
-      began: circuits.stamp(),
-      repeats: run.attempt > 1,
-      isHeld: true,
-      isOver: false,
-      rejection: undefined,
-    };
-    extension.admitted?.(run, passage);
-    return passage;
+    if (circuit.is === 'half-open' && probe?.(circuit, run)) return circuit;
+    if (path) circuits.take(path, stamp, host);
+    Object.assign(passage, { stamp, circuit, path });
+    admitted?.(run, passage);
+    return undefined;
+  };
+
+  /** Gives back what a run holds: a slot or the permit may be free for others. */
+  const letGo = ({ circuit, path, stamp }: Passage): void => {
+    for (const each of [circuit, path])
+      if (each) {
+        release(each, stamp);
+        wake(each);
+      }
   };
 
   /**
@@ -73,66 +72,70 @@ export function admission(
    *
    * @throws {CircuitOpenError} after `maxWait`; at once if waiting brings nothing.
    */
-  const wait = (run: Run, blocked: string): Promise<Passage> => {
-    const now = run.call.host.clock.ticks();
-    const deadline = room.deadlineOf(run);
-    const isOver =
-      circuits.get(blocked).is === 'closed'
-        ? maxWait > 0 && now >= deadline
-        : isHopeless(blocked, run, now, deadline);
-    if (isOver) throw rejected(blocked, run);
-    return released(run, blocked, deadline);
-  };
-
-  /** Whether waiting brings nothing. A call that has a response does not wait for its path to give a better one. */
-  const isHopeless = (key: string, { hasResponse, origin }: Run, now: number, deadline: number): boolean =>
-    now >= deadline ||
-    !circuits.mayChangeBy(deadline, key) ||
-    (hasResponse && key !== origin && circuits.get(key).is !== 'closed');
-
-  const released = async (run: Run, blocked: string, deadline: number): Promise<Passage> => {
-    const { origin } = run;
-    const { id: callId, emit } = run.call;
-    const { clock } = run.call.host;
+  const wait = (run: Run, passage: Passage, blocked: Circuit): Promise<Passage> => {
+    const { origin, call } = run;
+    const { id: callId, emit } = call;
+    const { host } = call;
+    const { clock } = host;
     const began = clock.ticks();
+    const own = deadlines.get(call.attempts) ?? began + maxWait;
+    const deadline = Math.min(own, run.deadline);
+    /** Waiting brings nothing. A call that has a response does not wait for its path to give a better one. */
+    const isHopeless = ({ is, from, key }: Circuit): boolean =>
+      is !== 'closed' && (from >= deadline || (run.hasResponse && key !== origin));
+    if ((began >= deadline && (maxWait > 0 || blocked.is !== 'closed')) || isHopeless(blocked))
+      throw rejected(blocked, run);
+    deadlines.set(call.attempts, own);
     // While the circuit is closed a repetition waits for others, but not so long that its own time is up; then it is sent,
     // unless one of the others has failed.
     const latest = Math.min(deadline, began + (run.deadline - began) / 2);
-    const rounds = circuits.rounds(origin);
-    const own = (now: number): Applicant =>
-      now >= latest && circuits.rounds(origin) === rounds ? FIRST : applicantFor(run);
-    if (latest > began && (await standsIn(run))) throw rejected(blocked, run);
-    emit?.({ type: 'waiting', callId, origin, for: 'circuit' });
-    for (let key = blocked; ; ) {
-      const now = clock.ticks();
-      const isClosed = circuits.get(key).is === 'closed';
-      if (now < latest || !isClosed) {
-        if (isHopeless(key, run, now, deadline)) throw rejected(key, run);
-        const freeAt = circuits.freeAt(key, now, key === origin ? own(now) : FIRST);
-        const until = Math.min(freeAt, isClosed ? latest : deadline);
-        await room.change(key, until - now, pathOf(run), run);
-      }
-      const admitted = admit(run, own(clock.ticks()));
-      if (typeof admitted !== 'string') {
-        emit?.({ type: 'released', callId, origin, for: 'circuit', waited: clock.ticks() - began });
-        return admitted;
-      }
-      if (clock.ticks() >= latest && circuits.get(admitted).is === 'closed') throw rejected(admitted, run);
-      key = admitted;
-    }
+    const { rounds } = circuits.get(origin);
+
+    const released = (): Promise<Passage> => {
+      emit?.({ type: 'waiting', callId, origin, for: 'circuit' });
+      let leave = (): void => {};
+      const released = new Promise<Passage>((resolve, reject) => {
+        const look = (): void => {
+          leave();
+          const now = clock.ticks();
+          const repetition = now >= latest && circuits.get(origin).rounds === rounds ? undefined : run;
+          const circuit = admit(run, passage, repetition);
+          const end = circuit?.is === 'closed' ? latest : deadline;
+          if (!circuit) {
+            emit?.({ type: 'released', callId, origin, for: 'circuit', waited: now - began });
+            resolve(passage);
+          } else if (now >= end || isHopeless(circuit)) reject(rejected(circuit, run));
+          else {
+            const free = freeAt(circuit, now, circuit.key === origin ? repetition : undefined);
+            leave = join(circuit, waiting, Math.min(free, end) - now, host);
+          }
+        };
+        const waiting: Waiting = { path: pathOf(run), isOnly: run.attemptsLeft === 0, look };
+        look();
+      });
+      return run.wait(Number.POSITIVE_INFINITY, released, () => {
+        leave();
+        letGo(passage);
+      });
+    };
+
+    if (!call.standsIn || latest <= began) return released();
+    return standsIn(run).then((does) => {
+      if (does) throw rejected(blocked, run);
+      return released();
+    });
   };
 
-  const rejection = (key: string, { origin, call: { host, id: callId } }: Run): CircuitOpenError => {
-    const circuit = circuits.get(key);
+  const rejection = (circuit: Circuit, { origin, call: { host, id: callId } }: Run): CircuitOpenError => {
+    const { key, is, reason } = circuit;
     const left = retryIn(circuit, host.clock.ticks());
     const retryAt = left ? Math.ceil(host.clock.now() + left) : undefined;
-    const reason = circuit.is === 'closed' ? undefined : circuit.reason;
-    return new CircuitOpenError({ callId, origin, retryAt }, { key, is: circuit.is, ...reason });
+    return new CircuitOpenError({ callId, origin, retryAt }, { key, is, ...reason });
   };
 
-  const rejected = (key: string, run: Run): CircuitOpenError => emitted(rejection(key, run), run);
+  const rejected = (circuit: Circuit, run: Run): CircuitOpenError => emitted(rejection(circuit, run), run);
 
-  return { pathOf, knownPathOf, admit, wait, rejection };
+  return { pathOf, knownPath, admit, letGo, wait, rejection };
 }
 
 export function emitted(
@@ -143,15 +146,34 @@ export function emitted(
   return error;
 }
 
+/** @param ms After them it looks by itself, in the order of `wake` and not in that of the timers. */
+function join(circuit: Circuit, waiting: Waiting, ms: number, { clock, sharesIO }: Host): () => void {
+  const cancel = sharesIO
+    ? clock.after(ms, () => wake(circuit))
+    : clock.after(Math.min(POLL, ms), waiting.look);
+  circuit.waiting ??= new Set();
+  if (sharesIO) circuit.waiting.add(waiting);
+  return () => {
+    cancel();
+    circuit.waiting?.delete(waiting);
+  };
+}
+
+/**
+ * Lets all calls that wait for a circuit look at it again. The first one may become the probe: a call to another path than
+ * the one that failed last, so that one broken path does not hold up the others; and one that can be repeated.
+ */
+export function wake({ waiting, failedPath }: Circuit): void {
+  if (!waiting?.size) return;
+  const rank = ({ path, isOnly }: Waiting): number => (path === failedPath ? 2 : 0) + (isOnly ? 1 : 0);
+  // A call may have been let go by the one before.
+  for (const each of [...waiting].sort((a, b) => rank(a) - rank(b))) if (waiting.has(each)) each.look();
+}
+
 /** Whether a cached response can take the place of a response. A policy that cannot tell in time has none. */
-async function standsIn(run: Run): Promise<boolean> {
-  const { call } = run;
-  if (!call.standsIn) return false;
+async function standsIn(run: Run): Promise<boolean | undefined> {
   try {
-    return await run.wait(
-      LOOK,
-      call.standsIn().catch(() => false),
-    );
+    return await run.wait(LOOK, run.call.standsIn?.().catch(() => false) ?? Promise.resolve(false));
   } catch (error) {
     if (error instanceof OverdueError) return false;
     throw error;

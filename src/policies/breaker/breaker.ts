@@ -8,7 +8,7 @@ import { type BreakerOptions, readBreakerOptions } from './options.ts';
 import { probeOrigin } from './probe.ts';
 import { remoteCircuits } from './remote.ts';
 import { slowCalls } from './slow-calls.ts';
-import { breakerStage } from './stage.ts';
+import { breakerHooks, breakerStage, countsAgainst } from './stage.ts';
 
 export interface Breaker extends Stage {
   /**
@@ -60,11 +60,6 @@ export function breaker(options: BreakerOptions = {}): Breaker {
   if (remote) circuits.hasPaths = true;
 
   const extension: Extension = {
-    attach(home, inside) {
-      clock ??= home.host.clock;
-      insides.set(home, inside);
-    },
-    enter: (run) => remote?.enter(run.home, run.call),
     probe(circuit, run) {
       const inside = insides.get(run.home);
       if (probe === undefined || !inside) return false;
@@ -76,18 +71,39 @@ export function breaker(options: BreakerOptions = {}): Breaker {
     },
     admitted(run, passage) {
       // Another tab or isolate hears that this call is the probe.
-      if (passage.permit) remote?.during(run.call);
+      if (passage.circuit?.probe === passage.stamp) remote?.during(run.call);
       slow?.admitted(run, passage);
     },
-    ...(slow && { judged: slow.judged }),
-    left: ({ call }) => remote?.during(call),
-    changed(key, from, to) {
-      for (const listener of listeners) tell(listener, { origin: key, from: from.is, to: to.is });
-      remote?.tell(key, to);
+    changed(circuit, from) {
+      for (const listener of listeners) tell(listener, { origin: circuit.key, from, to: circuit.is });
+      remote?.tell(circuit);
     },
   };
 
-  return Object.assign(breakerStage(settings, circuits, extension), {
+  const plain = breakerHooks(settings, circuits, extension);
+  const policy = breakerStage({
+    ...plain,
+    attach(home, inside) {
+      clock ??= home.host.clock;
+      insides.set(home, inside);
+      plain.attach(home, inside);
+    },
+    enter(run) {
+      remote?.enter(run.home, run.call);
+      return plain.enter(run);
+    },
+    leave(run, passage) {
+      const { circuit } = passage;
+      const work = plain.leave(run, passage);
+      if (slow && circuit && (run.response || countsAgainst(run))) {
+        slow.judged(run, circuit, passage);
+        if (passage.path) slow.judged(run, passage.path, passage);
+      }
+      remote?.during(run.call);
+      return work;
+    },
+  });
+  return Object.assign(policy, {
     states: () => circuits.states(clock),
     isolate: (origin: string) => circuits.isolate(origin),
     reset: (origin?: string) => circuits.reset(origin),

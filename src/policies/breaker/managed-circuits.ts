@@ -1,6 +1,6 @@
 import type { Clock } from '../../core/contract.ts';
 import { type Circuit, type CircuitState, retryIn } from './circuit.ts';
-import { Circuits, newCircuit } from './circuits.ts';
+import { Circuits } from './circuits.ts';
 import type { PlainSettings } from './plain-options.ts';
 
 export interface CircuitInfo {
@@ -33,10 +33,11 @@ export class ManagedCircuits extends Circuits {
     return [...new Map([...this.origins.entries(), ...this.paths.entries(), ...this.#isolated])];
   }
 
-  protected override put(key: string, to: Circuit): void {
-    if (to.is === 'isolated') this.#isolated.set(key, to);
-    else this.#isolated.delete(key);
-    super.put(key, to);
+  override set(circuit: Circuit, state: Partial<Circuit>, since?: number): void {
+    const { key } = circuit;
+    if (state.is === 'isolated') this.#isolated.set(key, circuit);
+    else if (this.#isolated.delete(key)) this.kind(key).set(key, circuit);
+    super.set(circuit, state, since);
   }
 
   /** @param clock Absent: no pipeline has the circuits yet. */
@@ -53,14 +54,14 @@ export class ManagedCircuits extends Circuits {
   }
 
   isolate(origin: string): void {
-    this.set(this.#keyOf(origin), { is: 'isolated', reopens: 0 });
+    this.set(this.get(this.#keyOf(origin)), { is: 'isolated', from: Infinity, reopens: 0 });
     this.hasPaths = true;
   }
 
   /** @param origin Absent: all. */
   reset(origin?: string): void {
     const keys = origin === undefined ? this.entries().map(([key]) => key) : [this.#keyOf(origin)];
-    for (const key of keys) this.set(key, newCircuit());
+    for (const key of keys) this.set(this.get(key), { is: 'closed', recoveredAt: -Infinity, reopens: 0 });
   }
 
   /** `https://a.example/` is meant for its origin. */

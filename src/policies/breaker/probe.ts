@@ -3,7 +3,7 @@ import { dropBody } from '../../core/body.ts';
 import type { Handler } from '../../core/contract.ts';
 import type { Run } from '../../core/stage.ts';
 import { isOriginFailure } from '../../http/status.ts';
-import type { HalfOpen } from './circuit.ts';
+import type { Circuit } from './circuit.ts';
 import type { Circuits } from './circuits.ts';
 
 /** Where and how a probe of its own is sent. */
@@ -20,18 +20,19 @@ export interface ProbeTarget {
 
 /** Requests the probe URL, one request after the other, until the circuit opens or closes. */
 export async function probeOrigin(
-  circuit: HalfOpen,
+  circuit: Circuit,
   { origin, home, call: { partition, host } }: Run,
   { url, timeout, circuits, inside, probed }: ProbeTarget,
 ): Promise<void> {
-  const pass = { key: origin, circuit, permit: Infinity };
-  while (circuits.get(origin) === circuit) {
+  const { since } = circuit;
+  while (circuit.since === since) {
     // Calls of the application stay outside.
-    circuit.permit = Infinity;
+    circuit.until = Infinity;
+    circuit.probe = circuits.stamp();
+    const stamp = circuit.probe;
     const own = aborter();
     const unfollow = follow(home.signal, own.abort);
     const background = home.background({ origin, partition, options: {}, signal: own.signal });
-    const began = circuits.stamp();
     const cancel = host.clock.after(timeout, () => own.abort(new DOMException('', 'TimeoutError')));
     let cause: string | undefined;
     try {
@@ -45,8 +46,8 @@ export async function probeOrigin(
     cancel();
     unfollow();
     if (home.signal.aborted) break;
-    if (cause === undefined) circuits.succeeded(pass, host);
-    else circuits.failed(pass, host, { began, repeats: false, cause });
+    if (cause === undefined) circuits.succeeded(circuit, stamp, host);
+    else circuits.failed(circuit, stamp, host, { repeats: false, cause });
     probed();
   }
 }

@@ -18,26 +18,27 @@ export function remoteCircuits(
   /** A change from outside does not go out again. */
   let isApplying = false;
 
-  const shared = (key: string, circuit: Circuit): SharedState[] => {
-    const { is, reopens: times } = circuit;
+  const shared = (circuit: Circuit): SharedState[] => {
+    const { key, is, until, reopens: times } = circuit;
     if (is === 'isolated') return [];
-    const left = is === 'half-open' ? Math.max(0, circuit.permit - now()) : retryIn(circuit, now());
+    const left = is === 'half-open' ? Math.max(0, until - now()) : retryIn(circuit, now());
     return [{ key, is, times, left }];
   };
 
   const known = (): SharedState[] =>
-    circuits.entries().flatMap(([key, circuit]) => (circuit.is === 'closed' ? [] : shared(key, circuit)));
+    circuits.entries().flatMap(([, circuit]) => (circuit.is === 'closed' ? [] : shared(circuit)));
 
   const apply = ({ key, is, left, times, later = 0 }: SharedState): void => {
-    const local = circuits.get(key).is;
+    const circuit = circuits.get(key);
+    const local = circuit.is;
     if (is === 'held' || local === 'isolated') return;
     // Two probes at once do not stop each other.
     const most = is === 'open' ? settings.maxOpenFor : local === 'half-open' ? 0 : settings.probeTimeout;
     const until = now() + Math.min(left, most) + later;
     isApplying = true;
-    if (is === 'closed' && local !== 'closed') circuits.close(key, now());
+    if (is === 'closed' && local !== 'closed') circuits.close(circuit, now());
     if (is !== 'closed' && left > 0 && most > 0)
-      circuits.set(key, { is: 'open', until, reopens: times, reason: undefined });
+      circuits.set(circuit, { is: 'open', from: until, reopens: times });
     isApplying = false;
   };
 
@@ -45,8 +46,8 @@ export function remoteCircuits(
   return {
     enter,
     during,
-    tell(key: string, to: Circuit): void {
-      if (!isApplying) shared(key, to).forEach(tell);
+    tell(circuit: Circuit): void {
+      if (!isApplying) shared(circuit).forEach(tell);
     },
   };
 }

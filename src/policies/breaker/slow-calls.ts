@@ -1,6 +1,6 @@
+import type { Run } from '../../core/stage.ts';
 import type { Circuit, Passage } from './circuit.ts';
 import type { Circuits } from './circuits.ts';
-import type { Extension } from './extension.ts';
 
 /** Slow calls are a share of at least so many, within this time in ms. */
 const ENOUGH = 10;
@@ -61,22 +61,23 @@ class RateWindow {
 export function slowCalls(
   { slowAfter, slowRate }: { slowAfter: number; slowRate: number },
   circuits: Circuits,
-): Required<Pick<Extension, 'admitted' | 'judged'>> {
+) {
   const windows = new WeakMap<Circuit, RateWindow>();
   const began = new WeakMap<Passage, number>();
   return {
-    admitted({ call: { host } }, passage) {
+    admitted({ call: { host } }: Run, passage: Passage): void {
       began.set(passage, host.clock.ticks());
     },
-    judged({ call: { host } }, { key, circuit }, passage) {
-      if (circuit.is !== 'closed' || circuits.get(key) !== circuit) return;
+    /** The outcome of a run has counted for or against a circuit. */
+    judged({ call: { host } }: Run, circuit: Circuit, passage: Passage): void {
+      if (circuit.is !== 'closed' || passage.stamp < circuit.since) return;
       const now = host.clock.ticks();
       const slow = now - (began.get(passage) ?? now) > slowAfter;
       const window = windows.get(circuit) ?? new RateWindow(WINDOW);
       windows.set(circuit, window);
       const sum = window.add(now, slow);
       if (slow && sum.calls >= ENOUGH && sum.slow >= slowRate * sum.calls)
-        circuits.open(key, circuit.reopens, now, host.random, { failures: 0, lastFailure: 'slow' });
+        circuits.open(circuit, now, host.random, { failures: 0, lastFailure: 'slow' });
     },
   };
 }
