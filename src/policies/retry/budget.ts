@@ -1,7 +1,8 @@
 /** What is known of an origin. Times are ticks. */
 export interface Budget {
-  /** Retries since the last success. */
+  /** Retries since the last success, and when the last one was counted. */
   spent: number;
+  spentAt: number;
   /** The origin asked for no request before. */
   notBefore: number;
   /** Responses so far, of any status: each is evidence that the origin lives. */
@@ -14,15 +15,22 @@ export interface Budget {
   silentUntil: number;
   /** Attempts that ran out of time since the last response. */
   timeouts: number;
-  /** Numbers what happens, and the number of the last retry that was counted. */
-  stamps: number;
-  spentAt: number;
-  /** When that was, in ticks. */
-  lastSpentAt: number;
+}
+
+/** What the origin had done when an attempt was sent, as far as its call can tell. */
+export interface Evidence {
+  readonly budget: Budget;
+  /** When the call began, in ticks, and whether there was budget left then. */
+  readonly callBegan: number;
+  readonly hadBudget: boolean;
+  /** When the last attempt was sent, in ticks; and how many responses of the origin there were before. */
+  began: number;
+  responses: number;
 }
 
 export const newBudget = (): Budget => ({
   spent: 0,
+  spentAt: -Infinity,
   notBefore: 0,
   responses: 0,
   respondedAt: -Infinity,
@@ -30,9 +38,6 @@ export const newBudget = (): Budget => ({
   silentFrom: 0,
   silentUntil: 0,
   timeouts: 0,
-  stamps: 0,
-  spentAt: 0,
-  lastSpentAt: -Infinity,
 });
 
 /** A success is evidence for so long, in ms, that an origin is flaky and not down: until then the budget is twice as large. */
@@ -64,47 +69,42 @@ export function responded(budget: Budget, began: number, succeeded: boolean): vo
   budget.spent = 0;
 }
 
-/** Counts a retry of an attempt that had this stamp. Retries of attempts in flight together count once. */
-export function spend(budget: Budget, stamp: number, now: number): void {
-  if (stamp < budget.spentAt) return;
-  budget.spent++;
-  budget.lastSpentAt = now;
-  budget.spentAt = ++budget.stamps;
-}
-
-/** Whether there is budget left for a call that begins now. */
+/** Whether there is budget left for a call that begins now: twice as much if the origin succeeds, or nothing is known yet. */
 export function hasBudget(budget: Budget, most: number, now: number): boolean {
-  if (now - budget.lastSpentAt > FORGOTTEN) budget.spent = 0;
-  const { spent, succeededAt } = budget;
-  return spent < most || (isFlaky(succeededAt, now) && spent < 2 * most);
+  const { spentAt, succeededAt } = budget;
+  if (now - spentAt > FORGOTTEN) budget.spent = 0;
+  const isFlaky = succeededAt === -Infinity || now - succeededAt < EVIDENCE;
+  return budget.spent < (isFlaky ? 2 * most : most);
 }
-
-/** Some attempts succeed, or nothing is known yet. */
-const isFlaky = (succeededAt: number, now: number): boolean =>
-  succeededAt === -Infinity || now - succeededAt < EVIDENCE;
 
 /**
- * Whether the budget allows a retry. It allows the first two of a call if there was budget left when the call began, so that
- * calls which fail together do not take it from one another, or if an attempt has succeeded since.
+ * Spends a retry if the budget allows it. It allows the first two of a call if there was budget left when the call began, so
+ * that calls which fail together do not take it from one another, or if an attempt has succeeded since.
  *
  * @param retryCount From 1.
  */
-export const allows = (
-  { spent, succeededAt }: Budget,
+export function spend(
+  { budget, callBegan, hadBudget, began }: Evidence,
   most: number,
   retryCount: number,
-  { hadBudget, callBegan }: { readonly hadBudget: boolean; readonly callBegan: number },
-): boolean => spent < most || (retryCount <= ALLOWED && (hadBudget || succeededAt >= callBegan));
+  now: number,
+): boolean {
+  const isAllowed = retryCount <= ALLOWED && (hadBudget || budget.succeededAt >= callBegan);
+  if (budget.spent >= most && !isAllowed) return false;
+  // Retries of attempts in flight together count once.
+  if (began > budget.spentAt) {
+    budget.spent++;
+    budget.spentAt = now;
+  }
+  return true;
+}
 
 /**
  * Whether an attempt ran out of time while the origin was alive: the origin responded to others since, or shortly before; or
  * within the last 30 s, and nothing else has run out of time since. What was sent in the middle of a silence may still be
  * in the origin's queue, and is not repeated.
- *
- * @param began When the attempt was sent.
- * @param responses The origin's responses until then.
  */
-export function hungAlone(budget: Budget, began: number, responses: number): boolean {
+export function hungAlone({ budget, began, responses }: Evidence): boolean {
   const { respondedAt, silentFrom, silentUntil, timeouts } = budget;
   if (budget.responses > responses)
     return began <= silentFrom + ALIVE_NOW || began >= silentUntil - ALIVE_NOW;

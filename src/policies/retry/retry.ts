@@ -5,10 +5,10 @@ import { CircuitOpenError, isFailure } from '../../core/errors.ts';
 import { PerOrigin } from '../../core/origins.ts';
 import { replay, withHeader } from '../../core/replay.ts';
 import type { LazyRequest } from '../../core/request.ts';
-import { type Run, stage } from '../../core/stage.ts';
+import { type Leaving, type Run, stage } from '../../core/stage.ts';
 import { IDEMPOTENCY_KEY } from '../../http/idempotency.ts';
 import { isOriginFailure } from '../../http/status.ts';
-import { type Budget, hasBudget, newBudget, responded } from './budget.ts';
+import { type Budget, type Evidence, hasBudget, newBudget, responded } from './budget.ts';
 import {
   asObject,
   type Plan,
@@ -18,15 +18,18 @@ import {
   type WholeBody,
 } from './options.ts';
 import { type SetAside, setAside } from './set-aside.ts';
-import { type Evidence, waitBefore, waitForHook } from './wait.ts';
+import { isTransient, waitBefore } from './wait.ts';
+
+/** How long a hook may take, in ms. */
+const HOOK_LIMIT = 30_000;
 
 /** One call through this policy. */
 interface Passage extends Evidence {
   /** As the first attempt got it. */
   readonly first: LazyRequest;
   readonly plan: Plan;
-  /** Makes the next request to send; `'same'`: it has no body; absent where the body cannot be sent again. */
-  again: (() => Request) | 'same' | undefined;
+  /** Makes the next request to send, if it is another one than the first; absent where the body cannot be sent again. */
+  again: (() => Request | undefined) | undefined;
   /** Retries so far. */
   retries: number;
   /** The last wait, in ms. */
@@ -35,6 +38,9 @@ interface Passage extends Evidence {
   aside: SetAside | undefined;
   before: unknown;
 }
+
+/** A request without a body. */
+const same = (): undefined => undefined;
 
 /**
  * Repeats what may be repeated: idempotent methods and requests with an `Idempotency-Key`, after network errors, the
@@ -68,7 +74,7 @@ export function retry(base: RetryOption = {}): Policy {
           }
         }
         const budget = budgets.get(run.origin);
-        if (!run.outgoing.isMade || run.request.body === null) return begin(run, plan, budget, 'same');
+        if (!run.outgoing.isMade || run.request.body === null) return begin(run, plan, budget, same);
         // Before the first attempt: afterwards the body is gone.
         return run
           .wait(Number.POSITIVE_INFINITY, replay(run.request, plan.bodyLimit))
@@ -83,11 +89,9 @@ export function retry(base: RetryOption = {}): Policy {
         if (until && run.response?.body)
           return async () => {
             await until(run, plan.bodyLimit);
-            note(run, passage);
-            return isWelcome(run, passage) ? undefined : repeat(run, passage);
+            return next(run, passage)?.();
           };
-        note(run, passage);
-        return isWelcome(run, passage) ? undefined : () => repeat(run, passage);
+        return next(run, passage);
       },
     }),
   );
@@ -107,43 +111,54 @@ function begin(run: Run, plan: Plan, budget: Budget, again: Passage['again']): P
     callBegan: now,
     hadBudget: hasBudget(budget, plan.budget, now),
     began: now,
-    stamp: ++budget.stamps,
     responses: budget.responses,
   };
 }
 
-/** Counts what the end of an attempt says of the origin. */
-function note({ response, error }: Run, { plan, budget, began }: Passage): void {
+/** Counts what the end of an attempt says of the origin. @returns what repeats it; absent if nothing does. */
+function next(run: Run, passage: Passage): Leaving | undefined {
+  const { response, error } = run;
+  const { plan, budget, began, retries } = passage;
   if (response) {
     const { status } = response;
     responded(budget, began, !plan.statusCodes.includes(status) && !isOriginFailure(status));
   } else if (isFailure(error) && error.code === 'timeout-attempt') budget.timeouts++;
+  // The failure before is what went wrong, and not that the circuit is open.
+  if (retries > 0 && error instanceof CircuitOpenError) {
+    run.response = passage.aside?.again();
+    run.error = passage.before ?? error;
+  }
+  const isAsked = plan.shouldRetry !== undefined || run.call.strategy !== undefined;
+  const byRule = !run.response?.ok && isTransient(run, plan, passage);
+  return retries < plan.limit && passage.again && (byRule || isAsked)
+    ? () => repeat(run, passage, byRule)
+    : undefined;
 }
 
-const isWelcome = ({ response, call }: Run, { plan }: Passage): boolean =>
-  response?.ok === true && !plan.shouldRetry && !call.strategy;
-
 /** Waits, and prepares the next attempt, if there is to be one. */
-async function repeat(run: Run, passage: Passage): Promise<'repeat' | undefined> {
-  const { call } = run;
-  const { plan, again, before, first } = passage;
-  // The failure before is what went wrong, and not that the circuit is open.
-  if (passage.retries > 0 && run.error instanceof CircuitOpenError) {
-    run.response = passage.aside?.again();
-    run.error = before ?? run.error;
-  }
-  const { response, error } = run;
+async function repeat(run: Run, passage: Passage, byRule: boolean): Promise<'repeat' | undefined> {
+  const { call, response, error } = run;
+  const { plan, budget } = passage;
+  const { shouldRetry, beforeRetry } = plan;
+  const { clock, online } = call.host;
   const retryCount = passage.retries + 1;
-  if (retryCount > plan.limit || !again) return undefined;
-  const next = again === 'same' ? undefined : again();
-  const state: RetryState = {
-    request: next ?? first.request,
+  const again = passage.again?.();
+  /** Only hooks need it, and the `Request` that is made for it. */
+  const state = (): RetryState => ({
+    request: again ?? passage.first.request,
     retryCount,
     ...(response && { response }),
     ...(!response && error instanceof Error && { error }),
-  };
-  const delay = await waitBefore(state, passage.waited, run, plan, passage);
+  });
+  const hooked = <T>(given: T | Promise<T>): Promise<T> => run.wait(HOOK_LIMIT, Promise.resolve(given));
+
+  const strategy = call.strategy?.(response ?? error);
+  const said = strategy && (strategy === 'retry' || strategy === 'back-off');
+  const word = (shouldRetry && (await hooked(shouldRetry(state())))) ?? said;
+  if (word === false || (word !== true && !byRule)) return undefined;
+  const delay = waitBefore(run, plan, passage, retryCount, passage.waited, word === true);
   if (delay === undefined) return undefined;
+  if (strategy === 'back-off') budget.notBefore = Math.max(budget.notBefore, clock.ticks() + delay);
   call.emit?.({
     type: 'retry',
     callId: call.id,
@@ -153,12 +168,12 @@ async function repeat(run: Run, passage: Passage): Promise<'repeat' | undefined>
     cause: response ? response.status : error,
   });
   // A hook may want to read it.
-  const aside = response && !plan.beforeRetry ? setAside(response) : undefined;
+  const aside = response && !beforeRetry ? setAside(response) : undefined;
   let resumed: Request | Response | undefined;
   try {
     await run.wait(delay);
-    if (!call.host.online.state) await untilOnline(run);
-    if (plan.beforeRetry) resumed = (await waitForHook(run, plan.beforeRetry(state))) ?? undefined;
+    if (!online.state) await untilOnline(run);
+    if (beforeRetry) resumed = (await hooked(beforeRetry(state()))) ?? undefined;
     await aside?.end(run);
   } catch (thrown) {
     aside?.drop();
@@ -169,18 +184,16 @@ async function repeat(run: Run, passage: Passage): Promise<'repeat' | undefined>
     run.response = resumed;
     return undefined;
   }
-  const { budget } = passage;
   passage.retries = retryCount;
   passage.waited = delay;
   passage.aside = aside;
   passage.before = response ? undefined : error;
-  passage.began = call.host.clock.ticks();
-  passage.stamp = ++budget.stamps;
+  passage.began = clock.ticks();
   passage.responses = budget.responses;
   run.attempt = retryCount + 1;
   run.attemptsLeft = plan.limit - retryCount;
   run.hasResponse = aside !== undefined;
-  const repeated = resumed ?? next;
+  const repeated = resumed ?? again;
   if (repeated) run.request = repeated;
   // A hook may turn a read into a write, which is sent once.
   if (resumed && !mayRepeat(resumed, plan)) passage.again = undefined;
