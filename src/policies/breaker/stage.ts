@@ -26,14 +26,14 @@ export function breakerHooks(settings: PlainSettings, circuits: Circuits, extens
     extension.changed?.(circuit, from);
   };
 
-  const judge = (run: Run, { stamp, circuit }: Passage): void => {
+  const judge = (run: Run, { stamp, circuit, path: own }: Passage): void => {
     const { response, error, attempt, call } = run;
     if (!circuit || (!response && !countsAgainst(run))) return;
     const { status = 0 } = response ?? {};
     const isBad = isOriginFailure(status);
     if (isBad) circuits.hasPaths = true;
     // A path may have got its circuit since the run was let go.
-    const path = response && (isBad ? circuits.get(pathOf(run)) : knownPath(run));
+    const path = response && (own ?? (isBad ? circuits.get(pathOf(run)) : knownPath(run)));
     if (response && path !== circuit) circuits.succeeded(circuit, stamp, call.host);
     if (!response || isBad) {
       const cause = response ? `status ${status}` : isFailure(error) ? error.code : 'network';
