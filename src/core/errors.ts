@@ -57,7 +57,11 @@ function failureToJSON(error: Error & Failure): Record<string, unknown> {
   return { name, code, category, transient, message, callId, origin, attempts, retryAt };
 }
 
+/** The errors that carry the facts. */
+const failures = /* @__PURE__ */ new WeakSet<object>();
+
 function equip(error: Error, facts: Facts): void {
+  failures.add(error);
   addFacts(error, { transient: false, attempts: [], ...facts });
 }
 
@@ -236,26 +240,21 @@ export class NetworkError extends TypeError implements Failure {
   }
 }
 
-const EQUIPPED = Symbol('holdfast.failure');
-
 /** Properties of ky's errors that have headers or the content of a response. */
 const PRIVATE = ['request', 'response', 'options', 'data', 'problem'];
 
 /** Gives ky's errors the facts, so that they are printed and logged as ours are. The first facts of an error stay. */
 export function equipped<E extends Error>(error: E, facts: Facts): E & Failure {
-  if (EQUIPPED in error) return error as unknown as E & Failure;
+  if (isFailure(error)) return error;
   equip(error, facts);
   withoutQueries(error);
   for (const name of PRIVATE) if (name in error) hide(error, name, (error as never)[name]);
-  const more = { [EQUIPPED]: { value: true }, toJSON: { value: () => failureToJSON(error as E & Failure) } };
-  return Object.defineProperties(error, more) as E & Failure;
+  const toJSON = (): Record<string, unknown> => failureToJSON(error as E & Failure);
+  return Object.defineProperty(error, 'toJSON', { value: toJSON }) as E & Failure;
 }
 
 /** Whether an error is one of ours and so carries the facts. */
-export const isFailure = (error: unknown): error is Error & Failure =>
-  error instanceof HoldfastError ||
-  error instanceof NetworkError ||
-  (error instanceof Error && EQUIPPED in error);
+export const isFailure = (error: unknown): error is Error & Failure => failures.has(error as object);
 
 /**
  * What a platform's fetch or body rejects with when the network failed, made one for all engines: `TypeError` by the
