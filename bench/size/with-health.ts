@@ -1,12 +1,4 @@
-import {
-  batch,
-  clientHealth,
-  connectivity,
-  createFetch,
-  health,
-  monitor,
-  waitUntilHealthy,
-} from 'holdfast';
+import { batch, clientHealth, connectivity, createFetch, health, monitor, waitUntilHealthy } from 'holdfast';
 
 export const fetch = createFetch();
 export { batch, clientHealth, connectivity, health, monitor, waitUntilHealthy };
