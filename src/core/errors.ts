@@ -256,6 +256,17 @@ export function equipped<E extends Error>(error: E, facts: Facts): E & Failure {
 /** Whether an error is one of ours and so carries the facts. */
 export const isFailure = (error: unknown): error is Error & Failure => failures.has(error as object);
 
+/** A copy of an error of ours: the facts of a call are written into it, and each call needs one of its own. */
+export function another(error: unknown): unknown {
+  if (!isFailure(error)) return error;
+  const copy: Error = Object.setPrototypeOf(new Error(error.message), Object.getPrototypeOf(error));
+  const { stack: _, request, ...own } = Object.getOwnPropertyDescriptors(error);
+  Object.defineProperties(copy, own);
+  if (request) addFacts(copy, { request: error.request });
+  failures.add(copy);
+  return copy;
+}
+
 /**
  * What a platform's fetch or body rejects with when the network failed, made one for all engines: `TypeError` by the
  * Fetch standard, a plain `Error` in workerd, one with a `code` in Bun. Anything else

@@ -1,7 +1,7 @@
 import { readsFrom, watchBody } from '../core/body.ts';
 import { list, memoized, type Rule, readOptions, typed } from '../core/check.ts';
 import { type Call, type CallOptions, named, PUBLIC } from '../core/contract.ts';
-import { addFacts, ConfigurationError, isFailure } from '../core/errors.ts';
+import { another, ConfigurationError } from '../core/errors.ts';
 import { facts, rebuilt } from '../core/rebuild.ts';
 import { type Run, type Stage, stage } from '../core/stage.ts';
 import { carriesCredentials } from '../http/credentials.ts';
@@ -235,16 +235,6 @@ function split(response: Response, times: number): Response[] {
   // Clones share their fate, which is that of the wire.
   if (!body) return copies;
   return copies.map((copy) => readsFrom(rebuilt(copy.body, facts(copy), copy.headers), copy));
-}
-
-/** The pipeline writes the facts of a call into an error of ours; each caller needs one of its own. */
-function another(error: unknown): unknown {
-  if (!isFailure(error)) return error;
-  const copy: Error = Object.setPrototypeOf(new Error(error.message), Object.getPrototypeOf(error));
-  const { stack: _, request, ...own } = Object.getOwnPropertyDescriptors(error);
-  Object.defineProperties(copy, own);
-  if (request) addFacts(copy, { request: error.request });
-  return copy;
 }
 
 function isEmpty(object: object): boolean {
