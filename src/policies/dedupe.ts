@@ -94,11 +94,12 @@ export function singleFlight(ignoreHeaders: readonly string[] = []): Stage {
   let bare: string | undefined;
   const optionsKey = memoized((of) => keyOfOptions(of as CallOptions));
 
-  const keyOf = ({ outgoing, url, call, attempt }: Run): string => {
+  const keyOf = ({ outgoing, url, call, attempt, home }: Run): string => {
     if (!outgoing.isMade) bare ??= keyOfRequest(new Request(url), ignored);
     const rest = outgoing.isMade ? keyOfRequest(outgoing.request, ignored) : bare;
-    // The length: a partition may contain anything, and must not be taken for what follows it.
-    return `${call.partition.length} ${call.partition} ${url} ${attempt} ${optionsKey(call.options)}${rest}`;
+    // Another pipeline may send other credentials, and ends by itself. The length: a partition may contain anything, and must not
+    // be taken for what follows it.
+    return `${identityOf(home)} ${call.partition.length} ${call.partition} ${url} ${attempt} ${optionsKey(call.options)}${rest}`;
   };
 
   const land = (flight: Flight): void => {
