@@ -76,7 +76,7 @@ export function originRequest(desk: Desk): Stage {
     const { headers } = response;
     const held = of.question.held as Held;
     const asker = { request, call, run };
-    const drop = () => patience.soon('drop', call.host, () => shelf.drop(held, receivedAt));
+    const drop = () => patience.soonIn('drop', run, () => shelf.drop(held, receivedAt));
     let copied: Response | undefined;
     if (confirms(held.headers, headers, namesOf(held))) {
       const copy = { ...held.copy, requestedAt, receivedAt, headers: freshened(held.headers, headers) };
@@ -125,7 +125,7 @@ export function originRequest(desk: Desk): Stage {
         other: () => shelf.doubt(call.partition, request.url, receivedAt),
         same: () => shelf.freshen(held, copy, moment, isOf(home, call.partition)),
       };
-      await patience.soon<unknown>('freshen', call.host, works[said]);
+      await patience.soonIn<unknown>('freshen', run, works[said]);
       return undefined;
     };
   };
@@ -167,7 +167,7 @@ export function originRequest(desk: Desk): Stage {
       if (response || (!of && isAlive(call))) silences.alive(call);
       if (call.isSignedOut) return undefined;
       if (!response || !clearsCache(response)) return left(run, of);
-      return () => clear(desk, call).then(() => left(run, of)?.());
+      return () => run.wait(Number.POSITIVE_INFINITY, clear(desk, call)).then(() => left(run, of)?.());
     },
   });
 }

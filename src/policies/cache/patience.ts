@@ -36,16 +36,16 @@ export class Patience {
    */
   async reading<T>(operation: string, { call, run }: Asker, work: () => Promise<T>): Promise<T | undefined> {
     if (this.isLeftAlone(call.host)) return undefined;
-    let reason: unknown;
+    let isEnded = false;
     try {
       const begun = this.#begun(work);
       if (!run) return await within(READ, call, begun);
-      return await run.wait(READ, begun, (given) => {
-        reason = given;
+      return await run.wait(READ, begun, () => {
+        isEnded = true;
       });
     } catch (error) {
       const isLate = error instanceof OverdueError;
-      if (call.signal.aborted || (error === reason && !isLate)) throw error;
+      if (call.signal.aborted || (isEnded && !isLate)) throw error;
       if (isLate) this.#until = call.host.clock.ticks() + LEFT_ALONE;
       this.#failed(operation, error);
       return undefined;
@@ -60,6 +60,12 @@ export class Patience {
   /** What has to be tried in any case, and for which a caller waits a little, unless the store is left alone. */
   soon<T>(operation: string, host: Host, work: () => Promise<T>): Promise<T | undefined> {
     return this.waiting(operation, host, this.behind(operation, work));
+  }
+
+  /** The same in the turn of a stage. @throws what ended the run. */
+  soonIn<T>(operation: string, run: Run, work: () => Promise<T>): Promise<T | undefined> {
+    const done = this.behind(operation, work);
+    return run.wait(Number.POSITIVE_INFINITY, this.waiting(operation, run.call.host, done));
   }
 
   /** Waits for what `behind` has begun, unless the store is left alone. */

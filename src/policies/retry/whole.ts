@@ -23,11 +23,15 @@ export async function wholeBody(run: Run, bodyLimit: number, within = LONGEST_RE
   const began = clock.ticks();
   // A body that is slow but comes is not to be held back until the total time is up.
   const goesOn = (length: number): boolean => length <= bodyLimit && clock.ticks() - began < longest;
+  let isEnded = false;
   try {
-    run.response = await run.wait(Number.POSITIVE_INFINITY, buffered(response, goesOn), (reason) =>
-      body?.break(reason),
-    );
+    run.response = await run.wait(Number.POSITIVE_INFINITY, buffered(response, goesOn), (reason) => {
+      isEnded = true;
+      body?.break(reason);
+    });
   } catch (error) {
+    // The run has gone on without this attempt.
+    if (isEnded) throw error;
     dropBody(response);
     run.response = undefined;
     run.error = error;
