@@ -93,6 +93,7 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
     // A listener of an event has aborted the call before the wait began.
     if (this.#isEnded) {
       if (abandon) tell(abandon, this.#endedBy);
+      work?.catch(() => {});
       return Promise.reject(this.#endedBy);
     }
     this.#wait ??= new Wait();
