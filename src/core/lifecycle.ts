@@ -73,11 +73,13 @@ class UnderWay implements Receiver, BodyWatcher {
   }
 
   reject(thrown: unknown): void {
-    const { id: callId, origin, attempts } = this.#call;
+    const { id: callId, origin, attempts, signal } = this.#call;
     this.#end?.release();
     // The pipeline closes for one reason; each call has an error of its own.
     const error = thrown instanceof ClosedError ? new ClosedError() : thrown;
-    if (isFailure(error)) addFacts(error, { callId, origin, request: this.#outgoing, attempts });
+    // The reason of an abort is the caller's own, also where it is an error of ours.
+    if (isFailure(error) && !(signal.aborted && error === signal.reason))
+      addFacts(error, { callId, origin, request: this.#outgoing, attempts });
     this.#ended?.({ error });
     this.#caller?.reject(error);
     this.#caller = undefined;

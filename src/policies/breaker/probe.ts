@@ -3,7 +3,8 @@ import { dropBody } from '../../core/body.ts';
 import type { Handler } from '../../core/contract.ts';
 import type { Run } from '../../core/stage.ts';
 import { isOriginFailure } from '../../http/status.ts';
-import type { Circuit } from './circuit.ts';
+import { wake } from './admission.ts';
+import { type Circuit, release } from './circuit.ts';
 import type { Circuits } from './circuits.ts';
 
 /** Where and how a probe of its own is sent. */
@@ -45,7 +46,12 @@ export async function probeOrigin(
     }
     cancel();
     unfollow();
-    if (home.signal.aborted) break;
+    if (home.signal.aborted) {
+      // Other pipelines may have the circuit.
+      release(circuit, stamp);
+      wake(circuit);
+      break;
+    }
     if (cause === undefined) circuits.succeeded(circuit, stamp, host);
     else circuits.failed(circuit, stamp, host, { repeats: false, cause });
     probed();

@@ -83,6 +83,5 @@ export function breakerHooks(settings: PlainSettings, circuits: Circuits, extens
 /** The network, or the origin's silence. Else it was the caller's abort, a rejection of ours, or a bug in a transport. */
 export const countsAgainst = ({ error, isSent, call }: Run): boolean =>
   isSent &&
-  (isFailure(error)
-    ? error.category === 'network' || error.category === 'timeout'
-    : saysNetwork(error) && error !== call.signal.reason);
+  !(call.signal.aborted && error === call.signal.reason) &&
+  (isFailure(error) ? error.category === 'network' || error.category === 'timeout' : saysNetwork(error));
