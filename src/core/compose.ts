@@ -36,10 +36,15 @@ export function compose(given: readonly Policy[], transport: Transport, home: Ho
   if (inside instanceof Transport) return startOf(segmentOf([], inside, home));
   const outermost = inside;
   return (outgoing, call, caller) => {
-    outermost(outgoing.request, call).then(
-      (response) => caller.resolve(response),
-      (error) => caller.reject(error),
-    );
+    try {
+      outermost(outgoing.request, call).then(
+        (response) => caller.resolve(response),
+        (error) => caller.reject(error),
+      );
+    } catch (error) {
+      // One that gave no promise.
+      caller.reject(error);
+    }
   };
 }
 

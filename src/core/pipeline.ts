@@ -217,9 +217,9 @@ export function pipeline<Options extends object = CallOptions>(
       const { outgoing, signal, init: extra } = enter(input, init as HoldfastInit | undefined);
       checkPlace(extra, known);
       if (signal?.aborted) throw signal.reason;
+      const partition = user();
       // Where I/O belongs to one request, so do signals.
       const end = signal || !host.sharesIO ? linked(signal, closing, host, outgoing) : undefined;
-      const partition = user();
       const call = newCall({
         origin: originOf(outgoing.url),
         partition,
