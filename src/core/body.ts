@@ -74,7 +74,8 @@ export function ownBody(response: Response, watcher: BodyWatcher): Response {
 }
 
 /** A policy depends on the end of its body. */
-export const isOwned = (response: Response): boolean => response instanceof Owned;
+export const isOwned = (response: Response): boolean =>
+  response instanceof Owned || (response as { [INNER]?: Body })[INNER]?.isReleased === true;
 
 /** Gives up the body of a response that nobody will read. */
 export function dropBody(response: Response | undefined): void {
@@ -126,7 +127,7 @@ class Body implements WatchedBody {
   #reader: ReadableStreamDefaultReader<Bytes> | undefined;
   #stream: ReadableStream<Bytes> | undefined;
   /** The stream is held by a response alone. */
-  #isReleased = false;
+  isReleased = false;
   #read = 0;
   #cancelled = false;
   /** All of it is wanted. */
@@ -157,7 +158,7 @@ class Body implements WatchedBody {
   /** A stream for a response that keeps it alive by itself: when it is collected, so is every reader. */
   release(): ReadableStream<Bytes> {
     this.#stream = undefined;
-    this.#isReleased = true;
+    this.isReleased = true;
     // Not the response, which may be collected while the platform reads the stream; nor the stream, of which Chromium drops
     // the object that scripts see and makes it anew.
     return streamOf(this, (source) => onForgotten(source, this));
@@ -250,7 +251,7 @@ class Body implements WatchedBody {
 
   /** The response was collected, or the stream that was released. */
   forget(): void {
-    if (this.#isReleased) this.cancel().catch(() => {});
+    if (this.isReleased) this.cancel().catch(() => {});
     // A script may hold the stream. The platform may read by itself: its stream is left to it.
     else if (!this.#stream && !this.#reader) this.#leave();
   }
