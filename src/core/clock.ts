@@ -65,7 +65,7 @@ class Line {
     return () => {
       if (!entry.isIn) return;
       this.#remove(entry);
-      if (!this.#first) keepAlive(this.#timer, false);
+      if (!this.#first && this.#timer !== undefined) keepAlive(this.#timer, false);
     };
   }
 
@@ -85,15 +85,18 @@ class Line {
   #ring(): void {
     this.#timer = undefined;
     const now = performance.now();
-    const due: (() => void)[] = [];
+    const due: Entry[] = [];
+    let next = this.#first;
     // Timers may fire a fraction of a millisecond early.
-    for (let entry = this.#first; entry && entry.due - now < 1; entry = entry.after) {
+    for (; next && next.due - now < 1; next = next.after) due.push(next);
+    if (next) this.#arm(next.due - now);
+    for (const entry of due) {
+      // One of those before it has cancelled it.
+      if (!entry.isIn) continue;
       this.#remove(entry);
-      due.push(entry.task);
+      entry.task();
     }
-    if (this.#first) this.#arm(this.#first.due - now);
-    else lines.delete(this.#ms);
-    for (const task of due) task();
+    if (!this.#first) lines.delete(this.#ms);
   }
 }
 

@@ -76,3 +76,16 @@ test('timers that were replaced later are used one by one', () => {
   clock.after(30_000, () => {});
   expect(used).toEqual([30_000, 30_000]);
 });
+
+test('a task that another one of the same moment cancels does not run', () => {
+  const ran: string[] = [];
+  let cancel = (): void => {};
+  clock.after(5000, () => {
+    ran.push('first');
+    cancel();
+  });
+  cancel = clock.after(5000, () => ran.push('cancelled'));
+  now = 5000;
+  fire(0);
+  expect(ran).toEqual(['first']);
+});

