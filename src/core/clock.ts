@@ -90,11 +90,18 @@ class Line {
     // Timers may fire a fraction of a millisecond early.
     for (; next && next.due - now < 1; next = next.after) due.push(next);
     if (next) this.#arm(next.due - now);
-    for (const entry of due) {
-      // One of those before it has cancelled it.
-      if (!entry.isIn) continue;
-      this.#remove(entry);
-      entry.task();
+    try {
+      for (const entry of due) {
+        // One of those before it has cancelled it.
+        if (!entry.isIn) continue;
+        this.#remove(entry);
+        entry.task();
+      }
+    } catch (error) {
+      // The others run all the same.
+      clearTimeout(this.#timer);
+      this.#arm(0);
+      throw error;
     }
     if (!this.#first) lines.delete(this.#ms);
   }

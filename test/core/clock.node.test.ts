@@ -89,3 +89,15 @@ test('a task that another one of the same moment cancels does not run', () => {
   fire(0);
   expect(ran).toEqual(['first']);
 });
+
+test('a task that throws keeps no other of the same moment from running', () => {
+  const ran: string[] = [];
+  clock.after(5000, () => {
+    throw new Error('a bug');
+  });
+  clock.after(5000, () => ran.push('second'));
+  now = 5000;
+  expect(() => fire(0)).toThrow('a bug');
+  fire(1);
+  expect(ran).toEqual(['second']);
+});
