@@ -49,7 +49,7 @@ export class Follower {
     }
   }
 
-  /** A walk through the list that is at this place goes on from here. */
+  /** Keeps `after`: an abort that is at this place in the list goes on from here. */
   end(): void {
     if (!this.isIn) return;
     this.isIn = false;

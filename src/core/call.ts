@@ -29,7 +29,7 @@ export interface Call {
   readonly attempt: number;
   /** A repetition that has a response in hand, if an unwelcome one. */
   readonly hasResponse?: boolean;
-  /** Reads the body in a run, for a caller who wants the whole of it: what an attempt is where `retry.until` does not say so. */
+  /** Reads the whole body into the attempt: the call uses a body shortcut (`.json()`). `retry: { until: 'headers' }` wins. */
   readonly wantsBody?: (run: never, bodyLimit: number) => Promise<void>;
   /** In place of the pipeline's transport. It may put on credentials that no policy knows of. */
   readonly transport?: (request: Request, init: RequestInit) => Promise<Response>;

@@ -4,7 +4,7 @@ import { remember } from './replay.ts';
 import { LazyRequest } from './request.ts';
 import { NOTHING } from './transport.ts';
 
-/** In the options of a call: reads the body, whose caller wants the whole of it. A symbol, so that no route or client option is overridden. */
+/** In the options of a call: reads the whole body into the attempt. A symbol, so that no route or client option is overridden. */
 export const WANTS_BODY: unique symbol = Symbol('holdfast.wantsBody');
 
 /** In the options of a call: its own transport, which no route or client option may set. */

@@ -256,7 +256,7 @@ export function equipped<E extends Error>(error: E, facts: Facts): E & Failure {
 /** Whether an error is one of ours and so carries the facts. */
 export const isFailure = (error: unknown): error is Error & Failure => failures.has(error as object);
 
-/** A copy of an error of ours: the facts of a call are written into it, and each call needs one of its own. */
+/** A copy of an error of ours. The pipeline writes the facts of a call into its error, so two calls share none. */
 export function another(error: unknown): unknown {
   if (!isFailure(error)) return error;
   const copy: Error = Object.setPrototypeOf(new Error(error.message), Object.getPrototypeOf(error));

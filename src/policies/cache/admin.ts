@@ -202,7 +202,7 @@ export interface WarmOptions {
   /** How many at once. Default 4. */
   readonly concurrency?: number;
   readonly signal?: AbortSignal;
-  /** Told of each URL when it is done. */
+  /** Called with each URL when it is done. */
   readonly onProgress?: (progress: WarmProgress) => void;
 }
 

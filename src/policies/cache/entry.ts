@@ -47,7 +47,7 @@ export interface Held {
   readonly stored?: StoredBody | undefined;
 }
 
-/** RFC 8246, 3: believed only where nobody on the way can have said it. */
+/** RFC 8246, 3: believed over https alone, where no proxy can have added it. */
 export const isImmutable = ({ terms, copy }: Held): boolean =>
   terms.immutable && copy.url.startsWith('https:');
 
@@ -221,7 +221,7 @@ export function isEqual(held: Held, copy: Copy, size: number): boolean {
   return tag === null ? copy.print === held.copy.print : tag === held.headers.get('etag');
 }
 
-/** One that is told from others goes before one that was stored when nothing was said of variants (RFC 9111, 4.1). */
+/** A response with a `Vary` goes before one without (RFC 9111, 4.1); then the later one. */
 function isBetter(one: Held, other: Held): boolean {
   const told = isTold(one.copy.varying);
   if (told !== isTold(other.copy.varying)) return told;
