@@ -3,6 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { orderedBytes } from '../../src/stores/ordered-bytes.ts';
 import { base64Of, bytesOf, readText, textOf } from '../../src/stores/plain.ts';
 
+const SEEDED = { seed: 1, numRuns: 1_000 };
+
 const again = (value: unknown): unknown => readText(textOf(value));
 
 describe('plain data as text', () => {
@@ -17,8 +19,10 @@ describe('plain data as text', () => {
     });
     fc.assert(
       fc.property(anything, (value) => {
-        expect(again(value)).toStrictEqual(structuredClone(value));
+        // As text: a matcher of Bun finds an invalid date unlike itself in a Map whose key is an object.
+        expect(fc.stringify(again(value))).toBe(fc.stringify(structuredClone(value)));
       }),
+      SEEDED,
     );
   });
 
@@ -78,6 +82,7 @@ describe('a key as bytes', () => {
         const wanted = a < b ? -1 : a > b ? 1 : 0;
         expect(Math.sign(compare(orderedBytes(a), orderedBytes(b)))).toBe(wanted);
       }),
+      SEEDED,
     );
   });
 
@@ -88,6 +93,7 @@ describe('a key as bytes', () => {
         const begin = orderedBytes(a);
         expect(whole.subarray(0, begin.length)).toEqual(begin);
       }),
+      SEEDED,
     );
   });
 });
