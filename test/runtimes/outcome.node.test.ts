@@ -8,8 +8,19 @@ describe('the outcome of a run', () => {
       numFailedTests: 2,
       numPendingTests: 1,
       numTotalTests: 6,
+      testResults: [
+        {
+          name: 'a.test.ts',
+          assertionResults: [
+            { status: 'passed', fullName: 'a b', failureMessages: [] },
+            { status: 'failed', fullName: 'a c', failureMessages: ['Error: no\n\n    at x\n'] },
+          ],
+        },
+        { name: 'b.test.ts', assertionResults: [{ status: 'failed', fullName: 'd', failureMessages: [] }] },
+      ],
     });
-    expect(fromVitest(report)).toEqual({ passed: 3, failed: 2, skipped: 1 });
+    const failures = ['a.test.ts: a c\n    Error: no\n    at x', 'b.test.ts: d'];
+    expect(fromVitest(report)).toEqual({ passed: 3, failed: 2, skipped: 1, failures });
   });
 
   test('is counted in what Bun reports, which nests suites', () => {
@@ -17,12 +28,13 @@ describe('the outcome of a run', () => {
       <testsuite name="outer" tests="3"><testsuite name="inner" tests="1">
         <testcase name="a &gt; b" classname="x/y" time="0.1" assertions="1" />
       </testsuite>
-      <testcase name="c"><failure type="TypeError" message="no">at &lt;testcase&gt;</failure></testcase>
+      <testcase name="c &quot;d&quot;"><failure type="TypeError" message="no&#10;more">at &lt;testcase&gt;</failure></testcase>
       <testcase name="d">
         <skipped />
       </testcase>
     </testsuite></testsuites>`;
-    expect(fromJUnit(report)).toEqual({ passed: 1, failed: 1, skipped: 1 });
+    const failures = ['c "d"\n    no\n    more'];
+    expect(fromJUnit(report)).toEqual({ passed: 1, failed: 1, skipped: 1, failures });
   });
 
   test('is counted in what Deno reports, whose good cases are empty and not closed at once', () => {
@@ -36,12 +48,12 @@ describe('the outcome of a run', () => {
         <failure message="Uncaught">Error</failure>
       </testcase>
     </testsuite></testsuites>`;
-    expect(fromJUnit(report)).toEqual({ passed: 1, failed: 1, skipped: 1 });
+    expect(fromJUnit(report)).toEqual({ passed: 1, failed: 1, skipped: 1, failures: ['c\n    Uncaught'] });
   });
 
   test('of several is their sum', () => {
-    const one = { passed: 1, failed: 2, skipped: 3 };
-    expect(addUp([one, nothing, one])).toEqual({ passed: 2, failed: 4, skipped: 6 });
+    const one = { passed: 1, failed: 2, skipped: 3, failures: ['a'] };
+    expect(addUp([one, nothing, one])).toEqual({ passed: 2, failed: 4, skipped: 6, failures: ['a', 'a'] });
     expect(addUp([])).toEqual(nothing);
   });
 });

@@ -45,5 +45,5 @@ export async function runIn(runtime: Runtime, files: readonly string[]): Promise
 }
 
 function broken(outcome: Outcome, problem: string, output = ''): Run {
-  return { outcome: { ...outcome, failed: 1 }, output, problem };
+  return { outcome: { ...outcome, failed: 1, failures: [problem] }, output, problem };
 }

@@ -21,8 +21,10 @@ const apart = await inTurn(
   chosen.filter(({ alone }) => alone),
 );
 
-const { passed, failed } = addUp([...together, ...apart]);
+const { passed, failed, failures } = addUp([...together, ...apart]);
 if (passed + failed === 0) console.error(`\nNo test was run: nothing matches ${filters.join(' ')}`);
+// Once more at the end: the output of a suite may be long.
+if (failures.length > 0) console.log(`\nFailed:\n${failures.map((each) => `  ${each}`).join('\n')}`);
 if (passed === 0 || failed > 0) process.exitCode = 1;
 console.log(`\n${passed} passed, ${failed} failed`);
 
@@ -52,7 +54,7 @@ async function report(runtime: Runtime): Promise<Outcome> {
   if (missing) {
     console.log(`${label}  missing: ${missing}`);
     // Where a test run has to vouch for all of them, one that did not take part is a failure.
-    return process.env.CI ? { ...nothing, failed: 1 } : nothing;
+    return process.env.CI ? { ...nothing, failed: 1, failures: [`${runtime.name} is missing`] } : nothing;
   }
   const since = performance.now();
   const { outcome, output, problem } = await runIn(runtime, files);
@@ -61,5 +63,5 @@ async function report(runtime: Runtime): Promise<Outcome> {
   const counts = `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
   const took = ((performance.now() - since) / 1000).toFixed(1);
   console.log(`${label}  ${counts} (${took} s)${problem ? `: ${problem}` : ''}`);
-  return outcome;
+  return { ...outcome, failures: outcome.failures.map((failure) => `${runtime.name}  ${failure}`) };
 }
