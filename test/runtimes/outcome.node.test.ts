@@ -12,7 +12,7 @@ describe('the outcome of a run', () => {
         {
           name: 'a.test.ts',
           assertionResults: [
-            { status: 'passed', fullName: 'a b', failureMessages: [] },
+            { status: 'passed', fullName: 'a b', failureMessages: [], duration: 1_500 },
             { status: 'failed', fullName: 'a c', failureMessages: ['Error: no\n\n    at x\n'] },
           ],
         },
@@ -20,7 +20,12 @@ describe('the outcome of a run', () => {
       ],
     });
     const failures = ['a.test.ts: a c\n    Error: no\n    at x', 'b.test.ts: d'];
-    expect(fromVitest(report)).toEqual({ passed: 3, failed: 2, skipped: 1, failures });
+    const durations = [
+      { name: 'a.test.ts: a b', seconds: 1.5 },
+      { name: 'a.test.ts: a c', seconds: 0 },
+      { name: 'b.test.ts: d', seconds: 0 },
+    ];
+    expect(fromVitest(report)).toEqual({ passed: 3, failed: 2, skipped: 1, failures, durations });
   });
 
   test('is counted in what Bun reports, which nests suites', () => {
@@ -34,7 +39,12 @@ describe('the outcome of a run', () => {
       </testcase>
     </testsuite></testsuites>`;
     const failures = ['c "d"\n    no\n    more'];
-    expect(fromJUnit(report)).toEqual({ passed: 1, failed: 1, skipped: 1, failures });
+    const durations = [
+      { name: 'a > b', seconds: 0.1 },
+      { name: 'c "d"', seconds: 0 },
+      { name: 'd', seconds: 0 },
+    ];
+    expect(fromJUnit(report)).toEqual({ passed: 1, failed: 1, skipped: 1, failures, durations });
   });
 
   test('is counted in what Deno reports, whose good cases are empty and not closed at once', () => {
@@ -48,12 +58,23 @@ describe('the outcome of a run', () => {
         <failure message="Uncaught">Error</failure>
       </testcase>
     </testsuite></testsuites>`;
-    expect(fromJUnit(report)).toEqual({ passed: 1, failed: 1, skipped: 1, failures: ['c\n    Uncaught'] });
+    expect(fromJUnit(report)).toMatchObject({
+      passed: 1,
+      failed: 1,
+      skipped: 1,
+      failures: ['c\n    Uncaught'],
+    });
   });
 
   test('of several is their sum', () => {
-    const one = { passed: 1, failed: 2, skipped: 3, failures: ['a'] };
-    expect(addUp([one, nothing, one])).toEqual({ passed: 2, failed: 4, skipped: 6, failures: ['a', 'a'] });
+    const one = { passed: 1, failed: 2, skipped: 3, failures: ['a'], durations: [{ name: 'a', seconds: 1 }] };
+    expect(addUp([one, nothing, one])).toEqual({
+      passed: 2,
+      failed: 4,
+      skipped: 6,
+      failures: ['a', 'a'],
+      durations: [...one.durations, ...one.durations],
+    });
     expect(addUp([])).toEqual(nothing);
   });
 });

@@ -1,20 +1,29 @@
+import { relative } from 'node:path';
+
 export interface Outcome {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
   /** What failed, by name and with its reason. */
   readonly failures: readonly string[];
+  readonly durations: readonly Duration[];
 }
 
-export const nothing: Outcome = { passed: 0, failed: 0, skipped: 0, failures: [] };
+export interface Duration {
+  readonly name: string;
+  readonly seconds: number;
+}
+
+export const nothing: Outcome = { passed: 0, failed: 0, skipped: 0, failures: [], durations: [] };
 
 export function addUp(outcomes: readonly Outcome[]): Outcome {
   return outcomes.reduce(
-    (sum, { passed, failed, skipped, failures }) => ({
+    (sum, { passed, failed, skipped, failures, durations }) => ({
       passed: sum.passed + passed,
       failed: sum.failed + failed,
       skipped: sum.skipped + skipped,
       failures: [...sum.failures, ...failures],
+      durations: [...sum.durations, ...durations],
     }),
     nothing,
   );
@@ -29,6 +38,8 @@ interface VitestReport {
     readonly assertionResults: readonly {
       readonly status: string;
       readonly fullName: string;
+      /** In ms. */
+      readonly duration?: number | null;
       readonly failureMessages: readonly string[];
     }[];
   }[];
@@ -37,12 +48,14 @@ interface VitestReport {
 /** Reads what Vitest's JSON reporter writes. */
 export function fromVitest(report: string): Outcome {
   const { numPassedTests, numFailedTests, numPendingTests, testResults }: VitestReport = JSON.parse(report);
-  const failures = testResults.flatMap(({ name, assertionResults }) =>
-    assertionResults
-      .filter(({ status }) => status === 'failed')
-      .map(({ fullName, failureMessages }) => failure(`${name}: ${fullName}`, failureMessages[0])),
+  const tests = testResults.flatMap(({ name: file, assertionResults }) =>
+    assertionResults.map((result) => ({ ...result, name: `${relative('.', file)}: ${result.fullName}` })),
   );
-  return { passed: numPassedTests, failed: numFailedTests, skipped: numPendingTests, failures };
+  const failures = tests
+    .filter(({ status }) => status === 'failed')
+    .map(({ name, failureMessages }) => failure(name, failureMessages[0]));
+  const durations = tests.map(({ name, duration }) => ({ name, seconds: (duration ?? 0) / 1000 }));
+  return { passed: numPassedTests, failed: numFailedTests, skipped: numPendingTests, failures, durations };
 }
 
 /** Counts the test cases in JUnit's XML. The sums at its head do not mean the same to Deno and to Bun. */
@@ -54,7 +67,11 @@ export function fromJUnit(report: string): Outcome {
   });
   const skipped = cases.filter(([, , inside = '']) => /<skipped\b/.test(inside)).length;
   const failed = failures.length;
-  return { passed: cases.length - failed - skipped, failed, skipped, failures };
+  const durations = cases.map(([, attributes]) => ({
+    name: attribute(attributes, 'name'),
+    seconds: Number(attribute(attributes, 'time')),
+  }));
+  return { passed: cases.length - failed - skipped, failed, skipped, failures, durations };
 }
 
 /** A name, and below it the beginning of the reason. */

@@ -21,7 +21,12 @@ const apart = await inTurn(
   chosen.filter(({ alone }) => alone),
 );
 
-const { passed, failed, failures } = addUp([...together, ...apart]);
+const { passed, failed, failures, durations } = addUp([...together, ...apart]);
+const slowest = durations.toSorted((a, b) => b.seconds - a.seconds).slice(0, 10);
+if (slowest.length > 0)
+  console.log(
+    `\nSlowest:\n${slowest.map(({ name, seconds }) => `  ${seconds.toFixed(1)} s  ${name}`).join('\n')}`,
+  );
 if (passed + failed === 0) console.error(`\nNo test was run: nothing matches ${filters.join(' ')}`);
 // Once more at the end: the output of a suite may be long.
 if (failures.length > 0) console.log(`\nFailed:\n${failures.map((each) => `  ${each}`).join('\n')}`);
@@ -63,5 +68,9 @@ async function report(runtime: Runtime): Promise<Outcome> {
   const counts = `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
   const took = ((performance.now() - since) / 1000).toFixed(1);
   console.log(`${label}  ${counts} (${took} s)${problem ? `: ${problem}` : ''}`);
-  return { ...outcome, failures: outcome.failures.map((failure) => `${runtime.name}  ${failure}`) };
+  return {
+    ...outcome,
+    failures: outcome.failures.map((failure) => `${runtime.name}  ${failure}`),
+    durations: outcome.durations.map((each) => ({ ...each, name: `${runtime.name}  ${each.name}` })),
+  };
 }
