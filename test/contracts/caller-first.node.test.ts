@@ -9,13 +9,14 @@ import { hedge } from '../../src/policies/hedge.ts';
 import { rateLimit } from '../../src/policies/rate-limit.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import { seeded, switchedConnectivity, virtualClock } from '../../src/testing/index.ts';
+import { times } from '../support/extent.ts';
 
 /**
  * Promise 5: in every kind of bad network at least as many calls succeed as with a plain retry. Random pipelines with the
  * default `timeout`, `retry` and `breaker` meet an origin that is flaky, or that refuses everything for a while; each call
  * that a plain retry brings through, they bring through.
  */
-const RUNS = Number(process.env.RUNS ?? (process.env.CI ? 10_000 : 1_000));
+const RUNS = times({ test: 500, soak: 10_000 });
 const SEED = Number(process.env.SEED ?? 20_261_122);
 
 const ORIGIN = 'https://api.example';

@@ -16,12 +16,13 @@ import { wholeBody } from '../../src/policies/retry/whole.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import { seeded, switchedConnectivity, type VirtualClock, virtualClock } from '../../src/testing/index.ts';
+import { times } from '../support/extent.ts';
 
 /**
  * Random pipelines against random origins in virtual time, and the promises of the library after each: every call ends, what
  * must not be repeated is not, the caller's reason comes back, nothing is left behind.
  */
-const RUNS = Number(process.env.RUNS ?? (process.env.CI ? 10_000 : 1_000));
+const RUNS = times({ test: 500, soak: 10_000 });
 const SEED = Number(process.env.SEED ?? 20_261_121);
 
 const ONE = 'https://one.example';

@@ -3,12 +3,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { RunningServer } from '../../playground/deno/run.ts';
 import { deno } from '../runtimes/installed.ts';
+import { times } from '../support/extent.ts';
 import { chance } from '../support/misbehaving-server/chance.ts';
 import { type Entry, outOfOrder } from '../support/misbehaving-server/ledger.ts';
 import { bodyOf, counts, type Order, openWorld, orderOf, post, until, type World } from './deno-world.ts';
 
 const SEED = Number(process.env.HOLDFAST_SEED ?? 1);
-const KILLS = Number(process.env.HOLDFAST_KILLS ?? (process.env.CI ? 15 : 50));
+const KILLS = times({ test: 8, soak: 50 });
 
 /** A process is killed after up to so many answers, and up to so many ms later. */
 const ANSWERS = 15;

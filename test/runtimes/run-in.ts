@@ -29,7 +29,10 @@ export async function runIn(runtime: Runtime, files: readonly string[]): Promise
     const report = join(folder, 'report');
     const command = runtime.command(files, report);
     const env = { NO_COLOR: '1', HOLDFAST_TEST_FOLDER: folder, ...origins?.env };
-    const { output, problem } = await runCommand(command, { env, timeLimit: runtime.timeLimit });
+    const { output, problem } = await runCommand(command, {
+      env,
+      timeLimit: runtime.timeLimit * (process.env.HOLDFAST_SOAK ? 8 : 1),
+    });
     const outcome = await readFile(report, 'utf8')
       .then(runtime.read)
       .catch(() => undefined);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { chromium } from '../../runtimes/installed.ts';
+import { times } from '../../support/extent.ts';
 import { chance } from '../../support/misbehaving-server/chance.ts';
 import { type BrowserProcess, startChromium } from '../browser-processes.ts';
 import { type Site, startSite } from '../site.ts';
@@ -11,7 +12,7 @@ import { type Origin, startOrigin } from './origin.ts';
 import type { Reading } from './page/reading.ts';
 import type { Message } from './page/relentless.ts';
 
-const KILLS = Number(process.env.HOLDFAST_KILLS ?? 50);
+const KILLS = times({ test: 15, soak: 200 });
 const SEED = Number(process.env.HOLDFAST_SEED ?? 1);
 
 /** From 1 kB to 3 MB, as many small ones as large ones. */

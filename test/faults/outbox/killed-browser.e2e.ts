@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { chromium, firefox } from '../../runtimes/installed.ts';
+import { times } from '../../support/extent.ts';
 import { startChromium, startChromiumOnSQLite, startFirefox } from '../browser-processes.ts';
 import { live } from './lives.ts';
 import { reckon, type Wrongs } from './reckoning.ts';
@@ -7,11 +8,15 @@ import { told } from './told.ts';
 
 const SEED = Number(process.env.HOLDFAST_SEED ?? 1);
 
-/** How often each is killed, and how often where much else has to be shown as well. */
 const browsers = [
-  { name: 'Chromium', program: chromium, start: startChromium, often: 120, seldom: 25 },
-  { name: 'Chromium on SQLite', program: chromium, start: startChromiumOnSQLite, often: 40, seldom: 10 },
-  { name: 'Firefox', program: firefox, start: startFirefox, often: 45, seldom: 12 },
+  { name: 'Chromium', program: chromium, start: startChromium, kill: { test: 20, soak: 200 } },
+  {
+    name: 'Chromium on SQLite',
+    program: chromium,
+    start: startChromiumOnSQLite,
+    kill: { test: 8, soak: 100 },
+  },
+  { name: 'Firefox', program: firefox, start: startFirefox, kill: { test: 12, soak: 200 } },
 ];
 
 const page = new URL('page/relentless.ts', import.meta.url);
@@ -29,8 +34,8 @@ const nothing: Wrongs = {
   miscounted: [],
 };
 
-for (const { name, program, start, often, seldom } of browsers) {
-  const kills = Number(process.env.HOLDFAST_KILLS ?? (process.env.CI ? seldom : often));
+for (const { name, program, start, kill } of browsers) {
+  const kills = times(kill);
   test.skipIf(!program && !process.env.CI)(
     `${name} is killed ${kills} times, and of what it has accepted nothing is lost, applied twice or out of order`,
     // Side by side: each of them mostly waits for its browser.

@@ -1,12 +1,13 @@
 import { expect, test } from 'vitest';
 import { chromium } from '../../runtimes/installed.ts';
+import { times } from '../../support/extent.ts';
 import { startChromium } from '../browser-processes.ts';
 import { live } from './lives.ts';
 import { KEYED } from './page/writes.ts';
 import { reckon } from './reckoning.ts';
 import { told } from './told.ts';
 
-const KILLS = Number(process.env.HOLDFAST_KILLS ?? (process.env.CI ? 8 : 30));
+const KILLS = times({ test: 6, soak: 60 });
 const SEED = Number(process.env.HOLDFAST_SEED ?? 1);
 
 const page = new URL('page/workbox.ts', import.meta.url);

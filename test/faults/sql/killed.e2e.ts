@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { times } from '../../support/extent.ts';
 import { chance } from '../../support/misbehaving-server/chance.ts';
 import type { Entry } from '../../support/misbehaving-server/ledger.ts';
 import { type MisbehavingServer, startServer } from '../../support/misbehaving-server/server.ts';
@@ -10,7 +11,7 @@ import { hear, newTold, nothingWrong, reckon, type Told } from './orders.ts';
 import { type Life, live, serverRuntimes } from './runtimes.ts';
 
 const SEED = Number(process.env.HOLDFAST_SEED ?? 1);
-const KILLS = Number(process.env.HOLDFAST_KILLS ?? 10);
+const KILLS = times({ test: 8, soak: 50 });
 
 /** A process is killed after up to so many more are accepted, and up to so many ms later. */
 const ACCEPTED = 20;
