@@ -16,6 +16,29 @@ export interface Played extends Omit<Result, 'time'> {
   readonly took: number;
   /** Requests that were open although the call was over. */
   readonly open: number;
+  /** The machine was too busy to keep the times of this case: what came of it says nothing. */
+  readonly isDisturbed: boolean;
+}
+
+/** A timer that is so late, in ms, tells of a machine that lets also a server and its client wait. */
+const DISTURBED = 150;
+
+/** Watches how late timers are. @returns ends it, and says the worst in ms. */
+function watchDelays(): () => number {
+  const interval = 50;
+  let last = performance.now();
+  let worst = 0;
+  const look = (): number => {
+    const now = performance.now();
+    worst = Math.max(worst, now - last - interval);
+    last = now;
+    return worst;
+  };
+  const timer = setInterval(look, interval);
+  return () => {
+    clearInterval(timer);
+    return look();
+  };
 }
 
 /** Makes one call against the fault and reports what came of it. */
@@ -33,9 +56,11 @@ export async function play(given: Case, expected: Result): Promise<Played> {
 
   const heal = await misbehave(here, path, asked, given.span === 'first' ? 1 : undefined);
   const patience = given.policies === 'native' ? PATIENCE.native : PATIENCE.limited;
+  const delays = watchDelays();
   const { outcome, took } = await outcomeOf(patience, (signal) =>
     fetch(target, { ...initOf(given.method), signal, holdfast: { outbox: outbox ? true : undefined } }),
   );
+  const isDisturbed = delays() > DISTURBED;
   const both = (): Promise<Traffic[]> => Promise.all([here, other].map((place) => traffic(place, path)));
   const [first, second] = (await both()) as [Traffic, Traffic];
   const requests = second.count > 0 ? `${first.count} + ${second.count}` : `${first.count}`;
@@ -43,7 +68,7 @@ export async function play(given: Case, expected: Result): Promise<Played> {
   const open = opened && (await eventually(async () => sum((await both()).map((each) => each.open)), isNone));
   const applied = await appliedBy(given, client, [here, other], path, heal, expected);
   await fetch.close();
-  return { outcome, requests, applied, took, open };
+  return { outcome, requests, applied, took, open, isDisturbed };
 }
 
 function initOf(method: Method): RequestInit {
