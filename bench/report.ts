@@ -68,7 +68,7 @@ export function resultLines(measured: Results): string {
 }
 
 export function budgetLines(measured: Results, { singly }: TimesOfAll): BudgetLine[] {
-  const { ratio, allocated, kept, recovery, refusal } = of(measured, viaFetch.name);
+  const { ratio, recovery, refusal } = of(measured, viaFetch.name);
   const more = of(measured, withDedupe.name);
   return [
     held(cost.call, ratio),
@@ -76,8 +76,16 @@ export function budgetLines(measured: Results, { singly }: TimesOfAll): BudgetLi
     held(cost.client, median(paired(singly, viaClient.name, kyAlone.name))),
     held(cost.failure, recovery),
     held(cost.refusal, refusal),
-    held(memoryBudgets.allocated, allocated / 1024),
-    held(memoryBudgets.more, more.allocated / 1024),
+  ];
+}
+
+export function memoryLines(measured: Memory): BudgetLine[] {
+  const base = of(measured, stub.name).allocated;
+  const { allocated, kept } = of(measured, viaFetch.name);
+  const more = of(measured, withDedupe.name);
+  return [
+    held(memoryBudgets.allocated, (allocated - base) / 1024),
+    held(memoryBudgets.more, (more.allocated - base) / 1024),
     held(memoryBudgets.kept, settled(Math.max(kept, more.kept))),
   ];
 }
@@ -95,7 +103,11 @@ export const budgetTable = (lines: readonly BudgetLine[]): string =>
       line.what,
       'most' in line ? `≤ ${line.most} ${line.unit}` : `≥ ${line.least} ${line.unit}`,
       Number.isNaN(line.measured) ? 'not known' : `${line.measured.toFixed(2)} ${line.unit}`,
-      line.holds ? 'holds' : 'does not hold',
+      line.holds
+        ? 'holds'
+        : 'most' in line && line.reached
+          ? `at most ${line.reached} so far`
+          : 'does not hold',
     ]),
   );
 

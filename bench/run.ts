@@ -2,24 +2,29 @@
  * Prints what a call costs through the library, the stale cache and the outbox in Chromium, and a Worker in workerd,
  * beside their peers, all in one run.
  *
- * `--quick` measures less (about 90 s), `--seed` gives another order, `--only` calls, cache, outbox or worker leaves
- * out the others, `--json` prints figures for programs.
+ * `--quick` measures less (about 90 s), `--seed` gives another order, `--only` calls, memory (of calls), cache, outbox or worker
+ * leaves out the others, `--json` prints figures for programs. `--check` fails where calls take more memory than their budgets
+ * allow, or than what has been reached of them; times depend on the machine.
  */
 import { parseArgs } from 'node:util';
+import { limitOf } from './budgets.ts';
 import { measureInChromium } from './cache/measure.ts';
 import { cacheBudgets, cacheLines } from './cache/report.ts';
+import { stub } from './contestants/floor.ts';
+import { viaFetch, withDedupe } from './contestants/holdfast.ts';
 import { measureInChild } from './measure/child.ts';
 import type { Memory } from './measure/memory.ts';
 import type { TimesOfAll } from './measure/time.ts';
 import { measureOutbox } from './outbox/measure.ts';
 import { outboxBudgets, outboxLines } from './outbox/report.ts';
-import { budgetLines, budgetTable, resultLines, results } from './report.ts';
+import { type BudgetLine, budgetLines, budgetTable, memoryLines, resultLines, results } from './report.ts';
 import { measureWorker } from './worker/measure.ts';
 import { workerLines } from './worker/report.ts';
 
 const { values: asked } = parseArgs({
   options: {
     quick: { type: 'boolean' },
+    check: { type: 'boolean' },
     json: { type: 'boolean' },
     only: { type: 'string' },
     seed: { type: 'string', default: '1' },
@@ -30,12 +35,13 @@ const rounds = asked.quick ? 5 : 25;
 
 const wants = (part: string): boolean => (asked.only ?? part) === part;
 
+const memory = asked.only === 'memory' ? await measureTheMemory() : undefined;
 const calls = wants('calls') ? await measureCalls() : undefined;
 const cache = wants('cache') ? await measureCache() : undefined;
 const outbox = wants('outbox') ? await measureTheOutbox() : undefined;
 const worker = wants('worker') ? await measureTheWorker() : undefined;
 
-const parts = [calls, cache, outbox, worker].filter((part) => part !== undefined);
+const parts = [memory, calls, cache, outbox, worker].filter((part) => part !== undefined);
 const budgets = parts.flatMap((part) => part.budgets);
 if (asked.json) {
   const measured = calls?.measured;
@@ -45,6 +51,25 @@ if (asked.json) {
   for (const { text } of parts) console.log(`${text}\n`);
   if (budgets.length > 0) console.log(budgetTable(budgets));
 }
+if (asked.check && budgets.some(isBroken)) process.exitCode = 1;
+
+function isBroken(line: BudgetLine): boolean {
+  return 'most' in line && ['KiB', 'bytes'].includes(line.unit) && line.measured > limitOf(line);
+}
+
+/** @param names Of the contestants; without any, all. */
+async function measureMemory(...names: string[]): Promise<Memory> {
+  return measureInChild<Memory>(
+    new URL('./measure/memory.ts', import.meta.url),
+    ['--expose-gc', '--min-semi-space-size=256', '--max-semi-space-size=256'],
+    [...(asked.quick ? [3, 2_500] : [15, 10_000]), ...names],
+  );
+}
+
+async function measureTheMemory() {
+  const measured = await measureMemory(stub.name, viaFetch.name, withDedupe.name);
+  return { measured, text: `Node ${process.versions.node}`, budgets: memoryLines(measured) };
+}
 
 async function measureCalls() {
   const calls = asked.quick ? 500 : 2000;
@@ -53,11 +78,7 @@ async function measureCalls() {
     ['--expose-gc'],
     [calls, rounds, seed],
   );
-  const memory = await measureInChild<Memory>(
-    new URL('./measure/memory.ts', import.meta.url),
-    ['--expose-gc', '--min-semi-space-size=256', '--max-semi-space-size=256'],
-    asked.quick ? [3, 2_500] : [15, 10_000],
-  );
+  const memory = await measureMemory();
   const measured = results(times, memory);
   const text = `Node ${process.versions.node}; medians of ${rounds} rounds of ${calls} calls each
 
@@ -70,7 +91,7 @@ ${resultLines(measured)}
 recovery     503, 503, 200 without delay, over what is written by hand
 refusal      by an open circuit, over what is written by hand
 `;
-  return { measured, text, budgets: budgetLines(measured, times) };
+  return { measured, text, budgets: [...budgetLines(measured, times), ...memoryLines(memory)] };
 }
 
 async function measureCache() {

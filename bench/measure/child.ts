@@ -12,7 +12,7 @@ import { build } from 'esbuild';
 export async function measureInChild<Result>(
   script: URL,
   flags: readonly string[],
-  args: readonly number[],
+  args: readonly (number | string)[],
 ): Promise<Result> {
   // Inside the project, where the peers are found.
   const folder = await mkdtemp(fileURLToPath(new URL('../../node_modules/.bench-', import.meta.url)));

@@ -8,11 +8,13 @@ import { median } from './statistics.ts';
 /** Bytes a call. */
 export type Memory = Record<string, { allocated: number; kept: number }>;
 
-const [repetitions = 0, settling = 0] = process.argv.slice(2).map(Number);
+const [repetitions = 0, settling = 0] = process.argv.slice(2, 4).map(Number);
+const names = process.argv.slice(4);
+const wanted = contestants.filter(({ name }) => names.length === 0 || names.includes(name));
 const BATCH = 500;
 
 const measured: Memory = {};
-for (const { name, call } of contestants) {
+for (const { name, call } of wanted) {
   const use = call(answering);
   // Until everything is compiled: code that is not allocates more.
   await calls(use, settling);
