@@ -99,7 +99,8 @@ describe('totalTimeout', () => {
   test('bounds parseJson, and says what was sent', async () => {
     const { api, origin } = scene();
     origin.replies(ok('{}'));
-    const error = await failureOf(api.get('x', { totalTimeout: 40, parseJson: never }).json());
+    // In real time: long enough for a response to come on a busy machine.
+    const error = await failureOf(api.get('x', { totalTimeout: 800, parseJson: never }).json());
     expect(error).toBeInstanceOf(KyTimeoutError);
     expect(error).toMatchObject({ code: 'timeout-total', attempts: [{ status: 200 }] });
   });

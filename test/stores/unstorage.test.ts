@@ -72,8 +72,12 @@ describe.each<[string, () => Driver]>([
 
   test('keeps large bodies', async () => {
     const store = unstorageStore(createStorage({ driver: driver() }));
-    await store.write([{ ...put('a', 1), body: bytesOf(3_000_000) }]);
-    expect(await store.body('a')).toEqual(bytesOf(3_000_000));
+    const bytes = bytesOf(3_000_000);
+    await store.write([{ ...put('a', 1), body: bytes }]);
+    const kept = (await store.body('a')) as Uint8Array;
+    expect(kept.byteLength).toBe(bytes.byteLength);
+    // A matcher takes half a minute for so many on a busy machine.
+    expect(bytes.findIndex((byte, at) => byte !== kept[at])).toBe(-1);
   });
 });
 
