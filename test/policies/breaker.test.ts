@@ -276,6 +276,18 @@ test('isolate rejects all calls until reset, and a subscriber gets both changes'
   ]);
 });
 
+test('an origin with a slash is the origin, also when the path `/` has got a circuit since', async () => {
+  const policy = breaker();
+  const scene = scenario([policy]);
+  scene.origin.replies(slow(scene.clock, 100, () => status(500)));
+  const calling = get(scene, `${ORIGIN}/`);
+  policy.isolate(`${ORIGIN}/`);
+  expect(await calling).toBe(500);
+  expect(Object.keys(policy.states()).sort()).toEqual([ORIGIN, `${ORIGIN}/`]);
+  policy.reset(`${ORIGIN}/`);
+  expect(await get(scene)).toBe(200);
+});
+
 test('two pipelines share a circuit by sharing the policy', async () => {
   const policy = breaker();
   await trip(scenario([policy]));

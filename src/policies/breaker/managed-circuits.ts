@@ -60,12 +60,16 @@ export class ManagedCircuits extends Circuits {
 
   /** @param origin Absent: all. */
   reset(origin?: string): void {
-    const keys = origin === undefined ? this.entries().map(([key]) => key) : [this.#keyOf(origin)];
-    for (const key of keys) this.set(this.get(key), { is: 'closed', recoveredAt: -Infinity, reopens: 0 });
+    const known = this.entries().map(([key]) => key);
+    const keys = origin === undefined ? known : new Set([origin, this.#keyOf(origin)]);
+    for (const key of keys)
+      if (this.has(key)) this.set(this.get(key), { is: 'closed', recoveredAt: -Infinity, reopens: 0 });
   }
 
-  /** `https://a.example/` is meant for its origin. */
-  #keyOf(origin: string): string {
-    return this.#hasOwnKeys || this.has(origin) || !URL.canParse(origin) ? origin : new URL(origin).origin;
+  /** `https://a.example/` is meant for its origin, also where the path `/` has a circuit. */
+  #keyOf(given: string): string {
+    if (this.#hasOwnKeys || !URL.canParse(given)) return given;
+    const { href, origin } = new URL(given);
+    return href === `${origin}/` || !this.has(given) ? origin : given;
   }
 }
