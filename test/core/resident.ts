@@ -1,11 +1,12 @@
-/** Prints the resident set, in bytes, after 100,000 calls of a stub, or of a fetch of ours around it. */
+/** Prints the resident set, in bytes, after so many calls of a stub, or of a fetch of ours around it. */
 import { createFetch } from '../../src/index.ts';
 
 const body = JSON.stringify({ id: 1, items: [1, 2, 3] });
 globalThis.fetch = async () => new Response(body);
-const call = process.argv[2] === 'stub' ? globalThis.fetch : createFetch();
+const [, , what, calls] = process.argv;
+const call = what === 'stub' ? globalThis.fetch : createFetch();
 
-for (let count = 0; count < 100_000; count++) {
+for (let count = 0; count < Number(calls); count++) {
   const response = await call('https://api.example.com/things/1');
   // Some are read, and some are not.
   if (count % 4 > 0) await response.json();
