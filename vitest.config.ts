@@ -18,7 +18,7 @@ import { chromium, firefox, webkit } from './test/runtimes/vitest/providers.ts';
 
 const portable = {
   // Most of them run on a virtual clock: only a call that hangs takes so long, also on a slow machine.
-  testTimeout: 30_000,
+  testTimeout: 60_000,
   include: [PORTABLE],
   exclude: [NODE_ONLY, DENO_ONLY, WORKERD_ONLY],
   globalSetup: ['test/runtimes/vitest/start-origins.ts'],

@@ -76,7 +76,7 @@ export const runtimes: readonly Runtime[] = [
       'test',
       // A global of its own for each file, as everywhere else.
       '--isolate',
-      '--timeout=30000',
+      '--timeout=60000',
       '--preload=./test/runtimes/bun/preload.ts',
       '--reporter=junit',
       `--reporter-outfile=${report}`,
