@@ -1,14 +1,14 @@
 export type { Attempt } from './core/attempt.ts';
 export { categoryOf } from './core/category.ts';
-export type { Codec } from './core/codec.ts';
+export type { Cipher } from './core/codec.ts';
 export type {
   Call,
   CallOptions,
   Clock,
   Connectivity,
   Handler,
-  Home,
   Host,
+  PipelineContext,
   Policy,
   SignedOut,
   SignOutOptions,
@@ -40,12 +40,12 @@ export type { Leaving, Run, Stage } from './core/stage.ts';
 export type {
   AtomicStore,
   Change,
-  Decision,
   Item,
+  ItemWithBody as Whole,
   RangeQuery,
   Store,
   StoredBody,
-  Whole,
+  Transaction as Decision,
 } from './core/store.ts';
 export type { Fetch } from './core/transport.ts';
 export {

@@ -112,6 +112,7 @@ describe('the scanner of the vocabulary', () => {
 
   test('takes code in a string for text, and code in a template for code', () => {
     expect(kinds("const a = 'let b'; // c")).toEqual(['name a', "text 'let b'", 'comment // c']);
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: source code
     expect(kinds('`${{ a: `${b}` }.a} who`')).toEqual([
       'text `${',
       'name a',

@@ -35,10 +35,10 @@ export function readYourWrites(versionOf: (response: Response) => number | undef
 
 /** A wrapper: reads go to a second origin as well, which is on trial. The caller neither waits for it nor sees its failures. */
 export function shadow(origin: string): Policy {
-  return definePolicy('shadow', (next, home) => (request, call) => {
+  return definePolicy('shadow', (next, pipeline) => (request, call) => {
     if (request.method === 'GET') {
       const url = new URL(new URL(request.url).pathname, origin).href;
-      const background = home.background({ url, origin, partition: call.partition });
+      const background = pipeline.background({ url, origin, partition: call.partition });
       const trial = next(new Request(url), background).then(
         (response) => response.body?.cancel(),
         () => {},

@@ -4,28 +4,28 @@ export interface Aborter {
   abort(reason: unknown): void;
 }
 
-const FIRST = Symbol('holdfast.followers');
+const HEAD = Symbol('holdfast.followers');
 
-type Own = AbortSignal & { [FIRST]?: Follower | undefined };
+type FollowableSignal = AbortSignal & { [HEAD]?: Follower | undefined };
 
-export function aborter(): Aborter {
+export function createAborter(): Aborter {
   const controller = new AbortController();
-  const signal: Own = controller.signal;
-  signal[FIRST] = undefined;
+  const signal: FollowableSignal = controller.signal;
+  signal[HEAD] = undefined;
   return {
     signal,
     abort(reason) {
       if (signal.aborted) return;
       controller.abort(reason);
-      for (let each = signal[FIRST]; each; each = each.after) if (each.isIn) each.aborted(signal.reason);
-      signal[FIRST] = undefined;
+      for (let each = signal[HEAD]; each; each = each.after) if (each.isIn) each.aborted(signal.reason);
+      signal[HEAD] = undefined;
     },
   };
 }
 
 /** A place in the list of a signal of our own. It may begin and end again and again, and costs nothing more. */
 export class Follower {
-  readonly #signal: Own;
+  readonly #signal: FollowableSignal;
   readonly aborted: (reason: unknown) => void;
   isIn = false;
   before: Follower | undefined;
@@ -43,9 +43,9 @@ export class Follower {
     else if (!this.isIn) {
       this.isIn = true;
       this.before = undefined;
-      this.after = signal[FIRST];
+      this.after = signal[HEAD];
       if (this.after) this.after.before = this;
-      signal[FIRST] = this;
+      signal[HEAD] = this;
     }
   }
 
@@ -55,7 +55,7 @@ export class Follower {
     this.isIn = false;
     const { before, after } = this;
     if (before) before.after = after;
-    else this.#signal[FIRST] = after;
+    else this.#signal[HEAD] = after;
     if (after) after.before = before;
   }
 }
@@ -65,8 +65,8 @@ export class Follower {
  *
  * @returns ends it; nothing of ours stays on the signal.
  */
-export function follow(signal: Own, aborted: (reason: unknown) => void): () => void {
-  if (!(FIRST in signal) && !signal.aborted) {
+export function follow(signal: FollowableSignal, aborted: (reason: unknown) => void): () => void {
+  if (!(HEAD in signal) && !signal.aborted) {
     const listener = (): void => aborted(signal.reason);
     signal.addEventListener('abort', listener, { once: true });
     return () => signal.removeEventListener('abort', listener);

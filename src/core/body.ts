@@ -1,9 +1,9 @@
 import { asNetworkError } from './errors.ts';
-import { facts, hasConstructibleStatus, rebuilt } from './rebuild.ts';
+import { createResponse, hasConstructibleStatus, responseMetadata } from './rebuild.ts';
 import { noteSettled, onForgotten } from './unread.ts';
 
 /** How a response ended: the call is settled only then. */
-export type Ending = 'none' | 'ended' | 'broken' | 'cancelled';
+export type BodyOutcome = 'none' | 'ended' | 'broken' | 'cancelled';
 
 /** Somebody who must know what becomes of a body. */
 export interface BodyWatcher {
@@ -14,7 +14,7 @@ export interface BodyWatcher {
   /** Bytes that nobody has read before, in order. They are the reader's: who keeps them makes a copy. */
   chunk?(bytes: Uint8Array): void;
   /** Called once. */
-  settled?(how: Ending, error?: unknown): void;
+  settled?(how: BodyOutcome, error?: unknown): void;
   /** It must hear of the end also if the response is collected unread; if the platform reads the body, possibly no sooner. */
   readonly holds?: boolean;
 }
@@ -37,7 +37,7 @@ export function watchBody(response: Response, watcher: BodyWatcher): WatchedBody
       watcher.settled?.(response.body === null ? 'none' : 'cancelled');
       return undefined;
     }
-    body = watch(response, new Fate());
+    body = watch(response, new BodyState());
   }
   if (watcher.holds && !(response instanceof Owned)) onForgotten(response, body);
   body.fate.add(watcher);
@@ -67,7 +67,7 @@ export function ownBody(response: Response, watcher: BodyWatcher): Response {
     onForgotten(response, body);
     return response;
   }
-  const handedOn = rebuilt(body.release(), facts(response), response.headers) as Owned;
+  const handedOn = createResponse(body.release(), responseMetadata(response), response.headers) as Owned;
   Object.setPrototypeOf(handedOn, Owned.prototype);
   handedOn[BODY] = body;
   return handedOn;
@@ -92,11 +92,11 @@ type Bytes = Uint8Array<ArrayBuffer>;
 const utf8 = new TextDecoder();
 
 /** What all clones of a response share. */
-class Fate {
+class BodyState {
   bodies: readonly Body[] = [];
   /** How many bytes the foremost reader has read. */
   seen = 0;
-  ended: { how: Ending; error?: unknown } | undefined;
+  ended: { how: BodyOutcome; error?: unknown } | undefined;
   watchers: readonly BodyWatcher[] = [];
 
   add(watcher: BodyWatcher): void {
@@ -105,7 +105,7 @@ class Fate {
     else this.watchers = [...this.watchers, watcher];
   }
 
-  settle(how: Ending, error?: unknown): void {
+  settle(how: BodyOutcome, error?: unknown): void {
     if (this.ended) return;
     this.ended = { how, error };
     for (const body of this.bodies) noteSettled(body);
@@ -122,7 +122,7 @@ class Fate {
 
 /** One body. It knows the platform's stream and not the response, so that a forgotten response can be collected. */
 class Body implements WatchedBody {
-  readonly fate: Fate;
+  readonly fate: BodyState;
   native: ReadableStream<Bytes>;
   #reader: ReadableStreamDefaultReader<Bytes> | undefined;
   #stream: ReadableStream<Bytes> | undefined;
@@ -135,7 +135,7 @@ class Body implements WatchedBody {
   /** The body that this one is read from; see `readsFrom`. */
   inner: Body | undefined;
 
-  constructor(native: ReadableStream<Bytes>, fate: Fate) {
+  constructor(native: ReadableStream<Bytes>, fate: BodyState) {
     this.native = native;
     this.fate = fate;
     fate.bodies = [...fate.bodies, this];
@@ -295,7 +295,7 @@ function streamOf(body: Body, made = (_source: object): void => {}): ReadableStr
   }
 }
 
-function watch(response: Response, fate: Fate): Body {
+function watch(response: Response, fate: BodyState): Body {
   const body = new Body(response.body as ReadableStream<Bytes>, fate);
   body.inner = (response as { [INNER]?: Body })[INNER];
   Object.setPrototypeOf(response, Watched.prototype);
@@ -411,11 +411,16 @@ export async function buffered(response: Response, goesOn: (length: number) => b
   for (;;) {
     const { done, value } = await body.readWhole();
     // As a stream, as it came: a body that a platform makes of bytes takes its own time to be read.
-    if (done) return rebuilt(streamed(concat(chunks, length)), facts(response), response.headers);
+    if (done)
+      return createResponse(streamed(concat(chunks, length)), responseMetadata(response), response.headers);
     chunks.push(value);
     length += value.byteLength;
     if (!goesOn(length))
-      return rebuilt(continued(concat(chunks, length), body), facts(response), response.headers);
+      return createResponse(
+        continued(concat(chunks, length), body),
+        responseMetadata(response),
+        response.headers,
+      );
   }
 }
 

@@ -1,4 +1,4 @@
-import { expected, isObject, type Rule, typed, unknownOption } from './check.ts';
+import { expected, isObject, ofType, type Rule, unknownOption } from './check.ts';
 import { type CallOptions, type Policy, traitsOf } from './contract.ts';
 import { ConfigurationError } from './errors.ts';
 
@@ -84,8 +84,8 @@ const missing: Rule = (value, option) => {
 
 export const knownOf = (policies: readonly Policy[]): Known =>
   new Map<string, Rule>([
-    ['waitUntil', typed('function')],
-    ['operation', typed('string')],
+    ['waitUntil', ofType('function')],
+    ['operation', ofType('string')],
     ...policies.map((policy): [string, Rule] => {
       const { option, switchOnly } = traitsOf(policy);
       return [option, switchOnly ? onOff : ofPolicy];

@@ -49,11 +49,11 @@ export interface Call {
   /** What went over the wire so far, shared by everything derived from this call. The transport writes it. */
   readonly attempts: Attempt[];
   /** Asked right before each request goes out, whatever let it wait: throws what forbids it. */
-  readonly guard?: () => void;
+  readonly beforeSend?: () => void;
   /** The request must not be repeated for its `Idempotency-Key`: the outbox sends the entry at most once. */
-  readonly keyIsOurs?: boolean;
+  readonly hasGeneratedKey?: boolean;
   /** Asked by a policy that let the call wait: throws the refusal of one above that would not let it in any more. */
-  readonly readmit?: () => void;
+  readonly recheckCircuit?: () => void;
   /**
    * What the application wants done about an outcome (a response or an error), where it says so by category. Absent where
    * it leaves everything to the policies.
@@ -84,7 +84,7 @@ export interface Credentials {
 }
 
 /** Where a policy lives when there is no call: draining, revalidating, probing. */
-export interface Home {
+export interface PipelineContext {
   /** Stored with outbox entries, so that a reload finds its pipeline again. */
   readonly name: string;
   /** What relative URLs are resolved against; empty without one. */
@@ -124,9 +124,9 @@ export interface Host {
   readonly clock: Clock;
   /** In [0, 1). */
   random(): number;
-  readonly online: Connectivity;
+  readonly connectivity: Connectivity;
   /** False where I/O belongs to one request (Workers): state may be shared between calls, promises and streams not. */
-  readonly sharesIO: boolean;
+  readonly canShareIO: boolean;
 }
 
 export interface Clock {

@@ -1,4 +1,4 @@
-import { tell } from './tell.ts';
+import { notify } from './tell.ts';
 
 /** What tabs and workers of an origin tell each other. */
 export interface Channel {
@@ -37,7 +37,7 @@ export function openChannel<T>(
   // In Node an open channel would keep the process alive.
   (channel as { unref?(): void }).unref?.();
   channel.onmessage = ({ data }) =>
-    tell((posted) => {
+    notify((posted) => {
       const message = read(posted);
       return message === undefined ? undefined : heard(message);
     }, data);

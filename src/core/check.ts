@@ -39,7 +39,7 @@ export function readOptions<T extends object>(
 }
 
 /** Options over others. What is no bag of options is seen only here: spread out, a list would be nothing. */
-export const layered = <T extends object>(owner: string, below: T, above: T): T => ({
+export const mergeOptions = <T extends object>(owner: string, below: T, above: T): T => ({
   ...below,
   ...expected('an object', isObject(above), above, owner),
 });
@@ -64,7 +64,7 @@ export function memoized<K, T>(read: (given: K) => T): (given: K) => T {
 export const duration: Rule<number> = milliseconds;
 
 /** A duration that is not zero. */
-export const span: Rule<number> = (value, option) => {
+export const positiveDuration: Rule<number> = (value, option) => {
   const ms = milliseconds(value, option);
   expected('a duration above 0', ms > 0 && ms !== Infinity, value, option);
   return ms;
@@ -73,11 +73,11 @@ export const span: Rule<number> = (value, option) => {
 export const size: Rule<number> = bytes;
 
 /** A duration, or `false` for no limit. */
-export const limit: Rule<number> = (value, option) =>
+export const durationOrFalse: Rule<number> = (value, option) =>
   value === false ? Infinity : milliseconds(value, option);
 
 /** A whole number from 0 (or `from`). */
-export const count =
+export const integer =
   (from = 0): Rule<number> =>
   (value, option) =>
     expected(
@@ -105,13 +105,13 @@ export const oneOf =
     expected(`one of ${allowed.join(', ')}`, allowed.includes(value as T), value as T, option);
 
 /** Anything of a JavaScript type. */
-export const typed =
+export const ofType =
   <T>(type: 'function' | 'string' | 'object' | 'boolean'): Rule<T> =>
   (value, option) =>
     expected(`a ${type}`, typeof value === type, value as T, option);
 
 /** An object that has these methods. */
-export const having =
+export const withMethods =
   <T>(what: string, ...methods: (keyof T & string)[]): Rule<T> =>
   (value, option) => {
     const missing = methods.filter((name) => typeof (value as Partial<T> | null)?.[name] !== 'function');
@@ -132,7 +132,7 @@ export const headerName: Rule<string> = (value, option) =>
   );
 
 /** Text that a key can be made of: half a character (a lone surrogate) cannot be encoded. */
-export const wellFormed: Rule<string> = (value, option) =>
+export const wellFormedString: Rule<string> = (value, option) =>
   expected(
     'well-formed text',
     typeof value === 'string' && !/\p{Surrogate}/u.test(value),

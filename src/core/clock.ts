@@ -149,20 +149,20 @@ export function sleep(ms: number, { host, signal }: { host: Host; signal: AbortS
 }
 
 /** Work of somebody else's did not end in time; it may go on. */
-export class OverdueError extends Error {}
+export class DeadlineError extends Error {}
 
 /**
  * Waits for work of somebody else's, and not for ever.
  *
  * @throws the signal's reason as soon as it aborts; an `OverdueError` after `ms`. The work itself goes on.
  */
-export function within<T>(
+export function withDeadline<T>(
   ms: number,
   { host, signal }: { host: Host; signal?: AbortSignal },
   work: T | PromiseLike<T>,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
-    const cancel = host.clock.after(ms, () => end(() => reject(new OverdueError(`no answer in ${ms} ms`))));
+    const cancel = host.clock.after(ms, () => end(() => reject(new DeadlineError(`no answer in ${ms} ms`))));
     let unfollow = (): void => {};
     const end = (settle: () => void): void => {
       cancel();

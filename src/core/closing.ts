@@ -1,10 +1,10 @@
-import { type Aborter, aborter } from './abort.ts';
+import { type Aborter, createAborter } from './abort.ts';
 
 /**
  * The end of a pipeline. Its signal is made when somebody wants one: where a Worker starts none may be made, and one that was made
  * for one request is of no use to another.
  */
-export class Closing {
+export class ShutdownSignal {
   readonly #listeners = new Set<(reason: unknown) => void>();
   #aborter: Aborter | undefined;
   #end: { readonly reason: unknown } | undefined;
@@ -14,7 +14,7 @@ export class Closing {
   }
 
   get signal(): AbortSignal {
-    this.#aborter ??= aborter();
+    this.#aborter ??= createAborter();
     if (this.#end) this.#aborter.abort(this.#end.reason);
     return this.#aborter.signal;
   }

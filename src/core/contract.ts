@@ -1,4 +1,4 @@
-import type { Credentials, Handler, Home } from './call.ts';
+import type { Credentials, Handler, PipelineContext } from './call.ts';
 import { type Stage, stage } from './stage.ts';
 
 export * from './call.ts';
@@ -7,7 +7,7 @@ export * from './call.ts';
  * Wraps a handler. State that outlives a call lives in the policy's closure, so two pipelines share it by sharing the
  * value. A policy that never works without a call may leave `home` out.
  */
-export type Wrapper = (next: Handler, home: Home) => Handler;
+export type Wrapper = (next: Handler, pipeline: PipelineContext) => Handler;
 
 /** A stage watches and decides; a wrapper runs what is inside it twice at once, not at all, or later. */
 export type Policy = Stage | Wrapper;

@@ -1,6 +1,6 @@
 import type { Call, CallOptions } from './call.ts';
 import { withoutQueries, withoutQuery } from './errors.ts';
-import { remember } from './replay.ts';
+import { rememberBody } from './replay.ts';
 import { LazyRequest } from './request.ts';
 import { NOTHING } from './transport.ts';
 
@@ -36,7 +36,7 @@ export interface HoldfastInit<Options extends object = CallOptions>
 }
 
 /** A call as it came in, taken apart. */
-export interface Entered {
+export interface NormalizedRequest {
   readonly outgoing: LazyRequest;
   /** The caller's; `undefined` where there is none. */
   readonly signal: AbortSignal | undefined;
@@ -68,14 +68,17 @@ const KEPT_BY_REQUEST: ReadonlySet<string> = new Set([
  *
  * @throws {TypeError} what the platform's `Request` throws: a bad URL, a used body, a forbidden method.
  */
-export function enter(input: Request | string | URL, init: HoldfastInit | undefined): Entered {
+export function normalizeRequest(
+  input: Request | string | URL,
+  init: HoldfastInit | undefined,
+): NormalizedRequest {
   const given = input instanceof Request ? input : undefined;
   if (!init) return { outgoing: bare(given ?? input), signal: given?.signal, init: NOTHING };
   // The platform reads names that are not an object's own, too: those of a `Request`, or of a class.
   const { signal = given?.signal, ...rest } = isPlain(init) ? init : ownNames(init);
   const outgoing = isBare(rest)
     ? bare(input)
-    : lazy(remember(made(input, { ...rest, signal: null } as RequestInit), init.body));
+    : lazy(rememberBody(made(input, { ...rest, signal: null } as RequestInit), init.body));
   return { outgoing, signal: signal ?? undefined, init: unkept(rest) };
 }
 

@@ -1,4 +1,4 @@
-import { rebuilt } from './rebuild.ts';
+import { createResponse } from './rebuild.ts';
 
 /** A `Response` of the platform; `undefined` if the value is none and cannot become one. */
 export function asResponse(value: unknown, url: string): Response | undefined {
@@ -22,7 +22,7 @@ function adopted(foreign: unknown, requested: string): Response | undefined {
   } = Object(foreign) as Partial<Response>;
   const stream = streamFrom(body);
   if (typeof status !== 'number' || !headers?.get || stream === undefined) return undefined;
-  return rebuilt(stream, { status, statusText, url, type, redirected }, [...headers]);
+  return createResponse(stream, { status, statusText, url, type, redirected }, [...headers]);
 }
 
 /** node-fetch has streams of Node, which can be iterated. */

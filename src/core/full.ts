@@ -1,5 +1,5 @@
 /** Whether a store failed because there is no room left, as platforms say it. */
-export function isFull(error: unknown): boolean {
+export function isQuotaExceeded(error: unknown): boolean {
   for (let each = error, depth = 0; each instanceof Object && depth < 5; depth++) {
     if ((each as { name?: unknown }).name === 'QuotaExceededError') return true;
     each = (each as { cause?: unknown }).cause;

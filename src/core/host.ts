@@ -37,8 +37,8 @@ export const systemHost: Host = {
   clock: systemClock,
   // Keys and ids are made of it: a few numbers of `Math.random` give away all the others. 53 bits in [0, 1).
   random: () => ((bits() >>> 5) * 2 ** 26 + (bits() >>> 6)) / 2 ** 53,
-  online: systemConnectivity,
-  get sharesIO() {
+  connectivity: systemConnectivity,
+  get canShareIO() {
     return globalThis.navigator?.userAgent !== 'Cloudflare-Workers';
   },
 };

@@ -1,4 +1,4 @@
-import { type Aborter, aborter } from './abort.ts';
+import { type Aborter, createAborter } from './abort.ts';
 import { dropBody } from './body.ts';
 import type { Call, Handler, Receiver } from './call.ts';
 import type { Run } from './stage.ts';
@@ -10,7 +10,7 @@ export class InFlight extends Sending {
   readonly #own: Aborter;
 
   constructor(inside: Handler | Transport, { call, outgoing, origin, attempt }: Run) {
-    const own = aborter();
+    const own = createAborter();
     super(call, outgoing, origin, attempt, own.signal);
     this.#inside = inside;
     this.#own = own;
@@ -65,9 +65,9 @@ export class InFlight extends Sending {
       hasResponse,
       ...(attemptsLeft !== undefined && { attemptsLeft }),
       ...(deadline !== Number.POSITIVE_INFINITY && { deadline }),
-      readmit: () => run.recheck(),
-      guard: () => {
-        call.guard?.();
+      recheckCircuit: () => run.recheck(),
+      beforeSend: () => {
+        call.beforeSend?.();
         this.isSent = true;
       },
     };

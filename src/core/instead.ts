@@ -5,7 +5,7 @@ import type { Call } from './contract.ts';
  *
  * @param byRule What the policy's own rules say.
  */
-export function mayAnswer({ strategy }: Call, outcome: unknown, byRule: boolean): boolean {
+export function allowsFallback({ strategy }: Call, outcome: unknown, byRule: boolean): boolean {
   const word = strategy?.(outcome);
   if (word === 'fall-back') return true;
   return word === 'fail-fast' || word === 'skip' ? false : byRule;

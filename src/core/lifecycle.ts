@@ -1,11 +1,11 @@
-import { aborter, Follower, follow } from './abort.ts';
+import { createAborter, Follower, follow } from './abort.ts';
 import { type BodyWatcher, dropBody, isOwned, type WatchedBody, watchBody } from './body.ts';
-import type { Closing } from './closing.ts';
+import type { ShutdownSignal } from './closing.ts';
 import type { Start } from './compose.ts';
 import type { Call, Host, Receiver } from './contract.ts';
 import { addFacts, ClosedError, isFailure } from './errors.ts';
-import { concludes } from './outcome.ts';
-import { givenSize } from './replay.ts';
+import { attachOutcome } from './outcome.ts';
+import { declaredBodySize } from './replay.ts';
 import type { LazyRequest } from './request.ts';
 import { type Source, sourceOf } from './source.ts';
 
@@ -20,12 +20,12 @@ export interface CallEnd {
 /** A signal that aborts with the caller's and with the pipeline, whichever is first. */
 export function linked(
   caller: AbortSignal | undefined,
-  closing: Closing,
-  { sharesIO }: Host,
+  closing: ShutdownSignal,
+  { canShareIO }: Host,
   outgoing: LazyRequest,
 ): CallEnd {
-  const own = aborter();
-  const unfollow = [sharesIO ? follow(closing.signal, own.abort) : closing.subscribe(own.abort)];
+  const own = createAborter();
+  const unfollow = [canShareIO ? follow(closing.signal, own.abort) : closing.subscribe(own.abort)];
   if (caller) unfollow.push(follow(caller, own.abort));
   return {
     signal: own.signal,
@@ -93,7 +93,7 @@ class UnderWay implements Receiver, BodyWatcher {
         dropBody(response);
         throw signal.reason;
       }
-      concludes(response, { callId, origin, attempts });
+      attachOutcome(response, { callId, origin, attempts });
       this.#ended?.({ status: response.status, source: sourceOf(response), ...sizeOf(response) });
       // Nothing but the caller, or a policy that depends on the body, has to know at once that a body which nothing reads is over.
       this.holds = this.#end !== undefined || isOwned(response);
@@ -134,7 +134,7 @@ function emitting(
   const ticks = clock.ticks();
   const { method, url } = outgoing;
   const of = { callId, origin, method, ...(typeof operation === 'string' && { operation }) };
-  const sent = outgoing.isMade ? givenSize(outgoing.request) : 0;
+  const sent = outgoing.isMade ? declaredBodySize(outgoing.request) : 0;
   emit({ type: 'call-started', ...of, url, at: clock.now() });
   return (outcome: { status?: number; received?: number; source?: Source; error?: unknown }): void =>
     emit({

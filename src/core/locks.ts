@@ -25,7 +25,7 @@ const webLocks = (): WebLocks | undefined =>
  * Web Locks, which hold over tabs and workers of an origin; where there are none (Bun, Workers, insecure pages), one
  * after the other within this realm.
  */
-export const exclusively: Lock = (name, signal, task) => {
+export const withLock: Lock = (name, signal, task) => {
   const locks = webLocks();
   return locks ? locks.request(lockName(name), { signal }, task) : queued(lines, name, signal, task);
 };
@@ -45,7 +45,7 @@ const linesFor = new WeakMap<object, Lines>();
  * One after the other among those who use the same object, such as the storage of a Durable Object: what follows
  * waits for what is just ending, and for nothing that was evicted with its object.
  */
-export function exclusivelyOver(shared: object): Lock {
+export function withLocalLock(shared: object): Lock {
   const own: Lines = linesFor.get(shared) ?? new Map();
   linesFor.set(shared, own);
   return (name, signal, task) => queued(own, name, signal, task);
@@ -75,7 +75,7 @@ function queued<T>(lines: Lines, name: string, signal: AbortSignal, task: () => 
  *
  * @returns `undefined` where somebody does.
  */
-export async function ifFree<T>(name: string, task: () => Promise<T>): Promise<T | undefined> {
+export async function tryWithLock<T>(name: string, task: () => Promise<T>): Promise<T | undefined> {
   const locks = webLocks();
   if (!locks) return task();
   let began = false;

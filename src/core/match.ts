@@ -13,7 +13,7 @@ export function matches(match: Match, url: string): boolean {
 }
 
 /** Passes what `matches` can ask. */
-export const matcher: Rule<Match> = (value, option) =>
+export const urlMatchRule: Rule<Match> = (value, option) =>
   expected(
     'a URL, a function or something with test(url)',
     typeof value === 'string' ||

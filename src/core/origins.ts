@@ -12,7 +12,7 @@ export const isOrigin = (key: string): boolean => key.lastIndexOf('/') <= 'https
  *
  * @param most How many origins are remembered. Default 1,000.
  */
-export class PerOrigin<T> {
+export class LruMap<T> {
   readonly #states = new Map<string, T>();
   readonly #make: (origin: string) => T;
   readonly #most: number;

@@ -13,7 +13,7 @@ const OUTCOME = Symbol('holdfast.outcome');
 type Concluded = Response & { [OUTCOME]?: Outcome };
 
 /** Said by the pipeline when it hands a response over. On the response itself: a weak map of all is a burden to collect. */
-export function concludes(response: Response, outcome: Outcome): void {
+export function attachOutcome(response: Response, outcome: Outcome): void {
   (response as Concluded)[OUTCOME] = outcome;
 }
 

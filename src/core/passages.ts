@@ -1,6 +1,6 @@
 import type { Aborter } from './abort.ts';
 import { type BodyWatcher, ownBody, watchBody } from './body.ts';
-import type { Outcome, Run, Stage } from './stage.ts';
+import type { PassageOutcome, Run, Stage } from './stage.ts';
 
 /** In place of the memory of a stage that the call has switched off, or whose passage has ended. */
 export const OUT = Symbol('out');
@@ -38,7 +38,7 @@ export class Passages implements BodyWatcher {
     return response;
   }
 
-  settled(how: Outcome, error?: unknown): void {
+  settled(how: PassageOutcome, error?: unknown): void {
     for (let at = this.#memories.length - 1; at >= 0; at--)
       settle(this.#stages[this.#from + at] as Stage, this.#run, this.#memories[at], how, error);
     // Firefox goes on receiving a body whose stream was given up; its request it lets go of.
@@ -47,7 +47,7 @@ export class Passages implements BodyWatcher {
 }
 
 /** A hook that throws must not keep the other stages from their `settled`. */
-export function settle(stage: Stage, run: Run, memory: unknown, how: Outcome, error: unknown): void {
+export function settle(stage: Stage, run: Run, memory: unknown, how: PassageOutcome, error: unknown): void {
   if (memory === OUT) return;
   try {
     stage.settled?.(run, memory, how, error);

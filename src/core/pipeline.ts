@@ -1,15 +1,15 @@
-import { aborter } from './abort.ts';
+import { createAborter } from './abort.ts';
 import { checkOptions, checkPlace, knownOf, settledOptions } from './call-options.ts';
-import { expected, isObject, typed, wellFormed } from './check.ts';
-import { Closing } from './closing.ts';
+import { expected, isObject, ofType, wellFormedString } from './check.ts';
+import { ShutdownSignal } from './closing.ts';
 import { compose, type Start } from './compose.ts';
 import type {
   BackgroundCall,
   Call,
   CallOptions,
   Credentials,
-  Home,
   Host,
+  PipelineContext,
   Policy,
   SignedOut,
   SignOutOptions,
@@ -17,9 +17,9 @@ import type {
 import { traitsOf } from './contract.ts';
 import {
   BASE_URL,
-  enter,
   type HoldfastInit,
   type InternalOptions,
+  normalizeRequest,
   TO_WIRE,
   TRANSPORT,
   WANTS_BODY,
@@ -28,9 +28,9 @@ import { addFacts, ClosedError, ConfigurationError } from './errors.ts';
 import type { HoldfastEvent } from './events.ts';
 import { systemHost } from './host.ts';
 import { linked, perform } from './lifecycle.ts';
-import { type Match, matcher, matches } from './match.ts';
+import { type Match, matches, urlMatchRule } from './match.ts';
 import { originOf } from './origins.ts';
-import { tell } from './tell.ts';
+import { notify } from './tell.ts';
 import { type Fetch, NOTHING, ours, Transport } from './transport.ts';
 
 /** Options for the calls to some URLs. Later routes win over earlier ones. */
@@ -58,7 +58,7 @@ export interface PipelineOptions<Options extends object = CallOptions> {
 }
 
 /** How long `close()` waits for background work, in ms: all of it has been told to end. */
-const CLOSE_PATIENCE = 10_000;
+const CLOSE_TIMEOUT = 10_000;
 
 /** Safari has no such symbol yet; there `await using`, as compilers write it, looks for this one. */
 export const asyncDispose: typeof Symbol.asyncDispose =
@@ -104,26 +104,26 @@ export function pipeline<Options extends object = CallOptions>(
   }
   for (const given of expected('a list', Array.isArray(routes), routes, 'routes')) {
     const { match, ...route } = expected('an object with a match', isObject(given), given, 'routes');
-    matcher(match, 'routes.match');
+    urlMatchRule(match, 'routes.match');
     checkOptions(route, known);
   }
-  wellFormed(typed<string>('string')(name, 'name'), 'name');
+  wellFormedString(ofType<string>('string')(name, 'name'), 'name');
   for (const [option, value] of Object.entries({ onEvent, waitUntil, fetch: options.fetch }))
-    if (value !== undefined) typed('function')(value, option);
+    if (value !== undefined) ofType('function')(value, option);
 
   const host: Host = { ...systemHost, ...options.host };
-  const closing = new Closing();
+  const closing = new ShutdownSignal();
   const background = new Set<Promise<unknown>>();
   let overall: CallOptions = {};
   let calls = 0;
   let prefix: string | undefined;
 
-  const emit = onEvent && ((event: HoldfastEvent): void => tell(onEvent, event));
+  const emit = onEvent && ((event: HoldfastEvent): void => notify(onEvent, event));
   let lastUser: unknown;
   let userChanges = 0;
   const user = (): string | undefined => {
     if (partition === undefined) return '';
-    const named = typeof partition === 'function' ? askedFor(partition) : partition;
+    const named = typeof partition === 'function' ? partitionFrom(partition) : partition;
     if (named !== lastUser) userChanges++;
     lastUser = named;
     if (named === undefined) return undefined;
@@ -134,7 +134,7 @@ export function pipeline<Options extends object = CallOptions>(
         named,
         "expected an id that is not empty, 'public', or undefined while no user is signed in",
       );
-    return wellFormed(named, 'partition');
+    return wellFormedString(named, 'partition');
   };
   const whose = (): string => {
     const named = user();
@@ -143,13 +143,13 @@ export function pipeline<Options extends object = CallOptions>(
   };
   if (typeof partition !== 'function') whose();
 
-  const outlive = (taken: (work: Promise<unknown>) => void) => (work: Promise<unknown>) => {
+  const trackBackground = (taken: (work: Promise<unknown>) => void) => (work: Promise<unknown>) => {
     const ended = work.catch(() => {}).finally(() => background.delete(ended));
     background.add(ended);
     // An event of a service worker that is over takes no more work, and throws.
-    tell(taken, ended);
+    notify(taken, ended);
   };
-  const outliveByDefault = outlive(waitUntil);
+  const outliveByDefault = trackBackground(waitUntil);
 
   const idPrefix = (): string => {
     prefix ??= host.random().toString(36).slice(2, 10);
@@ -164,7 +164,7 @@ export function pipeline<Options extends object = CallOptions>(
     isSignedOut: of.partition === undefined,
     userChanges: of.userChanges,
     attempt: 1,
-    signal: of.signal ?? (host.sharesIO ? closing.signal : aborter().signal),
+    signal: of.signal ?? (host.canShareIO ? closing.signal : createAborter().signal),
     options: of.options ?? overall,
     init: of.init ?? NOTHING,
     host,
@@ -173,7 +173,7 @@ export function pipeline<Options extends object = CallOptions>(
     waitUntil: outliveByDefault,
   });
 
-  const home: Home = {
+  const context: PipelineContext = {
     name,
     baseUrl: options[BASE_URL] ?? '',
     host,
@@ -194,7 +194,7 @@ export function pipeline<Options extends object = CallOptions>(
 
   function composed(): Start {
     try {
-      return compose(policies, new Transport(options.fetch), home);
+      return compose(policies, new Transport(options.fetch), context);
     } catch (error) {
       // Those that were made before it have timers and names.
       closing.close(new ClosedError());
@@ -214,12 +214,12 @@ export function pipeline<Options extends object = CallOptions>(
       if (closing.isClosed) throw new ClosedError();
       const own = init?.holdfast as CallOptions | undefined;
       if (own !== undefined) checkOptions(own, known);
-      const { outgoing, signal, init: extra } = enter(input, init as HoldfastInit | undefined);
+      const { outgoing, signal, init: extra } = normalizeRequest(input, init as HoldfastInit | undefined);
       checkPlace(extra, known);
       if (signal?.aborted) throw signal.reason;
       const partition = user();
       // Where I/O belongs to one request, so do signals.
-      const end = signal || !host.sharesIO ? linked(signal, closing, host, outgoing) : undefined;
+      const end = signal || !host.canShareIO ? linked(signal, closing, host, outgoing) : undefined;
       const call = newCall({
         origin: originOf(outgoing.url),
         partition,
@@ -241,7 +241,7 @@ export function pipeline<Options extends object = CallOptions>(
       ...(wantsBody !== undefined && { wantsBody }),
       ...(transport && { transport }),
       ...(toWire && { toWire }),
-      ...(taken !== undefined && { waitUntil: outlive(taken as typeof waitUntil) }),
+      ...(taken !== undefined && { waitUntil: trackBackground(taken as typeof waitUntil) }),
     };
   };
 
@@ -250,7 +250,7 @@ export function pipeline<Options extends object = CallOptions>(
     // A store that never answers is left to itself.
     let cancel = (): void => {};
     const patience = new Promise<void>((give) => {
-      cancel = host.clock.after(CLOSE_PATIENCE, give, { background: true });
+      cancel = host.clock.after(CLOSE_TIMEOUT, give, { background: true });
     });
     await Promise.race([Promise.all(background), patience]);
     cancel();
@@ -277,7 +277,7 @@ interface NewCall extends Omit<BackgroundCall, 'partition'> {
   readonly init?: Call['init'];
 }
 
-function askedFor(partition: () => string | undefined): string | undefined {
+function partitionFrom(partition: () => string | undefined): string | undefined {
   try {
     return partition();
   } catch (cause) {

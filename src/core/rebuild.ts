@@ -1,5 +1,5 @@
 /** What a `Response` cannot be told by its constructor and everybody reads. */
-export interface ResponseFacts {
+export interface ResponseMetadata {
   readonly status: number;
   readonly statusText: string;
   readonly url: string;
@@ -7,7 +7,13 @@ export interface ResponseFacts {
   readonly redirected: boolean;
 }
 
-export const facts = ({ status, statusText, url, type, redirected }: Response): ResponseFacts => ({
+export const responseMetadata = ({
+  status,
+  statusText,
+  url,
+  type,
+  redirected,
+}: Response): ResponseMetadata => ({
   status,
   statusText,
   url,
@@ -36,7 +42,7 @@ type Body = ConstructorParameters<typeof Response>[0];
 type HeaderFields = NonNullable<ConstructorParameters<typeof Headers>[0]>;
 
 /** A response with other headers or another body that keeps `url`, `type` and `redirected`, in its clones as well. */
-export function rebuilt(body: Body, kept: ResponseFacts, headers: HeaderFields): Response {
+export function createResponse(body: Body, kept: ResponseMetadata, headers: HeaderFields): Response {
   const { status, statusText } = kept;
   const isPlain = hasConstructibleStatus(kept);
   const isText = /^[\t\x20-\x7e\x80-\xff]*$/.test(statusText);
@@ -53,7 +59,7 @@ export function rebuilt(body: Body, kept: ResponseFacts, headers: HeaderFields):
     ...(!isPlain && { status, ok: false }),
     ...(!isText && { statusText }),
   };
-  return withFacts(new Response(NULL_BODY.includes(status) ? null : body, init), own);
+  return withMetadata(new Response(NULL_BODY.includes(status) ? null : body, init), own);
 }
 
 /** The network may bring a status that the constructor rejects, such as 999. */
@@ -61,10 +67,12 @@ export const hasConstructibleStatus = ({ status }: { readonly status: number }):
   status >= 200 && status <= 599;
 
 /** The same response, and its clones, with other facts. */
-export function withFacts(response: Response, kept: Partial<ResponseFacts>): Response {
+export function withMetadata(response: Response, kept: Partial<ResponseMetadata>): Response {
   // Asked of the prototype when it happens: the body may be watched by then.
-  const clone = (): Response => withFacts(Object.getPrototypeOf(response).clone.call(response), kept);
-  const own = Object.entries(kept).filter(([name, value]) => value !== response[name as keyof ResponseFacts]);
+  const clone = (): Response => withMetadata(Object.getPrototypeOf(response).clone.call(response), kept);
+  const own = Object.entries(kept).filter(
+    ([name, value]) => value !== response[name as keyof ResponseMetadata],
+  );
   if (own.length === 0) return response;
   for (const [name, value] of [...own, ['clone', clone] as const])
     Object.defineProperty(response, name, { value, configurable: true, writable: true });

@@ -3,16 +3,16 @@ import { multipart } from './multipart.ts';
 import type { StoredBody } from './store.ts';
 
 /** Bodies that cannot change any more, as they were given. */
-const given = new WeakMap<Request, StoredBody>();
+const bodySources = new WeakMap<Request, StoredBody>();
 
 /** Remembers what a request was made from, where that can be sent again without a copy. */
-export function remember(request: Request, body: unknown): Request {
-  if (typeof body === 'string' || body instanceof Blob) given.set(request, body);
-  else if (body instanceof URLSearchParams) given.set(request, String(body));
+export function rememberBody(request: Request, body: unknown): Request {
+  if (typeof body === 'string' || body instanceof Blob) bodySources.set(request, body);
+  else if (body instanceof URLSearchParams) bodySources.set(request, String(body));
   else if (body instanceof FormData) {
     // Not read from the request: WebKit cannot, where there are files.
     const form = multipart(body, request.headers.get('content-type'));
-    if (form) given.set(request, form);
+    if (form) bodySources.set(request, form);
   }
   return request;
 }
@@ -25,11 +25,11 @@ export const hasBody = (request: Request): boolean =>
 
 /** Bytes of a body that was given as a value; `undefined` for one that nobody can tell without reading it. */
 export const knownSize = (request: Request): number | undefined =>
-  hasBody(request) ? sizeOf(given.get(request)) : 0;
+  hasBody(request) ? sizeOf(bodySources.get(request)) : 0;
 
 /** The same without asking the request for its body: in Deno who asks makes a stream of it, which is sent otherwise. */
-export const givenSize = (request: Request): number | undefined =>
-  ['GET', 'HEAD'].includes(request.method) ? 0 : sizeOf(given.get(request));
+export const declaredBodySize = (request: Request): number | undefined =>
+  ['GET', 'HEAD'].includes(request.method) ? 0 : sizeOf(bodySources.get(request));
 
 /** Characters instead of bytes is near enough for what asks: limits of time and of memory. */
 const sizeOf = (body: StoredBody | undefined): number | undefined =>
@@ -41,12 +41,12 @@ const sizeOf = (body: StoredBody | undefined): number | undefined =>
  * @param limit How many bytes of a body that can be read only once are kept.
  * @returns makes the next request to send, after `request` itself; `undefined` where the body is larger.
  */
-export async function replay(request: Request, limit: number): Promise<(() => Request) | undefined> {
+export async function replayable(request: Request, limit: number): Promise<(() => Request) | undefined> {
   if (!hasBody(request)) return () => request;
-  const body = given.get(request) ?? (await snapshot(request.clone(), limit));
+  const body = bodySources.get(request) ?? (await snapshot(request.clone(), limit));
   if (body === undefined) return undefined;
   // For whoever repeats further in.
-  given.set(request, body);
+  bodySources.set(request, body);
   return () => withBody(request, body);
 }
 
@@ -55,8 +55,8 @@ export async function replay(request: Request, limit: number): Promise<(() => Re
  *
  * Text and blobs stay what they are; a form is a blob as it goes over the wire, with its boundary in the header.
  */
-export async function keepable(request: Request, limit: number): Promise<StoredBody | null> {
-  const body = given.get(request) ?? (await snapshot(request.clone(), limit));
+export async function readStorableBody(request: Request, limit: number): Promise<StoredBody | null> {
+  const body = bodySources.get(request) ?? (await snapshot(request.clone(), limit));
   if (body === undefined || (knownSize(request) ?? 0) > limit) return null;
   return body;
 }
@@ -65,22 +65,22 @@ export async function keepable(request: Request, limit: number): Promise<StoredB
 export function withBody(request: Request, body: StoredBody): Request {
   // The headers say what the body is, whatever the type of a blob.
   const made = new Request(request, { body, headers: new Headers(request.headers), signal: null });
-  given.set(made, body);
+  bodySources.set(made, body);
   return made;
 }
 
 /** The same request with one more header; takes the body over. */
 export function withHeader(request: Request, name: string, value: string, init: RequestInit = {}): Request {
-  const made = derived(request, init);
+  const made = cloneWith(request, init);
   made.headers.set(name, value);
   return made;
 }
 
 /** The same request but for `init`, with headers of its own; takes the body over. */
-export function derived(request: Request, init: RequestInit): Request {
+export function cloneWith(request: Request, init: RequestInit): Request {
   const made = new Request(request, { headers: new Headers(request.headers), ...init, signal: null });
-  const body = given.get(request);
-  if (body !== undefined) given.set(made, body);
+  const body = bodySources.get(request);
+  if (body !== undefined) bodySources.set(made, body);
   return made;
 }
 

@@ -1,13 +1,13 @@
 import { follow } from './abort.ts';
 import { dropBody } from './body.ts';
-import type { Call, Handler, Home, Receiver } from './call.ts';
+import type { Call, Handler, PipelineContext, Receiver } from './call.ts';
 import { InFlight } from './in-flight.ts';
 import { Limits } from './limits.ts';
 import { OUT, Passages, settle } from './passages.ts';
 import { LazyRequest } from './request.ts';
 import { RunFacts } from './run-facts.ts';
-import type { Leaving, Outcome, Run, Stage } from './stage.ts';
-import { tell } from './tell.ts';
+import type { Leaving, PassageOutcome, Run, Stage } from './stage.ts';
+import { notify } from './tell.ts';
 import type { Transport } from './transport.ts';
 import { Wait } from './wait.ts';
 
@@ -17,7 +17,7 @@ export interface Segment {
   /** The key of the call's options of each stage. */
   readonly options: readonly string[];
   readonly inside: Handler | Transport;
-  readonly home: Home;
+  readonly pipeline: PipelineContext;
 }
 
 /** The level of the caller and of `close()`. */
@@ -71,8 +71,8 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
     return this.#inFlight?.isSent === true;
   }
 
-  get home(): Home {
-    return this.#segment.home;
+  get pipeline(): PipelineContext {
+    return this.#segment.pipeline;
   }
 
   get level(): number {
@@ -92,7 +92,7 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
   wait<T>(ms: number, work?: Promise<T>, abandon?: (reason: unknown) => void): Promise<T> {
     // A listener of an event has aborted the call before the wait began.
     if (this.#isEnded) {
-      if (abandon) tell(abandon, this.#endedBy);
+      if (abandon) notify(abandon, this.#endedBy);
       work?.catch(() => {});
       return Promise.reject(this.#endedBy);
     }
@@ -106,7 +106,7 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
   }
 
   recheck(): void {
-    this.call.readmit?.();
+    this.call.recheckCircuit?.();
     const { stages } = this.#segment;
     for (let at = 0; at < this.#at && at < stages.length; at++)
       if (this.#memories[at] !== OUT) stages[at]?.recheck?.(this, this.#memories[at]);
@@ -274,7 +274,7 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
     for (let at = level + 1; at < this.#at && at < stages.length; at++) {
       const memory = this.#memories[at];
       if (memory === OUT || !outlives(stages[at] as Stage, this, memory)) continue;
-      if (this.home.signal.aborted) return false;
+      if (this.pipeline.signal.aborted) return false;
       this.#detach(at).#abort(reason, level);
       return true;
     }
@@ -294,15 +294,15 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
     this.#memories.fill(OUT, 0, level);
     this.#caller = GONE;
     this.#unfollow();
-    this.#unfollow = this.call.host.sharesIO
-      ? follow(this.home.signal, (reason) => this.#abort(reason, OUTERMOST))
+    this.#unfollow = this.call.host.canShareIO
+      ? follow(this.pipeline.signal, (reason) => this.#abort(reason, OUTERMOST))
       : () => {};
     outer.#unfollow = follow(outer.call.signal, (reason) => outer.#abort(reason, OUTERMOST));
     return outer;
   }
 
   /** Tells a stage how its passage ended. */
-  #settle(at: number, how: Outcome, error: unknown = this.error): void {
+  #settle(at: number, how: PassageOutcome, error: unknown = this.error): void {
     const memory = this.#memories[at];
     if (memory === OUT) return;
     this.#memories[at] = OUT;
@@ -310,7 +310,7 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
   }
 
   /** The response on which the passages of the stages further in depended is gone. */
-  #settleInside(how: Outcome): void {
+  #settleInside(how: PassageOutcome): void {
     for (let at = this.#memories.length - 1; at > this.level; at--) this.#settle(at, how, undefined);
   }
 

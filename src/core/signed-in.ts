@@ -1,9 +1,9 @@
-import type { Home } from './contract.ts';
+import type { PipelineContext } from './contract.ts';
 
 /** The partition of the signed-in user; `undefined` if no user is signed in. */
-export function signedIn(home: Home): string | undefined {
+export function currentPartition(pipeline: PipelineContext): string | undefined {
   try {
-    return home.partition();
+    return pipeline.partition();
   } catch {
     return undefined;
   }
@@ -14,9 +14,9 @@ export function signedIn(home: Home): string | undefined {
  *
  * @returns whether `partition` is signed in, and no other user was seen since, not even for a moment.
  */
-export function stays(partition: string, home: Home): () => boolean {
-  const isNow = (): boolean => (signedIn(home) ?? '') === partition;
+export function watchUser(partition: string, pipeline: PipelineContext): () => boolean {
+  const isNow = (): boolean => (currentPartition(pipeline) ?? '') === partition;
   const wasThen = isNow();
-  const before = home.userChanges();
-  return () => wasThen && isNow() && home.userChanges() === before;
+  const before = pipeline.userChanges();
+  return () => wasThen && isNow() && pipeline.userChanges() === before;
 }

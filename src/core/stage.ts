@@ -1,9 +1,9 @@
-import type { Ending } from './body.ts';
-import type { Call, Handler, Home } from './call.ts';
+import type { BodyOutcome } from './body.ts';
+import type { Call, Handler, PipelineContext } from './call.ts';
 import type { LazyRequest } from './request.ts';
 
 /** How a passage through a stage ended: as its body did, or `'failed'` if there was no response. */
-export type Outcome = Ending | 'failed';
+export type PassageOutcome = BodyOutcome | 'failed';
 
 /** Asked of a stage that has left: does everything inside it run once more? */
 export type Leaving = () => Promise<'repeat' | undefined>;
@@ -26,7 +26,7 @@ export interface Stage<Memory = unknown> {
   // biome-ignore lint/suspicious/noConfusingVoidType: a hook that only looks returns nothing
   leave?(run: Run, memory: Memory): Leaving | undefined | void;
   /** At most once for each `enter`; exactly once with `ownsBody`. */
-  settled?(run: Run, memory: Memory, how: Outcome, error?: unknown): void;
+  settled?(run: Run, memory: Memory, how: PassageOutcome, error?: unknown): void;
   /** The stage depends on the end of the body, also if the platform reads it, or nothing does. */
   readonly ownsBody?: boolean;
   /** A stage further in let the run wait: throws what would be rejected now. */
@@ -42,7 +42,7 @@ export interface Stage<Memory = unknown> {
    *
    * @param inside What is inside the stage, for requests of its own: probes, revalidation, sending.
    */
-  attach?(home: Home, inside: Handler): void;
+  attach?(pipeline: PipelineContext, inside: Handler): void;
 }
 
 /**
@@ -52,7 +52,7 @@ export interface Stage<Memory = unknown> {
 export interface Run {
   /** The facts of the call. Never written to; a stage may put a derived one (`{ ...run.call, guard }`) in its place. */
   call: Call;
-  readonly home: Home;
+  readonly pipeline: PipelineContext;
   readonly url: string;
   readonly method: string;
   /** Made on first read; a stage that needs only `url` and `method` reads those. */

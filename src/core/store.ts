@@ -1,4 +1,4 @@
-import { having, type Rule } from './check.ts';
+import { type Rule, withMethods } from './check.ts';
 import type { Lock } from './locks.ts';
 
 /** What a store keeps under a key: a small value that can be listed, and perhaps a body that is read by itself. */
@@ -14,7 +14,7 @@ export interface Item<V = unknown> {
 }
 
 /** An item with its body. */
-export interface Whole<V = unknown> extends Item<V> {
+export interface ItemWithBody<V = unknown> extends Item<V> {
   readonly body: StoredBody | undefined;
 }
 
@@ -58,7 +58,7 @@ export interface Store {
    *
    * @param pick Which of those that are found are wanted; the bodies of others are not read. Pure. Default: all.
    */
-  wholes(query: RangeQuery, pick?: (found: Item[]) => Item[]): Promise<Whole[]>;
+  rangeWithBodies(query: RangeQuery, pick?: (found: Item[]) => Item[]): Promise<ItemWithBody[]>;
   write(changes: readonly Change[]): Promise<void>;
   /** Gives back connections. A later use opens them again. */
   close(): Promise<void>;
@@ -85,21 +85,21 @@ export interface AtomicStore extends Store {
    */
   change<T>(
     keys: readonly string[],
-    decide: (found: readonly (Item | undefined)[]) => Decision<T>,
+    decide: (found: readonly (Item | undefined)[]) => Transaction<T>,
     options?: { readonly strict?: boolean },
   ): Promise<T>;
 }
 
-export interface Decision<T> {
+export interface Transaction<T> {
   readonly changes: readonly Change[];
   readonly result: T;
 }
 
-const METHODS = ['get', 'body', 'range', 'wholes', 'write', 'close'] as const;
+const METHODS = ['get', 'body', 'range', 'rangeWithBodies', 'write', 'close'] as const;
 
-export const storeRule: Rule<Store> = having('a store', ...METHODS);
+export const storeRule: Rule<Store> = withMethods('a store', ...METHODS);
 
-export const atomicStoreRule: Rule<AtomicStore> = having(
+export const atomicStoreRule: Rule<AtomicStore> = withMethods(
   'a store with atomic changes',
   ...METHODS,
   'groups',
@@ -108,13 +108,13 @@ export const atomicStoreRule: Rule<AtomicStore> = having(
 );
 
 /** After every key that begins with `prefix`. */
-export const endOf = (prefix: string): string => `${prefix}\uffff`;
+export const prefixEnd = (prefix: string): string => `${prefix}\uffff`;
 
 /** As `change` where the store has it; elsewhere one after the other, and somebody may come in between. */
 export async function changeOf<T>(
   store: Store | AtomicStore,
   keys: readonly string[],
-  decide: (found: readonly (Item | undefined)[]) => Decision<T>,
+  decide: (found: readonly (Item | undefined)[]) => Transaction<T>,
 ): Promise<T> {
   if (isAtomic(store)) return store.change(keys, decide);
   const { changes, result } = decide(await Promise.all(keys.map((key) => store.get(key))));

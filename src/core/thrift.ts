@@ -1,11 +1,11 @@
 /** Whether the browser is asked to save data: https://wicg.github.io/savedata/. False where nobody can say so. */
-export function savesData(): boolean {
+export function prefersReducedData(): boolean {
   const { connection } = (globalThis.navigator ?? {}) as { connection?: { saveData?: boolean } };
   return connection?.saveData === true;
 }
 
 /** Whether this is a page that nobody looks at. */
-export function isHidden(): boolean {
+export function isPageHidden(): boolean {
   const { document } = globalThis as { document?: { visibilityState?: string } };
   return document?.visibilityState === 'hidden';
 }

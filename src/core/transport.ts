@@ -2,7 +2,7 @@ import type { Attempt } from './attempt.ts';
 import type { Call, Handler } from './call.ts';
 import { asNetworkError, ConfigurationError, isFailure, saysNetwork } from './errors.ts';
 import { asResponse } from './foreign-response.ts';
-import { facts, rebuilt } from './rebuild.ts';
+import { createResponse, responseMetadata } from './rebuild.ts';
 import { LazyRequest } from './request.ts';
 import { SOURCE_HEADER } from './source.ts';
 
@@ -50,7 +50,7 @@ export class Transport {
     const { call, outgoing, origin, attempt, signal } = sending;
     const { host, emit } = call;
     if (signal.aborted) throw signal.reason;
-    call.guard?.();
+    call.beforeSend?.();
     sending.isSent = true;
     sending.startedAt = host.clock.now();
     sending.startedTicks = host.clock.ticks();
@@ -151,5 +151,5 @@ function translated(cause: unknown, sending: Sending, isPlatforms: boolean): unk
 function withoutMark(response: Response): Response {
   const headers = new Headers(response.headers);
   headers.delete(SOURCE_HEADER);
-  return rebuilt(response.body, facts(response), headers);
+  return createResponse(response.body, responseMetadata(response), headers);
 }

@@ -1,6 +1,6 @@
 import type { Clock } from './call.ts';
-import { OverdueError } from './clock.ts';
-import { tell } from './tell.ts';
+import { DeadlineError } from './clock.ts';
+import { notify } from './tell.ts';
 
 /** The one wait of a run. */
 export class Wait {
@@ -25,11 +25,11 @@ export class Wait {
         settle();
       };
       const stop = (reason: unknown): void => {
-        if (abandon) tell(abandon, reason);
+        if (abandon) notify(abandon, reason);
         end(() => reject(reason));
       };
       const cancel = clock.after(ms, () => {
-        if (work) stop(new OverdueError(`no answer in ${ms} ms`));
+        if (work) stop(new DeadlineError(`no answer in ${ms} ms`));
         else end(() => resolve(undefined as T));
       });
       this.#stop = stop;

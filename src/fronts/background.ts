@@ -1,5 +1,5 @@
 import type { Host } from '../core/contract.ts';
-import { isHidden, savesData } from '../core/thrift.ts';
+import { isPageHidden, prefersReducedData } from '../core/thrift.ts';
 
 /** Where somebody pays for their data or wants to save it, background work that can wait comes so much less often. */
 const SAVING = 4;
@@ -20,20 +20,20 @@ export function everyNowAndThen(
   task: () => Promise<unknown>,
   { atOnce = true, missed: told }: { readonly atOnce?: boolean; readonly missed?: () => void } = {},
 ): void {
-  const { clock, online, random } = host;
+  const { clock, connectivity: online, random } = host;
   const document = globalThis.document as Document | undefined;
   let cancel = (): void => {};
   let running = false;
   let missed = false;
 
   const later = (): void => {
-    const ms = interval * (0.8 + 0.4 * random()) * (savesData() ? SAVING : 1);
+    const ms = interval * (0.8 + 0.4 * random()) * (prefersReducedData() ? SAVING : 1);
     cancel();
     cancel = clock.after(ms, turn, { background: true });
   };
   const turn = (): void => {
     if (running || signal.aborted) return;
-    missed = !online.state || isHidden();
+    missed = !online.state || isPageHidden();
     if (missed) told?.();
     if (missed) return;
     running = true;

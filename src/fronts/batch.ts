@@ -1,6 +1,6 @@
-import { aborter, follow } from '../core/abort.ts';
+import { createAborter, follow } from '../core/abort.ts';
 import { dropBody } from '../core/body.ts';
-import { abortSignal, count, oneOf, readOptions, typed } from '../core/check.ts';
+import { abortSignal, integer, ofType, oneOf, readOptions } from '../core/check.ts';
 import { ConfigurationError } from '../core/errors.ts';
 
 /** What became of one item, as `Promise.allSettled` says it. */
@@ -58,7 +58,7 @@ export function batch<T, R>(
 ): Batch<T, Awaited<R>> {
   const settings = readBatch(options);
   iterable(items);
-  typed('function')(work, 'batch.work');
+  ofType('function')(work, 'batch.work');
   const outcomes = () => run(items, work, settings);
   return {
     [Symbol.asyncIterator]: outcomes,
@@ -77,12 +77,12 @@ function readBatch(options: BatchOptions): Settings {
     'batch',
     options,
     {
-      concurrency: count(1),
-      ahead: count(1),
+      concurrency: integer(1),
+      ahead: integer(1),
       order: oneOf('given', 'finished'),
-      stopAtFailure: typed<boolean>('boolean'),
+      stopAtFailure: ofType<boolean>('boolean'),
       signal: abortSignal,
-      onProgress: typed('function'),
+      onProgress: ofType('function'),
     },
     {},
   );
@@ -112,7 +112,7 @@ async function* run<T, R>(
   const { concurrency, ahead, order, stopAtFailure, signal, onProgress } = settings;
   const total = sizeOf(items);
   const source = Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]();
-  const inner = aborter();
+  const inner = createAborter();
   const ready = new Map<number, Outcome>();
   const change = bell();
   let [begun, taken, running, done, failed] = [0, 0, 0, 0, 0];

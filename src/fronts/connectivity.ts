@@ -1,9 +1,9 @@
-import { aborter } from '../core/abort.ts';
-import { readOptions, span, typed } from '../core/check.ts';
+import { createAborter } from '../core/abort.ts';
+import { ofType, positiveDuration, readOptions } from '../core/check.ts';
 import type { Connectivity } from '../core/contract.ts';
 import type { Duration } from '../core/durations.ts';
 import type { HoldfastEvent } from '../core/events.ts';
-import { tell } from '../core/tell.ts';
+import { notify } from '../core/tell.ts';
 import { everyNowAndThen } from './background.ts';
 import {
   type CheckOptions,
@@ -53,7 +53,7 @@ export interface ProbedConnectivity extends Connectivity {
  *
  * @example
  * const online = connectivity({ probe: '/ping' });
- * const api = createClient({ host: { online }, onEvent: online.hear });
+ * const api = createClient({ host: { connectivity: online }, onEvent: online.hear });
  */
 export function connectivity(options: ConnectivityOptions): ProbedConnectivity {
   const { signal: _, ...rules } = checkRules;
@@ -63,26 +63,26 @@ export function connectivity(options: ConnectivityOptions): ProbedConnectivity {
     {
       ...rules,
       probe: (value, option) => checkedUrl(value as string, option),
-      interval: span,
-      cacheFor: span,
-      timeout: span,
-      onChange: typed('function'),
+      interval: positiveDuration,
+      cacheFor: positiveDuration,
+      timeout: positiveDuration,
+      onChange: ofType('function'),
     },
     { interval: 15_000, cacheFor: 10_000, timeout: 5_000 } as ConnectivityOptions,
   ) as ConnectivityOptions & { probe: string; interval: number; cacheFor: number; timeout: number };
   const url = checkedUrl(probe, 'connectivity.probe');
-  const ended = aborter();
+  const ended = createAborter();
   const settings = checkSettings(own);
   const { host } = settings;
-  const { clock, online } = host;
+  const { clock, connectivity: online } = host;
   const listeners = new Set<(online: boolean) => void>();
   let found: Exclude<Reachability, 'offline'> = 'online';
   let told: Reachability = online.state ? 'online' : 'offline';
   let probedAt = Number.NEGATIVE_INFINITY;
   let probing: Promise<void> | undefined;
   /** What a probe finds is true of the network over which it was sent. */
-  let network = aborter();
-  let watching: ReturnType<typeof aborter> | undefined;
+  let network = createAborter();
+  let watching: ReturnType<typeof createAborter> | undefined;
 
   const now = (): Reachability => (online.state ? found : 'offline');
 
@@ -90,14 +90,14 @@ export function connectivity(options: ConnectivityOptions): ProbedConnectivity {
     const before = told;
     told = now();
     if (told === before) return;
-    if (onChange) tell(onChange, told);
+    if (onChange) notify(onChange, told);
     if ((before === 'online') === (told === 'online')) return;
     inform(told === 'online');
   };
 
   /** Who listens anew in the middle of it is told of the next change. */
   const inform = (isOnline: boolean): void => {
-    for (const listener of [...listeners]) tell(listener, isOnline);
+    for (const listener of [...listeners]) notify(listener, isOnline);
   };
 
   const look = (): Promise<void> => {
@@ -123,7 +123,7 @@ export function connectivity(options: ConnectivityOptions): ProbedConnectivity {
   /** Whatever was found, or is being looked for, was another network. */
   const forget = (): void => {
     network.abort(new DOMException('the network has changed', 'AbortError'));
-    network = aborter();
+    network = createAborter();
     probing = undefined;
     found = 'online';
   };
@@ -134,7 +134,7 @@ export function connectivity(options: ConnectivityOptions): ProbedConnectivity {
       watching?.abort(undefined);
       watching = undefined;
     } else if (!watching) {
-      watching = aborter();
+      watching = createAborter();
       everyNowAndThen(interval, host, watching.signal, look, { atOnce: false });
     }
   };

@@ -1,4 +1,4 @@
-import { oneOf, readOptions, wellFormed } from '../core/check.ts';
+import { oneOf, readOptions, wellFormedString } from '../core/check.ts';
 import { ConfigurationError } from '../core/errors.ts';
 import { type PlainBreakerOptions, readPlainBreakerOptions } from '../policies/breaker/plain-options.ts';
 import { type RetryOptions, readPlan } from '../policies/retry/options.ts';
@@ -80,7 +80,7 @@ export function optionsFromEnv(env: object, options: OptionsFromEnvOptions = {})
   const { prefix, unknown } = readOptions<Required<OptionsFromEnvOptions>>(
     'optionsFromEnv',
     options,
-    { prefix: wellFormed, unknown: oneOf('error', 'ignore') },
+    { prefix: wellFormedString, unknown: oneOf('error', 'ignore') },
     { prefix: 'HOLDFAST_', unknown: 'error' },
   );
   const said = new Map<string, unknown>();

@@ -1,4 +1,4 @@
-import { within } from '../core/clock.ts';
+import { withDeadline } from '../core/clock.ts';
 import type { Host } from '../core/contract.ts';
 
 /** How long an event of the platform's lasts, in ms: it ends what takes longer, and nobody can leave things in order then. */
@@ -23,7 +23,7 @@ export async function inTime<T>(
   const enough = new AbortController();
   const cancel = host.clock.after(begin, () => enough.abort());
   try {
-    return await within(end, { host }, work(enough.signal));
+    return await withDeadline(end, { host }, work(enough.signal));
   } finally {
     cancel();
   }

@@ -1,5 +1,5 @@
-import { count, limit as durationOrNone, memoized, oneOf, readOptions } from '../core/check.ts';
-import { OverdueError } from '../core/clock.ts';
+import { durationOrFalse as durationOrNone, integer, memoized, oneOf, readOptions } from '../core/check.ts';
+import { DeadlineError } from '../core/clock.ts';
 import { named } from '../core/contract.ts';
 import type { Duration } from '../core/durations.ts';
 import { CapacityError } from '../core/errors.ts';
@@ -79,7 +79,7 @@ export function bulkhead(options: BulkheadOptions = {}): Bulkhead {
   const { limit, queue, maxWait } = readOptions(
     'bulkhead',
     options,
-    { limit: count(1), queue: count(), maxWait: durationOrNone },
+    { limit: integer(1), queue: integer(), maxWait: durationOrNone },
     { limit: 6, queue: 100, maxWait: 5_000 },
   );
   const gates = new Map<string, Gate>();
@@ -100,7 +100,7 @@ export function bulkhead(options: BulkheadOptions = {}): Bulkhead {
   const queued = async (gate: Gate, rank: number, run: Run): Promise<void> => {
     const { line } = gate;
     const { call } = run;
-    if (!call.host.sharesIO) throw full(run);
+    if (!call.host.canShareIO) throw full(run);
     if (line.length >= queue) {
       const last = line.at(-1);
       if (!last || last.rank <= rank) throw full(run);
@@ -136,7 +136,7 @@ export function bulkhead(options: BulkheadOptions = {}): Bulkhead {
     try {
       await run.wait(maxWait, turn, abandon);
     } catch (error) {
-      throw error instanceof OverdueError
+      throw error instanceof DeadlineError
         ? refusal(run, 'bulkhead-wait', `no slot for ${run.origin} within ${maxWait} ms`)
         : error;
     }

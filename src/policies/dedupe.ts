@@ -1,8 +1,8 @@
 import { readsFrom, watchBody } from '../core/body.ts';
-import { list, memoized, type Rule, readOptions, typed } from '../core/check.ts';
+import { list, memoized, ofType, type Rule, readOptions } from '../core/check.ts';
 import { type Call, type CallOptions, named, PUBLIC } from '../core/contract.ts';
 import { another, ConfigurationError } from '../core/errors.ts';
-import { facts, rebuilt } from '../core/rebuild.ts';
+import { createResponse, responseMetadata } from '../core/rebuild.ts';
 import { type Run, type Stage, stage } from '../core/stage.ts';
 import { carriesCredentials } from '../http/credentials.ts';
 
@@ -53,7 +53,7 @@ const SHARED = ['GET', 'HEAD'];
 const SAFE = [...SHARED, 'OPTIONS', 'TRACE', 'QUERY'];
 
 const ignorable: Rule<string> = (value, option) => {
-  const name = typed<string>('string')(value, option).toLowerCase();
+  const name = ofType<string>('string')(value, option).toLowerCase();
   if (carriesCredentials(name))
     throw new ConfigurationError(
       option,
@@ -94,12 +94,12 @@ export function singleFlight(ignoreHeaders: readonly string[] = []): Stage {
   let bare: string | undefined;
   const optionsKey = memoized((of) => keyOfOptions(of as CallOptions));
 
-  const keyOf = ({ outgoing, url, call, attempt, home }: Run): string => {
+  const keyOf = ({ outgoing, url, call, attempt, pipeline }: Run): string => {
     if (!outgoing.isMade) bare ??= keyOfRequest(new Request(url), ignored);
     const rest = outgoing.isMade ? keyOfRequest(outgoing.request, ignored) : bare;
     // Another pipeline may send other credentials, and ends by itself. The length: a partition may contain anything, and must not
     // be taken for what follows it.
-    return `${identityOf(home)} ${call.partition.length} ${call.partition} ${url} ${attempt} ${optionsKey(call.options)}${rest}`;
+    return `${identityOf(pipeline)} ${call.partition.length} ${call.partition} ${url} ${attempt} ${optionsKey(call.options)}${rest}`;
   };
 
   const land = (flight: Flight): void => {
@@ -116,11 +116,11 @@ export function singleFlight(ignoreHeaders: readonly string[] = []): Stage {
       ...(call.deadline === undefined ? call : withoutDeadline(call)),
       attempts: [],
       // What one of them may not send any more is sent all the same where another may.
-      guard() {
+      beforeSend() {
         const calls = callsOf(flight);
-        if (calls.some(({ guard }) => !guard)) return;
+        if (calls.some(({ beforeSend: guard }) => !guard)) return;
         try {
-          for (const call of calls) call.guard?.();
+          for (const call of calls) call.beforeSend?.();
         } catch (error) {
           land(flight);
           throw error;
@@ -195,10 +195,10 @@ function keyOfRequest(request: Request, ignored: ReadonlySet<string>): string {
   return key;
 }
 
-function isShareable({ call, home }: Run): boolean {
-  if (!call.host.sharesIO || !isEmpty(call.init) || call.transport || call.isSignedOut) return false;
+function isShareable({ call, pipeline }: Run): boolean {
+  if (!call.host.canShareIO || !isEmpty(call.init) || call.transport || call.isSignedOut) return false;
   const namesUser = call.partition !== '' && call.partition !== PUBLIC;
-  return namesUser || !home.credentials(call.options).some(({ vary }) => vary);
+  return namesUser || !pipeline.credentials(call.options).some(({ vary }) => vary);
 }
 
 function withoutDeadline({ deadline: _, ...rest }: Call): Call {
@@ -235,7 +235,9 @@ function split(response: Response, times: number): Response[] {
   while (copies.length < times) copies.push(response.clone());
   // Clones share their fate, which is that of the wire.
   if (!body) return copies;
-  return copies.map((copy) => readsFrom(rebuilt(copy.body, facts(copy), copy.headers), copy));
+  return copies.map((copy) =>
+    readsFrom(createResponse(copy.body, responseMetadata(copy), copy.headers), copy),
+  );
 }
 
 function isEmpty(object: object): boolean {

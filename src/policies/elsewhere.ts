@@ -1,7 +1,7 @@
 import type { Rule } from '../core/check.ts';
 import { ConfigurationError } from '../core/errors.ts';
 import { originOf } from '../core/origins.ts';
-import { remember } from '../core/replay.ts';
+import { rememberBody } from '../core/replay.ts';
 import { CREDENTIALS } from '../http/credentials.ts';
 
 /**
@@ -61,7 +61,7 @@ export function readdressed(
   // That is the page, and not a URL; an empty one says that nobody is to know.
   if (referrer !== undefined && referrer !== 'about:client') init.referrer = referrer;
   if (body instanceof ReadableStream) init.duplex = 'half';
-  return remember(
+  return rememberBody(
     new Request(url, { headers: new Headers(headers), ...init, method, body: body ?? null, signal: null }),
     body,
   );

@@ -1,9 +1,9 @@
 import { dropBody } from '../core/body.ts';
-import { list, oneOf, readOptions, size, span } from '../core/check.ts';
+import { list, oneOf, positiveDuration, readOptions, size } from '../core/check.ts';
 import { type Call, named, type Policy } from '../core/contract.ts';
 import type { Duration, Size } from '../core/durations.ts';
 import { ConfigurationError, isFailure } from '../core/errors.ts';
-import { hasBody, keepable, knownSize } from '../core/replay.ts';
+import { hasBody, knownSize, readStorableBody } from '../core/replay.ts';
 import type { LazyRequest } from '../core/request.ts';
 import { type Run, stage } from '../core/stage.ts';
 import { IDEMPOTENCY_KEY, IDEMPOTENT_METHODS } from '../http/idempotency.ts';
@@ -51,7 +51,7 @@ export function failover(options: FailoverOptions): Policy {
     {
       origins,
       order: oneOf('ordered', 'spread'),
-      stickyFor: span,
+      stickyFor: positiveDuration,
       credentialsFor: list(origin),
       bodyLimit: size,
     },
@@ -60,7 +60,7 @@ export function failover(options: FailoverOptions): Policy {
   const { origins: all, stickyFor } = settings;
   if (all.length === 0)
     throw new ConfigurationError('failover.origins', undefined, 'expected a list of origins');
-  let home = settings.order === 'ordered' ? 0 : undefined;
+  let pipeline = settings.order === 'ordered' ? 0 : undefined;
   /** The origin that answered last after another had not; until then calls stay with it. */
   let stuck = { at: -1, until: 0 };
 
@@ -71,12 +71,12 @@ export function failover(options: FailoverOptions): Policy {
   ): { start: number; probe: boolean } => {
     // The second of a hedge is meant for the origin that it names.
     if (!Number.isInteger(attempt)) return { start: all.indexOf(origin), probe: false };
-    home ??= Math.floor(host.random() * all.length);
-    if (stuck.at < 0) return { start: home, probe: false };
+    pipeline ??= Math.floor(host.random() * all.length);
+    if (stuck.at < 0) return { start: pipeline, probe: false };
     const now = host.clock.ticks();
     const probe = repeatable && now >= stuck.until;
     if (probe) stuck.until = now + stickyFor;
-    return { start: probe ? home : stuck.at, probe };
+    return { start: probe ? pipeline : stuck.at, probe };
   };
 
   /** Asks the next origin. */
@@ -112,7 +112,8 @@ export function failover(options: FailoverOptions): Policy {
         const { outgoing, method, origin, call } = run;
         if (!all.includes(origin)) return;
         const isIdempotent = IDEMPOTENT_METHODS.includes(method);
-        const repeatable = isIdempotent || (!call.keyIsOurs && run.request.headers.has(IDEMPOTENCY_KEY));
+        const repeatable =
+          isIdempotent || (!call.hasGeneratedKey && run.request.headers.has(IDEMPOTENCY_KEY));
         if (!outgoing.isMade || !hasBody(run.request)) return begin(run, repeatable, undefined);
         const kept = run.wait(Infinity, keptBody(run.request, repeatable, settings.bodyLimit));
         return kept.then((body) => begin(run, repeatable, body));
@@ -131,7 +132,7 @@ export function failover(options: FailoverOptions): Policy {
             ? DOWN.includes(response.status)
             : isDown(error);
         if (!down && response && (pass.tried > 0 || pass.probe))
-          stuck = at === home ? { at: -1, until: 0 } : { at, until: call.host.clock.ticks() + stickyFor };
+          stuck = at === pipeline ? { at: -1, until: 0 } : { at, until: call.host.clock.ticks() + stickyFor };
         if (!down || pass.tried + 1 >= all.length || !(refused || pass.isRepeatable)) return;
         return async () => {
           dropBody(run.response);
@@ -170,9 +171,9 @@ async function keptBody(
   limit: number,
 ): Promise<BodyInit | null | undefined> {
   // Firefox has no stream to hand on: there a body is held as a whole anyway.
-  if (request.body === undefined) return keepable(request, Infinity);
+  if (request.body === undefined) return readStorableBody(request, Infinity);
   const known = knownSize(request);
-  return repeatable || known !== undefined ? keepable(request, Math.max(limit, known ?? 0)) : null;
+  return repeatable || known !== undefined ? readStorableBody(request, Math.max(limit, known ?? 0)) : null;
 }
 
 /** Another origin may know better; what was thrown for the whole call is not the origin's. */

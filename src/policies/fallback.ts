@@ -1,10 +1,10 @@
 import { dropBody } from '../core/body.ts';
-import { list, memoized, type Rule, readOptions, typed } from '../core/check.ts';
-import { OverdueError } from '../core/clock.ts';
+import { list, memoized, ofType, type Rule, readOptions } from '../core/check.ts';
+import { DeadlineError } from '../core/clock.ts';
 import { named, type Policy } from '../core/contract.ts';
 import { ClosedError, ConfigurationError } from '../core/errors.ts';
-import { mayAnswer } from '../core/instead.ts';
-import { facts, type ResponseFacts, rebuilt } from '../core/rebuild.ts';
+import { allowsFallback } from '../core/instead.ts';
+import { createResponse, type ResponseMetadata, responseMetadata } from '../core/rebuild.ts';
 import { SOURCE_HEADER } from '../core/source.ts';
 import { type Run, stage } from '../core/stage.ts';
 
@@ -71,13 +71,15 @@ export function fallback(answer: FallbackAnswer, options: FallbackOptions = {}):
       const { response, error, call } = run;
       if (!plan || error instanceof ClosedError || error instanceof ConfigurationError) return;
       const isFailed = !response || response.status >= 500 || response.status === 429;
-      if (mayAnswer(call, response ?? error, isFailed)) return () => respond(plan.with, run);
+      if (allowsFallback(call, response ?? error, isFailed)) return () => respond(plan.with, run);
     },
   });
   return named('fallback', policy);
 }
 
-const methods: Rule<string[]> = list((value, option) => typed<string>('string')(value, option).toUpperCase());
+const methods: Rule<string[]> = list((value, option) =>
+  ofType<string>('string')(value, option).toUpperCase(),
+);
 
 const answerOf: Rule<Answer> = (value, option) => {
   if (typeof value === 'function') return ofFunction(value as FallbackFunction);
@@ -117,7 +119,7 @@ async function respond(answer: Answer, run: Run): Promise<undefined> {
     // What comes too late is nobody's.
     work.then(dropBody, () => {});
     for (const copy of copies) dropBody(copy);
-    const hasCallEnded = isOver && !(failed instanceof OverdueError);
+    const hasCallEnded = isOver && !(failed instanceof DeadlineError);
     if (!hasCallEnded) emit?.({ type: 'fallback-failed', callId, origin, error: failed });
   }
 }
@@ -133,7 +135,7 @@ const ofFunction =
       given = await answer(error, copy ? { ...context, response: copy } : context);
       if (given === undefined) return undefined;
       if (!(given instanceof Response)) return await answerOf(given, 'fallback')(error, context, copies);
-      return marked(given.body, facts(given), given.headers, context);
+      return marked(given.body, responseMetadata(given), given.headers, context);
     } finally {
       if (!(given instanceof Response && given.body === copy?.body)) dropBody(copy);
     }
@@ -146,7 +148,7 @@ function ofResponse(response: Response, option: string): Answer {
   return async (_, context) => {
     // Once: a clone for each use would make a chain of streams, each with a copy.
     if (body === undefined) body = await response.clone().arrayBuffer();
-    return marked(body, facts(response), response.headers, context);
+    return marked(body, responseMetadata(response), response.headers, context);
   };
 }
 
@@ -154,17 +156,17 @@ const ofJson =
   (json: string): Answer =>
   async (_, context) => {
     const { url } = context.request;
-    const given: ResponseFacts = { status: 200, statusText: '', url, type: 'default', redirected: false };
+    const given: ResponseMetadata = { status: 200, statusText: '', url, type: 'default', redirected: false };
     return marked(json, given, { 'content-type': 'application/json' }, context);
   };
 
 function marked(
   body: BodyInit | null,
-  given: ResponseFacts,
+  given: ResponseMetadata,
   headers: HeadersInit,
   { request }: FallbackContext,
 ): Response {
   const own = new Headers(headers);
   own.set(SOURCE_HEADER, 'fallback');
-  return rebuilt(request.method === 'HEAD' ? null : body, given, own);
+  return createResponse(request.method === 'HEAD' ? null : body, given, own);
 }

@@ -1,9 +1,9 @@
-import { type Aborter, aborter, follow } from '../core/abort.ts';
+import { type Aborter, createAborter, follow } from '../core/abort.ts';
 import { dropBody, watchBody } from '../core/body.ts';
 import { between, duration, list, type Rule, readOptions } from '../core/check.ts';
 import { type Call, named, type Policy } from '../core/contract.ts';
 import type { Duration } from '../core/durations.ts';
-import { PerOrigin } from '../core/origins.ts';
+import { LruMap } from '../core/origins.ts';
 import { hasBody } from '../core/replay.ts';
 import { origin, origins, toOrigin } from './elsewhere.ts';
 
@@ -56,7 +56,7 @@ export function hedge(options: HedgeOptions = {}): Policy {
     { delay: undefined, share: 0.05, origins: (own) => own, credentialsFor: [] },
   );
   const { share, credentialsFor } = settings;
-  const states = new PerOrigin(() => new State());
+  const states = new LruMap(() => new State());
 
   /** Where the second attempt goes; nowhere if the application's function fails, which is no reason to fail the call. */
   const other = (own: string): string | undefined => {
@@ -136,7 +136,7 @@ export function hedge(options: HedgeOptions = {}): Policy {
       };
 
       const send = (to: Request, derived: Call): void => {
-        const own = aborter();
+        const own = createAborter();
         const branch: Branch = { own, outcome: undefined };
         branches.push(branch);
         next(to, { ...derived, signal: own.signal }).then(

@@ -1,8 +1,15 @@
-import { count, duration, having, limit, readOptions, span } from '../core/check.ts';
+import {
+  duration,
+  durationOrFalse,
+  integer,
+  positiveDuration,
+  readOptions,
+  withMethods,
+} from '../core/check.ts';
 import { type Clock, named } from '../core/contract.ts';
 import type { Duration } from '../core/durations.ts';
 import { CapacityError, ConfigurationError } from '../core/errors.ts';
-import { PerOrigin } from '../core/origins.ts';
+import { LruMap } from '../core/origins.ts';
 import { type Run, type Stage, stage } from '../core/stage.ts';
 import { quotaReset, waitAsked } from '../http/rate-limit.ts';
 import { connectLater, type Sharing } from './breaker/sharing.ts';
@@ -58,12 +65,12 @@ export function rateLimit(options: RateLimitOptions = {}): RateLimit {
     'rateLimit',
     options,
     {
-      rate: count(1),
-      per: span,
-      burst: count(1),
-      maxWait: limit,
+      rate: integer(1),
+      per: positiveDuration,
+      burst: integer(1),
+      maxWait: durationOrFalse,
       maxRetryAfter: duration,
-      share: having<Sharing>('what shares, such as betweenIsolates(binding)', 'connect'),
+      share: withMethods<Sharing>('what shares, such as betweenIsolates(binding)', 'connect'),
     },
     {
       rate: Infinity,
@@ -82,7 +89,7 @@ export function rateLimit(options: RateLimitOptions = {}): RateLimit {
   const burst = interval && (settings.burst || rate);
   // Three thirds of a second are not a second.
   const saved = interval * burst + 1e-6;
-  const buckets = new PerOrigin((): Bucket => ({ heldUntil: 0, full: 0, freed: [] }));
+  const buckets = new LruMap((): Bucket => ({ heldUntil: 0, full: 0, freed: [] }));
   // Set by the first pipeline: `states()` needs the time, and is asked outside any call.
   let clock: Clock | undefined;
 
@@ -155,13 +162,13 @@ export function rateLimit(options: RateLimitOptions = {}): RateLimit {
     );
 
   const policy = stage({
-    attach(home) {
-      clock ??= home.host.clock;
-      home.quotaReset = quotaReset;
+    attach(pipeline) {
+      clock ??= pipeline.host.clock;
+      pipeline.quotaReset = quotaReset;
     },
     enter(run) {
-      const { home, call, origin, deadline } = run;
-      others?.enter(home, call);
+      const { pipeline, call, origin, deadline } = run;
+      others?.enter(pipeline, call);
       const bucket = buckets.get(origin);
       const now = call.host.clock.ticks();
       if (!interval && bucket.heldUntil <= now) return;

@@ -1,9 +1,9 @@
 import { dropBody } from '../core/body.ts';
 import { categoryOf } from '../core/category.ts';
-import { memoized, oneOf, type Rule, readOptions, typed } from '../core/check.ts';
+import { memoized, ofType, oneOf, type Rule, readOptions } from '../core/check.ts';
 import { type Call, named, type Policy, type Strategy } from '../core/contract.ts';
 import type { Category } from '../core/errors.ts';
-import { rebuilt } from '../core/rebuild.ts';
+import { createResponse } from '../core/rebuild.ts';
 import { SOURCE_HEADER } from '../core/source.ts';
 import { stage } from '../core/stage.ts';
 
@@ -62,7 +62,7 @@ export function strategies(base: Strategies, options: StrategiesOptions = {}): P
   const { categorize } = readOptions<{ categorize: StrategiesOptions['categorize'] }>(
     'strategies',
     options,
-    { categorize: typed('function') },
+    { categorize: ofType('function') },
     { categorize: undefined },
   );
   const read = (given: unknown, over: Settings): Settings =>
@@ -94,7 +94,7 @@ export function strategies(base: Strategies, options: StrategiesOptions = {}): P
 }
 
 const emptyAnswer = (url: string): Response =>
-  rebuilt(
+  createResponse(
     null,
     { status: 204, statusText: 'No Content', url, type: 'default', redirected: false },
     { [SOURCE_HEADER]: 'fallback' },

@@ -1,4 +1,4 @@
-import { headerName, list, type Rule, readOptions, typed } from '../core/check.ts';
+import { headerName, list, ofType, type Rule, readOptions } from '../core/check.ts';
 import { type Call, named, type Policy } from '../core/contract.ts';
 import { originOf } from '../core/origins.ts';
 import { withHeader } from '../core/replay.ts';
@@ -50,10 +50,10 @@ export function telemetry(options: TelemetryOptions): Policy {
     options,
     {
       origins: list(origin),
-      traceparent: typed('boolean'),
+      traceparent: ofType('boolean'),
       requestId,
-      parent: typed('function'),
-      sampled: typed('boolean'),
+      parent: ofType('function'),
+      sampled: ofType('boolean'),
     },
     { origins: [], traceparent: true, requestId: undefined, parent: undefined, sampled: true },
   );

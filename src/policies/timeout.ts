@@ -1,5 +1,5 @@
 import { type BodyWatcher, type WatchedBody, watchBody } from '../core/body.ts';
-import { layered, limit, memoized, readOptions } from '../core/check.ts';
+import { durationOrFalse, memoized, mergeOptions, readOptions } from '../core/check.ts';
 import { type Call, type Clock, named, type Policy } from '../core/contract.ts';
 import type { Duration } from '../core/durations.ts';
 import { ConfigurationError, TimeoutError } from '../core/errors.ts';
@@ -45,8 +45,13 @@ const asObject = (given: unknown): TimeoutOptions =>
 /** @param own What is said last; where it contradicts `base`, it wins. */
 export function readLimits(base: unknown, own: unknown = base): Limits {
   const last = asObject(own);
-  const options = own === base ? last : layered('timeout', asObject(base), last);
-  const read = readOptions('timeout', options, { total: limit, attempt: limit, idle: limit }, DEFAULTS);
+  const options = own === base ? last : mergeOptions('timeout', asObject(base), last);
+  const read = readOptions(
+    'timeout',
+    options,
+    { total: durationOrFalse, attempt: durationOrFalse, idle: durationOrFalse },
+    DEFAULTS,
+  );
   if (read.attempt > read.total) {
     if (last.total === undefined) read.total = read.attempt;
     else if (last.attempt === undefined) read.attempt = read.total;

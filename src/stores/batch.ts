@@ -1,10 +1,10 @@
-import type { Change, Decision, Item } from '../core/store.ts';
+import type { Change, Item, Transaction } from '../core/store.ts';
 import { keyOf, merged } from './changes.ts';
 
 /** A change that waits to be committed together with others. */
 export interface Waiting {
   readonly keys: readonly string[];
-  readonly decide: (found: readonly (Item | undefined)[]) => Decision<unknown>;
+  readonly decide: (found: readonly (Item | undefined)[]) => Transaction<unknown>;
   readonly resolve: (result: never) => void;
   readonly reject: (error: unknown) => void;
 }

@@ -1,5 +1,5 @@
 import { StorageError } from '../core/errors.ts';
-import type { Change, Decision, Item, StoredBody } from '../core/store.ts';
+import type { Change, Item, StoredBody, Transaction } from '../core/store.ts';
 import { decided, type Waiting } from './batch.ts';
 import type { Bodies, Uploaded } from './deno-kv-bodies.ts';
 import type { Jobs } from './deno-kv-jobs.ts';
@@ -62,7 +62,7 @@ export class Commits {
 
   change<T>(
     keys: readonly string[],
-    decide: (found: readonly (Item | undefined)[]) => Decision<T>,
+    decide: (found: readonly (Item | undefined)[]) => Transaction<T>,
   ): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#queue.push({ keys, decide, resolve, reject });

@@ -1,4 +1,4 @@
-import { having } from '../core/check.ts';
+import { withMethods } from '../core/check.ts';
 import { ConfigurationError, StorageError } from '../core/errors.ts';
 import { type Bytes, justAfter, type Key } from './deno-kv-layout.ts';
 import type { DenoKv, DenoKvAtomic, DenoKvEntry } from './deno-kv-types.ts';
@@ -14,7 +14,7 @@ const TRIES = 10_000;
 
 const EXPECTED = 'an open Deno.Kv, or a function that opens one';
 
-const kvRule = having<DenoKv>(EXPECTED, 'getMany', 'list', 'atomic', 'close');
+const kvRule = withMethods<DenoKv>(EXPECTED, 'getMany', 'list', 'atomic', 'close');
 
 /** A database that is opened when it is needed. Other processes may have it open as well. */
 export class Connection {

@@ -1,4 +1,4 @@
-import { endOf, type RangeQuery, type Whole } from '../core/store.ts';
+import { type ItemWithBody, prefixEnd, type RangeQuery } from '../core/store.ts';
 import type { Bodies } from './deno-kv-bodies.ts';
 import type { Connection } from './deno-kv-connection.ts';
 import type { Jobs } from './deno-kv-jobs.ts';
@@ -67,7 +67,7 @@ export class Reads {
     await this.look([]);
     const { prefix = '', after, limit = Infinity } = query;
     const found: DenoKvRecord[] = [];
-    if (limit <= 0 || (after !== undefined && after > endOf(prefix))) return found;
+    if (limit <= 0 || (after !== undefined && after > prefixEnd(prefix))) return found;
     for await (const record of inOrder(this.#listed(query))) {
       const { key } = record.item;
       if (!key.startsWith(prefix) || (after !== undefined && key <= after)) continue;
@@ -78,7 +78,7 @@ export class Reads {
   }
 
   /** An entry with its body; a body of which a part is missing is not there. */
-  async whole(key: string, known?: DenoKvRecord): Promise<Whole | undefined> {
+  async whole(key: string, known?: DenoKvRecord): Promise<ItemWithBody | undefined> {
     for (let record = known ?? (await this.record(key)); record; ) {
       const { item, body } = record;
       const bytes = body && (await this.#bodies.read(body));

@@ -44,12 +44,12 @@ export function denoKvStore(
     get: (key) => explained('get', async () => (await reads.record(key))?.item),
     body: (key) => explained('body', async () => (await reads.whole(key))?.body),
     range: (query) => explained('range', async () => (await reads.range(query)).map(({ item }) => item)),
-    wholes: (query, pick = (found) => found) =>
-      explained('wholes', async () => {
+    rangeWithBodies: (query, pick = (found) => found) =>
+      explained('rangeWithBodies', async () => {
         const records = new Map((await reads.range(query)).map((record) => [record.item.key, record]));
         const items = pick([...records.values()].map(({ item }) => item));
-        const wholes = await Promise.all(items.map(({ key }) => reads.whole(key, records.get(key))));
-        return wholes.filter((whole) => whole !== undefined);
+        const rangeWithBodies = await Promise.all(items.map(({ key }) => reads.whole(key, records.get(key))));
+        return rangeWithBodies.filter((whole) => whole !== undefined);
       }),
     groups: (prefix, limit) => explained('groups', () => reads.groups(prefix, limit)),
     count: (of) => explained('count', () => reads.count(of)),

@@ -1,5 +1,5 @@
 import { get, promisifyRequest, type UseStore } from 'idb-keyval';
-import { readOptions, typed } from '../core/check.ts';
+import { ofType, readOptions } from '../core/check.ts';
 import type { SealingKey } from './encryption.ts';
 import { openDatabase } from './idb-connection.ts';
 
@@ -18,7 +18,7 @@ export function deviceKey(options: { readonly name?: string } = {}): () => Promi
   const { name } = readOptions(
     'deviceKey',
     options,
-    { name: typed<string>('string') },
+    { name: ofType<string>('string') },
     { name: 'holdfast-key' },
   );
   return async () => {

@@ -1,6 +1,6 @@
-import { having, type Rule, readOptions, typed } from '../core/check.ts';
+import { ofType, type Rule, readOptions, withMethods } from '../core/check.ts';
 import { ConfigurationError } from '../core/errors.ts';
-import { exclusivelyOver } from '../core/locks.ts';
+import { withLocalLock } from '../core/locks.ts';
 import type { AtomicStore } from '../core/store.ts';
 import { sqlStoreOf } from './sql.ts';
 
@@ -39,7 +39,7 @@ export function durableObjectStore(
   const { name } = readOptions(
     'durableObjectStore',
     options,
-    { name: typed<string>('string') },
+    { name: ofType<string>('string') },
     { name: 'holdfast' },
   );
   const store = sqlStoreOf(
@@ -48,7 +48,7 @@ export function durableObjectStore(
       exec: (query, ...values) => storage.sql.exec(query, ...values).toArray(),
       transaction: (task) => storage.transactionSync(task),
       sync: () => storage.sync(),
-      lock: exclusivelyOver(storage),
+      lock: withLocalLock(storage),
       name,
     },
     { platform: 'Durable Object', prefix: 'durable-object' },
@@ -58,7 +58,7 @@ export function durableObjectStore(
 }
 
 const storageRule: Rule<SqlDurableObjectStorage> = (value, option) => {
-  const storage = having<SqlDurableObjectStorage>(
+  const storage = withMethods<SqlDurableObjectStorage>(
     'the storage of a SQLite Durable Object: ctx.storage',
     'transactionSync',
     'sync',

@@ -1,5 +1,5 @@
-import { typed } from '../core/check.ts';
-import type { Codec } from '../core/codec.ts';
+import { ofType } from '../core/check.ts';
+import type { Cipher } from '../core/codec.ts';
 import { ConfigurationError, StorageError } from '../core/errors.ts';
 
 /** What is used of a `CryptoKey`, which not every runtime's types know. */
@@ -25,7 +25,7 @@ const utf8 = new TextEncoder();
  * @param key A key, best not extractable, or where to get it, such as `deviceKey()`; asked at the first use, and again
  *   where it failed.
  */
-export function encryptWith(key: SealingKey | (() => Promise<SealingKey>)): Codec {
+export function encryptWith(key: SealingKey | (() => Promise<SealingKey>)): Cipher {
   if (typeof key !== 'function') checked(key);
   let known: Promise<CryptoKey> | undefined;
   const keyOf = (): Promise<CryptoKey> => {
@@ -36,7 +36,7 @@ export function encryptWith(key: SealingKey | (() => Promise<SealingKey>)): Code
     return known;
   };
   return {
-    async seal(plain, context) {
+    async encrypt(plain, context) {
       const iv = crypto.getRandomValues(new Uint8Array(IV));
       const sealed = await crypto.subtle.encrypt(algorithm(iv, context), await keyOf(), plain);
       const record = new Uint8Array(IV + sealed.byteLength);
@@ -44,12 +44,12 @@ export function encryptWith(key: SealingKey | (() => Promise<SealingKey>)): Code
       record.set(new Uint8Array(sealed), IV);
       return record;
     },
-    async open(sealed, context) {
+    async decrypt(sealed, context) {
       const iv = sealed.slice(0, IV);
       const key = await keyOf();
       return new Uint8Array(await crypto.subtle.decrypt(algorithm(iv, context), key, sealed.slice(IV)));
     },
-    async name(text) {
+    async hashKey(text) {
       const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', utf8.encode(text)));
       return btoa(String.fromCharCode(...digest))
         .replace(/\+/g, '-')
@@ -74,7 +74,7 @@ async function asked(key: () => Promise<SealingKey>): Promise<SealingKey> {
 }
 
 function checked(key: SealingKey): CryptoKey {
-  const { algorithm, usages } = typed<SealingKey>('object')(key, 'encryptWith.key');
+  const { algorithm, usages } = ofType<SealingKey>('object')(key, 'encryptWith.key');
   if (algorithm?.name === 'AES-GCM' && usages.includes('encrypt') && usages.includes('decrypt'))
     return key as CryptoKey;
   throw new ConfigurationError(

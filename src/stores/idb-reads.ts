@@ -1,11 +1,11 @@
 import { promisifyRequest } from 'idb-keyval';
 import {
   type AtomicStore,
-  endOf,
   type Item,
+  type ItemWithBody,
+  prefixEnd,
   type RangeQuery,
   type StoredBody,
-  type Whole,
 } from '../core/store.ts';
 import type { Blobs } from './idb-blobs.ts';
 import { BODIES, BY_COLLECTION, BY_GROUP, ITEMS } from './idb-layout.ts';
@@ -31,7 +31,7 @@ async function storedIn(
   { prefix = '', after = '', limit, ...of }: RangeQuery,
 ): Promise<Stored[]> {
   const low = after > prefix ? after : prefix;
-  const high = endOf(prefix);
+  const high = prefixEnd(prefix);
   const open = low === after;
   // A range from a key to itself has to have that key.
   if (low > high || (open && low === high)) return [];
@@ -44,12 +44,12 @@ async function storedIn(
 }
 
 /** Items with the body that was written with each. */
-export function wholes(
+export function rangeWithBodies(
   transaction: IDBTransaction,
   query: RangeQuery,
   pick: ((found: Item[]) => Item[]) | undefined,
   blobs: Blobs,
-): Promise<Whole[]> {
+): Promise<ItemWithBody[]> {
   const { prefix, ...rest } = query;
   return prefix !== undefined && !pick && Object.keys(rest).length === 0
     ? allUnder(transaction, prefix, blobs)
@@ -61,7 +61,7 @@ async function picked(
   query: RangeQuery,
   pick: (found: Item[]) => Item[] = (found) => found,
   blobs: Blobs,
-): Promise<Whole[]> {
+): Promise<ItemWithBody[]> {
   const stored = await storedIn(transaction.objectStore(ITEMS), query);
   const byKey = new Map(stored.map((each) => [each.key, each]));
   return Promise.all(
@@ -73,8 +73,8 @@ async function picked(
 }
 
 /** Items and bodies are asked for at once: waiting in between costs as much as reading. */
-async function allUnder(transaction: IDBTransaction, prefix: string, blobs: Blobs): Promise<Whole[]> {
-  const range = IDBKeyRange.bound(prefix, endOf(prefix));
+async function allUnder(transaction: IDBTransaction, prefix: string, blobs: Blobs): Promise<ItemWithBody[]> {
+  const range = IDBKeyRange.bound(prefix, prefixEnd(prefix));
   const store = transaction.objectStore(BODIES);
   const [found, bodies] = await Promise.all([
     promisifyRequest<Stored[]>(transaction.objectStore(ITEMS).getAll(range)),
@@ -125,7 +125,7 @@ export function counted(items: IDBObjectStore, of: Parameters<AtomicStore['count
 /** Jumps from group to group instead of reading what is in them. */
 export async function distinct(index: IDBIndex, prefix: string, limit = Infinity): Promise<string[]> {
   const found: string[] = [];
-  const request = index.openKeyCursor(IDBKeyRange.bound([prefix], [endOf(prefix)]));
+  const request = index.openKeyCursor(IDBKeyRange.bound([prefix], [prefixEnd(prefix)]));
   return new Promise((resolve, reject) => {
     request.onerror = () => reject(request.error);
     request.onsuccess = () => {

@@ -1,5 +1,5 @@
 import { get, promisifyRequest, type UseStore } from 'idb-keyval';
-import { readOptions, typed } from '../core/check.ts';
+import { ofType, readOptions } from '../core/check.ts';
 import { StorageError } from '../core/errors.ts';
 import type { AtomicStore, Change } from '../core/store.ts';
 import { folded } from './changes.ts';
@@ -8,7 +8,7 @@ import { applyChanges } from './idb-changes.ts';
 import { openDatabase } from './idb-connection.ts';
 import { groupCommit } from './idb-group-commit.ts';
 import { BODIES, BY_GROUP, createStores, ITEMS, VERSION } from './idb-layout.ts';
-import { bodyUnder, counted, distinct, ranged, wholes } from './idb-reads.ts';
+import { bodyUnder, counted, distinct, ranged, rangeWithBodies } from './idb-reads.ts';
 import { bare, type Stored } from './idb-records.ts';
 
 export interface IndexedDBStoreOptions {
@@ -29,7 +29,7 @@ export function indexedDBStore(options: IndexedDBStoreOptions = {}): AtomicStore
   const { name } = readOptions(
     'indexedDBStore',
     options,
-    { name: typed<string>('string') },
+    { name: ofType<string>('string') },
     { name: 'holdfast' },
   );
   const losses = new Set<() => void>();
@@ -75,8 +75,10 @@ export function indexedDBStore(options: IndexedDBStoreOptions = {}): AtomicStore
       }),
     body: (key) => explained('body', () => reading((transaction) => bodyUnder(transaction, key, blobs))),
     range: (query) => explained('range', () => items('readonly', (store) => ranged(store, query))),
-    wholes: (query, pick) =>
-      explained('wholes', () => reading((transaction) => wholes(transaction, query, pick, blobs))),
+    rangeWithBodies: (query, pick) =>
+      explained('rangeWithBodies', () =>
+        reading((transaction) => rangeWithBodies(transaction, query, pick, blobs)),
+      ),
     groups: (prefix, limit) =>
       explained('groups', () => items('readonly', (store) => distinct(store.index(BY_GROUP), prefix, limit))),
     count: (of) => explained('count', () => items('readonly', (store) => counted(store, of))),

@@ -15,7 +15,7 @@ export interface Finds<Kept extends { readonly item: Item }> {
 export function readsOver<Kept extends { readonly item: Item }>(
   explained: ReturnType<typeof explainedBy>,
   { find, found, bodyOf }: Finds<Kept>,
-): Pick<Store, 'get' | 'body' | 'range' | 'wholes'> {
+): Pick<Store, 'get' | 'body' | 'range' | 'rangeWithBodies'> {
   return {
     get: (key) => explained('get', async () => (await find(key))?.item),
     body: (key) =>
@@ -25,8 +25,8 @@ export function readsOver<Kept extends { readonly item: Item }>(
         return body && unpacked(body);
       }),
     range: (query) => explained('range', async () => (await found(query)).map(({ item }) => item)),
-    wholes: (query, pick = (items) => items) =>
-      explained('wholes', async () => {
+    rangeWithBodies: (query, pick = (items) => items) =>
+      explained('rangeWithBodies', async () => {
         const kept = new Map((await found(query)).map((each) => [each.item.key, each]));
         const items = pick([...kept.values()].map(({ item }) => item));
         const bodies = await Promise.all(items.map(({ key }) => bodyOf(kept.get(key) as Kept)));

@@ -1,8 +1,8 @@
 import {
   type AtomicStore,
   type Change,
-  endOf,
   type Item,
+  prefixEnd,
   type RangeQuery,
   type StoredBody,
 } from '../core/store.ts';
@@ -47,7 +47,7 @@ export function memoryStore(): AtomicStore {
   const range = ({ prefix = '', after = '', limit = Infinity, ...of }: RangeQuery): Item[] => {
     const found: Item[] = [];
     const list = listed(of);
-    const end = endOf(prefix);
+    const end = prefixEnd(prefix);
     for (
       let at = position(list, after > prefix ? after : prefix);
       at < list.length && found.length < limit;
@@ -72,7 +72,7 @@ export function memoryStore(): AtomicStore {
     async range(query) {
       return range(query);
     },
-    async wholes(query, pick = (found) => found) {
+    async rangeWithBodies(query, pick = (found) => found) {
       return pick(range(query)).map((item) => ({ ...item, body: bodies.get(item.key) }));
     },
     async groups(prefix, limit = Infinity) {

@@ -1,11 +1,11 @@
 import { StorageError } from '../core/errors.ts';
 import {
   type Change,
-  endOf,
   type Item,
+  type ItemWithBody,
+  prefixEnd,
   type RangeQuery,
   type StoredBody,
-  type Whole,
 } from '../core/store.ts';
 import { orderedBytes } from './ordered-bytes.ts';
 import { readText, textOf } from './plain.ts';
@@ -70,20 +70,20 @@ export class SqlRows {
         `SELECT item FROM ${this.#tables.items} WHERE ${where.join(' AND ')} ORDER BY key LIMIT ?`,
         ...(listing ? [listing.name] : []),
         orderedBytes(isAfter ? after : prefix),
-        orderedBytes(endOf(prefix)),
+        orderedBytes(prefixEnd(prefix)),
         limit === Infinity ? -1 : limit,
       )
       .map(itemOf);
   }
 
-  wholes(query: RangeQuery, pick: (found: Item[]) => Item[]): Whole[] {
+  rangeWithBodies(query: RangeQuery, pick: (found: Item[]) => Item[]): ItemWithBody[] {
     return pick(this.range(query)).map((item) => ({ ...item, body: this.body(item.key) }));
   }
 
   /** Jumps from group to group instead of reading what is in them. */
   groups(prefix: string, limit = Infinity): string[] {
     const found: string[] = [];
-    const end = orderedBytes(endOf(prefix));
+    const end = orderedBytes(prefixEnd(prefix));
     for (let from = prefix, how = '>='; found.length < limit; how = '>') {
       const [row] = this.#sql.rows(
         `SELECT item FROM ${this.#tables.items} WHERE grp ${how} ? AND grp <= ? ORDER BY grp LIMIT 1`,

@@ -1,6 +1,6 @@
-import { type Rule, readOptions, typed } from '../core/check.ts';
+import { ofType, type Rule, readOptions } from '../core/check.ts';
 import { ConfigurationError } from '../core/errors.ts';
-import { exclusivelyOver, type Lock } from '../core/locks.ts';
+import { type Lock, withLocalLock } from '../core/locks.ts';
 import type { AtomicStore } from '../core/store.ts';
 import { explainedBy } from './explained.ts';
 import { type SqlExec, type SqlTransaction, sqlConnection } from './sql-connection.ts';
@@ -74,11 +74,12 @@ export function sqlStoreOf(
   return {
     name: `${prefix}:${name}`,
     durable: true,
-    ...(lock && { lock: lock === 'memory' ? exclusivelyOver(exec) : lock }),
+    ...(lock && { lock: lock === 'memory' ? withLocalLock(exec) : lock }),
     get: (key) => explained('get', async () => open().rows.item(key)),
     body: (key) => reading('body', (rows) => rows.body(key)),
     range: (query) => explained('range', async () => open().rows.range(query)),
-    wholes: (query, pick = (found) => found) => reading('wholes', (rows) => rows.wholes(query, pick)),
+    rangeWithBodies: (query, pick = (found) => found) =>
+      reading('rangeWithBodies', (rows) => rows.rangeWithBodies(query, pick)),
     groups: (prefix, limit) => reading('groups', (rows) => rows.groups(prefix, limit)),
     count: (of) => explained('count', async () => open().rows.count(of)),
     write: (changes) => change([], () => ({ changes, result: undefined })),
@@ -106,9 +107,9 @@ interface Read {
 }
 
 const RULES: { [K in keyof Read]: Rule<Read[K]> } = {
-  exec: typed<SqlExec>('function'),
-  transaction: typed<SqlTransaction>('function'),
-  sync: typed<() => Promise<void>>('function'),
+  exec: ofType<SqlExec>('function'),
+  transaction: ofType<SqlTransaction>('function'),
+  sync: ofType<() => Promise<void>>('function'),
   lock: lockRule,
   name: tableName,
 };

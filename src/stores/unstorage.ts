@@ -1,4 +1,4 @@
-import { having, type Rule, readOptions } from '../core/check.ts';
+import { type Rule, readOptions, withMethods } from '../core/check.ts';
 import { ConfigurationError } from '../core/errors.ts';
 import type { Change, Item, RangeQuery, Store } from '../core/store.ts';
 import { writeAll } from './changes.ts';
@@ -123,7 +123,7 @@ export function unstorageStore(storage: Unstorage, options: UnstorageStoreOption
   };
 }
 
-const storageRule = having<Unstorage>(
+const storageRule = withMethods<Unstorage>(
   'a storage that createStorage({ driver }) has made',
   'getItem',
   'setItem',

@@ -1,4 +1,4 @@
-import { having, type Rule, readOptions, span } from '../core/check.ts';
+import { positiveDuration, type Rule, readOptions, withMethods } from '../core/check.ts';
 import type { Duration } from '../core/durations.ts';
 import { ConfigurationError } from '../core/errors.ts';
 import type { Change, RangeQuery, Store } from '../core/store.ts';
@@ -35,7 +35,7 @@ export interface WebCacheStoreOptions {
  * any time.
  *
  * It cannot be listed there. So what is found are the items of one folder, whose keys are the same up to their last space,
- * such as the copies of a URL: `range` and `wholes` give what there is in the folder of their prefix, and nothing from the
+ * such as the copies of a URL: `range` and `rangeWithBodies` give what there is in the folder of their prefix, and nothing from the
  * folders in it.
  *
  * @param cache `caches.default`, or a function that opens one, such as `() => caches.open('copies')`.
@@ -49,7 +49,7 @@ export function webCacheStore(
   const { url, expiresAfter } = readOptions<{ url: string; expiresAfter: number }>(
     'webCacheStore',
     options,
-    { url: baseRule, expiresAfter: span },
+    { url: baseRule, expiresAfter: positiveDuration },
     { url: 'https://holdfast.invalid/', expiresAfter: 86_400_000 },
   );
   // For the platform alone: what the origin has said stands in the item.
@@ -118,7 +118,7 @@ export function webCacheStore(
   };
 }
 
-const cacheRule = having<WebCache>(
+const cacheRule = withMethods<WebCache>(
   "a cache such as caches.default, or a function that opens one, such as () => caches.open('copies')",
   'match',
   'put',

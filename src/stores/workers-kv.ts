@@ -1,4 +1,4 @@
-import { having, limit, readOptions, typed } from '../core/check.ts';
+import { durationOrFalse, ofType, readOptions, withMethods } from '../core/check.ts';
 import type { Duration } from '../core/durations.ts';
 import { ConfigurationError, StorageError } from '../core/errors.ts';
 import type { Change, Item, RangeQuery, Store } from '../core/store.ts';
@@ -60,7 +60,7 @@ export function workersKVStore(namespace: WorkersKV, options: WorkersKVStoreOpti
   const { name, expiresAfter } = readOptions<{ name: string; expiresAfter: number }>(
     'workersKVStore',
     options,
-    { name: typed<string>('string'), expiresAfter: lifetimeRule },
+    { name: ofType<string>('string'), expiresAfter: lifetimeRule },
     { name: 'holdfast', expiresAfter: Infinity },
   );
   const base = `${escaped(name)}/`;
@@ -134,8 +134,8 @@ export function workersKVStore(namespace: WorkersKV, options: WorkersKVStoreOpti
           query,
         ),
       ),
-    wholes: (query, pick = (items) => items) =>
-      explained('wholes', async () => {
+    rangeWithBodies: (query, pick = (items) => items) =>
+      explained('rangeWithBodies', async () => {
         const all = await found(query);
         const picked = pick(
           page(
@@ -161,7 +161,7 @@ interface Found {
   whole(): Promise<Entry | undefined>;
 }
 
-const bindingRule = having<WorkersKV>(
+const bindingRule = withMethods<WorkersKV>(
   'a KV namespace, such as env.CACHE',
   'getWithMetadata',
   'put',
@@ -170,7 +170,7 @@ const bindingRule = having<WorkersKV>(
 );
 
 const lifetimeRule = (value: unknown, option: string): number => {
-  const ms = limit(value, option);
+  const ms = durationOrFalse(value, option);
   if (ms >= 60_000) return ms;
   throw new ConfigurationError(option, value, "expected at least '1m', or false");
 };

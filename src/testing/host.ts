@@ -3,7 +3,7 @@ import { type VirtualClock, virtualClock } from './clock.ts';
 
 export interface TestHost extends Host {
   readonly clock: VirtualClock;
-  readonly online: SwitchedConnectivity;
+  readonly connectivity: SwitchedConnectivity;
 }
 
 export interface SwitchedConnectivity extends Connectivity {
@@ -41,9 +41,9 @@ export function seeded(seed = 1): () => number {
 }
 
 /** Virtual time, seeded chance, a network with a switch. */
-export const testHost = ({ seed = 1, sharesIO = true, clock = virtualClock() } = {}): TestHost => ({
+export const testHost = ({ seed = 1, canShareIO = true, clock = virtualClock() } = {}): TestHost => ({
   clock,
   random: seeded(seed),
-  online: switchedConnectivity(),
-  sharesIO,
+  connectivity: switchedConnectivity(),
+  canShareIO,
 });

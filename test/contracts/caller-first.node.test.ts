@@ -119,7 +119,7 @@ async function outcomes(
       : pipeline(policiesOf(), {
           partition: 'public',
           fetch: send,
-          host: { clock, random: seeded(seed), online: switchedConnectivity() },
+          host: { clock, random: seeded(seed), connectivity: switchedConnectivity() },
         });
   const succeeded = new Map<string, boolean>();
   const caller = async (id: number): Promise<void> => {

@@ -1,7 +1,7 @@
 /** What laws and attacks have found, made as small as it would go: each was a fault once. */
 import { describe, expect, test } from 'vitest';
 import type { Policy } from '../../src/core/contract.ts';
-import { rebuilt } from '../../src/core/rebuild.ts';
+import { createResponse } from '../../src/core/rebuild.ts';
 import { breaker } from '../../src/policies/breaker/breaker.ts';
 import { bulkhead } from '../../src/policies/bulkhead.ts';
 import { cachePolicy } from '../../src/policies/cache/cache.ts';
@@ -333,7 +333,7 @@ describe('a queued write', () => {
   test('whose answer somebody waits for ends with the client', async () => {
     const box = outboxPolicy({ store: memoryStore() }, memoryStore);
     const { fetch, host } = scenario([box], { ...ANN, name: 'waiting' });
-    host.online.set(false);
+    host.connectivity.set(false);
     const { id } = (await (await fetch(URL_, POST)).json()) as { id: string };
     const result = box.result(id).catch((error) => error);
     await quiet();
@@ -483,6 +483,6 @@ describe('what is over stays over', () => {
       type: 'basic',
       redirected: false,
     } as const;
-    expect(rebuilt('left over', kept, {}).body).toBe(null);
+    expect(createResponse('left over', kept, {}).body).toBe(null);
   });
 });

@@ -1,6 +1,6 @@
-import type { Home, Policy } from '../../src/core/contract.ts';
+import type { PipelineContext, Policy } from '../../src/core/contract.ts';
 import { type HoldfastFetch, type PipelineOptions, pipeline } from '../../src/core/pipeline.ts';
-import { type ResponseFacts, rebuilt } from '../../src/core/rebuild.ts';
+import { createResponse, type ResponseMetadata } from '../../src/core/rebuild.ts';
 import {
   macrotask,
   seeded,
@@ -27,7 +27,7 @@ export interface Reply {
   readonly ends?: 'well' | 'stalled' | 'broken';
   /** It answers as if it had not been given up. */
   readonly deaf?: boolean;
-  readonly facts?: Partial<ResponseFacts>;
+  readonly facts?: Partial<ResponseMetadata>;
 }
 
 export type Origin = (request: Request, count: number) => Reply;
@@ -110,7 +110,7 @@ export function endAll(): void {
 export async function world(
   policies: readonly Policy[],
   origin: Origin = () => ({}),
-  { seed = 1, sharesIO = true, fetch: given, ...options }: PipelineOptions & Surroundings = {},
+  { seed = 1, canShareIO = true, fetch: given, ...options }: PipelineOptions & Surroundings = {},
 ): Promise<World> {
   const clock = virtualClock();
   const { online, subscriptions } = countedConnectivity();
@@ -119,9 +119,9 @@ export async function world(
   const bodies = new Bodies(clock);
   const signals: ReturnType<typeof counted>[] = [];
   let underWay = 0;
-  let home: Home | undefined;
+  let context: PipelineContext | undefined;
   const seeing: Policy = (next, of) => {
-    home = of;
+    context = of;
     return next;
   };
 
@@ -154,7 +154,7 @@ export async function world(
       name: `world ${++worlds}`,
       partition: 'public',
       fetch: given ?? send,
-      host: Object.freeze({ clock, online, sharesIO, random: seeded(seed) }),
+      host: Object.freeze({ clock, online, canShareIO, random: seeded(seed) }),
       ...options,
     }),
   );
@@ -165,7 +165,7 @@ export async function world(
   const there = (): Left => ({
     timers: clock.pending,
     listeners: signals.reduce((sum, { listeners }) => sum + listeners(), 0),
-    followers: followersOf((home as Home).signal),
+    followers: followersOf((context as PipelineContext).signal),
     subscriptions: subscriptions(),
     bodies: bodies.open.size,
   });
@@ -246,7 +246,7 @@ export async function world(
 
 interface Surroundings {
   readonly seed?: number;
-  readonly sharesIO?: boolean;
+  readonly canShareIO?: boolean;
 }
 
 async function read(response: Response, how: NonNullable<CallPlan['reads']>): Promise<string> {
@@ -289,7 +289,7 @@ class Bodies {
   answer({ method, url }: Request, { status = 200, headers = {}, ...reply }: Reply): Response {
     const facts = { status, statusText: '', url, type: 'basic', redirected: false, ...reply.facts } as const;
     const empty = reply.chunks === null || method === 'HEAD' || [204, 205, 304].includes(status);
-    return rebuilt(empty ? null : this.#stream(reply), facts, headers);
+    return createResponse(empty ? null : this.#stream(reply), facts, headers);
   }
 
   #stream({ chunks, gap = 0, ends = 'well' }: Reply): ReadableStream<Uint8Array<ArrayBuffer>> {

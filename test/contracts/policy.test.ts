@@ -481,7 +481,7 @@ describe('some of them, in any order,', () => {
     const { fetch, call, left, there, clock, settled, underWay } = await world(
       policies,
       () => (recovered ? WELL : one(...replies)),
-      { seed, sharesIO: random() < 0.8 },
+      { seed, canShareIO: random() < 0.8 },
     );
     const plan = (): CallPlan => ({
       url: one<string>(`${ONE}/a`, `${ONE}/a`, `${ONE}/b`, WRITES),

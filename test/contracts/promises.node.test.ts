@@ -151,7 +151,7 @@ async function run({ policies, script, calls, seed }: World): Promise<void> {
     {
       partition: 'public',
       fetch: send,
-      host: { clock, random: seeded(seed), online: switchedConnectivity() },
+      host: { clock, random: seeded(seed), connectivity: switchedConnectivity() },
     },
   );
 

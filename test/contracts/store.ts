@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { AtomicStore, Change, Decision, Item, Store } from '../../src/core/store.ts';
+import type { AtomicStore, Change, Item, Store, Transaction } from '../../src/core/store.ts';
 
 const put = (key: string, value: unknown = key, group?: string): Change => ({
   put: { key, value, ...(group !== undefined && { group }) },
@@ -107,16 +107,16 @@ export function storeLaws(open: () => Opened<Store>, { lists = true } = {}): voi
         { ...put('a 3', 3), body: new Blob(['three']) },
         { ...put('b', 4), body: 'four' },
       ]);
-      const wholes = await store.wholes({ prefix: 'a ' });
-      expect(wholes.map(({ key, value }) => [key, value])).toEqual([
+      const rangeWithBodies = await store.rangeWithBodies({ prefix: 'a ' });
+      expect(rangeWithBodies.map(({ key, value }) => [key, value])).toEqual([
         ['a 1', 1],
         ['a 2', 2],
         ['a 3', 3],
       ]);
-      expect(wholes[0]?.body).toEqual(new Uint8Array([1]));
-      expect(wholes[1]?.body).toBeUndefined();
-      expect(await text(wholes[2]?.body)).toBe('three');
-      expect(await store.wholes({ prefix: 'c' })).toEqual([]);
+      expect(rangeWithBodies[0]?.body).toEqual(new Uint8Array([1]));
+      expect(rangeWithBodies[1]?.body).toBeUndefined();
+      expect(await text(rangeWithBodies[2]?.body)).toBe('three');
+      expect(await store.rangeWithBodies({ prefix: 'c' })).toEqual([]);
     });
 
     test.skipIf(!lists)('gives the bodies of those that are picked, of a group, in pages', async () => {
@@ -125,13 +125,16 @@ export function storeLaws(open: () => Opened<Store>, { lists = true } = {}): voi
         [1, 2, 3, 4].map((value) => ({ ...put(`a ${value}`, value, 'left'), body: `body ${value}` })),
       );
       const seen: string[][] = [];
-      const wholes = await store.wholes({ group: 'left', after: 'a 1', limit: 2 }, (found) => {
-        seen.push(keys(found));
-        return found.slice(0, 1);
-      });
+      const rangeWithBodies = await store.rangeWithBodies(
+        { group: 'left', after: 'a 1', limit: 2 },
+        (found) => {
+          seen.push(keys(found));
+          return found.slice(0, 1);
+        },
+      );
       expect(seen).toEqual([['a 2', 'a 3']]);
-      expect(wholes).toEqual([{ key: 'a 2', group: 'left', value: 2, body: 'body 2' }]);
-      expect(await store.wholes({ group: 'right' }, () => [])).toEqual([]);
+      expect(rangeWithBodies).toEqual([{ key: 'a 2', group: 'left', value: 2, body: 'body 2' }]);
+      expect(await store.rangeWithBodies({ group: 'right' }, () => [])).toEqual([]);
     });
 
     test('lists a group by itself, in the order of keys, in pages', async () => {
@@ -191,7 +194,7 @@ export function storeLaws(open: () => Opened<Store>, { lists = true } = {}): voi
       expect(keys(await store.range({ prefix, after: ordered[0] as string, limit: 1 }))).toEqual([
         ordered[1],
       ]);
-      expect(keys(await store.wholes({ prefix: `${prefix}2` }))).toEqual([ordered[1]]);
+      expect(keys(await store.rangeWithBodies({ prefix: `${prefix}2` }))).toEqual([ordered[1]]);
       if (lists) expect(keys(await store.range({ group: 'g' }))).toEqual(['v', ...ordered, 'x']);
       await store.write([{ delete: ordered[1] as string }]);
       expect(keys(await store.range({ prefix }))).toEqual([ordered[0], ordered[2]]);
@@ -340,7 +343,7 @@ export function storeContract(open: () => Opened<AtomicStore>): void {
   describe('an atomic change', () => {
     const add =
       (by: number) =>
-      ([found]: readonly (Item | undefined)[]): Decision<number> => {
+      ([found]: readonly (Item | undefined)[]): Transaction<number> => {
         const sum = ((found?.value as number | undefined) ?? 0) + by;
         return { changes: [put('sum', sum)], result: sum };
       };

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { exclusively, exclusivelyOver } from '../../src/core/locks.ts';
+import { withLocalLock, withLock } from '../../src/core/locks.ts';
 import { macrotask } from '../../src/testing/clock.ts';
 
 const never = new AbortController().signal;
@@ -26,7 +26,7 @@ describe('a line over an object', () => {
   test('is one after the other, in order, and each has its own result', async () => {
     const { begun, task, end } = tasks();
     const store = {};
-    const all = ['a', 'b', 'c'].map((name) => exclusivelyOver(store)('lane', never, task(name)));
+    const all = ['a', 'b', 'c'].map((name) => withLocalLock(store)('lane', never, task(name)));
     for (const name of ['a', 'b', 'c']) {
       await macrotask();
       expect(begun.at(-1)).toBe(name);
@@ -39,17 +39,17 @@ describe('a line over an object', () => {
   test('is not behind another name, nor behind what hangs over another object', async () => {
     const { begun, task } = tasks();
     const store = {};
-    void exclusivelyOver(store)('lane', never, task('a'));
-    void exclusivelyOver(store)('other', never, task('b'));
-    void exclusivelyOver({})('lane', never, task('c'));
+    void withLocalLock(store)('lane', never, task('a'));
+    void withLocalLock(store)('other', never, task('b'));
+    void withLocalLock({})('lane', never, task('c'));
     await macrotask();
     expect(begun).toEqual(['a', 'b', 'c']);
   });
 
   test('goes on after one that fails', async () => {
     const store = {};
-    const failing = exclusivelyOver(store)('lane', never, () => Promise.reject(new Error('mine')));
-    const next = exclusivelyOver(store)('lane', never, async () => 'next');
+    const failing = withLocalLock(store)('lane', never, () => Promise.reject(new Error('mine')));
+    const next = withLocalLock(store)('lane', never, async () => 'next');
     await expect(failing).rejects.toThrow('mine');
     expect(await next).toBe('next');
   });
@@ -58,9 +58,9 @@ describe('a line over an object', () => {
     const { begun, task, end } = tasks();
     const store = {};
     const enough = new AbortController();
-    void exclusivelyOver(store)('lane', never, task('a'));
-    const gone = exclusivelyOver(store)('lane', enough.signal, task('b'));
-    const last = exclusivelyOver(store)('lane', never, task('c'));
+    void withLocalLock(store)('lane', never, task('a'));
+    const gone = withLocalLock(store)('lane', enough.signal, task('b'));
+    const last = withLocalLock(store)('lane', never, task('c'));
     enough.abort(new Error('enough'));
     await expect(gone).rejects.toThrow('enough');
     await macrotask();
@@ -74,7 +74,7 @@ describe('a line over an object', () => {
   test('has nothing to say about what has begun', async () => {
     const { task, end } = tasks();
     const enough = new AbortController();
-    const first = exclusivelyOver({})('lane', enough.signal, task('a'));
+    const first = withLocalLock({})('lane', enough.signal, task('a'));
     await macrotask();
     enough.abort(new Error('enough'));
     await end('a');
@@ -86,11 +86,11 @@ test('a name of any length is a lock of its own', async () => {
   const { signal } = new AbortController();
   const name = `${'n'.repeat(4_000)} `;
   const order: string[] = [];
-  const first = exclusively(`${name}a`, signal, async () => {
-    await exclusively(`${name}b`, signal, async () => void order.push('another'));
+  const first = withLock(`${name}a`, signal, async () => {
+    await withLock(`${name}b`, signal, async () => void order.push('another'));
     order.push('first');
   });
-  const second = exclusively(`${name}a`, signal, async () => void order.push('second'));
+  const second = withLock(`${name}a`, signal, async () => void order.push('second'));
   await Promise.all([first, second]);
   expect(order).toEqual(['another', 'first', 'second']);
 });

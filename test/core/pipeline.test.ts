@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { type Call, type Handler, type Home, named, type Policy } from '../../src/core/contract.ts';
+import {
+  type Call,
+  type Handler,
+  named,
+  type PipelineContext,
+  type Policy,
+} from '../../src/core/contract.ts';
 import { pipeline } from '../../src/core/pipeline.ts';
 import { createFetch } from '../../src/fronts/fetch.ts';
 import { standard } from '../../src/fronts/standard.ts';
@@ -366,6 +372,6 @@ describe('an error', () => {
 
 test('a policy that takes one argument, or the home, is a policy to the types', () => {
   const one: Policy = (next: Handler) => next;
-  const two: Policy = (next: Handler, _home: Home) => next;
+  const two: Policy = (next: Handler, _pipeline: PipelineContext) => next;
   expect([one, two]).toHaveLength(2);
 });

@@ -69,14 +69,16 @@ describe('what a stage puts in place', () => {
         headers.append('passed', name);
         run.request = new Request(run.request, { headers });
         run.origin = `https://${name}.example`;
-        run.call = { ...run.call, keyIsOurs: true };
+        run.call = { ...run.call, hasGeneratedKey: true };
         run.deadline = 5;
       },
     });
 
   const looking = (seen: string[]): Stage => {
     const look = ({ request, origin, call, deadline }: Run) =>
-      void seen.push(`${request.headers.get('passed')} ${origin} ${call.keyIsOurs === true} ${deadline}`);
+      void seen.push(
+        `${request.headers.get('passed')} ${origin} ${call.hasGeneratedKey === true} ${deadline}`,
+      );
     return staged('looking', { enter: look, leave: look });
   };
 

@@ -25,7 +25,7 @@ describe('what cannot be meant is said at once', () => {
     [
       'half a store',
       () => staleCache({ store: {} as never }),
-      /staleCache\.store: \{\} .* it lacks get, body, range, wholes, write, close/,
+      /staleCache\.store: \{\} .* it lacks get, body, range, rangeWithBodies, write, close/,
     ],
     ['a slip in a store’s name', () => indexedDBStore({ nmae: 'x' } as never), /indexedDBStore\.nmae/],
     ['a name that is no text', () => indexedDBStore({ name: 1 as never }), /indexedDBStore\.name: 1/],

@@ -68,7 +68,7 @@ function fleet(many: number, { policies, noTimers = false, ...options }: FleetOp
           ...testHost(),
           clock: noTimers ? { ...own, after: () => () => {} } : own,
           random: seeded(nth + 1),
-          sharesIO: false,
+          canShareIO: false,
         },
         fetch: origin.fetch,
         onEvent: (event) => events.push(event),
@@ -456,7 +456,7 @@ describe('without a binding', () => {
     const origin = scriptedOrigin(clock);
     const share = betweenIsolates(undefined);
     const fetch = pipeline([breaker({ share }), rateLimit({ rate: 5, share })], {
-      host: { ...testHost({ clock }), sharesIO: false },
+      host: { ...testHost({ clock }), canShareIO: false },
       fetch: origin.fetch,
       onEvent: (event) => events.push(event),
     });

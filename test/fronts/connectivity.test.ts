@@ -44,7 +44,7 @@ const elsewhere = (): Response =>
 describe('that there is no network', () => {
   test('is believed, and nothing is probed', async () => {
     const { host, online, origin, clock, changes } = world();
-    host.online.set(false);
+    host.connectivity.set(false);
     expect([online.state, online.reachability]).toEqual([false, 'offline']);
     online.hear({ ...failed, error: 'network' });
     await clock.advance(600_000);
@@ -108,8 +108,8 @@ describe('that there is a network', () => {
     const { online, origin, host, clock, changes } = world();
     origin.replies(hang());
     clock.after(100, () => {
-      host.online.set(false);
-      host.online.set(true);
+      host.connectivity.set(false);
+      host.connectivity.set(true);
     });
     void online.check();
     await clock.advance(10_000);
@@ -170,9 +170,9 @@ describe('that there is a network', () => {
     const { online, host, origin, clock } = world();
     origin.replies(networkError());
     await online.check();
-    host.online.set(false);
+    host.connectivity.set(false);
     origin.replies(elsewhere());
-    host.online.set(true);
+    host.connectivity.set(true);
     expect(online.reachability).toBe('online');
     await clock.advance(1);
     expect(online.reachability).toBe('captive');
@@ -184,7 +184,7 @@ test('a pipeline waits with its retries until there is a way out', async () => {
   const { online, origin, clock, host } = world();
   const calls = scriptedOrigin(clock);
   const api = createFetch({
-    host: { ...host, online },
+    host: { ...host, connectivity: online },
     onEvent: online.hear,
     fetch: calls.fetch,
     timeout: { total: '10m' },
@@ -205,8 +205,8 @@ test('what is closed leaves nothing behind', async () => {
   await online.check();
   online.close();
   const asked = origin.seen.length;
-  host.online.set(false);
-  host.online.set(true);
+  host.connectivity.set(false);
+  host.connectivity.set(true);
   online.hear({ ...failed, error: 'network' });
   await online.check();
   await clock.advance(600_000);

@@ -175,8 +175,8 @@ describe('waiting until it is healthy', () => {
     const { origin, host, clock, asking } = world();
     origin.replies(networkError());
     clock.after(100, () => {
-      host.online.set(false);
-      host.online.set(true);
+      host.connectivity.set(false);
+      host.connectivity.set(true);
     });
     await waitUntilHealthy(URL_, { ...asking, interval: '30s' });
     expect(clock.ticks()).toBe(100);
@@ -303,11 +303,11 @@ describe('a monitor', () => {
 
   test('asks nobody while there is no network, and at once when there is', async () => {
     const { origin, host, clock, asking } = world();
-    host.online.set(false);
+    host.connectivity.set(false);
     const watch = monitor(URL_, { ...asking, interval: '10s' });
     await clock.advance(600_000);
     expect(origin.seen).toHaveLength(0);
-    host.online.set(true);
+    host.connectivity.set(true);
     await clock.advance(1);
     expect(origin.seen).toHaveLength(1);
     watch.close();
@@ -364,7 +364,7 @@ describe('the health of a client', () => {
     origin.replies(status(503), status(404));
     await api(URL_);
     await api('https://other.example/');
-    host.online.set(false);
+    host.connectivity.set(false);
     await api(URL_, { method: 'POST', body: 'x', holdfast: { outbox: true } });
     expect(await clientHealth(parts)).toMatchObject({
       status: 'degraded',

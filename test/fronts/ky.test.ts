@@ -429,7 +429,7 @@ describe('the outbox', () => {
 
   test('keeps the lane of the defaults where a call says true', async () => {
     const { api, host, outbox } = queueing();
-    host.online.set(false);
+    host.connectivity.set(false);
     await api.extend({ outbox: { lane: 'cart' } }).post('orders', { json: 1, outbox: true });
     expect(await outbox.entries({ lane: 'cart' })).toHaveLength(1);
   });
@@ -437,7 +437,7 @@ describe('the outbox', () => {
   test('what a call says of the outbox comes whole to it, functions too', async () => {
     const queue = outboxPolicy({ store: memoryStore() }, memoryStore);
     const { api, host } = scene({ partition: 'ann', outbox: queue });
-    host.online.set(false);
+    host.connectivity.set(false);
     const merge = async (earlier: Request, later: Request): Promise<Request> =>
       new Request(later, { body: JSON.stringify([await earlier.json(), await later.json()]) });
     await api.put('doc', { json: 1, outbox: { id: 'a', coalesce: { key: 'doc', merge } } });

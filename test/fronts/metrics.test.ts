@@ -301,7 +301,7 @@ describe('an alarm', () => {
         }) as ClientHealth,
     });
     const begun = clock.now();
-    host.online.set(false);
+    host.connectivity.set(false);
     await clock.advance(900_000);
     numbers.close();
     expect(alarms.map(({ name }) => name)).toEqual(['queueAge']);

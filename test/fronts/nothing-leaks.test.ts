@@ -138,7 +138,7 @@ async function told() {
   origin.otherwise(() => refusal(422));
   await call({ ...write, holdfast: kept });
   await host.clock.advance(60_000);
-  host.online.set(false);
+  host.connectivity.set(false);
   await call({ ...write, holdfast: { outbox: { id: 'b', meta: kept.outbox.meta } } });
   return { events, lines, numbers, errors, stores, box };
 }
@@ -148,7 +148,7 @@ const key = (): Promise<CryptoKey> =>
 
 /** All that is kept, as a text. */
 async function contentsOf(store: AtomicStore): Promise<string> {
-  const items = await store.wholes({});
+  const items = await store.rangeWithBodies({});
   const bodies = items.map(async ({ body }) =>
     typeof body === 'string' ? body : body ? await new Response(body as Blob).text() : '',
   );

@@ -105,10 +105,10 @@ describe('spans', () => {
       outbox: outboxPolicy({ store: durableStore() }, memoryStore),
       name: 'otel',
     });
-    host.online.set(false);
+    host.connectivity.set(false);
     await fetch(`${ORIGIN}/a`, { method: 'POST', body: 'x', holdfast: { outbox: { id: 'a' } } });
     origin.replies(status(503));
-    host.online.set(true);
+    host.connectivity.set(true);
     await host.clock.advance(60_000);
     expect(attributesOf('outbox sending')).toMatchObject([
       { 'holdfast.outbox.id': 'a', 'holdfast.outbox.outcome': 'postponed', 'error.type': 'postponed' },

@@ -57,9 +57,9 @@ const order = (body: string): Request =>
 
 test('writes of a lane are sent in the order in which they were given, also where one is a blob', async () => {
   const here = page({ store: durableObjectStore(sqliteObject()) });
-  here.host.online.set(false);
+  here.host.connectivity.set(false);
   await Promise.all([give(here, new Blob(['first']) as never), give(here, 'second')]);
-  here.host.online.set(true);
+  here.host.connectivity.set(true);
   await here.outbox.flush();
   expect(sent(here)).toEqual(['first', 'second']);
 });
@@ -76,7 +76,7 @@ test('an object listens to no events of its isolate, which would keep it when it
 
 test('an object that was ended without a word is not in the way of its next life', async () => {
   const before = object();
-  before.host.online.set(false);
+  before.host.connectivity.set(false);
   await before.orders.accept(order('one'));
   const after = object({ id: before.id, storage: before.storage });
   await after.orders.accept(order('two'));
@@ -151,7 +151,7 @@ describe('an object has an alarm', () => {
     const { host, origin, orders, storage, next } = object();
     await orders.pause({ lane: 'paused' });
     await orders.accept(order('one'), { lane: 'paused' });
-    host.online.set(false);
+    host.connectivity.set(false);
     const { setAlarm } = storage;
     let accepted: Promise<unknown> | undefined;
     // In the very moment in which it wants to be called in an hour.

@@ -246,7 +246,7 @@ describe('a body', () => {
     const bodies = durableStore();
     const { write, consumed, origin } = world({ bodies });
     await write(large);
-    const [item] = await bodies.wholes({});
+    const [item] = await bodies.rangeWithBodies({});
     await bodies.write([{ delete: item?.key as string }]);
     expect(await consumed()).toEqual([expect.any(Number)]);
     expect(origin.seen).toEqual([]);

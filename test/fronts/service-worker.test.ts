@@ -271,7 +271,7 @@ describe('Background Sync', () => {
   ])('is over before the browser ends it, though %s', async (_, options) => {
     const here = worker({ routes: [{ match: '/orders', outbox: true }] });
     const lets = longTimers();
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     // An upload over a slow line has no time limit.
     await here.asks(asked(API, { ...POST, body: 'x'.repeat(300_000) }));
     const sent = Promise.withResolvers<void>();
@@ -279,7 +279,7 @@ describe('Background Sync', () => {
       sent.resolve();
       return new Promise(() => {});
     });
-    here.host.online.set(true);
+    here.host.connectivity.set(true);
     await sent.promise;
     const events = 'ready' in options ? worker(options) : here;
     let how = 'goes on';
@@ -302,7 +302,7 @@ describe('Background Sync', () => {
   test('begins nothing more when its time is nearly up, and is asked again for the rest', async () => {
     const here = worker({ routes: [{ match: '/orders', outbox: true }] });
     const lets = longTimers();
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     for (const body of ['a', 'b']) await here.asks(asked(API, { ...POST, body }));
     const sent = Promise.withResolvers<void>();
     const answer = Promise.withResolvers<Response>();
@@ -311,7 +311,7 @@ describe('Background Sync', () => {
       // No time passes while it is sent.
       return here.host.clock.busy(answer.promise);
     });
-    here.host.online.set(true);
+    here.host.connectivity.set(true);
     const work = here.syncs().then(String, ({ message }) => message);
     await sent.promise;
     await settle();
@@ -324,16 +324,16 @@ describe('Background Sync', () => {
   test('is asked for by a page for each write that has to wait', async () => {
     const asked = browser();
     const here = page({ backgroundSync: true });
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     await give(here, 'a');
     await settle();
     expect(asked).toEqual(['holdfast-outbox']);
     // The browser wakes the worker at once; that sends it; then the tunnel begins.
-    here.host.online.set(true);
+    here.host.connectivity.set(true);
     await here.outbox.flush();
     await settle();
     const { length } = asked;
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     await give(here, 'b');
     await settle();
     expect(asked.length).toBeGreaterThan(length);
@@ -342,7 +342,7 @@ describe('Background Sync', () => {
   test('is asked for by a page that finds something on loading without a network', async () => {
     const asked = browser();
     const before = page();
-    before.host.online.set(false);
+    before.host.connectivity.set(false);
     await give(before, 'a');
     expect(asked).toEqual([]);
     await before.fetch.close();
@@ -355,7 +355,7 @@ describe('Background Sync', () => {
     const letGo: (() => void)[] = [];
     const here = page({ backgroundSync: true });
     const asked = browser(() => here.clock.busy(new Promise<void>((resolve) => letGo.push(resolve))));
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     await Promise.all(Array.from({ length: 20 }, (_, nth) => give(here, `${nth}`)));
     await settle();
     expect(asked).toHaveLength(1);
@@ -377,7 +377,7 @@ describe('Background Sync', () => {
       await settle();
       return asked.length - length;
     };
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     expect(await asking('a')).toBeGreaterThan(0);
     answer = () => new Promise(() => {});
     expect(await asking('b')).toBeGreaterThan(0);

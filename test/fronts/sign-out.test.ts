@@ -37,7 +37,7 @@ async function application() {
     name: `application ${++applications}`,
     baseUrl: ORIGIN,
     fetch: origin.fetch,
-    host: { online },
+    host: { connectivity: online },
     partition: () => user,
     outbox: box,
     staleCache: cache,

@@ -63,11 +63,11 @@ async function told(): Promise<Map<string, ReadableSpan[]>> {
   await story('an isolated circuit', () => read('/rates').catch(() => {}));
   circuits.reset();
   await story('a write that the outbox delivers', async () => {
-    host.online.set(false);
+    host.connectivity.set(false);
     await fetch(`${API}/orders`, { method: 'POST', body: 'one', holdfast: { outbox: { id: 'order-1' } } });
     await host.clock.advance(60_000);
     origin.replies(status(503));
-    host.online.set(true);
+    host.connectivity.set(true);
     await host.clock.advance(120_000);
   });
   await fetch.close();

@@ -55,10 +55,10 @@ describe('a queued write', () => {
   test('is sent with the token of its time, refreshed once for all lanes, under the same key', async () => {
     const { auth, server, write, clock, outbox, host, taken } = page();
     await auth.signIn(server.login());
-    host.online.set(false);
+    host.connectivity.set(false);
     for (const body of ['one', 'two', 'three']) expect(isQueued(await write(body))).toBe(true);
     await clock.advance(7_200_000);
-    host.online.set(true);
+    host.connectivity.set(true);
     await outbox.flush();
     await clock.advance(1_000);
     expect(taken()).toEqual(['one', 'two', 'three']);

@@ -36,7 +36,7 @@ interface World extends Scenario {
 /** A client of an API, whose tokens come from an authorization server. */
 function world(
   more: MoreOAuth2 = {},
-  options: PipelineOptions & { around?: Parameters<typeof scenario>[0]; sharesIO?: boolean } = {},
+  options: PipelineOptions & { around?: Parameters<typeof scenario>[0]; canShareIO?: boolean } = {},
 ): World {
   const { around = [], ...rest } = options;
   const policy = auth(oauth2(more));
@@ -410,7 +410,7 @@ describe('a refresh that fails', () => {
     const { auth, server, get, clock, host } = world();
     await auth.signIn(server.login());
     await clock.advance(3_600_000);
-    host.online.set(false);
+    host.connectivity.set(false);
     for (let nth = 0; nth < 8; nth++) {
       server.replies(networkError());
       expect(await get()).toBe('refresh-failed');
@@ -418,7 +418,7 @@ describe('a refresh that fails', () => {
     }
     server.replies(networkError());
     expect(await get()).toBe('refresh-failed');
-    host.online.set(true);
+    host.connectivity.set(true);
     expect(await get()).toBe(200);
   });
 
@@ -647,7 +647,7 @@ test('a tab that never comes to its end holds up the others for a while only', a
 });
 
 describe('where calls share no promise', () => {
-  const worker = (more: MoreOAuth2 = {}) => world(more, { sharesIO: false });
+  const worker = (more: MoreOAuth2 = {}) => world(more, { canShareIO: false });
 
   test('one refreshes, and the others look until it is done', async () => {
     const { auth, server, clock, get } = worker();
@@ -675,7 +675,7 @@ describe('where calls share no promise', () => {
   });
 
   test('a call that was cut off in the middle of it holds up the others for a while only', async () => {
-    const host = testHost({ sharesIO: false, clock: virtualClock({ quiet }) });
+    const host = testHost({ canShareIO: false, clock: virtualClock({ quiet }) });
     const { clock } = host;
     let isCut = true;
     // Not even a timer of it goes on.

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { Codec } from '../../src/core/codec.ts';
+import type { Cipher } from '../../src/core/codec.ts';
 import { ConfigurationError, StorageError } from '../../src/core/errors.ts';
 import type { PipelineOptions } from '../../src/core/pipeline.ts';
 import { type Auth, auth } from '../../src/policies/auth/auth.ts';
@@ -262,11 +262,11 @@ describe('tokens in a store', () => {
     const first = tab({ store, ...sealed });
     await first.auth.signIn(first.server.login());
     let isLocked = true;
-    const open: Codec['open'] = async (...record) => {
+    const open: Cipher['decrypt'] = async (...record) => {
       if (isLocked) throw new StorageError('no key');
-      return sealed.encryption.open(...record);
+      return sealed.encryption.decrypt(...record);
     };
-    const second = tab({ store, encryption: { ...sealed.encryption, open } }, first);
+    const second = tab({ store, encryption: { ...sealed.encryption, decrypt: open } }, first);
     expect(await second.get()).toBe('refresh-failed');
     isLocked = false;
     expect(await second.get()).toBe('ann');

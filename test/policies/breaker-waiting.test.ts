@@ -170,7 +170,7 @@ describe('while a circuit is open', () => {
   });
 
   test('where calls may not wait for one another, each waits by a timer of its own', async () => {
-    const scene = await opened({ slowStart: false }, { sharesIO: false });
+    const scene = await opened({ slowStart: false }, { canShareIO: false });
     expect(await Promise.all(many(4, () => get(scene)))).toEqual([200, 200, 200, 200]);
     expect(scene.origin.seen.at(-1)?.at).toBeLessThan(1_000);
     expect(scene.clock.pending).toBe(0);

@@ -327,7 +327,7 @@ describe('a full queue', () => {
   });
 
   test('is what a call without a place finds where calls may not wait for each other', async () => {
-    const host = testHost({ sharesIO: false });
+    const host = testHost({ canShareIO: false });
     const scene = scenario([bulkhead({ limit: 1 })], { host });
     scene.origin.replies(hang());
     void get(scene);

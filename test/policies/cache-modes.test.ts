@@ -129,7 +129,7 @@ describe('stale-while-revalidate', () => {
     page.origin.replies(fresh('one'));
     await readInto(page);
     await page.clock.advance(61_000);
-    page.host.online.set(false);
+    page.host.connectivity.set(false);
     expect(await page.read()).toEqual([200, 'stale', 'one']);
     await page.clock.advance(60_000);
     expect(page.origin.seen).toHaveLength(1);
@@ -184,13 +184,13 @@ describe('network-first', () => {
     page.origin.otherwise(() => fresh('one'));
     await readInto(page);
     await page.clock.advance(61_000);
-    page.host.online.set(false);
+    page.host.connectivity.set(false);
     const before = page.clock.ticks();
     const response = await page.fetch(URL_);
     expect([sourceOf(response), await response.text()]).toEqual(['stale', 'one']);
     expect(page.clock.ticks() - before).toBe(0);
     expect(page.origin.seen).toHaveLength(1);
-    page.host.online.set(true);
+    page.host.connectivity.set(true);
     expect((await page.read())[1]).toBe('network');
   });
 
@@ -203,7 +203,7 @@ describe('network-first', () => {
     await readInto(page);
     await page.clock.advance(61_000);
     const before = page.clock.ticks();
-    page.clock.after(3_000, () => page.host.online.set(false));
+    page.clock.after(3_000, () => page.host.connectivity.set(false));
     const response = await page.fetch(URL_);
     expect([sourceOf(response), await response.text()]).toEqual(['stale', 'one']);
     expect(page.clock.ticks() - before).toBe(3_000);
@@ -213,7 +213,7 @@ describe('network-first', () => {
     const page = cachePage();
     page.origin.replies(fresh('one', 0, { 'cache-control': 'no-cache' }), fresh('two'), fresh('other'));
     await readInto(page);
-    page.host.online.set(false);
+    page.host.connectivity.set(false);
     expect((await page.read())[2]).toBe('two');
     expect((await page.read(`${URL_}/other`))[2]).toBe('other');
   });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Codec } from '../../src/core/codec.ts';
+import type { Cipher } from '../../src/core/codec.ts';
 import type { Policy } from '../../src/core/contract.ts';
 import type { Item, StoredBody } from '../../src/core/store.ts';
 import { auth } from '../../src/policies/auth/auth.ts';
@@ -113,7 +113,7 @@ describe('a logout', () => {
     const store = durableStore();
     const tab = cachePage({ store });
     await tab.read();
-    const [late] = await store.wholes({ prefix: 'copy ' });
+    const [late] = await store.rangeWithBodies({ prefix: 'copy ' });
     await tab.clock.advance(1_000);
     await tab.cache.clear({ partition: 'ann' });
     expect(await store.range({ prefix: 'copy ' })).toEqual([]);
@@ -168,7 +168,7 @@ describe('what one tab does', () => {
 describe('sealed copies', () => {
   const key = (): Promise<CryptoKey> =>
     crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt']);
-  const page = (codec: Codec, store = durableStore()) =>
+  const page = (codec: Cipher, store = durableStore()) =>
     cachePage(
       { encryption: codec, store, mode: 'cache-first', memory: false },
       { partition: 'ann-the-user' },
@@ -262,7 +262,7 @@ describe('sealed copies', () => {
     );
     expect(() => encryptWith('key' as never)).toThrow(/encryptWith.key: 'key' is not allowed/);
     expect(() => cachePage({ encryption: {} as never })).toThrow(
-      /staleCache.encryption: .*it lacks seal, open, name/,
+      /staleCache.encryption: .*it lacks encrypt, decrypt, hashKey/,
     );
   });
 });

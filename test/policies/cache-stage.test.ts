@@ -20,7 +20,7 @@ function counted(options: StaleCacheOptions = {}, more: PipelineOptions = {}) {
   const host = testHost();
   const taken = { timers: 0, subscriptions: 0, operations: 0 };
   const left = { subscriptions: 0 };
-  const { clock, online } = host;
+  const { clock, connectivity: online } = host;
   const inner = durableStore();
   const guard = <T>(work: () => Promise<T>): Promise<T> => {
     taken.operations++;
@@ -45,7 +45,7 @@ function counted(options: StaleCacheOptions = {}, more: PipelineOptions = {}) {
             return clock.after(...task);
           },
         },
-        online: {
+        connectivity: {
           get state() {
             return online.state;
           },

@@ -192,7 +192,7 @@ describe('the limits', () => {
       await clock.advance(1_000);
     }
     let itemsRead = 0;
-    for (const name of ['range', 'wholes'] as const) {
+    for (const name of ['range', 'rangeWithBodies'] as const) {
       const native = store[name] as (query: never) => Promise<Item[]>;
       store[name] = async (query: never) => {
         const items = await native(query);
@@ -334,8 +334,8 @@ test('a store that does not answer is left alone for a while, so that not every 
 });
 
 test('a copy of a plain store, without atomic changes, is kept within the limits as well', async () => {
-  const { get, body, range, wholes, write, close } = memoryStore();
-  const plain = { name: 'plain', durable: false, get, body, range, wholes, write, close };
+  const { get, body, range, rangeWithBodies, write, close } = memoryStore();
+  const plain = { name: 'plain', durable: false, get, body, range, rangeWithBodies, write, close };
   const { read, origin, cache, clock } = cachePage({ store: plain, maxEntries: 2, mode: 'cache-first' });
   origin.otherwise(() => fresh('copy'));
   for (let n = 0; n < 4; n++) {
@@ -444,7 +444,7 @@ test('a copy that is replaced while it is looked at leaves the reader with the o
 });
 
 test('over a store without atomic changes the copies are not all listed for each that is stored', async () => {
-  const { get, body, range, wholes, write, close } = memoryStore();
+  const { get, body, range, rangeWithBodies, write, close } = memoryStore();
   let listings = 0;
   const plain = {
     name: 'plain',
@@ -456,7 +456,7 @@ test('over a store without atomic changes the copies are not all listed for each
       if (query.prefix === 'copy ') listings++;
       return range(query);
     },
-    wholes,
+    rangeWithBodies,
     write,
     close,
   };

@@ -80,7 +80,7 @@ test('staleCache: crafted messages of other partitions and URLs leave a cached r
 
 test('outbox: after crafted messages a write still waits, is delivered once, and few timers are set', async () => {
   const here = page();
-  here.host.online.set(false);
+  here.host.connectivity.set(false);
   await give(here, 'order', { id: '1', lane: 'a' });
   const before = here.clock.pending;
   craft(...garbage);
@@ -95,7 +95,7 @@ test('outbox: after crafted messages a write still waits, is delivered once, and
   expect(here.clock.pending - before).toBeLessThanOrEqual(1_000);
   expect(await here.outbox.counts()).toMatchObject({ waiting: 1 });
   here.origin.otherwise(ok());
-  here.host.online.set(true);
+  here.host.connectivity.set(true);
   await here.outbox.flush();
   await settle();
   expect(sent(here)).toEqual(['order']);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Policy } from '../../src/core/contract.ts';
 import { ConfigurationError, HoldfastError, NetworkError } from '../../src/core/errors.ts';
-import { rebuilt } from '../../src/core/rebuild.ts';
+import { createResponse } from '../../src/core/rebuild.ts';
 import { auth } from '../../src/policies/auth/auth.ts';
 import type { AuthOptions } from '../../src/policies/auth/options.ts';
 import { bulkhead } from '../../src/policies/bulkhead.ts';
@@ -145,7 +145,7 @@ describe('identical reads at the same time', () => {
       type: 'cors',
       redirected: true,
     } as const;
-    scene.origin.replies(slow(scene.clock, 10, () => rebuilt('x', given, { 'x-own': 'yes' })));
+    scene.origin.replies(slow(scene.clock, 10, () => createResponse('x', given, { 'x-own': 'yes' })));
     const answers = await Promise.all([scene.fetch(URL_), scene.fetch(URL_)]);
     for (const answer of answers) {
       expect(answer).toMatchObject(given);
@@ -306,7 +306,7 @@ describe('is never shared', () => {
   });
 
   test('anything where I/O belongs to one request', async () => {
-    const scene = scenario([dedupe()], { host: testHost({ sharesIO: false }) });
+    const scene = scenario([dedupe()], { host: testHost({ canShareIO: false }) });
     scene.origin.otherwise(() => macrotask().then(() => ok()));
     await Promise.all([scene.fetch(URL_), scene.fetch(URL_)]);
     expect(scene.origin.seen).toHaveLength(2);
@@ -436,7 +436,8 @@ describe('what is forbidden right before it is sent', () => {
     const guard = () => {
       throw new HoldfastError('another user', error);
     };
-    const guarded: Policy = (next) => (request, call) => next(request, to(++nth) ? { ...call, guard } : call);
+    const guarded: Policy = (next) => (request, call) =>
+      next(request, to(++nth) ? { ...call, beforeSend: guard } : call);
     const later: Policy = (next) => async (request, call) => {
       await sent.promise;
       return next(request, call).catch((reason) => {

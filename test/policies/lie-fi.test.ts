@@ -158,7 +158,7 @@ describe('while nothing comes through', () => {
     const page = await lieFi();
     await page.timed(URL_, {});
     await page.clock.advance(10_000);
-    page.host.online.set(false);
+    page.host.connectivity.set(false);
     expect(await page.timed()).toEqual([...COPY, 0]);
     expect(page.origin.seen).toHaveLength(1);
   });
@@ -501,7 +501,7 @@ test('calls that share no I/O share the knowledge of a silent origin, and give b
   const cache = cachePolicy({ store: memoryStore(), validators: 'own' }, memoryStore);
   const works: Promise<unknown>[] = [];
   const waitUntil = (work: Promise<unknown>): void => void works.push(work);
-  const page = scenario([cache, attemptTimeout()], { partition: 'ann', sharesIO: false });
+  const page = scenario([cache, attemptTimeout()], { partition: 'ann', canShareIO: false });
   const read = timed(page);
   page.origin.replies(fresh('one'));
   await read();

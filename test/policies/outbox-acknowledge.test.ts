@@ -22,7 +22,7 @@ function slowPage(
     if (held && !keys[0]?.startsWith('lease') && waiting++ < most) await made.clock.busy(held);
     return change(...(args as Parameters<typeof change>)) as never;
   };
-  made.host.online.set(false);
+  made.host.connectivity.set(false);
   return {
     ...made,
     hold(changes = Infinity) {
@@ -52,7 +52,7 @@ const seen = ({ origin }: Page): Promise<string[]> =>
 /** Sends what may be sent before anything is taken out. */
 async function sendAhead(slow: ReturnType<typeof slowPage>, held?: number): Promise<void> {
   slow.hold(held);
-  slow.host.online.set(true);
+  slow.host.connectivity.set(true);
   for (let turn = 0; turn < 10; turn++) await settle();
 }
 
@@ -98,7 +98,7 @@ describe('a disk that is slower than the origin', () => {
 test('an entry that cannot be acknowledged stops its lane', async () => {
   const store = durableStore();
   const made = page({}, store);
-  made.host.online.set(false);
+  made.host.connectivity.set(false);
   await give(made, bodies(200));
   const { change } = store;
   // Where there are no locks the lane has to be had first.
@@ -106,7 +106,7 @@ test('an entry that cannot be acknowledged stops its lane', async () => {
     args[0][0]?.startsWith('lease')
       ? change(...args)
       : Promise.reject(new DOMException('it is gone', 'UnknownError'))) as typeof change;
-  made.host.online.set(true);
+  made.host.connectivity.set(true);
   await settle();
   expect(made.origin.seen).toHaveLength(1);
   expect(made.told('store-failed')).toMatchObject([{ operation: 'drain' }]);
@@ -118,7 +118,7 @@ test('an entry that cannot be acknowledged stops its lane', async () => {
 
 test('one that others are merged into while it is at hand keeps its place', async () => {
   const made = page();
-  made.host.online.set(false);
+  made.host.connectivity.set(false);
   await give(made, ['a', 'b', 'c']);
   await give(made, ['cart 1'], { coalesce: { key: 'cart' } });
   await give(made, ['d']);
@@ -126,7 +126,7 @@ test('one that others are merged into while it is at hand keeps its place', asyn
     await give(made, ['cart 2'], { coalesce: { key: 'cart' } });
     return ok();
   });
-  made.host.online.set(true);
+  made.host.connectivity.set(true);
   await made.outbox.flush();
   expect(await seen(made)).toEqual(['a', 'b', 'c', 'cart 2', 'd']);
 });
@@ -139,7 +139,7 @@ test.each<[string, OutboxOptions, object]>([
 ])('an entry is acknowledged once, with strict durability: %s', async (_, options, own) => {
   const store = durableStore();
   const made = page(options, store);
-  made.host.online.set(false);
+  made.host.connectivity.set(false);
   await give(made, ['a'], own);
   const { change } = store;
   const asked: (boolean | undefined)[] = [];
@@ -147,7 +147,7 @@ test.each<[string, OutboxOptions, object]>([
     if (isAcknowledgement(keys)) asked.push(how?.strict);
     return change(keys, decide, how);
   };
-  made.host.online.set(true);
+  made.host.connectivity.set(true);
   await made.outbox.flush();
   expect(asked).toEqual([true]);
 });
@@ -157,7 +157,7 @@ describe('an acknowledgement that fails once', () => {
   async function failing(options: OutboxOptions, ...writes: readonly [method: string, outbox: object][]) {
     const store = durableStore();
     const made = page(options, store);
-    made.host.online.set(false);
+    made.host.connectivity.set(false);
     for (const [method, outbox] of writes)
       await made.fetch(URL_, { method, ...(method === 'POST' && { body: 'one' }), holdfast: { outbox } });
     const { change } = store;
@@ -172,7 +172,7 @@ describe('an acknowledgement that fails once', () => {
     return {
       ...made,
       async tried() {
-        made.host.online.set(true);
+        made.host.connectivity.set(true);
         for (let turn = 0; turn < 4; turn++) await settle();
         await made.outbox.flush();
         return made.outbox.counts();
@@ -202,7 +202,7 @@ describe('an acknowledgement that fails once', () => {
 test('what is taken out too late to be waited for is told all the same', async () => {
   const store = durableStore();
   const made = page({}, store);
-  made.host.online.set(false);
+  made.host.connectivity.set(false);
   await give(made, ['a'], { id: 'a' });
   const ended: string[] = [];
   made.outbox.subscribe((news) => {
@@ -214,7 +214,7 @@ test('what is taken out too late to be waited for is told all the same', async (
     if (isAcknowledgement(args[0])) await new Promise<void>((over) => made.clock.after(12_000, over));
     return result;
   }) as typeof change;
-  made.host.online.set(true);
+  made.host.connectivity.set(true);
   await made.clock.advance(30_000);
   expect(ended).toEqual(['a delivered']);
 });
@@ -223,13 +223,13 @@ describe('what is at hand', () => {
   async function reads(count: number, ms: number): Promise<{ asked: number; read: number }> {
     const store = durableStore();
     const made = page({}, store);
-    made.host.online.set(false);
+    made.host.connectivity.set(false);
     await give(made, bodies(count));
-    const { wholes, get } = store;
+    const { rangeWithBodies, get } = store;
     let [asked, read] = [0, 0];
-    store.wholes = async (...args) => {
+    store.rangeWithBodies = async (...args) => {
       asked++;
-      const found = await wholes(...args);
+      const found = await rangeWithBodies(...args);
       read += found.length;
       return found;
     };
@@ -243,7 +243,7 @@ describe('what is at hand', () => {
         return ok();
       }),
     );
-    made.host.online.set(true);
+    made.host.connectivity.set(true);
     await made.outbox.flush();
     expect(await seen(made)).toEqual(bodies(count));
     return { asked, read };

@@ -14,7 +14,7 @@ test('what is sealed cannot be guessed from what stands in the clear', async () 
     'decrypt',
   ])) as CryptoKey;
   const here = page({ encryption: encryptWith(key) });
-  here.host.online.set(false);
+  here.host.connectivity.set(false);
   await give(here, '{"vote":"no"}', { id: 'a' });
   const rows = JSON.stringify(await here.store.range({}));
   for (const guess of ['{"vote":"yes"}', '{"vote":"no"}']) {
@@ -26,7 +26,7 @@ test('what is sealed cannot be guessed from what stands in the clear', async () 
 
 test('a body is measured in bytes', async () => {
   const here = page({ maxEntryBytes: 100, maxBytes: 200 });
-  here.host.online.set(false);
+  here.host.connectivity.set(false);
   await expect(give(here, '€'.repeat(100))).rejects.toMatchObject({ code: 'too-large' });
 });
 
@@ -35,7 +35,7 @@ test('what a call says of its expiry holds for its replay', async () => {
   here.origin.replies(status(422));
   await give(here, 'a', { id: 'a', expiresAfter: '1h' });
   await settle();
-  here.host.online.set(false);
+  here.host.connectivity.set(false);
   await here.outbox.replay('a');
   const [entry] = await here.outbox.entries();
   expect((entry?.expiresAt ?? 0) - here.clock.now()).toBe(3_600_000);
@@ -55,7 +55,7 @@ test('what cannot be sealed of `meta` is an error, and not lost', async () => {
     'decrypt',
   ])) as CryptoKey;
   const here = page({ encryption: encryptWith(key) });
-  here.host.online.set(false);
+  here.host.connectivity.set(false);
   await expect(give(here, 'a', { meta: { tags: new Map([['x', 1]]) } })).rejects.toMatchObject({
     code: 'configuration',
   });
@@ -66,7 +66,7 @@ test('no credential is written to disk, whatever is to be kept', async () => {
   let refused = false;
   try {
     here = page({ persistHeaders: ['authorization'] });
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     await give(here, 'a', {}, { headers: { authorization: 'Bearer secret' } });
   } catch {
     refused = true;

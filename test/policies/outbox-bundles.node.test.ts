@@ -23,10 +23,10 @@ async function secondBundle(here: ReturnType<typeof page>, store = here.store) {
 test('two bundles with equal clients send each write once', async () => {
   const here = page();
   const there = (await secondBundle(here))();
-  here.host.online.set(false);
+  here.host.connectivity.set(false);
   await here.fetch(URL_, { ...POST, body: 'first' });
   await there(URL_, { ...POST, body: 'second' });
-  here.host.online.set(true);
+  here.host.connectivity.set(true);
   await settle();
   await here.clock.advance(60_000);
   expect(here.origin.seen.map(({ body }) => body)).toEqual(['first', 'second']);

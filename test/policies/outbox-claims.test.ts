@@ -61,9 +61,9 @@ describe('a write under a key whose answer was lost is not merged into', () => {
     answer = () => ok();
     letGo(ok());
     await (await other).text();
-    host.online.set(false);
+    host.connectivity.set(false);
     await write('add 2');
-    host.online.set(true);
+    host.connectivity.set(true);
     await outbox.flush();
     expect(arrived).not.toContain('add 1+add 2');
   });

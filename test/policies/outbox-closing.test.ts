@@ -1,7 +1,7 @@
 /** What `close()` leaves: nothing to be done, nothing open, nothing to be sent twice. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Policy } from '../../src/core/contract.ts';
-import { exclusivelyOver } from '../../src/core/locks.ts';
+import { withLocalLock } from '../../src/core/locks.ts';
 import { pipeline } from '../../src/core/pipeline.ts';
 import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
 import { indexedDBStore } from '../../src/stores/indexeddb.ts';
@@ -18,10 +18,10 @@ describe('close', () => {
   test('while what was delivered is taken out leaves nothing to be done afterwards', async () => {
     const store = durableStore();
     const before = page({}, store);
-    before.host.online.set(false);
+    before.host.connectivity.set(false);
     for (const each of ['1', '2', '3']) await give(before, each);
     await before.fetch.close();
-    before.host.online.set(true);
+    before.host.connectivity.set(true);
     const here = page({}, store, before);
     const { change } = store;
     let closed = false;
@@ -140,9 +140,9 @@ async function macrotasks(count: number): Promise<void> {
 }
 
 test('over a store with a lock of its own: a pipeline that follows one which is closing sends nothing that is being taken out', async () => {
-  const store = Object.assign(durableStore(), { lock: exclusivelyOver({}) });
+  const store = Object.assign(durableStore(), { lock: withLocalLock({}) });
   const before = page({}, store);
-  before.host.online.set(false);
+  before.host.connectivity.set(false);
   await give(before, 'a');
   let letGo = (): void => {};
   const held = new Promise<void>((done) => {
@@ -153,7 +153,7 @@ test('over a store with a lock of its own: a pipeline that follows one which is 
     await before.clock.busy(held);
     return change(...(args as Parameters<typeof change>)) as never;
   };
-  before.host.online.set(true);
+  before.host.connectivity.set(true);
   for (let turn = 0; turn < 10; turn++) await settle();
   expect(sent(before)).toEqual(['a']);
   const closed = before.fetch.close();
@@ -168,7 +168,7 @@ test('over a store with a lock of its own: a pipeline that follows one which is 
 test('result() of a pipeline that closes at any moment says that it was closed', async () => {
   for (let turns = 0; turns < 30; turns++) {
     const here = page({}, durableStore());
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     await give(here, 'a', { id: 'a' });
     const { get } = here.store;
     let isArmed = false;

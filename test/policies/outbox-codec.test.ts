@@ -1,6 +1,6 @@
 /** A codec that has no key just now, or does not answer. */
 import { describe, expect, test } from 'vitest';
-import type { Codec } from '../../src/core/codec.ts';
+import type { Cipher } from '../../src/core/codec.ts';
 import { StorageError } from '../../src/core/errors.ts';
 import { status } from '../../src/testing/index.ts';
 import { page } from '../support/outbox-page.ts';
@@ -15,10 +15,10 @@ function codec() {
     if (how === 'has no key') throw new StorageError('the key is not to be had');
     return bytes.map((byte) => byte ^ 1);
   };
-  const made: Codec = {
-    seal: (bytes) => work(bytes, state.seals),
-    open: (bytes, context) => work(bytes, context.endsWith('body') ? state.opensBodies : state.opens),
-    name: async (text) => text,
+  const made: Cipher = {
+    encrypt: (bytes) => work(bytes, state.seals),
+    decrypt: (bytes, context) => work(bytes, context.endsWith('body') ? state.opensBodies : state.opens),
+    hashKey: async (text) => text,
   };
   return { codec: made, state };
 }
@@ -41,10 +41,10 @@ describe('a codec that does not answer', () => {
   test('while a body is opened does not keep its lane, nor those who flush', async () => {
     const { codec: sealing, state } = codec();
     const here = page({ encryption: sealing });
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     await give(here, 'a', { lane: 'second' });
     state.opensBodies = 'hangs';
-    here.host.online.set(true);
+    here.host.connectivity.set(true);
     let isOver = false;
     void here.outbox.flush().finally(() => {
       isOver = true;
@@ -61,10 +61,10 @@ describe.each(ILL)('where the codec %s', (how) => {
   test('a write that was delivered is not sent again, though its answer cannot be sealed', async () => {
     const { codec: sealing, state } = codec();
     const here = page({ encryption: sealing, idempotencyHeader: false, pollInterval: '1m' });
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     await give(here, 'a', { id: 'a' });
     state.seals = how;
-    here.host.online.set(true);
+    here.host.connectivity.set(true);
     await here.clock.advance(5 * 60_000);
     expect(sent(here)).toEqual(['a']);
     await expect(here.outbox.result('a')).rejects.toMatchObject({ code: 'result-lost' });
@@ -73,11 +73,11 @@ describe.each(ILL)('where the codec %s', (how) => {
   test('a wait that the origin asked for holds, though the reason for it cannot be sealed', async () => {
     const { codec: sealing, state } = codec();
     const here = page({ encryption: sealing, pollInterval: '1m' });
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     await give(here, 'a');
     state.seals = how;
     here.origin.otherwise(() => status(503, { 'retry-after': '3600' }));
-    here.host.online.set(true);
+    here.host.connectivity.set(true);
     await here.clock.advance(5 * 60_000);
     expect(sent(here)).toEqual(['a']);
     expect((await here.outbox.entries())[0]?.reason).toEqual({ code: 'http' });
@@ -86,11 +86,11 @@ describe.each(ILL)('where the codec %s', (how) => {
   test('a write that was refused is a dead letter, though the reason for it cannot be sealed', async () => {
     const { codec: sealing, state } = codec();
     const here = page({ encryption: sealing, pollInterval: '1m' });
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     await give(here, 'a');
     state.seals = how;
     here.origin.otherwise(() => status(422));
-    here.host.online.set(true);
+    here.host.connectivity.set(true);
     await here.clock.advance(5 * 60_000);
     expect(sent(here)).toEqual(['a']);
     expect((await here.outbox.entries({ state: 'dead-letter' }))[0]?.reason).toEqual({ code: 'http' });

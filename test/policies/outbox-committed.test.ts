@@ -20,7 +20,7 @@ function failsAfterAccepting() {
   const { change } = store;
   return Object.assign(store, {
     get: guard(store.get),
-    wholes: guard(store.wholes),
+    rangeWithBodies: guard(store.rangeWithBodies),
     range: guard(store.range),
     groups: guard(store.groups),
     change: guard(async (...args: Parameters<typeof change>) => {
@@ -99,11 +99,11 @@ describe('a write that was committed', () => {
 test('a caller whose write was delivered before they could see has its answer, though the network has gone', async () => {
   const store = durableStore();
   const here = page({}, store);
-  here.host.online.set(false);
+  here.host.connectivity.set(false);
   await give(here, '1');
   const first = held<Response>(here);
   here.origin.replies(first.step);
-  here.host.online.set(true);
+  here.host.connectivity.set(true);
   await settle();
   expect(sent(here)).toEqual(['1']);
   const { change } = store;
@@ -121,7 +121,7 @@ test('a caller whose write was delivered before they could see has its answer, t
   await settle();
   expect(sent(here)).toEqual(['1', '2']);
   expect(await here.outbox.counts()).toMatchObject({ waiting: 0 });
-  here.host.online.set(false);
+  here.host.connectivity.set(false);
   told.letGo();
   expect((await second).status).toBe(200);
 });

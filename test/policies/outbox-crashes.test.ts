@@ -15,7 +15,7 @@ if (hasIndexedDB)
 /** What holds when everything has come to its end, whatever has happened before. */
 async function checkPromises(world: World): Promise<void> {
   world.fates.length = 0;
-  world.host.online.set(true);
+  world.host.connectivity.set(true);
   await world.open();
   for (let turn = 0; turn < 5; turn++) {
     await world.outbox.flush();
@@ -110,7 +110,7 @@ describe.each(stores)('over %s', (name, make) => {
           else if (each.do === 'fate') world.fates.push(each.fate);
           else if (each.do === 'wait') await world.settle(each.ms);
           else if (each.do === 'die') await world.open(each);
-          else world.host.online.set(each.up);
+          else world.host.connectivity.set(each.up);
         }
         await world.settle();
         await checkPromises(world);

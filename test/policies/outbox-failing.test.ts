@@ -320,12 +320,12 @@ describe('a dead letter', () => {
 
 test('what a call says of its expiry holds', async () => {
   const here = page({ expiresAfter: '1d' });
-  here.host.online.set(false);
+  here.host.connectivity.set(false);
   await post(here, 'short', { expiresAfter: '1m' });
   await post(here, 'never', { expiresAfter: false, lane: 'never' });
   await post(here, 'day', { lane: 'day' });
   await here.clock.advance(2 * 86_400_000);
-  here.host.online.set(true);
+  here.host.connectivity.set(true);
   await settle();
   expect(sent(here)).toEqual(['never']);
   expect(await dead(here)).toEqual([

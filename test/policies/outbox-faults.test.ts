@@ -213,29 +213,29 @@ describe('an entry that is removed', () => {
   test('while it is read is not sent', async () => {
     const store = durableStore();
     const { fetch, outbox, origin, host } = page({}, store);
-    host.online.set(false);
+    host.connectivity.set(false);
     const id = await idOf(await fetch(URL_, POST));
-    const { wholes } = store;
-    store.wholes = async (query, pick) => {
-      const found = await wholes(query, pick);
+    const { rangeWithBodies } = store;
+    store.rangeWithBodies = async (query, pick) => {
+      const found = await rangeWithBodies(query, pick);
       await outbox.remove(id);
       return found;
     };
-    host.online.set(true);
+    host.connectivity.set(true);
     await settle();
     expect(origin.seen).toHaveLength(0);
   });
 
   test('while those before it are sent is not sent', async () => {
     const { fetch, outbox, origin, host } = page();
-    host.online.set(false);
+    host.connectivity.set(false);
     const ids: string[] = [];
     for (let nth = 0; nth < 5; nth++) ids.push(await idOf(await fetch(URL_, POST)));
     origin.replies(ok(), ok(), async () => {
       await outbox.remove(ids[3] as string);
       return ok();
     });
-    host.online.set(true);
+    host.connectivity.set(true);
     await outbox.flush();
     expect(origin.seen).toHaveLength(4);
   });
@@ -243,7 +243,7 @@ describe('an entry that is removed', () => {
   test('elsewhere, without a word, is not sent after a moment', async () => {
     const store = durableStore();
     const { fetch, outbox, origin, host, clock } = page({}, store);
-    host.online.set(false);
+    host.connectivity.set(false);
     for (let nth = 0; nth < 5; nth++) await fetch(URL_, POST);
     const keys = (await outbox.entries()).map(({ key }) => key);
     origin.replies(
@@ -254,7 +254,7 @@ describe('an entry that is removed', () => {
         return ok();
       }),
     );
-    host.online.set(true);
+    host.connectivity.set(true);
     const done = outbox.flush();
     await clock.advance(100);
     await done;
@@ -278,9 +278,9 @@ describe('an entry that is removed', () => {
     const { fetch, outbox, origin } = page({}, store);
     origin.replies(networkError());
     await fetch(URL_, POST);
-    const { wholes } = store;
-    store.wholes = async (...query) =>
-      (await wholes(...query)).map((whole) => ({ ...whole, body: undefined }));
+    const { rangeWithBodies } = store;
+    store.rangeWithBodies = async (...query) =>
+      (await rangeWithBodies(...query)).map((whole) => ({ ...whole, body: undefined }));
     await outbox.flush();
     expect(origin.seen).toHaveLength(1);
     expect(await outbox.entries({ state: 'dead-letter' })).toMatchObject([{ reason: { code: 'body-lost' } }]);
@@ -307,10 +307,10 @@ describe('an attempt is not counted', () => {
       reason: { message: 'authorize: Error' },
     });
     failing = false;
-    const { wholes } = store;
-    store.wholes = () => Promise.reject(new Error('disk'));
+    const { rangeWithBodies } = store;
+    store.rangeWithBodies = () => Promise.reject(new Error('disk'));
     await clock.advance(DAY);
-    store.wholes = wholes;
+    store.rangeWithBodies = rangeWithBodies;
     await clock.advance(HOUR);
     expect(origin.seen).toHaveLength(1);
   });
@@ -426,14 +426,14 @@ describe('a wait', () => {
     await clock.advance(60_000);
     const { length } = origin.seen;
     origin.replies(async () => {
-      host.online.set(false);
-      host.online.set(true);
+      host.connectivity.set(false);
+      host.connectivity.set(true);
       throw new TypeError('gone again');
     });
     const before = clock.ticks();
-    host.online.set(true);
-    host.online.set(false);
-    host.online.set(true);
+    host.connectivity.set(true);
+    host.connectivity.set(false);
+    host.connectivity.set(true);
     await settle();
     expect([origin.seen.length - length, clock.ticks() - before]).toEqual([2, 0]);
   });
@@ -459,9 +459,9 @@ describe('an outbox in memory', () => {
     const outbox: Outbox = outboxPolicy({ store: memoryStore() }, memoryStore);
     const { fetch, origin, clock, host } = scenario([outbox], { partition: 'ann' });
     open.push(fetch);
-    host.online.set(false);
+    host.connectivity.set(false);
     await fetch(URL_, POST);
-    host.online.set(true);
+    host.connectivity.set(true);
     await settle();
     expect(origin.seen).toHaveLength(1);
     origin.replies(networkError());

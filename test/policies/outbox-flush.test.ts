@@ -7,11 +7,11 @@ import { give, sent } from '../support/outbox-writes.ts';
 describe('flush', () => {
   test('that is stopped begins nothing more, though the lane was being sent before', async () => {
     const here = page();
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     for (const each of ['1', '2', '3']) await give(here, each);
     const first = held<Response>(here);
     here.origin.replies(first.step);
-    here.host.online.set(true);
+    here.host.connectivity.set(true);
     await settle();
     const stop = new AbortController();
     const flushed = here.outbox.flush({ signal: stop.signal });
@@ -25,10 +25,10 @@ describe('flush', () => {
 
   test('without a signal is not stopped by the signal of another one', async () => {
     const before = page();
-    before.host.online.set(false);
+    before.host.connectivity.set(false);
     for (const each of ['1', '2', '3']) await give(before, each);
     await before.fetch.close();
-    before.host.online.set(true);
+    before.host.connectivity.set(true);
     const here = page({}, before.store, before);
     const first = held<Response>(here);
     here.origin.replies(first.step);
@@ -47,10 +47,10 @@ describe('flush', () => {
 
   test('that is stopped does not keep a write that is given then from being sent', async () => {
     const before = page();
-    before.host.online.set(false);
+    before.host.connectivity.set(false);
     for (const each of ['1', '2']) await give(before, each);
     await before.fetch.close();
-    before.host.online.set(true);
+    before.host.connectivity.set(true);
     const here = page({}, before.store, before);
     const first = held<Response>(here);
     here.origin.replies(first.step);
@@ -67,11 +67,11 @@ describe('flush', () => {
 
   test('counts what waited when it began', async () => {
     const here = page();
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     await give(here, '1');
     const first = held<Response>(here);
     here.origin.replies(first.step);
-    here.host.online.set(true);
+    here.host.connectivity.set(true);
     const flushed = here.outbox.flush();
     await settle();
     const later = give(here, '2');
@@ -84,11 +84,11 @@ describe('flush', () => {
 
   test('that is stopped begins nothing in other lanes that wait for a slot', async () => {
     const before = page();
-    before.host.online.set(false);
+    before.host.connectivity.set(false);
     await give(before, 'a', { lane: 'a', id: 'a' });
     await give(before, 'b', { lane: 'b' });
     await before.fetch.close();
-    before.host.online.set(true);
+    before.host.connectivity.set(true);
     const here = page({ concurrency: 1 }, before.store, before);
     const first = held<Response>(here);
     here.origin.replies(first.step);
@@ -100,8 +100,8 @@ describe('flush', () => {
     expect(await flushed).toMatchObject({ total: 2, delivered: 1, left: 1 });
     expect(sent(here)).toEqual(['a']);
     // And what has been stopped goes on at the next occasion.
-    here.host.online.set(false);
-    here.host.online.set(true);
+    here.host.connectivity.set(false);
+    here.host.connectivity.set(true);
     await settle();
     expect(sent(here)).toEqual(['a', 'b']);
   });
@@ -110,11 +110,11 @@ describe('flush', () => {
     const here = page();
     here.origin.replies(status(422));
     await give(here, 'dead', { id: 'dead', lane: 'dead' });
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     await give(here, '1');
     const first = held<Response>(here);
     here.origin.replies(first.step);
-    here.host.online.set(true);
+    here.host.connectivity.set(true);
     const flushed = here.outbox.flush();
     await settle();
     await here.outbox.replay('dead');
@@ -139,11 +139,11 @@ describe('flush', () => {
 
   test('that is stopped keeps nothing from what is begun afterwards, while it ends', async () => {
     const here = page();
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     for (const each of ['1', '2']) await give(here, each);
     const first = held<Response>(here);
     here.origin.replies(first.step);
-    here.host.online.set(true);
+    here.host.connectivity.set(true);
     await settle();
     const stop = new AbortController();
     const flushed = here.outbox.flush({ signal: stop.signal });
@@ -173,8 +173,8 @@ test.each([
   ['rejects', () => Promise.reject(new Error('the progress bar is gone'))],
 ])('a listener of progress that %s does not stop what is sent', async (_, onProgress) => {
   const here = page();
-  here.host.online.set(false);
+  here.host.connectivity.set(false);
   for (const body of ['a', 'b', 'c', 'd']) await give(here, body);
-  here.host.online.set(true);
+  here.host.connectivity.set(true);
   expect(await here.outbox.flush({ onProgress })).toMatchObject({ delivered: 4, left: 0 });
 });

@@ -1,6 +1,6 @@
 /** No room on the disk, and a key that is not to be had. */
 import { describe, expect, test } from 'vitest';
-import type { Codec } from '../../src/core/codec.ts';
+import type { Cipher } from '../../src/core/codec.ts';
 import { encryptWith } from '../../src/stores/encryption.ts';
 import { status } from '../../src/testing/index.ts';
 import { durableStore, type FaultyStore } from '../support/durable.ts';
@@ -47,10 +47,10 @@ function fill(store: FaultyStore): () => void {
 describe('on a full disk', () => {
   test('a write that was delivered is said to be, though its answer could not be kept', async () => {
     const here = page();
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     await give(here, 'a', { id: 'a' });
     const free = fill(here.store);
-    here.host.online.set(true);
+    here.host.connectivity.set(true);
     await settle();
     free();
     expect(sent(here)).toEqual(['a']);
@@ -65,7 +65,7 @@ describe('on a full disk', () => {
 
   test('a dead letter stops its lane where it is strict', async () => {
     const here = page({ blockLaneOnFailure: true });
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     await give(here, 'a', { id: 'a' });
     await give(here, 'b', { id: 'b' });
     const { change } = here.store;
@@ -89,7 +89,7 @@ describe('on a full disk', () => {
       )) as unknown as typeof change;
     here.origin.replies(status(422));
     full = true;
-    here.host.online.set(true);
+    here.host.connectivity.set(true);
     await settle();
     expect(sent(here)).toEqual(['a']);
   });
@@ -102,15 +102,15 @@ test('a key that cannot be had for a moment makes no dead letters', async () => 
   ])) as CryptoKey;
   let asked = 0;
   // The database of the device's key is blocked once, as another tab is upgrading.
-  const codec: Codec = encryptWith(async () => {
+  const codec: Cipher = encryptWith(async () => {
     if (++asked === 1) throw new DOMException('blocked', 'UnknownError');
     return made;
   });
   const store = durableStore();
   const before = page({ encryption: encryptWith(made) }, store);
-  before.host.online.set(false);
+  before.host.connectivity.set(false);
   await give(before, 'a', { id: 'a' });
-  before.host.online.set(true);
+  before.host.connectivity.set(true);
   await before.fetch.close();
   const here = page({ encryption: codec }, store, before);
   await here.outbox.flush();
@@ -122,11 +122,11 @@ test('a key that cannot be had for a moment makes no dead letters', async () => 
 test('a full disk: removing the dead letter that stops a lane lets it go on', async () => {
   const store = durableStore();
   const here = page({ blockLaneOnFailure: true }, store);
-  here.host.online.set(false);
+  here.host.connectivity.set(false);
   await give(here, 'a', { id: 'a' });
   await give(here, 'b', { id: 'b' });
   here.origin.replies(status(422));
-  here.host.online.set(true);
+  here.host.connectivity.set(true);
   await settle();
   const free = fill(store);
   expect(await here.outbox.remove('a')).toBe(true);
@@ -139,10 +139,10 @@ test('a full disk: removing the dead letter that stops a lane lets it go on', as
 
 test('a full disk: clear leaves nothing of a write with an id that was delivered then', async () => {
   const here = page();
-  here.host.online.set(false);
+  here.host.connectivity.set(false);
   await give(here, 'a', { id: 'secret-id', meta: 'secret meta' });
   const free = fill(here.store);
-  here.host.online.set(true);
+  here.host.connectivity.set(true);
   await settle();
   free();
   expect(sent(here)).toEqual(['a']);

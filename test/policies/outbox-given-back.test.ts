@@ -18,7 +18,16 @@ const make = () => {
     later: 0,
     held: {} as Record<string, Promise<void> | undefined>,
   };
-  for (const name of ['get', 'body', 'range', 'wholes', 'groups', 'count', 'write', 'change'] as const) {
+  for (const name of [
+    'get',
+    'body',
+    'range',
+    'rangeWithBodies',
+    'groups',
+    'count',
+    'write',
+    'change',
+  ] as const) {
     const own = store[name] as (...args: never[]) => Promise<unknown>;
     (store as unknown as Record<string, unknown>)[name] = async (...args: never[]) => {
       if (state.underWayAtClose >= 0) state.later++;
@@ -73,11 +82,11 @@ describe('a store is not used after it was given back', () => {
     const { store, state, by } = make();
     const here = page({ expiresAfter: '1s' }, store);
     by(here.clock);
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     await give(here, 'a', { id: 'a' });
     await give(here, 'b', { id: 'b' });
     await here.clock.advance(2_000);
-    here.host.online.set(true);
+    here.host.connectivity.set(true);
     await settle();
     expect(await here.outbox.counts()).toMatchObject({ dead: 2 });
     let letGo = (): void => {};

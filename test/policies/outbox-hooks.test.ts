@@ -6,7 +6,7 @@ import { give, sent } from '../support/outbox-writes.ts';
 
 test('a merge function that never settles does not keep its caller for ever', async () => {
   const here = page();
-  here.host.online.set(false);
+  here.host.connectivity.set(false);
   await give(here, '1', { coalesce: { key: 'k' } });
   const merge = (): Promise<Request> => new Promise(() => {});
   const told = give(here, '2', { coalesce: { key: 'k', merge } }).catch((error) => error.code);
@@ -28,11 +28,11 @@ test.skipIf(!sendsStreams)(
       onConflict: (_, __, request) =>
         new Request(request, { body: new ReadableStream(), duplex: 'half' } as RequestInit),
     });
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     await give(here, '1', { id: '1' });
     await give(here, '2');
     here.origin.replies(status(412));
-    here.host.online.set(true);
+    here.host.connectivity.set(true);
     await settle();
     await here.clock.advance(60_000);
     expect(sent(here)).toEqual(['1', '2']);

@@ -21,7 +21,7 @@ describe('an id given twice for the same write', () => {
 
   test('is one entry, also where writes are merged', async () => {
     const here = page();
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     await give(here, 'a', { id: 'a', coalesce: { key: 'k', merge: append } });
     await give(here, 'b', { id: 'b', coalesce: { key: 'k', merge: append } });
     // A double click.
@@ -34,7 +34,7 @@ describe('an id given twice for the same write', () => {
 
   test('also the first of them', async () => {
     const here = page();
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     await give(here, 'a', { id: 'a', coalesce: { key: 'k', merge: append } });
     const again = await give(here, 'a', { id: 'a', coalesce: { key: 'k', merge: append } }).then(
       ({ status }) => status,
@@ -72,7 +72,7 @@ describe('a key that the application has given in the header', () => {
 
 describe('ids of writes that were merged', () => {
   const three = async (here: Page) => {
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     await give(here, '1', { coalesce: { key: 'k' } });
     await give(here, '2', { coalesce: { key: 'k' }, id: 'two' });
     await give(here, '3', { coalesce: { key: 'k' } });

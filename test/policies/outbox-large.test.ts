@@ -30,7 +30,7 @@ function countingStore(): CountingStore {
     largest: 0,
     get: (key) => counted(inner.get(key), (item) => (item ? 1 : 0)),
     range: (query) => counted(inner.range(query), (items) => items.length),
-    wholes: (query, pick) => counted(inner.wholes(query, pick), (items) => items.length),
+    rangeWithBodies: (query, pick) => counted(inner.rangeWithBodies(query, pick), (items) => items.length),
     groups: (prefix, limit) => counted(inner.groups(prefix, limit), (groups) => groups.length),
     change: (keys, decide, options) =>
       inner.change(
@@ -71,7 +71,7 @@ async function multiply(store: AtomicStore): Promise<Item<OutboxEntry>> {
 test('many thousand writes that wait cost no more than those that are asked for', async () => {
   const store = countingStore();
   const first = page({ maxEntries: MANY + 1 }, store);
-  first.host.online.set(false);
+  first.host.connectivity.set(false);
   await first.fetch(ADDRESS, { method: 'POST', holdfast: { outbox: true } });
   await first.fetch.close();
   const model = await multiply(store);
@@ -99,9 +99,9 @@ test('many thousand writes that wait cost no more than those that are asked for'
 
   let delivered = 0;
   outbox.subscribe(({ type }) => {
-    if (type === 'delivered' && ++delivered === SENT) host.online.set(false);
+    if (type === 'delivered' && ++delivered === SENT) host.connectivity.set(false);
   });
-  host.online.set(true);
+  host.connectivity.set(true);
   const [report, items] = await read(() => outbox.flush());
   expect(report.left).toBe(MANY - delivered);
   expect(origin.seen.length).toBe(delivered);
@@ -113,18 +113,18 @@ test('many thousand writes that wait cost no more than those that are asked for'
 test('large bodies that wait are not held in memory together', async () => {
   const store = countingStore();
   const { fetch, outbox, host, origin } = page({}, store);
-  host.online.set(false);
+  host.connectivity.set(false);
   const body = 'x'.repeat(100_000);
   for (let nth = 0; nth < 10; nth++)
     await fetch(ADDRESS, { method: 'POST', body, holdfast: { outbox: true } });
   const read: number[] = [];
-  const { wholes } = store;
-  store.wholes = async (...query) => {
-    const found = await wholes(...query);
+  const { rangeWithBodies } = store;
+  store.rangeWithBodies = async (...query) => {
+    const found = await rangeWithBodies(...query);
     read.push(found.reduce((sum, whole) => sum + ((whole.body as string | undefined)?.length ?? 0), 0));
     return found;
   };
-  host.online.set(true);
+  host.connectivity.set(true);
   await outbox.flush();
   expect(origin.seen).toHaveLength(10);
   expect(Math.max(...read)).toBeLessThan(300_000);

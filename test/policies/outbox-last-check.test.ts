@@ -18,12 +18,12 @@ import { scenario } from '../support/scenario.ts';
 describe('a write that waits for its turn', () => {
   test('and is removed in this tab is not sent', async () => {
     const here = page({ concurrency: 1 });
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     await give(here, 'a', { lane: 'a' });
     await give(here, 'b', { lane: 'b', id: 'b' });
     const first = held<Response>(here);
     here.origin.replies(first.step);
-    here.host.online.set(true);
+    here.host.connectivity.set(true);
     await settle();
     expect(sent(here)).toEqual(['a']);
     expect(await here.outbox.remove('b')).toBe(true);
@@ -34,12 +34,12 @@ describe('a write that waits for its turn', () => {
 
   test('and whose lane is paused is not sent', async () => {
     const here = page({ concurrency: 1 });
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     await give(here, 'a', { lane: 'a' });
     await give(here, 'b', { lane: 'b', id: 'b' });
     const first = held<Response>(here);
     here.origin.replies(first.step);
-    here.host.online.set(true);
+    here.host.connectivity.set(true);
     await settle();
     await here.outbox.pause({ lane: 'b' });
     first.letGo(ok());
@@ -49,11 +49,11 @@ describe('a write that waits for its turn', () => {
 
   test('and whose user has paused everything is not sent', async () => {
     const here = page();
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     for (let nth = 0; nth < 20; nth++) await give(here, `${nth}`, { lane: `${nth}` });
     const first = held<Response>(here);
     here.origin.otherwise(async () => (await first.step()).clone());
-    here.host.online.set(true);
+    here.host.connectivity.set(true);
     await settle();
     expect(sent(here)).toHaveLength(6);
     await here.outbox.pause();
@@ -64,12 +64,12 @@ describe('a write that waits for its turn', () => {
 
   test('and expires meanwhile is not sent', async () => {
     const here = page({ concurrency: 1 });
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     await give(here, 'a', { lane: 'a' });
     await give(here, 'b', { lane: 'b', id: 'b', expiresAfter: '1s' });
     const first = held<Response>(here);
     here.origin.replies(first.step);
-    here.host.online.set(true);
+    here.host.connectivity.set(true);
     await settle();
     here.clock.jump(5_000);
     first.letGo(ok());
@@ -82,9 +82,9 @@ test('a write whose lane is paused while the hook signs it is not sent', async (
   const hook = { signed: undefined as ReturnType<typeof held<void>> | undefined };
   const here = page({ authorize: () => hook.signed?.step() as Promise<void> });
   hook.signed = held<void>(here);
-  here.host.online.set(false);
+  here.host.connectivity.set(false);
   await give(here, 'a', { lane: 'a' });
-  here.host.online.set(true);
+  here.host.connectivity.set(true);
   await settle();
   await here.outbox.pause({ lane: 'a' });
   hook.signed.letGo();
@@ -94,9 +94,9 @@ test('a write whose lane is paused while the hook signs it is not sent', async (
 
 test('a write that is removed while the hook signs it for long is not sent, though nobody has told', async () => {
   const here = page({ authorize: () => new Promise((give) => void here.clock.after(100, () => give())) });
-  here.host.online.set(false);
+  here.host.connectivity.set(false);
   await give(here, 'a', { id: 'a' });
-  here.host.online.set(true);
+  here.host.connectivity.set(true);
   const queue = new Queue('default', readOutboxOptions({}, here.store));
   const entry = await queue.find('ann', 'a');
   here.clock.after(50, () => void (entry && queue.endings.remove(entry)));
@@ -109,9 +109,9 @@ test('a write that is removed while the hook signs it is not sent', async () => 
   const hook = { signed: undefined as ReturnType<typeof held<void>> | undefined };
   const here = page({ authorize: () => hook.signed?.step() as Promise<void> });
   hook.signed = held<void>(here);
-  here.host.online.set(false);
+  here.host.connectivity.set(false);
   await give(here, 'a', { id: 'a' });
-  here.host.online.set(true);
+  here.host.connectivity.set(true);
   await settle();
   expect(await here.outbox.remove('a')).toBe(true);
   hook.signed.letGo();
@@ -121,10 +121,10 @@ test('a write that is removed while the hook signs it is not sent', async () => 
 
 test('a flush that is stopped begins nothing more of what waits for its slot', async () => {
   const before = page();
-  before.host.online.set(false);
+  before.host.connectivity.set(false);
   for (const each of ['a', 'b', 'c']) await give(before, each, { lane: each });
   await before.fetch.close();
-  before.host.online.set(true);
+  before.host.connectivity.set(true);
   const here = page({ concurrency: 1 }, before.store, before);
   const first = held<Response>(here);
   here.origin.replies(first.step);
@@ -145,10 +145,10 @@ test('a write before which a dead letter is replayed while the hook signs it goe
   });
   hook.signed = held<void>(here);
   here.origin.replies(status(422));
-  here.host.online.set(false);
+  here.host.connectivity.set(false);
   await give(here, '1', { id: '1' });
   await here.fetch(URL_, { ...POST, body: '2', headers: { 'if-match': '"x"' }, holdfast: { outbox: true } });
-  here.host.online.set(true);
+  here.host.connectivity.set(true);
   await settle();
   expect(sent(here)).toEqual(['1']);
   await here.outbox.replay('1');
@@ -170,9 +170,9 @@ describe('a write that another policy lets wait', () => {
     open.push(here.fetch);
     const turn = held<void>(here);
     wait.for = turn.step;
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     await give(here, 'a', { id: 'a', lane: 'a', ...outbox });
-    here.host.online.set(true);
+    here.host.connectivity.set(true);
     await settle();
     return { ...here, turn, outbox: box };
   }

@@ -96,7 +96,7 @@ describe('two processes', () => {
   test('one of which is 20 ms behind do not send one write at once', async () => {
     const store = shared();
     const here = page({}, store);
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     await give(here, 'a');
     let underWay = 0;
     let most = 0;
@@ -111,7 +111,7 @@ describe('two processes', () => {
       return ok();
     });
     const there = await otherProcess(store, here, 20);
-    here.host.online.set(true);
+    here.host.connectivity.set(true);
     await settle();
     expect(here.origin.seen).toHaveLength(1);
     void there.outbox.flush();
@@ -138,9 +138,9 @@ describe('two processes', () => {
       },
       store,
     );
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     await give(here, 'a');
-    here.host.online.set(true);
+    here.host.connectivity.set(true);
     await settle();
     expect(isSigning).toBe(true);
     const there = await otherProcess(store, here);

@@ -132,7 +132,7 @@ describe('over a store without locks', () => {
 test('a strict dead letter stops its lane also where the lease has just been lost', async () => {
   const store = shared();
   const here = page({ blockLaneOnFailure: true }, store);
-  here.host.online.set(false);
+  here.host.connectivity.set(false);
   await post(here, 'a');
   await post(here, 'b');
   here.origin.replies(async () => {
@@ -142,7 +142,7 @@ test('a strict dead letter stops its lane also where the lease has just been los
     await store.write([{ put: { ...(lease as object), key: lease?.key as string, value } }]);
     return status(422);
   }, ok());
-  here.host.online.set(true);
+  here.host.connectivity.set(true);
   await settle();
   expect(here.origin.seen.map(({ body }) => body)).toEqual(['a']);
 });
@@ -150,7 +150,7 @@ test('a strict dead letter stops its lane also where the lease has just been los
 test('a sender that loses the lane while it sends acknowledges that entry, and sends no other', async () => {
   const store = shared();
   const here = page({}, store);
-  here.host.online.set(false);
+  here.host.connectivity.set(false);
   await post(here, 'deleted');
   await post(here, 'made anew');
   here.origin.replies(async () => {
@@ -159,7 +159,7 @@ test('a sender that loses the lane while it sends acknowledges that entry, and s
     await store.write([{ put: { ...(lease as object), key: lease?.key as string, value } }]);
     return ok();
   });
-  here.host.online.set(true);
+  here.host.connectivity.set(true);
   for (let turn = 0; turn < 5; turn++) await settle();
   expect(here.origin.seen.map(({ body }) => body)).toEqual(['deleted']);
   expect((await here.outbox.entries()).map(({ id }) => id)).toEqual(['made anew']);
@@ -169,11 +169,11 @@ test('who has slept for longer than the lease sends nothing more, also before an
   const store = shared();
   let asleep: (() => Promise<void>) | undefined;
   const here = page({ authorize: () => asleep?.() }, store);
-  here.host.online.set(false);
+  here.host.connectivity.set(false);
   await post(here, 'a');
   const hook = held<void>(here);
   asleep = hook.step;
-  here.host.online.set(true);
+  here.host.connectivity.set(true);
   for (let turn = 0; turn < 3; turn++) await settle();
   // Wall time has passed, and ticks have not.
   here.clock.jump(3_600_000);
@@ -186,7 +186,7 @@ test('who has slept for longer than the lease sends nothing more, also before an
 test('what is sent once, and was delivered, is no dead letter because the lane was lost meanwhile', async () => {
   const store = shared();
   const here = page({ delivery: 'at-most-once' }, store);
-  here.host.online.set(false);
+  here.host.connectivity.set(false);
   await post(here, 'a');
   here.origin.replies(async () => {
     const [lease] = await store.range({ prefix: 'lease' });
@@ -194,7 +194,7 @@ test('what is sent once, and was delivered, is no dead letter because the lane w
     await store.write([{ put: { ...(lease as object), key: lease?.key as string, value } }]);
     return ok();
   });
-  here.host.online.set(true);
+  here.host.connectivity.set(true);
   await settle();
   expect(await here.outbox.counts()).toMatchObject({ waiting: 0, dead: 0 });
 });

@@ -29,13 +29,13 @@ describe('a lane', () => {
 
   test('that is paused while it is drained stops after the one that is under way', async () => {
     const here = page();
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     for (const id of ['1', '2', '3']) await post(here, id);
     here.origin.replies(async () => {
       await here.outbox.pause();
       return ok();
     });
-    here.host.online.set(true);
+    here.host.connectivity.set(true);
     await settle();
     expect(sent(here)).toEqual(['1']);
     expect((await here.outbox.lanes()).map(({ waiting, paused }) => [waiting, paused])).toEqual([[2, true]]);
@@ -70,7 +70,7 @@ describe('counts', () => {
     const here = page({ user: () => user });
     here.origin.replies(status(422));
     await post(here, 'dead', { lane: 'a' });
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     await post(here, '1', { lane: 'a' });
     await post(here, '22', { lane: 'b' });
     user = 'bob';
@@ -162,7 +162,7 @@ describe('clear', () => {
     await post(here, 'delivered');
     here.origin.replies(status(422));
     await post(here, 'dead');
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     await post(here, 'waiting');
     await post(here, 'unsent', { coalesce: { key: 'doc' } });
     user = 'bob';
@@ -177,7 +177,7 @@ describe('clear', () => {
 
   test('of somebody who cannot be meant is an error, and nothing is removed', async () => {
     const here = page();
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     await post(here, 'order');
     await expect(here.outbox.clear('bob' as never)).rejects.toThrow(
       "clear: 'bob' is not allowed; expected an object",

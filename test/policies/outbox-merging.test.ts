@@ -7,7 +7,7 @@ import { idOf, type Page, page, reloaded, settle, URL_ } from '../support/outbox
 /** A page without a network, so that what it writes stays unsent. */
 function offline(options: Parameters<typeof page>[0] = {}): Page {
   const offline = page(options);
-  offline.host.online.set(false);
+  offline.host.connectivity.set(false);
   return offline;
 }
 
@@ -32,7 +32,7 @@ describe('writes under one key that are unsent', () => {
     await write(here, 'two', { coalesce: { key: 'doc' } });
     expect(await bodies(here)).toEqual(['two', 'other']);
     expect(await here.outbox.counts()).toMatchObject({ waiting: 2, count: 2, bytes: 8 });
-    here.host.online.set(true);
+    here.host.connectivity.set(true);
     await settle();
     expect(sent(here)).toEqual(['two', 'other']);
     expect(await here.outbox.counts()).toMatchObject({ waiting: 0, count: 0, bytes: 0 });
@@ -42,7 +42,7 @@ describe('writes under one key that are unsent', () => {
     const here = offline();
     for (const body of ['a', 'b', 'c']) await write(here, body, { coalesce: { key: 'log', merge: append } });
     expect(await bodies(here)).toEqual(['a+b+c']);
-    here.host.online.set(true);
+    here.host.connectivity.set(true);
     await settle();
     expect(sent(here)).toEqual(['a+b+c']);
   });
@@ -63,7 +63,7 @@ describe('writes under one key that are unsent', () => {
     const second = await write(here, 'two', { coalesce: { key: 'doc' }, id: 'second' });
     expect([await idOf(first), await idOf(second)]).toEqual(['first', 'second']);
     here.origin.otherwise(() => ok('saved'));
-    here.host.online.set(true);
+    here.host.connectivity.set(true);
     await settle();
     for (const id of ['first', 'second']) expect(await (await here.outbox.result(id)).text()).toBe('saved');
     // Both are known: neither is sent a second time.
@@ -75,7 +75,7 @@ describe('writes under one key that are unsent', () => {
     const before = offline();
     await write(before, 'one', { coalesce: { key: 'doc' } });
     const here = await reloaded(before);
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     await write(here, 'two', { coalesce: { key: 'doc' } });
     expect(await bodies(here)).toEqual(['two']);
   });
@@ -113,7 +113,7 @@ describe('a write under a key', () => {
     await write(here, 'three', { coalesce: { key: 'doc' } });
     expect(await bodies(here)).toEqual(['one', 'three']);
     const first = await reloaded(here);
-    first.host.online.set(false);
+    first.host.connectivity.set(false);
     await write(first, 'four', { coalesce: { key: 'doc' } });
     expect(await bodies(first)).toEqual(['one', 'four']);
   });
@@ -144,7 +144,7 @@ describe('a write under a key', () => {
     const here = page();
     here.origin.replies(status(400));
     await write(here, 'one', { coalesce: { key: 'doc' } });
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     await write(here, 'two', { coalesce: { key: 'doc' } });
     expect(await bodies(here)).toEqual(['two']);
     expect(await here.outbox.counts()).toMatchObject({ waiting: 1, dead: 1 });
@@ -198,7 +198,7 @@ describe('two writes that are merged by a function', () => {
     await write(here, 'pay 1', { coalesce: { key: 'k' }, delivery: 'at-most-once' }, once);
     await write(here, 'note', { coalesce: { key: 'k', merge: append } }, once);
     here.origin.otherwise(networkError());
-    here.host.online.set(true);
+    here.host.connectivity.set(true);
     await here.outbox.flush();
     await here.outbox.flush();
     expect(sent(here)).toEqual(['pay 1+note']);
@@ -211,7 +211,7 @@ describe('two writes that are merged by a function', () => {
     await write(here, 'b', { coalesce: { key: 'k', merge: append } });
     await write(here, 'c', {});
     here.origin.replies(status(422));
-    here.host.online.set(true);
+    here.host.connectivity.set(true);
     await here.outbox.flush();
     expect(sent(here)).toEqual(['a+b']);
   });
@@ -222,7 +222,7 @@ describe('two writes that are merged by a function', () => {
     await write(here, 'b', { coalesce: { key: 'k' } });
     await write(here, 'c', {});
     here.origin.replies(status(422));
-    here.host.online.set(true);
+    here.host.connectivity.set(true);
     await here.outbox.flush();
     expect(sent(here)).toEqual(['b', 'c']);
   });

@@ -17,13 +17,13 @@ const _dead = async ({ outbox }: Page): Promise<(string | undefined)[][]> =>
 
 test('writes go out in their order also where the clock tells fractions of a millisecond', async () => {
   const here = page();
-  here.host.online.set(false);
+  here.host.connectivity.set(false);
   const give = (body: string) => here.fetch(URL_, { ...POST, body });
   await here.clock.advance(0.5);
   await give('a');
   await here.clock.advance(9.5);
   await give('b');
-  here.host.online.set(true);
+  here.host.connectivity.set(true);
   await here.outbox.flush();
   expect(here.origin.seen.map(({ body }) => body)).toEqual(['a', 'b']);
 });
@@ -31,11 +31,11 @@ test('writes go out in their order also where the clock tells fractions of a mil
 describe('where order matters more', () => {
   test('a dead letter stops its lane until it is replayed, also after a reload', async () => {
     const before = page({ blockLaneOnFailure: true });
-    before.host.online.set(false);
+    before.host.connectivity.set(false);
     for (const id of ['1', '2', '3']) await post(before, id, { id });
     await give(before, 'other');
     before.origin.replies(status(422));
-    before.host.online.set(true);
+    before.host.connectivity.set(true);
     await settle();
     expect(sent(before).sort()).toEqual(['1', 'other']);
     const here = await reloaded(before, { blockLaneOnFailure: true });
@@ -51,11 +51,11 @@ describe('where order matters more', () => {
 
   test('removing the dead letter lets the lane go on', async () => {
     const here = page();
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     await post(here, '1', { id: '1', blockLaneOnFailure: true });
     await post(here, '2', { id: '2' });
     here.origin.replies(status(422));
-    here.host.online.set(true);
+    here.host.connectivity.set(true);
     await settle();
     expect(sent(here)).toEqual(['1']);
     await here.outbox.remove('1');
@@ -66,7 +66,7 @@ describe('where order matters more', () => {
 
 test('lanes go side by side, and no more of them at once than were asked for', async () => {
   const here = page({ concurrency: 2 });
-  here.host.online.set(false);
+  here.host.connectivity.set(false);
   for (let nth = 0; nth < 6; nth++) await give(here, `${nth}`);
   let underWay = 0;
   let most = 0;
@@ -78,7 +78,7 @@ test('lanes go side by side, and no more of them at once than were asked for', a
   here.outbox.subscribe(({ type }) => {
     if (type === 'sending') most = Math.max(most, ++underWay);
   });
-  here.host.online.set(true);
+  here.host.connectivity.set(true);
   await here.clock.advance(1_000);
   expect(sent(here)).toHaveLength(6);
   expect(most).toBe(2);
@@ -94,7 +94,7 @@ test.skipIf(!sendsStreams)(
   'writes are kept in the order in which they were given, whatever they have to be prepared for',
   async () => {
     const here = page();
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     const stream = new Response(new Blob(['0']).stream()).body;
     await Promise.all([
       here.fetch(URL_, {
@@ -108,7 +108,7 @@ test.skipIf(!sendsStreams)(
       here.fetch(URL_, { method: 'POST', body: new Blob(['3']), holdfast: { outbox: { id: 'blob' } } }),
       post(here, '4'),
     ]);
-    here.host.online.set(true);
+    here.host.connectivity.set(true);
     await settle();
     expect(sent(here)).toEqual(['0', '1', '2', '3', '4']);
   },
@@ -118,7 +118,7 @@ test.skipIf(!sendsStreams)(
   'a body that never ends holds up its own write and, after 10 s, no other',
   async () => {
     const here = page();
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     const endless = {
       method: 'POST',
       body: new ReadableStream(),
@@ -137,7 +137,7 @@ test.skipIf(!sendsStreams)(
 
 test('ids that are made sort by time', async () => {
   const here = page();
-  here.host.online.set(false);
+  here.host.connectivity.set(false);
   const ids: string[] = [];
   for (let nth = 0; nth < 5; nth++) {
     ids.push(await idOf(await post(here, `${nth}`)));

@@ -34,11 +34,11 @@ describe('resume', () => {
 
 test('removing the dead letter that stops a lane lets it go on by itself', async () => {
   const here = page({ blockLaneOnFailure: true });
-  here.host.online.set(false);
+  here.host.connectivity.set(false);
   await give(here, 'a', { id: 'a' });
   await give(here, 'b', { id: 'b' });
   here.origin.replies(status(422));
-  here.host.online.set(true);
+  here.host.connectivity.set(true);
   await settle();
   await here.outbox.remove('a');
   await settle();

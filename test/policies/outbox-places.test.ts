@@ -8,12 +8,12 @@ import { give, sent } from '../support/outbox-writes.ts';
 describe('a dead letter that is replayed while its lane is sent', () => {
   test('does not wait for all that is behind it', async () => {
     const here = page();
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     await give(here, 'x1', { lane: 'x', id: 'x1' });
     for (const nth of [2, 3, 4]) await give(here, `x${nth}`, { lane: 'x' });
     const second = held<Response>(here);
     here.origin.replies(status(422), second.step);
-    here.host.online.set(true);
+    here.host.connectivity.set(true);
     await settle();
     expect(sent(here)).toEqual(['x1', 'x2']);
     expect(await here.outbox.replay('x1')).toBe(true);
@@ -24,7 +24,7 @@ describe('a dead letter that is replayed while its lane is sent', () => {
 
   test('does not send again what is being acknowledged', async () => {
     const here = page();
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     for (const nth of [1, 2, 3]) await give(here, `x${nth}`, { id: `x${nth}` });
     const acknowledging = held<void>(here);
     const { change } = here.store;
@@ -36,7 +36,7 @@ describe('a dead letter that is replayed while its lane is sent', () => {
       return change(...args);
     }) as typeof change;
     here.origin.replies(status(422));
-    here.host.online.set(true);
+    here.host.connectivity.set(true);
     await settle();
     expect(sent(here)).toEqual(['x1', 'x2']);
     expect(await here.outbox.replay('x1')).toBe(true);

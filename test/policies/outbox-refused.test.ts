@@ -27,7 +27,7 @@ test.each([
       onEvent(event) {
         events.push(event);
         // Else it would not end.
-        if (events.length > 1_000) host.online.set(false);
+        if (events.length > 1_000) host.connectivity.set(false);
       },
     });
     open.push(fetch);

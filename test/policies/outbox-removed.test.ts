@@ -11,12 +11,12 @@ describe('remove() of an entry that is being sent', () => {
   async function underWay() {
     const store = durableStore();
     const here = page({}, store);
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     await give(here, 'a', { id: 'a' });
     await give(here, 'b', { id: 'b' });
     const answer = held<Response>(here);
     here.origin.replies(answer.step);
-    here.host.online.set(true);
+    here.host.connectivity.set(true);
     await settle();
     return { ...here, answer };
   }

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import type { Codec } from '../../src/core/codec.ts';
+import type { Cipher } from '../../src/core/codec.ts';
 import type { Item } from '../../src/core/store.ts';
 import { contentOf } from '../../src/policies/outbox/packing.ts';
 import { encryptWith } from '../../src/stores/encryption.ts';
 import { networkError, ok, status } from '../../src/testing/index.ts';
 import { idOf, type Page, page, reloaded, settle, URL_ } from '../support/outbox-page.ts';
 
-const newCodec = async (): Promise<Codec> =>
+const newCodec = async (): Promise<Cipher> =>
   encryptWith(
     (await crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, [
       'encrypt',
@@ -105,13 +105,13 @@ describe('an outbox that is sealed', () => {
 
   test('merges and edits what is sealed', async () => {
     const here = page({ encryption: await newCodec() });
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     const merge = async (a: Request, b: Request) =>
       new Request(b, { body: `${await a.text()}+${await b.text()}` });
     await write(here, '1', { id: 'a', coalesce: { key: 'log', merge } });
     await write(here, '2', { coalesce: { key: 'log', merge } });
     here.origin.replies(status(400));
-    here.host.online.set(true);
+    here.host.connectivity.set(true);
     await settle();
     await here.outbox.edit(
       'a',
@@ -179,7 +179,7 @@ test('an entry that a start with another key has buried is delivered by the firs
 /** Two writes that wait, in lanes of their own, with what is stored of them. */
 async function twoWaiting() {
   const here = page({ encryption: await newCodec() });
-  here.host.online.set(false);
+  here.host.connectivity.set(false);
   for (const lane of ['one', 'two']) await write(here, lane, { lane });
   const items = await here.store.range({ prefix: 'entry ' });
   const bodies = await Promise.all(items.map(({ key }) => here.store.body(key)));
@@ -187,7 +187,7 @@ async function twoWaiting() {
 }
 
 async function sentOf({ host, clock, origin, outbox }: Page) {
-  host.online.set(true);
+  host.connectivity.set(true);
   await settle();
   await clock.advance(120_000);
   const dead = await outbox.entries({ state: 'dead-letter' });

@@ -12,10 +12,10 @@ async function leftBehind() {
   const world = page({ user: () => user });
   await world.clock.advance(0);
   await settle();
-  world.host.online.set(false);
+  world.host.connectivity.set(false);
   await world.fetch(URL_, { ...POST, body: 'one' });
   user = 'bob';
-  world.host.online.set(true);
+  world.host.connectivity.set(true);
   await settle();
   const signIn = (name: string): void => {
     user = name;
@@ -25,7 +25,7 @@ async function leftBehind() {
 }
 
 // Where I/O belongs to one request, there is no page.
-describe.skipIf(!systemHost.sharesIO)('the first call of a user who signs in', () => {
+describe.skipIf(!systemHost.canShareIO)('the first call of a user who signs in', () => {
   beforeEach(() => {
     if (isPage) return;
     Object.defineProperty(globalThis, 'document', { value: document, configurable: true });
@@ -44,7 +44,7 @@ describe.skipIf(!systemHost.sharesIO)('the first call of a user who signs in', (
   });
 });
 
-test.skipIf(isPage || !systemHost.sharesIO)(
+test.skipIf(isPage || !systemHost.canShareIO)(
   'on a server, where users alternate, a call of another user wakes no outbox',
   async () => {
     const { fetch, signIn, sent } = await leftBehind();

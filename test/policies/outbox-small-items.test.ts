@@ -38,11 +38,11 @@ const debugPage = (code: number, headers: object = {}) =>
 describe('an answer with a long JSON body', () => {
   test('of 422 makes a dead letter, and holds up nobody', async () => {
     const here = page({}, narrow());
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     await give(here, 'a');
     await give(here, 'b');
     here.origin.replies(debugPage(422), ok());
-    here.host.online.set(true);
+    here.host.connectivity.set(true);
     await settle();
     expect(sent(here)).toEqual(['a', 'b']);
     expect(await here.outbox.counts()).toMatchObject({ waiting: 0, dead: 1 });

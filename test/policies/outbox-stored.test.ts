@@ -13,11 +13,11 @@ const problem = (body: string): Response =>
 describe('a problem', () => {
   test('nested 3,990 levels deep makes a dead letter without it, and the lane goes on', async () => {
     const here = page();
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     await give(here, 'evil', { id: 'evil' });
     await give(here, 'next');
     here.origin.replies(problem('['.repeat(3_990) + ']'.repeat(3_990)));
-    here.host.online.set(true);
+    here.host.connectivity.set(true);
     await settle();
     expect(sent(here)).toEqual(['evil', 'next']);
     const dead = await here.outbox.entries({ state: 'dead-letter' });
@@ -40,7 +40,7 @@ describe('a problem', () => {
 
 test('a reason that the store cannot write is written by its code alone', async () => {
   const here = page();
-  here.host.online.set(false);
+  here.host.connectivity.set(false);
   await give(here, 'a', { id: 'a' });
   const { change } = here.store;
   here.store.change = (async (...[keys, decide, how]: Parameters<typeof change>) =>
@@ -54,7 +54,7 @@ test('a reason that the store cannot write is written by its code alone', async 
       how,
     )) as typeof change;
   here.origin.replies(problem('{"title":"poison"}'));
-  here.host.online.set(true);
+  here.host.connectivity.set(true);
   await settle();
   here.store.change = change;
   const dead = await here.outbox.entries({ state: 'dead-letter' });

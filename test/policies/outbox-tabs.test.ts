@@ -1,6 +1,6 @@
 /** What another tab does to a lane that this one is sending: one store and one channel in common. */
 import { afterEach, describe, expect, test } from 'vitest';
-import type { Home } from '../../src/core/contract.ts';
+import type { PipelineContext } from '../../src/core/contract.ts';
 import { Answers } from '../../src/policies/outbox/answers.ts';
 import { News } from '../../src/policies/outbox/news.ts';
 import { readOutboxOptions } from '../../src/policies/outbox/options.ts';
@@ -25,11 +25,16 @@ afterEach(() => {
 function otherTab({ store, host }: Page) {
   const end = new AbortController();
   closing.add(end);
-  const home = { name: 'default', host, signal: end.signal, partition: () => 'ann' } as unknown as Home;
+  const pipeline = {
+    name: 'default',
+    host,
+    signal: end.signal,
+    partition: () => 'ann',
+  } as unknown as PipelineContext;
   const settings = readOutboxOptions({}, store);
   const queue = new Queue('default', settings);
-  const news = new News(home, store, () => {});
-  return { queue, news, outcomes: new Outcomes(home, queue, new Answers(), news, settings, () => {}) };
+  const news = new News(pipeline, store, () => {});
+  return { queue, news, outcomes: new Outcomes(pipeline, queue, new Answers(), news, settings, () => {}) };
 }
 
 /** Settles when this tab has heard that of the other one. */
@@ -46,12 +51,12 @@ describe.skipIf(isAlone)('another tab', () => {
   test('removes a write that waits for its turn: it is not sent', async () => {
     const here = page({ concurrency: 1 });
     const there = otherTab(here);
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     await give(here, 'a', { lane: 'a' });
     await give(here, 'b', { lane: 'b', id: 'b' });
     const first = held<Response>(here);
     here.origin.replies(first.step);
-    here.host.online.set(true);
+    here.host.connectivity.set(true);
     await settle();
     const told = heard(here, 'b', 'settled');
     const entry = await there.queue.find('ann', 'b');
@@ -65,11 +70,11 @@ describe.skipIf(isAlone)('another tab', () => {
   test('replays a dead letter: it does not wait for all that is behind it', async () => {
     const here = page();
     const there = otherTab(here);
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     for (const each of ['1', '2', '3', '4']) await give(here, each, { id: each });
     const second = held<Response>(here);
     here.origin.replies(status(422), second.step);
-    here.host.online.set(true);
+    here.host.connectivity.set(true);
     await settle();
     const told = heard(here, '1', 'replayed');
     const dead = await there.queue.find('ann', '1');

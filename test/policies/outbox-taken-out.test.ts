@@ -1,6 +1,6 @@
 /** Acknowledging fails, comes late, or does not come at all. */
 import { describe, expect, test } from 'vitest';
-import type { Codec } from '../../src/core/codec.ts';
+import type { Cipher } from '../../src/core/codec.ts';
 import { encryptWith } from '../../src/stores/encryption.ts';
 import { ok } from '../../src/testing/index.ts';
 import { durableStore } from '../support/durable.ts';
@@ -15,7 +15,7 @@ describe('of a DELETE and the PUT after it, to an origin that needs no keys for 
   test('though acknowledging the DELETE failed once', async () => {
     const store = durableStore();
     const here = page({}, store);
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     await send(here, 'DELETE');
     await send(here, 'PUT', 'new');
     const { change } = store;
@@ -24,7 +24,7 @@ describe('of a DELETE and the PUT after it, to an origin that needs no keys for 
       if (failures-- > 0) throw new DOMException('just once', 'UnknownError');
       return change(...args);
     }) as typeof change;
-    here.host.online.set(true);
+    here.host.connectivity.set(true);
     await settle();
     await here.outbox.flush();
     expect(await here.outbox.counts()).toMatchObject({ waiting: 0 });
@@ -46,21 +46,21 @@ describe('of a DELETE and the PUT after it, to an origin that needs no keys for 
         isDead ? Promise.reject(new Error('it was killed')) : change(...args),
     } as typeof store;
     const sealing = { large: (): Promise<void> => Promise.resolve() };
-    const codec: Codec = {
+    const codec: Cipher = {
       ...inner,
-      async seal(plain, context) {
+      async encrypt(plain, context) {
         if (plain.byteLength > 100_000) await sealing.large();
-        return inner.seal(plain, context);
+        return inner.encrypt(plain, context);
       },
     };
     const before = page({ encryption: codec }, mortal);
     const long = held<void>(before);
     sealing.large = long.step;
-    before.host.online.set(false);
+    before.host.connectivity.set(false);
     await send(before, 'DELETE');
     await send(before, 'PUT', 'new');
     before.origin.replies(ok(new Uint8Array(200_000)), ok());
-    before.host.online.set(true);
+    before.host.connectivity.set(true);
     await settle();
     expect(sent(before)).toEqual(['DELETE ']);
     isDead = true;
@@ -76,7 +76,7 @@ describe('of a DELETE and the PUT after it, to an origin that needs no keys for 
 test('an acknowledgement that timed out is not made later, when the entry is under way again', async () => {
   const store = durableStore();
   const here = page({}, store);
-  here.host.online.set(false);
+  here.host.connectivity.set(false);
   await send(here, 'DELETE');
   await send(here, 'PUT', 'new');
   const { change } = store;
@@ -87,7 +87,7 @@ test('an acknowledgement that timed out is not made later, when the entry is und
       late = () => void change(...args).then(resolve as never, reject);
     });
   }) as typeof change;
-  here.host.online.set(true);
+  here.host.connectivity.set(true);
   await here.clock.advance(10_000);
   expect(here.told('store-failed')).toMatchObject([{ operation: 'drain' }]);
   late?.();
@@ -101,7 +101,7 @@ test('an acknowledgement that timed out is not made later, when the entry is und
 test('acknowledging on a full disk drops the response and goes on', async () => {
   const store = durableStore();
   const here = page({}, store);
-  here.host.online.set(false);
+  here.host.connectivity.set(false);
   for (const body of ['1', '2', '3']) await send(here, 'POST', body);
   const { change } = store;
   let isFull = true;
@@ -120,7 +120,7 @@ test('acknowledging on a full disk drops the response and goes on', async () => 
       }) as never,
       more,
     )) as unknown as typeof change;
-  here.host.online.set(true);
+  here.host.connectivity.set(true);
   await settle();
   isFull = false;
   expect(await here.outbox.counts()).toMatchObject({ waiting: 0, count: 0, bytes: 0 });
@@ -130,11 +130,11 @@ test('acknowledging on a full disk drops the response and goes on', async () => 
 test('acknowledging lowers the totals by what was delivered', async () => {
   const store = durableStore();
   const here = page({}, store);
-  here.host.online.set(false);
+  here.host.connectivity.set(false);
   for (const body of ['1', '22', '333']) await send(here, 'POST', body);
   await here.outbox.pause({ lane: 'other' });
   await here.fetch(URL_, { method: 'POST', body: '4444', holdfast: { outbox: { lane: 'other' } } });
-  here.host.online.set(true);
+  here.host.connectivity.set(true);
   await settle();
   expect(await here.outbox.counts()).toMatchObject({ waiting: 1, count: 1, bytes: 4 });
 });

@@ -1,7 +1,7 @@
 /** A module that a development server reloads makes its client anew, beside the one that components still have. */
 import { describe, expect, test } from 'vitest';
 import { systemHost } from '../../src/core/host.ts';
-import { exclusivelyOver } from '../../src/core/locks.ts';
+import { withLocalLock } from '../../src/core/locks.ts';
 import { pipeline } from '../../src/core/pipeline.ts';
 import { auth, createClient, memoryStore, outbox } from '../../src/index.ts';
 import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
@@ -19,13 +19,13 @@ function reloadedModule() {
 }
 
 // Where I/O belongs to one request, no module is reloaded beside another.
-describe.skipIf(!systemHost.sharesIO)('a newer outbox of the same name, store and target', () => {
+describe.skipIf(!systemHost.canShareIO)('a newer outbox of the same name, store and target', () => {
   test('sends what the older one has accepted, once', async () => {
     const { older, renew } = reloadedModule();
-    older.host.online.set(false);
+    older.host.connectivity.set(false);
     await older.fetch(URL_, write('one'));
     const newer = renew();
-    older.host.online.set(true);
+    older.host.connectivity.set(true);
     await settle();
     await older.clock.advance(60_000);
     expect(older.origin.seen.map(({ body }) => body)).toEqual(['one']);
@@ -44,14 +44,14 @@ describe.skipIf(!systemHost.sharesIO)('a newer outbox of the same name, store an
 
   test('gives the older one its results and its news', async () => {
     const { older, renew } = reloadedModule();
-    older.host.online.set(false);
+    older.host.connectivity.set(false);
     const id = await idOf(await older.fetch(URL_, write('one')));
     const news: string[] = [];
     older.outbox.subscribe(({ type }) => news.push(type));
     const result = older.outbox.result(id);
     renew();
     older.origin.replies(ok('delivered'));
-    older.host.online.set(true);
+    older.host.connectivity.set(true);
     await settle();
     await older.clock.advance(60_000);
     expect(await (await result).text()).toBe('delivered');
@@ -88,14 +88,14 @@ describe.skipIf(!systemHost.sharesIO)('a newer outbox of the same name, store an
   });
 });
 
-describe.skipIf(!systemHost.sharesIO)('an older outbox whose name was taken over', () => {
+describe.skipIf(!systemHost.canShareIO)('an older outbox whose name was taken over', () => {
   test('sends again when the newer one is closed, also what waited meanwhile', async () => {
     const { older, renew } = reloadedModule();
     const newer = renew();
-    older.host.online.set(false);
+    older.host.connectivity.set(false);
     await older.fetch(URL_, write('one'));
     await newer.fetch.close();
-    older.host.online.set(true);
+    older.host.connectivity.set(true);
     await older.fetch(URL_, write('two'));
     await older.clock.advance(60_000);
     expect(older.origin.seen.map(({ body }) => body)).toEqual(['one', 'two']);
@@ -130,7 +130,7 @@ describe.skipIf(!systemHost.sharesIO)('an older outbox whose name was taken over
   });
 });
 
-test.skipIf(!systemHost.sharesIO)(
+test.skipIf(!systemHost.canShareIO)(
   'two clients of one name over two databases are a ConfigurationError',
   () => {
     const file = () => ({ ...durableStore(), withinOrigin: false });
@@ -139,7 +139,7 @@ test.skipIf(!systemHost.sharesIO)(
   },
 );
 
-test.skipIf(!systemHost.sharesIO)(
+test.skipIf(!systemHost.canShareIO)(
   'two clients of one name with different base URLs are a configuration error',
   async () => {
     const store = durableStore();
@@ -153,7 +153,7 @@ test.skipIf(!systemHost.sharesIO)(
   },
 );
 
-describe.skipIf(!systemHost.sharesIO)('two outboxes of one name are a ConfigurationError', () => {
+describe.skipIf(!systemHost.canShareIO)('two outboxes of one name are a ConfigurationError', () => {
   const origins = ['https://api.example.com'];
   const client = (store: ReturnType<typeof durableStore>, partition: string, token?: string) => {
     const policies = token ? [auth({ scheme: 'bearer', origins, token })] : [];
@@ -181,13 +181,13 @@ describe.skipIf(!systemHost.sharesIO)('two outboxes of one name are a Configurat
   });
 
   test('over stores that share a lock in memory', () => {
-    const lock = exclusivelyOver({});
+    const lock = withLocalLock({});
     client({ ...durableStore(), withinOrigin: false, lock }, 'ann');
     expect(() => client({ ...durableStore(), withinOrigin: false, lock }, 'ann')).toThrow('both called');
   });
 
   test('not over two objects, each of which has its own database', () => {
-    client({ ...durableStore(), lock: exclusivelyOver({}), scope: {} }, 'ann');
-    client({ ...durableStore(), lock: exclusivelyOver({}), scope: {} }, 'bob');
+    client({ ...durableStore(), lock: withLocalLock({}), scope: {} }, 'ann');
+    client({ ...durableStore(), lock: withLocalLock({}), scope: {} }, 'bob');
   });
 });

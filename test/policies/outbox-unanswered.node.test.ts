@@ -45,9 +45,9 @@ describe('a call that looks after the outbox does not wait for ever', () => {
       const here = page({ pollInterval: '1d' }, store);
       here.origin.replies(status(422));
       await give(here, 'dead', { id: 'dead' });
-      here.host.online.set(false);
+      here.host.connectivity.set(false);
       await give(here, 'waiting', { id: 'waiting', blockLaneOnFailure: true });
-      here.host.online.set(true);
+      here.host.connectivity.set(true);
       arm(at);
       let ended: unknown;
       call(here).then(

@@ -28,7 +28,7 @@ describe('somebody else signs in', () => {
   test('in the middle of an export: it has nothing of theirs', async () => {
     let user = 'ann';
     const here = page({ user: () => user });
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     await give(here, 'a1');
     user = 'bob';
     await give(here, 'b1');
@@ -90,7 +90,7 @@ describe('somebody else signs in', () => {
   test('and what was is cleared: they do not hear of it', async () => {
     let user = 'ann';
     const here = page({ user: () => user });
-    here.host.online.set(false);
+    here.host.connectivity.set(false);
     await give(here, 'a', { id: 'a', meta: { secret: 'of ann' } });
     user = 'bob';
     const heard: OutboxNews[] = [];

@@ -368,8 +368,8 @@ describe('what an answer means', () => {
     const { fetch, origin, clock, host } = page();
     origin.replies(status(503, { 'retry-after': '600' }));
     await fetch(URL_, POST);
-    host.online.set(false);
-    host.online.set(true);
+    host.connectivity.set(false);
+    host.connectivity.set(true);
     await clock.advance(599_000);
     expect(origin.seen).toHaveLength(1);
     await clock.advance(2_000);
@@ -452,10 +452,10 @@ describe('what an answer means', () => {
 
   test('a week is enough, also for who was offline all the time', async () => {
     const { fetch, host, outbox, clock, origin } = page();
-    host.online.set(false);
+    host.connectivity.set(false);
     const id = await idOf(await fetch(URL_, POST));
     await clock.advance(8 * 86_400_000);
-    host.online.set(true);
+    host.connectivity.set(true);
     await clock.advance(1_000);
     expect(origin.seen).toHaveLength(0);
     expect(await outbox.entries({ state: 'dead-letter' })).toMatchObject([
@@ -472,14 +472,14 @@ describe('what an answer means', () => {
 describe('offline', () => {
   test('nothing is sent and no attempt is counted; online drains at once', async () => {
     const { fetch, host, outbox, clock, origin } = page();
-    host.online.set(false);
+    host.connectivity.set(false);
     const answer = await fetch(URL_, POST);
     expect(isQueued(answer)).toBe(true);
     expect(clock.ticks()).toBe(0);
     await clock.advance(3_600_000);
     expect(origin.seen).toHaveLength(0);
     expect((await outbox.entries())[0]?.attempts).toBe(0);
-    host.online.set(true);
+    host.connectivity.set(true);
     expect((await outbox.result(await idOf(answer))).status).toBe(200);
   });
 
@@ -653,7 +653,7 @@ describe('management', () => {
 
   test('pages of entries, oldest first, over all lanes or one', async () => {
     const { fetch, host, outbox } = page();
-    host.online.set(false);
+    host.connectivity.set(false);
     for (let n = 0; n < 7; n++)
       await fetch(URL_, {
         method: 'POST',
@@ -681,14 +681,14 @@ describe('management', () => {
 
   test('an entry that the application removes is not sent, and who waits for it is told', async () => {
     const { fetch, host, outbox, origin, clock } = page();
-    host.online.set(false);
+    host.connectivity.set(false);
     const id = await idOf(await fetch(URL_, POST));
     const result = outbox.result(id);
     result.catch(() => {});
     await settle();
     expect(await outbox.remove(id)).toBe(true);
     await expect(result).rejects.toMatchObject({ name: 'UndeliveredError', code: 'outbox-removed', id });
-    host.online.set(true);
+    host.connectivity.set(true);
     await clock.advance(60_000);
     expect(origin.seen).toHaveLength(0);
     expect(await outbox.remove(id)).toBe(false);

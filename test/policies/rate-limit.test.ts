@@ -127,7 +127,7 @@ describe('a rate of our own', () => {
   });
 
   test('holds where calls may not wait for each other, each by its own timer', async () => {
-    const host = testHost({ sharesIO: false });
+    const host = testHost({ canShareIO: false });
     const scene = scenario([rateLimit({ rate: 1, per: '1s' })], { host });
     expect(await times(3, scene)).toEqual([200, 200, 200]);
     expect(host.clock.slept.map(Math.round)).toEqual([1_000, 2_000]);

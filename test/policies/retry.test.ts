@@ -297,8 +297,8 @@ describe('waiting', () => {
   test('goes on until the host is online again', async () => {
     const { fetch, origin, clock, host } = scenario([retry({ jitter: 'none' })]);
     origin.replies(networkError(), ok());
-    host.online.set(false);
-    clock.after(60_000, () => host.online.set(true));
+    host.connectivity.set(false);
+    clock.after(60_000, () => host.connectivity.set(true));
     await fetch(URL_);
     expect(origin.seen.map(({ at }) => at)).toEqual([0, 60_000]);
   });

@@ -28,7 +28,7 @@ export async function simulate(row: Row, fleet: Fleet): Promise<Report> {
   const client = (own: number): HoldfastFetch =>
     pipeline(fleet.policies(), {
       fetch: origin.fetch,
-      host: { clock, random: seeded(own), online, sharesIO: true },
+      host: { clock, random: seeded(own), connectivity: online, canShareIO: true },
     });
   const shared = fleet.isOneProcess ? client(seed) : undefined;
   for (let count = 0; count < clients; count++) {

@@ -111,7 +111,7 @@ describe('a body', () => {
       const bytes = bytesOf(length, 3);
       await store.write([{ ...put('a', 1), body: bytes }]);
       expect(await store.body('a')).toEqual(bytes);
-      expect((await store.wholes({ prefix: 'a' }))[0]?.body).toEqual(bytes);
+      expect((await store.rangeWithBodies({ prefix: 'a' }))[0]?.body).toEqual(bytes);
     },
   );
 
@@ -126,7 +126,7 @@ describe('a body', () => {
       .delete(parts[part] as DenoKvKey)
       .commit();
     expect(await store.body('a')).toBeUndefined();
-    expect(await store.wholes({ prefix: 'a' })).toEqual([{ key: 'a', value: 1, body: undefined }]);
+    expect(await store.rangeWithBodies({ prefix: 'a' })).toEqual([{ key: 'a', value: 1, body: undefined }]);
     await store.write([{ ...put('a', 2), body: 'again' }]);
     expect(await store.body('a')).toBe('again');
   });
@@ -143,7 +143,7 @@ describe('a body', () => {
       over = true;
     })();
     while (!over) {
-      const [whole] = await store.wholes({ prefix: 'a' });
+      const [whole] = await store.rangeWithBodies({ prefix: 'a' });
       expect(whole?.body).toEqual(bytesOf(200_000, whole?.value as number));
       expect(((await store.body('a')) as Uint8Array).length).toBe(200_000);
     }

@@ -10,16 +10,16 @@ const plain = new TextEncoder().encode('secret');
 describe.skipIf(!hasIndexedDB)('a key of the device', () => {
   test('is made once, and is there for the next page', async () => {
     const name = newName();
-    const sealed = await encryptWith(deviceKey({ name })).seal(plain, 'here');
-    expect(await encryptWith(deviceKey({ name })).open(sealed, 'here')).toEqual(plain);
-    await expect(encryptWith(deviceKey({ name: newName() })).open(sealed, 'here')).rejects.toThrow();
+    const sealed = await encryptWith(deviceKey({ name })).encrypt(plain, 'here');
+    expect(await encryptWith(deviceKey({ name })).decrypt(sealed, 'here')).toEqual(plain);
+    await expect(encryptWith(deviceKey({ name: newName() })).decrypt(sealed, 'here')).rejects.toThrow();
   });
 
   test('is one for all who ask at once', async () => {
     const name = newName();
     const codecs = Array.from({ length: 5 }, () => encryptWith(deviceKey({ name })));
-    const sealed = await Promise.all(codecs.map((codec) => codec.seal(plain, 'here')));
-    for (const each of sealed) expect(await codecs[0]?.open(each, 'here')).toEqual(plain);
+    const sealed = await Promise.all(codecs.map((codec) => codec.encrypt(plain, 'here')));
+    for (const each of sealed) expect(await codecs[0]?.decrypt(each, 'here')).toEqual(plain);
   });
 
   test('cannot be read by scripts', async () => {
@@ -30,7 +30,7 @@ describe.skipIf(!hasIndexedDB)('a key of the device', () => {
 
   test('opens nothing elsewhere than where it was sealed', async () => {
     const codec = encryptWith(deviceKey({ name: newName() }));
-    await expect(codec.open(await codec.seal(plain, 'here'), 'there')).rejects.toThrow();
+    await expect(codec.decrypt(await codec.encrypt(plain, 'here'), 'there')).rejects.toThrow();
   });
 });
 

@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, test } from 'vitest';
 import { durableObjectStore, type SqlDurableObjectStorage } from '../../src/cloudflare.ts';
-import { isFull } from '../../src/core/full.ts';
+import { isQuotaExceeded } from '../../src/core/full.ts';
 import type { Change, Item } from '../../src/core/store.ts';
 import { needsLease } from '../../src/policies/outbox/lease.ts';
 import { storeContract } from '../contracts/store.ts';
@@ -89,7 +89,7 @@ describe('a body', () => {
       await store.write([{ ...put('a', 1), body: bytesOf(2_500_000, 1) }]);
       storage.sql.exec('DELETE FROM holdfast_bodies WHERE part = ?', part);
       expect(await store.body('a')).toBeUndefined();
-      expect(await store.wholes({ prefix: 'a' })).toEqual([{ key: 'a', value: 1, body: undefined }]);
+      expect(await store.rangeWithBodies({ prefix: 'a' })).toEqual([{ key: 'a', value: 1, body: undefined }]);
       await store.write([{ ...put('a', 2), body: 'again' }]);
       expect(await store.body('a')).toBe('again');
     }),
@@ -204,7 +204,7 @@ test('a full object is told as a full disk is, so that a cache makes room', () =
     );
     const error = await store.write([put('a', 1)]).catch((error) => error);
     expect(error).toMatchObject({ name: 'StorageError' });
-    expect(isFull(error)).toBe(true);
+    expect(isQuotaExceeded(error)).toBe(true);
   }));
 
 test('a cache over an object whose storage fails goes on without it', () =>

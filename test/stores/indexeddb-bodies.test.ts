@@ -47,13 +47,13 @@ describe.skipIf(!hasIndexedDB)('bodies in IndexedDB', () => {
     await changed(store, [], put('a', body));
     const item = { key: 'a', group: 'g', value: 'a' };
     expect(await store.body('a')).toEqual(body);
-    expect(await store.wholes({})).toEqual([{ ...item, body }]);
-    expect(await store.wholes({ prefix: 'a' })).toEqual([{ ...item, body }]);
+    expect(await store.rangeWithBodies({})).toEqual([{ ...item, body }]);
+    expect(await store.rangeWithBodies({ prefix: 'a' })).toEqual([{ ...item, body }]);
     expect(await store.get('a')).toEqual(item);
     expect(await store.range({ group: 'g' })).toEqual([item]);
     const found = await store.change(['a'], ([found]) => ({ changes: [], result: found }));
     expect(found).toEqual(item);
-    await store.wholes({}, (items) => {
+    await store.rangeWithBodies({}, (items) => {
       expect(items).toEqual([item]);
       return items;
     });
@@ -103,7 +103,7 @@ describe.skipIf(!hasIndexedDB)('bodies in IndexedDB', () => {
           else if (way === 'change') await changed(each, read, ...changes);
           else await Promise.all(changes.map((change) => changed(each, read, change)));
         }
-        const [expected, found] = await Promise.all([model, store].map((each) => each.wholes({})));
+        const [expected, found] = await Promise.all([model, store].map((each) => each.rangeWithBodies({})));
         expect(await legible(found)).toEqual(await legible(expected));
         for (const key of KEYS)
           expect(await text(await store.body(key))).toBe(await text(await model.body(key)));
@@ -140,7 +140,7 @@ describe.skipIf(!hasIndexedDB)('bodies in IndexedDB', () => {
       };
     });
     try {
-      await store.wholes({});
+      await store.rangeWithBodies({});
       expect(asked.splice(0)).toEqual(['getAll items']);
       await changed(store, ['a'], { delete: 'a' });
       expect(asked.splice(0)).toEqual(['get items', 'delete items']);
@@ -161,5 +161,5 @@ describe.skipIf(!hasIndexedDB)('bodies in IndexedDB', () => {
 const text = (body: StoredBody | undefined): Promise<string | undefined> =>
   body === undefined ? Promise.resolve(undefined) : new Response(body).text();
 
-const legible = (wholes: Awaited<ReturnType<AtomicStore['wholes']>> = []) =>
-  Promise.all(wholes.map(async ({ body, ...item }) => ({ ...item, body: await text(body) })));
+const legible = (rangeWithBodies: Awaited<ReturnType<AtomicStore['rangeWithBodies']>> = []) =>
+  Promise.all(rangeWithBodies.map(async ({ body, ...item }) => ({ ...item, body: await text(body) })));

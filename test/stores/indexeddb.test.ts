@@ -189,7 +189,7 @@ describe.skipIf(!hasIndexedDB)('IndexedDB', () => {
         store.get('a'),
         store.body('a'),
         store.range({}),
-        store.wholes({}),
+        store.rangeWithBodies({}),
         store.groups(''),
         store.count({ group: 'g' }),
         store.write([{ delete: 'a' }]),

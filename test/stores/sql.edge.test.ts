@@ -1,5 +1,5 @@
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
-import { isFull } from '../../src/core/full.ts';
+import { isQuotaExceeded } from '../../src/core/full.ts';
 import type { AtomicStore, Change, Item } from '../../src/core/store.ts';
 import { createFetch, outbox } from '../../src/index.ts';
 import { needsLease } from '../../src/policies/outbox/lease.ts';
@@ -188,7 +188,7 @@ describe.skipIf(!hasSqlite)('sqlStore', () => {
     exec('PRAGMA max_page_count = 20');
     const full = await store.write([{ ...put('a', 2), body: bytesOf(500_000) }]).catch((error) => error);
     expect(full).toMatchObject({ name: 'StorageError' });
-    expect(isFull(full)).toBe(true);
+    expect(isQuotaExceeded(full)).toBe(true);
     expect([(await store.get('a'))?.value, await store.body('a')]).toEqual([1, 'before']);
     await store.write([put('b', 2)]);
     expect((await store.get('b'))?.value).toBe(2);

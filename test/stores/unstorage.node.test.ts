@@ -36,7 +36,7 @@ describe.each([
     const inside = join(base, 'holdfast', 'ka');
     expect((await readdir(inside)).sort()).toEqual(['kb.body', 'kb.item']);
     await truncate(join(inside, 'kb.body'), 5_000);
-    const [whole] = await open(base).wholes({ prefix: 'a ' });
+    const [whole] = await open(base).rangeWithBodies({ prefix: 'a ' });
     expect(whole).toEqual({ key: 'a b', value: 1, body: undefined });
     await truncate(join(inside, 'kb.item'), 20);
     expect(await open(base).range({})).toEqual([]);

@@ -65,7 +65,7 @@ describe.each<[string, () => Driver]>([
     const stores = [1, 2].map(() => unstorageStore(storage));
     for (let turn = 0; turn < 10; turn++) {
       await Promise.all(stores.map((store, at) => store.write([{ ...put('a', at), body: `body ${at}` }])));
-      const [whole] = (await stores[0]?.wholes({ prefix: 'a' })) ?? [];
+      const [whole] = (await stores[0]?.rangeWithBodies({ prefix: 'a' })) ?? [];
       expect([`body ${whole?.value}`, undefined]).toContain(whole?.body);
     }
   });
@@ -93,7 +93,9 @@ describe('unstorage', () => {
     ];
     for (const [at, store] of stores.entries()) await store.write([{ ...put('a', at), body: bytesOf(10) }]);
     for (const [at, store] of stores.entries()) {
-      expect(await store.wholes({ prefix: '' })).toEqual([{ key: 'a', value: at, body: bytesOf(10) }]);
+      expect(await store.rangeWithBodies({ prefix: '' })).toEqual([
+        { key: 'a', value: at, body: bytesOf(10) },
+      ]);
       await store.write([{ delete: 'a' }]);
     }
     expect(await storage.getKeys()).toEqual(['holdfast-of-others']);
@@ -157,7 +159,7 @@ describe('unstorage', () => {
       await storage.setItemRaw(`${nameOf}.body`, body);
       expect((await store.get('a'))?.value).toBe(2);
       expect(await store.body('a')).toBeUndefined();
-      expect(await store.wholes({ prefix: 'a' })).toEqual([{ key: 'a', value: 2, body: undefined }]);
+      expect(await store.rangeWithBodies({ prefix: 'a' })).toEqual([{ key: 'a', value: 2, body: undefined }]);
     });
 
     test('of which half is there is none, or has no body', async () => {
@@ -209,7 +211,7 @@ describe('unstorage', () => {
     const { setItem, setItemRaw, removeItem, ...readOnly } = memoryDriver() as Driver;
     const store = unstorageStore(createStorage({ driver: readOnly }));
     await store.write([{ ...put('a', 1), body: 'body' }]);
-    expect(await store.wholes({ prefix: '' })).toEqual([]);
+    expect(await store.rangeWithBodies({ prefix: '' })).toEqual([]);
   });
 
   test('that cannot be meant is refused', () => {

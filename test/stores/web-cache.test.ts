@@ -68,7 +68,7 @@ describe.skipIf(!hasCaches)('the Cache API', () => {
     const stores = [1, 2].map(() => webCacheStore(open, { url }));
     for (let turn = 0; turn < 10; turn++) {
       await Promise.all(stores.map((store, at) => store.write([{ ...put('a', at), body: `body ${at}` }])));
-      const [whole] = (await stores[0]?.wholes({ prefix: 'a' })) ?? [];
+      const [whole] = (await stores[0]?.rangeWithBodies({ prefix: 'a' })) ?? [];
       expect(whole?.body).toBe(`body ${whole?.value}`);
     }
   });
@@ -97,7 +97,7 @@ describe.skipIf(!hasCaches)('the Cache API', () => {
       await cache.delete(body);
       expect((await store.get('a'))?.value).toBe(1);
       expect(await store.body('a')).toBeUndefined();
-      expect(await store.wholes({ prefix: 'a' })).toEqual([{ key: 'a', value: 1, body: undefined }]);
+      expect(await store.rangeWithBodies({ prefix: 'a' })).toEqual([{ key: 'a', value: 1, body: undefined }]);
       await cache.delete(folder);
       expect(await store.get('a')).toBeUndefined();
     });

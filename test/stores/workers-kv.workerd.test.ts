@@ -65,11 +65,11 @@ test('lists small items without reading them, and larger ones by reading each', 
   ]);
   expect(asked.sort()).toEqual(['get', 'get', 'list']);
   asked.length = 0;
-  const wholes = await store.wholes({ prefix: 'a ' });
-  expect(wholes.map(({ body }) => body)).toEqual(['small', 'large', 'not ASCII']);
+  const rangeWithBodies = await store.rangeWithBodies({ prefix: 'a ' });
+  expect(rangeWithBodies.map(({ body }) => body)).toEqual(['small', 'large', 'not ASCII']);
   expect(asked.sort()).toEqual(['get', 'get', 'get', 'list']);
   asked.length = 0;
-  expect((await store.wholes({ prefix: 'a ' }, ([first]) => (first ? [first] : []))).length).toBe(1);
+  expect((await store.rangeWithBodies({ prefix: 'a ' }, ([first]) => (first ? [first] : []))).length).toBe(1);
   expect(asked.filter((each) => each === 'get')).toHaveLength(3);
 });
 
@@ -87,7 +87,7 @@ describe('an entry', () => {
     const stores = [1, 2].map(() => workersKVStore(env.KV, { name }));
     for (let turn = 0; turn < 10; turn++) {
       await Promise.all(stores.map((store, at) => store.write([{ ...put('a', at), body: `body ${at}` }])));
-      const [whole] = (await stores[0]?.wholes({ prefix: 'a' })) ?? [];
+      const [whole] = (await stores[0]?.rangeWithBodies({ prefix: 'a' })) ?? [];
       expect(whole?.body).toBe(`body ${whole?.value}`);
     }
   });
@@ -102,7 +102,7 @@ describe('an entry', () => {
       await env.KV.put(`${name}/a`, half, { metadata: metadata as object });
       expect((await store.get('a'))?.value).toBe(value);
       expect(await store.body('a')).toBeUndefined();
-      expect((await store.wholes({ prefix: 'a' }))[0]?.body).toBeUndefined();
+      expect((await store.rangeWithBodies({ prefix: 'a' }))[0]?.body).toBeUndefined();
     }
     const { metadata } = await env.KV.getWithMetadata(`${name}/a`, 'arrayBuffer');
     await env.KV.put(`${name}/a`, new Uint8Array(10), { metadata: metadata as object });
@@ -124,7 +124,7 @@ describe('an entry', () => {
     ]) {
       await env.KV.put(`${name}/a`, value, { metadata });
       expect(await store.get('a')).toBeUndefined();
-      expect(await store.wholes({ prefix: '' })).toEqual([]);
+      expect(await store.rangeWithBodies({ prefix: '' })).toEqual([]);
     }
     await store.write([put('a', 1)]);
     expect((await store.get('a'))?.value).toBe(1);
@@ -237,7 +237,7 @@ describe('a binding that refuses', () => {
     await workersKVStore(env.KV, { name }).write([{ ...put('a', 1), body: 'there' }]);
     const store = workersKVStore(binding({ put: status('403 Forbidden') }).kv, { name });
     await expect(store.write([put('a', 2)])).rejects.toThrow('403');
-    expect(await store.wholes({ prefix: 'a' })).toEqual([{ key: 'a', value: 1, body: 'there' }]);
+    expect(await store.rangeWithBodies({ prefix: 'a' })).toEqual([{ key: 'a', value: 1, body: 'there' }]);
   });
 });
 

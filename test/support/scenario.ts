@@ -25,10 +25,10 @@ export interface Scenario {
 /** Policies around a scripted origin, in virtual time. */
 export function scenario(
   policies: readonly Policy[],
-  options: PipelineOptions & { seed?: number; sharesIO?: boolean } = {},
+  options: PipelineOptions & { seed?: number; canShareIO?: boolean } = {},
 ): Scenario {
-  const { seed, sharesIO = true, ...rest } = options;
-  const host = testHost({ clock: virtualClock({ quiet }), sharesIO, ...(seed !== undefined && { seed }) });
+  const { seed, canShareIO = true, ...rest } = options;
+  const host = testHost({ clock: virtualClock({ quiet }), canShareIO, ...(seed !== undefined && { seed }) });
   const origin = scriptedOrigin(host.clock);
   const events: HoldfastEvent[] = [];
   const fetch = pipeline(policies, {

@@ -30,7 +30,7 @@ export class Holdfast {
       name,
       partition: 'somebody',
       outbox: this.box,
-      host: { online: this.#online },
+      host: { connectivity: this.#online },
       onEvent: ({ type }) => {
         if (type === 'queued') this.#committed();
       },

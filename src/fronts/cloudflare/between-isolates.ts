@@ -1,4 +1,4 @@
-import { having, readOptions, span, wellFormed } from '../../core/check.ts';
+import { positiveDuration, readOptions, wellFormedString, withMethods } from '../../core/check.ts';
 import type { Duration } from '../../core/durations.ts';
 import { ConfigurationError } from '../../core/errors.ts';
 import type { SharedState, Sharing } from '../../policies/breaker/sharing.ts';
@@ -39,11 +39,11 @@ export function betweenIsolates(
   const { name, every } = readOptions<{ name: string; every: number }>(
     'betweenIsolates',
     options,
-    { name: wellFormed, every: span },
+    { name: wellFormedString, every: positiveDuration },
     { name: 'default', every: 1_000 },
   );
   if (binding !== undefined)
-    having<CoordinatorNamespace>(EXPECTED, 'getByName')(binding, 'betweenIsolates.binding');
+    withMethods<CoordinatorNamespace>(EXPECTED, 'getByName')(binding, 'betweenIsolates.binding');
   const client = clientOf(binding, name, every);
   return {
     inCalls: true,

@@ -1,5 +1,5 @@
 import { systemHost } from '../../core/host.ts';
-import { PerOrigin } from '../../core/origins.ts';
+import { LruMap } from '../../core/origins.ts';
 import type { SharedState } from '../../policies/breaker/sharing.ts';
 import { mixable, type ObjectClass } from './object-class.ts';
 import { MAX_STATES, type Message, placeOf, readMessage, sent } from './protocol.ts';
@@ -42,7 +42,7 @@ const CLOSED_COUNTS = 10_000;
 /** What is lost with the memory comes again: an open circuit changes every few seconds. */
 export function coordinator(): (given: unknown, now: number) => Message {
   let version = 0;
-  const states = new PerOrigin(() => ({ is: 'open', until: 0, version: 0 }) as Known);
+  const states = new LruMap(() => ({ is: 'open', until: 0, version: 0 }) as Known);
 
   const take = (state: SharedState, by: string, heard: number, now: number): void => {
     const known = states.get(placeOf(state));

@@ -1,4 +1,4 @@
-import { OverdueError } from '../../core/clock.ts';
+import { DeadlineError } from '../../core/clock.ts';
 import type { Clock, Connectivity, Host } from '../../core/contract.ts';
 import { ConfigurationError, isFailure } from '../../core/errors.ts';
 import { systemHost } from '../../core/host.ts';
@@ -123,9 +123,9 @@ export function outboxObject<Env, Instance extends object>(
       // All that an object does belongs to the object. It lives, and is paid for, as long as a timer runs.
       this.#host = {
         ...systemHost,
-        online: ALWAYS,
+        connectivity: ALWAYS,
         ...host,
-        sharesIO: true,
+        canShareIO: true,
         clock: withAlarms(host?.clock ?? systemHost.clock),
       };
       this.#box = outboxPolicy(
@@ -262,7 +262,7 @@ const withAlarms = (clock: Clock): Clock => ({
 
 /** What is still being sent goes on, and the next alarm finds it. */
 function ifNotOverdue(error: unknown): void {
-  if (!(error instanceof OverdueError)) throw error;
+  if (!(error instanceof DeadlineError)) throw error;
 }
 
 /** When to try again after so many failures in a row, in ms. What does not mend by itself waits for another version of the Worker. */

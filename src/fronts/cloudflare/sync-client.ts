@@ -1,7 +1,7 @@
-import { OverdueError, within } from '../../core/clock.ts';
+import { DeadlineError, withDeadline } from '../../core/clock.ts';
 import type { Call } from '../../core/contract.ts';
 import { ConfigurationError } from '../../core/errors.ts';
-import { PerOrigin } from '../../core/origins.ts';
+import { LruMap } from '../../core/origins.ts';
 import type { SharedState } from '../../policies/breaker/sharing.ts';
 import { MAX_STATES, type Message, placeOf, readMessage, sent } from './protocol.ts';
 
@@ -30,7 +30,7 @@ export type SyncClient = ReturnType<typeof syncClient>;
  * `every`, and at once if there is a change to report. Between calls nothing runs, and requests share numbers only.
  */
 export function syncClient(name: string, every: number, send: (report: Message) => Promise<unknown>) {
-  const states = new PerOrigin(() => ({ stamp: 0, pending: false }) as Known);
+  const states = new LruMap(() => ({ stamp: 0, pending: false }) as Known);
   let stamp = 0;
   let ticks = (): number => 0;
   let me = '';
@@ -71,7 +71,11 @@ export function syncClient(name: string, every: number, send: (report: Message) 
     const last = stamp;
     isUrgent = all.length > some.length;
     try {
-      const reply = await within(TIMEOUT, { host: call.host }, send({ from: me, version, states: told }));
+      const reply = await withDeadline(
+        TIMEOUT,
+        { host: call.host },
+        send({ from: me, version, states: told }),
+      );
       const { version: newest, states: news } = readMessage(reply);
       if (inFlight !== own) return;
       for (const known of some) if (known.stamp <= last) known.pending = false;
@@ -109,7 +113,7 @@ export function syncClient(name: string, every: number, send: (report: Message) 
       ticks = () => clock.ticks();
       if (ticks() < (isUrgent ? notBefore : dueAt)) return;
       // The platform has ended the request that the exchange belonged to.
-      if (inFlight) failed(new OverdueError(`no reply in ${TIMEOUT} ms`), call);
+      if (inFlight) failed(new DeadlineError(`no reply in ${TIMEOUT} ms`), call);
       else {
         dueAt = notBefore = ticks() + 2 * TIMEOUT;
         inFlight = {};

@@ -1,5 +1,5 @@
-import { having, readOptions, typed } from '../../core/check.ts';
-import { OverdueError, within } from '../../core/clock.ts';
+import { ofType, readOptions, withMethods } from '../../core/check.ts';
+import { DeadlineError, withDeadline } from '../../core/clock.ts';
 import type { Host } from '../../core/contract.ts';
 import { ConfigurationError, isFailure } from '../../core/errors.ts';
 import { systemHost } from '../../core/host.ts';
@@ -75,12 +75,12 @@ export async function clientHealth(parts: ClientParts): Promise<ClientHealth> {
     'clientHealth',
     parts,
     {
-      breaker: having<Pick<Breaker, 'states'>>('a breaker', 'states'),
-      outbox: having<Pick<Outbox, 'counts' | 'entries'>>('an outbox', 'counts', 'entries'),
-      staleCache: having<Pick<StaleCache, 'usage' | 'stats'>>('a stale cache', 'usage', 'stats'),
-      connectivity: typed('object'),
-      monitor: typed('object'),
-      host: typed('object'),
+      breaker: withMethods<Pick<Breaker, 'states'>>('a breaker', 'states'),
+      outbox: withMethods<Pick<Outbox, 'counts' | 'entries'>>('an outbox', 'counts', 'entries'),
+      staleCache: withMethods<Pick<StaleCache, 'usage' | 'stats'>>('a stale cache', 'usage', 'stats'),
+      connectivity: ofType('object'),
+      monitor: ofType('object'),
+      host: ofType('object'),
     },
     {},
   );
@@ -89,9 +89,9 @@ export async function clientHealth(parts: ClientParts): Promise<ClientHealth> {
   const [queue, copies, quota] = await Promise.all([
     outbox && told(host, () => queueOf(outbox)),
     staleCache && told(host, async () => ({ ...(await staleCache.usage()), ...staleCache.stats() })),
-    within(PATIENCE, { host }, quotaOf()).catch(() => undefined),
+    withDeadline(PATIENCE, { host }, quotaOf()).catch(() => undefined),
   ]);
-  const reachability = connectivity?.reachability ?? (host.online.state ? 'online' : 'offline');
+  const reachability = connectivity?.reachability ?? (host.connectivity.state ? 'online' : 'offline');
   const watched = monitor?.states() ?? [];
   const whole = {
     at: host.clock.now(),
@@ -134,11 +134,11 @@ async function queueOf(
 
 async function told<T>(host: Host, work: () => Promise<T>): Promise<T | Unknown> {
   try {
-    return await within(PATIENCE, { host }, work());
+    return await withDeadline(PATIENCE, { host }, work());
   } catch (error) {
     // What was put together wrongly is no state of health.
     if (error instanceof ConfigurationError) throw error;
-    if (error instanceof OverdueError) return { error: 'timeout' };
+    if (error instanceof DeadlineError) return { error: 'timeout' };
     return { error: isFailure(error) ? error.code : 'unknown' };
   }
 }

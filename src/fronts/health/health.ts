@@ -1,7 +1,14 @@
-import { aborter, follow } from '../../core/abort.ts';
+import { createAborter, follow } from '../../core/abort.ts';
 import { dropBody } from '../../core/body.ts';
-import { abortSignal, having, type Rule, readOptions, span, typed } from '../../core/check.ts';
-import { within } from '../../core/clock.ts';
+import {
+  abortSignal,
+  ofType,
+  positiveDuration,
+  type Rule,
+  readOptions,
+  withMethods,
+} from '../../core/check.ts';
+import { withDeadline } from '../../core/clock.ts';
 import type { Host } from '../../core/contract.ts';
 import type { Duration } from '../../core/durations.ts';
 import { ConfigurationError, TimeoutError } from '../../core/errors.ts';
@@ -52,11 +59,11 @@ export interface CheckSettings extends Omit<CheckOptions, 'host' | 'fetch'> {
 }
 
 export const checkRules = {
-  check: typed<HealthCheck>('function'),
-  init: typed<NonNullable<CheckOptions['init']>>('object'),
-  fetch: typed<NonNullable<CheckOptions['fetch']>>('function'),
+  check: ofType<HealthCheck>('function'),
+  init: ofType<NonNullable<CheckOptions['init']>>('object'),
+  fetch: ofType<NonNullable<CheckOptions['fetch']>>('function'),
   signal: abortSignal,
-  host: typed<Partial<Host>>('object'),
+  host: ofType<Partial<Host>>('object'),
 };
 
 /** What is the same for all that check. */
@@ -98,7 +105,7 @@ export async function health(url: string | URL, options: HealthOptions = {}): Pr
   const { timeout, ...own } = readOptions<HealthOptions>(
     'health',
     options,
-    { ...checkRules, timeout: span },
+    { ...checkRules, timeout: positiveDuration },
     { timeout: 5_000 },
   );
   return checkHealth(checkedUrl(url, 'health.url'), checkSettings(own), timeout as number);
@@ -113,7 +120,7 @@ export async function checkHealth(
   signal?.throwIfAborted();
   const { clock } = host;
   const since = clock.ticks();
-  const inner = aborter();
+  const inner = createAborter();
   const cancel = clock.after(timeout, () => inner.abort(new TimeoutError('total', timeout)));
   const unfollow = signal ? follow(signal, inner.abort) : () => {};
   let response: Response | undefined;
@@ -122,8 +129,12 @@ export async function checkHealth(
     const asked = asking.fetch(url, { ...UNCACHED, ...asking.init, signal: inner.signal });
     // A fetch that is deaf to its signal hands over later what nobody wants.
     asked.then((late) => inner.signal.aborted && dropBody(late)).catch(() => {});
-    response = await within(Infinity, { host, signal: inner.signal }, asked);
-    reason = await within(Infinity, { host, signal: inner.signal }, judged(url, response, asking.check));
+    response = await withDeadline(Infinity, { host, signal: inner.signal }, asked);
+    reason = await withDeadline(
+      Infinity,
+      { host, signal: inner.signal },
+      judged(url, response, asking.check),
+    );
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
     reason = error instanceof TimeoutError || inner.signal.aborted ? 'timeout' : 'network';
@@ -175,4 +186,4 @@ export interface Isolating {
   reset(origin: string): void;
 }
 
-export const isolatingRule: Rule<Isolating> = having('a breaker', 'isolate', 'reset');
+export const isolatingRule: Rule<Isolating> = withMethods('a breaker', 'isolate', 'reset');

@@ -1,8 +1,8 @@
-import { aborter } from '../../core/abort.ts';
-import { count, readOptions, span, typed } from '../../core/check.ts';
+import { createAborter } from '../../core/abort.ts';
+import { integer, ofType, positiveDuration, readOptions } from '../../core/check.ts';
 import type { Duration } from '../../core/durations.ts';
 import { ConfigurationError } from '../../core/errors.ts';
-import { tell } from '../../core/tell.ts';
+import { notify } from '../../core/tell.ts';
 import { everyNowAndThen } from '../background.ts';
 import {
   type CheckOptions,
@@ -75,17 +75,17 @@ export function monitor(
     options,
     {
       ...rules,
-      interval: span,
-      checkTimeout: span,
-      failures: count(1),
+      interval: positiveDuration,
+      checkTimeout: positiveDuration,
+      failures: integer(1),
       breaker: isolatingRule,
-      onChange: typed('function'),
+      onChange: ofType('function'),
     },
     { interval: 30_000, checkTimeout: 5_000, failures: 2 },
   ) as Settings;
   const list = Array.isArray(urls) ? urls : [urls as string | URL];
   if (list.length === 0) throw new ConfigurationError('monitor.urls', urls, 'expected at least one URL');
-  const ended = aborter();
+  const ended = createAborter();
   const settings = checkSettings({ ...own, signal: ended.signal });
   const watched = list.map((each): Watched => {
     const url = checkedUrl(each, 'monitor.urls');
@@ -114,7 +114,7 @@ export function monitor(
     const wasHealthy = each.isHealthy;
     each.isHealthy = each.failures < failures;
     feed(each.origin);
-    if (onChange && each.isHealthy !== wasHealthy) tell(onChange, found);
+    if (onChange && each.isHealthy !== wasHealthy) notify(onChange, found);
   };
   const feed = (origin: string): void => {
     const isWell = watched.every((each) => each.origin !== origin || each.isHealthy);

@@ -1,5 +1,5 @@
-import { aborter, follow } from '../../core/abort.ts';
-import { readOptions, span } from '../../core/check.ts';
+import { createAborter, follow } from '../../core/abort.ts';
+import { positiveDuration, readOptions } from '../../core/check.ts';
 import { sleep } from '../../core/clock.ts';
 import type { Duration } from '../../core/durations.ts';
 import { HoldfastError } from '../../core/errors.ts';
@@ -31,12 +31,12 @@ export async function waitUntilHealthy(url: string | URL, options: WaitOptions =
   const { timeout, interval, checkTimeout, ...own } = readOptions<WaitOptions>(
     'waitUntilHealthy',
     options,
-    { ...checkRules, timeout: span, interval: span, checkTimeout: span },
+    { ...checkRules, timeout: positiveDuration, interval: positiveDuration, checkTimeout: positiveDuration },
     { timeout: 60_000, interval: 1_000, checkTimeout: 5_000 },
   ) as CheckOptions & { timeout: number; interval: number; checkTimeout: number };
   const target = checkedUrl(url, 'waitUntilHealthy.url');
   const settings = checkSettings(own);
-  const { host, signal = aborter().signal } = settings;
+  const { host, signal = createAborter().signal } = settings;
   const until = host.clock.ticks() + timeout;
   let isLast = false;
   for (;;) {
@@ -58,9 +58,9 @@ async function rested(
   host: ReturnType<typeof checkSettings>['host'],
   signal: AbortSignal,
 ): Promise<void> {
-  const early = aborter();
+  const early = createAborter();
   const unfollow = follow(signal, early.abort);
-  const unsubscribe = host.online.subscribe((online) => online && early.abort(undefined));
+  const unsubscribe = host.connectivity.subscribe((online) => online && early.abort(undefined));
   try {
     await sleep(ms, { host, signal: early.signal });
   } catch {

@@ -1,4 +1,4 @@
-import { having, oneOf, readOptions } from '../../core/check.ts';
+import { oneOf, readOptions, withMethods } from '../../core/check.ts';
 import type { HoldfastEvent } from '../../core/events.ts';
 import { systemHost } from '../../core/host.ts';
 import type { Severity } from '../severity.ts';
@@ -33,7 +33,7 @@ export function consoleListener(options: ConsoleListenerOptions = {}): Listener 
   const { console: out, level } = readOptions<Required<ConsoleListenerOptions>>(
     'consoleListener',
     options,
-    { console: having<ConsoleLike>('a console', 'debug', 'warn', 'error'), level: oneOf(...SEVERITIES) },
+    { console: withMethods<ConsoleLike>('a console', 'debug', 'warn', 'error'), level: oneOf(...SEVERITIES) },
     { console: globalThis.console, level: 'expected' },
   );
   /** What calls that are under way ask for; of a call that never ends there is at the most this many. */

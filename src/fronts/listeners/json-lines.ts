@@ -1,4 +1,4 @@
-import { count, oneOf, readOptions, typed } from '../../core/check.ts';
+import { integer, ofType, oneOf, readOptions } from '../../core/check.ts';
 import type { HoldfastEvent } from '../../core/events.ts';
 import { systemHost } from '../../core/host.ts';
 import type { Severity } from '../severity.ts';
@@ -24,7 +24,7 @@ export function jsonLines(options: JsonLinesOptions = {}): Listener {
   const { write, level, most } = readOptions<Required<JsonLinesOptions>>(
     'jsonLines',
     options,
-    { write: typed('function'), level: oneOf(...SEVERITIES), most: count(1) },
+    { write: ofType('function'), level: oneOf(...SEVERITIES), most: integer(1) },
     { write: toConsole, level: 'expected', most: 1_000 },
   );
   const { clock } = systemHost;

@@ -1,7 +1,7 @@
 import { between } from '../../core/check.ts';
 import type { HoldfastEvent } from '../../core/events.ts';
 import { hashOf } from '../../core/hash.ts';
-import { tell } from '../../core/tell.ts';
+import { notify } from '../../core/tell.ts';
 import { severityOf } from '../severity.ts';
 
 export type Listener = (event: HoldfastEvent) => unknown;
@@ -14,7 +14,7 @@ export type Listener = (event: HoldfastEvent) => unknown;
  */
 export function listeners(...all: readonly Listener[]): (event: HoldfastEvent) => void {
   return (event) => {
-    for (const listener of all) tell(listener, event);
+    for (const listener of all) notify(listener, event);
   };
 }
 

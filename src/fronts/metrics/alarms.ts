@@ -1,5 +1,5 @@
 import type { Clock } from '../../core/contract.ts';
-import { tell } from '../../core/tell.ts';
+import { notify } from '../../core/tell.ts';
 import type { Alarm, MetricsSettings, Thresholds } from './options.ts';
 
 /** Below this share of its threshold an alarm is over: a figure that trembles does not ring for ever. */
@@ -36,6 +36,6 @@ export class Alarms {
   }
 
   #tell(alarm: Alarm): void {
-    if (this.#settings.onAlarm) tell(this.#settings.onAlarm, alarm);
+    if (this.#settings.onAlarm) notify(this.#settings.onAlarm, alarm);
   }
 }

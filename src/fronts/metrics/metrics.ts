@@ -1,4 +1,4 @@
-import { aborter } from '../../core/abort.ts';
+import { createAborter } from '../../core/abort.ts';
 import type { Host } from '../../core/contract.ts';
 import type { HoldfastEvent } from '../../core/events.ts';
 import { systemHost } from '../../core/host.ts';
@@ -75,7 +75,7 @@ export function metrics(options: MetricsOptions = {}): Metrics {
   const host = { ...systemHost, ...settings.host };
   const { clock } = host;
   const alarms = new Alarms(settings, clock);
-  const ended = aborter();
+  const ended = createAborter();
   let counts = fresh();
   let lookedAt = Number.NEGATIVE_INFINITY;
 
@@ -141,7 +141,7 @@ export function metrics(options: MetricsOptions = {}): Metrics {
 
   const { health } = settings;
   // It asks nobody over the network, and a queue grows old when there is none.
-  const always: Host = { ...host, online: { state: true, subscribe: () => () => {} } };
+  const always: Host = { ...host, connectivity: { state: true, subscribe: () => () => {} } };
   if (health) everyNowAndThen(ASKING, always, ended.signal, async () => heed(await health()));
 
   return {

@@ -1,4 +1,12 @@
-import { between, count, list, type Rule, readOptions, span, typed } from '../../core/check.ts';
+import {
+  between,
+  integer,
+  list,
+  ofType,
+  positiveDuration,
+  type Rule,
+  readOptions,
+} from '../../core/check.ts';
 import type { Host } from '../../core/contract.ts';
 import type { Duration } from '../../core/durations.ts';
 import { ConfigurationError } from '../../core/errors.ts';
@@ -69,9 +77,9 @@ const thresholds: Rule<MetricsSettings['thresholds']> = (value, option) =>
       errorRate: share,
       staleRate: share,
       fallbackRate: share,
-      p95: span,
-      deadLetters: count(1),
-      queueAge: span,
+      p95: positiveDuration,
+      deadLetters: integer(1),
+      queueAge: positiveDuration,
       quota: share,
     },
     {},
@@ -82,13 +90,13 @@ export function readMetrics(options: MetricsOptions): MetricsSettings {
     'metrics',
     options,
     {
-      windows: list(span),
-      series: count(1),
-      minimum: count(1),
+      windows: list(positiveDuration),
+      series: integer(1),
+      minimum: integer(1),
       thresholds,
-      onAlarm: typed('function'),
-      health: typed('function'),
-      host: typed('object'),
+      onAlarm: ofType('function'),
+      health: ofType('function'),
+      host: ofType('object'),
     },
     {
       windows: [60_000, 300_000],

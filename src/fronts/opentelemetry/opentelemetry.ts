@@ -1,5 +1,5 @@
 import { context, metrics, propagation, trace } from '@opentelemetry/api';
-import { readOptions, typed } from '../../core/check.ts';
+import { ofType, readOptions } from '../../core/check.ts';
 import type { HoldfastEvent } from '../../core/events.ts';
 import { systemHost } from '../../core/host.ts';
 import { Meters } from './meters.ts';
@@ -36,7 +36,7 @@ export function openTelemetry(options: OpenTelemetryOptions = {}): OpenTelemetry
   const wanted = readOptions<Required<OpenTelemetryOptions>>(
     'openTelemetry',
     options,
-    { spans: typed('boolean'), metrics: typed('boolean') },
+    { spans: ofType('boolean'), metrics: ofType('boolean') },
     { spans: true, metrics: true },
   );
   const { clock } = systemHost;

@@ -1,6 +1,6 @@
-import { having, readOptions, typed } from '../../core/check.ts';
+import { ofType, readOptions, withMethods } from '../../core/check.ts';
 import { ConfigurationError, isFailure } from '../../core/errors.ts';
-import { type Match, matcher } from '../../core/match.ts';
+import { type Match, urlMatchRule } from '../../core/match.ts';
 import type { HoldfastFetch } from '../../core/pipeline.ts';
 import { SYNC_TAG } from '../../policies/outbox/options.ts';
 import type { Outbox } from '../../policies/outbox/outbox.ts';
@@ -66,13 +66,13 @@ export function serviceWorker(options: ServiceWorkerOptions): void {
     'serviceWorker',
     options,
     {
-      fetch: typed('function'),
-      outbox: having<Outbox>('an outbox', 'flush', 'counts'),
-      ready: typed('object'),
+      fetch: ofType('function'),
+      outbox: withMethods<Outbox>('an outbox', 'flush', 'counts'),
+      ready: ofType('object'),
       routes: readRoutes,
-      tag: typed('string'),
-      name: typed('string'),
-      scope: having('a service worker’s global scope', 'addEventListener'),
+      tag: ofType('string'),
+      name: ofType('string'),
+      scope: withMethods('a service worker’s global scope', 'addEventListener'),
     },
     {
       fetch: undefined as never,
@@ -164,6 +164,6 @@ const isUnaccepted = (error: unknown): boolean =>
 
 function readRoutes(value: unknown, option: string): readonly WorkerRoute[] {
   if (!Array.isArray(value)) throw new ConfigurationError(option, value, 'expected a list');
-  for (const route of value as WorkerRoute[]) matcher(route?.match, `${option}.match`);
+  for (const route of value as WorkerRoute[]) urlMatchRule(route?.match, `${option}.match`);
   return value;
 }

@@ -1,4 +1,4 @@
-import { wellFormed } from '../../core/check.ts';
+import { wellFormedString } from '../../core/check.ts';
 import { ConfigurationError } from '../../core/errors.ts';
 import { sharedNote } from '../../stores/shared-note.ts';
 
@@ -30,7 +30,7 @@ export function sharedSession(name = 'holdfast-session'): SharedSession {
     async signIn(partition) {
       if (partition === '')
         throw new ConfigurationError('partition', partition, 'expected an id that is not empty');
-      await note.set(wellFormed(partition, 'partition'));
+      await note.set(wellFormedString(partition, 'partition'));
     },
     signOut: () => note.set(undefined),
     close: note.close,

@@ -1,4 +1,4 @@
-import { OverdueError } from '../../core/clock.ts';
+import { DeadlineError } from '../../core/clock.ts';
 import { systemHost } from '../../core/host.ts';
 import type { Outbox } from '../../policies/outbox/outbox.ts';
 import { type EventTime, inTime } from '../in-time.ts';
@@ -25,7 +25,7 @@ export async function drainInEvent(outbox: Outbox, isWanted: () => Promise<boole
       if (left > 0 && (await canSend(outbox))) throw new StillWaitingError(`${left} writes still wait`);
     });
   } catch (cause) {
-    if (cause instanceof OverdueError)
+    if (cause instanceof DeadlineError)
       throw new StillWaitingError('the time of the event is over', { cause });
     throw cause;
   }

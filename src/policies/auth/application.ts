@@ -1,7 +1,7 @@
-import { type Aborter, aborter } from '../../core/abort.ts';
-import { within } from '../../core/clock.ts';
-import type { Call, Home } from '../../core/contract.ts';
-import { stays } from '../../core/signed-in.ts';
+import { type Aborter, createAborter } from '../../core/abort.ts';
+import { withDeadline } from '../../core/clock.ts';
+import type { Call, PipelineContext } from '../../core/contract.ts';
+import { watchUser } from '../../core/signed-in.ts';
 import type { Run } from '../../core/stage.ts';
 import { AuthError, troubleOf, USER_CHANGED } from './error.ts';
 
@@ -17,12 +17,12 @@ export async function ofApplication<T>(
   ask: () => T | PromiseLike<T>,
   timeout: number,
   { partition, host, signal }: Waiting,
-  home: Home,
+  pipeline: PipelineContext,
 ): Promise<T> {
-  const isStill = stays(partition, home);
+  const isStill = watchUser(partition, pipeline);
   let given: T;
   try {
-    given = await within(timeout, { host, ...(signal && { signal }) }, ask());
+    given = await withDeadline(timeout, { host, ...(signal && { signal }) }, ask());
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
     throw new AuthError(troubleOf(error, 'credentials-failed', 'the function for the credentials failed'));
@@ -37,7 +37,7 @@ export function untilOver<T>(run: Run, ask: (call: Call) => T | Promise<T>): T |
   const call: Call = {
     ...run.call,
     get signal() {
-      own ??= aborter();
+      own ??= createAborter();
       return own.signal;
     },
   };

@@ -1,5 +1,5 @@
 import { PUBLIC } from '../../core/contract.ts';
-import { PerOrigin } from '../../core/origins.ts';
+import { LruMap } from '../../core/origins.ts';
 import { ofApplication, type Waiting } from './application.ts';
 import type { Crew, Place } from './crew.ts';
 import { AuthError, NO_TOKEN, SIGNED_OUT } from './error.ts';
@@ -32,19 +32,19 @@ export function asked(
 ): Source {
   const name = origins.join(' ');
   const renewals = new Renewals(origins[0] as string, timeout);
-  const users = new PerOrigin<Last>(() => ({ since: -Infinity }));
+  const users = new LruMap<Last>(() => ({ since: -Infinity }));
 
-  const ask = async (waiting: Waiting, { home }: Place, refused?: string): Promise<string> => {
+  const ask = async (waiting: Waiting, { pipeline }: Place, refused?: string): Promise<string> => {
     const { partition } = waiting;
     const context = refused === undefined ? { partition } : { partition, refused };
     const signOuts = stored?.signOuts;
-    let given = await ofApplication(() => secret(context), timeout, waiting, home);
+    let given = await ofApplication(() => secret(context), timeout, waiting, pipeline);
     const isNew = given !== undefined && given !== '';
-    if (!isNew && stored) given = await stored.read(partition, home);
+    if (!isNew && stored) given = await stored.read(partition, pipeline);
     if (given === undefined || given === '')
       throw new AuthError(partition === '' || partition === PUBLIC ? SIGNED_OUT : NO_TOKEN);
     if (typeof given === 'string' && isSendable(given)) {
-      if (isNew && signOuts === stored?.signOuts) stored?.keep(partition, given, home);
+      if (isNew && signOuts === stored?.signOuts) stored?.keep(partition, given, pipeline);
       return given;
     }
     throw new AuthError({
@@ -78,11 +78,11 @@ export function asked(
         users.set(partition, { instead: refused, secret: next, since: host.clock.ticks() });
         return { secret: next };
       };
-      const turn = () => inTurn(`holdfast auth ${name} ${partition}`, timeout, place.home, work);
+      const turn = () => inTurn(`holdfast auth ${name} ${partition}`, timeout, place.pipeline, work);
       return renewals.once(partition, call, place, { found, work: turn });
     },
     accepted(given, { partition }) {
-      if (renewals.accepted(partition, given)) crew.haveCredentials(partition);
+      if (renewals.accepted(partition, given)) crew.notifyCredentials(partition);
     },
     forget(partition) {
       renewals.reset(partition);

@@ -1,8 +1,8 @@
 import { dropBody } from '../../core/body.ts';
-import { type Home, named, type PolicyTraits } from '../../core/contract.ts';
+import { named, type PipelineContext, type PolicyTraits } from '../../core/contract.ts';
 import { addFacts, isFailure } from '../../core/errors.ts';
 import { originOf } from '../../core/origins.ts';
-import { hasBody, replay } from '../../core/replay.ts';
+import { hasBody, replayable } from '../../core/replay.ts';
 import { signsOut } from '../../core/sign-out.ts';
 import { type Leaving, type Run, type Stage, stage } from '../../core/stage.ts';
 import { untilOver } from './application.ts';
@@ -44,7 +44,7 @@ export function auth<S extends AuthScheme, User extends (() => string | undefine
   } = methodOf(options);
   const { origins, bodyLimit, user } = settings;
 
-  const places = new WeakMap<Home, Place>();
+  const places = new WeakMap<PipelineContext, Place>();
 
   const sign = (run: Run, passage: Passage, request: Request): Passage | Promise<Passage> =>
     chained(scheme.sign(request, passage.secret, run), (own) => {
@@ -55,11 +55,11 @@ export function auth<S extends AuthScheme, User extends (() => string | undefine
   const begin = (run: Run): Passage | Promise<Passage> => {
     const { call, request } = run;
     if (call.isSignedOut && needsPartition) throw new AuthError(SIGNED_OUT);
-    const current = untilOver(run, (waiting) => source.current(waiting, places.get(run.home) as Place));
+    const current = untilOver(run, (waiting) => source.current(waiting, places.get(run.pipeline) as Place));
     return chained(current, (secret) => {
       // Before the first time: afterwards the body is gone.
       const isKept = source.renew && hasBody(request);
-      const again = isKept ? run.wait(Infinity, replay(request, bodyLimit)) : () => request;
+      const again = isKept ? run.wait(Infinity, replayable(request, bodyLimit)) : () => request;
       return chained(again, (again) =>
         sign(run, { given: request, again, secret, isReplayed: false }, request),
       );
@@ -69,7 +69,9 @@ export function auth<S extends AuthScheme, User extends (() => string | undefine
   /** Sends a request that was refused once more, with something newer. */
   const renew = async (run: Run, passage: Passage): Promise<'repeat' | undefined> => {
     const { secret, again } = passage;
-    const newer = await untilOver(run, (call) => source.renew?.(secret, call, places.get(run.home) as Place));
+    const newer = await untilOver(run, (call) =>
+      source.renew?.(secret, call, places.get(run.pipeline) as Place),
+    );
     if (newer === undefined || !again) return undefined;
     dropBody(run.response);
     run.call.emit?.({ type: 'auth-replayed', callId: run.call.id, origin: run.origin });
@@ -90,9 +92,9 @@ export function auth<S extends AuthScheme, User extends (() => string | undefine
   };
 
   const policy = stage<Passage | undefined>({
-    attach(home, next) {
-      const place = { next, home };
-      places.set(home, place);
+    attach(pipeline, next) {
+      const place = { next, pipeline };
+      places.set(pipeline, place);
       enter(place);
     },
     enter(run) {

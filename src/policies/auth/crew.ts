@@ -1,12 +1,12 @@
-import type { Handler, Home } from '../../core/contract.ts';
-import { haveCredentials } from '../../core/credentials.ts';
+import type { Handler, PipelineContext } from '../../core/contract.ts';
+import { notifyCredentials } from '../../core/credentials.ts';
 import { ConfigurationError } from '../../core/errors.ts';
 import type { HoldfastEvent } from '../../core/events.ts';
 
 /** Where a call is: what lies below `auth`, and the pipeline. */
 export interface Place {
   readonly next: Handler;
-  readonly home: Home;
+  readonly pipeline: PipelineContext;
 }
 
 /** The pipelines that share one policy. */
@@ -25,7 +25,7 @@ export class Crew {
       this.#places.delete(place);
       if (this.isEmpty) this.#left();
     };
-    place.home.onClose(leave);
+    place.pipeline.onClose(leave);
   }
 
   /** Any of them, for what belongs to no call. */
@@ -40,11 +40,11 @@ export class Crew {
   }
 
   emit(event: HoldfastEvent): void {
-    for (const { home } of this.#places) home.emit?.(event);
+    for (const { pipeline } of this.#places) pipeline.emit?.(event);
   }
 
   /** What was refused for want of credentials may go on. */
-  haveCredentials(partition: string): void {
-    for (const { home } of this.#places) haveCredentials(home, partition);
+  notifyCredentials(partition: string): void {
+    for (const { pipeline } of this.#places) notifyCredentials(pipeline, partition);
   }
 }

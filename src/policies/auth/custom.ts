@@ -1,5 +1,5 @@
-import { PerOrigin } from '../../core/origins.ts';
-import { derived } from '../../core/replay.ts';
+import { LruMap } from '../../core/origins.ts';
+import { cloneWith } from '../../core/replay.ts';
 import { ofApplication, untilOver } from './application.ts';
 import type { Crew } from './crew.ts';
 import { Renewals } from './renewals.ts';
@@ -12,9 +12,9 @@ export const customScheme = ({ authorize, timeout }: CustomSettings): Scheme => 
   has: () => false,
   async sign(request, _, run) {
     const { partition } = run.call;
-    const own = derived(request, unfollowed(request));
+    const own = cloneWith(request, unfollowed(request));
     const given = await untilOver(run, (call) =>
-      ofApplication(() => authorize(own, { partition }), timeout, call, run.home),
+      ofApplication(() => authorize(own, { partition }), timeout, call, run.pipeline),
     );
     return given instanceof Request ? given : own;
   },
@@ -25,7 +25,7 @@ export const customScheme = ({ authorize, timeout }: CustomSettings): Scheme => 
 export function generations({ refresh, origins, timeout }: CustomSettings, crew: Crew): Source {
   if (!refresh) return fixed('');
   const renewals = new Renewals(origins[0] as string, timeout);
-  const users = new PerOrigin(() => ({ nth: 0, since: -Infinity }));
+  const users = new LruMap(() => ({ nth: 0, since: -Infinity }));
   return {
     current: ({ partition }) => String(users.get(partition).nth),
     async renew(refused, call, place) {
@@ -37,7 +37,7 @@ export function generations({ refresh, origins, timeout }: CustomSettings, crew:
       };
       if (!found() && !renewals.refused(partition, refused, since, host.clock)) return undefined;
       const work = async () => {
-        await ofApplication(() => refresh({ partition }), timeout, { partition, host }, place.home);
+        await ofApplication(() => refresh({ partition }), timeout, { partition, host }, place.pipeline);
         renewals.renewed(partition, since, host.clock);
         users.set(partition, { nth: nth + 1, since: host.clock.ticks() });
         return { secret: String(nth + 1) };
@@ -45,7 +45,7 @@ export function generations({ refresh, origins, timeout }: CustomSettings, crew:
       return renewals.once(partition, call, place, { found, work });
     },
     accepted(given, { partition }) {
-      if (renewals.accepted(partition, given)) crew.haveCredentials(partition);
+      if (renewals.accepted(partition, given)) crew.notifyCredentials(partition);
     },
   };
 }

@@ -1,6 +1,6 @@
-import { aborter, follow } from '../../core/abort.ts';
+import { createAborter, follow } from '../../core/abort.ts';
 import { dropBody, readUpTo } from '../../core/body.ts';
-import { within } from '../../core/clock.ts';
+import { withDeadline } from '../../core/clock.ts';
 import { type Failure, TimeoutError } from '../../core/errors.ts';
 import { originOf } from '../../core/origins.ts';
 import { retryAfter } from '../../http/retry-after.ts';
@@ -30,16 +30,16 @@ export async function exchange(
   settings: OAuth2Settings,
   user: string,
   refreshToken: string | undefined,
-  { next, home }: Place,
+  { next, pipeline }: Place,
 ): Promise<Answer> {
   const { grant, timeout } = settings;
-  const { host } = home;
+  const { host } = pipeline;
   // Not the pipeline's: a refresh token that was used up while it was closed would be lost.
-  const { signal, abort } = aborter();
+  const { signal, abort } = createAborter();
   const cancel = host.clock.after(timeout, () => abort(new TimeoutError('total', timeout)));
   const fetch = (request: Request): Promise<Response> => {
     const { url } = request;
-    return next(request, home.background({ url, origin: originOf(url), partition: user, signal }));
+    return next(request, pipeline.background({ url, origin: originOf(url), partition: user, signal }));
   };
   try {
     const asking =
@@ -48,7 +48,7 @@ export async function exchange(
         : fetch(tokenRequest(settings, refreshToken)).then((response) =>
             answerOf(response, grant === 'refresh_token', host.clock.now(), signal),
           );
-    return await within(Infinity, { host, signal }, asking);
+    return await withDeadline(Infinity, { host, signal }, asking);
   } catch (error) {
     const trouble = troubleOf(error, 'refresh-failed', 'the token endpoint could not be asked');
     const { retryAt } = (trouble.cause ?? {}) as Partial<Failure>;

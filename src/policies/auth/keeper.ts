@@ -1,4 +1,4 @@
-import { tell } from '../../core/tell.ts';
+import { notify } from '../../core/tell.ts';
 import { Crew, type Place } from './crew.ts';
 import { AuthError, refreshFailed } from './error.ts';
 import type { AuthNews } from './news.ts';
@@ -40,7 +40,7 @@ export class Keeper {
     this.crew.enter(place);
     // A client's own tokens are nobody's session.
     if (grant === 'client_credentials') return;
-    this.#tabs ??= tabs(name, store, place.home.host, (word) => void this.#hear(word));
+    this.#tabs ??= tabs(name, store, place.pipeline.host, (word) => void this.#hear(word));
   }
 
   /** Whether other tabs learn of tokens by being told, and cannot look. */
@@ -70,12 +70,12 @@ export class Keeper {
    * @param news What it is if there is something. Default: `'refreshed'`, where there was something before.
    * @throws {AuthError} where the store fails.
    */
-  async look(user: string, { home }: Place, news?: What): Promise<Held | undefined> {
+  async look(user: string, { pipeline }: Place, news?: What): Promise<Held | undefined> {
     const before = this.held(user);
     if (!this.#settings.store) return before;
     let tokens: Tokens | undefined;
     try {
-      tokens = await readTokens(this.#settings, user, home.host);
+      tokens = await readTokens(this.#settings, user, pipeline.host);
     } catch (cause) {
       this.#failed('read', cause);
       throw new AuthError(refreshFailed('the tokens could not be read from their store', { cause }));
@@ -83,7 +83,7 @@ export class Keeper {
     // Meanwhile something has happened here, which is newer.
     if (this.held(user) !== before || this.#ahead.has(user)) return this.held(user);
     if (tokens && tokens.accessToken !== before?.tokens.accessToken) {
-      this.#hold(user, heldOf(tokens, home.host.clock));
+      this.#hold(user, heldOf(tokens, pipeline.host.clock));
       const type = news ?? (before && 'refreshed');
       if (type) this.#takenOver(user, type);
     } else if (!tokens && before) this.#release(user, 'application', true);
@@ -125,7 +125,7 @@ export class Keeper {
   }
 
   /** @returns whether the store has it. */
-  async #write(user: string, tokens: Tokens | undefined, { home: { host } }: Place): Promise<boolean> {
+  async #write(user: string, tokens: Tokens | undefined, { pipeline: { host } }: Place): Promise<boolean> {
     if (!this.#settings.store) return false;
     try {
       await writeTokens(this.#settings, user, tokens, host);
@@ -155,7 +155,7 @@ export class Keeper {
     if (!held || secretOf(held.tokens) !== was) return;
     if (!now) return this.#release(user, 'application', true);
     if (store) this.#ahead.set(user, undefined);
-    this.#hold(user, heldOf(now, place.home.host.clock));
+    this.#hold(user, heldOf(now, place.pipeline.host.clock));
     this.#takenOver(user, 'refreshed');
   }
 
@@ -186,8 +186,8 @@ export class Keeper {
     const of = { origin: origins[0] as string, elsewhere };
     if (type === 'signed-out') this.crew.emit({ type, reason: news.reason, ...of });
     else if (type === 'refreshed') this.crew.emit({ type: 'token-refreshed', ...of });
-    for (const listener of this.#listeners) tell(listener, news);
-    if (type !== 'signed-out') this.crew.haveCredentials(partition);
+    for (const listener of this.#listeners) notify(listener, news);
+    if (type !== 'signed-out') this.crew.notifyCredentials(partition);
   }
 
   #failed(operation: string, error: unknown): void {

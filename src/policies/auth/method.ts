@@ -1,4 +1,4 @@
-import { typed } from '../../core/check.ts';
+import { ofType } from '../../core/check.ts';
 import { asked } from './asked.ts';
 import { Crew } from './crew.ts';
 import { customScheme, generations } from './custom.ts';
@@ -73,7 +73,7 @@ export function methodOf(options: object): Method {
         enter: (place) => crew.enter(place),
         needsPartition: true,
         varies: true,
-        signOut: (partition) => stored.remove(partition, crew.place.home),
+        signOut: (partition) => stored.remove(partition, crew.place.pipeline),
       };
     }
     case 'basic': {
@@ -110,7 +110,7 @@ export function methodOf(options: object): Method {
           signIn: async (tokens, of = {}) => sessions.signIn(tokens, readSignIn(of).partition),
           signOut: async (of = {}) => sessions.signOut(readSignIn(of).partition),
           subscribe: (listener) =>
-            keeper.subscribe(typed<typeof listener>('function')(listener, 'subscribe.listener')),
+            keeper.subscribe(ofType<typeof listener>('function')(listener, 'subscribe.listener')),
         },
       };
     }

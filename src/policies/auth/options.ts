@@ -1,4 +1,4 @@
-import type { Codec } from '../../core/codec.ts';
+import type { Cipher } from '../../core/codec.ts';
 import type { Duration, Size } from '../../core/durations.ts';
 import type { Store } from '../../core/store.ts';
 import type { TokenResponse } from './tokens.ts';
@@ -59,7 +59,7 @@ interface TokenKeeping {
   /** Where tokens are kept besides memory, so that tabs share them and a reload finds them. Default: nowhere. */
   readonly store?: Store;
   /** Seals what is written; see `encryptWith`. Needed with a durable store, or `false`: tokens lie there to be read. */
-  readonly encryption?: Codec | false;
+  readonly encryption?: Cipher | false;
   /** Tells apart what shares a store or a page. Default: token endpoint and client, else the origins. */
   readonly name?: string;
 }

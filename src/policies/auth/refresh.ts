@@ -33,7 +33,7 @@ export function refresh(
   keeper: Keeper,
   renewed: () => void,
 ): Renewal {
-  const { home } = place;
+  const { pipeline } = place;
   const { clock } = host;
   let kept: Promise<void> | undefined;
   const keep = (now: () => Promise<void>): void => {
@@ -77,10 +77,10 @@ export function refresh(
 
   const turn = async (waited: number): Promise<Outcome> => {
     // Whoever was at it has told us, but that may still be on its way.
-    if (keeper.isByHearsay && waited > UNCONTENDED) await sleep(HEARSAY, home);
+    if (keeper.isByHearsay && waited > UNCONTENDED) await sleep(HEARSAY, pipeline);
     return ask();
   };
   // Until it is written the next one would find what has been used up.
   const linger = async (): Promise<void> => kept;
-  return { found, work: () => inTurn(lockOf(settings, user), settings.timeout, home, turn, linger) };
+  return { found, work: () => inTurn(lockOf(settings, user), settings.timeout, pipeline, turn, linger) };
 }

@@ -1,7 +1,7 @@
-import { sleep, within } from '../../core/clock.ts';
+import { sleep, withDeadline } from '../../core/clock.ts';
 import type { Call, Clock, Host } from '../../core/contract.ts';
 import { ClosedError } from '../../core/errors.ts';
-import { PerOrigin } from '../../core/origins.ts';
+import { LruMap } from '../../core/origins.ts';
 import type { Place } from './crew.ts';
 import { AuthError, type Trouble, troubleOf } from './error.ts';
 
@@ -69,7 +69,7 @@ const WAIT_AT_MOST = 600_000;
 /** Renews credentials once for all calls of a user, and remembers for a while that it was in vain. */
 export class Renewals {
   /** Bounded: who is forgotten while it is done for them is taken for another, whom the lock lets wait. */
-  readonly #users = new PerOrigin<State>(fresh);
+  readonly #users = new LruMap<State>(fresh);
   readonly #origin: string;
   readonly #patience: number;
 
@@ -84,22 +84,22 @@ export class Renewals {
 
   /** @throws {AuthError} one for each call. */
   async once(user: string, call: Call, place: Place, renewal: Renewal): Promise<string | undefined> {
-    const { clock, sharesIO } = call.host;
+    const { clock, canShareIO } = call.host;
     for (;;) {
       const found = renewal.found();
       if (found !== undefined) return found;
       const state = this.#users.get(user);
       if (isHeld(state.failed, call.host)) throw new AuthError(state.failed.trouble);
-      if (!sharesIO && state.leasedUntil > clock.ticks()) {
+      if (!canShareIO && state.leasedUntil > clock.ticks()) {
         await sleep(POLL, call);
         continue;
       }
       const work = state.underWay ?? this.#begin(state, call, place, renewal);
-      const outcome = await within(Infinity, call, work);
+      const outcome = await withDeadline(Infinity, call, work);
       if (outcome && 'trouble' in outcome) throw new AuthError(outcome.trouble);
       if (outcome) return outcome.secret;
       // The pipeline that was at it has been closed; it may be another one than ours.
-      if (place.home.signal.aborted) throw new ClosedError();
+      if (place.pipeline.signal.aborted) throw new ClosedError();
     }
   }
 
@@ -148,12 +148,12 @@ export class Renewals {
   }
 
   #begin(state: State, call: Call, place: Place, renewal: Renewal): Promise<Outcome | undefined> {
-    const { clock, sharesIO } = call.host;
+    const { clock, canShareIO } = call.host;
     const work = this.#run(state, call.host, place, renewal).finally(() => {
       state.underWay = undefined;
       state.leasedUntil = 0;
     });
-    if (sharesIO) state.underWay = work;
+    if (canShareIO) state.underWay = work;
     // A call that is cut off in Workers tells nobody.
     else state.leasedUntil = clock.ticks() + 2 * this.#patience;
     // No caller's abort ends it: what it brings may be the only one of its kind.
@@ -161,7 +161,7 @@ export class Renewals {
     return work;
   }
 
-  async #run(state: State, host: Host, { home }: Place, renewal: Renewal): Promise<Outcome | undefined> {
+  async #run(state: State, host: Host, { pipeline }: Place, renewal: Renewal): Promise<Outcome | undefined> {
     let outcome: Outcome;
     try {
       outcome = await renewal.work();
@@ -178,16 +178,16 @@ export class Renewals {
     if (code !== 'refresh-failed' && code !== 'credentials-failed') return outcome;
     const trouble = hold(state, outcome.trouble, host);
     const { retryAt } = trouble;
-    home.emit?.({ type: 'token-refresh-failed', origin: this.#origin, code, transient, retryAt });
+    pipeline.emit?.({ type: 'token-refresh-failed', origin: this.#origin, code, transient, retryAt });
     return { trouble };
   }
 }
 
 /** Whether it is too soon to ask again. What failed while offline may be tried when there is a network. */
-const isHeld = (failed: Failed | undefined, { clock, online }: Host): failed is Failed =>
+const isHeld = (failed: Failed | undefined, { clock, connectivity: online }: Host): failed is Failed =>
   failed !== undefined && clock.ticks() < failed.until && !(failed.offline && online.state);
 
-function hold(state: State, trouble: Trouble, { clock, random, online }: Host): Held {
+function hold(state: State, trouble: Trouble, { clock, random, connectivity: online }: Host): Held {
   const longest = trouble.transient ? Math.min(HOLD_AT_MOST, HOLD * 2 ** state.failures++) : HOLD_AT_MOST;
   const asked = Math.max(0, Math.min(WAIT_AT_MOST, trouble.wait ?? 0));
   // Half of it by chance, so that clients that failed together do not come back together.

@@ -1,7 +1,7 @@
 import { dropBody } from '../../core/body.ts';
 import { NetworkError } from '../../core/errors.ts';
-import { withFacts } from '../../core/rebuild.ts';
-import { hasBody, keepable, knownSize, withHeader } from '../../core/replay.ts';
+import { withMetadata } from '../../core/rebuild.ts';
+import { hasBody, knownSize, readStorableBody, withHeader } from '../../core/replay.ts';
 import type { Run } from '../../core/stage.ts';
 import { isRedirectStatus } from '../../http/status.ts';
 import { readdressed } from '../elsewhere.ts';
@@ -75,7 +75,7 @@ export function inQuery(name: string): Scheme {
     },
     received(response, given, secret) {
       if (!response.url.includes(encodeURIComponent(secret))) return response;
-      return withFacts(response, { url: without(response.url, given, secret) });
+      return withMetadata(response, { url: without(response.url, given, secret) });
     },
     failed(error, given, secret) {
       if (!(error instanceof NetworkError)) return error;
@@ -88,7 +88,9 @@ export function inQuery(name: string): Scheme {
 
 /** A body that can be moved to another request; Firefox has no stream to move, but holds it as a whole anyway. */
 async function bodyOf(request: Request): Promise<BodyInit | null> {
-  return request.body && knownSize(request) === undefined ? request.body : keepable(request, Infinity);
+  return request.body && knownSize(request) === undefined
+    ? request.body
+    : readStorableBody(request, Infinity);
 }
 
 /** RFC 7617, 2.1: UTF-8. */

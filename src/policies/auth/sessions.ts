@@ -1,4 +1,4 @@
-import { within } from '../../core/clock.ts';
+import { withDeadline } from '../../core/clock.ts';
 import type { Call } from '../../core/contract.ts';
 import { ConfigurationError } from '../../core/errors.ts';
 import type { Place } from './crew.ts';
@@ -51,12 +51,13 @@ export class Sessions implements Source {
 
   accepted(secret: string, call: Call): void {
     const { partition } = call;
-    if (this.#renewals.accepted(this.#userOf(partition), secret)) this.keeper.crew.haveCredentials(partition);
+    if (this.#renewals.accepted(this.#userOf(partition), secret))
+      this.keeper.crew.notifyCredentials(partition);
   }
 
   async signIn(answer: TokenResponse, partition: string | undefined): Promise<void> {
     const { place } = this.keeper.crew;
-    const { clock } = place.home.host;
+    const { clock } = place.pipeline.host;
     const moment = momentOf(clock);
     const tokens = tokensOf(answer, moment, false);
     if (typeof tokens === 'string')
@@ -65,25 +66,25 @@ export class Sessions implements Source {
         '…',
         `expected what a token endpoint gives; this is ${tokens}`,
       );
-    const user = this.#userOf(partition ?? place.home.partition());
+    const user = this.#userOf(partition ?? place.pipeline.partition());
     const held = { tokens, since: moment.ticks, refused: false };
     await this.#kept(user, place, this.keeper.put(user, held, 'signed-in', place));
   }
 
   async signOut(partition: string | undefined): Promise<void> {
     const { place } = this.keeper.crew;
-    const user = this.#userOf(partition ?? place.home.partition());
+    const user = this.#userOf(partition ?? place.pipeline.partition());
     await this.#kept(user, place, this.keeper.remove(user, 'application', place));
   }
 
   /** What a refresh in another tab is about to write must not come after it. */
-  #kept(user: string, { home }: Place, keep: () => Promise<void>): Promise<void> {
-    return inTurn(lockOf(this.#settings, user), this.#settings.timeout, home, keep).catch(keep);
+  #kept(user: string, { pipeline }: Place, keep: () => Promise<void>): Promise<void> {
+    return inTurn(lockOf(this.#settings, user), this.#settings.timeout, pipeline, keep).catch(keep);
   }
 
   async #first(user: string, call: Call, place: Place): Promise<string> {
     const isGone = this.keeper.isGone(user);
-    const held = isGone ? undefined : await within(Infinity, call, this.keeper.look(user, place));
+    const held = isGone ? undefined : await withDeadline(Infinity, call, this.keeper.look(user, place));
     if (held) return this.current(call, place);
     if (isGone || this.#settings.grant === 'refresh_token') throw new AuthError(SIGNED_OUT);
     return this.#renewed(user, undefined, call, place);

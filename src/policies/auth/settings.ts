@@ -1,5 +1,14 @@
-import { headerName, list, oneOf, type Rule, readOptions, size, span, wellFormed } from '../../core/check.ts';
-import { type Codec, codecRule } from '../../core/codec.ts';
+import {
+  headerName,
+  list,
+  oneOf,
+  positiveDuration,
+  type Rule,
+  readOptions,
+  size,
+  wellFormedString,
+} from '../../core/check.ts';
+import { type Cipher, cipherRule } from '../../core/codec.ts';
 import { ConfigurationError } from '../../core/errors.ts';
 import { type Store, storeRule } from '../../core/store.ts';
 import { origin } from '../elsewhere.ts';
@@ -17,7 +26,7 @@ export interface Settings {
 /** Where tokens are stored. */
 export interface TokenStorage {
   store: Store | undefined;
-  encryption: Codec | false | undefined;
+  encryption: Cipher | false | undefined;
   name: string;
 }
 
@@ -59,7 +68,7 @@ const refuse = (option: string, value: unknown, allowed: string): never => {
 };
 
 const filled: Rule<string> = (value, option) =>
-  wellFormed(value, option) || refuse(option, value, 'expected text that is not empty');
+  wellFormedString(value, option) || refuse(option, value, 'expected text that is not empty');
 
 /** What is wrong with a secret is said without it. */
 const hidden: Rule<string> = (value, option) =>
@@ -87,7 +96,7 @@ const every: Rules<Settings> = {
   origins: list(origin),
   user: fn,
   bodyLimit: size,
-  timeout: span,
+  timeout: positiveDuration,
 };
 
 const standard = (): Settings => ({ origins: [], user: undefined, bodyLimit: 1_000_000, timeout: 10_000 });
@@ -112,7 +121,7 @@ function read<T extends Settings>(
 
 const storage: Rules<TokenStorage> = {
   store: storeRule,
-  encryption: (value, option) => (value === false ? false : codecRule(value, option)),
+  encryption: (value, option) => (value === false ? false : cipherRule(value, option)),
   name: filled,
 };
 
@@ -190,7 +199,7 @@ export function readOAuth2(given: object): OAuth2Settings {
       clientAuthentication: oneOf('basic', 'body'),
       scope: filled,
       parameters: texts,
-      refreshBefore: span,
+      refreshBefore: positiveDuration,
       ...storage,
     },
     { clientAuthentication: 'basic', parameters: {}, refreshBefore: 60_000 },
@@ -208,6 +217,6 @@ export function readOAuth2(given: object): OAuth2Settings {
 
 /** Whose tokens are meant. */
 export const readSignIn = (given: object): { partition?: string } =>
-  readOptions<{ partition?: string }>('auth', given, { partition: wellFormed }, {});
+  readOptions<{ partition?: string }>('auth', given, { partition: wellFormedString }, {});
 
 export const readScheme: Rule<AuthScheme> = oneOf('bearer', 'basic', 'api-key', 'oauth2', 'custom');

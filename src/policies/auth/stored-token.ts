@@ -1,5 +1,5 @@
-import type { Home } from '../../core/contract.ts';
-import { PerOrigin } from '../../core/origins.ts';
+import type { PipelineContext } from '../../core/contract.ts';
+import { LruMap } from '../../core/origins.ts';
 import { AuthError, refreshFailed } from './error.ts';
 import type { BearerSettings } from './settings.ts';
 import type { Tokens } from './tokens.ts';
@@ -9,7 +9,7 @@ import { readTokens, writeTokens } from './vault.ts';
 export class StoredToken {
   readonly #settings: BearerSettings;
   /** What this tab has written, by user. */
-  readonly #written = new PerOrigin<{ token?: string; write: Promise<void> }>(() => ({
+  readonly #written = new LruMap<{ token?: string; write: Promise<void> }>(() => ({
     write: Promise.resolve(),
   }));
   #signOuts = 0;
@@ -24,40 +24,42 @@ export class StoredToken {
   }
 
   /** @throws {AuthError} `refresh-failed`, transient, if the store fails. */
-  async read(user: string, home: Home): Promise<string | undefined> {
+  async read(user: string, pipeline: PipelineContext): Promise<string | undefined> {
     try {
-      return (await readTokens(this.#settings, user, home.host))?.accessToken;
+      return (await readTokens(this.#settings, user, pipeline.host))?.accessToken;
     } catch (cause) {
-      this.#failed('read', cause, home);
+      this.#failed('read', cause, pipeline);
       throw new AuthError(refreshFailed('the token could not be read from its store', { cause }));
     }
   }
 
   /** Writes a token that differs from the last one; no call waits for it. */
-  keep(user: string, token: string, home: Home): void {
+  keep(user: string, token: string, pipeline: PipelineContext): void {
     const last = this.#written.get(user);
     if (last.token === token) return;
     last.token = token;
-    const stored: Tokens = { accessToken: token, askedAt: home.host.clock.now(), renewed: false };
+    const stored: Tokens = { accessToken: token, askedAt: pipeline.host.clock.now(), renewed: false };
     last.write = last.write
-      .then(() => (last.token === token ? writeTokens(this.#settings, user, stored, home.host) : undefined))
+      .then(() =>
+        last.token === token ? writeTokens(this.#settings, user, stored, pipeline.host) : undefined,
+      )
       .catch((error) => {
         if (last.token === token) delete last.token;
-        this.#failed('write', error, home);
+        this.#failed('write', error, pipeline);
       });
     const [origin = ''] = this.#settings.origins;
-    home.background({ origin, partition: user }).waitUntil(last.write);
+    pipeline.background({ origin, partition: user }).waitUntil(last.write);
   }
 
-  async remove(user: string, home: Home): Promise<void> {
+  async remove(user: string, pipeline: PipelineContext): Promise<void> {
     this.#signOuts++;
     const last = this.#written.get(user);
     delete last.token;
     await last.write;
-    await writeTokens(this.#settings, user, undefined, home.host);
+    await writeTokens(this.#settings, user, undefined, pipeline.host);
   }
 
-  #failed(operation: string, error: unknown, home: Home): void {
-    home.emit?.({ type: 'store-failed', store: this.#settings.store?.name ?? '', operation, error });
+  #failed(operation: string, error: unknown, pipeline: PipelineContext): void {
+    pipeline.emit?.({ type: 'store-failed', store: this.#settings.store?.name ?? '', operation, error });
   }
 }

@@ -21,11 +21,11 @@ export interface Tabs {
 export function tabs(
   name: string,
   store: Store | undefined,
-  { sharesIO }: Host,
+  { canShareIO }: Host,
   heard: (word: Word) => void,
 ): Tabs | undefined {
   const isShared = store?.durable || 'document' in globalThis || 'WorkerGlobalScope' in globalThis;
-  if (!isShared || !sharesIO) return undefined;
+  if (!isShared || !canShareIO) return undefined;
   const { post, close } = openChannel(`holdfast auth ${name}`, readWord, heard);
   return { tell: post, close };
 }

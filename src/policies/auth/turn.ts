@@ -1,7 +1,7 @@
-import { aborter, follow } from '../../core/abort.ts';
-import { OverdueError } from '../../core/clock.ts';
-import type { Home } from '../../core/contract.ts';
-import { exclusively } from '../../core/locks.ts';
+import { createAborter, follow } from '../../core/abort.ts';
+import { DeadlineError } from '../../core/clock.ts';
+import type { PipelineContext } from '../../core/contract.ts';
+import { withLock } from '../../core/locks.ts';
 
 /**
  * Runs a task while no other tab or worker runs one of the same name. Where I/O belongs to one request nobody waits for
@@ -15,14 +15,14 @@ import { exclusively } from '../../core/locks.ts';
 export function inTurn<T>(
   name: string,
   patience: number,
-  { host, signal }: Home,
+  { host, signal }: PipelineContext,
   task: (waited: number) => Promise<T>,
   linger?: () => Promise<void>,
 ): Promise<T> {
-  if (!host.sharesIO) return task(0);
+  if (!host.canShareIO) return task(0);
   const since = host.clock.ticks();
-  const line = aborter();
-  const cancel = host.clock.after(patience, () => line.abort(new OverdueError('another one is at it')));
+  const line = createAborter();
+  const cancel = host.clock.after(patience, () => line.abort(new DeadlineError('another one is at it')));
   const unfollow = follow(signal, line.abort);
   const leave = (): void => {
     cancel();
@@ -40,7 +40,7 @@ export function inTurn<T>(
       running.then(resolve, reject);
       await running.then(linger, () => {});
     };
-    exclusively(name, line.signal, held).catch(() => {
+    withLock(name, line.signal, held).catch(() => {
       leave();
       if (begun) return;
       // Pages without an origin of their own have no locks.

@@ -1,4 +1,4 @@
-import { within } from '../../core/clock.ts';
+import { withDeadline } from '../../core/clock.ts';
 import type { Host } from '../../core/contract.ts';
 import { StorageError } from '../../core/errors.ts';
 import type { TokenStorage } from './settings.ts';
@@ -22,7 +22,7 @@ export function readTokens(
     const value = (await store?.get(key))?.value;
     let found = value;
     try {
-      if (encryption) found = JSON.parse(text.decode(await encryption.open(value as Bytes, key)));
+      if (encryption) found = JSON.parse(text.decode(await encryption.decrypt(value as Bytes, key)));
     } catch (error) {
       // The key is not to be had just now, which says nothing of the tokens.
       if (error instanceof StorageError) throw error;
@@ -30,7 +30,7 @@ export function readTokens(
     }
     return isTokens(found) ? found : undefined;
   };
-  return within(PATIENCE, { host }, read());
+  return withDeadline(PATIENCE, { host }, read());
 }
 
 /** @param tokens `undefined`: nothing is to be left of theirs. @throws what the store does. */
@@ -44,15 +44,15 @@ export function writeTokens(
     const key = await keyOf(encryption, name, user);
     if (!tokens) return store?.write([{ delete: key }]);
     const value = encryption
-      ? await encryption.seal(utf8.encode(JSON.stringify(tokens)) as Bytes, key)
+      ? await encryption.encrypt(utf8.encode(JSON.stringify(tokens)) as Bytes, key)
       : tokens;
     return store?.write([{ put: { key, value } }]);
   };
-  return within(PATIENCE, { host }, write());
+  return withDeadline(PATIENCE, { host }, write());
 }
 
 /** Where records are sealed, their keys tell nothing either. */
 async function keyOf(codec: TokenStorage['encryption'], name: string, user: string): Promise<string> {
   const key = `${encodeURIComponent(name)} ${encodeURIComponent(user)}`;
-  return `auth ${codec ? await codec.name(key) : key}`;
+  return `auth ${codec ? await codec.hashKey(key) : key}`;
 }

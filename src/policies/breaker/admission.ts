@@ -1,4 +1,4 @@
-import { OverdueError } from '../../core/clock.ts';
+import { DeadlineError } from '../../core/clock.ts';
 import type { Host } from '../../core/contract.ts';
 import { CircuitOpenError } from '../../core/errors.ts';
 import type { Run } from '../../core/stage.ts';
@@ -147,12 +147,12 @@ export function emitted(
 }
 
 /** @param ms After them it looks by itself, in the order of `wake` and not in that of the timers. */
-function join(circuit: Circuit, waiting: Waiting, ms: number, { clock, sharesIO }: Host): () => void {
-  const cancel = sharesIO
+function join(circuit: Circuit, waiting: Waiting, ms: number, { clock, canShareIO }: Host): () => void {
+  const cancel = canShareIO
     ? clock.after(ms, () => wake(circuit))
     : clock.after(Math.min(POLL, ms), waiting.look);
   circuit.waiting ??= new Set();
-  if (sharesIO) circuit.waiting.add(waiting);
+  if (canShareIO) circuit.waiting.add(waiting);
   return () => {
     cancel();
     circuit.waiting?.delete(waiting);
@@ -175,7 +175,7 @@ async function standsIn(run: Run): Promise<boolean | undefined> {
   try {
     return await run.wait(LOOK, run.call.standsIn?.().catch(() => false) ?? Promise.resolve(false));
   } catch (error) {
-    if (error instanceof OverdueError) return false;
+    if (error instanceof DeadlineError) return false;
     throw error;
   }
 }

@@ -1,6 +1,6 @@
-import type { Clock, Handler, Home } from '../../core/contract.ts';
+import type { Clock, Handler, PipelineContext } from '../../core/contract.ts';
 import type { Stage } from '../../core/stage.ts';
-import { tell } from '../../core/tell.ts';
+import { notify } from '../../core/tell.ts';
 import type { CircuitState } from './circuit.ts';
 import type { Extension } from './extension.ts';
 import { type CircuitInfo, ManagedCircuits } from './managed-circuits.ts';
@@ -49,7 +49,7 @@ export function breaker(options: BreakerOptions = {}): Breaker {
   const { probe, probeTimeout, share, slowAfter } = settings;
   const listeners = new Set<(change: CircuitChange) => void>();
   /** What is inside the breaker, by pipeline. */
-  const insides = new WeakMap<Home, Handler>();
+  const insides = new WeakMap<PipelineContext, Handler>();
   // Set by the first pipeline: `states()` needs the time, and is called outside any call.
   let clock: Clock | undefined;
 
@@ -61,7 +61,7 @@ export function breaker(options: BreakerOptions = {}): Breaker {
 
   const extension: Extension = {
     probe(circuit, run) {
-      const inside = insides.get(run.home);
+      const inside = insides.get(run.pipeline);
       if (probe === undefined || !inside) return false;
       const probed = (): void => remote?.during(run.call);
       run.call.waitUntil(
@@ -75,7 +75,7 @@ export function breaker(options: BreakerOptions = {}): Breaker {
       slow?.admitted(run, passage);
     },
     changed(circuit, from) {
-      for (const listener of listeners) tell(listener, { origin: circuit.key, from, to: circuit.is });
+      for (const listener of listeners) notify(listener, { origin: circuit.key, from, to: circuit.is });
       remote?.tell(circuit);
     },
   };
@@ -83,13 +83,13 @@ export function breaker(options: BreakerOptions = {}): Breaker {
   const plain = breakerHooks(settings, circuits, extension);
   const policy = breakerStage({
     ...plain,
-    attach(home, inside) {
-      clock ??= home.host.clock;
-      insides.set(home, inside);
-      plain.attach(home, inside);
+    attach(pipeline, inside) {
+      clock ??= pipeline.host.clock;
+      insides.set(pipeline, inside);
+      plain.attach(pipeline, inside);
     },
     enter(run) {
-      remote?.enter(run.home, run.call);
+      remote?.enter(run.pipeline, run.call);
       return plain.enter(run);
     },
     leave(run, passage) {

@@ -1,5 +1,5 @@
 import type { Host } from '../../core/contract.ts';
-import { isOrigin, PerOrigin } from '../../core/origins.ts';
+import { isOrigin, LruMap } from '../../core/origins.ts';
 import type { Run } from '../../core/stage.ts';
 import {
   AT_FIRST,
@@ -41,8 +41,8 @@ export class Circuits {
   changed: (circuit: Circuit, from: CircuitState) => void = () => {};
   readonly #settings: PlainSettings;
   /** Paths apart from origins, so that broken paths do not push out the circuit of an origin. */
-  protected readonly origins = new PerOrigin<Circuit>(newCircuit);
-  protected readonly paths = new PerOrigin<Circuit>(newCircuit);
+  protected readonly origins = new LruMap<Circuit>(newCircuit);
+  protected readonly paths = new LruMap<Circuit>(newCircuit);
   #stamps = 0;
 
   constructor(settings: PlainSettings) {
@@ -63,7 +63,7 @@ export class Circuits {
     return this.kind(key).has(key);
   }
 
-  protected kind(key: string): PerOrigin<Circuit> {
+  protected kind(key: string): LruMap<Circuit> {
     return isOrigin(key) ? this.origins : this.paths;
   }
 

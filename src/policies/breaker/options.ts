@@ -1,4 +1,4 @@
-import { between, having, limit, type Rule, readOptions } from '../../core/check.ts';
+import { between, durationOrFalse, type Rule, readOptions, withMethods } from '../../core/check.ts';
 import type { Duration } from '../../core/durations.ts';
 import { ConfigurationError } from '../../core/errors.ts';
 import {
@@ -38,13 +38,13 @@ const defaults: Settings = {
 
 const rules: { [K in keyof Settings]: Rule<Settings[K]> } = {
   ...plainRules,
-  slowAfter: limit,
+  slowAfter: durationOrFalse,
   slowRate: between(0, 1),
   probe(value, option) {
     if (typeof value === 'string' && URL.canParse(value, 'https://a.example')) return value;
     throw new ConfigurationError(option, value, "expected a URL, such as '/health'");
   },
-  share: having<Sharing>('what shares circuits, such as betweenTabs()', 'connect'),
+  share: withMethods<Sharing>('what shares circuits, such as betweenTabs()', 'connect'),
 };
 
 export const readBreakerOptions = (options: BreakerOptions): Settings =>

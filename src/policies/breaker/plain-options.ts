@@ -1,4 +1,4 @@
-import { count, duration, type Rule, readOptions, span, typed } from '../../core/check.ts';
+import { duration, integer, ofType, positiveDuration, type Rule, readOptions } from '../../core/check.ts';
 import type { Call } from '../../core/contract.ts';
 import type { Duration } from '../../core/durations.ts';
 import { ConfigurationError } from '../../core/errors.ts';
@@ -49,14 +49,14 @@ export const plainDefaults: PlainSettings = {
 };
 
 export const plainRules: { [K in keyof PlainSettings]: Rule<PlainSettings[K]> } = {
-  failures: count(1),
-  openFor: span,
-  maxOpenFor: span,
+  failures: integer(1),
+  openFor: positiveDuration,
+  maxOpenFor: positiveDuration,
   maxWait: duration,
-  successes: count(1),
-  probeTimeout: span,
-  slowStart: typed('boolean'),
-  key: typed('function'),
+  successes: integer(1),
+  probeTimeout: positiveDuration,
+  slowStart: ofType('boolean'),
+  key: ofType('function'),
 };
 
 const rare: Rule<undefined> = (value, option) => {

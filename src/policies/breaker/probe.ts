@@ -1,4 +1,4 @@
-import { aborter, follow } from '../../core/abort.ts';
+import { createAborter, follow } from '../../core/abort.ts';
 import { dropBody } from '../../core/body.ts';
 import type { Handler } from '../../core/contract.ts';
 import type { Run } from '../../core/stage.ts';
@@ -22,7 +22,7 @@ export interface ProbeTarget {
 /** Requests the probe URL, one request after the other, until the circuit opens or closes. */
 export async function probeOrigin(
   circuit: Circuit,
-  { origin, home, call: { partition, host } }: Run,
+  { origin, pipeline, call: { partition, host } }: Run,
   { url, timeout, circuits, inside, probed }: ProbeTarget,
 ): Promise<void> {
   const { since } = circuit;
@@ -31,9 +31,9 @@ export async function probeOrigin(
     circuit.until = Infinity;
     circuit.probe = circuits.stamp();
     const stamp = circuit.probe;
-    const own = aborter();
-    const unfollow = follow(home.signal, own.abort);
-    const background = home.background({ origin, partition, options: {}, signal: own.signal });
+    const own = createAborter();
+    const unfollow = follow(pipeline.signal, own.abort);
+    const background = pipeline.background({ origin, partition, options: {}, signal: own.signal });
     const cancel = host.clock.after(timeout, () => own.abort(new DOMException('', 'TimeoutError')));
     let cause: string | undefined;
     try {
@@ -46,7 +46,7 @@ export async function probeOrigin(
     }
     cancel();
     unfollow();
-    if (home.signal.aborted) {
+    if (pipeline.signal.aborted) {
       // Other pipelines may have the circuit.
       release(circuit, stamp);
       wake(circuit);

@@ -1,5 +1,5 @@
 import { isText, openChannel } from '../../core/channel.ts';
-import type { Call, Home } from '../../core/contract.ts';
+import type { Call, PipelineContext } from '../../core/contract.ts';
 
 /** What others are told of an origin or a path: a hint, which counts for a while. */
 export interface SharedState {
@@ -37,10 +37,10 @@ export function connectLater(share: Sharing, ...[heard, known]: Parameters<Shari
   let connection: Connection | undefined;
   return {
     /** A call begins. */
-    enter(home: Home, call: Call): void {
-      if (!connection && (share.inCalls || (call.host.sharesIO && !home.signal.aborted))) {
+    enter(pipeline: PipelineContext, call: Call): void {
+      if (!connection && (share.inCalls || (call.host.canShareIO && !pipeline.signal.aborted))) {
         connection = share.connect(heard, known);
-        home.onClose(() => {
+        pipeline.onClose(() => {
           connection?.close();
           connection = undefined;
         });

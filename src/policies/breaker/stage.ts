@@ -1,4 +1,4 @@
-import { type Home, named } from '../../core/contract.ts';
+import { named, type PipelineContext } from '../../core/contract.ts';
 import { isFailure, saysNetwork } from '../../core/errors.ts';
 import { type Run, type Stage, stage } from '../../core/stage.ts';
 import { isOriginFailure } from '../../http/status.ts';
@@ -16,7 +16,7 @@ export const breakerStage = (hooks: Hooks): Stage =>
 /** The hooks of every breaker: let runs go, and judge the origin and the path by what comes of them. */
 export function breakerHooks(settings: PlainSettings, circuits: Circuits, extension: Extension = {}): Hooks {
   const { pathOf, knownPath, admit, letGo, wait, rejection } = admission(settings, circuits, extension);
-  const emitters = new Set<NonNullable<Home['emit']>>();
+  const emitters = new Set<NonNullable<PipelineContext['emit']>>();
 
   circuits.changed = (circuit, from) => {
     wake(circuit);

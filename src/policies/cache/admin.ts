@@ -1,8 +1,8 @@
-import { aborter, follow } from '../../core/abort.ts';
+import { createAborter, follow } from '../../core/abort.ts';
 import { drain } from '../../core/body.ts';
-import { abortSignal, count, readOptions, typed, wellFormed } from '../../core/check.ts';
-import { OverdueError, within } from '../../core/clock.ts';
-import type { Handler, Home } from '../../core/contract.ts';
+import { abortSignal, integer, ofType, readOptions, wellFormedString } from '../../core/check.ts';
+import { DeadlineError, withDeadline } from '../../core/clock.ts';
+import type { Handler, PipelineContext } from '../../core/contract.ts';
 import { ConfigurationError, StorageError } from '../../core/errors.ts';
 import { originOf } from '../../core/origins.ts';
 import { sourceOf } from '../../core/source.ts';
@@ -67,15 +67,15 @@ export interface CacheManagement {
 }
 
 /** @param readsOf The reads of a pipeline. */
-export function management(desk: Desk, readsOf: (home: Home) => Handler): CacheManagement {
+export function management(desk: Desk, readsOf: (pipeline: PipelineContext) => Handler): CacheManagement {
   const { shelf, questions } = desk;
 
   /** @throws {StorageError} where the store does not answer: what may still be there has to be known. */
   const asked = async <T>(operation: string, work: Promise<T>): Promise<T> => {
     try {
-      return await within(PATIENCE, { host: desk.host }, work);
+      return await withDeadline(PATIENCE, { host: desk.host }, work);
     } catch (cause) {
-      if (!(cause instanceof OverdueError)) throw cause;
+      if (!(cause instanceof DeadlineError)) throw cause;
       throw new StorageError(`staleCache.${operation}: the store did not answer`, { cause });
     }
   };
@@ -99,7 +99,7 @@ export function management(desk: Desk, readsOf: (home: Home) => Handler): CacheM
       }>(
         'staleCache.entries',
         query,
-        { partition: wellFormed, after: typed('string'), limit: count(1) },
+        { partition: wellFormedString, after: ofType('string'), limit: integer(1) },
         { partition: undefined, after: '', limit: 100 },
       );
       const { now } = desk;
@@ -108,25 +108,25 @@ export function management(desk: Desk, readsOf: (home: Home) => Handler): CacheM
     },
     async delete(url, options = {} as never) {
       const { partition } = whose('delete', options);
-      return forget('delete', wellFormed(partition, 'staleCache.delete.partition'), new URL(url).href);
+      return forget('delete', wellFormedString(partition, 'staleCache.delete.partition'), new URL(url).href);
     },
     async clear(options = {}) {
       return forget('clear', whose('clear', options).partition, undefined);
     },
     async warm(wishes, options = {}) {
-      const { home } = desk;
-      if (!home)
+      const { pipeline } = desk;
+      if (!pipeline)
         throw new ConfigurationError(
           'staleCache.warm',
           undefined,
           'expected a pipeline that uses this cache',
         );
-      const partition = home.partition();
-      return warmer(home.signal, wishes, options, async (wish, signal): Promise<Warmed> => {
+      const partition = pipeline.partition();
+      return warmer(pipeline.signal, wishes, options, async (wish, signal): Promise<Warmed> => {
         const began = desk.now;
         const request = new Request(wish);
         const works: Promise<unknown>[] = [];
-        const background = home.background({
+        const background = pipeline.background({
           url: request.url,
           origin: originOf(request.url),
           partition,
@@ -135,7 +135,7 @@ export function management(desk: Desk, readsOf: (home: Home) => Handler): CacheM
         if (background.options.staleCache === false) return 'not-stored';
         const call = { ...background, waitUntil: (work: Promise<unknown>) => void works.push(work) };
         const own = readCallOptions(call.options.staleCache, desk.settings);
-        const response = await readsOf(home)(
+        const response = await readsOf(pipeline)(
           request,
           questions.put({ own: { ...own, mode: 'cache-first', respondAfter: Infinity } }, call),
         );
@@ -158,7 +158,7 @@ const whose = (operation: string, options: object): { partition: string | undefi
   readOptions<{ partition: string | undefined }>(
     `staleCache.${operation}`,
     options,
-    { partition: wellFormed },
+    { partition: wellFormedString },
     { partition: undefined },
   );
 
@@ -227,12 +227,12 @@ async function warmer(
   }>(
     'staleCache.warm',
     options,
-    { concurrency: count(1), signal: abortSignal, onProgress: typed('function') },
+    { concurrency: integer(1), signal: abortSignal, onProgress: ofType('function') },
     { concurrency: 4, signal: undefined, onProgress: undefined },
   );
   if (typeof wishes === 'string' || typeof wishes?.[Symbol.iterator] !== 'function')
     throw new ConfigurationError('staleCache.warm', wishes, 'expected a list of URLs or requests');
-  const own = aborter();
+  const own = createAborter();
   const unfollow = [follow(closing, own.abort), signal ? follow(signal, own.abort) : () => {}];
   const all = [...new Set([...wishes].map((wish) => (wish instanceof Request ? wish : String(wish))))];
   const waiting = [...all];

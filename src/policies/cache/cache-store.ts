@@ -1,5 +1,5 @@
-import type { Codec } from '../../core/codec.ts';
-import { isFull } from '../../core/full.ts';
+import type { Cipher } from '../../core/codec.ts';
+import { isQuotaExceeded } from '../../core/full.ts';
 import type { Item, Store, StoredBody } from '../../core/store.ts';
 import {
   COPIES,
@@ -42,7 +42,7 @@ const PAGE = 500;
 /** The copies in a store, and the hottest in memory before it: found by partition, URL and varying headers. */
 export class Shelf {
   readonly #store: Store;
-  readonly #codec: Codec | undefined;
+  readonly #codec: Cipher | undefined;
   readonly #hot: Hot;
   readonly #limits: Limits;
   readonly #cleared: Cleared;
@@ -96,7 +96,7 @@ export class Shelf {
   async findStored(partition: string, request: Request, now: number): Promise<Held | undefined> {
     const seen = this.moment;
     const prefix = await this.#ready(partition, request.url, now);
-    const found = await this.#readable(partition, await this.#store.wholes({ prefix }), now);
+    const found = await this.#readable(partition, await this.#store.rangeWithBodies({ prefix }), now);
     // What has changed meanwhile may be the other way round in memory.
     if (!this.#changed.since(seen, placesAround(partition, request.url)))
       this.#heat(placeOf(partition, request.url), found);
@@ -282,7 +282,7 @@ export class Shelf {
     // Where there is none even so, nobody can keep anything late.
     if (!isMarked)
       await mark().catch((error) => {
-        if (!isFull(error)) throw error;
+        if (!isQuotaExceeded(error)) throw error;
       });
     if (this.#owed.get(place) === at) this.#owed.delete(place);
     return gone;

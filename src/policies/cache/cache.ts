@@ -1,4 +1,4 @@
-import { type Handler, type Home, named } from '../../core/contract.ts';
+import { type Handler, named, type PipelineContext } from '../../core/contract.ts';
 import { segmentHandler } from '../../core/run.ts';
 import { signsOut } from '../../core/sign-out.ts';
 import type { Stage } from '../../core/stage.ts';
@@ -23,15 +23,15 @@ export interface StaleCache extends Stage, CacheManagement {}
 export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Store): StaleCache {
   const settings = readCacheOptions(options, options.store ?? defaultStore());
   const desk = new Desk(settings);
-  const reads = new WeakMap<Home, Handler>();
-  const readsOf = (home: Home): Handler => reads.get(home) as Handler;
+  const reads = new WeakMap<PipelineContext, Handler>();
+  const readsOf = (pipeline: PipelineContext): Handler => reads.get(pipeline) as Handler;
   const manage = management(desk, readsOf);
 
   const outer: Stage = {
     ...modes(desk, revalidator(desk, readsOf)),
-    attach(home, inside) {
-      desk.enter(home);
-      reads.set(home, segmentHandler({ stages: [outer], options: [''], inside, home }));
+    attach(pipeline, inside) {
+      desk.enter(pipeline);
+      reads.set(pipeline, segmentHandler({ stages: [outer], options: [''], inside, pipeline }));
     },
   };
   const policy = Object.assign(outer, manage);

@@ -1,4 +1,4 @@
-import type { Call, Home } from '../../core/contract.ts';
+import type { Call, PipelineContext } from '../../core/contract.ts';
 import type { HoldfastEvent } from '../../core/events.ts';
 import { systemHost } from '../../core/host.ts';
 import { ageOf } from '../../http/freshness.ts';
@@ -53,7 +53,7 @@ export class Desk {
     evicted: 0,
     discarded: 0,
   };
-  readonly #homes = new Set<Home>();
+  readonly #homes = new Set<PipelineContext>();
   #tabs: Tabs | undefined;
 
   constructor(settings: CacheSettings) {
@@ -69,32 +69,32 @@ export class Desk {
   }
 
   /** A pipeline that uses the cache; the first one, where work has to be done for nobody in particular. */
-  get home(): Home | undefined {
+  get pipeline(): PipelineContext | undefined {
     return this.#homes.values().next().value;
   }
 
   get host() {
-    return this.home?.host ?? systemHost;
+    return this.pipeline?.host ?? systemHost;
   }
 
   get now(): number {
     return this.host.clock.now();
   }
 
-  enter(home: Home): void {
-    this.#homes.add(home);
-    this.#tabs ??= tabs(this.settings.store, home.host, (word) => {
+  enter(pipeline: PipelineContext): void {
+    this.#homes.add(pipeline);
+    this.#tabs ??= tabs(this.settings.store, pipeline.host, (word) => {
       // Some platforms deliver what was on its way when the channel was closed.
       if (this.#homes.size === 0) return;
       void this.patience.behind('listen', () => this.shelf.heard(word, this.now));
       if (word.what !== 'stored' || word.url === undefined) return;
       this.updated({ partition: word.partition, url: word.url });
     });
-    home.onClose(() => this.#leave(home));
+    pipeline.onClose(() => this.#leave(pipeline));
   }
 
-  #leave(home: Home): void {
-    this.#homes.delete(home);
+  #leave(pipeline: PipelineContext): void {
+    this.#homes.delete(pipeline);
     if (this.#homes.size > 0) return;
     this.#tabs?.close();
     this.#tabs = undefined;
@@ -192,9 +192,9 @@ export const told = ({ id: callId, origin, emit }: Call, event: Told<HoldfastEve
   emit?.({ callId, origin, ...event } as HoldfastEvent);
 
 /** Whether it is this user's pipeline just now; nobody's while nobody is signed in. */
-export function isOf(home: Home, partition: string | undefined): boolean {
+export function isOf(pipeline: PipelineContext, partition: string | undefined): boolean {
   try {
-    return partition === undefined || home.partition() === partition;
+    return partition === undefined || pipeline.partition() === partition;
   } catch {
     return false;
   }

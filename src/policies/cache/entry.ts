@@ -1,6 +1,6 @@
-import type { Codec } from '../../core/codec.ts';
+import type { Cipher } from '../../core/codec.ts';
 import { PUBLIC } from '../../core/contract.ts';
-import type { ResponseFacts } from '../../core/rebuild.ts';
+import type { ResponseMetadata } from '../../core/rebuild.ts';
 import type { Item, StoredBody } from '../../core/store.ts';
 import { type Terms, type Times, termsOf } from '../../http/freshness.ts';
 import { isRedirectStatus } from '../../http/status.ts';
@@ -10,7 +10,7 @@ import { isTold, type Varying, variesLike } from '../../http/vary.ts';
 export interface Copy extends Times {
   readonly partition: string;
   readonly url: string;
-  readonly response: ResponseFacts;
+  readonly response: ResponseMetadata;
   readonly headers: readonly (readonly [string, string])[];
   readonly varying: Varying;
   /** Of a small body: tells whether the next answer brings something new. */
@@ -67,9 +67,9 @@ export async function rowOf(
   key: string,
   copy: Copy,
   of: Omit<Row, 'schema' | 'copy'>,
-  codec?: Codec,
+  codec?: Cipher,
 ): Promise<Row> {
-  const written = codec ? await codec.seal(utf8.encode(JSON.stringify(copy)) as Bytes, key) : copy;
+  const written = codec ? await codec.encrypt(utf8.encode(JSON.stringify(copy)) as Bytes, key) : copy;
   return { schema: SCHEMA, ...of, copy: written };
 }
 
@@ -92,13 +92,13 @@ export function heldOf(
 }
 
 /** @returns `undefined` for what another version has written, or nobody: half a record, or one that cannot be opened. */
-export async function readItem({ key, value }: Item, codec?: Codec): Promise<Held | undefined> {
+export async function readItem({ key, value }: Item, codec?: Cipher): Promise<Held | undefined> {
   if (!isRow(value)) return undefined;
   try {
     const { copy } = value;
     const sealed = copy instanceof Uint8Array;
     if (sealed !== (codec !== undefined)) return undefined;
-    const read: unknown = sealed && codec ? JSON.parse(text.decode(await codec.open(copy, key))) : copy;
+    const read: unknown = sealed && codec ? JSON.parse(text.decode(await codec.decrypt(copy, key))) : copy;
     return isCopy(read) ? heldOf(key, read, value) : undefined;
   } catch {
     return undefined;
@@ -138,11 +138,11 @@ const areNumbers = (...values: unknown[]): boolean => values.every(Number.isFini
 export async function readBody(
   held: Held,
   stored: StoredBody,
-  codec?: Codec,
+  codec?: Cipher,
 ): Promise<StoredBody | undefined> {
   // A body in the clear is not one that was encrypted here.
   if (codec && !(stored instanceof Uint8Array)) return undefined;
-  const body = codec ? await codec.open(stored as Bytes, contextOf(held.key)) : stored;
+  const body = codec ? await codec.decrypt(stored as Bytes, contextOf(held.key)) : stored;
   return isWhole(body, held.size) ? body : undefined;
 }
 
@@ -150,10 +150,10 @@ export async function readBody(
 export const isWhole = (body: StoredBody | undefined, size: number): body is Uint8Array<ArrayBuffer> | Blob =>
   body !== undefined && sizeOf(body) === size;
 
-export async function writtenBody(key: string, body: StoredBody, codec?: Codec): Promise<StoredBody> {
+export async function writtenBody(key: string, body: StoredBody, codec?: Cipher): Promise<StoredBody> {
   if (!codec) return body;
   const plain = body instanceof Uint8Array ? body : new Uint8Array(await new Response(body).arrayBuffer());
-  return codec.seal(plain, contextOf(key));
+  return codec.encrypt(plain, contextOf(key));
 }
 
 const contextOf = (key: string): string => `${key} body`;
@@ -187,14 +187,14 @@ export const placesAround = (partition: string, url: string): string[] => [
 
 /** The place as it is written: where records are sealed, their keys tell nothing either. */
 export async function storedPlaceOf(
-  codec: Codec | undefined,
+  codec: Cipher | undefined,
   partition?: string,
   url?: string,
 ): Promise<string> {
   if (!codec || partition === undefined) return placeOf(partition, url);
-  const whole = `${COPIES}${await codec.name(partition)} `;
+  const whole = `${COPIES}${await codec.hashKey(partition)} `;
   // With the partition: the same page is not to be recognised as the same for two people.
-  return url === undefined ? whole : `${whole}${await codec.name(placeOf(partition, url))} `;
+  return url === undefined ? whole : `${whole}${await codec.hashKey(placeOf(partition, url))} `;
 }
 
 /** A fragment is the page's own business and never reaches the origin. */

@@ -2,7 +2,7 @@ import { dropBody } from '../../core/body.ts';
 import { memoized } from '../../core/check.ts';
 import type { Call } from '../../core/contract.ts';
 import { type Category, type Failure, isFailure, NetworkError, TimeoutError } from '../../core/errors.ts';
-import { mayAnswer } from '../../core/instead.ts';
+import { allowsFallback } from '../../core/instead.ts';
 import { sourceOf } from '../../core/source.ts';
 import { type Run, type Stage, stage } from '../../core/stage.ts';
 import { isOwnValidation, wantedBy } from '../../http/wanted.ts';
@@ -75,8 +75,8 @@ export function modes(desk: Desk, { revalidate, probe }: Revalidator): Stage {
   const fromSilence = async (run: Run, read: Read, held: Held): Promise<Response | undefined> => {
     const { call } = read;
     const copy = await give(held, read, { cause: 'silence' });
-    const ended = copy && call.host.online.state && silences.probe(call);
-    if (ended) call.waitUntil(probe(run.home, held, read).finally(ended));
+    const ended = copy && call.host.connectivity.state && silences.probe(call);
+    if (ended) call.waitUntil(probe(run.pipeline, held, read).finally(ended));
     return copy;
   };
 
@@ -87,7 +87,7 @@ export function modes(desk: Desk, { revalidate, probe }: Revalidator): Stage {
     const isBehind = reuse === 'while-revalidating' && isServed && !wanted.onlyIfCached;
     if (isBehind || (reuse === 'as-is' && (isServed || isImmutable(held)))) {
       const copy = await desk.give(held, read);
-      if (copy && isBehind) revalidate(run.home, held, read);
+      if (copy && isBehind) revalidate(run.pipeline, held, read);
       return copy;
     }
     return isSilent && reuse !== 'when-confirmed' && !held.invalidated
@@ -111,15 +111,17 @@ export function modes(desk: Desk, { revalidate, probe }: Revalidator): Stage {
 
   /** @param held The copy that the origin is asked about. */
   const send = (run: Run, read: Read, held?: Held): Flight | Promise<Flight | undefined> =>
-    read.wanted.noStore || read.call.host.online.state ? launch(run, read, held) : offline(run, read, held);
+    read.wanted.noStore || read.call.host.connectivity.state
+      ? launch(run, read, held)
+      : offline(run, read, held);
 
   /** Nothing is sent if there is a copy to be had: below, a retry would wait for a network. */
   const offline = async (run: Run, read: Read, held?: Held): Promise<Flight | undefined> => {
     const { call } = read;
     const found = await usable(read);
-    if (!found || call.host.online.state) return launch(run, read, held);
+    if (!found || call.host.connectivity.state) return launch(run, read, held);
     const error = isOffline(read);
-    if (mayAnswer(call, error, true)) run.response = await copyInstead(read, error);
+    if (allowsFallback(call, error, true)) run.response = await copyInstead(read, error);
     if (run.response) return undefined;
     throw error;
   };
@@ -127,7 +129,7 @@ export function modes(desk: Desk, { revalidate, probe }: Revalidator): Stage {
   const launch = (run: Run, read: Read, held: Held | undefined): Flight => {
     const { call, wanted, own } = read;
     const { level } = run;
-    const { clock, online } = call.host;
+    const { clock, connectivity: online } = call.host;
     const flight: Flight = { read, held };
     const aside: Read = { ...read, run: undefined };
     const standsIn = (): Promise<boolean> =>
@@ -201,7 +203,7 @@ export function modes(desk: Desk, { revalidate, probe }: Revalidator): Stage {
       if (flight.isGiven || !read) return response && (() => drained(run, response));
       const outcome = response ? response.status : error;
       if (
-        mayAnswer(
+        allowsFallback(
           read.call,
           response ?? error,
           response ? UNANSWERED.includes(response.status) : isUnreached(error),

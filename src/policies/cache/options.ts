@@ -1,15 +1,15 @@
 import {
-  count,
   duration,
+  durationOrFalse,
   headerName,
-  limit,
+  integer,
   list,
   oneOf,
   type Rule,
   readOptions,
   size,
 } from '../../core/check.ts';
-import { type Codec, codecRule } from '../../core/codec.ts';
+import { type Cipher, cipherRule } from '../../core/codec.ts';
 import type { Duration, Size } from '../../core/durations.ts';
 import { ConfigurationError } from '../../core/errors.ts';
 import { type Store, storeRule } from '../../core/store.ts';
@@ -62,7 +62,7 @@ export interface StaleCacheOptions extends CallStaleCache {
    */
   readonly invalidated?: 'keep' | 'drop' | undefined;
   /** Seals what is written; see `encryptWith`. */
-  readonly encryption?: Codec;
+  readonly encryption?: Cipher;
   /**
    * Partition `'public'` is a cache that users share: it keeps nothing that was requested with credentials, unless the
    * response says `public`, `s-maxage` or `must-revalidate`. `'ignore-authorization'`: `Authorization` and `auth` prove
@@ -86,7 +86,7 @@ export interface CacheSettings extends CallSettings {
   memory: number;
   vary: string[];
   validators: 'own' | 'platform';
-  encryption: Codec | undefined;
+  encryption: Cipher | undefined;
   shared: 'ignore-authorization' | undefined;
   invalidated: 'keep' | 'drop';
 }
@@ -105,7 +105,7 @@ type Rules<T> = { [K in keyof T]: Rule<T[K]> };
 
 const callRules: Rules<CallSettings> = {
   mode: oneOf('network-first', 'cache-first', 'stale-while-revalidate'),
-  respondAfter: limit,
+  respondAfter: durationOrFalse,
   maxStale: duration,
   disregard: list(oneOf('no-cache', 'must-revalidate')),
 };
@@ -114,12 +114,12 @@ const rules: Rules<CacheSettings> = {
   ...callRules,
   store: storeRule,
   maxBytes: size,
-  maxEntries: count(1),
+  maxEntries: integer(1),
   maxEntryBytes: size,
   memory: (value, option) => (value === false ? 0 : size(value, option)),
   vary: list(varies),
   validators: oneOf('own', 'platform'),
-  encryption: codecRule,
+  encryption: cipherRule,
   shared: oneOf('ignore-authorization'),
   invalidated: oneOf('keep', 'drop'),
 };

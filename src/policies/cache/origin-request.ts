@@ -1,5 +1,5 @@
 import { dropBody } from '../../core/body.ts';
-import { type Call, type Home, PUBLIC } from '../../core/contract.ts';
+import { type Call, type PipelineContext, PUBLIC } from '../../core/contract.ts';
 import { originOf } from '../../core/origins.ts';
 import { type Leaving, type Run, type Stage, stage } from '../../core/stage.ts';
 import { carriesCredentials } from '../../http/credentials.ts';
@@ -35,7 +35,7 @@ export function originRequest(desk: Desk): Stage {
   const store = (run: Run, response: Response, of: Exchange): void => {
     const { call, url } = run;
     if (of.question.held) told(call, { type: 'cache-revalidated', url, changed: true });
-    if (!of.wanted.noStore) run.response = keep(run.home, response, call, of);
+    if (!of.wanted.noStore) run.response = keep(run.pipeline, response, call, of);
   };
 
   /** What a response says about copies. */
@@ -43,7 +43,7 @@ export function originRequest(desk: Desk): Stage {
     const { request } = of;
     const { call } = run;
     // What is stored for all stays: this response says nothing about it.
-    if (isOfOneUser(desk, run.home, request, response, call)) return undefined;
+    if (isOfOneUser(desk, run.pipeline, request, response, call)) return undefined;
     if (isStorable(request, response)) {
       // A failure with an explicit lifetime does not take the place of the response that stands in for it.
       const isFailure = isOriginFailure(response.status) || response.status === 429;
@@ -71,7 +71,7 @@ export function originRequest(desk: Desk): Stage {
 
   /** RFC 9111, 4.3.3 and 4.3.4. */
   const confirm = async (run: Run, response: Response, of: Exchange): Promise<'repeat' | undefined> => {
-    const { call, home } = run;
+    const { call, pipeline } = run;
     const { request, moment, requestedAt, receivedAt } = of;
     const { headers } = response;
     const held = of.question.held as Held;
@@ -80,9 +80,9 @@ export function originRequest(desk: Desk): Stage {
     let copied: Response | undefined;
     if (confirms(held.headers, headers, namesOf(held))) {
       const copy = { ...held.copy, requestedAt, receivedAt, headers: freshened(held.headers, headers) };
-      const mayKeep = !isForbidden(headers) && !isOfOneUser(desk, home, request, response, call);
+      const mayKeep = !isForbidden(headers) && !isOfOneUser(desk, pipeline, request, response, call);
       const fresh = await patience.reading('freshen', asker, () =>
-        shelf.freshen(held, copy, moment, mayKeep && isOf(home, copy.partition)),
+        shelf.freshen(held, copy, moment, mayKeep && isOf(pipeline, copy.partition)),
       );
       copied = fresh && (await desk.give(fresh, asker, { confirmed: true }));
       if (!mayKeep) await drop();
@@ -110,10 +110,10 @@ export function originRequest(desk: Desk): Stage {
   /** RFC 9111, 4.3.5: what a HEAD says of the resource it says of the copies, too. */
   const head = (run: Run, response: Response, of: Exchange): Leaving | undefined => {
     const { request, moment, requestedAt, receivedAt } = of;
-    const { call, home } = run;
+    const { call, pipeline } = run;
     const { headers } = response;
     if (response.status !== 200 || of.wanted.noStore) return undefined;
-    if (isOfOneUser(desk, home, request, response, call)) return undefined;
+    if (isOfOneUser(desk, pipeline, request, response, call)) return undefined;
     return async () => {
       const held = await desk.find({ request, call, run });
       if (!held) return undefined;
@@ -123,7 +123,7 @@ export function originRequest(desk: Desk): Stage {
         nothing: async () => {},
         forbidden: () => shelf.drop(held, receivedAt),
         other: () => shelf.doubt(call.partition, request.url, receivedAt),
-        same: () => shelf.freshen(held, copy, moment, isOf(home, call.partition)),
+        same: () => shelf.freshen(held, copy, moment, isOf(pipeline, call.partition)),
       };
       await patience.soonIn<unknown>('freshen', run, works[said]);
       return undefined;
@@ -195,7 +195,7 @@ const namesOf = ({ copy }: Held): string[] => copy.varying.map(([name]) => name)
 /** Whether a response in the partition of all users may be meant for one of them. */
 function isOfOneUser(
   { settings }: Desk,
-  home: Home,
+  pipeline: PipelineContext,
   request: Request,
   { headers, url }: Response,
   call: Call,
@@ -206,7 +206,9 @@ function isOfOneUser(
   const isAuthorized =
     call.transport !== undefined ||
     [...request.headers.keys()].some(carriesCredentials) ||
-    home.credentials(call.options).some((each) => origins.some((origin) => each.origins.includes(origin)));
+    pipeline
+      .credentials(call.options)
+      .some((each) => origins.some((origin) => each.origins.includes(origin)));
   // Only browsers have cookies to include; elsewhere some engines say so of every request.
   const hasCookies =
     request.headers.has('cookie') || (request.credentials === 'include' && globalThis.location !== undefined);

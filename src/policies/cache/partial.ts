@@ -1,4 +1,4 @@
-import { facts, rebuilt } from '../../core/rebuild.ts';
+import { createResponse, responseMetadata } from '../../core/rebuild.ts';
 import { byteRange } from '../../http/range.ts';
 import type { Desk, Read } from './desk.ts';
 import { isImmutable } from './entry.ts';
@@ -23,5 +23,9 @@ export async function partOf(desk: Desk, read: Read): Promise<Response | undefin
   const headers = new Headers(whole.headers);
   headers.set('content-range', `bytes ${first}-${last}/${held.size}`);
   headers.set('content-length', `${part.size}`);
-  return rebuilt(part, { ...facts(whole), status: 206, statusText: 'Partial Content' }, headers);
+  return createResponse(
+    part,
+    { ...responseMetadata(whole), status: 206, statusText: 'Partial Content' },
+    headers,
+  );
 }

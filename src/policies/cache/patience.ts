@@ -1,4 +1,4 @@
-import { OverdueError, within } from '../../core/clock.ts';
+import { DeadlineError, withDeadline } from '../../core/clock.ts';
 import type { Call, Host } from '../../core/contract.ts';
 import type { Run } from '../../core/stage.ts';
 
@@ -39,12 +39,12 @@ export class Patience {
     let isEnded = false;
     try {
       const begun = this.#begun(work);
-      if (!run) return await within(READ, call, begun);
+      if (!run) return await withDeadline(READ, call, begun);
       return await run.wait(READ, begun, () => {
         isEnded = true;
       });
     } catch (error) {
-      const isLate = error instanceof OverdueError;
+      const isLate = error instanceof DeadlineError;
       if (call.signal.aborted || (isEnded && !isLate)) throw error;
       if (isLate) this.#until = call.host.clock.ticks() + LEFT_ALONE;
       this.#failed(operation, error);
@@ -72,7 +72,7 @@ export class Patience {
   async waiting<T>(operation: string, host: Host, done: Promise<T>, ms = READ): Promise<T | undefined> {
     if (this.isLeftAlone(host)) return undefined;
     try {
-      return await within(ms, { host }, done);
+      return await withDeadline(ms, { host }, done);
     } catch (error) {
       this.#until = host.clock.ticks() + LEFT_ALONE;
       this.#failed(operation, error);

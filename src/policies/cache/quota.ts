@@ -1,12 +1,12 @@
-import { isFull } from '../../core/full.ts';
+import { isQuotaExceeded } from '../../core/full.ts';
 import {
   type AtomicStore,
   type Change,
   changeOf,
-  type Decision,
   type Item,
   isAtomic,
   type Store,
+  type Transaction,
 } from '../../core/store.ts';
 import { COPIES, isRow, type Row, USED } from './entry.ts';
 
@@ -103,9 +103,9 @@ export class Limits {
   /** As `store.change`; what comes and goes is counted. */
   change<T>(
     keys: readonly string[],
-    decide: (found: readonly (Item | undefined)[]) => Decision<T>,
+    decide: (found: readonly (Item | undefined)[]) => Transaction<T>,
   ): Promise<T> {
-    const counted = (found: readonly (Item | undefined)[]): Decision<{ result: T; total: Usage }> => {
+    const counted = (found: readonly (Item | undefined)[]): Transaction<{ result: T; total: Usage }> => {
       const items = found.slice(0, -1);
       const before = found.at(-1)?.value;
       const { changes, result } = decide(items);
@@ -134,7 +134,7 @@ export class Limits {
         return { changes: there.map(({ key }) => ({ delete: key })), result: sum(there) };
       });
     } catch (error) {
-      if (!isFull(error)) throw error;
+      if (!isQuotaExceeded(error)) throw error;
       return this.#deleteUncounted(keys);
     }
   }

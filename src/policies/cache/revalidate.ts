@@ -1,7 +1,7 @@
-import type { Handler, Home } from '../../core/contract.ts';
+import type { Handler, PipelineContext } from '../../core/contract.ts';
 import { HoldfastError } from '../../core/errors.ts';
-import { ifFree } from '../../core/locks.ts';
-import { isHidden, savesData } from '../../core/thrift.ts';
+import { tryWithLock } from '../../core/locks.ts';
+import { isPageHidden, prefersReducedData } from '../../core/thrift.ts';
 import { type Desk, isOf, told } from './desk.ts';
 import type { Held } from './entry.ts';
 import { placeOf } from './entry.ts';
@@ -13,28 +13,32 @@ const SAVING = 5 * 60_000;
 
 export interface Revalidator {
   /** Asks the origin about a copy that has been given to a caller: one at a time, over all tabs. */
-  revalidate(home: Home, held: Held, asker: Asker): void;
+  revalidate(pipeline: PipelineContext, held: Held, asker: Asker): void;
   /** Asks an origin that is silent, and announces what comes. */
-  probe(home: Home, held: Held, asker: Asker): Promise<void>;
+  probe(pipeline: PipelineContext, held: Held, asker: Asker): Promise<void>;
 }
 
 /** @param readsOf The reads of a pipeline. */
-export function revalidator(desk: Desk, readsOf: (home: Home) => Handler): Revalidator {
-  const underWay = new WeakMap<Home, Set<string>>();
+export function revalidator(desk: Desk, readsOf: (pipeline: PipelineContext) => Handler): Revalidator {
+  const underWay = new WeakMap<PipelineContext, Set<string>>();
   const { shelf, settings, questions } = desk;
 
-  const ask = async (question: Question, home: Home, { request, call }: Asker): Promise<void> => {
+  const ask = async (
+    question: Question,
+    pipeline: PipelineContext,
+    { request, call }: Asker,
+  ): Promise<void> => {
     const { partition, origin, options } = call;
     const works: Promise<unknown>[] = [];
     const own = questions.put(
       { ...question, isBehind: true },
-      home.background({ origin, partition, options }),
+      pipeline.background({ origin, partition, options }),
       {
         init: call.init,
         ...(call.transport && { transport: call.transport }),
         // Sent later, perhaps with the cookies of whoever has signed in since.
-        guard: () => {
-          if (!isOf(home, partition)) throw new UserChangedError();
+        beforeSend: () => {
+          if (!isOf(pipeline, partition)) throw new UserChangedError();
         },
         waitUntil(work) {
           works.push(work);
@@ -44,7 +48,7 @@ export function revalidator(desk: Desk, readsOf: (home: Home) => Handler): Reval
     );
     try {
       // Where it has gone meanwhile there is nothing to be confirmed.
-      await readsOf(home)(request, own);
+      await readsOf(pipeline)(request, own);
       // What is stored is what the next tab looks at before it asks itself.
       await Promise.all(works);
     } catch (error) {
@@ -52,31 +56,31 @@ export function revalidator(desk: Desk, readsOf: (home: Home) => Handler): Reval
     }
   };
 
-  const askUnlessNewer = async (home: Home, held: Held, asker: Asker): Promise<void> => {
+  const askUnlessNewer = async (pipeline: PipelineContext, held: Held, asker: Asker): Promise<void> => {
     const { call, request } = asker;
     const stored = await shelf.findStored(call.partition, request, call.host.clock.now());
     // Another tab has been faster.
     if (stored && stored.copy.receivedAt > held.copy.receivedAt) return;
-    await ask({ held: stored }, home, asker);
+    await ask({ held: stored }, pipeline, asker);
   };
 
   return {
-    revalidate(home, held, asker) {
+    revalidate(pipeline, held, asker) {
       const { call } = asker;
       const { partition, url } = held.copy;
       const place = placeOf(partition, url);
-      const places = underWay.get(home) ?? new Set();
-      underWay.set(home, places);
+      const places = underWay.get(pipeline) ?? new Set();
+      underWay.set(pipeline, places);
       // The copy is given anyway: there is no need to ask where that would fail, nobody looks, or data is to be saved.
-      if (places.has(place) || !call.host.online.state || isHidden()) return;
-      if (savesData() && call.host.clock.now() - held.copy.receivedAt < SAVING) return;
+      if (places.has(place) || !call.host.connectivity.state || isPageHidden()) return;
+      if (prefersReducedData() && call.host.clock.now() - held.copy.receivedAt < SAVING) return;
       places.add(place);
-      const work = ifFree(`holdfast-cache ${settings.store.name} ${place}`, () =>
-        askUnlessNewer(home, held, asker),
+      const work = tryWithLock(`holdfast-cache ${settings.store.name} ${place}`, () =>
+        askUnlessNewer(pipeline, held, asker),
       );
       call.waitUntil(work.finally(() => places.delete(place)));
     },
-    probe: (home, held, asker) => ask({ held, isGiven: true }, home, asker),
+    probe: (pipeline, held, asker) => ask({ held, isGiven: true }, pipeline, asker),
   };
 }
 

@@ -1,4 +1,4 @@
-import { rebuilt } from '../../core/rebuild.ts';
+import { createResponse } from '../../core/rebuild.ts';
 import { SOURCE_HEADER } from '../../core/source.ts';
 import type { StoredBody } from '../../core/store.ts';
 import { ageOf } from '../../http/freshness.ts';
@@ -27,7 +27,7 @@ export function served(held: Held, body: StoredBody | null, now: number, why: Wh
   if ((headers.get('cache-status')?.split('"').length ?? 1) % 2 === 0) headers.delete('cache-status');
   headers.append('cache-status', `holdfast; ${path(why, left)}; ttl=${Math.floor(left / 1000)}`);
   headers.set(SOURCE_HEADER, why.confirmed || left > 0 ? 'cache' : 'stale');
-  return rebuilt(body, copy.response, headers);
+  return createResponse(body, copy.response, headers);
 }
 
 /** RFC 9211, 2: either a hit, or why it was forwarded and what came of it. A negative ttl says stale. */

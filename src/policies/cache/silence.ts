@@ -1,7 +1,7 @@
 import type { Attempt } from '../../core/attempt.ts';
 import type { Call } from '../../core/contract.ts';
 import type { HoldfastEvent } from '../../core/events.ts';
-import { PerOrigin } from '../../core/origins.ts';
+import { LruMap } from '../../core/origins.ts';
 
 /** An origin that has responded to nothing for so long is known to be silent, in ms. */
 const SILENT = 4_000;
@@ -27,7 +27,7 @@ interface OriginState {
 
 /** Knows which origins are silent, for all pipelines of a cache. */
 export class Silences {
-  readonly #origins = new PerOrigin<OriginState>(() => ({ aliveAt: -Infinity, silence: undefined }));
+  readonly #origins = new LruMap<OriginState>(() => ({ aliveAt: -Infinity, silence: undefined }));
 
   /** Hears of the attempts of a read, also of those that a policy further in repeats. */
   watching(call: Call): (event: HoldfastEvent) => void {

@@ -1,8 +1,8 @@
 import { concat, ownBody } from '../../core/body.ts';
-import type { Call, Home } from '../../core/contract.ts';
-import { isFull } from '../../core/full.ts';
+import type { Call, PipelineContext } from '../../core/contract.ts';
+import { isQuotaExceeded } from '../../core/full.ts';
 import { fnv1a } from '../../core/hash.ts';
-import { facts } from '../../core/rebuild.ts';
+import { responseMetadata } from '../../core/rebuild.ts';
 import type { StoredBody } from '../../core/store.ts';
 import type { Times } from '../../http/freshness.ts';
 import { keptHeaders, leastSize } from '../../http/storable.ts';
@@ -25,7 +25,7 @@ export interface Asked extends Times {
 const WAITING = 50_000_000;
 
 /** @returns the response to hand on. */
-export type Keep = (home: Home, response: Response, call: Call, asked: Asked) => Response;
+export type Keep = (pipeline: PipelineContext, response: Response, call: Call, asked: Asked) => Response;
 
 /** Collects a body as the caller reads it, and keeps it once it is whole. */
 export function keeper(desk: Desk): Keep {
@@ -44,7 +44,7 @@ export function keeper(desk: Desk): Keep {
     const printed = { ...copy, print: whole instanceof Uint8Array ? fnv1a(whole) : undefined };
     const put = () => shelf.keep(printed, whole, body.size, id, moment, host.clock.now());
     const kept = await put().catch(async (error) => {
-      if (!isFull(error)) throw error;
+      if (!isQuotaExceeded(error)) throw error;
       const room = await shelf.limits.giveUpAQuarter();
       desk.evicted(room);
       if (room.entries === 0) throw error;
@@ -58,12 +58,13 @@ export function keeper(desk: Desk): Keep {
     desk.evicted(kept.evicted);
   };
 
-  return (home, response, call, asked) => {
+  return (pipeline, response, call, asked) => {
     const { partition } = call;
     const { request } = asked;
     const { url } = request;
     // The browser sent the cookies of the user who was signed in then, which may be another one's.
-    const isOther = !isOf(home, partition) || (call.userChanges ?? home.userChanges()) !== home.userChanges();
+    const isOther =
+      !isOf(pipeline, partition) || (call.userChanges ?? pipeline.userChanges()) !== pipeline.userChanges();
     const least = leastSize(response);
     // A store that does not answer is not to fill the memory with what waits for it.
     if (patience.isLeftAlone(call.host)) return response;
@@ -86,7 +87,7 @@ export function keeper(desk: Desk): Keep {
       url,
       requestedAt: asked.requestedAt,
       receivedAt: asked.receivedAt,
-      response: facts(response),
+      response: responseMetadata(response),
       headers: keptHeaders(response.headers),
       varying: varying(response.headers.get('vary'), request, settings.vary),
     };

@@ -27,9 +27,9 @@ const WORDS: readonly unknown[] = ['stored', 'changed', 'doubted', 'invalidated'
 const ALONE: Tabs = { tell() {}, close() {} };
 
 /** Those who use a store of one name tell each other; a server's memory is no other's business. */
-export function tabs({ name, durable }: Store, { sharesIO }: Host, heard: (word: Word) => void): Tabs {
+export function tabs({ name, durable }: Store, { canShareIO }: Host, heard: (word: Word) => void): Tabs {
   const isShared = durable || 'document' in globalThis || 'WorkerGlobalScope' in globalThis;
-  if (!isShared || !sharesIO) return ALONE;
+  if (!isShared || !canShareIO) return ALONE;
   const channel = openChannel(`holdfast-cache ${name}`, readWord, heard);
   return {
     tell(word) {

@@ -1,4 +1,4 @@
-import { OverdueError, within } from '../../core/clock.ts';
+import { DeadlineError, withDeadline } from '../../core/clock.ts';
 import type { Call } from '../../core/contract.ts';
 import { ConfigurationError, isFailure, StorageError } from '../../core/errors.ts';
 import { chance } from '../../http/idempotency.ts';
@@ -67,7 +67,7 @@ export class Acceptance {
     turn: Turn,
   ): Promise<Accepted | undefined> {
     const ready = await this.#queue.intake.prepared(draft, body, chance(call.host.random), unsent);
-    if (turn.before) await within(TURN_PATIENCE, call, turn.before).catch(() => {});
+    if (turn.before) await withDeadline(TURN_PATIENCE, call, turn.before).catch(() => {});
     call.signal.throwIfAborted();
     let asked = false;
     let refused = false;
@@ -80,7 +80,7 @@ export class Acceptance {
     try {
       const accepted = await patiently(call, commit).catch((cause) => {
         // It is just being written, and whether that stands can only be waited for.
-        if (asked && cause instanceof OverdueError) return patiently(call, commit);
+        if (asked && cause instanceof DeadlineError) return patiently(call, commit);
         throw cause;
       });
       if (accepted && !accepted.known && dropped.length) {
@@ -124,8 +124,8 @@ export class Acceptance {
     const merge = coalesce?.merge;
     if (!entry || typeof merge !== 'function') return later;
     const earlier = revived(entry, await this.#read(call, this.#queue.body(entry)));
-    const both = await within(HOOK_PATIENCE, call, merge(earlier, later.clone())).catch((error) => {
-      if (!(error instanceof OverdueError)) throw error;
+    const both = await withDeadline(HOOK_PATIENCE, call, merge(earlier, later.clone())).catch((error) => {
+      if (!(error instanceof DeadlineError)) throw error;
     });
     if (both instanceof Request) return both;
     throw new ConfigurationError(
@@ -158,4 +158,4 @@ export class Acceptance {
   }
 }
 
-const patiently = <T>(call: Call, work: Promise<T>): Promise<T> => within(STORE_PATIENCE, call, work);
+const patiently = <T>(call: Call, work: Promise<T>): Promise<T> => withDeadline(STORE_PATIENCE, call, work);

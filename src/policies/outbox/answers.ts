@@ -1,6 +1,6 @@
 import { watchBody } from '../../core/body.ts';
 import { HoldfastError } from '../../core/errors.ts';
-import { rebuilt } from '../../core/rebuild.ts';
+import { createResponse } from '../../core/rebuild.ts';
 import { SOURCE_HEADER } from '../../core/source.ts';
 import type { OutboxEntry, Reason } from './entry.ts';
 import type { Answer } from './packing.ts';
@@ -50,10 +50,10 @@ export function answerOf({ result, body }: Settled): Response {
     throw new UndeliveredError(reason.code === 'removed' ? 'outbox-removed' : 'dead-lettered', id, reason);
   }
   const headers = response.headers as [string, string][];
-  if (!bodyLost) return rebuilt(body ?? null, response, headers);
+  if (!bodyLost) return createResponse(body ?? null, response, headers);
   const lost = new ResultLostError(id, `the body of its answer was ${bodyLost}`);
   const broken = new ReadableStream({ pull: (controller) => controller.error(lost) });
-  const unread = rebuilt(broken, response, headers);
+  const unread = createResponse(broken, response, headers);
   // Read through us: some engines make an error of their own of it. Not broken by us: Deno's server would take it for one that
   // has been read, and end.
   watchBody(unread, {});
@@ -62,7 +62,7 @@ export function answerOf({ result, body }: Settled): Response {
 
 /** The answer to a write that waits. */
 export function queued({ id, request }: OutboxEntry): Response {
-  return rebuilt(
+  return createResponse(
     JSON.stringify({ queued: true, id }),
     { status: 202, statusText: 'Accepted', url: request.url, type: 'default', redirected: false },
     {

@@ -1,5 +1,5 @@
-import { within } from '../../core/clock.ts';
-import type { Home } from '../../core/contract.ts';
+import { withDeadline } from '../../core/clock.ts';
+import type { PipelineContext } from '../../core/contract.ts';
 
 /** What is used of a service worker's registration; not every engine has it, and types seldom do. */
 interface Registration {
@@ -17,7 +17,7 @@ const PATIENCE = 10_000;
  *   have been woken by the first already.
  * @see WICG, Web Background Synchronization.
  */
-export function backgroundSync(tag: string, home: Home): () => void {
+export function backgroundSync(tag: string, pipeline: PipelineContext): () => void {
   let isAsking = false;
   let isWanted = false;
   const ask = async (): Promise<void> => {
@@ -25,7 +25,7 @@ export function backgroundSync(tag: string, home: Home): () => void {
     while (isWanted) {
       isWanted = false;
       // Refused by the user or the engine, perhaps.
-      await within(PATIENCE, home, register(tag)).catch(() => {});
+      await withDeadline(PATIENCE, pipeline, register(tag)).catch(() => {});
     }
     isAsking = false;
   };

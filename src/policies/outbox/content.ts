@@ -1,8 +1,8 @@
-import { within } from '../../core/clock.ts';
+import { withDeadline } from '../../core/clock.ts';
 import type { Host } from '../../core/contract.ts';
 import { CapacityError, ConfigurationError } from '../../core/errors.ts';
 import { originOf } from '../../core/origins.ts';
-import { hasBody, keepable } from '../../core/replay.ts';
+import { hasBody, readStorableBody } from '../../core/replay.ts';
 import type { StoredBody } from '../../core/store.ts';
 import { CREDENTIALS } from '../../http/credentials.ts';
 import { type OutboxEntry, sortHeaders, storedRequest } from './entry.ts';
@@ -79,7 +79,7 @@ export const bodyOf = async (
   reader: { host: Host; signal: AbortSignal },
   limit: number,
 ): Promise<StoredBody | null | undefined> =>
-  hasBody(request) ? within(Infinity, reader, keepable(request, limit)) : undefined;
+  hasBody(request) ? withDeadline(Infinity, reader, readStorableBody(request, limit)) : undefined;
 
 function refuse(option: string, value: string, refused: string): void {
   if (value === refused)

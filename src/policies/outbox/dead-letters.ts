@@ -19,10 +19,10 @@ const PAGE = 100;
 
 /** Sends a dead letter again. @returns false if there is none of that id. */
 export async function replay(id: string, { key = 'same' }: ReplayOptions, parts: Parts): Promise<boolean> {
-  const { queue, sender, news, home, settings } = parts;
-  const entry = await queue.find(home.partition(), id);
+  const { queue, sender, news, pipeline, settings } = parts;
+  const entry = await queue.find(pipeline.partition(), id);
   if (entry?.state !== 'dead-letter') return false;
-  const now = home.host.clock.now();
+  const now = pipeline.host.clock.now();
   const revived = await queue.endings.revive(entry, (found) => ({
     attempts: 0,
     misses: 0,
@@ -34,7 +34,7 @@ export async function replay(id: string, { key = 'same' }: ReplayOptions, parts:
     asked: false,
     expiresAt: now + (found.lifetime ?? settings.expiresAfter),
     ...(key === 'new' && {
-      idempotencyKey: newKey(home.host.random),
+      idempotencyKey: newKey(pipeline.host.random),
       revision: (found.revision ?? 0) + 1,
     }),
   }));
@@ -56,30 +56,32 @@ export async function edit(
   change: (request: Request, entry: OutboxEntry) => Request | Promise<Request>,
   parts: Parts,
 ): Promise<boolean> {
-  const { queue, home, settings, ask } = parts;
-  const entry = await ask(() => queue.find(home.partition(), id));
+  const { queue, pipeline, settings, ask } = parts;
+  const entry = await ask(() => queue.find(pipeline.partition(), id));
   if (entry?.state !== 'dead-letter' || entry.unreadable) return false;
   const body = await ask(() => queue.body(entry));
   const request = await change(revived(entry, body), entry);
   if (!(request instanceof Request))
     throw new ConfigurationError('edit.change', request, 'expected a function that gives a Request');
-  const content = await contentOf(request, settings, home);
-  const edited = await ask(() => queue.rewrite(entry, rewritten(entry, content, home.host), content.body));
+  const content = await contentOf(request, settings, pipeline);
+  const edited = await ask(() =>
+    queue.rewrite(entry, rewritten(entry, content, pipeline.host), content.body),
+  );
   const { origin, lane, partition, key } = entry;
   if (edited) parts.news.tell({ type: 'edited', id, origin, lane }, partition, key);
   return edited;
 }
 
 /** What an entry sends, with its body. */
-export async function requestOf(id: string, { queue, home }: Parts): Promise<Request | undefined> {
-  const entry = await queue.find(home.partition(), id);
+export async function requestOf(id: string, { queue, pipeline }: Parts): Promise<Request | undefined> {
+  const entry = await queue.find(pipeline.partition(), id);
   return entry && !entry.unreadable ? revived(entry, await queue.body(entry)) : undefined;
 }
 
 /** Removes the current user's dead letters. @returns how many. */
-export async function purge({ queue, home, outcomes, ask }: Parts): Promise<number> {
+export async function purge({ queue, pipeline, outcomes, ask }: Parts): Promise<number> {
   // Somebody else may sign in meanwhile.
-  const partition = home.partition();
+  const partition = pipeline.partition();
   let purged = 0;
   for (;;) {
     const dead = await ask(() => queue.list(partition, { state: 'dead-letter', limit: PAGE }, 'as it is'));
@@ -91,10 +93,10 @@ export async function purge({ queue, home, outcomes, ask }: Parts): Promise<numb
 /** All entries that a query means, from page to page, with their bodies. */
 export async function* exported(
   query: EntriesQuery,
-  { queue, home, ask }: Parts,
+  { queue, pipeline, ask }: Parts,
 ): AsyncGenerator<ExportedEntry> {
   const { limit = Infinity, ...rest } = query;
-  const partition = home.partition();
+  const partition = pipeline.partition();
   let { after } = query;
   for (let left = limit; left > 0; ) {
     const page = { ...rest, limit: Math.min(PAGE, left), ...(after !== undefined && { after }) };

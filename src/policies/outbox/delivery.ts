@@ -1,8 +1,8 @@
 import { readUpTo } from '../../core/body.ts';
-import { within } from '../../core/clock.ts';
-import type { Call, Handler, Home } from '../../core/contract.ts';
+import { withDeadline } from '../../core/clock.ts';
+import type { Call, Handler, PipelineContext } from '../../core/contract.ts';
 import { ConfigurationError, StorageError } from '../../core/errors.ts';
-import { facts } from '../../core/rebuild.ts';
+import { responseMetadata } from '../../core/rebuild.ts';
 import { withBody } from '../../core/replay.ts';
 import type { StoredBody } from '../../core/store.ts';
 import { withoutCredentials } from '../../http/credentials.ts';
@@ -67,11 +67,15 @@ export async function deliver(supplied: Supplied, delivery: Delivery): Promise<O
     hasLeft = true;
   };
   // A key that the origin may not know gives nobody leave to send it twice.
-  const keyIsOurs = isSentOnce(entry, settings);
+  const hasGeneratedKey = isSentOnce(entry, settings);
   let response: Response;
   try {
     // A transport that is deaf to its signal keeps no lane.
-    response = await within(Infinity, call, next(prepared.request, { ...call, guard, keyIsOurs }));
+    response = await withDeadline(
+      Infinity,
+      call,
+      next(prepared.request, { ...call, beforeSend: guard, hasGeneratedKey }),
+    );
   } catch (error) {
     if (error === forbidden) {
       if (!hasLeft) await unclaim(entry, delivery);
@@ -89,7 +93,7 @@ export async function deliver(supplied: Supplied, delivery: Delivery): Promise<O
     id: entry.id,
     settledAt: clock.now(),
     delivered: verdict.is === 'delivered',
-    response: { ...facts(response), headers: [...response.headers] },
+    response: { ...responseMetadata(response), headers: [...response.headers] },
     ...(reason && { reason }),
     ...(typeof body === 'string' && { bodyLost: body }),
   };
@@ -121,7 +125,7 @@ async function prepare(
     if (!authorize) return { request, body };
     let signed: Awaited<ReturnType<typeof authorize>>;
     try {
-      signed = await within(HOOK_PATIENCE, call, authorize(request, entry));
+      signed = await withDeadline(HOOK_PATIENCE, call, authorize(request, entry));
     } catch (error) {
       return { is: 'again', reason: reasonOfHook('authorize', error), cost: 'nothing' };
     }
@@ -167,7 +171,11 @@ async function claim(
 ): Promise<Verdict | undefined> {
   if (!isClaimed(entry, settings)) return undefined;
   try {
-    const claimed = await within(STORE_PATIENCE, call, queue.claim(entry, call.host.clock.now(), lease));
+    const claimed = await withDeadline(
+      STORE_PATIENCE,
+      call,
+      queue.claim(entry, call.host.clock.now(), lease),
+    );
     return claimed ? undefined : { is: 'gone' };
   } catch (error) {
     return { is: 'again', reason: reasonOf(error), cost: 'nothing' };
@@ -180,7 +188,7 @@ async function unclaim(
   { call: { host }, queue, settings, lease }: Delivery,
 ): Promise<void> {
   if (!isClaimed(entry, settings)) return;
-  await within(STORE_PATIENCE, { host }, queue.update(entry, { claimedAt: entry.claimedAt }, lease));
+  await withDeadline(STORE_PATIENCE, { host }, queue.update(entry, { claimedAt: entry.claimedAt }, lease));
 }
 
 /** Whether it has to be known on the disk that a sending begins: where others ask whether it is unsent, or a reload does. */
@@ -188,7 +196,7 @@ const isClaimed = (entry: OutboxEntry, settings: OutboxSettings): boolean =>
   entry.coalesceKey !== undefined || isSentOnce(entry, settings);
 
 /** Nobody waits for it, so it has no total limit; the outbox counts attempts, so nobody below does. */
-export function sendingOf(entry: OutboxEntry, home: Home): Call {
+export function sendingOf(entry: OutboxEntry, pipeline: PipelineContext): Call {
   const { timeout } = entry.options;
   const limits = typeof timeout === 'object' ? timeout : timeout === undefined ? {} : { attempt: timeout };
   const options = {
@@ -197,7 +205,7 @@ export function sendingOf(entry: OutboxEntry, home: Home): Call {
     retry: false,
     timeout: timeout === false ? false : { ...limits, total: false },
   };
-  return home.background({ origin: entry.origin, partition: entry.partition, options });
+  return pipeline.background({ origin: entry.origin, partition: entry.partition, options });
 }
 
 /** The status has told what matters; a body that breaks off, or is too large to keep, is not worth a second sending. */
@@ -209,7 +217,7 @@ async function bodyOf(
   try {
     reader = response.body?.getReader();
     if (!reader) return undefined;
-    return (await within(RESULT_PATIENCE, call, readUpTo(reader, RESULT_BYTES))) ?? 'too large';
+    return (await withDeadline(RESULT_PATIENCE, call, readUpTo(reader, RESULT_BYTES))) ?? 'too large';
   } catch {
     reader?.cancel().catch(() => {});
     return 'broken off';

@@ -1,8 +1,8 @@
-import { within } from '../../core/clock.ts';
-import type { Handler, Home } from '../../core/contract.ts';
+import { withDeadline } from '../../core/clock.ts';
+import type { Handler, PipelineContext } from '../../core/contract.ts';
 import { isFailure } from '../../core/errors.ts';
-import { PerOrigin } from '../../core/origins.ts';
-import { stays } from '../../core/signed-in.ts';
+import { LruMap } from '../../core/origins.ts';
+import { watchUser } from '../../core/signed-in.ts';
 import type { Settled } from './answers.ts';
 import { brief, hookFailed, type Verdict } from './classify.ts';
 import { contentOf } from './content.ts';
@@ -33,20 +33,20 @@ export interface Drain {
 /** Sends one entry, and does with it what the answer says. */
 export class Dispatch {
   readonly #next: Handler;
-  readonly #home: Home;
+  readonly #pipeline: PipelineContext;
   readonly #queue: Queue;
   readonly #outcomes: Outcomes;
   readonly #news: News;
   readonly #settings: OutboxSettings;
   readonly #gate: Gate;
   /** For each origin, so that one that hangs does not hold up the others. */
-  readonly #slots: PerOrigin<Slots>;
+  readonly #slots: LruMap<Slots>;
   /** Told when an entry could not be delivered just now. */
   readonly postponed = new Set<(key: string) => void>();
 
   constructor(
     next: Handler,
-    home: Home,
+    pipeline: PipelineContext,
     queue: Queue,
     outcomes: Outcomes,
     news: News,
@@ -54,18 +54,18 @@ export class Dispatch {
     gate: Gate,
   ) {
     this.#next = next;
-    this.#home = home;
+    this.#pipeline = pipeline;
     this.#queue = queue;
     this.#outcomes = outcomes;
     this.#news = news;
     this.#settings = settings;
     this.#gate = gate;
-    this.#slots = new PerOrigin(() => new Slots(settings.concurrency));
+    this.#slots = new LruMap(() => new Slots(settings.concurrency));
   }
 
   /** Why an entry need not be sent at all. */
   hopeless(entry: OutboxEntry): Reason | undefined {
-    if (this.#home.host.clock.now() >= entry.expiresAt) return { ...entry.reason, code: 'expired' };
+    if (this.#pipeline.host.clock.now() >= entry.expiresAt) return { ...entry.reason, code: 'expired' };
     if (entry.unreadable) return entry.reason;
     // The lane is ours, so whoever began that sending is no more.
     if (entry.claimedAt !== undefined && isSentOnce(entry, this.#settings))
@@ -84,7 +84,7 @@ export class Dispatch {
     const isAllowed = (): boolean => drain.permit.holdsFor(supplied);
     // It may have waited for its turn.
     if (!isAllowed()) return 'reread';
-    const call = sendingOf(entry, this.#home);
+    const call = sendingOf(entry, this.#pipeline);
     const { verdict, settled } = await deliver(supplied, {
       call,
       next: this.#next,
@@ -92,7 +92,7 @@ export class Dispatch {
       settings: this.#settings,
       lease: drain.lease,
       isAllowed,
-      isSameUser: stays(partition, this.#home),
+      isSameUser: watchUser(partition, this.#pipeline),
       sending: () =>
         this.#news.tell(
           { type: 'sending', id, origin, lane, attempt: attempts + misses + 1, callId: call.id },
@@ -101,7 +101,7 @@ export class Dispatch {
         ),
     });
     // What a closing page has not heard to the end is asked again by the next one; that it was delivered is known.
-    if (this.#home.signal.aborted && verdict.is !== 'delivered') return 'stop';
+    if (this.#pipeline.signal.aborted && verdict.is !== 'delivered') return 'stop';
     switch (verdict.is) {
       case 'gone':
         return anew(drain);
@@ -132,7 +132,7 @@ export class Dispatch {
   ): Promise<Next> {
     const { id, origin, lane, partition, key, conflicts = 0, claimedAt } = entry;
     const { reason, cost } = verdict;
-    const next = scheduled(entry, verdict, this.#home.host, this.#settings);
+    const next = scheduled(entry, verdict, this.#pipeline.host, this.#settings);
     if (next.attempts >= this.#settings.attempts)
       return this.bury({ ...entry, ...next }, { ...reason, code: 'attempts' }, settled, drain);
     // What may have arrived is not unsent any more; nor is it where an earlier sending may have.
@@ -165,13 +165,13 @@ export class Dispatch {
       return this.bury({ ...entry, attempts }, { ...reason, code: 'attempts' }, settled, drain);
     try {
       // Its body may never end, and the lane waits for it.
-      const reading = contentOf(request, this.#settings, this.#home);
-      const content = await within(HOOK_PATIENCE, this.#home, reading);
-      const after = { ...rewritten(entry, content, this.#home.host), attempts, reason };
+      const reading = contentOf(request, this.#settings, this.#pipeline);
+      const content = await withDeadline(HOOK_PATIENCE, this.#pipeline, reading);
+      const after = { ...rewritten(entry, content, this.#pipeline.host), attempts, reason };
       const isDone = await this.#stored(this.#queue.rewrite(entry, after, content.body, drain.lease));
       return isDone ? 'reread' : anew(drain);
     } catch (error) {
-      if (this.#home.signal.aborted) return 'stop';
+      if (this.#pipeline.signal.aborted) return 'stop';
       const message = isFailure(error)
         ? brief(`onConflict: ${error.message}`)
         : hookFailed('onConflict', error);
@@ -193,7 +193,7 @@ export class Dispatch {
 
   /** What is to be written is written, also while the page closes. */
   #stored<T>(work: Promise<T>): Promise<T> {
-    return within(STORE_PATIENCE, { host: this.#home.host }, work);
+    return withDeadline(STORE_PATIENCE, { host: this.#pipeline.host }, work);
   }
 
   #notNow({ key }: OutboxEntry): void {

@@ -1,5 +1,5 @@
-import { within } from '../../core/clock.ts';
-import type { Home } from '../../core/contract.ts';
+import { withDeadline } from '../../core/clock.ts';
+import type { PipelineContext } from '../../core/contract.ts';
 import type { Dispatch } from './dispatch.ts';
 import type { OutboxEntry } from './entry.ts';
 import type { Lease } from './lease.ts';
@@ -14,7 +14,7 @@ export type Rest = number | undefined;
 
 /** What sending takes. */
 export interface Means {
-  readonly home: Home;
+  readonly pipeline: PipelineContext;
   readonly queue: Queue;
   readonly dispatch: Dispatch;
 }
@@ -26,10 +26,10 @@ export async function drained(
   supply: Supply,
   permit: Permit,
   lease: Lease | undefined,
-  { home, queue, dispatch }: Means,
+  { pipeline, queue, dispatch }: Means,
 ): Promise<Rest> {
   const drain = { lease, permit };
-  const due = (entry: OutboxEntry, but: Waits): number => dueIn(entry, home.host.clock.now(), but);
+  const due = (entry: OutboxEntry, but: Waits): number => dueIn(entry, pipeline.host.clock.now(), but);
   supply.rewind();
   while (await permit.given()) {
     if (supply.isOver) supply.rewind();
@@ -44,7 +44,7 @@ export async function drained(
       : await dispatch.send(supplied, drain);
     if (next === 'stop') {
       // Who hangs on this when the page closes must give the lane back.
-      const head = await within(STORE_PATIENCE, home, queue.head(of.partition, of.lane));
+      const head = await withDeadline(STORE_PATIENCE, pipeline, queue.head(of.partition, of.lane));
       return head && due(head, 'all');
     }
     if (next === 'reread') supply.rewind();

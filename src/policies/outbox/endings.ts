@@ -1,4 +1,4 @@
-import { isFull } from '../../core/full.ts';
+import { isQuotaExceeded } from '../../core/full.ts';
 import type { Change } from '../../core/store.ts';
 import type { OutboxEntry, Reason } from './entry.ts';
 import { FREE, type Holds } from './holds.ts';
@@ -64,7 +64,7 @@ export class Endings {
     try {
       return await this.#end(entry, bury(reasoned), answer, { fence });
     } catch (error) {
-      if (isFull(error)) throw error;
+      if (isQuotaExceeded(error)) throw error;
       // The reason may be such as cannot be stored, and an entry that cannot be buried would be sent for ever.
       const result = { ...answer.result, reason: { code: reason.code } };
       return this.#end(entry, bury(codeAlone(reason)), { ...answer, result }, { fence });
@@ -134,7 +134,7 @@ export class Endings {
       return await end(false);
     } catch (error) {
       // One that stops its lane has to be known to.
-      if (!isFull(error) || (entry.blockLaneOnFailure && after !== gone)) throw error;
+      if (!isQuotaExceeded(error) || (entry.blockLaneOnFailure && after !== gone)) throw error;
       // Taking out needs no room; its answer and the sum of what waits need some.
       const ended = await end(true);
       // If that has made some. Else it is set right when nothing waits.

@@ -1,5 +1,5 @@
-import type { ResponseFacts } from '../../core/rebuild.ts';
-import { remember, withHeader } from '../../core/replay.ts';
+import type { ResponseMetadata } from '../../core/rebuild.ts';
+import { rememberBody, withHeader } from '../../core/replay.ts';
 import type { StoredBody } from '../../core/store.ts';
 
 /** A write that has been accepted, as it is stored; its body is a record of its own. */
@@ -102,7 +102,7 @@ export interface StoredResult {
   readonly settledAt: number;
   readonly delivered: boolean;
   /** Absent where there never was an answer, or where none is to be kept (`resultTtl: false`). */
-  readonly response?: ResponseFacts & { readonly headers: readonly (readonly [string, string])[] };
+  readonly response?: ResponseMetadata & { readonly headers: readonly (readonly [string, string])[] };
   readonly reason?: Reason;
   /** Why the answer's body was not kept. */
   readonly bodyLost?: 'too large' | 'broken off';
@@ -170,5 +170,5 @@ export function revived(
     if (value) init[name] = value;
   if (mode === 'cors' || mode === 'same-origin') init.mode = mode;
   if (body !== undefined) init.body = body;
-  return remember(new Request(url, init), body);
+  return rememberBody(new Request(url, init), body);
 }

@@ -1,13 +1,13 @@
-import { signedIn } from '../../core/signed-in.ts';
-import { tell } from '../../core/tell.ts';
+import { currentPartition } from '../../core/signed-in.ts';
+import { notify } from '../../core/tell.ts';
 import type { Parts } from './parts.ts';
 import type { FlushOptions, FlushProgress } from './queries.ts';
 import type { Fate } from './sender.ts';
 
 /** Tries all that waits now. Where nobody is signed in there is nothing that may be sent. */
 export async function flush({ due, signal, onProgress }: FlushOptions, parts: Parts): Promise<FlushProgress> {
-  const { queue, home, sender, answers, ask } = parts;
-  const partition = signedIn(home);
+  const { queue, pipeline, sender, answers, ask } = parts;
+  const partition = currentPartition(pipeline);
   if (partition === undefined) return { total: 0, delivered: 0, dead: 0, left: 0 };
   const waiting = (): Promise<number> => ask(() => queue.count('waiting', partition));
   const [total, next] = await Promise.all([waiting(), ask(() => queue.nextKey())]);
@@ -15,7 +15,7 @@ export async function flush({ due, signal, onProgress }: FlushOptions, parts: Pa
   const seen = ({ key, partition: whose }: { key: string; partition: string }, fate: Fate): void => {
     // What was given, or replayed, since then is not what waited.
     if (whose !== partition || key >= next || !tally.count(key, fate)) return;
-    if (onProgress) tell(onProgress, tally.progress);
+    if (onProgress) notify(onProgress, tally.progress);
   };
   sender.fates.add(seen);
   try {

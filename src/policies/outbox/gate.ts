@@ -1,30 +1,30 @@
-import type { Home } from '../../core/contract.ts';
-import { signedIn } from '../../core/signed-in.ts';
+import type { PipelineContext } from '../../core/contract.ts';
+import { currentPartition } from '../../core/signed-in.ts';
 
 /** Partitions are remembered up to so many: other tabs tell of them, too. One that is dropped is refused once more. */
 const MAX_PAUSED = 1_000;
 
 /** Whether anything of a user may be sent at all. */
 export class Gate {
-  readonly #home: Home;
+  readonly #pipeline: PipelineContext;
   /** Partitions whose credentials were refused. */
   readonly #paused = new Set<string>();
   #changes = 0;
   #isRetired = false;
 
-  constructor(home: Home) {
-    this.#home = home;
+  constructor(pipeline: PipelineContext) {
+    this.#pipeline = pipeline;
   }
 
   /** Only the current user's, and only with a network. */
   isOpen(partition: string): boolean {
-    const { signal, host } = this.#home;
+    const { signal, host } = this.#pipeline;
     return (
       !signal.aborted &&
       !this.#isRetired &&
-      host.online.state &&
+      host.connectivity.state &&
       !this.#paused.has(partition) &&
-      signedIn(this.#home) === partition
+      currentPartition(this.#pipeline) === partition
     );
   }
 

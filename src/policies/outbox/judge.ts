@@ -1,5 +1,5 @@
 import { dropBody } from '../../core/body.ts';
-import { within } from '../../core/clock.ts';
+import { withDeadline } from '../../core/clock.ts';
 import type { Call } from '../../core/contract.ts';
 import type { StoredBody } from '../../core/store.ts';
 import { IDEMPOTENT_METHODS } from '../../http/idempotency.ts';
@@ -50,7 +50,7 @@ async function accepted(
   const reason: Reason = { code: 'not-accepted', status: response.status };
   const copy = response.clone();
   try {
-    if (await within(HOOK_PATIENCE, call, isDelivered(copy, entry))) return { is: 'delivered' };
+    if (await withDeadline(HOOK_PATIENCE, call, isDelivered(copy, entry))) return { is: 'delivered' };
     return { is: 'again', reason, cost: 'silence', isForeign: true };
   } catch (error) {
     return { is: 'again', reason: { ...reason, message: hookFailed('isDelivered', error) }, cost: 'silence' };
@@ -76,7 +76,7 @@ async function decide(
   let copy: Response | undefined;
   try {
     copy = response.clone();
-    const word = await within(HOOK_PATIENCE, call, settings.onConflict(copy, entry, sent));
+    const word = await withDeadline(HOOK_PATIENCE, call, settings.onConflict(copy, entry, sent));
     if (word === 'drop') return { is: 'delivered' };
     if (word === 'again') return again;
     if (word === 'dead-letter') return { is: 'dead', reason };

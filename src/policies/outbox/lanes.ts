@@ -1,4 +1,4 @@
-import type { Home } from '../../core/contract.ts';
+import type { PipelineContext } from '../../core/contract.ts';
 
 /** The longest timer, in ms: wall time may jump while the machine sleeps. */
 const LONGEST_TIMER = 3_600_000;
@@ -22,14 +22,14 @@ export const laneOf = (partition: string, lane: string): Lane => ({
 
 /** When lanes are to be looked at again: one timer a lane. */
 export class LaneTimers {
-  readonly #home: Home;
+  readonly #pipeline: PipelineContext;
   readonly #due: (of: Lane) => void;
   readonly #timers = new Map<string, () => void>();
 
-  constructor(home: Home, due: (of: Lane) => void) {
-    this.#home = home;
+  constructor(pipeline: PipelineContext, due: (of: Lane) => void) {
+    this.#pipeline = pipeline;
     this.#due = due;
-    home.signal.addEventListener('abort', () => this.#stop(), { once: true });
+    pipeline.signal.addEventListener('abort', () => this.#stop(), { once: true });
   }
 
   get isFull(): boolean {
@@ -43,9 +43,9 @@ export class LaneTimers {
   /** Instead of what was set before. */
   set(of: Lane, ms: number): void {
     this.clear(of);
-    if (this.#home.signal.aborted) return;
+    if (this.#pipeline.signal.aborted) return;
     const wait = Math.min(Math.max(0, ms), LONGEST_TIMER);
-    const { clock } = this.#home.host;
+    const { clock } = this.#pipeline.host;
     this.#timers.set(
       of.name,
       clock.after(wait, () => this.#due(of), { background: true }),

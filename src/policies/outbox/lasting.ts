@@ -39,7 +39,7 @@ export class Lasting {
       get: (key) => ask(() => store.get(key)),
       body: (key) => ask(() => store.body(key)),
       range: (query) => ask(() => store.range(query)),
-      wholes: (query, pick) => ask(() => store.wholes(query, pick)),
+      rangeWithBodies: (query, pick) => ask(() => store.rangeWithBodies(query, pick)),
       groups: (prefix, limit) => ask(() => store.groups(prefix, limit)),
       count: (of) => ask(() => store.count(of)),
       write: (changes) => ask(() => store.write(changes)),

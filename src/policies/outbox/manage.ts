@@ -1,4 +1,4 @@
-import { signedIn } from '../../core/signed-in.ts';
+import { currentPartition } from '../../core/signed-in.ts';
 import { hold, holdsOf } from './holds.ts';
 import type { Parts } from './parts.ts';
 import { dueIn } from './schedule.ts';
@@ -31,9 +31,9 @@ const PAGE = 100;
 
 export async function counts(
   lane: string | undefined,
-  { queue, home, sender }: Parts,
+  { queue, pipeline, sender }: Parts,
 ): Promise<OutboxCounts> {
-  const partition = signedIn(home);
+  const partition = currentPartition(pipeline);
   if (partition === undefined) return { waiting: 0, dead: 0, ...(await queue.totals()) };
   const [waiting, dead, totals, { all }] = await Promise.all([
     queue.count('waiting', partition, lane),
@@ -46,10 +46,10 @@ export async function counts(
 }
 
 /** The current user's lanes in which something waits, or that are paused or stopped. */
-export async function lanes({ queue, home }: Parts): Promise<LaneInfo[]> {
-  const partition = signedIn(home);
+export async function lanes({ queue, pipeline }: Parts): Promise<LaneInfo[]> {
+  const partition = currentPartition(pipeline);
   if (partition === undefined) return [];
-  const now = home.host.clock.now();
+  const now = pipeline.host.clock.now();
   const [named, holds] = await Promise.all([queue.lanes(partition), holdsOf(queue.rows, partition)]);
   const stopped = new Map(holds.stopped);
   const all = [...new Set([...named, ...holds.lanes, ...stopped.keys()])].sort();
@@ -70,8 +70,11 @@ export async function lanes({ queue, home }: Parts): Promise<LaneInfo[]> {
 }
 
 /** Pauses a lane, or all lanes of the current user: in every tab, and after a reload. */
-export async function pause(lane: string | undefined, { queue, home, news, sender }: Parts): Promise<void> {
-  const partition = home.partition();
+export async function pause(
+  lane: string | undefined,
+  { queue, pipeline, news, sender }: Parts,
+): Promise<void> {
+  const partition = pipeline.partition();
   if (!(await hold(queue.rows, partition, lane, true))) return;
   sender.gate.changed();
   news.tell({ type: 'outbox-held', lane }, partition);
@@ -80,9 +83,9 @@ export async function pause(lane: string | undefined, { queue, home, news, sende
 /** Goes on with a lane, or with all that was paused, also after a 401. */
 export async function resume(
   lane: string | undefined,
-  { queue, home, news, sender, ask, wake }: Parts,
+  { queue, pipeline, news, sender, ask, wake }: Parts,
 ): Promise<void> {
-  const partition = home.partition();
+  const partition = pipeline.partition();
   await ask(() => hold(queue.rows, partition, lane, false));
   sender.gate.changed();
   if (lane === undefined) sender.gate.resume(partition);
@@ -92,7 +95,7 @@ export async function resume(
 }
 
 /** Removes everything of a user: what waits, dead letters, answers. */
-export async function clear(partition: string, { queue, outcomes, home, ask }: Parts): Promise<number> {
+export async function clear(partition: string, { queue, outcomes, pipeline, ask }: Parts): Promise<number> {
   let removed = 0;
   for (const state of ['waiting', 'dead-letter'] as const)
     for (;;) {
@@ -100,6 +103,6 @@ export async function clear(partition: string, { queue, outcomes, home, ask }: P
       if (entries.length === 0) break;
       for (const entry of entries) if (await ask(() => outcomes.remove(entry))) removed++;
     }
-  await ask(() => queue.leftovers.forget(partition, home.host.clock.now()));
+  await ask(() => queue.leftovers.forget(partition, pipeline.host.clock.now()));
   return removed;
 }

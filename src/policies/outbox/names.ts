@@ -1,4 +1,4 @@
-import type { Home } from '../../core/contract.ts';
+import type { PipelineContext } from '../../core/contract.ts';
 import { ConfigurationError } from '../../core/errors.ts';
 import type { AtomicStore } from '../../core/store.ts';
 
@@ -40,7 +40,7 @@ const isSameDatabase = (a: AtomicStore, b: AtomicStore): boolean =>
  * @throws {ConfigurationError} if another outbox, with other entries or another target, has the name.
  */
 export function takeName(
-  { name, host, baseUrl, credentials, onClose, isPartitionConstant, partition }: Home,
+  { name, host, baseUrl, credentials, onClose, isPartitionConstant, partition }: PipelineContext,
   store: AtomicStore,
   duty: Pick<Owner, 'retire' | 'reclaim'>,
 ): void {
@@ -52,7 +52,7 @@ export function takeName(
   const owner: Owner = { store, target: JSON.stringify([baseUrl, origins, user]), ...duty };
   const before = owners.at(-1);
   if (before) {
-    const isShared = store.durable && host.sharesIO && isSameDatabase(before.store, store);
+    const isShared = store.durable && host.canShareIO && isSameDatabase(before.store, store);
     if (!isShared || before.target !== owner.target)
       throw new ConfigurationError(
         'name',

@@ -1,9 +1,9 @@
 import { type Channel, isText, isTextOrAbsent, openChannel } from '../../core/channel.ts';
-import type { Home } from '../../core/contract.ts';
+import type { PipelineContext } from '../../core/contract.ts';
 import type { OutboxEvent } from '../../core/events.ts';
-import { signedIn } from '../../core/signed-in.ts';
+import { currentPartition } from '../../core/signed-in.ts';
 import type { Store } from '../../core/store.ts';
-import { tell } from '../../core/tell.ts';
+import { notify } from '../../core/tell.ts';
 
 /** What a listener of `subscribe` hears. */
 export type OutboxNews<Meta = unknown> = Typed<OutboxEvent, Meta> & {
@@ -27,23 +27,23 @@ interface Word {
 
 /** Tells what happens to entries: listeners here, and those in other tabs and workers. */
 export class News {
-  readonly #home: Home;
+  readonly #pipeline: PipelineContext;
   readonly #channel: Channel | undefined;
   readonly #listeners = new Set<(news: OutboxNews) => unknown>();
 
   /** @param heard Told what others tell of a user, whoever is signed in here. */
   constructor(
-    home: Home,
+    pipeline: PipelineContext,
     { durable }: Store,
     heard: (event: OutboxEvent, partition: string, key: string | undefined) => void,
   ) {
-    this.#home = home;
-    if (!durable || !home.host.sharesIO) return;
-    this.#channel = openChannel(`holdfast outbox ${home.name}`, readWord, ({ event, partition, key }) => {
-      if (signedIn(home) === partition) this.#hear({ ...event, elsewhere: true });
+    this.#pipeline = pipeline;
+    if (!durable || !pipeline.host.canShareIO) return;
+    this.#channel = openChannel(`holdfast outbox ${pipeline.name}`, readWord, ({ event, partition, key }) => {
+      if (currentPartition(pipeline) === partition) this.#hear({ ...event, elsewhere: true });
       heard(event, partition, key);
     });
-    home.signal.addEventListener('abort', () => this.#channel?.close(), { once: true });
+    pipeline.signal.addEventListener('abort', () => this.#channel?.close(), { once: true });
   }
 
   /** @returns ends the subscription. */
@@ -56,14 +56,14 @@ export class News {
 
   /** @param key The entry's. */
   tell(event: OutboxEvent, partition: string, key?: string): void {
-    this.#home.emit?.(event);
+    this.#pipeline.emit?.(event);
     // Something of somebody's who has just left may still come to its end.
-    if (signedIn(this.#home) === partition) this.#hear({ ...event, elsewhere: false });
-    if (!this.#home.signal.aborted) this.#channel?.post({ event, partition, key } satisfies Word);
+    if (currentPartition(this.#pipeline) === partition) this.#hear({ ...event, elsewhere: false });
+    if (!this.#pipeline.signal.aborted) this.#channel?.post({ event, partition, key } satisfies Word);
   }
 
   #hear(news: OutboxNews): void {
-    for (const listener of this.#listeners) tell(listener, news);
+    for (const listener of this.#listeners) notify(listener, news);
   }
 }
 

@@ -1,21 +1,21 @@
 import {
-  count,
   duration,
+  durationOrFalse,
   headerName,
-  limit,
+  integer,
   list,
+  ofType,
   oneOf,
+  positiveDuration,
   type Rule,
   readOptions,
   size,
-  span,
-  typed,
-  wellFormed,
+  wellFormedString,
 } from '../../core/check.ts';
-import { type Codec, codecRule } from '../../core/codec.ts';
+import { type Cipher, cipherRule } from '../../core/codec.ts';
 import type { Duration, Size } from '../../core/durations.ts';
 import { ConfigurationError } from '../../core/errors.ts';
-import { type Match, matcher } from '../../core/match.ts';
+import { type Match, urlMatchRule } from '../../core/match.ts';
 import { type AtomicStore, atomicStoreRule } from '../../core/store.ts';
 import { carriesCredentials } from '../../http/credentials.ts';
 import type { DeliveryGuarantee, OutboxEntry } from './entry.ts';
@@ -68,7 +68,7 @@ export interface OutboxOptions<Meta = unknown> {
   /** Lanes of one origin that send at once. Default 6. */
   readonly concurrency?: number;
   /** Seals what is written; see `encryptWith`. */
-  readonly encryption?: Codec;
+  readonly encryption?: Cipher;
   /**
    * Asks the browser to wake the service worker when the network is back, also with all pages closed (Background Sync).
    * `true`, or the tag. Needs a service worker with `holdfast/service-worker`. Default `false`.
@@ -141,7 +141,7 @@ export interface OutboxSettings {
   delivery: DeliveryGuarantee;
   blockLaneOnFailure: boolean;
   concurrency: number;
-  encryption: Codec | undefined;
+  encryption: Cipher | undefined;
   /** The tag; `''` for none. */
   backgroundSync: string;
 }
@@ -179,28 +179,28 @@ const keyHeader: Rule<string> = (value, option) => {
 
 const rules: { [K in keyof OutboxSettings]: Rule<OutboxSettings[K]> } = {
   store: atomicStoreRule,
-  match: matcher,
+  match: urlMatchRule,
   respondAfter: duration,
-  attempts: count(1),
-  expiresAfter: limit,
+  attempts: integer(1),
+  expiresAfter: durationOrFalse,
   backoffLimit: duration,
-  maxEntries: count(1),
+  maxEntries: integer(1),
   maxBytes: size,
   maxEntryBytes: size,
   idempotencyHeader: (value, option) => (value === false ? value : keyHeader(value, option)),
   persistHeaders: list(keptHeader),
-  authorize: typed('function'),
-  onConflict: typed('function'),
+  authorize: ofType('function'),
+  onConflict: ofType('function'),
   resultTtl: (value, option) => (value === false ? 0 : duration(value, option)),
-  pollInterval: span,
-  persist: typed('boolean'),
-  isDelivered: typed('function'),
+  pollInterval: positiveDuration,
+  persist: ofType('boolean'),
+  isDelivered: ofType('function'),
   delivery: oneOf('at-least-once', 'at-most-once'),
-  blockLaneOnFailure: typed('boolean'),
-  concurrency: count(1),
-  encryption: codecRule,
+  blockLaneOnFailure: ofType('boolean'),
+  concurrency: integer(1),
+  encryption: cipherRule,
   backgroundSync: (value, option) =>
-    value === true ? SYNC_TAG : value === false ? '' : typed<string>('string')(value, option),
+    value === true ? SYNC_TAG : value === false ? '' : ofType<string>('string')(value, option),
 };
 
 /** The tag under which the service worker is woken. */
@@ -239,7 +239,7 @@ const LONGEST_LANE = 1_024;
 const named =
   (longest: number): Rule<string> =>
   (value, option) => {
-    const text = wellFormed(value, option);
+    const text = wellFormedString(value, option);
     if (text.length > 0 && text.length <= longest) return text;
     throw new ConfigurationError(
       option,
@@ -271,8 +271,8 @@ const rulesOfCall: { [K in keyof CallOutboxSettings]-?: Rule<CallOutboxSettings[
       'expected a key that says which writes are meant',
     );
   },
-  expiresAfter: limit,
-  blockLaneOnFailure: typed('boolean'),
+  expiresAfter: durationOrFalse,
+  blockLaneOnFailure: ofType('boolean'),
   delivery: oneOf('at-least-once', 'at-most-once'),
   optimisticResult: (value) => value,
   meta(value, option) {
@@ -290,4 +290,4 @@ export function readCallOutbox(given: unknown): CallOutboxSettings {
 }
 
 /** A function that the application gives. */
-export const functionRule = typed<(...args: never[]) => unknown>('function');
+export const functionRule = ofType<(...args: never[]) => unknown>('function');

@@ -1,9 +1,9 @@
-import { aborter } from '../../core/abort.ts';
-import { type Call, type Home, named, PUBLIC } from '../../core/contract.ts';
+import { createAborter } from '../../core/abort.ts';
+import { type Call, named, type PipelineContext, PUBLIC } from '../../core/contract.ts';
 import { ConfigurationError } from '../../core/errors.ts';
 import { matches } from '../../core/match.ts';
 import { signsOut } from '../../core/sign-out.ts';
-import { signedIn } from '../../core/signed-in.ts';
+import { currentPartition } from '../../core/signed-in.ts';
 import { type Run, type Stage, stage } from '../../core/stage.ts';
 import type { AtomicStore } from '../../core/store.ts';
 import { SAFE_METHODS } from '../../http/idempotency.ts';
@@ -119,29 +119,29 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
   let noticed = (_call: Call): void => {};
 
   const policy = stage({
-    attach(home, inside) {
+    attach(pipeline, inside) {
       if (assembled)
         throw new ConfigurationError('outbox', 'this outbox', 'another client has it; make one for each');
-      takeName(home, settings.store, {
+      takeName(pipeline, settings.store, {
         retire: () => assembled?.sender.gate.retire(),
         reclaim() {
           assembled?.sender.gate.reclaim();
           assembled?.wake('asked');
         },
       });
-      const mine = assemble(inside, home, settings);
+      const mine = assemble(inside, pipeline, settings);
       assembled = mine;
-      home.onClose(() => void givenBack(settings.store, home, mine.lasting));
-      noticed = onSignIn(home, mine.wake);
+      pipeline.onClose(() => void givenBack(settings.store, pipeline, mine.lasting));
+      noticed = onSignIn(pipeline, mine.wake);
     },
     enter(run): Promise<void> | undefined {
-      const { call, home, method } = run;
+      const { call, pipeline, method } = run;
       noticed(call);
       if (SAFE_METHODS.includes(method)) return undefined;
       const wanted = wantedFor(run, settings);
       if (wanted === undefined) return undefined;
-      checkCall(call, wanted, home);
-      const own = aborter();
+      checkCall(call, wanted, pipeline);
+      const own = createAborter();
       const enqueued = enqueue(run.request, { ...call, signal: own.signal }, readCallOutbox(wanted), parts());
       return run.wait(Number.POSITIVE_INFINITY, enqueued, own.abort).then((response) => {
         run.response = response;
@@ -156,11 +156,11 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
   /** For what asks more than once. @throws {ClosedError} once the pipeline was closed. */
   const open = (): Parts => {
     const mine = parts();
-    mine.home.signal.throwIfAborted();
+    mine.pipeline.signal.throwIfAborted();
     return mine;
   };
   const find = (id: string): Promise<OutboxEntry | undefined> =>
-    ask(({ queue, home }) => queue.find(home.partition(), id));
+    ask(({ queue, pipeline }) => queue.find(pipeline.partition(), id));
 
   return Object.assign(
     named('outbox', policy, {
@@ -177,17 +177,17 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
       async result(id: string) {
         const entry = await find(id);
         if (entry?.state === 'waiting') return answerOf(await awaited(entry, parts()));
-        const stored = await ask(({ queue, home }) => queue.resultOf(home.partition(), id));
+        const stored = await ask(({ queue, pipeline }) => queue.resultOf(pipeline.partition(), id));
         if (stored) return answerOf(stored);
         // A dead letter is kept longer than its answer.
         if (entry?.reason) throw new UndeliveredError('dead-lettered', id, entry.reason);
-        if (await ask(({ queue, home }) => queue.isRemembered({ partition: home.partition(), id })))
+        if (await ask(({ queue, pipeline }) => queue.isRemembered({ partition: pipeline.partition(), id })))
           throw lost(id);
         throw new UndeliveredError('outbox-unknown', id, { code: 'unknown' });
       },
       entries: async (query: EntriesQuery = {}) =>
-        ask(async ({ queue, home }) => {
-          const partition = signedIn(home);
+        ask(async ({ queue, pipeline }) => {
+          const partition = currentPartition(pipeline);
           return partition === undefined ? [] : queue.list(partition, readQuery(query));
         }),
       counts: async (query: LaneQuery = {}) => ask((mine) => counts(readLaneQuery(query).lane, mine)),
@@ -200,14 +200,14 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
       replay: async (id: string, options: ReplayOptions = {}) =>
         ask((mine) => replay(id, readReplay(options), mine)),
       async remove(id: string) {
-        const entry = await ask(({ queue, home }) => queue.find(home.partition(), id, 'as it is'));
+        const entry = await ask(({ queue, pipeline }) => queue.find(pipeline.partition(), id, 'as it is'));
         return entry ? ask(({ outcomes }) => outcomes.remove(entry)) : false;
       },
       purge: async () => purge(open()),
       export: (query: EntriesQuery = {}) => exported(readQuery(query), parts()),
       clear: async (of: ClearOptions = {}) => {
         const mine = open();
-        const { partition = mine.home.partition() } = readClear(of);
+        const { partition = mine.pipeline.partition() } = readClear(of);
         return clear(partition, mine);
       },
       flush: async (options: FlushOptions = {}) => flush(readFlush(options), open()),
@@ -227,7 +227,7 @@ function wantedFor({ url, call }: Run, { match }: OutboxSettings): unknown {
 }
 
 /** @throws {ConfigurationError} if no later page could send the write of this call. */
-function checkCall(call: Call, wanted: unknown, home: Home): void {
+function checkCall(call: Call, wanted: unknown, pipeline: PipelineContext): void {
   if (call.isSignedOut)
     throw new ConfigurationError(
       'outbox',
@@ -240,7 +240,7 @@ function checkCall(call: Call, wanted: unknown, home: Home): void {
       'a function',
       'a queued write is sent by the fetch of its client, perhaps after a reload: give it to createClient',
     );
-  if (call.partition === PUBLIC && !home.isPartitionConstant)
+  if (call.partition === PUBLIC && !pipeline.isPartitionConstant)
     throw new ConfigurationError(
       'partition',
       PUBLIC,

@@ -1,5 +1,5 @@
-import { within } from '../../core/clock.ts';
-import type { Home } from '../../core/contract.ts';
+import { withDeadline } from '../../core/clock.ts';
+import type { PipelineContext } from '../../core/contract.ts';
 import { carriesCredentials } from '../../http/credentials.ts';
 import type { Answers, Settled } from './answers.ts';
 import type { OutboxEntry, Reason, StoredResult } from './entry.ts';
@@ -14,7 +14,7 @@ export type End = 'delivered' | 'dead-lettered' | 'removed';
 
 /** How entries come to their end: written, and told to everybody. */
 export class Outcomes {
-  readonly #home: Home;
+  readonly #pipeline: PipelineContext;
   readonly #queue: Queue;
   readonly #answers: Answers;
   readonly #news: News;
@@ -23,7 +23,7 @@ export class Outcomes {
 
   /** @param ended Told of each that has come to its end. */
   constructor(
-    home: Home,
+    pipeline: PipelineContext,
     queue: Queue,
     answers: Answers,
     news: News,
@@ -31,7 +31,7 @@ export class Outcomes {
     ended: (entry: OutboxEntry, outcome: End) => void,
   ) {
     this.#ended = ended;
-    this.#home = home;
+    this.#pipeline = pipeline;
     this.#queue = queue;
     this.#answers = answers;
     this.#news = news;
@@ -128,11 +128,11 @@ export class Outcomes {
 
   /** What is to be written is written, also while the page closes. */
   #stored<T>(work: Promise<T>): Promise<T> {
-    return within(STORE_PATIENCE, { host: this.#home.host }, work);
+    return withDeadline(STORE_PATIENCE, { host: this.#pipeline.host }, work);
   }
 
   #undelivered(id: string, reason: Reason): StoredResult {
-    return { id, settledAt: this.#home.host.clock.now(), delivered: false, reason };
+    return { id, settledAt: this.#pipeline.host.clock.now(), delivered: false, reason };
   }
 
   /** That there was an answer is kept in any case: the same `id` must not be sent a second time. */

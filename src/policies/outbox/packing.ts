@@ -1,4 +1,4 @@
-import type { Codec } from '../../core/codec.ts';
+import type { Cipher } from '../../core/codec.ts';
 import { StorageError } from '../../core/errors.ts';
 import type { StoredBody } from '../../core/store.ts';
 import type { OutboxEntry, Reason, StoredResult } from './entry.ts';
@@ -42,9 +42,9 @@ const text = new TextDecoder();
 
 /** Seals what is written, and opens it, where the application wants it. */
 export class Packing {
-  readonly #codec: Codec | undefined;
+  readonly #codec: Cipher | undefined;
 
-  constructor(codec: Codec | undefined) {
+  constructor(codec: Cipher | undefined) {
     this.#codec = codec;
   }
 
@@ -141,23 +141,23 @@ export class Packing {
   async body(body: StoredBody, context: string): Promise<StoredBody> {
     if (!this.#codec) return body;
     const plain = body instanceof Uint8Array ? body : new Uint8Array(await new Blob([body]).arrayBuffer());
-    return this.#codec.seal(plain, `${context} body`);
+    return this.#codec.encrypt(plain, `${context} body`);
   }
 
   /** @throws where it cannot be opened. */
   async openedBody(body: StoredBody, context: string, isSealed: boolean): Promise<StoredBody> {
     if (!isSealed) return body;
     if (!this.#codec || !(body instanceof Uint8Array)) throw new Error('there is no key for it');
-    return this.#codec.open(body, `${context} body`);
+    return this.#codec.decrypt(body, `${context} body`);
   }
 
   #sealed(value: unknown, context: string): Promise<Bytes> {
-    return (this.#codec as Codec).seal(utf8.encode(JSON.stringify(value)) as Bytes, context);
+    return (this.#codec as Cipher).encrypt(utf8.encode(JSON.stringify(value)) as Bytes, context);
   }
 
   async #opened<T>(sealed: Bytes, context: string): Promise<T> {
     if (!this.#codec) throw new Error('there is no key for it');
-    return JSON.parse(text.decode(await this.#codec.open(sealed, context)));
+    return JSON.parse(text.decode(await this.#codec.decrypt(sealed, context)));
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Home } from '../../core/contract.ts';
+import type { PipelineContext } from '../../core/contract.ts';
 import type { Acceptance } from './accept.ts';
 import type { Answers } from './answers.ts';
 import type { Lasting } from './lasting.ts';
@@ -11,7 +11,7 @@ import type { Sender } from './sender.ts';
 
 /** What there is of an outbox once it has its place in a pipeline. */
 export interface Parts {
-  readonly home: Home;
+  readonly pipeline: PipelineContext;
   readonly settings: OutboxSettings;
   readonly queue: Queue;
   readonly acceptance: Acceptance;

@@ -1,5 +1,5 @@
-import { OverdueError, within } from '../../core/clock.ts';
-import type { Codec } from '../../core/codec.ts';
+import { DeadlineError, withDeadline } from '../../core/clock.ts';
+import type { Cipher } from '../../core/codec.ts';
 import type { Host } from '../../core/contract.ts';
 import { StorageError } from '../../core/errors.ts';
 import { STORE_PATIENCE } from './options.ts';
@@ -11,14 +11,14 @@ const PATIENCE = STORE_PATIENCE / 2;
 const LITTLE_PATIENCE = PATIENCE / 10;
 
 /** A codec may wait for a database that never answers. @returns one that fails then as one whose key is not to be had. */
-export function patientCodec(codec: Codec, host: Host): Codec {
+export function patientCodec(codec: Cipher, host: Host): Cipher {
   let hanging = 0;
   const timely = async <T>(work: Promise<T>): Promise<T> => {
     const patience = hanging > 0 ? LITTLE_PATIENCE : PATIENCE;
     try {
-      return await within(patience, { host }, work);
+      return await withDeadline(patience, { host }, work);
     } catch (cause) {
-      if (!(cause instanceof OverdueError)) throw cause;
+      if (!(cause instanceof DeadlineError)) throw cause;
       hanging++;
       const answered = (): void => void hanging--;
       work.then(answered, answered);
@@ -26,8 +26,8 @@ export function patientCodec(codec: Codec, host: Host): Codec {
     }
   };
   return {
-    seal: (plain, context) => timely(codec.seal(plain, context)),
-    open: (sealed, context) => timely(codec.open(sealed, context)),
-    name: (text) => timely(codec.name(text)),
+    encrypt: (plain, context) => timely(codec.encrypt(plain, context)),
+    decrypt: (sealed, context) => timely(codec.decrypt(sealed, context)),
+    hashKey: (text) => timely(codec.hashKey(text)),
   };
 }

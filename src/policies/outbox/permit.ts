@@ -1,5 +1,5 @@
-import { within } from '../../core/clock.ts';
-import type { Home } from '../../core/contract.ts';
+import { withDeadline } from '../../core/clock.ts';
+import type { PipelineContext } from '../../core/contract.ts';
 import type { Gate } from './gate.ts';
 import { holdsOf, isHeld } from './holds.ts';
 import type { Lease } from './lease.ts';
@@ -12,7 +12,7 @@ import type { Supplied } from './supply.ts';
  * policies, right before it goes over the wire once more whether all that it was given by still holds.
  */
 export class Permit {
-  readonly #home: Home;
+  readonly #pipeline: PipelineContext;
   readonly #queue: Queue;
   readonly #gate: Gate;
   readonly #of: { readonly partition: string; readonly lane: string };
@@ -23,14 +23,14 @@ export class Permit {
   #known = -1;
 
   constructor(
-    home: Home,
+    pipeline: PipelineContext,
     queue: Queue,
     gate: Gate,
     of: { readonly partition: string; readonly lane: string },
     isStopped: () => boolean,
     lease: Lease | undefined,
   ) {
-    this.#home = home;
+    this.#pipeline = pipeline;
     this.#queue = queue;
     this.#gate = gate;
     this.#of = of;
@@ -44,7 +44,7 @@ export class Permit {
     while (this.#isOpen && this.#known !== this.#gate.changes) {
       this.#known = this.#gate.changes;
       this.#isHeld = isHeld(
-        await within(STORE_PATIENCE, this.#home, holdsOf(this.#queue.rows, partition)),
+        await withDeadline(STORE_PATIENCE, this.#pipeline, holdsOf(this.#queue.rows, partition)),
         lane,
       );
     }
@@ -57,7 +57,7 @@ export class Permit {
       this.#isOpen &&
       this.#known === this.#gate.changes &&
       isLeft() &&
-      this.#home.host.clock.now() < entry.expiresAt
+      this.#pipeline.host.clock.now() < entry.expiresAt
     );
   }
 

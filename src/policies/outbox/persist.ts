@@ -1,4 +1,4 @@
-import type { Home } from '../../core/contract.ts';
+import type { PipelineContext } from '../../core/contract.ts';
 import type { Store } from '../../core/store.ts';
 
 /** What is used of `navigator.storage`; only pages have `persist`. */
@@ -13,7 +13,7 @@ interface StorageManager {
  *
  * @see https://storage.spec.whatwg.org/#persistence
  */
-export function persistence({ emit }: Home, store: Store, isWanted: boolean): () => void {
+export function persistence({ emit }: PipelineContext, store: Store, isWanted: boolean): () => void {
   let isAsked = !isWanted || !store.name.startsWith('indexeddb:');
   const ask = async (storage: StorageManager): Promise<void> => {
     if (await storage.persisted?.()) return;

@@ -1,4 +1,4 @@
-import { abortSignal, count, oneOf, readOptions, typed, wellFormed } from '../../core/check.ts';
+import { abortSignal, integer, ofType, oneOf, readOptions, wellFormedString } from '../../core/check.ts';
 import type { OutboxEntry } from './entry.ts';
 
 /** A page of entries. */
@@ -47,15 +47,15 @@ export const readQuery = (given: EntriesQuery): EntriesQuery =>
     given,
     {
       state: oneOf('waiting', 'dead-letter'),
-      lane: wellFormed,
-      after: typed<string>('string'),
-      limit: count(1),
+      lane: wellFormedString,
+      after: ofType<string>('string'),
+      limit: integer(1),
     },
     {},
   );
 
 export const readLaneQuery = (given: LaneQuery): LaneQuery =>
-  readOptions<LaneQuery>('outbox', given, { lane: wellFormed }, {});
+  readOptions<LaneQuery>('outbox', given, { lane: wellFormedString }, {});
 
 export interface ClearOptions {
   /** Whose. Default: the current user's. */
@@ -63,7 +63,7 @@ export interface ClearOptions {
 }
 
 export const readClear = (given: ClearOptions): ClearOptions =>
-  readOptions<ClearOptions>('clear', given, { partition: wellFormed }, {});
+  readOptions<ClearOptions>('clear', given, { partition: wellFormedString }, {});
 
 export const readReplay = (given: ReplayOptions): ReplayOptions =>
   readOptions<ReplayOptions>('replay', given, { key: oneOf('same', 'new') }, {});
@@ -72,6 +72,6 @@ export const readFlush = (given: FlushOptions): FlushOptions =>
   readOptions<FlushOptions>(
     'flush',
     given,
-    { due: typed<boolean>('boolean'), signal: abortSignal, onProgress: typed('function') },
+    { due: ofType<boolean>('boolean'), signal: abortSignal, onProgress: ofType('function') },
     {},
   );

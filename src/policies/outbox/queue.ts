@@ -51,7 +51,7 @@ export class Queue {
   /** The next of a lane after a key, with their bodies: as many as are small together, and at least one. */
   async next(partition: string, lane: string, after: string, limit: number): Promise<WholeEntry[]> {
     const group = this.rows.places.lane('waiting', partition, lane);
-    const found = await this.rows.store.wholes({ group, after, limit }, (found) =>
+    const found = await this.rows.store.rangeWithBodies({ group, after, limit }, (found) =>
       light(found, ({ value }) => (value as Row).size, LIGHT),
     );
     return Promise.all(

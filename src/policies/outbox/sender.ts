@@ -1,7 +1,7 @@
-import { within } from '../../core/clock.ts';
-import type { Handler, Home } from '../../core/contract.ts';
-import { exclusively } from '../../core/locks.ts';
-import { signedIn } from '../../core/signed-in.ts';
+import { withDeadline } from '../../core/clock.ts';
+import type { Handler, PipelineContext } from '../../core/contract.ts';
+import { withLock } from '../../core/locks.ts';
+import { currentPartition } from '../../core/signed-in.ts';
 import { Dispatch } from './dispatch.ts';
 import { drained, type Means } from './drain.ts';
 import type { OutboxEntry } from './entry.ts';
@@ -51,7 +51,7 @@ export class Sender {
   readonly gate: Gate;
   /** Told what becomes of entries, here or elsewhere. */
   readonly fates = new Set<(of: Known, fate: Fate) => void>();
-  readonly #home: Home;
+  readonly #pipeline: PipelineContext;
   readonly #queue: Queue;
   readonly #settings: OutboxSettings;
   readonly #lasting: Lasting;
@@ -63,21 +63,21 @@ export class Sender {
   /** @param lasting Is given all that goes on here. */
   constructor(
     next: Handler,
-    home: Home,
+    pipeline: PipelineContext,
     queue: Queue,
     outcomes: Outcomes,
     news: News,
     settings: OutboxSettings,
     lasting: Lasting,
   ) {
-    this.gate = new Gate(home);
-    this.#home = home;
+    this.gate = new Gate(pipeline);
+    this.#pipeline = pipeline;
     this.#queue = queue;
     this.#settings = settings;
     this.#lasting = lasting;
-    const dispatch = new Dispatch(next, home, queue, outcomes, news, settings, this.gate);
-    this.#means = { home, queue, dispatch };
-    this.#timers = new LaneTimers(home, ({ partition, lane }) => void this.drain(partition, lane));
+    const dispatch = new Dispatch(next, pipeline, queue, outcomes, news, settings, this.gate);
+    this.#means = { pipeline, queue, dispatch };
+    this.#timers = new LaneTimers(pipeline, ({ partition, lane }) => void this.drain(partition, lane));
   }
 
   /** Told when an entry could not be delivered just now. */
@@ -105,26 +105,26 @@ export class Sender {
 
   /** Whether the current user has anything to send. */
   async hasAny(): Promise<boolean> {
-    const partition = signedIn(this.#home);
+    const partition = currentPartition(this.#pipeline);
     if (partition === undefined) return false;
-    const found = answered(this.#home, this.#settings.store, this.#queue.hasAny(partition));
+    const found = answered(this.#pipeline, this.#settings.store, this.#queue.hasAny(partition));
     return this.#lasting.add(found);
   }
 
   async #look(waits: Waits, stop?: AbortSignal): Promise<boolean> {
-    const partition = signedIn(this.#home);
+    const partition = currentPartition(this.#pipeline);
     if (partition === undefined) return false;
     // Whether there is anything to send is worth knowing also while nothing can be.
     if (!this.gate.isOpen(partition)) return this.hasAny();
-    const lanes = await answered(this.#home, this.#settings.store, this.#queue.lanes(partition));
+    const lanes = await answered(this.#pipeline, this.#settings.store, this.#queue.lanes(partition));
     const found = lanes.length > 0;
     const look = async (): Promise<void> => {
       for (let lane = lanes.shift(); lane !== undefined && !stop?.aborted; lane = lanes.shift())
         await this.#drained(laneOf(partition, lane), waits).soon;
     };
     await Promise.all(Array.from({ length: Math.min(LANES, lanes.length) }, look));
-    if (this.#home.signal.aborted) return found;
-    await this.#stored(this.#queue.leftovers.expire(this.#home.host.clock.now()));
+    if (this.#pipeline.signal.aborted) return found;
+    await this.#stored(this.#queue.leftovers.expire(this.#pipeline.host.clock.now()));
     if (!found) await this.#stored(this.#queue.leftovers.recount());
     return found;
   }
@@ -150,7 +150,7 @@ export class Sender {
    */
   standBy(partition: string, lane: string, at?: number): void {
     const of = laneOf(partition, lane);
-    const wait = at === undefined ? STAND_BY : at - this.#home.host.clock.now();
+    const wait = at === undefined ? STAND_BY : at - this.#pipeline.host.clock.now();
     if (this.#timers.isFull || this.#draining.has(of.name) || this.#timers.has(of)) return;
     this.#timers.set(of, wait);
   }
@@ -177,7 +177,7 @@ export class Sender {
     const soon = new Promise<void>((give) => {
       elsewhere = give;
     });
-    const supply = new Supply(this.#queue, this.#home, of);
+    const supply = new Supply(this.#queue, this.#pipeline, of);
     const state: Draining = {
       again: waits,
       callers: 0,
@@ -198,7 +198,7 @@ export class Sender {
         await this.#drainOnce(of, now, state, elsewhere);
       } while (state.again && this.gate.isOpen(of.partition) && !this.#isStopped(state));
     } catch (error) {
-      onTrouble(this.#home, this.#settings.store, 'drain', error);
+      onTrouble(this.#pipeline, this.#settings.store, 'drain', error);
     } finally {
       // In the same step as the last look at `again`: who comes later must find that nobody is draining.
       this.#draining.delete(of.name);
@@ -211,17 +211,17 @@ export class Sender {
   }
 
   #drainOnce(of: Lane, waits: Waits, state: Draining, elsewhere: () => void): Promise<void> {
-    const { signal, host } = this.#home;
+    const { signal, host } = this.#pipeline;
     this.#timers.clear(of);
     const inLine = host.clock.after(LINE_PATIENCE, elsewhere, { background: true });
     const { store } = this.#settings;
-    const { lock = exclusively } = store;
-    return lock(`holdfast outbox ${this.#home.name} ${of.name}`, signal, async () => {
+    const { lock = withLock } = store;
+    return lock(`holdfast outbox ${this.#pipeline.name} ${of.name}`, signal, async () => {
       inLine();
       if (!needsLease(store)) return this.#drainHeld(of, waits, state);
       const where = this.#queue.rows.places.lease(of.partition, of.lane);
       const taking = Lease.take(this.#queue.rows.store, where, host);
-      const lease = await within(STORE_PATIENCE, this.#home, taking).catch((cause) => {
+      const lease = await withDeadline(STORE_PATIENCE, this.#pipeline, taking).catch((cause) => {
         // One that comes late is nobody's, and would be renewed for ever.
         const late = taking.then((lease) => (typeof lease === 'number' ? undefined : lease.release()));
         this.#lasting.add(late).catch(() => {});
@@ -239,13 +239,13 @@ export class Sender {
   /** With the lane to ourselves. */
   async #drainHeld(of: Lane, waits: Waits, state: Draining, lease?: Lease): Promise<void> {
     const isStopped = (): boolean => this.#isStopped(state);
-    const permit = new Permit(this.#home, this.#queue, this.gate, of, isStopped, lease);
+    const permit = new Permit(this.#pipeline, this.#queue, this.gate, of, isStopped, lease);
     const rest = await drained(of, waits, state.supply, permit, lease, this.#means);
     if (rest !== undefined) this.#timers.set(of, rest);
   }
 
   /** What is to be written is written, also while the page closes. */
   #stored<T>(work: Promise<T>): Promise<T> {
-    return answered({ host: this.#home.host }, this.#settings.store, work);
+    return answered({ host: this.#pipeline.host }, this.#settings.store, work);
   }
 }

@@ -51,7 +51,7 @@ export function awaited(entry: OutboxEntry, parts: Parts): Promise<Settled> {
       },
       fail,
     );
-    unfollow = follow(parts.home.signal, () => fail(new ClosedError()));
+    unfollow = follow(parts.pipeline.signal, () => fail(new ClosedError()));
     void settled.look();
   });
 }

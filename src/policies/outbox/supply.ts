@@ -1,5 +1,5 @@
-import { within } from '../../core/clock.ts';
-import type { Home } from '../../core/contract.ts';
+import { withDeadline } from '../../core/clock.ts';
+import type { PipelineContext } from '../../core/contract.ts';
 import type { WholeEntry } from './entry.ts';
 import { STORE_PATIENCE } from './options.ts';
 import type { Queue } from './queue.ts';
@@ -22,7 +22,7 @@ export interface Supplied extends WholeEntry {
 /** The entries of a lane, in order, read a page at a time. */
 export class Supply {
   readonly #queue: Queue;
-  readonly #home: Home;
+  readonly #pipeline: PipelineContext;
   readonly #of: { readonly partition: string; readonly lane: string };
   #page: readonly WholeEntry[] = [];
   #at = 0;
@@ -33,9 +33,13 @@ export class Supply {
   /** What has gone since the page was asked for. */
   readonly #gone = new Set<string>();
 
-  constructor(queue: Queue, home: Home, of: { readonly partition: string; readonly lane: string }) {
+  constructor(
+    queue: Queue,
+    pipeline: PipelineContext,
+    of: { readonly partition: string; readonly lane: string },
+  ) {
     this.#queue = queue;
-    this.#home = home;
+    this.#pipeline = pipeline;
     this.#of = of;
   }
 
@@ -73,7 +77,7 @@ export class Supply {
   }
 
   #supplied(stored: WholeEntry): Supplied {
-    const { clock } = this.#home.host;
+    const { clock } = this.#pipeline.host;
     const { entry } = stored;
     let seenAt = this.#readAt;
     const isLeft = (): boolean => !this.#gone.has(entry.key);
@@ -83,7 +87,7 @@ export class Supply {
       isThere: async () => {
         if (clock.ticks() - seenAt <= FRESH) return isLeft();
         const asked = clock.ticks();
-        if (!(await within(STORE_PATIENCE, this.#home, this.#queue.has(entry)))) return false;
+        if (!(await withDeadline(STORE_PATIENCE, this.#pipeline, this.#queue.has(entry)))) return false;
         seenAt = asked;
         return isLeft();
       },
@@ -91,7 +95,7 @@ export class Supply {
   }
 
   #isOld(): boolean {
-    return this.#home.host.clock.ticks() - this.#readAt > FRESH;
+    return this.#pipeline.host.clock.ticks() - this.#readAt > FRESH;
   }
 
   /** As many as can be sent before they would have to be asked for again, one by one. */
@@ -105,9 +109,9 @@ export class Supply {
     const { partition, lane } = this.#of;
     this.#gone.clear();
     this.#limit = this.#size();
-    this.#readAt = this.#home.host.clock.ticks();
+    this.#readAt = this.#pipeline.host.clock.ticks();
     const reading = this.#queue.next(partition, lane, this.#after, this.#limit);
-    this.#page = await within(STORE_PATIENCE, this.#home, reading);
+    this.#page = await withDeadline(STORE_PATIENCE, this.#pipeline, reading);
     this.#at = 0;
   }
 }

@@ -1,5 +1,5 @@
-import type { Call, Home } from '../../core/contract.ts';
-import { signedIn } from '../../core/signed-in.ts';
+import type { Call, PipelineContext } from '../../core/contract.ts';
+import { currentPartition } from '../../core/signed-in.ts';
 import type { Waits } from './schedule.ts';
 
 /**
@@ -8,8 +8,13 @@ import type { Waits } from './schedule.ts';
  * @param wake Where something has changed, waits that no origin asked for are over.
  * @param hidden Told when the page is: it may be its last moment.
  */
-export function whenever(home: Home, every: number, wake: (waits: Waits) => void, hidden: () => void): void {
-  const { clock, online } = home.host;
+export function whenever(
+  pipeline: PipelineContext,
+  every: number,
+  wake: (waits: Waits) => void,
+  hidden: () => void,
+): void {
+  const { clock, connectivity: online } = pipeline.host;
   let cancel = (): void => {};
   const tick = (): void => {
     wake('all');
@@ -24,7 +29,7 @@ export function whenever(home: Home, every: number, wake: (waits: Waits) => void
     else hidden();
   };
   document?.addEventListener('visibilitychange', visible);
-  home.signal.addEventListener(
+  pipeline.signal.addEventListener(
     'abort',
     () => {
       cancel();
@@ -39,10 +44,10 @@ export function whenever(home: Home, every: number, wake: (waits: Waits) => void
  * Another occasion: a user signs in, which the first call of that user shows. Only in a page, which has one user at a time; on a
  * server, users alternate from call to call.
  */
-export function onSignIn(home: Home, wake: (waits: Waits) => void): (call: Call) => void {
+export function onSignIn(pipeline: PipelineContext, wake: (waits: Waits) => void): (call: Call) => void {
   if (!('document' in globalThis)) return () => {};
   // The entries of this user are sent on load.
-  let last = signedIn(home);
+  let last = currentPartition(pipeline);
   return ({ partition, isSignedOut }) => {
     const isSignIn = !isSignedOut && partition !== last;
     last = isSignedOut ? undefined : partition;

@@ -1,11 +1,16 @@
-import { OverdueError, within } from '../../core/clock.ts';
-import type { Home } from '../../core/contract.ts';
+import { DeadlineError, withDeadline } from '../../core/clock.ts';
+import type { PipelineContext } from '../../core/contract.ts';
 import { isFailure, StorageError } from '../../core/errors.ts';
 import type { Store } from '../../core/store.ts';
 import { STORE_PATIENCE } from './options.ts';
 
 /** A store that failed in the background: told, and tried again at the next occasion. */
-export function onTrouble({ signal, emit }: Home, store: Store, operation: string, error: unknown): void {
+export function onTrouble(
+  { signal, emit }: PipelineContext,
+  store: Store,
+  operation: string,
+  error: unknown,
+): void {
   if (signal.aborted) return;
   emit?.({ type: 'store-failed', store: store.name, operation, error });
   // Nothing is read or sent from here on: a newer version of the application has the entries.
@@ -15,14 +20,14 @@ export function onTrouble({ signal, emit }: Home, store: Store, operation: strin
 
 /** What the application asks of a store. @throws {StorageError} where it does not answer; it may do what was asked of it yet. */
 export async function answered<T>(
-  home: Pick<Home, 'host'> & Partial<Pick<Home, 'signal'>>,
+  pipeline: Pick<PipelineContext, 'host'> & Partial<Pick<PipelineContext, 'signal'>>,
   store: Store,
   work: Promise<T>,
 ): Promise<T> {
   try {
-    return await within(STORE_PATIENCE, home, work);
+    return await withDeadline(STORE_PATIENCE, pipeline, work);
   } catch (cause) {
-    if (!(cause instanceof OverdueError)) throw cause;
+    if (!(cause instanceof DeadlineError)) throw cause;
     throw new StorageError(`${store.name} has not answered in ${STORE_PATIENCE} ms`, { cause });
   }
 }

@@ -1,14 +1,14 @@
 import {
   between,
-  count,
   duration,
   expected,
+  integer,
   list,
+  ofType,
   oneOf,
   type Rule,
   readOptions,
   size,
-  typed,
 } from '../../core/check.ts';
 import type { Duration, Size } from '../../core/durations.ts';
 import type { Run } from '../../core/stage.ts';
@@ -153,24 +153,24 @@ const jitter: Rule<Spread> = (value, option) => {
 const idempotencyKey: Rule<Plan['idempotencyKey']> = (value, option) =>
   typeof value === 'function'
     ? (value as Plan['idempotencyKey'])
-    : typed<boolean>('boolean')(value, option)
+    : ofType<boolean>('boolean')(value, option)
       ? (_, random) => newKey(random)
       : undefined;
 
 const status = between(100, 599);
 
 const rules: { [K in keyof Read]: Rule<Read[K]> } = {
-  limit: count(),
-  methods: list((value, option) => typed<string>('string')(value, option).toUpperCase()),
+  limit: integer(),
+  methods: list((value, option) => ofType<string>('string')(value, option).toUpperCase()),
   statusCodes: list(status),
   afterStatusCodes: list(status),
-  delay: typed('function'),
+  delay: ofType('function'),
   backoffLimit: duration,
   jitter,
   maxRetryAfter: duration,
-  retryOnTimeout: typed('boolean'),
-  shouldRetry: typed('function'),
-  beforeRetry: typed('function'),
+  retryOnTimeout: ofType('boolean'),
+  shouldRetry: ofType('function'),
+  beforeRetry: ofType('function'),
   bodyLimit: size,
   until: (value, option) =>
     expected(

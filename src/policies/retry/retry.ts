@@ -1,9 +1,9 @@
 import { dropBody } from '../../core/body.ts';
-import { layered, memoized } from '../../core/check.ts';
+import { memoized, mergeOptions } from '../../core/check.ts';
 import { named, type Policy } from '../../core/contract.ts';
 import { CircuitOpenError, isFailure } from '../../core/errors.ts';
-import { PerOrigin } from '../../core/origins.ts';
-import { replay, withHeader } from '../../core/replay.ts';
+import { LruMap } from '../../core/origins.ts';
+import { replayable, withHeader } from '../../core/replay.ts';
 import type { LazyRequest } from '../../core/request.ts';
 import { type Leaving, type Run, stage } from '../../core/stage.ts';
 import { IDEMPOTENCY_KEY } from '../../http/idempotency.ts';
@@ -51,8 +51,8 @@ const same = (): undefined => undefined;
  */
 export function retry(base: RetryOption = {}): Policy {
   const standard = readPlan(base);
-  const planOf = memoized((own) => readPlan(layered('retry', asObject(base), asObject(own))));
-  const budgets = new PerOrigin(newBudget);
+  const planOf = memoized((own) => readPlan(mergeOptions('retry', asObject(base), asObject(own))));
+  const budgets = new LruMap(newBudget);
 
   return named(
     'retry',
@@ -64,7 +64,7 @@ export function retry(base: RetryOption = {}): Policy {
         if (plan.limit === 0) return undefined;
         if (!plan.methods.includes(run.method)) {
           const isKeyed = run.request.headers.has(IDEMPOTENCY_KEY);
-          if ((!isKeyed || call.keyIsOurs) && !plan.idempotencyKey) {
+          if ((!isKeyed || call.hasGeneratedKey) && !plan.idempotencyKey) {
             run.attemptsLeft = 0;
             return undefined;
           }
@@ -77,7 +77,7 @@ export function retry(base: RetryOption = {}): Policy {
         if (!run.outgoing.isMade || run.request.body === null) return begin(run, plan, budget, same);
         // Before the first attempt: afterwards the body is gone.
         return run
-          .wait(Number.POSITIVE_INFINITY, replay(run.request, plan.bodyLimit))
+          .wait(Number.POSITIVE_INFINITY, replayable(run.request, plan.bodyLimit))
           .then((again) => begin(run, plan, budget, again));
       },
       leave(run, passage) {
@@ -140,7 +140,7 @@ async function repeat(run: Run, passage: Passage, byRule: boolean): Promise<'rep
   const { call, response, error } = run;
   const { plan, budget } = passage;
   const { shouldRetry, beforeRetry } = plan;
-  const { clock, online } = call.host;
+  const { clock, connectivity: online } = call.host;
   const retryCount = passage.retries + 1;
   const again = passage.again?.();
   /** Only hooks need it, and the `Request` that is made for it. */
@@ -207,7 +207,7 @@ const mayRepeat = ({ method, headers }: Request, plan: Plan): boolean =>
 function untilOnline(run: Run): Promise<void> {
   let unsubscribe = (): void => {};
   const online = new Promise<void>((resolve) => {
-    unsubscribe = run.call.host.online.subscribe((isOnline) => {
+    unsubscribe = run.call.host.connectivity.subscribe((isOnline) => {
       if (isOnline) resolve();
     });
   });

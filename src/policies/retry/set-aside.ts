@@ -1,6 +1,6 @@
 import { readUpTo } from '../../core/body.ts';
-import { OverdueError } from '../../core/clock.ts';
-import { facts, rebuilt } from '../../core/rebuild.ts';
+import { DeadlineError } from '../../core/clock.ts';
+import { createResponse, responseMetadata } from '../../core/rebuild.ts';
 import type { Run } from '../../core/stage.ts';
 
 /** More than this is not worth reading, in bytes. */
@@ -46,11 +46,12 @@ export function setAside(response: Response): SetAside {
     async end(run) {
       if (bytes === undefined)
         await run.wait(GRACE, reading).catch((error) => {
-          if (!(error instanceof OverdueError)) throw error;
+          if (!(error instanceof DeadlineError)) throw error;
         });
       drop();
     },
     drop,
-    again: () => (bytes === undefined ? undefined : rebuilt(bytes, facts(response), response.headers)),
+    again: () =>
+      bytes === undefined ? undefined : createResponse(bytes, responseMetadata(response), response.headers),
   };
 }

@@ -37,7 +37,7 @@ export function waitBefore(
   const { budget } = evidence;
   const now = clock.now();
   const isHeard = response && plan.afterStatusCodes.includes(response.status);
-  const asked = isHeard ? waitAsked(response, now, run.home.quotaReset) : undefined;
+  const asked = isHeard ? waitAsked(response, now, run.pipeline.quotaReset) : undefined;
   // A wait that cannot be read has been asked for.
   const isAsked = asked !== undefined || (isHeard && response.headers.has('retry-after'));
   if (response?.status === 413 && !isAsked && !isSaid) return undefined;

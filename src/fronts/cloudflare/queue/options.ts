@@ -1,12 +1,12 @@
 import {
-  having,
   headerName,
   list,
+  ofType,
   type Rule,
   readOptions,
   size,
-  typed,
-  wellFormed,
+  wellFormedString,
+  withMethods,
 } from '../../../core/check.ts';
 import type { Host } from '../../../core/contract.ts';
 import type { Size } from '../../../core/durations.ts';
@@ -51,23 +51,23 @@ export type QueueSettings = Required<
     readonly host: Partial<Host>;
   };
 
-const functionRule: Rule<never> = typed('function');
+const functionRule: Rule<never> = ofType('function');
 
 export function readQueueOptions(options: OutboxQueueOptions): QueueSettings {
   const read = readOptions<QueueSettings>(
     'outboxQueue',
     options,
     {
-      queue: having<QueueProducer>('the binding of a queue', 'send'),
+      queue: withMethods<QueueProducer>('the binding of a queue', 'send'),
       fetch: functionRule,
       deadLetters: functionRule,
-      deadLetterQueue: wellFormed,
+      deadLetterQueue: wellFormedString,
       bodies: storeRule,
       maxEntryBytes: size,
       idempotencyHeader: (value, option) => (value === false ? false : headerName(value, option)),
       persistHeaders: list(headerName),
       authorize: functionRule,
-      host: typed('object'),
+      host: ofType('object'),
     },
     { maxEntryBytes: 5_000_000, idempotencyHeader: 'Idempotency-Key', persistHeaders: [], host: {} } as never,
   );
@@ -90,7 +90,7 @@ export function readWrite(request: Request, of: object): { id: string; partition
   return readOptions<{ id: string; partition: string }>(
     'outboxQueue.accept',
     of,
-    { id: wellFormed, partition: wellFormed },
+    { id: wellFormedString, partition: wellFormedString },
     { id: crypto.randomUUID(), partition: '' },
   );
 }
