@@ -26,7 +26,12 @@ const portable = {
 };
 
 /** These start browsers and servers of their own and look at the clock: one file after the other, and with patience. */
-const endToEnd = { testTimeout: 240_000, hookTimeout: 240_000, fileParallelism: false };
+const endToEnd = {
+  testTimeout: 240_000,
+  hookTimeout: 240_000,
+  expect: { poll: { timeout: 30_000 } },
+  fileParallelism: false,
+};
 
 export default defineConfig({
   test: {
