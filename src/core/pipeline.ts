@@ -70,6 +70,12 @@ export interface HoldfastFetch<Options extends object = CallOptions> {
   /** Changes options for all calls from now on, state kept. A `false` wins over what a call says. */
   configure(options: Options): void;
   /**
+   * Tells `listener` every decision from now on, as `onEvent` does. It cannot fail a call.
+   *
+   * @returns ends the subscription.
+   */
+  subscribe(listener: (event: HoldfastEvent) => void): () => void;
+  /**
    * Ends what is held of the current user, in all tabs: outbox, cached responses and tokens, in that order. Resolves with
    * counts; all of them 0 if no user is signed in.
    *
@@ -118,7 +124,18 @@ export function pipeline<Options extends object = CallOptions>(
   let calls = 0;
   let prefix: string | undefined;
 
-  const emit = onEvent && ((event: HoldfastEvent): void => notify(onEvent, event));
+  const listeners = new Set<(event: HoldfastEvent) => unknown>();
+  const emit = (event: HoldfastEvent): void => {
+    for (const listener of listeners) notify(listener, event);
+  };
+  const subscribe = (listener: (event: HoldfastEvent) => void): (() => void) => {
+    ofType('function')(listener, 'subscribe.listener');
+    // The same function given twice is two subscriptions.
+    const own = (event: HoldfastEvent): unknown => listener(event);
+    listeners.add(own);
+    return () => void listeners.delete(own);
+  };
+  if (onEvent) subscribe(onEvent);
   let lastUser: unknown;
   let userChanges = 0;
   const user = (): string | undefined => {
@@ -169,7 +186,8 @@ export function pipeline<Options extends object = CallOptions>(
     init: of.init ?? NOTHING,
     host,
     attempts: [],
-    emit,
+    // Without a listener, a call builds no event.
+    emit: listeners.size > 0 ? emit : undefined,
     waitUntil: outliveByDefault,
   });
 
@@ -261,6 +279,7 @@ export function pipeline<Options extends object = CallOptions>(
       checkOptions(changes, known);
       overall = { ...overall, ...changes };
     },
+    subscribe,
     signOut: async (given: SignOutOptions = {}) =>
       policies
         .map((policy) => traitsOf(policy).signOut)

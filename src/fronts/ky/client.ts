@@ -30,6 +30,8 @@ export interface Client extends KyInstance {
   /** The pipeline, as a fetch without ky. */
   readonly fetch: HoldfastFetch<FetchOptions>;
   configure: HoldfastFetch<FetchOptions>['configure'];
+  /** Tells every decision from now on, as `onEvent` does. */
+  subscribe: HoldfastFetch<FetchOptions>['subscribe'];
   /** Ends what is held of the current user, in all tabs: outbox, cached responses and tokens. */
   signOut: HoldfastFetch<FetchOptions>['signOut'];
   close(): Promise<void>;
@@ -109,6 +111,7 @@ function face(base: KyInstance, shared: Shared): Client {
     retry: base.retry,
     fetch: pipeline,
     configure: pipeline.configure,
+    subscribe: pipeline.subscribe,
     signOut: pipeline.signOut,
     close: pipeline.close,
     [asyncDispose]: pipeline.close,
