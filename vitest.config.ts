@@ -3,6 +3,7 @@ import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config
 import type { BrowserProviderOption } from 'vitest/node';
 import {
   DENO_ONLY,
+  DEVTOOLS,
   EXAMPLES,
   FAULTS,
   NODE_ONLY,
@@ -71,6 +72,7 @@ export default defineConfig({
         test: { ...portable, name: 'workerd', exclude: [NODE_ONLY, DENO_ONLY] },
       },
       { test: { ...endToEnd, name: 'playground', include: [PLAYGROUND] } },
+      { test: { ...endToEnd, name: 'devtools', include: [DEVTOOLS] } },
       { test: { ...endToEnd, name: 'faults', include: [FAULTS] } },
       { test: { ...endToEnd, name: 'outbox', include: [OUTBOX] } },
       { test: { ...endToEnd, name: 'examples', include: [EXAMPLES] } },

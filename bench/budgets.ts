@@ -33,6 +33,7 @@ export const size = {
   withBoth: budget('createFetch, staleCache and outbox', 24, 'kB', 56.3),
   allWithoutKy: budget('everything without ky', 29, 'kB', 62.8),
   allWithKy: budget('everything with ky', 37, 'kB', 73.3),
+  devtools: budget('holdfast/devtools', 30, 'kB'),
 } as const;
 
 /** Every measurement is divided by that of something simpler in the same run, because machines differ. */

@@ -50,6 +50,11 @@ const products: readonly Product[] = [
     entry: new URL('./size/with-health.ts', import.meta.url),
   },
   { name: 'sqlStore', entry: new URL('./size/with-sql.ts', import.meta.url) },
+  {
+    name: 'devtools, for development',
+    entry: new URL('./size/devtools.ts', import.meta.url),
+    budget: budgets.devtools,
+  },
   { name: 'ffetch', entry: new URL('./size/ffetch.ts', import.meta.url) },
   { name: 'cockatiel: timeout, retry, breaker', entry: new URL('./size/cockatiel.ts', import.meta.url) },
   {

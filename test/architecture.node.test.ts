@@ -17,6 +17,9 @@ const importsOf = (file: string): string[] =>
       .matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g),
   ].map(([, to]) => to as string);
 
+const importLinesOf = (file: string): string[] =>
+  readFileSync(join(SRC, file), 'utf8').match(/^import .*from '.*';$/gm) ?? [];
+
 /** What each room may import from, besides itself. Arrows point inward. */
 const MAY_IMPORT: Record<string, string[]> = {
   http: [],
@@ -25,7 +28,9 @@ const MAY_IMPORT: Record<string, string[]> = {
   stores: ['core'],
   fronts: ['core', 'http', 'policies', 'stores'],
   testing: ['core'],
-  '.': ['core', 'http', 'policies', 'stores', 'fronts'],
+  // What it shows is told by events and by the values of an application; of the policies it knows types only.
+  devtools: ['core', 'fronts', 'policies'],
+  '.': ['core', 'http', 'policies', 'stores', 'fronts', 'devtools'],
 };
 
 /** Packages, and the one room that may know of each. */
@@ -50,6 +55,18 @@ describe('imports point inward', () => {
 
   test('every room is known', () => {
     expect([...new Set(files.map(room))].sort()).toEqual(Object.keys(MAY_IMPORT).sort());
+  });
+
+  test('the devtools know of policies by their types alone, and their model knows neither view nor client', () => {
+    const imports = files
+      .filter((file) => file.startsWith('devtools/'))
+      .flatMap((file) => importLinesOf(file).map((line) => ({ file, line })));
+    const values = imports.filter(({ line }) => /policies\//.test(line) && !line.startsWith('import type'));
+    expect(values).toEqual([]);
+    const outward = imports.filter(
+      ({ file, line }) => file.startsWith('devtools/model/') && /'(\.\.\/)(view|\w+\.ts)/.test(line),
+    );
+    expect(outward).toEqual([]);
   });
 
   test('there are no circles', () => {

@@ -23,7 +23,7 @@ describe('subscribe', () => {
 
   test('hears beside onEvent, and a listener that throws harms no other', async () => {
     const heard: string[] = [];
-    const { host } = testHost();
+    const host = testHost();
     const fetch = pipeline([], {
       host,
       fetch: async () => new Response('ok'),

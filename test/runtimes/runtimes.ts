@@ -4,6 +4,7 @@ import { bun, chromium, deno, firefox, missingForWebkit } from './installed.ts';
 import { fromJUnit, fromVitest, type Outcome } from './outcome.ts';
 import {
   DENO_ONLY,
+  DEVTOOLS,
   EXAMPLES,
   FAULTS,
   NODE_ONLY,
@@ -103,6 +104,13 @@ export const runtimes: readonly Runtime[] = [
     alone: true,
     mayBeEmpty: true,
     timeLimit: 45 * MINUTE,
+  },
+  {
+    ...vitest('devtools'),
+    include: [DEVTOOLS],
+    exclude: [],
+    alone: true,
+    mayBeEmpty: true,
   },
   {
     ...vitest('playground'),

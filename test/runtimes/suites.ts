@@ -1,5 +1,5 @@
 /** Tests that touch nothing but the web platform run in every runtime. */
-export const PORTABLE = 'test/{core,http,policies,stores,fronts,contracts,faults}/**/*.test.ts';
+export const PORTABLE = 'test/{core,http,policies,stores,fronts,contracts,devtools,faults}/**/*.test.ts';
 
 /** The rest name Node in their own name: they measure memory, read source files, start processes. */
 export const NODE_ONLY = '**/*.node.test.ts';
@@ -13,6 +13,7 @@ export const NOT_IN_BROWSERS = '**/*.edge.test.ts';
 
 /** These drive whole browsers and servers from Node. */
 export const PLAYGROUND = 'test/playground/**/*.e2e.ts';
+export const DEVTOOLS = 'test/devtools/**/*.e2e.ts';
 export const FAULTS = 'test/faults/{auth,cache,handed-on,redis,sql}/**/*.e2e.ts';
 
 export const OUTBOX = 'test/faults/{outbox,worker}/**/*.e2e.ts';

@@ -1,0 +1,1 @@
+export { devtools, faults } from 'holdfast/devtools';

@@ -1,0 +1,172 @@
+import { ConfigurationError } from '../core/errors.ts';
+import type { Fetch } from '../core/transport.ts';
+
+/** How the network is broken on purpose. */
+export type Fault = 'refuse' | 'hang' | 'slow' | 'error-500' | 'error-429' | 'truncate' | 'lose-response';
+
+export interface FaultRule {
+  /** An origin such as `https://api.example.com`, or `'*'` for all. */
+  readonly origin: string;
+  readonly fault: Fault;
+  /** For `slow`: milliseconds before the request is sent. Default 3,000. */
+  readonly delay?: number;
+  /** For `error-429`: seconds in `Retry-After`. Default 5. */
+  readonly retryAfter?: number;
+}
+
+/** One request on the wire, told as it is sent. @returns told its response. */
+export type WireListener = (request: Request) => ((response: Response) => void) | undefined;
+
+/** A transport that can be broken. */
+export interface Faults {
+  /** Give it to the client: `createClient({ fetch: faults.fetch })`. Without a rule it is the platform's fetch. */
+  readonly fetch: Fetch;
+  /** Breaks an origin. A later rule for the same origin replaces the earlier one. */
+  set(rule: FaultRule): void;
+  /** Mends an origin, or all. */
+  clear(origin?: string): void;
+  rules(): readonly FaultRule[];
+  /** Hears each request that is sent. @returns ends it. */
+  watch(listener: WireListener): () => void;
+}
+
+/** What each fault does, for the panel and for errors. */
+export const FAULTS: Readonly<Record<Fault, string>> = {
+  refuse: 'The connection is refused. The origin sees nothing.',
+  hang: 'The origin never responds, until a time limit or an abort.',
+  slow: 'The request is sent only after a delay.',
+  'error-500': 'The response is a 500 with problem details. The origin sees nothing.',
+  'error-429': 'The response is a 429 with Retry-After. The origin sees nothing.',
+  truncate: 'The response breaks off in the middle of its body.',
+  'lose-response': 'The origin processes the request, but its response is lost.',
+};
+
+const DELAY = 3_000;
+const RETRY_AFTER = 5;
+
+/**
+ * Makes a transport with faults, for development: you see the app survive without a misbehaving server.
+ *
+ * @param send Sends what is not broken. Default: the platform's fetch, looked up at each request.
+ */
+export function faults(send: Fetch = (request, init) => globalThis.fetch(request, init)): Faults {
+  const rules = new Map<string, FaultRule>();
+  const listeners = new Set<WireListener>();
+
+  const fetch: Fetch = async (request, init) => {
+    const told = [...listeners].map((listener) => listener(request));
+    const { origin } = new URL(request.url);
+    const rule = rules.get(origin) ?? rules.get('*');
+    const signal = init?.signal ?? request.signal;
+    const response = await (rule ? broken(rule, signal, () => send(request, init)) : send(request, init));
+    for (const arrived of told) arrived?.(response);
+    return response;
+  };
+
+  return {
+    fetch,
+    set(rule) {
+      if (!(rule.fault in FAULTS))
+        throw new ConfigurationError(
+          'faults.fault',
+          rule.fault,
+          `expected one of ${Object.keys(FAULTS).join(', ')}`,
+        );
+      rules.set(originOf(rule.origin), rule);
+    },
+    clear(origin) {
+      if (origin === undefined) rules.clear();
+      else rules.delete(originOf(origin));
+    },
+    rules: () => [...rules.entries()].map(([origin, rule]) => ({ ...rule, origin })),
+    watch(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+  };
+}
+
+function originOf(origin: string): string {
+  if (origin === '*') return origin;
+  if (URL.canParse(origin)) return new URL(origin).origin;
+  throw new ConfigurationError(
+    'faults.origin',
+    origin,
+    `expected an origin such as 'https://api.example.com', or '*'`,
+  );
+}
+
+async function broken(
+  { fault, delay = DELAY, retryAfter = RETRY_AFTER }: FaultRule,
+  signal: AbortSignal,
+  send: () => Promise<Response>,
+): Promise<Response> {
+  switch (fault) {
+    case 'refuse':
+      throw refused();
+    case 'hang':
+      return aborted(signal);
+    case 'slow':
+      await pause(delay, signal);
+      return send();
+    case 'error-500':
+      return problem(500, 'Broken on purpose');
+    case 'error-429':
+      return problem(429, 'Too many requests, on purpose', { 'retry-after': String(retryAfter) });
+    case 'truncate':
+      return truncated(await send());
+    case 'lose-response': {
+      const response = await send();
+      await response.body?.cancel();
+      throw refused();
+    }
+  }
+}
+
+/** As browsers reject when there is no connection. */
+const refused = (): TypeError => new TypeError('Failed to fetch');
+
+const aborted = (signal: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    else signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const passed = new Promise<void>((done) => {
+    timer = setTimeout(done, ms);
+  });
+  try {
+    await Promise.race([passed, aborted(signal)]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function problem(status: number, title: string, headers: Record<string, string> = {}): Response {
+  const type = { 'content-type': 'application/problem+json' };
+  return new Response(JSON.stringify({ status, title }), { status, headers: { ...type, ...headers } });
+}
+
+/** Half of the first chunk arrives, then the connection breaks. */
+function truncated(response: Response): Response {
+  if (!response.body) return response;
+  const reader = response.body.getReader();
+  let isFirst = true;
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const { value } = isFirst ? await reader.read() : {};
+      isFirst = false;
+      if (value && value.length > 1) {
+        controller.enqueue(value.subarray(0, value.length >> 1));
+        return;
+      }
+      controller.error(refused());
+      await reader.cancel();
+    },
+    cancel: (reason) => reader.cancel(reason),
+  });
+  const { status, statusText, headers } = response;
+  return new Response(body, { status, statusText, headers });
+}

@@ -1,0 +1,150 @@
+import type { CacheEntry } from '../../policies/cache/admin.ts';
+import type { Served } from '../model/model.ts';
+import { bytes, duration, shownUrl, timeOfDay } from '../model/words.ts';
+import type { Source } from '../source.ts';
+import { button, chip, facts, h, shortUrl, style, write } from './dom.ts';
+import { actions, details, type Panel } from './panel.ts';
+import { type RowView, VirtualList } from './virtual-list.ts';
+
+/** What the cache keeps: how old it is, and why it was served. */
+export function cachePanel(): Panel {
+  let shown: Source | undefined;
+  let seen = -1;
+  let current: CacheEntry | undefined;
+  const says = h('span', { class: 'count' });
+  const known = h('dl');
+  const pane = details('Details of the cached response', () => list.focus());
+  const remove = actions(
+    button('Delete', () =>
+      remove.run('Delete', async () => {
+        if (current) await shown?.parts.staleCache?.delete(current.url, { partition: current.partition });
+        shown?.cached.refresh();
+      }),
+    ),
+  );
+  const clear = actions(
+    button('Clear cache', () =>
+      clear.run('Clear', async () => {
+        await shown?.parts.staleCache?.clear();
+        shown?.cached.refresh();
+      }),
+    ),
+  );
+  pane.body.append(known, remove.element);
+  const list = new VirtualList<CacheEntry>({
+    label: 'Cached responses',
+    empty: NONE,
+    keyOf: ({ key }) => key,
+    make: () => entryRow(() => shown),
+    selected(entry) {
+      current = entry;
+      if (entry) pane.show(shownUrl(entry.url));
+      if (shown) update(shown, Date.now());
+    },
+    nearEnd: () => shown?.cached.more(),
+  });
+
+  function update(source: Source, now: number): void {
+    const { cached, model, parts } = source;
+    if (shown !== source) {
+      pane.hide();
+      seen = -1;
+    }
+    shown = source;
+    if (seen !== model.cacheVersion) {
+      seen = model.cacheVersion;
+      cached.refresh();
+    }
+    clear.element.hidden = !parts.staleCache;
+    const { error } = cached;
+    list.say(
+      !parts.staleCache ? NO_PART : error === undefined ? NONE : `The cache cannot be read: ${String(error)}`,
+    );
+    list.show(cached.items);
+    const stats = parts.staleCache?.stats();
+    write(
+      says,
+      stats
+        ? `${cached.items.length} entries · ${Object.entries(stats)
+            .map((pair) => pair.reverse().join(' '))
+            .join(' · ')}`
+        : '',
+    );
+    if (!current || !pane.isShown) return;
+    const { storedAt, usedAt, size, status, partition, varying, url } = current;
+    const served = model.served.get(url);
+    facts(known, [
+      ['Status', String(status)],
+      ['Freshness', freshness(current, now)],
+      [
+        'Last served',
+        served && `${timeOfDay(served.at)}, as ${served.source}, ${duration(served.age * 1_000)} old`,
+      ],
+      ['Served because of', served?.why],
+      ['Stored', timeOfDay(storedAt)],
+      ['Used', timeOfDay(usedAt)],
+      ['Size', bytes(size)],
+      ['Partition', partition],
+      ['Varies by', Object.keys(varying).join(', ') || undefined],
+    ]);
+  }
+
+  return {
+    name: 'Cache',
+    element: h(
+      'div',
+      { class: 'panel' },
+      h('div', { class: 'toolbar' }, clear.element, says),
+      h('div', { class: 'split' }, list.element, pane.element),
+    ),
+    update,
+  };
+}
+
+const NONE = 'The cache is empty.';
+const NO_PART = 'To see the cache, give devtools() the staleCache() of the client.';
+
+/** Seconds since the listing; its ages were right then. */
+const later = ({ storedAt, age }: CacheEntry, now: number): number =>
+  Math.max(0, Math.floor((now - storedAt) / 1_000) - age);
+
+function freshness(entry: CacheEntry, now: number): string {
+  const left = entry.freshFor - later(entry, now);
+  const age = duration((entry.age + later(entry, now)) * 1_000);
+  return left > 0
+    ? `${age} old, fresh for ${duration(left * 1_000)}`
+    : `${age} old, stale for ${duration(-left * 1_000)}`;
+}
+
+function entryRow(sourceOf: () => Source | undefined): RowView<CacheEntry> {
+  const url = h('span', { class: 'url' });
+  const status = h('b');
+  const state = h('span');
+  const gauge = h('span', { class: 'gauge', 'aria-hidden': 'true' }, h('i'));
+  const why = h('span', { class: 'why' });
+  const size = h('span', { class: 'took' });
+  return {
+    element: h('div', { class: 'cached' }, status, url, why, state, gauge, size),
+    update(entry) {
+      const past = later(entry, Date.now());
+      const age = entry.age + past;
+      const left = entry.freshFor - past;
+      write(url, shortUrl(shownUrl(entry.url)));
+      write(status, String(entry.status));
+      chip(
+        state,
+        left > 0 ? `fresh ${duration(left * 1_000)}` : `stale, ${duration(age * 1_000)} old`,
+        left > 0 ? 'good' : 'stale',
+      );
+      // How much of its lifetime has passed.
+      const share = left > 0 ? age / Math.max(1, age + left) : 1;
+      style(gauge.firstElementChild as HTMLElement, 'width', `${Math.round(100 * share)}%`);
+      gauge.className = `gauge ${left > 0 ? 'good' : 'stale'}`;
+      write(why, servedText(sourceOf()?.model.served.get(entry.url)));
+      write(size, bytes(entry.size));
+    },
+  };
+}
+
+const servedText = (served: Served | undefined): string =>
+  served === undefined ? '' : `served ${served.source}: ${served.why}`;

@@ -1,0 +1,215 @@
+import { redact } from '../../fronts/listeners/redact.ts';
+import type { OutboxEntry } from '../../policies/outbox/entry.ts';
+import { bytes, duration, failureText, shownUrl, type Tone, timeOfDay } from '../model/words.ts';
+import type { DevtoolsParts, Source } from '../source.ts';
+import { attribute, button, chip, facts, h, select, shortUrl, write } from './dom.ts';
+import { lanesView } from './lanes.ts';
+import { actions, details, type Panel } from './panel.ts';
+import { type RowView, VirtualList } from './virtual-list.ts';
+
+type Box = NonNullable<DevtoolsParts['outbox']>;
+
+const NONE = { waiting: 'Nothing waits.', 'dead-letter': 'There is no dead letter.' } as const;
+const NO_PART = 'To see queued writes, give devtools() the outbox() of the client.';
+
+/** Writes on their way: lanes, entries that wait, and dead letters. */
+export function outboxPanel(): Panel {
+  let shown: Source | undefined;
+  let seen = -1;
+  let current: OutboxEntry | undefined;
+  const state = select(
+    [
+      ['waiting', 'Waiting'],
+      ['dead-letter', 'Dead letters'],
+    ],
+    () => shown && update(shown, Date.now()),
+  );
+  attribute(state, 'aria-label', 'Entries');
+  const pause = button('Pause', () => toggle());
+  const flush = button('Flush', () => act('Flush', (box) => box.flush()));
+  const says = h('span', { class: 'count' });
+  const bar = actions(pause, flush);
+  const lanes = lanesView((lane, isPaused) =>
+    act(isPaused ? 'Resume' : 'Pause', (box) => (isPaused ? box.resume({ lane }) : box.pause({ lane }))),
+  );
+  const detail = entryDetails(
+    () => shown,
+    () => list.focus(),
+  );
+  const list = new VirtualList<OutboxEntry>({
+    label: 'Entries, oldest first',
+    empty: NO_PART,
+    keyOf: ({ key }) => key,
+    make: () => entryRow(() => shown),
+    selected(entry) {
+      current = entry;
+      if (entry) detail.show(entry);
+    },
+    nearEnd: () => shown && listingOf(shown).more(),
+  });
+
+  const listingOf = (source: Source) => (state.value === 'waiting' ? source.waiting : source.dead);
+
+  const act = (what: string, work: (box: Box) => unknown): void => {
+    const box = shown?.parts.outbox;
+    if (box) void bar.run(what, () => work(box)).then(() => shown && refresh(shown));
+  };
+
+  const toggle = (): void =>
+    shown?.counts?.paused ? act('Resume', (box) => box.resume()) : act('Pause', (box) => box.pause());
+
+  function refresh(source: Source): void {
+    source.model.queue.version++;
+    source.waiting.refresh();
+    source.dead.refresh();
+    source.count();
+  }
+
+  function update(source: Source, now: number): void {
+    const { model, parts, counts } = source;
+    if (shown !== source) {
+      detail.hide();
+      seen = -1;
+    }
+    shown = source;
+    if (seen !== model.queue.version) {
+      seen = model.queue.version;
+      source.waiting.refresh();
+      source.dead.refresh();
+    }
+    bar.element.hidden = state.hidden = !parts.outbox;
+    const paused = counts?.paused;
+    write(pause, paused ? 'Resume' : 'Pause');
+    flush.disabled = paused !== undefined;
+    const why = paused === 'credentials' ? ', paused: credentials were refused' : paused ? ', paused' : '';
+    write(says, counts ? `${counts.waiting} waiting, ${counts.dead} dead${why}` : '');
+    lanes.update(source, now);
+    const listing = listingOf(source);
+    list.say(
+      !parts.outbox
+        ? NO_PART
+        : source.isClosed
+          ? 'This client is closed. What was queued stays stored.'
+          : NONE[state.value as keyof typeof NONE],
+    );
+    list.show(listing.items);
+    if (current) detail.update(listing.items.find(({ key }) => key === current?.key));
+  }
+
+  return {
+    name: 'Outbox',
+    element: h(
+      'div',
+      { class: 'panel' },
+      h('div', { class: 'toolbar' }, state, bar.element, says),
+      lanes.element,
+      h('div', { class: 'split' }, list.element, detail.element),
+    ),
+    update,
+  };
+}
+
+function phaseOf(entry: OutboxEntry, source: Source | undefined): [text: string, tone: Tone] {
+  if (source?.model.queue.sending.has(entry.id)) return ['sending', 'good'];
+  if (entry.state === 'dead-letter') return [entry.reason ? failureText(whyOf(entry)) : 'dead letter', 'bad'];
+  if (source?.counts?.paused) return ['paused', 'plain'];
+  const left = entry.notBefore - Date.now();
+  return left > 0 ? [`next try in ${duration(left)}`, 'waiting'] : ['waiting', 'waiting'];
+}
+
+const whyOf = ({ reason }: OutboxEntry): unknown => reason?.status ?? reason;
+
+function entryRow(sourceOf: () => Source | undefined): RowView<OutboxEntry> {
+  const [time, method, url, phase, lane] = [h('time'), h('b'), h('span'), h('span'), h('span')];
+  url.className = 'url';
+  lane.className = 'why';
+  return {
+    element: h('div', { class: 'entry' }, time, method, url, lane, phase),
+    update(entry) {
+      write(time, timeOfDay(entry.acceptedAt));
+      write(method, entry.request.method);
+      write(url, shortUrl(shownUrl(entry.request.url)));
+      write(lane, entry.lane === entry.origin ? '' : entry.lane);
+      chip(phase, ...phaseOf(entry, sourceOf()));
+    },
+  };
+}
+
+function entryDetails(sourceOf: () => Source | undefined, closed: () => void) {
+  const pane = details('Details of the entry', closed);
+  const known = h('dl');
+  const problem = h('pre', { 'aria-label': 'Problem', tabindex: 0 });
+  const body = h('textarea', { rows: 5, 'aria-label': 'Body', spellcheck: 'false' });
+  const editor = h('div', { class: 'editor', hidden: true }, h('h4', {}, 'Body'), body);
+  let entry: OutboxEntry | undefined;
+  const act = (what: string, work: (box: Box, id: string) => Promise<unknown>): void => {
+    const box = sourceOf()?.parts.outbox;
+    const id = entry?.id;
+    if (!box || id === undefined) return;
+    void bar.run(what, async () => {
+      if ((await work(box, id)) === false) throw new Error('the entry has changed meanwhile');
+    });
+  };
+  const edit = button('Edit', () =>
+    act('Edit', async (box, id) => {
+      body.value = (await (await box.request(id))?.text()) ?? '';
+      editor.hidden = false;
+      send.hidden = false;
+      body.focus();
+    }),
+  );
+  const send = button('Save and replay', () =>
+    act('Replay', async (box, id) => {
+      const isEdited = await box.edit(id, (request) => new Request(request, { body: body.value }));
+      return isEdited && box.replay(id);
+    }),
+  );
+  const replay = button('Replay', () => act('Replay', (box, id) => box.replay(id)));
+  const bar = actions(
+    replay,
+    edit,
+    send,
+    button('Remove', () => act('Remove', (box, id) => box.remove(id))),
+  );
+  pane.body.append(known, problem, bar.element, editor);
+
+  function update(now: OutboxEntry | undefined): void {
+    if (!pane.isShown) return;
+    // An entry that was delivered, replayed or removed has left the list.
+    for (const control of bar.element.querySelectorAll('button')) control.disabled = now === undefined;
+    if (now === undefined) {
+      facts(known, [['State', 'no longer in this list']]);
+      problem.hidden = true;
+      return;
+    }
+    entry = now;
+    const { state, reason, attempts, lane, id, size, acceptedAt, expiresAt, notBefore, meta } = now;
+    const isDead = state === 'dead-letter';
+    replay.hidden = edit.hidden = !isDead;
+    facts(known, [
+      ['State', phaseOf(now, sourceOf())[0]],
+      ['Reason', reason && `${reason.code}${reason.status ? `, status ${reason.status}` : ''}`],
+      ['Attempts', String(attempts)],
+      ['Lane', lane],
+      ['Id', id],
+      ['Size', bytes(size)],
+      ['Accepted', timeOfDay(acceptedAt)],
+      ['Next try', isDead || notBefore <= Date.now() ? undefined : timeOfDay(notBefore)],
+      ['Expires in', isDead || !Number.isFinite(expiresAt) ? undefined : duration(expiresAt - Date.now())],
+      ['Meta', meta === undefined ? undefined : JSON.stringify(redact(meta))],
+    ]);
+    problem.hidden = reason?.problem === undefined;
+    write(problem, problem.hidden ? '' : JSON.stringify(redact(reason?.problem), null, 2));
+  }
+
+  return {
+    element: pane.element,
+    hide: pane.hide,
+    update,
+    show(selected: OutboxEntry) {
+      editor.hidden = send.hidden = true;
+      pane.show(`${selected.request.method} ${shownUrl(selected.request.url)}`);
+      update(selected);
+    },
+  };
+}

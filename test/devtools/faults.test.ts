@@ -1,0 +1,98 @@
+import { describe, expect, test } from 'vitest';
+import { faults } from '../../src/devtools/faults.ts';
+
+const ORIGIN = 'https://api.example.com';
+
+/** Faults over an origin that answers, and counts what it sees. */
+function broken() {
+  let seen = 0;
+  const net = faults(async () => {
+    seen++;
+    return new Response('a long enough body');
+  });
+  const ask = (signal = new AbortController().signal): Promise<Response> =>
+    net.fetch(new Request(`${ORIGIN}/orders`), { signal });
+  return { net, ask, seen: () => seen };
+}
+
+describe('faults', () => {
+  test('without a rule, requests go out as they are', async () => {
+    const { net, ask } = broken();
+    net.set({ origin: 'https://other.example', fault: 'refuse' });
+    expect(await (await ask()).text()).toBe('a long enough body');
+  });
+
+  test('refuse: rejects as a network does, and the origin sees nothing', async () => {
+    const { net, ask, seen } = broken();
+    net.set({ origin: `${ORIGIN}/any/path`, fault: 'refuse' });
+    await expect(ask()).rejects.toThrow(TypeError);
+    expect(seen()).toBe(0);
+    net.clear(ORIGIN);
+    expect((await ask()).status).toBe(200);
+  });
+
+  test('hang and slow: end with the reason of the abort', async () => {
+    const { net, ask, seen } = broken();
+    for (const fault of ['hang', 'slow'] as const) {
+      net.set({ origin: '*', fault });
+      const controller = new AbortController();
+      const asked = ask(controller.signal);
+      controller.abort('enough');
+      await expect(asked).rejects.toBe('enough');
+    }
+    net.set({ origin: '*', fault: 'hang' });
+    await expect(ask(AbortSignal.abort('before'))).rejects.toBe('before');
+    expect(seen()).toBe(0);
+  });
+
+  test('slow: sends after the delay', async () => {
+    const { net, ask, seen } = broken();
+    net.set({ origin: '*', fault: 'slow', delay: 1 });
+    expect((await ask()).status).toBe(200);
+    expect(seen()).toBe(1);
+  });
+
+  test('error-500 and error-429: responses of the fault’s own', async () => {
+    const { net, ask, seen } = broken();
+    net.set({ origin: '*', fault: 'error-500' });
+    expect((await ask()).status).toBe(500);
+    net.set({ origin: '*', fault: 'error-429', retryAfter: 7 });
+    const limited = await ask();
+    expect([limited.status, limited.headers.get('retry-after')]).toEqual([429, '7']);
+    expect(seen()).toBe(0);
+  });
+
+  test('truncate: the body breaks off', async () => {
+    const { net, ask } = broken();
+    net.set({ origin: '*', fault: 'truncate' });
+    const response = await ask();
+    expect(response.status).toBe(200);
+    await expect(response.text()).rejects.toThrow(TypeError);
+  });
+
+  test('lose-response: the origin sees the request, the caller no response', async () => {
+    const { net, ask, seen } = broken();
+    net.set({ origin: '*', fault: 'lose-response' });
+    await expect(ask()).rejects.toThrow(TypeError);
+    expect(seen()).toBe(1);
+  });
+
+  test('a rule that cannot be meant is an error that names it', () => {
+    const { net } = broken();
+    expect(() => net.set({ origin: '*', fault: 'explode' as never })).toThrow('faults.fault');
+    expect(() => net.set({ origin: 'api', fault: 'hang' })).toThrow('faults.origin');
+  });
+
+  test('a watcher hears each request and its response, until it ends', async () => {
+    const { net, ask } = broken();
+    const heard: unknown[] = [];
+    const end = net.watch(({ url }) => {
+      heard.push(url);
+      return ({ status }) => heard.push(status);
+    });
+    await ask();
+    end();
+    await ask();
+    expect(heard).toEqual([`${ORIGIN}/orders`, 200]);
+  });
+});

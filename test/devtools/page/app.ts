@@ -1,0 +1,55 @@
+/** An application with the devtools, for the tests to drive. */
+import { breaker, createClient, outbox, staleCache } from 'holdfast';
+import { devtools, faults } from 'holdfast/devtools';
+import { busyClient } from './busy.ts';
+
+const net = faults();
+const circuits = breaker({ openFor: '60s', maxWait: 0 });
+const copies = staleCache();
+const box = outbox({ backoffLimit: '1s', persist: false });
+
+const api = createClient({
+  baseUrl: `${location.origin}/api/`,
+  partition: 'public',
+  timeout: '2s',
+  retry: { limit: 1, backoffLimit: 50 },
+  fetch: net.fetch,
+  breaker: circuits,
+  staleCache: copies,
+  outbox: box,
+});
+
+const detach = devtools(api, {
+  name: 'shop',
+  breaker: circuits,
+  outbox: box,
+  staleCache: copies,
+  faults: net,
+});
+
+/** What a test asks the application to do. */
+const app = {
+  api,
+  box,
+  net,
+  circuits,
+  detach,
+  devtools,
+  createClient,
+  get: async (path: string) => {
+    try {
+      const response = await api.get(path, { throwHttpErrors: false });
+      await response.text();
+      return response.status;
+    } catch (error) {
+      return String(error);
+    }
+  },
+  order: (item: string, more: object = {}) =>
+    api
+      .post('orders', { json: { item }, outbox: { meta: { item }, ...more } })
+      .then(({ status }) => status, String),
+  busy: busyClient,
+};
+
+Object.assign(globalThis, { app });

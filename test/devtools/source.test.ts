@@ -1,0 +1,48 @@
+import { expect, test } from 'vitest';
+import { faults } from '../../src/devtools/faults.ts';
+import { Source } from '../../src/devtools/source.ts';
+import { createFetch } from '../../src/fronts/fetch.ts';
+import { breaker } from '../../src/policies/breaker/breaker.ts';
+
+const ORIGIN = 'https://api.example.com';
+
+/** A client that is watched. */
+function watched() {
+  const net = faults(async () => new Response('ok', { headers: { 'set-token': 'abc', 'x-plain': '1' } }));
+  const circuits = breaker();
+  const fetch = createFetch({ fetch: net.fetch, breaker: circuits, retry: false });
+  let changes = 0;
+  const source = new Source(fetch, { breaker: circuits, faults: net }, 'client 1', () => changes++);
+  return { fetch, net, circuits, source, changes: () => changes };
+}
+
+test('a call has the headers of its request and response, without secrets', async () => {
+  const { fetch, source } = watched();
+  await fetch(`${ORIGIN}/orders`, { headers: { authorization: 'Bearer secret-1', 'x-page': '2' } });
+  const call = source.model.calls.ring.at(0);
+  expect(call?.request).toContainEqual(['x-page', '2']);
+  expect(call?.response).toContainEqual(['x-plain', '1']);
+  expect(JSON.stringify(call)).not.toContain('secret-1');
+  await fetch.close();
+});
+
+test('the summary has the open circuits, also those that events alone tell of', async () => {
+  const { fetch, circuits, source } = watched();
+  circuits.isolate(ORIGIN);
+  expect(source.summary()).toMatchObject({ openCircuits: 1, waiting: 0, dead: 0 });
+  const other = new Source(fetch, {}, 'client 2', () => {});
+  circuits.reset(ORIGIN);
+  circuits.isolate(ORIGIN);
+  expect(other.summary().openCircuits).toBe(1);
+  await fetch.close();
+});
+
+test('a source that is closed hears nothing more', async () => {
+  const { fetch, source, changes } = watched();
+  source.close();
+  const before = changes();
+  await fetch(`${ORIGIN}/orders`);
+  expect(changes()).toBe(before);
+  expect(source.model.version).toBe(0);
+  await fetch.close();
+});
