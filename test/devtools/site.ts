@@ -13,7 +13,7 @@ const CSP =
   "default-src 'self'; script-src 'self'; style-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'";
 
 /** Bundles a page's script as an application does. */
-export async function bundled(entry: string): Promise<string> {
+async function bundled(entry: string): Promise<string> {
   const { outputFiles } = await build({
     entryPoints: [fileURLToPath(new URL(`page/${entry}.ts`, import.meta.url))],
     bundle: true,
@@ -37,7 +37,7 @@ const PAGE = `<!doctype html>
 
 /** A page with the devtools, `/`; the same under a strict policy, `/strict`; and an API. */
 export async function startSite(): Promise<Site> {
-  const script = await bundled('app');
+  const [script, second] = await Promise.all([bundled('app'), bundled('second')]);
   const server = createServer(async (request, response) => {
     const { pathname } = new URL(request.url ?? '/', 'http://site');
     const send = (status: number, type: string, body: string, headers: Record<string, string> = {}): void => {
@@ -47,6 +47,13 @@ export async function startSite(): Promise<Site> {
     if (pathname === '/') return send(200, 'text/html', PAGE);
     if (pathname === '/strict') return send(200, 'text/html', PAGE, { 'content-security-policy': CSP });
     if (pathname === '/favicon.ico') return send(204, 'image/x-icon', '');
+    if (pathname === '/two')
+      return send(
+        200,
+        'text/html',
+        PAGE.replace('</html>', '<script type="module" src="/second.js"></script></html>'),
+      );
+    if (pathname === '/second.js') return send(200, 'text/javascript', second);
     if (pathname === '/app.js') return send(200, 'text/javascript', script);
     if (request.method === 'POST') {
       let body = '';

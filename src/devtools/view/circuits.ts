@@ -52,9 +52,9 @@ export function circuitsPanel(): Panel {
     known,
     bar.element,
     hint,
-    h('h4', {}, 'Failed attempts before it opened'),
+    h('h3', {}, 'Failed attempts before it opened'),
     failed,
-    h('h4', {}, 'Changes'),
+    h('h3', {}, 'Changes'),
     history,
   );
   const list = new VirtualList<Circuit>({

@@ -138,9 +138,9 @@ function entryRow(sourceOf: () => Source | undefined): RowView<OutboxEntry> {
 function entryDetails(sourceOf: () => Source | undefined, closed: () => void) {
   const pane = details('Details of the entry', closed);
   const known = h('dl');
-  const problem = h('pre', { 'aria-label': 'Problem', tabindex: 0 });
+  const problem = h('pre');
   const body = h('textarea', { rows: 5, 'aria-label': 'Body', spellcheck: 'false' });
-  const editor = h('div', { class: 'editor', hidden: true }, h('h4', {}, 'Body'), body);
+  const editor = h('div', { class: 'editor', hidden: true }, h('h3', {}, 'Body'), body);
   let entry: OutboxEntry | undefined;
   const act = (what: string, work: (box: Box, id: string) => Promise<unknown>): void => {
     const box = sourceOf()?.parts.outbox;

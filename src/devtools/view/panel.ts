@@ -19,8 +19,9 @@ export interface Details {
 
 /** @param closed Told when the user closes it: the focus goes back to the list. */
 export function details(label: string, closed: () => void): Details {
-  const title = h('h3', {});
-  const body = h('div', { class: 'details-body' });
+  const title = h('h2', {});
+  // Scrolled by keyboard, so it has a place in the order of the Tab key.
+  const body = h('div', { class: 'details-body', tabindex: 0, role: 'group', 'aria-label': 'Content' });
   const element = h(
     'section',
     { class: 'details', 'aria-label': label, hidden: true },

@@ -91,7 +91,7 @@ i.stale { background: var(--stale); } .bar i.wait { opacity: .4; }
 .empty { margin: auto; padding: 16px; max-width: 60ch; color: var(--muted); text-align: center; }
 .details { width: min(46%, 560px); border-left: 1px solid var(--line); display: flex; flex-direction: column; background: var(--back); }
 .details header { display: flex; align-items: start; gap: 8px; padding: 6px 6px 6px 14px; border-bottom: 1px solid var(--line); }
-h3, h4 { margin: 0; font-size: 13px; } h3 { flex: 1; overflow-wrap: anywhere; padding: 3px 0; } h4 { margin: 12px 0 4px; }
+h2, h3 { margin: 0; font-size: 13px; } h2 { flex: 1; overflow-wrap: anywhere; padding: 3px 0; } h3 { margin: 12px 0 4px; }
 .details-body { flex: 1; overflow: auto; padding: 10px 14px; }
 dl { display: grid; grid-template-columns: auto 1fr; gap: 2px 14px; margin: 0 0 10px; } dt { color: var(--muted); }
 dd { margin: 0; overflow-wrap: anywhere; } .headers { font-size: 12px; }

@@ -31,6 +31,7 @@ const detach = devtools(api, {
 const app = {
   api,
   box,
+  copies,
   net,
   circuits,
   detach,
