@@ -60,6 +60,7 @@ export class Listing<T extends { readonly key: string }> {
   }
 }
 
+/** Entries that are read together, and in all; and the rest between two readings, in ms. */
 const PAGE = 100;
 const MOST = 10_000;
 const REST = 250;

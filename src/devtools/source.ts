@@ -165,21 +165,17 @@ export class Source {
         }),
       );
     try {
-      this.#ends.push(
-        ...(parts.outbox
-          ? [
-              // What other tabs do to the same entries.
-              parts.outbox.subscribe(({ elsewhere }) => {
-                if (elsewhere) model.queue.version++;
-                this.#changed();
-              }),
-            ]
-          : []),
-      );
+      const end = parts.outbox?.subscribe(({ elsewhere }) => {
+        // What other tabs do to the same entries.
+        if (elsewhere) model.queue.version++;
+        this.#changed();
+      });
+      if (end) this.#ends.push(end);
     } catch {
       // An outbox that is no part of a client yet tells nothing.
     }
   }
 }
 
+/** How long after counting the next counting may begin, in ms. */
 const REST = 250;

@@ -109,7 +109,7 @@ describe('calls', () => {
     for (let nth = 0; nth < 500; nth++)
       model.hear({ ...started, callId: `call-${nth}` } as HoldfastEvent, nth);
     expect(model.calls.ring.length).toBe(10);
-    expect(model.calls.running).toBe(10);
+    expect(model.calls.get('call-0')).toBeUndefined();
     for (let nth = 0; nth < 500; nth++)
       model.hear({ type: 'timeout', callId: 'call-499', origin: ORIGIN, limit: 'attempt', ms: 5 }, nth);
     expect(only(model).steps).toHaveLength(100);
@@ -186,7 +186,7 @@ describe('events that nothing is known of', () => {
 describe('what is shown', () => {
   test('a URL keeps its query, but for secrets, users and fragments', () => {
     expect(shownUrl('https://me:pw@a.example/x?page=2&token=hunter2#part')).toBe(
-      `https://a.example/x?page=2&token=${encodeURIComponent('…')}`,
+      'https://a.example/x?page=2&token=…',
     );
   });
 

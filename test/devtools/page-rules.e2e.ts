@@ -113,6 +113,51 @@ describe.skipIf(!chromium && !process.env.CI)('a page in Chromium', () => {
       });
       expect(widths, tab).toEqual([390, 390, 390]);
     }
+    await page.getByRole('button', { name: 'Close devtools' }).click();
+    const badge = await page.getByRole('button', { name: /^holdfast/ }).boundingBox();
+    expect(badge?.x).toBeGreaterThanOrEqual(0);
+    expect(badge?.height).toBeGreaterThanOrEqual(40);
+    await page.context().close();
+  });
+
+  test('the badge shows the state at a glance', async () => {
+    const page = await opened('/');
+    const badge = page.getByRole('button', { name: /^holdfast/ });
+    expect(await badge.textContent()).toBe('holdfast');
+    await page.evaluate(FILLED);
+    await expect.poll(() => badge.textContent()).toMatch(/circuits? open.*1 waiting.*1 dead letter/);
+    await page.context().setOffline(true);
+    await expect.poll(() => badge.textContent()).toContain('offline');
+    // Announced: what is bad, and not each write that waits.
+    const said = await page.getByRole('status').filter({ hasText: 'holdfast:' }).textContent();
+    expect(said).toMatch(/offline.*circuit.*dead letter/);
+    expect(said).not.toContain('waiting');
+    await page.context().close();
+  });
+
+  test('a call is copied as curl, with its headers and without secrets', async () => {
+    const page = await opened('/');
+    await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+    const headers = { authorization: 'Bearer secret-1', 'x-page': 'two' };
+    await page.evaluate(`app.api.get('items?token=hunter2', { headers: ${JSON.stringify(headers)} }).text()`);
+    await openDock(page);
+    await select(page);
+    await page.getByRole('button', { name: 'Copy as curl' }).click();
+    await page.getByText('Copy: done').waitFor();
+    const copied = await page.evaluate(() => navigator.clipboard.readText());
+    expect(copied).toMatch(/^curl -X 'GET' '.*items\?token=…'/);
+    expect(copied).toContain("-H 'x-page: two'");
+    expect(copied).not.toMatch(/secret-1|hunter2/);
+    await page.context().close();
+  });
+
+  test('the theme can be named by an attribute', async () => {
+    const page = await opened('/', { colorScheme: 'light' });
+    const back =
+      'getComputedStyle(document.querySelector("holdfast-devtools")).getPropertyValue("--back").trim()';
+    expect(await page.evaluate(back)).toBe('#ffffff');
+    await page.locator('holdfast-devtools').evaluate((element) => element.setAttribute('theme', 'dark'));
+    expect(await page.evaluate(back)).toBe('#14171c');
     await page.context().close();
   });
 

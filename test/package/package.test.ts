@@ -104,6 +104,13 @@ describe('the packed and installed package', () => {
     expect(said.match(/Property 'partition' is missing/g)).toHaveLength(4);
   });
 
+  test('the devtools compile in a page, without skipLibCheck', async () => {
+    const { folder } = project;
+    await writeFile(join(folder, 'devtools.ts'), inPage);
+    const how = ['--module', 'esnext', '--moduleResolution', 'bundler', '--lib', 'es2022,dom,dom.iterable'];
+    await execute(process.execPath, [tsc, ...strict, ...how, 'devtools.ts'], folder);
+  });
+
   test('compiles where there are the types of Node and none of browsers', async () => {
     const types = ['--lib', 'es2022', '--types', 'node', '--typeRoots', resolve('node_modules/@types')];
     const how = ['--module', 'nodenext', '--moduleResolution', 'nodenext', ...types];
@@ -123,6 +130,20 @@ const worker = `
   export default { fetch: (request: Request) => upstream(request) };
   export const api = createClient({ dedupe: dedupe() });
   webCacheStore(caches.default);
+`;
+
+const inPage = `
+  import { breaker, createClient, createFetch, memoryStore, outbox, staleCache } from 'holdfast';
+  import { devtools, type FaultRule, faults } from 'holdfast/devtools';
+
+  const net = faults();
+  const parts = { breaker: breaker(), outbox: outbox({ store: memoryStore() }), staleCache: staleCache() };
+  const api = createClient({ partition: 'public', fetch: net.fetch, ...parts });
+  const detach: () => void = devtools(api, { name: 'shop', faults: net, ...parts });
+  devtools(createFetch());
+  const rule: FaultRule = { origin: '*', fault: 'slow', delay: 100 };
+  net.set(rule);
+  detach();
 `;
 
 const inDeno = `

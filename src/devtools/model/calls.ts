@@ -55,20 +55,19 @@ const notes: Notes = {
   },
 };
 
+/** So many settled calls still hear of their bodies. */
+const MOST_LATE = 64;
+
 /** Makes records of events. Its only input are events and the times at which they were heard. */
 export class Calls {
   readonly ring: Ring<CallRecord>;
   readonly #byId = new Map<string, CallRecord>();
   /** Sendings under way, by entry. */
   readonly #sendings = new Map<string, CallRecord>();
+  readonly #late: CallRecord[] = [];
 
   constructor(most: number) {
     this.ring = new Ring(most);
-  }
-
-  /** How many calls are under way. */
-  get running(): number {
-    return this.#byId.size;
   }
 
   get(id: string): CallRecord | undefined {
@@ -154,13 +153,12 @@ export class Calls {
   #ended(call: CallRecord, event: EventOf<'call-ended'>, now: number): void {
     const { duration: ms, status, source, error } = event;
     const failed = error !== undefined;
+    const ofSource = { cache: 'stale', stale: 'stale', fallback: 'stale', outbox: 'waiting' } as const;
     const tone = failed
       ? 'bad'
-      : source === 'network' || source === undefined
+      : source === undefined || source === 'network'
         ? toneOf(status ?? 0)
-        : source === 'outbox'
-          ? 'waiting'
-          : 'stale';
+        : ofSource[source];
     endCall(call, now, {
       ms,
       tone,
@@ -168,15 +166,13 @@ export class Calls {
       ...(!failed && status !== undefined && { status }),
       ...(source && { source }),
     });
-    // Events of the body may follow; they belong to the record as long as the ring has it.
     if (call.kind !== 'call') this.#forget(call);
     else this.#settled(call);
   }
 
-  /** Keeps the last settled calls at hand: the cache stores a body after the call has ended. */
-  readonly #late: CallRecord[] = [];
+  /** The last settled calls stay at hand: the cache stores a body after the call has ended. */
   #settled(call: CallRecord): void {
     this.#late.push(call);
-    if (this.#late.length > 64) this.#forget(this.#late.shift() as CallRecord);
+    if (this.#late.length > MOST_LATE) this.#forget(this.#late.shift() as CallRecord);
   }
 }

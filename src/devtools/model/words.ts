@@ -22,7 +22,9 @@ export function shownUrl(url: string): string {
   const path = redactText(origin + pathname);
   if (searchParams.size === 0) return path;
   const query = [...searchParams].map((pair) =>
-    (redact(pair) as [string, string]).map(encodeURIComponent).join('='),
+    (redact(pair) as [string, string])
+      .map((part) => (part === '…' ? part : encodeURIComponent(part)))
+      .join('='),
   );
   return `${path}?${query.join('&')}`;
 }

@@ -38,7 +38,10 @@ export function callsPanel(): Panel {
       if (call) detail.show(call);
     },
   });
-  const detail = callDetails(() => list.focus());
+  const detail = callDetails(
+    () => shown?.parts.faults !== undefined,
+    () => list.focus(),
+  );
   const panel: Panel = { name: 'Calls', element: h('div', { class: 'panel' }), update };
   panel.element.append(
     h(
@@ -123,12 +126,25 @@ function showBar(bar: HTMLElement, call: CallRecord): void {
   );
 }
 
-function callDetails(closed: () => void) {
+function headersView(title: string) {
+  const list = h('dl', { class: 'headers' });
+  const element = h('div', {}, h('h3', {}, title), list);
+  return {
+    element,
+    update(headers: CallRecord['request']) {
+      element.hidden = headers === undefined;
+      facts(list, headers ?? []);
+    },
+  };
+}
+
+/** @param isWatched Whether the client's transport is watched, so that headers are known. */
+function callDetails(isWatched: () => boolean, closed: () => void) {
   const pane = details('Details of the call', closed);
   const known = h('dl');
   const steps = h('ol', { class: 'steps', 'aria-label': 'Timeline' });
-  const request = h('dl', { class: 'headers' });
-  const response = h('dl', { class: 'headers' });
+  const request = headersView('Request headers');
+  const response = headersView('Response headers');
   const noHeaders = h(
     'p',
     { class: 'hint' },
@@ -159,10 +175,8 @@ function callDetails(closed: () => void) {
     command,
     h('h3', {}, 'Timeline'),
     steps,
-    h('h3', {}, 'Request headers'),
-    request,
-    h('h3', {}, 'Response headers'),
-    response,
+    request.element,
+    response.element,
     noHeaders,
   );
   return {
@@ -193,9 +207,11 @@ function callDetails(closed: () => void) {
         ['Left out', dropped ? `${dropped} more steps` : undefined],
       ]);
       children(steps, call.steps, stepView, (element, step) => showStep(element, step, call.at));
-      facts(request, call.request ?? []);
-      facts(response, call.response ?? []);
-      noHeaders.hidden = call.request !== undefined;
+      request.update(call.request);
+      response.update(call.response);
+      noHeaders.hidden = isWatched();
+      // An entry that was not sent, or work in the background, has no request to copy.
+      copy.disabled = call.kind !== 'call' && call.request === undefined;
     },
   };
 }

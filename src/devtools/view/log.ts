@@ -83,7 +83,8 @@ function lineRow(): RowView<LogLine> {
       shown = line;
       write(time, timeOfDay(line.at));
       write(type, line.event.type);
-      write(json, lineOf(line));
+      // Time and type stand beside it.
+      write(json, lineOf(line).replace(/^\{"time":"[^"]*","severity":"\w*","type":"[^"]*",?/, '{'));
     },
   };
 }

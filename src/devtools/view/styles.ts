@@ -21,7 +21,9 @@ const FRAME = `
 *, *::before { box-sizing: border-box; }
 .badge, .dock { position: fixed; z-index: 2147483000; font: 13px/1.45 system-ui, sans-serif; color: var(--text); }
 .badge { right: 16px; bottom: 16px; display: flex; align-items: center; gap: 6px; min-height: 40px; padding: 6px 14px;
-  border: 1px solid var(--line); border-radius: 20px; background: var(--back); box-shadow: 0 4px 16px var(--shadow); cursor: pointer; }
+  border: 1px solid var(--line); border-radius: 20px; background: var(--back); box-shadow: 0 4px 16px var(--shadow); cursor: pointer;
+  max-width: calc(100vw - 32px); }
+.badge .glance { display: flex; flex-wrap: wrap; gap: 4px; }
 .badge b { font-weight: 600; }
 .badge .dot { width: 10px; height: 10px; border-radius: 50%; background: var(--good); }
 .badge.bad .dot { background: var(--bad); } .badge.waiting .dot { background: var(--waiting); }
