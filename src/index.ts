@@ -106,9 +106,9 @@ export { type Severity, severityOf } from './fronts/severity.ts';
 export { type FetchOptions, type StandardOptions, standard } from './fronts/standard.ts';
 export type { ProblemDetails } from './http/problem.ts';
 export { type Auth, auth } from './policies/auth/auth.ts';
+export type { AuthEvent } from './policies/auth/auth-event.ts';
+export type { SignIn } from './policies/auth/create-scheme.ts';
 export { type AuthCode, AuthError } from './policies/auth/error.ts';
-export type { SignIn } from './policies/auth/method.ts';
-export type { AuthNews } from './policies/auth/news.ts';
 export type {
   ApiKeyOptions,
   AuthOptions,
@@ -161,11 +161,10 @@ export {
   fallback,
 } from './policies/fallback.ts';
 export { type HedgeOptions, hedge } from './policies/hedge.ts';
-export { ResultLostError, UndeliveredError } from './policies/outbox/answers.ts';
 export type { ExportedEntry } from './policies/outbox/dead-letters.ts';
 export type { DeliveryGuarantee, OutboxEntry, Reason } from './policies/outbox/entry.ts';
+export type { OutboxNotification } from './policies/outbox/events.ts';
 export type { LaneInfo, OutboxCounts } from './policies/outbox/manage.ts';
-export type { OutboxNews } from './policies/outbox/news.ts';
 export type { CallOutbox, Conflict, Merge, OutboxOptions } from './policies/outbox/options.ts';
 export type { Outbox } from './policies/outbox/outbox.ts';
 export type {
@@ -175,6 +174,7 @@ export type {
   LaneQuery,
   ReplayOptions,
 } from './policies/outbox/queries.ts';
+export { ResultLostError, UndeliveredError } from './policies/outbox/results.ts';
 export {
   type RateLimit,
   type RateLimitOptions,
@@ -187,6 +187,6 @@ export { type Strategies, type StrategiesOptions, strategies } from './policies/
 export { type TelemetryOptions, telemetry } from './policies/telemetry.ts';
 export { attemptTimeout, type TimeoutOption, type TimeoutOptions, totalTimeout } from './policies/timeout.ts';
 export { deviceKey } from './stores/device-key.ts';
-export { encryptWith, type SealingKey } from './stores/encryption.ts';
+export { type EncryptionKey as SealingKey, encryptWith } from './stores/encryption.ts';
 export { type IndexedDBStoreOptions, indexedDBStore } from './stores/indexeddb.ts';
 export { memoryStore } from './stores/memory.ts';

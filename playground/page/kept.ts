@@ -20,7 +20,7 @@ let again = false;
 
 // In this tab and in the others: they share one queue.
 queue.subscribe((news) => {
-  if ('id' in news && !news.elsewhere) {
+  if ('id' in news && !news.remote) {
     if (news.type === 'sending') sending.add(news.id);
     else if (news.type !== 'queued') sending.delete(news.id);
   }

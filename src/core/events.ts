@@ -125,7 +125,7 @@ export type HoldfastEvent =
   /** The origin has refused the credentials; the request is sent once more, with newer ones. */
   | (OfCall & { readonly type: 'auth-replayed' })
   /** There are new credentials for `origin`: here, or in another tab, from which they were taken over. */
-  | { readonly type: 'token-refreshed'; readonly origin: string; readonly elsewhere: boolean }
+  | { readonly type: 'token-refreshed'; readonly origin: string; readonly remote: boolean }
   /** No new credentials were to be had; nobody asks for them before `retryAt` (wall time in ms). */
   | {
       readonly type: 'token-refresh-failed';
@@ -139,7 +139,7 @@ export type HoldfastEvent =
       readonly type: 'signed-out';
       readonly origin: string;
       readonly reason: 'application' | 'refused';
-      readonly elsewhere: boolean;
+      readonly remote: boolean;
     }
   /** A store failed. Reads go on without it; a write that was to be queued fails loudly. */
   | {
@@ -187,9 +187,9 @@ export type OutboxEvent =
   /** What a dead letter will send has been changed. */
   | (OfEntry & { readonly type: 'edited' })
   /** The origin wants credentials: nothing of this partition is sent until `resume()`. */
-  | (OfEntry & { readonly type: 'outbox-paused' })
+  | (OfEntry & { readonly type: 'outbox-auth-required' })
   /** The application has paused a lane, or all of them. */
-  | { readonly type: 'outbox-held'; readonly lane?: string | undefined }
+  | { readonly type: 'outbox-paused'; readonly lane?: string | undefined }
   /** It goes on. */
   | { readonly type: 'outbox-resumed'; readonly lane?: string | undefined }
   /** Headers that are not kept on disk and that nobody will put back. */

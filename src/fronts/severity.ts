@@ -25,7 +25,7 @@ const OF_EVENTS: Readonly<Partial<Record<HoldfastEvent['type'], Severity>>> = {
   'store-failed': 'critical',
   'update-required': 'critical',
   'storage-vanished': 'critical',
-  'outbox-paused': 'unexpected',
+  'outbox-auth-required': 'unexpected',
   'headers-dropped': 'unexpected',
   'body-broken': 'unexpected',
   'fallback-failed': 'unexpected',

@@ -1,4 +1,4 @@
-/** Headers that prove who sends (Fetch, "HTTP-redirect fetch"): they go to nobody else, and to no disk. */
+/** Headers with credentials (Fetch, "HTTP-redirect fetch"): they go to no other origin, and to no disk. */
 export const CREDENTIALS: readonly string[] = ['authorization', 'proxy-authorization', 'cookie'];
 
 const SECRET =
@@ -8,7 +8,7 @@ const SECRET =
 const HARMLESS =
   /^x-(\w+-)?(continuation|page|next-page|cursor|next|sync)[-_]?token$|^(continuation|page|next|sync)-token$|ratelimit.*tokens|(max|used|usage|remaining|limit|prompt|completion|total|input|output)[-_]?tokens$|tokens[-_](used|remaining|limit|usage)$/i;
 
-/** Whether the value of a header may prove who somebody is: then it reaches no disk, in a request or in a response. */
+/** Whether a header may carry credentials: then it is not stored, of a request or of a response. */
 export const carriesCredentials = (name: string): boolean => SECRET.test(name) && !HARMLESS.test(name);
 
 /** What comes after the scheme of an `Authorization`, and JWTs. */

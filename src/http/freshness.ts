@@ -11,7 +11,7 @@ export interface Times {
 }
 
 /** What a stored response says of its own use; all times in ms. */
-export interface Terms {
+export interface Freshness {
   /** For how long it is fresh (RFC 9111, 4.2.1). */
   readonly lifetime: number;
   /** How old it was when it came (RFC 9111, 4.2.3). */
@@ -48,7 +48,7 @@ export function termsOf(
   headers: Headers,
   times: Times,
   { status, redirected, shared = false }: Known,
-): Terms {
+): Freshness {
   const directives = cacheControl(headers);
   const ms = (name: string): number | undefined => {
     const given = seconds(directives, name);
@@ -61,7 +61,7 @@ export function termsOf(
       : ((shared ? ms('s-maxage') : undefined) ??
         ms('max-age') ??
         expiry(headers, times) ??
-        guess(status, headers, times)),
+        heuristicLifetime(status, headers, times)),
     initialAge: initialAge(headers, times),
     receivedAt: times.receivedAt,
     date: dateOf(headers, times.receivedAt) ?? times.receivedAt,
@@ -82,13 +82,13 @@ export const isExplicitlyFresh = (headers: Headers): boolean =>
  * The age of a stored response in ms (RFC 9111, 4.2.3). Where `Date` and `Age` are hidden (CORS) or absent it counts
  * from our own receipt; a clock that was set back does not make it younger than it came.
  */
-export const ageOf = ({ initialAge, receivedAt }: Terms, now: number): number =>
+export const ageOf = ({ initialAge, receivedAt }: Freshness, now: number): number =>
   initialAge + Math.max(0, now - receivedAt);
 
 function initialAge(headers: Headers, { requestedAt, receivedAt }: Times): number {
   const date = dateOf(headers, receivedAt);
   const apparent = date === undefined ? 0 : receivedAt - date;
-  // A list of ages is an error of somebody's; RFC 9111, 5.1 has us take the first.
+  // A list of ages is an error of a sender; RFC 9111, 5.1: the first counts.
   const said = deltaSeconds(headers.get('age')?.split(',', 1)[0]?.trim() ?? '') ?? 0;
   return Math.max(0, apparent, said * 1000 + (receivedAt - requestedAt));
 }
@@ -101,7 +101,7 @@ function expiry(headers: Headers, { receivedAt }: Times): number | undefined {
 }
 
 /** What has not changed for long will not change soon: a tenth of that time (RFC 9111, 4.2.2). */
-function guess(status: number, headers: Headers, { receivedAt }: Times): number {
+function heuristicLifetime(status: number, headers: Headers, { receivedAt }: Times): number {
   if (!isHeuristicallyCacheable(status)) return 0;
   const modified = httpDate(headers.get('last-modified') ?? '', receivedAt);
   if (modified === undefined) return 0;

@@ -18,5 +18,5 @@ export const SAFE_METHODS: readonly string[] = ['GET', 'HEAD', 'OPTIONS', 'TRACE
 /** 52 bits or so of chance, as text. */
 export const chance = (random: () => number): string => random().toString(36).slice(2, 13);
 
-/** A key that nobody else has: a string of a structured field (RFC 9651), as the draft above wants it. */
+/** A unique key: a string of a structured field (RFC 9651), as the draft above wants it. */
 export const newKey = (random: () => number): string => `"${chance(random)}${chance(random)}"`;

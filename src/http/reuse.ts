@@ -1,21 +1,21 @@
-import { ageOf, type Terms } from './freshness.ts';
-import type { Wanted } from './wanted.ts';
+import { ageOf, type Freshness } from './freshness.ts';
+import type { RequestDirectives } from './request-directives.ts';
 
 /**
- * How a stored response may answer a request (RFC 9111, 4): without asking, while the origin is being asked (RFC 5861,
- * 3), only where the origin cannot answer (RFC 5861, 4; RFC 9111, 4.2.4), or only when the origin has confirmed it.
+ * How a stored response may be used (RFC 9111, 4): without revalidation, during revalidation (RFC 5861, 3), only if the origin
+ * cannot respond (RFC 5861, 4; RFC 9111, 4.2.4), or only after revalidation.
  */
 export type Reuse = 'as-is' | 'while-revalidating' | 'on-error' | 'when-confirmed';
 
-/** What the application allows where the origin does not say; times in ms past freshness. */
-export interface Allowed {
+/** What the application allows if the origin does not say; times in ms past freshness. */
+export interface StalePolicy {
   readonly maxStale: number;
   readonly whileRevalidating: number;
-  /** What the origin forbids and the application does all the same. */
+  /** Directives of the origin that the application ignores. */
   readonly disregard: readonly ('no-cache' | 'must-revalidate')[];
 }
 
-/** What is known of a stored response besides what it says. */
+/** What the cache knows of a stored response besides its headers. */
 export interface Validity {
   /** Something has happened since that may have changed the resource, or the clock was set back. */
   readonly doubtful?: boolean;
@@ -24,33 +24,35 @@ export interface Validity {
 }
 
 export function reuseOf(
-  terms: Terms,
+  freshness: Freshness,
   now: number,
-  wanted: Wanted,
-  allowed: Allowed,
+  directives: RequestDirectives,
+  allowed: StalePolicy,
   { doubtful = false, invalidated = false }: Validity = {},
 ): Reuse {
-  if (wanted.noCache) return 'when-confirmed';
-  const age = ageOf(terms, now);
-  if (wanted.anyAge && !invalidated && (terms.standsIn || age < terms.lifetime)) return 'as-is';
-  const disregards = (name: 'no-cache' | 'must-revalidate'): boolean =>
+  if (directives.noCache) return 'when-confirmed';
+  const age = ageOf(freshness, now);
+  if (directives.forceCache && !invalidated && (freshness.standsIn || age < freshness.lifetime))
+    return 'as-is';
+  const ignores = (name: 'no-cache' | 'must-revalidate'): boolean =>
     allowed.disregard.includes(name) && !invalidated;
-  if (terms.noCache && !disregards('no-cache')) return 'when-confirmed';
-  const unsure = doubtful || invalidated || terms.noCache;
-  const late = Math.max(age - terms.lifetime, unsure ? 0 : -Infinity);
+  if (freshness.noCache && !ignores('no-cache')) return 'when-confirmed';
+  const unsure = doubtful || invalidated || freshness.noCache;
+  const late = Math.max(age - freshness.lifetime, unsure ? 0 : -Infinity);
   if (late < 0) {
-    const young = age <= wanted.maxAge || wanted.maxStale >= 0;
-    return young && -late >= wanted.minFresh ? 'as-is' : 'on-error';
+    const young = age <= directives.maxAge || directives.maxStale >= 0;
+    return young && -late >= directives.minFresh ? 'as-is' : 'on-error';
   }
-  if (!terms.standsIn) return 'when-confirmed';
-  if (terms.mustRevalidate && !disregards('must-revalidate')) return 'when-confirmed';
+  if (!freshness.standsIn) return 'when-confirmed';
+  if (freshness.mustRevalidate && !ignores('must-revalidate')) return 'when-confirmed';
   if (!unsure) {
-    if (late <= wanted.maxStale) return 'as-is';
-    const young = age <= wanted.maxAge && wanted.minFresh === 0;
-    if (young && late < (terms.whileRevalidating ?? allowed.whileRevalidating)) return 'while-revalidating';
+    if (late <= directives.maxStale) return 'as-is';
+    const young = age <= directives.maxAge && directives.minFresh === 0;
+    if (young && late < (freshness.whileRevalidating ?? allowed.whileRevalidating))
+      return 'while-revalidating';
   }
   // Where both say how long, both have to allow it.
-  const said = Math.min(terms.ifError ?? Infinity, wanted.ifError ?? Infinity);
-  const isSaid = terms.ifError !== undefined || wanted.ifError !== undefined;
+  const said = Math.min(freshness.ifError ?? Infinity, directives.ifError ?? Infinity);
+  const isSaid = freshness.ifError !== undefined || directives.ifError !== undefined;
   return late <= (isSaid ? said : allowed.maxStale) ? 'on-error' : 'when-confirmed';
 }

@@ -2,14 +2,14 @@ import { cacheControl } from './cache-control.ts';
 import { CREDENTIALS, carriesCredentials } from './credentials.ts';
 import { isExplicitlyFresh } from './freshness.ts';
 import { isHeuristicallyCacheable, isUnderstood, standsIn } from './status.ts';
-import { namesAll } from './vary.ts';
+import { isUsableVary } from './vary.ts';
 
 /** RFC 9111, 3: may a private cache keep this? */
 export function isStorable(request: Request, response: Response): boolean {
   const { status, type, headers } = response;
-  if (request.method !== 'GET' || type === 'opaque' || !namesAll(headers.get('vary'))) return false;
+  if (request.method !== 'GET' || type === 'opaque' || !isUsableVary(headers.get('vary'))) return false;
   // Where another origin sends a read, as captive portals do, is not what was asked for.
-  if (isElsewhere(request, response)) return false;
+  if (isCrossOriginRedirect(request, response)) return false;
   // Its body has no end.
   if (/^text\/event-stream\b/i.test(headers.get('content-type') ?? '')) return false;
   // A part, and a word about another response, are no response to store.
@@ -44,7 +44,7 @@ export function isShareable(headers: Headers, withCredentials: boolean, ignored?
 }
 
 /** Whether redirects have led to another origin. */
-export const isElsewhere = (request: Request, { redirected, url }: Response): boolean =>
+export const isCrossOriginRedirect = (request: Request, { redirected, url }: Response): boolean =>
   redirected && !(URL.canParse(url) && new URL(url).origin === new URL(request.url).origin);
 
 /** RFC 9111, 3.1: what speaks of the connection is no part of the copy. */
@@ -70,10 +70,10 @@ export function keptHeaders(headers: Headers): [string, string][] {
 }
 
 /**
- * How many bytes the body has at least, as far as can be told (RFC 9111, 3.3): some platforms take one for whole that
- * broke off. Across origins a coding is hidden that may have made the body longer, but hardly by more than this.
+ * How many bytes the body has at least, as far as is known (RFC 9111, 3.3): some platforms take a truncated one
+ * for complete. Across origins a coding is hidden that may have made the body longer, but hardly by more than this.
  */
-export function leastSize({ headers, type }: Response): number {
+export function minimumBodySize({ headers, type }: Response): number {
   const said = headers.get('content-length') ?? '';
   if (!/^\d+$/.test(said) || headers.has('content-encoding')) return 0;
   const length = Number(said);

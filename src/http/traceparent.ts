@@ -2,7 +2,7 @@
 export interface TraceContext {
   /** 32 hexadecimal digits. */
   readonly traceId: string;
-  /** 16 hexadecimal digits: who is asking. */
+  /** 16 hexadecimal digits: the id of the caller's span. */
   readonly parentId: string;
   readonly sampled: boolean;
 }

@@ -13,7 +13,7 @@ export const varyingNames = (vary: string | null, also: readonly string[] = []):
 };
 
 /** Whether a `Vary` says by what: `*` does not, and neither does what is no name of a header. */
-export const namesAll = (vary: string | null): boolean =>
+export const isUsableVary = (vary: string | null): boolean =>
   (vary ?? '').split(',').every((name) => name.trim() === '' || isName(name.trim()));
 
 const isName = (name: string): boolean => name !== '*' && /^[\w!#$%&'*+.^`|~-]+$/.test(name);
@@ -24,20 +24,20 @@ const isName = (name: string): boolean => name !== '*' && /^[\w!#$%&'*+.^`|~-]+$
  */
 export function varying(vary: string | null, request: Request, also: readonly string[] = []): Varying {
   const names = varyingNames(vary, also);
-  const values = names.map((name) => [name, saidOf(request, name)] as const);
-  return isStranger(request) ? [...values, [CREDENTIALLESS, 'omit']] : values;
+  const values = names.map((name) => [name, headerValue(request, name)] as const);
+  return omitsCredentials(request) ? [...values, [CREDENTIALLESS, 'omit']] : values;
 }
 
-/** Whether a response is told from others by headers. */
-export const isTold = (stored: Varying): boolean => stored.some(([name]) => name !== CREDENTIALLESS);
+/** Whether headers select a response among variants. */
+export const hasVariants = (stored: Varying): boolean => stored.some(([name]) => name !== CREDENTIALLESS);
 
 /** RFC 9111, 4.1: a stored response answers a request that has the same values. */
-export const variesLike = (stored: Varying, request: Request): boolean =>
-  stored.every(([name, value]) => name === CREDENTIALLESS || saidOf(request, name) === value) &&
-  isStranger(request) === stored.some(([name]) => name === CREDENTIALLESS);
+export const matchesVary = (stored: Varying, request: Request): boolean =>
+  stored.every(([name, value]) => name === CREDENTIALLESS || headerValue(request, name) === value) &&
+  omitsCredentials(request) === stored.some(([name]) => name === CREDENTIALLESS);
 
 /** Whether the platform sends no credentials; where pages have no origin there are none to be sent. */
-function isStranger({ credentials, url }: Request): boolean {
+function omitsCredentials({ credentials, url }: Request): boolean {
   const here = globalThis.location?.origin;
   return (
     credentials === 'omit' ||
@@ -45,7 +45,8 @@ function isStranger({ credentials, url }: Request): boolean {
   );
 }
 
-const saidOf = (request: Request, name: string): string | null => normal(name, request.headers.get(name));
+const headerValue = (request: Request, name: string): string | null =>
+  normal(name, request.headers.get(name));
 
 const CASELESS = ['accept-charset', 'accept-encoding', 'accept-language'];
 

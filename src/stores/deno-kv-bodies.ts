@@ -1,5 +1,5 @@
 import type { Connection } from './deno-kv-connection.ts';
-import { type Bytes, namesOf, PART, type Parts, type Places } from './deno-kv-layout.ts';
+import { type Bytes, type KvKeys, namesOf, PART, type Parts } from './deno-kv-layout.ts';
 import { joined, pieces } from './stored-body.ts';
 
 /** So many parts are written at once; together they have 800 kB at the most. */
@@ -17,9 +17,9 @@ export interface Uploaded extends Parts {
 /** What is too large for one value. Its parts are there before the entry is, and are noted until it is. */
 export class Bodies {
   readonly #connection: Connection;
-  readonly #places: Places;
+  readonly #places: KvKeys;
 
-  constructor(connection: Connection, places: Places) {
+  constructor(connection: Connection, places: KvKeys) {
     this.#connection = connection;
     this.#places = places;
   }

@@ -1,22 +1,22 @@
 import { StorageError } from '../core/errors.ts';
 import type { Change, Item, StoredBody, Transaction } from '../core/store.ts';
-import { decided, type Waiting } from './batch.ts';
 import type { Bodies, Uploaded } from './deno-kv-bodies.ts';
-import type { Jobs } from './deno-kv-jobs.ts';
 import {
   type Bytes,
   type DenoKvRecord,
+  hashedName,
   type Key,
+  type KvKeys,
   type Mutation,
-  nameOf,
   PART,
   type Parts,
-  type Places,
   writtenRecord,
 } from './deno-kv-layout.ts';
 import type { Look, Reads } from './deno-kv-reads.ts';
-import { explainedBy } from './explained.ts';
-import { type Packed, packedBody } from './stored-body.ts';
+import type { RedoLog } from './deno-kv-redo-log.ts';
+import { type PendingChange, resolveBatch } from './resolve-batch.ts';
+import { encodeStoredBody, type Packed } from './stored-body.ts';
+import { explainedBy } from './wrap-storage-errors.ts';
 
 const explained = explainedBy('Deno KV');
 
@@ -45,15 +45,15 @@ interface Plan {
  * not get in each other's way.
  */
 export class Commits {
-  readonly #places: Places;
+  readonly #places: KvKeys;
   readonly #reads: Reads;
-  readonly #jobs: Jobs;
+  readonly #jobs: RedoLog;
   readonly #bodies: Bodies;
-  #queue: Waiting[] = [];
+  #queue: PendingChange[] = [];
   #running: Promise<void> | undefined;
   #isSwept = false;
 
-  constructor(places: Places, reads: Reads, jobs: Jobs, bodies: Bodies) {
+  constructor(places: KvKeys, reads: Reads, jobs: RedoLog, bodies: Bodies) {
     this.#places = places;
     this.#reads = reads;
     this.#jobs = jobs;
@@ -92,7 +92,7 @@ export class Commits {
   }
 
   /** One that cannot be stored, or is too large, is not to fail those who came with it. */
-  async #together(batch: readonly Waiting[]): Promise<void> {
+  async #together(batch: readonly PendingChange[]): Promise<void> {
     const outgoing = new Map<string, Outgoing>();
     try {
       const { settle, gone } = await explained('change', () => this.#committed(batch, outgoing));
@@ -113,13 +113,13 @@ export class Commits {
 
   /** @returns `settle` tells everybody in the batch what became of it. */
   async #committed(
-    batch: readonly Waiting[],
+    batch: readonly PendingChange[],
     outgoing: Map<string, Outgoing>,
   ): Promise<{ settle: (() => void)[]; gone: readonly Parts[] }> {
     const keys = [...new Set(batch.flatMap((each) => each.keys))];
     for (let tries = 0; tries < TRIES; tries++) {
       const { stamp, records } = await this.#reads.look(keys);
-      const { changes, settle } = decided(
+      const { changes, settle } = resolveBatch(
         batch,
         [...records].map(([key, record]) => [key, record?.item]),
       );
@@ -145,7 +145,7 @@ export class Commits {
     const gone: Parts[] = [];
     for (const [key, change] of changes) {
       const before = records.get(key);
-      const name = await nameOf(key);
+      const name = await hashedName(key);
       const after = 'delete' in change ? undefined : await this.#recordOf(change, before, outgoing);
       if (after) mutations.push({ key: [...this.#places.items, name], value: writtenRecord(after) });
       else if (before) mutations.push({ key: [...this.#places.items, name] });
@@ -186,7 +186,7 @@ export class Commits {
   async #prepared(key: string, body: StoredBody, outgoing: Map<string, Outgoing>): Promise<Outgoing> {
     const known = outgoing.get(key);
     if (known) await this.#drop(known);
-    const packed = await packedBody(body);
+    const packed = await encodeStoredBody(body);
     const size = packed.bytes.length;
     const uploaded = size > PART ? await this.#bodies.upload(packed.bytes) : undefined;
     const { id, count } = uploaded ?? { id: crypto.randomUUID(), count: 1 };
@@ -207,7 +207,7 @@ export class Commits {
     to: string | undefined,
   ): Promise<Mutation[]> {
     if (from === to) return [];
-    const keyIn = async (of: string): Promise<Key> => [...this.#places[by], await nameOf(of), name];
+    const keyIn = async (of: string): Promise<Key> => [...this.#places[by], await hashedName(of), name];
     return [
       ...(from === undefined ? [] : [{ key: await keyIn(from) }]),
       ...(to === undefined ? [] : [{ key: await keyIn(to), value: to }]),

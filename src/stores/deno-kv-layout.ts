@@ -1,8 +1,8 @@
 import { StorageError } from '../core/errors.ts';
 import type { Item } from '../core/store.ts';
 import { orderedBytes } from './ordered-bytes.ts';
-import { readText, textOf } from './plain.ts';
 import type { Kind } from './stored-body.ts';
+import { readText, textOf } from './structured-json.ts';
 
 export type Bytes = Uint8Array<ArrayBuffer>;
 export type Key = readonly (string | number | Bytes)[];
@@ -42,7 +42,7 @@ const utf8 = new TextEncoder();
 const text = new TextDecoder();
 
 /** Where everything of a store lies. */
-export class Places {
+export class KvKeys {
   readonly #name: string;
   /** Changes with every change. */
   readonly state: Key;
@@ -77,7 +77,7 @@ export class Places {
 }
 
 /** As a part of a key. It sorts as the text does, but for what is too long. */
-export async function nameOf(of: string): Promise<Bytes> {
+export async function hashedName(of: string): Promise<Bytes> {
   const bytes = orderedBytes(of);
   if (bytes.length <= LONGEST) return bytes;
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));

@@ -1,19 +1,19 @@
 import { type ItemWithBody, prefixEnd, type RangeQuery } from '../core/store.ts';
 import type { Bodies } from './deno-kv-bodies.ts';
 import type { Connection } from './deno-kv-connection.ts';
-import type { Jobs } from './deno-kv-jobs.ts';
 import {
   type Bytes,
   type DenoKvRecord,
   HEAD,
+  hashedName,
   justAfter,
   type Key,
-  nameOf,
+  type KvKeys,
   namesOf,
-  type Places,
   readRecord,
 } from './deno-kv-layout.ts';
-import { unpacked } from './stored-body.ts';
+import type { RedoLog } from './deno-kv-redo-log.ts';
+import { decodeStoredBody } from './stored-body.ts';
 
 /** So many entries of a list are read at once. */
 const PAGE = 500;
@@ -29,11 +29,11 @@ export interface Look {
 
 export class Reads {
   readonly #connection: Connection;
-  readonly #places: Places;
-  readonly #jobs: Jobs;
+  readonly #places: KvKeys;
+  readonly #jobs: RedoLog;
   readonly #bodies: Bodies;
 
-  constructor(connection: Connection, places: Places, jobs: Jobs, bodies: Bodies) {
+  constructor(connection: Connection, places: KvKeys, jobs: RedoLog, bodies: Bodies) {
     this.#connection = connection;
     this.#places = places;
     this.#jobs = jobs;
@@ -42,7 +42,7 @@ export class Reads {
 
   /** Entries by their keys. Where the state is still the same when something is committed, so are they. */
   async look(keys: readonly string[]): Promise<Look> {
-    const names = await Promise.all(keys.map(async (key) => [...this.#places.items, await nameOf(key)]));
+    const names = await Promise.all(keys.map(async (key) => [...this.#places.items, await hashedName(key)]));
     for (;;) {
       // The state comes first: what changes between it and the rest is noticed.
       const [state, ...first] = await this.#connection.read([
@@ -82,7 +82,7 @@ export class Reads {
     for (let record = known ?? (await this.record(key)); record; ) {
       const { item, body } = record;
       const bytes = body && (await this.#bodies.read(body));
-      if (!body || bytes) return { ...item, body: bytes && unpacked({ bytes, kind: body.kind }) };
+      if (!body || bytes) return { ...item, body: bytes && decodeStoredBody({ bytes, kind: body.kind }) };
       // It may have been replaced meanwhile.
       record = await this.record(key);
       if (record?.body?.id === body.id) return { ...item, body: undefined };
@@ -147,8 +147,8 @@ export class Reads {
 
   async #listOf({ group, collection }: Pick<RangeQuery, 'group' | 'collection'>): Promise<Key> {
     return group === undefined
-      ? [...this.#places.collection, await nameOf(collection as string)]
-      : [...this.#places.group, await nameOf(group)];
+      ? [...this.#places.collection, await hashedName(collection as string)]
+      : [...this.#places.group, await hashedName(group)];
   }
 }
 

@@ -4,11 +4,11 @@ import type { AtomicStore } from '../core/store.ts';
 import { Bodies } from './deno-kv-bodies.ts';
 import { Commits } from './deno-kv-commit.ts';
 import { Connection } from './deno-kv-connection.ts';
-import { Jobs } from './deno-kv-jobs.ts';
-import { Places } from './deno-kv-layout.ts';
+import { KvKeys } from './deno-kv-layout.ts';
 import { Reads } from './deno-kv-reads.ts';
+import { RedoLog } from './deno-kv-redo-log.ts';
 import type { DenoKv } from './deno-kv-types.ts';
-import { explainedBy } from './explained.ts';
+import { explainedBy } from './wrap-storage-errors.ts';
 
 export interface DenoKvStoreOptions {
   /** Its keys begin so. Stores of one name share their entries. Default `'holdfast'`. */
@@ -31,9 +31,9 @@ export function denoKvStore(
 ): AtomicStore {
   const connection = new Connection(kv, 'denoKvStore.kv');
   const { name } = readOptions('denoKvStore', options, { name: nameRule }, { name: 'holdfast' });
-  const places = new Places(name);
+  const places = new KvKeys(name);
   const bodies = new Bodies(connection, places);
-  const jobs = new Jobs(connection, places, bodies);
+  const jobs = new RedoLog(connection, places, bodies);
   const reads = new Reads(connection, places, jobs, bodies);
   const commits = new Commits(places, reads, jobs, bodies);
 

@@ -1,6 +1,6 @@
 import { get, promisifyRequest, type UseStore } from 'idb-keyval';
 import { ofType, readOptions } from '../core/check.ts';
-import type { SealingKey } from './encryption.ts';
+import type { EncryptionKey } from './encryption.ts';
 import { openDatabase } from './idb-connection.ts';
 
 const KEYS = 'keys';
@@ -14,7 +14,7 @@ const KEYS = 'keys';
  * @param options.name Of the database. Default `'holdfast-key'`.
  * @returns for `encryptWith`. @throws {StorageError} where there is no IndexedDB.
  */
-export function deviceKey(options: { readonly name?: string } = {}): () => Promise<SealingKey> {
+export function deviceKey(options: { readonly name?: string } = {}): () => Promise<EncryptionKey> {
   const { name } = readOptions(
     'deviceKey',
     options,

@@ -3,7 +3,7 @@ import type { Cipher } from '../core/codec.ts';
 import { ConfigurationError, StorageError } from '../core/errors.ts';
 
 /** What is used of a `CryptoKey`, which not every runtime's types know. */
-export interface SealingKey {
+export interface EncryptionKey {
   readonly algorithm: { readonly name: string };
   readonly usages: readonly string[];
   readonly extractable: boolean;
@@ -25,7 +25,7 @@ const utf8 = new TextEncoder();
  * @param key A key, best not extractable, or where to get it, such as `deviceKey()`; asked at the first use, and again
  *   where it failed.
  */
-export function encryptWith(key: SealingKey | (() => Promise<SealingKey>)): Cipher {
+export function encryptWith(key: EncryptionKey | (() => Promise<EncryptionKey>)): Cipher {
   if (typeof key !== 'function') checked(key);
   let known: Promise<CryptoKey> | undefined;
   const keyOf = (): Promise<CryptoKey> => {
@@ -65,7 +65,7 @@ const algorithm = (iv: Bytes, context: string): AesGcmParams => ({
   additionalData: utf8.encode(context),
 });
 
-async function asked(key: () => Promise<SealingKey>): Promise<SealingKey> {
+async function asked(key: () => Promise<EncryptionKey>): Promise<EncryptionKey> {
   try {
     return await key();
   } catch (cause) {
@@ -73,8 +73,8 @@ async function asked(key: () => Promise<SealingKey>): Promise<SealingKey> {
   }
 }
 
-function checked(key: SealingKey): CryptoKey {
-  const { algorithm, usages } = ofType<SealingKey>('object')(key, 'encryptWith.key');
+function checked(key: EncryptionKey): CryptoKey {
+  const { algorithm, usages } = ofType<EncryptionKey>('object')(key, 'encryptWith.key');
   if (algorithm?.name === 'AES-GCM' && usages.includes('encrypt') && usages.includes('decrypt'))
     return key as CryptoKey;
   throw new ConfigurationError(

@@ -1,9 +1,9 @@
 import { promisifyRequest } from 'idb-keyval';
 import type { Change } from '../core/store.ts';
-import { keyOf } from './changes.ts';
+import { keyOfChange } from './collapse-changes.ts';
 import type { Blobs } from './idb-blobs.ts';
 import { BODIES, ITEMS } from './idb-layout.ts';
-import { compact, isSmall, mayLieApart, type Stored } from './idb-records.ts';
+import { hasExternalBody, isSmall, type Stored, toOwnBuffer } from './idb-records.ts';
 
 /** What lies under keys; `undefined`: nothing. Of keys that are absent it is not known. */
 export type Known = ReadonlyMap<string, Stored | undefined>;
@@ -20,7 +20,7 @@ export async function applyChanges(
   known: Known,
   blobs: Blobs,
 ): Promise<void> {
-  const kept = changes.filter(keepsBody).map(keyOf);
+  const kept = changes.filter(keepsBody).map(keyOfChange);
   const unread = kept.filter((key) => !known.has(key));
   const all = unread.length === 0 ? known : new Map([...known, ...(await read(transaction, unread))]);
   try {
@@ -50,10 +50,10 @@ function askFor(transaction: IDBTransaction, changes: readonly Change[], known: 
   const items = transaction.objectStore(ITEMS);
   const bodies = transaction.objectStore(BODIES);
   for (const change of changes) {
-    const key = keyOf(change);
+    const key = keyOfChange(change);
     const before = known.get(key);
     const isNew = 'put' in change && change.isNew;
-    const leavesBody = known.has(key) || isNew ? mayLieApart(before) : true;
+    const leavesBody = known.has(key) || isNew ? hasExternalBody(before) : true;
     if ('delete' in change) {
       items.delete(key);
       if (leavesBody) bodies.delete(key);
@@ -62,11 +62,11 @@ function askFor(transaction: IDBTransaction, changes: readonly Change[], known: 
     const { put, body = before ? before.body : null } = change;
     if (body === undefined) items.put(put);
     else if (body === null || isSmall(body)) {
-      items.put({ ...put, body: body && compact(body) });
+      items.put({ ...put, body: body && toOwnBuffer(body) });
       if (leavesBody) bodies.delete(key);
     } else {
       items.put(put);
-      bodies.put(blobs.packed(compact(body)), key);
+      bodies.put(blobs.packed(toOwnBuffer(body)), key);
     }
   }
 }

@@ -1,13 +1,13 @@
 import { promisifyRequest } from 'idb-keyval';
 import type { AtomicStore, Change } from '../core/store.ts';
-import { decided, type Waiting } from './batch.ts';
 import type { Blobs } from './idb-blobs.ts';
 import { applyChanges, read } from './idb-changes.ts';
 import type { Connection } from './idb-connection.ts';
 import { BODIES, ITEMS } from './idb-layout.ts';
-import { bare } from './idb-records.ts';
+import { withoutBody } from './idb-records.ts';
+import { type PendingChange, resolveBatch } from './resolve-batch.ts';
 
-interface Durable extends Waiting {
+interface Durable extends PendingChange {
   readonly strict: boolean;
 }
 
@@ -63,9 +63,9 @@ async function commit(connection: Connection, batch: readonly Durable[], blobs: 
       done.catch(() => {});
       // The transaction stays open as long as the handler of the last request runs.
       const found = await read(transaction, [...new Set(batch.flatMap(({ keys }) => keys))]);
-      const { settle, ...decision } = decided(
+      const { settle, ...decision } = resolveBatch(
         batch,
-        found.map(([key, stored]) => [key, stored && bare(stored)]),
+        found.map(([key, stored]) => [key, stored && withoutBody(stored)]),
       );
       changes = [...decision.changes.values()];
       if (!blobs.ready(changes)) return transaction.abort();

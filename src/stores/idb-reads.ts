@@ -9,7 +9,7 @@ import {
 } from '../core/store.ts';
 import type { Blobs } from './idb-blobs.ts';
 import { BODIES, BY_COLLECTION, BY_GROUP, ITEMS } from './idb-layout.ts';
-import { bare, type Stored } from './idb-records.ts';
+import { type Stored, withoutBody } from './idb-records.ts';
 
 interface Listing {
   readonly index: string;
@@ -24,7 +24,7 @@ function listingOf({ group, collection }: Pick<RangeQuery, 'group' | 'collection
 
 /** Items without their bodies, in the order of their keys. */
 export const ranged = async (items: IDBObjectStore, query: RangeQuery): Promise<Item[]> =>
-  (await storedIn(items, query)).map(bare);
+  (await storedIn(items, query)).map(withoutBody);
 
 async function storedIn(
   items: IDBObjectStore,
@@ -65,7 +65,7 @@ async function picked(
   const stored = await storedIn(transaction.objectStore(ITEMS), query);
   const byKey = new Map(stored.map((each) => [each.key, each]));
   return Promise.all(
-    pick(stored.map(bare)).map(async (item) => {
+    pick(stored.map(withoutBody)).map(async (item) => {
       const found = byKey.get(item.key) as Stored;
       return { ...item, body: await bodyOf(transaction, found, blobs) };
     }),
@@ -86,7 +86,7 @@ async function allUnder(transaction: IDBTransaction, prefix: string, blobs: Blob
   const keys = areKnown ? apart.map(({ key }) => key) : await promisifyRequest(store.getAllKeys(range));
   const byKey = new Map(keys.map((key, at) => [key, bodies[at]]));
   return found.map((stored) => ({
-    ...bare(stored),
+    ...withoutBody(stored),
     body: 'body' in stored ? (stored.body ?? undefined) : blobs.unpacked(byKey.get(stored.key)),
   }));
 }

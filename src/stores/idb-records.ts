@@ -15,14 +15,14 @@ export const isSmall = (body: StoredBody): boolean =>
   typeof body === 'string' ? body.length <= SMALL : !(body instanceof Blob) && body.byteLength <= SMALL;
 
 /** A view would be written with all of the buffer that it looks into. */
-export const compact = (body: StoredBody): StoredBody =>
+export const toOwnBuffer = (body: StoredBody): StoredBody =>
   body instanceof Uint8Array && body.byteLength < body.buffer.byteLength ? new Uint8Array(body) : body;
 
 /** An item as it is given to whoever has not asked for bodies. */
-export function bare({ body: _, ...item }: Stored): Item {
+export function withoutBody({ body: _, ...item }: Stored): Item {
   return item;
 }
 
 /** Whether a body may lie apart. @param stored `undefined`: there is nothing. */
-export const mayLieApart = (stored: Stored | undefined): boolean =>
+export const hasExternalBody = (stored: Stored | undefined): boolean =>
   stored !== undefined && !('body' in stored);

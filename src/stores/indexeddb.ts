@@ -2,14 +2,14 @@ import { get, promisifyRequest, type UseStore } from 'idb-keyval';
 import { ofType, readOptions } from '../core/check.ts';
 import { StorageError } from '../core/errors.ts';
 import type { AtomicStore, Change } from '../core/store.ts';
-import { folded } from './changes.ts';
+import { collapseChanges } from './collapse-changes.ts';
 import { Blobs } from './idb-blobs.ts';
 import { applyChanges } from './idb-changes.ts';
 import { openDatabase } from './idb-connection.ts';
 import { groupCommit } from './idb-group-commit.ts';
 import { BODIES, BY_GROUP, createStores, ITEMS, VERSION } from './idb-layout.ts';
 import { bodyUnder, counted, distinct, ranged, rangeWithBodies } from './idb-reads.ts';
-import { bare, type Stored } from './idb-records.ts';
+import { type Stored, withoutBody } from './idb-records.ts';
 
 export interface IndexedDBStoreOptions {
   /** The database. Default `'holdfast'`. Stores of one name share their entries. */
@@ -50,7 +50,7 @@ export function indexedDBStore(options: IndexedDBStoreOptions = {}): AtomicStore
   const change = groupCommit(connection, blobs);
 
   const write = async (asked: readonly Change[]): Promise<void> => {
-    const changes = [...folded(asked).values()];
+    const changes = [...collapseChanges(asked).values()];
     if (!blobs.ready(changes)) await blobs.prepare(changes);
     await connection.transaction([ITEMS, BODIES], 'readwrite', undefined, async (transaction) => {
       const done = promisifyRequest(transaction);
@@ -71,7 +71,7 @@ export function indexedDBStore(options: IndexedDBStoreOptions = {}): AtomicStore
     get: (key) =>
       explained('get', async () => {
         const stored = await get<Stored>(key, items);
-        return stored && bare(stored);
+        return stored && withoutBody(stored);
       }),
     body: (key) => explained('body', () => reading((transaction) => bodyUnder(transaction, key, blobs))),
     range: (query) => explained('range', () => items('readonly', (store) => ranged(store, query))),

@@ -1,12 +1,12 @@
 import { isFailure, StorageError } from '../core/errors.ts';
 import type { AtomicStore, Change, StoredBody } from '../core/store.ts';
-import { decided, type Waiting } from './batch.ts';
-import type { explainedBy } from './explained.ts';
+import { type PendingChange, resolveBatch } from './resolve-batch.ts';
 import type { Opened } from './sql-rows.ts';
 import { checkVersion } from './sql-tables.ts';
 import { type Packed, packed, packedBlob } from './stored-body.ts';
+import type { explainedBy } from './wrap-storage-errors.ts';
 
-interface Asked extends Waiting {
+interface Asked extends PendingChange {
   readonly strict: boolean;
 }
 
@@ -33,7 +33,7 @@ export function sqlGroupCommit({ open, platform, explained, sync }: Means): Atom
     return sql.writing((): Tried => {
       checkVersion(sql, tables, platform);
       const keys = new Set(batch.flatMap((each) => each.keys));
-      const { changes, settle } = decided(
+      const { changes, settle } = resolveBatch(
         batch,
         [...keys].map((key) => [key, rows.item(key)] as const),
       );

@@ -8,10 +8,10 @@ import {
   type StoredBody,
 } from '../core/store.ts';
 import { orderedBytes } from './ordered-bytes.ts';
-import { readText, textOf } from './plain.ts';
 import type { Row, SqlConnection, SqlValue } from './sql-connection.ts';
 import type { Tables } from './sql-tables.ts';
-import { joined, type Kind, type Packed, pieces, unpacked } from './stored-body.ts';
+import { decodeStoredBody, joined, type Kind, type Packed, pieces } from './stored-body.ts';
+import { readText, textOf } from './structured-json.ts';
 
 /** Bytes of a body in one row; a row of a Durable Object has 2 MB at the most. */
 const PIECE = 1_000_000;
@@ -54,7 +54,7 @@ export class SqlRows {
     );
     const bytes = joined(parts.map((part) => new Uint8Array(part.bytes as Uint8Array)));
     const kind = JSON.parse(row.kind) as Kind;
-    return bytes.length === Number(row.size) ? unpacked({ bytes, kind }) : undefined;
+    return bytes.length === Number(row.size) ? decodeStoredBody({ bytes, kind }) : undefined;
   }
 
   range({ prefix = '', after, limit = Infinity, ...of }: RangeQuery): Item[] {

@@ -2,11 +2,11 @@ import { ofType, type Rule, readOptions } from '../core/check.ts';
 import { ConfigurationError } from '../core/errors.ts';
 import { type Lock, withLocalLock } from '../core/locks.ts';
 import type { AtomicStore } from '../core/store.ts';
-import { explainedBy } from './explained.ts';
 import { type SqlExec, type SqlTransaction, sqlConnection } from './sql-connection.ts';
 import { sqlGroupCommit } from './sql-group-commit.ts';
 import { type Opened, SqlRows } from './sql-rows.ts';
 import { createTables } from './sql-tables.ts';
+import { explainedBy } from './wrap-storage-errors.ts';
 
 export interface SqlStoreOptions {
   /** Runs one statement. It has to be synchronous. */

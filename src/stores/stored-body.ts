@@ -24,11 +24,11 @@ export async function packedBlob(body: Blob): Promise<Packed> {
   return { bytes: new Uint8Array(await body.arrayBuffer()), kind: { type: body.type } };
 }
 
-export const packedBody = async (body: StoredBody): Promise<Packed> =>
+export const encodeStoredBody = async (body: StoredBody): Promise<Packed> =>
   packed(body) ?? packedBlob(body as Blob);
 
 /** A body as it was given. */
-export function unpacked({ bytes, kind }: Packed): StoredBody {
+export function decodeStoredBody({ bytes, kind }: Packed): StoredBody {
   if (kind === 'text') return text.decode(bytes);
   return kind === 'bytes' ? bytes : new Blob([bytes], kind);
 }

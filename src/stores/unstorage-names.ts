@@ -5,13 +5,13 @@ const LONGEST = 200;
 const MORE = '+';
 
 /** What stands at the end of a key's name, so that it is never the beginning of another one's. */
-export type Ending = '.item' | '.body';
+export type KeySuffix = '.item' | '.body';
 
 /**
  * The name of a key: a part for each of its words, as drivers list what is under some parts. There is nothing in it that a
  * driver, a file system or a URL would read as something else, nor a capital letter, as some do not tell these apart.
  */
-export const nameOf = (key: string, ending: Ending): string => `${partsOf(key.split(' '))}${ending}`;
+export const nameOf = (key: string, ending: KeySuffix): string => `${partsOf(key.split(' '))}${ending}`;
 
 /** What the names of all that begins with a text begin with; perhaps others do, too. */
 export function baseOf(prefix: string): string {

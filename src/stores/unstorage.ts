@@ -1,13 +1,13 @@
 import { type Rule, readOptions, withMethods } from '../core/check.ts';
 import { ConfigurationError } from '../core/errors.ts';
 import type { Change, Item, RangeQuery, Store } from '../core/store.ts';
-import { writeAll } from './changes.ts';
-import { explainedBy } from './explained.ts';
-import { readsOver } from './kept-reads.ts';
+import { writeAll } from './collapse-changes.ts';
 import { page } from './listing.ts';
-import { base64Of, bytesOf, readText, textOf } from './plain.ts';
-import { joined, type Kind, type Packed, packedBody } from './stored-body.ts';
+import { readFromListing } from './listing-reader.ts';
+import { encodeStoredBody, joined, type Kind, type Packed } from './stored-body.ts';
+import { base64Of, bytesOf, readText, textOf } from './structured-json.ts';
 import { baseOf, keyOf, nameOf } from './unstorage-names.ts';
+import { explainedBy } from './wrap-storage-errors.ts';
 
 /** What is used of a `Storage` that unstorage's `createStorage` makes. */
 export interface Unstorage {
@@ -98,7 +98,7 @@ export function unstorageStore(storage: Unstorage, options: UnstorageStoreOption
       };
     const { put: item, body } = change;
     const isNew = body !== null && body !== undefined;
-    const packed = isNew ? await packedBody(body) : undefined;
+    const packed = isNew ? await encodeStoredBody(body) : undefined;
     const id = crypto.randomUUID();
     const of = packed
       ? { id, kind: packed.kind, size: packed.bytes.length }
@@ -117,7 +117,7 @@ export function unstorageStore(storage: Unstorage, options: UnstorageStoreOption
   return {
     name: `unstorage:${name}`,
     durable: false,
-    ...readsOver(explained, { find, found, bodyOf }),
+    ...readFromListing(explained, { find, found, bodyOf }),
     write: (changes) => explained('write', () => writeAll(changes, prepared)),
     async close() {},
   };

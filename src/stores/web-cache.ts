@@ -2,13 +2,13 @@ import { positiveDuration, type Rule, readOptions, withMethods } from '../core/c
 import type { Duration } from '../core/durations.ts';
 import { ConfigurationError } from '../core/errors.ts';
 import type { Change, RangeQuery, Store } from '../core/store.ts';
-import { folded } from './changes.ts';
+import { collapseChanges } from './collapse-changes.ts';
 import { digestOf } from './digest.ts';
-import { explainedBy } from './explained.ts';
-import { readsOver } from './kept-reads.ts';
 import { page } from './listing.ts';
+import { readFromListing } from './listing-reader.ts';
 import type { Packed } from './stored-body.ts';
-import { changed, folderOf, type Kept, readFolder, writtenFolder } from './web-cache-folder.ts';
+import { changed, folderOf, type Kept, readFolder, writtenFolder } from './web-cache-index.ts';
+import { explainedBy } from './wrap-storage-errors.ts';
 
 /** What is used of a `Cache`. */
 export interface WebCache {
@@ -101,7 +101,7 @@ export function webCacheStore(
 
   const write = async (changes: readonly Change[]): Promise<void> => {
     const folders = new Map<string, Change[]>();
-    for (const [key, change] of folded(changes))
+    for (const [key, change] of collapseChanges(changes))
       folders.set(folderOf(key), [...(folders.get(folderOf(key)) ?? []), change]);
     // Everything is made ready before anything is written.
     const ready = await Promise.all([...folders].map(([folder, inside]) => prepared(folder, inside)));
@@ -112,7 +112,7 @@ export function webCacheStore(
   return {
     name: `web-cache:${url}`,
     durable: false,
-    ...readsOver(explained, { find, found, bodyOf }),
+    ...readFromListing(explained, { find, found, bodyOf }),
     write: (changes) => explained('write', () => write(changes)),
     async close() {},
   };

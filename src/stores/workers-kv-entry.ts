@@ -1,6 +1,6 @@
 import type { Item } from '../core/store.ts';
-import { jsonOf, plainOf } from './plain.ts';
 import { joined, type Kind, type Packed } from './stored-body.ts';
+import { jsonOf, plainOf } from './structured-json.ts';
 
 /** An item with its body. */
 export interface Entry {

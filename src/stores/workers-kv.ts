@@ -2,13 +2,13 @@ import { durationOrFalse, ofType, readOptions, withMethods } from '../core/check
 import type { Duration } from '../core/durations.ts';
 import { ConfigurationError, StorageError } from '../core/errors.ts';
 import type { Change, Item, RangeQuery, Store } from '../core/store.ts';
-import { writeAll } from './changes.ts';
+import { writeAll } from './collapse-changes.ts';
 import { digestOf } from './digest.ts';
-import { explainedBy } from './explained.ts';
 import { page } from './listing.ts';
-import { textOf } from './plain.ts';
-import { packedBody, unpacked } from './stored-body.ts';
+import { decodeStoredBody, encodeStoredBody } from './stored-body.ts';
+import { textOf } from './structured-json.ts';
 import { type Entry, headIn, readEntry, writtenEntry } from './workers-kv-entry.ts';
+import { explainedBy } from './wrap-storage-errors.ts';
 
 /** What is used of a `KVNamespace`. */
 export interface WorkersKV {
@@ -108,7 +108,7 @@ export function workersKVStore(namespace: WorkersKV, options: WorkersKVStoreOpti
     const before = body === undefined ? await find(key) : undefined;
     // A second write within a second would be refused. One that keeps it from expiring is needed.
     if (before && !lifetime && textOf(before.item) === textOf(item)) return async () => {};
-    const whole = body === undefined ? before?.body : body === null ? body : await packedBody(body);
+    const whole = body === undefined ? before?.body : body === null ? body : await encodeStoredBody(body);
     const { value, metadata } = writtenEntry({ item, ...(whole && { body: whole }) });
     if (value.length > LARGEST)
       throw new StorageError(`Workers KV: ${value.length} bytes are more than a value may have: ${LARGEST}`, {
@@ -125,7 +125,7 @@ export function workersKVStore(namespace: WorkersKV, options: WorkersKVStoreOpti
     body: (key) =>
       explained('body', async () => {
         const body = (await find(key))?.body;
-        return body && unpacked(body);
+        return body && decodeStoredBody(body);
       }),
     range: (query) =>
       explained('range', async () =>
@@ -148,7 +148,7 @@ export function workersKVStore(namespace: WorkersKV, options: WorkersKVStoreOpti
         );
         // What has gone meanwhile is not there.
         return entries.flatMap((entry) =>
-          entry ? [{ ...entry.item, body: entry.body && unpacked(entry.body) }] : [],
+          entry ? [{ ...entry.item, body: entry.body && decodeStoredBody(entry.body) }] : [],
         );
       }),
     write: (changes) => explained('write', () => writeAll(changes, prepared)),

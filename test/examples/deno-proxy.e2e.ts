@@ -96,10 +96,10 @@ describe.skipIf(!deno && !process.env.CI)('the proxy of deno-proxy', () => {
     await killed.stop('SIGKILL');
 
     const next = await start();
-    expect(await counts(next)).toMatchObject({ waiting: 5, dead: 0 });
+    expect(await counts(next)).toMatchObject({ waiting: 5, deadLetters: 0 });
     expect(await read(next, '/accepted/rice')).toMatchObject([202, null, { queued: true }]);
     await shop.heal();
-    await expect.poll(() => counts(next), PATIENTLY).toMatchObject({ waiting: 0, dead: 0 });
+    await expect.poll(() => counts(next), PATIENTLY).toMatchObject({ waiting: 0, deadLetters: 0 });
     expect(await delivered()).toEqual(ids.map((id) => [id, 1]));
     expect((await read(next, '/accepted/rice')).slice(0, 1)).toEqual([201]);
     expect(await next.stop()).toBe(0);
@@ -113,7 +113,7 @@ describe.skipIf(!deno && !process.env.CI)('the proxy of deno-proxy', () => {
     await killed.stop('SIGKILL');
     await shop.heal();
     const next = await start();
-    await expect.poll(() => counts(next), PATIENTLY).toMatchObject({ waiting: 0, dead: 0 });
+    await expect.poll(() => counts(next), PATIENTLY).toMatchObject({ waiting: 0, deadLetters: 0 });
     expect(await delivered()).toEqual([['tea', 1]]);
   });
 });

@@ -168,7 +168,7 @@ describe('the Worker of hono-worker, in workerd', () => {
       const response = await order(id);
       expect([response.status, await response.json()]).toEqual([202, { id }]);
     }
-    expect((await status()).outbox).toMatchObject({ waiting: 2, dead: 0 });
+    expect((await status()).outbox).toMatchObject({ waiting: 2, deadLetters: 0 });
     await shop.heal();
     expect((await get('/accepted/bread')).status).toBe(201);
     expect((await shop.ledger()).map(({ body, applied }) => [JSON.parse(`${body}`).item, applied])).toEqual([

@@ -358,7 +358,7 @@ describe('the health of a client', () => {
       status: 'ok',
       reachability: 'online',
       circuits: [],
-      outbox: { waiting: 0, dead: 0 },
+      outbox: { waiting: 0, deadLetters: 0 },
       staleCache: { entries: 0 },
     });
     origin.replies(status(503), status(404));

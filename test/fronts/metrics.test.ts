@@ -297,7 +297,7 @@ describe('an alarm', () => {
       health: async () =>
         ({
           at: clock.now(),
-          outbox: { waiting: 1, dead: 0, count: 1, bytes: 1, oldest: begun },
+          outbox: { waiting: 1, deadLetters: 0, count: 1, bytes: 1, oldest: begun },
         }) as ClientHealth,
     });
     const begun = clock.now();
@@ -329,7 +329,7 @@ describe('an alarm', () => {
     await clock.advance(150_000);
     expect(alarms).toEqual([]);
     found = {
-      outbox: { waiting: 4, dead: 3, count: 4, bytes: 9, oldest: clock.now() - 700_000 },
+      outbox: { waiting: 4, deadLetters: 3, count: 4, bytes: 9, oldest: clock.now() - 700_000 },
       quota: { usage: 95, quota: 100 },
     };
     await clock.advance(150_000);

@@ -61,7 +61,7 @@ describe('a write that an object has accepted', () => {
     await inside(async (orders) => {
       const result = await orders.result(id);
       expect([result.status, await result.text()]).toEqual([201, 'thanks']);
-      expect(await orders.counts()).toMatchObject({ waiting: 0, dead: 0 });
+      expect(await orders.counts()).toMatchObject({ waiting: 0, deadLetters: 0 });
     });
     expect(arrived.map(({ body }) => body)).toEqual(['one']);
   });
@@ -133,7 +133,7 @@ describe('a write that an object has accepted', () => {
       await inside((orders) => orders.resume());
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
-    expect(await inside((orders) => orders.counts())).toMatchObject({ waiting: 0, dead: 0 });
+    expect(await inside((orders) => orders.counts())).toMatchObject({ waiting: 0, deadLetters: 0 });
     expect(unique(arrived)).toBe(2);
     expect(arrived.at(-1)?.body).toBe('two');
   });
@@ -273,7 +273,7 @@ describe('an object', () => {
       expect(await orders.replay('a')).toBe(true);
     });
     await alarm();
-    expect(await inside((orders) => orders.counts())).toMatchObject({ waiting: 0, dead: 0 });
+    expect(await inside((orders) => orders.counts())).toMatchObject({ waiting: 0, deadLetters: 0 });
     await inside(async (orders) => expect(await orders.purge()).toBe(0));
   });
 

@@ -68,8 +68,8 @@ test('of what a real queue was given nothing is lost or applied twice, and what 
     })
     .toBe(WRITES);
   await expect
-    .poll(() => asked<{ waiting: number; dead: number }>('counts'), { timeout: 30_000, interval: 500 })
-    .toMatchObject({ waiting: 1, dead: 1 });
+    .poll(() => asked<{ waiting: number; deadLetters: number }>('counts'), { timeout: 30_000, interval: 500 })
+    .toMatchObject({ waiting: 1, deadLetters: 1 });
   const entries = await ledger();
   const itemOf = ({ body }: Entry): string => /"item":"([^"]+)"/.exec(body ?? '')?.[1] ?? String(body);
   expect(entries.map(itemOf).toSorted()).toEqual(items.toSorted());

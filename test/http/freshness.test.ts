@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { ageOf, isExplicitlyFresh, type Terms, termsOf } from '../../src/http/freshness.ts';
+import { ageOf, type Freshness, isExplicitlyFresh, termsOf } from '../../src/http/freshness.ts';
 import { AT, date } from './messages.ts';
 
 const DAY = 86_400_000;
 const times = { requestedAt: AT - 1_000, receivedAt: AT };
 
-const terms = (headers: HeadersInit, status = 200, redirected = false): Terms =>
+const terms = (headers: HeadersInit, status = 200, redirected = false): Freshness =>
   termsOf(new Headers(headers), times, { status, redirected });
 
 describe('age', () => {

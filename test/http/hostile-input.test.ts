@@ -10,14 +10,14 @@ import { termsOf } from '../../src/http/freshness.ts';
 import { invalidatedBy } from '../../src/http/invalidation.ts';
 import { isProblem, problemFrom } from '../../src/http/problem.ts';
 import { quotaReset, rateLimitReset } from '../../src/http/rate-limit.ts';
+import { isOwnValidation, parseRequestDirectives } from '../../src/http/request-directives.ts';
 import { httpDate, retryAfter } from '../../src/http/retry-after.ts';
-import { isStorable, keptHeaders, leastSize } from '../../src/http/storable.ts';
+import { isStorable, keptHeaders, minimumBodySize } from '../../src/http/storable.ts';
 import { isStreaming } from '../../src/http/streaming.ts';
 import { listOfItems } from '../../src/http/structured-fields.ts';
 import { parseTraceparent } from '../../src/http/traceparent.ts';
-import { conditionsOf, confirms, freshened, saidByHead } from '../../src/http/validation.ts';
-import { variesLike, varying, varyingNames } from '../../src/http/vary.ts';
-import { isOwnValidation, wantedBy } from '../../src/http/wanted.ts';
+import { compareWithHead, conditionsOf, mergeHeaders, validates } from '../../src/http/validation.ts';
+import { matchesVary, varying, varyingNames } from '../../src/http/vary.ts';
 import { isSendable } from '../../src/policies/auth/schemes.ts';
 
 /** Headers in which every field has this value, also one that no platform would let through. */
@@ -52,24 +52,24 @@ const parsers: Record<string, (text: string) => unknown> = {
   httpDate: (text) => httpDate(text, 0),
   isStorable: (text) => isStorable(requestOf(text), responseOf(text)),
   keptHeaders: (text) => keptHeaders(all(text)),
-  leastSize: (text) => leastSize(responseOf(text)),
+  leastSize: (text) => minimumBodySize(responseOf(text)),
   isStreaming,
   listOfItems,
   parseTraceparent,
   conditionsOf: (text) => conditionsOf(all(text)),
-  confirms: (text) => confirms(all(text), all(text), ['accept']),
+  confirms: (text) => validates(all(text), all(text), ['accept']),
   freshened: (text) => {
     try {
-      freshened(new Headers(), all(text));
+      mergeHeaders(new Headers(), all(text));
     } catch {
       // The platform takes no such name.
     }
   },
-  saidByHead: (text) => saidByHead(all(text), all(text), ['accept']),
+  saidByHead: (text) => compareWithHead(all(text), all(text), ['accept']),
   varyingNames,
   varying: (text) => varying('accept, accept-language', requestOf(text), ['x-a']),
-  variesLike: (text) => variesLike([['accept-language', 'en']], requestOf(text)),
-  wantedBy: (text) => wantedBy(requestOf(text)),
+  variesLike: (text) => matchesVary([['accept-language', 'en']], requestOf(text)),
+  wantedBy: (text) => parseRequestDirectives(requestOf(text)),
   isOwnValidation: (text) => isOwnValidation(requestOf(text)),
   isSendable,
   milliseconds: (text) => milliseconds(text, 'x'),

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { termsOf } from '../../src/http/freshness.ts';
-import { type Allowed, type Reuse, reuseOf } from '../../src/http/reuse.ts';
-import { wantedBy } from '../../src/http/wanted.ts';
+import { parseRequestDirectives } from '../../src/http/request-directives.ts';
+import { type Reuse, reuseOf, type StalePolicy } from '../../src/http/reuse.ts';
 import { AT, requestOf } from './messages.ts';
 import { modelOfReuse } from './model.ts';
 import { SEED, situation } from './situations.ts';
@@ -14,14 +14,14 @@ interface Case {
   readonly age?: number;
   readonly asked?: string;
   readonly cache?: RequestCache;
-  readonly allowed?: Partial<Allowed>;
+  readonly allowed?: Partial<StalePolicy>;
   readonly doubtful?: boolean;
   readonly invalidated?: boolean;
   readonly status?: number;
   readonly redirected?: boolean;
 }
 
-const ALLOWED: Allowed = { maxStale: 60_000, whileRevalidating: 0, disregard: [] };
+const ALLOWED: StalePolicy = { maxStale: 60_000, whileRevalidating: 0, disregard: [] };
 
 function reuse({
   said,
@@ -40,7 +40,7 @@ function reuse({
   return reuseOf(
     terms,
     AT + age * 1000,
-    wantedBy(request),
+    parseRequestDirectives(request),
     { ...ALLOWED, ...allowed },
     { doubtful, invalidated },
   );
@@ -250,7 +250,9 @@ test(`${CASES} random copies, requests and times are judged as by a model of the
   const property = fc.property(situation, (each) => {
     const { headers, requestedAt, receivedAt, status, redirected } = each.stored;
     const terms = termsOf(new Headers(headers), { requestedAt, receivedAt }, { status, redirected });
-    const wanted = wantedBy(requestOf({ headers: each.request.headers, cache: each.request.cache }));
+    const wanted = parseRequestDirectives(
+      requestOf({ headers: each.request.headers, cache: each.request.cache }),
+    );
     expect(reuseOf(terms, each.now, wanted, each.allowed, each)).toBe(modelOfReuse(each));
   });
   fc.assert(property, { numRuns: CASES, seed: SEED });

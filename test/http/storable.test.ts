@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { isStorable, keptHeaders, leastSize } from '../../src/http/storable.ts';
+import { isStorable, keptHeaders, minimumBodySize } from '../../src/http/storable.ts';
 import { type Answered, requestOf, responseOf, type Sent } from './messages.ts';
 
 const cached = (field: string): Answered => ({ headers: { 'cache-control': field } });
@@ -153,6 +153,6 @@ describe('a body has at least', () => {
     ['nothing where the length is negative', { 'content-length': '-5' }, 'basic', 0],
     ['nothing where the length is none', { 'content-length': 'x' }, 'basic', 0],
   ])('%s', (_, headers, type, expected) => {
-    expect(leastSize(responseOf({ headers, type }))).toBe(expected);
+    expect(minimumBodySize(responseOf({ headers, type }))).toBe(expected);
   });
 });

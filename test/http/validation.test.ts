@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { conditionsOf, confirms, freshened, saidByHead } from '../../src/http/validation.ts';
+import { compareWithHead, conditionsOf, mergeHeaders, validates } from '../../src/http/validation.ts';
 import { AT, date } from './messages.ts';
 
 type Fields = Record<string, string>;
@@ -57,13 +57,13 @@ describe('a 304', () => {
     ['that varies by what is no name does not', BOTH, { vary: 'accept language' }, ['accept'], false],
     ['that varies by credentials confirms', BOTH, { vary: 'Authorization' }, [], true],
   ])('%s', (_, stored, answer, known, expected) => {
-    expect(confirms(new Headers(stored), new Headers(answer), known)).toBe(expected);
+    expect(validates(new Headers(stored), new Headers(answer), known)).toBe(expected);
   });
 });
 
 describe('the header of a copy that is confirmed', () => {
   const headerAfter = (stored: Fields, answer: Fields): Fields =>
-    Object.fromEntries(freshened(new Headers(stored), new Headers(answer)));
+    Object.fromEntries(mergeHeaders(new Headers(stored), new Headers(answer)));
 
   test('has the fields that are new, and those of both as the answer says them', () => {
     const before = { ...BOTH, 'cache-control': 'max-age=1', 'x-a': 'old' };
@@ -88,7 +88,7 @@ describe('the header of a copy that is confirmed', () => {
   test('has no cookie, and nothing of the connection or a proxy', () => {
     const answer = new Headers({ connection: 'x-hop', 'x-hop': '1', 'proxy-authenticate': 'x', te: 'x' });
     answer.append('set-cookie', 'session=secret');
-    expect(freshened(new Headers(BOTH), answer)).toEqual(Object.entries(BOTH));
+    expect(mergeHeaders(new Headers(BOTH), answer)).toEqual(Object.entries(BOTH));
   });
 });
 
@@ -123,6 +123,6 @@ describe('the answer to HEAD', () => {
     ['that varies by what was not known', BOTH, { ...BOTH, vary: 'accept' }, 'nothing'],
     ['with none of them', BOTH, { 'cache-control': 'max-age=5' }, 'nothing'],
   ])('%s', (_, stored, head, expected) => {
-    expect(saidByHead(new Headers(stored), new Headers(head), [])).toBe(expected);
+    expect(compareWithHead(new Headers(stored), new Headers(head), [])).toBe(expected);
   });
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { variesLike, varying, varyingNames } from '../../src/http/vary.ts';
+import { matchesVary, varying, varyingNames } from '../../src/http/vary.ts';
 import { requestOf } from './messages.ts';
 import { modelOfVary } from './model.ts';
 import { SEED, variants } from './situations.ts';
@@ -9,7 +9,7 @@ const asking = (headers: HeadersInit) => requestOf({ headers });
 
 /** Whether the answer to one request answers the other. */
 const matches = (vary: string, one: HeadersInit, other: HeadersInit): boolean =>
-  variesLike(varying(vary, asking(one)), asking(other));
+  matchesVary(varying(vary, asking(one)), asking(other));
 
 describe('Vary', () => {
   test('remembers what was asked, whatever the order and the white space', () => {
@@ -18,10 +18,10 @@ describe('Vary', () => {
       ['accept-language', 'de, en'],
       ['x-b', null],
     ]);
-    expect(variesLike(stored, asking({ 'accept-language': 'de , en' }))).toBe(true);
-    expect(variesLike(stored, asking({ 'accept-language': 'en' }))).toBe(false);
-    expect(variesLike(stored, asking({ 'accept-language': 'de, en', 'x-b': '' }))).toBe(false);
-    expect(variesLike(varying(null, asking({})), asking({ any: 'thing' }))).toBe(true);
+    expect(matchesVary(stored, asking({ 'accept-language': 'de , en' }))).toBe(true);
+    expect(matchesVary(stored, asking({ 'accept-language': 'en' }))).toBe(false);
+    expect(matchesVary(stored, asking({ 'accept-language': 'de, en', 'x-b': '' }))).toBe(false);
+    expect(matchesVary(varying(null, asking({})), asking({ any: 'thing' }))).toBe(true);
   });
 
   test.each<[string, string, HeadersInit, HeadersInit, boolean]>([
@@ -88,7 +88,7 @@ describe('Vary', () => {
       ['x-a', '1'],
       ['x-b', '2'],
     ]);
-    expect(variesLike(stored, asking({ 'x-a': '1' }))).toBe(false);
+    expect(matchesVary(stored, asking({ 'x-a': '1' }))).toBe(false);
   });
 
   test('names come once, in order and in lower case', () => {
@@ -99,19 +99,19 @@ describe('Vary', () => {
   test('a request without credentials is answered as a stranger’s', () => {
     const stranger = requestOf({ credentials: 'omit' });
     const known = requestOf({ credentials: 'include' });
-    expect(variesLike(varying(null, stranger), stranger)).toBe(true);
-    expect(variesLike(varying(null, stranger), known)).toBe(false);
-    expect(variesLike(varying(null, known), stranger)).toBe(false);
+    expect(matchesVary(varying(null, stranger), stranger)).toBe(true);
+    expect(matchesVary(varying(null, stranger), known)).toBe(false);
+    expect(matchesVary(varying(null, known), stranger)).toBe(false);
     // In a page they go to its own origin only.
     const ours = requestOf({ credentials: 'same-origin' });
-    expect(variesLike(varying(null, ours), known)).toBe(!globalThis.location);
+    expect(matchesVary(varying(null, ours), known)).toBe(!globalThis.location);
   });
 
   test.each(['accept language', '"accept"', 'accept; q=1', 'x-a, (b)'])(
     'that names no field fails nothing: %s',
     (vary) => {
       const stored = varying(vary, asking({ accept: 'x' }));
-      expect(() => variesLike(stored, asking({}))).not.toThrow();
+      expect(() => matchesVary(stored, asking({}))).not.toThrow();
     },
   );
 });
@@ -122,7 +122,7 @@ test(`${CASES} random sets of variants are selected from as by a model of the RF
   const property = fc.property(variants, ({ stored, requests }) => {
     for (const request of requests) {
       const chosen = stored.map(({ vary, headers }) =>
-        variesLike(varying(vary ?? null, asking(headers)), asking(request)),
+        matchesVary(varying(vary ?? null, asking(headers)), asking(request)),
       );
       expect(chosen).toEqual(stored.map(({ vary, headers }) => modelOfVary(vary, headers, request)));
     }

@@ -27,13 +27,13 @@ describe.skipIf(!deno && !process.env.CI)('the server in Deno', () => {
     const bread = await post(server, { id: 'bread' });
     expect([bread.status, await bread.json()]).toEqual([202, { queued: true, id: 'bread' }]);
     expect((await post(server, { id: 'bread' })).status).toBe(202);
-    expect(await counts(server)).toMatchObject({ waiting: 1, dead: 0 });
+    expect(await counts(server)).toMatchObject({ waiting: 1, deadLetters: 0 });
     const notYet = await fetch(`${server.url}/bread`);
     expect([notYet.status, await notYet.json()]).toEqual([202, { queued: true, id: 'bread' }]);
 
     await world.control('return');
     await until('bread', 60_000, async () => (await fetch(`${server.url}/bread`)).status === 201);
-    expect(await counts(server)).toMatchObject({ waiting: 0, dead: 0 });
+    expect(await counts(server)).toMatchObject({ waiting: 0, deadLetters: 0 });
     const ledger = await world.ledger();
     expect(ledger.map((entry) => [orderOf(entry), entry.applied])).toEqual([
       ['tea', 1],

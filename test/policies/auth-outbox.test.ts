@@ -75,7 +75,7 @@ describe('a queued write', () => {
     expect(keys).toHaveLength(2);
     expect(new Set(keys).size).toBe(1);
     expect(told('delivered')).toHaveLength(1);
-    expect(told('outbox-paused')).toEqual([]);
+    expect(told('outbox-auth-required')).toEqual([]);
   });
 
   test('waits where nobody is signed in, without losing an attempt, and goes out after signing in', async () => {
@@ -83,7 +83,7 @@ describe('a queued write', () => {
     const answers = await Promise.all([write('one'), write('two')]);
     expect(answers.map(isQueued)).toEqual([true, true]);
     expect(await outbox.counts()).toMatchObject({ waiting: 2, paused: 'credentials' });
-    expect(told('outbox-paused')).toHaveLength(1);
+    expect(told('outbox-auth-required')).toHaveLength(1);
     expect(server.called()).toEqual([]);
     await clock.advance(3_600_000);
     expect(await outbox.entries()).toMatchObject([
@@ -94,7 +94,7 @@ describe('a queued write', () => {
     await clock.advance(1_000);
     expect(taken()).toEqual(['one', 'two']);
     expect(told('outbox-resumed')).toHaveLength(1);
-    expect(await outbox.counts()).toMatchObject({ waiting: 0, dead: 0 });
+    expect(await outbox.counts()).toMatchObject({ waiting: 0, deadLetters: 0 });
   });
 
   test('goes on when a refresh has been refused, and somebody signs in again', async () => {
@@ -118,7 +118,7 @@ describe('a queued write', () => {
     expect(await outbox.counts()).not.toHaveProperty('paused');
     await clock.advance(120_000);
     expect(taken()).toEqual(['one']);
-    expect(told('outbox-paused')).toEqual([]);
+    expect(told('outbox-auth-required')).toEqual([]);
     expect(told('postponed').length).toBeGreaterThan(0);
     for (let nth = 0; nth < 40; nth++) server.replies(status(503));
     await clock.advance(3_600_000);

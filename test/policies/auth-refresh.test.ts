@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { Clock } from '../../src/core/contract.ts';
 import type { PipelineOptions } from '../../src/core/pipeline.ts';
 import { type Auth, auth } from '../../src/policies/auth/auth.ts';
-import type { SignIn } from '../../src/policies/auth/method.ts';
+import type { SignIn } from '../../src/policies/auth/create-scheme.ts';
 import { breaker } from '../../src/policies/breaker/breaker.ts';
 import { cachePolicy } from '../../src/policies/cache/cache.ts';
 import { retry } from '../../src/policies/retry/retry.ts';
@@ -91,7 +91,7 @@ describe('a token', () => {
     expect(await many(50, get)).toEqual(Array(50).fill(200));
     expect(server.asked()).toHaveLength(1);
     expect(server.served).toEqual(Array(50).fill('ann'));
-    expect(told('token-refreshed')).toEqual([{ type: 'token-refreshed', origin: API, elsewhere: false }]);
+    expect(told('token-refreshed')).toEqual([{ type: 'token-refreshed', origin: API, remote: false }]);
     expect(clock.pending).toBe(0);
   });
 
@@ -512,11 +512,11 @@ describe('a refresh that is refused', () => {
     expect(server.asked()).toHaveLength(step ? 1 : 0);
     expect(server.called()).toHaveLength(0);
     expect(told('signed-out')).toEqual([
-      { type: 'signed-out', origin: API, reason: 'refused', elsewhere: false },
+      { type: 'signed-out', origin: API, reason: 'refused', remote: false },
     ]);
     expect(heard).toEqual([
-      { type: 'signed-in', partition: 'ann', elsewhere: false },
-      { type: 'signed-out', partition: 'ann', reason: 'refused', elsewhere: false },
+      { type: 'signed-in', partition: 'ann', remote: false },
+      { type: 'signed-out', partition: 'ann', reason: 'refused', remote: false },
     ]);
     isRefused = false;
     await auth.signIn(server.login());

@@ -3,8 +3,8 @@ import type { Cipher } from '../../src/core/codec.ts';
 import { ConfigurationError, StorageError } from '../../src/core/errors.ts';
 import type { PipelineOptions } from '../../src/core/pipeline.ts';
 import { type Auth, auth } from '../../src/policies/auth/auth.ts';
-import type { SignIn } from '../../src/policies/auth/method.ts';
-import type { AuthNews } from '../../src/policies/auth/news.ts';
+import type { AuthEvent } from '../../src/policies/auth/auth-event.ts';
+import type { SignIn } from '../../src/policies/auth/create-scheme.ts';
 import { encryptWith } from '../../src/stores/encryption.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import { slow, status } from '../../src/testing/index.ts';
@@ -36,7 +36,7 @@ afterEach(async () => {
 interface Tab extends Scenario {
   readonly auth: Auth & SignIn;
   readonly server: TokenServer;
-  readonly heard: AuthNews[];
+  readonly heard: AuthEvent[];
   get(): Promise<unknown>;
 }
 
@@ -50,7 +50,7 @@ function tab(more: MoreOAuth2 = {}, before?: Tab, options: PipelineOptions = {})
   });
   tabs.push(scene);
   const { origin, host, clock } = before ?? scene;
-  const heard: AuthNews[] = [];
+  const heard: AuthEvent[] = [];
   policy.subscribe((news) => heard.push(news));
   return {
     ...scene,
@@ -167,7 +167,7 @@ describe('signing in and out', () => {
 
   test('is heard until one does not listen any more; who throws harms nobody', async () => {
     const { auth, server, heard, told } = tab();
-    const own: AuthNews[] = [];
+    const own: AuthEvent[] = [];
     auth.subscribe(() => {
       throw new Error('mine');
     });
@@ -177,8 +177,8 @@ describe('signing in and out', () => {
     await auth.signOut();
     expect(own.map(({ type }) => type)).toEqual(['signed-in']);
     expect(heard).toEqual([
-      { type: 'signed-in', partition: 'ann', elsewhere: false },
-      { type: 'signed-out', partition: 'ann', reason: 'application', elsewhere: false },
+      { type: 'signed-in', partition: 'ann', remote: false },
+      { type: 'signed-out', partition: 'ann', reason: 'application', remote: false },
     ]);
     expect(told('signed-out')).toMatchObject([{ reason: 'application' }]);
   });
@@ -345,9 +345,7 @@ describe('tabs that share a store', () => {
     await settle();
     expect(await second.get()).toBe('ann');
     expect(first.server.asked()).toHaveLength(1);
-    expect(second.told('token-refreshed')).toEqual([
-      { type: 'token-refreshed', origin: API, elsewhere: true },
-    ]);
+    expect(second.told('token-refreshed')).toEqual([{ type: 'token-refreshed', origin: API, remote: true }]);
   });
 
   test('one that is late for a refused token takes over the new one', async () => {
@@ -370,7 +368,7 @@ describe('tabs that share a store', () => {
     const [first, second] = twoTabs(store);
     await first.auth.signIn(first.server.login());
     await settle();
-    expect(second.heard).toEqual([{ type: 'signed-in', partition: 'ann', elsewhere: true }]);
+    expect(second.heard).toEqual([{ type: 'signed-in', partition: 'ann', remote: true }]);
     expect(await second.get()).toBe('ann');
     await first.auth.signOut();
     await settle();
@@ -378,7 +376,7 @@ describe('tabs that share a store', () => {
       type: 'signed-out',
       partition: 'ann',
       reason: 'application',
-      elsewhere: true,
+      remote: true,
     });
     expect(await second.get()).toBe('signed-out');
   });
@@ -514,7 +512,7 @@ describe('tabs without a store', () => {
       await settle();
       expect(await second.get()).toBe('ann');
       expect(first.server.asked()).toHaveLength(1);
-      expect(second.heard.at(-1)).toEqual({ type: 'refreshed', partition: 'ann', elsewhere: true });
+      expect(second.heard.at(-1)).toEqual({ type: 'refreshed', partition: 'ann', remote: true });
       await first.auth.signOut();
       await settle();
       expect(await second.get()).toBe('signed-out');

@@ -214,10 +214,10 @@ describe('sealed copies', () => {
         ]),
       async (items) => {
         for (const item of items) {
-          const value = item.value as { copy: Uint8Array<ArrayBuffer> };
-          const copy = value.copy.slice();
+          const value = item.value as { response: Uint8Array<ArrayBuffer> };
+          const copy = value.response.slice();
           copy[20] = (copy[20] as number) ^ 1;
-          await store.write([{ put: { ...item, value: { ...value, copy } } }]);
+          await store.write([{ put: { ...item, value: { ...value, response: copy } } }]);
         }
       },
       async (items) => {

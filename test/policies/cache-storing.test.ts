@@ -139,14 +139,14 @@ describe('a record', () => {
     [
       'without the URL that it came from',
       (item) => {
-        const copy = value(item).copy as { response: object };
+        const copy = value(item).response as { response: object };
         const response = { ...copy.response, url: 7 };
-        return { put: { ...item, value: { ...value(item), copy: { ...copy, response } } } };
+        return { put: { ...item, value: { ...value(item), response: { ...copy, response } } } };
       },
     ],
     ['of an older schema', (item) => ({ put: { ...item, value: { ...value(item), schema: 0 } } })],
     ['of a newer schema', (item) => ({ put: { ...item, value: { ...value(item), schema: 99 } } })],
-    ['without headers', (item) => ({ put: { ...item, value: { ...value(item), copy: { url: URL_ } } } })],
+    ['without headers', (item) => ({ put: { ...item, value: { ...value(item), response: { url: URL_ } } } })],
     ['that is nothing', (item) => ({ put: { ...item, value: null } })],
     ['that is text', (item) => ({ put: { ...item, value: 'copy' } })],
     ['that is a list', (item) => ({ put: { ...item, value: [] } })],
@@ -162,7 +162,7 @@ describe('a record', () => {
     const { read } = await damaged((item) => ({
       put: {
         ...item,
-        value: { ...value(item), copy: { ...(value(item).copy as object), partition: 'bob' } },
+        value: { ...value(item), response: { ...(value(item).response as object), partition: 'bob' } },
       },
     }));
     expect((await read())[1]).toBe('network');

@@ -85,7 +85,7 @@ test('outbox: after crafted messages a write still waits, is delivered once, and
   const before = here.clock.pending;
   craft(...garbage);
   many((nth) => ({ event: { type: 'queued', id: `${nth}`, lane: `lane ${nth}` }, partition: 'ann' }));
-  many((nth) => ({ event: { type: 'outbox-paused', id: '1', lane: 'a' }, partition: `user ${nth}` }));
+  many((nth) => ({ event: { type: 'outbox-auth-required', id: '1', lane: 'a' }, partition: `user ${nth}` }));
   craft({
     event: { type: 'settled', id: '1', lane: 'a', outcome: 'removed' },
     partition: 'ann',
@@ -99,5 +99,5 @@ test('outbox: after crafted messages a write still waits, is delivered once, and
   await here.outbox.flush();
   await settle();
   expect(sent(here)).toEqual(['order']);
-  expect(await here.outbox.counts()).toMatchObject({ waiting: 0, dead: 0 });
+  expect(await here.outbox.counts()).toMatchObject({ waiting: 0, deadLetters: 0 });
 });

@@ -91,7 +91,7 @@ describe('a disk that is slower than the origin', () => {
     const report = slow.outbox.flush();
     await settle();
     slow.letGo();
-    expect(await report).toEqual({ total: 2, delivered: 2, dead: 0, left: 0 });
+    expect(await report).toEqual({ total: 2, delivered: 2, deadLetters: 0, left: 0 });
   });
 });
 
@@ -182,20 +182,20 @@ describe('an acknowledgement that fails once', () => {
 
   test('what is sent once is not sent before, and is no dead letter', async () => {
     const made = await failing({ delivery: 'at-most-once' }, ['DELETE', {}], ['POST', {}]);
-    expect(await made.tried()).toMatchObject({ waiting: 0, dead: 0 });
+    expect(await made.tried()).toMatchObject({ waiting: 0, deadLetters: 0 });
     expect(made.origin.seen.map(({ method }) => method)).toEqual(['DELETE', 'DELETE', 'POST']);
   });
 
   test('a strict write that is refused leaves nothing behind it that was delivered before it', async () => {
     const made = await failing({}, ['POST', {}], ['POST', { blockLaneOnFailure: true }]);
     made.origin.replies(ok(), ok(), status(422));
-    expect(await made.tried()).toMatchObject({ waiting: 0, dead: 1 });
+    expect(await made.tried()).toMatchObject({ waiting: 0, deadLetters: 1 });
   });
 
   test('nor does one that has expired', async () => {
     const made = await failing({}, ['POST', {}], ['POST', { blockLaneOnFailure: true, expiresAfter: '1s' }]);
     await made.clock.advance(2_000);
-    expect(await made.tried()).toMatchObject({ waiting: 0, dead: 1 });
+    expect(await made.tried()).toMatchObject({ waiting: 0, deadLetters: 1 });
   });
 });
 

@@ -135,6 +135,6 @@ describe('a write that must be sent at most once', () => {
     await give(here, 'a', { coalesce: { key: 'k' } });
     await here.outbox.flush();
     expect(sent(here)).toEqual(['a', 'a']);
-    expect(await here.outbox.counts()).toMatchObject({ waiting: 0, dead: 0 });
+    expect(await here.outbox.counts()).toMatchObject({ waiting: 0, deadLetters: 0 });
   });
 });

@@ -106,7 +106,7 @@ describe.each(ILL)('where the codec %s', (how) => {
     const gone = by === 'remove' ? here.outbox.remove('a') : here.outbox[by]();
     await here.clock.advance(60_000);
     expect(await gone).toBeTruthy();
-    expect(await here.outbox.counts()).toMatchObject({ dead: by === 'remove' ? 1 : 0 });
+    expect(await here.outbox.counts()).toMatchObject({ deadLetters: by === 'remove' ? 1 : 0 });
     if (by !== 'clear') return;
     expect((await here.store.range({})).map(({ key }) => key.split(' ')[0])).toEqual(['totals']);
   });

@@ -242,7 +242,7 @@ describe('a dead letter', () => {
       ['PUT', `${URL_}/2`, 'order mended'],
     ]);
     expect(new Set(keys(here)).size).toBe(2);
-    expect(await here.outbox.counts()).toMatchObject({ waiting: 0, dead: 0, count: 0, bytes: 0 });
+    expect(await here.outbox.counts()).toMatchObject({ waiting: 0, deadLetters: 0, count: 0, bytes: 0 });
   });
 
   test('is not edited into what cannot be kept', async () => {
@@ -252,7 +252,7 @@ describe('a dead letter', () => {
       code: 'too-large',
     });
     await expect(here.outbox.edit('order', (() => 'text') as never)).rejects.toThrow(
-      "edit.change: 'text' is not allowed; expected a function that gives a Request",
+      "edit.change: 'text' is not allowed; expected a function that returns a Request",
     );
     expect(await here.outbox.edit('nobody', into('x'))).toBe(false);
     expect(await (await here.outbox.request('order'))?.text()).toBe('order');
@@ -311,7 +311,7 @@ describe('a dead letter', () => {
         reason: 'http',
         status: 422,
         meta: { cart: 7 },
-        elsewhere: false,
+        remote: false,
       },
     ]);
     expect(here.told('settled')).toHaveLength(1);
@@ -338,6 +338,6 @@ test('an answer whose body breaks off is a delivery', async () => {
   const here = page();
   here.origin.replies(brokenBody());
   await post(here, 'order');
-  expect(await here.outbox.counts()).toMatchObject({ waiting: 0, dead: 0 });
+  expect(await here.outbox.counts()).toMatchObject({ waiting: 0, deadLetters: 0 });
   await open.pop()?.close();
 });

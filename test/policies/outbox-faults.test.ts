@@ -66,7 +66,7 @@ describe('a store that is slow', () => {
     await clock.advance(20_000);
     await expect(answer).rejects.toMatchObject({
       code: 'storage-unknown',
-      message: expect.stringMatching(/may yet be delivered/),
+      message: expect.stringMatching(/may or may not have been stored/),
     });
   });
 
@@ -354,7 +354,7 @@ describe('409', () => {
     const { fetch, origin, outbox, told } = page({ onConflict: () => 'retry' as never });
     origin.replies(status(409));
     await fetch(URL_, POST);
-    expect(told('outbox-paused')).toEqual([]);
+    expect(told('outbox-auth-required')).toEqual([]);
     expect(await outbox.entries({ state: 'dead-letter' })).toMatchObject([
       {
         reason: {

@@ -79,7 +79,7 @@ describe('flush', () => {
     first.letGo(ok());
     const report = await flushed;
     await later;
-    expect(report).toEqual({ total: 1, delivered: 1, dead: 0, left: 0 });
+    expect(report).toEqual({ total: 1, delivered: 1, deadLetters: 0, left: 0 });
   });
 
   test('that is stopped begins nothing in other lanes that wait for a slot', async () => {
@@ -120,7 +120,7 @@ describe('flush', () => {
     await here.outbox.replay('dead');
     await settle();
     first.letGo(ok());
-    expect(await flushed).toEqual({ total: 1, delivered: 1, dead: 0, left: 0 });
+    expect(await flushed).toEqual({ total: 1, delivered: 1, deadLetters: 0, left: 0 });
     expect(sent(here)).toEqual(['dead', '1', 'dead']);
   });
 

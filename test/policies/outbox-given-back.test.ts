@@ -88,7 +88,7 @@ describe('a store is not used after it was given back', () => {
     await here.clock.advance(2_000);
     here.host.connectivity.set(true);
     await settle();
-    expect(await here.outbox.counts()).toMatchObject({ dead: 2 });
+    expect(await here.outbox.counts()).toMatchObject({ deadLetters: 2 });
     let letGo = (): void => {};
     state.held.change = new Promise((done) => {
       letGo = done;

@@ -91,7 +91,7 @@ test('many thousand writes that wait cost no more than those that are asked for'
     expect(items).toBe(50);
   }
   const [counts, itemsOfCounts] = await read(() => outbox.counts());
-  expect(counts).toEqual({ waiting: MANY, dead: 0, count: MANY, bytes: 0 });
+  expect(counts).toEqual({ waiting: MANY, deadLetters: 0, count: MANY, bytes: 0 });
   expect(itemsOfCounts).toBeLessThan(5);
   const [lanes, itemsOfLanes] = await read(() => outbox.lanes());
   expect(lanes.map(({ waiting }) => waiting)).toEqual(Array.from({ length: LANES }, () => MANY / LANES));

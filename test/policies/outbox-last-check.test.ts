@@ -99,7 +99,7 @@ test('a write that is removed while the hook signs it for long is not sent, thou
   here.host.connectivity.set(true);
   const queue = new Queue('default', readOutboxOptions({}, here.store));
   const entry = await queue.find('ann', 'a');
-  here.clock.after(50, () => void (entry && queue.endings.remove(entry)));
+  here.clock.after(50, () => void (entry && queue.transitions.remove(entry)));
   await here.clock.advance(200);
   expect(sent(here)).toEqual([]);
   expect(await here.outbox.counts()).toMatchObject({ waiting: 0 });

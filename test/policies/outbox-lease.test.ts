@@ -79,7 +79,7 @@ test('who has lost the lease changes nothing more of what waits, but a delivery 
     options: {},
   });
   const accept = async (body: string) => {
-    const accepted = await (await queue.intake.prepared(draft(body), undefined, body))(() => {});
+    const accepted = await (await queue.inserter.prepare(draft(body), undefined, body))(() => {});
     if (!accepted) throw new Error('it was not accepted');
     return accepted.entry;
   };
@@ -90,14 +90,14 @@ test('who has lost the lease changes nothing more of what waits, but a delivery 
   const reason = { code: 'http', status: 503 };
   const result = { result: { id: '1', settledAt: 0, delivered: true }, body: undefined };
   expect(await queue.update(first, { attempts: 7 }, old)).toBe(false);
-  expect(await queue.endings.bury(first, {}, reason, result, old)).toBe(false);
-  expect(await queue.rewrite(first, { ...first, revision: 1 }, 'another', old)).toBe(false);
+  expect(await queue.transitions.deadLetter(first, {}, reason, result, old)).toBe(false);
+  expect(await queue.replaceRequest(first, { ...first, revision: 1 }, 'another', old)).toBe(false);
   expect((await queue.get(first.key))?.attempts).toBe(0);
   expect(await queue.update(first, { attempts: 1 }, fresh)).toBe(true);
-  const acknowledge = (fence: Lease) => queue.endings.acknowledge(first, result, () => {}, fence);
+  const acknowledge = (fence: Lease) => queue.transitions.acknowledge(first, result, () => {}, fence);
   expect(await acknowledge(old)).toEqual({ found: true, isOurs: false });
   expect(await acknowledge(fresh)).toEqual({ found: false, isOurs: true });
-  expect(await queue.endings.bury(second, {}, reason, result, fresh)).toBe(true);
+  expect(await queue.transitions.deadLetter(second, {}, reason, result, fresh)).toBe(true);
 });
 
 describe('over a store without locks', () => {
@@ -196,5 +196,5 @@ test('what is sent once, and was delivered, is no dead letter because the lane w
   });
   here.host.connectivity.set(true);
   await settle();
-  expect(await here.outbox.counts()).toMatchObject({ waiting: 0, dead: 0 });
+  expect(await here.outbox.counts()).toMatchObject({ waiting: 0, deadLetters: 0 });
 });

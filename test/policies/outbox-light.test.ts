@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { light } from '../../src/policies/outbox/light.ts';
+import { takeWhileUnder } from '../../src/policies/outbox/take-while-under.ts';
 
 test.each([
   ['as many as weigh no more than that', [3, 3, 4, 1], [3, 3, 4]],
@@ -8,5 +8,5 @@ test.each([
   ['those before one that weighs more', [3, 11, 1], [3]],
   ['none of none', [], []],
 ])('of what weighs 10 at the most: %s', (_, weights, expected) => {
-  expect(light(weights, (weight) => weight, 10)).toEqual(expected);
+  expect(takeWhileUnder(weights, (weight) => weight, 10)).toEqual(expected);
 });

@@ -54,7 +54,7 @@ describe('a lane', () => {
     expect((await post(here, '1')).status).toBe(200);
     user = 'ann';
     expect((await post(here, '2')).status).toBe(202);
-    expect(here.told('outbox-held')).toEqual([{ type: 'outbox-held', lane: undefined }]);
+    expect(here.told('outbox-paused')).toEqual([{ type: 'outbox-paused', lane: undefined }]);
   });
 
   test('of a name that cannot be meant is a configuration error', async () => {
@@ -75,10 +75,15 @@ describe('counts', () => {
     await post(here, '22', { lane: 'b' });
     user = 'bob';
     await post(here, '333');
-    expect(await here.outbox.counts()).toEqual({ waiting: 1, dead: 0, count: 3, bytes: 6 });
+    expect(await here.outbox.counts()).toEqual({ waiting: 1, deadLetters: 0, count: 3, bytes: 6 });
     user = 'ann';
-    expect(await here.outbox.counts()).toEqual({ waiting: 2, dead: 1, count: 3, bytes: 6 });
-    expect(await here.outbox.counts({ lane: 'a' })).toEqual({ waiting: 1, dead: 1, count: 3, bytes: 6 });
+    expect(await here.outbox.counts()).toEqual({ waiting: 2, deadLetters: 1, count: 3, bytes: 6 });
+    expect(await here.outbox.counts({ lane: 'a' })).toEqual({
+      waiting: 1,
+      deadLetters: 1,
+      count: 3,
+      bytes: 6,
+    });
     expect((await here.outbox.entries({ state: 'dead-letter', lane: 'a' })).map(({ id }) => id)).toEqual([
       'dead',
     ]);
@@ -100,7 +105,7 @@ describe('flush', () => {
       [4, 2],
       [4, 1],
     ]);
-    expect(done).toEqual({ total: 4, delivered: 2, dead: 1, left: 1 });
+    expect(done).toEqual({ total: 4, delivered: 2, deadLetters: 1, left: 1 });
   });
 
   test('begins nothing more when it is told to stop, and what it has begun is settled', async () => {

@@ -147,7 +147,7 @@ describe('a write under a key', () => {
     here.host.connectivity.set(false);
     await write(here, 'two', { coalesce: { key: 'doc' } });
     expect(await bodies(here)).toEqual(['two']);
-    expect(await here.outbox.counts()).toMatchObject({ waiting: 1, dead: 1 });
+    expect(await here.outbox.counts()).toMatchObject({ waiting: 1, deadLetters: 1 });
   });
 
   test('counts against the limits as what it has become', async () => {
@@ -172,7 +172,7 @@ describe('a write under a key', () => {
     await expect(
       write(here, 'two', { coalesce: { key: 'doc', merge: (() => 'no request') as never } }),
     ).rejects.toThrow(
-      "outbox.coalesce.merge: 'no request' is not allowed; expected a function that gives a Request",
+      "outbox.coalesce.merge: 'no request' is not allowed; expected a function that returns a Request",
     );
     expect(await bodies(here)).toEqual(['one']);
   });

@@ -42,7 +42,7 @@ test('without a user entries() and lanes() are empty, and counts() are 0', async
   const here = page({ user: () => undefined as never });
   expect(await here.outbox.entries()).toEqual([]);
   expect(await here.outbox.lanes()).toEqual([]);
-  expect(await here.outbox.counts()).toEqual({ waiting: 0, dead: 0, count: 0, bytes: 0 });
+  expect(await here.outbox.counts()).toEqual({ waiting: 0, deadLetters: 0, count: 0, bytes: 0 });
 });
 
 test.each<[string, object, RegExp]>([

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Cipher } from '../../src/core/codec.ts';
 import type { Item } from '../../src/core/store.ts';
-import { contentOf } from '../../src/policies/outbox/packing.ts';
+import { contentContext } from '../../src/policies/outbox/encryption.ts';
 import { encryptWith } from '../../src/stores/encryption.ts';
 import { networkError, ok, status } from '../../src/testing/index.ts';
 import { idOf, type Page, page, reloaded, settle, URL_ } from '../support/outbox-page.ts';
@@ -125,7 +125,7 @@ describe('an outbox that is sealed', () => {
   test('takes what can be sealed, and refuses the rest', async () => {
     const here = page({ encryption: await newCodec() });
     await expect(write(here, 'x', { meta: { big: 1n } })).rejects.toThrow(
-      'expected JSON, which can be sealed',
+      'expected JSON, which can be encrypted',
     );
     expect(() => page({ encryption: 'secret' as never })).toThrow('outbox.encryption');
   });
@@ -156,8 +156,8 @@ describe('a result that is encrypted', () => {
   });
 
   test('of the user "ann x" is not opened as one of "ann"', () => {
-    expect(contentOf({ partition: 'ann', seal: 'x y' })).not.toBe(
-      contentOf({ partition: 'ann x', seal: 'y' }),
+    expect(contentContext({ partition: 'ann', cipherContext: 'x y' })).not.toBe(
+      contentContext({ partition: 'ann x', cipherContext: 'y' }),
     );
   });
 });
@@ -172,7 +172,7 @@ test('an entry that a start with another key has buried is delivered by the firs
   const here = await reloaded(wrong, { encryption: codec });
   expect(await here.outbox.replay(id)).toBe(true);
   await settle();
-  expect(await here.outbox.counts()).toMatchObject({ waiting: 0, dead: 0 });
+  expect(await here.outbox.counts()).toMatchObject({ waiting: 0, deadLetters: 0 });
   expect(here.origin.seen.map(({ body }) => body)).toEqual([SECRET, SECRET]);
 });
 

@@ -45,7 +45,7 @@ describe('an answer with a long JSON body', () => {
     here.host.connectivity.set(true);
     await settle();
     expect(sent(here)).toEqual(['a', 'b']);
-    expect(await here.outbox.counts()).toMatchObject({ waiting: 0, dead: 1 });
+    expect(await here.outbox.counts()).toMatchObject({ waiting: 0, deadLetters: 1 });
   });
 
   test('of 503 is waited for as long as it asks', async () => {

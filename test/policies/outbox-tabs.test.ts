@@ -1,11 +1,11 @@
 /** What another tab does to a lane that this one is sending: one store and one channel in common. */
 import { afterEach, describe, expect, test } from 'vitest';
 import type { PipelineContext } from '../../src/core/contract.ts';
-import { Answers } from '../../src/policies/outbox/answers.ts';
-import { News } from '../../src/policies/outbox/news.ts';
+import { Completions } from '../../src/policies/outbox/completions.ts';
+import { OutboxEvents } from '../../src/policies/outbox/events.ts';
 import { readOutboxOptions } from '../../src/policies/outbox/options.ts';
-import { Outcomes } from '../../src/policies/outbox/outcomes.ts';
 import { Queue } from '../../src/policies/outbox/queue.ts';
+import { ResultWaiters } from '../../src/policies/outbox/results.ts';
 import { ok, status } from '../../src/testing/index.ts';
 import { held } from '../support/held.ts';
 import { type Page, page, settle } from '../support/outbox-page.ts';
@@ -33,15 +33,19 @@ function otherTab({ store, host }: Page) {
   } as unknown as PipelineContext;
   const settings = readOutboxOptions({}, store);
   const queue = new Queue('default', settings);
-  const news = new News(pipeline, store, () => {});
-  return { queue, news, outcomes: new Outcomes(pipeline, queue, new Answers(), news, settings, () => {}) };
+  const news = new OutboxEvents(pipeline, store, () => {});
+  return {
+    queue,
+    news,
+    outcomes: new Completions(pipeline, queue, new ResultWaiters(), news, settings, () => {}),
+  };
 }
 
 /** Settles when this tab has heard that of the other one. */
 const heard = ({ outbox }: Page, id: string, type: string): Promise<void> =>
   new Promise((resolve) => {
     const end = outbox.subscribe((news) => {
-      if (!news.elsewhere || !('id' in news) || news.id !== id || news.type !== type) return;
+      if (!news.remote || !('id' in news) || news.id !== id || news.type !== type) return;
       end();
       resolve();
     });
@@ -80,8 +84,8 @@ describe.skipIf(isAlone)('another tab', () => {
     const dead = await there.queue.find('ann', '1');
     if (!dead) throw new Error('it is no dead letter');
     const { id, origin, lane, key } = dead;
-    expect(await there.queue.endings.revive(dead, () => ({ attempts: 0 }))).toBe(true);
-    there.news.tell({ type: 'replayed', id, origin, lane }, 'ann', key);
+    expect(await there.queue.transitions.requeue(dead, () => ({ attempts: 0 }))).toBe(true);
+    there.news.emit({ type: 'replayed', id, origin, lane }, 'ann', key);
     await told;
     second.letGo(ok());
     await settle();

@@ -1,6 +1,6 @@
 /** Somebody else signs in, in the middle of something. */
 import { describe, expect, test } from 'vitest';
-import type { OutboxNews } from '../../src/policies/outbox/news.ts';
+import type { OutboxNotification } from '../../src/policies/outbox/events.ts';
 import { ok, status } from '../../src/testing/index.ts';
 import { durableStore } from '../support/durable.ts';
 import { type Page, page, settle, URL_ } from '../support/outbox-page.ts';
@@ -44,7 +44,7 @@ describe('somebody else signs in', () => {
   test('while a write is sent: they do not hear of it', async () => {
     let user = 'ann';
     const here = page({ user: () => user });
-    const heard: OutboxNews[] = [];
+    const heard: OutboxNotification[] = [];
     here.outbox.subscribe((news) => {
       if (user === 'bob') heard.push(news);
     });
@@ -93,7 +93,7 @@ describe('somebody else signs in', () => {
     here.host.connectivity.set(false);
     await give(here, 'a', { id: 'a', meta: { secret: 'of ann' } });
     user = 'bob';
-    const heard: OutboxNews[] = [];
+    const heard: OutboxNotification[] = [];
     here.outbox.subscribe((news) => heard.push(news));
     await here.outbox.clear({ partition: 'ann' });
     expect(heard).toEqual([]);

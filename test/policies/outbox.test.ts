@@ -404,7 +404,7 @@ describe('what an answer means', () => {
     await fetch(URL_, POST);
     await clock.advance(3_600_000);
     expect(origin.seen).toHaveLength(1);
-    expect(told('outbox-paused')).toMatchObject([{ id }]);
+    expect(told('outbox-auth-required')).toMatchObject([{ id }]);
     expect(await outbox.counts()).toMatchObject({ waiting: 2, paused: 'credentials' });
     token = 'new';
     await outbox.resume();
@@ -666,7 +666,7 @@ describe('management', () => {
     expect(await ids({ lane: 'odd' })).toEqual([1, 3, 5]);
     const [, , third] = await outbox.entries({ limit: 3 });
     expect(await ids({ limit: 3, after: third?.key })).toEqual([3, 4, 5]);
-    expect(await outbox.counts()).toEqual({ waiting: 7, dead: 0, count: 7, bytes: 7 });
+    expect(await outbox.counts()).toEqual({ waiting: 7, deadLetters: 0, count: 7, bytes: 7 });
   });
 
   test('a page that cannot be meant is a configuration error', async () => {

@@ -162,5 +162,5 @@ test('what is on the screen is read again when a write has been settled', async 
 
 test('what the server refuses is Apollo’s own error, and a dead letter', async () => {
   await expect(add({ id: 'third', item: '' })).rejects.toThrow('an order needs an item');
-  expect(await apollo.box.counts()).toMatchObject({ waiting: 0, dead: 1 });
+  expect(await apollo.box.counts()).toMatchObject({ waiting: 0, deadLetters: 1 });
 });

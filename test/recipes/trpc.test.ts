@@ -47,7 +47,7 @@ test('a mutation waits while the server is gone, and takes effect once', async (
 test('a mutation that did not ask for it is not kept', async () => {
   await server.vanish();
   await expect(client.trpc.add.mutate({ id: 'third', item: 'rice' })).rejects.toThrow();
-  expect(await client.box.counts()).toMatchObject({ waiting: 0, dead: 0 });
+  expect(await client.box.counts()).toMatchObject({ waiting: 0, deadLetters: 0 });
 });
 
 test('what the server refuses is tRPC’s own error', async () => {

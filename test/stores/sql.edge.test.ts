@@ -252,7 +252,7 @@ describe.skipIf(!hasSqlite)('sqlStore', () => {
     const after = start();
     await after.box.flush();
     expect(sent.toSorted()).toEqual(['after', 'before', 'long']);
-    expect(await after.box.counts()).toMatchObject({ waiting: 0, dead: 0 });
+    expect(await after.box.counts()).toMatchObject({ waiting: 0, deadLetters: 0 });
     await after.fetch.close();
   });
 

@@ -99,7 +99,7 @@ export async function deliversOnce(open: () => AtomicStore): Promise<void> {
   expect(arrived[2]?.type).toBe('text/x');
   expect(new Set(arrived.map(({ key }) => key)).size).toBe(3);
   expect(await (await after.box.result('1')).text()).toBe('thanks for 2');
-  expect(await after.box.counts()).toMatchObject({ waiting: 0, dead: 0, count: 0, bytes: 0 });
+  expect(await after.box.counts()).toMatchObject({ waiting: 0, deadLetters: 0, count: 0, bytes: 0 });
   await after.fetch.close();
 
   const last = writer(open(), () => Promise.reject(new Error('nothing is to be sent')));

@@ -11,7 +11,7 @@ export function showDeadLetters(): void {
   const show = list(byId('dead-letters'), ({ key }: OutboxEntry) => key, letterView);
   whenKept(({ dead, counts }) => {
     show(dead);
-    byId('dead-letters-none').hidden = counts.dead > 0;
+    byId('dead-letters-none').hidden = counts.deadLetters > 0;
   });
 }
 

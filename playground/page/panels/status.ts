@@ -84,13 +84,13 @@ function histogram(upTo: readonly number[], all: number): Bar[] {
 /** Why it is what it is. */
 function reasons({ reachability, circuits, outbox }: ClientHealth): string {
   const open = circuits.filter(({ state }) => state !== 'closed').length;
-  const { waiting = 0, dead = 0, paused } = outbox && !('error' in outbox) ? outbox : {};
+  const { waiting = 0, deadLetters = 0, paused } = outbox && !('error' in outbox) ? outbox : {};
   const said = [
     reachability !== 'online' && `The browser is ${reachability}.`,
     open > 0 && `${open} of ${circuits.length} circuits ${open === 1 ? 'is' : 'are'} not closed.`,
     paused && 'The outbox is paused.',
     waiting > 0 && `${waiting} ${waiting === 1 ? 'write waits' : 'writes wait'}.`,
-    dead > 0 && `${dead} ${dead === 1 ? 'was' : 'were'} refused for good.`,
+    deadLetters > 0 && `${deadLetters} ${deadLetters === 1 ? 'was' : 'were'} refused for good.`,
   ].filter(Boolean);
   return said.length > 0 ? said.join(' ') : 'All is well.';
 }

@@ -119,7 +119,7 @@ function statusOf({
   const isDegraded =
     circuits.some(({ state }) => state !== 'closed') ||
     watched.some(({ healthy }) => !healthy) ||
-    (outbox !== undefined && ('error' in outbox || outbox.dead > 0 || outbox.paused !== undefined)) ||
+    (outbox !== undefined && ('error' in outbox || outbox.deadLetters > 0 || outbox.paused !== undefined)) ||
     (staleCache !== undefined && 'error' in staleCache) ||
     (quota !== undefined && quota.usage > NEARLY * quota.quota);
   return isDegraded ? 'degraded' : 'ok';

@@ -133,7 +133,7 @@ export function metrics(options: MetricsOptions = {}): Metrics {
 
   const heed = ({ at, outbox, quota }: ClientHealth): void => {
     if (outbox && !('error' in outbox)) {
-      alarms.look('deadLetters', outbox.dead);
+      alarms.look('deadLetters', outbox.deadLetters);
       alarms.look('queueAge', outbox.oldest === undefined ? 0 : at - outbox.oldest);
     }
     if (quota) alarms.look('quota', quota.usage / quota.quota);

@@ -58,7 +58,7 @@ export class Spans {
       case 'postponed':
       case 'dead-lettered':
       case 'removed':
-      case 'outbox-paused':
+      case 'outbox-auth-required':
         this.#endSending(event);
         break;
       default:

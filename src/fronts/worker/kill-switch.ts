@@ -1,4 +1,4 @@
-import { sharedNote } from '../../stores/shared-note.ts';
+import { sharedValue } from '../../stores/shared-value.ts';
 
 const isSwitch = (value: unknown): value is 'off' => value === 'off';
 
@@ -20,7 +20,7 @@ export interface KillSwitch {
  * @param name As the worker's. Default `'holdfast-worker'`.
  */
 export function killSwitch(name = 'holdfast-worker'): KillSwitch {
-  const note = sharedNote(name, isSwitch);
+  const note = sharedValue(name, isSwitch);
   return {
     turnOff: () => note.set('off'),
     turnOn: () => note.set(undefined),

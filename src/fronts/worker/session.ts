@@ -1,6 +1,6 @@
 import { wellFormedString } from '../../core/check.ts';
 import { ConfigurationError } from '../../core/errors.ts';
-import { sharedNote } from '../../stores/shared-note.ts';
+import { sharedValue } from '../../stores/shared-value.ts';
 
 /** The signed-in user, shared by the pages and the service worker of an application. */
 export interface SharedSession {
@@ -23,7 +23,7 @@ export interface SharedSession {
  * @param name Sessions of one name are the same. Default `'holdfast-session'`.
  */
 export function sharedSession(name = 'holdfast-session'): SharedSession {
-  const note = sharedNote(name, (value): value is string => typeof value === 'string' && value !== '');
+  const note = sharedValue(name, (value): value is string => typeof value === 'string' && value !== '');
   return {
     partition: () => note.value,
     ready: note.ready,

@@ -5,11 +5,11 @@ import { originOf } from '../../core/origins.ts';
 import { hasBody, replayable } from '../../core/replay.ts';
 import { signsOut } from '../../core/sign-out.ts';
 import { type Leaving, type Run, type Stage, stage } from '../../core/stage.ts';
-import { untilOver } from './application.ts';
-import type { Place } from './crew.ts';
+import type { Attachment } from './attached-pipelines.ts';
+import { createScheme, type SignIn } from './create-scheme.ts';
 import { AuthError, SIGNED_OUT } from './error.ts';
-import { methodOf, type SignIn } from './method.ts';
 import type { AuthScheme, SchemeOptions } from './options.ts';
+import { waitInRun } from './user-function.ts';
 
 /** Puts credentials on. With `user`, it says whose calls these are, in place of the client's `partition`. */
 export interface Auth<
@@ -36,15 +36,15 @@ export function auth<S extends AuthScheme, User extends (() => string | undefine
     settings,
     scheme,
     source,
-    enter,
+    attach: enter,
     needsPartition = false,
     varies,
     signOut,
     more,
-  } = methodOf(options);
+  } = createScheme(options);
   const { origins, bodyLimit, user } = settings;
 
-  const places = new WeakMap<PipelineContext, Place>();
+  const places = new WeakMap<PipelineContext, Attachment>();
 
   const sign = (run: Run, passage: Passage, request: Request): Passage | Promise<Passage> =>
     chained(scheme.sign(request, passage.secret, run), (own) => {
@@ -55,7 +55,9 @@ export function auth<S extends AuthScheme, User extends (() => string | undefine
   const begin = (run: Run): Passage | Promise<Passage> => {
     const { call, request } = run;
     if (call.isSignedOut && needsPartition) throw new AuthError(SIGNED_OUT);
-    const current = untilOver(run, (waiting) => source.current(waiting, places.get(run.pipeline) as Place));
+    const current = waitInRun(run, (waiting) =>
+      source.current(waiting, places.get(run.pipeline) as Attachment),
+    );
     return chained(current, (secret) => {
       // Before the first time: afterwards the body is gone.
       const isKept = source.renew && hasBody(request);
@@ -69,8 +71,8 @@ export function auth<S extends AuthScheme, User extends (() => string | undefine
   /** Sends a request that was refused once more, with something newer. */
   const renew = async (run: Run, passage: Passage): Promise<'repeat' | undefined> => {
     const { secret, again } = passage;
-    const newer = await untilOver(run, (call) =>
-      source.renew?.(secret, call, places.get(run.pipeline) as Place),
+    const newer = await waitInRun(run, (call) =>
+      source.renew?.(secret, call, places.get(run.pipeline) as Attachment),
     );
     if (newer === undefined || !again) return undefined;
     dropBody(run.response);
@@ -86,16 +88,16 @@ export function auth<S extends AuthScheme, User extends (() => string | undefine
     if (scheme.received) run.response = scheme.received(response, given, secret);
     if (response.status !== 401) source.accepted?.(secret, run.call);
     // Where the platform has been sent it had none.
-    const isElsewhere = response.redirected && !origins.includes(originOf(response.url));
-    if (response.status !== 401 || !source.renew || isReplayed || isElsewhere) return undefined;
+    const isOtherOrigin = response.redirected && !origins.includes(originOf(response.url));
+    if (response.status !== 401 || !source.renew || isReplayed || isOtherOrigin) return undefined;
     return () => refusing(run, given, () => renew(run, passage));
   };
 
   const policy = stage<Passage | undefined>({
     attach(pipeline, next) {
-      const place = { next, pipeline };
-      places.set(pipeline, place);
-      enter(place);
+      const attachment = { next, pipeline };
+      places.set(pipeline, attachment);
+      enter(attachment);
     },
     enter(run) {
       if (!origins.includes(originOf(run.url)) || scheme.has(run.request)) return undefined;

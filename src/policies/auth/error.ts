@@ -1,11 +1,11 @@
 import { HoldfastError, isFailure } from '../../core/errors.ts';
 
 /**
- * - `signed-out`: nobody is signed in, or a refresh was refused.
- * - `no-token`: the function for the token gave none, although a user is signed in.
- * - `refresh-failed`: no new token was to be had just now.
- * - `credentials-failed`: a function of the application's own failed, or gave what cannot be sent.
- * - `user-changed`: somebody else has signed in since the call was made.
+ * - `signed-out`: no user is signed in, or a refresh was refused.
+ * - `no-token`: `token()` returned none, although a user is signed in.
+ * - `refresh-failed`: no new token is available now.
+ * - `credentials-failed`: a function of the application failed, or returned a value that cannot be sent.
+ * - `user-changed`: another user has signed in since the call was made.
  * - `redirected`: the origin redirects, and a key in a header of its own would go along.
  */
 export type AuthCode =
@@ -17,7 +17,7 @@ export type AuthCode =
   | 'redirected';
 
 /** Why there are no credentials, as plain data: each call makes an error of its own of it. */
-export interface Trouble {
+export interface AuthFailure {
   readonly code: AuthCode;
   readonly message: string;
   /** It may be otherwise later, by itself. */
@@ -37,31 +37,31 @@ export class AuthError extends HoldfastError {
   override name = 'AuthError';
   declare readonly code: AuthCode;
 
-  constructor({ code, message, transient, retryAt, cause }: Trouble) {
+  constructor({ code, message, transient, retryAt, cause }: AuthFailure) {
     super(message, { code, category: 'auth', transient, retryAt, cause });
   }
 }
 
-export const SIGNED_OUT: Trouble = {
+export const SIGNED_OUT: AuthFailure = {
   code: 'signed-out',
-  message: 'nobody is signed in; a call that needs no credentials says auth: false',
+  message: 'not signed in (pass auth: false for anonymous calls)',
   transient: false,
 };
 
-export const NO_TOKEN: Trouble = {
+export const NO_TOKEN: AuthFailure = {
   code: 'no-token',
-  message: 'there is no token yet for the user who is signed in',
+  message: 'there is no token yet for the signed-in user',
   transient: true,
 };
 
-export const USER_CHANGED: Trouble = {
+export const USER_CHANGED: AuthFailure = {
   code: 'user-changed',
-  message: 'somebody else has signed in since this call was made',
+  message: 'another user has signed in since this call was made',
   transient: false,
 };
 
 /** No new token, for the time being. */
-export const refreshFailed = (message: string, more: Partial<Trouble> = {}): Trouble => ({
+export const refreshFailed = (message: string, more: Partial<AuthFailure> = {}): AuthFailure => ({
   code: 'refresh-failed',
   message,
   transient: true,
@@ -69,7 +69,7 @@ export const refreshFailed = (message: string, more: Partial<Trouble> = {}): Tro
 });
 
 /** What it means that something threw while credentials were to be got. @param message Where that is not known. */
-export function troubleOf(error: unknown, code: AuthCode, message: string): Trouble {
+export function toAuthFailure(error: unknown, code: AuthCode, message: string): AuthFailure {
   if (error instanceof AuthError) {
     const { code, message, transient, retryAt, cause } = error;
     return { code, message, transient, retryAt, cause };

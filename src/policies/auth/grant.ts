@@ -4,15 +4,15 @@ import { withDeadline } from '../../core/clock.ts';
 import { type Failure, TimeoutError } from '../../core/errors.ts';
 import { originOf } from '../../core/origins.ts';
 import { retryAfter } from '../../http/retry-after.ts';
-import type { Place } from './crew.ts';
-import { refreshFailed, type Trouble, troubleOf } from './error.ts';
+import type { Attachment } from './attached-pipelines.ts';
+import { type AuthFailure, refreshFailed, toAuthFailure } from './error.ts';
 import { basic, isRedirect } from './schemes.ts';
 import type { OAuth2Settings } from './settings.ts';
 
 /** More than this is no answer of a token endpoint, in bytes. */
 const LONGEST = 64_000;
 
-/** What may be repeated of what a token endpoint says (RFC 6749, 5.2): words that everybody knows. */
+/** What may be repeated of what a token endpoint says (RFC 6749, 5.2): the codes of the RFC. */
 const KNOWN = [
   'invalid_request',
   'invalid_client',
@@ -23,15 +23,18 @@ const KNOWN = [
 ];
 
 /** What was said, which may be anything; `refused`: asking again is in vain. */
-export type Answer = { readonly said: unknown } | { readonly refused: true } | { readonly trouble: Trouble };
+export type TokenEndpointResponse =
+  | { readonly said: unknown }
+  | { readonly refused: true }
+  | { readonly failure: AuthFailure };
 
 /** Asks for tokens, once, past `auth` and through all that lies below it. */
 export async function exchange(
   settings: OAuth2Settings,
   user: string,
   refreshToken: string | undefined,
-  { next, pipeline }: Place,
-): Promise<Answer> {
+  { next, pipeline }: Attachment,
+): Promise<TokenEndpointResponse> {
   const { grant, timeout } = settings;
   const { host } = pipeline;
   // Not the pipeline's: a refresh token that was used up while it was closed would be lost.
@@ -46,19 +49,19 @@ export async function exchange(
       typeof grant === 'function'
         ? Promise.resolve(grant({ refreshToken, partition: user, signal, fetch })).then(given)
         : fetch(tokenRequest(settings, refreshToken)).then((response) =>
-            answerOf(response, grant === 'refresh_token', host.clock.now(), signal),
+            readResponse(response, grant === 'refresh_token', host.clock.now(), signal),
           );
     return await withDeadline(Infinity, { host, signal }, asking);
   } catch (error) {
-    const trouble = troubleOf(error, 'refresh-failed', 'the token endpoint could not be asked');
-    const { retryAt } = (trouble.cause ?? {}) as Partial<Failure>;
-    return { trouble: { ...trouble, wait: retryAt && retryAt - host.clock.now() } };
+    const failure = toAuthFailure(error, 'refresh-failed', 'the token endpoint could not be asked');
+    const { retryAt } = (failure.cause ?? {}) as Partial<Failure>;
+    return { failure: { ...failure, wait: retryAt && retryAt - host.clock.now() } };
   } finally {
     cancel();
   }
 }
 
-/** RFC 6749, 4.4.2 and 6; the client says who it is as in 2.3.1. */
+/** RFC 6749, 4.4.2 and 6; the client authenticates as in 2.3.1. */
 function tokenRequest(settings: OAuth2Settings, refreshToken: string | undefined): Request {
   const { grant, tokenEndpoint, clientId, clientSecret, clientAuthentication, scope, parameters } = settings;
   const headers = new Headers({ accept: 'application/json' });
@@ -71,33 +74,33 @@ function tokenRequest(settings: OAuth2Settings, refreshToken: string | undefined
     body.set('client_id', clientId as string);
     if (clientSecret !== undefined) body.set('client_secret', clientSecret);
   }
-  // Elsewhere nobody is to see what is in it.
+  // Its secrets must not appear elsewhere.
   return new Request(tokenEndpoint as string, { method: 'POST', headers, body, redirect: 'manual' });
 }
 
 const formEncoded = (text = ''): string => new URLSearchParams({ '': text }).toString().slice(1);
 
-const given = (said: unknown): Answer => (said === undefined ? { refused: true } : { said });
+const given = (said: unknown): TokenEndpointResponse => (said === undefined ? { refused: true } : { said });
 
-async function answerOf(
+async function readResponse(
   response: Response,
   canBeRefused: boolean,
   now: number,
   signal: AbortSignal,
-): Promise<Answer> {
+): Promise<TokenEndpointResponse> {
   // Too late.
   if (signal.aborted || isRedirect(response)) {
     dropBody(response);
-    return { trouble: refreshFailed('the token endpoint redirects') };
+    return { failure: refreshFailed('the token endpoint redirects') };
   }
   const { status, ok, headers } = response;
   const said = (await bodyOf(response, signal)) as { error?: unknown } | null | undefined;
   if (ok) return { said };
   const known = KNOWN.find((word) => word === said?.error);
-  // Those who do not speak OAuth say 401 alone.
+  // Endpoints without OAuth errors respond with a bare 401.
   if (canBeRefused && (known === 'invalid_grant' || (status === 401 && !known))) return { refused: true };
   return {
-    trouble: refreshFailed(`the token endpoint answered ${status}${known ? `, ${known}` : ''}`, {
+    failure: refreshFailed(`the token endpoint answered ${status}${known ? `, ${known}` : ''}`, {
       transient: status >= 500 || status === 408 || status === 429,
       wait: retryAfter(headers, now),
     }),

@@ -13,7 +13,7 @@ interface EveryScheme {
   readonly timeout?: Duration;
 }
 
-/** What a function that gives a secret is told. */
+/** The argument of a function that returns a secret. */
 export interface SecretContext {
   /** Whose call it is. */
   readonly partition: string;
@@ -21,7 +21,7 @@ export interface SecretContext {
   readonly refused?: string;
 }
 
-/** Gives a secret, or `undefined` if no user is signed in, or there is no token yet for the one who is. Asked for each request; after a 401 once for all calls. */
+/** Returns a secret, or `undefined` without a user or a token. Called for each request; after a 401 once for all calls. */
 export type Secret = string | ((context: SecretContext) => string | undefined | Promise<string | undefined>);
 
 /** `Authorization: Bearer …` (RFC 6750), with a token of the application. */
@@ -64,13 +64,13 @@ interface TokenKeeping {
   readonly name?: string;
 }
 
-/** Where tokens are asked for, and by whom. */
+/** The token endpoint and the client. */
 interface TokenEndpoint {
   readonly tokenEndpoint: string;
   readonly clientId: string;
   /** Of a confidential client; never in a page. */
   readonly clientSecret?: string;
-  /** How a client with a secret says who it is (RFC 6749, 2.3.1). Default `'basic'`. */
+  /** How a client with a secret authenticates (RFC 6749, 2.3.1). Default `'basic'`. */
   readonly clientAuthentication?: 'basic' | 'body';
   readonly scope?: string;
   /** Further parameters of the token request: `{ audience: '…' }`. */
@@ -88,12 +88,12 @@ interface ClientCredentialsGrant extends TokenEndpoint {
   readonly clientSecret: string;
 }
 
-/** By a function that asks whoever knows. */
+/** By a function of the application. */
 interface OwnGrant {
   readonly grant: Grant;
 }
 
-/** What a function that asks for tokens is told. */
+/** The argument of a function that requests tokens. */
 export interface GrantContext {
   /** Of the tokens there are. */
   readonly refreshToken?: string | undefined;
@@ -104,7 +104,7 @@ export interface GrantContext {
   readonly fetch: (request: Request) => Promise<Response>;
 }
 
-/** Gives new tokens, as RFC 6749, 5.1 names them; `undefined`: whoever it was is signed out. */
+/** Returns new tokens, as RFC 6749, 5.1 names them; `undefined`: the user is signed out. */
 export type Grant = (context: GrantContext) => Promise<TokenResponse | undefined>;
 
 /** Credentials of the application's own making, such as a signature. */

@@ -1,18 +1,18 @@
 import { sleep } from '../../core/clock.ts';
 import type { Call } from '../../core/contract.ts';
-import type { Place } from './crew.ts';
+import type { Attachment } from './attached-pipelines.ts';
 import { refreshFailed, SIGNED_OUT } from './error.ts';
-import { type Answer, exchange } from './grant.ts';
-import type { Keeper } from './keeper.ts';
-import type { Outcome, Renewal } from './renewals.ts';
+import { exchange, type TokenEndpointResponse } from './grant.ts';
+import type { RefreshOutcome, RefreshTask } from './refresh-coordinator.ts';
+import { withRefreshLock } from './refresh-lock.ts';
 import type { OAuth2Settings } from './settings.ts';
-import { type Held, leftOf, momentOf, tokensOf } from './tokens.ts';
-import { inTurn } from './turn.ts';
+import type { TokenCache } from './token-cache.ts';
+import { type IssuedTokens, leftOf, momentOf, tokensOf } from './tokens.ts';
 
 /** How long what another tab tells may be on its way, in ms. */
-const HEARSAY = 100;
+const MESSAGE_DELAY = 100;
 
-/** Whoever had to wait longer for their turn, in ms, had somebody before them. */
+/** A longer wait for the lock, in ms, means that another tab had it. */
 const UNCONTENDED = 5;
 
 /** What holds over tabs. */
@@ -22,18 +22,18 @@ export const lockOf = ({ name }: OAuth2Settings, user: string): string => `holdf
  * Gets new tokens in place of those that run out or were refused, unless another call, tab or process has been faster: a
  * refresh token that is used twice is often the end of all that came of it (RFC 9700, 4.14.2).
  *
- * @param renewed Told where it was done because the origin had refused what there was.
+ * @param renewed Called if the refresh was made because the origin had refused the token.
  */
 export function refresh(
   user: string,
-  held: Held | undefined,
+  held: IssuedTokens | undefined,
   { host, waitUntil }: Call,
-  place: Place,
+  attachment: Attachment,
   settings: OAuth2Settings,
-  keeper: Keeper,
+  tokenCache: TokenCache,
   renewed: () => void,
-): Renewal {
-  const { pipeline } = place;
+): RefreshTask {
+  const { pipeline } = attachment;
   const { clock } = host;
   let kept: Promise<void> | undefined;
   const keep = (now: () => Promise<void>): void => {
@@ -42,45 +42,48 @@ export function refresh(
   };
 
   const found = (): string | undefined => {
-    const now = keeper.held(user);
+    const now = tokenCache.get(user);
     return now && now !== held && leftOf(now, clock) > 0 ? now.tokens.accessToken : undefined;
   };
-  /** Where somebody has signed in, or out, in the meantime. */
-  const otherwise = (): Outcome => {
+  /** After a sign-in or a sign-out in between. */
+  const otherwise = (): RefreshOutcome => {
     const secret = found();
-    return secret === undefined ? { trouble: SIGNED_OUT } : { secret };
+    return secret === undefined ? { failure: SIGNED_OUT } : { secret };
   };
 
-  const ask = async (): Promise<Outcome> => {
-    const there = await keeper.look(user, place);
-    if ((held && !there) || keeper.isGone(user) || found() !== undefined) return otherwise();
+  const ask = async (): Promise<RefreshOutcome> => {
+    const there = await tokenCache.reload(user, attachment);
+    if ((held && !there) || tokenCache.isSignedOut(user) || found() !== undefined) return otherwise();
     const before = there?.tokens;
     const moment = momentOf(clock);
     const isPoor = settings.grant === 'refresh_token' && before?.refreshToken === undefined;
-    const answer: Answer = isPoor
+    const response: TokenEndpointResponse = isPoor
       ? { refused: true }
-      : await exchange(settings, user, before?.refreshToken, place);
-    if (keeper.held(user) !== there || keeper.isGone(user)) return otherwise();
-    if ('trouble' in answer) return answer;
-    if ('refused' in answer) {
+      : await exchange(settings, user, before?.refreshToken, attachment);
+    if (tokenCache.get(user) !== there || tokenCache.isSignedOut(user)) return otherwise();
+    if ('failure' in response) return response;
+    if ('refused' in response) {
       // A process that shares no locks may have used it up, and has left what came of it.
-      if ((await keeper.look(user, place)) !== there) return otherwise();
-      keep(keeper.remove(user, 'refused', place));
-      return { trouble: SIGNED_OUT };
+      if ((await tokenCache.reload(user, attachment)) !== there) return otherwise();
+      keep(tokenCache.remove(user, 'refused', attachment));
+      return { failure: SIGNED_OUT };
     }
-    const tokens = tokensOf(answer.said, moment, true, before);
-    if (typeof tokens === 'string') return { trouble: refreshFailed(`the token endpoint gave ${tokens}`) };
+    const tokens = tokensOf(response.said, moment, true, before);
+    if (typeof tokens === 'string') return { failure: refreshFailed(`the token endpoint gave ${tokens}`) };
     if (held?.refused) renewed();
-    keep(keeper.put(user, { tokens, since: moment.ticks, refused: false }, 'refreshed', place));
+    keep(tokenCache.put(user, { tokens, since: moment.ticks, refused: false }, 'refreshed', attachment));
     return { secret: tokens.accessToken };
   };
 
-  const turn = async (waited: number): Promise<Outcome> => {
-    // Whoever was at it has told us, but that may still be on its way.
-    if (keeper.isByHearsay && waited > UNCONTENDED) await sleep(HEARSAY, pipeline);
+  const turn = async (waited: number): Promise<RefreshOutcome> => {
+    // The tab that refreshed has broadcast the tokens; give the message time to arrive.
+    if (tokenCache.syncsByMessageOnly && waited > UNCONTENDED) await sleep(MESSAGE_DELAY, pipeline);
     return ask();
   };
   // Until it is written the next one would find what has been used up.
   const linger = async (): Promise<void> => kept;
-  return { found, work: () => inTurn(lockOf(settings, user), settings.timeout, pipeline, turn, linger) };
+  return {
+    found,
+    work: () => withRefreshLock(lockOf(settings, user), settings.timeout, pipeline, turn, linger),
+  };
 }

@@ -45,7 +45,7 @@ export const isRedirect = ({ type, status, headers }: Response): boolean =>
 /**
  * Passes an answer on that redirects nowhere. Browsers do not say where to; so none is followed, the same everywhere.
  *
- * @param given The request as it was: whoever follows redirects in a way of their own sees to it.
+ * @param given The request as it was: an application that follows redirects itself handles them.
  * @throws {AuthError} `redirected`.
  */
 export function notRedirected(response: Response, given: Request): Response {

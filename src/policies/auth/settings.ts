@@ -16,7 +16,7 @@ import type { AuthScheme, CustomOptions, OAuth2Options, Secret } from './options
 import { isSendable } from './schemes.ts';
 
 /** What all schemes have. */
-export interface Settings {
+export interface AuthSettings {
   origins: string[];
   user: (() => string | undefined) | undefined;
   bodyLimit: number;
@@ -30,22 +30,22 @@ export interface TokenStorage {
   name: string;
 }
 
-export interface BearerSettings extends Settings, TokenStorage {
+export interface BearerSettings extends AuthSettings, TokenStorage {
   token: Secret | undefined;
 }
 
-export interface BasicSettings extends Settings {
+export interface BasicSettings extends AuthSettings {
   username: string;
   password: string;
 }
 
-export interface ApiKeySettings extends Settings {
+export interface ApiKeySettings extends AuthSettings {
   key: Secret;
   header: string | undefined;
   query: string | undefined;
 }
 
-export interface OAuth2Settings extends Settings, TokenStorage {
+export interface OAuth2Settings extends AuthSettings, TokenStorage {
   grant: OAuth2Options['grant'];
   tokenEndpoint: string | undefined;
   clientId: string | undefined;
@@ -56,7 +56,7 @@ export interface OAuth2Settings extends Settings, TokenStorage {
   refreshBefore: number;
 }
 
-export interface CustomSettings extends Settings {
+export interface CustomSettings extends AuthSettings {
   authorize: CustomOptions['authorize'];
   refresh: CustomOptions['refresh'];
 }
@@ -92,20 +92,25 @@ const texts: Rule<Readonly<Record<string, string>>> = (value, option) =>
 const fn: Rule<never> = (value, option) =>
   typeof value === 'function' ? (value as never) : refuse(option, '…', 'expected a function');
 
-const every: Rules<Settings> = {
+const every: Rules<AuthSettings> = {
   origins: list(origin),
   user: fn,
   bodyLimit: size,
   timeout: positiveDuration,
 };
 
-const standard = (): Settings => ({ origins: [], user: undefined, bodyLimit: 1_000_000, timeout: 10_000 });
+const standard = (): AuthSettings => ({
+  origins: [],
+  user: undefined,
+  bodyLimit: 1_000_000,
+  timeout: 10_000,
+});
 
 /** @throws {ConfigurationError} without any value that may be a secret. */
-function read<T extends Settings>(
+function read<T extends AuthSettings>(
   given: object,
-  rules: Rules<Omit<T, keyof Settings>>,
-  own: Partial<Omit<T, keyof Settings>>,
+  rules: Rules<Omit<T, keyof AuthSettings>>,
+  own: Partial<Omit<T, keyof AuthSettings>>,
   needed: readonly (keyof T & string)[],
 ): T {
   const { scheme: _, ...options } = given as Record<string, unknown>;

@@ -1,22 +1,22 @@
 import type { Call } from '../../core/contract.ts';
-import type { Place } from './crew.ts';
+import type { Attachment } from './attached-pipelines.ts';
 
-/** Where secrets come from. */
-export interface Source {
-  /** What a request carries. @throws {AuthError} where there is nothing to be had. */
-  current(call: Call, place: Place): string | Promise<string>;
+/** A source of secrets. */
+export interface CredentialSource {
+  /** The secret for a request. @throws {AuthError} if there is none. */
+  current(call: Call, attachment: Attachment): string | Promise<string>;
   /**
-   * After a 401, something newer than what was refused. Absent: there never is.
+   * After a 401, a newer secret. Absent: there never is one.
    *
-   * @returns `undefined` where there is nothing newer: the 401 stands.
-   * @throws {AuthError} the same for all who wait for it.
+   * @returns `undefined` if there is none: the 401 stands.
+   * @throws {AuthError} the same for all callers that wait.
    */
-  renew?(refused: string, call: Call, place: Place): Promise<string | undefined>;
-  /** The origin has answered with something else than 401. */
+  renew?(refused: string, call: Call, attachment: Attachment): Promise<string | undefined>;
+  /** The origin has accepted the secret: no 401. */
   accepted?(secret: string, call: Call): void;
   /** A user signs out: no secret of this user stays in memory. */
   forget?(partition: string): void;
 }
 
 /** One that never changes. */
-export const fixed = (secret: string): Source => ({ current: () => secret });
+export const fixedSource = (secret: string): CredentialSource => ({ current: () => secret });

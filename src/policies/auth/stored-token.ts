@@ -2,8 +2,8 @@ import type { PipelineContext } from '../../core/contract.ts';
 import { LruMap } from '../../core/origins.ts';
 import { AuthError, refreshFailed } from './error.ts';
 import type { BearerSettings } from './settings.ts';
+import { readTokens, writeTokens } from './token-store.ts';
 import type { Tokens } from './tokens.ts';
-import { readTokens, writeTokens } from './vault.ts';
 
 /** The last bearer token of each user, in a store: for a reload, and for a service worker. */
 export class StoredToken {

@@ -6,7 +6,7 @@ export interface TokenResponse {
   readonly access_token: string;
   /** Nothing but `Bearer` is understood. */
   readonly token_type?: string;
-  /** Seconds from now on. Absent: nobody knows, and only a 401 tells. */
+  /** Seconds from now on. Absent: unknown, so that only a 401 ends the token. */
   readonly expires_in?: number;
   /** Absent: the one there is stays. */
   readonly refresh_token?: string;
@@ -25,7 +25,7 @@ export interface Tokens {
 }
 
 /** Tokens as they are at hand. */
-export interface Held {
+export interface IssuedTokens {
   readonly tokens: Tokens;
   /** When they were asked for, on the monotonic clock. */
   readonly since: number;
@@ -48,7 +48,7 @@ export const momentOf = (clock: Clock): Moment => ({ wall: clock.now(), ticks: c
  * @returns what is wrong with it, in words without anything of it, where it is no answer.
  */
 export function tokensOf(
-  answer: unknown,
+  response: unknown,
   { wall }: Moment,
   renewed: boolean,
   before?: Tokens,
@@ -58,7 +58,7 @@ export function tokensOf(
     token_type = 'bearer',
     expires_in,
     refresh_token,
-  } = (answer ?? {}) as Record<keyof TokenResponse, unknown>;
+  } = (response ?? {}) as Record<keyof TokenResponse, unknown>;
   if (typeof access_token !== 'string' || !isSendable(access_token)) return 'no token';
   if (String(token_type).toLowerCase() !== 'bearer') return 'a token of a type that is not understood';
   // Some give it as text.
@@ -74,7 +74,7 @@ export function tokensOf(
 }
 
 /** Tokens from elsewhere: how old they are says the wall clock, which may have been set since. */
-export function heldOf(tokens: Tokens, clock: Clock): Held {
+export function toIssuedTokens(tokens: Tokens, clock: Clock): IssuedTokens {
   const { askedAt, lifetime = Infinity } = tokens;
   const age = Math.min(Math.max(0, clock.now() - askedAt), lifetime);
   return { tokens, since: clock.ticks() - age, refused: false };
@@ -85,14 +85,14 @@ export function heldOf(tokens: Tokens, clock: Clock): Held {
  * be set: the one that is further counts.
  */
 export function leftOf(
-  { tokens: { lifetime = Infinity, askedAt }, since, refused }: Held,
+  { tokens: { lifetime = Infinity, askedAt }, since, refused }: IssuedTokens,
   clock: Clock,
 ): number {
   if (refused) return 0;
   return lifetime - Math.max(clock.ticks() - since, clock.now() - askedAt);
 }
 
-/** Whether a stored value is tokens: another version, or somebody else, may have written it. */
+/** Whether a stored value is tokens: another version or another script may have written it. */
 export function isTokens(value: unknown): value is Tokens {
   const tokens = value as Partial<Tokens> | null;
   return (

@@ -7,17 +7,17 @@ import { ConfigurationError, StorageError } from '../../core/errors.ts';
 import { originOf } from '../../core/origins.ts';
 import { sourceOf } from '../../core/source.ts';
 import { ageOf } from '../../http/freshness.ts';
-import type { CacheStats, Desk } from './desk.ts';
-import type { Held } from './entry.ts';
+import type { Cache, CacheStats } from './cache-context.ts';
+import type { CachedResponse } from './entry.ts';
 import { readCallOptions } from './options.ts';
 import type { Usage } from './quota.ts';
 
 export type { CacheStats, Usage };
 
 /** How long the application waits for the store, in ms. */
-const PATIENCE = 10_000;
+const ADMIN_TIMEOUT = 10_000;
 
-/** A copy as it is listed. Times are wall times in ms, ages in seconds, sizes in bytes. */
+/** A cached response in a listing. Times are wall times in ms, ages in seconds, sizes in bytes. */
 export interface CacheEntry {
   /** For `after`. */
   readonly key: string;
@@ -29,9 +29,9 @@ export interface CacheEntry {
   readonly storedAt: number;
   readonly usedAt: number;
   readonly age: number;
-  /** For how long it is fresh; negative: since when it is stale. */
+  /** How long it stays fresh; negative: how long it has been stale. */
   readonly freshFor: number;
-  /** The headers by which it is told from other variants of the URL. */
+  /** The headers that select it among the variants of the URL. */
   readonly varying: Readonly<Record<string, string | null>>;
 }
 
@@ -44,36 +44,39 @@ export interface CacheEntriesQuery {
 }
 
 export interface CacheManagement {
-  /** Copies without their bodies, in pages; those of one URL stand together. */
+  /** Cached responses without their bodies, in pages; those of one URL come together. */
   entries(query?: CacheEntriesQuery): Promise<CacheEntry[]>;
-  /** Forgets the copies of a URL. @returns how many there were. */
+  /** Deletes the cached responses of a URL. @returns how many there were. */
   delete(url: string, options: { readonly partition: string }): Promise<number>;
   /**
-   * Forgets the copies of a partition, or all of them, in every tab. What was asked for before is not kept afterwards.
+   * Deletes the cached responses of a partition, or all of them, in every tab. Responses to earlier requests are not stored afterwards.
    *
    * @returns how many there were.
    */
   clear(options?: { readonly partition?: string }): Promise<number>;
   /**
-   * Fetches what is to be there when there is no network: for the current user, through the pipeline, with the options of
-   * its routes. What is fresh is not fetched. Where headers or credentials matter, give `Request`s: those that a client
-   * above the pipeline adds (ky's `headers`) are not there.
+   * Fetches URLs for later use without a network: for the current user, through the pipeline, with the options of its routes. Fresh
+   * ones are not fetched. If headers or credentials matter, pass `Request`s: those that a client above the pipeline adds (ky's
+   * `headers`) are not there.
    */
   warm(wishes: WarmList, options?: WarmOptions): Promise<WarmReport>;
-  /** How many copies there are, and bytes in their bodies. */
+  /** How many responses are cached, and the bytes of their bodies. */
   usage(query?: { readonly partition?: string }): Promise<Usage>;
   /** What has been done since the cache was made, in this tab. */
   stats(): Readonly<CacheStats>;
 }
 
 /** @param readsOf The reads of a pipeline. */
-export function management(desk: Desk, readsOf: (pipeline: PipelineContext) => Handler): CacheManagement {
-  const { shelf, questions } = desk;
+export function createCacheApi(
+  cache: Cache,
+  readsOf: (pipeline: PipelineContext) => Handler,
+): CacheManagement {
+  const { store, revalidations: questions } = cache;
 
-  /** @throws {StorageError} where the store does not answer: what may still be there has to be known. */
+  /** @throws {StorageError} if the store does not respond: the application must know that data may still be there. */
   const asked = async <T>(operation: string, work: Promise<T>): Promise<T> => {
     try {
-      return await withDeadline(PATIENCE, { host: desk.host }, work);
+      return await withDeadline(ADMIN_TIMEOUT, { host: cache.host }, work);
     } catch (cause) {
       if (!(cause instanceof DeadlineError)) throw cause;
       throw new StorageError(`staleCache.${operation}: the store did not answer`, { cause });
@@ -85,8 +88,8 @@ export function management(desk: Desk, readsOf: (pipeline: PipelineContext) => H
     partition: string | undefined,
     url: string | undefined,
   ): Promise<number> => {
-    const entries = await asked(operation, shelf.forget(partition, url, desk.now));
-    desk.tell({ type: 'cache-forgotten', url, partition, entries });
+    const entries = await asked(operation, store.delete(partition, url, cache.now));
+    cache.emit({ type: 'cache-forgotten', url, partition, entries });
     return entries;
   };
 
@@ -102,19 +105,19 @@ export function management(desk: Desk, readsOf: (pipeline: PipelineContext) => H
         { partition: wellFormedString, after: ofType('string'), limit: integer(1) },
         { partition: undefined, after: '', limit: 100 },
       );
-      const { now } = desk;
-      const held = await asked('entries', shelf.list(partition, after, limit, now));
-      return held.map((each) => entryOf(each, now));
+      const { now } = cache;
+      const cached = await asked('entries', store.list(partition, after, limit, now));
+      return cached.map((each) => entryOf(each, now));
     },
     async delete(url, options = {} as never) {
-      const { partition } = whose('delete', options);
+      const { partition } = readPartition('delete', options);
       return forget('delete', wellFormedString(partition, 'staleCache.delete.partition'), new URL(url).href);
     },
     async clear(options = {}) {
-      return forget('clear', whose('clear', options).partition, undefined);
+      return forget('clear', readPartition('clear', options).partition, undefined);
     },
     async warm(wishes, options = {}) {
-      const { pipeline } = desk;
+      const { pipeline } = cache;
       if (!pipeline)
         throw new ConfigurationError(
           'staleCache.warm',
@@ -123,7 +126,7 @@ export function management(desk: Desk, readsOf: (pipeline: PipelineContext) => H
         );
       const partition = pipeline.partition();
       return warmer(pipeline.signal, wishes, options, async (wish, signal): Promise<Warmed> => {
-        const began = desk.now;
+        const began = cache.now;
         const request = new Request(wish);
         const works: Promise<unknown>[] = [];
         const background = pipeline.background({
@@ -134,7 +137,7 @@ export function management(desk: Desk, readsOf: (pipeline: PipelineContext) => H
         });
         if (background.options.staleCache === false) return 'not-stored';
         const call = { ...background, waitUntil: (work: Promise<unknown>) => void works.push(work) };
-        const own = readCallOptions(call.options.staleCache, desk.settings);
+        const own = readCallOptions(call.options.staleCache, cache.settings);
         const response = await readsOf(pipeline)(
           request,
           questions.put({ own: { ...own, mode: 'cache-first', respondAfter: Infinity } }, call),
@@ -143,18 +146,18 @@ export function management(desk: Desk, readsOf: (pipeline: PipelineContext) => H
         for (const work of works) await work;
         const source = sourceOf(response);
         if (source !== 'network') return source === 'cache' ? 'fresh' : 'stale';
-        const held = await desk.find({ request, call });
-        return held && held.copy.receivedAt >= began ? 'stored' : 'not-stored';
+        const cached = await cache.find({ request, call });
+        return cached && cached.response.receivedAt >= began ? 'stored' : 'not-stored';
       });
     },
     async usage(query = {}) {
-      return asked('usage', shelf.usage(whose('usage', query).partition, desk.now));
+      return asked('usage', store.usage(readPartition('usage', query).partition, cache.now));
     },
-    stats: () => ({ ...desk.stats }),
+    stats: () => ({ ...cache.stats }),
   };
 }
 
-const whose = (operation: string, options: object): { partition: string | undefined } =>
+const readPartition = (operation: string, options: object): { partition: string | undefined } =>
   readOptions<{ partition: string | undefined }>(
     `staleCache.${operation}`,
     options,
@@ -162,9 +165,9 @@ const whose = (operation: string, options: object): { partition: string | undefi
     { partition: undefined },
   );
 
-function entryOf({ key, copy, terms, size, usedAt }: Held, now: number): CacheEntry {
+function entryOf({ key, response: copy, freshness, size, usedAt }: CachedResponse, now: number): CacheEntry {
   const { partition, url, response, varying, receivedAt } = copy;
-  const age = ageOf(terms, now);
+  const age = ageOf(freshness, now);
   return {
     key,
     partition,
@@ -174,14 +177,14 @@ function entryOf({ key, copy, terms, size, usedAt }: Held, now: number): CacheEn
     storedAt: receivedAt,
     usedAt,
     age: Math.floor(age / 1000),
-    freshFor: Math.trunc((terms.lifetime - age) / 1000),
+    freshFor: Math.trunc((freshness.lifetime - age) / 1000),
     varying: Object.fromEntries(varying),
   };
 }
 
 /**
- * What became of a URL: `fresh` was there already; `stored` is there now; `stale` could not be fetched, and an older copy
- * is there; `not-stored` was answered with something that may not be kept.
+ * The outcome of a URL: `fresh` was cached already; `stored` is cached now; `stale` could not be fetched, and an older response is
+ * cached; `not-stored` got a response that must not be stored.
  */
 export type Warmed = 'fresh' | 'stored' | 'stale' | 'not-stored';
 
@@ -240,7 +243,7 @@ async function warmer(
     [K in keyof WarmReport]: WarmReport[K][number][];
   };
   let done = 0;
-  const tell = (url: string, outcome: WarmProgress['outcome'], error?: unknown): void => {
+  const notifyProgress = (url: string, outcome: WarmProgress['outcome'], error?: unknown): void => {
     done++;
     const failure = error === undefined ? {} : { error };
     try {
@@ -256,11 +259,11 @@ async function warmer(
       try {
         const outcome = await warm(wish, own.signal);
         report[outcome].push(url);
-        tell(url, outcome);
+        notifyProgress(url, outcome);
       } catch (error) {
         own.signal.throwIfAborted();
         report.failed.push({ url, error });
-        tell(url, 'failed', error);
+        notifyProgress(url, 'failed', error);
       }
     }
   };

@@ -2,23 +2,23 @@ import type { Call } from '../../core/contract.ts';
 import type { Leaving, Run } from '../../core/stage.ts';
 import { invalidatedBy } from '../../http/invalidation.ts';
 import { isOriginFailure } from '../../http/status.ts';
-import type { Desk } from './desk.ts';
+import type { Cache } from './cache-context.ts';
 
 /**
- * Marks the copies of some URLs as wrong, or forgets them, for as long as a caller may wait for it. Those that are wrong may still
- * stand in for a failing origin.
+ * Invalidates or deletes the cached responses of some URLs, for as long as a caller may wait. Invalidated ones may still stand in for
+ * a failing origin.
  */
-export async function outdate(
-  desk: Desk,
+export async function invalidateUrls(
+  cache: Cache,
   isGone: boolean,
   urls: readonly string[],
   { host, partition, emit }: Call,
 ): Promise<undefined> {
-  const { patience, shelf } = desk;
-  const operation = isGone ? 'forget' : 'invalidate';
+  const { guarded, store } = cache;
+  const operation = isGone ? 'delete' : 'invalidate';
   const one = async (url: string): Promise<void> => {
     const now = host.clock.now();
-    const entries = await patience.soon(operation, host, () => shelf[operation](partition, url, now));
+    const entries = await guarded.tryNow(operation, host, () => store[operation](partition, url, now));
     const type = isGone ? 'cache-forgotten' : 'cache-invalidated';
     if (entries) emit?.({ type, url, partition, entries });
   };
@@ -30,23 +30,23 @@ export const clearsCache = ({ headers }: Response): boolean =>
   /"(cache|storage|\*)"/.test(headers.get('clear-site-data') ?? '');
 
 /** Drops all cached responses of the partition. */
-export const clear = ({ patience, shelf }: Desk, { host, partition }: Call): Promise<unknown> =>
-  patience.soon('clear', host, () => shelf.forget(partition, undefined, host.clock.now()));
+export const clearPartition = ({ guarded, store }: Cache, { host, partition }: Call): Promise<unknown> =>
+  guarded.tryNow('clear', host, () => store.delete(partition, undefined, host.clock.now()));
 
-/** RFC 9111, 4.4: what changes a resource makes its copies wrong. */
-export function written(desk: Desk, run: Run): Leaving | undefined {
+/** RFC 9111, 4.4: a write invalidates the cached responses of its URL. */
+export function afterWrite(cache: Cache, run: Run): Leaving | undefined {
   const { call, request, response } = run;
   const { host, partition } = call;
   // A redirect that the platform does not let us see has a status of 0.
   if (response && response.status < 400) {
-    const isGone = request.method === 'DELETE' || desk.settings.invalidated === 'drop';
-    return () => outdate(desk, isGone, invalidatedBy(request, response), call);
+    const isGone = request.method === 'DELETE' || cache.settings.invalidated === 'drop';
+    return () => invalidateUrls(cache, isGone, invalidatedBy(request, response), call);
   }
   // What failed may have been carried out all the same.
   const isUnsure = response ? isOriginFailure(response.status) : run.isSent || call.attempts.length > 0;
   if (!isUnsure) return undefined;
-  const { patience, shelf } = desk;
+  const { guarded, store } = cache;
   // Begun now: if the caller has gone, the stage does no work.
-  const done = patience.behind('doubt', () => shelf.doubt(partition, run.url, host.clock.now()));
-  return () => patience.waiting('doubt', host, done) as Promise<undefined>;
+  const done = guarded.inBackground('doubt', () => store.markDoubtful(partition, run.url, host.clock.now()));
+  return () => guarded.waitFor('doubt', host, done) as Promise<undefined>;
 }

@@ -5,31 +5,31 @@ import { type Category, type Failure, isFailure, NetworkError, TimeoutError } fr
 import { allowsFallback } from '../../core/instead.ts';
 import { sourceOf } from '../../core/source.ts';
 import { type Run, type Stage, stage } from '../../core/stage.ts';
-import { isOwnValidation, wantedBy } from '../../http/wanted.ts';
-import type { Desk, Read } from './desk.ts';
-import { type Held, isImmutable } from './entry.ts';
+import { isOwnValidation, parseRequestDirectives } from '../../http/request-directives.ts';
+import type { Cache, Read } from './cache-context.ts';
+import { type CachedResponse, isImmutable } from './entry.ts';
 import { readCallOptions } from './options.ts';
-import { partOf } from './partial.ts';
-import type { Question } from './question.ts';
+import { rangeResponse } from './range-response.ts';
 import type { Revalidator } from './revalidate.ts';
-import type { Why } from './serve.ts';
+import type { Revalidation } from './revalidation-key.ts';
 import { LOST } from './silence.ts';
+import type { ServeReason } from './to-response.ts';
 
-/** RFC 5861, 4: these mean the same as no answer. */
+/** RFC 5861, 4: these count as no response. */
 const UNANSWERED = [500, 502, 503, 504];
 
 const UNREACHED: readonly Category[] = ['network', 'timeout', 'circuit-open', 'capacity', 'rate-limit'];
 
-/** Why a copy is given while the origin is still being asked. */
-const SILENCE: Why = { cause: 'silence', forwarded: true };
+/** The cause of a cached response while the request is still under way. */
+const SILENCE: ServeReason = { cause: 'silence', forwarded: true };
 
 /** How long the body of a request that no caller waits for may be silent, in ms: there is time, but not for ever. */
 const SILENT_BODY = 120_000;
 
 /** A read on its way to the origin; or a request that no caller waits for. */
-interface Flight extends Question {
+interface Flight extends Revalidation {
   readonly read?: Read;
-  isGiven?: boolean;
+  isServed?: boolean;
   isOver?: boolean;
   /** Gives back the subscription to the host's connectivity, and the timer. */
   release?: (() => void) | undefined;
@@ -38,103 +38,107 @@ interface Flight extends Question {
 }
 
 /** The part of the cache that knows the caller: decides where a read is answered from. */
-export function modes(desk: Desk, { revalidate, probe }: Revalidator): Stage {
-  const { silences, questions } = desk;
-  const callOptions = memoized((own) => readCallOptions(own, desk.settings));
+export function modes(cache: Cache, { revalidate, probe }: Revalidator): Stage {
+  const { silences, revalidations: questions } = cache;
+  const callOptions = memoized((own) => readCallOptions(own, cache.settings));
 
   /** Whether it has to be known before the request is sent what there is. */
   const looksFirst = ({ wanted, isServed }: Read): boolean =>
-    !wanted.noStore && !wanted.reload && (isServed || desk.settings.validators === 'own');
+    !wanted.noStore && !wanted.reload && (isServed || cache.settings.validators === 'own');
 
   /** The copy that may take the place of the origin's response. */
-  const usable = async (read: Read): Promise<Held | undefined> => {
+  const usable = async (read: Read): Promise<CachedResponse | undefined> => {
     const { call, wanted, own } = read;
     if (wanted.noStore) return undefined;
-    const held = await desk.find(read);
-    return held && desk.reuse(held, call, wanted, own) !== 'when-confirmed' ? held : undefined;
+    const cached = await cache.find(read);
+    return cached && cache.reuse(cached, call, wanted, own) !== 'when-confirmed' ? cached : undefined;
   };
 
-  /** A copy, or the one that has taken its place meanwhile. */
-  const give = async (held: Held, read: Read, why: Why = {}): Promise<Response | undefined> => {
-    const copy = await desk.give(held, read, why);
+  /** A cached response, or the one that has replaced it in between. */
+  const give = async (
+    cached: CachedResponse,
+    read: Read,
+    why: ServeReason = {},
+  ): Promise<Response | undefined> => {
+    const copy = await cache.serve(cached, read, why);
     if (copy) return copy;
     const next = await usable(read);
-    return next && next.key !== held.key ? desk.give(next, read, why) : undefined;
+    return next && next.key !== cached.key ? cache.serve(next, read, why) : undefined;
   };
 
   const copyInstead = async (read: Read, cause: unknown): Promise<Response | undefined> => {
-    const held = await usable(read);
-    return held && give(held, read, { cause, forwarded: read.call.attempts.length > 0 });
+    const cached = await usable(read);
+    return cached && give(cached, read, { cause, forwarded: read.call.attempts.length > 0 });
   };
 
-  /** Whether the origin's silence alone is a reason for a copy. */
-  const mayAnswerSilence = ({ wanted, own }: Read): boolean =>
+  /** Whether the origin's silence alone is a reason for a cached response. */
+  const allowsSilence = ({ wanted, own }: Read): boolean =>
     own.respondAfter !== Infinity && !wanted.noStore && !wanted.noCache && !wanted.onlyIfCached;
 
   /** A copy at once, because the origin is known to be silent: one request at a time finds out whether it still is. */
-  const fromSilence = async (run: Run, read: Read, held: Held): Promise<Response | undefined> => {
+  const fromSilence = async (run: Run, read: Read, cached: CachedResponse): Promise<Response | undefined> => {
     const { call } = read;
-    const copy = await give(held, read, { cause: 'silence' });
+    const copy = await give(cached, read, { cause: 'silence' });
     const ended = copy && call.host.connectivity.state && silences.probe(call);
-    if (ended) call.waitUntil(probe(run.pipeline, held, read).finally(ended));
+    if (ended) call.waitUntil(probe(run.pipeline, cached, read).finally(ended));
     return copy;
   };
 
-  /** The copy that takes the place of a request. */
-  const fromCopy = async (run: Run, read: Read, held: Held, isSilent: boolean) => {
+  /** The cached response in place of a request. */
+  const fromCopy = async (run: Run, read: Read, cached: CachedResponse, isSilent: boolean) => {
     const { call, wanted, own, isServed } = read;
-    const reuse = desk.reuse(held, call, wanted, own);
-    const isBehind = reuse === 'while-revalidating' && isServed && !wanted.onlyIfCached;
-    if (isBehind || (reuse === 'as-is' && (isServed || isImmutable(held)))) {
-      const copy = await desk.give(held, read);
-      if (copy && isBehind) revalidate(run.pipeline, held, read);
+    const reuse = cache.reuse(cached, call, wanted, own);
+    const isBackground = reuse === 'while-revalidating' && isServed && !wanted.onlyIfCached;
+    if (isBackground || (reuse === 'as-is' && (isServed || isImmutable(cached)))) {
+      const copy = await cache.serve(cached, read);
+      if (copy && isBackground) revalidate(run.pipeline, cached, read);
       return copy;
     }
-    return isSilent && reuse !== 'when-confirmed' && !held.invalidated
-      ? fromSilence(run, read, held)
+    return isSilent && reuse !== 'when-confirmed' && !cached.invalidated
+      ? fromSilence(run, read, cached)
       : undefined;
   };
 
   const look = async (run: Run, read: Read, isSilent: boolean): Promise<Flight | undefined> => {
-    const held = isSilent || looksFirst(read) ? await desk.find(read) : undefined;
-    run.response = held && (await fromCopy(run, read, held, isSilent));
+    const cached = isSilent || looksFirst(read) ? await cache.find(read) : undefined;
+    run.response = cached && (await fromCopy(run, read, cached, isSilent));
     if (run.response) return undefined;
-    if (!read.wanted.onlyIfCached) return send(run, read, held);
+    if (!read.wanted.onlyIfCached) return send(run, read, cached);
     run.response = missing(read);
     return undefined;
   };
 
   const part = async (run: Run, read: Read): Promise<undefined> => {
-    run.response = await partOf(desk, read);
+    run.response = await rangeResponse(cache, read);
     if (!run.response && read.wanted.onlyIfCached) run.response = missing(read);
   };
 
-  /** @param held The copy that the origin is asked about. */
-  const send = (run: Run, read: Read, held?: Held): Flight | Promise<Flight | undefined> =>
+  /** @param cached The cached response to revalidate. */
+  const send = (run: Run, read: Read, cached?: CachedResponse): Flight | Promise<Flight | undefined> =>
     read.wanted.noStore || read.call.host.connectivity.state
-      ? launch(run, read, held)
-      : offline(run, read, held);
+      ? launch(run, read, cached)
+      : offline(run, read, cached);
 
   /** Nothing is sent if there is a copy to be had: below, a retry would wait for a network. */
-  const offline = async (run: Run, read: Read, held?: Held): Promise<Flight | undefined> => {
+  const offline = async (run: Run, read: Read, cached?: CachedResponse): Promise<Flight | undefined> => {
     const { call } = read;
     const found = await usable(read);
-    if (!found || call.host.connectivity.state) return launch(run, read, held);
+    if (!found || call.host.connectivity.state) return launch(run, read, cached);
     const error = isOffline(read);
     if (allowsFallback(call, error, true)) run.response = await copyInstead(read, error);
     if (run.response) return undefined;
     throw error;
   };
 
-  const launch = (run: Run, read: Read, held: Held | undefined): Flight => {
+  const launch = (run: Run, read: Read, cached: CachedResponse | undefined): Flight => {
     const { call, wanted, own } = read;
     const { level } = run;
     const { clock, connectivity: online } = call.host;
-    const flight: Flight = { read, held };
+    const flight: Flight = { read, cached };
     const aside: Read = { ...read, run: undefined };
     const standsIn = (): Promise<boolean> =>
       usable(aside).then(
-        (found) => found !== undefined && !flight.isGiven,
+        (found) => found !== undefined && !flight.isServed,
         // It must not fail: what is further in asks it in the middle of a failure.
         () => false,
       );
@@ -147,16 +151,16 @@ export function modes(desk: Desk, { revalidate, probe }: Revalidator): Stage {
     flight.release = online.subscribe((isUp) => {
       if (!isUp) giveUp().catch(() => {});
     });
-    if (!mayAnswerSilence(read)) return flight;
-    const { moment } = desk.shelf;
+    if (!allowsSilence(read)) return flight;
+    const { epoch } = cache.store;
     const sentAt = clock.ticks();
     const silent = async (): Promise<void> => {
       // Only now: a request is not to wait for the store.
       const found = await usable(aside);
-      const held = found?.invalidated ? undefined : found;
-      const copy = held && (await give(held, aside, SILENCE));
-      if (!copy || flight.isOver || desk.shelf.wasForgotten(held.copy, moment)) return dropBody(copy);
-      flight.isGiven = true;
+      const cached = found?.invalidated ? undefined : found;
+      const copy = cached && (await give(cached, aside, SILENCE));
+      if (!copy || flight.isOver || cache.store.wasDeleted(cached.response, epoch)) return dropBody(copy);
+      flight.isServed = true;
       const ended = silences.goesOn(call, sentAt);
       const work = new Promise<void>((resolve) => {
         flight.ended = resolve;
@@ -170,26 +174,26 @@ export function modes(desk: Desk, { revalidate, probe }: Revalidator): Stage {
   };
 
   const count = (response: Response | undefined): void => {
-    if (response && sourceOf(response) === 'network') desk.stats.misses++;
+    if (response && sourceOf(response) === 'network') cache.stats.misses++;
   };
 
   return stage<Flight | undefined>({
     enter(run) {
       const { call, method } = run;
       if (call.isSignedOut || !isRead(method)) return undefined;
-      const question = questions.of(call);
-      if (question?.isBehind) return bound(run, run.level, { isBehind: true });
+      const revalidation = questions.of(call);
+      if (revalidation?.isBackground) return bound(run, run.level, { isBackground: true });
       const { request } = run;
       // Integrity is checked by the platform, on what comes from the network.
       const { mode, integrity } = request;
       if (isOwnValidation(request) || integrity || mode === 'no-cors' || mode === 'navigate')
         return undefined;
-      const own = question?.own ?? callOptions(call.options.staleCache);
-      const wanted = wantedBy(request);
-      const isServed = own.mode !== 'network-first' || wanted.anyAge || wanted.onlyIfCached !== undefined;
+      const own = revalidation?.own ?? callOptions(call.options.staleCache);
+      const wanted = parseRequestDirectives(request);
+      const isServed = own.mode !== 'network-first' || wanted.forceCache || wanted.onlyIfCached !== undefined;
       const read: Read = { request, call, run, own, wanted, isServed };
       if (request.headers.has('range')) return part(run, read);
-      const isSilent = mayAnswerSilence(read) && silences.isSilent(call, own.respondAfter);
+      const isSilent = allowsSilence(read) && silences.isSilent(call, own.respondAfter);
       return isSilent || looksFirst(read) || wanted.onlyIfCached
         ? look(run, read, isSilent)
         : send(run, read);
@@ -200,7 +204,7 @@ export function modes(desk: Desk, { revalidate, probe }: Revalidator): Stage {
       letGo(flight);
       const { response, error } = run;
       const { read } = flight;
-      if (flight.isGiven || !read) return response && (() => drained(run, response));
+      if (flight.isServed || !read) return response && (() => drained(run, response));
       const outcome = response ? response.status : error;
       if (
         allowsFallback(

@@ -14,54 +14,54 @@ import type { Duration, Size } from '../../core/durations.ts';
 import { ConfigurationError } from '../../core/errors.ts';
 import { type Store, storeRule } from '../../core/store.ts';
 import { CREDENTIALS } from '../../http/credentials.ts';
-import type { Allowed } from '../../http/reuse.ts';
+import type { StalePolicy } from '../../http/reuse.ts';
 
 export type CacheMode = 'network-first' | 'cache-first' | 'stale-while-revalidate';
 
 /** What a pipeline, a route or a call may say. */
 export interface CallStaleCache {
   /**
-   * `'network-first'` (default): a copy where the origin cannot answer. `'cache-first'`: what is fresh needs no network.
-   * `'stale-while-revalidate'`: what is stale is given at once, too, and asked for behind the caller's back.
+   * `'network-first'` (default): a cached response if the origin cannot respond. `'cache-first'`: a fresh one needs no network.
+   * `'stale-while-revalidate'`: a stale one is served at once, too, and revalidated in the background.
    */
   readonly mode?: CacheMode;
   /**
-   * A copy is given after so much silence of the origin, and its answer is kept when it comes, and announced by
-   * `cache-updated`. Where an origin has been silent for 4 s, or for this if it is longer, copies are given at once until it
+   * A cached response is served after this time without a response, which is stored when it comes, and announced by
+   * `cache-updated`. If an origin has been silent for 4 s, or for this if it is longer, cached responses are served at once until it
    * responds. Default 4 s; `false`: neither.
    */
   readonly respondAfter?: Duration | false;
-  /** How long past its freshness a copy may be used, where the origin says nothing of it. Default 7 d. */
+  /** How long past its freshness a cached response may be used, if the origin does not say. Default 7 d. */
   readonly maxStale?: Duration;
-  /** What the origin forbids and a copy is given all the same for, where the origin cannot answer. Default none. */
+  /** Directives that are ignored if the origin cannot respond. Default none. */
   readonly disregard?: readonly ('no-cache' | 'must-revalidate')[];
 }
 
 export interface StaleCacheOptions extends CallStaleCache {
-  /** Where copies are kept. Default: IndexedDB where there is one, else memory. */
+  /** Where responses are stored. Default: IndexedDB, else memory. */
   readonly store?: Store | undefined;
-  /** Default 50 MB. What was used longest ago goes first. */
+  /** Default 50 MB. The least recently used is evicted first. */
   readonly maxBytes?: Size;
   /** Default 1,000. */
   readonly maxEntries?: number;
-  /** Larger bodies are not kept. Default 5 MB, and never more than `maxBytes`. */
+  /** Larger bodies are not stored. Default 5 MB, and never more than `maxBytes`. */
   readonly maxEntryBytes?: Size;
-  /** How much of what was used last is held in memory as well. `false` or 0: nothing. Default 5 MB. */
+  /** The LRU in memory before the store, in bytes. `false` or 0: none. Default 5 MB. */
   readonly memory?: Size | false;
-  /** Headers by which answers vary although they do not say so, or where CORS hides it. */
+  /** Headers by which responses vary without `Vary`, or where CORS hides it. */
   readonly vary?: readonly string[];
   /**
-   * Who asks the origin whether a copy is still right. `'own'`: this cache, with `If-None-Match` and
-   * `If-Modified-Since`. `'platform'`: the browser's HTTP cache, over which this one lies, and which needs no preflight.
+   * How cached responses are revalidated. `'own'`: by this cache, with `If-None-Match` and
+   * `If-Modified-Since`. `'platform'`: by the browser's HTTP cache below, which needs no preflight.
    * Default `'platform'` where there is IndexedDB, which is in browsers, else `'own'`.
    */
   readonly validators?: 'own' | 'platform';
   /**
-   * What becomes of the copies of a URL to which a write succeeded. `'keep'` (default): they are never fresh again, and
+   * The cached responses of a URL after a successful write. `'keep'` (default): they are never fresh again, and
    * stand in only if no response comes or the origin responds 5xx. `'drop'`: they are deleted at once, as after a DELETE.
    */
   readonly invalidated?: 'keep' | 'drop' | undefined;
-  /** Seals what is written; see `encryptWith`. */
+  /** Encrypts what is written; see `encryptWith`. */
   readonly encryption?: Cipher;
   /**
    * Partition `'public'` is a cache that users share: it keeps nothing that was requested with credentials, unless the
@@ -75,7 +75,7 @@ export interface CallSettings {
   mode: CacheMode;
   respondAfter: number;
   maxStale: number;
-  disregard: Allowed['disregard'];
+  disregard: StalePolicy['disregard'];
 }
 
 export interface CacheSettings extends CallSettings {
@@ -94,11 +94,7 @@ export interface CacheSettings extends CallSettings {
 const varies: Rule<string> = (value, option) => {
   const name = headerName(value, option).toLowerCase();
   if (name !== '*' && !CREDENTIALS.includes(name)) return name;
-  throw new ConfigurationError(
-    option,
-    value,
-    'expected headers other than those of credentials: whose copy it is, the partition says',
-  );
+  throw new ConfigurationError(option, value, 'credential headers cannot be used in vary; use partition');
 };
 
 type Rules<T> = { [K in keyof T]: Rule<T[K]> };

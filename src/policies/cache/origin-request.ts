@@ -4,19 +4,19 @@ import { originOf } from '../../core/origins.ts';
 import { type Leaving, type Run, type Stage, stage } from '../../core/stage.ts';
 import { carriesCredentials } from '../../http/credentials.ts';
 import { isSafe } from '../../http/invalidation.ts';
+import { parseRequestDirectives, type RequestDirectives } from '../../http/request-directives.ts';
 import { isOriginFailure } from '../../http/status.ts';
-import { isElsewhere, isForbidden, isShareable, isStorable } from '../../http/storable.ts';
-import { conditionsOf, confirms, freshened, saidByHead } from '../../http/validation.ts';
-import { type Wanted, wantedBy } from '../../http/wanted.ts';
-import { type Desk, isOf, told } from './desk.ts';
-import type { Held } from './entry.ts';
-import { clear, clearsCache, outdate, written } from './invalidate.ts';
+import { isCrossOriginRedirect, isForbidden, isShareable, isStorable } from '../../http/storable.ts';
+import { compareWithHead, conditionsOf, mergeHeaders, validates } from '../../http/validation.ts';
+import { type Cache, emitCallEvent, isCurrentPartition } from './cache-context.ts';
+import type { CachedResponse } from './entry.ts';
+import { afterWrite, clearPartition, clearsCache, invalidateUrls } from './invalidate.ts';
 import { isSignOfLife } from './silence.ts';
-import { type Asked, keeper } from './store-response.ts';
+import { createResponseStorer, type RequestTimes } from './store-response.ts';
 
-interface Exchange extends Asked {
+interface Exchange extends RequestTimes {
   receivedAt: number;
-  readonly wanted: Wanted;
+  readonly wanted: RequestDirectives;
   /** It was sent with conditions of this cache. */
   readonly isConditional: boolean;
   /** A 304 was of no use. */
@@ -24,41 +24,41 @@ interface Exchange extends Asked {
 }
 
 /**
- * The part of the cache that knows the origin: conditions on the way out, copies on the way back. Several callers may share
- * one exchange.
+ * The part of the cache that knows the origin: conditional requests, and storing responses. Several callers may share one
+ * exchange.
  */
-export function originRequest(desk: Desk): Stage {
-  const { shelf, patience, silences, questions } = desk;
-  const isOwn = desk.settings.validators === 'own';
-  const keep = keeper(desk);
+export function originRequest(cache: Cache): Stage {
+  const { store, guarded, silences, revalidations: questions } = cache;
+  const isOwn = cache.settings.validators === 'own';
+  const keep = createResponseStorer(cache);
 
-  const store = (run: Run, response: Response, of: Exchange): void => {
+  const storeResponse = (run: Run, response: Response, of: Exchange): void => {
     const { call, url } = run;
-    if (of.question.held) told(call, { type: 'cache-revalidated', url, changed: true });
+    if (of.revalidation.cached) emitCallEvent(call, { type: 'cache-revalidated', url, changed: true });
     if (!of.wanted.noStore) run.response = keep(run.pipeline, response, call, of);
   };
 
-  /** What a response says about copies. */
+  /** Updates the cache after a response. */
   const learn = (run: Run, response: Response, of: Exchange): Leaving | undefined => {
     const { request } = of;
     const { call } = run;
     // What is stored for all stays: this response says nothing about it.
-    if (isOfOneUser(desk, run.pipeline, request, response, call)) return undefined;
+    if (isOfOneUser(cache, run.pipeline, request, response, call)) return undefined;
     if (isStorable(request, response)) {
       // A failure with an explicit lifetime does not take the place of the response that stands in for it.
       const isFailure = isOriginFailure(response.status) || response.status === 429;
       if (isFailure)
         return async () => {
-          const held = of.question.held ?? (await desk.find({ request, call, run }));
-          if (!held?.terms.standsIn) store(run, response, of);
+          const cached = of.revalidation.cached ?? (await cache.find({ request, call, run }));
+          if (!cached?.freshness.standsIn) storeResponse(run, response, of);
           return undefined;
         };
-      store(run, response, of);
+      storeResponse(run, response, of);
       return undefined;
     }
-    // Gone is an answer, and so is what may not be kept: no older copy may say otherwise later. A captive portal's is none.
-    return !isElsewhere(request, response) && [200, 404, 410].includes(response.status)
-      ? () => outdate(desk, true, [run.url], call)
+    // Also a 404, 410 or unstorable response replaces older ones. That of a captive portal does not.
+    return !isCrossOriginRedirect(request, response) && [200, 404, 410].includes(response.status)
+      ? () => invalidateUrls(cache, true, [run.url], call)
       : undefined;
   };
 
@@ -72,24 +72,29 @@ export function originRequest(desk: Desk): Stage {
   /** RFC 9111, 4.3.3 and 4.3.4. */
   const confirm = async (run: Run, response: Response, of: Exchange): Promise<'repeat' | undefined> => {
     const { call, pipeline } = run;
-    const { request, moment, requestedAt, receivedAt } = of;
+    const { request, epoch, requestedAt, receivedAt } = of;
     const { headers } = response;
-    const held = of.question.held as Held;
+    const cached = of.revalidation.cached as CachedResponse;
     const asker = { request, call, run };
-    const drop = () => patience.soonIn('drop', run, () => shelf.drop(held, receivedAt));
+    const drop = () => guarded.tryNowIn('drop', run, () => store.drop(cached, receivedAt));
     let copied: Response | undefined;
-    if (confirms(held.headers, headers, namesOf(held))) {
-      const copy = { ...held.copy, requestedAt, receivedAt, headers: freshened(held.headers, headers) };
-      const mayKeep = !isForbidden(headers) && !isOfOneUser(desk, pipeline, request, response, call);
-      const fresh = await patience.reading('freshen', asker, () =>
-        shelf.freshen(held, copy, moment, mayKeep && isOf(pipeline, copy.partition)),
+    if (validates(cached.headers, headers, namesOf(cached))) {
+      const copy = {
+        ...cached.response,
+        requestedAt,
+        receivedAt,
+        headers: mergeHeaders(cached.headers, headers),
+      };
+      const mayKeep = !isForbidden(headers) && !isOfOneUser(cache, pipeline, request, response, call);
+      const fresh = await guarded.read('freshen', asker, () =>
+        store.freshen(cached, copy, epoch, mayKeep && isCurrentPartition(pipeline, copy.partition)),
       );
-      copied = fresh && (await desk.give(fresh, asker, { confirmed: true }));
+      copied = fresh && (await cache.serve(fresh, asker, { confirmed: true }));
       if (!mayKeep) await drop();
     } else await drop();
     // It speaks of something else, or there is no body any more: the whole response is needed.
     if (!copied) return repeat(run, of, request);
-    told(call, { type: 'cache-revalidated', url: request.url, changed: false });
+    emitCallEvent(call, { type: 'cache-revalidated', url: request.url, changed: false });
     dropBody(response);
     run.response = copied;
     return undefined;
@@ -107,54 +112,61 @@ export function originRequest(desk: Desk): Stage {
     return learn(run, response, of);
   };
 
-  /** RFC 9111, 4.3.5: what a HEAD says of the resource it says of the copies, too. */
+  /** RFC 9111, 4.3.5: the response to a HEAD updates the cached responses, too. */
   const head = (run: Run, response: Response, of: Exchange): Leaving | undefined => {
-    const { request, moment, requestedAt, receivedAt } = of;
+    const { request, epoch, requestedAt, receivedAt } = of;
     const { call, pipeline } = run;
     const { headers } = response;
     if (response.status !== 200 || of.wanted.noStore) return undefined;
-    if (isOfOneUser(desk, pipeline, request, response, call)) return undefined;
+    if (isOfOneUser(cache, pipeline, request, response, call)) return undefined;
     return async () => {
-      const held = await desk.find({ request, call, run });
-      if (!held) return undefined;
-      const said = isForbidden(headers) ? 'forbidden' : saidByHead(held.headers, headers, namesOf(held));
-      const copy = { ...held.copy, requestedAt, receivedAt, headers: freshened(held.headers, headers) };
+      const cached = await cache.find({ request, call, run });
+      if (!cached) return undefined;
+      const said = isForbidden(headers)
+        ? 'forbidden'
+        : compareWithHead(cached.headers, headers, namesOf(cached));
+      const copy = {
+        ...cached.response,
+        requestedAt,
+        receivedAt,
+        headers: mergeHeaders(cached.headers, headers),
+      };
       const works = {
         nothing: async () => {},
-        forbidden: () => shelf.drop(held, receivedAt),
-        other: () => shelf.doubt(call.partition, request.url, receivedAt),
-        same: () => shelf.freshen(held, copy, moment, isOf(pipeline, call.partition)),
+        forbidden: () => store.drop(cached, receivedAt),
+        other: () => store.markDoubtful(call.partition, request.url, receivedAt),
+        same: () => store.freshen(cached, copy, epoch, isCurrentPartition(pipeline, call.partition)),
       };
-      await patience.soonIn<unknown>('freshen', run, works[said]);
+      await guarded.tryNowIn<unknown>('freshen', run, works[said]);
       return undefined;
     };
   };
 
   const left = (run: Run, of: Exchange | undefined): Leaving | undefined => {
     const { response, method } = run;
-    if (!of) return isSafe(method) ? undefined : written(desk, run);
+    if (!of) return isSafe(method) ? undefined : afterWrite(cache, run);
     return response && (method === 'HEAD' ? head : get)(run, response, of);
   };
 
   return stage<Exchange | undefined>({
     enter(run) {
       const { call } = run;
-      const question = questions.of(call);
-      if (!question) return undefined;
+      const revalidation = questions.of(call);
+      if (!revalidation) return undefined;
       const { request } = run;
-      const { held } = question;
+      const { cached } = revalidation;
       const now = call.host.clock.now();
       run.call = questions.put(undefined, call, { emit: silences.watching(call) });
-      const wanted = wantedBy(request);
-      const isAsked = held && isOwn && !wanted.reload && !held.copy.response.redirected;
-      const conditions = isAsked ? conditionsOf(held.headers) : [];
-      const isTheirs = !isOwn && (held !== undefined || shelf.isOutdated(call.partition, request.url));
+      const wanted = parseRequestDirectives(request);
+      const isAsked = cached && isOwn && !wanted.reload && !cached.response.response.redirected;
+      const conditions = isAsked ? conditionsOf(cached.headers) : [];
+      const isTheirs = !isOwn && (cached !== undefined || store.isOutdated(call.partition, request.url));
       if (request.method === 'GET') ask(run, conditions, isTheirs);
       return {
         request,
-        question,
+        revalidation,
         wanted,
-        moment: shelf.moment,
+        epoch: store.epoch,
         requestedAt: now,
         receivedAt: now,
         isConditional: conditions.length > 0,
@@ -167,7 +179,8 @@ export function originRequest(desk: Desk): Stage {
       if (response || (!of && isAlive(call))) silences.alive(call);
       if (call.isSignedOut) return undefined;
       if (!response || !clearsCache(response)) return left(run, of);
-      return () => run.wait(Number.POSITIVE_INFINITY, clear(desk, call)).then(() => left(run, of)?.());
+      return () =>
+        run.wait(Number.POSITIVE_INFINITY, clearPartition(cache, call)).then(() => left(run, of)?.());
     },
   });
 }
@@ -190,11 +203,11 @@ function isAlive({ attempts }: Call): boolean {
   return last !== undefined && isSignOfLife(last);
 }
 
-const namesOf = ({ copy }: Held): string[] => copy.varying.map(([name]) => name);
+const namesOf = ({ response: copy }: CachedResponse): string[] => copy.varying.map(([name]) => name);
 
 /** Whether a response in the partition of all users may be meant for one of them. */
 function isOfOneUser(
-  { settings }: Desk,
+  { settings }: Cache,
   pipeline: PipelineContext,
   request: Request,
   { headers, url }: Response,

@@ -8,55 +8,55 @@ import {
   type Store,
   type Transaction,
 } from '../../core/store.ts';
-import { COPIES, isRow, type Row, USED } from './entry.ts';
+import { type CacheRecord, isCacheRecord, KEY_PREFIX, USED_GROUP } from './entry.ts';
 
-/** How many copies there are, and bytes in their bodies. */
+/** How many responses are cached, and the bytes of their bodies. */
 export interface Usage {
   readonly entries: number;
   readonly bytes: number;
 }
 
-/** Written with every change, so that nobody has to read the copies to know. */
+/** The key of the totals, which every change updates. */
 const TOTAL = 'copies total';
 
-/** So many are looked at, at least: bytes may be what there are too many of. */
+/** How many candidates are read at least: the limit may be bytes. */
 const LEAST = 8;
 
-/** So many seconds, in which copies were used last. */
+/** How many groups (seconds of last use) are read. */
 const GROUPS = 16;
 
-/** In a store without atomic changes, one of so many copies that are stored makes for a new count. */
-const UNSURE = 20;
+/** In a store without atomic changes, every so many writes the totals are recounted. */
+const RECOUNT_EVERY = 20;
 
-/** So often it is tried to count while others store. */
-const RECOUNTS = 5;
+/** How often a recount starts again because of concurrent writes. */
+const RECOUNT_ATTEMPTS = 5;
 
-export interface LimitsOptions {
+export interface QuotaOptions {
   readonly most: Usage;
-  /** Whether copies are written with a codec. */
-  readonly sealed: boolean;
-  /** Told what had to go. */
-  readonly evicted: (keys: readonly string[]) => void;
+  /** Whether records are encrypted. */
+  readonly encrypted: boolean;
+  /** Called with the keys that were evicted. */
+  readonly onEvict: (keys: readonly string[]) => void;
 }
 
-/** Changes copies and keeps their number and bytes within limits; what was used longest ago goes first. */
-export class Limits {
+/** Keeps the number and the bytes of cached responses within limits; evicts the least recently used first. */
+export class Quota {
   readonly #store: Store | AtomicStore;
   readonly #most: Usage;
-  readonly #evicted: (keys: readonly string[]) => void;
-  readonly #sealed: boolean;
-  /** What is written of the total is not so. */
-  #isOff = false;
-  /** So many copies were stored since the last count. */
-  #unsure = 0;
-  /** Known without looking since the last change of this tab; others may have changed it. */
+  readonly #onEvict: (keys: readonly string[]) => void;
+  readonly #encrypted: boolean;
+  /** The stored totals are wrong. */
+  #isDirty = false;
+  /** How many writes came since the last count. */
+  #uncounted = 0;
+  /** The totals after the last change of this tab; other tabs may have changed them. */
   #total: Usage = { entries: 0, bytes: 0 };
 
-  constructor(store: Store, { most, sealed, evicted }: LimitsOptions) {
+  constructor(store: Store, { most, encrypted, onEvict: evicted }: QuotaOptions) {
     this.#store = store;
     this.#most = most;
-    this.#sealed = sealed;
-    this.#evicted = evicted;
+    this.#encrypted = encrypted;
+    this.#onEvict = evicted;
   }
 
   async read(): Promise<Usage> {
@@ -65,42 +65,42 @@ export class Limits {
     return { entries, bytes };
   }
 
-  /** Reads the total; where there is none the copies are not ours, and go. */
+  /** Reads the totals; without them, the records are not ours, and are deleted. */
   async open(): Promise<void> {
     const found = await this.#store.get(TOTAL);
-    if (found && isUsage(found.value) && found.value.sealed === this.#sealed) {
+    if (found && isUsage(found.value) && found.value.encrypted === this.#encrypted) {
       this.#total = found.value;
       return;
     }
     await this.recount();
   }
 
-  /** Counts anew: somebody has changed copies and not said so. */
+  /** Counts again, after changes without totals. */
   async recount(): Promise<void> {
-    for (let tries = 0; tries < RECOUNTS; tries++) {
+    for (let tries = 0; tries < RECOUNT_ATTEMPTS; tries++) {
       const before = await this.#store.get(TOTAL);
-      const items = await this.#store.range({ prefix: COPIES });
+      const items = await this.#store.range({ prefix: KEY_PREFIX });
       const old = items.filter((item) => !this.#isOurs(item));
-      const value = { ...sum(items.filter((item) => this.#isOurs(item))), sealed: this.#sealed };
+      const value = { ...sum(items.filter((item) => this.#isOurs(item))), encrypted: this.#encrypted };
       const isQuiet = await changeOf(this.#store, [TOTAL], ([now]) => {
-        // Somebody has stored something meanwhile, which may have been counted or not.
+        // A concurrent write, counted or not: start again.
         if (JSON.stringify(now) !== JSON.stringify(before)) return { changes: [], result: false };
         const deleted = old.map(({ key }) => ({ delete: key }));
         return { changes: [...deleted, { put: { key: TOTAL, value } }], result: true };
       });
       if (!isQuiet) continue;
       this.#total = value;
-      this.#isOff = false;
+      this.#isDirty = false;
       return;
     }
   }
 
-  /** What was sealed cannot be read without the codec, and what was not is not to lie there with one. */
+  /** With encryption, plain records are not ours, and the other way round. */
   #isOurs({ value }: Item): boolean {
-    return isRow(value) && value.copy instanceof Uint8Array === this.#sealed;
+    return isCacheRecord(value) && value.response instanceof Uint8Array === this.#encrypted;
   }
 
-  /** As `store.change`; what comes and goes is counted. */
+  /** As `store.change`, and updates the totals. */
   change<T>(
     keys: readonly string[],
     decide: (found: readonly (Item | undefined)[]) => Transaction<T>,
@@ -116,7 +116,7 @@ export class Limits {
         sum(after),
         sum(items.filter((item) => item !== undefined).filter(({ key }) => touched.has(key))),
       );
-      const value = { ...total, sealed: this.#sealed };
+      const value = { ...total, encrypted: this.#encrypted };
       const count: Change[] = changes.length ? [{ put: { key: TOTAL, value } }] : [];
       return { changes: [...changes, ...count], result: { result, total } };
     };
@@ -126,7 +126,7 @@ export class Limits {
     });
   }
 
-  /** Deletes what is still there of these. @returns what has gone. */
+  /** Deletes records that are still there. @returns how much was deleted. */
   async delete(keys: readonly string[]): Promise<Usage> {
     try {
       return await this.change(keys, (found) => {
@@ -139,34 +139,34 @@ export class Limits {
     }
   }
 
-  /** On a full disk there is no room for a new count either; deleting needs none. */
+  /** On a full disk there is no room for new totals either; deleting needs none. */
   async #deleteUncounted(keys: readonly string[]): Promise<Usage> {
     const found = await Promise.all(keys.map((key) => this.#store.get(key)));
     await this.#store.write(keys.map((key) => ({ delete: key })));
     const gone = sum(found.filter((item) => item !== undefined));
     this.#total = plus(this.#total, undefined, gone);
-    this.#isOff = true;
+    this.#isDirty = true;
     return gone;
   }
 
-  /** Makes room where there is too much. @param spared The copy for which it is made. @returns what had to go. */
-  async within(spared?: string): Promise<Usage> {
-    if (this.#isOff || this.#isDoubtful()) await this.recount();
+  /** Evicts down to the limits. @param spared The key that is not evicted. @returns how much was evicted. */
+  async enforce(spared?: string): Promise<Usage> {
+    if (this.#isDirty || this.#isDoubtful()) await this.recount();
     return this.#shrinkTo(this.#most, spared);
   }
 
-  /** Without atomic changes the count drifts; counting is a listing of all there is, so it is not done for each copy. */
+  /** Without atomic changes the totals drift; a recount lists everything, so it is not done for each write. */
   #isDoubtful(): boolean {
     if (isAtomic(this.#store)) return false;
     const { entries, bytes } = this.#total;
     const isTooMuch = entries > this.#most.entries || bytes > this.#most.bytes;
-    this.#unsure = isTooMuch ? 0 : (this.#unsure + 1) % UNSURE;
-    return isTooMuch || this.#unsure === 0;
+    this.#uncounted = isTooMuch ? 0 : (this.#uncounted + 1) % RECOUNT_EVERY;
+    return isTooMuch || this.#uncounted === 0;
   }
 
-  /** A full disk: a quarter has to go, be it within the limits or not. */
-  async giveUpAQuarter(): Promise<Usage> {
-    // What others have stored may be what fills the disk.
+  /** Evicts a quarter, because the disk is full. */
+  async evictQuarter(): Promise<Usage> {
+    // Records of other tabs may fill the disk.
     const { entries, bytes } = await this.read();
     return this.#shrinkTo({ entries: entries - Math.ceil(entries / 4), bytes: Math.floor((bytes * 3) / 4) });
   }
@@ -183,26 +183,31 @@ export class Limits {
         left = plus(left, undefined, { entries: 1, bytes: value.size });
       }
       if (victims.length === 0) {
-        // There is less than was thought.
+        // The totals were too high.
         await this.recount();
         break;
       }
-      this.#evicted(victims);
+      this.#onEvict(victims);
       gone = plus(gone, await this.delete(victims));
     }
     return gone;
   }
 
-  /** At least so many, if there are, of those that were used longest ago, in order; but one that is to be spared. */
-  async #oldest(wanted: number, spared: string | undefined): Promise<Item<Row>[]> {
+  /** At least `wanted` of the least recently used records, in order, without the spared one. */
+  async #oldest(wanted: number, spared: string | undefined): Promise<Item<CacheRecord>[]> {
     const store = this.#store;
     const queries = isAtomic(store)
-      ? (await store.groups(USED, GROUPS)).map((group) => ({ group, limit: Math.max(LEAST, wanted + 1) }))
-      : [{ prefix: COPIES }];
-    const found: Item<Row>[] = [];
+      ? (await store.groups(USED_GROUP, GROUPS)).map((group) => ({
+          group,
+          limit: Math.max(LEAST, wanted + 1),
+        }))
+      : [{ prefix: KEY_PREFIX }];
+    const found: Item<CacheRecord>[] = [];
     for (const query of queries) {
       const items = await store.range(query);
-      const rows = items.filter((item): item is Item<Row> => isRow(item.value) && item.key !== spared);
+      const rows = items.filter(
+        (item): item is Item<CacheRecord> => isCacheRecord(item.value) && item.key !== spared,
+      );
       found.push(...rows.sort((a, b) => a.value.usedAt - b.value.usedAt));
       if (found.length > 0 && found.length >= wanted) break;
     }
@@ -212,16 +217,16 @@ export class Limits {
 
 export const sum = (items: readonly Item[]): Usage => ({
   entries: items.length,
-  bytes: items.reduce((bytes, { value }) => bytes + (isRow(value) ? value.size : 0), 0),
+  bytes: items.reduce((bytes, { value }) => bytes + (isCacheRecord(value) ? value.size : 0), 0),
 });
 
-/** Never below nothing: what others have deleted behind our back is not owed. */
+/** Never below zero: other tabs may have deleted records. */
 const plus = (to: Usage, more?: Usage, less?: Usage): Usage => ({
   entries: Math.max(0, to.entries + (more?.entries ?? 0) - (less?.entries ?? 0)),
   bytes: Math.max(0, to.bytes + (more?.bytes ?? 0) - (less?.bytes ?? 0)),
 });
 
-function isUsage(value: unknown): value is Usage & { readonly sealed?: boolean } {
+function isUsage(value: unknown): value is Usage & { readonly encrypted?: boolean } {
   const usage = value as Partial<Usage> | undefined;
   return typeof usage === 'object' && Number.isFinite(usage?.entries) && Number.isFinite(usage?.bytes);
 }

@@ -2,43 +2,43 @@ import type { Handler, PipelineContext } from '../../core/contract.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { tryWithLock } from '../../core/locks.ts';
 import { isPageHidden, prefersReducedData } from '../../core/thrift.ts';
-import { type Desk, isOf, told } from './desk.ts';
-import type { Held } from './entry.ts';
-import { placeOf } from './entry.ts';
-import type { Asker } from './patience.ts';
-import type { Question } from './question.ts';
+import { type Cache, emitCallEvent, isCurrentPartition } from './cache-context.ts';
+import type { CachedResponse } from './entry.ts';
+import { keyPrefix } from './entry.ts';
+import type { CacheRead } from './guarded-store.ts';
+import type { Revalidation } from './revalidation-key.ts';
 
-/** So young is no copy asked about where data is to be saved, in ms. */
+/** With Save-Data, entries younger than this are not revalidated; in ms. */
 const SAVING = 5 * 60_000;
 
 export interface Revalidator {
-  /** Asks the origin about a copy that has been given to a caller: one at a time, over all tabs. */
-  revalidate(pipeline: PipelineContext, held: Held, asker: Asker): void;
+  /** Revalidates a cached response that was served: one at a time, over all tabs. */
+  revalidate(pipeline: PipelineContext, cached: CachedResponse, asker: CacheRead): void;
   /** Asks an origin that is silent, and announces what comes. */
-  probe(pipeline: PipelineContext, held: Held, asker: Asker): Promise<void>;
+  probe(pipeline: PipelineContext, cached: CachedResponse, asker: CacheRead): Promise<void>;
 }
 
 /** @param readsOf The reads of a pipeline. */
-export function revalidator(desk: Desk, readsOf: (pipeline: PipelineContext) => Handler): Revalidator {
+export function revalidator(cache: Cache, readsOf: (pipeline: PipelineContext) => Handler): Revalidator {
   const underWay = new WeakMap<PipelineContext, Set<string>>();
-  const { shelf, settings, questions } = desk;
+  const { store, settings, revalidations: questions } = cache;
 
   const ask = async (
-    question: Question,
+    revalidation: Revalidation,
     pipeline: PipelineContext,
-    { request, call }: Asker,
+    { request, call }: CacheRead,
   ): Promise<void> => {
     const { partition, origin, options } = call;
     const works: Promise<unknown>[] = [];
     const own = questions.put(
-      { ...question, isBehind: true },
+      { ...revalidation, isBackground: true },
       pipeline.background({ origin, partition, options }),
       {
         init: call.init,
         ...(call.transport && { transport: call.transport }),
-        // Sent later, perhaps with the cookies of whoever has signed in since.
+        // Sent later, perhaps with the cookies of another user.
         beforeSend: () => {
-          if (!isOf(pipeline, partition)) throw new UserChangedError();
+          if (!isCurrentPartition(pipeline, partition)) throw new UserChangedError();
         },
         waitUntil(work) {
           works.push(work);
@@ -47,48 +47,52 @@ export function revalidator(desk: Desk, readsOf: (pipeline: PipelineContext) => 
       },
     );
     try {
-      // Where it has gone meanwhile there is nothing to be confirmed.
+      // If it was deleted in between, there is nothing to confirm.
       await readsOf(pipeline)(request, own);
       // What is stored is what the next tab looks at before it asks itself.
       await Promise.all(works);
     } catch (error) {
-      told(own, { type: 'cache-revalidated', url: request.url, error });
+      emitCallEvent(own, { type: 'cache-revalidated', url: request.url, error });
     }
   };
 
-  const askUnlessNewer = async (pipeline: PipelineContext, held: Held, asker: Asker): Promise<void> => {
+  const askUnlessNewer = async (
+    pipeline: PipelineContext,
+    cached: CachedResponse,
+    asker: CacheRead,
+  ): Promise<void> => {
     const { call, request } = asker;
-    const stored = await shelf.findStored(call.partition, request, call.host.clock.now());
+    const stored = await store.findStored(call.partition, request, call.host.clock.now());
     // Another tab has been faster.
-    if (stored && stored.copy.receivedAt > held.copy.receivedAt) return;
-    await ask({ held: stored }, pipeline, asker);
+    if (stored && stored.response.receivedAt > cached.response.receivedAt) return;
+    await ask({ cached: stored }, pipeline, asker);
   };
 
   return {
-    revalidate(pipeline, held, asker) {
+    revalidate(pipeline, cached, asker) {
       const { call } = asker;
-      const { partition, url } = held.copy;
-      const place = placeOf(partition, url);
+      const { partition, url } = cached.response;
+      const place = keyPrefix(partition, url);
       const places = underWay.get(pipeline) ?? new Set();
       underWay.set(pipeline, places);
-      // The copy is given anyway: there is no need to ask where that would fail, nobody looks, or data is to be saved.
+      // The response is served anyway: don't revalidate offline, in a hidden page, or with Save-Data.
       if (places.has(place) || !call.host.connectivity.state || isPageHidden()) return;
-      if (prefersReducedData() && call.host.clock.now() - held.copy.receivedAt < SAVING) return;
+      if (prefersReducedData() && call.host.clock.now() - cached.response.receivedAt < SAVING) return;
       places.add(place);
       const work = tryWithLock(`holdfast-cache ${settings.store.name} ${place}`, () =>
-        askUnlessNewer(pipeline, held, asker),
+        askUnlessNewer(pipeline, cached, asker),
       );
       call.waitUntil(work.finally(() => places.delete(place)));
     },
-    probe: (pipeline, held, asker) => ask({ held, isGiven: true }, pipeline, asker),
+    probe: (pipeline, cached, asker) => ask({ cached, isServed: true }, pipeline, asker),
   };
 }
 
-/** Nothing was sent: it would have been sent as somebody else. */
+/** Nothing was sent: it would have been sent with another user's credentials. */
 export class UserChangedError extends HoldfastError {
   override name = 'UserChangedError';
 
   constructor() {
-    super('the user has changed since this was asked for', { code: 'user-changed', category: 'aborted' });
+    super('the user has changed since the request was made', { code: 'user-changed', category: 'aborted' });
   }
 }

@@ -29,7 +29,7 @@ interface OriginState {
 export class Silences {
   readonly #origins = new LruMap<OriginState>(() => ({ aliveAt: -Infinity, silence: undefined }));
 
-  /** Hears of the attempts of a read, also of those that a policy further in repeats. */
+  /** Watches the attempts of a read, also those that a policy further in repeats. */
   watching(call: Call): (event: HoldfastEvent) => void {
     return (event) => {
       if (event.type === 'attempt-ended' && isSignOfLife(event)) this.alive(call);

@@ -5,84 +5,93 @@ import { fnv1a } from '../../core/hash.ts';
 import { responseMetadata } from '../../core/rebuild.ts';
 import type { StoredBody } from '../../core/store.ts';
 import type { Times } from '../../http/freshness.ts';
-import { keptHeaders, leastSize } from '../../http/storable.ts';
+import { keptHeaders, minimumBodySize } from '../../http/storable.ts';
 import { varying } from '../../http/vary.ts';
-import { type Desk, isOf, told } from './desk.ts';
-import type { Copy } from './entry.ts';
-import { outdate } from './invalidate.ts';
-import type { Question } from './question.ts';
+import { type Cache, emitCallEvent, isCurrentPartition } from './cache-context.ts';
+import type { StoredResponse } from './entry.ts';
+import { invalidateUrls } from './invalidate.ts';
+import type { Revalidation } from './revalidation-key.ts';
 
 /** A read that the cache asks the origin for. */
-export interface Asked extends Times {
+export interface RequestTimes extends Times {
   /** As the caller made it. */
   readonly request: Request;
-  readonly question: Question;
-  /** What had been forgotten by then. */
-  readonly moment: number;
+  readonly revalidation: Revalidation;
+  /** The epoch when it was sent. */
+  readonly epoch: number;
 }
 
-/** So many bytes may wait for a slow store; what comes then is not kept. */
+/** How many bytes may wait for a slow store; further responses are not stored. */
 const WAITING = 50_000_000;
 
 /** @returns the response to hand on. */
-export type Keep = (pipeline: PipelineContext, response: Response, call: Call, asked: Asked) => Response;
+export type StoreResponse = (
+  pipeline: PipelineContext,
+  response: Response,
+  call: Call,
+  asked: RequestTimes,
+) => Response;
 
-/** Collects a body as the caller reads it, and keeps it once it is whole. */
-export function keeper(desk: Desk): Keep {
-  const { settings, shelf, patience } = desk;
+/** Collects a body as the caller reads it, and stores it once it is complete. */
+export function createResponseStorer(cache: Cache): StoreResponse {
+  const { settings, store, guarded } = cache;
   /** Bytes of bodies that are being written. */
   let waiting = 0;
 
-  const store = async (
-    copy: Copy,
+  const write = async (
+    copy: StoredResponse,
     body: Collector,
     call: Call,
-    { moment, question }: Asked,
+    { epoch, revalidation }: RequestTimes,
   ): Promise<void> => {
     const { id, host } = call;
     const whole = body.whole();
-    const printed = { ...copy, print: whole instanceof Uint8Array ? fnv1a(whole) : undefined };
-    const put = () => shelf.keep(printed, whole, body.size, id, moment, host.clock.now());
+    const hashed: StoredResponse = {
+      ...copy,
+      bodyHash: whole instanceof Uint8Array ? fnv1a(whole) : undefined,
+    };
+    const put = () => store.put(hashed, whole, body.size, id, epoch, host.clock.now());
     const kept = await put().catch(async (error) => {
       if (!isQuotaExceeded(error)) throw error;
-      const room = await shelf.limits.giveUpAQuarter();
-      desk.evicted(room);
+      const room = await store.quota.evictQuarter();
+      cache.evicted(room);
       if (room.entries === 0) throw error;
       return put();
     });
     if (!kept) return;
-    desk.stats.stored++;
-    told(call, { type: 'cache-stored', url: copy.url, bytes: body.size });
+    cache.stats.stored++;
+    emitCallEvent(call, { type: 'cache-stored', url: copy.url, bytes: body.size });
     // The caller has an older one.
-    if (kept.isNews && question.isGiven) desk.updated(copy);
-    desk.evicted(kept.evicted);
+    if (kept.isNew && revalidation.isServed) cache.updated(copy);
+    cache.evicted(kept.evicted);
   };
 
   return (pipeline, response, call, asked) => {
     const { partition } = call;
     const { request } = asked;
     const { url } = request;
-    // The browser sent the cookies of the user who was signed in then, which may be another one's.
+    // The browser sent the cookies of the user at that time, which may be another one now.
     const isOther =
-      !isOf(pipeline, partition) || (call.userChanges ?? pipeline.userChanges()) !== pipeline.userChanges();
-    const least = leastSize(response);
-    // A store that does not answer is not to fill the memory with what waits for it.
-    if (patience.isLeftAlone(call.host)) return response;
+      !isCurrentPartition(pipeline, partition) ||
+      (call.userChanges ?? pipeline.userChanges()) !== pipeline.userChanges();
+    const least = minimumBodySize(response);
+    // A hanging store must not fill the memory with pending writes.
+    if (guarded.isSuspended(call.host)) return response;
     if (isOther) {
-      desk.discarded('other-user', url);
+      cache.discarded('other-user', url);
       return response;
     }
     const tooLarge = (): void => {
-      desk.discarded('too-large', url);
+      cache.discarded('too-large', url);
       // An older one is not what the origin gives now.
-      call.waitUntil(outdate(desk, true, [url], call));
+      call.waitUntil(invalidateUrls(cache, true, [url], call));
     };
     if (least > settings.maxEntryBytes) {
       tooLarge();
       return response;
     }
-    // Taken now: whoever holds on to the response keeps it from being collected.
-    const copy: Copy = {
+    // Read now, as a reference to the response would keep it from being collected.
+    const copy: StoredResponse = {
       partition,
       url,
       requestedAt: asked.requestedAt,
@@ -104,11 +113,11 @@ export function keeper(desk: Desk): Keep {
       settled(how) {
         if (how !== 'ended' && how !== 'none') return end();
         if (body.isTooLarge) tooLarge();
-        else if (body.size < least) desk.discarded('incomplete', url);
+        else if (body.size < least) cache.discarded('incomplete', url);
         else if (waiting + body.size <= WAITING) {
           waiting += body.size;
-          const kept = patience.writing('keep', call.host, async () => {
-            await store(copy, body, call, asked).finally(() => {
+          const kept = guarded.write('keep', call.host, async () => {
+            await write(copy, body, call, asked).finally(() => {
               waiting -= body.size;
             });
           });

@@ -2,51 +2,53 @@ import { DeadlineError, withDeadline } from '../../core/clock.ts';
 import type { Call } from '../../core/contract.ts';
 import { ConfigurationError, isFailure, StorageError } from '../../core/errors.ts';
 import { chance } from '../../http/idempotency.ts';
-import { bodyOf, type Content, contentOf } from './content.ts';
-import { drafted, stricter } from './draft.ts';
-import { type OutboxEntry, revived } from './entry.ts';
+import { createDraft, mergeDeliveryOptions } from './draft.ts';
+import { deserializeRequest, type OutboxEntry } from './entry.ts';
 import { fingerprint } from './fingerprint.ts';
-import type { Accepted, Draft, Unsent } from './intake.ts';
-import { type CallOutboxSettings, HOOK_PATIENCE, type OutboxSettings, STORE_PATIENCE } from './options.ts';
+import type { Accepted, EntryDraft, UnsentEntry } from './insert.ts';
+import { KeyedQueue, type QueuePosition } from './keyed-queue.ts';
+import { type CallOutboxSettings, HOOK_TIMEOUT, type OutboxSettings, STORE_TIMEOUT } from './options.ts';
 import type { Queue } from './queue.ts';
-import { type Turn, Turns } from './turns.ts';
+import { bodyOf, type SerializedRequest, serializeRequest } from './serialize.ts';
 
-/** How often two writes may come in between while they are merged. */
+/** How often a merge starts again because other writes came in between. */
 const MERGES = 20;
 
-/** How long a write waits for those that were given before it and are not ready, in ms: a body may never end. */
-const TURN_PATIENCE = 10_000;
+/** How long a write waits for earlier writes of its lane that are still being read, in ms: a body may never end. */
+const PREDECESSOR_TIMEOUT = 10_000;
 
-/** Accepts writes: until one is committed nothing is accepted; from then on it is kept, whatever the caller does. */
-export class Acceptance {
+/** Commits writes. A write is accepted once it is committed; from then on it is kept, also if the caller aborts. */
+export class Enqueuer {
   readonly #queue: Queue;
   readonly #settings: OutboxSettings;
-  /** Told of a write that was committed when its caller had gone. */
-  readonly #late: (entry: OutboxEntry) => void;
-  readonly #turns = new Turns();
+  /** Called for a write that was committed after its caller had aborted. */
+  readonly #onLateCommit: (entry: OutboxEntry) => void;
+  readonly #turns = new KeyedQueue();
 
   constructor(queue: Queue, settings: OutboxSettings, late: (entry: OutboxEntry) => void) {
     this.#queue = queue;
     this.#settings = settings;
-    this.#late = late;
+    this.#onLateCommit = late;
   }
 
   async accept(request: Request, call: Call, wanted: CallOutboxSettings): Promise<Accepted> {
     const { lane = call.origin, coalesce } = wanted;
     const key = coalesce?.key;
-    // A lane has the order in which writes are given, and some take longer to read than others.
+    // A lane keeps the order of the calls, and some bodies take longer to read than others.
     const turn = this.#turns.take(`${encodeURIComponent(call.partition)} ${lane}`);
     try {
       for (let tries = 0; tries < MERGES; tries++) {
         const unsent = key === undefined ? undefined : await this.#unsent(call, lane, key);
         const whole = await this.#merged(request, unsent, wanted, call);
-        const content = await contentOf(whole, this.#settings, call);
-        const draft = await drafted(whole, call, { ...wanted, lane }, content, this.#settings);
+        const content = await serializeRequest(whole, this.#settings, call);
+        const draft = await createDraft(whole, call, { ...wanted, lane }, content, this.#settings);
         const placed = {
           ...draft,
-          // It has what both say.
-          ...(whole !== request && unsent?.entry && stricter(unsent.entry, draft, this.#settings)),
-          ...(whole !== request && (await this.#printOf(request, wanted, call))),
+          // A merged write has the delivery options of both.
+          ...(whole !== request &&
+            unsent?.entry &&
+            mergeDeliveryOptions(unsent.entry, draft, this.#settings)),
+          ...(whole !== request && (await this.#fingerprintOf(request, wanted, call))),
         };
         const accepted = await this.#committed(placed, content, call, unsent, turn);
         if (accepted) return accepted;
@@ -54,33 +56,33 @@ export class Acceptance {
     } finally {
       turn.end();
     }
-    throw new StorageError(`what is kept under the key '${key}' was changed by others all the time`, {
+    throw new StorageError(`could not coalesce '${key}' after ${MERGES} attempts (concurrent writes)`, {
       origin: call.origin,
     });
   }
 
   async #committed(
-    draft: Draft,
-    { body, dropped }: Content,
+    draft: EntryDraft,
+    { body, omittedHeaders: dropped }: SerializedRequest,
     call: Call,
-    unsent: Unsent | undefined,
-    turn: Turn,
+    unsent: UnsentEntry | undefined,
+    turn: QueuePosition,
   ): Promise<Accepted | undefined> {
-    const ready = await this.#queue.intake.prepared(draft, body, chance(call.host.random), unsent);
-    if (turn.before) await withDeadline(TURN_PATIENCE, call, turn.before).catch(() => {});
+    const ready = await this.#queue.inserter.prepare(draft, body, chance(call.host.random), unsent);
+    if (turn.before) await withDeadline(PREDECESSOR_TIMEOUT, call, turn.before).catch(() => {});
     call.signal.throwIfAborted();
     let asked = false;
     let refused = false;
     const commit = ready(() => {
-      // Who was told that it was not accepted may give it again: it must not be committed after all.
-      if (refused) throw new StorageError('the write was refused');
+      // A rejected caller may repeat the write: it must not be committed later.
+      if (refused) throw new StorageError('the write was rejected');
       asked = true;
     });
     turn.end();
     try {
-      const accepted = await patiently(call, commit).catch((cause) => {
-        // It is just being written, and whether that stands can only be waited for.
-        if (asked && cause instanceof DeadlineError) return patiently(call, commit);
+      const accepted = await withTimeout(call, commit).catch((cause) => {
+        // The commit has begun; only waiting shows whether it succeeds.
+        if (asked && cause instanceof DeadlineError) return withTimeout(call, commit);
         throw cause;
       });
       if (accepted && !accepted.known && dropped.length) {
@@ -91,65 +93,63 @@ export class Acceptance {
     } catch (cause) {
       refused = true;
       if (call.signal.aborted)
-        commit.then((accepted) => accepted && this.#late(accepted.entry)).catch(() => {});
+        commit.then((accepted) => accepted && this.#onLateCommit(accepted.entry)).catch(() => {});
       else commit.catch(() => {});
-      throw this.#refusal(cause, call, asked);
+      throw this.#rejection(cause, call, asked);
     }
   }
 
-  /** What the write is merged into. */
-  #unsent(call: Call, lane: string, key: string): Promise<Unsent> {
-    return this.#read(call, this.#queue.intake.unsent(call.partition, lane, key));
+  /** The unsent entry that the write is merged into. */
+  #unsent(call: Call, lane: string, key: string): Promise<UnsentEntry> {
+    return this.#read(call, this.#queue.inserter.unsent(call.partition, lane, key));
   }
 
-  /** Of the write as it was given: as such it may be given again. */
-  async #printOf(
+  /** The fingerprint of the write before the merge: the application may repeat it as it was. */
+  async #fingerprintOf(
     request: Request,
     { id }: CallOutboxSettings,
     call: Call,
-  ): Promise<Pick<Draft, 'fingerprint'> | undefined> {
+  ): Promise<Pick<EntryDraft, 'fingerprint'> | undefined> {
     if (id === undefined) return undefined;
     const body = await bodyOf(request, call, this.#settings.maxEntryBytes);
     return { fingerprint: await fingerprint(request, body ?? undefined) };
   }
 
-  /** One request for the write that waits and the one that has just been given. */
+  /** One request for the queued write and the new one. */
   async #merged(
     later: Request,
-    unsent: Unsent | undefined,
+    unsent: UnsentEntry | undefined,
     { coalesce }: CallOutboxSettings,
     call: Call,
   ): Promise<Request> {
     const entry = unsent?.entry;
     const merge = coalesce?.merge;
     if (!entry || typeof merge !== 'function') return later;
-    const earlier = revived(entry, await this.#read(call, this.#queue.body(entry)));
-    const both = await withDeadline(HOOK_PATIENCE, call, merge(earlier, later.clone())).catch((error) => {
+    const earlier = deserializeRequest(entry, await this.#read(call, this.#queue.body(entry)));
+    const both = await withDeadline(HOOK_TIMEOUT, call, merge(earlier, later.clone())).catch((error) => {
       if (!(error instanceof DeadlineError)) throw error;
     });
     if (both instanceof Request) return both;
     throw new ConfigurationError(
       'outbox.coalesce.merge',
       both,
-      'expected a function that gives a Request, within 30 s',
+      'expected a function that returns a Request within 30 s',
     );
   }
 
-  /** Reads before anything is committed. @throws {StorageError} where the store cannot: then nothing was accepted. */
+  /** Reads before the commit. @throws {StorageError} if the store fails: nothing was accepted. */
   async #read<T>(call: Call, work: Promise<T>): Promise<T> {
     try {
-      return await patiently(call, work);
+      return await withTimeout(call, work);
     } catch (cause) {
-      throw this.#refusal(cause, call, false);
+      throw this.#rejection(cause, call, false);
     }
   }
 
-  /** Our own stores say for certain that nothing was kept; for another one that has seen the write, nobody can. */
-  #refusal(cause: unknown, { signal, origin }: Call, asked: boolean): unknown {
+  /** Our own stores report reliably that nothing was stored; a store of the application that has seen the write may not. */
+  #rejection(cause: unknown, { signal, origin }: Call, asked: boolean): unknown {
     if (signal.aborted || isFailure(cause)) return cause;
-    const what = asked
-      ? 'does not say whether it has kept the write, which may yet be delivered'
-      : 'did not accept the write';
+    const what = asked ? 'timed out; the write may or may not have been stored' : 'did not accept the write';
     return new StorageError(`${this.#settings.store.name} ${what}: ${cause}`, {
       code: asked ? 'storage-unknown' : 'storage',
       origin,
@@ -158,4 +158,4 @@ export class Acceptance {
   }
 }
 
-const patiently = <T>(call: Call, work: Promise<T>): Promise<T> => withDeadline(STORE_PATIENCE, call, work);
+const withTimeout = <T>(call: Call, work: Promise<T>): Promise<T> => withDeadline(STORE_TIMEOUT, call, work);

@@ -1,16 +1,16 @@
 import { ConfigurationError } from '../../core/errors.ts';
 import type { StoredBody } from '../../core/store.ts';
 import { newKey } from '../../http/idempotency.ts';
-import { contentOf } from './content.ts';
-import { type OutboxEntry, revived } from './entry.ts';
-import type { Parts } from './parts.ts';
+import type { OutboxContext } from './context.ts';
+import { deserializeRequest, type OutboxEntry } from './entry.ts';
 import type { EntriesQuery, ReplayOptions } from './queries.ts';
-import { rewritten } from './rewrite.ts';
+import { replaceRequest } from './replace-request.ts';
+import { serializeRequest } from './serialize.ts';
 
-/** An entry with all that belongs to it, as JSON. */
+/** An entry with its body, as JSON. */
 export interface ExportedEntry<Meta = unknown> {
   readonly entry: OutboxEntry<Meta>;
-  /** Base64 of the body; absent where there is none. */
+  /** Base64 of the body; absent if there is none. */
   readonly body?: string;
 }
 
@@ -18,31 +18,35 @@ export interface ExportedEntry<Meta = unknown> {
 const PAGE = 100;
 
 /** Sends a dead letter again. @returns false if there is none of that id. */
-export async function replay(id: string, { key = 'same' }: ReplayOptions, parts: Parts): Promise<boolean> {
-  const { queue, sender, news, pipeline, settings } = parts;
+export async function replay(
+  id: string,
+  { key = 'same' }: ReplayOptions,
+  context: OutboxContext,
+): Promise<boolean> {
+  const { queue, scheduler, events, pipeline, settings } = context;
   const entry = await queue.find(pipeline.partition(), id);
   if (entry?.state !== 'dead-letter') return false;
   const now = pipeline.host.clock.now();
-  const revived = await queue.endings.revive(entry, (found) => ({
+  const requeued = await queue.transitions.requeue(entry, (found) => ({
     attempts: 0,
-    misses: 0,
+    unreachableCount: 0,
     conflicts: 0,
-    silentSince: undefined,
+    unreachableSince: undefined,
     claimedAt: undefined,
     notBefore: 0,
     waitingSince: 0,
-    asked: false,
-    expiresAt: now + (found.lifetime ?? settings.expiresAfter),
+    fromRetryAfter: false,
+    expiresAt: now + (found.ttl ?? settings.expiresAfter),
     ...(key === 'new' && {
       idempotencyKey: newKey(pipeline.host.random),
       revision: (found.revision ?? 0) + 1,
     }),
   }));
-  if (!revived) return false;
+  if (!requeued) return false;
   const { origin, lane, partition } = entry;
-  sender.revived(entry, lane);
-  news.tell({ type: 'replayed', id: entry.id, origin, lane }, partition, entry.key);
-  void sender.drain(partition, lane);
+  scheduler.requeued(entry, lane);
+  events.emit({ type: 'replayed', id: entry.id, origin, lane }, partition, entry.key);
+  void scheduler.drain(partition, lane);
   return true;
 }
 
@@ -54,46 +58,49 @@ export async function replay(id: string, { key = 'same' }: ReplayOptions, parts:
 export async function edit(
   id: string,
   change: (request: Request, entry: OutboxEntry) => Request | Promise<Request>,
-  parts: Parts,
+  context: OutboxContext,
 ): Promise<boolean> {
-  const { queue, pipeline, settings, ask } = parts;
+  const { queue, pipeline, settings, ask } = context;
   const entry = await ask(() => queue.find(pipeline.partition(), id));
   if (entry?.state !== 'dead-letter' || entry.unreadable) return false;
   const body = await ask(() => queue.body(entry));
-  const request = await change(revived(entry, body), entry);
+  const request = await change(deserializeRequest(entry, body), entry);
   if (!(request instanceof Request))
-    throw new ConfigurationError('edit.change', request, 'expected a function that gives a Request');
-  const content = await contentOf(request, settings, pipeline);
+    throw new ConfigurationError('edit.change', request, 'expected a function that returns a Request');
+  const content = await serializeRequest(request, settings, pipeline);
   const edited = await ask(() =>
-    queue.rewrite(entry, rewritten(entry, content, pipeline.host), content.body),
+    queue.replaceRequest(entry, replaceRequest(entry, content, pipeline.host), content.body),
   );
   const { origin, lane, partition, key } = entry;
-  if (edited) parts.news.tell({ type: 'edited', id, origin, lane }, partition, key);
+  if (edited) context.events.emit({ type: 'edited', id, origin, lane }, partition, key);
   return edited;
 }
 
 /** What an entry sends, with its body. */
-export async function requestOf(id: string, { queue, pipeline }: Parts): Promise<Request | undefined> {
+export async function requestOf(
+  id: string,
+  { queue, pipeline }: OutboxContext,
+): Promise<Request | undefined> {
   const entry = await queue.find(pipeline.partition(), id);
-  return entry && !entry.unreadable ? revived(entry, await queue.body(entry)) : undefined;
+  return entry && !entry.unreadable ? deserializeRequest(entry, await queue.body(entry)) : undefined;
 }
 
 /** Removes the current user's dead letters. @returns how many. */
-export async function purge({ queue, pipeline, outcomes, ask }: Parts): Promise<number> {
-  // Somebody else may sign in meanwhile.
+export async function purge({ queue, pipeline, completions: outcomes, ask }: OutboxContext): Promise<number> {
+  // Another user may sign in during the loop.
   const partition = pipeline.partition();
   let purged = 0;
   for (;;) {
-    const dead = await ask(() => queue.list(partition, { state: 'dead-letter', limit: PAGE }, 'as it is'));
+    const dead = await ask(() => queue.list(partition, { state: 'dead-letter', limit: PAGE }, 'best-effort'));
     if (dead.length === 0) return purged;
     for (const entry of dead) if (await ask(() => outcomes.remove(entry))) purged++;
   }
 }
 
-/** All entries that a query means, from page to page, with their bodies. */
-export async function* exported(
+/** All entries of a query, page by page, with their bodies. */
+export async function* exportEntries(
   query: EntriesQuery,
-  { queue, pipeline, ask }: Parts,
+  { queue, pipeline, ask }: OutboxContext,
 ): AsyncGenerator<ExportedEntry> {
   const { limit = Infinity, ...rest } = query;
   const partition = pipeline.partition();
@@ -114,7 +121,7 @@ export async function* exported(
 async function base64(body: StoredBody): Promise<string> {
   const bytes = new Uint8Array(await new Blob([body]).arrayBuffer());
   let text = '';
-  // A call has not room for as many arguments as a body has bytes.
+  // A call takes fewer arguments than a body has bytes.
   for (let at = 0; at < bytes.length; at += 0x8000)
     text += String.fromCharCode(...bytes.subarray(at, at + 0x8000));
   return btoa(text);

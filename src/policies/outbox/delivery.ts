@@ -6,34 +6,34 @@ import { responseMetadata } from '../../core/rebuild.ts';
 import { withBody } from '../../core/replay.ts';
 import type { StoredBody } from '../../core/store.ts';
 import { withoutCredentials } from '../../http/credentials.ts';
-import type { Settled } from './answers.ts';
-import { classifyError, reasonOf, reasonOfHook, type Verdict } from './classify.ts';
-import { type OutboxEntry, type Reason, revived, withKey } from './entry.ts';
-import { isSentOnce, judged, knownOutcome } from './judge.ts';
+import type { ResultWithBody } from './encryption.ts';
+import { deserializeRequest, type OutboxEntry, type Reason, withKey } from './entry.ts';
+import type { PendingEntry } from './entry-reader.ts';
+import { evaluateResponse, isAtMostOnce, resolveAmbiguous } from './evaluate.ts';
 import type { Lease } from './lease.ts';
-import { HOOK_PATIENCE, type OutboxSettings, STORE_PATIENCE } from './options.ts';
+import { HOOK_TIMEOUT, type OutboxSettings, STORE_TIMEOUT } from './options.ts';
+import { classifyError, reasonOf, reasonOfHook, type SendOutcome } from './outcome.ts';
 import type { Queue } from './queue.ts';
-import type { Supplied } from './supply.ts';
 
-/** How much of an answer's body is kept for `result(id)`. */
+/** How much of a response body is stored for `result(id)`, in bytes. */
 const RESULT_BYTES = 1_000_000;
 
-/** How long an answer's body may take, in ms: the write has been delivered, and its lane waits. */
-const RESULT_PATIENCE = 10_000;
+/** How long a response body may take, in ms: the write has been delivered, and its lane waits. */
+const RESULT_BODY_TIMEOUT = 10_000;
 
-/** How much of one is kept as the problem of a reason, which lies beside the entry, where stores have little room. */
+/** How much of one is stored as the problem of a reason: it is part of the entry's record, where stores have little room. */
 const PROBLEM_BYTES = 8_000;
 
 /** How deep a problem may be: copying what is much deeper overflows the stack. */
 const PROBLEM_LEVELS = 20;
 
-export interface Outcome {
-  readonly verdict: Verdict;
-  /** The origin's answer, where it may be the entry's last. */
-  readonly settled?: Settled;
+export interface DeliveryResult {
+  readonly outcome: SendOutcome;
+  /** The origin's response, if it may be the entry's last. */
+  readonly settled?: ResultWithBody;
 }
 
-interface Delivery {
+interface DeliveryContext {
   readonly call: Call;
   readonly next: Handler;
   readonly queue: Queue;
@@ -43,34 +43,34 @@ interface Delivery {
   readonly isAllowed: () => boolean;
   /** No other user has been seen since the delivery began. */
   readonly isSameUser: () => boolean;
-  /** Told right before it is sent. */
+  /** Called right before the entry is sent. */
   readonly sending: () => void;
 }
 
-/** Sends one entry once, and says what the answer means. */
-export async function deliver(supplied: Supplied, delivery: Delivery): Promise<Outcome> {
-  const { entry } = supplied;
+/** Sends one entry once, and evaluates the response. */
+export async function deliver(pending: PendingEntry, delivery: DeliveryContext): Promise<DeliveryResult> {
+  const { entry } = pending;
   const { call, next, settings } = delivery;
   const { clock } = call.host;
-  const prepared = await prepare(supplied, delivery);
-  if ('is' in prepared) return { verdict: prepared };
-  // Reading and signing took time: the hook may have put on the credentials of a user who signed in meanwhile.
-  if (!delivery.isAllowed() || !delivery.isSameUser()) return { verdict: { is: 'gone' } };
+  const prepared = await prepare(pending, delivery);
+  if ('is' in prepared) return { outcome: prepared };
+  // Reading and signing took time: the hook may have used the credentials of another user, just signed in.
+  if (!delivery.isAllowed() || !delivery.isSameUser()) return { outcome: { is: 'skip' } };
   const unclaimed = await claim(entry, delivery);
-  if (unclaimed) return { verdict: unclaimed };
+  if (unclaimed) return { outcome: unclaimed };
   delivery.sending();
-  const forbidden = new Error('this write is not to be sent any more');
-  // The log of attempts does not tell: what has just run out of time is not in it yet.
+  const forbidden = new Error('entry is no longer sendable');
+  // The log of attempts is no evidence: an attempt that has just timed out is not in it yet.
   let hasLeft = false;
   const guard = (): void => {
     if (!delivery.isAllowed()) throw forbidden;
     hasLeft = true;
   };
-  // A key that the origin may not know gives nobody leave to send it twice.
-  const hasGeneratedKey = isSentOnce(entry, settings);
+  // The origin may ignore the key: it is no permission to send the entry twice.
+  const hasGeneratedKey = isAtMostOnce(entry, settings);
   let response: Response;
   try {
-    // A transport that is deaf to its signal keeps no lane.
+    // A transport that ignores its signal must not hold the lane.
     response = await withDeadline(
       Infinity,
       call,
@@ -79,63 +79,63 @@ export async function deliver(supplied: Supplied, delivery: Delivery): Promise<O
   } catch (error) {
     if (error === forbidden) {
       if (!hasLeft) await unclaim(entry, delivery);
-      return { verdict: { is: 'gone' } };
+      return { outcome: { is: 'skip' } };
     }
-    const verdict = classifyError(error, clock.now());
-    // What never left needs no attempt and leaves nothing open.
-    return { verdict: hasLeft ? knownOutcome(verdict, entry, settings) : verdict };
+    const outcome = classifyError(error, clock.now());
+    // A request that never went out is not ambiguous.
+    return { outcome: hasLeft ? resolveAmbiguous(outcome, entry, settings) : outcome };
   }
   const asked = call.attempts.at(-1)?.origin ?? entry.origin;
-  const verdict = await judged(response, asked, entry, prepared.body, call, settings);
+  const outcome = await evaluateResponse(response, asked, entry, prepared.body, call, settings);
   const body = await bodyOf(response, call);
-  const reason = 'reason' in verdict ? withProblem(verdict.reason, response, body) : undefined;
+  const reason = 'reason' in outcome ? withProblem(outcome.reason, response, body) : undefined;
   const result = {
     id: entry.id,
     settledAt: clock.now(),
-    delivered: verdict.is === 'delivered',
+    delivered: outcome.is === 'ack',
     response: { ...responseMetadata(response), headers: [...response.headers] },
     ...(reason && { reason }),
     ...(typeof body === 'string' && { bodyLost: body }),
   };
   return {
-    verdict: reason && 'reason' in verdict ? { ...verdict, reason } : verdict,
+    outcome: reason && 'reason' in outcome ? { ...outcome, reason } : outcome,
     settled: { result, body: typeof body === 'string' ? undefined : body },
   };
 }
 
-/** The request as it is to be sent, with the body that it is made of; or why it cannot be made. */
+/** The request to send, with its stored body; or the outcome if it cannot be made. */
 async function prepare(
-  supplied: Supplied,
-  { call, queue, settings }: Delivery,
-): Promise<{ request: Request; body: StoredBody | undefined } | Verdict> {
-  const { entry } = supplied;
+  pending: PendingEntry,
+  { call, queue, settings }: DeliveryContext,
+): Promise<{ request: Request; body: StoredBody | undefined } | SendOutcome> {
+  const { entry } = pending;
   const { idempotencyHeader: name, authorize } = settings;
-  if (entry.unreadable) return { is: 'dead', reason: { code: 'unreadable' } };
+  if (entry.unreadable) return { is: 'dead-letter', reason: { code: 'unreadable' } };
   try {
-    if (!(await supplied.isThere())) return { is: 'gone' };
-    const body = await openedBody(supplied, queue);
+    if (!(await pending.isStillStored())) return { is: 'skip' };
+    const body = await openedBody(pending, queue);
     if (body === UNREADABLE)
-      return { is: 'dead', reason: { code: 'unreadable', message: 'the body cannot be decrypted' } };
+      return { is: 'dead-letter', reason: { code: 'unreadable', message: 'the body cannot be decrypted' } };
     if (body === undefined && entry.size > 0)
       return {
-        is: 'dead',
+        is: 'dead-letter',
         reason: { code: 'body-lost', message: 'the store has the entry without its body' },
       };
-    const request = revived(entry, body, name);
+    const request = deserializeRequest(entry, body, name);
     if (!authorize) return { request, body };
     let signed: Awaited<ReturnType<typeof authorize>>;
     try {
-      signed = await withDeadline(HOOK_PATIENCE, call, authorize(request, entry));
+      signed = await withDeadline(HOOK_TIMEOUT, call, authorize(request, entry));
     } catch (error) {
-      return { is: 'again', reason: reasonOfHook('authorize', error), cost: 'nothing' };
+      return { is: 'retry', reason: reasonOfHook('authorize', error), cost: 'none' };
     }
-    // The hook may have taken its time.
-    if (!(await supplied.isThere())) return { is: 'gone' };
-    // A request that the hook made anew may have lost the key.
+    // The hook may have taken long.
+    if (!(await pending.isStillStored())) return { is: 'skip' };
+    // A new request of the hook may lack the key.
     const whole = signed ? withKey(signed, name, () => entry.idempotencyKey) : request;
-    return { request: whole.bodyUsed ? unread(whole, request, body) : whole, body };
+    return { request: whole.bodyUsed ? withFreshBody(whole, request, body) : whole, body };
   } catch (error) {
-    return { is: 'again', reason: reasonOf(error), cost: 'nothing' };
+    return { is: 'retry', reason: reasonOf(error), cost: 'none' };
   }
 }
 
@@ -143,19 +143,19 @@ const UNREADABLE = Symbol('unreadable');
 
 /** @throws {StorageError} if the key is not available: it may be later. */
 async function openedBody(
-  supplied: Supplied,
+  pending: PendingEntry,
   queue: Queue,
 ): Promise<StoredBody | undefined | typeof UNREADABLE> {
   try {
-    return await queue.opened(supplied);
+    return await queue.decryptBody(pending);
   } catch (error) {
     if (error instanceof StorageError) throw error;
     return UNREADABLE;
   }
 }
 
-/** A request whose body the hook has read, to sign it for instance. @throws {ConfigurationError} where it is not the one we gave it. */
-function unread(signed: Request, given: Request, body: StoredBody | undefined): Request {
+/** Restores a body that the hook has read, to sign it for instance. @throws {ConfigurationError} if it is not the request that we gave. */
+function withFreshBody(signed: Request, given: Request, body: StoredBody | undefined): Request {
   if (signed === given && body !== undefined) return withBody(signed, body);
   throw new ConfigurationError(
     'outbox.authorize',
@@ -164,39 +164,35 @@ function unread(signed: Request, given: Request, body: StoredBody | undefined): 
   );
 }
 
-/** Says right before a sending that it begins, where that has to be known. @returns why it does not. */
+/** Records right before sending that it begins, if the entry needs that. @returns the outcome if it must not begin. */
 async function claim(
   entry: OutboxEntry,
-  { call, queue, settings, lease }: Delivery,
-): Promise<Verdict | undefined> {
+  { call, queue, settings, lease }: DeliveryContext,
+): Promise<SendOutcome | undefined> {
   if (!isClaimed(entry, settings)) return undefined;
   try {
-    const claimed = await withDeadline(
-      STORE_PATIENCE,
-      call,
-      queue.claim(entry, call.host.clock.now(), lease),
-    );
-    return claimed ? undefined : { is: 'gone' };
+    const claimed = await withDeadline(STORE_TIMEOUT, call, queue.claim(entry, call.host.clock.now(), lease));
+    return claimed ? undefined : { is: 'skip' };
   } catch (error) {
-    return { is: 'again', reason: reasonOf(error), cost: 'nothing' };
+    return { is: 'retry', reason: reasonOf(error), cost: 'none' };
   }
 }
 
-/** Nothing was sent, and nobody is to think that it was now; but it may have been before. */
+/** Nothing was sent: restores the earlier claim, as an earlier attempt may have been sent. */
 async function unclaim(
   entry: OutboxEntry,
-  { call: { host }, queue, settings, lease }: Delivery,
+  { call: { host }, queue, settings, lease }: DeliveryContext,
 ): Promise<void> {
   if (!isClaimed(entry, settings)) return;
-  await withDeadline(STORE_PATIENCE, { host }, queue.update(entry, { claimedAt: entry.claimedAt }, lease));
+  await withDeadline(STORE_TIMEOUT, { host }, queue.update(entry, { claimedAt: entry.claimedAt }, lease));
 }
 
-/** Whether it has to be known on the disk that a sending begins: where others ask whether it is unsent, or a reload does. */
+/** Whether the store must know that sending begins: for coalescing, and for at-most-once after a reload. */
 const isClaimed = (entry: OutboxEntry, settings: OutboxSettings): boolean =>
-  entry.coalesceKey !== undefined || isSentOnce(entry, settings);
+  entry.coalesceKey !== undefined || isAtMostOnce(entry, settings);
 
-/** Nobody waits for it, so it has no total limit; the outbox counts attempts, so nobody below does. */
-export function sendingOf(entry: OutboxEntry, pipeline: PipelineContext): Call {
+/** A call without a caller, hence without a total timeout; the outbox counts attempts, so `retry` does not. */
+export function sendCall(entry: OutboxEntry, pipeline: PipelineContext): Call {
   const { timeout } = entry.options;
   const limits = typeof timeout === 'object' ? timeout : timeout === undefined ? {} : { attempt: timeout };
   const options = {
@@ -208,7 +204,7 @@ export function sendingOf(entry: OutboxEntry, pipeline: PipelineContext): Call {
   return pipeline.background({ origin: entry.origin, partition: entry.partition, options });
 }
 
-/** The status has told what matters; a body that breaks off, or is too large to keep, is not worth a second sending. */
+/** The status decides; a body that breaks off, or is too large to store, is no reason to send again. */
 async function bodyOf(
   response: Response,
   call: Call,
@@ -217,7 +213,7 @@ async function bodyOf(
   try {
     reader = response.body?.getReader();
     if (!reader) return undefined;
-    return (await withDeadline(RESULT_PATIENCE, call, readUpTo(reader, RESULT_BYTES))) ?? 'too large';
+    return (await withDeadline(RESULT_BODY_TIMEOUT, call, readUpTo(reader, RESULT_BYTES))) ?? 'too large';
   } catch {
     reader?.cancel().catch(() => {});
     return 'broken off';

@@ -1,22 +1,22 @@
 import type { Call } from '../../core/contract.ts';
 import { ConfigurationError } from '../../core/errors.ts';
 import { chance, newKey } from '../../http/idempotency.ts';
-import type { Content } from './content.ts';
 import { fingerprint } from './fingerprint.ts';
-import type { Draft } from './intake.ts';
+import type { EntryDraft } from './insert.ts';
 import type { CallOutboxSettings, OutboxSettings } from './options.ts';
+import type { SerializedRequest } from './serialize.ts';
 
-/** What one write may say of how it is sent. */
-type Terms = Pick<Draft, 'blockLaneOnFailure' | 'delivery'>;
+/** The delivery options of one write. */
+type DeliveryOptions = Pick<EntryDraft, 'blockLaneOnFailure' | 'delivery'>;
 
-/** A write as it is to be accepted, with all that its call has said of it. */
-export async function drafted(
+/** The entry to insert: the write with the options of its call. */
+export async function createDraft(
   request: Request,
   call: Call,
   { id, lane, meta, coalesce, ...own }: CallOutboxSettings & { readonly lane: string },
-  { request: stored, size, origin, body, key: given }: Content,
+  { request: stored, size, origin, body, key: given }: SerializedRequest,
   settings: OutboxSettings,
-): Promise<Draft> {
+): Promise<EntryDraft> {
   const { partition, host, options } = call;
   const now = host.clock.now();
   const { outbox: _, retry: __, ...rest } = options;
@@ -34,7 +34,7 @@ export async function drafted(
     state: 'waiting',
     acceptedAt: now,
     expiresAt: now + expiresAfter,
-    ...(own.expiresAfter !== undefined && { lifetime: own.expiresAfter }),
+    ...(own.expiresAfter !== undefined && { ttl: own.expiresAfter }),
     notBefore: 0,
     attempts: 0,
     request: stored,
@@ -45,16 +45,16 @@ export async function drafted(
     ...(coalesce && { coalesceKey: coalesce.key }),
     ...(blockLaneOnFailure && { blockLaneOnFailure }),
     ...(delivery && { delivery }),
-    ...(settings.encryption && { seal: chance(host.random) }),
+    ...(settings.encryption && { cipherContext: chance(host.random) }),
   };
 }
 
-/** What holds for two writes that go out as one. */
-export function stricter(
-  earlier: Terms,
-  later: Terms,
+/** The stricter options of two writes that go out as one. */
+export function mergeDeliveryOptions(
+  earlier: DeliveryOptions,
+  later: DeliveryOptions,
   { delivery: usual }: OutboxSettings,
-): Pick<Draft, 'blockLaneOnFailure' | 'delivery'> {
+): Pick<EntryDraft, 'blockLaneOnFailure' | 'delivery'> {
   const isOnce = [earlier, later].some(({ delivery = usual }) => delivery === 'at-most-once');
   return {
     ...((earlier.blockLaneOnFailure || later.blockLaneOnFailure) && { blockLaneOnFailure: true }),
@@ -62,15 +62,15 @@ export function stricter(
   };
 }
 
-/** What survives being stored: functions and signals do not, and a queued write may do without them. */
+/** The part of the options that can be stored: functions and signals are left out. */
 const plain = (options: Record<string, unknown>): Record<string, unknown> =>
-  // JSON has no infinity; as a limit it says the same as `false`.
+  // JSON has no infinity; as a limit, `false` means the same.
   JSON.parse(JSON.stringify(options, (_, value) => (value === Infinity ? false : value)));
 
-/** What would not come back as it was is an error, and not lost. */
+/** Rejects data that JSON would change. */
 function asJSON(meta: unknown): unknown {
   if (isJSON(meta)) return meta;
-  throw new ConfigurationError('outbox.meta', meta, 'expected JSON, which can be sealed');
+  throw new ConfigurationError('outbox.meta', meta, 'expected JSON, which can be encrypted');
 }
 
 function isJSON(value: unknown, above: readonly unknown[] = []): boolean {

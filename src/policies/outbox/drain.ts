@@ -1,53 +1,53 @@
 import { withDeadline } from '../../core/clock.ts';
 import type { PipelineContext } from '../../core/contract.ts';
-import type { Dispatch } from './dispatch.ts';
+import { dueIn, type Respect } from './backoff.ts';
 import type { OutboxEntry } from './entry.ts';
+import type { EntryReader } from './entry-reader.ts';
+import type { LaneGate } from './lane-gate.ts';
+import type { LaneWorker } from './lane-worker.ts';
 import type { Lease } from './lease.ts';
-import { STORE_PATIENCE } from './options.ts';
-import type { Permit } from './permit.ts';
+import { STORE_TIMEOUT } from './options.ts';
 import type { Queue } from './queue.ts';
-import { dueIn, type Waits } from './schedule.ts';
-import type { Supply } from './supply.ts';
 
-/** In how many ms to come back to a lane; `undefined`: when something happens. */
-export type Rest = number | undefined;
+/** In how many ms to look at a lane again; `undefined`: when something happens. */
+export type NextWakeup = number | undefined;
 
-/** What sending takes. */
-export interface Means {
+/** What a worker needs. */
+export interface WorkerContext {
   readonly pipeline: PipelineContext;
   readonly queue: Queue;
-  readonly dispatch: Dispatch;
+  readonly worker: LaneWorker;
 }
 
-/** Sends a lane that is ours alone, in order, until there is nothing more to send just now. */
-export async function drained(
+/** Sends the entries of a locked lane in order, until none is due. */
+export async function drainLane(
   of: { readonly partition: string; readonly lane: string },
-  waits: Waits,
-  supply: Supply,
-  permit: Permit,
+  respect: Respect,
+  reader: EntryReader,
+  gate: LaneGate,
   lease: Lease | undefined,
-  { pipeline, queue, dispatch }: Means,
-): Promise<Rest> {
-  const drain = { lease, permit };
-  const due = (entry: OutboxEntry, but: Waits): number => dueIn(entry, pipeline.host.clock.now(), but);
-  supply.rewind();
-  while (await permit.given()) {
-    if (supply.isOver) supply.rewind();
-    const supplied = await supply.next();
-    if (!supplied) return undefined;
-    const { entry } = supplied;
-    const reason = dispatch.hopeless(entry);
-    const wait = due(entry, waits);
+  { pipeline, queue, worker }: WorkerContext,
+): Promise<NextWakeup> {
+  const drain = { lease, gate };
+  const due = (entry: OutboxEntry, but: Respect): number => dueIn(entry, pipeline.host.clock.now(), but);
+  reader.reset();
+  while (await gate.canSendNext()) {
+    if (reader.isInvalidated) reader.reset();
+    const pending = await reader.next();
+    if (!pending) return undefined;
+    const { entry } = pending;
+    const reason = worker.terminalReason(entry);
+    const wait = due(entry, respect);
     if (!reason && wait > 0) return wait;
     const next = reason
-      ? await dispatch.bury(entry, reason, undefined, drain)
-      : await dispatch.send(supplied, drain);
+      ? await worker.deadLetter(entry, reason, undefined, drain)
+      : await worker.send(pending, drain);
     if (next === 'stop') {
-      // Who hangs on this when the page closes must give the lane back.
-      const head = await withDeadline(STORE_PATIENCE, pipeline, queue.head(of.partition, of.lane));
+      // With the pipeline's signal: a closing page must release the lane.
+      const head = await withDeadline(STORE_TIMEOUT, pipeline, queue.head(of.partition, of.lane));
       return head && due(head, 'all');
     }
-    if (next === 'reread') supply.rewind();
+    if (next === 'reload') reader.reset();
   }
   return undefined;
 }

@@ -1,30 +1,31 @@
 import { follow } from '../../core/abort.ts';
 import type { Call } from '../../core/contract.ts';
-import { answerOf, queued, ResultLostError, type Settled, UndeliveredError } from './answers.ts';
+import type { OutboxContext } from './context.ts';
+import type { ResultWithBody } from './encryption.ts';
 import type { OutboxEntry } from './entry.ts';
 import type { CallOutboxSettings } from './options.ts';
-import type { Parts } from './parts.ts';
-import type { Known } from './sender.ts';
-import { settlement } from './settlement.ts';
+import { queuedResponse, ResultLostError, toResponse, UndeliveredError } from './results.ts';
+import type { EntryRef } from './scheduler.ts';
+import { waitForResult } from './wait-for-result.ts';
 
-/** Accepts a write, and answers as soon as it is known what to answer. */
+/** Enqueues a write, and responds with its result, or with 202 if that takes too long. */
 export async function enqueue(
   request: Request,
   call: Call,
   wanted: CallOutboxSettings,
-  parts: Parts,
+  context: OutboxContext,
 ): Promise<Response> {
-  const { sender, news, settings } = parts;
+  const { scheduler, events, settings } = context;
   const { clock } = call.host;
-  const answerAt = clock.ticks() + settings.respondAfter;
+  const respondAt = clock.ticks() + settings.respondAfter;
   const ended = new Set<string>();
-  const seen = ({ key }: Known): void => void ended.add(key);
-  sender.fates.add(seen);
-  const accepting = parts.acceptance.accept(request, call, wanted);
-  const { entry, known } = await accepting.finally(() => sender.fates.delete(seen));
+  const seen = ({ key }: EntryRef): void => void ended.add(key);
+  scheduler.listeners.add(seen);
+  const accepting = context.enqueuer.accept(request, call, wanted);
+  const { entry, known } = await accepting.finally(() => scheduler.listeners.delete(seen));
   const { id, origin, lane, partition, key } = entry;
-  parts.askToPersist();
-  news.tell({ type: 'queued', id, origin, lane, callId: call.id }, partition, key);
+  context.requestPersistence();
+  events.emit({ type: 'queued', id, origin, lane, callId: call.id }, partition, key);
   return new Promise((resolve, reject) => {
     const ends: (() => void)[] = [];
     let over = false;
@@ -36,43 +37,44 @@ export async function enqueue(
     };
     const later = (): void =>
       end(() => {
-        parts.askForSync();
-        resolve(queued(entry));
+        context.requestSync();
+        resolve(queuedResponse(entry));
       });
     const postponed = (which: string): void => void (which === key && later());
-    const drain = sender.drainFor(partition, lane);
+    const drain = scheduler.drainFor(partition, lane);
     call.waitUntil(drain.done);
     ends.push(drain.leave);
-    // Gone in the very moment of the commit: the entry stays.
+    // Aborted during the commit: the entry stays queued.
     if (call.signal.aborted) return end(() => reject(call.signal.reason));
-    const settled = settlement(
+    const settled = waitForResult(
       entry,
-      parts,
-      (settled) => end(() => resolve(answered(settled, entry))),
-      // It has been accepted: that the store does not answer now is no failure of the call.
+      context,
+      (settled) => end(() => resolve(resultResponse(settled, entry))),
+      // The write was accepted: a store that fails now is no failure of the call.
       (error) => (error instanceof UndeliveredError ? end(() => reject(error)) : later()),
     );
     ends.push(
       settled.end,
       // The commit is part of the caller's wait.
-      clock.after(Math.max(0, answerAt - clock.ticks()), later),
+      clock.after(Math.max(0, respondAt - clock.ticks()), later),
       follow(call.signal, (reason) => end(() => reject(reason))),
-      () => sender.postponed.delete(postponed),
+      () => scheduler.postponed.delete(postponed),
     );
-    sender.postponed.add(postponed);
+    scheduler.postponed.add(postponed);
     if (known || ended.has(key)) void settled.look();
-    // Offline, paused, behind others that wait: nothing more can be done now; unless it was done before we could see.
-    const mayHaveEnded = (): boolean => !over && (known || ended.has(key) || sender.gate.isOpen(partition));
+    // Offline, paused or behind other entries: respond now, unless the entry ended before we subscribed.
+    const mayHaveEnded = (): boolean =>
+      !over && (known || ended.has(key) || scheduler.gate.isOpen(partition));
     void drain.done.then(() => (mayHaveEnded() ? settled.look() : undefined)).then(later);
   });
 }
 
-/** Where the answer of a write that was delivered is not kept, the caller learns at least that it was accepted. */
-async function answered(settled: Settled, entry: OutboxEntry): Promise<Response> {
+/** If the response to a delivered write is not stored, the caller still gets the 202. */
+async function resultResponse(settled: ResultWithBody, entry: OutboxEntry): Promise<Response> {
   try {
-    return answerOf(settled);
+    return toResponse(settled);
   } catch (error) {
-    if (error instanceof ResultLostError) return queued(entry);
+    if (error instanceof ResultLostError) return queuedResponse(entry);
     throw error;
   }
 }

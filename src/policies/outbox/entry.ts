@@ -2,15 +2,15 @@ import type { ResponseMetadata } from '../../core/rebuild.ts';
 import { rememberBody, withHeader } from '../../core/replay.ts';
 import type { StoredBody } from '../../core/store.ts';
 
-/** A write that has been accepted, as it is stored; its body is a record of its own. */
+/** An accepted write as it is stored; its body is stored beside it. */
 export interface OutboxEntry<Meta = unknown> {
-  /** Given by the application, or made on acceptance; those that are made sort by time. */
+  /** Given by the application, or generated; generated ids sort by time. */
   readonly id: string;
   /** The store's key of the entry: its place in the queue, and where a page of entries goes on. */
   readonly key: string;
-  /** More ids that were given for it, by writes that were merged into it. */
+  /** Further ids, of writes that were merged into it. */
   readonly aliases?: readonly string[];
-  /** Goes with every sending of it, so that the origin can tell a repetition; a new one when what is sent changes. */
+  /** Sent with every attempt, so that the origin recognises a repetition; new if the request changes. */
   readonly idempotencyKey: string;
   readonly partition: string;
   readonly lane: string;
@@ -19,49 +19,49 @@ export interface OutboxEntry<Meta = unknown> {
   /** Wall times in ms. */
   readonly acceptedAt: number;
   readonly expiresAt: number;
-  /** How long it may wait, in ms, where it was given with a time of its own. */
-  readonly lifetime?: number;
-  /** It is not sent before. */
+  /** How long it may wait, in ms, if its call said so. */
+  readonly ttl?: number;
+  /** It is not sent before this time. */
   readonly notBefore: number;
-  /** Since when it waits; before that the clock was set back. */
+  /** Start of the wait: a clock before this time was set back. */
   readonly waitingSince?: number;
-  /** The origin asked for this wait; being online again does not end it. */
-  readonly asked?: boolean;
-  /** Sendings that count against the limit. */
+  /** The origin asked for this wait by `Retry-After`; being online again does not end it. */
+  readonly fromRetryAfter?: boolean;
+  /** Attempts that count against the limit. */
   readonly attempts: number;
-  /** Failures since the last answer that did not count: the wait grows with them. */
-  readonly misses?: number;
-  /** Since when nobody has answered, or when that last cost an attempt; wall time in ms. */
-  readonly silentSince?: number | undefined;
+  /** Failures without a response since the last one: the backoff grows with them. */
+  readonly unreachableCount?: number;
+  /** Since when the origin has not responded, or when that last cost an attempt; wall time in ms. */
+  readonly unreachableSince?: number | undefined;
   /** 409s in a row. */
   readonly conflicts?: number;
-  /** When a sending began of which it must be known that it did; wall time in ms. */
+  /** When an attempt began that had to be recorded; wall time in ms. */
   readonly claimedAt?: number | undefined;
-  /** Writes that are given later under the same are merged into it, as long as it is unsent. */
+  /** Later writes with the same key are merged into it while it is unsent. */
   readonly coalesceKey?: string;
   /** As a dead letter it stops its lane. */
   readonly blockLaneOnFailure?: boolean;
   readonly delivery?: DeliveryGuarantee;
-  /** How often what it says has been changed. */
+  /** How often its content has changed. */
   readonly revision?: number;
-  /** Tells the write from another one that is given the same `id`. */
+  /** Distinguishes the write from another one with the same `id`. */
   readonly fingerprint?: string;
-  /** What its sealed content is bound to. */
-  readonly seal?: string;
-  /** It was sealed with a key that is not to be had: what it says is not known. */
+  /** The context that its content is encrypted with. */
+  readonly cipherContext?: string;
+  /** It was encrypted with a key that is not available: its content is unknown. */
   readonly unreadable?: boolean;
   readonly request: StoredRequest;
   /** Bytes of the body. */
   readonly size: number;
-  /** Options of the call that hold for its sendings, as plain data. */
+  /** Options of the call that hold for its attempts, as plain data. */
   readonly options: { readonly [policy: string]: unknown };
   readonly meta?: Meta;
-  /** Why the last sending did not deliver it. */
+  /** Why the last attempt did not deliver it. */
   readonly reason?: Reason;
 }
 
-/** An entry with its body as it is stored, which may be sealed. */
-export interface WholeEntry {
+/** An entry with its stored body, which may be encrypted. */
+export interface EntryWithBody {
   readonly entry: OutboxEntry;
   readonly body: StoredBody | undefined;
 }
@@ -82,7 +82,7 @@ export interface Reason {
   readonly problem?: unknown;
 }
 
-/** What a request has of that name. Some platforms' types, such as those of `wrangler types`, know none of it. */
+/** The type of a request's property. Some platforms' types, such as those of `wrangler types`, lack some. */
 type OfRequest<Name extends string> = Request extends { readonly [_ in Name]: infer Value } ? Value : string;
 
 export interface StoredRequest {
@@ -95,20 +95,20 @@ export interface StoredRequest {
   readonly referrerPolicy: OfRequest<'referrerPolicy'>;
 }
 
-/** An answer that can be asked for later. */
+/** A result for `result(id)`. */
 export interface StoredResult {
   readonly id: string;
   /** Wall time in ms. */
   readonly settledAt: number;
   readonly delivered: boolean;
-  /** Absent where there never was an answer, or where none is to be kept (`resultTtl: false`). */
+  /** Absent if there never was a response, or if none is stored (`resultTtl: false`). */
   readonly response?: ResponseMetadata & { readonly headers: readonly (readonly [string, string])[] };
   readonly reason?: Reason;
-  /** Why the answer's body was not kept. */
+  /** Why the response body was not stored. */
   readonly bodyLost?: 'too large' | 'broken off';
 }
 
-/** Headers that say nothing of who sent them. */
+/** Headers that do not identify a user. */
 const SAFE = [
   'accept',
   'accept-language',
@@ -125,9 +125,9 @@ const SAFE = [
 /**
  * Splits a request's headers into those that may be written to disk and those that may not.
  *
- * @param leftOut What is neither, because it is made again.
+ * @param leftOut Headers that are neither: they are generated again.
  */
-export function sortHeaders(
+export function partitionHeaders(
   headers: Headers,
   alsoKeep: readonly string[],
   leftOut: readonly string[],
@@ -146,16 +146,16 @@ export function storedRequest(request: Request, headers: [string, string][]): St
   return { url, method, headers, credentials, mode, redirect, referrerPolicy };
 }
 
-/** The request with a key, where it has none. @param name The header; `false` for none. */
+/** Adds a key to a request that has none. @param name The header; `false` for none. */
 export const withKey = (request: Request, name: string | false, key: () => string): Request =>
   name && !request.headers.has(name) ? withHeader(request, name, key()) : request;
 
 /**
- * The request as it was accepted, without what was not written to disk.
+ * The accepted request, without what was not written to disk.
  *
- * @param keyHeader The header of its key, where it is to have one.
+ * @param keyHeader The header for its key; `false` for none.
  */
-export function revived(
+export function deserializeRequest(
   { request, idempotencyKey }: Pick<OutboxEntry, 'request' | 'idempotencyKey'>,
   body: StoredBody | undefined,
   keyHeader: string | false = false,
@@ -165,7 +165,7 @@ export function revived(
   if (keyHeader && !headers.some(([name]) => name === keyHeader.toLowerCase()))
     headers.push([keyHeader, idempotencyKey]);
   const init: Record<string, unknown> = { method, headers };
-  // Workers and some servers' runtimes know fewer of these, and throw at a value that they do not know.
+  // Workers and some servers' runtimes know fewer of these, and throw at unknown values.
   for (const [name, value] of Object.entries({ credentials, redirect, referrerPolicy }))
     if (value) init[name] = value;
   if (mode === 'cors' || mode === 'same-origin') init.mode = mode;

@@ -1,33 +1,39 @@
 import { currentPartition } from '../../core/signed-in.ts';
 import { notify } from '../../core/tell.ts';
-import type { Parts } from './parts.ts';
+import type { OutboxContext } from './context.ts';
 import type { FlushOptions, FlushProgress } from './queries.ts';
-import type { Fate } from './sender.ts';
+import type { EntryOutcome } from './scheduler.ts';
 
-/** Tries all that waits now. Where nobody is signed in there is nothing that may be sent. */
-export async function flush({ due, signal, onProgress }: FlushOptions, parts: Parts): Promise<FlushProgress> {
-  const { queue, pipeline, sender, answers, ask } = parts;
+/** Sends all waiting entries now. If no user is signed in, there are none. */
+export async function flush(
+  { due, signal, onProgress }: FlushOptions,
+  context: OutboxContext,
+): Promise<FlushProgress> {
+  const { queue, pipeline, scheduler, waiters, ask } = context;
   const partition = currentPartition(pipeline);
-  if (partition === undefined) return { total: 0, delivered: 0, dead: 0, left: 0 };
+  if (partition === undefined) return { total: 0, delivered: 0, deadLetters: 0, left: 0 };
   const waiting = (): Promise<number> => ask(() => queue.count('waiting', partition));
   const [total, next] = await Promise.all([waiting(), ask(() => queue.nextKey())]);
   const tally = new Tally(total);
-  const seen = ({ key, partition: whose }: { key: string; partition: string }, fate: Fate): void => {
-    // What was given, or replayed, since then is not what waited.
-    if (whose !== partition || key >= next || !tally.count(key, fate)) return;
+  const seen = (
+    { key, partition: owner }: { key: string; partition: string },
+    outcome: EntryOutcome,
+  ): void => {
+    // Entries that were enqueued or replayed since then do not count.
+    if (owner !== partition || key >= next || !tally.count(key, outcome)) return;
     if (onProgress) notify(onProgress, tally.progress);
   };
-  sender.fates.add(seen);
+  scheduler.listeners.add(seen);
   try {
-    await sender.flush(signal, due ? 'all' : 'none');
-    answers.look();
+    await scheduler.flush(signal, due ? 'all' : 'none');
+    waiters.recheckAll();
   } finally {
-    sender.fates.delete(seen);
+    scheduler.listeners.delete(seen);
   }
   return { ...tally.progress, left: await waiting() };
 }
 
-/** What has become of the entries that waited. */
+/** Counts the outcomes of the entries that waited. */
 class Tally {
   readonly #total: number;
   readonly #ends = { delivered: 0, 'dead-lettered': 0, removed: 0 };
@@ -39,20 +45,20 @@ class Tally {
   }
 
   /** @returns whether it counts. */
-  count(key: string, fate: Fate): boolean {
+  count(key: string, outcome: EntryOutcome): boolean {
     const isNew = !this.#seen.has(key);
     this.#seen.add(key);
-    if (isNew && fate !== 'revived') this.#ends[fate]++;
-    return isNew && fate !== 'revived';
+    if (isNew && outcome !== 'requeued') this.#ends[outcome]++;
+    return isNew && outcome !== 'requeued';
   }
 
   get progress(): FlushProgress {
-    const { delivered, 'dead-lettered': dead, removed } = this.#ends;
+    const { delivered, 'dead-lettered': deadLetters, removed } = this.#ends;
     return {
       total: this.#total,
       delivered,
-      dead,
-      left: Math.max(0, this.#total - delivered - dead - removed),
+      deadLetters,
+      left: Math.max(0, this.#total - delivered - deadLetters - removed),
     };
   }
 }

@@ -1,13 +1,13 @@
 import type { PipelineContext } from '../../core/contract.ts';
 import { currentPartition } from '../../core/signed-in.ts';
 
-/** Partitions are remembered up to so many: other tabs tell of them, too. One that is dropped is refused once more. */
+/** How many paused partitions are remembered: other tabs broadcast theirs. A forgotten one gets another 401. */
 const MAX_PAUSED = 1_000;
 
-/** Whether anything of a user may be sent at all. */
-export class Gate {
+/** Whether entries of a user may be sent at all. */
+export class SendGate {
   readonly #pipeline: PipelineContext;
-  /** Partitions whose credentials were refused. */
+  /** Partitions with refused credentials. */
   readonly #paused = new Set<string>();
   #changes = 0;
   #isRetired = false;
@@ -16,7 +16,7 @@ export class Gate {
     this.#pipeline = pipeline;
   }
 
-  /** Only the current user's, and only with a network. */
+  /** Only for the current user, and only with a network. */
   isOpen(partition: string): boolean {
     const { signal, host } = this.#pipeline;
     return (
@@ -28,7 +28,7 @@ export class Gate {
     );
   }
 
-  /** Another outbox of this name sends what waits. */
+  /** Another outbox of this name sends the entries. */
   retire(): void {
     this.#isRetired = true;
     this.changed();
@@ -54,12 +54,12 @@ export class Gate {
     this.#paused.delete(partition);
   }
 
-  /** Grows when the application pauses something or goes on: what is known of that has to be read again. */
-  get changes(): number {
+  /** Grows with each change of pauses: a worker then reads them again. */
+  get version(): number {
     return this.#changes;
   }
 
-  /** What is paused has changed, or what is stopped. */
+  /** Pauses or stopped lanes have changed. */
   changed(): void {
     this.#changes++;
   }

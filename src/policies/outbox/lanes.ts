@@ -3,14 +3,14 @@ import type { PipelineContext } from '../../core/contract.ts';
 /** The longest timer, in ms: wall time may jump while the machine sleeps. */
 const LONGEST_TIMER = 3_600_000;
 
-/** Beyond so many lanes, other tabs set no timers here. */
+/** How many timers messages of other tabs may set. */
 const MAX_TIMERS = 1_000;
 
-/** Whose lane, and which. */
+/** A lane of a partition. */
 export interface Lane {
   readonly partition: string;
   readonly lane: string;
-  /** The same as one name. */
+  /** Both as one name. */
   readonly name: string;
 }
 
@@ -20,7 +20,7 @@ export const laneOf = (partition: string, lane: string): Lane => ({
   name: `${encodeURIComponent(partition)} ${encodeURIComponent(lane)}`,
 });
 
-/** When lanes are to be looked at again: one timer a lane. */
+/** One timer per lane: when to look at it again. */
 export class LaneTimers {
   readonly #pipeline: PipelineContext;
   readonly #due: (of: Lane) => void;
@@ -40,7 +40,7 @@ export class LaneTimers {
     return this.#timers.has(name);
   }
 
-  /** Instead of what was set before. */
+  /** Replaces an earlier timer. */
   set(of: Lane, ms: number): void {
     this.clear(of);
     if (this.#pipeline.signal.aborted) return;

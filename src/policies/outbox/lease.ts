@@ -1,28 +1,28 @@
 import type { Host } from '../../core/contract.ts';
 import type { AtomicStore, Item } from '../../core/store.ts';
 import { chance } from '../../http/idempotency.ts';
-import type { Fence } from './rows.ts';
+import type { Fence } from './records.ts';
 
-/** How long a lane belongs to who took it, in ms. As long as it waits at the most for a sender that has died. */
+/** How long a lease lasts, in ms: the longest that a lane waits for a worker that has died. */
 const LEASE = 30_000;
 
-/** Longer than any lease lasts, whatever the clocks of two processes are apart: then a clock was set back. */
+/** No lease lasts longer, also if the clocks of two processes differ: beyond it, a clock was set back. */
 const NEVER = 2 * LEASE;
 
 interface Row {
   readonly holder: string;
-  /** Grows with every holder: what an earlier one still wants to write is refused. */
+  /** The fence: grows with every holder, so that writes of earlier ones are rejected. */
   readonly token: number;
   /** Wall time in ms. */
   readonly until: number;
 }
 
-/** Where a lease is kept; all of a user's are one collection. */
+/** The key of a lease; the leases of a user are one collection. */
 export type LeasePlace = Pick<Required<Item>, 'key' | 'collection'>;
 
 /**
- * The right to send a lane, for stores that are shared by processes which share no locks. It is renewed as long as it is
- * held; who was asleep for longer has lost it.
+ * The right to send a lane, for stores that processes without common locks share. The holder renews it; one that slept for longer
+ * has lost it.
  *
  * @see Kleppmann, How to do distributed locking (2016): fencing tokens.
  */
@@ -49,7 +49,7 @@ export class Lease implements Fence {
     this.#renewLater();
   }
 
-  /** @returns how long to wait, in ms, where somebody else has it. */
+  /** @returns how long to wait, in ms, if another process holds it. */
   static async take(store: AtomicStore, place: LeasePlace, host: Host): Promise<Lease | number> {
     const { key } = place;
     const holder = chance(host.random);
@@ -68,12 +68,12 @@ export class Lease implements Fence {
     return typeof taken === 'number' ? taken : new Lease(store, place, taken, host);
   }
 
-  /** Also where the machine has slept, and no timer has come yet to find it out. */
+  /** By the clock, as timers fire late after the machine has slept. */
   get lost(): boolean {
     return this.#lost || this.#host.clock.now() >= this.#until;
   }
 
-  /** Gives the lane back. The token stays, so that it goes on growing. */
+  /** Releases the lane. The token stays, so that it goes on growing. */
   async release(): Promise<void> {
     this.#released = true;
     this.#cancel();
@@ -86,9 +86,9 @@ export class Lease implements Fence {
       this.#lost = !(await this.#write(until));
       this.#until = until;
     } catch {
-      // The store is asked again; meanwhile the lease runs out, or it does not.
+      // The next renewal tries again, unless the lease has expired by then.
     }
-    // It may have been given back while it was being renewed.
+    // It may have been released during the renewal.
     if (!this.#lost && !this.#released) this.#renewLater();
   }
 
@@ -107,6 +107,6 @@ export class Lease implements Fence {
   }
 }
 
-/** Whether those who share this store may share no locks. */
+/** Whether processes without common locks may share this store. */
 export const needsLease = ({ durable, withinOrigin = false, lock }: AtomicStore): boolean =>
   durable && !lock && !(withinOrigin && globalThis.navigator?.locks !== undefined);

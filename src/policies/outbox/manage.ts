@@ -1,17 +1,17 @@
 import { currentPartition } from '../../core/signed-in.ts';
-import { hold, holdsOf } from './holds.ts';
-import type { Parts } from './parts.ts';
-import { dueIn } from './schedule.ts';
+import { dueIn } from './backoff.ts';
+import type { OutboxContext } from './context.ts';
+import { readPauses, setPaused } from './pauses.ts';
 
 export interface OutboxCounts {
-  /** The current user's, or of one lane of theirs. */
+  /** Waiting entries of the current user, or of one lane. */
   readonly waiting: number;
-  readonly dead: number;
-  /** What waits, of all users: what the limits are for. */
+  readonly deadLetters: number;
+  /** Waiting entries of all users: `maxEntries` limits them. */
   readonly count: number;
-  /** Bytes of their bodies. */
+  /** Bytes of their bodies: `maxBytes` limits them. */
   readonly bytes: number;
-  /** Nothing of the current user's is sent: the application has paused it, or their credentials were refused. */
+  /** The current user's entries are not sent: the application has paused them, or the credentials were refused. */
   readonly paused?: 'application' | 'credentials';
 }
 
@@ -31,26 +31,26 @@ const PAGE = 100;
 
 export async function counts(
   lane: string | undefined,
-  { queue, pipeline, sender }: Parts,
+  { queue, pipeline, scheduler }: OutboxContext,
 ): Promise<OutboxCounts> {
   const partition = currentPartition(pipeline);
-  if (partition === undefined) return { waiting: 0, dead: 0, ...(await queue.totals()) };
-  const [waiting, dead, totals, { all }] = await Promise.all([
+  if (partition === undefined) return { waiting: 0, deadLetters: 0, ...(await queue.totals()) };
+  const [waiting, deadLetters, totals, { all }] = await Promise.all([
     queue.count('waiting', partition, lane),
     queue.count('dead-letter', partition, lane),
     queue.totals(),
-    holdsOf(queue.rows, partition),
+    readPauses(queue.records, partition),
   ]);
-  const paused = all ? 'application' : sender.gate.isPaused(partition) ? 'credentials' : undefined;
-  return { waiting, dead, ...totals, ...(paused && { paused }) };
+  const paused = all ? 'application' : scheduler.gate.isPaused(partition) ? 'credentials' : undefined;
+  return { waiting, deadLetters, ...totals, ...(paused && { paused }) };
 }
 
-/** The current user's lanes in which something waits, or that are paused or stopped. */
-export async function lanes({ queue, pipeline }: Parts): Promise<LaneInfo[]> {
+/** The current user's lanes that have waiting entries, or are paused or stopped. */
+export async function lanes({ queue, pipeline }: OutboxContext): Promise<LaneInfo[]> {
   const partition = currentPartition(pipeline);
   if (partition === undefined) return [];
   const now = pipeline.host.clock.now();
-  const [named, holds] = await Promise.all([queue.lanes(partition), holdsOf(queue.rows, partition)]);
+  const [named, holds] = await Promise.all([queue.lanes(partition), readPauses(queue.records, partition)]);
   const stopped = new Map(holds.stopped);
   const all = [...new Set([...named, ...holds.lanes, ...stopped.keys()])].sort();
   return Promise.all(
@@ -72,37 +72,40 @@ export async function lanes({ queue, pipeline }: Parts): Promise<LaneInfo[]> {
 /** Pauses a lane, or all lanes of the current user: in every tab, and after a reload. */
 export async function pause(
   lane: string | undefined,
-  { queue, pipeline, news, sender }: Parts,
+  { queue, pipeline, events, scheduler }: OutboxContext,
 ): Promise<void> {
   const partition = pipeline.partition();
-  if (!(await hold(queue.rows, partition, lane, true))) return;
-  sender.gate.changed();
-  news.tell({ type: 'outbox-held', lane }, partition);
+  if (!(await setPaused(queue.records, partition, lane, true))) return;
+  scheduler.gate.changed();
+  events.emit({ type: 'outbox-paused', lane }, partition);
 }
 
-/** Goes on with a lane, or with all that was paused, also after a 401. */
+/** Resumes a lane, or all lanes of the current user, also after a 401. */
 export async function resume(
   lane: string | undefined,
-  { queue, pipeline, news, sender, ask, wake }: Parts,
+  { queue, pipeline, events, scheduler, ask, wake }: OutboxContext,
 ): Promise<void> {
   const partition = pipeline.partition();
-  await ask(() => hold(queue.rows, partition, lane, false));
-  sender.gate.changed();
-  if (lane === undefined) sender.gate.resume(partition);
-  news.tell({ type: 'outbox-resumed', lane }, partition);
-  if (lane === undefined) wake('asked');
-  else void sender.drain(partition, lane, 'asked');
+  await ask(() => setPaused(queue.records, partition, lane, false));
+  scheduler.gate.changed();
+  if (lane === undefined) scheduler.gate.resume(partition);
+  events.emit({ type: 'outbox-resumed', lane }, partition);
+  if (lane === undefined) wake('retry-after');
+  else void scheduler.drain(partition, lane, 'retry-after');
 }
 
-/** Removes everything of a user: what waits, dead letters, answers. */
-export async function clear(partition: string, { queue, outcomes, pipeline, ask }: Parts): Promise<number> {
+/** Removes everything of a user: waiting entries, dead letters, results. */
+export async function clear(
+  partition: string,
+  { queue, completions: outcomes, pipeline, ask }: OutboxContext,
+): Promise<number> {
   let removed = 0;
   for (const state of ['waiting', 'dead-letter'] as const)
     for (;;) {
-      const entries = await ask(() => queue.list(partition, { state, limit: PAGE }, 'as it is'));
+      const entries = await ask(() => queue.list(partition, { state, limit: PAGE }, 'best-effort'));
       if (entries.length === 0) break;
       for (const entry of entries) if (await ask(() => outcomes.remove(entry))) removed++;
     }
-  await ask(() => queue.leftovers.forget(partition, pipeline.host.clock.now()));
+  await ask(() => queue.cleanup.purgePartition(partition, pipeline.host.clock.now()));
   return removed;
 }

@@ -5,7 +5,7 @@ import type { AtomicStore } from '../../core/store.ts';
 /** An outbox that is open under a name. */
 interface Owner {
   readonly store: AtomicStore;
-  /** Where its client sends, and with whose credentials. */
+  /** The base URL, the origins with credentials, and the constant partition of its client. */
   readonly target: string;
   /** Sends nothing more: a newer outbox does. */
   retire(): void;
@@ -27,14 +27,14 @@ function ownersWithin(scope: object): Owners {
   return owners;
 }
 
-/** IndexedDB has one database of a name; files of one name may be many. */
+/** IndexedDB has one database of a name; several files may have one name. */
 const isSameDatabase = (a: AtomicStore, b: AtomicStore): boolean =>
   a === b || (a.withinOrigin === true && b.withinOrigin === true && a.name === b.name);
 
 /**
  * Gives an outbox its name: two of one name in a realm would send each other's entries through the wrong pipeline. A newer one
- * with the same database and target takes the name over, as a module does that a development server reloads. The older one hands
- * its writes on, as another tab would, until the newer one is closed.
+ * with the same database and target takes the name over (hot reload of a module). The older one forwards its writes, as another tab
+ * would, until the newer one is closed.
  *
  * @param duty Called when another one takes over, and when it has gone.
  * @throws {ConfigurationError} if another outbox, with other entries or another target, has the name.

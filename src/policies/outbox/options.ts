@@ -20,21 +20,21 @@ import { type AtomicStore, atomicStoreRule } from '../../core/store.ts';
 import { carriesCredentials } from '../../http/credentials.ts';
 import type { DeliveryGuarantee, OutboxEntry } from './entry.ts';
 
-/** @typeParam Meta What the application keeps with its entries. */
+/** @typeParam Meta The application's data of an entry. */
 export interface OutboxOptions<Meta = unknown> {
-  /** Where entries are kept. Default: IndexedDB; where there is none, a store has to be named. */
+  /** Where entries are stored. Default: IndexedDB; required where there is none. */
   readonly store?: AtomicStore | undefined;
-  /** Writes that are taken without being asked for one by one. Default: none. */
+  /** Writes that are queued without `outbox: true`. Default: none. */
   readonly match?: Match;
-  /** The caller gets its `202` at the latest so long after the call, while delivery goes on. Default 2 s. */
+  /** The caller gets a `202` at the latest after this time, while delivery goes on. Default 2 s. */
   readonly respondAfter?: Duration;
-  /** Sendings until an entry becomes a dead letter. Default 10. */
+  /** Attempts until an entry becomes a dead letter. Default 10. */
   readonly attempts?: number;
   /** Age at which it does. Default 7 d. */
   readonly expiresAfter?: Duration | false;
-  /** The longest backoff between two sendings; the first is up to 2 s, and it doubles. Default 15 min. */
+  /** The longest backoff between two attempts; the first is up to 2 s, and it doubles. Default 15 min. */
   readonly backoffLimit?: Duration;
-  /** Entries that wait, all partitions together. Default 1,000. */
+  /** Waiting entries, all partitions together. Default 1,000. */
   readonly maxEntries?: number;
   /** Bytes of their bodies. Default 50 MB. */
   readonly maxBytes?: Size;
@@ -44,22 +44,22 @@ export interface OutboxOptions<Meta = unknown> {
   readonly idempotencyHeader?: string | false;
   /** Headers that are written to disk besides the few that are safe. */
   readonly persistHeaders?: readonly string[];
-  /** Puts back, at each sending, what is not written to disk: sets the request's headers, or gives another request. */
+  /** Restores, for each attempt, what is not written to disk: sets the request's headers, or returns another request. */
   readonly authorize?: (request: Request, entry: OutboxEntry<Meta>) => Authorized | Promise<Authorized>;
   /**
    * For 409 and 412: `'again'`, `'drop'` (it is done), `'dead-letter'`, or another request to be sent instead, with a new key.
-   * `request` is what was sent. Default: 409 twice again (the key may be in process), then dead.
+   * `request` is what was sent. Default: 409 twice again (the key may be in process), then a dead letter.
    */
   readonly onConflict?: (
     response: Response,
     entry: OutboxEntry<Meta>,
     request: Request,
   ) => Conflict | Request | Promise<Conflict | Request>;
-  /** Whether a 2xx is the origin's own: a captive portal says 200, too. It is asked again later where this is false. */
+  /** Whether a 2xx is the origin's own: a captive portal says 200, too. If false, the entry is sent again later. */
   readonly isDelivered?: (response: Response, entry: OutboxEntry<Meta>) => boolean | Promise<boolean>;
   /**
    * What is done about a write that may have taken effect, because its response was lost: `'at-least-once'` (default)
-   * sends it again with the same key; `'at-most-once'` makes it a dead letter, also where the origin knows nothing of
+   * sends it again with the same key; `'at-most-once'` makes it a dead letter, also if the origin ignores
    * keys. PUT and DELETE are always sent again.
    */
   readonly delivery?: DeliveryGuarantee;
@@ -67,16 +67,16 @@ export interface OutboxOptions<Meta = unknown> {
   readonly blockLaneOnFailure?: boolean;
   /** Lanes of one origin that send at once. Default 6. */
   readonly concurrency?: number;
-  /** Seals what is written; see `encryptWith`. */
+  /** Encrypts what is written; see `encryptWith`. */
   readonly encryption?: Cipher;
   /**
    * Asks the browser to wake the service worker when the network is back, also with all pages closed (Background Sync).
    * `true`, or the tag. Needs a service worker with `holdfast/service-worker`. Default `false`.
    */
   readonly backgroundSync?: boolean | string;
-  /** How long an answer can be asked for by `result(id)`; `false` for not at all. Default 24 h. */
+  /** How long `result(id)` has the response; `false` for not at all. Default 24 h. */
   readonly resultTtl?: Duration | false;
-  /** How often to look for entries without another reason. Default 1 min. */
+  /** How often to look for entries without another trigger. Default 1 min. */
   readonly pollInterval?: Duration;
   /**
    * Asks the browser after the first accepted write to delete nothing of this site when the disk is full
@@ -90,15 +90,15 @@ type Authorized = Request | undefined | void;
 
 export type Conflict = 'again' | 'drop' | 'dead-letter';
 
-/** What one call may say. */
+/** The options of one call. */
 export interface CallOutbox {
   /** Order is kept within a lane. Default: the origin. */
   readonly lane?: string;
-  /** The same id given twice is one entry. */
+  /** Two writes with the same id are one entry. */
   readonly id?: string;
-  /** The value that the client's body shortcuts give for a write that waits, instead of a `QueuedError`. */
+  /** The value that the client's body shortcuts resolve with for a queued write, instead of a `QueuedError`. */
   readonly optimisticResult?: unknown;
-  /** Plain data of the application, kept with the entry. */
+  /** Plain data of the application, stored with the entry. */
   readonly meta?: unknown;
   /** Makes one entry of several that supersede each other. */
   readonly coalesce?: Coalesce;
@@ -109,11 +109,10 @@ export interface CallOutbox {
 }
 
 export interface Coalesce {
-  /** Of several writes under one key in a lane that are still unsent one is kept, in the place of the first. */
+  /** Unsent writes of a lane with the same key become one entry, in the place of the first. */
   readonly key: string;
   /**
-   * What becomes of two writes under one `key`: `'replace'` (default) keeps the later; a function gives the request to be
-   * sent for both.
+   * `'replace'` (default) keeps the later write; a function returns the request that is sent for both.
    */
   readonly merge?: 'replace' | Merge | undefined;
 }
@@ -146,16 +145,16 @@ export interface OutboxSettings {
   backgroundSync: string;
 }
 
-/** What one call has said. */
+/** The options of one call, checked. */
 export interface CallOutboxSettings extends Omit<CallOutbox, 'expiresAfter'> {
   readonly expiresAfter?: number;
 }
 
-/** How long the store may take for one operation, in ms; some browsers never answer an open. */
-export const STORE_PATIENCE = 10_000;
+/** How long one operation of the store may take, in ms; in some browsers an open never ends. */
+export const STORE_TIMEOUT = 10_000;
 
 /** How long a hook of the application may take, in ms: a lane waits for it. */
-export const HOOK_PATIENCE = 30_000;
+export const HOOK_TIMEOUT = 30_000;
 
 const keptHeader: Rule<string> = (value, option) => {
   const name = headerName(value, option).toLowerCase();
@@ -265,11 +264,7 @@ const rulesOfCall: { [K in keyof CallOutboxSettings]-?: Rule<CallOutboxSettings[
   coalesce: (value, option) => {
     const read = readOptions<Partial<Coalesce>>(option, value as object, coalesceRules, {});
     if (read.key !== undefined) return read as Coalesce;
-    throw new ConfigurationError(
-      `${option}.key`,
-      undefined,
-      'expected a key that says which writes are meant',
-    );
+    throw new ConfigurationError(`${option}.key`, undefined, 'expected a key for the writes to coalesce');
   },
   expiresAfter: durationOrFalse,
   blockLaneOnFailure: ofType('boolean'),
@@ -289,5 +284,5 @@ export function readCallOutbox(given: unknown): CallOutboxSettings {
   return readOptions<CallOutboxSettings>('outbox', given as CallOutbox, rulesOfCall, {});
 }
 
-/** A function that the application gives. */
+/** A function of the application. */
 export const functionRule = ofType<(...args: never[]) => unknown>('function');

@@ -7,15 +7,15 @@ import { currentPartition } from '../../core/signed-in.ts';
 import { type Run, type Stage, stage } from '../../core/stage.ts';
 import type { AtomicStore } from '../../core/store.ts';
 import { SAFE_METHODS } from '../../http/idempotency.ts';
-import { answerOf, lost, UndeliveredError } from './answers.ts';
-import { assemble, givenBack } from './assemble.ts';
-import { type ExportedEntry, edit, exported, purge, replay, requestOf } from './dead-letters.ts';
+import type { OutboxContext } from './context.ts';
+import { createContext, releaseStore } from './create-context.ts';
+import { type ExportedEntry, edit, exportEntries, purge, replay, requestOf } from './dead-letters.ts';
 import { enqueue } from './enqueue.ts';
 import type { OutboxEntry } from './entry.ts';
+import type { OutboxNotification } from './events.ts';
 import { flush } from './flush.ts';
 import { clear, counts, type LaneInfo, lanes, type OutboxCounts, pause, resume } from './manage.ts';
 import { takeName } from './names.ts';
-import type { OutboxNews } from './news.ts';
 import {
   checkPartition,
   functionRule,
@@ -24,7 +24,6 @@ import {
   readCallOutbox,
   readOutboxOptions,
 } from './options.ts';
-import type { Parts } from './parts.ts';
 import {
   type ClearOptions,
   type EntriesQuery,
@@ -38,31 +37,32 @@ import {
   readQuery,
   readReplay,
 } from './queries.ts';
-import { awaited } from './settlement.ts';
+import { resultLost, toResponse, UndeliveredError } from './results.ts';
 import { onSignIn } from './triggers.ts';
+import { awaitResult } from './wait-for-result.ts';
 
-/** @typeParam Meta What the application keeps with its entries. */
+/** @typeParam Meta The application's data of an entry. */
 export interface Outbox<Meta = unknown> extends Stage {
-  /** The header by which a sending is recognised as the delivery of an entry. */
+  /** The header by which an attempt is recognised as the delivery of an entry. */
   readonly idempotencyHeader: string | false;
   /**
-   * The real answer to a queued write: at once if it has come, else when it comes; also after a reload.
+   * The origin's response to a queued write: at once if it has come, else when it comes; also after a reload.
    *
-   * @throws {UndeliveredError} if the write became a dead letter without an answer, was removed, or is not known.
+   * @throws {UndeliveredError} if the write became a dead letter without a response, was removed, or is not known.
    */
   result(id: string): Promise<Response>;
   /** A page of the current user's entries, oldest first; empty if no user is signed in. */
   entries(query?: EntriesQuery): Promise<OutboxEntry<Meta>[]>;
-  /** How many of the current user's entries wait and are dead; and what waits of all users. No entry is read. */
+  /** How many entries of the current user wait or are dead letters, and how many of all users wait. No entry is read. */
   counts(query?: LaneQuery): Promise<OutboxCounts>;
-  /** The current user's lanes: what waits in each, and whether it is paused or stopped. */
+  /** The current user's lanes: how many entries wait in each, and whether it is paused or stopped. */
   lanes(): Promise<LaneInfo[]>;
-  /** What an entry sends, with its body and without what is not written to disk. `undefined`: there is none of that id. */
+  /** The request of an entry, with its body and without what is not written to disk. `undefined` if the id is unknown. */
   request(id: string): Promise<Request | undefined>;
   /**
    * Changes what a dead letter will send: another body, URL or header, under a new key.
    *
-   * @param change Is given the request as it is, and gives the one that is to be sent.
+   * @param change Takes the request and returns the one to send.
    * @returns false if there is no dead letter of that id.
    */
   edit(
@@ -71,43 +71,43 @@ export interface Outbox<Meta = unknown> extends Stage {
   ): Promise<boolean>;
   /** Sends a dead letter again. @returns false if there is none of that id. */
   replay(id: string, options?: ReplayOptions): Promise<boolean>;
-  /** Removes an entry, waiting or dead: the application's decision. @returns false if there is none of that id. */
+  /** Removes an entry, waiting or a dead letter. @returns false if there is none of that id. */
   remove(id: string): Promise<boolean>;
   /** Removes the current user's dead letters. @returns how many. */
   purge(): Promise<number>;
-  /** Entries with their bodies, as JSON, from page to page: for a file, or for whoever has to look into it. */
+  /** Entries with their bodies, as JSON, page by page: for a file, or for support. */
   export(query?: EntriesQuery): AsyncIterable<ExportedEntry<Meta>>;
   /**
-   * Removes everything of a user: what waits, dead letters, answers. For a logout after which nothing is to be left;
-   * without it, what waits is held until they sign in again.
+   * Removes everything of a user: waiting entries, dead letters, results. For a logout that leaves nothing; without it, entries
+   * wait until this user signs in again.
    *
    * @returns how many entries.
    */
   clear(of?: ClearOptions): Promise<number>;
   /**
-   * Tries all that waits now, also what an origin asked to wait. Settles when nothing more can be sent from here; a lane
-   * that another page looks after is left to it.
+   * Sends all waiting entries now, also those with a `Retry-After`. Resolves when this page can send no more; a lane that another
+   * page sends is left to it.
    */
   flush(options?: FlushOptions): Promise<FlushProgress>;
-  /** Sends nothing of a lane, or of the current user, until `resume()`; in every tab, and after a reload. */
+  /** Pauses a lane, or all lanes of the current user, until `resume()`; in every tab, and after a reload. */
   pause(query?: LaneQuery): Promise<void>;
-  /** Goes on: after `pause`, and after a 401 with the credentials that `authorize` puts on now. */
+  /** Resumes: after `pause`, and after a 401 with the credentials that `authorize` sets now. */
   resume(query?: LaneQuery): Promise<void>;
-  /** Hears what happens to the current user's entries, in this tab and in others. @returns ends it. */
-  subscribe(listener: (news: OutboxNews<Meta>) => void): () => void;
+  /** Subscribes to events of the current user's entries, in this tab and in others. @returns ends the subscription. */
+  subscribe(listener: (event: OutboxNotification<Meta>) => void): () => void;
 }
 
 /**
  * Keeps a write until it is delivered. The entry is committed with strict durability before it is sent, and it is
- * removed only after its answer has been classified; the same `Idempotency-Key` goes with every sending.
+ * removed only after its response has been evaluated; every attempt has the same `Idempotency-Key`.
  *
  * @throws {StorageError} from a call whose write could not be committed: it was not accepted.
  * @throws {CapacityError} from a call when the outbox is full, or the body too large.
  */
 export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicStore): Outbox {
   const settings = readOutboxOptions(options, options.store ?? defaultStore());
-  let assembled: Parts | undefined;
-  const parts = (): Parts => {
+  let assembled: OutboxContext | undefined;
+  const context = (): OutboxContext => {
     if (assembled) return assembled;
     throw new ConfigurationError(
       'outbox',
@@ -123,15 +123,15 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
       if (assembled)
         throw new ConfigurationError('outbox', 'this outbox', 'another client has it; make one for each');
       takeName(pipeline, settings.store, {
-        retire: () => assembled?.sender.gate.retire(),
+        retire: () => assembled?.scheduler.gate.retire(),
         reclaim() {
-          assembled?.sender.gate.reclaim();
-          assembled?.wake('asked');
+          assembled?.scheduler.gate.reclaim();
+          assembled?.wake('retry-after');
         },
       });
-      const mine = assemble(inside, pipeline, settings);
+      const mine = createContext(inside, pipeline, settings);
       assembled = mine;
-      pipeline.onClose(() => void givenBack(settings.store, pipeline, mine.lasting));
+      pipeline.onClose(() => void releaseStore(settings.store, pipeline, mine.storeHandle));
       noticed = onSignIn(pipeline, mine.wake);
     },
     enter(run): Promise<void> | undefined {
@@ -142,20 +142,25 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
       if (wanted === undefined) return undefined;
       checkCall(call, wanted, pipeline);
       const own = createAborter();
-      const enqueued = enqueue(run.request, { ...call, signal: own.signal }, readCallOutbox(wanted), parts());
+      const enqueued = enqueue(
+        run.request,
+        { ...call, signal: own.signal },
+        readCallOutbox(wanted),
+        context(),
+      );
       return run.wait(Number.POSITIVE_INFINITY, enqueued, own.abort).then((response) => {
         run.response = response;
       });
     },
   });
 
-  const ask = async <T>(work: (parts: Parts) => Promise<T>): Promise<T> => {
-    const mine = parts();
+  const ask = async <T>(work: (context: OutboxContext) => Promise<T>): Promise<T> => {
+    const mine = context();
     return mine.ask(() => work(mine));
   };
-  /** For what asks more than once. @throws {ClosedError} once the pipeline was closed. */
-  const open = (): Parts => {
-    const mine = parts();
+  /** For work of several operations. @throws {ClosedError} once the pipeline was closed. */
+  const open = (): OutboxContext => {
+    const mine = context();
     mine.pipeline.signal.throwIfAborted();
     return mine;
   };
@@ -167,22 +172,22 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
       needsPartition: true,
       signOut: signsOut(async ({ partition, undelivered }) => {
         if (undelivered === 'remove') return { undelivered: await clear(partition, open()) };
-        const { waiting, dead } = await ask((mine) => counts(undefined, mine));
-        await ask(({ queue }) => queue.leftovers.forgetResponses(partition));
-        return { undelivered: waiting + dead };
+        const { waiting, deadLetters } = await ask((mine) => counts(undefined, mine));
+        await ask(({ queue }) => queue.cleanup.clearResponses(partition));
+        return { undelivered: waiting + deadLetters };
       }),
     }),
     {
       idempotencyHeader: settings.idempotencyHeader,
       async result(id: string) {
         const entry = await find(id);
-        if (entry?.state === 'waiting') return answerOf(await awaited(entry, parts()));
+        if (entry?.state === 'waiting') return toResponse(await awaitResult(entry, context()));
         const stored = await ask(({ queue, pipeline }) => queue.resultOf(pipeline.partition(), id));
-        if (stored) return answerOf(stored);
-        // A dead letter is kept longer than its answer.
+        if (stored) return toResponse(stored);
+        // A dead letter is kept longer than its result.
         if (entry?.reason) throw new UndeliveredError('dead-lettered', id, entry.reason);
-        if (await ask(({ queue, pipeline }) => queue.isRemembered({ partition: pipeline.partition(), id })))
-          throw lost(id);
+        if (await ask(({ queue, pipeline }) => queue.hasKnownId({ partition: pipeline.partition(), id })))
+          throw resultLost(id);
         throw new UndeliveredError('outbox-unknown', id, { code: 'unknown' });
       },
       entries: async (query: EntriesQuery = {}) =>
@@ -200,11 +205,11 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
       replay: async (id: string, options: ReplayOptions = {}) =>
         ask((mine) => replay(id, readReplay(options), mine)),
       async remove(id: string) {
-        const entry = await ask(({ queue, pipeline }) => queue.find(pipeline.partition(), id, 'as it is'));
-        return entry ? ask(({ outcomes }) => outcomes.remove(entry)) : false;
+        const entry = await ask(({ queue, pipeline }) => queue.find(pipeline.partition(), id, 'best-effort'));
+        return entry ? ask(({ completions }) => completions.remove(entry)) : false;
       },
       purge: async () => purge(open()),
-      export: (query: EntriesQuery = {}) => exported(readQuery(query), parts()),
+      export: (query: EntriesQuery = {}) => exportEntries(readQuery(query), context()),
       clear: async (of: ClearOptions = {}) => {
         const mine = open();
         const { partition = mine.pipeline.partition() } = readClear(of);
@@ -213,15 +218,15 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
       flush: async (options: FlushOptions = {}) => flush(readFlush(options), open()),
       pause: async (query: LaneQuery = {}) => ask((mine) => pause(readLaneQuery(query).lane, mine)),
       resume: async (query: LaneQuery = {}) => resume(readLaneQuery(query).lane, open()),
-      subscribe(listener: (news: OutboxNews) => void) {
+      subscribe(listener: (event: OutboxNotification) => void) {
         functionRule(listener, 'subscribe.listener');
-        return parts().news.subscribe(listener);
+        return context().events.subscribe(listener);
       },
     },
   );
 }
 
-/** What the call says of the outbox, if the write is to be kept. Reads pass it by: a route or `extend` speaks for all. */
+/** The `outbox` option of a write; `undefined` if it is not to be queued. Reads ignore it, as a route or `extend` applies to all calls. */
 function wantedFor({ url, call }: Run, { match }: OutboxSettings): unknown {
   return call.options.outbox ?? (match !== undefined && matches(match, url) ? true : undefined);
 }

@@ -1,15 +1,15 @@
 import type { PipelineContext } from '../../core/contract.ts';
 import type { Store } from '../../core/store.ts';
 
-/** What is used of `navigator.storage`; only pages have `persist`. */
+/** The part of `navigator.storage` that is used here; only pages have `persist`. */
 interface StorageManager {
   persisted?(): Promise<boolean>;
   persist?(): Promise<boolean>;
 }
 
 /**
- * Asks the browser, once, to delete nothing of this site when the disk is full: after the first accepted write, when a user
- * who is asked knows why (Firefox asks, other browsers decide by themselves).
+ * Asks the browser, once, to delete nothing of this site when the disk is full: after the first accepted write, when the
+ * reason is obvious to the user (Firefox asks, other browsers decide by themselves).
  *
  * @see https://storage.spec.whatwg.org/#persistence
  */
@@ -24,7 +24,7 @@ export function persistence({ emit }: PipelineContext, store: Store, isWanted: b
     if (isAsked) return;
     isAsked = true;
     const { storage } = (globalThis.navigator ?? {}) as { storage?: StorageManager };
-    // A browser that refuses to say keeps the entries as long as it keeps those of others.
+    // If the browser refuses, entries are kept as long as other data.
     if (storage) ask(storage).catch(() => {});
   };
 }

@@ -13,31 +13,31 @@ export interface EntriesQuery {
 }
 
 export interface ReplayOptions {
-  /** `'same'` (default): the origin may know the key; `'new'`: it answers as to a write that it has never seen. */
+  /** `'same'` (default): the origin may know the key; `'new'`: it handles the write as a new one. */
   readonly key?: 'same' | 'new' | undefined;
 }
 
 export interface FlushOptions {
-  /** Only what is due: whatever has to wait goes on waiting. Default false: everything is tried now. */
+  /** Only entries that are due; the others go on waiting. Default false: all are sent now. */
   readonly due?: boolean | undefined;
-  /** Begins nothing more when it aborts. */
+  /** Starts no more attempts once it aborts. */
   readonly signal?: AbortSignal | undefined;
-  /** Told after each write that has come to its end. */
+  /** Called after each entry that has ended. */
   readonly onProgress?: ((progress: FlushProgress) => void) | undefined;
 }
 
-/** Of what waited when it began. */
+/** Counts of the entries that waited when the flush began. */
 export interface FlushProgress {
   readonly total: number;
   readonly delivered: number;
-  readonly dead: number;
-  /** What still waits. */
+  readonly deadLetters: number;
+  /** Entries that still wait. */
   readonly left: number;
 }
 
-/** Which lane is meant. */
+/** Selects a lane. */
 export interface LaneQuery {
-  /** Default: all of the current user's. */
+  /** Default: all lanes of the current user. */
   readonly lane?: string | undefined;
 }
 
@@ -58,7 +58,7 @@ export const readLaneQuery = (given: LaneQuery): LaneQuery =>
   readOptions<LaneQuery>('outbox', given, { lane: wellFormedString }, {});
 
 export interface ClearOptions {
-  /** Whose. Default: the current user's. */
+  /** Default: the current user's. */
   readonly partition?: string | undefined;
 }
 

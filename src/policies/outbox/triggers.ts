@@ -1,17 +1,17 @@
 import type { Call, PipelineContext } from '../../core/contract.ts';
 import { currentPartition } from '../../core/signed-in.ts';
-import type { Waits } from './schedule.ts';
+import type { Respect } from './backoff.ts';
 
 /**
- * Occasions to look after the outbox: loading, coming online, becoming visible, and a timer for whatever those miss.
+ * Triggers of the outbox: load, online, visible, and a timer for what those miss.
  *
- * @param wake Where something has changed, waits that no origin asked for are over.
- * @param hidden Told when the page is: it may be its last moment.
+ * @param wake Called with the waits to respect: a change of the network or of the page ends the backoff.
+ * @param hidden Called when the page is hidden: it may be its last moment.
  */
-export function whenever(
+export function subscribeTriggers(
   pipeline: PipelineContext,
   every: number,
-  wake: (waits: Waits) => void,
+  wake: (respect: Respect) => void,
   hidden: () => void,
 ): void {
   const { clock, connectivity: online } = pipeline.host;
@@ -22,10 +22,10 @@ export function whenever(
   };
   // Not at once: the application may still be setting itself up.
   cancel = clock.after(0, tick, { background: true });
-  const unsubscribe = online.subscribe((up) => up && wake('asked'));
+  const unsubscribe = online.subscribe((up) => up && wake('retry-after'));
   const document = globalThis.document as Document | undefined;
   const visible = (): void => {
-    if (document?.visibilityState === 'visible') wake('asked');
+    if (document?.visibilityState === 'visible') wake('retry-after');
     else hidden();
   };
   document?.addEventListener('visibilitychange', visible);
@@ -41,10 +41,10 @@ export function whenever(
 }
 
 /**
- * Another occasion: a user signs in, which the first call of that user shows. Only in a page, which has one user at a time; on a
- * server, users alternate from call to call.
+ * Another trigger: the first call of a user that has signed in. Only in a page, which has one user at a time; on a server, users
+ * alternate from call to call.
  */
-export function onSignIn(pipeline: PipelineContext, wake: (waits: Waits) => void): (call: Call) => void {
+export function onSignIn(pipeline: PipelineContext, wake: (respect: Respect) => void): (call: Call) => void {
   if (!('document' in globalThis)) return () => {};
   // The entries of this user are sent on load.
   let last = currentPartition(pipeline);

@@ -41,7 +41,7 @@ const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(do
 
 if (flags.includes('last')) {
   while ((await box.counts()).waiting > 0) await pause(50);
-  console.log(`dead ${(await box.counts()).dead}`);
+  console.log(`dead ${(await box.counts()).deadLetters}`);
   await fetch.close();
   process.exit(0);
 }

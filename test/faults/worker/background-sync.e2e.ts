@@ -76,7 +76,7 @@ here('with all pages closed, when there is a network again', async () => {
   // A page that is opened later knows of it.
   const later = await browser.open(site.url);
   await later.call('ready');
-  expect(await later.call('counts')).toMatchObject({ waiting: 0, dead: 0 });
+  expect(await later.call('counts')).toMatchObject({ waiting: 0, deadLetters: 0 });
 });
 
 here('nothing is sent of who has signed out', async () => {

@@ -56,7 +56,7 @@ describe.each(browsers)('a page that knows nothing of it, in $name', ({ missing,
         timeout: 60_000,
       })
       .toEqual([['asked for', 1]]);
-    await expect.poll(() => tab.call('counts')).toMatchObject({ waiting: 0, dead: 0 });
+    await expect.poll(() => tab.call('counts')).toMatchObject({ waiting: 0, deadLetters: 0 });
   });
 
   here('is left alone when the worker is turned off, until it is turned on', async () => {

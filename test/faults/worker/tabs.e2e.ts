@@ -61,7 +61,9 @@ describe.each(browsers)('in $name', ({ missing, launch }) => {
         for (let nth = 0; browser.sync && nth < 10; nth++) await browser.sync(site.url);
       })();
       await Promise.all([...given, waking]);
-      await expect.poll(() => tabs[0]?.call('counts'), PATIENTLY).toMatchObject({ waiting: 0, dead: 0 });
+      await expect
+        .poll(() => tabs[0]?.call('counts'), PATIENTLY)
+        .toMatchObject({ waiting: 0, deadLetters: 0 });
 
       const ledger = await origin.ledger();
       expect(ledger).toHaveLength(TABS * WRITES);
@@ -104,4 +106,4 @@ describe.each(browsers)('in $name', ({ missing, launch }) => {
   });
 });
 
-const EMPTY = { waiting: 0, dead: 0, count: 0, bytes: 0 };
+const EMPTY = { waiting: 0, deadLetters: 0, count: 0, bytes: 0 };

@@ -1,6 +1,6 @@
 import type { Store, StoredBody } from '../../../core/store.ts';
-import { revived } from '../../../policies/outbox/entry.ts';
-import { packedBody, unpacked } from '../../../stores/stored-body.ts';
+import { deserializeRequest } from '../../../policies/outbox/entry.ts';
+import { decodeStoredBody, encodeStoredBody } from '../../../stores/stored-body.ts';
 import type { QueuedWrite, WriteMessage } from './types.ts';
 
 /** A message has 128,000 bytes; this leaves room for what the platform adds, and for what is counted another way. */
@@ -14,7 +14,7 @@ export async function messageOf(
 ): Promise<WriteMessage | undefined> {
   const message: WriteMessage = { holdfast: 1, ...write };
   if (body === undefined) return message;
-  const { kind, bytes } = await packedBody(body);
+  const { kind, bytes } = await encodeStoredBody(body);
   // In UTF-8 a character has up to three bytes.
   if (JSON.stringify(write).length * 3 + bytes.length <= MOST) return { ...message, body: { kind, bytes } };
   if (!bodies) return undefined;
@@ -40,9 +40,9 @@ export async function requestOf(
   bodies: Store | undefined,
 ): Promise<Request | undefined> {
   const { body } = message;
-  if (body === undefined) return revived(message, undefined, keyHeader);
-  const found = 'at' in body ? await bodies?.body(body.at) : unpacked(body);
-  return found === undefined ? undefined : revived(message, found, keyHeader);
+  if (body === undefined) return deserializeRequest(message, undefined, keyHeader);
+  const found = 'at' in body ? await bodies?.body(body.at) : decodeStoredBody(body);
+  return found === undefined ? undefined : deserializeRequest(message, found, keyHeader);
 }
 
 /** Of a write that has come to its end. */

@@ -3,8 +3,8 @@ import type { Host } from '../../../core/contract.ts';
 import { CapacityError, isFailure, StorageError } from '../../../core/errors.ts';
 import { systemHost } from '../../../core/host.ts';
 import { newKey } from '../../../http/idempotency.ts';
-import { classifyError, classifyResponse, type Verdict } from '../../../policies/outbox/classify.ts';
-import { contentOf } from '../../../policies/outbox/content.ts';
+import { classifyError, classifyResponse, type SendOutcome } from '../../../policies/outbox/outcome.ts';
+import { serializeRequest } from '../../../policies/outbox/serialize.ts';
 import type { AcceptedWrite } from '../outbox-object.ts';
 import { forgetBody, isOurs, messageOf, readMessage, requestOf } from './message.ts';
 import { type OutboxQueueOptions, type QueueSettings, readQueueOptions, readWrite } from './options.ts';
@@ -61,7 +61,7 @@ export function outboxQueue(options: OutboxQueueOptions): OutboxQueue {
       body,
       request: stored,
       origin,
-    } = await contentOf(request, contentSettings(settings), reader);
+    } = await serializeRequest(request, contentSettings(settings), reader);
     const idempotencyKey = key ?? newKey(host.random);
     const write: QueuedWrite = {
       id,
@@ -83,9 +83,9 @@ export function outboxQueue(options: OutboxQueueOptions): OutboxQueue {
   };
 
   /** @returns what is to be done with a message; `undefined`: it is done. */
-  const deliver = async (message: WriteMessage): Promise<Verdict> => {
+  const deliver = async (message: WriteMessage): Promise<SendOutcome> => {
     const request = await requestOf(message, idempotencyHeader, bodies);
-    if (!request) return { is: 'again', reason: { code: 'body-lost' }, cost: 'nothing' };
+    if (!request) return { is: 'retry', reason: { code: 'body-lost' }, cost: 'none' };
     const asked = new URL(request.url).origin;
     const signed = (await authorize?.(request, message)) ?? request;
     const response = await fetch(signed, { holdfast: { retry: false, outbox: false } });
@@ -104,14 +104,14 @@ export function outboxQueue(options: OutboxQueueOptions): OutboxQueue {
     const message = readMessage(carrier.body);
     // Somebody else's: the platform knows what to do with what nobody takes. One of another version waits until that is deployed.
     if (!message) return carrier.retry(isOurs(carrier.body) ? { delaySeconds: LONGEST_WAIT } : {});
-    const verdict = isDead
-      ? ({ is: 'dead', reason: { code: 'attempts' } } as const)
+    const outcome = isDead
+      ? ({ is: 'dead-letter', reason: { code: 'attempts' } } as const)
       : await deliver(message).catch((error) => classifyError(error, host.clock.now()));
     const isInProcess =
-      verdict.is === 'conflict' && verdict.reason.status === 409 && carrier.attempts < CONFLICT_TRIES;
-    if (verdict.is === 'again' || isInProcess)
-      return carrier.retry({ delaySeconds: delayOf(carrier.attempts, verdict, host) });
-    if (verdict.is !== 'delivered') await handOver(message);
+      outcome.is === 'conflict' && outcome.reason.status === 409 && carrier.attempts < CONFLICT_TRIES;
+    if (outcome.is === 'retry' || isInProcess)
+      return carrier.retry({ delaySeconds: delayOf(carrier.attempts, outcome, host) });
+    if (outcome.is !== 'ack') await handOver(message);
     carrier.ack();
     // What is left of it is in nobody's way.
     await forgetBody(message, bodies).catch(() => {});
@@ -136,9 +136,9 @@ export function outboxQueue(options: OutboxQueueOptions): OutboxQueue {
 }
 
 /** In whole seconds: backoff with full jitter, or what the origin has asked for. */
-function delayOf(attempts: number, verdict: Verdict | undefined, { random }: Host): number {
+function delayOf(attempts: number, outcome: SendOutcome | undefined, { random }: Host): number {
   const growing = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempts - 1));
-  const asked = verdict?.is === 'again' && verdict.wait !== undefined ? verdict.wait / 1_000 : undefined;
+  const asked = outcome?.is === 'retry' && outcome.wait !== undefined ? outcome.wait / 1_000 : undefined;
   const wait = asked === undefined ? random() * growing : asked + random();
   return Math.min(LONGEST_DELAY, Math.ceil(wait));
 }
@@ -155,4 +155,4 @@ async function taken<T>(what: string, work: () => Promise<T>): Promise<T> {
 
 /** As an outbox checks what it is to keep. */
 const contentSettings = ({ idempotencyHeader, persistHeaders, authorize, maxEntryBytes }: QueueSettings) =>
-  ({ idempotencyHeader, persistHeaders, authorize, maxEntryBytes }) as Parameters<typeof contentOf>[1];
+  ({ idempotencyHeader, persistHeaders, authorize, maxEntryBytes }) as Parameters<typeof serializeRequest>[1];

@@ -1,7 +1,7 @@
 /** A page whose calls need tokens. What a test does in it is `page`. */
 import {
   type Auth,
-  type AuthNews,
+  type AuthEvent,
   auth,
   createFetch,
   deviceKey,
@@ -39,7 +39,7 @@ const page = {
       user: () => 'ann',
       ...(kept && { store: indexedDBStore({ name: 'tokens' }), encryption: encryptWith(deviceKey()) }),
     });
-    own.subscribe(({ type, elsewhere }: AuthNews) => news.push(`${type}${elsewhere ? ' elsewhere' : ''}`));
+    own.subscribe(({ type, remote }: AuthEvent) => news.push(`${type}${remote ? ' elsewhere' : ''}`));
     policy = own;
     fetch = createFetch({ auth: own, timeout: { attempt: '30s', total: '60s' } }) as HoldfastFetch;
   },

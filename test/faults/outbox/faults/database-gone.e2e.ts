@@ -52,7 +52,7 @@ inEachBrowser((here) => {
       await tab.call('askFor', 'write 0');
       await other.call('remove');
       expect(await tab.call('entries')).toEqual([]);
-      expect(await tab.call('counts')).toEqual({ waiting: 0, dead: 0, count: 0, bytes: 0 });
+      expect(await tab.call('counts')).toEqual({ waiting: 0, deadLetters: 0, count: 0, bytes: 0 });
       expect(await tab.call('result', 'write 1')).toBe('outbox-unknown');
       await tab.call('goOnline');
       await tab.call('flush');

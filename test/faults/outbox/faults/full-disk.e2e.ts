@@ -147,7 +147,7 @@ describe.each(Object.entries(disks))('in %s without room', (_, { missing, start 
       expect(ends).toEqual(Object.fromEntries(ids.map((id) => [id, 'delivered'])));
       expect(await origin.applied()).toEqual(ids);
       expect((await origin.ledger()).map(({ seen }) => seen)).toEqual(ids.map(() => 1));
-      expect(await tab.call('counts')).toMatchObject({ waiting: 0, dead: 0 });
+      expect(await tab.call('counts')).toMatchObject({ waiting: 0, deadLetters: 0 });
       await disk.makeRoom(tab);
       expect(await tab.call('give', { id: 'too much', size: 1_000_000 })).toMatchObject({ status: 201 });
       expect(await tab.call('give', { id: 'after' })).toMatchObject({ status: 201 });
@@ -166,7 +166,12 @@ describe.each(Object.entries(disks))('in %s without room', (_, { missing, start 
     await disk.makeRoom(tab);
     await tab.call('settled', ids);
     expect((await tab.call('entries', 'dead-letter')).map(({ id }) => id)).toEqual(ids);
-    expect(await tab.call('counts')).toMatchObject({ waiting: 0, dead: ids.length, count: 0, bytes: 0 });
+    expect(await tab.call('counts')).toMatchObject({
+      waiting: 0,
+      deadLetters: ids.length,
+      count: 0,
+      bytes: 0,
+    });
   });
 
   here('what cannot be delivered goes on waiting, and what is removed is gone', async () => {

@@ -29,7 +29,7 @@ inEachBrowser((here) => {
     await tab.call('begin', { origin: origin.url, options: { ...options, maxEntryBytes: LARGE - 1 } });
     for (const kind of ['blob', 'form'] as const)
       expect(await tab.call('giveLarge', kind, kind, LARGE)).toEqual({ failed: 'too-large' });
-    expect(await tab.call('counts')).toEqual({ waiting: 0, dead: 0, count: 0, bytes: 0 });
+    expect(await tab.call('counts')).toEqual({ waiting: 0, deadLetters: 0, count: 0, bytes: 0 });
     expect(await tab.call('records')).toMatchObject({ entries: [], orphans: [] });
     expect(await origin.ledger()).toEqual([]);
   });

@@ -36,7 +36,7 @@ inEachBrowser((here, name) => {
     }
 
     const counts = await tab.call('countsMeasured');
-    expect(counts.result).toMatchObject({ waiting: MANY, dead: 0, count: MANY });
+    expect(counts.result).toMatchObject({ waiting: MANY, deadLetters: 0, count: MANY });
     expect(counts.records).toBeLessThan(5);
 
     const lanes = await tab.call('lanesMeasured');

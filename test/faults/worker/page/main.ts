@@ -1,5 +1,5 @@
 /** A page with a service worker, both with the same pipeline. What a test does in it is `page`. */
-import type { OutboxNews } from '../../../../src/index.ts';
+import type { OutboxNotification } from '../../../../src/index.ts';
 import { killSwitch } from '../../../../src/service-worker.ts';
 import { pipeline } from './pipeline.ts';
 
@@ -10,8 +10,8 @@ export interface Wish {
 
 const { fetch, queue, cache, session } = pipeline();
 const news: string[] = [];
-queue.subscribe((event: OutboxNews) => {
-  if ('id' in event) news.push(`${event.type} ${event.id}${event.elsewhere ? ' elsewhere' : ''}`);
+queue.subscribe((event: OutboxNotification) => {
+  if ('id' in event) news.push(`${event.type} ${event.id}${event.remote ? ' elsewhere' : ''}`);
 });
 
 const page = {

@@ -5,7 +5,7 @@ import {
   isFailure,
   isQueued,
   type Outbox,
-  type OutboxNews,
+  type OutboxNotification,
   type OutboxOptions,
   outbox,
 } from '../../../../../src/index.ts';
@@ -42,7 +42,7 @@ const PATIENCE = 25_000;
 /** A page with an outbox. */
 export class Writer {
   readonly box: Outbox;
-  readonly news: OutboxNews[] = [];
+  readonly news: OutboxNotification[] = [];
   readonly #origin: string;
   readonly #fetch: HoldfastFetch;
 

@@ -1,0 +1,128 @@
+import { ofType } from '../../core/check.ts';
+import { AttachedPipelines } from './attached-pipelines.ts';
+import type { AuthEvent } from './auth-event.ts';
+import { dynamicToken } from './dynamic-token.ts';
+import { OAuth2Source } from './oauth2.ts';
+import type { Secret } from './options.ts';
+import { basic, inAuthorization, inHeader, inQuery, type Scheme } from './schemes.ts';
+import {
+  type AuthSettings,
+  readApiKey,
+  readBasic,
+  readBearer,
+  readCustom,
+  readOAuth2,
+  readScheme,
+  readSignIn,
+} from './settings.ts';
+import { type CredentialSource, fixedSource } from './source.ts';
+import { StoredToken } from './stored-token.ts';
+import type { TokenResponse } from './tokens.ts';
+import { customScheme, versionedSource } from './versioned-source.ts';
+
+/** The parts of a scheme. */
+interface AuthMethod {
+  readonly settings: AuthSettings;
+  readonly scheme: Scheme;
+  readonly source: CredentialSource;
+  readonly attach: AttachedPipelines['attach'];
+  /** It stores data of users. */
+  readonly needsPartition?: boolean;
+  /** Requests of one partition may have credentials of several users, if the partition names no user. */
+  readonly varies: boolean;
+  /** Deletes the tokens of a user. */
+  readonly signOut?: (partition: string) => Promise<void>;
+  /** The methods for the application. */
+  readonly more?: SignIn;
+}
+
+/** The methods of `scheme: 'oauth2'`. */
+export interface SignIn {
+  /**
+   * Takes the response of a token endpoint (RFC 6749, 5.1) as it came. It counts at once; resolves when it is stored.
+   *
+   * @throws {ConfigurationError} if it is no token response.
+   */
+  signIn(tokens: TokenResponse, of?: OfUser): Promise<void>;
+  /** Deletes a user's tokens, in all tabs. They are not revoked at the authorization server. */
+  signOut(of?: OfUser): Promise<void>;
+  /** Subscribes to sign-ins, sign-outs and refreshes, in this tab and in others. @returns ends the subscription. */
+  subscribe(listener: (event: AuthEvent) => void): () => void;
+}
+
+interface OfUser {
+  /** Default: the current user's. */
+  readonly partition?: string;
+}
+
+export function createScheme(options: object): AuthMethod {
+  const { scheme } = (options ?? {}) as { scheme?: unknown };
+  switch (readScheme(scheme, 'auth.scheme')) {
+    case 'bearer': {
+      const settings = readBearer(options);
+      const { token = () => undefined, store } = settings;
+      const scheme = inAuthorization('Bearer');
+      if (!store || typeof token === 'string') return { settings, scheme, ...sourceOf(token, settings) };
+      const stored = new StoredToken(settings);
+      // The store opens itself again when it is used.
+      const pipelines = new AttachedPipelines(() => void store.close().catch(() => {}));
+      return {
+        settings,
+        scheme,
+        source: dynamicToken(token, settings, pipelines, stored),
+        attach: (attachment) => pipelines.attach(attachment),
+        needsPartition: true,
+        varies: true,
+        signOut: (partition) => stored.remove(partition, pipelines.attachment.pipeline),
+      };
+    }
+    case 'basic': {
+      const settings = readBasic(options);
+      const secret = basic(settings.username, settings.password);
+      return { settings, scheme: inAuthorization('Basic'), ...sourceOf(secret, settings) };
+    }
+    case 'api-key': {
+      const settings = readApiKey(options);
+      const { key, header, query = '' } = settings;
+      return { settings, scheme: header ? inHeader(header) : inQuery(query), ...sourceOf(key, settings) };
+    }
+    case 'custom': {
+      const settings = readCustom(options);
+      const pipelines = new AttachedPipelines();
+      const enter: AuthMethod['attach'] = (attachment) => pipelines.attach(attachment);
+      const source = versionedSource(settings, pipelines);
+      return { settings, scheme: customScheme(settings), source, attach: enter, varies: true };
+    }
+    default: {
+      const settings = readOAuth2(options);
+      const sessions = new OAuth2Source(settings);
+      const { tokens: tokenCache } = sessions;
+      return {
+        settings,
+        scheme: inAuthorization('Bearer'),
+        source: sessions,
+        attach: (attachment) => tokenCache.attach(attachment),
+        // The tokens of the client itself are no user's.
+        needsPartition: settings.store !== undefined && settings.grant !== 'client_credentials',
+        varies: settings.grant !== 'client_credentials',
+        signOut: (partition) => sessions.signOut(partition),
+        more: {
+          signIn: async (tokens, of = {}) => sessions.signIn(tokens, readSignIn(of).partition),
+          signOut: async (of = {}) => sessions.signOut(readSignIn(of).partition),
+          subscribe: (listener) =>
+            tokenCache.subscribe(ofType<typeof listener>('function')(listener, 'subscribe.listener')),
+        },
+      };
+    }
+  }
+}
+
+function sourceOf(secret: Secret, settings: AuthSettings): Pick<AuthMethod, 'source' | 'attach' | 'varies'> {
+  if (typeof secret !== 'function') return { source: fixedSource(secret), attach: () => {}, varies: false };
+  const pipelines = new AttachedPipelines();
+  return {
+    source: dynamicToken(secret, settings, pipelines),
+    attach: (attachment) => pipelines.attach(attachment),
+    varies: true,
+  };
+}

@@ -1,0 +1,215 @@
+import { sleep, withDeadline } from '../../core/clock.ts';
+import type { Call, Clock, Host } from '../../core/contract.ts';
+import { ClosedError } from '../../core/errors.ts';
+import { LruMap } from '../../core/origins.ts';
+import type { Attachment } from './attached-pipelines.ts';
+import { AuthError, type AuthFailure, toAuthFailure } from './error.ts';
+
+/** How a renewal ended. No secret: there is nothing newer than what was refused. */
+export type RefreshOutcome = { readonly secret: string | undefined } | { readonly failure: AuthFailure };
+
+export interface RefreshTask {
+  /** A token that another call or tab got in between; checked first. */
+  found(): string | undefined;
+  /** Gets something new. */
+  work(): Promise<RefreshOutcome>;
+}
+
+/** What is known of one user's renewals. */
+interface State {
+  underWay: Promise<RefreshOutcome | undefined> | undefined;
+  /** Where calls share no promise: until then, in ticks, one of them is at it. */
+  leasedUntil: number;
+  failed: Failed | undefined;
+  /** In a row. */
+  failures: number;
+  /** What the origin refused last, and what it took. */
+  refused: string | undefined;
+  accepted: string | undefined;
+  /** When something was last renewed because the origin refused it, in ticks. */
+  renewedAt: number;
+  /** How often in a row what was renewed was refused as well. */
+  useless: number;
+}
+
+type Held = AuthFailure & { readonly retryAt: number };
+
+interface Failed {
+  readonly failure: Held;
+  /** In ticks. */
+  readonly until: number;
+  readonly offline: boolean;
+}
+
+const fresh = (): State => ({
+  underWay: undefined,
+  leasedUntil: 0,
+  failed: undefined,
+  failures: 0,
+  refused: undefined,
+  accepted: undefined,
+  renewedAt: -Infinity,
+  useless: 0,
+});
+
+/** How often a call looks whether another one is done, in ms, where they share no promise. */
+const POLL = 50;
+
+/** How long after one renewal the next would bring nothing better, in ms; it doubles as long as that is so. */
+const MIN_REFRESH_INTERVAL = 30_000;
+const MAX_REFRESH_INTERVAL = 600_000;
+
+/** The backoff after a failed refresh, in ms: the first and the longest; it doubles. */
+const MIN_FAILURE_BACKOFF = 1_000;
+const MAX_FAILURE_BACKOFF = 60_000;
+
+/** The most that a token endpoint can ask for, in ms. */
+const MAX_RETRY_AFTER = 600_000;
+
+/** Renews credentials once for all calls of a user, and remembers for a while that it was in vain. */
+export class RefreshCoordinator {
+  /** Bounded. If a user is evicted during a refresh, the next call starts another one; the lock serialises them. */
+  readonly #users = new LruMap<State>(fresh);
+  readonly #origin: string;
+  readonly #timeout: number;
+
+  /**
+   * @param origin For events.
+   * @param patience How long one waits for its turn, and then takes, in ms.
+   */
+  constructor(origin: string, timeout: number) {
+    this.#origin = origin;
+    this.#timeout = timeout;
+  }
+
+  /** @throws {AuthError} one for each call. */
+  async refresh(
+    user: string,
+    call: Call,
+    attachment: Attachment,
+    renewal: RefreshTask,
+  ): Promise<string | undefined> {
+    const { clock, canShareIO } = call.host;
+    for (;;) {
+      const found = renewal.found();
+      if (found !== undefined) return found;
+      const state = this.#users.get(user);
+      if (isBackedOff(state.failed, call.host)) throw new AuthError(state.failed.failure);
+      if (!canShareIO && state.leasedUntil > clock.ticks()) {
+        await sleep(POLL, call);
+        continue;
+      }
+      const work = state.underWay ?? this.#begin(state, call, attachment, renewal);
+      const outcome = await withDeadline(Infinity, call, work);
+      if (outcome && 'failure' in outcome) throw new AuthError(outcome.failure);
+      if (outcome) return outcome.secret;
+      // The pipeline that was at it has been closed; it may be another one than ours.
+      if (attachment.pipeline.signal.aborted) throw new ClosedError();
+    }
+  }
+
+  /** As `refresh`, without a caller that waits. */
+  refreshInBackground(user: string, call: Call, attachment: Attachment, renewal: RefreshTask): void {
+    const state = this.#users.get(user);
+    const isBusy = state.underWay !== undefined || state.leasedUntil > call.host.clock.ticks();
+    if (!isBusy && !isBackedOff(state.failed, call.host)) void this.#begin(state, call, attachment, renewal);
+  }
+
+  /**
+   * The origin has refused a secret.
+   *
+   * @param since When it was got here, in ticks; one that was never taken is as good as the one before.
+   * @returns whether another one may help.
+   */
+  refused(user: string, secret: string, since: number, clock: Clock): boolean {
+    const state = this.#users.get(user);
+    state.refused = secret;
+    const last = Math.max(state.renewedAt, state.accepted === secret ? -Infinity : since);
+    return clock.ticks() - last >= Math.min(MAX_REFRESH_INTERVAL, MIN_REFRESH_INTERVAL * 2 ** state.useless);
+  }
+
+  /** What was refused has been renewed. */
+  renewed(user: string, since: number, clock: Clock): void {
+    const state = this.#users.get(user);
+    state.renewedAt = clock.ticks();
+    if (since > -Infinity) state.useless++;
+  }
+
+  /** The origin takes it. @returns whether it refused another one before. */
+  accepted(user: string, secret: string): boolean {
+    const state = this.#users.get(user);
+    state.useless = 0;
+    state.accepted = secret;
+    if (state.refused === undefined || state.refused === secret) return false;
+    state.refused = undefined;
+    return true;
+  }
+
+  /** Something has changed: what failed may be tried again. */
+  reset(user: string): void {
+    const state = this.#users.get(user);
+    const { underWay, leasedUntil } = state;
+    Object.assign(state, fresh(), { underWay, leasedUntil });
+  }
+
+  #begin(
+    state: State,
+    call: Call,
+    attachment: Attachment,
+    renewal: RefreshTask,
+  ): Promise<RefreshOutcome | undefined> {
+    const { clock, canShareIO } = call.host;
+    const work = this.#run(state, call.host, attachment, renewal).finally(() => {
+      state.underWay = undefined;
+      state.leasedUntil = 0;
+    });
+    if (canShareIO) state.underWay = work;
+    // A call that is cut off in Workers reports nothing.
+    else state.leasedUntil = clock.ticks() + 2 * this.#timeout;
+    // No caller's abort ends it: what it brings may be the only one of its kind.
+    call.waitUntil(work);
+    return work;
+  }
+
+  async #run(
+    state: State,
+    host: Host,
+    { pipeline }: Attachment,
+    renewal: RefreshTask,
+  ): Promise<RefreshOutcome | undefined> {
+    let outcome: RefreshOutcome;
+    try {
+      outcome = await renewal.work();
+    } catch (error) {
+      if (error instanceof ClosedError) return undefined;
+      outcome = { failure: toAuthFailure(error, 'refresh-failed', 'the credentials could not be renewed') };
+    }
+    if (!('failure' in outcome)) {
+      state.failed = undefined;
+      state.failures = 0;
+      return outcome;
+    }
+    const { code, transient } = outcome.failure;
+    if (code !== 'refresh-failed' && code !== 'credentials-failed') return outcome;
+    const failure = hold(state, outcome.failure, host);
+    const { retryAt } = failure;
+    pipeline.emit?.({ type: 'token-refresh-failed', origin: this.#origin, code, transient, retryAt });
+    return { failure };
+  }
+}
+
+/** Whether it is too soon to ask again. What failed while offline may be tried when there is a network. */
+const isBackedOff = (failed: Failed | undefined, { clock, connectivity: online }: Host): failed is Failed =>
+  failed !== undefined && clock.ticks() < failed.until && !(failed.offline && online.state);
+
+function hold(state: State, failure: AuthFailure, { clock, random, connectivity: online }: Host): Held {
+  const longest = failure.transient
+    ? Math.min(MAX_FAILURE_BACKOFF, MIN_FAILURE_BACKOFF * 2 ** state.failures++)
+    : MAX_FAILURE_BACKOFF;
+  const asked = Math.max(0, Math.min(MAX_RETRY_AFTER, failure.wait ?? 0));
+  // Half of it by chance, so that clients that failed together do not come back together.
+  const wait = asked + longest * (0.5 + random() / 2);
+  const held = { ...failure, retryAt: Math.ceil(clock.now() + wait) };
+  state.failed = { failure: held, until: clock.ticks() + wait, offline: !online.state };
+  return held;
+}

@@ -1,0 +1,224 @@
+import { notify } from '../../core/tell.ts';
+import { AttachedPipelines, type Attachment } from './attached-pipelines.ts';
+import type { AuthEvent } from './auth-event.ts';
+import { AuthError, refreshFailed } from './error.ts';
+import type { OAuth2Settings } from './settings.ts';
+import { openTokenChannel, type TokenChannel, type TokenMessage } from './token-channel.ts';
+import { readTokens, writeTokens } from './token-store.ts';
+import { type IssuedTokens, type Tokens, toIssuedTokens } from './tokens.ts';
+
+/** How many users' tokens are in memory, if a store has them as well. */
+const MAX_CACHED = 1_000;
+
+type ChangeType = 'signed-in' | 'refreshed';
+type SignOutReason = 'application' | 'refused';
+
+/** Writes a change to the store, and broadcasts it. */
+type Persist = () => Promise<void>;
+
+/** The tokens of users: in memory, in the store, and in other tabs. */
+export class TokenCache {
+  readonly pipelines = new AttachedPipelines(() => this.#close());
+  readonly #settings: OAuth2Settings;
+  readonly #tokens = new Map<string, IssuedTokens>();
+  readonly #onChange: (user: string) => void;
+  readonly #listeners = new Set<(event: AuthEvent) => void>();
+  /** Users that were signed out; without this, some grants would start again. */
+  readonly #signedOut = new Set<string>();
+  /** Users with newer tokens in memory than in the store: not written yet, or the write failed. */
+  readonly #unpersisted = new Map<string, Persist | undefined>();
+  #channel: TokenChannel | undefined;
+
+  /** @param onChange Called with a user whose tokens changed, other than by a refresh here. */
+  constructor(settings: OAuth2Settings, changed: (user: string) => void) {
+    this.#settings = settings;
+    this.#onChange = changed;
+  }
+
+  attach(attachment: Attachment): void {
+    const { name, store, grant } = this.#settings;
+    this.pipelines.attach(attachment);
+    // The tokens of the client itself are no user's session.
+    if (grant === 'client_credentials') return;
+    this.#channel ??= openTokenChannel(
+      name,
+      store,
+      attachment.pipeline.host,
+      (message) => void this.#receive(message),
+    );
+  }
+
+  /** Whether tabs exchange tokens by message only, without a store. */
+  get syncsByMessageOnly(): boolean {
+    return this.#channel !== undefined && !this.#settings.store;
+  }
+
+  get(user: string): IssuedTokens | undefined {
+    return this.#tokens.get(user);
+  }
+
+  isSignedOut(user: string): boolean {
+    return this.#signedOut.has(user);
+  }
+
+  /** @returns ends the subscription. */
+  subscribe(listener: (event: AuthEvent) => void): () => void {
+    // A listener that subscribes twice is called twice.
+    const own = (event: AuthEvent): void => listener(event);
+    this.#listeners.add(own);
+    return () => void this.#listeners.delete(own);
+  }
+
+  /**
+   * Reads the store, where other tabs may have put newer tokens.
+   *
+   * @param news What it is if there is something. Default: `'refreshed'`, where there was something before.
+   * @throws {AuthError} where the store fails.
+   */
+  async reload(
+    user: string,
+    { pipeline }: Attachment,
+    event?: ChangeType,
+  ): Promise<IssuedTokens | undefined> {
+    const before = this.get(user);
+    if (!this.#settings.store) return before;
+    let tokens: Tokens | undefined;
+    try {
+      tokens = await readTokens(this.#settings, user, pipeline.host);
+    } catch (cause) {
+      this.#failed('read', cause);
+      throw new AuthError(refreshFailed('the tokens could not be read from their store', { cause }));
+    }
+    // A change here in between is newer.
+    if (this.get(user) !== before || this.#unpersisted.has(user)) return this.get(user);
+    if (tokens && tokens.accessToken !== before?.tokens.accessToken) {
+      this.#cache(user, toIssuedTokens(tokens, pipeline.host.clock));
+      const type = event ?? (before && 'refreshed');
+      if (type) this.#emitRemote(user, type);
+    } else if (!tokens && before) this.#drop(user, 'application', true);
+    return this.get(user);
+  }
+
+  /** The tokens are in memory at once. */
+  put(user: string, held: IssuedTokens, type: ChangeType, attachment: Attachment): Persist {
+    const keep = this.#persistenceOf(user, held, attachment, type === 'refreshed');
+    this.#cache(user, held);
+    if (type === 'signed-in') this.#onChange(user);
+    this.#emit({ type, partition: user, remote: false });
+    return keep;
+  }
+
+  /** The tokens are deleted from memory at once. */
+  remove(user: string, why: SignOutReason, attachment: Attachment): Persist {
+    const keep = this.#persistenceOf(user, undefined, attachment, true);
+    this.#drop(user, why, false);
+    return keep;
+  }
+
+  /** @param continues It is the same session: tabs without a store get the new tokens. */
+  #persistenceOf(
+    user: string,
+    held: IssuedTokens | undefined,
+    attachment: Attachment,
+    continues: boolean,
+  ): Persist {
+    const was = this.get(user)?.tokens;
+    const now = held?.tokens;
+    const keep: Persist = async () => {
+      // A later change persists its own tokens.
+      if (this.#unpersisted.get(user) !== keep) return;
+      const isKept = await this.#write(user, now, attachment);
+      if (this.#unpersisted.get(user) !== keep) return;
+      if (isKept) this.#unpersisted.delete(user);
+      else this.#unpersisted.set(user, undefined);
+      if (isKept) this.#channel?.post({ user });
+      else if (continues && was) this.#channel?.post({ user, previous: secretOf(was), next: now });
+    };
+    this.#unpersisted.set(user, keep);
+    return keep;
+  }
+
+  /** @returns whether the store has the change. */
+  async #write(
+    user: string,
+    tokens: Tokens | undefined,
+    { pipeline: { host } }: Attachment,
+  ): Promise<boolean> {
+    if (!this.#settings.store) return false;
+    try {
+      await writeTokens(this.#settings, user, tokens, host);
+      return true;
+    } catch (error) {
+      this.#failed('write', error);
+      // A refresh token that was used must not stay in the store.
+      await writeTokens(this.#settings, user, undefined, host).catch(() => {});
+      return false;
+    } finally {
+      // It opens itself again when it is used.
+      if (this.pipelines.isEmpty) this.#close();
+    }
+  }
+
+  /** Handles a message of another tab. */
+  async #receive({ user, previous: was, next: now }: TokenMessage): Promise<void> {
+    const { store } = this.#settings;
+    if (this.pipelines.isEmpty) return;
+    const { attachment } = this.pipelines;
+    const held = this.get(user);
+    if (store && was === undefined) {
+      await this.reload(user, attachment, held ? 'refreshed' : 'signed-in').catch(() => {});
+      return;
+    }
+    // Applies only to tabs holding the consumed refresh token; another user may be signed in here.
+    if (!held || secretOf(held.tokens) !== was) return;
+    if (!now) return this.#drop(user, 'application', true);
+    if (store) this.#unpersisted.set(user, undefined);
+    this.#cache(user, toIssuedTokens(now, attachment.pipeline.host.clock));
+    this.#emitRemote(user, 'refreshed');
+  }
+
+  #cache(user: string, held: IssuedTokens): void {
+    this.#signedOut.delete(user);
+    this.#tokens.delete(user);
+    this.#tokens.set(user, held);
+    if (!this.#settings.store || this.#tokens.size <= MAX_CACHED) return;
+    // Unpersisted tokens are nowhere else.
+    for (const other of this.#tokens.keys())
+      if (!this.#unpersisted.has(other)) return void this.#tokens.delete(other);
+  }
+
+  #emitRemote(partition: string, type: ChangeType): void {
+    this.#onChange(partition);
+    this.#emit({ type, partition, remote: true });
+  }
+
+  #drop(user: string, reason: SignOutReason, remote: boolean): void {
+    this.#tokens.delete(user);
+    if (typeof this.#settings.grant === 'function') this.#signedOut.add(user);
+    this.#onChange(user);
+    this.#emit({ type: 'signed-out', partition: user, reason, remote });
+  }
+
+  #emit(event: AuthEvent): void {
+    const { origins } = this.#settings;
+    const { partition, remote, type } = event;
+    const of = { origin: origins[0] as string, remote };
+    if (type === 'signed-out') this.pipelines.emit({ type, reason: event.reason, ...of });
+    else if (type === 'refreshed') this.pipelines.emit({ type: 'token-refreshed', ...of });
+    for (const listener of this.#listeners) notify(listener, event);
+    if (type !== 'signed-out') this.pipelines.notifyCredentials(partition);
+  }
+
+  #failed(operation: string, error: unknown): void {
+    this.pipelines.emit({ type: 'store-failed', store: this.#settings.store?.name ?? '', operation, error });
+  }
+
+  #close(): void {
+    this.#channel?.close();
+    this.#channel = undefined;
+    this.#settings.store?.close().catch(() => {});
+  }
+}
+
+/** The secret that a refresh consumes. */
+const secretOf = ({ refreshToken, accessToken }: Tokens): string => refreshToken ?? accessToken;

@@ -1,0 +1,215 @@
+import type { Call, PipelineContext } from '../../core/contract.ts';
+import type { HoldfastEvent } from '../../core/events.ts';
+import { systemHost } from '../../core/host.ts';
+import { ageOf } from '../../http/freshness.ts';
+import type { RequestDirectives } from '../../http/request-directives.ts';
+import { type Reuse, reuseOf } from '../../http/reuse.ts';
+import { type CacheChannel, openCacheChannel } from './cache-channel.ts';
+import { CacheStore } from './cache-store.ts';
+import type { CachedResponse } from './entry.ts';
+import { type CacheRead, GuardedStore } from './guarded-store.ts';
+import type { CacheSettings, CallSettings } from './options.ts';
+import { RevalidationKey } from './revalidation-key.ts';
+import { Silences } from './silence.ts';
+import { fromCache, type ServeReason } from './to-response.ts';
+
+/** What has been done since the cache was made. */
+export interface CacheStats {
+  /** Reads served by a fresh cached response without a request. */
+  hits: number;
+  /** Reads served by a stale cached response, or by one in place of the origin's. */
+  stale: number;
+  /** Reads served by the origin's own response. */
+  misses: number;
+  /** Cached responses that the origin confirmed (304). */
+  confirmed: number;
+  stored: number;
+  evicted: number;
+  /** Responses that were not stored or were deleted because they were incomplete, too large, or unreadable. */
+  discarded: number;
+}
+
+/** A read as the cache sees it. */
+export interface Read extends CacheRead {
+  readonly wanted: RequestDirectives;
+  readonly own: CallSettings;
+  /** A fresh cached response is a response, and the origin need not be asked. */
+  readonly isServed: boolean;
+}
+
+/** The store, the statistics and the events of one cache, for all pipelines that use it. */
+export class Cache {
+  readonly settings: CacheSettings;
+  readonly store: CacheStore;
+  readonly guarded: GuardedStore;
+  readonly silences = new Silences();
+  readonly revalidations = new RevalidationKey();
+  readonly stats: CacheStats = {
+    hits: 0,
+    stale: 0,
+    misses: 0,
+    confirmed: 0,
+    stored: 0,
+    evicted: 0,
+    discarded: 0,
+  };
+  readonly #pipelines = new Set<PipelineContext>();
+  #tabs: CacheChannel | undefined;
+
+  constructor(settings: CacheSettings) {
+    this.settings = settings;
+    this.guarded = new GuardedStore((operation, error) =>
+      this.emit({ type: 'store-failed', store: settings.store.name, operation, error }),
+    );
+    this.store = new CacheStore(
+      settings,
+      (message) => this.#tabs?.post(message),
+      () => this.discarded('unreadable'),
+    );
+  }
+
+  /** The first pipeline that uses the cache, for work without a call. */
+  get pipeline(): PipelineContext | undefined {
+    return this.#pipelines.values().next().value;
+  }
+
+  get host() {
+    return this.pipeline?.host ?? systemHost;
+  }
+
+  get now(): number {
+    return this.host.clock.now();
+  }
+
+  attach(pipeline: PipelineContext): void {
+    this.#pipelines.add(pipeline);
+    this.#tabs ??= openCacheChannel(this.settings.store, pipeline.host, (message) => {
+      // Some platforms deliver messages after the channel was closed.
+      if (this.#pipelines.size === 0) return;
+      void this.guarded.inBackground('listen', () => this.store.receive(message, this.now));
+      if (message.what !== 'stored' || message.url === undefined) return;
+      this.updated({ partition: message.partition, url: message.url });
+    });
+    pipeline.onClose(() => this.#leave(pipeline));
+  }
+
+  #leave(pipeline: PipelineContext): void {
+    this.#pipelines.delete(pipeline);
+    if (this.#pipelines.size > 0) return;
+    this.#tabs?.close();
+    this.#tabs = undefined;
+    // A pending write would open the store again.
+    this.guarded.whenDone(() => {
+      if (this.#pipelines.size > 0) return;
+      // A store of the application may throw, or return nothing.
+      void Promise.resolve()
+        .then(() => this.settings.store.close())
+        .catch(() => {});
+    });
+  }
+
+  emit(event: HoldfastEvent): void {
+    for (const { emit } of this.#pipelines) emit?.(event);
+  }
+
+  /** A newer response is cached than callers of this partition have. */
+  updated({ partition, url }: { readonly partition: string | undefined; readonly url: string }): void {
+    for (const each of this.#pipelines)
+      if (isCurrentPartition(each, partition)) each.emit?.({ type: 'cache-updated', url });
+  }
+
+  discarded(reason: 'incomplete' | 'too-large' | 'unreadable' | 'other-user', url?: string): void {
+    this.stats.discarded++;
+    this.emit({ type: 'cache-discarded', reason, ...(url !== undefined && { url }) });
+  }
+
+  evicted(gone: { entries: number; bytes: number }): void {
+    if (!gone.entries) return;
+    this.stats.evicted += gone.entries;
+    this.emit({ type: 'cache-evicted', ...gone });
+  }
+
+  /** The cached response for a read, if there is one. */
+  async find(asker: CacheRead): Promise<CachedResponse | undefined> {
+    const { request, call } = asker;
+    return (
+      this.store.inMemory(call.partition, request) ??
+      this.guarded.read('find', asker, () =>
+        this.store.findStored(call.partition, request, call.host.clock.now()),
+      )
+    );
+  }
+
+  /** How a cached response may be used. */
+  reuse(
+    cached: CachedResponse,
+    call: Call,
+    wanted: RequestDirectives,
+    { mode, maxStale, disregard }: CallSettings,
+  ): Reuse {
+    const now = call.host.clock.now();
+    const whileRevalidating = mode === 'stale-while-revalidate' ? maxStale : 0;
+    // If the clock was set back, the age is unknown.
+    const isDoubtful = cached.doubtful || now < cached.freshness.receivedAt;
+    const validity = { doubtful: isDoubtful, invalidated: cached.invalidated };
+    return reuseOf(cached.freshness, now, wanted, { maxStale, whileRevalidating, disregard }, validity);
+  }
+
+  /**
+   * Makes a response of a cached one.
+   *
+   * @param why What replaced the origin's response, or that the origin has confirmed it.
+   * @returns `undefined` if its body is gone.
+   */
+  async serve(
+    cached: CachedResponse,
+    asker: CacheRead,
+    why: ServeReason = {},
+  ): Promise<Response | undefined> {
+    const { store, guarded, stats } = this;
+    const { request, call } = asker;
+    const { method, url } = request;
+    const { host } = call;
+    const now = host.clock.now();
+    const body =
+      method === 'HEAD'
+        ? null
+        : (store.bodyInMemory(cached) ?? (await guarded.read('body', asker, () => store.body(cached, now))));
+    if (body === undefined) return undefined;
+    const touch = store.touch(cached, now);
+    if (touch) call.waitUntil(guarded.write('touch', host, touch));
+    const age = ageOf(cached.freshness, now);
+    const source =
+      why.confirmed || (age < cached.freshness.lifetime && !cached.doubtful && !cached.invalidated)
+        ? 'cache'
+        : 'stale';
+    const isHit = source === 'cache' && !('cause' in why);
+    stats[why.confirmed ? 'confirmed' : isHit ? 'hits' : 'stale']++;
+    emitCallEvent(call, {
+      type: 'cache-served',
+      url,
+      source,
+      age: Math.floor(age / 1000),
+      ...('cause' in why && { cause: why.cause }),
+    });
+    return fromCache(cached, body, now, why);
+  }
+}
+
+/** An event without the facts of the call. */
+type CallEventFields<E> = E extends { callId: string; origin: string } ? Omit<E, 'callId' | 'origin'> : never;
+
+/** Emits an event of a call. */
+export const emitCallEvent = (
+  { id: callId, origin, emit }: Call,
+  event: CallEventFields<HoldfastEvent>,
+): void => emit?.({ callId, origin, ...event } as HoldfastEvent);
+
+/** Whether the user of this partition is signed in; false if no user is. */
+export function isCurrentPartition(pipeline: PipelineContext, partition: string | undefined): boolean {
+  try {
+    return partition === undefined || pipeline.partition() === partition;
+  } catch {
+    return false;
+  }
+}

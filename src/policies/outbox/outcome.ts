@@ -1,0 +1,94 @@
+import { isFailure } from '../../core/errors.ts';
+import { originOf } from '../../core/origins.ts';
+import { retryAfter } from '../../http/retry-after.ts';
+import { isOriginFailure } from '../../http/status.ts';
+import type { Reason } from './entry.ts';
+
+/**
+ * What a failure costs an entry.
+ *
+ * - `attempt`: one attempt; the origin has responded.
+ * - `unreachable`: no response, which is no fault of the write; it costs one attempt an hour.
+ * - `none`: nothing was sent.
+ * - `rejected`: a policy rejected the call, nothing was sent, and a repetition is cheap, so the wait does not grow.
+ */
+export type AttemptCost = 'attempt' | 'unreachable' | 'none' | 'rejected';
+
+/** What a response, or its absence, means for an entry. */
+export type SendOutcome =
+  | { readonly is: 'ack' }
+  /** `wait`: the origin asked for so many ms. */
+  | {
+      readonly is: 'retry';
+      readonly reason: Reason;
+      readonly cost: AttemptCost;
+      readonly wait?: number | undefined;
+      /** The application says that the response is not the origin's. */
+      readonly isForeign?: true;
+    }
+  /** The origin wants credentials. */
+  | { readonly is: 'pause'; readonly reason: Reason }
+  | { readonly is: 'conflict'; readonly reason: Reason }
+  /** The application wants this to be sent instead. */
+  | { readonly is: 'replace'; readonly reason: Reason; readonly request: Request }
+  | { readonly is: 'dead-letter'; readonly reason: Reason }
+  /** The entry was removed, or another worker has it: nothing was sent. */
+  | { readonly is: 'skip' };
+
+/** @param asked The origin of the request; after failover, another one than the entry's. */
+export function classifyResponse(response: Response, asked: string, now: number): SendOutcome {
+  const { status } = response;
+  const reason: Reason = { code: 'http', status };
+  // A captive portal responds to everything with its login page.
+  const strayed =
+    response.type === 'opaqueredirect' || (response.redirected && originOf(response.url) !== asked);
+  if (strayed) return { is: 'retry', reason: { code: 'redirected', status }, cost: 'unreachable' };
+  if (response.ok) return { is: 'ack' };
+  if (status === 401) return { is: 'pause', reason };
+  if (status === 409 || status === 412) return { is: 'conflict', reason };
+  if (isOriginFailure(status) || status === 425 || status === 429)
+    return { is: 'retry', reason, cost: 'attempt', wait: retryAfter(response.headers, now) };
+  return { is: 'dead-letter', reason };
+}
+
+/**
+ * Whether the write may have taken effect. Statuses that say that the request was not processed (408, 425, 429, 503) are clear. A
+ * redirect to another origin is not: it may be the response to a write that took effect.
+ */
+export const isAmbiguous = ({ reason, cost, isForeign }: Extract<SendOutcome, { is: 'retry' }>): boolean =>
+  reason.code === 'http'
+    ? ![408, 425, 429, 503].includes(reason.status ?? 0)
+    : (cost === 'attempt' || cost === 'unreachable') && !isForeign;
+
+export function classifyError(error: unknown, now: number): SendOutcome {
+  const failure = isFailure(error) ? error : undefined;
+  if (failure?.category === 'auth' && !failure.transient) return { is: 'pause', reason: reasonOf(error) };
+  const wait = failure?.retryAt === undefined ? undefined : Math.max(0, failure.retryAt - now);
+  return { is: 'retry', reason: reasonOf(error), wait, cost: costOf(failure?.category) };
+}
+
+export const reasonOf = (error: unknown): Reason => ({
+  code: isFailure(error) ? error.code : 'unknown',
+  message: brief(error instanceof Error ? error.message : String(error)),
+});
+
+/** Why a hook of the application has failed. */
+export const reasonOfHook = (hook: string, error: unknown): Reason => ({
+  code: isFailure(error) ? error.code : 'unknown',
+  message: hookFailed(hook, error),
+});
+
+/** Names the error and its code: its message may quote a credential, such as an invalid header value. */
+export function hookFailed(hook: string, error: unknown): string {
+  const { name, code } = error instanceof Error ? (error as Error & { code?: unknown }) : {};
+  const known = [name ?? typeof error, typeof code === 'string' && code].filter(Boolean).join(' ');
+  return brief(`${hook}: ${known}`);
+}
+
+/** A reason is part of the entry's record, where stores have little room. */
+export const brief = (message: string): string => message.slice(0, 1_000);
+
+function costOf(category: string | undefined): AttemptCost {
+  if (category === 'circuit-open' || category === 'capacity' || category === 'auth') return 'rejected';
+  return category === 'network' || category === 'timeout' ? 'unreachable' : 'attempt';
+}

@@ -1,0 +1,87 @@
+import { withDeadline } from '../../core/clock.ts';
+import type { Host } from '../../core/contract.ts';
+import { CapacityError, ConfigurationError } from '../../core/errors.ts';
+import { originOf } from '../../core/origins.ts';
+import { hasBody, readStorableBody } from '../../core/replay.ts';
+import type { StoredBody } from '../../core/store.ts';
+import { CREDENTIALS } from '../../http/credentials.ts';
+import { type OutboxEntry, partitionHeaders, storedRequest } from './entry.ts';
+import type { OutboxSettings } from './options.ts';
+
+/** The part of a request that is written to disk. */
+export interface SerializedRequest extends Pick<OutboxEntry, 'request' | 'size' | 'origin'> {
+  readonly body: StoredBody | undefined;
+  /** The `Idempotency-Key` that the application has given. */
+  readonly key: string | undefined;
+  /** Names of the headers that are not written and that no hook puts back. */
+  readonly omittedHeaders: readonly string[];
+}
+
+/**
+ * @throws {ConfigurationError} for a request that cannot be queued: its response would be opaque, or it has credentials
+ *   that no hook would put back.
+ * @throws {CapacityError} code `too-large`.
+ */
+export async function serializeRequest(
+  request: Request,
+  { idempotencyHeader, persistHeaders, authorize, maxEntryBytes }: OutboxSettings,
+  reader: { host: Host; signal: AbortSignal },
+): Promise<SerializedRequest> {
+  refuse('redirect', request.redirect, 'manual');
+  refuse('mode', request.mode, 'no-cors');
+  const { kept, dropped } = partitionHeaders(
+    request.headers,
+    persistHeaders,
+    // The entry has the key, and perhaps another one later.
+    idempotencyHeader ? [idempotencyHeader.toLowerCase()] : [],
+  );
+  const lost = authorize ? [] : dropped.filter((name) => CREDENTIALS.includes(name));
+  if (lost.length)
+    throw new ConfigurationError(
+      'outbox.authorize',
+      undefined,
+      `'${lost}' is not written to disk, so a hook has to put it back`,
+    );
+  const origin = originOf(request.url);
+  const body = await bodyOf(request, reader, maxEntryBytes);
+  if (body === null) throw tooLarge(maxEntryBytes, origin);
+  const size = bytesOf(body);
+  if (size > maxEntryBytes) throw tooLarge(maxEntryBytes, origin);
+  return {
+    request: storedRequest(request, kept),
+    size,
+    origin,
+    // Firefox cannot distinguish a request without a body from one with an empty body; over the wire they are the same.
+    body: size > 0 ? body : undefined,
+    key: (idempotencyHeader && request.headers.get(idempotencyHeader)) || undefined,
+    omittedHeaders: authorize ? [] : dropped,
+  };
+}
+
+const tooLarge = (limit: number, origin: string): CapacityError =>
+  new CapacityError('too-large', `the body is larger than ${limit} bytes`, { origin });
+
+function bytesOf(body: StoredBody | undefined): number {
+  if (body === undefined) return 0;
+  if (typeof body !== 'string') return body instanceof Blob ? body.size : body.byteLength;
+  // Counted without encoding: in UTF-8 a code unit has up to three bytes, half of a surrogate pair two.
+  let bytes = body.length;
+  for (let at = 0; at < body.length; at++) {
+    const code = body.charCodeAt(at);
+    if (code > 0x7f) bytes += code > 0x7ff && (code < 0xd800 || code > 0xdfff) ? 2 : 1;
+  }
+  return bytes;
+}
+
+/** A request's body in its stored form; `null` if it is larger than `limit`. @throws the reader's reason while it reads. */
+export const bodyOf = async (
+  request: Request,
+  reader: { host: Host; signal: AbortSignal },
+  limit: number,
+): Promise<StoredBody | null | undefined> =>
+  hasBody(request) ? withDeadline(Infinity, reader, readStorableBody(request, limit)) : undefined;
+
+function refuse(option: string, value: string, refused: string): void {
+  if (value === refused)
+    throw new ConfigurationError(option, value, 'the outbox has to see the response, and this hides it');
+}

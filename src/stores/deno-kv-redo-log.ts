@@ -1,0 +1,157 @@
+import { StorageError } from '../core/errors.ts';
+import type { Bodies, Uploaded } from './deno-kv-bodies.ts';
+import type { Connection } from './deno-kv-connection.ts';
+import { type Bytes, type KvKeys, type Mutation, type Parts, sizeOf } from './deno-kv-layout.ts';
+import type { DenoKvAtomic, DenoKvEntry } from './deno-kv-types.ts';
+import { readText, textOf } from './structured-json.ts';
+
+/**
+ * What one atomic operation may have besides what it is checked by: mutations, bytes of their keys, and bytes in all. Deno
+ * allows 1,000, 80 KiB and 800 KiB.
+ */
+const MOST = { mutations: 990, keys: 70_000, bytes: 780_000 };
+
+/** Notes of uploads that are checked in one operation; Deno allows 100 checks. */
+const UPLOADS = 90;
+
+/** Of the entries as they are written. */
+const VERSION = 1;
+
+/** Changes with every change; what is decided by it is still so when it has not changed. */
+export interface State {
+  readonly version: number;
+  /** A change that is made, and of which some may not be written yet. */
+  readonly job?: Parts;
+}
+
+const utf8 = new TextEncoder();
+const text = new TextDecoder();
+
+/**
+ * Makes changes of any size as one. What is too much for one atomic operation is written down, then made by setting the
+ * state, and then carried out step by step, by whoever finds it.
+ */
+export class RedoLog {
+  readonly #connection: Connection;
+  readonly #places: KvKeys;
+  readonly #bodies: Bodies;
+
+  constructor(connection: Connection, places: KvKeys, bodies: Bodies) {
+    this.#connection = connection;
+    this.#places = places;
+    this.#bodies = bodies;
+  }
+
+  /**
+   * Whether nothing is left to be carried out of a change that somebody has made; if something was, it is not any more,
+   * and what was read has to be read again.
+   *
+   * @throws {StorageError} code `storage-newer` where the entries are of a newer version.
+   */
+  async isSettled({ value, versionstamp }: DenoKvEntry): Promise<boolean> {
+    const state = value as State | null;
+    if (state && state.version !== VERSION)
+      throw new StorageError(
+        `Deno KV: its entries are of version ${state.version}, written by a newer version of this program`,
+        { code: 'storage-newer', transient: false },
+      );
+    if (!state?.job) return true;
+    await this.#replay(state.job, versionstamp as string);
+    return false;
+  }
+
+  /** Whether it is little enough for one operation. */
+  isSmall(mutations: readonly Mutation[]): boolean {
+    return steps(mutations).length <= 1;
+  }
+
+  /**
+   * @param stamp Of the state, by which the change was decided.
+   * @returns false where something has changed since; then nothing was.
+   * @throws {StorageError} where it cannot be done as one; nothing was changed.
+   */
+  async commit(
+    stamp: string | null,
+    mutations: readonly Mutation[],
+    uploads: readonly Uploaded[],
+  ): Promise<boolean> {
+    if (uploads.length > UPLOADS)
+      throw new StorageError(`Deno KV: ${uploads.length} large bodies are more than ${UPLOADS} in a change`, {
+        transient: false,
+      });
+    const { state } = this.#places;
+    const checked = (atomic: DenoKvAtomic): DenoKvAtomic =>
+      uploads.reduce(
+        (all, upload) => all.check({ key: this.#places.looseOf(upload.id), versionstamp: upload.stamp }),
+        atomic.check({ key: state, versionstamp: stamp }),
+      );
+    if (this.isSmall(mutations)) {
+      const value: State = { version: VERSION };
+      const made = await this.#connection.commit((atomic) =>
+        applied(checked(atomic), mutations).set(state, value),
+      );
+      return made !== undefined;
+    }
+    const job = await this.#bodies.upload(utf8.encode(textOf(mutations)) as Bytes);
+    const { id, count, size } = job;
+    const value: State = { version: VERSION, job: { id, count, size } };
+    const note = { key: this.#places.looseOf(id), versionstamp: job.stamp };
+    const made = await this.#connection.commit((atomic) =>
+      checked(atomic).check(note).set(state, value).delete(note.key).delete(this.#places.writing(id)),
+    );
+    if (made === undefined) {
+      await this.#bodies.remove(job);
+      return false;
+    }
+    // It is made already: what fails now is done by whoever comes next.
+    await this.#replay(job, made).catch(() => {});
+    return true;
+  }
+
+  /** @param stamp Of the state that says so: when that has changed somebody else has carried it out. */
+  async #replay(job: Parts, stamp: string): Promise<void> {
+    const { state } = this.#places;
+    const check = { key: state, versionstamp: stamp };
+    const bytes = await this.#bodies.read(job);
+    if (!bytes) {
+      // Whoever has carried it out has removed it.
+      const [now] = await this.#connection.read([state]);
+      if (now?.versionstamp !== stamp) return;
+      throw new StorageError('Deno KV: a change that was made is not whole', { transient: false });
+    }
+    for (const step of steps(readText(text.decode(bytes)) as Mutation[]))
+      if (!(await this.#connection.commit((atomic) => applied(atomic.check(check), step)))) return;
+    const value: State = { version: VERSION };
+    const done = await this.#connection.commit((atomic) =>
+      atomic.check(check).set(state, value).set(this.#places.looseOf(job.id), job),
+    );
+    if (done) await this.#bodies.remove(job);
+  }
+}
+
+const applied = (atomic: DenoKvAtomic, mutations: readonly Mutation[]): DenoKvAtomic =>
+  mutations.reduce(
+    (all, { key, value }) => (value === undefined ? all.delete(key) : all.set(key, value)),
+    atomic,
+  );
+
+/** What can be done in one operation each. */
+function steps(mutations: readonly Mutation[]): Mutation[][] {
+  const found: Mutation[][] = [];
+  let room = { mutations: 0, keys: 0, bytes: 0 };
+  for (const mutation of mutations) {
+    const keys = sizeOf(mutation.key);
+    const bytes = keys + weightOf(mutation.value);
+    if (room.mutations < 1 || room.keys < keys || room.bytes < bytes) {
+      found.push([]);
+      room = { ...MOST };
+    }
+    found.at(-1)?.push(mutation);
+    room = { mutations: room.mutations - 1, keys: room.keys - keys, bytes: room.bytes - bytes };
+  }
+  return found;
+}
+
+/** At least the bytes of a value. */
+const weightOf = (value: Mutation['value']): number =>
+  value instanceof Uint8Array ? value.length + 20 : typeof value === 'string' ? value.length * 3 + 20 : 300;

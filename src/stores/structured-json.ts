@@ -1,0 +1,150 @@
+import { StorageError } from '../core/errors.ts';
+
+/** Of an object that stands for what JSON does not have; an application's own of that name is written as a list. */
+const TAG = '$';
+
+type Tagged = { readonly [TAG]: string; readonly of?: unknown };
+
+/**
+ * Plain data as JSON has it, for platforms that keep nothing but text and bytes: also what the structured clone algorithm
+ * has beyond JSON, but for cycles, errors and objects of the platform.
+ *
+ * @throws {StorageError} for what cannot be stored.
+ */
+export const jsonOf = (value: unknown): unknown => encode(value, []);
+
+/** What `jsonOf` has made. @throws what is not that. */
+export const plainOf = (json: unknown): unknown => decode(json);
+
+/** The same as text. */
+export const textOf = (value: unknown): string => JSON.stringify(jsonOf(value));
+export const readText = (text: string): unknown => plainOf(JSON.parse(text));
+
+function encode(value: unknown, around: readonly object[]): unknown {
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+      return value;
+    case 'number':
+      // JSON has neither NaN nor infinities, and its zero has no sign.
+      return Number.isFinite(value) && !Object.is(value, -0) ? value : tagged('number', show(value));
+    case 'undefined':
+      return tagged('undefined');
+    case 'bigint':
+      return tagged('bigint', `${value}`);
+    case 'object':
+      return value === null ? null : flatObject(value, around);
+    default:
+      throw unstorable(`a ${typeof value}`);
+  }
+}
+
+function flatObject(value: object, outside: readonly object[]): unknown {
+  if (outside.includes(value)) throw unstorable('a cycle');
+  const around = [...outside, value];
+  const inner = (each: unknown): unknown => encode(each, around);
+  const kind = kindOf(value);
+  switch (kind) {
+    case 'Array':
+      return Array.from(value as unknown[], inner);
+    case 'Object': {
+      const entries = Object.entries(value).map(([name, each]) => [name, inner(each)] as const);
+      return Object.hasOwn(value, TAG) ? tagged(kind, entries) : Object.fromEntries(entries);
+    }
+    case 'Date':
+      return tagged(kind, inner((value as Date).getTime()));
+    case 'Map':
+    case 'Set':
+      return tagged(kind, [...(value as Set<unknown>)].map(inner));
+    case 'RegExp':
+      return tagged(kind, [(value as RegExp).source, (value as RegExp).flags]);
+    case 'ArrayBuffer':
+      return tagged(kind, base64Of(new Uint8Array(value as ArrayBuffer)));
+    default:
+      return flatView(value as ArrayBufferView, kind);
+  }
+}
+
+function flatView(value: ArrayBufferView, kind: string): unknown {
+  if (!viewOf(kind)) throw unstorable(`a value of type ${kind}`);
+  return tagged(kind, base64Of(new Uint8Array(value.buffer, value.byteOffset, value.byteLength)));
+}
+
+function decode(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(decode);
+  if (Object.hasOwn(value, TAG)) return decodeTagged(value as Tagged);
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, decode(each)]));
+}
+
+function decodeTagged({ [TAG]: kind, of }: Tagged): unknown {
+  const list = (): never[] => (of as unknown[]).map(decode) as never[];
+  switch (kind) {
+    case 'undefined':
+      return undefined;
+    case 'number':
+      return Number(of);
+    case 'bigint':
+      return BigInt(of as string);
+    case 'Date':
+      return new Date(decode(of) as number);
+    case 'Map':
+      return new Map(list());
+    case 'Set':
+      return new Set(list());
+    case 'RegExp':
+      return new RegExp(...(of as [string, string]));
+    case 'Object':
+      return Object.fromEntries(list());
+    default:
+      return fullBuffer(kind, of as string);
+  }
+}
+
+function fullBuffer(kind: string, text: string): unknown {
+  const { buffer } = bytesOf(text);
+  if (kind === 'ArrayBuffer') return buffer;
+  const View = viewOf(kind);
+  if (!View) throw new TypeError(`there is no ${kind} here`);
+  return new View(buffer);
+}
+
+const VIEWS: readonly { readonly name: string; new (buffer: ArrayBuffer): ArrayBufferView }[] = [
+  Uint8Array,
+  Int8Array,
+  Uint8ClampedArray,
+  Int16Array,
+  Uint16Array,
+  Int32Array,
+  Uint32Array,
+  Float32Array,
+  Float64Array,
+  BigInt64Array,
+  BigUint64Array,
+  DataView,
+];
+
+const viewOf = (kind: string) => VIEWS.find(({ name }) => name === kind);
+
+const tagged = (kind: string, of?: unknown): Tagged => ({ [TAG]: kind, of });
+
+const show = (value: number): string => (Object.is(value, -0) ? '-0' : `${value}`);
+
+/** Tells also what another realm has made. */
+const kindOf = (value: object): string => Object.prototype.toString.call(value).slice(8, -1);
+
+const unstorable = (what: string): StorageError =>
+  new StorageError(`${what} cannot be stored`, { transient: false });
+
+/** So many at a time: arguments of a call are limited, and a multiple of three needs no padding. */
+const PIECE = 0x6000;
+
+export function base64Of(bytes: Uint8Array): string {
+  let text = '';
+  for (let at = 0; at < bytes.length; at += PIECE)
+    text += btoa(String.fromCharCode(...bytes.subarray(at, at + PIECE)));
+  return text;
+}
+
+export const bytesOf = (base64: string): Uint8Array<ArrayBuffer> =>
+  Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
