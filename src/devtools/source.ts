@@ -107,7 +107,7 @@ export class Source {
       isOffline: reachability !== 'online',
       openCircuits: states.filter((state) => state !== 'closed').length,
       waiting: this.counts?.waiting ?? 0,
-      dead: this.counts?.dead ?? 0,
+      dead: this.counts?.deadLetters ?? 0,
     };
   }
 
@@ -165,9 +165,9 @@ export class Source {
         }),
       );
     try {
-      const end = parts.outbox?.subscribe(({ elsewhere }) => {
+      const end = parts.outbox?.subscribe(({ remote }) => {
         // What other tabs do to the same entries.
-        if (elsewhere) model.queue.version++;
+        if (remote) model.queue.version++;
         this.#changed();
       });
       if (end) this.#ends.push(end);

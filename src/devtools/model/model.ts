@@ -35,7 +35,7 @@ const OF_OUTBOX: ReadonlySet<string> = new Set<OutboxEvent['type']>([
   'replayed',
   'edited',
   'outbox-paused',
-  'outbox-held',
+  'outbox-auth-required',
   'outbox-resumed',
 ]);
 

@@ -82,7 +82,7 @@ export function outboxPanel(): Panel {
     write(pause, paused ? 'Resume' : 'Pause');
     flush.disabled = paused !== undefined;
     const why = paused === 'credentials' ? ', paused: credentials were refused' : paused ? ', paused' : '';
-    write(says, counts ? `${counts.waiting} waiting, ${counts.dead} dead${why}` : '');
+    write(says, counts ? `${counts.waiting} waiting, ${counts.deadLetters} dead${why}` : '');
     lanes.update(source, now);
     const listing = listingOf(source);
     list.say(

@@ -68,13 +68,13 @@ export function busyClient() {
       outbox: {
         entries: async (query = {}) =>
           page(query as { state?: string; after?: string; limit?: number }) as never,
-        counts: async () => ({ waiting: ENTRIES, dead: 0, count: ENTRIES, bytes: 1 }),
+        counts: async () => ({ waiting: ENTRIES, deadLetters: 0, count: ENTRIES, bytes: 1 }),
         lanes: async () => lanes,
         request: async () => undefined,
         edit: async () => false,
         replay: async () => false,
         remove: async () => false,
-        flush: async () => ({ total: 0, delivered: 0, dead: 0, left: 0 }),
+        flush: async () => ({ total: 0, delivered: 0, deadLetters: 0, left: 0 }),
         pause: async () => {},
         resume: async () => {},
         subscribe: () => () => {},
