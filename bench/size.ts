@@ -2,15 +2,21 @@
  * Prints what the library weighs in an application, beside its peers.
  *
  * `--why` adds where the smallest bundle's bytes come from, `--json` prints figures for programs, `--check` fails when
- * a bundle is larger than its budget, or than what has been reached of it.
+ * a bundle is larger than its budget, or than what has been reached of it, `--write` writes the tables of the documentation.
  */
 import { parseArgs } from 'node:util';
 import { type Budget, size as budgets, limitOf } from './budgets.ts';
+import { writeSizes } from './size/documents.ts';
 import { type Size, sizeOf } from './size/measure.ts';
 import { table } from './table.ts';
 
 const { values: asked } = parseArgs({
-  options: { why: { type: 'boolean' }, json: { type: 'boolean' }, check: { type: 'boolean' } },
+  options: {
+    why: { type: 'boolean' },
+    json: { type: 'boolean' },
+    check: { type: 'boolean' },
+    write: { type: 'boolean' },
+  },
 });
 
 interface Product {
@@ -85,6 +91,7 @@ else {
   const [first] = measured;
   if (asked.why && first) console.log(`\nWhere ${smallest.name} comes from\n\n${origins(first)}`);
 }
+if (asked.write) await writeSizes();
 if (asked.check)
   for (const { name, brotli, budget } of grown) {
     console.error(`${name}: ${kB(brotli)} kB, at most ${budget && limitOf(budget)} kB is allowed`);

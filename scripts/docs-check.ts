@@ -1,6 +1,7 @@
 /**
  * Holds the documentation to its word: links lead somewhere, code compiles, every export has a page, sentences are short
- * and words are those of the glossary. `--pages` prints the share of long sentences of each page.
+ * and words are those of the glossary. `--pages` prints the share of long
+ * sentences of each page, `--write` updates the files that pages show.
  */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -9,6 +10,7 @@ import { unnamedExports } from './docs/exports.ts';
 import { deadLinks } from './docs/links.ts';
 import { readPages } from './docs/pages.ts';
 import { LONG_SHARE, type Reading, read, shareOf } from './docs/prose.ts';
+import { outdatedFiles, writeFiles } from './docs/shown.ts';
 
 /** What a page that is not yet rewritten may have. It goes down only. */
 interface Ceiling {
@@ -16,15 +18,17 @@ interface Ceiling {
   readonly banned: number;
 }
 
-const { values: asked } = parseArgs({ options: { pages: { type: 'boolean' } } });
+const { values: asked } = parseArgs({ options: { pages: { type: 'boolean' }, write: { type: 'boolean' } } });
 const ceilings: Record<string, Ceiling> = JSON.parse(readFileSync('scripts/docs/not-yet-plain.json', 'utf8'));
 
+if (asked.write) writeFiles(readPages());
 const pages = readPages();
 const readings = pages.filter(({ path }) => /^(README\.md|docs\/)/.test(path)).map(read);
 if (asked.pages) for (const reading of readings) console.log(summary(reading));
 
 const problems = [
   ...deadLinks(pages),
+  ...outdatedFiles(pages),
   ...brokenCode(pages),
   ...unnamedExports(pages),
   ...readings.flatMap(hardToRead),

@@ -10,11 +10,19 @@ export interface Size {
   readonly files: readonly (readonly [string, number])[];
 }
 
-/** What an application ships that imports all of `entry` and nothing else. */
-export async function sizeOf(entry: URL): Promise<Size> {
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/**
+ * What an application ships that imports all of `entry` and nothing else.
+ *
+ * @param entry A file, or the code of one.
+ */
+export async function sizeOf(entry: URL | string): Promise<Size> {
   const { outputFiles, metafile } = await build({
-    entryPoints: [fileURLToPath(entry)],
-    absWorkingDir: fileURLToPath(new URL('../..', import.meta.url)),
+    ...(typeof entry === 'string'
+      ? { stdin: { contents: entry, resolveDir: ROOT } }
+      : { entryPoints: [fileURLToPath(entry)] }),
+    absWorkingDir: ROOT,
     bundle: true,
     minify: true,
     format: 'esm',

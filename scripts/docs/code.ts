@@ -1,4 +1,4 @@
-import { dirname, join, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import ts from 'typescript';
 import type { Block, Page } from './pages.ts';
 
@@ -54,15 +54,18 @@ function modulesOf({ path, text, blocks }: Page): Module[] {
   return blocks.flatMap((block, index) => {
     const fence = lines[block.line - 2] ?? '';
     if (!/^tsx?$/.test(block.language) || fence.includes('no-check')) return [];
-    const file = resolve(join(dirname(path), `block-${path.replace(/\W/g, '-')}-${index}.${block.language}`));
+    // A block may say its name in its first line, so that others import it: `// api.ts`.
+    const [, own] = /^\/\/ (?:\S+\/)?([\w.+-]+\.tsx?)\b/.exec(block.code) ?? [];
+    const name = own ?? `block-${path.replace(/\W/g, '-')}-${index}.${block.language}`;
+    const file = resolve(dirname(path), dirname(block.file ?? '.'), name);
     const source = ts.createSourceFile(file, block.code, ts.ScriptTarget.ESNext, true);
-    const own = declaredBy(source);
+    const declares = declaredBy(source);
     const used = identifiersIn(source);
     const imports = [...declared]
-      .filter(([name]) => used.has(name) && !own.has(name))
+      .filter(([name]) => used.has(name) && !declares.has(name))
       .map(([name, from]) => `import { ${name} } from '${from}';`);
-    for (const name of own.keys()) declared.set(name, file);
-    const shared = [...own].filter(([, isExported]) => !isExported).map(([name]) => name);
+    for (const name of declares.keys()) declared.set(name, file);
+    const shared = [...declares].filter(([, isExported]) => !isExported).map(([name]) => name);
     return [
       {
         file,

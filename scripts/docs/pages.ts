@@ -24,6 +24,8 @@ export interface Block {
   readonly code: string;
   /** Of its first line of code, from 1. */
   readonly line: number;
+  /** The file that it shows, from the folder of the page: `<!-- file: … -->` in the line above. */
+  readonly file: string | undefined;
 }
 
 export interface Prose {
@@ -48,7 +50,8 @@ export function readPage(path: string, text: string): Page {
   const links: Link[] = [];
   const blocks: Block[] = [];
   const prose: Prose[] = [];
-  let block: { language: string; lines: string[]; line: number } | undefined;
+  let block: { language: string; lines: string[]; line: number; file: string | undefined } | undefined;
+  let before = '';
   let paragraph: { lines: string[]; line: number } | undefined;
   const endParagraph = (): void => {
     if (paragraph) prose.push({ text: plain(paragraph.lines.join(' ')), line: paragraph.line });
@@ -59,14 +62,21 @@ export function readPage(path: string, text: string): Page {
     const fence = /^\s*```(\S*)/.exec(line);
     if (fence) {
       endParagraph();
-      if (block) blocks.push({ language: block.language, code: block.lines.join('\n'), line: block.line });
-      block = block ? undefined : { language: fence[1] ?? '', lines: [], line: index + 2 };
+      if (block) {
+        const { lines, ...rest } = block;
+        blocks.push({ ...rest, code: lines.join('\n') });
+        block = undefined;
+      } else {
+        const [, file] = /^<!-- file: (\S+) -->$/.exec(before) ?? [];
+        block = { language: fence[1] ?? '', lines: [], line: index + 2, file };
+      }
       continue;
     }
     if (block) {
       block.lines.push(line);
       continue;
     }
+    before = line;
     for (const [, to = ''] of line.replace(/`[^`]*`/g, '').matchAll(/\]\(([^)\s]+)\)/g))
       links.push({ to, line: index + 1 });
     const [, heading] = /^#+ (.*)/.exec(line) ?? [];
