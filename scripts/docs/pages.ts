@@ -98,7 +98,7 @@ export function readPage(path: string, text: string): Page {
 }
 
 /** As GitHub makes it, and the site. */
-function anchorOf(heading: string): string {
+export function anchorOf(heading: string): string {
   return heading
     .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
     .toLowerCase()

@@ -1,0 +1,23 @@
+import { defineConfig } from 'vitepress';
+import { anchorOf } from '../../scripts/docs/pages.ts';
+import { sidebar } from '../../scripts/docs/site.ts';
+
+const groups = sidebar();
+
+export default defineConfig({
+  title: 'holdfast',
+  description: 'A fetch for networks that fail',
+  lang: 'en',
+  srcDir: '.vitepress/pages',
+  cacheDir: '../node_modules/.cache/holdfast-docs',
+  // The index of the search is one file.
+  vite: { build: { chunkSizeWarningLimit: 4_000 } },
+  markdown: { anchor: { slugify: anchorOf } },
+  themeConfig: {
+    search: { provider: 'local' },
+    sidebar: groups.map((group) => ({ ...group, items: [...group.items] })),
+    nav: groups.map(({ text, items: [first] }) => ({ text, link: first?.link ?? '/' })),
+    outline: [2, 3],
+    externalLinkIcon: true,
+  },
+});
