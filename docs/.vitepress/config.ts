@@ -14,7 +14,18 @@ export default defineConfig({
   vite: { build: { chunkSizeWarningLimit: 4_000 } },
   markdown: { anchor: { slugify: anchorOf } },
   themeConfig: {
-    search: { provider: 'local' },
+    search: {
+      provider: 'local',
+      options: {
+        miniSearch: {
+          searchOptions: {
+            // Guides first: the generated pages have each word many times.
+            boostDocument: (id: string) =>
+              /^\/(reference|fault-matrix|http-caching|flaky)/.test(id) ? 0.3 : 1,
+          },
+        },
+      },
+    },
     sidebar: groups.map((group) => ({ ...group, items: [...group.items] })),
     nav: groups.map(({ text, items: [first] }) => ({ text, link: first?.link ?? '/' })),
     outline: [2, 3],

@@ -21,6 +21,7 @@ const options: Partial<TypeDocOptions> & Record<string, unknown> = {
   // One page for each function, class and interface, the rest on the page of its entry.
   router: 'member',
   membersWithOwnFile: ['Function', 'Class', 'Interface'],
+  groupOrder: ['Functions', 'Classes', 'Interfaces', '*'],
   hidePageHeader: true,
   hideBreadcrumbs: true,
   useCodeBlocks: true,
