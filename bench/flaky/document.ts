@@ -19,7 +19,7 @@ export function document(
 
 This file is the output of \`npm run flaky -- --write\`. Do not edit it.
 
-A real server on this machine breaks the network: it resets and refuses connections, answers 503 and 429, hangs, and
+A real server on this machine breaks the network: it resets and refuses connections, responds 503 and 429, hangs, and
 truncates bodies. The same calls go to it through native fetch, ky, ffetch, cockatiel, and holdfast (\`createFetch\`, and
 \`createClient().json()\`), each with its defaults. A call succeeds if its status is below 400 and its whole body was read
 and is right.

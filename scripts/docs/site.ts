@@ -44,21 +44,26 @@ function placeOf(file: string): string {
 /** A link to a page leads to its place; what is not in the site is not linked. Code stays as it is. */
 function forSite(text: string, file: string, places: ReadonlyMap<string, string>): string {
   const from = posix.dirname(places.get(file) ?? file);
-  return text
-    .split(/(^```[\s\S]*?^```$|`[^`\n]*`)/m)
-    .map((part, index) =>
-      index % 2 === 1
-        ? part
-        : part
-            .replace(/<!-- file: .*? -->\n/g, '')
-            .replace(/\]\((?!https?:|#)([^)\s#]+)(#[^)\s]*)?\)/g, (all, to: string, anchor = '') => {
-              const place = places.get(posix.join(posix.dirname(file), to));
-              if (to.startsWith('/')) return all;
-              return place ? `](${posix.relative(from, place) || '.'}${anchor})` : '](§)';
-            }),
-    )
-    .join('')
-    .replace(/\[((?:`[^`\n]*`|\\.|[^\]\\`])*)\]\(§\)/g, '$1');
+  return (
+    text
+      .split(/(^```[\s\S]*?^```$|`[^`\n]*`)/m)
+      .map((part, index) =>
+        index % 2 === 1
+          ? part
+          : part
+              .replace(/<!-- file: .*? -->\n/g, '')
+              .replace(/\]\((?!https?:|#)([^)\s#]+)(#[^)\s]*)?\)/g, (all, to: string, anchor = '') => {
+                const place = places.get(posix.join(posix.dirname(file), to));
+                if (to.startsWith('/')) return all;
+                return place ? `](${posix.relative(from, place) || '.'}${anchor})` : '](§)';
+              }),
+      )
+      .join('')
+      .replace(/\[((?:`[^`\n]*`|\\.|[^\]\\`])*)\]\(§\)/g, '$1')
+      // Footnotes, which VitePress does not know.
+      .replace(/^\[\^(\w+)\]: /gm, '\n<a id="note-$1"></a>**$1**: ')
+      .replace(/\[\^(\w+)\]/g, '<sup><a href="#note-$1">$1</a></sup>')
+  );
 }
 
 export interface SidebarGroup {

@@ -52,7 +52,7 @@ async function told(): Promise<Map<string, ReadableSpan[]>> {
     origin.replies(networkError(), status(503), ok('stock'));
     return read('/stock');
   });
-  await story('a stale answer', () => {
+  await story('a stale response', () => {
     origin.replies(...Array.from({ length: 3 }, () => status(503)));
     return read('/stock');
   });
