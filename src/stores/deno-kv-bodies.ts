@@ -1,11 +1,11 @@
-import type { Connection } from './deno-kv-connection.ts';
+import type { KvConnection } from './deno-kv-connection.ts';
 import { type Bytes, type KvKeys, namesOf, PART, type Parts } from './deno-kv-layout.ts';
 import { joined, pieces } from './stored-body.ts';
 
 /** So many parts are written at once; together they have 800 kB at the most. */
 const TOGETHER = 12;
 
-/** After so long, in ms, whoever was writing parts is taken to be no more. */
+/** How long after its last write a writer of parts counts as dead, in ms. */
 const WRITING = 600_000;
 
 /** Parts that are written and belong to no entry yet. */
@@ -16,10 +16,10 @@ export interface Uploaded extends Parts {
 
 /** What is too large for one value. Its parts are there before the entry is, and are noted until it is. */
 export class Bodies {
-  readonly #connection: Connection;
+  readonly #connection: KvConnection;
   readonly #places: KvKeys;
 
-  constructor(connection: Connection, places: KvKeys) {
+  constructor(connection: KvConnection, places: KvKeys) {
     this.#connection = connection;
     this.#places = places;
   }
@@ -69,10 +69,10 @@ export class Bodies {
     );
   }
 
-  /** Removes parts that belong to no entry, unless somebody has begun to use them since. @param stamp Of the note of them. */
+  /** Removes parts without an entry, unless another writer uses them by now. @param stamp Of their note. */
   async removeLoose({ id, count, size }: Parts, stamp: string): Promise<void> {
     const key = this.#places.looseOf(id);
-    // Whoever still wants to use them finds that the note is another one.
+    // A writer that still wants to use them finds another note.
     const isOurs = await this.#connection.commit((atomic) =>
       atomic.check({ key, versionstamp: stamp }).set(key, { id, count, size }),
     );

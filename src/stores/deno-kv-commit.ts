@@ -15,18 +15,18 @@ import {
 import type { Look, Reads } from './deno-kv-reads.ts';
 import type { RedoLog } from './deno-kv-redo-log.ts';
 import { type PendingChange, resolveBatch } from './resolve-batch.ts';
-import { encodeStoredBody, type Packed } from './stored-body.ts';
+import { type EncodedBody, encodeStoredBody } from './stored-body.ts';
 import { explainedBy } from './wrap-storage-errors.ts';
 
 const explained = explainedBy('Deno KV');
 
-/** So often a change is decided anew because somebody else has changed something. */
+/** How many optimistic retries a change gets after concurrent writes. */
 const TRIES = 1_000;
 
 /** A body that is to be written, as far as that has come. */
 interface Outgoing {
   readonly from: StoredBody;
-  readonly packed: Packed;
+  readonly encoded: EncodedBody;
   readonly parts: Parts;
   /** Where it is too large to be written with its entry. */
   readonly uploaded?: Uploaded | undefined;
@@ -36,7 +36,7 @@ interface Outgoing {
 interface Plan {
   readonly mutations: readonly Mutation[];
   readonly uploads: readonly Uploaded[];
-  /** Bodies that nobody has any more, and that are too large to be removed with their entries. */
+  /** Orphaned bodies that are too large to be removed with their entries. */
   readonly gone: readonly Parts[];
 }
 
@@ -85,13 +85,13 @@ export class Commits {
     if (!this.#isSwept) {
       this.#isSwept = true;
       await this.#bodies.sweep().catch(() => {});
-      // Somebody may have come meanwhile.
+      // Another change may have been queued in between.
       return this.#run();
     }
     this.#running = undefined;
   }
 
-  /** One that cannot be stored, or is too large, is not to fail those who came with it. */
+  /** A change that cannot be stored, or is too large, must not fail the others of its batch. */
   async #together(batch: readonly PendingChange[]): Promise<void> {
     const outgoing = new Map<string, Outgoing>();
     try {
@@ -111,7 +111,7 @@ export class Commits {
     }
   }
 
-  /** @returns `settle` tells everybody in the batch what became of it. */
+  /** @returns `settle` resolves or rejects all changes of the batch. */
   async #committed(
     batch: readonly PendingChange[],
     outgoing: Map<string, Outgoing>,
@@ -132,7 +132,7 @@ export class Commits {
       if (batch.length > 1 && !this.#jobs.isSmall(plan.mutations)) throw new RangeError('too many at once');
       if (await this.#jobs.commit(stamp, plan.mutations, plan.uploads)) return { settle, gone: plan.gone };
     }
-    throw new StorageError(`Deno KV: somebody else has changed something ${TRIES} times in between`);
+    throw new StorageError(`Deno KV: conflict: gave up after ${TRIES} optimistic retries`);
   }
 
   async #planned(
@@ -152,12 +152,12 @@ export class Commits {
       for (const by of ['group', 'collection'] as const)
         mutations.push(...(await this.#moved(by, name, before?.item[by], after?.item[by])));
       if (after?.body && after.body.id !== before?.body?.id) {
-        const { packed, uploaded } = outgoing.get(key) as Outgoing;
+        const { encoded, uploaded } = outgoing.get(key) as Outgoing;
         const { id } = after.body;
         if (uploaded) {
           uploads.push(uploaded);
           mutations.push({ key: this.#places.looseOf(id) }, { key: this.#places.writing(id) });
-        } else mutations.push({ key: this.#places.part(id, 0), value: packed.bytes });
+        } else mutations.push({ key: this.#places.part(id, 0), value: encoded.bytes });
       }
       if (!before?.body || before.body.id === after?.body?.id) continue;
       const { id, count, size } = before.body;
@@ -179,18 +179,18 @@ export class Commits {
       return { item, ...(body === undefined && before?.body && { body: before.body }) };
     const known = outgoing.get(item.key);
     const isReady = known?.from === body && (!known.uploaded || (await this.#bodies.has(known.uploaded)));
-    const { parts, packed } = isReady ? known : await this.#prepared(item.key, body, outgoing);
-    return { item, body: { ...parts, kind: packed.kind } };
+    const { parts, encoded } = isReady ? known : await this.#prepared(item.key, body, outgoing);
+    return { item, body: { ...parts, kind: encoded.kind } };
   }
 
   async #prepared(key: string, body: StoredBody, outgoing: Map<string, Outgoing>): Promise<Outgoing> {
     const known = outgoing.get(key);
     if (known) await this.#drop(known);
-    const packed = await encodeStoredBody(body);
-    const size = packed.bytes.length;
-    const uploaded = size > PART ? await this.#bodies.upload(packed.bytes) : undefined;
+    const encoded = await encodeStoredBody(body);
+    const size = encoded.bytes.length;
+    const uploaded = size > PART ? await this.#bodies.upload(encoded.bytes) : undefined;
     const { id, count } = uploaded ?? { id: crypto.randomUUID(), count: 1 };
-    const made: Outgoing = { from: body, packed, parts: { id, count, size }, uploaded };
+    const made: Outgoing = { from: body, encoded, parts: { id, count, size }, uploaded };
     outgoing.set(key, made);
     return made;
   }

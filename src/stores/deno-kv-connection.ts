@@ -17,7 +17,7 @@ const EXPECTED = 'an open Deno.Kv, or a function that opens one';
 const kvRule = withMethods<DenoKv>(EXPECTED, 'getMany', 'list', 'atomic', 'close');
 
 /** A database that is opened when it is needed. Other processes may have it open as well. */
-export class Connection {
+export class KvConnection {
   readonly #given: DenoKv | (() => Promise<DenoKv>);
   readonly #option: string;
   #opening: Promise<DenoKv> | undefined;
@@ -38,7 +38,7 @@ export class Connection {
     const kv = await this.#open();
     const pages: Promise<DenoKvEntry[]>[] = [];
     for (let at = 0; at < keys.length; at += TOGETHER)
-      pages.push(patiently(() => kv.getMany(keys.slice(at, at + TOGETHER))));
+      pages.push(withTimeout(() => kv.getMany(keys.slice(at, at + TOGETHER))));
     return (await Promise.all(pages)).flat();
   }
 
@@ -51,7 +51,7 @@ export class Connection {
     const kv = await this.#open();
     for (let from = low; ; ) {
       const selector = { start: [...under, from], end: [...under, high] };
-      const page = await patiently(() => all(kv.list(selector, { limit: size, batchSize: size })));
+      const page = await withTimeout(() => all(kv.list(selector, { limit: size, batchSize: size })));
       for (const { key, value, versionstamp } of page)
         yield { name: key[under.length] as Bytes, value, stamp: versionstamp as string };
       const last = page.at(-1);
@@ -63,7 +63,7 @@ export class Connection {
   /** @returns the new versionstamp; `undefined` where what was checked is no longer so, and nothing was changed. */
   async commit(build: (atomic: DenoKvAtomic) => DenoKvAtomic): Promise<string | undefined> {
     const kv = await this.#open();
-    const { ok, versionstamp } = await patiently(() => build(kv.atomic()).commit());
+    const { ok, versionstamp } = await withTimeout(() => build(kv.atomic()).commit());
     return ok ? versionstamp : undefined;
   }
 
@@ -104,7 +104,7 @@ function hint(): string {
 }
 
 /** SQLite lets one process write at a time, and Deno does not wait for the other. */
-async function patiently<T>(run: () => Promise<T>): Promise<T> {
+async function withTimeout<T>(run: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {
       return await run();

@@ -70,7 +70,7 @@ export class KvKeys {
     return [...this.loose, orderedBytes(id)];
   }
 
-  /** There as long as somebody may be writing parts. */
+  /** Present as long as a writer may be writing parts. */
   writing(id: string): Key {
     return [this.#name, 'writing', id];
   }

@@ -1,6 +1,6 @@
 import { type ItemWithBody, prefixEnd, type RangeQuery } from '../core/store.ts';
 import type { Bodies } from './deno-kv-bodies.ts';
-import type { Connection } from './deno-kv-connection.ts';
+import type { KvConnection } from './deno-kv-connection.ts';
 import {
   type Bytes,
   type DenoKvRecord,
@@ -28,12 +28,12 @@ export interface Look {
 }
 
 export class Reads {
-  readonly #connection: Connection;
+  readonly #connection: KvConnection;
   readonly #places: KvKeys;
   readonly #jobs: RedoLog;
   readonly #bodies: Bodies;
 
-  constructor(connection: Connection, places: KvKeys, jobs: RedoLog, bodies: Bodies) {
+  constructor(connection: KvConnection, places: KvKeys, jobs: RedoLog, bodies: Bodies) {
     this.#connection = connection;
     this.#places = places;
     this.#jobs = jobs;
@@ -83,7 +83,7 @@ export class Reads {
       const { item, body } = record;
       const bytes = body && (await this.#bodies.read(body));
       if (!body || bytes) return { ...item, body: bytes && decodeStoredBody({ bytes, kind: body.kind }) };
-      // It may have been replaced meanwhile.
+      // It may have been replaced in between.
       record = await this.record(key);
       if (record?.body?.id === body.id) return { ...item, body: undefined };
     }

@@ -1,6 +1,6 @@
 import { StorageError } from '../core/errors.ts';
 import type { Bodies, Uploaded } from './deno-kv-bodies.ts';
-import type { Connection } from './deno-kv-connection.ts';
+import type { KvConnection } from './deno-kv-connection.ts';
 import { type Bytes, type KvKeys, type Mutation, type Parts, sizeOf } from './deno-kv-layout.ts';
 import type { DenoKvAtomic, DenoKvEntry } from './deno-kv-types.ts';
 import { readText, textOf } from './structured-json.ts';
@@ -28,25 +28,24 @@ const utf8 = new TextEncoder();
 const text = new TextDecoder();
 
 /**
- * Makes changes of any size as one. What is too much for one atomic operation is written down, then made by setting the
- * state, and then carried out step by step, by whoever finds it.
+ * Makes changes of any size as one. What is too much for one atomic operation is logged, then made by setting the
+ * state, and then replayed step by step, by any process that finds it.
  */
 export class RedoLog {
-  readonly #connection: Connection;
+  readonly #connection: KvConnection;
   readonly #places: KvKeys;
   readonly #bodies: Bodies;
 
-  constructor(connection: Connection, places: KvKeys, bodies: Bodies) {
+  constructor(connection: KvConnection, places: KvKeys, bodies: Bodies) {
     this.#connection = connection;
     this.#places = places;
     this.#bodies = bodies;
   }
 
   /**
-   * Whether nothing is left to be carried out of a change that somebody has made; if something was, it is not any more,
-   * and what was read has to be read again.
+   * Whether no logged change is left to replay; if one was, it has been replayed, and earlier reads have to be repeated.
    *
-   * @throws {StorageError} code `storage-newer` where the entries are of a newer version.
+   * @throws {StorageError} code `storage-newer` if the entries are of a newer version.
    */
   async isSettled({ value, versionstamp }: DenoKvEntry): Promise<boolean> {
     const state = value as State | null;
@@ -103,18 +102,18 @@ export class RedoLog {
       await this.#bodies.remove(job);
       return false;
     }
-    // It is made already: what fails now is done by whoever comes next.
+    // The change is committed: after a failure, the next process replays it.
     await this.#replay(job, made).catch(() => {});
     return true;
   }
 
-  /** @param stamp Of the state that says so: when that has changed somebody else has carried it out. */
+  /** @param stamp Of the state that says so: if that has changed, another process has replayed it. */
   async #replay(job: Parts, stamp: string): Promise<void> {
     const { state } = this.#places;
     const check = { key: state, versionstamp: stamp };
     const bytes = await this.#bodies.read(job);
     if (!bytes) {
-      // Whoever has carried it out has removed it.
+      // The process that replayed it has removed it.
       const [now] = await this.#connection.read([state]);
       if (now?.versionstamp !== stamp) return;
       throw new StorageError('Deno KV: a change that was made is not whole', { transient: false });

@@ -3,7 +3,7 @@ import { ConfigurationError } from '../core/errors.ts';
 import type { AtomicStore } from '../core/store.ts';
 import { Bodies } from './deno-kv-bodies.ts';
 import { Commits } from './deno-kv-commit.ts';
-import { Connection } from './deno-kv-connection.ts';
+import { KvConnection } from './deno-kv-connection.ts';
 import { KvKeys } from './deno-kv-layout.ts';
 import { Reads } from './deno-kv-reads.ts';
 import { RedoLog } from './deno-kv-redo-log.ts';
@@ -16,8 +16,8 @@ export interface DenoKvStoreOptions {
 }
 
 /**
- * Keeps entries in Deno KV, which processes may share: every change is made as one, however large it is, and what is
- * decided by it is decided anew where somebody else was first. A commit is on the disk when it settles.
+ * Keeps entries in Deno KV, which processes may share: every change is atomic, however large it is, and is decided again after a
+ * concurrent write. A commit is on the disk when it resolves.
  *
  * @param kv A database: `await Deno.openKv()`; or a function that opens one at the first use, such as
  *   `() => Deno.openKv('orders.db')`, which `close()` then closes.
@@ -29,7 +29,7 @@ export function denoKvStore(
   kv: DenoKv | (() => Promise<DenoKv>),
   options: DenoKvStoreOptions = {},
 ): AtomicStore {
-  const connection = new Connection(kv, 'denoKvStore.kv');
+  const connection = new KvConnection(kv, 'denoKvStore.kv');
   const { name } = readOptions('denoKvStore', options, { name: nameRule }, { name: 'holdfast' });
   const places = new KvKeys(name);
   const bodies = new Bodies(connection, places);

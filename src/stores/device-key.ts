@@ -34,7 +34,7 @@ export function deviceKey(options: { readonly name?: string } = {}): () => Promi
         'encrypt',
         'decrypt',
       ]);
-      // Another tab may have made one meanwhile: then it is that one for both.
+      // Another tab may have made one in between: then both use that one.
       return await keys('readwrite', async (store) => {
         const other = await promisifyRequest<CryptoKey | undefined>(store.get(name));
         if (other) return other;

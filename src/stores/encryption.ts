@@ -17,8 +17,8 @@ const IV = 12;
 const utf8 = new TextEncoder();
 
 /**
- * Seals records with AES-GCM (256 or 128 bits), each bound to its place. What stands in the clear: how large a record is
- * and when it was used. Keys of records are hashes, which hide a URL from whoever does not guess it.
+ * Encrypts records with AES-GCM (256 or 128 bits), each bound to its key. Not encrypted: how large a record is and when it was
+ * used. Keys of records are hashes, which hide a URL unless it can be guessed.
  *
  * It protects what lies on the disk, and not against a script that runs in the page.
  *
@@ -38,16 +38,16 @@ export function encryptWith(key: EncryptionKey | (() => Promise<EncryptionKey>))
   return {
     async encrypt(plain, context) {
       const iv = crypto.getRandomValues(new Uint8Array(IV));
-      const sealed = await crypto.subtle.encrypt(algorithm(iv, context), await keyOf(), plain);
-      const record = new Uint8Array(IV + sealed.byteLength);
+      const encrypted = await crypto.subtle.encrypt(algorithm(iv, context), await keyOf(), plain);
+      const record = new Uint8Array(IV + encrypted.byteLength);
       record.set(iv);
-      record.set(new Uint8Array(sealed), IV);
+      record.set(new Uint8Array(encrypted), IV);
       return record;
     },
-    async decrypt(sealed, context) {
-      const iv = sealed.slice(0, IV);
+    async decrypt(encrypted, context) {
+      const iv = encrypted.slice(0, IV);
       const key = await keyOf();
-      return new Uint8Array(await crypto.subtle.decrypt(algorithm(iv, context), key, sealed.slice(IV)));
+      return new Uint8Array(await crypto.subtle.decrypt(algorithm(iv, context), key, encrypted.slice(IV)));
     },
     async hashKey(text) {
       const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', utf8.encode(text)));

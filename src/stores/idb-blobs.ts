@@ -1,6 +1,6 @@
 import { promisifyRequest } from 'idb-keyval';
 import type { Change, StoredBody } from '../core/store.ts';
-import type { Connection } from './idb-connection.ts';
+import type { IdbConnection } from './idb-connection.ts';
 import { BODIES } from './idb-layout.ts';
 
 /** A blob where blobs cannot be stored. */
@@ -16,11 +16,11 @@ const PROBE = 'can blobs be stored?';
  * be known beforehand, because a transaction that fails of it, and has done something else before, never ends.
  */
 export class Blobs {
-  readonly #connection: Connection;
+  readonly #connection: IdbConnection;
   readonly #unpacked = new WeakMap<Blob, Unpacked>();
   #storable: boolean | undefined;
 
-  constructor(connection: Connection) {
+  constructor(connection: IdbConnection) {
     this.#connection = connection;
   }
 
@@ -38,7 +38,7 @@ export class Blobs {
   }
 
   /** A body as it is written. */
-  packed(body: StoredBody): StoredBody | Unpacked {
+  encoded(body: StoredBody): StoredBody | Unpacked {
     return (body instanceof Blob && this.#unpacked.get(body)) || body;
   }
 

@@ -66,7 +66,7 @@ function askFor(transaction: IDBTransaction, changes: readonly Change[], known: 
       if (leavesBody) bodies.delete(key);
     } else {
       items.put(put);
-      bodies.put(blobs.packed(toOwnBuffer(body)), key);
+      bodies.put(blobs.encoded(toOwnBuffer(body)), key);
     }
   }
 }

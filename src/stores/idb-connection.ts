@@ -1,7 +1,7 @@
 import { StorageError } from '../core/errors.ts';
 
 /** A connection that is opened when it is needed. */
-export interface Connection {
+export interface IdbConnection {
   transaction<T>(
     stores: readonly string[],
     mode: IDBTransactionMode,
@@ -20,7 +20,7 @@ export function openDatabase(
   version: number,
   create: (database: IDBDatabase) => void,
   vanished = (): void => {},
-): Connection {
+): IdbConnection {
   let wasOpen = false;
   let opening: Promise<IDBDatabase> | undefined;
 

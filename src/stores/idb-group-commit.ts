@@ -2,7 +2,7 @@ import { promisifyRequest } from 'idb-keyval';
 import type { AtomicStore, Change } from '../core/store.ts';
 import type { Blobs } from './idb-blobs.ts';
 import { applyChanges, read } from './idb-changes.ts';
-import type { Connection } from './idb-connection.ts';
+import type { IdbConnection } from './idb-connection.ts';
 import { BODIES, ITEMS } from './idb-layout.ts';
 import { withoutBody } from './idb-records.ts';
 import { type PendingChange, resolveBatch } from './resolve-batch.ts';
@@ -15,7 +15,7 @@ interface Durable extends PendingChange {
  * Changes that come while a transaction is under way, or in the same tick, share the next one: with strict durability
  * the disk is waited for once and not once a change.
  */
-export function groupCommit(connection: Connection, blobs: Blobs): AtomicStore['change'] {
+export function groupCommit(connection: IdbConnection, blobs: Blobs): AtomicStore['change'] {
   let queue: Durable[] = [];
   let busy = false;
 
@@ -24,7 +24,7 @@ export function groupCommit(connection: Connection, blobs: Blobs): AtomicStore['
       const batch = queue;
       queue = [];
       const settle = await commit(connection, batch, blobs).catch((error) => {
-        // One that cannot be stored, or is too large for the disk, is not to fail those who came with it.
+        // A change that cannot be stored, or is too large for the disk, must not fail the others of its batch.
         if (batch.length > 1) return () => singly(batch);
         return () => batch[0]?.reject(error);
       });
@@ -49,8 +49,12 @@ export function groupCommit(connection: Connection, blobs: Blobs): AtomicStore['
     });
 }
 
-/** @returns tells everybody in the batch what became of it, once it is on the disk. */
-async function commit(connection: Connection, batch: readonly Durable[], blobs: Blobs): Promise<() => void> {
+/** @returns resolves or rejects all changes of the batch, once they are on the disk. */
+async function commit(
+  connection: IdbConnection,
+  batch: readonly Durable[],
+  blobs: Blobs,
+): Promise<() => void> {
   const durability = batch.some(({ strict }) => strict) ? 'strict' : 'relaxed';
   let changes: readonly Change[] = [];
   const settle = await connection.transaction(
@@ -59,7 +63,7 @@ async function commit(connection: Connection, batch: readonly Durable[], blobs: 
     durability,
     async (transaction) => {
       const done = promisifyRequest(transaction);
-      // Heard below; until then a failed read must not make it an unhandled rejection.
+      // Handled below; until then a failed read must not make it an unhandled rejection.
       done.catch(() => {});
       // The transaction stays open as long as the handler of the last request runs.
       const found = await read(transaction, [...new Set(batch.flatMap(({ keys }) => keys))]);

@@ -18,7 +18,7 @@ export const isSmall = (body: StoredBody): boolean =>
 export const toOwnBuffer = (body: StoredBody): StoredBody =>
   body instanceof Uint8Array && body.byteLength < body.buffer.byteLength ? new Uint8Array(body) : body;
 
-/** An item as it is given to whoever has not asked for bodies. */
+/** An item as it is returned without its body. */
 export function withoutBody({ body: _, ...item }: Stored): Item {
   return item;
 }

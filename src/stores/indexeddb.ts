@@ -54,7 +54,7 @@ export function indexedDBStore(options: IndexedDBStoreOptions = {}): AtomicStore
     if (!blobs.ready(changes)) await blobs.prepare(changes);
     await connection.transaction([ITEMS, BODIES], 'readwrite', undefined, async (transaction) => {
       const done = promisifyRequest(transaction);
-      // Heard below.
+      // Handled below.
       done.catch(() => {});
       await applyChanges(transaction, changes, new Map(), blobs);
       return done;

@@ -1,5 +1,5 @@
 import type { Item, RangeQuery, Store } from '../core/store.ts';
-import { decodeStoredBody, type Packed } from './stored-body.ts';
+import { decodeStoredBody, type EncodedBody } from './stored-body.ts';
 import type { explainedBy } from './wrap-storage-errors.ts';
 
 /** How a platform finds what is kept: an item with a note of its body, which is read by itself. */
@@ -8,7 +8,7 @@ export interface ListingReader<Kept extends { readonly item: Item }> {
   /** In the order of their keys. */
   found(query: RangeQuery): Promise<Kept[]>;
   /** `undefined` also for one that has gone, is not whole, or is another writer's. */
-  bodyOf(kept: Kept): Promise<Packed | undefined>;
+  bodyOf(kept: Kept): Promise<EncodedBody | undefined>;
 }
 
 /** The reads of a store over that. */

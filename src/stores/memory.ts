@@ -100,6 +100,6 @@ export function memoryStore(): AtomicStore {
   };
 }
 
-/** As every other store makes one: nobody changes what is stored by holding on to it. */
+/** A copy, as every other store makes one: a caller cannot change what is stored. */
 const copied = (change: Change): Change =>
   'delete' in change ? change : { ...change, put: structuredClone(change.put) };

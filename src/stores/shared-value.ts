@@ -3,18 +3,18 @@ import { openChannel } from '../core/channel.ts';
 
 /** A small value that pages and workers of an origin share, and that survives them. */
 export interface SharedNote<T> {
-  /** What is known just now; `undefined` before `ready`, and where nobody has said anything. */
+  /** The current value; `undefined` before `ready`, and if none was set. */
   readonly value: T | undefined;
   /** Settles when it is known; also where it cannot be read. */
   readonly ready: Promise<void>;
-  /** Says it to everybody. @throws what the database does; then those that live hear it all the same. */
+  /** Stores and broadcasts a value. @throws the database's error; open tabs get the value all the same. */
   set(value: T | undefined): Promise<void>;
   /** Gives back the channel. */
   close(): void;
 }
 
 /**
- * Kept in IndexedDB, told over a `BroadcastChannel`.
+ * A value in IndexedDB, broadcast over a `BroadcastChannel`.
  *
  * @param accept Whether a value is one: another version of the page may have written it.
  */
@@ -22,20 +22,20 @@ export function sharedValue<T>(name: string, accept: (value: unknown) => value i
   // Elsewhere than in browsers it lives as long as the process.
   const store = typeof indexedDB === 'object' ? createStore(name, 'note') : undefined;
   let value: T | undefined;
-  let isHeard = false;
-  const hear = (heard: unknown): void => {
-    isHeard = true;
-    value = accept(heard) ? heard : undefined;
+  let isReceived = false;
+  const receive = (received: unknown): void => {
+    isReceived = true;
+    value = accept(received) ? received : undefined;
   };
   const channel = openChannel(
     name,
     (posted) => ({ posted }),
-    ({ posted }) => hear(posted),
+    ({ posted }) => receive(posted),
   );
   const read = async (): Promise<void> => {
     const found = store && (await get(KEY, store).catch(() => undefined));
-    // Somebody may have said something else since this was asked for.
-    if (!isHeard) hear(found);
+    // A newer value may have come since this read began.
+    if (!isReceived) receive(found);
   };
   const ready = read();
   return {
@@ -44,7 +44,7 @@ export function sharedValue<T>(name: string, accept: (value: unknown) => value i
     },
     ready,
     async set(next) {
-      hear(next);
+      receive(next);
       channel.post(next);
       if (store) await (next === undefined ? del(KEY, store) : set(KEY, next, store));
     },

@@ -3,7 +3,7 @@ import type { AtomicStore, Change, StoredBody } from '../core/store.ts';
 import { type PendingChange, resolveBatch } from './resolve-batch.ts';
 import type { Opened } from './sql-rows.ts';
 import { checkVersion } from './sql-tables.ts';
-import { type Packed, packed, packedBlob } from './stored-body.ts';
+import { type EncodedBody, encoded, encodedBlob } from './stored-body.ts';
 import type { explainedBy } from './wrap-storage-errors.ts';
 
 interface Asked extends PendingChange {
@@ -28,7 +28,7 @@ export function sqlGroupCommit({ open, platform, explained, sync }: Means): Atom
   let queue: Asked[] = [];
   let isBusy = false;
 
-  const tried = (batch: readonly Asked[], read: ReadonlyMap<StoredBody, Packed>): Tried => {
+  const tried = (batch: readonly Asked[], read: ReadonlyMap<StoredBody, EncodedBody>): Tried => {
     const { sql, tables, rows } = open();
     return sql.writing((): Tried => {
       checkVersion(sql, tables, platform);
@@ -39,17 +39,17 @@ export function sqlGroupCommit({ open, platform, explained, sync }: Means): Atom
       );
       const unread = blobsOf(changes.values()).filter((blob) => !read.has(blob));
       if (unread.length > 0) return { unread };
-      rows.apply(changes.values(), (body) => packed(body) ?? (read.get(body) as Packed));
+      rows.apply(changes.values(), (body) => encoded(body) ?? (read.get(body) as EncodedBody));
       return { settle };
     });
   };
 
   const made = async (batch: readonly Asked[]): Promise<readonly (() => void)[]> => {
-    const read = new Map<StoredBody, Packed>();
+    const read = new Map<StoredBody, EncodedBody>();
     for (;;) {
       const outcome = tried(batch, read);
       if ('settle' in outcome) return outcome.settle;
-      for (const blob of outcome.unread) read.set(blob, await packedBlob(blob));
+      for (const blob of outcome.unread) read.set(blob, await encodedBlob(blob));
     }
   };
 

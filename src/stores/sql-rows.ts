@@ -10,7 +10,7 @@ import {
 import { orderedBytes } from './ordered-bytes.ts';
 import type { Row, SqlConnection, SqlValue } from './sql-connection.ts';
 import type { Tables } from './sql-tables.ts';
-import { decodeStoredBody, joined, type Kind, type Packed, pieces } from './stored-body.ts';
+import { decodeStoredBody, type EncodedBody, joined, type Kind, pieces } from './stored-body.ts';
 import { readText, textOf } from './structured-json.ts';
 
 /** Bytes of a body in one row; a row of a Durable Object has 2 MB at the most. */
@@ -104,14 +104,14 @@ export class SqlRows {
   }
 
   /** @param packed The bytes of a body. */
-  apply(changes: Iterable<Change>, packed: (body: StoredBody) => Packed): void {
+  apply(changes: Iterable<Change>, encoded: (body: StoredBody) => EncodedBody): void {
     for (const change of changes) {
       if ('delete' in change) {
         this.#delete(change.delete);
         continue;
       }
       const { put, body, isNew = false } = change;
-      this.#put(put, body === null || body === undefined ? body : packed(body), isNew);
+      this.#put(put, body === null || body === undefined ? body : encoded(body), isNew);
     }
   }
 
@@ -121,7 +121,7 @@ export class SqlRows {
     if (row && row.kind !== null) this.#deleteBody(row.id as SqlValue);
   }
 
-  #put(item: Item, body: Packed | null | undefined, isNew: boolean): void {
+  #put(item: Item, body: EncodedBody | null | undefined, isNew: boolean): void {
     const { items, bodies } = this.#tables;
     const row = {
       key: orderedBytes(item.key),

@@ -20,7 +20,7 @@ export interface SqlStoreOptions {
   /** Settles when all that was committed is on the disk. Default: it is when the commit returns. */
   readonly sync?: () => Promise<void>;
   /**
-   * Who sends a lane of an outbox: `'memory'` if one process at a time has the database open, or a lock of your own over all
+   * The lock of a lane of an outbox: `'memory'` if one process at a time has the database open, or a lock of your own over all
    * processes. Default: a lease in the store, which a process that is killed leaves behind for up to 30 s.
    */
   readonly lock?: 'memory' | Lock;

@@ -6,7 +6,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
 export type Kind = 'text' | 'bytes' | { readonly type: string };
 
 /** A body for platforms that keep nothing but bytes. */
-export interface Packed {
+export interface EncodedBody {
   readonly bytes: Bytes;
   readonly kind: Kind;
 }
@@ -15,20 +15,20 @@ const utf8 = new TextEncoder();
 const text = new TextDecoder();
 
 /** @returns `undefined` for a blob, which has to be read first. */
-export function packed(body: StoredBody): Packed | undefined {
+export function encoded(body: StoredBody): EncodedBody | undefined {
   if (typeof body === 'string') return { bytes: utf8.encode(body) as Bytes, kind: 'text' };
   return body instanceof Blob ? undefined : { bytes: body, kind: 'bytes' };
 }
 
-export async function packedBlob(body: Blob): Promise<Packed> {
+export async function encodedBlob(body: Blob): Promise<EncodedBody> {
   return { bytes: new Uint8Array(await body.arrayBuffer()), kind: { type: body.type } };
 }
 
-export const encodeStoredBody = async (body: StoredBody): Promise<Packed> =>
-  packed(body) ?? packedBlob(body as Blob);
+export const encodeStoredBody = async (body: StoredBody): Promise<EncodedBody> =>
+  encoded(body) ?? encodedBlob(body as Blob);
 
 /** A body as it was given. */
-export function decodeStoredBody({ bytes, kind }: Packed): StoredBody {
+export function decodeStoredBody({ bytes, kind }: EncodedBody): StoredBody {
   if (kind === 'text') return text.decode(bytes);
   return kind === 'bytes' ? bytes : new Blob([bytes], kind);
 }

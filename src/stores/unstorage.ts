@@ -4,7 +4,7 @@ import type { Change, Item, RangeQuery, Store } from '../core/store.ts';
 import { writeAll } from './collapse-changes.ts';
 import { page } from './listing.ts';
 import { readFromListing } from './listing-reader.ts';
-import { encodeStoredBody, joined, type Kind, type Packed } from './stored-body.ts';
+import { type EncodedBody, encodeStoredBody, joined, type Kind } from './stored-body.ts';
 import { base64Of, bytesOf, readText, textOf } from './structured-json.ts';
 import { baseOf, keyOf, nameOf } from './unstorage-names.ts';
 import { explainedBy } from './wrap-storage-errors.ts';
@@ -73,7 +73,7 @@ export function unstorageStore(storage: Unstorage, options: UnstorageStoreOption
   };
 
   /** @returns `undefined` also for one that has gone, is not whole, or is another writer's. */
-  const bodyOf = async ({ item, body }: Kept): Promise<Packed | undefined> => {
+  const bodyOf = async ({ item, body }: Kept): Promise<EncodedBody | undefined> => {
     const stored = body && (await bytesIn(await storage.getItemRaw(bodyAt(item.key))));
     if (stored?.length !== (body?.size ?? 0) + ID) return undefined;
     return text.decode(stored.subarray(0, ID)) === body?.id
@@ -98,16 +98,16 @@ export function unstorageStore(storage: Unstorage, options: UnstorageStoreOption
       };
     const { put: item, body } = change;
     const isNew = body !== null && body !== undefined;
-    const packed = isNew ? await encodeStoredBody(body) : undefined;
+    const encoded = isNew ? await encodeStoredBody(body) : undefined;
     const id = crypto.randomUUID();
-    const of = packed
-      ? { id, kind: packed.kind, size: packed.bytes.length }
+    const of = encoded
+      ? { id, kind: encoded.kind, size: encoded.bytes.length }
       : body === null
         ? undefined
         : (await find(key))?.body;
     const written = SCHEMA + textOf({ item, ...(of && { body: of }) } satisfies Kept);
     return async () => {
-      if (packed) await putBody(bodyAt(key), joined([utf8.encode(id), packed.bytes]));
+      if (encoded) await putBody(bodyAt(key), joined([utf8.encode(id), encoded.bytes]));
       await storage.setItem(itemAt(key), written);
       if (body === null) await storage.removeItem(bodyAt(key));
     };

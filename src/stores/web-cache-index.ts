@@ -1,5 +1,5 @@
 import type { Change, Item } from '../core/store.ts';
-import { encodeStoredBody, type Kind, type Packed } from './stored-body.ts';
+import { type EncodedBody, encodeStoredBody, type Kind } from './stored-body.ts';
 import { readText, textOf } from './structured-json.ts';
 
 /** An item, and where its body is. */
@@ -12,8 +12,8 @@ export interface Kept {
 export interface Changed {
   readonly kept: readonly Kept[];
   /** Bodies that are new. */
-  readonly bodies: readonly (readonly [id: string, body: Packed])[];
-  /** Ids of bodies that nobody has any more. */
+  readonly bodies: readonly (readonly [id: string, body: EncodedBody])[];
+  /** Ids of orphaned bodies. */
   readonly gone: readonly string[];
 }
 
@@ -37,7 +37,7 @@ export function readFolder(folder: string, text: string): readonly Kept[] {
 
 export async function changed(before: readonly Kept[], changes: readonly Change[]): Promise<Changed> {
   const kept = new Map(before.map((each) => [each.item.key, each]));
-  const bodies: [string, Packed][] = [];
+  const bodies: [string, EncodedBody][] = [];
   for (const change of changes) {
     if ('delete' in change) {
       kept.delete(change.delete);
@@ -49,10 +49,10 @@ export async function changed(before: readonly Kept[], changes: readonly Change[
       kept.set(item.key, { item, ...(old && { body: old }) });
       continue;
     }
-    const packed = await encodeStoredBody(body);
+    const encoded = await encodeStoredBody(body);
     const id = crypto.randomUUID();
-    bodies.push([id, packed]);
-    kept.set(item.key, { item, body: { id, kind: packed.kind, size: packed.bytes.length } });
+    bodies.push([id, encoded]);
+    kept.set(item.key, { item, body: { id, kind: encoded.kind, size: encoded.bytes.length } });
   }
   const stay = new Set([...kept.values()].map(({ body }) => body?.id));
   const gone = before.flatMap(({ body }) => (body && !stay.has(body.id) ? [body.id] : []));

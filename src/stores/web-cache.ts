@@ -6,7 +6,7 @@ import { collapseChanges } from './collapse-changes.ts';
 import { digestOf } from './digest.ts';
 import { page } from './listing.ts';
 import { readFromListing } from './listing-reader.ts';
-import type { Packed } from './stored-body.ts';
+import type { EncodedBody } from './stored-body.ts';
 import { changed, folderOf, type Kept, readFolder, writtenFolder } from './web-cache-index.ts';
 import { explainedBy } from './wrap-storage-errors.ts';
 
@@ -19,7 +19,7 @@ export interface WebCache {
 
 export interface WebCacheStoreOptions {
   /**
-   * What is written is found under URLs that begin so, which nobody fetches; it ends with a slash. Stores of one URL share
+   * The begin of the URLs of records, which are never fetched; it ends with a slash. Stores of one URL share
    * their entries. In Workers its host should be one of theirs. Default `'https://holdfast.invalid/'`.
    */
   readonly url?: string;
@@ -66,7 +66,7 @@ export function webCacheStore(
     (await read(folderOf(key))).find(({ item }) => item.key === key);
 
   /** @returns `undefined` also for one that has gone, or is not whole. */
-  const bodyOf = async ({ body }: Kept): Promise<Packed | undefined> => {
+  const bodyOf = async ({ body }: Kept): Promise<EncodedBody | undefined> => {
     const response = body && (await (await opened()).match(bodyAt(body.id)));
     if (!response) return undefined;
     const bytes = new Uint8Array(await response.arrayBuffer());
@@ -125,7 +125,7 @@ const cacheRule = withMethods<WebCache>(
   'delete',
 );
 
-/** Each call opens it for itself until one has: where I/O belongs to one request nobody may wait for another's. */
+/** Each call opens for itself until one has succeeded: if I/O belongs to one request, calls cannot share the wait. */
 function openerOf(given: WebCache | (() => Promise<WebCache>)): () => Promise<WebCache> {
   let known = typeof given === 'function' ? undefined : cacheRule(given, 'webCacheStore.cache');
   return async () => {

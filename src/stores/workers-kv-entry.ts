@@ -1,11 +1,11 @@
 import type { Item } from '../core/store.ts';
-import { joined, type Kind, type Packed } from './stored-body.ts';
+import { type EncodedBody, joined, type Kind } from './stored-body.ts';
 import { jsonOf, plainOf } from './structured-json.ts';
 
 /** An item with its body. */
 export interface Entry {
   readonly item: Item;
-  readonly body?: Packed | undefined;
+  readonly body?: EncodedBody | undefined;
 }
 
 /** As it is written: the body is the value, and the head is the metadata where that has room for it, else goes before the body. */

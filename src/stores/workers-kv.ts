@@ -146,7 +146,7 @@ export function workersKVStore(namespace: WorkersKV, options: WorkersKVStoreOpti
         const entries = await Promise.all(
           picked.map((key) => all.find(({ item }) => item.key === key)?.whole()),
         );
-        // What has gone meanwhile is not there.
+        // It may have been deleted in between.
         return entries.flatMap((entry) =>
           entry ? [{ ...entry.item, body: entry.body && decodeStoredBody(entry.body) }] : [],
         );

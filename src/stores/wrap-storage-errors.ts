@@ -10,7 +10,7 @@ export const explainedBy =
       if (isFailure(cause)) throw cause;
       const message = messageOf(cause);
       throw new StorageError(`${platform}: ${operation} failed: ${message}`, {
-        // Whoever can make room looks for this.
+        // Callers that can make room look for this.
         cause: /SQLITE_FULL|database or disk is full/.test(message)
           ? new DOMException(message, 'QuotaExceededError')
           : cause,

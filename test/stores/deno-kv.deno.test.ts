@@ -3,7 +3,7 @@ import type { AtomicStore, Change, Item } from '../../src/core/store.ts';
 import { type DenoKv, type DenoKvAtomic, type DenoKvKey, denoKvStore } from '../../src/deno.ts';
 import { needsLease } from '../../src/policies/outbox/lease.ts';
 import { Bodies } from '../../src/stores/deno-kv-bodies.ts';
-import { Connection } from '../../src/stores/deno-kv-connection.ts';
+import { KvConnection } from '../../src/stores/deno-kv-connection.ts';
 import { KvKeys } from '../../src/stores/deno-kv-layout.ts';
 import { storeContract } from '../contracts/store.ts';
 import { deliversOnce, readsWithout, servesStale } from '../support/over-store.ts';
@@ -328,7 +328,7 @@ describe('a change', () => {
   /** What another process does when it opens the database, long after somebody was last known to be writing. */
   async function sweepLater(name: string): Promise<void> {
     for (const key of await keysOf(name, 'writing')) await kv.atomic().delete(key).commit();
-    await new Bodies(new Connection(other, 'test'), new KvKeys(name)).sweep();
+    await new Bodies(new KvConnection(other, 'test'), new KvKeys(name)).sweep();
   }
 
   test('that was left to be carried out is kept until it is', async () => {

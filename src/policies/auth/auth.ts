@@ -20,9 +20,9 @@ export interface Auth<
 
 /**
  * Puts credentials on requests to the origins that it is named for, and on no others: not after a redirect to another
- * origin, not after failover to one. What the caller has put on itself stays, and is the caller's to look after.
+ * origin, not after failover to one. Credentials that the caller sets itself stay.
  *
- * A token is refreshed before it runs out, and when the origin refuses it (401; 403 is not about who it is): once for all
+ * A token is refreshed before it runs out, and when the origin refuses it (401; a 403 is about permissions): once for all
  * calls, and where there are Web Locks for all tabs. A call that was refused is then sent once more, whatever its method,
  * because it has not been applied (RFC 9110, 15.5.2), if its body can be sent again.
  *

@@ -50,7 +50,7 @@ export class Circuits {
     this.hasPaths = settings.key !== undefined;
   }
 
-  /** Numbers what happens, so that calls which were in flight together are told apart from calls in a row. */
+  /** Numbers the outcomes, to distinguish calls that were in flight together from calls in a row. */
   stamp(): number {
     return ++this.#stamps;
   }

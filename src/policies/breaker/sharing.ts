@@ -1,7 +1,7 @@
 import { isText, openChannel } from '../../core/channel.ts';
 import type { Call, PipelineContext } from '../../core/contract.ts';
 
-/** What others are told of an origin or a path: a hint, which counts for a while. */
+/** The state of a circuit that is shared with others: a hint, which counts for a while. */
 export interface SharedState {
   readonly key: string;
   /** The state of a circuit; `half-open`: another one probes. Or `held`: the origin asks for no request (`Retry-After`). */
@@ -10,7 +10,7 @@ export interface SharedState {
   readonly left: number;
   /** How often the circuit has opened without closing. */
   readonly times: number;
-  /** How much later those who hear of it may probe, in ms: by then the result of the first probe is known. Default 0. */
+  /** How much later the receivers may probe, in ms: by then the result of the first probe is known. Default 0. */
   readonly later?: number;
 }
 
@@ -19,8 +19,8 @@ export interface Sharing {
   /** It does nothing but in calls (`during`), and so may be had where I/O belongs to one request. Default false. */
   readonly inCalls?: boolean;
   /**
-   * @param heard Called with what others tell.
-   * @param known What is to be told to those who come later and ask.
+   * @param heard Called with the states of others.
+   * @param known Returns the state for a later joiner.
    */
   connect(heard: (state: SharedState) => void, known: () => SharedState[]): Connection;
 }

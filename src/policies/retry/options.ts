@@ -24,7 +24,7 @@ export interface RetryOptions {
   readonly methods?: readonly string[];
   /** Statuses worth another attempt. Default 408, 413 (only with `Retry-After`), 425, 429, 500, 502, 503, 504. */
   readonly statusCodes?: readonly number[];
-  /** Statuses whose `Retry-After` is heard. Default: all of `statusCodes`. */
+  /** Statuses whose `Retry-After` is respected. Default: all of `statusCodes`. */
   readonly afterStatusCodes?: readonly number[];
   /** Before the n-th retry (from 1), in ms. Default `300 * 2 ** (n - 1)`. */
   readonly delay?: (attempt: number) => number;

@@ -36,10 +36,10 @@ export function waitBefore(
   const { clock, random } = call.host;
   const { budget } = evidence;
   const now = clock.now();
-  const isHeard = response && plan.afterStatusCodes.includes(response.status);
-  const asked = isHeard ? waitAsked(response, now, run.pipeline.quotaReset) : undefined;
+  const isRespected = response && plan.afterStatusCodes.includes(response.status);
+  const asked = isRespected ? waitAsked(response, now, run.pipeline.quotaReset) : undefined;
   // A wait that cannot be read has been asked for.
-  const isAsked = asked !== undefined || (isHeard && response.headers.has('retry-after'));
+  const isAsked = asked !== undefined || (isRespected && response.headers.has('retry-after'));
   if (response?.status === 413 && !isAsked && !isSaid) return undefined;
 
   const ticks = clock.ticks();
