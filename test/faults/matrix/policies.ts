@@ -48,7 +48,10 @@ export const policySets = {
     words: "`breaker: { failures: 1, openFor: '200ms' }`",
     options: () => ({ breaker: { failures: 1, openFor: 200, maxOpenFor: 200 } }),
   },
-  staleCache: { words: '`staleCache`, with a cached response', options: () => ({ staleCache: staleCache() }) },
+  staleCache: {
+    words: '`staleCache`, with a cached response',
+    options: () => ({ staleCache: staleCache() }),
+  },
   outbox: { words: '`outbox`', options: () => ({ outbox: outbox() }) },
   fallback: { words: '`fallback`', options: () => ({ fallback: fallback({ ok: 'so-so' }) }) },
   hedge: {
