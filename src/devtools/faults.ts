@@ -127,21 +127,21 @@ async function broken(
 const refused = (): TypeError => new TypeError('Failed to fetch');
 
 const aborted = (signal: AbortSignal): Promise<never> =>
-  new Promise((_, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    else signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  });
+  pause(Number.POSITIVE_INFINITY, signal) as Promise<never>;
 
+/** @throws the reason of the signal. */
 async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const passed = new Promise<void>((done) => {
-    timer = setTimeout(done, ms);
-  });
-  try {
-    await Promise.race([passed, aborted(signal)]);
-  } finally {
-    clearTimeout(timer);
-  }
+  signal.throwIfAborted();
+  let end = (): void => {};
+  await new Promise<void>((done, reject) => {
+    const timer = Number.isFinite(ms) ? setTimeout(done, ms) : undefined;
+    const abort = (): void => reject(signal.reason);
+    signal.addEventListener('abort', abort);
+    end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', abort);
+    };
+  }).finally(() => end());
 }
 
 function problem(status: number, title: string, headers: Record<string, string> = {}): Response {

@@ -71,7 +71,8 @@ export class Model {
       const why = cause === undefined ? 'no failure: its mode allows it' : failureText(cause);
       put(this.served, url, { at: now, source, age, why }, MOST_URLS);
     } else if (OF_OUTBOX.has(event.type)) this.queue.hear(event as OutboxEvent, now);
-    if (event.type.startsWith('cache-')) this.cacheVersion++;
+    // A hit changes no more than when it was used.
+    if (event.type.startsWith('cache-') && event.type !== 'cache-served') this.cacheVersion++;
   }
 
   #failed({ callId, origin, status, error }: Extract<HoldfastEvent, { type: 'attempt-ended' }>): void {

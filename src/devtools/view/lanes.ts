@@ -15,6 +15,8 @@ interface Lane {
   readonly delivered: number;
   readonly isNew: boolean;
   readonly paused: boolean;
+  /** All lanes are paused, so one cannot go on by itself. */
+  readonly allPaused: boolean;
   readonly stoppedBy: string | undefined;
 }
 
@@ -66,7 +68,7 @@ export function lanesView(toggle: (lane: string, isPaused: boolean) => void) {
   };
 }
 
-function lanesOf({ lanes, model }: Source, now: number): Lane[] {
+function lanesOf({ lanes, model, counts }: Source, now: number): Lane[] {
   const listed = new Map(lanes.map((info) => [info.lane, info]));
   const names = [...new Set([...listed.keys(), ...model.queue.lanes.keys()])].slice(0, MOST_LANES);
   return names.map((lane) => {
@@ -81,6 +83,7 @@ function lanesOf({ lanes, model }: Source, now: number): Lane[] {
       delivered: told?.delivered ?? 0,
       isNew: now - (told?.arrived.at(-1)?.at ?? 0) < NEW,
       paused: info?.paused ?? false,
+      allPaused: counts?.paused !== undefined,
       stoppedBy: info?.stoppedBy,
     };
   });
@@ -94,6 +97,7 @@ function showRow(row: HTMLElement, lane: Lane): void {
   showCell(sending, lane.sending, lane.sending > 0);
   showCell(delivered, lane.delivered, lane.isNew);
   const pause = action.firstElementChild as HTMLButtonElement;
+  pause.disabled = lane.allPaused;
   pause.dataset.lane = lane.lane;
   write(pause, lane.paused ? 'Resume' : 'Pause');
   pause.dataset.paused = String(lane.paused);
