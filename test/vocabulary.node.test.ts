@@ -11,6 +11,8 @@ const COVERED: readonly string[] = [
   'src/policies/auth',
   'src/policies/retry',
   'src/stores',
+  'src/devtools',
+  'src/devtools.ts',
 ];
 
 const vocabulary: Vocabulary = {

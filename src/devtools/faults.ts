@@ -14,7 +14,7 @@ export interface FaultRule {
   readonly retryAfter?: number;
 }
 
-/** One request on the wire, told as it is sent. @returns told its response. */
+/** Receives each request as it is sent. @returns receives its response. */
 export type WireListener = (request: Request) => ((response: Response) => void) | undefined;
 
 /** A transport that can be broken. */
@@ -54,12 +54,12 @@ export function faults(send: Fetch = (request, init) => globalThis.fetch(request
   const listeners = new Set<WireListener>();
 
   const fetch: Fetch = async (request, init) => {
-    const told = [...listeners].map((listener) => listener(request));
+    const watching = [...listeners].map((listener) => listener(request));
     const { origin } = new URL(request.url);
     const rule = rules.get(origin) ?? rules.get('*');
     const signal = init?.signal ?? request.signal;
     const response = await (rule ? broken(rule, signal, () => send(request, init)) : send(request, init));
-    for (const arrived of told) arrived?.(response);
+    for (const arrived of watching) arrived?.(response);
     return response;
   };
 

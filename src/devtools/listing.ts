@@ -10,7 +10,7 @@ export class Listing<T extends { readonly key: string }> {
   /** Why the last reading failed. */
   error: unknown;
 
-  /** @param page Reads a page. @param changed Told when there is something new. */
+  /** @param page Reads a page. @param changed Called when there is something new. */
   constructor(
     page: (after: string | undefined, limit: number) => Promise<readonly T[]>,
     changed: () => void,

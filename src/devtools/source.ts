@@ -17,7 +17,7 @@ export interface Observed {
   subscribe(listener: (event: HoldfastEvent) => void): () => void;
 }
 
-/** The values that a client was made with. A tab whose value is absent shows what events tell. */
+/** The values that a client was made with. If one is absent, its tab shows what events tell. */
 export interface DevtoolsParts {
   /** Tells clients apart. Default `'client 1'`, `'client 2'`, … */
   readonly name?: string;
@@ -68,7 +68,7 @@ export class Source {
   #isCounting = false;
   #seen = -1;
 
-  /** @param changed Told when there may be something new to show. */
+  /** @param changed Called when there may be something new to show. */
   constructor(client: Observed, parts: DevtoolsParts, name: string, changed: () => void) {
     this.client = client;
     this.parts = parts;
@@ -141,7 +141,7 @@ export class Source {
     let sending: string | undefined;
     this.#ends.push(
       this.client.subscribe((event) => {
-        model.hear(event, Date.now());
+        model.receive(event, Date.now());
         // The transport is called in the same step, so the next request on the wire is of this call.
         if (event.type === 'attempt-started') sending = event.callId;
         this.#changed();
@@ -165,9 +165,9 @@ export class Source {
         }),
       );
     try {
-      const end = parts.outbox?.subscribe(({ remote }) => {
-        // What other tabs do to the same entries.
-        if (remote) model.queue.version++;
+      // Other tabs send the same entries.
+      const end = parts.outbox?.subscribe(() => {
+        model.queue.version++;
         this.#changed();
       });
       if (end) this.#ends.push(end);

@@ -12,7 +12,7 @@ const of = { callId: 'a-1', origin: ORIGIN };
 /** A model that has heard these events, one ms apart. */
 function heard(...events: object[]): Model {
   const model = new Model(10);
-  for (const [ms, event] of events.entries()) model.hear(event as HoldfastEvent, 1_000 + ms);
+  for (const [ms, event] of events.entries()) model.receive(event as HoldfastEvent, 1_000 + ms);
   return model;
 }
 
@@ -107,11 +107,11 @@ describe('calls', () => {
   test('so many calls are kept, and so many steps of a call', () => {
     const model = new Model(10);
     for (let nth = 0; nth < 500; nth++)
-      model.hear({ ...started, callId: `call-${nth}` } as HoldfastEvent, nth);
+      model.receive({ ...started, callId: `call-${nth}` } as HoldfastEvent, nth);
     expect(model.calls.ring.length).toBe(10);
     expect(model.calls.get('call-0')).toBeUndefined();
     for (let nth = 0; nth < 500; nth++)
-      model.hear({ type: 'timeout', callId: 'call-499', origin: ORIGIN, limit: 'attempt', ms: 5 }, nth);
+      model.receive({ type: 'timeout', callId: 'call-499', origin: ORIGIN, limit: 'attempt', ms: 5 }, nth);
     expect(only(model).steps).toHaveLength(100);
     expect(only(model).dropped).toBe(400);
   });
@@ -165,14 +165,14 @@ describe('events that nothing is known of', () => {
 
   test('what is no event is ignored', () => {
     const model = heard({}, { type: 5 });
-    model.hear(undefined as never, 0);
+    model.receive(undefined as never, 0);
     expect(model.version).toBe(0);
   });
 
   test('a paused log keeps what it has', () => {
     const model = heard(started);
     model.isPaused = true;
-    model.hear(started as HoldfastEvent, 0);
+    model.receive(started as HoldfastEvent, 0);
     expect(model.log.length).toBe(1);
     expect(model.calls.ring.length).toBe(2);
   });

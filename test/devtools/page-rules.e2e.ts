@@ -147,6 +147,26 @@ describe.skipIf(!chromium && !process.env.CI)('a page in Chromium', () => {
     await page.context().close();
   });
 
+  test('Escape clears a filter before it closes the dock, and leaves a text that is edited', async () => {
+    const page = await opened('/');
+    await page.evaluate(FILLED);
+    await openDock(page);
+    const filter = page.getByLabel('URL', { exact: true });
+    await filter.fill('items');
+    await filter.press('Escape');
+    expect(await filter.inputValue()).toBe('');
+    await page.getByRole('tab', { name: 'Outbox' }).click();
+    await page.getByLabel('Entries', { exact: true }).selectOption('dead-letter');
+    await page.getByRole('option').filter({ visible: true }).first().click();
+    await page.getByRole('button', { name: 'Edit' }).click();
+    const body = page.getByLabel('Body', { exact: true });
+    await body.press('Escape');
+    expect(await body.inputValue()).toBe('{"item":"bad"}');
+    await page.getByRole('tab', { name: 'Outbox' }).press('Escape');
+    expect(await page.getByRole('tablist').isVisible()).toBe(false);
+    await page.context().close();
+  });
+
   test('the theme can be named by an attribute', async () => {
     const page = await opened('/', { colorScheme: 'light' });
     const back =

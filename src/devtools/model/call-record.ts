@@ -2,7 +2,7 @@ import type { Source } from '../../core/source.ts';
 import type { Tone } from './words.ts';
 
 /** One part of a timeline. Without `ms` it is under way; a note takes no time. */
-export interface Step {
+export interface TimelineStep {
   readonly kind: 'attempt' | 'wait' | 'note';
   readonly at: number;
   ms?: number;
@@ -22,7 +22,7 @@ export interface CallRecord {
   operation?: string;
   /** The outbox's entry that is sent. */
   entry?: string;
-  readonly steps: Step[];
+  readonly steps: TimelineStep[];
   /** Steps that were left out, because there were too many. */
   dropped: number;
   /** Why a cached response was served, and its age in seconds. */
@@ -47,7 +47,7 @@ export interface CallEnd {
 const MOST_STEPS = 100;
 
 /** What comes next ends a wait. */
-export function addStep(call: CallRecord, step: Step): void {
+export function addStep(call: CallRecord, step: TimelineStep): void {
   const last = call.steps.at(-1);
   if (last?.kind === 'wait') last.ms ??= Math.max(0, step.at - last.at);
   if (call.steps.length < MOST_STEPS) call.steps.push(step);

@@ -55,10 +55,10 @@ const notes: Notes = {
   },
 };
 
-/** So many settled calls still hear of their bodies. */
+/** So many settled calls still receive of their bodies. */
 const MOST_LATE = 64;
 
-/** Makes records of events. Its only input are events and the times at which they were heard. */
+/** Makes records of events. Its only input are events and the times at which they were received. */
 export class Calls {
   readonly ring: Ring<CallRecord>;
   readonly #byId = new Map<string, CallRecord>();
@@ -74,15 +74,15 @@ export class Calls {
     return this.#byId.get(id);
   }
 
-  hear(event: HoldfastEvent, now: number): void {
+  receive(event: HoldfastEvent, now: number): void {
     if (event.type === 'call-started') this.#started(event);
     else if (event.type === 'sending') this.#sending(event, now);
     else if (event.type === 'delivered' || event.type === 'postponed' || event.type === 'dead-lettered')
       this.#sent(event, now);
-    else if ('callId' in event && typeof event.callId === 'string') this.#told(event, now);
+    else if ('callId' in event && typeof event.callId === 'string') this.#ofCall(event, now);
   }
 
-  #told(event: HoldfastEvent & { callId: string; origin?: string }, now: number): void {
+  #ofCall(event: HoldfastEvent & { callId: string; origin?: string }, now: number): void {
     const call = this.#byId.get(event.callId) ?? this.#background(event, now);
     call.version++;
     const add = notes[event.type] as ((call: CallRecord, event: object, now: number) => void) | undefined;

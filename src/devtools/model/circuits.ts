@@ -29,7 +29,7 @@ export class Circuits {
   /** The last failed attempts of each origin. */
   readonly #failures = new Map<string, string[]>();
 
-  hear(event: Extract<HoldfastEvent, { type: 'circuit' }>, now: number): void {
+  receive(event: Extract<HoldfastEvent, { type: 'circuit' }>, now: number): void {
     const { origin, to, failures, lastFailure } = event;
     const record = this.records.get(origin) ?? { origin, state: to, changes: [] };
     record.state = to;

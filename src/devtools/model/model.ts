@@ -2,9 +2,9 @@ import type { HoldfastEvent, OutboxEvent } from '../../core/events.ts';
 import { recordOf } from '../../fronts/listeners/record.ts';
 import { Calls } from './calls.ts';
 import { Circuits, put } from './circuits.ts';
-import { Queue } from './queue.ts';
 import { Ring } from './ring.ts';
 import { failureText } from './words.ts';
+import { Writes } from './writes.ts';
 
 export interface LogLine {
   readonly number: number;
@@ -34,8 +34,8 @@ const OF_OUTBOX: ReadonlySet<string> = new Set<OutboxEvent['type']>([
   'settled',
   'replayed',
   'edited',
-  'outbox-paused',
   'outbox-auth-required',
+  'outbox-paused',
   'outbox-resumed',
 ]);
 
@@ -43,7 +43,7 @@ const OF_OUTBOX: ReadonlySet<string> = new Set<OutboxEvent['type']>([
 export class Model {
   readonly calls: Calls;
   readonly circuits = new Circuits();
-  readonly queue = new Queue();
+  readonly queue = new Writes();
   readonly served = new Map<string, Served>();
   readonly log: Ring<LogLine>;
   /** Changes with every event. */
@@ -57,20 +57,20 @@ export class Model {
     this.log = new Ring(most);
   }
 
-  /** @param now When it was heard; wall time in ms. */
-  hear(event: HoldfastEvent, now: number): void {
+  /** @param now When it was received; wall time in ms. */
+  receive(event: HoldfastEvent, now: number): void {
     // Another version of the library may emit what this one does not know.
     if (typeof event?.type !== 'string') return;
     this.version++;
     if (!this.isPaused) this.log.push({ number: this.log.pushed, at: now, event });
-    this.calls.hear(event, now);
-    if (event.type === 'circuit') this.circuits.hear(event, now);
+    this.calls.receive(event, now);
+    if (event.type === 'circuit') this.circuits.receive(event, now);
     else if (event.type === 'attempt-ended') this.#failed(event);
     else if (event.type === 'cache-served') {
       const { url, source, age, cause } = event;
       const why = cause === undefined ? 'no failure: its mode allows it' : failureText(cause);
       put(this.served, url, { at: now, source, age, why }, MOST_URLS);
-    } else if (OF_OUTBOX.has(event.type)) this.queue.hear(event as OutboxEvent, now);
+    } else if (OF_OUTBOX.has(event.type)) this.queue.receive(event as OutboxEvent, now);
     // A hit changes no more than when it was used.
     if (event.type.startsWith('cache-') && event.type !== 'cache-served') this.cacheVersion++;
   }

@@ -1,4 +1,4 @@
-import { type CallFilter, type CallRecord, passes, type Step } from '../model/call-record.ts';
+import { type CallFilter, type CallRecord, passes, type TimelineStep } from '../model/call-record.ts';
 import { curlOf } from '../model/curl.ts';
 import { duration, timeOfDay } from '../model/words.ts';
 import type { Source } from '../source.ts';
@@ -218,7 +218,11 @@ function callDetails(isWatched: () => boolean, closed: () => void) {
 
 const stepView = (): HTMLElement => h('li', {}, h('time'), h('span'), h('span', { class: 'took' }));
 
-function showStep(element: HTMLElement, { at, ms, text, tone, kind, attempt }: Step, from: number): void {
+function showStep(
+  element: HTMLElement,
+  { at, ms, text, tone, kind, attempt }: TimelineStep,
+  from: number,
+): void {
   const [when, what, took] = element.children;
   if (!when || !what || !took) return;
   write(when, `+${duration(at - from)}`);

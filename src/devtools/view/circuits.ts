@@ -114,7 +114,7 @@ export function circuitsPanel(): Panel {
   };
 }
 
-/** What the breaker knows, and what events have told; those that are not closed first. */
+/** What the breaker knows, and what events say; those that are not closed first. */
 function circuitsOf({ parts, model }: Source, now: number): Circuit[] {
   const states = parts.breaker?.states() ?? {};
   const { records } = model.circuits;

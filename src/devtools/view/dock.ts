@@ -3,7 +3,7 @@ import type { Source, Summary } from '../source.ts';
 import { cachePanel } from './cache.ts';
 import { callsPanel } from './calls.ts';
 import { circuitsPanel } from './circuits.ts';
-import { attribute, button, children, chip, h, write } from './dom.ts';
+import { attribute, button, children, chip, closes, h, write } from './dom.ts';
 import { faultsPanel } from './faults.ts';
 import { logPanel } from './log.ts';
 import { outboxPanel } from './outbox.ts';
@@ -32,7 +32,7 @@ export class Dock {
   #height: number;
   #isOpen = false;
 
-  /** @param remember Told of each change of the layout. */
+  /** @param remember Called with each change of the layout. */
   constructor({ isOpen, height, tab }: Layout, remember: (layout: Layout) => void) {
     this.#height = height;
     this.#tabs = tabs(
@@ -70,8 +70,8 @@ export class Dock {
       ),
       this.#tabs.content,
     );
-    this.#dock.addEventListener('keydown', ({ key }) => {
-      if (key === 'Escape') this.open(false);
+    this.#dock.addEventListener('keydown', (event) => {
+      if (closes(event)) this.open(false);
     });
     this.elements = [this.#badge, this.#dock, this.#status];
     this.#remember = () => {};

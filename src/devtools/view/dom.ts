@@ -81,6 +81,12 @@ export function children<T>(
   for (const [at, item] of items.entries()) update(parent.children[at] as HTMLElement, item);
 }
 
+/** Whether Escape closes something. While text is written it does not: the text would be lost. */
+export const closes = ({ key, target }: KeyboardEvent): boolean =>
+  key === 'Escape' &&
+  !(target instanceof HTMLTextAreaElement) &&
+  !(target instanceof HTMLInputElement && target.value !== '');
+
 /** A URL for a narrow column: the page's own origin and the scheme say little. */
 export const shortUrl = (url: string): string =>
   url.startsWith(`${location.origin}/`) ? url.slice(location.origin.length) : url.replace(/^https?:\/\//, '');

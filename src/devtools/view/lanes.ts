@@ -73,15 +73,15 @@ function lanesOf({ lanes, model, counts }: Source, now: number): Lane[] {
   const names = [...new Set([...listed.keys(), ...model.queue.lanes.keys()])].slice(0, MOST_LANES);
   return names.map((lane) => {
     const info = listed.get(lane);
-    const told = model.queue.lanes.get(lane);
-    const sending = told?.sending.size ?? 0;
+    const record = model.queue.lanes.get(lane);
+    const sending = record?.sending.size ?? 0;
     return {
       lane,
       // What is on the wire still waits for its acknowledgement.
       waiting: Math.max(0, (info?.waiting ?? 0) - sending),
       sending,
-      delivered: told?.delivered ?? 0,
-      isNew: now - (told?.arrived.at(-1)?.at ?? 0) < NEW,
+      delivered: record?.delivered ?? 0,
+      isNew: now - (record?.arrived.at(-1)?.at ?? 0) < NEW,
       paused: info?.paused ?? false,
       allPaused: counts?.paused !== undefined,
       stoppedBy: info?.stoppedBy,

@@ -147,7 +147,7 @@ function entryDetails(sourceOf: () => Source | undefined, closed: () => void) {
     const id = entry?.id;
     if (!box || id === undefined) return;
     void bar.run(what, async () => {
-      if ((await work(box, id)) === false) throw new Error('the entry has changed meanwhile');
+      if ((await work(box, id)) === false) throw new Error('the entry was delivered, replayed or removed');
     });
   };
   const edit = button('Edit', () =>

@@ -1,5 +1,5 @@
 import type { Source } from '../source.ts';
-import { h } from './dom.ts';
+import { closes, h } from './dom.ts';
 
 /** A tab's content. The element asks it to update at most once per frame, and only while it is shown. */
 export interface Panel {
@@ -17,7 +17,7 @@ export interface Details {
   readonly isShown: boolean;
 }
 
-/** @param closed Told when the user closes it: the focus goes back to the list. */
+/** @param closed Called when the user closes it: the focus goes back to the list. */
 export function details(label: string, closed: () => void): Details {
   const title = h('h2', {});
   // Scrolled by keyboard, so it has a place in the order of the Tab key.
@@ -42,7 +42,7 @@ export function details(label: string, closed: () => void): Details {
     closed();
   }
   element.addEventListener('keydown', (event) => {
-    if (event.key !== 'Escape') return;
+    if (!closes(event)) return;
     event.stopPropagation();
     close();
   });

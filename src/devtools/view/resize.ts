@@ -5,7 +5,7 @@ const LEAST = 20;
 const MOST = 90;
 const STEP = 5;
 
-/** The upper edge of the dock: moved by a pointer or by arrow keys. @param resized Told when the user lets go. */
+/** The upper edge of the dock: moved by a pointer or by arrow keys. @param resized Called when the user lets go. */
 export function resizer(dock: HTMLElement, initial: number, resized: (height: number) => void): HTMLElement {
   const edge = h('div', {
     class: 'resize',
@@ -26,13 +26,13 @@ export function resizer(dock: HTMLElement, initial: number, resized: (height: nu
   set(initial);
 
   edge.addEventListener('keydown', ({ key }) => {
-    const to: Record<string, number> = {
-      ArrowUp: height + STEP,
-      ArrowDown: height - STEP,
-      Home: MOST,
-      End: LEAST,
-    };
-    const wanted = to[key];
+    const to = new Map([
+      ['ArrowUp', height + STEP],
+      ['ArrowDown', height - STEP],
+      ['Home', MOST],
+      ['End', LEAST],
+    ]);
+    const wanted = to.get(key);
     if (wanted === undefined) return;
     set(wanted);
     resized(height);

@@ -32,13 +32,13 @@ export function tabs(panels: readonly [Panel, ...Panel[]], selected: (panel: Pan
   const list = h('div', { class: 'tabs', role: 'tablist', 'aria-label': 'holdfast' }, ...buttons);
   list.addEventListener('keydown', (event) => {
     const at = panels.indexOf(current);
-    const to: Record<string, number> = {
-      ArrowRight: at + 1,
-      ArrowLeft: at - 1,
-      Home: 0,
-      End: panels.length - 1,
-    };
-    const wanted = to[event.key];
+    const to = new Map([
+      ['ArrowRight', at + 1],
+      ['ArrowLeft', at - 1],
+      ['Home', 0],
+      ['End', panels.length - 1],
+    ]);
+    const wanted = to.get(event.key);
     if (wanted === undefined) return;
     event.preventDefault();
     const next = panels.at(wanted % panels.length);

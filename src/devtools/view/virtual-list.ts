@@ -15,9 +15,9 @@ interface ListOptions<T> {
   readonly empty: string;
   keyOf(item: T): string;
   make(): RowView<T>;
-  /** Told which item is selected. */
+  /** Called with the selected item. */
   selected(item: T | undefined): void;
-  /** Told when the last rows are near. */
+  /** Called when the last rows are near. */
   nearEnd?(): void;
 }
 
@@ -135,15 +135,15 @@ export class VirtualList<T> {
     const { length } = this.#rows;
     const page = Math.max(1, Math.floor(this.#height / ROW) - 1);
     const now = this.#indexOfSelected();
-    const to: Record<string, number> = {
-      ArrowDown: now + 1,
-      ArrowUp: Math.max(0, now - 1),
-      PageDown: now + page,
-      PageUp: Math.max(0, now - page),
-      Home: 0,
-      End: length - 1,
-    };
-    const wanted = to[event.key];
+    const to = new Map([
+      ['ArrowDown', now + 1],
+      ['ArrowUp', Math.max(0, now - 1)],
+      ['PageDown', now + page],
+      ['PageUp', Math.max(0, now - page)],
+      ['Home', 0],
+      ['End', length - 1],
+    ]);
+    const wanted = to.get(event.key);
     if (wanted === undefined || length === 0) return;
     event.preventDefault();
     const index = Math.min(length - 1, wanted);

@@ -16,14 +16,14 @@ const MOST_LANES = 1_000;
 const MOST_ARRIVED = 8;
 
 /** Follows entries from waiting over sending to delivered. */
-export class Queue {
+export class Writes {
   readonly lanes = new Map<string, LaneRecord>();
   /** When each entry on the wire was sent. */
   readonly sending = new Map<string, number>();
   /** Changes when the outbox's listing may have changed. */
   version = 0;
 
-  hear(event: OutboxEvent, now: number): void {
+  receive(event: OutboxEvent, now: number): void {
     this.version++;
     if (!('id' in event)) return;
     const lane = this.#lane(event.lane);
