@@ -25,7 +25,7 @@ const FRAME = `
   max-width: calc(100vw - 32px); }
 .badge .glance { display: flex; flex-wrap: wrap; gap: 4px; }
 .badge b { font-weight: 600; }
-.badge .dot { width: 10px; height: 10px; border-radius: 50%; background: var(--good); }
+.badge .dot { flex: none; width: 10px; height: 10px; border-radius: 50%; background: var(--good); }
 .badge.bad .dot { background: var(--bad); } .badge.waiting .dot { background: var(--waiting); }
 .dock { inset: auto 0 0; display: flex; flex-direction: column; height: var(--height, 45vh); min-height: 180px; max-height: 95vh;
   background: var(--back); border-top: 1px solid var(--line); box-shadow: 0 -6px 24px var(--shadow); }
