@@ -196,3 +196,24 @@ test('with a token that the application looks after, it goes on when one is take
   await clock.advance(1_000);
   expect(await outbox.counts()).toMatchObject({ waiting: 0 });
 });
+
+test('after a 401 the queue goes on when the same user has signed out and in again', async () => {
+  let token = 'revoked';
+  let user: string | undefined = 'ann';
+  const policy = auth({ scheme: 'bearer', origins: [API], token: () => token, user: () => user });
+  const outbox = outboxPolicy({ store: durableStore(), pollInterval: '1h' }, memoryStore);
+  const { fetch, origin, clock } = scenario([outbox, policy]);
+  open.push({ fetch } as Scenario);
+  origin.otherwise(({ headers }) => (headers.get('authorization') === 'Bearer new' ? ok() : status(401)));
+  const init = { method: 'POST', body: 'x', holdfast: { outbox: true } };
+  expect(isQueued(await fetch(API, init))).toBe(true);
+  expect(await outbox.counts()).toMatchObject({ waiting: 1, paused: 'credentials' });
+  await fetch.signOut({ undelivered: 'keep' });
+  user = undefined;
+  await clock.advance(1_000);
+  user = 'ann';
+  token = 'new';
+  expect((await fetch(API)).status).toBe(200);
+  await clock.advance(1_000);
+  expect(await outbox.counts()).toMatchObject({ waiting: 0 });
+});

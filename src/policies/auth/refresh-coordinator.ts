@@ -149,7 +149,9 @@ export class RefreshCoordinator {
   reset(user: string): void {
     const state = this.#users.get(user);
     const { underWay, leasedUntil } = state;
-    Object.assign(state, fresh(), { underWay, leasedUntil });
+    // That a secret was refused is remembered, and not which one: the outbox of this user still waits for another.
+    const refused = state.refused === undefined ? undefined : '';
+    Object.assign(state, fresh(), { underWay, leasedUntil, refused });
   }
 
   #begin(
