@@ -1,5 +1,6 @@
 import { createStore, del, get, set } from 'idb-keyval';
 import { openChannel } from '../core/channel.ts';
+import { notify } from '../core/tell.ts';
 
 /** A small value that pages and workers of an origin share, and that survives them. */
 export interface SharedNote<T> {
@@ -9,6 +10,8 @@ export interface SharedNote<T> {
   readonly ready: Promise<void>;
   /** Stores and broadcasts a value. @throws the database's error; open tabs get the value all the same. */
   set(value: T | undefined): Promise<void>;
+  /** Calls `listener` when the value has changed, here or in another tab. @returns ends the subscription. */
+  subscribe(listener: (value: T | undefined) => void): () => void;
   /** Gives back the channel. */
   close(): void;
 }
@@ -23,9 +26,12 @@ export function sharedValue<T>(name: string, accept: (value: unknown) => value i
   const store = typeof indexedDB === 'object' ? createStore(name, 'note') : undefined;
   let value: T | undefined;
   let isReceived = false;
+  const listeners = new Set<(value: T | undefined) => void>();
   const receive = (received: unknown): void => {
     isReceived = true;
+    const before = value;
     value = accept(received) ? received : undefined;
+    if (value !== before) for (const listener of listeners) notify(listener, value);
   };
   const channel = openChannel(
     name,
@@ -47,6 +53,10 @@ export function sharedValue<T>(name: string, accept: (value: unknown) => value i
       receive(next);
       channel.post(next);
       if (store) await (next === undefined ? del(KEY, store) : set(KEY, next, store));
+    },
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
     },
     close: channel.close,
   };

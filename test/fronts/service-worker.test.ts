@@ -418,6 +418,8 @@ describe.skipIf(!canTell)('a session that is shared', () => {
     ends.push(page.close, sw.close);
     await Promise.all([page.ready, sw.ready]);
     expect(sw.partition()).toBeUndefined();
+    const seen: unknown[] = [];
+    const end = sw.subscribe((partition) => seen.push(partition));
     await page.signIn('ann');
     while (sw.partition() === undefined) await macrotask();
     expect(sw.partition()).toBe('ann');
@@ -429,6 +431,11 @@ describe.skipIf(!canTell)('a session that is shared', () => {
     }
     await page.signOut();
     while (sw.partition() !== undefined) await macrotask();
+    end();
+    await page.signIn('bob');
+    while (sw.partition() === undefined) await macrotask();
+    // Only what has changed, and nothing after its end.
+    expect(seen).toEqual(['ann', undefined]);
     await expect(page.signIn('')).rejects.toThrow('partition');
   });
 });

@@ -12,6 +12,12 @@ export interface SharedSession {
   signIn(partition: string): Promise<void>;
   /** What waits of them is held until they sign in again; see `outbox.clear` for leaving nothing. */
   signOut(): Promise<void>;
+  /**
+   * Calls `listener` with the partition when it has changed: also by another tab, whose sign-out this page has to show.
+   *
+   * @returns ends the subscription.
+   */
+  subscribe(listener: (partition: string | undefined) => void): () => void;
   /** Gives back the channel. */
   close(): void;
 }
@@ -33,6 +39,7 @@ export function sharedSession(name = 'holdfast-session'): SharedSession {
       await note.set(wellFormedString(partition, 'partition'));
     },
     signOut: () => note.set(undefined),
+    subscribe: note.subscribe,
     close: note.close,
   };
 }
