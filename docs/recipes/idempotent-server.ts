@@ -3,7 +3,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { Hono } from 'hono';
 
 const TABLES = `
-  CREATE TABLE IF NOT EXISTS orders (id INTEGER PRIMARY KEY, item TEXT NOT NULL);
+  CREATE TABLE IF NOT EXISTS orders (id INTEGER PRIMARY KEY, user TEXT NOT NULL, item TEXT NOT NULL);
   CREATE TABLE IF NOT EXISTS writes (
     key TEXT NOT NULL, user TEXT NOT NULL, fingerprint TEXT NOT NULL,
     status INTEGER NOT NULL, body TEXT NOT NULL, at INTEGER NOT NULL,
@@ -15,7 +15,9 @@ export function ordersServer(database: DatabaseSync, userOf: (request: Request) 
   database.exec(TABLES);
   const app = new Hono();
 
-  app.get('/orders', (c) => c.json(database.prepare('SELECT id, item FROM orders').all()));
+  app.get('/orders', (c) =>
+    c.json(database.prepare('SELECT id, item FROM orders WHERE user = ?').all(userOf(c.req.raw))),
+  );
 
   app.post('/orders', async (c) => {
     // On the wire the key has quotes: Idempotency-Key: "b325…". It is a string of RFC 9651.
@@ -36,7 +38,9 @@ export function ordersServer(database: DatabaseSync, userOf: (request: Request) 
     // One transaction: the order and its key are both written, or neither.
     database.exec('BEGIN IMMEDIATE');
     try {
-      const { lastInsertRowid } = database.prepare('INSERT INTO orders (item) VALUES (?)').run(item);
+      const { lastInsertRowid } = database
+        .prepare('INSERT INTO orders (user, item) VALUES (?, ?)')
+        .run(user, item);
       const body = JSON.stringify({ id: Number(lastInsertRowid), item });
       database
         .prepare('INSERT INTO writes VALUES (?, ?, ?, ?, ?, ?)')

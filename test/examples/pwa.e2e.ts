@@ -94,7 +94,7 @@ describe.skipIf(!program && !process.env.CI)('the PWA of pwa, in Chromium', () =
     await offline();
     const later = await open();
     await expect.poll(orders(later), PATIENTLY).toEqual(['tea']);
-    await expect.poll(() => later.isVisible('#stale'), PATIENTLY).toBe(true);
+    await expect.poll(() => later.isVisible('#note'), PATIENTLY).toBe(true);
   });
 
   test('keeps an order that is made offline, and stores no plain text of it', async () => {
@@ -151,6 +151,24 @@ describe.skipIf(!program && !process.env.CI)('the PWA of pwa, in Chromium', () =
     await expect.poll(() => page.isVisible('main'), PATIENTLY).toBe(true);
     await sync(`${site.url}/`);
     expect(await delivered()).toEqual([]);
+  });
+
+  test('shows nothing of a user to the next one, in any tab, and keeps showing what waits', async () => {
+    await fetch(`${shop.url}/orders`, { method: 'POST', body: '{"item":"tea"}' });
+    const [page, other] = [await visit(), await open()];
+    for (const each of [page, other]) await expect.poll(orders(each), PATIENTLY).toEqual(['tea']);
+    await offline();
+    await page.click('#sign-out');
+    for (const each of [page, other]) {
+      await expect.poll(() => each.isVisible('#sign-in'), PATIENTLY).toBe(true);
+      expect(await orders(each)()).toEqual([]);
+    }
+    await page.fill('#sign-in input', 'bob');
+    await page.click('#sign-in button');
+    await order(page, 'milk');
+    await expect.poll(orders(page), PATIENTLY).toEqual(['milk (queued)']);
+    await expect.poll(() => page.isVisible('#note'), PATIENTLY).toBe(true);
+    await expect.poll(orders(other), PATIENTLY).toEqual(['milk (queued)']);
   });
 
   test('offers a new version of the shell, which takes over when the user asks for it', async () => {

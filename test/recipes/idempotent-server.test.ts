@@ -13,7 +13,8 @@ const post = (key: string, item: string, user = 'ann') =>
     headers: { 'idempotency-key': `"${key}"`, 'x-user': user },
     body: JSON.stringify({ item }),
   });
-const orders = async (app: ReturnType<typeof server>) => (await app.request(URL_OF_ORDERS)).json();
+const orders = async (app: ReturnType<typeof server>, user = 'ann') =>
+  (await app.request(URL_OF_ORDERS, { headers: { 'x-user': user } })).json();
 
 test('a write that arrives twice is applied once, and has the same response twice', async () => {
   const app = server();
@@ -21,6 +22,7 @@ test('a write that arrives twice is applied once, and has the same response twic
   expect([first.status, second.status]).toEqual([201, 201]);
   expect(await second.text()).toBe(await first.text());
   expect(await orders(app)).toEqual([{ id: 1, item: 'tea' }]);
+  expect(await orders(app, 'bob')).toEqual([]);
 });
 
 test('a key with another body is a 422, and the key of another user is another key', async () => {
@@ -58,6 +60,6 @@ test('a write of an outbox whose first response is lost is applied once', async 
   await box.flush();
   expect((await box.result('order-1')).status).toBe(201);
   expect(sent).toBe(2);
-  expect(await orders(app)).toEqual([{ id: 1, item: 'tea' }]);
+  expect(await orders(app, '')).toEqual([{ id: 1, item: 'tea' }]);
   await fetch.close();
 });

@@ -7,17 +7,38 @@ const say = (text: string) => {
   $('#status').textContent = text;
 };
 
-/** The orders that the server has, and below them those that it does not have yet. */
-async function show(): Promise<void> {
+const note = (text: string) => {
+  $('#note').textContent = text;
+  $('#note').hidden = text === '';
+};
+
+/** The orders of the signed-in user, as this page read them last. */
+let delivered: readonly string[] = [];
+
+async function read(): Promise<void> {
+  const user = session.partition();
   const response = await fetch(ORDERS);
   if (!response.ok) throw new Error(`The server responds with ${response.status}.`);
   const orders: { item: string }[] = await response.json();
-  const waiting = await box.entries({ state: 'waiting' });
-  const lines = [...orders.map(({ item }) => item), ...waiting.map(({ meta }) => `${meta?.item} (queued)`)];
+  // Another user may have signed in since.
+  if (user !== session.partition()) return;
+  delivered = orders.map(({ item }) => item);
+  note(
+    sourceOf(response) === 'stale'
+      ? 'The server does not respond: these are the orders as you last saw them.'
+      : '',
+  );
+}
+
+/** The orders that the server has, and below them those that it does not have yet. */
+async function show(): Promise<void> {
+  const user = session.partition();
+  const waiting = user === undefined ? [] : await box.entries({ state: 'waiting' });
+  if (user !== session.partition()) return;
+  const lines = [...delivered, ...waiting.map(({ meta }) => `${meta?.item} (queued)`)];
   $('#orders').replaceChildren(
     ...lines.map((line) => Object.assign(document.createElement('li'), { textContent: line })),
   );
-  $('#stale').hidden = sourceOf(response) !== 'stale';
 }
 
 async function order(item: string): Promise<void> {
@@ -28,14 +49,23 @@ async function order(item: string): Promise<void> {
     holdfast: { outbox: { lane: 'orders', meta: { item } } },
   });
   if (isQueued(response))
-    say('Kept. Your order is sent when you are back online, also with this page closed.');
+    say('Kept. Your order is sent as soon as the server takes it, also with this page closed.');
   else say(response.ok ? 'Ordered.' : `The server rejects the order: ${response.status}.`);
 }
 
-const refresh = (): Promise<void> => show().catch((error: Error) => say(error.message));
+/** Queued orders are shown also if the list of the server cannot be read. */
+async function refresh(): Promise<void> {
+  await show();
+  await read().catch((error: Error) => note(error.message));
+  await show();
+}
 
+/** Nothing of one user is shown to another: not for the moment until the first response, either. */
 async function start(): Promise<void> {
   await session.ready;
+  delivered = [];
+  note('');
+  await show();
   const signedIn = session.partition() !== undefined;
   $('#sign-in').hidden = signedIn;
   $('main').hidden = !signedIn;
@@ -46,7 +76,6 @@ async function start(): Promise<void> {
 async function signOut(): Promise<void> {
   await fetch.signOut({ undelivered: 'keep' });
   await session.signOut();
-  await start();
 }
 
 const submitted = (selector: string, act: (value: string) => Promise<void>): void =>
@@ -58,9 +87,11 @@ const submitted = (selector: string, act: (value: string) => Promise<void>): voi
     act(value).catch((error: Error) => say(error.message));
   });
 
-submitted('#sign-in', (user) => session.signIn(user).then(start));
+submitted('#sign-in', (user) => session.signIn(user));
 submitted('#order', (item) => order(item).then(refresh));
 $('#sign-out').addEventListener('click', () => signOut().catch((error: Error) => say(error.message)));
+// Also where another tab has signed in or out.
+session.subscribe(() => void start());
 // Also what the service worker and other tabs deliver.
 box.subscribe(({ type }) => type === 'settled' && void refresh());
 addEventListener('online', () => void refresh());
