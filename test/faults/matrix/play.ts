@@ -1,5 +1,6 @@
 import { sourceOf } from '../../../src/core/source.ts';
 import { isFailure } from '../../../src/index.ts';
+import { watchDelays } from './delays.ts';
 import { faultOf } from './faults.ts';
 import { type Client, clientOf } from './policies.ts';
 import type { Case, Method, Result } from './row.ts';
@@ -20,26 +21,8 @@ export interface Played extends Omit<Result, 'time'> {
   readonly isDisturbed: boolean;
 }
 
-/** A timer that is so late, in ms, tells of a machine that lets also a server and its client wait. */
+/** So late, in ms, a machine keeps none of the limits of a case. */
 const DISTURBED = 150;
-
-/** Watches how late timers are. @returns ends it, and says the worst in ms. */
-function watchDelays(): () => number {
-  const interval = 50;
-  let last = performance.now();
-  let worst = 0;
-  const look = (): number => {
-    const now = performance.now();
-    worst = Math.max(worst, now - last - interval);
-    last = now;
-    return worst;
-  };
-  const timer = setInterval(look, interval);
-  return () => {
-    clearInterval(timer);
-    return look();
-  };
-}
 
 /** Makes one call against the fault and reports what came of it. */
 export async function play(given: Case, expected: Result): Promise<Played> {
@@ -60,7 +43,6 @@ export async function play(given: Case, expected: Result): Promise<Played> {
   const { outcome, took } = await outcomeOf(patience, (signal) =>
     fetch(target, { ...initOf(given.method), signal, holdfast: { outbox: outbox ? true : undefined } }),
   );
-  const isDisturbed = delays() > DISTURBED;
   const both = (): Promise<Traffic[]> => Promise.all([here, other].map((place) => traffic(place, path)));
   const [first, second] = (await both()) as [Traffic, Traffic];
   const requests = second.count > 0 ? `${first.count} + ${second.count}` : `${first.count}`;
@@ -68,7 +50,7 @@ export async function play(given: Case, expected: Result): Promise<Played> {
   const open = opened && (await eventually(async () => sum((await both()).map((each) => each.open)), isNone));
   const applied = await appliedBy(given, client, [here, other], path, heal, expected);
   await fetch.close();
-  return { outcome, requests, applied, took, open, isDisturbed };
+  return { outcome, requests, applied, took, open, isDisturbed: delays() > DISTURBED };
 }
 
 function initOf(method: Method): RequestInit {

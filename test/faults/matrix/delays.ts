@@ -1,0 +1,36 @@
+import { places, traffic } from './server.ts';
+
+/** How often is looked, in ms. */
+const INTERVAL = 100;
+
+/** The worst delay that each row has seen so far, in ms. */
+interface Watch {
+  worst: number;
+}
+
+const watches = new Set<Watch>();
+let since = 0;
+
+/** A machine that is too busy lets a timer wait, or a server that is well, or the connection to it. */
+async function look(): Promise<void> {
+  while (watches.size > 0) {
+    since = performance.now();
+    await traffic(places.other(), '/pulse').catch(() => {});
+    await new Promise((next) => setTimeout(next, INTERVAL));
+    const late = delay();
+    for (const watch of watches) watch.worst = Math.max(watch.worst, late);
+  }
+}
+
+const delay = (): number => performance.now() - since - INTERVAL;
+
+/** @returns ends it, and says how late the machine was at worst, in ms. */
+export function watchDelays(): () => number {
+  const watch: Watch = { worst: 0 };
+  watches.add(watch);
+  if (watches.size === 1) void look();
+  return () => {
+    watches.delete(watch);
+    return Math.max(watch.worst, delay());
+  };
+}
