@@ -116,3 +116,12 @@ test('docs/formats.md names what is stored and sent: each name stands in the sou
   expect(names.length).toBeGreaterThan(20);
   for (const [, name = ''] of names) expect(source, name).toContain(name.trimEnd());
 });
+
+test('src/README.md names files that exist', () => {
+  const text = readFileSync(join(SRC, 'README.md'), 'utf8');
+  const named = [...text.matchAll(/`([\w/-]+\.ts)`|\bcore\/([a-z-]+)(?=\s)/g)].map(
+    ([, file, core]) => file ?? `core/${core}.ts`,
+  );
+  expect(named.length).toBeGreaterThan(40);
+  expect(named.filter((file) => !files.some((each) => `/${each}`.endsWith(`/${file}`)))).toEqual([]);
+});
