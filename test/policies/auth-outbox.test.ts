@@ -179,40 +179,38 @@ test('a pause of the application’s own is not ended by new tokens', async () =
   expect(server.called()).toEqual([]);
 });
 
-test('with a token that the application looks after, it goes on when one is taken that is not the refused one', async () => {
-  let token = 'old';
-  const policy = auth({ scheme: 'bearer', origins: [API], token: () => token, user: () => 'ann' });
+/** A page with a bearer token of the application's, which the origin refuses until it is `new`, and a write that waits. */
+async function refused() {
+  const mine: { token: string; user: string | undefined } = { token: 'old', user: 'ann' };
+  const policy = auth({ scheme: 'bearer', origins: [API], token: () => mine.token, user: () => mine.user });
   const outbox = outboxPolicy({ store: durableStore(), pollInterval: '1h' }, memoryStore);
-  const { fetch, origin, clock } = scenario([outbox, policy]);
-  open.push({ fetch } as Scenario);
-  origin.otherwise(({ headers }) => (headers.get('authorization') === 'Bearer new' ? ok() : status(401)));
+  const scene = scenario([outbox, policy]);
+  open.push(scene);
+  scene.origin.otherwise(({ headers }) =>
+    headers.get('authorization') === 'Bearer new' ? ok() : status(401),
+  );
   const init = { method: 'POST', body: 'x', holdfast: { outbox: true } };
-  expect(isQueued(await fetch(API, init))).toBe(true);
+  expect(isQueued(await scene.fetch(API, init))).toBe(true);
   expect(await outbox.counts()).toMatchObject({ waiting: 1, paused: 'credentials' });
+  return { ...scene, outbox, mine };
+}
+
+test('with a token that the application looks after, it goes on when one is taken that is not the refused one', async () => {
+  const { fetch, clock, outbox, mine } = await refused();
   await (await fetch(API)).text();
   expect(await outbox.counts()).toMatchObject({ waiting: 1, paused: 'credentials' });
-  token = 'new';
+  mine.token = 'new';
   expect((await fetch(API)).status).toBe(200);
   await clock.advance(1_000);
   expect(await outbox.counts()).toMatchObject({ waiting: 0 });
 });
 
 test('after a 401 the queue goes on when the same user has signed out and in again', async () => {
-  let token = 'revoked';
-  let user: string | undefined = 'ann';
-  const policy = auth({ scheme: 'bearer', origins: [API], token: () => token, user: () => user });
-  const outbox = outboxPolicy({ store: durableStore(), pollInterval: '1h' }, memoryStore);
-  const { fetch, origin, clock } = scenario([outbox, policy]);
-  open.push({ fetch } as Scenario);
-  origin.otherwise(({ headers }) => (headers.get('authorization') === 'Bearer new' ? ok() : status(401)));
-  const init = { method: 'POST', body: 'x', holdfast: { outbox: true } };
-  expect(isQueued(await fetch(API, init))).toBe(true);
-  expect(await outbox.counts()).toMatchObject({ waiting: 1, paused: 'credentials' });
+  const { fetch, clock, outbox, mine } = await refused();
   await fetch.signOut({ undelivered: 'keep' });
-  user = undefined;
+  mine.user = undefined;
   await clock.advance(1_000);
-  user = 'ann';
-  token = 'new';
+  Object.assign(mine, { user: 'ann', token: 'new' });
   expect((await fetch(API)).status).toBe(200);
   await clock.advance(1_000);
   expect(await outbox.counts()).toMatchObject({ waiting: 0 });
