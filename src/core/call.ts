@@ -104,7 +104,7 @@ export interface PipelineContext {
   credentials(options: CallOptions): readonly Credentials[];
   /** How long an origin wants no call, by all fields that may say so. Set by `rateLimit()`, which brings the parser. */
   quotaReset?: (headers: Headers, now: number, isLimited?: boolean) => number | undefined;
-  /** Emits what happened outside any call; absent if there is no listener. */
+  /** Emits what happened outside any call. */
   readonly emit?: ((event: HoldfastEvent) => void) | undefined;
   /** A call that no caller waits for. It ends with `signal`, by default with the pipeline. */
   background(of: BackgroundCall): Call;
