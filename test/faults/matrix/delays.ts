@@ -10,9 +10,12 @@ interface Watch {
 
 const watches = new Set<Watch>();
 let since = 0;
+let isLooking = false;
 
 /** A machine that is too busy lets a timer wait, or a server that is well, or the connection to it. */
 async function look(): Promise<void> {
+  if (isLooking) return;
+  isLooking = true;
   while (watches.size > 0) {
     since = performance.now();
     await traffic(places.other(), '/pulse').catch(() => {});
@@ -20,6 +23,7 @@ async function look(): Promise<void> {
     const late = delay();
     for (const watch of watches) watch.worst = Math.max(watch.worst, late);
   }
+  isLooking = false;
 }
 
 const delay = (): number => performance.now() - since - INTERVAL;
@@ -28,7 +32,7 @@ const delay = (): number => performance.now() - since - INTERVAL;
 export function watchDelays(): () => number {
   const watch: Watch = { worst: 0 };
   watches.add(watch);
-  if (watches.size === 1) void look();
+  void look();
   return () => {
     watches.delete(watch);
     return Math.max(watch.worst, delay());
