@@ -1,4 +1,7 @@
+import { duration, integer, oneOf, readOptions } from '../core/check.ts';
+import type { Duration } from '../core/durations.ts';
 import { ConfigurationError } from '../core/errors.ts';
+import { createResponse, responseMetadata } from '../core/rebuild.ts';
 import type { Fetch } from '../core/transport.ts';
 
 /** How the network is broken on purpose. */
@@ -8,11 +11,13 @@ export interface FaultRule {
   /** An origin such as `https://api.example.com`, or `'*'` for all. */
   readonly origin: string;
   readonly fault: Fault;
-  /** For `slow`: milliseconds before the request is sent. Default 3,000. */
-  readonly delay?: number;
-  /** For `error-429`: seconds in `Retry-After`. Default 5. */
+  /** For `slow`: how long before the request is sent. Default 3 s. */
+  readonly delay?: Duration;
+  /** For `error-429`: whole seconds in `Retry-After`. Default 5. */
   readonly retryAfter?: number;
 }
+
+type ReadRule = Required<FaultRule> & { readonly delay: number };
 
 /** Receives each request as it is sent. @returns receives its response. */
 export type WireListener = (request: Request) => ((response: Response) => void) | undefined;
@@ -21,7 +26,7 @@ export type WireListener = (request: Request) => ((response: Response) => void) 
 export interface Faults {
   /** Give it to the client: `createClient({ fetch: faults.fetch })`. Without a rule it is the platform's fetch. */
   readonly fetch: Fetch;
-  /** Breaks an origin. A later rule for the same origin replaces the earlier one. */
+  /** Breaks an origin. A later rule for the same origin replaces the earlier one. @throws {ConfigurationError} */
   set(rule: FaultRule): void;
   /** Mends an origin, or all. */
   clear(origin?: string): void;
@@ -41,16 +46,13 @@ export const FAULTS: Readonly<Record<Fault, string>> = {
   'lose-response': 'The origin processes the request, but its response is lost.',
 };
 
-const DELAY = 3_000;
-const RETRY_AFTER = 5;
-
 /**
  * Makes a transport with faults, for development: you see the app survive without a misbehaving server.
  *
  * @param send Sends what is not broken. Default: the platform's fetch, looked up at each request.
  */
 export function faults(send: Fetch = (request, init) => globalThis.fetch(request, init)): Faults {
-  const rules = new Map<string, FaultRule>();
+  const rules = new Map<string, ReadRule>();
   const listeners = new Set<WireListener>();
 
   const fetch: Fetch = async (request, init) => {
@@ -65,20 +67,15 @@ export function faults(send: Fetch = (request, init) => globalThis.fetch(request
 
   return {
     fetch,
-    set(rule) {
-      if (!(rule.fault in FAULTS))
-        throw new ConfigurationError(
-          'faults.fault',
-          rule.fault,
-          `expected one of ${Object.keys(FAULTS).join(', ')}`,
-        );
-      rules.set(originOf(rule.origin), rule);
+    set(given) {
+      const rule = readOptions<ReadRule>('faults', given, readers(), defaults);
+      rules.set(rule.origin, rule);
     },
     clear(origin) {
       if (origin === undefined) rules.clear();
       else rules.delete(originOf(origin));
     },
-    rules: () => [...rules.entries()].map(([origin, rule]) => ({ ...rule, origin })),
+    rules: () => [...rules.values()],
     watch(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);
@@ -86,18 +83,24 @@ export function faults(send: Fetch = (request, init) => globalThis.fetch(request
   };
 }
 
-function originOf(origin: string): string {
-  if (origin === '*') return origin;
-  if (URL.canParse(origin)) return new URL(origin).origin;
-  throw new ConfigurationError(
-    'faults.origin',
-    origin,
-    `expected an origin such as 'https://api.example.com', or '*'`,
-  );
+function originOf(given: unknown, option = 'faults.origin'): string {
+  if (given === '*') return given;
+  if (URL.canParse(`${given}`)) return new URL(`${given}`).origin;
+  throw new ConfigurationError(option, given, `expected an origin such as 'https://api.example.com', or '*'`);
 }
 
+const defaults: ReadRule = { origin: '*', fault: 'refuse', delay: 3_000, retryAfter: 5 };
+
+/** In a function: a call where the module is loaded would stay in every bundle. */
+const readers = () => ({
+  origin: originOf,
+  fault: oneOf(...(Object.keys(FAULTS) as Fault[])),
+  delay: duration,
+  retryAfter: integer(),
+});
+
 async function broken(
-  { fault, delay = DELAY, retryAfter = RETRY_AFTER }: FaultRule,
+  { fault, delay, retryAfter }: ReadRule,
   signal: AbortSignal,
   send: () => Promise<Response>,
 ): Promise<Response> {
@@ -167,6 +170,5 @@ function truncated(response: Response): Response {
     },
     cancel: (reason) => reader.cancel(reason),
   });
-  const { status, statusText, headers } = response;
-  return new Response(body, { status, statusText, headers });
+  return createResponse(body, responseMetadata(response), response.headers);
 }

@@ -8,7 +8,8 @@ function broken() {
   let seen = 0;
   const net = faults(async () => {
     seen++;
-    return new Response('a long enough body');
+    const response = new Response('a long enough body');
+    return Object.defineProperty(response, 'url', { value: `${ORIGIN}/orders` });
   });
   const ask = (signal = new AbortController().signal): Promise<Response> =>
     net.fetch(new Request(`${ORIGIN}/orders`), { signal });
@@ -67,6 +68,7 @@ describe('faults', () => {
     net.set({ origin: '*', fault: 'truncate' });
     const response = await ask();
     expect(response.status).toBe(200);
+    expect(response.url).toBe(`${ORIGIN}/orders`);
     // Firefox rejects text() with an error of its own.
     const reader = response.body?.getReader();
     expect((await reader?.read())?.value).toHaveLength(9);
@@ -83,7 +85,12 @@ describe('faults', () => {
   test('a rule that cannot be meant is an error that names it', () => {
     const { net } = broken();
     expect(() => net.set({ origin: '*', fault: 'explode' as never })).toThrow('faults.fault');
+    expect(() => net.set({ origin: '*', fault: 'toString' as never })).toThrow('faults.fault');
     expect(() => net.set({ origin: 'api', fault: 'hang' })).toThrow('faults.origin');
+    expect(() => net.set({ origin: '*', fault: 'slow', delay: -1 })).toThrow('faults.delay');
+    expect(() => net.set({ origin: '*', fault: 'error-429', retryAfter: 0.5 })).toThrow('faults.retryAfter');
+    expect(() => net.set({ origin: '*', fault: 'hang', delays: 1 } as never)).toThrow('unknown option');
+    expect(net.rules()).toEqual([]);
   });
 
   test('a watcher hears each request and its response, until it ends', async () => {

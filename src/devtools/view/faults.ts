@@ -55,11 +55,12 @@ export function faultsPanel(): Panel {
   function submit(event: Event): void {
     event.preventDefault();
     const seconds = Number(amount.value);
+    const name = fault.value as Fault;
     const rule: FaultRule = {
       origin: origin.value.trim(),
-      fault: fault.value as Fault,
-      delay: seconds * 1_000,
-      retryAfter: seconds,
+      fault: name,
+      ...(name === 'slow' && { delay: seconds * 1_000 }),
+      ...(name === 'error-429' && { retryAfter: seconds }),
     };
     void bar.run('Break', () => shown?.parts.faults?.set(rule)).then(refresh);
   }
