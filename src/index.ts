@@ -154,10 +154,10 @@ export { type DedupeOptions, dedupe } from './policies/dedupe.ts';
 export { type FailoverOptions, failover } from './policies/failover.ts';
 export {
   type CallFallback,
-  type FallbackAnswer,
   type FallbackContext,
   type FallbackFunction,
   type FallbackOptions,
+  type FallbackValue as FallbackAnswer,
   fallback,
 } from './policies/fallback.ts';
 export { type HedgeOptions, hedge } from './policies/hedge.ts';

@@ -257,7 +257,7 @@ export function equipped<E extends Error>(error: E, facts: Facts): E & Failure {
 export const isFailure = (error: unknown): error is Error & Failure => failures.has(error as object);
 
 /** A copy of an error of ours. The pipeline writes the facts of a call into its error, so two calls share none. */
-export function another(error: unknown): unknown {
+export function cloneError(error: unknown): unknown {
   if (!isFailure(error)) return error;
   const copy: Error = Object.setPrototypeOf(new Error(error.message), Object.getPrototypeOf(error));
   const { stack: _, request, ...own } = Object.getOwnPropertyDescriptors(error);

@@ -9,15 +9,15 @@ import { isOriginFailure } from '../http/status.ts';
 export interface BulkheadOptions {
   /** Calls in flight to one origin. Default 6. */
   readonly limit?: number;
-  /** Calls that may wait for a place of theirs. Default 100; 0: none waits. */
+  /** Calls that may wait for a slot. Default 100; 0: none waits. */
   readonly queue?: number;
-  /** How long one waits. Default 5 s; `false`: as long as its total time allows. */
+  /** How long a call waits. Default 5 s; `false`: as long as its total time allows. */
   readonly maxWait?: Duration | false;
 }
 
-/** What one call (or a route) may say. */
+/** The options of one call or route. */
 export interface CallBulkhead {
-  /** Who goes first when a place is free, and who may stay when the queue is full. Default `'normal'`. */
+  /** Which call goes first when a slot is free, and which may stay when the queue is full. Default `'normal'`. */
   readonly priority?: 'high' | 'normal' | 'low';
 }
 
@@ -26,25 +26,25 @@ export interface Bulkhead extends Stage {
   states(): Record<string, { readonly inFlight: number; readonly waiting: number }>;
 }
 
-/** The places of one origin; forgotten when the last is free, so that what is kept is what is under way. */
-interface Gate {
+/** The slots of one origin; deleted when the last is free, so that the map is as small as what is in flight. */
+interface OriginState {
   readonly origin: string;
   inFlight: number;
   /** The highest priority first, the oldest first within one. */
-  readonly line: Waiting[];
+  readonly waiters: Waiting[];
 }
 
 interface Waiting {
   readonly run: Run;
   readonly rank: number;
-  /** @returns whether the slot was taken. */
+  /** @returns true if the call has taken the slot. */
   enter(): boolean;
   reject(reason: unknown): void;
 }
 
 /** One call that holds a slot. */
 interface Passage {
-  readonly gate: Gate;
+  readonly state: OriginState;
   hasLeft: boolean;
 }
 
@@ -64,13 +64,13 @@ const rankOf = memoized((given) =>
 );
 
 /**
- * Bounds what is in flight to one origin, and what waits for that. A place is held until the body of the response has
- * been read, was cancelled or broke: who does not want a body cancels it.
+ * Bounds the calls in flight to one origin, and the calls that wait for a slot. A slot is held until the body of the response has
+ * been read, was cancelled or broke: cancel a body that you do not read.
  *
- * The higher priority goes first, and who came first within one. When the queue is full a call of higher priority takes
+ * The higher priority goes first, and the oldest within one. When the queue is full a call of higher priority takes
  * the place of the newest of the lowest. A call that is aborted leaves the queue at once.
  *
- * Where I/O belongs to one request (Workers) nobody waits: a call that finds no place is refused.
+ * If I/O belongs to one request (Workers) no call waits: a call that finds no slot is rejected.
  *
  * @throws {CapacityError} code `bulkhead-full`, or `bulkhead-wait` after `maxWait`; nothing was sent.
  * @see Nygard, Release It!, 2nd ed., ch. 5.
@@ -82,39 +82,39 @@ export function bulkhead(options: BulkheadOptions = {}): Bulkhead {
     { limit: integer(1), queue: integer(), maxWait: durationOrNone },
     { limit: 6, queue: 100, maxWait: 5_000 },
   );
-  const gates = new Map<string, Gate>();
+  const origins = new Map<string, OriginState>();
 
-  const leave = (gate: Gate): void => {
-    gate.inFlight--;
-    while (gate.inFlight < limit) {
-      const first = gate.line.shift();
+  const leave = (state: OriginState): void => {
+    state.inFlight--;
+    while (state.inFlight < limit) {
+      const first = state.waiters.shift();
       if (!first) break;
-      if (first.enter()) gate.inFlight++;
+      if (first.enter()) state.inFlight++;
     }
-    if (gate.inFlight === 0) gates.delete(gate.origin);
+    if (state.inFlight === 0) origins.delete(state.origin);
   };
 
-  const full = (run: Run): CapacityError =>
-    refusal(run, 'bulkhead-full', `all ${limit} slots for ${run.origin} are taken, and so is the queue`);
+  const queueFull = (run: Run): CapacityError =>
+    rejection(run, 'bulkhead-full', `all ${limit} slots for ${run.origin} are taken, and so is the queue`);
 
-  const queued = async (gate: Gate, rank: number, run: Run): Promise<void> => {
-    const { line } = gate;
+  const enqueue = async (state: OriginState, rank: number, run: Run): Promise<void> => {
+    const { waiters } = state;
     const { call } = run;
-    if (!call.host.canShareIO) throw full(run);
-    if (line.length >= queue) {
-      const last = line.at(-1);
-      if (!last || last.rank <= rank) throw full(run);
-      line.pop();
-      last.reject(full(last.run));
+    if (!call.host.canShareIO) throw queueFull(run);
+    if (waiters.length >= queue) {
+      const last = waiters.at(-1);
+      if (!last || last.rank <= rank) throw queueFull(run);
+      waiters.pop();
+      last.reject(queueFull(last.run));
     }
-    let ahead = line.length;
-    while (ahead > 0 && (line[ahead - 1] as Waiting).rank > rank) ahead--;
+    let ahead = waiters.length;
+    while (ahead > 0 && (waiters[ahead - 1] as Waiting).rank > rank) ahead--;
     let waiting: Waiting | undefined;
     let hasSlot = false;
     const turn = new Promise<void>((resolve, reject) => {
       const enter = (): boolean => {
         try {
-          // The circuit may have opened meanwhile.
+          // The circuit may have opened while the call waited.
           run.recheck();
         } catch (rejected) {
           reject(rejected);
@@ -126,18 +126,18 @@ export function bulkhead(options: BulkheadOptions = {}): Bulkhead {
       };
       waiting = { run, rank, enter, reject };
     });
-    line.splice(ahead, 0, waiting as Waiting);
+    waiters.splice(ahead, 0, waiting as Waiting);
     call.emit?.({ type: 'waiting', callId: call.id, origin: run.origin, for: 'bulkhead', ahead });
     const abandon = (): void => {
-      // The caller has left in the moment in which it had the slot.
-      if (hasSlot) leave(gate);
-      else if (line.includes(waiting as Waiting)) line.splice(line.indexOf(waiting as Waiting), 1);
+      // The caller aborted in the moment in which it got the slot.
+      if (hasSlot) leave(state);
+      else if (waiters.includes(waiting as Waiting)) waiters.splice(waiters.indexOf(waiting as Waiting), 1);
     };
     try {
       await run.wait(maxWait, turn, abandon);
     } catch (error) {
       throw error instanceof DeadlineError
-        ? refusal(run, 'bulkhead-wait', `no slot for ${run.origin} within ${maxWait} ms`)
+        ? rejection(run, 'bulkhead-wait', `no slot for ${run.origin} within ${maxWait} ms`)
         : error;
     }
   };
@@ -145,7 +145,7 @@ export function bulkhead(options: BulkheadOptions = {}): Bulkhead {
   const release = (passage: Passage): void => {
     if (passage.hasLeft) return;
     passage.hasLeft = true;
-    leave(passage.gate);
+    leave(passage.state);
   };
 
   const policy = stage<Passage>({
@@ -154,18 +154,18 @@ export function bulkhead(options: BulkheadOptions = {}): Bulkhead {
       const { origin } = run;
       const own = run.call.options.bulkhead;
       const rank = own === undefined || own === true ? NORMAL : rankOf(own);
-      let gate = gates.get(origin);
-      if (!gate) {
-        gate = { origin, inFlight: 0, line: [] };
-        gates.set(origin, gate);
+      let state = origins.get(origin);
+      if (!state) {
+        state = { origin, inFlight: 0, waiters: [] };
+        origins.set(origin, state);
       }
-      const passage = { gate, hasLeft: false };
-      if (gate.inFlight >= limit) return queued(gate, rank, run).then(() => passage);
-      gate.inFlight++;
+      const passage = { state, hasLeft: false };
+      if (state.inFlight >= limit) return enqueue(state, rank, run).then(() => passage);
+      state.inFlight++;
       return passage;
     },
     leave({ response }, passage) {
-      // A policy further out that deals with a refusal may have to call again before its body is read: to sign in, say. A failure
+      // A policy further out may have to call again before it reads the body of a 4xx: to sign in, say. A failure
       // of the origin has to reach the breaker first.
       if (response && response.status >= 400 && !isOriginFailure(response.status)) release(passage);
     },
@@ -175,13 +175,14 @@ export function bulkhead(options: BulkheadOptions = {}): Bulkhead {
   return Object.assign(named('bulkhead', policy), {
     states() {
       const states: ReturnType<Bulkhead['states']> = {};
-      for (const [origin, { inFlight, line }] of gates) states[origin] = { inFlight, waiting: line.length };
+      for (const [origin, { inFlight, waiters }] of origins)
+        states[origin] = { inFlight, waiting: waiters.length };
       return states;
     },
   });
 }
 
-function refusal(
+function rejection(
   { origin, call: { id: callId, emit } }: Run,
   code: 'bulkhead-full' | 'bulkhead-wait',
   message: string,

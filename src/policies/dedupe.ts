@@ -1,7 +1,7 @@
 import { readsFrom, watchBody } from '../core/body.ts';
 import { list, memoized, ofType, type Rule, readOptions } from '../core/check.ts';
 import { type Call, type CallOptions, named, PUBLIC } from '../core/contract.ts';
-import { another, ConfigurationError } from '../core/errors.ts';
+import { ConfigurationError, cloneError } from '../core/errors.ts';
 import { createResponse, responseMetadata } from '../core/rebuild.ts';
 import { type Run, type Stage, stage } from '../core/stage.ts';
 import { carriesCredentials } from '../http/credentials.ts';
@@ -14,13 +14,13 @@ export interface DedupeOptions {
   readonly ignoreHeaders?: readonly string[];
 }
 
-/** One call on the wire, and the others that wait for it. */
+/** One call on the wire, and the calls that wait for it. */
 interface Flight {
   readonly key: string;
   readonly origin: string;
   readonly leader: Run;
   readonly level: number;
-  /** The leader's own; absent once its caller has left. */
+  /** The leader's call; absent once its caller has left. */
   call: Call | undefined;
   readonly waiting: Set<Waiting>;
 }
@@ -31,13 +31,13 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
-/** What came after this may not take part in a read that was under way before. */
+/** A read that begins after this must not join a read that began before it. */
 interface Write {
   readonly outdates: string;
 }
 
-/** Names of a request on which its answer may depend; runtimes without one say `undefined`. */
-const TELLING = [
+/** Fields of a request on which its response may depend; a runtime without a field gives `undefined`. */
+const KEY_FIELDS = [
   'method',
   'credentials',
   'cache',
@@ -58,23 +58,23 @@ const ignorable: Rule<string> = (value, option) => {
     throw new ConfigurationError(
       option,
       value,
-      'expected no header of credentials: they say whose answer it is',
+      'expected no header of credentials: they name the user of the response',
     );
   return name;
 };
 
 /**
  * Makes identical reads that are under way at the same time one call: GET and HEAD of the same partition, URL, headers
- * (all of them), credentials and cache mode, and options of the call. A read joins until the headers of the answer have
+ * (all of them), credentials and cache mode, and options of the call. A read joins until the headers of the response have
  * come. One that has its own `init` for the runtime (`cf`, `dispatcher`, …) goes alone, and so does one that comes after
- * a write to its origin: the answer may be from before it. So does a read whose credentials may be another user's than those
+ * a write to its origin: the response may be older than the write. So does a read whose credentials may be another user's than those
  * of the call it would join: `auth` asks a function for them, and no partition names the user.
  *
  * Each caller has its own response, its own abort and its own error. The call on the wire belongs to none of them: it is
  * aborted when the last has gone, or has cancelled its body. What one caller has read is kept in memory until the
- * slowest has read it, too (as `Response.clone()` does): who does not want a body cancels it.
+ * slowest has read it, too (as `Response.clone()` does): cancel a body that you do not read.
  *
- * Does nothing where I/O belongs to one request (Workers).
+ * Does nothing if I/O belongs to one request (Workers).
  */
 export function dedupe(options: DedupeOptions = {}): Stage {
   const { ignoreHeaders } = readOptions<{ ignoreHeaders: string[] }>(
@@ -90,7 +90,7 @@ export function dedupe(options: DedupeOptions = {}): Stage {
 export function singleFlight(ignoreHeaders: readonly string[] = []): Stage {
   const ignored = new Set(['traceparent', 'tracestate', ...ignoreHeaders]);
   const flights = new Map<string, Flight>();
-  /** Of a GET of a URL and nothing more: the same for all. */
+  /** The key of a GET with a URL and nothing more: the same for all. */
   let bare: string | undefined;
   const optionsKey = memoized((of) => keyOfOptions(of as CallOptions));
 
@@ -102,7 +102,7 @@ export function singleFlight(ignoreHeaders: readonly string[] = []): Stage {
     return `${identityOf(pipeline)} ${call.partition.length} ${call.partition} ${url} ${attempt} ${optionsKey(call.options)}${rest}`;
   };
 
-  const land = (flight: Flight): void => {
+  const finish = (flight: Flight): void => {
     if (flights.get(flight.key) === flight) flights.delete(flight.key);
   };
 
@@ -110,19 +110,19 @@ export function singleFlight(ignoreHeaders: readonly string[] = []): Stage {
     const { call, origin, level } = run;
     const flight: Flight = { key, origin, leader: run, level, call, waiting: new Set() };
     flights.set(key, flight);
-    // Not by the first caller's deadline, and not in its log: it may leave, and the others go on.
+    // Without the first caller's deadline and log: it may leave, and the others go on.
     run.deadline = Infinity;
     run.call = {
       ...(call.deadline === undefined ? call : withoutDeadline(call)),
       attempts: [],
-      // What one of them may not send any more is sent all the same where another may.
+      // The request is sent if at least one of the callers may still send it.
       beforeSend() {
         const calls = callsOf(flight);
         if (calls.some(({ beforeSend: guard }) => !guard)) return;
         try {
           for (const call of calls) call.beforeSend?.();
         } catch (error) {
-          land(flight);
+          finish(flight);
           throw error;
         }
       },
@@ -149,7 +149,7 @@ export function singleFlight(ignoreHeaders: readonly string[] = []): Stage {
       leave = (reason) => {
         flight.waiting.delete(waiting);
         if (callsOf(flight).length > 0) return;
-        land(flight);
+        finish(flight);
         flight.leader.abandon(reason, flight.level);
       };
     });
@@ -168,21 +168,21 @@ export function singleFlight(ignoreHeaders: readonly string[] = []): Stage {
     leave(run, memory) {
       if (!memory) return;
       if ('outdates' in memory) {
-        for (const flight of flights.values()) if (flight.origin === memory.outdates) land(flight);
+        for (const flight of flights.values()) if (flight.origin === memory.outdates) finish(flight);
         return;
       }
       const { waiting } = memory;
       const { attempts } = run.call;
-      land(memory);
+      finish(memory);
       for (const call of callsOf(memory)) call.attempts.push(...attempts);
       if (waiting.size === 0) return;
       if (run.response) return async () => share(run, memory);
-      for (const { reject } of waiting) reject(another(run.error));
+      for (const { reject } of waiting) reject(cloneError(run.error));
     },
     outlivesCaller(_, memory) {
       if (!memory || 'outdates' in memory) return false;
       memory.call = undefined;
-      if (memory.waiting.size === 0) land(memory);
+      if (memory.waiting.size === 0) finish(memory);
       return memory.waiting.size > 0;
     },
   });
@@ -190,7 +190,7 @@ export function singleFlight(ignoreHeaders: readonly string[] = []): Stage {
 
 function keyOfRequest(request: Request, ignored: ReadonlySet<string>): string {
   let key = '';
-  for (const name of TELLING) key += `\n${request[name]}`;
+  for (const name of KEY_FIELDS) key += `\n${request[name]}`;
   for (const [name, value] of request.headers) if (!ignored.has(name)) key += `\n${name}:${value}`;
   return key;
 }
@@ -205,7 +205,7 @@ function withoutDeadline({ deadline: _, ...rest }: Call): Call {
   return rest;
 }
 
-/** All that want the response of a flight. */
+/** The calls that wait for the response of a flight. */
 function callsOf({ call, waiting }: Flight): Call[] {
   if (call && waiting.size === 0) return [call];
   const calls = [...waiting].map(({ call }) => call);
@@ -216,7 +216,7 @@ function callsOf({ call, waiting }: Flight): Call[] {
 function share(run: Run, { call, waiting }: Flight): undefined {
   const callers = [...waiting];
   try {
-    const copies = split(run.response as Response, callers.length + (call ? 1 : 0));
+    const copies = fanOut(run.response as Response, callers.length + (call ? 1 : 0));
     run.response = call && copies.pop();
     callers.forEach(({ take }, at) => {
       take(copies[at] as Response);
@@ -227,13 +227,13 @@ function share(run: Run, { call, waiting }: Flight): undefined {
   }
 }
 
-/** So many responses of one, whose bodies know nothing of each other: when one is broken the others go on. */
-function split(response: Response, times: number): Response[] {
+/** Clones of a response whose bodies are independent: when one breaks, the others go on. */
+function fanOut(response: Response, times: number): Response[] {
   const body = watchBody(response, {});
   if (times === 1) return [response];
   const copies = [response];
   while (copies.length < times) copies.push(response.clone());
-  // Clones share their fate, which is that of the wire.
+  // Without a watched body, clones end together, with the wire.
   if (!body) return copies;
   return copies.map((copy) =>
     readsFrom(createResponse(copy.body, responseMetadata(copy), copy.headers), copy),
@@ -245,7 +245,7 @@ function isEmpty(object: object): boolean {
   return true;
 }
 
-/** Things that have no text of their own are told apart by their identity. */
+/** Objects without a text of their own are distinguished by identity. */
 const identities = new WeakMap<object, string>();
 let known = 0;
 
@@ -258,7 +258,7 @@ function identityOf(thing: object): string {
   return identity;
 }
 
-/** Who asks for other retries, limits or fallbacks asks for another call. */
+/** A call with other retries, limits or fallbacks is another call. */
 function keyOfOptions({ waitUntil: _, ...options }: CallOptions): string {
   if (isEmpty(options)) return '';
   try {

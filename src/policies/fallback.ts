@@ -8,55 +8,59 @@ import { createResponse, type ResponseMetadata, responseMetadata } from '../core
 import { SOURCE_HEADER } from '../core/source.ts';
 import { type Run, stage } from '../core/stage.ts';
 
-/** What a function of the final failure is told besides the error. */
+/** What a function of the final failure receives besides the error. */
 export interface FallbackContext {
   readonly request: Request;
   readonly callId: string;
-  /** The final answer, where there was one (5xx or 429), to be read if need be; the error is `undefined` then. */
+  /** The final response (5xx or 429), if there was one; the function may read it. The error is `undefined` then. */
   readonly response?: Response;
 }
 
-/** Gives the answer, or `undefined` for none: then the failure stands. */
+/** Returns the response or its value; `undefined`: the failure stands. */
 export type FallbackFunction = (error: unknown, context: FallbackContext) => unknown;
 
 /** A response, a function of the final failure, or a value that JSON can hold. */
-export type FallbackAnswer = Response | FallbackFunction | object | string | number | boolean | null;
+export type FallbackValue = Response | FallbackFunction | object | string | number | boolean | null;
 
 export interface FallbackOptions {
-  /** Methods that may be answered so; a write must not pretend that it was done. Default GET and HEAD. */
+  /** Methods with a fallback; a write must not look as if it was done. Default GET and HEAD. */
   readonly methods?: readonly string[];
 }
 
-/** What one call may say. */
+/** The options of one call. */
 export interface CallFallback extends FallbackOptions {
-  /** The answer for this call. */
-  readonly with?: FallbackAnswer;
+  /** The fallback of this call. */
+  readonly with?: FallbackValue;
 }
 
 /** A function of the application's own may never settle. */
-const PATIENCE = 10_000;
+const MAX_WAIT = 10_000;
 
-/** Gives an answer, or `undefined`. */
-type Answer = (error: unknown, context: FallbackContext, copies: Response[]) => Promise<Response | undefined>;
+/** Makes a response, or `undefined`. */
+type Respond = (
+  error: unknown,
+  context: FallbackContext,
+  copies: Response[],
+) => Promise<Response | undefined>;
 
 interface Plan {
-  with: Answer;
+  with: Respond;
   methods: string[];
 }
 
 /**
- * The last word: an answer of the application's own in place of the final failure, which is an error or a response with
+ * Responds with a value of the application in place of the final failure, which is an error or a response with
  * 429 or 5xx. `sourceOf(response)` is `'fallback'`; a value is a 200 with JSON.
  *
- * The caller's abort, `ConfigurationError` and `ClosedError` stand. So does the failure where a function gives
+ * The caller's abort, `ConfigurationError` and `ClosedError` stand. So does the failure if a function returns
  * `undefined`, fails, or takes longer than 10 s; the event `fallback-failed` has the function's error then.
  *
- * @param answer For all calls; a call may give its own: `fallback: { with: … }`.
+ * @param value For all calls; a call may give its own: `fallback: { with: … }`.
  */
-export function fallback(answer: FallbackAnswer, options: FallbackOptions = {}): Policy {
+export function fallback(value: FallbackValue, options: FallbackOptions = {}): Policy {
   const standard: Plan = {
     ...readOptions('fallback', options, { methods }, { methods: ['GET', 'HEAD'] }),
-    with: answerOf(answer, 'fallback'),
+    with: responder(value, 'fallback'),
   };
   const planOf = memoized((own) =>
     own === true ? standard : readOptions<Plan>('fallback', own as object, rules, standard),
@@ -81,7 +85,7 @@ const methods: Rule<string[]> = list((value, option) =>
   ofType<string>('string')(value, option).toUpperCase(),
 );
 
-const answerOf: Rule<Answer> = (value, option) => {
+const responder: Rule<Respond> = (value, option) => {
   if (typeof value === 'function') return ofFunction(value as FallbackFunction);
   if (value instanceof Response) return ofResponse(value, option);
   let json: string | undefined;
@@ -99,16 +103,16 @@ const answerOf: Rule<Answer> = (value, option) => {
   return ofJson(json);
 };
 
-const rules: { [K in keyof Plan]: Rule<Plan[K]> } = { methods, with: answerOf };
+const rules: { [K in keyof Plan]: Rule<Plan[K]> } = { methods, with: responder };
 
-async function respond(answer: Answer, run: Run): Promise<undefined> {
+async function respond(create: Respond, run: Run): Promise<undefined> {
   const { request, origin, response, error } = run;
   const { id: callId, emit } = run.call;
   const copies: Response[] = [];
-  const work = answer(error, { request, callId, ...(response && { response }) }, copies);
+  const work = create(error, { request, callId, ...(response && { response }) }, copies);
   let isOver = false;
   try {
-    const given = await run.wait(PATIENCE, work, () => {
+    const given = await run.wait(MAX_WAIT, work, () => {
       isOver = true;
     });
     if (!given) return;
@@ -116,7 +120,7 @@ async function respond(answer: Answer, run: Run): Promise<undefined> {
     run.response = given;
     emit?.({ type: 'fallback', callId, origin, cause: response ? response.status : error });
   } catch (failed) {
-    // What comes too late is nobody's.
+    // A response that comes too late is dropped.
     work.then(dropBody, () => {});
     for (const copy of copies) dropBody(copy);
     const hasCallEnded = isOver && !(failed instanceof DeadlineError);
@@ -125,42 +129,42 @@ async function respond(answer: Answer, run: Run): Promise<undefined> {
 }
 
 const ofFunction =
-  (answer: FallbackFunction): Answer =>
+  (create: FallbackFunction): Respond =>
   async (error, { response, ...context }, copies) => {
-    // A copy, so that the failure can still be given when the function has read it.
+    // A clone, so that the failed response can still be returned after the function has read it.
     const copy = response?.clone();
     if (copy) copies.push(copy);
     let given: unknown;
     try {
-      given = await answer(error, copy ? { ...context, response: copy } : context);
+      given = await create(error, copy ? { ...context, response: copy } : context);
       if (given === undefined) return undefined;
-      if (!(given instanceof Response)) return await answerOf(given, 'fallback')(error, context, copies);
-      return marked(given.body, responseMetadata(given), given.headers, context);
+      if (!(given instanceof Response)) return await responder(given, 'fallback')(error, context, copies);
+      return withSource(given.body, responseMetadata(given), given.headers, context);
     } finally {
       if (!(given instanceof Response && given.body === copy?.body)) dropBody(copy);
     }
   };
 
-function ofResponse(response: Response, option: string): Answer {
+function ofResponse(response: Response, option: string): Respond {
   if (response.bodyUsed || response.status === 0)
     throw new ConfigurationError(option, response, 'expected a Response that can be read');
   let body: ArrayBuffer | null | undefined = response.body === null ? null : undefined;
   return async (_, context) => {
-    // Once: a clone for each use would make a chain of streams, each with a copy.
+    // Read once: a clone for each use would make a chain of streams, each with its own buffer.
     if (body === undefined) body = await response.clone().arrayBuffer();
-    return marked(body, responseMetadata(response), response.headers, context);
+    return withSource(body, responseMetadata(response), response.headers, context);
   };
 }
 
 const ofJson =
-  (json: string): Answer =>
+  (json: string): Respond =>
   async (_, context) => {
     const { url } = context.request;
     const given: ResponseMetadata = { status: 200, statusText: '', url, type: 'default', redirected: false };
-    return marked(json, given, { 'content-type': 'application/json' }, context);
+    return withSource(json, given, { 'content-type': 'application/json' }, context);
   };
 
-function marked(
+function withSource(
   body: BodyInit | null,
   given: ResponseMetadata,
   headers: HeadersInit,

@@ -5,11 +5,11 @@ import { type Call, named, type Policy } from '../core/contract.ts';
 import type { Duration } from '../core/durations.ts';
 import { LruMap } from '../core/origins.ts';
 import { hasBody } from '../core/replay.ts';
-import { origin, origins, toOrigin } from './elsewhere.ts';
+import { origin, origins, retargetOrigin } from './retarget.ts';
 
 export interface HedgeOptions {
   /**
-   * How long the first attempt may be silent. Default: as long as 95 of the last 100 answers of its origin took to their
+   * How long the first attempt may be silent. Default: as long as 95 of the last 100 responses of its origin took to their
    * headers; until 20 are known there is no second attempt.
    */
   readonly delay?: Duration;
@@ -33,15 +33,15 @@ interface Settings {
 
 const SAFE = ['GET', 'HEAD', 'OPTIONS'];
 
-const SAVED_AT_MOST = 5;
+const MAX_SAVED = 5;
 
-const serving: Rule<Settings['origins']> = (value, option) =>
+const readTargets: Rule<Settings['origins']> = (value, option) =>
   typeof value === 'function' ? (value as (origin: string) => string | undefined) : origins(value, option);
 
 /**
- * Sends a second attempt when the first has been silent for longer than usual, and gives the better answer: the first
- * that is good, which is neither a network error nor 429 nor 5xx. The other one is given up. Where both fail the failure
- * of the first is given. What fails before the delay is over is the retry's matter.
+ * Sends a second attempt when the first has been silent for longer than usual, and returns the better response: the first
+ * that is good, which is neither a network error nor 429 nor 5xx. The other one is aborted. If both fail, the failure
+ * of the first is returned. A failure before the delay is over is left to `retry`.
  *
  * Only GET, HEAD and OPTIONS without a body. The second attempt has the number of the first and a half: 1.5 is the hedge
  * of 1.
@@ -52,13 +52,13 @@ export function hedge(options: HedgeOptions = {}): Policy {
   const settings = readOptions<Settings>(
     'hedge',
     options,
-    { delay: duration, share: between(0, 1), origins: serving, credentialsFor: list(origin) },
+    { delay: duration, share: between(0, 1), origins: readTargets, credentialsFor: list(origin) },
     { delay: undefined, share: 0.05, origins: (own) => own, credentialsFor: [] },
   );
   const { share, credentialsFor } = settings;
   const states = new LruMap(() => new State());
 
-  /** Where the second attempt goes; nowhere if the application's function fails, which is no reason to fail the call. */
+  /** The origin of the second attempt; none if the application's function fails, which is no reason to fail the call. */
   const other = (own: string): string | undefined => {
     const { origins } = settings;
     if (typeof origins !== 'function') {
@@ -75,7 +75,7 @@ export function hedge(options: HedgeOptions = {}): Policy {
   const policy: Policy = (next) => (request, call) => {
     if (!SAFE.includes(request.method) || hasBody(request)) return next(request, call);
     const state = states.get(call.origin);
-    state.saved = Math.min(SAVED_AT_MOST, state.saved + share);
+    state.saved = Math.min(MAX_SAVED, state.saved + share);
     const { clock } = call.host;
     const began = clock.ticks();
     const delay = settings.delay ?? state.usual;
@@ -84,8 +84,8 @@ export function hedge(options: HedgeOptions = {}): Policy {
       return response;
     };
     if (delay === undefined || !state.mayHedge) {
-      const answer = next(request, call);
-      return settings.delay === undefined ? answer.then(learn) : answer;
+      const response = next(request, call);
+      return settings.delay === undefined ? response.then(learn) : response;
     }
     if (call.signal.aborted) return Promise.reject(call.signal.reason);
 
@@ -113,14 +113,14 @@ export function hedge(options: HedgeOptions = {}): Policy {
         }
         watchBody(response, {
           settled(how, error) {
-            // Firefox goes on receiving a body whose stream was given up; its request it lets go of.
+            // Firefox goes on receiving a body whose stream was cancelled; an abort of the request ends that.
             if (how === 'broken') own.abort(error);
           },
         });
         resolve(response);
       };
 
-      const ended = (branch: Branch, outcome: Outcome): void => {
+      const onOutcome = (branch: Branch, outcome: Outcome): void => {
         branch.outcome = outcome;
         if (over) dropBody(outcome.response);
         else compare(branch, outcome);
@@ -129,7 +129,7 @@ export function hedge(options: HedgeOptions = {}): Policy {
       const compare = (branch: Branch, { response }: Outcome): void => {
         const [first, second] = branches as [Branch, Branch?];
         const good = response && isGood(response);
-        // Where the second was faster, the first takes at least so long.
+        // If the second was faster, the first takes at least as long.
         if (good && (branch === first || !first.outcome)) learn(response);
         if (good || !second) give(branch);
         else if (first.outcome && second.outcome) give(first);
@@ -140,20 +140,21 @@ export function hedge(options: HedgeOptions = {}): Policy {
         const branch: Branch = { own, outcome: undefined };
         branches.push(branch);
         next(to, { ...derived, signal: own.signal }).then(
-          (response) => ended(branch, { response }),
-          (error) => ended(branch, { error }),
+          (response) => onOutcome(branch, { response }),
+          (error) => onOutcome(branch, { error }),
         );
       };
 
       const sendSecond = (): void => {
-        // Others may have had the last one while this call waited.
+        // Another call may have used the last one while this call waited.
         if (!state.mayHedge) return;
         const to = other(call.origin);
         if (to === undefined) return;
         state.saved--;
         const attempt = call.attempt + 0.5;
         call.emit?.({ type: 'hedge', callId: call.id, origin: call.origin, attempt, delay, to });
-        const second = to === call.origin ? uncached(request) : toOrigin(request, to, credentialsFor);
+        const second =
+          to === call.origin ? bypassCache(request) : retargetOrigin(request, to, credentialsFor);
         send(second, { ...call, origin: to, attempt });
       };
 
@@ -173,8 +174,8 @@ export function hedge(options: HedgeOptions = {}): Policy {
   return named('hedge', policy, { switchOnly: true });
 }
 
-/** Chromium and Firefox let a second request to a URL wait until their cache has the answer to the first. */
-const uncached = (request: Request): Request =>
+/** Chromium and Firefox let a second request to a URL wait until their cache has the response to the first. */
+const bypassCache = (request: Request): Request =>
   request.cache === 'default' ? new Request(request, { cache: 'no-store', signal: null }) : request;
 
 interface Outcome {
@@ -190,11 +191,11 @@ interface Branch {
 
 const isGood = ({ status }: Response): boolean => status < 500 && status !== 429;
 
-/** What is known of an origin: how long it usually takes, and how many second attempts it may still have. */
+/** The state of an origin: how long it usually takes, and how many second attempts it may still have. */
 class State {
   /** The first is not paid for, so that a client of few calls has one. */
   saved = 1;
-  /** The 95th percentile in ms; looked up again after every tenth answer. */
+  /** The 95th percentile in ms; computed again after every tenth response. */
   usual: number | undefined;
   readonly #times: number[] = [];
   #count = 0;

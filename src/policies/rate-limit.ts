@@ -15,7 +15,7 @@ import { quotaReset, waitAsked } from '../http/rate-limit.ts';
 import { connectLater, type Sharing } from './breaker/sharing.ts';
 
 export interface RateLimitOptions {
-  /** Calls to one origin `per` time. Default: no limit of our own, only the origin's word. */
+  /** Calls to one origin `per` time. Default: no limit but what the origin asks. */
   readonly rate?: number;
   /** Default 1 s. */
   readonly per?: Duration;
@@ -23,7 +23,7 @@ export interface RateLimitOptions {
   readonly burst?: number;
   /** How long a call waits for its turn. Default 5 s; `false`: as long as its total time allows. */
   readonly maxWait?: Duration | false;
-  /** How long an origin can hold our calls back, whatever it says: not for a year. Default 60 s; 0: not at all. */
+  /** How long an origin can delay calls at most, whatever it asks. Default 60 s; 0: not at all. */
   readonly maxRetryAfter?: Duration;
   /** Shares what origins ask, not the rate: `betweenIsolates(binding)` or `betweenTabs()`. Default: none. */
   readonly share?: Sharing;
@@ -34,9 +34,9 @@ export interface RateLimit extends Stage {
   states(): Record<string, { readonly retryAt?: number }>;
 }
 
-/** All in ticks: what is shared between calls is numbers, and each waits by a timer of its own (Workers). */
+/** Times are ticks. Calls share only numbers, and each waits by a timer of its own (Workers). */
 interface Bucket {
-  /** The origin wants no call before. */
+  /** The origin asks for no call before. */
   heldUntil: number;
   /** When the bucket will be full again (the "theoretical arrival time" of GCRA). */
   full: number;
@@ -45,17 +45,17 @@ interface Bucket {
 }
 
 /** The statuses whose `Retry-After` is about calls to come (RFC 9110, 10.2.3 and 15.5.14; RFC 6585, 4). */
-const SAYS_LATER = [413, 429, 503];
+const RETRY_AFTER_STATUSES = [413, 429, 503];
 
-/** Who was held back comes within this time, in ms, not all at once: what `Retry-After` says is a second exactly. */
+/** Delayed calls are spread over this time, in ms: `Retry-After` names a second exactly, and all would come at once. */
 const SPREAD = 1000;
 
 /**
- * Bounds how many calls go to one origin in a time, by a token bucket, and honours the origin's own word: `Retry-After`
- * with 413, 429 or 503, or rate-limit fields that leave nothing, heard by one call hold back all.
+ * Bounds how many calls go to one origin in a time, by a token bucket, and honours what the origin asks: `Retry-After`
+ * with 413, 429 or 503, or rate-limit fields that leave nothing. What one call receives delays all.
  *
- * A call waits for its turn if that comes within `maxWait` and the call's total time, else it is refused at once. Those who
- * were held back come spread over a second. A turn that an aborted call leaves goes to the next that asks.
+ * A call waits for its turn if that comes within `maxWait` and the call's total time, else it is rejected at once. Delayed
+ * calls are spread over a second. The turn of an aborted call goes to the next call.
  *
  * @throws {CapacityError} code `rate-limit`, with `retryAt`; nothing was sent.
  * @see ITU-T I.371, Annex A: the generic cell rate algorithm (virtual scheduling).
@@ -90,7 +90,7 @@ export function rateLimit(options: RateLimitOptions = {}): RateLimit {
   // Three thirds of a second are not a second.
   const saved = interval * burst + 1e-6;
   const buckets = new LruMap((): Bucket => ({ heldUntil: 0, full: 0, freed: [] }));
-  // Set by the first pipeline: `states()` needs the time, and is asked outside any call.
+  // Set by the first pipeline: `states()` needs the time, and is called outside any call.
   let clock: Clock | undefined;
 
   /** @returns the next turn from `from` on; taken unless it is after `latest`. */
@@ -117,7 +117,7 @@ export function rateLimit(options: RateLimitOptions = {}): RateLimit {
     const held = bucket.heldUntil;
     const room = held > latest ? SPREAD : Math.min(SPREAD, latest - held);
     const turn = take(bucket, held > now ? held + random() * room : now, now, latest);
-    if (turn > latest) throw refusal(run, turn - now);
+    if (turn > latest) throw rejection(run, turn - now);
     return turn > now ? wait(turn, now, bucket, run, latest) : undefined;
   };
 
@@ -128,22 +128,22 @@ export function rateLimit(options: RateLimitOptions = {}): RateLimit {
       if (interval) bucket.freed.push(turn);
       throw reason;
     }
-    // Another call has heard meanwhile that it is too early.
+    // Another call has received a later `Retry-After` while this one waited.
     if (bucket.heldUntil > turn) await enter(bucket, run, latest);
     run.recheck();
   };
 
-  const hear = (response: Response, { origin, call }: Run): void => {
+  const onResponse = (response: Response, { origin, call }: Run): void => {
     const { clock } = call.host;
     const now = clock.now();
     const { status, headers } = response;
-    const asked = SAYS_LATER.includes(status)
+    const asked = RETRY_AFTER_STATUSES.includes(status)
       ? waitAsked(response, now, quotaReset)
       : quotaReset(headers, now);
     if (!asked) return;
     const left = hold(origin, asked) - clock.ticks();
-    others?.tell({ key: origin, is: 'held', left, times: 0 });
-    others?.during(call);
+    remote?.broadcast({ key: origin, is: 'held', left, times: 0 });
+    remote?.during(call);
   };
 
   /** @returns until when, in ticks. */
@@ -153,7 +153,7 @@ export function rateLimit(options: RateLimitOptions = {}): RateLimit {
     return bucket.heldUntil;
   };
 
-  const others =
+  const remote =
     share &&
     connectLater(
       share,
@@ -168,7 +168,7 @@ export function rateLimit(options: RateLimitOptions = {}): RateLimit {
     },
     enter(run) {
       const { pipeline, call, origin, deadline } = run;
-      others?.enter(pipeline, call);
+      remote?.enter(pipeline, call);
       const bucket = buckets.get(origin);
       const now = call.host.clock.ticks();
       if (!interval && bucket.heldUntil <= now) return;
@@ -177,7 +177,7 @@ export function rateLimit(options: RateLimitOptions = {}): RateLimit {
       return waiting;
     },
     leave(run) {
-      if (run.response) hear(run.response, run);
+      if (run.response) onResponse(run.response, run);
     },
   });
 
@@ -193,7 +193,7 @@ export function rateLimit(options: RateLimitOptions = {}): RateLimit {
   });
 }
 
-function refusal({ origin, call: { id: callId, host, emit } }: Run, wait: number): CapacityError {
+function rejection({ origin, call: { id: callId, host, emit } }: Run, wait: number): CapacityError {
   const retryAt = Math.ceil(host.clock.now() + wait);
   const code = 'rate-limit';
   emit?.({ type: 'refused', callId, origin, code, retryAt });

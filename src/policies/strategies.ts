@@ -7,7 +7,7 @@ import { createResponse } from '../core/rebuild.ts';
 import { SOURCE_HEADER } from '../core/source.ts';
 import { stage } from '../core/stage.ts';
 
-/** What is done about failures, by their category; what is not named is left to the policies' own rules. */
+/** The strategy for each category of failure; a category without one is left to the policies' own rules. */
 export type Strategies = { readonly [C in Category]?: Strategy };
 
 export interface StrategiesOptions {
@@ -19,7 +19,7 @@ type Settings = { -readonly [C in Category]: Strategy | undefined };
 
 const strategy: Rule<Strategy> = oneOf('retry', 'back-off', 'fail-over', 'fall-back', 'skip', 'fail-fast');
 
-const none: Settings = {
+const NO_STRATEGIES: Settings = {
   network: undefined,
   timeout: undefined,
   'rate-limit': undefined,
@@ -37,24 +37,26 @@ const none: Settings = {
   unknown: undefined,
 };
 
-/** The caller left, the pipeline was closed, or the options cannot be meant: nothing can be done about that. */
+/** The caller aborted, the pipeline was closed, or the options are wrong: no strategy helps. */
 const FINAL: readonly (keyof Settings)[] = ['aborted', 'configuration'];
 
-const rules = Object.fromEntries(Object.keys(none).map((category) => [category, strategy])) as unknown as {
+const rules = Object.fromEntries(
+  Object.keys(NO_STRATEGIES).map((category) => [category, strategy]),
+) as unknown as {
   [C in Category]: Rule<Strategy | undefined>;
 };
 
 /**
- * Says by the category of a failure what is done about it; the policies that can do it ask here before their own rules.
+ * Chooses by the category of a failure what is done about it. Policies apply this strategy before their own rules.
  *
  * - `retry`: another attempt, as `retry` is set up (its limit, budget and idempotency hold).
  * - `back-off`: the same, and other calls to that origin wait as long before they are repeated.
  * - `fail-over`: the next origin of `failover`.
- * - `fall-back`: no more attempts; the last copy of `staleCache`, else the answer of `fallback`.
- * - `skip`: no more attempts; the answer does not matter, and the call gets an empty 204 from `'fallback'`.
+ * - `fall-back`: no more attempts; the cached response of `staleCache`, else the value of `fallback`.
+ * - `skip`: no more attempts; the response does not matter, and the call gets an empty 204 from `'fallback'`.
  * - `fail-fast`: the failure is the caller's at once.
  *
- * A word for which there is no policy leaves the failure as it is. `aborted` and `configuration` stand whatever is said.
+ * A strategy without its policy leaves the failure as it is. `aborted` and `configuration` always stand.
  *
  * @param base For all calls; a route or a call adds its own: `strategies: { timeout: 'fall-back' }`.
  */
@@ -67,19 +69,19 @@ export function strategies(base: Strategies, options: StrategiesOptions = {}): P
   );
   const read = (given: unknown, over: Settings): Settings =>
     readOptions('strategies', given as object, rules, over);
-  const standard = read(base, none);
-  const settle = memoized((own) => (own === true ? standard : read(own, standard)));
+  const standard = read(base, NO_STRATEGIES);
+  const resolve = memoized((own) => (own === true ? standard : read(own, standard)));
 
   const policy = stage({
     enter(run) {
       const { call } = run;
       const { strategies: own } = call.options;
-      const words = own === undefined ? standard : settle(own);
+      const chosen = own === undefined ? standard : resolve(own);
       const strategy: Call['strategy'] = (outcome) => {
         if (call.signal.aborted) return undefined;
         const category = categorize?.(outcome) ?? categoryOf(outcome);
         if (category === undefined || FINAL.includes(category)) return undefined;
-        return words[category];
+        return chosen[category];
       };
       run.call = { ...call, strategy };
     },
@@ -87,13 +89,13 @@ export function strategies(base: Strategies, options: StrategiesOptions = {}): P
       const { response, error, call, url } = run;
       if (call.strategy?.(response ?? error) !== 'skip') return;
       dropBody(response);
-      run.response = emptyAnswer(url);
+      run.response = emptyResponse(url);
     },
   });
   return named('strategies', policy);
 }
 
-const emptyAnswer = (url: string): Response =>
+const emptyResponse = (url: string): Response =>
   createResponse(
     null,
     { status: 204, statusText: 'No Content', url, type: 'default', redirected: false },

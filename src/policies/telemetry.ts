@@ -4,12 +4,12 @@ import { originOf } from '../core/origins.ts';
 import { withHeader } from '../core/replay.ts';
 import { stage } from '../core/stage.ts';
 import { formatTraceparent, parseTraceparent, randomHex, type TraceContext } from '../http/traceparent.ts';
-import { origin } from './elsewhere.ts';
+import { origin } from './retarget.ts';
 
 export interface TelemetryOptions {
   /**
-   * Who is told: to others the headers are not sent, but where one of these redirects to (Fetch, "HTTP-redirect fetch", carries them
-   * along). They make a cross-origin request of a page ask first (CORS), and the origin has to allow them.
+   * The origins that get the headers. A redirect of theirs carries the headers along (Fetch, "HTTP-redirect
+   * fetch"). With them, a cross-origin request of a page has a preflight (CORS), and the origin has to allow them.
    */
   readonly origins: readonly string[];
   /** Whether `traceparent` (W3C Trace Context) goes with each request. Default true. */
@@ -17,7 +17,7 @@ export interface TelemetryOptions {
   /** The header that the call's id goes in, by which both sides find it in their logs; `true`: `X-Request-Id`. Default false. */
   readonly requestId?: boolean | string;
   /**
-   * The `traceparent` of the request that is being served, or of the page: the trace goes on. What is malformed, or thrown, begins
+   * The `traceparent` of the request that is being served, or of the page: the trace goes on. A malformed one, or an error, begins
    * a new one.
    */
   readonly parent?: () => string | null | undefined;
@@ -39,7 +39,7 @@ const requestId: Rule<string | undefined> = (value, option) => {
 };
 
 /**
- * Tells named origins which call and which trace a request is of. One trace for all attempts of a call, each of which is a span of
+ * Sends the call's id and its trace to named origins. One trace for all attempts of a call, each of which is a span of
  * its own; a header that the application has set stays.
  *
  * @see https://www.w3.org/TR/trace-context/
@@ -57,7 +57,7 @@ export function telemetry(options: TelemetryOptions): Policy {
     },
     { origins: [], traceparent: true, requestId: undefined, parent: undefined, sampled: true },
   );
-  // All that is derived from a call shares its log of attempts.
+  // All calls that are derived from a call share its log of attempts.
   const traces = new WeakMap<Call['attempts'], TraceContext>();
 
   const traceOf = ({ attempts, host }: Call): TraceContext => {

@@ -8,7 +8,7 @@ import { type Run, stage } from '../core/stage.ts';
 import { isStreaming } from '../http/streaming.ts';
 
 export interface TimeoutOptions {
-  /** Until the response is handed over: all attempts, waits and queues. Default 30 s, or `attempt` where that is more. */
+  /** Until the response is returned: all attempts, waits and queues. Default 30 s, or `attempt` if that is more. */
   readonly total?: Duration | false;
   /** From sending one request to its headers. Default 10 s. */
   readonly attempt?: Duration | false;
@@ -26,13 +26,13 @@ interface Limits {
   total: number;
   attempt: number;
   idle: number;
-  /** What the application says of them. */
-  said: TimeoutOptions;
+  /** The options that the application has set. */
+  configured: TimeoutOptions;
 }
 
 const DEFAULTS = { total: 30_000, attempt: 10_000, idle: 10_000 };
 
-/** Uploads larger than this take a time that nobody can guess. */
+/** The duration of larger uploads cannot be guessed. */
 const LARGE_UPLOAD = 256_000;
 
 const asObject = (given: unknown): TimeoutOptions =>
@@ -42,7 +42,7 @@ const asObject = (given: unknown): TimeoutOptions =>
       ? (given as TimeoutOptions)
       : { attempt: given as Duration };
 
-/** @param own What is said last; where it contradicts `base`, it wins. */
+/** @param own Wins if it contradicts `base`. */
 export function readLimits(base: unknown, own: unknown = base): Limits {
   const last = asObject(own);
   const options = own === base ? last : mergeOptions('timeout', asObject(base), last);
@@ -62,10 +62,10 @@ export function readLimits(base: unknown, own: unknown = base): Limits {
         `expected at most total (${read.total} ms)`,
       );
   }
-  return { ...read, said: { ...options } };
+  return { ...read, configured: { ...options } };
 }
 
-/** What the limits of a pipeline are where a call names none. */
+/** The limits of a call; those of the pipeline if the call names none. */
 function limitsFor(base: TimeoutOption | undefined): (call: Call) => Limits {
   const standard = readLimits(base ?? {});
   const merged = memoized((own) => readLimits(base ?? {}, own));
@@ -76,7 +76,7 @@ const isLargeUpload = ({ outgoing }: Run): boolean =>
   outgoing.isMade && hasBody(outgoing.request) && (knownSize(outgoing.request) ?? Infinity) > LARGE_UPLOAD;
 
 /**
- * Bounds the whole call until its response is handed over: attempts, backoff and queues.
+ * Bounds the whole call until its response is returned: attempts, backoff and queues.
  *
  * @param base Default: `total` 30 s; not for uploads over 256 kB or of unknown size unless it was named.
  * @throws {TimeoutError} code `timeout-total`.
@@ -87,9 +87,9 @@ export function totalTimeout(base?: TimeoutOption): Policy {
     'totalTimeout',
     stage({
       enter(run) {
-        const { total, said } = limits(run.call);
-        if (total === Infinity || (said.total === undefined && isLargeUpload(run))) return;
-        run.limit(total, () => refuse('total', total, run.call));
+        const { total, configured } = limits(run.call);
+        if (total === Infinity || (configured.total === undefined && isLargeUpload(run))) return;
+        run.limit(total, () => timeout('total', total, run.call));
         run.deadline = run.call.host.clock.ticks() + total;
       },
     }),
@@ -109,14 +109,14 @@ export function attemptTimeout(base?: TimeoutOption): Policy {
     'attemptTimeout',
     stage({
       enter(run) {
-        const { attempt, said } = limits(run.call);
-        const isUnbounded = said.attempt === undefined && isLargeUpload(run);
-        if (!isUnbounded) run.limit(attempt, () => refuse('attempt', attempt, run.call));
+        const { attempt, configured } = limits(run.call);
+        const isUnbounded = configured.attempt === undefined && isLargeUpload(run);
+        if (!isUnbounded) run.limit(attempt, () => timeout('attempt', attempt, run.call));
       },
       leave({ response, call }) {
-        const { idle, said } = limits(call);
+        const { idle, configured } = limits(call);
         if (!response || idle === Infinity) return;
-        const wholeOnly = said.idle === undefined;
+        const wholeOnly = configured.idle === undefined;
         if (!wholeOnly || !isStreaming(response.headers.get('content-type')))
           new IdleLimit(idle, wholeOnly, call).watch(response);
       },
@@ -125,7 +125,7 @@ export function attemptTimeout(base?: TimeoutOption): Policy {
   );
 }
 
-function refuse(
+function timeout(
   limit: 'total' | 'attempt' | 'idle',
   ms: number,
   { id: callId, origin, emit }: Call,
@@ -144,7 +144,7 @@ class IdleLimit implements BodyWatcher {
   #since: number | undefined;
   /** Clones may be read at the same time, each by a reader of its own. */
   #readers = 0;
-  /** One timer a body, not one a chunk: when it rings, it looks how long the reader has been waiting. */
+  /** One timer for a body, not one for a chunk: it checks how long the reader has been waiting. */
   #cancel: (() => void) | undefined;
 
   /** @param wholeOnly The limit is for reads of the whole body, and not for streams. */
@@ -186,7 +186,7 @@ class IdleLimit implements BodyWatcher {
     const left = this.#since === undefined ? this.#ms : this.#ms - (this.#clock.ticks() - this.#since);
     this.#cancel = undefined;
     // Fractions of a millisecond may never add up to the limit.
-    if (left < 1) this.#body?.break(refuse('idle', this.#ms, this.#call));
+    if (left < 1) this.#body?.break(timeout('idle', this.#ms, this.#call));
     else if (this.#since !== undefined) this.#cancel = this.#after(left);
   }
 }

@@ -177,7 +177,7 @@ function neighbours(): Sharing & { open: number } {
       for (const other of all) for (const circuit of other.known()) heard(circuit);
       all.add(self);
       return {
-        tell: (circuit) => {
+        broadcast: (circuit) => {
           for (const other of all) if (other !== self) other.heard(circuit);
         },
         close: () => {
@@ -225,7 +225,7 @@ describe('shared', () => {
       share: {
         connect(heard) {
           hear = heard;
-          return { tell() {}, close() {} };
+          return { broadcast() {}, close() {} };
         },
       },
     });

@@ -1,6 +1,6 @@
 import type { HoldfastEvent } from '../../core/events.ts';
 
-export interface CircuitChange {
+export interface CircuitTransition {
   readonly at: number;
   readonly to: string;
 }
@@ -9,7 +9,7 @@ export interface CircuitRecord {
   /** An origin, or the URL of a path. */
   readonly origin: string;
   state: string;
-  readonly changes: CircuitChange[];
+  readonly changes: CircuitTransition[];
   /** What opened it last. */
   opened?: {
     readonly at: number;
@@ -24,7 +24,7 @@ const MOST_CHANGES = 50;
 const MOST_FAILURES = 5;
 const MOST_ORIGINS = 200;
 
-export class Circuits {
+export class CircuitHistory {
   readonly records = new Map<string, CircuitRecord>();
   /** The last failed attempts of each origin. */
   readonly #failures = new Map<string, string[]>();

@@ -1,7 +1,7 @@
 import type { HoldfastEvent, OutboxEvent } from '../../core/events.ts';
 import { recordOf } from '../../fronts/listeners/record.ts';
 import { Calls } from './calls.ts';
-import { Circuits, put } from './circuits.ts';
+import { CircuitHistory, put } from './circuits.ts';
 import { Ring } from './ring.ts';
 import { failureText } from './words.ts';
 import { Writes } from './writes.ts';
@@ -42,7 +42,7 @@ const OF_OUTBOX: ReadonlySet<string> = new Set<OutboxEvent['type']>([
 /** What the devtools know of one client. It has no clock, no DOM and no client: events come in, records come out. */
 export class Model {
   readonly calls: Calls;
-  readonly circuits = new Circuits();
+  readonly circuits = new CircuitHistory();
   readonly queue = new Writes();
   readonly served = new Map<string, Served>();
   readonly log: Ring<LogLine>;

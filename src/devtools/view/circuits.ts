@@ -1,4 +1,4 @@
-import type { CircuitChange } from '../model/circuits.ts';
+import type { CircuitTransition } from '../model/circuits.ts';
 import { duration, type Tone, timeOfDay } from '../model/words.ts';
 import type { Source } from '../source.ts';
 import { button, children, chip, facts, h, shortUrl, style, write } from './dom.ts';
@@ -9,7 +9,7 @@ interface Circuit {
   readonly origin: string;
   readonly state: string;
   readonly retryAt?: number | undefined;
-  readonly changes: readonly CircuitChange[];
+  readonly changes: readonly CircuitTransition[];
   readonly now: number;
 }
 
@@ -157,7 +157,10 @@ function circuitRow(): RowView<Circuit> {
 }
 
 /** The parts of the strip in percent. Before its first change a circuit was closed. */
-function spans(changes: readonly CircuitChange[], now: number): { from: number; to: number; tone: Tone }[] {
+function spans(
+  changes: readonly CircuitTransition[],
+  now: number,
+): { from: number; to: number; tone: Tone }[] {
   const place = (at: number): number => Math.max(0, Math.min(100, (100 * (at - now + WINDOW)) / WINDOW));
   const all = [{ at: Number.NEGATIVE_INFINITY, to: 'closed' }, ...changes];
   return all

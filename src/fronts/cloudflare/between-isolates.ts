@@ -49,13 +49,13 @@ export function betweenIsolates(
     inCalls: true,
     connect(heard, known) {
       const me = {};
-      const tell = (state: SharedState): void => client.tell(state, me);
+      const broadcast = (state: SharedState): void => client.broadcast(state, me);
       let seen = -1;
       return {
-        tell,
+        broadcast: broadcast,
         during(call) {
           client.during(call);
-          if (seen < 0) known().forEach(tell);
+          if (seen < 0) known().forEach(broadcast);
           seen = client.catchUp(seen, me, heard);
         },
         close() {},

@@ -95,7 +95,7 @@ export function syncClient(name: string, every: number, send: (report: Message) 
   };
 
   return {
-    tell(state: SharedState, by: object): void {
+    broadcast(state: SharedState, by: object): void {
       isUrgent = true;
       learn(state, by);
     },

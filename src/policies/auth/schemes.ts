@@ -4,7 +4,7 @@ import { withMetadata } from '../../core/rebuild.ts';
 import { hasBody, knownSize, readStorableBody, withHeader } from '../../core/replay.ts';
 import type { Run } from '../../core/stage.ts';
 import { isRedirectStatus } from '../../http/status.ts';
-import { readdressed } from '../elsewhere.ts';
+import { retarget } from '../retarget.ts';
 import { AuthError } from './error.ts';
 
 /** How credentials go with a request. */
@@ -70,8 +70,8 @@ export function inQuery(name: string): Scheme {
     sign(request, secret, run) {
       const [bare = '', ...fragment] = request.url.split('#');
       const url = [bare + added(bare, secret), ...fragment].join('#');
-      if (!hasBody(request)) return readdressed(request, url, {});
-      return run.wait(Infinity, bodyOf(request)).then((body) => readdressed(request, url, {}, body));
+      if (!hasBody(request)) return retarget(request, url, {});
+      return run.wait(Infinity, bodyOf(request)).then((body) => retarget(request, url, {}, body));
     },
     received(response, given, secret) {
       if (!response.url.includes(encodeURIComponent(secret))) return response;

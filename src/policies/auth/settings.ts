@@ -11,7 +11,7 @@ import {
 import { type Cipher, cipherRule } from '../../core/codec.ts';
 import { ConfigurationError } from '../../core/errors.ts';
 import { type Store, storeRule } from '../../core/store.ts';
-import { origin } from '../elsewhere.ts';
+import { origin } from '../retarget.ts';
 import type { AuthScheme, CustomOptions, OAuth2Options, Secret } from './options.ts';
 import { isSendable } from './schemes.ts';
 

@@ -7,19 +7,19 @@ import type { Circuits } from './circuits.ts';
 import type { Extension } from './extension.ts';
 import type { PlainSettings } from './plain-options.ts';
 
-/** How long the cache may look for a cached response, in ms. */
-const LOOK = 2_000;
+/** How long the cache may search for a cached response, in ms. */
+const LOOKUP_TIMEOUT = 2_000;
 
-/** Where calls may not wait for one another (Workers), each looks again after this time, in ms. */
-const POLL = 100;
+/** If calls may not wait for one another (Workers), each checks the circuit again after this time, in ms. */
+const POLL_INTERVAL = 100;
 
-/** Lets runs go when the circuits of their origin and of their path allow it. */
+/** Admits runs when the circuits of their origin and of their path allow it. */
 export function admission(
   { key: ownKey, maxWait }: PlainSettings,
   circuits: Circuits,
   { probe, admitted }: Extension,
 ) {
-  /** Until when a call waits, in ticks, by its attempts: what all that is derived from it has in common. */
+  /** Until when a call waits, in ticks, by its log of attempts, which all calls derived from it share. */
   const deadlines = new WeakMap<object, number>();
 
   /** The key of the circuit for 408 and 5xx. */
@@ -38,9 +38,9 @@ export function admission(
   };
 
   /**
-   * @param repetition Absent: to the circuit of the origin the run is a first attempt. To that of a path each is: only a whole
-   *   origin is silent.
-   * @returns the circuit that does not let the run go.
+   * @param repetition Absent: to the circuit of the origin the run is a first attempt. To that of a path each is: only an
+   *   origin as a whole is silent.
+   * @returns the circuit that does not admit the run.
    */
   const admit = (run: Run, passage: Passage, repetition: Run | undefined): Circuit | undefined => {
     const { host } = run.call;
@@ -58,8 +58,8 @@ export function admission(
     return undefined;
   };
 
-  /** Gives back what a run holds: a slot or the permit may be free for others. */
-  const letGo = ({ circuit, path, stamp }: Passage): void => {
+  /** Releases the slots and the permit of a run, and wakes the calls that wait for them. */
+  const releaseAll = ({ circuit, path, stamp }: Passage): void => {
     for (const each of [circuit, path])
       if (each) {
         release(each, stamp);
@@ -68,9 +68,9 @@ export function admission(
   };
 
   /**
-   * Waits until the circuits let the run go.
+   * Waits until the circuits admit the run.
    *
-   * @throws {CircuitOpenError} after `maxWait`; at once if waiting brings nothing.
+   * @throws {CircuitOpenError} after `maxWait`; at once if waiting is in vain.
    */
   const wait = (run: Run, passage: Passage, blocked: Circuit): Promise<Passage> => {
     const { origin, call } = run;
@@ -80,13 +80,13 @@ export function admission(
     const began = clock.ticks();
     const own = deadlines.get(call.attempts) ?? began + maxWait;
     const deadline = Math.min(own, run.deadline);
-    /** Waiting brings nothing. A call that has a response does not wait for its path to give a better one. */
-    const isHopeless = ({ is, from, key }: Circuit): boolean =>
+    /** True if waiting is in vain. A call that has a response does not wait for a better one of its path. */
+    const mustReject = ({ is, from, key }: Circuit): boolean =>
       is !== 'closed' && (from >= deadline || (run.hasResponse && key !== origin));
-    if ((began >= deadline && (maxWait > 0 || blocked.is !== 'closed')) || isHopeless(blocked))
+    if ((began >= deadline && (maxWait > 0 || blocked.is !== 'closed')) || mustReject(blocked))
       throw rejected(blocked, run);
     deadlines.set(call.attempts, own);
-    // While the circuit is closed a repetition waits for others, but not so long that its own time is up; then it is sent,
+    // While the circuit is closed a repetition waits for others for half of its own time at most; then it is sent,
     // unless one of the others has failed.
     const latest = Math.min(deadline, began + (run.deadline - began) / 2);
     const { rounds } = circuits.get(origin);
@@ -104,7 +104,7 @@ export function admission(
           if (!circuit) {
             emit?.({ type: 'released', callId, origin, for: 'circuit', waited: now - began });
             resolve(passage);
-          } else if (now >= end || isHopeless(circuit)) reject(rejected(circuit, run));
+          } else if (now >= end || mustReject(circuit)) reject(rejected(circuit, run));
           else {
             const free = freeAt(circuit, now, circuit.key === origin ? repetition : undefined);
             leave = join(circuit, waiting, Math.min(free, end) - now, host);
@@ -115,7 +115,7 @@ export function admission(
       });
       return run.wait(Number.POSITIVE_INFINITY, released, () => {
         leave();
-        letGo(passage);
+        releaseAll(passage);
       });
     };
 
@@ -135,7 +135,7 @@ export function admission(
 
   const rejected = (circuit: Circuit, run: Run): CircuitOpenError => emitted(rejection(circuit, run), run);
 
-  return { pathOf, knownPath, admit, letGo, wait, rejection };
+  return { pathOf, knownPath, admit, letGo: releaseAll, wait, rejection };
 }
 
 export function emitted(
@@ -146,11 +146,11 @@ export function emitted(
   return error;
 }
 
-/** @param ms After them it looks by itself, in the order of `wake` and not in that of the timers. */
+/** @param ms After them the call checks by itself, in the order of `wake` and not in that of the timers. */
 function join(circuit: Circuit, waiting: Waiting, ms: number, { clock, canShareIO }: Host): () => void {
   const cancel = canShareIO
     ? clock.after(ms, () => wake(circuit))
-    : clock.after(Math.min(POLL, ms), waiting.look);
+    : clock.after(Math.min(POLL_INTERVAL, ms), waiting.look);
   circuit.waiting ??= new Set();
   if (canShareIO) circuit.waiting.add(waiting);
   return () => {
@@ -160,20 +160,20 @@ function join(circuit: Circuit, waiting: Waiting, ms: number, { clock, canShareI
 }
 
 /**
- * Lets all calls that wait for a circuit look at it again. The first one may become the probe: a call to another path than
+ * Lets all calls that wait for a circuit check it again. The first one may become the probe: a call to another path than
  * the one that failed last, so that one broken path does not hold up the others; and one that can be repeated.
  */
 export function wake({ waiting, failedPath }: Circuit): void {
   if (!waiting?.size) return;
   const rank = ({ path, isOnly }: Waiting): number => (path === failedPath ? 2 : 0) + (isOnly ? 1 : 0);
-  // A call may have been let go by the one before.
+  // The call before may have admitted this one.
   for (const each of [...waiting].sort((a, b) => rank(a) - rank(b))) if (waiting.has(each)) each.look();
 }
 
-/** Whether a cached response can take the place of a response. A policy that cannot tell in time has none. */
+/** Whether a cached response can take the place of a response; false if the policy does not say so in time. */
 async function standsIn(run: Run): Promise<boolean | undefined> {
   try {
-    return await run.wait(LOOK, run.call.standsIn?.().catch(() => false) ?? Promise.resolve(false));
+    return await run.wait(LOOKUP_TIMEOUT, run.call.standsIn?.().catch(() => false) ?? Promise.resolve(false));
   } catch (error) {
     if (error instanceof DeadlineError) return false;
     throw error;

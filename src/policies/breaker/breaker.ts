@@ -12,7 +12,7 @@ import { breakerHooks, breakerStage, countsAgainst } from './stage.ts';
 
 export interface Breaker extends Stage {
   /**
-   * The circuits: of each origin that was called, by its origin; of each path (or key) that answered 408 or 5xx, by its
+   * The circuits: of each origin that was called, by its origin; of each path (or key) that responded with 408 or 5xx, by its
    * URL without query.
    */
   states(): Record<string, CircuitInfo>;
@@ -48,7 +48,7 @@ export function breaker(options: BreakerOptions = {}): Breaker {
   const settings = readBreakerOptions(options);
   const { probe, probeTimeout, share, slowAfter } = settings;
   const listeners = new Set<(change: CircuitChange) => void>();
-  /** What is inside the breaker, by pipeline. */
+  /** The handler inside the breaker, by pipeline. */
   const insides = new WeakMap<PipelineContext, Handler>();
   // Set by the first pipeline: `states()` needs the time, and is called outside any call.
   let clock: Clock | undefined;
@@ -70,13 +70,13 @@ export function breaker(options: BreakerOptions = {}): Breaker {
       return true;
     },
     admitted(run, passage) {
-      // Another tab or isolate hears that this call is the probe.
+      // Broadcast that this call is the probe.
       if (passage.circuit?.probe === passage.stamp) remote?.during(run.call);
       slow?.admitted(run, passage);
     },
     changed(circuit, from) {
       for (const listener of listeners) notify(listener, { origin: circuit.key, from, to: circuit.is });
-      remote?.tell(circuit);
+      remote?.broadcast(circuit);
     },
   };
 
@@ -96,8 +96,8 @@ export function breaker(options: BreakerOptions = {}): Breaker {
       const { circuit } = passage;
       const work = plain.leave(run, passage);
       if (slow && circuit && (run.response || countsAgainst(run))) {
-        slow.judged(run, circuit, passage);
-        if (passage.path) slow.judged(run, passage.path, passage);
+        slow.evaluated(run, circuit, passage);
+        if (passage.path) slow.evaluated(run, passage.path, passage);
       }
       remote?.during(run.call);
       return work;

@@ -7,7 +7,7 @@ export type CircuitState = 'closed' | 'open' | 'half-open' | 'isolated';
 export interface Circuit {
   readonly key: string;
   is: CircuitState;
-  /** The stamp of the last change of state: a result of what was let go before is ignored. */
+  /** The stamp of the last change of state: a result of a run admitted before it is ignored. */
   since: number;
   /** The next probe; while the circuit is closed, the next repetition. `Infinity`: it is isolated. */
   from: number;
@@ -61,17 +61,17 @@ export interface Waiting {
 
 /** What a breaker remembers of one run. */
 export interface Passage {
-  /** Given when the run was let go: its permits and slots are known by it. */
+  /** Set when the run is admitted; identifies its permits and slots. */
   stamp: number;
   /** Of the origin; and of the path, if it has one. Absent while the run waits. */
   circuit: Circuit | undefined;
   path: Circuit | undefined;
-  /** What `recheck` rejected the run with. */
+  /** The error with which `recheck` rejected the run. */
   rejection: CircuitOpenError | undefined;
 }
 
-/** What a circuit has when it changes its state. */
-export const AT_FIRST = {
+/** The fields of a circuit that has just changed its state. */
+export const INITIAL = {
   from: 0,
   probe: 0,
   until: 0,
@@ -88,7 +88,7 @@ export const newCircuit = (key: string): Circuit => ({
   key,
   is: 'closed',
   since: 0,
-  ...AT_FIRST,
+  ...INITIAL,
   failingSince: 0,
   lastFailedAt: -Infinity,
   failedPath: undefined,
@@ -98,10 +98,10 @@ export const newCircuit = (key: string): Circuit => ({
 });
 
 /** An origin that recovered within this time by itself is flaky and not down, in ms. */
-const FLAKY_FOR = 30_000;
+const FLAKY_WINDOW = 30_000;
 
-/** The last attempt of a call waits so long for an origin that has gone silent, in ms: most blips are over by then. */
-const LAST_ATTEMPT = 4_000;
+/** How long the last attempt of a call waits for a silent origin, in ms: most interruptions are over by then. */
+const LAST_ATTEMPT_WAIT = 4_000;
 
 /**
  * Whether a run needs the permit. While an origin does not respond, one repetition at a time is its probe.
@@ -111,7 +111,7 @@ const LAST_ATTEMPT = 4_000;
 export const isProbe = ({ is, rounds }: Circuit, run?: Run): boolean =>
   is !== 'closed' || (rounds > 0 && run !== undefined && run.attempt > 1);
 
-/** When the circuit lets a run go by time alone; not after `now`: it is free to go. */
+/** When the circuit admits a run by time alone; not after `now`: at once. */
 export function freeAt(circuit: Circuit, now: number, run?: Run): number {
   const { is, from, until, slowStart } = circuit;
   if (is !== 'closed') return Math.max(from, until);
@@ -120,26 +120,26 @@ export function freeAt(circuit: Circuit, now: number, run?: Run): number {
     const isLast = run.attemptsLeft === 0 && run.attempt > 2;
     // An origin that recovers again and again is flaky: there a repetition waits for the one in flight alone.
     at =
-      now - circuit.recoveredAt < FLAKY_FOR
+      now - circuit.recoveredAt < FLAKY_WINDOW
         ? until
-        : Math.max(from, until, isLast ? circuit.failingSince + LAST_ATTEMPT : 0);
+        : Math.max(from, until, isLast ? circuit.failingSince + LAST_ATTEMPT_WAIT : 0);
   }
-  // Calls that never end do not keep their slots for ever.
+  // A call that never ends does not keep its slot for ever.
   return at <= now && slowStart && slowStart.inFlight.size >= slowStart.allowed ? slowStart.until : at;
 }
 
-/** Gives back what a run holds, if anything. */
+/** Releases the permit and the slot of a run. */
 export function release(circuit: Circuit, stamp: number): void {
   circuit.slowStart?.inFlight.delete(stamp);
   if (circuit.probe === stamp) circuit.until = circuit.probe = 0;
 }
 
-/** A probe in flight should be answered within this time, in ms. */
-const PROBE_ANSWERS = 1_000;
+/** How long a probe usually takes, in ms. */
+const PROBE_DURATION = 1_000;
 
 /** Milliseconds until it makes sense to come back; 0: unknown. */
 export function retryIn({ is, from, until, slowStart }: Circuit, now: number): number {
   if (is === 'open') return Math.max(0, from - now);
-  if (is === 'half-open') return Math.max(0, Math.min(PROBE_ANSWERS, until - now));
-  return slowStart ? PROBE_ANSWERS : 0;
+  if (is === 'half-open') return Math.max(0, Math.min(PROBE_DURATION, until - now));
+  return slowStart ? PROBE_DURATION : 0;
 }

@@ -2,10 +2,10 @@ import type { Host } from '../../core/contract.ts';
 import { isOrigin, LruMap } from '../../core/origins.ts';
 import type { Run } from '../../core/stage.ts';
 import {
-  AT_FIRST,
   type Circuit,
   type CircuitState,
   freeAt,
+  INITIAL,
   isProbe,
   newCircuit,
   type OpenReason,
@@ -13,17 +13,17 @@ import {
 } from './circuit.ts';
 import type { PlainSettings } from './plain-options.ts';
 
-/** With so many in flight and all of them well, the origin is taken to be back. */
-const FULL_PACE = 64;
+/** With this many calls in flight, all of them good, the origin has recovered. */
+const SLOW_START_LIMIT = 64;
 
-/** The first repetition may come so soon, in ms, however long a circuit stays open. */
-const BLIP = 300;
+/** The longest wait of the first repetition, in ms, however long a circuit stays open. */
+const FIRST_REPETITION = 300;
 
 /** Failures that are further apart than this, in ms, are not in a row. */
-const FORGOTTEN = 60_000;
+const FAILURE_WINDOW = 60_000;
 
-/** More calls than this that wait for one origin are not let go at once. */
-const CROWD = 2;
+/** More calls than this that wait for one origin are not admitted at once. */
+const MAX_RELEASED = 2;
 
 /** A call that failed. */
 interface FailedCall {
@@ -33,7 +33,7 @@ interface FailedCall {
   readonly path?: string;
 }
 
-/** The circuits and the rules by which they change. Knows nothing of requests. */
+/** The circuits and the rules by which they change; independent of requests. */
 export class Circuits {
   /** Paths have circuits from their first failure on; until then, looking for one costs nothing. */
   hasPaths: boolean;
@@ -69,18 +69,18 @@ export class Circuits {
 
   set(circuit: Circuit, state: Partial<Circuit>, since = this.stamp()): void {
     const from = circuit.is;
-    Object.assign(circuit, AT_FIRST, state, { since });
+    Object.assign(circuit, INITIAL, state, { since });
     this.changed(circuit, from);
   }
 
   isFree(circuit: Circuit, { clock }: Host, run?: Run): boolean {
-    // The usual call needs no time.
+    // Most calls need no clock.
     if (!circuit.slowStart && !isProbe(circuit, run)) return true;
     const now = clock.ticks();
     return freeAt(circuit, now, run) <= now;
   }
 
-  /** Lets a call go, with a permit if it is a probe. `release` takes it back. */
+  /** Admits a call, with a permit if it is a probe. `release` undoes it. */
   take(circuit: Circuit, stamp: number, { clock }: Host, run?: Run): void {
     circuit.slowStart?.inFlight.add(stamp);
     if (!isProbe(circuit, run)) return;
@@ -98,13 +98,14 @@ export class Circuits {
     if (circuit.is === 'half-open' && circuit.probe === stamp)
       this.open(circuit, now, random, circuit.reason);
     else if (circuit.is === 'closed') {
-      if (now - circuit.lastFailedAt > FORGOTTEN) circuit.calls = circuit.rounds = 0;
+      if (now - circuit.lastFailedAt > FAILURE_WINDOW) circuit.calls = circuit.rounds = 0;
       if (circuit.rounds === 0) circuit.failingSince = now;
       circuit.lastFailedAt = now;
       if (stamp > circuit.failedAt) {
         circuit.failedAt = this.stamp();
         // A repetition that is due soon is not put off by calls that come after it.
-        if (circuit.from <= now) circuit.from = now + this.#interval(circuit.rounds, random, BLIP);
+        if (circuit.from <= now)
+          circuit.from = now + this.#interval(circuit.rounds, random, FIRST_REPETITION);
         circuit.rounds++;
       }
       if (!repeats && stamp > circuit.callFailedAt) {
@@ -122,11 +123,11 @@ export class Circuits {
     if (is === 'closed') {
       // An origin that flaps is back each time; one that responds to nothing but probes is not.
       circuit.reopens = 0;
-      if (slowStart && ++slowStart.allowed >= FULL_PACE) circuit.slowStart = undefined;
+      if (slowStart && ++slowStart.allowed >= SLOW_START_LIMIT) circuit.slowStart = undefined;
       if (rounds > 0) {
         const recoveredAt = clock.ticks();
-        const isCrowd = waiting !== undefined && waiting.size > CROWD;
-        Object.assign(circuit, AT_FIRST, {
+        const isCrowd = waiting !== undefined && waiting.size > MAX_RELEASED;
+        Object.assign(circuit, INITIAL, {
           recoveredAt,
           slowStart: circuit.slowStart ?? (isCrowd ? this.#slowStart(recoveredAt) : undefined),
         });
@@ -137,7 +138,7 @@ export class Circuits {
     }
   }
 
-  /** Ends a trial well: from here the pace grows. */
+  /** Closes the circuit; the slow start begins. */
   close(circuit: Circuit, now: number): void {
     this.set(circuit, { is: 'closed', recoveredAt: now, slowStart: this.#slowStart(now) });
   }

@@ -3,10 +3,10 @@ import type { Circuit, CircuitState, Passage } from './circuit.ts';
 
 /** What `breaker()` adds to the plain breaker of a client. */
 export interface Extension {
-  /** Asked when a run has got the permit of its origin: whether something else is the probe. */
+  /** Called when a run has the permit of its origin. @returns true if a request of its own is the probe. */
   probe?(circuit: Circuit, run: Run): boolean;
-  /** A run is let go. */
+  /** A run is admitted. */
   admitted?(run: Run, passage: Passage): void;
-  /** A circuit is in another state. */
+  /** A circuit has changed its state. */
   changed?(circuit: Circuit, from: CircuitState): void;
 }

@@ -66,7 +66,7 @@ export class ManagedCircuits extends Circuits {
       if (this.has(key)) this.set(this.get(key), { is: 'closed', recoveredAt: -Infinity, reopens: 0 });
   }
 
-  /** `https://a.example/` is meant for its origin, also where the path `/` has a circuit. */
+  /** `https://a.example/` means its origin, also if the path `/` has a circuit. */
   #keyOf(given: string): string {
     if (this.#hasOwnKeys || !URL.canParse(given)) return given;
     const { href, origin } = new URL(given);

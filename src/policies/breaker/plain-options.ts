@@ -59,17 +59,23 @@ export const plainRules: { [K in keyof PlainSettings]: Rule<PlainSettings[K]> } 
   key: ofType('function'),
 };
 
-const rare: Rule<undefined> = (value, option) => {
+const onlyInBreaker: Rule<undefined> = (value, option) => {
   const name = option.slice(option.indexOf('.') + 1);
   throw new ConfigurationError(option, value, `make it with breaker: breaker({ ${name}: … })`);
 };
 
-type Rare = Partial<Record<'slowAfter' | 'slowRate' | 'probe' | 'share', undefined>>;
+type BreakerOnly = Partial<Record<'slowAfter' | 'slowRate' | 'probe' | 'share', undefined>>;
 
-const rules = { ...plainRules, slowAfter: rare, slowRate: rare, probe: rare, share: rare };
+const rules = {
+  ...plainRules,
+  slowAfter: onlyInBreaker,
+  slowRate: onlyInBreaker,
+  probe: onlyInBreaker,
+  share: onlyInBreaker,
+};
 
 export const readPlainBreakerOptions = (options: PlainBreakerOptions): PlainSettings =>
-  withIntervals(options, readOptions<PlainSettings & Rare>('breaker', options, rules, plainDefaults));
+  withIntervals(options, readOptions<PlainSettings & BreakerOnly>('breaker', options, rules, plainDefaults));
 
 /** Settings in which no interval between two probes is longer than the longest. */
 export function withIntervals<S extends PlainSettings>(options: PlainBreakerOptions, settings: S): S {

@@ -4,8 +4,8 @@ import type { Settings } from './options.ts';
 import { connectLater, type SharedState, type Sharing } from './sharing.ts';
 
 /**
- * The circuits of other tabs or isolates: a change here goes out, and what comes in opens and closes circuits here. One that the
- * application has isolated is its own affair.
+ * The circuits of other tabs or isolates: broadcasts changes, and applies the changes of others. A circuit that the
+ * application has isolated is left alone.
  *
  * @param now In ticks.
  */
@@ -15,7 +15,7 @@ export function remoteCircuits(
   settings: Settings,
   now: () => number,
 ) {
-  /** A change from outside does not go out again. */
+  /** A change from outside is not broadcast again. */
   let isApplying = false;
 
   const shared = (circuit: Circuit): SharedState[] => {
@@ -42,12 +42,12 @@ export function remoteCircuits(
     isApplying = false;
   };
 
-  const { enter, during, tell } = connectLater(share, apply, known);
+  const { enter, during, broadcast } = connectLater(share, apply, known);
   return {
     enter,
     during,
-    tell(circuit: Circuit): void {
-      if (!isApplying) shared(circuit).forEach(tell);
+    broadcast(circuit: Circuit): void {
+      if (!isApplying) shared(circuit).forEach(broadcast);
     },
   };
 }

@@ -2,11 +2,11 @@ import type { Run } from '../../core/stage.ts';
 import type { Circuit, Passage } from './circuit.ts';
 import type { Circuits } from './circuits.ts';
 
-/** Slow calls are a share of at least so many, within this time in ms. */
-const ENOUGH = 10;
+/** The share of slow calls is taken of at least this many calls within this time in ms. */
+const MIN_CALLS = 10;
 const WINDOW = 30_000;
 
-/** A time is ten buckets that are used in turn. */
+/** The window is ten buckets, used in turn. */
 const BUCKETS = 10;
 
 interface Bucket {
@@ -16,23 +16,23 @@ interface Bucket {
 
 const empty = (): Bucket => ({ calls: 0, slow: 0 });
 
-/** Counts calls and slow calls over a sliding time, in constant memory. */
+/** Counts calls and slow calls in a sliding window, in constant memory. */
 class RateWindow {
   readonly #width: number;
   readonly #buckets = Array.from({ length: BUCKETS }, empty);
   #newest = 0;
   readonly #sum = empty();
 
-  /** @param span Milliseconds that are remembered. */
+  /** @param span Length of the window in ms. */
   constructor(span: number) {
     this.#width = span / BUCKETS;
   }
 
-  /** @returns what happened in the time, this call included. */
+  /** @returns the totals of the window, this call included. */
   add(now: number, slow: boolean): Readonly<Bucket> {
     const sum = this.#sum;
     const newest = Math.floor(now / this.#width);
-    // What has slid out, at most everything.
+    // Subtract the buckets that have slid out, at most all.
     for (let old = Math.max(this.#newest + 1, newest - BUCKETS + 1); old <= newest; old++) {
       const gone = this.#at(old);
       sum.calls -= gone.calls;
@@ -69,14 +69,14 @@ export function slowCalls(
       began.set(passage, host.clock.ticks());
     },
     /** The outcome of a run has counted for or against a circuit. */
-    judged({ call: { host } }: Run, circuit: Circuit, passage: Passage): void {
+    evaluated({ call: { host } }: Run, circuit: Circuit, passage: Passage): void {
       if (circuit.is !== 'closed' || passage.stamp < circuit.since) return;
       const now = host.clock.ticks();
       const slow = now - (began.get(passage) ?? now) > slowAfter;
       const window = windows.get(circuit) ?? new RateWindow(WINDOW);
       windows.set(circuit, window);
       const sum = window.add(now, slow);
-      if (slow && sum.calls >= ENOUGH && sum.slow >= slowRate * sum.calls)
+      if (slow && sum.calls >= MIN_CALLS && sum.slow >= slowRate * sum.calls)
         circuits.open(circuit, now, host.random, { failures: 0, lastFailure: 'slow' });
     },
   };

@@ -13,7 +13,7 @@ type Hooks = Required<Pick<Stage<Passage>, 'attach' | 'enter' | 'leave' | 'settl
 export const breakerStage = (hooks: Hooks): Stage =>
   named('breaker', stage<Passage>(hooks), { switchOnly: true });
 
-/** The hooks of every breaker: let runs go, and judge the origin and the path by what comes of them. */
+/** The hooks of every breaker: admit runs, and count their outcomes for or against the origin and the path. */
 export function breakerHooks(settings: PlainSettings, circuits: Circuits, extension: Extension = {}): Hooks {
   const { pathOf, knownPath, admit, letGo, wait, rejection } = admission(settings, circuits, extension);
   const emitters = new Set<NonNullable<PipelineContext['emit']>>();
@@ -26,13 +26,13 @@ export function breakerHooks(settings: PlainSettings, circuits: Circuits, extens
     extension.changed?.(circuit, from);
   };
 
-  const judge = (run: Run, { stamp, circuit, path: own }: Passage): void => {
+  const evaluate = (run: Run, { stamp, circuit, path: own }: Passage): void => {
     const { response, error, attempt, call } = run;
     if (!circuit || (!response && !countsAgainst(run))) return;
     const { status = 0 } = response ?? {};
     const isBad = isOriginFailure(status);
     if (isBad) circuits.hasPaths = true;
-    // A path may have got its circuit since the run was let go.
+    // A path may have got its circuit since the run was admitted.
     const path = response && (own ?? (isBad ? circuits.get(pathOf(run)) : knownPath(run)));
     if (response && path !== circuit) circuits.succeeded(circuit, stamp, call.host);
     if (!response || isBad) {
@@ -54,7 +54,7 @@ export function breakerHooks(settings: PlainSettings, circuits: Circuits, extens
       return blocked ? wait(run, passage, blocked) : passage;
     },
     leave(run, passage) {
-      judge(run, passage);
+      evaluate(run, passage);
       letGo(passage);
       const { rejection: ours } = passage;
       if (!ours || run.error !== ours || run.response) return undefined;
@@ -80,7 +80,7 @@ export function breakerHooks(settings: PlainSettings, circuits: Circuits, extens
   };
 }
 
-/** The network, or the origin's silence. Else it was the caller's abort, a rejection of ours, or a bug in a transport. */
+/** True for a network error or a silent origin; not for the caller's abort, a rejection or a bug in a transport. */
 export const countsAgainst = ({ error, isSent, call }: Run): boolean =>
   isSent &&
   !(call.signal.aborted && error === call.signal.reason) &&

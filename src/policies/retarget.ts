@@ -7,13 +7,13 @@ import { CREDENTIALS } from '../http/credentials.ts';
 /**
  * The same request to another origin: same method, path, query, headers and body.
  *
- * Credentials go only to the request's own origin and to those in `credentialsFor`: elsewhere `Authorization`,
+ * Credentials go only to the request's own origin and to those in `credentialsFor`: for others, `Authorization`,
  * `Proxy-Authorization` and `Cookie` are left out, and `credentials: 'include'` becomes `'same-origin'`. A secret in a
- * header of the application's own (`X-Api-Key`) or in the URL cannot be known for one.
+ * header of the application's own (`X-Api-Key`) or in the URL cannot be recognised.
  *
  * @param body What to send; the body of `request` may have been read.
  */
-export function toOrigin(
+export function retargetOrigin(
   request: Request,
   origin: string,
   credentialsFor: readonly string[],
@@ -22,11 +22,11 @@ export function toOrigin(
   const own = originOf(request.url);
   if (origin === own && body === undefined) return request;
   const url = origin + request.url.slice(own.length);
-  if (origin === own || credentialsFor.includes(origin)) return readdressed(request, url, {}, body);
+  if (origin === own || credentialsFor.includes(origin)) return retarget(request, url, {}, body);
   const headers = new Headers(request.headers);
   for (const name of CREDENTIALS) headers.delete(name);
   const { credentials } = request;
-  return readdressed(
+  return retarget(
     request,
     url,
     { headers, ...(credentials === 'include' && { credentials: 'same-origin' }) },
@@ -35,7 +35,7 @@ export function toOrigin(
 }
 
 /** The same request to another URL. @param body What to send; the body of `request` may have been read. */
-export function readdressed(
+export function retarget(
   request: Request,
   url: string,
   changes: RequestInit,
@@ -56,9 +56,9 @@ export function readdressed(
     keepalive,
     ...changes,
   };
-  // Runtimes without a name for it refuse it, or say nothing.
+  // Runtimes that do not know a field throw, or leave it out.
   for (const name in init) if (!init[name]) delete init[name];
-  // That is the page, and not a URL; an empty one says that nobody is to know.
+  // `about:client` means the page, and is no URL; an empty referrer means that none is sent.
   if (referrer !== undefined && referrer !== 'about:client') init.referrer = referrer;
   if (body instanceof ReadableStream) init.duplex = 'half';
   return rememberBody(
@@ -67,7 +67,7 @@ export function readdressed(
   );
 }
 
-/** `'https://api.example.com'`: what `new URL(url).origin` says, and nothing behind it but perhaps a slash. */
+/** `'https://api.example.com'`: an origin as of `new URL(url).origin`, with at most a slash behind it. */
 export const origin: Rule<string> = (value, option) => {
   const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined;
   if (url && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/` && !/[?#]/.test(value as string))
