@@ -41,11 +41,11 @@ export type {
   AtomicStore,
   Change,
   Item,
-  ItemWithBody as Whole,
+  ItemWithBody,
   RangeQuery,
   Store,
   StoredBody,
-  Transaction as Decision,
+  Transaction,
 } from './core/store.ts';
 export type { Fetch } from './core/transport.ts';
 export {
@@ -62,6 +62,7 @@ export {
   type ProbedConnectivity,
   type Reachability,
 } from './fronts/connectivity.ts';
+export { outbox, staleCache } from './fronts/default-stores.ts';
 export { type EnvOptions, type OptionsFromEnvOptions, optionsFromEnv } from './fronts/env.ts';
 export { type CreateFetchOptions, createFetch } from './fronts/fetch.ts';
 export { type ClientHealth, type ClientParts, clientHealth } from './fronts/health/client.ts';
@@ -74,7 +75,6 @@ export {
 } from './fronts/health/health.ts';
 export { type Monitor, type MonitorOptions, monitor } from './fronts/health/monitor.ts';
 export { type WaitOptions, waitUntilHealthy } from './fronts/health/wait.ts';
-export { outbox, staleCache } from './fronts/kept.ts';
 export { type Client, createClient } from './fronts/ky/client.ts';
 export { QueuedError } from './fronts/ky/errors.ts';
 export {
@@ -157,7 +157,7 @@ export {
   type FallbackContext,
   type FallbackFunction,
   type FallbackOptions,
-  type FallbackValue as FallbackAnswer,
+  type FallbackValue,
   fallback,
 } from './policies/fallback.ts';
 export { type HedgeOptions, hedge } from './policies/hedge.ts';
@@ -187,6 +187,6 @@ export { type Strategies, type StrategiesOptions, strategies } from './policies/
 export { type TelemetryOptions, telemetry } from './policies/telemetry.ts';
 export { attemptTimeout, type TimeoutOption, type TimeoutOptions, totalTimeout } from './policies/timeout.ts';
 export { deviceKey } from './stores/device-key.ts';
-export { type EncryptionKey as SealingKey, encryptWith } from './stores/encryption.ts';
+export { type EncryptionKey, encryptWith } from './stores/encryption.ts';
 export { type IndexedDBStoreOptions, indexedDBStore } from './stores/indexeddb.ts';
 export { memoryStore } from './stores/memory.ts';

@@ -7,6 +7,7 @@ const COVERED: readonly string[] = [
   'src/testing',
   'src/policies',
   'src/http',
+  'src/fronts',
   'src/stores',
   'src/devtools',
   'src/devtools.ts',

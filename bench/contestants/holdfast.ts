@@ -72,7 +72,7 @@ export const withTelemetry: Contestant = {
 /** Each call and each attempt is counted. */
 export const withMetrics: Contestant = {
   name: '… and metrics',
-  call: (fetch) => overPlatforms(fetch, reading(createFetch({ onEvent: metrics().hear }))),
+  call: (fetch) => overPlatforms(fetch, reading(createFetch({ onEvent: metrics().receive }))),
 };
 
 /** Each event is a line, which nobody reads. */
@@ -81,7 +81,7 @@ export const withLogs: Contestant = {
   call: (fetch) =>
     overPlatforms(
       fetch,
-      reading(createFetch({ onEvent: listeners(metrics().hear, jsonLines({ write: () => {} })) })),
+      reading(createFetch({ onEvent: listeners(metrics().receive, jsonLines({ write: () => {} })) })),
     ),
 };
 

@@ -1,3 +1,3 @@
 import { createFetch, metrics } from 'holdfast';
 
-export const fetch = createFetch({ onEvent: metrics().hear });
+export const fetch = createFetch({ onEvent: metrics().receive });

@@ -62,7 +62,7 @@ export function createCalls(nameOf: (entry: string) => string) {
     deliveries.delete(id);
   }
 
-  function hear(event: HoldfastEvent): void {
+  function receive(event: HoldfastEvent): void {
     switch (event.type) {
       case 'call-started':
         byCall.set(
@@ -131,7 +131,7 @@ export function createCalls(nameOf: (entry: string) => string) {
     }
   }
 
-  return { rows, hear };
+  return { rows, receive };
 }
 
 /** Whatever comes next ends a wait. */

@@ -25,7 +25,7 @@ export function createHistory() {
   const at = (number: number): Moment =>
     moments.get(number) ?? { number, answered: 0, bridged: 0, failed: 0 };
 
-  function hear(event: HoldfastEvent): void {
+  function receive(event: HoldfastEvent): void {
     if (event.type !== 'call-ended') return;
     const { source, status = 0, error } = event;
     const moment = at(numberNow());
@@ -41,5 +41,5 @@ export function createHistory() {
     return Array.from({ length: MOMENTS }, (_, nth) => at(now - MOMENTS + 1 + nth));
   }
 
-  return { hear, recent };
+  return { receive, recent };
 }

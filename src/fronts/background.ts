@@ -1,24 +1,24 @@
 import type { Host } from '../core/contract.ts';
 import { isPageHidden, prefersReducedData } from '../core/thrift.ts';
 
-/** Where somebody pays for their data or wants to save it, background work that can wait comes so much less often. */
-const SAVING = 4;
+/** With Save-Data, background work is this many times less often. */
+const REDUCED_DATA_FACTOR = 4;
 
 /**
- * Does something again and again in the background: with jitter (± 20 %), less often where the browser is asked to save
- * data, and not while the page is hidden or the host offline: then at once when it is seen, or online, again.
+ * Repeats a task in the background: with jitter (± 20 %), less often if the browser is asked to save
+ * data, and not while the page is hidden or the host offline: then at once when it is visible, or online, again.
  *
  * @param interval In ms.
  * @param signal Ends it.
  * @param how.atOnce Whether the first time is now. Default true.
- * @param how.missed Told of each time that is left out.
+ * @param how.missed Called for each time that is left out.
  */
-export function everyNowAndThen(
+export function pollInBackground(
   interval: number,
   host: Host,
   signal: AbortSignal,
   task: () => Promise<unknown>,
-  { atOnce = true, missed: told }: { readonly atOnce?: boolean; readonly missed?: () => void } = {},
+  { atOnce = true, missed: onMissed }: { readonly atOnce?: boolean; readonly missed?: () => void } = {},
 ): void {
   const { clock, connectivity: online, random } = host;
   const document = globalThis.document as Document | undefined;
@@ -26,39 +26,39 @@ export function everyNowAndThen(
   let running = false;
   let missed = false;
 
-  const later = (): void => {
-    const ms = interval * (0.8 + 0.4 * random()) * (prefersReducedData() ? SAVING : 1);
+  const schedule = (): void => {
+    const ms = interval * (0.8 + 0.4 * random()) * (prefersReducedData() ? REDUCED_DATA_FACTOR : 1);
     cancel();
-    cancel = clock.after(ms, turn, { background: true });
+    cancel = clock.after(ms, poll, { background: true });
   };
-  const turn = (): void => {
+  const poll = (): void => {
     if (running || signal.aborted) return;
     missed = !online.state || isPageHidden();
-    if (missed) told?.();
+    if (missed) onMissed?.();
     if (missed) return;
     running = true;
     task()
       .catch(() => {})
       .finally(() => {
         running = false;
-        if (!signal.aborted) later();
+        if (!signal.aborted) schedule();
       });
   };
-  const again = (): void => {
-    if (missed) turn();
+  const retry = (): void => {
+    if (missed) poll();
   };
 
-  const unsubscribe = online.subscribe(again);
-  document?.addEventListener('visibilitychange', again);
+  const unsubscribe = online.subscribe(retry);
+  document?.addEventListener('visibilitychange', retry);
   signal.addEventListener(
     'abort',
     () => {
       cancel();
       unsubscribe();
-      document?.removeEventListener('visibilitychange', again);
+      document?.removeEventListener('visibilitychange', retry);
     },
     { once: true },
   );
-  if (atOnce) turn();
-  else later();
+  if (atOnce) poll();
+  else schedule();
 }

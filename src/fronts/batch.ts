@@ -3,22 +3,22 @@ import { dropBody } from '../core/body.ts';
 import { abortSignal, integer, ofType, oneOf, readOptions } from '../core/check.ts';
 import { ConfigurationError } from '../core/errors.ts';
 
-/** What became of one item, as `Promise.allSettled` says it. */
+/** The outcome of one item, in the form of `Promise.allSettled`. */
 export type BatchOutcome<T, R> = { readonly item: T; readonly index: number } & PromiseSettledResult<R>;
 
 export interface BatchProgress {
-  /** Ended, well or not. */
+  /** Settled, fulfilled or rejected. */
   readonly done: number;
   readonly failed: number;
   readonly running: number;
-  /** How many there are, where that is known: of a list, a `Set` or a `Map`. */
+  /** How many items there are, if that is known: of a list, a `Set` or a `Map`. */
   readonly total?: number;
 }
 
 export interface BatchOptions {
   /** How many are under way at once. Default 6. */
   readonly concurrency?: number;
-  /** How many may be under way or done and not yet taken: whoever reads slowly slows down the rest. Default 4 × `concurrency`. */
+  /** How many items may be running, or done and not yet read: a slow reader slows down the batch. Default 4 × `concurrency`. */
   readonly ahead?: number;
   /** In which order outcomes come. Default `'given'`. */
   readonly order?: 'given' | 'finished';
@@ -26,19 +26,19 @@ export interface BatchOptions {
   readonly stopAtFailure?: boolean;
   /** Ends all of it; its reason is thrown. */
   readonly signal?: AbortSignal;
-  /** Told whenever one has begun or ended. */
+  /** Called when an item begins and when it settles. */
   readonly onProgress?: (progress: BatchProgress) => void;
 }
 
 export interface BatchContext {
   readonly index: number;
-  /** Aborts when nobody wants the outcome any more: pass it on. */
+  /** Aborts when the batch has ended early: pass it on. */
   readonly signal: AbortSignal;
 }
 
 /** Outcomes, one after the other; nothing begins before the first is asked for. */
 export interface Batch<T, R> extends AsyncIterable<BatchOutcome<T, R>> {
-  /** All of them at once, for as many as fit into memory. */
+  /** All outcomes at once, if they fit into memory. */
   all(): Promise<BatchOutcome<T, R>[]>;
 }
 
@@ -94,7 +94,7 @@ function readBatch(options: BatchOptions): Settings {
 
 function iterable(items: unknown): void {
   const given = Object(items) as Partial<Iterable<unknown> & AsyncIterable<unknown>>;
-  // A text is a list of characters, which nobody means.
+  // A string is iterable, but a list of characters is never meant.
   if (typeof items === 'string' || !(given[Symbol.iterator] ?? given[Symbol.asyncIterator]))
     throw new ConfigurationError(
       'batch.items',
@@ -126,17 +126,17 @@ async function* run<T, R>(
   };
   const unfollow = signal ? follow(signal, stop) : () => {};
   const progress = (): void => {
-    const told: unknown = onProgress?.({ done, failed, running, ...(total !== undefined && { total }) });
-    // Whatever its type says it may be async; what it throws ends the batch either way.
-    if (told instanceof Promise) told.catch(stop);
+    const settled: unknown = onProgress?.({ done, failed, running, ...(total !== undefined && { total }) });
+    // A listener may be async in spite of its type; an error of it ends the batch either way.
+    if (settled instanceof Promise) settled.catch(stop);
   };
 
   const end = (outcome: Outcome): void => {
     running--;
     done++;
     if (outcome.status === 'rejected') failed++;
-    if (stopped) dropped(outcome);
-    // In the order in which they ended they are numbered anew.
+    if (stopped) dropOutcome(outcome);
+    // For the order 'finished', outcomes are numbered as they come.
     else ready.set(order === 'given' ? outcome.index : done - 1, outcome);
     if (stopAtFailure && outcome.status === 'rejected') stop(outcome.reason);
     change.ring();
@@ -185,15 +185,15 @@ async function* run<T, R>(
     }
   } finally {
     unfollow();
-    stop(new DOMException('nobody takes the outcomes of this batch any more', 'AbortError'));
-    for (const outcome of ready.values()) dropped(outcome);
-    // It may hang in the middle of something: nobody waits for it.
+    stop(new DOMException('the reader of this batch has stopped', 'AbortError'));
+    for (const outcome of ready.values()) dropOutcome(outcome);
+    // The source may hang: do not wait for it.
     if (!exhausted) Promise.resolve(source.return?.()).catch(() => {});
   }
 }
 
-/** Nobody will read it. */
-function dropped(outcome: PromiseSettledResult<unknown>): void {
+/** Cancels the body of a response that will not be read. */
+function dropOutcome(outcome: PromiseSettledResult<unknown>): void {
   if (outcome.status === 'fulfilled' && outcome.value instanceof Response) dropBody(outcome.value);
 }
 
@@ -202,7 +202,7 @@ function sizeOf(items: object): number | undefined {
   return items instanceof Set || items instanceof Map ? items.size : undefined;
 }
 
-/** Whoever waits is woken by the next ring. */
+/** Wakes all waiting readers at each ring. */
 function bell(): { ring(): void; next(): Promise<void> } {
   const waiting: (() => void)[] = [];
   return {

@@ -4,7 +4,7 @@ import type { Connectivity } from '../core/contract.ts';
 import type { Duration } from '../core/durations.ts';
 import type { HoldfastEvent } from '../core/events.ts';
 import { notify } from '../core/tell.ts';
-import { everyNowAndThen } from './background.ts';
+import { pollInBackground } from './background.ts';
 import {
   type CheckOptions,
   checkedUrl,
@@ -15,33 +15,33 @@ import {
 } from './health/health.ts';
 
 /**
- * - `online`: the last probe was answered, or nothing speaks against it.
+ * - `online`: the last probe had a response, or nothing speaks against it.
  * - `offline`: the platform says so.
- * - `captive`: a portal answers in place of the probe's origin.
- * - `unreachable`: the platform says that there is a network, and nobody answers over it.
+ * - `captive`: a portal responds in place of the probe's origin.
+ * - `unreachable`: the platform says that there is a network, but the origin does not respond.
  */
 export type Reachability = 'online' | 'offline' | 'captive' | 'unreachable';
 
 export interface ConnectivityOptions extends Omit<CheckOptions, 'signal'> {
-  /** A URL of your own that is cheap to answer; what it has to answer `check` says. */
+  /** A URL of your own with a cheap response; `check` says which response is right. */
   readonly probe: string | URL;
   /** Between two probes while there is no way out, ± 20 %. Default 15 s. */
   readonly interval?: Duration;
-  /** For so long a probe is not repeated, whatever speaks for it. Default 10 s. */
+  /** The shortest time between two probes. Default 10 s. */
   readonly cacheFor?: Duration;
   /** One probe. Default 5 s. */
   readonly timeout?: Duration;
-  /** Told of each change, and why. */
+  /** Called at each change. */
   readonly onChange?: (now: Reachability) => void;
 }
 
 /** Connectivity for `host: { online }`. */
 export interface ProbedConnectivity extends Connectivity {
   readonly reachability: Reachability;
-  /** Looks now. */
+  /** Probes now. */
   check(): Promise<Reachability>;
-  /** Hears what a pipeline tells (`onEvent`): a network error is a reason to look. */
-  hear(event: HoldfastEvent): void;
+  /** Takes the events of a pipeline (`onEvent`): a network error is a reason to probe. */
+  receive(event: HoldfastEvent): void;
   /** No timer, listener or request is left. */
   close(): void;
 }
@@ -53,7 +53,7 @@ export interface ProbedConnectivity extends Connectivity {
  *
  * @example
  * const online = connectivity({ probe: '/ping' });
- * const api = createClient({ host: { connectivity: online }, onEvent: online.hear });
+ * const api = createClient({ host: { connectivity: online }, onEvent: online.receive });
  */
 export function connectivity(options: ConnectivityOptions): ProbedConnectivity {
   const { signal: _, ...rules } = checkRules;
@@ -77,7 +77,7 @@ export function connectivity(options: ConnectivityOptions): ProbedConnectivity {
   const { clock, connectivity: online } = host;
   const listeners = new Set<(online: boolean) => void>();
   let found: Exclude<Reachability, 'offline'> = 'online';
-  let told: Reachability = online.state ? 'online' : 'offline';
+  let last: Reachability = online.state ? 'online' : 'offline';
   let probedAt = Number.NEGATIVE_INFINITY;
   let probing: Promise<void> | undefined;
   /** What a probe finds is true of the network over which it was sent. */
@@ -87,27 +87,27 @@ export function connectivity(options: ConnectivityOptions): ProbedConnectivity {
   const now = (): Reachability => (online.state ? found : 'offline');
 
   const compare = (): void => {
-    const before = told;
-    told = now();
-    if (told === before) return;
-    if (onChange) notify(onChange, told);
-    if ((before === 'online') === (told === 'online')) return;
-    inform(told === 'online');
+    const before = last;
+    last = now();
+    if (last === before) return;
+    if (onChange) notify(onChange, last);
+    if ((before === 'online') === (last === 'online')) return;
+    notifyListeners(last === 'online');
   };
 
-  /** Who listens anew in the middle of it is told of the next change. */
-  const inform = (isOnline: boolean): void => {
+  /** A listener that subscribes during the loop is called at the next change. */
+  const notifyListeners = (isOnline: boolean): void => {
     for (const listener of [...listeners]) notify(listener, isOnline);
   };
 
-  const look = (): Promise<void> => {
+  const probeNow = (): Promise<void> => {
     if (probing) return probing;
     const { signal } = network;
     const mine = checkHealth(url, { ...settings, signal }, timeout)
       .then((health) => {
         if (signal.aborted) return;
         probedAt = clock.ticks();
-        found = meaning(health);
+        found = reachabilityOf(health);
         compare();
         watch();
       })
@@ -120,34 +120,34 @@ export function connectivity(options: ConnectivityOptions): ProbedConnectivity {
     return mine;
   };
 
-  /** Whatever was found, or is being looked for, was another network. */
-  const forget = (): void => {
+  /** Drops results of the former network. */
+  const reset = (): void => {
     network.abort(new DOMException('the network has changed', 'AbortError'));
     network = createAborter();
     probing = undefined;
     found = 'online';
   };
 
-  /** As long as there is no way out. */
+  /** Probes in the background as long as the origin does not respond. */
   const watch = (): void => {
     if (found === 'online' || ended.signal.aborted) {
       watching?.abort(undefined);
       watching = undefined;
     } else if (!watching) {
       watching = createAborter();
-      everyNowAndThen(interval, host, watching.signal, look, { atOnce: false });
+      pollInBackground(interval, host, watching.signal, probeNow, { atOnce: false });
     }
   };
 
-  const suspect = (): void => {
-    if (!ended.signal.aborted && online.state && clock.ticks() - probedAt >= cacheFor) void look();
+  const onSuspicion = (): void => {
+    if (!ended.signal.aborted && online.state && clock.ticks() - probedAt >= cacheFor) void probeNow();
   };
 
   const unsubscribe = online.subscribe((up) => {
-    forget();
+    reset();
     watch();
     compare();
-    if (up) void look();
+    if (up) void probeNow();
   });
 
   return {
@@ -163,31 +163,31 @@ export function connectivity(options: ConnectivityOptions): ProbedConnectivity {
       return () => void listeners.delete(own);
     },
     async check() {
-      if (online.state && !ended.signal.aborted) await look();
+      if (online.state && !ended.signal.aborted) await probeNow();
       return now();
     },
-    hear(event) {
+    receive(event) {
       if (event.type === 'attempt-ended' && (event.error === 'network' || event.error === 'timeout-attempt'))
-        suspect();
+        onSuspicion();
     },
     close() {
       const wasAway = now() !== 'online';
       ended.abort(undefined);
-      // From here on only the platform is believed: who waits for a way out is not to wait for ever.
-      forget();
+      // From here on only the platform counts: a call that waits for the network must not wait for ever.
+      reset();
       watch();
       unsubscribe();
-      if (wasAway && online.state) inform(true);
+      if (wasAway && online.state) notifyListeners(true);
       listeners.clear();
     },
   };
 }
 
-/** RFC 6585, 6: what a portal answers, and no origin. */
+/** RFC 6585, 6: the status of a portal, never of an origin. */
 const NETWORK_AUTHENTICATION_REQUIRED = 511;
 
-/** An origin with trouble of its own can be reached. */
-function meaning({ reason, status }: Health): Exclude<Reachability, 'offline'> {
+/** An origin that responds with an error can be reached. */
+function reachabilityOf({ reason, status }: Health): Exclude<Reachability, 'offline'> {
   if (status === NETWORK_AUTHENTICATION_REQUIRED) return 'captive';
   if (reason === undefined || reason === 'status') return 'online';
   return reason === 'network' || reason === 'timeout' ? 'unreachable' : 'captive';

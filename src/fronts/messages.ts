@@ -26,7 +26,7 @@ const ENGLISH: Readonly<Record<Category, string>> & Messages = {
   client: 'This could not be done.',
   auth: 'Sign in again to go on.',
   validation: 'Some of what you entered is not accepted. Check it and try again.',
-  conflict: 'Somebody has changed this meanwhile. Look at the new version and try again.',
+  conflict: 'This was changed since you opened it. Look at the new version and try again.',
   parse: 'The service gave an answer that could not be understood.',
   'circuit-open': 'The service cannot be reached just now. Try again in a moment.',
   capacity: 'Too much is going on at once. Wait a moment and try again.',
@@ -43,7 +43,7 @@ const ENGLISH: Readonly<Record<Category, string>> & Messages = {
 };
 
 /**
- * A short sentence for whoever uses the application: by what kind of failure it was, and never anything of the error itself.
+ * A short sentence for the user of the application: chosen by the kind of failure, and never with text of the error itself.
  *
  * @param failure What was thrown, or a response that is a failure.
  * @param messages Other sentences, or in another language. Where one is missing, or throws, it is the English one.
@@ -54,7 +54,7 @@ const ENGLISH: Readonly<Record<Category, string>> & Messages = {
  */
 export function userMessage(failure: unknown, messages: Messages = {}): string {
   const category = categoryOf(failure) ?? 'unknown';
-  const { code, transient, retryAt, callId, status } = saidBy(failure);
+  const { code, transient, retryAt, callId, status } = factsOf(failure);
   const facts: MessageFacts = {
     category,
     transient: transient === true,
@@ -64,26 +64,26 @@ export function userMessage(failure: unknown, messages: Messages = {}): string {
   const names = [code, status, category].filter((name): name is string => typeof name === 'string');
   for (const name of names)
     for (const own of [messages, ENGLISH]) {
-      const said = Object.hasOwn(own, name) ? told(own[name], facts) : undefined;
+      const said = Object.hasOwn(own, name) ? textOf(own[name], facts) : undefined;
       if (said !== undefined) return said;
     }
   return ENGLISH.unknown;
 }
 
-/** Anything can be thrown: of what breaks when it is looked at nothing is known. */
-function saidBy(failure: unknown): Record<string, unknown> {
+/** Anything can be thrown, also a value whose properties throw. */
+function factsOf(failure: unknown): Record<string, unknown> {
   try {
     const { code, transient, retryAt, callId, response } = (failure ?? {}) as Record<string, unknown>;
-    const answer = failure instanceof Response ? failure : response;
-    const status = answer instanceof Response ? String(answer.status) : undefined;
+    const failed = failure instanceof Response ? failure : response;
+    const status = failed instanceof Response ? String(failed.status) : undefined;
     return { code, transient, retryAt, callId, status };
   } catch {
     return {};
   }
 }
 
-/** A sentence that cannot be made is none. */
-function told(message: Message | undefined, facts: MessageFacts): string | undefined {
+/** @returns `undefined` if the function of a message fails. */
+function textOf(message: Message | undefined, facts: MessageFacts): string | undefined {
   try {
     const said = typeof message === 'function' ? message(facts) : message;
     return typeof said === 'string' && said !== '' ? said : undefined;

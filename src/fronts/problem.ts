@@ -6,13 +6,13 @@ import { outcomeOf } from '../core/outcome.ts';
 import { isProblem, PROBLEM_JSON, type ProblemDetails, problemFrom } from '../http/problem.ts';
 import { retryAfter } from '../http/retry-after.ts';
 
-/** More than this is no description of a problem. In bytes. */
+/** The longest body that is read as problem details, in bytes. */
 const LONGEST = 64_000;
 
 /**
- * The problem details of an answer (RFC 9457), from a copy: the body can still be read.
+ * The problem details of a response (RFC 9457), from a clone: the body can still be read.
  *
- * @returns `undefined` where there are none, they cannot be read, or are longer than 64 kB.
+ * @returns `undefined` if there are none, or they cannot be read or are longer than 64 kB.
  */
 export async function problemOf(response: Response): Promise<ProblemDetails | undefined> {
   if (!isProblem(response) || response.bodyUsed) return undefined;
@@ -26,7 +26,7 @@ export async function problemOf(response: Response): Promise<ProblemDetails | un
   }
 }
 
-/** What a client of ours may know: that something behind us failed, not what. */
+/** Statuses for the clients of this server: that an upstream failed, not how. */
 const STATUSES: Readonly<Record<Category, number>> = {
   network: 502,
   timeout: 504,
@@ -66,8 +66,8 @@ export interface ProblemResponseOptions {
 }
 
 /**
- * The answer of a server whose own call has failed: `application/problem+json` (RFC 9457) with a status by the category of
- * the error, `Retry-After` where the error knows when to come back, and the request id. Nothing of the error's message,
+ * The response of a server whose own call has failed: `application/problem+json` (RFC 9457) with a status by the category of
+ * the error, `Retry-After` if the error has `retryAt`, and the request id. Nothing of the error's message,
  * origin, attempts or cause.
  *
  * @param error What was thrown, or a response that is a failure.
@@ -85,10 +85,10 @@ export function toProblemResponse(error: unknown, options: ProblemResponseOption
   return new Response(JSON.stringify(problem), { status, headers });
 }
 
-/** What may be told of it. Anything can be thrown, also what only looks like a failure of ours. */
+/** The public facts of a failure. Anything can be thrown, also a value that only looks like a failure. */
 function factsOf(error: unknown, now: number): Partial<Failure> {
   try {
-    if (error instanceof Response) return answered(error, now);
+    if (error instanceof Response) return factsOfResponse(error, now);
     const { callId, retryAt } = (error ?? {}) as Record<string, unknown>;
     return {
       ...(typeof callId === 'string' && { callId }),
@@ -99,8 +99,8 @@ function factsOf(error: unknown, now: number): Partial<Failure> {
   }
 }
 
-/** What an upstream's answer tells of the same. */
-function answered(response: Response, now: number): Partial<Failure> {
+/** The same facts of an upstream's response. */
+function factsOfResponse(response: Response, now: number): Partial<Failure> {
   const wait = retryAfter(response.headers, now);
   return { callId: outcomeOf(response)?.callId, ...(wait !== undefined && { retryAt: now + wait }) };
 }

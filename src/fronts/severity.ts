@@ -4,7 +4,7 @@ import type { HoldfastEvent } from '../core/events.ts';
 
 /**
  * - `expected`: it happens in every day's work: a success, the caller's abort, what the origin refuses of the caller (4xx).
- * - `unexpected`: the network, an origin or a limit failed; somebody may have noticed.
+ * - `unexpected`: the network, an origin or a limit failed; users may have noticed.
  * - `critical`: something is lost or will not mend itself: a dead letter, a store that fails, credentials that are gone, a mistake in the settings.
  */
 export type Severity = 'expected' | 'unexpected' | 'critical';
@@ -39,7 +39,7 @@ const OF_EVENTS: Readonly<Partial<Record<HoldfastEvent['type'], Severity>>> = {
   'sharing-failed': 'unexpected',
 };
 
-/** How bad what an event tells is. */
+/** How severe an event is. */
 export function severityOf(event: HoldfastEvent): Severity {
   if (event.type === 'call-ended') return ofCategory(categoryOfCall(event));
   if (event.type === 'circuit')

@@ -4,7 +4,7 @@ import type { Clock, Policy } from '../../src/core/contract.ts';
 import type { HoldfastEvent } from '../../src/core/events.ts';
 import { pipeline } from '../../src/core/pipeline.ts';
 import { coordinator } from '../../src/fronts/cloudflare/coordinator-object.ts';
-import type { Message } from '../../src/fronts/cloudflare/protocol.ts';
+import type { SyncMessage } from '../../src/fronts/cloudflare/protocol.ts';
 import { type Breaker, breaker } from '../../src/policies/breaker/breaker.ts';
 import type { Sharing } from '../../src/policies/breaker/sharing.ts';
 import { rateLimit } from '../../src/policies/rate-limit.ts';
@@ -40,17 +40,17 @@ function fleet(many: number, { policies, noTimers = false, ...options }: FleetOp
   const clock = virtualClock({ quiet });
   const origin = scriptedOrigin(clock);
   let object = coordinator();
-  const reports: Message[] = [];
+  const reports: SyncMessage[] = [];
   const replies: unknown[] = [];
   /** What the object does: by default its work. */
-  const world = { does: (report: Message): unknown => object(report, clock.ticks()) };
+  const world = { does: (report: SyncMessage): unknown => object(report, clock.ticks()) };
   const isolate = (nth: number) => {
     const events: HoldfastEvent[] = [];
     const background: Promise<unknown>[] = [];
     const circuits: Breaker[] = [];
     const binding = {
       getByName: () => ({
-        async exchange(report: Message): Promise<unknown> {
+        async exchange(report: SyncMessage): Promise<unknown> {
           reports.push(report);
           const reply = await world.does(structuredClone(report));
           replies.push(reply);

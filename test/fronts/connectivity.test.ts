@@ -46,7 +46,7 @@ describe('that there is no network', () => {
     const { host, online, origin, clock, changes } = world();
     host.connectivity.set(false);
     expect([online.state, online.reachability]).toEqual([false, 'offline']);
-    online.hear({ ...failed, error: 'network' });
+    online.receive({ ...failed, error: 'network' });
     await clock.advance(600_000);
     expect(await online.check()).toBe('offline');
     expect(origin.seen).toHaveLength(0);
@@ -72,7 +72,7 @@ describe('that there is a network', () => {
   ])('is %s after a call found none, by what the probe finds', async (reachability, step) => {
     const { online, origin, clock } = world();
     origin.otherwise(step);
-    online.hear({ ...failed, error: 'network' });
+    online.receive({ ...failed, error: 'network' });
     await clock.advance(6_000);
     expect(online.reachability).toBe(reachability);
     expect(online.state).toBe(reachability === 'online');
@@ -153,14 +153,14 @@ describe('that there is a network', () => {
 
   test('is not probed by everybody who fails: once in a while', async () => {
     const { online, origin, clock } = world();
-    for (let nth = 0; nth < 50; nth++) online.hear({ ...failed, error: 'network' });
+    for (let nth = 0; nth < 50; nth++) online.receive({ ...failed, error: 'network' });
     await clock.advance(5_000);
-    for (let nth = 0; nth < 50; nth++) online.hear({ ...failed, error: 'timeout-attempt' });
+    for (let nth = 0; nth < 50; nth++) online.receive({ ...failed, error: 'timeout-attempt' });
     await clock.advance(1_000);
     expect(origin.seen).toHaveLength(1);
     await clock.advance(5_000);
-    online.hear({ ...failed, error: 'network' });
-    online.hear({ ...failed, status: 500 });
+    online.receive({ ...failed, error: 'network' });
+    online.receive({ ...failed, status: 500 });
     await clock.advance(1_000);
     expect(origin.seen).toHaveLength(2);
     online.close();
@@ -185,7 +185,7 @@ test('a pipeline waits with its retries until there is a way out', async () => {
   const calls = scriptedOrigin(clock);
   const api = createFetch({
     host: { ...host, connectivity: online },
-    onEvent: online.hear,
+    onEvent: online.receive,
     fetch: calls.fetch,
     timeout: { total: '10m' },
   });
@@ -207,7 +207,7 @@ test('what is closed leaves nothing behind', async () => {
   const asked = origin.seen.length;
   host.connectivity.set(false);
   host.connectivity.set(true);
-  online.hear({ ...failed, error: 'network' });
+  online.receive({ ...failed, error: 'network' });
   await online.check();
   await clock.advance(600_000);
   expect(origin.seen).toHaveLength(asked);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { coordinator } from '../../src/fronts/cloudflare/coordinator-object.ts';
-import type { Message } from '../../src/fronts/cloudflare/protocol.ts';
+import type { SyncMessage } from '../../src/fronts/cloudflare/protocol.ts';
 import type { SharedState } from '../../src/policies/breaker/sharing.ts';
 
 const KEY = 'https://api.example.com';
@@ -19,7 +19,7 @@ function world() {
   const heard = new Map<string, number>();
   return {
     exchange,
-    tell(from: string, states: readonly SharedState[], now: number): Message {
+    tell(from: string, states: readonly SharedState[], now: number): SyncMessage {
       const reply = exchange({ from, version: heard.get(from) ?? 0, states }, now);
       heard.set(from, reply.version);
       return reply;

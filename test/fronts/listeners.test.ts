@@ -347,14 +347,14 @@ describe('the console', () => {
 describe('several listeners', () => {
   test('all hear, whatever one of them does', async () => {
     const heard: string[] = [];
-    const hear = listeners(
+    const receive = listeners(
       () => {
         throw new Error('mine');
       },
       () => Promise.reject(new Error('mine, too')),
       ({ type }) => heard.push(type),
     );
-    hear(ended());
+    receive(ended());
     await quiet();
     expect(heard).toEqual(['call-ended']);
   });

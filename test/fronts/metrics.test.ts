@@ -28,7 +28,7 @@ function world(options: MetricsOptions = {}) {
   const numbers = metrics({ host, onAlarm: (alarm) => alarms.push(alarm), ...options });
   const ended = (more: Partial<Extract<HoldfastEvent, { type: 'call-ended' }>> = {}, times = 1): void => {
     for (let nth = 0; nth < times; nth++)
-      numbers.hear({
+      numbers.receive({
         type: 'call-ended',
         callId: `c${nth}`,
         origin: ORIGIN,
@@ -128,7 +128,7 @@ describe('calls', () => {
     const api = createFetch({
       host,
       fetch: origin.fetch,
-      onEvent: numbers.hear,
+      onEvent: numbers.receive,
       routes: [{ match: '/a', operation: 'a' }],
     });
     origin.replies(
@@ -250,8 +250,8 @@ describe('an alarm', () => {
 
   test('is told at once of what may be the last news for a while', () => {
     const { numbers, alarms, ended } = world({ thresholds: { deadLetters: 1, errorRate: 0.5 } });
-    numbers.hear({ type: 'sending', id: 'i', origin: ORIGIN, lane: 'l', attempt: 1, callId: 'c' });
-    numbers.hear({ type: 'dead-lettered', id: 'i', origin: ORIGIN, lane: 'l', reason: 'expired' });
+    numbers.receive({ type: 'sending', id: 'i', origin: ORIGIN, lane: 'l', attempt: 1, callId: 'c' });
+    numbers.receive({ type: 'dead-lettered', id: 'i', origin: ORIGIN, lane: 'l', reason: 'expired' });
     ended(refused, 10);
     expect(alarms.map(({ name }) => name)).toEqual(['deadLetters', 'errorRate']);
   });
@@ -313,9 +313,9 @@ describe('an alarm', () => {
     });
     ended({ duration: 2_000, source: 'fallback' }, 10);
     const letter = { type: 'dead-lettered', id: 'i', origin: ORIGIN, lane: 'l', reason: 'expired' } as const;
-    numbers.hear(letter);
+    numbers.receive(letter);
     await clock.advance(1_000);
-    numbers.hear(letter);
+    numbers.receive(letter);
     expect(new Set(alarms.map(({ name }) => name))).toEqual(new Set(['p95', 'fallbackRate', 'deadLetters']));
     numbers.close();
   });

@@ -88,8 +88,8 @@ async function told() {
     (event: HoldfastEvent) => events.push(event),
     consoleListener({ console: console_ as never }),
     jsonLines({ write: (text) => void lines.push(text) }),
-    numbers.hear,
-    openTelemetry().hear,
+    numbers.receive,
+    openTelemetry().receive,
   ];
   const stores = { outbox: durableStore(), cache: memoryStore() };
   const box = outboxPolicy({ store: stores.outbox, persistHeaders: ['x-kept'] }, memoryStore);
@@ -99,7 +99,7 @@ async function told() {
     fetch: origin.fetch,
     partition: SECRETS.partition,
     onEvent: (event) => {
-      for (const hear of hears) hear(event);
+      for (const receive of hears) receive(event);
     },
     auth: auth({ scheme: 'bearer', origins: [ORIGIN], token: SECRETS.token }),
     telemetry: telemetry({ origins: [ORIGIN], requestId: true }),

@@ -36,40 +36,40 @@ test('the soonest of those who want an alarm at once gets it, whoever asks first
   ]) {
     const here = storage();
     const alarm = new ObjectAlarm(here);
-    await Promise.all(times.map((at) => alarm.by(at)));
+    await Promise.all(times.map((at) => alarm.ensureBefore(at)));
     expect(here.state.at).toBe(1);
   }
 });
 
 test('an alarm that is soon enough is not written again', async () => {
   const here = storage(5);
-  await new ObjectAlarm(here).by(9);
+  await new ObjectAlarm(here).ensureBefore(9);
   expect(here.state).toEqual({ at: 5, writes: 0 });
 });
 
 test('a later one takes the place of the one that it stands for, and of no other', async () => {
   const mine = storage(10);
-  await new ObjectAlarm(mine).moved(10, 50);
+  await new ObjectAlarm(mine).reschedule(10, 50);
   expect(mine.state.at).toBe(50);
   const others = storage(7);
-  await new ObjectAlarm(others).moved(10, 50);
+  await new ObjectAlarm(others).reschedule(10, 50);
   expect(others.state.at).toBe(7);
   const late = storage(90);
-  await new ObjectAlarm(late).moved(10, 50);
+  await new ObjectAlarm(late).reschedule(10, 50);
   expect(late.state.at).toBe(50);
   const none = storage();
-  await new ObjectAlarm(none).moved(10, 50);
+  await new ObjectAlarm(none).reschedule(10, 50);
   expect(none.state.at).toBe(50);
 });
 
 test('where nothing is left to do it is taken away, but what somebody wants meanwhile stays', async () => {
   const idle = storage(10);
-  await new ObjectAlarm(idle).moved(10, undefined);
+  await new ObjectAlarm(idle).reschedule(10, undefined);
   expect(idle.state.at).toBeNull();
   for (const order of [0, 1]) {
     const here = storage(10);
     const alarm = new ObjectAlarm(here);
-    const work = [() => alarm.by(3), () => alarm.moved(10, undefined)];
+    const work = [() => alarm.ensureBefore(3), () => alarm.reschedule(10, undefined)];
     if (order) work.reverse();
     await Promise.all(work.map((each) => each()));
     expect(here.state.at).toBe(3);
@@ -81,8 +81,8 @@ test('one that could not be set is told, and the next is', async () => {
   const { setAlarm } = here;
   here.setAlarm = () => Promise.reject(new Error('overloaded'));
   const alarm = new ObjectAlarm(here);
-  await expect(alarm.by(1)).rejects.toThrow('overloaded');
+  await expect(alarm.ensureBefore(1)).rejects.toThrow('overloaded');
   here.setAlarm = setAlarm;
-  await alarm.by(2);
+  await alarm.ensureBefore(2);
   expect(here.state.at).toBe(2);
 });

@@ -26,7 +26,7 @@ function client(more: object = {}) {
   const host = testHost({ clock: virtualClock({ quiet, start: Date.now() }) });
   const origin = scriptedOrigin(host.clock);
   const otel = openTelemetry();
-  const fetch = createFetch({ host, fetch: origin.fetch, onEvent: otel.hear, partition: 'ann', ...more });
+  const fetch = createFetch({ host, fetch: origin.fetch, onEvent: otel.receive, partition: 'ann', ...more });
   return { fetch, origin, host, clock: host.clock };
 }
 
@@ -119,11 +119,11 @@ describe('spans', () => {
 });
 
 test('a sending of whose end nobody was told has ended when the next begins', () => {
-  const { hear } = openTelemetry();
+  const { receive } = openTelemetry();
   const sending = { type: 'sending', id: 'a', lane: 'l', origin: ORIGIN } as const;
-  hear({ ...sending, callId: 'c1', attempt: 1 });
-  hear({ ...sending, callId: 'c2', attempt: 2 });
-  hear({ type: 'delivered', id: 'a', lane: 'l', origin: ORIGIN, status: 200 });
+  receive({ ...sending, callId: 'c1', attempt: 1 });
+  receive({ ...sending, callId: 'c2', attempt: 2 });
+  receive({ type: 'delivered', id: 'a', lane: 'l', origin: ORIGIN, status: 200 });
   expect(attributesOf('outbox sending')).toMatchObject([
     { 'holdfast.outbox.attempt': 1, 'holdfast.outbox.outcome': 'unknown' },
     { 'holdfast.outbox.attempt': 2, 'holdfast.outbox.outcome': 'delivered' },
@@ -131,7 +131,7 @@ test('a sending of whose end nobody was told has ended when the next begins', ()
 });
 
 test('the type of an error is a name, whatever the error says of itself', () => {
-  const { hear } = openTelemetry();
+  const { receive } = openTelemetry();
   const call = { callId: 'c', origin: ORIGIN, method: 'GET', at: 0 } as const;
   const breaks = {
     get(): string {
@@ -143,8 +143,8 @@ test('the type of an error is a name, whatever the error says of itself', () => 
     Object.defineProperty(new Error('x'), 'name', breaks),
   ];
   for (const error of odd) {
-    hear({ type: 'call-started', ...call, url: ORIGIN });
-    hear({ type: 'call-ended', ...call, duration: 1, attempts: [], error });
+    receive({ type: 'call-started', ...call, url: ORIGIN });
+    receive({ type: 'call-ended', ...call, duration: 1, attempts: [], error });
   }
   expect(attributesOf('GET').map((each) => each['error.type'])).toEqual(['_OTHER', '_OTHER']);
 });

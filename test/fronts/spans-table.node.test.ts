@@ -40,7 +40,7 @@ async function told(): Promise<Map<string, ReadableSpan[]>> {
     host,
     fetch: origin.fetch,
     partition: 'ann',
-    onEvent: openTelemetry().hear,
+    onEvent: openTelemetry().receive,
     staleCache: cachePolicy({ store: memoryStore() }, memoryStore),
     breaker: circuits,
     outbox: outboxPolicy({ store: durableStore() }, memoryStore),

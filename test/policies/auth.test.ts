@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { CapacityError, ConfigurationError } from '../../src/core/errors.ts';
+import { staleCache } from '../../src/fronts/default-stores.ts';
 import { createFetch } from '../../src/fronts/fetch.ts';
-import { staleCache } from '../../src/fronts/kept.ts';
 import { createClient } from '../../src/fronts/ky/client.ts';
 import { auth } from '../../src/policies/auth/auth.ts';
 import type { AuthOptions } from '../../src/policies/auth/options.ts';

@@ -12,14 +12,14 @@ const MOST_STEPS = 14;
 
 /** A row for each call, with what was done for it one after the other. */
 export function showCalls(): void {
-  const { rows, hear } = createCalls(nameOf);
+  const { rows, receive } = createCalls(nameOf);
   const show = list(byId('calls'), ({ key }: Row) => key, rowView);
   const showAll = (): void => {
     show(rows);
     byId('calls-none').hidden = rows.length > 0;
   };
   listen((event) => {
-    hear(event);
+    receive(event);
     showAll();
   });
   ticking(showAll);

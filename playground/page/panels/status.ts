@@ -18,8 +18,8 @@ const OFTEN = 1_000;
 export function showStatus(): void {
   const numbers = metrics({ windows: ['1m'] });
   const history = createHistory();
-  listen(numbers.hear);
-  listen(history.hear);
+  listen(numbers.receive);
+  listen(history.receive);
 
   const figures = {
     calls: tile('calls in a minute'),

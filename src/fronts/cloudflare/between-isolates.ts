@@ -2,12 +2,12 @@ import { positiveDuration, readOptions, wellFormedString, withMethods } from '..
 import type { Duration } from '../../core/durations.ts';
 import { ConfigurationError } from '../../core/errors.ts';
 import type { SharedState, Sharing } from '../../policies/breaker/sharing.ts';
-import type { Message } from './protocol.ts';
+import type { SyncMessage } from './protocol.ts';
 import { type SyncClient, syncClient } from './sync-client.ts';
 
 /** What is used of a `DurableObjectNamespace`: a binding to the class that `coordinatorObject` made. */
 export interface CoordinatorNamespace {
-  getByName(name: string): { exchange(report: Message): Promise<unknown> };
+  getByName(name: string): { exchange(report: SyncMessage): Promise<unknown> };
 }
 
 export interface BetweenIsolatesOptions {
@@ -47,7 +47,7 @@ export function betweenIsolates(
   const client = clientOf(binding, name, every);
   return {
     inCalls: true,
-    connect(heard, known) {
+    connect(onState, known) {
       const me = {};
       const broadcast = (state: SharedState): void => client.broadcast(state, me);
       let seen = -1;
@@ -56,7 +56,7 @@ export function betweenIsolates(
         during(call) {
           client.during(call);
           if (seen < 0) known().forEach(broadcast);
-          seen = client.catchUp(seen, me, heard);
+          seen = client.catchUp(seen, me, onState);
         },
         close() {},
       };
@@ -68,7 +68,7 @@ function clientOf(binding: CoordinatorNamespace | undefined, name: string, every
   const own = (binding && clients.get(binding)) ?? new Map<string, SyncClient>();
   if (binding) clients.set(binding, own);
   const place = `${every} ${name}`;
-  const send = async (report: Message): Promise<unknown> => {
+  const send = async (report: SyncMessage): Promise<unknown> => {
     if (binding) return binding.getByName(name).exchange(report);
     throw new ConfigurationError('betweenIsolates.binding', binding, `expected ${EXPECTED}`);
   };

@@ -2,15 +2,15 @@ import { systemHost } from '../../core/host.ts';
 import { LruMap } from '../../core/origins.ts';
 import type { SharedState } from '../../policies/breaker/sharing.ts';
 import { mixable, type ObjectClass } from './object-class.ts';
-import { MAX_STATES, type Message, placeOf, readMessage, sent } from './protocol.ts';
+import { MAX_STATES, placeOf, readSyncMessage, type SyncMessage, sent } from './protocol.ts';
 
 /** What isolates call on the stub of the object. */
 export interface CoordinatorObject {
-  exchange(report: Message): Promise<Message>;
+  exchange(report: SyncMessage): Promise<SyncMessage>;
 }
 
 /**
- * What isolates share, as a Durable Object: see `betweenIsolates`. It keeps at most 1,000 states in memory and stores nothing.
+ * The shared state of isolates, as a Durable Object: see `betweenIsolates`. Keeps at most 1,000 states in memory and stores nothing.
  *
  * @param Base `DurableObject` of `cloudflare:workers`.
  * @example
@@ -22,7 +22,7 @@ export function coordinatorObject<Env, Instance extends object>(
   abstract class Coordinating extends mixable(Base, 'coordinatorObject.Base') implements CoordinatorObject {
     readonly #exchange = coordinator();
 
-    async exchange(report: Message): Promise<Message> {
+    async exchange(report: SyncMessage): Promise<SyncMessage> {
       return this.#exchange(report, systemHost.clock.ticks());
     }
   }
@@ -36,38 +36,38 @@ interface Known extends SharedState {
   readonly by: string;
 }
 
-/** A circuit that has closed is not opened for so long by an isolate that has not heard of it, in ms. */
+/** How long a closed circuit is not opened by an isolate that does not know yet that it has closed, in ms. */
 const CLOSED_COUNTS = 10_000;
 
-/** What is lost with the memory comes again: an open circuit changes every few seconds. */
-export function coordinator(): (given: unknown, now: number) => Message {
+/** States need no storage: an open circuit is reported again every few seconds. */
+export function coordinator(): (given: unknown, now: number) => SyncMessage {
   let version = 0;
   const states = new LruMap(() => ({ is: 'open', until: 0, version: 0 }) as Known);
 
-  const take = (state: SharedState, by: string, heard: number, now: number): void => {
+  const take = (state: SharedState, by: string, seen: number, now: number): void => {
     const known = states.get(placeOf(state));
-    const isNews = known.version > heard && known.by !== by && known.until > now;
-    if (isNews && known.is === 'closed' && state.is !== 'closed') return;
+    const isNewer = known.version > seen && known.by !== by && known.until > now;
+    if (isNewer && known.is === 'closed' && state.is !== 'closed') return;
     const until = now + (state.is === 'closed' ? CLOSED_COUNTS : state.left);
     const latest = state.is === 'held' ? Math.max(known.until, until) : until;
     Object.assign(known, state, { until: latest, by, version: ++version });
   };
 
   return (given, now) => {
-    const { from, version: last, states: told } = readMessage(given);
-    // An isolate may have heard a version of the object that was here before.
-    const heard = last > version ? 0 : last;
-    for (const state of told) take(state, from, heard, now);
-    const news = [...states.entries()]
+    const { from, version: last, states: reported } = readSyncMessage(given);
+    // An isolate may have a version of an earlier object.
+    const seen = last > version ? 0 : last;
+    for (const state of reported) take(state, from, seen, now);
+    const newer = [...states.entries()]
       .map(([, known]) => known)
-      .filter((known) => known.version > heard && known.by !== from)
-      // That a circuit has closed means nothing to an isolate that is new.
+      .filter((known) => known.version > seen && known.by !== from)
+      // To a new isolate all circuits are closed.
       .filter(({ is, until }) => (is === 'closed' ? last > 0 : until > now))
       .sort((a, b) => a.version - b.version);
-    const some = news.slice(0, MAX_STATES);
+    const some = newer.slice(0, MAX_STATES);
     return {
       from: '',
-      version: news.length > some.length ? (some.at(-1) as Known).version : version,
+      version: newer.length > some.length ? (some.at(-1) as Known).version : version,
       states: some.map((known) => sent(known, now)),
     };
   };

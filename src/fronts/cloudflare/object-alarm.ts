@@ -5,25 +5,25 @@ export interface AlarmStorage {
   deleteAlarm(): Promise<void>;
 }
 
-/** The one alarm that an object has. Several want it at different times, and the soonest gets it; times are wall time in ms. */
+/** The one alarm of an object, shared by several tasks: it is set for the soonest. Times are wall time in ms. */
 export class ObjectAlarm {
   readonly #storage: AlarmStorage;
-  /** Reading it and setting it are two steps. */
+  /** The change in progress: reading the alarm and setting it are two steps. */
   #before: Promise<unknown> = Promise.resolve();
 
   constructor(storage: AlarmStorage) {
     this.#storage = storage;
   }
 
-  /** It comes at `at`, or sooner. */
-  by(at: number): Promise<void> {
+  /** Sets the alarm to `at` unless it is sooner. */
+  ensureBefore(at: number): Promise<void> {
     return this.#inTurn(async (set) => {
       if (set === null || set > at) await this.#storage.setAlarm(at);
     });
   }
 
-  /** It comes at `at` in place of `former`, or at no time; but where somebody wants it sooner it comes then. */
-  moved(former: number, at: number | undefined): Promise<void> {
+  /** Moves the alarm from `former` to `at` (`undefined`: deletes it), unless another task has set a sooner one. */
+  reschedule(former: number, at: number | undefined): Promise<void> {
     return this.#inTurn(async (set) => {
       if (at === undefined) {
         if (set === former) await this.#storage.deleteAlarm();

@@ -16,8 +16,8 @@ import type {
 } from '../../policies/outbox/queries.ts';
 import { durableObjectStore, type SqlDurableObjectStorage } from '../../stores/durable-object.ts';
 import { memoryStore } from '../../stores/memory.ts';
+import { type EventLifetime, withinEventLifetime } from '../event-lifetime.ts';
 import { createFetch } from '../fetch.ts';
-import { type EventTime, inTime } from '../in-time.ts';
 import type { FetchOptions, StandardOptions } from '../standard.ts';
 import { type AlarmStorage, ObjectAlarm } from './object-alarm.ts';
 import { mixable, type ObjectClass } from './object-class.ts';
@@ -35,7 +35,7 @@ export interface OutboxObjectOptions
   readonly outbox?: Omit<OutboxOptions, 'store' | 'pollInterval' | 'backgroundSync' | 'respondAfter'>;
 }
 
-/** A write that was accepted. */
+/** An accepted write. */
 export interface AcceptedWrite {
   readonly id: string;
 }
@@ -48,7 +48,7 @@ export interface OutboxObject {
    * @throws what the outbox refuses with: `outbox-full`, `too-large`, `id-conflict`, `storage`; then nothing was accepted.
    */
   accept(request: Request, wanted?: CallOutbox): Promise<AcceptedWrite>;
-  /** The origin's answer: at once if it has come, else when it comes. */
+  /** The response of the origin: at once if it has come, else when it comes. */
   result(id: string): Promise<Response>;
   entries(query?: EntriesQuery): Promise<OutboxEntry[]>;
   counts(query?: LaneQuery): Promise<OutboxCounts>;
@@ -79,12 +79,12 @@ const STUCK = 60_000;
 /** The platform ends an alarm that takes longer, in ms. */
 const LONGEST_ALARM = 900_000;
 
-const TIME: EventTime = { begin: 600_000, end: 840_000 };
+const TIME: EventLifetime = { begin: 600_000, end: 840_000 };
 
 /**
- * An outbox as a Durable Object: what it has accepted survives the Worker, and is sent from its alarm, in order, by nobody else.
+ * An outbox as a Durable Object: accepted writes survive the Worker, and only its alarm sends them, in order.
  *
- * The object is the unit of privacy as well: use one for each user or tenant (`idFromName`), or one for what is nobody's.
+ * The object is the unit of privacy as well: use one for each user or tenant (`idFromName`), or one for data without a user.
  *
  * @param Base `DurableObject` of `cloudflare:workers`.
  * @param options What it sends with, from its environment.
@@ -111,7 +111,7 @@ export function outboxObject<Env, Instance extends object>(
     readonly #host: Host;
     readonly #box: Outbox;
     readonly #fetch: HoldfastFetch<FetchOptions>;
-    /** Alarms in a row that could not do their work. */
+    /** Alarms in a row that failed. */
     #failures = 0;
 
     // biome-ignore lint/suspicious/noExplicitAny: TypeScript wants it of the constructor of a mixin (TS2545)
@@ -144,9 +144,9 @@ export function outboxObject<Env, Instance extends object>(
 
     async accept(request: Request, wanted: CallOutbox = {}): Promise<AcceptedWrite> {
       const { id = crypto.randomUUID() } = wanted;
-      await this.#lookedAfter(async () => {
-        const answer = await this.#fetch(request, { holdfast: { outbox: { ...wanted, id } } });
-        await answer.body?.cancel();
+      await this.#withAlarm(async () => {
+        const response = await this.#fetch(request, { holdfast: { outbox: { ...wanted, id } } });
+        await response.body?.cancel();
       });
       return { id };
     }
@@ -168,15 +168,15 @@ export function outboxObject<Env, Instance extends object>(
     }
 
     remove(id: string): Promise<boolean> {
-      return this.#lookedAfter(() => this.#box.remove(id));
+      return this.#withAlarm(() => this.#box.remove(id));
     }
 
     replay(id: string, how?: ReplayOptions): Promise<boolean> {
-      return this.#lookedAfter(() => this.#box.replay(id, how));
+      return this.#withAlarm(() => this.#box.replay(id, how));
     }
 
     purge(): Promise<number> {
-      return this.#lookedAfter(() => this.#box.purge());
+      return this.#withAlarm(() => this.#box.purge());
     }
 
     pause(query?: LaneQuery): Promise<void> {
@@ -184,30 +184,30 @@ export function outboxObject<Env, Instance extends object>(
     }
 
     resume(query?: LaneQuery): Promise<void> {
-      return this.#lookedAfter(() => this.#box.resume(query));
+      return this.#withAlarm(() => this.#box.resume(query));
     }
 
     flush(how?: Pick<FlushOptions, 'due'>): Promise<FlushProgress> {
-      return this.#lookedAfter(() => this.#box.flush(how));
+      return this.#withAlarm(() => this.#box.flush(how));
     }
 
     async alarm(): Promise<void> {
       // Should this one be ended by the platform.
       const another = this.#host.clock.now() + LONGEST_ALARM;
-      await this.#alarm.by(another);
-      await this.#alarm.moved(another, await this.#next());
+      await this.#alarm.ensureBefore(another);
+      await this.#alarm.reschedule(another, await this.#next());
     }
 
     /**
      * Does what may have something sent. The alarm for that is set before, as the object may be ended in between, and again
      * after it, as it may have taken longer than until that came.
      */
-    async #lookedAfter<T>(work: () => Promise<T>): Promise<T> {
-      await this.#alarm.by(this.#host.clock.now() + SOON);
+    async #withAlarm<T>(work: () => Promise<T>): Promise<T> {
+      await this.#alarm.ensureBefore(this.#host.clock.now() + SOON);
       try {
         return await work();
       } finally {
-        await this.#alarm.by(this.#host.clock.now() + SOON);
+        await this.#alarm.ensureBefore(this.#host.clock.now() + SOON);
       }
     }
 
@@ -215,15 +215,15 @@ export function outboxObject<Env, Instance extends object>(
     async #next(): Promise<number | undefined> {
       const since = this.#host.clock.now();
       try {
-        await inTime(TIME, this.#host, (signal) => this.#box.flush({ due: true, signal })).catch(
-          ifNotOverdue,
+        await withinEventLifetime(TIME, this.#host, (signal) => this.#box.flush({ due: true, signal })).catch(
+          ignoreDeadline,
         );
         const due = await this.#due(since);
         this.#failures = 0;
         return due;
       } catch (error) {
-        // The store, for instance; it has been told as an event.
-        return this.#host.clock.now() + patience(error, this.#failures++);
+        // The store failed, for instance; an event has reported it.
+        return this.#host.clock.now() + backoff(error, this.#failures++);
       }
     }
 
@@ -236,7 +236,7 @@ export function outboxObject<Env, Instance extends object>(
       if (waiting.length === 0) return undefined;
       const now = this.#host.clock.now();
       const next = async ({ lane, paused, stoppedBy, dueAt = now }: LaneInfo): Promise<number> => {
-        // Until somebody goes on with it, which sets an alarm.
+        // `resume` sets an alarm.
         if (paused || stoppedBy !== undefined) return now + LATEST;
         if (dueAt > now) return Math.max(dueAt, now + SOON);
         // It was tried, and its backoff is over already: that is not stuck.
@@ -250,21 +250,21 @@ export function outboxObject<Env, Instance extends object>(
   return Sending as never;
 }
 
-/** Listens to no events of the isolate: an object that is ended is not told so, and would be kept by them. */
+/** Subscribes to no events of the isolate: an evicted object could not unsubscribe, and would be kept alive. */
 const ALWAYS: Connectivity = { state: true, subscribe: () => () => {} };
 
-/** What is done in the background is done when the alarm comes. */
+/** A clock without background timers: the alarm does that work. */
 const withAlarms = (clock: Clock): Clock => ({
   now: () => clock.now(),
   ticks: () => clock.ticks(),
   after: (ms, task, options) => (options?.background ? () => {} : clock.after(ms, task, options)),
 });
 
-/** What is still being sent goes on, and the next alarm finds it. */
-function ifNotOverdue(error: unknown): void {
+/** A request that is still in flight goes on, and the next alarm finds its outcome. */
+function ignoreDeadline(error: unknown): void {
   if (!(error instanceof DeadlineError)) throw error;
 }
 
-/** When to try again after so many failures in a row, in ms. What does not mend by itself waits for another version of the Worker. */
-const patience = (error: unknown, failures: number): number =>
+/** The wait after `failures` in a row, in ms. A permanent failure waits for another version of the Worker. */
+const backoff = (error: unknown, failures: number): number =>
   isFailure(error) && !error.transient ? LATEST : Math.min(STUCK, SOON * 2 ** failures);

@@ -3,7 +3,7 @@ import type { Call } from '../../core/contract.ts';
 import { ConfigurationError } from '../../core/errors.ts';
 import { LruMap } from '../../core/origins.ts';
 import type { SharedState } from '../../policies/breaker/sharing.ts';
-import { MAX_STATES, type Message, placeOf, readMessage, sent } from './protocol.ts';
+import { MAX_STATES, placeOf, readSyncMessage, type SyncMessage, sent } from './protocol.ts';
 
 /** How long the coordinator may take to reply, in ms. */
 const TIMEOUT = 2_000;
@@ -29,7 +29,7 @@ export type SyncClient = ReturnType<typeof syncClient>;
  * What this isolate shares through the coordinator, which it asks in the background of its calls: one exchange at a time, one each
  * `every`, and at once if there is a change to report. Between calls nothing runs, and requests share numbers only.
  */
-export function syncClient(name: string, every: number, send: (report: Message) => Promise<unknown>) {
+export function syncClient(name: string, every: number, send: (report: SyncMessage) => Promise<unknown>) {
   const states = new LruMap(() => ({ stamp: 0, pending: false }) as Known);
   let stamp = 0;
   let ticks = (): number => 0;
@@ -67,22 +67,22 @@ export function syncClient(name: string, every: number, send: (report: Message) 
     const began = ticks();
     const all = [...states.entries()].map(([, known]) => known).filter(({ pending }) => pending);
     const some = all.slice(0, MAX_STATES);
-    const told = some.map((known) => sent(known, began));
+    const reported = some.map((known) => sent(known, began));
     const last = stamp;
     isUrgent = all.length > some.length;
     try {
       const reply = await withDeadline(
         TIMEOUT,
         { host: call.host },
-        send({ from: me, version, states: told }),
+        send({ from: me, version, states: reported }),
       );
-      const { version: newest, states: news } = readMessage(reply);
+      const { version: newest, states: received } = readSyncMessage(reply);
       if (inFlight !== own) return;
       for (const known of some) if (known.stamp <= last) known.pending = false;
       version = newest;
       // By then the result of the first probe is known.
       const later = Math.min(TIMEOUT, every) * (2 + call.host.random());
-      for (const state of news) if (!states.get(placeOf(state)).pending) learn({ ...state, later });
+      for (const state of received) if (!states.get(placeOf(state)).pending) learn({ ...state, later });
     } catch (error) {
       return inFlight === own ? failed(error, call) : undefined;
     }
@@ -100,11 +100,11 @@ export function syncClient(name: string, every: number, send: (report: Message) 
       learn(state, by);
     },
     /** Passes on what has become known since. @param seen What was returned then; below 0 the first time. */
-    catchUp(seen: number, by: object, heard: (state: SharedState) => void): number {
+    catchUp(seen: number, by: object, onState: (state: SharedState) => void): number {
       // To a policy that is new all circuits are closed.
       for (const [, known] of seen === stamp ? [] : states.entries())
         if (known.stamp > seen && known.by !== by && (seen >= 0 || known.is !== 'closed'))
-          heard({ ...sent(known, ticks()), later: known.later ?? 0 });
+          onState({ ...sent(known, ticks()), later: known.later ?? 0 });
       return stamp;
     },
     /** Begins an exchange if it is time, in the background of the call. */

@@ -53,11 +53,11 @@ export interface ClientHealth {
 /** The share of a quota from which on it is nearly full. */
 const NEARLY = 0.9;
 
-/** How long a part has to tell, in ms: a store may hang. */
-const PATIENCE = 5_000;
+/** How long one part may take, in ms: a store may hang. */
+const TIMEOUT = 5_000;
 
 /**
- * The health of a whole client as one object. Asks nobody over the network; a part that fails, or takes more than 5 s, says so and
+ * The health of a whole client as one object. Sends no request; a part that fails, or takes more than 5 s, says so and
  * hides no other.
  *
  * @example
@@ -87,9 +87,9 @@ export async function clientHealth(parts: ClientParts): Promise<ClientHealth> {
   const host = { ...systemHost, ...own };
   const circuits = Object.entries(breaker?.states() ?? {}).map(([origin, info]) => ({ origin, ...info }));
   const [queue, copies, quota] = await Promise.all([
-    outbox && told(host, () => queueOf(outbox)),
-    staleCache && told(host, async () => ({ ...(await staleCache.usage()), ...staleCache.stats() })),
-    withDeadline(PATIENCE, { host }, quotaOf()).catch(() => undefined),
+    outbox && settled(host, () => queueOf(outbox)),
+    staleCache && settled(host, async () => ({ ...(await staleCache.usage()), ...staleCache.stats() })),
+    withDeadline(TIMEOUT, { host }, quotaOf()).catch(() => undefined),
   ]);
   const reachability = connectivity?.reachability ?? (host.connectivity.state ? 'online' : 'offline');
   const watched = monitor?.states() ?? [];
@@ -132,9 +132,9 @@ async function queueOf(
   return { ...counts, ...(first && { oldest: first.acceptedAt }) };
 }
 
-async function told<T>(host: Host, work: () => Promise<T>): Promise<T | Unknown> {
+async function settled<T>(host: Host, work: () => Promise<T>): Promise<T | Unknown> {
   try {
-    return await withDeadline(PATIENCE, { host }, work());
+    return await withDeadline(TIMEOUT, { host }, work());
   } catch (error) {
     // What was put together wrongly is no state of health.
     if (error instanceof ConfigurationError) throw error;

@@ -91,9 +91,9 @@ export function checkedUrl(url: string | URL, option: string): string {
 }
 
 /**
- * Asks a service whether it is well: one request, which is not repeated.
+ * Checks the health of a service by one request, which is not repeated.
  *
- * @returns what was found, also where nobody answers.
+ * @returns the result, also without a response.
  * @throws only the reason of the caller's signal.
  *
  * @example
@@ -127,13 +127,13 @@ export async function checkHealth(
   let reason: string | undefined;
   try {
     const asked = asking.fetch(url, { ...UNCACHED, ...asking.init, signal: inner.signal });
-    // A fetch that is deaf to its signal hands over later what nobody wants.
+    // A fetch that ignores its signal may respond too late: drop that response.
     asked.then((late) => inner.signal.aborted && dropBody(late)).catch(() => {});
     response = await withDeadline(Infinity, { host, signal: inner.signal }, asked);
     reason = await withDeadline(
       Infinity,
       { host, signal: inner.signal },
-      judged(url, response, asking.check),
+      evaluate(url, response, asking.check),
     );
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
@@ -156,13 +156,13 @@ export async function checkHealth(
 /** Where there is no such mode there is no cache to be passed by, and naming it may be an error. */
 const UNCACHED: RequestInit = 'cache' in Request.prototype ? { cache: 'no-store' } : {};
 
-/** Why an answer is not that of a healthy service. */
-async function judged(
+/** @returns why a response is not that of a healthy service. */
+async function evaluate(
   url: string,
   response: Response,
   check: HealthCheck | undefined,
 ): Promise<string | undefined> {
-  if (leadsElsewhere(response, new URL(url))) return 'redirected';
+  if (redirectsAway(response, new URL(url))) return 'redirected';
   if (!response.ok) return 'status';
   try {
     const said = await check?.(response);
@@ -173,7 +173,7 @@ async function judged(
 }
 
 /** Browsers do not say where a redirect leads to that was not followed (`init.redirect: 'manual'`). */
-function leadsElsewhere(response: Response, asked: URL): boolean {
+function redirectsAway(response: Response, asked: URL): boolean {
   if (response.redirected) return new URL(response.url).origin !== asked.origin;
   if (response.type === 'opaqueredirect') return true;
   const to = response.status >= 300 && response.status < 400 ? response.headers.get('location') : null;

@@ -3,7 +3,8 @@ import { integer, ofType, positiveDuration, readOptions } from '../../core/check
 import type { Duration } from '../../core/durations.ts';
 import { ConfigurationError } from '../../core/errors.ts';
 import { notify } from '../../core/tell.ts';
-import { everyNowAndThen } from '../background.ts';
+import { pollInBackground } from '../background.ts';
+import { pin, unpin } from './circuit-pins.ts';
 import {
   type CheckOptions,
   checkedUrl,
@@ -14,7 +15,6 @@ import {
   type Isolating,
   isolatingRule,
 } from './health.ts';
-import { hold, release } from './holders.ts';
 
 export interface MonitorOptions extends Omit<CheckOptions, 'signal'> {
   /** Between two checks of a URL, ± 20 %. Default 30 s. */
@@ -25,7 +25,7 @@ export interface MonitorOptions extends Omit<CheckOptions, 'signal'> {
   readonly failures?: number;
   /** Its circuit is opened for the origin of an unhealthy URL, and closed when all of that origin are healthy again. */
   readonly breaker?: Isolating;
-  /** Told when a URL becomes healthy or unhealthy. */
+  /** Called when a URL becomes healthy or unhealthy. */
   readonly onChange?: (health: Health) => void;
 }
 
@@ -53,7 +53,7 @@ type Settings = Required<Pick<MonitorOptions, 'failures'>> & {
   checkTimeout: number;
 } & MonitorOptions;
 
-/** Not there in every runtime; making one up would be seen by everybody. */
+/** Missing in some runtimes; a polyfill would change the globals of the application. */
 const dispose: typeof Symbol.dispose =
   Symbol.dispose ?? (Symbol.for('Symbol.dispose') as typeof Symbol.dispose);
 
@@ -98,7 +98,7 @@ export function monitor(
       looking: undefined,
     };
   });
-  /** Who asks meanwhile shares the answer: it is one failure and not two. */
+  /** Single-flight: two checks at once are one failure and not two. */
   const look = (each: Watched): Promise<void> => {
     each.looking ??= looked(each).finally(() => {
       each.looking = undefined;
@@ -107,7 +107,7 @@ export function monitor(
   };
   const looked = async (each: Watched): Promise<void> => {
     const found = await checkHealth(each.url, settings, checkTimeout);
-    // Somebody who heard of another one has closed it.
+    // A listener may have closed the monitor while the check ran.
     ended.signal.throwIfAborted();
     each.last = found;
     each.failures = found.healthy ? 0 : each.failures + 1;
@@ -118,19 +118,19 @@ export function monitor(
   };
   const feed = (origin: string): void => {
     const isWell = watched.every((each) => each.origin !== origin || each.isHealthy);
-    if (breaker) (isWell ? release : hold)(breaker, origin, ended);
+    if (breaker) (isWell ? unpin : pin)(breaker, origin, ended);
   };
   const states = (): readonly Health[] => watched.flatMap(({ last }) => last ?? []);
 
   for (const each of watched)
-    everyNowAndThen(interval, settings.host, ended.signal, () => look(each), {
-      // While nobody looks whether it is well again nobody is to be kept from it.
-      missed: () => breaker && release(breaker, each.origin, ended),
+    pollInBackground(interval, settings.host, ended.signal, () => look(each), {
+      // A circuit stays isolated only while its origin is checked.
+      missed: () => breaker && unpin(breaker, each.origin, ended),
     });
 
   const close = (): void => {
     ended.abort(new DOMException('the monitor was closed', 'AbortError'));
-    if (breaker) for (const { origin } of watched) release(breaker, origin, ended);
+    if (breaker) for (const { origin } of watched) unpin(breaker, origin, ended);
   };
   return {
     states,

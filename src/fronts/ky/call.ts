@@ -8,13 +8,13 @@ import type { FetchOptions } from '../standard.ts';
 import { asKys } from './errors.ts';
 import { retryingFor } from './hooks.ts';
 import { retryOf, withTotal } from './limits.ts';
-import type { CallState, PassageInit, PolicyOptions, Settings, Shared } from './state.ts';
+import type { CallState, ClientSettings, PassageInit, PolicyOptions, Shared } from './state.ts';
 import { asRequest } from './transport.ts';
-import { counted } from './upload.ts';
+import { withUploadProgress } from './upload.ts';
 
 export class KyCall implements CallState {
   readonly shared: Shared;
-  settings: Settings;
+  settings: ClientSettings;
   wantsBody = false;
   options: object | undefined;
   request: Request | undefined;
@@ -29,7 +29,7 @@ export class KyCall implements CallState {
   #before = 0;
 
   /** @param hasSignal The request has a signal of the caller's. */
-  constructor(shared: Shared, settings: Settings, hasSignal: boolean) {
+  constructor(shared: Shared, settings: ClientSettings, hasSignal: boolean) {
     this.shared = shared;
     this.settings = settings;
     this.#hasSignal = hasSignal;
@@ -99,7 +99,7 @@ export class KyCall implements CallState {
     if (onUploadProgress && duplex)
       policies = {
         ...policies,
-        [TO_WIRE]: (request: Request) => counted(request, onUploadProgress, body),
+        [TO_WIRE]: (request: Request) => withUploadProgress(request, onUploadProgress, body),
       };
     if (isAgain && settings.total !== undefined) {
       const left = Math.max(0, settings.total - (this.shared.clock.ticks() - this.#began));
@@ -109,8 +109,8 @@ export class KyCall implements CallState {
   }
 }
 
-/** The options for a caller who wants the whole body. */
-function untilBody({ policies, bodyTime }: Settings): PolicyOptions {
+/** The options for a caller that reads the whole body. */
+function untilBody({ policies, bodyTime }: ClientSettings): PolicyOptions {
   if (bodyTime === undefined) return { ...policies, [WANTS_BODY]: wholeBody };
   const timeout = { ...(policies?.timeout as object), idle: bodyTime };
   const read = (run: Run, bodyLimit: number): Promise<void> => wholeBody(run, bodyLimit, bodyTime);

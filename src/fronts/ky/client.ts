@@ -10,7 +10,7 @@ import { asking } from './hooks.ts';
 import { bodyTimeOf, limitsOf, retryOf } from './limits.ts';
 import { type ClientOptions, type CreateClientOptions, OURS, onlyKys, plainForKy } from './options.ts';
 import { withShortcuts } from './shortcuts.ts';
-import type { ClientLevel, Settings, Shared } from './state.ts';
+import type { ClientLevel, ClientSettings, Shared } from './state.ts';
 import { translate } from './translate.ts';
 import { signalled } from './transport.ts';
 
@@ -123,7 +123,10 @@ function face(base: KyInstance, shared: Shared): Client {
  *
  * @returns no `direct` instance if there are init hooks: they see the options as they were given, at each call.
  */
-function translated(base: KyInstance, client: ClientLevel): { settings: Settings; direct?: KyInstance } {
+function translated(
+  base: KyInstance,
+  client: ClientLevel,
+): { settings: ClientSettings; direct?: KyInstance } {
   let given: Options = {};
   base.extend((defaults) => {
     given = defaults;

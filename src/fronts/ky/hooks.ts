@@ -14,7 +14,7 @@ type Given = { request: Request; options: object; retryCount: number };
 /** ky hands the options that it does not know to each hook. */
 const callOf = (options: object): CallState => (options as { holdfast: CallState }).holdfast;
 
-/** The hooks of the application, told of the retries that the pipeline made, and ours. */
+/** The hooks of the application, with the retries of the pipeline, and ours. */
 export function hooksFor(hooks: Partial<Hooks>, remembers: boolean): Partial<Hooks> {
   const { beforeRequest = [], beforeRetry = [], afterResponse = [], beforeError = [] } = hooks;
   return {
@@ -129,7 +129,7 @@ export function retryingFor(call: CallState, retry: RetryOptions): RetryOptions 
   };
 }
 
-/** A `beforeRetry` hook of one of our retries returned `ky.stop`; ky is told so at its own next chance. */
+/** A `beforeRetry` hook of one of our retries returned `ky.stop`; it is passed to ky at the next chance. */
 class StoppedError extends Error {}
 
 /** Of what fails in the pipeline ky repeats nothing; this lets it come to `stopIfStopped`. */

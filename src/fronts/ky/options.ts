@@ -80,8 +80,8 @@ export function plainForKy(options: object): Record<string, unknown> {
   const fallback = plain.fallback as CallFallback | undefined;
   // A function passes the merge as it is; a response or an instance would not.
   if (typeof fallback?.with === 'object' && fallback.with) {
-    const answer = fallback.with;
-    plain.fallback = { ...fallback, with: () => (answer instanceof Response ? answer.clone() : answer) };
+    const value = fallback.with;
+    plain.fallback = { ...fallback, with: () => (value instanceof Response ? value.clone() : value) };
   }
   return plain;
 }

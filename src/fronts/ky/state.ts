@@ -20,9 +20,9 @@ export interface Shared {
 export type PolicyOptions = Record<string | symbol, unknown>;
 
 /** What an instance or a call says, as far as ky does not carry it out. */
-export interface Settings {
+export interface ClientSettings {
   readonly policies: PolicyOptions | undefined;
-  /** The same for a caller who wants the whole body; made when it is needed. */
+  /** The same for a caller that reads the whole body; made when it is needed. */
   whole?: PolicyOptions;
   readonly limits: TimeoutOptions;
   /** `totalTimeout`, in ms. */
@@ -41,7 +41,7 @@ export interface Settings {
   readonly hasSignal: boolean;
 }
 
-/** What `createClient` was told of retries and time limits: the pipeline has it. */
+/** The options of `createClient` for retries and time limits: the pipeline has them. */
 export interface ClientLevel {
   readonly retry: RetryOptions;
   readonly limits: TimeoutOptions;
@@ -51,7 +51,7 @@ export interface ClientLevel {
 /** One call on its way through ky and the pipeline. ky hands it on as the option `holdfast`, to hooks, too. */
 export interface CallState {
   readonly shared: Shared;
-  settings: Settings;
+  settings: ClientSettings;
   /** A body shortcut was called. */
   wantsBody: boolean;
   /** As ky shows them to hooks. */

@@ -5,7 +5,7 @@ import { readPlan } from '../../policies/retry/options.ts';
 import { hooksFor, onlyStopped } from './hooks.ts';
 import { bodyTimeOf, isDuration, limitsOf, msOf, retryOf } from './limits.ts';
 import { PER_CALL } from './options.ts';
-import type { CallState, ClientLevel, PolicyOptions, Settings } from './state.ts';
+import type { CallState, ClientLevel, ClientSettings, PolicyOptions } from './state.ts';
 import { signalled } from './transport.ts';
 import type { Report } from './upload.ts';
 
@@ -33,7 +33,7 @@ const send = ((request: Request, init: { holdfast: CallState }) =>
 export function translate(
   given: Options,
   client: ClientLevel,
-): { readonly settings: Settings; readonly theirs: Record<string, unknown> } {
+): { readonly settings: ClientSettings; readonly theirs: Record<string, unknown> } {
   const {
     retry,
     timeout,
@@ -80,7 +80,7 @@ export function translate(
     },
     hooks: hooksFor(hooks, remembers),
   });
-  const settings: Settings = {
+  const settings: ClientSettings = {
     policies: Reflect.ownKeys(policies).length > 0 ? policies : undefined,
     limits,
     total,

@@ -5,9 +5,9 @@ export type Report = NonNullable<Options['onUploadProgress']>;
 /**
  * The same request; its body is counted as it goes over the wire.
  *
- * @param body What the request was made from: of a stream nothing can tell the size.
+ * @param body The value that the request was made from; the size of a stream is unknown.
  */
-export function counted(request: Request, report: Report, body: unknown): Request {
+export function withUploadProgress(request: Request, report: Report, body: unknown): Request {
   if (!request.body) return request;
   const counting = request.body.pipeThrough(counter(report, sizeOf(body)));
   return new Request(request, { body: counting, duplex: 'half' } as RequestInit);
@@ -17,7 +17,7 @@ export function counted(request: Request, report: Report, body: unknown): Reques
 function counter(report: Report, size: number): TransformStream<Uint8Array, Uint8Array> {
   let transferredBytes = 0;
   let last: Uint8Array | undefined;
-  const tell = (chunk: Uint8Array, isLast: boolean): void => {
+  const notify = (chunk: Uint8Array, isLast: boolean): void => {
     transferredBytes += chunk.byteLength;
     const percent = isLast ? 1 : Math.min(size && transferredBytes / size, 1 - Number.EPSILON);
     report({ percent, transferredBytes, totalBytes: Math.max(size, transferredBytes) }, chunk);
@@ -25,11 +25,11 @@ function counter(report: Report, size: number): TransformStream<Uint8Array, Uint
   return new TransformStream({
     transform(chunk, controller) {
       controller.enqueue(chunk);
-      if (last) tell(last, false);
+      if (last) notify(last, false);
       last = chunk;
     },
     flush() {
-      tell(last ?? new Uint8Array(), true);
+      notify(last ?? new Uint8Array(), true);
     },
   });
 }

@@ -34,7 +34,7 @@ export function jsonLines(options: JsonLinesOptions = {}): Listener {
 
   const flush = async (): Promise<void> => {
     writing = true;
-    // What is told in the same step is written together.
+    // Events of the same step are written together.
     await Promise.resolve();
     while (waiting.length > 0 || dropped > 0) {
       const lines = waiting;

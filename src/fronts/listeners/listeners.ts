@@ -10,7 +10,7 @@ export type Listener = (event: HoldfastEvent) => unknown;
  * Several listeners as one for `onEvent`. One that throws, or whose promise rejects, harms neither the call nor the others.
  *
  * @example
- * createClient({ onEvent: listeners(numbers.hear, jsonLines(), online.hear) });
+ * createClient({ onEvent: listeners(numbers.receive, jsonLines(), online.receive) });
  */
 export function listeners(...all: readonly Listener[]): (event: HoldfastEvent) => void {
   return (event) => {

@@ -26,12 +26,12 @@ const NOT_OURS: readonly string[] = ['meta', 'partition'];
 export function recordOf(event: HoldfastEvent, now: number): LogRecord {
   const facts: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(event))
-    if (value !== undefined && !NOT_OURS.includes(name)) facts[name] = told(name, value, event.type);
+    if (value !== undefined && !NOT_OURS.includes(name)) facts[name] = fieldOf(name, value, event.type);
   return { time: new Date(now).toISOString(), severity: severityOf(event), ...facts, type: event.type };
 }
 
-function told(name: string, value: unknown, type: HoldfastEvent['type']): unknown {
-  // Why an entry waits, or a word of ours; elsewhere a text is something that was thrown, and not ours to show.
+function fieldOf(name: string, value: unknown, type: HoldfastEvent['type']): unknown {
+  // The reason of an entry, or a constant; in other events a text is a thrown value, which may contain data.
   if (name === 'cause' && type === 'postponed' && isWhy(value)) return whyOf(value);
   if (name === 'cause' && type === 'cache-served' && value === 'silence') return value;
   if (name === 'error' || name === 'cause') return failureOf(value);
@@ -39,7 +39,7 @@ function told(name: string, value: unknown, type: HoldfastEvent['type']): unknow
   return redact(value);
 }
 
-/** What is told of the reason of an outbox' entry: its message may be anybody's. */
+/** The logged part of the reason of an entry: its message may contain data of the application. */
 interface Why {
   readonly code: string;
   readonly status?: number;
@@ -58,7 +58,7 @@ function ofStatus(status: number): object {
   return { status, ...(category && { category }) };
 }
 
-/** What is known of a failure, which may be an answer or its status; but for what its message may give away. */
+/** The logged part of a failure, which may be a response or its status; without data that its message may contain. */
 function failureOf(failure: unknown): unknown {
   if (typeof failure === 'number') return ofStatus(failure);
   if (failure instanceof Response) return ofStatus(failure.status);

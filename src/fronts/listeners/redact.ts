@@ -3,7 +3,7 @@ import { withoutClosing } from '../../core/errors.ts';
 /** What stands in place of something that is not to be seen. */
 const REDACTED = '…';
 
-/** So many characters of a text are told. */
+/** The longest text that is logged, in characters. */
 const LONGEST = 1_000;
 
 /** How deep a value is looked into, how many entries of each, and how many values in all: what is in a circle has no end. */
@@ -61,7 +61,7 @@ function decoded(segment: string): string {
 
 const isSecretPair = (text: string): boolean => withoutPairs(text) !== text;
 
-/** Origin and path, without what identifies somebody: user, query, fragment, segments that look like keys. */
+/** Origin and path, without personal data: user, query, fragment, segments that look like keys. */
 export function redactUrl(url: string): string {
   if (!URL.canParse(url)) return redactText(url.replace(/[?#].*/s, REDACTED));
   const { protocol, host, origin, pathname, search, hash } = new URL(url);
@@ -80,28 +80,28 @@ export function redactUrl(url: string): string {
 
 /** A text without what is secret in it: URLs, keys, tokens, `name=value` of secret names. */
 export function redactText(text: string): string {
-  let told = text.slice(0, LONGEST).replace(/\b[a-z][a-z\d+.-]*:\/\/\S+/gi, (found) => {
+  let redacted = text.slice(0, LONGEST).replace(/\b[a-z][a-z\d+.-]*:\/\/\S+/gi, (found) => {
     const url = withoutClosing(found);
     // Written once more below, where it would be found again.
     return (URL.canParse(url) ? redactUrl(url) : REDACTED) + found.slice(url.length);
   });
-  for (const secret of SECRET_VALUES) told = told.replace(secret, REDACTED);
-  return withoutPairs(told);
+  for (const secret of SECRET_VALUES) redacted = redacted.replace(secret, REDACTED);
+  return withoutPairs(redacted);
 }
 
 /** `name=value`, `"name": "value"` and `a[name]=value`, quoted as it may be, where the name is that of a secret. */
 function withoutPairs(text: string): string {
   const named = /([\w.-]+)(?:\]|%5D)?\\*["']?\s*[=:]\s*(\\*["'])?/gi;
-  let told = '';
+  let redacted = '';
   let from = 0;
   for (let found = named.exec(text); found; found = named.exec(text)) {
     const [, name = '', quote] = found;
     if (!isSecretName(name)) continue;
-    told += text.slice(from, named.lastIndex) + REDACTED;
+    redacted += text.slice(from, named.lastIndex) + REDACTED;
     from = endOf(text, named.lastIndex, name, quote);
     named.lastIndex = from;
   }
-  return told + text.slice(from);
+  return redacted + text.slice(from);
 }
 
 /** Of these the value is the rest of the line: a scheme and what comes after it, pairs of their own. */

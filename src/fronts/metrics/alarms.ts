@@ -28,14 +28,14 @@ export class Alarms {
     const isRaised = this.#raised.has(name);
     if (!isRaised && isEnough && value > 0 && value >= threshold) {
       this.#raised.set(name, { ...alarm, raised: true });
-      this.#tell({ ...alarm, raised: true });
+      this.#notify({ ...alarm, raised: true });
     } else if (isRaised && (value === 0 || value < threshold * OVER)) {
       this.#raised.delete(name);
-      this.#tell({ ...alarm, raised: false });
+      this.#notify({ ...alarm, raised: false });
     }
   }
 
-  #tell(alarm: Alarm): void {
+  #notify(alarm: Alarm): void {
     if (this.#settings.onAlarm) notify(this.#settings.onAlarm, alarm);
   }
 }

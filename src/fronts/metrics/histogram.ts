@@ -1,7 +1,7 @@
 /** Buckets to each doubling: a value is known to within 4.4 % (2^(1/16)). */
 const PER_DOUBLING = 8;
 
-/** The lowest value that is told from 0, and how many doublings there are above it: to 17 minutes, in ms. */
+/** The lowest value that differs from 0, and how many doublings there are above it: to 17 minutes, in ms. */
 const LOWEST = 0.125;
 const DOUBLINGS = 23;
 

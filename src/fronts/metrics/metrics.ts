@@ -2,7 +2,7 @@ import { createAborter } from '../../core/abort.ts';
 import type { Host } from '../../core/contract.ts';
 import type { HoldfastEvent } from '../../core/events.ts';
 import { systemHost } from '../../core/host.ts';
-import { everyNowAndThen } from '../background.ts';
+import { pollInBackground } from '../background.ts';
 import type { ClientHealth } from '../health/client.ts';
 import { categoryOfCall } from '../severity.ts';
 import { Alarms } from './alarms.ts';
@@ -52,7 +52,7 @@ export interface MetricsSnapshot extends SeriesSnapshot {
 
 export interface Metrics {
   /** Give it, or what calls it, to `onEvent`. */
-  hear(event: HoldfastEvent): void;
+  receive(event: HoldfastEvent): void;
   snapshot(): MetricsSnapshot;
   /** For a chart: how many calls took no longer than each of some bounds, in ms. */
   latencyUpTo(bounds: readonly number[]): number[];
@@ -68,7 +68,7 @@ export interface Metrics {
  *
  * @example
  * const numbers = metrics({ thresholds: { errorRate: 0.1 }, onAlarm: report });
- * const api = createClient({ onEvent: numbers.hear });
+ * const api = createClient({ onEvent: numbers.receive });
  */
 export function metrics(options: MetricsOptions = {}): Metrics {
   const settings = readMetrics(options);
@@ -140,17 +140,17 @@ export function metrics(options: MetricsOptions = {}): Metrics {
   };
 
   const { health } = settings;
-  // It asks nobody over the network, and a queue grows old when there is none.
+  // It sends no request, and a queue grows old while the host is offline.
   const always: Host = { ...host, connectivity: { state: true, subscribe: () => () => {} } };
-  if (health) everyNowAndThen(ASKING, always, ended.signal, async () => heed(await health()));
+  if (health) pollInBackground(ASKING, always, ended.signal, async () => heed(await health()));
 
   return {
-    hear(event) {
+    receive(event) {
       const now = clock.ticks();
       counts.events[event.type] = (counts.events[event.type] ?? 0) + 1;
       if (event.type === 'dead-lettered') inWindows('dead', now);
       if (event.type === 'call-ended') endedCall(event, now);
-      look(now, isBadNews(event));
+      look(now, mayRaiseAlarm(event));
     },
     snapshot() {
       const now = clock.ticks();
@@ -180,7 +180,7 @@ export function metrics(options: MetricsOptions = {}): Metrics {
 }
 
 /** Whether it may begin an alarm. */
-function isBadNews(event: HoldfastEvent): boolean {
+function mayRaiseAlarm(event: HoldfastEvent): boolean {
   if (event.type === 'dead-lettered') return true;
   return (
     event.type === 'call-ended' && (event.source === 'stale' || event.source === 'fallback' || isError(event))

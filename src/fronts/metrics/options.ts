@@ -22,7 +22,7 @@ export interface Thresholds {
   readonly fallbackRate?: number;
   /** The 95th percentile of all calls since the last reset. */
   readonly p95?: Duration;
-  /** Dead letters: those told of in the shortest window, or, with `health`, all that there are. */
+  /** Dead letters: those of events in the shortest window, or, with `health`, all that there are. */
   readonly deadLetters?: number;
   /** How long the oldest write has waited. Needs `health`. */
   readonly queueAge?: Duration;
@@ -48,9 +48,9 @@ export interface MetricsOptions {
   /** Of so many calls in a window a rate is worth an alarm. Default 10. */
   readonly minimum?: number;
   readonly thresholds?: Thresholds;
-  /** Told when a threshold is passed, and when that is over. */
+  /** Called when a threshold is passed, and when that is over. */
   readonly onAlarm?: (alarm: Alarm) => void;
-  /** Asked every minute, for what no event tells: `() => clientHealth(parts)`. */
+  /** Called every minute, for values without an event: `() => clientHealth(parts)`. */
   readonly health?: () => Promise<ClientHealth>;
   /** Clock, chance and connectivity, for tests. */
   readonly host?: Partial<Host>;

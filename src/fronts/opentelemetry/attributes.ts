@@ -23,7 +23,7 @@ export function serverOf(origin: string): Attributes {
   };
 }
 
-/** `url.full`, without what identifies somebody. */
+/** `url.full`, without personal data. */
 export const urlOf = (url: string): Attributes => ({ 'url.full': redactUrl(url) });
 
 /**

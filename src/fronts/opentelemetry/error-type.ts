@@ -1,6 +1,6 @@
 import { isFailure } from '../../core/errors.ts';
 
-/** What a class may be called: of anything else nobody knows what it gives away. */
+/** The name of a class; any other text may contain data. */
 const NAME = /^[A-Z]\w{0,60}$/i;
 
 /** `error.type`: our code, else the error's name; of low cardinality, and never its message. */

@@ -34,7 +34,7 @@ export class Meters {
     });
   }
 
-  hear(event: HoldfastEvent): void {
+  receive(event: HoldfastEvent): void {
     if (event.type === 'call-started') this.#remember(event.callId, event.method);
     else if (event.type === 'sending') this.#remember(event.callId, 'POST');
     else if (event.type === 'attempt-ended') this.#attempt(event);

@@ -14,7 +14,7 @@ export interface OpenTelemetryOptions {
 
 export interface OpenTelemetry {
   /** Give it, or what calls it, to `onEvent`. */
-  hear(event: HoldfastEvent): void;
+  receive(event: HoldfastEvent): void;
   /** The `traceparent` of the span that is active, for `telemetry({ origins, parent })`. */
   parent(): string | undefined;
 }
@@ -30,7 +30,7 @@ const NAME = 'holdfast';
  *
  * @example
  * const otel = openTelemetry();
- * const api = createClient({ onEvent: otel.hear, telemetry: telemetry({ origins, parent: otel.parent }) });
+ * const api = createClient({ onEvent: otel.receive, telemetry: telemetry({ origins, parent: otel.parent }) });
  */
 export function openTelemetry(options: OpenTelemetryOptions = {}): OpenTelemetry {
   const wanted = readOptions<Required<OpenTelemetryOptions>>(
@@ -44,11 +44,11 @@ export function openTelemetry(options: OpenTelemetryOptions = {}): OpenTelemetry
   let spans: Spans | undefined;
   let meters: Meters | undefined;
   return {
-    hear(event) {
+    receive(event) {
       if (wanted.spans) spans ??= new Spans(trace.getTracer(NAME));
       if (wanted.metrics) meters ??= new Meters(metrics.getMeter(NAME));
-      spans?.hear(event, clock.now());
-      meters?.hear(event);
+      spans?.receive(event, clock.now());
+      meters?.receive(event);
     },
     parent() {
       const carrier: { traceparent?: string } = {};

@@ -15,7 +15,7 @@ interface Under {
 const MOST = 10_000;
 
 /** Decisions on the way, which are events of a call's span. */
-const TOLD: readonly HoldfastEvent['type'][] = [
+const SPAN_EVENTS: readonly HoldfastEvent['type'][] = [
   'retry',
   'retry-abandoned',
   'timeout',
@@ -45,7 +45,7 @@ export class Spans {
     this.#tracer = tracer;
   }
 
-  hear(event: HoldfastEvent, now: number): void {
+  receive(event: HoldfastEvent, now: number): void {
     switch (event.type) {
       case 'call-started':
         this.#begin(event);
@@ -72,12 +72,12 @@ export class Spans {
     if (event.type === 'attempt-started') this.#beginAttempt(event, under);
     else if (event.type === 'attempt-ended') endAttempt(event, under);
     else if (event.type === 'call-ended') this.#end(event, under);
-    else if (TOLD.includes(event.type)) under.span.addEvent(event.type, flat(recordOf(event, now)));
+    else if (SPAN_EVENTS.includes(event.type)) under.span.addEvent(event.type, flat(recordOf(event, now)));
   }
 
   #begin(event: Extract<HoldfastEvent, { type: 'call-started' }>): void {
     const { callId, origin, method, url, operation } = event;
-    // The span that is active where the call is made is its parent: events are told in the same step.
+    // The active span is the parent: events are emitted in the same step as the call.
     this.#remember(callId, {
       method,
       url,
@@ -107,7 +107,7 @@ export class Spans {
   }
 
   #beginSending({ callId, id, lane, attempt, origin }: Extract<HoldfastEvent, { type: 'sending' }>): void {
-    // Nobody was told how the one before ended: another tab has it, or it was cut off.
+    // No event said how the attempt before ended: another tab has the entry, or the process ended.
     this.#finishSending(id, 'unknown');
     this.#sendings.set(id, callId);
     if (this.#sendings.size > MOST) this.#sendings.delete(this.#sendings.keys().next().value as string);

@@ -2,9 +2,9 @@ import { sharedValue } from '../../stores/shared-value.ts';
 
 const isSwitch = (value: unknown): value is 'off' => value === 'off';
 
-/** What keeps a worker out of its pages' way, should it do harm. */
+/** Switches off a service worker that does harm. */
 export interface KillSwitch {
-  /** The worker answers nothing more and drains nothing, now and after it has been started again. */
+  /** The worker responds to nothing more and drains nothing, now and after a restart. */
   turnOff(): Promise<void>;
   turnOn(): Promise<void>;
   readonly isOff: boolean;

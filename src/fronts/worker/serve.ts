@@ -5,24 +5,24 @@ import type { HoldfastFetch } from '../../core/pipeline.ts';
 import { SYNC_TAG } from '../../policies/outbox/options.ts';
 import type { Outbox } from '../../policies/outbox/outbox.ts';
 import type { FetchOptions } from '../standard.ts';
-import { routeFor } from './answerable.ts';
 import { killSwitch } from './kill-switch.ts';
+import { matchRoute } from './match-route.ts';
 import { drainInEvent, StillWaitingError } from './sync.ts';
 
-/** Which of a page's own `fetch` calls the worker answers, and with which options. */
+/** Which of a page's own `fetch` calls the worker responds to, and with which options. */
 export type WorkerRoute = FetchOptions & {
   readonly match: Match;
 };
 
 export interface ServiceWorkerOptions {
-  /** The pipeline. It shares queue, copies and (`betweenTabs()`) circuits with the pages by the same names. */
+  /** The pipeline. It shares entries, cached responses and (`betweenTabs()`) circuits with the pages by the same names. */
   readonly fetch: HoldfastFetch<FetchOptions>;
   /** Its outbox, to be drained when the browser wakes the worker. Default: none. */
   readonly outbox?: Outbox;
   /** What is to be known before anything is done, such as `session.ready`. */
   readonly ready?: Promise<unknown>;
   /**
-   * Calls that the worker answers. Default: none. A write is kept in the outbox only where its route says `outbox`: a page
+   * Calls that the worker responds to. Default: none. A write is kept in the outbox only if its route says `outbox`: a page
    * that knows nothing of it may not understand a `202`.
    */
   readonly routes?: readonly WorkerRoute[];
@@ -56,10 +56,10 @@ export interface WorkerScope {
 }
 
 /**
- * Makes a service worker take part: it drains the outbox when the browser wakes it (Background Sync), and answers the
- * routes that are listed. To be called while the worker's script is first run, as all listeners have to be.
+ * Makes a service worker take part: it drains the outbox when the browser wakes it (Background Sync), and responds to the
+ * listed routes. Call it while the worker's script runs for the first time, as with all listeners.
  *
- * What cannot be kept (a full disk, credentials that nobody would put back) goes to the network as if there were no worker.
+ * A write that cannot be stored (a full disk, credentials without `authorize`) goes to the network as if there were no worker.
  */
 export function serviceWorker(options: ServiceWorkerOptions): void {
   const { fetch, outbox, ready, routes, tag, name, scope } = readOptions<Settings>(
@@ -106,17 +106,17 @@ export function serviceWorker(options: ServiceWorkerOptions): void {
   if (routes.length > 0)
     scope.addEventListener('fetch', (event: Fetching) => {
       if (isKnown && off.isOff) return;
-      const route = routeFor(event.request, routes);
+      const route = matchRoute(event.request, routes);
       // What a page's outbox delivers comes by as well: kept here, it would be delivered to us for ever.
       if (!route || (route.outbox && deliveredBy && event.request.headers.has(deliveredBy))) return;
-      event.respondWith(answer(event, route));
+      event.respondWith(respond(event, route));
     });
   if (outbox)
     scope.addEventListener('sync', (event: Syncing) => {
       if (event.tag === tag) event.waitUntil(drain(outbox, event));
     });
 
-  async function answer(event: Fetching, { match: _, ...wanted }: WorkerRoute): Promise<Response> {
+  async function respond(event: Fetching, { match: _, ...wanted }: WorkerRoute): Promise<Response> {
     const { request } = event;
     await known.catch(() => {});
     if (off.isOff) return globalThis.fetch(request);

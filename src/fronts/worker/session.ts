@@ -10,7 +10,7 @@ export interface SharedSession {
   readonly ready: Promise<void>;
   /** @param partition An id of the user. */
   signIn(partition: string): Promise<void>;
-  /** What waits of them is held until they sign in again; see `outbox.clear` for leaving nothing. */
+  /** The user's entries wait until the next sign-in; see `outbox.clear` for leaving nothing. */
   signOut(): Promise<void>;
   /**
    * Calls `listener` with the partition when it has changed: also by another tab, whose sign-out this page has to show.
@@ -18,13 +18,13 @@ export interface SharedSession {
    * @returns ends the subscription.
    */
   subscribe(listener: (partition: string | undefined) => void): () => void;
-  /** Gives back the channel. */
+  /** Closes the channel. */
   close(): void;
 }
 
 /**
- * Keeps in IndexedDB who is signed in, so that a service worker that is woken with all pages closed sends only what is
- * theirs.
+ * Stores the signed-in user in IndexedDB, so that a service worker that wakes with all pages closed sends only the entries
+ * of that user.
  *
  * @param name Sessions of one name are the same. Default `'holdfast-session'`.
  */

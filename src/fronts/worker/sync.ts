@@ -1,12 +1,12 @@
 import { DeadlineError } from '../../core/clock.ts';
 import { systemHost } from '../../core/host.ts';
 import type { Outbox } from '../../policies/outbox/outbox.ts';
-import { type EventTime, inTime } from '../in-time.ts';
+import { type EventLifetime, withinEventLifetime } from '../event-lifetime.ts';
 
 /** Chromium gives an event three minutes and counts one that it has to end as failed. */
-const TIME: EventTime = { begin: 150_000, end: 170_000 };
+const TIME: EventLifetime = { begin: 150_000, end: 170_000 };
 
-/** Writes are left that can be sent later: the browser is to wake the worker again. */
+/** Entries are left that can be sent later: the browser should wake the worker again. */
 export class StillWaitingError extends Error {
   override name = 'StillWaitingError';
 }
@@ -15,11 +15,11 @@ export class StillWaitingError extends Error {
  * Sends what waits, one write of a lane after the other, and is over before the browser ends the event.
  *
  * @param isWanted Whether anything is to be sent; asked first, and in the time of the event.
- * @throws {StillWaitingError} where the browser should try again.
+ * @throws {StillWaitingError} if the browser should try again.
  */
 export async function drainInEvent(outbox: Outbox, isWanted: () => Promise<boolean>): Promise<void> {
   try {
-    await inTime(TIME, systemHost, async (signal) => {
+    await withinEventLifetime(TIME, systemHost, async (signal) => {
       if (!(await isWanted())) return;
       const { left } = await outbox.flush({ signal });
       if (left > 0 && (await canSend(outbox))) throw new StillWaitingError(`${left} writes still wait`);

@@ -21,14 +21,14 @@ export interface BreakerOptions extends PlainBreakerOptions {
   readonly share?: Sharing;
 }
 
-export interface Settings extends PlainSettings {
+export interface BreakerSettings extends PlainSettings {
   slowAfter: number;
   slowRate: number;
   probe: string | undefined;
   share: Sharing | undefined;
 }
 
-const defaults: Settings = {
+const defaults: BreakerSettings = {
   ...plainDefaults,
   slowAfter: Infinity,
   slowRate: 0.5,
@@ -36,7 +36,7 @@ const defaults: Settings = {
   share: undefined,
 };
 
-const rules: { [K in keyof Settings]: Rule<Settings[K]> } = {
+const rules: { [K in keyof BreakerSettings]: Rule<BreakerSettings[K]> } = {
   ...plainRules,
   slowAfter: durationOrFalse,
   slowRate: between(0, 1),
@@ -47,5 +47,5 @@ const rules: { [K in keyof Settings]: Rule<Settings[K]> } = {
   share: withMethods<Sharing>('what shares circuits, such as betweenTabs()', 'connect'),
 };
 
-export const readBreakerOptions = (options: BreakerOptions): Settings =>
+export const readBreakerOptions = (options: BreakerOptions): BreakerSettings =>
   withIntervals(options, readOptions('breaker', options, rules, defaults));

@@ -24,17 +24,17 @@ export async function messageOf(
 }
 
 /** Of whatever version. */
-export const isOurs = (given: unknown): boolean =>
+export const isWriteMessage = (given: unknown): boolean =>
   typeof (given as Partial<WriteMessage> | null | undefined)?.holdfast === 'number';
 
 /** @returns `undefined` for what is no message of ours, of this version. */
-export function readMessage(given: unknown): WriteMessage | undefined {
+export function readWriteMessage(given: unknown): WriteMessage | undefined {
   const message = given as WriteMessage | null | undefined;
   return message?.holdfast === 1 && typeof message.request?.url === 'string' ? message : undefined;
 }
 
 /** The write as it was given. @returns `undefined` where its body is not there (yet). */
-export async function requestOf(
+export async function deserializeWrite(
   message: WriteMessage,
   keyHeader: string | false,
   bodies: Store | undefined,
@@ -46,6 +46,6 @@ export async function requestOf(
 }
 
 /** Of a write that has come to its end. */
-export async function forgetBody({ body }: WriteMessage, bodies: Store | undefined): Promise<void> {
+export async function deleteBody({ body }: WriteMessage, bodies: Store | undefined): Promise<void> {
   if (body && 'at' in body) await bodies?.write([{ delete: body.at }]);
 }

@@ -6,7 +6,7 @@ import { newKey } from '../../../http/idempotency.ts';
 import { classifyError, classifyResponse, type SendOutcome } from '../../../policies/outbox/outcome.ts';
 import { serializeRequest } from '../../../policies/outbox/serialize.ts';
 import type { AcceptedWrite } from '../outbox-object.ts';
-import { forgetBody, isOurs, messageOf, readMessage, requestOf } from './message.ts';
+import { deleteBody, deserializeWrite, isWriteMessage, messageOf, readWriteMessage } from './message.ts';
 import { type OutboxQueueOptions, type QueueSettings, readQueueOptions, readWrite } from './options.ts';
 import type { QueueBatch, QueuedWrite, QueueMessage, WriteMessage } from './types.ts';
 
@@ -15,7 +15,7 @@ export interface OutboxQueue {
    * Gives a write to the queue. When it resolves, the queue has it.
    *
    * @param of.id Of your own, to find it again; the same one twice is two messages. Default: a new one.
-   * @param of.partition Whose it is; `deadLetters` is told. Default `''`.
+   * @param of.partition The user of the write; passed to `deadLetters`. Default `''`.
    * @throws {StorageError} where the queue, or the store for bodies, did not take it.
    * @throws {CapacityError} code `too-large`.
    */
@@ -41,8 +41,8 @@ const LONGEST_DELAY = 43_200;
 const CONFLICT_TRIES = 3;
 
 /**
- * An outbox over Cloudflare Queues: for many writes of which each stands by itself. Order is not kept, and nobody is told the
- * origin's answer: for that there is `outboxObject`, which also takes what the queue cannot deliver.
+ * An outbox over Cloudflare Queues: for many independent writes. Order is not kept, and the response of the origin is
+ * dropped: for both there is `outboxObject`, which also takes the writes that the queue cannot deliver.
  *
  * A message may come twice; it is sent under the same `Idempotency-Key` each time.
  *
@@ -76,7 +76,7 @@ export function outboxQueue(options: OutboxQueueOptions): OutboxQueue {
         origin,
       });
     await taken('the queue', () => queue.send(message, { contentType: 'v8' })).catch(async (error) => {
-      await forgetBody(message, bodies).catch(() => {});
+      await deleteBody(message, bodies).catch(() => {});
       throw error;
     });
     return { id };
@@ -84,7 +84,7 @@ export function outboxQueue(options: OutboxQueueOptions): OutboxQueue {
 
   /** @returns what is to be done with a message; `undefined`: it is done. */
   const deliver = async (message: WriteMessage): Promise<SendOutcome> => {
-    const request = await requestOf(message, idempotencyHeader, bodies);
+    const request = await deserializeWrite(message, idempotencyHeader, bodies);
     if (!request) return { is: 'retry', reason: { code: 'body-lost' }, cost: 'none' };
     const asked = new URL(request.url).origin;
     const signed = (await authorize?.(request, message)) ?? request;
@@ -93,17 +93,17 @@ export function outboxQueue(options: OutboxQueueOptions): OutboxQueue {
     return classifyResponse(response, asked, host.clock.now());
   };
 
-  /** Where it is sent once more, and kept whatever the answer is. */
+  /** Gives a write to the object for dead letters, which sends it once more and keeps it whatever the response is. */
   const handOver = async (message: WriteMessage): Promise<void> => {
-    const request = await requestOf(message, idempotencyHeader, bodies);
+    const request = await deserializeWrite(message, idempotencyHeader, bodies);
     if (!request) throw new StorageError('the body of a write is not there');
     await deadLetters(message).accept(request, { id: message.id });
   };
 
   const handle = async (carrier: QueueMessage, isDead: boolean): Promise<void> => {
-    const message = readMessage(carrier.body);
-    // Somebody else's: the platform knows what to do with what nobody takes. One of another version waits until that is deployed.
-    if (!message) return carrier.retry(isOurs(carrier.body) ? { delaySeconds: LONGEST_WAIT } : {});
+    const message = readWriteMessage(carrier.body);
+    // A foreign message: the platform retries it. A message of another version waits until that version is deployed.
+    if (!message) return carrier.retry(isWriteMessage(carrier.body) ? { delaySeconds: LONGEST_WAIT } : {});
     const outcome = isDead
       ? ({ is: 'dead-letter', reason: { code: 'attempts' } } as const)
       : await deliver(message).catch((error) => classifyError(error, host.clock.now()));
@@ -113,8 +113,8 @@ export function outboxQueue(options: OutboxQueueOptions): OutboxQueue {
       return carrier.retry({ delaySeconds: delayOf(carrier.attempts, outcome, host) });
     if (outcome.is !== 'ack') await handOver(message);
     carrier.ack();
-    // What is left of it is in nobody's way.
-    await forgetBody(message, bodies).catch(() => {});
+    // A body that cannot be deleted does no harm.
+    await deleteBody(message, bodies).catch(() => {});
   };
 
   return {

@@ -2,7 +2,7 @@ import type { StoredRequest } from '../../../policies/outbox/entry.ts';
 import type { Kind } from '../../../stores/stored-body.ts';
 import type { OutboxObject } from '../outbox-object.ts';
 
-/** What is used of a queue's binding for those who write to it. */
+/** The part of a queue's producer binding that is used. */
 export interface QueueProducer {
   /** `v8`: as the structured clone algorithm takes it, and so with bytes; the platform's default is JSON. */
   send(message: unknown, options?: { readonly contentType?: 'v8' }): Promise<unknown>;

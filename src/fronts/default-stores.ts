@@ -9,9 +9,9 @@ import { memoryStore } from '../stores/memory.ts';
 const hasIndexedDB = (): boolean => typeof globalThis.indexedDB === 'object';
 
 /**
- * Serves the last good copy when the origin cannot answer.
+ * Serves the last good response when the origin does not respond.
  *
- * @param options `store`: default IndexedDB where there is one, else memory.
+ * @param options `store`: default IndexedDB, or memory in a runtime without it.
  */
 export const staleCache = (options: StaleCacheOptions = {}): StaleCache =>
   cachePolicy(options, () => (hasIndexedDB() ? indexedDBStore({ name: 'holdfast-cache' }) : memoryStore()));
@@ -21,7 +21,7 @@ export const staleCache = (options: StaleCacheOptions = {}): StaleCache =>
  *
  * @typeParam Meta What the application keeps with its entries, as `entries()`, hooks and `subscribe` give it.
  * @param options `store`: default IndexedDB.
- * @throws {ConfigurationError} where there is no IndexedDB and no store is named: what is accepted must not be lost.
+ * @throws {ConfigurationError} without IndexedDB and a named store: an accepted write must not be lost.
  */
 export const outbox = <Meta = unknown>(options: OutboxOptions<Meta> = {}): Outbox<Meta> =>
   outboxPolicy(options as OutboxOptions, () => {

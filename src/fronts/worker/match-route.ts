@@ -1,15 +1,15 @@
 import { type Match, matches } from '../../core/match.ts';
 
-/** What of a request decides whether it is answered: no more than that is read. */
+/** The part of a request that decides about the route. */
 type Asked = Pick<Request, 'url' | 'mode' | 'headers' | 'destination'>;
 
 /**
  * Finds the route for a request of a page's own `fetch`; the last one that matches.
  *
- * Navigations, subresources (images, scripts, …), `no-cors` and ranges are the browser's: it knows how they have to be
- * answered, and nobody would see that they were not.
+ * Navigations, subresources (images, scripts, …), `no-cors` and ranges are left to the browser: it knows how to respond,
+ * and a wrong response to them would go unnoticed.
  */
-export function routeFor<Route extends { readonly match: Match }>(
+export function matchRoute<Route extends { readonly match: Match }>(
   { url, mode, headers, destination }: Asked,
   routes: readonly Route[],
 ): Route | undefined {
