@@ -1,6 +1,6 @@
 export type { Attempt } from './core/attempt.ts';
 export { categoryOf } from './core/category.ts';
-export type { Cipher } from './core/codec.ts';
+export type { Cipher } from './core/cipher.ts';
 export type {
   Call,
   CallOptions,
@@ -17,7 +17,6 @@ export type {
 } from './core/contract.ts';
 export { definePolicy } from './core/contract.ts';
 export type { Duration, Size } from './core/durations.ts';
-export type { HoldfastInit } from './core/entry.ts';
 export {
   CapacityError,
   type Category,
@@ -33,6 +32,7 @@ export {
 } from './core/errors.ts';
 export type { HoldfastEvent, OutboxEvent } from './core/events.ts';
 export type { Match } from './core/match.ts';
+export type { HoldfastInit } from './core/normalize-request.ts';
 export { type Outcome, outcomeOf } from './core/outcome.ts';
 export { type HoldfastFetch, type PipelineOptions, pipeline, type Route } from './core/pipeline.ts';
 export { isQueued, type Source, sourceOf } from './core/source.ts';

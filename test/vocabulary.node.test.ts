@@ -8,6 +8,7 @@ const COVERED: readonly string[] = [
   'src/policies',
   'src/http',
   'src/fronts',
+  'src/core',
   'src/stores',
   'src/devtools',
   'src/devtools.ts',

@@ -6,8 +6,8 @@ export interface Attempt {
   readonly startedAt: number;
   /** Milliseconds to the headers or to the failure. */
   readonly duration: number;
-  /** The answer's status; absent when there was none. */
+  /** The status of the response; absent if there was none. */
   readonly status?: number;
-  /** Why there was none: the `code` of our errors, else the error's name. */
+  /** Why there was no response: the `code` of our errors, else the error's name. */
   readonly error?: string;
 }

@@ -1,51 +1,51 @@
 import { asNetworkError } from './errors.ts';
-import { createResponse, hasConstructibleStatus, responseMetadata } from './rebuild.ts';
+import { createResponse, hasConstructibleStatus, responseMetadata } from './response.ts';
 import { noteSettled, onForgotten } from './unread.ts';
 
 /** How a response ended: the call is settled only then. */
 export type BodyOutcome = 'none' | 'ended' | 'broken' | 'cancelled';
 
-/** Somebody who must know what becomes of a body. */
+/** Watches a body until its end. */
 export interface BodyWatcher {
   /** A reader waits for the next chunk. @param whole It wants the whole body (`json()`, `text()`), and not a stream. */
   waiting?(whole: boolean): void;
-  /** It has come, or the end has, or a failure. @param whole As for `waiting`. */
+  /** The chunk, the end or a failure has come. @param whole As for `waiting`. */
   arrived?(whole: boolean): void;
-  /** Bytes that nobody has read before, in order. They are the reader's: who keeps them makes a copy. */
+  /** Bytes that no clone has read before, in order. They belong to the reader: a watcher that keeps them copies them. */
   chunk?(bytes: Uint8Array): void;
   /** Called once. */
   settled?(how: BodyOutcome, error?: unknown): void;
-  /** It must hear of the end also if the response is collected unread; if the platform reads the body, possibly no sooner. */
-  readonly holds?: boolean;
+  /** `settled` is called also if the response is collected unread; if the platform reads the body, possibly no sooner. */
+  readonly mustSettle?: boolean;
 }
 
 /**
- * Watches the body of a response: the one seam for whoever must know (time limits, late failures, places to give back,
- * copies to keep).
+ * Watches the body of a response: the one place for all that depends on its end (time limits, late failures, slots,
+ * responses to store).
  *
  * The response stays the platform's own object, with its `url`, `type` and brand, so that it may still be handed to
  * `respondWith()` or `cache.put()`; only a prototype is put over it (0.7 µs, against 10 for a new response over a piped
  * stream). What the platform then reads by itself passes unseen.
  *
- * @returns the body, which can be broken from outside; `undefined` where there is none (its watcher has been told).
+ * @returns the body, which can be broken from outside; `undefined` if there is none (`settled` has been called).
  */
 export function watchBody(response: Response, watcher: BodyWatcher): WatchedBody | undefined {
   let body = (response as Partial<Watched>)[BODY];
   if (!body) {
     if (response.body === null || response.bodyUsed || response.body.locked) {
-      // What whoever gave it has read already is not to be had, and not the same as nothing.
+      // A body that was read before is lost, which is not the same as no body.
       watcher.settled?.(response.body === null ? 'none' : 'cancelled');
       return undefined;
     }
     body = watch(response, new BodyState());
   }
-  if (watcher.holds && !(response instanceof Owned)) onForgotten(response, body);
-  body.fate.add(watcher);
+  if (watcher.mustSettle && !(response instanceof Owned)) onForgotten(response, body);
+  body.state.add(watcher);
   return body;
 }
 
 export interface WatchedBody {
-  /** Ends the body with an error for all who read it, now or later, and gives up the connection. */
+  /** Ends the body with an error for all its readers, now or later, and closes the connection. */
   break(reason: unknown): void;
   /** The next chunk; as a part of the whole body, and not of a stream. */
   readWhole(): ReturnType<ReadableStreamDefaultReader<Bytes>['read']>;
@@ -73,13 +73,13 @@ export function ownBody(response: Response, watcher: BodyWatcher): Response {
   return handedOn;
 }
 
-/** A policy depends on the end of its body. */
+/** True if a policy depends on the end of the body. */
 export const isOwned = (response: Response): boolean =>
   response instanceof Owned || (response as { [INNER]?: Body })[INNER]?.isReleased === true;
 
-/** Gives up the body of a response that nobody will read. */
+/** Cancels the body of a response that will not be read. */
 export function dropBody(response: Response | undefined): void {
-  // One that is locked has a reader who will deal with it.
+  // A locked body has a reader, which ends it.
   response?.body?.cancel().catch(() => {});
 }
 
@@ -88,14 +88,14 @@ const NATIVE = Symbol('holdfast.native');
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** Keeps nothing from one text to the next. */
+/** Stateless between two calls. */
 const utf8 = new TextDecoder();
 
-/** What all clones of a response share. */
+/** The state that all clones of a response share. */
 class BodyState {
   bodies: readonly Body[] = [];
   /** How many bytes the foremost reader has read. */
-  seen = 0;
+  bytesSeen = 0;
   ended: { how: BodyOutcome; error?: unknown } | undefined;
   watchers: readonly BodyWatcher[] = [];
 
@@ -116,37 +116,37 @@ class BodyState {
   break(reason: unknown): void {
     if (this.ended) return;
     this.settle('broken', reason);
-    for (const body of this.bodies) body.refuse(reason);
+    for (const body of this.bodies) body.applyError(reason);
   }
 }
 
-/** One body. It knows the platform's stream and not the response, so that a forgotten response can be collected. */
+/** One body. Refers to the platform's stream and not to the response, so that a dropped response can be collected. */
 class Body implements WatchedBody {
-  readonly fate: BodyState;
+  readonly state: BodyState;
   native: ReadableStream<Bytes>;
   #reader: ReadableStreamDefaultReader<Bytes> | undefined;
   #stream: ReadableStream<Bytes> | undefined;
-  /** The stream is held by a response alone. */
+  /** Only a response refers to the stream. */
   isReleased = false;
   #read = 0;
   #cancelled = false;
-  /** All of it is wanted. */
+  /** A reader wants the whole body. */
   #whole = false;
   /** The body that this one is read from; see `readsFrom`. */
   inner: Body | undefined;
 
-  constructor(native: ReadableStream<Bytes>, fate: BodyState) {
+  constructor(native: ReadableStream<Bytes>, state: BodyState) {
     this.native = native;
-    this.fate = fate;
-    fate.bodies = [...fate.bodies, this];
+    this.state = state;
+    state.bodies = [...state.bodies, this];
   }
 
   get locked(): boolean {
     return (this.#stream ?? this.native).locked;
   }
 
-  get brokenUnread(): boolean {
-    return this.fate.ended?.how === 'broken' && !this.#reader;
+  get failedBeforeRead(): boolean {
+    return this.state.ended?.how === 'broken' && !this.#reader;
   }
 
   /** What `response.body` is: it reads only when it is read, so the platform's stream stays free to be cloned. */
@@ -165,35 +165,35 @@ class Body implements WatchedBody {
   }
 
   read(): Promise<ReadableStreamReadResult<Bytes>> {
-    const { fate } = this;
-    if (fate.ended?.how === 'broken') return Promise.reject(fate.ended.error);
+    const { state } = this;
+    if (state.ended?.how === 'broken') return Promise.reject(state.ended.error);
     this.#reader ??= this.native.getReader();
-    for (const watcher of fate.watchers) watcher.waiting?.(this.#whole);
+    for (const watcher of state.watchers) watcher.waiting?.(this.#whole);
     return this.#reader.read().then(this.#arrived, this.#failed);
   }
 
   readonly #arrived = (result: ReadableStreamReadResult<Bytes>): ReadableStreamReadResult<Bytes> => {
-    const { fate } = this;
-    // Giving up a stream ends the reads that wait for it as if it had ended.
-    if (fate.ended?.how === 'broken') throw fate.ended.error;
-    for (const watcher of fate.watchers) watcher.arrived?.(this.#whole);
-    // It was given up while this read waited: that is not the end of the body, which others may be reading.
+    const { state } = this;
+    // Cancelling a stream ends the reads that wait for it as if it had ended.
+    if (state.ended?.how === 'broken') throw state.ended.error;
+    for (const watcher of state.watchers) watcher.arrived?.(this.#whole);
+    // This clone was cancelled while the read waited: others may still be reading the body.
     if (this.#cancelled) return result;
-    if (result.done) fate.settle('ended');
-    else this.#tell(result.value);
+    if (result.done) state.settle('ended');
+    else this.#notifyChunk(result.value);
     return result;
   };
 
   readonly #failed = (error: unknown): never => {
-    this.fate.break(asNetworkError(error));
-    throw this.fate.ended?.error;
+    this.state.break(asNetworkError(error));
+    throw this.state.ended?.error;
   };
 
   async readWhole(): Promise<ReadableStreamReadResult<Bytes>> {
     this.wantWhole();
     const result = await this.read();
-    // The chunk is kept, and the reader of a clone may take its memory away.
-    return result.value && this.fate.bodies.length > 1
+    // The chunk is kept, and the reader of a clone may detach its buffer.
+    return result.value && this.state.bodies.length > 1
       ? { ...result, value: new Uint8Array(result.value) }
       : result;
   }
@@ -204,7 +204,7 @@ class Body implements WatchedBody {
     this.inner?.wantWhole();
   }
 
-  /** Everything; through the handed-out stream where there is one, so that its lock is right. */
+  /** Reads all; through the stream that was handed out, if any, so that its lock is right. */
   async readAll(stream = this.#stream): Promise<Bytes> {
     this.wantWhole();
     const reader = stream?.getReader() ?? this;
@@ -223,29 +223,29 @@ class Body implements WatchedBody {
 
   /** Readers of clones go on. */
   #leave(): void {
-    const { fate } = this;
+    const { state } = this;
     // It was cancelled before it was collected.
-    if (!fate.bodies.includes(this)) return;
-    fate.bodies = fate.bodies.filter((body) => body !== this);
-    if (fate.bodies.length === 0) fate.settle('cancelled');
+    if (!state.bodies.includes(this)) return;
+    state.bodies = state.bodies.filter((body) => body !== this);
+    if (state.bodies.length === 0) state.settle('cancelled');
   }
 
   cancel(reason?: unknown): Promise<void> {
     this.#cancelled = true;
     const given = (this.#reader ?? this.native).cancel(reason);
     this.#leave();
-    if (this.fate.bodies.length === 0 && !this.inner) return given;
-    // The platform settles it only when all clones are given up, which is not this reader's business.
+    if (this.state.bodies.length === 0 && !this.inner) return given;
+    // The platform settles it only when all clones are cancelled: do not wait for that.
     given.catch(() => {});
     return Promise.resolve();
   }
 
   break(reason: unknown): void {
-    this.fate.break(reason);
+    this.state.break(reason);
   }
 
-  /** Carries out a break. */
-  refuse(reason: unknown): void {
+  /** Cancels the platform's stream after a break. */
+  applyError(reason: unknown): void {
     if (this.#reader || !this.native.locked) (this.#reader ?? this.native).cancel(reason).catch(() => {});
   }
 
@@ -256,27 +256,27 @@ class Body implements WatchedBody {
     else if (!this.#stream && !this.#reader) this.#leave();
   }
 
-  #tell(bytes: Bytes): void {
+  #notifyChunk(bytes: Bytes): void {
     this.#read += bytes.byteLength;
-    const unseen = this.#read - this.fate.seen;
+    const unseen = this.#read - this.state.bytesSeen;
     if (unseen <= 0) return;
-    this.fate.seen = this.#read;
+    this.state.bytesSeen = this.#read;
     // Clones need not be cut into the same chunks; Firefox's are not.
-    const news = unseen < bytes.byteLength ? bytes.subarray(bytes.byteLength - unseen) : bytes;
-    for (const watcher of this.fate.watchers) watcher.chunk?.(news);
+    const newBytes = unseen < bytes.byteLength ? bytes.subarray(bytes.byteLength - unseen) : bytes;
+    for (const watcher of this.state.watchers) watcher.chunk?.(newBytes);
   }
 }
 
-/** @param made Is given what lives exactly as long as the stream may be read. */
+/** @param made Receives an object that lives exactly as long as the stream may be read. */
 function streamOf(body: Body, made = (_source: object): void => {}): ReadableStream<Bytes> {
   const source = {
     async pull(controller: ReadableStreamDefaultController<Bytes> | ReadableByteStreamController) {
       let { done, value } = await body.read();
       // A stream of bytes takes no empty chunks; others may have them.
       while (!done && value?.byteLength === 0) ({ done, value } = await body.read());
-      // A stream of bytes takes the memory away from whoever else has it: the reader of a clone.
+      // A byte stream detaches the buffer, which the reader of a clone may have, too.
       if (!done && value)
-        return controller.enqueue(body.fate.bodies.length > 1 ? new Uint8Array(value) : value);
+        return controller.enqueue(body.state.bodies.length > 1 ? new Uint8Array(value) : value);
       controller.close();
       // A reader that brought its own buffer waits for it.
       if ('byobRequest' in controller) controller.byobRequest?.respond(0);
@@ -289,14 +289,14 @@ function streamOf(body: Body, made = (_source: object): void => {}): ReadableStr
     made(bytes);
     return stream;
   } catch {
-    // WebKit knows no streams of bytes; its own bodies are plain streams, too.
+    // WebKit has no byte streams; its own bodies are plain streams, too.
     made(source);
     return new ReadableStream(source, { highWaterMark: 0 });
   }
 }
 
-function watch(response: Response, fate: BodyState): Body {
-  const body = new Body(response.body as ReadableStream<Bytes>, fate);
+function watch(response: Response, state: BodyState): Body {
+  const body = new Body(response.body as ReadableStream<Bytes>, state);
   body.inner = (response as { [INNER]?: Body })[INNER];
   Object.setPrototypeOf(response, Watched.prototype);
   (response as Watched)[BODY] = body;
@@ -305,7 +305,7 @@ function watch(response: Response, fate: BodyState): Body {
 
 const INNER = Symbol('holdfast.inner');
 
-/** Says that the body of `response` is that of `source`: if all of the one is wanted, so is all of the other. */
+/** Marks the body of `response` as read from that of `source`: a reader of all of one reads all of the other. */
 export function readsFrom(response: Response, source: Response): Response {
   return Object.assign(response, { [INNER]: (source as Partial<Watched>)[BODY] });
 }
@@ -344,8 +344,8 @@ class Watched extends Response {
   }
 
   override bytes(): Promise<Bytes> {
-    // What was given up unread counts as used, but that is not what the reader has to know.
-    if (this[BODY].brokenUnread) return this[BODY].readAll();
+    // A body that broke unread counts as used, but the reader needs its error.
+    if (this[BODY].failedBeforeRead) return this[BODY].readAll();
     return this.bodyUsed || this[BODY].locked ? Promise.reject(usedBody()) : this[BODY].readAll();
   }
 
@@ -355,7 +355,7 @@ class Watched extends Response {
     const copy = super.clone();
     // Cloning gives the original a new stream, too.
     body.native = this[NATIVE];
-    watch(copy, body.fate);
+    watch(copy, body.state);
     return copy;
   }
 }
@@ -391,7 +391,7 @@ export function concat(chunks: readonly Uint8Array[], length: number): Bytes {
   return whole;
 }
 
-/** Reads a body that nobody wants, for those who watch it. */
+/** Reads a body to its end, for its watchers. */
 export async function drain(response: Response): Promise<void> {
   const reader = response.body?.getReader();
   while (reader && !(await reader.read()).done);
@@ -401,7 +401,7 @@ export async function drain(response: Response): Promise<void> {
  * Takes a body before anything is read from it, while `goesOn` says so. The rest of a longer one streams from there.
  *
  * @param goesOn Called with the bytes so far.
- * @throws what broke the body.
+ * @throws the error that broke the body.
  */
 export async function buffered(response: Response, goesOn: (length: number) => boolean): Promise<Response> {
   const body = watchBody(response, {});
@@ -432,7 +432,7 @@ const streamed = (bytes: Bytes): ReadableStream<Bytes> =>
     },
   });
 
-/** What was read from a body, and then its rest. */
+/** The bytes that were read from a body, and then the rest. */
 function continued(begin: Bytes, body: WatchedBody): ReadableStream<Bytes> {
   return new ReadableStream<Bytes>(
     {
@@ -448,7 +448,7 @@ function continued(begin: Bytes, body: WatchedBody): ReadableStream<Bytes> {
   );
 }
 
-/** All of a body up to `limit` bytes; `undefined` where there is none or more. The rest is not read. */
+/** A body of at most `limit` bytes; `undefined` if there is none, or it is longer. The rest is not read. */
 export async function snapshotOf(response: Response, limit: number): Promise<Bytes | undefined> {
   const reader = response.body?.getReader();
   if (!reader) return undefined;

@@ -34,7 +34,7 @@ const said = (options: object): object =>
 const PLATFORMS = ['timeout'];
 
 /** An option of ours in the wrong place would be handed to the platform, which says nothing. */
-export function checkPlace(extra: Readonly<Record<string, unknown>>, known: Known): void {
+export function checkPlace(extra: Readonly<Record<string, unknown>>, known: OptionTable): void {
   for (const name in extra)
     if (known.has(name) && !PLATFORMS.includes(name))
       throw new ConfigurationError(
@@ -63,7 +63,7 @@ export const BUILT_IN_POLICIES: readonly string[] = [
 ];
 
 /** The options that a call may have. */
-export type Known = Map<string, Rule>;
+export type OptionTable = Map<string, Rule>;
 
 const ofPolicy: Rule = (value, option) => expected('options, true or false', value !== null, value, option);
 
@@ -82,7 +82,7 @@ const missing: Rule = (value, option) => {
     );
 };
 
-export const knownOf = (policies: readonly Policy[]): Known =>
+export const knownOf = (policies: readonly Policy[]): OptionTable =>
   new Map<string, Rule>([
     ['waitUntil', ofType('function')],
     ['operation', ofType('string')],
@@ -92,7 +92,7 @@ export const knownOf = (policies: readonly Policy[]): Known =>
     }),
   ]);
 
-export function checkOptions(options: object, known: Known): void {
+export function checkOptions(options: object, known: OptionTable): void {
   expected('an object of options by policy', isObject(options), options, 'holdfast');
   for (const [name, value] of Object.entries(options)) {
     const rule = known.get(name) ?? (BUILT_IN_POLICIES.includes(name) && missing);

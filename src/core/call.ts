@@ -92,7 +92,7 @@ export interface PipelineContext {
   readonly host: Host;
   /** Aborts on `close()`. Not to be asked for while the pipeline is made: a Worker that starts may make none. */
   readonly signal: AbortSignal;
-  /** Told on `close()`; may be given while the pipeline is made. */
+  /** Calls `listener` on `close()`; may be used while the pipeline is made. */
   onClose(listener: () => void): void;
   /** Whose calls the application makes just now. @throws {ConfigurationError} if no user is signed in. */
   partition(): string;

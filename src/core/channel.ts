@@ -1,15 +1,15 @@
-import { notify } from './tell.ts';
+import { notify } from './notify.ts';
 
-/** What tabs and workers of an origin tell each other. */
+/** Messages between the tabs and workers of an origin. */
 export interface Channel {
-  /** It cannot fail: a tab that does not hear of something finds it out in another way, or not at all. */
+  /** Never fails: a message is a hint, and may be lost. */
   post(message: unknown): void;
   close(): void;
 }
 
 const ALONE: Channel = { post() {}, close() {} };
 
-/** The longest text that is taken from another tab, in characters. */
+/** The longest text that is accepted from another tab, in characters. */
 const MAX_TEXT = 100_000;
 
 /** Whether a field of a message is text that keys can be made of: a lone surrogate cannot be encoded. */
@@ -21,16 +21,16 @@ export const isTextOrAbsent = (value: unknown): value is string | undefined =>
   value === undefined || isText(value);
 
 /**
- * A `BroadcastChannel`; without one, or where pages may not have one, each tab is alone.
+ * A `BroadcastChannel`; without one, or if the page may not have one, each tab is alone.
  *
- * @param read Makes a message of what another tab has posted: another version of this library, or any script of the origin, may
- *   use the name. `undefined`: it is none.
- * @param heard Told of messages. What it throws ends here.
+ * @param read Validates what another tab has posted: another version of this library, or any script of the origin, may
+ *   use the name. `undefined`: it is no message.
+ * @param onMessage Called with messages. Its errors are ignored.
  */
 export function openChannel<T>(
   name: string,
   read: (posted: unknown) => T | undefined,
-  heard: (message: T) => unknown,
+  onMessage: (message: T) => unknown,
 ): Channel {
   const channel = opened(name);
   if (!channel) return ALONE;
@@ -39,7 +39,7 @@ export function openChannel<T>(
   channel.onmessage = ({ data }) =>
     notify((posted) => {
       const message = read(posted);
-      return message === undefined ? undefined : heard(message);
+      return message === undefined ? undefined : onMessage(message);
     }, data);
   return {
     post(message) {
@@ -57,7 +57,7 @@ function opened(name: string): BroadcastChannel | undefined {
   try {
     return new BroadcastChannel(name);
   } catch {
-    // There is none, or the page has no origin of its own.
+    // The runtime has none, or the page has an opaque origin.
     return undefined;
   }
 }

@@ -148,11 +148,11 @@ export function sleep(ms: number, { host, signal }: { host: Host; signal: AbortS
   });
 }
 
-/** Work of somebody else's did not end in time; it may go on. */
+/** Work of the application or of a store did not end in time; it may go on. */
 export class DeadlineError extends Error {}
 
 /**
- * Waits for work of somebody else's, and not for ever.
+ * Waits for work of the application or of a store, up to a deadline.
  *
  * @throws the signal's reason as soon as it aborts; an `OverdueError` after `ms`. The work itself goes on.
  */

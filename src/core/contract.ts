@@ -20,7 +20,7 @@ export interface PolicyTraits {
   readonly stages?: readonly Stage[];
   /** A call may say `true` or `false` to it and nothing more. */
   readonly switchOnly?: boolean;
-  /** It stores or shares what belongs to somebody: the pipeline must have been told whose. */
+  /** It stores or shares data of a user: the pipeline must know the partition. */
   readonly needsPartition?: boolean;
   /** It says whose calls these are, in place of the pipeline's `partition`. */
   readonly partition?: () => string | undefined;
@@ -30,7 +30,7 @@ export interface PolicyTraits {
   readonly signOut?: SignOut;
 }
 
-/** What was found of the user who signed out. */
+/** The data that was found of the user that signed out. */
 export interface SignedOut {
   /** Writes in the outbox, waiting or dead letters: kept or removed. */
   readonly undelivered: number;

@@ -7,7 +7,7 @@ interface OfCall {
   readonly origin: string;
 }
 
-/** Every decision of the library, told to `onEvent`. */
+/** Every decision of the library, emitted to `onEvent`. */
 export type HoldfastEvent =
   | (OfCall & {
       readonly type: 'call-started';
@@ -101,7 +101,7 @@ export type HoldfastEvent =
     })
   /** There is a newer copy than callers were given: from another tab, or late, after a cached response was given here. */
   | { readonly type: 'cache-updated'; readonly url: string }
-  /** Copies of a URL, of a partition or of everybody were forgotten here. */
+  /** Cached responses of a URL, of a partition or of all users were deleted here. */
   | {
       readonly type: 'cache-forgotten';
       readonly url?: string | undefined;
@@ -126,7 +126,7 @@ export type HoldfastEvent =
   | (OfCall & { readonly type: 'auth-replayed' })
   /** There are new credentials for `origin`: here, or in another tab, from which they were taken over. */
   | { readonly type: 'token-refreshed'; readonly origin: string; readonly remote: boolean }
-  /** No new credentials were to be had; nobody asks for them before `retryAt` (wall time in ms). */
+  /** A refresh failed; no call starts another one before `retryAt` (wall time in ms). */
   | {
       readonly type: 'token-refresh-failed';
       readonly origin: string;
@@ -134,7 +134,7 @@ export type HoldfastEvent =
       readonly transient: boolean;
       readonly retryAt: number;
     }
-  /** Somebody's credentials for `origin` are gone: the application has signed them out, or a refresh was refused. */
+  /** The credentials of a user for `origin` are gone: the application has signed out, or a refresh was refused. */
   | {
       readonly type: 'signed-out';
       readonly origin: string;
@@ -154,7 +154,7 @@ export type HoldfastEvent =
   | { readonly type: 'storage-persistence'; readonly granted: boolean }
   /** The database of the outbox was deleted while the page was open: by the user, or by the browser for want of room. */
   | { readonly type: 'storage-vanished'; readonly store: string }
-  /** What is shared with others (`betweenIsolates`) cannot be reached; each goes by what it sees for itself. Told once. */
+  /** The shared state (`betweenIsolates`) cannot be reached; each isolate is alone. Emitted once. */
   | { readonly type: 'sharing-failed'; readonly name: string; readonly error: unknown }
   | { readonly type: 'sharing-restored'; readonly name: string }
   | OutboxEvent;
@@ -163,7 +163,7 @@ export type HoldfastEvent =
 export type OutboxEvent =
   /** By the call `callId`. */
   | (OfEntry & { readonly type: 'queued'; readonly callId: string })
-  /** Its attempt is told under `callId`, a call that nobody waits for. */
+  /** The events of its attempt have `callId`, that of a call in the background. */
   | (OfEntry & { readonly type: 'sending'; readonly attempt: number; readonly callId: string })
   | (OfEntry & { readonly type: 'delivered'; readonly status: number })
   /** It will be tried again at `at` (wall time in ms). */
@@ -174,7 +174,7 @@ export type OutboxEvent =
       readonly status?: number | undefined;
     })
   | (OfEntry & { readonly type: 'removed' })
-  /** It has come to its end, which is told in every tab; `meta` is what the application gave with it. */
+  /** The entry has ended; emitted in every tab. `meta` comes from the application. */
   | (OfEntry & {
       readonly type: 'settled';
       readonly outcome: 'delivered' | 'dead-lettered' | 'removed';
@@ -192,7 +192,7 @@ export type OutboxEvent =
   | { readonly type: 'outbox-paused'; readonly lane?: string | undefined }
   /** It goes on. */
   | { readonly type: 'outbox-resumed'; readonly lane?: string | undefined }
-  /** Headers that are not kept on disk and that nobody will put back. */
+  /** Headers that are not stored, and that no `authorize` will restore. */
   | (OfEntry & { readonly type: 'headers-dropped'; readonly names: readonly string[] });
 
 interface OfEntry {

@@ -1,4 +1,4 @@
-import { createResponse } from './rebuild.ts';
+import { createResponse } from './response.ts';
 
 /** A `Response` of the platform; `undefined` if the value is none and cannot become one. */
 export function asResponse(value: unknown, url: string): Response | undefined {

@@ -1,12 +1,12 @@
 import { createAborter, Follower, follow } from './abort.ts';
 import { type BodyWatcher, dropBody, isOwned, type WatchedBody, watchBody } from './body.ts';
-import type { ShutdownSignal } from './closing.ts';
 import type { Start } from './compose.ts';
 import type { Call, Host, Receiver } from './contract.ts';
 import { addFacts, ClosedError, isFailure } from './errors.ts';
 import { attachOutcome } from './outcome.ts';
-import { declaredBodySize } from './replay.ts';
 import type { LazyRequest } from './request.ts';
+import { declaredBodySize } from './request-body.ts';
+import type { ShutdownSignal } from './shutdown-signal.ts';
 import { type Source, sourceOf } from './source.ts';
 
 /** The end of a call: the signal that its policies follow, and what leaves the signals of others when it has settled. */
@@ -61,7 +61,7 @@ class UnderWay implements Receiver, BodyWatcher {
   readonly #ended: Emitting | undefined;
   readonly #follower: Follower;
   #body: WatchedBody | undefined;
-  holds = false;
+  mustSettle = false;
 
   constructor(outgoing: LazyRequest, call: Call, end: CallEnd | undefined, caller: Receiver) {
     this.#outgoing = outgoing;
@@ -96,9 +96,9 @@ class UnderWay implements Receiver, BodyWatcher {
       attachOutcome(response, { callId, origin, attempts });
       this.#ended?.({ status: response.status, source: sourceOf(response), ...sizeOf(response) });
       // Nothing but the caller, or a policy that depends on the body, has to know at once that a body which nothing reads is over.
-      this.holds = this.#end !== undefined || isOwned(response);
+      this.mustSettle = this.#end !== undefined || isOwned(response);
       this.#body = watchBody(response, this);
-      if (this.holds) this.#follower.begin();
+      if (this.mustSettle) this.#follower.begin();
       this.#caller?.resolve(response);
       this.#caller = undefined;
     } catch (error) {
@@ -111,12 +111,12 @@ class UnderWay implements Receiver, BodyWatcher {
   }
 
   arrived(): void {
-    if (!this.holds) this.#follower.end();
+    if (!this.mustSettle) this.#follower.end();
   }
 
   settled(how: string, error?: unknown): void {
     const { id: callId, origin, emit } = this.#call;
-    this.holds = false;
+    this.mustSettle = false;
     this.#follower.end();
     this.#end?.release();
     if (how === 'broken') emit?.({ type: 'body-broken', callId, origin, error });

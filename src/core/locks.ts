@@ -1,7 +1,7 @@
 import { follow } from './abort.ts';
 import { hashOf } from './hash.ts';
 
-/** Runs a task while nobody else runs one under the same name. */
+/** Runs a task while no other runs under the same name. */
 export type Lock = <T>(name: string, signal: AbortSignal, task: () => Promise<T>) => Promise<T>;
 
 /** The last in line, by name. */
@@ -42,8 +42,8 @@ function lockName(name: string): string {
 const linesFor = new WeakMap<object, Lines>();
 
 /**
- * One after the other among those who use the same object, such as the storage of a Durable Object: what follows
- * waits for what is just ending, and for nothing that was evicted with its object.
+ * A lock among users of the same object, such as the storage of a Durable Object: a task
+ * waits for the one before, but not for one that was evicted with its object.
  */
 export function withLocalLock(shared: object): Lock {
   const own: Lines = linesFor.get(shared) ?? new Map();
@@ -51,7 +51,7 @@ export function withLocalLock(shared: object): Lock {
   return (name, signal, task) => queued(own, name, signal, task);
 }
 
-/** Who has had enough leaves at once; those behind wait for the one before all the same. */
+/** An aborted waiter leaves the queue at once; the order of the others is kept. */
 function queued<T>(lines: Lines, name: string, signal: AbortSignal, task: () => Promise<T>): Promise<T> {
   const before = lines.get(name);
   return new Promise((resolve, reject) => {
@@ -71,9 +71,9 @@ function queued<T>(lines: Lines, name: string, signal: AbortSignal, task: () => 
 }
 
 /**
- * Runs a task if nobody runs one under the same name, over tabs and workers; where there are no locks, in any case.
+ * Runs a task if none runs under the same name, over tabs and workers; without Web Locks, in any case.
  *
- * @returns `undefined` where somebody does.
+ * @returns `undefined` if another task runs.
  */
 export async function tryWithLock<T>(name: string, task: () => Promise<T>): Promise<T | undefined> {
   const locks = webLocks();

@@ -1,6 +1,6 @@
 import type { Attempt } from './attempt.ts';
 
-/** What is known of the call that a response is the answer of. */
+/** The call that a response belongs to. */
 export interface Outcome {
   readonly callId: string;
   readonly origin: string;
@@ -12,7 +12,7 @@ const OUTCOME = Symbol('holdfast.outcome');
 
 type Concluded = Response & { [OUTCOME]?: Outcome };
 
-/** Said by the pipeline when it hands a response over. On the response itself: a weak map of all is a burden to collect. */
+/** Called when the pipeline returns a response. Stored on the response itself: a weak map of all is slow to collect. */
 export function attachOutcome(response: Response, outcome: Outcome): void {
   (response as Concluded)[OUTCOME] = outcome;
 }

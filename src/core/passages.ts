@@ -41,7 +41,7 @@ export class Passages implements BodyWatcher {
   settled(how: PassageOutcome, error?: unknown): void {
     for (let at = this.#memories.length - 1; at >= 0; at--)
       settle(this.#stages[this.#from + at] as Stage, this.#run, this.#memories[at], how, error);
-    // Firefox goes on receiving a body whose stream was given up; its request it lets go of.
+    // Firefox goes on receiving a body whose stream was cancelled; an abort of the request ends that.
     if (how === 'broken' || how === 'cancelled') this.#attempt?.abort(error);
   }
 }

@@ -1,7 +1,6 @@
 import { createAborter } from './abort.ts';
 import { checkOptions, checkPlace, knownOf, settledOptions } from './call-options.ts';
 import { expected, isObject, ofType, wellFormedString } from './check.ts';
-import { ShutdownSignal } from './closing.ts';
 import { compose, type Start } from './compose.ts';
 import type {
   BackgroundCall,
@@ -15,6 +14,11 @@ import type {
   SignOutOptions,
 } from './contract.ts';
 import { traitsOf } from './contract.ts';
+import { addFacts, ClosedError, ConfigurationError } from './errors.ts';
+import type { HoldfastEvent } from './events.ts';
+import { systemHost } from './host.ts';
+import { linked, perform } from './lifecycle.ts';
+import { type Match, matches, urlMatchRule } from './match.ts';
 import {
   BASE_URL,
   type HoldfastInit,
@@ -23,15 +27,11 @@ import {
   TO_WIRE,
   TRANSPORT,
   WANTS_BODY,
-} from './entry.ts';
-import { addFacts, ClosedError, ConfigurationError } from './errors.ts';
-import type { HoldfastEvent } from './events.ts';
-import { systemHost } from './host.ts';
-import { linked, perform } from './lifecycle.ts';
-import { type Match, matches, urlMatchRule } from './match.ts';
-import { originOf } from './origins.ts';
-import { notify } from './tell.ts';
-import { type Fetch, NOTHING, ours, Transport } from './transport.ts';
+} from './normalize-request.ts';
+import { notify } from './notify.ts';
+import { originOf } from './origin.ts';
+import { ShutdownSignal } from './shutdown-signal.ts';
+import { type Fetch, NOTHING, Transport, wrappedFetches } from './transport.ts';
 
 /** Options for the calls to some URLs. Later routes win over earlier ones. */
 export type Route<Options extends object = CallOptions> = Options & { readonly match: Match };
@@ -48,7 +48,7 @@ export interface PipelineOptions<Options extends object = CallOptions> {
    * each call; `undefined` means that no user is signed in.
    */
   readonly partition?: string | (() => string | undefined) | undefined;
-  /** Told every decision. It cannot fail a call. */
+  /** Called with every decision. It cannot fail a call. */
   readonly onEvent?: ((event: HoldfastEvent) => void) | undefined;
   readonly routes?: readonly Route<Options>[] | undefined;
   /** Takes work that outlives a response; in workers `ctx.waitUntil`. May also come with a call. */
@@ -57,7 +57,7 @@ export interface PipelineOptions<Options extends object = CallOptions> {
   readonly [BASE_URL]?: string;
 }
 
-/** How long `close()` waits for background work, in ms: all of it has been told to end. */
+/** How long `close()` waits for background work, in ms: all of it has been aborted. */
 const CLOSE_TIMEOUT = 10_000;
 
 /** Safari has no such symbol yet; there `await using`, as compilers write it, looks for this one. */
@@ -144,7 +144,7 @@ export function pipeline<Options extends object = CallOptions>(
     if (named !== lastUser) userChanges++;
     lastUser = named;
     if (named === undefined) return undefined;
-    // An empty one would be shared by all users who are not known yet.
+    // An empty name would be shared by all users that are not known yet.
     if (typeof named !== 'string' || named === '')
       throw new ConfigurationError(
         'partition',
@@ -153,12 +153,12 @@ export function pipeline<Options extends object = CallOptions>(
       );
     return wellFormedString(named, 'partition');
   };
-  const whose = (): string => {
+  const currentPartition = (): string => {
     const named = user();
     if (named !== undefined) return named;
     throw new ConfigurationError('partition', named, 'no user is signed in');
   };
-  if (typeof partition !== 'function') whose();
+  if (typeof partition !== 'function') currentPartition();
 
   const trackBackground = (taken: (work: Promise<unknown>) => void) => (work: Promise<unknown>) => {
     const ended = work.catch(() => {}).finally(() => background.delete(ended));
@@ -200,7 +200,7 @@ export function pipeline<Options extends object = CallOptions>(
     },
     onClose: (listener) => void closing.subscribe(listener),
     emit,
-    partition: whose,
+    partition: currentPartition,
     isPartitionConstant: typeof partition !== 'function',
     userChanges: () => userChanges,
     credentials: (of) =>
@@ -267,13 +267,13 @@ export function pipeline<Options extends object = CallOptions>(
     closing.close(new ClosedError());
     // A store that never answers is left to itself.
     let cancel = (): void => {};
-    const patience = new Promise<void>((give) => {
+    const timeout = new Promise<void>((give) => {
       cancel = host.clock.after(CLOSE_TIMEOUT, give, { background: true });
     });
-    await Promise.race([Promise.all(background), patience]);
+    await Promise.race([Promise.all(background), timeout]);
     cancel();
   };
-  ours.add(fetch);
+  wrappedFetches.add(fetch);
   return Object.assign(fetch, {
     configure(changes: Options) {
       checkOptions(changes, known);

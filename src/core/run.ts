@@ -3,11 +3,11 @@ import { dropBody } from './body.ts';
 import type { Call, Handler, PipelineContext, Receiver } from './call.ts';
 import { InFlight } from './in-flight.ts';
 import { Limits } from './limits.ts';
+import { notify } from './notify.ts';
 import { OUT, Passages, settle } from './passages.ts';
 import { LazyRequest } from './request.ts';
 import { RunFacts } from './run-facts.ts';
 import type { Leaving, PassageOutcome, Run, Stage } from './stage.ts';
-import { notify } from './tell.ts';
 import type { Transport } from './transport.ts';
 import { Wait } from './wait.ts';
 

@@ -7,7 +7,7 @@ export const SOURCE_HEADER = 'holdfast-source';
 const sources: readonly string[] = ['cache', 'stale', 'outbox', 'fallback'];
 
 /**
- * Tells where a response came from. The mark is a header, so that it survives `clone()` and those who rebuild responses
+ * Says where a response came from. The mark is a header, so that it survives `clone()` and code that rebuilds responses
  * (ky's hooks and progress do).
  */
 export function sourceOf(response: Response): Source {

@@ -1,7 +1,7 @@
 import { type Rule, withMethods } from './check.ts';
 import type { Lock } from './locks.ts';
 
-/** What a store keeps under a key: a small value that can be listed, and perhaps a body that is read by itself. */
+/** The record of a key: a small value that can be listed, and perhaps a body that is read by itself. */
 export interface Item<V = unknown> {
   /** Ordered by UTF-16 code units. */
   readonly key: string;
@@ -21,8 +21,8 @@ export interface ItemWithBody<V = unknown> extends Item<V> {
 export type StoredBody = Uint8Array<ArrayBuffer> | Blob | string;
 
 /**
- * `body: undefined` leaves the stored body as it is; `null` removes it. `isNew`: nothing lies under this key, as whoever writes
- * it knows; a store that has to look for an earlier body need not.
+ * `body: undefined` leaves the stored body as it is; `null` removes it. `isNew`: the writer knows that the key is free,
+ * so that a store need not look for an earlier body.
  */
 export type Change =
   | { readonly put: Item; readonly body?: StoredBody | null | undefined; readonly isNew?: boolean }
@@ -41,13 +41,13 @@ export interface RangeQuery {
   readonly limit?: number;
 }
 
-/** Where entries are kept. What is enough for a cache: changes need not be atomic over several keys. */
+/** A store that is enough for a cache: changes need not be atomic over several keys. */
 export interface Store {
   /** For events and errors. */
   readonly name: string;
   /** What is written survives the process. */
   readonly durable: boolean;
-  /** Only pages and workers of one web origin can open it: who shares it shares Web Locks and channels as well. */
+  /** Only pages and workers of one web origin can open it, and these share Web Locks and channels as well. */
   readonly withinOrigin?: boolean;
   get(key: string): Promise<Item | undefined>;
   body(key: string): Promise<StoredBody | undefined>;
@@ -64,20 +64,20 @@ export interface Store {
   close(): Promise<void>;
 }
 
-/** What an outbox needs beyond that. */
+/** A store for an outbox. */
 export interface AtomicStore extends Store {
   /** Its own lock, over all processes that share it. Default: Web Locks and, beyond a web origin, a lease in the store. */
   readonly lock?: Lock;
   /** The object within which names of outboxes are unique. Default: the realm, whose stores have one database each. */
   readonly scope?: object;
-  /** Hears that the database was deleted while it was in use, with all that it had. @returns ends it. */
+  /** Calls `listener` when the database was deleted while it was in use. @returns ends the subscription. */
   onVanished?(listener: () => void): () => void;
   /** The different groups whose name begins with `prefix`, in order; at most `limit` of them. */
   groups(prefix: string, limit?: number): Promise<string[]>;
   /** How many items a group or a collection has, without reading them. */
   count(of: { readonly group: string } | { readonly collection: string }): Promise<number>;
   /**
-   * Reads some keys and writes by what was found, as one: all of it or nothing, and nobody in between. Changes asked
+   * Reads some keys and writes by their values, as one transaction: all of it or nothing, isolated. Changes asked
    * for at once are committed together.
    *
    * @param decide Pure and synchronous; it may be run again. What it throws rejects this change and no other.
@@ -110,7 +110,7 @@ export const atomicStoreRule: Rule<AtomicStore> = withMethods(
 /** After every key that begins with `prefix`. */
 export const prefixEnd = (prefix: string): string => `${prefix}\uffff`;
 
-/** As `change` where the store has it; elsewhere one after the other, and somebody may come in between. */
+/** As `change` if the store has it; else a read and then a write, between which another writer may come. */
 export async function changeOf<T>(
   store: Store | AtomicStore,
   keys: readonly string[],

@@ -2,8 +2,8 @@ import type { Attempt } from './attempt.ts';
 import type { Call, Handler } from './call.ts';
 import { asNetworkError, ConfigurationError, isFailure, saysNetwork } from './errors.ts';
 import { asResponse } from './foreign-response.ts';
-import { createResponse, responseMetadata } from './rebuild.ts';
 import { LazyRequest } from './request.ts';
+import { createResponse, responseMetadata } from './response.ts';
 import { SOURCE_HEADER } from './source.ts';
 
 /** A fetch as the pipeline calls it: a `Request`, and what a `Request` does not keep. */
@@ -60,7 +60,7 @@ export class Transport {
     const init = call.init === NOTHING ? { signal } : { ...call.init, signal };
     if (!own) {
       // Looked up at each call, because tests and instrumentation replace it.
-      const platforms = ours.has(globalThis.fetch) ? this.#platforms : globalThis.fetch;
+      const platforms = wrappedFetches.has(globalThis.fetch) ? this.#platforms : globalThis.fetch;
       return platforms(changed ?? (outgoing.isMade ? outgoing.request : outgoing.url), init);
     }
     try {
@@ -115,7 +115,7 @@ export const transportHandler =
 export const NOTHING: Readonly<Record<string, never>> = Object.freeze({});
 
 /** Fetches of this library. */
-export const ours = new WeakSet<object>();
+export const wrappedFetches = new WeakSet<object>();
 
 function log(sending: Sending, status: number | undefined, error = ''): void {
   const { call, origin, attempt, startedAt, startedTicks } = sending;

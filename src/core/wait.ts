@@ -1,6 +1,6 @@
 import type { Clock } from './call.ts';
 import { DeadlineError } from './clock.ts';
-import { notify } from './tell.ts';
+import { notify } from './notify.ts';
 
 /** The one wait of a run. */
 export class Wait {

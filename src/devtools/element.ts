@@ -1,4 +1,4 @@
-import { type DevtoolsParts, type Observed, Source } from './source.ts';
+import { ClientSource, type DevtoolsParts, type Observed } from './source.ts';
 import { Dock, type Layout } from './view/dock.ts';
 import { styleSheet } from './view/styles.ts';
 
@@ -67,7 +67,7 @@ function foreign(page: Document): [element: HoldfastDevtools, isNew: boolean] {
 /** Defined on use: a module that only defined it when it was imported would be a side effect, and fail on a server. */
 function define(tag: string): void {
   class Devtools extends HTMLElement implements HoldfastDevtools {
-    #sources: readonly Source[] = [];
+    #sources: readonly ClientSource[] = [];
     #attached = 0;
     #dock: Dock | undefined;
     #frame = 0;
@@ -94,7 +94,7 @@ function define(tag: string): void {
     }
 
     attach(client: Observed, parts: DevtoolsParts = {}): () => void {
-      const source = new Source(client, parts, `client ${++this.#attached}`, this.#changed);
+      const source = new ClientSource(client, parts, `client ${++this.#attached}`, this.#changed);
       this.#show([...this.#sources, source]);
       return () => {
         source.close();
@@ -102,7 +102,7 @@ function define(tag: string): void {
       };
     }
 
-    #show(sources: readonly Source[]): void {
+    #show(sources: readonly ClientSource[]): void {
       this.#sources = sources;
       this.toggleAttribute('attached', sources.length > 0);
       this.#dock?.show(sources);

@@ -1,7 +1,7 @@
 import { duration, integer, oneOf, readOptions } from '../core/check.ts';
 import type { Duration } from '../core/durations.ts';
 import { ConfigurationError } from '../core/errors.ts';
-import { createResponse, responseMetadata } from '../core/rebuild.ts';
+import { createResponse, responseMetadata } from '../core/response.ts';
 import type { Fetch } from '../core/transport.ts';
 
 /** How the network is broken on purpose. */

@@ -51,7 +51,7 @@ export interface Summary {
 }
 
 /** An attached client: its model, its parts and what they list. */
-export class Source {
+export class ClientSource {
   readonly name: string;
   readonly client: Observed;
   readonly parts: DevtoolsParts;

@@ -3,7 +3,7 @@ import { ofType, positiveDuration, readOptions } from '../core/check.ts';
 import type { Connectivity } from '../core/contract.ts';
 import type { Duration } from '../core/durations.ts';
 import type { HoldfastEvent } from '../core/events.ts';
-import { notify } from '../core/tell.ts';
+import { notify } from '../core/notify.ts';
 import { pollInBackground } from './background.ts';
 import {
   type CheckOptions,

@@ -1,6 +1,6 @@
 import { BUILT_IN_POLICIES } from '../core/call-options.ts';
 import { isNamed, type Policy } from '../core/contract.ts';
-import type { OrUndefined } from '../core/entry.ts';
+import type { OrUndefined } from '../core/normalize-request.ts';
 import type { Auth } from '../policies/auth/auth.ts';
 import type { Breaker } from '../policies/breaker/breaker.ts';
 import { plainBreaker } from '../policies/breaker/plain.ts';

@@ -1,7 +1,7 @@
 /** Integers are numbers and Booleans are such; Strings and Tokens are text, and what else there is stays as it is written. */
 export type BareItem = string | number | boolean;
 
-export interface Item {
+export interface FieldItem {
   readonly value: BareItem;
   readonly parameters: ReadonlyMap<string, BareItem>;
 }
@@ -18,9 +18,9 @@ const EACH = new RegExp(PARAMETER, 'g');
  *
  * @returns `undefined` where the field is not one: by section 4.2 all of it then counts for nothing.
  */
-export function listOfItems(field: string): Item[] | undefined {
+export function listOfItems(field: string): FieldItem[] | undefined {
   const text = trimmed(field);
-  const items: Item[] = [];
+  const items: FieldItem[] = [];
   MEMBER.lastIndex = 0;
   while (MEMBER.lastIndex < text.length) {
     const [, value, parameters = ''] = MEMBER.exec(text) ?? [];

@@ -3,8 +3,8 @@ import { list, oneOf, positiveDuration, readOptions, size } from '../core/check.
 import { type Call, named, type Policy } from '../core/contract.ts';
 import type { Duration, Size } from '../core/durations.ts';
 import { ConfigurationError, isFailure } from '../core/errors.ts';
-import { hasBody, knownSize, readStorableBody } from '../core/replay.ts';
 import type { LazyRequest } from '../core/request.ts';
+import { hasBody, knownSize, readStorableBody } from '../core/request-body.ts';
 import { type Run, stage } from '../core/stage.ts';
 import { IDEMPOTENCY_KEY, IDEMPOTENT_METHODS } from '../http/idempotency.ts';
 import { origin, origins, retargetOrigin } from './retarget.ts';

@@ -1,10 +1,10 @@
+import { allowsFallback } from '../core/allows-fallback.ts';
 import { dropBody } from '../core/body.ts';
 import { list, memoized, ofType, type Rule, readOptions } from '../core/check.ts';
 import { DeadlineError } from '../core/clock.ts';
 import { named, type Policy } from '../core/contract.ts';
 import { ClosedError, ConfigurationError } from '../core/errors.ts';
-import { allowsFallback } from '../core/instead.ts';
-import { createResponse, type ResponseMetadata, responseMetadata } from '../core/rebuild.ts';
+import { createResponse, type ResponseMetadata, responseMetadata } from '../core/response.ts';
 import { SOURCE_HEADER } from '../core/source.ts';
 import { type Run, stage } from '../core/stage.ts';
 

@@ -3,8 +3,8 @@ import { dropBody, watchBody } from '../core/body.ts';
 import { between, duration, list, type Rule, readOptions } from '../core/check.ts';
 import { type Call, named, type Policy } from '../core/contract.ts';
 import type { Duration } from '../core/durations.ts';
-import { LruMap } from '../core/origins.ts';
-import { hasBody } from '../core/replay.ts';
+import { LruMap } from '../core/lru.ts';
+import { hasBody } from '../core/request-body.ts';
 import { origin, origins, retargetOrigin } from './retarget.ts';
 
 export interface HedgeOptions {

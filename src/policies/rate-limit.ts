@@ -9,7 +9,7 @@ import {
 import { type Clock, named } from '../core/contract.ts';
 import type { Duration } from '../core/durations.ts';
 import { CapacityError, ConfigurationError } from '../core/errors.ts';
-import { LruMap } from '../core/origins.ts';
+import { LruMap } from '../core/lru.ts';
 import { type Run, type Stage, stage } from '../core/stage.ts';
 import { quotaReset, waitAsked } from '../http/rate-limit.ts';
 import { connectLater, type Sharing } from './breaker/sharing.ts';

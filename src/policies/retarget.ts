@@ -1,7 +1,7 @@
 import type { Rule } from '../core/check.ts';
 import { ConfigurationError } from '../core/errors.ts';
-import { originOf } from '../core/origins.ts';
-import { rememberBody } from '../core/replay.ts';
+import { originOf } from '../core/origin.ts';
+import { rememberBody } from '../core/request-body.ts';
 import { CREDENTIALS } from '../http/credentials.ts';
 
 /**

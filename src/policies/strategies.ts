@@ -3,7 +3,7 @@ import { categoryOf } from '../core/category.ts';
 import { memoized, ofType, oneOf, type Rule, readOptions } from '../core/check.ts';
 import { type Call, named, type Policy, type Strategy } from '../core/contract.ts';
 import type { Category } from '../core/errors.ts';
-import { createResponse } from '../core/rebuild.ts';
+import { createResponse } from '../core/response.ts';
 import { SOURCE_HEADER } from '../core/source.ts';
 import { stage } from '../core/stage.ts';
 

@@ -1,7 +1,7 @@
 import { headerName, list, ofType, type Rule, readOptions } from '../core/check.ts';
 import { type Call, named, type Policy } from '../core/contract.ts';
-import { originOf } from '../core/origins.ts';
-import { withHeader } from '../core/replay.ts';
+import { originOf } from '../core/origin.ts';
+import { withHeader } from '../core/request-body.ts';
 import { stage } from '../core/stage.ts';
 import { formatTraceparent, parseTraceparent, randomHex, type TraceContext } from '../http/traceparent.ts';
 import { origin } from './retarget.ts';

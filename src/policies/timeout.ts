@@ -3,7 +3,7 @@ import { durationOrFalse, memoized, mergeOptions, readOptions } from '../core/ch
 import { type Call, type Clock, named, type Policy } from '../core/contract.ts';
 import type { Duration } from '../core/durations.ts';
 import { ConfigurationError, TimeoutError } from '../core/errors.ts';
-import { hasBody, knownSize } from '../core/replay.ts';
+import { hasBody, knownSize } from '../core/request-body.ts';
 import { type Run, stage } from '../core/stage.ts';
 import { isStreaming } from '../http/streaming.ts';
 

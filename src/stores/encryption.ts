@@ -1,5 +1,5 @@
 import { ofType } from '../core/check.ts';
-import type { Cipher } from '../core/codec.ts';
+import type { Cipher } from '../core/cipher.ts';
 import { ConfigurationError, StorageError } from '../core/errors.ts';
 
 /** What is used of a `CryptoKey`, which not every runtime's types know. */

@@ -1,6 +1,6 @@
 import type { PipelineContext, Policy } from '../../src/core/contract.ts';
 import { type HoldfastFetch, type PipelineOptions, pipeline } from '../../src/core/pipeline.ts';
-import { createResponse, type ResponseMetadata } from '../../src/core/rebuild.ts';
+import { createResponse, type ResponseMetadata } from '../../src/core/response.ts';
 import {
   macrotask,
   seeded,

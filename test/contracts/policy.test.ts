@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { HoldfastInit } from '../../src/core/entry.ts';
 import { isFailure } from '../../src/core/errors.ts';
+import type { HoldfastInit } from '../../src/core/normalize-request.ts';
 import { sourceOf } from '../../src/core/source.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
 import { seeded } from '../../src/testing/index.ts';

@@ -4,7 +4,7 @@ import { type CallRecord, passes } from '../../src/devtools/model/call-record.ts
 import { curlOf } from '../../src/devtools/model/curl.ts';
 import { lineOf, Model } from '../../src/devtools/model/model.ts';
 import { Ring } from '../../src/devtools/model/ring.ts';
-import { duration, failureText, shownHeaders, shownUrl } from '../../src/devtools/model/words.ts';
+import { durationText, failureText, shownHeaders, shownUrl } from '../../src/devtools/model/words.ts';
 
 const ORIGIN = 'https://api.example.com';
 const of = { callId: 'a-1', origin: ORIGIN };
@@ -215,7 +215,7 @@ describe('what is shown', () => {
   });
 
   test('a duration has the unit of its size', () => {
-    expect([5, 1_500, 120_000, 7_200_000, 604_800_000].map(duration)).toEqual([
+    expect([5, 1_500, 120_000, 7_200_000, 604_800_000].map(durationText)).toEqual([
       '5 ms',
       '1.5 s',
       '2 min',

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { faults } from '../../src/devtools/faults.ts';
-import { Source } from '../../src/devtools/source.ts';
+import { ClientSource } from '../../src/devtools/source.ts';
 import { createFetch } from '../../src/fronts/fetch.ts';
 import { breaker } from '../../src/policies/breaker/breaker.ts';
 
@@ -12,7 +12,7 @@ function watched() {
   const circuits = breaker();
   const fetch = createFetch({ fetch: net.fetch, breaker: circuits, retry: false });
   let changes = 0;
-  const source = new Source(fetch, { breaker: circuits, faults: net }, 'client 1', () => changes++);
+  const source = new ClientSource(fetch, { breaker: circuits, faults: net }, 'client 1', () => changes++);
   return { fetch, net, circuits, source, changes: () => changes };
 }
 
@@ -30,7 +30,7 @@ test('the summary has the open circuits, also those that events alone tell of', 
   const { fetch, circuits, source } = watched();
   circuits.isolate(ORIGIN);
   expect(source.summary()).toMatchObject({ openCircuits: 1, waiting: 0, dead: 0 });
-  const other = new Source(fetch, {}, 'client 2', () => {});
+  const other = new ClientSource(fetch, {}, 'client 2', () => {});
   circuits.reset(ORIGIN);
   circuits.isolate(ORIGIN);
   expect(other.summary().openCircuits).toBe(1);

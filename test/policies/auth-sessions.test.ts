@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { Cipher } from '../../src/core/codec.ts';
+import type { Cipher } from '../../src/core/cipher.ts';
 import { ConfigurationError, StorageError } from '../../src/core/errors.ts';
 import type { PipelineOptions } from '../../src/core/pipeline.ts';
 import { type Auth, auth } from '../../src/policies/auth/auth.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Cipher } from '../../src/core/codec.ts';
+import type { Cipher } from '../../src/core/cipher.ts';
 import type { Policy } from '../../src/core/contract.ts';
 import type { Item, StoredBody } from '../../src/core/store.ts';
 import { auth } from '../../src/policies/auth/auth.ts';

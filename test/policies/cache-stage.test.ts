@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import type { HoldfastInit } from '../../src/core/entry.ts';
+import type { HoldfastInit } from '../../src/core/normalize-request.ts';
 import { type HoldfastFetch, type PipelineOptions, pipeline } from '../../src/core/pipeline.ts';
 import { sourceOf } from '../../src/core/source.ts';
 import { cachePolicy } from '../../src/policies/cache/cache.ts';

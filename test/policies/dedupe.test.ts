@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Policy } from '../../src/core/contract.ts';
 import { ConfigurationError, HoldfastError, NetworkError } from '../../src/core/errors.ts';
-import { createResponse } from '../../src/core/rebuild.ts';
+import { createResponse } from '../../src/core/response.ts';
 import { auth } from '../../src/policies/auth/auth.ts';
 import type { AuthOptions } from '../../src/policies/auth/options.ts';
 import { bulkhead } from '../../src/policies/bulkhead.ts';

@@ -1,6 +1,6 @@
 /** A codec that has no key just now, or does not answer. */
 import { describe, expect, test } from 'vitest';
-import type { Cipher } from '../../src/core/codec.ts';
+import type { Cipher } from '../../src/core/cipher.ts';
 import { StorageError } from '../../src/core/errors.ts';
 import { status } from '../../src/testing/index.ts';
 import { page } from '../support/outbox-page.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Cipher } from '../../src/core/codec.ts';
+import type { Cipher } from '../../src/core/cipher.ts';
 import type { Item } from '../../src/core/store.ts';
 import { contentContext } from '../../src/policies/outbox/encryption.ts';
 import { encryptWith } from '../../src/stores/encryption.ts';

@@ -1,5 +1,5 @@
-import type { HoldfastInit } from '../../src/core/entry.ts';
 import { isFailure } from '../../src/core/errors.ts';
+import type { HoldfastInit } from '../../src/core/normalize-request.ts';
 import { type HoldfastFetch, pipeline } from '../../src/core/pipeline.ts';
 import { seeded, switchedConnectivity, virtualClock } from '../../src/testing/index.ts';
 import type { Fleet } from './fleets.ts';

@@ -27,7 +27,7 @@ export interface CallRecord {
   dropped: number;
   /** Why a cached response was served, and its age in seconds. */
   served?: { readonly age: number; readonly why: string };
-  end?: CallEnd;
+  end?: CallResult;
   /** Known only if the client's transport is watched. */
   request?: readonly (readonly [string, string])[];
   response?: readonly (readonly [string, string])[];
@@ -35,7 +35,7 @@ export interface CallRecord {
   version: number;
 }
 
-export interface CallEnd {
+export interface CallResult {
   readonly ms: number;
   readonly text: string;
   readonly tone: Tone;
@@ -61,7 +61,7 @@ export const wait = (call: CallRecord, at: number, text: string): void =>
   addStep(call, { kind: 'wait', at, text, tone: 'waiting' });
 
 /** What is still under way has ended with the call. */
-export function endCall(call: CallRecord, at: number, end: CallEnd): void {
+export function endCall(call: CallRecord, at: number, end: CallResult): void {
   for (const step of call.steps)
     if (step.ms === undefined) {
       step.ms = Math.max(0, at - step.at);

@@ -1,7 +1,7 @@
 import type { HoldfastEvent } from '../../core/events.ts';
 import { addStep, type CallRecord, endCall, note, wait } from './call-record.ts';
 import { Ring } from './ring.ts';
-import { duration, failureText, shownUrl, toneOf } from './words.ts';
+import { durationText, failureText, shownUrl, toneOf } from './words.ts';
 
 type EventOf<Type extends HoldfastEvent['type']> = Extract<HoldfastEvent, { type: Type }>;
 
@@ -22,16 +22,16 @@ const notes: Notes = {
     if (call.kind === 'background') call.end = { ms: now - call.at, text, tone, ...(status && { status }) };
   },
   retry: (call, { delay, cause }, now) =>
-    wait(call, now, `retry in ${duration(delay)}, after ${failureText(cause)}`),
+    wait(call, now, `retry in ${durationText(delay)}, after ${failureText(cause)}`),
   'retry-abandoned': (call, { reason }, now) => note(call, now, `no more retries: ${reason}`, 'bad'),
-  timeout: (call, { limit, ms }, now) => note(call, now, `time limit: ${limit}, ${duration(ms)}`, 'bad'),
+  timeout: (call, { limit, ms }, now) => note(call, now, `time limit: ${limit}, ${durationText(ms)}`, 'bad'),
   'body-broken': (call, { error }, now) => note(call, now, `body broken: ${failureText(error)}`, 'bad'),
   refused: (call, { code }, now) => note(call, now, `not sent: ${code}`, 'bad'),
   waiting: (call, { for: what, ahead }, now) =>
     wait(call, now, `waits for the ${what}${ahead ? `, ${ahead} ahead` : ''}`),
-  released: (call, { waited }, now) => note(call, now, `circuit released it after ${duration(waited)}`),
+  released: (call, { waited }, now) => note(call, now, `circuit released it after ${durationText(waited)}`),
   deduplicated: (call, { leader }, now) => note(call, now, `shares the response of call ${leader}`),
-  hedge: (call, { delay, to }, now) => note(call, now, `hedge to ${to}: silent for ${duration(delay)}`),
+  hedge: (call, { delay, to }, now) => note(call, now, `hedge to ${to}: silent for ${durationText(delay)}`),
   failover: (call, { to, cause }, now) =>
     note(call, now, `failover to ${to}, after ${failureText(cause)}`, 'waiting'),
   fallback: (call, { cause }, now) => note(call, now, `fallback, after ${failureText(cause)}`, 'stale'),
@@ -41,7 +41,7 @@ const notes: Notes = {
   'cache-served'(call, { source, age, cause }, now) {
     const why = cause === undefined ? (source === 'cache' ? 'fresh' : 'stale') : failureText(cause);
     call.served = { age, why };
-    note(call, now, `cached response, ${duration(age * 1_000)} old: ${why}`, 'stale');
+    note(call, now, `cached response, ${durationText(age * 1_000)} old: ${why}`, 'stale');
   },
   'cache-revalidated'(call, { url, changed, error }, now) {
     if (call.kind === 'background') call.url = shownUrl(url);

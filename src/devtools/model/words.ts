@@ -33,14 +33,14 @@ export function shownUrl(url: string): string {
 export const shownHeaders = (headers: Headers): [string, string][] =>
   [...headers].map((pair) => redact(pair) as [string, string]);
 
-export function duration(ms: number): string {
+export function durationText(ms: number): string {
   if (ms < 1_000) return `${Math.max(0, Math.round(ms))} ms`;
   if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`;
   if (ms < 3_600_000) return `${Math.round(ms / 60_000)} min`;
   return ms < 172_800_000 ? `${Math.round(ms / 3_600_000)} h` : `${Math.round(ms / 86_400_000)} d`;
 }
 
-export function bytes(size: number): string {
+export function bytesText(size: number): string {
   if (size < 1_000) return `${size} B`;
   return size < 1_000_000 ? `${(size / 1_000).toFixed(1)} kB` : `${(size / 1_000_000).toFixed(1)} MB`;
 }

@@ -1,14 +1,14 @@
 import type { CacheEntry } from '../../policies/cache/admin.ts';
 import type { Served } from '../model/model.ts';
-import { bytes, duration, shownUrl, timeOfDay } from '../model/words.ts';
-import type { Source } from '../source.ts';
+import { bytesText, durationText, shownUrl, timeOfDay } from '../model/words.ts';
+import type { ClientSource } from '../source.ts';
 import { button, chip, facts, h, shortUrl, style, write } from './dom.ts';
 import { actions, details, type Panel } from './panel.ts';
 import { type RowView, VirtualList } from './virtual-list.ts';
 
 /** What the cache keeps: how old it is, and why it was served. */
 export function cachePanel(): Panel {
-  let shown: Source | undefined;
+  let shown: ClientSource | undefined;
   let seen = -1;
   let current: CacheEntry | undefined;
   const says = h('span', { class: 'count' });
@@ -44,7 +44,7 @@ export function cachePanel(): Panel {
     nearEnd: () => shown?.cached.more(),
   });
 
-  function update(source: Source, now: number): void {
+  function update(source: ClientSource, now: number): void {
     const { cached, model, parts } = source;
     if (shown !== source) {
       pane.hide();
@@ -78,12 +78,12 @@ export function cachePanel(): Panel {
       ['Freshness', freshness(current, now)],
       [
         'Last served',
-        served && `${timeOfDay(served.at)}, as ${served.source}, ${duration(served.age * 1_000)} old`,
+        served && `${timeOfDay(served.at)}, as ${served.source}, ${durationText(served.age * 1_000)} old`,
       ],
       ['Served because of', served?.why],
       ['Stored', timeOfDay(storedAt)],
       ['Used', timeOfDay(usedAt)],
-      ['Size', bytes(size)],
+      ['Size', bytesText(size)],
       ['Partition', partition],
       ['Varies by', Object.keys(varying).join(', ') || undefined],
     ]);
@@ -110,13 +110,13 @@ const later = ({ storedAt, age }: CacheEntry, now: number): number =>
 
 function freshness(entry: CacheEntry, now: number): string {
   const left = entry.freshFor - later(entry, now);
-  const age = duration((entry.age + later(entry, now)) * 1_000);
+  const age = durationText((entry.age + later(entry, now)) * 1_000);
   return left > 0
-    ? `${age} old, fresh for ${duration(left * 1_000)}`
-    : `${age} old, stale for ${duration(-left * 1_000)}`;
+    ? `${age} old, fresh for ${durationText(left * 1_000)}`
+    : `${age} old, stale for ${durationText(-left * 1_000)}`;
 }
 
-function entryRow(sourceOf: () => Source | undefined): RowView<CacheEntry> {
+function entryRow(sourceOf: () => ClientSource | undefined): RowView<CacheEntry> {
   const url = h('span', { class: 'url' });
   const status = h('b');
   const state = h('span');
@@ -133,7 +133,7 @@ function entryRow(sourceOf: () => Source | undefined): RowView<CacheEntry> {
       write(status, String(entry.status));
       chip(
         state,
-        left > 0 ? `fresh ${duration(left * 1_000)}` : `stale, ${duration(age * 1_000)} old`,
+        left > 0 ? `fresh ${durationText(left * 1_000)}` : `stale, ${durationText(age * 1_000)} old`,
         left > 0 ? 'good' : 'stale',
       );
       // How much of its lifetime has passed.
@@ -141,7 +141,7 @@ function entryRow(sourceOf: () => Source | undefined): RowView<CacheEntry> {
       style(gauge.firstElementChild as HTMLElement, 'width', `${Math.round(100 * share)}%`);
       gauge.className = `gauge ${left > 0 ? 'good' : 'stale'}`;
       write(why, servedText(sourceOf()?.model.served.get(entry.url)));
-      write(size, bytes(entry.size));
+      write(size, bytesText(entry.size));
     },
   };
 }

@@ -1,7 +1,7 @@
 import { type CallFilter, type CallRecord, passes, type TimelineStep } from '../model/call-record.ts';
 import { curlOf } from '../model/curl.ts';
-import { duration, timeOfDay } from '../model/words.ts';
-import type { Source } from '../source.ts';
+import { durationText, timeOfDay } from '../model/words.ts';
+import type { ClientSource } from '../source.ts';
 import { button, children, chip, facts, field, h, select, shortUrl, style, write } from './dom.ts';
 import { actions, details, type Panel } from './panel.ts';
 import { type RowView, VirtualList } from './virtual-list.ts';
@@ -22,7 +22,7 @@ const SOURCES = ['', 'network', 'cache', 'stale', 'outbox', 'fallback'].map(
 
 /** Each call with its attempts and waits. */
 export function callsPanel(): Panel {
-  let shown: Source | undefined;
+  let shown: ClientSource | undefined;
   let current: CallRecord | undefined;
   const text = h('input', { type: 'search', placeholder: 'Filter by URL', oninput: refilter });
   const status = select(STATUSES, refilter);
@@ -59,7 +59,7 @@ export function callsPanel(): Panel {
     if (shown) update(shown);
   }
 
-  function update(source: Source): void {
+  function update(source: ClientSource): void {
     if (shown !== source) detail.hide();
     shown = source;
     const { ring } = source.model.calls;
@@ -101,7 +101,7 @@ function callRow(): RowView<CallRecord> {
       write(method, call.method);
       write(url, shortUrl(call.url));
       chip(end, endText(call), call.end?.tone ?? 'plain');
-      write(took, call.end ? duration(call.end.ms) : '');
+      write(took, call.end ? durationText(call.end.ms) : '');
       showBar(bar, call);
     },
   };
@@ -198,8 +198,8 @@ function callDetails(isWatched: () => boolean, closed: () => void) {
           'Result',
           end ? `${end.text || 'no status'}${end.source ? `, from ${end.source}` : ''}` : 'under way',
         ],
-        ['Time', end && duration(end.ms)],
-        ['Cached response', served && `${duration(served.age * 1_000)} old, because: ${served.why}`],
+        ['Time', end && durationText(end.ms)],
+        ['Cached response', served && `${durationText(served.age * 1_000)} old, because: ${served.why}`],
         ['Operation', operation],
         ['Outbox entry', entry],
         ['Origin', origin],
@@ -225,7 +225,7 @@ function showStep(
 ): void {
   const [when, what, took] = element.children;
   if (!when || !what || !took) return;
-  write(when, `+${duration(at - from)}`);
+  write(when, `+${durationText(at - from)}`);
   chip(what, attempt === undefined ? text : `attempt ${attempt}: ${text}`, tone);
-  write(took, kind === 'note' || ms === undefined ? '' : duration(ms));
+  write(took, kind === 'note' || ms === undefined ? '' : durationText(ms));
 }

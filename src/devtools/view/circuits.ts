@@ -1,6 +1,6 @@
 import type { CircuitTransition } from '../model/circuits.ts';
-import { duration, type Tone, timeOfDay } from '../model/words.ts';
-import type { Source } from '../source.ts';
+import { durationText, type Tone, timeOfDay } from '../model/words.ts';
+import type { ClientSource } from '../source.ts';
 import { button, children, chip, facts, h, shortUrl, style, write } from './dom.ts';
 import { actions, details, type Panel } from './panel.ts';
 import { type RowView, VirtualList } from './virtual-list.ts';
@@ -32,7 +32,7 @@ const WINDOW = 120_000;
 
 /** The circuit of each origin and path: its state over time, and what opened it. */
 export function circuitsPanel(): Panel {
-  let shown: Source | undefined;
+  let shown: ClientSource | undefined;
   let origin: string | undefined;
   const isolate = button('Isolate', () => act('Isolate', (breaker) => breaker.isolate(origin ?? '')));
   const reset = button('Reset', () => act('Reset', (breaker) => breaker.reset(origin)));
@@ -68,13 +68,16 @@ export function circuitsPanel(): Panel {
       if (shown) update(shown, Date.now());
     },
   });
-  const act = (what: string, work: (breaker: NonNullable<Source['parts']['breaker']>) => void): void => {
+  const act = (
+    what: string,
+    work: (breaker: NonNullable<ClientSource['parts']['breaker']>) => void,
+  ): void => {
     const breaker = shown?.parts.breaker;
     if (breaker) void bar.run(what, () => work(breaker));
     if (shown) update(shown, Date.now());
   };
 
-  function update(source: Source, now: number): void {
+  function update(source: ClientSource, now: number): void {
     if (shown !== source) pane.hide();
     shown = source;
     const circuits = circuitsOf(source, now);
@@ -115,7 +118,7 @@ export function circuitsPanel(): Panel {
 }
 
 /** What the breaker knows, and what events say; those that are not closed first. */
-function circuitsOf({ parts, model }: Source, now: number): Circuit[] {
+function circuitsOf({ parts, model }: ClientSource, now: number): Circuit[] {
   const states = parts.breaker?.states() ?? {};
   const { records } = model.circuits;
   return [...new Set([...Object.keys(states), ...records.keys()])]
@@ -141,7 +144,7 @@ function circuitRow(): RowView<Circuit> {
       write(origin, shortUrl(circuit.origin));
       chip(state, circuit.state, TONES[circuit.state] ?? 'plain');
       const last = changes.at(-1);
-      write(since, last ? `for ${duration(now - last.at)}` : '');
+      write(since, last ? `for ${durationText(now - last.at)}` : '');
       children(
         strip,
         spans(changes, now),

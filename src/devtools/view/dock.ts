@@ -1,5 +1,5 @@
 import type { Tone } from '../model/words.ts';
-import type { Source, Summary } from '../source.ts';
+import type { ClientSource, Summary } from '../source.ts';
 import { cachePanel } from './cache.ts';
 import { callsPanel } from './calls.ts';
 import { circuitsPanel } from './circuits.ts';
@@ -28,7 +28,7 @@ export class Dock {
   readonly #choice: HTMLSelectElement;
   readonly #tabs;
   readonly #remember: (layout: Layout) => void;
-  #sources: readonly Source[] = [];
+  #sources: readonly ClientSource[] = [];
   #height: number;
   #isOpen = false;
 
@@ -91,7 +91,7 @@ export class Dock {
     else this.#badge.focus();
   }
 
-  show(sources: readonly Source[]): void {
+  show(sources: readonly ClientSource[]): void {
     this.#sources = sources;
     children(
       this.#choice,

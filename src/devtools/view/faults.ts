@@ -1,5 +1,5 @@
 import { FAULTS, type Fault, type FaultRule } from '../faults.ts';
-import type { Source } from '../source.ts';
+import type { ClientSource } from '../source.ts';
 import { button, children, chip, field, h, select, write } from './dom.ts';
 import { actions, type Panel } from './panel.ts';
 
@@ -15,7 +15,7 @@ const LABELS: Readonly<Record<Fault, string>> = {
 
 /** Breaks the network on purpose, origin by origin. */
 export function faultsPanel(): Panel {
-  let shown: Source | undefined;
+  let shown: ClientSource | undefined;
   const known = h('datalist', { id: 'origins' });
   const origin = h('input', { list: 'origins', required: true, spellcheck: 'false', value: '*' });
   const fault = select(Object.entries(LABELS), explain);
@@ -74,7 +74,7 @@ export function faultsPanel(): Panel {
     if (shown) update(shown);
   }
 
-  function update(source: Source): void {
+  function update(source: ClientSource): void {
     shown = source;
     const { faults } = source.parts;
     form.hidden = faults === undefined;

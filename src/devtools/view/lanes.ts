@@ -1,4 +1,4 @@
-import type { Source } from '../source.ts';
+import type { ClientSource } from '../source.ts';
 import { attribute, button, children, h, write } from './dom.ts';
 
 /** So many lanes are drawn; a list of hundreds tells nothing. */
@@ -60,7 +60,7 @@ export function lanesView(toggle: (lane: string, isPaused: boolean) => void) {
 
   return {
     element,
-    update(source: Source, now: number) {
+    update(source: ClientSource, now: number) {
       const lanes = lanesOf(source, now);
       element.hidden = lanes.length === 0;
       children(body, lanes, rowView, showRow);
@@ -68,7 +68,7 @@ export function lanesView(toggle: (lane: string, isPaused: boolean) => void) {
   };
 }
 
-function lanesOf({ lanes, model, counts }: Source, now: number): Lane[] {
+function lanesOf({ lanes, model, counts }: ClientSource, now: number): Lane[] {
   const listed = new Map(lanes.map((info) => [info.lane, info]));
   const names = [...new Set([...listed.keys(), ...model.queue.lanes.keys()])].slice(0, MOST_LANES);
   return names.map((lane) => {

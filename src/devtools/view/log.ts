@@ -1,13 +1,13 @@
 import { type LogLine, lineOf } from '../model/model.ts';
 import { timeOfDay } from '../model/words.ts';
-import type { Source } from '../source.ts';
+import type { ClientSource } from '../source.ts';
 import { button, download, field, h, write } from './dom.ts';
 import { details, type Panel } from './panel.ts';
 import { type RowView, VirtualList } from './virtual-list.ts';
 
 /** Every event as a line of JSON. */
 export function logPanel(): Panel {
-  let shown: Source | undefined;
+  let shown: ClientSource | undefined;
   const type = h('input', { type: 'search', placeholder: 'Filter by event', oninput: refilter });
   const pause = button('Pause', () => {
     if (!shown) return;
@@ -39,7 +39,7 @@ export function logPanel(): Panel {
     },
   });
 
-  const matching = ({ model }: Source): LogLine[] => {
+  const matching = ({ model }: ClientSource): LogLine[] => {
     const wanted = type.value.trim().toLowerCase();
     return model.log.filter(({ event }) => event.type.toLowerCase().includes(wanted));
   };
@@ -48,7 +48,7 @@ export function logPanel(): Panel {
     if (shown) update(shown);
   }
 
-  function update(source: Source): void {
+  function update(source: ClientSource): void {
     if (shown !== source) pane.hide();
     shown = source;
     const { log, isPaused } = source.model;

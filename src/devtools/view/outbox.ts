@@ -1,7 +1,7 @@
 import { redact } from '../../fronts/listeners/redact.ts';
 import type { OutboxEntry } from '../../policies/outbox/entry.ts';
-import { bytes, duration, failureText, shownUrl, type Tone, timeOfDay } from '../model/words.ts';
-import type { DevtoolsParts, Source } from '../source.ts';
+import { bytesText, durationText, failureText, shownUrl, type Tone, timeOfDay } from '../model/words.ts';
+import type { ClientSource, DevtoolsParts } from '../source.ts';
 import { attribute, button, chip, facts, h, select, shortUrl, write } from './dom.ts';
 import { lanesView } from './lanes.ts';
 import { actions, details, type Panel } from './panel.ts';
@@ -14,7 +14,7 @@ const NO_PART = 'To see queued writes, give devtools() the outbox() of the clien
 
 /** Writes on their way: lanes, entries that wait, and dead letters. */
 export function outboxPanel(): Panel {
-  let shown: Source | undefined;
+  let shown: ClientSource | undefined;
   let seen = -1;
   let current: OutboxEntry | undefined;
   const state = select(
@@ -48,7 +48,7 @@ export function outboxPanel(): Panel {
     nearEnd: () => shown && listingOf(shown).more(),
   });
 
-  const listingOf = (source: Source) => (state.value === 'waiting' ? source.waiting : source.dead);
+  const listingOf = (source: ClientSource) => (state.value === 'waiting' ? source.waiting : source.dead);
 
   const act = (what: string, work: (box: Box) => unknown): void => {
     const box = shown?.parts.outbox;
@@ -58,14 +58,14 @@ export function outboxPanel(): Panel {
   const toggle = (): void =>
     shown?.counts?.paused ? act('Resume', (box) => box.resume()) : act('Pause', (box) => box.pause());
 
-  function refresh(source: Source): void {
+  function refresh(source: ClientSource): void {
     source.model.queue.version++;
     source.waiting.refresh();
     source.dead.refresh();
     source.count();
   }
 
-  function update(source: Source, now: number): void {
+  function update(source: ClientSource, now: number): void {
     const { model, parts, counts } = source;
     if (shown !== source) {
       detail.hide();
@@ -109,17 +109,17 @@ export function outboxPanel(): Panel {
   };
 }
 
-function phaseOf(entry: OutboxEntry, source: Source | undefined): [text: string, tone: Tone] {
+function phaseOf(entry: OutboxEntry, source: ClientSource | undefined): [text: string, tone: Tone] {
   if (source?.model.queue.sending.has(entry.id)) return ['sending', 'good'];
   if (entry.state === 'dead-letter') return [entry.reason ? failureText(whyOf(entry)) : 'dead letter', 'bad'];
   if (source?.counts?.paused) return ['paused', 'plain'];
   const left = entry.notBefore - Date.now();
-  return left > 0 ? [`next try in ${duration(left)}`, 'waiting'] : ['waiting', 'waiting'];
+  return left > 0 ? [`next try in ${durationText(left)}`, 'waiting'] : ['waiting', 'waiting'];
 }
 
 const whyOf = ({ reason }: OutboxEntry): unknown => reason?.status ?? reason;
 
-function entryRow(sourceOf: () => Source | undefined): RowView<OutboxEntry> {
+function entryRow(sourceOf: () => ClientSource | undefined): RowView<OutboxEntry> {
   const [time, method, url, phase, lane] = [h('time'), h('b'), h('span'), h('span'), h('span')];
   url.className = 'url';
   lane.className = 'why';
@@ -135,7 +135,7 @@ function entryRow(sourceOf: () => Source | undefined): RowView<OutboxEntry> {
   };
 }
 
-function entryDetails(sourceOf: () => Source | undefined, closed: () => void) {
+function entryDetails(sourceOf: () => ClientSource | undefined, closed: () => void) {
   const pane = details('Details of the entry', closed);
   const known = h('dl');
   const problem = h('pre');
@@ -192,10 +192,13 @@ function entryDetails(sourceOf: () => Source | undefined, closed: () => void) {
       ['Attempts', String(attempts)],
       ['Lane', lane],
       ['Id', id],
-      ['Size', bytes(size)],
+      ['Size', bytesText(size)],
       ['Accepted', timeOfDay(acceptedAt)],
       ['Next try', isDead || notBefore <= Date.now() ? undefined : timeOfDay(notBefore)],
-      ['Expires in', isDead || !Number.isFinite(expiresAt) ? undefined : duration(expiresAt - Date.now())],
+      [
+        'Expires in',
+        isDead || !Number.isFinite(expiresAt) ? undefined : durationText(expiresAt - Date.now()),
+      ],
       ['Meta', meta === undefined ? undefined : JSON.stringify(redact(meta))],
     ]);
     problem.hidden = reason?.problem === undefined;

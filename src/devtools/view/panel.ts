@@ -1,11 +1,11 @@
-import type { Source } from '../source.ts';
+import type { ClientSource } from '../source.ts';
 import { closes, h } from './dom.ts';
 
 /** A tab's content. The element asks it to update at most once per frame, and only while it is shown. */
 export interface Panel {
   readonly name: string;
   readonly element: HTMLElement;
-  update(source: Source, now: number): void;
+  update(source: ClientSource, now: number): void;
 }
 
 /** The part beside the list, with what is known of the selected row. */

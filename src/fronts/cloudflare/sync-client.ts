@@ -1,7 +1,7 @@
 import { DeadlineError, withDeadline } from '../../core/clock.ts';
 import type { Call } from '../../core/contract.ts';
 import { ConfigurationError } from '../../core/errors.ts';
-import { LruMap } from '../../core/origins.ts';
+import { LruMap } from '../../core/lru.ts';
 import type { SharedState } from '../../policies/breaker/sharing.ts';
 import { MAX_STATES, placeOf, readSyncMessage, type SyncMessage, sent } from './protocol.ts';
 

@@ -3,7 +3,7 @@ import { DeadlineError, withDeadline } from '../../core/clock.ts';
 import type { Host } from '../../core/contract.ts';
 import { ConfigurationError, isFailure } from '../../core/errors.ts';
 import { systemHost } from '../../core/host.ts';
-import { isOrigin } from '../../core/origins.ts';
+import { isOrigin } from '../../core/origin.ts';
 import type { Breaker } from '../../policies/breaker/breaker.ts';
 import type { CircuitInfo } from '../../policies/breaker/managed-circuits.ts';
 import type { CacheStats, Usage } from '../../policies/cache/admin.ts';

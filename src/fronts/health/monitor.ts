@@ -2,7 +2,7 @@ import { createAborter } from '../../core/abort.ts';
 import { integer, ofType, positiveDuration, readOptions } from '../../core/check.ts';
 import type { Duration } from '../../core/durations.ts';
 import { ConfigurationError } from '../../core/errors.ts';
-import { notify } from '../../core/tell.ts';
+import { notify } from '../../core/notify.ts';
 import { pollInBackground } from '../background.ts';
 import { pin, unpin } from './circuit-pins.ts';
 import {

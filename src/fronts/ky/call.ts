@@ -1,6 +1,6 @@
 import { watchBody } from '../../core/body.ts';
-import { type HoldfastInit, TO_WIRE, WANTS_BODY } from '../../core/entry.ts';
 import { TimeoutError } from '../../core/errors.ts';
+import { type HoldfastInit, TO_WIRE, WANTS_BODY } from '../../core/normalize-request.ts';
 import { type Outcome, outcomeOf } from '../../core/outcome.ts';
 import type { Run } from '../../core/stage.ts';
 import { wholeBody } from '../../policies/retry/whole.ts';

@@ -1,7 +1,7 @@
 import ky, { type Hooks, type Input, type KyInstance, type Options, type ResponsePromise } from 'ky';
 import { systemClock } from '../../core/clock.ts';
-import { BASE_URL } from '../../core/entry.ts';
 import { ConfigurationError } from '../../core/errors.ts';
+import { BASE_URL } from '../../core/normalize-request.ts';
 import { asyncDispose, type HoldfastFetch } from '../../core/pipeline.ts';
 import { type CreateFetchOptions, createFetch } from '../fetch.ts';
 import type { FetchOptions } from '../standard.ts';

@@ -2,7 +2,7 @@ import ky, { type Hooks, HTTPError, TimeoutError as KyTimeoutError } from 'ky';
 import { categoryOf } from '../../core/category.ts';
 import { equipped, isFailure } from '../../core/errors.ts';
 import { outcomeOf } from '../../core/outcome.ts';
-import { hasBody } from '../../core/replay.ts';
+import { hasBody } from '../../core/request-body.ts';
 import { isProblem, problemFrom } from '../../http/problem.ts';
 import type { RetryOptions, RetryState } from '../../policies/retry/options.ts';
 import { asKys } from './errors.ts';

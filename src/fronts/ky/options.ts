@@ -1,7 +1,7 @@
 import type { Options } from 'ky';
 import { isNamed } from '../../core/contract.ts';
-import type { OrUndefined } from '../../core/entry.ts';
 import { ConfigurationError } from '../../core/errors.ts';
+import type { OrUndefined } from '../../core/normalize-request.ts';
 import type { PipelineOptions } from '../../core/pipeline.ts';
 import type { CallFallback } from '../../policies/fallback.ts';
 import type { TimeoutOptions } from '../../policies/timeout.ts';

@@ -1,5 +1,5 @@
 import type { Hooks, Options } from 'ky';
-import { TRANSPORT } from '../../core/entry.ts';
+import { TRANSPORT } from '../../core/normalize-request.ts';
 import type { Fetch } from '../../core/transport.ts';
 import { readPlan } from '../../policies/retry/options.ts';
 import { hooksFor, onlyStopped } from './hooks.ts';

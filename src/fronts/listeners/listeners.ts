@@ -1,7 +1,7 @@
 import { between } from '../../core/check.ts';
 import type { HoldfastEvent } from '../../core/events.ts';
 import { hashOf } from '../../core/hash.ts';
-import { notify } from '../../core/tell.ts';
+import { notify } from '../../core/notify.ts';
 import { severityOf } from '../severity.ts';
 
 export type Listener = (event: HoldfastEvent) => unknown;

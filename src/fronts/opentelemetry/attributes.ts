@@ -31,7 +31,7 @@ export const urlOf = (url: string): Attributes => ({ 'url.full': redactUrl(url) 
  *
  * @param error What there was in place of an answer: a code of ours, or the platform's name.
  */
-export function outcomeOf(status: number | undefined, error: string | undefined): Attributes {
+export function outcomeAttributes(status: number | undefined, error: string | undefined): Attributes {
   const type = error ?? (status !== undefined && status >= 400 ? String(status) : undefined);
   return {
     ...(status !== undefined && { 'http.response.status_code': status }),
@@ -40,7 +40,7 @@ export function outcomeOf(status: number | undefined, error: string | undefined)
 }
 
 /** Our own names, for what no convention has one. */
-export const ours = ({
+export const prefixed = ({
   operation,
   source,
 }: Pick<Extract<HoldfastEvent, { type: 'call-ended' }>, 'operation' | 'source'>): Attributes => ({

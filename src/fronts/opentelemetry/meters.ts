@@ -1,6 +1,6 @@
 import type { Counter, Histogram, Meter } from '@opentelemetry/api';
 import type { HoldfastEvent } from '../../core/events.ts';
-import { methodOf, ours, outcomeOf, serverOf } from './attributes.ts';
+import { methodOf, outcomeAttributes, prefixed, serverOf } from './attributes.ts';
 import { errorTypeOf } from './error-type.ts';
 
 /** Seconds: those that the conventions advise for `http.client.request.duration`. */
@@ -58,7 +58,7 @@ export class Meters {
     this.#attempts.record(duration / 1000, {
       'http.request.method': method,
       ...serverOf(origin),
-      ...outcomeOf(status, error),
+      ...outcomeAttributes(status, error),
     });
   }
 
@@ -69,8 +69,8 @@ export class Meters {
     this.#calls.record(duration / 1000, {
       'http.request.method': known,
       ...serverOf(origin),
-      ...outcomeOf(status, errorTypeOf(error)),
-      ...ours(event),
+      ...outcomeAttributes(status, errorTypeOf(error)),
+      ...prefixed(event),
     });
   }
 

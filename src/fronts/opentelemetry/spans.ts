@@ -1,7 +1,7 @@
 import { context, type Span, SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
 import type { HoldfastEvent } from '../../core/events.ts';
 import { recordOf } from '../listeners/record.ts';
-import { type Attributes, methodOf, ours, outcomeOf, serverOf, urlOf } from './attributes.ts';
+import { type Attributes, methodOf, outcomeAttributes, prefixed, serverOf, urlOf } from './attributes.ts';
 import { errorTypeOf } from './error-type.ts';
 
 interface Under {
@@ -84,7 +84,12 @@ export class Spans {
       attempts: new Map(),
       span: this.#tracer.startSpan(operation ?? method, {
         kind: SpanKind.INTERNAL,
-        attributes: { 'holdfast.call_id': callId, ...methodOf(method), ...serverOf(origin), ...ours(event) },
+        attributes: {
+          'holdfast.call_id': callId,
+          ...methodOf(method),
+          ...serverOf(origin),
+          ...prefixed(event),
+        },
       }),
     });
   }
@@ -147,8 +152,8 @@ export class Spans {
     this.#calls.delete(callId);
     for (const attempt of attempts.values()) attempt.end();
     finish(span, {
-      ...outcomeOf(status, errorTypeOf(error)),
-      ...ours(event),
+      ...outcomeAttributes(status, errorTypeOf(error)),
+      ...prefixed(event),
       'holdfast.attempts': event.attempts.length,
       ...(sent !== undefined && { 'http.request.body.size': sent }),
       ...(received !== undefined && { 'http.response.body.size': received }),
@@ -171,7 +176,7 @@ function endAttempt(
 ): void {
   const span = attempts.get(attempt);
   attempts.delete(attempt);
-  if (span) finish(span, outcomeOf(status, error), startedAt + duration);
+  if (span) finish(span, outcomeAttributes(status, error), startedAt + duration);
 }
 
 function finish(span: Span, attributes: Attributes, at?: number): void {

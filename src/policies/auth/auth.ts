@@ -1,8 +1,8 @@
 import { dropBody } from '../../core/body.ts';
 import { named, type PipelineContext, type PolicyTraits } from '../../core/contract.ts';
 import { addFacts, isFailure } from '../../core/errors.ts';
-import { originOf } from '../../core/origins.ts';
-import { hasBody, replayable } from '../../core/replay.ts';
+import { originOf } from '../../core/origin.ts';
+import { hasBody, replayable } from '../../core/request-body.ts';
 import { signsOut } from '../../core/sign-out.ts';
 import { type Leaving, type Run, type Stage, stage } from '../../core/stage.ts';
 import type { Attachment } from './attached-pipelines.ts';

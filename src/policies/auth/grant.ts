@@ -2,7 +2,7 @@ import { createAborter, follow } from '../../core/abort.ts';
 import { dropBody, readUpTo } from '../../core/body.ts';
 import { withDeadline } from '../../core/clock.ts';
 import { type Failure, TimeoutError } from '../../core/errors.ts';
-import { originOf } from '../../core/origins.ts';
+import { originOf } from '../../core/origin.ts';
 import { retryAfter } from '../../http/retry-after.ts';
 import type { Attachment } from './attached-pipelines.ts';
 import { type AuthFailure, refreshFailed, toAuthFailure } from './error.ts';

@@ -1,4 +1,4 @@
-import type { Cipher } from '../../core/codec.ts';
+import type { Cipher } from '../../core/cipher.ts';
 import type { Duration, Size } from '../../core/durations.ts';
 import type { Store } from '../../core/store.ts';
 import type { TokenResponse } from './tokens.ts';

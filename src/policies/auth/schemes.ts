@@ -1,7 +1,7 @@
 import { dropBody } from '../../core/body.ts';
 import { NetworkError } from '../../core/errors.ts';
-import { withMetadata } from '../../core/rebuild.ts';
-import { hasBody, knownSize, readStorableBody, withHeader } from '../../core/replay.ts';
+import { hasBody, knownSize, readStorableBody, withHeader } from '../../core/request-body.ts';
+import { withMetadata } from '../../core/response.ts';
 import type { Run } from '../../core/stage.ts';
 import { isRedirectStatus } from '../../http/status.ts';
 import { retarget } from '../retarget.ts';

@@ -8,7 +8,7 @@ import {
   size,
   wellFormedString,
 } from '../../core/check.ts';
-import { type Cipher, cipherRule } from '../../core/codec.ts';
+import { type Cipher, cipherRule } from '../../core/cipher.ts';
 import { ConfigurationError } from '../../core/errors.ts';
 import { type Store, storeRule } from '../../core/store.ts';
 import { origin } from '../retarget.ts';

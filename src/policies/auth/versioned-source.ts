@@ -1,5 +1,5 @@
-import { LruMap } from '../../core/origins.ts';
-import { cloneWith } from '../../core/replay.ts';
+import { LruMap } from '../../core/lru.ts';
+import { cloneWith } from '../../core/request-body.ts';
 import type { AttachedPipelines } from './attached-pipelines.ts';
 import { RefreshCoordinator } from './refresh-coordinator.ts';
 import { notRedirected, type Scheme, unfollowed } from './schemes.ts';

@@ -1,5 +1,6 @@
 import type { Host } from '../../core/contract.ts';
-import { isOrigin, LruMap } from '../../core/origins.ts';
+import { LruMap } from '../../core/lru.ts';
+import { isOrigin } from '../../core/origin.ts';
 import type { Run } from '../../core/stage.ts';
 import {
   type Circuit,

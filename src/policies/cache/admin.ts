@@ -4,7 +4,7 @@ import { abortSignal, integer, ofType, readOptions, wellFormedString } from '../
 import { DeadlineError, withDeadline } from '../../core/clock.ts';
 import type { Handler, PipelineContext } from '../../core/contract.ts';
 import { ConfigurationError, StorageError } from '../../core/errors.ts';
-import { originOf } from '../../core/origins.ts';
+import { originOf } from '../../core/origin.ts';
 import { sourceOf } from '../../core/source.ts';
 import { ageOf } from '../../http/freshness.ts';
 import type { Cache, CacheStats } from './cache-context.ts';

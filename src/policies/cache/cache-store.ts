@@ -1,5 +1,5 @@
-import type { Cipher } from '../../core/codec.ts';
-import { isQuotaExceeded } from '../../core/full.ts';
+import type { Cipher } from '../../core/cipher.ts';
+import { isQuotaExceeded } from '../../core/quota-exceeded.ts';
 import type { Item, Store, StoredBody } from '../../core/store.ts';
 import type { CacheMessage } from './cache-channel.ts';
 import {

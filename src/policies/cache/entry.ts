@@ -1,6 +1,6 @@
-import type { Cipher } from '../../core/codec.ts';
+import type { Cipher } from '../../core/cipher.ts';
 import { PUBLIC } from '../../core/contract.ts';
-import type { ResponseMetadata } from '../../core/rebuild.ts';
+import type { ResponseMetadata } from '../../core/response.ts';
 import type { Item, StoredBody } from '../../core/store.ts';
 import { type Freshness, type Times, termsOf } from '../../http/freshness.ts';
 import { isRedirectStatus } from '../../http/status.ts';

@@ -1,8 +1,8 @@
+import { allowsFallback } from '../../core/allows-fallback.ts';
 import { dropBody } from '../../core/body.ts';
 import { memoized } from '../../core/check.ts';
 import type { Call } from '../../core/contract.ts';
 import { type Category, type Failure, isFailure, NetworkError, TimeoutError } from '../../core/errors.ts';
-import { allowsFallback } from '../../core/instead.ts';
 import { sourceOf } from '../../core/source.ts';
 import { type Run, type Stage, stage } from '../../core/stage.ts';
 import { isOwnValidation, parseRequestDirectives } from '../../http/request-directives.ts';

@@ -9,7 +9,7 @@ import {
   readOptions,
   size,
 } from '../../core/check.ts';
-import { type Cipher, cipherRule } from '../../core/codec.ts';
+import { type Cipher, cipherRule } from '../../core/cipher.ts';
 import type { Duration, Size } from '../../core/durations.ts';
 import { ConfigurationError } from '../../core/errors.ts';
 import { type Store, storeRule } from '../../core/store.ts';

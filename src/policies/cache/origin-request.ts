@@ -1,6 +1,6 @@
 import { dropBody } from '../../core/body.ts';
 import { type Call, type PipelineContext, PUBLIC } from '../../core/contract.ts';
-import { originOf } from '../../core/origins.ts';
+import { originOf } from '../../core/origin.ts';
 import { type Leaving, type Run, type Stage, stage } from '../../core/stage.ts';
 import { carriesCredentials } from '../../http/credentials.ts';
 import { isSafe } from '../../http/invalidation.ts';

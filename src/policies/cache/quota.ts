@@ -1,4 +1,4 @@
-import { isQuotaExceeded } from '../../core/full.ts';
+import { isQuotaExceeded } from '../../core/quota-exceeded.ts';
 import {
   type AtomicStore,
   type Change,

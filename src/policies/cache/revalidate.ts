@@ -1,7 +1,7 @@
 import type { Handler, PipelineContext } from '../../core/contract.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { tryWithLock } from '../../core/locks.ts';
-import { isPageHidden, prefersReducedData } from '../../core/thrift.ts';
+import { isPageHidden, prefersReducedData } from '../../core/page-state.ts';
 import { type Cache, emitCallEvent, isCurrentPartition } from './cache-context.ts';
 import type { CachedResponse } from './entry.ts';
 import { keyPrefix } from './entry.ts';

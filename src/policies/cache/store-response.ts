@@ -1,8 +1,8 @@
 import { concat, ownBody } from '../../core/body.ts';
 import type { Call, PipelineContext } from '../../core/contract.ts';
-import { isQuotaExceeded } from '../../core/full.ts';
 import { fnv1a } from '../../core/hash.ts';
-import { responseMetadata } from '../../core/rebuild.ts';
+import { isQuotaExceeded } from '../../core/quota-exceeded.ts';
+import { responseMetadata } from '../../core/response.ts';
 import type { StoredBody } from '../../core/store.ts';
 import type { Times } from '../../http/freshness.ts';
 import { keptHeaders, minimumBodySize } from '../../http/storable.ts';

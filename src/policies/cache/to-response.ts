@@ -1,4 +1,4 @@
-import { createResponse } from '../../core/rebuild.ts';
+import { createResponse } from '../../core/response.ts';
 import { SOURCE_HEADER } from '../../core/source.ts';
 import type { StoredBody } from '../../core/store.ts';
 import { ageOf } from '../../http/freshness.ts';

@@ -1,5 +1,5 @@
+import type { Cipher } from '../../core/cipher.ts';
 import { DeadlineError, withDeadline } from '../../core/clock.ts';
-import type { Cipher } from '../../core/codec.ts';
 import type { Host } from '../../core/contract.ts';
 import { StorageError } from '../../core/errors.ts';
 import { STORE_TIMEOUT } from './options.ts';

@@ -1,4 +1,4 @@
-import type { Cipher } from '../../core/codec.ts';
+import type { Cipher } from '../../core/cipher.ts';
 import { StorageError } from '../../core/errors.ts';
 import type { StoredBody } from '../../core/store.ts';
 import type { OutboxEntry, Reason, StoredResult } from './entry.ts';

@@ -1,7 +1,7 @@
 import { withDeadline } from '../../core/clock.ts';
 import type { Handler, PipelineContext } from '../../core/contract.ts';
 import { isFailure } from '../../core/errors.ts';
-import { LruMap } from '../../core/origins.ts';
+import { LruMap } from '../../core/lru.ts';
 import { watchUser } from '../../core/signed-in.ts';
 import { scheduleRetry } from './backoff.ts';
 import type { Completions } from './completions.ts';

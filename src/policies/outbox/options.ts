@@ -12,7 +12,7 @@ import {
   size,
   wellFormedString,
 } from '../../core/check.ts';
-import { type Cipher, cipherRule } from '../../core/codec.ts';
+import { type Cipher, cipherRule } from '../../core/cipher.ts';
 import type { Duration, Size } from '../../core/durations.ts';
 import { ConfigurationError } from '../../core/errors.ts';
 import { type Match, urlMatchRule } from '../../core/match.ts';

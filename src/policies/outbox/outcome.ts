@@ -1,5 +1,5 @@
 import { isFailure } from '../../core/errors.ts';
-import { originOf } from '../../core/origins.ts';
+import { originOf } from '../../core/origin.ts';
 import { retryAfter } from '../../http/retry-after.ts';
 import { isOriginFailure } from '../../http/status.ts';
 import type { Reason } from './entry.ts';

@@ -1,6 +1,6 @@
 import { watchBody } from '../../core/body.ts';
 import { HoldfastError } from '../../core/errors.ts';
-import { createResponse } from '../../core/rebuild.ts';
+import { createResponse } from '../../core/response.ts';
 import { SOURCE_HEADER } from '../../core/source.ts';
 import type { ResultWithBody } from './encryption.ts';
 import type { OutboxEntry, Reason } from './entry.ts';

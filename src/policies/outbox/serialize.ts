@@ -1,8 +1,8 @@
 import { withDeadline } from '../../core/clock.ts';
 import type { Host } from '../../core/contract.ts';
 import { CapacityError, ConfigurationError } from '../../core/errors.ts';
-import { originOf } from '../../core/origins.ts';
-import { hasBody, readStorableBody } from '../../core/replay.ts';
+import { originOf } from '../../core/origin.ts';
+import { hasBody, readStorableBody } from '../../core/request-body.ts';
 import type { StoredBody } from '../../core/store.ts';
 import { CREDENTIALS } from '../../http/credentials.ts';
 import { type OutboxEntry, partitionHeaders, storedRequest } from './entry.ts';

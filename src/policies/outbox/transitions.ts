@@ -1,4 +1,4 @@
-import { isQuotaExceeded } from '../../core/full.ts';
+import { isQuotaExceeded } from '../../core/quota-exceeded.ts';
 import type { Change } from '../../core/store.ts';
 import { codeOnly, type EntryRecord, type ReasonFields, type ResultWithBody } from './encryption.ts';
 import type { OutboxEntry, Reason } from './entry.ts';

@@ -1,6 +1,6 @@
 import { readUpTo } from '../../core/body.ts';
 import { DeadlineError } from '../../core/clock.ts';
-import { createResponse, responseMetadata } from '../../core/rebuild.ts';
+import { createResponse, responseMetadata } from '../../core/response.ts';
 import type { Run } from '../../core/stage.ts';
 
 /** More than this is not worth reading, in bytes. */

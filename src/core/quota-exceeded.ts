@@ -1,4 +1,4 @@
-/** Whether a store failed because there is no room left, as platforms say it. */
+/** Whether a store failed because its quota is exceeded, by the names of the platforms. */
 export function isQuotaExceeded(error: unknown): boolean {
   for (let each = error, depth = 0; each instanceof Object && depth < 5; depth++) {
     if ((each as { name?: unknown }).name === 'QuotaExceededError') return true;

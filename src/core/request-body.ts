@@ -2,15 +2,15 @@ import { readUpTo } from './body.ts';
 import { multipart } from './multipart.ts';
 import type { StoredBody } from './store.ts';
 
-/** Bodies that cannot change any more, as they were given. */
+/** The immutable values that requests were made from. */
 const bodySources = new WeakMap<Request, StoredBody>();
 
-/** Remembers what a request was made from, where that can be sent again without a copy. */
+/** Remembers the value that a request was made from, if it can be sent again without a copy. */
 export function rememberBody(request: Request, body: unknown): Request {
   if (typeof body === 'string' || body instanceof Blob) bodySources.set(request, body);
   else if (body instanceof URLSearchParams) bodySources.set(request, String(body));
   else if (body instanceof FormData) {
-    // Not read from the request: WebKit cannot, where there are files.
+    // Not read from the request: WebKit cannot if there are files.
     const form = multipart(body, request.headers.get('content-type'));
     if (form) bodySources.set(request, form);
   }
@@ -23,35 +23,35 @@ export function rememberBody(request: Request, body: unknown): Request {
 export const hasBody = (request: Request): boolean =>
   request.body === undefined ? !['GET', 'HEAD'].includes(request.method) : request.body !== null;
 
-/** Bytes of a body that was given as a value; `undefined` for one that nobody can tell without reading it. */
+/** The size of a body that was given as a value, in bytes; `undefined` for a stream. */
 export const knownSize = (request: Request): number | undefined =>
   hasBody(request) ? sizeOf(bodySources.get(request)) : 0;
 
-/** The same without asking the request for its body: in Deno who asks makes a stream of it, which is sent otherwise. */
+/** The same without a read of `request.body`: in Deno that makes a stream of the body, which is sent in another way. */
 export const declaredBodySize = (request: Request): number | undefined =>
   ['GET', 'HEAD'].includes(request.method) ? 0 : sizeOf(bodySources.get(request));
 
-/** Characters instead of bytes is near enough for what asks: limits of time and of memory. */
+/** Characters instead of bytes are exact enough for limits of time and memory. */
 const sizeOf = (body: StoredBody | undefined): number | undefined =>
   typeof body === 'string' ? body.length : body instanceof Blob ? body.size : undefined;
 
 /**
- * Makes a request that can be sent more than once: the one snapshot of a body, shared by whoever repeats.
+ * Makes a request that can be sent more than once: the one snapshot of a body, shared by all repetitions.
  *
  * @param limit How many bytes of a body that can be read only once are kept.
- * @returns makes the next request to send, after `request` itself; `undefined` where the body is larger.
+ * @returns makes the next request to send, after `request` itself; `undefined` if the body is larger.
  */
 export async function replayable(request: Request, limit: number): Promise<(() => Request) | undefined> {
   if (!hasBody(request)) return () => request;
   const body = bodySources.get(request) ?? (await snapshot(request.clone(), limit));
   if (body === undefined) return undefined;
-  // For whoever repeats further in.
+  // For repetitions further in.
   bodySources.set(request, body);
   return () => withBody(request, body);
 }
 
 /**
- * The body of a request as something that can be stored, or `null` where it has more than `limit` bytes.
+ * The body of a request in a form that can be stored, or `null` if it has more than `limit` bytes.
  *
  * Text and blobs stay what they are; a form is a blob as it goes over the wire, with its boundary in the header.
  */

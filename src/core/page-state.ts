@@ -1,10 +1,10 @@
-/** Whether the browser is asked to save data: https://wicg.github.io/savedata/. False where nobody can say so. */
+/** Whether the browser is asked to save data: https://wicg.github.io/savedata/. False if the runtime does not say. */
 export function prefersReducedData(): boolean {
   const { connection } = (globalThis.navigator ?? {}) as { connection?: { saveData?: boolean } };
   return connection?.saveData === true;
 }
 
-/** Whether this is a page that nobody looks at. */
+/** Whether this is a hidden page. */
 export function isPageHidden(): boolean {
   const { document } = globalThis as { document?: { visibilityState?: string } };
   return document?.visibilityState === 'hidden';

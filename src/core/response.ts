@@ -1,4 +1,4 @@
-/** What a `Response` cannot be told by its constructor and everybody reads. */
+/** Properties of a `Response` that its constructor cannot set. */
 export interface ResponseMetadata {
   readonly status: number;
   readonly statusText: string;
@@ -21,7 +21,7 @@ export const responseMetadata = ({
   redirected,
 });
 
-/** Fetch, "null body status": a body would be refused. */
+/** Fetch, "null body status": the constructor rejects a body. */
 const NULL_BODY = [204, 205, 304];
 
 /** What a platform decodes as it receives a body; the headers stay as they came. */
@@ -37,7 +37,7 @@ function headersOfDecoded(init: HeaderFields): HeaderFields {
   return headers;
 }
 
-// By the platform's classes: not all libraries of types name what these take.
+// From the platform's classes: not all type libraries export these.
 type Body = ConstructorParameters<typeof Response>[0];
 type HeaderFields = NonNullable<ConstructorParameters<typeof Headers>[0]>;
 
@@ -66,9 +66,9 @@ export function createResponse(body: Body, kept: ResponseMetadata, headers: Head
 export const hasConstructibleStatus = ({ status }: { readonly status: number }): boolean =>
   status >= 200 && status <= 599;
 
-/** The same response, and its clones, with other facts. */
+/** The same response, and its clones, with other metadata. */
 export function withMetadata(response: Response, kept: Partial<ResponseMetadata>): Response {
-  // Asked of the prototype when it happens: the body may be watched by then.
+  // Looked up at the time of the call: the body may be watched by then.
   const clone = (): Response => withMetadata(Object.getPrototypeOf(response).clone.call(response), kept);
   const own = Object.entries(kept).filter(
     ([name, value]) => value !== response[name as keyof ResponseMetadata],

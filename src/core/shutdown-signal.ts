@@ -1,7 +1,7 @@
 import { type Aborter, createAborter } from './abort.ts';
 
 /**
- * The end of a pipeline. Its signal is made when somebody wants one: where a Worker starts none may be made, and one that was made
+ * The end of a pipeline. Its signal is made at first use: a Worker may make none while it starts, and one that was made
  * for one request is of no use to another.
  */
 export class ShutdownSignal {

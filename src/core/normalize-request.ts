@@ -1,7 +1,7 @@
 import type { Call, CallOptions } from './call.ts';
 import { withoutQueries, withoutQuery } from './errors.ts';
-import { rememberBody } from './replay.ts';
 import { LazyRequest } from './request.ts';
+import { rememberBody } from './request-body.ts';
 import { NOTHING } from './transport.ts';
 
 /** In the options of a call: reads the whole body into the attempt. A symbol, so that no route or client option is overridden. */
@@ -13,20 +13,20 @@ export const TRANSPORT: unique symbol = Symbol('holdfast.transport');
 /** In the options of a call: gives the request as it goes over the wire. */
 export const TO_WIRE: unique symbol = Symbol('holdfast.toWire');
 
-/** What a front says of one call. */
+/** The options of a call that only a front sets. */
 export interface InternalOptions {
   readonly [WANTS_BODY]?: NonNullable<Call['wantsBody']>;
   readonly [TRANSPORT]?: NonNullable<Call['transport']>;
   readonly [TO_WIRE]?: NonNullable<Call['toWire']>;
 }
 
-/** In the options of a pipeline: the base URL of the client above it, which tells two clients apart. */
+/** In the options of a pipeline: the base URL of the client above it, by which two clients differ. */
 export const BASE_URL: unique symbol = Symbol('holdfast.baseUrl');
 
-/** The same options, any of which may also be `undefined`: then it is not said. */
+/** The same options, any of which may also be `undefined`: then it counts as absent. */
 export type OrUndefined<T> = { [K in keyof T]: T[K] | undefined };
 
-/** What the application may say besides the platform's own `RequestInit`. */
+/** The platform's `RequestInit` and the options of a call. */
 export interface HoldfastInit<Options extends object = CallOptions>
   extends OrUndefined<Omit<RequestInit, 'signal'>> {
   /** `null` means none, `undefined` that of the `Request`. */
@@ -35,12 +35,12 @@ export interface HoldfastInit<Options extends object = CallOptions>
   holdfast?: Options | undefined;
 }
 
-/** A call as it came in, taken apart. */
+/** The parts of a call as it came in. */
 export interface NormalizedRequest {
   readonly outgoing: LazyRequest;
-  /** The caller's; `undefined` where there is none. */
+  /** The caller's signal; `undefined` if there is none. */
   readonly signal: AbortSignal | undefined;
-  /** What a `Request` does not keep and the runtime's fetch may understand. */
+  /** Fields that a `Request` does not keep and the runtime's fetch may understand. */
   readonly init: Readonly<Record<string, unknown>>;
 }
 
@@ -66,7 +66,7 @@ const KEPT_BY_REQUEST: ReadonlySet<string> = new Set([
  * Makes the `Request` and takes the signal out of it: a `Request` made with a long-lived signal costs a hundred times
  * one without, because it follows the signal. `init.signal` wins, `null` means none, `undefined` means the input's.
  *
- * @throws {TypeError} what the platform's `Request` throws: a bad URL, a used body, a forbidden method.
+ * @throws {TypeError} the error of the platform's `Request`: a bad URL, a used body, a forbidden method.
  */
 export function normalizeRequest(
   input: Request | string | URL,
