@@ -105,18 +105,6 @@ test('the package has two dependencies', () => {
   expect(Object.keys(dependencies).sort()).toEqual(['idb-keyval', 'ky']);
 });
 
-test('docs/formats.md names what is stored and sent: each name stands in the source', () => {
-  const source = files.map((file) => readFileSync(join(SRC, file), 'utf8')).join('\n');
-  const document = readFileSync('docs/formats.md', 'utf8');
-  const names = [
-    ...document.matchAll(
-      /`(holdfast[ -][\w -]*?|(?:entry|totals|id|key|result|hold|lease|copy|auth) )(?:<[^`]*)?`/g,
-    ),
-  ];
-  expect(names.length).toBeGreaterThan(20);
-  for (const [, name = ''] of names) expect(source, name).toContain(name.trimEnd());
-});
-
 test('src/README.md names files that exist', () => {
   const text = readFileSync(join(SRC, 'README.md'), 'utf8');
   const named = [...text.matchAll(/`([\w/-]+\.ts)`|\bcore\/([a-z-]+)(?=\s)/g)].map(
