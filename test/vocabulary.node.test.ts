@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { findingsIn, piecesOf, type Vocabulary, wordsOf } from './support/vocabulary.ts';
+import { findingsIn, findingsInTest, piecesOf, type Vocabulary, wordsOf } from './support/vocabulary.ts';
 
 /** Folders and files that speak the words of `docs/glossary.md`. */
 const COVERED: readonly string[] = [
@@ -96,6 +96,33 @@ test.each(COVERED)('vocabulary: %s speaks the words of the glossary', (covered) 
   expect(found).toEqual([]);
 });
 
+/** Folders of tests whose comments and titles do the same. */
+const COVERED_TESTS: readonly string[] = [
+  'test/core',
+  'test/devtools',
+  'test/examples',
+  'test/http',
+  'test/package',
+  'test/recipes',
+  'test/runtimes',
+  'test/simulation',
+  'test/stores',
+  'test/support',
+  'test/types',
+];
+
+test.each(COVERED_TESTS)(
+  'vocabulary: titles and comments of %s speak the words of the glossary',
+  (covered) => {
+    const found = readdirSync(covered, { recursive: true, encoding: 'utf8' })
+      .filter((file) => /\.tsx?$/.test(file))
+      .map((file) => `${covered}/${file}`)
+      .flatMap((file) => findingsInTest(file, readFileSync(file, 'utf8'), vocabulary))
+      .map(({ file, line, word, instead }) => `${file}:${line}: '${word}': write ${instead}`);
+    expect(found).toEqual([]);
+  },
+);
+
 test('vocabulary: an exported name stands in one file of src', () => {
   const exporting = new Map<string, string[]>();
   for (const file of COVERED.flatMap(filesOf)) {
@@ -134,6 +161,15 @@ describe('the scanner of the vocabulary', () => {
 
   test('tells a regular expression from a division', () => {
     expect(kinds("a.replace(/'\\/*/g, b) / c")).toEqual(['name a', 'name replace', 'name b', 'name c']);
+  });
+
+  test('finds words in the titles and comments of a test file, and in no other text', () => {
+    const source = "// told\ntest.each([who])(\n  'who waits',\n  () => expect('who').toBe(heard),\n);\n";
+    const found = findingsInTest('test/a.test.ts', source, vocabulary);
+    expect(found.map(({ line, word }) => [line, word])).toEqual([
+      [1, 'told'],
+      [3, 'who'],
+    ]);
   });
 
   test('names file, line, word and replacement', () => {

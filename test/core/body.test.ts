@@ -34,7 +34,7 @@ const inParts = (...parts: string[]): Response => {
 };
 
 describe('a watched response', () => {
-  test('is still the same object, and a Response to everybody', async () => {
+  test('is still the same object, and a Response for the platform', async () => {
     const response = inParts('a');
     watchBody(response, recorder());
     expect(response).toBeInstanceOf(Response);
@@ -73,7 +73,7 @@ describe('a watched response', () => {
     ]);
   });
 
-  test('reads nothing that nobody asked for', async () => {
+  test('reads nothing before a reader asks', async () => {
     const response = inParts('a', 'b');
     const watcher = recorder();
     watchBody(response, watcher);
@@ -92,7 +92,7 @@ describe('a watched response', () => {
     expect(await response.text()).toBe('ab');
   });
 
-  test('is read once, and not while somebody holds its stream', async () => {
+  test('is read once, and not while its stream is locked', async () => {
     const response = inParts('a');
     watchBody(response, recorder());
     const reader = (response.body as ReadableStream).getReader();
@@ -132,7 +132,7 @@ describe('a watched response', () => {
     },
   );
 
-  test('can be broken from outside, whoever reads it', async () => {
+  test('can be broken from outside, for all its readers', async () => {
     const { response, cancelled } = stalledBody();
     const watcher = recorder();
     const body = watchBody(response, watcher);
@@ -146,7 +146,7 @@ describe('a watched response', () => {
     expect(cancelled()).toBe(true);
   });
 
-  test('takes watchers one after the other, and late ones are told at once', async () => {
+  test('takes watchers one after the other, and calls late ones at once', async () => {
     const response = inParts('a');
     const [first, second, late] = [recorder(), recorder(), recorder()];
     watchBody(response, first);
@@ -159,7 +159,7 @@ describe('a watched response', () => {
 });
 
 describe('clones', () => {
-  test('are read by themselves, and what was read is told once', async () => {
+  test('are read independently, and each byte is reported once', async () => {
     const response = inParts('a', 'b');
     const watcher = recorder();
     watchBody(response, watcher);

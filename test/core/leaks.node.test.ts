@@ -116,7 +116,7 @@ describe('nothing is left behind', () => {
     await fetch.close();
   });
 
-  test('by a response that nobody reads, once it is collected', async () => {
+  test('by an unread response, once it is collected', async () => {
     const { signal, listeners } = countingSignal();
     const fetch = createFetch({ fetch: async () => new Response('x'.repeat(100_000)) });
     for (let call = 0; call < 50; call++) await fetch(URL_, { signal });

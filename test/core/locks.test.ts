@@ -4,7 +4,7 @@ import { macrotask } from '../../src/testing/clock.ts';
 
 const never = new AbortController().signal;
 
-/** Tasks that say when they begin, and end when they are told to. */
+/** Tasks that record when they begin, and end on command. */
 function tasks() {
   const begun: string[] = [];
   const ends = new Map<string, () => void>();
@@ -54,7 +54,7 @@ describe('a line over an object', () => {
     expect(await next).toBe('next');
   });
 
-  test('lets go who has had enough, at once, and nobody overtakes for it', async () => {
+  test('an aborted waiter leaves at once, and the order of the others is kept', async () => {
     const { begun, task, end } = tasks();
     const store = {};
     const enough = new AbortController();

@@ -194,7 +194,7 @@ describe('what the platform’s fetch understands besides a Request', () => {
 });
 
 describe('a call', () => {
-  test('is told by its events, with every attempt', async () => {
+  test('emits events for the call and every attempt', async () => {
     const { fetch, origin, events } = scenario([retry({ jitter: 'none' })]);
     origin.replies(status(503), ok());
     await fetch(URL_);
@@ -229,7 +229,7 @@ describe('a call', () => {
       expect((await scenario([], { onEvent }).fetch(URL_)).status).toBe(200);
   });
 
-  test('builds no events where nobody listens', async () => {
+  test('builds no events without a listener', async () => {
     let emit: unknown = 'unknown';
     const spy = spying((call) => {
       emit = call.emit;

@@ -574,7 +574,7 @@ describe('respondEarly', () => {
 });
 
 describe('outlivesCaller', () => {
-  /** Goes on without its caller if it is told to. */
+  /** Goes on without its caller if the test says so. */
   const needed = (came: unknown[], outlivesCaller: () => boolean, runs: [Run, number][] = []): Stage =>
     staged('needed', {
       enter(run) {

@@ -9,7 +9,7 @@ import { durationText, failureText, shownHeaders, shownUrl } from '../../src/dev
 const ORIGIN = 'https://api.example.com';
 const of = { callId: 'a-1', origin: ORIGIN };
 
-/** A model that has heard these events, one ms apart. */
+/** A model that has received these events, one ms apart. */
 function heard(...events: object[]): Model {
   const model = new Model(10);
   for (const [ms, event] of events.entries()) model.receive(event as HoldfastEvent, 1_000 + ms);
@@ -99,7 +99,7 @@ describe('calls', () => {
     expect(model.queue.sending.size).toBe(0);
   });
 
-  test('a call of which no start was heard is work in the background', () => {
+  test('a call without a `call-started` is work in the background', () => {
     const model = heard({ type: 'cache-revalidated', ...of, url: `${ORIGIN}/orders`, changed: true });
     expect(only(model)).toMatchObject({ kind: 'background', url: `${ORIGIN}/orders` });
   });
@@ -198,7 +198,7 @@ describe('what is shown', () => {
     ]);
   });
 
-  test('a failure is told by its code, status or name, and never by its message', () => {
+  test('a failure is shown by its code, status or name, and never by its message', () => {
     expect(failureText(503)).toBe('status 503');
     expect(failureText({ code: 'circuit-open', message: 'secret' })).toBe('circuit-open');
     expect(failureText(new TypeError('secret'))).toBe('TypeError');

@@ -137,7 +137,7 @@ describe.skipIf(!program && !process.env.CI)('the PWA of pwa, in Chromium', () =
     expect(await delivered()).toHaveLength(2);
   });
 
-  test('sends nothing of a user who has signed out', async () => {
+  test('sends nothing of a user that has signed out', async () => {
     const page = await visit();
     await offline();
     await order(page, 'tea');

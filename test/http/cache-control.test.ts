@@ -25,7 +25,7 @@ describe('Cache-Control', () => {
     expect(Object.fromEntries(read(field))).toEqual(expected);
   });
 
-  test('a prohibition behind a quote that is never closed is heard', () => {
+  test('a prohibition behind a quote that is never closed counts', () => {
     expect(read('private="x, no-store').has('no-store')).toBe(true);
     expect(read('max-age="60, must-revalidate').has('must-revalidate')).toBe(true);
     expect(seconds(read('max-age="60, must-revalidate'), 'max-age')).toBe(0);

@@ -218,7 +218,7 @@ describe('terms', () => {
     ['by Date', { date: date(AT - DAY) }, AT - DAY],
     ['by our receipt where Date is hidden', {}, AT],
     ['by our receipt where Date is no date', { date: 'today' }, AT],
-  ])('the most recent is told %s', (_, headers, expected) => {
+  ])('the most recent is found %s', (_, headers, expected) => {
     expect(terms(headers).date).toBe(expected);
   });
 });

@@ -137,11 +137,11 @@ auth({ scheme: 'bearer', origins, token: 't', password: 'p' });
 auth({ scheme: 'api-key', origins, key: 'k', header: 'a', query: 'b' });
 // @ts-expect-error: no secret
 auth({ scheme: 'oauth2', origins, grant: 'client_credentials', tokenEndpoint: 'https://a/', clientId: 'a' });
-// @ts-expect-error: who signs in has to have tokens
+// @ts-expect-error: a sign-in has tokens
 auth({ scheme: 'bearer', origins, token: 't' }).signIn({ access_token: 'a' });
 
-/* What keeps data must be told whose it is. */
-// @ts-expect-error: it does not say who is signed in
+/* A policy that stores data needs the partition. */
+// @ts-expect-error: it does not name the signed-in user
 createFetch({ auth: auth({ scheme: 'bearer', origins, token: 't' }), staleCache: staleCache() });
 // @ts-expect-error: no partition
 createFetch({ staleCache: staleCache() });

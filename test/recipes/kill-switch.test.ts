@@ -31,7 +31,7 @@ async function cost(): Promise<number> {
   return (await shop.requests()).length - before;
 }
 
-/** So that what it says has been heard. */
+/** Gives a broadcast the time to arrive. */
 async function says(text: string): Promise<void> {
   file = text;
   const before = (await settings.requests()).length;
@@ -55,7 +55,7 @@ test.each(['<h1>Sign in</h1>', 'null', '[]', '"off"', ''])(
   },
 );
 
-test('it stays so when there is no file, and nobody to ask', async () => {
+test('it stays so without a file and without a network', async () => {
   await says('{"retry": false}');
   settings.fail(404);
   await says('{}');

@@ -54,7 +54,7 @@ export interface Backend extends Origin {
   fail(status: number): void;
 }
 
-/** A server of somebody else's, which can be taken away as well. */
+/** A foreign server, which can be stopped as well. */
 export async function startBackend(answer: RequestListener): Promise<Backend> {
   let failing: number | undefined;
   let seen: string[] = [];

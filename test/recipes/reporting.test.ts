@@ -121,7 +121,7 @@ test('nothing secret goes over the wire', async () => {
     'holdfast: call-ended 500',
     'holdfast: call-ended network',
   ]);
-  // The story has the end of the write in it, which the application told something with.
+  // The story has the end of the write in it, with the `meta` of the application.
   expect(told.at(-1)?.breadcrumbs?.map(({ message }) => message)).toContain('holdfast: settled http');
   expect(wire.join()).not.toMatch(/swordfish|ann@example/);
 });

@@ -12,7 +12,7 @@ export interface CommandOptions {
   readonly timeLimit: number;
 }
 
-/** How long a program may take to put its browsers away once it is told to end. */
+/** How long a program may take to close its browsers after a signal to end. */
 const GRACE = 5000;
 
 const running = new Set<ChildProcess>();
@@ -23,7 +23,7 @@ export function runCommand(
   options: CommandOptions,
 ): Promise<Ended> {
   const { env, timeLimit } = options;
-  // A process group of its own, so that all of it can be told to end, and nothing else.
+  // A process group of its own, so that a signal reaches all of it, and nothing else.
   const child = spawn(program, args, {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -9,7 +9,7 @@ export interface Display {
   close(): void;
 }
 
-/** The display of this machine or, where it has none, one that nobody sees. */
+/** The display of this machine or, if it has none, a virtual one. */
 export async function openDisplay(): Promise<Display> {
   if (process.env.DISPLAY ?? process.env.WAYLAND_DISPLAY) return { env: {}, close() {} };
   if (!xvfb) throw new Error('There is no display here, and no Xvfb to make one');
@@ -24,7 +24,7 @@ export async function openDisplay(): Promise<Display> {
 async function firstLine(server: ChildProcess): Promise<string> {
   const output = server.stdio[3] as Readable;
   const ended = once(server, 'exit').then(([code]) => Promise.reject(new Error(`Xvfb ended with ${code}`)));
-  // Nobody waits for this any more once the line is there.
+  // Once the line is there, this rejection has no listener.
   ended.catch(() => {});
   const [chunk] = await Promise.race([once(output, 'data'), ended]);
   return String(chunk).trim();

@@ -224,7 +224,7 @@ describe('a change', () => {
     expect((await store.range({})).map(({ key }) => key)).toEqual(['other', 'small']);
   });
 
-  /** The database of a process that dies at one of its commits: before it is made, or after, and not told. */
+  /** The database of a process that dies at one of its commits: before it is made, or after it and before the reply. */
   function mortal(
     at: number,
     when: 'before' | 'after',
@@ -290,14 +290,14 @@ describe('a change', () => {
 
         const next = denoKvStore(other, { name });
         const isNew = (await next.get('body'))?.value === 'new';
-        // Who was told that it is made was told the truth.
+        // A change that was reported as made was made.
         if (changed) expect(isNew).toBe(true);
         expect(await next.body('body')).toEqual(isNew ? newBody : oldBody);
         expect(await next.count({ group: 'old' })).toBe(isNew ? 0 : before.length + 1);
         expect(await next.range({ prefix: 'key ' })).toHaveLength(isNew ? 0 : before.length);
         expect(await next.groups('')).toEqual([isNew ? 'new' : 'old']);
 
-        // After ten minutes nobody is taken to be writing any more.
+        // After ten minutes no writer counts as alive.
         for (const key of await keysOf(name, 'writing')) await kv.atomic().delete(key).commit();
         const last = denoKvStore(other, { name });
         await last.write([{ delete: 'nothing' }]);
@@ -313,7 +313,7 @@ describe('a change', () => {
     60_000,
   );
 
-  /** A change that is made, and of which nothing is carried out, as whoever made it is no more. */
+  /** A committed change of a dead process, of which nothing was carried out. */
   async function leftToBeCarriedOut(name: string, keys: readonly string[]): Promise<void> {
     for (let at = 1; ; at++) {
       const process = mortal(at, 'after');
@@ -325,7 +325,7 @@ describe('a change', () => {
     }
   }
 
-  /** What another process does when it opens the database, long after somebody was last known to be writing. */
+  /** Another process opens the database, long after the last write. */
   async function sweepLater(name: string): Promise<void> {
     for (const key of await keysOf(name, 'writing')) await kv.atomic().delete(key).commit();
     await new Bodies(new KvConnection(other, 'test'), new KvKeys(name)).sweep();
@@ -369,7 +369,7 @@ describe('a change', () => {
     expect(await written(name)).toEqual({ state: 1, item: 1, body: 3 });
   });
 
-  test('that was left to be carried out is carried out once, however slow one is who does', async () => {
+  test('that was left to be carried out is carried out once, also by a slow process', async () => {
     const name = newName();
     const keys = Array.from({ length: 1_000 }, (_, n) => `key ${n}`);
     const [first, last] = [keys[0] as string, keys.at(-1) as string];

@@ -15,7 +15,7 @@ describe.skipIf(!hasIndexedDB)('a key of the device', () => {
     await expect(encryptWith(deviceKey({ name: newName() })).decrypt(sealed, 'here')).rejects.toThrow();
   });
 
-  test('is one for all who ask at once', async () => {
+  test('is the same for all that ask at once', async () => {
     const name = newName();
     const codecs = Array.from({ length: 5 }, () => encryptWith(deviceKey({ name })));
     const sealed = await Promise.all(codecs.map((codec) => codec.encrypt(plain, 'here')));

@@ -192,7 +192,7 @@ describe('a change', () => {
     }));
 });
 
-test('a full object is told as a full disk is, so that a cache makes room', () =>
+test('a full object fails like a full disk, so that a cache makes room', () =>
   inside(async (storage) => {
     const store = durableObjectStore(
       faultyStorage(storage, {

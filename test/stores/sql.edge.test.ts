@@ -181,7 +181,7 @@ describe.skipIf(!hasSqlite)('sqlStore', () => {
     expect((await store.get('a'))?.value).toBe(1);
   });
 
-  test('a full database is told as a full disk is, so that a cache makes room', async () => {
+  test('a full database fails like a full disk, so that a cache makes room', async () => {
     const exec = connect(newFile());
     const store = sqlStore({ exec });
     await store.write([{ ...put('a', 1), body: 'before' }]);

@@ -16,7 +16,7 @@ storeLaws(() => {
 
 const put = (key: string, value: unknown): Change => ({ put: { key, value } });
 
-/** A binding that does something else where it is told to, and notes what it was asked for. */
+/** A binding whose operations a test can replace, and which records them. */
 function binding(faults: Partial<WorkersKV> = {}) {
   const asked: string[] = [];
   const kv: WorkersKV = {

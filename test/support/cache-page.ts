@@ -12,7 +12,7 @@ import { ORIGIN, type Scenario, scenario } from './scenario.ts';
 
 export const URL_ = `${ORIGIN}/orders`;
 
-/** Closed after each test, so that nobody hears what the next one tells other tabs. */
+/** Closed after each test, so that no page of it receives the messages of the next one. */
 const open: HoldfastFetch[] = [];
 afterEach(async () => {
   for (const fetch of open.splice(0)) await fetch.close();

@@ -4,12 +4,12 @@ import type { Sql, SqlDurableObjectStorage } from '../../src/cloudflare.ts';
 const ROW = 2_000_000;
 
 export interface StorageFaults {
-  /** Told of every statement; what it throws, the statement does. */
+  /** Called with every statement; if it throws, the statement fails. */
   readonly exec?: (query: string) => void;
   readonly sync?: () => Promise<void>;
 }
 
-/** The storage of a Durable Object, with the limits that it has where it is deployed, and failing where it is told to. */
+/** The storage of a Durable Object, with the limits of a deployment and with faults on command. */
 export function faultyStorage(
   inner: SqlDurableObjectStorage,
   faults: StorageFaults = {},

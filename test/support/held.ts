@@ -1,6 +1,6 @@
 import type { VirtualClock } from '../../src/testing/index.ts';
 
-/** Work that ends when the test says so; no time passes meanwhile. */
+/** Work that ends when the test says so; no time passes until then. */
 export function held<T>({ clock }: { clock: VirtualClock }): {
   step: () => Promise<T>;
   letGo: (value: T) => void;

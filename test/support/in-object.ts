@@ -31,7 +31,7 @@ export function newObject(namespace: BoxNamespace = env.BOX): InObject {
   };
 }
 
-/** The store of a Durable Object, for whoever is outside of it: each operation is one visit. */
+/** The store of a Durable Object, used from outside: each operation is one visit. */
 export function storeIn(object: InObject, options: DurableObjectStoreOptions = {}): AtomicStore {
   const stores = new WeakMap<SqlDurableObjectStorage, AtomicStore>();
   const visit = <T>(task: (store: AtomicStore) => Promise<T>): Promise<T> =>

@@ -215,7 +215,7 @@ describe('a misbehaving server', () => {
   test('lets the body drip', async () => {
     const started = performance.now();
     const response = await get('/x?size=6&drip=30&chunk=2');
-    // Who is slow to read finds pieces together.
+    // A slow reader receives several pieces at once.
     expect((await response.arrayBuffer()).byteLength).toBe(6);
     expect(performance.now() - started).toBeGreaterThan(50);
     expect(response.headers.get('content-length')).toBe('6');
@@ -649,7 +649,7 @@ describe('control', () => {
   });
 });
 
-test('serves one request per connection when told so', async () => {
+test('serves one request per connection on command', async () => {
   const other = await startServer({ keepAlive: false });
   expect(await raw(['GET /x HTTP/1.1', 'Host: x'], other.port)).toMatchObject({
     received: expect.stringMatching(/Connection: close/i),

@@ -43,7 +43,7 @@ export function mortalStore(inner: AtomicStore, clock: VirtualClock, death?: Dea
         isDead = true;
       },
     },
-    // Whoever opens the next page goes on with it.
+    // The next page goes on with it.
     close: { value: async () => {} },
   }) as MortalStore;
 }

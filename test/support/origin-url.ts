@@ -1,5 +1,5 @@
 /**
- * Where the misbehaving server of this run listens. Whoever starts the run starts the servers too and says so in the
+ * Where the misbehaving server of this run listens. The runner starts the servers, too, and says so in the
  * environment: `process.env` where there is one, and Vite's `import.meta.env` in a browser.
  */
 export function originUrl(): string {
@@ -16,7 +16,7 @@ export function briefOrigin(): { url: string; control: string } {
   return { url: setting('HOLDFAST_TEST_BRIEF_ORIGIN'), control: setting('HOLDFAST_TEST_BRIEF_CONTROL') };
 }
 
-/** Keeps its connections, as the first two do, and is left to whoever must know how many there are. */
+/** Keeps its connections, as the first two do; reserved for tests that count them. */
 export function lastingOriginUrl(): string {
   return setting('HOLDFAST_TEST_LASTING_ORIGIN');
 }

@@ -25,7 +25,7 @@ export const FATES: readonly Fate[] = ['applied', 'lost', 'turned away', 'unreac
 export interface Given {
   readonly body: string;
   readonly lane: string;
-  /** `'unknown'`: its page died before it was told. */
+  /** `'unknown'`: its page died before the result came. */
   is: 'unknown' | 'accepted' | 'not accepted';
 }
 
@@ -75,7 +75,7 @@ export class World {
     this.#fetch = undefined;
   }
 
-  /** Begins a write; nobody waits for it. */
+  /** Begins a write, without a wait for it. */
   write(body: string, lane: string, more: CallOutbox = {}): void {
     const store = this.#store;
     const given: Given = { body, lane, is: 'unknown' };

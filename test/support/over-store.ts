@@ -6,7 +6,7 @@ import { macrotask } from '../../src/testing/clock.ts';
 const URL_ = 'https://api.example.com/orders';
 
 /**
- * What is read once is there when the origin is not, for whoever opens the store next.
+ * What is read once is there when the origin is not, for the next page that opens the store.
  *
  * @param open Another store on the same data.
  */
@@ -33,7 +33,7 @@ export async function servesStale(open: () => Store): Promise<void> {
   expect([...before.troubles, ...after.troubles, ...cleared.troubles]).toEqual([]);
 }
 
-/** Over a store that fails reads go on with what the network has. @returns how that was told. */
+/** Over a store that fails reads go on with what the network has. @returns the events of that. */
 export async function readsWithout(store: Store): Promise<HoldfastEvent> {
   const { fetch, trouble } = reader(store, async () => new Response('fresh'));
   for (const _ of [1, 2]) {
@@ -68,7 +68,7 @@ function reader(store: Store, origin: () => Promise<Response>) {
 }
 
 /**
- * Writes that are accepted without a network are delivered once, in order, by whoever opens the store next.
+ * Writes that are accepted without a network are delivered once, in order, by the next page that opens the store.
  *
  * @param open Another store on the same data.
  */

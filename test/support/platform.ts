@@ -2,7 +2,7 @@ import { macrotask } from '../../src/testing/clock.ts';
 
 /**
  * What the platform does on its own: reading bodies, granting locks. In browsers that takes real time, in which virtual
- * time must not go on, or deadlines fire that nobody missed. So these are watched in tests.
+ * time must not go on, or deadlines fire that no work missed. So these are watched in tests.
  */
 const underWay = new Set<Promise<unknown>>();
 

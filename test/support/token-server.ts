@@ -43,7 +43,7 @@ export interface TokenServer {
   /** Requests for tokens, and for the API. */
   asked(): Seen[];
   called(): Seen[];
-  /** Whose each call to the API was; `401` where it was nobody's. */
+  /** The user of each call to the API; `401` if it had none. */
   readonly served: string[];
   /** A refresh token was used twice. */
   readonly reused: boolean;

@@ -106,3 +106,32 @@ export function findingsIn(file: string, source: string, { names, prose }: Vocab
   }
   return findings;
 }
+
+/** The banned words of one test file: in comments and in the titles of tests. */
+export function findingsInTest(file: string, source: string, { prose }: Vocabulary): Finding[] {
+  const pieces = [...piecesOf(source)].filter(({ kind }) => kind === 'comment');
+  const root = ts.createSourceFile(file, source, ts.ScriptTarget.Latest, true);
+  const visit = (node: ts.Node): void => {
+    const title = ts.isCallExpression(node) && TEST.test(calleeOf(node.expression)) && node.arguments[0];
+    if (title && (ts.isStringLiteralLike(title) || ts.isTemplateExpression(title)))
+      pieces.push({ kind: 'text', text: title.getText(root), at: title.getStart(root) });
+    ts.forEachChild(node, visit);
+  };
+  visit(root);
+  return pieces.flatMap(({ text, at }) =>
+    [...text.matchAll(/[A-Za-z]+/g)].flatMap(({ 0: word, index }) => {
+      const instead = prose.get(word.toLowerCase());
+      const line = root.getLineAndCharacterOfPosition(at + index).line + 1;
+      return instead ? [{ file, line, word, instead }] : [];
+    }),
+  );
+}
+
+const TEST = /^(test|describe|it|bench)$/;
+
+/** The name that a chain of calls begins with: `test` of `test.skipIf(…)`, `test.each(…)`. */
+function calleeOf(node: ts.Expression): string {
+  if (ts.isIdentifier(node)) return node.text;
+  if (ts.isPropertyAccessExpression(node) || ts.isCallExpression(node)) return calleeOf(node.expression);
+  return ts.isTaggedTemplateExpression(node) ? calleeOf(node.tag) : '';
+}

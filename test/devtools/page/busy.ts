@@ -85,7 +85,7 @@ export function busyClient() {
     fill(): void {
       for (let nth = 0; nth < ENTRIES; nth++) call();
     },
-    /** Resolves with what was told, and the longest time between two frames in ms. */
+    /** Resolves with the number of events, and the longest time between two frames in ms. */
     async run(ms: number): Promise<{ events: number; longestFrame: number; longTasks: number[] }> {
       const longTasks: number[] = [];
       if (PerformanceObserver.supportedEntryTypes.includes('longtask'))

@@ -54,7 +54,7 @@ export const modes = {
   unknown: { unknown: true },
 } satisfies Record<string, Behaviour>;
 
-/** Somebody asked for a behaviour that does not exist; the message says what was wrong. */
+/** A test asked for a behaviour that does not exist; the message says what was wrong. */
 export class BadBehaviour extends Error {
   override readonly name = 'BadBehaviour';
 }

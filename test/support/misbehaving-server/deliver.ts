@@ -8,9 +8,9 @@ export interface Delivery {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly manner: Manner;
-  /** Told before the connection is broken on purpose, so that the client is not blamed for it. */
+  /** Called before the connection is broken on purpose, so that the client is not blamed for it. */
   breaking?(how: 'reset' | 'cut'): void;
-  /** Told before the last byte leaves: whatever the client does next happens after this request. */
+  /** Called before the last byte leaves: whatever the client does next happens after this request. */
   done?(): void;
 }
 

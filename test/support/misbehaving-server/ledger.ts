@@ -7,7 +7,7 @@ export interface Entry {
   readonly path: string;
   /** When it first arrived. */
   readonly at: number;
-  /** SHA-256, in hexadecimal; `null` while nobody has sent a whole body. */
+  /** SHA-256, in hexadecimal; `null` until a whole body has come. */
   bodyDigest: string | null;
   /** The body as text, its first 2 kB. */
   body: string | null;
@@ -26,7 +26,7 @@ export interface Entry {
   overlaps: boolean;
 }
 
-/** How long after the arrival of the next one it may be heard that a client has gone, in ms. */
+/** How long after the arrival of the next request the end of a client may be noticed, in ms. */
 const HEARD_LATE = 100;
 
 export interface Stored {
@@ -78,7 +78,7 @@ export function createLedger(record: (line: LedgerLine) => void) {
   }
 
   function note({ id, entry, stored }: Account): void {
-    // A late result of a write from before the ledger was cleared is nobody's concern.
+    // A late result of a write from before the ledger was cleared is ignored.
     if (accounts.has(id)) record({ kind: 'entry', id, entry, ...(stored && { stored }) });
   }
 

@@ -23,7 +23,7 @@ export async function listen(answer: RequestListener, place: Place): Promise<Lis
     if (!keepAlive) response.setHeader('Connection', 'close');
     answer(request, response);
   });
-  // Longer than any test: a connection that idles out just as it is used again would be a fault that nobody asked for.
+  // Longer than any test: a connection that idles out just as it is used again would be a fault that no test asked for.
   server.keepAliveTimeout = 120_000;
   server.requestTimeout = 0;
 

@@ -24,7 +24,7 @@ const server = await startServer({
   ...(state !== undefined && { state }),
 });
 
-// Whoever started this process reads the first line, and the second if it asked for a control port.
+// The parent process reads the first line, and the second if it asked for a control port.
 console.log(server.url);
 if (controlPort !== undefined) console.log(server.controlUrl);
 

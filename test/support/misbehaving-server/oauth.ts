@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type Answer, json } from './answer.ts';
 import type { Exchange } from './routes.ts';
 
-/** What one sign-in has led to. Whoever uses a refresh token twice ends all of it. */
+/** The tokens of one sign-in. The second use of a refresh token ends all of them. */
 interface Grant {
   readonly user: string;
   revoked: boolean;

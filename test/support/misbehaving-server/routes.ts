@@ -22,7 +22,7 @@ export interface Route {
   answer(): Answer;
 }
 
-/** The well-behaved server: what is answered as long as nobody asks for anything else. */
+/** The well-behaved server: the responses to requests that ask for no fault. */
 export function route(exchange: Exchange, orders: Orders, oauth: OAuth): Route {
   const { path } = exchange;
   const [, tenant, rest] = /^(.*)\/oauth(\/.*)$/.exec(path) ?? [];

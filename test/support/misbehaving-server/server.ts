@@ -212,7 +212,7 @@ function deliverPreflight(request: IncomingMessage, response: ServerResponse, as
   });
 }
 
-/** An event stream drips even when nobody asks it to. */
+/** An event stream drips even if no test asks for it. */
 function pacedFor(answer: Answer, delivery: Delivery): Delivery {
   return answer.pieces ? { ...delivery, manner: { drip: 50, ...delivery.manner } } : delivery;
 }
