@@ -1,4 +1,4 @@
-/** Serves the playground, with the origin that it breaks beside it, until it is told to end. */
+/** Serves the playground and the server that it breaks, until a signal ends the process. */
 import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -11,7 +11,7 @@ const { values } = parseArgs({
     port: { type: 'string', default: '5173' },
     'origin-port': { type: 'string', default: '5180' },
     'control-port': { type: 'string', default: '5181' },
-    // Somebody else runs it, on the ports that are named.
+    // A server runs on these ports already.
     'no-origin': { type: 'boolean', default: false },
   },
 });
@@ -21,7 +21,7 @@ const origin = values['no-origin'] ? undefined : await startOrigin();
 const playground = await createServer({
   configFile: fileURLToPath(new URL('vite.config.ts', import.meta.url)),
   define: {
-    __ORIGIN__: JSON.stringify({
+    __SERVER__: JSON.stringify({
       url: origin?.url ?? `http://${host}:${values['origin-port']}`,
       controlUrl: origin?.controlUrl ?? `http://${host}:${values['control-port']}`,
     }),
@@ -39,19 +39,19 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 
 await playground.listen();
-// Whoever started this process reads the first line.
+// Tests read the first line.
 console.log(playground.resolvedUrls?.local[0]);
-if (origin) console.log(`The origin that it breaks: ${origin.url}`);
+if (origin) console.log(`The server that it breaks: ${origin.url}`);
 
 async function startOrigin(): Promise<MisbehavingServer> {
   const cache = fileURLToPath(new URL('../node_modules/.cache/holdfast-playground/', import.meta.url));
   mkdirSync(cache, { recursive: true });
   return startServer({
-    // The same each time where they can be had: what waits in a browser's outbox waits for an origin, port included.
+    // The same ports each time, if they are free: queued orders wait for this origin, port included.
     port: await freePort(Number(values['origin-port'])),
     controlPort: await freePort(Number(values['control-port'])),
     state: `${cache}origin.jsonl`,
-    // Chromium repeats by itself what was sent over a connection that it had used before; the page would not know.
+    // Chromium itself repeats a request that fails on a reused connection; the ledger would count it.
     keepAlive: false,
   });
 }

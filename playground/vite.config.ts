@@ -5,13 +5,20 @@ const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 export default defineConfig({
   root: at('.'),
+  // The static build lies in any folder of a site.
+  base: './',
   cacheDir: at('../node_modules/.vite/playground'),
-  // The public name, without a build: what is changed in the library shows when the page is loaded again.
-  resolve: { alias: { holdfast: at('../src/index.ts') } },
-  // A dependency that Vite comes across only later makes it load the page again.
+  // The public names, without a build: a change in the library shows when the page is loaded again.
+  resolve: {
+    alias: { 'holdfast/devtools': at('../src/devtools.ts'), holdfast: at('../src/index.ts') },
+  },
+  // `start.ts` replaces it.
+  define: { __SERVER__: 'undefined' },
+  // Vite reloads the page when it finds a dependency late.
   optimizeDeps: { include: ['idb-keyval', 'ky'] },
-  // And the page is not to be loaded again by anybody but its reader: that would wipe out the timeline.
+  // Only the reader reloads the page: a reload clears the devtools.
   server: { hmr: false },
+  build: { emptyOutDir: true, target: 'es2022' },
   clearScreen: false,
   logLevel: 'warn',
 });

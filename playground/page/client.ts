@@ -1,24 +1,27 @@
 import { betweenTabs, breaker, createClient, outbox, staleCache } from 'holdfast';
-import { tell } from './events.ts';
-import { origin } from './origin.ts';
+import { devtools, faults } from 'holdfast/devtools';
+import { server } from './server.ts';
 
-export const circuits = breaker({
+const circuits = breaker({
   openFor: '2s', // long enough to be seen
+  maxOpenFor: '5s', // you do not want to wait longer after "Heal"
   maxWait: '3s', // leaves time for the call itself
   probeTimeout: '2s', // as long as an attempt
-  share: betweenTabs(), // what one tab finds out, the others know
+  share: betweenTabs(), // each tab knows the circuits of the others
 });
 export const queue = outbox({ attempts: 100, backoffLimit: '5s' });
+const copies = staleCache();
+const net = faults();
 
-export const copies = staleCache();
+export const parts = { breaker: circuits, staleCache: copies, outbox: queue };
 
 export const api = createClient({
-  baseUrl: origin.url,
+  ...parts,
+  baseUrl: server.url,
+  partition: 'public', // the same orders for every visitor
   timeout: { attempt: '2s', total: '5s' },
   retry: 2,
-  breaker: circuits,
-  staleCache: copies,
-  outbox: queue,
-  partition: 'public', // these orders are nobody's in particular
-  onEvent: tell,
+  fetch: net.fetch,
 });
+
+devtools(api, { ...parts, name: 'shop', faults: net });

@@ -1,6 +1,6 @@
 import { byId } from './dom.ts';
 
-// Imported first, so that it hears of whatever keeps the rest from starting.
+// Imported first: it also shows errors that keep the other modules from starting.
 const complain = (error: unknown): void => {
   const box = byId('complaint');
   box.textContent = `Something is wrong with this page: ${error}`;

@@ -1,4 +1,4 @@
-/** As little as a page needs that has no framework. */
+/** The few helpers that a page without a framework needs. */
 
 export function h<K extends keyof HTMLElementTagNameMap>(
   tag: K,
@@ -17,57 +17,49 @@ export function byId<T extends HTMLElement = HTMLElement>(id: string): T {
   return element as T;
 }
 
-/** Writes only what differs, so that what is selected stays so, and nothing is read out twice. */
+/** Writes only a change: a selection stays, and a screen reader reads nothing twice. */
 export function write(element: HTMLElement, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** A word on what something is. Its tone is its colour and its sign; the word says the same. */
+export type Tone = 'good' | 'bad' | 'waiting' | 'stale' | 'plain';
+
+/** A word with a colour; the word alone says the same. */
 export function badge(element: HTMLElement, text: string, tone: Tone): void {
   write(element, text);
   element.className = `badge ${tone}`;
 }
 
-export type Tone = 'good' | 'bad' | 'waiting' | 'copy' | 'plain';
-
-export interface Shown<T> {
+export interface View<T> {
   readonly element: HTMLElement;
   update(item: T): void;
 }
 
-/** Keeps one element for each item, so that what has the focus keeps it. */
+/** Keeps one element for each item, so that a focused element keeps the focus. */
 export function list<T>(
   parent: HTMLElement,
   key: (item: T) => string,
-  make: (item: T) => Shown<T>,
+  make: (item: T) => View<T>,
 ): (items: readonly T[]) => void {
-  const all = new Map<string, Shown<T>>();
+  const views = new Map<string, View<T>>();
   return (items) => {
     const keys = new Set(items.map(key));
-    for (const [known, { element }] of all) {
+    for (const [known, { element }] of views) {
       if (keys.has(known)) continue;
-      all.delete(known);
-      remove(element);
+      views.delete(known);
+      element.remove();
     }
     for (const [place, item] of items.entries()) {
-      const shown = all.get(key(item)) ?? make(item);
-      all.set(key(item), shown);
-      shown.update(item);
+      const view = views.get(key(item)) ?? make(item);
+      views.set(key(item), view);
+      view.update(item);
       const there = parent.children[place];
-      if (there !== shown.element) parent.insertBefore(shown.element, there ?? null);
+      if (there !== view.element) parent.insertBefore(view.element, there ?? null);
     }
   };
 }
 
-/** A focus that is inside moves to the heading, and not to nowhere. */
-function remove(element: HTMLElement): void {
-  const had = element.contains(document.activeElement);
-  const heading = element.closest('section')?.querySelector('h2');
-  element.remove();
-  if (had) heading?.focus();
-}
-
-/** Shows what goes by the clock. */
+/** Shows what changes with the clock. */
 export function ticking(show: () => void): void {
   show();
   setInterval(show, 250);

@@ -1,31 +1,31 @@
 import './complaints.ts';
-import { followAll } from './fates.ts';
-import { showCalls } from './panels/calls.ts';
-import { showCircuits } from './panels/circuits.ts';
-import { showCode } from './panels/code.ts';
-import { showCopies } from './panels/copies.ts';
-import { showDeadLetters } from './panels/dead-letters.ts';
-import { showOrderForm } from './panels/order-form.ts';
-import { showOrders } from './panels/orders.ts';
-import { showOrigin } from './panels/origin.ts';
-import { showOutbox } from './panels/outbox.ts';
-import { showStatus } from './panels/status.ts';
+import { byId } from './dom.ts';
+import { followOrders } from './news.ts';
+import { showOrderForm } from './parts/order-form.ts';
+import { showOrders } from './parts/orders.ts';
+import { showProgress } from './parts/progress.ts';
+import { showServerBar } from './parts/server-bar.ts';
+import { showShelf } from './parts/shelf.ts';
+import { showStatus } from './parts/status.ts';
+import { showTour } from './parts/tour.ts';
 
-// The one that listens comes before those who give it something to hear.
-showCalls();
-showStatus();
-showOrigin();
-showCircuits();
-showOutbox();
-showCopies();
-showDeadLetters();
-showOrderForm();
-showCode();
-const { refresh } = showOrders();
+const shelf = showShelf();
+const orders = showOrders();
+const refresh = (): void => {
+  void shelf.refresh();
+  void orders.refresh();
+};
+
+// After many deliveries in a row, one refresh is enough.
 let soon: ReturnType<typeof setTimeout> | undefined;
-followAll(() => {
-  // Of many that are delivered one after the other, not each is worth a question.
+followOrders(() => {
   clearTimeout(soon);
-  soon = setTimeout(() => void refresh(), 100);
+  soon = setTimeout(refresh, 100);
 });
-void refresh();
+
+showOrderForm();
+showProgress();
+showStatus();
+showServerBar(refresh, showTour(orders));
+byId('refresh').onclick = refresh;
+refresh();

@@ -1,55 +1,56 @@
 import type { OutboxEntry, Reason } from 'holdfast';
 
-export function span(ms: number): string {
-  if (ms < 1000) return `${Math.round(ms)} ms`;
-  if (ms < 10_000) return `${(ms / 1000).toFixed(1)} s`;
-  return long(ms / 1000);
-}
-
-/** In whole units: what is shown of something that goes on. */
+/** A duration in whole units. */
 export function long(seconds: number): string {
-  if (seconds < 100) return `${Math.floor(seconds)} s`;
+  if (seconds < 100) return `${Math.max(0, Math.floor(seconds))} s`;
   if (seconds < 6000) return `${Math.floor(seconds / 60)} min`;
   if (seconds < 172_800) return `${Math.floor(seconds / 3600)} h`;
   return `${Math.floor(seconds / 86_400)} days`;
 }
 
-/** In how many seconds, rounded up: it is not to say 0 while there is something to wait for. */
-export const until = (at: number): string => `in ${Math.ceil(Math.max(0, at - Date.now()) / 1000)} s`;
+export const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`;
 
-const time = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium', hourCycle: 'h23' });
+export const times = (n: number): string => ['never', 'once', 'twice'][n] ?? `${n} times`;
+
+const time = new Intl.DateTimeFormat(undefined, { timeStyle: 'short', hourCycle: 'h23' });
 
 export const clockTime = (at: number): string => time.format(at);
 
-const codes: Record<string, string> = {
+const price = new Intl.NumberFormat('en', { style: 'currency', currency: 'EUR' });
+
+export const money = (cents: number): string => price.format(cents / 100);
+
+const CODES: Readonly<Record<string, string>> = {
   network: 'no connection',
-  'timeout-attempt': 'no answer in time',
-  'timeout-total': 'time is up',
-  'timeout-idle': 'the answer stalled',
-  'circuit-open': 'circuit open',
-  redirected: 'answered by somebody else',
-  expired: 'too old',
+  'timeout-attempt': 'no response in time',
+  'timeout-total': 'no response in time',
+  'timeout-idle': 'the response stalled',
+  'circuit-open': 'the circuit is open',
   attempts: 'too many attempts',
-  closed: 'page closed',
 };
 
-/** What a code of the library is called here. */
-export const called = (code: string): string => codes[code] ?? code;
-
-/** Why a write has not been delivered. */
-export function why({ code, status, problem }: Reason): string {
-  if (status === undefined) return called(code);
-  const { title } = (problem ?? {}) as { title?: string };
-  return `the origin answered ${status}${title ? `: ${title}` : ''}`;
+/** An error of the library in the words of the shop. */
+export function failure(error: unknown): string {
+  const { code } = Object(error) as { code?: string };
+  return code === undefined ? String(error) : (CODES[code] ?? code);
 }
 
-interface Wish {
-  readonly item?: string;
-  readonly quantity?: number;
+/** Why an order was not delivered. */
+export function why(reason: Reason): string {
+  const { status, problem } = reason;
+  if (status === undefined) return failure(reason);
+  const { errors, title } = (problem ?? {}) as { title?: string; errors?: { detail: string }[] };
+  const detail = errors?.map((error) => error.detail).join(', ') ?? title;
+  return `the server responded ${status}${detail ? `: ${detail}` : ''}`;
+}
+
+export interface Wish {
+  readonly item: string;
+  readonly quantity: number;
 }
 
 export const orderText = ({ item, quantity }: Wish): string => `${quantity} × ${item || '(nothing named)'}`;
 
-/** What the form gave along, for entries to be told apart. */
-export const entryText = ({ meta, request }: OutboxEntry): string =>
-  meta ? orderText(meta as Wish) : `${request.method} ${new URL(request.url).pathname}`;
+/** The order in an entry of the outbox. */
+export const entryText = ({ meta }: Pick<OutboxEntry, 'meta'>): string =>
+  meta ? orderText(meta as Wish) : 'an order';

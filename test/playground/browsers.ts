@@ -35,9 +35,12 @@ export async function launchChromium(): Promise<Browser> {
       await page.goto(url);
       return {
         reload: async () => void (await page.reload()),
-        read: (heading) => page.getByRole('region', { name: heading, exact: true }).innerText(),
-        click: (name) => page.getByRole('button', { name, exact: true }).click(),
+        read: async (region) =>
+          (await page.getByRole('region', { name: region, exact: true }).allInnerTexts()).join(),
+        click: (name, role = 'button') => page.getByRole(role, { name, exact: true }).first().click(),
         fill: (label, text) => page.getByLabel(label, { exact: true }).fill(text),
+        choose: async (label, option) =>
+          void (await page.getByLabel(label, { exact: true }).selectOption(option)),
         value: (label) => page.getByLabel(label, { exact: true }).inputValue(),
       };
     },

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { launchChromium } from './browsers.ts';
 import { type Origin, type Playground, startOrigin, startPlayground } from './processes.ts';
-import { type Browser, place, sees, type Tab } from './tab.ts';
+import { type Browser, DEVTOOLS, openDeadLetter, openDevtools, place, sees, type Tab } from './tab.ts';
 
 let origin: Origin;
 let playground: Playground;
@@ -17,7 +17,7 @@ beforeEach(async () => {
   await origin.reset();
   browser = await launchChromium();
   tab = await browser.open(playground.url);
-  await sees(tab, 'Orders', 'From the origin');
+  await sees(tab, 'Orders', 'From the server');
 });
 afterEach(() => browser?.close());
 afterAll(async () => {
@@ -25,38 +25,54 @@ afterAll(async () => {
   await origin?.close();
 });
 
+async function breakServer(fault: string, does: string): Promise<void> {
+  // The button says beforehand what it will do.
+  expect(await tab.read('The server')).toContain(does);
+  await tab.click(fault);
+  await sees(tab, 'The server', `${does}.`);
+}
+
+async function heal(): Promise<void> {
+  await tab.click('Heal');
+  await sees(tab, 'The server', 'well');
+}
+
 describe('the playground', () => {
-  test('in two tabs has one queue, and delivers each order once and in order', async () => {
+  test('in two tabs has one queue, one sender, and delivers each order once and in order', async () => {
     const other = await browser.open(playground.url);
-    await tab.click('Vanish');
-    await sees(tab, 'The origin', 'refuses every connection');
+    await breakServer('Disconnect', 'refuses every connection');
     const items = ['tea', 'bread', 'honey', 'salt'];
     for (const [nth, item] of items.entries()) {
       await place(nth % 2 ? other : tab, item);
-      // In both, whichever took it.
-      for (const each of [tab, other]) await sees(each, 'Outbox', `1 × ${item}`);
+      // Both tabs show it, whichever accepted it.
+      for (const each of [tab, other]) await sees(each, 'Orders', new RegExp(`1 × ${item}[\\s\\S]+queued`));
     }
 
-    // Both are after the same entries when the origin comes back.
-    await Promise.all([tab.click('Send now'), other.click('Send now')]);
-    await tab.click('Heal');
+    // Both tabs try to send the same entries when the server comes back.
+    for (const each of [tab, other]) await openDevtools(each, 'Outbox');
+    await Promise.all([tab.click('Flush'), other.click('Flush')]);
+    await heal();
     for (const each of [tab, other]) {
-      await sees(each, 'Outbox', 'Nothing waits');
+      await sees(each, 'Orders', 'Nothing waits');
       for (const item of items) await sees(each, 'Orders', new RegExp(`1 × ${item}\\s+order-`));
       await sees(each, 'Orders', /delivered\s+1 × salt/);
     }
+    const senders = await Promise.all([tab, other].map((each) => each.read('Orders')));
+    for (const item of items)
+      expect(
+        senders.map((text) => new RegExp(`1 × ${item}, by (.*) tab`).exec(text)?.[1]).toSorted(),
+      ).toEqual(['another', 'this']);
     const writes = await origin.ledger();
     expect(writes.map(({ body, seen, applied, nth }) => [JSON.parse(body).item, seen, applied, nth])).toEqual(
       items.map((item, place) => [item, 1, 1, place + 1]),
     );
   });
 
-  test('delivers once what the origin had done already when its answer was lost', async () => {
-    await tab.click('Lose answers');
-    await sees(tab, 'The origin', 'its answers are lost');
+  test('delivers an order once if the server had applied it and its response was lost', async () => {
+    await breakServer('Lose responses', 'does its work, responses get lost');
     await place(tab, 'tea');
     await sees(tab, 'Orders', '1 × tea: will be sent');
-    await tab.click('Heal');
+    await heal();
     await sees(tab, 'Orders', /delivered\s+1 × tea/);
     const [write, ...more] = await origin.ledger();
     expect(more).toEqual([]);
@@ -65,56 +81,57 @@ describe('the playground', () => {
     expect(await origin.orders()).toHaveLength(1);
   });
 
-  test('keeps what the origin refuses, with the reason, and replays it', async () => {
-    await tab.click('Reject writes');
-    await sees(tab, 'The origin', 'every write with 422');
+  test('keeps an order that the server refused, with the reason, and replays it', async () => {
+    await breakServer('Reject orders', 'responds 422 to every order');
     await place(tab, 'tea');
-    await sees(tab, 'Dead letters', /1 × tea\s+the origin answered 422/);
-    await sees(tab, 'Dead letters', '"status": 422');
+    await sees(tab, 'Orders', /1 × tea\s+the server responded 422[\s\S]+refused/);
+    await openDeadLetter(tab);
+    await sees(tab, DEVTOOLS, '"status": 422');
     await tab.reload();
-    await sees(tab, 'Dead letters', /1 × tea\s+the origin answered 422/);
+    await sees(tab, 'Orders', /1 × tea\s+the server responded 422[\s\S]+refused/);
 
-    await tab.click('Heal');
-    await sees(tab, 'The origin', 'is well');
-    await tab.click('Replay dead letter 1 × tea');
+    await heal();
+    await openDeadLetter(tab);
+    await tab.click('Replay');
     await sees(tab, 'Orders', /1 × tea\s+order-1/);
-    await sees(tab, 'Dead letters', 'None');
-    await sees(tab, 'Outbox', 'Nothing waits');
+    await sees(tab, DEVTOOLS, '0 waiting, 0 dead');
+    await sees(tab, 'Orders', 'Nothing waits');
   });
 
-  test('has a dead letter mended, and sends it as it is now', async () => {
+  test('sends a dead letter with the body that was edited', async () => {
     await place(tab, '');
-    await sees(tab, 'Dead letters', 'must name what is ordered');
-    await tab.click('Edit dead letter 1 × (nothing named)');
-    const body = 'Body of 1 × (nothing named)';
-    await expect.poll(() => tab.value(body)).toBe('{"item":"","quantity":1}');
-    await tab.fill(body, '{"item":"honey","quantity":2}');
-    await tab.click('Send 1 × (nothing named) as it is now');
+    await sees(tab, 'Orders', 'must name what is ordered');
+    await openDeadLetter(tab);
+    await sees(tab, DEVTOOLS, 'must name what is ordered');
+    await tab.click('Edit');
+    await expect.poll(() => tab.value('Body')).toBe('{"item":"","quantity":1}');
+    await tab.fill('Body', '{"item":"honey","quantity":2}');
+    await tab.click('Save and replay');
     await sees(tab, 'Orders', /2 × honey\s+order-1/);
-    await sees(tab, 'Dead letters', 'None');
-    // Under a key of its own: the old one stands for what was refused.
+    await sees(tab, DEVTOOLS, 'There is no dead letter');
+    // Under a key of its own: the old key stands for the refused body.
     expect((await origin.ledger()).map(({ applied }) => applied)).toEqual([0, 1]);
   });
 
-  test('delivers what five tabs have piled up, in order, and says how far it is', async () => {
+  test('delivers the orders of five tabs in order, and shows the progress', async () => {
     const tabs = [tab];
     while (tabs.length < 5) tabs.push(await browser.open(playground.url));
-    await tab.click('Vanish');
-    await sees(tab, 'The origin', 'refuses every connection');
+    const last = tabs[4] as Tab;
+    await breakServer('Disconnect', 'refuses every connection');
     for (const [nth, each] of tabs.entries()) {
       await each.fill('Item', `tab ${nth},`);
       await each.click('Order 20 times');
-      await sees(tab, 'Outbox', `${(nth + 1) * 20}, in order`);
+      await sees(tab, 'Orders', `${(nth + 1) * 20} waiting`);
     }
-    await sees(tab, 'Outbox', 'and 95 more');
+    await openDevtools(tab, 'Outbox');
     await tab.click('Pause');
-    await sees(tabs[4] as Tab, 'Outbox', 'Go on');
-    await tab.click('Heal');
-    await sees(tab, 'The origin', 'is well');
+    await sees(last, 'Orders', '100 waiting, paused');
+    await heal();
     expect(await origin.ledger()).toEqual([]);
-    await tabs[4]?.click('Go on');
-    await sees(tab, 'Outbox', /Delivering\s+\d+ of 100/);
-    for (const each of tabs) await sees(each, 'Outbox', 'Nothing waits');
+    await openDevtools(last, 'Outbox');
+    await last.click('Resume');
+    await sees(tab, 'Orders', /Delivering\s+\d+ of 100/);
+    for (const each of tabs) await sees(each, 'Orders', 'Nothing waits');
     const writes = await origin.ledger();
     expect(writes.map(({ seen, applied }) => [seen, applied])).toEqual(Array(100).fill([1, 1]));
     const items = writes.map(({ body }) => JSON.parse(body).item);
@@ -123,57 +140,70 @@ describe('the playground', () => {
     );
   });
 
-  test('removes a dead letter and a waiting order when told to', async () => {
+  test('removes a dead letter and a waiting order on request', async () => {
     await place(tab, '');
-    await sees(tab, 'Dead letters', 'must name what is ordered');
-    await tab.click('Remove dead letter 1 × (nothing named)');
-    await sees(tab, 'Dead letters', 'None');
+    await openDeadLetter(tab);
+    await tab.click('Remove');
+    await sees(tab, DEVTOOLS, 'There is no dead letter');
 
-    await tab.click('Vanish');
-    await sees(tab, 'The origin', 'refuses every connection');
+    await breakServer('Disconnect', 'refuses every connection');
     await place(tab, 'tea');
-    await sees(tab, 'Outbox', '1 × tea');
-    await tab.click('Remove 1 × tea from the outbox');
-    await sees(tab, 'Outbox', 'Nothing waits');
+    await sees(tab, DEVTOOLS, '1 waiting, 0 dead');
+    await tab.choose('Entries', 'Waiting');
+    await tab.click(/orders/, 'option');
+    await tab.click('Remove');
+    await sees(tab, DEVTOOLS, '0 waiting, 0 dead');
+    await sees(tab, 'Orders', 'Nothing waits');
     await sees(tab, 'Orders', /removed\s+1 × tea/);
   });
 
-  test('ends a read that hangs when its time is up, with the last copy', async () => {
+  test('ends a read that hangs at its time limit, with the saved copy', async () => {
     await place(tab, 'tea');
     await sees(tab, 'Orders', /1 × tea\s+order-1/);
-    await tab.click('Hang');
-    await sees(tab, 'The origin', 'never answers');
-    await tab.click('Refresh');
-    await sees(tab, 'Orders', /last copy, \d+ s old/);
-    await sees(tab, 'Calls', /stale, \d+ s old/);
-    await sees(tab, 'Calls', /1: no answer in time 2\.\d s/);
+    // The page reads again by itself when the server has changed.
+    await breakServer('Hang', 'accepts requests, never responds');
+    await sees(tab, 'Orders', /saved copy, \d+ s old/);
+    await sees(tab, 'On the shelf', /saved copy, \d+ s old/);
+    await openDevtools(tab, 'Calls');
+    await sees(tab, DEVTOOLS, /stale 200/);
+    await tab.click(/GET.*orders.*stale/, 'option');
+    await sees(tab, DEVTOOLS, /attempt 1: timeout-attempt\s+2\.\d s/);
+    await sees(tab, DEVTOOLS, /Cached response\s+\d/);
   });
 
-  test('opens the circuit of an origin that fails, and closes it when told to', async () => {
-    await sees(tab, 'Circuits', 'closed');
-    await tab.click('Fail');
-    await sees(tab, 'The origin', 'everything with 503');
-    await tab.click('Refresh');
-    await sees(tab, 'Orders', 'last copy');
-    await sees(tab, 'Calls', '3: 503');
-    // Five calls open it.
+  test('opens the circuit of a path that fails, and closes it on request', async () => {
+    await openDevtools(tab, 'Circuits');
+    await sees(tab, DEVTOOLS, 'closed');
+    await breakServer('Fail', 'responds 503 to every request');
+    await sees(tab, 'Orders', 'saved copy');
+    await openDevtools(tab, 'Calls');
+    await tab.click(/GET.*orders.*stale/, 'option');
+    await sees(tab, DEVTOOLS, 'attempt 3: status 503');
+    // Five failures open it.
+    await openDevtools(tab, 'Circuits');
     await expect
       .poll(
         async () => {
           await tab.click('Refresh');
-          return tab.read('Circuits');
+          return tab.read(DEVTOOLS);
         },
         { timeout: 90_000, interval: 500 },
       )
-      .toMatch(/open\s+http.*\/orders\s+Calls wait for a probe, which may be sent in \d+ s/);
+      .toMatch(/open\s+\S+\/orders/);
+    await tab.click(/open.*orders/, 'option');
+    await sees(tab, DEVTOOLS, /Nothing is sent. Calls wait for a probe[\s\S]+Next probe\s+\d+:/);
+    await sees(tab, DEVTOOLS, /Because of\s+status 503/);
     await tab.click('Refresh');
-    await sees(tab, 'Calls', 'not sent: circuit open');
+    await openDevtools(tab, 'Calls');
+    await tab.click(/GET.*orders.*stale/, 'option');
+    await sees(tab, DEVTOOLS, 'not sent: circuit-open');
 
-    await tab.click('Heal');
-    await sees(tab, 'The origin', 'is well');
-    await tab.click(`Reset http://127.0.0.1:${origin.port}/orders`);
-    await expect.poll(() => tab.read('Circuits')).not.toContain('open\n');
+    await openDevtools(tab, 'Circuits');
+    await tab.click(/orders/, 'option');
+    await tab.click('Reset');
+    await sees(tab, DEVTOOLS, 'Calls go through.');
+    await heal();
     await tab.click('Refresh');
-    await sees(tab, 'Orders', 'From the origin');
+    await sees(tab, 'Orders', 'From the server');
   });
 });

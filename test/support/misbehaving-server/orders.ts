@@ -1,4 +1,5 @@
 import { type Answer, digest, empty, json, names, problem, unlessKnown } from './answer.ts';
+import { productsOf } from './products.ts';
 import type { Exchange } from './routes.ts';
 
 export interface Order {
@@ -94,6 +95,8 @@ export function createOrders(record: (line: OrderLine) => void) {
     answer(shop: string, id: string | undefined, exchange: Exchange): Answer {
       return id === undefined ? collection(shop, exchange) : single(shop, id, exchange);
     },
+    /** What the shop sells, and how many of each were ordered. */
+    products: (shop: string): Answer => json(200, productsOf([...shopAt(shop).orders.values()]), caching),
     clear: () => shops.clear(),
     /** Takes up a line that an earlier process wrote. */
     restore({ shop, id, order }: OrderLine): void {

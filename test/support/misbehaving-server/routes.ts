@@ -30,6 +30,9 @@ export function route(exchange: Exchange, orders: Orders, oauth: OAuth): Route {
     return { hasEffect: false, answer: () => oauth.answer(tenant, rest ?? '', exchange) };
   const [, shop, id] = /^(.*)\/orders(?:\/([^/]+))?$/.exec(path) ?? [];
   if (shop !== undefined) return { hasEffect: true, answer: () => orders.answer(shop, id, exchange) };
+  const [, of] = /^(.*)\/products$/.exec(path) ?? [];
+  if (of !== undefined && !isWrite(exchange.method))
+    return { hasEffect: false, answer: () => orders.products(of) };
   if (path === '/echo') return { hasEffect: false, answer: () => echo(exchange) };
   if (path === '/upload') return { hasEffect: false, answer: () => upload(exchange) };
   if (path === '/etag') return { hasEffect: false, answer: () => etag(exchange) };
