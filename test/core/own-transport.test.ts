@@ -29,6 +29,8 @@ describe("an error of the application's own transport", () => {
     new TypeError('Failed to fetch'),
     new TypeError('fetch failed'),
     new TypeError('Load failed (api.example.com)'),
+    // WebKit, if a service worker responds with `Response.error()`.
+    new TypeError('Response served by service worker is an error'),
     new TypeError('NetworkError when attempting to fetch resource.'),
     new TypeError('error sending request for url (https://api.example.com/)'),
     new Error('Network connection lost.'),
