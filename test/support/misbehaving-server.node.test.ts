@@ -368,6 +368,16 @@ describe('CORS', () => {
   });
 });
 
+describe('products', () => {
+  test('are listed with how many of each were ordered', async () => {
+    await post('/b/orders', { item: 'tea', quantity: 2 });
+    await post('/b/orders', { item: 'tea' });
+    const list = (await (await get('/b/products')).json()) as { id: string; sold: number }[];
+    expect(list.filter(({ sold }) => sold > 0)).toMatchObject([{ id: 'tea', sold: 3 }]);
+    expect(list.length).toBeGreaterThan(3);
+  });
+});
+
 describe('orders', () => {
   test('are placed, listed, changed and deleted', async () => {
     const placed = await post('/a/orders', { item: 'tea', quantity: 2 });
