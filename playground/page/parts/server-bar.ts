@@ -60,6 +60,7 @@ export function showServerBar(changed: () => void, seen: (state: ServerState) =>
 }
 
 function ledgerText({ ledger }: ServerState): string {
+  if (ledger.length === 0) return 'The server’s ledger is empty.';
   const sum = (of: 'seen' | 'applied'): number => ledger.reduce((total, entry) => total + entry[of], 0);
   return `The server’s ledger: ${count(ledger.length, 'order')}, received ${times(sum('seen'))}, applied ${times(sum('applied'))}.`;
 }
