@@ -1,11 +1,11 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { type AllFigures, figuresOf } from './figures.ts';
+import type { TallyOf } from './figures.ts';
 import { deal, type Job } from './plan.ts';
 import type { Done, Work } from './run-jobs.ts';
 
 export interface Measured {
-  readonly figures: AllFigures;
+  readonly tallies: readonly TallyOf[];
   /** How late the callers' event loops were in ms. */
   readonly lag: { readonly p99: number; readonly max: number };
 }
@@ -13,9 +13,9 @@ export interface Measured {
 /** @param processes How many share the jobs; one for each core. */
 export async function measure(jobs: readonly Job[], seed: number, processes: number): Promise<Measured> {
   const done = await Promise.all(deal(jobs, processes).map((jobs) => inProcess({ jobs, seed })));
-  const figures = figuresOf(done.flatMap(({ tallies }) => tallies));
   const lag = (of: 'p99' | 'max') => Math.max(...done.map(({ lag }) => lag[of]));
-  return { figures, lag: { p99: lag('p99'), max: lag('max') } };
+  const tallies = done.flatMap(({ tallies }) => tallies);
+  return { tallies, lag: { p99: lag('p99'), max: lag('max') } };
 }
 
 async function inProcess(work: Work): Promise<Done> {

@@ -4,7 +4,7 @@
  * `--only resets` for the rows whose title has that, `--contestants ky,createFetch` for those, `--quick` for fewer calls,
  * `--seed 2` for other chance, `--json` for programs. `--runtime deno`, `chromium`, `firefox` or `workerd` for a short form
  * there. `--write` adds the short form of all runtimes and writes `docs/flaky.md`. `--check` measures holdfast, ky and native
- * fetch, and fails where holdfast serves its caller worse or sends more than ky.
+ * fetch, and fails where holdfast serves its caller worse or sends more than ky; it measures a row that fails for longer.
  */
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
@@ -12,8 +12,9 @@ import { contestants } from './contestants/all.ts';
 import { document, type Section } from './document.ts';
 import { has, measureIn, type RuntimeName, runtimes, shortRows } from './elsewhere/measure.ts';
 import { contestants as ofRuntimes } from './elsewhere/one.ts';
+import { figuresOf } from './figures.ts';
 import { measure } from './measure.ts';
-import { CHECK, FULL, plan, QUICK } from './plan.ts';
+import { CHECK, FULL, plan, QUICK, type Size } from './plan.ts';
 import { judged, mainTable, timesTable } from './report.ts';
 import { rows } from './rows/all.ts';
 import { type Row, titleOf } from './rows/row.ts';
@@ -31,6 +32,9 @@ const { values: asked } = parseArgs({
     processes: { type: 'string', default: '2' },
   },
 });
+/** How often `--check` measures a failing row again, in other worlds. All of its calls count. */
+const FURTHER = 2;
+
 const seed = Number(asked.seed);
 const size = asked.quick ? QUICK : asked.check ? CHECK : FULL;
 const chosen = (all: readonly Row[]) => all.filter((row) => titleOf(row).includes(asked.only));
@@ -43,11 +47,20 @@ async function inNode(): Promise<string[]> {
   const names =
     asked.contestants?.split(',') ?? (asked.check ? compared : contestants.map(({ name }) => name));
   const started = performance.now();
-  const jobs = plan(chosen(rows), names, size);
-  const { figures, lag } = await measure(jobs, seed, Number(asked.processes));
+  let { tallies, lag } = await measured(chosen(rows), names, size, seed);
+  let all = judged(chosen(rows), figuresOf(tallies));
+  // A few hundred calls leave chance more than the tolerance: what fails is counted with as many calls again, and again.
+  for (let further = 1; asked.check && further <= FURTHER; further++) {
+    const failing = all.filter(({ failures }) => failures.length > 0).map(({ row }) => row);
+    if (failing.length === 0) break;
+    const more = await measured(failing, names, FULL, seed + further);
+    tallies = [...tallies, ...more.tallies];
+    lag = { p99: Math.max(lag.p99, more.lag.p99), max: Math.max(lag.max, more.lag.max) };
+    all = judged(chosen(rows), figuresOf(tallies));
+  }
   const took = (performance.now() - started) / 1000;
-  const section = { all: judged(chosen(rows), figures), names };
-  const failed = report(section, figures);
+  const section = { all, names };
+  const failed = report(section, figuresOf(tallies));
   if (!asked.json) {
     const late = `${lag.p99.toFixed(0)} ms late (p99), ${lag.max.toFixed(0)} ms at most`;
     console.log(`${took.toFixed(0)} s; the callers' event loops were ${late}`);
@@ -58,6 +71,10 @@ async function inNode(): Promise<string[]> {
     await writeFile(new URL('../../docs/flaky.md', import.meta.url), document(section, lag, others));
   }
   return failed;
+}
+
+function measured(rows: readonly Row[], names: readonly string[], size: Size, seed: number) {
+  return measure(plan(rows, names, size), seed, Number(asked.processes));
 }
 
 async function elsewhere(name: string): Promise<Section> {
