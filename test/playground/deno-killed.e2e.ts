@@ -56,7 +56,7 @@ test.skipIf(!deno && !process.env.CI)(
     const last = await world.start();
     await until('all that waits', 180_000, async () => (await counts(last)).waiting === 0);
     const seconds = (performance.now() - since) / 1000;
-    const { dead } = await counts(last);
+    const { deadLetters } = await counts(last);
     const ledger = (await world.ledger()).filter(({ body }) => body !== null);
     const unanswered: string[] = [];
     for (const id of told.accepted.keys())
@@ -72,7 +72,7 @@ test.skipIf(!deno && !process.env.CI)(
       [
         `Deno, seed ${SEED}: ${KILLS} kills in ${killed.toFixed(0)} s; all delivered ${(seconds - killed).toFixed(0)} s later`,
         `  ${told.asked.size} orders given, ${told.accepted.size} accepted, of which ${queued(told)} with a 202; ${told.refused.size} refused`,
-        `  ${delivered.length} delivered, ${delivered.filter((id) => !told.accepted.has(id)).length} of them could not be told; ${dead} dead letters`,
+        `  ${delivered.length} delivered, ${delivered.filter((id) => !told.accepted.has(id)).length} of them could not be told; ${deadLetters} dead letters`,
         `  ${sent - ledger.length} sendings beyond the first of each`,
       ].join('\n'),
     );
@@ -86,7 +86,7 @@ test.skipIf(!deno && !process.env.CI)(
       refusedAndSent: [...told.refused.keys()].filter((id) => applied.has(id)),
       refusedOddly: [...told.refused.values()].filter((status) => status !== 503),
       unanswered,
-      dead,
+      deadLetters,
     }).toEqual({
       lost: [],
       appliedTwice: [],
@@ -97,7 +97,7 @@ test.skipIf(!deno && !process.env.CI)(
       refusedAndSent: [],
       refusedOddly: [],
       unanswered: [],
-      dead: 0,
+      deadLetters: 0,
     });
     expect(told.accepted.size).toBeGreaterThan(KILLS * 5);
   },

@@ -40,7 +40,7 @@ export async function openWorld(): Promise<World> {
 
 export interface Counts {
   readonly waiting: number;
-  readonly dead: number;
+  readonly deadLetters: number;
 }
 
 export const counts = async ({ url }: RunningServer): Promise<Counts> =>
