@@ -125,7 +125,7 @@ export const runtimes: readonly Runtime[] = [
 function portable(name: string) {
   const include = [PORTABLE];
   const exclude = [NODE_ONLY, DENO_ONLY, WORKERD_ONLY];
-  return { name, include, exclude, read: fromJUnit, needsOrigins: true, timeLimit: 20 * MINUTE };
+  return { name, include, exclude, read: fromJUnit, needsOrigins: true, timeLimit: 30 * MINUTE };
 }
 
 function vitest(project: string): Runtime {
