@@ -1,5 +1,4 @@
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 
 /** This port of the loopback, or any other if somebody has it. */
 export async function freePort(wanted: number): Promise<number> {

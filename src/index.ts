@@ -1,6 +1,3 @@
-export type { Attempt } from './core/attempt.ts';
-export { categoryOf } from './core/category.ts';
-export type { Cipher } from './core/cipher.ts';
 export type {
   Call,
   CallOptions,
@@ -16,30 +13,23 @@ export type {
   Wrapper,
 } from './core/contract.ts';
 export { definePolicy } from './core/contract.ts';
-export type { Duration, Size } from './core/durations.ts';
 export {
   CapacityError,
-  type Category,
   CircuitOpenError,
   ClosedError,
-  ConfigurationError,
-  type Failure,
-  HoldfastError,
-  isFailure,
   NetworkError,
   StorageError,
   TimeoutError,
 } from './core/errors.ts';
 export type { HoldfastEvent, OutboxEvent } from './core/events.ts';
-export type { Match } from './core/match.ts';
 export type { HoldfastInit } from './core/normalize-request.ts';
-export { type Outcome, outcomeOf } from './core/outcome.ts';
+export { categoryOf, isQueued, type Outcome, outcomeOf, type Source, sourceOf } from './core/outcome.ts';
 export { type HoldfastFetch, type PipelineOptions, pipeline, type Route } from './core/pipeline.ts';
-export { isQueued, type Source, sourceOf } from './core/source.ts';
 export type { Leaving, Run, Stage } from './core/stage.ts';
 export type {
   AtomicStore,
   Change,
+  Cipher,
   Item,
   ItemWithBody,
   RangeQuery,
@@ -186,6 +176,16 @@ export { wholeBody } from './policies/retry/whole.ts';
 export { type Strategies, type StrategiesOptions, strategies } from './policies/strategies.ts';
 export { type TelemetryOptions, telemetry } from './policies/telemetry.ts';
 export { attemptTimeout, type TimeoutOption, type TimeoutOptions, totalTimeout } from './policies/timeout.ts';
+export type { Attempt } from './primitives/failure.ts';
+export {
+  type Category,
+  ConfigurationError,
+  type Failure,
+  HoldfastError,
+  isFailure,
+} from './primitives/failure.ts';
+export type { Duration, Size } from './primitives/units.ts';
+export type { Match } from './primitives/url-match.ts';
 export { deviceKey } from './stores/device-key.ts';
 export { type EncryptionKey, encryptWith } from './stores/encryption.ts';
 export { type IndexedDBStoreOptions, indexedDBStore } from './stores/indexeddb.ts';

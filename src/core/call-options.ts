@@ -1,6 +1,6 @@
-import { expected, isObject, ofType, type Rule, unknownOption } from './check.ts';
+import { ConfigurationError } from '../primitives/failure.ts';
+import { expected, isObject, ofType, type Rule, unknownOption } from '../primitives/validate.ts';
 import { type CallOptions, type Policy, traitsOf } from './contract.ts';
-import { ConfigurationError } from './errors.ts';
 
 /** Pipeline, then route, then call; a `false` for all wins. @param of The options of the routes that match, in order. */
 export function settledOptions(

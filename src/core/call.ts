@@ -1,5 +1,7 @@
-import type { Attempt } from './attempt.ts';
+import type { Attempt } from '../primitives/failure.ts';
 import type { HoldfastEvent } from './events.ts';
+import type { Host } from './host.ts';
+import type { Strategy } from './outcome.ts';
 
 /** Answers a request. The innermost handler is the transport; every policy wraps one and is one. */
 export type Handler = (request: Request, call: Call) => Promise<Response>;
@@ -9,9 +11,6 @@ export interface Receiver {
   resolve(response: Response): void;
   reject(error: unknown): void;
 }
-
-/** What is done about a failure; see `strategies`. */
-export type Strategy = 'retry' | 'back-off' | 'fail-over' | 'fall-back' | 'skip' | 'fail-fast';
 
 /** One use of the fetch by the application. Derived (`{ ...call, attempt }`), never written to. */
 export interface Call {
@@ -117,35 +116,4 @@ export interface BackgroundCall {
   readonly partition: string;
   readonly options?: CallOptions;
   readonly signal?: AbortSignal;
-}
-
-/** Everything that is not in the request: time, chance, connectivity, and what concurrent calls may share. */
-export interface Host {
-  readonly clock: Clock;
-  /** In [0, 1). */
-  random(): number;
-  readonly connectivity: Connectivity;
-  /** False where I/O belongs to one request (Workers): state may be shared between calls, promises and streams not. */
-  readonly canShareIO: boolean;
-}
-
-export interface Clock {
-  /** Wall time in ms since the epoch, for what is stored. It may jump. */
-  now(): number;
-  /** Monotonic ms, for durations. */
-  ticks(): number;
-  /**
-   * Runs `task` once after `ms`.
-   *
-   * @param options.background The timer does not keep a process alive.
-   * @returns cancels it; harmless afterwards.
-   */
-  after(ms: number, task: () => void, options?: { background?: boolean }): () => void;
-}
-
-export interface Connectivity {
-  /** False is believed; true is only a hint. */
-  readonly state: boolean;
-  /** Calls `listener` on every change. @returns ends the subscription. */
-  subscribe(listener: (online: boolean) => void): () => void;
 }

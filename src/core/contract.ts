@@ -1,7 +1,10 @@
 import type { Credentials, Handler, PipelineContext } from './call.ts';
 import { type Stage, stage } from './stage.ts';
 
+export type { Clock } from '../primitives/clock.ts';
 export * from './call.ts';
+export type { Connectivity, Host } from './host.ts';
+export type { Strategy } from './outcome.ts';
 
 /**
  * Wraps a handler. State that outlives a call lives in the policy's closure, so two pipelines share it by sharing the

@@ -1,5 +1,5 @@
-import type { Attempt } from './attempt.ts';
-import type { Source } from './source.ts';
+import type { Attempt } from '../primitives/failure.ts';
+import type { Source } from './outcome.ts';
 
 /** What every event of a call tells. */
 interface OfCall {

@@ -1,5 +1,4 @@
-import { systemClock } from './clock.ts';
-import type { Connectivity, Host } from './contract.ts';
+import { type Clock, systemClock } from '../primitives/clock.ts';
 
 /** `navigator.onLine` and its events, where there are any; elsewhere always online. */
 const systemConnectivity: Connectivity = {
@@ -42,3 +41,32 @@ export const systemHost: Host = {
     return globalThis.navigator?.userAgent !== 'Cloudflare-Workers';
   },
 };
+
+/** Everything that is not in the request: time, chance, connectivity, and what concurrent calls may share. */
+export interface Host {
+  readonly clock: Clock;
+  /** In [0, 1). */
+  random(): number;
+  readonly connectivity: Connectivity;
+  /** False where I/O belongs to one request (Workers): state may be shared between calls, promises and streams not. */
+  readonly canShareIO: boolean;
+}
+
+export interface Connectivity {
+  /** False is believed; true is only a hint. */
+  readonly state: boolean;
+  /** Calls `listener` on every change. @returns ends the subscription. */
+  subscribe(listener: (online: boolean) => void): () => void;
+}
+
+/** Whether the browser is asked to save data: https://wicg.github.io/savedata/. False if the runtime does not say. */
+export function prefersReducedData(): boolean {
+  const { connection } = (globalThis.navigator ?? {}) as { connection?: { saveData?: boolean } };
+  return connection?.saveData === true;
+}
+
+/** Whether this is a hidden page. */
+export function isPageHidden(): boolean {
+  const { document } = globalThis as { document?: { visibilityState?: string } };
+  return document?.visibilityState === 'hidden';
+}

@@ -1,13 +1,14 @@
-import { createAborter, Follower, follow } from './abort.ts';
-import { type BodyWatcher, dropBody, isOwned, type WatchedBody, watchBody } from './body.ts';
-import type { Start } from './compose.ts';
+import { createAborter, Follower, follow } from '../primitives/abort.ts';
+import { addFacts, isFailure } from '../primitives/failure.ts';
+import type { LazyRequest } from '../primitives/request.ts';
+import type { ShutdownSignal } from '../primitives/shutdown-signal.ts';
+import { type BodyWatcher, dropBody, type WatchedBody } from './body/body.ts';
+import { declaredBodySize } from './body/request-body.ts';
+import { isOwned, watchBody } from './body/watched-response.ts';
 import type { Call, Host, Receiver } from './contract.ts';
-import { addFacts, ClosedError, isFailure } from './errors.ts';
-import { attachOutcome } from './outcome.ts';
-import type { LazyRequest } from './request.ts';
-import { declaredBodySize } from './request-body.ts';
-import type { ShutdownSignal } from './shutdown-signal.ts';
-import { type Source, sourceOf } from './source.ts';
+import { ClosedError } from './errors.ts';
+import { attachOutcome, type Source, sourceOf } from './outcome.ts';
+import type { Start } from './run/compose.ts';
 
 /** The end of a call: the signal that its policies follow, and what leaves the signals of others when it has settled. */
 export interface CallEnd {

@@ -1,7 +1,7 @@
+import { withoutQueries, withoutQuery } from '../primitives/failure.ts';
+import { LazyRequest } from '../primitives/request.ts';
+import { rememberBody } from './body/request-body.ts';
 import type { Call, CallOptions } from './call.ts';
-import { withoutQueries, withoutQuery } from './errors.ts';
-import { LazyRequest } from './request.ts';
-import { rememberBody } from './request-body.ts';
 import { NOTHING } from './transport.ts';
 
 /** In the options of a call: reads the whole body into the attempt. A symbol, so that no route or client option is overridden. */

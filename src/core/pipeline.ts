@@ -1,24 +1,27 @@
-import { createAborter } from './abort.ts';
+import { createAborter } from '../primitives/abort.ts';
+import { ConfigurationError } from '../primitives/failure.ts';
+import { notify } from '../primitives/notify.ts';
+import { originOf } from '../primitives/request.ts';
+import { ShutdownSignal } from '../primitives/shutdown-signal.ts';
+import { type Match, matches } from '../primitives/url-match.ts';
+import { expected, isObject, ofType, urlMatchRule, wellFormedString } from '../primitives/validate.ts';
 import { checkOptions, checkPlace, knownOf, settledOptions } from './call-options.ts';
-import { expected, isObject, ofType, wellFormedString } from './check.ts';
-import { compose, type Start } from './compose.ts';
-import type {
-  BackgroundCall,
-  Call,
-  CallOptions,
-  Credentials,
-  Host,
-  PipelineContext,
-  Policy,
-  SignedOut,
-  SignOutOptions,
+import {
+  type BackgroundCall,
+  type Call,
+  type CallOptions,
+  type Credentials,
+  type Host,
+  type PipelineContext,
+  type Policy,
+  type SignedOut,
+  type SignOutOptions,
+  traitsOf,
 } from './contract.ts';
-import { traitsOf } from './contract.ts';
-import { addFacts, ClosedError, ConfigurationError } from './errors.ts';
+import { ClosedError } from './errors.ts';
 import type { HoldfastEvent } from './events.ts';
 import { systemHost } from './host.ts';
 import { linked, perform } from './lifecycle.ts';
-import { type Match, matches, urlMatchRule } from './match.ts';
 import {
   BASE_URL,
   type HoldfastInit,
@@ -28,10 +31,9 @@ import {
   TRANSPORT,
   WANTS_BODY,
 } from './normalize-request.ts';
-import { notify } from './notify.ts';
-import { originOf } from './origin.ts';
-import { ShutdownSignal } from './shutdown-signal.ts';
+import { compose, type Start } from './run/compose.ts';
 import { type Fetch, NOTHING, Transport, wrappedFetches } from './transport.ts';
+import { partitionFrom, partitionOf } from './user.ts';
 
 /** Options for the calls to some URLs. Later routes win over earlier ones. */
 export type Route<Options extends object = CallOptions> = Options & { readonly match: Match };
@@ -294,29 +296,4 @@ interface NewCall extends Omit<BackgroundCall, 'partition'> {
   readonly partition: string | undefined;
   readonly userChanges?: number;
   readonly init?: Call['init'];
-}
-
-function partitionFrom(partition: () => string | undefined): string | undefined {
-  try {
-    return partition();
-  } catch (cause) {
-    const error = new ConfigurationError(
-      'partition',
-      partition,
-      'it threw; undefined says that no user is signed in',
-    );
-    addFacts(error, { cause });
-    throw error;
-  }
-}
-
-/** Whose calls these are is said once: by the application, or by a policy that knows it. */
-function partitionOf(
-  policies: readonly Policy[],
-  given: PipelineOptions['partition'],
-): PipelineOptions['partition'] {
-  const said = policies.find((policy) => traitsOf(policy).partition);
-  if (!said) return given;
-  if (given === undefined) return traitsOf(said).partition;
-  throw new ConfigurationError('partition', given, `'${said.name}' says it already; name it once`);
 }

@@ -1,6 +1,6 @@
-import type { BodyOutcome } from './body.ts';
+import type { LazyRequest } from '../primitives/request.ts';
+import type { BodyOutcome } from './body/body.ts';
 import type { Call, Handler, PipelineContext } from './call.ts';
-import type { LazyRequest } from './request.ts';
 
 /** How a passage through a stage ended: as its body did, or `'failed'` if there was no response. */
 export type PassageOutcome = BodyOutcome | 'failed';

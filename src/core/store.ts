@@ -1,5 +1,5 @@
-import { type Rule, withMethods } from './check.ts';
-import type { Lock } from './locks.ts';
+import type { Lock } from '../primitives/locks.ts';
+import { type Rule, withMethods } from '../primitives/validate.ts';
 
 /** The record of a key: a small value that can be listed, and perhaps a body that is read by itself. */
 export interface Item<V = unknown> {
@@ -123,3 +123,32 @@ export async function changeOf<T>(
 }
 
 export const isAtomic = (store: Store | AtomicStore): store is AtomicStore => 'change' in store;
+
+/** Encrypts records, so that they cannot be read from the disk. */
+export interface Cipher {
+  /** @param context The record that the bytes belong to: they cannot be decrypted as another one. */
+  encrypt(plain: Uint8Array<ArrayBuffer>, context: string): Promise<Uint8Array<ArrayBuffer>>;
+  /**
+   * @throws {StorageError} if the key is unavailable just now: it is tried again.
+   * @throws any other error if the bytes were changed, belong to another record, or were encrypted with another key.
+   */
+  decrypt(encrypted: Uint8Array<ArrayBuffer>, context: string): Promise<Uint8Array<ArrayBuffer>>;
+  /** A keyed hash, the same for the same text: for the keys of records. */
+  hashKey(text: string): Promise<string>;
+}
+
+export const cipherRule: Rule<Cipher> = withMethods(
+  'a cipher such as encryptWith(key) makes',
+  'encrypt',
+  'decrypt',
+  'hashKey',
+);
+
+/** Whether a store failed because its quota is exceeded, by the names of the platforms. */
+export function isQuotaExceeded(error: unknown): boolean {
+  for (let each = error, depth = 0; each instanceof Object && depth < 5; depth++) {
+    if ((each as { name?: unknown }).name === 'QuotaExceededError') return true;
+    each = (each as { cause?: unknown }).cause;
+  }
+  return false;
+}

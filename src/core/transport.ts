@@ -1,10 +1,9 @@
-import type { Attempt } from './attempt.ts';
+import { type Attempt, ConfigurationError, isFailure } from '../primitives/failure.ts';
+import { LazyRequest } from '../primitives/request.ts';
+import { asResponse, createResponse, responseMetadata } from './body/response.ts';
 import type { Call, Handler } from './call.ts';
-import { asNetworkError, ConfigurationError, isFailure, saysNetwork } from './errors.ts';
-import { asResponse } from './foreign-response.ts';
-import { LazyRequest } from './request.ts';
-import { createResponse, responseMetadata } from './response.ts';
-import { SOURCE_HEADER } from './source.ts';
+import { asNetworkError, saysNetwork } from './errors.ts';
+import { SOURCE_HEADER } from './outcome.ts';
 
 /** A fetch as the pipeline calls it: a `Request`, and what a `Request` does not keep. */
 export type Fetch = (request: Request, init: RequestInit) => Promise<Response>;

@@ -1,8 +1,8 @@
-import { duration, integer, oneOf, readOptions } from '../core/check.ts';
-import type { Duration } from '../core/durations.ts';
-import { ConfigurationError } from '../core/errors.ts';
-import { createResponse, responseMetadata } from '../core/response.ts';
+import { createResponse, responseMetadata } from '../core/body/response.ts';
 import type { Fetch } from '../core/transport.ts';
+import { ConfigurationError } from '../primitives/failure.ts';
+import type { Duration } from '../primitives/units.ts';
+import { duration, integer, oneOf, readOptions } from '../primitives/validate.ts';
 
 /** How the network is broken on purpose. */
 export type Fault = 'refuse' | 'hang' | 'slow' | 'error-500' | 'error-429' | 'truncate' | 'lose-response';

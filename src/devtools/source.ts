@@ -1,4 +1,3 @@
-import { isFailure } from '../core/errors.ts';
 import type { HoldfastEvent } from '../core/events.ts';
 import type { ProbedConnectivity } from '../fronts/connectivity.ts';
 import type { Breaker } from '../policies/breaker/breaker.ts';
@@ -7,6 +6,7 @@ import type { StaleCache } from '../policies/cache/cache.ts';
 import type { OutboxEntry } from '../policies/outbox/entry.ts';
 import type { LaneInfo, OutboxCounts } from '../policies/outbox/manage.ts';
 import type { Outbox } from '../policies/outbox/outbox.ts';
+import { isFailure } from '../primitives/failure.ts';
 import type { Faults } from './faults.ts';
 import { Listing } from './listing.ts';
 import { Model } from './model/model.ts';

@@ -1,5 +1,5 @@
 import type { Host } from '../core/contract.ts';
-import { isPageHidden, prefersReducedData } from '../core/page-state.ts';
+import { isPageHidden, prefersReducedData } from '../core/host.ts';
 
 /** With Save-Data, background work is this many times less often. */
 const REDUCED_DATA_FACTOR = 4;

@@ -1,7 +1,7 @@
-import { createAborter, follow } from '../core/abort.ts';
-import { dropBody } from '../core/body.ts';
-import { abortSignal, integer, ofType, oneOf, readOptions } from '../core/check.ts';
-import { ConfigurationError } from '../core/errors.ts';
+import { dropBody } from '../core/body/body.ts';
+import { createAborter, follow } from '../primitives/abort.ts';
+import { ConfigurationError } from '../primitives/failure.ts';
+import { abortSignal, integer, ofType, oneOf, readOptions } from '../primitives/validate.ts';
 
 /** The outcome of one item, in the form of `Promise.allSettled`. */
 export type BatchOutcome<T, R> = { readonly item: T; readonly index: number } & PromiseSettledResult<R>;

@@ -1,9 +1,9 @@
-import { createAborter } from '../core/abort.ts';
-import { ofType, positiveDuration, readOptions } from '../core/check.ts';
 import type { Connectivity } from '../core/contract.ts';
-import type { Duration } from '../core/durations.ts';
 import type { HoldfastEvent } from '../core/events.ts';
-import { notify } from '../core/notify.ts';
+import { createAborter } from '../primitives/abort.ts';
+import { notify } from '../primitives/notify.ts';
+import type { Duration } from '../primitives/units.ts';
+import { ofType, positiveDuration, readOptions } from '../primitives/validate.ts';
 import { pollInBackground } from './background.ts';
 import {
   type CheckOptions,

@@ -1,8 +1,8 @@
-import { ConfigurationError } from '../core/errors.ts';
 import { cachePolicy, type StaleCache } from '../policies/cache/cache.ts';
 import type { StaleCacheOptions } from '../policies/cache/options.ts';
 import type { OutboxOptions } from '../policies/outbox/options.ts';
 import { type Outbox, outboxPolicy } from '../policies/outbox/outbox.ts';
+import { ConfigurationError } from '../primitives/failure.ts';
 import { indexedDBStore } from '../stores/indexeddb.ts';
 import { memoryStore } from '../stores/memory.ts';
 

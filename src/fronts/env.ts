@@ -1,8 +1,8 @@
-import { oneOf, readOptions, wellFormedString } from '../core/check.ts';
-import { ConfigurationError } from '../core/errors.ts';
 import { type PlainBreakerOptions, readPlainBreakerOptions } from '../policies/breaker/plain-options.ts';
 import { type RetryOptions, readPlan } from '../policies/retry/options.ts';
 import { readLimits, type TimeoutOptions } from '../policies/timeout.ts';
+import { ConfigurationError } from '../primitives/failure.ts';
+import { oneOf, readOptions, wellFormedString } from '../primitives/validate.ts';
 
 /** What an environment can say of a pipeline: plain values. */
 export interface EnvOptions {

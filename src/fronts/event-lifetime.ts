@@ -1,5 +1,5 @@
-import { withDeadline } from '../core/clock.ts';
 import type { Host } from '../core/contract.ts';
+import { withDeadline } from '../primitives/clock.ts';
 
 /** The lifetime of a platform event, in ms. The platform kills work that takes longer, without time for a cleanup. */
 export interface EventLifetime {

@@ -1,7 +1,7 @@
-import { expected, isObject, unknownOption } from '../core/check.ts';
 import { isNamed } from '../core/contract.ts';
 import { type HoldfastFetch, type PipelineOptions, pipeline } from '../core/pipeline.ts';
 import type { Auth } from '../policies/auth/auth.ts';
+import { expected, isObject, unknownOption } from '../primitives/validate.ts';
 import {
   type FetchOptions,
   IMPORTED,

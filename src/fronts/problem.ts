@@ -1,10 +1,10 @@
-import { dropBody, snapshotOf } from '../core/body.ts';
-import { categoryOf } from '../core/category.ts';
-import { systemClock } from '../core/clock.ts';
-import type { Category, Failure } from '../core/errors.ts';
-import { outcomeOf } from '../core/outcome.ts';
+import { dropBody } from '../core/body/body.ts';
+import { snapshotOf } from '../core/body/read-body.ts';
+import { categoryOf, outcomeOf } from '../core/outcome.ts';
 import { isProblem, PROBLEM_JSON, type ProblemDetails, problemFrom } from '../http/problem.ts';
 import { retryAfter } from '../http/retry-after.ts';
+import { systemClock } from '../primitives/clock.ts';
+import type { Category, Failure } from '../primitives/failure.ts';
 
 /** The longest body that is read as problem details, in bytes. */
 const LONGEST = 64_000;

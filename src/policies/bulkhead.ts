@@ -1,10 +1,16 @@
-import { durationOrFalse as durationOrNone, integer, memoized, oneOf, readOptions } from '../core/check.ts';
-import { DeadlineError } from '../core/clock.ts';
 import { named } from '../core/contract.ts';
-import type { Duration } from '../core/durations.ts';
 import { CapacityError } from '../core/errors.ts';
 import { type Run, type Stage, stage } from '../core/stage.ts';
 import { isOriginFailure } from '../http/status.ts';
+import { DeadlineError } from '../primitives/clock.ts';
+import type { Duration } from '../primitives/units.ts';
+import {
+  durationOrFalse as durationOrNone,
+  integer,
+  memoized,
+  oneOf,
+  readOptions,
+} from '../primitives/validate.ts';
 
 export interface BulkheadOptions {
   /** Calls in flight to one origin. Default 6. */

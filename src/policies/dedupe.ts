@@ -1,10 +1,10 @@
-import { readsFrom, watchBody } from '../core/body.ts';
-import { list, memoized, ofType, type Rule, readOptions } from '../core/check.ts';
+import { createResponse, responseMetadata } from '../core/body/response.ts';
+import { readsFrom, watchBody } from '../core/body/watched-response.ts';
 import { type Call, type CallOptions, named, PUBLIC } from '../core/contract.ts';
-import { ConfigurationError, cloneError } from '../core/errors.ts';
-import { createResponse, responseMetadata } from '../core/response.ts';
 import { type Run, type Stage, stage } from '../core/stage.ts';
 import { carriesCredentials } from '../http/credentials.ts';
+import { ConfigurationError, cloneError } from '../primitives/failure.ts';
+import { list, memoized, ofType, type Rule, readOptions } from '../primitives/validate.ts';
 
 export interface DedupeOptions {
   /**

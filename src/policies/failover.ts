@@ -1,12 +1,12 @@
-import { dropBody } from '../core/body.ts';
-import { list, oneOf, positiveDuration, readOptions, size } from '../core/check.ts';
+import { dropBody } from '../core/body/body.ts';
+import { hasBody, knownSize, readStorableBody } from '../core/body/request-body.ts';
 import { type Call, named, type Policy } from '../core/contract.ts';
-import type { Duration, Size } from '../core/durations.ts';
-import { ConfigurationError, isFailure } from '../core/errors.ts';
-import type { LazyRequest } from '../core/request.ts';
-import { hasBody, knownSize, readStorableBody } from '../core/request-body.ts';
 import { type Run, stage } from '../core/stage.ts';
 import { IDEMPOTENCY_KEY, IDEMPOTENT_METHODS } from '../http/idempotency.ts';
+import { ConfigurationError, isFailure } from '../primitives/failure.ts';
+import type { LazyRequest } from '../primitives/request.ts';
+import type { Duration, Size } from '../primitives/units.ts';
+import { list, oneOf, positiveDuration, readOptions, size } from '../primitives/validate.ts';
 import { origin, origins, retargetOrigin } from './retarget.ts';
 
 export interface FailoverOptions {

@@ -1,12 +1,12 @@
-import { allowsFallback } from '../core/allows-fallback.ts';
-import { dropBody } from '../core/body.ts';
-import { list, memoized, ofType, type Rule, readOptions } from '../core/check.ts';
-import { DeadlineError } from '../core/clock.ts';
+import { dropBody } from '../core/body/body.ts';
+import { createResponse, type ResponseMetadata, responseMetadata } from '../core/body/response.ts';
 import { named, type Policy } from '../core/contract.ts';
-import { ClosedError, ConfigurationError } from '../core/errors.ts';
-import { createResponse, type ResponseMetadata, responseMetadata } from '../core/response.ts';
-import { SOURCE_HEADER } from '../core/source.ts';
+import { ClosedError } from '../core/errors.ts';
+import { allowsFallback, SOURCE_HEADER } from '../core/outcome.ts';
 import { type Run, stage } from '../core/stage.ts';
+import { DeadlineError } from '../primitives/clock.ts';
+import { ConfigurationError } from '../primitives/failure.ts';
+import { list, memoized, ofType, type Rule, readOptions } from '../primitives/validate.ts';
 
 /** What a function of the final failure receives besides the error. */
 export interface FallbackContext {

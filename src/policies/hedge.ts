@@ -1,10 +1,11 @@
-import { type Aborter, createAborter, follow } from '../core/abort.ts';
-import { dropBody, watchBody } from '../core/body.ts';
-import { between, duration, list, type Rule, readOptions } from '../core/check.ts';
+import { dropBody } from '../core/body/body.ts';
+import { hasBody } from '../core/body/request-body.ts';
+import { watchBody } from '../core/body/watched-response.ts';
 import { type Call, named, type Policy } from '../core/contract.ts';
-import type { Duration } from '../core/durations.ts';
-import { LruMap } from '../core/lru.ts';
-import { hasBody } from '../core/request-body.ts';
+import { type Aborter, createAborter, follow } from '../primitives/abort.ts';
+import { LruMap } from '../primitives/lru.ts';
+import type { Duration } from '../primitives/units.ts';
+import { between, duration, list, type Rule, readOptions } from '../primitives/validate.ts';
 import { origin, origins, retargetOrigin } from './retarget.ts';
 
 export interface HedgeOptions {

@@ -1,3 +1,10 @@
+import { type Clock, named } from '../core/contract.ts';
+import { CapacityError } from '../core/errors.ts';
+import { type Run, type Stage, stage } from '../core/stage.ts';
+import { quotaReset, waitAsked } from '../http/rate-limit.ts';
+import { ConfigurationError } from '../primitives/failure.ts';
+import { LruMap } from '../primitives/lru.ts';
+import type { Duration } from '../primitives/units.ts';
 import {
   duration,
   durationOrFalse,
@@ -5,13 +12,7 @@ import {
   positiveDuration,
   readOptions,
   withMethods,
-} from '../core/check.ts';
-import { type Clock, named } from '../core/contract.ts';
-import type { Duration } from '../core/durations.ts';
-import { CapacityError, ConfigurationError } from '../core/errors.ts';
-import { LruMap } from '../core/lru.ts';
-import { type Run, type Stage, stage } from '../core/stage.ts';
-import { quotaReset, waitAsked } from '../http/rate-limit.ts';
+} from '../primitives/validate.ts';
 import { connectLater, type Sharing } from './breaker/sharing.ts';
 
 export interface RateLimitOptions {

@@ -1,8 +1,8 @@
-import type { Rule } from '../core/check.ts';
-import { ConfigurationError } from '../core/errors.ts';
-import { originOf } from '../core/origin.ts';
-import { rememberBody } from '../core/request-body.ts';
+import { rememberBody } from '../core/body/request-body.ts';
 import { CREDENTIALS } from '../http/credentials.ts';
+import { ConfigurationError } from '../primitives/failure.ts';
+import { originOf } from '../primitives/request.ts';
+import type { Rule } from '../primitives/validate.ts';
 
 /**
  * The same request to another origin: same method, path, query, headers and body.

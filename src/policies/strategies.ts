@@ -1,11 +1,10 @@
-import { dropBody } from '../core/body.ts';
-import { categoryOf } from '../core/category.ts';
-import { memoized, ofType, oneOf, type Rule, readOptions } from '../core/check.ts';
+import { dropBody } from '../core/body/body.ts';
+import { createResponse } from '../core/body/response.ts';
 import { type Call, named, type Policy, type Strategy } from '../core/contract.ts';
-import type { Category } from '../core/errors.ts';
-import { createResponse } from '../core/response.ts';
-import { SOURCE_HEADER } from '../core/source.ts';
+import { categoryOf, SOURCE_HEADER } from '../core/outcome.ts';
 import { stage } from '../core/stage.ts';
+import type { Category } from '../primitives/failure.ts';
+import { memoized, ofType, oneOf, type Rule, readOptions } from '../primitives/validate.ts';
 
 /** The strategy for each category of failure; a category without one is left to the policies' own rules. */
 export type Strategies = { readonly [C in Category]?: Strategy };

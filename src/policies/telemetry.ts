@@ -1,9 +1,9 @@
-import { headerName, list, ofType, type Rule, readOptions } from '../core/check.ts';
+import { withHeader } from '../core/body/request-body.ts';
 import { type Call, named, type Policy } from '../core/contract.ts';
-import { originOf } from '../core/origin.ts';
-import { withHeader } from '../core/request-body.ts';
 import { stage } from '../core/stage.ts';
 import { formatTraceparent, parseTraceparent, randomHex, type TraceContext } from '../http/traceparent.ts';
+import { originOf } from '../primitives/request.ts';
+import { headerName, list, ofType, type Rule, readOptions } from '../primitives/validate.ts';
 import { origin } from './retarget.ts';
 
 export interface TelemetryOptions {

@@ -1,11 +1,13 @@
-import { type BodyWatcher, type WatchedBody, watchBody } from '../core/body.ts';
-import { durationOrFalse, memoized, mergeOptions, readOptions } from '../core/check.ts';
+import type { BodyWatcher, WatchedBody } from '../core/body/body.ts';
+import { hasBody, knownSize } from '../core/body/request-body.ts';
+import { watchBody } from '../core/body/watched-response.ts';
 import { type Call, type Clock, named, type Policy } from '../core/contract.ts';
-import type { Duration } from '../core/durations.ts';
-import { ConfigurationError, TimeoutError } from '../core/errors.ts';
-import { hasBody, knownSize } from '../core/request-body.ts';
+import { TimeoutError } from '../core/errors.ts';
 import { type Run, stage } from '../core/stage.ts';
 import { isStreaming } from '../http/streaming.ts';
+import { ConfigurationError } from '../primitives/failure.ts';
+import type { Duration } from '../primitives/units.ts';
+import { durationOrFalse, memoized, mergeOptions, readOptions } from '../primitives/validate.ts';
 
 export interface TimeoutOptions {
   /** Until the response is returned: all attempts, waits and queues. Default 30 s, or `attempt` if that is more. */

@@ -1,5 +1,6 @@
+import type { Bytes } from '../primitives/units.ts';
 import type { KvConnection } from './deno-kv-connection.ts';
-import { type Bytes, type KvKeys, namesOf, PART, type Parts } from './deno-kv-layout.ts';
+import { type KvKeys, namesOf, PART, type Parts } from './deno-kv-layout.ts';
 import { joined, pieces } from './stored-body.ts';
 
 /** So many parts are written at once; together they have 800 kB at the most. */

@@ -1,8 +1,8 @@
 import { StorageError } from '../core/errors.ts';
 import type { Change, Item, StoredBody, Transaction } from '../core/store.ts';
+import type { Bytes } from '../primitives/units.ts';
 import type { Bodies, Uploaded } from './deno-kv-bodies.ts';
 import {
-  type Bytes,
   type DenoKvRecord,
   hashedName,
   type Key,

@@ -1,6 +1,8 @@
-import { withMethods } from '../core/check.ts';
-import { ConfigurationError, StorageError } from '../core/errors.ts';
-import { type Bytes, justAfter, type Key } from './deno-kv-layout.ts';
+import { StorageError } from '../core/errors.ts';
+import { ConfigurationError } from '../primitives/failure.ts';
+import type { Bytes } from '../primitives/units.ts';
+import { withMethods } from '../primitives/validate.ts';
+import { justAfter, type Key } from './deno-kv-layout.ts';
 import type { DenoKv, DenoKvAtomic, DenoKvEntry } from './deno-kv-types.ts';
 
 /** So many keys are read at once. */

@@ -1,10 +1,10 @@
 import { StorageError } from '../core/errors.ts';
 import type { Item } from '../core/store.ts';
+import type { Bytes } from '../primitives/units.ts';
 import { orderedBytes } from './ordered-bytes.ts';
 import type { Kind } from './stored-body.ts';
 import { readText, textOf } from './structured-json.ts';
 
-export type Bytes = Uint8Array<ArrayBuffer>;
 export type Key = readonly (string | number | Bytes)[];
 
 /** What is written under a key; without a value what is there is deleted. */

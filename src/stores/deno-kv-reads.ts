@@ -1,8 +1,8 @@
 import { type ItemWithBody, prefixEnd, type RangeQuery } from '../core/store.ts';
+import type { Bytes } from '../primitives/units.ts';
 import type { Bodies } from './deno-kv-bodies.ts';
 import type { KvConnection } from './deno-kv-connection.ts';
 import {
-  type Bytes,
   type DenoKvRecord,
   HEAD,
   hashedName,

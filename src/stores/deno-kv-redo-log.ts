@@ -1,7 +1,8 @@
 import { StorageError } from '../core/errors.ts';
+import type { Bytes } from '../primitives/units.ts';
 import type { Bodies, Uploaded } from './deno-kv-bodies.ts';
 import type { KvConnection } from './deno-kv-connection.ts';
-import { type Bytes, type KvKeys, type Mutation, type Parts, sizeOf } from './deno-kv-layout.ts';
+import { type KvKeys, type Mutation, type Parts, sizeOf } from './deno-kv-layout.ts';
 import type { DenoKvAtomic, DenoKvEntry } from './deno-kv-types.ts';
 import { readText, textOf } from './structured-json.ts';
 

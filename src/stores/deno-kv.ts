@@ -1,6 +1,6 @@
-import { type Rule, readOptions } from '../core/check.ts';
-import { ConfigurationError } from '../core/errors.ts';
 import type { AtomicStore } from '../core/store.ts';
+import { ConfigurationError } from '../primitives/failure.ts';
+import { type Rule, readOptions } from '../primitives/validate.ts';
 import { Bodies } from './deno-kv-bodies.ts';
 import { Commits } from './deno-kv-commit.ts';
 import { KvConnection } from './deno-kv-connection.ts';

@@ -1,5 +1,5 @@
 import { get, promisifyRequest, type UseStore } from 'idb-keyval';
-import { ofType, readOptions } from '../core/check.ts';
+import { ofType, readOptions } from '../primitives/validate.ts';
 import type { EncryptionKey } from './encryption.ts';
 import { openDatabase } from './idb-connection.ts';
 

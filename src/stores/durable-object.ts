@@ -1,7 +1,7 @@
-import { ofType, type Rule, readOptions, withMethods } from '../core/check.ts';
-import { ConfigurationError } from '../core/errors.ts';
-import { withLocalLock } from '../core/locks.ts';
 import type { AtomicStore } from '../core/store.ts';
+import { ConfigurationError } from '../primitives/failure.ts';
+import { withLocalLock } from '../primitives/locks.ts';
+import { ofType, type Rule, readOptions, withMethods } from '../primitives/validate.ts';
 import { sqlStoreOf } from './sql.ts';
 
 /** What is used of a `SqlStorage`. */

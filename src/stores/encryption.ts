@@ -1,6 +1,8 @@
-import { ofType } from '../core/check.ts';
-import type { Cipher } from '../core/cipher.ts';
-import { ConfigurationError, StorageError } from '../core/errors.ts';
+import { StorageError } from '../core/errors.ts';
+import type { Cipher } from '../core/store.ts';
+import { ConfigurationError } from '../primitives/failure.ts';
+import type { Bytes } from '../primitives/units.ts';
+import { ofType } from '../primitives/validate.ts';
 
 /** What is used of a `CryptoKey`, which not every runtime's types know. */
 export interface EncryptionKey {
@@ -8,8 +10,6 @@ export interface EncryptionKey {
   readonly usages: readonly string[];
   readonly extractable: boolean;
 }
-
-type Bytes = Uint8Array<ArrayBuffer>;
 
 /** NIST SP 800-38D, 8.2.2: 96 random bits, new for every record. */
 const IV = 12;

@@ -1,7 +1,7 @@
 import { get, promisifyRequest, type UseStore } from 'idb-keyval';
-import { ofType, readOptions } from '../core/check.ts';
 import { StorageError } from '../core/errors.ts';
 import type { AtomicStore, Change } from '../core/store.ts';
+import { ofType, readOptions } from '../primitives/validate.ts';
 import { collapseChanges } from './collapse-changes.ts';
 import { Blobs } from './idb-blobs.ts';
 import { applyChanges } from './idb-changes.ts';

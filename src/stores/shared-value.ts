@@ -1,6 +1,6 @@
 import { createStore, del, get, set } from 'idb-keyval';
-import { openChannel } from '../core/channel.ts';
-import { notify } from '../core/notify.ts';
+import { openChannel } from '../primitives/broadcast.ts';
+import { notify } from '../primitives/notify.ts';
 
 /** A small value that pages and workers of an origin share, and that survives them. */
 export interface SharedNote<T> {

@@ -1,4 +1,4 @@
-import { ConfigurationError } from '../core/errors.ts';
+import { ConfigurationError } from '../primitives/failure.ts';
 
 /** What a statement is given. */
 export type SqlValue = string | number | null | Uint8Array<ArrayBuffer>;

@@ -1,5 +1,6 @@
-import { isFailure, StorageError } from '../core/errors.ts';
+import { StorageError } from '../core/errors.ts';
 import type { AtomicStore, Change, StoredBody } from '../core/store.ts';
+import { isFailure } from '../primitives/failure.ts';
 import { type PendingChange, resolveBatch } from './resolve-batch.ts';
 import type { Opened } from './sql-rows.ts';
 import { checkVersion } from './sql-tables.ts';

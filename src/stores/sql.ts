@@ -1,7 +1,7 @@
-import { ofType, type Rule, readOptions } from '../core/check.ts';
-import { ConfigurationError } from '../core/errors.ts';
-import { type Lock, withLocalLock } from '../core/locks.ts';
 import type { AtomicStore } from '../core/store.ts';
+import { ConfigurationError } from '../primitives/failure.ts';
+import { type Lock, withLocalLock } from '../primitives/locks.ts';
+import { ofType, type Rule, readOptions } from '../primitives/validate.ts';
 import { type SqlExec, type SqlTransaction, sqlConnection } from './sql-connection.ts';
 import { sqlGroupCommit } from './sql-group-commit.ts';
 import { type Opened, SqlRows } from './sql-rows.ts';

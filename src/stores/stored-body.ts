@@ -1,6 +1,5 @@
 import type { StoredBody } from '../core/store.ts';
-
-type Bytes = Uint8Array<ArrayBuffer>;
+import type { Bytes } from '../primitives/units.ts';
 
 /** What a body was before it was bytes; of a blob also its type. */
 export type Kind = 'text' | 'bytes' | { readonly type: string };

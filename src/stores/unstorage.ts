@@ -1,6 +1,6 @@
-import { type Rule, readOptions, withMethods } from '../core/check.ts';
-import { ConfigurationError } from '../core/errors.ts';
 import type { Change, Item, RangeQuery, Store } from '../core/store.ts';
+import { ConfigurationError } from '../primitives/failure.ts';
+import { type Rule, readOptions, withMethods } from '../primitives/validate.ts';
 import { writeAll } from './collapse-changes.ts';
 import { page } from './listing.ts';
 import { readFromListing } from './listing-reader.ts';

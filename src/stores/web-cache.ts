@@ -1,7 +1,7 @@
-import { positiveDuration, type Rule, readOptions, withMethods } from '../core/check.ts';
-import type { Duration } from '../core/durations.ts';
-import { ConfigurationError } from '../core/errors.ts';
 import type { Change, RangeQuery, Store } from '../core/store.ts';
+import { ConfigurationError } from '../primitives/failure.ts';
+import type { Duration } from '../primitives/units.ts';
+import { positiveDuration, type Rule, readOptions, withMethods } from '../primitives/validate.ts';
 import { collapseChanges } from './collapse-changes.ts';
 import { digestOf } from './digest.ts';
 import { page } from './listing.ts';

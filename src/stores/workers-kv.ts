@@ -1,7 +1,8 @@
-import { durationOrFalse, ofType, readOptions, withMethods } from '../core/check.ts';
-import type { Duration } from '../core/durations.ts';
-import { ConfigurationError, StorageError } from '../core/errors.ts';
+import { StorageError } from '../core/errors.ts';
 import type { Change, Item, RangeQuery, Store } from '../core/store.ts';
+import { ConfigurationError } from '../primitives/failure.ts';
+import type { Duration } from '../primitives/units.ts';
+import { durationOrFalse, ofType, readOptions, withMethods } from '../primitives/validate.ts';
 import { writeAll } from './collapse-changes.ts';
 import { digestOf } from './digest.ts';
 import { page } from './listing.ts';

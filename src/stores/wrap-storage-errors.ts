@@ -1,4 +1,5 @@
-import { isFailure, StorageError } from '../core/errors.ts';
+import { StorageError } from '../core/errors.ts';
+import { isFailure } from '../primitives/failure.ts';
 
 /** Gives what a platform's storage throws the name of the platform and of the operation. */
 export const explainedBy =

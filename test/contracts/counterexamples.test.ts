@@ -1,7 +1,7 @@
 /** What laws and attacks have found, made as small as it would go: each was a fault once. */
 import { describe, expect, test } from 'vitest';
+import { createResponse } from '../../src/core/body/response.ts';
 import type { Policy } from '../../src/core/contract.ts';
-import { createResponse } from '../../src/core/response.ts';
 import { breaker } from '../../src/policies/breaker/breaker.ts';
 import { bulkhead } from '../../src/policies/bulkhead.ts';
 import { cachePolicy } from '../../src/policies/cache/cache.ts';

@@ -1,6 +1,6 @@
+import { createResponse, type ResponseMetadata } from '../../src/core/body/response.ts';
 import type { PipelineContext, Policy } from '../../src/core/contract.ts';
 import { type HoldfastFetch, type PipelineOptions, pipeline } from '../../src/core/pipeline.ts';
-import { createResponse, type ResponseMetadata } from '../../src/core/response.ts';
 import {
   macrotask,
   seeded,
@@ -355,7 +355,7 @@ function counted(signal: AbortSignal): { listeners(): number } {
   return { listeners: () => [...kept.values()].filter((once) => !(once && signal.aborted)).length };
 }
 
-/** Who follows a signal of ours without an event listener (`core/abort.ts`); a leak there is seen by nobody else. */
+/** Who follows a signal of ours without an event listener (`primitives/abort.ts`); a leak there is seen by nobody else. */
 function followersOf(signal: AbortSignal): number {
   const list = Object.getOwnPropertySymbols(signal).find(
     ({ description }) => description === 'holdfast.followers',

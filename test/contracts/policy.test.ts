@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { isFailure } from '../../src/core/errors.ts';
 import type { HoldfastInit } from '../../src/core/normalize-request.ts';
-import { sourceOf } from '../../src/core/source.ts';
+import { sourceOf } from '../../src/core/outcome.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
+import { isFailure } from '../../src/primitives/failure.ts';
 import { seeded } from '../../src/testing/index.ts';
 import {
   type CallPlan,

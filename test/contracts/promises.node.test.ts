@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Policy } from '../../src/core/contract.ts';
+import { sourceOf } from '../../src/core/outcome.ts';
 import { pipeline } from '../../src/core/pipeline.ts';
-import { sourceOf } from '../../src/core/source.ts';
 import { breaker } from '../../src/policies/breaker/breaker.ts';
 import { bulkhead } from '../../src/policies/bulkhead.ts';
 import { cachePolicy } from '../../src/policies/cache/cache.ts';

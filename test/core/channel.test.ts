@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
-import { isText, openChannel } from '../../src/core/channel.ts';
+import { isText, openChannel } from '../../src/primitives/broadcast.ts';
 import { craft, FakeChannel, HALF, replaceChannel } from '../support/fake-channel.ts';
 
 let restore = (): void => {};

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { Clock } from '../../src/core/call.ts';
+import type { Clock } from '../../src/primitives/clock.ts';
 
 let now: number;
 let timers: { readonly task: () => void; readonly ms: number; isKept: boolean }[];
@@ -19,7 +19,7 @@ beforeEach(async () => {
   });
   // The module knows the timers that are there when it is loaded.
   vi.resetModules();
-  clock = (await import('../../src/core/clock.ts')).systemClock;
+  clock = (await import('../../src/primitives/clock.ts')).systemClock;
 });
 afterEach(() => {
   vi.unstubAllGlobals();

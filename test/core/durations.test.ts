@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { bytes, milliseconds } from '../../src/core/durations.ts';
+import { bytes, milliseconds } from '../../src/primitives/units.ts';
 
 test.each([
   [0, 0],

@@ -3,13 +3,12 @@ import { describe, expect, test } from 'vitest';
 import {
   CapacityError,
   CircuitOpenError,
-  ConfigurationError,
-  equipped,
   NetworkError,
   StorageError,
   TimeoutError,
 } from '../../src/core/errors.ts';
 import { standard } from '../../src/fronts/standard.ts';
+import { ConfigurationError, equipped } from '../../src/primitives/failure.ts';
 import { networkError, status } from '../../src/testing/index.ts';
 import { ORIGIN, scenario } from '../support/scenario.ts';
 

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { ConfigurationError } from '../../src/core/errors.ts';
 import { createFetch } from '../../src/fronts/fetch.ts';
 import { breaker } from '../../src/policies/breaker/breaker.ts';
 import { cachePolicy } from '../../src/policies/cache/cache.ts';
 import { retry } from '../../src/policies/retry/retry.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
+import { ConfigurationError } from '../../src/primitives/failure.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import { hang, networkError, ok, stalledBody, status } from '../../src/testing/index.ts';
 import { ORIGIN, scenario } from '../support/scenario.ts';

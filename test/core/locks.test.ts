@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { withLocalLock, withLock } from '../../src/core/locks.ts';
+import { withLocalLock, withLock } from '../../src/primitives/locks.ts';
 import { macrotask } from '../../src/testing/clock.ts';
 
 const never = new AbortController().signal;

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
-import { ConfigurationError } from '../../src/core/errors.ts';
-import { isQueued, sourceOf } from '../../src/core/source.ts';
+import { isQueued, sourceOf } from '../../src/core/outcome.ts';
 import { auth } from '../../src/policies/auth/auth.ts';
 import { cachePolicy } from '../../src/policies/cache/cache.ts';
 import { dedupe } from '../../src/policies/dedupe.ts';
 import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
+import { ConfigurationError } from '../../src/primitives/failure.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import { networkError, ok, slow } from '../../src/testing/index.ts';
 import { quiet } from '../support/platform.ts';

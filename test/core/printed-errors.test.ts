@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { isFailure, withoutQuery } from '../../src/core/errors.ts';
 import { createFetch } from '../../src/fronts/fetch.ts';
 import { createClient } from '../../src/fronts/ky/client.ts';
 import { auth } from '../../src/policies/auth/auth.ts';
 import { dedupe } from '../../src/policies/dedupe.ts';
+import { isFailure, withoutQuery } from '../../src/primitives/failure.ts';
 import { originUrl } from '../support/origin-url.ts';
 
 type Inspect = (value: unknown, options?: object) => string;

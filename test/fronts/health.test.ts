@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { ConfigurationError } from '../../src/core/errors.ts';
 import { createFetch } from '../../src/fronts/fetch.ts';
 import { type ClientParts, clientHealth } from '../../src/fronts/health/client.ts';
 import { type CheckOptions, health } from '../../src/fronts/health/health.ts';
@@ -8,6 +7,7 @@ import { waitUntilHealthy } from '../../src/fronts/health/wait.ts';
 import { breaker } from '../../src/policies/breaker/breaker.ts';
 import { cachePolicy } from '../../src/policies/cache/cache.ts';
 import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
+import { ConfigurationError } from '../../src/primitives/failure.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import {
   hang,

@@ -7,9 +7,9 @@ import ky, {
   type Progress,
 } from 'ky';
 import { afterEach, describe, expect, test } from 'vitest';
-import { isFailure } from '../../src/core/errors.ts';
 import { type Client, createClient } from '../../src/fronts/ky/client.ts';
 import type { ClientOptions, CreateClientOptions } from '../../src/fronts/ky/options.ts';
+import { isFailure } from '../../src/primitives/failure.ts';
 import {
   brokenBody,
   hang,

@@ -1,8 +1,7 @@
 import ky, { isHTTPError, isNetworkError, isTimeoutError, type KyInstance } from 'ky';
 import { afterEach, describe, expect, test } from 'vitest';
-import { categoryOf } from '../../src/core/category.ts';
 import type { Clock } from '../../src/core/contract.ts';
-import { isQueued } from '../../src/core/source.ts';
+import { categoryOf, isQueued } from '../../src/core/outcome.ts';
 import { type Client, createClient } from '../../src/fronts/ky/client.ts';
 import type { CreateClientOptions } from '../../src/fronts/ky/options.ts';
 import { toProblemResponse } from '../../src/fronts/problem.ts';

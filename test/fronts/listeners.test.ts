@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { HoldfastError, NetworkError } from '../../src/core/errors.ts';
+import { NetworkError } from '../../src/core/errors.ts';
 import type { HoldfastEvent } from '../../src/core/events.ts';
 import { createFetch } from '../../src/fronts/fetch.ts';
 import { consoleListener } from '../../src/fronts/listeners/console.ts';
@@ -7,6 +7,7 @@ import { jsonLines } from '../../src/fronts/listeners/json-lines.ts';
 import { listeners, sampled } from '../../src/fronts/listeners/listeners.ts';
 import { recordOf } from '../../src/fronts/listeners/record.ts';
 import { redact, redactText, redactUrl } from '../../src/fronts/listeners/redact.ts';
+import { HoldfastError } from '../../src/primitives/failure.ts';
 import { status } from '../../src/testing/index.ts';
 import { quiet } from '../support/platform.ts';
 

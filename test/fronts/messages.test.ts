@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { CapacityError, HoldfastError, NetworkError, TimeoutError } from '../../src/core/errors.ts';
+import { CapacityError, NetworkError, TimeoutError } from '../../src/core/errors.ts';
 import { type Messages, userMessage } from '../../src/fronts/messages.ts';
+import { HoldfastError } from '../../src/primitives/failure.ts';
 import { status } from '../../src/testing/index.ts';
 
 const SECRET = 's3cr3t-t0ken';

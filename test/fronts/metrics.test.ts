@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { HoldfastError, NetworkError } from '../../src/core/errors.ts';
+import { NetworkError } from '../../src/core/errors.ts';
 import type { HoldfastEvent } from '../../src/core/events.ts';
 import { createFetch } from '../../src/fronts/fetch.ts';
 import type { ClientHealth } from '../../src/fronts/health/client.ts';
@@ -9,6 +9,7 @@ import { metrics } from '../../src/fronts/metrics/metrics.ts';
 import type { Alarm, MetricsOptions } from '../../src/fronts/metrics/options.ts';
 import { SlidingWindow } from '../../src/fronts/metrics/window.ts';
 import { severityOf } from '../../src/fronts/severity.ts';
+import { HoldfastError } from '../../src/primitives/failure.ts';
 import {
   networkError,
   ok,

@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { isFailure } from '../../src/core/errors.ts';
 import type { HoldfastEvent } from '../../src/core/events.ts';
 import type { AtomicStore } from '../../src/core/store.ts';
 import { createFetch } from '../../src/fronts/fetch.ts';
@@ -15,6 +14,7 @@ import { auth } from '../../src/policies/auth/auth.ts';
 import { cachePolicy } from '../../src/policies/cache/cache.ts';
 import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
 import { telemetry } from '../../src/policies/telemetry.ts';
+import { isFailure } from '../../src/primitives/failure.ts';
 import { encryptWith } from '../../src/stores/encryption.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import { scriptedOrigin, testHost, virtualClock } from '../../src/testing/index.ts';

@@ -5,8 +5,8 @@ import {
   type QueuedWrite,
   type QueueMessage,
 } from '../../src/cloudflare.ts';
-import { isFailure } from '../../src/core/errors.ts';
 import { createFetch } from '../../src/fronts/fetch.ts';
+import { isFailure } from '../../src/primitives/failure.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import {
   macrotask,

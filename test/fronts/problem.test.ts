@@ -1,8 +1,9 @@
 import { HTTPError } from 'ky';
 import { describe, expect, test } from 'vitest';
-import { categoryOf } from '../../src/core/category.ts';
-import { CircuitOpenError, ConfigurationError, NetworkError, TimeoutError } from '../../src/core/errors.ts';
+import { CircuitOpenError, NetworkError, TimeoutError } from '../../src/core/errors.ts';
+import { categoryOf } from '../../src/core/outcome.ts';
 import { problemOf, toProblemResponse } from '../../src/fronts/problem.ts';
+import { ConfigurationError } from '../../src/primitives/failure.ts';
 
 const answer = (body: BodyInit | null, type = 'application/problem+json', status = 422): Response =>
   new Response(body, { status, headers: { 'content-type': type } });

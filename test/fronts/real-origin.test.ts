@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { isQueued, sourceOf } from '../../src/core/source.ts';
+import { isQueued, sourceOf } from '../../src/core/outcome.ts';
 import { staleCache } from '../../src/fronts/default-stores.ts';
 import { createFetch } from '../../src/fronts/fetch.ts';
 import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';

@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
-import { milliseconds } from '../../src/core/durations.ts';
+import { multipart } from '../../src/core/body/request-body.ts';
 import { asNetworkError, NetworkError } from '../../src/core/errors.ts';
-import { multipart } from '../../src/core/multipart.ts';
 import { optionsFromEnv } from '../../src/fronts/env.ts';
 import { redact, redactText, redactUrl } from '../../src/fronts/listeners/redact.ts';
 import { cacheControl } from '../../src/http/cache-control.ts';
@@ -19,6 +18,7 @@ import { parseTraceparent } from '../../src/http/traceparent.ts';
 import { compareWithHead, conditionsOf, mergeHeaders, validates } from '../../src/http/validation.ts';
 import { matchesVary, varying, varyingNames } from '../../src/http/vary.ts';
 import { isSendable } from '../../src/policies/auth/schemes.ts';
+import { milliseconds } from '../../src/primitives/units.ts';
 
 /** Headers in which every field has this value, also one that no platform would let through. */
 const all = (text: string): Headers =>

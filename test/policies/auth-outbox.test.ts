@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { isQueued } from '../../src/core/source.ts';
+import { isQueued } from '../../src/core/outcome.ts';
 import { auth } from '../../src/policies/auth/auth.ts';
 import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
 import { attemptTimeout } from '../../src/policies/timeout.ts';

@@ -1,10 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { Cipher } from '../../src/core/cipher.ts';
-import { ConfigurationError, StorageError } from '../../src/core/errors.ts';
+import { StorageError } from '../../src/core/errors.ts';
 import type { PipelineOptions } from '../../src/core/pipeline.ts';
+import type { Cipher } from '../../src/core/store.ts';
 import { type Auth, auth } from '../../src/policies/auth/auth.ts';
 import type { AuthEvent } from '../../src/policies/auth/auth-event.ts';
 import type { SignIn } from '../../src/policies/auth/create-scheme.ts';
+import { ConfigurationError } from '../../src/primitives/failure.ts';
 import { encryptWith } from '../../src/stores/encryption.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import { slow, status } from '../../src/testing/index.ts';

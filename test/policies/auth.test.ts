@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { CapacityError, ConfigurationError } from '../../src/core/errors.ts';
+import { CapacityError } from '../../src/core/errors.ts';
 import { staleCache } from '../../src/fronts/default-stores.ts';
 import { createFetch } from '../../src/fronts/fetch.ts';
 import { createClient } from '../../src/fronts/ky/client.ts';
@@ -8,6 +8,7 @@ import type { AuthOptions } from '../../src/policies/auth/options.ts';
 import { failover } from '../../src/policies/failover.ts';
 import { hedge } from '../../src/policies/hedge.ts';
 import { retry } from '../../src/policies/retry/retry.ts';
+import { ConfigurationError } from '../../src/primitives/failure.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import { hang, networkError, ok, slow, status } from '../../src/testing/index.ts';
 import { durableStore } from '../support/durable.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { sourceOf } from '../../src/core/source.ts';
+import { sourceOf } from '../../src/core/outcome.ts';
 import type { AtomicStore } from '../../src/core/store.ts';
 import { cachePolicy } from '../../src/policies/cache/cache.ts';
 import { encryptWith } from '../../src/stores/encryption.ts';

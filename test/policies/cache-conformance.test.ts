@@ -1,6 +1,6 @@
 /** What `docs/http-caching.md` promises and only the whole policy can show; the rules alone are in `test/http`. */
 import { describe, expect, test } from 'vitest';
-import { sourceOf } from '../../src/core/source.ts';
+import { sourceOf } from '../../src/core/outcome.ts';
 import type { CacheMode, StaleCacheOptions } from '../../src/policies/cache/options.ts';
 import { hang, networkError, ok, slow, status } from '../../src/testing/index.ts';
 import { type CachePage, cachePage, fresh, URL_ } from '../support/cache-page.ts';

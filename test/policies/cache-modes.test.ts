@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { sourceOf } from '../../src/core/source.ts';
+import { sourceOf } from '../../src/core/outcome.ts';
 import { createClient, memoryStore, staleCache } from '../../src/index.ts';
 import type { CacheMode } from '../../src/policies/cache/options.ts';
 import { networkError, ok, slow, stalledBody, status } from '../../src/testing/index.ts';

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { Cipher } from '../../src/core/cipher.ts';
 import type { Policy } from '../../src/core/contract.ts';
-import type { Item, StoredBody } from '../../src/core/store.ts';
+import type { Cipher, Item, StoredBody } from '../../src/core/store.ts';
 import { auth } from '../../src/policies/auth/auth.ts';
 import { cachePolicy } from '../../src/policies/cache/cache.ts';
 import { encryptWith } from '../../src/stores/encryption.ts';

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import type { HoldfastInit } from '../../src/core/normalize-request.ts';
+import { sourceOf } from '../../src/core/outcome.ts';
 import { type HoldfastFetch, type PipelineOptions, pipeline } from '../../src/core/pipeline.ts';
-import { sourceOf } from '../../src/core/source.ts';
 import { cachePolicy } from '../../src/policies/cache/cache.ts';
 import type { StaleCacheOptions } from '../../src/policies/cache/options.ts';
 import { memoryStore } from '../../src/stores/memory.ts';

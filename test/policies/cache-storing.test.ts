@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { sourceOf } from '../../src/core/source.ts';
+import { sourceOf } from '../../src/core/outcome.ts';
 import type { AtomicStore, Change, Item } from '../../src/core/store.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import { networkError, ok } from '../../src/testing/index.ts';

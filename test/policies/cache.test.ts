@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { sourceOf } from '../../src/core/outcome.ts';
 import type { HoldfastFetch, PipelineOptions } from '../../src/core/pipeline.ts';
-import { sourceOf } from '../../src/core/source.ts';
 import { breaker } from '../../src/policies/breaker/breaker.ts';
 import { cachePolicy, type StaleCache } from '../../src/policies/cache/cache.ts';
 import type { StaleCacheOptions } from '../../src/policies/cache/options.ts';

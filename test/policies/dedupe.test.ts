@@ -1,13 +1,14 @@
 import { describe, expect, test } from 'vitest';
+import { createResponse } from '../../src/core/body/response.ts';
 import type { Policy } from '../../src/core/contract.ts';
-import { ConfigurationError, HoldfastError, NetworkError } from '../../src/core/errors.ts';
-import { createResponse } from '../../src/core/response.ts';
+import { NetworkError } from '../../src/core/errors.ts';
 import { auth } from '../../src/policies/auth/auth.ts';
 import type { AuthOptions } from '../../src/policies/auth/options.ts';
 import { bulkhead } from '../../src/policies/bulkhead.ts';
 import { dedupe } from '../../src/policies/dedupe.ts';
 import { retry } from '../../src/policies/retry/retry.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
+import { ConfigurationError, HoldfastError } from '../../src/primitives/failure.ts';
 import {
   brokenBody,
   hang,

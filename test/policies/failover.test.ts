@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import type { Policy } from '../../src/core/contract.ts';
-import { CapacityError, CircuitOpenError, ConfigurationError } from '../../src/core/errors.ts';
+import { CapacityError, CircuitOpenError } from '../../src/core/errors.ts';
 import { type FailoverOptions, failover } from '../../src/policies/failover.ts';
 import { retry } from '../../src/policies/retry/retry.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
+import { ConfigurationError } from '../../src/primitives/failure.ts';
 import { hang, networkError, ok, type Step, stalledBody, status } from '../../src/testing/index.ts';
 import { ORIGIN, type Scenario, scenario } from '../support/scenario.ts';
 

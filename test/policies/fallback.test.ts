@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { ConfigurationError } from '../../src/core/errors.ts';
-import { sourceOf } from '../../src/core/source.ts';
+import { sourceOf } from '../../src/core/outcome.ts';
 import { fallback } from '../../src/policies/fallback.ts';
 import { totalTimeout } from '../../src/policies/timeout.ts';
+import { ConfigurationError } from '../../src/primitives/failure.ts';
 import { hang, networkError, ok, type Step, stalledBody, status } from '../../src/testing/index.ts';
 import { ORIGIN, scenario } from '../support/scenario.ts';
 

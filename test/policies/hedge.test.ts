@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import type { Policy } from '../../src/core/contract.ts';
-import { ConfigurationError } from '../../src/core/errors.ts';
 import { hedge } from '../../src/policies/hedge.ts';
 import { retry } from '../../src/policies/retry/retry.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
+import { ConfigurationError } from '../../src/primitives/failure.ts';
 import {
   macrotask,
   networkError,

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { sleep } from '../../src/core/clock.ts';
 import type { Policy } from '../../src/core/contract.ts';
+import { sourceOf } from '../../src/core/outcome.ts';
 import type { PipelineOptions } from '../../src/core/pipeline.ts';
-import { sourceOf } from '../../src/core/source.ts';
 import { cachePolicy } from '../../src/policies/cache/cache.ts';
 import type { StaleCacheOptions } from '../../src/policies/cache/options.ts';
 import { attemptTimeout } from '../../src/policies/timeout.ts';
+import { sleep } from '../../src/primitives/clock.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import { hang, networkError, ok, type Step, slow, stalledBody, status } from '../../src/testing/index.ts';
 import { type CachePage, cachePage, fresh, URL_ } from '../support/cache-page.ts';

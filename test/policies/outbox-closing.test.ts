@@ -1,9 +1,9 @@
 /** What `close()` leaves: nothing to be done, nothing open, nothing to be sent twice. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Policy } from '../../src/core/contract.ts';
-import { withLocalLock } from '../../src/core/locks.ts';
 import { pipeline } from '../../src/core/pipeline.ts';
 import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
+import { withLocalLock } from '../../src/primitives/locks.ts';
 import { indexedDBStore } from '../../src/stores/indexeddb.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import { macrotask } from '../../src/testing/clock.ts';

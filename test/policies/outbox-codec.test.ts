@@ -1,7 +1,7 @@
 /** A codec that has no key just now, or does not answer. */
 import { describe, expect, test } from 'vitest';
-import type { Cipher } from '../../src/core/cipher.ts';
 import { StorageError } from '../../src/core/errors.ts';
+import type { Cipher } from '../../src/core/store.ts';
 import { status } from '../../src/testing/index.ts';
 import { page } from '../support/outbox-page.ts';
 import { give, sent } from '../support/outbox-writes.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { isQueued } from '../../src/core/source.ts';
+import { isQueued } from '../../src/core/outcome.ts';
 import { type Outbox, outboxPolicy } from '../../src/policies/outbox/outbox.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import { networkError, ok, slow, status } from '../../src/testing/index.ts';

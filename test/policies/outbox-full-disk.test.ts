@@ -1,6 +1,6 @@
 /** No room on the disk, and a key that is not to be had. */
 import { describe, expect, test } from 'vitest';
-import type { Cipher } from '../../src/core/cipher.ts';
+import type { Cipher } from '../../src/core/store.ts';
 import { encryptWith } from '../../src/stores/encryption.ts';
 import { status } from '../../src/testing/index.ts';
 import { durableStore, type FaultyStore } from '../support/durable.ts';

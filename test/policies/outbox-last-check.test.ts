@@ -1,11 +1,11 @@
 /** What is at hand (read, in line for its turn, at its hook) and is not to be sent any more, is not sent. */
 import { describe, expect, test } from 'vitest';
-import { sleep } from '../../src/core/clock.ts';
 import type { Policy } from '../../src/core/contract.ts';
 import { pipeline } from '../../src/core/pipeline.ts';
 import { readOutboxOptions } from '../../src/policies/outbox/options.ts';
 import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
 import { Queue } from '../../src/policies/outbox/queue.ts';
+import { sleep } from '../../src/primitives/clock.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import { ok, status, testHost, virtualClock } from '../../src/testing/index.ts';
 import { durableStore } from '../support/durable.ts';

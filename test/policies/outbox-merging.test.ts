@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { isQueued } from '../../src/core/source.ts';
+import { isQueued } from '../../src/core/outcome.ts';
 import type { CallOutbox } from '../../src/policies/outbox/options.ts';
 import { networkError, ok, status } from '../../src/testing/index.ts';
 import { idOf, type Page, page, reloaded, settle, URL_ } from '../support/outbox-page.ts';

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Cipher } from '../../src/core/cipher.ts';
-import type { Item } from '../../src/core/store.ts';
+import type { Cipher, Item } from '../../src/core/store.ts';
 import { contentContext } from '../../src/policies/outbox/encryption.ts';
 import { encryptWith } from '../../src/stores/encryption.ts';
 import { networkError, ok, status } from '../../src/testing/index.ts';

@@ -1,6 +1,6 @@
 /** Acknowledging fails, comes late, or does not come at all. */
 import { describe, expect, test } from 'vitest';
-import type { Cipher } from '../../src/core/cipher.ts';
+import type { Cipher } from '../../src/core/store.ts';
 import { encryptWith } from '../../src/stores/encryption.ts';
 import { ok } from '../../src/testing/index.ts';
 import { durableStore } from '../support/durable.ts';

@@ -1,10 +1,10 @@
 /** A module that a development server reloads makes its client anew, beside the one that components still have. */
 import { describe, expect, test } from 'vitest';
 import { systemHost } from '../../src/core/host.ts';
-import { withLocalLock } from '../../src/core/locks.ts';
 import { pipeline } from '../../src/core/pipeline.ts';
 import { auth, createClient, memoryStore, outbox } from '../../src/index.ts';
 import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
+import { withLocalLock } from '../../src/primitives/locks.ts';
 import { networkError, ok } from '../../src/testing/index.ts';
 import { durableStore } from '../support/durable.ts';
 import { held } from '../support/held.ts';

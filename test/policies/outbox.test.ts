@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { isQueued, sourceOf } from '../../src/core/source.ts';
+import { isQueued, sourceOf } from '../../src/core/outcome.ts';
 import { breaker } from '../../src/policies/breaker/breaker.ts';
 import type { OutboxOptions } from '../../src/policies/outbox/options.ts';
 import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';

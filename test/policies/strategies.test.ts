@@ -1,12 +1,12 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import type { Category } from '../../src/core/errors.ts';
-import { sourceOf } from '../../src/core/source.ts';
+import { sourceOf } from '../../src/core/outcome.ts';
 import { standard } from '../../src/fronts/standard.ts';
 import { cachePolicy } from '../../src/policies/cache/cache.ts';
 import { failover } from '../../src/policies/failover.ts';
 import { fallback } from '../../src/policies/fallback.ts';
 import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
 import { type Strategies, strategies } from '../../src/policies/strategies.ts';
+import type { Category } from '../../src/primitives/failure.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import { hang, networkError, ok, status } from '../../src/testing/index.ts';
 import { quiet } from '../support/platform.ts';

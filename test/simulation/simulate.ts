@@ -1,6 +1,6 @@
-import { isFailure } from '../../src/core/errors.ts';
 import type { HoldfastInit } from '../../src/core/normalize-request.ts';
 import { type HoldfastFetch, pipeline } from '../../src/core/pipeline.ts';
+import { isFailure } from '../../src/primitives/failure.ts';
 import { seeded, switchedConnectivity, virtualClock } from '../../src/testing/index.ts';
 import type { Fleet } from './fleets.ts';
 import { boundedOrigin, type SimulatedCall, type SimulatedInit } from './origin.ts';

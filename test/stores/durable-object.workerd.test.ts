@@ -1,8 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, test } from 'vitest';
 import { durableObjectStore, type SqlDurableObjectStorage } from '../../src/cloudflare.ts';
-import { isQuotaExceeded } from '../../src/core/quota-exceeded.ts';
-import type { Change, Item } from '../../src/core/store.ts';
+import { type Change, type Item, isQuotaExceeded } from '../../src/core/store.ts';
 import { needsLease } from '../../src/policies/outbox/lease.ts';
 import { storeContract } from '../contracts/store.ts';
 import { faultyStorage } from '../support/faulty-storage.ts';

@@ -1,6 +1,5 @@
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
-import { isQuotaExceeded } from '../../src/core/quota-exceeded.ts';
-import type { AtomicStore, Change, Item } from '../../src/core/store.ts';
+import { type AtomicStore, type Change, type Item, isQuotaExceeded } from '../../src/core/store.ts';
 import { createFetch, outbox } from '../../src/index.ts';
 import { needsLease } from '../../src/policies/outbox/lease.ts';
 import { type Lock, type SqlExec, type SqlStoreOptions, sqlStore } from '../../src/sql.ts';

@@ -1,10 +1,9 @@
-import { ConfigurationError } from '../../src/core/errors.ts';
-import type { HoldfastFetch } from '../../src/core/pipeline.ts';
-import { pipeline } from '../../src/core/pipeline.ts';
+import { type HoldfastFetch, pipeline } from '../../src/core/pipeline.ts';
 import type { AtomicStore } from '../../src/core/store.ts';
 import type { CallOutbox, OutboxOptions } from '../../src/policies/outbox/options.ts';
 import { type Outbox, outboxPolicy } from '../../src/policies/outbox/outbox.ts';
 import { attemptTimeout } from '../../src/policies/timeout.ts';
+import { ConfigurationError } from '../../src/primitives/failure.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import { networkError, ok, status, type TestHost, testHost, virtualClock } from '../../src/testing/index.ts';
 import { type Death, type MortalStore, mortalStore } from './mortal-store.ts';

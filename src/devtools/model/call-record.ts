@@ -1,4 +1,4 @@
-import type { Source } from '../../core/source.ts';
+import type { Source } from '../../core/outcome.ts';
 import type { Tone } from './words.ts';
 
 /** One part of a timeline. Without `ms` it is under way; a note takes no time. */

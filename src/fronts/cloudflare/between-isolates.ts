@@ -1,7 +1,7 @@
-import { positiveDuration, readOptions, wellFormedString, withMethods } from '../../core/check.ts';
-import type { Duration } from '../../core/durations.ts';
-import { ConfigurationError } from '../../core/errors.ts';
 import type { SharedState, Sharing } from '../../policies/breaker/sharing.ts';
+import { ConfigurationError } from '../../primitives/failure.ts';
+import type { Duration } from '../../primitives/units.ts';
+import { positiveDuration, readOptions, wellFormedString, withMethods } from '../../primitives/validate.ts';
 import type { SyncMessage } from './protocol.ts';
 import { type SyncClient, syncClient } from './sync-client.ts';
 

@@ -1,6 +1,6 @@
 import { systemHost } from '../../core/host.ts';
-import { LruMap } from '../../core/lru.ts';
 import type { SharedState } from '../../policies/breaker/sharing.ts';
+import { LruMap } from '../../primitives/lru.ts';
 import { mixable, type ObjectClass } from './object-class.ts';
 import { MAX_STATES, placeOf, readSyncMessage, type SyncMessage, sent } from './protocol.ts';
 

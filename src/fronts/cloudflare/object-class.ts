@@ -1,4 +1,4 @@
-import { ConfigurationError } from '../../core/errors.ts';
+import { ConfigurationError } from '../../primitives/failure.ts';
 
 /** The class of a Durable Object. */
 // biome-ignore lint/suspicious/noExplicitAny: what the platform gives it is of the platform's own type

@@ -1,6 +1,4 @@
-import { DeadlineError } from '../../core/clock.ts';
 import type { Clock, Connectivity, Host } from '../../core/contract.ts';
-import { ConfigurationError, isFailure } from '../../core/errors.ts';
 import { systemHost } from '../../core/host.ts';
 import type { HoldfastFetch, PipelineOptions } from '../../core/pipeline.ts';
 import type { OutboxEntry } from '../../policies/outbox/entry.ts';
@@ -14,6 +12,8 @@ import type {
   LaneQuery,
   ReplayOptions,
 } from '../../policies/outbox/queries.ts';
+import { DeadlineError } from '../../primitives/clock.ts';
+import { ConfigurationError, isFailure } from '../../primitives/failure.ts';
 import { durableObjectStore, type SqlDurableObjectStorage } from '../../stores/durable-object.ts';
 import { memoryStore } from '../../stores/memory.ts';
 import { type EventLifetime, withinEventLifetime } from '../event-lifetime.ts';

@@ -1,8 +1,8 @@
-import { DeadlineError, withDeadline } from '../../core/clock.ts';
 import type { Call } from '../../core/contract.ts';
-import { ConfigurationError } from '../../core/errors.ts';
-import { LruMap } from '../../core/lru.ts';
 import type { SharedState } from '../../policies/breaker/sharing.ts';
+import { DeadlineError, withDeadline } from '../../primitives/clock.ts';
+import { ConfigurationError } from '../../primitives/failure.ts';
+import { LruMap } from '../../primitives/lru.ts';
 import { MAX_STATES, placeOf, readSyncMessage, type SyncMessage, sent } from './protocol.ts';
 
 /** How long the coordinator may take to reply, in ms. */

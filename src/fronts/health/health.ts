@@ -1,5 +1,11 @@
-import { createAborter, follow } from '../../core/abort.ts';
-import { dropBody } from '../../core/body.ts';
+import { dropBody } from '../../core/body/body.ts';
+import type { Host } from '../../core/contract.ts';
+import { TimeoutError } from '../../core/errors.ts';
+import { systemHost } from '../../core/host.ts';
+import { createAborter, follow } from '../../primitives/abort.ts';
+import { withDeadline } from '../../primitives/clock.ts';
+import { ConfigurationError } from '../../primitives/failure.ts';
+import type { Duration } from '../../primitives/units.ts';
 import {
   abortSignal,
   ofType,
@@ -7,12 +13,7 @@ import {
   type Rule,
   readOptions,
   withMethods,
-} from '../../core/check.ts';
-import { withDeadline } from '../../core/clock.ts';
-import type { Host } from '../../core/contract.ts';
-import type { Duration } from '../../core/durations.ts';
-import { ConfigurationError, TimeoutError } from '../../core/errors.ts';
-import { systemHost } from '../../core/host.ts';
+} from '../../primitives/validate.ts';
 
 export interface Health {
   readonly url: string;

@@ -1,8 +1,8 @@
-import { createAborter } from '../../core/abort.ts';
-import { integer, ofType, positiveDuration, readOptions } from '../../core/check.ts';
-import type { Duration } from '../../core/durations.ts';
-import { ConfigurationError } from '../../core/errors.ts';
-import { notify } from '../../core/notify.ts';
+import { createAborter } from '../../primitives/abort.ts';
+import { ConfigurationError } from '../../primitives/failure.ts';
+import { notify } from '../../primitives/notify.ts';
+import type { Duration } from '../../primitives/units.ts';
+import { integer, ofType, positiveDuration, readOptions } from '../../primitives/validate.ts';
 import { pollInBackground } from '../background.ts';
 import { pin, unpin } from './circuit-pins.ts';
 import {

@@ -1,8 +1,8 @@
-import { createAborter, follow } from '../../core/abort.ts';
-import { positiveDuration, readOptions } from '../../core/check.ts';
-import { sleep } from '../../core/clock.ts';
-import type { Duration } from '../../core/durations.ts';
-import { HoldfastError } from '../../core/errors.ts';
+import { createAborter, follow } from '../../primitives/abort.ts';
+import { sleep } from '../../primitives/clock.ts';
+import { HoldfastError } from '../../primitives/failure.ts';
+import type { Duration } from '../../primitives/units.ts';
+import { positiveDuration, readOptions } from '../../primitives/validate.ts';
 import {
   type CheckOptions,
   checkedUrl,

@@ -1,4 +1,4 @@
-import { watchBody } from '../../core/body.ts';
+import { watchBody } from '../../core/body/watched-response.ts';
 import { TimeoutError } from '../../core/errors.ts';
 import { type HoldfastInit, TO_WIRE, WANTS_BODY } from '../../core/normalize-request.ts';
 import { type Outcome, outcomeOf } from '../../core/outcome.ts';

@@ -1,8 +1,8 @@
 import ky, { type Hooks, type Input, type KyInstance, type Options, type ResponsePromise } from 'ky';
-import { systemClock } from '../../core/clock.ts';
-import { ConfigurationError } from '../../core/errors.ts';
 import { BASE_URL } from '../../core/normalize-request.ts';
 import { asyncDispose, type HoldfastFetch } from '../../core/pipeline.ts';
+import { systemClock } from '../../primitives/clock.ts';
+import { ConfigurationError } from '../../primitives/failure.ts';
 import { type CreateFetchOptions, createFetch } from '../fetch.ts';
 import type { FetchOptions } from '../standard.ts';
 import { KyCall } from './call.ts';

@@ -1,13 +1,6 @@
 import { NetworkError as KyNetworkError, TimeoutError as KyTimeoutError } from 'ky';
-import {
-  addFacts,
-  equipped,
-  type Facts,
-  type Failure,
-  HoldfastError,
-  NetworkError,
-  TimeoutError,
-} from '../../core/errors.ts';
+import { NetworkError, TimeoutError } from '../../core/errors.ts';
+import { addFacts, equipped, type Facts, type Failure, HoldfastError } from '../../primitives/failure.ts';
 
 /** A write was accepted and has no result yet; nothing is wrong. `outbox.result(id)` gives it when it comes. */
 export class QueuedError extends HoldfastError {

@@ -1,10 +1,9 @@
 import ky, { type Hooks, HTTPError, TimeoutError as KyTimeoutError } from 'ky';
-import { categoryOf } from '../../core/category.ts';
-import { equipped, isFailure } from '../../core/errors.ts';
-import { outcomeOf } from '../../core/outcome.ts';
-import { hasBody } from '../../core/request-body.ts';
+import { hasBody } from '../../core/body/request-body.ts';
+import { categoryOf, outcomeOf } from '../../core/outcome.ts';
 import { isProblem, problemFrom } from '../../http/problem.ts';
 import type { RetryOptions, RetryState } from '../../policies/retry/options.ts';
+import { equipped, isFailure } from '../../primitives/failure.ts';
 import { asKys } from './errors.ts';
 import type { CallState } from './state.ts';
 import { asRequest, isRequest } from './transport.ts';

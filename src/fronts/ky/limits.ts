@@ -1,6 +1,6 @@
-import { type Duration, milliseconds } from '../../core/durations.ts';
 import type { RetryOptions } from '../../policies/retry/options.ts';
 import type { TimeoutOptions } from '../../policies/timeout.ts';
+import { type Duration, milliseconds } from '../../primitives/units.ts';
 
 /** ky's `timeout` is the attempt's, `totalTimeout` the call's. The smaller counts: each may be said in another place. */
 export function limitsOf(timeout: unknown, total: unknown): TimeoutOptions {

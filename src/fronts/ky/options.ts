@@ -1,10 +1,10 @@
 import type { Options } from 'ky';
 import { isNamed } from '../../core/contract.ts';
-import { ConfigurationError } from '../../core/errors.ts';
 import type { OrUndefined } from '../../core/normalize-request.ts';
 import type { PipelineOptions } from '../../core/pipeline.ts';
 import type { CallFallback } from '../../policies/fallback.ts';
 import type { TimeoutOptions } from '../../policies/timeout.ts';
+import { ConfigurationError } from '../../primitives/failure.ts';
 import type { Partitioned } from '../fetch.ts';
 import { type FetchOptions, IMPORTED, OF_PIPELINE, type StandardOptions } from '../standard.ts';
 

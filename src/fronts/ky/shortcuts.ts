@@ -1,6 +1,7 @@
 import { type ResponsePromise, SchemaValidationError } from 'ky';
-import { equipped, TimeoutError } from '../../core/errors.ts';
-import { isQueued } from '../../core/source.ts';
+import { TimeoutError } from '../../core/errors.ts';
+import { isQueued } from '../../core/outcome.ts';
+import { equipped } from '../../primitives/failure.ts';
 import { asKys, QueuedError } from './errors.ts';
 import type { ClientOptions } from './options.ts';
 import type { CallState } from './state.ts';

@@ -1,6 +1,6 @@
-import { oneOf, readOptions, withMethods } from '../../core/check.ts';
 import type { HoldfastEvent } from '../../core/events.ts';
 import { systemHost } from '../../core/host.ts';
+import { oneOf, readOptions, withMethods } from '../../primitives/validate.ts';
 import type { Severity } from '../severity.ts';
 import { SEVERITIES } from './json-lines.ts';
 import type { Listener } from './listeners.ts';

@@ -1,7 +1,7 @@
-import { between } from '../../core/check.ts';
 import type { HoldfastEvent } from '../../core/events.ts';
-import { hashOf } from '../../core/hash.ts';
-import { notify } from '../../core/notify.ts';
+import { hashOf } from '../../primitives/hash.ts';
+import { notify } from '../../primitives/notify.ts';
+import { between } from '../../primitives/validate.ts';
 import { severityOf } from '../severity.ts';
 
 export type Listener = (event: HoldfastEvent) => unknown;

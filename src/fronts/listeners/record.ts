@@ -1,6 +1,6 @@
-import { categoryOf, categoryOfStatus } from '../../core/category.ts';
-import { isFailure } from '../../core/errors.ts';
 import type { HoldfastEvent } from '../../core/events.ts';
+import { categoryOf, categoryOfStatus } from '../../core/outcome.ts';
+import { isFailure } from '../../primitives/failure.ts';
 import { type Severity, severityOf } from '../severity.ts';
 import { redact, redactText, redactUrl } from './redact.ts';
 

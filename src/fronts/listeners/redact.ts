@@ -1,4 +1,4 @@
-import { withoutClosing } from '../../core/errors.ts';
+import { withoutClosing } from '../../primitives/failure.ts';
 
 /** What stands in place of something that is not to be seen. */
 const REDACTED = '…';

@@ -1,7 +1,7 @@
-import { createAborter } from '../../core/abort.ts';
 import type { Host } from '../../core/contract.ts';
 import type { HoldfastEvent } from '../../core/events.ts';
 import { systemHost } from '../../core/host.ts';
+import { createAborter } from '../../primitives/abort.ts';
 import { pollInBackground } from '../background.ts';
 import type { ClientHealth } from '../health/client.ts';
 import { categoryOfCall } from '../severity.ts';

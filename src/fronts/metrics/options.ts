@@ -1,3 +1,6 @@
+import type { Host } from '../../core/contract.ts';
+import { ConfigurationError } from '../../primitives/failure.ts';
+import type { Duration } from '../../primitives/units.ts';
 import {
   between,
   integer,
@@ -6,10 +9,7 @@ import {
   positiveDuration,
   type Rule,
   readOptions,
-} from '../../core/check.ts';
-import type { Host } from '../../core/contract.ts';
-import type { Duration } from '../../core/durations.ts';
-import { ConfigurationError } from '../../core/errors.ts';
+} from '../../primitives/validate.ts';
 import type { ClientHealth } from '../health/client.ts';
 
 /** From which value on a figure is an alarm; it is over at nine tenths of that. 0: whatever is not 0. */

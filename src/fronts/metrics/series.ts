@@ -1,6 +1,6 @@
-import type { Category } from '../../core/errors.ts';
 import type { HoldfastEvent } from '../../core/events.ts';
-import type { Source } from '../../core/source.ts';
+import type { Source } from '../../core/outcome.ts';
+import type { Category } from '../../primitives/failure.ts';
 import { categoryOfCall, severityOf } from '../severity.ts';
 import { Histogram, type Quantiles } from './histogram.ts';
 

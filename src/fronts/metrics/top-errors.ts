@@ -1,5 +1,5 @@
-import { categoryOf } from '../../core/category.ts';
-import { type Category, isFailure } from '../../core/errors.ts';
+import { categoryOf } from '../../core/outcome.ts';
+import { type Category, isFailure } from '../../primitives/failure.ts';
 import type { CallEnded } from './series.ts';
 
 /** A kind of failure, without anything of the error's message. */

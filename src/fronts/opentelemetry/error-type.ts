@@ -1,4 +1,4 @@
-import { isFailure } from '../../core/errors.ts';
+import { isFailure } from '../../primitives/failure.ts';
 
 /** The name of a class; any other text may contain data. */
 const NAME = /^[A-Z]\w{0,60}$/i;

@@ -1,7 +1,7 @@
 import { context, metrics, propagation, trace } from '@opentelemetry/api';
-import { ofType, readOptions } from '../../core/check.ts';
 import type { HoldfastEvent } from '../../core/events.ts';
 import { systemHost } from '../../core/host.ts';
+import { ofType, readOptions } from '../../primitives/validate.ts';
 import { Meters } from './meters.ts';
 import { Spans } from './spans.ts';
 

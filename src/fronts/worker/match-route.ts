@@ -1,4 +1,4 @@
-import { type Match, matches } from '../../core/match.ts';
+import { type Match, matches } from '../../primitives/url-match.ts';
 
 /** The part of a request that decides about the route. */
 type Asked = Pick<Request, 'url' | 'mode' | 'headers' | 'destination'>;

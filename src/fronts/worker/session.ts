@@ -1,5 +1,5 @@
-import { wellFormedString } from '../../core/check.ts';
-import { ConfigurationError } from '../../core/errors.ts';
+import { ConfigurationError } from '../../primitives/failure.ts';
+import { wellFormedString } from '../../primitives/validate.ts';
 import { sharedValue } from '../../stores/shared-value.ts';
 
 /** The signed-in user, shared by the pages and the service worker of an application. */

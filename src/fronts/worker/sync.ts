@@ -1,6 +1,6 @@
-import { DeadlineError } from '../../core/clock.ts';
 import { systemHost } from '../../core/host.ts';
 import type { Outbox } from '../../policies/outbox/outbox.ts';
+import { DeadlineError } from '../../primitives/clock.ts';
 import { type EventLifetime, withinEventLifetime } from '../event-lifetime.ts';
 
 /** Chromium gives an event three minutes and counts one that it has to end as failed. */

@@ -1,7 +1,7 @@
 import type { Handler, PipelineContext } from '../../core/contract.ts';
-import { notifyCredentials } from '../../core/credentials.ts';
-import { ConfigurationError } from '../../core/errors.ts';
 import type { HoldfastEvent } from '../../core/events.ts';
+import { notifyCredentials } from '../../core/user.ts';
+import { ConfigurationError } from '../../primitives/failure.ts';
 
 /** A pipeline, and the handler inside `auth`. */
 export interface Attachment {

@@ -1,10 +1,10 @@
-import { dropBody } from '../../core/body.ts';
+import { dropBody } from '../../core/body/body.ts';
+import { hasBody, replayable } from '../../core/body/request-body.ts';
 import { named, type PipelineContext, type PolicyTraits } from '../../core/contract.ts';
-import { addFacts, isFailure } from '../../core/errors.ts';
-import { originOf } from '../../core/origin.ts';
-import { hasBody, replayable } from '../../core/request-body.ts';
-import { signsOut } from '../../core/sign-out.ts';
 import { type Leaving, type Run, type Stage, stage } from '../../core/stage.ts';
+import { signsOut } from '../../core/user.ts';
+import { addFacts, isFailure } from '../../primitives/failure.ts';
+import { originOf } from '../../primitives/request.ts';
 import type { Attachment } from './attached-pipelines.ts';
 import { createScheme, type SignIn } from './create-scheme.ts';
 import { AuthError, SIGNED_OUT } from './error.ts';

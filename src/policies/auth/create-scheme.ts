@@ -1,4 +1,4 @@
-import { ofType } from '../../core/check.ts';
+import { ofType } from '../../primitives/validate.ts';
 import { AttachedPipelines } from './attached-pipelines.ts';
 import type { AuthEvent } from './auth-event.ts';
 import { dynamicToken } from './dynamic-token.ts';

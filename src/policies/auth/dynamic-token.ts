@@ -1,5 +1,5 @@
 import { PUBLIC } from '../../core/contract.ts';
-import { LruMap } from '../../core/lru.ts';
+import { LruMap } from '../../primitives/lru.ts';
 import type { AttachedPipelines, Attachment } from './attached-pipelines.ts';
 import { AuthError, NO_TOKEN, SIGNED_OUT } from './error.ts';
 import type { Secret } from './options.ts';

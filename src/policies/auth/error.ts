@@ -1,4 +1,4 @@
-import { HoldfastError, isFailure } from '../../core/errors.ts';
+import { HoldfastError, isFailure } from '../../primitives/failure.ts';
 
 /**
  * - `signed-out`: no user is signed in, or a refresh was refused.

@@ -1,9 +1,11 @@
-import { createAborter, follow } from '../../core/abort.ts';
-import { dropBody, readUpTo } from '../../core/body.ts';
-import { withDeadline } from '../../core/clock.ts';
-import { type Failure, TimeoutError } from '../../core/errors.ts';
-import { originOf } from '../../core/origin.ts';
+import { dropBody } from '../../core/body/body.ts';
+import { readUpTo } from '../../core/body/read-body.ts';
+import { TimeoutError } from '../../core/errors.ts';
 import { retryAfter } from '../../http/retry-after.ts';
+import { createAborter, follow } from '../../primitives/abort.ts';
+import { withDeadline } from '../../primitives/clock.ts';
+import type { Failure } from '../../primitives/failure.ts';
+import { originOf } from '../../primitives/request.ts';
 import type { Attachment } from './attached-pipelines.ts';
 import { type AuthFailure, refreshFailed, toAuthFailure } from './error.ts';
 import { basic, isRedirect } from './schemes.ts';

@@ -1,6 +1,6 @@
-import { withDeadline } from '../../core/clock.ts';
 import type { Call } from '../../core/contract.ts';
-import { ConfigurationError } from '../../core/errors.ts';
+import { withDeadline } from '../../primitives/clock.ts';
+import { ConfigurationError } from '../../primitives/failure.ts';
 import type { Attachment } from './attached-pipelines.ts';
 import { AuthError, SIGNED_OUT } from './error.ts';
 import { lockOf, refresh } from './refresh.ts';

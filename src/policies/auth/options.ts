@@ -1,6 +1,5 @@
-import type { Cipher } from '../../core/cipher.ts';
-import type { Duration, Size } from '../../core/durations.ts';
-import type { Store } from '../../core/store.ts';
+import type { Cipher, Store } from '../../core/store.ts';
+import type { Duration, Size } from '../../primitives/units.ts';
 import type { TokenResponse } from './tokens.ts';
 
 /** What all schemes have in common. */

@@ -1,7 +1,7 @@
-import { sleep, withDeadline } from '../../core/clock.ts';
 import type { Call, Clock, Host } from '../../core/contract.ts';
 import { ClosedError } from '../../core/errors.ts';
-import { LruMap } from '../../core/lru.ts';
+import { sleep, withDeadline } from '../../primitives/clock.ts';
+import { LruMap } from '../../primitives/lru.ts';
 import type { Attachment } from './attached-pipelines.ts';
 import { AuthError, type AuthFailure, toAuthFailure } from './error.ts';
 

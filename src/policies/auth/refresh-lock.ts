@@ -1,7 +1,7 @@
-import { createAborter, follow } from '../../core/abort.ts';
-import { DeadlineError } from '../../core/clock.ts';
 import type { PipelineContext } from '../../core/contract.ts';
-import { withLock } from '../../core/locks.ts';
+import { createAborter, follow } from '../../primitives/abort.ts';
+import { DeadlineError } from '../../primitives/clock.ts';
+import { withLock } from '../../primitives/locks.ts';
 
 /**
  * Runs a task while no other tab or worker runs one of the same name. If I/O belongs to one request, calls cannot wait for one

@@ -1,5 +1,5 @@
-import { sleep } from '../../core/clock.ts';
 import type { Call } from '../../core/contract.ts';
+import { sleep } from '../../primitives/clock.ts';
 import type { Attachment } from './attached-pipelines.ts';
 import { refreshFailed, SIGNED_OUT } from './error.ts';
 import { exchange, type TokenEndpointResponse } from './grant.ts';

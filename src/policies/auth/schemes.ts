@@ -1,7 +1,7 @@
-import { dropBody } from '../../core/body.ts';
+import { dropBody } from '../../core/body/body.ts';
+import { hasBody, knownSize, readStorableBody, withHeader } from '../../core/body/request-body.ts';
+import { withMetadata } from '../../core/body/response.ts';
 import { NetworkError } from '../../core/errors.ts';
-import { hasBody, knownSize, readStorableBody, withHeader } from '../../core/request-body.ts';
-import { withMetadata } from '../../core/response.ts';
 import type { Run } from '../../core/stage.ts';
 import { isRedirectStatus } from '../../http/status.ts';
 import { retarget } from '../retarget.ts';

@@ -1,3 +1,5 @@
+import { type Cipher, cipherRule, type Store, storeRule } from '../../core/store.ts';
+import { ConfigurationError } from '../../primitives/failure.ts';
 import {
   headerName,
   list,
@@ -7,10 +9,7 @@ import {
   readOptions,
   size,
   wellFormedString,
-} from '../../core/check.ts';
-import { type Cipher, cipherRule } from '../../core/cipher.ts';
-import { ConfigurationError } from '../../core/errors.ts';
-import { type Store, storeRule } from '../../core/store.ts';
+} from '../../primitives/validate.ts';
 import { origin } from '../retarget.ts';
 import type { AuthScheme, CustomOptions, OAuth2Options, Secret } from './options.ts';
 import { isSendable } from './schemes.ts';

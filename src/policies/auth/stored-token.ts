@@ -1,5 +1,5 @@
 import type { PipelineContext } from '../../core/contract.ts';
-import { LruMap } from '../../core/lru.ts';
+import { LruMap } from '../../primitives/lru.ts';
 import { AuthError, refreshFailed } from './error.ts';
 import type { BearerSettings } from './settings.ts';
 import { readTokens, writeTokens } from './token-store.ts';

@@ -1,4 +1,4 @@
-import { notify } from '../../core/notify.ts';
+import { notify } from '../../primitives/notify.ts';
 import { AttachedPipelines, type Attachment } from './attached-pipelines.ts';
 import type { AuthEvent } from './auth-event.ts';
 import { AuthError, refreshFailed } from './error.ts';

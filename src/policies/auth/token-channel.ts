@@ -1,6 +1,6 @@
-import { isText, isTextOrAbsent, openChannel } from '../../core/channel.ts';
 import type { Host } from '../../core/contract.ts';
 import type { Store } from '../../core/store.ts';
+import { isText, isTextOrAbsent, openChannel } from '../../primitives/broadcast.ts';
 import { isTokens, type Tokens } from './tokens.ts';
 
 /** What tabs and workers of an origin broadcast about a user's tokens. */

@@ -1,13 +1,13 @@
-import { withDeadline } from '../../core/clock.ts';
 import type { Host } from '../../core/contract.ts';
 import { StorageError } from '../../core/errors.ts';
+import { withDeadline } from '../../primitives/clock.ts';
+import type { Bytes } from '../../primitives/units.ts';
 import type { TokenStorage } from './settings.ts';
 import { isTokens, type Tokens } from './tokens.ts';
 
 /** How long a store may take, in ms; in some browsers an open never ends. */
 const STORE_TIMEOUT = 10_000;
 
-type Bytes = Uint8Array<ArrayBuffer>;
 const utf8 = new TextEncoder();
 const text = new TextDecoder();
 

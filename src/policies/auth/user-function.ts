@@ -1,8 +1,8 @@
-import { type Aborter, createAborter } from '../../core/abort.ts';
-import { withDeadline } from '../../core/clock.ts';
 import type { Call, PipelineContext } from '../../core/contract.ts';
-import { watchUser } from '../../core/signed-in.ts';
 import type { Run } from '../../core/stage.ts';
+import { watchUser } from '../../core/user.ts';
+import { type Aborter, createAborter } from '../../primitives/abort.ts';
+import { withDeadline } from '../../primitives/clock.ts';
 import { AuthError, toAuthFailure, USER_CHANGED } from './error.ts';
 
 /** The call that waits, or background work without a signal. */

@@ -1,5 +1,5 @@
-import { LruMap } from '../../core/lru.ts';
-import { cloneWith } from '../../core/request-body.ts';
+import { cloneWith } from '../../core/body/request-body.ts';
+import { LruMap } from '../../primitives/lru.ts';
 import type { AttachedPipelines } from './attached-pipelines.ts';
 import { RefreshCoordinator } from './refresh-coordinator.ts';
 import { notRedirected, type Scheme, unfollowed } from './schemes.ts';

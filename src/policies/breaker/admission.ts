@@ -1,7 +1,7 @@
-import { DeadlineError } from '../../core/clock.ts';
 import type { Host } from '../../core/contract.ts';
 import { CircuitOpenError } from '../../core/errors.ts';
 import type { Run } from '../../core/stage.ts';
+import { DeadlineError } from '../../primitives/clock.ts';
 import { type Circuit, freeAt, type Passage, release, retryIn, type Waiting } from './circuit.ts';
 import type { Circuits } from './circuits.ts';
 import type { Extension } from './extension.ts';

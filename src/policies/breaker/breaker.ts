@@ -1,6 +1,6 @@
 import type { Clock, Handler, PipelineContext } from '../../core/contract.ts';
-import { notify } from '../../core/notify.ts';
 import type { Stage } from '../../core/stage.ts';
+import { notify } from '../../primitives/notify.ts';
 import type { CircuitState } from './circuit.ts';
 import type { Extension } from './extension.ts';
 import { type CircuitInfo, ManagedCircuits } from './managed-circuits.ts';

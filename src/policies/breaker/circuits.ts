@@ -1,7 +1,7 @@
 import type { Host } from '../../core/contract.ts';
-import { LruMap } from '../../core/lru.ts';
-import { isOrigin } from '../../core/origin.ts';
 import type { Run } from '../../core/stage.ts';
+import { LruMap } from '../../primitives/lru.ts';
+import { isOrigin } from '../../primitives/request.ts';
 import {
   type Circuit,
   type CircuitState,

@@ -1,6 +1,6 @@
-import { between, durationOrFalse, type Rule, readOptions, withMethods } from '../../core/check.ts';
-import type { Duration } from '../../core/durations.ts';
-import { ConfigurationError } from '../../core/errors.ts';
+import { ConfigurationError } from '../../primitives/failure.ts';
+import type { Duration } from '../../primitives/units.ts';
+import { between, durationOrFalse, type Rule, readOptions, withMethods } from '../../primitives/validate.ts';
 import {
   type PlainBreakerOptions,
   type PlainSettings,

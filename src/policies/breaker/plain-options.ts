@@ -1,7 +1,14 @@
-import { duration, integer, ofType, positiveDuration, type Rule, readOptions } from '../../core/check.ts';
 import type { Call } from '../../core/contract.ts';
-import type { Duration } from '../../core/durations.ts';
-import { ConfigurationError } from '../../core/errors.ts';
+import { ConfigurationError } from '../../primitives/failure.ts';
+import type { Duration } from '../../primitives/units.ts';
+import {
+  duration,
+  integer,
+  ofType,
+  positiveDuration,
+  type Rule,
+  readOptions,
+} from '../../primitives/validate.ts';
 
 /** The options that a client takes as they are. The others belong to a value: `breaker: breaker({ … })`. */
 export interface PlainBreakerOptions {

@@ -1,8 +1,8 @@
-import { createAborter, follow } from '../../core/abort.ts';
-import { dropBody } from '../../core/body.ts';
+import { dropBody } from '../../core/body/body.ts';
 import type { Handler } from '../../core/contract.ts';
 import type { Run } from '../../core/stage.ts';
 import { isOriginFailure } from '../../http/status.ts';
+import { createAborter, follow } from '../../primitives/abort.ts';
 import { wake } from './admission.ts';
 import { type Circuit, release } from './circuit.ts';
 import type { Circuits } from './circuits.ts';

@@ -1,5 +1,5 @@
-import { isText, openChannel } from '../../core/channel.ts';
 import type { Call, PipelineContext } from '../../core/contract.ts';
+import { isText, openChannel } from '../../primitives/broadcast.ts';
 
 /** The state of a circuit as tabs and isolates share it: a hint that expires. */
 export interface SharedState {

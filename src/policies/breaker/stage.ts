@@ -1,7 +1,8 @@
 import { named, type PipelineContext } from '../../core/contract.ts';
-import { isFailure, saysNetwork } from '../../core/errors.ts';
+import { saysNetwork } from '../../core/errors.ts';
 import { type Run, type Stage, stage } from '../../core/stage.ts';
 import { isOriginFailure } from '../../http/status.ts';
+import { isFailure } from '../../primitives/failure.ts';
 import { admission, emitted, wake } from './admission.ts';
 import type { Passage } from './circuit.ts';
 import type { Circuits } from './circuits.ts';

@@ -1,6 +1,4 @@
-import type { Cipher } from '../../core/cipher.ts';
-import { isQuotaExceeded } from '../../core/quota-exceeded.ts';
-import type { Item, Store, StoredBody } from '../../core/store.ts';
+import { type Cipher, type Item, isQuotaExceeded, type Store, type StoredBody } from '../../core/store.ts';
 import type { CacheMessage } from './cache-channel.ts';
 import {
   type CachedResponse,

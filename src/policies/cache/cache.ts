@@ -1,8 +1,8 @@
 import { type Handler, named, type PipelineContext } from '../../core/contract.ts';
-import { segmentHandler } from '../../core/run.ts';
-import { signsOut } from '../../core/sign-out.ts';
+import { segmentHandler } from '../../core/run/run.ts';
 import type { Stage } from '../../core/stage.ts';
 import type { Store } from '../../core/store.ts';
+import { signsOut } from '../../core/user.ts';
 import { singleFlight } from '../dedupe.ts';
 import { type CacheManagement, createCacheApi } from './admin.ts';
 import { Cache } from './cache-context.ts';

@@ -1,10 +1,10 @@
-import type { Cipher } from '../../core/cipher.ts';
+import type { ResponseMetadata } from '../../core/body/response.ts';
 import { PUBLIC } from '../../core/contract.ts';
-import type { ResponseMetadata } from '../../core/response.ts';
-import type { Item, StoredBody } from '../../core/store.ts';
+import type { Cipher, Item, StoredBody } from '../../core/store.ts';
 import { type Freshness, type Times, termsOf } from '../../http/freshness.ts';
 import { isRedirectStatus } from '../../http/status.ts';
 import { hasVariants, matchesVary, type Varying } from '../../http/vary.ts';
+import type { Bytes } from '../../primitives/units.ts';
 
 /** A stored response without its body. */
 export interface StoredResponse extends Times {
@@ -168,7 +168,6 @@ const contextOf = (key: string): string => `${key} body`;
 const sizeOf = (body: StoredBody): number =>
   body instanceof Uint8Array ? body.byteLength : body instanceof Blob ? body.size : -1;
 
-type Bytes = Uint8Array<ArrayBuffer>;
 const utf8 = new TextEncoder();
 const text = new TextDecoder();
 

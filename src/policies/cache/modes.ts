@@ -1,11 +1,11 @@
-import { allowsFallback } from '../../core/allows-fallback.ts';
-import { dropBody } from '../../core/body.ts';
-import { memoized } from '../../core/check.ts';
+import { dropBody } from '../../core/body/body.ts';
 import type { Call } from '../../core/contract.ts';
-import { type Category, type Failure, isFailure, NetworkError, TimeoutError } from '../../core/errors.ts';
-import { sourceOf } from '../../core/source.ts';
+import { NetworkError, TimeoutError } from '../../core/errors.ts';
+import { allowsFallback, sourceOf } from '../../core/outcome.ts';
 import { type Run, type Stage, stage } from '../../core/stage.ts';
 import { isOwnValidation, parseRequestDirectives } from '../../http/request-directives.ts';
+import { type Category, type Failure, isFailure } from '../../primitives/failure.ts';
+import { memoized } from '../../primitives/validate.ts';
 import type { Cache, Read } from './cache-context.ts';
 import { type CachedResponse, isImmutable } from './entry.ts';
 import { readCallOptions } from './options.ts';

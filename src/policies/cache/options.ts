@@ -1,3 +1,8 @@
+import { type Cipher, cipherRule, type Store, storeRule } from '../../core/store.ts';
+import { CREDENTIALS } from '../../http/credentials.ts';
+import type { StalePolicy } from '../../http/reuse.ts';
+import { ConfigurationError } from '../../primitives/failure.ts';
+import type { Duration, Size } from '../../primitives/units.ts';
 import {
   duration,
   durationOrFalse,
@@ -8,13 +13,7 @@ import {
   type Rule,
   readOptions,
   size,
-} from '../../core/check.ts';
-import { type Cipher, cipherRule } from '../../core/cipher.ts';
-import type { Duration, Size } from '../../core/durations.ts';
-import { ConfigurationError } from '../../core/errors.ts';
-import { type Store, storeRule } from '../../core/store.ts';
-import { CREDENTIALS } from '../../http/credentials.ts';
-import type { StalePolicy } from '../../http/reuse.ts';
+} from '../../primitives/validate.ts';
 
 export type CacheMode = 'network-first' | 'cache-first' | 'stale-while-revalidate';
 

@@ -1,6 +1,5 @@
-import { dropBody } from '../../core/body.ts';
+import { dropBody } from '../../core/body/body.ts';
 import { type Call, type PipelineContext, PUBLIC } from '../../core/contract.ts';
-import { originOf } from '../../core/origin.ts';
 import { type Leaving, type Run, type Stage, stage } from '../../core/stage.ts';
 import { carriesCredentials } from '../../http/credentials.ts';
 import { isSafe } from '../../http/invalidation.ts';
@@ -8,6 +7,7 @@ import { parseRequestDirectives, type RequestDirectives } from '../../http/reque
 import { isOriginFailure } from '../../http/status.ts';
 import { isCrossOriginRedirect, isForbidden, isShareable, isStorable } from '../../http/storable.ts';
 import { compareWithHead, conditionsOf, mergeHeaders, validates } from '../../http/validation.ts';
+import { originOf } from '../../primitives/request.ts';
 import { type Cache, emitCallEvent, isCurrentPartition } from './cache-context.ts';
 import type { CachedResponse } from './entry.ts';
 import { afterWrite, clearPartition, clearsCache, invalidateUrls } from './invalidate.ts';

@@ -1,10 +1,10 @@
-import { isQuotaExceeded } from '../../core/quota-exceeded.ts';
 import {
   type AtomicStore,
   type Change,
   changeOf,
   type Item,
   isAtomic,
+  isQuotaExceeded,
   type Store,
   type Transaction,
 } from '../../core/store.ts';

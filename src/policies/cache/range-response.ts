@@ -1,4 +1,4 @@
-import { createResponse, responseMetadata } from '../../core/response.ts';
+import { createResponse, responseMetadata } from '../../core/body/response.ts';
 import { byteRange } from '../../http/range.ts';
 import type { Cache, Read } from './cache-context.ts';
 import { isImmutable } from './entry.ts';

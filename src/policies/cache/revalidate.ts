@@ -1,10 +1,9 @@
 import type { Handler, PipelineContext } from '../../core/contract.ts';
-import { HoldfastError } from '../../core/errors.ts';
-import { tryWithLock } from '../../core/locks.ts';
-import { isPageHidden, prefersReducedData } from '../../core/page-state.ts';
+import { isPageHidden, prefersReducedData } from '../../core/host.ts';
+import { HoldfastError } from '../../primitives/failure.ts';
+import { tryWithLock } from '../../primitives/locks.ts';
 import { type Cache, emitCallEvent, isCurrentPartition } from './cache-context.ts';
-import type { CachedResponse } from './entry.ts';
-import { keyPrefix } from './entry.ts';
+import { type CachedResponse, keyPrefix } from './entry.ts';
 import type { CacheRead } from './guarded-store.ts';
 import type { Revalidation } from './revalidation-key.ts';
 

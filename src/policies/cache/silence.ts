@@ -1,7 +1,7 @@
-import type { Attempt } from '../../core/attempt.ts';
 import type { Call } from '../../core/contract.ts';
 import type { HoldfastEvent } from '../../core/events.ts';
-import { LruMap } from '../../core/lru.ts';
+import type { Attempt } from '../../primitives/failure.ts';
+import { LruMap } from '../../primitives/lru.ts';
 
 /** An origin that has responded to nothing for so long is known to be silent, in ms. */
 const SILENT = 4_000;

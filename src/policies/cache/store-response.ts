@@ -1,12 +1,12 @@
-import { concat, ownBody } from '../../core/body.ts';
+import { concat } from '../../core/body/body.ts';
+import { responseMetadata } from '../../core/body/response.ts';
+import { ownBody } from '../../core/body/watched-response.ts';
 import type { Call, PipelineContext } from '../../core/contract.ts';
-import { fnv1a } from '../../core/hash.ts';
-import { isQuotaExceeded } from '../../core/quota-exceeded.ts';
-import { responseMetadata } from '../../core/response.ts';
-import type { StoredBody } from '../../core/store.ts';
+import { isQuotaExceeded, type StoredBody } from '../../core/store.ts';
 import type { Times } from '../../http/freshness.ts';
 import { keptHeaders, minimumBodySize } from '../../http/storable.ts';
 import { varying } from '../../http/vary.ts';
+import { fnv1a } from '../../primitives/hash.ts';
 import { type Cache, emitCallEvent, isCurrentPartition } from './cache-context.ts';
 import type { StoredResponse } from './entry.ts';
 import { invalidateUrls } from './invalidate.ts';

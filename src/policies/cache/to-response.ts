@@ -1,5 +1,5 @@
-import { createResponse } from '../../core/response.ts';
-import { SOURCE_HEADER } from '../../core/source.ts';
+import { createResponse } from '../../core/body/response.ts';
+import { SOURCE_HEADER } from '../../core/outcome.ts';
 import type { StoredBody } from '../../core/store.ts';
 import { ageOf } from '../../http/freshness.ts';
 import type { CachedResponse } from './entry.ts';

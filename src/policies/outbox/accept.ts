@@ -1,7 +1,8 @@
-import { DeadlineError, withDeadline } from '../../core/clock.ts';
 import type { Call } from '../../core/contract.ts';
-import { ConfigurationError, isFailure, StorageError } from '../../core/errors.ts';
+import { StorageError } from '../../core/errors.ts';
 import { chance } from '../../http/idempotency.ts';
+import { DeadlineError, withDeadline } from '../../primitives/clock.ts';
+import { ConfigurationError, isFailure } from '../../primitives/failure.ts';
 import { createDraft, mergeDeliveryOptions } from './draft.ts';
 import { deserializeRequest, type OutboxEntry } from './entry.ts';
 import { fingerprint } from './fingerprint.ts';

@@ -1,5 +1,5 @@
-import { withDeadline } from '../../core/clock.ts';
 import type { PipelineContext } from '../../core/contract.ts';
+import { withDeadline } from '../../primitives/clock.ts';
 
 /** The part of a service worker's registration that is used here; not every engine has it, and types seldom do. */
 interface Registration {

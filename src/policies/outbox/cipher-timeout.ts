@@ -1,7 +1,7 @@
-import type { Cipher } from '../../core/cipher.ts';
-import { DeadlineError, withDeadline } from '../../core/clock.ts';
 import type { Host } from '../../core/contract.ts';
 import { StorageError } from '../../core/errors.ts';
+import type { Cipher } from '../../core/store.ts';
+import { DeadlineError, withDeadline } from '../../primitives/clock.ts';
 import { STORE_TIMEOUT } from './options.ts';
 
 /** How long a cipher may take, in ms: the fallback must still fit into the store's timeout. */

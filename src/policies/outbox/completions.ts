@@ -1,6 +1,6 @@
-import { withDeadline } from '../../core/clock.ts';
 import type { PipelineContext } from '../../core/contract.ts';
 import { carriesCredentials } from '../../http/credentials.ts';
+import { withDeadline } from '../../primitives/clock.ts';
 import type { EntryRecord, ResultWithBody } from './encryption.ts';
 import type { OutboxEntry, Reason, StoredResult } from './entry.ts';
 import type { OutboxEvents } from './events.ts';

@@ -1,9 +1,8 @@
-import { withDeadline } from '../../core/clock.ts';
 import type { Handler, PipelineContext } from '../../core/contract.ts';
-import { onCredentials } from '../../core/credentials.ts';
 import type { OutboxEvent } from '../../core/events.ts';
-import { currentPartition } from '../../core/signed-in.ts';
 import type { AtomicStore } from '../../core/store.ts';
+import { currentPartition, onCredentials } from '../../core/user.ts';
+import { withDeadline } from '../../primitives/clock.ts';
 import { Enqueuer } from './accept.ts';
 import { backgroundSync } from './background-sync.ts';
 import type { Respect } from './backoff.ts';

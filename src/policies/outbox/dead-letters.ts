@@ -1,6 +1,6 @@
-import { ConfigurationError } from '../../core/errors.ts';
 import type { StoredBody } from '../../core/store.ts';
 import { newKey } from '../../http/idempotency.ts';
+import { ConfigurationError } from '../../primitives/failure.ts';
 import type { OutboxContext } from './context.ts';
 import { deserializeRequest, type OutboxEntry } from './entry.ts';
 import type { EntriesQuery, ReplayOptions } from './queries.ts';

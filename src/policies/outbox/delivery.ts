@@ -1,11 +1,12 @@
-import { readUpTo } from '../../core/body.ts';
-import { withDeadline } from '../../core/clock.ts';
+import { readUpTo } from '../../core/body/read-body.ts';
+import { withBody } from '../../core/body/request-body.ts';
+import { responseMetadata } from '../../core/body/response.ts';
 import type { Call, Handler, PipelineContext } from '../../core/contract.ts';
-import { ConfigurationError, StorageError } from '../../core/errors.ts';
-import { withBody } from '../../core/request-body.ts';
-import { responseMetadata } from '../../core/response.ts';
+import { StorageError } from '../../core/errors.ts';
 import type { StoredBody } from '../../core/store.ts';
 import { withoutCredentials } from '../../http/credentials.ts';
+import { withDeadline } from '../../primitives/clock.ts';
+import { ConfigurationError } from '../../primitives/failure.ts';
 import type { ResultWithBody } from './encryption.ts';
 import { deserializeRequest, type OutboxEntry, type Reason, withKey } from './entry.ts';
 import type { PendingEntry } from './entry-reader.ts';

@@ -1,6 +1,6 @@
 import type { Call } from '../../core/contract.ts';
-import { ConfigurationError } from '../../core/errors.ts';
 import { chance, newKey } from '../../http/idempotency.ts';
+import { ConfigurationError } from '../../primitives/failure.ts';
 import { fingerprint } from './fingerprint.ts';
 import type { EntryDraft } from './insert.ts';
 import type { CallOutboxSettings, OutboxSettings } from './options.ts';

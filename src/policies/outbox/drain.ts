@@ -1,5 +1,5 @@
-import { withDeadline } from '../../core/clock.ts';
 import type { PipelineContext } from '../../core/contract.ts';
+import { withDeadline } from '../../primitives/clock.ts';
 import { dueIn, type Respect } from './backoff.ts';
 import type { OutboxEntry } from './entry.ts';
 import type { EntryReader } from './entry-reader.ts';

@@ -1,9 +1,7 @@
-import type { Cipher } from '../../core/cipher.ts';
 import { StorageError } from '../../core/errors.ts';
-import type { StoredBody } from '../../core/store.ts';
+import type { Cipher, StoredBody } from '../../core/store.ts';
+import type { Bytes } from '../../primitives/units.ts';
 import type { OutboxEntry, Reason, StoredResult } from './entry.ts';
-
-type Bytes = Uint8Array<ArrayBuffer>;
 
 /** The fields with a write's content. */
 const CONTENT = ['request', 'options', 'meta', 'fingerprint'] as const;

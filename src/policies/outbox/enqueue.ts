@@ -1,5 +1,5 @@
-import { follow } from '../../core/abort.ts';
 import type { Call } from '../../core/contract.ts';
+import { follow } from '../../primitives/abort.ts';
 import type { OutboxContext } from './context.ts';
 import type { ResultWithBody } from './encryption.ts';
 import type { OutboxEntry } from './entry.ts';

@@ -1,5 +1,5 @@
-import { withDeadline } from '../../core/clock.ts';
 import type { PipelineContext } from '../../core/contract.ts';
+import { withDeadline } from '../../primitives/clock.ts';
 import type { EntryWithBody } from './entry.ts';
 import { STORE_TIMEOUT } from './options.ts';
 import type { Queue } from './queue.ts';

@@ -1,5 +1,5 @@
-import { rememberBody, withHeader } from '../../core/request-body.ts';
-import type { ResponseMetadata } from '../../core/response.ts';
+import { rememberBody, withHeader } from '../../core/body/request-body.ts';
+import type { ResponseMetadata } from '../../core/body/response.ts';
 import type { StoredBody } from '../../core/store.ts';
 
 /** An accepted write as it is stored; its body is stored beside it. */

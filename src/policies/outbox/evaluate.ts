@@ -1,8 +1,8 @@
-import { dropBody } from '../../core/body.ts';
-import { withDeadline } from '../../core/clock.ts';
+import { dropBody } from '../../core/body/body.ts';
 import type { Call } from '../../core/contract.ts';
 import type { StoredBody } from '../../core/store.ts';
 import { IDEMPOTENT_METHODS } from '../../http/idempotency.ts';
+import { withDeadline } from '../../primitives/clock.ts';
 import { deserializeRequest, type OutboxEntry, type Reason } from './entry.ts';
 import { HOOK_TIMEOUT, type OutboxSettings } from './options.ts';
 import { classifyResponse, hookFailed, isAmbiguous, type SendOutcome } from './outcome.ts';

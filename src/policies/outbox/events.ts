@@ -1,9 +1,9 @@
-import { type Channel, isText, isTextOrAbsent, openChannel } from '../../core/channel.ts';
 import type { PipelineContext } from '../../core/contract.ts';
 import type { OutboxEvent } from '../../core/events.ts';
-import { notify } from '../../core/notify.ts';
-import { currentPartition } from '../../core/signed-in.ts';
 import type { Store } from '../../core/store.ts';
+import { currentPartition } from '../../core/user.ts';
+import { type Channel, isText, isTextOrAbsent, openChannel } from '../../primitives/broadcast.ts';
+import { notify } from '../../primitives/notify.ts';
 
 /** What a listener of `subscribe` receives. */
 export type OutboxNotification<Meta = unknown> = Typed<OutboxEvent, Meta> & {

@@ -1,5 +1,5 @@
-import { notify } from '../../core/notify.ts';
-import { currentPartition } from '../../core/signed-in.ts';
+import { currentPartition } from '../../core/user.ts';
+import { notify } from '../../primitives/notify.ts';
 import type { OutboxContext } from './context.ts';
 import type { FlushOptions, FlushProgress } from './queries.ts';
 import type { EntryOutcome } from './scheduler.ts';

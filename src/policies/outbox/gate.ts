@@ -1,5 +1,5 @@
 import type { PipelineContext } from '../../core/contract.ts';
-import { currentPartition } from '../../core/signed-in.ts';
+import { currentPartition } from '../../core/user.ts';
 
 /** How many paused partitions are remembered: other tabs broadcast theirs. A forgotten one gets another 401. */
 const MAX_PAUSED = 1_000;

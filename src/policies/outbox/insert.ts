@@ -1,5 +1,6 @@
-import { CapacityError, HoldfastError } from '../../core/errors.ts';
+import { CapacityError } from '../../core/errors.ts';
 import type { Change, Item, StoredBody } from '../../core/store.ts';
+import { HoldfastError } from '../../primitives/failure.ts';
 import { contentContext, type EntryRecord, type IdRecord } from './encryption.ts';
 import type { OutboxEntry } from './entry.ts';
 import { sortableTimestamp } from './keys.ts';

@@ -1,5 +1,5 @@
-import { withDeadline } from '../../core/clock.ts';
 import type { PipelineContext } from '../../core/contract.ts';
+import { withDeadline } from '../../primitives/clock.ts';
 import type { PendingEntry } from './entry-reader.ts';
 import type { SendGate } from './gate.ts';
 import type { Lease } from './lease.ts';

@@ -1,8 +1,8 @@
-import { withDeadline } from '../../core/clock.ts';
 import type { Handler, PipelineContext } from '../../core/contract.ts';
-import { isFailure } from '../../core/errors.ts';
-import { LruMap } from '../../core/lru.ts';
-import { watchUser } from '../../core/signed-in.ts';
+import { watchUser } from '../../core/user.ts';
+import { withDeadline } from '../../primitives/clock.ts';
+import { isFailure } from '../../primitives/failure.ts';
+import { LruMap } from '../../primitives/lru.ts';
 import { scheduleRetry } from './backoff.ts';
 import type { Completions } from './completions.ts';
 import { deliver, sendCall } from './delivery.ts';

@@ -1,4 +1,4 @@
-import { currentPartition } from '../../core/signed-in.ts';
+import { currentPartition } from '../../core/user.ts';
 import { dueIn } from './backoff.ts';
 import type { OutboxContext } from './context.ts';
 import { readPauses, setPaused } from './pauses.ts';

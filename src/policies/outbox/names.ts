@@ -1,6 +1,6 @@
 import type { PipelineContext } from '../../core/contract.ts';
-import { ConfigurationError } from '../../core/errors.ts';
 import type { AtomicStore } from '../../core/store.ts';
+import { ConfigurationError } from '../../primitives/failure.ts';
 
 /** An outbox that is open under a name. */
 interface Owner {

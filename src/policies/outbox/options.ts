@@ -1,3 +1,8 @@
+import { type AtomicStore, atomicStoreRule, type Cipher, cipherRule } from '../../core/store.ts';
+import { carriesCredentials } from '../../http/credentials.ts';
+import { ConfigurationError } from '../../primitives/failure.ts';
+import type { Duration, Size } from '../../primitives/units.ts';
+import type { Match } from '../../primitives/url-match.ts';
 import {
   duration,
   durationOrFalse,
@@ -10,14 +15,9 @@ import {
   type Rule,
   readOptions,
   size,
+  urlMatchRule,
   wellFormedString,
-} from '../../core/check.ts';
-import { type Cipher, cipherRule } from '../../core/cipher.ts';
-import type { Duration, Size } from '../../core/durations.ts';
-import { ConfigurationError } from '../../core/errors.ts';
-import { type Match, urlMatchRule } from '../../core/match.ts';
-import { type AtomicStore, atomicStoreRule } from '../../core/store.ts';
-import { carriesCredentials } from '../../http/credentials.ts';
+} from '../../primitives/validate.ts';
 import type { DeliveryGuarantee, OutboxEntry } from './entry.ts';
 
 /** @typeParam Meta The application's data of an entry. */

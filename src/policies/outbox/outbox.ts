@@ -1,12 +1,11 @@
-import { createAborter } from '../../core/abort.ts';
 import { type Call, named, type PipelineContext, PUBLIC } from '../../core/contract.ts';
-import { ConfigurationError } from '../../core/errors.ts';
-import { matches } from '../../core/match.ts';
-import { signsOut } from '../../core/sign-out.ts';
-import { currentPartition } from '../../core/signed-in.ts';
 import { type Run, type Stage, stage } from '../../core/stage.ts';
 import type { AtomicStore } from '../../core/store.ts';
+import { currentPartition, signsOut } from '../../core/user.ts';
 import { SAFE_METHODS } from '../../http/idempotency.ts';
+import { createAborter } from '../../primitives/abort.ts';
+import { ConfigurationError } from '../../primitives/failure.ts';
+import { matches } from '../../primitives/url-match.ts';
 import type { OutboxContext } from './context.ts';
 import { createContext, releaseStore } from './create-context.ts';
 import { type ExportedEntry, edit, exportEntries, purge, replay, requestOf } from './dead-letters.ts';

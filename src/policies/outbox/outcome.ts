@@ -1,7 +1,7 @@
-import { isFailure } from '../../core/errors.ts';
-import { originOf } from '../../core/origin.ts';
 import { retryAfter } from '../../http/retry-after.ts';
 import { isOriginFailure } from '../../http/status.ts';
+import { isFailure } from '../../primitives/failure.ts';
+import { originOf } from '../../primitives/request.ts';
 import type { Reason } from './entry.ts';
 
 /**

@@ -1,4 +1,11 @@
-import { abortSignal, integer, ofType, oneOf, readOptions, wellFormedString } from '../../core/check.ts';
+import {
+  abortSignal,
+  integer,
+  ofType,
+  oneOf,
+  readOptions,
+  wellFormedString,
+} from '../../primitives/validate.ts';
 import type { OutboxEntry } from './entry.ts';
 
 /** A page of entries. */

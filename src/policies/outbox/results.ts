@@ -1,7 +1,7 @@
-import { watchBody } from '../../core/body.ts';
-import { HoldfastError } from '../../core/errors.ts';
-import { createResponse } from '../../core/response.ts';
-import { SOURCE_HEADER } from '../../core/source.ts';
+import { createResponse } from '../../core/body/response.ts';
+import { watchBody } from '../../core/body/watched-response.ts';
+import { SOURCE_HEADER } from '../../core/outcome.ts';
+import { HoldfastError } from '../../primitives/failure.ts';
 import type { ResultWithBody } from './encryption.ts';
 import type { OutboxEntry, Reason } from './entry.ts';
 

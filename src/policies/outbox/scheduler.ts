@@ -1,7 +1,7 @@
-import { withDeadline } from '../../core/clock.ts';
 import type { Handler, PipelineContext } from '../../core/contract.ts';
-import { withLock } from '../../core/locks.ts';
-import { currentPartition } from '../../core/signed-in.ts';
+import { currentPartition } from '../../core/user.ts';
+import { withDeadline } from '../../primitives/clock.ts';
+import { withLock } from '../../primitives/locks.ts';
 import { ActiveFlushes } from './active-flushes.ts';
 import { mostUrgent, type Respect } from './backoff.ts';
 import type { Completions, FinalState } from './completions.ts';

@@ -1,10 +1,11 @@
-import { withDeadline } from '../../core/clock.ts';
+import { hasBody, readStorableBody } from '../../core/body/request-body.ts';
 import type { Host } from '../../core/contract.ts';
-import { CapacityError, ConfigurationError } from '../../core/errors.ts';
-import { originOf } from '../../core/origin.ts';
-import { hasBody, readStorableBody } from '../../core/request-body.ts';
+import { CapacityError } from '../../core/errors.ts';
 import type { StoredBody } from '../../core/store.ts';
 import { CREDENTIALS } from '../../http/credentials.ts';
+import { withDeadline } from '../../primitives/clock.ts';
+import { ConfigurationError } from '../../primitives/failure.ts';
+import { originOf } from '../../primitives/request.ts';
 import { type OutboxEntry, partitionHeaders, storedRequest } from './entry.ts';
 import type { OutboxSettings } from './options.ts';
 

@@ -1,7 +1,8 @@
-import { DeadlineError, withDeadline } from '../../core/clock.ts';
 import type { PipelineContext } from '../../core/contract.ts';
-import { isFailure, StorageError } from '../../core/errors.ts';
+import { StorageError } from '../../core/errors.ts';
 import type { Store } from '../../core/store.ts';
+import { DeadlineError, withDeadline } from '../../primitives/clock.ts';
+import { isFailure } from '../../primitives/failure.ts';
 import { STORE_TIMEOUT } from './options.ts';
 
 /** A store failed in the background: emits it; the next trigger tries again. */

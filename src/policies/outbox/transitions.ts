@@ -1,5 +1,4 @@
-import { isQuotaExceeded } from '../../core/quota-exceeded.ts';
-import type { Change } from '../../core/store.ts';
+import { type Change, isQuotaExceeded } from '../../core/store.ts';
 import { codeOnly, type EntryRecord, type ReasonFields, type ResultWithBody } from './encryption.ts';
 import type { OutboxEntry, Reason } from './entry.ts';
 import { NOT_PAUSED, type PauseState } from './pauses.ts';

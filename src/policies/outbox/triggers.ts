@@ -1,5 +1,5 @@
 import type { Call, PipelineContext } from '../../core/contract.ts';
-import { currentPartition } from '../../core/signed-in.ts';
+import { currentPartition } from '../../core/user.ts';
 import type { Respect } from './backoff.ts';
 
 /**

@@ -1,5 +1,5 @@
-import { follow } from '../../core/abort.ts';
 import { ClosedError } from '../../core/errors.ts';
+import { follow } from '../../primitives/abort.ts';
 import type { OutboxContext } from './context.ts';
 import type { ResultWithBody } from './encryption.ts';
 import type { OutboxEntry } from './entry.ts';

@@ -1,3 +1,6 @@
+import type { Run } from '../../core/stage.ts';
+import { IDEMPOTENT_METHODS, newKey } from '../../http/idempotency.ts';
+import type { Duration, Size } from '../../primitives/units.ts';
 import {
   between,
   duration,
@@ -9,10 +12,7 @@ import {
   type Rule,
   readOptions,
   size,
-} from '../../core/check.ts';
-import type { Duration, Size } from '../../core/durations.ts';
-import type { Run } from '../../core/stage.ts';
-import { IDEMPOTENT_METHODS, newKey } from '../../http/idempotency.ts';
+} from '../../primitives/validate.ts';
 
 /** How chance spreads the waits of many clients (Brooker, "Exponential Backoff and Jitter", 2015). */
 export type Jitter = 'added' | 'full' | 'equal' | 'decorrelated' | 'none';

@@ -1,13 +1,14 @@
-import { dropBody } from '../../core/body.ts';
-import { memoized, mergeOptions } from '../../core/check.ts';
+import { dropBody } from '../../core/body/body.ts';
+import { replayable, withHeader } from '../../core/body/request-body.ts';
 import { named, type Policy } from '../../core/contract.ts';
-import { CircuitOpenError, isFailure } from '../../core/errors.ts';
-import { LruMap } from '../../core/lru.ts';
-import type { LazyRequest } from '../../core/request.ts';
-import { replayable, withHeader } from '../../core/request-body.ts';
+import { CircuitOpenError } from '../../core/errors.ts';
 import { type Leaving, type Run, stage } from '../../core/stage.ts';
 import { IDEMPOTENCY_KEY } from '../../http/idempotency.ts';
 import { isOriginFailure } from '../../http/status.ts';
+import { isFailure } from '../../primitives/failure.ts';
+import { LruMap } from '../../primitives/lru.ts';
+import type { LazyRequest } from '../../primitives/request.ts';
+import { memoized, mergeOptions } from '../../primitives/validate.ts';
 import { type Budget, type Evidence, hasBudget, newBudget, responded } from './budget.ts';
 import {
   asObject,

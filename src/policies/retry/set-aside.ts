@@ -1,7 +1,7 @@
-import { readUpTo } from '../../core/body.ts';
-import { DeadlineError } from '../../core/clock.ts';
-import { createResponse, responseMetadata } from '../../core/response.ts';
+import { readUpTo } from '../../core/body/read-body.ts';
+import { createResponse, responseMetadata } from '../../core/body/response.ts';
 import type { Run } from '../../core/stage.ts';
+import { DeadlineError } from '../../primitives/clock.ts';
 
 /** More than this is not worth reading, in bytes. */
 const SMALL = 64_000;

@@ -1,6 +1,6 @@
-import { isFailure } from '../../core/errors.ts';
 import type { Run } from '../../core/stage.ts';
 import { waitAsked } from '../../http/rate-limit.ts';
+import { isFailure } from '../../primitives/failure.ts';
 import { type Evidence, hungAlone, spend } from './budget.ts';
 import type { Plan } from './options.ts';
 

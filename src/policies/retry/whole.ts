@@ -1,7 +1,9 @@
-import { buffered, dropBody, watchBody } from '../../core/body.ts';
-import { isFailure } from '../../core/errors.ts';
+import { dropBody } from '../../core/body/body.ts';
+import { buffered } from '../../core/body/read-body.ts';
+import { watchBody } from '../../core/body/watched-response.ts';
 import type { Run } from '../../core/stage.ts';
 import { isStreaming } from '../../http/streaming.ts';
+import { isFailure } from '../../primitives/failure.ts';
 
 /** How long a body is read before the response is handed over, in ms. */
 const LONGEST_READ = 10_000;

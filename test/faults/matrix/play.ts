@@ -1,4 +1,4 @@
-import { sourceOf } from '../../../src/core/source.ts';
+import { sourceOf } from '../../../src/core/outcome.ts';
 import { isFailure } from '../../../src/index.ts';
 import { watchDelays } from './delays.ts';
 import { faultOf } from './faults.ts';

@@ -1,3 +1,8 @@
+import type { Host } from '../../../core/contract.ts';
+import type { HoldfastFetch } from '../../../core/pipeline.ts';
+import { type Store, storeRule } from '../../../core/store.ts';
+import { ConfigurationError } from '../../../primitives/failure.ts';
+import type { Size } from '../../../primitives/units.ts';
 import {
   headerName,
   list,
@@ -7,12 +12,7 @@ import {
   size,
   wellFormedString,
   withMethods,
-} from '../../../core/check.ts';
-import type { Host } from '../../../core/contract.ts';
-import type { Size } from '../../../core/durations.ts';
-import { ConfigurationError } from '../../../core/errors.ts';
-import type { HoldfastFetch } from '../../../core/pipeline.ts';
-import { type Store, storeRule } from '../../../core/store.ts';
+} from '../../../primitives/validate.ts';
 import type { FetchOptions } from '../../standard.ts';
 import type { DeadLetters, QueuedWrite, QueueProducer } from './types.ts';
 

@@ -1,10 +1,11 @@
-import { dropBody } from '../../../core/body.ts';
+import { dropBody } from '../../../core/body/body.ts';
 import type { Host } from '../../../core/contract.ts';
-import { CapacityError, isFailure, StorageError } from '../../../core/errors.ts';
+import { CapacityError, StorageError } from '../../../core/errors.ts';
 import { systemHost } from '../../../core/host.ts';
 import { newKey } from '../../../http/idempotency.ts';
 import { classifyError, classifyResponse, type SendOutcome } from '../../../policies/outbox/outcome.ts';
 import { serializeRequest } from '../../../policies/outbox/serialize.ts';
+import { isFailure } from '../../../primitives/failure.ts';
 import type { AcceptedWrite } from '../outbox-object.ts';
 import { deleteBody, deserializeWrite, isWriteMessage, messageOf, readWriteMessage } from './message.ts';
 import { type OutboxQueueOptions, type QueueSettings, readQueueOptions, readWrite } from './options.ts';

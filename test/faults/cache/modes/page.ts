@@ -1,9 +1,9 @@
-import { systemClock } from '../../../../src/core/clock.ts';
 import type { Store } from '../../../../src/core/store.ts';
 import { createFetch } from '../../../../src/fronts/fetch.ts';
 import type { FetchOptions } from '../../../../src/fronts/standard.ts';
 import { type HoldfastFetch, isFailure, sourceOf } from '../../../../src/index.ts';
 import { cachePolicy } from '../../../../src/policies/cache/cache.ts';
+import { systemClock } from '../../../../src/primitives/clock.ts';
 import { memoryStore } from '../../../../src/stores/memory.ts';
 import { macrotask } from '../../../../src/testing/clock.ts';
 import { limits, limitsOf, type Mode, type Network, optionsOf, type Validators } from './table.ts';

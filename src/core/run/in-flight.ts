@@ -1,8 +1,8 @@
-import { type Aborter, createAborter } from './abort.ts';
-import { dropBody } from './body.ts';
-import type { Call, Handler, Receiver } from './call.ts';
-import type { Run } from './stage.ts';
-import { Sending, Transport } from './transport.ts';
+import { type Aborter, createAborter } from '../../primitives/abort.ts';
+import { dropBody } from '../body/body.ts';
+import type { Call, Handler, Receiver } from '../call.ts';
+import type { Run } from '../stage.ts';
+import { Sending, Transport } from '../transport.ts';
 
 /** One attempt: a request to what is inside a segment, which is the transport or the next wrapper. */
 export class InFlight extends Sending {

@@ -1,5 +1,5 @@
-import type { Call } from './call.ts';
-import { LazyRequest } from './request.ts';
+import { LazyRequest } from '../../primitives/request.ts';
+import type { Call } from '../call.ts';
 
 interface Facts {
   readonly outgoing: LazyRequest;

@@ -1,5 +1,4 @@
 import { follow } from './abort.ts';
-import type { Clock, Host } from './call.ts';
 
 /** Timers beyond this fire at once (HTML, "timer initialization steps": a signed 32-bit number). */
 const LONGEST = 2 ** 31 - 1;
@@ -134,7 +133,10 @@ function keepAlive(timer: unknown, is: boolean): void {
  *
  * @throws the signal's reason, as soon as it aborts.
  */
-export function sleep(ms: number, { host, signal }: { host: Host; signal: AbortSignal }): Promise<void> {
+export function sleep(
+  ms: number,
+  { host, signal }: { host: { readonly clock: Clock }; signal: AbortSignal },
+): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason);
     const cancel = host.clock.after(ms, () => {
@@ -158,7 +160,7 @@ export class DeadlineError extends Error {}
  */
 export function withDeadline<T>(
   ms: number,
-  { host, signal }: { host: Host; signal?: AbortSignal },
+  { host, signal }: { host: { readonly clock: Clock }; signal?: AbortSignal },
   work: T | PromiseLike<T>,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
@@ -175,4 +177,18 @@ export function withDeadline<T>(
       (error) => end(() => reject(error)),
     );
   });
+}
+
+export interface Clock {
+  /** Wall time in ms since the epoch, for what is stored. It may jump. */
+  now(): number;
+  /** Monotonic ms, for durations. */
+  ticks(): number;
+  /**
+   * Runs `task` once after `ms`.
+   *
+   * @param options.background The timer does not keep a process alive.
+   * @returns cancels it; harmless afterwards.
+   */
+  after(ms: number, task: () => void, options?: { background?: boolean }): () => void;
 }

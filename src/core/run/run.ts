@@ -1,14 +1,14 @@
-import { follow } from './abort.ts';
-import { dropBody } from './body.ts';
-import type { Call, Handler, PipelineContext, Receiver } from './call.ts';
+import { follow } from '../../primitives/abort.ts';
+import { notify } from '../../primitives/notify.ts';
+import { LazyRequest } from '../../primitives/request.ts';
+import { dropBody } from '../body/body.ts';
+import type { Call, Handler, PipelineContext, Receiver } from '../call.ts';
+import type { Leaving, PassageOutcome, Run, Stage } from '../stage.ts';
+import type { Transport } from '../transport.ts';
 import { InFlight } from './in-flight.ts';
 import { Limits } from './limits.ts';
-import { notify } from './notify.ts';
 import { OUT, Passages, settle } from './passages.ts';
-import { LazyRequest } from './request.ts';
 import { RunFacts } from './run-facts.ts';
-import type { Leaving, PassageOutcome, Run, Stage } from './stage.ts';
-import type { Transport } from './transport.ts';
 import { Wait } from './wait.ts';
 
 /** Consecutive stages, and what is inside the last one. */

@@ -1,4 +1,4 @@
-import type { Clock } from './call.ts';
+import type { Clock } from '../../primitives/clock.ts';
 
 /** A limit belongs to the level of the stage that set it. */
 interface Limit {

@@ -1,3 +1,4 @@
+import type { LazyRequest } from '../../primitives/request.ts';
 import {
   type Call,
   type Handler,
@@ -6,11 +7,10 @@ import {
   type Receiver,
   traitsOf,
   type Wrapper,
-} from './contract.ts';
-import type { LazyRequest } from './request.ts';
+} from '../contract.ts';
+import type { Stage } from '../stage.ts';
+import { Transport, transportHandler } from '../transport.ts';
 import { type Segment, SegmentRun, segmentHandler } from './run.ts';
-import type { Stage } from './stage.ts';
-import { Transport, transportHandler } from './transport.ts';
 
 /** Begins a call at the outermost policy. */
 export type Start = (outgoing: LazyRequest, call: Call, caller: Receiver) => void;

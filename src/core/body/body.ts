@@ -1,5 +1,5 @@
-import { asNetworkError } from './errors.ts';
-import { createResponse, hasConstructibleStatus, responseMetadata } from './response.ts';
+import type { Bytes } from '../../primitives/units.ts';
+import { asNetworkError } from '../errors.ts';
 import { noteSettled, onForgotten } from './unread.ts';
 
 /** How a response ended: the call is settled only then. */
@@ -19,31 +19,6 @@ export interface BodyWatcher {
   readonly mustSettle?: boolean;
 }
 
-/**
- * Watches the body of a response: the one place for all that depends on its end (time limits, late failures, slots,
- * responses to store).
- *
- * The response stays the platform's own object, with its `url`, `type` and brand, so that it may still be handed to
- * `respondWith()` or `cache.put()`; only a prototype is put over it (0.7 µs, against 10 for a new response over a piped
- * stream). What the platform then reads by itself passes unseen.
- *
- * @returns the body, which can be broken from outside; `undefined` if there is none (`settled` has been called).
- */
-export function watchBody(response: Response, watcher: BodyWatcher): WatchedBody | undefined {
-  let body = (response as Partial<Watched>)[BODY];
-  if (!body) {
-    if (response.body === null || response.bodyUsed || response.body.locked) {
-      // A body that was read before is lost, which is not the same as no body.
-      watcher.settled?.(response.body === null ? 'none' : 'cancelled');
-      return undefined;
-    }
-    body = watch(response, new BodyState());
-  }
-  if (watcher.mustSettle && !(response instanceof Owned)) onForgotten(response, body);
-  body.state.add(watcher);
-  return body;
-}
-
 export interface WatchedBody {
   /** Ends the body with an error for all its readers, now or later, and closes the connection. */
   break(reason: unknown): void;
@@ -52,47 +27,14 @@ export interface WatchedBody {
   cancel(reason?: unknown): Promise<void>;
 }
 
-/**
- * As `watchBody`, for a watcher that depends on the end of the body: a slot to release, a response to store. The body
- * passes through here, so its end is known also if the platform reads it (`respondWith()`, `cache.put()`, a fetch handler
- * that returns it), and if the response is collected unread.
- *
- * @returns the response to hand on. `url`, `type` and `redirected` hold for scripts; the platform sees a constructed
- * response. One without a body (also opaque, error and 101) is the one that was given.
- */
-export function ownBody(response: Response, watcher: BodyWatcher): Response {
-  const body = watchBody(response, watcher) as Body | undefined;
-  if (!body || response instanceof Owned) return response;
-  if (!hasConstructibleStatus(response)) {
-    onForgotten(response, body);
-    return response;
-  }
-  const handedOn = createResponse(body.release(), responseMetadata(response), response.headers) as Owned;
-  Object.setPrototypeOf(handedOn, Owned.prototype);
-  handedOn[BODY] = body;
-  return handedOn;
-}
-
-/** True if a policy depends on the end of the body. */
-export const isOwned = (response: Response): boolean =>
-  response instanceof Owned || (response as { [INNER]?: Body })[INNER]?.isReleased === true;
-
 /** Cancels the body of a response that will not be read. */
 export function dropBody(response: Response | undefined): void {
   // A locked body has a reader, which ends it.
   response?.body?.cancel().catch(() => {});
 }
 
-const BODY = Symbol('holdfast.body');
-const NATIVE = Symbol('holdfast.native');
-
-type Bytes = Uint8Array<ArrayBuffer>;
-
-/** Stateless between two calls. */
-const utf8 = new TextDecoder();
-
 /** The state that all clones of a response share. */
-class BodyState {
+export class BodyState {
   bodies: readonly Body[] = [];
   /** How many bytes the foremost reader has read. */
   bytesSeen = 0;
@@ -121,7 +63,7 @@ class BodyState {
 }
 
 /** One body. Refers to the platform's stream and not to the response, so that a dropped response can be collected. */
-class Body implements WatchedBody {
+export class Body implements WatchedBody {
   readonly state: BodyState;
   native: ReadableStream<Bytes>;
   #reader: ReadableStreamDefaultReader<Bytes> | undefined;
@@ -295,91 +237,6 @@ function streamOf(body: Body, made = (_source: object): void => {}): ReadableStr
   }
 }
 
-function watch(response: Response, state: BodyState): Body {
-  const body = new Body(response.body as ReadableStream<Bytes>, state);
-  body.inner = (response as { [INNER]?: Body })[INNER];
-  Object.setPrototypeOf(response, Watched.prototype);
-  (response as Watched)[BODY] = body;
-  return body;
-}
-
-const INNER = Symbol('holdfast.inner');
-
-/** Marks the body of `response` as read from that of `source`: a reader of all of one reads all of the other. */
-export function readsFrom(response: Response, source: Response): Response {
-  return Object.assign(response, { [INNER]: (source as Partial<Watched>)[BODY] });
-}
-
-/** Never constructed: its prototype is put over responses of the platform. */
-class Watched extends Response {
-  declare [BODY]: Body;
-
-  get [NATIVE](): ReadableStream<Bytes> {
-    return super.body as ReadableStream<Bytes>;
-  }
-
-  override get body(): ReadableStream<Bytes> {
-    return this[BODY].stream;
-  }
-
-  override async arrayBuffer(): Promise<ArrayBuffer> {
-    const { buffer, byteLength, byteOffset } = await this.bytes();
-    return buffer.byteLength === byteLength ? buffer : buffer.slice(byteOffset, byteOffset + byteLength);
-  }
-
-  override async blob(): Promise<Blob> {
-    return new Blob([await this.bytes()], { type: this.headers.get('content-type') ?? '' });
-  }
-
-  override async formData(): Promise<FormData> {
-    return new Response(await this.bytes(), { headers: this.headers }).formData();
-  }
-
-  override json(): Promise<unknown> {
-    return this.bytes().then((bytes) => JSON.parse(utf8.decode(bytes)));
-  }
-
-  override text(): Promise<string> {
-    return this.bytes().then((bytes) => utf8.decode(bytes));
-  }
-
-  override bytes(): Promise<Bytes> {
-    // A body that broke unread counts as used, but the reader needs its error.
-    if (this[BODY].failedBeforeRead) return this[BODY].readAll();
-    return this.bodyUsed || this[BODY].locked ? Promise.reject(usedBody()) : this[BODY].readAll();
-  }
-
-  override clone(): Response {
-    const body = this[BODY];
-    if (this.bodyUsed || body.locked) throw usedBody();
-    const copy = super.clone();
-    // Cloning gives the original a new stream, too.
-    body.native = this[NATIVE];
-    watch(copy, body.state);
-    return copy;
-  }
-}
-
-/** A response whose body passes through a `Body`, whatever reads it. Clones share the stream, as the platform's do. */
-class Owned extends Watched {
-  override get body(): ReadableStream<Bytes> {
-    return this[NATIVE];
-  }
-
-  override bytes(): Promise<Bytes> {
-    const { body } = this;
-    return this.bodyUsed || body.locked ? Promise.reject(usedBody()) : this[BODY].readAll(body);
-  }
-
-  override clone(): Response {
-    const copy = Object.setPrototypeOf(Response.prototype.clone.call(this), Owned.prototype);
-    copy[BODY] = this[BODY];
-    return copy;
-  }
-}
-
-const usedBody = (): TypeError => new TypeError('the body has been read already, or is locked');
-
 /** Joins chunks whose total length is known. */
 export function concat(chunks: readonly Uint8Array[], length: number): Bytes {
   const whole = new Uint8Array(length);
@@ -389,87 +246,4 @@ export function concat(chunks: readonly Uint8Array[], length: number): Bytes {
     at += chunk.byteLength;
   }
   return whole;
-}
-
-/** Reads a body to its end, for its watchers. */
-export async function drain(response: Response): Promise<void> {
-  const reader = response.body?.getReader();
-  while (reader && !(await reader.read()).done);
-}
-
-/**
- * Takes a body before anything is read from it, while `goesOn` says so. The rest of a longer one streams from there.
- *
- * @param goesOn Called with the bytes so far.
- * @throws the error that broke the body.
- */
-export async function buffered(response: Response, goesOn: (length: number) => boolean): Promise<Response> {
-  const body = watchBody(response, {});
-  if (!body) return response;
-  const chunks: Bytes[] = [];
-  let length = 0;
-  for (;;) {
-    const { done, value } = await body.readWhole();
-    // As a stream, as it came: a body that a platform makes of bytes takes its own time to be read.
-    if (done)
-      return createResponse(streamed(concat(chunks, length)), responseMetadata(response), response.headers);
-    chunks.push(value);
-    length += value.byteLength;
-    if (!goesOn(length))
-      return createResponse(
-        continued(concat(chunks, length), body),
-        responseMetadata(response),
-        response.headers,
-      );
-  }
-}
-
-const streamed = (bytes: Bytes): ReadableStream<Bytes> =>
-  new ReadableStream({
-    start(controller) {
-      if (bytes.byteLength > 0) controller.enqueue(bytes);
-      controller.close();
-    },
-  });
-
-/** The bytes that were read from a body, and then the rest. */
-function continued(begin: Bytes, body: WatchedBody): ReadableStream<Bytes> {
-  return new ReadableStream<Bytes>(
-    {
-      start: (controller) => controller.enqueue(begin),
-      async pull(controller) {
-        const { value } = await body.readWhole();
-        if (value) controller.enqueue(value);
-        else controller.close();
-      },
-      cancel: (reason) => body.cancel(reason),
-    },
-    { highWaterMark: 0 },
-  );
-}
-
-/** A body of at most `limit` bytes; `undefined` if there is none, or it is longer. The rest is not read. */
-export async function snapshotOf(response: Response, limit: number): Promise<Bytes | undefined> {
-  const reader = response.body?.getReader();
-  if (!reader) return undefined;
-  return readUpTo(reader, limit);
-}
-
-/** Reads up to `limit` bytes; `undefined` if there are more. */
-export async function readUpTo(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
-  limit: number,
-): Promise<Bytes | undefined> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return concat(chunks, length);
-    chunks.push(value);
-    length += value.byteLength;
-    if (length > limit) {
-      reader.cancel().catch(() => {});
-      return undefined;
-    }
-  }
 }

@@ -1,5 +1,6 @@
-import { bytes, milliseconds } from './durations.ts';
-import { ConfigurationError } from './errors.ts';
+import { ConfigurationError } from './failure.ts';
+import { bytes, milliseconds } from './units.ts';
+import type { Match } from './url-match.ts';
 
 /** Passes a value on, as the policy wants it, or throws a `ConfigurationError` that names the option. */
 export type Rule<T = unknown> = (value: unknown, option: string) => T;
@@ -145,3 +146,14 @@ export const list =
   <T>(item: Rule<T>): Rule<T[]> =>
   (value, option) =>
     expected('a list', Array.isArray(value), value as unknown[], option).map((each) => item(each, option));
+
+/** Passes what `matches` can ask. */
+export const urlMatchRule: Rule<Match> = (value, option) =>
+  expected(
+    'a URL, a function or something with test(url)',
+    typeof value === 'string' ||
+      typeof value === 'function' ||
+      typeof (value as { test?: unknown } | null | undefined)?.test === 'function',
+    value as Match,
+    option,
+  );

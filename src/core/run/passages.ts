@@ -1,6 +1,7 @@
-import type { Aborter } from './abort.ts';
-import { type BodyWatcher, ownBody, watchBody } from './body.ts';
-import type { PassageOutcome, Run, Stage } from './stage.ts';
+import type { Aborter } from '../../primitives/abort.ts';
+import type { BodyWatcher } from '../body/body.ts';
+import { ownBody, watchBody } from '../body/watched-response.ts';
+import type { PassageOutcome, Run, Stage } from '../stage.ts';
 
 /** In place of the memory of a stage that the call has switched off, or whose passage has ended. */
 export const OUT = Symbol('out');

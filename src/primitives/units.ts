@@ -1,10 +1,13 @@
-import { ConfigurationError } from './errors.ts';
+import { ConfigurationError } from './failure.ts';
 
 /** Milliseconds, or a number with its unit: `'250ms'`, `'5s'`, `'2m'`, `'1h'`, `'7d'`. */
 export type Duration = number | `${number}${'ms' | 's' | 'm' | 'h' | 'd'}`;
 
 /** Bytes, or a number with its unit (powers of 1,000): `'500B'`, `'64kB'`, `'10MB'`, `'1GB'`. */
 export type Size = number | `${number}${'B' | 'kB' | 'MB' | 'GB'}`;
+
+/** The bytes of a body, of a key or of a record. */
+export type Bytes = Uint8Array<ArrayBuffer>;
 
 const durations = { ms: 1, s: 1e3, m: 6e4, h: 36e5, d: 864e5 };
 const sizes = { B: 1, kB: 1e3, MB: 1e6, GB: 1e9 };

@@ -1,6 +1,5 @@
-import type { Clock } from './call.ts';
-import { DeadlineError } from './clock.ts';
-import { notify } from './notify.ts';
+import { type Clock, DeadlineError } from '../../primitives/clock.ts';
+import { notify } from '../../primitives/notify.ts';
 
 /** The one wait of a run. */
 export class Wait {

@@ -1,4 +1,4 @@
-import { mayShareTimers, systemClock } from './clock.ts';
+import { mayShareTimers, systemClock } from '../../primitives/clock.ts';
 
 /** How long a body may stay unread before it is registered, in ms: most are read by then. */
 const MOMENT = 20;

@@ -1,0 +1,87 @@
+import type { Bytes } from '../../primitives/units.ts';
+import { concat, type WatchedBody } from './body.ts';
+import { createResponse, responseMetadata } from './response.ts';
+import { watchBody } from './watched-response.ts';
+
+/** Reads a body to its end, for its watchers. */
+export async function drain(response: Response): Promise<void> {
+  const reader = response.body?.getReader();
+  while (reader && !(await reader.read()).done);
+}
+
+/**
+ * Takes a body before anything is read from it, while `goesOn` says so. The rest of a longer one streams from there.
+ *
+ * @param goesOn Called with the bytes so far.
+ * @throws the error that broke the body.
+ */
+export async function buffered(response: Response, goesOn: (length: number) => boolean): Promise<Response> {
+  const body = watchBody(response, {});
+  if (!body) return response;
+  const chunks: Bytes[] = [];
+  let length = 0;
+  for (;;) {
+    const { done, value } = await body.readWhole();
+    // As a stream, as it came: a body that a platform makes of bytes takes its own time to be read.
+    if (done)
+      return createResponse(streamed(concat(chunks, length)), responseMetadata(response), response.headers);
+    chunks.push(value);
+    length += value.byteLength;
+    if (!goesOn(length))
+      return createResponse(
+        continued(concat(chunks, length), body),
+        responseMetadata(response),
+        response.headers,
+      );
+  }
+}
+
+const streamed = (bytes: Bytes): ReadableStream<Bytes> =>
+  new ReadableStream({
+    start(controller) {
+      if (bytes.byteLength > 0) controller.enqueue(bytes);
+      controller.close();
+    },
+  });
+
+/** The bytes that were read from a body, and then the rest. */
+function continued(begin: Bytes, body: WatchedBody): ReadableStream<Bytes> {
+  return new ReadableStream<Bytes>(
+    {
+      start: (controller) => controller.enqueue(begin),
+      async pull(controller) {
+        const { value } = await body.readWhole();
+        if (value) controller.enqueue(value);
+        else controller.close();
+      },
+      cancel: (reason) => body.cancel(reason),
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+/** A body of at most `limit` bytes; `undefined` if there is none, or it is longer. The rest is not read. */
+export async function snapshotOf(response: Response, limit: number): Promise<Bytes | undefined> {
+  const reader = response.body?.getReader();
+  if (!reader) return undefined;
+  return readUpTo(reader, limit);
+}
+
+/** Reads up to `limit` bytes; `undefined` if there are more. */
+export async function readUpTo(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  limit: number,
+): Promise<Bytes | undefined> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return concat(chunks, length);
+    chunks.push(value);
+    length += value.byteLength;
+    if (length > limit) {
+      reader.cancel().catch(() => {});
+      return undefined;
+    }
+  }
+}

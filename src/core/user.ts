@@ -1,0 +1,116 @@
+import { addFacts, ConfigurationError, isFailure } from '../primitives/failure.ts';
+import { oneOf, readOptions } from '../primitives/validate.ts';
+import {
+  type PipelineContext,
+  type Policy,
+  type SignedOut,
+  type SignOut,
+  type SignOutOptions,
+  traitsOf,
+} from './contract.ts';
+import { StorageError } from './errors.ts';
+
+/** The partition of the signed-in user; `undefined` if no user is signed in. */
+export function currentPartition(pipeline: PipelineContext): string | undefined {
+  try {
+    return pipeline.partition();
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Watches a user over a wait.
+ *
+ * @returns whether `partition` is signed in, and no other user was seen since, not even for a moment.
+ */
+export function watchUser(partition: string, pipeline: PipelineContext): () => boolean {
+  const isNow = (): boolean => (currentPartition(pipeline) ?? '') === partition;
+  const wasThen = isNow();
+  const before = pipeline.userChanges();
+  return () => wasThen && isNow() && pipeline.userChanges() === before;
+}
+
+type Listener = (partition: string) => void;
+
+/** By pipeline. */
+const listeners = new WeakMap<PipelineContext, Set<Listener>>();
+
+/** Calls a listener when a user has new credentials: entries that wait for them may go on. */
+export function onCredentials(pipeline: PipelineContext, listener: Listener): void {
+  const known = listeners.get(pipeline) ?? new Set();
+  listeners.set(pipeline, known.add(listener));
+}
+
+/** Emits that a user has new credentials. @param partition The user. */
+export function notifyCredentials(pipeline: PipelineContext, partition: string): void {
+  for (const listener of listeners.get(pipeline) ?? []) listener(partition);
+}
+
+/** What a policy that holds something of a user says of the end of it. */
+export const signsOut = (part: SignOut['part']): SignOut => ({ part, all: signOut });
+
+/**
+ * Ends what the policies hold of a user, in all tabs, one after the other: outbox, cache, tokens.
+ *
+ * @throws {ConfigurationError} if there is an outbox, and nothing is said of its writes.
+ * @throws {StorageError} if a store failed; the others have still been asked.
+ */
+async function signOut(
+  policies: readonly Policy[],
+  partition: string | undefined,
+  options: SignOutOptions,
+): Promise<SignedOut> {
+  const { undelivered } = readOptions<{ undelivered: SignOutOptions['undelivered'] }>(
+    'signOut',
+    options,
+    { undelivered: oneOf('keep', 'remove') },
+    { undelivered: undefined },
+  );
+  if (undelivered === undefined && policies.some((policy) => policy.name === 'outbox'))
+    throw new ConfigurationError(
+      'signOut.undelivered',
+      undelivered,
+      "'keep' lets writes wait for the next sign-in of this user, 'remove' loses them",
+    );
+  let report: SignedOut = { undelivered: 0, cached: 0 };
+  if (partition === undefined || partition === '') return report;
+  const failures: unknown[] = [];
+  for (const policy of policies) {
+    const part = traitsOf(policy).signOut?.part({ partition, undelivered: undelivered ?? 'keep' });
+    await part?.then(
+      (counts) => {
+        report = { ...report, ...counts };
+      },
+      (error) => failures.push(error),
+    );
+  }
+  const [failure] = failures;
+  if (failure !== undefined)
+    throw isFailure(failure) ? failure : new StorageError(`signOut failed: ${failure}`, { cause: failure });
+  return report;
+}
+
+export function partitionFrom(partition: () => string | undefined): string | undefined {
+  try {
+    return partition();
+  } catch (cause) {
+    const error = new ConfigurationError(
+      'partition',
+      partition,
+      'it threw; undefined says that no user is signed in',
+    );
+    addFacts(error, { cause });
+    throw error;
+  }
+}
+
+type Partition = string | (() => string | undefined) | undefined;
+
+/** Whose calls these are is said once: by the application, or by a policy that knows it. */
+export function partitionOf(policies: readonly Policy[], given: Partition): Partition {
+  const said = policies.find((policy) => traitsOf(policy).partition);
+  if (!said) return given;
+  if (given === undefined) return traitsOf(said).partition;
+  throw new ConfigurationError('partition', given, `'${said.name}' says it already; name it once`);
+}
