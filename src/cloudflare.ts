@@ -25,11 +25,11 @@ export {
   durableObjectStore,
   type Sql,
   type SqlDurableObjectStorage,
-} from './stores/durable-object.ts';
+} from './stores/sql/durable-object.ts';
 export { type WebCache, type WebCacheStoreOptions, webCacheStore } from './stores/web-cache.ts';
 export {
   type WorkersKV,
   type WorkersKVPage,
   type WorkersKVStoreOptions,
   workersKVStore,
-} from './stores/workers-kv.ts';
+} from './stores/workers-kv/workers-kv.ts';

@@ -186,7 +186,6 @@ export {
 } from './primitives/failure.ts';
 export type { Duration, Size } from './primitives/units.ts';
 export type { Match } from './primitives/url-match.ts';
-export { deviceKey } from './stores/device-key.ts';
-export { type EncryptionKey, encryptWith } from './stores/encryption.ts';
-export { type IndexedDBStoreOptions, indexedDBStore } from './stores/indexeddb.ts';
+export { deviceKey, type EncryptionKey, encryptWith } from './stores/encryption.ts';
+export { type IndexedDBStoreOptions, indexedDBStore } from './stores/indexeddb/indexeddb.ts';
 export { memoryStore } from './stores/memory.ts';

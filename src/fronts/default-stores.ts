@@ -3,7 +3,7 @@ import type { StaleCacheOptions } from '../policies/cache/options.ts';
 import type { OutboxOptions } from '../policies/outbox/options.ts';
 import { type Outbox, outboxPolicy } from '../policies/outbox/outbox.ts';
 import { ConfigurationError } from '../primitives/failure.ts';
-import { indexedDBStore } from '../stores/indexeddb.ts';
+import { indexedDBStore } from '../stores/indexeddb/indexeddb.ts';
 import { memoryStore } from '../stores/memory.ts';
 
 const hasIndexedDB = (): boolean => typeof globalThis.indexedDB === 'object';

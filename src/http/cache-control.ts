@@ -1,3 +1,64 @@
+/** What a request says of stored responses: `Cache-Control` (RFC 9111, 5.2.1) and fetch's cache modes. Times in ms. */
+export interface RequestDirectives {
+  /** Nothing stored, and nothing to be stored. */
+  readonly noStore: boolean;
+  /** Only after revalidation. */
+  readonly noCache: boolean;
+  /** The whole response from the origin, whatever is stored. */
+  readonly reload: boolean;
+  /** Any stored response, however old. */
+  readonly forceCache: boolean;
+  /** No request; without a stored response: fetch's network error, or 504. */
+  readonly onlyIfCached: 'error' | '504' | undefined;
+  readonly maxAge: number;
+  readonly minFresh: number;
+  /** How stale a response may be without revalidation; -1 for not at all. */
+  readonly maxStale: number;
+  /** RFC 5861, 4. */
+  readonly ifError: number | undefined;
+}
+
+const ANYTHING: RequestDirectives = {
+  noStore: false,
+  noCache: false,
+  reload: false,
+  forceCache: false,
+  onlyIfCached: undefined,
+  maxAge: Infinity,
+  minFresh: 0,
+  maxStale: -1,
+  ifError: undefined,
+};
+
+export function parseRequestDirectives({ headers, cache }: Request): RequestDirectives {
+  const ordinary = cache === undefined || cache === 'default';
+  if (ordinary && !headers.has('cache-control') && !headers.has('pragma')) return ANYTHING;
+  const directives = cacheControl(headers);
+  const ms = (name: string): number | undefined => {
+    const given = seconds(directives, name);
+    return given === undefined ? undefined : given * 1000;
+  };
+  // RFC 9111, 5.4: `Pragma` counts only without `Cache-Control`.
+  const pragma = !headers.has('cache-control') && /\bno-cache\b/i.test(headers.get('pragma') ?? '');
+  return {
+    noStore: cache === 'no-store' || directives.has('no-store'),
+    noCache: cache === 'no-cache' || cache === 'reload' || directives.has('no-cache') || pragma,
+    reload: cache === 'reload',
+    forceCache: cache === 'force-cache' || cache === 'only-if-cached',
+    onlyIfCached: cache === 'only-if-cached' ? 'error' : directives.has('only-if-cached') ? '504' : undefined,
+    maxAge: ms('max-age') ?? Infinity,
+    minFresh: ms('min-fresh') ?? 0,
+    // Without a number it is any staleness (RFC 9111, 5.2.1.2).
+    maxStale: directives.get('max-stale') === '' ? Infinity : (ms('max-stale') ?? -1),
+    ifError: ms('stale-if-error'),
+  };
+}
+
+/** Conditions of the caller's own are between it and the origin. */
+const OWN = ['if-none-match', 'if-modified-since', 'if-match', 'if-unmodified-since', 'if-range'];
+
+export const isOwnValidation = ({ headers }: Request): boolean => OWN.some((name) => headers.has(name));
+
 /** Directives of a `Cache-Control` field, names in lower case; a directive without a value is `''`. */
 export type Directives = ReadonlyMap<string, string>;
 

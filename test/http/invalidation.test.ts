@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { invalidatedBy, isSafe } from '../../src/http/invalidation.ts';
+import { invalidatedBy, isSafe } from '../../src/http/reuse.ts';
 import { type Answered, requestOf, responseOf } from './messages.ts';
 
 const URL_ = 'https://example.com/orders/7?a=b';

@@ -3,7 +3,7 @@ import {
   isOwnValidation,
   parseRequestDirectives,
   type RequestDirectives,
-} from '../../src/http/request-directives.ts';
+} from '../../src/http/cache-control.ts';
 import { requestOf } from './messages.ts';
 
 const NOTHING = parseRequestDirectives(requestOf());

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { parseRequestDirectives } from '../../src/http/cache-control.ts';
 import { termsOf } from '../../src/http/freshness.ts';
-import { parseRequestDirectives } from '../../src/http/request-directives.ts';
 import { type Reuse, reuseOf, type StalePolicy } from '../../src/http/reuse.ts';
 import { AT, requestOf } from './messages.ts';
 import { modelOfReuse } from './model.ts';

@@ -1,7 +1,7 @@
 /** Sizes, expiry, seals: what is easily got wrong by a little. */
 import { expect, test } from 'vitest';
 import { encryptWith } from '../../src/stores/encryption.ts';
-import { indexedDBStore } from '../../src/stores/indexeddb.ts';
+import { indexedDBStore } from '../../src/stores/indexeddb/indexeddb.ts';
 import { status } from '../../src/testing/index.ts';
 import { type Page, page, settle, URL_ } from '../support/outbox-page.ts';
 

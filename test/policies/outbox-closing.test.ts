@@ -4,7 +4,7 @@ import type { Policy } from '../../src/core/contract.ts';
 import { pipeline } from '../../src/core/pipeline.ts';
 import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
 import { withLocalLock } from '../../src/primitives/locks.ts';
-import { indexedDBStore } from '../../src/stores/indexeddb.ts';
+import { indexedDBStore } from '../../src/stores/indexeddb/indexeddb.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import { macrotask } from '../../src/testing/clock.ts';
 import { ok, testHost, type VirtualClock, virtualClock } from '../../src/testing/index.ts';

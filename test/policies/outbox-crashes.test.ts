@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { AtomicStore } from '../../src/core/store.ts';
-import { indexedDBStore } from '../../src/stores/indexeddb.ts';
+import { indexedDBStore } from '../../src/stores/indexeddb/indexeddb.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import type { Death } from '../support/mortal-store.ts';
 import { FATES, World } from '../support/outbox-world.ts';

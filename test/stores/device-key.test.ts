@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { deviceKey } from '../../src/stores/device-key.ts';
-import { encryptWith } from '../../src/stores/encryption.ts';
+import { deviceKey, encryptWith } from '../../src/stores/encryption.ts';
 import { newName } from '../support/databases.ts';
 
 const hasIndexedDB = typeof globalThis.indexedDB === 'object';

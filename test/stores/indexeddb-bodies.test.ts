@@ -1,7 +1,7 @@
 /** Small bodies lie within their items and others apart: what is read must not tell, and nothing may be left behind. */
 import { describe, expect, test } from 'vitest';
 import type { AtomicStore, Change, StoredBody } from '../../src/core/store.ts';
-import { indexedDBStore } from '../../src/stores/indexeddb.ts';
+import { indexedDBStore } from '../../src/stores/indexeddb/indexeddb.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import { newName, openRaw } from '../support/databases.ts';
 import { chance } from '../support/misbehaving-server/chance.ts';

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { StorageError } from '../../src/core/errors.ts';
 import type { HoldfastEvent } from '../../src/core/events.ts';
 import { createFetch, outbox } from '../../src/index.ts';
-import { indexedDBStore } from '../../src/stores/indexeddb.ts';
+import { indexedDBStore } from '../../src/stores/indexeddb/indexeddb.ts';
 import { storeContract } from '../contracts/store.ts';
 import { newName, openRaw, readRaw, writeRaw } from '../support/databases.ts';
 

@@ -14,8 +14,8 @@ import type {
 } from '../../policies/outbox/queries.ts';
 import { DeadlineError } from '../../primitives/clock.ts';
 import { ConfigurationError, isFailure } from '../../primitives/failure.ts';
-import { durableObjectStore, type SqlDurableObjectStorage } from '../../stores/durable-object.ts';
 import { memoryStore } from '../../stores/memory.ts';
+import { durableObjectStore, type SqlDurableObjectStorage } from '../../stores/sql/durable-object.ts';
 import { type EventLifetime, withinEventLifetime } from '../event-lifetime.ts';
 import { createFetch } from '../fetch.ts';
 import type { FetchOptions, StandardOptions } from '../standard.ts';

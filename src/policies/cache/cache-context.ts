@@ -1,8 +1,8 @@
 import type { Call, PipelineContext } from '../../core/contract.ts';
 import type { HoldfastEvent } from '../../core/events.ts';
 import { systemHost } from '../../core/host.ts';
+import type { RequestDirectives } from '../../http/cache-control.ts';
 import { ageOf } from '../../http/freshness.ts';
-import type { RequestDirectives } from '../../http/request-directives.ts';
 import { type Reuse, reuseOf } from '../../http/reuse.ts';
 import { type CacheChannel, openCacheChannel } from './cache-channel.ts';
 import { CacheStore } from './cache-store.ts';

@@ -1,6 +1,6 @@
 import type { Call } from '../../core/contract.ts';
 import type { Leaving, Run } from '../../core/stage.ts';
-import { invalidatedBy } from '../../http/invalidation.ts';
+import { invalidatedBy } from '../../http/reuse.ts';
 import { isOriginFailure } from '../../http/status.ts';
 import type { Cache } from './cache-context.ts';
 

@@ -3,7 +3,7 @@ import type { Call } from '../../core/contract.ts';
 import { NetworkError, TimeoutError } from '../../core/errors.ts';
 import { allowsFallback, sourceOf } from '../../core/outcome.ts';
 import { type Run, type Stage, stage } from '../../core/stage.ts';
-import { isOwnValidation, parseRequestDirectives } from '../../http/request-directives.ts';
+import { isOwnValidation, parseRequestDirectives } from '../../http/cache-control.ts';
 import { type Category, type Failure, isFailure } from '../../primitives/failure.ts';
 import { memoized } from '../../primitives/validate.ts';
 import type { Cache, Read } from './cache-context.ts';

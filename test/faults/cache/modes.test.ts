@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from 'vitest';
-import { indexedDBStore } from '../../../src/stores/indexeddb.ts';
+import { indexedDBStore } from '../../../src/stores/indexeddb/indexeddb.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
 import { inRoom } from '../matrix/pool.ts';
 import { runtime } from '../matrix/runtime.ts';

@@ -1,6 +1,6 @@
 import type { Store, StoredBody } from '../../../core/store.ts';
 import { deserializeRequest } from '../../../policies/outbox/entry.ts';
-import { decodeStoredBody, encodeStoredBody } from '../../../stores/stored-body.ts';
+import { decodeStoredBody, encodeStoredBody } from '../../../stores/bytes.ts';
 import type { QueuedWrite, WriteMessage } from './types.ts';
 
 /** A message has 128,000 bytes; this leaves room for what the platform adds, and for what is counted another way. */

@@ -1,5 +1,5 @@
 import type { StoredRequest } from '../../../policies/outbox/entry.ts';
-import type { Kind } from '../../../stores/stored-body.ts';
+import type { Kind } from '../../../stores/bytes.ts';
 import type { OutboxObject } from '../outbox-object.ts';
 
 /** The part of a queue's producer binding that is used. */

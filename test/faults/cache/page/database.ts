@@ -1,5 +1,5 @@
 /** What befalls the cache's database besides the cache. */
-import { BODIES, ITEMS } from '../../../../src/stores/idb-layout.ts';
+import { BODIES, ITEMS } from '../../../../src/stores/indexeddb/records.ts';
 import { openRaw } from '../../../support/raw-database.ts';
 
 const NAME = 'holdfast-cache';

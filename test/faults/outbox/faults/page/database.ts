@@ -1,5 +1,5 @@
 /** What befalls the outbox's database besides the outbox. */
-import { BODIES, ITEMS } from '../../../../../src/stores/idb-layout.ts';
+import { BODIES, ITEMS } from '../../../../../src/stores/indexeddb/records.ts';
 
 export const NAME = 'holdfast-outbox';
 const FILLING = 'filling';

@@ -1,0 +1,71 @@
+import { promisifyRequest } from 'idb-keyval';
+import type { Change } from '../../core/store.ts';
+import { keyOfChange } from '../batch.ts';
+import type { Blobs } from './blobs.ts';
+import { BODIES, hasExternalBody, ITEMS, isSmall, type Stored, toOwnBuffer } from './records.ts';
+
+/** What lies under keys; `undefined`: nothing. Of keys that are absent it is not known. */
+export type Known = ReadonlyMap<string, Stored | undefined>;
+
+/**
+ * Asks for everything; the transaction ends with the last of it.
+ *
+ * @param changes One for each key.
+ * @throws what cannot be stored; then nothing of the transaction is.
+ */
+export async function applyChanges(
+  transaction: IDBTransaction,
+  changes: readonly Change[],
+  known: Known,
+  blobs: Blobs,
+): Promise<void> {
+  const kept = changes.filter(keepsBody).map(keyOfChange);
+  const unread = kept.filter((key) => !known.has(key));
+  const all = unread.length === 0 ? known : new Map([...known, ...(await read(transaction, unread))]);
+  try {
+    askFor(transaction, changes, all, blobs);
+  } catch (error) {
+    // What was asked for before it would be committed all the same.
+    transaction.abort();
+    throw error;
+  }
+}
+
+/** What lies under each key: one request a key, answered in order. */
+export async function read(
+  transaction: IDBTransaction,
+  keys: readonly string[],
+): Promise<(readonly [key: string, stored: Stored | undefined])[]> {
+  const items = transaction.objectStore(ITEMS);
+  return Promise.all(
+    keys.map(async (key) => [key, await promisifyRequest<Stored | undefined>(items.get(key))] as const),
+  );
+}
+
+/** The body that was stored stays, and that may be within the item. */
+const keepsBody = (change: Change): boolean => 'put' in change && change.body === undefined && !change.isNew;
+
+function askFor(transaction: IDBTransaction, changes: readonly Change[], known: Known, blobs: Blobs): void {
+  const items = transaction.objectStore(ITEMS);
+  const bodies = transaction.objectStore(BODIES);
+  for (const change of changes) {
+    const key = keyOfChange(change);
+    const before = known.get(key);
+    const isNew = 'put' in change && change.isNew;
+    const leavesBody = known.has(key) || isNew ? hasExternalBody(before) : true;
+    if ('delete' in change) {
+      items.delete(key);
+      if (leavesBody) bodies.delete(key);
+      continue;
+    }
+    const { put, body = before ? before.body : null } = change;
+    if (body === undefined) items.put(put);
+    else if (body === null || isSmall(body)) {
+      items.put({ ...put, body: body && toOwnBuffer(body) });
+      if (leavesBody) bodies.delete(key);
+    } else {
+      items.put(put);
+      bodies.put(blobs.encoded(toOwnBuffer(body)), key);
+    }
+  }
+}

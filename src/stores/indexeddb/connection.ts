@@ -1,0 +1,102 @@
+import { StorageError } from '../../core/errors.ts';
+
+/** A connection that is opened when it is needed. */
+export interface IdbConnection {
+  transaction<T>(
+    stores: readonly string[],
+    mode: IDBTransactionMode,
+    durability: IDBTransactionDurability | undefined,
+    run: (transaction: IDBTransaction) => T | PromiseLike<T>,
+  ): Promise<T>;
+  close(): Promise<void>;
+}
+
+/**
+ * @param create Makes the object stores of a new database.
+ * @param vanished Called if a database that was open before is gone: the user or the browser has deleted it.
+ */
+export function openDatabase(
+  name: string,
+  version: number,
+  create: (database: IDBDatabase) => void,
+  vanished = (): void => {},
+): IdbConnection {
+  let wasOpen = false;
+  let opening: Promise<IDBDatabase> | undefined;
+
+  const forget = (): void => {
+    opening = undefined;
+  };
+
+  /** The browser takes a connection away (storage cleared, disk trouble), or another tab wants a newer version. */
+  const keep = (database: IDBDatabase): IDBDatabase => {
+    database.onclose = forget;
+    database.onversionchange = () => {
+      forget();
+      database.close();
+    };
+    return database;
+  };
+
+  const open = (): Promise<IDBDatabase> => {
+    opening ??= new Promise<IDBDatabase>((resolve, reject) => {
+      if (!globalThis.indexedDB) throw new StorageError('there is no IndexedDB here');
+      const request = indexedDB.open(name, version);
+      let cause: DOMException | null = null;
+      request.onupgradeneeded = () => {
+        const transaction = request.transaction as IDBTransaction;
+        // The open itself only says that it was aborted.
+        transaction.onabort = () => {
+          cause = transaction.error;
+        };
+        create(request.result);
+        if (wasOpen) vanished();
+      };
+      request.onerror = () => reject(cause ?? refusal(name, request.error));
+      request.onsuccess = () => {
+        wasOpen = true;
+        resolve(keep(request.result));
+      };
+    });
+    // A failed open is not remembered: private mode may end.
+    opening.catch(forget);
+    return opening;
+  };
+
+  const begin = async (
+    stores: readonly string[],
+    mode: IDBTransactionMode,
+    durability: IDBTransactionDurability | undefined,
+  ): Promise<IDBTransaction> => (await open()).transaction([...stores], mode, durability && { durability });
+
+  return {
+    async transaction(stores, mode, durability, run) {
+      try {
+        return await run(await begin(stores, mode, durability));
+      } catch (error) {
+        // The connection was closed under us, without an event in some engines; and Firefox may refuse the first
+        // transaction after one that it has given up for want of room. Nothing of it was written.
+        if (!(error instanceof DOMException) || error.name !== 'InvalidStateError') throw error;
+        forget();
+        return run(await begin(stores, mode, durability));
+      }
+    },
+    async close() {
+      const closing = opening;
+      forget();
+      await closing?.then(
+        (database) => database.close(),
+        () => {},
+      );
+    },
+  };
+}
+
+/** Why an open failed; a database of a newer version is neither read nor written, and nothing of it deleted. */
+const refusal = (name: string, cause: DOMException | null): DOMException | StorageError | null =>
+  cause?.name === 'VersionError'
+    ? new StorageError(
+        `the database '${name}' was written by a newer version of this page; reloading the page helps`,
+        { code: 'storage-newer', transient: false, cause },
+      )
+    : cause;
