@@ -95,8 +95,8 @@ export { type ProblemResponseOptions, problemOf, toProblemResponse } from './fro
 export { type Severity, severityOf } from './fronts/severity.ts';
 export { type FetchOptions, type StandardOptions, standard } from './fronts/standard.ts';
 export type { ProblemDetails } from './http/problem.ts';
+export type { AuthEvent } from './policies/auth/attached-pipelines.ts';
 export { type Auth, auth } from './policies/auth/auth.ts';
-export type { AuthEvent } from './policies/auth/auth-event.ts';
 export type { SignIn } from './policies/auth/create-scheme.ts';
 export { type AuthCode, AuthError } from './policies/auth/error.ts';
 export type {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Generations } from '../../src/policies/cache/tombstones.ts';
+import { Generations } from '../../src/policies/cache/store/tombstones.ts';
 
 test('what happened after a moment is known, by itself', () => {
   const counter = { epoch: 0 };

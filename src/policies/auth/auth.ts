@@ -9,7 +9,7 @@ import type { Attachment } from './attached-pipelines.ts';
 import { createScheme, type SignIn } from './create-scheme.ts';
 import { AuthError, SIGNED_OUT } from './error.ts';
 import type { AuthScheme, SchemeOptions } from './options.ts';
-import { waitInRun } from './user-function.ts';
+import { waitInRun } from './source.ts';
 
 /** Puts credentials on. With `user`, it says whose calls these are, in place of the client's `partition`. */
 export interface Auth<

@@ -1,7 +1,6 @@
 import { ofType } from '../../primitives/validate.ts';
-import { AttachedPipelines } from './attached-pipelines.ts';
-import type { AuthEvent } from './auth-event.ts';
-import { dynamicToken } from './dynamic-token.ts';
+import { AttachedPipelines, type AuthEvent } from './attached-pipelines.ts';
+import { customScheme, dynamicToken, versionedSource } from './dynamic-token.ts';
 import { OAuth2Source } from './oauth2.ts';
 import type { Secret } from './options.ts';
 import { basic, inAuthorization, inHeader, inQuery, type Scheme } from './schemes.ts';
@@ -16,9 +15,8 @@ import {
   readSignIn,
 } from './settings.ts';
 import { type CredentialSource, fixedSource } from './source.ts';
-import { StoredToken } from './stored-token.ts';
+import { StoredToken } from './token-store.ts';
 import type { TokenResponse } from './tokens.ts';
-import { customScheme, versionedSource } from './versioned-source.ts';
 
 /** The parts of a scheme. */
 interface AuthMethod {

@@ -9,9 +9,9 @@ import { ConfigurationError } from '../../primitives/failure.ts';
 import { originOf } from '../../primitives/request.ts';
 import { abortSignal, integer, ofType, readOptions, wellFormedString } from '../../primitives/validate.ts';
 import type { Cache, CacheStats } from './cache-context.ts';
-import type { CachedResponse } from './entry.ts';
 import { readCallOptions } from './options.ts';
-import type { Usage } from './quota.ts';
+import type { CachedResponse } from './store/entry.ts';
+import type { Usage } from './store/quota.ts';
 
 export type { CacheStats, Usage };
 

@@ -4,13 +4,13 @@ import { systemHost } from '../../core/host.ts';
 import type { RequestDirectives } from '../../http/cache-control.ts';
 import { ageOf } from '../../http/freshness.ts';
 import { type Reuse, reuseOf } from '../../http/reuse.ts';
-import { type CacheChannel, openCacheChannel } from './cache-channel.ts';
-import { CacheStore } from './cache-store.ts';
-import type { CachedResponse } from './entry.ts';
-import { type CacheRead, GuardedStore } from './guarded-store.ts';
 import type { CacheSettings, CallSettings } from './options.ts';
-import { RevalidationKey } from './revalidation-key.ts';
+import { RevalidationKey } from './revalidate.ts';
 import { Silences } from './silence.ts';
+import { CacheStore } from './store/cache-store.ts';
+import { type CacheChannel, openCacheChannel } from './store/channel.ts';
+import type { CachedResponse } from './store/entry.ts';
+import { type CacheRead, GuardedStore } from './store/guarded-store.ts';
 import { fromCache, type ServeReason } from './to-response.ts';
 
 /** What has been done since the cache was made. */
@@ -212,4 +212,16 @@ export function isCurrentPartition(pipeline: PipelineContext, partition: string 
   } catch {
     return false;
   }
+}
+
+/** What the cache knows of a request of its own, and of a read on its way to the origin. */
+export interface Revalidation {
+  /** The cached response to revalidate. */
+  readonly cached?: CachedResponse | undefined;
+  /** The caller has a cached response, because there was no other. */
+  readonly isServed?: boolean;
+  /** No caller waits for the response. */
+  readonly isBackground?: boolean;
+  /** Replaces the options of the call. */
+  readonly own?: CallSettings;
 }

@@ -6,14 +6,12 @@ import { type Run, type Stage, stage } from '../../core/stage.ts';
 import { isOwnValidation, parseRequestDirectives } from '../../http/cache-control.ts';
 import { type Category, type Failure, isFailure } from '../../primitives/failure.ts';
 import { memoized } from '../../primitives/validate.ts';
-import type { Cache, Read } from './cache-context.ts';
-import { type CachedResponse, isImmutable } from './entry.ts';
+import type { Cache, Read, Revalidation } from './cache-context.ts';
 import { readCallOptions } from './options.ts';
-import { rangeResponse } from './range-response.ts';
 import type { Revalidator } from './revalidate.ts';
-import type { Revalidation } from './revalidation-key.ts';
 import { LOST } from './silence.ts';
-import type { ServeReason } from './to-response.ts';
+import { type CachedResponse, isImmutable } from './store/entry.ts';
+import { rangeResponse, type ServeReason } from './to-response.ts';
 
 /** RFC 5861, 4: these count as no response. */
 const UNANSWERED = [500, 502, 503, 504];

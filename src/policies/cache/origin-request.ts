@@ -9,9 +9,9 @@ import { isCrossOriginRedirect, isForbidden, isShareable, isStorable } from '../
 import { compareWithHead, conditionsOf, mergeHeaders, validates } from '../../http/validation.ts';
 import { originOf } from '../../primitives/request.ts';
 import { type Cache, emitCallEvent, isCurrentPartition } from './cache-context.ts';
-import type { CachedResponse } from './entry.ts';
 import { afterWrite, clearPartition, clearsCache, invalidateUrls } from './invalidate.ts';
 import { isSignOfLife } from './silence.ts';
+import type { CachedResponse } from './store/entry.ts';
 import { createResponseStorer, type RequestTimes } from './store-response.ts';
 
 interface Exchange extends RequestTimes {

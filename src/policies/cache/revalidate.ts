@@ -1,11 +1,10 @@
-import type { Handler, PipelineContext } from '../../core/contract.ts';
+import type { Call, Handler, PipelineContext } from '../../core/contract.ts';
 import { isPageHidden, prefersReducedData } from '../../core/host.ts';
 import { HoldfastError } from '../../primitives/failure.ts';
 import { tryWithLock } from '../../primitives/locks.ts';
-import { type Cache, emitCallEvent, isCurrentPartition } from './cache-context.ts';
-import { type CachedResponse, keyPrefix } from './entry.ts';
-import type { CacheRead } from './guarded-store.ts';
-import type { Revalidation } from './revalidation-key.ts';
+import { type Cache, emitCallEvent, isCurrentPartition, type Revalidation } from './cache-context.ts';
+import { type CachedResponse, keyPrefix } from './store/entry.ts';
+import type { CacheRead } from './store/guarded-store.ts';
 
 /** With Save-Data, entries younger than this are not revalidated; in ms. */
 const SAVING = 5 * 60_000;
@@ -93,5 +92,19 @@ export class UserChangedError extends HoldfastError {
 
   constructor() {
     super('the user has changed since the request was made', { code: 'user-changed', category: 'aborted' });
+  }
+}
+
+/** Kept on the call, because a `Request` may be reused by others; each cache has a key of its own. */
+export class RevalidationKey {
+  readonly #key = Symbol('holdfast.cache.question');
+
+  of(call: Call): Revalidation | undefined {
+    return (call as Call & Record<symbol, unknown>)[this.#key] as Revalidation | undefined;
+  }
+
+  /** @param revalidation `undefined` for stages further in that must not see it. */
+  put(revalidation: Revalidation | undefined, call: Call, more?: Partial<Call>): Call {
+    return { ...call, ...more, [this.#key]: revalidation } as Call;
   }
 }

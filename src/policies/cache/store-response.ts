@@ -7,10 +7,9 @@ import type { Times } from '../../http/freshness.ts';
 import { keptHeaders, minimumBodySize } from '../../http/storable.ts';
 import { varying } from '../../http/vary.ts';
 import { fnv1a } from '../../primitives/hash.ts';
-import { type Cache, emitCallEvent, isCurrentPartition } from './cache-context.ts';
-import type { StoredResponse } from './entry.ts';
+import { type Cache, emitCallEvent, isCurrentPartition, type Revalidation } from './cache-context.ts';
 import { invalidateUrls } from './invalidate.ts';
-import type { Revalidation } from './revalidation-key.ts';
+import type { StoredResponse } from './store/entry.ts';
 
 /** A read that the cache asks the origin for. */
 export interface RequestTimes extends Times {

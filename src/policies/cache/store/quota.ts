@@ -7,7 +7,7 @@ import {
   isQuotaExceeded,
   type Store,
   type Transaction,
-} from '../../core/store.ts';
+} from '../../../core/store.ts';
 import { type CacheRecord, isCacheRecord, KEY_PREFIX, USED_GROUP } from './entry.ts';
 
 /** How many responses are cached, and the bytes of their bodies. */

@@ -1,6 +1,6 @@
-import type { Host } from '../../core/contract.ts';
-import type { Store } from '../../core/store.ts';
-import { isTextOrAbsent, openChannel } from '../../primitives/broadcast.ts';
+import type { Host } from '../../../core/contract.ts';
+import type { Store } from '../../../core/store.ts';
+import { isTextOrAbsent, openChannel } from '../../../primitives/broadcast.ts';
 
 /** What tabs and workers of an origin broadcast about their cached responses. */
 export interface CacheMessage {

@@ -1,4 +1,4 @@
-import type { Store } from '../../core/store.ts';
+import type { Store } from '../../../core/store.ts';
 import type { StoredResponse } from './entry.ts';
 
 /** How many generations are remembered one by one. */

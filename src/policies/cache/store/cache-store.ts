@@ -1,5 +1,6 @@
-import { type Cipher, type Item, isQuotaExceeded, type Store, type StoredBody } from '../../core/store.ts';
-import type { CacheMessage } from './cache-channel.ts';
+import { type Cipher, type Item, isQuotaExceeded, type Store, type StoredBody } from '../../../core/store.ts';
+import type { CacheSettings } from '../options.ts';
+import type { CacheMessage } from './channel.ts';
 import {
   type CachedResponse,
   type CacheRecord,
@@ -21,7 +22,6 @@ import {
   toRecord,
 } from './entry.ts';
 import { MemoryLru } from './memory-lru.ts';
-import type { CacheSettings } from './options.ts';
 import { Quota, sum, type Usage } from './quota.ts';
 import { ALL, type Epoch, Generations, PartitionTombstones } from './tombstones.ts';
 

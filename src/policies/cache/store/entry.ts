@@ -1,10 +1,10 @@
-import type { ResponseMetadata } from '../../core/body/response.ts';
-import { PUBLIC } from '../../core/contract.ts';
-import type { Cipher, Item, StoredBody } from '../../core/store.ts';
-import { type Freshness, type Times, termsOf } from '../../http/freshness.ts';
-import { isRedirectStatus } from '../../http/status.ts';
-import { hasVariants, matchesVary, type Varying } from '../../http/vary.ts';
-import type { Bytes } from '../../primitives/units.ts';
+import type { ResponseMetadata } from '../../../core/body/response.ts';
+import { PUBLIC } from '../../../core/contract.ts';
+import type { Cipher, Item, StoredBody } from '../../../core/store.ts';
+import { type Freshness, type Times, termsOf } from '../../../http/freshness.ts';
+import { isRedirectStatus } from '../../../http/status.ts';
+import { hasVariants, matchesVary, type Varying } from '../../../http/vary.ts';
+import type { Bytes } from '../../../primitives/units.ts';
 
 /** A stored response without its body. */
 export interface StoredResponse extends Times {

@@ -1,6 +1,6 @@
-import type { Call, Host } from '../../core/contract.ts';
-import type { Run } from '../../core/stage.ts';
-import { DeadlineError, withDeadline } from '../../primitives/clock.ts';
+import type { Call, Host } from '../../../core/contract.ts';
+import type { Run } from '../../../core/stage.ts';
+import { DeadlineError, withDeadline } from '../../../primitives/clock.ts';
 
 /** How long a caller waits for the store, in ms: in some browsers an open never ends. */
 const READ_TIMEOUT = 2_000;
