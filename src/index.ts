@@ -151,19 +151,19 @@ export {
   fallback,
 } from './policies/fallback.ts';
 export { type HedgeOptions, hedge } from './policies/hedge.ts';
-export type { ExportedEntry } from './policies/outbox/dead-letters.ts';
-export type { DeliveryGuarantee, OutboxEntry, Reason } from './policies/outbox/entry.ts';
 export type { OutboxNotification } from './policies/outbox/events.ts';
 export type { LaneInfo, OutboxCounts } from './policies/outbox/manage.ts';
 export type { CallOutbox, Conflict, Merge, OutboxOptions } from './policies/outbox/options.ts';
 export type { Outbox } from './policies/outbox/outbox.ts';
+export type { ExportedEntry } from './policies/outbox/queue/dead-letters.ts';
+export type { DeliveryGuarantee, OutboxEntry, Reason } from './policies/outbox/queue/entry.ts';
 export type {
   EntriesQuery,
   FlushOptions,
   FlushProgress,
   LaneQuery,
   ReplayOptions,
-} from './policies/outbox/queries.ts';
+} from './policies/outbox/queue/queries.ts';
 export { ResultLostError, UndeliveredError } from './policies/outbox/results.ts';
 export {
   type RateLimit,

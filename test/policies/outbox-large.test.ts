@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { AtomicStore, Item } from '../../src/core/store.ts';
-import type { OutboxEntry } from '../../src/policies/outbox/entry.ts';
+import type { OutboxEntry } from '../../src/policies/outbox/queue/entry.ts';
 import { durableStore, type FaultyStore } from '../support/durable.ts';
 import { URL_ as ADDRESS, page } from '../support/outbox-page.ts';
 

@@ -4,7 +4,7 @@ import type { Policy } from '../../src/core/contract.ts';
 import { pipeline } from '../../src/core/pipeline.ts';
 import { readOutboxOptions } from '../../src/policies/outbox/options.ts';
 import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
-import { Queue } from '../../src/policies/outbox/queue.ts';
+import { Queue } from '../../src/policies/outbox/queue/queue.ts';
 import { sleep } from '../../src/primitives/clock.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import { ok, status, testHost, virtualClock } from '../../src/testing/index.ts';

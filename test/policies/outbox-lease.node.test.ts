@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { pipeline } from '../../src/core/pipeline.ts';
 import type { AtomicStore } from '../../src/core/store.ts';
-import { Lease } from '../../src/policies/outbox/lease.ts';
+import { Lease } from '../../src/policies/outbox/queue/lease.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import { ok, testHost, virtualClock } from '../../src/testing/index.ts';
 import { inOtherRealm, otherCopy } from '../support/copies.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { Lease } from '../../src/policies/outbox/lease.ts';
 import { readOutboxOptions } from '../../src/policies/outbox/options.ts';
-import { Queue } from '../../src/policies/outbox/queue.ts';
+import { Lease } from '../../src/policies/outbox/queue/lease.ts';
+import { Queue } from '../../src/policies/outbox/queue/queue.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import { hang, ok, status, testHost } from '../../src/testing/index.ts';
 import { durableStore } from '../support/durable.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { takeWhileUnder } from '../../src/policies/outbox/take-while-under.ts';
+import { takeWhileUnder } from '../../src/policies/outbox/queue/queue.ts';
 
 test.each([
   ['as many as weigh no more than that', [3, 3, 4, 1], [3, 3, 4]],

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { scheduleRetry } from '../../src/policies/outbox/backoff.ts';
-import type { OutboxEntry } from '../../src/policies/outbox/entry.ts';
 import type { OutboxSettings } from '../../src/policies/outbox/options.ts';
+import type { OutboxEntry } from '../../src/policies/outbox/queue/entry.ts';
+import { scheduleRetry } from '../../src/policies/outbox/send/backoff.ts';
 import { testHost } from '../../src/testing/index.ts';
 
 const HOUR = 3_600_000;

@@ -4,7 +4,7 @@ import type { PipelineContext } from '../../src/core/contract.ts';
 import { Completions } from '../../src/policies/outbox/completions.ts';
 import { OutboxEvents } from '../../src/policies/outbox/events.ts';
 import { readOutboxOptions } from '../../src/policies/outbox/options.ts';
-import { Queue } from '../../src/policies/outbox/queue.ts';
+import { Queue } from '../../src/policies/outbox/queue/queue.ts';
 import { ResultWaiters } from '../../src/policies/outbox/results.ts';
 import { ok, status } from '../../src/testing/index.ts';
 import { held } from '../support/held.ts';

@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import type { AtomicStore, Change, Item } from '../../src/core/store.ts';
 import { type DenoKv, type DenoKvAtomic, type DenoKvKey, denoKvStore } from '../../src/deno.ts';
-import { needsLease } from '../../src/policies/outbox/lease.ts';
+import { needsLease } from '../../src/policies/outbox/queue/lease.ts';
 import { Bodies } from '../../src/stores/deno-kv/bodies.ts';
 import { KvConnection } from '../../src/stores/deno-kv/connection.ts';
 import { KvKeys } from '../../src/stores/deno-kv/layout.ts';

@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers';
 import { describe, expect, test } from 'vitest';
 import { durableObjectStore, type SqlDurableObjectStorage } from '../../src/cloudflare.ts';
 import { type Change, type Item, isQuotaExceeded } from '../../src/core/store.ts';
-import { needsLease } from '../../src/policies/outbox/lease.ts';
+import { needsLease } from '../../src/policies/outbox/queue/lease.ts';
 import { storeContract } from '../contracts/store.ts';
 import { faultyStorage } from '../support/faulty-storage.ts';
 import { type InObject, newObject, storeIn } from '../support/in-object.ts';

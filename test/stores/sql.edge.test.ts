@@ -1,7 +1,7 @@
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { type AtomicStore, type Change, type Item, isQuotaExceeded } from '../../src/core/store.ts';
 import { createFetch, outbox } from '../../src/index.ts';
-import { needsLease } from '../../src/policies/outbox/lease.ts';
+import { needsLease } from '../../src/policies/outbox/queue/lease.ts';
 import { type Lock, type SqlExec, type SqlStoreOptions, sqlStore } from '../../src/sql.ts';
 import { storeContract } from '../contracts/store.ts';
 import { deliversOnce, servesStale } from '../support/over-store.ts';

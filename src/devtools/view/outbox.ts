@@ -1,5 +1,5 @@
 import { redact } from '../../fronts/listeners/redact.ts';
-import type { OutboxEntry } from '../../policies/outbox/entry.ts';
+import type { OutboxEntry } from '../../policies/outbox/queue/entry.ts';
 import { bytesText, durationText, failureText, shownUrl, type Tone, timeOfDay } from '../model/words.ts';
 import type { ClientSource, DevtoolsParts } from '../source.ts';
 import { attribute, button, chip, facts, h, select, shortUrl, write } from './dom.ts';

@@ -1,17 +1,17 @@
 import type { Clock, Connectivity, Host } from '../../core/contract.ts';
 import { systemHost } from '../../core/host.ts';
 import type { HoldfastFetch, PipelineOptions } from '../../core/pipeline.ts';
-import type { OutboxEntry } from '../../policies/outbox/entry.ts';
 import type { LaneInfo, OutboxCounts } from '../../policies/outbox/manage.ts';
 import type { CallOutbox, OutboxOptions } from '../../policies/outbox/options.ts';
 import { type Outbox, outboxPolicy } from '../../policies/outbox/outbox.ts';
+import type { OutboxEntry } from '../../policies/outbox/queue/entry.ts';
 import type {
   EntriesQuery,
   FlushOptions,
   FlushProgress,
   LaneQuery,
   ReplayOptions,
-} from '../../policies/outbox/queries.ts';
+} from '../../policies/outbox/queue/queries.ts';
 import { DeadlineError } from '../../primitives/clock.ts';
 import { ConfigurationError, isFailure } from '../../primitives/failure.ts';
 import { memoryStore } from '../../stores/memory.ts';

@@ -5,7 +5,7 @@ import type { RequestDirectives } from '../../http/cache-control.ts';
 import { ageOf } from '../../http/freshness.ts';
 import { type Reuse, reuseOf } from '../../http/reuse.ts';
 import type { CacheSettings, CallSettings } from './options.ts';
-import { RevalidationKey } from './revalidate.ts';
+
 import { Silences } from './silence.ts';
 import { CacheStore } from './store/cache-store.ts';
 import { type CacheChannel, openCacheChannel } from './store/channel.ts';
@@ -224,4 +224,18 @@ export interface Revalidation {
   readonly isBackground?: boolean;
   /** Replaces the options of the call. */
   readonly own?: CallSettings;
+}
+
+/** Kept on the call, because a `Request` may be reused by others; each cache has a key of its own. */
+export class RevalidationKey {
+  readonly #key = Symbol('holdfast.cache.question');
+
+  of(call: Call): Revalidation | undefined {
+    return (call as Call & Record<symbol, unknown>)[this.#key] as Revalidation | undefined;
+  }
+
+  /** @param revalidation `undefined` for stages further in that must not see it. */
+  put(revalidation: Revalidation | undefined, call: Call, more?: Partial<Call>): Call {
+    return { ...call, ...more, [this.#key]: revalidation } as Call;
+  }
 }

@@ -8,10 +8,11 @@ import { type Category, type Failure, isFailure } from '../../primitives/failure
 import { memoized } from '../../primitives/validate.ts';
 import type { Cache, Read, Revalidation } from './cache-context.ts';
 import { readCallOptions } from './options.ts';
+import { rangeResponse } from './range-response.ts';
 import type { Revalidator } from './revalidate.ts';
 import { LOST } from './silence.ts';
 import { type CachedResponse, isImmutable } from './store/entry.ts';
-import { rangeResponse, type ServeReason } from './to-response.ts';
+import type { ServeReason } from './to-response.ts';
 
 /** RFC 5861, 4: these count as no response. */
 const UNANSWERED = [500, 502, 503, 504];

@@ -1,4 +1,4 @@
-import type { Call, Handler, PipelineContext } from '../../core/contract.ts';
+import type { Handler, PipelineContext } from '../../core/contract.ts';
 import { isPageHidden, prefersReducedData } from '../../core/host.ts';
 import { HoldfastError } from '../../primitives/failure.ts';
 import { tryWithLock } from '../../primitives/locks.ts';
@@ -92,19 +92,5 @@ export class UserChangedError extends HoldfastError {
 
   constructor() {
     super('the user has changed since the request was made', { code: 'user-changed', category: 'aborted' });
-  }
-}
-
-/** Kept on the call, because a `Request` may be reused by others; each cache has a key of its own. */
-export class RevalidationKey {
-  readonly #key = Symbol('holdfast.cache.question');
-
-  of(call: Call): Revalidation | undefined {
-    return (call as Call & Record<symbol, unknown>)[this.#key] as Revalidation | undefined;
-  }
-
-  /** @param revalidation `undefined` for stages further in that must not see it. */
-  put(revalidation: Revalidation | undefined, call: Call, more?: Partial<Call>): Call {
-    return { ...call, ...more, [this.#key]: revalidation } as Call;
   }
 }

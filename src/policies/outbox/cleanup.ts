@@ -1,8 +1,7 @@
 import type { Item } from '../../core/store.ts';
-import type { EntryRecord, IdRecord, ResultRecord } from './encryption.ts';
-import { entryKeyOfResult } from './keys.ts';
 import type { OutboxSettings } from './options.ts';
-import { EMPTY_TOTALS, type Records, type Totals } from './records.ts';
+import type { EntryRecord, IdRecord, ResultRecord } from './queue/encryption.ts';
+import { EMPTY_TOTALS, entryKeyOfResult, type Records, type Totals } from './queue/records.ts';
 
 /** How long an id is remembered if no results are stored, in ms. */
 const ID_KEPT = 86_400_000;

@@ -1,12 +1,12 @@
 import type { PipelineContext } from '../../core/contract.ts';
 import { carriesCredentials } from '../../http/credentials.ts';
 import { withDeadline } from '../../primitives/clock.ts';
-import type { EntryRecord, ResultWithBody } from './encryption.ts';
-import type { OutboxEntry, Reason, StoredResult } from './entry.ts';
 import type { OutboxEvents } from './events.ts';
 import { type OutboxSettings, STORE_TIMEOUT } from './options.ts';
-import type { Queue } from './queue.ts';
-import type { Fence } from './records.ts';
+import type { EntryRecord, ResultWithBody } from './queue/encryption.ts';
+import type { OutboxEntry, Reason, StoredResult } from './queue/entry.ts';
+import type { Queue } from './queue/queue.ts';
+import type { Fence } from './queue/records.ts';
 import type { ResultWaiters } from './results.ts';
 
 /** How an entry ended. */

@@ -1,12 +1,12 @@
 import type { PipelineContext } from '../../core/contract.ts';
 import type { Enqueuer } from './accept.ts';
-import type { Respect } from './backoff.ts';
 import type { Completions } from './completions.ts';
 import type { OutboxEvents } from './events.ts';
 import type { OutboxSettings } from './options.ts';
-import type { Queue } from './queue.ts';
+import type { Queue } from './queue/queue.ts';
 import type { ResultWaiters } from './results.ts';
-import type { LaneScheduler } from './scheduler.ts';
+import type { Respect } from './send/backoff.ts';
+import type { LaneScheduler } from './send/scheduler.ts';
 import type { StoreHandle } from './store-handle.ts';
 
 /** The components of an outbox that is attached to a pipeline. */

@@ -4,21 +4,18 @@ import type { AtomicStore } from '../../core/store.ts';
 import { currentPartition, onCredentials } from '../../core/user.ts';
 import { withDeadline } from '../../primitives/clock.ts';
 import { Enqueuer } from './accept.ts';
-import { backgroundSync } from './background-sync.ts';
-import type { Respect } from './backoff.ts';
-import { withCipherTimeout } from './cipher-timeout.ts';
 import { Completions, type FinalState } from './completions.ts';
 import type { OutboxContext } from './context.ts';
-import type { OutboxEntry } from './entry.ts';
 import { OutboxEvents } from './events.ts';
 import { type OutboxSettings, STORE_TIMEOUT } from './options.ts';
-import { persistence } from './persist.ts';
-import { Queue } from './queue.ts';
+import { withCipherTimeout } from './queue/encryption.ts';
+import type { OutboxEntry } from './queue/entry.ts';
+import { Queue } from './queue/queue.ts';
 import { ResultWaiters } from './results.ts';
-import { LaneScheduler } from './scheduler.ts';
-import { emitStoreFailed, withStoreTimeout } from './store-failure.ts';
-import { StoreHandle } from './store-handle.ts';
-import { subscribeTriggers } from './triggers.ts';
+import type { Respect } from './send/backoff.ts';
+import { LaneScheduler } from './send/scheduler.ts';
+import { backgroundSync, subscribeTriggers } from './send/triggers.ts';
+import { emitStoreFailed, persistence, StoreHandle, withStoreTimeout } from './store-handle.ts';
 
 /** Wires the components of the outbox. */
 export function createContext(

@@ -1,7 +1,7 @@
 import { currentPartition } from '../../core/user.ts';
-import { dueIn } from './backoff.ts';
 import type { OutboxContext } from './context.ts';
-import { readPauses, setPaused } from './pauses.ts';
+import { dueIn } from './send/backoff.ts';
+import { readPauses, setPaused } from './send/pauses.ts';
 
 export interface OutboxCounts {
   /** Waiting entries of the current user, or of one lane. */

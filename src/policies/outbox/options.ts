@@ -18,7 +18,7 @@ import {
   urlMatchRule,
   wellFormedString,
 } from '../../primitives/validate.ts';
-import type { DeliveryGuarantee, OutboxEntry } from './entry.ts';
+import type { DeliveryGuarantee, OutboxEntry } from './queue/entry.ts';
 
 /** @typeParam Meta The application's data of an entry. */
 export interface OutboxOptions<Meta = unknown> {

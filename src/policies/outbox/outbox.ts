@@ -8,11 +8,8 @@ import { ConfigurationError } from '../../primitives/failure.ts';
 import { matches } from '../../primitives/url-match.ts';
 import type { OutboxContext } from './context.ts';
 import { createContext, releaseStore } from './create-context.ts';
-import { type ExportedEntry, edit, exportEntries, purge, replay, requestOf } from './dead-letters.ts';
-import { enqueue } from './enqueue.ts';
-import type { OutboxEntry } from './entry.ts';
+import { awaitResult, enqueue } from './enqueue.ts';
 import type { OutboxNotification } from './events.ts';
-import { flush } from './flush.ts';
 import { clear, counts, type LaneInfo, lanes, type OutboxCounts, pause, resume } from './manage.ts';
 import { takeName } from './names.ts';
 import {
@@ -23,6 +20,8 @@ import {
   readCallOutbox,
   readOutboxOptions,
 } from './options.ts';
+import { type ExportedEntry, edit, exportEntries, purge, replay, requestOf } from './queue/dead-letters.ts';
+import type { OutboxEntry } from './queue/entry.ts';
 import {
   type ClearOptions,
   type EntriesQuery,
@@ -35,10 +34,10 @@ import {
   readLaneQuery,
   readQuery,
   readReplay,
-} from './queries.ts';
+} from './queue/queries.ts';
 import { resultLost, toResponse, UndeliveredError } from './results.ts';
-import { onSignIn } from './triggers.ts';
-import { awaitResult } from './wait-for-result.ts';
+import { flush } from './send/flush.ts';
+import { onSignIn } from './send/triggers.ts';
 
 /** @typeParam Meta The application's data of an entry. */
 export interface Outbox<Meta = unknown> extends Stage {

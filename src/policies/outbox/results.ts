@@ -2,8 +2,8 @@ import { createResponse } from '../../core/body/response.ts';
 import { watchBody } from '../../core/body/watched-response.ts';
 import { SOURCE_HEADER } from '../../core/outcome.ts';
 import { HoldfastError } from '../../primitives/failure.ts';
-import type { ResultWithBody } from './encryption.ts';
-import type { OutboxEntry, Reason } from './entry.ts';
+import type { ResultWithBody } from './queue/encryption.ts';
+import type { OutboxEntry, Reason } from './queue/entry.ts';
 
 /** A write will not be delivered by itself; it is kept as a dead letter, with the reason, or was removed. */
 export class UndeliveredError extends HoldfastError {

@@ -1,4 +1,4 @@
-import type { StoredRequest } from '../../../policies/outbox/entry.ts';
+import type { StoredRequest } from '../../../policies/outbox/queue/entry.ts';
 import type { Kind } from '../../../stores/bytes.ts';
 import type { OutboxObject } from '../outbox-object.ts';
 

@@ -1,7 +1,7 @@
-import type { PipelineContext } from '../../core/contract.ts';
-import { withDeadline } from '../../primitives/clock.ts';
+import type { PipelineContext } from '../../../core/contract.ts';
+import { withDeadline } from '../../../primitives/clock.ts';
+import { STORE_TIMEOUT } from '../options.ts';
 import type { EntryWithBody } from './entry.ts';
-import { STORE_TIMEOUT } from './options.ts';
 import type { Queue } from './queue.ts';
 
 /** The largest page. The first page is one entry, as often there is but one, or it is not due. */

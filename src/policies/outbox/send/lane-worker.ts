@@ -1,25 +1,23 @@
-import type { Handler, PipelineContext } from '../../core/contract.ts';
-import { watchUser } from '../../core/user.ts';
-import { withDeadline } from '../../primitives/clock.ts';
-import { isFailure } from '../../primitives/failure.ts';
-import { LruMap } from '../../primitives/lru.ts';
-import { scheduleRetry } from './backoff.ts';
-import type { Completions } from './completions.ts';
+import type { Handler, PipelineContext } from '../../../core/contract.ts';
+import { watchUser } from '../../../core/user.ts';
+import { withDeadline } from '../../../primitives/clock.ts';
+import { isFailure } from '../../../primitives/failure.ts';
+import { LruMap } from '../../../primitives/lru.ts';
+import { Semaphore } from '../../../primitives/semaphore.ts';
+import type { Completions } from '../completions.ts';
+import type { OutboxEvents } from '../events.ts';
+import { HOOK_TIMEOUT, type OutboxSettings, STORE_TIMEOUT } from '../options.ts';
+import type { ResultWithBody } from '../queue/encryption.ts';
+import type { OutboxEntry, Reason } from '../queue/entry.ts';
+import type { EntryReader, PendingEntry } from '../queue/entry-reader.ts';
+import type { Lease } from '../queue/lease.ts';
+import type { Queue } from '../queue/queue.ts';
+import { replaceRequest, serializeRequest } from '../queue/serialize.ts';
+import { dueIn, type Respect, scheduleRetry } from './backoff.ts';
 import { deliver, sendCall } from './delivery.ts';
-import type { ResultWithBody } from './encryption.ts';
-import type { OutboxEntry, Reason } from './entry.ts';
-import type { PendingEntry } from './entry-reader.ts';
 import { isAtMostOnce } from './evaluate.ts';
-import type { OutboxEvents } from './events.ts';
-import type { SendGate } from './gate.ts';
-import type { LaneGate } from './lane-gate.ts';
-import type { Lease } from './lease.ts';
-import { HOOK_TIMEOUT, type OutboxSettings, STORE_TIMEOUT } from './options.ts';
+import type { LaneGate, SendGate } from './gate.ts';
 import { brief, hookFailed, type SendOutcome } from './outcome.ts';
-import type { Queue } from './queue.ts';
-import { replaceRequest } from './replace-request.ts';
-import { Semaphore } from './semaphore.ts';
-import { serializeRequest } from './serialize.ts';
 
 /** What a lane does after an attempt; `reload`: go on with the entry that is first now. */
 export type NextStep = 'continue' | 'reload' | 'stop';
@@ -217,3 +215,46 @@ export class LaneWorker {
 
 /** The stored entry has changed. With leases, another process may have the lane: then it must be taken again. */
 const reloadOrStop = ({ lease }: LaneRights): NextStep => (lease ? 'stop' : 'reload');
+
+/** In how many ms to look at a lane again; `undefined`: when something happens. */
+export type NextWakeup = number | undefined;
+
+/** What a worker needs. */
+export interface WorkerContext {
+  readonly pipeline: PipelineContext;
+  readonly queue: Queue;
+  readonly worker: LaneWorker;
+}
+
+/** Sends the entries of a locked lane in order, until none is due. */
+export async function drainLane(
+  of: { readonly partition: string; readonly lane: string },
+  respect: Respect,
+  reader: EntryReader,
+  gate: LaneGate,
+  lease: Lease | undefined,
+  { pipeline, queue, worker }: WorkerContext,
+): Promise<NextWakeup> {
+  const drain = { lease, gate };
+  const due = (entry: OutboxEntry, but: Respect): number => dueIn(entry, pipeline.host.clock.now(), but);
+  reader.reset();
+  while (await gate.canSendNext()) {
+    if (reader.isInvalidated) reader.reset();
+    const pending = await reader.next();
+    if (!pending) return undefined;
+    const { entry } = pending;
+    const reason = worker.terminalReason(entry);
+    const wait = due(entry, respect);
+    if (!reason && wait > 0) return wait;
+    const next = reason
+      ? await worker.deadLetter(entry, reason, undefined, drain)
+      : await worker.send(pending, drain);
+    if (next === 'stop') {
+      // With the pipeline's signal: a closing page must release the lane.
+      const head = await withDeadline(STORE_TIMEOUT, pipeline, queue.head(of.partition, of.lane));
+      return head && due(head, 'all');
+    }
+    if (next === 'reload') reader.reset();
+  }
+  return undefined;
+}

@@ -1,8 +1,8 @@
-import { retryAfter } from '../../http/retry-after.ts';
-import { isOriginFailure } from '../../http/status.ts';
-import { isFailure } from '../../primitives/failure.ts';
-import { originOf } from '../../primitives/request.ts';
-import type { Reason } from './entry.ts';
+import { retryAfter } from '../../../http/retry-after.ts';
+import { isOriginFailure } from '../../../http/status.ts';
+import { isFailure } from '../../../primitives/failure.ts';
+import { originOf } from '../../../primitives/request.ts';
+import type { Reason } from '../queue/entry.ts';
 
 /**
  * What a failure costs an entry.

@@ -1,5 +1,6 @@
-import type { Change, StoredBody } from '../../core/store.ts';
-import { Cleanup } from './cleanup.ts';
+import type { Change, StoredBody } from '../../../core/store.ts';
+import { Cleanup } from '../cleanup.ts';
+import type { OutboxSettings } from '../options.ts';
 import {
   codeOnly,
   contentContext,
@@ -12,10 +13,8 @@ import {
 } from './encryption.ts';
 import type { EntryWithBody, OutboxEntry } from './entry.ts';
 import { EntryInserter } from './insert.ts';
-import type { OutboxSettings } from './options.ts';
 import type { EntriesQuery } from './queries.ts';
 import { EMPTY_TOTALS, type Fence, isFenceValid, isSameRevision, Records, type Totals } from './records.ts';
-import { takeWhileUnder } from './take-while-under.ts';
 import { Transitions } from './transitions.ts';
 
 /** How many bytes of bodies are read together. */
@@ -245,4 +244,14 @@ export class Queue {
       | undefined;
     return record?.partition === partition ? this.result(key) : undefined;
   }
+}
+
+/** The longest prefix with a total weight of at most `most`, and at least one item, if there is any. */
+export function takeWhileUnder<T>(some: readonly T[], weigh: (one: T) => number, most: number): T[] {
+  let sum = 0;
+  const end = some.findIndex((one) => {
+    sum += weigh(one);
+    return sum > most;
+  });
+  return end < 0 ? [...some] : some.slice(0, Math.max(1, end));
 }

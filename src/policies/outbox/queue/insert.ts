@@ -1,11 +1,10 @@
-import { CapacityError } from '../../core/errors.ts';
-import type { Change, Item, StoredBody } from '../../core/store.ts';
-import { HoldfastError } from '../../primitives/failure.ts';
+import { CapacityError } from '../../../core/errors.ts';
+import type { Change, Item, StoredBody } from '../../../core/store.ts';
+import { HoldfastError } from '../../../primitives/failure.ts';
+import type { OutboxSettings } from '../options.ts';
 import { contentContext, type EntryRecord, type IdRecord } from './encryption.ts';
 import type { OutboxEntry } from './entry.ts';
-import { sortableTimestamp } from './keys.ts';
-import type { OutboxSettings } from './options.ts';
-import { EMPTY_TOTALS, type Records, type Totals } from './records.ts';
+import { EMPTY_TOTALS, type Records, sortableTimestamp, type Totals } from './records.ts';
 
 /** A write before it has its id and key. */
 export type EntryDraft = Omit<OutboxEntry, 'id' | 'key'> & { readonly id?: string | undefined };

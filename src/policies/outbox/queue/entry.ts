@@ -1,6 +1,6 @@
-import { rememberBody, withHeader } from '../../core/body/request-body.ts';
-import type { ResponseMetadata } from '../../core/body/response.ts';
-import type { StoredBody } from '../../core/store.ts';
+import { rememberBody, withHeader } from '../../../core/body/request-body.ts';
+import type { ResponseMetadata } from '../../../core/body/response.ts';
+import type { StoredBody } from '../../../core/store.ts';
 
 /** An accepted write as it is stored; its body is stored beside it. */
 export interface OutboxEntry<Meta = unknown> {

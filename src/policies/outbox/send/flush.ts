@@ -1,7 +1,7 @@
-import { currentPartition } from '../../core/user.ts';
-import { notify } from '../../primitives/notify.ts';
-import type { OutboxContext } from './context.ts';
-import type { FlushOptions, FlushProgress } from './queries.ts';
+import { currentPartition } from '../../../core/user.ts';
+import { notify } from '../../../primitives/notify.ts';
+import type { OutboxContext } from '../context.ts';
+import type { FlushOptions, FlushProgress } from '../queue/queries.ts';
 import type { EntryOutcome } from './scheduler.ts';
 
 /** Sends all waiting entries now. If no user is signed in, there are none. */

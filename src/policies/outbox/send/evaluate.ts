@@ -1,10 +1,10 @@
-import { dropBody } from '../../core/body/body.ts';
-import type { Call } from '../../core/contract.ts';
-import type { StoredBody } from '../../core/store.ts';
-import { IDEMPOTENT_METHODS } from '../../http/idempotency.ts';
-import { withDeadline } from '../../primitives/clock.ts';
-import { deserializeRequest, type OutboxEntry, type Reason } from './entry.ts';
-import { HOOK_TIMEOUT, type OutboxSettings } from './options.ts';
+import { dropBody } from '../../../core/body/body.ts';
+import type { Call } from '../../../core/contract.ts';
+import type { StoredBody } from '../../../core/store.ts';
+import { IDEMPOTENT_METHODS } from '../../../http/idempotency.ts';
+import { withDeadline } from '../../../primitives/clock.ts';
+import { HOOK_TIMEOUT, type OutboxSettings } from '../options.ts';
+import { deserializeRequest, type OutboxEntry, type Reason } from '../queue/entry.ts';
 import { classifyResponse, hookFailed, isAmbiguous, type SendOutcome } from './outcome.ts';
 
 /** Attempts with a 409 before it counts as a conflict: the key may still be in process from an attempt without a response. */

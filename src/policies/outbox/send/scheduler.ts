@@ -1,23 +1,19 @@
-import type { Handler, PipelineContext } from '../../core/contract.ts';
-import { currentPartition } from '../../core/user.ts';
-import { withDeadline } from '../../primitives/clock.ts';
-import { withLock } from '../../primitives/locks.ts';
-import { ActiveFlushes } from './active-flushes.ts';
+import type { Handler, PipelineContext } from '../../../core/contract.ts';
+import { currentPartition } from '../../../core/user.ts';
+import { withDeadline } from '../../../primitives/clock.ts';
+import { withLock } from '../../../primitives/locks.ts';
+import type { Completions, FinalState } from '../completions.ts';
+import type { OutboxEvents } from '../events.ts';
+import { type OutboxSettings, STORE_TIMEOUT } from '../options.ts';
+import type { OutboxEntry } from '../queue/entry.ts';
+import { EntryReader } from '../queue/entry-reader.ts';
+import { Lease, needsLease } from '../queue/lease.ts';
+import type { Queue } from '../queue/queue.ts';
+import { emitStoreFailed, type StoreHandle, withStoreTimeout } from '../store-handle.ts';
 import { mostUrgent, type Respect } from './backoff.ts';
-import type { Completions, FinalState } from './completions.ts';
-import { drainLane, type WorkerContext } from './drain.ts';
-import type { OutboxEntry } from './entry.ts';
-import { EntryReader } from './entry-reader.ts';
-import type { OutboxEvents } from './events.ts';
-import { SendGate } from './gate.ts';
-import { LaneGate } from './lane-gate.ts';
-import { LaneWorker } from './lane-worker.ts';
+import { LaneGate, SendGate } from './gate.ts';
+import { drainLane, LaneWorker, type WorkerContext } from './lane-worker.ts';
 import { type Lane, LaneTimers, laneOf } from './lanes.ts';
-import { Lease, needsLease } from './lease.ts';
-import { type OutboxSettings, STORE_TIMEOUT } from './options.ts';
-import type { Queue } from './queue.ts';
-import { emitStoreFailed, withStoreTimeout } from './store-failure.ts';
-import type { StoreHandle } from './store-handle.ts';
 
 /** How long to wait for a lane's lock, in ms, before another page is taken to send it. */
 const LOCK_TIMEOUT = 10_000;
@@ -246,5 +242,32 @@ export class LaneScheduler {
   /** Without the pipeline's signal: the write completes also while the page closes. */
   #stored<T>(work: Promise<T>): Promise<T> {
     return withStoreTimeout({ host: this.#pipeline.host }, this.#settings.store, work);
+  }
+}
+
+/** The flushes that run now. */
+export class ActiveFlushes {
+  readonly #flushes = new Set<{ readonly signal: AbortSignal | undefined }>();
+
+  /** Counts a flush as active while `work` runs. */
+  async track(signal: AbortSignal | undefined, work: () => Promise<void>): Promise<void> {
+    const flush = { signal };
+    this.#flushes.add(flush);
+    try {
+      await work();
+    } finally {
+      this.#flushes.delete(flush);
+    }
+  }
+
+  /** An aborted flush stops work that was running, not work that starts later. */
+  dropAborted(): void {
+    for (const flush of this.#flushes) if (flush.signal?.aborted) this.#flushes.delete(flush);
+  }
+
+  /** All flushes are aborted, and there is one. */
+  get allAborted(): boolean {
+    const flushes = [...this.#flushes];
+    return flushes.length > 0 && flushes.every(({ signal }) => signal?.aborted);
   }
 }

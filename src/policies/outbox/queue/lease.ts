@@ -1,6 +1,6 @@
-import type { Host } from '../../core/contract.ts';
-import type { AtomicStore, Item } from '../../core/store.ts';
-import { chance } from '../../http/idempotency.ts';
+import type { Host } from '../../../core/contract.ts';
+import type { AtomicStore, Item } from '../../../core/store.ts';
+import { chance } from '../../../http/idempotency.ts';
 import type { Fence } from './records.ts';
 
 /** How long a lease lasts, in ms: the longest that a lane waits for a worker that has died. */

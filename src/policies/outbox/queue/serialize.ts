@@ -1,13 +1,14 @@
-import { hasBody, readStorableBody } from '../../core/body/request-body.ts';
-import type { Host } from '../../core/contract.ts';
-import { CapacityError } from '../../core/errors.ts';
-import type { StoredBody } from '../../core/store.ts';
-import { CREDENTIALS } from '../../http/credentials.ts';
-import { withDeadline } from '../../primitives/clock.ts';
-import { ConfigurationError } from '../../primitives/failure.ts';
-import { originOf } from '../../primitives/request.ts';
+import { hasBody, readStorableBody } from '../../../core/body/request-body.ts';
+import type { Host } from '../../../core/contract.ts';
+import { CapacityError } from '../../../core/errors.ts';
+import type { StoredBody } from '../../../core/store.ts';
+import { CREDENTIALS } from '../../../http/credentials.ts';
+import { newKey } from '../../../http/idempotency.ts';
+import { withDeadline } from '../../../primitives/clock.ts';
+import { ConfigurationError } from '../../../primitives/failure.ts';
+import { originOf } from '../../../primitives/request.ts';
+import type { OutboxSettings } from '../options.ts';
 import { type OutboxEntry, partitionHeaders, storedRequest } from './entry.ts';
-import type { OutboxSettings } from './options.ts';
 
 /** The part of a request that is written to disk. */
 export interface SerializedRequest extends Pick<OutboxEntry, 'request' | 'size' | 'origin'> {
@@ -85,4 +86,43 @@ export const bodyOf = async (
 function refuse(option: string, value: string, refused: string): void {
   if (value === refused)
     throw new ConfigurationError(option, value, 'the outbox has to see the response, and this hides it');
+}
+
+/** An entry with another request, under a new idempotency key: the old one belongs to the request that was sent. */
+export function replaceRequest(
+  entry: OutboxEntry,
+  { request, size, origin, key }: SerializedRequest,
+  host: Host,
+): OutboxEntry {
+  const { claimedAt: _, fingerprint: __, ...rest } = entry;
+  return {
+    ...rest,
+    request,
+    size,
+    origin,
+    // A request that was made from the old one still has the old key in its header.
+    idempotencyKey: key === undefined || key === entry.idempotencyKey ? newKey(host.random) : key,
+    revision: (entry.revision ?? 0) + 1,
+  };
+}
+
+/**
+ * Distinguishes writes by method, URL and body, so that an id that is reused by mistake is noticed.
+ *
+ * @returns hexadecimal SHA-256; without the body if there is no Web Crypto (insecure pages) or if the same body differs each time
+ * (the boundary of a form is random).
+ */
+export async function fingerprint(request: Request, body: StoredBody | undefined): Promise<string> {
+  const head = `${request.method} ${request.url}\n`;
+  const { subtle } = globalThis.crypto;
+  if (!subtle) return head;
+  const varies = request.headers.get('content-type')?.startsWith('multipart/') ?? false;
+  const contents = varies ? '' : (body ?? '');
+  // Encoding text is much faster than a blob.
+  const whole =
+    typeof contents === 'string'
+      ? new TextEncoder().encode(head + contents)
+      : await new Blob([head, contents]).arrayBuffer();
+  const hash = new Uint8Array(await subtle.digest('SHA-256', whole));
+  return Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -5,7 +5,7 @@ import {
   oneOf,
   readOptions,
   wellFormedString,
-} from '../../primitives/validate.ts';
+} from '../../../primitives/validate.ts';
 import type { OutboxEntry } from './entry.ts';
 
 /** A page of entries. */

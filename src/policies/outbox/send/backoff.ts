@@ -1,6 +1,6 @@
-import type { Host } from '../../core/contract.ts';
-import type { OutboxEntry } from './entry.ts';
-import type { OutboxSettings } from './options.ts';
+import type { Host } from '../../../core/contract.ts';
+import type { OutboxSettings } from '../options.ts';
+import type { OutboxEntry } from '../queue/entry.ts';
 import type { SendOutcome } from './outcome.ts';
 
 /** The first backoff is up to this, in ms; it doubles. */

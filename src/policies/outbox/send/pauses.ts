@@ -1,4 +1,4 @@
-import type { Records } from './records.ts';
+import type { Records } from '../queue/records.ts';
 
 /** The lanes that the application has paused, and the dead letters that stop their lanes. */
 export interface PauseState {

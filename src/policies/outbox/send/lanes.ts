@@ -1,4 +1,4 @@
-import type { PipelineContext } from '../../core/contract.ts';
+import type { PipelineContext } from '../../../core/contract.ts';
 
 /** The longest timer, in ms: wall time may jump while the machine sleeps. */
 const LONGEST_TIMER = 3_600_000;

@@ -1,20 +1,20 @@
-import { readUpTo } from '../../core/body/read-body.ts';
-import { withBody } from '../../core/body/request-body.ts';
-import { responseMetadata } from '../../core/body/response.ts';
-import type { Call, Handler, PipelineContext } from '../../core/contract.ts';
-import { StorageError } from '../../core/errors.ts';
-import type { StoredBody } from '../../core/store.ts';
-import { withoutCredentials } from '../../http/credentials.ts';
-import { withDeadline } from '../../primitives/clock.ts';
-import { ConfigurationError } from '../../primitives/failure.ts';
-import type { ResultWithBody } from './encryption.ts';
-import { deserializeRequest, type OutboxEntry, type Reason, withKey } from './entry.ts';
-import type { PendingEntry } from './entry-reader.ts';
+import { readUpTo } from '../../../core/body/read-body.ts';
+import { withBody } from '../../../core/body/request-body.ts';
+import { responseMetadata } from '../../../core/body/response.ts';
+import type { Call, Handler, PipelineContext } from '../../../core/contract.ts';
+import { StorageError } from '../../../core/errors.ts';
+import type { StoredBody } from '../../../core/store.ts';
+import { withoutCredentials } from '../../../http/credentials.ts';
+import { withDeadline } from '../../../primitives/clock.ts';
+import { ConfigurationError } from '../../../primitives/failure.ts';
+import { HOOK_TIMEOUT, type OutboxSettings, STORE_TIMEOUT } from '../options.ts';
+import type { ResultWithBody } from '../queue/encryption.ts';
+import { deserializeRequest, type OutboxEntry, type Reason, withKey } from '../queue/entry.ts';
+import type { PendingEntry } from '../queue/entry-reader.ts';
+import type { Lease } from '../queue/lease.ts';
+import type { Queue } from '../queue/queue.ts';
 import { evaluateResponse, isAtMostOnce, resolveAmbiguous } from './evaluate.ts';
-import type { Lease } from './lease.ts';
-import { HOOK_TIMEOUT, type OutboxSettings, STORE_TIMEOUT } from './options.ts';
 import { classifyError, reasonOf, reasonOfHook, type SendOutcome } from './outcome.ts';
-import type { Queue } from './queue.ts';
 
 /** How much of a response body is stored for `result(id)`, in bytes. */
 const RESULT_BYTES = 1_000_000;

@@ -1,7 +1,7 @@
-import { type Change, isQuotaExceeded } from '../../core/store.ts';
+import { type Change, isQuotaExceeded } from '../../../core/store.ts';
+import { NOT_PAUSED, type PauseState } from '../send/pauses.ts';
 import { codeOnly, type EntryRecord, type ReasonFields, type ResultWithBody } from './encryption.ts';
 import type { OutboxEntry, Reason } from './entry.ts';
-import { NOT_PAUSED, type PauseState } from './pauses.ts';
 import { type Fence, type Get, isFenceValid, isSameRevision, type Records } from './records.ts';
 
 interface Guards {

@@ -1,11 +1,10 @@
-import type { StoredBody } from '../../core/store.ts';
-import { newKey } from '../../http/idempotency.ts';
-import { ConfigurationError } from '../../primitives/failure.ts';
-import type { OutboxContext } from './context.ts';
+import type { StoredBody } from '../../../core/store.ts';
+import { newKey } from '../../../http/idempotency.ts';
+import { ConfigurationError } from '../../../primitives/failure.ts';
+import type { OutboxContext } from '../context.ts';
 import { deserializeRequest, type OutboxEntry } from './entry.ts';
 import type { EntriesQuery, ReplayOptions } from './queries.ts';
-import { replaceRequest } from './replace-request.ts';
-import { serializeRequest } from './serialize.ts';
+import { replaceRequest, serializeRequest } from './serialize.ts';
 
 /** An entry with its body, as JSON. */
 export interface ExportedEntry<Meta = unknown> {
