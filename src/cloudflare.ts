@@ -2,24 +2,24 @@ export {
   type BetweenIsolatesOptions,
   betweenIsolates,
   type CoordinatorNamespace,
-} from './fronts/cloudflare/between-isolates.ts';
-export { type CoordinatorObject, coordinatorObject } from './fronts/cloudflare/coordinator-object.ts';
+} from './adapters/cloudflare/between-isolates.ts';
+export { type CoordinatorObject, coordinatorObject } from './adapters/cloudflare/coordinator-object.ts';
 export {
   type AcceptedWrite,
   type OutboxObject,
   type OutboxObjectOptions,
   type OutboxObjectState,
   outboxObject,
-} from './fronts/cloudflare/outbox-object.ts';
-export type { OutboxQueueOptions } from './fronts/cloudflare/queue/options.ts';
-export { type OutboxQueue, outboxQueue } from './fronts/cloudflare/queue/outbox-queue.ts';
+} from './adapters/cloudflare/outbox-object.ts';
+export type { OutboxQueueOptions } from './adapters/cloudflare/queue/options.ts';
+export { type OutboxQueue, outboxQueue } from './adapters/cloudflare/queue/outbox-queue.ts';
 export type {
   DeadLetters,
   QueueBatch,
   QueuedWrite,
   QueueMessage,
   QueueProducer,
-} from './fronts/cloudflare/queue/types.ts';
+} from './adapters/cloudflare/queue/types.ts';
 export {
   type DurableObjectStoreOptions,
   durableObjectStore,

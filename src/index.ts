@@ -1,3 +1,18 @@
+export { outbox, staleCache } from './client/default-stores.ts';
+export { type CreateFetchOptions, createFetch } from './client/fetch.ts';
+export { type Client, createClient } from './client/ky/client.ts';
+export { QueuedError } from './client/ky/errors.ts';
+export {
+  HTTPError,
+  isForceRetryError,
+  isHTTPError,
+  isKyError,
+  isNetworkError,
+  isTimeoutError,
+  type KyInstance,
+} from './client/ky/guards.ts';
+export type { ClientOptions, CreateClientOptions } from './client/ky/options.ts';
+export { type FetchOptions, type StandardOptions, standard } from './client/standard.ts';
 export type {
   Call,
   CallOptions,
@@ -38,6 +53,7 @@ export type {
   Transaction,
 } from './core/store.ts';
 export type { Fetch } from './core/transport.ts';
+export type { ProblemDetails } from './http/problem.ts';
 export {
   type Batch,
   type BatchContext,
@@ -45,56 +61,40 @@ export {
   type BatchOutcome,
   type BatchProgress,
   batch,
-} from './fronts/batch.ts';
+} from './observability/batch.ts';
 export {
   type ConnectivityOptions,
   connectivity,
   type ProbedConnectivity,
   type Reachability,
-} from './fronts/connectivity.ts';
-export { outbox, staleCache } from './fronts/default-stores.ts';
-export { type EnvOptions, type OptionsFromEnvOptions, optionsFromEnv } from './fronts/env.ts';
-export { type CreateFetchOptions, createFetch } from './fronts/fetch.ts';
-export { type ClientHealth, type ClientParts, clientHealth } from './fronts/health/client.ts';
+} from './observability/connectivity.ts';
+export { type EnvOptions, type OptionsFromEnvOptions, optionsFromEnv } from './observability/env.ts';
+export { type ClientHealth, type ClientParts, clientHealth } from './observability/health/client.ts';
 export {
   type CheckOptions,
   type Health,
   type HealthCheck,
   type HealthOptions,
   health,
-} from './fronts/health/health.ts';
-export { type Monitor, type MonitorOptions, monitor } from './fronts/health/monitor.ts';
-export { type WaitOptions, waitUntilHealthy } from './fronts/health/wait.ts';
-export { type Client, createClient } from './fronts/ky/client.ts';
-export { QueuedError } from './fronts/ky/errors.ts';
-export {
-  HTTPError,
-  isForceRetryError,
-  isHTTPError,
-  isKyError,
-  isNetworkError,
-  isTimeoutError,
-  type KyInstance,
-} from './fronts/ky/guards.ts';
-export type { ClientOptions, CreateClientOptions } from './fronts/ky/options.ts';
+} from './observability/health/health.ts';
+export { type Monitor, type MonitorOptions, monitor } from './observability/health/monitor.ts';
+export { type WaitOptions, waitUntilHealthy } from './observability/health/wait.ts';
 export {
   type ConsoleLike,
   type ConsoleListenerOptions,
   consoleListener,
-} from './fronts/listeners/console.ts';
-export { type JsonLinesOptions, jsonLines } from './fronts/listeners/json-lines.ts';
-export { type Listener, listeners, sampled } from './fronts/listeners/listeners.ts';
-export { type LogRecord, recordOf } from './fronts/listeners/record.ts';
-export { redact } from './fronts/listeners/redact.ts';
-export { type Message, type MessageFacts, type Messages, userMessage } from './fronts/messages.ts';
-export { type Metrics, type MetricsSnapshot, metrics, type Rates } from './fronts/metrics/metrics.ts';
-export type { Alarm, MetricsOptions, Thresholds } from './fronts/metrics/options.ts';
-export type { SeriesSnapshot } from './fronts/metrics/series.ts';
-export type { TopError } from './fronts/metrics/top-errors.ts';
-export { type ProblemResponseOptions, problemOf, toProblemResponse } from './fronts/problem.ts';
-export { type Severity, severityOf } from './fronts/severity.ts';
-export { type FetchOptions, type StandardOptions, standard } from './fronts/standard.ts';
-export type { ProblemDetails } from './http/problem.ts';
+} from './observability/log/console.ts';
+export { type JsonLinesOptions, jsonLines } from './observability/log/json-lines.ts';
+export { type Listener, listeners, sampled } from './observability/log/listeners.ts';
+export { type Message, type MessageFacts, type Messages, userMessage } from './observability/log/messages.ts';
+export { type LogRecord, recordOf } from './observability/log/record.ts';
+export { redact } from './observability/log/redact.ts';
+export { type Severity, severityOf } from './observability/log/severity.ts';
+export { type Metrics, type MetricsSnapshot, metrics, type Rates } from './observability/metrics/metrics.ts';
+export type { Alarm, MetricsOptions, Thresholds } from './observability/metrics/options.ts';
+export type { SeriesSnapshot } from './observability/metrics/series.ts';
+export type { TopError } from './observability/metrics/top-errors.ts';
+export { type ProblemResponseOptions, problemOf, toProblemResponse } from './observability/problem.ts';
 export type { AuthEvent } from './policies/auth/attached-pipelines.ts';
 export { type Auth, auth } from './policies/auth/auth.ts';
 export type { SignIn } from './policies/auth/create-scheme.ts';

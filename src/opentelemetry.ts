@@ -2,4 +2,4 @@ export {
   type OpenTelemetry,
   type OpenTelemetryOptions,
   openTelemetry,
-} from './fronts/opentelemetry/opentelemetry.ts';
+} from './adapters/opentelemetry/opentelemetry.ts';

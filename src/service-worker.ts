@@ -1,8 +1,8 @@
-export { type KillSwitch, killSwitch } from './fronts/worker/kill-switch.ts';
+export { type KillSwitch, killSwitch } from './adapters/service-worker/kill-switch.ts';
 export {
   type ServiceWorkerOptions,
   serviceWorker,
   type WorkerRoute,
   type WorkerScope,
-} from './fronts/worker/serve.ts';
-export { type SharedSession, sharedSession } from './fronts/worker/session.ts';
+} from './adapters/service-worker/serve.ts';
+export { type SharedSession, sharedSession } from './adapters/service-worker/session.ts';

@@ -1,5 +1,5 @@
 import type { HoldfastEvent } from '../core/events.ts';
-import type { ProbedConnectivity } from '../fronts/connectivity.ts';
+import type { ProbedConnectivity } from '../observability/connectivity.ts';
 import type { Breaker } from '../policies/breaker/breaker.ts';
 import type { CacheEntry } from '../policies/cache/admin.ts';
 import type { StaleCache } from '../policies/cache/cache.ts';

@@ -5,7 +5,7 @@
 import { describe, expect, test } from 'vitest';
 import type { CallOptions, Policy } from '../../src/core/contract.ts';
 import { outcomeOf } from '../../src/core/outcome.ts';
-import { standard } from '../../src/fronts/standard.ts';
+import { standard } from '../../src/client/standard.ts';
 import { breaker } from '../../src/policies/breaker/breaker.ts';
 import { bulkhead } from '../../src/policies/bulkhead.ts';
 import { dedupe } from '../../src/policies/dedupe.ts';

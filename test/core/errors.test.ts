@@ -7,7 +7,7 @@ import {
   StorageError,
   TimeoutError,
 } from '../../src/core/errors.ts';
-import { standard } from '../../src/fronts/standard.ts';
+import { standard } from '../../src/client/standard.ts';
 import { ConfigurationError, equipped } from '../../src/primitives/failure.ts';
 import { networkError, status } from '../../src/testing/index.ts';
 import { ORIGIN, scenario } from '../support/scenario.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { createFetch } from '../../src/fronts/fetch.ts';
+import { createFetch } from '../../src/client/fetch.ts';
 import { breaker } from '../../src/policies/breaker/breaker.ts';
 import { cachePolicy } from '../../src/policies/cache/cache.ts';
 import { retry } from '../../src/policies/retry/retry.ts';

@@ -3,7 +3,7 @@ import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { ownBody, watchBody } from '../../src/core/body/watched-response.ts';
 import { systemHost } from '../../src/core/host.ts';
-import { createFetch } from '../../src/fronts/fetch.ts';
+import { createFetch } from '../../src/client/fetch.ts';
 import { auth, bulkhead, dedupe, failover, memoryStore, staleCache } from '../../src/index.ts';
 import { macrotask } from '../../src/testing/index.ts';
 

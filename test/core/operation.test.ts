@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { createFetch } from '../../src/fronts/fetch.ts';
-import { createClient } from '../../src/fronts/ky/client.ts';
+import { createFetch } from '../../src/client/fetch.ts';
+import { createClient } from '../../src/client/ky/client.ts';
 import { ok } from '../../src/testing/index.ts';
 import { scenario } from '../support/scenario.ts';
 

@@ -7,8 +7,8 @@ import {
   type Policy,
 } from '../../src/core/contract.ts';
 import { pipeline } from '../../src/core/pipeline.ts';
-import { createFetch } from '../../src/fronts/fetch.ts';
-import { standard } from '../../src/fronts/standard.ts';
+import { createFetch } from '../../src/client/fetch.ts';
+import { standard } from '../../src/client/standard.ts';
 import { breaker } from '../../src/policies/breaker/breaker.ts';
 import { retry } from '../../src/policies/retry/retry.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';

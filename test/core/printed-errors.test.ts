@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { createFetch } from '../../src/fronts/fetch.ts';
-import { createClient } from '../../src/fronts/ky/client.ts';
+import { createFetch } from '../../src/client/fetch.ts';
+import { createClient } from '../../src/client/ky/client.ts';
 import { auth } from '../../src/policies/auth/auth.ts';
 import { dedupe } from '../../src/policies/dedupe.ts';
 import { isFailure, withoutQuery } from '../../src/primitives/failure.ts';

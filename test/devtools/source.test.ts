@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { faults } from '../../src/devtools/faults.ts';
 import { ClientSource } from '../../src/devtools/source.ts';
-import { createFetch } from '../../src/fronts/fetch.ts';
+import { createFetch } from '../../src/client/fetch.ts';
 import { breaker } from '../../src/policies/breaker/breaker.ts';
 
 const ORIGIN = 'https://api.example.com';

@@ -3,8 +3,8 @@ import { type BetweenIsolatesOptions, betweenIsolates } from '../../src/cloudfla
 import type { Clock, Policy } from '../../src/core/contract.ts';
 import type { HoldfastEvent } from '../../src/core/events.ts';
 import { pipeline } from '../../src/core/pipeline.ts';
-import { coordinator } from '../../src/fronts/cloudflare/coordinator-object.ts';
-import type { SyncMessage } from '../../src/fronts/cloudflare/protocol.ts';
+import { coordinator } from '../../src/adapters/cloudflare/coordinator-object.ts';
+import type { SyncMessage } from '../../src/adapters/cloudflare/protocol.ts';
 import { type Breaker, breaker } from '../../src/policies/breaker/breaker.ts';
 import type { Sharing } from '../../src/policies/breaker/sharing.ts';
 import { rateLimit } from '../../src/policies/rate-limit.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { optionsFromEnv } from '../../src/fronts/env.ts';
-import { createFetch } from '../../src/fronts/fetch.ts';
+import { optionsFromEnv } from '../../src/observability/env.ts';
+import { createFetch } from '../../src/client/fetch.ts';
 
 describe('variables', () => {
   test('become options, each as its own', () => {

@@ -7,8 +7,8 @@ import ky, {
   type Progress,
 } from 'ky';
 import { afterEach, describe, expect, test } from 'vitest';
-import { type Client, createClient } from '../../src/fronts/ky/client.ts';
-import type { ClientOptions, CreateClientOptions } from '../../src/fronts/ky/options.ts';
+import { type Client, createClient } from '../../src/client/ky/client.ts';
+import type { ClientOptions, CreateClientOptions } from '../../src/client/ky/options.ts';
 import { isFailure } from '../../src/primitives/failure.ts';
 import {
   brokenBody,

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { NetworkError } from '../../src/core/errors.ts';
 import type { HoldfastEvent } from '../../src/core/events.ts';
-import { createFetch } from '../../src/fronts/fetch.ts';
-import { consoleListener } from '../../src/fronts/listeners/console.ts';
-import { jsonLines } from '../../src/fronts/listeners/json-lines.ts';
-import { listeners, sampled } from '../../src/fronts/listeners/listeners.ts';
-import { recordOf } from '../../src/fronts/listeners/record.ts';
-import { redact, redactText, redactUrl } from '../../src/fronts/listeners/redact.ts';
+import { createFetch } from '../../src/client/fetch.ts';
+import { consoleListener } from '../../src/observability/log/console.ts';
+import { jsonLines } from '../../src/observability/log/json-lines.ts';
+import { listeners, sampled } from '../../src/observability/log/listeners.ts';
+import { recordOf } from '../../src/observability/log/record.ts';
+import { redact, redactText, redactUrl } from '../../src/observability/log/redact.ts';
 import { HoldfastError } from '../../src/primitives/failure.ts';
 import { status } from '../../src/testing/index.ts';
 import { quiet } from '../support/platform.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { CapacityError, NetworkError, TimeoutError } from '../../src/core/errors.ts';
-import { type Messages, userMessage } from '../../src/fronts/messages.ts';
+import { type Messages, userMessage } from '../../src/observability/log/messages.ts';
 import { HoldfastError } from '../../src/primitives/failure.ts';
 import { status } from '../../src/testing/index.ts';
 

@@ -2,13 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { NetworkError } from '../../src/core/errors.ts';
 import type { HoldfastEvent } from '../../src/core/events.ts';
-import { createFetch } from '../../src/fronts/fetch.ts';
-import type { ClientHealth } from '../../src/fronts/health/client.ts';
-import { Histogram } from '../../src/fronts/metrics/histogram.ts';
-import { metrics } from '../../src/fronts/metrics/metrics.ts';
-import type { Alarm, MetricsOptions } from '../../src/fronts/metrics/options.ts';
-import { SlidingWindow } from '../../src/fronts/metrics/window.ts';
-import { severityOf } from '../../src/fronts/severity.ts';
+import { createFetch } from '../../src/client/fetch.ts';
+import type { ClientHealth } from '../../src/observability/health/client.ts';
+import { Histogram } from '../../src/observability/metrics/histogram.ts';
+import { metrics } from '../../src/observability/metrics/metrics.ts';
+import type { Alarm, MetricsOptions } from '../../src/observability/metrics/options.ts';
+import { SlidingWindow } from '../../src/observability/metrics/window.ts';
+import { severityOf } from '../../src/observability/log/severity.ts';
 import { HoldfastError } from '../../src/primitives/failure.ts';
 import {
   networkError,

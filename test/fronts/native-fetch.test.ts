@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { createFetch } from '../../src/fronts/fetch.ts';
+import { createFetch } from '../../src/client/fetch.ts';
 import { originUrl } from '../support/origin-url.ts';
 
 /**

@@ -5,7 +5,7 @@ import {
   type QueuedWrite,
   type QueueMessage,
 } from '../../src/cloudflare.ts';
-import { createFetch } from '../../src/fronts/fetch.ts';
+import { createFetch } from '../../src/client/fetch.ts';
 import { isFailure } from '../../src/primitives/failure.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import {

@@ -2,7 +2,7 @@ import { HTTPError } from 'ky';
 import { describe, expect, test } from 'vitest';
 import { CircuitOpenError, NetworkError, TimeoutError } from '../../src/core/errors.ts';
 import { categoryOf } from '../../src/core/outcome.ts';
-import { problemOf, toProblemResponse } from '../../src/fronts/problem.ts';
+import { problemOf, toProblemResponse } from '../../src/observability/problem.ts';
 import { ConfigurationError } from '../../src/primitives/failure.ts';
 
 const answer = (body: BodyInit | null, type = 'application/problem+json', status = 422): Response =>

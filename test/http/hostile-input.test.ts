@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { multipart } from '../../src/core/body/request-body.ts';
 import { asNetworkError, NetworkError } from '../../src/core/errors.ts';
-import { optionsFromEnv } from '../../src/fronts/env.ts';
-import { redact, redactText, redactUrl } from '../../src/fronts/listeners/redact.ts';
+import { optionsFromEnv } from '../../src/observability/env.ts';
+import { redact, redactText, redactUrl } from '../../src/observability/log/redact.ts';
 import { cacheControl, isOwnValidation, parseRequestDirectives } from '../../src/http/cache-control.ts';
 import { carriesCredentials, withoutCredentials } from '../../src/http/credentials.ts';
 import { termsOf } from '../../src/http/freshness.ts';

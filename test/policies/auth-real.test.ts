@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createFetch } from '../../src/fronts/fetch.ts';
+import { createFetch } from '../../src/client/fetch.ts';
 import { auth } from '../../src/policies/auth/auth.ts';
 import type { TokenResponse } from '../../src/policies/auth/tokens.ts';
 import { originUrl, otherOriginUrl } from '../support/origin-url.ts';

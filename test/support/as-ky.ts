@@ -1,4 +1,4 @@
-import type { CreateClientOptions } from '../../src/fronts/ky/options.ts';
+import type { CreateClientOptions } from '../../src/client/ky/options.ts';
 
 /** The options with which a client comes closest to ky, as `docs/ky.md` prints them. */
 export const AS_KY: CreateClientOptions = {

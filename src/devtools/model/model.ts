@@ -1,5 +1,5 @@
 import type { HoldfastEvent, OutboxEvent } from '../../core/events.ts';
-import { recordOf } from '../../fronts/listeners/record.ts';
+import { recordOf } from '../../observability/log/record.ts';
 import { Calls } from './calls.ts';
 import { CircuitHistory, put } from './circuits.ts';
 import { Ring } from './ring.ts';

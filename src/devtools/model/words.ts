@@ -1,4 +1,4 @@
-import { redact, redactText } from '../../fronts/listeners/redact.ts';
+import { redact, redactText } from '../../observability/log/redact.ts';
 
 /** How something went. Each tone has a colour, and the text beside it says the same. */
 export type Tone = 'good' | 'bad' | 'waiting' | 'stale' | 'plain';

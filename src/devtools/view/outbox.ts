@@ -1,4 +1,4 @@
-import { redact } from '../../fronts/listeners/redact.ts';
+import { redact } from '../../observability/log/redact.ts';
 import type { OutboxEntry } from '../../policies/outbox/queue/entry.ts';
 import { bytesText, durationText, failureText, shownUrl, type Tone, timeOfDay } from '../model/words.ts';
 import type { ClientSource, DevtoolsParts } from '../source.ts';

@@ -1,5 +1,5 @@
-import { categoryOf } from '../core/outcome.ts';
-import type { Category } from '../primitives/failure.ts';
+import { categoryOf } from '../../core/outcome.ts';
+import type { Category } from '../../primitives/failure.ts';
 
 /** What a message may be made of; nothing of it is secret. */
 export interface MessageFacts {

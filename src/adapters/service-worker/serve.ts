@@ -1,10 +1,10 @@
+import type { FetchOptions } from '../../client/standard.ts';
 import type { HoldfastFetch } from '../../core/pipeline.ts';
 import { SYNC_TAG } from '../../policies/outbox/options.ts';
 import type { Outbox } from '../../policies/outbox/outbox.ts';
 import { ConfigurationError, isFailure } from '../../primitives/failure.ts';
 import type { Match } from '../../primitives/url-match.ts';
 import { ofType, readOptions, urlMatchRule, withMethods } from '../../primitives/validate.ts';
-import type { FetchOptions } from '../standard.ts';
 import { killSwitch } from './kill-switch.ts';
 import { matchRoute } from './match-route.ts';
 import { drainInEvent, StillWaitingError } from './sync.ts';

@@ -1,5 +1,5 @@
 import type { HoldfastEvent } from '../../core/events.ts';
-import { redactUrl } from '../listeners/redact.ts';
+import { redactUrl } from '../../observability/log/redact.ts';
 
 export type Attributes = Record<string, string | number | boolean>;
 

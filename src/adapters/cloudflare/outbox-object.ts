@@ -1,3 +1,5 @@
+import { createFetch } from '../../client/fetch.ts';
+import type { FetchOptions, StandardOptions } from '../../client/standard.ts';
 import type { Clock, Connectivity, Host } from '../../core/contract.ts';
 import { systemHost } from '../../core/host.ts';
 import type { HoldfastFetch, PipelineOptions } from '../../core/pipeline.ts';
@@ -17,8 +19,6 @@ import { ConfigurationError, isFailure } from '../../primitives/failure.ts';
 import { memoryStore } from '../../stores/memory.ts';
 import { durableObjectStore, type SqlDurableObjectStorage } from '../../stores/sql/durable-object.ts';
 import { type EventLifetime, withinEventLifetime } from '../event-lifetime.ts';
-import { createFetch } from '../fetch.ts';
-import type { FetchOptions, StandardOptions } from '../standard.ts';
 import { type AlarmStorage, ObjectAlarm } from './object-alarm.ts';
 import { mixable, type ObjectClass } from './object-class.ts';
 

@@ -1,8 +1,8 @@
 import type { HoldfastEvent } from '../../core/events.ts';
 import { categoryOf, categoryOfStatus } from '../../core/outcome.ts';
 import { isFailure } from '../../primitives/failure.ts';
-import { type Severity, severityOf } from '../severity.ts';
 import { redact, redactText, redactUrl } from './redact.ts';
+import { type Severity, severityOf } from './severity.ts';
 
 /** An event as a log may see it: what, where, when, how bad. Plain data, and nothing secret. */
 export interface LogRecord {

@@ -1,6 +1,6 @@
 import { context, type Span, SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
 import type { HoldfastEvent } from '../../core/events.ts';
-import { recordOf } from '../listeners/record.ts';
+import { recordOf } from '../../observability/log/record.ts';
 import { type Attributes, methodOf, outcomeAttributes, prefixed, serverOf, urlOf } from './attributes.ts';
 import { errorTypeOf } from './error-type.ts';
 

@@ -1,6 +1,6 @@
-import type { HoldfastEvent } from '../core/events.ts';
-import { categoryOf, categoryOfStatus } from '../core/outcome.ts';
-import type { Category } from '../primitives/failure.ts';
+import type { HoldfastEvent } from '../../core/events.ts';
+import { categoryOf, categoryOfStatus } from '../../core/outcome.ts';
+import type { Category } from '../../primitives/failure.ts';
 
 /**
  * - `expected`: it happens in every day's work: a success, the caller's abort, what the origin refuses of the caller (4xx).

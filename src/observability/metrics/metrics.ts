@@ -4,7 +4,7 @@ import { systemHost } from '../../core/host.ts';
 import { createAborter } from '../../primitives/abort.ts';
 import { pollInBackground } from '../background.ts';
 import type { ClientHealth } from '../health/client.ts';
-import { categoryOfCall } from '../severity.ts';
+import { categoryOfCall } from '../log/severity.ts';
 import { Alarms } from './alarms.ts';
 import { type Alarm, type MetricsOptions, readMetrics } from './options.ts';
 import { type CallEnded, isError, Series, SeriesByName, type SeriesSnapshot } from './series.ts';

@@ -2,7 +2,7 @@ import type { HoldfastEvent } from '../../core/events.ts';
 import { hashOf } from '../../primitives/hash.ts';
 import { notify } from '../../primitives/notify.ts';
 import { between } from '../../primitives/validate.ts';
-import { severityOf } from '../severity.ts';
+import { severityOf } from './severity.ts';
 
 export type Listener = (event: HoldfastEvent) => unknown;
 

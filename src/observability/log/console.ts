@@ -1,10 +1,10 @@
 import type { HoldfastEvent } from '../../core/events.ts';
 import { systemHost } from '../../core/host.ts';
 import { oneOf, readOptions, withMethods } from '../../primitives/validate.ts';
-import type { Severity } from '../severity.ts';
 import { SEVERITIES } from './json-lines.ts';
 import type { Listener } from './listeners.ts';
 import { type LogRecord, recordOf } from './record.ts';
+import type { Severity } from './severity.ts';
 
 /** What of the console is used. */
 export type ConsoleLike = Pick<Console, 'debug' | 'warn' | 'error'>;

@@ -1,7 +1,7 @@
 import type { HoldfastEvent } from '../../core/events.ts';
 import type { Source } from '../../core/outcome.ts';
 import type { Category } from '../../primitives/failure.ts';
-import { categoryOfCall, severityOf } from '../severity.ts';
+import { categoryOfCall, severityOf } from '../log/severity.ts';
 import { Histogram, type Quantiles } from './histogram.ts';
 
 export type CallEnded = Extract<HoldfastEvent, { type: 'call-ended' }>;

@@ -1,9 +1,9 @@
 import type { HoldfastEvent } from '../../core/events.ts';
 import { systemHost } from '../../core/host.ts';
 import { integer, ofType, oneOf, readOptions } from '../../primitives/validate.ts';
-import type { Severity } from '../severity.ts';
 import type { Listener } from './listeners.ts';
 import { recordOf } from './record.ts';
+import type { Severity } from './severity.ts';
 
 export interface JsonLinesOptions {
   /**

@@ -1,3 +1,4 @@
+import type { FetchOptions } from '../../../client/standard.ts';
 import type { Host } from '../../../core/contract.ts';
 import type { HoldfastFetch } from '../../../core/pipeline.ts';
 import { type Store, storeRule } from '../../../core/store.ts';
@@ -13,7 +14,6 @@ import {
   wellFormedString,
   withMethods,
 } from '../../../primitives/validate.ts';
-import type { FetchOptions } from '../../standard.ts';
 import type { DeadLetters, QueuedWrite, QueueProducer } from './types.ts';
 
 export interface OutboxQueueOptions {
