@@ -24,6 +24,7 @@ declare const env: { readonly TOKEN: string };
 declare const firebaseUser: { getIdToken(isForced: boolean): Promise<string> };
 declare const i18n: { t(key: string): string };
 declare class SoldOutError extends Error {}
+declare function userOfToken(token?: string): string | undefined;
 
 // What a page shows, by whatever framework.
 declare function show(...shown: unknown[]): void;
