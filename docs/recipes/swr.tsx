@@ -10,19 +10,19 @@ export interface Order {
 
 export type Shop = ReturnType<typeof openShop>;
 
-/** Once for the page, outside all components. @param user Whose orders these are. */
+/** Call it once per page, outside all components. @param user The id of the signed-in user. */
 export function openShop(baseUrl: string, user: () => string) {
   const box = outbox();
   const api = createClient({
     baseUrl,
     partition: user,
-    staleCache: staleCache({ respondAfter: '2s' }), // nobody looks at a spinner for longer where there is a copy
+    staleCache: staleCache({ respondAfter: '2s' }), // with a cached response, no spinner lasts longer
     outbox: box,
   });
   return { api, box };
 }
 
-/** News after which something else is unsent. */
+/** Events after which the list of unsent orders differs. */
 const CHANGES: readonly string[] = ['queued', 'replayed', 'settled'];
 
 const ShopContext = createContext<Shop | undefined>(undefined);
@@ -30,7 +30,7 @@ const ShopContext = createContext<Shop | undefined>(undefined);
 export function ShopProvider({ shop, children }: { shop: Shop; children: ReactNode }) {
   return (
     <ShopContext value={shop}>
-      {/* One of the two repeats. */}
+      {/* holdfast retries. */}
       <SWRConfig value={{ shouldRetryOnError: false }}>
         <ReadAgain box={shop.box} />
         {children}
@@ -39,7 +39,7 @@ export function ShopProvider({ shop, children }: { shop: Shop; children: ReactNo
   );
 }
 
-/** Also after what another tab, or this page before a reload, has given. */
+/** Includes the entries of other tabs, and of this page before a reload. */
 function ReadAgain({ box }: { box: Outbox }) {
   const { mutate } = useSWRConfig();
   useEffect(
@@ -55,11 +55,11 @@ function ReadAgain({ box }: { box: Outbox }) {
 
 function useShop(): Shop {
   const shop = use(ShopContext);
-  if (!shop) throw new Error('there is no ShopProvider around it');
+  if (!shop) throw new Error('useShop: expected a ShopProvider above this component');
   return shop;
 }
 
-/** What the origin has, or had when it could last be asked. */
+/** The orders of the origin, or of the cached response if the origin does not respond. */
 export function useOrders() {
   const { api } = useShop();
   return useSWR(
@@ -68,12 +68,12 @@ export function useOrders() {
       const response = await api.get<Order[]>(path);
       return { orders: await response.json(), isOld: sourceOf(response) === 'stale' };
     },
-    // To SWR a copy is as good as any other answer.
+    // To SWR, a cached response is as new as any other.
     { refreshInterval: (data) => (data?.isOld ? 5_000 : 0) },
   );
 }
 
-/** What the user has done and the origin does not know yet, or has refused; also after a reload. */
+/** Orders that the origin does not have yet, or has refused; also after a reload. */
 export function useUnsent() {
   const { box } = useShop();
   return useSWR('unsent', async () => {
@@ -96,7 +96,7 @@ export function useSaveOrder() {
           outbox: { id: order.id, meta: order, optimisticResult: { ...order, waits: true } },
         })
         .json(),
-    // Before it is settled the origin knows nothing of it. What is read while `trigger` is under way SWR passes over.
+    // A waiting order is not at the origin yet. SWR ignores reads while `trigger` is in flight.
     { revalidate: (saved) => !saved.waits },
   );
 }

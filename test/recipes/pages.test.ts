@@ -1,5 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { compile } from 'svelte/compiler';
 import { expect, test } from 'vitest';
+import { compileScript, parse } from 'vue/compiler-sfc';
 
 const FOLDER = 'docs/recipes';
 const COMMAND = 'UPDATE=1 npm run test:recipes -- pages';
@@ -38,4 +40,20 @@ test('every link leads to a file', () => {
     .filter((file) => file.endsWith('.md'))
     .flatMap((file) => [...read(file).matchAll(/\]\((?!https?:)([^)#]+)/g)].map(([, to]) => to ?? ''));
   for (const link of links) expect(() => read(link), link).not.toThrow();
+});
+
+const componentOf = (page: string, language: string): string =>
+  new RegExp(`\`\`\`${language}\n([\\s\\S]*?)\`\`\``).exec(read(page))?.[1] ?? '';
+
+test('the component of vue.md compiles', () => {
+  const { descriptor, errors } = parse(componentOf('vue.md', 'vue'));
+  expect(errors).toEqual([]);
+  const { content } = compileScript(descriptor, { id: 'orders', inlineTemplate: true });
+  expect(content).toContain('useOrders');
+});
+
+test('the component of svelte.md compiles without warnings', () => {
+  const { js, warnings } = compile(componentOf('svelte.md', 'svelte'), {});
+  expect(warnings).toEqual([]);
+  expect(js.code).toContain('ordersOf');
 });
