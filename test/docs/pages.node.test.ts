@@ -1,4 +1,4 @@
-import { globSync, readFileSync } from 'node:fs';
+import { globSync, readFileSync, statSync } from 'node:fs';
 import { expect, test } from 'vitest';
 
 const read = (file: string): string => readFileSync(file, 'utf8');
@@ -14,6 +14,13 @@ const codesIn = (text: string): string[] =>
 
 test('the README has at most 120 lines', () => {
   expect(read('README.md').split('\n').length).toBeLessThanOrEqual(121);
+});
+
+test('the pictures of the README are those of docs/pictures, and have less than 150 kB together', () => {
+  const pictures = globSync('docs/pictures/*');
+  const shown = [...read('README.md').matchAll(/!\[[^\]]+\]\(([^)]+)\)/g)].map(([, file]) => file);
+  expect(shown.sort()).toEqual(pictures.sort());
+  expect(pictures.reduce((sum, file) => sum + statSync(file).size, 0)).toBeLessThan(150_000);
 });
 
 test('docs/troubleshooting.md has a row for each code of docs/errors-and-events.md', () => {
