@@ -3,7 +3,6 @@
  * and words are those of the glossary. `--pages` prints the share of long
  * sentences of each page, `--write` updates the files that pages show.
  */
-import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { brokenCode } from './docs/code.ts';
 import { unnamedExports } from './docs/exports.ts';
@@ -12,14 +11,7 @@ import { readPages } from './docs/pages.ts';
 import { LONG_SHARE, type Reading, read, shareOf } from './docs/prose.ts';
 import { outdatedFiles, writeFiles } from './docs/shown.ts';
 
-/** What a page that is not yet rewritten may have. It goes down only. */
-interface Ceiling {
-  readonly long: number;
-  readonly banned: number;
-}
-
 const { values: asked } = parseArgs({ options: { pages: { type: 'boolean' }, write: { type: 'boolean' } } });
-const ceilings: Record<string, Ceiling> = JSON.parse(readFileSync('scripts/docs/not-yet-plain.json', 'utf8'));
 
 if (asked.write) writeFiles(readPages());
 const pages = readPages();
@@ -32,9 +24,6 @@ const problems = [
   ...brokenCode(pages),
   ...unnamedExports(pages),
   ...readings.flatMap(hardToRead),
-  ...Object.keys(ceilings)
-    .filter((path) => !readings.some((reading) => reading.path === path))
-    .map((path) => `not-yet-plain.json: there is no ${path}`),
 ];
 for (const problem of problems) console.error(problem);
 const blocks = pages.reduce((sum, page) => sum + page.blocks.length, 0);
@@ -43,13 +32,6 @@ if (problems.length > 0) process.exitCode = 1;
 
 function hardToRead(reading: Reading): string[] {
   const { path, long, banned } = reading;
-  const ceiling = ceilings[path];
-  if (ceiling) {
-    const worse = long.length > ceiling.long || banned.length > ceiling.banned;
-    return worse
-      ? [`${summary(reading)}; not-yet-plain.json allows ${ceiling.long} and ${ceiling.banned}`]
-      : [];
-  }
   if (shareOf(reading) <= LONG_SHARE) return [...banned];
   return [...banned, ...long.map(({ text, line }) => `${path}:${line}: more than 25 words: ${text}`)];
 }

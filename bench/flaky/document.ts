@@ -52,8 +52,16 @@ ${timesTable(all, names)}
 
 ## Other runtimes
 
-The same in a short form, \`npm run flaky -- --runtime deno\`: fewer rows, and native fetch as the only peer.
+${otherRuntimes(others)}`;
+}
+
+function otherRuntimes(others: readonly (Section & { readonly runtime: string })[]): string {
+  const command = '`npm run flaky -- --runtime deno`';
+  if (others.length === 0)
+    return `${command} (or \`chromium\`, \`firefox\`, \`workerd\`) prints a short form for another runtime.\n`;
+  const tables = others.map(({ runtime, all, names }) => `\n${runtime}:\n\n${mainTable(all, names)}\n`);
+  return `The same in a short form, ${command}: fewer rows, and native fetch as the only peer.
 Browsers and Deno themselves repeat a request that is reset on a connection that was used before, so fewer calls fail there;
 the table counts calls of \`fetch\`.
-${others.map(({ runtime, all, names }) => `\n${runtime}:\n\n${mainTable(all, names)}\n`).join('')}`;
+${tables.join('')}`;
 }

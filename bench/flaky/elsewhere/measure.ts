@@ -20,7 +20,7 @@ const TITLES = [
   'flaky origin: 10 % hangs, 5 at once',
   'flaky origin: 20 % truncated bodies, 5 at once',
   'blips: all connections refused: 1 s, 10 calls at once',
-  'everyday: calls to the healthy endpoint: another always answers 500, two callers',
+  'everyday: calls to the healthy endpoint: another always responds 500, two callers',
 ];
 
 /** The rows of the short form. */

@@ -10,7 +10,7 @@ const broken = (fault: Fault) => ({ shares: [{ path: '/broken', faults: [fault],
 const beside = (fault: Fault): Row[] => [
   {
     group,
-    name: `another always answers ${fault}, in turn`,
+    name: `another always responds ${fault}, in turn`,
     weather: broken(fault),
     script: inTurn(15, '/broken'),
     calls: 15,
@@ -20,7 +20,7 @@ const beside = (fault: Fault): Row[] => [
   },
   {
     group,
-    name: `another always answers ${fault}, two callers`,
+    name: `another always responds ${fault}, two callers`,
     weather: broken(fault),
     script: besides(15, '/broken'),
     calls: 15,
