@@ -55,9 +55,23 @@ const TABLES: Readonly<Record<string, () => Promise<string>>> = {
       `| \`createClient\` (with ky), \`staleCache\`, \`outbox\` | ${await kB('createClient, staleCache, outbox')} |`,
     ].join('\n');
   },
+  async peers() {
+    const kB = async (file: string) =>
+      ((await sizeOf(new URL(file, import.meta.url))).brotli / 1000).toFixed(1);
+    const [least, most] = [await kB('create-fetch.ts'), await kB('all-with-ky.ts')];
+    return [
+      '| | kB |',
+      '|---|---|',
+      `| ffetch | ${await kB('ffetch.ts')} |`,
+      `| cockatiel: time limit, retry, breaker | ${await kB('cockatiel.ts')} |`,
+      `| ky | ${await kB('ky.ts')} |`,
+      `| ky, cockatiel, Workbox background sync, idb-keyval | ${await kB('today.ts')} |`,
+      `| holdfast | [${least} to ${most}](performance.md#size) |`,
+    ].join('\n');
+  },
 };
 
-const PAGES = ['README.md', 'docs/performance.md', 'docs/which-policy.md'];
+const PAGES = ['README.md', 'docs/compare.md', 'docs/performance.md', 'docs/which-policy.md'];
 
 export async function writeSizes(): Promise<void> {
   const tables = new Map<string, string>();
