@@ -4,7 +4,9 @@
  * sentences of each page, `--write` updates the files that pages show.
  */
 import { parseArgs } from 'node:util';
+import { deno } from '../test/runtimes/installed.ts';
 import { brokenCode } from './docs/code.ts';
+import { brokenInDeno } from './docs/deno.ts';
 import { unnamedExports } from './docs/exports.ts';
 import { deadLinks } from './docs/links.ts';
 import { readPages } from './docs/pages.ts';
@@ -22,12 +24,14 @@ const problems = [
   ...deadLinks(pages),
   ...outdatedFiles(pages),
   ...brokenCode(pages),
+  ...(deno ? brokenInDeno(deno, pages) : []),
   ...unnamedExports(pages),
   ...readings.flatMap(hardToRead),
 ];
 for (const problem of problems) console.error(problem);
 const blocks = pages.reduce((sum, page) => sum + page.blocks.length, 0);
 console.log(`${pages.length} pages, ${blocks} blocks: ${problems.length || 'no'} problems`);
+if (!deno) console.log('There is no Deno here: its blocks were checked by tsc only.');
 if (problems.length > 0) process.exitCode = 1;
 
 function hardToRead(reading: Reading): string[] {

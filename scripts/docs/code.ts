@@ -5,7 +5,8 @@ import type { Block, Page } from './pages.ts';
 /** What an application has of its own: names that pages use and do not explain. */
 const APP = resolve('scripts/docs/app.d.ts');
 
-interface Module {
+/** A block as a module. */
+export interface Module {
   readonly file: string;
   readonly source: string;
   /** Lines of `source` before the block. */
@@ -47,7 +48,7 @@ export function brokenCode(pages: readonly Page[]): string[] {
   });
 }
 
-function modulesOf({ path, text, blocks }: Page): Module[] {
+export function modulesOf({ path, text, blocks }: Page): Module[] {
   const lines = text.split('\n');
   /** Which block declared a name last. */
   const declared = new Map<string, string>();

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { brokenCode } from '../../scripts/docs/code.ts';
+import { brokenInDeno } from '../../scripts/docs/deno.ts';
 import { deadLinks } from '../../scripts/docs/links.ts';
 import { readPage } from '../../scripts/docs/pages.ts';
 import { read } from '../../scripts/docs/prose.ts';
+import { deno } from '../runtimes/installed.ts';
 
 const page = (...lines: string[]) => readPage('docs/page.md', lines.join('\n'));
 const block = (...code: string[]) => ['```ts', ...code, '```'];
@@ -42,6 +44,19 @@ describe('code of a page', () => {
       expect.stringContaining('docs/other.md:8: '),
     ]);
   });
+
+  test.skipIf(!deno && !process.env.CI)(
+    'a block of the page for Deno has the types of Deno; else it is a problem, with its line',
+    () => {
+      const first = block("import { createFetch } from 'holdfast';", 'const fetch = createFetch();');
+      const second = block('await fetch(Deno.args[0]!);', "Deno.exit('0');");
+      const broken = brokenInDeno(deno ?? 'deno', [
+        readPage('docs/deno.md', [...first, ...second].join('\n')),
+        page(...block('Deno.nothing();')),
+      ]);
+      expect(broken).toEqual([expect.stringMatching(/^docs\/deno\.md:7: deno check: .*'string'/)]);
+    },
+  );
 
   test('a block that says no-check is left out', () => {
     expect(brokenCode([page('```ts no-check', 'nothing();', '```')])).toEqual([]);
