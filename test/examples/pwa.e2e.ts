@@ -169,6 +169,20 @@ describe.skipIf(!program && !process.env.CI)('the PWA of pwa, in Chromium', () =
     await expect.poll(orders(page), PATIENTLY).toEqual(['milk (queued)']);
     await expect.poll(() => page.isVisible('#note'), PATIENTLY).toBe(true);
     await expect.poll(orders(other), PATIENTLY).toEqual(['milk (queued)']);
+    await expect.poll(status(page), PATIENTLY).toContain('Kept');
+    await page.click('#sign-out');
+    await expect.poll(status(page), PATIENTLY).toBe('');
+  });
+
+  test('says that an order is kept only until its delivery', async () => {
+    const page = await visit();
+    await offline();
+    await order(page, 'tea');
+    await expect.poll(status(page), PATIENTLY).toContain('Kept');
+    await shop.heal();
+    await page.evaluate(() => dispatchEvent(new Event('online')));
+    await expect.poll(status(page), PATIENTLY).toBe('Ordered.');
+    await expect.poll(orders(page), PATIENTLY).toEqual(['tea']);
   });
 
   test('offers a new version of the shell, which takes over when the user asks for it', async () => {

@@ -64,6 +64,7 @@ async function refresh(): Promise<void> {
 async function start(): Promise<void> {
   await session.ready;
   delivered = [];
+  say('');
   note('');
   await show();
   const signedIn = session.partition() !== undefined;
@@ -93,7 +94,11 @@ $('#sign-out').addEventListener('click', () => signOut().catch((error: Error) =>
 // Also where another tab has signed in or out.
 session.subscribe(() => void start());
 // Also what the service worker and other tabs deliver.
-box.subscribe(({ type }) => type === 'settled' && void refresh());
+box.subscribe((event) => {
+  if (event.type !== 'settled') return;
+  if (event.outcome === 'delivered') say('Ordered.');
+  void refresh();
+});
 addEventListener('online', () => void refresh());
 
 installWorker($('#update'));
