@@ -41,7 +41,7 @@ describe('age', () => {
     expect(ageOf(terms({ age }), AT)).toBe(expected * 1000 + 1_000);
   });
 
-  test('is not negative where our clock was set back while the answer was on its way', () => {
+  test('is not negative where our clock was set back while the response was on its way', () => {
     const back = termsOf(
       new Headers({ age: '5' }),
       { requestedAt: AT + 3_600_000, receivedAt: AT },
@@ -138,7 +138,7 @@ describe('freshness', () => {
     expect(terms(headers).lifetime).toBe(expected);
   });
 
-  test('a redirected answer is never fresh', () => {
+  test('a redirected response is never fresh', () => {
     const headers = {
       'cache-control': 'max-age=60',
       expires: date(AT + DAY),
@@ -180,7 +180,7 @@ describe('terms', () => {
     expect([said.mustRevalidate, said.immutable]).toEqual([true, true]);
   });
 
-  test('Pragma in an answer means nothing', () => {
+  test('Pragma in a response means nothing', () => {
     expect(terms({ pragma: 'no-cache' }).noCache).toBe(false);
   });
 

@@ -7,7 +7,7 @@ const URL_ = 'https://example.com/orders/7?a=b';
 const gone = (answer: Answered): string[] =>
   invalidatedBy(requestOf({ method: 'POST', url: URL_ }), responseOf(answer));
 
-describe('a write makes copies wrong', () => {
+describe('a write invalidates', () => {
   test.each<[string, Answered, string[]]>([
     ['of its own URL', {}, []],
     ['of Location', { headers: { location: '/orders/8' } }, ['https://example.com/orders/8']],

@@ -48,7 +48,7 @@ function reuse({
 
 type Row = [title: string, given: Case, expected: Reuse];
 
-describe('a copy', () => {
+describe('a cached response', () => {
   test.each<Row>([
     ['is fresh until its lifetime is over', { said: 'max-age=10', age: 9 }, 'as-is'],
     ['is stale at the end of its lifetime', { said: 'max-age=10', age: 10 }, 'on-error'],
@@ -149,16 +149,20 @@ describe('stale-if-error', () => {
     ['of a request allows more for that request', { asked: 'stale-if-error=3600', age: 1_000 }, 'on-error'],
     ['of a request allows less for that request', { asked: 'stale-if-error=10', age: 11 }, 'when-confirmed'],
     [
-      'of the answer goes before that of a request',
+      'of the response goes before that of a request',
       { said: 'stale-if-error=10', asked: 'stale-if-error=100', age: 11 },
       'when-confirmed',
     ],
     [
-      'of a request allows less than the answer',
+      'of a request allows less than the response',
       { said: 'stale-if-error=100', asked: 'stale-if-error=0', age: 11 },
       'when-confirmed',
     ],
-    ['does not let a copy answer without asking', { said: 'stale-if-error=3600', age: 1 }, 'on-error'],
+    [
+      'does not let a cached response be served without a request',
+      { said: 'stale-if-error=3600', age: 1 },
+      'on-error',
+    ],
   ])('%s', (_, given, expected) => {
     expect(reuse(given)).toBe(expected);
   });
@@ -169,7 +173,7 @@ describe('stale-while-revalidate', () => {
   const mode = { whileRevalidating: 60_000 };
 
   test.each<Row>([
-    ['lets a stale copy answer', { said, age: 19 }, 'while-revalidating'],
+    ['lets a stale response be served', { said, age: 19 }, 'while-revalidating'],
     ['ends', { said, age: 20 }, 'on-error'],
     ['means nothing when fresh', { said, age: 9 }, 'as-is'],
     ['of the application where the origin says nothing', { age: 59, allowed: mode }, 'while-revalidating'],
@@ -232,7 +236,7 @@ describe('a request', () => {
 
 describe('a status that stands in for nothing', () => {
   test.each([201, 204, 302, 401, 404, 410, 503])(
-    '%i answers while it is fresh and stands in for nothing',
+    '%i is served while it is fresh and stands in for nothing',
     (status) => {
       const brief = { status, said: 'max-age=10, stale-if-error=99, stale-while-revalidate=99' };
       expect(reuse({ ...brief, age: 9 })).toBe('as-is');
@@ -246,7 +250,7 @@ describe('a status that stands in for nothing', () => {
 
 const CASES = 4_000;
 
-test(`${CASES} random copies, requests and times are judged as by a model of the RFCs (seed ${SEED})`, () => {
+test(`${CASES} random responses, requests and times are judged as by a model of the RFCs (seed ${SEED})`, () => {
   const property = fc.property(situation, (each) => {
     const { headers, requestedAt, receivedAt, status, redirected } = each.stored;
     const terms = termsOf(new Headers(headers), { requestedAt, receivedAt }, { status, redirected });

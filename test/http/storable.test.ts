@@ -7,7 +7,7 @@ type Row = [title: string, answer: Answered, sent: Sent];
 
 const HERE = 'https://example.com/moved';
 
-describe('an answer is stored', () => {
+describe('a response is stored', () => {
   test.each<Row>([
     ['200', { status: 200 }, {}],
     ['203', { status: 203 }, {}],
@@ -40,7 +40,7 @@ describe('an answer is stored', () => {
   });
 });
 
-describe('an answer is stored', () => {
+describe('a response is stored', () => {
   test.each([201, 202, 301, 302, 307, 400, 401, 403, 405, 414, 451, 500, 501, 503])(
     '%i with explicit freshness',
     (status) => {
@@ -49,7 +49,7 @@ describe('an answer is stored', () => {
   );
 });
 
-describe('an answer is not stored', () => {
+describe('a response is not stored', () => {
   test.each<Row>([
     ['no-store', cached('no-store'), {}],
     ['no-store among others, in any case', cached('public, max-age=60, No-Store'), {}],

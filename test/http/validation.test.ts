@@ -7,7 +7,7 @@ type Fields = Record<string, string>;
 const MODIFIED = date(AT);
 const BOTH: Fields = { etag: '"a"', 'last-modified': MODIFIED };
 
-describe('the origin is asked', () => {
+describe('the request is', () => {
   test.each<[string, Fields, Fields]>([
     ['with the tag', { etag: '"a"' }, { 'if-none-match': '"a"' }],
     ['with a weak tag as it is', { etag: 'W/"a"' }, { 'if-none-match': 'W/"a"' }],
@@ -61,11 +61,11 @@ describe('a 304', () => {
   });
 });
 
-describe('the header of a copy that is confirmed', () => {
+describe('the header of a response that is confirmed', () => {
   const headerAfter = (stored: Fields, answer: Fields): Fields =>
     Object.fromEntries(mergeHeaders(new Headers(stored), new Headers(answer)));
 
-  test('has the fields that are new, and those of both as the answer says them', () => {
+  test('has the fields that are new, and those of both as the 304 says them', () => {
     const before = { ...BOTH, 'cache-control': 'max-age=1', 'x-a': 'old' };
     const answer = { 'cache-control': 'max-age=2', 'x-b': 'new', expires: '0' };
     expect(headerAfter(before, answer)).toEqual({ ...before, ...answer });
@@ -92,7 +92,7 @@ describe('the header of a copy that is confirmed', () => {
   });
 });
 
-describe('the answer to HEAD', () => {
+describe('the response to HEAD', () => {
   test.each<[string, Fields, Fields, 'same' | 'other' | 'nothing']>([
     ['with the same tag', BOTH, { etag: '"a"' }, 'same'],
     ['with the same tag, weak', BOTH, { etag: 'W/"a"' }, 'same'],

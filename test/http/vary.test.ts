@@ -12,7 +12,7 @@ const matches = (vary: string, one: HeadersInit, other: HeadersInit): boolean =>
   matchesVary(varying(vary, asking(one)), asking(other));
 
 describe('Vary', () => {
-  test('remembers what was asked, whatever the order and the white space', () => {
+  test('remembers the request, whatever the order and the white space', () => {
     const stored = varying(' Accept-Language , X-B,x-b', asking({ 'accept-language': 'de,  en' }));
     expect(stored).toEqual([
       ['accept-language', 'de, en'],
@@ -96,7 +96,7 @@ describe('Vary', () => {
     expect(varyingNames(null)).toEqual([]);
   });
 
-  test('a request without credentials is answered as a stranger’s', () => {
+  test('a request without credentials is served as that of a stranger', () => {
     const stranger = requestOf({ credentials: 'omit' });
     const known = requestOf({ credentials: 'include' });
     expect(matchesVary(varying(null, stranger), stranger)).toBe(true);

@@ -51,7 +51,7 @@ const MODIFIED = 'Thu, 01 Jan 2015 00:00:00 GMT';
 const VALIDATORS = { etag: '"1"', 'last-modified': MODIFIED };
 
 describe('what is stored', () => {
-  test('is what the answer says of itself, but not a Date that it does not', async () => {
+  test('is what the response says of itself, but not a Date that it does not', async () => {
     const page = await holding(fresh('one', 60, { 'x-unknown': 'a', warning: '110 - "stale"' }));
     const { headers } = await page.fetch(URL_);
     expect(headers.get('x-unknown')).toBe('a');
@@ -73,7 +73,7 @@ describe('what is stored', () => {
   test.each<[string, Record<string, string>]>([
     ['no-store', { 'cache-control': 'no-store' }],
     ['Vary: *', { vary: '*' }],
-  ])('goes when an answer comes that may not be stored: %s', async (_, headers) => {
+  ])('goes when a response comes that may not be stored: %s', async (_, headers) => {
     const page = await holding(body('one'));
     page.origin.replies(body('two', headers));
     await page.read();
@@ -86,7 +86,7 @@ describe('what is stored', () => {
     expect((await page.read())[2]).toBe('one');
   });
 
-  test('a redirected answer is kept under the URL that was asked for, and only stands in', async () => {
+  test('a redirected response is kept under the URL of the request, and only stands in', async () => {
     const moved = facts(fresh('one'), { redirected: true, url: `${URL_}/moved` });
     const page = await holding(moved);
     page.origin.replies(networkError());
@@ -97,12 +97,12 @@ describe('what is stored', () => {
     });
   });
 
-  test('a redirected answer of another origin is not', async () => {
+  test('a redirected response of another origin is not', async () => {
     const portal = facts(fresh('sign in'), { redirected: true, url: 'https://portal.example/' });
     expect(await (await holding(portal)).cache.entries()).toEqual([]);
   });
 
-  test('an answer to a condition or a range of the caller’s is not', async () => {
+  test('a response to a condition or a range of the caller’s is not', async () => {
     const page = own();
     for (const name of ['range', 'if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since']) {
       page.origin.replies(fresh('one'));
@@ -113,14 +113,14 @@ describe('what is stored', () => {
   });
 });
 
-describe('a copy', () => {
-  test('of a GET answers a HEAD, without the body', async () => {
+describe('a cached response', () => {
+  test('of a GET serves a HEAD, without the body', async () => {
     const page = await holding(fresh('one', 60, { 'x-a': 'b' }));
     const response = await page.fetch(URL_, { method: 'HEAD' });
     expect([response.headers.get('x-a'), await response.text(), requests(page)]).toEqual(['b', '', 1]);
   });
 
-  test.each(['POST', 'PUT', 'OPTIONS', 'PROPPATCH'])('of a GET answers no %s', async (method) => {
+  test.each(['POST', 'PUT', 'OPTIONS', 'PROPPATCH'])('of a GET serves no %s', async (method) => {
     const page = await holding(fresh('one'));
     page.origin.replies(ok('from the origin'));
     expect((await page.read(URL_, { method }))[2]).toBe('from the origin');
@@ -146,7 +146,7 @@ describe('a copy', () => {
     expect((await page.read(URL_, both))[2]).toBe('recent');
   });
 
-  test('that is told from others goes before one that was stored without Vary', async () => {
+  test('with a Vary goes before one that was stored without Vary', async () => {
     const page = own();
     page.origin.replies(fresh('with', 600, { vary: 'x-a' }), fresh('without', 600));
     await page.read(URL_, { headers: { 'x-a': '1' } });
@@ -165,7 +165,7 @@ describe('a copy', () => {
   });
 
   test.each<CacheMode>(['network-first', 'cache-first', 'stale-while-revalidate'])(
-    'that is immutable is not asked about while it is fresh, and is when it is stale: %s',
+    'that is immutable is not revalidated while it is fresh, and is when it is stale: %s',
     async (mode) => {
       const page = await holding(fresh('one', 60, { 'cache-control': 'max-age=60, immutable' }), mode);
       await page.read();
@@ -176,7 +176,7 @@ describe('a copy', () => {
     },
   );
 
-  test('that is immutable is asked about if the user insists, or it did not come by https', async () => {
+  test('that is immutable is revalidated if the user insists, or it did not come by https', async () => {
     const immutable = () => fresh('one', 60, { 'cache-control': 'max-age=60, immutable' });
     const page = await holding(immutable(), 'network-first');
     await page.read(URL_, asked('no-cache'));
@@ -209,7 +209,7 @@ describe('what a request says', () => {
     expect(await ages(field, age, said)).toBe(expected);
   });
 
-  test('max-age and min-fresh: a copy stands in where there is no answer', async () => {
+  test('max-age and min-fresh: a cached response stands in if there is no response', async () => {
     const page = await holding(fresh('one'));
     await page.clock.advance(50_000);
     page.origin.otherwise(networkError());
@@ -245,7 +245,7 @@ describe('what a request says', () => {
   });
 });
 
-describe('a stale copy', () => {
+describe('a stale response', () => {
   test('is waited for past stale-while-revalidate', async () => {
     const page = await holding(body('one', { 'cache-control': 'max-age=10, stale-while-revalidate=10' }));
     await page.clock.advance(19_000);
@@ -259,7 +259,7 @@ describe('a stale copy', () => {
     expect((await page.read())[2]).toBe('three');
   });
 
-  test('is asked about only because someone reads', async () => {
+  test('is revalidated only because of a read', async () => {
     const page = await holding(fresh('one', 10), 'stale-while-revalidate');
     await page.clock.advance(86_400_000);
     expect(requests(page)).toBe(1);
@@ -267,7 +267,7 @@ describe('a stale copy', () => {
     expect(requests(page)).toBe(2);
   });
 
-  test('that is asked about in the background does not change, and the request ends with the client', async () => {
+  test('that is revalidated in the background does not change, and the request ends with the client', async () => {
     const page = await holding(fresh('one', 10), 'stale-while-revalidate');
     await page.clock.advance(11_000);
     let ended = false;
@@ -309,7 +309,7 @@ describe('validation', () => {
   });
 
   test.each<CacheMode>(['cache-first', 'stale-while-revalidate'])(
-    'starts from the request at hand, of the copy that fits it: %s',
+    'starts from the request at hand, of the cached response that fits it: %s',
     async (mode) => {
       const page = own(mode);
       const variant = (tag: string): Response => fresh(tag, 0, { etag: `"${tag}"`, vary: 'x-a' });
@@ -339,7 +339,7 @@ describe('validation', () => {
     expect(caches).toEqual([cache, cache === undefined ? cache : 'no-cache']);
   });
 
-  test('that confirms gives the copy, and its new header', async () => {
+  test('that confirms gives the cached response, and its new header', async () => {
     const page = await holding(fresh('one', 10, { ...VALIDATORS, 'x-a': 'old', age: '5' }));
     await page.clock.advance(11_000);
     page.origin.replies(
@@ -355,7 +355,7 @@ describe('validation', () => {
     expect([requests(page), later.headers.get('age'), later.headers.get('x-a')]).toEqual([2, '59', 'new']);
   });
 
-  test('that brings the whole answer gives and keeps it', async () => {
+  test('that brings the whole response gives and keeps it', async () => {
     const page = await holding(fresh('one', 0, VALIDATORS));
     page.origin.replies(fresh('two', 60));
     expect(await page.read()).toEqual([200, 'network', 'two']);
@@ -384,7 +384,7 @@ describe('validation', () => {
     expect(await page.read()).toEqual([200, 'cache', 'one']);
   });
 
-  test('by a 304 that says no-store keeps the copy for nobody', async () => {
+  test('by a 304 that says no-store deletes the cached response', async () => {
     const page = await holding(fresh('one', 0, VALIDATORS));
     page.origin.replies(notModified({ 'cache-control': 'no-store' }));
     expect((await page.read())[2]).toBe('one');
@@ -421,7 +421,7 @@ describe('a HEAD', () => {
     return [page, requests(page) - before];
   };
 
-  test('that says the same makes the copy fresh, with its fields', async () => {
+  test('that says the same makes the cached response fresh, with its fields', async () => {
     const [page] = await afterHead({ etag: '"1"', 'cache-control': 'max-age=600', 'x-a': 'new' });
     await page.clock.advance(599_000);
     const response = await page.fetch(URL_);
@@ -441,7 +441,7 @@ describe('a HEAD', () => {
     expect((await afterHead(headers))[1]).toBe(expected);
   });
 
-  test('that says no-store keeps the copy for nobody', async () => {
+  test('that says no-store deletes the cached response', async () => {
     const [page] = await afterHead({ etag: '"1"', 'cache-control': 'no-store' });
     expect(await page.cache.entries()).toEqual([]);
   });
@@ -462,7 +462,7 @@ describe('a write', () => {
   };
 
   test.each(['POST', 'PUT', 'PATCH', 'DELETE', 'PROPPATCH'])(
-    'by %s makes the copies wrong',
+    'by %s invalidates the cached responses',
     async (method) => {
       expect(await written(ok(), URL_, method)).toBeUndefined();
     },
@@ -475,7 +475,7 @@ describe('a write', () => {
     return page;
   };
 
-  test('leaves copies that stand in where the origin fails, are never fresh, and are replaced by its response', async () => {
+  test('leaves cached responses that stand in where the origin fails, are never fresh, and are replaced by its response', async () => {
     const page = await afterWrite({ method: 'PUT' });
     page.origin.replies(networkError(), status(503), fresh('two', 3_600));
     expect(await page.read()).toEqual([200, 'stale', 'one']);
@@ -484,7 +484,7 @@ describe('a write', () => {
     expect(await page.read()).toEqual([200, 'cache', 'two']);
   });
 
-  test('leaves copies that are served for no 4xx and no silence of the origin', async () => {
+  test('leaves cached responses that are served for no 4xx and no silence of the origin', async () => {
     const page = await afterWrite({ method: 'PUT' });
     page.origin.replies(status(404));
     expect((await page.read())[0]).toBe(404);
@@ -493,21 +493,24 @@ describe('a write', () => {
     expect((await silent.read())[2]).toBe('two');
   });
 
-  test('by DELETE leaves no copies', async () => {
+  test('by DELETE leaves no cached responses', async () => {
     const page = await afterWrite({ method: 'DELETE' });
     expect(await page.cache.entries()).toEqual([]);
   });
 
-  test('leaves no copies where the application says so', async () => {
+  test('leaves no cached responses where the application says so', async () => {
     const page = await afterWrite({ method: 'PUT' }, fresh('one', 3_600), { invalidated: 'drop' });
     expect(await page.cache.entries()).toEqual([]);
   });
 
-  test.each(['no-cache', 'must-revalidate'])('leaves a copy that says %s for nothing', async (word) => {
-    const page = await afterWrite({ method: 'PUT' }, fresh('one', 3_600, { 'cache-control': word }));
-    page.origin.replies(status(503));
-    expect((await page.read())[0]).toBe(503);
-  });
+  test.each(['no-cache', 'must-revalidate'])(
+    'leaves a cached response that says %s for nothing',
+    async (word) => {
+      const page = await afterWrite({ method: 'PUT' }, fresh('one', 3_600, { 'cache-control': word }));
+      page.origin.replies(status(503));
+      expect((await page.read())[0]).toBe(503);
+    },
+  );
 
   test.each(['POST', 'GET', 'HEAD'])(
     'a response to %s with Clear-Site-Data leaves nothing of this user',
@@ -575,15 +578,15 @@ describe('a write', () => {
     [400, 'one'],
     [404, 'one'],
     [409, 'one'],
-  ])('that is answered by %i leaves %s', async (code, expected) => {
+  ])('with the response %i leaves %s', async (code, expected) => {
     expect(await written(status(code))).toBe(expected);
   });
 
-  test.each([301, 303])('that is answered by %i makes the copies wrong', async (code) => {
+  test.each([301, 303])('with the response %i invalidates the cached responses', async (code) => {
     expect(await written(status(code))).toBeUndefined();
   });
 
-  test('whose answer is hidden makes the copies wrong', async () => {
+  test('whose response is hidden invalidates the cached responses', async () => {
     expect(await written(facts(ok(), { type: 'opaque', status: 0, ok: false }))).toBeUndefined();
   });
 
@@ -591,15 +594,15 @@ describe('a write', () => {
     ['Location', { location: URL_ }, undefined],
     ['Content-Location', { 'content-location': '/orders' }, undefined],
     ['nothing', {}, 'one'],
-  ])('elsewhere makes the copies wrong of what it names: %s', async (_, headers, expected) => {
+  ])('elsewhere invalidates the cached responses of what it names: %s', async (_, headers, expected) => {
     expect(await written(status(201, headers), `${URL_}/all`)).toBe(expected);
   });
 
-  test('elsewhere makes no copies wrong of another origin', async () => {
+  test('elsewhere invalidates no cached responses of another origin', async () => {
     expect(await written(status(201, { location: URL_ }), 'https://else.example/orders')).toBe('one');
   });
 
-  test('makes the copies wrong of where redirects led it', async () => {
+  test('invalidates the cached responses of where redirects led it', async () => {
     expect(
       await written(facts(ok(), { redirected: true, url: URL_ }), 'https://else.example/'),
     ).toBeUndefined();
@@ -614,10 +617,10 @@ describe('a write', () => {
   });
 
   test.each<[string, () => Response | Error]>([
-    ['whose answer was lost', networkError],
-    ['that was answered by 408', () => status(408)],
-    ['that was answered by 503', () => status(503)],
-  ])('%s puts the copies in doubt: they only stand in', async (_, answer) => {
+    ['whose response was lost', networkError],
+    ['with the response 408', () => status(408)],
+    ['with the response 503', () => status(503)],
+  ])('%s makes the cached responses stale: they only stand in', async (_, answer) => {
     const page = await holding(fresh('one', 3_600));
     page.origin.replies(answer(), networkError(), fresh('two', 3_600));
     await page.read(URL_, { method: 'PUT' }).catch(() => {});
@@ -660,7 +663,7 @@ describe('a request for a part', () => {
     ['bytes=0-3', 'bytes 0-3/10', '0123'],
     ['bytes=7-', 'bytes 7-9/10', '789'],
     ['bytes=-2', 'bytes 8-9/10', '89'],
-  ])('%s is answered from a complete response that is fresh', async (range, contentRange, text) => {
+  ])('%s is served from a complete response that is fresh', async (range, contentRange, text) => {
     const page = await holding(fresh('0123456789', 60));
     expect(await part(page, range)).toEqual([206, contentRange, `${text.length}`, text]);
     expect(requests(page)).toBe(1);
@@ -690,13 +693,13 @@ describe('Cache-Status', () => {
   const said = async (page: CachePage, init = {}): Promise<string | null> =>
     (await page.fetch(URL_, init)).headers.get('cache-status');
 
-  test('says hit where nobody was asked, and how long it is fresh', async () => {
+  test('says hit if no request was sent, and how long it is fresh', async () => {
     const page = await holding(fresh('one', 60));
     await page.clock.advance(1_500);
     expect(await said(page)).toBe('holdfast; hit; ttl=58');
   });
 
-  test('says why the origin was asked, and what it said', async () => {
+  test('says why a request was sent, and its status', async () => {
     const page = await holding(fresh('one', 60, VALIDATORS));
     page.origin.replies(status(503), networkError());
     expect(await said(page, asked('max-age=0, min-fresh=90'))).toBe(
@@ -713,14 +716,14 @@ describe('Cache-Status', () => {
     expect(await said(page)).toBe('cdn; hit, holdfast; hit; ttl=60');
   });
 
-  test('is not on what the origin has answered, nor on a 504 of our own', async () => {
+  test('is not on a response of the origin, nor on a 504 of our own', async () => {
     const page = own();
     expect(await said(page, asked('only-if-cached'))).toBeNull();
     expect(await said(page)).toBeNull();
   });
 });
 
-test('two readers at once take one request, and each has the whole answer', async () => {
+test('two readers at once take one request, and each has the whole response', async () => {
   const page = own();
   page.origin.replies(slow(page.clock, 1_000, () => fresh('one')));
   const both = await Promise.all([page.fetch(URL_), page.fetch(URL_)]);

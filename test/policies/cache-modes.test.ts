@@ -30,7 +30,7 @@ describe('cache-first', () => {
     expect(page.cache.stats()).toMatchObject({ hits: 1, stored: 2 });
   });
 
-  test('what is stale is asked for, and stands in where there is no answer', async () => {
+  test('a stale response is revalidated, and stands in if there is no response', async () => {
     const page = cachePage({ mode: 'cache-first' });
     page.origin.replies(fresh('one'));
     page.origin.otherwise(networkError());
@@ -278,7 +278,7 @@ describe('fetch’s own cache modes', () => {
     await expect(page.fetch(URL_, { cache: 'no-store' })).rejects.toThrow(TypeError);
   });
 
-  test.skipIf(!knows('reload'))('reload asks, and keeps the answer', async () => {
+  test.skipIf(!knows('reload'))('reload sends a request, and keeps the response', async () => {
     const page = cachePage({ mode: 'cache-first', validators: 'own' });
     page.origin.replies(fresh('one', 60, { etag: '"1"' }), fresh('two'), networkError());
     await readInto(page);
@@ -296,14 +296,17 @@ describe('fetch’s own cache modes', () => {
     expect(page.origin.seen[1]?.headers.get('if-none-match')).toBe('"1"');
   });
 
-  test.skipIf(!knows('force-cache'))('force-cache takes any copy, and asks where there is none', async () => {
-    const page = cachePage();
-    page.origin.replies(fresh('one', 0, { 'cache-control': 'max-age=1, must-revalidate' }));
-    expect((await page.read(URL_, { cache: 'force-cache' }))[1]).toBe('network');
-    await page.clock.advance(365 * 86_400_000);
-    expect((await page.read(URL_, { cache: 'force-cache' }))[1]).toBe('stale');
-    expect(page.origin.seen).toHaveLength(1);
-  });
+  test.skipIf(!knows('force-cache'))(
+    'force-cache takes any cached response, and else the network',
+    async () => {
+      const page = cachePage();
+      page.origin.replies(fresh('one', 0, { 'cache-control': 'max-age=1, must-revalidate' }));
+      expect((await page.read(URL_, { cache: 'force-cache' }))[1]).toBe('network');
+      await page.clock.advance(365 * 86_400_000);
+      expect((await page.read(URL_, { cache: 'force-cache' }))[1]).toBe('stale');
+      expect(page.origin.seen).toHaveLength(1);
+    },
+  );
 
   test.skipIf(!knows('only-if-cached', 'same-origin'))('only-if-cached never asks', async () => {
     const page = cachePage();
@@ -315,7 +318,7 @@ describe('fetch’s own cache modes', () => {
   });
 });
 
-test('a request that wants only a copy gets 504 where there is none', async () => {
+test('a request that wants only a cached response gets 504 where there is none', async () => {
   const page = cachePage();
   const only = { headers: { 'cache-control': 'only-if-cached' } };
   expect((await page.fetch(URL_, only)).status).toBe(504);

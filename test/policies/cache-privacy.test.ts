@@ -164,7 +164,7 @@ describe('what one tab does', () => {
   });
 });
 
-describe('sealed copies', () => {
+describe('encrypted responses', () => {
   const key = (): Promise<CryptoKey> =>
     crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt']);
   const page = (codec: Cipher, store = durableStore()) =>
@@ -173,7 +173,7 @@ describe('sealed copies', () => {
       { partition: 'ann-the-user' },
     );
 
-  test('say nothing to whoever reads the disk', async () => {
+  test('show nothing to a reader of the disk', async () => {
     const { read, origin, store, cache } = page(encryptWith(await key()));
     origin.replies(fresh('secret-body', 60, { 'x-name': 'secret-header' }));
     await read(`${URL_}?secret-query`);

@@ -53,7 +53,7 @@ function page(options: StaleCacheOptions = {}, pipeline: PipelineOptions = { par
 
 const cacheable = (body: string, headers: HeadersInit = {}): Response => new Response(body, { headers });
 
-describe('the last good copy', () => {
+describe('the last good response', () => {
   test.each<[string, () => Step]>([
     ['a network error', networkError],
     ['a time-out', hang],
@@ -259,7 +259,7 @@ describe('never stored', () => {
 });
 
 describe('partitions', () => {
-  test('nobody sees another’s copy', async () => {
+  test('no user sees the cached response of another', async () => {
     let user = 'ann';
     const { read, fetch, origin } = page({}, { partition: () => user });
     origin.replies(cacheable('ann’s'));
