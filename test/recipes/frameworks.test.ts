@@ -64,8 +64,9 @@ describe.each(Object.entries(pages))('%s', (framework, page) => {
     await page.clock.install();
     await page.reload();
     await expect.poll(textOf(page, 'orders'), PATIENTLY).toBe(SERVER);
-    const seen = await shop.requests();
     await page.click('#unmount');
+    await expect.poll(() => shop.inFlight(), PATIENTLY).toBe(0);
+    const seen = await shop.requests();
     await page.clock.fastForward(60_000);
     // A write goes the same way, after whatever was sent before it.
     await save(page, 'tea');
@@ -93,7 +94,7 @@ describe('orders.ts, which all of them share', () => {
     await expect.poll(textOf(page, 'orders'), PATIENTLY).toBe('tea');
     await fetch(`${shop.url}/orders/milk`, { method: 'PUT', body: '{"item":"milk"}' });
     // Longer than `respondAfter`, for each request: no read has its response in time.
-    await shop.behave({ delay: 3_000 });
+    await shop.behave({ delay: 6_000 });
     await page.reload();
     await expect.poll(textOf(page, 'orders'), PATIENTLY).toBe('tea (old)');
     await expect.poll(textOf(page, 'orders'), PATIENTLY).toBe('tea,milk');
