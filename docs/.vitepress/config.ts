@@ -8,6 +8,8 @@ export default defineConfig({
   title: 'holdfast',
   description: 'A fetch for networks that fail',
   lang: 'en',
+  // Browsers ask for one, and there is none.
+  head: [['link', { rel: 'icon', href: 'data:,' }]],
   srcDir: '.vitepress/pages',
   cacheDir: '../node_modules/.cache/holdfast-docs',
   // The index of the search is one file.
@@ -27,7 +29,11 @@ export default defineConfig({
       },
     },
     sidebar: groups.map((group) => ({ ...group, items: [...group.items] })),
-    nav: groups.map(({ text, items: [first] }) => ({ text, link: first?.link ?? '/' })),
+    nav: [
+      ...groups.map(({ text, items: [first] }) => ({ text, link: first?.link ?? '/' })),
+      // No page of VitePress: without a target its router would look for one.
+      { text: 'Playground', link: '/playground/', target: '_self' },
+    ],
     outline: [2, 3],
     externalLinkIcon: true,
   },

@@ -1,13 +1,12 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { extname, join } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { browsers } from './browsers.ts';
 import { type Origin, type Playground, startOrigin, startPlayground } from './processes.ts';
+import { type StaticSite, serveFolder } from './static-site.ts';
 import { type Browser, DEVTOOLS, openDevtools, sees, type Tab } from './tab.ts';
 
 const TOUR = 'A tour in three steps';
@@ -93,47 +92,23 @@ describe.each(browsers)('the tour in $name', ({ missing, launch }) => {
 
 let origin: Origin;
 let playground: Playground;
-let site: Site;
+let folder: string;
+let site: StaticSite;
 beforeAll(async () => {
   origin = await startOrigin();
   const ports = ['--origin-port', `${origin.port}`, '--control-port', `${origin.controlPort}`];
-  [playground, site] = await Promise.all([startPlayground('--no-origin', ...ports), startSite()]);
+  // As on a documentation site: in a folder of a plain file server.
+  folder = await mkdtemp(join(tmpdir(), 'holdfast-site-'));
+  const built = promisify(execFile)(process.execPath, [
+    'playground/build.ts',
+    join(folder, 'docs/playground'),
+  ]);
+  [playground] = await Promise.all([startPlayground('--no-origin', ...ports), built]);
+  site = await serveFolder(folder);
 });
 afterAll(async () => {
   await playground?.close();
   await origin?.close();
   await site?.close();
+  if (folder) await rm(folder, { recursive: true, force: true });
 });
-
-interface Site {
-  readonly url: string;
-  close(): Promise<void>;
-}
-
-const TYPES: Readonly<Record<string, string>> = {
-  '.html': 'text/html',
-  '.js': 'text/javascript',
-  '.css': 'text/css',
-  '.svg': 'image/svg+xml',
-};
-
-/** The static build in a folder of a plain file server, as on a documentation site. */
-async function startSite(): Promise<Site> {
-  const folder = await mkdtemp(join(tmpdir(), 'holdfast-site-'));
-  await promisify(execFile)(process.execPath, ['playground/build.ts', join(folder, 'docs/playground')]);
-  const server: Server = createServer(async ({ method, url = '/' }, response) => {
-    const file = join(folder, url.endsWith('/') ? `${url}index.html` : url);
-    const content = method === 'GET' ? await readFile(file).catch(() => undefined) : undefined;
-    response.writeHead(content ? 200 : 404, { 'content-type': TYPES[extname(file)] ?? 'text/plain' });
-    response.end(content);
-  });
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    async close() {
-      server.closeAllConnections();
-      await new Promise((done) => server.close(done));
-      await rm(folder, { recursive: true, force: true });
-    },
-  };
-}
