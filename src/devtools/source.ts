@@ -9,6 +9,7 @@ import type { OutboxEntry } from '../policies/outbox/queue/entry.ts';
 import { isFailure } from '../primitives/failure.ts';
 import type { Faults } from './faults.ts';
 import { Listing } from './listing.ts';
+import { put } from './model/circuits.ts';
 import { Model } from './model/model.ts';
 import { shownHeaders, shownUrl } from './model/words.ts';
 
@@ -65,6 +66,7 @@ export class ClientSource {
   listed = 0;
   readonly #changed: () => void;
   readonly #ends: (() => void)[] = [];
+  readonly #lookedUp = new Map<string, boolean>();
   #isCounting = false;
   #seen = -1;
 
@@ -136,6 +138,22 @@ export class ClientSource {
     for (const end of this.#ends.splice(0)) end();
   }
 
+  /** What an entry writes, if an earlier page or another tab has queued it. */
+  #lookUp(entry: string): void {
+    const { calls } = this.model;
+    if (calls.knows(entry) || this.#lookedUp.has(entry)) return;
+    put(this.#lookedUp, entry, true);
+    void Promise.resolve()
+      .then(() => this.parts.outbox?.request(entry))
+      .then((request) => {
+        if (!request) return;
+        calls.know(entry, request);
+        this.#changed();
+      })
+      // A client that was closed, or a store that fails: the lane stays.
+      .catch(() => {});
+  }
+
   #listen(): void {
     const { model, parts } = this;
     let sending: string | undefined;
@@ -144,6 +162,7 @@ export class ClientSource {
         model.receive(event, Date.now());
         // The transport is called in the same step, so the next request on the wire is of this call.
         if (event.type === 'attempt-started') sending = event.callId;
+        if (event.type === 'sending') this.#lookUp(event.id);
         this.#changed();
       }),
     );

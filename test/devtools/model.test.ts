@@ -99,6 +99,28 @@ describe('calls', () => {
     expect(model.queue.sending.size).toBe(0);
   });
 
+  test('a sending that was refused before it was sent has the method and URL of the write', () => {
+    const entry = { id: 'e-1', origin: ORIGIN, lane: 'orders' };
+    const call = heard(
+      { ...started, method: 'POST', url: `${ORIGIN}/orders?token=hunter2` },
+      { type: 'queued', ...of, ...entry },
+      { type: 'sending', ...entry, attempt: 1, callId: 'a-9' },
+      { type: 'refused', callId: 'a-9', origin: ORIGIN, code: 'circuit-open' },
+    ).calls.ring.at(0);
+    expect([call?.kind, call?.method, call?.url]).toEqual(['sending', 'POST', `${ORIGIN}/orders?token=…`]);
+  });
+
+  test('a sending of a write that this page did not see has its lane, until the write is known', () => {
+    const { calls } = heard(
+      { type: 'sending', id: 'e-1', origin: ORIGIN, lane: 'orders', attempt: 1, callId: 'a-8' },
+      { type: 'sending', id: 'e-2', origin: ORIGIN, lane: ORIGIN, attempt: 1, callId: 'a-9' },
+    );
+    expect(calls.get('a-8')).toMatchObject({ method: 'OUTBOX', url: 'api.example.com, lane orders' });
+    expect(calls.get('a-9')).toMatchObject({ method: 'OUTBOX', url: 'api.example.com, entry e-2' });
+    calls.know('e-1', { method: 'PUT', url: `${ORIGIN}/orders/7` });
+    expect(calls.get('a-8')).toMatchObject({ method: 'PUT', url: `${ORIGIN}/orders/7`, version: 1 });
+  });
+
   test('a call without a `call-started` is work in the background', () => {
     const model = heard({ type: 'cache-revalidated', ...of, url: `${ORIGIN}/orders`, changed: true });
     expect(only(model)).toMatchObject({ kind: 'background', url: `${ORIGIN}/orders` });

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { HoldfastEvent } from '../../src/core/events.ts';
 import { faults } from '../../src/devtools/faults.ts';
 import { ClientSource } from '../../src/devtools/source.ts';
 import { createFetch } from '../../src/client/fetch.ts';
@@ -35,6 +36,35 @@ test('the summary has the open circuits, also those that events alone tell of', 
   circuits.isolate(ORIGIN);
   expect(other.summary().openCircuits).toBe(1);
   await fetch.close();
+});
+
+test('a sending of a write that an earlier page queued has its method and URL, though it was not sent', async () => {
+  let emit: (event: HoldfastEvent) => void = () => {};
+  const asked: string[] = [];
+  const box = {
+    request: async (id: string) => {
+      asked.push(id);
+      if (id === 'broken') throw new Error('the store has failed');
+      return id === 'gone' ? undefined : new Request(`${ORIGIN}/orders/7?token=hunter2`, { method: 'PUT' });
+    },
+    subscribe: () => () => {},
+  };
+  const known = Promise.withResolvers<void>();
+  const client = {
+    subscribe(listener: typeof emit) {
+      emit = listener;
+      return () => {};
+    },
+  };
+  const source = new ClientSource(client, { outbox: box as never }, 'client 1', () => {
+    if (source.model.calls.get('call-kept')?.method === 'PUT') known.resolve();
+  });
+  for (const id of ['gone', 'broken', 'kept', 'kept'])
+    emit({ type: 'sending', id, origin: ORIGIN, lane: 'orders', attempt: 1, callId: `call-${id}` });
+  await known.promise;
+  expect(source.model.calls.get('call-kept')?.url).toBe(`${ORIGIN}/orders/7?token=…`);
+  expect(source.model.calls.get('call-gone')?.url).toBe('api.example.com, lane orders');
+  expect(asked).toEqual(['gone', 'broken', 'kept']);
 });
 
 test('a source that is closed hears nothing more', async () => {

@@ -1,5 +1,6 @@
 import type { HoldfastEvent } from '../../core/events.ts';
 import { addStep, type CallRecord, endCall, note, wait } from './call-record.ts';
+import { put } from './circuits.ts';
 import { Ring } from './ring.ts';
 import { durationText, failureText, shownUrl, toneOf } from './words.ts';
 
@@ -55,8 +56,18 @@ const notes: Notes = {
   },
 };
 
+/** What an entry of the outbox writes. */
+export interface Write {
+  readonly method: string;
+  readonly url: string;
+}
+
 /** So many settled calls still receive of their bodies. */
 const MOST_LATE = 64;
+const MOST_WRITES = 2_000;
+
+/** In place of the method of an entry that is not known yet. */
+const UNKNOWN = 'OUTBOX';
 
 /** Makes records of events. Its only input are events and the times at which they were received. */
 export class Calls {
@@ -65,6 +76,8 @@ export class Calls {
   /** Sendings under way, by entry. */
   readonly #sendings = new Map<string, CallRecord>();
   readonly #late: CallRecord[] = [];
+  /** By entry. */
+  readonly #writes = new Map<string, Write>();
 
   constructor(most: number) {
     this.ring = new Ring(most);
@@ -72,6 +85,20 @@ export class Calls {
 
   get(id: string): CallRecord | undefined {
     return this.#byId.get(id);
+  }
+
+  knows(entry: string): boolean {
+    return this.#writes.has(entry);
+  }
+
+  /** Names an entry, also in the sendings that are shown already. */
+  know(entry: string, { method, url }: Write): void {
+    const write = { method, url: shownUrl(url) };
+    put(this.#writes, entry, write, MOST_WRITES);
+    for (const call of this.ring.filter((each) => each.entry === entry && each.method === UNKNOWN)) {
+      Object.assign(call, write);
+      call.version++;
+    }
   }
 
   receive(event: HoldfastEvent, now: number): void {
@@ -85,6 +112,7 @@ export class Calls {
   #ofCall(event: HoldfastEvent & { callId: string; origin?: string }, now: number): void {
     const call = this.#byId.get(event.callId) ?? this.#background(event, now);
     call.version++;
+    if (event.type === 'queued' && call.kind === 'call') this.know(event.id, call);
     const add = notes[event.type] as ((call: CallRecord, event: object, now: number) => void) | undefined;
     if (event.type === 'call-ended') this.#ended(call, event, now);
     else add?.(call, event, now);
@@ -120,16 +148,15 @@ export class Calls {
     });
   }
 
-  #sending({ callId: id, id: entry, origin, attempt }: EventOf<'sending'>, now: number): void {
-    const call = this.#add({
-      id,
-      kind: 'sending',
-      origin,
-      at: now,
-      method: 'OUTBOX',
-      url: `${shownUrl(origin)} entry ${entry}`,
-      entry,
-    });
+  #sending({ callId: id, id: entry, origin, lane, attempt }: EventOf<'sending'>, now: number): void {
+    const host = URL.canParse(origin) ? new URL(origin).host : origin;
+    // The lane of an entry without one is its origin.
+    const unknown = {
+      method: UNKNOWN,
+      url: `${host}, ${lane === origin ? `entry ${entry}` : `lane ${lane}`}`,
+    };
+    const write = this.#writes.get(entry) ?? unknown;
+    const call = this.#add({ id, kind: 'sending', origin, at: now, ...write, entry });
     this.#sendings.set(entry, call);
     note(call, now, `sending ${attempt} of entry ${entry}`);
   }
