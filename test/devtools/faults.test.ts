@@ -16,6 +16,23 @@ function broken() {
   return { net, ask, seen: () => seen };
 }
 
+/** A signal, and how many listeners it has. */
+function counted() {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const there = new Set<unknown>();
+  const [add, remove] = [signal.addEventListener, signal.removeEventListener];
+  signal.addEventListener = (type: string, listener: EventListener) => {
+    there.add(listener);
+    add.call(signal, type, listener);
+  };
+  signal.removeEventListener = (type: string, listener: EventListener) => {
+    there.delete(listener);
+    remove.call(signal, type, listener);
+  };
+  return { signal, listeners: () => there.size, abort: () => controller.abort() };
+}
+
 describe('faults', () => {
   test('without a rule, requests go out as they are', async () => {
     const { net, ask } = broken();
@@ -51,6 +68,22 @@ describe('faults', () => {
     net.set({ origin: '*', fault: 'slow', delay: 1 });
     expect((await ask()).status).toBe(200);
     expect(seen()).toBe(1);
+  });
+
+  test('hang and slow: leave no listener on the signal of the caller, however the call ends', async () => {
+    const { net, ask } = broken();
+    const { signal, listeners, abort } = counted();
+    net.set({ origin: '*', fault: 'slow', delay: 1 });
+    await Promise.all([ask(signal), ask(signal), ask(signal)]);
+    expect(listeners()).toBe(0);
+    net.set({ origin: '*', fault: 'slow' });
+    const slow = ask(signal);
+    net.set({ origin: '*', fault: 'hang' });
+    const asked = Promise.allSettled([slow, ask(signal)]);
+    expect(listeners()).toBe(2);
+    abort();
+    await asked;
+    expect(listeners()).toBe(0);
   });
 
   test('error-500 and error-429: responses of the fault’s own', async () => {
