@@ -1,5 +1,5 @@
 import type { HoldfastEvent } from '../core/events.ts';
-import type { ProbedConnectivity } from '../observability/connectivity.ts';
+import type { ProbedConnectivity, Reachability } from '../observability/connectivity.ts';
 import type { Breaker } from '../policies/breaker/breaker.ts';
 import type { CacheEntry } from '../policies/cache/admin.ts';
 import type { StaleCache } from '../policies/cache/cache.ts';
@@ -98,15 +98,18 @@ export class ClientSource {
     return [this.waiting.error, this.dead.error].some((error) => isFailure(error) && error.code === 'closed');
   }
 
+  get reachability(): Reachability {
+    const isOffline = globalThis.navigator?.onLine === false;
+    return this.parts.connectivity?.reachability ?? (isOffline ? 'offline' : 'online');
+  }
+
   summary(): Summary {
-    const { connectivity, breaker } = this.parts;
-    const reachability =
-      connectivity?.reachability ?? (globalThis.navigator?.onLine === false ? 'offline' : 'online');
+    const { breaker } = this.parts;
     const states = breaker
       ? Object.values(breaker.states()).map(({ state }) => state)
       : [...this.model.circuits.records.values()].map(({ state }) => state);
     return {
-      isOffline: reachability !== 'online',
+      isOffline: this.reachability !== 'online',
       openCircuits: states.filter((state) => state !== 'closed').length,
       waiting: this.counts?.waiting ?? 0,
       dead: this.counts?.deadLetters ?? 0,
@@ -159,7 +162,7 @@ export class ClientSource {
     let sending: string | undefined;
     this.#ends.push(
       this.client.subscribe((event) => {
-        model.receive(event, Date.now());
+        model.receive(event, Date.now(), this.reachability);
         // The transport is called in the same step, so the next request on the wire is of this call.
         if (event.type === 'attempt-started') sending = event.callId;
         if (event.type === 'sending') this.#lookUp(event.id);

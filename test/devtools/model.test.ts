@@ -58,7 +58,11 @@ describe('calls', () => {
         ended({ status: 200, source: 'stale' }),
       ),
     );
-    expect(call.served).toEqual({ age: 90, why: 'status 503' });
+    expect(call.served).toEqual({
+      age: 90,
+      is: 'status 503',
+      why: 'The origin responded with status 503.',
+    });
     expect(call.end?.tone).toBe('stale');
   });
 

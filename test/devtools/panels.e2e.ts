@@ -82,7 +82,7 @@ describe.each(browsers)('in $name', ({ missing, launch }) => {
     await hands.click('tab', 'Cache');
     await sees(hands, /served (cache|stale): network/);
     await hands.click('option', 'items?page=1');
-    await sees(hands, /Served because of\s+network/);
+    await sees(hands, /Served because\s+The origin could not be reached \(network\)/);
     await hands.click('button', 'Delete');
     await sees(hands, 'The cache is empty.');
   });

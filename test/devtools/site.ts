@@ -58,6 +58,7 @@ export async function startSite(): Promise<Site> {
     if (request.method === 'POST') {
       let body = '';
       for await (const chunk of request) body += chunk;
+      if (body.includes('stranger')) return send(401, 'application/json', '{}');
       if (!body.includes('bad')) return send(201, 'application/json', '{"ok":true}');
       return send(
         422,

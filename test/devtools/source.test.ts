@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
+import { createFetch } from '../../src/client/fetch.ts';
 import type { HoldfastEvent } from '../../src/core/events.ts';
 import { faults } from '../../src/devtools/faults.ts';
 import { ClientSource } from '../../src/devtools/source.ts';
-import { createFetch } from '../../src/client/fetch.ts';
 import { breaker } from '../../src/policies/breaker/breaker.ts';
 
 const ORIGIN = 'https://api.example.com';

@@ -1,4 +1,5 @@
 import type { Source } from '../../core/outcome.ts';
+import type { Why } from './why.ts';
 import type { Tone } from './words.ts';
 
 /** One part of a timeline. Without `ms` it is under way; a note takes no time. */
@@ -26,7 +27,7 @@ export interface CallRecord {
   /** Steps that were left out, because there were too many. */
   dropped: number;
   /** Why a cached response was served, and its age in seconds. */
-  served?: { readonly age: number; readonly why: string };
+  served?: Why & { readonly age: number };
   end?: CallResult;
   /** Known only if the client's transport is watched. */
   request?: readonly (readonly [string, string])[];

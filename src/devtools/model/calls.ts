@@ -1,13 +1,20 @@
 import type { HoldfastEvent } from '../../core/events.ts';
+import type { Reachability } from '../../observability/connectivity.ts';
 import { addStep, type CallRecord, endCall, note, wait } from './call-record.ts';
 import { put } from './circuits.ts';
 import { Ring } from './ring.ts';
+import { whyServed } from './why.ts';
 import { durationText, failureText, shownUrl, toneOf } from './words.ts';
 
 type EventOf<Type extends HoldfastEvent['type']> = Extract<HoldfastEvent, { type: Type }>;
 
 type Notes = {
-  readonly [Type in HoldfastEvent['type']]?: (call: CallRecord, event: EventOf<Type>, now: number) => void;
+  readonly [Type in HoldfastEvent['type']]?: (
+    call: CallRecord,
+    event: EventOf<Type>,
+    now: number,
+    reachability: Reachability,
+  ) => void;
 };
 
 /** What each event adds to the timeline of its call. */
@@ -39,10 +46,10 @@ const notes: Notes = {
   'fallback-failed': (call, { error }, now) =>
     note(call, now, `fallback failed: ${failureText(error)}`, 'bad'),
   'cache-stored': (call, _, now) => note(call, now, 'stored in the cache'),
-  'cache-served'(call, { source, age, cause }, now) {
-    const why = cause === undefined ? (source === 'cache' ? 'fresh' : 'stale') : failureText(cause);
-    call.served = { age, why };
-    note(call, now, `cached response, ${durationText(age * 1_000)} old: ${why}`, 'stale');
+  'cache-served'(call, { source, age, cause }, now, reachability) {
+    const wasSent = call.steps.some(({ kind }) => kind === 'attempt');
+    call.served = { age, ...whyServed({ source, cause, wasSent, reachability }) };
+    note(call, now, `cached response, ${durationText(age * 1_000)} old: ${call.served.is}`, 'stale');
   },
   'cache-revalidated'(call, { url, changed, error }, now) {
     if (call.kind === 'background') call.url = shownUrl(url);
@@ -101,21 +108,27 @@ export class Calls {
     }
   }
 
-  receive(event: HoldfastEvent, now: number): void {
+  receive(event: HoldfastEvent, now: number, reachability: Reachability): void {
     if (event.type === 'call-started') this.#started(event);
     else if (event.type === 'sending') this.#sending(event, now);
     else if (event.type === 'delivered' || event.type === 'postponed' || event.type === 'dead-lettered')
       this.#sent(event, now);
-    else if ('callId' in event && typeof event.callId === 'string') this.#ofCall(event, now);
+    else if ('callId' in event && typeof event.callId === 'string') this.#ofCall(event, now, reachability);
   }
 
-  #ofCall(event: HoldfastEvent & { callId: string; origin?: string }, now: number): void {
+  #ofCall(
+    event: HoldfastEvent & { callId: string; origin?: string },
+    now: number,
+    reachability: Reachability,
+  ): void {
     const call = this.#byId.get(event.callId) ?? this.#background(event, now);
     call.version++;
     if (event.type === 'queued' && call.kind === 'call') this.know(event.id, call);
-    const add = notes[event.type] as ((call: CallRecord, event: object, now: number) => void) | undefined;
+    const add = notes[event.type] as
+      | ((call: CallRecord, event: object, now: number, reachability: Reachability) => void)
+      | undefined;
     if (event.type === 'call-ended') this.#ended(call, event, now);
-    else add?.(call, event, now);
+    else add?.(call, event, now, reachability);
   }
 
   #add(call: Omit<CallRecord, 'steps' | 'dropped' | 'version'>): CallRecord {

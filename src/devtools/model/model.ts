@@ -1,8 +1,10 @@
 import type { HoldfastEvent, OutboxEvent } from '../../core/events.ts';
+import type { Reachability } from '../../observability/connectivity.ts';
 import { recordOf } from '../../observability/log/record.ts';
 import { Calls } from './calls.ts';
 import { CircuitHistory, put } from './circuits.ts';
 import { Ring } from './ring.ts';
+import type { Why } from './why.ts';
 import { failureText } from './words.ts';
 import { Writes } from './writes.ts';
 
@@ -13,11 +15,10 @@ export interface LogLine {
 }
 
 /** Why a cached response of a URL was served last. */
-export interface Served {
+export interface Served extends Why {
   readonly at: number;
   readonly source: 'cache' | 'stale';
   readonly age: number;
-  readonly why: string;
 }
 
 /** So many calls and events are kept. */
@@ -51,25 +52,30 @@ export class Model {
   /** Changes when the cache's listing may have changed. */
   cacheVersion = 0;
   isPaused = false;
+  /** A newer version of the application has taken over the outbox. */
+  needsUpdate = false;
 
   constructor(most = MOST) {
     this.calls = new Calls(most);
     this.log = new Ring(most);
   }
 
-  /** @param now When it was received; wall time in ms. */
-  receive(event: HoldfastEvent, now: number): void {
+  /** @param now When it was received; wall time in ms. @param reachability What the network was then. */
+  receive(event: HoldfastEvent, now: number, reachability: Reachability = 'online'): void {
     // Another version of the library may emit what this one does not know.
     if (typeof event?.type !== 'string') return;
     this.version++;
     if (!this.isPaused) this.log.push({ number: this.log.pushed, at: now, event });
-    this.calls.receive(event, now);
+    this.calls.receive(event, now, reachability);
     if (event.type === 'circuit') this.circuits.receive(event, now);
     else if (event.type === 'attempt-ended') this.#failed(event);
     else if (event.type === 'cache-served') {
-      const { url, source, age, cause } = event;
-      const why = cause === undefined ? 'no failure: its mode allows it' : failureText(cause);
-      put(this.served, url, { at: now, source, age, why }, MOST_URLS);
+      const { url, source, callId } = event;
+      const served = this.calls.get(callId)?.served;
+      if (served) put(this.served, url, { at: now, source, ...served }, MOST_URLS);
+    } else if (event.type === 'update-required') {
+      this.needsUpdate = true;
+      this.queue.version++;
     } else if (OF_OUTBOX.has(event.type)) this.queue.receive(event as OutboxEvent, now);
     // A hit changes no more than when it was used.
     if (event.type.startsWith('cache-') && event.type !== 'cache-served') this.cacheVersion++;

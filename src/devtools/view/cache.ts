@@ -11,6 +11,7 @@ export function cachePanel(): Panel {
   let shown: ClientSource | undefined;
   let seen = -1;
   let current: CacheEntry | undefined;
+  let isMixed = false;
   const says = h('span', { class: 'count' });
   const known = h('dl');
   const pane = details('Details of the cached response', () => list.focus());
@@ -35,7 +36,8 @@ export function cachePanel(): Panel {
     label: 'Cached responses',
     empty: NONE,
     keyOf: ({ key }) => key,
-    make: () => entryRow(() => shown),
+    make: () =>
+      entryRow((entry) => [isMixed && entry.partition, servedText(shown?.model.served.get(entry.url))]),
     selected(entry) {
       current = entry;
       if (entry) pane.show(shownUrl(entry.url));
@@ -60,12 +62,13 @@ export function cachePanel(): Panel {
     list.say(
       !parts.staleCache ? NO_PART : error === undefined ? NONE : `The cache cannot be read: ${String(error)}`,
     );
+    isMixed = new Set(cached.items.map(({ partition }) => partition)).size > 1;
     list.show(cached.items);
     const stats = parts.staleCache?.stats();
     write(
       says,
       stats
-        ? `${cached.items.length} entries · ${Object.entries(stats)
+        ? `${cached.items.length} cached · ${Object.entries(stats)
             .map((pair) => pair.reverse().join(' '))
             .join(' · ')}`
         : '',
@@ -80,7 +83,8 @@ export function cachePanel(): Panel {
         'Last served',
         served && `${timeOfDay(served.at)}, as ${served.source}, ${durationText(served.age * 1_000)} old`,
       ],
-      ['Served because of', served?.why],
+      ['Served because', served?.why],
+      ['Newer elsewhere', newerElsewhere(current, cached.items)],
       ['Stored', timeOfDay(storedAt)],
       ['Used', timeOfDay(usedAt)],
       ['Size', bytesText(size)],
@@ -116,7 +120,20 @@ function freshness(entry: CacheEntry, now: number): string {
     : `${age} old, stale for ${durationText(-left * 1_000)}`;
 }
 
-function entryRow(sourceOf: () => ClientSource | undefined): RowView<CacheEntry> {
+/** An application that changes its partition shows what another partition has replaced. */
+function newerElsewhere(entry: CacheEntry, all: readonly CacheEntry[]): string | undefined {
+  const newer = all.find(
+    ({ url, partition, storedAt }) =>
+      url === entry.url && partition !== entry.partition && storedAt > entry.storedAt,
+  );
+  const later = newer && durationText(newer.storedAt - entry.storedAt);
+  return (
+    newer && `Partition ${newer.partition} has a response stored ${later} later. Partitions share nothing.`
+  );
+}
+
+/** @param notesOn What to say of an entry besides its age. */
+function entryRow(notesOn: (entry: CacheEntry) => (string | false)[]): RowView<CacheEntry> {
   const url = h('span', { class: 'url' });
   const status = h('b');
   const state = h('span');
@@ -140,11 +157,11 @@ function entryRow(sourceOf: () => ClientSource | undefined): RowView<CacheEntry>
       const share = left > 0 ? age / Math.max(1, age + left) : 1;
       style(gauge.firstElementChild as HTMLElement, 'width', `${Math.round(100 * share)}%`);
       gauge.className = `gauge ${left > 0 ? 'good' : 'stale'}`;
-      write(why, servedText(sourceOf()?.model.served.get(entry.url)));
+      write(why, notesOn(entry).filter(Boolean).join(' · '));
       write(size, bytesText(entry.size));
     },
   };
 }
 
 const servedText = (served: Served | undefined): string =>
-  served === undefined ? '' : `served ${served.source}: ${served.why}`;
+  served === undefined ? '' : `served ${served.source}: ${served.is}`;

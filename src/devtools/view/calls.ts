@@ -199,7 +199,7 @@ function callDetails(isWatched: () => boolean, closed: () => void) {
           end ? `${end.text || 'no status'}${end.source ? `, from ${end.source}` : ''}` : 'under way',
         ],
         ['Time', end && durationText(end.ms)],
-        ['Cached response', served && `${durationText(served.age * 1_000)} old, because: ${served.why}`],
+        ['Cached response', served && `${durationText(served.age * 1_000)} old. ${served.why}`],
         ['Operation', operation],
         ['Outbox entry', entry],
         ['Origin', origin],

@@ -1,5 +1,7 @@
 import { redact } from '../../observability/log/redact.ts';
 import type { OutboxEntry } from '../../policies/outbox/queue/entry.ts';
+import { holdOf, holdOfAll } from '../holds.ts';
+import { sentenceOf } from '../model/why.ts';
 import { bytesText, durationText, failureText, shownUrl, type Tone, timeOfDay } from '../model/words.ts';
 import type { ClientSource, DevtoolsParts } from '../source.ts';
 import { attribute, button, chip, facts, h, select, shortUrl, write } from './dom.ts';
@@ -29,6 +31,7 @@ export function outboxPanel(): Panel {
   const flush = button('Flush', () => act('Flush', (box) => box.flush()));
   const says = h('span', { class: 'count' });
   const bar = actions(pause, flush);
+  const hold = h('p', { class: 'notice', hidden: true });
   const lanes = lanesView((lane, isPaused) =>
     act(isPaused ? 'Resume' : 'Pause', (box) => (isPaused ? box.resume({ lane }) : box.pause({ lane }))),
   );
@@ -81,16 +84,23 @@ export function outboxPanel(): Panel {
     const paused = counts?.paused;
     write(pause, paused ? 'Resume' : 'Pause');
     flush.disabled = paused !== undefined;
-    const why = paused === 'credentials' ? ', paused: credentials were refused' : paused ? ', paused' : '';
-    write(says, counts ? `${counts.waiting} waiting, ${counts.deadLetters} dead${why}` : '');
+    write(
+      says,
+      counts ? `${counts.waiting} waiting, ${counts.deadLetters} dead${paused ? ', paused' : ''}` : '',
+    );
     lanes.update(source, now);
+    const all = counts?.waiting || model.needsUpdate ? holdOfAll(source) : undefined;
+    hold.hidden = all === undefined;
+    write(hold, all?.why ?? '');
     const listing = listingOf(source);
     list.say(
       !parts.outbox
         ? NO_PART
         : source.isClosed
           ? 'This client is closed. What was queued stays stored.'
-          : NONE[state.value as keyof typeof NONE],
+          : listing.error !== undefined
+            ? `The outbox cannot be read: ${sentenceOf(listing.error)}`
+            : NONE[state.value as keyof typeof NONE],
     );
     list.show(listing.items);
     if (current) detail.update(listing.items.find(({ key }) => key === current?.key));
@@ -102,6 +112,7 @@ export function outboxPanel(): Panel {
       'div',
       { class: 'panel' },
       h('div', { class: 'toolbar' }, state, bar.element, says),
+      hold,
       lanes.element,
       h('div', { class: 'split' }, list.element, detail.element),
     ),
@@ -109,12 +120,18 @@ export function outboxPanel(): Panel {
   };
 }
 
+const TONES: Readonly<Record<string, Tone>> = {
+  sending: 'good',
+  'dead letter': 'bad',
+  'reload needed': 'bad',
+};
+
 function phaseOf(entry: OutboxEntry, source: ClientSource | undefined): [text: string, tone: Tone] {
-  if (source?.model.queue.sending.has(entry.id)) return ['sending', 'good'];
-  if (entry.state === 'dead-letter') return [entry.reason ? failureText(whyOf(entry)) : 'dead letter', 'bad'];
-  if (source?.counts?.paused) return ['paused', 'plain'];
-  const left = entry.notBefore - Date.now();
-  return left > 0 ? [`next try in ${durationText(left)}`, 'waiting'] : ['waiting', 'waiting'];
+  const now = Date.now();
+  const is = source ? holdOf(entry, source, now).is : entry.state;
+  const tone = TONES[is] ?? 'waiting';
+  if (is === 'dead letter' && entry.reason) return [failureText(whyOf(entry)), tone];
+  return [is === 'next try' ? `next try in ${durationText(entry.notBefore - now)}` : is, tone];
 }
 
 const whyOf = ({ reason }: OutboxEntry): unknown => reason?.status ?? reason;
@@ -183,11 +200,13 @@ function entryDetails(sourceOf: () => ClientSource | undefined, closed: () => vo
       return;
     }
     entry = now;
+    const source = sourceOf();
     const { state, reason, attempts, lane, id, size, acceptedAt, expiresAt, notBefore, meta } = now;
     const isDead = state === 'dead-letter';
     replay.hidden = edit.hidden = !isDead;
     facts(known, [
-      ['State', phaseOf(now, sourceOf())[0]],
+      ['State', phaseOf(now, source)[0]],
+      ['Why', source && holdOf(now, source, Date.now()).why],
       ['Reason', reason && `${reason.code}${reason.status ? `, status ${reason.status}` : ''}`],
       ['Attempts', String(attempts)],
       ['Lane', lane],

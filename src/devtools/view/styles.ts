@@ -90,6 +90,7 @@ i.stale { background: var(--stale); } .bar i.wait { opacity: .4; }
 .strip { position: relative; height: 12px; border-radius: 3px; background: var(--plain-back); } .strip i { position: absolute; inset: 0 auto; }
 .gauge { height: 8px; border-radius: 4px; background: var(--plain-back); } .gauge i { display: block; height: 100%; background: var(--good); }
 .gauge.stale i { background: var(--stale); }
+.notice { margin: 0; padding: 6px 12px; color: var(--waiting); background: var(--waiting-back); border-bottom: 1px solid var(--line); flex: none; }
 .empty { margin: auto; padding: 16px; max-width: 60ch; color: var(--muted); text-align: center; }
 .details { width: min(46%, 560px); border-left: 1px solid var(--line); display: flex; flex-direction: column; background: var(--back); }
 .details header { display: flex; align-items: start; gap: 8px; padding: 6px 6px 6px 14px; border-bottom: 1px solid var(--line); }

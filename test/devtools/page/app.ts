@@ -8,9 +8,12 @@ const circuits = breaker({ openFor: '60s', maxWait: 0 });
 const copies = staleCache();
 const box = outbox({ backoffLimit: '1s', persist: false });
 
+let user = 'ann';
+
 const api = createClient({
   baseUrl: `${location.origin}/api/`,
-  partition: 'public',
+  // With `?users`, the test signs users in.
+  partition: location.search === '?users' ? () => user : 'public',
   timeout: '2s',
   retry: { limit: 1, backoffLimit: 50 },
   fetch: net.fetch,
@@ -37,9 +40,12 @@ const app = {
   detach,
   devtools,
   createClient,
-  get: async (path: string) => {
+  signIn(name: string) {
+    user = name;
+  },
+  get: async (path: string, more: object = {}) => {
     try {
-      const response = await api.get(path, { throwHttpErrors: false });
+      const response = await api.get(path, { throwHttpErrors: false, ...more });
       await response.text();
       return response.status;
     } catch (error) {
