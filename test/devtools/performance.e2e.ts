@@ -4,7 +4,10 @@ import { chromiumOptions } from '../runtimes/browsers.ts';
 import { chromium } from '../runtimes/installed.ts';
 import { type Site, startSite } from './site.ts';
 
-/** No task on the page's thread may take longer, in ms of that thread's own time: another process may have the processor. */
+/**
+ * The page's thread may not work longer for a frame, in ms of that thread's own time: by the clock another process may have had
+ * the processor.
+ */
 const LIMIT = 50;
 
 interface Trace {
@@ -12,7 +15,7 @@ interface Trace {
     readonly name: string;
     readonly pid: number;
     readonly tid: number;
-    readonly dur?: number;
+    readonly ts: number;
     readonly tdur?: number;
     readonly args?: { readonly name?: string };
   }[];
@@ -20,6 +23,7 @@ interface Trace {
 
 interface Busy {
   readonly events: number;
+  readonly seconds: number;
   readonly longestFrame: number;
   readonly longTasks: readonly number[];
 }
@@ -39,27 +43,31 @@ describe.skipIf(!chromium && !process.env.CI)('with 1,000 events a second and 10
   });
   afterAll(() => Promise.all([browser?.close(), site?.close()]));
 
-  /** The longest tasks of the page's thread, and what the page saw of frames. */
+  /** What the page's thread did for the frame for which it did most, in ms, and what the page saw of frames. */
   async function traced(
     work: () => Promise<unknown> = async () => {},
   ): Promise<{ busy: Busy; longest: number }> {
     await browser.startTracing(page, {
-      categories: ['toplevel', 'disabled-by-default-devtools.timeline', '__metadata'],
+      categories: ['devtools.timeline', 'disabled-by-default-devtools.timeline', '__metadata'],
     });
-    const [busy] = await Promise.all([page.evaluate('app.client.run(3000)') as Promise<Busy>, work()]);
+    const [busy] = await Promise.all([page.evaluate('app.client.run(3_000)') as Promise<Busy>, work()]);
     const { traceEvents } = JSON.parse((await browser.stopTracing()).toString()) as Trace;
     const main = traceEvents.filter(
       ({ name, args }) => name === 'thread_name' && args?.name === 'CrRendererMain',
     );
-    const tasks = traceEvents.filter(
-      ({ name, pid, tid, tdur }) =>
-        /RunTask/.test(name) && tdur !== undefined && main.some((of) => of.pid === pid && of.tid === tid),
-    );
-    expect(tasks.length).toBeGreaterThan(100);
-    return { busy, longest: Math.max(...tasks.map(({ tdur = 0 }) => tdur)) / 1_000 };
+    const ofPage = traceEvents
+      .filter(({ pid, tid }) => main.some((of) => of.pid === pid && of.tid === tid))
+      .toSorted((one, other) => one.ts - other.ts);
+    const frames = [0];
+    // A frame's own task begins before its callbacks do, so what follows them is of the next frame.
+    for (const { name, tdur } of ofPage)
+      if (name === 'FireAnimationFrame') frames.push(0);
+      else if (name === 'RunTask' && tdur) frames.push((frames.pop() ?? 0) + tdur / 1_000);
+    expect(frames.length).toBeGreaterThan(30);
+    return { busy, longest: Math.max(...frames) };
   }
 
-  test.each(['Calls', 'Outbox', 'Log'])('no task of the tab %s takes longer than 50 ms', async (tab) => {
+  test.each(['Calls', 'Outbox', 'Log'])('no frame of the tab %s takes longer than 50 ms', async (tab) => {
     await page.getByRole('tab', { name: tab }).click();
     await page.getByRole('option').filter({ visible: true }).first().waitFor();
     const list = page.getByRole('listbox').filter({ visible: true });
@@ -70,13 +78,13 @@ describe.skipIf(!chromium && !process.env.CI)('with 1,000 events a second and 10
       await list.evaluate((element) => element.scrollTo(0, 100_000));
     });
     console.log(
-      `${tab}: ${busy.events} events in 3 s, longest task ${longest.toFixed(1)} ms, longest frame ${busy.longestFrame} ms, long tasks by the clock [${busy.longTasks}]`,
+      `${tab}: ${busy.events} events in ${busy.seconds.toFixed(1)} s, longest frame ${longest.toFixed(1)} ms of work, ${busy.longestFrame} ms by the clock; long tasks by the clock [${busy.longTasks}]`,
     );
-    expect(busy.events).toBeGreaterThan(2_500);
+    expect(busy.events).toBeGreaterThanOrEqual(3_000);
     expect(longest).toBeLessThan(LIMIT);
   });
 
-  test('so does none while 10,000 calls are filtered', async () => {
+  test('no frame takes longer than 50 ms while 10,000 calls are filtered', async () => {
     await page.getByRole('tab', { name: 'Calls' }).click();
     await page.getByLabel('URL', { exact: true }).fill('page=3');
     const { busy, longest } = await traced();
