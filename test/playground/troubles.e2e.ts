@@ -62,6 +62,9 @@ describe('the playground', () => {
       expect(
         senders.map((text) => new RegExp(`1 × ${item}, by (.*) tab`).exec(text)?.[1]).toSorted(),
       ).toEqual(['another', 'this']);
+    // Side by side, one says that it sends, and the other that it does not.
+    const says = senders.map((text) => /(This|Another) tab sends for all tabs/.exec(text)?.[1]);
+    expect(says.toSorted()).toEqual(['Another', 'This']);
     const writes = await origin.ledger();
     expect(writes.map(({ body, seen, applied, nth }) => [JSON.parse(body).item, seen, applied, nth])).toEqual(
       items.map((item, place) => [item, 1, 1, place + 1]),
