@@ -88,7 +88,9 @@ describe.skipIf(!chromium && !process.env.CI)('with 1,000 events a second and 10
     await page.getByRole('tab', { name: 'Calls' }).click();
     await page.getByLabel('URL', { exact: true }).fill('page=3');
     const { busy, longest } = await traced();
-    console.log(`Filter: longest task ${longest.toFixed(1)} ms, longest frame ${busy.longestFrame} ms`);
+    console.log(
+      `Filter: longest frame ${longest.toFixed(1)} ms of work, ${busy.longestFrame} ms by the clock`,
+    );
     expect(longest).toBeLessThan(LIMIT);
   });
 });

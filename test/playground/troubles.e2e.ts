@@ -192,7 +192,7 @@ describe('the playground', () => {
         },
         { timeout: 90_000, interval: 500 },
       )
-      .toMatch(/open\s+\S+\/orders/);
+      .toMatch(/open\s+\S+\s*\/orders/);
     await tab.click(/open.*orders/, 'option');
     await sees(tab, DEVTOOLS, /Nothing is sent. Calls wait for a probe[\s\S]+Next probe\s+\d+:/);
     await sees(tab, DEVTOOLS, /Because of\s+status 503/);

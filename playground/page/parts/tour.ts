@@ -60,7 +60,7 @@ export function showTour({ source }: Reader): (server: ServerState) => void {
     const { isBroken, order, proof } = read();
     const results = [
       isBroken && 'The shop goes on with its saved copy, and says how old it is.',
-      order && `${order.text} is in the outbox: stored in this browser, not lost.`,
+      order && `${order.text} ${proof ? 'was' : 'is'} in the outbox: stored in this browser, not lost.`,
       proof && `Delivered. The server’s ledger: ${order?.text}, ${proof}.`,
     ];
     const current = results.findIndex((result) => !result);

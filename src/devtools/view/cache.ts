@@ -2,7 +2,7 @@ import type { CacheEntry } from '../../policies/cache/admin.ts';
 import type { Served } from '../model/model.ts';
 import { bytesText, durationText, shownUrl, timeOfDay } from '../model/words.ts';
 import type { ClientSource } from '../source.ts';
-import { button, chip, facts, h, shortUrl, style, write } from './dom.ts';
+import { button, chip, facts, h, style, urlView, write, writeUrl } from './dom.ts';
 import { actions, details, type Panel } from './panel.ts';
 import { type RowView, VirtualList } from './virtual-list.ts';
 
@@ -134,7 +134,7 @@ function newerElsewhere(entry: CacheEntry, all: readonly CacheEntry[]): string |
 
 /** @param notesOn What to say of an entry besides its age. */
 function entryRow(notesOn: (entry: CacheEntry) => (string | false)[]): RowView<CacheEntry> {
-  const url = h('span', { class: 'url' });
+  const url = urlView();
   const status = h('b');
   const state = h('span');
   const gauge = h('span', { class: 'gauge', 'aria-hidden': 'true' }, h('i'));
@@ -146,7 +146,7 @@ function entryRow(notesOn: (entry: CacheEntry) => (string | false)[]): RowView<C
       const past = later(entry, Date.now());
       const age = entry.age + past;
       const left = entry.freshFor - past;
-      write(url, shortUrl(shownUrl(entry.url)));
+      writeUrl(url, shownUrl(entry.url));
       write(status, String(entry.status));
       chip(
         state,

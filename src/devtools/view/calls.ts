@@ -2,7 +2,7 @@ import { type CallFilter, type CallRecord, passes, type TimelineStep } from '../
 import { curlOf } from '../model/curl.ts';
 import { durationText, timeOfDay } from '../model/words.ts';
 import type { ClientSource } from '../source.ts';
-import { button, children, chip, facts, field, h, select, shortUrl, style, write } from './dom.ts';
+import { button, children, chip, facts, field, h, select, style, urlView, write, writeUrl } from './dom.ts';
 import { actions, details, type Panel } from './panel.ts';
 import { type RowView, VirtualList } from './virtual-list.ts';
 
@@ -78,13 +78,7 @@ export function callsPanel(): Panel {
 }
 
 function callRow(): RowView<CallRecord> {
-  const [time, method, url, end, took] = [
-    h('time'),
-    h('b'),
-    h('span', { class: 'url' }),
-    h('span'),
-    h('span'),
-  ];
+  const [time, method, url, end, took] = [h('time'), h('b'), urlView(), h('span'), h('span')];
   const bar = h('span', { class: 'bar', 'aria-hidden': 'true' });
   took.className = 'took';
   const element = h('div', { class: 'call' }, time, method, url, end, bar, took);
@@ -99,7 +93,7 @@ function callRow(): RowView<CallRecord> {
       version = call.version;
       write(time, timeOfDay(call.at));
       write(method, call.method);
-      write(url, shortUrl(call.url));
+      writeUrl(url, call.url);
       chip(end, endText(call), call.end?.tone ?? 'plain');
       write(took, call.end ? durationText(call.end.ms) : '');
       showBar(bar, call);
@@ -132,7 +126,7 @@ function headersView(title: string) {
   return {
     element,
     update(headers: CallRecord['request']) {
-      element.hidden = headers === undefined;
+      element.hidden = !headers?.length;
       facts(list, headers ?? []);
     },
   };

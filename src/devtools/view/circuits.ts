@@ -1,7 +1,7 @@
 import type { CircuitTransition } from '../model/circuits.ts';
 import { durationText, type Tone, timeOfDay } from '../model/words.ts';
 import type { ClientSource } from '../source.ts';
-import { button, children, chip, facts, h, shortUrl, style, write } from './dom.ts';
+import { button, children, chip, facts, h, style, urlView, write, writeUrl } from './dom.ts';
 import { actions, details, type Panel } from './panel.ts';
 import { type RowView, VirtualList } from './virtual-list.ts';
 
@@ -46,6 +46,7 @@ export function circuitsPanel(): Panel {
   const known = h('dl');
   const failed = h('ul', { class: 'plain' });
   const history = h('ol', { class: 'steps', 'aria-label': 'Changes' });
+  const changes = h('h3', {}, 'Changes');
   const pane = details('Details of the circuit', () => list.focus());
   pane.body.append(
     meaning,
@@ -54,7 +55,7 @@ export function circuitsPanel(): Panel {
     hint,
     h('h3', {}, 'Failed attempts before it opened'),
     failed,
-    h('h3', {}, 'Changes'),
+    changes,
     history,
   );
   const list = new VirtualList<Circuit>({
@@ -99,6 +100,7 @@ export function circuitsPanel(): Panel {
       ['Failures in a row', opened?.failures === undefined ? undefined : String(opened.failures)],
     ]);
     children(failed, opened?.failed ?? ['none known'], () => h('li'), write);
+    changes.hidden = current.changes.length === 0;
     children(
       history,
       current.changes.toReversed(),
@@ -133,7 +135,7 @@ function circuitsOf({ parts, model }: ClientSource, now: number): Circuit[] {
 }
 
 function circuitRow(): RowView<Circuit> {
-  const origin = h('span', { class: 'url' });
+  const origin = urlView();
   const state = h('span');
   const since = h('span', { class: 'took' });
   const strip = h('span', { class: 'strip', 'aria-hidden': 'true', title: 'The last 2 minutes' });
@@ -141,7 +143,7 @@ function circuitRow(): RowView<Circuit> {
     element: h('div', { class: 'circuit' }, state, origin, strip, since),
     update(circuit) {
       const { changes, now } = circuit;
-      write(origin, shortUrl(circuit.origin));
+      writeUrl(origin, circuit.origin);
       chip(state, circuit.state, TONES[circuit.state] ?? 'plain');
       const last = changes.at(-1);
       write(since, last ? `for ${durationText(now - last.at)}` : '');

@@ -91,6 +91,16 @@ export const closes = ({ key, target }: KeyboardEvent): boolean =>
 export const shortUrl = (url: string): string =>
   url.startsWith(`${location.origin}/`) ? url.slice(location.origin.length) : url.replace(/^https?:\/\//, '');
 
+/** A URL in a row: where it is narrow, its host is cut and not its path. */
+export const urlView = (): HTMLElement => h('span', { class: 'url parts' }, h('span'), h('span'));
+
+export function writeUrl({ children: [host, path] }: Element, url: string): void {
+  const short = shortUrl(url);
+  const at = short.indexOf('/');
+  if (host) write(host, short.slice(0, Math.max(0, at)));
+  if (path) write(path, short.slice(Math.max(0, at)));
+}
+
 /** Gives a text away as a file. */
 export function download(name: string, type: string, text: string): void {
   const url = URL.createObjectURL(new Blob([text], { type }));

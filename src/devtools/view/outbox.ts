@@ -4,7 +4,7 @@ import { holdOf, holdOfAll } from '../holds.ts';
 import { sentenceOf } from '../model/why.ts';
 import { bytesText, durationText, failureText, shownUrl, type Tone, timeOfDay } from '../model/words.ts';
 import type { ClientSource, DevtoolsParts } from '../source.ts';
-import { attribute, button, chip, facts, h, select, shortUrl, write } from './dom.ts';
+import { attribute, button, chip, facts, h, select, urlView, write, writeUrl } from './dom.ts';
 import { lanesView } from './lanes.ts';
 import { actions, details, type Panel } from './panel.ts';
 import { type RowView, VirtualList } from './virtual-list.ts';
@@ -137,15 +137,14 @@ function phaseOf(entry: OutboxEntry, source: ClientSource | undefined): [text: s
 const whyOf = ({ reason }: OutboxEntry): unknown => reason?.status ?? reason;
 
 function entryRow(sourceOf: () => ClientSource | undefined): RowView<OutboxEntry> {
-  const [time, method, url, phase, lane] = [h('time'), h('b'), h('span'), h('span'), h('span')];
-  url.className = 'url';
+  const [time, method, url, phase, lane] = [h('time'), h('b'), urlView(), h('span'), h('span')];
   lane.className = 'why';
   return {
     element: h('div', { class: 'entry' }, time, method, url, lane, phase),
     update(entry) {
       write(time, timeOfDay(entry.acceptedAt));
       write(method, entry.request.method);
-      write(url, shortUrl(shownUrl(entry.request.url)));
+      writeUrl(url, shownUrl(entry.request.url));
       write(lane, entry.lane === entry.origin ? '' : entry.lane);
       chip(phase, ...phaseOf(entry, sourceOf()));
     },

@@ -87,6 +87,9 @@ code, pre, textarea, .url { font-family: ui-monospace, 'Cascadia Mono', Menlo, m
 .bar { display: flex; gap: 1px; height: 10px; } .bar i { flex: 1 1 2px; min-width: 2px; border-radius: 2px; background: var(--muted); }
 i.good { background: var(--good); } i.bad { background: var(--bad); } i.waiting { background: var(--waiting); }
 i.stale { background: var(--stale); } .bar i.wait { opacity: .4; }
+.url.parts { display: flex; } .parts span { overflow: hidden; text-overflow: ellipsis; min-width: 0; }
+.parts span:last-child { flex: none; max-width: 100%; }
+.details-body p { margin: 0 0 8px; }
 .strip { position: relative; height: 12px; border-radius: 3px; background: var(--plain-back); } .strip i { position: absolute; inset: 0 auto; }
 .gauge { height: 8px; border-radius: 4px; background: var(--plain-back); } .gauge i { display: block; height: 100%; background: var(--good); }
 .gauge.stale i { background: var(--stale); }
