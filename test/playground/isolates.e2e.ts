@@ -100,7 +100,7 @@ describe('the circuit', () => {
 
   test('is known to clients that are made for each request', async () => {
     upstream.status = 503;
-    const isolates = await start({ perRequest: [1] });
+    const isolates = await start({ many: 2, perRequest: [1] });
     await trip(isolates, 0);
     await openSoon(isolates, 1);
     expect(await isolates.call(1)).toBe('circuit-open');
@@ -120,6 +120,7 @@ describe('the circuit', () => {
       await Promise.all([isolates.call(0), isolates.call(1), isolates.call(isolate)]);
       await sleep(500);
       answers.push(await isolates.call(isolate));
+      if (answers.includes('circuit-open')) break;
     }
     expect(answers).toContain('circuit-open');
   });

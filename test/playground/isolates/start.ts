@@ -28,6 +28,9 @@ interface IsolatesOptions {
 
 const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
+/** The same for all tests. */
+let script: Promise<string> | undefined;
+
 /** Workers over one Durable Object, in one workerd; each is an isolate of its own. */
 export async function startIsolates({
   many,
@@ -35,11 +38,12 @@ export async function startIsolates({
   shares = true,
   perRequest = [],
 }: IsolatesOptions): Promise<Isolates> {
-  const script = await bundled();
+  script ??= bundled();
+  const code = await script;
   const worker = (name: string, ownClients = false) => ({
     name,
     modules: true,
-    script,
+    script: code,
     compatibilityDate: '2026-07-01',
     bindings: { UPSTREAM: upstream, SHARES: shares, PER_REQUEST: ownClients },
     durableObjects: { COORDINATOR: { className: 'Coordinator', scriptName: 'coordinator' } },
