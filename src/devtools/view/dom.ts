@@ -88,7 +88,7 @@ export const closes = ({ key, target }: KeyboardEvent): boolean =>
   !(target instanceof HTMLInputElement && target.value !== '');
 
 /** A URL for a narrow column: the page's own origin and the scheme say little. */
-export const shortUrl = (url: string): string =>
+const shortUrl = (url: string): string =>
   url.startsWith(`${location.origin}/`) ? url.slice(location.origin.length) : url.replace(/^https?:\/\//, '');
 
 /** A URL in a row: where it is narrow, its host is cut and not its path. */
