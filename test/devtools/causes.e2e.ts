@@ -4,7 +4,7 @@ import { chromiumOptions } from '../runtimes/browsers.ts';
 import { chromium } from '../runtimes/installed.ts';
 import { type Site, startSite } from './site.ts';
 
-/** A developer who has nothing but the panel finds the cause in words. */
+/** The panel is all that these tests read: it states each cause in words. */
 describe.skipIf(!chromium && !process.env.CI)('with the panel alone, in Chromium', () => {
   let site: Site;
   let browser: Browser;
@@ -99,10 +99,10 @@ describe.skipIf(!chromium && !process.env.CI)('with the panel alone, in Chromium
       await run("await app.get('items?page=1');");
       await tab('Cache');
       await select(/items\?page=1 ann/);
-      await sees(/Newer elsewhere\s+Partition bob has a response stored .* later. Partitions share nothing/);
+      await sees(/Newer response\s+Partition bob has a response stored .* later. Partitions share nothing/);
       await select(/items\?page=1 bob/);
       await sees(/Partition\s+bob/);
-      expect(await page.getByText('Newer elsewhere').isVisible()).toBe(false);
+      expect(await page.getByText('Newer response').isVisible()).toBe(false);
     });
   });
 

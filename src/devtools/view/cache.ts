@@ -84,7 +84,7 @@ export function cachePanel(): Panel {
         served && `${timeOfDay(served.at)}, as ${served.source}, ${durationText(served.age * 1_000)} old`,
       ],
       ['Served because', served?.why],
-      ['Newer elsewhere', newerElsewhere(current, cached.items)],
+      ['Newer response', newerOfAnotherPartition(current, cached.items)],
       ['Stored', timeOfDay(storedAt)],
       ['Used', timeOfDay(usedAt)],
       ['Size', bytesText(size)],
@@ -121,7 +121,7 @@ function freshness(entry: CacheEntry, now: number): string {
 }
 
 /** An application that changes its partition shows what another partition has replaced. */
-function newerElsewhere(entry: CacheEntry, all: readonly CacheEntry[]): string | undefined {
+function newerOfAnotherPartition(entry: CacheEntry, all: readonly CacheEntry[]): string | undefined {
   const newer = all.find(
     ({ url, partition, storedAt }) =>
       url === entry.url && partition !== entry.partition && storedAt > entry.storedAt,
