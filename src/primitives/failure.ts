@@ -71,7 +71,7 @@ export function failureToJSON(error: Error & Failure): Record<string, unknown> {
 }
 
 /** The errors that carry the facts. */
-export const failures = /* @__PURE__ */ new WeakSet<object>();
+const failures = /* @__PURE__ */ new WeakSet<object>();
 
 export function equip(error: Error, facts: Facts): void {
   failures.add(error);

@@ -13,7 +13,7 @@ export function collapseChanges(changes: readonly Change[]): Map<string, Change>
  * A later put that says nothing of the body neither undoes an earlier one that does nor revives a deleted one. What lies in the
  * store is what the earlier one found.
  */
-export function merged(earlier: Change | undefined, later: Change): Change {
+function merged(earlier: Change | undefined, later: Change): Change {
   if (!earlier || 'delete' in later) return later;
   const { put, body = 'delete' in earlier ? null : earlier.body } = later;
   return { put, body, isNew: 'put' in earlier && earlier.isNew === true };

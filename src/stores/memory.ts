@@ -104,7 +104,7 @@ const copied = (change: Change): Change =>
   'delete' in change ? change : { ...change, put: structuredClone(change.put) };
 
 /** Keys under names, both in order: what is under one name is found without looking at the rest. */
-export class Lists {
+class Lists {
   /** Those under which there is something. */
   readonly names: string[] = [];
   readonly #keys = new Map<string, string[]>();
@@ -139,7 +139,7 @@ export class Lists {
 }
 
 /** Where a key stands or would stand in an ordered list. */
-export function position(keys: readonly string[], key: string): number {
+function position(keys: readonly string[], key: string): number {
   let low = 0;
   let high = keys.length;
   while (low < high) {
@@ -151,11 +151,11 @@ export function position(keys: readonly string[], key: string): number {
 }
 
 /** @param key One that is not there yet. */
-export function insert(keys: string[], key: string): void {
+function insert(keys: string[], key: string): void {
   keys.splice(position(keys, key), 0, key);
 }
 
 /** @param key One that is there. */
-export function remove(keys: string[], key: string): void {
+function remove(keys: string[], key: string): void {
   keys.splice(position(keys, key), 1);
 }

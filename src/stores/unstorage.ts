@@ -168,16 +168,16 @@ export type KeySuffix = '.item' | '.body';
  * The name of a key: a part for each of its words, as drivers list what is under some parts. There is nothing in it that a
  * driver, a file system or a URL would read as something else, nor a capital letter, as some do not tell these apart.
  */
-export const nameOf = (key: string, ending: KeySuffix): string => `${partsOf(key.split(' '))}${ending}`;
+const nameOf = (key: string, ending: KeySuffix): string => `${partsOf(key.split(' '))}${ending}`;
 
 /** What the names of all that begins with a text begin with; perhaps others do, too. */
-export function baseOf(prefix: string): string {
+function baseOf(prefix: string): string {
   const words = prefix.split(' ').slice(0, -1);
   return words.length === 0 ? '' : `${partsOf(words)}:`;
 }
 
 /** @returns `undefined` for what is not the name of an item. */
-export function keyOf(name: string): string | undefined {
+function keyOf(name: string): string | undefined {
   if (!name.endsWith('.item')) return undefined;
   return name
     .slice(0, -'.item'.length)

@@ -160,12 +160,12 @@ export interface Changed {
 const SCHEMA = 1;
 
 /** Items are together whose keys are the same up to their last space; one at the very end does not count. */
-export const folderOf = (key: string): string => key.slice(0, key.lastIndexOf(' ', key.length - 2) + 1);
+const folderOf = (key: string): string => key.slice(0, key.lastIndexOf(' ', key.length - 2) + 1);
 
-export const writtenFolder = (indexRecord: string, kept: readonly Kept[]): string =>
+const writtenFolder = (indexRecord: string, kept: readonly Kept[]): string =>
   textOf({ schema: SCHEMA, folder: indexRecord, kept });
 
-export function readFolder(folder: string, text: string): readonly Kept[] {
+function readFolder(folder: string, text: string): readonly Kept[] {
   try {
     const read = readText(text) as { schema?: unknown; folder?: unknown; kept: Kept[] };
     return read.schema === SCHEMA && read.folder === folder ? read.kept : [];
@@ -174,7 +174,7 @@ export function readFolder(folder: string, text: string): readonly Kept[] {
   }
 }
 
-export async function changed(before: readonly Kept[], changes: readonly Change[]): Promise<Changed> {
+async function changed(before: readonly Kept[], changes: readonly Change[]): Promise<Changed> {
   const kept = new Map(before.map((each) => [each.item.key, each]));
   const bodies: [string, EncodedBody][] = [];
   for (const change of changes) {

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { standard } from '../../src/client/standard.ts';
 import type { Policy } from '../../src/core/contract.ts';
 import { pipeline } from '../../src/core/pipeline.ts';
-import { standard } from '../../src/client/standard.ts';
 import { bulkhead } from '../../src/policies/bulkhead.ts';
 import { cachePolicy } from '../../src/policies/cache/cache.ts';
 import { hedge } from '../../src/policies/hedge.ts';

@@ -3,9 +3,9 @@
  * Left out: ky #587 and #778 beyond their first test (single-flight refresh), and ofetch #21 (a time limit that grows).
  */
 import { describe, expect, test } from 'vitest';
+import { standard } from '../../src/client/standard.ts';
 import type { CallOptions, Policy } from '../../src/core/contract.ts';
 import { outcomeOf } from '../../src/core/outcome.ts';
-import { standard } from '../../src/client/standard.ts';
 import { breaker } from '../../src/policies/breaker/breaker.ts';
 import { bulkhead } from '../../src/policies/bulkhead.ts';
 import { dedupe } from '../../src/policies/dedupe.ts';

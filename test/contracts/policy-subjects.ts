@@ -1,5 +1,5 @@
-import type { Policy } from '../../src/core/contract.ts';
 import { standard } from '../../src/client/standard.ts';
+import type { Policy } from '../../src/core/contract.ts';
 import { auth } from '../../src/policies/auth/auth.ts';
 import { breaker } from '../../src/policies/breaker/breaker.ts';
 import { bulkhead } from '../../src/policies/bulkhead.ts';

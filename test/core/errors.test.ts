@@ -1,5 +1,6 @@
 import { HTTPError } from 'ky';
 import { describe, expect, test } from 'vitest';
+import { standard } from '../../src/client/standard.ts';
 import {
   CapacityError,
   CircuitOpenError,
@@ -7,7 +8,6 @@ import {
   StorageError,
   TimeoutError,
 } from '../../src/core/errors.ts';
-import { standard } from '../../src/client/standard.ts';
 import { ConfigurationError, equipped } from '../../src/primitives/failure.ts';
 import { networkError, status } from '../../src/testing/index.ts';
 import { ORIGIN, scenario } from '../support/scenario.ts';

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
-import { systemHost } from '../../src/core/host.ts';
 import { createFetch } from '../../src/client/fetch.ts';
+import { systemHost } from '../../src/core/host.ts';
 import { telemetry } from '../../src/policies/telemetry.ts';
 import { ok } from '../../src/testing/index.ts';
 

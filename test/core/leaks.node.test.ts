@@ -1,9 +1,9 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
+import { createFetch } from '../../src/client/fetch.ts';
 import { ownBody, watchBody } from '../../src/core/body/watched-response.ts';
 import { systemHost } from '../../src/core/host.ts';
-import { createFetch } from '../../src/client/fetch.ts';
 import { auth, bulkhead, dedupe, failover, memoryStore, staleCache } from '../../src/index.ts';
 import { macrotask } from '../../src/testing/index.ts';
 

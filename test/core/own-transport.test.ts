@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { NetworkError } from '../../src/core/errors.ts';
 import { standard } from '../../src/client/standard.ts';
+import { NetworkError } from '../../src/core/errors.ts';
 import { ORIGIN, scenario } from '../support/scenario.ts';
 
 const URL_ = `${ORIGIN}/orders`;

@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { createFetch } from '../../src/client/fetch.ts';
+import { standard } from '../../src/client/standard.ts';
 import {
   type Call,
   type Handler,
@@ -7,8 +9,6 @@ import {
   type Policy,
 } from '../../src/core/contract.ts';
 import { pipeline } from '../../src/core/pipeline.ts';
-import { createFetch } from '../../src/client/fetch.ts';
-import { standard } from '../../src/client/standard.ts';
 import { breaker } from '../../src/policies/breaker/breaker.ts';
 import { retry } from '../../src/policies/retry/retry.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { createClient } from '../../src/client/ky/client.ts';
 import type { HoldfastEvent } from '../../src/core/events.ts';
 import { pipeline } from '../../src/core/pipeline.ts';
-import { createClient } from '../../src/client/ky/client.ts';
 import { breaker } from '../../src/policies/breaker/breaker.ts';
 import { ok, testHost } from '../../src/testing/index.ts';
 import { ORIGIN, scenario } from '../support/scenario.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { type BatchProgress, batch } from '../../src/observability/batch.ts';
 import { createFetch } from '../../src/client/fetch.ts';
+import { type BatchProgress, batch } from '../../src/observability/batch.ts';
 import { macrotask } from '../../src/testing/index.ts';
 import { quiet } from '../support/platform.ts';
 

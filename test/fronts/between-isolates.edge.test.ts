@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
+import { coordinator } from '../../src/adapters/cloudflare/coordinator-object.ts';
+import type { SyncMessage } from '../../src/adapters/cloudflare/protocol.ts';
 import { type BetweenIsolatesOptions, betweenIsolates } from '../../src/cloudflare.ts';
 import type { Clock, Policy } from '../../src/core/contract.ts';
 import type { HoldfastEvent } from '../../src/core/events.ts';
 import { pipeline } from '../../src/core/pipeline.ts';
-import { coordinator } from '../../src/adapters/cloudflare/coordinator-object.ts';
-import type { SyncMessage } from '../../src/adapters/cloudflare/protocol.ts';
 import { type Breaker, breaker } from '../../src/policies/breaker/breaker.ts';
 import type { Sharing } from '../../src/policies/breaker/sharing.ts';
 import { rateLimit } from '../../src/policies/rate-limit.ts';

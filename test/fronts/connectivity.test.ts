@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { connectivity, type Reachability } from '../../src/observability/connectivity.ts';
 import { createFetch } from '../../src/client/fetch.ts';
+import { connectivity, type Reachability } from '../../src/observability/connectivity.ts';
 import {
   hang,
   networkError,

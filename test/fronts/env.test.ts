@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { optionsFromEnv } from '../../src/observability/env.ts';
 import { createFetch } from '../../src/client/fetch.ts';
+import { optionsFromEnv } from '../../src/observability/env.ts';
 
 describe('variables', () => {
   test('become options, each as its own', () => {

@@ -1,9 +1,9 @@
 import ky, { isHTTPError, isNetworkError, isTimeoutError, type KyInstance } from 'ky';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { Clock } from '../../src/core/contract.ts';
-import { categoryOf, isQueued } from '../../src/core/outcome.ts';
 import { type Client, createClient } from '../../src/client/ky/client.ts';
 import type { CreateClientOptions } from '../../src/client/ky/options.ts';
+import type { Clock } from '../../src/core/contract.ts';
+import { categoryOf, isQueued } from '../../src/core/outcome.ts';
 import { toProblemResponse } from '../../src/observability/problem.ts';
 import { breaker } from '../../src/policies/breaker/breaker.ts';
 import { cachePolicy } from '../../src/policies/cache/cache.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { createFetch } from '../../src/client/fetch.ts';
 import { NetworkError } from '../../src/core/errors.ts';
 import type { HoldfastEvent } from '../../src/core/events.ts';
-import { createFetch } from '../../src/client/fetch.ts';
 import { consoleListener } from '../../src/observability/log/console.ts';
 import { jsonLines } from '../../src/observability/log/json-lines.ts';
 import { listeners, sampled } from '../../src/observability/log/listeners.ts';

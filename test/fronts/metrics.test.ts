@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { createFetch } from '../../src/client/fetch.ts';
 import { NetworkError } from '../../src/core/errors.ts';
 import type { HoldfastEvent } from '../../src/core/events.ts';
-import { createFetch } from '../../src/client/fetch.ts';
 import type { ClientHealth } from '../../src/observability/health/client.ts';
+import { severityOf } from '../../src/observability/log/severity.ts';
 import { Histogram } from '../../src/observability/metrics/histogram.ts';
 import { metrics } from '../../src/observability/metrics/metrics.ts';
 import type { Alarm, MetricsOptions } from '../../src/observability/metrics/options.ts';
 import { SlidingWindow } from '../../src/observability/metrics/window.ts';
-import { severityOf } from '../../src/observability/log/severity.ts';
 import { HoldfastError } from '../../src/primitives/failure.ts';
 import {
   networkError,

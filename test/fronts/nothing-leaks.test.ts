@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { openTelemetry } from '../../src/adapters/opentelemetry/opentelemetry.ts';
+import { createFetch } from '../../src/client/fetch.ts';
 import type { HoldfastEvent } from '../../src/core/events.ts';
 import type { AtomicStore } from '../../src/core/store.ts';
-import { createFetch } from '../../src/client/fetch.ts';
 import { clientHealth } from '../../src/observability/health/client.ts';
 import { consoleListener } from '../../src/observability/log/console.ts';
 import { jsonLines } from '../../src/observability/log/json-lines.ts';
-import { recordOf } from '../../src/observability/log/record.ts';
 import { userMessage } from '../../src/observability/log/messages.ts';
+import { recordOf } from '../../src/observability/log/record.ts';
 import { metrics } from '../../src/observability/metrics/metrics.ts';
-import { openTelemetry } from '../../src/adapters/opentelemetry/opentelemetry.ts';
 import { toProblemResponse } from '../../src/observability/problem.ts';
 import { auth } from '../../src/policies/auth/auth.ts';
 import { cachePolicy } from '../../src/policies/cache/cache.ts';

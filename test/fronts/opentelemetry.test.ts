@@ -1,8 +1,8 @@
 import { metrics, trace } from '@opentelemetry/api';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace-base';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createFetch } from '../../src/client/fetch.ts';
 import { openTelemetry } from '../../src/adapters/opentelemetry/opentelemetry.ts';
+import { createFetch } from '../../src/client/fetch.ts';
 import { breaker } from '../../src/policies/breaker/breaker.ts';
 import { cachePolicy } from '../../src/policies/cache/cache.ts';
 import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import { createFetch } from '../../src/client/fetch.ts';
 import {
   type OutboxQueueOptions,
   outboxQueue,
   type QueuedWrite,
   type QueueMessage,
 } from '../../src/cloudflare.ts';
-import { createFetch } from '../../src/client/fetch.ts';
 import { isFailure } from '../../src/primitives/failure.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import {

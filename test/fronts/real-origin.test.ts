@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { isQueued, sourceOf } from '../../src/core/outcome.ts';
 import { staleCache } from '../../src/client/default-stores.ts';
 import { createFetch } from '../../src/client/fetch.ts';
+import { isQueued, sourceOf } from '../../src/core/outcome.ts';
 import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import { originUrl, otherOriginUrl } from '../support/origin-url.ts';

@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { createFetch } from '../../src/client/fetch.ts';
-import type { FetchOptions } from '../../src/client/standard.ts';
 import { killSwitch } from '../../src/adapters/service-worker/kill-switch.ts';
 import { type ServiceWorkerOptions, serviceWorker } from '../../src/adapters/service-worker/serve.ts';
 import { sharedSession } from '../../src/adapters/service-worker/session.ts';
+import { createFetch } from '../../src/client/fetch.ts';
+import type { FetchOptions } from '../../src/client/standard.ts';
 import type { OutboxOptions } from '../../src/policies/outbox/options.ts';
 import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
 import { memoryStore } from '../../src/stores/memory.ts';

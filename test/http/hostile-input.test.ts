@@ -1,8 +1,6 @@
 import { expect, test } from 'vitest';
 import { multipart } from '../../src/core/body/request-body.ts';
 import { asNetworkError, NetworkError } from '../../src/core/errors.ts';
-import { optionsFromEnv } from '../../src/observability/env.ts';
-import { redact, redactText, redactUrl } from '../../src/observability/log/redact.ts';
 import { cacheControl, isOwnValidation, parseRequestDirectives } from '../../src/http/cache-control.ts';
 import { carriesCredentials, withoutCredentials } from '../../src/http/credentials.ts';
 import { termsOf } from '../../src/http/freshness.ts';
@@ -16,6 +14,8 @@ import { listOfItems } from '../../src/http/structured-fields.ts';
 import { parseTraceparent } from '../../src/http/traceparent.ts';
 import { compareWithHead, conditionsOf, mergeHeaders, validates } from '../../src/http/validation.ts';
 import { matchesVary, varying, varyingNames } from '../../src/http/vary.ts';
+import { optionsFromEnv } from '../../src/observability/env.ts';
+import { redact, redactText, redactUrl } from '../../src/observability/log/redact.ts';
 import { isSendable } from '../../src/policies/auth/schemes.ts';
 import { milliseconds } from '../../src/primitives/units.ts';
 

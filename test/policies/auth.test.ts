@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { CapacityError } from '../../src/core/errors.ts';
 import { staleCache } from '../../src/client/default-stores.ts';
 import { createFetch } from '../../src/client/fetch.ts';
 import { createClient } from '../../src/client/ky/client.ts';
+import { CapacityError } from '../../src/core/errors.ts';
 import { auth } from '../../src/policies/auth/auth.ts';
 import type { AuthOptions } from '../../src/policies/auth/options.ts';
 import { failover } from '../../src/policies/failover.ts';

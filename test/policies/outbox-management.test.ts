@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { FlushProgress } from '../../src/policies/outbox/queue/queries.ts';
 import type { CallOutbox } from '../../src/policies/outbox/options.ts';
+import type { FlushProgress } from '../../src/policies/outbox/queue/queries.ts';
 import { networkError, ok, status } from '../../src/testing/index.ts';
 import { type Page, page, reloaded, settle, URL_ } from '../support/outbox-page.ts';
 

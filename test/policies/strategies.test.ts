@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { sourceOf } from '../../src/core/outcome.ts';
 import { standard } from '../../src/client/standard.ts';
+import { sourceOf } from '../../src/core/outcome.ts';
 import { cachePolicy } from '../../src/policies/cache/cache.ts';
 import { failover } from '../../src/policies/failover.ts';
 import { fallback } from '../../src/policies/fallback.ts';

@@ -1,6 +1,6 @@
+import { standard } from '../../src/client/standard.ts';
 import type { Policy } from '../../src/core/contract.ts';
 import { TimeoutError } from '../../src/core/errors.ts';
-import { standard } from '../../src/client/standard.ts';
 import type { RetryOptions } from '../../src/policies/retry/options.ts';
 import { retry } from '../../src/policies/retry/retry.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';

@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
-import type { SqlDurableObjectStorage } from '../../src/cloudflare.ts';
 import type { AlarmStorage } from '../../src/adapters/cloudflare/object-alarm.ts';
+import type { SqlDurableObjectStorage } from '../../src/cloudflare.ts';
 
 /** The storage of a Durable Object, as Node has it; its alarm comes when a test lets it. */
 export interface SqliteObject extends SqlDurableObjectStorage, AlarmStorage {

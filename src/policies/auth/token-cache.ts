@@ -239,7 +239,7 @@ export interface TokenChannel {
 }
 
 /** Connects the tabs with the same tokens; the memory of a server is not shared. */
-export function openTokenChannel(
+function openTokenChannel(
   name: string,
   store: Store | undefined,
   { canShareIO }: Host,

@@ -227,7 +227,7 @@ export interface Revalidation {
 }
 
 /** Kept on the call, because a `Request` may be reused by others; each cache has a key of its own. */
-export class RevalidationKey {
+class RevalidationKey {
   readonly #key = Symbol('holdfast.cache.question');
 
   of(call: Call): Revalidation | undefined {

@@ -163,7 +163,7 @@ const withTimeout = <T>(call: Call, work: Promise<T>): Promise<T> => withDeadlin
 type DeliveryOptions = Pick<EntryDraft, 'blockLaneOnFailure' | 'delivery'>;
 
 /** The entry to insert: the write with the options of its call. */
-export async function createDraft(
+async function createDraft(
   request: Request,
   call: Call,
   { id, lane, meta, coalesce, ...own }: CallOutboxSettings & { readonly lane: string },
@@ -203,7 +203,7 @@ export async function createDraft(
 }
 
 /** The stricter options of two writes that go out as one. */
-export function mergeDeliveryOptions(
+function mergeDeliveryOptions(
   earlier: DeliveryOptions,
   later: DeliveryOptions,
   { delivery: usual }: OutboxSettings,

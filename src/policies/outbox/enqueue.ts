@@ -84,7 +84,7 @@ async function resultResponse(settled: ResultWithBody, entry: OutboxEntry): Prom
  *
  * @returns `end` ends the wait; `look` reads whether the result is there already.
  */
-export function waitForResult(
+function waitForResult(
   entry: OutboxEntry,
   { queue, waiters, ask }: OutboxContext,
   resolve: (settled: ResultWithBody) => void,

@@ -1,6 +1,6 @@
-import { systemHost } from '../../../src/core/host.ts';
 import { type CreateFetchOptions, createFetch } from '../../../src/client/fetch.ts';
 import type { FetchOptions } from '../../../src/client/standard.ts';
+import { systemHost } from '../../../src/core/host.ts';
 import type { HoldfastEvent, HoldfastFetch } from '../../../src/index.ts';
 import { bulkhead } from '../../../src/policies/bulkhead.ts';
 import { cachePolicy } from '../../../src/policies/cache/cache.ts';

@@ -246,7 +246,7 @@ export class LaneScheduler {
 }
 
 /** The flushes that run now. */
-export class ActiveFlushes {
+class ActiveFlushes {
   readonly #flushes = new Set<{ readonly signal: AbortSignal | undefined }>();
 
   /** Counts a flush as active while `work` runs. */

@@ -1,6 +1,6 @@
-import type { Store } from '../../../../src/core/store.ts';
 import { createFetch } from '../../../../src/client/fetch.ts';
 import type { FetchOptions } from '../../../../src/client/standard.ts';
+import type { Store } from '../../../../src/core/store.ts';
 import { type HoldfastFetch, isFailure, sourceOf } from '../../../../src/index.ts';
 import { cachePolicy } from '../../../../src/policies/cache/cache.ts';
 import { systemClock } from '../../../../src/primitives/clock.ts';
