@@ -19,11 +19,14 @@ export interface BodyWatcher {
   readonly mustSettle?: boolean;
 }
 
+/** What a reader gives; the types of Node have no name for it. */
+type ReadResult = Awaited<ReturnType<ReadableStreamDefaultReader<Bytes>['read']>>;
+
 export interface WatchedBody {
   /** Ends the body with an error for all its readers, now or later, and closes the connection. */
   break(reason: unknown): void;
   /** The next chunk; as a part of the whole body, and not of a stream. */
-  readWhole(): ReturnType<ReadableStreamDefaultReader<Bytes>['read']>;
+  readWhole(): Promise<ReadResult>;
   cancel(reason?: unknown): Promise<void>;
 }
 
@@ -106,7 +109,7 @@ export class Body implements WatchedBody {
     return streamOf(this, (source) => onForgotten(source, this));
   }
 
-  read(): Promise<ReadableStreamReadResult<Bytes>> {
+  read(): Promise<ReadResult> {
     const { state } = this;
     if (state.ended?.how === 'broken') return Promise.reject(state.ended.error);
     this.#reader ??= this.native.getReader();
@@ -114,7 +117,7 @@ export class Body implements WatchedBody {
     return this.#reader.read().then(this.#arrived, this.#failed);
   }
 
-  readonly #arrived = (result: ReadableStreamReadResult<Bytes>): ReadableStreamReadResult<Bytes> => {
+  readonly #arrived = (result: ReadResult): ReadResult => {
     const { state } = this;
     // Cancelling a stream ends the reads that wait for it as if it had ended.
     if (state.ended?.how === 'broken') throw state.ended.error;
@@ -131,7 +134,7 @@ export class Body implements WatchedBody {
     throw this.state.ended?.error;
   };
 
-  async readWhole(): Promise<ReadableStreamReadResult<Bytes>> {
+  async readWhole(): Promise<ReadResult> {
     this.wantWhole();
     const result = await this.read();
     // The chunk is kept, and the reader of a clone may detach its buffer.
