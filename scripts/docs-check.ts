@@ -7,9 +7,10 @@ import { parseArgs } from 'node:util';
 import { deno } from '../test/runtimes/installed.ts';
 import { brokenCode } from './docs/code.ts';
 import { brokenInDeno } from './docs/deno.ts';
+import { readExamples } from './docs/examples.ts';
 import { unnamedExports } from './docs/exports.ts';
 import { deadLinks } from './docs/links.ts';
-import { readPages } from './docs/pages.ts';
+import { type Page, readPages } from './docs/pages.ts';
 import { LONG_SHARE, type Reading, read, shareOf } from './docs/prose.ts';
 import { outdatedFiles, writeFiles } from './docs/shown.ts';
 
@@ -17,20 +18,23 @@ const { values: asked } = parseArgs({ options: { pages: { type: 'boolean' }, wri
 
 if (asked.write) writeFiles(readPages());
 const pages = readPages();
+const examples = readExamples();
 const readings = pages.filter(({ path }) => /^(README\.md|docs\/)/.test(path)).map(read);
 if (asked.pages) for (const reading of readings) console.log(summary(reading));
 
 const problems = [
   ...deadLinks(pages),
   ...outdatedFiles(pages),
-  ...brokenCode(pages),
+  ...brokenCode([...pages, ...examples]),
   ...(deno ? brokenInDeno(deno, pages) : []),
   ...unnamedExports(pages),
   ...readings.flatMap(hardToRead),
 ];
 for (const problem of problems) console.error(problem);
-const blocks = pages.reduce((sum, page) => sum + page.blocks.length, 0);
-console.log(`${pages.length} pages, ${blocks} blocks: ${problems.length || 'no'} problems`);
+const count = (all: readonly Page[]): number => all.reduce((sum, page) => sum + page.blocks.length, 0);
+console.log(
+  `${pages.length} pages, ${count(pages)} blocks, ${count(examples)} examples: ${problems.length || 'no'} problems`,
+);
 if (!deno) console.log('There is no Deno here: its blocks were checked by tsc only.');
 if (problems.length > 0) process.exitCode = 1;
 

@@ -80,7 +80,7 @@ export function modulesOf({ path, text, blocks }: Page): Module[] {
 }
 
 /** Names at the top level of a module, and whether it exports them. */
-function declaredBy(source: ts.SourceFile): Map<string, boolean> {
+export function declaredBy(source: ts.SourceFile): Map<string, boolean> {
   const names = new Map<string, boolean>();
   const add = (name: ts.BindingName, isExported: boolean): void => {
     if (ts.isIdentifier(name)) names.set(name.text, isExported);
@@ -110,7 +110,7 @@ function declaredBy(source: ts.SourceFile): Map<string, boolean> {
 }
 
 /** Identifiers that stand for a value or a type, and not for a property. */
-function identifiersIn(source: ts.SourceFile): Set<string> {
+export function identifiersIn(source: ts.SourceFile): Set<string> {
   const names = new Set<string>();
   const visit = (node: ts.Node): void => {
     if (ts.isIdentifier(node) && !(ts.isPropertyAccessExpression(node.parent) && node.parent.name === node))

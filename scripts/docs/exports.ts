@@ -28,3 +28,15 @@ function valuesOf(file: string): string[] {
         : [],
     );
 }
+
+/** All names that `export { … } from` gives a module, types as well. */
+export function exportsOf(file: string): string[] {
+  const source = ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.Latest);
+  return source.statements
+    .filter(ts.isExportDeclaration)
+    .flatMap(({ exportClause }) =>
+      exportClause && ts.isNamedExports(exportClause)
+        ? exportClause.elements.map(({ name }) => name.text)
+        : [],
+    );
+}

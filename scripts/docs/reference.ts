@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Application, type ProjectReflection, ReflectionKind, type TypeDocOptions } from 'typedoc';
-import ts from 'typescript';
+import { exportsOf } from './exports.ts';
 import { PAGES } from './site.ts';
 
 const options: Partial<TypeDocOptions> & Record<string, unknown> = {
@@ -69,7 +69,7 @@ function nameModules(): void {
 
 const moduleOf = (file: string): string => file.replace(/^\.\/src\/|(\/index)?\.ts$/g, '');
 
-/** Exports that the reference lacks, and values without a docstring. */
+/** Exports that the reference lacks, and functions without a docstring or an example. */
 function missingIn(project: ProjectReflection): string[] {
   return Object.entries(entries()).flatMap(([entry, file]) => {
     const module = project.children?.find(({ name }) => name === moduleOf(file));
@@ -79,21 +79,11 @@ function missingIn(project: ProjectReflection): string[] {
       if (!reflection) return [`reference: holdfast${entry.slice(1)} lacks ${name}`];
       const isFunction = reflection.kindOf(ReflectionKind.Function);
       const comment = isFunction ? reflection.signatures?.[0]?.comment : reflection.comment;
-      return isFunction && !comment ? [`reference: ${name} has no docstring`] : [];
+      if (!isFunction) return [];
+      if (!comment) return [`reference: ${name} has no docstring`];
+      return comment.getTag('@example') ? [] : [`reference: ${name} has no example`];
     });
   });
-}
-
-/** All names that `export { … } from` gives a module, types as well. */
-function exportsOf(file: string): string[] {
-  const source = ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.Latest);
-  return source.statements
-    .filter(ts.isExportDeclaration)
-    .flatMap(({ exportClause }) =>
-      exportClause && ts.isNamedExports(exportClause)
-        ? exportClause.elements.map(({ name }) => name.text)
-        : [],
-    );
 }
 
 function entries(): Record<string, string> {

@@ -12,6 +12,10 @@ const hasIndexedDB = (): boolean => typeof globalThis.indexedDB === 'object';
  * Serves the last good response when the origin does not respond.
  *
  * @param options `store`: default IndexedDB, or memory in a runtime without it.
+ *
+ * @example
+ * const fetch = createFetch({ partition: () => session.user?.id, staleCache: staleCache() });
+ * const response = await fetch(url); // the last good one, if the origin cannot respond
  */
 export const staleCache = (options: StaleCacheOptions = {}): StaleCache =>
   cachePolicy(options, () => (hasIndexedDB() ? indexedDBStore({ name: 'holdfast-cache' }) : memoryStore()));
@@ -22,6 +26,11 @@ export const staleCache = (options: StaleCacheOptions = {}): StaleCache =>
  * @typeParam Meta What the application keeps with its entries, as `entries()`, hooks and `subscribe` give it.
  * @param options `store`: default IndexedDB.
  * @throws {ConfigurationError} without IndexedDB and a named store: an accepted write must not be lost.
+ *
+ * @example
+ * const queue = outbox();
+ * const fetch = createFetch({ partition: () => session.user?.id, outbox: queue });
+ * await fetch('/api/orders', { method: 'POST', body: JSON.stringify(order), holdfast: { outbox: true } });
  */
 export const outbox = <Meta = unknown>(options: OutboxOptions<Meta> = {}): Outbox<Meta> =>
   outboxPolicy(options as OutboxOptions, () => {

@@ -27,6 +27,10 @@ const KNOWN = [...PLAIN, ...IMPORTED, ...OF_PIPELINE];
  * defaults; with all three `false` it is the platform's.
  *
  * @throws {ConfigurationError} on unknown, wrong or contradictory options.
+ *
+ * @example
+ * const fetch = createFetch({ timeout: '5s', retry: { limit: 3 } });
+ * const response = await fetch('https://api.example.com/items');
  */
 export function createFetch(options: CreateFetchOptions = {}): HoldfastFetch<FetchOptions> {
   expected('an object', isObject(options), options, 'options');

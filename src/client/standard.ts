@@ -91,6 +91,9 @@ const isBreaker = (given: StandardOptions['breaker']): given is Breaker =>
  * The standard order, outermost first. See `src/README.md` for the reasons.
  *
  * @returns an array; anyone can write another.
+ *
+ * @example
+ * const fetch = pipeline(standard({ retry: { limit: 1 } }));
  */
 export function standard(options: StandardOptions = {}): Policy[] {
   const { timeout, breaker } = options;

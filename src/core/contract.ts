@@ -85,6 +85,14 @@ export function named<P extends Policy>(name: string, policy: P, more: Partial<P
  * @param policy A stage's hooks, which watch and decide, or a wrapper, which runs what is inside it more than once, not at all, or
  *   later. State that outlives a call belongs into the closure around it.
  * @typeParam Memory What the stage remembers of one passage: given by `enter` to the other hooks.
+ *
+ * @example
+ * const language = definePolicy('language', {
+ *   enter(run) {
+ *     run.request = new Request(run.request, { headers: { 'accept-language': 'de' } });
+ *   },
+ * });
+ * const fetch = pipeline([language, ...standard()]);
  */
 export function definePolicy<Memory = undefined>(
   name: string,

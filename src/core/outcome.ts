@@ -21,6 +21,11 @@ export function attachOutcome(response: Response, outcome: Outcome): void {
  * How a call came to its response: its id and its attempts, which for a failure stand in the error.
  *
  * @returns `undefined` for a response that no pipeline gave, or for a clone.
+ *
+ * @example
+ * const fetch = createFetch();
+ * const response = await fetch(url);
+ * log(outcomeOf(response)?.attempts.length); // 1, if nothing went wrong
  */
 export const outcomeOf = (response: Response): Outcome | undefined => (response as Concluded)[OUTCOME];
 
@@ -35,13 +40,25 @@ const sources: readonly string[] = ['cache', 'stale', 'outbox', 'fallback'];
 /**
  * Says where a response came from. The mark is a header, so that it survives `clone()` and code that rebuilds responses
  * (ky's hooks and progress do).
+ *
+ * @example
+ * const fetch = createFetch({ partition: 'public', staleCache: staleCache() });
+ * const response = await fetch(url);
+ * if (sourceOf(response) === 'stale') badge('from before the connection was lost');
  */
 export function sourceOf(response: Response): Source {
   const mark = response.headers.get(SOURCE_HEADER);
   return mark !== null && sources.includes(mark) ? (mark as Source) : 'network';
 }
 
-/** Whether a write was accepted into the outbox and has no answer yet. */
+/**
+ * Whether a write was accepted into the outbox and has no answer yet.
+ *
+ * @example
+ * const fetch = createFetch({ partition: 'public', outbox: outbox() });
+ * const response = await fetch(url, { method: 'POST', body: '{}', holdfast: { outbox: true } });
+ * if (isQueued(response)) show('It will be sent when you are online again.');
+ */
 export const isQueued = (response: Response): boolean =>
   sourceOf(response) === 'outbox' && response.status === 202;
 

@@ -95,6 +95,9 @@ export interface HoldfastFetch<Options extends object = CallOptions> {
  *
  * @param policies Outermost first: the order of the array is the order of execution.
  * @throws {ConfigurationError} if a policy needs a partition and none is named.
+ *
+ * @example
+ * const fetch = pipeline([totalTimeout('20s'), retry(), attemptTimeout('3s')], { name: 'reports' });
  */
 export function pipeline<Options extends object = CallOptions>(
   policies: readonly Policy[],

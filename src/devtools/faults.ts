@@ -50,6 +50,11 @@ export const FAULTS: Readonly<Record<Fault, string>> = {
  * Makes a transport with faults, for development: you see the app survive without a misbehaving server.
  *
  * @param send Sends what is not broken. Default: the platform's fetch, looked up at each request.
+ *
+ * @example
+ * const broken = faults();
+ * const fetch = createFetch({ fetch: broken.fetch });
+ * broken.set({ origin: 'https://api.example.com', fault: 'slow', delay: '3s' });
  */
 export function faults(send: Fetch = (request, init) => globalThis.fetch(request, init)): Faults {
   const rules = new Map<string, ReadRule>();

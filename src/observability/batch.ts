@@ -49,6 +49,7 @@ export interface Batch<T, R> extends AsyncIterable<BatchOutcome<T, R>> {
  * @param work What it throws is the outcome of its item.
  *
  * @example
+ * const api = createClient();
  * for await (const { item, status } of batch(urls, (url, { signal }) => api.get(url, { signal }).json())) show(item, status);
  */
 export function batch<T, R>(

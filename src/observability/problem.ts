@@ -13,6 +13,10 @@ const LONGEST = 64_000;
  * The problem details of a response (RFC 9457), from a clone: the body can still be read.
  *
  * @returns `undefined` if there are none, or they cannot be read or are longer than 64 kB.
+ *
+ * @example
+ * const response = await createFetch()(url);
+ * if (!response.ok) showProblem((await problemOf(response))?.title ?? 'It did not work.');
  */
 export async function problemOf(response: Response): Promise<ProblemDetails | undefined> {
   if (!isProblem(response) || response.bodyUsed) return undefined;
@@ -71,6 +75,10 @@ export interface ProblemResponseOptions {
  * origin, attempts or cause.
  *
  * @param error What was thrown, or a response that is a failure.
+ *
+ * @example
+ * const fetch = createFetch();
+ * const handle = (request: Request) => fetch(request).catch((error) => toProblemResponse(error));
  */
 export function toProblemResponse(error: unknown, options: ProblemResponseOptions = {}): Response {
   const { statuses, extensions, now = systemClock.now() } = options;

@@ -80,6 +80,9 @@ const rankOf = memoized((given) =>
  *
  * @throws {CapacityError} code `bulkhead-full`, or `bulkhead-wait` after `maxWait`; nothing was sent.
  * @see Nygard, Release It!, 2nd ed., ch. 5.
+ *
+ * @example
+ * const fetch = createFetch({ bulkhead: bulkhead({ limit: 4, queue: 50, maxWait: '2s' }) });
  */
 export function bulkhead(options: BulkheadOptions = {}): Bulkhead {
   const { limit, queue, maxWait } = readOptions(

@@ -75,6 +75,10 @@ const ignorable: Rule<string> = (value, option) => {
  * slowest has read it, too (as `Response.clone()` does): cancel a body that you do not read.
  *
  * Does nothing if I/O belongs to one request (Workers).
+ *
+ * @example
+ * const fetch = createFetch({ dedupe: dedupe() });
+ * await Promise.all([fetch(url), fetch(url)]); // one request
  */
 export function dedupe(options: DedupeOptions = {}): Stage {
   const { ignoreHeaders } = readOptions<{ ignoreHeaders: string[] }>(

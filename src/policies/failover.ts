@@ -43,6 +43,11 @@ const UNAVAILABLE = [502, 503, 504];
  *
  * To another origin, a request has its `Authorization`, `Proxy-Authorization`, `Cookie` and `credentials:
  * 'include'` only if `credentialsFor` names that origin. All attempts of a pass have the same number; they differ in `origin`.
+ *
+ * @example
+ * const fetch = createFetch({
+ *   failover: failover({ origins: ['https://eu.example.com', 'https://us.example.com'] }),
+ * });
  */
 export function failover(options: FailoverOptions): Policy {
   const settings = readOptions<Settings>(

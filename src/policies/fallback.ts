@@ -56,6 +56,9 @@ interface Plan {
  * `undefined`, fails, or takes longer than 10 s; the event `fallback-failed` has the function's error then.
  *
  * @param value For all calls; a call may give its own: `fallback: { with: … }`.
+ *
+ * @example
+ * const fetch = createFetch({ fallback: fallback(() => Response.json({ items: [] })) });
  */
 export function fallback(value: FallbackValue, options: FallbackOptions = {}): Policy {
   const standard: Plan = {

@@ -48,6 +48,9 @@ const readTargets: Rule<Settings['origins']> = (value, option) =>
  * of 1.
  *
  * @see Dean and Barroso, The Tail at Scale, CACM 56(2), 2013: hedged requests after the 95th percentile.
+ *
+ * @example
+ * const fetch = createFetch({ hedge: hedge({ delay: '300ms' }) });
  */
 export function hedge(options: HedgeOptions = {}): Policy {
   const settings = readOptions<Settings>(

@@ -60,6 +60,9 @@ const SPREAD = 1000;
  *
  * @throws {CapacityError} code `rate-limit`, with `retryAt`; nothing was sent.
  * @see ITU-T I.371, Annex A: the generic cell rate algorithm (virtual scheduling).
+ *
+ * @example
+ * const fetch = createFetch({ rateLimit: rateLimit({ rate: 10, per: '1s' }) });
  */
 export function rateLimit(options: RateLimitOptions = {}): RateLimit {
   const settings = readOptions(

@@ -58,6 +58,9 @@ const rules = Object.fromEntries(
  * A strategy without its policy leaves the failure as it is. `aborted` and `configuration` always stand.
  *
  * @param base For all calls; a route or a call adds its own: `strategies: { timeout: 'fall-back' }`.
+ *
+ * @example
+ * const fetch = createFetch({ strategies: strategies({ 'rate-limit': 'fail-fast', server: 'retry' }) });
  */
 export function strategies(base: Strategies, options: StrategiesOptions = {}): Policy {
   const { categorize } = readOptions<{ categorize: StrategiesOptions['categorize'] }>(

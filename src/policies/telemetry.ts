@@ -43,6 +43,9 @@ const requestId: Rule<string | undefined> = (value, option) => {
  * its own; a header that the application has set stays.
  *
  * @see https://www.w3.org/TR/trace-context/
+ *
+ * @example
+ * const fetch = createFetch({ telemetry: telemetry({ origins: ['https://api.example.com'] }) });
  */
 export function telemetry(options: TelemetryOptions): Policy {
   const settings = readOptions<Settings>(

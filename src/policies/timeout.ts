@@ -82,6 +82,9 @@ const isLargeUpload = ({ outgoing }: Run): boolean =>
  *
  * @param base Default: `total` 30 s; not for uploads over 256 kB or of unknown size unless it was named.
  * @throws {TimeoutError} code `timeout-total`.
+ *
+ * @example
+ * const fetch = pipeline([totalTimeout({ total: '20s' }), retry()]);
  */
 export function totalTimeout(base?: TimeoutOption): Policy {
   const limits = limitsFor(base);
@@ -104,6 +107,9 @@ export function totalTimeout(base?: TimeoutOption): Policy {
  *
  * @param base Default: `attempt` 10 s; `idle` 10 s for reads of the whole body.
  * @throws {TimeoutError} code `timeout-attempt`; while the body is read, `timeout-idle`.
+ *
+ * @example
+ * const fetch = pipeline([retry(), attemptTimeout('3s')]);
  */
 export function attemptTimeout(base?: TimeoutOption): Policy {
   const limits = limitsFor(base);

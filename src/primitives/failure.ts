@@ -157,7 +157,16 @@ export function equipped<E extends Error>(error: E, facts: Facts): E & Failure {
   return Object.defineProperty(error, 'toJSON', { value: toJSON }) as E & Failure;
 }
 
-/** Whether an error is one of ours and so carries the facts. */
+/**
+ * Whether an error is one of ours and so carries the facts.
+ *
+ * @example
+ * try {
+ *   await createFetch()(url);
+ * } catch (error) {
+ *   if (isFailure(error) && error.transient) comeBack(error.retryAt);
+ * }
+ */
 export const isFailure = (error: unknown): error is Error & Failure => failures.has(error as object);
 
 /** A copy of an error of ours. The pipeline writes the facts of a call into its error, so two calls share none. */

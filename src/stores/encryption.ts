@@ -26,6 +26,10 @@ const utf8 = new TextEncoder();
  *
  * @param key A key, best not extractable, or where to get it, such as `deviceKey()`; asked at the first use, and again
  *   where it failed.
+ *
+ * @example
+ * const key = await crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt']);
+ * const queue = outbox({ encryption: encryptWith(key) });
  */
 export function encryptWith(key: EncryptionKey | (() => Promise<EncryptionKey>)): Cipher {
   if (typeof key !== 'function') checked(key);
@@ -96,6 +100,9 @@ const KEYS = 'keys';
  *
  * @param options.name Of the database. Default `'holdfast-key'`.
  * @returns for `encryptWith`. @throws {StorageError} where there is no IndexedDB.
+ *
+ * @example
+ * const queue = outbox({ encryption: encryptWith(deviceKey()) });
  */
 export function deviceKey(options: { readonly name?: string } = {}): () => Promise<EncryptionKey> {
   const { name } = readOptions(

@@ -7,7 +7,12 @@ import {
   type StoredBody,
 } from '../core/store.ts';
 
-/** Keeps entries as long as the process lives. */
+/**
+ * Keeps entries as long as the process lives.
+ *
+ * @example
+ * const cache = staleCache({ store: memoryStore() });
+ */
 export function memoryStore(): AtomicStore {
   const items = new Map<string, Item>();
   const bodies = new Map<string, StoredBody>();

@@ -47,6 +47,12 @@ const text = new TextDecoder();
  *
  * @param storage What `createStorage({ driver })` makes.
  * @throws {StorageError} from each operation that failed.
+ *
+ * @example
+ * import { createStorage } from 'unstorage';
+ *
+ * const cache = staleCache({ store: unstorageStore(createStorage()) });
+ * const fetch = createFetch({ partition: 'public', staleCache: cache });
  */
 export function unstorageStore(storage: Unstorage, options: UnstorageStoreOptions = {}): Store {
   storageRule(storage, 'unstorageStore.storage');

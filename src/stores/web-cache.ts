@@ -38,6 +38,12 @@ export interface WebCacheStoreOptions {
  *
  * @param cache `caches.default`, or a function that opens one, such as `() => caches.open('copies')`.
  * @throws {StorageError} from each operation that failed.
+ *
+ * @example
+ * const fetch = createFetch({
+ *   partition: 'public',
+ *   staleCache: staleCache({ store: webCacheStore(() => caches.open('api')) }),
+ * });
  */
 export function webCacheStore(
   cache: WebCache | (() => Promise<WebCache>),

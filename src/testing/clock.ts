@@ -21,6 +21,11 @@ export interface VirtualClock extends Clock {
  *
  * @param options.start Wall time in ms at the beginning. Default 2026-01-01.
  * @param options.quiet Settles when everything that is ready has happened. Default: one macrotask.
+ *
+ * @example
+ * const clock = virtualClock();
+ * clock.after(60_000, () => log('a minute is over'));
+ * await clock.advance(60_000);
  */
 export function virtualClock({
   start = Date.UTC(2026, 0, 1),
@@ -119,7 +124,12 @@ export function virtualClock({
   };
 }
 
-/** Lets everything that is ready happen first. */
+/**
+ * Lets everything that is ready happen first.
+ *
+ * @example
+ * const clock = virtualClock({ quiet: macrotask });
+ */
 export function macrotask(): Promise<void> {
   const { setImmediate } = globalThis as { setImmediate?: (task: () => void) => void };
   return new Promise((done) => (setImmediate ? setImmediate(done) : setTimeout(done, 0)));

@@ -10,7 +10,14 @@ export interface SwitchedConnectivity extends Connectivity {
   set(online: boolean): void;
 }
 
-/** A network that goes up and down when the test says so. */
+/**
+ * A network that goes up and down when the test says so.
+ *
+ * @example
+ * const connectivity = switchedConnectivity();
+ * connectivity.subscribe((isOnline) => log(isOnline));
+ * connectivity.set(false);
+ */
 export function switchedConnectivity(): SwitchedConnectivity {
   const listeners = new Set<(online: boolean) => void>();
   let state = true;
@@ -29,7 +36,13 @@ export function switchedConnectivity(): SwitchedConnectivity {
   };
 }
 
-/** Chance that is the same in every run with the same seed (mulberry32). */
+/**
+ * Chance that is the same in every run with the same seed (mulberry32).
+ *
+ * @example
+ * const random = seeded(1);
+ * random(); // the same number in each run
+ */
 export function seeded(seed = 1): () => number {
   let state = seed >>> 0;
   return () => {
@@ -40,7 +53,14 @@ export function seeded(seed = 1): () => number {
   };
 }
 
-/** Virtual time, seeded chance, a network with a switch. */
+/**
+ * Virtual time, seeded chance, a network with a switch.
+ *
+ * @example
+ * const host = testHost({ seed: 7 });
+ * const fetch = createFetch({ host, fetch: scriptedOrigin(host.clock).fetch });
+ * host.connectivity.set(false);
+ */
 export const testHost = ({ seed = 1, canShareIO = true, clock = virtualClock() } = {}): TestHost => ({
   clock,
   random: seeded(seed),

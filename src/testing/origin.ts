@@ -29,7 +29,16 @@ export interface ScriptedOrigin {
   otherwise(step: Step): void;
 }
 
-/** An origin that answers by a script, on the test's clock, and honours the signal as a platform's fetch does. */
+/**
+ * An origin that answers by a script, on the test's clock, and honours the signal as a platform's fetch does.
+ *
+ * @example
+ * const host = testHost();
+ * const origin = scriptedOrigin(host.clock);
+ * const fetch = createFetch({ host, fetch: origin.fetch });
+ * origin.replies(networkError(), ok('at last'));
+ * await (await fetch('https://api.example.com/')).text(); // 'at last', after 300 ms of virtual time
+ */
 export function scriptedOrigin(clock: Pick<VirtualClock, 'ticks' | 'busy'>): ScriptedOrigin {
   const script: Step[] = [];
   const seen: Seen[] = [];
@@ -61,13 +70,25 @@ export function scriptedOrigin(clock: Pick<VirtualClock, 'ticks' | 'busy'>): Scr
 const bodyOf = async (request: Request, clock: Pick<VirtualClock, 'busy'>): Promise<string> =>
   ['GET', 'HEAD'].includes(request.method) ? '' : clock.busy(request.text());
 
-/** An answer; text comes in the same turn of the event loop, which a browser's own bodies do not. */
+/**
+ * An answer; text comes in the same turn of the event loop, which a browser's own bodies do not.
+ *
+ * @example
+ * const origin = scriptedOrigin(virtualClock());
+ * origin.replies(ok('{"id":1}'));
+ */
 export const ok = (
   body: ConstructorParameters<typeof Response>[0] = 'ok',
   init: ResponseInit = {},
 ): Response => (typeof body === 'string' ? textual(body, init) : new Response(body, init));
 
-/** An answer with a status and, perhaps, headers. */
+/**
+ * An answer with a status and, perhaps, headers.
+ *
+ * @example
+ * const origin = scriptedOrigin(virtualClock());
+ * origin.replies(status(503, { 'retry-after': '5' }), ok());
+ */
 export const status = (code: number, headers: ConstructorParameters<typeof Headers>[0] = {}): Response =>
   [204, 205, 304].includes(code)
     ? new Response(null, { status: code, headers })
@@ -85,14 +106,34 @@ function textual(text: string, init: ResponseInit): Response {
   return new Response(stream, { ...init, headers });
 }
 
-/** As platforms say it: with a code, by which any message is known for one of the network. */
+/**
+ * As platforms say it: with a code, by which any message is known for one of the network.
+ *
+ * @example
+ * const origin = scriptedOrigin(virtualClock());
+ * origin.replies(networkError());
+ */
 export const networkError = (message = 'Failed to fetch'): TypeError =>
   Object.assign(new TypeError(message), { code: 'ECONNREFUSED' });
 
-/** Never answers. */
+/**
+ * Never answers.
+ *
+ * @example
+ * const host = testHost();
+ * const origin = scriptedOrigin(host.clock);
+ * origin.otherwise(hang());
+ */
 export const hang = (): Step => () => new Promise(() => {});
 
-/** Answers after `ms` on the clock. */
+/**
+ * Answers after `ms` on the clock.
+ *
+ * @example
+ * const host = testHost();
+ * const origin = scriptedOrigin(host.clock);
+ * origin.replies(slow(host.clock, 3_000, () => ok('late')));
+ */
 export const slow =
   (clock: Clock, ms: number, response: () => Response = () => ok()): Step =>
   (_, signal) =>
@@ -101,7 +142,12 @@ export const slow =
       signal.addEventListener('abort', cancel, { once: true });
     });
 
-/** A body that breaks off after its first part. */
+/**
+ * A body that breaks off after its first part.
+ *
+ * @example
+ * scriptedOrigin(virtualClock()).replies(brokenBody('{"items":['));
+ */
 export function brokenBody(part = 'half'): Response {
   const chunks = [new TextEncoder().encode(part)];
   return new Response(
@@ -115,7 +161,14 @@ export function brokenBody(part = 'half'): Response {
   );
 }
 
-/** A body that stops after its first part and never goes on; `cancelled` tells whether its reader gave it up. */
+/**
+ * A body that stops after its first part and never goes on; `cancelled` tells whether its reader gave it up.
+ *
+ * @example
+ * const { response, cancelled } = stalledBody('{"items":[');
+ * scriptedOrigin(virtualClock()).replies(response);
+ * cancelled(); // true once the body was dropped
+ */
 export function stalledBody(part = 'half'): { response: Response; cancelled: () => boolean } {
   let gone = false;
   const stream = new ReadableStream({

@@ -29,6 +29,8 @@ const clients = new WeakMap<object, Map<string, SyncClient>>();
  *
  * @throws {ConfigurationError} if the binding is something else.
  * @example
+ * import { env } from 'cloudflare:workers';
+ *
  * const share = betweenIsolates(env.COORDINATOR);
  * const fetch = createFetch({ breaker: breaker({ share }), rateLimit: rateLimit({ share }) });
  */

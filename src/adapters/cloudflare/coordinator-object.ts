@@ -14,6 +14,8 @@ export interface CoordinatorObject {
  *
  * @param Base `DurableObject` of `cloudflare:workers`.
  * @example
+ * import { DurableObject } from 'cloudflare:workers';
+ *
  * export class Coordinator extends coordinatorObject(DurableObject) {}
  */
 export function coordinatorObject<Env, Instance extends object>(

@@ -90,13 +90,14 @@ const TIME: EventLifetime = { begin: 600_000, end: 840_000 };
  * @param options What it sends with, from its environment.
  *
  * @example
- * import { DurableObject } from 'cloudflare:workers';
+ * import { DurableObject, env } from 'cloudflare:workers';
  *
  * export class Orders extends outboxObject(DurableObject<Env>, (env) => ({
  *   outbox: { authorize: (request) => request.headers.set('authorization', `Bearer ${env.TOKEN}`) },
  * })) {}
  *
- * const { id } = await env.ORDERS.getByName('ann').accept(request, { lane: 'cart' });
+ * const order = new Request('https://api.example.com/orders', { method: 'POST', body: '{}' });
+ * const { id } = await env.ORDERS.getByName('ann').accept(order, { lane: 'cart' });
  */
 export function outboxObject<Env, Instance extends object>(
   Base: ObjectClass<Env, Instance>,

@@ -18,6 +18,10 @@ export interface KillSwitch {
  * of settings, and for the worker itself.
  *
  * @param name As the worker's. Default `'holdfast-worker'`.
+ *
+ * @example
+ * const worker = killSwitch();
+ * if (settings.withoutWorker) await worker.turnOff();
  */
 export function killSwitch(name = 'holdfast-worker'): KillSwitch {
   const note = sharedValue(name, isSwitch);

@@ -60,6 +60,11 @@ export interface WorkerScope {
  * listed routes. Call it while the worker's script runs for the first time, as with all listeners.
  *
  * A write that cannot be stored (a full disk, credentials without `authorize`) goes to the network as if there were no worker.
+ *
+ * @example
+ * const queue = outbox();
+ * const fetch = createFetch({ partition: 'public', outbox: queue });
+ * serviceWorker({ fetch, outbox: queue, routes: [{ match: '/api/' }] });
  */
 export function serviceWorker(options: ServiceWorkerOptions): void {
   const { fetch, outbox, ready, routes, tag, name, scope } = readOptions<Settings>(

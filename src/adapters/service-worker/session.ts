@@ -27,6 +27,11 @@ export interface SharedSession {
  * of that user.
  *
  * @param name Sessions of one name are the same. Default `'holdfast-session'`.
+ *
+ * @example
+ * const signedIn = sharedSession();
+ * const fetch = createFetch({ partition: signedIn.partition, outbox: outbox() });
+ * await signedIn.signIn(user.id);
  */
 export function sharedSession(name = 'holdfast-session'): SharedSession {
   const note = sharedValue(name, (value): value is string => typeof value === 'string' && value !== '');

@@ -42,6 +42,10 @@ export interface Client extends KyInstance {
  * ky's face over the policies: every ky option as ky means it, but for the table in `docs/ky.md`.
  *
  * @throws {ConfigurationError} on options of the policies that cannot be meant.
+ *
+ * @example
+ * const api = createClient({ baseUrl: 'https://api.example.com/', timeout: '5s' });
+ * const items = await api.get('items').json<string[]>();
  */
 export function createClient(options: CreateClientOptions = {}): Client {
   const ours: Record<string, unknown> = {};

@@ -61,7 +61,9 @@ const TIMEOUT = 5_000;
  * hides no other.
  *
  * @example
- * const { status } = await clientHealth({ breaker: circuits, outbox: box, staleCache: copies });
+ * const parts = { breaker: breaker(), outbox: outbox(), staleCache: staleCache() };
+ * const fetch = createFetch({ partition: 'public', ...parts });
+ * const { status } = await clientHealth(parts);
  */
 export async function clientHealth(parts: ClientParts): Promise<ClientHealth> {
   const {

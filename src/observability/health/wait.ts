@@ -26,6 +26,9 @@ export interface WaitOptions extends CheckOptions {
  *
  * @throws {HoldfastError} code `unhealthy`, category `timeout`, when the time is up: its message says what the last check found.
  * @throws the reason of the caller's signal.
+ *
+ * @example
+ * await waitUntilHealthy('https://api.example.com/health', { timeout: '1m' });
  */
 export async function waitUntilHealthy(url: string | URL, options: WaitOptions = {}): Promise<Health> {
   const { timeout, interval, checkTimeout, ...own } = readOptions<WaitOptions>(

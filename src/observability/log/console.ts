@@ -28,6 +28,9 @@ const METHODS = { expected: 'debug', unexpected: 'warn', critical: 'error' } as 
 /**
  * For development: a line for each call that ends, such as `GET https://api.example.com/orders 200 in 34 ms, 2 attempts, stale`, and
  * for each decision on the way.
+ *
+ * @example
+ * const fetch = createFetch({ onEvent: consoleListener({ level: 'unexpected' }) });
  */
 export function consoleListener(options: ConsoleListenerOptions = {}): Listener {
   const { console: out, level } = readOptions<Required<ConsoleListenerOptions>>(

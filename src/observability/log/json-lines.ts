@@ -19,7 +19,12 @@ export interface JsonLinesOptions {
 
 export const SEVERITIES: readonly Severity[] = ['expected', 'unexpected', 'critical'];
 
-/** For servers: each event as a line of JSON, with nothing secret in it. */
+/**
+ * For servers: each event as a line of JSON, with nothing secret in it.
+ *
+ * @example
+ * const fetch = createFetch({ onEvent: jsonLines({ level: 'unexpected' }) });
+ */
 export function jsonLines(options: JsonLinesOptions = {}): Listener {
   const { write, level, most } = readOptions<Required<JsonLinesOptions>>(
     'jsonLines',

@@ -10,7 +10,8 @@ export type Listener = (event: HoldfastEvent) => unknown;
  * Several listeners as one for `onEvent`. One that throws, or whose promise rejects, harms neither the call nor the others.
  *
  * @example
- * createClient({ onEvent: listeners(numbers.receive, jsonLines(), online.receive) });
+ * const numbers = metrics();
+ * const api = createClient({ onEvent: listeners(numbers.receive, jsonLines()) });
  */
 export function listeners(...all: readonly Listener[]): (event: HoldfastEvent) => void {
   return (event) => {
@@ -22,6 +23,9 @@ export function listeners(...all: readonly Listener[]): (event: HoldfastEvent) =
  * Passes on a share of the calls, each with all of its events; and whatever is not expected, of every call.
  *
  * @param share From 0 to 1.
+ *
+ * @example
+ * const fetch = createFetch({ onEvent: sampled(0.01, jsonLines()) });
  */
 export function sampled(share: number, listener: Listener): Listener {
   between(0, 1)(share, 'sampled.share');

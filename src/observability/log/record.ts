@@ -22,6 +22,9 @@ const NOT_OURS: readonly string[] = ['meta', 'partition'];
  * headers, nothing that is secret by its name or its look.
  *
  * @param now Wall time in ms.
+ *
+ * @example
+ * const fetch = createFetch({ onEvent: (event) => log(recordOf(event, Date.now())) });
  */
 export function recordOf(event: HoldfastEvent, now: number): LogRecord {
   const facts: Record<string, unknown> = {};

@@ -125,7 +125,12 @@ function endOf(text: string, from: number, name: string, quote: string | undefin
   return value.lastIndex;
 }
 
-/** Plain data with nothing secret in it, of whatever value, however it is made. */
+/**
+ * Plain data with nothing secret in it, of whatever value, however it is made.
+ *
+ * @example
+ * log(redact({ user: 'ada', password: 'secret' })); // the password is not shown
+ */
 export const redact = (value: unknown): unknown => redacted(value, 0, { left: VALUES });
 
 /** As forms and HAR files list what they have. */

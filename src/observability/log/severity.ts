@@ -39,7 +39,16 @@ const OF_EVENTS: Readonly<Partial<Record<HoldfastEvent['type'], Severity>>> = {
   'sharing-failed': 'unexpected',
 };
 
-/** How severe an event is. */
+/**
+ * How severe an event is.
+ *
+ * @example
+ * const fetch = createFetch({
+ *   onEvent(event) {
+ *     if (severityOf(event) === 'unexpected') alarm(event);
+ *   },
+ * });
+ */
 export function severityOf(event: HoldfastEvent): Severity {
   if (event.type === 'call-ended') return ofCategory(categoryOfCall(event));
   if (event.type === 'circuit')

@@ -67,7 +67,7 @@ export interface Metrics {
  * operation.
  *
  * @example
- * const numbers = metrics({ thresholds: { errorRate: 0.1 }, onAlarm: report });
+ * const numbers = metrics({ thresholds: { errorRate: 0.1 }, onAlarm: (alarm) => log(alarm) });
  * const api = createClient({ onEvent: numbers.receive });
  */
 export function metrics(options: MetricsOptions = {}): Metrics {

@@ -28,6 +28,11 @@ export interface Auth<
  *
  * @throws {AuthError} from a call for which there are no credentials.
  * @see RFC 6749 (OAuth 2.0), RFC 6750 (Bearer), RFC 7617 (Basic), RFC 9700 (refresh tokens).
+ *
+ * @example
+ * const fetch = createFetch({
+ *   auth: auth({ scheme: 'bearer', origins: ['https://api.example.com'], token: () => session.token }),
+ * });
  */
 export function auth<S extends AuthScheme, User extends (() => string | undefined) | undefined = undefined>(
   options: { readonly scheme: S; readonly user?: User } & SchemeOptions[S],

@@ -43,6 +43,11 @@ export interface CircuitChange {
  *
  * @throws {CircuitOpenError} after `maxWait`; nothing was sent.
  * @see Nygard, Release It!, 2nd ed., ch. 5.
+ *
+ * @example
+ * const circuits = breaker({ failures: 3, probe: 'https://api.example.com/health' });
+ * const fetch = createFetch({ breaker: circuits });
+ * circuits.isolate('https://api.example.com');
  */
 export function breaker(options: BreakerOptions = {}): Breaker {
   const settings = readBreakerOptions(options);

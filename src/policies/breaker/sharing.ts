@@ -75,6 +75,9 @@ export const isAmount = (value: unknown): value is number =>
  * `BroadcastChannel`, each tab is alone.
  *
  * @param name Of the channel: breakers of one name share. Default `'holdfast-circuits'`.
+ *
+ * @example
+ * const fetch = createFetch({ breaker: breaker({ share: betweenTabs() }) });
  */
 export const betweenTabs = (name = 'holdfast-circuits'): Sharing => ({
   connect(onState, known) {

@@ -49,6 +49,9 @@ const same = (): undefined => undefined;
  *
  * @param base Default: 2 retries, after 300 ms · 2ⁿ and up to half of it more, at most 10 s; without any success, 4 for each
  *   origin.
+ *
+ * @example
+ * const fetch = pipeline([retry({ limit: 4, statusCodes: [502, 503, 504] })]);
  */
 export function retry(base: RetryOption = {}): Policy {
   const standard = readPlan(base);

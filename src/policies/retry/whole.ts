@@ -13,6 +13,9 @@ const LONGEST_READ = 10_000;
  * attempt's failure. A larger one streams on from there, and one of a streaming type from the start.
  *
  * @param within How long the response is held back, in ms; at most 10 s.
+ *
+ * @example
+ * const fetch = createFetch({ retry: { until: wholeBody } });
  */
 export async function wholeBody(run: Run, bodyLimit: number, within = LONGEST_READ): Promise<void> {
   const { response } = run;

@@ -24,6 +24,10 @@ export interface DenoKvStoreOptions {
  * @throws {ConfigurationError} where it is `undefined`, as `Deno.openKv` is without `--unstable-kv`.
  * @throws {StorageError} from each operation that failed; an item of more than 64 kB without its body is not written, nor
  *   what was to be written with it; code `storage-newer` where a newer version of the program has written the entries.
+ *
+ * @example
+ * const queue = outbox({ store: denoKvStore(() => Deno.openKv()) });
+ * const fetch = createFetch({ partition: 'public', outbox: queue });
  */
 export function denoKvStore(
   kv: DenoKv | (() => Promise<DenoKv>),

@@ -23,6 +23,12 @@ export interface IndexedDBStoreOptions {
  *
  * @throws {StorageError} from each operation that failed, with the platform's error as `cause`; code `storage-newer`
  *   where a newer version of the page has written the database, which is left as it is.
+ *
+ * @example
+ * const fetch = createFetch({
+ *   partition: 'public',
+ *   staleCache: staleCache({ store: indexedDBStore({ name: 'my-app' }) }),
+ * });
  */
 export function indexedDBStore(options: IndexedDBStoreOptions = {}): AtomicStore {
   const { name } = readOptions(

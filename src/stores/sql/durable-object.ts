@@ -30,6 +30,16 @@ export interface DurableObjectStoreOptions {
  * @param storage `ctx.storage`, of a class in `new_sqlite_classes`.
  * @throws {StorageError} from each operation that failed; code `storage-newer` where a newer version of the Worker has
  *   written the tables, which are left as they are.
+ *
+ * @example
+ * class Orders {
+ *   readonly fetch;
+ *
+ *   constructor(ctx: { storage: Parameters<typeof durableObjectStore>[0] }) {
+ *     const store = durableObjectStore(ctx.storage);
+ *     this.fetch = createFetch({ partition: 'public', outbox: outbox({ store }) });
+ *   }
+ * }
  */
 export function durableObjectStore(
   storage: SqlDurableObjectStorage,

@@ -33,6 +33,13 @@ export interface SqlStoreOptions {
  *
  * @throws {StorageError} from each operation that failed; code `storage-newer` where a newer version of the program has
  *   written the tables, which are left as they are.
+ *
+ * @example
+ * import { DatabaseSync } from 'node:sqlite';
+ *
+ * const database = new DatabaseSync('orders.db');
+ * const exec: SqlExec = (query, ...values) => database.prepare(query).all(...values);
+ * const queue = outbox({ store: sqlStore({ exec }) });
  */
 export const sqlStore = (options: SqlStoreOptions): AtomicStore =>
   sqlStoreOf('sqlStore', options, { platform: 'SQLite', prefix: 'sql' });

@@ -54,6 +54,14 @@ const DIGEST = 65;
  * @param namespace The binding, such as `env.CACHE`.
  * @throws {StorageError} from each operation that failed; an entry of more than 25 MiB is not written, nor what was to be
  *   written with it.
+ *
+ * @example
+ * export default {
+ *   fetch(request: Request, env: Env) {
+ *     const cache = staleCache({ store: workersKVStore(env.CACHE) });
+ *     return createFetch({ partition: 'public', staleCache: cache })(request);
+ *   },
+ * };
  */
 export function workersKVStore(namespace: WorkersKV, options: WorkersKVStoreOptions = {}): Store {
   const kv = bindingRule(namespace, 'workersKVStore.namespace');

@@ -48,6 +48,19 @@ const CONFLICT_TRIES = 3;
  * A message may come twice; it is sent under the same `Idempotency-Key` each time.
  *
  * @see https://developers.cloudflare.com/queues/
+ *
+ * @example
+ * import { env } from 'cloudflare:workers';
+ *
+ * const deadLetters = () => env.ORDERS.getByName('dead');
+ * const queue = outboxQueue({ queue: env.ORDERS_QUEUE, fetch: createFetch(), deadLetters });
+ * export default {
+ *   async fetch(request: Request) {
+ *     const { id } = await queue.accept(request);
+ *     return Response.json({ id }, { status: 202 });
+ *   },
+ *   queue: (batch: MessageBatch) => queue.consume(batch),
+ * };
  */
 export function outboxQueue(options: OutboxQueueOptions): OutboxQueue {
   const settings = readQueueOptions(options);
