@@ -1,3 +1,4 @@
+import type { KyInstance } from 'ky';
 import { type Browser, chromium, type Page } from 'playwright';
 import { afterAll, beforeAll, beforeEach, test } from 'vitest';
 import { type Site, startSite } from '../faults/site.ts';
@@ -53,5 +54,14 @@ export function visits(script: URL, worker?: URL): () => Visit {
   });
   return () => visit;
 }
+
+/**
+ * The cached response of a path. A page that is reloaded before the response it shows has been stored finds the one before.
+ */
+export const cached = (page: Page, path: string) => (): Promise<string> =>
+  page.evaluate((path) => {
+    const { shop } = globalThis as unknown as { shop: { api: KyInstance } };
+    return shop.api.get(path, { cache: 'force-cache' }).text();
+  }, path);
 
 export const textOf = (page: Page, id: string) => (): Promise<string> => page.innerText(`#${id}`);

@@ -1,6 +1,6 @@
 import type { Page } from 'playwright';
 import { describe, expect } from 'vitest';
-import { inChromium, textOf, visits } from './browser.ts';
+import { cached, inChromium, textOf, visits } from './browser.ts';
 
 const PATIENTLY = { timeout: 20_000, interval: 50 };
 const SERVER = 'The service has a problem of its own. Try again later.';
@@ -26,6 +26,7 @@ describe.each(Object.entries(pages))('%s', (framework, page) => {
       const page = await open();
       await save(page, 'tea');
       await expect.poll(textOf(page, 'orders'), PATIENTLY).toBe('tea');
+      await expect.poll(cached(page, 'orders'), PATIENTLY).toContain('tea');
       await shop.vanish();
       await page.reload();
       await expect.poll(textOf(page, 'orders'), PATIENTLY).toBe('tea (old)');

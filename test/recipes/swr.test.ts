@@ -1,6 +1,6 @@
 import type { Page } from 'playwright';
 import { expect } from 'vitest';
-import { inChromium, textOf, visits } from './browser.ts';
+import { cached, inChromium, textOf, visits } from './browser.ts';
 
 const visit = visits(new URL('page/swr.tsx', import.meta.url));
 const PATIENTLY = { timeout: 20_000, interval: 50 };
@@ -30,6 +30,7 @@ inChromium('reads and a write that waits are there after a reload without an ori
   const page = await open();
   await save(page, 'tea');
   await expect.poll(textOf(page, 'orders'), PATIENTLY).toBe('tea');
+  await expect.poll(cached(page, 'orders'), PATIENTLY).toContain('tea');
   await shop.vanish();
   await save(page, 'milk');
   await expect.poll(textOf(page, 'saved'), PATIENTLY).toBe('milk waits');

@@ -1,6 +1,6 @@
 import type { Page } from 'playwright';
 import { expect } from 'vitest';
-import { inChromium, textOf, visits } from './browser.ts';
+import { cached, inChromium, textOf, visits } from './browser.ts';
 import type { Shop } from './origin.ts';
 
 const visit = visits(new URL('page/tanstack-query.tsx', import.meta.url));
@@ -20,6 +20,7 @@ inChromium('a page that loads while the origin is gone shows its cached orders, 
   const page = await open();
   await save(page, 'tea');
   await expect.poll(textOf(page, 'orders')).toBe('tea');
+  await expect.poll(cached(page, 'orders'), PATIENTLY).toContain('tea');
   await shop.vanish();
   await page.reload();
   await expect.poll(textOf(page, 'orders'), PATIENTLY).toBe('tea (old)');

@@ -4,6 +4,8 @@ import { createRoot } from 'react-dom/client';
 import { openShop, ShopProvider, useOrders, useSaveOrder, useUnsent } from '../../../docs/recipes/swr.tsx';
 
 const shop = openShop(new URLSearchParams(location.search).get('origin') ?? '', () => 'ann');
+// The tests ask it for what is cached.
+Object.assign(globalThis, { shop });
 
 function Orders() {
   const { data, error, mutate } = useOrders();
