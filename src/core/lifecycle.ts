@@ -153,3 +153,7 @@ function sizeOf({ headers }: Response): { received?: number } {
   const length = headers.get('content-length');
   return length !== null && /^\d+$/.test(length) ? { received: Number(length) } : {};
 }
+
+/** Safari has no such symbol yet; there `await using`, as compilers write it, looks for this one. */
+export const asyncDispose: typeof Symbol.asyncDispose =
+  Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose');

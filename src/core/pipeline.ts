@@ -21,7 +21,7 @@ import {
 import { ClosedError } from './errors.ts';
 import type { HoldfastEvent } from './events.ts';
 import { systemHost } from './host.ts';
-import { linked, perform } from './lifecycle.ts';
+import { asyncDispose, linked, perform } from './lifecycle.ts';
 import {
   BASE_URL,
   type HoldfastInit,
@@ -61,10 +61,6 @@ export interface PipelineOptions<Options extends object = CallOptions> {
 
 /** How long `close()` waits for background work, in ms: all of it has been aborted. */
 const CLOSE_TIMEOUT = 10_000;
-
-/** Safari has no such symbol yet; there `await using`, as compilers write it, looks for this one. */
-export const asyncDispose: typeof Symbol.asyncDispose =
-  Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose');
 
 /** A fetch with policies around it. */
 export interface HoldfastFetch<Options extends object = CallOptions> {

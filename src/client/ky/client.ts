@@ -1,6 +1,7 @@
 import ky, { type Hooks, type Input, type KyInstance, type Options, type ResponsePromise } from 'ky';
+import { asyncDispose } from '../../core/lifecycle.ts';
 import { BASE_URL } from '../../core/normalize-request.ts';
-import { asyncDispose, type HoldfastFetch } from '../../core/pipeline.ts';
+import type { HoldfastFetch } from '../../core/pipeline.ts';
 import { systemClock } from '../../primitives/clock.ts';
 import { ConfigurationError } from '../../primitives/failure.ts';
 import { type CreateFetchOptions, createFetch } from '../fetch.ts';
