@@ -143,7 +143,7 @@ describe.each(places)('in $name', ({ name, missing, start }) => {
     report('writes to a lane that hangs', queued, second);
     report('another lane, another origin, a read', lane, elsewhere, reading);
     expect([queued.got, second.got]).toEqual(['queued', 'queued']);
-    expect(seconds([queued, second])).toBeLessThan(2.25);
+    expect(seconds([queued, second])).toBeLessThan(3);
     expect([lane.got, elsewhere.got, reading.got]).toEqual(['201', '201', 'network 1']);
     expect(seconds([lane, elsewhere, reading])).toBeLessThan(1);
   });
@@ -158,7 +158,7 @@ describe.each(places)('in $name', ({ name, missing, start }) => {
     report('ten lanes that hang', ...queued);
     report('another origin, a read', elsewhere, reading);
     expect(queued.map(({ got }) => got)).toEqual(lanes.map(() => 'queued'));
-    expect(seconds(queued)).toBeLessThan(2.25);
+    expect(seconds(queued)).toBeLessThan(3);
     expect(elsewhere.got).toBe('201');
     expect(elsewhere.seconds).toBeLessThan(1);
     expect(reading.seconds).toBeLessThan(4.5);
