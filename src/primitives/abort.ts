@@ -4,32 +4,29 @@ export interface Aborter {
   abort(reason: unknown): void;
 }
 
-const HEAD = Symbol('holdfast.followers');
+const FOLLOWERS = Symbol('holdfast.followers');
 
-type FollowableSignal = AbortSignal & { [HEAD]?: Follower | undefined };
+type FollowableSignal = AbortSignal & { [FOLLOWERS]?: Set<Follower> | undefined };
 
 export function createAborter(): Aborter {
   const controller = new AbortController();
   const signal: FollowableSignal = controller.signal;
-  signal[HEAD] = undefined;
+  signal[FOLLOWERS] = undefined;
   return {
     signal,
     abort(reason) {
       if (signal.aborted) return;
       controller.abort(reason);
-      for (let each = signal[HEAD]; each; each = each.after) if (each.isIn) each.aborted(signal.reason);
-      signal[HEAD] = undefined;
+      for (const { aborted } of signal[FOLLOWERS] ?? []) aborted(signal.reason);
+      signal[FOLLOWERS] = undefined;
     },
   };
 }
 
-/** A place in the list of a signal of our own. It may begin and end again and again, and costs nothing more. */
+/** Follows a signal of our own. It may begin and end again and again, and costs nothing more. */
 export class Follower {
   readonly #signal: FollowableSignal;
   readonly aborted: (reason: unknown) => void;
-  isIn = false;
-  before: Follower | undefined;
-  after: Follower | undefined;
 
   /** @param aborted Called with the reason when the signal aborts. */
   constructor(signal: AbortSignal, aborted: (reason: unknown) => void) {
@@ -39,24 +36,13 @@ export class Follower {
 
   begin(): void {
     const signal = this.#signal;
-    if (signal.aborted) this.aborted(signal.reason);
-    else if (!this.isIn) {
-      this.isIn = true;
-      this.before = undefined;
-      this.after = signal[HEAD];
-      if (this.after) this.after.before = this;
-      signal[HEAD] = this;
-    }
+    if (signal.aborted) return this.aborted(signal.reason);
+    signal[FOLLOWERS] ??= new Set();
+    signal[FOLLOWERS].add(this);
   }
 
-  /** Keeps `after`: an abort that is at this place in the list goes on from here. */
   end(): void {
-    if (!this.isIn) return;
-    this.isIn = false;
-    const { before, after } = this;
-    if (before) before.after = after;
-    else this.#signal[HEAD] = after;
-    if (after) after.before = before;
+    this.#signal[FOLLOWERS]?.delete(this);
   }
 }
 
@@ -66,7 +52,7 @@ export class Follower {
  * @returns ends it; nothing of ours stays on the signal.
  */
 export function follow(signal: FollowableSignal, aborted: (reason: unknown) => void): () => void {
-  if (!(HEAD in signal) && !signal.aborted) {
+  if (!(FOLLOWERS in signal) && !signal.aborted) {
     const listener = (): void => aborted(signal.reason);
     signal.addEventListener('abort', listener, { once: true });
     return () => signal.removeEventListener('abort', listener);

@@ -32,21 +32,16 @@ const platforms = globalThis.setTimeout;
 export const mayShareTimers = (): boolean =>
   globalThis.setTimeout === platforms && globalThis.navigator?.userAgent !== 'Cloudflare-Workers';
 
-/** A task in the list of a line. */
 interface Entry {
   readonly due: number;
   readonly task: () => void;
-  isIn: boolean;
-  before: Entry | undefined;
-  after: Entry | undefined;
 }
 
 /** One timer of the platform for all tasks of one length. It outlives them, and then does not keep a process alive. */
 class Line {
   readonly #ms: number;
   /** In the order in which they are due. */
-  #first: Entry | undefined;
-  #last: Entry | undefined;
+  readonly #entries = new Set<Entry>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(ms: number) {
@@ -54,27 +49,14 @@ class Line {
   }
 
   add(task: () => void): () => void {
-    const before = this.#last;
-    const entry: Entry = { due: performance.now() + this.#ms, task, isIn: true, before, after: undefined };
-    this.#last = entry;
-    if (before) before.after = entry;
-    else this.#first = entry;
+    const entry: Entry = { due: performance.now() + this.#ms, task };
+    const { size } = this.#entries.add(entry);
     if (this.#timer === undefined) this.#arm(this.#ms);
-    else if (!before) keepAlive(this.#timer, true);
+    else if (size === 1) keepAlive(this.#timer, true);
     return () => {
-      if (!entry.isIn) return;
-      this.#remove(entry);
-      if (!this.#first && this.#timer !== undefined) keepAlive(this.#timer, false);
+      if (this.#entries.delete(entry) && this.#entries.size === 0 && this.#timer !== undefined)
+        keepAlive(this.#timer, false);
     };
-  }
-
-  #remove(entry: Entry): void {
-    const { before, after } = entry;
-    entry.isIn = false;
-    if (before) before.after = after;
-    else this.#first = after;
-    if (after) after.before = before;
-    else this.#last = before;
   }
 
   #arm(ms: number): void {
@@ -82,27 +64,22 @@ class Line {
   }
 
   #ring(): void {
-    this.#timer = undefined;
     const now = performance.now();
-    const due: Entry[] = [];
-    let next = this.#first;
-    // Timers may fire a fraction of a millisecond early.
-    for (; next && next.due - now < 1; next = next.after) due.push(next);
-    if (next) this.#arm(next.due - now);
     try {
-      for (const entry of due) {
-        // One of those before it has cancelled it.
-        if (!entry.isIn) continue;
-        this.#remove(entry);
+      for (const entry of this.#entries) {
+        // Timers may fire a fraction of a millisecond early.
+        if (entry.due - now >= 1) break;
+        this.#entries.delete(entry);
         entry.task();
       }
-    } catch (error) {
-      // The others run all the same.
+    } finally {
+      // Also after a task that threw: the others run all the same.
       clearTimeout(this.#timer);
-      this.#arm(0);
-      throw error;
+      this.#timer = undefined;
+      const [next] = this.#entries;
+      if (next) this.#arm(next.due - now);
+      else lines.delete(this.#ms);
     }
-    if (!this.#first) lines.delete(this.#ms);
   }
 }
 

@@ -361,10 +361,7 @@ function followersOf(signal: AbortSignal): number {
     ({ description }) => description === 'holdfast.followers',
   );
   if (!list) throw new Error('this signal has no list of followers');
-  let count = 0;
-  type Link = { after?: Link };
-  for (let link = (signal as never)[list] as Link | undefined; link; link = link.after) count++;
-  return count;
+  return ((signal as never)[list] as Set<unknown> | undefined)?.size ?? 0;
 }
 
 /** Freezes options, and what is in them; what the platform made stays as it is. */
