@@ -1,17 +1,21 @@
 import type { StoredBody } from '../store.ts';
 import { readUpTo } from './read-body.ts';
 
-/** The immutable values that requests were made from. */
-const bodySources = new WeakMap<Request, StoredBody>();
+/** What a body can be made of again and again. */
+type BodySource = StoredBody | FormData;
+
+/** The values that requests were made from, which nothing changes. */
+const bodySources = new WeakMap<Request, BodySource>();
 
 /** Remembers the value that a request was made from, if it can be sent again without a copy. */
 export function rememberBody(request: Request, body: unknown): Request {
   if (typeof body === 'string' || body instanceof Blob) bodySources.set(request, body);
   else if (body instanceof URLSearchParams) bodySources.set(request, String(body));
-  else if (body instanceof FormData) {
-    // Not read from the request: WebKit cannot if there are files.
-    const form = multipart(body, request.headers.get('content-type'));
-    if (form) bodySources.set(request, form);
+  else if (body instanceof FormData && boundaryOf(request) !== undefined) {
+    // Not read from the request: WebKit cannot if there are files. Nor the caller's own, which may be changed.
+    const form = new FormData();
+    for (const [name, value] of body) form.append(name, value as Blob);
+    bodySources.set(request, form);
   }
   return request;
 }
@@ -31,8 +35,12 @@ export const declaredBodySize = (request: Request): number | undefined =>
   ['GET', 'HEAD'].includes(request.method) ? 0 : sizeOf(bodySources.get(request));
 
 /** Characters instead of bytes are exact enough for limits of time and memory. */
-const sizeOf = (body: StoredBody | undefined): number | undefined =>
-  typeof body === 'string' ? body.length : body instanceof Blob ? body.size : undefined;
+function sizeOf(body: BodySource | undefined): number | undefined {
+  if (typeof body === 'string') return body.length;
+  if (body instanceof FormData)
+    return [...body.values()].reduce((sum, value) => sum + (sizeOf(value) ?? 0), 0);
+  return body instanceof Blob ? body.size : undefined;
+}
 
 /**
  * Makes a request that can be sent more than once: the one snapshot of a body, shared by all repetitions.
@@ -55,15 +63,17 @@ export async function replayable(request: Request, limit: number): Promise<(() =
  * Text and blobs stay what they are; a form is a blob as it goes over the wire, with its boundary in the header.
  */
 export async function readStorableBody(request: Request, limit: number): Promise<StoredBody | null> {
-  const body = bodySources.get(request) ?? (await snapshot(request.clone(), limit));
-  if (body === undefined || (knownSize(request) ?? 0) > limit) return null;
-  return body;
+  const source = bodySources.get(request) ?? (await snapshot(request.clone(), limit));
+  const body = source instanceof FormData ? multipart(source, request) : source;
+  return body === undefined || (sizeOf(body) ?? 0) > limit ? null : body;
 }
 
 /** The same request with this body; the body of `request` may have been read. */
-export function withBody(request: Request, body: StoredBody): Request {
-  // The headers say what the body is, whatever the type of a blob.
-  const made = new Request(request, { body, headers: new Headers(request.headers), signal: null });
+export function withBody(request: Request, body: BodySource): Request {
+  // The headers say what the body is, whatever the type of a blob. Only a form gets a boundary of its own.
+  const headers = new Headers(request.headers);
+  if (body instanceof FormData) headers.delete('content-type');
+  const made = new Request(request, { body, headers, signal: null });
   bodySources.set(made, body);
   return made;
 }
@@ -99,12 +109,10 @@ async function snapshot(
  * A form as it goes over the wire (RFC 7578; HTML, "multipart/form-data encoding algorithm"). Files stay references, so
  * that a large form is not read into memory.
  *
- * @param contentType With the boundary that the parts are to have.
- * @returns `undefined` if `contentType` names none.
+ * @param request Made of the form; its header names the boundary that the parts have.
  */
-export function multipart(form: FormData, contentType: string | null): Blob | undefined {
-  const boundary = /^multipart\/form-data;.*boundary="?([^";]+)/i.exec(contentType ?? '')?.[1];
-  if (boundary === undefined) return undefined;
+function multipart(form: FormData, request: Request): Blob {
+  const boundary = boundaryOf(request);
   const parts: (string | Blob)[] = [];
   for (const [name, value] of form) {
     parts.push(`--${boundary}\r\nContent-Disposition: form-data; name="${escaped(newlines(name))}"`);
@@ -117,8 +125,11 @@ export function multipart(form: FormData, contentType: string | null): Blob | un
     parts.push('\r\n');
   }
   parts.push(`--${boundary}--\r\n`);
-  return new Blob(parts, { type: contentType as string });
+  return new Blob(parts, { type: request.headers.get('content-type') ?? '' });
 }
+
+const boundaryOf = ({ headers }: Request): string | undefined =>
+  /^multipart\/form-data;.*boundary="?([^";]+)/i.exec(headers.get('content-type') ?? '')?.[1];
 
 const newlines = (text: string): string => text.replace(/\r\n?|\n/g, '\r\n');
 
