@@ -27,7 +27,7 @@ export type {
   Strategy,
   Wrapper,
 } from './core/contract.ts';
-export { definePolicy } from './core/contract.ts';
+export { definePolicy } from './core/define-policy.ts';
 export {
   CapacityError,
   CircuitOpenError,

@@ -1,5 +1,5 @@
 import { isNamed } from '../core/contract.ts';
-import { type HoldfastFetch, type PipelineOptions, pipeline } from '../core/pipeline.ts';
+import { createPipeline, type HoldfastFetch, type PipelineOptions } from '../core/pipeline.ts';
 import type { Auth } from '../policies/auth/auth.ts';
 import { expected, isObject, unknownOption } from '../primitives/validate.ts';
 import {
@@ -39,5 +39,5 @@ export function createFetch(options: CreateFetchOptions = {}): HoldfastFetch<Fet
     if (value && IMPORTED.includes(name))
       expected(`what ${name}() returns`, isNamed(value) && value.name === name, value, name);
   }
-  return pipeline<FetchOptions>(standard(options), options);
+  return createPipeline<FetchOptions>(standard(options), options, {});
 }

@@ -1,5 +1,7 @@
 import type { Credentials, Handler, PipelineContext } from './call.ts';
-import { type Stage, stage } from './stage.ts';
+import type { RunCapabilities, Start } from './run/segment.ts';
+import type { Stage } from './stage.ts';
+import type { Inside } from './transport.ts';
 
 export type { Clock } from '../primitives/clock.ts';
 export * from './call.ts';
@@ -15,12 +17,43 @@ export type Wrapper = (next: Handler, pipeline: PipelineContext) => Handler;
 /** A stage watches and decides; a wrapper runs what is inside it twice at once, not at all, or later. */
 export type Policy = Stage | Wrapper;
 
+/** Parts of the core that only some policies need. Those bring them, and a pipeline of other policies does without their bytes. */
+export interface Capabilities extends RunCapabilities {
+  /** Handlers of what is inside, for wrappers and for stages that send requests of their own. */
+  readonly compose?: Compose;
+  /** Knowledge of whose calls these are. */
+  readonly users?: (policies: readonly Policy[], partition: Partition) => Users;
+}
+
+/** Puts policies around a transport; the outermost is the first. */
+export type Compose = (
+  policies: readonly Policy[],
+  transport: Inside,
+  pipeline: PipelineContext,
+  capabilities: RunCapabilities,
+) => Start;
+
+/** Whose calls these are, as the application says it. */
+export type Partition = string | (() => string | undefined) | undefined;
+
+export interface Users {
+  /** The partition of the user; `undefined` if no user is signed in, `''` if the application names none. */
+  current(): string | undefined;
+  /** The same. @throws {ConfigurationError} if no user is signed in. */
+  signedIn(): string;
+  /** How often another user was met than the one before. */
+  changes(): number;
+  /** The partition is a constant, and not what a function gives. */
+  readonly isConstant: boolean;
+}
+
 /** What the pipeline knows of a policy without running it. */
 export interface PolicyTraits {
   /** The key of the call's options that this policy reads and that, when `false`, bypasses it. */
   readonly option: string;
   /** The stages that it consists of, the outermost first, if it is more than one. Each has the same option. */
   readonly stages?: readonly Stage[];
+  readonly brings?: Capabilities;
   /** A call may say `true` or `false` to it and nothing more. */
   readonly switchOnly?: boolean;
   /** It stores or shares data of a user: the pipeline must know the partition. */
@@ -76,29 +109,6 @@ const traits = new WeakMap<Policy, PolicyTraits>();
 export function named<P extends Policy>(name: string, policy: P, more: Partial<PolicyTraits> = {}): P {
   traits.set(policy, { option: name, ...more });
   return Object.defineProperty(policy, 'name', { value: name });
-}
-
-/**
- * Makes a policy of your own. Policies of yours and built-in ones go into one array: `pipeline([mine, ...standard()])`.
- *
- * @param name For events and errors; a call bypasses the policy with `holdfast: { [name]: false }`.
- * @param policy A stage's hooks, which watch and decide, or a wrapper, which runs what is inside it more than once, not at all, or
- *   later. State that outlives a call belongs into the closure around it.
- * @typeParam Memory What the stage remembers of one passage: given by `enter` to the other hooks.
- *
- * @example
- * const language = definePolicy('language', {
- *   enter(run) {
- *     run.request = new Request(run.request, { headers: { 'accept-language': 'de' } });
- *   },
- * });
- * const fetch = pipeline([language, ...standard()]);
- */
-export function definePolicy<Memory = undefined>(
-  name: string,
-  policy: Wrapper | Omit<Stage<Memory>, 'name'>,
-): Policy {
-  return named(name, typeof policy === 'function' ? policy : stage(policy), { switchOnly: true });
 }
 
 /** Whether a value went through `named`, as all that our factories make did. */

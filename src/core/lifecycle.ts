@@ -8,7 +8,7 @@ import { isOwned, watchBody } from './body/watched-response.ts';
 import type { Call, Host, Receiver } from './contract.ts';
 import { ClosedError } from './errors.ts';
 import { attachOutcome, type Source, sourceOf } from './outcome.ts';
-import type { Start } from './run/compose.ts';
+import type { Start } from './run/segment.ts';
 
 /** The end of a call: the signal that its policies follow, and what leaves the signals of others when it has settled. */
 export interface CallEnd {

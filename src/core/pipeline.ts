@@ -1,5 +1,4 @@
 import { createAborter } from '../primitives/abort.ts';
-import { ConfigurationError } from '../primitives/failure.ts';
 import { notify } from '../primitives/notify.ts';
 import { originOf } from '../primitives/request.ts';
 import { ShutdownSignal } from '../primitives/shutdown-signal.ts';
@@ -10,14 +9,16 @@ import {
   type BackgroundCall,
   type Call,
   type CallOptions,
-  type Credentials,
+  type Capabilities,
   type Host,
   type PipelineContext,
   type Policy,
   type SignedOut,
   type SignOutOptions,
   traitsOf,
+  type Users,
 } from './contract.ts';
+import { EVERYTHING } from './define-policy.ts';
 import { ClosedError } from './errors.ts';
 import type { HoldfastEvent } from './events.ts';
 import { systemHost } from './host.ts';
@@ -31,9 +32,9 @@ import {
   TRANSPORT,
   WANTS_BODY,
 } from './normalize-request.ts';
-import { compose, type Start } from './run/compose.ts';
+import { composeStages } from './run/compose.ts';
+import type { Start } from './run/segment.ts';
 import { type Fetch, NOTHING, Transport, wrappedFetches } from './transport.ts';
-import { partitionFrom, partitionOf } from './user.ts';
 
 /** Options for the calls to some URLs. Later routes win over earlier ones. */
 export type Route<Options extends object = CallOptions> = Options & { readonly match: Match };
@@ -95,26 +96,32 @@ export interface HoldfastFetch<Options extends object = CallOptions> {
  * @example
  * const fetch = pipeline([totalTimeout('20s'), retry(), attemptTimeout('3s')], { name: 'reports' });
  */
-export function pipeline<Options extends object = CallOptions>(
+export const pipeline = <Options extends object = CallOptions>(
   policies: readonly Policy[],
   options: PipelineOptions<Options> = {},
+): HoldfastFetch<Options> => createPipeline(policies, options, EVERYTHING);
+
+/** Of a pipeline whose policies do not ask whose calls these are. */
+const NO_USERS: Users = { current: () => '', signedIn: () => '', changes: () => 0, isConstant: true };
+
+/** @param capabilities Besides those that the policies bring. */
+export function createPipeline<Options extends object>(
+  policies: readonly Policy[],
+  options: PipelineOptions<Options>,
+  capabilities: Capabilities,
 ): HoldfastFetch<Options> {
   const { name = 'default', onEvent, routes = [], waitUntil = () => {} } = options;
   const known = knownOf(policies);
-  const partition = partitionOf(policies, options.partition);
-  const authorizing: [option: string, credentials: Credentials][] = [];
-  for (const policy of policies) {
-    const { option, needsPartition, credentials } = traitsOf(policy);
-    if (credentials) authorizing.push([option, credentials]);
-    if (needsPartition && partition === undefined)
-      throw new ConfigurationError('partition', partition, `'${policy.name}' needs it: whose data is this?`);
-  }
+  const able = Object.assign({}, capabilities, ...policies.map((policy) => traitsOf(policy).brings));
+  const { compose = composeStages, users: usersOf = () => NO_USERS } = able as Capabilities;
+  const users = usersOf(policies, options.partition);
   for (const given of expected('a list', Array.isArray(routes), routes, 'routes')) {
     const { match, ...route } = expected('an object with a match', isObject(given), given, 'routes');
     urlMatchRule(match, 'routes.match');
     checkOptions(route, known);
   }
-  wellFormedString(ofType<string>('string')(name, 'name'), 'name');
+  wellFormedString(name, 'name');
+  if (typeof options.partition !== 'function') wellFormedString(options.partition ?? '', 'partition');
   for (const [option, value] of Object.entries({ onEvent, waitUntil, fetch: options.fetch }))
     if (value !== undefined) ofType('function')(value, option);
 
@@ -137,30 +144,6 @@ export function pipeline<Options extends object = CallOptions>(
     return () => void listeners.delete(own);
   };
   if (onEvent) subscribe(onEvent);
-  let lastUser: unknown;
-  let userChanges = 0;
-  const user = (): string | undefined => {
-    if (partition === undefined) return '';
-    const named = typeof partition === 'function' ? partitionFrom(partition) : partition;
-    if (named !== lastUser) userChanges++;
-    lastUser = named;
-    if (named === undefined) return undefined;
-    // An empty name would be shared by all users that are not known yet.
-    if (typeof named !== 'string' || named === '')
-      throw new ConfigurationError(
-        'partition',
-        named,
-        "expected an id that is not empty, 'public', or undefined while no user is signed in",
-      );
-    return wellFormedString(named, 'partition');
-  };
-  const currentPartition = (): string => {
-    const named = user();
-    if (named !== undefined) return named;
-    throw new ConfigurationError('partition', named, 'no user is signed in');
-  };
-  if (typeof partition !== 'function') currentPartition();
-
   const trackBackground = (taken: (work: Promise<unknown>) => void) => (work: Promise<unknown>) => {
     const ended = work.catch(() => {}).finally(() => background.delete(ended));
     background.add(ended);
@@ -201,11 +184,14 @@ export function pipeline<Options extends object = CallOptions>(
     },
     onClose: (listener) => void closing.subscribe(listener),
     emit,
-    partition: currentPartition,
-    isPartitionConstant: typeof partition !== 'function',
-    userChanges: () => userChanges,
+    partition: users.signedIn,
+    isPartitionConstant: users.isConstant,
+    userChanges: users.changes,
     credentials: (of) =>
-      authorizing.filter(([option]) => of[option] !== false).map(([, credentials]) => credentials),
+      policies.flatMap((policy) => {
+        const { option, credentials } = traitsOf(policy);
+        return credentials && of[option] !== false ? [credentials] : [];
+      }),
     background: (of) => newCall({ ...of, options: settled(of.options, of.url ?? '') }),
   };
 
@@ -213,7 +199,7 @@ export function pipeline<Options extends object = CallOptions>(
 
   function composed(): Start {
     try {
-      return compose(policies, new Transport(options.fetch), context);
+      return compose(policies, new Transport(options.fetch), context, able);
     } catch (error) {
       // Those that were made before it have timers and names.
       closing.close(new ClosedError());
@@ -236,13 +222,13 @@ export function pipeline<Options extends object = CallOptions>(
       const { outgoing, signal, init: extra } = normalizeRequest(input, init as HoldfastInit | undefined);
       checkPlace(extra, known);
       if (signal?.aborted) throw signal.reason;
-      const partition = user();
+      const partition = users.current();
       // Where I/O belongs to one request, so do signals.
       const end = signal || !host.canShareIO ? linked(signal, closing, host, outgoing) : undefined;
       const call = newCall({
         origin: originOf(outgoing.url),
         partition,
-        userChanges,
+        userChanges: users.changes(),
         options: settled(own, outgoing.url),
         init: extra,
         signal: end?.signal ?? closing.signal,
@@ -285,7 +271,7 @@ export function pipeline<Options extends object = CallOptions>(
       policies
         .map((policy) => traitsOf(policy).signOut)
         .find((held) => held)
-        ?.all(policies, user(), given) ?? { undelivered: 0, cached: 0 },
+        ?.all(policies, users.current(), given) ?? { undelivered: 0, cached: 0 },
     close,
     [asyncDispose]: close,
   });

@@ -1,7 +1,7 @@
 import { type Attempt, ConfigurationError, isFailure } from '../primitives/failure.ts';
-import { LazyRequest } from '../primitives/request.ts';
+import type { LazyRequest } from '../primitives/request.ts';
 import { asResponse, createResponse, responseMetadata } from './body/response.ts';
-import type { Call, Handler } from './call.ts';
+import type { Call, Receiver } from './call.ts';
 import { asNetworkError, saysNetwork } from './errors.ts';
 import { SOURCE_HEADER } from './outcome.ts';
 
@@ -30,11 +30,19 @@ export class Sending {
   }
 }
 
+/** What is inside a segment: the transport, or the next wrapper. */
+export interface Inside {
+  /** @param to Receives how the attempt ended, also what forbids to send. */
+  send(attempt: Sending, to: Receiver): void;
+  /** The run has gone on without this attempt. */
+  abandoned?(attempt: Sending, reason: unknown): void;
+}
+
 /**
  * The innermost part of a pipeline: sends the request and keeps the log of attempts. What differs between engines is made
  * one here: the reason of an abort, the error of a network that failed.
  */
-export class Transport {
+export class Transport implements Inside {
   readonly #fetch: Fetch | undefined;
   /** In case one of ours is put in its place, which would lead back here. */
   readonly #platforms = globalThis.fetch;
@@ -44,8 +52,31 @@ export class Transport {
     this.#fetch = fetch;
   }
 
+  send(sending: Sending, to: Receiver): void {
+    try {
+      this.#fetched(sending).then(
+        (given) => {
+          let response: Response;
+          try {
+            response = arrived(sending, given);
+          } catch (error) {
+            return to.reject(error);
+          }
+          to.resolve(response);
+        },
+        (cause) => to.reject(this.#failed(sending, cause)),
+      );
+    } catch (error) {
+      to.reject(error);
+    }
+  }
+
+  abandoned(sending: Sending, reason: unknown): void {
+    if (sending.isSent) log(sending, undefined, nameOf(reason));
+  }
+
   /** @throws what forbids to send. */
-  send(sending: Sending): Promise<unknown> {
+  #fetched(sending: Sending): Promise<unknown> {
     const { call, outgoing, origin, attempt, signal } = sending;
     const { host, emit } = call;
     if (signal.aborted) throw signal.reason;
@@ -70,45 +101,23 @@ export class Transport {
     }
   }
 
-  /** @throws {ConfigurationError} if what came is no response. */
-  arrived(sending: Sending, response: unknown): Response {
-    const own = asResponse(response, sending.outgoing.url);
-    if (!own) {
-      log(sending, undefined, 'configuration');
-      throw new ConfigurationError('fetch', response, 'expected a promise of a Response');
-    }
-    log(sending, own.status);
-    return own.headers.has(SOURCE_HEADER) ? withoutMark(own) : own;
-  }
-
-  /** The run has gone on without this attempt. */
-  abandoned(sending: Sending, reason: unknown): void {
-    if (sending.isSent) log(sending, undefined, nameOf(reason));
-  }
-
-  /** @returns the error of the attempt. */
-  failed(sending: Sending, cause: unknown): unknown {
-    if (!sending.isSent) return cause;
+  #failed(sending: Sending, cause: unknown): unknown {
     const error = translated(cause, sending, !this.#fetch && !sending.call.transport);
     log(sending, undefined, nameOf(error));
     return error;
   }
 }
 
-/** For a wrapper right around the transport. */
-export const transportHandler =
-  (transport: Transport): Handler =>
-  async (request, call) => {
-    const outgoing = new LazyRequest(request.url, request);
-    const sending = new Sending(call, outgoing, call.origin, call.attempt, call.signal);
-    let response: unknown;
-    try {
-      response = await transport.send(sending);
-    } catch (cause) {
-      throw transport.failed(sending, cause);
-    }
-    return transport.arrived(sending, response);
-  };
+/** @throws {ConfigurationError} if what came is no response. */
+function arrived(sending: Sending, response: unknown): Response {
+  const own = asResponse(response, sending.outgoing.url);
+  if (!own) {
+    log(sending, undefined, 'configuration');
+    throw new ConfigurationError('fetch', response, 'expected a promise of a Response');
+  }
+  log(sending, own.status);
+  return own.headers.has(SOURCE_HEADER) ? withoutMark(own) : own;
+}
 
 /** The extra options of a call that has none. */
 export const NOTHING: Readonly<Record<string, never>> = Object.freeze({});

@@ -1,12 +1,14 @@
 import { addFacts, ConfigurationError, isFailure } from '../primitives/failure.ts';
-import { oneOf, readOptions } from '../primitives/validate.ts';
+import { oneOf, readOptions, wellFormedString } from '../primitives/validate.ts';
 import {
+  type Partition,
   type PipelineContext,
   type Policy,
   type SignedOut,
   type SignOut,
   type SignOutOptions,
   traitsOf,
+  type Users,
 } from './contract.ts';
 import { StorageError } from './errors.ts';
 
@@ -91,7 +93,47 @@ async function signOut(
   return report;
 }
 
-export function partitionFrom(partition: () => string | undefined): string | undefined {
+/** Knows whose calls these are: named once, by the application or by a policy that knows it. */
+export function usersOf(policies: readonly Policy[], given: Partition): Users {
+  const namer = policies.find((policy) => traitsOf(policy).partition);
+  if (namer && given !== undefined)
+    throw new ConfigurationError('partition', given, `'${namer.name}' says it already; name it once`);
+  const partition = namer ? traitsOf(namer).partition : given;
+  const needing = policies.find((policy) => traitsOf(policy).needsPartition);
+  if (needing && partition === undefined)
+    throw new ConfigurationError('partition', partition, `'${needing.name}' needs it: whose data is this?`);
+  const isConstant = typeof partition !== 'function';
+  let last: unknown;
+  let changes = 0;
+  const current = (): string | undefined => {
+    if (partition === undefined) return '';
+    const named = isConstant ? partition : askedFrom(partition);
+    if (named !== last) changes++;
+    last = named;
+    if (named === undefined) return undefined;
+    // An empty name would be shared by all users that are not known yet.
+    if (typeof named !== 'string' || named === '')
+      throw new ConfigurationError(
+        'partition',
+        named,
+        "expected an id that is not empty, 'public', or undefined while no user is signed in",
+      );
+    return wellFormedString(named, 'partition');
+  };
+  if (isConstant) current();
+  return {
+    current,
+    signedIn() {
+      const named = current();
+      if (named !== undefined) return named;
+      throw new ConfigurationError('partition', named, 'no user is signed in');
+    },
+    changes: () => changes,
+    isConstant,
+  };
+}
+
+function askedFrom(partition: () => string | undefined): string | undefined {
   try {
     return partition();
   } catch (cause) {
@@ -103,14 +145,4 @@ export function partitionFrom(partition: () => string | undefined): string | und
     addFacts(error, { cause });
     throw error;
   }
-}
-
-type Partition = string | (() => string | undefined) | undefined;
-
-/** Whose calls these are is said once: by the application, or by a policy that knows it. */
-export function partitionOf(policies: readonly Policy[], given: Partition): Partition {
-  const said = policies.find((policy) => traitsOf(policy).partition);
-  if (!said) return given;
-  if (given === undefined) return traitsOf(said).partition;
-  throw new ConfigurationError('partition', given, `'${said.name}' says it already; name it once`);
 }

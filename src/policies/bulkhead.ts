@@ -1,3 +1,4 @@
+import { ownBody } from '../core/body/watched-response.ts';
 import { named } from '../core/contract.ts';
 import { CapacityError } from '../core/errors.ts';
 import { type Run, type Stage, stage } from '../core/stage.ts';
@@ -181,7 +182,7 @@ export function bulkhead(options: BulkheadOptions = {}): Bulkhead {
     settled: (_, passage) => release(passage),
   });
 
-  return Object.assign(named('bulkhead', policy), {
+  return Object.assign(named('bulkhead', policy, { brings: { ownBody } }), {
     states() {
       const states: ReturnType<Bulkhead['states']> = {};
       for (const [origin, { inFlight, waiters }] of origins)

@@ -1,7 +1,9 @@
 import { createResponse, responseMetadata } from '../core/body/response.ts';
 import { readsFrom, watchBody } from '../core/body/watched-response.ts';
 import { type Call, type CallOptions, named, PUBLIC } from '../core/contract.ts';
+import { DetachableRun } from '../core/run/detachable-run.ts';
 import { type Run, type Stage, stage } from '../core/stage.ts';
+import { usersOf } from '../core/user.ts';
 import { carriesCredentials } from '../http/credentials.ts';
 import { ConfigurationError, cloneError } from '../primitives/failure.ts';
 import { list, memoized, ofType, type Rule, readOptions } from '../primitives/validate.ts';
@@ -87,7 +89,10 @@ export function dedupe(options: DedupeOptions = {}): Stage {
     { ignoreHeaders: list(ignorable) },
     { ignoreHeaders: [] },
   );
-  return named('dedupe', singleFlight(ignoreHeaders), { switchOnly: true });
+  return named('dedupe', singleFlight(ignoreHeaders), {
+    switchOnly: true,
+    brings: { Run: DetachableRun, users: usersOf },
+  });
 }
 
 /** Makes identical reads one call; see `dedupe`. */

@@ -2,6 +2,7 @@ import { dropBody } from '../core/body/body.ts';
 import { hasBody } from '../core/body/request-body.ts';
 import { watchBody } from '../core/body/watched-response.ts';
 import { type Call, named, type Policy } from '../core/contract.ts';
+import { composeWrappers } from '../core/run/compose-wrappers.ts';
 import { type Aborter, createAborter, follow } from '../primitives/abort.ts';
 import { LruMap } from '../primitives/lru.ts';
 import type { Duration } from '../primitives/units.ts';
@@ -175,7 +176,7 @@ export function hedge(options: HedgeOptions = {}): Policy {
       send(request, call);
     });
   };
-  return named('hedge', policy, { switchOnly: true });
+  return named('hedge', policy, { switchOnly: true, brings: { compose: composeWrappers } });
 }
 
 /** Chromium and Firefox let a second request to a URL wait until their cache has the response to the first. */

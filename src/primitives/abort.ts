@@ -36,9 +36,11 @@ export class Follower {
 
   begin(): void {
     const signal = this.#signal;
-    if (signal.aborted) return this.aborted(signal.reason);
-    signal[FOLLOWERS] ??= new Set();
-    signal[FOLLOWERS].add(this);
+    if (signal.aborted) this.aborted(signal.reason);
+    else {
+      signal[FOLLOWERS] ??= new Set();
+      signal[FOLLOWERS].add(this);
+    }
   }
 
   end(): void {

@@ -135,7 +135,7 @@ export const headerName: Rule<string> = (value, option) =>
 /** Text that a key can be made of: half a character (a lone surrogate) cannot be encoded. */
 export const wellFormedString: Rule<string> = (value, option) =>
   expected(
-    'well-formed text',
+    'a string of well-formed text',
     typeof value === 'string' && !/\p{Surrogate}/u.test(value),
     value as string,
     option,

@@ -242,7 +242,7 @@ test.each<[object | null, RegExp]>([
   [{ waitUntil: 5 }, /waitUntil: 5 is not allowed; expected a function/],
   [{ name: 5 }, /name: 5 is not allowed; expected a string/],
   [{ partition: 5 }, /partition: 5 is not allowed/],
-  [{ partition: '\ud800' }, /partition: .* expected well-formed text/],
+  [{ partition: '\ud800' }, /partition: .* expected a string of well-formed text/],
   [{ routes: {} }, /routes: \{\} is not allowed; expected a list/],
   [{ routes: [{ match: 5 }] }, /routes\.match: 5 is not allowed/],
   [{ retry: [] }, /retry: a list of 0 is not allowed; expected an object/],

@@ -11,7 +11,7 @@ const bodySources = new WeakMap<Request, BodySource>();
 export function rememberBody(request: Request, body: unknown): Request {
   if (typeof body === 'string' || body instanceof Blob) bodySources.set(request, body);
   else if (body instanceof URLSearchParams) bodySources.set(request, String(body));
-  else if (body instanceof FormData && boundaryOf(request) !== undefined) {
+  else if (body instanceof FormData && boundaryOf(request.headers.get('content-type'))) {
     // Not read from the request: WebKit cannot if there are files. Nor the caller's own, which may be changed.
     const form = new FormData();
     for (const [name, value] of body) form.append(name, value as Blob);
@@ -64,7 +64,7 @@ export async function replayable(request: Request, limit: number): Promise<(() =
  */
 export async function readStorableBody(request: Request, limit: number): Promise<StoredBody | null> {
   const source = bodySources.get(request) ?? (await snapshot(request.clone(), limit));
-  const body = source instanceof FormData ? multipart(source, request) : source;
+  const body = source instanceof FormData ? multipart(source, request.headers.get('content-type')) : source;
   return body === undefined || (sizeOf(body) ?? 0) > limit ? null : body;
 }
 
@@ -109,10 +109,12 @@ async function snapshot(
  * A form as it goes over the wire (RFC 7578; HTML, "multipart/form-data encoding algorithm"). Files stay references, so
  * that a large form is not read into memory.
  *
- * @param request Made of the form; its header names the boundary that the parts have.
+ * @param contentType With the boundary that the parts are to have.
+ * @returns `undefined` if `contentType` names none.
  */
-function multipart(form: FormData, request: Request): Blob {
-  const boundary = boundaryOf(request);
+export function multipart(form: FormData, contentType: string | null): Blob | undefined {
+  const boundary = boundaryOf(contentType);
+  if (!contentType || !boundary) return undefined;
   const parts: (string | Blob)[] = [];
   for (const [name, value] of form) {
     parts.push(`--${boundary}\r\nContent-Disposition: form-data; name="${escaped(newlines(name))}"`);
@@ -125,11 +127,11 @@ function multipart(form: FormData, request: Request): Blob {
     parts.push('\r\n');
   }
   parts.push(`--${boundary}--\r\n`);
-  return new Blob(parts, { type: request.headers.get('content-type') ?? '' });
+  return new Blob(parts, { type: contentType });
 }
 
-const boundaryOf = ({ headers }: Request): string | undefined =>
-  /^multipart\/form-data;.*boundary="?([^";]+)/i.exec(headers.get('content-type') ?? '')?.[1];
+const boundaryOf = (contentType: string | null): string | undefined =>
+  /^multipart\/form-data;.*boundary="?([^";]+)/i.exec(contentType ?? '')?.[1];
 
 const newlines = (text: string): string => text.replace(/\r\n?|\n/g, '\r\n');
 

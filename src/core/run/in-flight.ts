@@ -1,75 +1,38 @@
 import { type Aborter, createAborter } from '../../primitives/abort.ts';
 import { dropBody } from '../body/body.ts';
-import type { Call, Handler, Receiver } from '../call.ts';
+import type { Receiver } from '../call.ts';
 import type { Run } from '../stage.ts';
-import { Sending, Transport } from '../transport.ts';
+import { type Inside, Sending } from '../transport.ts';
 
-/** One attempt: a request to what is inside a segment, which is the transport or the next wrapper. */
-export class InFlight extends Sending {
-  readonly #inside: Handler | Transport;
+/** One attempt: a request to what is inside a segment. Nothing is received of one that was aborted. */
+export class InFlight extends Sending implements Receiver {
+  readonly run: Run & Receiver;
+  readonly #inside: Inside;
   readonly #own: Aborter;
 
-  constructor(inside: Handler | Transport, { call, outgoing, origin, attempt }: Run) {
+  constructor(inside: Inside, run: Run & Receiver) {
     const own = createAborter();
-    super(call, outgoing, origin, attempt, own.signal);
+    super(run.call, run.outgoing, run.origin, run.attempt, own.signal);
+    this.run = run;
     this.#inside = inside;
     this.#own = own;
   }
 
-  /** Nothing is received of an attempt that was aborted. */
-  start(run: Run & Receiver): void {
-    const inside = this.#inside;
-    const reject = (error: unknown): void => {
-      if (!this.signal.aborted) run.reject(error);
-    };
-    try {
-      if (!(inside instanceof Transport))
-        inside(run.request, this.#derived(run)).then((response) => this.#arrived(response, run), reject);
-      else
-        inside.send(this).then(
-          (given) => {
-            let response: Response;
-            try {
-              response = inside.arrived(this, given);
-            } catch (error) {
-              return reject(error);
-            }
-            this.#arrived(response, run);
-          },
-          (cause) => reject(inside.failed(this, cause)),
-        );
-    } catch (error) {
-      // What forbids to send, or a wrapper that gave no promise.
-      reject(error);
-    }
+  start(): void {
+    this.#inside.send(this, this);
   }
 
-  #arrived(response: Response, run: Receiver): void {
+  resolve(response: Response): void {
     if (this.signal.aborted) dropBody(response);
-    else run.resolve(response);
+    else this.run.resolve(response);
+  }
+
+  reject(error: unknown): void {
+    if (!this.signal.aborted) this.run.reject(error);
   }
 
   abort(reason: unknown): void {
     this.#own.abort(reason);
-    if (this.#inside instanceof Transport) this.#inside.abandoned(this, reason);
-  }
-
-  /** The call as the wrapper sees it. */
-  #derived(run: Run): Call {
-    const { call, origin, attempt, attemptsLeft, hasResponse, deadline } = run;
-    return {
-      ...call,
-      origin,
-      attempt,
-      signal: this.signal,
-      hasResponse,
-      ...(attemptsLeft !== undefined && { attemptsLeft }),
-      ...(deadline !== Number.POSITIVE_INFINITY && { deadline }),
-      recheckCircuit: () => run.recheck(),
-      beforeSend: () => {
-        call.beforeSend?.();
-        this.isSent = true;
-      },
-    };
+    this.#inside.abandoned?.(this, reason);
   }
 }

@@ -20,19 +20,19 @@ interface Found {
 
 /** The facts of a run that a stage may replace: that holds for what is inside the stage. */
 export abstract class RunFacts {
-  #facts: Facts;
-  #found: Found | undefined;
+  protected facts: Facts;
+  protected found: Found | undefined;
 
   constructor(outgoing: LazyRequest, call: Call) {
     const { origin, deadline = Number.POSITIVE_INFINITY, attempt, attemptsLeft, hasResponse = false } = call;
-    this.#facts = { outgoing, call, origin, deadline, attempt, attemptsLeft, hasResponse };
+    this.facts = { outgoing, call, origin, deadline, attempt, attemptsLeft, hasResponse };
   }
 
   /** Of the stage whose turn it is; 0 is the outermost. */
   abstract get level(): number;
 
   get outgoing(): LazyRequest {
-    return this.#facts.outgoing;
+    return this.facts.outgoing;
   }
 
   get url(): string {
@@ -52,7 +52,7 @@ export abstract class RunFacts {
   }
 
   get call(): Call {
-    return this.#facts.call;
+    return this.facts.call;
   }
 
   set call(call) {
@@ -60,7 +60,7 @@ export abstract class RunFacts {
   }
 
   get origin(): string {
-    return this.#facts.origin;
+    return this.facts.origin;
   }
 
   set origin(origin) {
@@ -68,7 +68,7 @@ export abstract class RunFacts {
   }
 
   get deadline(): number {
-    return this.#facts.deadline;
+    return this.facts.deadline;
   }
 
   set deadline(deadline) {
@@ -76,7 +76,7 @@ export abstract class RunFacts {
   }
 
   get attempt(): number {
-    return this.#facts.attempt;
+    return this.facts.attempt;
   }
 
   set attempt(attempt) {
@@ -84,7 +84,7 @@ export abstract class RunFacts {
   }
 
   get attemptsLeft(): number | undefined {
-    return this.#facts.attemptsLeft;
+    return this.facts.attemptsLeft;
   }
 
   set attemptsLeft(attemptsLeft) {
@@ -92,7 +92,7 @@ export abstract class RunFacts {
   }
 
   get hasResponse(): boolean {
-    return this.#facts.hasResponse;
+    return this.facts.hasResponse;
   }
 
   set hasResponse(hasResponse) {
@@ -101,20 +101,13 @@ export abstract class RunFacts {
 
   /** Gives the stage at `level` back what it found, or has put in its place. */
   protected giveBack(level: number): void {
-    for (; this.#found && this.#found.level > level; this.#found = this.#found.outer)
-      this.#facts = this.#found.facts;
-  }
-
-  /** Takes the facts of another run as the stages outside `level` know them. */
-  protected takeOuter(from: RunFacts, level: number): void {
-    this.#facts = from.#facts;
-    this.#found = from.#found;
-    this.giveBack(level - 1);
+    for (; this.found && this.found.level > level; this.found = this.found.outer)
+      this.facts = this.found.facts;
   }
 
   #put(changes: Partial<Facts>): void {
-    if (this.#found?.level !== this.level)
-      this.#found = { level: this.level, facts: this.#facts, outer: this.#found };
-    this.#facts = { ...this.#facts, ...changes };
+    if (this.found?.level !== this.level)
+      this.found = { level: this.level, facts: this.facts, outer: this.found };
+    this.facts = { ...this.facts, ...changes };
   }
 }

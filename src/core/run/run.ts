@@ -1,68 +1,59 @@
 import { follow } from '../../primitives/abort.ts';
 import { notify } from '../../primitives/notify.ts';
-import { LazyRequest } from '../../primitives/request.ts';
+import type { LazyRequest } from '../../primitives/request.ts';
 import { dropBody } from '../body/body.ts';
-import type { Call, Handler, PipelineContext, Receiver } from '../call.ts';
+import type { Call, PipelineContext, Receiver } from '../call.ts';
 import type { Leaving, PassageOutcome, Run, Stage } from '../stage.ts';
-import type { Transport } from '../transport.ts';
 import { InFlight } from './in-flight.ts';
 import { Limits } from './limits.ts';
 import { OUT, Passages, settle } from './passages.ts';
 import { RunFacts } from './run-facts.ts';
+import type { Segment } from './segment.ts';
 import { Wait } from './wait.ts';
 
-/** Consecutive stages, and what is inside the last one. */
-export interface Segment {
-  readonly stages: readonly Stage[];
-  /** The key of the call's options of each stage. */
-  readonly options: readonly string[];
-  readonly inside: Handler | Transport;
-  readonly pipeline: PipelineContext;
-}
-
 /** The level of the caller and of `close()`. */
-const OUTERMOST = -1;
+export const OUTERMOST = -1;
 
 /**
  * Executes the stages of a segment for one call.
  *
- * A run is at one place (`#at`) and waits for at most one thing. What comes after that wait was ended belongs to an earlier turn
+ * A run is at one place (`at`) and waits for at most one thing. What comes after that wait was ended belongs to an earlier turn
  * (`#turn`) and changes nothing. When a limit passes, everything inside its stage is left with that error and may not repeat
- * (`#endedAt`); from there outward it is an ordinary failure.
+ * (`endedAt`); from there outward it is an ordinary failure.
  */
 export class SegmentRun extends RunFacts implements Run, Receiver {
   response: Response | undefined;
   error: unknown;
-  readonly #segment: Segment;
-  #memories: unknown[];
-  #caller: Receiver;
+  protected readonly segment: Segment;
+  protected memories: unknown[];
+  protected caller: Receiver;
   /** The stage whose turn it is; while what is inside the segment runs, the number of stages. */
-  #at = 0;
+  protected at = 0;
   #turn = 0;
-  /** The stage at `#at` has been left, and does its work. */
+  /** The stage at `at` has been left, and does its work. */
   #isWorking = false;
   /** The level down to which the run was ended, and why. */
-  #endedAt = Number.POSITIVE_INFINITY;
+  protected endedAt = Number.POSITIVE_INFINITY;
   #endedBy: unknown;
-  #limits: Limits | undefined;
+  protected limits: Limits | undefined;
   #wait: Wait | undefined;
   #inFlight: InFlight | undefined;
   /** The end of the body ends the attempt. */
-  #ownsAttempt = true;
-  #unfollow = (): void => {};
+  protected ownsAttempt = true;
+  protected unfollow = (): void => {};
 
   constructor(segment: Segment, outgoing: LazyRequest, call: Call, caller: Receiver) {
     super(outgoing, call);
-    this.#segment = segment;
-    this.#memories = new Array(segment.stages.length).fill(OUT);
-    this.#caller = caller;
+    this.segment = segment;
+    this.memories = new Array(segment.stages.length).fill(OUT);
+    this.caller = caller;
   }
 
   start(): void {
     const { signal } = this.call;
-    if (signal.aborted) this.#caller.reject(signal.reason);
+    if (signal.aborted) this.caller.reject(signal.reason);
     else {
-      this.#unfollow = follow(signal, (reason) => this.#abort(reason, OUTERMOST));
+      this.unfollow = follow(signal, (reason) => this.abort(reason, OUTERMOST));
       this.#enter();
     }
   }
@@ -72,21 +63,21 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
   }
 
   get pipeline(): PipelineContext {
-    return this.#segment.pipeline;
+    return this.segment.pipeline;
   }
 
   get level(): number {
-    return this.#isWorking ? this.#at - 1 : this.#at;
+    return this.#isWorking ? this.at - 1 : this.at;
   }
 
   limit(ms: number, onLimit: () => unknown): void {
     if (ms === Number.POSITIVE_INFINITY) return;
-    this.#limits ??= this.#newLimits();
-    this.#limits.add(this.level, ms, onLimit);
+    this.limits ??= this.newLimits();
+    this.limits.add(this.level, ms, onLimit);
   }
 
-  #newLimits(): Limits {
-    return new Limits(this.call.host.clock, (error, level) => this.#abort(error, level));
+  protected newLimits(): Limits {
+    return new Limits(this.call.host.clock, (error, level) => this.abort(error, level));
   }
 
   wait<T>(ms: number, work?: Promise<T>, abandon?: (reason: unknown) => void): Promise<T> {
@@ -102,37 +93,34 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
 
   /** A limit further out than the stage whose turn it is has passed, or the caller has gone. */
   get #isEnded(): boolean {
-    return this.level > this.#endedAt;
+    return this.level > this.endedAt;
   }
 
   recheck(): void {
     this.call.recheckCircuit?.();
-    const { stages } = this.#segment;
-    for (let at = 0; at < this.#at && at < stages.length; at++)
-      if (this.#memories[at] !== OUT) stages[at]?.recheck?.(this, this.#memories[at]);
+    const { stages } = this.segment;
+    for (let at = 0; at < this.at && at < stages.length; at++)
+      if (this.memories[at] !== OUT) stages[at]?.recheck?.(this, this.memories[at]);
   }
 
-  respondEarly(response: Response, level: number): void {
-    const outer = this.#detach(level);
-    if (outer.#endedAt === OUTERMOST) dropBody(response);
-    else {
-      outer.response = response;
-      outer.#leave();
-    }
-  }
+  // A `DetachableRun`, which the policies that need one bring, does these three.
+  respondEarly(_response: Response, _level: number): void {}
+  abandon(_reason: unknown, _level: number): void {}
+  protected worked(_at: number): void {}
 
-  abandon(reason: unknown, level: number): void {
-    if (level < this.level) this.#abort(reason, level);
+  /** Whether what is inside a stage goes on without the caller. */
+  protected goesOnAlone(_reason: unknown, _level: number): boolean {
+    return false;
   }
 
   /** From the outside in. */
   #enter() {
-    const { stages, options } = this.#segment;
+    const { stages, options } = this.segment;
     const turn = this.#turn;
-    for (; this.#at < stages.length; this.#at++) {
-      const stage = stages[this.#at] as Stage;
+    for (; this.at < stages.length; this.at++) {
+      const stage = stages[this.at] as Stage;
       let memory: unknown = OUT;
-      if (this.call.options[options[this.#at] as string] !== false) {
+      if (this.call.options[options[this.at] as string] !== false) {
         try {
           memory = stage.enter?.(this);
         } catch (error) {
@@ -143,20 +131,20 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
         // A hook has aborted the call.
         if (turn !== this.#turn) return settle(stage, this, memory, 'failed', this.error);
       }
-      if (this.response) return this.#leave();
-      this.#memories[this.#at] = memory;
+      if (this.response) return this.leave();
+      this.memories[this.at] = memory;
     }
     this.#send();
   }
 
   /** A stage lets the run wait. What it has taken when that wait is over already is given back. */
   #entering(stage: Stage, entering: PromiseLike<unknown>, turn: number): void {
-    this.#limits?.arm();
+    this.limits?.arm();
     entering.then(
       (memory) => {
         if (turn !== this.#turn) return settle(stage, this, memory, 'failed', this.error);
-        if (this.response) return this.#leave();
-        this.#memories[this.#at++] = memory;
+        if (this.response) return this.leave();
+        this.memories[this.at++] = memory;
         this.#enter();
       },
       (error) => {
@@ -166,32 +154,32 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
   }
 
   #send(): void {
-    this.#limits?.arm();
+    this.limits?.arm();
     this.#turn++;
-    this.#ownsAttempt = true;
-    this.#inFlight = new InFlight(this.#segment.inside, this);
-    this.#inFlight.start(this);
+    this.ownsAttempt = true;
+    this.#inFlight = new InFlight(this.segment.inside, this);
+    this.#inFlight.start();
   }
 
   resolve(response: Response): void {
     this.response = response;
-    this.#leave();
+    this.leave();
   }
 
   reject(error: unknown): void {
     this.#become(error);
-    this.#leave();
+    this.leave();
   }
 
   /** From the inside out. */
-  #leave() {
-    const { stages } = this.#segment;
+  protected leave() {
+    const { stages } = this.segment;
     const turn = this.#turn;
-    while (this.#at > 0) {
-      const at = --this.#at;
+    while (this.at > 0) {
+      const at = --this.at;
       const stage = stages[at] as Stage;
-      const memory = this.#memories[at];
-      this.#limits?.leave(at);
+      const memory = this.memories[at];
+      this.limits?.leave(at);
       this.giveBack(at);
       if (memory === OUT) continue;
       let work: Leaving | undefined;
@@ -207,7 +195,7 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
         if (before && before !== this.response && isGone(before)) this.#settleInside('cancelled');
       }
       this.#isWorking = false;
-      if (at <= this.#endedAt) {
+      if (at <= this.endedAt) {
         if (typeof work === 'function') return this.#work(at, work);
       } else if (this.response || this.error !== this.#endedBy) {
         // Inside a limit that has passed nothing takes the place of its error.
@@ -222,17 +210,16 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
   #work(at: number, work: Leaving): void {
     this.#watch(at + 1);
     this.#isWorking = true;
-    this.#at++;
-    this.#limits?.arm();
+    this.at++;
+    this.limits?.arm();
     const turn = ++this.#turn;
     const go = (next: unknown) => {
       if (turn !== this.#turn) return;
-      // Others have a part of the body: the end of the caller's must not end the attempt.
-      if (outlives(this.#segment.stages[at] as Stage, this, this.#memories[at])) this.#ownsAttempt = false;
-      if (next !== 'repeat') return this.#leave();
+      this.worked(at);
+      if (next !== 'repeat') return this.leave();
       this.#isWorking = false;
       this.#inFlight = undefined;
-      this.#endedAt = Number.POSITIVE_INFINITY;
+      this.endedAt = Number.POSITIVE_INFINITY;
       this.response = undefined;
       this.error = undefined;
       this.#enter();
@@ -258,9 +245,9 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
     this.error = error;
   }
 
-  #abort(reason: unknown, level: number): void {
-    if (level >= this.#endedAt || this.#goesOnAlone(reason, level)) return;
-    this.#endedAt = level;
+  protected abort(reason: unknown, level: number): void {
+    if (level >= this.endedAt || this.goesOnAlone(reason, level)) return;
+    this.endedAt = level;
     this.#endedBy = reason;
     this.#turn++;
     this.#inFlight?.abort(reason);
@@ -268,98 +255,48 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
     this.reject(reason);
   }
 
-  /** Others wait for what is inside a stage: only the caller, and the stages outside that one, leave. */
-  #goesOnAlone(reason: unknown, level: number): boolean {
-    const { stages } = this.#segment;
-    for (let at = level + 1; at < this.#at && at < stages.length; at++) {
-      const memory = this.#memories[at];
-      if (memory === OUT || !outlives(stages[at] as Stage, this, memory)) continue;
-      if (this.pipeline.signal.aborted) return false;
-      this.#detach(at).#abort(reason, level);
-      return true;
-    }
-    return false;
-  }
-
-  /** @returns a run in which the stages outside a level, and the caller, leave; this one goes on without them. */
-  #detach(level: number): SegmentRun {
-    const outer = new SegmentRun(this.#segment, this.outgoing, this.call, this.#caller);
-    outer.#memories = this.#memories.slice(0, level);
-    outer.#at = level;
-    outer.takeOuter(this, level);
-    if (this.#limits) {
-      outer.#limits = outer.#newLimits();
-      outer.#limits.takeOuter(this.#limits, level);
-    }
-    this.#memories.fill(OUT, 0, level);
-    this.#caller = GONE;
-    this.#unfollow();
-    this.#unfollow = this.call.host.canShareIO
-      ? follow(this.pipeline.signal, (reason) => this.#abort(reason, OUTERMOST))
-      : () => {};
-    outer.#unfollow = follow(outer.call.signal, (reason) => outer.#abort(reason, OUTERMOST));
-    return outer;
-  }
-
   /** Tells a stage how its passage ended. */
   #settle(at: number, how: PassageOutcome, error: unknown = this.error): void {
-    const memory = this.#memories[at];
+    const memory = this.memories[at];
     if (memory === OUT) return;
-    this.#memories[at] = OUT;
-    settle(this.#segment.stages[at] as Stage, this, memory, how, error);
+    this.memories[at] = OUT;
+    settle(this.segment.stages[at] as Stage, this, memory, how, error);
   }
 
   /** The response on which the passages of the stages further in depended is gone. */
   #settleInside(how: PassageOutcome): void {
-    for (let at = this.#memories.length - 1; at > this.level; at--) this.#settle(at, how, undefined);
+    for (let at = this.memories.length - 1; at > this.level; at--) this.#settle(at, how, undefined);
   }
 
   /** The passage of the stages from one inward ends with the body. */
   #watch(from: number): void {
     if (!this.response) return;
-    const memories = from === 0 ? this.#memories : this.#memories.splice(from);
-    const attempt = this.#ownsAttempt ? this.#inFlight : undefined;
-    const passages = new Passages(this, this.#segment.stages, memories, from, attempt);
+    const memories = from === 0 ? this.memories : this.memories.splice(from);
+    const attempt = this.ownsAttempt ? this.#inFlight : undefined;
+    const passages = new Passages(this, this.segment, memories, from, attempt);
     this.response = passages.watch(this.response);
   }
 
   #end(): void {
-    this.#limits?.cancel();
-    this.#unfollow();
+    this.limits?.cancel();
+    this.unfollow();
     this.#turn++;
     this.#watch(0);
-    const caller = this.#caller;
+    const caller = this.caller;
     const { response, error } = this;
     // This run is given to `settled` when the body has ended; until then it must not keep the response from being collected.
     this.response = undefined;
-    this.#caller = GONE;
+    this.caller = GONE;
     if (response) caller.resolve(response);
     else caller.reject(error);
   }
 }
 
-/** In place of the caller that has left. */
-const GONE: Receiver = { resolve: dropBody, reject() {} };
-
-function outlives(stage: Stage, run: Run, memory: unknown): boolean {
-  try {
-    return stage.outlivesCaller?.(run, memory) === true;
-  } catch {
-    return false;
-  }
-}
+/** In place of a caller that has left. */
+export const GONE: Receiver = { resolve: dropBody, reject() {} };
 
 /** Nothing can read this response any more, or there is nothing to read. */
 const isGone = (response: Response): boolean => response.bodyUsed || response.body === null;
 
 const isPromise = (value: unknown): value is PromiseLike<unknown> =>
   typeof (value as { then?: unknown } | undefined)?.then === 'function';
-
-/** What runs a segment inside of a wrapper. */
-export const segmentHandler =
-  (segment: Segment): Handler =>
-  (request, call) =>
-    new Promise((resolve, reject) => {
-      const outgoing = new LazyRequest(request.url, request);
-      new SegmentRun(segment, outgoing, call, { resolve, reject }).start();
-    });

@@ -1,8 +1,9 @@
 import { dropBody } from '../../core/body/body.ts';
 import { hasBody, replayable } from '../../core/body/request-body.ts';
 import { named, type PipelineContext, type PolicyTraits } from '../../core/contract.ts';
+import { composeWrappers } from '../../core/run/compose-wrappers.ts';
 import { type Leaving, type Run, type Stage, stage } from '../../core/stage.ts';
-import { signsOut } from '../../core/user.ts';
+import { signsOut, usersOf } from '../../core/user.ts';
 import { addFacts, isFailure } from '../../primitives/failure.ts';
 import { originOf } from '../../primitives/request.ts';
 import type { Attachment } from './attached-pipelines.ts';
@@ -123,6 +124,7 @@ export function auth<S extends AuthScheme, User extends (() => string | undefine
   const traits: Partial<PolicyTraits> = {
     switchOnly: true,
     needsPartition,
+    brings: { compose: composeWrappers, users: usersOf },
     credentials,
     ...(user && { partition: user }),
     signOut: signsOut(async ({ partition }) => {

@@ -1,4 +1,5 @@
 import type { Clock, Handler, PipelineContext } from '../../core/contract.ts';
+import { composeWrappers } from '../../core/run/compose-wrappers.ts';
 import type { Stage } from '../../core/stage.ts';
 import { notify } from '../../primitives/notify.ts';
 import type { CircuitState } from './circuit.ts';
@@ -86,28 +87,32 @@ export function breaker(options: BreakerOptions = {}): Breaker {
   };
 
   const plain = breakerHooks(settings, circuits, extension);
-  const policy = breakerStage({
-    ...plain,
-    attach(pipeline, inside) {
-      clock ??= pipeline.host.clock;
-      insides.set(pipeline, inside);
-      plain.attach(pipeline, inside);
+  const policy = breakerStage(
+    {
+      ...plain,
+      attach(pipeline, inside) {
+        clock ??= pipeline.host.clock;
+        insides.set(pipeline, inside);
+        plain.attach(pipeline, inside);
+      },
+      enter(run) {
+        remote?.enter(run.pipeline, run.call);
+        return plain.enter(run);
+      },
+      leave(run, passage) {
+        const { circuit } = passage;
+        const work = plain.leave(run, passage);
+        if (slow && circuit && (run.response || countsAgainst(run))) {
+          slow.evaluated(run, circuit, passage);
+          if (passage.path) slow.evaluated(run, passage.path, passage);
+        }
+        remote?.during(run.call);
+        return work;
+      },
     },
-    enter(run) {
-      remote?.enter(run.pipeline, run.call);
-      return plain.enter(run);
-    },
-    leave(run, passage) {
-      const { circuit } = passage;
-      const work = plain.leave(run, passage);
-      if (slow && circuit && (run.response || countsAgainst(run))) {
-        slow.evaluated(run, circuit, passage);
-        if (passage.path) slow.evaluated(run, passage.path, passage);
-      }
-      remote?.during(run.call);
-      return work;
-    },
-  });
+    { compose: composeWrappers },
+  );
+
   return Object.assign(policy, {
     states: () => circuits.states(clock),
     isolate: (origin: string) => circuits.isolate(origin),

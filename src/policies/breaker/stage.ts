@@ -1,4 +1,4 @@
-import { named, type PipelineContext } from '../../core/contract.ts';
+import { type Capabilities, named, type PipelineContext } from '../../core/contract.ts';
 import { saysNetwork } from '../../core/errors.ts';
 import { type Run, type Stage, stage } from '../../core/stage.ts';
 import { isOriginFailure } from '../../http/status.ts';
@@ -11,8 +11,8 @@ import type { PlainSettings } from './plain-options.ts';
 
 type Hooks = Required<Pick<Stage<Passage>, 'attach' | 'enter' | 'leave' | 'settled' | 'recheck'>>;
 
-export const breakerStage = (hooks: Hooks): Stage =>
-  named('breaker', stage<Passage>(hooks), { switchOnly: true });
+export const breakerStage = (hooks: Hooks, brings: Capabilities = {}): Stage =>
+  named('breaker', stage<Passage>(hooks), { switchOnly: true, brings });
 
 /** The hooks of every breaker: admit runs, and count their outcomes for or against the origin and the path. */
 export function breakerHooks(settings: PlainSettings, circuits: Circuits, extension: Extension = {}): Hooks {

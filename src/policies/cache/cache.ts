@@ -1,8 +1,9 @@
 import { type Handler, named, type PipelineContext } from '../../core/contract.ts';
-import { segmentHandler } from '../../core/run/run.ts';
+import { composeWrappers, stageHandler } from '../../core/run/compose-wrappers.ts';
+import { DetachableRun } from '../../core/run/detachable-run.ts';
 import type { Stage } from '../../core/stage.ts';
 import type { Store } from '../../core/store.ts';
-import { signsOut } from '../../core/user.ts';
+import { signsOut, usersOf } from '../../core/user.ts';
 import { singleFlight } from '../dedupe.ts';
 import { type CacheManagement, createCacheApi } from './admin.ts';
 import { Cache } from './cache-context.ts';
@@ -31,12 +32,13 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
     ...modes(cache, revalidator(cache, readsOf)),
     attach(pipeline, inside) {
       cache.attach(pipeline);
-      reads.set(pipeline, segmentHandler({ stages: [outer], options: [''], inside, pipeline }));
+      reads.set(pipeline, stageHandler(outer, inside, pipeline, { Run: DetachableRun }));
     },
   };
   const policy = Object.assign(outer, manage);
   return named('staleCache', policy, {
     needsPartition: true,
+    brings: { compose: composeWrappers, Run: DetachableRun, users: usersOf },
     signOut: signsOut(async ({ partition }) => ({ cached: await manage.clear({ partition }) })),
     stages: [policy, sharing(cache), originRequest(cache)].map((each) => named('staleCache', each)),
   });

@@ -1,7 +1,8 @@
 import { type Call, named, type PipelineContext, PUBLIC } from '../../core/contract.ts';
+import { composeWrappers } from '../../core/run/compose-wrappers.ts';
 import { type Run, type Stage, stage } from '../../core/stage.ts';
 import type { AtomicStore } from '../../core/store.ts';
-import { currentPartition, signsOut } from '../../core/user.ts';
+import { currentPartition, signsOut, usersOf } from '../../core/user.ts';
 import { SAFE_METHODS } from '../../http/idempotency.ts';
 import { createAborter } from '../../primitives/abort.ts';
 import { ConfigurationError } from '../../primitives/failure.ts';
@@ -168,6 +169,7 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
   return Object.assign(
     named('outbox', policy, {
       needsPartition: true,
+      brings: { compose: composeWrappers, users: usersOf },
       signOut: signsOut(async ({ partition, undelivered }) => {
         if (undelivered === 'remove') return { undelivered: await clear(partition, open()) };
         const { waiting, deadLetters } = await ask((mine) => counts(undefined, mine));
