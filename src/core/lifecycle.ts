@@ -112,13 +112,13 @@ class UnderWay implements Receiver, BodyWatcher {
   }
 
   arrived(): void {
-    if (!this.mustSettle) this.#follower.end();
+    if (!this.mustSettle) this.#follower.leave();
   }
 
   settled(how: string, error?: unknown): void {
     const { id: callId, origin, emit } = this.#call;
     this.mustSettle = false;
-    this.#follower.end();
+    this.#follower.leave();
     this.#end?.release();
     if (how === 'broken') emit?.({ type: 'body-broken', callId, origin, error });
   }

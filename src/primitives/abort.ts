@@ -1,3 +1,5 @@
+import { Link } from './linked-list.ts';
+
 /** A signal of our own that others may follow without an event listener, which costs ten times as much. */
 export interface Aborter {
   readonly signal: AbortSignal;
@@ -6,7 +8,7 @@ export interface Aborter {
 
 const FOLLOWERS = Symbol('holdfast.followers');
 
-type FollowableSignal = AbortSignal & { [FOLLOWERS]?: Set<Follower> | undefined };
+type FollowableSignal = AbortSignal & { [FOLLOWERS]?: Follower | undefined };
 
 export function createAborter(): Aborter {
   const controller = new AbortController();
@@ -17,19 +19,24 @@ export function createAborter(): Aborter {
     abort(reason) {
       if (signal.aborted) return;
       controller.abort(reason);
-      for (const { aborted } of signal[FOLLOWERS] ?? []) aborted(signal.reason);
-      signal[FOLLOWERS] = undefined;
+      const followers = signal[FOLLOWERS];
+      while (followers && !followers.isAlone) {
+        const { after } = followers;
+        after.leave();
+        after.aborted(signal.reason);
+      }
     },
   };
 }
 
 /** Follows a signal of our own. It may begin and end again and again, and costs nothing more. */
-export class Follower {
+export class Follower extends Link {
   readonly #signal: FollowableSignal;
   readonly aborted: (reason: unknown) => void;
 
   /** @param aborted Called with the reason when the signal aborts. */
   constructor(signal: AbortSignal, aborted: (reason: unknown) => void) {
+    super();
     this.#signal = signal;
     this.aborted = aborted;
   }
@@ -37,14 +44,10 @@ export class Follower {
   begin(): void {
     const signal = this.#signal;
     if (signal.aborted) this.aborted(signal.reason);
-    else {
-      signal[FOLLOWERS] ??= new Set();
-      signal[FOLLOWERS].add(this);
+    else if (this.isAlone) {
+      signal[FOLLOWERS] ??= new Follower(signal, () => {});
+      this.join(signal[FOLLOWERS] as this);
     }
-  }
-
-  end(): void {
-    this.#signal[FOLLOWERS]?.delete(this);
   }
 }
 
@@ -61,5 +64,5 @@ export function follow(signal: FollowableSignal, aborted: (reason: unknown) => v
   }
   const follower = new Follower(signal, aborted);
   follower.begin();
-  return () => follower.end();
+  return () => follower.leave();
 }

@@ -1,4 +1,5 @@
 import { follow } from './abort.ts';
+import { Link } from './linked-list.ts';
 
 /** Timers beyond this fire at once (HTML, "timer initialization steps": a signed 32-bit number). */
 const LONGEST = 2 ** 31 - 1;
@@ -32,16 +33,22 @@ const platforms = globalThis.setTimeout;
 export const mayShareTimers = (): boolean =>
   globalThis.setTimeout === platforms && globalThis.navigator?.userAgent !== 'Cloudflare-Workers';
 
-interface Entry {
+class Entry extends Link {
   readonly due: number;
   readonly task: () => void;
+
+  constructor(due: number, task: () => void) {
+    super();
+    this.due = due;
+    this.task = task;
+  }
 }
 
 /** One timer of the platform for all tasks of one length. It outlives them, and then does not keep a process alive. */
 class Line {
   readonly #ms: number;
   /** In the order in which they are due. */
-  readonly #entries = new Set<Entry>();
+  readonly #entries = new Entry(0, () => {});
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(ms: number) {
@@ -49,13 +56,14 @@ class Line {
   }
 
   add(task: () => void): () => void {
-    const entry: Entry = { due: performance.now() + this.#ms, task };
-    const { size } = this.#entries.add(entry);
+    const entry = new Entry(performance.now() + this.#ms, task);
     if (this.#timer === undefined) this.#arm(this.#ms);
-    else if (size === 1) keepAlive(this.#timer, true);
+    else if (this.#entries.isAlone) keepAlive(this.#timer, true);
+    entry.join(this.#entries);
     return () => {
-      if (this.#entries.delete(entry) && this.#entries.size === 0 && this.#timer !== undefined)
-        keepAlive(this.#timer, false);
+      if (entry.isAlone) return;
+      entry.leave();
+      if (this.#entries.isAlone && this.#timer !== undefined) keepAlive(this.#timer, false);
     };
   }
 
@@ -64,21 +72,21 @@ class Line {
   }
 
   #ring(): void {
+    const entries = this.#entries;
     const now = performance.now();
     try {
-      for (const entry of this.#entries) {
-        // Timers may fire a fraction of a millisecond early.
-        if (entry.due - now >= 1) break;
-        this.#entries.delete(entry);
-        entry.task();
+      // Timers may fire a fraction of a millisecond early.
+      while (!entries.isAlone && entries.after.due - now < 1) {
+        const { after } = entries;
+        after.leave();
+        after.task();
       }
     } finally {
       // Also after a task that threw: the others run all the same.
       clearTimeout(this.#timer);
       this.#timer = undefined;
-      const [next] = this.#entries;
-      if (next) this.#arm(next.due - now);
-      else lines.delete(this.#ms);
+      if (entries.isAlone) lines.delete(this.#ms);
+      else this.#arm(entries.after.due - now);
     }
   }
 }

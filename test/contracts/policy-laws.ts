@@ -361,7 +361,11 @@ function followersOf(signal: AbortSignal): number {
     ({ description }) => description === 'holdfast.followers',
   );
   if (!list) throw new Error('this signal has no list of followers');
-  return ((signal as never)[list] as Set<unknown> | undefined)?.size ?? 0;
+  type Link = { after: Link };
+  const followers = (signal as never)[list] as Link | undefined;
+  let count = 0;
+  for (let link = followers?.after; link !== followers; link = link?.after) count++;
+  return count;
 }
 
 /** Freezes options, and what is in them; what the platform made stays as it is. */

@@ -46,8 +46,8 @@ export class BodyState {
 
   add(watcher: BodyWatcher): void {
     if (this.ended) watcher.settled?.(this.ended.how, this.ended.error);
-    // `push` would make room for sixteen more.
-    else this.watchers = [...this.watchers, watcher];
+    // `push` and a spread make room for sixteen more.
+    else this.watchers = this.watchers.concat(watcher);
   }
 
   settle(how: BodyOutcome, error?: unknown): void {
@@ -83,7 +83,7 @@ export class Body implements WatchedBody {
   constructor(native: ReadableStream<Bytes>, state: BodyState) {
     this.native = native;
     this.state = state;
-    state.bodies = [...state.bodies, this];
+    state.bodies = state.bodies.concat(this);
   }
 
   get locked(): boolean {
