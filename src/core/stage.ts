@@ -65,10 +65,6 @@ export interface Run {
   error: unknown;
   /** From 1; written by the stage that repeats. */
   attempt: number;
-  /** How many attempts may follow this one. `undefined`: unknown, as for a first attempt that may be repeated. */
-  attemptsLeft: number | undefined;
-  /** A repetition that has a response in hand, if an unwelcome one. */
-  hasResponse: boolean;
   /** Whether the request of this attempt went out. */
   readonly isSent: boolean;
   /** In ticks of the host's clock: the earliest limit on the whole of what is inside. `Infinity` if there is none. */

@@ -12,8 +12,6 @@ export type Fetch = (request: Request, init: RequestInit) => Promise<Response>;
 export class Sending {
   readonly call: Call;
   readonly outgoing: LazyRequest;
-  readonly origin: string;
-  readonly attempt: number;
   readonly signal: AbortSignal;
   /** When the request went out: wall time in ms, and ticks. */
   startedAt = 0;
@@ -21,11 +19,9 @@ export class Sending {
   isSent = false;
   isLogged = false;
 
-  constructor(call: Call, outgoing: LazyRequest, origin: string, attempt: number, signal: AbortSignal) {
+  constructor(call: Call, outgoing: LazyRequest, signal: AbortSignal) {
     this.call = call;
     this.outgoing = outgoing;
-    this.origin = origin;
-    this.attempt = attempt;
     this.signal = signal;
   }
 }
@@ -77,8 +73,8 @@ export class Transport implements Inside {
 
   /** @throws what forbids to send. */
   #fetched(sending: Sending): Promise<unknown> {
-    const { call, outgoing, origin, attempt, signal } = sending;
-    const { host, emit } = call;
+    const { call, outgoing, signal } = sending;
+    const { host, emit, origin, attempt } = call;
     if (signal.aborted) throw signal.reason;
     call.beforeSend?.();
     sending.isSent = true;
@@ -126,10 +122,11 @@ export const NOTHING: Readonly<Record<string, never>> = Object.freeze({});
 export const wrappedFetches = new WeakSet<object>();
 
 function log(sending: Sending, status: number | undefined, error = ''): void {
-  const { call, origin, attempt, startedAt, startedTicks } = sending;
+  const { call, startedAt, startedTicks } = sending;
   // The attempt was given up before its transport ended.
   if (sending.isLogged) return;
   sending.isLogged = true;
+  const { attempt, origin } = call;
   const duration = call.host.clock.ticks() - startedTicks;
   const outcome: Attempt =
     status === undefined
@@ -148,11 +145,11 @@ const nameOf = (error: unknown): string =>
       : typeof error;
 
 function translated(cause: unknown, sending: Sending, isPlatforms: boolean): unknown {
-  const { signal, outgoing, call, origin } = sending;
+  const { signal, outgoing, call } = sending;
   // WebKit rejects with an AbortError of its own whatever the reason was.
   if (signal.aborted) return signal.reason;
   if (!isPlatforms && !saysNetwork(cause)) return cause;
-  return asNetworkError(cause, { request: outgoing, callId: call.id, origin });
+  return asNetworkError(cause, { request: outgoing, callId: call.id, origin: call.origin });
 }
 
 /** An origin that says its response came from our cache must not be believed. */

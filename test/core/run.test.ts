@@ -130,18 +130,16 @@ describe('what a stage puts in place', () => {
 
 test('the number of an attempt that a stage writes holds for what is inside it alone', async () => {
   const seen: string[] = [];
-  const look = ({ attempt, attemptsLeft, hasResponse }: Run) =>
+  const look = ({ attempt, call: { attemptsLeft, hasResponse } }: Run) =>
     void seen.push(`${attempt} ${attemptsLeft} ${hasResponse}`);
   const numbering = staged('numbering', {
     enter(run) {
-      run.attempt = 2;
-      run.attemptsLeft = 1;
-      run.hasResponse = true;
+      run.call = { ...run.call, attempt: 2, attemptsLeft: 1, hasResponse: true };
     },
   });
   const looking = () => staged('looking', { enter: look, leave: look });
   await scenario([looking(), numbering, looking()]).fetch(URL_);
-  const outside = '1 undefined false';
+  const outside = '1 undefined undefined';
   expect(seen).toEqual([outside, '2 1 true', '2 1 true', outside]);
 });
 

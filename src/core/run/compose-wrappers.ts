@@ -69,15 +69,10 @@ class Wrapped implements Inside {
 
 /** The call of an attempt, as a wrapper sees it. */
 function derived(sent: InFlight): Call {
-  const { call, origin, attempt, attemptsLeft, hasResponse, deadline } = sent.run;
+  const { call } = sent;
   return {
     ...call,
-    origin,
-    attempt,
     signal: sent.signal,
-    hasResponse,
-    ...(attemptsLeft !== undefined && { attemptsLeft }),
-    ...(deadline !== Number.POSITIVE_INFINITY && { deadline }),
     recheckCircuit: () => sent.run.recheck(),
     beforeSend: () => {
       call.beforeSend?.();
@@ -92,7 +87,7 @@ const handlerOf = (inside: Inside): Handler =>
     : (request, call) =>
         new Promise((resolve, reject) => {
           const outgoing = new LazyRequest(request.url, request);
-          inside.send(new Sending(call, outgoing, call.origin, call.attempt, call.signal), {
+          inside.send(new Sending(call, outgoing, call.signal), {
             resolve,
             reject,
           });

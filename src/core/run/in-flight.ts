@@ -12,7 +12,7 @@ export class InFlight extends Sending implements Receiver {
 
   constructor(inside: Inside, run: Run & Receiver) {
     const own = createAborter();
-    super(run.call, run.outgoing, run.origin, run.attempt, own.signal);
+    super(run.call, run.outgoing, own.signal);
     this.run = run;
     this.#inside = inside;
     this.#own = own;

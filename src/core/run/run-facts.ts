@@ -4,11 +4,6 @@ import type { Call } from '../call.ts';
 interface Facts {
   readonly outgoing: LazyRequest;
   readonly call: Call;
-  readonly origin: string;
-  readonly deadline: number;
-  readonly attempt: number;
-  readonly attemptsLeft: number | undefined;
-  readonly hasResponse: boolean;
 }
 
 /** What a stage found, before it put something else in its place. */
@@ -18,14 +13,13 @@ interface Found {
   readonly outer: Found | undefined;
 }
 
-/** The facts of a run that a stage may replace: that holds for what is inside the stage. */
+/** The request and the call of a run. A stage may replace either: that holds for what is inside the stage. */
 export abstract class RunFacts {
   protected facts: Facts;
   protected found: Found | undefined;
 
   constructor(outgoing: LazyRequest, call: Call) {
-    const { origin, deadline = Number.POSITIVE_INFINITY, attempt, attemptsLeft, hasResponse = false } = call;
-    this.facts = { outgoing, call, origin, deadline, attempt, attemptsLeft, hasResponse };
+    this.facts = { outgoing, call };
   }
 
   /** Of the stage whose turn it is; 0 is the outermost. */
@@ -48,7 +42,7 @@ export abstract class RunFacts {
   }
 
   set request(request) {
-    this.#put({ outgoing: new LazyRequest(request.url, request) });
+    this.#put({ outgoing: new LazyRequest(request.url, request), call: this.call });
   }
 
   get call(): Call {
@@ -56,47 +50,31 @@ export abstract class RunFacts {
   }
 
   set call(call) {
-    this.#put({ call });
+    this.#put({ outgoing: this.outgoing, call });
   }
 
   get origin(): string {
-    return this.facts.origin;
+    return this.call.origin;
   }
 
   set origin(origin) {
-    this.#put({ origin });
+    this.call = { ...this.call, origin };
   }
 
   get deadline(): number {
-    return this.facts.deadline;
+    return this.call.deadline ?? Number.POSITIVE_INFINITY;
   }
 
   set deadline(deadline) {
-    this.#put({ deadline });
+    this.call = { ...this.call, deadline };
   }
 
   get attempt(): number {
-    return this.facts.attempt;
+    return this.call.attempt;
   }
 
   set attempt(attempt) {
-    this.#put({ attempt });
-  }
-
-  get attemptsLeft(): number | undefined {
-    return this.facts.attemptsLeft;
-  }
-
-  set attemptsLeft(attemptsLeft) {
-    this.#put({ attemptsLeft });
-  }
-
-  get hasResponse(): boolean {
-    return this.facts.hasResponse;
-  }
-
-  set hasResponse(hasResponse) {
-    this.#put({ hasResponse });
+    this.call = { ...this.call, attempt };
   }
 
   /** Gives the stage at `level` back what it found, or has put in its place. */
@@ -105,9 +83,9 @@ export abstract class RunFacts {
       this.facts = this.found.facts;
   }
 
-  #put(changes: Partial<Facts>): void {
+  #put(facts: Facts): void {
     if (this.found?.level !== this.level)
       this.found = { level: this.level, facts: this.facts, outer: this.found };
-    this.facts = { ...this.facts, ...changes };
+    this.facts = facts;
   }
 }

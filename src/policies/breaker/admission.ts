@@ -82,7 +82,7 @@ export function admission(
     const deadline = Math.min(own, run.deadline);
     /** True if waiting is in vain. A call that has a response does not wait for a better one of its path. */
     const mustReject = ({ is, from, key }: Circuit): boolean =>
-      is !== 'closed' && (from >= deadline || (run.hasResponse && key !== origin));
+      is !== 'closed' && (from >= deadline || (run.call.hasResponse === true && key !== origin));
     if ((began >= deadline && (maxWait > 0 || blocked.is !== 'closed')) || mustReject(blocked))
       throw rejected(blocked, run);
     deadlines.set(call.attempts, own);
@@ -110,7 +110,7 @@ export function admission(
             leave = join(circuit, waiting, Math.min(free, end) - now, host);
           }
         };
-        const waiting: Waiting = { path: pathOf(run), isOnly: run.attemptsLeft === 0, look };
+        const waiting: Waiting = { path: pathOf(run), isOnly: run.call.attemptsLeft === 0, look };
         look();
       });
       return run.wait(Number.POSITIVE_INFINITY, released, () => {

@@ -117,7 +117,7 @@ export function freeAt(circuit: Circuit, now: number, run?: Run): number {
   if (is !== 'closed') return Math.max(from, until);
   let at = 0;
   if (run && isProbe(circuit, run)) {
-    const isLast = run.attemptsLeft === 0 && run.attempt > 2;
+    const isLast = run.call.attemptsLeft === 0 && run.attempt > 2;
     // An origin that recovers again and again is flaky: there a repetition waits for the one in flight alone.
     at =
       now - circuit.recoveredAt < FLAKY_WINDOW

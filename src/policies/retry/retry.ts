@@ -69,7 +69,7 @@ export function retry(base: RetryOption = {}): Policy {
         if (!plan.methods.includes(run.method)) {
           const isKeyed = run.request.headers.has(IDEMPOTENCY_KEY);
           if ((!isKeyed || call.hasGeneratedKey) && !plan.idempotencyKey) {
-            run.attemptsLeft = 0;
+            run.call = { ...call, attemptsLeft: 0 };
             return undefined;
           }
           if (!isKeyed && plan.idempotencyKey) {
@@ -194,9 +194,8 @@ async function repeat(run: Run, passage: Passage, byRule: boolean): Promise<'rep
   passage.before = response ? undefined : error;
   passage.began = clock.ticks();
   passage.responses = budget.responses;
-  run.attempt = retryCount + 1;
-  run.attemptsLeft = plan.limit - retryCount;
-  run.hasResponse = aside !== undefined;
+  const attemptsLeft = plan.limit - retryCount;
+  run.call = { ...call, attempt: retryCount + 1, attemptsLeft, hasResponse: aside !== undefined };
   const repeated = resumed ?? again;
   if (repeated) run.request = repeated;
   // A hook may turn a read into a write, which is sent once.
