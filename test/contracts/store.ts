@@ -31,7 +31,7 @@ interface Opened<S extends Store> {
  *
  * @param lists Whether it lists whatever there is, or no more than keys that are the same up to their last space.
  */
-export function storeLaws(open: () => Opened<Store>, { lists = true } = {}): void {
+export function storeLaws(open: () => Opened<Store>, { lists = true, longestKey = 10_000 } = {}): void {
   const fresh = (): Store => open().store;
 
   describe('a store', () => {
@@ -233,9 +233,14 @@ export function storeLaws(open: () => Opened<Store>, { lists = true } = {}): voi
         'a\u0000b',
         'ä',
         '😀',
+        '👩‍👩‍👧‍👦 é',
+        '../../a',
+        'a/../b?c#d',
         'constructor',
         '__proto__',
         'x'.repeat(2_000),
+        'x'.repeat(longestKey),
+        '😀'.repeat(longestKey / 4),
       ];
       await store.write(strange.map((key) => put(key, `value of ${key}`)));
       for (const key of strange) expect((await store.get(key))?.value).toBe(`value of ${key}`);

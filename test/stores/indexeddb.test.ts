@@ -164,20 +164,25 @@ describe.skipIf(!hasIndexedDB)('IndexedDB', () => {
     expect(await readRaw(name)).toEqual({ version: 1, items: [] });
   });
 
-  describe('a newer version', () => {
+  describe('another format', () => {
     const refused = {
       name: 'StorageError',
       code: 'storage-newer',
       category: 'storage',
       transient: false,
-      message: expect.stringMatching(/written by a newer version of this page; reloading the page helps/),
+      message: expect.stringMatching(
+        /of a newer page \(reload this one\), or of holdfast 0\.1 \(delete it, or name another\)/,
+      ),
       cause: { name: 'VersionError' },
     };
 
-    test('is refused, and left as it is', async () => {
+    test.each([
+      ['of a newer page', 4],
+      ['of holdfast 0.1', 3],
+    ])('%s is refused, and left as it is', async (_, version) => {
       const name = newName();
       const item = { key: 'a', value: 'of the future' };
-      const future = await openRaw(name, 4, (database) => {
+      const future = await openRaw(name, version, (database) => {
         database.createObjectStore('items', { keyPath: 'key' });
         database.createObjectStore('bodies');
       });
@@ -199,7 +204,7 @@ describe.skipIf(!hasIndexedDB)('IndexedDB', () => {
       ]);
       for (const outcome of outcomes) expect(outcome).toMatchObject({ status: 'rejected', reason: refused });
       await store.close();
-      expect(await readRaw(name)).toEqual({ version: 4, items: [item] });
+      expect(await readRaw(name)).toEqual({ version, items: [item] });
     });
 
     test('may take over from a page that is open, which is refused from then on', async () => {

@@ -92,11 +92,11 @@ export function openDatabase(
   };
 }
 
-/** Why an open failed; a database of a newer version is neither read nor written, and nothing of it deleted. */
+/** Why an open failed; a database of another format is neither read nor written, and nothing of it deleted. */
 const refusal = (name: string, cause: DOMException | null): DOMException | StorageError | null =>
   cause?.name === 'VersionError'
     ? new StorageError(
-        `the database '${name}' was written by a newer version of this page; reloading the page helps`,
+        `the database '${name}' has a format that is not known here: of a newer page (reload this one), or of holdfast 0.1 (delete it, or name another)`,
         { code: 'storage-newer', transient: false, cause },
       )
     : cause;
