@@ -30,6 +30,7 @@ interface Opened<S extends Store> {
  * The laws of a store that is enough for a cache.
  *
  * @param lists Whether it lists whatever there is, or no more than keys that are the same up to their last space.
+ * @param longestKey In characters.
  */
 export function storeLaws(open: () => Opened<Store>, { lists = true, longestKey = 10_000 } = {}): void {
   const fresh = (): Store => open().store;
@@ -240,7 +241,7 @@ export function storeLaws(open: () => Opened<Store>, { lists = true, longestKey 
         '__proto__',
         'x'.repeat(2_000),
         'x'.repeat(longestKey),
-        '😀'.repeat(longestKey / 4),
+        '😀'.repeat(longestKey / 10),
       ];
       await store.write(strange.map((key) => put(key, `value of ${key}`)));
       for (const key of strange) expect((await store.get(key))?.value).toBe(`value of ${key}`);
