@@ -1,5 +1,5 @@
 import { createAborter } from '../primitives/abort.ts';
-import { notify } from '../primitives/notify.ts';
+import { Emitter, notify } from '../primitives/notify.ts';
 import { originOf } from '../primitives/request.ts';
 import { ShutdownSignal } from '../primitives/shutdown-signal.ts';
 import { type Match, matches } from '../primitives/url-match.ts';
@@ -122,7 +122,7 @@ export function createPipeline<Options extends object>(
   }
   wellFormedString(name, 'name');
   if (typeof options.partition !== 'function') wellFormedString(options.partition ?? '', 'partition');
-  for (const [option, value] of Object.entries({ onEvent, waitUntil, fetch: options.fetch }))
+  for (const [option, value] of Object.entries({ waitUntil, fetch: options.fetch }))
     if (value !== undefined) ofType('function')(value, option);
 
   const host: Host = { ...systemHost, ...options.host };
@@ -132,18 +132,9 @@ export function createPipeline<Options extends object>(
   let calls = 0;
   let prefix: string | undefined;
 
-  const listeners = new Set<(event: HoldfastEvent) => unknown>();
-  const emit = (event: HoldfastEvent): void => {
-    for (const listener of listeners) notify(listener, event);
-  };
-  const subscribe = (listener: (event: HoldfastEvent) => void): (() => void) => {
-    ofType('function')(listener, 'subscribe.listener');
-    // The same function given twice is two subscriptions.
-    const own = (event: HoldfastEvent): unknown => listener(event);
-    listeners.add(own);
-    return () => void listeners.delete(own);
-  };
-  if (onEvent) subscribe(onEvent);
+  const events = new Emitter<HoldfastEvent>();
+  const emit = (event: HoldfastEvent): void => events.emit(event);
+  if (onEvent) events.subscribe(onEvent, 'onEvent');
   const trackBackground = (taken: (work: Promise<unknown>) => void) => (work: Promise<unknown>) => {
     const ended = work.catch(() => {}).finally(() => background.delete(ended));
     background.add(ended);
@@ -171,7 +162,7 @@ export function createPipeline<Options extends object>(
     host,
     attempts: [],
     // Without a listener, a call builds no event.
-    emit: listeners.size > 0 ? emit : undefined,
+    emit: events.hasListeners ? emit : undefined,
     waitUntil: outliveByDefault,
   });
 
@@ -266,7 +257,7 @@ export function createPipeline<Options extends object>(
       checkOptions(changes, known);
       overall = { ...overall, ...changes };
     },
-    subscribe,
+    subscribe: (listener: (event: HoldfastEvent) => void) => events.subscribe(listener),
     signOut: async (given: SignOutOptions = {}) =>
       policies
         .map((policy) => traitsOf(policy).signOut)

@@ -1,7 +1,7 @@
 import type { Connectivity } from '../core/contract.ts';
 import type { HoldfastEvent } from '../core/events.ts';
 import { createAborter } from '../primitives/abort.ts';
-import { notify } from '../primitives/notify.ts';
+import { Emitter, notify } from '../primitives/notify.ts';
 import type { Duration } from '../primitives/units.ts';
 import { ofType, positiveDuration, readOptions } from '../primitives/validate.ts';
 import { pollInBackground } from './background.ts';
@@ -75,7 +75,7 @@ export function connectivity(options: ConnectivityOptions): ProbedConnectivity {
   const settings = checkSettings(own);
   const { host } = settings;
   const { clock, connectivity: online } = host;
-  const listeners = new Set<(online: boolean) => void>();
+  const changes = new Emitter<boolean>();
   let found: Exclude<Reachability, 'offline'> = 'online';
   let last: Reachability = online.state ? 'online' : 'offline';
   let probedAt = Number.NEGATIVE_INFINITY;
@@ -92,12 +92,7 @@ export function connectivity(options: ConnectivityOptions): ProbedConnectivity {
     if (last === before) return;
     if (onChange) notify(onChange, last);
     if ((before === 'online') === (last === 'online')) return;
-    notifyListeners(last === 'online');
-  };
-
-  /** A listener that subscribes during the loop is called at the next change. */
-  const notifyListeners = (isOnline: boolean): void => {
-    for (const listener of [...listeners]) notify(listener, isOnline);
+    changes.emit(last === 'online');
   };
 
   const probeNow = (): Promise<void> => {
@@ -157,11 +152,7 @@ export function connectivity(options: ConnectivityOptions): ProbedConnectivity {
     get reachability() {
       return now();
     },
-    subscribe(listener) {
-      const own = (online: boolean): void => listener(online);
-      listeners.add(own);
-      return () => void listeners.delete(own);
-    },
+    subscribe: (listener) => changes.subscribe(listener),
     async check() {
       if (online.state && !ended.signal.aborted) await probeNow();
       return now();
@@ -177,8 +168,8 @@ export function connectivity(options: ConnectivityOptions): ProbedConnectivity {
       reset();
       watch();
       unsubscribe();
-      if (wasAway && online.state) notifyListeners(true);
-      listeners.clear();
+      if (wasAway && online.state) changes.emit(true);
+      changes.close();
     },
   };
 }
