@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ObjectAlarm } from '../../src/adapters/cloudflare/object-alarm.ts';
+import { ObjectAlarm } from '../../src/adapters/cloudflare/durable-object.ts';
 
 /** The alarm of a storage whose operations take their time. */
 function storage(at: number | null = null) {

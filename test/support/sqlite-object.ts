@@ -1,5 +1,5 @@
 import { DatabaseSync } from 'node:sqlite';
-import type { AlarmStorage } from '../../src/adapters/cloudflare/object-alarm.ts';
+import type { AlarmStorage } from '../../src/adapters/cloudflare/durable-object.ts';
 import type { SqlDurableObjectStorage } from '../../src/cloudflare.ts';
 
 /** The storage of a Durable Object, as Node has it; its alarm comes when a test lets it. */

@@ -1,7 +1,7 @@
 import { systemHost } from '../../core/host.ts';
 import type { SharedState } from '../../policies/breaker/sharing.ts';
 import { LruMap } from '../../primitives/lru.ts';
-import { mixable, type ObjectClass } from './object-class.ts';
+import { mixable, type ObjectClass } from './durable-object.ts';
 import { MAX_STATES, placeOf, readSyncMessage, type SyncMessage, sent } from './protocol.ts';
 
 /** What isolates call on the stub of the object. */

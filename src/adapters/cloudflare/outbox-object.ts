@@ -19,8 +19,7 @@ import { ConfigurationError, isFailure } from '../../primitives/failure.ts';
 import { memoryStore } from '../../stores/memory.ts';
 import { durableObjectStore, type SqlDurableObjectStorage } from '../../stores/sql/durable-object.ts';
 import { type EventLifetime, withinEventLifetime } from '../event-lifetime.ts';
-import { type AlarmStorage, ObjectAlarm } from './object-alarm.ts';
-import { mixable, type ObjectClass } from './object-class.ts';
+import { type AlarmStorage, mixable, ObjectAlarm, type ObjectClass } from './durable-object.ts';
 
 /** What is used of a `DurableObjectState`. */
 export interface OutboxObjectState {

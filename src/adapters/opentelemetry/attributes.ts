@@ -1,5 +1,6 @@
 import type { HoldfastEvent } from '../../core/events.ts';
 import { redactUrl } from '../../observability/log/redact.ts';
+import { isFailure } from '../../primitives/failure.ts';
 
 export type Attributes = Record<string, string | number | boolean>;
 
@@ -47,3 +48,19 @@ export const prefixed = ({
   ...(operation !== undefined && { 'holdfast.operation': operation }),
   ...(source !== undefined && { 'holdfast.source': source }),
 });
+
+/** The name of a class; any other text may contain data. */
+const NAME = /^[A-Z]\w{0,60}$/i;
+
+/** `error.type`: our code, else the error's name; of low cardinality, and never its message. */
+export function errorTypeOf(error: unknown): string | undefined {
+  if (error === undefined) return undefined;
+  try {
+    if (isFailure(error)) return error.code;
+    const isNamed = error instanceof Error || error instanceof DOMException;
+    return isNamed && NAME.test(error.name) ? error.name : '_OTHER';
+  } catch {
+    // A getter or a proxy that throws.
+    return '_OTHER';
+  }
+}

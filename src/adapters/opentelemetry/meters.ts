@@ -1,7 +1,6 @@
 import type { Counter, Histogram, Meter } from '@opentelemetry/api';
 import type { HoldfastEvent } from '../../core/events.ts';
-import { methodOf, outcomeAttributes, prefixed, serverOf } from './attributes.ts';
-import { errorTypeOf } from './error-type.ts';
+import { errorTypeOf, methodOf, outcomeAttributes, prefixed, serverOf } from './attributes.ts';
 
 /** Seconds: those that the conventions advise for `http.client.request.duration`. */
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];

@@ -1,8 +1,15 @@
 import { context, type Span, SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
 import type { HoldfastEvent } from '../../core/events.ts';
 import { recordOf } from '../../observability/log/record.ts';
-import { type Attributes, methodOf, outcomeAttributes, prefixed, serverOf, urlOf } from './attributes.ts';
-import { errorTypeOf } from './error-type.ts';
+import {
+  type Attributes,
+  errorTypeOf,
+  methodOf,
+  outcomeAttributes,
+  prefixed,
+  serverOf,
+  urlOf,
+} from './attributes.ts';
 
 interface Under {
   readonly span: Span;

@@ -3,10 +3,9 @@ import type { HoldfastFetch } from '../../core/pipeline.ts';
 import { SYNC_TAG } from '../../policies/outbox/options.ts';
 import type { Outbox } from '../../policies/outbox/outbox.ts';
 import { ConfigurationError, isFailure } from '../../primitives/failure.ts';
-import type { Match } from '../../primitives/url-match.ts';
+import { type Match, matches } from '../../primitives/url-match.ts';
 import { ofType, readOptions, urlMatchRule, withMethods } from '../../primitives/validate.ts';
 import { killSwitch } from './kill-switch.ts';
-import { matchRoute } from './match-route.ts';
 import { drainInEvent, StillWaitingError } from './sync.ts';
 
 /** Which of a page's own `fetch` calls the worker responds to, and with which options. */
@@ -171,4 +170,21 @@ function readRoutes(value: unknown, option: string): readonly WorkerRoute[] {
   if (!Array.isArray(value)) throw new ConfigurationError(option, value, 'expected a list');
   for (const route of value as WorkerRoute[]) urlMatchRule(route?.match, `${option}.match`);
   return value;
+}
+
+/** The part of a request that decides about the route. */
+type Asked = Pick<Request, 'url' | 'mode' | 'headers' | 'destination'>;
+
+/**
+ * Finds the route for a request of a page's own `fetch`; the last one that matches.
+ *
+ * Navigations, subresources (images, scripts, …), `no-cors` and ranges are left to the browser: it knows how to respond,
+ * and a wrong response to them would go unnoticed.
+ */
+export function matchRoute<Route extends { readonly match: Match }>(
+  { url, mode, headers, destination }: Asked,
+  routes: readonly Route[],
+): Route | undefined {
+  if (destination !== '' || !['cors', 'same-origin'].includes(mode) || headers.has('range')) return undefined;
+  return routes.findLast(({ match }) => matches(match, url));
 }

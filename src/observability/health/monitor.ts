@@ -4,7 +4,6 @@ import { notify } from '../../primitives/notify.ts';
 import type { Duration } from '../../primitives/units.ts';
 import { integer, ofType, positiveDuration, readOptions } from '../../primitives/validate.ts';
 import { pollInBackground } from '../background.ts';
-import { pin, unpin } from './circuit-pins.ts';
 import {
   type CheckOptions,
   checkedUrl,
@@ -141,4 +140,28 @@ export function monitor(
     close,
     [dispose]: close,
   };
+}
+
+/** The pins of each circuit of a breaker, by origin. */
+const known = new WeakMap<Isolating, Map<string, Set<object>>>();
+
+const pinsOf = (breaker: Isolating, origin: string): Set<object> => {
+  const byOrigin = known.get(breaker) ?? new Map<string, Set<object>>();
+  known.set(breaker, byOrigin);
+  const pins = byOrigin.get(origin) ?? new Set<object>();
+  byOrigin.set(origin, pins);
+  return pins;
+};
+
+/** Isolates a circuit until all its pins are removed. */
+export function pin(breaker: Isolating, origin: string, pin: object): void {
+  const pins = pinsOf(breaker, origin);
+  if (pins.size === 0) breaker.isolate(origin);
+  pins.add(pin);
+}
+
+/** Removes a pin; without pins the circuit closes. */
+export function unpin(breaker: Isolating, origin: string, pin: object): void {
+  const pins = pinsOf(breaker, origin);
+  if (pins.delete(pin) && pins.size === 0) breaker.reset(origin);
 }
