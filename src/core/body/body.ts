@@ -150,20 +150,20 @@ export class Body implements WatchedBody {
   }
 
   /** Reads all; through the stream that was handed out, if any, so that its lock is right. */
-  async readAll(stream = this.#stream): Promise<Bytes> {
+  readAll(stream = this.#stream): Promise<Bytes> {
     this.wantWhole();
     const reader = stream?.getReader() ?? this;
-    const first = await reader.read();
-    if (first.done) return new Uint8Array();
-    let next = await reader.read();
-    if (next.done) return first.value;
-    const chunks = [first.value];
-    let length = first.value.byteLength;
-    for (; !next.done; next = await reader.read()) {
-      chunks.push(next.value);
-      length += next.value.byteLength;
-    }
-    return concat(chunks, length);
+    let chunks: Bytes[] | undefined;
+    let length = 0;
+    const next = ({ done, value }: ReadResult): Bytes | Promise<Bytes> => {
+      if (done) return chunks?.length === 1 ? (chunks[0] as Bytes) : concat(chunks ?? [], length);
+      // Most bodies are of one chunk, and a list that begins empty makes room for sixteen more.
+      if (chunks) chunks.push(value);
+      else chunks = [value];
+      length += value.byteLength;
+      return reader.read().then(next);
+    };
+    return reader.read().then(next);
   }
 
   /** Readers of clones go on. */
