@@ -4,8 +4,8 @@ import { isFailure } from '../../primitives/failure.ts';
 import { type Evidence, hungAlone, spend } from './budget.ts';
 import type { Plan } from './options.ts';
 
-/** The longest wait that other calls take over from one that named a limit of its own, in ms. */
-const LONGEST_FOR_ALL = 60_000;
+/** The longest wait that a call takes over from another one, or from an origin where `maxRetryAfter` is not named, in ms. */
+const LONGEST = 60_000;
 
 /** Whether the rules repeat what has come of an attempt. */
 export function isTransient({ response, error }: Run, plan: Plan, evidence: Evidence): boolean {
@@ -32,37 +32,40 @@ export function waitBefore(
   before: number,
   isSaid: boolean,
 ): number | undefined {
-  const { call, response, error } = run;
+  const { call, response, error, origin } = run;
   const { clock, random } = call.host;
   const { budget } = evidence;
+  const { backoffLimit, maxRetryAfter = Infinity, statusCodes, afterStatusCodes = statusCodes } = plan;
   const now = clock.now();
-  const isRespected = response && plan.afterStatusCodes.includes(response.status);
+  const ticks = clock.ticks();
+
+  const isRespected = response && afterStatusCodes.includes(response.status);
   const asked = isRespected ? waitAsked(response, now, run.pipeline.quotaReset) : undefined;
   // A wait that cannot be read has been asked for.
   const isAsked = asked !== undefined || (isRespected && response.headers.has('retry-after'));
   if (response?.status === 413 && !isAsked && !isSaid) return undefined;
+  // What it asked of one call it asked of all.
+  if (asked !== undefined && asked <= Math.max(plan.maxRetryAfter ?? 0, LONGEST))
+    budget.notBefore = Math.max(budget.notBefore, ticks + asked);
 
-  const ticks = clock.ticks();
-  const { backoffLimit, maxRetryAfter, capsRetryAfter } = plan;
   const limited = (delay: number): number => Math.min(backoffLimit, delay);
   const backoff = limited(plan.delay(retryCount));
   const jittered = limited(plan.jitter(backoff, random, limited(plan.delay(1)), before));
-  // What it asked of one call it asked of all.
-  if (asked !== undefined && asked <= Math.max(maxRetryAfter, capsRetryAfter ? LONGEST_FOR_ALL : 0))
-    budget.notBefore = Math.max(budget.notBefore, ticks + asked);
-  const capped = asked !== undefined && capsRetryAfter ? Math.min(asked, maxRetryAfter) : asked;
-  const held = capped ?? (budget.notBefore > ticks ? budget.notBefore - ticks : undefined);
+  const held =
+    asked !== undefined
+      ? Math.min(asked, maxRetryAfter)
+      : budget.notBefore > ticks && budget.notBefore - ticks;
   // The spread of the jitter on top of what was asked, or all clients that were turned away come back together.
-  const wait = held === undefined ? jittered : held + Math.abs(jittered - backoff);
+  const wait = held === false ? jittered : held + Math.abs(jittered - backoff);
   const reason =
-    capped !== undefined && capped > maxRetryAfter
+    asked !== undefined && asked > LONGEST && plan.maxRetryAfter === undefined
       ? 'retry-after'
       : ticks + wait >= run.deadline
         ? 'total'
         : !spend(evidence, plan.budget, retryCount, ticks) && 'budget';
   if (!reason) return wait;
   const retryAt = Math.ceil(now + wait);
-  call.emit?.({ type: 'retry-abandoned', callId: call.id, origin: run.origin, reason, retryAt });
+  call.emit?.({ type: 'retry-abandoned', callId: call.id, origin, reason, retryAt });
   if (isFailure(error) && error.retryAt === undefined) Object.assign(error, { retryAt });
   return undefined;
 }
