@@ -7,7 +7,9 @@ import {
   ofType,
   positiveDuration,
   type Rule,
-  readOptions,
+  readSettings,
+  type SettingsOf,
+  settingsTable,
 } from '../../primitives/validate.ts';
 
 /** The options that a client takes as they are. The others belong to a value: `breaker: breaker({ … })`. */
@@ -33,67 +35,41 @@ export interface PlainBreakerOptions {
   readonly key?: (request: Request, call: Call) => string;
 }
 
-export interface PlainSettings {
-  failures: number;
-  openFor: number;
-  maxOpenFor: number;
-  maxWait: number;
-  successes: number;
-  probeTimeout: number;
-  slowStart: boolean;
-  key: ((request: Request, call: Call) => string) | undefined;
-}
-
-export const plainDefaults: PlainSettings = {
-  failures: 5,
-  openFor: 300,
-  maxOpenFor: 4_000,
-  maxWait: 5_000,
-  successes: 1,
-  probeTimeout: 4_000,
-  slowStart: true,
-  key: undefined,
-};
-
-export const plainRules: { [K in keyof PlainSettings]: Rule<PlainSettings[K]> } = {
-  failures: integer(1),
-  openFor: positiveDuration,
-  maxOpenFor: positiveDuration,
-  maxWait: duration,
-  successes: integer(1),
-  probeTimeout: positiveDuration,
-  slowStart: ofType('boolean'),
-  key: ofType('function'),
-};
+export const plainTable = /* @__PURE__ */ settingsTable({
+  failures: [5, integer(1)],
+  /** Absent: 300 ms, or `maxOpenFor` if that is less. */
+  openFor: [undefined, positiveDuration],
+  /** Absent: 4 s, or `openFor` if that is more. */
+  maxOpenFor: [undefined, positiveDuration],
+  maxWait: [5_000, duration],
+  successes: [1, integer(1)],
+  probeTimeout: [4_000, positiveDuration],
+  slowStart: [true, ofType<boolean>('boolean')],
+  key: [undefined, ofType<PlainBreakerOptions['key']>('function')],
+});
 
 const onlyInBreaker: Rule<undefined> = (value, option) => {
   const name = option.slice(option.indexOf('.') + 1);
   throw new ConfigurationError(option, value, `make it with breaker: breaker({ ${name}: … })`);
 };
 
-type BreakerOnly = Partial<Record<'slowAfter' | 'slowRate' | 'probe' | 'share', undefined>>;
+const table = {
+  ...plainTable,
+  slowAfter: [undefined, onlyInBreaker],
+  slowRate: [undefined, onlyInBreaker],
+  probe: [undefined, onlyInBreaker],
+  share: [undefined, onlyInBreaker],
+} as typeof plainTable;
 
-const rules = {
-  ...plainRules,
-  slowAfter: onlyInBreaker,
-  slowRate: onlyInBreaker,
-  probe: onlyInBreaker,
-  share: onlyInBreaker,
-};
+export type PlainSettings = ReturnType<typeof readPlainBreakerOptions>;
 
-export const readPlainBreakerOptions = (options: PlainBreakerOptions): PlainSettings =>
-  withIntervals(options, readOptions<PlainSettings & BreakerOnly>('breaker', options, rules, plainDefaults));
+export const readPlainBreakerOptions = (options: PlainBreakerOptions) =>
+  withIntervals(readSettings('breaker', table, options));
 
 /** Settings in which no interval between two probes is longer than the longest. */
-export function withIntervals<S extends PlainSettings>(options: PlainBreakerOptions, settings: S): S {
-  const { openFor, maxOpenFor } = settings;
-  if (openFor <= maxOpenFor) return settings;
-  // An application that names only one of them means that one.
-  if (options.maxOpenFor === undefined) return { ...settings, maxOpenFor: openFor };
-  if (options.openFor === undefined) return { ...settings, openFor: maxOpenFor };
-  throw new ConfigurationError(
-    'breaker.maxOpenFor',
-    options.maxOpenFor,
-    `it is below openFor, ${openFor} ms`,
-  );
+export function withIntervals<S extends SettingsOf<typeof plainTable>>(settings: S) {
+  const openFor = settings.openFor ?? Math.min(300, settings.maxOpenFor ?? 300);
+  const maxOpenFor = settings.maxOpenFor ?? Math.max(4_000, openFor);
+  if (openFor <= maxOpenFor) return { ...settings, openFor, maxOpenFor };
+  throw new ConfigurationError('breaker.maxOpenFor', maxOpenFor, `it is below openFor, ${openFor} ms`);
 }

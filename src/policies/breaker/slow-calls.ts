@@ -1,5 +1,6 @@
 import type { Run } from '../../core/stage.ts';
-import type { Circuit, Passage } from './circuit.ts';
+import type { Passage } from './admission.ts';
+import type { Circuit } from './circuit.ts';
 import type { Circuits } from './circuits.ts';
 
 /** The share of slow calls is taken of at least this many calls within this time in ms. */
