@@ -4,7 +4,7 @@ import { type Call, type CallOptions, named, PUBLIC } from '../core/contract.ts'
 import { type Run, type Stage, stage } from '../core/stage.ts';
 import { carriesCredentials } from '../http/credentials.ts';
 import { ConfigurationError, cloneError } from '../primitives/failure.ts';
-import { list, memoized, ofType, type Rule, readOptions } from '../primitives/validate.ts';
+import { list, memoized, ofType, type Rule, readSettings } from '../primitives/validate.ts';
 
 export interface DedupeOptions {
   /**
@@ -81,12 +81,7 @@ const ignorable: Rule<string> = (value, option) => {
  * await Promise.all([fetch(url), fetch(url)]); // one request
  */
 export function dedupe(options: DedupeOptions = {}): Stage {
-  const { ignoreHeaders } = readOptions<{ ignoreHeaders: string[] }>(
-    'dedupe',
-    options,
-    { ignoreHeaders: list(ignorable) },
-    { ignoreHeaders: [] },
-  );
+  const { ignoreHeaders } = readSettings('dedupe', { ignoreHeaders: [[], list(ignorable)] }, options);
   return named('dedupe', singleFlight(ignoreHeaders), { switchOnly: true });
 }
 

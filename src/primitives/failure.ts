@@ -65,9 +65,8 @@ const UNTOLD = [
 
 /** What a log may see: of a URL its origin, no header, no body, no cause. */
 export function failureToJSON(error: Error & Failure): Record<string, unknown> {
-  const { name, code, category, transient, callId, origin, attempts, retryAt } = error;
   const message = UNTOLD.reduce((text, secret) => text.replace(secret, '$1$2…'), error.message);
-  return { name, code, category, transient, message, callId, origin, attempts, retryAt };
+  return { ...error, name: error.name, message };
 }
 
 /** The errors that carry the facts. */

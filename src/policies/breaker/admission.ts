@@ -1,12 +1,8 @@
 import { CircuitOpenError } from '../../core/errors.ts';
 import type { Run } from '../../core/stage.ts';
-import { DeadlineError } from '../../primitives/clock.ts';
 import { type Circuit, type CircuitState, freeAt, release, retryIn, wake } from './circuit.ts';
 import type { Circuits } from './circuits.ts';
 import type { PlainSettings } from './plain-options.ts';
-
-/** How long the cache may search for a cached response, in ms. */
-const LOOKUP_TIMEOUT = 2_000;
 
 /** If calls may not wait for one another (Workers), each checks the circuit again after this time, in ms. */
 const POLL_INTERVAL = 100;
@@ -118,7 +114,15 @@ export function admission(
     const { rounds } = circuits.get(origin);
 
     const released = async (): Promise<Passage> => {
-      if (call.standsIn && latest > began && (await standsIn(run))) throw rejected(blocked, run);
+      if (
+        call.standsIn &&
+        latest > began &&
+        (await run.wait(
+          Infinity,
+          call.standsIn().catch(() => false),
+        ))
+      )
+        throw rejected(blocked, run);
       emit?.({ type: 'waiting', callId, origin, for: 'circuit' });
       for (;;) {
         const now = clock.ticks();
@@ -160,14 +164,4 @@ function change(circuit: Circuit, run: Run, path: string, ms: number): Promise<v
     };
   });
   return run.wait(Infinity, changed, leave);
-}
-
-/** Whether a cached response can take the place of a response; false if the policy does not say so in time. */
-async function standsIn(run: Run): Promise<boolean | undefined> {
-  try {
-    return await run.wait(LOOKUP_TIMEOUT, run.call.standsIn?.().catch(() => false) ?? Promise.resolve(false));
-  } catch (error) {
-    if (error instanceof DeadlineError) return false;
-    throw error;
-  }
 }

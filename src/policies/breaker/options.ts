@@ -36,4 +36,4 @@ const table = /* @__PURE__ */ settingsTable({
 });
 
 export const readBreakerOptions = (options: BreakerOptions) =>
-  withIntervals(readSettings('breaker', table, options));
+  withIntervals(options, readSettings('breaker', table, options));

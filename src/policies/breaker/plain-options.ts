@@ -64,12 +64,15 @@ const table = {
 export type PlainSettings = ReturnType<typeof readPlainBreakerOptions>;
 
 export const readPlainBreakerOptions = (options: PlainBreakerOptions) =>
-  withIntervals(readSettings('breaker', table, options));
+  withIntervals(options, readSettings('breaker', table, options));
 
 /** Settings in which no interval between two probes is longer than the longest. */
-export function withIntervals<S extends SettingsOf<typeof plainTable>>(settings: S) {
+export function withIntervals<S extends SettingsOf<typeof plainTable>>(
+  given: PlainBreakerOptions,
+  settings: S,
+) {
   const openFor = settings.openFor ?? Math.min(300, settings.maxOpenFor ?? 300);
   const maxOpenFor = settings.maxOpenFor ?? Math.max(4_000, openFor);
   if (openFor <= maxOpenFor) return { ...settings, openFor, maxOpenFor };
-  throw new ConfigurationError('breaker.maxOpenFor', maxOpenFor, `it is below openFor, ${openFor} ms`);
+  throw new ConfigurationError('breaker.maxOpenFor', given.maxOpenFor, `it is below openFor, ${openFor} ms`);
 }
