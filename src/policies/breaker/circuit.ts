@@ -19,9 +19,8 @@ export interface Circuit {
   /** The stamps of the last of each. */
   callFailedAt: number;
   failedAt: number;
-  /** When the first of them failed, when the last failure was, and the path of its call. */
+  /** When the first of them failed, and the path of the call that failed last. */
   failingSince: number;
-  lastFailedAt: number;
   failedPath: string | undefined;
   /** When a response last followed a failure. */
   recoveredAt: number;
@@ -79,7 +78,6 @@ export const newCircuit = (key: string): Circuit => ({
   since: 0,
   ...INITIAL,
   failingSince: 0,
-  lastFailedAt: -Infinity,
   failedPath: undefined,
   recoveredAt: -Infinity,
   reopens: 0,

@@ -13,14 +13,8 @@ import {
 } from './circuit.ts';
 import type { PlainSettings } from './plain-options.ts';
 
-/** With this many calls in flight, all of them good, the origin has recovered. */
-const SLOW_START_LIMIT = 64;
-
 /** The longest wait of the first repetition, in ms, however long a circuit stays open. */
 const FIRST_REPETITION = 300;
-
-/** Failures that are further apart than this, in ms, are not in a row. */
-const FAILURE_WINDOW = 60_000;
 
 /** More calls than this that wait for one origin are not admitted at once. */
 const MAX_RELEASED = 2;
@@ -92,9 +86,7 @@ export class Circuits {
     if (circuit.probe === stamp && circuit.is === 'half-open')
       this.open(circuit, now, random, circuit.reason);
     if (circuit.is !== 'closed') return;
-    if (now - circuit.lastFailedAt > FAILURE_WINDOW) circuit.calls = circuit.rounds = 0;
     if (circuit.rounds === 0) circuit.failingSince = now;
-    circuit.lastFailedAt = now;
     if (stamp > circuit.failedAt) {
       circuit.failedAt = this.stamp();
       // A repetition that is due soon is not put off by calls that come after it.
@@ -120,10 +112,10 @@ export class Circuits {
     if (is !== 'closed') return;
     // An origin that flaps is back each time; one that responds to nothing but probes is not.
     circuit.reopens = 0;
-    if (slowStart && ++slowStart.allowed >= SLOW_START_LIMIT) circuit.slowStart = undefined;
+    if (slowStart) slowStart.allowed++;
     if (rounds === 0) return;
     const crowd = waiting.size > MAX_RELEASED ? this.#slowStart(now) : undefined;
-    Object.assign(circuit, INITIAL, { recoveredAt: now, slowStart: circuit.slowStart ?? crowd });
+    Object.assign(circuit, INITIAL, { recoveredAt: now, slowStart: crowd ?? slowStart });
   }
 
   /** Closes the circuit; the slow start begins. */

@@ -6,7 +6,6 @@ import {
   integer,
   ofType,
   positiveDuration,
-  type Rule,
   readSettings,
   type SettingsOf,
   settingsTable,
@@ -48,23 +47,10 @@ export const plainTable = /* @__PURE__ */ settingsTable({
   key: [undefined, ofType<PlainBreakerOptions['key']>('function')],
 });
 
-const onlyInBreaker: Rule<undefined> = (value, option) => {
-  const name = option.slice(option.indexOf('.') + 1);
-  throw new ConfigurationError(option, value, `make it with breaker: breaker({ ${name}: … })`);
-};
-
-const table = {
-  ...plainTable,
-  slowAfter: [undefined, onlyInBreaker],
-  slowRate: [undefined, onlyInBreaker],
-  probe: [undefined, onlyInBreaker],
-  share: [undefined, onlyInBreaker],
-} as typeof plainTable;
-
 export type PlainSettings = ReturnType<typeof readPlainBreakerOptions>;
 
 export const readPlainBreakerOptions = (options: PlainBreakerOptions) =>
-  withIntervals(options, readSettings('breaker', table, options));
+  withIntervals(options, readSettings('breaker', plainTable, options));
 
 /** Settings in which no interval between two probes is longer than the longest. */
 export function withIntervals<S extends SettingsOf<typeof plainTable>>(

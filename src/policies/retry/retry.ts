@@ -164,7 +164,6 @@ async function repeat(run: Run, passage: Passage, byRule: boolean): Promise<'rep
     await run.wait(delay);
     if (!connectivity.state) await untilOnline(run);
     resumed = (await ask(beforeRetry)) ?? undefined;
-    await aside?.end(run);
   } finally {
     if (aside) aside.drop();
     else dropBody(response);

@@ -41,9 +41,8 @@ export function waitBefore(
 
   const isRespected = response && afterStatusCodes.includes(response.status);
   const asked = isRespected ? waitAsked(response, now, run.pipeline.quotaReset) : undefined;
-  // A wait that cannot be read has been asked for.
-  const isAsked = asked !== undefined || (isRespected && response.headers.has('retry-after'));
-  if (response?.status === 413 && !isAsked && !isSaid) return undefined;
+  if (response?.status === 413 && !response.headers.has('retry-after') && asked === undefined && !isSaid)
+    return undefined;
   // What it asked of one call it asked of all.
   if (asked !== undefined && asked <= Math.max(plan.maxRetryAfter ?? 0, LONGEST))
     budget.notBefore = Math.max(budget.notBefore, ticks + asked);
