@@ -43,16 +43,16 @@ interface Limits extends SettingsOf<typeof OPTIONS> {
 /** The duration of larger uploads cannot be guessed. */
 const LARGE_UPLOAD = 256_000;
 
-const asObject = (given: unknown): TimeoutOptions =>
-  given === false
-    ? { total: given, attempt: given, idle: given }
-    : typeof given === 'object'
-      ? (given as TimeoutOptions)
-      : { attempt: given as Duration };
+/** A duration alone is the attempt's. */
+export function asTimeoutOptions(given: unknown): TimeoutOptions {
+  if (given === undefined) return {};
+  if (given === false) return { total: given, attempt: given, idle: given };
+  return typeof given === 'object' ? (given as TimeoutOptions) : { attempt: given as Duration };
+}
 
 /** @param own Wins if it contradicts `base`. */
 export function readLimits(base: unknown, own: unknown = base): Limits {
-  const [outer, last] = [asObject(base), asObject(own)];
+  const [outer, last] = [asTimeoutOptions(base), asTimeoutOptions(own)];
   const read = readSettings('timeout', OPTIONS, outer, last);
   if (read.attempt > read.total) {
     if (last.total === undefined) read.total = read.attempt;

@@ -149,9 +149,12 @@ const OPTIONS = /* @__PURE__ */ settingsTable({
 /** The options, read. */
 export type Plan = SettingsOf<typeof OPTIONS>;
 
-const asObject = (given: unknown): object =>
-  typeof given === 'object' && given ? given : { limit: given === false ? 0 : given };
+/** A number is the limit. */
+export const asRetryOptions = (given: unknown): RetryOptions => {
+  if (given === undefined) return {};
+  return typeof given === 'object' && given ? given : { limit: given === false ? 0 : (given as number) };
+};
 
 /** @throws {ConfigurationError} on options that cannot be meant. */
 export const readPlan = (...layers: unknown[]): Plan =>
-  readSettings('retry', OPTIONS, ...layers.map(asObject));
+  readSettings('retry', OPTIONS, ...layers.map(asRetryOptions));
