@@ -2,7 +2,6 @@ import { CircuitOpenError } from '../../core/errors.ts';
 import type { Run } from '../../core/stage.ts';
 import { type Circuit, type CircuitState, freeAt, release, retryIn, wake } from './circuit.ts';
 import type { Circuits } from './circuits.ts';
-import type { PlainSettings } from './plain-options.ts';
 
 /** If calls may not wait for one another (Workers), each checks the circuit again after this time, in ms. */
 const POLL_INTERVAL = 100;
@@ -29,26 +28,30 @@ export interface Extension {
   changed?(circuit: Circuit, from: CircuitState): void;
 }
 
+/** Releases the slots and the permit of a run. */
+export function letGo({ circuit, path, stamp }: Passage): void {
+  if (circuit) release(circuit, stamp);
+  if (path) release(path, stamp);
+}
+
+export function rejectionBy(circuit: Circuit, { origin, call: { host, id: callId } }: Run): CircuitOpenError {
+  const { key, is, reason } = circuit;
+  const left = retryIn(circuit, host.clock.ticks());
+  const retryAt = left ? Math.ceil(host.clock.now() + left) : undefined;
+  return new CircuitOpenError({ callId, origin, retryAt }, { key, is, ...reason });
+}
+
+function rejected(circuit: Circuit, run: Run): CircuitOpenError {
+  const { origin, call } = run;
+  const error = rejectionBy(circuit, run);
+  call.emit?.({ type: 'refused', callId: call.id, origin, code: 'circuit-open', retryAt: error.retryAt });
+  return error;
+}
+
 /** Admits runs when the circuits of their origin and of their path allow it. */
-export function admission(
-  { key: ownKey, maxWait }: PlainSettings,
-  circuits: Circuits,
-  { probe, admitted }: Extension,
-) {
+export function admission(circuits: Circuits, maxWait: number, { probe, admitted }: Extension) {
   /** Until when a call waits, in ticks, by its log of attempts, which all calls derived from it share. */
   const deadlines = new WeakMap<object, number>();
-
-  /** The key of the circuit for 408 and 5xx. */
-  const pathOf = (run: Run): string => {
-    const { call, origin, url } = run;
-    return ownKey ? ownKey(run.request, { ...call, origin }) : url.replace(/[?#].*/s, '');
-  };
-
-  /** The circuit of the path, if it has one: paths have circuits from their first failure on. */
-  const knownPath = (run: Run): Circuit | undefined => {
-    const key = pathOf(run);
-    return key !== run.origin && circuits.has(key) ? circuits.get(key) : undefined;
-  };
 
   /**
    * @param repetition Absent: the run is a first attempt.
@@ -57,7 +60,7 @@ export function admission(
   const admit = (run: Run, passage: Passage, repetition?: Run): Circuit | undefined => {
     const { host } = run.call;
     const now = host.clock.ticks();
-    const path = knownPath(run);
+    const path = circuits.ofPath(run);
     const circuit = circuits.get(run.origin);
     for (const each of [path, circuit]) if (each && freeAt(each, now, repetition) > now) return each;
     const stamp = circuits.stamp();
@@ -68,26 +71,6 @@ export function admission(
     Object.assign(passage, { stamp, circuit, path });
     admitted?.(run, passage);
     return undefined;
-  };
-
-  /** Releases the slots and the permit of a run. */
-  const letGo = ({ circuit, path, stamp }: Passage): void => {
-    if (circuit) release(circuit, stamp);
-    if (path) release(path, stamp);
-  };
-
-  const rejection = (circuit: Circuit, { origin, call: { host, id: callId } }: Run): CircuitOpenError => {
-    const { key, is, reason } = circuit;
-    const left = retryIn(circuit, host.clock.ticks());
-    const retryAt = left ? Math.ceil(host.clock.now() + left) : undefined;
-    return new CircuitOpenError({ callId, origin, retryAt }, { key, is, ...reason });
-  };
-
-  const rejected = (circuit: Circuit, run: Run): CircuitOpenError => {
-    const { origin, call } = run;
-    const error = rejection(circuit, run);
-    call.emit?.({ type: 'refused', callId: call.id, origin, code: 'circuit-open', retryAt: error.retryAt });
-    return error;
   };
 
   /**
@@ -135,13 +118,13 @@ export function admission(
         const end = circuit.is === 'closed' ? latest : deadline;
         if (now >= end || mustReject(circuit)) throw rejected(circuit, run);
         const free = freeAt(circuit, now, repetition);
-        await change(circuit, run, pathOf(run), Math.min(free, end) - now);
+        await change(circuit, run, circuits.pathOf(run), Math.min(free, end) - now);
       }
     };
     return released();
   };
 
-  return { pathOf, knownPath, admit, letGo, wait, rejection };
+  return { admit, wait };
 }
 
 /** Waits until a circuit changes, or `ms`; all calls that wait for it then look in the order of `wake`, and not of the timers. */

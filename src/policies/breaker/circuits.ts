@@ -46,6 +46,18 @@ export class Circuits {
     return this.kind(key).has(key);
   }
 
+  /** The key of the circuit for 408 and 5xx. */
+  pathOf(run: Run): string {
+    const { call, origin, url } = run;
+    return this.#settings.key?.(run.request, { ...call, origin }) ?? url.replace(/[?#].*/s, '');
+  }
+
+  /** The circuit of the path, if it has one: paths have circuits from their first failure on. */
+  ofPath(run: Run): Circuit | undefined {
+    const key = this.pathOf(run);
+    return key !== run.origin && this.has(key) ? this.get(key) : undefined;
+  }
+
   protected kind(key: string): LruMap<Circuit> {
     return isOrigin(key) ? this.origins : this.paths;
   }

@@ -3,7 +3,7 @@ import { saysNetwork } from '../../core/errors.ts';
 import { type Run, type Stage, stage } from '../../core/stage.ts';
 import { isOriginFailure } from '../../http/status.ts';
 import { isFailure } from '../../primitives/failure.ts';
-import { admission, type Extension, type Passage } from './admission.ts';
+import { admission, type Extension, letGo, type Passage, rejectionBy } from './admission.ts';
 import { wake } from './circuit.ts';
 import { Circuits } from './circuits.ts';
 import { type PlainBreakerOptions, type PlainSettings, readPlainBreakerOptions } from './plain-options.ts';
@@ -21,7 +21,7 @@ export function plainBreaker(options: PlainBreakerOptions = {}): Stage {
 
 /** The hooks of every breaker: admit runs, and count their outcomes for or against the origin and the path. */
 export function breakerHooks(settings: PlainSettings, circuits: Circuits, extension: Extension = {}): Hooks {
-  const { pathOf, knownPath, admit, letGo, wait, rejection } = admission(settings, circuits, extension);
+  const { admit, wait } = admission(circuits, settings.maxWait, extension);
   const emitters = new Set<NonNullable<PipelineContext['emit']>>();
 
   circuits.changed = (circuit, from) => {
@@ -38,12 +38,12 @@ export function breakerHooks(settings: PlainSettings, circuits: Circuits, extens
     if (!circuit) return;
     if (!response) {
       const cause = isFailure(error) ? error.code : 'network';
-      if (countsAgainst(run)) circuits.failed(circuit, stamp, host, cause, pathOf(run), attempt > 1);
+      if (countsAgainst(run)) circuits.failed(circuit, stamp, host, cause, circuits.pathOf(run), attempt > 1);
       return;
     }
     const { status } = response;
     const isBad = isOriginFailure(status);
-    const path = isBad ? circuits.get(pathOf(run)) : knownPath(run);
+    const path = isBad ? circuits.get(circuits.pathOf(run)) : circuits.ofPath(run);
     // A response is evidence that the origin lives.
     if (path !== circuit) circuits.succeeded(circuit, stamp, host);
     if (!path) return;
@@ -75,10 +75,10 @@ export function breakerHooks(settings: PlainSettings, circuits: Circuits, extens
     },
     settled: (_, passage) => letGo(passage),
     recheck(run, passage) {
-      for (const circuit of [passage.circuit, knownPath(run)])
+      for (const circuit of [passage.circuit, circuits.ofPath(run)])
         if (circuit && circuit.is !== 'closed' && circuit.since > passage.stamp) {
           passage.rejectedBy = circuit;
-          passage.rejection = rejection(circuit, run);
+          passage.rejection = rejectionBy(circuit, run);
           throw passage.rejection;
         }
     },

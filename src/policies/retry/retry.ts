@@ -8,27 +8,13 @@ import { isOriginFailure } from '../../http/status.ts';
 import { isFailure } from '../../primitives/failure.ts';
 import { LruMap } from '../../primitives/lru.ts';
 import { memoized } from '../../primitives/validate.ts';
-import { type Budget, type Evidence, hasBudget, newBudget, responded } from './budget.ts';
+import { type Budget, hasBudget, newBudget, responded } from './budget.ts';
 import { type Plan, type RetryOption, type RetryState, readPlan, type WholeBody } from './options.ts';
-import { type SetAside, setAside } from './set-aside.ts';
-import { isTransient, waitBefore } from './wait.ts';
+import { setAside } from './set-aside.ts';
+import { isTransient, type RetryPassage, waitBefore } from './wait.ts';
 
 /** How long a hook may take, in ms. */
 const HOOK_LIMIT = 30_000;
-
-/** One call through this policy. */
-interface Passage extends Evidence {
-  readonly plan: Plan;
-  /** Makes the next request to send, if it is another one than the last; absent where the body cannot be sent again. */
-  again: (() => Request | undefined) | undefined;
-  /** Retries so far. */
-  retries: number;
-  /** The last wait, in ms. */
-  waited: number;
-  /** How the attempt before failed: one of the two. */
-  aside: SetAside | undefined;
-  before: unknown;
-}
 
 /** A request without a body. */
 const same = (): undefined => undefined;
@@ -50,7 +36,7 @@ export function retry(base: RetryOption = {}): Policy {
 
   return named(
     'retry',
-    stage<Passage | undefined>({
+    stage<RetryPassage | undefined>({
       enter(run) {
         const { call } = run;
         const plan = planOf(call.options.retry);
@@ -90,7 +76,7 @@ export function retry(base: RetryOption = {}): Policy {
   );
 }
 
-function begin(run: Run, plan: Plan, budget: Budget, again: Passage['again']): Passage {
+function begin(run: Run, plan: Plan, budget: Budget, again: RetryPassage['again']): RetryPassage {
   const now = run.call.host.clock.ticks();
   return {
     plan,
@@ -108,7 +94,7 @@ function begin(run: Run, plan: Plan, budget: Budget, again: Passage['again']): P
 }
 
 /** Counts what the end of an attempt says of the origin. @returns what repeats it; absent if nothing does. */
-function next(run: Run, passage: Passage): Leaving | undefined {
+function next(run: Run, passage: RetryPassage): Leaving | undefined {
   const { response, error, call } = run;
   const { plan, budget, began, retries } = passage;
   if (response) {
@@ -120,14 +106,14 @@ function next(run: Run, passage: Passage): Leaving | undefined {
     run.response = passage.aside?.again();
     run.error = passage.before ?? error;
   }
-  const byRule = !run.response?.ok && isTransient(run, plan, passage);
+  const byRule = !run.response?.ok && isTransient(run, passage);
   return retries < plan.limit && passage.again && (byRule || plan.shouldRetry || call.strategy)
     ? () => repeat(run, passage, byRule)
     : undefined;
 }
 
 /** Waits, and prepares the next attempt, if there is to be one. */
-async function repeat(run: Run, passage: Passage, byRule: boolean): Promise<'repeat' | undefined> {
+async function repeat(run: Run, passage: RetryPassage, byRule: boolean): Promise<'repeat' | undefined> {
   const { call, response, error, origin } = run;
   const { plan, budget } = passage;
   const { shouldRetry, beforeRetry } = plan;
@@ -152,7 +138,7 @@ async function repeat(run: Run, passage: Passage, byRule: boolean): Promise<'rep
   const strategy = call.strategy?.(response ?? error);
   const word = (await ask(shouldRetry)) ?? (strategy && ['retry', 'back-off'].includes(strategy));
   if (word === false || (word !== true && !byRule)) return undefined;
-  const delay = waitBefore(run, plan, passage, retryCount, passage.waited, word === true);
+  const delay = waitBefore(run, passage, word === true);
   if (delay === undefined) return undefined;
   if (strategy === 'back-off') budget.notBefore = Math.max(budget.notBefore, clock.ticks() + delay);
   const cause = response ? response.status : error;
