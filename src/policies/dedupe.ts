@@ -121,10 +121,9 @@ export function singleFlight(ignoreHeaders: readonly string[] = []): Stage {
       attempts: [],
       // The request is sent if at least one of the callers may still send it.
       beforeSend() {
-        const guards = [...callers].map(({ call }) => call.beforeSend);
-        if (!guards.every((guard) => guard !== undefined)) return;
+        for (const { call } of callers) if (!call.beforeSend) return;
         try {
-          for (const guard of guards) guard();
+          for (const { call } of callers) call.beforeSend?.();
         } catch (error) {
           finish(flight);
           throw error;

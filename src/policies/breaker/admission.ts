@@ -62,7 +62,8 @@ export function admission(circuits: Circuits, maxWait: number, { probe, admitted
     const now = host.clock.ticks();
     const path = circuits.ofPath(run);
     const circuit = circuits.get(run.origin);
-    for (const each of [path, circuit]) if (each && freeAt(each, now, repetition) > now) return each;
+    if (path && freeAt(path, now, repetition) > now) return path;
+    if (freeAt(circuit, now, repetition) > now) return circuit;
     const stamp = circuits.stamp();
     circuits.take(circuit, stamp, host, repetition);
     // The permit is the probe's; calls of the application stay outside.

@@ -58,7 +58,13 @@ export function breakerHooks(settings: PlainSettings, circuits: Circuits, extens
       onClose(() => emitters.delete(emit));
     },
     enter(run) {
-      const passage = { stamp: 0 } as Passage;
+      const passage: Passage = {
+        stamp: 0,
+        circuit: undefined,
+        path: undefined,
+        rejection: undefined,
+        rejectedBy: undefined,
+      };
       const blocked = admit(run, passage, run);
       return blocked ? wait(run, passage, blocked) : passage;
     },
