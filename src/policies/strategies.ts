@@ -21,7 +21,7 @@ export interface StrategiesOptions {
   readonly categorize?: (outcome: unknown) => Category | undefined;
 }
 
-const strategy: Rule<Strategy | undefined> = oneOf(
+const strategy: Rule<Strategy | undefined> = /* @__PURE__ */ oneOf(
   'retry',
   'back-off',
   'fail-over',

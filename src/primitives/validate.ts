@@ -125,16 +125,19 @@ export const withMethods =
     return expected(what + lacks, missing.length === 0, value as T, option);
   };
 
-export const abortSignal: Rule<AbortSignal> = rule('an AbortSignal', (value) => value instanceof AbortSignal);
+export const abortSignal: Rule<AbortSignal> = /* @__PURE__ */ rule(
+  'an AbortSignal',
+  (value) => value instanceof AbortSignal,
+);
 
 /** The name of a header (RFC 9110, section 5.6.2, "token"). */
-export const headerName: Rule<string> = rule(
+export const headerName: Rule<string> = /* @__PURE__ */ rule(
   'the name of a header',
   (value) => typeof value === 'string' && /^[\w!#$%&'*+.^`|~-]+$/.test(value),
 );
 
 /** Text that a key can be made of: half a character (a lone surrogate) cannot be encoded. */
-export const wellFormedString: Rule<string> = rule(
+export const wellFormedString: Rule<string> = /* @__PURE__ */ rule(
   'well-formed text',
   (value) => typeof value === 'string' && !/\p{Surrogate}/u.test(value),
 );
@@ -146,12 +149,12 @@ export const list =
     expected('a list', Array.isArray(value), value as unknown[], option).map((each) => item(each, option));
 
 /** Methods of HTTP, in any case. */
-export const methods: Rule<string[]> = list((value, option) =>
+export const methods: Rule<string[]> = /* @__PURE__ */ list((value, option) =>
   ofType<string>('string')(value, option).toUpperCase(),
 );
 
 /** Passes what `matches` can ask. */
-export const urlMatchRule: Rule<Match> = rule(
+export const urlMatchRule: Rule<Match> = /* @__PURE__ */ rule(
   'a URL, a function or something with test(url)',
   (value) => ['string', 'function'].includes(typeof value) || typeof Object(value).test === 'function',
 );

@@ -29,12 +29,12 @@ const hidden =
 
 const fn = <T>(): Rule<T> => hidden('a function', (value) => typeof value === 'function');
 
-const text = hidden<string>('text', (value) => typeof value === 'string');
+const text = /* @__PURE__ */ hidden<string>('text', (value) => typeof value === 'string');
 
 const filled: Rule<string> = (value, option) =>
   wellFormedString(value, option) || refuse(option, value, 'expected text that is not empty');
 
-const secret = hidden<Secret>(
+const secret = /* @__PURE__ */ hidden<Secret>(
   'text that a header can carry',
   (value) => typeof value === 'function' || (typeof value === 'string' && isSendable(value)),
 );
@@ -94,7 +94,7 @@ const custom = /* @__PURE__ */ settingsTable({
   refresh: [undefined, fn<CustomOptions['refresh']>()],
 });
 
-const grants = oneOf('refresh_token', 'client_credentials');
+const grants = /* @__PURE__ */ oneOf('refresh_token', 'client_credentials');
 
 const oauth2 = /* @__PURE__ */ settingsTable({
   ...every,
@@ -196,4 +196,10 @@ export function readOAuth2(given: object): OAuth2Settings {
 export const readSignIn = (given: object) =>
   readSettings('auth', { partition: [undefined, wellFormedString] }, given);
 
-export const readScheme: Rule<AuthScheme> = oneOf('bearer', 'basic', 'api-key', 'oauth2', 'custom');
+export const readScheme: Rule<AuthScheme> = /* @__PURE__ */ oneOf(
+  'bearer',
+  'basic',
+  'api-key',
+  'oauth2',
+  'custom',
+);

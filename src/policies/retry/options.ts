@@ -116,14 +116,14 @@ const keyMaker: Rule<((request: Request, random: () => number) => string) | unde
       ? (_, random) => newKey(random)
       : undefined;
 
-const until: Rule<WholeBody | 'headers'> = rule(
+const until: Rule<WholeBody | 'headers'> = /* @__PURE__ */ rule(
   "'headers', or wholeBody without quotes",
   (value) => value === 'headers' || typeof value === 'function',
 );
 
 const STATUSES = [408, 413, 425, 429, 500, 502, 503, 504];
 
-const statuses = list(between(100, 599));
+const statuses = /* @__PURE__ */ list(between(100, 599));
 
 const OPTIONS = /* @__PURE__ */ settingsTable({
   limit: [2, integer()],
