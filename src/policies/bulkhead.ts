@@ -7,8 +7,8 @@ import type { Duration } from '../primitives/units.ts';
 import {
   durationOrFalse,
   integer,
-  memoized,
   oneOf,
+  perCall,
   readSettings,
   type SettingsTable,
 } from '../primitives/validate.ts';
@@ -60,8 +60,9 @@ const PRIORITIES = ['high', 'normal', 'low'] as const;
 const CALL_TABLE: SettingsTable<Required<CallBulkhead>> = { priority: ['normal', oneOf(...PRIORITIES)] };
 
 /** The index of the priority that a call names. */
-const rankOf = /* @__PURE__ */ memoized((own) =>
-  PRIORITIES.indexOf(readSettings('bulkhead', CALL_TABLE, own === true ? {} : (own ?? {})).priority),
+const rankOf = /* @__PURE__ */ perCall(
+  (...layers) => PRIORITIES.indexOf(readSettings('bulkhead', CALL_TABLE, ...layers).priority),
+  {},
 );
 
 /**

@@ -6,7 +6,7 @@ import { allowsFallback, SOURCE_HEADER } from '../core/outcome.ts';
 import { type Run, stage } from '../core/stage.ts';
 import { DeadlineError } from '../primitives/clock.ts';
 import { ConfigurationError } from '../primitives/failure.ts';
-import { memoized, methods, type Rule, readSettings, type SettingsTable } from '../primitives/validate.ts';
+import { methods, perCall, type Rule, readSettings, type SettingsTable } from '../primitives/validate.ts';
 
 /** What a function of the final failure receives besides the error. */
 export interface FallbackContext {
@@ -69,9 +69,7 @@ export function fallback(value: FallbackValue, options: FallbackOptions = {}): P
     methods: [standard.methods, methods],
     with: [standard.with, responder],
   };
-  const planOf = memoized((own) =>
-    own === undefined || own === true ? standard : readSettings('fallback', table, own as object),
-  );
+  const planOf = perCall((...layers) => readSettings('fallback', table, ...layers), {});
 
   const policy = stage<Plan | undefined>({
     enter({ method, call: { options } }) {

@@ -5,9 +5,9 @@ import { categoryOf, SOURCE_HEADER } from '../core/outcome.ts';
 import { stage } from '../core/stage.ts';
 import type { Category } from '../primitives/failure.ts';
 import {
-  memoized,
   ofType,
   oneOf,
+  perCall,
   type Rule,
   readSettings,
   type SettingsTable,
@@ -74,10 +74,7 @@ export function strategies(base: Strategies, options: StrategiesOptions = {}): P
     { categorize: [undefined, ofType<StrategiesOptions['categorize']>('function')] },
     options,
   );
-  const standard = readSettings('strategies', table, base);
-  const chosenBy = memoized((own) =>
-    own === undefined || own === true ? standard : readSettings('strategies', table, base, own as object),
-  );
+  const chosenBy = perCall((...layers) => readSettings('strategies', table, ...layers), base);
 
   const policy = stage({
     enter(run) {

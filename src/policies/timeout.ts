@@ -8,7 +8,7 @@ import { ConfigurationError } from '../primitives/failure.ts';
 import type { Duration } from '../primitives/units.ts';
 import {
   durationOrFalse,
-  memoized,
+  perCall,
   readSettings,
   type SettingsOf,
   settingsTable,
@@ -67,13 +67,6 @@ export function readLimits(base: unknown, own: unknown = base): Limits {
   return { ...read, configured: { ...outer, ...last } };
 }
 
-/** The limits of a call; those of the pipeline if the call names none. */
-function limitsFor(base: TimeoutOption = {}): (call: Call) => Limits {
-  const standard = readLimits(base);
-  const limits = memoized((own) => (own === undefined ? standard : readLimits(base, own)));
-  return ({ options }) => limits(options.timeout);
-}
-
 const isLargeUpload = ({ outgoing }: Run): boolean =>
   outgoing.isMade && hasBody(outgoing.request) && (knownSize(outgoing.request) ?? Infinity) > LARGE_UPLOAD;
 
@@ -87,12 +80,12 @@ const isLargeUpload = ({ outgoing }: Run): boolean =>
  * const fetch = pipeline([totalTimeout({ total: '20s' }), retry()]);
  */
 export function totalTimeout(base?: TimeoutOption): Policy {
-  const limits = limitsFor(base);
+  const limits = perCall(readLimits, base);
   return named(
     'totalTimeout',
     stage({
       enter(run) {
-        const { total, configured } = limits(run.call);
+        const { total, configured } = limits(run.call.options.timeout);
         if (total === Infinity || (configured.total === undefined && isLargeUpload(run))) return;
         run.limit(total, () => timeout('total', total, run.call));
         run.deadline = run.call.host.clock.ticks() + total;
@@ -112,17 +105,17 @@ export function totalTimeout(base?: TimeoutOption): Policy {
  * const fetch = pipeline([retry(), attemptTimeout('3s')]);
  */
 export function attemptTimeout(base?: TimeoutOption): Policy {
-  const limits = limitsFor(base);
+  const limits = perCall(readLimits, base);
   return named(
     'attemptTimeout',
     stage({
       enter(run) {
-        const { attempt, configured } = limits(run.call);
+        const { attempt, configured } = limits(run.call.options.timeout);
         const isUnbounded = configured.attempt === undefined && isLargeUpload(run);
         if (!isUnbounded) run.limit(attempt, () => timeout('attempt', attempt, run.call));
       },
       leave({ response, call }) {
-        const { idle, configured } = limits(call);
+        const { idle, configured } = limits(call.options.timeout);
         if (!response || idle === Infinity) return;
         const wholeOnly = configured.idle === undefined;
         if (!wholeOnly || !isStreaming(response.headers.get('content-type')))

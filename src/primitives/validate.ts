@@ -33,13 +33,13 @@ export const settingsTable = <T>(table: SettingsTable<T>): SettingsTable<T> => t
  * @param layers A later one wins; `undefined` in it says nothing.
  * @returns a new object in which every name of `table` has its value or its default.
  */
-export function readSettings<T>(owner: string, table: SettingsTable<T>, ...layers: object[]): T {
+export function readSettings<T>(owner: string, table: SettingsTable<T>, ...layers: unknown[]): T {
   const names = Object.keys(table) as (keyof T & string)[];
   const read = {} as T;
   for (const name of names) read[name] = table[name][0];
   for (const given of layers) {
     expected('an object', isObject(given), given, owner);
-    for (const [name, value] of Object.entries(given) as [keyof T & string, unknown][]) {
+    for (const [name, value] of Object.entries(given as object) as [keyof T & string, unknown][]) {
       if (!names.includes(name)) unknownOption(`${owner}.${name}`, value, names);
       if (value !== undefined) read[name] = table[name][1](value, `${owner}.${name}`);
     }
@@ -74,6 +74,17 @@ export function memoized<K, T>(read: (given: K) => T): (given: K) => T {
     }
     return found;
   };
+}
+
+/**
+ * The options of a policy for each call: its own over those of the policy, which are read at once.
+ *
+ * @param read Reads layers of options, a later one over an earlier one.
+ */
+export function perCall<T>(read: (...layers: unknown[]) => T, base: unknown): (own: unknown) => T {
+  const standard = read(base);
+  // `true` says that the policy is wanted, and not how.
+  return memoized((own) => (own === undefined || own === true ? standard : read(base, own)));
 }
 
 /** Passes the values of which `isSo` is true. */

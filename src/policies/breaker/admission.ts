@@ -13,9 +13,8 @@ export interface Passage {
   /** Of the origin; and of the path, if it has one. Absent while the run waits. */
   circuit: Circuit | undefined;
   path: Circuit | undefined;
-  /** The error with which `recheck` rejected the run, and the circuit. */
-  rejection: CircuitOpenError | undefined;
-  rejectedBy: Circuit | undefined;
+  /** The error with which `recheck` rejected the run, for a circuit. */
+  rejection: { readonly error: CircuitOpenError; readonly by: Circuit } | undefined;
 }
 
 /** What `breaker()` adds to the plain breaker of a client. */

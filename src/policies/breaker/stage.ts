@@ -63,7 +63,6 @@ export function breakerHooks(settings: PlainSettings, circuits: Circuits, extens
         circuit: undefined,
         path: undefined,
         rejection: undefined,
-        rejectedBy: undefined,
       };
       const blocked = admit(run, passage, run);
       return blocked ? wait(run, passage, blocked) : passage;
@@ -71,11 +70,11 @@ export function breakerHooks(settings: PlainSettings, circuits: Circuits, extens
     leave(run, passage) {
       evaluate(run, passage);
       letGo(passage);
-      const { rejection, rejectedBy } = passage;
-      if (!rejectedBy || run.error !== rejection) return undefined;
+      const { rejection } = passage;
+      if (!rejection || run.error !== rejection.error) return undefined;
       // The circuit opened while the run waited further in. Nothing was sent: the run waits here.
       return async () => {
-        await wait(run, passage, rejectedBy);
+        await wait(run, passage, rejection.by);
         return 'repeat';
       };
     },
@@ -83,9 +82,9 @@ export function breakerHooks(settings: PlainSettings, circuits: Circuits, extens
     recheck(run, passage) {
       for (const circuit of [passage.circuit, circuits.ofPath(run)])
         if (circuit && circuit.is !== 'closed' && circuit.since > passage.stamp) {
-          passage.rejectedBy = circuit;
-          passage.rejection = rejectionBy(circuit, run);
-          throw passage.rejection;
+          const error = rejectionBy(circuit, run);
+          passage.rejection = { error, by: circuit };
+          throw error;
         }
     },
   };

@@ -7,7 +7,7 @@ import { IDEMPOTENCY_KEY } from '../../http/idempotency.ts';
 import { isOriginFailure } from '../../http/status.ts';
 import { isFailure } from '../../primitives/failure.ts';
 import { LruMap } from '../../primitives/lru.ts';
-import { memoized } from '../../primitives/validate.ts';
+import { perCall } from '../../primitives/validate.ts';
 import { type Budget, hasBudget, newBudget, responded } from './budget.ts';
 import { type Plan, type RetryOption, type RetryState, readPlan, type WholeBody } from './options.ts';
 import { setAside } from './set-aside.ts';
@@ -30,8 +30,7 @@ const same = (): undefined => undefined;
  * const fetch = pipeline([retry({ limit: 4, statusCodes: [502, 503, 504] })]);
  */
 export function retry(base: RetryOption = {}): Policy {
-  const standard = readPlan(base);
-  const planOf = memoized((own) => (own === undefined ? standard : readPlan(base, own)));
+  const planOf = perCall(readPlan, base);
   const budgets = new LruMap(newBudget);
 
   return named(
