@@ -65,9 +65,11 @@ const UNTOLD = [
 
 /** What a log may see: of a URL its origin, no header, no body, no cause. */
 export function failureToJSON(error: Error & Failure): Record<string, unknown> {
+  // No other property: a validation error has what the server sent.
+  const { name, code, category, transient, callId, origin, attempts, retryAt } = error;
   let message = withoutQuery(error.message);
   for (const secret of UNTOLD) message = message.replace(secret, '$1$2…');
-  return { ...error, name: error.name, message };
+  return { name, code, category, transient, message, callId, origin, attempts, retryAt };
 }
 
 /** The errors that carry the facts. */
