@@ -6,11 +6,12 @@ import { isOriginFailure } from '../http/status.ts';
 import { DeadlineError } from '../primitives/clock.ts';
 import type { Duration } from '../primitives/units.ts';
 import {
-  durationOrFalse as durationOrNone,
+  durationOrFalse,
   integer,
-  memoized,
   oneOf,
-  readOptions,
+  perCall,
+  readSettings,
+  type SettingsTable,
 } from '../primitives/validate.ts';
 
 export interface BulkheadOptions {
@@ -57,17 +58,12 @@ interface Passage {
 
 const PRIORITIES = ['high', 'normal', 'low'] as const;
 
-const NORMAL = 1;
+const CALL_TABLE: SettingsTable<Required<CallBulkhead>> = { priority: ['normal', oneOf(...PRIORITIES)] };
 
-const rankOf = memoized((given) =>
-  PRIORITIES.indexOf(
-    readOptions<Required<CallBulkhead>>(
-      'bulkhead',
-      given as object,
-      { priority: oneOf(...PRIORITIES) },
-      { priority: 'normal' },
-    ).priority,
-  ),
+/** The index of the priority that a call names. */
+const rankOf = /* @__PURE__ */ perCall(
+  (...layers) => PRIORITIES.indexOf(readSettings('bulkhead', CALL_TABLE, ...layers).priority),
+  {},
 );
 
 /**
@@ -86,11 +82,10 @@ const rankOf = memoized((given) =>
  * const fetch = createFetch({ bulkhead: bulkhead({ limit: 4, queue: 50, maxWait: '2s' }) });
  */
 export function bulkhead(options: BulkheadOptions = {}): Bulkhead {
-  const { limit, queue, maxWait } = readOptions(
+  const { limit, queue, maxWait } = readSettings(
     'bulkhead',
+    { limit: [6, integer(1)], queue: [100, integer()], maxWait: [5_000, durationOrFalse] },
     options,
-    { limit: integer(1), queue: integer(), maxWait: durationOrNone },
-    { limit: 6, queue: 100, maxWait: 5_000 },
   );
   const origins = new Map<string, OriginState>();
 
@@ -162,8 +157,7 @@ export function bulkhead(options: BulkheadOptions = {}): Bulkhead {
     ownsBody: true,
     enter(run) {
       const { origin } = run;
-      const own = run.call.options.bulkhead;
-      const rank = own === undefined || own === true ? NORMAL : rankOf(own);
+      const rank = rankOf(run.call.options.bulkhead);
       let state = origins.get(origin);
       if (!state) {
         state = { origin, inFlight: 0, waiters: [] };

@@ -6,7 +6,7 @@ import { type Run, type Stage, stage } from '../core/stage.ts';
 import { usersOf } from '../core/user.ts';
 import { carriesCredentials } from '../http/credentials.ts';
 import { ConfigurationError, cloneError } from '../primitives/failure.ts';
-import { list, memoized, ofType, type Rule, readOptions } from '../primitives/validate.ts';
+import { list, memoized, ofType, type Rule, readSettings } from '../primitives/validate.ts';
 
 export interface DedupeOptions {
   /**
@@ -16,18 +16,18 @@ export interface DedupeOptions {
   readonly ignoreHeaders?: readonly string[];
 }
 
-/** One call on the wire, and the calls that wait for it. */
+/** One call on the wire, and the callers that wait for it. */
 interface Flight {
   readonly key: string;
   readonly origin: string;
   readonly leader: Run;
   readonly level: number;
-  /** The leader's call; absent once its caller has left. */
-  call: Call | undefined;
-  readonly waiting: Set<Waiting>;
+  /** The caller of the leader, which has its response without a copy if it is alone. */
+  readonly first: Caller;
+  readonly callers: Set<Caller>;
 }
 
-interface Waiting {
+interface Caller {
   readonly call: Call;
   take(response: Response): void;
   reject(error: unknown): void;
@@ -83,12 +83,7 @@ const ignorable: Rule<string> = (value, option) => {
  * await Promise.all([fetch(url), fetch(url)]); // one request
  */
 export function dedupe(options: DedupeOptions = {}): Stage {
-  const { ignoreHeaders } = readOptions<{ ignoreHeaders: string[] }>(
-    'dedupe',
-    options,
-    { ignoreHeaders: list(ignorable) },
-    { ignoreHeaders: [] },
-  );
+  const { ignoreHeaders } = readSettings('dedupe', { ignoreHeaders: [[], list(ignorable)] }, options);
   return named('dedupe', singleFlight(ignoreHeaders), {
     switchOnly: true,
     brings: { Run: DetachableRun, users: usersOf },
@@ -117,7 +112,12 @@ export function singleFlight(ignoreHeaders: readonly string[] = []): Stage {
 
   const lead = (run: Run, key: string): Flight => {
     const { call, origin, level } = run;
-    const flight: Flight = { key, origin, leader: run, level, call, waiting: new Set() };
+    const take = (response: Response): void => {
+      run.response = response;
+    };
+    const first: Caller = { call, take, reject() {} };
+    const callers = new Set([first]);
+    const flight: Flight = { key, origin, leader: run, level, first, callers };
     flights.set(key, flight);
     // Without the first caller's deadline and log: it may leave, and the others go on.
     run.deadline = Infinity;
@@ -126,18 +126,16 @@ export function singleFlight(ignoreHeaders: readonly string[] = []): Stage {
       attempts: [],
       // The request is sent if at least one of the callers may still send it.
       beforeSend() {
-        const calls = callsOf(flight);
-        if (calls.some(({ beforeSend: guard }) => !guard)) return;
+        for (const { call } of callers) if (!call.beforeSend) return;
         try {
-          for (const call of calls) call.beforeSend?.();
+          for (const { call } of callers) call.beforeSend?.();
         } catch (error) {
           finish(flight);
           throw error;
         }
       },
       waitUntil(work) {
-        const calls = callsOf(flight);
-        for (const each of calls.length > 0 ? calls : [call]) each.waitUntil(work);
+        for (const { call } of callers.size > 0 ? callers : [first]) call.waitUntil(work);
       },
     };
     return flight;
@@ -147,17 +145,18 @@ export function singleFlight(ignoreHeaders: readonly string[] = []): Stage {
     const { call } = run;
     const { id: callId, origin, emit } = call;
     emit?.({ type: 'deduplicated', callId, origin, leader: flight.leader.call.id });
+    const { callers } = flight;
     let leave = (_: unknown): void => {};
     const response = new Promise<undefined>((resolve, reject) => {
       const take = (copy: Response): void => {
         run.response = copy;
         resolve(undefined);
       };
-      const waiting = { call, take, reject };
-      flight.waiting.add(waiting);
+      const caller = { call, take, reject };
+      callers.add(caller);
       leave = (reason) => {
-        flight.waiting.delete(waiting);
-        if (callsOf(flight).length > 0) return;
+        callers.delete(caller);
+        if (callers.size > 0) return;
         finish(flight);
         flight.leader.abandon(reason, flight.level);
       };
@@ -180,19 +179,20 @@ export function singleFlight(ignoreHeaders: readonly string[] = []): Stage {
         for (const flight of flights.values()) if (flight.origin === memory.outdates) finish(flight);
         return;
       }
-      const { waiting } = memory;
+      const { callers, first } = memory;
       const { attempts } = run.call;
       finish(memory);
-      for (const call of callsOf(memory)) call.attempts.push(...attempts);
-      if (waiting.size === 0) return;
-      if (run.response) return async () => share(run, memory);
-      for (const { reject } of waiting) reject(cloneError(run.error));
+      for (const { call } of callers) call.attempts.push(...attempts);
+      if (callers.size === 1 && callers.has(first)) return;
+      if (run.response) return async () => share(run, callers);
+      for (const { reject } of callers) reject(cloneError(run.error));
     },
     outlivesCaller(_, memory) {
       if (!memory || 'outdates' in memory) return false;
-      memory.call = undefined;
-      if (memory.waiting.size === 0) finish(memory);
-      return memory.waiting.size > 0;
+      const { callers, first } = memory;
+      callers.delete(first);
+      if (callers.size === 0) finish(memory);
+      return callers.size > 0;
     },
   });
 }
@@ -214,22 +214,12 @@ function withoutDeadline({ deadline: _, ...rest }: Call): Call {
   return rest;
 }
 
-/** The calls that wait for the response of a flight. */
-function callsOf({ call, waiting }: Flight): Call[] {
-  if (call && waiting.size === 0) return [call];
-  const calls = [...waiting].map(({ call }) => call);
-  return call ? [call, ...calls] : calls;
-}
-
-/** Gives each call a response of its own. */
-function share(run: Run, { call, waiting }: Flight): undefined {
-  const callers = [...waiting];
+/** Gives each caller a response of its own. */
+function share(run: Run, callers: ReadonlySet<Caller>): undefined {
   try {
-    const copies = fanOut(run.response as Response, callers.length + (call ? 1 : 0));
-    run.response = call && copies.pop();
-    callers.forEach(({ take }, at) => {
-      take(copies[at] as Response);
-    });
+    const copies = fanOut(run.response as Response, callers.size);
+    run.response = undefined;
+    for (const { take } of callers) take(copies.pop() as Response);
   } catch (error) {
     for (const { reject } of callers) reject(error);
     throw error;

@@ -3,10 +3,10 @@ import { hasBody, knownSize, readStorableBody } from '../core/body/request-body.
 import { type Call, named, type Policy } from '../core/contract.ts';
 import { type Run, stage } from '../core/stage.ts';
 import { IDEMPOTENCY_KEY, IDEMPOTENT_METHODS } from '../http/idempotency.ts';
-import { ConfigurationError, isFailure } from '../primitives/failure.ts';
+import { isFailure } from '../primitives/failure.ts';
 import type { LazyRequest } from '../primitives/request.ts';
 import type { Duration, Size } from '../primitives/units.ts';
-import { list, oneOf, positiveDuration, readOptions, size } from '../primitives/validate.ts';
+import { expected, list, oneOf, positiveDuration, readSettings, size } from '../primitives/validate.ts';
 import { origin, origins, retargetOrigin } from './retarget.ts';
 
 export interface FailoverOptions {
@@ -20,14 +20,6 @@ export interface FailoverOptions {
   readonly credentialsFor?: readonly string[];
   /** How much of a body that can be read only once is kept for the next origin. Default 1 MB. */
   readonly bodyLimit?: Size;
-}
-
-interface Settings {
-  origins: string[];
-  order: 'ordered' | 'spread';
-  stickyFor: number;
-  credentialsFor: string[];
-  bodyLimit: number;
 }
 
 /** Responses of a gateway whose origin is down; a 500 comes from the origin itself. */
@@ -50,21 +42,19 @@ const UNAVAILABLE = [502, 503, 504];
  * });
  */
 export function failover(options: FailoverOptions): Policy {
-  const settings = readOptions<Settings>(
+  const settings = readSettings(
     'failover',
-    options,
     {
-      origins,
-      order: oneOf('ordered', 'spread'),
-      stickyFor: positiveDuration,
-      credentialsFor: list(origin),
-      bodyLimit: size,
+      origins: [[], origins],
+      order: ['ordered', oneOf('ordered', 'spread')],
+      stickyFor: [60_000, positiveDuration],
+      credentialsFor: [[], list(origin)],
+      bodyLimit: [1_000_000, size],
     },
-    { origins: [], order: 'ordered', stickyFor: 60_000, credentialsFor: [], bodyLimit: 1_000_000 },
+    options,
   );
   const { origins: all, stickyFor } = settings;
-  if (all.length === 0)
-    throw new ConfigurationError('failover.origins', undefined, 'expected a list of origins');
+  expected('a list of origins', all.length > 0, options.origins, 'failover.origins');
   let pipeline = settings.order === 'ordered' ? 0 : undefined;
   /** The origin that responded last after another had not; until then calls stay with it. */
   let sticky = { at: -1, until: 0 };

@@ -6,7 +6,7 @@ import { allowsFallback, SOURCE_HEADER } from '../core/outcome.ts';
 import { type Run, stage } from '../core/stage.ts';
 import { DeadlineError } from '../primitives/clock.ts';
 import { ConfigurationError } from '../primitives/failure.ts';
-import { list, memoized, ofType, type Rule, readOptions } from '../primitives/validate.ts';
+import { methods, perCall, type Rule, readSettings, type SettingsTable } from '../primitives/validate.ts';
 
 /** What a function of the final failure receives besides the error. */
 export interface FallbackContext {
@@ -44,8 +44,8 @@ type Respond = (
 ) => Promise<Response | undefined>;
 
 interface Plan {
-  with: Respond;
-  methods: string[];
+  readonly with: Respond;
+  readonly methods: readonly string[];
 }
 
 /**
@@ -62,16 +62,18 @@ interface Plan {
  */
 export function fallback(value: FallbackValue, options: FallbackOptions = {}): Policy {
   const standard: Plan = {
-    ...readOptions('fallback', options, { methods }, { methods: ['GET', 'HEAD'] }),
+    ...readSettings('fallback', { methods: [['GET', 'HEAD'], methods] }, options),
     with: responder(value, 'fallback'),
   };
-  const planOf = memoized((own) =>
-    own === true ? standard : readOptions<Plan>('fallback', own as object, rules, standard),
-  );
+  const table: SettingsTable<Plan> = {
+    methods: [standard.methods, methods],
+    with: [standard.with, responder],
+  };
+  const planOf = perCall((...layers) => readSettings('fallback', table, ...layers), {});
 
   const policy = stage<Plan | undefined>({
     enter({ method, call: { options } }) {
-      const plan = options.fallback === undefined ? standard : planOf(options.fallback);
+      const plan = planOf(options.fallback);
       return plan.methods.includes(method) ? plan : undefined;
     },
     leave(run, plan) {
@@ -83,10 +85,6 @@ export function fallback(value: FallbackValue, options: FallbackOptions = {}): P
   });
   return named('fallback', policy);
 }
-
-const methods: Rule<string[]> = list((value, option) =>
-  ofType<string>('string')(value, option).toUpperCase(),
-);
 
 const responder: Rule<Respond> = (value, option) => {
   if (typeof value === 'function') return ofFunction(value as FallbackFunction);
@@ -105,8 +103,6 @@ const responder: Rule<Respond> = (value, option) => {
     );
   return ofJson(json);
 };
-
-const rules: { [K in keyof Plan]: Rule<Plan[K]> } = { methods, with: responder };
 
 async function respond(create: Respond, run: Run): Promise<undefined> {
   const { request, origin, response, error } = run;

@@ -6,7 +6,7 @@ import { composeWrappers } from '../core/run/compose-wrappers.ts';
 import { type Aborter, createAborter, follow } from '../primitives/abort.ts';
 import { LruMap } from '../primitives/lru.ts';
 import type { Duration } from '../primitives/units.ts';
-import { between, duration, list, type Rule, readOptions } from '../primitives/validate.ts';
+import { between, duration, list, type Rule, readSettings } from '../primitives/validate.ts';
 import { origin, origins, retargetOrigin } from './retarget.ts';
 
 export interface HedgeOptions {
@@ -26,19 +26,14 @@ export interface HedgeOptions {
   readonly credentialsFor?: readonly string[];
 }
 
-interface Settings {
-  delay: number | undefined;
-  share: number;
-  origins: string[] | ((origin: string) => string | undefined);
-  credentialsFor: string[];
-}
+type Targets = readonly string[] | ((origin: string) => string | undefined);
 
 const SAFE = ['GET', 'HEAD', 'OPTIONS'];
 
 const MAX_SAVED = 5;
 
-const readTargets: Rule<Settings['origins']> = (value, option) =>
-  typeof value === 'function' ? (value as (origin: string) => string | undefined) : origins(value, option);
+const targets: Rule<Targets> = (value, option) =>
+  typeof value === 'function' ? (value as () => string) : origins(value, option);
 
 /**
  * Sends a second attempt when the first has been silent for longer than usual, and returns the better response: the first
@@ -54,11 +49,15 @@ const readTargets: Rule<Settings['origins']> = (value, option) =>
  * const fetch = createFetch({ hedge: hedge({ delay: '300ms' }) });
  */
 export function hedge(options: HedgeOptions = {}): Policy {
-  const settings = readOptions<Settings>(
+  const settings = readSettings(
     'hedge',
+    {
+      delay: [undefined, duration],
+      share: [0.05, between(0, 1)],
+      origins: [(own: string) => own, targets],
+      credentialsFor: [[], list(origin)],
+    },
     options,
-    { delay: duration, share: between(0, 1), origins: readTargets, credentialsFor: list(origin) },
-    { delay: undefined, share: 0.05, origins: (own) => own, credentialsFor: [] },
   );
   const { share, credentialsFor } = settings;
   const states = new LruMap(() => new State());

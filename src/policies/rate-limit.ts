@@ -10,7 +10,7 @@ import {
   durationOrFalse,
   integer,
   positiveDuration,
-  readOptions,
+  readSettings,
   withMethods,
 } from '../primitives/validate.ts';
 import { connectLater, type Sharing } from './breaker/sharing.ts';
@@ -65,25 +65,17 @@ const SPREAD = 1000;
  * const fetch = createFetch({ rateLimit: rateLimit({ rate: 10, per: '1s' }) });
  */
 export function rateLimit(options: RateLimitOptions = {}): RateLimit {
-  const settings = readOptions(
+  const settings = readSettings(
     'rateLimit',
+    {
+      rate: [Infinity, integer(1)],
+      per: [1_000, positiveDuration],
+      burst: [0, integer(1)],
+      maxWait: [5_000, durationOrFalse],
+      maxRetryAfter: [60_000, duration],
+      share: [undefined, withMethods<Sharing>('what shares, such as betweenIsolates(binding)', 'connect')],
+    },
     options,
-    {
-      rate: integer(1),
-      per: positiveDuration,
-      burst: integer(1),
-      maxWait: durationOrFalse,
-      maxRetryAfter: duration,
-      share: withMethods<Sharing>('what shares, such as betweenIsolates(binding)', 'connect'),
-    },
-    {
-      rate: Infinity,
-      per: 1_000,
-      burst: 0,
-      maxWait: 5_000,
-      maxRetryAfter: 60_000,
-      share: undefined as Sharing | undefined,
-    },
   );
   const { rate, maxWait, maxRetryAfter, share } = settings;
   for (const name of ['per', 'burst'] as const)

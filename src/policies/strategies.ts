@@ -4,7 +4,14 @@ import { type Call, named, type Policy, type Strategy } from '../core/contract.t
 import { categoryOf, SOURCE_HEADER } from '../core/outcome.ts';
 import { stage } from '../core/stage.ts';
 import type { Category } from '../primitives/failure.ts';
-import { memoized, ofType, oneOf, type Rule, readOptions } from '../primitives/validate.ts';
+import {
+  ofType,
+  oneOf,
+  perCall,
+  type Rule,
+  readSettings,
+  type SettingsTable,
+} from '../primitives/validate.ts';
 
 /** The strategy for each category of failure; a category without one is left to the policies' own rules. */
 export type Strategies = { readonly [C in Category]?: Strategy };
@@ -14,36 +21,35 @@ export interface StrategiesOptions {
   readonly categorize?: (outcome: unknown) => Category | undefined;
 }
 
-type Settings = { -readonly [C in Category]: Strategy | undefined };
+const strategy: Rule<Strategy | undefined> = /* @__PURE__ */ oneOf(
+  'retry',
+  'back-off',
+  'fail-over',
+  'fall-back',
+  'skip',
+  'fail-fast',
+);
 
-const strategy: Rule<Strategy> = oneOf('retry', 'back-off', 'fail-over', 'fall-back', 'skip', 'fail-fast');
-
-const NO_STRATEGIES: Settings = {
-  network: undefined,
-  timeout: undefined,
-  'rate-limit': undefined,
-  server: undefined,
-  client: undefined,
-  auth: undefined,
-  validation: undefined,
-  conflict: undefined,
-  parse: undefined,
-  'circuit-open': undefined,
-  capacity: undefined,
-  storage: undefined,
-  aborted: undefined,
-  configuration: undefined,
-  unknown: undefined,
+const table: SettingsTable<{ [C in Category]: Strategy | undefined }> = {
+  network: [undefined, strategy],
+  timeout: [undefined, strategy],
+  'rate-limit': [undefined, strategy],
+  server: [undefined, strategy],
+  client: [undefined, strategy],
+  auth: [undefined, strategy],
+  validation: [undefined, strategy],
+  conflict: [undefined, strategy],
+  parse: [undefined, strategy],
+  'circuit-open': [undefined, strategy],
+  capacity: [undefined, strategy],
+  storage: [undefined, strategy],
+  aborted: [undefined, strategy],
+  configuration: [undefined, strategy],
+  unknown: [undefined, strategy],
 };
 
 /** The caller aborted, the pipeline was closed, or the options are wrong: no strategy helps. */
-const FINAL: readonly (keyof Settings)[] = ['aborted', 'configuration'];
-
-const rules = Object.fromEntries(
-  Object.keys(NO_STRATEGIES).map((category) => [category, strategy]),
-) as unknown as {
-  [C in Category]: Rule<Strategy | undefined>;
-};
+const FINAL: readonly Category[] = ['aborted', 'configuration'];
 
 /**
  * Chooses by the category of a failure what is done about it. Policies apply this strategy before their own rules.
@@ -63,22 +69,17 @@ const rules = Object.fromEntries(
  * const fetch = createFetch({ strategies: strategies({ 'rate-limit': 'fail-fast', server: 'retry' }) });
  */
 export function strategies(base: Strategies, options: StrategiesOptions = {}): Policy {
-  const { categorize } = readOptions<{ categorize: StrategiesOptions['categorize'] }>(
+  const { categorize } = readSettings(
     'strategies',
+    { categorize: [undefined, ofType<StrategiesOptions['categorize']>('function')] },
     options,
-    { categorize: ofType('function') },
-    { categorize: undefined },
   );
-  const read = (given: unknown, over: Settings): Settings =>
-    readOptions('strategies', given as object, rules, over);
-  const standard = read(base, NO_STRATEGIES);
-  const resolve = memoized((own) => (own === true ? standard : read(own, standard)));
+  const chosenBy = perCall((...layers) => readSettings('strategies', table, ...layers), base);
 
   const policy = stage({
     enter(run) {
       const { call } = run;
-      const { strategies: own } = call.options;
-      const chosen = own === undefined ? standard : resolve(own);
+      const chosen = chosenBy(call.options.strategies);
       const strategy: Call['strategy'] = (outcome) => {
         if (call.signal.aborted) return undefined;
         const category = categorize?.(outcome) ?? categoryOf(outcome);

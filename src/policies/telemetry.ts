@@ -3,7 +3,7 @@ import { type Call, named, type Policy } from '../core/contract.ts';
 import { stage } from '../core/stage.ts';
 import { formatTraceparent, parseTraceparent, randomHex, type TraceContext } from '../http/traceparent.ts';
 import { originOf } from '../primitives/request.ts';
-import { headerName, list, ofType, type Rule, readOptions } from '../primitives/validate.ts';
+import { headerName, list, ofType, type Rule, readSettings } from '../primitives/validate.ts';
 import { origin } from './retarget.ts';
 
 export interface TelemetryOptions {
@@ -25,14 +25,6 @@ export interface TelemetryOptions {
   readonly sampled?: boolean;
 }
 
-interface Settings {
-  origins: string[];
-  traceparent: boolean;
-  requestId: string | undefined;
-  parent: (() => string | null | undefined) | undefined;
-  sampled: boolean;
-}
-
 const requestId: Rule<string | undefined> = (value, option) => {
   if (typeof value !== 'boolean') return headerName(value, option);
   return value ? 'X-Request-Id' : undefined;
@@ -48,17 +40,16 @@ const requestId: Rule<string | undefined> = (value, option) => {
  * const fetch = createFetch({ telemetry: telemetry({ origins: ['https://api.example.com'] }) });
  */
 export function telemetry(options: TelemetryOptions): Policy {
-  const settings = readOptions<Settings>(
+  const settings = readSettings(
     'telemetry',
-    options,
     {
-      origins: list(origin),
-      traceparent: ofType('boolean'),
-      requestId,
-      parent: ofType('function'),
-      sampled: ofType('boolean'),
+      origins: [[], list(origin)],
+      traceparent: [true, ofType<boolean>('boolean')],
+      requestId: [undefined, requestId],
+      parent: [undefined, ofType<TelemetryOptions['parent']>('function')],
+      sampled: [true, ofType<boolean>('boolean')],
     },
-    { origins: [], traceparent: true, requestId: undefined, parent: undefined, sampled: true },
+    options,
   );
   // All calls that are derived from a call share its log of attempts.
   const traces = new WeakMap<Call['attempts'], TraceContext>();
@@ -66,7 +57,7 @@ export function telemetry(options: TelemetryOptions): Policy {
   const traceOf = ({ attempts, host }: Call): TraceContext => {
     let trace = traces.get(attempts);
     if (!trace) {
-      trace = parentOf(settings) ?? {
+      trace = parentOf(settings.parent) ?? {
         traceId: randomHex(32, host.random),
         parentId: '',
         sampled: settings.sampled,
@@ -92,7 +83,7 @@ export function telemetry(options: TelemetryOptions): Policy {
   return named('telemetry', policy, { switchOnly: true });
 }
 
-function parentOf({ parent }: Settings): TraceContext | undefined {
+function parentOf(parent: TelemetryOptions['parent']): TraceContext | undefined {
   try {
     return parent && parseTraceparent(parent());
   } catch {

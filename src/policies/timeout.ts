@@ -1,13 +1,18 @@
-import type { BodyWatcher, WatchedBody } from '../core/body/body.ts';
 import { hasBody, knownSize } from '../core/body/request-body.ts';
 import { watchBody } from '../core/body/watched-response.ts';
-import { type Call, type Clock, named, type Policy } from '../core/contract.ts';
+import { type Call, named, type Policy } from '../core/contract.ts';
 import { TimeoutError } from '../core/errors.ts';
 import { type Run, stage } from '../core/stage.ts';
 import { isStreaming } from '../http/streaming.ts';
 import { ConfigurationError } from '../primitives/failure.ts';
 import type { Duration } from '../primitives/units.ts';
-import { durationOrFalse, memoized, mergeOptions, readOptions } from '../primitives/validate.ts';
+import {
+  durationOrFalse,
+  perCall,
+  readSettings,
+  type SettingsOf,
+  settingsTable,
+} from '../primitives/validate.ts';
 
 export interface TimeoutOptions {
   /** Until the response is returned: all attempts, waits and queues. Default 30 s, or `attempt` if that is more. */
@@ -24,54 +29,42 @@ export interface TimeoutOptions {
 /** A duration alone is the attempt's. `false` switches off all three. */
 export type TimeoutOption = TimeoutOptions | Duration | false;
 
-interface Limits {
-  total: number;
-  attempt: number;
-  idle: number;
-  /** The options that the application has set. */
+const OPTIONS = /* @__PURE__ */ settingsTable({
+  total: [30_000, durationOrFalse],
+  attempt: [10_000, durationOrFalse],
+  idle: [10_000, durationOrFalse],
+});
+
+interface Limits extends SettingsOf<typeof OPTIONS> {
+  /** The options that the application has named. */
   configured: TimeoutOptions;
 }
-
-const DEFAULTS = { total: 30_000, attempt: 10_000, idle: 10_000 };
 
 /** The duration of larger uploads cannot be guessed. */
 const LARGE_UPLOAD = 256_000;
 
-const asObject = (given: unknown): TimeoutOptions =>
-  given === false
-    ? { total: given, attempt: given, idle: given }
-    : typeof given === 'object'
-      ? (given as TimeoutOptions)
-      : { attempt: given as Duration };
+/** A duration alone is the attempt's. */
+export function asTimeoutOptions(given: unknown): TimeoutOptions {
+  if (given === undefined) return {};
+  if (given === false) return { total: given, attempt: given, idle: given };
+  return typeof given === 'object' ? (given as TimeoutOptions) : { attempt: given as Duration };
+}
 
 /** @param own Wins if it contradicts `base`. */
 export function readLimits(base: unknown, own: unknown = base): Limits {
-  const last = asObject(own);
-  const options = own === base ? last : mergeOptions('timeout', asObject(base), last);
-  const read = readOptions(
-    'timeout',
-    options,
-    { total: durationOrFalse, attempt: durationOrFalse, idle: durationOrFalse },
-    DEFAULTS,
-  );
+  const [outer, last] = [asTimeoutOptions(base), asTimeoutOptions(own)];
+  const read = readSettings('timeout', OPTIONS, outer, last);
   if (read.attempt > read.total) {
     if (last.total === undefined) read.total = read.attempt;
     else if (last.attempt === undefined) read.attempt = read.total;
     else if (read.attempt !== Infinity)
       throw new ConfigurationError(
         'timeout.attempt',
-        options.attempt,
+        last.attempt,
         `expected at most total (${read.total} ms)`,
       );
   }
-  return { ...read, configured: { ...options } };
-}
-
-/** The limits of a call; those of the pipeline if the call names none. */
-function limitsFor(base: TimeoutOption | undefined): (call: Call) => Limits {
-  const standard = readLimits(base ?? {});
-  const merged = memoized((own) => readLimits(base ?? {}, own));
-  return ({ options: { timeout } }) => (timeout === undefined ? standard : merged(timeout));
+  return { ...read, configured: { ...outer, ...last } };
 }
 
 const isLargeUpload = ({ outgoing }: Run): boolean =>
@@ -87,12 +80,12 @@ const isLargeUpload = ({ outgoing }: Run): boolean =>
  * const fetch = pipeline([totalTimeout({ total: '20s' }), retry()]);
  */
 export function totalTimeout(base?: TimeoutOption): Policy {
-  const limits = limitsFor(base);
+  const limits = perCall(readLimits, base);
   return named(
     'totalTimeout',
     stage({
       enter(run) {
-        const { total, configured } = limits(run.call);
+        const { total, configured } = limits(run.call.options.timeout);
         if (total === Infinity || (configured.total === undefined && isLargeUpload(run))) return;
         run.limit(total, () => timeout('total', total, run.call));
         run.deadline = run.call.host.clock.ticks() + total;
@@ -112,21 +105,21 @@ export function totalTimeout(base?: TimeoutOption): Policy {
  * const fetch = pipeline([retry(), attemptTimeout('3s')]);
  */
 export function attemptTimeout(base?: TimeoutOption): Policy {
-  const limits = limitsFor(base);
+  const limits = perCall(readLimits, base);
   return named(
     'attemptTimeout',
     stage({
       enter(run) {
-        const { attempt, configured } = limits(run.call);
+        const { attempt, configured } = limits(run.call.options.timeout);
         const isUnbounded = configured.attempt === undefined && isLargeUpload(run);
         if (!isUnbounded) run.limit(attempt, () => timeout('attempt', attempt, run.call));
       },
       leave({ response, call }) {
-        const { idle, configured } = limits(call);
+        const { idle, configured } = limits(call.options.timeout);
         if (!response || idle === Infinity) return;
         const wholeOnly = configured.idle === undefined;
         if (!wholeOnly || !isStreaming(response.headers.get('content-type')))
-          new IdleLimit(idle, wholeOnly, call).watch(response);
+          limitIdle(response, idle, wholeOnly, call);
       },
     }),
     { option: 'timeout' },
@@ -142,59 +135,39 @@ function timeout(
   return new TimeoutError(limit, ms, { callId, origin });
 }
 
-/** The clock runs only while a reader waits for a chunk: a slow reader is not the origin's fault. */
-class IdleLimit implements BodyWatcher {
-  readonly #ms: number;
-  readonly #wholeOnly: boolean;
-  readonly #call: Call;
-  #body: WatchedBody | undefined;
-  /** In ticks, while a reader waits. */
-  #since: number | undefined;
+/**
+ * Breaks a body when a reader has waited too long for a chunk: a slow reader is not the origin's fault.
+ *
+ * @param wholeOnly The limit is for reads of the whole body, and not for streams.
+ */
+function limitIdle(response: Response, ms: number, wholeOnly: boolean, call: Call): void {
+  const { clock } = call.host;
   /** Clones may be read at the same time, each by a reader of its own. */
-  #readers = 0;
+  let waiting = 0;
+  /** In ticks, while a reader waits. */
+  let since: number | undefined;
   /** One timer for a body, not one for a chunk: it checks how long the reader has been waiting. */
-  #cancel: (() => void) | undefined;
+  let cancel: (() => void) | undefined;
 
-  /** @param wholeOnly The limit is for reads of the whole body, and not for streams. */
-  constructor(ms: number, wholeOnly: boolean, call: Call) {
-    this.#ms = ms;
-    this.#wholeOnly = wholeOnly;
-    this.#call = call;
-  }
-
-  watch(response: Response): void {
-    this.#body = watchBody(response, this);
-  }
-
-  waiting(whole: boolean): void {
-    if (this.#wholeOnly && !whole) return;
-    this.#readers++;
-    this.#since = this.#clock.ticks();
-    this.#cancel ??= this.#after(this.#ms);
-  }
-
-  arrived(whole: boolean): void {
-    if (this.#wholeOnly && !whole) return;
-    this.#since = --this.#readers > 0 ? this.#clock.ticks() : undefined;
-  }
-
-  settled(): void {
-    this.#cancel?.();
-  }
-
-  get #clock(): Clock {
-    return this.#call.host.clock;
-  }
-
-  #after(ms: number): () => void {
-    return this.#clock.after(ms, () => this.#look());
-  }
-
-  #look(): void {
-    const left = this.#since === undefined ? this.#ms : this.#ms - (this.#clock.ticks() - this.#since);
-    this.#cancel = undefined;
+  const look = (): void => {
+    cancel = undefined;
+    if (since === undefined) return;
+    const left = ms - (clock.ticks() - since);
     // Fractions of a millisecond may never add up to the limit.
-    if (left < 1) this.#body?.break(timeout('idle', this.#ms, this.#call));
-    else if (this.#since !== undefined) this.#cancel = this.#after(left);
-  }
+    if (left < 1) body?.break(timeout('idle', ms, call));
+    else cancel = clock.after(left, look);
+  };
+  const body = watchBody(response, {
+    waiting(whole) {
+      if (wholeOnly && !whole) return;
+      waiting++;
+      since = clock.ticks();
+      cancel ??= clock.after(ms, look);
+    },
+    arrived(whole) {
+      if (wholeOnly && !whole) return;
+      since = --waiting > 0 ? clock.ticks() : undefined;
+    },
+    settled: () => cancel?.(),
+  });
 }

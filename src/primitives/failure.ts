@@ -56,17 +56,19 @@ export type Facts = Pick<Failure, 'code' | 'category'> &
     request?: Request | LazyRequest | undefined;
   };
 
-/** In the text of a platform or of a server: URLs, of which Deno quotes all, and what is named as a secret. */
+/** In the text of a platform or of a server: the paths of URLs, of which Deno quotes all, queries, and what is named as a secret. */
 const UNTOLD = [
-  /(\b[a-z][\w+.-]{0,9}:\/\/)(?:[^\s/)"'@]*@)?([^\s/?#)"']+)[^\s)"']*/gi,
+  /(:\/\/[^\s/)"']+)()[^\s)"']*/g,
   /([?#])()[^\s)"']*/g,
   /(pass(?:word|wd)?|secret|token|key|cookie|authorization)(["']?\s*[=:]\s*)(?:(?:Bearer|Basic)\s)?[^\s&;,]+/gi,
 ];
 
 /** What a log may see: of a URL its origin, no header, no body, no cause. */
 export function failureToJSON(error: Error & Failure): Record<string, unknown> {
+  // No other property: a validation error has what the server sent.
   const { name, code, category, transient, callId, origin, attempts, retryAt } = error;
-  const message = UNTOLD.reduce((text, secret) => text.replace(secret, '$1$2…'), error.message);
+  let message = withoutQuery(error.message);
+  for (const secret of UNTOLD) message = message.replace(secret, '$1$2…');
   return { name, code, category, transient, message, callId, origin, attempts, retryAt };
 }
 

@@ -9,30 +9,32 @@ export type Size = number | `${number}${'B' | 'kB' | 'MB' | 'GB'}`;
 /** The bytes of a body, of a key or of a record. */
 export type Bytes = Uint8Array<ArrayBuffer>;
 
-const durations = { ms: 1, s: 1e3, m: 6e4, h: 36e5, d: 864e5 };
-const sizes = { B: 1, kB: 1e3, MB: 1e6, GB: 1e9 };
+/** Reads a number of the base unit, or a string of a number and its unit. */
+const quantity =
+  (base: string, units: Record<string, number>) =>
+  (value: unknown, option: string): number => {
+    if (typeof value === 'number' && value >= 0) return value;
+    const [, figure, unit = ''] = /^(\d+(?:\.\d*)?)\s*([a-z]+)$/i.exec(String(value).trim()) ?? [];
+    const factor = Object.hasOwn(units, unit) && units[unit];
+    if (factor && value === `${figure}${unit}`) return Number(figure) * factor;
+    const examples = Object.keys(units).map((each) => ` '5${each}'`);
+    throw new ConfigurationError(
+      option,
+      value,
+      factor
+        ? `did you mean '${figure}${unit}'?`
+        : `expected a number of ${base} or a string such as${examples}`,
+    );
+  };
 
 /** @throws {ConfigurationError} naming the option, the value and what is allowed. */
-export const milliseconds = (value: unknown, option: string): number =>
-  quantity(
-    value,
-    option,
-    durations,
-    "a number of milliseconds or a string such as '250ms', '5s', '2m', '1d'",
-  );
+export const milliseconds = /* @__PURE__ */ quantity('milliseconds', {
+  ms: 1,
+  s: 1e3,
+  m: 6e4,
+  h: 36e5,
+  d: 864e5,
+});
 
 /** @throws {ConfigurationError} naming the option, the value and what is allowed. */
-export const bytes = (value: unknown, option: string): number =>
-  quantity(value, option, sizes, "a number of bytes or a string such as '64kB', '10MB'");
-
-function quantity(value: unknown, option: string, units: Record<string, number>, allowed: string): number {
-  if (typeof value === 'number' && value >= 0) return value;
-  const [, figure, unit = ''] = /^(\d+(?:\.\d*)?)\s*([a-z]+)$/i.exec(String(value).trim()) ?? [];
-  const factor = Object.hasOwn(units, unit) && units[unit];
-  if (factor && value === `${figure}${unit}`) return Number(figure) * factor;
-  throw new ConfigurationError(
-    option,
-    value,
-    factor ? `did you mean '${figure}${unit}'?` : `expected ${allowed}`,
-  );
-}
+export const bytes = /* @__PURE__ */ quantity('bytes', { B: 1, kB: 1e3, MB: 1e6, GB: 1e9 });

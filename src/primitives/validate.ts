@@ -18,49 +18,80 @@ export function unknownOption(option: string, value: unknown, known: Iterable<st
 export const isObject = (value: unknown): value is object =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
+/** The options of a policy: of each its default, and the rule for what is given. */
+export type SettingsTable<T> = { readonly [K in keyof T]: readonly [standard: T[K], rule: Rule<T[K]>] };
+
+/** The values that a table describes. */
+export type SettingsOf<Table> = Table extends SettingsTable<infer T> ? T : never;
+
+/** Gives a table its type. */
+export const settingsTable = <T>(table: SettingsTable<T>): SettingsTable<T> => table;
+
 /**
- * Reads a bag of options once, when a policy is made: every name must be known and every value allowed.
+ * Reads options once, when a policy is made or a call has its own: every name must be known and every value allowed.
  *
- * @returns a new object in which every name of `rules` has its value or its default.
+ * @param layers A later one wins; `undefined` in it says nothing.
+ * @returns a new object in which every name of `table` has its value or its default.
  */
-export function readOptions<T extends object>(
-  owner: string,
-  given: object,
-  rules: { [K in keyof T]-?: Rule<T[K]> },
-  defaults: T,
-): T {
-  expected('an object', isObject(given), given, owner);
-  const read = { ...defaults };
-  for (const [name, value] of Object.entries(given)) {
-    const rule = Object.hasOwn(rules, name) && rules[name as keyof T];
-    if (!rule) unknownOption(`${owner}.${name}`, value, Object.keys(rules));
-    if (value !== undefined) read[name as keyof T] = rule(value, `${owner}.${name}`);
+export function readSettings<T>(owner: string, table: SettingsTable<T>, ...layers: unknown[]): T {
+  const names = Object.keys(table) as (keyof T & string)[];
+  const read = {} as T;
+  for (const name of names) read[name] = table[name][0];
+  for (const given of layers) {
+    expected('an object', isObject(given), given, owner);
+    for (const [name, value] of Object.entries(given as object) as [keyof T & string, unknown][]) {
+      if (!names.includes(name)) unknownOption(`${owner}.${name}`, value, names);
+      if (value !== undefined) read[name] = table[name][1](value, `${owner}.${name}`);
+    }
   }
   return read;
 }
 
-/** Options over others. What is no bag of options is seen only here: spread out, a list would be nothing. */
-export const mergeOptions = <T extends object>(owner: string, below: T, above: T): T => ({
-  ...below,
-  ...expected('an object', isObject(above), above, owner),
-});
+/** As `readSettings`, of rules and defaults apart. */
+export const readOptions = <T extends object>(
+  owner: string,
+  given: object,
+  rules: { [K in keyof T]-?: Rule<T[K]> },
+  defaults: T,
+): T =>
+  readSettings(
+    owner,
+    Object.fromEntries(
+      (Object.keys(rules) as (keyof T)[]).map((name) => [name, [defaults[name], rules[name]]]),
+    ) as unknown as SettingsTable<T>,
+    given,
+  );
 
-/** Options that several calls give, as the same object or value, are read once. */
+/** An object of options that several calls give is read once. */
 export function memoized<K, T>(read: (given: K) => T): (given: K) => T {
-  const objects = new WeakMap<object, T>();
-  const values = new Map<unknown, T>();
+  const known = new WeakMap<object, T>();
   return (given) => {
-    const seen = (Object(given) === given ? objects : values) as Map<K, T>;
-    let found = seen.get(given);
+    if (!isObject(given)) return read(given);
+    let found = known.get(given);
     if (found === undefined) {
       found = read(given);
-      // A call may compute its time limit, each time another one.
-      if (values.size > 100) values.clear();
-      seen.set(given, found);
+      known.set(given, found);
     }
     return found;
   };
 }
+
+/**
+ * The options of a policy for each call: its own over those of the policy, which are read at once.
+ *
+ * @param read Reads layers of options, a later one over an earlier one.
+ */
+export function perCall<T>(read: (...layers: unknown[]) => T, base: unknown): (own: unknown) => T {
+  const standard = read(base);
+  // `true` says that the policy is wanted, and not how.
+  return memoized((own) => (own === undefined || own === true ? standard : read(base, own)));
+}
+
+/** Passes the values of which `isSo` is true. */
+export const rule =
+  <T>(what: string, isSo: (value: T) => boolean): Rule<T> =>
+  (value, option) =>
+    expected(what, isSo(value as T), value as T, option);
 
 export const duration: Rule<number> = milliseconds;
 
@@ -78,38 +109,23 @@ export const durationOrFalse: Rule<number> = (value, option) =>
   value === false ? Infinity : milliseconds(value, option);
 
 /** A whole number from 0 (or `from`). */
-export const integer =
-  (from = 0): Rule<number> =>
-  (value, option) =>
-    expected(
-      `a whole number from ${from}`,
-      Number.isInteger(value) && (value as number) >= from,
-      value as number,
-      option,
-    );
+export const integer = (from = 0): Rule<number> =>
+  rule(`a whole number from ${from}`, (value: number) => Number.isInteger(value) && value >= from);
 
 /** A number between two others. */
-export const between =
-  (low: number, high: number): Rule<number> =>
-  (value, option) =>
-    expected(
-      `a number from ${low} to ${high}`,
-      typeof value === 'number' && value >= low && value <= high,
-      value as number,
-      option,
-    );
+export const between = (low: number, high: number): Rule<number> =>
+  rule(
+    `a number from ${low} to ${high}`,
+    (value: number) => typeof value === 'number' && value >= low && value <= high,
+  );
 
 /** One of some literals. */
-export const oneOf =
-  <const T>(...allowed: T[]): Rule<T> =>
-  (value, option) =>
-    expected(`one of ${allowed.join(', ')}`, allowed.includes(value as T), value as T, option);
+export const oneOf = <const T>(...allowed: T[]): Rule<T> =>
+  rule(`one of ${allowed.join(', ')}`, (value: T) => allowed.includes(value));
 
 /** Anything of a JavaScript type. */
-export const ofType =
-  <T>(type: 'function' | 'string' | 'object' | 'boolean'): Rule<T> =>
-  (value, option) =>
-    expected(`a ${type}`, typeof value === type, value as T, option);
+export const ofType = <T>(type: 'function' | 'string' | 'object' | 'boolean'): Rule<T> =>
+  rule(`a ${type}`, (value) => typeof value === type);
 
 /** An object that has these methods. */
 export const withMethods =
@@ -120,26 +136,22 @@ export const withMethods =
     return expected(what + lacks, missing.length === 0, value as T, option);
   };
 
-export const abortSignal: Rule<AbortSignal> = (value, option) =>
-  expected('an AbortSignal', value instanceof AbortSignal, value as AbortSignal, option);
+export const abortSignal: Rule<AbortSignal> = /* @__PURE__ */ rule(
+  'an AbortSignal',
+  (value) => value instanceof AbortSignal,
+);
 
 /** The name of a header (RFC 9110, section 5.6.2, "token"). */
-export const headerName: Rule<string> = (value, option) =>
-  expected(
-    'the name of a header',
-    typeof value === 'string' && /^[\w!#$%&'*+.^`|~-]+$/.test(value),
-    value as string,
-    option,
-  );
+export const headerName: Rule<string> = /* @__PURE__ */ rule(
+  'the name of a header',
+  (value) => typeof value === 'string' && /^[\w!#$%&'*+.^`|~-]+$/.test(value),
+);
 
 /** Text that a key can be made of: half a character (a lone surrogate) cannot be encoded. */
-export const wellFormedString: Rule<string> = (value, option) =>
-  expected(
-    'a string of well-formed text',
-    typeof value === 'string' && !/\p{Surrogate}/u.test(value),
-    value as string,
-    option,
-  );
+export const wellFormedString: Rule<string> = /* @__PURE__ */ rule(
+  'a string of well-formed text',
+  (value) => typeof value === 'string' && !/\p{Surrogate}/u.test(value),
+);
 
 /** A list of which each item passes. */
 export const list =
@@ -147,13 +159,13 @@ export const list =
   (value, option) =>
     expected('a list', Array.isArray(value), value as unknown[], option).map((each) => item(each, option));
 
+/** Methods of HTTP, in any case. */
+export const methods: Rule<string[]> = /* @__PURE__ */ list((value, option) =>
+  ofType<string>('string')(value, option).toUpperCase(),
+);
+
 /** Passes what `matches` can ask. */
-export const urlMatchRule: Rule<Match> = (value, option) =>
-  expected(
-    'a URL, a function or something with test(url)',
-    typeof value === 'string' ||
-      typeof value === 'function' ||
-      typeof (value as { test?: unknown } | null | undefined)?.test === 'function',
-    value as Match,
-    option,
-  );
+export const urlMatchRule: Rule<Match> = /* @__PURE__ */ rule(
+  'a URL, a function or something with test(url)',
+  (value) => ['string', 'function'].includes(typeof value) || typeof Object(value).test === 'function',
+);

@@ -29,6 +29,7 @@ describe('what a log may see of an error', () => {
     new StorageError('the disk is full', facts),
     new CapacityError('outbox-full', 'full', facts),
     new ConfigurationError('headers', { authorization: 'Bearer SECRET' }, 'expected none'),
+    Object.assign(new StorageError('the response does not fit', facts), { issues: [{ input: 'SECRET' }] }),
     equipped(new HTTPError(status(503), request, {} as never), {
       code: 'http-503',
       category: 'server',

@@ -1,26 +1,36 @@
+import ky from 'ky';
+import { hasBody } from '../../core/body/request-body.ts';
 import { watchBody } from '../../core/body/watched-response.ts';
 import { TimeoutError } from '../../core/errors.ts';
 import { type HoldfastInit, TO_WIRE, WANTS_BODY } from '../../core/normalize-request.ts';
 import { type Outcome, outcomeOf } from '../../core/outcome.ts';
 import type { Run } from '../../core/stage.ts';
+import { asRetryOptions, type RetryOptions, type RetryState } from '../../policies/retry/options.ts';
 import { wholeBody } from '../../policies/retry/whole.ts';
 import type { FetchOptions } from '../standard.ts';
 import { asKys } from './errors.ts';
-import { retryingFor } from './hooks.ts';
-import { retryOf, withTotal } from './limits.ts';
-import type { CallState, ClientSettings, PassageInit, PolicyOptions, Shared } from './state.ts';
-import { asRequest } from './transport.ts';
-import { withUploadProgress } from './upload.ts';
+import { withTotal } from './options.ts';
+import { asRequest, isRequest, withUploadProgress } from './requests.ts';
+import { asking, explain, StoppedError } from './retries.ts';
+import type { ClientSettings, PassageInit, PolicyOptions, Shared } from './state.ts';
 
-export class KyCall implements CallState {
+/** One call on its way through ky and the pipeline. ky hands it on as the option `holdfast`, to hooks, too. */
+export class KyCall {
   readonly shared: Shared;
   settings: ClientSettings;
+  /** A body shortcut was called. */
   wantsBody = false;
+  /** As ky shows them to hooks. */
   options: object | undefined;
+  /** What a `beforeRetry` hook gave to send instead. */
   request: Request | undefined;
+  /** What ky sent last. */
   sent: Request | undefined;
+  /** What a `beforeRetry` hook threw. */
   passed: unknown;
+  /** How many of its attempts the pipeline has made again. */
   retries = 0;
+  /** How the pipeline came to its last response or failure. */
   outcome: Outcome | undefined;
   readonly #hasSignal: boolean;
   readonly #began: number;
@@ -36,14 +46,17 @@ export class KyCall implements CallState {
     this.#began = shared.clock.ticks();
   }
 
+  /** ky's repetitions and the pipeline's. @param n Of the pipeline, in this passage. */
   retryCount(n = 0): number {
     return this.#passages - 1 + this.#before + n;
   }
 
+  /** The pipeline is about to repeat for the n-th time. */
   repeats(n: number): void {
     this.retries = Math.max(this.retries, this.#before + n);
   }
 
+  /** Sends the request through the pipeline: once, and again for each `ky.retry()`. */
   send(request: Request, init: PassageInit): Promise<Response> {
     this.sent = request;
     this.request = undefined;
@@ -64,6 +77,7 @@ export class KyCall implements CallState {
     );
   }
 
+  /** Ends the body of a response that takes longer than `timeout`. */
   limitBody(response: Response): void {
     const { bodyTime } = this.settings;
     if (bodyTime === undefined) return;
@@ -84,6 +98,47 @@ export class KyCall implements CallState {
     this.repeats((attempts.at(-1)?.attempt ?? 1) - 1);
   }
 
+  /** The `retry` for the pipeline: `shouldRetry` and `beforeRetry` get what ky would give them. */
+  #retrying(retry: RetryOptions): RetryOptions {
+    const { shouldRetry, hooks } = this.settings;
+    const explained = (state: RetryState) =>
+      explain(
+        {
+          ...state,
+          request: this.request ?? state.request,
+          retryCount: this.retryCount(state.retryCount),
+        },
+        this.options,
+      );
+    const beforeRetry = async (state: RetryState) => {
+      this.repeats(state.retryCount);
+      const given = explained(state);
+      for (const hook of hooks.beforeRetry ?? []) {
+        let word: unknown;
+        try {
+          word = await hook(given as never);
+        } catch (thrown) {
+          if (thrown !== given.error) this.passed = thrown;
+          throw thrown;
+        }
+        if (word === ky.stop) throw new StoppedError();
+        if (word instanceof Response) return word;
+        if (isRequest(word)) {
+          this.request = asRequest(word);
+          break;
+        }
+      }
+      // As in ky, what a hook does to a request stays for the retries to come; a body is needed for those, too.
+      if (hasBody(given.request)) this.request ??= given.request;
+      return this.request?.clone();
+    };
+    return {
+      ...retry,
+      ...(shouldRetry && { shouldRetry: asking(shouldRetry, explained) }),
+      ...(hooks.beforeRetry?.length && { beforeRetry }),
+    };
+  }
+
   #policies(isAgain: boolean): PolicyOptions | undefined {
     const { settings } = this;
     let { policies } = settings;
@@ -92,7 +147,7 @@ export class KyCall implements CallState {
       policies = settings.whole;
     }
     if (settings.repeatsWithHooks)
-      policies = { ...policies, retry: retryingFor(this, retryOf(policies?.retry)) };
+      policies = { ...policies, retry: this.#retrying(asRetryOptions(policies?.retry)) };
     const { onUploadProgress } = settings;
     const { duplex, body } = (this.options ?? {}) as { duplex?: string; body?: unknown };
     // ky names `duplex` where requests can stream.

@@ -2,18 +2,26 @@ import ky, { type Hooks, type Input, type KyInstance, type Options, type Respons
 import { asyncDispose } from '../../core/lifecycle.ts';
 import { BASE_URL } from '../../core/normalize-request.ts';
 import type { HoldfastFetch } from '../../core/pipeline.ts';
+import { asRetryOptions } from '../../policies/retry/options.ts';
 import { systemClock } from '../../primitives/clock.ts';
 import { ConfigurationError } from '../../primitives/failure.ts';
 import { type CreateFetchOptions, createFetch } from '../fetch.ts';
 import type { FetchOptions } from '../standard.ts';
 import { KyCall } from './call.ts';
-import { asking } from './hooks.ts';
-import { bodyTimeOf, limitsOf, retryOf } from './limits.ts';
-import { type ClientOptions, type CreateClientOptions, OURS, onlyKys, plainForKy } from './options.ts';
+import {
+  bodyTimeOf,
+  type ClientOptions,
+  type CreateClientOptions,
+  limitsOf,
+  OURS,
+  onlyKys,
+  plainForKy,
+} from './options.ts';
+import { signalled } from './requests.ts';
+import { asking } from './retries.ts';
 import { withShortcuts } from './shortcuts.ts';
 import type { ClientLevel, ClientSettings, Shared } from './state.ts';
 import { translate } from './translate.ts';
-import { signalled } from './transport.ts';
 
 /** A ky instance whose requests go through the policies. */
 export interface Client extends KyInstance {
@@ -59,7 +67,7 @@ export function createClient(options: CreateClientOptions = {}): Client {
   }
   const { timeout, totalTimeout, retry, host, fetch } = options;
   const limits = limitsOf(timeout, totalTimeout);
-  const { shouldRetry, ...plan } = retryOf(retry);
+  const { shouldRetry, ...plan } = asRetryOptions(retry);
   const pipeline = createFetch({
     ...ours,
     ...(typeof fetch === 'function' && { fetch: signalled(fetch) }),
@@ -71,7 +79,7 @@ export function createClient(options: CreateClientOptions = {}): Client {
     pipeline,
     clock: host?.clock ?? systemClock,
     queues: options.outbox !== undefined,
-    client: { retry: retryOf(retry), limits, bodyTime: bodyTimeOf(timeout) },
+    client: { retry: asRetryOptions(retry), limits, bodyTime: bodyTimeOf(timeout) },
   };
   return face(ky.create(plainForKy(theirs) as Options), shared);
 }

@@ -30,7 +30,4 @@ export function asKys(error: unknown, request: Request): unknown {
   return error;
 }
 
-function factsOf(error: Failure): Facts {
-  const { code, category, transient, callId, origin, attempts, retryAt } = error;
-  return { code, category, transient, callId, origin, attempts, retryAt };
-}
+const factsOf = ({ name: _, ...facts }: Error & Failure): Facts => facts;

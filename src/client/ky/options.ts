@@ -3,8 +3,9 @@ import { isNamed } from '../../core/contract.ts';
 import type { OrUndefined } from '../../core/normalize-request.ts';
 import type { PipelineOptions } from '../../core/pipeline.ts';
 import type { CallFallback } from '../../policies/fallback.ts';
-import type { TimeoutOptions } from '../../policies/timeout.ts';
+import { asTimeoutOptions, type TimeoutOptions } from '../../policies/timeout.ts';
 import { ConfigurationError } from '../../primitives/failure.ts';
+import { type Duration, milliseconds } from '../../primitives/units.ts';
 import type { Partitioned } from '../fetch.ts';
 import { type FetchOptions, IMPORTED, OF_PIPELINE, type StandardOptions } from '../standard.ts';
 
@@ -85,3 +86,26 @@ export function plainForKy(options: object): Record<string, unknown> {
   }
   return plain;
 }
+
+/** ky's `timeout` is the attempt's, `totalTimeout` the call's. The smaller counts: each may be said in another place. */
+export function limitsOf(timeout: unknown, total: unknown): TimeoutOptions {
+  const limits = asTimeoutOptions(timeout);
+  return total === undefined ? limits : withTotal(limits, total as Duration);
+}
+
+/** The same limits, none of them longer than `total`. */
+export function withTotal(limits: TimeoutOptions, total: Duration | false): TimeoutOptions {
+  const { attempt } = limits;
+  const isLonger = isDuration(attempt) && isDuration(total) && msOf(attempt) > msOf(total);
+  return { ...limits, ...(isLonger && { attempt: total }), total };
+}
+
+export const isDuration = (value: unknown): value is Duration =>
+  typeof value === 'number' || typeof value === 'string';
+
+/** @throws {ConfigurationError} if it is no duration. */
+export const msOf = (value: Duration): number => milliseconds(value, 'timeout');
+
+/** In the shortcuts a `timeout` with nothing else in it bounds the body, too. */
+export const bodyTimeOf = (timeout: unknown): number | undefined =>
+  isDuration(timeout) ? msOf(timeout) : undefined;

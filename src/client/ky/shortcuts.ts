@@ -2,16 +2,16 @@ import { type ResponsePromise, SchemaValidationError } from 'ky';
 import { TimeoutError } from '../../core/errors.ts';
 import { isQueued } from '../../core/outcome.ts';
 import { equipped } from '../../primitives/failure.ts';
+import type { KyCall } from './call.ts';
 import { asKys, QueuedError } from './errors.ts';
 import type { ClientOptions } from './options.ts';
-import type { CallState } from './state.ts';
 
 type Shortcut = (schema?: unknown) => Promise<unknown>;
 
 const TYPES = ['json', 'text', 'arrayBuffer', 'blob', 'formData', 'bytes'] as const;
 
 /** The body shortcuts say that the whole body is wanted, and do not pass a queued write for the resource it will become. */
-export function withShortcuts(promise: ResponsePromise, call: CallState): ResponsePromise {
+export function withShortcuts(promise: ResponsePromise, call: KyCall): ResponsePromise {
   const shortcuts = promise as unknown as Record<string, Shortcut>;
   for (const type of TYPES) {
     const native = shortcuts[type];
@@ -20,12 +20,7 @@ export function withShortcuts(promise: ResponsePromise, call: CallState): Respon
   return promise;
 }
 
-function read(
-  promise: ResponsePromise,
-  native: Shortcut,
-  call: CallState,
-  schema: unknown,
-): Promise<unknown> {
+function read(promise: ResponsePromise, native: Shortcut, call: KyCall, schema: unknown): Promise<unknown> {
   call.wantsBody = true;
   if (call.settings.bodyTime !== undefined)
     promise.then(
@@ -40,7 +35,7 @@ function read(
 async function unlessQueued(
   promise: ResponsePromise,
   value: Promise<unknown>,
-  { settings }: CallState,
+  { settings }: KyCall,
 ): Promise<unknown> {
   value.catch(() => {});
   const response = await promise;
@@ -51,7 +46,7 @@ async function unlessQueued(
 }
 
 /** A time limit becomes ky's error, which passes `beforeError`; a response that the schema refuses is the origin's fault. */
-async function unread(error: unknown, call: CallState): Promise<never> {
+async function unread(error: unknown, call: KyCall): Promise<never> {
   const { outcome, settings, options } = call;
   const request = call.request ?? call.sent;
   if (error instanceof SchemaValidationError)

@@ -1,11 +1,10 @@
 import type { Hooks } from 'ky';
 import type { Clock } from '../../core/contract.ts';
-import type { Outcome } from '../../core/outcome.ts';
 import type { HoldfastFetch } from '../../core/pipeline.ts';
 import type { RetryOptions } from '../../policies/retry/options.ts';
 import type { TimeoutOptions } from '../../policies/timeout.ts';
 import type { FetchOptions } from '../standard.ts';
-import type { Report } from './upload.ts';
+import type { Report } from './requests.ts';
 
 /** What the calls of all instances of one client have in common. */
 export interface Shared {
@@ -46,34 +45,6 @@ export interface ClientLevel {
   readonly retry: RetryOptions;
   readonly limits: TimeoutOptions;
   readonly bodyTime: number | undefined;
-}
-
-/** One call on its way through ky and the pipeline. ky hands it on as the option `holdfast`, to hooks, too. */
-export interface CallState {
-  readonly shared: Shared;
-  settings: ClientSettings;
-  /** A body shortcut was called. */
-  wantsBody: boolean;
-  /** As ky shows them to hooks. */
-  options: object | undefined;
-  /** What a `beforeRetry` hook gave to send instead. */
-  request: Request | undefined;
-  /** What ky sent last. */
-  readonly sent: Request | undefined;
-  /** What a `beforeRetry` hook threw. */
-  passed: unknown;
-  /** How many of its attempts the pipeline has made again. */
-  readonly retries: number;
-  /** How the pipeline came to its last response or failure. */
-  readonly outcome: Outcome | undefined;
-  /** ky's repetitions and the pipeline's. @param n Of the pipeline, in this passage. */
-  retryCount(n?: number): number;
-  /** The pipeline is about to repeat for the n-th time. */
-  repeats(n: number): void;
-  /** Ends the body of a response that takes longer than `timeout`. */
-  limitBody(response: Response): void;
-  /** Sends the request through the pipeline: once, and again for each `ky.retry()`. */
-  send(request: Request, init: PassageInit): Promise<Response>;
 }
 
 /** The options that ky hands to the fetch; in `holdfast` at first the call. */

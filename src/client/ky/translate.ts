@@ -1,13 +1,13 @@
 import type { Hooks, Options } from 'ky';
 import { TRANSPORT } from '../../core/normalize-request.ts';
 import type { Fetch } from '../../core/transport.ts';
-import { readPlan } from '../../policies/retry/options.ts';
-import { hooksFor, onlyStopped } from './hooks.ts';
-import { bodyTimeOf, isDuration, limitsOf, msOf, retryOf } from './limits.ts';
-import { PER_CALL } from './options.ts';
-import type { CallState, ClientLevel, ClientSettings, PolicyOptions } from './state.ts';
-import { signalled } from './transport.ts';
-import type { Report } from './upload.ts';
+import { asRetryOptions, readPlan } from '../../policies/retry/options.ts';
+import type { KyCall } from './call.ts';
+import { hooksFor } from './hooks.ts';
+import { bodyTimeOf, isDuration, limitsOf, msOf, PER_CALL } from './options.ts';
+import { type Report, signalled } from './requests.ts';
+import { onlyStopped } from './retries.ts';
+import type { ClientLevel, ClientSettings, PolicyOptions } from './state.ts';
 
 type Given = Record<string, unknown> & { hooks?: Partial<Hooks>; holdfast?: object };
 
@@ -21,7 +21,7 @@ const FORCED = 2;
 const LATER = 5;
 
 /** The pipeline as ky calls it. */
-const send = ((request: Request, init: { holdfast: CallState }) =>
+const send = ((request: Request, init: { holdfast: KyCall }) =>
   init.holdfast.send(request, init as never)) as unknown as NonNullable<Options['fetch']>;
 
 /**
@@ -55,7 +55,7 @@ export function translate(
   const limits = limitsOf(timeout, totalTimeout);
   const total = isDuration(totalTimeout) ? msOf(totalTimeout) : undefined;
   name(policies, 'timeout', limits, client.limits);
-  const allOfRetry = { ...client.retry, ...retryOf(retry) };
+  const allOfRetry = { ...client.retry, ...asRetryOptions(retry) };
   const { shouldRetry, ...plan } = allOfRetry;
   name(policies, 'retry', plan, client.retry);
   if (policies.retry) readPlan(policies.retry);

@@ -17,12 +17,69 @@ import {
 } from './source.ts';
 import type { StoredToken } from './token-store.ts';
 
-/** The last that was got in place of one that was refused. */
+/** The last secret that took the place of a refused one. */
 interface Last {
   readonly instead?: string;
   readonly secret?: string;
   /** In ticks. */
   readonly since: number;
+}
+
+/** Where a source of the application's own has its secrets from. */
+interface OwnSource {
+  current(caller: RefreshCaller, attachment: Attachment): string | Promise<string>;
+  /** Another one than that which was refused; the same if there is none. */
+  next(caller: RefreshCaller, attachment: Attachment, refused: string): Promise<string>;
+  /** The lock under which only one tab asks for the next; absent: each tab asks for its own. */
+  readonly lock?: string;
+}
+
+/** Secrets of the application: the current one with each request, and after a 401 the next one, once for all calls. */
+function renewableSource(
+  { origins, timeout }: AuthSettings,
+  pipelines: AttachedPipelines,
+  { current, next, lock }: OwnSource,
+): CredentialSource {
+  const renewals = new RefreshCoordinator(origins[0] as string, timeout);
+  const users = new LruMap<Last>(() => ({ since: -Infinity }));
+  return {
+    current,
+    async renew(refused, call, attachment) {
+      const { partition, host } = call;
+      const now = await current(call, attachment);
+      if (now !== refused) return now;
+      const { since, secret } = users.get(partition);
+      const age = secret === refused ? since : -Infinity;
+      if (!renewals.refused(partition, refused, age, host.clock)) return undefined;
+      const found = (): string | undefined => {
+        const last = users.get(partition);
+        return last.instead === refused ? last.secret : undefined;
+      };
+      const turn = async () => {
+        const background = { partition, host };
+        // Another tab may have seen to it.
+        const there = await current(background, attachment);
+        if (there !== refused) return { secret: there };
+        const secret = await next(background, attachment, refused);
+        if (secret === refused) return { secret: undefined };
+        renewals.renewed(partition, age, host.clock);
+        users.set(partition, { instead: refused, secret, since: host.clock.ticks() });
+        return { secret };
+      };
+      const work = () =>
+        lock === undefined
+          ? turn()
+          : withRefreshLock(`${lock} ${partition}`, timeout, attachment.pipeline, turn);
+      return renewals.refresh(partition, call, attachment, { found, work });
+    },
+    accepted(given, { partition }) {
+      if (renewals.accepted(partition, given)) pipelines.notifyCredentials(partition);
+    },
+    forget(partition) {
+      renewals.reset(partition);
+      users.set(partition, { since: -Infinity });
+    },
+  };
 }
 
 /**
@@ -32,14 +89,11 @@ interface Last {
  */
 export function dynamicToken(
   secret: Exclude<Secret, string>,
-  { origins, timeout }: AuthSettings,
+  settings: AuthSettings,
   pipelines: AttachedPipelines,
   stored?: StoredToken,
 ): CredentialSource {
-  const name = origins.join(' ');
-  const renewals = new RefreshCoordinator(origins[0] as string, timeout);
-  const users = new LruMap<Last>(() => ({ since: -Infinity }));
-
+  const { origins, timeout } = settings;
   const ask = async (waiting: RefreshCaller, { pipeline }: Attachment, refused?: string): Promise<string> => {
     const { partition } = waiting;
     const context = refused === undefined ? { partition } : { partition, refused };
@@ -59,43 +113,11 @@ export function dynamicToken(
       transient: true,
     });
   };
-
-  return {
-    current: ask,
-    async renew(refused, call, attachment) {
-      const { partition, host } = call;
-      const now = await ask(call, attachment);
-      if (now !== refused) return now;
-      const { since, secret: got } = users.get(partition);
-      const age = got === refused ? since : -Infinity;
-      if (!renewals.refused(partition, refused, age, host.clock)) return undefined;
-      const found = (): string | undefined => {
-        const last = users.get(partition);
-        return last.instead === refused ? last.secret : undefined;
-      };
-      const work = async () => {
-        const background = { partition, host };
-        // Another tab may have seen to it.
-        const there = await ask(background, attachment);
-        if (there !== refused) return { secret: there };
-        const next = await ask(background, attachment, refused);
-        if (next === refused) return { secret: undefined };
-        renewals.renewed(partition, age, host.clock);
-        users.set(partition, { instead: refused, secret: next, since: host.clock.ticks() });
-        return { secret: next };
-      };
-      const turn = () =>
-        withRefreshLock(`holdfast auth ${name} ${partition}`, timeout, attachment.pipeline, work);
-      return renewals.refresh(partition, call, attachment, { found, work: turn });
-    },
-    accepted(given, { partition }) {
-      if (renewals.accepted(partition, given)) pipelines.notifyCredentials(partition);
-    },
-    forget(partition) {
-      renewals.reset(partition);
-      users.set(partition, { since: -Infinity });
-    },
-  };
+  return renewableSource(settings, pipelines, {
+    current: (caller, attachment) => ask(caller, attachment),
+    next: ask,
+    lock: `holdfast auth ${origins.join(' ')}`,
+  });
 }
 
 /** Credentials that the application sets itself. */
@@ -113,38 +135,18 @@ export const customScheme = ({ authorize, timeout }: CustomSettings): Scheme => 
 });
 
 /** The version of the application's credentials, in place of a secret. */
-export function versionedSource(
-  { refresh, origins, timeout }: CustomSettings,
-  pipelines: AttachedPipelines,
-): CredentialSource {
+export function versionedSource(settings: CustomSettings, pipelines: AttachedPipelines): CredentialSource {
+  const { refresh, timeout } = settings;
   if (!refresh) return fixedSource('');
-  const renewals = new RefreshCoordinator(origins[0] as string, timeout);
-  const users = new LruMap(() => ({ nth: 0, since: -Infinity }));
-  return {
-    current: ({ partition }) => String(users.get(partition).nth),
-    async renew(refused, call, attachment) {
-      const { partition, host } = call;
-      const { nth, since } = users.get(partition);
-      const found = (): string | undefined => {
-        const now = String(users.get(partition).nth);
-        return now === refused ? undefined : now;
-      };
-      if (!found() && !renewals.refused(partition, refused, since, host.clock)) return undefined;
-      const work = async () => {
-        await callUserFunction(
-          () => refresh({ partition }),
-          timeout,
-          { partition, host },
-          attachment.pipeline,
-        );
-        renewals.renewed(partition, since, host.clock);
-        users.set(partition, { nth: nth + 1, since: host.clock.ticks() });
-        return { secret: String(nth + 1) };
-      };
-      return renewals.refresh(partition, call, attachment, { found, work });
+  const versions = new LruMap(() => 0);
+  const current = ({ partition }: RefreshCaller): string => String(versions.get(partition));
+  return renewableSource(settings, pipelines, {
+    current,
+    async next(caller, { pipeline }) {
+      const { partition } = caller;
+      await callUserFunction(() => refresh({ partition }), timeout, caller, pipeline);
+      versions.set(partition, versions.get(partition) + 1);
+      return current(caller);
     },
-    accepted(given, { partition }) {
-      if (renewals.accepted(partition, given)) pipelines.notifyCredentials(partition);
-    },
-  };
+  });
 }

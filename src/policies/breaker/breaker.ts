@@ -2,8 +2,8 @@ import type { Clock, Handler, PipelineContext } from '../../core/contract.ts';
 import { composeWrappers } from '../../core/run/compose-wrappers.ts';
 import type { Stage } from '../../core/stage.ts';
 import { notify } from '../../primitives/notify.ts';
+import type { Extension } from './admission.ts';
 import type { CircuitState } from './circuit.ts';
-import type { Extension } from './extension.ts';
 import { type CircuitInfo, ManagedCircuits } from './managed-circuits.ts';
 import { type BreakerOptions, readBreakerOptions } from './options.ts';
 import { probeOrigin } from './probe.ts';
@@ -62,8 +62,6 @@ export function breaker(options: BreakerOptions = {}): Breaker {
   const circuits = new ManagedCircuits(settings);
   const slow = slowAfter === Infinity ? undefined : slowCalls(settings, circuits);
   const remote = share && remoteCircuits(share, circuits, settings, () => clock?.ticks() ?? 0);
-  // The circuit of a path may come from outside.
-  if (remote) circuits.hasPaths = true;
 
   const extension: Extension = {
     probe(circuit, run) {

@@ -1,4 +1,3 @@
-import type { CircuitOpenError } from '../../core/errors.ts';
 import type { Run } from '../../core/stage.ts';
 
 export type CircuitState = 'closed' | 'open' | 'half-open' | 'isolated';
@@ -20,9 +19,8 @@ export interface Circuit {
   /** The stamps of the last of each. */
   callFailedAt: number;
   failedAt: number;
-  /** When the first of them failed, when the last failure was, and the path of its call. */
+  /** When the first of them failed, and the path of the call that failed last. */
   failingSince: number;
-  lastFailedAt: number;
   failedPath: string | undefined;
   /** When a response last followed a failure. */
   recoveredAt: number;
@@ -33,7 +31,7 @@ export interface Circuit {
   /** What opened it. */
   reason: OpenReason | undefined;
   slowStart: SlowStart | undefined;
-  waiting: Set<Waiting> | undefined;
+  readonly waiting: Set<Waiting>;
 }
 
 /** What opened a circuit. */
@@ -56,18 +54,8 @@ export interface Waiting {
   readonly path: string;
   /** It cannot be repeated: a call that can is the better probe. */
   readonly isOnly: boolean;
+  /** Ends the wait: the call looks whether it is admitted. */
   look(): void;
-}
-
-/** What a breaker remembers of one run. */
-export interface Passage {
-  /** Set when the run is admitted; identifies its permits and slots. */
-  stamp: number;
-  /** Of the origin; and of the path, if it has one. Absent while the run waits. */
-  circuit: Circuit | undefined;
-  path: Circuit | undefined;
-  /** The error with which `recheck` rejected the run. */
-  rejection: CircuitOpenError | undefined;
 }
 
 /** The fields of a circuit that has just changed its state. */
@@ -90,11 +78,10 @@ export const newCircuit = (key: string): Circuit => ({
   since: 0,
   ...INITIAL,
   failingSince: 0,
-  lastFailedAt: -Infinity,
   failedPath: undefined,
   recoveredAt: -Infinity,
   reopens: 0,
-  waiting: undefined,
+  waiting: new Set(),
 });
 
 /** An origin that recovered within this time by itself is flaky and not down, in ms. */
@@ -104,12 +91,13 @@ const FLAKY_WINDOW = 30_000;
 const LAST_ATTEMPT_WAIT = 4_000;
 
 /**
- * Whether a run needs the permit. While an origin does not respond, one repetition at a time is its probe.
+ * Whether a run needs the permit. While an origin does not respond, one repetition at a time is its probe. To the circuit of a
+ * path every run is a first attempt: only an origin as a whole is silent.
  *
  * @param run Absent: a first attempt.
  */
-export const isProbe = ({ is, rounds }: Circuit, run?: Run): boolean =>
-  is !== 'closed' || (rounds > 0 && run !== undefined && run.attempt > 1);
+export const isProbe = ({ is, rounds, key }: Circuit, run?: Run): boolean =>
+  is !== 'closed' || (rounds > 0 && run !== undefined && run.attempt > 1 && run.origin === key);
 
 /** When the circuit admits a run by time alone; not after `now`: at once. */
 export function freeAt(circuit: Circuit, now: number, run?: Run): number {
@@ -132,6 +120,17 @@ export function freeAt(circuit: Circuit, now: number, run?: Run): number {
 export function release(circuit: Circuit, stamp: number): void {
   circuit.slowStart?.inFlight.delete(stamp);
   if (circuit.probe === stamp) circuit.until = circuit.probe = 0;
+  wake(circuit);
+}
+
+/**
+ * Lets all calls that wait for a circuit look again. The first one may become the probe: a call to another path than
+ * the one that failed last, so that one broken path does not hold up the others; and one that can be repeated.
+ */
+export function wake({ waiting, failedPath }: Circuit): void {
+  if (waiting.size === 0) return;
+  const rank = ({ path, isOnly }: Waiting): number => (path === failedPath ? 2 : 0) + (isOnly ? 1 : 0);
+  for (const each of [...waiting].sort((a, b) => rank(a) - rank(b))) each.look();
 }
 
 /** How long a probe usually takes, in ms. */

@@ -5,7 +5,6 @@ import { isOrigin } from '../../primitives/request.ts';
 import {
   type Circuit,
   type CircuitState,
-  freeAt,
   INITIAL,
   isProbe,
   newCircuit,
@@ -14,30 +13,14 @@ import {
 } from './circuit.ts';
 import type { PlainSettings } from './plain-options.ts';
 
-/** With this many calls in flight, all of them good, the origin has recovered. */
-const SLOW_START_LIMIT = 64;
-
 /** The longest wait of the first repetition, in ms, however long a circuit stays open. */
 const FIRST_REPETITION = 300;
-
-/** Failures that are further apart than this, in ms, are not in a row. */
-const FAILURE_WINDOW = 60_000;
 
 /** More calls than this that wait for one origin are not admitted at once. */
 const MAX_RELEASED = 2;
 
-/** A call that failed. */
-interface FailedCall {
-  readonly repeats: boolean;
-  /** `'network'`, `'timeout-attempt'`, `'status 503'`. */
-  readonly cause: string;
-  readonly path?: string;
-}
-
 /** The circuits and the rules by which they change; independent of requests. */
 export class Circuits {
-  /** Paths have circuits from their first failure on; until then, looking for one costs nothing. */
-  hasPaths: boolean;
   /** Called after every change. */
   changed: (circuit: Circuit, from: CircuitState) => void = () => {};
   readonly #settings: PlainSettings;
@@ -48,7 +31,6 @@ export class Circuits {
 
   constructor(settings: PlainSettings) {
     this.#settings = settings;
-    this.hasPaths = settings.key !== undefined;
   }
 
   /** Numbers the outcomes, to distinguish calls that were in flight together from calls in a row. */
@@ -64,6 +46,18 @@ export class Circuits {
     return this.kind(key).has(key);
   }
 
+  /** The key of the circuit for 408 and 5xx. */
+  pathOf(run: Run): string {
+    const { call, origin, url } = run;
+    return this.#settings.key?.(run.request, { ...call, origin }) ?? url.replace(/[?#].*/s, '');
+  }
+
+  /** The circuit of the path, if it has one: paths have circuits from their first failure on. */
+  ofPath(run: Run): Circuit | undefined {
+    const key = this.pathOf(run);
+    return key !== run.origin && this.has(key) ? this.get(key) : undefined;
+  }
+
   protected kind(key: string): LruMap<Circuit> {
     return isOrigin(key) ? this.origins : this.paths;
   }
@@ -72,13 +66,6 @@ export class Circuits {
     const from = circuit.is;
     Object.assign(circuit, INITIAL, state, { since });
     this.changed(circuit, from);
-  }
-
-  isFree(circuit: Circuit, { clock }: Host, run?: Run): boolean {
-    // Most calls need no clock.
-    if (!circuit.slowStart && !isProbe(circuit, run)) return true;
-    const now = clock.ticks();
-    return freeAt(circuit, now, run) <= now;
   }
 
   /** Admits a call, with a permit if it is a probe. `release` undoes it. */
@@ -91,52 +78,56 @@ export class Circuits {
     else Object.assign(circuit, permit);
   }
 
-  failed(circuit: Circuit, stamp: number, { clock, random }: Host, call: FailedCall): void {
+  /**
+   * An attempt has failed.
+   *
+   * @param cause `'network'`, `'timeout-attempt'`, `'status 503'`.
+   * @param repeats It was a repetition.
+   */
+  failed(
+    circuit: Circuit,
+    stamp: number,
+    { clock, random }: Host,
+    cause: string,
+    path?: string,
+    repeats = false,
+  ): void {
     if (stamp < circuit.since) return;
-    const { repeats, cause, path } = call;
     const now = clock.ticks();
     circuit.failedPath = path;
-    if (circuit.is === 'half-open' && circuit.probe === stamp)
+    if (circuit.probe === stamp && circuit.is === 'half-open')
       this.open(circuit, now, random, circuit.reason);
-    else if (circuit.is === 'closed') {
-      if (now - circuit.lastFailedAt > FAILURE_WINDOW) circuit.calls = circuit.rounds = 0;
-      if (circuit.rounds === 0) circuit.failingSince = now;
-      circuit.lastFailedAt = now;
-      if (stamp > circuit.failedAt) {
-        circuit.failedAt = this.stamp();
-        // A repetition that is due soon is not put off by calls that come after it.
-        if (circuit.from <= now)
-          circuit.from = now + this.#interval(circuit.rounds, random, FIRST_REPETITION);
-        circuit.rounds++;
-      }
-      if (!repeats && stamp > circuit.callFailedAt) {
-        circuit.callFailedAt = this.stamp();
-        const failures = ++circuit.calls;
-        if (failures >= this.#settings.failures)
-          this.open(circuit, now, random, { failures, lastFailure: cause });
-      }
+    if (circuit.is !== 'closed') return;
+    if (circuit.rounds === 0) circuit.failingSince = now;
+    if (stamp > circuit.failedAt) {
+      circuit.failedAt = this.stamp();
+      // A repetition that is due soon is not put off by calls that come after it.
+      if (circuit.from <= now) circuit.from = now + this.#interval(circuit.rounds, random, FIRST_REPETITION);
+      circuit.rounds++;
     }
+    if (repeats || stamp <= circuit.callFailedAt) return;
+    circuit.callFailedAt = this.stamp();
+    const failures = ++circuit.calls;
+    if (failures >= this.#settings.failures)
+      this.open(circuit, now, random, { failures, lastFailure: cause });
   }
 
+  /** An attempt has succeeded. */
   succeeded(circuit: Circuit, stamp: number, { clock }: Host): void {
     if (stamp < circuit.since) return;
     const { is, slowStart, rounds, waiting } = circuit;
-    if (is === 'closed') {
-      // An origin that flaps is back each time; one that responds to nothing but probes is not.
-      circuit.reopens = 0;
-      if (slowStart && ++slowStart.allowed >= SLOW_START_LIMIT) circuit.slowStart = undefined;
-      if (rounds > 0) {
-        const recoveredAt = clock.ticks();
-        const isCrowd = waiting !== undefined && waiting.size > MAX_RELEASED;
-        Object.assign(circuit, INITIAL, {
-          recoveredAt,
-          slowStart: circuit.slowStart ?? (isCrowd ? this.#slowStart(recoveredAt) : undefined),
-        });
-      }
-    } else if (is === 'half-open') {
+    const now = clock.ticks();
+    if (is === 'half-open') {
       circuit.until = 0;
-      if (++circuit.successes >= this.#settings.successes) this.close(circuit, clock.ticks());
+      if (++circuit.successes >= this.#settings.successes) this.close(circuit, now);
     }
+    if (is !== 'closed') return;
+    // An origin that flaps is back each time; one that responds to nothing but probes is not.
+    circuit.reopens = 0;
+    if (slowStart) slowStart.allowed++;
+    if (rounds === 0) return;
+    const crowd = waiting.size > MAX_RELEASED ? this.#slowStart(now) : undefined;
+    Object.assign(circuit, INITIAL, { recoveredAt: now, slowStart: crowd ?? slowStart });
   }
 
   /** Closes the circuit; the slow start begins. */

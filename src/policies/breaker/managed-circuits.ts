@@ -55,7 +55,6 @@ export class ManagedCircuits extends Circuits {
 
   isolate(origin: string): void {
     this.set(this.get(this.#keyOf(origin)), { is: 'isolated', from: Infinity, reopens: 0 });
-    this.hasPaths = true;
   }
 
   /** @param origin Absent: all. */

@@ -1,13 +1,13 @@
-import { ConfigurationError } from '../../primitives/failure.ts';
 import type { Duration } from '../../primitives/units.ts';
-import { between, durationOrFalse, type Rule, readOptions, withMethods } from '../../primitives/validate.ts';
 import {
-  type PlainBreakerOptions,
-  type PlainSettings,
-  plainDefaults,
-  plainRules,
-  withIntervals,
-} from './plain-options.ts';
+  between,
+  durationOrFalse,
+  readSettings,
+  rule,
+  settingsTable,
+  withMethods,
+} from '../../primitives/validate.ts';
+import { type PlainBreakerOptions, plainTable, withIntervals } from './plain-options.ts';
 import type { Sharing } from './sharing.ts';
 
 export interface BreakerOptions extends PlainBreakerOptions {
@@ -21,31 +21,19 @@ export interface BreakerOptions extends PlainBreakerOptions {
   readonly share?: Sharing;
 }
 
-export interface BreakerSettings extends PlainSettings {
-  slowAfter: number;
-  slowRate: number;
-  probe: string | undefined;
-  share: Sharing | undefined;
-}
+const table = /* @__PURE__ */ settingsTable({
+  ...plainTable,
+  slowAfter: [Infinity, durationOrFalse],
+  slowRate: [0.5, between(0, 1)],
+  probe: [
+    undefined,
+    rule<string>(
+      "a URL, such as '/health'",
+      (value) => typeof value === 'string' && URL.canParse(value, 'https://a.example'),
+    ),
+  ],
+  share: [undefined, withMethods<Sharing>('what shares circuits, such as betweenTabs()', 'connect')],
+});
 
-const defaults: BreakerSettings = {
-  ...plainDefaults,
-  slowAfter: Infinity,
-  slowRate: 0.5,
-  probe: undefined,
-  share: undefined,
-};
-
-const rules: { [K in keyof BreakerSettings]: Rule<BreakerSettings[K]> } = {
-  ...plainRules,
-  slowAfter: durationOrFalse,
-  slowRate: between(0, 1),
-  probe(value, option) {
-    if (typeof value === 'string' && URL.canParse(value, 'https://a.example')) return value;
-    throw new ConfigurationError(option, value, "expected a URL, such as '/health'");
-  },
-  share: withMethods<Sharing>('what shares circuits, such as betweenTabs()', 'connect'),
-};
-
-export const readBreakerOptions = (options: BreakerOptions): BreakerSettings =>
-  withIntervals(options, readOptions('breaker', options, rules, defaults));
+export const readBreakerOptions = (options: BreakerOptions) =>
+  withIntervals(options, readSettings('breaker', table, options));

@@ -6,8 +6,9 @@ import {
   integer,
   ofType,
   positiveDuration,
-  type Rule,
-  readOptions,
+  readSettings,
+  type SettingsOf,
+  settingsTable,
 } from '../../primitives/validate.ts';
 
 /** The options that a client takes as they are. The others belong to a value: `breaker: breaker({ … })`. */
@@ -33,67 +34,31 @@ export interface PlainBreakerOptions {
   readonly key?: (request: Request, call: Call) => string;
 }
 
-export interface PlainSettings {
-  failures: number;
-  openFor: number;
-  maxOpenFor: number;
-  maxWait: number;
-  successes: number;
-  probeTimeout: number;
-  slowStart: boolean;
-  key: ((request: Request, call: Call) => string) | undefined;
-}
+export const plainTable = /* @__PURE__ */ settingsTable({
+  failures: [5, integer(1)],
+  /** Absent: 300 ms, or `maxOpenFor` if that is less. */
+  openFor: [undefined, positiveDuration],
+  /** Absent: 4 s, or `openFor` if that is more. */
+  maxOpenFor: [undefined, positiveDuration],
+  maxWait: [5_000, duration],
+  successes: [1, integer(1)],
+  probeTimeout: [4_000, positiveDuration],
+  slowStart: [true, ofType<boolean>('boolean')],
+  key: [undefined, ofType<PlainBreakerOptions['key']>('function')],
+});
 
-export const plainDefaults: PlainSettings = {
-  failures: 5,
-  openFor: 300,
-  maxOpenFor: 4_000,
-  maxWait: 5_000,
-  successes: 1,
-  probeTimeout: 4_000,
-  slowStart: true,
-  key: undefined,
-};
+export type PlainSettings = ReturnType<typeof readPlainBreakerOptions>;
 
-export const plainRules: { [K in keyof PlainSettings]: Rule<PlainSettings[K]> } = {
-  failures: integer(1),
-  openFor: positiveDuration,
-  maxOpenFor: positiveDuration,
-  maxWait: duration,
-  successes: integer(1),
-  probeTimeout: positiveDuration,
-  slowStart: ofType('boolean'),
-  key: ofType('function'),
-};
-
-const onlyInBreaker: Rule<undefined> = (value, option) => {
-  const name = option.slice(option.indexOf('.') + 1);
-  throw new ConfigurationError(option, value, `make it with breaker: breaker({ ${name}: … })`);
-};
-
-type BreakerOnly = Partial<Record<'slowAfter' | 'slowRate' | 'probe' | 'share', undefined>>;
-
-const rules = {
-  ...plainRules,
-  slowAfter: onlyInBreaker,
-  slowRate: onlyInBreaker,
-  probe: onlyInBreaker,
-  share: onlyInBreaker,
-};
-
-export const readPlainBreakerOptions = (options: PlainBreakerOptions): PlainSettings =>
-  withIntervals(options, readOptions<PlainSettings & BreakerOnly>('breaker', options, rules, plainDefaults));
+export const readPlainBreakerOptions = (options: PlainBreakerOptions) =>
+  withIntervals(options, readSettings('breaker', plainTable, options));
 
 /** Settings in which no interval between two probes is longer than the longest. */
-export function withIntervals<S extends PlainSettings>(options: PlainBreakerOptions, settings: S): S {
-  const { openFor, maxOpenFor } = settings;
-  if (openFor <= maxOpenFor) return settings;
-  // An application that names only one of them means that one.
-  if (options.maxOpenFor === undefined) return { ...settings, maxOpenFor: openFor };
-  if (options.openFor === undefined) return { ...settings, openFor: maxOpenFor };
-  throw new ConfigurationError(
-    'breaker.maxOpenFor',
-    options.maxOpenFor,
-    `it is below openFor, ${openFor} ms`,
-  );
+export function withIntervals<S extends SettingsOf<typeof plainTable>>(
+  given: PlainBreakerOptions,
+  settings: S,
+) {
+  const openFor = settings.openFor ?? Math.min(300, settings.maxOpenFor ?? 300);
+  const maxOpenFor = settings.maxOpenFor ?? Math.max(4_000, openFor);
+  if (openFor <= maxOpenFor) return { ...settings, openFor, maxOpenFor };
+  throw new ConfigurationError('breaker.maxOpenFor', given.maxOpenFor, `it is below openFor, ${openFor} ms`);
 }

@@ -3,7 +3,6 @@ import type { Handler } from '../../core/contract.ts';
 import type { Run } from '../../core/stage.ts';
 import { isOriginFailure } from '../../http/status.ts';
 import { createAborter, follow } from '../../primitives/abort.ts';
-import { wake } from './admission.ts';
 import { type Circuit, release } from './circuit.ts';
 import type { Circuits } from './circuits.ts';
 
@@ -49,11 +48,10 @@ export async function probeOrigin(
     if (pipeline.signal.aborted) {
       // Other pipelines may have the circuit.
       release(circuit, stamp);
-      wake(circuit);
       break;
     }
     if (cause === undefined) circuits.succeeded(circuit, stamp, host);
-    else circuits.failed(circuit, stamp, host, { repeats: false, cause });
+    else circuits.failed(circuit, stamp, host, cause);
     probed();
   }
 }

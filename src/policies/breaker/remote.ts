@@ -1,6 +1,6 @@
 import { type Circuit, retryIn } from './circuit.ts';
 import type { ManagedCircuits } from './managed-circuits.ts';
-import type { BreakerSettings } from './options.ts';
+import type { PlainSettings } from './plain-options.ts';
 import { connectLater, type SharedState, type Sharing } from './sharing.ts';
 
 /**
@@ -12,7 +12,7 @@ import { connectLater, type SharedState, type Sharing } from './sharing.ts';
 export function remoteCircuits(
   share: Sharing,
   circuits: ManagedCircuits,
-  settings: BreakerSettings,
+  settings: PlainSettings,
   now: () => number,
 ) {
   /** A change from outside is not broadcast again. */

@@ -3,20 +3,25 @@ import { saysNetwork } from '../../core/errors.ts';
 import { type Run, type Stage, stage } from '../../core/stage.ts';
 import { isOriginFailure } from '../../http/status.ts';
 import { isFailure } from '../../primitives/failure.ts';
-import { admission, emitted, wake } from './admission.ts';
-import type { Passage } from './circuit.ts';
-import type { Circuits } from './circuits.ts';
-import type { Extension } from './extension.ts';
-import type { PlainSettings } from './plain-options.ts';
+import { admission, type Extension, letGo, type Passage, rejectionBy } from './admission.ts';
+import { wake } from './circuit.ts';
+import { Circuits } from './circuits.ts';
+import { type PlainBreakerOptions, type PlainSettings, readPlainBreakerOptions } from './plain-options.ts';
 
 type Hooks = Required<Pick<Stage<Passage>, 'attach' | 'enter' | 'leave' | 'settled' | 'recheck'>>;
 
 export const breakerStage = (hooks: Hooks, brings: Capabilities = {}): Stage =>
   named('breaker', stage<Passage>(hooks), { switchOnly: true, brings });
 
+/** The breaker of a client that names none: what `breaker()` adds is not in the bundle. */
+export function plainBreaker(options: PlainBreakerOptions = {}): Stage {
+  const settings = readPlainBreakerOptions(options);
+  return breakerStage(breakerHooks(settings, new Circuits(settings)));
+}
+
 /** The hooks of every breaker: admit runs, and count their outcomes for or against the origin and the path. */
 export function breakerHooks(settings: PlainSettings, circuits: Circuits, extension: Extension = {}): Hooks {
-  const { pathOf, knownPath, admit, letGo, wait, rejection } = admission(settings, circuits, extension);
+  const { admit, wait } = admission(circuits, settings.maxWait, extension);
   const emitters = new Set<NonNullable<PipelineContext['emit']>>();
 
   circuits.changed = (circuit, from) => {
@@ -27,20 +32,23 @@ export function breakerHooks(settings: PlainSettings, circuits: Circuits, extens
     extension.changed?.(circuit, from);
   };
 
-  const evaluate = (run: Run, { stamp, circuit, path: own }: Passage): void => {
+  const evaluate = (run: Run, { stamp, circuit }: Passage): void => {
     const { response, error, attempt, call } = run;
-    if (!circuit || (!response && !countsAgainst(run))) return;
-    const { status = 0 } = response ?? {};
+    const { host } = call;
+    if (!circuit) return;
+    if (!response) {
+      const cause = isFailure(error) ? error.code : 'network';
+      if (countsAgainst(run)) circuits.failed(circuit, stamp, host, cause, circuits.pathOf(run), attempt > 1);
+      return;
+    }
+    const { status } = response;
     const isBad = isOriginFailure(status);
-    if (isBad) circuits.hasPaths = true;
-    // A path may have got its circuit since the run was admitted.
-    const path = response && (own ?? (isBad ? circuits.get(pathOf(run)) : knownPath(run)));
-    if (response && path !== circuit) circuits.succeeded(circuit, stamp, call.host);
-    if (!response || isBad) {
-      const cause = response ? `status ${status}` : isFailure(error) ? error.code : 'network';
-      const failed = { repeats: attempt > 1, cause, path: pathOf(run) };
-      circuits.failed(path ?? circuit, stamp, call.host, failed);
-    } else if (path && status !== 429) circuits.succeeded(path, stamp, call.host);
+    const path = isBad ? circuits.get(circuits.pathOf(run)) : circuits.ofPath(run);
+    // A response is evidence that the origin lives.
+    if (path !== circuit) circuits.succeeded(circuit, stamp, host);
+    if (!path) return;
+    if (isBad) circuits.failed(path, stamp, host, `status ${status}`, path.key, attempt > 1);
+    else if (status !== 429) circuits.succeeded(path, stamp, host);
   };
 
   return {
@@ -50,32 +58,33 @@ export function breakerHooks(settings: PlainSettings, circuits: Circuits, extens
       onClose(() => emitters.delete(emit));
     },
     enter(run) {
-      const passage: Passage = { stamp: 0, circuit: undefined, path: undefined, rejection: undefined };
+      const passage: Passage = {
+        stamp: 0,
+        circuit: undefined,
+        path: undefined,
+        rejection: undefined,
+      };
       const blocked = admit(run, passage, run);
       return blocked ? wait(run, passage, blocked) : passage;
     },
     leave(run, passage) {
       evaluate(run, passage);
       letGo(passage);
-      const { rejection: ours } = passage;
-      if (!ours || run.error !== ours || run.response) return undefined;
-      const blocked = ours.circuit?.key;
-      if (settings.maxWait === 0 || blocked === undefined) {
-        emitted(ours, run);
-        return undefined;
-      }
+      const { rejection } = passage;
+      if (!rejection || run.error !== rejection.error) return undefined;
       // The circuit opened while the run waited further in. Nothing was sent: the run waits here.
       return async () => {
-        await wait(run, passage, circuits.get(blocked));
+        await wait(run, passage, rejection.by);
         return 'repeat';
       };
     },
     settled: (_, passage) => letGo(passage),
     recheck(run, passage) {
-      for (const circuit of [passage.circuit, knownPath(run)])
+      for (const circuit of [passage.circuit, circuits.ofPath(run)])
         if (circuit && circuit.is !== 'closed' && circuit.since > passage.stamp) {
-          passage.rejection = rejection(circuit, run);
-          throw passage.rejection;
+          const error = rejectionBy(circuit, run);
+          passage.rejection = { error, by: circuit };
+          throw error;
         }
     },
   };

@@ -4,13 +4,16 @@ import type { Duration, Size } from '../../primitives/units.ts';
 import {
   between,
   duration,
-  expected,
   integer,
   list,
+  methods,
   ofType,
   oneOf,
   type Rule,
-  readOptions,
+  readSettings,
+  rule,
+  type SettingsOf,
+  settingsTable,
   size,
 } from '../../primitives/validate.ts';
 
@@ -88,35 +91,8 @@ export type WholeBody = (run: Run, bodyLimit: number) => Promise<void>;
 /** A number is the limit. */
 export type RetryOption = RetryOptions | number | false;
 
-/** The options, read. */
-export interface Plan extends Read {
-  /** `maxRetryAfter` was named. */
-  capsRetryAfter: boolean;
-}
-
-interface Read {
-  limit: number;
-  methods: string[];
-  statusCodes: number[];
-  afterStatusCodes: number[];
-  delay: (attempt: number) => number;
-  backoffLimit: number;
-  jitter: Spread;
-  maxRetryAfter: number;
-  /** Absent: by evidence. */
-  retryOnTimeout: boolean | undefined;
-  shouldRetry: RetryOptions['shouldRetry'] | undefined;
-  beforeRetry: RetryOptions['beforeRetry'] | undefined;
-  bodyLimit: number;
-  until: 'headers' | WholeBody | undefined;
-  idempotencyKey: ((request: Request, random: () => number) => string) | undefined;
-  budget: number;
-}
-
-/** @param first The backoff before the first retry. @param before The wait before this one, at first 0. */
+/** How long to wait. @param first The backoff before the first retry. @param before The wait before this one, at first 0. */
 type Spread = (backoff: number, random: () => number, first: number, before: number) => number;
-
-const STATUSES = [408, 413, 425, 429, 500, 502, 503, 504];
 
 const spreads: Record<Jitter, Spread> = {
   added: (backoff, random) => backoff * (1 + random() / 2),
@@ -126,74 +102,59 @@ const spreads: Record<Jitter, Spread> = {
   none: (backoff) => backoff,
 };
 
-const DEFAULTS: Read = {
-  limit: 2,
-  methods: [...IDEMPOTENT_METHODS],
-  statusCodes: STATUSES,
-  afterStatusCodes: STATUSES,
-  delay: (attempt) => 300 * 2 ** (attempt - 1),
-  backoffLimit: 10_000,
-  jitter: spreads.added,
-  maxRetryAfter: 60_000,
-  retryOnTimeout: undefined,
-  shouldRetry: undefined,
-  beforeRetry: undefined,
-  bodyLimit: 1_000_000,
-  until: undefined,
-  idempotencyKey: undefined,
-  budget: 4,
-};
-
 const jitter: Rule<Spread> = (value, option) => {
   if (typeof value === 'function') return (backoff) => value(backoff);
   const named = oneOf<unknown>(...Object.keys(spreads), true, false)(value, option);
   return spreads[named === true ? 'full' : named === false ? 'none' : (named as Jitter)];
 };
 
-const idempotencyKey: Rule<Plan['idempotencyKey']> = (value, option) =>
+/** Makes the key of a request; `true` makes a random one. */
+const keyMaker: Rule<((request: Request, random: () => number) => string) | undefined> = (value, option) =>
   typeof value === 'function'
-    ? (value as Plan['idempotencyKey'])
+    ? (value as (request: Request) => string)
     : ofType<boolean>('boolean')(value, option)
       ? (_, random) => newKey(random)
       : undefined;
 
-const status = between(100, 599);
+const until: Rule<WholeBody | 'headers'> = /* @__PURE__ */ rule(
+  "'headers', or wholeBody without quotes",
+  (value) => value === 'headers' || typeof value === 'function',
+);
 
-const rules: { [K in keyof Read]: Rule<Read[K]> } = {
-  limit: integer(),
-  methods: list((value, option) => ofType<string>('string')(value, option).toUpperCase()),
-  statusCodes: list(status),
-  afterStatusCodes: list(status),
-  delay: ofType('function'),
-  backoffLimit: duration,
-  jitter,
-  maxRetryAfter: duration,
-  retryOnTimeout: ofType('boolean'),
-  shouldRetry: ofType('function'),
-  beforeRetry: ofType('function'),
-  bodyLimit: size,
-  until: (value, option) =>
-    expected(
-      "'headers', or wholeBody without quotes",
-      value === 'headers' || typeof value === 'function',
-      value as 'headers',
-      option,
-    ),
-  idempotencyKey,
-  budget: (value, option) => (value === false ? Infinity : between(0, Infinity)(value, option)),
+const STATUSES = [408, 413, 425, 429, 500, 502, 503, 504];
+
+const statuses = /* @__PURE__ */ list(between(100, 599));
+
+const OPTIONS = /* @__PURE__ */ settingsTable({
+  limit: [2, integer()],
+  methods: [IDEMPOTENT_METHODS, methods],
+  statusCodes: [STATUSES, statuses],
+  /** Absent: as `statusCodes`. */
+  afterStatusCodes: [undefined, statuses],
+  delay: [(attempt: number) => 300 * 2 ** (attempt - 1), ofType<(attempt: number) => number>('function')],
+  backoffLimit: [10_000, duration],
+  jitter: [spreads.added, jitter],
+  /** Absent: no wait is shortened, and none above 60 s is made. */
+  maxRetryAfter: [undefined, duration],
+  /** Absent: by evidence. */
+  retryOnTimeout: [undefined, ofType<boolean>('boolean')],
+  shouldRetry: [undefined, ofType<RetryOptions['shouldRetry']>('function')],
+  beforeRetry: [undefined, ofType<RetryOptions['beforeRetry']>('function')],
+  bodyLimit: [1_000_000, size],
+  until: [undefined, until],
+  idempotencyKey: [undefined, keyMaker],
+  budget: [4, (value, option) => (value === false ? Infinity : between(0, Infinity)(value, option))],
+});
+
+/** The options, read. */
+export type Plan = SettingsOf<typeof OPTIONS>;
+
+/** A number is the limit. */
+export const asRetryOptions = (given: unknown): RetryOptions => {
+  if (given === undefined) return {};
+  return typeof given === 'object' && given ? given : { limit: given === false ? 0 : (given as number) };
 };
 
-export const asObject = (given: unknown): RetryOptions =>
-  typeof given === 'object' && given ? given : { limit: given === false ? 0 : (given as number) };
-
 /** @throws {ConfigurationError} on options that cannot be meant. */
-export function readPlan(given: unknown): Plan {
-  const options = asObject(given);
-  const { afterStatusCodes, maxRetryAfter } = options;
-  const read = readOptions('retry', options, rules, DEFAULTS);
-  return {
-    ...read,
-    afterStatusCodes: afterStatusCodes === undefined ? read.statusCodes : read.afterStatusCodes,
-    capsRetryAfter: maxRetryAfter !== undefined,
-  };
-}
+export const readPlan = (...layers: unknown[]): Plan =>
+  readSettings('retry', OPTIONS, ...layers.map(asRetryOptions));

@@ -7,38 +7,14 @@ import { IDEMPOTENCY_KEY } from '../../http/idempotency.ts';
 import { isOriginFailure } from '../../http/status.ts';
 import { isFailure } from '../../primitives/failure.ts';
 import { LruMap } from '../../primitives/lru.ts';
-import type { LazyRequest } from '../../primitives/request.ts';
-import { memoized, mergeOptions } from '../../primitives/validate.ts';
-import { type Budget, type Evidence, hasBudget, newBudget, responded } from './budget.ts';
-import {
-  asObject,
-  type Plan,
-  type RetryOption,
-  type RetryState,
-  readPlan,
-  type WholeBody,
-} from './options.ts';
-import { type SetAside, setAside } from './set-aside.ts';
-import { isTransient, waitBefore } from './wait.ts';
+import { perCall } from '../../primitives/validate.ts';
+import { type Budget, hasBudget, newBudget, responded } from './budget.ts';
+import { type Plan, type RetryOption, type RetryState, readPlan, type WholeBody } from './options.ts';
+import { setAside } from './set-aside.ts';
+import { isTransient, type RetryPassage, waitBefore } from './wait.ts';
 
 /** How long a hook may take, in ms. */
 const HOOK_LIMIT = 30_000;
-
-/** One call through this policy. */
-interface Passage extends Evidence {
-  /** As the first attempt got it. */
-  readonly first: LazyRequest;
-  readonly plan: Plan;
-  /** Makes the next request to send, if it is another one than the first; absent where the body cannot be sent again. */
-  again: (() => Request | undefined) | undefined;
-  /** Retries so far. */
-  retries: number;
-  /** The last wait, in ms. */
-  waited: number;
-  /** How the attempt before failed: one of the two. */
-  aside: SetAside | undefined;
-  before: unknown;
-}
 
 /** A request without a body. */
 const same = (): undefined => undefined;
@@ -54,26 +30,25 @@ const same = (): undefined => undefined;
  * const fetch = pipeline([retry({ limit: 4, statusCodes: [502, 503, 504] })]);
  */
 export function retry(base: RetryOption = {}): Policy {
-  const standard = readPlan(base);
-  const planOf = memoized((own) => readPlan(mergeOptions('retry', asObject(base), asObject(own))));
+  const planOf = perCall(readPlan, base);
   const budgets = new LruMap(newBudget);
 
   return named(
     'retry',
-    stage<Passage | undefined>({
+    stage<RetryPassage | undefined>({
       enter(run) {
         const { call } = run;
-        const own = call.options.retry;
-        const plan = own === undefined ? standard : planOf(own);
+        const plan = planOf(call.options.retry);
+        const { idempotencyKey } = plan;
         if (plan.limit === 0) return undefined;
         if (!plan.methods.includes(run.method)) {
           const isKeyed = run.request.headers.has(IDEMPOTENCY_KEY);
-          if ((!isKeyed || call.hasGeneratedKey) && !plan.idempotencyKey) {
+          if ((!isKeyed || call.hasGeneratedKey) && !idempotencyKey) {
             run.call = { ...call, attemptsLeft: 0 };
             return undefined;
           }
-          if (!isKeyed && plan.idempotencyKey) {
-            const key = plan.idempotencyKey(run.request, call.host.random);
+          if (!isKeyed && idempotencyKey) {
+            const key = idempotencyKey(run.request, call.host.random);
             run.request = withHeader(run.request, IDEMPOTENCY_KEY, key);
           }
         }
@@ -81,30 +56,28 @@ export function retry(base: RetryOption = {}): Policy {
         if (!run.outgoing.isMade || run.request.body === null) return begin(run, plan, budget, same);
         // Before the first attempt: afterwards the body is gone.
         return run
-          .wait(Number.POSITIVE_INFINITY, replayable(run.request, plan.bodyLimit))
+          .wait(Infinity, replayable(run.request, plan.bodyLimit))
           .then((again) => begin(run, plan, budget, again));
       },
       leave(run, passage) {
         if (!passage) return;
-        const { plan } = passage;
+        const { until, bodyLimit } = passage.plan;
         // Of a failure its status counts, whatever becomes of its body.
-        const until =
-          plan.until !== 'headers' && ((run.response?.ok && (run.call.wantsBody as WholeBody)) || plan.until);
-        if (until && run.response?.body)
-          return async () => {
-            await until(run, plan.bodyLimit);
-            return next(run, passage)?.();
-          };
-        return next(run, passage);
+        const whole =
+          until !== 'headers' && ((run.response?.ok && (run.call.wantsBody as WholeBody)) || until);
+        if (!whole || !run.response?.body) return next(run, passage);
+        return async () => {
+          await whole(run, bodyLimit);
+          return next(run, passage)?.();
+        };
       },
     }),
   );
 }
 
-function begin(run: Run, plan: Plan, budget: Budget, again: Passage['again']): Passage {
+function begin(run: Run, plan: Plan, budget: Budget, again: RetryPassage['again']): RetryPassage {
   const now = run.call.host.clock.ticks();
   return {
-    first: run.outgoing,
     plan,
     again,
     retries: 0,
@@ -120,8 +93,8 @@ function begin(run: Run, plan: Plan, budget: Budget, again: Passage['again']): P
 }
 
 /** Counts what the end of an attempt says of the origin. @returns what repeats it; absent if nothing does. */
-function next(run: Run, passage: Passage): Leaving | undefined {
-  const { response, error } = run;
+function next(run: Run, passage: RetryPassage): Leaving | undefined {
+  const { response, error, call } = run;
   const { plan, budget, began, retries } = passage;
   if (response) {
     const { status } = response;
@@ -132,79 +105,75 @@ function next(run: Run, passage: Passage): Leaving | undefined {
     run.response = passage.aside?.again();
     run.error = passage.before ?? error;
   }
-  const isAsked = plan.shouldRetry !== undefined || run.call.strategy !== undefined;
-  const byRule = !run.response?.ok && isTransient(run, plan, passage);
-  return retries < plan.limit && passage.again && (byRule || isAsked)
+  const byRule = !run.response?.ok && isTransient(run, passage);
+  return retries < plan.limit && passage.again && (byRule || plan.shouldRetry || call.strategy)
     ? () => repeat(run, passage, byRule)
     : undefined;
 }
 
 /** Waits, and prepares the next attempt, if there is to be one. */
-async function repeat(run: Run, passage: Passage, byRule: boolean): Promise<'repeat' | undefined> {
-  const { call, response, error } = run;
+async function repeat(run: Run, passage: RetryPassage, byRule: boolean): Promise<'repeat' | undefined> {
+  const { call, response, error, origin } = run;
   const { plan, budget } = passage;
   const { shouldRetry, beforeRetry } = plan;
-  const { clock, connectivity: online } = call.host;
+  const { clock, connectivity } = call.host;
   const retryCount = passage.retries + 1;
   const again = passage.again?.();
-  /** Only hooks need it, and the `Request` that is made for it. */
-  const state = (): RetryState => ({
-    request: again ?? passage.first.request,
-    retryCount,
-    ...(response && { response }),
-    ...(!response && error instanceof Error && { error }),
-  });
-  const hooked = <T>(given: T | Promise<T>): Promise<T> => run.wait(HOOK_LIMIT, Promise.resolve(given));
+  /** @returns what a hook says. Only hooks need the state, and the `Request` that is made for it. */
+  const ask = <T>(hook: ((state: RetryState) => T | Promise<T>) | undefined): Promise<T> | undefined =>
+    hook &&
+    run.wait(
+      HOOK_LIMIT,
+      Promise.resolve(
+        hook({
+          request: again ?? run.request,
+          retryCount,
+          ...(response && { response }),
+          ...(!response && error instanceof Error && { error }),
+        }),
+      ),
+    );
 
   const strategy = call.strategy?.(response ?? error);
-  const said = strategy && (strategy === 'retry' || strategy === 'back-off');
-  const word = (shouldRetry && (await hooked(shouldRetry(state())))) ?? said;
+  const word = (await ask(shouldRetry)) ?? (strategy && ['retry', 'back-off'].includes(strategy));
   if (word === false || (word !== true && !byRule)) return undefined;
-  const delay = waitBefore(run, plan, passage, retryCount, passage.waited, word === true);
+  const delay = waitBefore(run, passage, word === true);
   if (delay === undefined) return undefined;
   if (strategy === 'back-off') budget.notBefore = Math.max(budget.notBefore, clock.ticks() + delay);
-  call.emit?.({
-    type: 'retry',
-    callId: call.id,
-    origin: run.origin,
-    attempt: retryCount + 1,
-    delay,
-    cause: response ? response.status : error,
-  });
+  const cause = response ? response.status : error;
+  call.emit?.({ type: 'retry', callId: call.id, origin, attempt: retryCount + 1, delay, cause });
   // A hook may want to read it.
   const aside = response && !beforeRetry ? setAside(response) : undefined;
   let resumed: Request | Response | undefined;
   try {
     await run.wait(delay);
-    if (!online.state) await untilOnline(run);
-    if (beforeRetry) resumed = (await hooked(beforeRetry(state()))) ?? undefined;
-    await aside?.end(run);
-  } catch (thrown) {
-    aside?.drop();
-    throw thrown;
+    if (!connectivity.state) await untilOnline(run);
+    resumed = (await ask(beforeRetry)) ?? undefined;
+  } finally {
+    if (aside) aside.drop();
+    else dropBody(response);
   }
-  if (!aside) dropBody(response);
   if (resumed instanceof Response) {
     run.response = resumed;
     return undefined;
   }
-  passage.retries = retryCount;
-  passage.waited = delay;
-  passage.aside = aside;
-  passage.before = response ? undefined : error;
-  passage.began = clock.ticks();
-  passage.responses = budget.responses;
+  Object.assign(passage, {
+    retries: retryCount,
+    waited: delay,
+    aside,
+    before: response ? undefined : error,
+    began: clock.ticks(),
+    responses: budget.responses,
+  });
   const attemptsLeft = plan.limit - retryCount;
   run.call = { ...call, attempt: retryCount + 1, attemptsLeft, hasResponse: aside !== undefined };
   const repeated = resumed ?? again;
   if (repeated) run.request = repeated;
   // A hook may turn a read into a write, which is sent once.
-  if (resumed && !mayRepeat(resumed, plan)) passage.again = undefined;
+  if (resumed && !plan.methods.includes(resumed.method) && !resumed.headers.has(IDEMPOTENCY_KEY))
+    passage.again = undefined;
   return 'repeat';
 }
-
-const mayRepeat = ({ method, headers }: Request, plan: Plan): boolean =>
-  plan.methods.includes(method) || headers.has(IDEMPOTENCY_KEY);
 
 /** While the host is offline, a retry waits for the host and not for a timer. */
 function untilOnline(run: Run): Promise<void> {
@@ -214,5 +183,5 @@ function untilOnline(run: Run): Promise<void> {
       if (isOnline) resolve();
     });
   });
-  return run.wait(Number.POSITIVE_INFINITY, online, () => unsubscribe()).then(() => unsubscribe());
+  return run.wait(Infinity, online).finally(unsubscribe);
 }

@@ -1,4 +1,5 @@
 import type { Options } from 'ky';
+import type { Fetch } from '../../core/transport.ts';
 
 export type Report = NonNullable<Options['onUploadProgress']>;
 
@@ -50,3 +51,19 @@ function sizeOf(body: unknown): number {
 }
 
 const bytesOf = (text: string): number => new TextEncoder().encode(text).byteLength;
+
+/** A fetch of the application's own, given a request that has the signal of the attempt, as in ky. */
+export const signalled =
+  (fetch: Fetch): Fetch =>
+  (request, init) =>
+    fetch(new Request(request, { signal: init.signal ?? null }), init);
+
+/** A request of another realm or class as the platform's own; ky knows it by its tag. */
+export function asRequest(given: Request): Request {
+  if (given instanceof Request) return given;
+  const { url, method, headers, body, signal } = given as Request;
+  return new Request(url, { method, headers, body, signal, ...(body && { duplex: 'half' }) } as RequestInit);
+}
+
+export const isRequest = (value: unknown): value is Request =>
+  value instanceof Request || Object.prototype.toString.call(value) === '[object Request]';
