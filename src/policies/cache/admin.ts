@@ -72,7 +72,7 @@ export function createCacheApi(
   cache: Cache,
   readsOf: (pipeline: PipelineContext) => Handler,
 ): CacheManagement {
-  const { store, revalidations: questions } = cache;
+  const { store } = cache;
 
   /** @throws {StorageError} if the store does not respond: the application must know that data may still be there. */
   const asked = async <T>(operation: string, work: Promise<T>): Promise<T> => {
@@ -89,7 +89,7 @@ export function createCacheApi(
     partition: string | undefined,
     url: string | undefined,
   ): Promise<number> => {
-    const entries = await asked(operation, store.delete(partition, url, cache.now));
+    const entries = await asked(operation, store.delete(partition, url));
     cache.emit({ type: 'cache-forgotten', url, partition, entries });
     return entries;
   };
@@ -107,7 +107,7 @@ export function createCacheApi(
         { partition: undefined, after: '', limit: 100 },
       );
       const { now } = cache;
-      const cached = await asked('entries', store.list(partition, after, limit, now));
+      const cached = await asked('entries', store.list(partition, after, limit));
       return cached.map((each) => entryOf(each, now));
     },
     async delete(url, options = {} as never) {
@@ -141,7 +141,7 @@ export function createCacheApi(
         const own = readCallOptions(call.options.staleCache, cache.settings);
         const response = await readsOf(pipeline)(
           request,
-          questions.put({ own: { ...own, mode: 'cache-first', respondAfter: Infinity } }, call),
+          cache.withRevalidation({ own: { ...own, mode: 'cache-first', respondAfter: Infinity } }, call),
         );
         await drain(response);
         for (const work of works) await work;
@@ -152,7 +152,7 @@ export function createCacheApi(
       });
     },
     async usage(query = {}) {
-      return asked('usage', store.usage(readPartition('usage', query).partition, cache.now));
+      return asked('usage', store.usage(readPartition('usage', query).partition));
     },
     stats: () => ({ ...cache.stats }),
   };

@@ -43,13 +43,13 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
 }
 
 /** Shares concurrent reads; ends the sharing at each write, so that later reads join no earlier one. */
-function sharing({ revalidations: questions }: Cache): Stage {
+function sharing(cache: Cache): Stage {
   const shared = singleFlight();
   return {
     ...shared,
     enter(run) {
       const { call, method } = run;
-      const isAlone = call.options.dedupe === false || !questions.of(call);
+      const isAlone = call.options.dedupe === false || !cache.revalidationOf(call);
       return isRead(method) && isAlone ? undefined : shared.enter?.(run);
     },
   };

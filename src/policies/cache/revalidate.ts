@@ -2,33 +2,38 @@ import type { Handler, PipelineContext } from '../../core/contract.ts';
 import { isPageHidden, prefersReducedData } from '../../core/host.ts';
 import { HoldfastError } from '../../primitives/failure.ts';
 import { tryWithLock } from '../../primitives/locks.ts';
-import { type Cache, emitCallEvent, isCurrentPartition, type Revalidation } from './cache-context.ts';
+import {
+  type Asker,
+  type Cache,
+  emitCallEvent,
+  isCurrentPartition,
+  type Revalidation,
+} from './cache-context.ts';
 import { type CachedResponse, keyPrefix } from './store/entry.ts';
-import type { CacheRead } from './store/guarded-store.ts';
 
 /** With Save-Data, entries younger than this are not revalidated; in ms. */
 const SAVING = 5 * 60_000;
 
 export interface Revalidator {
   /** Revalidates a cached response that was served: one at a time, over all tabs. */
-  revalidate(pipeline: PipelineContext, cached: CachedResponse, asker: CacheRead): void;
+  revalidate(pipeline: PipelineContext, cached: CachedResponse, asker: Asker): void;
   /** Asks an origin that is silent, and announces what comes. */
-  probe(pipeline: PipelineContext, cached: CachedResponse, asker: CacheRead): Promise<void>;
+  probe(pipeline: PipelineContext, cached: CachedResponse, asker: Asker): Promise<void>;
 }
 
 /** @param readsOf The reads of a pipeline. */
 export function revalidator(cache: Cache, readsOf: (pipeline: PipelineContext) => Handler): Revalidator {
   const underWay = new WeakMap<PipelineContext, Set<string>>();
-  const { store, settings, revalidations: questions } = cache;
+  const { store, settings } = cache;
 
   const ask = async (
     revalidation: Revalidation,
     pipeline: PipelineContext,
-    { request, call }: CacheRead,
+    { request, call }: Asker,
   ): Promise<void> => {
     const { partition, origin, options } = call;
     const works: Promise<unknown>[] = [];
-    const own = questions.put(
+    const own = cache.withRevalidation(
       { ...revalidation, isBackground: true },
       pipeline.background({ origin, partition, options }),
       {
@@ -57,10 +62,10 @@ export function revalidator(cache: Cache, readsOf: (pipeline: PipelineContext) =
   const askUnlessNewer = async (
     pipeline: PipelineContext,
     cached: CachedResponse,
-    asker: CacheRead,
+    asker: Asker,
   ): Promise<void> => {
     const { call, request } = asker;
-    const stored = await store.findStored(call.partition, request, call.host.clock.now());
+    const stored = await store.findStored(call.partition, request);
     // Another tab has been faster.
     if (stored && stored.response.receivedAt > cached.response.receivedAt) return;
     await ask({ cached: stored }, pipeline, asker);

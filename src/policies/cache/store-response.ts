@@ -10,6 +10,7 @@ import { fnv1a } from '../../primitives/hash.ts';
 import { type Cache, emitCallEvent, isCurrentPartition, type Revalidation } from './cache-context.ts';
 import { invalidateUrls } from './invalidate.ts';
 import type { StoredResponse } from './store/entry.ts';
+import { WRITE_TIMEOUT } from './store/guarded-store.ts';
 
 /** A read that the cache asks the origin for. */
 export interface RequestTimes extends Times {
@@ -43,16 +44,15 @@ export function createResponseStorer(cache: Cache): StoreResponse {
     call: Call,
     { epoch, revalidation }: RequestTimes,
   ): Promise<void> => {
-    const { id, host } = call;
     const whole = body.whole();
     const hashed: StoredResponse = {
       ...copy,
       bodyHash: whole instanceof Uint8Array ? fnv1a(whole) : undefined,
     };
-    const put = () => store.put(hashed, whole, body.size, id, epoch, host.clock.now());
+    const put = () => store.put(hashed, whole, call.id, epoch);
     const kept = await put().catch(async (error) => {
       if (!isQuotaExceeded(error)) throw error;
-      const room = await store.quota.evictQuarter();
+      const room = await store.records.quota.evictQuarter();
       cache.evicted(room);
       if (room.entries === 0) throw error;
       return put();
@@ -75,7 +75,7 @@ export function createResponseStorer(cache: Cache): StoreResponse {
       (call.userChanges ?? pipeline.userChanges()) !== pipeline.userChanges();
     const least = minimumBodySize(response);
     // A hanging store must not fill the memory with pending writes.
-    if (guarded.isSuspended(call.host)) return response;
+    if (guarded.isSuspended) return response;
     if (isOther) {
       cache.discarded('other-user', url);
       return response;
@@ -115,12 +115,11 @@ export function createResponseStorer(cache: Cache): StoreResponse {
         else if (body.size < least) cache.discarded('incomplete', url);
         else if (waiting + body.size <= WAITING) {
           waiting += body.size;
-          const kept = guarded.write('keep', call.host, async () => {
-            await write(copy, body, call, asked).finally(() => {
+          const keep = () =>
+            write(copy, body, call, asked).finally(() => {
               waiting -= body.size;
             });
-          });
-          return end(kept);
+          return end(guarded.attempt('keep', keep, WRITE_TIMEOUT));
         }
         end();
       },
