@@ -1,5 +1,6 @@
 import { promisifyRequest } from 'idb-keyval';
 import type { Change, StoredBody } from '../../core/store.ts';
+import { blobsOf } from '../batch.ts';
 import type { IdbConnection } from './connection.ts';
 import { BODIES } from './records.ts';
 
@@ -67,10 +68,4 @@ export class Blobs {
       return false;
     }
   }
-}
-
-function blobsOf(changes: Iterable<Change>): Blob[] {
-  const blobs: Blob[] = [];
-  for (const change of changes) if ('put' in change && change.body instanceof Blob) blobs.push(change.body);
-  return blobs;
 }

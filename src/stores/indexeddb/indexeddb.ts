@@ -1,12 +1,11 @@
-import { get, promisifyRequest, type UseStore } from 'idb-keyval';
-import { StorageError } from '../../core/errors.ts';
-import type { AtomicStore, Change } from '../../core/store.ts';
+import { get, type UseStore } from 'idb-keyval';
+import type { AtomicStore } from '../../core/store.ts';
 import { ofType, readOptions } from '../../primitives/validate.ts';
-import { collapseChanges } from '../batch.ts';
+import { groupCommit } from '../batch.ts';
+import { explainedBy } from '../wrap-storage-errors.ts';
 import { Blobs } from './blobs.ts';
-import { applyChanges } from './changes.ts';
+import { commitChanges } from './changes.ts';
 import { openDatabase } from './connection.ts';
-import { groupCommit } from './group-commit.ts';
 import { bodyUnder, counted, distinct, ranged, rangeWithBodies } from './reads.ts';
 import { BODIES, BY_GROUP, createStores, ITEMS, type Stored, VERSION, withoutBody } from './records.ts';
 
@@ -52,19 +51,9 @@ export function indexedDBStore(options: IndexedDBStoreOptions = {}): AtomicStore
 
   const items = over(ITEMS);
   const blobs = new Blobs(connection);
-  const change = groupCommit(connection, blobs);
-
-  const write = async (asked: readonly Change[]): Promise<void> => {
-    const changes = [...collapseChanges(asked).values()];
-    if (!blobs.ready(changes)) await blobs.prepare(changes);
-    await connection.transaction([ITEMS, BODIES], 'readwrite', undefined, async (transaction) => {
-      const done = promisifyRequest(transaction);
-      // Handled below.
-      done.catch(() => {});
-      await applyChanges(transaction, changes, new Map(), blobs);
-      return done;
-    });
-  };
+  const { change } = groupCommit((batch) =>
+    explained('change', () => commitChanges(connection, batch, blobs)),
+  );
 
   const reading = <T>(run: (transaction: IDBTransaction) => Promise<T>): Promise<T> =>
     connection.transaction([ITEMS, BODIES], 'readonly', undefined, run);
@@ -87,8 +76,8 @@ export function indexedDBStore(options: IndexedDBStoreOptions = {}): AtomicStore
     groups: (prefix, limit) =>
       explained('groups', () => items('readonly', (store) => distinct(store.index(BY_GROUP), prefix, limit))),
     count: (of) => explained('count', () => items('readonly', (store) => counted(store, of))),
-    write: (changes) => explained('write', () => write(changes)),
-    change: (keys, decide, options) => explained('change', () => change(keys, decide, options)),
+    write: (changes) => change([], () => ({ changes, result: undefined })),
+    change,
     onVanished(listener) {
       losses.add(listener);
       return () => void losses.delete(listener);
@@ -97,15 +86,4 @@ export function indexedDBStore(options: IndexedDBStoreOptions = {}): AtomicStore
   };
 }
 
-/** What `decide` throws is the caller's; everything else says which operation failed. */
-async function explained<T>(operation: string, run: () => Promise<T>): Promise<T> {
-  try {
-    return await run();
-  } catch (cause) {
-    // A transaction that the browser gave up has no error at all.
-    if (cause !== null && !(cause instanceof DOMException)) throw cause;
-    throw new StorageError(`IndexedDB: ${operation} failed: ${cause ?? 'the transaction was aborted'}`, {
-      cause,
-    });
-  }
-}
+const explained = explainedBy('IndexedDB');

@@ -58,7 +58,7 @@ export function sqlStoreOf(
     name: 'holdfast',
   });
   if (!exec) throw new ConfigurationError(`${owner}.exec`, exec, 'expected a function');
-  const explained = explainedBy(platform);
+  const explained = explainedBy(platform, causeOf);
   let opened: Opened | undefined;
 
   const open = (): Opened => {
@@ -93,6 +93,12 @@ export function sqlStoreOf(
     async close() {},
   };
 }
+
+/** Callers that can make room look for the name. */
+const causeOf = (error: unknown): unknown =>
+  /SQLITE_FULL|database or disk is full/.test(`${error}`)
+    ? new DOMException(`${error}`, 'QuotaExceededError')
+    : error;
 
 const tableName: Rule<string> = (value, option) => {
   if (typeof value === 'string' && /^[a-z]\w*$/i.test(value)) return value;
