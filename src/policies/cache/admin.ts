@@ -6,6 +6,7 @@ import { ageOf } from '../../http/freshness.ts';
 import { createAborter, follow } from '../../primitives/abort.ts';
 import { DeadlineError, withDeadline } from '../../primitives/clock.ts';
 import { ConfigurationError } from '../../primitives/failure.ts';
+import { notify } from '../../primitives/notify.ts';
 import { originOf } from '../../primitives/request.ts';
 import { abortSignal, integer, ofType, readOptions, wellFormedString } from '../../primitives/validate.ts';
 import type { Cache, CacheStats } from './cache-context.ts';
@@ -244,28 +245,22 @@ async function warmer(
     [K in keyof WarmReport]: WarmReport[K][number][];
   };
   let done = 0;
-  const notifyProgress = (url: string, outcome: WarmProgress['outcome'], error?: unknown): void => {
-    done++;
-    const failure = error === undefined ? {} : { error };
-    try {
-      onProgress?.({ url, outcome, done, total: all.length, ...failure });
-    } catch {
-      // A listener cannot fail what it listens to.
-    }
-  };
   const worker = async (): Promise<void> => {
     for (let wish = waiting.shift(); wish !== undefined; wish = waiting.shift()) {
       own.signal.throwIfAborted();
       const url = wish instanceof Request ? wish.url : wish;
+      let outcome: WarmProgress['outcome'] = 'failed';
+      let failure = {};
       try {
-        const outcome = await warm(wish, own.signal);
+        outcome = await warm(wish, own.signal);
         report[outcome].push(url);
-        notifyProgress(url, outcome);
       } catch (error) {
         own.signal.throwIfAborted();
         report.failed.push({ url, error });
-        notifyProgress(url, 'failed', error);
+        failure = { error };
       }
+      const progress = { url, outcome, done: ++done, total: all.length, ...failure };
+      if (onProgress) notify(onProgress, progress);
     }
   };
   try {

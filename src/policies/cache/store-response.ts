@@ -135,52 +135,35 @@ const SMALL = 60_000;
 
 /** Gathers a body as it is read: a small one as bytes, a large one as a blob, which is not in memory once more. */
 class Collector {
+  size = 0;
   readonly #limit: number;
-  readonly #pieces: Blob[] = [];
-  #chunks: Uint8Array<ArrayBuffer>[] = [];
+  #parts: (Uint8Array<ArrayBuffer> | Blob)[] = [];
+  /** Bytes that are not in a blob yet. */
   #pending = 0;
-  #size = 0;
 
   /** @param limit In bytes; what is larger is let go of. */
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  get size(): number {
-    return this.#size;
-  }
-
   get isTooLarge(): boolean {
-    return this.#size > this.#limit;
+    return this.size > this.#limit;
   }
 
   add(bytes: Uint8Array): void {
-    this.#size += bytes.byteLength;
-    if (this.isTooLarge) {
-      this.#letGo();
-      return;
-    }
-    // A copy: what the reader gets is the reader's, and a stream of bytes takes the memory away.
-    this.#chunks.push(new Uint8Array(bytes));
+    this.size += bytes.byteLength;
     this.#pending += bytes.byteLength;
-    if (this.#pending >= PIECE) this.#pack();
+    // A copy: what the reader gets is the reader's, and a stream of bytes takes the memory away.
+    if (this.isTooLarge) this.#parts = [];
+    else this.#parts.push(new Uint8Array(bytes));
+    if (this.#pending < PIECE) return;
+    this.#parts = [new Blob(this.#parts)];
+    this.#pending = 0;
   }
 
   whole(): StoredBody {
-    if (this.#size < SMALL) return concat(this.#chunks, this.#size);
-    this.#pack();
-    return new Blob(this.#pieces);
-  }
-
-  #pack(): void {
-    this.#pieces.push(new Blob(this.#chunks));
-    this.#chunks = [];
-    this.#pending = 0;
-  }
-
-  #letGo(): void {
-    this.#pieces.length = 0;
-    this.#chunks = [];
-    this.#pending = 0;
+    return this.size < SMALL
+      ? concat(this.#parts as Uint8Array<ArrayBuffer>[], this.size)
+      : new Blob(this.#parts);
   }
 }

@@ -1,11 +1,11 @@
 import { StorageError } from '../../core/errors.ts';
-import type { Change, Item, RangeQuery, Store } from '../../core/store.ts';
+import type { Change, Item, Store } from '../../core/store.ts';
 import { ConfigurationError } from '../../primitives/failure.ts';
 import type { Duration } from '../../primitives/units.ts';
 import { durationOrFalse, ofType, readOptions, withMethods } from '../../primitives/validate.ts';
 import { writeAll } from '../batch.ts';
-import { decodeStoredBody, digestOf, encodeStoredBody } from '../bytes.ts';
-import { page } from '../listing.ts';
+import { digestOf, encodeStoredBody } from '../bytes.ts';
+import { readFromListing } from '../listing.ts';
 import { textOf } from '../structured-json.ts';
 import { explainedBy } from '../wrap-storage-errors.ts';
 import { type Entry, headIn, readEntry, writtenEntry } from './entry.ts';
@@ -79,33 +79,25 @@ export function workersKVStore(namespace: WorkersKV, options: WorkersKVStoreOpti
     return value === null ? undefined : readEntry(value, metadata);
   };
 
-  const find = async (key: string): Promise<Entry | undefined> => {
-    const found = await read(await nameOf(base, key));
-    return found?.item.key === key ? found : undefined;
+  const find = async (key: string): Promise<Kept | undefined> => {
+    const entry = await read(await nameOf(base, key));
+    return entry?.item.key === key ? { item: entry.item, entry: async () => entry } : undefined;
   };
 
-  /** Whatever begins with a prefix, and perhaps more. */
-  const listed = async (prefix: string): Promise<WorkersKVPage['keys'][number][]> => {
+  /** As the list has it, or as it has to be read. */
+  const kept = async ({ name, metadata }: Listed): Promise<Kept | undefined> => {
+    const head = headIn(metadata);
+    if (head) return { item: head.item, entry: () => read(name) };
+    const entry = await read(name);
+    return entry && { item: entry.item, entry: async () => entry };
+  };
+
+  const found = async (prefix: string): Promise<Kept[]> => {
     const begin = (base + escaped(prefix)).slice(0, LONGEST - DIGEST);
-    const found: WorkersKVPage['keys'][number][] = [];
-    for (let cursor: string | undefined; ; ) {
-      const next = await kv.list({ prefix: begin, ...(cursor !== undefined && { cursor }) });
-      found.push(...next.keys);
-      if (next.list_complete) return found;
-      cursor = next.cursor;
-    }
-  };
-
-  /** What begins with the prefix of a query, as the list has it, or as it has to be read. */
-  const found = async ({ prefix = '' }: RangeQuery): Promise<Found[]> => {
-    const names = await listed(prefix);
-    const all = names.map(async ({ name, metadata }): Promise<Found | undefined> => {
-      const head = headIn(metadata);
-      if (head) return { item: head.item, whole: () => read(name) };
-      const entry = await read(name);
-      return entry && { item: entry.item, whole: async () => entry };
-    });
-    return (await Promise.all(all)).filter((each) => each !== undefined);
+    const listed: Listed[] = [];
+    for (let page: WorkersKVPage | undefined; !page?.list_complete; listed.push(...page.keys))
+      page = await kv.list({ prefix: begin, ...(page?.cursor !== undefined && { cursor: page.cursor }) });
+    return (await Promise.all(listed.map(kept))).filter((each) => each !== undefined);
   };
 
   /** @returns writes it. KV has one value under a name, so what is to stay of it is written again. */
@@ -113,7 +105,7 @@ export function workersKVStore(namespace: WorkersKV, options: WorkersKVStoreOpti
     const name = await nameOf(base, key);
     if ('delete' in change) return () => kv.delete(name);
     const { put: item, body } = change;
-    const before = body === undefined ? await find(key) : undefined;
+    const before = body === undefined ? await (await find(key))?.entry() : undefined;
     // A second write within a second would be refused. One that keeps it from expiring is needed.
     if (before && !lifetime && textOf(before.item) === textOf(item)) return async () => {};
     const whole = body === undefined ? before?.body : body === null ? body : await encodeStoredBody(body);
@@ -129,44 +121,17 @@ export function workersKVStore(namespace: WorkersKV, options: WorkersKVStoreOpti
   return {
     name: `workers-kv:${name}`,
     durable: true,
-    get: (key) => explained('get', async () => (await find(key))?.item),
-    body: (key) =>
-      explained('body', async () => {
-        const body = (await find(key))?.body;
-        return body && decodeStoredBody(body);
-      }),
-    range: (query) =>
-      explained('range', async () =>
-        page(
-          (await found(query)).map(({ item }) => item),
-          query,
-        ),
-      ),
-    rangeWithBodies: (query, pick = (items) => items) =>
-      explained('rangeWithBodies', async () => {
-        const all = await found(query);
-        const picked = pick(
-          page(
-            all.map(({ item }) => item),
-            query,
-          ),
-        ).map(({ key }) => key);
-        const entries = await Promise.all(
-          picked.map((key) => all.find(({ item }) => item.key === key)?.whole()),
-        );
-        // It may have been deleted in between.
-        return entries.flatMap((entry) =>
-          entry ? [{ ...entry.item, body: entry.body && decodeStoredBody(entry.body) }] : [],
-        );
-      }),
+    ...readFromListing(explained, { find, found, bodyOf: async ({ entry }) => (await entry())?.body }),
     write: (changes) => explained('write', () => writeAll(changes, prepared)),
     async close() {},
   };
 }
 
-interface Found {
+type Listed = WorkersKVPage['keys'][number];
+
+interface Kept {
   readonly item: Item;
-  whole(): Promise<Entry | undefined>;
+  readonly entry: () => Promise<Entry | undefined>;
 }
 
 const bindingRule = withMethods<WorkersKV>(
