@@ -18,21 +18,7 @@ export interface RequestDirectives {
   readonly ifError: number | undefined;
 }
 
-const ANYTHING: RequestDirectives = {
-  noStore: false,
-  noCache: false,
-  reload: false,
-  forceCache: false,
-  onlyIfCached: undefined,
-  maxAge: Infinity,
-  minFresh: 0,
-  maxStale: -1,
-  ifError: undefined,
-};
-
 export function parseRequestDirectives({ headers, cache }: Request): RequestDirectives {
-  const ordinary = cache === undefined || cache === 'default';
-  if (ordinary && !headers.has('cache-control') && !headers.has('pragma')) return ANYTHING;
   const directives = cacheControl(headers);
   // RFC 9111, 5.4: `Pragma` counts only without `Cache-Control`.
   const pragma = !headers.has('cache-control') && /\bno-cache\b/i.test(headers.get('pragma') ?? '');

@@ -23,7 +23,7 @@ export interface Revalidator {
 
 /** @param readsOf The reads of a pipeline. */
 export function revalidator(cache: Cache, readsOf: (pipeline: PipelineContext) => Handler): Revalidator {
-  const underWay = new WeakMap<PipelineContext, Set<string>>();
+  const underWay = new Set<string>();
   const { store, settings } = cache;
 
   const ask = async (
@@ -59,33 +59,22 @@ export function revalidator(cache: Cache, readsOf: (pipeline: PipelineContext) =
     }
   };
 
-  const askUnlessNewer = async (
-    pipeline: PipelineContext,
-    cached: CachedResponse,
-    asker: Asker,
-  ): Promise<void> => {
-    const { call, request } = asker;
-    const stored = await store.findStored(call.partition, request);
-    // Another tab has been faster.
-    if (stored && stored.response.receivedAt > cached.response.receivedAt) return;
-    await ask({ cached: stored }, pipeline, asker);
-  };
-
   return {
     revalidate(pipeline, cached, asker) {
-      const { call } = asker;
-      const { partition, url } = cached.response;
+      const { request, call } = asker;
+      const { partition, url, receivedAt } = cached.response;
       const place = keyPrefix(partition, url);
-      const places = underWay.get(pipeline) ?? new Set();
-      underWay.set(pipeline, places);
       // The response is served anyway: don't revalidate offline, in a hidden page, or with Save-Data.
-      if (places.has(place) || !call.host.connectivity.state || isPageHidden()) return;
-      if (prefersReducedData() && call.host.clock.now() - cached.response.receivedAt < SAVING) return;
-      places.add(place);
-      const work = tryWithLock(`holdfast-cache ${settings.store.name} ${place}`, () =>
-        askUnlessNewer(pipeline, cached, asker),
-      );
-      call.waitUntil(work.finally(() => places.delete(place)));
+      if (underWay.has(place) || !call.host.connectivity.state || isPageHidden()) return;
+      if (prefersReducedData() && cache.now - receivedAt < SAVING) return;
+      underWay.add(place);
+      const work = tryWithLock(`holdfast-cache ${settings.store.name} ${place}`, async () => {
+        const stored = await store.findStored(call.partition, request);
+        // Another tab has been faster.
+        if (stored && stored.response.receivedAt > receivedAt) return;
+        await ask({ cached: stored }, pipeline, asker);
+      });
+      call.waitUntil(work.finally(() => underWay.delete(place)));
     },
     probe: (pipeline, cached, asker) => ask({ cached, isServed: true }, pipeline, asker),
   };

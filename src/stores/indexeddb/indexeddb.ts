@@ -1,4 +1,4 @@
-import { get, type UseStore } from 'idb-keyval';
+import { promisifyRequest } from 'idb-keyval';
 import type { AtomicStore } from '../../core/store.ts';
 import { ofType, readOptions } from '../../primitives/validate.ts';
 import { groupCommit } from '../batch.ts';
@@ -41,41 +41,36 @@ export function indexedDBStore(options: IndexedDBStoreOptions = {}): AtomicStore
     for (const lost of losses) lost();
   });
 
-  /** idb-keyval's seam, over our own connection. */
-  const over =
-    (store: string): UseStore =>
-    (mode, callback) =>
-      connection.transaction([store], mode, undefined, (transaction) =>
-        callback(transaction.objectStore(store)),
-      );
-
-  const items = over(ITEMS);
   const blobs = new Blobs(connection);
   const { change } = groupCommit((batch) =>
     explained('change', () => commitChanges(connection, batch, blobs)),
   );
 
-  const reading = <T>(run: (transaction: IDBTransaction) => Promise<T>): Promise<T> =>
-    connection.transaction([ITEMS, BODIES], 'readonly', undefined, run);
+  const reading = <T>(operation: string, read: (transaction: IDBTransaction) => Promise<T>): Promise<T> =>
+    explained(operation, () => connection.transaction([ITEMS, BODIES], 'readonly', undefined, read));
+
+  const listing = <T>(operation: string, read: (items: IDBObjectStore) => Promise<T>): Promise<T> =>
+    explained(operation, () =>
+      connection.transaction([ITEMS], 'readonly', undefined, (transaction) =>
+        read(transaction.objectStore(ITEMS)),
+      ),
+    );
 
   return {
     name: `indexeddb:${name}`,
     durable: true,
     withinOrigin: true,
     get: (key) =>
-      explained('get', async () => {
-        const stored = await get<Stored>(key, items);
+      listing('get', async (items) => {
+        const stored = await promisifyRequest<Stored | undefined>(items.get(key));
         return stored && withoutBody(stored);
       }),
-    body: (key) => explained('body', () => reading((transaction) => bodyUnder(transaction, key, blobs))),
-    range: (query) => explained('range', () => items('readonly', (store) => ranged(store, query))),
+    body: (key) => reading('body', (transaction) => bodyUnder(transaction, key, blobs)),
+    range: (query) => listing('range', (items) => ranged(items, query)),
     rangeWithBodies: (query, pick) =>
-      explained('rangeWithBodies', () =>
-        reading((transaction) => rangeWithBodies(transaction, query, pick, blobs)),
-      ),
-    groups: (prefix, limit) =>
-      explained('groups', () => items('readonly', (store) => distinct(store.index(BY_GROUP), prefix, limit))),
-    count: (of) => explained('count', () => items('readonly', (store) => counted(store, of))),
+      reading('rangeWithBodies', (transaction) => rangeWithBodies(transaction, query, pick, blobs)),
+    groups: (prefix, limit) => listing('groups', (items) => distinct(items.index(BY_GROUP), prefix, limit)),
+    count: (of) => listing('count', (items) => counted(items, of)),
     write: (changes) => change([], () => ({ changes, result: undefined })),
     change,
     onVanished(listener) {

@@ -101,17 +101,14 @@ async function bodyOf(
   return blobs.unpacked(await promisifyRequest<StoredBody | undefined>(body));
 }
 
-/** The same, by its key: asked for in both places at once. */
+/** The same, by its key. */
 export async function bodyUnder(
   transaction: IDBTransaction,
   key: string,
   blobs: Blobs,
 ): Promise<StoredBody | undefined> {
-  const [stored, apart] = await Promise.all([
-    promisifyRequest<Stored | undefined>(transaction.objectStore(ITEMS).get(key)),
-    promisifyRequest<StoredBody | undefined>(transaction.objectStore(BODIES).get(key)),
-  ]);
-  return stored && 'body' in stored ? (stored.body ?? undefined) : blobs.unpacked(apart);
+  const stored = await promisifyRequest<Stored | undefined>(transaction.objectStore(ITEMS).get(key));
+  return stored && bodyOf(transaction, stored, blobs);
 }
 
 /** How many items a group or a collection has. */
