@@ -6,7 +6,6 @@ import {
   isAtomic,
   isQuotaExceeded,
   type Store,
-  type Transaction,
 } from '../../../core/store.ts';
 import { type CacheRecord, isCacheRecord, isEncrypted, KEY_PREFIX, USED_GROUP } from './entry.ts';
 
@@ -42,6 +41,8 @@ export interface QuotaOptions {
 }
 
 type Found = readonly (Item | undefined)[];
+
+type Put = Extract<Change, { readonly put: Item }>;
 
 /** Keeps the number and the bytes of cached responses within limits; evicts the least recently used first. */
 export class Quota {
@@ -95,45 +96,33 @@ export class Quota {
     return { put: { key: TOTAL, value: { ...total, encrypted: this.#options.encrypted } } };
   }
 
-  /** As `store.change`, and updates the totals. */
-  async change<T>(keys: readonly string[], decide: (found: Found) => Transaction<T>): Promise<T> {
-    const counted = (found: Found): Transaction<{ result: T; total: Usage }> => {
-      const items = found.slice(0, -1);
-      const before = found.at(-1)?.value;
-      const { changes, result } = decide(items);
-      const touched = new Set(changes.map((change) => ('put' in change ? change.put.key : change.delete)));
-      const total = plus(
-        isTotal(before) ? before : NOTHING,
-        sum(changes.flatMap((change) => ('put' in change ? [change.put] : []))),
-        sum(items.filter((item) => item !== undefined && touched.has(item.key))),
-      );
-      return {
-        changes: changes.length ? [...changes, this.#put(total)] : [],
-        result: { result, total },
-      };
-    };
-    const { result, total } = await changeOf(this.#store, [...keys, TOTAL], counted);
+  /** Deletes records that are still there, and stores one in their place. @returns how much was deleted. */
+  async replace(keys: readonly string[], stored: readonly Put[] = []): Promise<Usage> {
+    const added = sum(stored.map(({ put }) => put));
+    const { gone, total } = await changeOf(this.#store, [TOTAL, ...keys], ([before, ...found]) => {
+      const gone = sum(found);
+      const total = plus(isTotal(before?.value) ? before.value : NOTHING, added, gone);
+      const changes = [...deletionsOf(found), ...stored];
+      return { changes: changes.length ? [...changes, this.#put(total)] : [], result: { gone, total } };
+    });
     this.#total = total;
-    return result;
+    return gone;
   }
 
   /** Deletes records that are still there. @returns how much was deleted. */
   async delete(keys: readonly string[]): Promise<Usage> {
-    const deleted = (found: Found): Transaction<Usage> => ({
-      changes: found.flatMap((item) => (item ? [{ delete: item.key }] : [])),
-      result: sum(found),
-    });
     try {
-      return await this.change(keys, deleted);
+      return await this.replace(keys);
     } catch (error) {
       if (!isQuotaExceeded(error)) throw error;
     }
     // On a full disk there is no room for new totals either; deleting needs none.
-    const { changes, result } = deleted(await Promise.all(keys.map((key) => this.#store.get(key))));
-    await this.#store.write(changes);
-    this.#total = plus(this.#total, NOTHING, result);
+    const found = await Promise.all(keys.map((key) => this.#store.get(key)));
+    const gone = sum(found);
+    await this.#store.write(deletionsOf(found));
+    this.#total = plus(this.#total, NOTHING, gone);
     this.#writesLeft = 0;
-    return result;
+    return gone;
   }
 
   /** Evicts down to the limits. @param spared The key that is not evicted. @returns how much was evicted. */
@@ -191,6 +180,8 @@ export class Quota {
     return found;
   }
 }
+
+const deletionsOf = (found: Found): Change[] => found.flatMap((item) => (item ? [{ delete: item.key }] : []));
 
 export const sum = (items: Found): Usage => {
   const rows = items.flatMap((item) => (item && isCacheRecord(item.value) ? [item.value] : []));

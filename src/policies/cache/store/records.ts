@@ -1,4 +1,11 @@
-import type { Cipher, Item, ItemWithBody, Store, StoredBody } from '../../../core/store.ts';
+import {
+  type Cipher,
+  changeOf,
+  type Item,
+  type ItemWithBody,
+  type Store,
+  type StoredBody,
+} from '../../../core/store.ts';
 import type { Bytes } from '../../../primitives/units.ts';
 import type { CacheSettings } from '../options.ts';
 import {
@@ -105,25 +112,22 @@ export class CacheRecords {
   /** @param replaced The keys of records that are deleted. */
   async put(cached: CachedResponse, body: StoredBody, replaced: readonly string[]): Promise<void> {
     const put = itemOf(cached.key, await this.#encode(cached));
-    const written = await this.#encodeBody(cached.key, body);
-    await this.quota.change(replaced, (found) => ({
-      changes: [...found.flatMap((item) => (item ? [{ delete: item.key }] : [])), { put, body: written }],
-      result: undefined,
-    }));
+    await this.quota.replace(replaced, [{ put, body: await this.#encodeBody(cached.key, body) }]);
   }
 
   /** Replaces what is stored of a response, but its body. @returns whether the record was there. */
   async replace(cached: CachedResponse): Promise<boolean> {
-    const row = await this.#encode(cached);
-    return this.update(cached.key, row);
+    return this.update(cached.key, await this.#encode(cached));
   }
 
   /** @returns whether the record was there. */
   update(key: string, change: Partial<CacheRecord>): Promise<boolean> {
-    return this.quota.change([key], ([item]) => {
-      const isThere = item !== undefined && isCacheRecord(item.value);
-      const changes = isThere ? [{ put: itemOf(key, { ...(item.value as CacheRecord), ...change }) }] : [];
-      return { changes, result: isThere };
+    return changeOf(this.#store, [key], ([item]) => {
+      const row = item && isCacheRecord(item.value) ? item.value : undefined;
+      return {
+        changes: row ? [{ put: itemOf(key, { ...row, ...change }) }] : [],
+        result: row !== undefined,
+      };
     });
   }
 
