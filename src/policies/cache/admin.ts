@@ -1,5 +1,4 @@
 import { drain } from '../../core/body/read-body.ts';
-import type { Handler, PipelineContext } from '../../core/contract.ts';
 import { StorageError } from '../../core/errors.ts';
 import { sourceOf } from '../../core/outcome.ts';
 import { ageOf } from '../../http/freshness.ts';
@@ -68,11 +67,7 @@ export interface CacheManagement {
   stats(): Readonly<CacheStats>;
 }
 
-/** @param readsOf The reads of a pipeline. */
-export function createCacheApi(
-  cache: Cache,
-  readsOf: (pipeline: PipelineContext) => Handler,
-): CacheManagement {
+export function createCacheApi(cache: Cache): CacheManagement {
   const { store } = cache;
 
   /** @throws {StorageError} if the store does not respond: the application must know that data may still be there. */
@@ -140,7 +135,8 @@ export function createCacheApi(
         if (background.options.staleCache === false) return 'not-stored';
         const call = { ...background, waitUntil: (work: Promise<unknown>) => void works.push(work) };
         const own = readCallOptions(call.options.staleCache, cache.settings);
-        const response = await readsOf(pipeline)(
+        const response = await cache.read(
+          pipeline,
           request,
           cache.withRevalidation({ own: { ...own, mode: 'cache-first', respondAfter: Infinity } }, call),
         );

@@ -1,4 +1,4 @@
-import type { Call, Host, PipelineContext } from '../../core/contract.ts';
+import type { Call, Handler, Host, PipelineContext } from '../../core/contract.ts';
 import type { HoldfastEvent } from '../../core/events.ts';
 import { systemHost } from '../../core/host.ts';
 import type { RequestDirectives } from '../../http/cache-control.ts';
@@ -69,7 +69,8 @@ export class Cache {
     evicted: 0,
     discarded: 0,
   };
-  readonly #pipelines = new Set<PipelineContext>();
+  /** Each with the handler of its reads, for requests of the cache's own. */
+  readonly #pipelines = new Map<PipelineContext, Handler>();
   /** Of the call: a `Request` may be reused by others. Each cache has a key of its own. */
   readonly #revalidation = Symbol('holdfast.cache.revalidation');
   #host: Host = systemHost;
@@ -91,7 +92,7 @@ export class Cache {
 
   /** The first pipeline that uses the cache, for work without a call. */
   get pipeline(): PipelineContext | undefined {
-    return this.#pipelines.values().next().value;
+    return this.#pipelines.keys().next().value;
   }
 
   get host(): Host {
@@ -102,9 +103,9 @@ export class Cache {
     return this.#host.clock.now();
   }
 
-  attach(pipeline: PipelineContext): void {
+  attach(pipeline: PipelineContext, reads: Handler): void {
     if (!this.pipeline) this.#host = pipeline.host;
-    this.#pipelines.add(pipeline);
+    this.#pipelines.set(pipeline, reads);
     this.#tabs ??= openCacheChannel(this.settings.store, pipeline.host, (message) => {
       // Some platforms deliver messages after the channel was closed.
       if (!this.pipeline) return;
@@ -130,6 +131,12 @@ export class Cache {
     });
   }
 
+  /** Makes a read of the cache's own. @throws once the pipeline is closed. */
+  async read(pipeline: PipelineContext, request: Request, call: Call): Promise<Response> {
+    pipeline.signal.throwIfAborted();
+    return (this.#pipelines.get(pipeline) as Handler)(request, call);
+  }
+
   revalidationOf(call: Call): Revalidation | undefined {
     return (call as Call & Record<symbol, unknown>)[this.#revalidation] as Revalidation | undefined;
   }
@@ -140,12 +147,12 @@ export class Cache {
   }
 
   emit(event: HoldfastEvent): void {
-    for (const { emit } of this.#pipelines) emit?.(event);
+    for (const { emit } of this.#pipelines.keys()) emit?.(event);
   }
 
   /** A newer response is cached than callers of this partition have. */
   updated({ partition, url }: { readonly partition: string | undefined; readonly url: string }): void {
-    for (const each of this.#pipelines)
+    for (const each of this.#pipelines.keys())
       if (isCurrentPartition(each, partition)) each.emit?.({ type: 'cache-updated', url });
   }
 

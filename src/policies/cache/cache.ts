@@ -1,4 +1,4 @@
-import { type Handler, named, type PipelineContext } from '../../core/contract.ts';
+import { named } from '../../core/contract.ts';
 import { segmentHandler } from '../../core/run/run.ts';
 import type { Stage } from '../../core/stage.ts';
 import type { Store } from '../../core/store.ts';
@@ -23,15 +23,12 @@ export interface StaleCache extends Stage, CacheManagement {}
 export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Store): StaleCache {
   const settings = readCacheOptions(options, options.store ?? defaultStore());
   const cache = new Cache(settings);
-  const reads = new WeakMap<PipelineContext, Handler>();
-  const readsOf = (pipeline: PipelineContext): Handler => reads.get(pipeline) as Handler;
-  const manage = createCacheApi(cache, readsOf);
+  const manage = createCacheApi(cache);
 
   const outer: Stage = {
-    ...modes(cache, revalidator(cache, readsOf)),
+    ...modes(cache, revalidator(cache)),
     attach(pipeline, inside) {
-      cache.attach(pipeline);
-      reads.set(pipeline, segmentHandler({ stages: [outer], options: [''], inside, pipeline }));
+      cache.attach(pipeline, segmentHandler({ stages: [outer], options: [''], inside, pipeline }));
     },
   };
   const policy = Object.assign(outer, manage);

@@ -1,4 +1,4 @@
-import type { Handler, PipelineContext } from '../../core/contract.ts';
+import type { PipelineContext } from '../../core/contract.ts';
 import { isPageHidden, prefersReducedData } from '../../core/host.ts';
 import { HoldfastError } from '../../primitives/failure.ts';
 import { tryWithLock } from '../../primitives/locks.ts';
@@ -21,8 +21,7 @@ export interface Revalidator {
   probe(pipeline: PipelineContext, cached: CachedResponse, asker: Asker): Promise<void>;
 }
 
-/** @param readsOf The reads of a pipeline. */
-export function revalidator(cache: Cache, readsOf: (pipeline: PipelineContext) => Handler): Revalidator {
+export function revalidator(cache: Cache): Revalidator {
   const underWay = new Set<string>();
   const { store, settings } = cache;
 
@@ -51,7 +50,7 @@ export function revalidator(cache: Cache, readsOf: (pipeline: PipelineContext) =
     );
     try {
       // If it was deleted in between, there is nothing to confirm.
-      await readsOf(pipeline)(request, own);
+      await cache.read(pipeline, request, own);
       // What is stored is what the next tab looks at before it asks itself.
       await Promise.all(works);
     } catch (error) {

@@ -66,19 +66,21 @@ export class CacheStore {
     const seen = this.epoch;
     const found = await this.#variants(partition, url, true);
     // After a change in between, the memory may be newer than what was read.
-    if (!this.#hasChanged({ partition, url }, seen)) this.#memory.put(keyPrefix(partition, url), found);
+    if (!this.#history.since(seen, { partition, url }, 'changed'))
+      this.#memory.put(keyPrefix(partition, url), found);
     return selectVariant(found, request);
   }
 
   /** Whether a response was deleted or invalidated after an epoch. */
   wasDeleted(copy: StoredResponse, epoch: number): boolean {
-    return this.#history.last(copy, 'forgot', 'invalidated') > epoch;
+    return this.#history.since(epoch, copy, 'forgot', 'invalidated');
   }
 
   /** Whether a URL was invalidated, and nothing was stored since: caches further down may not know. */
   isOutdated(partition: string, url: string): boolean {
-    const outdated = this.#history.last({ partition, url }, 'forgot', 'invalidated', 'doubted');
-    return outdated > this.#history.last({ partition, url }, 'current');
+    const of = { partition, url };
+    const current = this.#history.last(of, 'current');
+    return this.#history.since(current, of, 'forgot', 'invalidated', 'doubted');
   }
 
   /** The body of a cached response. @returns `undefined` if it is gone or incomplete: then the response is discarded. */
@@ -113,7 +115,7 @@ export class CacheStore {
   ): Promise<{ evicted: Usage; isNew: boolean } | undefined> {
     const { partition, url, receivedAt } = copy;
     const seen = this.epoch;
-    if (this.#wasForgotten(copy, asked)) return undefined;
+    if (this.#history.since(asked, copy, 'forgot')) return undefined;
     const others = await this.#variants(partition, url);
     const same = others.filter((other) => isSameVariant(other.response, copy));
     // The later response stays; a time in the future comes from a wrong clock.
@@ -135,14 +137,14 @@ export class CacheStore {
       body,
       replaced.map((each) => each.key),
     );
-    if (this.#wasForgotten(copy, asked)) {
+    if (this.#history.since(asked, copy, 'forgot')) {
       await this.records.quota.delete([key]);
       return undefined;
     }
     // The invalidating write may have come before this record was there.
     const { invalidated } = this.#doubts(copy, asked);
     if (invalidated && !cached.invalidated) await this.records.update(key, { invalidated });
-    const isAlone = !this.#hasChanged(copy, seen);
+    const isAlone = !this.#history.since(seen, copy, 'changed');
     const isNew = !same.some((other) => hasSameContent(other, cached));
     this.#change({ what: isNew ? 'stored' : 'changed', partition, url, at: receivedAt });
     if (!cached.doubtful && !invalidated) this.#history.record('current', copy);
@@ -165,7 +167,7 @@ export class CacheStore {
     const seen = this.epoch;
     const isThere = await this.records.replace(fresh);
     // Replaced or deleted in between: it is still a response, but not in the cache any more.
-    if (!isThere || this.#hasChanged(copy, seen)) return fresh;
+    if (!isThere || this.#history.since(seen, copy, 'changed')) return fresh;
     const place = keyPrefix(partition, url);
     const others = this.#memory.get(place)?.filter((each) => each.key !== key) ?? [];
     this.#change({ what: 'changed', partition, url, at: receivedAt });
@@ -276,19 +278,11 @@ export class CacheStore {
     this.#options.broadcast(message);
   }
 
-  #hasChanged(of: { partition: string; url: string }, epoch: number): boolean {
-    return this.#history.last(of, 'changed') > epoch;
-  }
-
-  #wasForgotten(copy: StoredResponse, epoch: number): boolean {
-    return this.#history.last(copy, 'forgot') > epoch;
-  }
-
   /** What happened to the resource since a request was sent. */
   #doubts(copy: StoredResponse, epoch: number): { doubtful: boolean; invalidated: boolean } {
     return {
-      doubtful: this.#history.last(copy, 'doubted') > epoch,
-      invalidated: this.#history.last(copy, 'invalidated') > epoch,
+      doubtful: this.#history.since(epoch, copy, 'doubted'),
+      invalidated: this.#history.since(epoch, copy, 'invalidated'),
     };
   }
 

@@ -45,6 +45,11 @@ export class History {
     const epochs = keyPrefixes(partition, url).map((place) => this.#epochs.get(place));
     return Math.max(this.#floor, ...whats.flatMap((what) => epochs.map((of) => of?.[what] ?? 0)));
   }
+
+  /** Whether one of these happened, or may have happened, after an epoch. */
+  since(epoch: number, of: { partition: string; url: string }, ...whats: Happening[]): boolean {
+    return this.last(of, ...whats) > epoch;
+  }
 }
 
 const KEY = 'copies cleared ';
