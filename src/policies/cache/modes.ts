@@ -90,19 +90,6 @@ export function modes(cache: Cache, { revalidate, probe }: Revalidator): Stage {
     return response;
   };
 
-  const look = async (run: Run, read: Read, isSilent: boolean): Promise<Flight | undefined> => {
-    let cached: CachedResponse | undefined;
-    const lookUp = async (): Promise<Response | undefined> => {
-      if (isSilent || looksFirst(read)) cached = await cache.find(read);
-      return cached && fromCached(run.pipeline, read, cached, isSilent);
-    };
-    run.response = await run.wait(Infinity, lookUp());
-    if (run.response) return undefined;
-    if (!read.wanted.onlyIfCached) return send(run, read, cached);
-    run.response = missing(read);
-    return undefined;
-  };
-
   /**
    * Responds to a request for a part from a complete response that is fresh (RFC 9111, 3.3), in the modes in which a fresh one needs no
    * network. All others are the origin's; no part is stored.
@@ -119,9 +106,17 @@ export function modes(cache: Cache, { revalidate, probe }: Revalidator): Stage {
     return whole && partOf(whole, range, cached.size);
   };
 
-  const lookForPart = async (run: Run, read: Read): Promise<undefined> => {
-    run.response = await run.wait(Infinity, part(read));
+  const look = async (run: Run, read: Read, isSilent: boolean): Promise<Flight | undefined> => {
+    const isPart = read.request.headers.has('range');
+    let cached: CachedResponse | undefined;
+    const lookUp = async (): Promise<Response | undefined> => {
+      if (isPart) return part(read);
+      if (isSilent || looksFirst(read)) cached = await cache.find(read);
+      return cached && fromCached(run.pipeline, read, cached, isSilent);
+    };
+    run.response = await run.wait(Infinity, lookUp());
     if (!run.response && read.wanted.onlyIfCached) run.response = missing(read);
+    return run.response || isPart ? undefined : send(run, read, cached);
   };
 
   /** @param cached The cached response to revalidate. */
@@ -195,9 +190,8 @@ export function modes(cache: Cache, { revalidate, probe }: Revalidator): Stage {
       const wanted = parseRequestDirectives(request);
       const isServed = own.mode !== 'network-first' || wanted.forceCache || wanted.onlyIfCached !== undefined;
       const read: Read = { request, call, own, wanted, isServed };
-      if (request.headers.has('range')) return lookForPart(run, read);
       const isSilent = allowsSilence(read) && silences.isSilent(call, own.respondAfter);
-      return isSilent || looksFirst(read) || wanted.onlyIfCached
+      return isSilent || looksFirst(read) || wanted.onlyIfCached || request.headers.has('range')
         ? look(run, read, isSilent)
         : send(run, read);
     },

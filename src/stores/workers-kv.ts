@@ -1,14 +1,13 @@
-import { StorageError } from '../../core/errors.ts';
-import type { Change, Item, Store } from '../../core/store.ts';
-import { ConfigurationError } from '../../primitives/failure.ts';
-import type { Duration } from '../../primitives/units.ts';
-import { durationOrFalse, ofType, readOptions, withMethods } from '../../primitives/validate.ts';
-import { writeAll } from '../batch.ts';
-import { digestOf, encodeStoredBody } from '../bytes.ts';
-import { readFromListing } from '../listing.ts';
-import { textOf } from '../structured-json.ts';
-import { explainedBy } from '../wrap-storage-errors.ts';
-import { type Entry, headIn, readEntry, writtenEntry } from './entry.ts';
+import { StorageError } from '../core/errors.ts';
+import type { Change, Item, Store } from '../core/store.ts';
+import { ConfigurationError } from '../primitives/failure.ts';
+import type { Duration } from '../primitives/units.ts';
+import { durationOrFalse, ofType, readOptions, withMethods } from '../primitives/validate.ts';
+import { writeAll } from './batch.ts';
+import { digestOf, type EncodedBody, encodeStoredBody, joined, type Kind } from './bytes.ts';
+import { readFromListing } from './listing.ts';
+import { jsonOf, plainOf, textOf } from './structured-json.ts';
+import { explainedBy } from './wrap-storage-errors.ts';
 
 /** What is used of a `KVNamespace`. */
 export interface WorkersKV {
@@ -158,3 +157,77 @@ async function nameOf(base: string, key: string): Promise<string> {
   if (name.length <= LONGEST) return name;
   return `${name.slice(0, LONGEST - DIGEST)}%${await digestOf(name)}`;
 }
+
+/** An item with its body. */
+interface Entry {
+  readonly item: Item;
+  readonly body?: EncodedBody | undefined;
+}
+
+/** As it is written: the body is the value, and the head is the metadata where that has room for it, else goes before the body. */
+interface WrittenEntry {
+  readonly value: Uint8Array<ArrayBuffer>;
+  readonly metadata: Metadata;
+}
+
+interface Metadata {
+  readonly schema: typeof SCHEMA;
+  /** The head, or how many bytes of the value it has. */
+  readonly head: object | number;
+}
+
+/** An entry but for the bytes of its body. */
+interface Head {
+  readonly item: Item;
+  readonly body?: { readonly kind: Kind; readonly size: number } | undefined;
+}
+
+/** What another one has written is not there. */
+const SCHEMA = 1;
+
+/** Bytes of metadata, as JSON. */
+const ROOM = 1024;
+
+const utf8 = new TextEncoder();
+const text = new TextDecoder();
+
+function writtenEntry({ item, body }: Entry): WrittenEntry {
+  const head = jsonOf({
+    item,
+    ...(body && { body: { kind: body.kind, size: body.bytes.length } }),
+  }) as object;
+  const metadata: Metadata = { schema: SCHEMA, head };
+  const value = body?.bytes ?? new Uint8Array();
+  const text = JSON.stringify(metadata);
+  // It is sent as a header.
+  if (text.length <= ROOM && /^[ -~]*$/.test(text)) return { value, metadata };
+  const before = utf8.encode(JSON.stringify(head));
+  return { value: joined([before, value]), metadata: { schema: SCHEMA, head: before.length } };
+}
+
+/** @returns `undefined` for what is not ours. A body that is not whole is not there. */
+function readEntry(value: ArrayBuffer, metadata: unknown): Entry | undefined {
+  if (!isOurs(metadata)) return undefined;
+  const inside = typeof metadata.head === 'number' ? metadata.head : 0;
+  const head = headIn(metadata) ?? parsed(text.decode(value.slice(0, inside)));
+  if (!head) return undefined;
+  const bytes = new Uint8Array(value.slice(inside));
+  const isWhole = bytes.length === head.body?.size;
+  return { item: head.item, ...(head.body && isWhole && { body: { bytes, kind: head.body.kind } }) };
+}
+
+/** @returns `undefined` where the entry has to be read. */
+const headIn = (metadata: unknown): Head | undefined =>
+  isOurs(metadata) && typeof metadata.head === 'object' ? (plainOf(metadata.head) as Head) : undefined;
+
+/** @returns `undefined` for half a head. */
+function parsed(head: string): Head | undefined {
+  try {
+    return plainOf(JSON.parse(head)) as Head;
+  } catch {
+    return undefined;
+  }
+}
+
+const isOurs = (metadata: unknown): metadata is Metadata =>
+  (metadata as Partial<Metadata> | null | undefined)?.schema === SCHEMA;
