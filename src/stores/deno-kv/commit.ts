@@ -46,13 +46,12 @@ export class Commits {
   readonly #reads: Reads;
   readonly #jobs: RedoLog;
   readonly #bodies: Bodies;
+  /** Bodies of entries that have been replaced or deleted. */
+  #gone: Parts[] = [];
   #isSwept = false;
   readonly #group = groupCommit(
     (batch) => this.#commit(batch),
-    async () => {
-      if (!this.#isSwept) await this.#bodies.sweep().catch(() => {});
-      this.#isSwept = true;
-    },
+    () => this.#tidy(),
   );
 
   constructor(places: KvKeys, reads: Reads, jobs: RedoLog, bodies: Bodies) {
@@ -70,14 +69,23 @@ export class Commits {
     const outgoing = new Map<string, Outgoing>();
     try {
       const { settle, gone } = await explained('change', () => this.#committed(batch, outgoing));
-      for (const each of settle) each();
-      // What cannot be removed now is when the store is opened next.
-      await Promise.all(gone.map((parts) => this.#bodies.remove(parts))).catch(() => {});
-      return () => {};
+      this.#gone.push(...gone);
+      return () => {
+        for (const each of settle) each();
+      };
     } catch (error) {
       await Promise.all([...outgoing.values()].map((each) => this.#drop(each)));
       throw error;
     }
+  }
+
+  /** What cannot be removed now is when the store is opened next. */
+  async #tidy(): Promise<void> {
+    const gone = this.#gone;
+    this.#gone = [];
+    await Promise.all(gone.map((parts) => this.#bodies.remove(parts))).catch(() => {});
+    if (!this.#isSwept) await this.#bodies.sweep().catch(() => {});
+    this.#isSwept = true;
   }
 
   /** @returns `settle` resolves or rejects all changes of the batch. */

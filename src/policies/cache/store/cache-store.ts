@@ -247,7 +247,7 @@ export class CacheStore {
     return this.records.variants(partition, url, {
       withBodies,
       // A deleted response may still be stored.
-      isUsable: (copy) => !this.#deletions.cover(name, copy, this.#options.now()),
+      isUsable: (copy) => !this.#deletions.covers(name, copy, this.#options.now()),
       unreadable: this.#options.discarded,
     });
   }

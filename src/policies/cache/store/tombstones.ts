@@ -118,7 +118,7 @@ export class Deletions {
   }
 
   /** Whether a response was requested before it was deleted. @param name Of its partition. */
-  cover(name: string, { partition, url, requestedAt }: StoredResponse, now: number): boolean {
+  covers(name: string, { partition, url, requestedAt }: StoredResponse, now: number): boolean {
     const isPending = keyPrefixes(partition, url).some(
       (place) => requestedAt <= (this.#pending.get(place) ?? -Infinity),
     );
