@@ -20,7 +20,7 @@ test('a history that is full counts what it has dropped as having happened', () 
   const history = new History();
   history.record('doubted', of('first'));
   const { epoch } = history;
-  for (let n = 0; n < 4_000; n++) history.record('doubted', of(n));
+  for (let n = 0; n < 6_000; n++) history.record('doubted', of(n));
   expect(history.last(of(0), 'forgot') > epoch).toBe(true);
   expect(history.last(of(0), 'forgot') > history.epoch).toBe(false);
 });

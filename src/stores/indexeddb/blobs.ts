@@ -43,16 +43,6 @@ export class Blobs {
     return (body instanceof Blob && this.#unpacked.get(body)) || body;
   }
 
-  /** A body as it was given. */
-  unpacked(stored: StoredBody | Unpacked | undefined): StoredBody | undefined {
-    return stored !== null &&
-      typeof stored === 'object' &&
-      'bytes' in stored &&
-      stored.bytes instanceof ArrayBuffer
-      ? new Blob([stored.bytes], { type: stored.type })
-      : (stored as StoredBody | undefined);
-  }
-
   async #probe(): Promise<boolean> {
     try {
       await this.#connection.transaction([BODIES], 'readwrite', 'relaxed', (transaction) => {
@@ -69,3 +59,9 @@ export class Blobs {
     }
   }
 }
+
+/** A body as it was given. */
+export const unpacked = (stored: StoredBody | Unpacked | null | undefined): StoredBody | undefined =>
+  typeof stored === 'object' && stored && 'bytes' in stored && stored.bytes instanceof ArrayBuffer
+    ? new Blob([stored.bytes], { type: stored.type })
+    : ((stored ?? undefined) as StoredBody | undefined);

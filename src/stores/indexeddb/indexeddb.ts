@@ -65,10 +65,10 @@ export function indexedDBStore(options: IndexedDBStoreOptions = {}): AtomicStore
         const stored = await promisifyRequest<Stored | undefined>(items.get(key));
         return stored && withoutBody(stored);
       }),
-    body: (key) => reading('body', (transaction) => bodyUnder(transaction, key, blobs)),
+    body: (key) => reading('body', (transaction) => bodyUnder(transaction, key)),
     range: (query) => listing('range', (items) => ranged(items, query)),
     rangeWithBodies: (query, pick) =>
-      reading('rangeWithBodies', (transaction) => rangeWithBodies(transaction, query, pick, blobs)),
+      reading('rangeWithBodies', (transaction) => rangeWithBodies(transaction, query, pick)),
     groups: (prefix, limit) => listing('groups', (items) => distinct(items.index(BY_GROUP), prefix, limit)),
     count: (of) => listing('count', (items) => counted(items, of)),
     write: (changes) => change([], () => ({ changes, result: undefined })),

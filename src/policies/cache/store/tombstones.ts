@@ -3,7 +3,7 @@ import type { CacheMessage } from './channel.ts';
 import { keyPrefix, keyPrefixes, type StoredResponse } from './entry.ts';
 
 /** How many URLs, partitions and failed deletions are remembered one by one. */
-const MAX_REMEMBERED = 2_000;
+const MAX_REMEMBERED = 5_000;
 
 /** Drops the oldest entry of a map that has grown too large. */
 function dropOldest<V>(map: Map<string, V>): [key: string, value: V] | undefined {
