@@ -166,12 +166,12 @@ export class CacheRecords {
     }
   }
 
-  async #encode({ key, response, ...cached }: CachedResponse): Promise<CacheRecord> {
-    const { size, usedAt, doubtful, invalidated } = cached;
-    const text = (): Bytes => new TextEncoder().encode(JSON.stringify(response)) as Bytes;
-    const written = this.#cipher ? await this.#cipher.encrypt(text(), key) : response;
-    const { requestedAt } = response;
-    return { schema: SCHEMA, size, usedAt, requestedAt, doubtful, invalidated, response: written };
+  async #encode(cached: CachedResponse): Promise<CacheRecord> {
+    const { key, response: copy, size, usedAt, doubtful, invalidated } = cached;
+    const plain = (): Bytes => new TextEncoder().encode(JSON.stringify(copy)) as Bytes;
+    const response = this.#cipher ? await this.#cipher.encrypt(plain(), key) : copy;
+    const { requestedAt } = copy;
+    return { schema: SCHEMA, size, usedAt, requestedAt, doubtful, invalidated, response };
   }
 
   async #readBody(
