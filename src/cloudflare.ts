@@ -32,4 +32,4 @@ export {
   type WorkersKVPage,
   type WorkersKVStoreOptions,
   workersKVStore,
-} from './stores/workers-kv/workers-kv.ts';
+} from './stores/workers-kv.ts';

@@ -18,26 +18,8 @@ export interface RequestDirectives {
   readonly ifError: number | undefined;
 }
 
-const ANYTHING: RequestDirectives = {
-  noStore: false,
-  noCache: false,
-  reload: false,
-  forceCache: false,
-  onlyIfCached: undefined,
-  maxAge: Infinity,
-  minFresh: 0,
-  maxStale: -1,
-  ifError: undefined,
-};
-
 export function parseRequestDirectives({ headers, cache }: Request): RequestDirectives {
-  const ordinary = cache === undefined || cache === 'default';
-  if (ordinary && !headers.has('cache-control') && !headers.has('pragma')) return ANYTHING;
   const directives = cacheControl(headers);
-  const ms = (name: string): number | undefined => {
-    const given = seconds(directives, name);
-    return given === undefined ? undefined : given * 1000;
-  };
   // RFC 9111, 5.4: `Pragma` counts only without `Cache-Control`.
   const pragma = !headers.has('cache-control') && /\bno-cache\b/i.test(headers.get('pragma') ?? '');
   return {
@@ -46,11 +28,11 @@ export function parseRequestDirectives({ headers, cache }: Request): RequestDire
     reload: cache === 'reload',
     forceCache: cache === 'force-cache' || cache === 'only-if-cached',
     onlyIfCached: cache === 'only-if-cached' ? 'error' : directives.has('only-if-cached') ? '504' : undefined,
-    maxAge: ms('max-age') ?? Infinity,
-    minFresh: ms('min-fresh') ?? 0,
+    maxAge: directiveMs(directives, 'max-age') ?? Infinity,
+    minFresh: directiveMs(directives, 'min-fresh') ?? 0,
     // Without a number it is any staleness (RFC 9111, 5.2.1.2).
-    maxStale: directives.get('max-stale') === '' ? Infinity : (ms('max-stale') ?? -1),
-    ifError: ms('stale-if-error'),
+    maxStale: directives.get('max-stale') === '' ? Infinity : (directiveMs(directives, 'max-stale') ?? -1),
+    ifError: directiveMs(directives, 'stale-if-error'),
   };
 }
 
@@ -85,10 +67,10 @@ export function cacheControl(headers: Headers): Directives {
 /** RFC 9111, 1.2.2: what is larger counts as this, which is 68 years. */
 const LONGEST = 2 ** 31;
 
-/** A directive that is a number of seconds (RFC 9111, 1.2.2); what is not one is taken as 0, "already stale". */
-export function seconds(directives: Directives, name: string): number | undefined {
+/** A directive that is a number of seconds (RFC 9111, 1.2.2), in ms; what is not one is taken as 0, "already stale". */
+export function directiveMs(directives: Directives, name: string): number | undefined {
   const value = directives.get(name);
-  return value === undefined ? undefined : (deltaSeconds(value) ?? 0);
+  return value === undefined ? undefined : (deltaSeconds(value) ?? 0) * 1000;
 }
 
 /** A number of seconds (RFC 9111, 1.2.2); `undefined` where it is something else. */

@@ -1,4 +1,4 @@
-import { cacheControl, deltaSeconds, seconds } from './cache-control.ts';
+import { cacheControl, deltaSeconds, directiveMs } from './cache-control.ts';
 import { httpDate } from './retry-after.ts';
 import { isHeuristicallyCacheable, standsIn } from './status.ts';
 
@@ -50,10 +50,7 @@ export function termsOf(
   { status, redirected, shared = false }: Known,
 ): Freshness {
   const directives = cacheControl(headers);
-  const ms = (name: string): number | undefined => {
-    const given = seconds(directives, name);
-    return given === undefined ? undefined : given * 1000;
-  };
+  const ms = (name: string): number | undefined => directiveMs(directives, name);
   return {
     // Where a redirect led says nothing about where the next one will lead: never fresh, at most a stand-in.
     lifetime: redirected

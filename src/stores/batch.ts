@@ -1,6 +1,9 @@
-import type { Change, Item, Transaction } from '../core/store.ts';
+import type { AtomicStore, Change, Item, Transaction } from '../core/store.ts';
 
 export const keyOfChange = (change: Change): string => ('delete' in change ? change.delete : change.put.key);
+
+export const blobsOf = (changes: Iterable<Change>): Blob[] =>
+  [...changes].flatMap((change) => ('put' in change && change.body instanceof Blob ? [change.body] : []));
 
 /** What several changes come to, by their keys. */
 export function collapseChanges(changes: readonly Change[]): Map<string, Change> {
@@ -39,8 +42,56 @@ export async function writeAll(
 export interface PendingChange {
   readonly keys: readonly string[];
   readonly decide: (found: readonly (Item | undefined)[]) => Transaction<unknown>;
+  readonly strict: boolean;
   readonly resolve: (result: never) => void;
   readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Changes that are asked for at once, or while a commit is under way, share the next one: the disk is waited for once and not once
+ * a change.
+ *
+ * @param commit Commits a batch. @returns settles the changes of it.
+ * @param afterwards Called when no change waits.
+ */
+export function groupCommit(
+  commit: (batch: readonly PendingChange[]) => Promise<() => void>,
+  afterwards = async (): Promise<void> => {},
+): { readonly change: AtomicStore['change']; idle(): Promise<void> } {
+  let queue: PendingChange[] = [];
+  let running: Promise<void> | undefined;
+
+  const together = async (batch: readonly PendingChange[]): Promise<void> => {
+    try {
+      (await commit(batch))();
+    } catch (error) {
+      if (batch.length === 1) return batch[0]?.reject(error);
+      // A change that cannot be stored, or is too large, must not fail the others of its batch.
+      const half = Math.ceil(batch.length / 2);
+      await together(batch.slice(0, half));
+      await together(batch.slice(half));
+    }
+  };
+
+  const run = async (): Promise<void> => {
+    await undefined;
+    while (queue.length > 0) {
+      const batch = queue;
+      queue = [];
+      await together(batch);
+      if (queue.length === 0) await afterwards();
+    }
+    running = undefined;
+  };
+
+  return {
+    change: (keys, decide, { strict = false } = {}) =>
+      new Promise((resolve, reject) => {
+        queue.push({ keys, decide, strict, resolve, reject });
+        running ??= run();
+      }),
+    idle: async () => running,
+  };
 }
 
 /**

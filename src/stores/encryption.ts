@@ -1,4 +1,4 @@
-import { get, promisifyRequest, type UseStore } from 'idb-keyval';
+import { promisifyRequest, type UseStore } from 'idb-keyval';
 import { StorageError } from '../core/errors.ts';
 import type { Cipher } from '../core/store.ts';
 import { ConfigurationError } from '../primitives/failure.ts';
@@ -118,7 +118,8 @@ export function deviceKey(options: { readonly name?: string } = {}): () => Promi
     const keys: UseStore = (mode, use) =>
       connection.transaction([KEYS], mode, undefined, (transaction) => use(transaction.objectStore(KEYS)));
     try {
-      const found = await get<CryptoKey>(name, keys);
+      const read = (store: IDBObjectStore) => promisifyRequest<CryptoKey | undefined>(store.get(name));
+      const found = await keys('readonly', read);
       if (found) return found;
       const made = await crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, [
         'encrypt',
@@ -126,7 +127,7 @@ export function deviceKey(options: { readonly name?: string } = {}): () => Promi
       ]);
       // Another tab may have made one in between: then both use that one.
       return await keys('readwrite', async (store) => {
-        const other = await promisifyRequest<CryptoKey | undefined>(store.get(name));
+        const other = await read(store);
         if (other) return other;
         await promisifyRequest(store.put(made, name));
         return made;

@@ -1,9 +1,9 @@
-import type { Change, Item, RangeQuery, Store } from '../core/store.ts';
+import type { Change, Item, Store } from '../core/store.ts';
 import { ConfigurationError } from '../primitives/failure.ts';
 import { type Rule, readOptions, withMethods } from '../primitives/validate.ts';
 import { writeAll } from './batch.ts';
 import { type EncodedBody, encodeStoredBody, joined, type Kind } from './bytes.ts';
-import { page, readFromListing } from './listing.ts';
+import { readFromListing } from './listing.ts';
 import { base64Of, bytesOf, readText, textOf } from './structured-json.ts';
 import { explainedBy } from './wrap-storage-errors.ts';
 
@@ -65,15 +65,11 @@ export function unstorageStore(storage: Unstorage, options: UnstorageStoreOption
     return kept?.item.key === key ? kept : undefined;
   };
 
-  const found = async (query: RangeQuery): Promise<Kept[]> => {
-    const { prefix = '' } = query;
+  const found = async (prefix: string): Promise<Kept[]> => {
     const names = await storage.getKeys(`${name}:${baseOf(prefix)}`);
     const keys = names.map((each) => keyOf(each.slice(name.length + 1)));
-    const kept = await Promise.all(
-      keys.filter((key) => key?.startsWith(prefix)).map((key) => find(key as string)),
-    );
-    const byItem = new Map(kept.flatMap((each) => (each ? [[each.item, each]] : [])));
-    return page([...byItem.keys()], query).map((item) => byItem.get(item) as Kept);
+    const kept = keys.map((key) => (key?.startsWith(prefix) ? find(key) : undefined));
+    return (await Promise.all(kept)).filter((each) => each !== undefined);
   };
 
   /** @returns `undefined` also for one that has gone, is not whole, or is another writer's. */

@@ -1,10 +1,10 @@
-import type { Change, Item, RangeQuery, Store } from '../core/store.ts';
+import type { Change, Item, Store } from '../core/store.ts';
 import { ConfigurationError } from '../primitives/failure.ts';
 import type { Duration } from '../primitives/units.ts';
 import { positiveDuration, type Rule, readOptions, withMethods } from '../primitives/validate.ts';
 import { collapseChanges } from './batch.ts';
 import { digestOf, type EncodedBody, encodeStoredBody, type Kind } from './bytes.ts';
-import { page, readFromListing } from './listing.ts';
+import { readFromListing } from './listing.ts';
 import { readText, textOf } from './structured-json.ts';
 import { explainedBy } from './wrap-storage-errors.ts';
 
@@ -77,13 +77,8 @@ export function webCacheStore(
     return bytes.length === body.size ? { bytes, kind: body.kind } : undefined;
   };
 
-  const found = async (query: RangeQuery): Promise<Kept[]> => {
-    const { prefix = '' } = query;
-    const kept = new Map(
-      (await read(prefix.slice(0, prefix.lastIndexOf(' ') + 1))).map((each) => [each.item, each]),
-    );
-    return page([...kept.keys()], query).map((item) => kept.get(item) as Kept);
-  };
+  const found = (prefix: string): Promise<readonly Kept[]> =>
+    read(prefix.slice(0, prefix.lastIndexOf(' ') + 1));
 
   /** @returns writes it. */
   const prepared = async (folder: string, changes: readonly Change[]): Promise<() => Promise<void>> => {
@@ -148,13 +143,13 @@ const baseRule: Rule<string> = (value, option) => {
 };
 
 /** An item, and where its body is. */
-export interface Kept {
+interface Kept {
   readonly item: Item;
   readonly body?: { readonly id: string; readonly kind: Kind; readonly size: number } | undefined;
 }
 
 /** What becomes of a folder. */
-export interface Changed {
+interface Changed {
   readonly kept: readonly Kept[];
   /** Bodies that are new. */
   readonly bodies: readonly (readonly [id: string, body: EncodedBody])[];

@@ -152,7 +152,7 @@ test('a cache that fails leaves reads with what the network has', async () => {
     type: 'store-failed',
     error: {
       name: 'StorageError',
-      message: expect.stringMatching(/^Cache API: .* failed: Cache API is not/),
+      message: expect.stringMatching(/^Cache API: .* failed: TypeError: Cache API is not/),
     },
   });
 });

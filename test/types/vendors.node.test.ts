@@ -61,7 +61,7 @@ describe('what a platform has is what a store takes', () => {
 const worker = `
   import { durableObjectStore } from '${resolve('src/stores/sql/durable-object.ts')}';
   import { webCacheStore } from '${resolve('src/stores/web-cache.ts')}';
-  import { workersKVStore } from '${resolve('src/stores/workers-kv/workers-kv.ts')}';
+  import { workersKVStore } from '${resolve('src/stores/workers-kv.ts')}';
 
   declare const env: { readonly CACHE: KVNamespace };
   declare const ctx: DurableObjectState;

@@ -1,11 +1,11 @@
 import { drain } from '../../core/body/read-body.ts';
-import type { Handler, PipelineContext } from '../../core/contract.ts';
 import { StorageError } from '../../core/errors.ts';
 import { sourceOf } from '../../core/outcome.ts';
 import { ageOf } from '../../http/freshness.ts';
 import { createAborter, follow } from '../../primitives/abort.ts';
 import { DeadlineError, withDeadline } from '../../primitives/clock.ts';
 import { ConfigurationError } from '../../primitives/failure.ts';
+import { notify } from '../../primitives/notify.ts';
 import { originOf } from '../../primitives/request.ts';
 import { abortSignal, integer, ofType, readOptions, wellFormedString } from '../../primitives/validate.ts';
 import type { Cache, CacheStats } from './cache-context.ts';
@@ -67,12 +67,8 @@ export interface CacheManagement {
   stats(): Readonly<CacheStats>;
 }
 
-/** @param readsOf The reads of a pipeline. */
-export function createCacheApi(
-  cache: Cache,
-  readsOf: (pipeline: PipelineContext) => Handler,
-): CacheManagement {
-  const { store, revalidations: questions } = cache;
+export function createCacheApi(cache: Cache): CacheManagement {
+  const { store } = cache;
 
   /** @throws {StorageError} if the store does not respond: the application must know that data may still be there. */
   const asked = async <T>(operation: string, work: Promise<T>): Promise<T> => {
@@ -89,7 +85,7 @@ export function createCacheApi(
     partition: string | undefined,
     url: string | undefined,
   ): Promise<number> => {
-    const entries = await asked(operation, store.delete(partition, url, cache.now));
+    const entries = await asked(operation, store.delete(partition, url));
     cache.emit({ type: 'cache-forgotten', url, partition, entries });
     return entries;
   };
@@ -107,7 +103,7 @@ export function createCacheApi(
         { partition: undefined, after: '', limit: 100 },
       );
       const { now } = cache;
-      const cached = await asked('entries', store.list(partition, after, limit, now));
+      const cached = await asked('entries', store.list(partition, after, limit));
       return cached.map((each) => entryOf(each, now));
     },
     async delete(url, options = {} as never) {
@@ -139,9 +135,10 @@ export function createCacheApi(
         if (background.options.staleCache === false) return 'not-stored';
         const call = { ...background, waitUntil: (work: Promise<unknown>) => void works.push(work) };
         const own = readCallOptions(call.options.staleCache, cache.settings);
-        const response = await readsOf(pipeline)(
+        const response = await cache.read(
+          pipeline,
           request,
-          questions.put({ own: { ...own, mode: 'cache-first', respondAfter: Infinity } }, call),
+          cache.withRevalidation({ own: { ...own, mode: 'cache-first', respondAfter: Infinity } }, call),
         );
         await drain(response);
         for (const work of works) await work;
@@ -152,7 +149,7 @@ export function createCacheApi(
       });
     },
     async usage(query = {}) {
-      return asked('usage', store.usage(readPartition('usage', query).partition, cache.now));
+      return asked('usage', store.usage(readPartition('usage', query).partition));
     },
     stats: () => ({ ...cache.stats }),
   };
@@ -244,28 +241,22 @@ async function warmer(
     [K in keyof WarmReport]: WarmReport[K][number][];
   };
   let done = 0;
-  const notifyProgress = (url: string, outcome: WarmProgress['outcome'], error?: unknown): void => {
-    done++;
-    const failure = error === undefined ? {} : { error };
-    try {
-      onProgress?.({ url, outcome, done, total: all.length, ...failure });
-    } catch {
-      // A listener cannot fail what it listens to.
-    }
-  };
   const worker = async (): Promise<void> => {
     for (let wish = waiting.shift(); wish !== undefined; wish = waiting.shift()) {
       own.signal.throwIfAborted();
       const url = wish instanceof Request ? wish.url : wish;
+      let outcome: WarmProgress['outcome'] = 'failed';
+      let failure = {};
       try {
-        const outcome = await warm(wish, own.signal);
+        outcome = await warm(wish, own.signal);
         report[outcome].push(url);
-        notifyProgress(url, outcome);
       } catch (error) {
         own.signal.throwIfAborted();
         report.failed.push({ url, error });
-        notifyProgress(url, 'failed', error);
+        failure = { error };
       }
+      const progress = { url, outcome, done: ++done, total: all.length, ...failure };
+      if (onProgress) notify(onProgress, progress);
     }
   };
   try {

@@ -1,16 +1,15 @@
-import type { Call, PipelineContext } from '../../core/contract.ts';
+import type { Call, Handler, Host, PipelineContext } from '../../core/contract.ts';
 import type { HoldfastEvent } from '../../core/events.ts';
 import { systemHost } from '../../core/host.ts';
 import type { RequestDirectives } from '../../http/cache-control.ts';
 import { ageOf } from '../../http/freshness.ts';
 import { type Reuse, reuseOf } from '../../http/reuse.ts';
 import type { CacheSettings, CallSettings } from './options.ts';
-
 import { Silences } from './silence.ts';
 import { CacheStore } from './store/cache-store.ts';
 import { type CacheChannel, openCacheChannel } from './store/channel.ts';
 import type { CachedResponse } from './store/entry.ts';
-import { type CacheRead, GuardedStore } from './store/guarded-store.ts';
+import { GuardedStore, WRITE_TIMEOUT } from './store/guarded-store.ts';
 import { fromCache, type ServeReason } from './to-response.ts';
 
 /** What has been done since the cache was made. */
@@ -29,12 +28,30 @@ export interface CacheStats {
   discarded: number;
 }
 
+/** A request that the cache is asked for. */
+export interface Asker {
+  readonly request: Request;
+  readonly call: Call;
+}
+
 /** A read as the cache sees it. */
-export interface Read extends CacheRead {
+export interface Read extends Asker {
   readonly wanted: RequestDirectives;
   readonly own: CallSettings;
   /** A fresh cached response is a response, and the origin need not be asked. */
   readonly isServed: boolean;
+}
+
+/** What the cache knows of a request of its own, and of a read on its way to the origin. */
+export interface Revalidation {
+  /** The cached response to revalidate. */
+  readonly cached?: CachedResponse | undefined;
+  /** The caller has a cached response, because there was no other. */
+  readonly isServed?: boolean;
+  /** No caller waits for the response. */
+  readonly isBackground?: boolean;
+  /** Replaces the options of the call. */
+  readonly own?: CallSettings;
 }
 
 /** The store, the statistics and the events of one cache, for all pipelines that use it. */
@@ -43,7 +60,6 @@ export class Cache {
   readonly store: CacheStore;
   readonly guarded: GuardedStore;
   readonly silences = new Silences();
-  readonly revalidations = new RevalidationKey();
   readonly stats: CacheStats = {
     hits: 0,
     stale: 0,
@@ -53,40 +69,47 @@ export class Cache {
     evicted: 0,
     discarded: 0,
   };
-  readonly #pipelines = new Set<PipelineContext>();
+  /** Each with the handler of its reads, for requests of the cache's own. */
+  readonly #pipelines = new Map<PipelineContext, Handler>();
+  /** Of the call: a `Request` may be reused by others. Each cache has a key of its own. */
+  readonly #revalidation = Symbol('holdfast.cache.revalidation');
+  #host: Host = systemHost;
   #tabs: CacheChannel | undefined;
 
   constructor(settings: CacheSettings) {
     this.settings = settings;
-    this.guarded = new GuardedStore((operation, error) =>
-      this.emit({ type: 'store-failed', store: settings.store.name, operation, error }),
+    this.guarded = new GuardedStore(
+      () => (this.pipeline ? this.#host : undefined),
+      (operation, error) => this.emit({ type: 'store-failed', store: settings.store.name, operation, error }),
     );
-    this.store = new CacheStore(
+    this.store = new CacheStore({
       settings,
-      (message) => this.#tabs?.post(message),
-      () => this.discarded('unreadable'),
-    );
+      now: () => this.now,
+      broadcast: (message) => this.#tabs?.post(message),
+      discarded: () => this.discarded('unreadable'),
+    });
   }
 
   /** The first pipeline that uses the cache, for work without a call. */
   get pipeline(): PipelineContext | undefined {
-    return this.#pipelines.values().next().value;
+    return this.#pipelines.keys().next().value;
   }
 
-  get host() {
-    return this.pipeline?.host ?? systemHost;
+  get host(): Host {
+    return this.#host;
   }
 
   get now(): number {
-    return this.host.clock.now();
+    return this.#host.clock.now();
   }
 
-  attach(pipeline: PipelineContext): void {
-    this.#pipelines.add(pipeline);
+  attach(pipeline: PipelineContext, reads: Handler): void {
+    if (!this.pipeline) this.#host = pipeline.host;
+    this.#pipelines.set(pipeline, reads);
     this.#tabs ??= openCacheChannel(this.settings.store, pipeline.host, (message) => {
       // Some platforms deliver messages after the channel was closed.
-      if (this.#pipelines.size === 0) return;
-      void this.guarded.inBackground('listen', () => this.store.receive(message, this.now));
+      if (!this.pipeline) return;
+      void this.guarded.inBackground('listen', () => this.store.receive(message));
       if (message.what !== 'stored' || message.url === undefined) return;
       this.updated({ partition: message.partition, url: message.url });
     });
@@ -95,26 +118,41 @@ export class Cache {
 
   #leave(pipeline: PipelineContext): void {
     this.#pipelines.delete(pipeline);
-    if (this.#pipelines.size > 0) return;
+    if (this.pipeline) return;
     this.#tabs?.close();
     this.#tabs = undefined;
     // A pending write would open the store again.
     this.guarded.whenDone(() => {
-      if (this.#pipelines.size > 0) return;
       // A store of the application may throw, or return nothing.
-      void Promise.resolve()
-        .then(() => this.settings.store.close())
-        .catch(() => {});
+      if (!this.pipeline)
+        Promise.resolve()
+          .then(() => this.settings.store.close())
+          .catch(() => {});
     });
   }
 
+  /** Makes a read of the cache's own. @throws once the pipeline is closed. */
+  async read(pipeline: PipelineContext, request: Request, call: Call): Promise<Response> {
+    pipeline.signal.throwIfAborted();
+    return (this.#pipelines.get(pipeline) as Handler)(request, call);
+  }
+
+  revalidationOf(call: Call): Revalidation | undefined {
+    return (call as Call & Record<symbol, unknown>)[this.#revalidation] as Revalidation | undefined;
+  }
+
+  /** @param revalidation `undefined` for stages further in that must not see it. */
+  withRevalidation(revalidation: Revalidation | undefined, call: Call, more?: Partial<Call>): Call {
+    return { ...call, ...more, [this.#revalidation]: revalidation } as Call;
+  }
+
   emit(event: HoldfastEvent): void {
-    for (const { emit } of this.#pipelines) emit?.(event);
+    for (const { emit } of this.#pipelines.keys()) emit?.(event);
   }
 
   /** A newer response is cached than callers of this partition have. */
   updated({ partition, url }: { readonly partition: string | undefined; readonly url: string }): void {
-    for (const each of this.#pipelines)
+    for (const each of this.#pipelines.keys())
       if (isCurrentPartition(each, partition)) each.emit?.({ type: 'cache-updated', url });
   }
 
@@ -130,28 +168,20 @@ export class Cache {
   }
 
   /** The cached response for a read, if there is one. */
-  async find(asker: CacheRead): Promise<CachedResponse | undefined> {
-    const { request, call } = asker;
+  async find({ request, call: { partition } }: Asker): Promise<CachedResponse | undefined> {
     return (
-      this.store.inMemory(call.partition, request) ??
-      this.guarded.read('find', asker, () =>
-        this.store.findStored(call.partition, request, call.host.clock.now()),
-      )
+      this.store.inMemory(partition, request) ??
+      this.guarded.read('find', () => this.store.findStored(partition, request))
     );
   }
 
   /** How a cached response may be used. */
-  reuse(
-    cached: CachedResponse,
-    call: Call,
-    wanted: RequestDirectives,
-    { mode, maxStale, disregard }: CallSettings,
-  ): Reuse {
-    const now = call.host.clock.now();
+  reuse(cached: CachedResponse, { wanted, own: { mode, maxStale, disregard } }: Read): Reuse {
+    const { now } = this;
     const whileRevalidating = mode === 'stale-while-revalidate' ? maxStale : 0;
     // If the clock was set back, the age is unknown.
-    const isDoubtful = cached.doubtful || now < cached.freshness.receivedAt;
-    const validity = { doubtful: isDoubtful, invalidated: cached.invalidated };
+    const doubtful = cached.doubtful || now < cached.freshness.receivedAt;
+    const validity = { doubtful, invalidated: cached.invalidated };
     return reuseOf(cached.freshness, now, wanted, { maxStale, whileRevalidating, disregard }, validity);
   }
 
@@ -163,36 +193,23 @@ export class Cache {
    */
   async serve(
     cached: CachedResponse,
-    asker: CacheRead,
+    { request: { method, url }, call }: Asker,
     why: ServeReason = {},
   ): Promise<Response | undefined> {
-    const { store, guarded, stats } = this;
-    const { request, call } = asker;
-    const { method, url } = request;
-    const { host } = call;
-    const now = host.clock.now();
-    const body =
-      method === 'HEAD'
-        ? null
-        : (store.bodyInMemory(cached) ?? (await guarded.read('body', asker, () => store.body(cached, now))));
+    const { store, guarded, now } = this;
+    const read = () => guarded.read('body', () => store.body(cached));
+    const body = method === 'HEAD' ? null : (cached.body ?? (await read()));
     if (body === undefined) return undefined;
-    const touch = store.touch(cached, now);
-    if (touch) call.waitUntil(guarded.write('touch', host, touch));
+    const touch = store.touch(cached);
+    if (touch) call.waitUntil(guarded.attempt('touch', touch, WRITE_TIMEOUT));
     const age = ageOf(cached.freshness, now);
-    const source =
-      why.confirmed || (age < cached.freshness.lifetime && !cached.doubtful && !cached.invalidated)
-        ? 'cache'
-        : 'stale';
-    const isHit = source === 'cache' && !('cause' in why);
-    stats[why.confirmed ? 'confirmed' : isHit ? 'hits' : 'stale']++;
-    emitCallEvent(call, {
-      type: 'cache-served',
-      url,
-      source,
-      age: Math.floor(age / 1000),
-      ...('cause' in why && { cause: why.cause }),
-    });
-    return fromCache(cached, body, now, why);
+    const left = cached.freshness.lifetime - age;
+    const ttl = cached.doubtful || cached.invalidated ? Math.min(0, left) : left;
+    const source = why.confirmed || ttl > 0 ? 'cache' : 'stale';
+    const cause = 'cause' in why && { cause: why.cause };
+    this.stats[why.confirmed ? 'confirmed' : source === 'cache' && !cause ? 'hits' : 'stale']++;
+    emitCallEvent(call, { type: 'cache-served', url, source, age: Math.floor(age / 1000), ...cause });
+    return fromCache(cached, body, { ...why, age, ttl, source });
   }
 }
 
@@ -211,31 +228,5 @@ export function isCurrentPartition(pipeline: PipelineContext, partition: string 
     return partition === undefined || pipeline.partition() === partition;
   } catch {
     return false;
-  }
-}
-
-/** What the cache knows of a request of its own, and of a read on its way to the origin. */
-export interface Revalidation {
-  /** The cached response to revalidate. */
-  readonly cached?: CachedResponse | undefined;
-  /** The caller has a cached response, because there was no other. */
-  readonly isServed?: boolean;
-  /** No caller waits for the response. */
-  readonly isBackground?: boolean;
-  /** Replaces the options of the call. */
-  readonly own?: CallSettings;
-}
-
-/** Kept on the call, because a `Request` may be reused by others; each cache has a key of its own. */
-class RevalidationKey {
-  readonly #key = Symbol('holdfast.cache.question');
-
-  of(call: Call): Revalidation | undefined {
-    return (call as Call & Record<symbol, unknown>)[this.#key] as Revalidation | undefined;
-  }
-
-  /** @param revalidation `undefined` for stages further in that must not see it. */
-  put(revalidation: Revalidation | undefined, call: Call, more?: Partial<Call>): Call {
-    return { ...call, ...more, [this.#key]: revalidation } as Call;
   }
 }

@@ -1,4 +1,4 @@
-import { type Handler, named, type PipelineContext } from '../../core/contract.ts';
+import { named } from '../../core/contract.ts';
 import { composeWrappers, stageHandler } from '../../core/run/compose-wrappers.ts';
 import { DetachableRun } from '../../core/run/detachable-run.ts';
 import type { Stage } from '../../core/stage.ts';
@@ -24,15 +24,12 @@ export interface StaleCache extends Stage, CacheManagement {}
 export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Store): StaleCache {
   const settings = readCacheOptions(options, options.store ?? defaultStore());
   const cache = new Cache(settings);
-  const reads = new WeakMap<PipelineContext, Handler>();
-  const readsOf = (pipeline: PipelineContext): Handler => reads.get(pipeline) as Handler;
-  const manage = createCacheApi(cache, readsOf);
+  const manage = createCacheApi(cache);
 
   const outer: Stage = {
-    ...modes(cache, revalidator(cache, readsOf)),
+    ...modes(cache, revalidator(cache)),
     attach(pipeline, inside) {
-      cache.attach(pipeline);
-      reads.set(pipeline, stageHandler(outer, inside, pipeline, { Run: DetachableRun }));
+      cache.attach(pipeline, stageHandler(outer, inside, pipeline, { Run: DetachableRun }));
     },
   };
   const policy = Object.assign(outer, manage);
@@ -45,13 +42,13 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
 }
 
 /** Shares concurrent reads; ends the sharing at each write, so that later reads join no earlier one. */
-function sharing({ revalidations: questions }: Cache): Stage {
+function sharing(cache: Cache): Stage {
   const shared = singleFlight();
   return {
     ...shared,
     enter(run) {
       const { call, method } = run;
-      const isAlone = call.options.dedupe === false || !questions.of(call);
+      const isAlone = call.options.dedupe === false || !cache.revalidationOf(call);
       return isRead(method) && isAlone ? undefined : shared.enter?.(run);
     },
   };

@@ -9,16 +9,14 @@ import type { Cache } from './cache-context.ts';
  * a failing origin.
  */
 export async function invalidateUrls(
-  cache: Cache,
+  { guarded, store }: Cache,
   isGone: boolean,
   urls: readonly string[],
-  { host, partition, emit }: Call,
+  { partition, emit }: Call,
 ): Promise<undefined> {
-  const { guarded, store } = cache;
   const operation = isGone ? 'delete' : 'invalidate';
   const one = async (url: string): Promise<void> => {
-    const now = host.clock.now();
-    const entries = await guarded.tryNow(operation, host, () => store[operation](partition, url, now));
+    const entries = await guarded.attempt(operation, () => store[operation](partition, url));
     const type = isGone ? 'cache-forgotten' : 'cache-invalidated';
     if (entries) emit?.({ type, url, partition, entries });
   };
@@ -29,14 +27,9 @@ export async function invalidateUrls(
 export const clearsCache = ({ headers }: Response): boolean =>
   /"(cache|storage|\*)"/.test(headers.get('clear-site-data') ?? '');
 
-/** Drops all cached responses of the partition. */
-export const clearPartition = ({ guarded, store }: Cache, { host, partition }: Call): Promise<unknown> =>
-  guarded.tryNow('clear', host, () => store.delete(partition, undefined, host.clock.now()));
-
 /** RFC 9111, 4.4: a write invalidates the cached responses of its URL. */
 export function afterWrite(cache: Cache, run: Run): Leaving | undefined {
   const { call, request, response } = run;
-  const { host, partition } = call;
   // A redirect that the platform does not let us see has a status of 0.
   if (response && response.status < 400) {
     const isGone = request.method === 'DELETE' || cache.settings.invalidated === 'drop';
@@ -47,6 +40,6 @@ export function afterWrite(cache: Cache, run: Run): Leaving | undefined {
   if (!isUnsure) return undefined;
   const { guarded, store } = cache;
   // Begun now: if the caller has gone, the stage does no work.
-  const done = guarded.inBackground('doubt', () => store.markDoubtful(partition, run.url, host.clock.now()));
-  return () => guarded.waitFor('doubt', host, done) as Promise<undefined>;
+  const done = guarded.inBackground('doubt', () => store.doubt(call.partition, run.url));
+  return () => guarded.waitFor('doubt', done) as Promise<undefined>;
 }

@@ -1,18 +1,18 @@
 import { dropBody } from '../../core/body/body.ts';
-import type { Call } from '../../core/contract.ts';
+import type { Call, PipelineContext } from '../../core/contract.ts';
 import { NetworkError, TimeoutError } from '../../core/errors.ts';
 import { allowsFallback, sourceOf } from '../../core/outcome.ts';
 import { type Run, type Stage, stage } from '../../core/stage.ts';
 import { isOwnValidation, parseRequestDirectives } from '../../http/cache-control.ts';
+import { byteRange } from '../../http/range.ts';
 import { type Category, type Failure, isFailure } from '../../primitives/failure.ts';
 import { memoized } from '../../primitives/validate.ts';
 import type { Cache, Read, Revalidation } from './cache-context.ts';
 import { readCallOptions } from './options.ts';
-import { rangeResponse } from './range-response.ts';
 import type { Revalidator } from './revalidate.ts';
 import { LOST } from './silence.ts';
 import { type CachedResponse, isImmutable } from './store/entry.ts';
-import type { ServeReason } from './to-response.ts';
+import { partOf, type ServeReason } from './to-response.ts';
 
 /** RFC 5861, 4: these count as no response. */
 const UNANSWERED = [500, 502, 503, 504];
@@ -38,78 +38,85 @@ interface Flight extends Revalidation {
 
 /** The part of the cache that knows the caller: decides where a read is answered from. */
 export function modes(cache: Cache, { revalidate, probe }: Revalidator): Stage {
-  const { silences, revalidations: questions } = cache;
+  const { silences } = cache;
   const callOptions = memoized((own) => readCallOptions(own, cache.settings));
 
   /** Whether it has to be known before the request is sent what there is. */
   const looksFirst = ({ wanted, isServed }: Read): boolean =>
     !wanted.noStore && !wanted.reload && (isServed || cache.settings.validators === 'own');
 
-  /** The copy that may take the place of the origin's response. */
+  /** The cached response that may take the place of the origin's. */
   const usable = async (read: Read): Promise<CachedResponse | undefined> => {
-    const { call, wanted, own } = read;
-    if (wanted.noStore) return undefined;
-    const cached = await cache.find(read);
-    return cached && cache.reuse(cached, call, wanted, own) !== 'when-confirmed' ? cached : undefined;
+    const cached = read.wanted.noStore ? undefined : await cache.find(read);
+    return cached && cache.reuse(cached, read) !== 'when-confirmed' ? cached : undefined;
   };
 
-  /** A cached response, or the one that has replaced it in between. */
+  /** Serves a cached response, or the one that has replaced it in between. */
   const give = async (
-    cached: CachedResponse,
+    cached: CachedResponse | undefined,
     read: Read,
-    why: ServeReason = {},
+    why: ServeReason,
   ): Promise<Response | undefined> => {
-    const copy = await cache.serve(cached, read, why);
-    if (copy) return copy;
+    const response = cached && (await cache.serve(cached, read, why));
+    if (!cached || response) return response;
     const next = await usable(read);
     return next && next.key !== cached.key ? cache.serve(next, read, why) : undefined;
-  };
-
-  const copyInstead = async (read: Read, cause: unknown): Promise<Response | undefined> => {
-    const cached = await usable(read);
-    return cached && give(cached, read, { cause, forwarded: read.call.attempts.length > 0 });
   };
 
   /** Whether the origin's silence alone is a reason for a cached response. */
   const allowsSilence = ({ wanted, own }: Read): boolean =>
     own.respondAfter !== Infinity && !wanted.noStore && !wanted.noCache && !wanted.onlyIfCached;
 
-  /** A copy at once, because the origin is known to be silent: one request at a time finds out whether it still is. */
-  const fromSilence = async (run: Run, read: Read, cached: CachedResponse): Promise<Response | undefined> => {
-    const { call } = read;
-    const copy = await give(cached, read, { cause: 'silence' });
-    const ended = copy && call.host.connectivity.state && silences.probe(call);
-    if (ended) call.waitUntil(probe(run.pipeline, cached, read).finally(ended));
-    return copy;
+  /** A response without a request. @param isSilent The origin is known to be. */
+  const fromCached = async (
+    pipeline: PipelineContext,
+    read: Read,
+    cached: CachedResponse,
+    isSilent: boolean,
+  ): Promise<Response | undefined> => {
+    const { call, wanted, isServed } = read;
+    const reuse = cache.reuse(cached, read);
+    const isBehind = reuse === 'while-revalidating' && isServed && !wanted.onlyIfCached;
+    if (isBehind || (reuse === 'as-is' && (isServed || isImmutable(cached)))) {
+      const response = await cache.serve(cached, read);
+      if (response && isBehind) revalidate(pipeline, cached, read);
+      return response;
+    }
+    if (!isSilent || reuse === 'when-confirmed' || cached.invalidated) return undefined;
+    const response = await give(cached, read, { cause: 'silence' });
+    // One request at a time finds out whether the origin still is silent.
+    const ended = response && call.host.connectivity.state && silences.probe(call);
+    if (ended) call.waitUntil(probe(pipeline, cached, read).finally(ended));
+    return response;
   };
 
-  /** The cached response in place of a request. */
-  const fromCopy = async (run: Run, read: Read, cached: CachedResponse, isSilent: boolean) => {
-    const { call, wanted, own, isServed } = read;
-    const reuse = cache.reuse(cached, call, wanted, own);
-    const isBackground = reuse === 'while-revalidating' && isServed && !wanted.onlyIfCached;
-    if (isBackground || (reuse === 'as-is' && (isServed || isImmutable(cached)))) {
-      const copy = await cache.serve(cached, read);
-      if (copy && isBackground) revalidate(run.pipeline, cached, read);
-      return copy;
-    }
-    return isSilent && reuse !== 'when-confirmed' && !cached.invalidated
-      ? fromSilence(run, read, cached)
-      : undefined;
+  /**
+   * Responds to a request for a part from a complete response that is fresh (RFC 9111, 3.3), in the modes in which a fresh one needs no
+   * network. All others are the origin's; no part is stored.
+   */
+  const part = async (read: Read): Promise<Response | undefined> => {
+    const { request, wanted, isServed } = read;
+    if (request.method !== 'GET' || wanted.noStore || wanted.reload) return undefined;
+    const cached = await cache.find(read);
+    // The bytes of a part are counted in the coding, which the platform has taken off.
+    if (cached?.response.response.status !== 200 || cached.headers.has('content-encoding')) return undefined;
+    if (cache.reuse(cached, read) !== 'as-is' || !(isServed || isImmutable(cached))) return undefined;
+    const range = byteRange(request.headers.get('range') ?? '', cached.size);
+    const whole = range && (await cache.serve(cached, read));
+    return whole && partOf(whole, range, cached.size);
   };
 
   const look = async (run: Run, read: Read, isSilent: boolean): Promise<Flight | undefined> => {
-    const cached = isSilent || looksFirst(read) ? await cache.find(read) : undefined;
-    run.response = cached && (await fromCopy(run, read, cached, isSilent));
-    if (run.response) return undefined;
-    if (!read.wanted.onlyIfCached) return send(run, read, cached);
-    run.response = missing(read);
-    return undefined;
-  };
-
-  const part = async (run: Run, read: Read): Promise<undefined> => {
-    run.response = await rangeResponse(cache, read);
+    const isPart = read.request.headers.has('range');
+    let cached: CachedResponse | undefined;
+    const lookUp = async (): Promise<Response | undefined> => {
+      if (isPart) return part(read);
+      if (isSilent || looksFirst(read)) cached = await cache.find(read);
+      return cached && fromCached(run.pipeline, read, cached, isSilent);
+    };
+    run.response = await run.wait(Infinity, lookUp());
     if (!run.response && read.wanted.onlyIfCached) run.response = missing(read);
+    return run.response || isPart ? undefined : send(run, read, cached);
   };
 
   /** @param cached The cached response to revalidate. */
@@ -118,13 +125,14 @@ export function modes(cache: Cache, { revalidate, probe }: Revalidator): Stage {
       ? launch(run, read, cached)
       : offline(run, read, cached);
 
-  /** Nothing is sent if there is a copy to be had: below, a retry would wait for a network. */
+  /** Nothing is sent if there is a usable cached response: further in, a retry would wait for a network. */
   const offline = async (run: Run, read: Read, cached?: CachedResponse): Promise<Flight | undefined> => {
     const { call } = read;
-    const found = await usable(read);
+    const found = await run.wait(Infinity, usable(read));
     if (!found || call.host.connectivity.state) return launch(run, read, cached);
     const error = isOffline(read);
-    if (allowsFallback(call, error, true)) run.response = await copyInstead(read, error);
+    if (allowsFallback(call, error, true))
+      run.response = await run.wait(Infinity, give(found, read, { cause: error }));
     if (run.response) return undefined;
     throw error;
   };
@@ -132,33 +140,24 @@ export function modes(cache: Cache, { revalidate, probe }: Revalidator): Stage {
   const launch = (run: Run, read: Read, cached: CachedResponse | undefined): Flight => {
     const { call, wanted, own } = read;
     const { level } = run;
-    const { clock, connectivity: online } = call.host;
+    const { clock, connectivity } = call.host;
     const flight: Flight = { read, cached };
-    const aside: Read = { ...read, run: undefined };
-    const standsIn = (): Promise<boolean> =>
-      usable(aside).then(
-        (found) => found !== undefined && !flight.isServed,
-        // It must not fail: what is further in asks it in the middle of a failure.
-        () => false,
-      );
-    run.call = questions.put(flight, call, { standsIn });
+    const standsIn = (): Promise<boolean> => usable(read).then((found) => !!found && !flight.isServed);
+    run.call = cache.withRevalidation(flight, call, { standsIn });
     if (wanted.noStore) return flight;
-    const giveUp = async (): Promise<void> => {
-      const found = await usable(aside);
-      if (found && !flight.isOver && !online.state) run.abandon(isOffline(read), level);
-    };
-    flight.release = online.subscribe((isUp) => {
-      if (!isUp) giveUp().catch(() => {});
+    flight.release = connectivity.subscribe(async (isUp) => {
+      if (!isUp && (await standsIn()) && !flight.isOver && !connectivity.state)
+        run.abandon(isOffline(read), level);
     });
     if (!allowsSilence(read)) return flight;
     const { epoch } = cache.store;
     const sentAt = clock.ticks();
     const silent = async (): Promise<void> => {
       // Only now: a request is not to wait for the store.
-      const found = await usable(aside);
-      const cached = found?.invalidated ? undefined : found;
-      const copy = cached && (await give(cached, aside, SILENCE));
-      if (!copy || flight.isOver || cache.store.wasDeleted(cached.response, epoch)) return dropBody(copy);
+      const found = await usable(read);
+      const response = found?.invalidated ? undefined : await give(found, read, SILENCE);
+      if (!found || !response || flight.isOver || cache.store.wasDeleted(found.response, epoch))
+        return dropBody(response);
       flight.isServed = true;
       const ended = silences.goesOn(call, sentAt);
       const work = new Promise<void>((resolve) => {
@@ -166,7 +165,7 @@ export function modes(cache: Cache, { revalidate, probe }: Revalidator): Stage {
       });
       call.waitUntil(work.then(ended));
       bound(run, level, flight);
-      run.respondEarly(copy, level);
+      run.respondEarly(response, level);
     };
     run.limit(own.respondAfter, () => void silent().catch(() => {}));
     return flight;
@@ -180,8 +179,8 @@ export function modes(cache: Cache, { revalidate, probe }: Revalidator): Stage {
     enter(run) {
       const { call, method } = run;
       if (call.isSignedOut || !isRead(method)) return undefined;
-      const revalidation = questions.of(call);
-      if (revalidation?.isBackground) return bound(run, run.level, { isBackground: true });
+      const revalidation = cache.revalidationOf(call);
+      if (revalidation?.isBackground) return bound(run, run.level, {});
       const { request } = run;
       // Integrity is checked by the platform, on what comes from the network.
       const { mode, integrity } = request;
@@ -190,10 +189,9 @@ export function modes(cache: Cache, { revalidate, probe }: Revalidator): Stage {
       const own = revalidation?.own ?? callOptions(call.options.staleCache);
       const wanted = parseRequestDirectives(request);
       const isServed = own.mode !== 'network-first' || wanted.forceCache || wanted.onlyIfCached !== undefined;
-      const read: Read = { request, call, run, own, wanted, isServed };
-      if (request.headers.has('range')) return part(run, read);
+      const read: Read = { request, call, own, wanted, isServed };
       const isSilent = allowsSilence(read) && silences.isSilent(call, own.respondAfter);
-      return isSilent || looksFirst(read) || wanted.onlyIfCached
+      return isSilent || looksFirst(read) || wanted.onlyIfCached || request.headers.has('range')
         ? look(run, read, isSilent)
         : send(run, read);
     },
@@ -204,25 +202,20 @@ export function modes(cache: Cache, { revalidate, probe }: Revalidator): Stage {
       const { response, error } = run;
       const { read } = flight;
       if (flight.isServed || !read) return response && (() => drained(run, response));
-      const outcome = response ? response.status : error;
-      if (
-        allowsFallback(
-          read.call,
-          response ?? error,
-          response ? UNANSWERED.includes(response.status) : isUnreached(error),
-        )
-      )
-        return async () => {
-          const copy = await copyInstead({ ...read, run }, outcome);
-          if (!copy) count(response);
-          else {
-            dropBody(response);
-            run.response = copy;
-          }
-          return undefined;
-        };
-      count(response);
-      return undefined;
+      const isFailed = response ? UNANSWERED.includes(response.status) : isUnreached(error);
+      if (!allowsFallback(read.call, response ?? error, isFailed)) return count(response);
+      return async () => {
+        const why = { cause: response?.status ?? error, forwarded: read.call.attempts.length > 0 };
+        const instead = await run.wait(
+          Infinity,
+          usable(read).then((cached) => give(cached, read, why)),
+        );
+        if (instead) {
+          dropBody(response);
+          run.response = instead;
+        } else count(response);
+        return undefined;
+      };
     },
     settled(_, flight) {
       if (!flight) return;

@@ -1,6 +1,5 @@
 import { type Cipher, cipherRule, type Store, storeRule } from '../../core/store.ts';
 import { CREDENTIALS } from '../../http/credentials.ts';
-import type { StalePolicy } from '../../http/reuse.ts';
 import { ConfigurationError } from '../../primitives/failure.ts';
 import type { Duration, Size } from '../../primitives/units.ts';
 import {
@@ -70,53 +69,42 @@ export interface StaleCacheOptions extends CallStaleCache {
   readonly shared?: 'ignore-authorization' | undefined;
 }
 
-export interface CallSettings {
-  mode: CacheMode;
-  respondAfter: number;
-  maxStale: number;
-  disregard: StalePolicy['disregard'];
-}
-
-export interface CacheSettings extends CallSettings {
-  store: Store;
-  maxBytes: number;
-  maxEntries: number;
-  maxEntryBytes: number;
-  memory: number;
-  vary: string[];
-  validators: 'own' | 'platform';
-  encryption: Cipher | undefined;
-  shared: 'ignore-authorization' | undefined;
-  invalidated: 'keep' | 'drop';
-}
-
 const varies: Rule<string> = (value, option) => {
   const name = headerName(value, option).toLowerCase();
   if (name !== '*' && !CREDENTIALS.includes(name)) return name;
   throw new ConfigurationError(option, value, 'credential headers cannot be used in vary; use partition');
 };
 
-type Rules<T> = { [K in keyof T]: Rule<T[K]> };
-
-const callRules: Rules<CallSettings> = {
+const callRules = {
   mode: oneOf('network-first', 'cache-first', 'stale-while-revalidate'),
   respondAfter: durationOrFalse,
   maxStale: duration,
   disregard: list(oneOf('no-cache', 'must-revalidate')),
 };
 
-const rules: Rules<CacheSettings> = {
+const rules = {
   ...callRules,
   store: storeRule,
   maxBytes: size,
   maxEntries: integer(1),
   maxEntryBytes: size,
-  memory: (value, option) => (value === false ? 0 : size(value, option)),
+  memory: (value: unknown, option: string) => (value === false ? 0 : size(value, option)),
   vary: list(varies),
   validators: oneOf('own', 'platform'),
   encryption: cipherRule,
   shared: oneOf('ignore-authorization'),
   invalidated: oneOf('keep', 'drop'),
+};
+
+/** What rules read. */
+type Settings<Rules> = { [K in keyof Rules]: Rules[K] extends Rule<infer T> ? T : never };
+
+export type CallSettings = Settings<typeof callRules>;
+
+type Optional = 'encryption' | 'shared';
+
+export type CacheSettings = Settings<Omit<typeof rules, Optional>> & {
+  [K in Optional]: Settings<typeof rules>[K] | undefined;
 };
 
 export function readCacheOptions(given: StaleCacheOptions, store: Store): CacheSettings {

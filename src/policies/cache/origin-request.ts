@@ -9,11 +9,12 @@ import { isCrossOriginRedirect, isForbidden, isShareable, isStorable } from '../
 import { compareWithHead, conditionsOf, mergeHeaders, validates } from '../../http/validation.ts';
 import { originOf } from '../../primitives/request.ts';
 import { type Cache, emitCallEvent, isCurrentPartition } from './cache-context.ts';
-import { afterWrite, clearPartition, clearsCache, invalidateUrls } from './invalidate.ts';
+import { afterWrite, clearsCache, invalidateUrls } from './invalidate.ts';
 import { isSignOfLife } from './silence.ts';
 import type { CachedResponse } from './store/entry.ts';
 import { createResponseStorer, type RequestTimes } from './store-response.ts';
 
+/** A read that the cache asks the origin for. */
 interface Exchange extends RequestTimes {
   receivedAt: number;
   readonly wanted: RequestDirectives;
@@ -28,32 +29,29 @@ interface Exchange extends RequestTimes {
  * exchange.
  */
 export function originRequest(cache: Cache): Stage {
-  const { store, guarded, silences, revalidations: questions } = cache;
+  const { store, guarded, silences } = cache;
   const isOwn = cache.settings.validators === 'own';
-  const keep = createResponseStorer(cache);
+  const storeResponse = createResponseStorer(cache);
 
-  const storeResponse = (run: Run, response: Response, of: Exchange): void => {
+  const keep = (run: Run, response: Response, of: Exchange): void => {
     const { call, url } = run;
     if (of.revalidation.cached) emitCallEvent(call, { type: 'cache-revalidated', url, changed: true });
-    if (!of.wanted.noStore) run.response = keep(run.pipeline, response, call, of);
+    if (!of.wanted.noStore) run.response = storeResponse(run.pipeline, response, call, of);
   };
 
   /** Updates the cache after a response. */
   const learn = (run: Run, response: Response, of: Exchange): Leaving | undefined => {
     const { request } = of;
     const { call } = run;
-    // What is stored for all stays: this response says nothing about it.
-    if (isOfOneUser(cache, run.pipeline, request, response, call)) return undefined;
     if (isStorable(request, response)) {
       // A failure with an explicit lifetime does not take the place of the response that stands in for it.
-      const isFailure = isOriginFailure(response.status) || response.status === 429;
-      if (isFailure)
+      if (isOriginFailure(response.status) || response.status === 429)
         return async () => {
-          const cached = of.revalidation.cached ?? (await cache.find({ request, call, run }));
-          if (!cached?.freshness.standsIn) storeResponse(run, response, of);
+          const cached = of.revalidation.cached ?? (await run.wait(Infinity, cache.find({ request, call })));
+          if (!cached?.freshness.standsIn) keep(run, response, of);
           return undefined;
         };
-      storeResponse(run, response, of);
+      keep(run, response, of);
       return undefined;
     }
     // Also a 404, 410 or unstorable response replaces older ones. That of a captive portal does not.
@@ -69,34 +67,47 @@ export function originRequest(cache: Cache): Stage {
     return 'repeat';
   };
 
-  /** RFC 9111, 4.3.3 and 4.3.4. */
+  /** Takes over the headers of a response that confirms a cached one. */
+  const freshen = (
+    run: Run,
+    cached: CachedResponse,
+    { headers }: Response,
+    { epoch, requestedAt, receivedAt }: Exchange,
+    mayKeep = true,
+  ): Promise<CachedResponse> => {
+    const merged = mergeHeaders(cached.headers, headers);
+    const copy = { ...cached.response, requestedAt, receivedAt, headers: merged };
+    return store.freshen(cached, copy, epoch, mayKeep && isCurrentPartition(run.pipeline, copy.partition));
+  };
+
+  /** RFC 9111, 4.3.3 and 4.3.4. @returns the cached response, if the 304 speaks of it and it has a body. */
+  const confirmed = async (
+    run: Run,
+    response: Response,
+    of: Exchange,
+    cached: CachedResponse,
+  ): Promise<Response | undefined> => {
+    const { call } = run;
+    const { request } = of;
+    const isValid = validates(cached.headers, response.headers, namesOf(cached));
+    const mayKeep =
+      !isForbidden(response.headers) && !isOfOneUser(cache, run.pipeline, request, response, call);
+    const fresh =
+      isValid && (await guarded.read('freshen', () => freshen(run, cached, response, of, mayKeep)));
+    const copy = fresh ? await cache.serve(fresh, { request, call }, { confirmed: true }) : undefined;
+    if (!isValid || !mayKeep) await guarded.attempt('drop', () => store.drop(cached));
+    return copy;
+  };
+
   const confirm = async (run: Run, response: Response, of: Exchange): Promise<'repeat' | undefined> => {
-    const { call, pipeline } = run;
-    const { request, epoch, requestedAt, receivedAt } = of;
-    const { headers } = response;
+    const { request } = of;
     const cached = of.revalidation.cached as CachedResponse;
-    const asker = { request, call, run };
-    const drop = () => guarded.tryNowIn('drop', run, () => store.drop(cached, receivedAt));
-    let copied: Response | undefined;
-    if (validates(cached.headers, headers, namesOf(cached))) {
-      const copy = {
-        ...cached.response,
-        requestedAt,
-        receivedAt,
-        headers: mergeHeaders(cached.headers, headers),
-      };
-      const mayKeep = !isForbidden(headers) && !isOfOneUser(cache, pipeline, request, response, call);
-      const fresh = await guarded.read('freshen', asker, () =>
-        store.freshen(cached, copy, epoch, mayKeep && isCurrentPartition(pipeline, copy.partition)),
-      );
-      copied = fresh && (await cache.serve(fresh, asker, { confirmed: true }));
-      if (!mayKeep) await drop();
-    } else await drop();
+    const copy = await run.wait(Infinity, confirmed(run, response, of, cached));
     // It speaks of something else, or there is no body any more: the whole response is needed.
-    if (!copied) return repeat(run, of, request);
-    emitCallEvent(call, { type: 'cache-revalidated', url: request.url, changed: false });
+    if (!copy) return repeat(run, of, request);
+    emitCallEvent(run.call, { type: 'cache-revalidated', url: request.url, changed: false });
     dropBody(response);
-    run.response = copied;
+    run.response = copy;
     return undefined;
   };
 
@@ -109,37 +120,28 @@ export function originRequest(cache: Cache): Stage {
       if (!isOwn && ['default', 'no-cache'].includes(request.cache))
         return async () => repeat(run, of, new Request(request, { cache: 'reload', signal: null }));
     }
-    return learn(run, response, of);
+    // What is stored for all stays: a response to one user says nothing about it.
+    return isOfOneUser(cache, run.pipeline, of.request, response, run.call)
+      ? undefined
+      : learn(run, response, of);
   };
 
   /** RFC 9111, 4.3.5: the response to a HEAD updates the cached responses, too. */
   const head = (run: Run, response: Response, of: Exchange): Leaving | undefined => {
-    const { request, epoch, requestedAt, receivedAt } = of;
-    const { call, pipeline } = run;
-    const { headers } = response;
-    if (response.status !== 200 || of.wanted.noStore) return undefined;
-    if (isOfOneUser(cache, pipeline, request, response, call)) return undefined;
-    return async () => {
-      const cached = await cache.find({ request, call, run });
+    const { request } = of;
+    const { call } = run;
+    const { headers, status } = response;
+    if (status !== 200 || of.wanted.noStore) return undefined;
+    if (isOfOneUser(cache, run.pipeline, request, response, call)) return undefined;
+    const update = async (): Promise<unknown> => {
+      const cached = await cache.find({ request, call });
       if (!cached) return undefined;
-      const said = isForbidden(headers)
-        ? 'forbidden'
-        : compareWithHead(cached.headers, headers, namesOf(cached));
-      const copy = {
-        ...cached.response,
-        requestedAt,
-        receivedAt,
-        headers: mergeHeaders(cached.headers, headers),
-      };
-      const works = {
-        nothing: async () => {},
-        forbidden: () => store.drop(cached, receivedAt),
-        other: () => store.markDoubtful(call.partition, request.url, receivedAt),
-        same: () => store.freshen(cached, copy, epoch, isCurrentPartition(pipeline, call.partition)),
-      };
-      await guarded.tryNowIn<unknown>('freshen', run, works[said]);
-      return undefined;
+      if (isForbidden(headers)) return store.drop(cached);
+      const said = compareWithHead(cached.headers, headers, namesOf(cached));
+      if (said === 'other') return store.doubt(call.partition, request.url);
+      return said === 'same' ? freshen(run, cached, response, of) : undefined;
     };
+    return () => run.wait(Infinity, guarded.attempt('freshen', update)) as Promise<undefined>;
   };
 
   const left = (run: Run, of: Exchange | undefined): Leaving | undefined => {
@@ -151,12 +153,12 @@ export function originRequest(cache: Cache): Stage {
   return stage<Exchange | undefined>({
     enter(run) {
       const { call } = run;
-      const revalidation = questions.of(call);
+      const revalidation = cache.revalidationOf(call);
       if (!revalidation) return undefined;
       const { request } = run;
       const { cached } = revalidation;
       const now = call.host.clock.now();
-      run.call = questions.put(undefined, call, { emit: silences.watching(call) });
+      run.call = cache.withRevalidation(undefined, call, { emit: silences.watching(call) });
       const wanted = parseRequestDirectives(request);
       const isAsked = cached && isOwn && !wanted.reload && !cached.response.response.redirected;
       const conditions = isAsked ? conditionsOf(cached.headers) : [];
@@ -179,8 +181,8 @@ export function originRequest(cache: Cache): Stage {
       if (response || (!of && isAlive(call))) silences.alive(call);
       if (call.isSignedOut) return undefined;
       if (!response || !clearsCache(response)) return left(run, of);
-      return () =>
-        run.wait(Number.POSITIVE_INFINITY, clearPartition(cache, call)).then(() => left(run, of)?.());
+      const clear = () => guarded.attempt('clear', () => store.delete(call.partition));
+      return () => run.wait(Infinity, clear()).then(() => left(run, of)?.());
     },
   });
 }

@@ -1,34 +1,38 @@
-import type { Handler, PipelineContext } from '../../core/contract.ts';
+import type { PipelineContext } from '../../core/contract.ts';
 import { isPageHidden, prefersReducedData } from '../../core/host.ts';
 import { HoldfastError } from '../../primitives/failure.ts';
 import { tryWithLock } from '../../primitives/locks.ts';
-import { type Cache, emitCallEvent, isCurrentPartition, type Revalidation } from './cache-context.ts';
+import {
+  type Asker,
+  type Cache,
+  emitCallEvent,
+  isCurrentPartition,
+  type Revalidation,
+} from './cache-context.ts';
 import { type CachedResponse, keyPrefix } from './store/entry.ts';
-import type { CacheRead } from './store/guarded-store.ts';
 
 /** With Save-Data, entries younger than this are not revalidated; in ms. */
 const SAVING = 5 * 60_000;
 
 export interface Revalidator {
   /** Revalidates a cached response that was served: one at a time, over all tabs. */
-  revalidate(pipeline: PipelineContext, cached: CachedResponse, asker: CacheRead): void;
+  revalidate(pipeline: PipelineContext, cached: CachedResponse, asker: Asker): void;
   /** Asks an origin that is silent, and announces what comes. */
-  probe(pipeline: PipelineContext, cached: CachedResponse, asker: CacheRead): Promise<void>;
+  probe(pipeline: PipelineContext, cached: CachedResponse, asker: Asker): Promise<void>;
 }
 
-/** @param readsOf The reads of a pipeline. */
-export function revalidator(cache: Cache, readsOf: (pipeline: PipelineContext) => Handler): Revalidator {
-  const underWay = new WeakMap<PipelineContext, Set<string>>();
-  const { store, settings, revalidations: questions } = cache;
+export function revalidator(cache: Cache): Revalidator {
+  const underWay = new Set<string>();
+  const { store, settings } = cache;
 
   const ask = async (
     revalidation: Revalidation,
     pipeline: PipelineContext,
-    { request, call }: CacheRead,
+    { request, call }: Asker,
   ): Promise<void> => {
     const { partition, origin, options } = call;
     const works: Promise<unknown>[] = [];
-    const own = questions.put(
+    const own = cache.withRevalidation(
       { ...revalidation, isBackground: true },
       pipeline.background({ origin, partition, options }),
       {
@@ -46,7 +50,7 @@ export function revalidator(cache: Cache, readsOf: (pipeline: PipelineContext) =
     );
     try {
       // If it was deleted in between, there is nothing to confirm.
-      await readsOf(pipeline)(request, own);
+      await cache.read(pipeline, request, own);
       // What is stored is what the next tab looks at before it asks itself.
       await Promise.all(works);
     } catch (error) {
@@ -54,33 +58,22 @@ export function revalidator(cache: Cache, readsOf: (pipeline: PipelineContext) =
     }
   };
 
-  const askUnlessNewer = async (
-    pipeline: PipelineContext,
-    cached: CachedResponse,
-    asker: CacheRead,
-  ): Promise<void> => {
-    const { call, request } = asker;
-    const stored = await store.findStored(call.partition, request, call.host.clock.now());
-    // Another tab has been faster.
-    if (stored && stored.response.receivedAt > cached.response.receivedAt) return;
-    await ask({ cached: stored }, pipeline, asker);
-  };
-
   return {
     revalidate(pipeline, cached, asker) {
-      const { call } = asker;
-      const { partition, url } = cached.response;
+      const { request, call } = asker;
+      const { partition, url, receivedAt } = cached.response;
       const place = keyPrefix(partition, url);
-      const places = underWay.get(pipeline) ?? new Set();
-      underWay.set(pipeline, places);
       // The response is served anyway: don't revalidate offline, in a hidden page, or with Save-Data.
-      if (places.has(place) || !call.host.connectivity.state || isPageHidden()) return;
-      if (prefersReducedData() && call.host.clock.now() - cached.response.receivedAt < SAVING) return;
-      places.add(place);
-      const work = tryWithLock(`holdfast-cache ${settings.store.name} ${place}`, () =>
-        askUnlessNewer(pipeline, cached, asker),
-      );
-      call.waitUntil(work.finally(() => places.delete(place)));
+      if (underWay.has(place) || !call.host.connectivity.state || isPageHidden()) return;
+      if (prefersReducedData() && cache.now - receivedAt < SAVING) return;
+      underWay.add(place);
+      const work = tryWithLock(`holdfast-cache ${settings.store.name} ${place}`, async () => {
+        const stored = await store.findStored(call.partition, request);
+        // Another tab has been faster.
+        if (stored && stored.response.receivedAt > receivedAt) return;
+        await ask({ cached: stored }, pipeline, asker);
+      });
+      call.waitUntil(work.finally(() => underWay.delete(place)));
     },
     probe: (pipeline, cached, asker) => ask({ cached, isServed: true }, pipeline, asker),
   };

@@ -10,6 +10,7 @@ import { fnv1a } from '../../primitives/hash.ts';
 import { type Cache, emitCallEvent, isCurrentPartition, type Revalidation } from './cache-context.ts';
 import { invalidateUrls } from './invalidate.ts';
 import type { StoredResponse } from './store/entry.ts';
+import { WRITE_TIMEOUT } from './store/guarded-store.ts';
 
 /** A read that the cache asks the origin for. */
 export interface RequestTimes extends Times {
@@ -43,16 +44,15 @@ export function createResponseStorer(cache: Cache): StoreResponse {
     call: Call,
     { epoch, revalidation }: RequestTimes,
   ): Promise<void> => {
-    const { id, host } = call;
     const whole = body.whole();
     const hashed: StoredResponse = {
       ...copy,
       bodyHash: whole instanceof Uint8Array ? fnv1a(whole) : undefined,
     };
-    const put = () => store.put(hashed, whole, body.size, id, epoch, host.clock.now());
+    const put = () => store.put(hashed, whole, call.id, epoch);
     const kept = await put().catch(async (error) => {
       if (!isQuotaExceeded(error)) throw error;
-      const room = await store.quota.evictQuarter();
+      const room = await store.records.quota.evictQuarter();
       cache.evicted(room);
       if (room.entries === 0) throw error;
       return put();
@@ -75,7 +75,7 @@ export function createResponseStorer(cache: Cache): StoreResponse {
       (call.userChanges ?? pipeline.userChanges()) !== pipeline.userChanges();
     const least = minimumBodySize(response);
     // A hanging store must not fill the memory with pending writes.
-    if (guarded.isSuspended(call.host)) return response;
+    if (guarded.isSuspended) return response;
     if (isOther) {
       cache.discarded('other-user', url);
       return response;
@@ -115,12 +115,11 @@ export function createResponseStorer(cache: Cache): StoreResponse {
         else if (body.size < least) cache.discarded('incomplete', url);
         else if (waiting + body.size <= WAITING) {
           waiting += body.size;
-          const kept = guarded.write('keep', call.host, async () => {
-            await write(copy, body, call, asked).finally(() => {
+          const keep = () =>
+            write(copy, body, call, asked).finally(() => {
               waiting -= body.size;
             });
-          });
-          return end(kept);
+          return end(guarded.attempt('keep', keep, WRITE_TIMEOUT));
         }
         end();
       },
@@ -136,52 +135,35 @@ const SMALL = 60_000;
 
 /** Gathers a body as it is read: a small one as bytes, a large one as a blob, which is not in memory once more. */
 class Collector {
+  size = 0;
   readonly #limit: number;
-  readonly #pieces: Blob[] = [];
-  #chunks: Uint8Array<ArrayBuffer>[] = [];
+  #parts: (Uint8Array<ArrayBuffer> | Blob)[] = [];
+  /** Bytes that are not in a blob yet. */
   #pending = 0;
-  #size = 0;
 
   /** @param limit In bytes; what is larger is let go of. */
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  get size(): number {
-    return this.#size;
-  }
-
   get isTooLarge(): boolean {
-    return this.#size > this.#limit;
+    return this.size > this.#limit;
   }
 
   add(bytes: Uint8Array): void {
-    this.#size += bytes.byteLength;
-    if (this.isTooLarge) {
-      this.#letGo();
-      return;
-    }
-    // A copy: what the reader gets is the reader's, and a stream of bytes takes the memory away.
-    this.#chunks.push(new Uint8Array(bytes));
+    this.size += bytes.byteLength;
     this.#pending += bytes.byteLength;
-    if (this.#pending >= PIECE) this.#pack();
+    // A copy: what the reader gets is the reader's, and a stream of bytes takes the memory away.
+    if (this.isTooLarge) this.#parts = [];
+    else this.#parts.push(new Uint8Array(bytes));
+    if (this.#pending < PIECE) return;
+    this.#parts = [new Blob(this.#parts)];
+    this.#pending = 0;
   }
 
   whole(): StoredBody {
-    if (this.#size < SMALL) return concat(this.#chunks, this.#size);
-    this.#pack();
-    return new Blob(this.#pieces);
-  }
-
-  #pack(): void {
-    this.#pieces.push(new Blob(this.#chunks));
-    this.#chunks = [];
-    this.#pending = 0;
-  }
-
-  #letGo(): void {
-    this.#pieces.length = 0;
-    this.#chunks = [];
-    this.#pending = 0;
+    return this.size < SMALL
+      ? concat(this.#parts as Uint8Array<ArrayBuffer>[], this.size)
+      : new Blob(this.#parts);
   }
 }

@@ -1,7 +1,7 @@
-import { createResponse } from '../../core/body/response.ts';
+import { createResponse, responseMetadata } from '../../core/body/response.ts';
 import { SOURCE_HEADER } from '../../core/outcome.ts';
 import type { StoredBody } from '../../core/store.ts';
-import { ageOf } from '../../http/freshness.ts';
+import type { ByteRange } from '../../http/range.ts';
 import type { CachedResponse } from './store/entry.ts';
 
 /** Why a cached response is served. */
@@ -14,30 +14,41 @@ export interface ServeReason {
   readonly forwarded?: boolean;
 }
 
+interface Served extends ServeReason {
+  /** In ms. */
+  readonly age: number;
+  /** How long it stays fresh, in ms; not above 0: it is stale. */
+  readonly ttl: number;
+  readonly source: 'cache' | 'stale';
+}
+
 /** Makes a response of a cached one, with its `url` and `type`, and with its source. */
-export function fromCache(
-  cached: CachedResponse,
-  body: StoredBody | null,
-  now: number,
-  why: ServeReason,
-): Response {
-  const { freshness, response: copy, doubtful, invalidated } = cached;
-  const age = ageOf(freshness, now);
-  const left = doubtful || invalidated ? Math.min(0, freshness.lifetime - age) : freshness.lifetime - age;
+export function fromCache(cached: CachedResponse, body: StoredBody | null, served: Served): Response {
+  const { confirmed, age, ttl, source } = served;
   const headers = new Headers(cached.headers);
   // A confirmed response counts as just sent (RFC 9111, 5.1).
-  if (why.confirmed) headers.delete('age');
+  if (confirmed) headers.delete('age');
   else headers.set('age', String(Math.floor(age / 1000)));
   // An unclosed string would swallow our member.
   if ((headers.get('cache-status')?.split('"').length ?? 1) % 2 === 0) headers.delete('cache-status');
-  headers.append('cache-status', `holdfast; ${path(why, left)}; ttl=${Math.floor(left / 1000)}`);
-  headers.set(SOURCE_HEADER, why.confirmed || left > 0 ? 'cache' : 'stale');
-  return createResponse(body, copy.response, headers);
+  headers.append('cache-status', `holdfast; ${path(served)}; ttl=${Math.floor(ttl / 1000)}`);
+  headers.set(SOURCE_HEADER, source);
+  return createResponse(body, cached.response.response, headers);
 }
 
 /** RFC 9211, 2: either a hit, or why it was forwarded and what came of it. A negative ttl says stale. */
-function path({ confirmed, cause, forwarded }: ServeReason, left: number): string {
+function path({ confirmed, cause, forwarded, ttl }: Served): string {
   if (!confirmed && !forwarded) return 'hit';
   const status = confirmed ? 304 : cause;
-  return `fwd=${left > 0 ? 'request' : 'stale'}${typeof status === 'number' ? `; fwd-status=${status}` : ''}`;
+  return `fwd=${ttl > 0 ? 'request' : 'stale'}${typeof status === 'number' ? `; fwd-status=${status}` : ''}`;
+}
+
+/** A part of a response (RFC 9110, 14.2). @param size Of the whole body, in bytes. */
+export async function partOf(whole: Response, { first, last }: ByteRange, size: number): Promise<Response> {
+  const part = (await whole.blob()).slice(first, last + 1, whole.headers.get('content-type') ?? '');
+  const headers = new Headers(whole.headers);
+  headers.set('content-range', `bytes ${first}-${last}/${size}`);
+  headers.set('content-length', `${part.size}`);
+  const metadata = { ...responseMetadata(whole), status: 206, statusText: 'Partial Content' };
+  return createResponse(part, metadata, headers);
 }

@@ -1,7 +1,7 @@
 import { StorageError } from '../../core/errors.ts';
-import type { Change, Item, StoredBody, Transaction } from '../../core/store.ts';
+import type { Change, Item, StoredBody } from '../../core/store.ts';
 import type { Bytes } from '../../primitives/units.ts';
-import { type PendingChange, resolveBatch } from '../batch.ts';
+import { groupCommit, type PendingChange, resolveBatch } from '../batch.ts';
 import { type EncodedBody, encodeStoredBody } from '../bytes.ts';
 import { explainedBy } from '../wrap-storage-errors.ts';
 import type { Bodies, Uploaded } from './bodies.ts';
@@ -40,18 +40,19 @@ interface Plan {
   readonly gone: readonly Parts[];
 }
 
-/**
- * Changes that come while a commit is under way, or in the same tick, are committed together: so those of one process do
- * not get in each other's way.
- */
+/** Those of one process are committed together, so that they do not get in each other's way. */
 export class Commits {
   readonly #places: KvKeys;
   readonly #reads: Reads;
   readonly #jobs: RedoLog;
   readonly #bodies: Bodies;
-  #queue: PendingChange[] = [];
-  #running: Promise<void> | undefined;
+  /** Bodies of entries that have been replaced or deleted. */
+  #gone: Parts[] = [];
   #isSwept = false;
+  readonly #group = groupCommit(
+    (batch) => this.#commit(batch),
+    () => this.#tidy(),
+  );
 
   constructor(places: KvKeys, reads: Reads, jobs: RedoLog, bodies: Bodies) {
     this.#places = places;
@@ -60,55 +61,31 @@ export class Commits {
     this.#bodies = bodies;
   }
 
-  change<T>(
-    keys: readonly string[],
-    decide: (found: readonly (Item | undefined)[]) => Transaction<T>,
-  ): Promise<T> {
-    return new Promise((resolve, reject) => {
-      this.#queue.push({ keys, decide, resolve, reject });
-      this.#running ??= this.#run();
-    });
-  }
-
+  readonly change = this.#group.change;
   /** Settles when nothing is under way. */
-  async idle(): Promise<void> {
-    await this.#running;
-  }
+  readonly idle = this.#group.idle;
 
-  async #run(): Promise<void> {
-    await undefined;
-    while (this.#queue.length > 0) {
-      const batch = this.#queue;
-      this.#queue = [];
-      await this.#together(batch);
-    }
-    if (!this.#isSwept) {
-      this.#isSwept = true;
-      await this.#bodies.sweep().catch(() => {});
-      // Another change may have been queued in between.
-      return this.#run();
-    }
-    this.#running = undefined;
-  }
-
-  /** A change that cannot be stored, or is too large, must not fail the others of its batch. */
-  async #together(batch: readonly PendingChange[]): Promise<void> {
+  async #commit(batch: readonly PendingChange[]): Promise<() => void> {
     const outgoing = new Map<string, Outgoing>();
     try {
       const { settle, gone } = await explained('change', () => this.#committed(batch, outgoing));
-      for (const each of settle) each();
-      // What cannot be removed now is when the store is opened next.
-      await Promise.all(gone.map((parts) => this.#bodies.remove(parts))).catch(() => {});
+      this.#gone.push(...gone);
+      return () => {
+        for (const each of settle) each();
+      };
     } catch (error) {
       await Promise.all([...outgoing.values()].map((each) => this.#drop(each)));
-      if (batch.length === 1) {
-        batch[0]?.reject(error);
-        return;
-      }
-      const half = Math.ceil(batch.length / 2);
-      await this.#together(batch.slice(0, half));
-      await this.#together(batch.slice(half));
+      throw error;
     }
+  }
+
+  /** What cannot be removed now is when the store is opened next. */
+  async #tidy(): Promise<void> {
+    const gone = this.#gone;
+    this.#gone = [];
+    await Promise.all(gone.map((parts) => this.#bodies.remove(parts))).catch(() => {});
+    if (!this.#isSwept) await this.#bodies.sweep().catch(() => {});
+    this.#isSwept = true;
   }
 
   /** @returns `settle` resolves or rejects all changes of the batch. */

@@ -3,7 +3,30 @@ import { ConfigurationError } from '../../primitives/failure.ts';
 import type { Bytes } from '../../primitives/units.ts';
 import { withMethods } from '../../primitives/validate.ts';
 import { justAfter, type Key } from './layout.ts';
-import type { DenoKv, DenoKvAtomic, DenoKvEntry } from './types.ts';
+
+/** What is used of a `Deno.Kv`. */
+export interface DenoKv {
+  getMany(keys: readonly Key[]): Promise<DenoKvEntry[]>;
+  list(
+    selector: { readonly start: Key; readonly end: Key },
+    options: { readonly limit: number; readonly batchSize: number },
+  ): AsyncIterable<DenoKvEntry>;
+  atomic(): DenoKvAtomic;
+  close(): void;
+}
+
+export interface DenoKvEntry {
+  readonly key: readonly unknown[];
+  readonly value: unknown;
+  readonly versionstamp: string | null;
+}
+
+export interface DenoKvAtomic {
+  check(check: { readonly key: Key; readonly versionstamp: string | null }): DenoKvAtomic;
+  set(key: Key, value: unknown, options?: { readonly expireIn?: number }): DenoKvAtomic;
+  delete(key: Key): DenoKvAtomic;
+  commit(): Promise<{ readonly ok: boolean; readonly versionstamp?: string }>;
+}
 
 /** So many keys are read at once. */
 const TOGETHER = 10;

@@ -4,11 +4,10 @@ import { type Rule, readOptions } from '../../primitives/validate.ts';
 import { explainedBy } from '../wrap-storage-errors.ts';
 import { Bodies } from './bodies.ts';
 import { Commits } from './commit.ts';
-import { KvConnection } from './connection.ts';
+import { type DenoKv, KvConnection } from './connection.ts';
 import { KvKeys } from './layout.ts';
 import { Reads } from './reads.ts';
 import { RedoLog } from './redo-log.ts';
-import type { DenoKv } from './types.ts';
 
 export interface DenoKvStoreOptions {
   /** Its keys begin so. Stores of one name share their entries. Default `'holdfast'`. */

@@ -2,9 +2,8 @@ import { StorageError } from '../../core/errors.ts';
 import type { Bytes } from '../../primitives/units.ts';
 import { readText, textOf } from '../structured-json.ts';
 import type { Bodies, Uploaded } from './bodies.ts';
-import type { KvConnection } from './connection.ts';
+import type { DenoKvAtomic, DenoKvEntry, KvConnection } from './connection.ts';
 import { type KvKeys, type Mutation, type Parts, sizeOf } from './layout.ts';
-import type { DenoKvAtomic, DenoKvEntry } from './types.ts';
 
 /**
  * What one atomic operation may have besides what it is checked by: mutations, bytes of their keys, and bytes in all. Deno

@@ -1,5 +1,6 @@
 import { promisifyRequest } from 'idb-keyval';
 import type { Change, StoredBody } from '../../core/store.ts';
+import { blobsOf } from '../batch.ts';
 import type { IdbConnection } from './connection.ts';
 import { BODIES } from './records.ts';
 
@@ -42,16 +43,6 @@ export class Blobs {
     return (body instanceof Blob && this.#unpacked.get(body)) || body;
   }
 
-  /** A body as it was given. */
-  unpacked(stored: StoredBody | Unpacked | undefined): StoredBody | undefined {
-    return stored !== null &&
-      typeof stored === 'object' &&
-      'bytes' in stored &&
-      stored.bytes instanceof ArrayBuffer
-      ? new Blob([stored.bytes], { type: stored.type })
-      : (stored as StoredBody | undefined);
-  }
-
   async #probe(): Promise<boolean> {
     try {
       await this.#connection.transaction([BODIES], 'readwrite', 'relaxed', (transaction) => {
@@ -69,8 +60,8 @@ export class Blobs {
   }
 }
 
-function blobsOf(changes: Iterable<Change>): Blob[] {
-  const blobs: Blob[] = [];
-  for (const change of changes) if ('put' in change && change.body instanceof Blob) blobs.push(change.body);
-  return blobs;
-}
+/** A body as it was given. */
+export const unpacked = (stored: StoredBody | Unpacked | null | undefined): StoredBody | undefined =>
+  typeof stored === 'object' && stored && 'bytes' in stored && stored.bytes instanceof ArrayBuffer
+    ? new Blob([stored.bytes], { type: stored.type })
+    : ((stored ?? undefined) as StoredBody | undefined);

@@ -1,11 +1,50 @@
 import { promisifyRequest } from 'idb-keyval';
 import type { Change } from '../../core/store.ts';
-import { keyOfChange } from '../batch.ts';
+import { keyOfChange, type PendingChange, resolveBatch } from '../batch.ts';
 import type { Blobs } from './blobs.ts';
-import { BODIES, hasExternalBody, ITEMS, isSmall, type Stored, toOwnBuffer } from './records.ts';
+import type { IdbConnection } from './connection.ts';
+import { BODIES, hasExternalBody, ITEMS, isSmall, type Stored, toOwnBuffer, withoutBody } from './records.ts';
+
+/**
+ * Commits changes as one transaction.
+ *
+ * @returns settles all of them, which are on the disk.
+ */
+export async function commitChanges(
+  connection: IdbConnection,
+  batch: readonly PendingChange[],
+  blobs: Blobs,
+): Promise<() => void> {
+  const durability = batch.some(({ strict }) => strict) ? 'strict' : 'relaxed';
+  const stores = [ITEMS, BODIES];
+  let changes: readonly Change[] = [];
+  const settle = await connection.transaction(stores, 'readwrite', durability, async (transaction) => {
+    const done = promisifyRequest(transaction);
+    // Handled below; until then a failed read must not make it an unhandled rejection.
+    done.catch(() => {});
+    // The transaction stays open as long as the handler of the last request runs.
+    const found = await read(transaction, [...new Set(batch.flatMap(({ keys }) => keys))]);
+    const resolved = resolveBatch(
+      batch,
+      found.map(([key, stored]) => [key, stored && withoutBody(stored)]),
+    );
+    changes = [...resolved.changes.values()];
+    if (!blobs.ready(changes)) return transaction.abort();
+    await applyChanges(transaction, changes, new Map(found), blobs);
+    await done;
+    return resolved.settle;
+  });
+  if (!settle) {
+    await blobs.prepare(changes);
+    return commitChanges(connection, batch, blobs);
+  }
+  return () => {
+    for (const each of settle) each();
+  };
+}
 
 /** What lies under keys; `undefined`: nothing. Of keys that are absent it is not known. */
-export type Known = ReadonlyMap<string, Stored | undefined>;
+type Known = ReadonlyMap<string, Stored | undefined>;
 
 /**
  * Asks for everything; the transaction ends with the last of it.
@@ -13,7 +52,7 @@ export type Known = ReadonlyMap<string, Stored | undefined>;
  * @param changes One for each key.
  * @throws what cannot be stored; then nothing of the transaction is.
  */
-export async function applyChanges(
+async function applyChanges(
   transaction: IDBTransaction,
   changes: readonly Change[],
   known: Known,
@@ -32,7 +71,7 @@ export async function applyChanges(
 }
 
 /** What lies under each key: one request a key, answered in order. */
-export async function read(
+async function read(
   transaction: IDBTransaction,
   keys: readonly string[],
 ): Promise<(readonly [key: string, stored: Stored | undefined])[]> {

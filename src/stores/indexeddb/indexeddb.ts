@@ -1,12 +1,11 @@
-import { get, promisifyRequest, type UseStore } from 'idb-keyval';
-import { StorageError } from '../../core/errors.ts';
-import type { AtomicStore, Change } from '../../core/store.ts';
+import { promisifyRequest } from 'idb-keyval';
+import type { AtomicStore } from '../../core/store.ts';
 import { ofType, readOptions } from '../../primitives/validate.ts';
-import { collapseChanges } from '../batch.ts';
+import { groupCommit } from '../batch.ts';
+import { explainedBy } from '../wrap-storage-errors.ts';
 import { Blobs } from './blobs.ts';
-import { applyChanges } from './changes.ts';
+import { commitChanges } from './changes.ts';
 import { openDatabase } from './connection.ts';
-import { groupCommit } from './group-commit.ts';
 import { bodyUnder, counted, distinct, ranged, rangeWithBodies } from './reads.ts';
 import { BODIES, BY_GROUP, createStores, ITEMS, type Stored, VERSION, withoutBody } from './records.ts';
 
@@ -42,53 +41,38 @@ export function indexedDBStore(options: IndexedDBStoreOptions = {}): AtomicStore
     for (const lost of losses) lost();
   });
 
-  /** idb-keyval's seam, over our own connection. */
-  const over =
-    (store: string): UseStore =>
-    (mode, callback) =>
-      connection.transaction([store], mode, undefined, (transaction) =>
-        callback(transaction.objectStore(store)),
-      );
-
-  const items = over(ITEMS);
   const blobs = new Blobs(connection);
-  const change = groupCommit(connection, blobs);
+  const { change } = groupCommit((batch) =>
+    explained('change', () => commitChanges(connection, batch, blobs)),
+  );
 
-  const write = async (asked: readonly Change[]): Promise<void> => {
-    const changes = [...collapseChanges(asked).values()];
-    if (!blobs.ready(changes)) await blobs.prepare(changes);
-    await connection.transaction([ITEMS, BODIES], 'readwrite', undefined, async (transaction) => {
-      const done = promisifyRequest(transaction);
-      // Handled below.
-      done.catch(() => {});
-      await applyChanges(transaction, changes, new Map(), blobs);
-      return done;
-    });
-  };
+  const reading = <T>(operation: string, read: (transaction: IDBTransaction) => Promise<T>): Promise<T> =>
+    explained(operation, () => connection.transaction([ITEMS, BODIES], 'readonly', undefined, read));
 
-  const reading = <T>(run: (transaction: IDBTransaction) => Promise<T>): Promise<T> =>
-    connection.transaction([ITEMS, BODIES], 'readonly', undefined, run);
+  const listing = <T>(operation: string, read: (items: IDBObjectStore) => Promise<T>): Promise<T> =>
+    explained(operation, () =>
+      connection.transaction([ITEMS], 'readonly', undefined, (transaction) =>
+        read(transaction.objectStore(ITEMS)),
+      ),
+    );
 
   return {
     name: `indexeddb:${name}`,
     durable: true,
     withinOrigin: true,
     get: (key) =>
-      explained('get', async () => {
-        const stored = await get<Stored>(key, items);
+      listing('get', async (items) => {
+        const stored = await promisifyRequest<Stored | undefined>(items.get(key));
         return stored && withoutBody(stored);
       }),
-    body: (key) => explained('body', () => reading((transaction) => bodyUnder(transaction, key, blobs))),
-    range: (query) => explained('range', () => items('readonly', (store) => ranged(store, query))),
+    body: (key) => reading('body', (transaction) => bodyUnder(transaction, key)),
+    range: (query) => listing('range', (items) => ranged(items, query)),
     rangeWithBodies: (query, pick) =>
-      explained('rangeWithBodies', () =>
-        reading((transaction) => rangeWithBodies(transaction, query, pick, blobs)),
-      ),
-    groups: (prefix, limit) =>
-      explained('groups', () => items('readonly', (store) => distinct(store.index(BY_GROUP), prefix, limit))),
-    count: (of) => explained('count', () => items('readonly', (store) => counted(store, of))),
-    write: (changes) => explained('write', () => write(changes)),
-    change: (keys, decide, options) => explained('change', () => change(keys, decide, options)),
+      reading('rangeWithBodies', (transaction) => rangeWithBodies(transaction, query, pick)),
+    groups: (prefix, limit) => listing('groups', (items) => distinct(items.index(BY_GROUP), prefix, limit)),
+    count: (of) => listing('count', (items) => counted(items, of)),
+    write: (changes) => change([], () => ({ changes, result: undefined })),
+    change,
     onVanished(listener) {
       losses.add(listener);
       return () => void losses.delete(listener);
@@ -97,15 +81,4 @@ export function indexedDBStore(options: IndexedDBStoreOptions = {}): AtomicStore
   };
 }
 
-/** What `decide` throws is the caller's; everything else says which operation failed. */
-async function explained<T>(operation: string, run: () => Promise<T>): Promise<T> {
-  try {
-    return await run();
-  } catch (cause) {
-    // A transaction that the browser gave up has no error at all.
-    if (cause !== null && !(cause instanceof DOMException)) throw cause;
-    throw new StorageError(`IndexedDB: ${operation} failed: ${cause ?? 'the transaction was aborted'}`, {
-      cause,
-    });
-  }
-}
+const explained = explainedBy('IndexedDB');

@@ -7,7 +7,7 @@ import {
   type RangeQuery,
   type StoredBody,
 } from '../../core/store.ts';
-import type { Blobs } from './blobs.ts';
+import { unpacked } from './blobs.ts';
 import { BODIES, BY_COLLECTION, BY_GROUP, ITEMS, type Stored, withoutBody } from './records.ts';
 
 interface Listing {
@@ -47,32 +47,30 @@ export function rangeWithBodies(
   transaction: IDBTransaction,
   query: RangeQuery,
   pick: ((found: Item[]) => Item[]) | undefined,
-  blobs: Blobs,
 ): Promise<ItemWithBody[]> {
   const { prefix, ...rest } = query;
   return prefix !== undefined && !pick && Object.keys(rest).length === 0
-    ? allUnder(transaction, prefix, blobs)
-    : picked(transaction, query, pick, blobs);
+    ? allUnder(transaction, prefix)
+    : picked(transaction, query, pick);
 }
 
 async function picked(
   transaction: IDBTransaction,
   query: RangeQuery,
   pick: (found: Item[]) => Item[] = (found) => found,
-  blobs: Blobs,
 ): Promise<ItemWithBody[]> {
   const stored = await storedIn(transaction.objectStore(ITEMS), query);
   const byKey = new Map(stored.map((each) => [each.key, each]));
   return Promise.all(
     pick(stored.map(withoutBody)).map(async (item) => {
       const found = byKey.get(item.key) as Stored;
-      return { ...item, body: await bodyOf(transaction, found, blobs) };
+      return { ...item, body: await bodyOf(transaction, found) };
     }),
   );
 }
 
 /** Items and bodies are asked for at once: waiting in between costs as much as reading. */
-async function allUnder(transaction: IDBTransaction, prefix: string, blobs: Blobs): Promise<ItemWithBody[]> {
+async function allUnder(transaction: IDBTransaction, prefix: string): Promise<ItemWithBody[]> {
   const range = IDBKeyRange.bound(prefix, prefixEnd(prefix));
   const store = transaction.objectStore(BODIES);
   const [found, bodies] = await Promise.all([
@@ -86,32 +84,24 @@ async function allUnder(transaction: IDBTransaction, prefix: string, blobs: Blob
   const byKey = new Map(keys.map((key, at) => [key, bodies[at]]));
   return found.map((stored) => ({
     ...withoutBody(stored),
-    body: 'body' in stored ? (stored.body ?? undefined) : blobs.unpacked(byKey.get(stored.key)),
+    body: 'body' in stored ? (stored.body ?? undefined) : unpacked(byKey.get(stored.key)),
   }));
 }
 
 /** The body of an item: within it, or apart. */
-async function bodyOf(
-  transaction: IDBTransaction,
-  stored: Stored,
-  blobs: Blobs,
-): Promise<StoredBody | undefined> {
+async function bodyOf(transaction: IDBTransaction, stored: Stored): Promise<StoredBody | undefined> {
   if ('body' in stored) return stored.body ?? undefined;
   const body = transaction.objectStore(BODIES).get(stored.key);
-  return blobs.unpacked(await promisifyRequest<StoredBody | undefined>(body));
+  return unpacked(await promisifyRequest<StoredBody | undefined>(body));
 }
 
 /** The same, by its key: asked for in both places at once. */
-export async function bodyUnder(
-  transaction: IDBTransaction,
-  key: string,
-  blobs: Blobs,
-): Promise<StoredBody | undefined> {
+export async function bodyUnder(transaction: IDBTransaction, key: string): Promise<StoredBody | undefined> {
   const [stored, apart] = await Promise.all([
     promisifyRequest<Stored | undefined>(transaction.objectStore(ITEMS).get(key)),
     promisifyRequest<StoredBody | undefined>(transaction.objectStore(BODIES).get(key)),
   ]);
-  return stored && 'body' in stored ? (stored.body ?? undefined) : blobs.unpacked(apart);
+  return stored && 'body' in stored ? (stored.body ?? undefined) : unpacked(apart);
 }
 
 /** How many items a group or a collection has. */

@@ -1,10 +1,18 @@
-import type { AtomicStore } from '../../core/store.ts';
-import { ConfigurationError } from '../../primitives/failure.ts';
+import { StorageError } from '../../core/errors.ts';
+import type { AtomicStore, StoredBody } from '../../core/store.ts';
+import { ConfigurationError, isFailure } from '../../primitives/failure.ts';
 import { type Lock, withLocalLock } from '../../primitives/locks.ts';
 import { ofType, type Rule, readOptions } from '../../primitives/validate.ts';
+import { blobsOf, groupCommit, type PendingChange, resolveBatch } from '../batch.ts';
+import { type EncodedBody, encoded, encodedBlob } from '../bytes.ts';
 import { explainedBy } from '../wrap-storage-errors.ts';
-import { createTables, type SqlExec, type SqlTransaction, sqlConnection } from './connection.ts';
-import { sqlGroupCommit } from './group-commit.ts';
+import {
+  checkVersion,
+  createTables,
+  type SqlExec,
+  type SqlTransaction,
+  sqlConnection,
+} from './connection.ts';
 import { type Opened, SqlRows } from './rows.ts';
 
 export interface SqlStoreOptions {
@@ -58,7 +66,7 @@ export function sqlStoreOf(
     name: 'holdfast',
   });
   if (!exec) throw new ConfigurationError(`${owner}.exec`, exec, 'expected a function');
-  const explained = explainedBy(platform);
+  const explained = explainedBy(platform, causeOf);
   let opened: Opened | undefined;
 
   const open = (): Opened => {
@@ -75,7 +83,62 @@ export function sqlStoreOf(
       return sql.reading(() => read(rows));
     });
 
-  const change = sqlGroupCommit({ open, platform, explained, sync });
+  const tried = (batch: readonly PendingChange[], read: ReadonlyMap<StoredBody, EncodedBody>): Tried => {
+    const { sql, tables, rows } = open();
+    return sql.writing((): Tried => {
+      checkVersion(sql, tables, platform);
+      const keys = new Set(batch.flatMap((each) => each.keys));
+      const { changes, settle } = resolveBatch(
+        batch,
+        [...keys].map((key) => [key, rows.item(key)] as const),
+      );
+      const unread = blobsOf(changes.values()).filter((blob) => !read.has(blob));
+      if (unread.length > 0) return { unread };
+      rows.apply(changes.values(), (body) => encoded(body) ?? (read.get(body) as EncodedBody));
+      return { settle };
+    });
+  };
+
+  const made = async (batch: readonly PendingChange[]): Promise<readonly (() => void)[]> => {
+    const read = new Map<StoredBody, EncodedBody>();
+    for (;;) {
+      const outcome = tried(batch, read);
+      if ('settle' in outcome) return outcome.settle;
+      for (const blob of outcome.unread) read.set(blob, await encodedBlob(blob));
+    }
+  };
+
+  /** @throws {StorageError} `storage-unknown`: the change is committed, and may not survive a power failure. */
+  const onDisk = async (sync: () => Promise<void>): Promise<void> => {
+    try {
+      await sync();
+    } catch (cause) {
+      const message = `${platform}: sync failed: the change is committed, and may not be on the disk: ${cause}`;
+      throw new StorageError(message, { code: 'storage-unknown', cause });
+    }
+  };
+
+  const commit = async (batch: readonly PendingChange[]): Promise<() => void> => {
+    const settle = await explained('change', () => made(batch));
+    return () => {
+      const synced = sync && batch.some(({ strict }) => strict) ? onDisk(sync) : undefined;
+      for (const [at, { strict, reject }] of batch.entries()) {
+        const done = settle[at] as () => void;
+        if (synced && strict) synced.then(done, reject);
+        else done();
+      }
+    };
+  };
+
+  const { change } = groupCommit((batch) =>
+    commit(batch).catch((error) => {
+      // Each by itself would wait for a database that another process has locked.
+      if (!isLocked(error)) throw error;
+      return () => {
+        for (const { reject } of batch) reject(error);
+      };
+    }),
+  );
 
   return {
     name: `${prefix}:${name}`,
@@ -93,6 +156,21 @@ export function sqlStoreOf(
     async close() {},
   };
 }
+
+/** What came of a transaction. */
+type Tried =
+  | { readonly settle: readonly (() => void)[] }
+  /** Blobs have to be read first: a transaction does not wait. */
+  | { readonly unread: readonly Blob[] };
+
+const isLocked = (error: unknown): boolean =>
+  isFailure(error) && /database is locked|SQLITE_BUSY/.test(`${error}`);
+
+/** Callers that can make room look for the name. */
+const causeOf = (error: unknown): unknown =>
+  /SQLITE_FULL|database or disk is full/.test(`${error}`)
+    ? new DOMException(`${error}`, 'QuotaExceededError')
+    : error;
 
 const tableName: Rule<string> = (value, option) => {
   if (typeof value === 'string' && /^[a-z]\w*$/i.test(value)) return value;

@@ -1,29 +1,21 @@
-import { type Cipher, type Item, isQuotaExceeded, type Store, type StoredBody } from '../../../core/store.ts';
+import type { StoredBody } from '../../../core/store.ts';
 import type { CacheSettings } from '../options.ts';
 import type { CacheMessage } from './channel.ts';
 import {
+  bodySize,
   type CachedResponse,
-  type CacheRecord,
-  encodeBody,
   hasSameContent,
-  isCacheRecord,
-  isComplete,
   isSameVariant,
-  itemOf,
   KEY_PREFIX,
   keyPrefix,
-  keyPrefixes,
-  readBody,
-  readItem,
   type StoredResponse,
   selectVariant,
-  storedKeyPrefix,
   toCachedResponse,
-  toRecord,
 } from './entry.ts';
 import { MemoryLru } from './memory-lru.ts';
-import { Quota, sum, type Usage } from './quota.ts';
-import { ALL, type Epoch, Generations, PartitionTombstones } from './tombstones.ts';
+import type { Usage } from './quota.ts';
+import { CacheRecords } from './records.ts';
+import { ALL, Deletions, History } from './tombstones.ts';
 
 /** A use is recorded at most this often, in ms: reads should not cause writes. */
 const TOUCH_INTERVAL = 60_000;
@@ -31,58 +23,36 @@ const TOUCH_INTERVAL = 60_000;
 /** How many variants of a URL are stored: all are read to select one, and some origins vary by unique values. */
 const MAX_VARIANTS = 20;
 
-/** How many failed deletions are remembered. */
-const MAX_PENDING_DELETIONS = 1_000;
-
-/** How many records are deleted at a time. */
-const PAGE = 500;
+export interface CacheStoreOptions {
+  readonly settings: CacheSettings;
+  /** Wall time in ms. */
+  readonly now: () => number;
+  /** Posts to other tabs. */
+  readonly broadcast: (message: CacheMessage) => void;
+  /** Called for records that cannot be read. */
+  readonly discarded: () => void;
+}
 
 /** Cached responses in a store, with an LRU in memory before it: found by partition, URL and varying headers. */
 export class CacheStore {
-  readonly #store: Store;
-  readonly #cipher: Cipher | undefined;
+  readonly records: CacheRecords;
+  readonly #options: CacheStoreOptions;
   readonly #memory: MemoryLru;
-  readonly #quota: Quota;
-  readonly #tombstones: PartitionTombstones;
+  readonly #deletions: Deletions;
   /** Guards against writes of responses that were requested before a change. */
-  readonly #epoch: Epoch = { epoch: 0 };
-  readonly #deleted = new Generations(this.#epoch);
-  readonly #invalidated = new Generations(this.#epoch);
-  readonly #doubted = new Generations(this.#epoch);
-  readonly #changed = new Generations(this.#epoch);
-  readonly #stored = new Generations(this.#epoch);
-  /** Deletions that failed: responses requested before them are not used. Wall times in ms. */
-  readonly #pendingDeletions = new Map<string, number>();
-  readonly #broadcast: (message: CacheMessage) => void;
-  readonly #discarded: () => void;
+  readonly #history = new History();
   #isOpen = false;
 
-  /**
-   * @param broadcast Posts to other tabs.
-   * @param discarded Called for records that cannot be read.
-   */
-  constructor(settings: CacheSettings, broadcast: (message: CacheMessage) => void, discarded: () => void) {
-    const { store, encryption, memory, maxBytes, maxEntries } = settings;
-    this.#store = store;
-    this.#cipher = encryption;
-    this.#memory = new MemoryLru(memory);
-    this.#quota = new Quota(store, {
-      most: { entries: maxEntries, bytes: maxBytes },
-      encrypted: encryption !== undefined,
-      onEvict: (keys) => this.#memory.dropKeys(keys),
-    });
-    this.#tombstones = new PartitionTombstones(store);
-    this.#broadcast = broadcast;
-    this.#discarded = discarded;
+  constructor(options: CacheStoreOptions) {
+    this.#options = options;
+    this.#memory = new MemoryLru(options.settings.memory);
+    this.records = new CacheRecords(options.settings, (keys) => this.#memory.dropKeys(keys));
+    this.#deletions = new Deletions(options.settings.store);
   }
 
   /** To be recorded when a request is sent. */
   get epoch(): number {
-    return this.#epoch.epoch;
-  }
-
-  get quota(): Quota {
-    return this.#quota;
+    return this.#history.epoch;
   }
 
   /** The cached response to a request, if it is in memory; `undefined` says nothing about the store. */
@@ -91,51 +61,42 @@ export class CacheStore {
   }
 
   /** The cached response from the store, past the memory. */
-  async findStored(partition: string, request: Request, now: number): Promise<CachedResponse | undefined> {
+  async findStored(partition: string, request: Request): Promise<CachedResponse | undefined> {
+    const { url } = request;
     const seen = this.epoch;
-    const prefix = await this.#openKeyPrefix(partition, request.url, now);
-    const found = await this.#readable(partition, await this.#store.rangeWithBodies({ prefix }), now);
+    const found = await this.#variants(partition, url, true);
     // After a change in between, the memory may be newer than what was read.
-    if (!this.#changed.since(seen, keyPrefixes(partition, request.url)))
-      this.#populate(keyPrefix(partition, request.url), found);
+    if (!this.#history.since(seen, { partition, url }, 'changed'))
+      this.#memory.put(keyPrefix(partition, url), found);
     return selectVariant(found, request);
   }
 
   /** Whether a response was deleted or invalidated after an epoch. */
-  wasDeleted({ partition, url }: StoredResponse, epoch: number): boolean {
-    const around = keyPrefixes(partition, url);
-    return this.#deleted.since(epoch, around) || this.#invalidated.since(epoch, around);
+  wasDeleted(copy: StoredResponse, epoch: number): boolean {
+    return this.#history.since(epoch, copy, 'forgot', 'invalidated');
   }
 
   /** Whether a URL was invalidated, and nothing was stored since: caches further down may not know. */
   isOutdated(partition: string, url: string): boolean {
-    const around = keyPrefixes(partition, url);
-    const marks = [this.#deleted, this.#invalidated, this.#doubted];
-    const outdated = Math.max(...marks.map((mark) => mark.last(around)));
-    return outdated > this.#stored.last([keyPrefix(partition, url)]);
+    const of = { partition, url };
+    const current = this.#history.last(of, 'current');
+    return this.#history.since(current, of, 'forgot', 'invalidated', 'doubted');
   }
 
-  /** The body of a cached response, if it is in memory, or was read with it. */
-  bodyInMemory({ response: copy, key, stored, size }: CachedResponse): StoredBody | undefined {
-    const near = this.#memory.body(keyPrefix(copy.partition, copy.url), key);
-    return near || this.#cipher || !isComplete(stored, size) ? near : stored;
-  }
-
-  /** @returns `undefined` if it is gone or incomplete: then the cached response is discarded. */
-  async body(cached: CachedResponse, now: number): Promise<StoredBody | undefined> {
-    const stored = cached.stored ?? (await this.#store.body(cached.key));
-    const body = stored ? await readBody(cached, stored, this.#cipher).catch(() => undefined) : undefined;
-    if (body === undefined) await this.#discard(cached, now);
-    if (body instanceof Uint8Array)
-      this.#memory.putBody(keyPrefix(cached.response.partition, cached.response.url), cached.key, body);
+  /** The body of a cached response. @returns `undefined` if it is gone or incomplete: then the response is discarded. */
+  async body(cached: CachedResponse): Promise<StoredBody | undefined> {
+    const body = await this.records.body(cached);
+    // One that is not there was replaced in between.
+    if (body === undefined && (await this.drop(cached)).entries) this.#options.discarded();
     return body;
   }
 
   /** A cached response is used. @returns the write that records it, if it is due. */
-  touch(cached: CachedResponse, now: number): (() => Promise<boolean>) | undefined {
+  touch(cached: CachedResponse): (() => Promise<boolean>) | undefined {
+    const now = this.#options.now();
     if (Math.abs(now - cached.usedAt) < TOUCH_INTERVAL) return undefined;
     cached.usedAt = now;
-    return () => this.#update(cached.key, (row) => ({ ...row, usedAt: now }));
+    return () => this.records.update(cached.key, { usedAt: now });
   }
 
   /**
@@ -149,59 +110,46 @@ export class CacheStore {
   async put(
     copy: StoredResponse,
     body: StoredBody,
-    size: number,
     id: string,
     asked: number,
-    now: number,
   ): Promise<{ evicted: Usage; isNew: boolean } | undefined> {
-    const { partition, url, requestedAt, receivedAt } = copy;
-    const around = keyPrefixes(partition, url);
+    const { partition, url, receivedAt } = copy;
     const seen = this.epoch;
-    if (this.#deleted.since(asked, around)) return undefined;
-    const prefix = await this.#openKeyPrefix(partition, url, now);
-    const others = await this.#readable(partition, await this.#store.range({ prefix }), now);
+    if (this.#history.since(asked, copy, 'forgot')) return undefined;
+    const others = await this.#variants(partition, url);
     const same = others.filter((other) => isSameVariant(other.response, copy));
     // The later response stays; a time in the future comes from a wrong clock.
-    if (same.some(({ freshness }) => freshness.receivedAt > receivedAt && freshness.receivedAt <= now))
-      return undefined;
-    const crowded = others.filter((each) => !same.includes(each)).sort((a, b) => b.usedAt - a.usedAt);
-    const replaced = [...same, ...crowded.slice(MAX_VARIANTS - 1)];
-    const key = prefix + id;
-    const doubtful = this.#doubted.since(asked, around);
-    const invalidated = this.#invalidated.since(asked, around);
-    const facts = { size, usedAt: receivedAt, requestedAt, doubtful, invalidated };
-    const row = await toRecord(key, copy, facts, this.#cipher);
-    const written = await encodeBody(key, body, this.#cipher);
-    await this.#quota.change(
-      replaced.map((each) => each.key),
-      (found) => ({
-        changes: [
-          ...found.flatMap((item) => (item ? [{ delete: item.key }] : [])),
-          { put: itemOf(key, row), body: written },
-        ],
-        result: undefined,
+    const now = this.#options.now();
+    if (same.some(({ response: { receivedAt: at } }) => at > receivedAt && at <= now)) return undefined;
+    const different = others.filter((each) => !same.includes(each)).sort((a, b) => b.usedAt - a.usedAt);
+    const replaced = [...same, ...different.splice(MAX_VARIANTS - 1)];
+    const key = (await this.records.prefix(partition, url)) + id;
+    const cached: CachedResponse = {
+      ...toCachedResponse(key, copy, {
+        size: bodySize(body),
+        usedAt: receivedAt,
+        ...this.#doubts(copy, asked),
       }),
+      body,
+    };
+    await this.records.put(
+      cached,
+      body,
+      replaced.map((each) => each.key),
     );
-    if (this.#deleted.since(asked, around)) {
-      await this.#quota.delete([key]);
+    if (this.#history.since(asked, copy, 'forgot')) {
+      await this.records.quota.delete([key]);
       return undefined;
     }
     // The invalidating write may have come before this record was there.
-    const isOvertaken = this.#invalidated.since(asked, around);
-    if (isOvertaken && !invalidated) await this.#update(key, (row) => ({ ...row, invalidated: true }));
-    const isAlone = !this.#changed.since(seen, around);
-    const isNew = !same.some((other) => hasSameContent(other, copy, size));
+    const { invalidated } = this.#doubts(copy, asked);
+    if (invalidated && !cached.invalidated) await this.records.update(key, { invalidated });
+    const isAlone = !this.#history.since(seen, copy, 'changed');
+    const isNew = !same.some((other) => hasSameContent(other, cached));
     this.#change({ what: isNew ? 'stored' : 'changed', partition, url, at: receivedAt });
-    if (!doubtful && !isOvertaken) this.#stored.mark(keyPrefix(partition, url));
-    if (isAlone) {
-      const variants = [
-        ...others.filter((each) => !replaced.includes(each)),
-        toCachedResponse(key, copy, facts),
-      ];
-      this.#memory.put(keyPrefix(partition, url), variants);
-      if (body instanceof Uint8Array) this.#memory.putBody(keyPrefix(partition, url), key, body);
-    }
-    return { evicted: await this.#quota.enforce(key), isNew };
+    if (!cached.doubtful && !invalidated) this.#history.record('current', copy);
+    if (isAlone) this.#memory.put(keyPrefix(partition, url), [...different, cached]);
+    return { evicted: await this.records.quota.enforce(key), isNew };
   }
 
   /** Updates the headers after a 304; the body stays. @param mayWrite The same user requested it. */
@@ -211,43 +159,32 @@ export class CacheStore {
     asked: number,
     mayWrite: boolean,
   ): Promise<CachedResponse> {
-    const { partition, url, requestedAt, receivedAt } = copy;
-    const around = keyPrefixes(partition, url);
-    const doubtful = this.#doubted.since(asked, around);
-    const facts = { size: cached.size, usedAt: receivedAt, requestedAt, doubtful };
-    const fresh = toCachedResponse(cached.key, copy, facts);
-    const refreshed: CachedResponse = { ...fresh, stored: cached.stored ?? this.bodyInMemory(cached) };
-    if (!mayWrite || this.wasDeleted(copy, asked)) return refreshed;
+    const { partition, url, receivedAt } = copy;
+    const { key, size, body } = cached;
+    const { doubtful } = this.#doubts(copy, asked);
+    const fresh = { ...toCachedResponse(key, copy, { size, usedAt: receivedAt, doubtful }), body };
+    if (!mayWrite || this.wasDeleted(copy, asked)) return fresh;
     const seen = this.epoch;
-    const row = await toRecord(cached.key, copy, facts, this.#cipher);
-    const isThere = await this.#update(cached.key, () => row);
+    const isThere = await this.records.replace(fresh);
     // Replaced or deleted in between: it is still a response, but not in the cache any more.
-    if (!isThere || this.#changed.since(seen, around)) return refreshed;
+    if (!isThere || this.#history.since(seen, copy, 'changed')) return fresh;
     const place = keyPrefix(partition, url);
-    const body = this.bodyInMemory(cached);
-    const others = this.#memory.get(place)?.filter(({ key }) => key !== cached.key) ?? [];
+    const others = this.#memory.get(place)?.filter((each) => each.key !== key) ?? [];
     this.#change({ what: 'changed', partition, url, at: receivedAt });
-    if (!doubtful) this.#stored.mark(place);
+    if (!doubtful) this.#history.record('current', copy);
     this.#memory.put(place, [...others, fresh]);
-    if (body instanceof Uint8Array) this.#memory.putBody(place, cached.key, body);
-    return refreshed;
+    return fresh;
   }
 
   /** Deletes a cached response that the origin would not send now. */
-  async drop({ key, response: { partition, url } }: CachedResponse, now: number): Promise<Usage> {
-    this.#change({ what: 'changed', partition, url, at: now });
-    return this.#quota.delete([key]);
+  async drop({ key, response: { partition, url } }: CachedResponse): Promise<Usage> {
+    this.#change({ what: 'changed', partition, url, at: this.#options.now() });
+    return this.records.quota.delete([key]);
   }
 
-  /** Cached responses that may be outdated: they are revalidated before they are fresh again. */
-  async markDoubtful(partition: string, url: string, now: number): Promise<void> {
-    // At once, for requests under way.
-    this.#doubted.mark(keyPrefix(partition, url));
-    this.#change({ what: 'doubted', partition, url, at: now });
-    const items = await this.#store.range({ prefix: await storedKeyPrefix(this.#cipher, partition, url) });
-    for (const { key } of items) await this.#update(key, (row) => ({ ...row, doubtful: true }));
-    // Drops what was read into memory in between.
-    if (items.length > 0) this.#change({ what: 'changed', partition, url, at: now });
+  /** The cached responses of a URL may be outdated: they are revalidated before they are fresh again. */
+  doubt(partition: string, url: string): Promise<number> {
+    return this.#mark('doubted', partition, url, { doubtful: true });
   }
 
   /**
@@ -255,179 +192,102 @@ export class CacheStore {
    *
    * @returns how many there were.
    */
-  async invalidate(partition: string, url: string, at: number): Promise<number> {
-    this.#invalidated.mark(keyPrefix(partition, url));
-    this.#change({ what: 'invalidated', partition, url, at });
-    try {
-      const items = await this.#store.range({ prefix: await storedKeyPrefix(this.#cipher, partition, url) });
-      for (const { key } of items) await this.#update(key, (row) => ({ ...row, invalidated: true }));
-      // Drops what was read into memory in between.
-      if (items.length > 0) this.#change({ what: 'changed', partition, url, at });
-      return items.length;
-    } catch {
+  invalidate(partition: string, url: string): Promise<number> {
+    return this.#mark('invalidated', partition, url, { invalidated: true }).catch(() =>
       // On a full disk, mark by deleting: that needs no room.
-      return this.delete(partition, url, at);
-    }
+      this.delete(partition, url),
+    );
   }
 
   /** Deletes all variants of a URL, of a partition, or everything. @returns how many there were. */
-  async delete(partition: string | undefined, url: string | undefined, at: number): Promise<number> {
-    const place = keyPrefix(partition, url);
-    this.#deleted.mark(place);
+  async delete(partition?: string, url?: string): Promise<number> {
+    const at = this.#options.now();
     this.#change({ what: 'forgot', partition, url, at });
-    this.#pendingDeletions.set(place, at);
-    if (this.#pendingDeletions.size > MAX_PENDING_DELETIONS)
-      this.#pendingDeletions.delete(this.#pendingDeletions.keys().next().value as string);
-    const mark = async (): Promise<void> => {
-      if (url === undefined) await this.#tombstones.mark(await this.#nameOf(partition), at);
-    };
-    // On a full disk there is room for a tombstone only after the deletion.
-    const isMarked = await mark().then(
-      () => true,
-      () => false,
+    const name = url === undefined ? this.#nameOf(partition) : undefined;
+    return this.#deletions.run(keyPrefix(partition, url), at, name, () =>
+      this.records.deleteAll(partition, url),
     );
-    const gone = await this.#deleteAll(await storedKeyPrefix(this.#cipher, partition, url));
-    // If there is still no room, no late response can be stored either.
-    if (!isMarked)
-      await mark().catch((error) => {
-        if (!isQuotaExceeded(error)) throw error;
-      });
-    if (this.#pendingDeletions.get(place) === at) this.#pendingDeletions.delete(place);
-    return gone;
   }
 
   /** Handles a message of another tab. */
-  async receive({ what, partition, url, at }: CacheMessage, now: number): Promise<void> {
-    const place = keyPrefix(partition, url);
-    this.#changed.mark(place);
-    this.#memory.drop(partition, url);
-    if (what === 'doubted') this.#doubted.mark(place);
-    if (what === 'invalidated') this.#invalidated.mark(place);
-    if (what === 'forgot') this.#deleted.mark(place);
+  async receive(message: CacheMessage): Promise<void> {
+    const { what, partition, url, at } = message;
+    this.#record(message);
     if (what !== 'forgot') return;
-    if (url === undefined) this.#tombstones.receive(await this.#nameOf(partition), Math.min(at, now));
+    if (url === undefined)
+      this.#deletions.receive(await this.#nameOf(partition), Math.min(at, this.#options.now()));
     // Responses that this tab stored before the message came.
-    await this.#deleteAll(await storedKeyPrefix(this.#cipher, partition, url), at);
+    await this.records.deleteAll(partition, url, at);
   }
 
   /** Cached responses without their bodies, in the order of their keys. @param after The last key of the page before. */
-  async list(
-    partition: string | undefined,
-    after: string,
-    limit: number,
-    now: number,
-  ): Promise<CachedResponse[]> {
-    await this.#open(now);
-    const prefix = await storedKeyPrefix(this.#cipher, partition);
-    const found: CachedResponse[] = [];
-    for (let from = after; found.length < limit; ) {
-      const items = await this.#store.range({ prefix, after: from, limit: limit - found.length });
-      const cached = await Promise.all(items.map((item) => readItem(item, this.#cipher)));
-      // Records that cannot be read are skipped.
-      found.push(...cached.filter((each) => each !== undefined));
-      const last = items.at(-1);
-      if (!last) break;
-      from = last.key;
-    }
-    return found;
+  async list(partition: string | undefined, after: string, limit: number): Promise<CachedResponse[]> {
+    await this.#open();
+    return this.records.list(partition, after, limit);
   }
 
-  async usage(partition: string | undefined, now: number): Promise<Usage> {
-    await this.#open(now);
-    if (partition === undefined) return this.#quota.read();
-    return sum(await this.#store.range({ prefix: await storedKeyPrefix(this.#cipher, partition) }));
-  }
-
-  /** @returns the stored key prefix of a URL. */
-  async #openKeyPrefix(partition: string, url: string, now: number): Promise<string> {
-    await this.#open(now);
-    return storedKeyPrefix(this.#cipher, partition, url);
+  async usage(partition: string | undefined): Promise<Usage> {
+    await this.#open();
+    return this.records.usage(partition);
   }
 
   /**
    * Each call opens for itself until one has succeeded: a store may hang, and if I/O belongs to one request, calls cannot share the
    * wait.
    */
-  async #open(now: number): Promise<void> {
+  async #open(): Promise<void> {
     if (this.#isOpen) return;
-    await Promise.all([this.#quota.open(), this.#tombstones.open(now)]);
+    await Promise.all([this.records.quota.read(), this.#deletions.open(this.#options.now())]);
     this.#isOpen = true;
   }
 
-  /** The usable ones of some records; the others are deleted. */
-  async #readable(
-    partition: string,
-    items: readonly (Item & { readonly body?: StoredBody | undefined })[],
-    now: number,
-  ): Promise<CachedResponse[]> {
+  async #variants(partition: string, url: string, withBodies = false): Promise<CachedResponse[]> {
+    await this.#open();
     const name = await this.#nameOf(partition);
-    const found: CachedResponse[] = [];
-    const gone: string[] = [];
-    for (const item of items) {
-      const cached = await readItem(item, this.#cipher);
-      if (cached && cached.response.partition === partition && !this.#isDeleted(name, cached.response, now))
-        found.push({ ...cached, stored: item.body });
-      else gone.push(item.key);
-      if (!cached) this.#discarded();
-    }
-    if (gone.length) await this.#quota.delete(gone);
-    // Their sizes are unknown.
-    if (items.some(({ value }) => !isCacheRecord(value))) await this.#quota.recount();
-    return found;
-  }
-
-  /** A deleted response may still be stored, because the store failed or a tab missed the message. */
-  #isDeleted(name: string, copy: StoredResponse, now: number): boolean {
-    const isOwed = keyPrefixes(copy.partition, copy.url).some(
-      (place) => copy.requestedAt <= (this.#pendingDeletions.get(place) ?? -Infinity),
-    );
-    return isOwed || this.#tombstones.covers(name, copy, now);
-  }
-
-  /** Deletes an incomplete record; one that is not there was replaced in between. */
-  async #discard(cached: CachedResponse, now: number): Promise<void> {
-    const { entries } = await this.drop(cached, now);
-    if (entries) this.#discarded();
-  }
-
-  #populate(place: string, found: readonly CachedResponse[]): void {
-    this.#memory.put(
-      place,
-      found.map(({ stored, ...rest }) => rest),
-    );
-    if (this.#cipher) return;
-    for (const { key, stored, size } of found)
-      if (stored instanceof Uint8Array && isComplete(stored, size)) this.#memory.putBody(place, key, stored);
-  }
-
-  /** @returns whether the record was there. */
-  #update(key: string, update: (row: CacheRecord) => CacheRecord): Promise<boolean> {
-    return this.#quota.change([key], ([item]) => {
-      const row = item && isCacheRecord(item.value) ? item.value : undefined;
-      return { changes: row ? [{ put: itemOf(key, update(row)) }] : [], result: row !== undefined };
+    return this.records.variants(partition, url, {
+      withBodies,
+      // A deleted response may still be stored.
+      isUsable: (copy) => !this.#deletions.covers(name, copy, this.#options.now()),
+      unreadable: this.#options.discarded,
     });
   }
 
-  #change(message: CacheMessage): void {
-    this.#changed.mark(keyPrefix(message.partition, message.url));
+  async #mark(
+    what: 'doubted' | 'invalidated',
+    partition: string,
+    url: string,
+    flag: { readonly doubtful?: true; readonly invalidated?: true },
+  ): Promise<number> {
+    const at = this.#options.now();
+    // At once, for requests under way.
+    this.#change({ what, partition, url, at });
+    const count = await this.records.updateAll(partition, url, flag);
+    // Drops what was read into memory in between.
+    if (count > 0) this.#change({ what: 'changed', partition, url, at });
+    return count;
+  }
+
+  /** What is stored has changed, here or in another tab. */
+  #record(message: CacheMessage): void {
+    this.#history.record(message.what, message);
     this.#memory.drop(message.partition, message.url);
-    this.#broadcast(message);
   }
 
-  /** @param before Only responses requested before; wall time in ms. */
-  async #deleteAll(prefix: string, before = Infinity): Promise<number> {
-    let gone = 0;
-    for (let after = '', items: Item[]; ; after = (items.at(-1) as Item).key) {
-      items = await this.#store.range({ prefix, after, limit: PAGE });
-      const old = items.filter(({ value }) => !isCacheRecord(value) || value.requestedAt < before);
-      if (old.length) gone += (await this.#quota.delete(old.map(({ key }) => key))).entries;
-      if (items.length < PAGE) return gone;
-    }
+  #change(message: CacheMessage): void {
+    this.#record(message);
+    this.#options.broadcast(message);
   }
 
+  /** What happened to the resource since a request was sent. */
+  #doubts(copy: StoredResponse, epoch: number): { doubtful: boolean; invalidated: boolean } {
+    return {
+      doubtful: this.#history.since(epoch, copy, 'doubted'),
+      invalidated: this.#history.since(epoch, copy, 'invalidated'),
+    };
+  }
+
+  /** The name of a partition as it is stored. */
   async #nameOf(partition: string | undefined): Promise<string> {
-    return partition === undefined
-      ? ALL
-      : (await storedKeyPrefix(this.#cipher, partition)).slice(KEY_PREFIX.length);
+    return partition === undefined ? ALL : (await this.records.prefix(partition)).slice(KEY_PREFIX.length);
   }
 }

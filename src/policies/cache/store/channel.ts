@@ -24,16 +24,14 @@ export interface CacheChannel {
 
 const MESSAGES: readonly unknown[] = ['stored', 'changed', 'doubted', 'invalidated', 'forgot'];
 
-const ALONE: CacheChannel = { post() {}, close() {} };
-
 /** Connects the tabs that use a store of one name; the memory of a server is not shared. */
 export function openCacheChannel(
   { name, durable }: Store,
   { canShareIO }: Host,
   onMessage: (message: CacheMessage) => void,
-): CacheChannel {
+): CacheChannel | undefined {
   const isShared = durable || 'document' in globalThis || 'WorkerGlobalScope' in globalThis;
-  if (!isShared || !canShareIO) return ALONE;
+  if (!isShared || !canShareIO) return undefined;
   const channel = openChannel(`holdfast-cache ${name}`, readMessage, onMessage);
   return {
     post(message) {

@@ -1,10 +1,9 @@
 import type { ResponseMetadata } from '../../../core/body/response.ts';
 import { PUBLIC } from '../../../core/contract.ts';
-import type { Cipher, Item, StoredBody } from '../../../core/store.ts';
+import type { Item, StoredBody } from '../../../core/store.ts';
 import { type Freshness, type Times, termsOf } from '../../../http/freshness.ts';
 import { isRedirectStatus } from '../../../http/status.ts';
 import { hasVariants, matchesVary, type Varying } from '../../../http/vary.ts';
-import type { Bytes } from '../../../primitives/units.ts';
 
 /** A stored response without its body. */
 export interface StoredResponse extends Times {
@@ -43,15 +42,15 @@ export interface CachedResponse {
   readonly invalidated: boolean;
   /** Of the last use that was written. */
   usedAt: number;
-  /** The stored body, if it was read with the record; it may be encrypted. */
-  readonly stored?: StoredBody | undefined;
+  /** The body, decrypted and complete, if it was read with the record. */
+  readonly body?: StoredBody | undefined;
 }
 
 /** RFC 8246, 3: only over https, where no proxy can have added it. */
 export const isImmutable = ({ freshness, response: copy }: CachedResponse): boolean =>
   freshness.immutable && copy.url.startsWith('https:');
 
-const SCHEMA = 1;
+export const SCHEMA = 1;
 
 /** Items of one group were last used in the same second: the oldest are found without reading all. */
 export const USED_GROUP = 'copies used ';
@@ -67,48 +66,28 @@ export const itemOf = (key: string, row: CacheRecord): Item<CacheRecord> => ({
   value: row,
 });
 
-export async function toRecord(
-  key: string,
-  copy: StoredResponse,
-  of: Omit<CacheRecord, 'schema' | 'response'>,
-  cipher?: Cipher,
-): Promise<CacheRecord> {
-  const written = cipher ? await cipher.encrypt(utf8.encode(JSON.stringify(copy)) as Bytes, key) : copy;
-  return { schema: SCHEMA, ...of, response: written };
-}
-
 export function toCachedResponse(
   key: string,
-  copy: StoredResponse,
-  { size, usedAt, doubtful, invalidated }: Omit<CacheRecord, 'schema' | 'response'>,
+  response: StoredResponse,
+  of: Pick<CacheRecord, 'size' | 'usedAt' | 'doubtful' | 'invalidated'>,
 ): CachedResponse {
-  const headers = new Headers(copy.headers as [string, string][]);
+  const headers = new Headers(response.headers as [string, string][]);
   return {
     key,
-    response: copy,
+    response,
     headers,
-    freshness: termsOf(headers, copy, { ...copy.response, shared: copy.partition === PUBLIC }),
-    size,
-    usedAt,
-    doubtful: doubtful === true,
-    invalidated: invalidated === true,
+    freshness: termsOf(headers, response, {
+      ...response.response,
+      shared: response.partition === PUBLIC,
+    }),
+    size: of.size,
+    usedAt: of.usedAt,
+    doubtful: of.doubtful === true,
+    invalidated: of.invalidated === true,
   };
 }
 
-/** @returns `undefined` for a record of another version, an incomplete one, or one that cannot be decrypted. */
-export async function readItem({ key, value }: Item, cipher?: Cipher): Promise<CachedResponse | undefined> {
-  if (!isCacheRecord(value)) return undefined;
-  try {
-    const { response: copy } = value;
-    const encrypted = copy instanceof Uint8Array;
-    if (encrypted !== (cipher !== undefined)) return undefined;
-    const read: unknown =
-      encrypted && cipher ? JSON.parse(text.decode(await cipher.decrypt(copy, key))) : copy;
-    return isStoredResponse(read) ? toCachedResponse(key, read, value) : undefined;
-  } catch {
-    return undefined;
-  }
-}
+export const isEncrypted = ({ response }: CacheRecord): boolean => response instanceof Uint8Array;
 
 /** Records are listed and counted also if they cannot be decrypted. */
 export const isCacheRecord = (value: unknown): value is CacheRecord => {
@@ -121,7 +100,7 @@ export const isCacheRecord = (value: unknown): value is CacheRecord => {
   );
 };
 
-function isStoredResponse(value: unknown): value is StoredResponse {
+export function isStoredResponse(value: unknown): value is StoredResponse {
   const copy = value as Partial<StoredResponse> | null;
   return (
     typeof copy === 'object' &&
@@ -139,37 +118,9 @@ const isText = (value: unknown): boolean => typeof value === 'string';
 
 const areNumbers = (...values: unknown[]): boolean => values.every(Number.isFinite);
 
-/** @throws if it cannot be decrypted. */
-export async function readBody(
-  cached: CachedResponse,
-  stored: StoredBody,
-  cipher?: Cipher,
-): Promise<StoredBody | undefined> {
-  // A plain body was not encrypted here.
-  if (cipher && !(stored instanceof Uint8Array)) return undefined;
-  const body = cipher ? await cipher.decrypt(stored as Bytes, contextOf(cached.key)) : stored;
-  return isComplete(body, cached.size) ? body : undefined;
-}
-
-/** An incomplete body is not what the origin sent. */
-export const isComplete = (
-  body: StoredBody | undefined,
-  size: number,
-): body is Uint8Array<ArrayBuffer> | Blob => body !== undefined && sizeOf(body) === size;
-
-export async function encodeBody(key: string, body: StoredBody, cipher?: Cipher): Promise<StoredBody> {
-  if (!cipher) return body;
-  const plain = body instanceof Uint8Array ? body : new Uint8Array(await new Response(body).arrayBuffer());
-  return cipher.encrypt(plain, contextOf(key));
-}
-
-const contextOf = (key: string): string => `${key} body`;
-
-const sizeOf = (body: StoredBody): number =>
+/** In bytes; -1 for a text, which is no body of ours. */
+export const bodySize = (body: StoredBody): number =>
   body instanceof Uint8Array ? body.byteLength : body instanceof Blob ? body.size : -1;
-
-const utf8 = new TextEncoder();
-const text = new TextDecoder();
 
 /** The begin of the keys of cached responses. */
 export const KEY_PREFIX = 'copy ';
@@ -190,18 +141,6 @@ export const keyPrefixes = (partition: string, url: string): string[] => [
   keyPrefix(partition),
   keyPrefix(partition, url),
 ];
-
-/** The prefix as it is stored: encrypted records have hashed keys. */
-export async function storedKeyPrefix(
-  cipher: Cipher | undefined,
-  partition?: string,
-  url?: string,
-): Promise<string> {
-  if (!cipher || partition === undefined) return keyPrefix(partition, url);
-  const whole = `${KEY_PREFIX}${await cipher.hashKey(partition)} `;
-  // Hashed with the partition, so that the same page of two users is not recognised as the same.
-  return url === undefined ? whole : `${whole}${await cipher.hashKey(keyPrefix(partition, url))} `;
-}
 
 /** A fragment never reaches the origin. */
 const withoutFragment = (url: string): string => url.split('#', 1)[0] as string;
@@ -224,10 +163,11 @@ export const isSameVariant = (one: StoredResponse, other: StoredResponse): boole
   JSON.stringify(one.varying) === JSON.stringify(other.varying);
 
 /** Whether two responses have the same content, by size and tag, or by the hash of the body. */
-export function hasSameContent(cached: CachedResponse, copy: StoredResponse, size: number): boolean {
-  if (cached.size !== size) return false;
-  const tag = new Headers(copy.headers as [string, string][]).get('etag');
-  return tag === null ? copy.bodyHash === cached.response.bodyHash : tag === cached.headers.get('etag');
+export function hasSameContent(one: CachedResponse, other: CachedResponse): boolean {
+  const tag = other.headers.get('etag');
+  const isSame =
+    tag === null ? one.response.bodyHash === other.response.bodyHash : tag === one.headers.get('etag');
+  return isSame && one.size === other.size;
 }
 
 /** A response with a `Vary` goes before one without (RFC 9111, 4.1); then the later one. */

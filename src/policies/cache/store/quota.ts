@@ -6,15 +6,16 @@ import {
   isAtomic,
   isQuotaExceeded,
   type Store,
-  type Transaction,
 } from '../../../core/store.ts';
-import { type CacheRecord, isCacheRecord, KEY_PREFIX, USED_GROUP } from './entry.ts';
+import { type CacheRecord, isCacheRecord, isEncrypted, KEY_PREFIX, USED_GROUP } from './entry.ts';
 
 /** How many responses are cached, and the bytes of their bodies. */
 export interface Usage {
   readonly entries: number;
   readonly bytes: number;
 }
+
+const NOTHING: Usage = { entries: 0, bytes: 0 };
 
 /** The key of the totals, which every change updates. */
 const TOTAL = 'copies total';
@@ -39,40 +40,32 @@ export interface QuotaOptions {
   readonly onEvict: (keys: readonly string[]) => void;
 }
 
+type Found = readonly (Item | undefined)[];
+
+type Put = Extract<Change, { readonly put: Item }>;
+
 /** Keeps the number and the bytes of cached responses within limits; evicts the least recently used first. */
 export class Quota {
   readonly #store: Store | AtomicStore;
-  readonly #most: Usage;
-  readonly #onEvict: (keys: readonly string[]) => void;
-  readonly #encrypted: boolean;
-  /** The stored totals are wrong. */
-  #isDirty = false;
-  /** How many writes came since the last count. */
-  #uncounted = 0;
+  readonly #options: QuotaOptions;
+  /** How many writes may come before the totals are recounted. */
+  #writesLeft: number;
   /** The totals after the last change of this tab; other tabs may have changed them. */
-  #total: Usage = { entries: 0, bytes: 0 };
+  #total = NOTHING;
 
-  constructor(store: Store, { most, encrypted, onEvict: evicted }: QuotaOptions) {
+  constructor(store: Store, options: QuotaOptions) {
     this.#store = store;
-    this.#most = most;
-    this.#encrypted = encrypted;
-    this.#onEvict = evicted;
-  }
-
-  async read(): Promise<Usage> {
-    await this.open();
-    const { entries, bytes } = this.#total;
-    return { entries, bytes };
+    this.#options = options;
+    this.#writesLeft = isAtomic(store) ? Infinity : RECOUNT_EVERY;
   }
 
   /** Reads the totals; without them, the records are not ours, and are deleted. */
-  async open(): Promise<void> {
+  async read(): Promise<Usage> {
     const found = await this.#store.get(TOTAL);
-    if (found && isUsage(found.value) && found.value.encrypted === this.#encrypted) {
-      this.#total = found.value;
-      return;
-    }
-    await this.recount();
+    if (isTotal(found?.value) && found.value.encrypted === this.#options.encrypted)
+      this.#total = plus(found.value);
+    else await this.recount();
+    return this.#total;
   }
 
   /** Counts again, after changes without totals. */
@@ -80,88 +73,65 @@ export class Quota {
     for (let tries = 0; tries < RECOUNT_ATTEMPTS; tries++) {
       const before = await this.#store.get(TOTAL);
       const items = await this.#store.range({ prefix: KEY_PREFIX });
-      const old = items.filter((item) => !this.#isOurs(item));
-      const value = { ...sum(items.filter((item) => this.#isOurs(item))), encrypted: this.#encrypted };
+      const total = sum(items.filter((item) => this.#isOurs(item)));
+      const others = items.filter((item) => !this.#isOurs(item));
       const isQuiet = await changeOf(this.#store, [TOTAL], ([now]) => {
         // A concurrent write, counted or not: start again.
         if (JSON.stringify(now) !== JSON.stringify(before)) return { changes: [], result: false };
-        const deleted = old.map(({ key }) => ({ delete: key }));
-        return { changes: [...deleted, { put: { key: TOTAL, value } }], result: true };
+        return { changes: [...others.map(({ key }) => ({ delete: key })), this.#put(total)], result: true };
       });
       if (!isQuiet) continue;
-      this.#total = value;
-      this.#isDirty = false;
+      this.#total = total;
+      this.#writesLeft = isAtomic(this.#store) ? Infinity : RECOUNT_EVERY;
       return;
     }
   }
 
   /** With encryption, plain records are not ours, and the other way round. */
   #isOurs({ value }: Item): boolean {
-    return isCacheRecord(value) && value.response instanceof Uint8Array === this.#encrypted;
+    return isCacheRecord(value) && isEncrypted(value) === this.#options.encrypted;
   }
 
-  /** As `store.change`, and updates the totals. */
-  change<T>(
-    keys: readonly string[],
-    decide: (found: readonly (Item | undefined)[]) => Transaction<T>,
-  ): Promise<T> {
-    const counted = (found: readonly (Item | undefined)[]): Transaction<{ result: T; total: Usage }> => {
-      const items = found.slice(0, -1);
-      const before = found.at(-1)?.value;
-      const { changes, result } = decide(items);
-      const after = changes.flatMap((change) => ('put' in change ? [change.put] : []));
-      const touched = new Set(changes.map((change) => ('put' in change ? change.put.key : change.delete)));
-      const total = plus(
-        isUsage(before) ? before : { entries: 0, bytes: 0 },
-        sum(after),
-        sum(items.filter((item) => item !== undefined).filter(({ key }) => touched.has(key))),
-      );
-      const value = { ...total, encrypted: this.#encrypted };
-      const count: Change[] = changes.length ? [{ put: { key: TOTAL, value } }] : [];
-      return { changes: [...changes, ...count], result: { result, total } };
-    };
-    return changeOf(this.#store, [...keys, TOTAL], counted).then(({ result, total }) => {
-      this.#total = total;
-      return result;
+  #put(total: Usage): Change {
+    return { put: { key: TOTAL, value: { ...total, encrypted: this.#options.encrypted } } };
+  }
+
+  /** Deletes records that are still there, and stores one in their place. @returns how much was deleted. */
+  async replace(keys: readonly string[], stored: readonly Put[] = []): Promise<Usage> {
+    const added = sum(stored.map(({ put }) => put));
+    const { gone, total } = await changeOf(this.#store, [TOTAL, ...keys], ([before, ...found]) => {
+      const gone = sum(found);
+      const total = plus(isTotal(before?.value) ? before.value : NOTHING, added, gone);
+      const changes = [...deletionsOf(found), ...stored];
+      return { changes: changes.length ? [...changes, this.#put(total)] : [], result: { gone, total } };
     });
+    this.#total = total;
+    return gone;
   }
 
   /** Deletes records that are still there. @returns how much was deleted. */
   async delete(keys: readonly string[]): Promise<Usage> {
     try {
-      return await this.change(keys, (found) => {
-        const there = found.filter((item) => item !== undefined);
-        return { changes: there.map(({ key }) => ({ delete: key })), result: sum(there) };
-      });
+      return await this.replace(keys);
     } catch (error) {
       if (!isQuotaExceeded(error)) throw error;
-      return this.#deleteUncounted(keys);
     }
-  }
-
-  /** On a full disk there is no room for new totals either; deleting needs none. */
-  async #deleteUncounted(keys: readonly string[]): Promise<Usage> {
+    // On a full disk there is no room for new totals either; deleting needs none.
     const found = await Promise.all(keys.map((key) => this.#store.get(key)));
-    await this.#store.write(keys.map((key) => ({ delete: key })));
-    const gone = sum(found.filter((item) => item !== undefined));
-    this.#total = plus(this.#total, undefined, gone);
-    this.#isDirty = true;
+    const gone = sum(found);
+    await this.#store.write(deletionsOf(found));
+    this.#total = plus(this.#total, NOTHING, gone);
+    this.#writesLeft = 0;
     return gone;
   }
 
   /** Evicts down to the limits. @param spared The key that is not evicted. @returns how much was evicted. */
   async enforce(spared?: string): Promise<Usage> {
-    if (this.#isDirty || this.#isDoubtful()) await this.recount();
-    return this.#shrinkTo(this.#most, spared);
-  }
-
-  /** Without atomic changes the totals drift; a recount lists everything, so it is not done for each write. */
-  #isDoubtful(): boolean {
-    if (isAtomic(this.#store)) return false;
-    const { entries, bytes } = this.#total;
-    const isTooMuch = entries > this.#most.entries || bytes > this.#most.bytes;
-    this.#uncounted = isTooMuch ? 0 : (this.#uncounted + 1) % RECOUNT_EVERY;
-    return isTooMuch || this.#uncounted === 0;
+    const { most } = this.#options;
+    // Without atomic changes the totals drift; a recount lists everything, so it is not done for each write.
+    if (--this.#writesLeft <= 0 || (!isAtomic(this.#store) && exceeds(this.#total, most)))
+      await this.recount();
+    return this.#shrinkTo(most, spared);
   }
 
   /** Evicts a quarter, because the disk is full. */
@@ -172,22 +142,21 @@ export class Quota {
   }
 
   async #shrinkTo(most: Usage, spared?: string): Promise<Usage> {
-    let gone: Usage = { entries: 0, bytes: 0 };
-    const tooMuch = (): boolean => this.#total.entries > most.entries || this.#total.bytes > most.bytes;
-    while (tooMuch()) {
+    let gone = NOTHING;
+    while (exceeds(this.#total, most)) {
       const victims: string[] = [];
       let left = this.#total;
-      for (const { key, value } of await this.#oldest(this.#total.entries - most.entries, spared)) {
-        if (left.entries <= most.entries && left.bytes <= most.bytes) break;
+      for (const { key, value } of await this.#oldest(left.entries - most.entries, spared)) {
+        if (!exceeds(left, most)) break;
         victims.push(key);
-        left = plus(left, undefined, { entries: 1, bytes: value.size });
+        left = plus(left, NOTHING, { entries: 1, bytes: value.size });
       }
       if (victims.length === 0) {
         // The totals were too high.
         await this.recount();
         break;
       }
-      this.#onEvict(victims);
+      this.#options.onEvict(victims);
       gone = plus(gone, await this.delete(victims));
     }
     return gone;
@@ -196,16 +165,13 @@ export class Quota {
   /** At least `wanted` of the least recently used records, in order, without the spared one. */
   async #oldest(wanted: number, spared: string | undefined): Promise<Item<CacheRecord>[]> {
     const store = this.#store;
+    const limit = Math.max(LEAST, wanted + 1);
     const queries = isAtomic(store)
-      ? (await store.groups(USED_GROUP, GROUPS)).map((group) => ({
-          group,
-          limit: Math.max(LEAST, wanted + 1),
-        }))
+      ? (await store.groups(USED_GROUP, GROUPS)).map((group) => ({ group, limit }))
       : [{ prefix: KEY_PREFIX }];
     const found: Item<CacheRecord>[] = [];
     for (const query of queries) {
-      const items = await store.range(query);
-      const rows = items.filter(
+      const rows = (await store.range(query)).filter(
         (item): item is Item<CacheRecord> => isCacheRecord(item.value) && item.key !== spared,
       );
       found.push(...rows.sort((a, b) => a.value.usedAt - b.value.usedAt));
@@ -215,18 +181,23 @@ export class Quota {
   }
 }
 
-export const sum = (items: readonly Item[]): Usage => ({
-  entries: items.length,
-  bytes: items.reduce((bytes, { value }) => bytes + (isCacheRecord(value) ? value.size : 0), 0),
-});
+const deletionsOf = (found: Found): Change[] => found.flatMap((item) => (item ? [{ delete: item.key }] : []));
+
+export const sum = (items: Found): Usage => {
+  const rows = items.flatMap((item) => (item && isCacheRecord(item.value) ? [item.value] : []));
+  return { entries: rows.length, bytes: rows.reduce((bytes, { size }) => bytes + size, 0) };
+};
+
+const exceeds = (total: Usage, most: Usage): boolean =>
+  total.entries > most.entries || total.bytes > most.bytes;
 
 /** Never below zero: other tabs may have deleted records. */
-const plus = (to: Usage, more?: Usage, less?: Usage): Usage => ({
-  entries: Math.max(0, to.entries + (more?.entries ?? 0) - (less?.entries ?? 0)),
-  bytes: Math.max(0, to.bytes + (more?.bytes ?? 0) - (less?.bytes ?? 0)),
+const plus = (to: Usage, more = NOTHING, less = NOTHING): Usage => ({
+  entries: Math.max(0, to.entries + more.entries - less.entries),
+  bytes: Math.max(0, to.bytes + more.bytes - less.bytes),
 });
 
-function isUsage(value: unknown): value is Usage & { readonly encrypted?: boolean } {
+function isTotal(value: unknown): value is Usage & { readonly encrypted?: boolean } {
   const usage = value as Partial<Usage> | undefined;
   return typeof usage === 'object' && Number.isFinite(usage?.entries) && Number.isFinite(usage?.bytes);
 }

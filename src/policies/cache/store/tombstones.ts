@@ -1,104 +1,147 @@
-import type { Store } from '../../../core/store.ts';
-import type { StoredResponse } from './entry.ts';
+import { isQuotaExceeded, type Store } from '../../../core/store.ts';
+import type { CacheMessage } from './channel.ts';
+import { keyPrefix, keyPrefixes, type StoredResponse } from './entry.ts';
 
-/** How many generations are remembered one by one. */
-const MAX_GENERATIONS = 1_000;
+/** How many URLs, partitions and failed deletions are remembered one by one. */
+const MAX_REMEMBERED = 5_000;
 
-/** A counter of changes, shared by several `Generations`. */
-export interface Epoch {
-  epoch: number;
+/** Drops the oldest entry of a map that has grown too large. */
+function dropOldest<V>(map: Map<string, V>): [key: string, value: V] | undefined {
+  if (map.size <= MAX_REMEMBERED) return undefined;
+  const oldest = map.entries().next().value as [string, V];
+  map.delete(oldest[0]);
+  return oldest;
 }
 
-/** The generations of key prefixes: a write that began before a change must not undo it. */
-export class Generations {
-  readonly #counter: Epoch;
-  /** Lower bound for evicted prefixes. */
+/** What happened to cached responses: what other tabs hear of, and `current`: the stored response is the origin's latest. */
+type Happening = CacheMessage['what'] | 'current';
+
+type Scope = Pick<CacheMessage, 'partition' | 'url'>;
+
+/** When something last happened to each URL, in epochs: a write that began before a deletion must not undo it. */
+export class History {
+  #epoch = 0;
+  /** Of what was forgotten: it counts as having happened to all. */
   #floor = 0;
-  readonly #marks = new Map<string, number>();
+  readonly #epochs = new Map<string, Partial<Record<Happening, number>>>();
 
-  constructor(counter: Epoch) {
-    this.#counter = counter;
+  /** To be recorded when a request is sent. */
+  get epoch(): number {
+    return this.#epoch;
   }
 
-  mark(place: string): void {
-    this.#marks.delete(place);
-    this.#marks.set(place, ++this.#counter.epoch);
-    if (this.#marks.size <= MAX_GENERATIONS) return;
-    const [oldest, at] = this.#marks.entries().next().value as [string, number];
-    this.#marks.delete(oldest);
-    this.#floor = at;
+  record(what: Happening, { partition, url }: Scope): void {
+    const place = keyPrefix(partition, url);
+    const epoch = ++this.#epoch;
+    const epochs = { ...this.#epochs.get(place), [what]: epoch, changed: epoch };
+    this.#epochs.delete(place);
+    this.#epochs.set(place, epochs);
+    const forgotten = dropOldest(this.#epochs);
+    if (forgotten) this.#floor = forgotten[1].changed as number;
   }
 
-  /** The last epoch of a change, or of a possible change, of one of these. */
-  last(places: readonly string[]): number {
-    return Math.max(this.#floor, ...places.map((place) => this.#marks.get(place) ?? 0));
+  /** The last epoch in which one of these happened, or may have happened, to a URL, its partition, or everything. */
+  last({ partition, url }: { partition: string; url: string }, ...whats: Happening[]): number {
+    const epochs = keyPrefixes(partition, url).map((place) => this.#epochs.get(place));
+    return Math.max(this.#floor, ...whats.flatMap((what) => epochs.map((of) => of?.[what] ?? 0)));
   }
 
-  /** Whether one of these changed, or may have changed, after an epoch. */
-  since(epoch: number, places: readonly string[]): boolean {
-    return this.last(places) > epoch;
+  /** Whether one of these happened, or may have happened, after an epoch. */
+  since(epoch: number, of: { partition: string; url: string }, ...whats: Happening[]): boolean {
+    return this.last(of, ...whats) > epoch;
   }
 }
 
-const MARKS = 'copies cleared ';
+const KEY = 'copies cleared ';
+
+/** Stands for all partitions; the names of partitions end with a space. */
+export const ALL = 'everybody';
 
 /** How long a tombstone is kept, in ms: no request takes longer. */
 const TOMBSTONE_TTL = 86_400_000;
 
-/** How many partitions are remembered one by one. */
-const MAX_MARKS = 1_000;
-
 /**
- * When partitions were cleared. Stored, because a tab that missed the message may store a response after a logout that it
- * requested before: such a response is never served.
+ * What was deleted, and when, in wall time in ms: a response that was requested before is never served, although it may be stored,
+ * because the deletion failed, or because a tab that missed the message stored it. When partitions were cleared is stored, too: such
+ * a tab may come back after a logout.
  */
-export class PartitionTombstones {
+export class Deletions {
   readonly #store: Store;
-  /** Wall times in ms by partition; `ALL` for all. */
-  readonly #marks = new Map<string, number>();
+  /** Of partitions, by their names as they are written. */
+  readonly #tombstones = new Map<string, number>();
+  /** By key prefix: those that have not ended, or have failed. */
+  readonly #pending = new Map<string, number>();
 
   constructor(store: Store) {
     this.#store = store;
   }
 
   async open(now: number): Promise<void> {
-    const items = await this.#store.range({ prefix: MARKS });
-    for (const { key, value } of items) this.receive(key.slice(MARKS.length), Number(value));
+    const items = await this.#store.range({ prefix: KEY });
+    for (const { key, value } of items) this.receive(key.slice(KEY.length), Number(value));
     await this.#prune(now);
   }
 
-  async #prune(now: number): Promise<void> {
-    const over = [...this.#marks].filter(([, at]) => !(at > now - TOMBSTONE_TTL));
-    for (const [name] of over) this.#marks.delete(name);
-    if (over.length) await this.#store.write(over.map(([name]) => ({ delete: MARKS + name })));
+  /** Deletes what is stored under a key prefix. @param name The partition, if all of it is deleted. */
+  async run(
+    place: string,
+    at: number,
+    name: Promise<string> | undefined,
+    work: () => Promise<number>,
+  ): Promise<number> {
+    this.#pending.set(place, at);
+    dropOldest(this.#pending);
+    const mark = async (): Promise<void> => {
+      if (name) await this.#mark(await name, at);
+    };
+    // On a full disk there is room for a tombstone only after the deletion.
+    const isMarked = await mark().then(
+      () => true,
+      () => false,
+    );
+    const gone = await work();
+    // If there is still no room, no late response can be stored either.
+    if (!isMarked)
+      await mark().catch((error) => {
+        if (!isQuotaExceeded(error)) throw error;
+      });
+    if (this.#pending.get(place) === at) this.#pending.delete(place);
+    return gone;
   }
 
-  /** @param name As it is written. */
-  async mark(name: string, at: number): Promise<void> {
+  /** Another tab has cleared a partition. */
+  receive(name: string, at: number): void {
+    this.#tombstones.set(name, Math.max(at, this.#tombstones.get(name) ?? -Infinity));
+    // Other tabs send partitions, too. The oldest tombstone holds for all from now on.
+    const oldest = dropOldest(this.#tombstones);
+    if (oldest) this.receive(ALL, oldest[1]);
+  }
+
+  /** Whether a response was requested before it was deleted. @param name Of its partition. */
+  covers(name: string, { partition, url, requestedAt }: StoredResponse, now: number): boolean {
+    const isPending = keyPrefixes(partition, url).some(
+      (place) => requestedAt <= (this.#pending.get(place) ?? -Infinity),
+    );
+    return (
+      isPending ||
+      [name, ALL].some((each) => {
+        const at = this.#tombstones.get(each) ?? -Infinity;
+        // Clamp timestamps in the future (clock skew).
+        if (at > now) this.#tombstones.set(each, now);
+        return requestedAt < Math.min(at, now);
+      })
+    );
+  }
+
+  async #mark(name: string, at: number): Promise<void> {
     this.receive(name, at);
-    await this.#store.write([{ put: { key: MARKS + name, value: at } }]);
+    await this.#store.write([{ put: { key: KEY + name, value: at } }]);
     await this.#prune(at);
   }
 
-  receive(name: string, at: number): void {
-    this.#marks.set(name, Math.max(at, this.#marks.get(name) ?? -Infinity));
-    if (this.#marks.size <= MAX_MARKS) return;
-    // Other tabs send partitions, too. The oldest tombstone holds for all from now on.
-    const [oldest, since] = [...this.#marks].find(([each]) => each !== ALL) as [string, number];
-    this.#marks.delete(oldest);
-    this.receive(ALL, since);
-  }
-
-  /** Whether a response was requested before its partition was cleared. */
-  covers(name: string, { requestedAt }: StoredResponse, now: number): boolean {
-    return [name, ALL].some((each) => {
-      const at = this.#marks.get(each) ?? -Infinity;
-      // Clamp timestamps in the future (clock skew).
-      if (at > now) this.#marks.set(each, now);
-      return requestedAt < Math.min(at, now);
-    });
+  async #prune(now: number): Promise<void> {
+    const over = [...this.#tombstones].filter(([, at]) => !(at > now - TOMBSTONE_TTL));
+    for (const [name] of over) this.#tombstones.delete(name);
+    if (over.length) await this.#store.write(over.map(([name]) => ({ delete: KEY + name })));
   }
 }
-
-/** The name of a partition ends with a space. */
-export const ALL = 'everybody';

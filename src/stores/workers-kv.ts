@@ -1,14 +1,13 @@
-import { StorageError } from '../../core/errors.ts';
-import type { Change, Item, RangeQuery, Store } from '../../core/store.ts';
-import { ConfigurationError } from '../../primitives/failure.ts';
-import type { Duration } from '../../primitives/units.ts';
-import { durationOrFalse, ofType, readOptions, withMethods } from '../../primitives/validate.ts';
-import { writeAll } from '../batch.ts';
-import { decodeStoredBody, digestOf, encodeStoredBody } from '../bytes.ts';
-import { page } from '../listing.ts';
-import { textOf } from '../structured-json.ts';
-import { explainedBy } from '../wrap-storage-errors.ts';
-import { type Entry, headIn, readEntry, writtenEntry } from './entry.ts';
+import { StorageError } from '../core/errors.ts';
+import type { Change, Item, Store } from '../core/store.ts';
+import { ConfigurationError } from '../primitives/failure.ts';
+import type { Duration } from '../primitives/units.ts';
+import { durationOrFalse, ofType, readOptions, withMethods } from '../primitives/validate.ts';
+import { writeAll } from './batch.ts';
+import { digestOf, type EncodedBody, encodeStoredBody, joined, type Kind } from './bytes.ts';
+import { readFromListing } from './listing.ts';
+import { jsonOf, plainOf, textOf } from './structured-json.ts';
+import { explainedBy } from './wrap-storage-errors.ts';
 
 /** What is used of a `KVNamespace`. */
 export interface WorkersKV {
@@ -79,33 +78,25 @@ export function workersKVStore(namespace: WorkersKV, options: WorkersKVStoreOpti
     return value === null ? undefined : readEntry(value, metadata);
   };
 
-  const find = async (key: string): Promise<Entry | undefined> => {
-    const found = await read(await nameOf(base, key));
-    return found?.item.key === key ? found : undefined;
+  const find = async (key: string): Promise<Kept | undefined> => {
+    const entry = await read(await nameOf(base, key));
+    return entry?.item.key === key ? { item: entry.item, entry: async () => entry } : undefined;
   };
 
-  /** Whatever begins with a prefix, and perhaps more. */
-  const listed = async (prefix: string): Promise<WorkersKVPage['keys'][number][]> => {
+  /** As the list has it, or as it has to be read. */
+  const kept = async ({ name, metadata }: Listed): Promise<Kept | undefined> => {
+    const head = headIn(metadata);
+    if (head) return { item: head.item, entry: () => read(name) };
+    const entry = await read(name);
+    return entry && { item: entry.item, entry: async () => entry };
+  };
+
+  const found = async (prefix: string): Promise<Kept[]> => {
     const begin = (base + escaped(prefix)).slice(0, LONGEST - DIGEST);
-    const found: WorkersKVPage['keys'][number][] = [];
-    for (let cursor: string | undefined; ; ) {
-      const next = await kv.list({ prefix: begin, ...(cursor !== undefined && { cursor }) });
-      found.push(...next.keys);
-      if (next.list_complete) return found;
-      cursor = next.cursor;
-    }
-  };
-
-  /** What begins with the prefix of a query, as the list has it, or as it has to be read. */
-  const found = async ({ prefix = '' }: RangeQuery): Promise<Found[]> => {
-    const names = await listed(prefix);
-    const all = names.map(async ({ name, metadata }): Promise<Found | undefined> => {
-      const head = headIn(metadata);
-      if (head) return { item: head.item, whole: () => read(name) };
-      const entry = await read(name);
-      return entry && { item: entry.item, whole: async () => entry };
-    });
-    return (await Promise.all(all)).filter((each) => each !== undefined);
+    const listed: Listed[] = [];
+    for (let page: WorkersKVPage | undefined; !page?.list_complete; listed.push(...page.keys))
+      page = await kv.list({ prefix: begin, ...(page?.cursor !== undefined && { cursor: page.cursor }) });
+    return (await Promise.all(listed.map(kept))).filter((each) => each !== undefined);
   };
 
   /** @returns writes it. KV has one value under a name, so what is to stay of it is written again. */
@@ -113,7 +104,7 @@ export function workersKVStore(namespace: WorkersKV, options: WorkersKVStoreOpti
     const name = await nameOf(base, key);
     if ('delete' in change) return () => kv.delete(name);
     const { put: item, body } = change;
-    const before = body === undefined ? await find(key) : undefined;
+    const before = body === undefined ? await (await find(key))?.entry() : undefined;
     // A second write within a second would be refused. One that keeps it from expiring is needed.
     if (before && !lifetime && textOf(before.item) === textOf(item)) return async () => {};
     const whole = body === undefined ? before?.body : body === null ? body : await encodeStoredBody(body);
@@ -129,44 +120,17 @@ export function workersKVStore(namespace: WorkersKV, options: WorkersKVStoreOpti
   return {
     name: `workers-kv:${name}`,
     durable: true,
-    get: (key) => explained('get', async () => (await find(key))?.item),
-    body: (key) =>
-      explained('body', async () => {
-        const body = (await find(key))?.body;
-        return body && decodeStoredBody(body);
-      }),
-    range: (query) =>
-      explained('range', async () =>
-        page(
-          (await found(query)).map(({ item }) => item),
-          query,
-        ),
-      ),
-    rangeWithBodies: (query, pick = (items) => items) =>
-      explained('rangeWithBodies', async () => {
-        const all = await found(query);
-        const picked = pick(
-          page(
-            all.map(({ item }) => item),
-            query,
-          ),
-        ).map(({ key }) => key);
-        const entries = await Promise.all(
-          picked.map((key) => all.find(({ item }) => item.key === key)?.whole()),
-        );
-        // It may have been deleted in between.
-        return entries.flatMap((entry) =>
-          entry ? [{ ...entry.item, body: entry.body && decodeStoredBody(entry.body) }] : [],
-        );
-      }),
+    ...readFromListing(explained, { find, found, bodyOf: async ({ entry }) => (await entry())?.body }),
     write: (changes) => explained('write', () => writeAll(changes, prepared)),
     async close() {},
   };
 }
 
-interface Found {
+type Listed = WorkersKVPage['keys'][number];
+
+interface Kept {
   readonly item: Item;
-  whole(): Promise<Entry | undefined>;
+  readonly entry: () => Promise<Entry | undefined>;
 }
 
 const bindingRule = withMethods<WorkersKV>(
@@ -193,3 +157,77 @@ async function nameOf(base: string, key: string): Promise<string> {
   if (name.length <= LONGEST) return name;
   return `${name.slice(0, LONGEST - DIGEST)}%${await digestOf(name)}`;
 }
+
+/** An item with its body. */
+interface Entry {
+  readonly item: Item;
+  readonly body?: EncodedBody | undefined;
+}
+
+/** As it is written: the body is the value, and the head is the metadata where that has room for it, else goes before the body. */
+interface WrittenEntry {
+  readonly value: Uint8Array<ArrayBuffer>;
+  readonly metadata: Metadata;
+}
+
+interface Metadata {
+  readonly schema: typeof SCHEMA;
+  /** The head, or how many bytes of the value it has. */
+  readonly head: object | number;
+}
+
+/** An entry but for the bytes of its body. */
+interface Head {
+  readonly item: Item;
+  readonly body?: { readonly kind: Kind; readonly size: number } | undefined;
+}
+
+/** What another one has written is not there. */
+const SCHEMA = 1;
+
+/** Bytes of metadata, as JSON. */
+const ROOM = 1024;
+
+const utf8 = new TextEncoder();
+const text = new TextDecoder();
+
+function writtenEntry({ item, body }: Entry): WrittenEntry {
+  const head = jsonOf({
+    item,
+    ...(body && { body: { kind: body.kind, size: body.bytes.length } }),
+  }) as object;
+  const metadata: Metadata = { schema: SCHEMA, head };
+  const value = body?.bytes ?? new Uint8Array();
+  const text = JSON.stringify(metadata);
+  // It is sent as a header.
+  if (text.length <= ROOM && /^[ -~]*$/.test(text)) return { value, metadata };
+  const before = utf8.encode(JSON.stringify(head));
+  return { value: joined([before, value]), metadata: { schema: SCHEMA, head: before.length } };
+}
+
+/** @returns `undefined` for what is not ours. A body that is not whole is not there. */
+function readEntry(value: ArrayBuffer, metadata: unknown): Entry | undefined {
+  if (!isOurs(metadata)) return undefined;
+  const inside = typeof metadata.head === 'number' ? metadata.head : 0;
+  const head = headIn(metadata) ?? parsed(text.decode(value.slice(0, inside)));
+  if (!head) return undefined;
+  const bytes = new Uint8Array(value.slice(inside));
+  const isWhole = bytes.length === head.body?.size;
+  return { item: head.item, ...(head.body && isWhole && { body: { bytes, kind: head.body.kind } }) };
+}
+
+/** @returns `undefined` where the entry has to be read. */
+const headIn = (metadata: unknown): Head | undefined =>
+  isOurs(metadata) && typeof metadata.head === 'object' ? (plainOf(metadata.head) as Head) : undefined;
+
+/** @returns `undefined` for half a head. */
+function parsed(head: string): Head | undefined {
+  try {
+    return plainOf(JSON.parse(head)) as Head;
+  } catch {
+    return undefined;
+  }
+}
+
+const isOurs = (metadata: unknown): metadata is Metadata =>
+  (metadata as Partial<Metadata> | null | undefined)?.schema === SCHEMA;
