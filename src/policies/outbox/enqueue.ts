@@ -1,12 +1,11 @@
 import type { Call } from '../../core/contract.ts';
 import { ClosedError } from '../../core/errors.ts';
 import { follow } from '../../primitives/abort.ts';
+import { accept } from './accept.ts';
 import type { OutboxContext } from './context.ts';
 import type { CallOutboxSettings } from './options.ts';
-import type { ResultWithBody } from './queue/encryption.ts';
-import type { OutboxEntry } from './queue/entry.ts';
+import type { OutboxEntry, ResultWithBody } from './queue/entry.ts';
 import { queuedResponse, ResultLostError, resultLost, toResponse, UndeliveredError } from './results.ts';
-import type { EntryRef } from './send/scheduler.ts';
 
 /** Enqueues a write, and responds with its result, or with 202 if that takes too long. */
 export async function enqueue(
@@ -15,24 +14,30 @@ export async function enqueue(
   wanted: CallOutboxSettings,
   context: OutboxContext,
 ): Promise<Response> {
-  const { scheduler, events, settings } = context;
+  const { scheduler, events, settings, gate } = context;
   const { clock } = call.host;
+  // The commit is part of the caller's wait.
   const respondAt = clock.ticks() + settings.respondAfter;
-  const ended = new Set<string>();
-  const seen = ({ key }: EntryRef): void => void ended.add(key);
-  scheduler.listeners.add(seen);
-  const accepting = context.enqueuer.accept(request, call, wanted);
-  const { entry, known } = await accepting.finally(() => scheduler.listeners.delete(seen));
-  const { id, origin, lane, partition, key } = entry;
+  // A running lane may deliver the entry before this page learns of the commit.
+  const ended = new Set<string | undefined>();
+  const unwatch = events.watch(({ event, key }) => event?.type === 'settled' && ended.add(key));
+  const { entry, known } = await accept(request, call, wanted, context).finally(unwatch);
+  const { partition, lane, key } = entry;
+  const mayHaveEnded = known || ended.has(key);
   context.requestPersistence();
-  events.emit({ type: 'queued', id, origin, lane, callId: call.id }, partition, key);
+  events.emit(entry, { type: 'queued', callId: call.id });
   return new Promise((resolve, reject) => {
-    const ends: (() => void)[] = [];
-    let over = false;
+    const drain = scheduler.drainFor(partition, lane);
+    call.waitUntil(drain.done);
+    // Aborted during the commit: the entry stays queued.
+    if (call.signal.aborted) {
+      drain.leave();
+      return reject(call.signal.reason);
+    }
+    const ends: (() => void)[] = [drain.leave];
     const end = (settle: () => void): void => {
-      if (over) return;
-      over = true;
-      for (const each of ends) each();
+      if (ends.length === 0) return;
+      for (const each of ends.splice(0)) each();
       settle();
     };
     const later = (): void =>
@@ -40,13 +45,7 @@ export async function enqueue(
         context.requestSync();
         resolve(queuedResponse(entry));
       });
-    const postponed = (which: string): void => void (which === key && later());
-    const drain = scheduler.drainFor(partition, lane);
-    call.waitUntil(drain.done);
-    ends.push(drain.leave);
-    // Aborted during the commit: the entry stays queued.
-    if (call.signal.aborted) return end(() => reject(call.signal.reason));
-    const settled = waitForResult(
+    const result = waitForResult(
       entry,
       context,
       (settled) => end(() => resolve(resultResponse(settled, entry))),
@@ -54,18 +53,18 @@ export async function enqueue(
       (error) => (error instanceof UndeliveredError ? end(() => reject(error)) : later()),
     );
     ends.push(
-      settled.end,
-      // The commit is part of the caller's wait.
+      result.end,
       clock.after(Math.max(0, respondAt - clock.ticks()), later),
       follow(call.signal, (reason) => end(() => reject(reason))),
-      () => scheduler.postponed.delete(postponed),
+      events.watch(({ event }) => {
+        if (event?.type === 'postponed' || event?.type === 'outbox-auth-required') later();
+      }, key),
     );
-    scheduler.postponed.add(postponed);
-    if (known || ended.has(key)) void settled.look();
-    // Offline, paused or behind other entries: respond now, unless the entry ended before we subscribed.
-    const mayHaveEnded = (): boolean =>
-      !over && (known || ended.has(key) || scheduler.gate.isOpen(partition));
-    void drain.done.then(() => (mayHaveEnded() ? settled.look() : undefined)).then(later);
+    if (mayHaveEnded) void result.look();
+    // Offline, paused or behind other entries: responds now, unless the entry has ended.
+    void drain.done
+      .then(() => (ends.length > 0 && (mayHaveEnded || gate.isOpen(partition)) ? result.look() : undefined))
+      .then(later);
   });
 }
 
@@ -86,25 +85,27 @@ async function resultResponse(settled: ResultWithBody, entry: OutboxEntry): Prom
  */
 function waitForResult(
   entry: OutboxEntry,
-  { queue, waiters, ask }: OutboxContext,
+  { queue, events }: OutboxContext,
   resolve: (settled: ResultWithBody) => void,
   reject: (error: unknown) => void,
 ): { end: () => void; look: () => Promise<void> } {
   const read = async (): Promise<void> => {
-    const stored = await ask(() => queue.result(entry.key));
+    const stored = await queue.result(entry.key);
     // Deleted without a result: removed.
-    if (!stored && (await ask(() => queue.get(entry.key)))) return;
+    if (!stored && (await queue.get(entry.key))) return;
     end();
     if (stored) resolve(stored);
-    else if (await ask(() => queue.hasKnownId(entry))) reject(resultLost(entry.id));
+    else if (await queue.hasKnownId(entry)) reject(resultLost(entry.id));
     else reject(new UndeliveredError('outbox-removed', entry.id, { code: 'removed' }));
   };
   const look = (): Promise<void> => read().catch(reject);
-  const end = waiters.wait(entry.key, (settled) => {
-    if (!settled) return void look();
+  const end = events.watch(({ event, result }) => {
+    if (event && event.type !== 'settled') return;
+    // Another tab has the result, and the store has it.
+    if (!result) return void look();
     end();
-    resolve(settled);
-  });
+    resolve(result);
+  }, entry.key);
   return { end, look };
 }
 
@@ -112,21 +113,18 @@ function waitForResult(
 export function awaitResult(entry: OutboxEntry, context: OutboxContext): Promise<ResultWithBody> {
   return new Promise((resolve, reject) => {
     let unfollow = (): void => {};
-    const fail = (error: unknown): void => {
-      settled.end();
+    const end = (settle: () => void): void => {
+      result.end();
       unfollow();
-      reject(error);
+      settle();
     };
-    const settled = waitForResult(
+    const result = waitForResult(
       entry,
       context,
-      (value) => {
-        unfollow();
-        resolve(value);
-      },
-      fail,
+      (settled) => end(() => resolve(settled)),
+      (error) => end(() => reject(error)),
     );
-    unfollow = follow(context.pipeline.signal, () => fail(new ClosedError()));
-    void settled.look();
+    unfollow = follow(context.pipeline.signal, () => end(() => reject(new ClosedError())));
+    void result.look();
   });
 }

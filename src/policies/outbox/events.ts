@@ -4,6 +4,7 @@ import type { Store } from '../../core/store.ts';
 import { currentPartition } from '../../core/user.ts';
 import { type Channel, isText, isTextOrAbsent, openChannel } from '../../primitives/broadcast.ts';
 import { notify } from '../../primitives/notify.ts';
+import type { OutboxEntry, ResultWithBody } from './queue/entry.ts';
 
 /** What a listener of `subscribe` receives. */
 export type OutboxNotification<Meta = unknown> = Typed<OutboxEvent, Meta> & {
@@ -25,27 +26,36 @@ interface OutboxMessage {
   readonly key: string | undefined;
 }
 
-/** Emits what happens to entries, to listeners here and in other tabs and workers. */
+/** What happened, to the components of this outbox. */
+export interface Happened extends Partial<OutboxMessage> {
+  /** Absent: something may have happened without an event, such as the deletion of a database. */
+  readonly event?: OutboxEvent;
+  /** The result of an entry that was settled in this page; that of another one is in the store. */
+  readonly result?: ResultWithBody | undefined;
+  readonly remote?: boolean;
+}
+
+type Watcher = (happened: Happened) => unknown;
+
+/** An event of an entry, without the fields that the entry has. */
+type OfEntry<Event> = Event extends { readonly id: string } ? Omit<Event, 'id' | 'origin' | 'lane'> : never;
+
+/** Watches all keys. */
+const ALL = '';
+
+/** The one stream of what happens to entries, here and in other tabs and workers. Everything that reacts listens to it. */
 export class OutboxEvents {
   readonly #pipeline: PipelineContext;
   readonly #channel: Channel | undefined;
   readonly #listeners = new Set<(event: OutboxNotification) => unknown>();
+  /** By the key of an entry. */
+  readonly #watchers = new Map<string, Set<Watcher>>();
 
-  /** @param onRemote Called for events of other tabs, of any partition. */
-  constructor(
-    pipeline: PipelineContext,
-    { durable }: Store,
-    onRemote: (event: OutboxEvent, partition: string, key: string | undefined) => void,
-  ) {
+  constructor(pipeline: PipelineContext, { durable }: Store) {
     this.#pipeline = pipeline;
     if (!durable || !pipeline.host.canShareIO) return;
-    this.#channel = openChannel(
-      `holdfast outbox ${pipeline.name}`,
-      readMessage,
-      ({ event, partition, key }) => {
-        if (currentPartition(pipeline) === partition) this.#notify({ ...event, remote: true });
-        onRemote(event, partition, key);
-      },
+    this.#channel = openChannel(`holdfast outbox ${pipeline.name}`, readMessage, (message) =>
+      this.#dispatch({ ...message, remote: true }),
     );
     pipeline.signal.addEventListener('abort', () => this.#channel?.close(), { once: true });
   }
@@ -58,17 +68,48 @@ export class OutboxEvents {
     return () => void this.#listeners.delete(own);
   }
 
-  /** @param key The entry's. */
-  emit(event: OutboxEvent, partition: string, key?: string): void {
+  /** Calls `watcher` for events of the entry with this key, or of all. @returns ends it. */
+  watch(watcher: Watcher, key = ALL): () => void {
+    const watchers = this.#watchers.get(key) ?? new Set();
+    this.#watchers.set(key, watchers.add(watcher));
+    return () => {
+      watchers.delete(watcher);
+      // Idempotent: a second call must not remove newer watchers.
+      if (watchers.size === 0 && this.#watchers.get(key) === watchers) this.#watchers.delete(key);
+    };
+  }
+
+  /** Emits an event of an entry. @param result If it is settled. */
+  emit(
+    entry: Pick<OutboxEntry, 'id' | 'origin' | 'lane' | 'partition' | 'key'>,
+    event: OfEntry<OutboxEvent>,
+    result?: ResultWithBody,
+  ): void {
+    const { id, origin, lane, partition, key } = entry;
+    this.emitOf(partition, { ...event, id, origin, lane } as OutboxEvent, key, result);
+  }
+
+  /** Emits an event of a user. */
+  emitOf(partition: string, event: OutboxEvent, key?: string, result?: ResultWithBody): void {
     this.#pipeline.emit?.(event);
-    // Events of a previous user may still arrive.
-    if (currentPartition(this.#pipeline) === partition) this.#notify({ ...event, remote: false });
+    this.#dispatch({ event, partition, key, result, remote: false });
     if (!this.#pipeline.signal.aborted)
       this.#channel?.post({ event, partition, key } satisfies OutboxMessage);
   }
 
-  #notify(event: OutboxNotification): void {
-    for (const listener of this.#listeners) notify(listener, event);
+  /** Lets callers that wait for an entry look at it again, or for all entries. */
+  recheck(key?: string, result?: ResultWithBody): void {
+    for (const each of key === undefined ? this.#watchers.keys() : [key])
+      if (each !== ALL) for (const watcher of this.#watchers.get(each) ?? []) watcher({ result });
+  }
+
+  #dispatch(happened: OutboxMessage & { remote: boolean; result?: ResultWithBody | undefined }): void {
+    const { event, partition, key = ALL, remote } = happened;
+    // Events of a previous user may still arrive.
+    if (currentPartition(this.#pipeline) === partition)
+      for (const listener of this.#listeners) notify(listener, { ...event, remote });
+    for (const each of new Set([key, ALL]))
+      for (const watcher of this.#watchers.get(each) ?? []) watcher(happened);
   }
 }
 

@@ -150,9 +150,6 @@ export interface CallOutboxSettings extends Omit<CallOutbox, 'expiresAfter'> {
   readonly expiresAfter?: number;
 }
 
-/** How long one operation of the store may take, in ms; in some browsers an open never ends. */
-export const STORE_TIMEOUT = 10_000;
-
 /** How long a hook of the application may take, in ms: a lane waits for it. */
 export const HOOK_TIMEOUT = 30_000;
 

@@ -6,11 +6,26 @@ import { SAFE_METHODS } from '../../http/idempotency.ts';
 import { createAborter } from '../../primitives/abort.ts';
 import { ConfigurationError } from '../../primitives/failure.ts';
 import { matches } from '../../primitives/url-match.ts';
+import { removeEntry } from './complete.ts';
 import type { OutboxContext } from './context.ts';
-import { createContext, releaseStore } from './create-context.ts';
+import { createContext } from './create-context.ts';
 import { awaitResult, enqueue } from './enqueue.ts';
 import type { OutboxNotification } from './events.ts';
-import { clear, counts, type LaneInfo, lanes, type OutboxCounts, pause, resume } from './manage.ts';
+import {
+  clear,
+  counts,
+  type ExportedEntry,
+  edit,
+  exportEntries,
+  type LaneInfo,
+  lanes,
+  type OutboxCounts,
+  pause,
+  removeAll,
+  replay,
+  requestOf,
+  resume,
+} from './manage.ts';
 import { takeName } from './names.ts';
 import {
   checkPartition,
@@ -20,7 +35,7 @@ import {
   readCallOutbox,
   readOutboxOptions,
 } from './options.ts';
-import { type ExportedEntry, edit, exportEntries, purge, replay, requestOf } from './queue/dead-letters.ts';
+import { clearResponses } from './queue/cleanup.ts';
 import type { OutboxEntry } from './queue/entry.ts';
 import {
   type ClearOptions,
@@ -121,15 +136,15 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
       if (assembled)
         throw new ConfigurationError('outbox', 'this outbox', 'another client has it; make one for each');
       takeName(pipeline, settings.store, {
-        retire: () => assembled?.scheduler.gate.retire(),
+        retire: () => assembled?.gate.retire(true),
         reclaim() {
-          assembled?.scheduler.gate.reclaim();
+          assembled?.gate.retire(false);
           assembled?.wake('retry-after');
         },
       });
       const mine = createContext(inside, pipeline, settings);
       assembled = mine;
-      pipeline.onClose(() => void releaseStore(settings.store, pipeline, mine.storeHandle));
+      pipeline.onClose(() => mine.handle.release());
       noticed = onSignIn(pipeline, mine.wake);
     },
     enter(run): Promise<void> | undefined {
@@ -152,69 +167,69 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
     },
   });
 
-  const ask = async <T>(work: (context: OutboxContext) => Promise<T>): Promise<T> => {
-    const mine = context();
-    return mine.ask(() => work(mine));
-  };
-  /** For work of several operations. @throws {ClosedError} once the pipeline was closed. */
+  /** @throws {ClosedError} once the pipeline was closed. */
   const open = (): OutboxContext => {
     const mine = context();
     mine.pipeline.signal.throwIfAborted();
     return mine;
   };
-  const find = (id: string): Promise<OutboxEntry | undefined> =>
-    ask(({ queue, pipeline }) => queue.find(pipeline.partition(), id));
 
   return Object.assign(
     named('outbox', policy, {
       needsPartition: true,
       signOut: signsOut(async ({ partition, undelivered }) => {
-        if (undelivered === 'remove') return { undelivered: await clear(partition, open()) };
-        const { waiting, deadLetters } = await ask((mine) => counts(undefined, mine));
-        await ask(({ queue }) => queue.cleanup.clearResponses(partition));
+        const mine = open();
+        if (undelivered === 'remove') return { undelivered: await clear(partition, mine) };
+        const { waiting, deadLetters } = await counts(undefined, mine);
+        await clearResponses(mine.queue, partition);
         return { undelivered: waiting + deadLetters };
       }),
     }),
     {
       idempotencyHeader: settings.idempotencyHeader,
       async result(id: string) {
-        const entry = await find(id);
-        if (entry?.state === 'waiting') return toResponse(await awaitResult(entry, context()));
-        const stored = await ask(({ queue, pipeline }) => queue.resultOf(pipeline.partition(), id));
+        const mine = open();
+        const { queue, pipeline } = mine;
+        const partition = pipeline.partition();
+        const entry = await queue.find(partition, id);
+        if (entry?.state === 'waiting') return toResponse(await awaitResult(entry, mine));
+        const stored = await queue.resultOf(partition, id);
         if (stored) return toResponse(stored);
         // A dead letter is kept longer than its result.
         if (entry?.reason) throw new UndeliveredError('dead-lettered', id, entry.reason);
-        if (await ask(({ queue, pipeline }) => queue.hasKnownId({ partition: pipeline.partition(), id })))
-          throw resultLost(id);
+        if (await queue.hasKnownId({ partition, id })) throw resultLost(id);
         throw new UndeliveredError('outbox-unknown', id, { code: 'unknown' });
       },
-      entries: async (query: EntriesQuery = {}) =>
-        ask(async ({ queue, pipeline }) => {
-          const partition = currentPartition(pipeline);
-          return partition === undefined ? [] : queue.list(partition, readQuery(query));
-        }),
-      counts: async (query: LaneQuery = {}) => ask((mine) => counts(readLaneQuery(query).lane, mine)),
-      lanes: async () => ask(lanes),
-      request: async (id: string) => ask((mine) => requestOf(id, mine)),
+      async entries(query: EntriesQuery = {}) {
+        const { queue, pipeline } = open();
+        const partition = currentPartition(pipeline);
+        return partition === undefined ? [] : queue.list(partition, readQuery(query));
+      },
+      counts: async (query: LaneQuery = {}) => counts(readLaneQuery(query).lane, open()),
+      lanes: async () => lanes(open()),
+      request: async (id: string) => requestOf(id, open()),
       async edit(id: string, change: Parameters<Outbox['edit']>[1]) {
         functionRule(change, 'edit.change');
         return edit(id, change, open());
       },
-      replay: async (id: string, options: ReplayOptions = {}) =>
-        ask((mine) => replay(id, readReplay(options), mine)),
+      replay: async (id: string, options: ReplayOptions = {}) => replay(id, readReplay(options), open()),
       async remove(id: string) {
-        const entry = await ask(({ queue, pipeline }) => queue.find(pipeline.partition(), id, 'best-effort'));
-        return entry ? ask(({ completions }) => completions.remove(entry)) : false;
+        const mine = open();
+        const entry = await mine.queue.find(mine.pipeline.partition(), id, 'best-effort');
+        return entry ? removeEntry(mine, entry) : false;
       },
-      purge: async () => purge(open()),
+      async purge() {
+        const mine = open();
+        return removeAll(mine.pipeline.partition(), 'dead-letter', mine);
+      },
       export: (query: EntriesQuery = {}) => exportEntries(readQuery(query), context()),
-      clear: async (of: ClearOptions = {}) => {
+      async clear(of: ClearOptions = {}) {
         const mine = open();
         const { partition = mine.pipeline.partition() } = readClear(of);
         return clear(partition, mine);
       },
       flush: async (options: FlushOptions = {}) => flush(readFlush(options), open()),
-      pause: async (query: LaneQuery = {}) => ask((mine) => pause(readLaneQuery(query).lane, mine)),
+      pause: async (query: LaneQuery = {}) => pause(readLaneQuery(query).lane, open()),
       resume: async (query: LaneQuery = {}) => resume(readLaneQuery(query).lane, open()),
       subscribe(listener: (event: OutboxNotification) => void) {
         functionRule(listener, 'subscribe.listener');

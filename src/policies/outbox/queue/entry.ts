@@ -66,6 +66,12 @@ export interface EntryWithBody {
   readonly body: StoredBody | undefined;
 }
 
+/** A result with its body. */
+export interface ResultWithBody {
+  readonly result: StoredResult;
+  readonly body: StoredBody | undefined;
+}
+
 /** What is done about a write that may have taken effect, because its response was lost. */
 export type DeliveryGuarantee = 'at-least-once' | 'at-most-once';
 

@@ -89,7 +89,7 @@ function refuse(option: string, value: string, refused: string): void {
 }
 
 /** An entry with another request, under a new idempotency key: the old one belongs to the request that was sent. */
-export function replaceRequest(
+export function replaceEntry(
   entry: OutboxEntry,
   { request, size, origin, key }: SerializedRequest,
   host: Host,

@@ -2,63 +2,40 @@ import { currentPartition } from '../../../core/user.ts';
 import { notify } from '../../../primitives/notify.ts';
 import type { OutboxContext } from '../context.ts';
 import type { FlushOptions, FlushProgress } from '../queue/queries.ts';
-import type { EntryOutcome } from './scheduler.ts';
+import { sortableTimestamp } from '../queue/records.ts';
 
 /** Sends all waiting entries now. If no user is signed in, there are none. */
 export async function flush(
   { due, signal, onProgress }: FlushOptions,
-  context: OutboxContext,
+  { queue, pipeline, scheduler, events }: OutboxContext,
 ): Promise<FlushProgress> {
-  const { queue, pipeline, scheduler, waiters, ask } = context;
   const partition = currentPartition(pipeline);
   if (partition === undefined) return { total: 0, delivered: 0, deadLetters: 0, left: 0 };
-  const waiting = (): Promise<number> => ask(() => queue.count('waiting', partition));
-  const [total, next] = await Promise.all([waiting(), ask(() => queue.nextKey())]);
-  const tally = new Tally(total);
-  const seen = (
-    { key, partition: owner }: { key: string; partition: string },
-    outcome: EntryOutcome,
-  ): void => {
-    // Entries that were enqueued or replayed since then do not count.
-    if (owner !== partition || key >= next || !tally.count(key, outcome)) return;
-    if (onProgress) notify(onProgress, tally.progress);
+  const [total, { lastTimestamp }] = await Promise.all([queue.count('waiting', partition), queue.totals()]);
+  /** Before the keys of all entries that are accepted from now on. */
+  const end = queue.keys.entry(sortableTimestamp(lastTimestamp + 1));
+  const counts = { delivered: 0, 'dead-lettered': 0, removed: 0 };
+  const seen = new Set<string>();
+  const progress = (): FlushProgress => {
+    const { delivered, 'dead-lettered': deadLetters, removed } = counts;
+    const left = Math.max(0, total - delivered - deadLetters - removed);
+    return { total, delivered, deadLetters, left };
   };
-  scheduler.listeners.add(seen);
+  const unwatch = events.watch(({ event, partition: owner, key }) => {
+    const isEnd = event?.type === 'settled';
+    if (owner !== partition || key === undefined || !(isEnd || event?.type === 'replayed')) return;
+    // Entries that were enqueued or replayed since then do not count, and each counts once.
+    if (key >= end || seen.has(key)) return;
+    seen.add(key);
+    if (!isEnd) return;
+    counts[event.outcome]++;
+    if (onProgress) notify(onProgress, progress());
+  });
   try {
     await scheduler.flush(signal, due ? 'all' : 'none');
-    waiters.recheckAll();
+    events.recheck();
   } finally {
-    scheduler.listeners.delete(seen);
+    unwatch();
   }
-  return { ...tally.progress, left: await waiting() };
-}
-
-/** Counts the outcomes of the entries that waited. */
-class Tally {
-  readonly #total: number;
-  readonly #ends = { delivered: 0, 'dead-lettered': 0, removed: 0 };
-  /** Each counts once. */
-  readonly #seen = new Set<string>();
-
-  constructor(total: number) {
-    this.#total = total;
-  }
-
-  /** @returns whether it counts. */
-  count(key: string, outcome: EntryOutcome): boolean {
-    const isNew = !this.#seen.has(key);
-    this.#seen.add(key);
-    if (isNew && outcome !== 'requeued') this.#ends[outcome]++;
-    return isNew && outcome !== 'requeued';
-  }
-
-  get progress(): FlushProgress {
-    const { delivered, 'dead-lettered': deadLetters, removed } = this.#ends;
-    return {
-      total: this.#total,
-      delivered,
-      deadLetters,
-      left: Math.max(0, this.#total - delivered - deadLetters - removed),
-    };
-  }
+  return { ...progress(), left: await queue.count('waiting', partition) };
 }
