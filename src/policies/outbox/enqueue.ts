@@ -1,6 +1,6 @@
 import type { Call } from '../../core/contract.ts';
-import { ClosedError } from '../../core/errors.ts';
 import { follow } from '../../primitives/abort.ts';
+import { withDeadline } from '../../primitives/clock.ts';
 import { accept } from './accept.ts';
 import type { OutboxContext } from './context.ts';
 import type { CallOutboxSettings } from './options.ts';
@@ -90,12 +90,12 @@ function waitForResult(
   reject: (error: unknown) => void,
 ): { end: () => void; look: () => Promise<void> } {
   const read = async (): Promise<void> => {
-    const stored = await queue.result(entry.key);
+    const stored = await queue.result(entry.key, entry.partition);
     // Deleted without a result: removed.
     if (!stored && (await queue.get(entry.key))) return;
     end();
     if (stored) resolve(stored);
-    else if (await queue.hasKnownId(entry)) reject(resultLost(entry.id));
+    else if (await queue.owner(entry.partition, entry.id)) reject(resultLost(entry.id));
     else reject(new UndeliveredError('outbox-removed', entry.id, { code: 'removed' }));
   };
   const look = (): Promise<void> => read().catch(reject);
@@ -110,21 +110,12 @@ function waitForResult(
 }
 
 /** @throws {ClosedError} when the pipeline closes first. */
-export function awaitResult(entry: OutboxEntry, context: OutboxContext): Promise<ResultWithBody> {
-  return new Promise((resolve, reject) => {
-    let unfollow = (): void => {};
-    const end = (settle: () => void): void => {
-      result.end();
-      unfollow();
-      settle();
-    };
-    const result = waitForResult(
-      entry,
-      context,
-      (settled) => end(() => resolve(settled)),
-      (error) => end(() => reject(error)),
-    );
-    unfollow = follow(context.pipeline.signal, () => end(() => reject(new ClosedError())));
-    void result.look();
+export async function awaitResult(entry: OutboxEntry, context: OutboxContext): Promise<ResultWithBody> {
+  let end = (): void => {};
+  const result = new Promise<ResultWithBody>((resolve, reject) => {
+    const wait = waitForResult(entry, context, resolve, reject);
+    end = wait.end;
+    void wait.look();
   });
+  return withDeadline(Number.POSITIVE_INFINITY, context.pipeline, result).finally(end);
 }

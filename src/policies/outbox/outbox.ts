@@ -193,11 +193,11 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
         const partition = pipeline.partition();
         const entry = await queue.find(partition, id);
         if (entry?.state === 'waiting') return toResponse(await awaitResult(entry, mine));
-        const stored = await queue.resultOf(partition, id);
+        const stored = await queue.result(await queue.keyOf(partition, id), partition);
         if (stored) return toResponse(stored);
         // A dead letter is kept longer than its result.
         if (entry?.reason) throw new UndeliveredError('dead-lettered', id, entry.reason);
-        if (await queue.hasKnownId({ partition, id })) throw resultLost(id);
+        if (await queue.owner(partition, id)) throw resultLost(id);
         throw new UndeliveredError('outbox-unknown', id, { code: 'unknown' });
       },
       async entries(query: EntriesQuery = {}) {

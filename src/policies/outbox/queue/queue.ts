@@ -90,24 +90,20 @@ export class Queue {
     return record && this.#entry(record, how);
   }
 
-  /** An entry by its id or alias. */
-  async find(partition: string, id: string, how?: DecryptMode): Promise<OutboxEntry | undefined> {
-    const entry = await this.get(await this.#keyOf(partition, id), how);
-    return entry?.partition === partition ? entry : undefined;
-  }
-
-  /** The key of the entry with an id, stored or not. */
-  async #keyOf(partition: string, id: string): Promise<string> {
-    return (await this.#ownerOf(partition, id))?.key ?? this.keys.entry(id);
-  }
-
-  #ownerOf(partition: string, id: string): Promise<IdRecord | undefined> {
+  /** The owner of an id; also after its entry and its result are gone, if it was delivered when the disk was full. */
+  owner(partition: string, id: string): Promise<IdRecord | undefined> {
     return this.value(this.keys.alias(partition, id));
   }
 
-  /** Whether an id is known without entry and result: it was delivered, and the disk was full. */
-  async hasKnownId({ partition, id }: Pick<OutboxEntry, 'partition' | 'id'>): Promise<boolean> {
-    return (await this.#ownerOf(partition, id)) !== undefined;
+  /** The key of the entry with an id, stored or not. */
+  async keyOf(partition: string, id: string): Promise<string> {
+    return (await this.owner(partition, id))?.key ?? this.keys.entry(id);
+  }
+
+  /** An entry by its id or alias. */
+  async find(partition: string, id: string, how?: DecryptMode): Promise<OutboxEntry | undefined> {
+    const entry = await this.get(await this.keyOf(partition, id), how);
+    return entry?.partition === partition ? entry : undefined;
   }
 
   async list(
@@ -140,23 +136,20 @@ export class Queue {
     return (await this.value<Totals>(this.keys.totals)) ?? EMPTY_TOTALS;
   }
 
-  /** @throws if it cannot be decrypted. */
-  async result(key: string): Promise<ResultWithBody | undefined> {
+  /** The result of a user's entry; also after the entry has been deleted. @throws if it cannot be decrypted. */
+  async result(key: string, partition: string): Promise<ResultWithBody | undefined> {
     const stored = this.keys.result(key);
     const record = await this.value<ResultRecord>(stored);
-    if (!record) return undefined;
-    const context = resultContext({ key, partition: record.partition });
+    if (record?.partition !== partition) return undefined;
+    const { encryption } = this;
+    const isEncrypted = record.encrypted !== undefined;
     const [result, body] = await Promise.all([
-      this.encryption.decryptResult(key, record),
+      encryption.decryptResult(key, record),
       this.store.body(stored),
     ]);
-    return { result, body: await this.encryption.decryptBody(body, context, record.encrypted !== undefined) };
-  }
-
-  /** The stored result of an id; also after the entry has been deleted. */
-  async resultOf(partition: string, id: string): Promise<ResultWithBody | undefined> {
-    const key = await this.#keyOf(partition, id);
-    const record = await this.value<ResultRecord>(this.keys.result(key));
-    return record?.partition === partition ? this.result(key) : undefined;
+    return {
+      result,
+      body: await encryption.decryptBody(body, resultContext({ key, partition }), isEncrypted),
+    };
   }
 }

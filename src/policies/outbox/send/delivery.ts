@@ -19,15 +19,14 @@ import {
   withKey,
 } from '../queue/entry.ts';
 import type { Lease } from '../queue/lease.ts';
-import type { Queue } from '../queue/queue.ts';
 import { type EntryRecord, isSameRevision } from '../queue/records.ts';
 import { claim, update } from '../queue/transitions.ts';
 import {
   classifyError,
   evaluateResponse,
+  hookFailed,
   isAtMostOnce,
   reasonOf,
-  reasonOfHook,
   resolveAmbiguous,
   type SendOutcome,
 } from './outcome.ts';
@@ -144,21 +143,23 @@ async function prepare(
   try {
     // It may have waited for its slot.
     if (!(await isStillStored())) return { is: 'skip' };
-    const body = await openedBody(sending, queue);
-    if (body === UNREADABLE)
-      return { is: 'dead-letter', reason: { code: 'unreadable', message: 'the body cannot be decrypted' } };
+    let body: StoredBody | undefined;
+    try {
+      body = await queue.decryptBody(sending);
+    } catch (error) {
+      // The key may be available later.
+      if (error instanceof StorageError) throw error;
+      return deadLetter('unreadable', 'the body cannot be decrypted');
+    }
     if (body === undefined && entry.size > 0)
-      return {
-        is: 'dead-letter',
-        reason: { code: 'body-lost', message: 'the store has the entry without its body' },
-      };
+      return deadLetter('body-lost', 'the store has the entry without its body');
     const request = deserializeRequest(entry, body, name);
     if (!authorize) return { request, body };
     let signed: Awaited<ReturnType<typeof authorize>>;
     try {
       signed = await withDeadline(HOOK_TIMEOUT, call, authorize(request, entry));
     } catch (error) {
-      return { is: 'retry', reason: reasonOfHook('authorize', error), cost: 'none' };
+      return { is: 'retry', reason: reasonOf(error, hookFailed('authorize', error)), cost: 'none' };
     }
     // The hook may have taken long.
     if (!(await isStillStored())) return { is: 'skip' };
@@ -170,20 +171,10 @@ async function prepare(
   }
 }
 
-const UNREADABLE = Symbol('unreadable');
-
-/** @throws {StorageError} if the key is not available: it may be later. */
-async function openedBody(
-  stored: EntryWithBody,
-  queue: Queue,
-): Promise<StoredBody | undefined | typeof UNREADABLE> {
-  try {
-    return await queue.decryptBody(stored);
-  } catch (error) {
-    if (error instanceof StorageError) throw error;
-    return UNREADABLE;
-  }
-}
+const deadLetter = (code: string, message: string): SendOutcome => ({
+  is: 'dead-letter',
+  reason: { code, message },
+});
 
 /** Restores a body that the hook has read, to sign it for instance. @throws {ConfigurationError} if it is not the request that we gave. */
 function withFreshBody(signed: Request, given: Request, body: StoredBody | undefined): Request {

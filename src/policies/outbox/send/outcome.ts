@@ -33,7 +33,7 @@ export type SendOutcome =
       readonly cost: AttemptCost;
       readonly wait?: number | undefined;
       /** The application says that the response is not the origin's. */
-      readonly isForeign?: true;
+      readonly isForeign?: boolean;
     }
   /** The origin wants credentials. */
   | { readonly is: 'pause'; readonly reason: Reason }
@@ -64,7 +64,7 @@ export function classifyResponse(response: Response, asked: string, now: number)
  * Whether the write may have taken effect. Statuses that say that the request was not processed (408, 425, 429, 503) are clear. A
  * redirect to another origin is not: it may be the response to a write that took effect.
  */
-export const isAmbiguous = ({ reason, cost, isForeign }: Extract<SendOutcome, { is: 'retry' }>): boolean =>
+const isAmbiguous = ({ reason, cost, isForeign }: Extract<SendOutcome, { is: 'retry' }>): boolean =>
   reason.code === 'http'
     ? ![408, 425, 429, 503].includes(reason.status ?? 0)
     : (cost === 'attempt' || cost === 'unreachable') && !isForeign;
@@ -76,16 +76,11 @@ export function classifyError(error: unknown, now: number): SendOutcome {
   return { is: 'retry', reason: reasonOf(error), wait, cost: costOf(failure?.category) };
 }
 
-export const reasonOf = (error: unknown): Reason => ({
-  code: isFailure(error) ? error.code : 'unknown',
-  message: brief(error instanceof Error ? error.message : String(error)),
-});
-
-/** Why a hook of the application has failed. */
-export const reasonOfHook = (hook: string, error: unknown): Reason => ({
-  code: isFailure(error) ? error.code : 'unknown',
-  message: hookFailed(hook, error),
-});
+/** @param message Default: that of the error. */
+export const reasonOf = (
+  error: unknown,
+  message = brief(error instanceof Error ? error.message : String(error)),
+): Reason => ({ code: isFailure(error) ? error.code : 'unknown', message });
 
 /** Names the error and its code: its message may quote a credential, such as an invalid header value. */
 export function hookFailed(hook: string, error: unknown): string {
@@ -102,21 +97,60 @@ function costOf(category: string | undefined): AttemptCost {
   return category === 'network' || category === 'timeout' ? 'unreachable' : 'attempt';
 }
 
-/** What a response means for an entry, after the hooks of the application. */
+/** What a response means for an entry, after the hooks of the application. @param sent The body that was sent. */
 export async function evaluateResponse(
   response: Response,
   asked: string,
   entry: OutboxEntry,
-  body: StoredBody | undefined,
+  sent: StoredBody | undefined,
   call: Call,
   settings: OutboxSettings,
 ): Promise<SendOutcome> {
+  const { isDelivered, onConflict } = settings;
+  const { status } = response;
   const outcome = classifyResponse(response, asked, call.host.clock.now());
-  if (outcome.is === 'ack')
-    return resolveAmbiguous(await checkDelivered(response, entry, call, settings), entry, settings);
-  if (outcome.is === 'conflict')
-    return resolveConflict(response, entry, deserializeRequest(entry, body), call, outcome.reason, settings);
-  return resolveAmbiguous(outcome, entry, settings);
+  if (outcome.is === 'ack' && isDelivered) {
+    const said = await askHook('isDelivered', response, call, (copy) => isDelivered(copy, entry));
+    if (said.value) return outcome;
+    const isForeign = said.message === undefined;
+    const reason: Reason = { code: 'not-accepted', status, ...(!isForeign && { message: said.message }) };
+    const again: SendOutcome = { is: 'retry', reason, cost: 'unreachable', isForeign };
+    return resolveAmbiguous(again, entry, settings);
+  }
+  if (outcome.is !== 'conflict') return resolveAmbiguous(outcome, entry, settings);
+  const { reason } = outcome;
+  const again: SendOutcome = { is: 'retry', reason, cost: 'attempt' };
+  if (!onConflict) {
+    const inProcess = status === 409 && (entry.conflicts ?? 0) + 1 < CONFLICT_TRIES;
+    return inProcess ? again : { is: 'dead-letter', reason };
+  }
+  const said = await askHook('onConflict', response, call, (copy) =>
+    onConflict(copy, entry, deserializeRequest(entry, sent)),
+  );
+  if (said.value === 'drop') return { is: 'ack' };
+  if (said.value === 'again') return again;
+  if (said.value === 'dead-letter') return { is: 'dead-letter', reason };
+  if (said.value instanceof Request) return { is: 'replace', reason, request: said.value };
+  const { message = "onConflict: expected 'again', 'drop', 'dead-letter' or a Request" } = said;
+  return { is: 'dead-letter', reason: { ...reason, message } };
+}
+
+/** Asks the application about a response. @returns what its hook says, or why it failed. */
+async function askHook<T>(
+  hook: string,
+  response: Response,
+  call: Call,
+  ask: (copy: Response) => T | Promise<T>,
+): Promise<{ readonly value?: T; readonly message?: string }> {
+  let copy: Response | undefined;
+  try {
+    copy = response.clone();
+    return { value: await withDeadline(HOOK_TIMEOUT, call, ask(copy)) };
+  } catch (error) {
+    return { message: hookFailed(hook, error) };
+  } finally {
+    dropBody(copy);
+  }
 }
 
 /** Dead-letters an at-most-once write that may have taken effect. */
@@ -134,58 +168,3 @@ export const isAtMostOnce = (
   { delivery, request: { method } }: OutboxEntry,
   settings: OutboxSettings,
 ): boolean => (delivery ?? settings.delivery) === 'at-most-once' && !IDEMPOTENT_METHODS.includes(method);
-
-/** Asks the application whether a 2xx is the origin's own. */
-async function checkDelivered(
-  response: Response,
-  entry: OutboxEntry,
-  call: Call,
-  { isDelivered }: OutboxSettings,
-): Promise<SendOutcome> {
-  if (!isDelivered) return { is: 'ack' };
-  const reason: Reason = { code: 'not-accepted', status: response.status };
-  const copy = response.clone();
-  try {
-    if (await withDeadline(HOOK_TIMEOUT, call, isDelivered(copy, entry))) return { is: 'ack' };
-    return { is: 'retry', reason, cost: 'unreachable', isForeign: true };
-  } catch (error) {
-    return {
-      is: 'retry',
-      reason: { ...reason, message: hookFailed('isDelivered', error) },
-      cost: 'unreachable',
-    };
-  } finally {
-    dropBody(copy);
-  }
-}
-
-/** Applies the application's decision on a 409 or a 412. */
-async function resolveConflict(
-  response: Response,
-  entry: OutboxEntry,
-  sent: Request,
-  call: Call,
-  reason: Reason,
-  settings: OutboxSettings,
-): Promise<SendOutcome> {
-  const again: SendOutcome = { is: 'retry', reason, cost: 'attempt' };
-  if (!settings.onConflict) {
-    const inProcess = response.status === 409 && (entry.conflicts ?? 0) + 1 < CONFLICT_TRIES;
-    return inProcess ? again : { is: 'dead-letter', reason };
-  }
-  let copy: Response | undefined;
-  try {
-    copy = response.clone();
-    const word = await withDeadline(HOOK_TIMEOUT, call, settings.onConflict(copy, entry, sent));
-    if (word === 'drop') return { is: 'ack' };
-    if (word === 'again') return again;
-    if (word === 'dead-letter') return { is: 'dead-letter', reason };
-    if (word instanceof Request) return { is: 'replace', reason, request: word };
-    const message = "onConflict: expected 'again', 'drop', 'dead-letter' or a Request";
-    return { is: 'dead-letter', reason: { ...reason, message } };
-  } catch (error) {
-    return { is: 'dead-letter', reason: { ...reason, message: hookFailed('onConflict', error) } };
-  } finally {
-    dropBody(copy);
-  }
-}

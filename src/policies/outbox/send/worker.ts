@@ -8,7 +8,7 @@ import type { Lease } from '../queue/lease.ts';
 import { isPaused, readPauses } from '../queue/pauses.ts';
 import { replaceEntry, serializeRequest } from '../queue/serialize.ts';
 import { replaceRequest, update } from '../queue/transitions.ts';
-import { dueIn, type Respect, scheduleRetry } from './backoff.ts';
+import { dueIn, type Respect, type Schedule, scheduleRetry } from './backoff.ts';
 import { deliver, type EntryToSend } from './delivery.ts';
 import { brief, hookFailed, isAtMostOnce, type SendOutcome } from './outcome.ts';
 
@@ -23,9 +23,6 @@ export interface Lane {
   /** Whether the application has stopped what would send it. */
   isStopped(): boolean;
 }
-
-/** What a lane does after an attempt: goes on with the entry that is first then, or not. */
-type NextStep = 'continue' | 'stop';
 
 /**
  * Sends the entries of a locked lane in order, until none is due. Each is read when it is first, and has ended on the disk before the
@@ -64,10 +61,10 @@ export async function drainLane(
     const isAllowed = (): boolean =>
       isOpen() && version === gate.version && !lane.ended.has(entry.key) && clock.now() < entry.expiresAt;
     const sending = { ...first, readAt, lease, isAllowed };
-    const next = reason
-      ? await deadLetter(sending, entry, reason, undefined, context)
+    const goesOn = reason
+      ? await deadLetter(sending, {}, reason, undefined, context)
       : await slots.get(entry.origin).run(() => send(sending, context));
-    if (next === 'stop') break;
+    if (!goesOn) break;
   }
   // Another process may have the lane, or its first entry was postponed.
   const first = isOpen() || lease?.lost ? await queue.head(lane.partition, lane.lane) : undefined;
@@ -84,25 +81,23 @@ function terminalReason(entry: OutboxEntry, { pipeline, settings }: OutboxContex
   return undefined;
 }
 
-/** Sends an entry, and applies the outcome on the disk. */
-async function send(sending: EntryToSend, context: OutboxContext): Promise<NextStep> {
+/** Sends an entry, and applies the outcome on the disk. @returns whether the lane goes on with the entry that is first then. */
+async function send(sending: EntryToSend, context: OutboxContext): Promise<boolean> {
   const { entry, lease } = sending;
   const { pipeline, queue, events, gate } = context;
   // It may have waited for the slot.
-  if (!sending.isAllowed()) return 'continue';
+  if (!sending.isAllowed()) return true;
   const { outcome, response } = await deliver(sending, context);
   // A closing page leaves unfinished attempts to the next page; a delivery is recorded.
-  if (pipeline.signal.aborted && outcome.is !== 'ack') return 'stop';
+  if (pipeline.signal.aborted && outcome.is !== 'ack') return false;
   switch (outcome.is) {
     case 'skip':
-      return 'continue';
+      return true;
     case 'ack':
       await acknowledgeEntry(context, entry, response as ResultWithBody, lease);
-      return 'continue';
-    case 'dead-letter': {
-      const attempts = entry.attempts + 1;
-      return deadLetter(sending, { ...entry, attempts }, outcome.reason, response, context);
-    }
+      return true;
+    case 'dead-letter':
+      return deadLetter(sending, { attempts: entry.attempts + 1 }, outcome.reason, response, context);
     case 'replace':
       return replace(sending, outcome, response, context);
     case 'retry':
@@ -111,7 +106,7 @@ async function send(sending: EntryToSend, context: OutboxContext): Promise<NextS
       gate.pause(entry.partition);
       await update(queue, entry, { reason: outcome.reason, claimedAt: entry.claimedAt }, lease);
       events.emit(entry, { type: 'outbox-auth-required' });
-      return 'stop';
+      return false;
   }
 }
 
@@ -120,13 +115,13 @@ async function retryLater(
   outcome: Extract<SendOutcome, { is: 'retry' }>,
   response: ResultWithBody | undefined,
   context: OutboxContext,
-): Promise<NextStep> {
+): Promise<boolean> {
   const { entry, lease } = sending;
   const { queue, events, pipeline, settings } = context;
   const { reason, cost } = outcome;
   const next = scheduleRetry(entry, outcome, pipeline.host, settings);
   if (next.attempts >= settings.attempts)
-    return deadLetter(sending, { ...entry, ...next }, { ...reason, code: 'attempts' }, response, context);
+    return deadLetter(sending, next, { ...reason, code: 'attempts' }, response, context);
   // Once an attempt may have arrived, the entry is not unsent any more.
   const mayHaveArrived = (cost === 'attempt' || cost === 'unreachable') && !isAtMostOnce(entry, settings);
   const after = {
@@ -137,7 +132,7 @@ async function retryLater(
   };
   await update(queue, entry, after, lease);
   events.emit(entry, { type: 'postponed', at: next.notBefore, cause: reason });
-  return 'stop';
+  return false;
 }
 
 /** Sends the application's replacement at once; it counts as an attempt. */
@@ -146,36 +141,35 @@ async function replace(
   { request, reason }: Extract<SendOutcome, { is: 'replace' }>,
   response: ResultWithBody | undefined,
   context: OutboxContext,
-): Promise<NextStep> {
+): Promise<boolean> {
   const { entry, lease } = sending;
   const { queue, pipeline, settings } = context;
   const attempts = entry.attempts + 1;
   if (attempts >= settings.attempts)
-    return deadLetter(sending, { ...entry, attempts }, { ...reason, code: 'attempts' }, response, context);
+    return deadLetter(sending, { attempts }, { ...reason, code: 'attempts' }, response, context);
   try {
     // Its body may never end, and the lane waits for it.
     const content = await withDeadline(HOOK_TIMEOUT, pipeline, serializeRequest(request, settings, pipeline));
     const after = { ...replaceEntry(entry, content, pipeline.host), attempts, reason };
     await replaceRequest(queue, entry, after, content.body, lease);
-    return 'continue';
+    return true;
   } catch (error) {
-    if (pipeline.signal.aborted) return 'stop';
+    if (pipeline.signal.aborted) return false;
     const message = isFailure(error)
       ? brief(`onConflict: ${error.message}`)
       : hookFailed('onConflict', error);
-    return deadLetter(sending, { ...entry, attempts }, { ...reason, message }, response, context);
+    return deadLetter(sending, { attempts }, { ...reason, message }, response, context);
   }
 }
 
-/** @param after The entry with the attempts that it has had. */
+/** @param schedule With the attempts that it has had. */
 async function deadLetter(
   { entry, lease }: EntryToSend,
-  { attempts, unreachableCount = 0, notBefore, fromRetryAfter = false, unreachableSince }: OutboxEntry,
+  schedule: Partial<Schedule>,
   reason: Reason,
   response: ResultWithBody | undefined,
   context: OutboxContext,
-): Promise<NextStep> {
-  const schedule = { attempts, unreachableCount, notBefore, fromRetryAfter, unreachableSince };
+): Promise<boolean> {
   await deadLetterEntry(context, entry, { ...schedule, claimedAt: undefined }, reason, response, lease);
-  return 'continue';
+  return true;
 }
