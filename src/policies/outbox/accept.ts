@@ -2,8 +2,9 @@ import type { Call } from '../../core/contract.ts';
 import { StorageError } from '../../core/errors.ts';
 import { chance, newKey } from '../../http/idempotency.ts';
 import { DeadlineError, withDeadline } from '../../primitives/clock.ts';
-import { ConfigurationError, isFailure } from '../../primitives/failure.ts';
+import { isFailure } from '../../primitives/failure.ts';
 import type { QueuePosition } from '../../primitives/keyed-queue.ts';
+import { expected } from '../../primitives/validate.ts';
 import type { OutboxContext } from './context.ts';
 import { type CallOutboxSettings, HOOK_TIMEOUT, type Merge, type OutboxSettings } from './options.ts';
 import { deserializeRequest, type OutboxEntry } from './queue/entry.ts';
@@ -35,44 +36,35 @@ export async function accept(
   context: OutboxContext,
 ): Promise<Accepted> {
   const { queue, settings, turns } = context;
-  const { lane = call.origin, coalesce } = wanted;
-  const { partition } = call;
+  const { id, lane = call.origin, coalesce } = wanted;
+  const { partition, origin } = call;
   // A lane keeps the order of the calls, and some bodies take longer to read than others.
   const turn = turns.take(`${encodeURIComponent(partition)} ${lane}`);
   try {
     for (let tries = 0; tries < MERGES; tries++) {
       const unsent =
         coalesce && (await reading(readUnsent(queue, partition, lane, coalesce.key), call, context));
-      const { entry } = unsent ?? {};
-      const merge = coalesce?.merge;
-      const whole =
-        entry && typeof merge === 'function' ? await merged(request, entry, merge, call, context) : request;
+      const merged = unsent?.entry && typeof coalesce?.merge === 'function' ? unsent.entry : undefined;
+      const whole = merged
+        ? await mergeRequests(merged, request, coalesce?.merge as Merge, call, context)
+        : request;
       const content = await serializeRequest(whole, settings, call);
-      const later = await createDraft(whole, call, { ...wanted, lane }, content, settings);
-      const draft =
-        entry && whole !== request
-          ? {
-              ...later,
-              // A merged write has the delivery options of both.
-              ...mergeDeliveryOptions(entry, later, settings),
-              ...(wanted.id !== undefined && { fingerprint: await fingerprintOf(request, call, settings) }),
-            }
-          : later;
-      const accepted = await committed(draft, content, call, unsent, turn, context);
+      const draft = createDraft(call, { ...wanted, lane }, content, settings, merged);
+      // Of the write before the merge: the application may repeat it as it was.
+      const body = merged ? await bodyOf(request, call, settings.maxEntryBytes) : content.body;
+      const print = id === undefined ? {} : { fingerprint: await fingerprint(request, body ?? undefined) };
+      const accepted = await commit({ ...draft, ...print }, content, call, unsent, turn, context);
       if (accepted) return accepted;
     }
   } finally {
     turn.end();
   }
-  throw new StorageError(
-    `could not coalesce '${coalesce?.key}' after ${MERGES} attempts (concurrent writes)`,
-    {
-      origin: call.origin,
-    },
-  );
+  const error = `could not coalesce '${coalesce?.key}' after ${MERGES} attempts (concurrent writes)`;
+  throw new StorageError(error, { origin });
 }
 
-async function committed(
+/** @returns `undefined` if another write came in between: the merge starts again. */
+async function commit(
   draft: EntryDraft,
   { body, omittedHeaders: names }: SerializedRequest,
   call: Call,
@@ -82,18 +74,18 @@ async function committed(
 ): Promise<Accepted | undefined> {
   const { queue, settings, scheduler } = context;
   const { signal, host } = call;
-  const commit = await prepareInsert(queue, settings, draft, body, chance(host.random), unsent);
+  const insert = await prepareInsert(queue, settings, draft, body, chance(host.random), unsent);
   if (turn.before) await withDeadline(PREDECESSOR_TIMEOUT, call, turn.before).catch(() => {});
   signal.throwIfAborted();
   let isAsked = false;
-  const committing = commit(() => {
+  const inserting = insert(() => {
     // A rejected caller may repeat the write: it must not be committed later.
     signal.throwIfAborted();
     isAsked = true;
   });
   turn.end();
   try {
-    const accepted = await withDeadline(Number.POSITIVE_INFINITY, call, committing);
+    const accepted = await withDeadline(Number.POSITIVE_INFINITY, call, inserting);
     if (accepted && !accepted.known && names.length) {
       const { id, origin, lane } = accepted.entry;
       call.emit?.({ type: 'headers-dropped', id, origin, lane, names });
@@ -101,7 +93,7 @@ async function committed(
     return accepted;
   } catch (cause) {
     // It may be committed after its caller has aborted.
-    committing.then(
+    inserting.then(
       (accepted) => accepted && void scheduler.drain(accepted.entry.partition, accepted.entry.lane),
       () => {},
     );
@@ -109,19 +101,10 @@ async function committed(
   }
 }
 
-/** The fingerprint of the write before the merge: the application may repeat it as it was. */
-async function fingerprintOf(
-  request: Request,
-  call: Call,
-  { maxEntryBytes }: OutboxSettings,
-): Promise<string> {
-  return fingerprint(request, (await bodyOf(request, call, maxEntryBytes)) ?? undefined);
-}
-
 /** One request for the queued write and the new one. */
-async function merged(
-  later: Request,
+async function mergeRequests(
   entry: OutboxEntry,
+  later: Request,
   merge: Merge,
   call: Call,
   context: OutboxContext,
@@ -130,11 +113,11 @@ async function merged(
   const both = await withDeadline(HOOK_TIMEOUT, call, merge(earlier, later.clone())).catch((error) => {
     if (!(error instanceof DeadlineError)) throw error;
   });
-  if (both instanceof Request) return both;
-  throw new ConfigurationError(
+  return expected(
+    'a function that returns a Request within 30 s',
+    both instanceof Request,
+    both as Request,
     'outbox.coalesce.merge',
-    both,
-    'expected a function that returns a Request within 30 s',
   );
 }
 
@@ -160,28 +143,25 @@ function rejection(
   });
 }
 
-/** The delivery options of one write. */
-type DeliveryOptions = Pick<EntryDraft, 'blockLaneOnFailure' | 'delivery'>;
-
-/** The entry to insert: the write with the options of its call. */
-async function createDraft(
-  request: Request,
-  call: Call,
+/** The entry to insert: the write with the options of its call. @param merged The queued write that goes out with it. */
+function createDraft(
+  { partition, host, options }: Call,
   { id, lane, meta, coalesce, ...own }: CallOutboxSettings & { readonly lane: string },
-  { request: stored, size, origin, body, key: given }: SerializedRequest,
+  { request, size, origin, key }: SerializedRequest,
   settings: OutboxSettings,
-): Promise<EntryDraft> {
-  const { partition, host, options } = call;
+  merged: OutboxEntry | undefined,
+): EntryDraft {
   const now = host.clock.now();
   const { outbox: _, retry: __, ...rest } = options;
-  const {
-    expiresAfter = settings.expiresAfter,
-    blockLaneOnFailure = settings.blockLaneOnFailure,
-    delivery,
-  } = own;
+  const { expiresAfter = settings.expiresAfter, blockLaneOnFailure = settings.blockLaneOnFailure } = own;
+  // The stricter options of two writes that go out as one.
+  const isOnce = [own, ...(merged ? [merged] : [])].some(
+    ({ delivery = settings.delivery }) => delivery === 'at-most-once',
+  );
+  const delivery = merged && isOnce ? 'at-most-once' : own.delivery;
   return {
     id,
-    idempotencyKey: given ?? newKey(host.random),
+    idempotencyKey: key ?? newKey(host.random),
     partition,
     lane,
     origin,
@@ -191,28 +171,14 @@ async function createDraft(
     ...(own.expiresAfter !== undefined && { ttl: own.expiresAfter }),
     notBefore: 0,
     attempts: 0,
-    request: stored,
+    request,
     size,
     options: plain(rest),
     ...(meta !== undefined && { meta: settings.encryption ? asJSON(meta) : meta }),
-    ...(id !== undefined && { fingerprint: await fingerprint(request, body) }),
     ...(coalesce && { coalesceKey: coalesce.key }),
-    ...(blockLaneOnFailure && { blockLaneOnFailure }),
+    ...((blockLaneOnFailure || merged?.blockLaneOnFailure) && { blockLaneOnFailure: true }),
     ...(delivery && { delivery }),
     ...(settings.encryption && { cipherContext: chance(host.random) }),
-  };
-}
-
-/** The stricter options of two writes that go out as one. */
-function mergeDeliveryOptions(
-  earlier: DeliveryOptions,
-  later: DeliveryOptions,
-  { delivery: usual }: OutboxSettings,
-): Pick<EntryDraft, 'blockLaneOnFailure' | 'delivery'> {
-  const isOnce = [earlier, later].some(({ delivery = usual }) => delivery === 'at-most-once');
-  return {
-    ...((earlier.blockLaneOnFailure || later.blockLaneOnFailure) && { blockLaneOnFailure: true }),
-    ...(isOnce && { delivery: 'at-most-once' }),
   };
 }
 
@@ -222,10 +188,8 @@ const plain = (options: Record<string, unknown>): Record<string, unknown> =>
   JSON.parse(JSON.stringify(options, (_, value) => (value === Infinity ? false : value)));
 
 /** Rejects data that JSON would change. */
-function asJSON(meta: unknown): unknown {
-  if (isJSON(meta)) return meta;
-  throw new ConfigurationError('outbox.meta', meta, 'expected JSON, which can be encrypted');
-}
+const asJSON = (meta: unknown): unknown =>
+  expected('JSON, which can be encrypted', isJSON(meta), meta, 'outbox.meta');
 
 function isJSON(value: unknown, above: readonly unknown[] = []): boolean {
   if (value === null || ['string', 'boolean', 'undefined'].includes(typeof value)) return true;
