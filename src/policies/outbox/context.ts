@@ -36,8 +36,8 @@ export interface OutboxContext {
 export interface Scheduler {
   /** Sends the due entries of a lane. Resolves when none is due. */
   drain(partition: string, lane: string, respect?: Respect): Promise<void>;
-  /** The same for a caller that waits: an aborted flush does not end it. @returns `leave` ends the caller's wait. */
-  drainFor(partition: string, lane: string): { readonly done: Promise<void>; leave(): void };
+  /** Whether the application has stopped what would be sent. */
+  isStopped(): boolean;
   /** Drains every lane of the current user, for `flush()`. @param signal Starts no more lanes once it aborts. */
   flush(signal: AbortSignal | undefined, respect: Respect): Promise<void>;
 }

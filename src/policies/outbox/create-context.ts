@@ -32,7 +32,7 @@ export function createContext(
   const wake = (respect: Respect): void => {
     scheduler.wake(respect).then(
       (found) => {
-        events.recheck();
+        events.recheckAll();
         if (found) requestSync();
       },
       (error) => handle.emitFailed('wake', error),

@@ -26,18 +26,17 @@ export async function enqueue(
   const mayHaveEnded = known || ended.has(key);
   context.requestPersistence();
   events.emit(entry, { type: 'queued', callId: call.id });
+  const drained = scheduler.drain(partition, lane);
+  call.waitUntil(drained);
   return new Promise((resolve, reject) => {
-    const drain = scheduler.drainFor(partition, lane);
-    call.waitUntil(drain.done);
     // Aborted during the commit: the entry stays queued.
-    if (call.signal.aborted) {
-      drain.leave();
-      return reject(call.signal.reason);
-    }
-    const ends: (() => void)[] = [drain.leave];
+    if (call.signal.aborted) return reject(call.signal.reason);
+    const ends: (() => void)[] = [];
+    let isOver = false;
     const end = (settle: () => void): void => {
-      if (ends.length === 0) return;
-      for (const each of ends.splice(0)) each();
+      if (isOver) return;
+      isOver = true;
+      for (const each of ends) each();
       settle();
     };
     const later = (): void =>
@@ -56,14 +55,14 @@ export async function enqueue(
       result.end,
       clock.after(Math.max(0, respondAt - clock.ticks()), later),
       follow(call.signal, (reason) => end(() => reject(reason))),
-      events.watch(({ event }) => {
+      events.watchEntry(key, ({ event }) => {
         if (event?.type === 'postponed' || event?.type === 'outbox-auth-required') later();
-      }, key),
+      }),
     );
     if (mayHaveEnded) void result.look();
     // Offline, paused or behind other entries: responds now, unless the entry has ended.
-    void drain.done
-      .then(() => (ends.length > 0 && (mayHaveEnded || gate.isOpen(partition)) ? result.look() : undefined))
+    void drained
+      .then(() => (!isOver && (mayHaveEnded || gate.isOpen(partition)) ? result.look() : undefined))
       .then(later);
   });
 }
@@ -99,13 +98,13 @@ function waitForResult(
     else reject(new UndeliveredError('outbox-removed', entry.id, { code: 'removed' }));
   };
   const look = (): Promise<void> => read().catch(reject);
-  const end = events.watch(({ event, result }) => {
+  const end = events.watchEntry(entry.key, ({ event, result }) => {
     if (event && event.type !== 'settled') return;
     // Another tab has the result, and the store has it.
     if (!result) return void look();
     end();
     resolve(result);
-  }, entry.key);
+  });
   return { end, look };
 }
 

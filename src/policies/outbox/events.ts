@@ -40,16 +40,14 @@ type Watcher = (happened: Happened) => unknown;
 /** An event of an entry, without the fields that the entry has. */
 type OfEntry<Event> = Event extends { readonly id: string } ? Omit<Event, 'id' | 'origin' | 'lane'> : never;
 
-/** Watches all keys. */
-const ALL = '';
-
 /** The one stream of what happens to entries, here and in other tabs and workers. Everything that reacts listens to it. */
 export class OutboxEvents {
   readonly #pipeline: PipelineContext;
   readonly #channel: Channel | undefined;
   readonly #listeners = new Set<(event: OutboxNotification) => unknown>();
-  /** By the key of an entry. */
-  readonly #watchers = new Map<string, Set<Watcher>>();
+  readonly #watchers = new Set<Watcher>();
+  /** Those that wait for the result of an entry, by its key. */
+  readonly #waiting = new Map<string, Set<Watcher>>();
 
   constructor(pipeline: PipelineContext, { durable }: Store) {
     this.#pipeline = pipeline;
@@ -68,15 +66,26 @@ export class OutboxEvents {
     return () => void this.#listeners.delete(own);
   }
 
-  /** Calls `watcher` for events of the entry with this key, or of all. @returns ends it. */
-  watch(watcher: Watcher, key = ALL): () => void {
-    const watchers = this.#watchers.get(key) ?? new Set();
-    this.#watchers.set(key, watchers.add(watcher));
+  /** Calls `watcher` for all events. @returns ends it. */
+  watch(watcher: Watcher): () => void {
+    this.#watchers.add(watcher);
+    return () => void this.#watchers.delete(watcher);
+  }
+
+  /** Calls `watcher` for events of the entry with this key, whose result it waits for. @returns ends it. */
+  watchEntry(key: string, watcher: Watcher): () => void {
+    const watchers = this.#waiting.get(key) ?? new Set();
+    this.#waiting.set(key, watchers.add(watcher));
     return () => {
       watchers.delete(watcher);
       // Idempotent: a second call must not remove newer watchers.
-      if (watchers.size === 0 && this.#watchers.get(key) === watchers) this.#watchers.delete(key);
+      if (watchers.size === 0 && this.#waiting.get(key) === watchers) this.#waiting.delete(key);
     };
+  }
+
+  /** Whether a caller waits for a result. */
+  get isAwaited(): boolean {
+    return this.#waiting.size > 0;
   }
 
   /** Emits an event of an entry. @param result If it is settled. */
@@ -97,19 +106,22 @@ export class OutboxEvents {
       this.#channel?.post({ event, partition, key } satisfies OutboxMessage);
   }
 
-  /** Lets callers that wait for an entry look at it again, or for all entries. */
-  recheck(key?: string, result?: ResultWithBody): void {
-    for (const each of key === undefined ? this.#watchers.keys() : [key])
-      if (each !== ALL) for (const watcher of this.#watchers.get(each) ?? []) watcher({ result });
+  /** Lets callers that wait for an entry look at it again. */
+  recheck(key: string, result?: ResultWithBody): void {
+    for (const watcher of this.#waiting.get(key) ?? []) watcher({ result });
+  }
+
+  /** The same for all entries. */
+  recheckAll(): void {
+    for (const key of this.#waiting.keys()) this.recheck(key);
   }
 
   #dispatch(happened: OutboxMessage & { remote: boolean; result?: ResultWithBody | undefined }): void {
-    const { event, partition, key = ALL, remote } = happened;
+    const { event, partition, key = '', remote } = happened;
     // Events of a previous user may still arrive.
     if (currentPartition(this.#pipeline) === partition)
       for (const listener of this.#listeners) notify(listener, { ...event, remote });
-    for (const each of new Set([key, ALL]))
-      for (const watcher of this.#watchers.get(each) ?? []) watcher(happened);
+    for (const watcher of [...(this.#waiting.get(key) ?? []), ...this.#watchers]) watcher(happened);
   }
 }
 

@@ -67,8 +67,9 @@ export async function deliver(
   const isSameUser = watchUser(entry.partition, pipeline);
   const prepared = await prepare(sending, call, context);
   if ('is' in prepared) return { outcome: prepared };
-  // Reading and signing took time: the hook may have used the credentials of another user, just signed in.
-  if (!isAllowed() || !isSameUser()) return { outcome: { is: 'skip' } };
+  // The slot and the hook took time: the hook may have used the credentials of another user, just signed in.
+  if (!(await isStillStored(sending, context)) || !isAllowed() || !isSameUser())
+    return { outcome: { is: 'skip' } };
   // Whether the store must know that sending begins: for coalescing, and for at-most-once after a reload.
   const isClaimed = entry.coalesceKey !== undefined || isAtMostOnce(entry, settings);
   if (isClaimed)
@@ -123,6 +124,15 @@ export async function deliver(
   };
 }
 
+/** Whether the store still has this revision; not read again within `FRESH`. */
+async function isStillStored(
+  { entry, readAt }: EntryToSend,
+  { queue, pipeline }: OutboxContext,
+): Promise<boolean> {
+  if (pipeline.host.clock.ticks() - readAt <= FRESH) return true;
+  return isSameRevision(await queue.value<EntryRecord>(entry.key), entry);
+}
+
 /** The request to send, with its stored body; or the outcome if it cannot be made. */
 async function prepare(
   sending: EntryToSend,
@@ -131,18 +141,7 @@ async function prepare(
 ): Promise<{ request: Request; body: StoredBody | undefined } | SendOutcome> {
   const { entry } = sending;
   const { idempotencyHeader: name, authorize } = settings;
-  const { clock } = call.host;
-  let seenAt = sending.readAt;
-  /** Whether the store still has this revision; not read again within `FRESH`. */
-  const isStillStored = async (): Promise<boolean> => {
-    const now = clock.ticks();
-    if (now - seenAt <= FRESH) return true;
-    seenAt = now;
-    return isSameRevision(await queue.value<EntryRecord>(entry.key), entry);
-  };
   try {
-    // It may have waited for its slot.
-    if (!(await isStillStored())) return { is: 'skip' };
     let body: StoredBody | undefined;
     try {
       body = await queue.decryptBody(sending);
@@ -161,8 +160,6 @@ async function prepare(
     } catch (error) {
       return { is: 'retry', reason: reasonOf(error, hookFailed('authorize', error)), cost: 'none' };
     }
-    // The hook may have taken long.
-    if (!(await isStillStored())) return { is: 'skip' };
     // A new request of the hook may lack the key.
     const whole = signed ? withKey(signed, name, () => entry.idempotencyKey) : request;
     return { request: whole.bodyUsed ? withFreshBody(whole, request, body) : whole, body };

@@ -33,7 +33,7 @@ export async function flush(
   });
   try {
     await scheduler.flush(signal, due ? 'all' : 'none');
-    events.recheck();
+    events.recheckAll();
   } finally {
     unwatch();
   }

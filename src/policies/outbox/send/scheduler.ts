@@ -28,8 +28,6 @@ const ID_KEPT = 86_400_000;
 interface Draining extends Lane {
   /** Set if the lane is to be drained again afterwards, with the waits to respect then. */
   again: Respect | undefined;
-  /** How many callers wait for this drain. */
-  callers: number;
   done: Promise<void>;
   /** As `done`, but does not wait for another page. */
   startedOrRemote: Promise<void>;
@@ -118,12 +116,6 @@ export class LaneScheduler implements Scheduler {
     return this.#drained(partition, lane, respect).done;
   }
 
-  drainFor(partition: string, lane: string): { readonly done: Promise<void>; leave(): void } {
-    const draining = this.#drained(partition, lane, 'all');
-    draining.callers++;
-    return { done: draining.done, leave: () => draining.callers-- };
-  }
-
   #drained(partition: string, lane: string, respect: Respect): Draining {
     const name = nameOf(partition, lane);
     const running = this.#draining.get(name);
@@ -140,21 +132,21 @@ export class LaneScheduler implements Scheduler {
       partition,
       lane,
       again: respect,
-      callers: 0,
       done: startedOrRemote,
       startedOrRemote,
       ended: new Set(),
-      isStopped: () => draining.callers === 0 && this.#areFlushesAborted,
     };
     this.#draining.set(name, draining);
     draining.done = this.#context.handle.track(this.#drain(draining, leaveToOtherTab));
     return draining;
   }
 
-  /** All flushes are aborted, and there is one. */
-  get #areFlushesAborted(): boolean {
+  /** All flushes are aborted, there is one, and no caller waits for a result. */
+  isStopped(): boolean {
     const flushes = [...this.#flushes];
-    return flushes.length > 0 && flushes.every(({ signal }) => signal?.aborted);
+    return (
+      flushes.length > 0 && flushes.every(({ signal }) => signal?.aborted) && !this.#context.events.isAwaited
+    );
   }
 
   async #drain(lane: Draining, leaveToOtherTab: () => void): Promise<void> {
@@ -164,7 +156,7 @@ export class LaneScheduler implements Scheduler {
         const respect = lane.again as Respect;
         lane.again = undefined;
         await this.#drainLocked(lane, respect, leaveToOtherTab);
-      } while (lane.again && gate.isOpen(lane.partition) && !lane.isStopped());
+      } while (lane.again && gate.isOpen(lane.partition) && !this.isStopped());
     } catch (error) {
       handle.emitFailed('drain', error);
     } finally {

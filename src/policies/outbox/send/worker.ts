@@ -20,8 +20,6 @@ export interface Lane {
   readonly name: string;
   /** Keys of entries that have ended since the last one was read, here or in another tab. */
   readonly ended: Set<string>;
-  /** Whether the application has stopped what would send it. */
-  isStopped(): boolean;
 }
 
 /**
@@ -36,10 +34,10 @@ export async function drainLane(
   lease: Lease | undefined,
   context: OutboxContext,
 ): Promise<number | undefined> {
-  const { gate, queue, pipeline, slots } = context;
+  const { gate, queue, pipeline, slots, scheduler } = context;
   const { clock } = pipeline.host;
   const dueOf = ({ entry }: EntryWithBody, but: Respect): number => dueIn(entry, clock.now(), but);
-  const isOpen = (): boolean => gate.isOpen(lane.partition) && !lane.isStopped() && !lease?.lost;
+  const isOpen = (): boolean => gate.isOpen(lane.partition) && !scheduler.isStopped() && !lease?.lost;
   let isHeld = false;
   /** The version of the pauses when `isHeld` was read. */
   let version = -1;
