@@ -28,33 +28,18 @@ export async function enqueue(
   events.emit(entry, { type: 'queued', callId: call.id });
   const drained = scheduler.drain(partition, lane);
   call.waitUntil(drained);
-  return new Promise((resolve, reject) => {
-    // Aborted during the commit: the entry stays queued.
-    if (call.signal.aborted) return reject(call.signal.reason);
-    const ends: (() => void)[] = [];
-    let isOver = false;
-    const end = (settle: () => void): void => {
-      if (isOver) return;
-      isOver = true;
-      for (const each of ends) each();
-      settle();
-    };
-    const later = (): void =>
-      end(() => {
-        context.requestSync();
-        resolve(queuedResponse(entry));
-      });
-    const result = waitForResult(
-      entry,
-      context,
-      (settled) => end(() => resolve(resultResponse(settled, entry))),
+  const ends: (() => void)[] = [];
+  const wait = new Promise<ResultWithBody | undefined>((resolve, reject) => {
+    const later = (): void => resolve(undefined);
+    const result = waitForResult(entry, context, resolve, (error) =>
       // The write was accepted: a store that fails now is no failure of the call.
-      (error) => (error instanceof UndeliveredError ? end(() => reject(error)) : later()),
+      error instanceof UndeliveredError ? reject(error) : later(),
     );
     ends.push(
       result.end,
       clock.after(Math.max(0, respondAt - clock.ticks()), later),
-      follow(call.signal, (reason) => end(() => reject(reason))),
+      // Also if it was aborted during the commit: the entry stays queued.
+      follow(call.signal, reject),
       events.watchEntry(key, ({ event }) => {
         if (event?.type === 'postponed' || event?.type === 'outbox-auth-required') later();
       }),
@@ -62,13 +47,19 @@ export async function enqueue(
     if (mayHaveEnded) void result.look();
     // Offline, paused or behind other entries: responds now, unless the entry has ended.
     void drained
-      .then(() => (!isOver && (mayHaveEnded || gate.isOpen(partition)) ? result.look() : undefined))
+      .then((): unknown => ends.length > 0 && (mayHaveEnded || gate.isOpen(partition)) && result.look())
       .then(later);
   });
+  const result = await wait.finally(() => {
+    for (const end of ends.splice(0)) end();
+  });
+  if (result) return resultResponse(result, entry);
+  context.requestSync();
+  return queuedResponse(entry);
 }
 
 /** If the response to a delivered write is not stored, the caller still gets the 202. */
-async function resultResponse(settled: ResultWithBody, entry: OutboxEntry): Promise<Response> {
+function resultResponse(settled: ResultWithBody, entry: OutboxEntry): Response {
   try {
     return toResponse(settled);
   } catch (error) {

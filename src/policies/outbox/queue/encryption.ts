@@ -3,7 +3,7 @@ import { StorageError } from '../../../core/errors.ts';
 import type { Cipher, StoredBody } from '../../../core/store.ts';
 import type { Bytes } from '../../../primitives/units.ts';
 import { respondWithin } from '../store-handle.ts';
-import type { OutboxEntry, Reason, ResultWithBody, StoredResult } from './entry.ts';
+import type { EntryWithBody, OutboxEntry, Reason, ResultWithBody } from './entry.ts';
 import {
   type CipherSubject,
   type Content,
@@ -26,11 +26,16 @@ export class RecordEncryption {
     this.#cipher = cipher;
   }
 
-  async encryptEntry(entry: OutboxEntry): Promise<EntryRecord> {
-    if (!this.#cipher) return entry;
+  async encryptEntry(
+    entry: OutboxEntry,
+    body: StoredBody | undefined,
+  ): Promise<{ readonly record: EntryRecord; readonly body: StoredBody | undefined }> {
+    if (!this.#cipher) return { record: entry, body };
     const { request, options, meta, fingerprint, reason, ...clear } = entry;
-    const encrypted = await this.#encrypt({ request, options, meta, fingerprint }, contentContext(entry));
-    return { ...clear, encrypted, ...(await this.encryptReason(entry, reason)) };
+    const context = contentContext(entry);
+    const encrypted = await this.#encrypt({ request, options, meta, fingerprint }, context);
+    const record = { ...clear, encrypted, ...(await this.encryptReason(entry, reason)) };
+    return { record, body: await this.#encryptBody(body, context) };
   }
 
   /** An entry that cannot be decrypted is listed as unreadable, so that none disappears. */
@@ -74,18 +79,23 @@ export class RecordEncryption {
       : fingerprint;
   }
 
+  /** The body of an entry. @throws if it cannot be decrypted. */
+  decryptBody({ entry, body }: EntryWithBody): Promise<StoredBody | undefined> {
+    return this.#decryptBody(body, contentContext(entry), entry.cipherContext !== undefined);
+  }
+
   /** A result that cannot be encrypted is stored without its response. */
   async encryptResult(
     entry: CipherSubject,
     { result, body }: ResultWithBody,
-  ): Promise<{ result: ResultRecord; body: StoredBody | undefined }> {
+  ): Promise<{ readonly result: ResultRecord; readonly body: StoredBody | undefined }> {
     const { partition } = entry;
     if (!this.#cipher) return { result: { ...result, partition }, body };
     const { response, reason, ...clear } = result;
     try {
       const [encrypted, encryptedBody] = await Promise.all([
         this.#encrypt({ response, reason }, resultContext(entry)),
-        body && this.encryptBody(body, resultContext(entry)),
+        this.#encryptBody(body, resultContext(entry)),
       ]);
       return { result: { ...clear, partition, encrypted }, body: encryptedBody };
     } catch {
@@ -95,20 +105,24 @@ export class RecordEncryption {
   }
 
   /** @throws if it cannot be decrypted. */
-  async decryptResult(key: string, { encrypted, ...result }: ResultRecord): Promise<StoredResult> {
-    if (!encrypted) return result;
-    const { partition } = result;
-    return { ...result, ...(await this.#decrypt<object>(encrypted, resultContext({ key, partition }))) };
+  async decryptResult(
+    key: string,
+    { encrypted, ...result }: ResultRecord,
+    body: StoredBody | undefined,
+  ): Promise<ResultWithBody> {
+    if (!encrypted) return { result, body };
+    const context = resultContext({ key, partition: result.partition });
+    const content = await this.#decrypt<object>(encrypted, context);
+    return { result: { ...result, ...content }, body: await this.#decryptBody(body, context, true) };
   }
 
-  async encryptBody(body: StoredBody, context: string): Promise<StoredBody> {
-    if (!this.#cipher) return body;
+  async #encryptBody(body: StoredBody | undefined, context: string): Promise<StoredBody | undefined> {
+    if (!this.#cipher || body === undefined) return body;
     const plain = body instanceof Uint8Array ? body : new Uint8Array(await new Blob([body]).arrayBuffer());
     return this.#cipher.encrypt(plain, `${context} body`);
   }
 
-  /** @throws if it cannot be decrypted. */
-  async decryptBody(
+  async #decryptBody(
     body: StoredBody | undefined,
     context: string,
     isEncrypted: boolean,
@@ -169,7 +183,7 @@ const reasonContext = (entry: CipherSubject): string => `${contentContext(entry)
 const idContext = (entry: CipherSubject): string => `${contentContext(entry)} id`;
 
 /** The context that a result and its body are encrypted with. */
-export const resultContext = ({ partition, key }: Pick<CipherSubject, 'partition' | 'key'>): string =>
+const resultContext = ({ partition, key }: Pick<CipherSubject, 'partition' | 'key'>): string =>
   `outbox answer ${encodeURIComponent(partition)} ${key}`;
 
 /** How long a cipher may take, in ms. */

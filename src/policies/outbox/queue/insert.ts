@@ -2,7 +2,6 @@ import { CapacityError } from '../../../core/errors.ts';
 import type { Change, StoredBody } from '../../../core/store.ts';
 import { HoldfastError } from '../../../primitives/failure.ts';
 import type { OutboxSettings } from '../options.ts';
-import { contentContext } from './encryption.ts';
 import type { OutboxEntry } from './entry.ts';
 import type { Queue } from './queue.ts';
 import { EMPTY_TOTALS, type EntryRecord, type IdRecord, sortableTimestamp, type Totals } from './records.ts';
@@ -41,8 +40,8 @@ export async function prepareInsert(
 ): Promise<(onBeforeWrite: () => void) => Promise<Accepted | undefined>> {
   const { keys, encryption } = queue;
   const { id, partition, lane, origin, coalesceKey } = draft;
-  const record = await encryption.encryptEntry({ ...draft, id: '', key: '' });
-  const encryptedBody = body && (await encryption.encryptBody(body, contentContext(record)));
+  const encrypted = await encryption.encryptEntry({ ...draft, id: '', key: '' }, body);
+  const { record } = encrypted;
   const fingerprint = id === undefined ? {} : await encryption.encryptFingerprint(record, draft.fingerprint);
   const alias = id === undefined ? undefined : keys.alias(partition, id);
   const pointer = coalesceKey === undefined ? undefined : keys.unsent(partition, lane, coalesceKey);
@@ -73,7 +72,7 @@ export async function prepareInsert(
       const { key, cipherContext } = inserted;
       const changes: Change[] = [
         // The earlier write may have had a body.
-        { put: queue.item(inserted), body: encryptedBody ?? (before && null), isNew: !before },
+        { put: queue.item(inserted), body: encrypted.body ?? (before && null), isNew: !before },
         { put: { key: keys.totals, value: totals } },
       ];
       if (alias) {

@@ -1,6 +1,6 @@
 import type { AtomicStore, Change, Item, StoredBody } from '../../../core/store.ts';
 import type { OutboxSettings } from '../options.ts';
-import { contentContext, RecordEncryption, resultContext, withoutContent } from './encryption.ts';
+import { RecordEncryption, withoutContent } from './encryption.ts';
 import type { EntryWithBody, OutboxEntry, ResultWithBody } from './entry.ts';
 import type { EntriesQuery } from './queries.ts';
 import type { ResultRecord, Totals } from './records.ts';
@@ -65,13 +65,8 @@ export class Queue {
   }
 
   /** @throws if it cannot be decrypted. */
-  decryptBody({ entry, body }: EntryWithBody): Promise<StoredBody | undefined> {
-    return this.encryption.decryptBody(body, contentContext(entry), entry.cipherContext !== undefined);
-  }
-
-  /** @throws if it cannot be decrypted. */
   async body(entry: OutboxEntry): Promise<StoredBody | undefined> {
-    return this.decryptBody({ entry, body: await this.store.body(entry.key) });
+    return this.encryption.decryptBody({ entry, body: await this.store.body(entry.key) });
   }
 
   /** Whether a user has waiting entries. */
@@ -141,15 +136,6 @@ export class Queue {
     const stored = this.keys.result(key);
     const record = await this.value<ResultRecord>(stored);
     if (record?.partition !== partition) return undefined;
-    const { encryption } = this;
-    const isEncrypted = record.encrypted !== undefined;
-    const [result, body] = await Promise.all([
-      encryption.decryptResult(key, record),
-      this.store.body(stored),
-    ]);
-    return {
-      result,
-      body: await encryption.decryptBody(body, resultContext({ key, partition }), isEncrypted),
-    };
+    return this.encryption.decryptResult(key, record, await this.store.body(stored));
   }
 }

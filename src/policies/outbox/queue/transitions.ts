@@ -1,5 +1,4 @@
 import { type Change, isQuotaExceeded, type StoredBody } from '../../../core/store.ts';
-import { contentContext } from './encryption.ts';
 import type { OutboxEntry, Reason, ResultWithBody } from './entry.ts';
 import type { Fence } from './lease.ts';
 import { stopOrRelease } from './pauses.ts';
@@ -123,9 +122,8 @@ export async function replaceRequest(
   body: StoredBody | undefined,
   fence?: Fence,
 ): Promise<boolean> {
-  const record = await queue.encryption.encryptEntry(after);
-  const stored = body && (await queue.encryption.encryptBody(body, contentContext(record)));
-  return transition(queue, entry, () => record, { body: stored ?? null, fence });
+  const encrypted = await queue.encryption.encryptEntry(after, body);
+  return transition(queue, entry, () => encrypted.record, { body: encrypted.body ?? null, fence });
 }
 
 /** Records that an attempt begins; from here on the entry is not unsent. */

@@ -144,7 +144,7 @@ async function prepare(
   try {
     let body: StoredBody | undefined;
     try {
-      body = await queue.decryptBody(sending);
+      body = await queue.encryption.decryptBody(sending);
     } catch (error) {
       // The key may be available later.
       if (error instanceof StorageError) throw error;
