@@ -26,11 +26,9 @@ interface OutboxMessage {
   readonly key: string | undefined;
 }
 
-/** What happened, to the components of this outbox. */
-export interface Happened extends Partial<OutboxMessage> {
-  /** Absent: something may have happened without an event, such as the deletion of a database. */
-  readonly event?: OutboxEvent;
-  /** The result of an entry that was settled in this page; that of another one is in the store. */
+/** What happened. Without an event, something may have: a database can be deleted. */
+interface Happened extends Partial<OutboxMessage> {
+  /** Of an entry that was settled in this page; that of another one is in the store. */
   readonly result?: ResultWithBody | undefined;
   readonly remote?: boolean;
 }

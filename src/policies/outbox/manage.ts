@@ -2,12 +2,14 @@ import type { StoredBody } from '../../core/store.ts';
 import { currentPartition } from '../../core/user.ts';
 import { newKey } from '../../http/idempotency.ts';
 import { ConfigurationError } from '../../primitives/failure.ts';
+import { notify } from '../../primitives/notify.ts';
 import { removeEntry } from './complete.ts';
 import type { OutboxContext } from './context.ts';
 import { purgePartition } from './queue/cleanup.ts';
 import { deserializeRequest, type OutboxEntry } from './queue/entry.ts';
 import { isPaused, readPauses, setPaused } from './queue/pauses.ts';
-import type { EntriesQuery, ReplayOptions } from './queue/queries.ts';
+import type { EntriesQuery, FlushOptions, FlushProgress, ReplayOptions } from './queue/queries.ts';
+import { sortableTimestamp } from './queue/records.ts';
 import { replaceEntry, serializeRequest } from './queue/serialize.ts';
 import { replaceRequest, requeue } from './queue/transitions.ts';
 import { dueIn } from './send/backoff.ts';
@@ -202,6 +204,42 @@ export async function* exportEntries(
     left -= entries.length;
     if (after === undefined) return;
   }
+}
+
+/** Sends all waiting entries now. If no user is signed in, there are none. */
+export async function flush(
+  { due, signal, onProgress }: FlushOptions,
+  { queue, pipeline, scheduler, events }: OutboxContext,
+): Promise<FlushProgress> {
+  const partition = currentPartition(pipeline);
+  if (partition === undefined) return { total: 0, delivered: 0, deadLetters: 0, left: 0 };
+  const [total, { lastTimestamp }] = await Promise.all([queue.count('waiting', partition), queue.totals()]);
+  /** Before the keys of all entries that are accepted from now on. */
+  const end = queue.keys.entry(sortableTimestamp(lastTimestamp + 1));
+  const counts = { delivered: 0, 'dead-lettered': 0, removed: 0 };
+  const seen = new Set<string>();
+  const progress = (): FlushProgress => {
+    const { delivered, 'dead-lettered': deadLetters, removed } = counts;
+    const left = Math.max(0, total - delivered - deadLetters - removed);
+    return { total, delivered, deadLetters, left };
+  };
+  const unwatch = events.watch(({ event, partition: owner, key }) => {
+    const isEnd = event?.type === 'settled';
+    if (owner !== partition || key === undefined || !(isEnd || event?.type === 'replayed')) return;
+    // Entries that were enqueued or replayed since then do not count, and each counts once.
+    if (key >= end || seen.has(key)) return;
+    seen.add(key);
+    if (!isEnd) return;
+    counts[event.outcome]++;
+    if (onProgress) notify(onProgress, progress());
+  });
+  try {
+    await scheduler.flush(signal, due ? 'all' : 'none');
+    events.recheckAll();
+  } finally {
+    unwatch();
+  }
+  return { ...progress(), left: await queue.count('waiting', partition) };
 }
 
 async function base64(body: StoredBody): Promise<string> {

@@ -17,6 +17,7 @@ import {
   type ExportedEntry,
   edit,
   exportEntries,
+  flush,
   type LaneInfo,
   lanes,
   type OutboxCounts,
@@ -51,7 +52,6 @@ import {
   readReplay,
 } from './queue/queries.ts';
 import { resultLost, toResponse, UndeliveredError } from './results.ts';
-import { flush } from './send/flush.ts';
 import { onSignIn } from './send/triggers.ts';
 
 /** @typeParam Meta The application's data of an entry. */
