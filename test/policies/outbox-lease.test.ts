@@ -96,10 +96,12 @@ test('who has lost the lease changes nothing more of what waits, but a delivery 
   await old.release();
   const fresh = (await Lease.take(store, LANE, host)) as Lease;
   const reason = { code: 'http', status: 503 };
+  const { request, size, origin } = first;
+  const content = { request, size, origin, key: undefined, body: 'another', omittedHeaders: [] };
   const result = { result: { id: '1', settledAt: 0, delivered: true }, body: undefined };
   expect(await update(queue, first, { attempts: 7 }, old)).toBe(false);
   expect(await deadLetter(queue, first, {}, reason, result, old)).toBe(false);
-  expect(await replaceRequest(queue, first, { ...first, revision: 1 }, 'another', old)).toBe(false);
+  expect(await replaceRequest(queue, first, content, host, {}, old)).toBe(false);
   expect((await queue.get(first.key))?.attempts).toBe(0);
   expect(await update(queue, first, { attempts: 1 }, fresh)).toBe(true);
   expect(await acknowledge(queue, first, result, old)).toBe(true);

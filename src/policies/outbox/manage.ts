@@ -10,7 +10,7 @@ import { deserializeRequest, type OutboxEntry } from './queue/entry.ts';
 import { isPaused, readPauses, setPaused } from './queue/pauses.ts';
 import type { EntriesQuery, FlushOptions, FlushProgress, ReplayOptions } from './queue/queries.ts';
 import { sortableTimestamp } from './queue/records.ts';
-import { replaceEntry, serializeRequest } from './queue/serialize.ts';
+import { serializeRequest } from './queue/serialize.ts';
 import { replaceRequest, requeue } from './queue/transitions.ts';
 import { dueIn } from './send/backoff.ts';
 
@@ -172,8 +172,7 @@ export async function edit(
   if (!(request instanceof Request))
     throw new ConfigurationError('edit.change', request, 'expected a function that returns a Request');
   const content = await serializeRequest(request, settings, pipeline);
-  const after = replaceEntry(entry, content, pipeline.host);
-  const edited = await replaceRequest(queue, entry, after, content.body);
+  const edited = await replaceRequest(queue, entry, content, pipeline.host);
   if (edited) events.emit(entry, { type: 'edited' });
   return edited;
 }

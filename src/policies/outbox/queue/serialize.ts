@@ -3,7 +3,6 @@ import type { Host } from '../../../core/contract.ts';
 import { CapacityError } from '../../../core/errors.ts';
 import type { StoredBody } from '../../../core/store.ts';
 import { CREDENTIALS } from '../../../http/credentials.ts';
-import { newKey } from '../../../http/idempotency.ts';
 import { withDeadline } from '../../../primitives/clock.ts';
 import { ConfigurationError } from '../../../primitives/failure.ts';
 import { originOf } from '../../../primitives/request.ts';
@@ -99,24 +98,6 @@ export const bodyOf = async (
 function refuse(option: string, value: string, refused: string): void {
   if (value === refused)
     throw new ConfigurationError(option, value, 'the outbox has to see the response, and this hides it');
-}
-
-/** An entry with another request, under a new idempotency key: the old one belongs to the request that was sent. */
-export function replaceEntry(
-  entry: OutboxEntry,
-  { request, size, origin, key }: SerializedRequest,
-  host: Host,
-): OutboxEntry {
-  const { claimedAt: _, fingerprint: __, ...rest } = entry;
-  return {
-    ...rest,
-    request,
-    size,
-    origin,
-    // A request that was made from the old one still has the old key in its header.
-    idempotencyKey: key === undefined || key === entry.idempotencyKey ? newKey(host.random) : key,
-    revision: (entry.revision ?? 0) + 1,
-  };
 }
 
 /**

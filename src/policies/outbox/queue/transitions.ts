@@ -1,4 +1,6 @@
+import type { Host } from '../../../core/contract.ts';
 import { type Change, isQuotaExceeded, type StoredBody } from '../../../core/store.ts';
+import { newKey } from '../../../http/idempotency.ts';
 import type { OutboxEntry, Reason, ResultWithBody } from './entry.ts';
 import type { Fence } from './lease.ts';
 import { stopOrRelease } from './pauses.ts';
@@ -12,6 +14,7 @@ import {
   type ReasonFields,
   type Totals,
 } from './records.ts';
+import type { SerializedRequest } from './serialize.ts';
 
 /** What becomes of an entry: its record afterwards; `undefined` deletes it. Pure. */
 type After = (found: EntryRecord) => EntryRecord | undefined;
@@ -114,14 +117,19 @@ export const deadLetter = (
     }),
   );
 
-/** Replaces the request of an entry. */
+/** Replaces the request of an entry, under a new idempotency key: the old one belongs to the request that was sent. */
 export async function replaceRequest(
   queue: Queue,
   entry: OutboxEntry,
-  after: OutboxEntry,
-  body: StoredBody | undefined,
+  { request, size, origin, key, body }: SerializedRequest,
+  host: Host,
+  fields: Partial<OutboxEntry> = {},
   fence?: Fence,
 ): Promise<boolean> {
+  const { claimedAt: _, fingerprint: __, revision = 0, ...rest } = entry;
+  // A request that was made from the old one still has the old key in its header.
+  const idempotencyKey = key === undefined || key === entry.idempotencyKey ? newKey(host.random) : key;
+  const after = { ...rest, ...fields, request, size, origin, idempotencyKey, revision: revision + 1 };
   const encrypted = await queue.encryption.encryptEntry(after, body);
   return transition(queue, entry, () => encrypted.record, { body: encrypted.body ?? null, fence });
 }

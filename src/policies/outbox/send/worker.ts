@@ -6,7 +6,7 @@ import { HOOK_TIMEOUT } from '../options.ts';
 import type { EntryWithBody, OutboxEntry, Reason, ResultWithBody } from '../queue/entry.ts';
 import type { Lease } from '../queue/lease.ts';
 import { isPaused, readPauses } from '../queue/pauses.ts';
-import { replaceEntry, serializeRequest } from '../queue/serialize.ts';
+import { serializeRequest } from '../queue/serialize.ts';
 import { replaceRequest, update } from '../queue/transitions.ts';
 import { dueIn, type Respect, type Schedule, scheduleRetry } from './backoff.ts';
 import { deliver, type EntryToSend } from './delivery.ts';
@@ -148,8 +148,7 @@ async function replace(
   try {
     // Its body may never end, and the lane waits for it.
     const content = await withDeadline(HOOK_TIMEOUT, pipeline, serializeRequest(request, settings, pipeline));
-    const after = { ...replaceEntry(entry, content, pipeline.host), attempts, reason };
-    await replaceRequest(queue, entry, after, content.body, lease);
+    await replaceRequest(queue, entry, content, pipeline.host, { attempts, reason }, lease);
     return true;
   } catch (error) {
     if (pipeline.signal.aborted) return false;
