@@ -26,8 +26,6 @@ export interface OutboxContext {
   readonly scheduler: Scheduler;
   /** Drains all lanes in the background. */
   wake(respect: Respect): void;
-  /** Asks the browser for persistent storage, after the first accepted write. */
-  requestPersistence(): void;
   /** Registers a Background Sync, in case this page closes. */
   requestSync(): void;
 }

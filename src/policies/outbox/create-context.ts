@@ -28,6 +28,7 @@ export function createContext(
   });
   const events = new OutboxEvents(pipeline, store);
   const gate = new SendGate(pipeline);
+  const persist = requestPersistence(pipeline, settings);
   const requestSync = backgroundSync(settings.backgroundSync, pipeline);
   const wake = (respect: Respect): void => {
     scheduler.wake(respect).then(
@@ -49,7 +50,6 @@ export function createContext(
     slots: new LruMap(() => new Semaphore(settings.concurrency)),
     turns: new KeyedQueue(),
     wake,
-    requestPersistence: requestPersistence(pipeline, settings),
     requestSync,
   };
   const scheduler = new LaneScheduler(context as OutboxContext);
@@ -61,19 +61,29 @@ export function createContext(
     if (lane === undefined) wake('retry-after');
     else void scheduler.drain(partition, lane, 'retry-after');
   };
-  events.watch(({ event, partition = '', key = '', remote }) => {
-    if (event?.type === 'settled') {
-      // A dead letter may stop its lane, a removed one release it.
-      if (event.outcome !== 'delivered') gate.changed();
-      scheduler.ended(key);
-    } else if (event?.type === 'outbox-auth-required') gate.pause(partition);
-    else if (event?.type === 'outbox-paused' || event?.type === 'replayed') gate.changed();
-    else if (event?.type === 'outbox-resumed') resumed(partition, event.lane);
-    else if (!remote || currentPartition(pipeline) !== partition) return;
-    else if (event?.type === 'queued') scheduler.armFailover(partition, event.lane);
-    else if (event?.type === 'postponed') scheduler.armFailover(partition, event.lane, event.at);
-    // The other tab has the lane now: wait for its lock.
-    else if (event?.type === 'sending') void scheduler.drain(partition, event.lane);
+  events.watch(({ event, partition, key = '', remote }) => {
+    const isOfOtherTab = remote && currentPartition(pipeline) === partition;
+    switch (event.type) {
+      case 'settled':
+        // A dead letter may stop its lane, a removed one release it.
+        if (event.outcome !== 'delivered') gate.changed();
+        return scheduler.ended(key);
+      case 'replayed':
+      case 'outbox-paused':
+        return gate.changed();
+      case 'outbox-auth-required':
+        return gate.pause(partition);
+      case 'outbox-resumed':
+        return resumed(partition, event.lane);
+      case 'queued':
+        if (!remote) persist();
+        return isOfOtherTab && scheduler.armFailover(partition, event.lane);
+      case 'postponed':
+        return isOfOtherTab && scheduler.armFailover(partition, event.lane, event.at);
+      case 'sending':
+        // The other tab has the lane now: waits for its lock.
+        return isOfOtherTab && scheduler.drain(partition, event.lane);
+    }
   });
 
   const unfollow = store.onVanished?.(() => pipeline.emit?.({ type: 'storage-vanished', store: store.name }));

@@ -20,11 +20,10 @@ export async function enqueue(
   const respondAt = clock.ticks() + settings.respondAfter;
   // A running lane may deliver the entry before this page learns of the commit.
   const ended = new Set<string | undefined>();
-  const unwatch = events.watch(({ event, key }) => event?.type === 'settled' && ended.add(key));
+  const unwatch = events.watch(({ event, key }) => event.type === 'settled' && ended.add(key));
   const { entry, known } = await accept(request, call, wanted, context).finally(unwatch);
   const { partition, lane, key } = entry;
   const mayHaveEnded = known || ended.has(key);
-  context.requestPersistence();
   events.emit(entry, { type: 'queued', callId: call.id });
   const drained = scheduler.drain(partition, lane);
   call.waitUntil(drained);

@@ -26,14 +26,17 @@ interface OutboxMessage {
   readonly key: string | undefined;
 }
 
-/** What happened. Without an event, something may have: a database can be deleted. */
-interface Happened extends Partial<OutboxMessage> {
+/** What happened, here or in another tab. */
+interface Happened extends OutboxMessage {
   /** Of an entry that was settled in this page; that of another one is in the store. */
   readonly result?: ResultWithBody | undefined;
-  readonly remote?: boolean;
+  readonly remote: boolean;
 }
 
 type Watcher = (happened: Happened) => unknown;
+
+/** Of one entry. Without an event, something may have happened: a database can be deleted. */
+type EntryWatcher = (happened: Partial<Happened>) => void;
 
 /** An event of an entry, without the fields that the entry has. */
 type OfEntry<Event> = Event extends { readonly id: string } ? Omit<Event, 'id' | 'origin' | 'lane'> : never;
@@ -45,7 +48,7 @@ export class OutboxEvents {
   readonly #listeners = new Set<(event: OutboxNotification) => unknown>();
   readonly #watchers = new Set<Watcher>();
   /** Those that wait for the result of an entry, by its key. */
-  readonly #waiting = new Map<string, Set<Watcher>>();
+  readonly #waiting = new Map<string, Set<EntryWatcher>>();
 
   constructor(pipeline: PipelineContext, { durable }: Store) {
     this.#pipeline = pipeline;
@@ -71,7 +74,7 @@ export class OutboxEvents {
   }
 
   /** Calls `watcher` for events of the entry with this key, whose result it waits for. @returns ends it. */
-  watchEntry(key: string, watcher: Watcher): () => void {
+  watchEntry(key: string, watcher: EntryWatcher): () => void {
     const watchers = this.#waiting.get(key) ?? new Set();
     this.#waiting.set(key, watchers.add(watcher));
     return () => {
@@ -114,7 +117,7 @@ export class OutboxEvents {
     for (const key of this.#waiting.keys()) this.recheck(key);
   }
 
-  #dispatch(happened: OutboxMessage & { remote: boolean; result?: ResultWithBody | undefined }): void {
+  #dispatch(happened: Happened): void {
     const { event, partition, key = '', remote } = happened;
     // Events of a previous user may still arrive.
     if (currentPartition(this.#pipeline) === partition)

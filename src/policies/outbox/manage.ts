@@ -223,8 +223,8 @@ export async function flush(
     return { total, delivered, deadLetters, left };
   };
   const unwatch = events.watch(({ event, partition: owner, key }) => {
-    const isEnd = event?.type === 'settled';
-    if (owner !== partition || key === undefined || !(isEnd || event?.type === 'replayed')) return;
+    const isEnd = event.type === 'settled';
+    if (owner !== partition || key === undefined || !(isEnd || event.type === 'replayed')) return;
     // Entries that were enqueued or replayed since then do not count, and each counts once.
     if (key >= end || seen.has(key)) return;
     seen.add(key);
