@@ -85,7 +85,7 @@ async function commit(
   });
   turn.end();
   try {
-    const accepted = await withDeadline(Number.POSITIVE_INFINITY, call, inserting);
+    const accepted = await withDeadline(Infinity, call, inserting);
     if (accepted && !accepted.known && names.length) {
       const { id, origin, lane } = accepted.entry;
       call.emit?.({ type: 'headers-dropped', id, origin, lane, names });
@@ -123,7 +123,7 @@ async function mergeRequests(
 
 /** Reads before the commit. @throws {StorageError} if the store fails: nothing was accepted. */
 const reading = <T>(work: Promise<T>, call: Call, context: OutboxContext): Promise<T> =>
-  withDeadline(Number.POSITIVE_INFINITY, call, work).catch((cause) => {
+  withDeadline(Infinity, call, work).catch((cause) => {
     throw rejection(cause, call, context, false);
   });
 

@@ -1,4 +1,4 @@
-import type { Handler, PipelineContext } from '../../core/contract.ts';
+import type { Call, Handler, PipelineContext } from '../../core/contract.ts';
 import type { KeyedQueue } from '../../primitives/keyed-queue.ts';
 import type { LruMap } from '../../primitives/lru.ts';
 import type { Semaphore } from '../../primitives/semaphore.ts';
@@ -24,6 +24,8 @@ export interface OutboxContext {
   /** The order of calls, by lane. */
   readonly turns: KeyedQueue;
   readonly scheduler: Scheduler;
+  /** Called with each call: one of a user that has signed in drains their lanes. */
+  notice(call: Call): void;
   /** Drains all lanes in the background. */
   wake(respect: Respect): void;
   /** Registers a Background Sync, in case this page closes. */

@@ -11,7 +11,7 @@ import { Queue } from './queue/queue.ts';
 import type { Respect } from './send/backoff.ts';
 import { SendGate } from './send/gate.ts';
 import { LaneScheduler } from './send/scheduler.ts';
-import { backgroundSync, requestPersistence, subscribeTriggers } from './send/triggers.ts';
+import { backgroundSync, onSignIn, requestPersistence, subscribeTriggers } from './send/triggers.ts';
 import { StoreHandle } from './store-handle.ts';
 
 /** Wires the components of the outbox. */
@@ -49,6 +49,7 @@ export function createContext(
     gate,
     slots: new LruMap(() => new Semaphore(settings.concurrency)),
     turns: new KeyedQueue(),
+    notice: onSignIn(pipeline, wake),
     wake,
     requestSync,
   };

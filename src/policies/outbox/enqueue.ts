@@ -106,5 +106,5 @@ export async function awaitResult(entry: OutboxEntry, context: OutboxContext): P
     end = wait.end;
     void wait.look();
   });
-  return withDeadline(Number.POSITIVE_INFINITY, context.pipeline, result).finally(end);
+  return withDeadline(Infinity, context.pipeline, result).finally(end);
 }

@@ -193,7 +193,7 @@ export async function* exportEntries(
 ): AsyncGenerator<ExportedEntry> {
   const partition = pipeline.partition();
   let { after } = query;
-  for (let left = query.limit ?? Number.POSITIVE_INFINITY; left > 0; ) {
+  for (let left = query.limit ?? Infinity; left > 0; ) {
     const entries = await queue.list(partition, { ...query, after, limit: Math.min(PAGE, left) });
     for (const entry of entries) {
       const body = entry.unreadable ? undefined : await queue.body(entry);

@@ -1,5 +1,5 @@
 import { type Call, named, type PipelineContext, PUBLIC } from '../../core/contract.ts';
-import { type Run, type Stage, stage } from '../../core/stage.ts';
+import { type Stage, stage } from '../../core/stage.ts';
 import type { AtomicStore } from '../../core/store.ts';
 import { currentPartition, signsOut } from '../../core/user.ts';
 import { SAFE_METHODS } from '../../http/idempotency.ts';
@@ -32,7 +32,6 @@ import {
   checkPartition,
   functionRule,
   type OutboxOptions,
-  type OutboxSettings,
   readCallOutbox,
   readOutboxOptions,
 } from './options.ts';
@@ -52,7 +51,6 @@ import {
   readReplay,
 } from './queue/queries.ts';
 import { resultLost, toResponse, UndeliveredError } from './results.ts';
-import { onSignIn } from './send/triggers.ts';
 
 /** @typeParam Meta The application's data of an entry. */
 export interface Outbox<Meta = unknown> extends Stage {
@@ -129,8 +127,6 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
     );
   };
 
-  let noticed = (_call: Call): void => {};
-
   const policy = stage({
     attach(pipeline, inside) {
       if (assembled)
@@ -145,13 +141,14 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
       const mine = createContext(inside, pipeline, settings);
       assembled = mine;
       pipeline.onClose(() => mine.handle.release());
-      noticed = onSignIn(pipeline, mine.wake);
     },
     enter(run): Promise<void> | undefined {
       const { call, pipeline, method } = run;
-      noticed(call);
+      assembled?.notice(call);
       if (SAFE_METHODS.includes(method)) return undefined;
-      const wanted = wantedFor(run, settings);
+      // A read ignores the option, as a route or `extend` applies to all calls.
+      const isMatch = settings.match !== undefined && matches(settings.match, run.url);
+      const wanted = call.options.outbox ?? (isMatch || undefined);
       if (wanted === undefined) return undefined;
       checkCall(call, wanted, pipeline);
       const own = createAborter();
@@ -161,7 +158,7 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
         readCallOutbox(wanted),
         context(),
       );
-      return run.wait(Number.POSITIVE_INFINITY, enqueued, own.abort).then((response) => {
+      return run.wait(Infinity, enqueued, own.abort).then((response) => {
         run.response = response;
       });
     },
@@ -237,11 +234,6 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
       },
     },
   );
-}
-
-/** The `outbox` option of a write; `undefined` if it is not to be queued. Reads ignore it, as a route or `extend` applies to all calls. */
-function wantedFor({ url, call }: Run, { match }: OutboxSettings): unknown {
-  return call.options.outbox ?? (match !== undefined && matches(match, url) ? true : undefined);
 }
 
 /** @throws {ConfigurationError} if no later page could send the write of this call. */

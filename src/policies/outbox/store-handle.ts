@@ -33,7 +33,7 @@ export class StoreHandle {
       this.#isOver ? Promise.reject(new ClosedError()) : this.track(work());
     const read = <T>(work: () => Promise<T>): Promise<T> =>
       withDeadline(
-        Number.POSITIVE_INFINITY,
+        Infinity,
         pipeline,
         use(() => this.#bounded(work())),
       );

@@ -61,7 +61,7 @@ export async function serializeRequest(
     );
   const origin = originOf(url);
   const body = await bodyOf(request, reader, maxEntryBytes);
-  const size = body === null ? Number.POSITIVE_INFINITY : bytesOf(body);
+  const size = body === null ? Infinity : bytesOf(body);
   if (body === null || size > maxEntryBytes)
     throw new CapacityError('too-large', `the body is larger than ${maxEntryBytes} bytes`, { origin });
   return {

@@ -94,7 +94,7 @@ export async function deliver(
   try {
     // A transport that ignores its signal must not hold the lane.
     const sent = next(prepared.request, { ...call, beforeSend, hasGeneratedKey });
-    response = await withDeadline(Number.POSITIVE_INFINITY, call, sent);
+    response = await withDeadline(Infinity, call, sent);
   } catch (error) {
     if (error === forbidden) {
       // Nothing was sent: restores the earlier claim, as an earlier attempt may have been sent.
