@@ -152,10 +152,9 @@ export {
 } from './policies/fallback.ts';
 export { type HedgeOptions, hedge } from './policies/hedge.ts';
 export type { OutboxNotification } from './policies/outbox/events.ts';
-export type { LaneInfo, OutboxCounts } from './policies/outbox/manage.ts';
+export type { ExportedEntry, LaneInfo, OutboxCounts } from './policies/outbox/manage.ts';
 export type { CallOutbox, Conflict, Merge, OutboxOptions } from './policies/outbox/options.ts';
 export type { Outbox } from './policies/outbox/outbox.ts';
-export type { ExportedEntry } from './policies/outbox/queue/dead-letters.ts';
 export type { DeliveryGuarantee, OutboxEntry, Reason } from './policies/outbox/queue/entry.ts';
 export type {
   EntriesQuery,

@@ -5,6 +5,7 @@ import { pipeline } from '../../src/core/pipeline.ts';
 import { readOutboxOptions } from '../../src/policies/outbox/options.ts';
 import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
 import { Queue } from '../../src/policies/outbox/queue/queue.ts';
+import { remove } from '../../src/policies/outbox/queue/transitions.ts';
 import { sleep } from '../../src/primitives/clock.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import { ok, status, testHost, virtualClock } from '../../src/testing/index.ts';
@@ -99,7 +100,7 @@ test('a write that is removed while the hook signs it for long is not sent, thou
   here.host.connectivity.set(true);
   const queue = new Queue('default', readOutboxOptions({}, here.store));
   const entry = await queue.find('ann', 'a');
-  here.clock.after(50, () => void (entry && queue.transitions.remove(entry)));
+  here.clock.after(50, () => void (entry && remove(queue, entry)));
   await here.clock.advance(200);
   expect(sent(here)).toEqual([]);
   expect(await here.outbox.counts()).toMatchObject({ waiting: 0 });

@@ -1,7 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { readOutboxOptions } from '../../src/policies/outbox/options.ts';
+import { prepareInsert } from '../../src/policies/outbox/queue/insert.ts';
 import { Lease } from '../../src/policies/outbox/queue/lease.ts';
 import { Queue } from '../../src/policies/outbox/queue/queue.ts';
+import {
+  acknowledge,
+  deadLetter,
+  replaceRequest,
+  update,
+} from '../../src/policies/outbox/queue/transitions.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import { hang, ok, status, testHost } from '../../src/testing/index.ts';
 import { durableStore } from '../support/durable.ts';
@@ -63,7 +70,8 @@ describe('a lease', () => {
 
 test('who has lost the lease changes nothing more of what waits, but a delivery stands', async () => {
   const [store, host] = [shared(), testHost()];
-  const queue = new Queue('default', readOutboxOptions({}, store));
+  const settings = readOutboxOptions({}, store);
+  const queue = new Queue('default', settings);
   const draft = (body: string) => ({
     idempotencyKey: `"${body}"`,
     partition: 'ann',
@@ -79,7 +87,7 @@ test('who has lost the lease changes nothing more of what waits, but a delivery 
     options: {},
   });
   const accept = async (body: string) => {
-    const accepted = await (await queue.inserter.prepare(draft(body), undefined, body))(() => {});
+    const accepted = await (await prepareInsert(queue, settings, draft(body), undefined, body))(() => {});
     if (!accepted) throw new Error('it was not accepted');
     return accepted.entry;
   };
@@ -88,16 +96,17 @@ test('who has lost the lease changes nothing more of what waits, but a delivery 
   await old.release();
   const fresh = (await Lease.take(store, LANE, host)) as Lease;
   const reason = { code: 'http', status: 503 };
+  const { request, size, origin } = first;
+  const content = { request, size, origin, key: undefined, body: 'another', omittedHeaders: [] };
   const result = { result: { id: '1', settledAt: 0, delivered: true }, body: undefined };
-  expect(await queue.update(first, { attempts: 7 }, old)).toBe(false);
-  expect(await queue.transitions.deadLetter(first, {}, reason, result, old)).toBe(false);
-  expect(await queue.replaceRequest(first, { ...first, revision: 1 }, 'another', old)).toBe(false);
+  expect(await update(queue, first, { attempts: 7 }, old)).toBe(false);
+  expect(await deadLetter(queue, first, {}, reason, result, old)).toBe(false);
+  expect(await replaceRequest(queue, first, content, host, {}, old)).toBe(false);
   expect((await queue.get(first.key))?.attempts).toBe(0);
-  expect(await queue.update(first, { attempts: 1 }, fresh)).toBe(true);
-  const acknowledge = (fence: Lease) => queue.transitions.acknowledge(first, result, () => {}, fence);
-  expect(await acknowledge(old)).toEqual({ found: true, isOurs: false });
-  expect(await acknowledge(fresh)).toEqual({ found: false, isOurs: true });
-  expect(await queue.transitions.deadLetter(second, {}, reason, result, fresh)).toBe(true);
+  expect(await update(queue, first, { attempts: 1 }, fresh)).toBe(true);
+  expect(await acknowledge(queue, first, result, old)).toBe(true);
+  expect(await acknowledge(queue, first, result, fresh)).toBe(false);
+  expect(await deadLetter(queue, second, {}, reason, result, fresh)).toBe(true);
 });
 
 describe('over a store without locks', () => {

@@ -1,11 +1,10 @@
 /** What another tab does to a lane that this one is sending: one store and one channel in common. */
 import { afterEach, describe, expect, test } from 'vitest';
 import type { PipelineContext } from '../../src/core/contract.ts';
-import { Completions } from '../../src/policies/outbox/completions.ts';
 import { OutboxEvents } from '../../src/policies/outbox/events.ts';
 import { readOutboxOptions } from '../../src/policies/outbox/options.ts';
 import { Queue } from '../../src/policies/outbox/queue/queue.ts';
-import { ResultWaiters } from '../../src/policies/outbox/results.ts';
+import { remove, requeue } from '../../src/policies/outbox/queue/transitions.ts';
 import { ok, status } from '../../src/testing/index.ts';
 import { held } from '../support/held.ts';
 import { type Page, page, settle } from '../support/outbox-page.ts';
@@ -31,14 +30,8 @@ function otherTab({ store, host }: Page) {
     signal: end.signal,
     partition: () => 'ann',
   } as unknown as PipelineContext;
-  const settings = readOutboxOptions({}, store);
-  const queue = new Queue('default', settings);
-  const news = new OutboxEvents(pipeline, store, () => {});
-  return {
-    queue,
-    news,
-    outcomes: new Completions(pipeline, queue, new ResultWaiters(), news, settings, () => {}),
-  };
+  const queue = new Queue('default', readOutboxOptions({}, store));
+  return { queue, events: new OutboxEvents(pipeline, store) };
 }
 
 /** Settles when this tab has heard that of the other one. */
@@ -64,7 +57,9 @@ describe.skipIf(isAlone)('another tab', () => {
     await settle();
     const told = heard(here, 'b', 'settled');
     const entry = await there.queue.find('ann', 'b');
-    expect(entry && (await there.outcomes.remove(entry))).toBe(true);
+    if (!entry) throw new Error('it does not wait');
+    expect(await remove(there.queue, entry)).toBe(true);
+    there.events.emit(entry, { type: 'settled', outcome: 'removed' });
     await told;
     first.letGo(ok());
     await settle();
@@ -83,9 +78,8 @@ describe.skipIf(isAlone)('another tab', () => {
     const told = heard(here, '1', 'replayed');
     const dead = await there.queue.find('ann', '1');
     if (!dead) throw new Error('it is no dead letter');
-    const { id, origin, lane, key } = dead;
-    expect(await there.queue.transitions.requeue(dead, () => ({ attempts: 0 }))).toBe(true);
-    there.news.emit({ type: 'replayed', id, origin, lane }, 'ann', key);
+    expect(await requeue(there.queue, dead, { attempts: 0 })).toBe(true);
+    there.events.emit(dead, { type: 'replayed' });
     await told;
     second.letGo(ok());
     await settle();

@@ -162,7 +162,7 @@ describe('accepting', () => {
     };
     await expect(fetch(URL_, POST)).rejects.toMatchObject({
       name: 'StorageError',
-      message: expect.stringMatching(/no answer in 10000 ms/),
+      message: expect.stringMatching(/did not respond within 10000 ms/),
     });
     const controller = new AbortController();
     const reason = new Error('mine');

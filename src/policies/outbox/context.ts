@@ -1,36 +1,43 @@
-import type { PipelineContext } from '../../core/contract.ts';
-import type { Enqueuer } from './accept.ts';
-import type { Completions } from './completions.ts';
+import type { Call, Handler, PipelineContext } from '../../core/contract.ts';
+import type { KeyedQueue } from '../../primitives/keyed-queue.ts';
+import type { LruMap } from '../../primitives/lru.ts';
+import type { Semaphore } from '../../primitives/semaphore.ts';
 import type { OutboxEvents } from './events.ts';
 import type { OutboxSettings } from './options.ts';
 import type { Queue } from './queue/queue.ts';
-import type { ResultWaiters } from './results.ts';
 import type { Respect } from './send/backoff.ts';
-import type { LaneScheduler } from './send/scheduler.ts';
+import type { SendGate } from './send/gate.ts';
 import type { StoreHandle } from './store-handle.ts';
 
 /** The components of an outbox that is attached to a pipeline. */
 export interface OutboxContext {
+  /** What sends: the policies inside the outbox. */
+  readonly next: Handler;
   readonly pipeline: PipelineContext;
   readonly settings: OutboxSettings;
+  readonly handle: StoreHandle;
   readonly queue: Queue;
-  readonly enqueuer: Enqueuer;
-  readonly waiters: ResultWaiters;
   readonly events: OutboxEvents;
-  readonly completions: Completions;
-  readonly scheduler: LaneScheduler;
-  readonly storeHandle: StoreHandle;
-  /**
-   * Runs an operation of the application with a timeout, before the store is closed.
-   *
-   * @throws {ClosedError} once the pipeline was closed; nothing is started.
-   * @throws {StorageError} if the store does not respond.
-   */
-  ask<T>(work: () => Promise<T>): Promise<T>;
+  readonly gate: SendGate;
+  /** Per origin, so that one that hangs does not block the others. */
+  readonly slots: LruMap<Semaphore>;
+  /** The order of calls, by lane. */
+  readonly turns: KeyedQueue;
+  readonly scheduler: Scheduler;
+  /** Called with each call: one of a user that has signed in drains their lanes. */
+  notice(call: Call): void;
   /** Drains all lanes in the background. */
   wake(respect: Respect): void;
-  /** Asks the browser for persistent storage, after the first accepted write. */
-  requestPersistence(): void;
   /** Registers a Background Sync, in case this page closes. */
   requestSync(): void;
+}
+
+/** What drains lanes, as the other components use it. */
+export interface Scheduler {
+  /** Sends the due entries of a lane. Resolves when none is due. */
+  drain(partition: string, lane: string, respect?: Respect): Promise<void>;
+  /** Whether the application has stopped what would be sent. */
+  isStopped(): boolean;
+  /** Drains every lane of the current user, for `flush()`. @param signal Starts no more lanes once it aborts. */
+  flush(signal: AbortSignal | undefined, respect: Respect): Promise<void>;
 }

@@ -1,12 +1,11 @@
 import type { Call } from '../../core/contract.ts';
-import { ClosedError } from '../../core/errors.ts';
 import { follow } from '../../primitives/abort.ts';
+import { withDeadline } from '../../primitives/clock.ts';
+import { accept } from './accept.ts';
 import type { OutboxContext } from './context.ts';
 import type { CallOutboxSettings } from './options.ts';
-import type { ResultWithBody } from './queue/encryption.ts';
-import type { OutboxEntry } from './queue/entry.ts';
+import type { OutboxEntry, ResultWithBody } from './queue/entry.ts';
 import { queuedResponse, ResultLostError, resultLost, toResponse, UndeliveredError } from './results.ts';
-import type { EntryRef } from './send/scheduler.ts';
 
 /** Enqueues a write, and responds with its result, or with 202 if that takes too long. */
 export async function enqueue(
@@ -15,62 +14,51 @@ export async function enqueue(
   wanted: CallOutboxSettings,
   context: OutboxContext,
 ): Promise<Response> {
-  const { scheduler, events, settings } = context;
+  const { scheduler, events, settings, gate } = context;
   const { clock } = call.host;
+  // The commit is part of the caller's wait.
   const respondAt = clock.ticks() + settings.respondAfter;
-  const ended = new Set<string>();
-  const seen = ({ key }: EntryRef): void => void ended.add(key);
-  scheduler.listeners.add(seen);
-  const accepting = context.enqueuer.accept(request, call, wanted);
-  const { entry, known } = await accepting.finally(() => scheduler.listeners.delete(seen));
-  const { id, origin, lane, partition, key } = entry;
-  context.requestPersistence();
-  events.emit({ type: 'queued', id, origin, lane, callId: call.id }, partition, key);
-  return new Promise((resolve, reject) => {
-    const ends: (() => void)[] = [];
-    let over = false;
-    const end = (settle: () => void): void => {
-      if (over) return;
-      over = true;
-      for (const each of ends) each();
-      settle();
-    };
-    const later = (): void =>
-      end(() => {
-        context.requestSync();
-        resolve(queuedResponse(entry));
-      });
-    const postponed = (which: string): void => void (which === key && later());
-    const drain = scheduler.drainFor(partition, lane);
-    call.waitUntil(drain.done);
-    ends.push(drain.leave);
-    // Aborted during the commit: the entry stays queued.
-    if (call.signal.aborted) return end(() => reject(call.signal.reason));
-    const settled = waitForResult(
-      entry,
-      context,
-      (settled) => end(() => resolve(resultResponse(settled, entry))),
+  // A running lane may deliver the entry before this page learns of the commit.
+  const ended = new Set<string | undefined>();
+  const unwatch = events.watch(({ event, key }) => event.type === 'settled' && ended.add(key));
+  const { entry, known } = await accept(request, call, wanted, context).finally(unwatch);
+  const { partition, lane, key } = entry;
+  const mayHaveEnded = known || ended.has(key);
+  events.emit(entry, { type: 'queued', callId: call.id });
+  const drained = scheduler.drain(partition, lane);
+  call.waitUntil(drained);
+  const ends: (() => void)[] = [];
+  const wait = new Promise<ResultWithBody | undefined>((resolve, reject) => {
+    const later = (): void => resolve(undefined);
+    const result = waitForResult(entry, context, resolve, (error) =>
       // The write was accepted: a store that fails now is no failure of the call.
-      (error) => (error instanceof UndeliveredError ? end(() => reject(error)) : later()),
+      error instanceof UndeliveredError ? reject(error) : later(),
     );
     ends.push(
-      settled.end,
-      // The commit is part of the caller's wait.
+      result.end,
       clock.after(Math.max(0, respondAt - clock.ticks()), later),
-      follow(call.signal, (reason) => end(() => reject(reason))),
-      () => scheduler.postponed.delete(postponed),
+      // Also if it was aborted during the commit: the entry stays queued.
+      follow(call.signal, reject),
+      events.watchEntry(key, ({ event }) => {
+        if (event?.type === 'postponed' || event?.type === 'outbox-auth-required') later();
+      }),
     );
-    scheduler.postponed.add(postponed);
-    if (known || ended.has(key)) void settled.look();
-    // Offline, paused or behind other entries: respond now, unless the entry ended before we subscribed.
-    const mayHaveEnded = (): boolean =>
-      !over && (known || ended.has(key) || scheduler.gate.isOpen(partition));
-    void drain.done.then(() => (mayHaveEnded() ? settled.look() : undefined)).then(later);
+    if (mayHaveEnded) void result.look();
+    // Offline, paused or behind other entries: responds now, unless the entry has ended.
+    void drained
+      .then((): unknown => ends.length > 0 && (mayHaveEnded || gate.isOpen(partition)) && result.look())
+      .then(later);
   });
+  const result = await wait.finally(() => {
+    for (const end of ends.splice(0)) end();
+  });
+  if (result) return resultResponse(result, entry);
+  context.requestSync();
+  return queuedResponse(entry);
 }
 
 /** If the response to a delivered write is not stored, the caller still gets the 202. */
-async function resultResponse(settled: ResultWithBody, entry: OutboxEntry): Promise<Response> {
+function resultResponse(settled: ResultWithBody, entry: OutboxEntry): Response {
   try {
     return toResponse(settled);
   } catch (error) {
@@ -86,47 +74,37 @@ async function resultResponse(settled: ResultWithBody, entry: OutboxEntry): Prom
  */
 function waitForResult(
   entry: OutboxEntry,
-  { queue, waiters, ask }: OutboxContext,
+  { queue, events }: OutboxContext,
   resolve: (settled: ResultWithBody) => void,
   reject: (error: unknown) => void,
 ): { end: () => void; look: () => Promise<void> } {
   const read = async (): Promise<void> => {
-    const stored = await ask(() => queue.result(entry.key));
+    const stored = await queue.result(entry.key, entry.partition);
     // Deleted without a result: removed.
-    if (!stored && (await ask(() => queue.get(entry.key)))) return;
+    if (!stored && (await queue.get(entry.key))) return;
     end();
     if (stored) resolve(stored);
-    else if (await ask(() => queue.hasKnownId(entry))) reject(resultLost(entry.id));
+    else if (await queue.owner(entry.partition, entry.id)) reject(resultLost(entry.id));
     else reject(new UndeliveredError('outbox-removed', entry.id, { code: 'removed' }));
   };
   const look = (): Promise<void> => read().catch(reject);
-  const end = waiters.wait(entry.key, (settled) => {
-    if (!settled) return void look();
+  const end = events.watchEntry(entry.key, ({ event, result }) => {
+    if (event && event.type !== 'settled') return;
+    // Another tab has the result, and the store has it.
+    if (!result) return void look();
     end();
-    resolve(settled);
+    resolve(result);
   });
   return { end, look };
 }
 
 /** @throws {ClosedError} when the pipeline closes first. */
-export function awaitResult(entry: OutboxEntry, context: OutboxContext): Promise<ResultWithBody> {
-  return new Promise((resolve, reject) => {
-    let unfollow = (): void => {};
-    const fail = (error: unknown): void => {
-      settled.end();
-      unfollow();
-      reject(error);
-    };
-    const settled = waitForResult(
-      entry,
-      context,
-      (value) => {
-        unfollow();
-        resolve(value);
-      },
-      fail,
-    );
-    unfollow = follow(context.pipeline.signal, () => fail(new ClosedError()));
-    void settled.look();
+export async function awaitResult(entry: OutboxEntry, context: OutboxContext): Promise<ResultWithBody> {
+  let end = (): void => {};
+  const result = new Promise<ResultWithBody>((resolve, reject) => {
+    const wait = waitForResult(entry, context, resolve, reject);
+    end = wait.end;
+    void wait.look();
   });
+  return withDeadline(Infinity, context.pipeline, result).finally(end);
 }

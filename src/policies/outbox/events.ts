@@ -4,6 +4,7 @@ import type { Store } from '../../core/store.ts';
 import { currentPartition } from '../../core/user.ts';
 import { type Channel, isText, isTextOrAbsent, openChannel } from '../../primitives/broadcast.ts';
 import { notify } from '../../primitives/notify.ts';
+import type { OutboxEntry, ResultWithBody } from './queue/entry.ts';
 
 /** What a listener of `subscribe` receives. */
 export type OutboxNotification<Meta = unknown> = Typed<OutboxEvent, Meta> & {
@@ -25,27 +26,35 @@ interface OutboxMessage {
   readonly key: string | undefined;
 }
 
-/** Emits what happens to entries, to listeners here and in other tabs and workers. */
+/** What happened, here or in another tab. */
+interface Happened extends OutboxMessage {
+  /** Of an entry that was settled in this page; that of another one is in the store. */
+  readonly result?: ResultWithBody | undefined;
+  readonly remote: boolean;
+}
+
+type Watcher = (happened: Happened) => unknown;
+
+/** Of one entry. Without an event, something may have happened: a database can be deleted. */
+type EntryWatcher = (happened: Partial<Happened>) => void;
+
+/** An event of an entry, without the fields that the entry has. */
+type OfEntry<Event> = Event extends { readonly id: string } ? Omit<Event, 'id' | 'origin' | 'lane'> : never;
+
+/** The one stream of what happens to entries, here and in other tabs and workers. Everything that reacts listens to it. */
 export class OutboxEvents {
   readonly #pipeline: PipelineContext;
   readonly #channel: Channel | undefined;
   readonly #listeners = new Set<(event: OutboxNotification) => unknown>();
+  readonly #watchers = new Set<Watcher>();
+  /** Those that wait for the result of an entry, by its key. */
+  readonly #waiting = new Map<string, Set<EntryWatcher>>();
 
-  /** @param onRemote Called for events of other tabs, of any partition. */
-  constructor(
-    pipeline: PipelineContext,
-    { durable }: Store,
-    onRemote: (event: OutboxEvent, partition: string, key: string | undefined) => void,
-  ) {
+  constructor(pipeline: PipelineContext, { durable }: Store) {
     this.#pipeline = pipeline;
     if (!durable || !pipeline.host.canShareIO) return;
-    this.#channel = openChannel(
-      `holdfast outbox ${pipeline.name}`,
-      readMessage,
-      ({ event, partition, key }) => {
-        if (currentPartition(pipeline) === partition) this.#notify({ ...event, remote: true });
-        onRemote(event, partition, key);
-      },
+    this.#channel = openChannel(`holdfast outbox ${pipeline.name}`, readMessage, (message) =>
+      this.#dispatch({ ...message, remote: true }),
     );
     pipeline.signal.addEventListener('abort', () => this.#channel?.close(), { once: true });
   }
@@ -58,17 +67,62 @@ export class OutboxEvents {
     return () => void this.#listeners.delete(own);
   }
 
-  /** @param key The entry's. */
-  emit(event: OutboxEvent, partition: string, key?: string): void {
+  /** Calls `watcher` for all events. @returns ends it. */
+  watch(watcher: Watcher): () => void {
+    this.#watchers.add(watcher);
+    return () => void this.#watchers.delete(watcher);
+  }
+
+  /** Calls `watcher` for events of the entry with this key, whose result it waits for. @returns ends it. */
+  watchEntry(key: string, watcher: EntryWatcher): () => void {
+    const watchers = this.#waiting.get(key) ?? new Set();
+    this.#waiting.set(key, watchers.add(watcher));
+    return () => {
+      watchers.delete(watcher);
+      // Idempotent: a second call must not remove newer watchers.
+      if (watchers.size === 0 && this.#waiting.get(key) === watchers) this.#waiting.delete(key);
+    };
+  }
+
+  /** Whether a caller waits for a result. */
+  get isAwaited(): boolean {
+    return this.#waiting.size > 0;
+  }
+
+  /** Emits an event of an entry. @param result If it is settled. */
+  emit(
+    entry: Pick<OutboxEntry, 'id' | 'origin' | 'lane' | 'partition' | 'key'>,
+    event: OfEntry<OutboxEvent>,
+    result?: ResultWithBody,
+  ): void {
+    const { id, origin, lane, partition, key } = entry;
+    this.emitOf(partition, { ...event, id, origin, lane } as OutboxEvent, key, result);
+  }
+
+  /** Emits an event of a user. */
+  emitOf(partition: string, event: OutboxEvent, key?: string, result?: ResultWithBody): void {
     this.#pipeline.emit?.(event);
-    // Events of a previous user may still arrive.
-    if (currentPartition(this.#pipeline) === partition) this.#notify({ ...event, remote: false });
+    this.#dispatch({ event, partition, key, result, remote: false });
     if (!this.#pipeline.signal.aborted)
       this.#channel?.post({ event, partition, key } satisfies OutboxMessage);
   }
 
-  #notify(event: OutboxNotification): void {
-    for (const listener of this.#listeners) notify(listener, event);
+  /** Lets callers that wait for an entry look at it again. */
+  recheck(key: string, result?: ResultWithBody): void {
+    for (const watcher of this.#waiting.get(key) ?? []) watcher({ result });
+  }
+
+  /** The same for all entries. */
+  recheckAll(): void {
+    for (const key of this.#waiting.keys()) this.recheck(key);
+  }
+
+  #dispatch(happened: Happened): void {
+    const { event, partition, key = '', remote } = happened;
+    // Events of a previous user may still arrive.
+    if (currentPartition(this.#pipeline) === partition)
+      for (const listener of this.#listeners) notify(listener, { ...event, remote });
+    for (const watcher of [...(this.#waiting.get(key) ?? []), ...this.#watchers]) watcher(happened);
   }
 }
 

@@ -6,6 +6,7 @@ import type { Match } from '../../primitives/url-match.ts';
 import {
   duration,
   durationOrFalse,
+  expected,
   headerName,
   integer,
   list,
@@ -150,31 +151,19 @@ export interface CallOutboxSettings extends Omit<CallOutbox, 'expiresAfter'> {
   readonly expiresAfter?: number;
 }
 
-/** How long one operation of the store may take, in ms; in some browsers an open never ends. */
-export const STORE_TIMEOUT = 10_000;
-
 /** How long a hook of the application may take, in ms: a lane waits for it. */
 export const HOOK_TIMEOUT = 30_000;
 
-const keptHeader: Rule<string> = (value, option) => {
-  const name = headerName(value, option).toLowerCase();
-  if (!carriesCredentials(name)) return name;
-  throw new ConfigurationError(
-    option,
-    value,
-    'credentials are not written to disk: `authorize` puts them back',
-  );
-};
-
-const keyHeader: Rule<string> = (value, option) => {
-  const name = headerName(value, option);
-  if (!carriesCredentials(name)) return name;
-  throw new ConfigurationError(
-    option,
-    value,
-    'expected no header of credentials: the key is written to disk',
-  );
-};
+/** The name of a header that is written to disk. @param allowed For the error, if it carries credentials. */
+const storedHeader =
+  (allowed: string): Rule<string> =>
+  (value, option) => {
+    const name = headerName(value, option);
+    if (!carriesCredentials(name)) return name;
+    throw new ConfigurationError(option, value, allowed);
+  };
+const keptHeader = storedHeader('credentials are not written to disk: `authorize` puts them back');
+const keyHeader = storedHeader('expected no header of credentials: the key is written to disk');
 
 const rules: { [K in keyof OutboxSettings]: Rule<OutboxSettings[K]> } = {
   store: atomicStoreRule,
@@ -187,7 +176,7 @@ const rules: { [K in keyof OutboxSettings]: Rule<OutboxSettings[K]> } = {
   maxBytes: size,
   maxEntryBytes: size,
   idempotencyHeader: (value, option) => (value === false ? value : keyHeader(value, option)),
-  persistHeaders: list(keptHeader),
+  persistHeaders: list((value, option) => keptHeader(value, option).toLowerCase()),
   authorize: ofType('function'),
   onConflict: ofType('function'),
   resultTtl: (value, option) => (value === false ? 0 : duration(value, option)),
@@ -238,13 +227,9 @@ const LONGEST_LANE = 1_024;
 const named =
   (longest: number): Rule<string> =>
   (value, option) => {
-    const text = wellFormedString(value, option);
-    if (text.length > 0 && text.length <= longest) return text;
-    throw new ConfigurationError(
-      option,
-      text.slice(0, 50),
-      `expected 1 to ${longest} characters, got ${text.length}`,
-    );
+    const { length } = wellFormedString(value, option);
+    const what = `1 to ${longest} characters, got ${length}`;
+    return expected(what, length > 0 && length <= longest, value as string, option);
   };
 
 /** @throws {ConfigurationError} for a partition that is too long to be part of the store's keys. */
@@ -252,10 +237,13 @@ export const checkPartition = (partition: string): string => named(LONGEST_LANE)
 
 const coalesceRules: { [K in keyof Coalesce]-?: Rule<Coalesce[K]> } = {
   key: named(LONGEST_ID),
-  merge: (value, option) => {
-    if (value === 'replace' || typeof value === 'function') return value as Merge;
-    throw new ConfigurationError(option, value, "expected 'replace' or a function");
-  },
+  merge: (value, option) =>
+    expected(
+      "'replace' or a function",
+      value === 'replace' || typeof value === 'function',
+      value as Merge,
+      option,
+    ),
 };
 
 const rulesOfCall: { [K in keyof CallOutboxSettings]-?: Rule<CallOutboxSettings[K]> } = {
@@ -263,8 +251,7 @@ const rulesOfCall: { [K in keyof CallOutboxSettings]-?: Rule<CallOutboxSettings[
   id: named(LONGEST_ID),
   coalesce: (value, option) => {
     const read = readOptions<Partial<Coalesce>>(option, value as object, coalesceRules, {});
-    if (read.key !== undefined) return read as Coalesce;
-    throw new ConfigurationError(`${option}.key`, undefined, 'expected a key for the writes to coalesce');
+    return expected('a key', read.key !== undefined, read as Coalesce, `${option}.key`);
   },
   expiresAfter: durationOrFalse,
   blockLaneOnFailure: ofType('boolean'),

@@ -1,27 +1,42 @@
 import { type Call, named, type PipelineContext, PUBLIC } from '../../core/contract.ts';
 import { composeWrappers } from '../../core/run/compose-wrappers.ts';
-import { type Run, type Stage, stage } from '../../core/stage.ts';
+import { type Stage, stage } from '../../core/stage.ts';
 import type { AtomicStore } from '../../core/store.ts';
 import { currentPartition, signsOut, usersOf } from '../../core/user.ts';
 import { SAFE_METHODS } from '../../http/idempotency.ts';
 import { createAborter } from '../../primitives/abort.ts';
 import { ConfigurationError } from '../../primitives/failure.ts';
 import { matches } from '../../primitives/url-match.ts';
+import { removeEntry } from './complete.ts';
 import type { OutboxContext } from './context.ts';
-import { createContext, releaseStore } from './create-context.ts';
+import { createContext } from './create-context.ts';
 import { awaitResult, enqueue } from './enqueue.ts';
 import type { OutboxNotification } from './events.ts';
-import { clear, counts, type LaneInfo, lanes, type OutboxCounts, pause, resume } from './manage.ts';
+import {
+  clear,
+  counts,
+  type ExportedEntry,
+  edit,
+  exportEntries,
+  flush,
+  type LaneInfo,
+  lanes,
+  type OutboxCounts,
+  pause,
+  removeAll,
+  replay,
+  requestOf,
+  resume,
+} from './manage.ts';
 import { takeName } from './names.ts';
 import {
   checkPartition,
   functionRule,
   type OutboxOptions,
-  type OutboxSettings,
   readCallOutbox,
   readOutboxOptions,
 } from './options.ts';
-import { type ExportedEntry, edit, exportEntries, purge, replay, requestOf } from './queue/dead-letters.ts';
+import { clearResponses } from './queue/cleanup.ts';
 import type { OutboxEntry } from './queue/entry.ts';
 import {
   type ClearOptions,
@@ -37,8 +52,6 @@ import {
   readReplay,
 } from './queue/queries.ts';
 import { resultLost, toResponse, UndeliveredError } from './results.ts';
-import { flush } from './send/flush.ts';
-import { onSignIn } from './send/triggers.ts';
 
 /** @typeParam Meta The application's data of an entry. */
 export interface Outbox<Meta = unknown> extends Stage {
@@ -115,29 +128,28 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
     );
   };
 
-  let noticed = (_call: Call): void => {};
-
   const policy = stage({
     attach(pipeline, inside) {
       if (assembled)
         throw new ConfigurationError('outbox', 'this outbox', 'another client has it; make one for each');
       takeName(pipeline, settings.store, {
-        retire: () => assembled?.scheduler.gate.retire(),
+        retire: () => assembled?.gate.retire(true),
         reclaim() {
-          assembled?.scheduler.gate.reclaim();
+          assembled?.gate.retire(false);
           assembled?.wake('retry-after');
         },
       });
       const mine = createContext(inside, pipeline, settings);
       assembled = mine;
-      pipeline.onClose(() => void releaseStore(settings.store, pipeline, mine.storeHandle));
-      noticed = onSignIn(pipeline, mine.wake);
+      pipeline.onClose(() => mine.handle.release());
     },
     enter(run): Promise<void> | undefined {
       const { call, pipeline, method } = run;
-      noticed(call);
+      assembled?.notice(call);
       if (SAFE_METHODS.includes(method)) return undefined;
-      const wanted = wantedFor(run, settings);
+      // A read ignores the option, as a route or `extend` applies to all calls.
+      const isMatch = settings.match !== undefined && matches(settings.match, run.url);
+      const wanted = call.options.outbox ?? (isMatch || undefined);
       if (wanted === undefined) return undefined;
       checkCall(call, wanted, pipeline);
       const own = createAborter();
@@ -147,76 +159,76 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
         readCallOutbox(wanted),
         context(),
       );
-      return run.wait(Number.POSITIVE_INFINITY, enqueued, own.abort).then((response) => {
+      return run.wait(Infinity, enqueued, own.abort).then((response) => {
         run.response = response;
       });
     },
   });
 
-  const ask = async <T>(work: (context: OutboxContext) => Promise<T>): Promise<T> => {
-    const mine = context();
-    return mine.ask(() => work(mine));
-  };
-  /** For work of several operations. @throws {ClosedError} once the pipeline was closed. */
+  /** @throws {ClosedError} once the pipeline was closed. */
   const open = (): OutboxContext => {
     const mine = context();
     mine.pipeline.signal.throwIfAborted();
     return mine;
   };
-  const find = (id: string): Promise<OutboxEntry | undefined> =>
-    ask(({ queue, pipeline }) => queue.find(pipeline.partition(), id));
 
   return Object.assign(
     named('outbox', policy, {
       needsPartition: true,
       brings: { compose: composeWrappers, users: usersOf },
       signOut: signsOut(async ({ partition, undelivered }) => {
-        if (undelivered === 'remove') return { undelivered: await clear(partition, open()) };
-        const { waiting, deadLetters } = await ask((mine) => counts(undefined, mine));
-        await ask(({ queue }) => queue.cleanup.clearResponses(partition));
+        const mine = open();
+        if (undelivered === 'remove') return { undelivered: await clear(partition, mine) };
+        const { waiting, deadLetters } = await counts(undefined, mine);
+        await clearResponses(mine.queue, partition);
         return { undelivered: waiting + deadLetters };
       }),
     }),
     {
       idempotencyHeader: settings.idempotencyHeader,
       async result(id: string) {
-        const entry = await find(id);
-        if (entry?.state === 'waiting') return toResponse(await awaitResult(entry, context()));
-        const stored = await ask(({ queue, pipeline }) => queue.resultOf(pipeline.partition(), id));
+        const mine = open();
+        const { queue, pipeline } = mine;
+        const partition = pipeline.partition();
+        const entry = await queue.find(partition, id);
+        if (entry?.state === 'waiting') return toResponse(await awaitResult(entry, mine));
+        const stored = await queue.result(await queue.keyOf(partition, id), partition);
         if (stored) return toResponse(stored);
         // A dead letter is kept longer than its result.
         if (entry?.reason) throw new UndeliveredError('dead-lettered', id, entry.reason);
-        if (await ask(({ queue, pipeline }) => queue.hasKnownId({ partition: pipeline.partition(), id })))
-          throw resultLost(id);
+        if (await queue.owner(partition, id)) throw resultLost(id);
         throw new UndeliveredError('outbox-unknown', id, { code: 'unknown' });
       },
-      entries: async (query: EntriesQuery = {}) =>
-        ask(async ({ queue, pipeline }) => {
-          const partition = currentPartition(pipeline);
-          return partition === undefined ? [] : queue.list(partition, readQuery(query));
-        }),
-      counts: async (query: LaneQuery = {}) => ask((mine) => counts(readLaneQuery(query).lane, mine)),
-      lanes: async () => ask(lanes),
-      request: async (id: string) => ask((mine) => requestOf(id, mine)),
+      async entries(query: EntriesQuery = {}) {
+        const { queue, pipeline } = open();
+        const partition = currentPartition(pipeline);
+        return partition === undefined ? [] : queue.list(partition, readQuery(query));
+      },
+      counts: async (query: LaneQuery = {}) => counts(readLaneQuery(query).lane, open()),
+      lanes: async () => lanes(open()),
+      request: async (id: string) => requestOf(id, open()),
       async edit(id: string, change: Parameters<Outbox['edit']>[1]) {
         functionRule(change, 'edit.change');
         return edit(id, change, open());
       },
-      replay: async (id: string, options: ReplayOptions = {}) =>
-        ask((mine) => replay(id, readReplay(options), mine)),
+      replay: async (id: string, options: ReplayOptions = {}) => replay(id, readReplay(options), open()),
       async remove(id: string) {
-        const entry = await ask(({ queue, pipeline }) => queue.find(pipeline.partition(), id, 'best-effort'));
-        return entry ? ask(({ completions }) => completions.remove(entry)) : false;
+        const mine = open();
+        const entry = await mine.queue.find(mine.pipeline.partition(), id, 'best-effort');
+        return entry ? removeEntry(mine, entry) : false;
       },
-      purge: async () => purge(open()),
+      async purge() {
+        const mine = open();
+        return removeAll(mine.pipeline.partition(), 'dead-letter', mine);
+      },
       export: (query: EntriesQuery = {}) => exportEntries(readQuery(query), context()),
-      clear: async (of: ClearOptions = {}) => {
+      async clear(of: ClearOptions = {}) {
         const mine = open();
         const { partition = mine.pipeline.partition() } = readClear(of);
         return clear(partition, mine);
       },
       flush: async (options: FlushOptions = {}) => flush(readFlush(options), open()),
-      pause: async (query: LaneQuery = {}) => ask((mine) => pause(readLaneQuery(query).lane, mine)),
+      pause: async (query: LaneQuery = {}) => pause(readLaneQuery(query).lane, open()),
       resume: async (query: LaneQuery = {}) => resume(readLaneQuery(query).lane, open()),
       subscribe(listener: (event: OutboxNotification) => void) {
         functionRule(listener, 'subscribe.listener');
@@ -224,11 +236,6 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
       },
     },
   );
-}
-
-/** The `outbox` option of a write; `undefined` if it is not to be queued. Reads ignore it, as a route or `extend` applies to all calls. */
-function wantedFor({ url, call }: Run, { match }: OutboxSettings): unknown {
-  return call.options.outbox ?? (match !== undefined && matches(match, url) ? true : undefined);
 }
 
 /** @throws {ConfigurationError} if no later page could send the write of this call. */

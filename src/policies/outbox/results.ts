@@ -2,8 +2,7 @@ import { createResponse } from '../../core/body/response.ts';
 import { watchBody } from '../../core/body/watched-response.ts';
 import { SOURCE_HEADER } from '../../core/outcome.ts';
 import { HoldfastError } from '../../primitives/failure.ts';
-import type { ResultWithBody } from './queue/encryption.ts';
-import type { OutboxEntry, Reason } from './queue/entry.ts';
+import type { OutboxEntry, Reason, ResultWithBody } from './queue/entry.ts';
 
 /** A write will not be delivered by itself; it is kept as a dead letter, with the reason, or was removed. */
 export class UndeliveredError extends HoldfastError {
@@ -67,32 +66,4 @@ export function queuedResponse({ id, request }: OutboxEntry): Response {
       'holdfast-outbox-id': encodeURIComponent(id),
     },
   );
-}
-
-type Listener = (settled: ResultWithBody | undefined) => void;
-
-/** Callers of this page that wait for results. */
-export class ResultWaiters {
-  readonly #waiting = new Map<string, Set<Listener>>();
-
-  /** @returns ends the wait. */
-  wait(key: string, listener: Listener): () => void {
-    const listeners = this.#waiting.get(key) ?? new Set();
-    this.#waiting.set(key, listeners.add(listener));
-    return () => {
-      listeners.delete(listener);
-      // Idempotent: a second call must not remove newer listeners.
-      if (listeners.size === 0 && this.#waiting.get(key) === listeners) this.#waiting.delete(key);
-    };
-  }
-
-  /** Some changes arrive without an event, such as a database that was deleted. */
-  recheckAll(): void {
-    for (const key of this.#waiting.keys()) this.notify(key);
-  }
-
-  /** @param settled Absent: another tab has the result, and the store has it. */
-  notify(key: string, settled?: ResultWithBody): void {
-    for (const listener of this.#waiting.get(key) ?? []) listener(settled);
-  }
 }

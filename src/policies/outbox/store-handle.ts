@@ -1,124 +1,125 @@
 import type { Host, PipelineContext } from '../../core/contract.ts';
 import { ClosedError, StorageError } from '../../core/errors.ts';
-import type { AtomicStore, Store } from '../../core/store.ts';
+import type { AtomicStore, Item, Transaction } from '../../core/store.ts';
 import { DeadlineError, withDeadline } from '../../primitives/clock.ts';
 import { isFailure } from '../../primitives/failure.ts';
-import { STORE_TIMEOUT } from './options.ts';
 
-/** Tracks work on the store, which must end before the store is closed. */
+/** How long one operation of the store may take, in ms; in some browsers an open never ends. */
+const STORE_TIMEOUT = 10_000;
+
+/** Bounds work of a store or a cipher. @throws {StorageError} after `ms`; the work itself goes on. */
+export async function respondWithin<T>(ms: number, name: string, host: Host, work: Promise<T>): Promise<T> {
+  try {
+    return await withDeadline(ms, { host }, work);
+  } catch (cause) {
+    if (!(cause instanceof DeadlineError)) throw cause;
+    throw new StorageError(`${name} did not respond within ${ms} ms`, { cause });
+  }
+}
+
+/** The store of one outbox: bounds its operations, and closes it after its last use. */
 export class StoreHandle {
-  readonly #host: Host;
+  /** The store with a timeout for each operation. Reads also end when the pipeline closes; changes complete. */
+  readonly store: AtomicStore;
+  readonly #pipeline: PipelineContext;
+  readonly #given: AtomicStore;
   readonly #work = new Set<Promise<void>>();
-  /** Operations of the store, with their start. */
-  readonly #asked = new Map<Promise<void>, number>();
   #isOver = false;
 
-  constructor(host: Host) {
-    this.#host = host;
-  }
-
-  /** @returns the work itself. */
-  track<T>(work: Promise<T>): Promise<T> {
-    const over = (): void => void this.#work.delete(drained);
-    const drained: Promise<void> = work.then(over, over);
-    this.#work.add(drained);
-    return work;
-  }
-
-  /** The store until it is closed: a later operation would open it again, and leave it open. */
-  guard(store: AtomicStore): AtomicStore {
-    const ask = <T>(work: () => Promise<T>): Promise<T> => {
-      if (this.#isOver) return Promise.reject(new ClosedError());
-      const asked = work();
-      const over = (): void => void this.#asked.delete(ended);
-      const ended: Promise<void> = asked.then(over, over);
-      this.#asked.set(ended, this.#host.clock.ticks());
-      return asked;
-    };
-    return {
+  constructor(store: AtomicStore, pipeline: PipelineContext) {
+    this.#pipeline = pipeline;
+    this.#given = store;
+    const use = <T>(work: () => Promise<T>): Promise<T> =>
+      this.#isOver ? Promise.reject(new ClosedError()) : this.track(work());
+    const read = <T>(work: () => Promise<T>): Promise<T> =>
+      withDeadline(
+        Infinity,
+        pipeline,
+        use(() => this.#bounded(work())),
+      );
+    this.store = {
       name: store.name,
       durable: store.durable,
-      get: (key) => ask(() => store.get(key)),
-      body: (key) => ask(() => store.body(key)),
-      range: (query) => ask(() => store.range(query)),
-      rangeWithBodies: (query, pick) => ask(() => store.rangeWithBodies(query, pick)),
-      groups: (prefix, limit) => ask(() => store.groups(prefix, limit)),
-      count: (of) => ask(() => store.count(of)),
-      write: (changes) => ask(() => store.write(changes)),
-      change: (keys, decide, options) => ask(() => store.change(keys, decide, options)),
+      get: (key) => read(() => store.get(key)),
+      body: (key) => read(() => store.body(key)),
+      range: (query) => read(() => store.range(query)),
+      rangeWithBodies: (query, pick) => read(() => store.rangeWithBodies(query, pick)),
+      groups: (prefix, limit) => read(() => store.groups(prefix, limit)),
+      count: (of) => read(() => store.count(of)),
+      write: (changes) => use(() => this.#bounded(store.write(changes))),
+      change: (keys, decide, options) => use(() => this.#change(keys, decide, options)),
       close: () => store.close(),
     };
   }
 
-  /** Resolves when no work is left. Operations older than the timeout are given up. */
-  async ended(): Promise<void> {
-    for (;;) {
-      const since = this.#host.clock.ticks() - STORE_TIMEOUT;
-      const asked = [...this.#asked].filter(([, at]) => at > since).map(([each]) => each);
-      if (this.#work.size + asked.length === 0) break;
-      await Promise.all([...this.#work, ...asked]);
+  /** Work during which the store stays open. @returns the work itself. */
+  track<T>(work: Promise<T>): Promise<T> {
+    const over = (): void => void this.#work.delete(ended);
+    const ended: Promise<void> = work.then(over, over);
+    this.#work.add(ended);
+    return work;
+  }
+
+  /** A store failed in the background: emits it; the next trigger tries again. */
+  emitFailed(operation: string, error: unknown): void {
+    const { signal, emit } = this.#pipeline;
+    if (signal.aborted) return;
+    const { name: store } = this.#given;
+    emit?.({ type: 'store-failed', store, operation, error });
+    // A newer version of the application owns the entries: this page reads and sends nothing more.
+    if (isFailure(error) && error.code === 'storage-newer') emit?.({ type: 'update-required', store });
+  }
+
+  /**
+   * Closes the store after its last use; a later use would open it again, and is rejected. `close()` of the pipeline waits for that.
+   * A store that never responds is closed all the same.
+   */
+  release(): void {
+    const unused = async (): Promise<void> => {
+      while (this.#work.size > 0) await Promise.all(this.#work);
+      this.#isOver = true;
+    };
+    const close = (): Promise<void> => {
+      this.#isOver = true;
+      return this.#given.close();
+    };
+    const { host } = this.#pipeline;
+    const closed = withDeadline(STORE_TIMEOUT, { host }, unused()).then(close, close);
+    try {
+      this.#pipeline.background({ origin: '', partition: '' }).waitUntil(closed);
+    } catch {
+      // The application's `waitUntil` throws if its event is over.
     }
-    this.#isOver = true;
   }
 
-  /** Rejects every later operation. */
-  close(): void {
-    this.#isOver = true;
+  #bounded<T>(work: Promise<T>): Promise<T> {
+    return respondWithin(STORE_TIMEOUT, this.#given.name, this.#pipeline.host, work);
   }
-}
 
-/** A store failed in the background: emits it; the next trigger tries again. */
-export function emitStoreFailed(
-  { signal, emit }: PipelineContext,
-  store: Store,
-  operation: string,
-  error: unknown,
-): void {
-  if (signal.aborted) return;
-  emit?.({ type: 'store-failed', store: store.name, operation, error });
-  // A newer version of the application owns the entries: this page reads and sends nothing more.
-  if (isFailure(error) && error.code === 'storage-newer')
-    emit?.({ type: 'update-required', store: store.name });
-}
-
-/** Bounds an operation of the store. @throws {StorageError} after the timeout; the operation may still complete. */
-export async function withStoreTimeout<T>(
-  pipeline: Pick<PipelineContext, 'host'> & Partial<Pick<PipelineContext, 'signal'>>,
-  store: Store,
-  work: Promise<T>,
-): Promise<T> {
-  try {
-    return await withDeadline(STORE_TIMEOUT, pipeline, work);
-  } catch (cause) {
-    if (!(cause instanceof DeadlineError)) throw cause;
-    throw new StorageError(`${store.name} did not respond within ${STORE_TIMEOUT} ms`, { cause });
+  /** A change that times out before its decision is not made later: its caller may have repeated it. */
+  async #change<T>(
+    keys: readonly string[],
+    decide: (found: readonly (Item | undefined)[]) => Transaction<T>,
+    options: { readonly strict?: boolean } | undefined,
+  ): Promise<T> {
+    let [isDecided, isGivenUp] = [false, false];
+    const decideInTime: typeof decide = (found) => {
+      if (isGivenUp) throw new StorageError('the change was given up');
+      isDecided = true;
+      return decide(found);
+    };
+    const work = this.#given.change(keys, decideInTime, options);
+    try {
+      return await this.#bounded(work);
+    } catch (error) {
+      isGivenUp = !isDecided;
+      // Of a change that has begun, only waiting shows whether it succeeds.
+      if (isDecided && isTimeout(error)) return this.#bounded(work);
+      throw error;
+    }
   }
 }
 
-/** The part of `navigator.storage` that is used here; only pages have `persist`. */
-interface StorageManager {
-  persisted?(): Promise<boolean>;
-  persist?(): Promise<boolean>;
-}
-
-/**
- * Asks the browser, once, to delete nothing of this site when the disk is full: after the first accepted write, when the
- * reason is obvious to the user (Firefox asks, other browsers decide by themselves).
- *
- * @see https://storage.spec.whatwg.org/#persistence
- */
-export function persistence({ emit }: PipelineContext, store: Store, isWanted: boolean): () => void {
-  let isAsked = !isWanted || !store.name.startsWith('indexeddb:');
-  const ask = async (storage: StorageManager): Promise<void> => {
-    if (await storage.persisted?.()) return;
-    const granted = await storage.persist?.();
-    if (granted !== undefined) emit?.({ type: 'storage-persistence', granted });
-  };
-  return () => {
-    if (isAsked) return;
-    isAsked = true;
-    const { storage } = (globalThis.navigator ?? {}) as { storage?: StorageManager };
-    // If the browser refuses, entries are kept as long as other data.
-    if (storage) ask(storage).catch(() => {});
-  };
-}
+/** Whether `respondWithin` gave up. */
+export const isTimeout = (error: unknown): boolean =>
+  error instanceof StorageError && error.cause instanceof DeadlineError;

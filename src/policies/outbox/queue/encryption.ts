@@ -1,45 +1,19 @@
 import type { Host } from '../../../core/contract.ts';
 import { StorageError } from '../../../core/errors.ts';
 import type { Cipher, StoredBody } from '../../../core/store.ts';
-import { DeadlineError, withDeadline } from '../../../primitives/clock.ts';
 import type { Bytes } from '../../../primitives/units.ts';
-import { STORE_TIMEOUT } from '../options.ts';
-import type { OutboxEntry, Reason, StoredResult } from './entry.ts';
-
-/** The fields with a write's content. */
-const CONTENT = ['request', 'options', 'meta', 'fingerprint'] as const;
-type Content = Pick<OutboxEntry, (typeof CONTENT)[number]>;
-
-/** A stored entry: plain, or with its content encrypted. The fields that the queue decides by are never encrypted. */
-export type EntryRecord = Omit<OutboxEntry, keyof Content | 'reason'> &
-  Partial<Content> & {
-    readonly reason?: Reason | undefined;
-    readonly encrypted?: Bytes;
-    readonly encryptedReason?: Bytes | undefined;
-  };
-
-/** A stored result, with its partition. */
-export type ResultRecord = StoredResult & { readonly partition: string; readonly encrypted?: Bytes };
-
-/** A stored result with its body. */
-export interface EncryptedResult {
-  readonly result: ResultRecord;
-  readonly body: StoredBody | undefined;
-}
-
-/** A result with its body. */
-export interface ResultWithBody {
-  readonly result: StoredResult;
-  readonly body: StoredBody | undefined;
-}
-
-export type ReasonFields = Pick<EntryRecord, 'reason' | 'encryptedReason'>;
-
-/** The reason without details, if the full one cannot be written. */
-export const codeOnly = ({ code }: Reason): ReasonFields => ({
-  reason: { code },
-  encryptedReason: undefined,
-});
+import { respondWithin } from '../store-handle.ts';
+import type { EntryWithBody, OutboxEntry, Reason, ResultWithBody } from './entry.ts';
+import {
+  type CipherSubject,
+  type Content,
+  codeOnly,
+  type EntryRecord,
+  type FingerprintFields,
+  type IdRecord,
+  type ReasonFields,
+  type ResultRecord,
+} from './records.ts';
 
 const utf8 = new TextEncoder();
 const text = new TextDecoder();
@@ -52,11 +26,30 @@ export class RecordEncryption {
     this.#cipher = cipher;
   }
 
-  async encryptEntry(entry: OutboxEntry): Promise<EntryRecord> {
-    if (!this.#cipher) return entry;
+  async encryptEntry(
+    entry: OutboxEntry,
+    body: StoredBody | undefined,
+  ): Promise<{ readonly record: EntryRecord; readonly body: StoredBody | undefined }> {
+    if (!this.#cipher) return { record: entry, body };
     const { request, options, meta, fingerprint, reason, ...clear } = entry;
-    const encrypted = await this.#encrypt({ request, options, meta, fingerprint }, contentContext(entry));
-    return { ...clear, encrypted, ...(await this.encryptReason(entry, reason)) };
+    const context = contentContext(entry);
+    const encrypted = await this.#encrypt({ request, options, meta, fingerprint }, context);
+    const record = { ...clear, encrypted, ...(await this.encryptReason(entry, reason)) };
+    return { record, body: await this.#encryptBody(body, context) };
+  }
+
+  /** An entry that cannot be decrypted is listed as unreadable, so that none disappears. */
+  async decryptEntry(record: EntryRecord): Promise<OutboxEntry> {
+    const { encrypted, encryptedReason, ...clear } = record;
+    if (!encrypted) return clear as OutboxEntry;
+    const context = contentContext(record);
+    const content = await this.#decryptOr<Content | undefined>(undefined, encrypted, context);
+    if (!content) return withoutContent(record);
+    // A reason that another key has encrypted, such as that of a start with a wrong key, does not hide the entry.
+    const reason =
+      encryptedReason &&
+      (await this.#decryptOr<Reason>({ code: 'unreadable' }, encryptedReason, reasonContext(record)));
+    return { ...clear, ...content, ...(reason && { reason }) } as OutboxEntry;
   }
 
   /** The fields of an entry with its reason; its code alone if it cannot be encrypted. */
@@ -75,65 +68,34 @@ export class RecordEncryption {
     entry: CipherSubject,
     fingerprint: string | undefined,
   ): Promise<FingerprintFields> {
-    if (!this.#cipher || fingerprint === undefined)
-      return { ...(fingerprint !== undefined && { fingerprint }) };
-    return { encrypted: await this.#encrypt(fingerprint, idContext(entry)) };
+    if (fingerprint === undefined) return {};
+    return this.#cipher ? { encrypted: await this.#encrypt(fingerprint, idContext(entry)) } : { fingerprint };
   }
 
   /** @returns `undefined` if it cannot be decrypted. */
-  async decryptFingerprint({
-    fingerprint,
-    encrypted,
-    ...entry
-  }: FingerprintFields & CipherSubject): Promise<string | undefined> {
-    if (!encrypted) return fingerprint;
-    try {
-      return await this.#decrypt<string>(encrypted, idContext(entry));
-    } catch (error) {
-      if (error instanceof StorageError) throw error;
-      return undefined;
-    }
+  async decryptFingerprint({ fingerprint, encrypted, ...entry }: IdRecord): Promise<string | undefined> {
+    return encrypted
+      ? this.#decryptOr<string | undefined>(undefined, encrypted, idContext(entry))
+      : fingerprint;
   }
 
-  /** The entry; without its content if that cannot be decrypted: enough to remove it. */
-  async decryptIfPossible(record: EntryRecord): Promise<OutboxEntry> {
-    return this.decryptEntry(record).catch(() => withoutContent(record));
-  }
-
-  /** An entry that cannot be decrypted is listed as unreadable, so that none disappears. */
-  async decryptEntry(record: EntryRecord): Promise<OutboxEntry> {
-    const { encrypted, encryptedReason, ...clear } = record;
-    if (!encrypted) return clear as OutboxEntry;
-    try {
-      const content = await this.#decrypt<Content>(encrypted, contentContext(record));
-      const reason = encryptedReason && (await this.#decryptReason(encryptedReason, record));
-      return { ...clear, ...content, ...(reason && { reason }) } as OutboxEntry;
-    } catch (error) {
-      // The key may be available the next time.
-      if (error instanceof StorageError) throw error;
-      return withoutContent(record);
-    }
-  }
-
-  /** A reason that another key has encrypted, such as that of a start with a wrong key, does not hide the entry. */
-  async #decryptReason(encrypted: Bytes, record: EntryRecord): Promise<Reason> {
-    try {
-      return await this.#decrypt<Reason>(encrypted, reasonContext(record));
-    } catch (error) {
-      if (error instanceof StorageError) throw error;
-      return { code: 'unreadable' };
-    }
+  /** The body of an entry. @throws if it cannot be decrypted. */
+  decryptBody({ entry, body }: EntryWithBody): Promise<StoredBody | undefined> {
+    return this.#decryptBody(body, contentContext(entry), entry.cipherContext !== undefined);
   }
 
   /** A result that cannot be encrypted is stored without its response. */
-  async encryptResult(entry: CipherSubject, { result, body }: ResultWithBody): Promise<EncryptedResult> {
+  async encryptResult(
+    entry: CipherSubject,
+    { result, body }: ResultWithBody,
+  ): Promise<{ readonly result: ResultRecord; readonly body: StoredBody | undefined }> {
     const { partition } = entry;
     if (!this.#cipher) return { result: { ...result, partition }, body };
     const { response, reason, ...clear } = result;
     try {
       const [encrypted, encryptedBody] = await Promise.all([
         this.#encrypt({ response, reason }, resultContext(entry)),
-        body && this.encryptBody(body, resultContext(entry)),
+        this.#encryptBody(body, resultContext(entry)),
       ]);
       return { result: { ...clear, partition, encrypted }, body: encryptedBody };
     } catch {
@@ -143,23 +105,30 @@ export class RecordEncryption {
   }
 
   /** @throws if it cannot be decrypted. */
-  async decryptResult(key: string, { encrypted, ...result }: ResultRecord): Promise<StoredResult> {
-    if (!encrypted) return result;
-    const { partition } = result;
-    return { ...result, ...(await this.#decrypt<object>(encrypted, resultContext({ key, partition }))) };
+  async decryptResult(
+    key: string,
+    { encrypted, ...result }: ResultRecord,
+    body: StoredBody | undefined,
+  ): Promise<ResultWithBody> {
+    if (!encrypted) return { result, body };
+    const context = resultContext({ key, partition: result.partition });
+    const content = await this.#decrypt<object>(encrypted, context);
+    return { result: { ...result, ...content }, body: await this.#decryptBody(body, context, true) };
   }
 
-  async encryptBody(body: StoredBody, context: string): Promise<StoredBody> {
-    if (!this.#cipher) return body;
+  async #encryptBody(body: StoredBody | undefined, context: string): Promise<StoredBody | undefined> {
+    if (!this.#cipher || body === undefined) return body;
     const plain = body instanceof Uint8Array ? body : new Uint8Array(await new Blob([body]).arrayBuffer());
     return this.#cipher.encrypt(plain, `${context} body`);
   }
 
-  /** @throws if it cannot be decrypted. */
-  async decryptBody(body: StoredBody, context: string, isEncrypted: boolean): Promise<StoredBody> {
-    if (!isEncrypted) return body;
-    if (!this.#cipher || !(body instanceof Uint8Array))
-      throw new Error('cannot decrypt: no encryption key configured');
+  async #decryptBody(
+    body: StoredBody | undefined,
+    context: string,
+    isEncrypted: boolean,
+  ): Promise<StoredBody | undefined> {
+    if (!isEncrypted || body === undefined) return body;
+    if (!this.#cipher || !(body instanceof Uint8Array)) throw noKey();
     return this.#cipher.decrypt(body, `${context} body`);
   }
 
@@ -168,34 +137,26 @@ export class RecordEncryption {
   }
 
   async #decrypt<T>(encrypted: Bytes, context: string): Promise<T> {
-    if (!this.#cipher) throw new Error('cannot decrypt: no encryption key configured');
+    if (!this.#cipher) throw noKey();
     return JSON.parse(text.decode(await this.#cipher.decrypt(encrypted, context)));
+  }
+
+  /** @throws {StorageError} if the key is unavailable just now: it may be available the next time. */
+  async #decryptOr<T>(otherwise: T, encrypted: Bytes, context: string): Promise<T> {
+    try {
+      return await this.#decrypt<T>(encrypted, context);
+    } catch (error) {
+      if (error instanceof StorageError) throw error;
+      return otherwise;
+    }
   }
 }
 
-type CipherSubject = Pick<OutboxEntry, 'cipherContext' | 'partition' | 'key'>;
+const noKey = (): Error => new Error('cannot decrypt: no encryption key configured');
 
-/** The stored fingerprint of a write. */
-type FingerprintFields = { readonly fingerprint?: string; readonly encrypted?: Bytes };
-
-/** The stored owner of an id: nothing of the write itself. */
-export type IdRecord = CipherSubject & Pick<OutboxEntry, 'lane' | 'origin'> & FingerprintFields;
-
-const withoutContent = ({ encrypted: _, encryptedReason: __, ...clear }: EntryRecord): OutboxEntry =>
+/** An entry whose content cannot be decrypted: enough to list and remove it. */
+export const withoutContent = ({ encrypted: _, encryptedReason: __, ...clear }: EntryRecord): OutboxEntry =>
   ({ ...clear, ...UNREADABLE }) as OutboxEntry;
-
-/** The context that a write and its body are encrypted with. Not the entry's key, which is made only in the commit. */
-export const contentContext = ({
-  cipherContext,
-  partition,
-}: Pick<CipherSubject, 'cipherContext' | 'partition'>): string =>
-  `outbox ${encodeURIComponent(partition)} ${cipherContext}`;
-const reasonContext = (entry: CipherSubject): string => `${contentContext(entry)} reason`;
-const idContext = (entry: CipherSubject): string => `${contentContext(entry)} id`;
-
-/** The context that a result and its body are encrypted with. */
-export const resultContext = ({ partition, key }: Pick<CipherSubject, 'partition' | 'key'>): string =>
-  `outbox answer ${encodeURIComponent(partition)} ${key}`;
 
 const UNREADABLE = {
   unreadable: true,
@@ -212,30 +173,29 @@ const UNREADABLE = {
   reason: { code: 'unreadable', message: 'it was encrypted with another key' },
 } as const;
 
-/** How long a cipher may take, in ms: the fallback must still fit into the store's timeout. */
-const CIPHER_TIMEOUT = STORE_TIMEOUT / 2;
+/** The context that a write and its body are encrypted with. Not the entry's key, which is made only in the commit. */
+export const contentContext = ({
+  cipherContext,
+  partition,
+}: Pick<CipherSubject, 'cipherContext' | 'partition'>): string =>
+  `outbox ${encodeURIComponent(partition)} ${cipherContext}`;
+const reasonContext = (entry: CipherSubject): string => `${contentContext(entry)} reason`;
+const idContext = (entry: CipherSubject): string => `${contentContext(entry)} id`;
 
-/** The same while an earlier operation hangs. */
-const SHORT_CIPHER_TIMEOUT = CIPHER_TIMEOUT / 10;
+/** The context that a result and its body are encrypted with. */
+const resultContext = ({ partition, key }: Pick<CipherSubject, 'partition' | 'key'>): string =>
+  `outbox answer ${encodeURIComponent(partition)} ${key}`;
+
+/** How long a cipher may take, in ms. */
+const CIPHER_TIMEOUT = 5_000;
 
 /** A cipher may wait for a database that never responds. @returns a cipher that then fails as if its key were unavailable. */
 export function withCipherTimeout(cipher: Cipher, host: Host): Cipher {
-  let pending = 0;
-  const withTimeout = async <T>(work: Promise<T>): Promise<T> => {
-    const timeout = pending > 0 ? SHORT_CIPHER_TIMEOUT : CIPHER_TIMEOUT;
-    try {
-      return await withDeadline(timeout, { host }, work);
-    } catch (cause) {
-      if (!(cause instanceof DeadlineError)) throw cause;
-      pending++;
-      const arrived = (): void => void pending--;
-      work.then(arrived, arrived);
-      throw new StorageError(`the cipher did not respond within ${timeout} ms`, { cause });
-    }
-  };
+  const bounded = <T>(work: Promise<T>): Promise<T> =>
+    respondWithin(CIPHER_TIMEOUT, 'the cipher', host, work);
   return {
-    encrypt: (plain, context) => withTimeout(cipher.encrypt(plain, context)),
-    decrypt: (encrypted, context) => withTimeout(cipher.decrypt(encrypted, context)),
-    hashKey: (text) => withTimeout(cipher.hashKey(text)),
+    encrypt: (plain, context) => bounded(cipher.encrypt(plain, context)),
+    decrypt: (encrypted, context) => bounded(cipher.decrypt(encrypted, context)),
+    hashKey: (text) => bounded(cipher.hashKey(text)),
   };
 }

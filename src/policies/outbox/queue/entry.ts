@@ -66,6 +66,12 @@ export interface EntryWithBody {
   readonly body: StoredBody | undefined;
 }
 
+/** A result with its body. */
+export interface ResultWithBody {
+  readonly result: StoredResult;
+  readonly body: StoredBody | undefined;
+}
+
 /** What is done about a write that may have taken effect, because its response was lost. */
 export type DeliveryGuarantee = 'at-least-once' | 'at-most-once';
 
@@ -106,44 +112,6 @@ export interface StoredResult {
   readonly reason?: Reason;
   /** Why the response body was not stored. */
   readonly bodyLost?: 'too large' | 'broken off';
-}
-
-/** Headers that do not identify a user. */
-const SAFE = [
-  'accept',
-  'accept-language',
-  'content-encoding',
-  'content-language',
-  'content-type',
-  'if-match',
-  'if-modified-since',
-  'if-none-match',
-  'if-unmodified-since',
-  'prefer',
-];
-
-/**
- * Splits a request's headers into those that may be written to disk and those that may not.
- *
- * @param leftOut Headers that are neither: they are generated again.
- */
-export function partitionHeaders(
-  headers: Headers,
-  alsoKeep: readonly string[],
-  leftOut: readonly string[],
-): { kept: [string, string][]; dropped: string[] } {
-  const kept: [string, string][] = [];
-  const dropped: string[] = [];
-  headers.forEach((value, name) => {
-    if (SAFE.includes(name) || alsoKeep.includes(name)) kept.push([name, value]);
-    else if (!leftOut.includes(name)) dropped.push(name);
-  });
-  return { kept, dropped };
-}
-
-export function storedRequest(request: Request, headers: [string, string][]): StoredRequest {
-  const { url, method, credentials, mode, redirect, referrerPolicy } = request;
-  return { url, method, headers, credentials, mode, redirect, referrerPolicy };
 }
 
 /** Adds a key to a request that has none. @param name The header; `false` for none. */

@@ -1,7 +1,7 @@
 import type { Host } from '../../../core/contract.ts';
 import type { AtomicStore, Item } from '../../../core/store.ts';
 import { chance } from '../../../http/idempotency.ts';
-import type { Fence } from './records.ts';
+import type { Get } from './records.ts';
 
 /** How long a lease lasts, in ms: the longest that a lane waits for a worker that has died. */
 const LEASE = 30_000;
@@ -9,7 +9,7 @@ const LEASE = 30_000;
 /** No lease lasts longer, also if the clocks of two processes differ: beyond it, a clock was set back. */
 const NEVER = 2 * LEASE;
 
-interface Row {
+interface LeaseRecord {
   readonly holder: string;
   /** The fence: grows with every holder, so that writes of earlier ones are rejected. */
   readonly token: number;
@@ -17,8 +17,12 @@ interface Row {
   readonly until: number;
 }
 
-/** The key of a lease; the leases of a user are one collection. */
-export type LeasePlace = Pick<Required<Item>, 'key' | 'collection'>;
+/** The right to change entries of a lane: a holder that has lost it changes nothing more. */
+export interface Fence {
+  readonly key: string;
+  /** In a change that reads `key`: whether the lane is still ours. */
+  isValid(get: Get): boolean;
+}
 
 /**
  * The right to send a lane, for stores that processes without common locks share. The holder renews it; one that slept for longer
@@ -30,47 +34,51 @@ export class Lease implements Fence {
   readonly key: string;
   readonly token: number;
   readonly #store: AtomicStore;
-  readonly #place: LeasePlace;
+  readonly #place: Item;
   readonly #host: Host;
-  readonly holder: string;
-  #lost = false;
   #until: number;
   #released = false;
   #cancel = (): void => {};
 
-  private constructor(store: AtomicStore, place: LeasePlace, { holder, token, until }: Row, host: Host) {
-    this.#until = until;
+  private constructor(store: AtomicStore, place: Item<LeaseRecord>, host: Host) {
     this.#store = store;
-    this.#host = host;
-    this.holder = holder;
     this.#place = place;
+    this.#host = host;
     this.key = place.key;
-    this.token = token;
+    this.token = place.value.token;
+    this.#until = place.value.until;
     this.#renewLater();
   }
 
   /** @returns how long to wait, in ms, if another process holds it. */
-  static async take(store: AtomicStore, place: LeasePlace, host: Host): Promise<Lease | number> {
-    const { key } = place;
+  static async take(
+    store: AtomicStore,
+    place: { readonly key: string; readonly collection: string },
+    host: Host,
+  ): Promise<Lease | number> {
     const holder = chance(host.random);
-    const taken = await store.change<Row | number>(
-      [key],
+    const taken = await store.change<Item<LeaseRecord> | number>(
+      [place.key],
       ([found]) => {
         const now = host.clock.now();
-        const row = found?.value as Row | undefined;
-        const left = (row?.until ?? 0) - now;
+        const { until = 0, token = 0 } = (found?.value ?? {}) as Partial<LeaseRecord>;
+        const left = until - now;
         if (left > 0 && left <= NEVER) return { changes: [], result: left };
-        const value: Row = { holder, token: (row?.token ?? 0) + 1, until: now + LEASE };
-        return { changes: [{ put: { ...place, value } }], result: value };
+        const put = { ...place, value: { holder, token: token + 1, until: now + LEASE } };
+        return { changes: [{ put }], result: put };
       },
       { strict: true },
     );
-    return typeof taken === 'number' ? taken : new Lease(store, place, taken, host);
+    return typeof taken === 'number' ? taken : new Lease(store, taken, host);
   }
 
   /** By the clock, as timers fire late after the machine has slept. */
   get lost(): boolean {
-    return this.#lost || this.#host.clock.now() >= this.#until;
+    return this.#host.clock.now() >= this.#until;
+  }
+
+  isValid(get: Get): boolean {
+    return this.#isOurs(get<LeaseRecord>(this.key));
   }
 
   /** Releases the lane. The token stays, so that it goes on growing. */
@@ -80,29 +88,39 @@ export class Lease implements Fence {
     await this.#write(0).catch(() => {});
   }
 
-  async #renew(): Promise<void> {
-    try {
-      const until = this.#host.clock.now() + LEASE;
-      this.#lost = !(await this.#write(until));
-      this.#until = until;
-    } catch {
-      // The next renewal tries again, unless the lease has expired by then.
-    }
-    // It may have been released during the renewal.
-    if (!this.#lost && !this.#released) this.#renewLater();
+  #isOurs(found: LeaseRecord | undefined): boolean {
+    const { holder, token } = this.#place.value as LeaseRecord;
+    const isOurs = found?.token === token && found.holder === holder;
+    // Once another holder was seen, it stays lost.
+    if (!isOurs) this.#until = 0;
+    return isOurs;
   }
 
   #renewLater(): void {
     this.#cancel = this.#host.clock.after(LEASE / 3, () => void this.#renew(), { background: true });
   }
 
+  async #renew(): Promise<void> {
+    try {
+      const until = this.#host.clock.now() + LEASE;
+      if (!(await this.#write(until))) return;
+      this.#until = until;
+    } catch {
+      // The next renewal tries again, unless the lease has expired by then.
+    }
+    // It may have been released during the renewal.
+    if (!this.#released) this.#renewLater();
+  }
+
   /** @returns whether it was still held. */
   #write(until: number): Promise<boolean> {
     return this.#store.change([this.key], ([found]) => {
-      const row = found?.value as Row | undefined;
-      if (row?.token !== this.token || row.holder !== this.holder) return { changes: [], result: false };
-      const value: Row = { holder: this.holder, token: this.token, until };
-      return { changes: [{ put: { ...this.#place, value } }], result: true };
+      if (!this.#isOurs(found?.value as LeaseRecord | undefined)) return { changes: [], result: false };
+      const { value } = this.#place;
+      return {
+        changes: [{ put: { ...this.#place, value: { ...(value as LeaseRecord), until } } }],
+        result: true,
+      };
     });
   }
 }

@@ -3,6 +3,7 @@ import {
   integer,
   ofType,
   oneOf,
+  type Rule,
   readOptions,
   wellFormedString,
 } from '../../../primitives/validate.ts';
@@ -48,37 +49,28 @@ export interface LaneQuery {
   readonly lane?: string | undefined;
 }
 
-export const readQuery = (given: EntriesQuery): EntriesQuery =>
-  readOptions<EntriesQuery>(
-    'entries',
-    given,
-    {
-      state: oneOf('waiting', 'dead-letter'),
-      lane: wellFormedString,
-      after: ofType<string>('string'),
-      limit: integer(1),
-    },
-    {},
-  );
-
-export const readLaneQuery = (given: LaneQuery): LaneQuery =>
-  readOptions<LaneQuery>('outbox', given, { lane: wellFormedString }, {});
-
 export interface ClearOptions {
   /** Default: the current user's. */
   readonly partition?: string | undefined;
 }
 
-export const readClear = (given: ClearOptions): ClearOptions =>
-  readOptions<ClearOptions>('clear', given, { partition: wellFormedString }, {});
+/** @param rules By option; none is required. */
+const reader =
+  <T extends object>(owner: string, rules: { [K in keyof T]-?: Rule<T[K]> }) =>
+  (given: T): T =>
+    readOptions<T>(owner, given, rules, {} as T);
 
-export const readReplay = (given: ReplayOptions): ReplayOptions =>
-  readOptions<ReplayOptions>('replay', given, { key: oneOf('same', 'new') }, {});
-
-export const readFlush = (given: FlushOptions): FlushOptions =>
-  readOptions<FlushOptions>(
-    'flush',
-    given,
-    { due: ofType<boolean>('boolean'), signal: abortSignal, onProgress: ofType('function') },
-    {},
-  );
+export const readQuery = reader<EntriesQuery>('entries', {
+  state: oneOf('waiting', 'dead-letter'),
+  lane: wellFormedString,
+  after: ofType<string>('string'),
+  limit: integer(1),
+});
+export const readLaneQuery = reader<LaneQuery>('outbox', { lane: wellFormedString });
+export const readClear = reader<ClearOptions>('clear', { partition: wellFormedString });
+export const readReplay = reader<ReplayOptions>('replay', { key: oneOf('same', 'new') });
+export const readFlush = reader<FlushOptions>('flush', {
+  due: ofType<boolean>('boolean'),
+  signal: abortSignal,
+  onProgress: ofType('function'),
+});

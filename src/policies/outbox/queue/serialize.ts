@@ -3,12 +3,25 @@ import type { Host } from '../../../core/contract.ts';
 import { CapacityError } from '../../../core/errors.ts';
 import type { StoredBody } from '../../../core/store.ts';
 import { CREDENTIALS } from '../../../http/credentials.ts';
-import { newKey } from '../../../http/idempotency.ts';
 import { withDeadline } from '../../../primitives/clock.ts';
 import { ConfigurationError } from '../../../primitives/failure.ts';
 import { originOf } from '../../../primitives/request.ts';
 import type { OutboxSettings } from '../options.ts';
-import { type OutboxEntry, partitionHeaders, storedRequest } from './entry.ts';
+import type { OutboxEntry } from './entry.ts';
+
+/** Headers that do not identify a user. */
+const SAFE = [
+  'accept',
+  'accept-language',
+  'content-encoding',
+  'content-language',
+  'content-type',
+  'if-match',
+  'if-modified-since',
+  'if-none-match',
+  'if-unmodified-since',
+  'prefer',
+];
 
 /** The part of a request that is written to disk. */
 export interface SerializedRequest extends Pick<OutboxEntry, 'request' | 'size' | 'origin'> {
@@ -29,14 +42,16 @@ export async function serializeRequest(
   { idempotencyHeader, persistHeaders, authorize, maxEntryBytes }: OutboxSettings,
   reader: { host: Host; signal: AbortSignal },
 ): Promise<SerializedRequest> {
-  refuse('redirect', request.redirect, 'manual');
-  refuse('mode', request.mode, 'no-cors');
-  const { kept, dropped } = partitionHeaders(
-    request.headers,
-    persistHeaders,
+  const { url, method, credentials, mode, redirect, referrerPolicy } = request;
+  refuse('redirect', redirect, 'manual');
+  refuse('mode', mode, 'no-cors');
+  const kept: [string, string][] = [];
+  const dropped: string[] = [];
+  request.headers.forEach((value, name) => {
+    if (SAFE.includes(name) || persistHeaders.includes(name)) kept.push([name, value]);
     // The entry has the key, and perhaps another one later.
-    idempotencyHeader ? [idempotencyHeader.toLowerCase()] : [],
-  );
+    else if (!idempotencyHeader || name !== idempotencyHeader.toLowerCase()) dropped.push(name);
+  });
   const lost = authorize ? [] : dropped.filter((name) => CREDENTIALS.includes(name));
   if (lost.length)
     throw new ConfigurationError(
@@ -44,13 +59,13 @@ export async function serializeRequest(
       undefined,
       `'${lost}' is not written to disk, so a hook has to put it back`,
     );
-  const origin = originOf(request.url);
+  const origin = originOf(url);
   const body = await bodyOf(request, reader, maxEntryBytes);
-  if (body === null) throw tooLarge(maxEntryBytes, origin);
-  const size = bytesOf(body);
-  if (size > maxEntryBytes) throw tooLarge(maxEntryBytes, origin);
+  const size = body === null ? Infinity : bytesOf(body);
+  if (body === null || size > maxEntryBytes)
+    throw new CapacityError('too-large', `the body is larger than ${maxEntryBytes} bytes`, { origin });
   return {
-    request: storedRequest(request, kept),
+    request: { url, method, headers: kept, credentials, mode, redirect, referrerPolicy },
     size,
     origin,
     // Firefox cannot distinguish a request without a body from one with an empty body; over the wire they are the same.
@@ -59,9 +74,6 @@ export async function serializeRequest(
     omittedHeaders: authorize ? [] : dropped,
   };
 }
-
-const tooLarge = (limit: number, origin: string): CapacityError =>
-  new CapacityError('too-large', `the body is larger than ${limit} bytes`, { origin });
 
 function bytesOf(body: StoredBody | undefined): number {
   if (body === undefined) return 0;
@@ -86,24 +98,6 @@ export const bodyOf = async (
 function refuse(option: string, value: string, refused: string): void {
   if (value === refused)
     throw new ConfigurationError(option, value, 'the outbox has to see the response, and this hides it');
-}
-
-/** An entry with another request, under a new idempotency key: the old one belongs to the request that was sent. */
-export function replaceRequest(
-  entry: OutboxEntry,
-  { request, size, origin, key }: SerializedRequest,
-  host: Host,
-): OutboxEntry {
-  const { claimedAt: _, fingerprint: __, ...rest } = entry;
-  return {
-    ...rest,
-    request,
-    size,
-    origin,
-    // A request that was made from the old one still has the old key in its header.
-    idempotencyKey: key === undefined || key === entry.idempotencyKey ? newKey(host.random) : key,
-    revision: (entry.revision ?? 0) + 1,
-  };
 }
 
 /**

@@ -1,164 +1,206 @@
-import { type Change, isQuotaExceeded } from '../../../core/store.ts';
-import { NOT_PAUSED, type PauseState } from '../send/pauses.ts';
-import { codeOnly, type EntryRecord, type ReasonFields, type ResultWithBody } from './encryption.ts';
-import type { OutboxEntry, Reason } from './entry.ts';
-import { type Fence, type Get, isFenceValid, isSameRevision, type Records } from './records.ts';
+import type { Host } from '../../../core/contract.ts';
+import { type Change, isQuotaExceeded, type StoredBody } from '../../../core/store.ts';
+import { newKey } from '../../../http/idempotency.ts';
+import type { OutboxEntry, Reason, ResultWithBody } from './entry.ts';
+import type { Fence } from './lease.ts';
+import { stopOrRelease } from './pauses.ts';
+import type { Queue } from './queue.ts';
+import {
+  codeOnly,
+  EMPTY_TOTALS,
+  type EntryRecord,
+  type Get,
+  isSameRevision,
+  type ReasonFields,
+  type Totals,
+} from './records.ts';
+import type { SerializedRequest } from './serialize.ts';
 
-interface Guards {
-  /** Nothing changes if the lane is lost. */
+/** What becomes of an entry: its record afterwards; `undefined` deletes it. Pure. */
+type After = (found: EntryRecord) => EntryRecord | undefined;
+
+interface Details {
+  /** Nothing changes if the lane was lost. */
   readonly fence?: Fence | undefined;
-  /** Called with the records that were found, before anything is changed. */
-  readonly look?: (get: Get) => void;
-  /** A further key to read. */
-  readonly also?: string | undefined;
+  /** It changes all the same. */
+  readonly alsoIfLost?: boolean;
+  readonly body?: StoredBody | null;
+  readonly result?: ResultWithBody;
 }
 
-/** Deletes the entry. */
-const gone = (): undefined => undefined;
-
-/** The transitions of entries in the store: acknowledge, dead-letter, remove, requeue. Each is one atomic change. */
-export class Transitions {
-  readonly #records: Records;
-
-  constructor(records: Records) {
-    this.#records = records;
-  }
-
-  /**
-   * Requeues a dead letter and deletes its result.
-   *
-   * @param changes Further fields to change. Pure.
-   * @returns whether it was a dead letter.
-   */
-  requeue(
-    { key, partition }: OutboxEntry,
-    changes: (found: EntryRecord) => Partial<EntryRecord>,
-  ): Promise<boolean> {
-    const { keys } = this.#records;
-    return this.#records.change([key, keys.totals, keys.pauses(partition)], true, (get) => {
-      const before = get<EntryRecord>(key);
-      if (before?.state !== 'dead-letter') return { changes: [], result: false };
-      const after: EntryRecord = { ...before, ...changes(before), state: 'waiting' };
-      return {
-        changes: [
-          { put: this.#records.item(after) },
-          { delete: keys.result(key) },
-          ...this.#records.adjustTotals(get, [before], [after]),
-          ...this.#released(get, before),
-        ],
-        result: true,
-      };
-    });
-  }
-
-  /** Makes an entry a dead letter and stores its response, if there is one. @returns whether it was still there. */
-  async deadLetter(
-    entry: OutboxEntry,
-    changes: Partial<EntryRecord>,
-    reason: Reason,
-    stored: ResultWithBody,
-    fence?: Fence,
-  ): Promise<boolean> {
-    const reasonFields = await this.#records.encryption.encryptReason(entry, reason);
-    const toDeadLetter =
-      (reasonFields: ReasonFields) =>
-      (found: EntryRecord): EntryRecord => ({ ...found, ...changes, ...reasonFields, state: 'dead-letter' });
-    try {
-      return await this.#end(entry, toDeadLetter(reasonFields), stored, { fence });
-    } catch (error) {
-      if (isQuotaExceeded(error)) throw error;
-      // A reason that cannot be stored must not keep the entry in the queue for ever.
-      const result = { ...stored.result, reason: { code: reason.code } };
-      return this.#end(entry, toDeadLetter(codeOnly(reason)), { ...stored, result }, { fence });
-    }
-  }
-
-  /**
-   * Deletes a delivered entry and stores its response. A delivery counts also if the lane was lost by then.
-   *
-   * @param onBeforeWrite Called right before the write; if it throws, nothing changes.
-   * @returns whether it was still there, and whether the lane is still ours.
-   */
-  async acknowledge(
-    entry: OutboxEntry,
-    stored: ResultWithBody,
-    onBeforeWrite: () => void,
-    fence?: Fence,
-  ): Promise<{ readonly found: boolean; readonly isOurs: boolean }> {
-    let isOurs = true;
-    const look = (get: Get): void => {
-      onBeforeWrite();
-      isOurs = isFenceValid(fence, get);
-    };
-    const found = await this.#end(entry, gone, stored, { look, also: fence?.key });
-    return { found, isOurs };
-  }
-
-  /** Removes an entry in whatever state. @returns whether it was still there. */
-  remove(entry: OutboxEntry): Promise<boolean> {
-    return this.#end(entry, gone, undefined, {});
-  }
-
-  async #end(
-    entry: OutboxEntry,
-    after: (found: EntryRecord) => EntryRecord | undefined,
-    stored: ResultWithBody | undefined,
-    { fence, look, also }: Guards,
-  ): Promise<boolean> {
-    const { key, partition, lane, coalesceKey } = entry;
-    const { keys, encryption } = this.#records;
-    const unsent = coalesceKey === undefined ? undefined : keys.unsent(partition, lane, coalesceKey);
-    const { result, body } = stored ? await encryption.encryptResult(entry, stored) : {};
-    const holding = entry.blockLaneOnFailure ? keys.pauses(partition) : undefined;
-    const read = [key, keys.totals, unsent, holding, fence?.key, also];
-    const end = (withoutRoom: boolean): Promise<boolean> =>
-      this.#records.change(read, true, (get) => {
-        look?.(get);
-        const found = get<EntryRecord>(key);
-        if (!isSameRevision(found, entry) || !isFenceValid(fence, get)) return { changes: [], result: false };
-        const dead = after(found);
-        const changes: Change[] = [dead ? { put: this.#records.item(dead) } : { delete: key }];
-        if (unsent && get<string>(unsent) === key) changes.push({ delete: unsent });
-        if (!result) changes.push({ delete: keys.result(key) }, ...this.#records.aliases(found));
-        if (withoutRoom) return { changes, result: true };
-        changes.push(...this.#records.adjustTotals(get, [found], dead ? [dead] : []));
-        changes.push(...(dead ? this.#stopped(get, dead) : this.#released(get, found)));
-        if (result) {
-          const value = { ...result, ...(found.aliases && { aliases: found.aliases }) };
-          const put = { key: keys.result(key), collection: keys.settled(partition), value };
-          // There is no earlier result: a replay deletes it.
-          changes.push({ put, body });
-        }
-        return { changes, result: true };
-      });
-    try {
-      return await end(false);
-    } catch (error) {
+/**
+ * The one way in which an entry changes its state or its request: if it is still the revision that was read, and as one atomic change
+ * with all that depends on it, so that a crash leaves every entry in exactly one state.
+ *
+ * @returns whether it was still that revision.
+ */
+async function transition(
+  queue: Queue,
+  entry: OutboxEntry,
+  after: After,
+  { fence, alsoIfLost = false, body, result: given }: Details = {},
+): Promise<boolean> {
+  const { key, partition, lane, coalesceKey } = entry;
+  const { keys } = queue;
+  const unsent = coalesceKey === undefined ? undefined : keys.unsent(partition, lane, coalesceKey);
+  const pauses = entry.blockLaneOnFailure ? keys.pauses(partition) : undefined;
+  const stored = given && (await queue.encryption.encryptResult(entry, given));
+  let mayDoWithout = false;
+  const write = (withoutRoom: boolean): Promise<boolean> =>
+    queue.change([key, keys.totals, unsent, pauses, fence?.key], true, (get) => {
+      const found = get<EntryRecord>(key);
+      const isOurs = fence?.isValid(get) !== false || alsoIfLost;
+      if (!isSameRevision(found, entry) || !isOurs) return { changes: [], result: false };
+      const next = after(found);
+      const isDead = next?.state === 'dead-letter';
       // A dead letter that stops its lane must be recorded as such.
-      if (!isQuotaExceeded(error) || (entry.blockLaneOnFailure && after !== gone)) throw error;
-      // Deleting needs no room; the result and the totals need some.
-      const ended = await end(true);
-      // Deleting may have made room. If not, the totals are corrected when the queue is empty.
-      if (ended) await this.#records.decrementTotals(entry).catch(() => {});
-      return ended;
-    }
-  }
-
-  /** With `blockLaneOnFailure`, a dead letter stops its lane. */
-  #stopped(get: Get, { blockLaneOnFailure, partition, lane, key }: EntryRecord): Change[] {
-    if (!blockLaneOnFailure) return [];
-    const where = this.#records.keys.pauses(partition);
-    const before = get<PauseState>(where) ?? NOT_PAUSED;
-    return [{ put: { key: where, value: { ...before, stopped: [...before.stopped, [lane, key]] } } }];
-  }
-
-  #released(get: Get, { blockLaneOnFailure, partition, key }: EntryRecord): Change[] {
-    if (!blockLaneOnFailure) return [];
-    const where = this.#records.keys.pauses(partition);
-    const before = get<PauseState>(where);
-    if (!before) return [];
-    const stopped = before.stopped.filter(([, stopper]) => stopper !== key);
-    if (stopped.length === before.stopped.length) return [];
-    return [{ put: { key: where, value: { ...before, stopped } } }];
+      mayDoWithout = !next || (isDead && found.state === 'waiting' && !pauses);
+      const changes: Change[] = [next ? { put: queue.item(next), body } : { delete: key }];
+      if (unsent && next?.state !== 'waiting' && get<string>(unsent) === key)
+        changes.push({ delete: unsent });
+      if (!stored && !isDead) changes.push({ delete: keys.result(key) });
+      if (!stored && !next) changes.push(...forgetIds(queue, found));
+      if (withoutRoom) return { changes, result: true };
+      changes.push(...adjustTotals(queue, get, found, next));
+      if (pauses) changes.push(...stopOrRelease(pauses, get, found, isDead));
+      if (stored) {
+        const value = { ...stored.result, ...(found.aliases && { aliases: found.aliases }) };
+        // There is no earlier result: a replay deletes it.
+        changes.push({
+          put: { key: keys.result(key), collection: keys.settled(partition), value },
+          body: stored.body,
+        });
+      }
+      return { changes, result: true };
+    });
+  try {
+    return await write(false);
+  } catch (error) {
+    if (!isQuotaExceeded(error) || !mayDoWithout) throw error;
+    // Deleting needs no room; the result and the totals need some.
+    const ended = await write(true);
+    // Deleting may have made room. If not, the totals are corrected when the queue is empty.
+    if (ended) await uncount(queue, entry).catch(() => {});
+    return ended;
   }
 }
+
+/** Deletes a delivered entry and stores its response. A delivery counts also if the lane was lost by then. */
+export const acknowledge = (
+  queue: Queue,
+  entry: OutboxEntry,
+  result: ResultWithBody,
+  fence?: Fence,
+): Promise<boolean> => transition(queue, entry, () => undefined, { result, fence, alsoIfLost: true });
+
+/** Removes an entry in whatever state, with its ids and its result. */
+export const remove = (queue: Queue, entry: OutboxEntry): Promise<boolean> =>
+  transition(queue, entry, () => undefined);
+
+/** Requeues a dead letter and deletes its result. */
+export const requeue = (queue: Queue, entry: OutboxEntry, fields: Partial<EntryRecord>): Promise<boolean> =>
+  transition(queue, entry, (found) => ({ ...found, ...fields, state: 'waiting' }));
+
+/** Makes an entry a dead letter, with its reason and the response, if there is one. */
+export const deadLetter = (
+  queue: Queue,
+  entry: OutboxEntry,
+  fields: Partial<EntryRecord>,
+  reason: Reason,
+  { result, body }: ResultWithBody,
+  fence?: Fence,
+): Promise<boolean> =>
+  withReason(queue, entry, reason, (written, isFull) =>
+    transition(queue, entry, (found) => ({ ...found, ...fields, ...written, state: 'dead-letter' }), {
+      result: { result: isFull ? result : { ...result, reason: { code: reason.code } }, body },
+      fence,
+    }),
+  );
+
+/** Replaces the request of an entry, under a new idempotency key: the old one belongs to the request that was sent. */
+export async function replaceRequest(
+  queue: Queue,
+  entry: OutboxEntry,
+  { request, size, origin, key, body }: SerializedRequest,
+  host: Host,
+  fields: Partial<OutboxEntry> = {},
+  fence?: Fence,
+): Promise<boolean> {
+  const { claimedAt: _, fingerprint: __, revision = 0, ...rest } = entry;
+  // A request that was made from the old one still has the old key in its header.
+  const idempotencyKey = key === undefined || key === entry.idempotencyKey ? newKey(host.random) : key;
+  const after = { ...rest, ...fields, request, size, origin, idempotencyKey, revision: revision + 1 };
+  const encrypted = await queue.encryption.encryptEntry(after, body);
+  return transition(queue, entry, () => encrypted.record, { body: encrypted.body ?? null, fence });
+}
+
+/** Records that an attempt begins; from here on the entry is not unsent. */
+export const claim = (queue: Queue, entry: OutboxEntry, now: number, fence?: Fence): Promise<boolean> =>
+  patch(queue, entry, { claimedAt: now }, true, fence);
+
+/** Changes fields of an entry, and its reason. */
+export const update = (
+  queue: Queue,
+  entry: OutboxEntry,
+  { reason, ...fields }: Partial<OutboxEntry>,
+  fence?: Fence,
+): Promise<boolean> =>
+  reason
+    ? withReason(queue, entry, reason, (written) =>
+        patch(queue, entry, { ...fields, ...written }, false, fence),
+      )
+    : patch(queue, entry, fields, false, fence);
+
+/** Changes fields that nothing else depends on. */
+const patch = (
+  queue: Queue,
+  entry: OutboxEntry,
+  fields: Partial<EntryRecord>,
+  strict: boolean,
+  fence: Fence | undefined,
+): Promise<boolean> =>
+  queue.change([entry.key, fence?.key], strict, (get) => {
+    const found = get<EntryRecord>(entry.key);
+    if (!isSameRevision(found, entry) || fence?.isValid(get) === false) return { changes: [], result: false };
+    return { changes: [{ put: queue.item({ ...found, ...fields }) }], result: true };
+  });
+
+/** A reason that cannot be stored must not keep the entry as it was for ever: then its code is written. */
+async function withReason(
+  queue: Queue,
+  entry: OutboxEntry,
+  reason: Reason,
+  write: (fields: ReasonFields, isFull: boolean) => Promise<boolean>,
+): Promise<boolean> {
+  const fields = await queue.encryption.encryptReason(entry, reason);
+  try {
+    return await write(fields, true);
+  } catch {
+    return write(codeOnly(reason), false);
+  }
+}
+
+/** The deletions of the ids of an entry. */
+export const forgetIds = (
+  { keys }: Queue,
+  { id, aliases = [], partition }: Pick<EntryRecord, 'id' | 'aliases' | 'partition'>,
+): Change[] => [id, ...aliases].map((each) => ({ delete: keys.alias(partition, each) }));
+
+type Sized = Pick<EntryRecord, 'state' | 'size'>;
+
+/** The change of the totals after an entry has changed. */
+function adjustTotals({ keys }: Queue, get: Get, before: Sized, after: Sized | undefined): Change[] {
+  const [was, is] = [before, after].map((each) => (each?.state === 'waiting' ? 1 : 0)) as [number, number];
+  const totals = get<Totals>(keys.totals) ?? EMPTY_TOTALS;
+  const count = totals.count + is - was;
+  const bytes = totals.bytes + is * (after?.size ?? 0) - was * before.size;
+  if (count === totals.count && bytes === totals.bytes) return [];
+  return [{ put: { key: keys.totals, value: { ...totals, count, bytes } } }];
+}
+
+/** Corrects the totals after an entry was deleted without them. */
+const uncount = (queue: Queue, entry: OutboxEntry): Promise<void> =>
+  queue.change([queue.keys.totals], false, (get) => ({
+    changes: adjustTotals(queue, get, entry, undefined),
+    result: undefined,
+  }));

@@ -1,20 +1,38 @@
 import { readUpTo } from '../../../core/body/read-body.ts';
 import { withBody } from '../../../core/body/request-body.ts';
 import { responseMetadata } from '../../../core/body/response.ts';
-import type { Call, Handler, PipelineContext } from '../../../core/contract.ts';
+import type { Call, PipelineContext } from '../../../core/contract.ts';
 import { StorageError } from '../../../core/errors.ts';
 import type { StoredBody } from '../../../core/store.ts';
+import { watchUser } from '../../../core/user.ts';
 import { withoutCredentials } from '../../../http/credentials.ts';
 import { withDeadline } from '../../../primitives/clock.ts';
 import { ConfigurationError } from '../../../primitives/failure.ts';
-import { HOOK_TIMEOUT, type OutboxSettings, STORE_TIMEOUT } from '../options.ts';
-import type { ResultWithBody } from '../queue/encryption.ts';
-import { deserializeRequest, type OutboxEntry, type Reason, withKey } from '../queue/entry.ts';
-import type { PendingEntry } from '../queue/entry-reader.ts';
+import type { OutboxContext } from '../context.ts';
+import { HOOK_TIMEOUT } from '../options.ts';
+import {
+  deserializeRequest,
+  type EntryWithBody,
+  type OutboxEntry,
+  type Reason,
+  type ResultWithBody,
+  withKey,
+} from '../queue/entry.ts';
 import type { Lease } from '../queue/lease.ts';
-import type { Queue } from '../queue/queue.ts';
-import { evaluateResponse, isAtMostOnce, resolveAmbiguous } from './evaluate.ts';
-import { classifyError, reasonOf, reasonOfHook, type SendOutcome } from './outcome.ts';
+import { type EntryRecord, isSameRevision } from '../queue/records.ts';
+import { claim, update } from '../queue/transitions.ts';
+import {
+  classifyError,
+  evaluateResponse,
+  hookFailed,
+  isAtMostOnce,
+  reasonOf,
+  resolveAmbiguous,
+  type SendOutcome,
+} from './outcome.ts';
+
+/** How long an entry is taken as current after it was read, in ms: about as long as a message of another tab takes. */
+const FRESH = 50;
 
 /** How much of a response body is stored for `result(id)`, in bytes. */
 const RESULT_BYTES = 1_000_000;
@@ -28,43 +46,46 @@ const PROBLEM_BYTES = 8_000;
 /** How deep a problem may be: copying what is much deeper overflows the stack. */
 const PROBLEM_LEVELS = 20;
 
-export interface DeliveryResult {
-  readonly outcome: SendOutcome;
-  /** The origin's response, if it may be the entry's last. */
-  readonly settled?: ResultWithBody;
-}
-
-interface DeliveryContext {
-  readonly call: Call;
-  readonly next: Handler;
-  readonly queue: Queue;
-  readonly settings: OutboxSettings;
+/** An entry that is being sent, and what allows that. */
+export interface EntryToSend extends EntryWithBody {
+  /** When it was read, in ticks. */
+  readonly readAt: number;
   readonly lease: Lease | undefined;
-  /** Whether the entry may be sent, as far as is known here. */
+  /** Whether it may be sent, as far as is known in this page. */
   readonly isAllowed: () => boolean;
-  /** No other user has been seen since the delivery began. */
-  readonly isSameUser: () => boolean;
-  /** Called right before the entry is sent. */
-  readonly sending: () => void;
 }
 
 /** Sends one entry once, and evaluates the response. */
-export async function deliver(pending: PendingEntry, delivery: DeliveryContext): Promise<DeliveryResult> {
-  const { entry } = pending;
-  const { call, next, settings } = delivery;
-  const { clock } = call.host;
-  const prepared = await prepare(pending, delivery);
+export async function deliver(
+  sending: EntryToSend,
+  context: OutboxContext,
+): Promise<{ readonly outcome: SendOutcome; readonly response?: ResultWithBody }> {
+  const { entry, isAllowed } = sending;
+  const { pipeline, settings, events, next } = context;
+  const { clock } = pipeline.host;
+  const call = sendCall(entry, pipeline);
+  const isSameUser = watchUser(entry.partition, pipeline);
+  const prepared = await prepare(sending, call, context);
   if ('is' in prepared) return { outcome: prepared };
-  // Reading and signing took time: the hook may have used the credentials of another user, just signed in.
-  if (!delivery.isAllowed() || !delivery.isSameUser()) return { outcome: { is: 'skip' } };
-  const unclaimed = await claim(entry, delivery);
-  if (unclaimed) return { outcome: unclaimed };
-  delivery.sending();
+  // The slot and the hook took time: the hook may have used the credentials of another user, just signed in.
+  if (!(await isStillStored(sending, context)) || !isAllowed() || !isSameUser())
+    return { outcome: { is: 'skip' } };
+  // Whether the store must know that sending begins: for coalescing, and for at-most-once after a reload.
+  const isClaimed = entry.coalesceKey !== undefined || isAtMostOnce(entry, settings);
+  if (isClaimed)
+    try {
+      if (!(await claim(context.queue, entry, clock.now(), sending.lease)))
+        return { outcome: { is: 'skip' } };
+    } catch (error) {
+      return { outcome: { is: 'retry', reason: reasonOf(error), cost: 'none' } };
+    }
+  const { attempts, unreachableCount = 0 } = entry;
+  events.emit(entry, { type: 'sending', attempt: attempts + unreachableCount + 1, callId: call.id });
   const forbidden = new Error('entry is no longer sendable');
   // The log of attempts is no evidence: an attempt that has just timed out is not in it yet.
   let hasLeft = false;
-  const guard = (): void => {
-    if (!delivery.isAllowed()) throw forbidden;
+  const beforeSend = (): void => {
+    if (!isAllowed()) throw forbidden;
     hasLeft = true;
   };
   // The origin may ignore the key: it is no permission to send the entry twice.
@@ -72,14 +93,13 @@ export async function deliver(pending: PendingEntry, delivery: DeliveryContext):
   let response: Response;
   try {
     // A transport that ignores its signal must not hold the lane.
-    response = await withDeadline(
-      Infinity,
-      call,
-      next(prepared.request, { ...call, beforeSend: guard, hasGeneratedKey }),
-    );
+    const sent = next(prepared.request, { ...call, beforeSend, hasGeneratedKey });
+    response = await withDeadline(Infinity, call, sent);
   } catch (error) {
     if (error === forbidden) {
-      if (!hasLeft) await unclaim(entry, delivery);
+      // Nothing was sent: restores the earlier claim, as an earlier attempt may have been sent.
+      if (isClaimed && !hasLeft)
+        await update(context.queue, entry, { claimedAt: entry.claimedAt }, sending.lease);
       return { outcome: { is: 'skip' } };
     }
     const outcome = classifyError(error, clock.now());
@@ -100,38 +120,46 @@ export async function deliver(pending: PendingEntry, delivery: DeliveryContext):
   };
   return {
     outcome: reason && 'reason' in outcome ? { ...outcome, reason } : outcome,
-    settled: { result, body: typeof body === 'string' ? undefined : body },
+    response: { result, body: typeof body === 'string' ? undefined : body },
   };
+}
+
+/** Whether the store still has this revision; not read again within `FRESH`. */
+async function isStillStored(
+  { entry, readAt }: EntryToSend,
+  { queue, pipeline }: OutboxContext,
+): Promise<boolean> {
+  if (pipeline.host.clock.ticks() - readAt <= FRESH) return true;
+  return isSameRevision(await queue.value<EntryRecord>(entry.key), entry);
 }
 
 /** The request to send, with its stored body; or the outcome if it cannot be made. */
 async function prepare(
-  pending: PendingEntry,
-  { call, queue, settings }: DeliveryContext,
+  sending: EntryToSend,
+  call: Call,
+  { queue, settings }: OutboxContext,
 ): Promise<{ request: Request; body: StoredBody | undefined } | SendOutcome> {
-  const { entry } = pending;
+  const { entry } = sending;
   const { idempotencyHeader: name, authorize } = settings;
-  if (entry.unreadable) return { is: 'dead-letter', reason: { code: 'unreadable' } };
   try {
-    if (!(await pending.isStillStored())) return { is: 'skip' };
-    const body = await openedBody(pending, queue);
-    if (body === UNREADABLE)
-      return { is: 'dead-letter', reason: { code: 'unreadable', message: 'the body cannot be decrypted' } };
+    let body: StoredBody | undefined;
+    try {
+      body = await queue.encryption.decryptBody(sending);
+    } catch (error) {
+      // The key may be available later.
+      if (error instanceof StorageError) throw error;
+      return deadLetter('unreadable', 'the body cannot be decrypted');
+    }
     if (body === undefined && entry.size > 0)
-      return {
-        is: 'dead-letter',
-        reason: { code: 'body-lost', message: 'the store has the entry without its body' },
-      };
+      return deadLetter('body-lost', 'the store has the entry without its body');
     const request = deserializeRequest(entry, body, name);
     if (!authorize) return { request, body };
     let signed: Awaited<ReturnType<typeof authorize>>;
     try {
       signed = await withDeadline(HOOK_TIMEOUT, call, authorize(request, entry));
     } catch (error) {
-      return { is: 'retry', reason: reasonOfHook('authorize', error), cost: 'none' };
+      return { is: 'retry', reason: reasonOf(error, hookFailed('authorize', error)), cost: 'none' };
     }
-    // The hook may have taken long.
-    if (!(await pending.isStillStored())) return { is: 'skip' };
     // A new request of the hook may lack the key.
     const whole = signed ? withKey(signed, name, () => entry.idempotencyKey) : request;
     return { request: whole.bodyUsed ? withFreshBody(whole, request, body) : whole, body };
@@ -140,20 +168,10 @@ async function prepare(
   }
 }
 
-const UNREADABLE = Symbol('unreadable');
-
-/** @throws {StorageError} if the key is not available: it may be later. */
-async function openedBody(
-  pending: PendingEntry,
-  queue: Queue,
-): Promise<StoredBody | undefined | typeof UNREADABLE> {
-  try {
-    return await queue.decryptBody(pending);
-  } catch (error) {
-    if (error instanceof StorageError) throw error;
-    return UNREADABLE;
-  }
-}
+const deadLetter = (code: string, message: string): SendOutcome => ({
+  is: 'dead-letter',
+  reason: { code, message },
+});
 
 /** Restores a body that the hook has read, to sign it for instance. @throws {ConfigurationError} if it is not the request that we gave. */
 function withFreshBody(signed: Request, given: Request, body: StoredBody | undefined): Request {
@@ -165,35 +183,8 @@ function withFreshBody(signed: Request, given: Request, body: StoredBody | undef
   );
 }
 
-/** Records right before sending that it begins, if the entry needs that. @returns the outcome if it must not begin. */
-async function claim(
-  entry: OutboxEntry,
-  { call, queue, settings, lease }: DeliveryContext,
-): Promise<SendOutcome | undefined> {
-  if (!isClaimed(entry, settings)) return undefined;
-  try {
-    const claimed = await withDeadline(STORE_TIMEOUT, call, queue.claim(entry, call.host.clock.now(), lease));
-    return claimed ? undefined : { is: 'skip' };
-  } catch (error) {
-    return { is: 'retry', reason: reasonOf(error), cost: 'none' };
-  }
-}
-
-/** Nothing was sent: restores the earlier claim, as an earlier attempt may have been sent. */
-async function unclaim(
-  entry: OutboxEntry,
-  { call: { host }, queue, settings, lease }: DeliveryContext,
-): Promise<void> {
-  if (!isClaimed(entry, settings)) return;
-  await withDeadline(STORE_TIMEOUT, { host }, queue.update(entry, { claimedAt: entry.claimedAt }, lease));
-}
-
-/** Whether the store must know that sending begins: for coalescing, and for at-most-once after a reload. */
-const isClaimed = (entry: OutboxEntry, settings: OutboxSettings): boolean =>
-  entry.coalesceKey !== undefined || isAtMostOnce(entry, settings);
-
 /** A call without a caller, hence without a total timeout; the outbox counts attempts, so `retry` does not. */
-export function sendCall(entry: OutboxEntry, pipeline: PipelineContext): Call {
+function sendCall(entry: OutboxEntry, pipeline: PipelineContext): Call {
   const { timeout } = entry.options;
   const limits = typeof timeout === 'object' ? timeout : timeout === undefined ? {} : { attempt: timeout };
   const options = {

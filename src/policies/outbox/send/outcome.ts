@@ -1,8 +1,17 @@
+import { dropBody } from '../../../core/body/body.ts';
+import type { Call } from '../../../core/contract.ts';
+import type { StoredBody } from '../../../core/store.ts';
+import { IDEMPOTENT_METHODS } from '../../../http/idempotency.ts';
 import { retryAfter } from '../../../http/retry-after.ts';
 import { isOriginFailure } from '../../../http/status.ts';
+import { withDeadline } from '../../../primitives/clock.ts';
 import { isFailure } from '../../../primitives/failure.ts';
 import { originOf } from '../../../primitives/request.ts';
-import type { Reason } from '../queue/entry.ts';
+import { HOOK_TIMEOUT, type OutboxSettings } from '../options.ts';
+import { deserializeRequest, type OutboxEntry, type Reason } from '../queue/entry.ts';
+
+/** Attempts with a 409 before it counts as a conflict: the key may still be in process from an attempt without a response. */
+const CONFLICT_TRIES = 3;
 
 /**
  * What a failure costs an entry.
@@ -24,7 +33,7 @@ export type SendOutcome =
       readonly cost: AttemptCost;
       readonly wait?: number | undefined;
       /** The application says that the response is not the origin's. */
-      readonly isForeign?: true;
+      readonly isForeign?: boolean;
     }
   /** The origin wants credentials. */
   | { readonly is: 'pause'; readonly reason: Reason }
@@ -55,7 +64,7 @@ export function classifyResponse(response: Response, asked: string, now: number)
  * Whether the write may have taken effect. Statuses that say that the request was not processed (408, 425, 429, 503) are clear. A
  * redirect to another origin is not: it may be the response to a write that took effect.
  */
-export const isAmbiguous = ({ reason, cost, isForeign }: Extract<SendOutcome, { is: 'retry' }>): boolean =>
+const isAmbiguous = ({ reason, cost, isForeign }: Extract<SendOutcome, { is: 'retry' }>): boolean =>
   reason.code === 'http'
     ? ![408, 425, 429, 503].includes(reason.status ?? 0)
     : (cost === 'attempt' || cost === 'unreachable') && !isForeign;
@@ -67,16 +76,11 @@ export function classifyError(error: unknown, now: number): SendOutcome {
   return { is: 'retry', reason: reasonOf(error), wait, cost: costOf(failure?.category) };
 }
 
-export const reasonOf = (error: unknown): Reason => ({
-  code: isFailure(error) ? error.code : 'unknown',
-  message: brief(error instanceof Error ? error.message : String(error)),
-});
-
-/** Why a hook of the application has failed. */
-export const reasonOfHook = (hook: string, error: unknown): Reason => ({
-  code: isFailure(error) ? error.code : 'unknown',
-  message: hookFailed(hook, error),
-});
+/** @param message Default: that of the error. */
+export const reasonOf = (
+  error: unknown,
+  message = brief(error instanceof Error ? error.message : String(error)),
+): Reason => ({ code: isFailure(error) ? error.code : 'unknown', message });
 
 /** Names the error and its code: its message may quote a credential, such as an invalid header value. */
 export function hookFailed(hook: string, error: unknown): string {
@@ -92,3 +96,75 @@ function costOf(category: string | undefined): AttemptCost {
   if (category === 'circuit-open' || category === 'capacity' || category === 'auth') return 'rejected';
   return category === 'network' || category === 'timeout' ? 'unreachable' : 'attempt';
 }
+
+/** What a response means for an entry, after the hooks of the application. @param sent The body that was sent. */
+export async function evaluateResponse(
+  response: Response,
+  asked: string,
+  entry: OutboxEntry,
+  sent: StoredBody | undefined,
+  call: Call,
+  settings: OutboxSettings,
+): Promise<SendOutcome> {
+  const { isDelivered, onConflict } = settings;
+  const { status } = response;
+  const outcome = classifyResponse(response, asked, call.host.clock.now());
+  if (outcome.is === 'ack' && isDelivered) {
+    const said = await askHook('isDelivered', response, call, (copy) => isDelivered(copy, entry));
+    if (said.value) return outcome;
+    const isForeign = said.message === undefined;
+    const reason: Reason = { code: 'not-accepted', status, ...(!isForeign && { message: said.message }) };
+    const again: SendOutcome = { is: 'retry', reason, cost: 'unreachable', isForeign };
+    return resolveAmbiguous(again, entry, settings);
+  }
+  if (outcome.is !== 'conflict') return resolveAmbiguous(outcome, entry, settings);
+  const { reason } = outcome;
+  const again: SendOutcome = { is: 'retry', reason, cost: 'attempt' };
+  if (!onConflict) {
+    const inProcess = status === 409 && (entry.conflicts ?? 0) + 1 < CONFLICT_TRIES;
+    return inProcess ? again : { is: 'dead-letter', reason };
+  }
+  const said = await askHook('onConflict', response, call, (copy) =>
+    onConflict(copy, entry, deserializeRequest(entry, sent)),
+  );
+  if (said.value === 'drop') return { is: 'ack' };
+  if (said.value === 'again') return again;
+  if (said.value === 'dead-letter') return { is: 'dead-letter', reason };
+  if (said.value instanceof Request) return { is: 'replace', reason, request: said.value };
+  const { message = "onConflict: expected 'again', 'drop', 'dead-letter' or a Request" } = said;
+  return { is: 'dead-letter', reason: { ...reason, message } };
+}
+
+/** Asks the application about a response. @returns what its hook says, or why it failed. */
+async function askHook<T>(
+  hook: string,
+  response: Response,
+  call: Call,
+  ask: (copy: Response) => T | Promise<T>,
+): Promise<{ readonly value?: T; readonly message?: string }> {
+  let copy: Response | undefined;
+  try {
+    copy = response.clone();
+    return { value: await withDeadline(HOOK_TIMEOUT, call, ask(copy)) };
+  } catch (error) {
+    return { message: hookFailed(hook, error) };
+  } finally {
+    dropBody(copy);
+  }
+}
+
+/** Dead-letters an at-most-once write that may have taken effect. */
+export function resolveAmbiguous(
+  outcome: SendOutcome,
+  entry: OutboxEntry,
+  settings: OutboxSettings,
+): SendOutcome {
+  if (outcome.is !== 'retry' || !isAtMostOnce(entry, settings) || !isAmbiguous(outcome)) return outcome;
+  return { is: 'dead-letter', reason: { ...outcome.reason, code: 'unknown-outcome' } };
+}
+
+/** Whether a write must not be sent again once it may have taken effect. */
+export const isAtMostOnce = (
+  { delivery, request: { method } }: OutboxEntry,
+  settings: OutboxSettings,
+): boolean => (delivery ?? settings.delivery) === 'at-most-once' && !IDEMPOTENT_METHODS.includes(method);

@@ -1,19 +1,10 @@
-import type { Handler, PipelineContext } from '../../../core/contract.ts';
 import { currentPartition } from '../../../core/user.ts';
-import { withDeadline } from '../../../primitives/clock.ts';
 import { withLock } from '../../../primitives/locks.ts';
-import type { Completions, FinalState } from '../completions.ts';
-import type { OutboxEvents } from '../events.ts';
-import { type OutboxSettings, STORE_TIMEOUT } from '../options.ts';
-import type { OutboxEntry } from '../queue/entry.ts';
-import { EntryReader } from '../queue/entry-reader.ts';
+import type { OutboxContext, Scheduler } from '../context.ts';
+import { expireResults, recount } from '../queue/cleanup.ts';
 import { Lease, needsLease } from '../queue/lease.ts';
-import type { Queue } from '../queue/queue.ts';
-import { emitStoreFailed, type StoreHandle, withStoreTimeout } from '../store-handle.ts';
 import { mostUrgent, type Respect } from './backoff.ts';
-import { LaneGate, SendGate } from './gate.ts';
-import { drainLane, LaneWorker, type WorkerContext } from './lane-worker.ts';
-import { type Lane, LaneTimers, laneOf } from './lanes.ts';
+import { drainLane, type Lane } from './worker.ts';
 
 /** How long to wait for a lane's lock, in ms, before another page is taken to send it. */
 const LOCK_TIMEOUT = 10_000;
@@ -24,61 +15,43 @@ const FAILOVER_DELAY = 500;
 /** How many lanes are checked at once. Most have nothing due, or wait for a slot. */
 const MAX_CONCURRENT_LANES = 50;
 
+/** The longest timer, in ms: wall time may jump while the machine sleeps. */
+const LONGEST_TIMER = 3_600_000;
+
+/** How many timers messages of other tabs may set. */
+const MAX_TIMERS = 1_000;
+
+/** How long an id is remembered if no results are stored, in ms. */
+const ID_KEPT = 86_400_000;
+
 /** A lane that this page drains, or waits for. */
-interface Draining {
+interface Draining extends Lane {
   /** Set if the lane is to be drained again afterwards, with the waits to respect then. */
   again: Respect | undefined;
-  /** How many callers wait for this drain. */
-  callers: number;
   done: Promise<void>;
-  readonly reader: EntryReader;
   /** As `done`, but does not wait for another page. */
-  readonly startedOrRemote: Promise<void>;
+  startedOrRemote: Promise<void>;
 }
 
-/** An entry as listeners and other tabs know it. */
-export type EntryRef = Pick<OutboxEntry, 'key' | 'partition'>;
-
-/** How an entry ended; `requeued`: a dead letter waits again. */
-export type EntryOutcome = FinalState | 'requeued';
+const nameOf = (partition: string, lane: string): string =>
+  `${encodeURIComponent(partition)} ${encodeURIComponent(lane)}`;
 
 /** Drains lanes: one worker per lane, in order; lanes concurrently. */
-export class LaneScheduler {
-  readonly gate: SendGate;
-  /** Called when an entry has ended, here or in another tab. */
-  readonly listeners = new Set<(of: EntryRef, outcome: EntryOutcome) => void>();
-  readonly #pipeline: PipelineContext;
-  readonly #queue: Queue;
-  readonly #settings: OutboxSettings;
-  readonly #storeHandle: StoreHandle;
-  readonly #context: WorkerContext;
-  readonly #flushes = new ActiveFlushes();
+export class LaneScheduler implements Scheduler {
+  readonly #context: OutboxContext;
   readonly #draining = new Map<string, Draining>();
-  readonly #timers: LaneTimers;
+  /** When to look at a lane again: cancels. */
+  readonly #timers = new Map<string, () => void>();
+  /** The flushes that run now. */
+  readonly #flushes = new Set<{ readonly signal: AbortSignal | undefined }>();
 
-  /** @param storeHandle Tracks the work, so that the store is closed after it. */
-  constructor(
-    next: Handler,
-    pipeline: PipelineContext,
-    queue: Queue,
-    outcomes: Completions,
-    events: OutboxEvents,
-    settings: OutboxSettings,
-    storeHandle: StoreHandle,
-  ) {
-    this.gate = new SendGate(pipeline);
-    this.#pipeline = pipeline;
-    this.#queue = queue;
-    this.#settings = settings;
-    this.#storeHandle = storeHandle;
-    const worker = new LaneWorker(next, pipeline, queue, outcomes, events, settings, this.gate);
-    this.#context = { pipeline, queue, worker };
-    this.#timers = new LaneTimers(pipeline, ({ partition, lane }) => void this.drain(partition, lane));
-  }
-
-  /** Listeners for entries that were postponed. */
-  get postponed(): Set<(key: string) => void> {
-    return this.#context.worker.postponed;
+  constructor(context: OutboxContext) {
+    this.#context = context;
+    const stop = (): void => {
+      for (const cancel of this.#timers.values()) cancel();
+      this.#timers.clear();
+    };
+    context.pipeline.signal.addEventListener('abort', stop, { once: true });
   }
 
   /** A lane is being drained, or waits for its lock. */
@@ -88,54 +61,43 @@ export class LaneScheduler {
 
   /** Drains every lane of the current user. @returns whether there were entries. */
   wake(respect: Respect): Promise<boolean> {
-    this.#flushes.dropAborted();
-    return this.#storeHandle.track(this.#look(respect));
+    // An aborted flush stops work that was running, not work that starts later.
+    for (const flush of this.#flushes) if (flush.signal?.aborted) this.#flushes.delete(flush);
+    return this.#context.handle.track(this.#look(respect));
   }
 
-  /** The same, for `flush()`. @param signal Starts no more lanes once it aborts. */
-  flush(signal: AbortSignal | undefined, respect: Respect): Promise<void> {
-    return this.#flushes.track(signal, async () => {
-      await this.#storeHandle.track(this.#look(respect, signal));
-    });
-  }
-
-  /** Whether the current user has anything to send. */
-  async hasAny(): Promise<boolean> {
-    const partition = currentPartition(this.#pipeline);
-    if (partition === undefined) return false;
-    const found = withStoreTimeout(this.#pipeline, this.#settings.store, this.#queue.hasAny(partition));
-    return this.#storeHandle.track(found);
+  async flush(signal: AbortSignal | undefined, respect: Respect): Promise<void> {
+    const flush = { signal };
+    this.#flushes.add(flush);
+    try {
+      await this.#context.handle.track(this.#look(respect, signal));
+    } finally {
+      this.#flushes.delete(flush);
+    }
   }
 
   async #look(respect: Respect, stop?: AbortSignal): Promise<boolean> {
-    const partition = currentPartition(this.#pipeline);
+    const { pipeline, gate, queue, settings } = this.#context;
+    const partition = currentPartition(pipeline);
     if (partition === undefined) return false;
     // Callers need to know about waiting entries also while none can be sent.
-    if (!this.gate.isOpen(partition)) return this.hasAny();
-    const lanes = await withStoreTimeout(this.#pipeline, this.#settings.store, this.#queue.lanes(partition));
+    if (!gate.isOpen(partition)) return queue.hasAny(partition);
+    const lanes = await queue.lanes(partition);
     const found = lanes.length > 0;
     const look = async (): Promise<void> => {
       for (let lane = lanes.shift(); lane !== undefined && !stop?.aborted; lane = lanes.shift())
-        await this.#drained(laneOf(partition, lane), respect).startedOrRemote;
+        await this.#drained(partition, lane, respect).startedOrRemote;
     };
     await Promise.all(Array.from({ length: Math.min(MAX_CONCURRENT_LANES, lanes.length) }, look));
-    if (this.#pipeline.signal.aborted) return found;
-    await this.#stored(this.#queue.cleanup.expireResults(this.#pipeline.host.clock.now()));
-    if (!found) await this.#stored(this.#queue.cleanup.recount());
+    if (pipeline.signal.aborted) return found;
+    await expireResults(queue, pipeline.host.clock.now() - (settings.resultTtl || ID_KEPT));
+    if (!found) await recount(queue);
     return found;
   }
 
-  /** An entry has ended, here or in another tab. */
-  settled(of: EntryRef, outcome: FinalState): void {
-    for (const { reader } of this.#draining.values()) reader.drop(of.key);
-    for (const listener of this.listeners) listener(of, outcome);
-  }
-
-  /** A dead letter waits again, here or in another tab, before later entries. */
-  requeued(of: EntryRef, lane: string): void {
-    this.#draining.get(laneOf(of.partition, lane).name)?.reader.invalidate();
-    this.gate.changed();
-    for (const listener of this.listeners) listener(of, 'requeued');
+  /** An entry has ended, here or in another tab: it is not sent any more. */
+  ended(key: string): void {
+    for (const lane of this.#draining.values()) lane.ended.add(key);
   }
 
   /**
@@ -144,130 +106,99 @@ export class LaneScheduler {
    * @param at When the entry is due, if known; wall time in ms.
    */
   armFailover(partition: string, lane: string, at?: number): void {
-    const of = laneOf(partition, lane);
-    const wait = at === undefined ? FAILOVER_DELAY : at - this.#pipeline.host.clock.now();
-    if (this.#timers.isFull || this.#draining.has(of.name) || this.#timers.has(of)) return;
-    this.#timers.set(of, wait);
+    const name = nameOf(partition, lane);
+    const wait = at === undefined ? FAILOVER_DELAY : at - this.#context.pipeline.host.clock.now();
+    if (this.#timers.size >= MAX_TIMERS || this.#draining.has(name) || this.#timers.has(name)) return;
+    this.#setTimer({ name, partition, lane }, wait);
   }
 
-  /** Sends the due entries of a lane. Resolves when none is due. */
   drain(partition: string, lane: string, respect: Respect = 'all'): Promise<void> {
-    return this.#drained(laneOf(partition, lane), respect).done;
+    return this.#drained(partition, lane, respect).done;
   }
 
-  /** The same for a caller that waits: an aborted flush does not end it. @returns `leave` ends the caller's wait. */
-  drainFor(partition: string, lane: string): { readonly done: Promise<void>; leave(): void } {
-    const state = this.#drained(laneOf(partition, lane), 'all');
-    state.callers++;
-    return { done: state.done, leave: () => state.callers-- };
-  }
-
-  #drained(of: Lane, respect: Respect): Draining {
-    const running = this.#draining.get(of.name);
+  #drained(partition: string, lane: string, respect: Respect): Draining {
+    const name = nameOf(partition, lane);
+    const running = this.#draining.get(name);
     if (running) {
       running.again = mostUrgent(running.again ?? 'all', respect);
       return running;
     }
-    let yieldToOtherTab = (): void => {};
-    const soon = new Promise<void>((give) => {
-      yieldToOtherTab = give;
+    let leaveToOtherTab = (): void => {};
+    const startedOrRemote = new Promise<void>((resolve) => {
+      leaveToOtherTab = resolve;
     });
-    const reader = new EntryReader(this.#queue, this.#pipeline, of);
-    const state: Draining = {
+    const draining: Draining = {
+      name,
+      partition,
+      lane,
       again: respect,
-      callers: 0,
-      done: Promise.resolve(),
-      reader,
-      startedOrRemote: soon,
+      done: startedOrRemote,
+      startedOrRemote,
+      ended: new Set(),
     };
-    this.#draining.set(of.name, state);
-    state.done = this.#storeHandle.track(this.#drain(of, state, yieldToOtherTab));
-    return state;
+    this.#draining.set(name, draining);
+    draining.done = this.#context.handle.track(this.#drain(draining, leaveToOtherTab));
+    return draining;
   }
 
-  async #drain(of: Lane, state: Draining, yieldToOtherTab: () => void): Promise<void> {
+  /** All flushes are aborted, there is one, and no caller waits for a result. */
+  isStopped(): boolean {
+    const flushes = [...this.#flushes];
+    return (
+      flushes.length > 0 && flushes.every(({ signal }) => signal?.aborted) && !this.#context.events.isAwaited
+    );
+  }
+
+  async #drain(lane: Draining, leaveToOtherTab: () => void): Promise<void> {
+    const { gate, handle } = this.#context;
     try {
       do {
-        const now = state.again as Respect;
-        state.again = undefined;
-        await this.#drainOnce(of, now, state, yieldToOtherTab);
-      } while (state.again && this.gate.isOpen(of.partition) && !this.#isStopped(state));
+        const respect = lane.again as Respect;
+        lane.again = undefined;
+        await this.#drainLocked(lane, respect, leaveToOtherTab);
+      } while (lane.again && gate.isOpen(lane.partition) && !this.isStopped());
     } catch (error) {
-      emitStoreFailed(this.#pipeline, this.#settings.store, 'drain', error);
+      handle.emitFailed('drain', error);
     } finally {
       // In the same task as the last check of `again`: a later call must start a new drain.
-      this.#draining.delete(of.name);
-      yieldToOtherTab();
+      this.#draining.delete(lane.name);
+      leaveToOtherTab();
     }
   }
 
-  #isStopped({ callers }: Draining): boolean {
-    return callers === 0 && this.#flushes.allAborted;
-  }
-
-  #drainOnce(of: Lane, respect: Respect, state: Draining, yieldToOtherTab: () => void): Promise<void> {
-    const { signal, host } = this.#pipeline;
-    this.#timers.clear(of);
-    const inLine = host.clock.after(LOCK_TIMEOUT, yieldToOtherTab, { background: true });
-    const { store } = this.#settings;
-    const { lock = withLock } = store;
-    return lock(`holdfast outbox ${this.#pipeline.name} ${of.name}`, signal, async () => {
+  #drainLocked(lane: Lane, respect: Respect, leaveToOtherTab: () => void): Promise<void> {
+    const { pipeline, queue, settings } = this.#context;
+    const { signal, host, name } = pipeline;
+    this.#clearTimer(lane.name);
+    const inLine = host.clock.after(LOCK_TIMEOUT, leaveToOtherTab, { background: true });
+    const { lock = withLock } = settings.store;
+    return lock(`holdfast outbox ${name} ${lane.name}`, signal, async () => {
       inLine();
-      if (!needsLease(store)) return this.#drainHeld(of, respect, state);
-      const where = this.#queue.records.keys.lease(of.partition, of.lane);
-      const taking = Lease.take(this.#queue.records.store, where, host);
-      const lease = await withDeadline(STORE_TIMEOUT, this.#pipeline, taking).catch((cause) => {
-        // Release a lease that arrives after the timeout; otherwise it renews for ever.
-        const late = taking.then((lease) => (typeof lease === 'number' ? undefined : lease.release()));
-        this.#storeHandle.track(late).catch(() => {});
-        throw cause;
-      });
-      if (typeof lease === 'number') return this.#timers.set(of, lease);
+      const lease = needsLease(settings.store)
+        ? await Lease.take(queue.store, queue.keys.lease(lane.partition, lane.lane), host)
+        : undefined;
+      if (typeof lease === 'number') return this.#setTimer(lane, lease);
       try {
-        await this.#drainHeld(of, respect, state, lease);
+        const wait = await drainLane(lane, respect, lease, this.#context);
+        if (wait !== undefined) this.#setTimer(lane, wait);
       } finally {
-        await this.#stored(lease.release()).catch(() => {});
+        await lease?.release();
       }
     }).finally(inLine);
   }
 
-  /** Drains a lane under its lock. */
-  async #drainHeld(of: Lane, respect: Respect, state: Draining, lease?: Lease): Promise<void> {
-    const isStopped = (): boolean => this.#isStopped(state);
-    const permit = new LaneGate(this.#pipeline, this.#queue, this.gate, of, isStopped, lease);
-    const rest = await drainLane(of, respect, state.reader, permit, lease, this.#context);
-    if (rest !== undefined) this.#timers.set(of, rest);
+  /** Looks at a lane again in so many ms. */
+  #setTimer({ name, partition, lane }: Pick<Lane, 'name' | 'partition' | 'lane'>, ms: number): void {
+    this.#clearTimer(name);
+    const { signal, host } = this.#context.pipeline;
+    if (signal.aborted) return;
+    const wait = Math.min(Math.max(0, ms), LONGEST_TIMER);
+    const due = (): void => void this.drain(partition, lane);
+    this.#timers.set(name, host.clock.after(wait, due, { background: true }));
   }
 
-  /** Without the pipeline's signal: the write completes also while the page closes. */
-  #stored<T>(work: Promise<T>): Promise<T> {
-    return withStoreTimeout({ host: this.#pipeline.host }, this.#settings.store, work);
-  }
-}
-
-/** The flushes that run now. */
-class ActiveFlushes {
-  readonly #flushes = new Set<{ readonly signal: AbortSignal | undefined }>();
-
-  /** Counts a flush as active while `work` runs. */
-  async track(signal: AbortSignal | undefined, work: () => Promise<void>): Promise<void> {
-    const flush = { signal };
-    this.#flushes.add(flush);
-    try {
-      await work();
-    } finally {
-      this.#flushes.delete(flush);
-    }
-  }
-
-  /** An aborted flush stops work that was running, not work that starts later. */
-  dropAborted(): void {
-    for (const flush of this.#flushes) if (flush.signal?.aborted) this.#flushes.delete(flush);
-  }
-
-  /** All flushes are aborted, and there is one. */
-  get allAborted(): boolean {
-    const flushes = [...this.#flushes];
-    return flushes.length > 0 && flushes.every(({ signal }) => signal?.aborted);
+  #clearTimer(name: string): void {
+    this.#timers.get(name)?.();
+    this.#timers.delete(name);
   }
 }

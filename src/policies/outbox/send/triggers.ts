@@ -1,6 +1,7 @@
 import type { Call, PipelineContext } from '../../../core/contract.ts';
 import { currentPartition } from '../../../core/user.ts';
 import { withDeadline } from '../../../primitives/clock.ts';
+import type { OutboxSettings } from '../options.ts';
 import type { Respect } from './backoff.ts';
 
 /**
@@ -95,4 +96,35 @@ async function register(tag: string): Promise<void> {
   const { registration: own } = globalThis as { registration?: Registration };
   const registration = own ?? (await globalThis.navigator?.serviceWorker?.getRegistration());
   await (registration as Registration | undefined)?.sync?.register(tag);
+}
+
+/** The part of `navigator.storage` that is used here; only pages have `persist`. */
+interface StorageManager {
+  persisted?(): Promise<boolean>;
+  persist?(): Promise<boolean>;
+}
+
+/**
+ * Asks the browser, once, to delete nothing of this site when the disk is full: after the first accepted write, when the
+ * reason is obvious to the user (Firefox asks, other browsers decide by themselves).
+ *
+ * @see https://storage.spec.whatwg.org/#persistence
+ */
+export function requestPersistence(
+  { emit }: PipelineContext,
+  { store, persist }: Pick<OutboxSettings, 'store' | 'persist'>,
+): () => void {
+  let isAsked = !persist || !store.name.startsWith('indexeddb:');
+  const ask = async (storage: StorageManager): Promise<void> => {
+    if (await storage.persisted?.()) return;
+    const granted = await storage.persist?.();
+    if (granted !== undefined) emit?.({ type: 'storage-persistence', granted });
+  };
+  return () => {
+    if (isAsked) return;
+    isAsked = true;
+    const { storage } = (globalThis.navigator ?? {}) as { storage?: StorageManager };
+    // If the browser refuses, entries are kept as long as other data.
+    if (storage) ask(storage).catch(() => {});
+  };
 }

@@ -1,0 +1,99 @@
+import type { Change, Item, RangeQuery } from '../../../core/store.ts';
+import type { Queue } from './queue.ts';
+import {
+  EMPTY_TOTALS,
+  type EntryRecord,
+  entryKeyOfResult,
+  type Get,
+  type IdRecord,
+  type ResultRecord,
+  type Totals,
+} from './records.ts';
+import { forgetIds } from './transitions.ts';
+
+/** How many records are read together. */
+const PAGE = 100;
+
+/** Items page by page, in order; the caller may delete them. */
+async function* pages(queue: Queue, query: RangeQuery): AsyncGenerator<Item[]> {
+  for (let page: RangeQuery = { ...query, limit: PAGE }; ; ) {
+    const items = await queue.store.range(page);
+    yield items;
+    if (items.length < PAGE) return;
+    page = { ...page, after: items.at(-1)?.key as string };
+  }
+}
+
+/** An atomic change that depends on records of other keys. */
+const changeBy = (queue: Queue, keys: readonly string[], changes: (get: Get) => Change[]): Promise<void> =>
+  queue.change(keys, false, (get) => ({ changes: changes(get), result: undefined }));
+
+/** Corrects totals that a full disk has left wrong: an empty queue counts zero. */
+export async function recount(queue: Queue): Promise<void> {
+  const { store, keys } = queue;
+  const { count, bytes } = await queue.totals();
+  if ((count === 0 && bytes === 0) || (await store.groups(keys.waiting, 1)).length > 0) return;
+  await changeBy(queue, [keys.totals], (get) => {
+    const { lastTimestamp, ...found } = get<Totals>(keys.totals) ?? EMPTY_TOTALS;
+    // If it has changed, a write was accepted in between.
+    return found.count === count
+      ? [{ put: { key: keys.totals, value: { ...EMPTY_TOTALS, lastTimestamp } } }]
+      : [];
+  });
+}
+
+/** Deletes results from before `time`, with their ids. */
+export async function expireResults(queue: Queue, time: number): Promise<void> {
+  for await (const results of pages(queue, { prefix: queue.keys.results })) {
+    const old = results.filter(({ value }) => (value as ResultRecord).settledAt < time);
+    if (old.length > 0) await deleteResults(queue, old);
+    // They are in the order of acceptance: later ones are hardly older.
+    if (old.length < results.length) return;
+  }
+}
+
+/** Deletes the results, ids, pauses and expired leases of a partition. */
+export async function purgePartition(queue: Queue, partition: string, now: number): Promise<void> {
+  const { store, keys } = queue;
+  for await (const results of pages(queue, { collection: keys.settled(partition) }))
+    await deleteResults(queue, results);
+  // Ids without an entry: delivered while the disk was full.
+  for await (const ids of pages(queue, { collection: keys.ids(partition) })) {
+    const ownerOf = ({ value }: Item): string => (value as IdRecord).key;
+    await changeBy(queue, ids.map(ownerOf), (get) =>
+      ids.filter((id) => !get(ownerOf(id))).map(({ key }) => ({ delete: key })),
+    );
+  }
+  const leases = await store.range({ collection: keys.leases(partition) });
+  // The lease of a worker that is sending stays.
+  const over = leases.filter(({ value }) => (value as { until: number }).until <= now);
+  await store.write([keys.pauses(partition), ...over.map(({ key }) => key)].map((key) => ({ delete: key })));
+}
+
+/** Deletes the responses of a partition; the ids and the outcomes of its writes stay. */
+export async function clearResponses(queue: Queue, partition: string): Promise<void> {
+  for await (const results of pages(queue, { collection: queue.keys.settled(partition) }))
+    await changeBy(
+      queue,
+      results.map(({ key }) => key),
+      (get) =>
+        results.flatMap((item) => {
+          const found = get<ResultRecord>(item.key);
+          if (!found) return [];
+          const { response: _, reason: __, encrypted: ___, ...value } = found;
+          return [{ put: { ...item, value }, body: null }];
+        }),
+    );
+}
+
+/** Deletes results; the ids of a dead letter stay. */
+const deleteResults = (queue: Queue, results: readonly Item[]): Promise<void> =>
+  changeBy(
+    queue,
+    results.map(({ key }) => entryKeyOfResult(key)),
+    (get) =>
+      results.flatMap(({ key, value }) => {
+        const isKept = get<EntryRecord>(entryKeyOfResult(key)) !== undefined;
+        return [{ delete: key }, ...(isKept ? [] : forgetIds(queue, value as ResultRecord))];
+      }),
+  );

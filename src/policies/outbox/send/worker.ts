@@ -1,0 +1,172 @@
+import { withDeadline } from '../../../primitives/clock.ts';
+import { isFailure } from '../../../primitives/failure.ts';
+import { acknowledgeEntry, deadLetterEntry } from '../complete.ts';
+import type { OutboxContext } from '../context.ts';
+import { HOOK_TIMEOUT } from '../options.ts';
+import type { EntryWithBody, OutboxEntry, Reason, ResultWithBody } from '../queue/entry.ts';
+import type { Lease } from '../queue/lease.ts';
+import { isPaused, readPauses } from '../queue/pauses.ts';
+import { serializeRequest } from '../queue/serialize.ts';
+import { replaceRequest, update } from '../queue/transitions.ts';
+import { dueIn, type Respect, type Schedule, scheduleRetry } from './backoff.ts';
+import { deliver, type EntryToSend } from './delivery.ts';
+import { brief, hookFailed, isAtMostOnce, type SendOutcome } from './outcome.ts';
+
+/** A lane of a partition, while it is drained. */
+export interface Lane {
+  readonly partition: string;
+  readonly lane: string;
+  /** Both as one name. */
+  readonly name: string;
+  /** Keys of entries that have ended since the last one was read, here or in another tab. */
+  readonly ended: Set<string>;
+}
+
+/**
+ * Sends the entries of a locked lane in order, until none is due. Each is read when it is first, and has ended on the disk before the
+ * next one is read.
+ *
+ * @returns in how many ms to look at the lane again; `undefined`: when something happens.
+ */
+export async function drainLane(
+  lane: Lane,
+  respect: Respect,
+  lease: Lease | undefined,
+  context: OutboxContext,
+): Promise<number | undefined> {
+  const { gate, queue, pipeline, slots, scheduler } = context;
+  const { clock } = pipeline.host;
+  const dueOf = ({ entry }: EntryWithBody, but: Respect): number => dueIn(entry, clock.now(), but);
+  const isOpen = (): boolean => gate.isOpen(lane.partition) && !scheduler.isStopped() && !lease?.lost;
+  let isHeld = false;
+  /** The version of the pauses when `isHeld` was read. */
+  let version = -1;
+  while (isOpen()) {
+    if (version !== gate.version) {
+      version = gate.version;
+      isHeld = isPaused(await readPauses(queue, lane.partition), lane.lane);
+      continue;
+    }
+    if (isHeld) return undefined;
+    lane.ended.clear();
+    const readAt = clock.ticks();
+    const first = await queue.head(lane.partition, lane.lane);
+    if (!first) return undefined;
+    const { entry } = first;
+    const reason = terminalReason(entry, context);
+    const wait = dueOf(first, respect);
+    if (!reason && wait > 0) return wait;
+    const isAllowed = (): boolean =>
+      isOpen() && version === gate.version && !lane.ended.has(entry.key) && clock.now() < entry.expiresAt;
+    const sending = { ...first, readAt, lease, isAllowed };
+    const goesOn = reason
+      ? await deadLetter(sending, {}, reason, undefined, context)
+      : await slots.get(entry.origin).run(() => send(sending, context));
+    if (!goesOn) break;
+  }
+  // Another process may have the lane, or its first entry was postponed.
+  const first = isOpen() || lease?.lost ? await queue.head(lane.partition, lane.lane) : undefined;
+  return first && dueOf(first, 'all');
+}
+
+/** The reason to dead-letter an entry without sending it. */
+function terminalReason(entry: OutboxEntry, { pipeline, settings }: OutboxContext): Reason | undefined {
+  if (pipeline.host.clock.now() >= entry.expiresAt) return { ...entry.reason, code: 'expired' };
+  if (entry.unreadable) return entry.reason;
+  // The lane is ours, so the worker that began this attempt is gone.
+  if (entry.claimedAt !== undefined && isAtMostOnce(entry, settings))
+    return { code: 'unknown-outcome', message: 'it was being sent, and its response was lost' };
+  return undefined;
+}
+
+/** Sends an entry, and applies the outcome on the disk. @returns whether the lane goes on with the entry that is first then. */
+async function send(sending: EntryToSend, context: OutboxContext): Promise<boolean> {
+  const { entry, lease } = sending;
+  const { pipeline, queue, events, gate } = context;
+  // It may have waited for the slot.
+  if (!sending.isAllowed()) return true;
+  const { outcome, response } = await deliver(sending, context);
+  // A closing page leaves unfinished attempts to the next page; a delivery is recorded.
+  if (pipeline.signal.aborted && outcome.is !== 'ack') return false;
+  switch (outcome.is) {
+    case 'skip':
+      return true;
+    case 'ack':
+      await acknowledgeEntry(context, entry, response as ResultWithBody, lease);
+      return true;
+    case 'dead-letter':
+      return deadLetter(sending, { attempts: entry.attempts + 1 }, outcome.reason, response, context);
+    case 'replace':
+      return replace(sending, outcome, response, context);
+    case 'retry':
+      return retryLater(sending, outcome, response, context);
+    default:
+      gate.pause(entry.partition);
+      await update(queue, entry, { reason: outcome.reason, claimedAt: entry.claimedAt }, lease);
+      events.emit(entry, { type: 'outbox-auth-required' });
+      return false;
+  }
+}
+
+async function retryLater(
+  sending: EntryToSend,
+  outcome: Extract<SendOutcome, { is: 'retry' }>,
+  response: ResultWithBody | undefined,
+  context: OutboxContext,
+): Promise<boolean> {
+  const { entry, lease } = sending;
+  const { queue, events, pipeline, settings } = context;
+  const { reason, cost } = outcome;
+  const next = scheduleRetry(entry, outcome, pipeline.host, settings);
+  if (next.attempts >= settings.attempts)
+    return deadLetter(sending, next, { ...reason, code: 'attempts' }, response, context);
+  // Once an attempt may have arrived, the entry is not unsent any more.
+  const mayHaveArrived = (cost === 'attempt' || cost === 'unreachable') && !isAtMostOnce(entry, settings);
+  const after = {
+    ...next,
+    reason,
+    conflicts: reason.status === 409 ? (entry.conflicts ?? 0) + 1 : 0,
+    ...(!mayHaveArrived && { claimedAt: entry.claimedAt }),
+  };
+  await update(queue, entry, after, lease);
+  events.emit(entry, { type: 'postponed', at: next.notBefore, cause: reason });
+  return false;
+}
+
+/** Sends the application's replacement at once; it counts as an attempt. */
+async function replace(
+  sending: EntryToSend,
+  { request, reason }: Extract<SendOutcome, { is: 'replace' }>,
+  response: ResultWithBody | undefined,
+  context: OutboxContext,
+): Promise<boolean> {
+  const { entry, lease } = sending;
+  const { queue, pipeline, settings } = context;
+  const attempts = entry.attempts + 1;
+  if (attempts >= settings.attempts)
+    return deadLetter(sending, { attempts }, { ...reason, code: 'attempts' }, response, context);
+  try {
+    // Its body may never end, and the lane waits for it.
+    const content = await withDeadline(HOOK_TIMEOUT, pipeline, serializeRequest(request, settings, pipeline));
+    await replaceRequest(queue, entry, content, pipeline.host, { attempts, reason }, lease);
+    return true;
+  } catch (error) {
+    if (pipeline.signal.aborted) return false;
+    const message = isFailure(error)
+      ? brief(`onConflict: ${error.message}`)
+      : hookFailed('onConflict', error);
+    return deadLetter(sending, { attempts }, { ...reason, message }, response, context);
+  }
+}
+
+/** @param schedule With the attempts that it has had. */
+async function deadLetter(
+  { entry, lease }: EntryToSend,
+  schedule: Partial<Schedule>,
+  reason: Reason,
+  response: ResultWithBody | undefined,
+  context: OutboxContext,
+): Promise<boolean> {
+  await deadLetterEntry(context, entry, { ...schedule, claimedAt: undefined }, reason, response, lease);
+  return true;
+}
