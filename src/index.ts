@@ -183,8 +183,8 @@ export {
   HoldfastError,
   isFailure,
 } from './primitives/failure.ts';
+export type { Match } from './primitives/request.ts';
 export type { Duration, Size } from './primitives/units.ts';
-export type { Match } from './primitives/url-match.ts';
 export { deviceKey, type EncryptionKey, encryptWith } from './stores/encryption.ts';
 export { type IndexedDBStoreOptions, indexedDBStore } from './stores/indexeddb/indexeddb.ts';
 export { memoryStore } from './stores/memory.ts';

@@ -1,7 +1,7 @@
 import type { Connectivity } from '../core/contract.ts';
 import type { HoldfastEvent } from '../core/events.ts';
 import { createAborter } from '../primitives/abort.ts';
-import { Emitter, notify } from '../primitives/notify.ts';
+import { Emitter, notify } from '../primitives/emitter.ts';
 import type { Duration } from '../primitives/units.ts';
 import { ofType, positiveDuration, readOptions } from '../primitives/validate.ts';
 import { pollInBackground } from './background.ts';

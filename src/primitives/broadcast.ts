@@ -1,4 +1,4 @@
-import { notify } from './notify.ts';
+import { notify } from './emitter.ts';
 
 /** Messages between the tabs and workers of an origin. */
 export interface Channel {

@@ -91,3 +91,52 @@ export async function tryWithLock<T>(name: string, task: () => Promise<T>): Prom
     return task();
   }
 }
+
+/** A position in a queue. */
+export interface QueuePosition {
+  /** Resolves when all earlier positions have ended; absent for the first. */
+  readonly before: Promise<void> | undefined;
+  /** Releases the next position; idempotent. */
+  end(): void;
+}
+
+/** First-in, first-out queues by name: positions are taken at once, the work to get ready may take any time. */
+export class KeyedQueue {
+  readonly #last = new Map<string, Promise<void>>();
+
+  take(name: string): QueuePosition {
+    const before = this.#last.get(name);
+    let end = (): void => {};
+    const own = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    const all = before ? before.then(() => own) : own;
+    this.#last.set(name, all);
+    void all.then(() => {
+      if (this.#last.get(name) === all) this.#last.delete(name);
+    });
+    return { before, end };
+  }
+}
+
+/** Limits how many tasks run at once; the others wait in first-in, first-out order. */
+export class Semaphore {
+  #free: number;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(slots: number) {
+    this.#free = slots;
+  }
+
+  async run<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#free > 0) this.#free--;
+    else await new Promise<void>((turn) => this.#waiting.push(turn));
+    try {
+      return await work();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#free++;
+    }
+  }
+}

@@ -1,6 +1,6 @@
 import { ConfigurationError } from './failure.ts';
+import type { Match } from './request.ts';
 import { bytes, milliseconds } from './units.ts';
-import type { Match } from './url-match.ts';
 
 /** Passes a value on, as the policy wants it, or throws a `ConfigurationError` that names the option. */
 export type Rule<T = unknown> = (value: unknown, option: string) => T;

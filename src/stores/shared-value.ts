@@ -1,6 +1,6 @@
 import { createStore, del, get, set } from 'idb-keyval';
 import { openChannel } from '../primitives/broadcast.ts';
-import { notify } from '../primitives/notify.ts';
+import { Emitter } from '../primitives/emitter.ts';
 
 /** A small value that pages and workers of an origin share, and that survives them. */
 export interface SharedNote<T> {
@@ -26,12 +26,12 @@ export function sharedValue<T>(name: string, accept: (value: unknown) => value i
   const store = typeof indexedDB === 'object' ? createStore(name, 'note') : undefined;
   let value: T | undefined;
   let isReceived = false;
-  const listeners = new Set<(value: T | undefined) => void>();
+  const changes = new Emitter<T | undefined>();
   const receive = (received: unknown): void => {
     isReceived = true;
     const before = value;
     value = accept(received) ? received : undefined;
-    if (value !== before) for (const listener of listeners) notify(listener, value);
+    if (value !== before) changes.emit(value);
   };
   const channel = openChannel(
     name,
@@ -54,10 +54,7 @@ export function sharedValue<T>(name: string, accept: (value: unknown) => value i
       channel.post(next);
       if (store) await (next === undefined ? del(KEY, store) : set(KEY, next, store));
     },
-    subscribe(listener) {
-      listeners.add(listener);
-      return () => void listeners.delete(listener);
-    },
+    subscribe: (listener) => changes.subscribe(listener),
     close: channel.close,
   };
 }

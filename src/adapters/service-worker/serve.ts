@@ -3,7 +3,7 @@ import type { HoldfastFetch } from '../../core/pipeline.ts';
 import { SYNC_TAG } from '../../policies/outbox/options.ts';
 import type { Outbox } from '../../policies/outbox/outbox.ts';
 import { ConfigurationError, isFailure } from '../../primitives/failure.ts';
-import { type Match, matches } from '../../primitives/url-match.ts';
+import { type Match, matches } from '../../primitives/request.ts';
 import { ofType, readOptions, urlMatchRule, withMethods } from '../../primitives/validate.ts';
 import { killSwitch } from './kill-switch.ts';
 import { drainInEvent, StillWaitingError } from './sync.ts';
@@ -181,7 +181,7 @@ type Asked = Pick<Request, 'url' | 'mode' | 'headers' | 'destination'>;
  * Navigations, subresources (images, scripts, …), `no-cors` and ranges are left to the browser: it knows how to respond,
  * and a wrong response to them would go unnoticed.
  */
-export function matchRoute<Route extends { readonly match: Match }>(
+function matchRoute<Route extends { readonly match: Match }>(
   { url, mode, headers, destination }: Asked,
   routes: readonly Route[],
 ): Route | undefined {

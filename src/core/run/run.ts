@@ -1,5 +1,5 @@
 import { follow } from '../../primitives/abort.ts';
-import { notify } from '../../primitives/notify.ts';
+import { notify } from '../../primitives/emitter.ts';
 import type { LazyRequest } from '../../primitives/request.ts';
 import { dropBody } from '../body/body.ts';
 import type { Call, PipelineContext, Receiver } from '../call.ts';

@@ -1,5 +1,5 @@
 import { type Clock, DeadlineError } from '../../primitives/clock.ts';
-import { notify } from '../../primitives/notify.ts';
+import { notify } from '../../primitives/emitter.ts';
 
 /** The one wait of a run. */
 export class Wait {

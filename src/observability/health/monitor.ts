@@ -1,6 +1,6 @@
 import { createAborter } from '../../primitives/abort.ts';
+import { notify } from '../../primitives/emitter.ts';
 import { ConfigurationError } from '../../primitives/failure.ts';
-import { notify } from '../../primitives/notify.ts';
 import type { Duration } from '../../primitives/units.ts';
 import { integer, ofType, positiveDuration, readOptions } from '../../primitives/validate.ts';
 import { pollInBackground } from '../background.ts';
@@ -154,14 +154,14 @@ const pinsOf = (breaker: Isolating, origin: string): Set<object> => {
 };
 
 /** Isolates a circuit until all its pins are removed. */
-export function pin(breaker: Isolating, origin: string, pin: object): void {
+function pin(breaker: Isolating, origin: string, pin: object): void {
   const pins = pinsOf(breaker, origin);
   if (pins.size === 0) breaker.isolate(origin);
   pins.add(pin);
 }
 
 /** Removes a pin; without pins the circuit closes. */
-export function unpin(breaker: Isolating, origin: string, pin: object): void {
+function unpin(breaker: Isolating, origin: string, pin: object): void {
   const pins = pinsOf(breaker, origin);
   if (pins.delete(pin) && pins.size === 0) breaker.reset(origin);
 }

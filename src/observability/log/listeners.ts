@@ -1,6 +1,6 @@
 import type { HoldfastEvent } from '../../core/events.ts';
+import { notify } from '../../primitives/emitter.ts';
 import { hashOf } from '../../primitives/hash.ts';
-import { notify } from '../../primitives/notify.ts';
 import { between } from '../../primitives/validate.ts';
 import { severityOf } from './severity.ts';
 

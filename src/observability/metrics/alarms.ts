@@ -1,5 +1,5 @@
 import type { Clock } from '../../core/contract.ts';
-import { notify } from '../../primitives/notify.ts';
+import { notify } from '../../primitives/emitter.ts';
 import type { Alarm, MetricsSettings, Thresholds } from './options.ts';
 
 /** Below this share of its threshold an alarm is over: a figure that trembles does not ring for ever. */

@@ -1,7 +1,7 @@
 import type { Host } from '../../core/contract.ts';
 import type { Store } from '../../core/store.ts';
 import { isText, isTextOrAbsent, openChannel } from '../../primitives/broadcast.ts';
-import { notify } from '../../primitives/notify.ts';
+import { Emitter } from '../../primitives/emitter.ts';
 import { AttachedPipelines, type Attachment, type AuthEvent } from './attached-pipelines.ts';
 import { AuthError, refreshFailed } from './error.ts';
 import type { OAuth2Settings } from './settings.ts';
@@ -23,7 +23,7 @@ export class TokenCache {
   readonly #settings: OAuth2Settings;
   readonly #tokens = new Map<string, IssuedTokens>();
   readonly #onChange: (user: string) => void;
-  readonly #listeners = new Set<(event: AuthEvent) => void>();
+  readonly #events = new Emitter<AuthEvent>();
   /** Users that were signed out; without this, some grants would start again. */
   readonly #signedOut = new Set<string>();
   /** Users with newer tokens in memory than in the store: not written yet, or the write failed. */
@@ -64,10 +64,7 @@ export class TokenCache {
 
   /** @returns ends the subscription. */
   subscribe(listener: (event: AuthEvent) => void): () => void {
-    // A listener that subscribes twice is called twice.
-    const own = (event: AuthEvent): void => listener(event);
-    this.#listeners.add(own);
-    return () => void this.#listeners.delete(own);
+    return this.#events.subscribe(listener);
   }
 
   /**
@@ -206,7 +203,7 @@ export class TokenCache {
     const of = { origin: origins[0] as string, remote };
     if (type === 'signed-out') this.pipelines.emit({ type, reason: event.reason, ...of });
     else if (type === 'refreshed') this.pipelines.emit({ type: 'token-refreshed', ...of });
-    for (const listener of this.#listeners) notify(listener, event);
+    this.#events.emit(event);
     if (type !== 'signed-out') this.pipelines.notifyCredentials(partition);
   }
 

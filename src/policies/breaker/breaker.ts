@@ -1,7 +1,7 @@
 import type { Clock, Handler, PipelineContext } from '../../core/contract.ts';
 import { composeWrappers } from '../../core/run/compose-wrappers.ts';
 import type { Stage } from '../../core/stage.ts';
-import { notify } from '../../primitives/notify.ts';
+import { Emitter } from '../../primitives/emitter.ts';
 import type { Extension } from './admission.ts';
 import type { CircuitState } from './circuit.ts';
 import { type CircuitInfo, ManagedCircuits } from './managed-circuits.ts';
@@ -53,7 +53,7 @@ export interface CircuitChange {
 export function breaker(options: BreakerOptions = {}): Breaker {
   const settings = readBreakerOptions(options);
   const { probe, probeTimeout, share, slowAfter } = settings;
-  const listeners = new Set<(change: CircuitChange) => void>();
+  const changes = new Emitter<CircuitChange>();
   /** The handler inside the breaker, by pipeline. */
   const insides = new WeakMap<PipelineContext, Handler>();
   // Set by the first pipeline: `states()` needs the time, and is called outside any call.
@@ -79,7 +79,7 @@ export function breaker(options: BreakerOptions = {}): Breaker {
       slow?.admitted(run, passage);
     },
     changed(circuit, from) {
-      for (const listener of listeners) notify(listener, { origin: circuit.key, from, to: circuit.is });
+      changes.emit({ origin: circuit.key, from, to: circuit.is });
       remote?.broadcast(circuit);
     },
   };
@@ -115,9 +115,6 @@ export function breaker(options: BreakerOptions = {}): Breaker {
     states: () => circuits.states(clock),
     isolate: (origin: string) => circuits.isolate(origin),
     reset: (origin?: string) => circuits.reset(origin),
-    subscribe(listener: (change: CircuitChange) => void) {
-      listeners.add(listener);
-      return () => void listeners.delete(listener);
-    },
+    subscribe: (listener: (change: CircuitChange) => void) => changes.subscribe(listener),
   });
 }

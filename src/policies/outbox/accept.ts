@@ -3,7 +3,7 @@ import { StorageError } from '../../core/errors.ts';
 import { chance, newKey } from '../../http/idempotency.ts';
 import { DeadlineError, withDeadline } from '../../primitives/clock.ts';
 import { isFailure } from '../../primitives/failure.ts';
-import type { QueuePosition } from '../../primitives/keyed-queue.ts';
+import type { QueuePosition } from '../../primitives/locks.ts';
 import { expected } from '../../primitives/validate.ts';
 import type { OutboxContext } from './context.ts';
 import { type CallOutboxSettings, HOOK_TIMEOUT, type Merge, type OutboxSettings } from './options.ts';

@@ -1,7 +1,6 @@
 import type { Call, Handler, PipelineContext } from '../../core/contract.ts';
-import type { KeyedQueue } from '../../primitives/keyed-queue.ts';
+import type { KeyedQueue, Semaphore } from '../../primitives/locks.ts';
 import type { LruMap } from '../../primitives/lru.ts';
-import type { Semaphore } from '../../primitives/semaphore.ts';
 import type { OutboxEvents } from './events.ts';
 import type { OutboxSettings } from './options.ts';
 import type { Queue } from './queue/queue.ts';

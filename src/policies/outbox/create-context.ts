@@ -1,8 +1,7 @@
 import type { Handler, PipelineContext } from '../../core/contract.ts';
 import { currentPartition, onCredentials } from '../../core/user.ts';
-import { KeyedQueue } from '../../primitives/keyed-queue.ts';
+import { KeyedQueue, Semaphore } from '../../primitives/locks.ts';
 import { LruMap } from '../../primitives/lru.ts';
-import { Semaphore } from '../../primitives/semaphore.ts';
 import type { OutboxContext } from './context.ts';
 import { OutboxEvents } from './events.ts';
 import type { OutboxSettings } from './options.ts';

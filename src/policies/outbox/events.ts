@@ -3,7 +3,7 @@ import type { OutboxEvent } from '../../core/events.ts';
 import type { Store } from '../../core/store.ts';
 import { currentPartition } from '../../core/user.ts';
 import { type Channel, isText, isTextOrAbsent, openChannel } from '../../primitives/broadcast.ts';
-import { notify } from '../../primitives/notify.ts';
+import { Emitter } from '../../primitives/emitter.ts';
 import type { OutboxEntry, ResultWithBody } from './queue/entry.ts';
 
 /** What a listener of `subscribe` receives. */
@@ -45,7 +45,7 @@ type OfEntry<Event> = Event extends { readonly id: string } ? Omit<Event, 'id' |
 export class OutboxEvents {
   readonly #pipeline: PipelineContext;
   readonly #channel: Channel | undefined;
-  readonly #listeners = new Set<(event: OutboxNotification) => unknown>();
+  readonly #listeners = new Emitter<OutboxNotification>();
   readonly #watchers = new Set<Watcher>();
   /** Those that wait for the result of an entry, by its key. */
   readonly #waiting = new Map<string, Set<EntryWatcher>>();
@@ -61,10 +61,7 @@ export class OutboxEvents {
 
   /** @returns ends the subscription. */
   subscribe(listener: (event: OutboxNotification) => void): () => void {
-    // A listener that subscribes twice is called twice.
-    const own = (event: OutboxNotification): unknown => listener(event);
-    this.#listeners.add(own);
-    return () => void this.#listeners.delete(own);
+    return this.#listeners.subscribe(listener);
   }
 
   /** Calls `watcher` for all events. @returns ends it. */
@@ -120,8 +117,7 @@ export class OutboxEvents {
   #dispatch(happened: Happened): void {
     const { event, partition, key = '', remote } = happened;
     // Events of a previous user may still arrive.
-    if (currentPartition(this.#pipeline) === partition)
-      for (const listener of this.#listeners) notify(listener, { ...event, remote });
+    if (currentPartition(this.#pipeline) === partition) this.#listeners.emit({ ...event, remote });
     for (const watcher of [...(this.#waiting.get(key) ?? []), ...this.#watchers]) watcher(happened);
   }
 }

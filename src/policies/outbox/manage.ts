@@ -1,8 +1,8 @@
 import type { StoredBody } from '../../core/store.ts';
 import { currentPartition } from '../../core/user.ts';
 import { newKey } from '../../http/idempotency.ts';
+import { notify } from '../../primitives/emitter.ts';
 import { ConfigurationError } from '../../primitives/failure.ts';
-import { notify } from '../../primitives/notify.ts';
 import { removeEntry } from './complete.ts';
 import type { OutboxContext } from './context.ts';
 import { purgePartition } from './queue/cleanup.ts';

@@ -1,8 +1,8 @@
 import { type AtomicStore, atomicStoreRule, type Cipher, cipherRule } from '../../core/store.ts';
 import { carriesCredentials } from '../../http/credentials.ts';
 import { ConfigurationError } from '../../primitives/failure.ts';
+import type { Match } from '../../primitives/request.ts';
 import type { Duration, Size } from '../../primitives/units.ts';
-import type { Match } from '../../primitives/url-match.ts';
 import {
   duration,
   durationOrFalse,

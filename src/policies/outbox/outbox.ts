@@ -6,7 +6,7 @@ import { currentPartition, signsOut, usersOf } from '../../core/user.ts';
 import { SAFE_METHODS } from '../../http/idempotency.ts';
 import { createAborter } from '../../primitives/abort.ts';
 import { ConfigurationError } from '../../primitives/failure.ts';
-import { matches } from '../../primitives/url-match.ts';
+import { matches } from '../../primitives/request.ts';
 import { removeEntry } from './complete.ts';
 import type { OutboxContext } from './context.ts';
 import { createContext } from './create-context.ts';
