@@ -106,6 +106,7 @@ const COVERED_TESTS: readonly string[] = [
   'test/examples',
   'test/http',
   'test/package',
+  'test/primitives',
   'test/recipes',
   'test/runtimes',
   'test/simulation',

@@ -1,5 +1,6 @@
 /** Tests that touch nothing but the web platform run in every runtime. */
-export const PORTABLE = 'test/{core,http,policies,stores,fronts,contracts,devtools,faults}/**/*.test.ts';
+export const PORTABLE =
+  'test/{primitives,core,http,policies,stores,client,observability,adapters,contracts,devtools,faults}/**/*.test.ts';
 
 /** The rest name Node in their own name: they measure memory, read source files, start processes. */
 export const NODE_ONLY = '**/*.node.test.ts';

@@ -1,0 +1,697 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import type { Clock } from '../../../src/core/contract.ts';
+import type { PipelineOptions } from '../../../src/core/pipeline.ts';
+import { type Auth, auth } from '../../../src/policies/auth/auth.ts';
+import type { SignIn } from '../../../src/policies/auth/create-scheme.ts';
+import { breaker } from '../../../src/policies/breaker/breaker.ts';
+import { cachePolicy } from '../../../src/policies/cache/cache.ts';
+import { retry } from '../../../src/policies/retry/retry.ts';
+import { attemptTimeout, totalTimeout } from '../../../src/policies/timeout.ts';
+import { memoryStore } from '../../../src/stores/memory.ts';
+import { hang, networkError, ok, slow, status, testHost, virtualClock } from '../../../src/testing/index.ts';
+import { quiet } from '../../support/platform.ts';
+import { type Scenario, scenario } from '../../support/scenario.ts';
+import {
+  API,
+  json,
+  type MoreOAuth2,
+  oauth2,
+  TOKEN_ENDPOINT,
+  type TokenServer,
+  tokenServer,
+} from '../../support/token-server.ts';
+
+const open: Scenario[] = [];
+afterEach(async () => {
+  for (const { fetch } of open.splice(0)) await fetch.close();
+});
+
+interface World extends Scenario {
+  readonly server: TokenServer;
+  readonly auth: Auth & SignIn;
+  /** The status, or the code of the error. */
+  get(path?: string, init?: RequestInit): Promise<unknown>;
+}
+
+/** A client of an API, whose tokens come from an authorization server. */
+function world(
+  more: MoreOAuth2 = {},
+  options: PipelineOptions & { around?: Parameters<typeof scenario>[0]; canShareIO?: boolean } = {},
+): World {
+  const { around = [], ...rest } = options;
+  const policy = auth(oauth2(more));
+  const scene = scenario([...around, policy, attemptTimeout()], { partition: 'ann', ...rest });
+  open.push(scene);
+  return {
+    ...scene,
+    auth: policy,
+    server: tokenServer(scene.origin, scene.host),
+    get: (path = '/x', init = {}) =>
+      scene.fetch(API + path, init).then(
+        async (response) => {
+          await response.text();
+          return response.status;
+        },
+        (error) => error.code ?? error,
+      ),
+  };
+}
+
+const failure = (answer: Promise<unknown>): Promise<Record<string, unknown>> =>
+  answer.then(
+    () => expect.unreachable('it should have failed'),
+    (error) => error,
+  );
+
+const many = (count: number, get: World['get']): Promise<unknown[]> =>
+  Promise.all(Array.from({ length: count }, (_, nth) => get(`/${nth}`)));
+
+describe('a token', () => {
+  test('is refreshed before it runs out, behind the callers’ backs', async () => {
+    const { auth, server, get, clock } = world();
+    await auth.signIn(server.login());
+    await clock.advance(3_539_000);
+    expect(await get()).toBe(200);
+    expect(server.asked()).toHaveLength(0);
+    await clock.advance(2_000);
+    server.replies(slow(clock, 5_000, () => json(server.login())));
+    expect(await many(10, get)).toEqual(Array(10).fill(200));
+    await clock.advance(10_000);
+    expect(server.asked()).toHaveLength(1);
+    expect(await get()).toBe(200);
+    expect(server.asked()).toHaveLength(1);
+    expect(server.called().at(-1)?.headers.get('authorization')).toBe('Bearer access-ann-2');
+    expect(server.served).not.toContain('401');
+  });
+
+  test('that has run out is waited for, once for all', async () => {
+    const { auth, server, get, clock, told } = world();
+    await auth.signIn(server.login());
+    await clock.advance(3_600_000);
+    expect(await many(50, get)).toEqual(Array(50).fill(200));
+    expect(server.asked()).toHaveLength(1);
+    expect(server.served).toEqual(Array(50).fill('ann'));
+    expect(told('token-refreshed')).toEqual([{ type: 'token-refreshed', origin: API, remote: false }]);
+    expect(clock.pending).toBe(0);
+  });
+
+  test('that the origin refuses is refreshed once for all, and each call is sent once more', async () => {
+    const { auth, server, get, told } = world();
+    await auth.signIn(server.login());
+    server.revoke();
+    expect(await many(50, get)).toEqual(Array(50).fill(200));
+    expect(server.asked()).toHaveLength(1);
+    expect(server.served.filter((who) => who === '401')).toHaveLength(50);
+    expect(told('auth-replayed')).toHaveLength(50);
+    expect(server.reused).toBe(false);
+  });
+
+  test('is not refreshed for a refusal of the one before', async () => {
+    const { auth, server, get, clock, origin } = world();
+    await auth.signIn(server.login());
+    // It is refused long after the others have got another one.
+    origin.replies(slow(clock, 5_000, () => status(401)));
+    const late = get();
+    server.revoke();
+    expect(await get()).toBe(200);
+    expect(await late).toBe(200);
+    expect(server.asked()).toHaveLength(1);
+  });
+
+  test('of which nobody knows how long it is good is used until it is refused', async () => {
+    const { auth, server, get, clock } = world();
+    const { expires_in: _, ...tokens } = server.login();
+    await auth.signIn(tokens);
+    await clock.advance(3_000_000);
+    expect(await get()).toBe(200);
+    await clock.advance(600_000);
+    expect(await get()).toBe(200);
+    expect(server.asked()).toHaveLength(1);
+  });
+
+  test('that lives for a short time is not always about to run out', async () => {
+    const { auth, server, get, clock } = world();
+    server.says({ expires_in: 20 });
+    await auth.signIn(server.login());
+    for (let second = 0; second < 60; second++) {
+      expect(await get()).toBe(200);
+      await clock.advance(1_000);
+    }
+    expect(server.asked().length).toBeLessThanOrEqual(6);
+    expect(server.served).not.toContain('401');
+  });
+
+  test('comes without another refresh token where those do not rotate: the one there is stays', async () => {
+    const { auth, server, get, clock } = world();
+    await auth.signIn(server.login());
+    for (let nth = 0; nth < 3; nth++) {
+      await clock.advance(3_600_000);
+      server.replies(json({ access_token: server.login().access_token, expires_in: 3600 }));
+      expect(await get()).toBe(200);
+    }
+    const used = server.asked().map(({ body }) => new URLSearchParams(body).get('refresh_token'));
+    expect(used).toEqual(['refresh-ann-1', 'refresh-ann-1', 'refresh-ann-1']);
+  });
+
+  test('that runs out while a call is on its way is refreshed, however new it is', async () => {
+    const { auth, server, get, clock, origin } = world();
+    await auth.signIn(server.login());
+    await clock.advance(3_600_000);
+    origin.replies(
+      json(server.login('ann', { expires_in: 2 })),
+      slow(clock, 3_000, () => status(401)),
+    );
+    expect(await get()).toBe(200);
+    expect(server.asked()).toHaveLength(2);
+  });
+
+  test('is asked for as the standard says', async () => {
+    const { auth, server, get, clock } = world({ scope: 'a b', parameters: { audience: 'api' } });
+    await auth.signIn(server.login());
+    await clock.advance(3_600_000);
+    await get();
+    const [asked] = server.asked();
+    expect(asked).toMatchObject({ method: 'POST', url: TOKEN_ENDPOINT });
+    expect(Object.fromEntries(new URLSearchParams(asked?.body))).toEqual({
+      grant_type: 'refresh_token',
+      refresh_token: 'refresh-ann-1',
+      client_id: 'app',
+      scope: 'a b',
+      audience: 'api',
+    });
+    expect(asked?.headers.get('authorization')).toBe(null);
+    expect(asked?.headers.get('content-type')).toMatch(/^application\/x-www-form-urlencoded/);
+  });
+
+  test.each([
+    ['basic', 'Basic YSUzQWI6c2VjcmV0KyUyNg==', {}],
+    ['body', null, { client_id: 'a:b', client_secret: 'secret &' }],
+  ] as const)('a client says who it is: %s', async (clientAuthentication, header, body) => {
+    const { server, get } = world({
+      grant: 'client_credentials',
+      clientId: 'a:b',
+      clientSecret: 'secret &',
+      clientAuthentication,
+    });
+    expect(await get()).toBe(200);
+    const [asked] = server.asked();
+    expect(asked?.headers.get('authorization')).toBe(header);
+    expect(Object.fromEntries(new URLSearchParams(asked?.body))).toEqual({
+      grant_type: 'client_credentials',
+      ...body,
+    });
+  });
+
+  test('of the client itself is one for everybody', async () => {
+    let user = 'ann';
+    const options = { partition: () => user };
+    const { server, get } = world({ grant: 'client_credentials', clientSecret: 's' }, options);
+    await many(10, get);
+    user = 'bob';
+    expect(await get()).toBe(200);
+    expect(server.asked()).toHaveLength(1);
+    server.revoke();
+    expect(await many(10, get)).toEqual(Array(10).fill(200));
+    expect(server.asked()).toHaveLength(2);
+  });
+
+  test('comes from a function of the application’s own', async () => {
+    const asked: unknown[] = [];
+    const scene = world({
+      grant: async ({ refreshToken, partition, fetch }) => {
+        asked.push([refreshToken, partition]);
+        const response = await fetch(
+          new Request(TOKEN_ENDPOINT, {
+            method: 'POST',
+            body: new URLSearchParams({ grant_type: 'client_credentials' }),
+          }),
+        );
+        return response.json();
+      },
+    });
+    expect(await many(10, scene.get)).toEqual(Array(10).fill(200));
+    scene.server.revoke();
+    expect(await many(10, scene.get)).toEqual(Array(10).fill(200));
+    expect(asked).toEqual([
+      [undefined, 'ann'],
+      ['refresh-client-1', 'ann'],
+    ]);
+    // Past `auth` itself.
+    expect(scene.server.asked().map(({ headers }) => headers.get('authorization'))).toEqual([null, null]);
+  });
+});
+
+describe('clocks that are off', () => {
+  test.each([86_400_000, -86_400_000])('a wall clock that is set by %d ms loses nothing', async (jump) => {
+    const { auth, server, get, clock } = world();
+    await auth.signIn(server.login());
+    clock.jump(jump);
+    expect(await many(3, get)).toEqual([200, 200, 200]);
+    await clock.advance(1_000);
+    expect(await get()).toBe(200);
+    expect(server.asked().length).toBe(jump > 0 ? 1 : 0);
+    await clock.advance(3_595_000);
+    expect(await get()).toBe(200);
+    expect(server.served).not.toContain('401');
+    expect(server.reused).toBe(false);
+  });
+
+  test('of the server do not matter: what it says is counted from when it was asked', async () => {
+    const { auth, server, get, clock } = world();
+    const headers = { date: 'Thu, 01 Jan 1970 00:00:00 GMT', expires: '0' };
+    await auth.signIn(server.login());
+    await clock.advance(3_600_000);
+    server.replies(slow(clock, 4_000, () => json(server.login('ann', { expires_in: 100 }), 200, headers)));
+    await get();
+    await clock.advance(44_000);
+    await get();
+    expect(server.asked()).toHaveLength(1);
+    // Half of its life is over, four seconds of which it was on its way.
+    await clock.advance(3_000);
+    await get();
+    await clock.advance(0);
+    expect(server.asked()).toHaveLength(2);
+  });
+});
+
+describe('a refresh that fails', () => {
+  const html = () =>
+    ok('<!doctype html><title>Sign in</title>', { headers: { 'content-type': 'text/html' } });
+  const SECRETS = /access-|refresh-ann|client_secret|doctype|hunter2/;
+
+  const failures: Record<
+    string,
+    [(scene: World) => () => Response | Promise<Response>, Record<string, unknown>]
+  > = {
+    'an endpoint that hangs': [() => () => new Promise(() => {}), { transient: true }],
+    'an endpoint that is not there': [
+      () => () => {
+        throw networkError();
+      },
+      { transient: true },
+    ],
+    'a body that never ends': [() => () => new Response(new ReadableStream()), { transient: true }],
+    'a login page in place of an answer': [() => html, { transient: true }],
+    'half an answer': [() => () => ok('{"access_token": "hunt'), { transient: true }],
+    'more than an answer': [() => () => ok('x'.repeat(100_000)), { transient: true }],
+    'an answer without a token': [() => () => json({ refresh_token: 'hunter2' }), { transient: true }],
+    'a token that no header can carry': [
+      () => () => json({ access_token: 'hunter2\n' }),
+      { transient: true },
+    ],
+    'a token of another type': [
+      () => () => json({ access_token: 'hunter2', token_type: 'mac' }),
+      { transient: true },
+    ],
+    'a token that has run out': [
+      () => () => json({ access_token: 'hunter2', expires_in: 0 }),
+      { transient: true, message: 'the token endpoint gave a token that has run out' },
+    ],
+    'a token that ran out long ago': [
+      () => () => json({ access_token: 'hunter2', expires_in: -5 }),
+      { transient: true },
+    ],
+    'an endpoint in trouble': [() => () => status(503), { transient: true }],
+    'an endpoint that wants to be left alone': [
+      () => () => status(429, { 'retry-after': '120' }),
+      { transient: true },
+    ],
+    'an endpoint that redirects': [
+      () => () => status(307, { location: 'https://evil.example' }),
+      { transient: true },
+    ],
+    'a client that is not known': [
+      () => () => json({ error: 'invalid_client', error_description: 'hunter2' }, 401),
+      { transient: false, message: 'the token endpoint answered 401, invalid_client' },
+    ],
+    'an error that nobody knows': [
+      () => () => json({ error: 'hunter2' }, 400),
+      { transient: false, message: 'the token endpoint answered 400' },
+    ],
+    'a page that says no': [() => () => ok('hunter2', { status: 403 }), { transient: false }],
+  };
+
+  test.each(Object.entries(failures))(
+    '%s is one clear error for all, and nobody asks again for a while',
+    async (_, [answer, facts]) => {
+      const scene = world();
+      const { auth, server, clock, fetch, told, events } = scene;
+      await auth.signIn(server.login());
+      await clock.advance(3_600_000);
+      const step = answer(scene);
+      for (let nth = 0; nth < 100; nth++) server.replies(() => step());
+      const errors = await Promise.all(Array.from({ length: 20 }, () => failure(fetch(`${API}/x`))));
+      for (const error of errors) {
+        expect(error).toMatchObject({
+          name: 'AuthError',
+          code: 'refresh-failed',
+          category: 'auth',
+          origin: API,
+          attempts: [],
+          ...facts,
+        });
+        expect(error.retryAt).toBeGreaterThan(clock.now());
+      }
+      expect(new Set(errors).size).toBe(20);
+      expect(server.asked()).toHaveLength(1);
+      expect(clock.ticks() - 3_600_000).toBeLessThanOrEqual(10_000);
+      expect(told('token-refresh-failed')).toMatchObject([
+        { code: 'refresh-failed', retryAt: errors[0]?.retryAt },
+      ]);
+
+      const again = await failure(fetch(`${API}/x`));
+      expect(again).toMatchObject({ code: 'refresh-failed', retryAt: errors[0]?.retryAt });
+      expect(server.asked()).toHaveLength(1);
+      expect(clock.pending).toBe(0);
+
+      const shown = errors.map((error) => `${error} ${JSON.stringify(error)} ${error.stack} ${error.cause}`);
+      expect(shown.join() + JSON.stringify(events)).not.toMatch(SECRETS);
+      expect((errors[0]?.cause as { request?: unknown } | undefined)?.request).toBe(undefined);
+    },
+  );
+
+  test('is tried again when the time has come, and less and less often', async () => {
+    const { auth, server, get, clock } = world();
+    await auth.signIn(server.login());
+    await clock.advance(3_600_000);
+    for (let nth = 0; nth < 1_000; nth++) server.replies(status(503));
+    for (let second = 0; second < 600; second++) {
+      expect(await get()).toBe('refresh-failed');
+      await clock.advance(1_000);
+    }
+    const at = server.asked().map((seen) => (seen.at - 3_600_000) / 1_000);
+    expect(at.length).toBeGreaterThan(10);
+    expect(at.length).toBeLessThan(22);
+    expect(at.slice(1, 4).every((second) => second < 10)).toBe(true);
+  });
+
+  test('is made good by the next one', async () => {
+    const { auth, server, get, clock } = world();
+    await auth.signIn(server.login());
+    await clock.advance(3_600_000);
+    server.replies(status(503));
+    expect(await get()).toBe('refresh-failed');
+    await clock.advance(2_000);
+    expect(await many(10, get)).toEqual(Array(10).fill(200));
+    expect(server.asked()).toHaveLength(2);
+  });
+
+  test('is forgotten when somebody signs in', async () => {
+    const { auth, server, get, clock } = world();
+    await auth.signIn(server.login());
+    await clock.advance(3_600_000);
+    server.replies(json({ error: 'invalid_client' }, 401));
+    expect(await get()).toBe('refresh-failed');
+    await auth.signIn(server.login());
+    expect(await get()).toBe(200);
+  });
+
+  test('while offline is tried again as soon as there is a network', async () => {
+    const { auth, server, get, clock, host } = world();
+    await auth.signIn(server.login());
+    await clock.advance(3_600_000);
+    host.connectivity.set(false);
+    for (let nth = 0; nth < 8; nth++) {
+      server.replies(networkError());
+      expect(await get()).toBe('refresh-failed');
+      await clock.advance(60_000);
+    }
+    server.replies(networkError());
+    expect(await get()).toBe('refresh-failed');
+    host.connectivity.set(true);
+    expect(await get()).toBe(200);
+  });
+
+  test('fails nobody as long as the token is good', async () => {
+    const { auth, server, get, clock, told } = world();
+    await auth.signIn(server.login());
+    await clock.advance(3_550_000);
+    for (let nth = 0; nth < 100; nth++) server.replies(hang());
+    while (clock.ticks() < 3_599_000) {
+      expect(await get()).toBe(200);
+      await clock.advance(500);
+    }
+    expect(told('token-refresh-failed').length).toBeGreaterThan(1);
+    expect(server.asked().length).toBeLessThan(5);
+  });
+
+  test('is not repeated by retry, and says nothing to the circuit of the API', async () => {
+    const { auth, server, get, clock, told } = world({}, { around: [retry({ limit: 5 }), totalTimeout()] });
+    await auth.signIn(server.login());
+    await clock.advance(3_600_000);
+    server.replies(status(503));
+    expect(await get()).toBe('refresh-failed');
+    expect(server.asked()).toHaveLength(1);
+    expect(told('retry')).toEqual([]);
+  });
+
+  test('by an open circuit says when to come back', async () => {
+    const policy = auth(oauth2());
+    const circuit = breaker({ failures: 1, openFor: '30s', maxOpenFor: '30s' });
+    const scene = scenario([policy, circuit]);
+    open.push(scene);
+    const server = tokenServer(scene.origin, scene.host);
+    await policy.signIn(server.login());
+    await scene.clock.advance(3_600_000);
+    circuit.isolate(new URL(TOKEN_ENDPOINT).origin);
+    expect(await failure(scene.fetch(API))).toMatchObject({
+      code: 'refresh-failed',
+      cause: { code: 'circuit-open' },
+    });
+    expect(scene.origin.seen).toEqual([]);
+    circuit.reset(new URL(TOKEN_ENDPOINT).origin);
+    await scene.clock.advance(2_000);
+    server.replies(status(503));
+    expect(await failure(scene.fetch(API))).toMatchObject({ code: 'refresh-failed' });
+    await scene.clock.advance(3_000);
+    const error = await failure(scene.fetch(API));
+    expect(error).toMatchObject({ cause: { code: 'circuit-open' } });
+    expect((error.retryAt as number) - scene.clock.now()).toBeGreaterThan(20_000);
+  });
+
+  test('leaves the last good copy to who can do with it', async () => {
+    const { auth, server, clock, fetch } = world(
+      {},
+      { around: [cachePolicy({ store: memoryStore() }, memoryStore)] },
+    );
+    await auth.signIn(server.login());
+    const first = await fetch(`${API}/x`);
+    expect(await first.text()).toBe('ann');
+    await clock.advance(3_600_000);
+    server.replies(networkError());
+    const copy = await fetch(`${API}/x`);
+    expect([await copy.text(), copy.headers.get('holdfast-source')]).toEqual(['ann', 'stale']);
+    // Not where they are signed out.
+    await auth.signOut();
+    expect(await failure(fetch(`${API}/x`))).toMatchObject({ code: 'signed-out' });
+  });
+});
+
+describe('a refresh that is refused', () => {
+  test.each([
+    ['invalid_grant', () => json({ error: 'invalid_grant' }, 400)],
+    ['401 alone', () => status(401)],
+    ['a function that gives nothing', undefined],
+  ])('by %s signs out, once, and nothing more is sent', async (_, step) => {
+    let isRefused = false;
+    const grant: MoreOAuth2 = step
+      ? {}
+      : { grant: async () => (isRefused ? undefined : scene.server.login()) };
+    const scene = world(grant);
+    const { auth, server, clock, get, told } = scene;
+    const heard: unknown[] = [];
+    auth.subscribe((news) => heard.push(news));
+    await auth.signIn(server.login());
+    await clock.advance(3_600_000);
+    isRefused = true;
+    if (step) server.replies(step());
+    expect(await many(20, get)).toEqual(Array(20).fill('signed-out'));
+    expect(await many(20, get)).toEqual(Array(20).fill('signed-out'));
+    await clock.advance(600_000);
+    expect(await get()).toBe('signed-out');
+    expect(server.asked()).toHaveLength(step ? 1 : 0);
+    expect(server.called()).toHaveLength(0);
+    expect(told('signed-out')).toEqual([
+      { type: 'signed-out', origin: API, reason: 'refused', remote: false },
+    ]);
+    expect(heard).toEqual([
+      { type: 'signed-in', partition: 'ann', remote: false },
+      { type: 'signed-out', partition: 'ann', reason: 'refused', remote: false },
+    ]);
+    isRefused = false;
+    await auth.signIn(server.login());
+    expect(await get()).toBe(200);
+  });
+
+  test('so does the want of a refresh token', async () => {
+    const { auth, server, clock, get } = world();
+    const { refresh_token: _, ...tokens } = server.login();
+    await auth.signIn(tokens);
+    expect(await get()).toBe(200);
+    await clock.advance(3_600_000);
+    expect(await get()).toBe('signed-out');
+    expect(server.asked()).toHaveLength(0);
+  });
+});
+
+describe('an origin that refuses every token', () => {
+  test('gets each call twice at the most, and tokens are refreshed less and less often', async () => {
+    const { auth, server, clock, get } = world();
+    await auth.signIn(server.login());
+    server.refuses = () => true;
+    for (let minute = 0; minute < 60; minute++) {
+      expect(await many(5, get)).toEqual(Array(5).fill(401));
+      await clock.advance(60_000);
+    }
+    expect(server.asked().length).toBeLessThan(14);
+    expect(server.called().length).toBeLessThanOrEqual(300 + server.asked().length * 5);
+    expect(server.reused).toBe(false);
+    server.refuses = () => false;
+    expect(await get()).toBe(200);
+  });
+
+  test('while another one takes them is no reason to refresh more often', async () => {
+    const { auth, server, clock, get } = world();
+    await auth.signIn(server.login());
+    server.refuses = (path) => path === '/never';
+    for (let second = 0; second < 60; second++) {
+      expect(await get('/well')).toBe(200);
+      expect(await get('/never')).toBe(401);
+      await clock.advance(1_000);
+    }
+    expect(server.asked().length).toBeLessThanOrEqual(3);
+  });
+});
+
+describe('who waits', () => {
+  test('may leave, with a reason of their own; the others go on, and the refresh does', async () => {
+    const { auth, server, clock, fetch, get } = world();
+    await auth.signIn(server.login());
+    await clock.advance(3_600_000);
+    server.replies(slow(clock, 3_000, () => json(server.login())));
+    const controller = new AbortController();
+    const leaves = failure(fetch(API, { signal: controller.signal }));
+    const stays = get();
+    clock.after(1_000, () => controller.abort('gone'));
+    expect(await leaves).toBe('gone');
+    expect(clock.ticks()).toBe(3_601_000);
+    expect(await stays).toBe(200);
+    expect(server.asked()).toHaveLength(1);
+    expect(clock.pending).toBe(0);
+  });
+
+  test('may all leave: what was got is not lost', async () => {
+    const { auth, server, clock, fetch, get } = world();
+    await auth.signIn(server.login());
+    await clock.advance(3_600_000);
+    const refreshed = server.login();
+    server.replies(slow(clock, 3_000, () => json(refreshed)));
+    const controller = new AbortController();
+    const leaves = failure(fetch(API, { signal: controller.signal }));
+    clock.after(1_000, () => controller.abort('gone'));
+    await leaves;
+    await clock.advance(3_000);
+    expect(await get()).toBe(200);
+    expect(server.called().at(-1)?.headers.get('authorization')).toBe(`Bearer ${refreshed.access_token}`);
+    expect(server.asked()).toHaveLength(1);
+  });
+
+  test('waits within the total time', async () => {
+    const { auth, server, clock, get } = world({}, { around: [totalTimeout({ total: '2s' })] });
+    await auth.signIn(server.login());
+    await clock.advance(3_600_000);
+    server.replies(hang());
+    expect(await get()).toBe('timeout-total');
+    expect(clock.ticks()).toBe(3_602_000);
+  });
+
+  test('is let go by close(), which lets a refresh come to its end', async () => {
+    const { auth, server, clock, fetch } = world();
+    await auth.signIn(server.login());
+    await clock.advance(3_600_000);
+    server.replies(slow(clock, 3_000, () => json(server.login())));
+    const waits = failure(fetch(API));
+    const closed = new Promise((done) => clock.after(1_000, () => done(fetch.close())));
+    expect(await waits).toMatchObject({ code: 'closed' });
+    expect(clock.ticks()).toBe(3_601_000);
+    await closed;
+    expect(clock.ticks()).toBe(3_603_000);
+    expect(clock.pending).toBe(0);
+  });
+});
+
+test('a tab that never comes to its end holds up the others for a while only', async () => {
+  const { locks } = globalThis.navigator ?? {};
+  if (!locks) return;
+  const { auth, server, get, clock, told } = world();
+  await auth.signIn(server.login());
+  await clock.advance(3_600_000);
+  let release = (): void => {};
+  const held = new Promise<void>((give) => {
+    release = give;
+  });
+  const holding = new Promise<void>((has) => {
+    void locks.request(`holdfast auth ${TOKEN_ENDPOINT} app ann`, () => {
+      has();
+      return held;
+    });
+  });
+  await holding;
+  expect(await many(5, get)).toEqual(Array(5).fill('refresh-failed'));
+  expect(clock.ticks()).toBe(3_610_000);
+  expect(told('token-refresh-failed')).toHaveLength(1);
+  expect(server.asked()).toEqual([]);
+  release();
+  await clock.advance(2_000);
+  expect(await get()).toBe(200);
+});
+
+describe('where calls share no promise', () => {
+  const worker = (more: MoreOAuth2 = {}) => world(more, { canShareIO: false });
+
+  test('one refreshes, and the others look until it is done', async () => {
+    const { auth, server, clock, get } = worker();
+    await auth.signIn(server.login());
+    await clock.advance(3_600_000);
+    server.replies(slow(clock, 1_000, () => json(server.login())));
+    expect(await many(20, get)).toEqual(Array(20).fill(200));
+    expect(server.asked()).toHaveLength(1);
+    server.revoke();
+    await clock.advance(100_000);
+    expect(await many(20, get)).toEqual(Array(20).fill(200));
+    expect(server.asked()).toHaveLength(2);
+    expect(server.reused).toBe(false);
+    expect(clock.pending).toBe(0);
+  });
+
+  test('a failure is one for all', async () => {
+    const { auth, server, clock, get } = worker();
+    await auth.signIn(server.login());
+    await clock.advance(3_600_000);
+    server.replies(slow(clock, 1_000, () => status(503)));
+    expect(await many(20, get)).toEqual(Array(20).fill('refresh-failed'));
+    expect(server.asked()).toHaveLength(1);
+    expect(clock.pending).toBe(0);
+  });
+
+  test('a call that was cut off in the middle of it holds up the others for a while only', async () => {
+    const host = testHost({ canShareIO: false, clock: virtualClock({ quiet }) });
+    const { clock } = host;
+    let isCut = true;
+    // Not even a timer of it goes on.
+    const after: Clock['after'] = (...timer) => (isCut ? () => {} : clock.after(...timer));
+    const { server, get } = world(
+      { grant: 'client_credentials', clientSecret: 's', timeout: '2s' },
+      { host: { ...host, clock: { now: clock.now, ticks: clock.ticks, after } } },
+    );
+    // It never comes to its end, not even for close().
+    open.length = 0;
+    server.replies(hang());
+    void get();
+    await quiet();
+    isCut = false;
+    expect(await get()).toBe(200);
+    expect(clock.ticks()).toBe(4_000);
+    expect(server.asked()).toHaveLength(2);
+  });
+});

@@ -1,0 +1,23 @@
+import { expect, test } from 'vitest';
+import { breaker } from '../../../src/policies/breaker/breaker.ts';
+import { hang, networkError } from '../../../src/testing/index.ts';
+import { ORIGIN, scenario } from '../../support/scenario.ts';
+
+test('the caller’s abort counts for nothing, also with the error of another call as its reason', async () => {
+  const circuits = breaker({ failures: 2 });
+  const { fetch, origin } = scenario([circuits]);
+  for (let times = 0; times < 3; times++) {
+    const caller = new AbortController();
+    origin.replies(hang(), networkError());
+    const aborted = fetch(`${ORIGIN}/x`, { signal: caller.signal });
+    const failed = fetch(`https://other.example/${times}`);
+    // As who does several things at once and gives all up when one fails.
+    const error = await failed.catch((reason) => reason);
+    const { origin: before } = error;
+    caller.abort(error);
+    await expect(aborted).rejects.toBe(error);
+    expect.soft(error.origin).toBe(before);
+  }
+  expect(circuits.states()[ORIGIN]?.state).toBe('closed');
+  await fetch.close();
+});

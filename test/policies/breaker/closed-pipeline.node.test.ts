@@ -1,0 +1,25 @@
+import { expect, test } from 'vitest';
+import { pipeline } from '../../../src/core/pipeline.ts';
+import { breaker } from '../../../src/policies/breaker/breaker.ts';
+import { hang, networkError, ok } from '../../../src/testing/index.ts';
+import { ORIGIN, scenario } from '../../support/scenario.ts';
+
+test('a pipeline that is closed while its probe is in flight gives the permit back to the others', async () => {
+  const circuits = breaker({ probe: '/health', failures: 1, openFor: 100, maxWait: 1_000 });
+  const { fetch: one, origin, host, clock } = scenario([circuits]);
+  const two = pipeline([circuits], { host, fetch: origin.fetch });
+  origin.replies(networkError(), hang());
+  await one(`${ORIGIN}/x`).catch(() => {});
+  await clock.advance(200);
+  const waiting = one(`${ORIGIN}/x`).catch((error) => error.code);
+  while (origin.seen.length < 2) await Promise.resolve();
+  const closed = one.close();
+  expect(circuits.states()[ORIGIN]?.state).toBe('half-open');
+  expect(await waiting).toBe('closed');
+  await closed;
+  origin.otherwise(() => ok());
+  // An hour later, and with an origin that is well.
+  await clock.advance(3_600_000);
+  expect((await two(`${ORIGIN}/x`)).status).toBe(200);
+  await two.close();
+});

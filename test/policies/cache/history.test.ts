@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest';
+import { History } from '../../../src/policies/cache/store/tombstones.ts';
+
+const of = (n: number | string) => ({ partition: 'ann', url: `https://a.example/${n}` });
+
+test('a history knows what happened to a URL after an epoch', () => {
+  const history = new History();
+  history.record('invalidated', of('a'));
+  const { epoch } = history;
+  expect(history.last(of('a'), 'invalidated')).toBe(epoch);
+  history.record('doubted', of('b'));
+  expect(history.last(of('a'), 'doubted', 'changed') > epoch).toBe(false);
+  expect(history.last(of('b'), 'doubted') > epoch).toBe(true);
+  expect(history.last(of('b'), 'invalidated') > epoch).toBe(false);
+  history.record('forgot', { partition: 'ann', url: undefined });
+  expect(history.last(of('a'), 'forgot') > epoch).toBe(true);
+});
+
+test('a history that is full counts what it has dropped as having happened', () => {
+  const history = new History();
+  history.record('doubted', of('first'));
+  const { epoch } = history;
+  for (let n = 0; n < 6_000; n++) history.record('doubted', of(n));
+  expect(history.last(of(0), 'forgot') > epoch).toBe(true);
+  expect(history.last(of(0), 'forgot') > history.epoch).toBe(false);
+});

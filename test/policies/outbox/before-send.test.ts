@@ -1,0 +1,238 @@
+/** What is at hand (read, in line for its turn, at its hook) and is not to be sent any more, is not sent. */
+import { describe, expect, test } from 'vitest';
+import type { Policy } from '../../../src/core/contract.ts';
+import { pipeline } from '../../../src/core/pipeline.ts';
+import { readOutboxOptions } from '../../../src/policies/outbox/options.ts';
+import { outboxPolicy } from '../../../src/policies/outbox/outbox.ts';
+import { Queue } from '../../../src/policies/outbox/queue/queue.ts';
+import { remove } from '../../../src/policies/outbox/queue/transitions.ts';
+import { sleep } from '../../../src/primitives/clock.ts';
+import { memoryStore } from '../../../src/stores/memory.ts';
+import { ok, status, testHost, virtualClock } from '../../../src/testing/index.ts';
+import { durableStore } from '../../support/durable.ts';
+import { held } from '../../support/held.ts';
+import { open, POST, page, settle, URL_ } from '../../support/outbox-page.ts';
+import { give, sent } from '../../support/outbox-writes.ts';
+import { quiet } from '../../support/platform.ts';
+import { scenario } from '../../support/scenario.ts';
+
+describe('a write that waits for its turn', () => {
+  test('and is removed in this tab is not sent', async () => {
+    const here = page({ concurrency: 1 });
+    here.host.connectivity.set(false);
+    await give(here, 'a', { lane: 'a' });
+    await give(here, 'b', { lane: 'b', id: 'b' });
+    const first = held<Response>(here);
+    here.origin.replies(first.step);
+    here.host.connectivity.set(true);
+    await settle();
+    expect(sent(here)).toEqual(['a']);
+    expect(await here.outbox.remove('b')).toBe(true);
+    first.letGo(ok());
+    await settle();
+    expect(sent(here)).toEqual(['a']);
+  });
+
+  test('and whose lane is paused is not sent', async () => {
+    const here = page({ concurrency: 1 });
+    here.host.connectivity.set(false);
+    await give(here, 'a', { lane: 'a' });
+    await give(here, 'b', { lane: 'b', id: 'b' });
+    const first = held<Response>(here);
+    here.origin.replies(first.step);
+    here.host.connectivity.set(true);
+    await settle();
+    await here.outbox.pause({ lane: 'b' });
+    first.letGo(ok());
+    await settle();
+    expect(sent(here)).toEqual(['a']);
+  });
+
+  test('and whose user has paused everything is not sent', async () => {
+    const here = page();
+    here.host.connectivity.set(false);
+    for (let nth = 0; nth < 20; nth++) await give(here, `${nth}`, { lane: `${nth}` });
+    const first = held<Response>(here);
+    here.origin.otherwise(async () => (await first.step()).clone());
+    here.host.connectivity.set(true);
+    await settle();
+    expect(sent(here)).toHaveLength(6);
+    await here.outbox.pause();
+    first.letGo(ok());
+    await settle();
+    expect(sent(here)).toHaveLength(6);
+  });
+
+  test('and expires meanwhile is not sent', async () => {
+    const here = page({ concurrency: 1 });
+    here.host.connectivity.set(false);
+    await give(here, 'a', { lane: 'a' });
+    await give(here, 'b', { lane: 'b', id: 'b', expiresAfter: '1s' });
+    const first = held<Response>(here);
+    here.origin.replies(first.step);
+    here.host.connectivity.set(true);
+    await settle();
+    here.clock.jump(5_000);
+    first.letGo(ok());
+    await settle();
+    expect(sent(here)).toEqual(['a']);
+  });
+});
+
+test('a write whose lane is paused while the hook signs it is not sent', async () => {
+  const hook = { signed: undefined as ReturnType<typeof held<void>> | undefined };
+  const here = page({ authorize: () => hook.signed?.step() as Promise<void> });
+  hook.signed = held<void>(here);
+  here.host.connectivity.set(false);
+  await give(here, 'a', { lane: 'a' });
+  here.host.connectivity.set(true);
+  await settle();
+  await here.outbox.pause({ lane: 'a' });
+  hook.signed.letGo();
+  await settle();
+  expect(sent(here)).toEqual([]);
+});
+
+test('a write that is removed while the hook signs it for long is not sent, though nobody has told', async () => {
+  const here = page({ authorize: () => new Promise((give) => void here.clock.after(100, () => give())) });
+  here.host.connectivity.set(false);
+  await give(here, 'a', { id: 'a' });
+  here.host.connectivity.set(true);
+  const queue = new Queue('default', readOutboxOptions({}, here.store));
+  const entry = await queue.find('ann', 'a');
+  here.clock.after(50, () => void (entry && remove(queue, entry)));
+  await here.clock.advance(200);
+  expect(sent(here)).toEqual([]);
+  expect(await here.outbox.counts()).toMatchObject({ waiting: 0 });
+});
+
+test('a write that is removed while the hook signs it is not sent', async () => {
+  const hook = { signed: undefined as ReturnType<typeof held<void>> | undefined };
+  const here = page({ authorize: () => hook.signed?.step() as Promise<void> });
+  hook.signed = held<void>(here);
+  here.host.connectivity.set(false);
+  await give(here, 'a', { id: 'a' });
+  here.host.connectivity.set(true);
+  await settle();
+  expect(await here.outbox.remove('a')).toBe(true);
+  hook.signed.letGo();
+  await settle();
+  expect(sent(here)).toEqual([]);
+});
+
+test('a flush that is stopped begins nothing more of what waits for its slot', async () => {
+  const before = page();
+  before.host.connectivity.set(false);
+  for (const each of ['a', 'b', 'c']) await give(before, each, { lane: each });
+  await before.fetch.close();
+  before.host.connectivity.set(true);
+  const here = page({ concurrency: 1 }, before.store, before);
+  const first = held<Response>(here);
+  here.origin.replies(first.step);
+  const stop = new AbortController();
+  const flushed = here.outbox.flush({ signal: stop.signal });
+  await settle();
+  stop.abort();
+  first.letGo(ok());
+  await flushed;
+  expect(sent(here)).toEqual(['a']);
+});
+
+test('a write before which a dead letter is replayed while the hook signs it goes out after that', async () => {
+  const hook = { signed: undefined as ReturnType<typeof held<void>> | undefined };
+  const here = page({
+    authorize: (request) =>
+      request.headers.has('if-match') ? (hook.signed?.step() as Promise<void>) : undefined,
+  });
+  hook.signed = held<void>(here);
+  here.origin.replies(status(422));
+  here.host.connectivity.set(false);
+  await give(here, '1', { id: '1' });
+  await here.fetch(URL_, { ...POST, body: '2', headers: { 'if-match': '"x"' }, holdfast: { outbox: true } });
+  here.host.connectivity.set(true);
+  await settle();
+  expect(sent(here)).toEqual(['1']);
+  await here.outbox.replay('1');
+  hook.signed.letGo();
+  await settle();
+  expect(sent(here)).toEqual(['1', '1', '2']);
+});
+
+describe('a write that another policy lets wait', () => {
+  /** Until the test lets it go on. */
+  async function waiting(outbox: object = {}) {
+    const box = outboxPolicy({ store: memoryStore() }, memoryStore);
+    const wait = { for: (): Promise<void> => Promise.resolve() };
+    const patient: Policy = (next) => async (request, call) => {
+      await wait.for();
+      return next(request, call);
+    };
+    const here = scenario([box, patient], { partition: 'ann' });
+    open.push(here.fetch);
+    const turn = held<void>(here);
+    wait.for = turn.step;
+    here.host.connectivity.set(false);
+    await give(here, 'a', { id: 'a', lane: 'a', ...outbox });
+    here.host.connectivity.set(true);
+    await settle();
+    return { ...here, turn, outbox: box };
+  }
+
+  test.each<[string, (here: Awaited<ReturnType<typeof waiting>>) => unknown]>([
+    ['is removed', ({ outbox }) => outbox.remove('a')],
+    ['is paused', ({ outbox }) => outbox.pause({ lane: 'a' })],
+    ['has expired', ({ clock }) => clock.jump(8 * 86_400_000)],
+  ])('and %s meanwhile is not sent', async (_, happens) => {
+    const here = await waiting();
+    await happens(here);
+    here.turn.letGo();
+    await settle();
+    expect(here.origin.seen).toEqual([]);
+    expect((await here.outbox.counts()).waiting + here.told('settled').length).toBe(1);
+  });
+
+  test('and is paused meanwhile is sent later, also where it must be sent at most once', async () => {
+    const here = await waiting({ delivery: 'at-most-once' });
+    await here.outbox.pause();
+    here.turn.letGo();
+    await settle();
+    expect(here.origin.seen).toEqual([]);
+    await here.outbox.resume();
+    await settle();
+    expect(here.origin.seen.map(({ body }) => body)).toEqual(['a']);
+  });
+});
+
+test('a store that once does not answer when a write is given back to its lane does not end that lane', async () => {
+  const store = durableStore();
+  const host = testHost({ clock: virtualClock({ quiet }) });
+  const outbox = outboxPolicy({ store, delivery: 'at-most-once' }, memoryStore);
+  let reached = (): void => {};
+  const atPolicy = new Promise<void>((done) => {
+    reached = done;
+  });
+  // A policy that lets a write wait, as the bulkhead does; meanwhile its lane is paused.
+  const waiting: Policy = (next) => async (request, call) => {
+    reached();
+    await sleep(5_000, call);
+    return next(request, call);
+  };
+  const fetch = pipeline([outbox, waiting], {
+    name: 'given back',
+    partition: 'ann',
+    host,
+    fetch: async () => ok(),
+  });
+  const given = fetch(URL_, POST);
+  await atPolicy;
+  await outbox.pause();
+  store.break('hang');
+  await given;
+  await host.clock.advance(60_000);
+  store.heal();
+  await outbox.resume();
+  await host.clock.advance(300_000);
+  const { waiting: left } = await outbox.counts();
+  await Promise.all([fetch.close(), host.clock.advance(60_000)]);
+  expect(left).toBe(0);
+});

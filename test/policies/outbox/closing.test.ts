@@ -1,0 +1,211 @@
+/** What `close()` leaves: nothing to be done, nothing open, nothing to be sent twice. */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Policy } from '../../../src/core/contract.ts';
+import { pipeline } from '../../../src/core/pipeline.ts';
+import { outboxPolicy } from '../../../src/policies/outbox/outbox.ts';
+import { withLocalLock } from '../../../src/primitives/locks.ts';
+import { indexedDBStore } from '../../../src/stores/indexeddb/indexeddb.ts';
+import { memoryStore } from '../../../src/stores/memory.ts';
+import { macrotask } from '../../../src/testing/clock.ts';
+import { ok, testHost, type VirtualClock, virtualClock } from '../../../src/testing/index.ts';
+import { durableStore, type FaultyStore } from '../../support/durable.ts';
+import { guardedStore } from '../../support/guarded-store.ts';
+import { open, POST, page, reloaded, settle, URL_ } from '../../support/outbox-page.ts';
+import { give, sent } from '../../support/outbox-writes.ts';
+import { quiet } from '../../support/platform.ts';
+
+describe('close', () => {
+  test('while what was delivered is taken out leaves nothing to be done afterwards', async () => {
+    const store = durableStore();
+    const before = page({}, store);
+    before.host.connectivity.set(false);
+    for (const each of ['1', '2', '3']) await give(before, each);
+    await before.fetch.close();
+    before.host.connectivity.set(true);
+    const here = page({}, store, before);
+    const { change } = store;
+    let closed = false;
+    let late = 0;
+    let letGo = (): void => {};
+    const gate = new Promise<void>((free) => {
+      letGo = free;
+    });
+    store.change = (async (...args: Parameters<typeof change>) => {
+      // Where there are no locks the lane has to be had first.
+      if (!args[0][0]?.startsWith('lease')) await here.clock.busy(gate);
+      if (closed) late++;
+      return change(...args);
+    }) as typeof change;
+    void here.outbox.flush().catch(() => {});
+    await settle();
+    expect(sent(here).length).toBeGreaterThan(0);
+    const closing = here.fetch.close().then(() => {
+      closed = true;
+    });
+    await settle();
+    const isClosed = closed;
+    letGo();
+    await closing;
+    await settle();
+    expect({ isClosed, late }).toEqual({ isClosed: false, late: 0 });
+  });
+});
+
+test('a write without a key whose 201 has come as the page closes is not sent again', async () => {
+  const before = page({ idempotencyHeader: false });
+  const unfinished = new ReadableStream({ start: (controller) => controller.enqueue(new Uint8Array(3)) });
+  before.origin.replies(new Response(unfinished, { status: 201 }));
+  const given = give(before, '1').catch(() => {});
+  // Until its answer is being read, and no longer.
+  for (let turn = 0; turn < 50 && before.told('attempt-ended').length === 0; turn++) await macrotask();
+  const here = await reloaded(before, { idempotencyHeader: false });
+  await given;
+  await here.outbox.flush();
+  expect(sent(here)).toEqual(['1']);
+});
+
+test('a pipeline that cannot be made leaves no name and no timer behind', async () => {
+  const broken = () => {
+    throw new Error('a policy of the application’s own');
+  };
+  const host = testHost();
+  const make = (policies: Policy[]) =>
+    pipeline([...policies, outboxPolicy({ store: memoryStore() }, memoryStore)], {
+      name: 'made again',
+      partition: 'ann',
+      host,
+    });
+  expect(() => make([broken])).toThrow('own');
+  await settle();
+  expect(host.clock.pending).toBe(0);
+  open.push(make([]));
+});
+
+describe.skipIf(typeof indexedDB !== 'object')('of IndexedDB connections', () => {
+  const openNow = new Set<IDBDatabase>();
+  const { open: nativeOpen } = globalThis.IDBFactory?.prototype ?? {};
+  const { close: nativeClose } = globalThis.IDBDatabase?.prototype ?? {};
+  beforeEach(() => {
+    openNow.clear();
+    IDBFactory.prototype.open = function (...args) {
+      const request = (nativeOpen as IDBFactory['open']).apply(this, args);
+      request.addEventListener('success', () => openNow.add(request.result));
+      return request;
+    };
+    IDBDatabase.prototype.close = function () {
+      openNow.delete(this);
+      (nativeClose as IDBDatabase['close']).call(this);
+    };
+  });
+  afterEach(() => {
+    IDBFactory.prototype.open = nativeOpen as IDBFactory['open'];
+    IDBDatabase.prototype.close = nativeClose as IDBDatabase['close'];
+  });
+
+  test.each([
+    ['with locks', true],
+    ['with leases', false],
+  ])('none is left, though a delivery was being taken out (%s)', async (_, withinOrigin) => {
+    let clock: VirtualClock | undefined;
+    const inner = indexedDBStore({ name: `closing ${crypto.randomUUID()}` });
+    let began = (): void => {};
+    const taking = new Promise<void>((give) => {
+      began = give;
+    });
+    const slow = guardedStore(inner, (work) => {
+      const whole = async () => {
+        if (here.told('attempt-ended').length > 0) {
+          began();
+          await macrotasks(10);
+        }
+        return work();
+      };
+      // No time passes while the store works.
+      return clock?.busy(whole()) ?? whole();
+    });
+    const here = page({}, { ...slow, withinOrigin } as FaultyStore);
+    clock = here.clock;
+    here.origin.replies(ok());
+    const given = give(here, 'a').catch(() => {});
+    await taking;
+    await here.fetch.close();
+    await given;
+    await macrotasks(50);
+    expect(openNow.size).toBe(0);
+  });
+});
+
+async function macrotasks(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await macrotask();
+}
+
+test('over a store with a lock of its own: a pipeline that follows one which is closing sends nothing that is being taken out', async () => {
+  const store = Object.assign(durableStore(), { lock: withLocalLock({}) });
+  const before = page({}, store);
+  before.host.connectivity.set(false);
+  await give(before, 'a');
+  let letGo = (): void => {};
+  const held = new Promise<void>((done) => {
+    letGo = done;
+  });
+  const { change } = store;
+  store.change = async (...args) => {
+    await before.clock.busy(held);
+    return change(...(args as Parameters<typeof change>)) as never;
+  };
+  before.host.connectivity.set(true);
+  for (let turn = 0; turn < 10; turn++) await settle();
+  expect(sent(before)).toEqual(['a']);
+  const closed = before.fetch.close();
+  const after = page({}, store, before);
+  const flushed = after.outbox.flush();
+  for (let turn = 0; turn < 10; turn++) await settle();
+  letGo();
+  await Promise.all([closed, flushed]);
+  expect(sent(after)).toEqual(['a']);
+});
+
+test('result() of a pipeline that closes at any moment says that it was closed', async () => {
+  for (let turns = 0; turns < 30; turns++) {
+    const here = page({}, durableStore());
+    here.host.connectivity.set(false);
+    await give(here, 'a', { id: 'a' });
+    const { get } = here.store;
+    let isArmed = false;
+    here.store.get = async (key) => {
+      const found = await get(key);
+      if (key.startsWith('entry') && !isArmed) {
+        isArmed = true;
+        void (async () => {
+          for (let turn = 0; turn < turns; turn++) await undefined;
+          void here.fetch.close();
+        })();
+      }
+      return found;
+    };
+    const error = await here.outbox.result('a').catch((error) => error);
+    expect(`${turns} ${error.name}`).toBe(`${turns} ClosedError`);
+  }
+});
+
+test('close gives a lane back although the transport is deaf', async () => {
+  const host = testHost({ clock: virtualClock({ quiet }) });
+  const store = durableStore();
+  const first = outboxPolicy({ store, pollInterval: '1h' }, memoryStore);
+  const deaf = pipeline([first], { partition: 'ann', host, fetch: () => new Promise(() => {}) });
+  await Promise.all([deaf(URL_, POST), host.clock.advance(3_000)]);
+  await Promise.all([deaf.close(), host.clock.advance(30_000)]);
+  const second = outboxPolicy({ store, pollInterval: '1h' }, memoryStore);
+  const arrived: string[] = [];
+  const fetch = pipeline([second], {
+    partition: 'ann',
+    host,
+    fetch: async (request) => {
+      arrived.push(await request.text());
+      return ok();
+    },
+  });
+  open.push(fetch);
+  await Promise.all([second.flush(), host.clock.advance(60_000)]);
+  expect(arrived).toEqual(['order']);
+});

@@ -1,0 +1,140 @@
+/** What is known of a sending of which nobody has heard the answer. */
+import { describe, expect, test } from 'vitest';
+import type { Policy } from '../../../src/core/contract.ts';
+import { pipeline } from '../../../src/core/pipeline.ts';
+import { bulkhead } from '../../../src/policies/bulkhead.ts';
+import { failover } from '../../../src/policies/failover.ts';
+import { outboxPolicy } from '../../../src/policies/outbox/outbox.ts';
+import { attemptTimeout } from '../../../src/policies/timeout.ts';
+import { memoryStore } from '../../../src/stores/memory.ts';
+import { networkError, ok, status, testHost, virtualClock } from '../../../src/testing/index.ts';
+import { durableStore } from '../../support/durable.ts';
+import { open, POST, page, settle, URL_ } from '../../support/outbox-page.ts';
+import { give, sent } from '../../support/outbox-writes.ts';
+import { quiet } from '../../support/platform.ts';
+
+const both = async (earlier: Request, later: Request) =>
+  new Request(later, { body: `${await earlier.text()}+${await later.text()}` });
+
+describe('a write under a key whose answer was lost is not merged into', () => {
+  test('also after a 401', async () => {
+    const here = page();
+    here.origin.replies(networkError(), status(401));
+    await give(here, 'add 1', { coalesce: { key: 'k', merge: both } });
+    await here.outbox.flush();
+    await give(here, 'add 2', { coalesce: { key: 'k', merge: both } });
+    await here.outbox.resume();
+    await settle();
+    // 'add 1' may have taken effect under its key: it must not come again under another one.
+    expect(sent(here).at(-1)).toBe('add 2');
+    expect(sent(here)).not.toContain('add 1+add 2');
+  });
+
+  test('also after a refusal of ours', async () => {
+    const host = testHost({ clock: virtualClock({ quiet }) });
+    const outbox = outboxPolicy({ store: durableStore(), pollInterval: '1h' }, memoryStore);
+    const arrived: string[] = [];
+    let answer = (_: Request): Response | Promise<Response> => {
+      throw networkError();
+    };
+    const fetch = pipeline([outbox, bulkhead({ limit: 1, queue: 0 })], {
+      partition: 'ann',
+      host,
+      fetch: async (request) => {
+        arrived.push(await request.text());
+        return answer(request);
+      },
+    });
+    open.push(fetch);
+    const write = (body: string) =>
+      fetch(URL_, { ...POST, body, holdfast: { outbox: { coalesce: { key: 'k', merge: both } } } });
+    await write('add 1');
+    // Something else has the only place.
+    let letGo = (_: Response): void => {};
+    answer = () =>
+      new Promise((resolve) => {
+        letGo = resolve;
+      });
+    const other = fetch(`${URL_}?other`, { method: 'PUT', body: 'other' });
+    await settle();
+    await outbox.flush();
+    answer = () => ok();
+    letGo(ok());
+    await (await other).text();
+    host.connectivity.set(false);
+    await write('add 2');
+    host.connectivity.set(true);
+    await outbox.flush();
+    expect(arrived).not.toContain('add 1+add 2');
+  });
+});
+
+describe('a write that must be sent at most once', () => {
+  const dead = { delivery: 'at-most-once' } as const;
+
+  const toTheNext = failover({ origins: ['https://api.example.com', 'https://b.example.com'] });
+
+  function world(options: object = {}, repeating: Policy = toTheNext) {
+    const host = testHost({ clock: virtualClock({ quiet }) });
+    const outbox = outboxPolicy(
+      { store: durableStore(), pollInterval: '1h', ...dead, ...options },
+      memoryStore,
+    );
+    const arrived: string[] = [];
+    let answer = (_: URL): Response | Promise<Response> => {
+      throw networkError();
+    };
+    const fetch = pipeline([outbox, repeating, attemptTimeout()], {
+      partition: 'ann',
+      host,
+      fetch: async (request) => {
+        arrived.push(`${new URL(request.url).host}`);
+        return answer(new URL(request.url));
+      },
+    });
+    open.push(fetch);
+    return {
+      host,
+      outbox,
+      arrived,
+      fetch,
+      answers: (by: typeof answer) => {
+        answer = by;
+      },
+    };
+  }
+
+  test('does not go to the next origin when its answer was lost', async () => {
+    const { fetch, arrived } = world();
+    await fetch(URL_, POST).catch(() => {});
+    await settle();
+    expect(arrived).toEqual(['api.example.com']);
+  });
+
+  test('and is paused between two sendings of another policy’s is not taken for one that was never sent', async () => {
+    const twice: Policy = (next) => async (request, call) => {
+      const copy = request.clone();
+      return next(request, call).catch(() => next(copy, call));
+    };
+    const { fetch, arrived, outbox, answers } = world({}, twice);
+    answers(async () => {
+      await outbox.pause();
+      throw networkError();
+    });
+    await fetch(URL_, POST).catch(() => {});
+    await settle();
+    await outbox.resume();
+    await settle();
+    expect(arrived).toEqual(['api.example.com']);
+    expect((await outbox.entries({ state: 'dead-letter' }))[0]?.reason?.code).toBe('unknown-outcome');
+  });
+
+  test('and is known not to have taken effect is sent again, also under a key', async () => {
+    const here = page(dead);
+    here.origin.replies(status(503));
+    await give(here, 'a', { coalesce: { key: 'k' } });
+    await here.outbox.flush();
+    expect(sent(here)).toEqual(['a', 'a']);
+    expect(await here.outbox.counts()).toMatchObject({ waiting: 0, deadLetters: 0 });
+  });
+});

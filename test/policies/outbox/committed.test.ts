@@ -1,0 +1,127 @@
+/** From the commit on a write is accepted, and its caller is told so. */
+import { describe, expect, test } from 'vitest';
+import { StorageError } from '../../../src/core/errors.ts';
+import { serviceWorker } from '../../../src/service-worker.ts';
+import { ok } from '../../../src/testing/index.ts';
+import { durableStore } from '../../support/durable.ts';
+import { held } from '../../support/held.ts';
+import { page, settle, URL_ } from '../../support/outbox-page.ts';
+import { give, sent } from '../../support/outbox-writes.ts';
+
+/** A store that fails as IndexedDB does, from the first operation after a write was accepted on. */
+function failsAfterAccepting() {
+  const store = durableStore();
+  let fails = false;
+  let hasFailed = false;
+  const guard = <A extends unknown[], T>(work: (...args: A) => Promise<T>) =>
+    ((...args: A) => (fails ? Promise.reject(new StorageError('IndexedDB: it failed')) : work(...args))) as (
+      ...args: A
+    ) => Promise<T>;
+  const { change } = store;
+  return Object.assign(store, {
+    get: guard(store.get),
+    rangeWithBodies: guard(store.rangeWithBodies),
+    range: guard(store.range),
+    groups: guard(store.groups),
+    change: guard(async (...args: Parameters<typeof change>) => {
+      const done = await change(...args);
+      if (args[2]?.strict && !hasFailed) fails = hasFailed = true;
+      return done;
+    }) as typeof change,
+    healed: () => {
+      fails = false;
+    },
+  });
+}
+
+describe('a write that was committed', () => {
+  test('is not told to be refused where the store fails afterwards', async () => {
+    const store = failsAfterAccepting();
+    const here = page({}, store);
+    const answer = await give(here, 'a').then(
+      ({ status }) => status,
+      (error) => error,
+    );
+    store.healed();
+    expect(await here.outbox.counts()).toMatchObject({ waiting: 1 });
+    expect(answer).toBe(202);
+  });
+
+  test('is not also sent past the queue by a service worker', async () => {
+    const store = failsAfterAccepting();
+    const here = page({}, store);
+    const listeners = new Map<string, (event: never) => void>();
+    serviceWorker({
+      fetch: here.fetch as never,
+      outbox: here.outbox,
+      routes: [{ match: () => true, outbox: true }] as never,
+      scope: {
+        addEventListener: (type: string, listener: (event: never) => void) =>
+          void listeners.set(type, listener),
+      },
+    });
+    const native = globalThis.fetch;
+    let network = 0;
+    globalThis.fetch = async () => {
+      network++;
+      return ok();
+    };
+    try {
+      const request = new Request(URL_, { method: 'POST', body: 'a' });
+      // In some runtimes a request has neither.
+      Object.defineProperties(request, { destination: { value: '' }, mode: { value: 'cors' } });
+      let answered: Promise<Response> | undefined;
+      const event = {
+        request,
+        respondWith: (response: Promise<Response>) => (answered = response),
+        waitUntil() {},
+      };
+      listeners.get('fetch')?.(event as never);
+      const answer = await answered;
+      store.healed();
+      await here.outbox.flush();
+      // Once by the queue, and not by the network as well.
+      expect({
+        answer: answer?.status,
+        queue: sent(here).length,
+        network,
+      }).toEqual({
+        answer: 202,
+        queue: 1,
+        network: 0,
+      });
+    } finally {
+      globalThis.fetch = native;
+    }
+  });
+});
+
+test('a caller whose write was delivered before they could see has its answer, though the network has gone', async () => {
+  const store = durableStore();
+  const here = page({}, store);
+  here.host.connectivity.set(false);
+  await give(here, '1');
+  const first = held<Response>(here);
+  here.origin.replies(first.step);
+  here.host.connectivity.set(true);
+  await settle();
+  expect(sent(here)).toEqual(['1']);
+  const { change } = store;
+  const told = held<void>(here);
+  let changes = 0;
+  // The second one is on the disk, and the page is told so late.
+  store.change = (async (...args: Parameters<typeof change>) => {
+    const done = await change(...args);
+    if (changes++ === 0) await told.step();
+    return done;
+  }) as typeof change;
+  const second = give(here, '2', { id: '2' });
+  await settle();
+  first.letGo(ok());
+  await settle();
+  expect(sent(here)).toEqual(['1', '2']);
+  expect(await here.outbox.counts()).toMatchObject({ waiting: 0 });
+  here.host.connectivity.set(false);
+  told.letGo();
+  expect((await second).status).toBe(200);
+});

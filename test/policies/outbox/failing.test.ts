@@ -1,0 +1,343 @@
+import { describe, expect, test } from 'vitest';
+import type { CallOutbox, OutboxOptions } from '../../../src/policies/outbox/options.ts';
+import { brokenBody, hang, networkError, ok, status } from '../../../src/testing/index.ts';
+import { open, type Page, page, reloaded, settle, URL_ } from '../../support/outbox-page.ts';
+
+const post = ({ fetch }: Page, body: string, outbox: CallOutbox = {}, init: RequestInit = {}) =>
+  fetch(URL_, { method: 'POST', body, ...init, holdfast: { outbox: { id: body, ...outbox } } });
+
+const sent = ({ origin }: Page): string[] => origin.seen.map(({ body }) => body);
+const keys = ({ origin }: Page): (string | null)[] =>
+  origin.seen.map(({ headers }) => headers.get('idempotency-key'));
+
+const dead = async ({ outbox }: Page): Promise<(string | number | undefined)[][]> =>
+  (await outbox.entries({ state: 'dead-letter' })).map(({ id, reason }) => [
+    id,
+    reason?.code,
+    reason?.status,
+  ]);
+
+/** A page with one dead letter, `order`. */
+async function withDeadLetter(options: OutboxOptions = {}): Promise<Page> {
+  const here = page(options);
+  here.origin.replies(status(422));
+  await post(here, 'order');
+  return here;
+}
+
+/** An answer that a redirect to another origin has led to. */
+const elsewhere = (): Response =>
+  Object.defineProperties(ok('done'), {
+    redirected: { value: true },
+    url: { value: 'https://else.example.net/' },
+  });
+
+describe('a conflict', () => {
+  test('may be solved by sending something else, under a key of its own', async () => {
+    const here = page({
+      async onConflict(response, entry, request) {
+        expect([await response.text(), entry.id]).toEqual(['theirs', 'mine']);
+        return new Request(request, {
+          body: `${await request.text()}+theirs`,
+          headers: { 'if-match': '"2"' },
+        });
+      },
+    });
+    here.origin.replies(ok('theirs', { status: 412 }), ok('merged'));
+    expect(await (await post(here, 'mine', {}, { headers: { 'if-match': '"1"' } })).text()).toBe('merged');
+    expect(sent(here)).toEqual(['mine', 'mine+theirs']);
+    expect(here.origin.seen.map(({ headers }) => headers.get('if-match'))).toEqual(['"1"', '"2"']);
+    expect(new Set(keys(here)).size).toBe(2);
+    expect(await here.outbox.counts()).toMatchObject({ waiting: 0, count: 0, bytes: 0 });
+  });
+
+  test('that was solved is what is sent after a reload', async () => {
+    const before = page({ onConflict: (_, __, request) => new Request(request, { body: 'other' }) });
+    before.origin.replies(status(409), networkError());
+    await post(before, 'mine');
+    const here = await reloaded(before);
+    await here.outbox.flush();
+    expect(sent(here)).toEqual(['mine', 'other', 'other']);
+  });
+
+  test('that is never solved ends with the attempts', async () => {
+    const here = page({ attempts: 3, onConflict: (_, __, request) => new Request(request) });
+    here.origin.otherwise(() => status(409));
+    await post(here, 'mine');
+    expect(sent(here)).toHaveLength(3);
+    expect(await dead(here)).toEqual([['mine', 'attempts', 409]]);
+  });
+
+  test('whose solution cannot be kept is a dead letter that says so', async () => {
+    const tooLarge = page({
+      maxEntryBytes: 10,
+      onConflict: () => new Request(URL_, { method: 'POST', body: 'more than ten' }),
+    });
+    tooLarge.origin.replies(status(412));
+    await post(tooLarge, 'mine');
+    const [entry] = await tooLarge.outbox.entries({ state: 'dead-letter' });
+    expect(entry?.reason).toMatchObject({
+      code: 'http',
+      status: 412,
+      message: expect.stringMatching('larger than 10 bytes'),
+    });
+  });
+});
+
+describe('a 2xx', () => {
+  test('that the application does not accept is not a delivery, and costs no attempt', async () => {
+    const portal = () => ok('<html>Sign in', { headers: { 'content-type': 'text/html' } });
+    const here = page({ isDelivered: ({ headers }) => headers.get('content-type') !== 'text/html' });
+    here.origin.replies(portal(), portal(), ok('done'));
+    await post(here, 'order');
+    const [entry] = await here.outbox.entries();
+    expect(entry).toMatchObject({ attempts: 0, reason: { code: 'not-accepted', status: 200 } });
+    await here.clock.advance(600_000);
+    expect(await (await here.outbox.result('order')).text()).toBe('done');
+    expect(new Set(keys(here)).size).toBe(1);
+  });
+
+  test('of which the application cannot tell is asked for again', async () => {
+    const here = page({ isDelivered: () => Promise.reject(new Error('mine')) });
+    await post(here, 'order');
+    const [entry] = await here.outbox.entries();
+    expect(entry?.reason).toMatchObject({ code: 'not-accepted', message: 'isDelivered: Error' });
+  });
+
+  test('that it has read is still the caller’s', async () => {
+    const here = page({ isDelivered: async (response) => (await response.text()) === 'done' });
+    here.origin.replies(ok('done'));
+    expect(await (await post(here, 'order')).text()).toBe('done');
+  });
+});
+
+describe('a write that must not take effect twice', () => {
+  const once = { delivery: 'at-most-once' } as const;
+
+  test.each([
+    ['a lost answer', networkError(), undefined],
+    ['no answer in time', hang(), undefined],
+    ['a gateway that lost it', status(504), 504],
+    ['an error in the middle of it', status(500), 500],
+    ['an answer that led elsewhere', elsewhere(), 200],
+  ])('is not sent again after %s', async (_, reply, code) => {
+    const here = page(once);
+    here.origin.replies(reply);
+    const answer = post(here, 'order').catch(() => {});
+    await here.clock.advance(600_000);
+    await answer;
+    expect(sent(here)).toEqual(['order']);
+    expect(await dead(here)).toEqual([['order', 'unknown-outcome', code]]);
+  });
+
+  test.each([
+    ['was turned away', status(503)],
+    ['came too fast', status(429)],
+    ['came too early', status(425)],
+  ])('is sent again where it %s', async (_, reply) => {
+    const here = page(once);
+    here.origin.replies(reply);
+    await post(here, 'order');
+    await here.clock.advance(600_000);
+    expect(sent(here)).toEqual(['order', 'order']);
+    expect(await dead(here)).toEqual([]);
+  });
+
+  test('is sent again where the application says that it was not the origin who answered', async () => {
+    let isHome = false;
+    const here = page({ ...once, isDelivered: () => isHome });
+    await post(here, 'order');
+    isHome = true;
+    await here.outbox.flush();
+    expect(sent(here)).toEqual(['order', 'order']);
+    expect(await dead(here)).toEqual([]);
+  });
+
+  test('is not sent again where the application failed to say whose the 201 was', async () => {
+    const here = page({
+      ...once,
+      isDelivered: () => {
+        throw new SyntaxError('Unexpected end of JSON input');
+      },
+    });
+    here.origin.otherwise(status(201));
+    await post(here, 'order').catch(() => {});
+    await here.outbox.flush();
+    expect(sent(here)).toEqual(['order']);
+    expect(await dead(here)).toEqual([['order', 'unknown-outcome', 201]]);
+  });
+
+  test('is sent again where nothing was sent', async () => {
+    let token = false;
+    const here = page({
+      ...once,
+      authorize: () => (token ? undefined : Promise.reject(new Error('no token'))),
+    });
+    await post(here, 'order');
+    token = true;
+    await here.outbox.flush();
+    expect(sent(here)).toEqual(['order']);
+    expect(await dead(here)).toEqual([]);
+  });
+
+  test('is sent after all where its user had signed out before anything was', async () => {
+    let user = 'ann';
+    const here = page({
+      ...once,
+      user: () => user,
+      authorize: () => {
+        user = 'bob';
+      },
+    });
+    await post(here, 'order');
+    expect(sent(here)).toEqual([]);
+    user = 'ann';
+    expect((await here.outbox.entries())[0]?.claimedAt).toBeUndefined();
+    expect(await dead(here)).toEqual([]);
+  });
+
+  test('is not sent again by a page that comes back', async () => {
+    const before = page(once);
+    before.origin.replies(hang());
+    const answer = post(before, 'order').catch(() => {});
+    await settle();
+    const here = await reloaded(before, once);
+    await answer;
+    await here.outbox.flush();
+    expect(sent(here)).toEqual(['order']);
+    expect(await dead(here)).toEqual([['order', 'unknown-outcome', undefined]]);
+  });
+
+  test('is one that a call says so of, and none that can be repeated by its method', async () => {
+    const here = page();
+    here.origin.otherwise(networkError());
+    await post(here, 'order', once).catch(() => {});
+    await post(here, 'saved', { ...once, lane: 'other' }, { method: 'PUT' });
+    await post(here, 'plain', { lane: 'third' });
+    expect(await dead(here)).toEqual([['order', 'unknown-outcome', undefined]]);
+    expect(await here.outbox.counts()).toMatchObject({ waiting: 2 });
+  });
+});
+
+describe('a dead letter', () => {
+  test('can be inspected, with its body', async () => {
+    const here = await withDeadLetter({ persistHeaders: ['x-kept'] });
+    const request = await here.outbox.request('order');
+    expect([request?.method, request?.url, await request?.text()]).toEqual(['POST', URL_, 'order']);
+    expect(await here.outbox.request('nobody')).toBeUndefined();
+  });
+
+  test('can be edited, and goes out under a new key', async () => {
+    const here = await withDeadLetter();
+    const edited = await here.outbox.edit('order', async (request, entry) => {
+      expect(entry.reason).toMatchObject({ code: 'http', status: 422 });
+      return new Request(`${request.url}/2`, { method: 'PUT', body: `${await request.text()} mended` });
+    });
+    expect(edited).toBe(true);
+    expect(sent(here)).toEqual(['order']);
+    await here.outbox.replay('order');
+    await settle();
+    expect(here.origin.seen.map(({ method, url, body }) => [method, url, body])).toEqual([
+      ['POST', URL_, 'order'],
+      ['PUT', `${URL_}/2`, 'order mended'],
+    ]);
+    expect(new Set(keys(here)).size).toBe(2);
+    expect(await here.outbox.counts()).toMatchObject({ waiting: 0, deadLetters: 0, count: 0, bytes: 0 });
+  });
+
+  test('is not edited into what cannot be kept', async () => {
+    const here = await withDeadLetter({ maxEntryBytes: 10 });
+    const into = (body: string) => () => new Request(URL_, { method: 'POST', body });
+    await expect(here.outbox.edit('order', into('more than ten'))).rejects.toMatchObject({
+      code: 'too-large',
+    });
+    await expect(here.outbox.edit('order', (() => 'text') as never)).rejects.toThrow(
+      "edit.change: 'text' is not allowed; expected a function that returns a Request",
+    );
+    expect(await here.outbox.edit('nobody', into('x'))).toBe(false);
+    expect(await (await here.outbox.request('order'))?.text()).toBe('order');
+    await here.outbox.replay('order');
+    await settle();
+    expect(await here.outbox.edit('order', into('x'))).toBe(false);
+  });
+
+  test('is replayed with the same key, or with a new one', async () => {
+    const here = await withDeadLetter();
+    here.origin.replies(status(422), ok());
+    await here.outbox.replay('order');
+    await settle();
+    await here.outbox.replay('order', { key: 'new' });
+    await settle();
+    const [first, second, third] = keys(here);
+    expect(second).toBe(first);
+    expect(third).not.toBe(first);
+    await expect(here.outbox.replay('order', { key: 'other' as never })).rejects.toThrow(
+      "replay.key: 'other' is not allowed; expected one of same, new",
+    );
+  });
+
+  test('is exported as JSON, with its body', async () => {
+    const here = page();
+    here.origin.otherwise(() => status(422));
+    for (const body of ['one ä', 'two', 'three']) await post(here, body, { meta: { body } });
+    await here.fetch(URL_, { method: 'DELETE', holdfast: { outbox: { id: 'no body' } } });
+    const all: unknown[] = [];
+    for await (const each of here.outbox.export({ state: 'dead-letter' }))
+      all.push(JSON.parse(JSON.stringify(each)));
+    const read = all as { entry: { id: string }; body?: string }[];
+    const text = (body: string) =>
+      new TextDecoder().decode(Uint8Array.from(atob(body), (c) => c.charCodeAt(0)));
+    expect(read.map(({ entry, body }) => [entry.id, body && text(body)])).toEqual([
+      ['one ä', 'one ä'],
+      ['two', 'two'],
+      ['three', 'three'],
+      ['no body', undefined],
+    ]);
+    const first: unknown[] = [];
+    for await (const each of here.outbox.export({ state: 'dead-letter', limit: 2 })) first.push(each);
+    expect(first).toHaveLength(2);
+  });
+
+  test('raises an alarm, in which there is what the application gave with it', async () => {
+    const here = page();
+    const heard: unknown[] = [];
+    here.outbox.subscribe((news) => news.type === 'settled' && heard.push(news));
+    here.origin.replies(status(422));
+    await post(here, 'order', { meta: { cart: 7 } });
+    expect(heard).toMatchObject([
+      {
+        id: 'order',
+        outcome: 'dead-lettered',
+        reason: 'http',
+        status: 422,
+        meta: { cart: 7 },
+        remote: false,
+      },
+    ]);
+    expect(here.told('settled')).toHaveLength(1);
+  });
+});
+
+test('what a call says of its expiry holds', async () => {
+  const here = page({ expiresAfter: '1d' });
+  here.host.connectivity.set(false);
+  await post(here, 'short', { expiresAfter: '1m' });
+  await post(here, 'never', { expiresAfter: false, lane: 'never' });
+  await post(here, 'day', { lane: 'day' });
+  await here.clock.advance(2 * 86_400_000);
+  here.host.connectivity.set(true);
+  await settle();
+  expect(sent(here)).toEqual(['never']);
+  expect(await dead(here)).toEqual([
+    ['short', 'expired', undefined],
+    ['day', 'expired', undefined],
+  ]);
+});
+
+test('an answer whose body breaks off is a delivery', async () => {
+  const here = page();
+  here.origin.replies(brokenBody());
+  await post(here, 'order');
+  expect(await here.outbox.counts()).toMatchObject({ waiting: 0, deadLetters: 0 });
+  await open.pop()?.close();
+});

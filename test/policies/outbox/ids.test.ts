@@ -1,0 +1,107 @@
+/** Ids and keys that the application gives: of writes that are merged, that wait for others, that go out again. */
+import { describe, expect, test } from 'vitest';
+import { pipeline } from '../../../src/core/pipeline.ts';
+import { outboxPolicy } from '../../../src/policies/outbox/outbox.ts';
+import { memoryStore } from '../../../src/stores/memory.ts';
+import { status } from '../../../src/testing/index.ts';
+import { type Page, page, settle, URL_ } from '../../support/outbox-page.ts';
+
+const give = (made: Page, body: string, outbox: object = {}, init: RequestInit = {}) =>
+  made.fetch(URL_, { method: 'POST', body, ...init, holdfast: { outbox } });
+const _sent = ({ origin }: Page) => origin.seen.map(({ body }) => body);
+const code = (work: Promise<unknown>) =>
+  work.then(
+    (value) => (value instanceof Response ? value.status : value),
+    (error) => error.code ?? error,
+  );
+
+describe('an id given twice for the same write', () => {
+  const append = async (earlier: Request, later: Request) =>
+    new Request(later, { body: `${await earlier.text()}+${await later.text()}` });
+
+  test('is one entry, also where writes are merged', async () => {
+    const here = page();
+    here.host.connectivity.set(false);
+    await give(here, 'a', { id: 'a', coalesce: { key: 'k', merge: append } });
+    await give(here, 'b', { id: 'b', coalesce: { key: 'k', merge: append } });
+    // A double click.
+    const again = await give(here, 'b', { id: 'b', coalesce: { key: 'k', merge: append } }).then(
+      ({ status }) => status,
+      (error) => error.code,
+    );
+    expect(again).toBe(202);
+  });
+
+  test('also the first of them', async () => {
+    const here = page();
+    here.host.connectivity.set(false);
+    await give(here, 'a', { id: 'a', coalesce: { key: 'k', merge: append } });
+    const again = await give(here, 'a', { id: 'a', coalesce: { key: 'k', merge: append } }).then(
+      ({ status }) => status,
+      (error) => error.code,
+    );
+    expect(again).toBe(202);
+  });
+});
+
+describe('a key that the application has given in the header', () => {
+  test('is another one after an edit, and where a new one is asked for', async () => {
+    const here = page();
+    here.origin.replies(status(422), status(422));
+    await give(here, 'a', { id: 'a' }, { headers: { 'Idempotency-Key': '"mine"' } });
+    await settle();
+    await here.outbox.edit('a', (request) => new Request(request, { body: 'b' }));
+    await here.outbox.replay('a');
+    await settle();
+    await here.outbox.replay('a', { key: 'new' });
+    await settle();
+    const keys = here.origin.seen.map(({ headers }) => headers.get('idempotency-key'));
+    expect(keys[0]).toBe('"mine"');
+    expect(new Set(keys).size).toBe(3);
+  });
+
+  test('is another one for what is sent instead', async () => {
+    const here = page({ onConflict: (_, __, request) => new Request(request, { body: 'mended' }) });
+    here.origin.replies(status(412));
+    await give(here, 'a', { id: 'a' }, { headers: { 'Idempotency-Key': '"mine"' } });
+    await settle();
+    const keys = here.origin.seen.map(({ headers }) => headers.get('idempotency-key'));
+    expect(new Set(keys).size).toBe(2);
+  });
+});
+
+describe('ids of writes that were merged', () => {
+  const three = async (here: Page) => {
+    here.host.connectivity.set(false);
+    await give(here, '1', { coalesce: { key: 'k' } });
+    await give(here, '2', { coalesce: { key: 'k' }, id: 'two' });
+    await give(here, '3', { coalesce: { key: 'k' } });
+  };
+
+  test('are free again when the entry is removed', async () => {
+    const here = page();
+    await three(here);
+    const [entry] = await here.outbox.entries();
+    expect(await here.outbox.remove(entry?.id ?? '')).toBe(true);
+    expect(await code(give(here, '2', { id: 'two' }))).toBe(202);
+    expect(await here.outbox.entries()).toHaveLength(1);
+  });
+
+  test('leave nothing of a user who is cleared', async () => {
+    const here = page();
+    await three(here);
+    await here.outbox.clear();
+    const left = (await here.store.range({})).filter(({ key }) => !key.startsWith('totals'));
+    expect(left).toEqual([]);
+  });
+});
+
+test('a name of half a character is a configuration error', () => {
+  let thrown: unknown;
+  try {
+    pipeline([outboxPolicy({ store: memoryStore() }, memoryStore)], { name: '\ud800', partition: 'x' });
+  } catch (error) {
+    thrown = error;
+  }
+  expect(thrown).toMatchObject({ code: 'configuration' });
+});

@@ -1,0 +1,140 @@
+/** Acknowledging fails, comes late, or does not come at all. */
+import { describe, expect, test } from 'vitest';
+import type { Cipher } from '../../../src/core/store.ts';
+import { encryptWith } from '../../../src/stores/encryption.ts';
+import { ok } from '../../../src/testing/index.ts';
+import { durableStore } from '../../support/durable.ts';
+import { held } from '../../support/held.ts';
+import { type Page, page, reloaded, settle, URL_ } from '../../support/outbox-page.ts';
+
+const send = (made: Page, method: string, body?: string) =>
+  made.fetch(URL_, { method, ...(body && { body }), holdfast: { outbox: true } });
+const sent = ({ origin }: Page) => origin.seen.map(({ method, body }) => `${method} ${body}`);
+
+describe('of a DELETE and the PUT after it, to an origin that needs no keys for them, the PUT is the last', () => {
+  test('though acknowledging the DELETE failed once', async () => {
+    const store = durableStore();
+    const here = page({}, store);
+    here.host.connectivity.set(false);
+    await send(here, 'DELETE');
+    await send(here, 'PUT', 'new');
+    const { change } = store;
+    let failures = 1;
+    store.change = (async (...args: Parameters<typeof change>) => {
+      if (failures-- > 0) throw new DOMException('just once', 'UnknownError');
+      return change(...args);
+    }) as typeof change;
+    here.host.connectivity.set(true);
+    await settle();
+    await here.outbox.flush();
+    expect(await here.outbox.counts()).toMatchObject({ waiting: 0 });
+    expect(sent(here).at(-1)).toBe('PUT new');
+  });
+
+  test('though the page was killed while the long answer to the DELETE was being sealed', async () => {
+    const key = await crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, [
+      'encrypt',
+      'decrypt',
+    ]);
+    const inner = encryptWith(key as CryptoKey);
+    const store = durableStore();
+    let isDead = false;
+    const { change } = store;
+    const mortal = {
+      ...store,
+      change: (...args: Parameters<typeof change>) =>
+        isDead ? Promise.reject(new Error('it was killed')) : change(...args),
+    } as typeof store;
+    const sealing = { large: (): Promise<void> => Promise.resolve() };
+    const codec: Cipher = {
+      ...inner,
+      async encrypt(plain, context) {
+        if (plain.byteLength > 100_000) await sealing.large();
+        return inner.encrypt(plain, context);
+      },
+    };
+    const before = page({ encryption: codec }, mortal);
+    const long = held<void>(before);
+    sealing.large = long.step;
+    before.host.connectivity.set(false);
+    await send(before, 'DELETE');
+    await send(before, 'PUT', 'new');
+    before.origin.replies(ok(new Uint8Array(200_000)), ok());
+    before.host.connectivity.set(true);
+    await settle();
+    expect(sent(before)).toEqual(['DELETE ']);
+    isDead = true;
+    long.letGo();
+    const here = await reloaded({ ...before, store }, { encryption: codec });
+    // Without Web Locks the lease of the killed page has to expire.
+    await here.clock.advance(60_000);
+    await here.outbox.flush();
+    expect(sent(here).at(-1)).toBe('PUT new');
+  });
+});
+
+test('an acknowledgement that timed out is not made later, when the entry is under way again', async () => {
+  const store = durableStore();
+  const here = page({}, store);
+  here.host.connectivity.set(false);
+  await send(here, 'DELETE');
+  await send(here, 'PUT', 'new');
+  const { change } = store;
+  let late: (() => void) | undefined;
+  store.change = ((...args: Parameters<typeof change>) => {
+    if (late) return change(...args);
+    return new Promise((resolve, reject) => {
+      late = () => void change(...args).then(resolve as never, reject);
+    });
+  }) as typeof change;
+  here.host.connectivity.set(true);
+  await here.clock.advance(10_000);
+  expect(here.told('store-failed')).toMatchObject([{ operation: 'drain' }]);
+  late?.();
+  await settle();
+  expect(await here.outbox.counts()).toMatchObject({ waiting: 2 });
+  await here.outbox.flush();
+  expect(await here.outbox.counts()).toMatchObject({ waiting: 0 });
+  expect(sent(here).at(-1)).toBe('PUT new');
+});
+
+test('acknowledging on a full disk drops the response and goes on', async () => {
+  const store = durableStore();
+  const here = page({}, store);
+  here.host.connectivity.set(false);
+  for (const body of ['1', '2', '3']) await send(here, 'POST', body);
+  const { change } = store;
+  let isFull = true;
+  store.change = (async (
+    keys: readonly string[],
+    decide: (found: never) => { changes: { put?: { key: string } }[] },
+    more: object,
+  ) =>
+    change(
+      keys,
+      ((found: never) => {
+        const decision = decide(found);
+        if (isFull && decision.changes.some(({ put }) => put?.key.startsWith('result')))
+          throw new DOMException('full', 'QuotaExceededError');
+        return decision;
+      }) as never,
+      more,
+    )) as unknown as typeof change;
+  here.host.connectivity.set(true);
+  await settle();
+  isFull = false;
+  expect(await here.outbox.counts()).toMatchObject({ waiting: 0, count: 0, bytes: 0 });
+  expect(sent(here)).toEqual(['1', '2', '3'].map((body) => `POST ${body}`));
+});
+
+test('acknowledging lowers the totals by what was delivered', async () => {
+  const store = durableStore();
+  const here = page({}, store);
+  here.host.connectivity.set(false);
+  for (const body of ['1', '22', '333']) await send(here, 'POST', body);
+  await here.outbox.pause({ lane: 'other' });
+  await here.fetch(URL_, { method: 'POST', body: '4444', holdfast: { outbox: { lane: 'other' } } });
+  here.host.connectivity.set(true);
+  await settle();
+  expect(await here.outbox.counts()).toMatchObject({ waiting: 1, count: 1, bytes: 4 });
+});

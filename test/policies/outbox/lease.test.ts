@@ -1,0 +1,209 @@
+import { describe, expect, test } from 'vitest';
+import { readOutboxOptions } from '../../../src/policies/outbox/options.ts';
+import { prepareInsert } from '../../../src/policies/outbox/queue/insert.ts';
+import { Lease } from '../../../src/policies/outbox/queue/lease.ts';
+import { Queue } from '../../../src/policies/outbox/queue/queue.ts';
+import {
+  acknowledge,
+  deadLetter,
+  replaceRequest,
+  update,
+} from '../../../src/policies/outbox/queue/transitions.ts';
+import { memoryStore } from '../../../src/stores/memory.ts';
+import { hang, ok, status, testHost } from '../../../src/testing/index.ts';
+import { durableStore } from '../../support/durable.ts';
+import { held } from '../../support/held.ts';
+import { type Page, page, reloaded, settle, URL_ } from '../../support/outbox-page.ts';
+
+const LANE = { key: 'lease default ann lane', collection: 'lease default ann' };
+
+/** A store that processes share which share no locks. */
+const shared = () => ({ ...durableStore(), withinOrigin: false });
+
+const post = ({ fetch }: Page, body: string) =>
+  fetch(URL_, { method: 'POST', body, holdfast: { outbox: { id: body, lane: 'lane' } } });
+
+describe('a lease', () => {
+  test('is one holder’s, until it is given back', async () => {
+    const [store, host] = [memoryStore(), testHost()];
+    const lease = (await Lease.take(store, LANE, host)) as Lease;
+    expect(await Lease.take(store, LANE, host)).toBe(30_000);
+    await lease.release();
+    const next = (await Lease.take(store, LANE, host)) as Lease;
+    expect(next.token).toBe(lease.token + 1);
+    await next.release();
+  });
+
+  test('is renewed as long as it is held', async () => {
+    const [store, host] = [memoryStore(), testHost()];
+    const lease = (await Lease.take(store, LANE, host)) as Lease;
+    await host.clock.advance(300_000);
+    expect(lease.lost).toBe(false);
+    expect(await Lease.take(store, LANE, host)).toBeGreaterThan(0);
+    await lease.release();
+    await host.clock.advance(300_000);
+    expect(await Lease.take(store, LANE, host)).toBeInstanceOf(Lease);
+  });
+
+  test('is lost by who slept, and known to be when they wake', async () => {
+    const store = memoryStore();
+    const [sleeper, other] = [testHost(), testHost({ seed: 2 })];
+    const lease = (await Lease.take(store, LANE, sleeper)) as Lease;
+    await other.clock.advance(30_001);
+    const next = (await Lease.take(store, LANE, other)) as Lease;
+    expect(next).toBeInstanceOf(Lease);
+    await sleeper.clock.advance(10_000);
+    expect(lease.lost).toBe(true);
+    // It has nothing to give back.
+    await lease.release();
+    expect(typeof (await Lease.take(store, LANE, other))).toBe('number');
+  });
+
+  test('does not last because the clock was set back', async () => {
+    const store = memoryStore();
+    const [late, now] = [testHost(), testHost({ seed: 2 })];
+    await late.clock.advance(86_400_000);
+    await Lease.take(store, LANE, late);
+    expect(await Lease.take(store, LANE, now)).toBeInstanceOf(Lease);
+  });
+});
+
+test('who has lost the lease changes nothing more of what waits, but a delivery stands', async () => {
+  const [store, host] = [shared(), testHost()];
+  const settings = readOutboxOptions({}, store);
+  const queue = new Queue('default', settings);
+  const draft = (body: string) => ({
+    idempotencyKey: `"${body}"`,
+    partition: 'ann',
+    lane: 'lane',
+    origin: 'https://api.example.com',
+    state: 'waiting' as const,
+    acceptedAt: host.clock.now(),
+    expiresAt: Infinity,
+    notBefore: 0,
+    attempts: 0,
+    request: {} as never,
+    size: 0,
+    options: {},
+  });
+  const accept = async (body: string) => {
+    const accepted = await (await prepareInsert(queue, settings, draft(body), undefined, body))(() => {});
+    if (!accepted) throw new Error('it was not accepted');
+    return accepted.entry;
+  };
+  const [first, second] = [await accept('1'), await accept('2')];
+  const old = (await Lease.take(store, LANE, host)) as Lease;
+  await old.release();
+  const fresh = (await Lease.take(store, LANE, host)) as Lease;
+  const reason = { code: 'http', status: 503 };
+  const { request, size, origin } = first;
+  const content = { request, size, origin, key: undefined, body: 'another', omittedHeaders: [] };
+  const result = { result: { id: '1', settledAt: 0, delivered: true }, body: undefined };
+  expect(await update(queue, first, { attempts: 7 }, old)).toBe(false);
+  expect(await deadLetter(queue, first, {}, reason, result, old)).toBe(false);
+  expect(await replaceRequest(queue, first, content, host, {}, old)).toBe(false);
+  expect((await queue.get(first.key))?.attempts).toBe(0);
+  expect(await update(queue, first, { attempts: 1 }, fresh)).toBe(true);
+  expect(await acknowledge(queue, first, result, old)).toBe(true);
+  expect(await acknowledge(queue, first, result, fresh)).toBe(false);
+  expect(await deadLetter(queue, second, {}, reason, result, fresh)).toBe(true);
+});
+
+describe('over a store without locks', () => {
+  test('a lane that somebody else sends is left to them, and taken over when they are gone', async () => {
+    const store = shared();
+    const other = testHost({ seed: 2 });
+    await Lease.take(store, LANE, other);
+    const here = page({}, store);
+    expect((await post(here, '1')).status).toBe(202);
+    await here.clock.advance(20_000);
+    expect(here.origin.seen).toHaveLength(0);
+    // It never said that it goes.
+    await here.clock.advance(15_000);
+    expect(here.origin.seen).toHaveLength(1);
+    expect(await here.outbox.counts()).toMatchObject({ waiting: 0 });
+  });
+
+  test('writes are delivered in order, and a page that closes gives its lanes back', async () => {
+    const before = page({}, shared());
+    before.origin.replies(hang());
+    const answer = post(before, '1').catch(() => {});
+    await settle();
+    const here = await reloaded(before);
+    await answer;
+    here.origin.otherwise(() => ok());
+    await post(here, '2');
+    await here.clock.advance(20_000);
+    expect(here.origin.seen.map(({ body }) => body)).toEqual(['1', '1', '2']);
+  });
+});
+
+test('a strict dead letter stops its lane also where the lease has just been lost', async () => {
+  const store = shared();
+  const here = page({ blockLaneOnFailure: true }, store);
+  here.host.connectivity.set(false);
+  await post(here, 'a');
+  await post(here, 'b');
+  here.origin.replies(async () => {
+    // Frozen for half a minute: somebody else has the lane.
+    const [lease] = await store.range({ prefix: 'lease' });
+    const value = { holder: 'other', token: 9, until: here.clock.now() + 30_000 };
+    await store.write([{ put: { ...(lease as object), key: lease?.key as string, value } }]);
+    return status(422);
+  }, ok());
+  here.host.connectivity.set(true);
+  await settle();
+  expect(here.origin.seen.map(({ body }) => body)).toEqual(['a']);
+});
+
+test('a sender that loses the lane while it sends acknowledges that entry, and sends no other', async () => {
+  const store = shared();
+  const here = page({}, store);
+  here.host.connectivity.set(false);
+  await post(here, 'deleted');
+  await post(here, 'made anew');
+  here.origin.replies(async () => {
+    const [lease] = await store.range({ prefix: 'lease' });
+    const value = { holder: 'other', token: 9, until: here.clock.now() + 30_000 };
+    await store.write([{ put: { ...(lease as object), key: lease?.key as string, value } }]);
+    return ok();
+  });
+  here.host.connectivity.set(true);
+  for (let turn = 0; turn < 5; turn++) await settle();
+  expect(here.origin.seen.map(({ body }) => body)).toEqual(['deleted']);
+  expect((await here.outbox.entries()).map(({ id }) => id)).toEqual(['made anew']);
+});
+
+test('who has slept for longer than the lease sends nothing more, also before any timer has told', async () => {
+  const store = shared();
+  let asleep: (() => Promise<void>) | undefined;
+  const here = page({ authorize: () => asleep?.() }, store);
+  here.host.connectivity.set(false);
+  await post(here, 'a');
+  const hook = held<void>(here);
+  asleep = hook.step;
+  here.host.connectivity.set(true);
+  for (let turn = 0; turn < 3; turn++) await settle();
+  // Wall time has passed, and ticks have not.
+  here.clock.jump(3_600_000);
+  asleep = undefined;
+  hook.letGo();
+  for (let turn = 0; turn < 3; turn++) await settle();
+  expect(here.origin.seen).toHaveLength(0);
+});
+
+test('what is sent once, and was delivered, is no dead letter because the lane was lost meanwhile', async () => {
+  const store = shared();
+  const here = page({ delivery: 'at-most-once' }, store);
+  here.host.connectivity.set(false);
+  await post(here, 'a');
+  here.origin.replies(async () => {
+    const [lease] = await store.range({ prefix: 'lease' });
+    const value = { holder: 'other', token: 9, until: here.clock.now() + 30_000 };
+    await store.write([{ put: { ...(lease as object), key: lease?.key as string, value } }]);
+    return ok();
+  });
+  here.host.connectivity.set(true);
+  await settle();
+  expect(await here.outbox.counts()).toMatchObject({ waiting: 0, deadLetters: 0 });
+});

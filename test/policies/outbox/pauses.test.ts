@@ -1,0 +1,46 @@
+import { describe, expect, test } from 'vitest';
+import { ok, status } from '../../../src/testing/index.ts';
+import { held } from '../../support/held.ts';
+import { page, settle } from '../../support/outbox-page.ts';
+import { give, sent } from '../../support/outbox-writes.ts';
+
+describe('resume', () => {
+  test('without a lane goes on with all that was paused', async () => {
+    const here = page();
+    await here.outbox.pause({ lane: 'a' });
+    await give(here, '1', { lane: 'a' });
+    await here.outbox.resume();
+    await settle();
+    expect(sent(here)).toEqual(['1']);
+  });
+
+  test('does not wait for all deliveries', async () => {
+    const here = page();
+    await here.outbox.pause();
+    await give(here, 'a');
+    const first = held<Response>(here);
+    here.origin.replies(first.step);
+    let resumed = false;
+    const resuming = here.outbox.resume().then(() => {
+      resumed = true;
+    });
+    await settle();
+    const was = resumed;
+    first.letGo(ok());
+    await resuming;
+    expect(was).toBe(true);
+  });
+});
+
+test('removing the dead letter that stops a lane lets it go on by itself', async () => {
+  const here = page({ blockLaneOnFailure: true });
+  here.host.connectivity.set(false);
+  await give(here, 'a', { id: 'a' });
+  await give(here, 'b', { id: 'b' });
+  here.origin.replies(status(422));
+  here.host.connectivity.set(true);
+  await settle();
+  await here.outbox.remove('a');
+  await settle();
+  expect(sent(here)).toEqual(['a', 'b']);
+});

@@ -1,0 +1,56 @@
+/** A page whose user signs out and in again, without a reload. */
+import { beforeEach, describe, expect, test } from 'vitest';
+import { systemHost } from '../../../src/core/host.ts';
+import { POST, page, settle, URL_ } from '../../support/outbox-page.ts';
+
+const isPage = 'document' in globalThis;
+const document = Object.assign(new EventTarget(), { visibilityState: 'visible' });
+
+/** A world where ann has left a write that was accepted offline. */
+async function leftBehind() {
+  let user = 'ann';
+  const world = page({ user: () => user });
+  await world.clock.advance(0);
+  await settle();
+  world.host.connectivity.set(false);
+  await world.fetch(URL_, { ...POST, body: 'one' });
+  user = 'bob';
+  world.host.connectivity.set(true);
+  await settle();
+  const signIn = (name: string): void => {
+    user = name;
+  };
+  const sent = () => world.origin.seen.filter(({ method }) => method === 'POST').map(({ body }) => body);
+  return { ...world, signIn, sent };
+}
+
+// Where I/O belongs to one request, there is no page.
+describe.skipIf(!systemHost.canShareIO)('the first call of a user who signs in', () => {
+  beforeEach(() => {
+    if (isPage) return;
+    Object.defineProperty(globalThis, 'document', { value: document, configurable: true });
+    return () => Reflect.deleteProperty(globalThis, 'document');
+  });
+
+  test('sends what waits of this user', async () => {
+    const { fetch, signIn, sent } = await leftBehind();
+    await fetch(URL_);
+    await settle();
+    expect(sent()).toEqual([]);
+    signIn('ann');
+    await fetch(URL_);
+    await settle();
+    expect(sent()).toEqual(['one']);
+  });
+});
+
+test.skipIf(isPage || !systemHost.canShareIO)(
+  'on a server, where users alternate, a call of another user wakes no outbox',
+  async () => {
+    const { fetch, signIn, sent } = await leftBehind();
+    signIn('ann');
+    await fetch(URL_);
+    await settle();
+    expect(sent()).toEqual([]);
+  },
+);

@@ -1,0 +1,88 @@
+/** What another tab does to a lane that this one is sending: one store and one channel in common. */
+import { afterEach, describe, expect, test } from 'vitest';
+import type { PipelineContext } from '../../../src/core/contract.ts';
+import { OutboxEvents } from '../../../src/policies/outbox/events.ts';
+import { readOutboxOptions } from '../../../src/policies/outbox/options.ts';
+import { Queue } from '../../../src/policies/outbox/queue/queue.ts';
+import { remove, requeue } from '../../../src/policies/outbox/queue/transitions.ts';
+import { ok, status } from '../../../src/testing/index.ts';
+import { held } from '../../support/held.ts';
+import { type Page, page, settle } from '../../support/outbox-page.ts';
+import { give, sent } from '../../support/outbox-writes.ts';
+
+/** In Workers a channel reaches nobody. */
+const isAlone =
+  typeof BroadcastChannel !== 'function' || globalThis.navigator?.userAgent === 'Cloudflare-Workers';
+
+const closing = new Set<AbortController>();
+afterEach(() => {
+  for (const each of closing) each.abort();
+  closing.clear();
+});
+
+/** What another tab uses of an outbox. */
+function otherTab({ store, host }: Page) {
+  const end = new AbortController();
+  closing.add(end);
+  const pipeline = {
+    name: 'default',
+    host,
+    signal: end.signal,
+    partition: () => 'ann',
+  } as unknown as PipelineContext;
+  const queue = new Queue('default', readOutboxOptions({}, store));
+  return { queue, events: new OutboxEvents(pipeline, store) };
+}
+
+/** Settles when this tab has heard that of the other one. */
+const heard = ({ outbox }: Page, id: string, type: string): Promise<void> =>
+  new Promise((resolve) => {
+    const end = outbox.subscribe((news) => {
+      if (!news.remote || !('id' in news) || news.id !== id || news.type !== type) return;
+      end();
+      resolve();
+    });
+  });
+
+describe.skipIf(isAlone)('another tab', () => {
+  test('removes a write that waits for its turn: it is not sent', async () => {
+    const here = page({ concurrency: 1 });
+    const there = otherTab(here);
+    here.host.connectivity.set(false);
+    await give(here, 'a', { lane: 'a' });
+    await give(here, 'b', { lane: 'b', id: 'b' });
+    const first = held<Response>(here);
+    here.origin.replies(first.step);
+    here.host.connectivity.set(true);
+    await settle();
+    const told = heard(here, 'b', 'settled');
+    const entry = await there.queue.find('ann', 'b');
+    if (!entry) throw new Error('it does not wait');
+    expect(await remove(there.queue, entry)).toBe(true);
+    there.events.emit(entry, { type: 'settled', outcome: 'removed' });
+    await told;
+    first.letGo(ok());
+    await settle();
+    expect(sent(here)).toEqual(['a']);
+  });
+
+  test('replays a dead letter: it does not wait for all that is behind it', async () => {
+    const here = page();
+    const there = otherTab(here);
+    here.host.connectivity.set(false);
+    for (const each of ['1', '2', '3', '4']) await give(here, each, { id: each });
+    const second = held<Response>(here);
+    here.origin.replies(status(422), second.step);
+    here.host.connectivity.set(true);
+    await settle();
+    const told = heard(here, '1', 'replayed');
+    const dead = await there.queue.find('ann', '1');
+    if (!dead) throw new Error('it is no dead letter');
+    expect(await requeue(there.queue, dead, { attempts: 0 })).toBe(true);
+    there.events.emit(dead, { type: 'replayed' });
+    await told;
+    second.letGo(ok());
+    await settle();
+    expect(sent(here)).toEqual(['1', '2', '1', '3', '4']);
+  });
+});
