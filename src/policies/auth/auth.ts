@@ -93,7 +93,7 @@ export function auth<S extends AuthScheme, User extends (() => string | undefine
     const { secret, given, isReplayed } = passage;
     if (scheme.received) run.response = scheme.received(response, given, secret);
     if (response.status !== 401) source.accepted?.(secret, run.call);
-    // Where the platform has been sent it had none.
+    // The platform removes credentials when it is redirected to another origin: the 401 says nothing about them.
     const isOtherOrigin = response.redirected && !origins.includes(originOf(response.url));
     if (response.status !== 401 || !source.renew || isReplayed || isOtherOrigin) return undefined;
     return () => refusing(run, given, () => renew(run, passage));

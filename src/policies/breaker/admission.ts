@@ -86,13 +86,13 @@ export function admission(circuits: Circuits, maxWait: number, { probe, admitted
     const own = deadlines.get(attempts) ?? began + maxWait;
     const deadline = Math.min(own, run.deadline);
     /** True if waiting is in vain. A call that has a response does not wait for a better one of its path. */
-    const mustReject = ({ is, from, key }: Circuit): boolean =>
-      is !== 'closed' && (from >= deadline || (run.call.hasResponse === true && key !== origin));
+    const mustReject = ({ is, probeAt, key }: Circuit): boolean =>
+      is !== 'closed' && (probeAt >= deadline || (run.call.hasResponse === true && key !== origin));
     if ((began >= deadline && (maxWait > 0 || blocked.is !== 'closed')) || mustReject(blocked))
       throw rejected(blocked, run);
     deadlines.set(attempts, own);
-    // While the circuit is closed a repetition waits for others for half of its own time at most; then it is sent,
-    // unless one of the others has failed.
+    // A closed circuit lets one repetition through at a time. The next one waits for half of its time at most, and is then sent,
+    // unless another has failed.
     const latest = Math.min(deadline, began + (run.deadline - began) / 2);
     const { rounds } = circuits.get(origin);
 

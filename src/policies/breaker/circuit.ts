@@ -1,4 +1,5 @@
 import type { Run } from '../../core/stage.ts';
+import type { SlowStart } from './slow-start.ts';
 
 export type CircuitState = 'closed' | 'open' | 'half-open' | 'isolated';
 
@@ -8,25 +9,29 @@ export interface Circuit {
   is: CircuitState;
   /** The stamp of the last change of state: a result of a run admitted before it is ignored. */
   since: number;
-  /** The next probe; while the circuit is closed, the next repetition. `Infinity`: it is isolated. */
-  from: number;
-  /** The stamp of the probe in flight, and when its permit ends; 0: none is. */
+  /** When the next probe may be sent. While the circuit is closed: the next repetition. `Infinity`: it is isolated. */
+  probeAt: number;
+  /** The stamp of the probe in flight; 0: there is none. */
   probe: number;
-  until: number;
-  /** Failed calls in a row, and failed attempts; those in flight together count once. No round: the origin responds. */
+  /** When the permit of that probe ends; 0: there is none. */
+  permitUntil: number;
+  /** Failed calls in a row. Calls in flight together count once. */
   calls: number;
+  /** Failed attempts in a row. Attempts in flight together count once. 0: the origin responds. */
   rounds: number;
-  /** The stamps of the last of each. */
+  /** The stamp of the last failure that `calls` has counted. */
   callFailedAt: number;
+  /** The stamp of the last failure that `rounds` has counted. */
   failedAt: number;
-  /** When the first of them failed, and the path of the call that failed last. */
+  /** When the first of these failures happened. */
   failingSince: number;
+  /** The path of the call that failed last. */
   failedPath: string | undefined;
   /** When a response last followed a failure. */
   recoveredAt: number;
   /** Probes that have succeeded. */
   successes: number;
-  /** How often it has opened without a success in between, but for those of probes. */
+  /** How often it has opened since a call succeeded that was no probe. */
   reopens: number;
   /** What opened it. */
   reason: OpenReason | undefined;
@@ -42,13 +47,6 @@ export interface OpenReason {
   readonly lastFailure: string;
 }
 
-/** While a circuit has only just closed: calls in flight, how many may be, and when it ends. */
-export interface SlowStart {
-  readonly inFlight: Set<number>;
-  allowed: number;
-  readonly until: number;
-}
-
 /** A call that waits for a circuit to change. */
 export interface Waiting {
   readonly path: string;
@@ -60,9 +58,9 @@ export interface Waiting {
 
 /** The fields of a circuit that has just changed its state. */
 export const INITIAL = {
-  from: 0,
+  probeAt: 0,
   probe: 0,
-  until: 0,
+  permitUntil: 0,
   calls: 0,
   rounds: 0,
   callFailedAt: 0,
@@ -101,25 +99,24 @@ export const isProbe = ({ is, rounds, key }: Circuit, run?: Run): boolean =>
 
 /** When the circuit admits a run by time alone; not after `now`: at once. */
 export function freeAt(circuit: Circuit, now: number, run?: Run): number {
-  const { is, from, until, slowStart } = circuit;
-  if (is !== 'closed') return Math.max(from, until);
+  const { is, probeAt, permitUntil, slowStart } = circuit;
+  if (is !== 'closed') return Math.max(probeAt, permitUntil);
   let at = 0;
   if (run && isProbe(circuit, run)) {
     const isLast = run.call.attemptsLeft === 0 && run.attempt > 2;
     // An origin that recovers again and again is flaky: there a repetition waits for the one in flight alone.
     at =
       now - circuit.recoveredAt < FLAKY_WINDOW
-        ? until
-        : Math.max(from, until, isLast ? circuit.failingSince + LAST_ATTEMPT_WAIT : 0);
+        ? permitUntil
+        : Math.max(probeAt, permitUntil, isLast ? circuit.failingSince + LAST_ATTEMPT_WAIT : 0);
   }
-  // A call that never ends does not keep its slot for ever.
-  return at <= now && slowStart && slowStart.inFlight.size >= slowStart.allowed ? slowStart.until : at;
+  return at <= now && slowStart?.isFull ? slowStart.endsAt : at;
 }
 
 /** Releases the permit and the slot of a run. */
 export function release(circuit: Circuit, stamp: number): void {
-  circuit.slowStart?.inFlight.delete(stamp);
-  if (circuit.probe === stamp) circuit.until = circuit.probe = 0;
+  circuit.slowStart?.release(stamp);
+  if (circuit.probe === stamp) circuit.permitUntil = circuit.probe = 0;
   wake(circuit);
 }
 
@@ -137,8 +134,8 @@ export function wake({ waiting, failedPath }: Circuit): void {
 const PROBE_DURATION = 1_000;
 
 /** Milliseconds until it makes sense to come back; 0: unknown. */
-export function retryIn({ is, from, until, slowStart }: Circuit, now: number): number {
-  if (is === 'open') return Math.max(0, from - now);
-  if (is === 'half-open') return Math.max(0, Math.min(PROBE_DURATION, until - now));
+export function retryIn({ is, probeAt, permitUntil, slowStart }: Circuit, now: number): number {
+  if (is === 'open') return Math.max(0, probeAt - now);
+  if (is === 'half-open') return Math.max(0, Math.min(PROBE_DURATION, permitUntil - now));
   return slowStart ? PROBE_DURATION : 0;
 }

@@ -2,21 +2,14 @@ import type { Host } from '../../core/contract.ts';
 import type { Run } from '../../core/stage.ts';
 import { LruMap } from '../../primitives/lru.ts';
 import { isOrigin } from '../../primitives/request.ts';
-import {
-  type Circuit,
-  type CircuitState,
-  INITIAL,
-  isProbe,
-  newCircuit,
-  type OpenReason,
-  type SlowStart,
-} from './circuit.ts';
+import { type Circuit, type CircuitState, INITIAL, isProbe, newCircuit, type OpenReason } from './circuit.ts';
 import type { PlainSettings } from './plain-options.ts';
+import { SlowStart } from './slow-start.ts';
 
 /** The longest wait of the first repetition, in ms, however long a circuit stays open. */
 const FIRST_REPETITION = 300;
 
-/** More calls than this that wait for one origin are not admitted at once. */
+/** If more calls than this wait when an origin responds again, a slow start admits them a few at a time. */
 const MAX_RELEASED = 2;
 
 /** The circuits and the rules by which they change; independent of requests. */
@@ -70,9 +63,9 @@ export class Circuits {
 
   /** Admits a call, with a permit if it is a probe. `release` undoes it. */
   take(circuit: Circuit, stamp: number, { clock }: Host, run?: Run): void {
-    circuit.slowStart?.inFlight.add(stamp);
+    circuit.slowStart?.take(stamp);
     if (!isProbe(circuit, run)) return;
-    const permit = { probe: stamp, until: clock.ticks() + this.#settings.probeTimeout };
+    const permit = { probe: stamp, permitUntil: clock.ticks() + this.#settings.probeTimeout };
     if (circuit.is === 'open')
       this.set(circuit, { is: 'half-open', reason: circuit.reason, ...permit }, stamp);
     else Object.assign(circuit, permit);
@@ -102,7 +95,8 @@ export class Circuits {
     if (stamp > circuit.failedAt) {
       circuit.failedAt = this.stamp();
       // A repetition that is due soon is not put off by calls that come after it.
-      if (circuit.from <= now) circuit.from = now + this.#interval(circuit.rounds, random, FIRST_REPETITION);
+      if (circuit.probeAt <= now)
+        circuit.probeAt = now + this.#interval(circuit.rounds, random, FIRST_REPETITION);
       circuit.rounds++;
     }
     if (repeats || stamp <= circuit.callFailedAt) return;
@@ -118,13 +112,13 @@ export class Circuits {
     const { is, slowStart, rounds, waiting } = circuit;
     const now = clock.ticks();
     if (is === 'half-open') {
-      circuit.until = 0;
+      circuit.permitUntil = 0;
       if (++circuit.successes >= this.#settings.successes) this.close(circuit, now);
     }
     if (is !== 'closed') return;
-    // An origin that flaps is back each time; one that responds to nothing but probes is not.
+    // Only a call that was no probe shows that the origin is back.
     circuit.reopens = 0;
-    if (slowStart) slowStart.allowed++;
+    slowStart?.grow();
     if (rounds === 0) return;
     const crowd = waiting.size > MAX_RELEASED ? this.#slowStart(now) : undefined;
     Object.assign(circuit, INITIAL, { recoveredAt: now, slowStart: crowd ?? slowStart });
@@ -136,8 +130,8 @@ export class Circuits {
   }
 
   open(circuit: Circuit, now: number, random: () => number, reason: OpenReason | undefined): void {
-    const from = now + this.#interval(circuit.reopens++, random);
-    this.set(circuit, { is: 'open', from, reason });
+    const probeAt = now + this.#interval(circuit.reopens++, random);
+    this.set(circuit, { is: 'open', probeAt, reason });
   }
 
   /** Between two probes: `first` twice, then doubled up to `maxOpenFor`; up to a fifth shorter, by chance. */
@@ -149,8 +143,6 @@ export class Circuits {
 
   #slowStart(now: number): SlowStart | undefined {
     const { slowStart, successes, maxOpenFor } = this.#settings;
-    return slowStart
-      ? { inFlight: new Set(), allowed: Math.max(2, successes), until: now + maxOpenFor }
-      : undefined;
+    return slowStart ? new SlowStart(Math.max(2, successes), now + maxOpenFor) : undefined;
   }
 }

@@ -54,7 +54,7 @@ export class ManagedCircuits extends Circuits {
   }
 
   isolate(origin: string): void {
-    this.set(this.get(this.#keyOf(origin)), { is: 'isolated', from: Infinity, reopens: 0 });
+    this.set(this.get(this.#keyOf(origin)), { is: 'isolated', probeAt: Infinity, reopens: 0 });
   }
 
   /** @param origin Absent: all. */

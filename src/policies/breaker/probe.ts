@@ -27,7 +27,7 @@ export async function probeOrigin(
   const { since } = circuit;
   while (circuit.since === since) {
     // Calls of the application stay outside.
-    circuit.until = Infinity;
+    circuit.permitUntil = Infinity;
     circuit.probe = circuits.stamp();
     const stamp = circuit.probe;
     const own = createAborter();

@@ -19,9 +19,9 @@ export function remoteCircuits(
   let isApplying = false;
 
   const shared = (circuit: Circuit): SharedState[] => {
-    const { key, is, until, reopens: times } = circuit;
+    const { key, is, permitUntil, reopens: times } = circuit;
     if (is === 'isolated') return [];
-    const left = is === 'half-open' ? Math.max(0, until - now()) : retryIn(circuit, now());
+    const left = is === 'half-open' ? Math.max(0, permitUntil - now()) : retryIn(circuit, now());
     return [{ key, is, times, left }];
   };
 
@@ -38,7 +38,7 @@ export function remoteCircuits(
     isApplying = true;
     if (is === 'closed' && local !== 'closed') circuits.close(circuit, now());
     if (is !== 'closed' && left > 0 && most > 0)
-      circuits.set(circuit, { is: 'open', from: until, reopens: times });
+      circuits.set(circuit, { is: 'open', probeAt: until, reopens: times });
     isApplying = false;
   };
 

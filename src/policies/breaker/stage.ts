@@ -44,7 +44,7 @@ export function breakerHooks(settings: PlainSettings, circuits: Circuits, extens
     const { status } = response;
     const isBad = isOriginFailure(status);
     const path = isBad ? circuits.get(circuits.pathOf(run)) : circuits.ofPath(run);
-    // A response is evidence that the origin lives.
+    // A response is evidence that the origin lives, unless `key` gives origin and path one circuit.
     if (path !== circuit) circuits.succeeded(circuit, stamp, host);
     if (!path) return;
     if (isBad) circuits.failed(path, stamp, host, `status ${status}`, path.key, attempt > 1);
