@@ -1,26 +1,5 @@
 import type { RequestDirectives } from './cache-control.ts';
 import { ageOf, type Freshness } from './freshness.ts';
-import { SAFE_METHODS } from './idempotency.ts';
-
-/** What is not known to change nothing may change something. QUERY: draft-ietf-httpbis-safe-method-w-body. */
-export const isSafe = (method: string): boolean => SAFE_METHODS.includes(method) || method === 'QUERY';
-
-/**
- * The URLs whose copies are wrong after a write (RFC 9111, 4.4): its own, where redirects led it, and those that its
- * answer names, where they are of the same origin.
- */
-export function invalidatedBy(request: Request, response: Response): string[] {
-  // Where nothing redirected it, another URL is that of a mirror.
-  const base = (response.redirected && response.url) || request.url;
-  const urls = new Set([request.url, base]);
-  for (const field of ['location', 'content-location']) {
-    const named = response.headers.get(field);
-    if (!named || !URL.canParse(named, base)) continue;
-    const url = new URL(named, base);
-    if (url.origin === new URL(base).origin) urls.add(url.href);
-  }
-  return [...urls];
-}
 
 /**
  * How a stored response may be used (RFC 9111, 4): without revalidation, during revalidation (RFC 5861, 3), only if the origin
@@ -59,6 +38,7 @@ export function reuseOf(
     allowed.disregard.includes(name) && !invalidated;
   if (freshness.noCache && !ignores('no-cache')) return 'when-confirmed';
   const unsure = doubtful || invalidated || freshness.noCache;
+  // What is unsure is never fresh, however young.
   const late = Math.max(age - freshness.lifetime, unsure ? 0 : -Infinity);
   if (late < 0) {
     const young = age <= directives.maxAge || directives.maxStale >= 0;

@@ -7,7 +7,6 @@ import { termsOf } from '../../src/http/freshness.ts';
 import { isProblem, problemFrom } from '../../src/http/problem.ts';
 import { quotaReset, rateLimitReset } from '../../src/http/rate-limit.ts';
 import { httpDate, retryAfter } from '../../src/http/retry-after.ts';
-import { invalidatedBy } from '../../src/http/reuse.ts';
 import { isStorable, keptHeaders, minimumBodySize } from '../../src/http/storable.ts';
 import { isStreaming } from '../../src/http/streaming.ts';
 import { listOfItems } from '../../src/http/structured-fields.ts';
@@ -17,6 +16,7 @@ import { matchesVary, varying, varyingNames } from '../../src/http/vary.ts';
 import { optionsFromEnv } from '../../src/observability/env.ts';
 import { redact, redactText, redactUrl } from '../../src/observability/log/redact.ts';
 import { isSendable } from '../../src/policies/auth/schemes.ts';
+import { invalidatedBy } from '../../src/policies/cache/invalidate.ts';
 import { milliseconds } from '../../src/primitives/units.ts';
 
 /** Headers in which every field has this value, also one that no platform would let through. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { invalidatedBy, isSafe } from '../../src/http/reuse.ts';
+import { isSafe } from '../../src/http/idempotency.ts';
+import { invalidatedBy } from '../../src/policies/cache/invalidate.ts';
 import { type Answered, requestOf, responseOf } from './messages.ts';
 
 const URL_ = 'https://example.com/orders/7?a=b';

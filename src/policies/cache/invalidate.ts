@@ -1,6 +1,5 @@
 import type { Call } from '../../core/contract.ts';
 import type { Leaving, Run } from '../../core/stage.ts';
-import { invalidatedBy } from '../../http/reuse.ts';
 import { isOriginFailure } from '../../http/status.ts';
 import type { Cache } from './cache-context.ts';
 
@@ -42,4 +41,21 @@ export function afterWrite(cache: Cache, run: Run): Leaving | undefined {
   // Begun now: if the caller has gone, the stage does no work.
   const done = guarded.inBackground('doubt', () => store.doubt(call.partition, run.url));
   return () => guarded.waitFor('doubt', done) as Promise<undefined>;
+}
+
+/**
+ * The URLs of which a write invalidates the cached responses (RFC 9111, 4.4): its own, where redirects led it, and those that its
+ * response names, where they are of the same origin.
+ */
+export function invalidatedBy(request: Request, response: Response): string[] {
+  // `response.url` counts only after a redirect: otherwise a policy has sent the request to a mirror.
+  const base = (response.redirected && response.url) || request.url;
+  const urls = new Set([request.url, base]);
+  for (const field of ['location', 'content-location']) {
+    const named = response.headers.get(field);
+    if (!named || !URL.canParse(named, base)) continue;
+    const url = new URL(named, base);
+    if (url.origin === new URL(base).origin) urls.add(url.href);
+  }
+  return [...urls];
 }

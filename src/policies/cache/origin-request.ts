@@ -3,7 +3,7 @@ import { type Call, type PipelineContext, PUBLIC } from '../../core/contract.ts'
 import { type Leaving, type Run, type Stage, stage } from '../../core/stage.ts';
 import { parseRequestDirectives, type RequestDirectives } from '../../http/cache-control.ts';
 import { carriesCredentials } from '../../http/credentials.ts';
-import { isSafe } from '../../http/reuse.ts';
+import { isSafe } from '../../http/idempotency.ts';
 import { isOriginFailure } from '../../http/status.ts';
 import { isCrossOriginRedirect, isForbidden, isShareable, isStorable } from '../../http/storable.ts';
 import { compareWithHead, conditionsOf, mergeHeaders, validates } from '../../http/validation.ts';
