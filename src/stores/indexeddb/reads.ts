@@ -31,13 +31,13 @@ async function storedIn(
 ): Promise<Stored[]> {
   const low = after > prefix ? after : prefix;
   const high = prefixEnd(prefix);
-  const open = low === after;
-  // A range from a key to itself has to have that key.
-  if (low > high || (open && low === high)) return [];
+  const excludesLow = low === after;
+  // IndexedDB rejects a range of no key.
+  if (low > high || (excludesLow && low === high)) return [];
   const listing = listingOf(of);
   const range = listing
-    ? IDBKeyRange.bound([listing.name, low], [listing.name, high], open)
-    : IDBKeyRange.bound(low, high, open);
+    ? IDBKeyRange.bound([listing.name, low], [listing.name, high], excludesLow)
+    : IDBKeyRange.bound(low, high, excludesLow);
   const source = listing ? items.index(listing.index) : items;
   return promisifyRequest<Stored[]>(source.getAll(range, limit));
 }

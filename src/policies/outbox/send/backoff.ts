@@ -46,8 +46,8 @@ export function scheduleRetry(
     }
   }
   const growing = FIRST_BACKOFF * 2 ** (attempts + unreachableCount - 1);
-  const jitter = random() * Math.min(backoffLimit, cost === 'rejected' ? REJECTED_BACKOFF : growing);
-  const delay = wait === undefined ? jitter : Math.min(wait, MAX_RETRY_AFTER) + Math.min(jitter, JITTER);
+  const backoff = random() * Math.min(backoffLimit, cost === 'rejected' ? REJECTED_BACKOFF : growing);
+  const delay = wait === undefined ? backoff : Math.min(wait, MAX_RETRY_AFTER) + Math.min(backoff, JITTER);
   return {
     attempts,
     unreachableCount,
