@@ -194,7 +194,7 @@ describe('a status that was to be repeated', () => {
 
   test('is the caller’s also where its body comes a little later than its headers', async () => {
     const { fetch, origin, clock } = scenario([
-      retry({ delay: () => 100, jitter: 'none' }),
+      retry({ delay: () => 1, jitter: 'none' }),
       breaker({ failures: 1 }),
     ]);
     const body = new ReadableStream({

@@ -149,6 +149,7 @@ async function repeat(run: Run, passage: RetryPassage, byRule: boolean): Promise
     await run.wait(delay);
     if (!connectivity.state) await untilOnline(run);
     resumed = (await ask(beforeRetry)) ?? undefined;
+    await aside?.read(run);
   } finally {
     if (aside) aside.drop();
     else dropBody(response);

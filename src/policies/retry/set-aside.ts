@@ -1,12 +1,19 @@
 import { readUpTo } from '../../core/body/read-body.ts';
 import { createResponse, responseMetadata } from '../../core/body/response.ts';
+import type { Run } from '../../core/stage.ts';
+import { DeadlineError } from '../../primitives/clock.ts';
 import type { Bytes } from '../../primitives/units.ts';
 
 /** More than this is not worth reading, in bytes. */
 const SMALL = 64_000;
 
+/** How long the rest of a small one may take when the wait for the retry is over, in ms. */
+const GRACE = 100;
+
 /** A response in whose place another one is hoped for. */
 export interface SetAside {
+  /** Waits a moment for what has not come. */
+  read(run: Run): Promise<void>;
   /** Cancels what has not come: a bulkhead has its slot back. */
   drop(): void;
   /** The response again; `undefined` where its body had not come by the end. */
@@ -27,8 +34,12 @@ export function setAside(response: Response): SetAside {
     bytes = await readUpTo(reader, SMALL);
   };
   // Another reader may have the body, or it breaks.
-  read().catch(() => {});
+  const reading = read().catch(() => {});
   return {
+    read: (run) =>
+      run.wait(GRACE, reading).catch((error) => {
+        if (!(error instanceof DeadlineError)) throw error;
+      }),
     drop() {
       reader?.cancel().catch(() => {});
     },
