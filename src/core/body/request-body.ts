@@ -72,8 +72,14 @@ export async function readStorableBody(request: Request, limit: number): Promise
 export function withBody(request: Request, body: BodySource): Request {
   // The headers say what the body is, whatever the type of a blob. Only a form gets a boundary of its own.
   const headers = new Headers(request.headers);
-  if (body instanceof FormData) headers.delete('content-type');
-  const made = new Request(request, { body, headers, signal: null });
+  const isForm = body instanceof FormData;
+  if (isForm) headers.delete('content-type');
+  const init = { body, headers, signal: null };
+  let made = new Request(request, init);
+  const { method, redirect } = request;
+  // Bun keeps the header of `request`, with the boundary of its body.
+  if (isForm && made.headers.get('content-type') === request.headers.get('content-type'))
+    made = new Request(request.url, { method, redirect, ...init });
   bodySources.set(made, body);
   return made;
 }
