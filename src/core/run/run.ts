@@ -81,19 +81,14 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
   }
 
   wait<T>(ms: number, work?: Promise<T>, abandon?: (reason: unknown) => void): Promise<T> {
-    // A listener of an event has aborted the call before the wait began.
-    if (this.#isEnded) {
+    // A listener has aborted the call, or a limit further out has passed, before the wait began.
+    if (this.level > this.endedAt) {
       if (abandon) notify(abandon, this.#endedBy);
       work?.catch(() => {});
       return Promise.reject(this.#endedBy);
     }
     this.#wait ??= new Wait();
     return this.#wait.begin(this.call.host.clock, ms, work, abandon);
-  }
-
-  /** A limit further out than the stage whose turn it is has passed, or the caller has gone. */
-  get #isEnded(): boolean {
-    return this.level > this.endedAt;
   }
 
   recheck(): void {
