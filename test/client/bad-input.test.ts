@@ -37,7 +37,7 @@ describe('what cannot be meant is said at once', () => {
     [
       'a rare option of the breaker in its plain form',
       () => createFetch({ breaker: { probe: '/health' } as never }),
-      /breaker\.probe: '\/health' .* unknown option; known: failures, /,
+      /breaker\.probe: '\/health' .* make it with breaker: breaker\(\{ probe: … \}\)/,
     ],
     [
       'another policy in place of the breaker',

@@ -49,8 +49,19 @@ export const plainTable = /* @__PURE__ */ settingsTable({
 
 export type PlainSettings = ReturnType<typeof readPlainBreakerOptions>;
 
-export const readPlainBreakerOptions = (options: PlainBreakerOptions) =>
-  withIntervals(options, readSettings('breaker', plainTable, options));
+/** What only `breaker({ … })` can do. */
+const RARE = ['slowAfter', 'slowRate', 'probe', 'share'];
+
+export function readPlainBreakerOptions(options: PlainBreakerOptions) {
+  const name = RARE.find((rare) => Object.hasOwn(Object(options), rare));
+  if (name !== undefined)
+    throw new ConfigurationError(
+      `breaker.${name}`,
+      Object(options)[name],
+      `make it with breaker: breaker({ ${name}: … })`,
+    );
+  return withIntervals(options, readSettings('breaker', plainTable, options));
+}
 
 /** Settings in which no interval between two probes is longer than the longest. */
 export function withIntervals<S extends SettingsOf<typeof plainTable>>(
