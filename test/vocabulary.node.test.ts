@@ -105,6 +105,7 @@ const COVERED_TESTS: readonly string[] = [
   'test/devtools',
   'test/examples',
   'test/http',
+  'test/observability',
   'test/package',
   'test/primitives',
   'test/recipes',

@@ -4,7 +4,7 @@ import { type BatchProgress, batch } from '../../src/observability/batch.ts';
 import { macrotask } from '../../src/testing/index.ts';
 import { quiet } from '../support/platform.ts';
 
-/** Work that ends when it is told to. */
+/** Work that ends on demand. */
 function steered() {
   const running = new Map<number, { resolve: (value: string) => void; reject: (error: unknown) => void }>();
   const signals: AbortSignal[] = [];
@@ -26,13 +26,13 @@ function steered() {
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, nth) => nth);
 
-/** Lets everything that can go on do so. */
+/** Lets all work that can continue do so. */
 async function settle(): Promise<void> {
   for (let turn = 0; turn < 3; turn++) await quiet();
 }
 
-describe('outcomes', () => {
-  test('come in order, one to an item, as allSettled says them', async () => {
+describe('batch outcomes', () => {
+  test('batch yields outcomes in order, one per item, in the shape of allSettled', async () => {
     const outcomes = await batch([3, 1, 2], async (item) => {
       if (item === 1) throw new Error('no 1');
       return item * 10;
@@ -44,7 +44,7 @@ describe('outcomes', () => {
     ]);
   });
 
-  test('come in order although they ended in another, or as they end', async () => {
+  test('batch yields outcomes in the order of the items, or with order: finished as they end', async () => {
     for (const [order, wanted] of [
       ['given', [0, 1, 2]],
       ['finished', [2, 0, 1]],
@@ -64,21 +64,21 @@ describe('outcomes', () => {
     }
   });
 
-  test('are those of work that throws at once, too', async () => {
+  test('batch turns work that throws synchronously into a rejected outcome', async () => {
     const outcomes = await batch([1], () => {
       throw new Error('at once');
     }).all();
     expect(outcomes).toMatchObject([{ status: 'rejected', reason: { message: 'at once' } }]);
   });
 
-  test('are none of nothing', async () => {
+  test('batch of no items has no outcomes', async () => {
     expect(await batch([], () => 1).all()).toEqual([]);
     expect(await batch(new Set<string>(), () => 1).all()).toEqual([]);
   });
 });
 
-describe('at once', () => {
-  test('are no more than were asked for, and the next begins when one has ended', async () => {
+describe('batch concurrency', () => {
+  test('batch runs no more than `concurrency` items at once, and starts the next when one ends', async () => {
     const { work, running, end } = steered();
     const all = batch(numbers(10), work, { concurrency: 3, ahead: 10 }).all();
     await settle();
@@ -93,7 +93,7 @@ describe('at once', () => {
     expect(await all).toHaveLength(10);
   });
 
-  test('nothing begins before it is asked for', async () => {
+  test('batch starts no work before the first read', async () => {
     let begun = 0;
     const outcomes = batch(numbers(3), () => begun++);
     await settle();
@@ -102,7 +102,7 @@ describe('at once', () => {
     expect(begun).toBe(3);
   });
 
-  test('no more begin than whoever reads has room for', async () => {
+  test('batch starts no more work than `ahead` allows the reader', async () => {
     let begun = 0;
     let read = 0;
     let most = 0;
@@ -116,7 +116,7 @@ describe('at once', () => {
     expect(most).toBeGreaterThan(5);
   });
 
-  test('items are read as they are needed, also where they come one by one', async () => {
+  test('batch reads items from an async source only as it needs them', async () => {
     let given = 0;
     async function* source() {
       for (; given < 1000; given++) yield given;
@@ -129,7 +129,7 @@ describe('at once', () => {
     expect(given).toBeLessThan(60);
   });
 
-  test('one that is slow to come holds up nobody whose turn it is', async () => {
+  test('batch yields a finished outcome although the source is slow to yield the next item', async () => {
     async function* source() {
       yield 'first';
       await new Promise(() => {});
@@ -142,7 +142,7 @@ describe('at once', () => {
 });
 
 describe('the end of a batch', () => {
-  test('by the caller’s signal is its reason, at once, and aborts what is under way', async () => {
+  test('the caller’s abort ends a batch at once with its reason, and aborts the work in flight', async () => {
     const { work, signals } = steered();
     const abort = new AbortController();
     const all = batch(numbers(10), work, { concurrency: 2, signal: abort.signal }).all();
@@ -156,14 +156,14 @@ describe('the end of a batch', () => {
     ]);
   });
 
-  test('that has been aborted before begins nothing', async () => {
+  test('a batch with an aborted signal starts no work', async () => {
     let begun = 0;
     const all = batch(numbers(3), () => begun++, { signal: AbortSignal.abort('never') }).all();
     await expect(all).rejects.toBe('never');
     expect(begun).toBe(0);
   });
 
-  test('by the reader aborts what is under way and closes the source', async () => {
+  test('a reader that leaves aborts the work in flight and closes the source', async () => {
     const { work, signals, end } = steered();
     let closed = false;
     function* source() {
@@ -184,7 +184,7 @@ describe('the end of a batch', () => {
     expect(signals[1]?.reason).toMatchObject({ name: 'AbortError' });
   });
 
-  test('by the first failure, where that is wanted, is that failure, and nothing more begins', async () => {
+  test('the first failure ends a batch if the option asks for it, and no more work starts', async () => {
     const { work, running, signals } = steered();
     const all = batch(numbers(10), work, { concurrency: 3, stopAtFailure: true }).all();
     await settle();
@@ -196,7 +196,7 @@ describe('the end of a batch', () => {
     expect(signals.map(({ aborted }) => aborted)).toEqual([true, true, true]);
   });
 
-  test('by a source that fails is that failure', async () => {
+  test('a source that fails ends the batch with its failure', async () => {
     function* source() {
       yield 1;
       throw new Error('no more');
@@ -204,7 +204,7 @@ describe('the end of a batch', () => {
     await expect(batch(source(), (item) => item).all()).rejects.toThrow('no more');
   });
 
-  test('leaves no listener on the signal and no body unread', async () => {
+  test('a batch leaves no listener on the signal and no body unread', async () => {
     const abort = new AbortController();
     let listeners = 0;
     const { addEventListener, removeEventListener } = abort.signal;
@@ -217,7 +217,7 @@ describe('the end of a batch', () => {
       removeEventListener.apply(abort.signal, args);
     };
     let cancelled = 0;
-    const answer = () =>
+    const respond = () =>
       new Response(
         new ReadableStream({
           cancel() {
@@ -225,23 +225,23 @@ describe('the end of a batch', () => {
           },
         }),
       );
-    for await (const _ of batch(numbers(4), answer, { signal: abort.signal })) break;
+    for await (const _ of batch(numbers(4), respond, { signal: abort.signal })) break;
     await settle();
     expect([listeners, cancelled]).toEqual([0, 3]);
   });
 });
 
-describe('progress', () => {
-  test('is told whenever one begins or ends, with the whole where it is known', async () => {
-    const told: BatchProgress[] = [];
+describe('batch progress', () => {
+  test('onProgress is called whenever work starts or ends, with the total if it is known', async () => {
+    const reported: BatchProgress[] = [];
     await batch(
       numbers(2),
       (item) => {
         if (item === 1) throw new Error('no');
       },
-      { concurrency: 1, onProgress: (progress) => told.push(progress) },
+      { concurrency: 1, onProgress: (progress) => reported.push(progress) },
     ).all();
-    expect(told).toEqual([
+    expect(reported).toEqual([
       { done: 0, failed: 0, running: 1, total: 2 },
       { done: 1, failed: 0, running: 0, total: 2 },
       { done: 1, failed: 0, running: 1, total: 2 },
@@ -253,7 +253,7 @@ describe('progress', () => {
   });
 });
 
-test('a listener that is async and fails ends it as one that throws does', async () => {
+test('an async onProgress that rejects ends the batch, as one that throws does', async () => {
   const work = batch([1, 2, 3, 4, 5, 6, 7, 8, 9], (item) => item, {
     onProgress: (async () => {
       throw new Error('mine');
@@ -262,7 +262,7 @@ test('a listener that is async and fails ends it as one that throws does', async
   await expect(work.all()).rejects.toThrow('mine');
 });
 
-test('thousands of requests go through a pipeline, a few at a time', async () => {
+test('batch sends thousands of requests through a pipeline, a few at a time', async () => {
   let running = 0;
   let most = 0;
   const api = createFetch({
@@ -284,18 +284,18 @@ test('thousands of requests go through a pipeline, a few at a time', async () =>
   await api.close();
 }, 30_000);
 
-describe('what cannot be meant is an error that says what can', () => {
+describe('an impossible batch option throws an error that lists what is allowed', () => {
   test.each<[unknown, RegExp]>([
     [{ concurrency: 0 }, /batch\.concurrency: 0 .* whole number from 1/],
     [{ concurrency: 10, ahead: 5 }, /batch\.ahead: 5 .* at least the concurrency of 10/],
     [{ order: 'random' }, /batch\.order: 'random' .* given, finished/],
     [{ signal: 'stop' }, /batch\.signal: 'stop' .* AbortSignal/],
     [{ limit: 3 }, /batch\.limit: 3 .* unknown option; known: concurrency/],
-  ])('%j', (options, message) => {
+  ])('batch option %j', (options, message) => {
     expect(() => batch([1], () => 1, options as object)).toThrow(message);
   });
 
-  test('and so is what is no list, and what is no work', () => {
+  test('batch rejects items that are no list, and work that is no function', () => {
     expect(() => batch(7 as never, () => 1)).toThrow(/batch\.items: 7/);
     expect(() => batch('abc', () => 1)).toThrow(/batch\.items: 'abc'/);
     expect(() => batch([1], 'work' as never)).toThrow(/batch\.work: 'work' .* function/);

@@ -35,14 +35,14 @@ const failed = {
   startedAt: 0,
   duration: 1,
 } as const;
-const elsewhere = (): Response =>
+const portalResponse = (): Response =>
   Object.defineProperties(ok('sign in'), {
     redirected: { value: true },
     url: { value: 'https://portal.example/' },
   });
 
-describe('that there is no network', () => {
-  test('is believed, and nothing is probed', async () => {
+describe('a platform without a network', () => {
+  test('connectivity believes the platform that there is no network, and sends no probe', async () => {
     const { host, online, origin, clock, changes } = world();
     host.connectivity.set(false);
     expect([online.state, online.reachability]).toEqual([false, 'offline']);
@@ -55,8 +55,8 @@ describe('that there is no network', () => {
   });
 });
 
-describe('that there is a network', () => {
-  test('is a hint: nothing is probed without a reason, and it is online', async () => {
+describe('a platform with a network', () => {
+  test('connectivity is online without a probe while no call fails', async () => {
     const { online, origin, clock } = world();
     await clock.advance(600_000);
     expect([online.state, origin.seen.length]).toEqual([true, 0]);
@@ -66,10 +66,10 @@ describe('that there is a network', () => {
   test.each<[Reachability, Parameters<ScriptedOrigin['otherwise']>[0]]>([
     ['unreachable', networkError()],
     ['unreachable', hang()],
-    ['captive', elsewhere],
+    ['captive', portalResponse],
     ['online', () => status(503)],
     ['online', () => status(204)],
-  ])('is %s after a call found none, by what the probe finds', async (reachability, step) => {
+  ])('connectivity is %s after a network error, by the result of the probe', async (reachability, step) => {
     const { online, origin, clock } = world();
     origin.otherwise(step);
     online.receive({ ...failed, error: 'network' });
@@ -79,9 +79,9 @@ describe('that there is a network', () => {
     online.close();
   });
 
-  test('a portal that answers in the probe’s place is known by what it says', async () => {
+  test('connectivity knows a portal that responds to the probe by the result of `check`', async () => {
     const { online, origin, clock } = world({
-      check: async (answer: Response) => (await answer.text()) === 'pong',
+      check: async (response: Response) => (await response.text()) === 'pong',
     });
     origin.replies(ok('<html>welcome to the hotel'), ok('pong'));
     expect(await online.check()).toBe('captive');
@@ -91,20 +91,20 @@ describe('that there is a network', () => {
   });
 
   test.each<[string, () => Response, object]>([
-    ['that asks to sign in (RFC 6585, 6)', () => status(511), {}],
+    ['asks to sign in (RFC 6585, 6)', () => status(511), {}],
     [
-      'that redirects, where redirects are not followed',
+      'redirects a probe that follows no redirects',
       () => new Response(null, { status: 302, headers: { location: 'https://portal.example/' } }),
       { init: { redirect: 'manual' } },
     ],
-  ])('a portal is one %s', async (_, answer, own) => {
+  ])('connectivity knows a portal that %s', async (_, respond, own) => {
     const { online, origin } = world(own);
-    origin.replies(answer);
+    origin.replies(respond);
     expect(await online.check()).toBe('captive');
     online.close();
   });
 
-  test('is not known from a probe over the network before', async () => {
+  test('connectivity ignores a probe over the network before', async () => {
     const { online, origin, host, clock, changes } = world();
     origin.replies(hang());
     clock.after(100, () => {
@@ -118,22 +118,22 @@ describe('that there is a network', () => {
     online.close();
   });
 
-  test('is looked at now and then while there is no way out, and told when there is one', async () => {
+  test('connectivity probes now and then while there is no way out, and notifies listeners when there is one', async () => {
     const { online, origin, clock, changes } = world();
-    const told: boolean[] = [];
-    online.subscribe((up) => told.push(up));
+    const notified: boolean[] = [];
+    online.subscribe((up) => notified.push(up));
     origin.replies(networkError(), networkError(), networkError());
     await online.check();
     await clock.advance(60_000);
     expect(origin.seen).toHaveLength(4);
     expect(changes).toEqual(['unreachable', 'online']);
-    expect(told).toEqual([false, true]);
+    expect(notified).toEqual([false, true]);
     await clock.advance(600_000);
     expect(origin.seen).toHaveLength(4);
     online.close();
   });
 
-  test('is looked at less often where data is to be saved, and not while nobody looks at the page', async () => {
+  test('connectivity probes less often if data is to be saved, and never while the page is hidden', async () => {
     const { turn } = browserSays({ saveData: true });
     const { online, origin, clock } = world();
     origin.otherwise(networkError());
@@ -151,7 +151,7 @@ describe('that there is a network', () => {
     online.close();
   });
 
-  test('is not probed by everybody who fails: once in a while', async () => {
+  test('connectivity sends one probe for many failed calls, and the next after a while', async () => {
     const { online, origin, clock } = world();
     for (let nth = 0; nth < 50; nth++) online.receive({ ...failed, error: 'network' });
     await clock.advance(5_000);
@@ -166,12 +166,12 @@ describe('that there is a network', () => {
     online.close();
   });
 
-  test('that has just come back is probed, and taken for good meanwhile', async () => {
+  test('connectivity takes a network that has just come back as online until the probe responds', async () => {
     const { online, host, origin, clock } = world();
     origin.replies(networkError());
     await online.check();
     host.connectivity.set(false);
-    origin.replies(elsewhere());
+    origin.replies(portalResponse());
     host.connectivity.set(true);
     expect(online.reachability).toBe('online');
     await clock.advance(1);
@@ -180,7 +180,7 @@ describe('that there is a network', () => {
   });
 });
 
-test('a pipeline waits with its retries until there is a way out', async () => {
+test('a pipeline delays its retries until there is a way out', async () => {
   const { online, origin, clock, host } = world();
   const calls = scriptedOrigin(clock);
   const api = createFetch({
@@ -191,74 +191,74 @@ test('a pipeline waits with its retries until there is a way out', async () => {
   });
   calls.replies(networkError());
   origin.replies(networkError(), networkError());
-  const answer = api('https://api.example.com/');
+  const response = api('https://api.example.com/');
   await clock.advance(120_000);
-  expect((await answer).status).toBe(200);
+  expect((await response).status).toBe(200);
   expect(calls.seen).toHaveLength(2);
   await api.close();
   online.close();
 });
 
-test('what is closed leaves nothing behind', async () => {
+test('closed connectivity leaves no timer, no probe and no listener behind', async () => {
   const { online, origin, host, clock, changes } = world();
   origin.otherwise(networkError());
   await online.check();
   online.close();
-  const asked = origin.seen.length;
+  const requests = origin.seen.length;
   host.connectivity.set(false);
   host.connectivity.set(true);
   online.receive({ ...failed, error: 'network' });
   await online.check();
   await clock.advance(600_000);
-  expect(origin.seen).toHaveLength(asked);
+  expect(origin.seen).toHaveLength(requests);
   expect(changes).toEqual(['unreachable']);
   expect(clock.pending ?? 0).toBe(0);
 });
 
-test('what is closed believes the platform, so that nobody waits for ever', async () => {
+test('closed connectivity believes the platform, so that no call waits for ever', async () => {
   const { online, origin } = world();
-  const told: boolean[] = [];
+  const notified: boolean[] = [];
   origin.replies(networkError());
   await online.check();
-  online.subscribe((up) => told.push(up));
+  online.subscribe((up) => notified.push(up));
   online.close();
-  expect([online.state, told]).toEqual([true, [true]]);
+  expect([online.state, notified]).toEqual([true, [true]]);
 });
 
-test('who listens anew while being told is told of the next change', async () => {
+test('a listener that subscribes again while it is notified receives the next change', async () => {
   const { online, origin } = world();
-  let heard = 0;
+  let notified = 0;
   const once = (): void => {
     const end = online.subscribe(() => {
       end();
-      if (++heard < 100) once();
+      if (++notified < 100) once();
     });
   };
   once();
   origin.replies(networkError());
   await online.check();
-  expect(heard).toBe(1);
+  expect(notified).toBe(1);
   online.close();
 });
 
-test('a listener that throws keeps nobody from hearing', async () => {
+test('a listener that throws keeps no other listener from being notified', async () => {
   const { online, origin } = world({
     onChange() {
       throw new Error('mine');
     },
   });
-  const told: boolean[] = [];
+  const notified: boolean[] = [];
   online.subscribe(() => {
     throw new Error('mine, too');
   });
-  online.subscribe((up) => told.push(up));
+  online.subscribe((up) => notified.push(up));
   origin.replies(networkError());
   await online.check();
-  expect(told).toEqual([false]);
+  expect(notified).toEqual([false]);
   online.close();
 });
 
-test('options that cannot be meant are errors', () => {
+test('an impossible connectivity option throws an error that names it', () => {
   expect(() => connectivity({} as never)).toThrow(/connectivity\.probe/);
   expect(() => connectivity({ probe: 'http://' })).toThrow(/connectivity\.probe: 'http:\/\/' .* URL/);
   expect(() => connectivity({ probe: PROBE, interval: 0 })).toThrow(/connectivity\.interval: 0/);

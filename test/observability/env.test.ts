@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { createFetch } from '../../src/client/fetch.ts';
 import { optionsFromEnv } from '../../src/observability/env.ts';
 
-describe('variables', () => {
-  test('become options, each as its own', () => {
+describe('environment variables', () => {
+  test('optionsFromEnv reads each variable as one option', () => {
     expect(
       optionsFromEnv({
         PATH: '/usr/bin',
@@ -39,14 +39,14 @@ describe('variables', () => {
     });
   });
 
-  test('switch a part off, and `true` leaves it as it is', () => {
+  test('optionsFromEnv switches a policy off by `false`, and leaves it as it is by `true`', () => {
     expect(
       optionsFromEnv({ HOLDFAST_TIMEOUT: 'false', HOLDFAST_RETRY: 'false', HOLDFAST_BREAKER: 'false' }),
     ).toEqual({ timeout: false, retry: false, breaker: false });
     expect(optionsFromEnv({ HOLDFAST_BREAKER: 'true' })).toEqual({ breaker: {} });
   });
 
-  test('that are empty, or no text, say nothing', () => {
+  test('optionsFromEnv ignores variables that are empty or no text', () => {
     const env = {
       HOLDFAST_TIMEOUT: ' ',
       HOLDFAST_RETRY: undefined,
@@ -56,7 +56,7 @@ describe('variables', () => {
     expect(optionsFromEnv(env)).toEqual({});
   });
 
-  test('may have another prefix, and be typed already, as Vite’s are', () => {
+  test('optionsFromEnv reads variables with another prefix, and typed values as Vite’s', () => {
     const env = { VITE_API_TIMEOUT: '2s', VITE_API_BREAKER: false, DEV: true, HOLDFAST_RETRY: 'ignored' };
     expect(optionsFromEnv(env, { prefix: 'VITE_API_' })).toEqual({
       timeout: { attempt: '2s' },
@@ -64,7 +64,7 @@ describe('variables', () => {
     });
   });
 
-  test('make a pipeline', async () => {
+  test('optionsFromEnv gives what makes a pipeline', async () => {
     const fetch = createFetch({
       ...optionsFromEnv({ HOLDFAST_TIMEOUT: '1s', HOLDFAST_RETRY: '0' }),
       fetch: async () => new Response('ok'),
@@ -74,7 +74,7 @@ describe('variables', () => {
   });
 });
 
-describe('a variable that is not allowed is named, with its value and what is allowed', () => {
+describe('optionsFromEnv throws an error that names the variable, its value and what is allowed', () => {
   test.each<[Record<string, string>, RegExp]>([
     [
       { HOLDFAST_TIMEOUT: 'fast' },
@@ -105,11 +105,11 @@ describe('a variable that is not allowed is named, with its value and what is al
       { HOLDFAST_TIMEOTU: '5s' },
       /^HOLDFAST_TIMEOTU: .* unknown variable; known: HOLDFAST_BASE_URL, .*HOLDFAST_TIMEOUT_TOTAL/,
     ],
-  ])('%j', (env, message) => {
+  ])('variable %j', (env, message) => {
     expect(() => optionsFromEnv(env)).toThrow(message);
   });
 
-  test('so are two that do not fit together', () => {
+  test('optionsFromEnv throws if two variables do not fit together', () => {
     expect(() => optionsFromEnv({ HOLDFAST_TIMEOUT: '10s', HOLDFAST_TIMEOUT_TOTAL: '5s' })).toThrow(
       /HOLDFAST_TIMEOUT, HOLDFAST_TIMEOUT_TOTAL: .* expected at most total/,
     );
@@ -118,7 +118,7 @@ describe('a variable that is not allowed is named, with its value and what is al
     ).toThrow(/APP_BREAKER_OPEN_FOR/);
   });
 
-  test('but not with what may be a secret', () => {
+  test('optionsFromEnv prints no value that may be a secret', () => {
     const secret = 'sk_live_51H8x0000000000000000';
     for (const name of ['HOLDFAST_TIMEOUT', 'HOLDFAST_TOKEN', 'HOLDFAST_BASE_URL', 'HOLDFAST_RETRY_METHODS'])
       for (const value of [secret, `user:${secret}@host`]) {
@@ -132,7 +132,7 @@ describe('a variable that is not allowed is named, with its value and what is al
       }
   });
 
-  test('and one of the application’s own may be passed over', () => {
+  test('optionsFromEnv passes over a variable of the application’s own if the option says so', () => {
     expect(optionsFromEnv({ HOLDFAST_TOKEN: 'x', HOLDFAST_RETRY: '1' }, { unknown: 'ignore' })).toEqual({
       retry: { limit: 1 },
     });

@@ -47,8 +47,8 @@ function world(): World {
 const redirected = (url: string): Response =>
   Object.defineProperties(ok('sign in'), { redirected: { value: true }, url: { value: url } });
 
-describe('health', () => {
-  test('is that of one request, with its latency', async () => {
+describe('the health of a URL', () => {
+  test('health() sends one request and measures its latency', async () => {
     const { origin, clock, asking } = world();
     origin.replies(slow(clock, 70, () => status(204)));
     expect(await health(URL_, asking)).toEqual({
@@ -66,7 +66,7 @@ describe('health', () => {
     ['network', networkError(), {}],
     ['timeout', hang(), {}],
     ['redirected', redirected('https://portal.example/'), { status: 200 }],
-  ])('is not, because of the %s', async (reason, step, more) => {
+  ])('health() reports a URL as unhealthy, with the reason %s', async (reason, step, more) => {
     const { origin, asking } = world();
     origin.otherwise(step);
     expect(await health(URL_, asking)).toMatchObject({ healthy: false, reason, ...more });
@@ -78,7 +78,7 @@ describe('health', () => {
     [false, false, 'check'],
     ['the database is away', false, 'the database is away'],
     [new Error('no'), false, 'check'],
-  ])('is what a check says of a 2xx: %s', async (said, healthy, reason) => {
+  ])('health() reports what `check` returns for a 2xx: %s', async (said, healthy, reason) => {
     const { asking } = world();
     const check = async (response: Response) => {
       expect(await response.text()).toBe('ok');
@@ -89,7 +89,7 @@ describe('health', () => {
     expect([found.healthy, found.reason]).toEqual([healthy, reason]);
   });
 
-  test('is asked for no longer than its time, also where the body stalls or the check hangs', async () => {
+  test('health() ends by its timeout, even if the body stalls or the check hangs', async () => {
     const { origin, asking } = world();
     origin.replies(stalledBody('{"status":').response, ok());
     const reading = { check: async (response: Response) => (await response.text()) === 'ok' };
@@ -102,36 +102,36 @@ describe('health', () => {
       });
   });
 
-  test('ends with the caller’s reason, and with no other', async () => {
+  test('health() rejects with the reason of the caller’s abort, and with no other', async () => {
     const { origin, asking } = world();
     origin.otherwise(hang());
     const abort = new AbortController();
-    const asked = health(URL_, { ...asking, signal: abort.signal });
-    const failed = asked.catch((reason) => reason);
+    const pending = health(URL_, { ...asking, signal: abort.signal });
+    const failed = pending.catch((reason) => reason);
     abort.abort('gone');
     expect(await failed).toBe('gone');
     await expect(health(URL_, { ...asking, signal: AbortSignal.abort('before') })).rejects.toBe('before');
   });
 
-  test('leaves no body unread', async () => {
+  test('health() leaves no body unread', async () => {
     const { origin, asking } = world();
     let cancelled = 0;
-    const answer = () => new Response(new ReadableStream({ cancel: () => void cancelled++ }));
-    origin.replies(answer(), answer());
+    const respond = () => new Response(new ReadableStream({ cancel: () => void cancelled++ }));
+    origin.replies(respond(), respond());
     await health(URL_, asking);
     await health(URL_, { ...asking, check: () => 'no' });
     expect(cancelled).toBe(2);
   });
 
-  test('of what is no URL is an error, and so is an option that cannot be meant', async () => {
+  test('health() rejects an invalid URL and an impossible option', async () => {
     await expect(health('http://')).rejects.toThrow(/health\.url: 'http:\/\/' .* expected a URL/);
     await expect(health(URL_, { timeout: 'soon' as never })).rejects.toThrow(/health\.timeout: 'soon'/);
     await expect(health(URL_, { check: true as never })).rejects.toThrow(/health\.check: true .* function/);
   });
 });
 
-describe('waiting until it is healthy', () => {
-  test('ends with the first good answer', async () => {
+describe('waiting until a URL is healthy', () => {
+  test('waitUntilHealthy ends with the first healthy response', async () => {
     const { origin, clock, asking } = world();
     origin.replies(networkError(), status(503));
     expect(await waitUntilHealthy(URL_, asking)).toMatchObject({ healthy: true });
@@ -140,7 +140,7 @@ describe('waiting until it is healthy', () => {
     expect(clock.ticks()).toBeLessThan(2_400);
   });
 
-  test('ends when the time is up, and says what was found last', async () => {
+  test('waitUntilHealthy ends by its timeout, with the last result', async () => {
     const { origin, clock, asking } = world();
     origin.otherwise(() => status(503));
     await expect(waitUntilHealthy(URL_, { ...asking, timeout: '10s', interval: '2s' })).rejects.toMatchObject(
@@ -154,7 +154,7 @@ describe('waiting until it is healthy', () => {
     expect(origin.seen.length).toBeGreaterThan(3);
   });
 
-  test('ends with the caller’s reason, also between two checks', async () => {
+  test('waitUntilHealthy ends with the reason of the caller’s abort, also between two checks', async () => {
     const { origin, asking, clock } = world();
     origin.otherwise(() => status(503));
     const abort = new AbortController();
@@ -162,7 +162,7 @@ describe('waiting until it is healthy', () => {
     await expect(waitUntilHealthy(URL_, { ...asking, signal: abort.signal })).rejects.toBe('enough');
   });
 
-  test('takes all the time that it was given, also where that is shorter than the interval', async () => {
+  test('waitUntilHealthy lasts its whole timeout, even if that is shorter than the interval', async () => {
     const { origin, clock, asking } = world();
     origin.otherwise(() => status(503));
     clock.after(20_000, () => origin.otherwise(() => ok()));
@@ -171,7 +171,7 @@ describe('waiting until it is healthy', () => {
     expect(origin.seen).toHaveLength(2);
   });
 
-  test('looks at once when the network comes back', async () => {
+  test('waitUntilHealthy checks at once when the network comes back', async () => {
     const { origin, host, clock, asking } = world();
     origin.replies(networkError());
     clock.after(100, () => {
@@ -183,17 +183,17 @@ describe('waiting until it is healthy', () => {
   });
 });
 
-describe('a monitor', () => {
+describe('a monitor of health', () => {
   const circuits = () => {
-    const told: string[] = [];
+    const switched: string[] = [];
     return {
-      told,
-      isolate: (origin: string) => void told.push(`isolate ${origin}`),
-      reset: (origin: string) => void told.push(`reset ${origin}`),
+      switched,
+      isolate: (origin: string) => void switched.push(`isolate ${origin}`),
+      reset: (origin: string) => void switched.push(`reset ${origin}`),
     };
   };
 
-  test('opens the circuit after some failures, and closes it again', async () => {
+  test('a monitor opens the circuit after some failures, and closes it again', async () => {
     const { origin, clock, asking } = world();
     const breaker = circuits();
     const changes: boolean[] = [];
@@ -206,12 +206,12 @@ describe('a monitor', () => {
     });
     await clock.advance(100_000);
     watch.close();
-    expect(breaker.told).toEqual([`isolate ${ORIGIN}`, `reset ${ORIGIN}`]);
+    expect(breaker.switched).toEqual([`isolate ${ORIGIN}`, `reset ${ORIGIN}`]);
     expect(changes).toEqual([false, true]);
     expect(watch.states()).toMatchObject([{ url: URL_, healthy: true }]);
   });
 
-  test('opens a circuit as long as one URL of its origin is unhealthy', async () => {
+  test('a monitor keeps a circuit open as long as one URL of its origin is unhealthy', async () => {
     const { origin, clock, asking } = world();
     const breaker = circuits();
     let broken = ['a', 'b'];
@@ -224,14 +224,14 @@ describe('a monitor', () => {
     await clock.advance(30_000);
     broken = ['b'];
     await clock.advance(30_000);
-    expect(breaker.told).toEqual([`isolate ${ORIGIN}`]);
+    expect(breaker.switched).toEqual([`isolate ${ORIGIN}`]);
     broken = [];
     await clock.advance(30_000);
-    expect(breaker.told).toEqual([`isolate ${ORIGIN}`, `reset ${ORIGIN}`]);
+    expect(breaker.switched).toEqual([`isolate ${ORIGIN}`, `reset ${ORIGIN}`]);
     watch.close();
   });
 
-  test('leaves a circuit open that another one holds', async () => {
+  test('a monitor leaves a circuit open that another monitor keeps open', async () => {
     const { origin, clock, asking } = world();
     const breaker = circuits();
     let broken = ['a', 'b'];
@@ -243,25 +243,25 @@ describe('a monitor', () => {
     broken = ['b'];
     await clock.advance(30_000);
     one?.close();
-    expect(breaker.told).toEqual([`isolate ${ORIGIN}`]);
+    expect(breaker.switched).toEqual([`isolate ${ORIGIN}`]);
     other?.close();
-    expect(breaker.told).toEqual([`isolate ${ORIGIN}`, `reset ${ORIGIN}`]);
+    expect(breaker.switched).toEqual([`isolate ${ORIGIN}`, `reset ${ORIGIN}`]);
   });
 
-  test('that is closed closes its circuits, asks nobody any more, and tells nobody', async () => {
+  test('a closed monitor closes its circuits, sends no requests and notifies no listener', async () => {
     const { origin, clock, asking } = world();
     const breaker = circuits();
     origin.otherwise(() => status(503));
     const watch = monitor(URL_, { ...asking, interval: '10s', failures: 1, breaker });
     await clock.advance(5_000);
     watch.close();
-    const asked = origin.seen.length;
+    const requests = origin.seen.length;
     await clock.advance(600_000);
-    expect(breaker.told).toEqual([`isolate ${ORIGIN}`, `reset ${ORIGIN}`]);
-    expect(origin.seen).toHaveLength(asked);
+    expect(breaker.switched).toEqual([`isolate ${ORIGIN}`, `reset ${ORIGIN}`]);
+    expect(origin.seen).toHaveLength(requests);
   });
 
-  test('that is closed by somebody who hears of one origin opens the circuit of no other', async () => {
+  test('a monitor that a listener closes opens the circuit of no further origin', async () => {
     const { origin, clock, asking } = world();
     const breaker = circuits();
     origin.otherwise(() => status(503));
@@ -272,20 +272,20 @@ describe('a monitor', () => {
       onChange: () => watch.close(),
     });
     await clock.advance(10_000);
-    expect(breaker.told).toEqual(['isolate https://a.example', 'reset https://a.example']);
+    expect(breaker.switched).toEqual(['isolate https://a.example', 'reset https://a.example']);
   });
 
-  test('counts once what is asked for twice at the same time', async () => {
+  test('a monitor counts two checks at the same time as one', async () => {
     const { origin, asking } = world();
     const breaker = circuits();
     origin.otherwise(() => status(503));
     const watch = monitor(URL_, { ...asking, failures: 2, breaker });
     await Promise.all([watch.check(), watch.check()]);
-    expect([breaker.told, origin.seen.length]).toEqual([[], 1]);
+    expect([breaker.switched, origin.seen.length]).toEqual([[], 1]);
     watch.close();
   });
 
-  test('keeps nobody from an origin while it does not look whether it is well again', async () => {
+  test('a monitor closes its circuits while the page is hidden, since it does not check then', async () => {
     const { turn } = browserSays({});
     const { origin, clock, asking } = world();
     const breaker = circuits();
@@ -294,14 +294,14 @@ describe('a monitor', () => {
     await clock.advance(5_000);
     turn(true);
     await clock.advance(60_000);
-    expect(breaker.told).toEqual([`isolate ${ORIGIN}`, `reset ${ORIGIN}`]);
+    expect(breaker.switched).toEqual([`isolate ${ORIGIN}`, `reset ${ORIGIN}`]);
     turn(false);
     await clock.advance(1_000);
-    expect(breaker.told).toEqual([`isolate ${ORIGIN}`, `reset ${ORIGIN}`, `isolate ${ORIGIN}`]);
+    expect(breaker.switched).toEqual([`isolate ${ORIGIN}`, `reset ${ORIGIN}`, `isolate ${ORIGIN}`]);
     watch.close();
   });
 
-  test('asks nobody while there is no network, and at once when there is', async () => {
+  test('a monitor sends no request without a network, and one at once when it comes back', async () => {
     const { origin, host, clock, asking } = world();
     host.connectivity.set(false);
     const watch = monitor(URL_, { ...asking, interval: '10s' });
@@ -313,7 +313,7 @@ describe('a monitor', () => {
     watch.close();
   });
 
-  test('keeps a real breaker from letting calls through', async () => {
+  test('a monitor lets a real breaker reject calls', async () => {
     const { origin, host, clock, asking } = world();
     const shared = breaker();
     const api = createFetch({ breaker: shared, retry: false, fetch: origin.fetch, host });
@@ -328,7 +328,7 @@ describe('a monitor', () => {
     await api.close();
   });
 
-  test('of nothing, or with something else for a breaker, is an error', () => {
+  test('a monitor without URLs, or with an object that is no breaker, throws an error', () => {
     expect(() => monitor([])).toThrow(/monitor\.urls: .* at least one URL/);
     expect(() => monitor(URL_, { breaker: {} as never })).toThrow(
       /monitor\.breaker: {} .* lacks isolate, reset/,
@@ -338,7 +338,7 @@ describe('a monitor', () => {
 });
 
 describe('the health of a client', () => {
-  test('is one object', async () => {
+  test('clientHealth() reports all parts in one object', async () => {
     const { origin, host, clock } = world();
     const store = durableStore();
     const parts = {
@@ -392,18 +392,18 @@ describe('the health of a client', () => {
       'degraded',
     ],
     [{ monitor: { states: () => [{ url: URL_, healthy: false, latency: 1, checkedAt: 1 }] } }, 'degraded'],
-  ])('is what its parts say: %#', async (parts, status) => {
+  ])('clientHealth() derives its status from its parts: %#', async (parts, status) => {
     expect((await clientHealth(parts)).status).toBe(status);
   });
 
-  test('is not kept back by a part that hangs', async () => {
+  test('clientHealth() reports in time although one part hangs', async () => {
     const { host } = world();
     const outbox = Object.assign(() => {}, { counts: () => new Promise(() => {}), entries: async () => [] });
     const whole = await clientHealth({ outbox, host } as never);
     expect(whole).toMatchObject({ status: 'degraded', outbox: { error: 'timeout' } });
   });
 
-  test('of something else than its parts is an error', async () => {
+  test('clientHealth() rejects a part that it does not know', async () => {
     await expect(clientHealth({ outbox: {} as never })).rejects.toThrow(ConfigurationError);
     await expect(clientHealth({ client: 1 } as object)).rejects.toThrow(/clientHealth\.client/);
   });

@@ -14,7 +14,7 @@ import { quiet } from '../support/platform.ts';
 const ORIGIN = 'https://api.example.com';
 const JWT = 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0MiJ9.c2VjcmV0LXNpZ25hdHVyZQ';
 
-/** Names that say it, and names that hide it. */
+/** Names that show a secret, and names that hide it. */
 const NAMES = [
   'password', 'Passwd', 'userPassword', 'pwd', 'secret', 'client_secret', 'clientSecret', 'token', 'access_token',
   'refreshToken', 'id_token', 'X-Api-Key', 'apikey', 'api-key', 'Authorization', 'Proxy-Authorization', 'x-auth',
@@ -53,8 +53,8 @@ const ended = (more: object = {}): HoldfastEvent =>
     ...more,
   }) as never;
 
-describe('nothing secret is told', () => {
-  test.each(NAMES)('under a name such as %s', (name) => {
+describe('events and records contain no secret', () => {
+  test.each(NAMES)('redaction removes a secret under a name such as %s', (name) => {
     expect(
       JSON.stringify(redact({ [name]: 'hunter2', list: [{ [name]: { deep: 'hunter2' } }] })),
     ).not.toContain('hunter2');
@@ -65,15 +65,15 @@ describe('nothing secret is told', () => {
       expect(redactText(`it said ${name}=hunter2, and "${name}": "hunter2"`)).not.toContain('hunter2');
   });
 
-  test.each(VALUES)('that looks like %s', (value) => {
-    const told = JSON.stringify([
+  test.each(VALUES)('redaction removes a secret that looks like %s', (value) => {
+    const logged = JSON.stringify([
       redact({ harmless: value, [value]: 1 }),
       redactText(`failed with ${value} twice: ${value}`),
     ]);
     for (const part of value
       .split(/[\s.\n]/)
       .filter((each) => each.length > 11 && !/^-|BEGIN|PRIVATE/.test(each)))
-      expect(told).not.toContain(part);
+      expect(logged).not.toContain(part);
   });
 
   test.each([
@@ -92,8 +92,8 @@ describe('nothing secret is told', () => {
     [`${ORIGIN}/a;%74oken=hunter2/b`, `${ORIGIN}/a;token=…/b`],
     [`${ORIGIN}/a;token%3Dhunter2/b`, `${ORIGIN}/a;token=…/b`],
     ['not a url?token=secret', 'not a url…'],
-  ])('of a URL: %s', (url, told) => {
-    expect(redactUrl(url)).toBe(told);
+  ])('redactUrl removes the secrets of a URL: %s', (url, logged) => {
+    expect(redactUrl(url)).toBe(logged);
   });
 
   test.each([
@@ -106,18 +106,18 @@ describe('nothing secret is told', () => {
     'Cookie: theme=dark; sid=hunter2',
     'Authorization: ApiKey hunter2',
     '"authorization": "ApiKey hunter2"',
-  ])('however it is written: %s', (text) => {
+  ])('redaction removes a secret in any notation: %s', (text) => {
     expect(redactText(`failed with ${text}`)).not.toContain('hunter2');
   });
 
-  test('in what has a name and a value', () => {
+  test('redaction removes a secret from an object with a name and a value', () => {
     expect(redact([{ name: 'token', value: 'hunter2' }, { name: 'page', value: '2' }])).toEqual([
       { name: 'token', value: '…' },
       { name: 'page', value: '2' },
     ]); // biome-ignore format: as forms are
   });
 
-  test('in a list of headers', () => {
+  test('redaction removes a secret from a list of headers', () => {
     expect(redact([['x-api-key', 'hunter2'], ['accept', 'text/html']])).toEqual([
       ['x-api-key', '…'],
       ['accept', 'text/html'],
@@ -125,19 +125,19 @@ describe('nothing secret is told', () => {
   });
 
   test.each(['the option is on: yes', 'passenger: Ann', 'a total of 5 items = 10 EUR'])(
-    'and what is not secret is: %s',
+    'redaction leaves what is no secret: %s',
     (text) => {
       expect(redactText(text)).toBe(text);
     },
   );
 
-  test('of what is made of circles, which has no end', () => {
+  test('redaction ends on an object that contains itself', () => {
     const all: Record<string, unknown>[] = Array.from({ length: 40 }, () => ({}));
     for (const each of all) for (const [nth, other] of all.entries()) each[`n${nth}`] = other;
     expect(JSON.stringify(redact(all)).length).toBeLessThan(100_000);
   });
 
-  test('of what is made to break it', () => {
+  test('redaction withstands hostile objects', () => {
     const loop: Record<string, unknown> = { a: 1 };
     loop.self = loop;
     const hostile = new Proxy({}, { ownKeys: () => { throw new Error(JWT); } }); // biome-ignore format: short
@@ -159,7 +159,7 @@ describe('nothing secret is told', () => {
     expect(redactText('a='.repeat(50_000)).length).toBeGreaterThan(0);
   });
 
-  test('by any event', () => {
+  test('no event contains a secret', () => {
     const secret = 'hunter2-s3cr3t';
     const error = new NetworkError(
       `GET https://u:${secret}@api.example.com/?token=${secret} failed: password=${secret}`,
@@ -194,8 +194,8 @@ describe('nothing secret is told', () => {
   });
 });
 
-describe('a record', () => {
-  test('says what, where, when and how bad', () => {
+describe('a log record', () => {
+  test('a log record has the event, its place, time and severity', () => {
     expect(recordOf(ended({ status: 503, operation: 'list' }), 0)).toMatchObject({
       severity: 'unexpected',
       type: 'call-ended',
@@ -221,29 +221,37 @@ describe('a record', () => {
   const server = { status: 503, category: 'server' };
   const entry = { id: 'i', lane: 'l', at: 1 };
   test.each([
-    ['the status of an answer', { type: 'retry', attempt: 1, delay: 5, cause: 503 }, server],
+    ['the status of a response', { type: 'retry', attempt: 1, delay: 5, cause: 503 }, server],
     ['an error', { type: 'retry', attempt: 1, delay: 5, cause: refused }, error],
     ['a status, before another origin', { type: 'failover', to: ORIGIN, cause: 503 }, server],
-    ['a status, before an own answer', { type: 'fallback', cause: 404 }, { status: 404, category: 'client' }],
-    ['a status that is no failure', { type: 'fallback', cause: 304 }, { status: 304 }],
-    ['a status, before a copy', { type: 'cache-served', source: 'stale', age: 1, cause: 503 }, server],
-    ['that nothing came', { type: 'cache-served', source: 'stale', age: 1, cause: 'silence' }, 'silence'],
     [
-      'why a write waits',
+      'a status, before a response of its own',
+      { type: 'fallback', cause: 404 },
+      { status: 404, category: 'client' },
+    ],
+    ['a status that is no failure', { type: 'fallback', cause: 304 }, { status: 304 }],
+    [
+      'a status, before a cached response',
+      { type: 'cache-served', source: 'stale', age: 1, cause: 503 },
+      server,
+    ],
+    ['no response in time', { type: 'cache-served', source: 'stale', age: 1, cause: 'silence' }, 'silence'],
+    [
+      'an entry that waits',
       { type: 'postponed', ...entry, cause: { code: 'http', status: 503, problem: { detail: 'theirs' } } },
       { code: 'http', ...server },
     ],
     [
-      'a refusal of ours for which a write waits',
+      'an entry that an open circuit delays',
       { type: 'postponed', ...entry, cause: { code: 'circuit-open', message: 'theirs' } },
       { code: 'circuit-open' },
     ],
     [
-      'what was thrown',
+      'a thrown string',
       { type: 'retry', attempt: 1, delay: 5, cause: 'theirs' },
       { name: 'string', category: 'unknown' },
     ],
-  ])('names a cause: %s', (_, event, cause) => {
+  ])('a log record names the cause: %s', (_, event, cause) => {
     const record = recordOf({ ...call, ...event } as never, 0);
     expect(record.cause).toEqual(cause);
     expect(JSON.stringify(record)).not.toContain('theirs');
@@ -251,7 +259,7 @@ describe('a record', () => {
 });
 
 describe('JSON lines', () => {
-  test('are one to an event, and those of one step are written together', async () => {
+  test('jsonLines has one line per event, and writes those of one step together', async () => {
     const written: string[] = [];
     const listener = jsonLines({ write: (lines) => void written.push(lines) });
     listener(ended());
@@ -266,7 +274,7 @@ describe('JSON lines', () => {
     ).toEqual(['c1', 'c2']);
   });
 
-  test('may be those of what is bad enough', async () => {
+  test('jsonLines leaves out events below the level', async () => {
     const written: string[] = [];
     const listener = jsonLines({ level: 'unexpected', write: (lines) => void written.push(lines) });
     listener(ended());
@@ -275,7 +283,7 @@ describe('JSON lines', () => {
     expect(written.join('').match(/"status":500/g)).toHaveLength(1);
   });
 
-  test('wait for whoever writes slowly, no more than so many, and say how many were dropped', async () => {
+  test('jsonLines waits for a slow writer, drops events above the limit, and says how many', async () => {
     const written: string[] = [];
     let go = (): void => {};
     const listener = jsonLines({
@@ -301,7 +309,7 @@ describe('JSON lines', () => {
     expect(lines[10]).toMatchObject({ type: 'dropped', count: 90 });
   });
 
-  test('that cannot be written harm nobody, and the next are', async () => {
+  test('jsonLines leaves out a record that cannot be written, and writes the next', async () => {
     const written: string[] = [];
     let broken = true;
     const listener = jsonLines({
@@ -320,14 +328,14 @@ describe('JSON lines', () => {
 });
 
 describe('the console', () => {
-  test('tells each call in a line, and what was decided on the way', async () => {
+  test('the console prints one line per call, with the decisions on the way', async () => {
     const lines: string[] = [];
     const out = Object.fromEntries(
       ['debug', 'warn', 'error'].map((level) => [level, (text: string) => lines.push(`${level}: ${text}`)]),
     );
-    const answers = [status(503), status(200)];
+    const responses = [status(503), status(200)];
     const api = createFetch({
-      fetch: async () => answers.shift() ?? status(404),
+      fetch: async () => responses.shift() ?? status(404),
       onEvent: consoleListener({ console: out as never }),
       retry: { delay: () => 0 },
     });
@@ -346,46 +354,46 @@ describe('the console', () => {
 });
 
 describe('several listeners', () => {
-  test('all hear, whatever one of them does', async () => {
-    const heard: string[] = [];
+  test('every listener receives the event, even if one throws', async () => {
+    const received: string[] = [];
     const receive = listeners(
       () => {
         throw new Error('mine');
       },
       () => Promise.reject(new Error('mine, too')),
-      ({ type }) => heard.push(type),
+      ({ type }) => received.push(type),
     );
     receive(ended());
     await quiet();
-    expect(heard).toEqual(['call-ended']);
+    expect(received).toEqual(['call-ended']);
   });
 
-  test('may hear a share of the calls, whole, and whatever is not expected', () => {
-    const heard = new Map<string, number>();
+  test('a sampling listener receives a share of the calls, whole, and every unexpected event', () => {
+    const received = new Map<string, number>();
     const listener = sampled(0.2, (event) => {
       const { callId } = event as { callId: string };
-      heard.set(callId, (heard.get(callId) ?? 0) + 1);
+      received.set(callId, (received.get(callId) ?? 0) + 1);
     });
     for (let nth = 0; nth < 2_000; nth++) {
       const callId = `abcdefgh-${nth}`;
       listener({ type: 'call-started', ...call, callId, url: ORIGIN, at: 1 });
       listener(ended({ callId }));
     }
-    expect(heard.size).toBeGreaterThan(300);
-    expect(heard.size).toBeLessThan(500);
-    expect([...heard.values()].every((times) => times === 2)).toBe(true);
+    expect(received.size).toBeGreaterThan(300);
+    expect(received.size).toBeLessThan(500);
+    expect([...received.values()].every((times) => times === 2)).toBe(true);
     listener(ended({ callId: 'broken', status: 500 }));
-    expect(heard.get('broken')).toBe(1);
+    expect(received.get('broken')).toBe(1);
     expect(() => sampled(20, () => {})).toThrow(/sampled\.share: 20 .* 0 to 1/);
   });
 });
 
-test('ten thousand events are dealt with in a moment', () => {
+test('listeners receive ten thousand events in a moment', () => {
   const listener = jsonLines({ write: () => {}, most: 100 });
   for (let nth = 0; nth < 10_000; nth++) listener(ended({ callId: `c${nth}` }));
 });
 
-test('a bracket or a quote in a URL does not end its redaction', () => {
+test('redaction of a URL does not end at a bracket or a quote', () => {
   for (const sign of [')', "'", '"', ']', '>'])
     expect(
       redactText(`fetch of https://api.example.com/a?f=(${sign}&mail=ann@example.com&k=S3CR3T failed`),

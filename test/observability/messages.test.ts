@@ -30,9 +30,9 @@ const failures: readonly unknown[] = [
   7,
 ];
 
-describe('a message', () => {
+describe('a message for people', () => {
   test.each(failures.map((failure, nth) => [nth, failure] as const))(
-    'is a sentence with nothing of the failure in it: %i',
+    'a message is a sentence with nothing of the failure in it: %i',
     (_, failure) => {
       const said = userMessage(failure);
       expect(said).toMatch(/^[A-Z][^<>{}]{5,120}\.$/);
@@ -40,7 +40,7 @@ describe('a message', () => {
     },
   );
 
-  test('is by the code, else by the status, else by the category', () => {
+  test('a message depends on the code, else on the status, else on the category', () => {
     expect(userMessage(new CapacityError('outbox-full', ''))).toMatch(/wait to be sent/);
     expect(userMessage(new CapacityError('bulkhead-full', ''))).toMatch(/at once/);
     expect(userMessage(status(404))).toMatch(/does not exist/);
@@ -49,14 +49,14 @@ describe('a message', () => {
     expect(userMessage(status(418))).toMatch(/could not be done/);
   });
 
-  test('is in another language where there is one, and else in English', () => {
+  test('a message is in the requested language if there is one, else in English', () => {
     const german: Messages = { network: 'Keine Verbindung.', 404: 'Das gibt es nicht.' };
     expect(userMessage(new NetworkError('', {}), german)).toBe('Keine Verbindung.');
     expect(userMessage(status(404), german)).toBe('Das gibt es nicht.');
     expect(userMessage(status(500), german)).toMatch(/^The service/);
   });
 
-  test('may be made of what is not secret', () => {
+  test('a message may contain facts that are no secret', () => {
     const error = new HoldfastError('x', {
       code: 'x',
       category: 'rate-limit',
@@ -69,7 +69,7 @@ describe('a message', () => {
     expect(seen).toEqual([{ category: 'rate-limit', transient: true, retryAt: 5, callId: 'c' }]);
   });
 
-  test('that cannot be made is the English one', () => {
+  test('a message that throws is replaced by the English one', () => {
     const broken: Messages = {
       network: () => {
         throw new Error('no translation');

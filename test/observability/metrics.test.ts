@@ -47,7 +47,7 @@ function world(options: MetricsOptions = {}) {
 const refused = { error: new NetworkError('connect 10.0.0.1 failed with s3cr3t', {}) };
 
 describe('a histogram', () => {
-  test('knows quantiles to within five in a hundred, whatever there was', () => {
+  test('a histogram gives quantiles within five per cent, for any durations', () => {
     fc.assert(
       fc.property(
         fc.array(fc.double({ min: 0.2, max: 900_000, noNaN: true }), { minLength: 1, maxLength: 300 }),
@@ -65,7 +65,7 @@ describe('a histogram', () => {
     );
   });
 
-  test('takes what is out of its range, and leaves out what is no duration', () => {
+  test('a histogram clamps values out of its range, and ignores what is no duration', () => {
     const histogram = new Histogram();
     for (const ms of [0, 1e12, -1, Number.NaN, Number.POSITIVE_INFINITY]) histogram.add(ms);
     expect(histogram.quantiles()).toMatchObject({ count: 3, max: Number.POSITIVE_INFINITY });
@@ -74,7 +74,7 @@ describe('a histogram', () => {
 });
 
 describe('a sliding window', () => {
-  test('sums what is no older than it, to within a step', () => {
+  test('a sliding window sums what is no older than it, within one step', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 40_000 }), { maxLength: 200 }), (gaps) => {
         const window = new SlidingWindow(30_000, ['a', 'b']);
@@ -96,8 +96,8 @@ describe('a sliding window', () => {
   });
 });
 
-describe('calls', () => {
-  test('are counted by where the answer came from, by category, origin and operation', () => {
+describe('metrics of calls', () => {
+  test('metrics count calls by the source of the response, by category, origin and operation', () => {
     const { numbers, ended } = world();
     ended({ source: 'network', operation: 'list', duration: 20, sent: 3, received: 100 });
     ended({ source: 'cache', operation: 'list' });
@@ -123,7 +123,7 @@ describe('calls', () => {
     });
   });
 
-  test('of a pipeline are those that were made', async () => {
+  test('metrics count the calls of a pipeline', async () => {
     const { numbers, host, clock } = world();
     const origin = scriptedOrigin(clock);
     const api = createFetch({
@@ -151,7 +151,7 @@ describe('calls', () => {
     await api.close();
   });
 
-  test('have rates over windows that slide', async () => {
+  test('metrics have rates over sliding windows', async () => {
     const { numbers, ended, clock } = world();
     ended({}, 6);
     ended(refused, 2);
@@ -172,7 +172,7 @@ describe('calls', () => {
     ]);
   });
 
-  test('are counted anew after a reset', () => {
+  test('metrics count from zero after a reset', () => {
     const { numbers, ended } = world({ thresholds: { errorRate: 0.5 } });
     ended(refused, 20);
     numbers.reset();
@@ -186,15 +186,15 @@ describe('calls', () => {
     });
   });
 
-  test('are told for a chart', () => {
+  test('latencyUpTo gives the cumulative counts of a chart', () => {
     const { numbers, ended } = world();
     for (const duration of [5, 30, 80, 300, 3_000]) ended({ duration });
     expect(numbers.latencyUpTo([10, 100, 1_000, 10_000])).toEqual([1, 3, 4, 5]);
   });
 });
 
-describe('memory', () => {
-  test('is bounded, whatever names and errors come', () => {
+describe('the memory of metrics', () => {
+  test('metrics use bounded memory for any number of names and errors', () => {
     const { numbers, ended } = world({ series: 10 });
     for (let nth = 0; nth < 2_000; nth++)
       ended({
@@ -211,7 +211,7 @@ describe('memory', () => {
     expect([topErrors.length, calls]).toEqual([10, 2_001]);
   });
 
-  test('of top errors keeps the frequent ones, however many rare ones come', () => {
+  test('metrics keep the frequent errors among many rare ones', () => {
     const { numbers, ended } = world();
     for (let nth = 0; nth < 1_000; nth++) {
       ended({ error: new HoldfastError('x', { code: `rare-${nth}`, category: 'unknown' }) });
@@ -222,7 +222,7 @@ describe('memory', () => {
 });
 
 describe('an alarm', () => {
-  test('is told when a threshold is passed, and when that is over', async () => {
+  test('an alarm is emitted if a threshold is passed, and when that is over', async () => {
     const { ended, alarms, clock, numbers } = world({ thresholds: { errorRate: 0.5 } });
     ended(refused, 9);
     expect(alarms).toEqual([]);
@@ -238,7 +238,7 @@ describe('an alarm', () => {
     expect(numbers.snapshot().alarms).toEqual([]);
   });
 
-  test('does not ring again and again while a figure trembles', async () => {
+  test('an alarm is emitted once while its figure moves around the threshold', async () => {
     const { ended, alarms, clock, numbers } = world({ windows: ['1s'], thresholds: { staleRate: 0.5 } });
     for (let nth = 0; nth < 20; nth++) {
       ended({ source: 'stale' }, nth % 2 ? 11 : 10);
@@ -249,7 +249,7 @@ describe('an alarm', () => {
     expect(alarms.map(({ raised }) => raised)).toEqual([true]);
   });
 
-  test('is told at once of what may be the last news for a while', () => {
+  test('an alarm is emitted at once for an event that may be the last for a while', () => {
     const { numbers, alarms, ended } = world({ thresholds: { deadLetters: 1, errorRate: 0.5 } });
     numbers.receive({ type: 'sending', id: 'i', origin: ORIGIN, lane: 'l', attempt: 1, callId: 'c' });
     numbers.receive({ type: 'dead-lettered', id: 'i', origin: ORIGIN, lane: 'l', reason: 'expired' });
@@ -257,7 +257,7 @@ describe('an alarm', () => {
     expect(alarms.map(({ name }) => name)).toEqual(['deadLetters', 'errorRate']);
   });
 
-  test('of 0 is told of the first error, and not while there is none', async () => {
+  test('an alarm with threshold 0 is emitted for the first error, and not before', async () => {
     const { ended, alarms, clock, numbers } = world({ thresholds: { errorRate: 0 } });
     ended({}, 20);
     await clock.advance(1_000);
@@ -272,7 +272,7 @@ describe('an alarm', () => {
     expect(alarms.map(({ raised }) => raised)).toEqual([true, false]);
   });
 
-  test('is over when the figure is low, also where few calls come', async () => {
+  test('an alarm is over if its figure is low, even if few calls come', async () => {
     const { ended, alarms, clock } = world({ thresholds: { errorRate: 0.5 } });
     ended(refused, 20);
     await clock.advance(120_000);
@@ -283,7 +283,7 @@ describe('an alarm', () => {
     ]);
   });
 
-  test('is over with a reset, and that is told', () => {
+  test('a reset ends an alarm and emits that', () => {
     const { ended, alarms, numbers } = world({ thresholds: { errorRate: 0.5 } });
     ended(refused, 20);
     numbers.reset();
@@ -292,7 +292,7 @@ describe('an alarm', () => {
     expect(alarms).toHaveLength(3);
   });
 
-  test('of the queue’s age is told while there is no network', async () => {
+  test('an alarm on the age of the queue is emitted even without a network', async () => {
     const { host, clock, alarms, numbers } = world({
       thresholds: { queueAge: '10m' },
       health: async () =>
@@ -308,7 +308,7 @@ describe('an alarm', () => {
     expect(alarms.map(({ name }) => name)).toEqual(['queueAge']);
   });
 
-  test('may be about latency, fallbacks and dead letters', async () => {
+  test('an alarm may watch latency, fallbacks and dead letters', async () => {
     const { ended, alarms, numbers, clock } = world({
       thresholds: { p95: '1s', fallbackRate: 0.2, deadLetters: 2 },
     });
@@ -321,7 +321,7 @@ describe('an alarm', () => {
     numbers.close();
   });
 
-  test('may be about what only the parts can tell: the queue’s age, the quota', async () => {
+  test('an alarm may watch the facts of other parts: the age of the queue, the quota', async () => {
     let found: Partial<ClientHealth> = {};
     const { alarms, clock, numbers } = world({
       thresholds: { queueAge: '10m', quota: 0.9, deadLetters: 3 },
@@ -349,13 +349,13 @@ describe('an alarm', () => {
   const throwing = (): void => {
     throw new Error('mine');
   };
-  // What nobody handles is an error of the run.
+  // An unhandled rejection is an error of the run.
   const rejecting = async (): Promise<void> => throwing();
 
   test.each([
     ['throws', throwing],
     ['is async and rejects', rejecting as () => void],
-  ])('whose listener %s, or whose health fails, harms nobody', async (_, onAlarm) => {
+  ])('an alarm whose listener %s, or whose health fails, harms no call', async (_, onAlarm) => {
     const { ended, numbers, clock } = world({
       thresholds: { errorRate: 0.1 },
       onAlarm,
@@ -368,7 +368,7 @@ describe('an alarm', () => {
   });
 });
 
-test('what is thrown, whatever it is, harms nobody and is no label', () => {
+test('any thrown value is counted, and is no label', () => {
   const { ended, numbers } = world();
   const { proxy, revoke } = Proxy.revocable({}, {});
   revoke();
@@ -384,7 +384,7 @@ test('what is thrown, whatever it is, harms nobody and is no label', () => {
   expect(numbers.snapshot()).toMatchObject({ calls: 52, categories: { unknown: 52 } });
 });
 
-test('a snapshot has nothing of an error’s message in it, and is plain data', () => {
+test('a snapshot of metrics is plain data without error messages', () => {
   const { numbers, ended } = world();
   ended(refused);
   const text = JSON.stringify(numbers.snapshot());
@@ -398,11 +398,11 @@ test.each<[HoldfastEvent, string]>([
   [{ type: 'circuit', origin: 'o', from: 'closed', to: 'open' }, 'unexpected'],
   [{ type: 'circuit', origin: 'o', from: 'open', to: 'closed' }, 'expected'],
   [{ type: 'cache-updated', url: 'u' }, 'expected'],
-])('how bad an event is: %j', (event, severity) => {
+])('an event has a severity: %j', (event, severity) => {
   expect(severityOf(event)).toBe(severity);
 });
 
-test('options that cannot be meant are errors', () => {
+test('an impossible metrics option throws an error that names it', () => {
   expect(() => metrics({ windows: [] })).toThrow(/metrics\.windows: .* at least one/);
   expect(() => metrics({ thresholds: { errorRate: 50 } })).toThrow(
     /metrics\.thresholds\.errorRate: 50 .* 0 to 1/,

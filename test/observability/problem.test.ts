@@ -5,10 +5,10 @@ import { categoryOf } from '../../src/core/outcome.ts';
 import { problemOf, toProblemResponse } from '../../src/observability/problem.ts';
 import { ConfigurationError } from '../../src/primitives/failure.ts';
 
-const answer = (body: BodyInit | null, type = 'application/problem+json', status = 422): Response =>
+const responseWith = (body: BodyInit | null, type = 'application/problem+json', status = 422): Response =>
   new Response(body, { status, headers: { 'content-type': type } });
 
-describe('the category', () => {
+describe('the category of a failure', () => {
   test.each([
     [200, undefined],
     [304, undefined],
@@ -23,16 +23,16 @@ describe('the category', () => {
     [429, 'rate-limit'],
     [500, 'server'],
     [503, 'server'],
-  ])('of a status: %i is %s', (status, expected) => {
+  ])('categoryOf gives status %i the category %s', (status, expected) => {
     expect(categoryOf(new Response(null, { status }))).toBe(expected);
   });
 
   test.each<[string, unknown, string]>([
     ['a network error', new NetworkError('x', {}), 'network'],
-    ['a time-out of ours', new TimeoutError('total', 1), 'timeout'],
-    ['a time-out of the platform', new DOMException('x', 'TimeoutError'), 'timeout'],
+    ['a timeout of the pipeline', new TimeoutError('total', 1), 'timeout'],
+    ['a timeout of the platform', new DOMException('x', 'TimeoutError'), 'timeout'],
     ['an abort', new DOMException('x', 'AbortError'), 'aborted'],
-    ['JSON that is none', new SyntaxError('x'), 'parse'],
+    ['invalid JSON', new SyntaxError('x'), 'parse'],
     ['an option', new ConfigurationError('a', 1, 'b'), 'configuration'],
     [
       'ky’s error',
@@ -42,38 +42,38 @@ describe('the category', () => {
     ['anything else', new Error('x'), 'unknown'],
     ['nothing', undefined, 'unknown'],
     ['a name that objects have by themselves', { name: 'constructor' }, 'unknown'],
-  ])('of %s', (_, error, expected) => {
+  ])('categoryOf has a category for %s', (_, error, expected) => {
     expect(categoryOf(error)).toBe(expected);
   });
 });
 
 describe('problem details', () => {
-  test('are read from a copy', async () => {
-    const response = answer('{"type":"/out-of-stock","title":"Sold out","left":0}');
+  test('problemOf reads from a clone, so that the body stays readable', async () => {
+    const response = responseWith('{"type":"/out-of-stock","title":"Sold out","left":0}');
     expect(await problemOf(response)).toEqual({ type: '/out-of-stock', title: 'Sold out', left: 0 });
     expect(await response.json()).toMatchObject({ left: 0 });
   });
 
-  test('have a type even where the server says none, and members of another type are ignored', async () => {
-    expect(await problemOf(answer('{"title":5,"status":"x","detail":"d"}'))).toEqual({
+  test('problemOf has a type even if the server sends none, and ignores members of another type', async () => {
+    expect(await problemOf(responseWith('{"title":5,"status":"x","detail":"d"}'))).toEqual({
       type: 'about:blank',
       detail: 'd',
     });
   });
 
   test.each<[string, Response]>([
-    ['another type', answer('{}', 'application/json')],
-    ['no JSON', answer('<html>')],
-    ['no object', answer('[1]')],
-    ['no body', answer(null)],
-    ['too long a body', answer(`{"detail":"${'x'.repeat(70_000)}"}`)],
-  ])('%s: none', async (_, response) => {
+    ['another type', responseWith('{}', 'application/json')],
+    ['no JSON', responseWith('<html>')],
+    ['no object', responseWith('[1]')],
+    ['no body', responseWith(null)],
+    ['too long a body', responseWith(`{"detail":"${'x'.repeat(70_000)}"}`)],
+  ])('problemOf gives nothing for %s', async (_, response) => {
     expect(await problemOf(response)).toBeUndefined();
   });
 });
 
-describe('toProblemResponse', () => {
-  test('has a status, when to come back and the request id, and nothing else of the error', async () => {
+describe('a problem response', () => {
+  test('toProblemResponse has a status, Retry-After and the request id, and nothing else of the error', async () => {
     const error = new CircuitOpenError({ callId: 'a-1', origin: 'https://secret.example', retryAt: 61_500 });
     const response = toProblemResponse(error, { now: 60_000 });
     expect([
@@ -102,13 +102,13 @@ describe('toProblemResponse', () => {
     [Object.assign(new Error('no'), { category: 'a secret of the application' }), 500],
     [{ callId: { token: 'secret' } }, 500],
     [{ callId: 1n }, 500],
-  ])('%s: %i', async (error, status) => {
+  ])('toProblemResponse gives %s the status %i', async (error, status) => {
     const response = toProblemResponse(error);
     expect(response.status).toBe(status);
     expect(await response.text()).not.toMatch(/secret|srv|thrown/);
   });
 
-  test('is made of whatever was thrown', () => {
+  test('toProblemResponse accepts any thrown value', () => {
     const { proxy, revoke } = Proxy.revocable({}, {});
     revoke();
     expect(toProblemResponse(proxy).status).toBe(500);
@@ -120,17 +120,17 @@ describe('toProblemResponse', () => {
     [1e300, null],
     ['soon', null],
     [-5, '1'],
-  ])('says when to come back only where that is a time: %s', (retryAt, header) => {
+  ])('toProblemResponse sets Retry-After only to a valid time: %s', (retryAt, header) => {
     expect(toProblemResponse({ retryAt }, { now: 1_000 }).headers.get('retry-after')).toBe(header);
   });
 
-  test('tells of an upstream’s answer when to come back', () => {
+  test('toProblemResponse passes on the Retry-After of an upstream response', () => {
     const upstream = new Response(null, { status: 503, headers: { 'retry-after': '30' } });
-    const answer = toProblemResponse(upstream);
-    expect([answer.status, answer.headers.get('retry-after')]).toEqual([502, '30']);
+    const response = toProblemResponse(upstream);
+    expect([response.status, response.headers.get('retry-after')]).toEqual([502, '30']);
   });
 
-  test('takes other statuses, an id and members of one’s own', async () => {
+  test('toProblemResponse takes another status, an id and further members', async () => {
     const response = toProblemResponse(new Response(null, { status: 429 }), {
       statuses: { 'rate-limit': 429 },
       requestId: 'r-7',
