@@ -15,10 +15,10 @@ import {
 } from '../../src/index.ts';
 
 /** Each names the option, the value and what is allowed. */
-describe('what cannot be meant is said at once', () => {
+describe('invalid input throws at once', () => {
   test.each<[string, () => unknown, RegExp]>([
     [
-      'a store that is none',
+      'a store that is null',
       () => staleCache({ store: null as never }),
       /staleCache\.store: null .* a store/,
     ],
@@ -40,12 +40,12 @@ describe('what cannot be meant is said at once', () => {
       /breaker\.probe: '\/health' .* make it with breaker: breaker\(\{ probe: … \}\)/,
     ],
     [
-      'another policy in place of the breaker',
+      'another policy as the breaker',
       () => createFetch({ breaker: bulkhead() as never }),
       /breaker\.name: 'bulkhead' .* unknown option/,
     ],
     [
-      'a route that is none',
+      'a route that is null',
       () => createFetch({ routes: [null as never] }),
       /routes: null .* an object with a match/,
     ],
@@ -55,11 +55,11 @@ describe('what cannot be meant is said at once', () => {
       /stalecache: .* do you mean staleCache\?/,
     ],
     [
-      'a route that says more than a switch can hear',
+      'a route with more than true or false for the breaker',
       () => createFetch({ routes: [{ match: '/x', breaker: { failures: 1 } as never }] }),
       /breaker: \{ failures: … \} .* true or false/,
     ],
-  ])('%s', (_, run, message) => {
+  ])('configuration throws an error that names the option: %s', (_, run, message) => {
     expect(run).toThrow(message);
     expect(run).toThrow(expect.objectContaining({ code: 'configuration' }));
   });
@@ -69,7 +69,7 @@ describe('what cannot be meant is said at once', () => {
     [{ dedupe: 'yes' as never }, /dedupe: 'yes' .* true or false/],
     [{ staleCache: { maxStale: '5 s' as never } }, /staleCache\.maxStale: '5 s'/],
     [{ timeout: '5 s' as never }, /timeout.*'5 s'/],
-  ])('by a call: %o', async (holdfast, message) => {
+  ])('a call throws an error that names its option: %o', async (holdfast, message) => {
     const fetch = createFetch({
       fetch: async () => new Response('ok'),
       partition: 'public',
@@ -79,13 +79,13 @@ describe('what cannot be meant is said at once', () => {
     await expect(fetch('https://a.example/', { holdfast })).rejects.toThrow(message);
   });
 
-  test('who names only a longer first open time wants it no shorter', () => {
+  test('breaker accepts a first open time above the default of the longest', () => {
     expect(() => breaker({ openFor: '60s' })).not.toThrow();
   });
 });
 
 test.each([undefined, null, 'ok', {}, { status: 200 }])(
-  'a fetch of its own that gives %o is an error that names it',
+  'a custom fetch that resolves to %o rejects the call and is named',
   async (given) => {
     const fetch = createFetch({ fetch: async () => given as unknown as Response });
     await expect(fetch('https://api.example/')).rejects.toThrow('fetch: ');
@@ -94,8 +94,8 @@ test.each([undefined, null, 'ok', {}, { status: 200 }])(
   },
 );
 
-describe('the answer of a write that waits', () => {
-  test('may be named for all writes by extend', async () => {
+describe('the response to a queued write', () => {
+  test('an extended client sets optimisticResult for all writes', async () => {
     const client = createClient({
       fetch: () => Promise.reject(new TypeError('gone')),
       partition: 'ann',
@@ -109,7 +109,7 @@ describe('the answer of a write that waits', () => {
   });
 });
 
-describe('an error about bad input shows no secret', () => {
+describe('an error about invalid input shows no secret', () => {
   const refused = async (make: () => unknown): Promise<string> => {
     try {
       await make();
@@ -126,13 +126,13 @@ describe('an error about bad input shows no secret', () => {
     ['the name of basic', () => auth({ scheme: 'basic', origins, username: 'u:S3CR3T', password: 'x' })],
     ['an origin', () => auth({ scheme: 'bearer', origins: ['https://u:S3CR3T@a.example/'], token: 'x' })],
     ['a header', () => auth({ scheme: 'api-key', origins, header: 'Bearer S3CR3T', key: 'x' })],
-    ['an option that is not known', () => createFetch({ token: 'S3CR3T' } as never)],
+    ['an unknown option', () => createFetch({ token: 'S3CR3T' } as never)],
     ['a long text', () => createFetch({ timeout: long as never })],
     // A page has an origin of its own to resolve it against.
     ...(globalThis.location ? [] : [relative]),
     ['a URL with a user', () => createFetch()('http://u:S3CR3T@127.0.0.1:1/?token=S3CR3T')],
     ['a broken URL', () => createFetch()('http://[?token=S3CR3T')],
-  ])('%s', async (_, make) => {
+  ])('an error about invalid input shows no secret: %s', async (_, make) => {
     expect(await refused(make)).not.toContain('S3CR3T');
   });
 });

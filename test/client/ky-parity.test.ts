@@ -50,7 +50,7 @@ const failureOf = (promise: Promise<unknown>) =>
     (error) => error,
   );
 
-/** Does not answer, and hears no abort. */
+/** Never responds, and ignores the abort. */
 const never = () => new Promise<never>(() => {});
 
 describe("ky's TimeoutError", () => {
@@ -58,17 +58,20 @@ describe("ky's TimeoutError", () => {
     ['timeout', {}, { timeout: 200 }, 'timeout-attempt'],
     ['timeout.total', {}, { timeout: { total: 200, attempt: false } }, 'timeout-total'],
     ['timeout of the client', { timeout: 200 }, {}, 'timeout-attempt'],
-  ])('a time limit (%s) is an instance of it, with our facts', async (_, options, ofCall, code) => {
-    const { api, origin } = scene({ retry: 0, ...options });
-    origin.otherwise(hang());
-    const error = await failureOf(api.get('x', ofCall));
-    expect(error).toBeInstanceOf(KyTimeoutError);
-    expect(error.request.url).toBe(`${ORIGIN}/v1/x`);
-    expect(isFailure(error)).toBe(true);
-    expect(error).toMatchObject({ code, category: 'timeout', transient: true, origin: ORIGIN });
-  });
+  ])(
+    'a time limit (%s) throws ky’s TimeoutError, with the facts of the pipeline',
+    async (_, options, ofCall, code) => {
+      const { api, origin } = scene({ retry: 0, ...options });
+      origin.otherwise(hang());
+      const error = await failureOf(api.get('x', ofCall));
+      expect(error).toBeInstanceOf(KyTimeoutError);
+      expect(error.request.url).toBe(`${ORIGIN}/v1/x`);
+      expect(isFailure(error)).toBe(true);
+      expect(error).toMatchObject({ code, category: 'timeout', transient: true, origin: ORIGIN });
+    },
+  );
 
-  test('shouldRetry and beforeRetry get it', async () => {
+  test('shouldRetry and beforeRetry receive ky’s TimeoutError', async () => {
     const met: boolean[] = [];
     const note = ({ error }: { error: Error }): void => {
       met.push(error instanceof KyTimeoutError);
@@ -88,15 +91,15 @@ describe('totalTimeout', () => {
   test.each<[string, object]>([
     ['a beforeRequest hook', { beforeRequest: [never] }],
     ['an afterResponse hook', { afterResponse: [never] }],
-    ['the delay of ky.retry()', { afterResponse: [() => ky.retry({ delay: 60_000 })] }],
-  ])('bounds %s', async (_, hooks) => {
+    ['a delay of ky.retry()', { afterResponse: [() => ky.retry({ delay: 60_000 })] }],
+  ])('totalTimeout bounds %s', async (_, hooks) => {
     const { api } = scene();
     const error = await failureOf(api.get('x', { totalTimeout: 40, hooks }));
     expect(error).toBeInstanceOf(KyTimeoutError);
     expect(error).toMatchObject({ code: 'timeout-total', category: 'timeout', transient: true });
   });
 
-  test('bounds parseJson, and says what was sent', async () => {
+  test('totalTimeout bounds parseJson, and the error has the sent request', async () => {
     const { api, origin } = scene();
     origin.replies(ok('{}'));
     // In real time: long enough for a response to come on a busy machine.
@@ -105,14 +108,14 @@ describe('totalTimeout', () => {
     expect(error).toMatchObject({ code: 'timeout-total', attempts: [{ status: 200 }] });
   });
 
-  test('of the client bounds hooks of a call, and of an extended client', async () => {
+  test('totalTimeout of the client bounds the hooks of a call, and of an extended client', async () => {
     const { api } = scene({ totalTimeout: 40 });
     const hooks = { beforeRequest: [never] };
     expect(await failureOf(api.get('x', { hooks }))).toBeInstanceOf(KyTimeoutError);
     expect(await failureOf(api.extend({ hooks }).get('x'))).toBeInstanceOf(KyTimeoutError);
   });
 
-  test('goes on running through ky.retry()', async () => {
+  test('totalTimeout goes on running through ky.retry()', async () => {
     const { api, origin, clock } = scene({ retry: 2 });
     let again = 1;
     const afterResponse = [() => (again-- > 0 ? ky.retry({ delay: 0 }) : undefined)];
@@ -122,18 +125,18 @@ describe('totalTimeout', () => {
     expect(clock.ticks()).toBe(500);
   });
 
-  test('of 0 sends nothing', async () => {
+  test('totalTimeout of 0 sends nothing', async () => {
     const { api, origin } = scene();
     expect(await failureOf(api.get('x', { totalTimeout: 0 }))).toBeInstanceOf(KyTimeoutError);
     expect(origin.seen).toEqual([]);
   });
 
-  test('beyond what a timer can wait is a RangeError', async () => {
+  test('totalTimeout beyond what a timer can wait is a RangeError', async () => {
     const { api } = scene();
     expect(await failureOf(api.get('x', { totalTimeout: 2 ** 31 }))).toBeInstanceOf(RangeError);
   });
 
-  test('as a duration, and false of a call over that of the client', async () => {
+  test('totalTimeout accepts a duration, and false of a call disables that of the client', async () => {
     const { api, origin, clock } = scene({ totalTimeout: '1s', retry: 0 });
     origin.replies(slow(clock, 5_000, () => ok('late')));
     expect(await api.get('x', { totalTimeout: false }).text()).toBe('late');
@@ -145,7 +148,7 @@ describe('totalTimeout', () => {
 describe('retryCount and request', () => {
   const OTHER = `${ORIGIN}/other`;
 
-  test('of afterResponse and beforeError count the retries of the pipeline', async () => {
+  test('afterResponse and beforeError receive the count of the pipeline’s retries', async () => {
     const seen: unknown[] = [];
     const { api, origin } = scene({
       hooks: {
@@ -168,7 +171,7 @@ describe('retryCount and request', () => {
     ]);
   });
 
-  test('count ky.retry() and the retries of the pipeline together', async () => {
+  test('retryCount counts ky.retry() and the retries of the pipeline together', async () => {
     const seen: unknown[] = [];
     let again = 1;
     const { api, origin } = scene({
@@ -188,7 +191,7 @@ describe('retryCount and request', () => {
     expect(seen).toEqual([[false, 1], 1, [true, 2], [false, 3], 3]);
   });
 
-  test('are of the request that a beforeRetry hook gave', async () => {
+  test('afterResponse and beforeError receive the request that a beforeRetry hook returned', async () => {
     const seen: unknown[] = [];
     const note = ({ request, retryCount }: { request: Request; retryCount: number }) =>
       void seen.push([request.url, retryCount]);
@@ -217,7 +220,7 @@ describe('retryCount and request', () => {
     ]);
   });
 
-  test('the next beforeRetry hook gets the request that the one before gave', async () => {
+  test('the next beforeRetry hook receives the request that the one before returned', async () => {
     const seen: string[] = [];
     const { api, origin } = scene({
       hooks: {
@@ -235,8 +238,8 @@ describe('retryCount and request', () => {
   });
 });
 
-describe('a request that a beforeRetry hook gives', () => {
-  test('is sent by the retries to come, with its body', async () => {
+describe('a request that a beforeRetry hook returns', () => {
+  test('a request from beforeRetry is sent by all later retries, with its body', async () => {
     let given = 0;
     const { api, origin } = scene({
       hooks: {
@@ -256,7 +259,7 @@ describe('a request that a beforeRetry hook gives', () => {
     ]);
   });
 
-  test('may be the one it got, with other headers', async () => {
+  test('beforeRetry may return the request it received, with other headers', async () => {
     const { api, origin } = scene({
       hooks: {
         beforeRetry: [({ request, retryCount }) => request.headers.append('x-mine', `${retryCount}`)],
@@ -269,7 +272,7 @@ describe('a request that a beforeRetry hook gives', () => {
     expect(seen).toEqual([null, '1', '1, 2', null, '1', '1, 2']);
   });
 
-  test('is not repeated if its method may not be', async () => {
+  test('a request from beforeRetry is not repeated if its method may not be', async () => {
     const { api, origin } = scene({
       hooks: { beforeRetry: [({ request }) => new Request(request, { method: 'POST' })] },
       retry: 3,
@@ -280,7 +283,7 @@ describe('a request that a beforeRetry hook gives', () => {
   });
 });
 
-test('beforeError does not run for what a beforeRetry hook threw', async () => {
+test('beforeError does not run for an error that a beforeRetry hook throws', async () => {
   const mine = new Error('mine');
   let ran = 0;
   const { api, origin } = scene({
@@ -336,8 +339,8 @@ test.each<[object]>([
   expect(() => api.get('x', { retry: retry as never })).toThrow(/retry\./);
 });
 
-describe('options', () => {
-  /** What a hook may rely on. */
+describe('options that hooks receive', () => {
+  /** Properties on which a hook may rely. */
   const normal = (options: NormalizedOptions) => ({
     method: options.method,
     header: options.headers.get('x-mine'),
@@ -345,7 +348,7 @@ describe('options', () => {
     own: ['fetch', 'hooks', 'json'].filter((name) => name in options),
   });
 
-  test('of beforeRetry, shouldRetry and the error are normalized', async () => {
+  test('beforeRetry, shouldRetry and the error receive normalized options', async () => {
     const seen: unknown[] = [];
     const { api, origin } = scene({
       headers: { 'x-mine': 'yes' },
@@ -368,7 +371,7 @@ describe('options', () => {
     expect([...seen, normal(error.options)]).toEqual(Array(4).fill(expected));
   });
 
-  test('of an error show the `retry` of the caller', async () => {
+  test('an error shows the `retry` of the caller', async () => {
     const { api, origin } = scene({ retry: { limit: 1, statusCodes: [503] } });
     origin.otherwise(() => status(404));
     const error = await failureOf(api.get('x', { retry: { methods: ['get'] } }));
@@ -376,7 +379,7 @@ describe('options', () => {
   });
 });
 
-test('stringifyJson gets the very value of `json`', async () => {
+test('stringifyJson receives the very value of `json`', async () => {
   const value = { item: 'tea' };
   const seen: unknown[] = [];
   const { api } = scene({ stringifyJson: (given: unknown) => `${seen.push(given)}` });
@@ -419,7 +422,7 @@ describe('timeout, with nothing else in it, bounds the body in the shortcuts', (
     ['of the client', { timeout: '200ms' }, {}, {}],
     ['of the client, a large body', { timeout: 200 }, {}, { large: true }],
     ["with until: 'headers'", { timeout: 200, retry: { limit: 0, until: 'headers' } }, {}, {}],
-  ])('%s: a body that trickles', async (_, options, ofCall, init) => {
+  ])('timeout %s bounds a body that trickles in a shortcut', async (_, options, ofCall, init) => {
     const seen: string[] = [];
     const beforeError = [({ error }: { error: Error }) => (seen.push(error.name) ? error : error)];
     const { api, origin, clock } = scene({ retry: 0, hooks: { beforeError }, ...options } as never);
@@ -431,24 +434,27 @@ describe('timeout, with nothing else in it, bounds the body in the shortcuts', (
     expect(seen).toEqual(['TimeoutError']);
   });
 
-  test('a body that stalls', async () => {
+  test('timeout bounds a body that stalls in a shortcut', async () => {
     const { api, origin, clock } = scene({ retry: 0 });
     origin.otherwise(() => stalledBody().response);
     expect(await failureOf(api.get('x', { timeout: 200 }).text())).toBeInstanceOf(KyTimeoutError);
     expect(clock.ticks()).toBe(200);
   });
 
-  test.each(['text', 'itself'])('%s: the body of an HTTPError that stalls gives no data', async (read) => {
-    const { api, origin, clock } = scene({ retry: 0 });
-    origin.otherwise(() => new Response(stalledBody().response.body, { status: 404 }));
-    const response = api.get('x', { timeout: 200 });
-    const error = await failureOf(read === 'text' ? response.text() : response);
-    expect(isHTTPError(error)).toBe(true);
-    expect(error.data).toBeUndefined();
-    expect(clock.ticks()).toBe(200);
-  });
+  test.each(['text', 'itself'])(
+    'timeout bounds the body of an HTTPError, which then has no data: %s',
+    async (read) => {
+      const { api, origin, clock } = scene({ retry: 0 });
+      origin.otherwise(() => new Response(stalledBody().response.body, { status: 404 }));
+      const response = api.get('x', { timeout: 200 });
+      const error = await failureOf(read === 'text' ? response.text() : response);
+      expect(isHTTPError(error)).toBe(true);
+      expect(error.data).toBeUndefined();
+      expect(clock.ticks()).toBe(200);
+    },
+  );
 
-  test('and not a response that is streamed', async () => {
+  test('timeout does not bound a response that is streamed', async () => {
     const { api, origin, clock } = scene();
     origin.otherwise(() => trickle(clock));
     const reader = ((await api.get('x', { timeout: 200 })).body as ReadableStream).getReader();
@@ -458,7 +464,7 @@ describe('timeout, with nothing else in it, bounds the body in the shortcuts', (
   });
 });
 
-describe('a fetch of the application’s own', () => {
+describe('a custom fetch', () => {
   /** As an application writes it for ky: it looks only at the request. */
   const silent = (aborted: unknown[]) => (request: Request) =>
     new Promise<Response>((_, reject) => {
@@ -471,7 +477,7 @@ describe('a fetch of the application’s own', () => {
   test.each<[string, (fetch: typeof globalThis.fetch) => [CreateClientOptions, ClientOptions]]>([
     ['of the client', (fetch) => [{ fetch: fetch as never }, {}]],
     ['of a call', (fetch) => [{}, { fetch }]],
-  ])('%s: a time limit aborts the signal of its request', async (_, given) => {
+  ])('a time limit %s aborts the signal of the request that a custom fetch receives', async (_, given) => {
     const aborted: unknown[] = [];
     const [options, ofCall] = given(silent(aborted) as never);
     const { api } = scene({ retry: 0, timeout: 200, ...options } as never);
@@ -479,7 +485,7 @@ describe('a fetch of the application’s own', () => {
     expect(aborted).toEqual([`${ORIGIN}/v1/x`]);
   });
 
-  test('gets the body of each attempt in its request', async () => {
+  test('a custom fetch receives the body of each attempt in its request', async () => {
     const bodies: string[] = [];
     const fetch = async (request: Request) => {
       bodies.push(await request.text());
@@ -493,16 +499,16 @@ describe('a fetch of the application’s own', () => {
 
 describe('onUploadProgress', () => {
   const streams = (() => {
-    let isAsked = false;
+    let isRead = false;
     const init = {
       method: 'POST',
       body: new ReadableStream(),
       get duplex() {
-        isAsked = true;
+        isRead = true;
         return 'half';
       },
     };
-    return !new Request(ORIGIN, init).headers.has('content-type') && isAsked;
+    return !new Request(ORIGIN, init).headers.has('content-type') && isRead;
   })();
 
   (streams ? test : test.skip).each([
@@ -522,13 +528,13 @@ describe('onUploadProgress', () => {
     expect(origin.seen.map(({ body }) => body)).toEqual(['"é"', '"é"']);
   });
 
-  test('that is no function throws at once', () => {
+  test('onUploadProgress that is no function throws at once', () => {
     const { api } = scene();
     expect(() => api.post('x', { body: 'a', onUploadProgress: 'yes' as never })).toThrow(TypeError);
   });
 });
 
-test('a beforeRetry hook may give a request of another realm', async () => {
+test('a beforeRetry hook may return a request of another realm', async () => {
   const foreign = new Proxy(new Request(`${ORIGIN}/other`), {
     get: (target, name) => (name === Symbol.toStringTag ? 'Request' : Reflect.get(target, name, target)),
     getPrototypeOf: () => Object.prototype,
@@ -539,32 +545,32 @@ test('a beforeRetry hook may give a request of another realm', async () => {
   expect(origin.seen[1]?.url).toBe(`${ORIGIN}/other`);
 });
 
-describe('the wait that an origin asks for', () => {
+describe('the wait that an origin requests', () => {
   test.each<[string, Record<string, string>, number]>([
     ['RateLimit-Reset without -Remaining', { 'ratelimit-reset': '7' }, 7_000],
     ['X-RateLimit-Retry-After', { 'x-ratelimit-retry-after': '8' }, 8_000],
     ['X-Rate-Limit-Reset', { 'x-rate-limit-reset': '9' }, 9_000],
     ['Retry-After before the others', { 'retry-after': '2', 'ratelimit-reset': '7' }, 2_000],
     [
-      'no other field beside a Retry-After that cannot be read',
+      'Retry-After alone beside a Retry-After that cannot be read',
       { 'retry-after': 'soon', 'ratelimit-reset': '7' },
       300,
     ],
-  ])('of a 429 is heard: %s', async (_, headers, expected) => {
+  ])('a 429 delays the retry by its headers: %s', async (_, headers, expected) => {
     const { api, origin, clock } = scene({ retry: { limit: 1, jitter: 'none' } });
     origin.replies(status(429, headers), ok());
     await api.get('x');
     expect(clock.slept[0]).toBe(expected);
   });
 
-  test('is cut to a maxRetryAfter that the caller names', async () => {
+  test('the wait of a 429 is cut to maxRetryAfter', async () => {
     const { api, origin, clock } = scene({ retry: { limit: 1, jitter: 'none', maxRetryAfter: 420 } });
     origin.replies(status(429, { 'retry-after': '5' }), ok());
     await api.get('x');
     expect(clock.slept[0]).toBe(420);
   });
 
-  test('of a 413 that cannot be read is the backoff', async () => {
+  test('a 413 whose Retry-After cannot be read waits for the backoff', async () => {
     const { api, origin, clock } = scene({ retry: { limit: 1, jitter: 'none' } });
     origin.replies(status(413, { 'retry-after': 'soon' }), ok('again'));
     expect(await api.get('x').text()).toBe('again');
@@ -589,7 +595,7 @@ test.each([
 describe('with the options object of docs/ky.md', () => {
   const asKy = () => scene(AS_KY as never);
 
-  test('repeats twice, after 0.3 and 0.6 s, in an outage, too', async () => {
+  test('the options of docs/ky.md repeat twice in an outage, after 0.3 and 0.6 s', async () => {
     const { api, origin, clock } = asKy();
     origin.otherwise(networkError());
     for (let call = 0; call < 5; call++) await failureOf(api.get('x'));
@@ -601,14 +607,14 @@ describe('with the options object of docs/ky.md', () => {
     [503, { 'retry-after': '3600' }, 3_600_000],
     [500, { 'retry-after': '5' }, 300],
     [425, {}, 0],
-  ])('waits after %i %j as ky', async (code, headers, expected) => {
+  ])('the options of docs/ky.md wait as ky after %i %j', async (code, headers, expected) => {
     const { api, origin, clock } = asKy();
     origin.replies(status(code, headers), ok());
     await api.get('x').catch(() => {});
     expect(clock.ticks()).toBe(expected);
   });
 
-  test('does not repeat what ran out of time, or a body that breaks', async () => {
+  test('the options of docs/ky.md repeat no timeout and no body that breaks', async () => {
     const { api, origin, clock } = asKy();
     origin.replies(ok(), hang());
     await api.get('x');
@@ -619,7 +625,7 @@ describe('with the options object of docs/ky.md', () => {
     expect(origin.seen).toHaveLength(3);
   });
 
-  test('waits as long as ky for a body', async () => {
+  test('the options of docs/ky.md wait as long as ky for a body', async () => {
     const { api, origin, clock } = asKy();
     origin.replies(stalledBody().response);
     expect(await failureOf(api.get('x').text())).toBeInstanceOf(KyTimeoutError);

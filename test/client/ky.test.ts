@@ -44,8 +44,8 @@ function scene(options: Partial<CreateClientOptions> = {}) {
 
 const json = (value: unknown, init?: ResponseInit): Response => Response.json(value, init);
 
-describe('what ky does', () => {
-  test('is there: shortcuts, JSON, search parameters, base URL, headers', async () => {
+describe('the features of ky', () => {
+  test('the client has ky’s shortcuts, JSON, search parameters, base URL and headers', async () => {
     const { api, origin } = scene({ headers: { 'x-mine': 'yes' } });
     origin.replies(json([1, 2]), ok('created'));
     expect(await api.get('orders', { searchParams: { page: 2 } }).json()).toEqual([1, 2]);
@@ -59,14 +59,14 @@ describe('what ky does', () => {
     expect(origin.seen[1]?.headers.get('content-type')).toBe('application/json');
   });
 
-  test('is a ky instance to the types', () => {
+  test('the client is a ky instance to the types', () => {
     const { api } = scene();
     const instance: KyInstance = api;
     expect(typeof instance.extend).toBe('function');
     expect([api.stop, api.retry]).toEqual([ky.stop, ky.retry]);
   });
 
-  test('throws HTTP errors, or not, as asked', async () => {
+  test('the client throws HTTP errors unless throwHttpErrors is false', async () => {
     const { api, origin } = scene();
     origin.replies(status(404), status(404));
     const error = await api.get('x').catch((thrown) => thrown);
@@ -75,7 +75,7 @@ describe('what ky does', () => {
     expect((await api.get('x', { throwHttpErrors: false })).status).toBe(404);
   });
 
-  test('runs all its hooks, beforeRetry for each of our retries', async () => {
+  test('the client runs all hooks of ky, beforeRetry for each retry of the pipeline', async () => {
     const ran: string[] = [];
     const { api, origin } = scene({
       hooks: {
@@ -115,9 +115,9 @@ describe('what ky does', () => {
     expect(ran).toEqual(['init', 'beforeRequest', 'afterResponse 400', 'beforeError HTTPError']);
   });
 
-  test('beforeRetry may change the request, answer itself, or stop', async () => {
-    const answers: unknown[] = [new Request(`${ORIGIN}/other`), new Response('from the hook'), ky.stop];
-    const { api, origin } = scene({ hooks: { beforeRetry: [() => answers.shift() as never] } });
+  test('beforeRetry may change the request, respond itself, or stop', async () => {
+    const results: unknown[] = [new Request(`${ORIGIN}/other`), new Response('from the hook'), ky.stop];
+    const { api, origin } = scene({ hooks: { beforeRetry: [() => results.shift() as never] } });
     origin.replies(status(503), ok('other'));
     expect(await api.get('x').text()).toBe('other');
     expect(origin.seen[1]?.url).toBe(`${ORIGIN}/other`);
@@ -128,7 +128,7 @@ describe('what ky does', () => {
     expect(origin.seen).toHaveLength(4);
   });
 
-  test('ky.retry() goes on working, as often as the limit says', async () => {
+  test('ky.retry() repeats as often as the limit allows', async () => {
     let again = 2;
     const { api, origin } = scene({
       hooks: { afterResponse: [() => (again-- > 0 ? ky.retry({ delay: 1 }) : undefined)] },
@@ -137,14 +137,14 @@ describe('what ky does', () => {
     expect(await api.get('x').text()).toBe('3');
   });
 
-  test('a bad URL throws', () => {
+  test('an invalid URL throws', () => {
     const { api } = scene({ baseUrl: undefined as never });
     expect(() => api.get('http://')).toThrow(TypeError);
   });
 });
 
 describe('time limits and retries', () => {
-  test('are the pipeline’s, with its defaults: jitter, and time-outs are retried where that was asked', async () => {
+  test('the pipeline limits and retries with its defaults: jitter, and timeouts only by retryOnTimeout', async () => {
     const { api, origin, clock } = scene();
     origin.replies(hang(), ok('second'));
     expect(await api.get('x', { retry: { retryOnTimeout: true } }).text()).toBe('second');
@@ -158,7 +158,7 @@ describe('time limits and retries', () => {
     ['timeout of the call', { timeout: 1_000 }, 1_000],
     ['timeout with its unit', { timeout: '2s' }, 2_000],
     ['totalTimeout', { totalTimeout: 500, timeout: 500 }, 500],
-  ])('%s', async (_, options, expected) => {
+  ])('%s limits a call', async (_, options, expected) => {
     const { api, origin, clock } = scene({ timeout: 3_000, retry: 0 });
     origin.otherwise(hang());
     const error = await api.get('x', options).catch((thrown) => thrown);
@@ -167,7 +167,7 @@ describe('time limits and retries', () => {
     expect(clock.ticks()).toBe(expected);
   });
 
-  test('timeout: false is none', async () => {
+  test('timeout: false is no limit', async () => {
     const { api, origin, clock } = scene();
     origin.replies(
       (_, signal) =>
@@ -207,7 +207,7 @@ describe('time limits and retries', () => {
     }
   });
 
-  test('an init hook of a call has the last word before ours', async () => {
+  test('an init hook of a call runs after the options of the client', async () => {
     const { api, origin } = scene();
     origin.otherwise(status(503));
     await expect(
@@ -216,7 +216,7 @@ describe('time limits and retries', () => {
     expect(origin.seen).toHaveLength(2);
   });
 
-  test('a network error is ky’s own, with our facts', async () => {
+  test('a network error is ky’s own, with the facts of the pipeline', async () => {
     const { api, origin } = scene({ retry: 1 });
     origin.otherwise(networkError('words that ky does not know'));
     const error = await api.get('x').catch((thrown) => thrown);
@@ -230,19 +230,19 @@ describe('time limits and retries', () => {
     expect(error.cause).toBeInstanceOf(TypeError);
   });
 
-  test('the caller’s abort is passed on', async () => {
+  test('the caller’s abort passes through unchanged', async () => {
     const { api, origin } = scene();
     origin.replies(hang());
     const controller = new AbortController();
     const reason = new Error('mine');
-    const answer = api.get('x', { signal: controller.signal });
+    const response = api.get('x', { signal: controller.signal });
     await quiet();
     controller.abort(reason);
-    await expect(answer).rejects.toBe(reason);
+    await expect(response).rejects.toBe(reason);
   });
 });
 
-describe('a shortcut wants the whole body', () => {
+describe('a shortcut needs the whole body', () => {
   test.each([
     ['breaks', () => brokenBody('{"a"')],
     ['stalls', () => stalledBody('{"a"').response],
@@ -338,8 +338,8 @@ describe('a shortcut wants the whole body', () => {
   });
 });
 
-describe('policies', () => {
-  test('are shared by extend and create', async () => {
+describe('policies of the client', () => {
+  test('extend and create share the policies of the client', async () => {
     const circuit = breaker({ maxWait: 0 });
     const { api, origin } = scene({ breaker: circuit, retry: 0 });
     origin.otherwise(status(503));
@@ -362,7 +362,7 @@ describe('policies', () => {
     expect(origin.seen).toHaveLength(3);
   });
 
-  test('do not enter ky’s options: extend with a policy value is an error', () => {
+  test('extend with a policy value is an error', () => {
     const { api } = scene();
     expect(() => api.extend({ breaker: breaker() as never })).toThrow(
       /breaker: \{ name: …, .* is not allowed; it is given to createClient/,
@@ -370,7 +370,7 @@ describe('policies', () => {
     expect(() => api.get('x', { breaker: breaker() as never })).toThrow(/given to createClient/);
   });
 
-  test('can be switched off for a call', async () => {
+  test('a call can switch policies off', async () => {
     const circuit = breaker();
     const { api, origin } = scene({ breaker: circuit });
     circuit.isolate(ORIGIN);
@@ -378,7 +378,7 @@ describe('policies', () => {
     expect(origin.seen).toHaveLength(1);
   });
 
-  test('the stale cache answers through ky, hooks and clones', async () => {
+  test('the stale cache serves responses through ky, hooks and clones', async () => {
     const { api, origin, clock } = scene({
       partition: 'ann',
       staleCache: cachePolicy({}, memoryStore),
@@ -394,17 +394,17 @@ describe('policies', () => {
   });
 });
 
-describe('the outbox', () => {
+describe('the outbox of the client', () => {
   const queueing = () => {
     const outbox = outboxPolicy({ store: memoryStore() }, memoryStore);
     return { ...scene({ partition: 'ann', outbox }), outbox };
   };
 
-  test('answers with the id, and the body shortcuts do not pretend', async () => {
+  test('the outbox responds with the id of the entry, and the body shortcuts invent nothing', async () => {
     const { api, origin } = queueing();
     origin.otherwise(networkError());
-    const answer = await api.post('orders', { json: { n: 1 }, outbox: true });
-    expect(isQueued(answer)).toBe(true);
+    const response = await api.post('orders', { json: { n: 1 }, outbox: true });
+    expect(isQueued(response)).toBe(true);
     const error = await api
       .post('orders', { json: { n: 2 }, outbox: {} })
       .json()
@@ -415,7 +415,7 @@ describe('the outbox', () => {
     ).toEqual({ optimistic: true });
   });
 
-  test('gives the real answer where there is one', async () => {
+  test('the outbox passes on the response of the origin if there is one', async () => {
     const { api, origin } = queueing();
     origin.replies(json({ id: 7 }, { status: 201 }));
     expect(
@@ -426,14 +426,14 @@ describe('the outbox', () => {
     expect(origin.seen[0]?.body).toBe('{"n":1}');
   });
 
-  test('keeps the lane of the defaults where a call says true', async () => {
+  test('outbox: true of a call keeps the lane of the defaults', async () => {
     const { api, host, outbox } = queueing();
     host.connectivity.set(false);
     await api.extend({ outbox: { lane: 'cart' } }).post('orders', { json: 1, outbox: true });
     expect(await outbox.entries({ lane: 'cart' })).toHaveLength(1);
   });
 
-  test('what a call says of the outbox comes whole to it, functions too', async () => {
+  test('the outbox receives the whole option of a call, functions too', async () => {
     const queue = outboxPolicy({ store: memoryStore() }, memoryStore);
     const { api, host } = scene({ partition: 'ann', outbox: queue });
     host.connectivity.set(false);
@@ -444,7 +444,7 @@ describe('the outbox', () => {
     expect(await (await queue.request('a'))?.json()).toEqual([1, 2]);
   });
 
-  test('a write that the origin refuses is ky’s HTTPError, and a dead letter', async () => {
+  test('a write that the origin rejects is ky’s HTTPError, and a dead letter', async () => {
     const { api, origin, outbox } = queueing();
     origin.replies(json({ title: 'no item' }, { status: 422 }));
     const error = await api.post('orders', { json: {}, outbox: true }).catch((thrown) => thrown);
@@ -461,7 +461,7 @@ test.each<[object, RegExp]>([
   [{ breaker: { failures: 'many' } }, /breaker\.failures: 'many'/],
   [{ staleCache: true }, /staleCache: true is not allowed; expected what staleCache\(\) returns/],
   [{ outbox: {} }, /outbox: \{\} is not allowed/],
-])('an option that cannot be meant is refused with a reason: %j', (options, message) => {
+])('an impossible option throws an error with a reason: %j', (options, message) => {
   expect(() => createClient(options as never)).toThrow(message);
 });
 
@@ -496,7 +496,7 @@ test('an HTTP error has the facts of every other error, and the server’s probl
   expect(seen).toEqual(['conflict']);
 });
 
-test('every method of ky is there', () => {
+test('the client has every method of ky', () => {
   const client = createClient();
   const missing = Object.keys(ky).filter((name) => !(name in client));
   expect(missing).toEqual([]);
@@ -527,7 +527,7 @@ describe('fetch of one call', () => {
           .get('x')
           .json(),
     ],
-  ])('%s: it is the transport of that call, inside the policies', async (_, read) => {
+  ])('%s: fetch is the transport of that call, inside the policies', async (_, read) => {
     const { api, origin } = scene();
     const seen: string[] = [];
     expect(await read(api, mine(seen) as typeof fetch)).toEqual({ mine: true });
@@ -537,7 +537,7 @@ describe('fetch of one call', () => {
     expect(await api.get('x').json()).toEqual({ mine: false });
   });
 
-  test('extend of an extended client keeps it', async () => {
+  test('extend of an extended client keeps its fetch', async () => {
     const { api } = scene();
     const seen: string[] = [];
     const svelte = api.extend({ fetch: mine(seen) as typeof fetch });
@@ -557,7 +557,7 @@ describe('fetch of one call', () => {
   });
 });
 
-test('an HTTPError that passes through the hook of another call stays what it is', async () => {
+test('an HTTPError that passes through the hook of another call is not changed', async () => {
   const { api, origin } = scene({ retry: 0 });
   origin.replies(status(401), status(403));
   const afterResponse = [
@@ -570,7 +570,7 @@ test('an HTTPError that passes through the hook of another call stays what it is
   expect(error).toMatchObject({ code: 'http-403', attempts: [{ status: 403 }] });
 });
 
-test('a response that the schema refuses is a parse error, and 502 for a server that passes it on', async () => {
+test('a response that the schema rejects is a parse error, and 502 for a server that passes it on', async () => {
   const { api, origin } = scene();
   origin.replies(json({ wrong: true }));
   const schema = {
@@ -590,7 +590,7 @@ test('a response that the schema refuses is a parse error, and 502 for a server 
   expect(toProblemResponse(error).status).toBe(502);
 });
 
-test('undefined in an option of a call says nothing', async () => {
+test('undefined in an option of a call changes nothing', async () => {
   const { api, origin } = scene({ headers: { 'x-mine': 'yes' }, retry: { limit: 1 } });
   origin.replies(status(503), ok());
   const nothing = Object.fromEntries(
@@ -605,14 +605,14 @@ test('undefined in an option of a call says nothing', async () => {
   expect(origin.seen[0]?.headers.get('x-mine')).toBe('yes');
 });
 
-describe('as in ky', () => {
+describe('parity with ky', () => {
   const reset = () => {
     throw Object.assign(new TypeError('fetch failed'), {
       cause: Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }),
     });
   };
 
-  test('the smaller of `timeout` and `totalTimeout` counts, wherever each is said', async () => {
+  test('the smaller of `timeout` and `totalTimeout` counts, wherever each is set', async () => {
     const silent = (request: Request) =>
       new Promise<Response>((_, reject) => {
         request.signal.addEventListener('abort', () => reject(request.signal.reason));
@@ -636,7 +636,7 @@ describe('as in ky', () => {
     await api.close();
   });
 
-  test('`shouldRetry` and `beforeRetry` get a network error of ky', async () => {
+  test('`shouldRetry` and `beforeRetry` receive a network error of ky', async () => {
     const met: boolean[] = [];
     const api = createClient({
       fetch: async () => reset(),

@@ -5,21 +5,21 @@ import { networkError, ok, scriptedOrigin, status, virtualClock } from '../../sr
 import { handlersOf } from '../support/msw.ts';
 import { ORIGIN } from '../support/scenario.ts';
 
-/** The platform's fetch is looked up at each call, so what users put in its place for their tests is found. */
-describe('over a fetch that msw has taken over', () => {
+/** Calls look up the platform's fetch each time, so a fetch that tests replace takes effect. */
+describe('over a fetch that msw has replaced', () => {
   const origin = scriptedOrigin(virtualClock());
   const server = setupServer(...handlersOf(origin, ORIGIN));
   beforeAll(() => server.listen({ onUnhandledFrame: 'error' }));
   afterAll(() => server.close());
 
-  test('createFetch retries', async () => {
+  test('createFetch retries over msw', async () => {
     await using fetch = createFetch({ retry: { delay: () => 0 } });
     origin.replies(status(503), networkError(), ok('third'));
     const response = await fetch(`${ORIGIN}/orders`);
     expect([response.url, await response.text()]).toEqual([`${ORIGIN}/orders`, 'third']);
   });
 
-  test('createClient does, too', async () => {
+  test('createClient retries over msw', async () => {
     await using api = createClient({ baseUrl: ORIGIN, retry: { delay: () => 0 } });
     origin.replies(status(503), Response.json({ n: 1 }));
     expect(await api.get('orders').json()).toEqual({ n: 1 });

@@ -3,8 +3,9 @@ import { createFetch } from '../../src/client/fetch.ts';
 import { originUrl } from '../support/origin-url.ts';
 
 /**
- * What native fetch does, asked of the platform's own and of ours, against the real server, in every runtime. The
- * platform's row shows that the test is right; ours that nobody can tell the difference.
+ * What native fetch does, by the platform's own and by ours, against the real server, in every
+ * runtime. The platform's row shows that the test is right; ours shows that scripts cannot see a
+ * difference.
  */
 const fetches: [string, () => typeof fetch][] = [
   ['the platform’s fetch', () => globalThis.fetch.bind(globalThis)],
@@ -20,13 +21,13 @@ const isOurs = (name: string): boolean => name.startsWith('createFetch');
 
 const url = (path: string): string => `${originUrl()}${path}`;
 
-/** Nobody listens there: port 9 is "discard", and browsers that forbid it reject just the same. */
-const NOBODY = 'http://127.0.0.1:9/';
+/** A closed port: 9 is "discard", and browsers that forbid it reject just the same. */
+const CLOSED_PORT = 'http://127.0.0.1:9/';
 
 describe.each(fetches)('%s', (name, make) => {
   const fetch = make();
 
-  test('answers with status, headers, url, type and body', async () => {
+  test('a response has status, headers, url, type and body', async () => {
     const response = await fetch(url('/echo?x=1#fragment'), { headers: { 'x-mine': 'yes' } });
     expect(response).toBeInstanceOf(Response);
     expect([response.status, response.ok, response.redirected, response.bodyUsed]).toEqual([
@@ -43,7 +44,7 @@ describe.each(fetches)('%s', (name, make) => {
     expect(echo.headers['x-mine']).toBe('yes');
   });
 
-  test('takes a URL, a string, a Request, and a Request with an init that wins', async () => {
+  test('fetch takes a URL, a string, a Request, and a Request with an init that wins', async () => {
     const target = url('/echo');
     const request = (): Request =>
       new Request(target, { method: 'POST', body: 'one', headers: { 'x-a': '1' } });
@@ -82,17 +83,17 @@ describe.each(fetches)('%s', (name, make) => {
     expect(await head.text()).toBe('');
   });
 
-  test('follows redirects, or says that there was one', async () => {
+  test('fetch follows redirects, or reports that there was one', async () => {
     const response = await fetch(url(`/redirect-to?url=${encodeURIComponent(url('/echo'))}`));
     expect([response.redirected, response.url]).toEqual([true, url('/echo')]);
     expect(((await response.json()) as { method: string }).method).toBe('GET');
     const manual = await fetch(url('/redirect-to?url=/echo'), { redirect: 'manual' });
-    // A page sees an opaque redirect, a server the answer itself.
+    // A page sees an opaque redirect, a server the redirect itself.
     expect([0, 302]).toContain(manual.status);
     await manual.body?.cancel();
   });
 
-  test('gives every kind of body', async () => {
+  test('a response gives every kind of body', async () => {
     const text = async () => fetch(url('/bytes/5'));
     expect(await (await text()).text()).toHaveLength(5);
     expect((await (await text()).arrayBuffer()).byteLength).toBe(5);
@@ -137,7 +138,7 @@ describe.each(fetches)('%s', (name, make) => {
     expect(whole.byteLength).toBe(100_000);
   });
 
-  test('a stream comes in pieces, as they are sent', async () => {
+  test('a stream comes in pieces, as the origin sends them', async () => {
     // So far apart that a busy machine does not read two of them as one.
     const response = await fetch(url('/echo?body=abcdef&chunk=3&drip=1000'));
     const reader = (response.body as ReadableStream<Uint8Array>).getReader();
@@ -151,15 +152,15 @@ describe.each(fetches)('%s', (name, make) => {
     expect(pieces.length).toBeGreaterThan(1);
   });
 
-  test('rejects with the caller’s own reason, before and during', async () => {
+  test('fetch rejects with the caller’s own reason, before and during', async () => {
     const reason = { any: 'value' };
     await expect(fetch(url('/echo'), { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
     const controller = new AbortController();
-    const answer = fetch(url('/echo?hang=1'), { signal: controller.signal });
+    const promise = fetch(url('/echo?hang=1'), { signal: controller.signal });
     controller.abort(reason);
-    // WebKit rejects with an AbortError of its own whatever the reason was; ours does not.
-    if (isOurs(name)) await expect(answer).rejects.toBe(reason);
-    else await expect(answer).rejects.toSatisfy((error) => error === reason || error.name === 'AbortError');
+    // WebKit rejects with an AbortError of its own for any reason; ours does not.
+    if (isOurs(name)) await expect(promise).rejects.toBe(reason);
+    else await expect(promise).rejects.toSatisfy((error) => error === reason || error.name === 'AbortError');
   });
 
   test('an abort during the body ends the body', async () => {
@@ -180,15 +181,15 @@ describe.each(fetches)('%s', (name, make) => {
 
   test('a Request carries its signal', async () => {
     const controller = new AbortController();
-    const answer = fetch(new Request(url('/echo?hang=1'), { signal: controller.signal }));
+    const promise = fetch(new Request(url('/echo?hang=1'), { signal: controller.signal }));
     controller.abort();
-    await expect(answer).rejects.toMatchObject({ name: 'AbortError' });
+    await expect(promise).rejects.toMatchObject({ name: 'AbortError' });
   });
 
   test('a network error is a TypeError', async () => {
-    const answer = fetch(NOBODY);
-    if (isOurs(name)) await expect(answer).rejects.toThrow(TypeError);
-    else await expect(answer).rejects.toThrow();
+    const promise = fetch(CLOSED_PORT);
+    if (isOurs(name)) await expect(promise).rejects.toThrow(TypeError);
+    else await expect(promise).rejects.toThrow();
     await expect(fetch(url('/echo?reset=1&key=reset'))).rejects.toThrow();
   });
 
@@ -209,15 +210,15 @@ describe.each(fetches)('%s', (name, make) => {
       [url('/echo'), { method: 'GET', body: 'no' }],
     ];
     for (const [input, init] of bad) {
-      // Not every platform refuses all of these.
+      // Some platforms accept some of these.
       const refused = await globalThis.fetch(input, init).then(
         () => false,
         () => true,
       );
-      const answer = fetch(input, init);
-      expect(answer).toBeInstanceOf(Promise);
-      if (refused) await expect(answer).rejects.toThrow(TypeError);
-      else await expect(answer).resolves.toBeInstanceOf(Response);
+      const promise = fetch(input, init);
+      expect(promise).toBeInstanceOf(Promise);
+      if (refused) await expect(promise).rejects.toThrow(TypeError);
+      else await expect(promise).resolves.toBeInstanceOf(Response);
     }
   });
 
@@ -227,7 +228,7 @@ describe.each(fetches)('%s', (name, make) => {
     await expect(fetch(request)).rejects.toThrow(TypeError);
   });
 
-  test('sends every kind of body', async () => {
+  test('fetch sends every kind of body', async () => {
     const form = new FormData();
     form.set('a', 'ä');
     const bodies: [BodyInit, string | RegExp, string | RegExp][] = [
@@ -250,7 +251,7 @@ describe.each(fetches)('%s', (name, make) => {
     }
   });
 
-  test('the response may be handed on to the platform', async () => {
+  test('the platform accepts the response in a response of its own', async () => {
     const response = await fetch(url('/bytes/1000'));
     const again = new Response(response.body, response);
     expect(again.status).toBe(200);

@@ -24,7 +24,10 @@ import { type TelemetrySdk, telemetrySdk } from '../support/telemetry-sdk.ts';
 
 const ORIGIN = 'https://api.example.com';
 
-/** What must be told nowhere, by where it is; some of it looks like a secret, and some like any word. */
+/**
+ * Texts that must appear nowhere, by where they are; some look like a secret, and some like any
+ * word.
+ */
 const SECRETS = {
   token: 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0MiJ9.c2VjcmV0LXNpZ25hdHVyZQ',
   ownHeader: 'plain-looking-header',
@@ -32,8 +35,8 @@ const SECRETS = {
   fragment: 'plain-looking-fragment',
   path: '8f14e45fceea167a5a36dedd4bea2543abc',
   body: 'plain-looking-body',
-  answer: 'plain-looking-answer',
-  answerHeader: 'plain-looking-answer-header',
+  response: 'plain-looking-response',
+  responseHeader: 'plain-looking-response-header',
   cause: 'plain-looking-cause',
   meta: 'plain-looking-meta',
   partition: 'plain-looking-user',
@@ -56,7 +59,7 @@ afterEach(async () => {
   await sdk.stop();
 });
 
-/** As Deno's, which quotes the whole URL; and one that an application's own transport may have made. */
+/** As Deno's, which quotes the whole URL; and one of an application's own transport. */
 const failures = [
   () => new TypeError(`error sending request for url (${URL_}): connection refused`),
   () =>
@@ -66,13 +69,16 @@ const failures = [
 ];
 
 const refusal = (status: number): Response =>
-  new Response(JSON.stringify({ title: SECRETS.answer, detail: SECRETS.answer }), {
+  new Response(JSON.stringify({ title: SECRETS.response, detail: SECRETS.response }), {
     status,
-    headers: { 'content-type': 'application/problem+json', 'x-session': SECRETS.answerHeader },
+    headers: { 'content-type': 'application/problem+json', 'x-session': SECRETS.responseHeader },
   });
 
-/** Does what goes well and what goes wrong, with secrets in every place; tells all that was told of it. */
-async function told() {
+/**
+ * Makes calls that succeed and calls that fail, with secrets in every place; returns all that
+ * listeners received.
+ */
+async function scenario() {
   const host = testHost({ clock: virtualClock({ quiet, start: Date.now() }) });
   const origin = scriptedOrigin(host.clock);
   const events: HoldfastEvent[] = [];
@@ -84,7 +90,7 @@ async function told() {
     thresholds: { errorRate: 0.1 },
     onAlarm: (alarm) => lines.push(JSON.stringify(alarm)),
   });
-  const hears = [
+  const listeners = [
     (event: HoldfastEvent) => events.push(event),
     consoleListener({ console: console_ as never }),
     jsonLines({ write: (text) => void lines.push(text) }),
@@ -99,7 +105,7 @@ async function told() {
     fetch: origin.fetch,
     partition: SECRETS.partition,
     onEvent: (event) => {
-      for (const receive of hears) receive(event);
+      for (const receive of listeners) receive(event);
     },
     auth: auth({ scheme: 'bearer', origins: [ORIGIN], token: SECRETS.token }),
     telemetry: telemetry({ origins: [ORIGIN], requestId: true }),
@@ -133,7 +139,7 @@ async function told() {
     origin.otherwise(() => refusal(status));
     await call();
   }
-  origin.otherwise(() => new Response(SECRETS.answer, { headers: { 'cache-control': 'max-age=60' } }));
+  origin.otherwise(() => new Response(SECRETS.response, { headers: { 'cache-control': 'max-age=60' } }));
   await call();
   origin.otherwise(() => refusal(422));
   await call({ ...write, holdfast: kept });
@@ -146,7 +152,7 @@ async function told() {
 const key = (): Promise<CryptoKey> =>
   crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt']);
 
-/** All that is kept, as a text. */
+/** All stored items, as a text. */
 async function contentsOf(store: AtomicStore): Promise<string> {
   const items = await store.rangeWithBodies({});
   const bodies = items.map(async ({ body }) =>
@@ -155,9 +161,9 @@ async function contentsOf(store: AtomicStore): Promise<string> {
   return JSON.stringify(items) + (await Promise.all(bodies)).join('\n');
 }
 
-describe('nothing secret is in', () => {
-  test('an event as a record, a line of the console, a line of JSON', async () => {
-    const { events, lines } = await told();
+describe('no secret leaves', () => {
+  test('events contain no secret: as a record, a line of the console, a line of JSON', async () => {
+    const { events, lines } = await scenario();
     const types = new Set(events.map(({ type }) => type));
     for (const type of ['call-ended', 'retry', 'attempt-ended', 'queued', 'dead-lettered', 'headers-dropped'])
       expect(types).toContain(type);
@@ -166,19 +172,19 @@ describe('nothing secret is in', () => {
     expect(found(lines.join('\n'))).toEqual([]);
   });
 
-  test('an error as JSON, a sentence for people, the answer that a server makes of it', async () => {
-    const { errors } = await told();
+  test('errors contain no secret: as JSON, as a sentence for people, as the response of a server', async () => {
+    const { errors } = await scenario();
     expect(errors.length).toBeGreaterThan(1);
     for (const error of errors) {
       if (isFailure(error)) expect(found(JSON.stringify(error))).toEqual([]);
       expect(found(userMessage(error))).toEqual([]);
-      const answer = toProblemResponse(error);
-      expect(found((await answer.text()) + JSON.stringify([...answer.headers]))).toEqual([]);
+      const response = toProblemResponse(error);
+      expect(found((await response.text()) + JSON.stringify([...response.headers]))).toEqual([]);
     }
   });
 
-  test('a span, or the labels of a metric', async () => {
-    const { numbers, box } = await told();
+  test('spans and the labels of metrics contain no secret', async () => {
+    const { numbers, box } = await scenario();
     const ended = sdk.spans.getFinishedSpans();
     expect(ended.length).toBeGreaterThan(20);
     for (const { name, attributes, events, status } of ended)
@@ -198,17 +204,17 @@ describe('nothing secret is in', () => {
   });
 });
 
-describe('what is kept', () => {
-  test('of a write and of a dead letter has no credential, and no header but those that are named', async () => {
-    const { stores } = await told();
+describe('stored data', () => {
+  test('a stored write and a dead letter have no credential, and only the headers that are named', async () => {
+    const { stores } = await scenario();
     const kept = found(await contentsOf(stores.outbox));
     expect(kept).toEqual(expect.arrayContaining(['query', 'body', 'meta']));
     expect(kept).not.toEqual(expect.arrayContaining(['token']));
     expect(kept).not.toEqual(expect.arrayContaining(['ownHeader']));
   });
 
-  test('of a copy that is sealed says nothing', async () => {
-    const { stores } = await told();
+  test('an encrypted cached response shows nothing', async () => {
+    const { stores } = await scenario();
     const contents = await contentsOf(stores.cache);
     expect(contents).not.toBe('[]');
     expect(found(contents).filter((where) => where !== 'partition')).toEqual([]);

@@ -17,7 +17,7 @@ const ledger = async (
 
 /** The promises once more, against a real server on a real network stack, in every runtime. */
 describe('an origin that misbehaves', () => {
-  test('late, then well: the attempt is ended and repeated', async () => {
+  test('retry repeats an attempt that is late', async () => {
     const fetch = createFetch({ timeout: '2s', retry: { delay: () => 1, retryOnTimeout: true } });
     const response = await fetch(url(`/echo?sequence=hang,ok&key=${unique()}`));
     expect(response.status).toBe(200);
@@ -25,7 +25,7 @@ describe('an origin that misbehaves', () => {
     await fetch.close();
   });
 
-  test('resets, then well: repeated', async () => {
+  test('retry repeats an attempt that is reset', async () => {
     const fetch = createFetch({ retry: { delay: () => 1 } });
     const response = await fetch(url(`/echo?sequence=reset,ok&key=${unique()}`));
     expect(response.status).toBe(200);
@@ -33,7 +33,7 @@ describe('an origin that misbehaves', () => {
     await fetch.close();
   });
 
-  test('a body that stalls ends with a time limit, and the connection is given up', async () => {
+  test('the idle limit ends a body that stalls, and closes the connection', async () => {
     const fetch = createFetch({ timeout: { idle: '200ms' } });
     const path = `/echo/${unique()}`;
     const response = await fetch(url(`${path}?size=1000&stall=10`));
@@ -50,7 +50,7 @@ describe('an origin that misbehaves', () => {
     await fetch.close();
   });
 
-  test('Retry-After is heard where CORS lets it be', async () => {
+  test('Retry-After ends the retries if CORS exposes it', async () => {
     const events: string[] = [];
     const fetch = createFetch({ retry: { delay: () => 1 }, onEvent: ({ type }) => void events.push(type) });
     const response = await fetch(url('/echo?status=503&retryAfter=3600'));
@@ -60,7 +60,7 @@ describe('an origin that misbehaves', () => {
     await fetch.close();
   });
 
-  test('gone for a while: the last good copy', async () => {
+  test('the stale cache serves the last good response while the origin is away', async () => {
     const fetch = createFetch({
       partition: unique(),
       staleCache: staleCache({ store: memoryStore() }),
@@ -68,13 +68,13 @@ describe('an origin that misbehaves', () => {
     });
     const target = url(`/echo?sequence=ok,503&key=${unique()}`);
     const first = await (await fetch(target)).text();
-    let copy = await fetch(target);
-    for (let look = 0; look < 50 && sourceOf(copy) !== 'stale'; look++) {
-      await copy.text();
+    let cached = await fetch(target);
+    for (let look = 0; look < 50 && sourceOf(cached) !== 'stale'; look++) {
+      await cached.text();
       await new Promise((done) => setTimeout(done, 5));
-      copy = await fetch(target);
+      cached = await fetch(target);
     }
-    expect([sourceOf(copy), copy.url, await copy.text()]).toEqual(['stale', target, first]);
+    expect([sourceOf(cached), cached.url, await cached.text()]).toEqual(['stale', target, first]);
     await fetch.close();
   });
 });
@@ -86,18 +86,19 @@ describe('a queued write', () => {
     return { outbox, fetch: createFetch({ name, partition: name, outbox }) };
   };
 
-  test('whose answer was lost is applied once, because the key goes with it again', async () => {
+  test('a queued write whose response was lost is applied once, because the key goes with it again', async () => {
     const { outbox, fetch } = queueing();
     const path = `/write/${unique()}`;
     const id = unique();
-    // Chromium and Firefox send again by themselves where a connection that they reused was reset; others leave it to us.
-    const answer = await fetch(url(`${path}?sequence=unknown,ok&key=${id}`), {
+    // Chromium and Firefox send again by themselves if a reused connection was reset; others leave
+    // it to us.
+    const response = await fetch(url(`${path}?sequence=unknown,ok&key=${id}`), {
       method: 'POST',
       body: 'order',
       headers: { 'content-type': 'text/plain' },
       holdfast: { outbox: { id } },
     });
-    expect([201, 202]).toContain(answer.status);
+    expect([201, 202]).toContain(response.status);
     const result = outbox.result(id);
     await outbox.flush();
     expect((await result).status).toBe(201);
@@ -107,17 +108,17 @@ describe('a queued write', () => {
     await fetch.close();
   });
 
-  test('is not delivered by a captive portal', async () => {
+  test('a captive portal delivers no queued write', async () => {
     const { outbox, fetch } = queueing();
     const portal = `${otherOriginUrl()}/portal?portal=1`;
     const target = url(`/write/${unique()}?redirect=${encodeURIComponent(portal)}&redirectStatus=302`);
-    const answer = await fetch(target, { method: 'POST', body: 'order', holdfast: { outbox: true } });
-    expect(isQueued(answer)).toBe(true);
+    const response = await fetch(target, { method: 'POST', body: 'order', holdfast: { outbox: true } });
+    expect(isQueued(response)).toBe(true);
     expect(await outbox.entries()).toMatchObject([{ state: 'waiting' }]);
     await fetch.close();
   });
 
-  test('in several lanes arrives in order in each', async () => {
+  test('queued writes in several lanes arrive in order in each', async () => {
     const { outbox, fetch } = queueing();
     const path = `/write/${unique()}`;
     await Promise.all(

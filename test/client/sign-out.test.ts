@@ -19,7 +19,7 @@ import {
 const ORIGIN = 'https://api.example';
 const URL_ = `${ORIGIN}/orders`;
 
-/** An application with data of ann and bob, both of whom have a queued write and a cached response. */
+/** An application with data of ann and bob; each has a queued write and a cached response. */
 let applications = 0;
 
 /** A response is stored a moment after its last byte. */
@@ -62,7 +62,7 @@ async function application() {
 }
 
 describe('signOut', () => {
-  test('removes the cached responses and the writes of the current user, and of no other', async () => {
+  test('signOut removes the cached responses and the writes of the current user, and of no other', async () => {
     const { client, box, cache, signedIn } = await application();
     expect(await client.signOut({ undelivered: 'remove' })).toEqual({ undelivered: 1, cached: 1 });
     expect([await box.entries(), await cache.entries({ partition: 'ann' })]).toEqual([[], []]);
@@ -74,7 +74,7 @@ describe('signOut', () => {
     await client.close();
   });
 
-  test('keeps the writes of a user who comes back', async () => {
+  test('signOut keeps the writes of a user if the option says so', async () => {
     const { client, box, cache } = await application();
     expect(await client.signOut({ undelivered: 'keep' })).toEqual({ undelivered: 1, cached: 1 });
     expect(await box.counts()).toMatchObject({ waiting: 1 });
@@ -82,7 +82,7 @@ describe('signOut', () => {
     await client.close();
   });
 
-  test('leaves no response to a write that was delivered', async () => {
+  test('signOut deletes the responses to delivered writes', async () => {
     const store = memoryStore();
     let sent = 0;
     const client = createFetch({
@@ -102,13 +102,13 @@ describe('signOut', () => {
     const bodies = await Promise.all(items.map(({ key }) => store.body(key)));
     expect(bodies.filter((body) => body !== undefined)).toEqual([]);
     expect(JSON.stringify(items)).not.toMatch(/balance|12,345/);
-    // The same write given again is still known, and is not sent again.
+    // The outbox still knows the id of the same write, and does not send it again.
     await client(URL_, { method: 'POST', holdfast: { outbox: { id: 'one' } } });
     expect(sent).toBe(1);
     await client.close();
   });
 
-  test('asks what becomes of the writes, before it does anything', async () => {
+  test('signOut requires the `undelivered` option before it does anything', async () => {
     const { client, cache } = await application();
     await expect(client.signOut()).rejects.toThrow('signOut.undelivered');
     await expect(client.signOut({ undelivered: 'drop' as 'keep' })).rejects.toThrow(
@@ -118,7 +118,7 @@ describe('signOut', () => {
     await client.close();
   });
 
-  test('does nothing if no user is signed in, or nothing is held', async () => {
+  test('signOut does nothing if no user is signed in, or nothing is stored', async () => {
     const { client, signedIn } = await application();
     signedIn(undefined);
     expect(await client.signOut({ undelivered: 'remove' })).toEqual({ undelivered: 0, cached: 0 });
@@ -128,7 +128,7 @@ describe('signOut', () => {
     await bare.close();
   });
 
-  test('asks every store, and rejects if one failed', async () => {
+  test('signOut clears every store, and rejects if one failed', async () => {
     const store = memoryStore();
     const cache = staleCache({ store: memoryStore() });
     const broken = outbox({
@@ -147,7 +147,7 @@ describe('signOut', () => {
     await fetch.close();
   });
 
-  test('keeps no token that the application gave in place of a refused one', async () => {
+  test('signOut forgets the token that replaced a rejected one', async () => {
     const origin = scriptedOrigin(virtualClock());
     let given: string[] = [];
     const token = auth({
@@ -170,7 +170,7 @@ describe('signOut', () => {
     await fetch.close();
   });
 
-  test('deletes the tokens of the user, last', async () => {
+  test('signOut deletes the tokens of the user, last', async () => {
     const origin = scriptedOrigin(virtualClock());
     const tokens = auth({
       scheme: 'oauth2',
