@@ -101,6 +101,7 @@ test.each(COVERED)('vocabulary: %s speaks the words of the glossary', (covered) 
 
 /** Folders of tests whose comments and titles do the same. */
 const COVERED_TESTS: readonly string[] = [
+  'test/adapters',
   'test/client',
   'test/core',
   'test/devtools',

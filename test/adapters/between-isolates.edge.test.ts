@@ -22,7 +22,7 @@ import {
 import { quiet } from '../support/platform.ts';
 import { ORIGIN } from '../support/scenario.ts';
 
-/** Clocks of isolates are minutes apart. */
+/** The clocks of isolates are minutes apart. */
 const shifted = (clock: Clock, by: number): Clock => ({
   now: () => clock.now() + by,
   ticks: () => clock.ticks() + by,
@@ -31,7 +31,7 @@ const shifted = (clock: Clock, by: number): Clock => ({
 
 interface FleetOptions extends BetweenIsolatesOptions {
   readonly policies?: (share: Sharing, nth: number) => Policy[];
-  /** Requests are ended by the platform: their timers never fire. */
+  /** The platform ends requests: their timers never fire. */
   readonly noTimers?: boolean;
 }
 
@@ -42,7 +42,7 @@ function fleet(many: number, { policies, noTimers = false, ...options }: FleetOp
   let object = coordinator();
   const reports: SyncMessage[] = [];
   const replies: unknown[] = [];
-  /** What the object does: by default its work. */
+  /** The work of the object; a test may replace it. */
   const world = { does: (report: SyncMessage): unknown => object(report, clock.ticks()) };
   const isolate = (nth: number) => {
     const events: HoldfastEvent[] = [];
@@ -82,10 +82,10 @@ function fleet(many: number, { policies, noTimers = false, ...options }: FleetOp
       events,
       background,
       circuit: circuits[0] as Breaker,
-      told: (type: string) => events.filter((event) => event.type === type),
-      /** A call, and what comes of it behind the answer. */
+      emitted: (type: string) => events.filter((event) => event.type === type),
+      /** A call, and its background work after the response. */
       async get(through = fetch, url: string = ORIGIN): Promise<number | string> {
-        const answer = await through(url).then(
+        const result = await through(url).then(
           async (response) => {
             await response.text();
             return response.status;
@@ -93,7 +93,7 @@ function fleet(many: number, { policies, noTimers = false, ...options }: FleetOp
           (error) => error.code ?? error,
         );
         await quiet();
-        return answer;
+        return result;
       },
     };
   };
@@ -121,7 +121,7 @@ async function trip({ get }: { get(): Promise<number | string> }): Promise<void>
 const seen = ({ origin }: { origin: { seen: readonly unknown[] } }): number => origin.seen.length;
 
 describe('a circuit between isolates', () => {
-  test('that one has opened is open for the next at its second call', async () => {
+  test('a circuit that one isolate opened is open for the next at its second call', async () => {
     const made = fleet(2);
     const [one, two] = made.isolates;
     always(made, networkError());
@@ -131,7 +131,7 @@ describe('a circuit between isolates', () => {
     expect(seen(made)).toBe(6);
   });
 
-  test('of a path that one has opened is open for the next, and those of other paths are not', async () => {
+  test('a circuit of a path is shared by isolates, and leaves other paths closed', async () => {
     const made = fleet(2);
     const [one, two] = made.isolates;
     always(made, () => status(503));
@@ -141,7 +141,7 @@ describe('a circuit between isolates', () => {
     expect(await two.get(two.fetch, `${ORIGIN}/b`)).toBe(503);
   });
 
-  test('is probed by one at a time, and by those who only heard of it later', async () => {
+  test('isolates probe an open circuit one at a time, also those that learned of it later', async () => {
     const made = fleet(10);
     always(made, networkError());
     await trip(made.isolates[0]);
@@ -150,11 +150,11 @@ describe('a circuit between isolates', () => {
       for (const isolate of made.isolates) await isolate.get();
       await made.clock.advance(500);
     }
-    // One for each of the others until they heard; then a probe each 2 to 5 s, not ten.
+    // One call for each of the others until they know; then a probe each 2 to 5 s, not ten.
     expect(seen(made) - before).toBeLessThan(10 + 60 / 2);
   });
 
-  test('is not probed by all of them while a probe hangs', async () => {
+  test('isolates send no further probe while a probe hangs', async () => {
     const made = fleet(10);
     always(made, networkError());
     await trip(made.isolates[0]);
@@ -169,7 +169,7 @@ describe('a circuit between isolates', () => {
     expect(seen(made) - before).toBeLessThan(5);
   });
 
-  test('that one probes is left to it, though it has no other call', async () => {
+  test('an isolate that probes keeps its permit, though it has no other call', async () => {
     const made = fleet(2);
     const [one, two] = made.isolates;
     always(made, networkError());
@@ -189,7 +189,7 @@ describe('a circuit between isolates', () => {
     expect(seen(made) - before).toBe(1);
   });
 
-  test('that has closed for one is closed for all, within a second', async () => {
+  test('a circuit that closes in one isolate is closed in all within a second', async () => {
     const made = fleet(3);
     const [one, two, three] = made.isolates;
     always(made, networkError());
@@ -205,23 +205,23 @@ describe('a circuit between isolates', () => {
     }
   });
 
-  test('stays open as long by clocks that are minutes apart', async () => {
+  test('a circuit stays open as long in isolates whose clocks are minutes apart', async () => {
     const made = fleet(3);
     const [one, , three] = made.isolates;
     always(made, networkError());
     await trip(one);
     await trip(three);
-    const [first, heard] = [one, three].map(({ circuit }, nth) => {
+    const [first, second] = [one, three].map(({ circuit }, nth) => {
       const { retryAt = 0 } = circuit.states()[ORIGIN] ?? {};
       return retryAt - made.clock.now() - nth * 2 * 7 * 60_000;
     });
     expect(first).toBeLessThan(2_500);
-    // By then the one who opened it has probed, and it is known.
-    expect((heard as number) - (first as number)).toBeGreaterThanOrEqual(2_000 - 1);
-    expect((heard as number) - (first as number)).toBeLessThan(3_001);
+    // By then the first isolate has probed, and the object has the result.
+    expect((second as number) - (first as number)).toBeGreaterThanOrEqual(2_000 - 1);
+    expect((second as number) - (first as number)).toBeLessThan(3_001);
   });
 
-  test('that one isolates is isolated there alone, and no other state of others changes that', async () => {
+  test('an isolated circuit is isolated in its isolate alone, and no state of others changes that', async () => {
     const made = fleet(2);
     const [one, two] = made.isolates;
     await two.get();
@@ -240,7 +240,7 @@ describe('a circuit between isolates', () => {
     expect(one.circuit.states()[ORIGIN]?.state).toBe('isolated');
   });
 
-  test('is known at once to a client that is made later in the same isolate', async () => {
+  test('a client that is made later in the same isolate shares the circuit at once', async () => {
     const made = fleet(1);
     const [one] = made.isolates;
     always(made, networkError());
@@ -249,7 +249,7 @@ describe('a circuit between isolates', () => {
     expect(made.reports.length).toBeLessThan(8);
   });
 
-  test('is told again to an object that has lost its memory, with its next change', async () => {
+  test('an isolate reports its circuit again, with its next change, to an object that lost its memory', async () => {
     const made = fleet(2);
     const [one, two] = made.isolates;
     always(made, networkError());
@@ -265,8 +265,8 @@ describe('a circuit between isolates', () => {
   });
 });
 
-describe('the object is asked', () => {
-  test('once a second by an isolate that has calls, whatever their number, and not between them', async () => {
+describe('exchanges with the object', () => {
+  test('an isolate with calls exchanges once a second, for any number of calls, and never between them', async () => {
     const made = fleet(1);
     const [one] = made.isolates;
     for (let call = 0; call < 200; call++) {
@@ -279,47 +279,47 @@ describe('the object is asked', () => {
     expect(one.background.length).toBe(10);
   });
 
-  test('not again before it has answered', async () => {
+  test('an isolate starts no exchange before the object has responded to the last', async () => {
     const made = fleet(1, { noTimers: true });
     const [one] = made.isolates;
-    let answer = (): void => {};
+    let respond = (): void => {};
     const { does } = made.world;
     made.world.does = (report) =>
       new Promise((resolve) => {
-        answer = () => resolve(does(report));
+        respond = () => resolve(does(report));
       });
     always(made, networkError());
     for (let call = 0; call < 50; call++) await one.get();
     expect(made.reports.length).toBe(1);
     made.world.does = does;
-    answer();
+    respond();
     await quiet();
-    // That the circuit has opened meanwhile is told at once.
+    // The isolate reports at once that the circuit has opened in between.
     expect(made.reports.length).toBe(2);
     expect(made.reports[1]?.states).toMatchObject([{ key: ORIGIN, is: 'open' }]);
   });
 
-  test('again, if what it was told has changed before it replied', async () => {
+  test('an isolate exchanges again if its state changed before the object responded', async () => {
     const made = fleet(1, { noTimers: true });
     const [one] = made.isolates;
     always(made, networkError());
     for (let nth = 0; nth < 4; nth++) await one.get();
     const { does } = made.world;
-    let answer = (): void => {};
+    let respond = (): void => {};
     made.world.does = (report) =>
       new Promise((resolve) => {
-        answer = () => resolve(does(report));
+        respond = () => resolve(does(report));
       });
     await trip(one);
     await one.get();
     one.circuit.reset(ORIGIN);
     made.world.does = does;
-    answer();
+    respond();
     await quiet();
     expect(made.reports.flatMap(({ states }) => states.map(({ is }) => is))).toEqual(['open', 'closed']);
   });
 
-  test('for no more than 200 circuits at once, and for all of them in the end', async () => {
+  test('an isolate exchanges at most 200 circuits at once, and all of them in the end', async () => {
     const made = fleet(2, {
       noTimers: true,
       policies: (share) => [breaker({ share, openFor: '60s', maxWait: 0 })],
@@ -327,19 +327,19 @@ describe('the object is asked', () => {
     const [one, two] = made.isolates;
     always(made, networkError());
     const { does } = made.world;
-    let answer = (): void => {};
+    let respond = (): void => {};
     made.world.does = (report) =>
       new Promise((resolve) => {
-        answer = () => resolve(does(report));
+        respond = () => resolve(does(report));
       });
     for (let nth = 0; nth < 450; nth++)
       for (let call = 0; call < 6; call++) await one.fetch(`https://${nth}.example.com/`).catch(() => {});
     made.world.does = does;
-    answer();
+    respond();
     await quiet();
     expect(Math.max(...made.reports.map(({ states }) => states.length))).toBe(200);
-    const told = made.reports.flatMap(({ states }) => states.map(({ key }) => key));
-    expect(new Set(told).size).toBeGreaterThanOrEqual(450);
+    const sent = made.reports.flatMap(({ states }) => states.map(({ key }) => key));
+    expect(new Set(sent).size).toBeGreaterThanOrEqual(450);
     for (let nth = 0; nth < 5; nth++) {
       await two.get();
       await made.clock.advance(1_000);
@@ -359,16 +359,16 @@ const strange: [string, () => unknown][] = [
       throw new Error('no such object');
     },
   ],
-  ['never answers', () => new Promise(() => {})],
-  ['answers nothing', () => undefined],
-  ['answers null', () => null],
-  ['answers something else', () => 'hello'],
-  ['answers without states', () => ({ from: '', version: 1 })],
-  ['answers with a version that is none', () => ({ from: '', version: Number.NaN, states: [] })],
+  ['never responds', () => new Promise(() => {})],
+  ['responds with nothing', () => undefined],
+  ['responds with null', () => null],
+  ['responds with a string', () => 'hello'],
+  ['responds without states', () => ({ from: '', version: 1 })],
+  ['responds with an invalid version', () => ({ from: '', version: Number.NaN, states: [] })],
 ];
 
 describe.each(strange)('an object that %s', (_, does) => {
-  test('is not noticed by any call, and is told of once', async () => {
+  test('a broken object delays no call, and is reported once', async () => {
     const made = fleet(1, {
       policies: (share) => [breaker({ share }), rateLimit({ rate: 1_000, share })],
     });
@@ -381,49 +381,49 @@ describe.each(strange)('an object that %s', (_, does) => {
       expect(made.clock.ticks()).toBe(since);
       await made.clock.advance(1_000);
     }
-    expect(one.told('sharing-failed')).toMatchObject([{ name: 'default' }]);
-    // Once a minute, at last.
+    expect(one.emitted('sharing-failed')).toMatchObject([{ name: 'default' }]);
+    // Once a minute, in the end.
     expect(made.reports.length).toBeLessThan(30);
     made.world.does = well;
     await made.clock.advance(60_000);
     await one.get();
     await made.clock.advance(3_000);
     await one.get();
-    expect(one.told('sharing-restored').length).toBe(1);
+    expect(one.emitted('sharing-restored').length).toBe(1);
     expect(made.clock.pending).toBe(0);
   });
 });
 
-test('states that make no sense are left out, and the others are heard', async () => {
+test('an isolate ignores invalid states, and uses the others', async () => {
   const made = fleet(1);
   const [one] = made.isolates;
-  const word = { is: 'open', left: 1_000, times: 1 };
+  const shared = { is: 'open', left: 1_000, times: 1 };
   made.world.does = () => ({
     from: '',
     version: 9,
     states: [
       null,
       5,
-      { ...word, key: 7 },
-      { ...word, key: 'https://a.example', is: 'ajar' },
-      { ...word, key: 'https://b.example', left: -1 },
-      { ...word, key: 'https://c.example', left: Infinity },
-      { ...word, key: 'x'.repeat(5_000) },
-      { ...word, key: 'https://d.example/\ud800' },
-      { ...word, key: 'https://e.example', is: 'isolated' },
-      { ...word, key: 'https://long.example', left: 1e12 },
-      { ...word, key: 'https://good.example' },
+      { ...shared, key: 7 },
+      { ...shared, key: 'https://a.example', is: 'ajar' },
+      { ...shared, key: 'https://b.example', left: -1 },
+      { ...shared, key: 'https://c.example', left: Infinity },
+      { ...shared, key: 'x'.repeat(5_000) },
+      { ...shared, key: 'https://d.example/\ud800' },
+      { ...shared, key: 'https://e.example', is: 'isolated' },
+      { ...shared, key: 'https://long.example', left: 1e12 },
+      { ...shared, key: 'https://good.example' },
     ],
   });
   await one.get();
   await one.get();
   const open = Object.entries(one.circuit.states()).filter(([, { state }]) => state === 'open');
   expect(open.map(([key]) => key).sort()).toEqual(['https://good.example', 'https://long.example']);
-  // Nobody says how long it stays open here.
+  // The object says nothing about how long it stays open here.
   for (const [, { retryAt = 0 }] of open) expect(retryAt - made.clock.now()).toBeLessThan(10_000);
 });
 
-test('where the platform has ended the request that asked, another one asks', async () => {
+test('an isolate exchanges again after the platform has ended the request of the last exchange', async () => {
   const made = fleet(1, { noTimers: true });
   const [one] = made.isolates;
   const { does } = made.world;
@@ -431,14 +431,14 @@ test('where the platform has ended the request that asked, another one asks', as
   await one.get();
   await made.clock.advance(5_000);
   await one.get();
-  expect(one.told('sharing-failed').length).toBe(1);
+  expect(one.emitted('sharing-failed').length).toBe(1);
   made.world.does = does;
   await made.clock.advance(5_000);
   await one.get();
-  expect(one.told('sharing-restored').length).toBe(1);
+  expect(one.emitted('sharing-restored').length).toBe(1);
 });
 
-test('close() waits for no object that does not answer', async () => {
+test('close() waits for no object that does not respond', async () => {
   const made = fleet(1);
   const [one] = made.isolates;
   made.world.does = () => new Promise(() => {});
@@ -449,8 +449,8 @@ test('close() waits for no object that does not answer', async () => {
   expect(made.clock.pending).toBe(0);
 });
 
-describe('without a binding', () => {
-  test('each goes by what it sees for itself, which is told once', async () => {
+describe('isolates without a binding', () => {
+  test('isolates without a binding go by their own calls, and report that once', async () => {
     const events: HoldfastEvent[] = [];
     const clock = virtualClock({ quiet });
     const origin = scriptedOrigin(clock);
@@ -475,12 +475,12 @@ describe('without a binding', () => {
     [[undefined, { every: 0 }], /betweenIsolates\.every: 0 is not allowed/],
     [[undefined, { each: 1 }], /betweenIsolates\.each: 1 is not allowed; unknown option/],
     [[undefined, { name: 5 }], /betweenIsolates\.name: 5/],
-  ])('what cannot be meant is refused: %j', (given, message) => {
+  ])('an impossible option throws an error: %j', (given, message) => {
     expect(() => betweenIsolates(...(given as [never, never]))).toThrow(message);
   });
 });
 
-test('Retry-After that one isolate was given holds for all', async () => {
+test('Retry-After that one isolate received holds for all', async () => {
   const made = fleet(2, { policies: (share) => [rateLimit({ maxWait: 0, share })] });
   const [one, two] = made.isolates;
   await two.get();

@@ -8,24 +8,27 @@ import { status } from '../../src/testing/index.ts';
 
 const ORIGIN = 'https://api.example.com';
 
-/** Clients of one name know of each other through the isolate as well; `every` makes this one an isolate of its own. */
+/**
+ * Clients of one name share their state through the isolate as well; `every` makes this one an
+ * isolate of its own.
+ */
 function isolate(name: string, nth: number) {
   const share = betweenIsolates(env.COORDINATOR, { name, every: 200 + nth });
   const policy = breaker({ share, openFor: '2s', maxWait: 0 });
   const fetch = pipeline([policy], { fetch: async () => status(503) });
   return {
     policy,
-    /** As in a handler: what is left over is done after the answer, and before the end of the request. */
+    /** As in a handler: background work ends after the response, and before the end of the request. */
     async get(): Promise<number | string> {
       const context = createExecutionContext();
-      const answer = await fetch(ORIGIN, {
+      const result = await fetch(ORIGIN, {
         holdfast: { waitUntil: (work: Promise<unknown>) => context.waitUntil(work) },
       }).then(
         ({ status }) => status,
         ({ code }) => code as string,
       );
       await waitOnExecutionContext(context);
-      return answer;
+      return result;
     },
   };
 }
@@ -34,20 +37,20 @@ const trip = async ({ get }: ReturnType<typeof isolate>): Promise<void> => {
   for (let call = 0; call < 6; call++) await get();
 };
 
-test('what one isolate has found out the next knows after its first call', async () => {
+test('a circuit that one isolate opened is open in the next after its first call', async () => {
   const [one, two] = [isolate('told', 0), isolate('told', 1)];
   await trip(one);
   expect(await two.get()).toBe(503);
   expect(await two.get()).toBe('circuit-open');
 });
 
-test('objects of two names know nothing of each other', async () => {
+test('objects of two names share nothing', async () => {
   const [one, two] = [isolate('a', 0), isolate('b', 0)];
   await trip(one);
   for (let call = 0; call < 3; call++) expect(await two.get()).toBe(503);
 });
 
-test('what is no report is refused, and harms nobody', async () => {
+test('an object rejects an invalid message, and goes on for the others', async () => {
   const stub = env.COORDINATOR.getByName('garbage');
   await runInDurableObject(stub, async (object) => {
     const coordinator = object as CoordinatorObject;
@@ -61,7 +64,7 @@ test('what is no report is refused, and harms nobody', async () => {
   });
 });
 
-test('the class is made of what it has to be made of', () => {
+test('coordinatorObject requires the base class DurableObject', () => {
   expect(() => coordinatorObject(undefined as never)).toThrow(
     /coordinatorObject\.Base: undefined .*DurableObject/,
   );

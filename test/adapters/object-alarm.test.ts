@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { ObjectAlarm } from '../../src/adapters/cloudflare/durable-object.ts';
 
-/** The alarm of a storage whose operations take their time. */
+/** The alarm of a storage with slow operations. */
 function storage(at: number | null = null) {
   const state = { at, writes: 0 };
   const later = async (): Promise<void> => {
@@ -28,7 +28,7 @@ function storage(at: number | null = null) {
   };
 }
 
-test('the soonest of those who want an alarm at once gets it, whoever asks first', async () => {
+test('ObjectAlarm sets the soonest of concurrent alarms, in any order', async () => {
   for (const times of [
     [1, 2, 3],
     [3, 2, 1],
@@ -41,13 +41,13 @@ test('the soonest of those who want an alarm at once gets it, whoever asks first
   }
 });
 
-test('an alarm that is soon enough is not written again', async () => {
+test('ObjectAlarm does not write an alarm again that is soon enough', async () => {
   const here = storage(5);
   await new ObjectAlarm(here).ensureBefore(9);
   expect(here.state).toEqual({ at: 5, writes: 0 });
 });
 
-test('a later one takes the place of the one that it stands for, and of no other', async () => {
+test('reschedule replaces the alarm that it stands for, a later one or none, and no sooner one', async () => {
   const mine = storage(10);
   await new ObjectAlarm(mine).reschedule(10, 50);
   expect(mine.state.at).toBe(50);
@@ -62,7 +62,7 @@ test('a later one takes the place of the one that it stands for, and of no other
   expect(none.state.at).toBe(50);
 });
 
-test('where nothing is left to do it is taken away, but what somebody wants meanwhile stays', async () => {
+test('reschedule deletes the alarm if no work is left, but keeps one that was set in between', async () => {
   const idle = storage(10);
   await new ObjectAlarm(idle).reschedule(10, undefined);
   expect(idle.state.at).toBeNull();
@@ -76,7 +76,7 @@ test('where nothing is left to do it is taken away, but what somebody wants mean
   }
 });
 
-test('one that could not be set is told, and the next is', async () => {
+test('an alarm that could not be set rejects, and the next is set', async () => {
   const here = storage();
   const { setAlarm } = here;
   here.setAlarm = () => Promise.reject(new Error('overloaded'));

@@ -37,7 +37,7 @@ const attributesOf = (name: string) =>
     .map(({ attributes }) => attributes);
 
 describe('spans', () => {
-  test('are one for the call and one in it for each attempt, by the conventions', async () => {
+  test('a call has one span, with one in it for each attempt, by the conventions', async () => {
     const { fetch, origin } = client({ routes: [{ match: '/orders', operation: 'list orders' }] });
     origin.replies(networkError(), status(503), ok('four', { headers: { 'content-length': '4' } }));
     await (await fetch(`${ORIGIN}/orders?token=hunter2`)).text();
@@ -77,7 +77,7 @@ describe('spans', () => {
     await fetch.close();
   });
 
-  test('say that a circuit was open, and that a copy was stale', async () => {
+  test('spans show that a circuit was open, and that a cached response was stale', async () => {
     const { fetch, origin } = client({
       breaker: breaker({ failures: 1, openFor: '1h' }),
       retry: false,
@@ -100,7 +100,7 @@ describe('spans', () => {
     await fetch.close();
   });
 
-  test('are there for what the outbox sends, too', async () => {
+  test('the sendings of the outbox have spans', async () => {
     const { fetch, origin, host } = client({
       outbox: outboxPolicy({ store: durableStore() }, memoryStore),
       name: 'otel',
@@ -118,7 +118,7 @@ describe('spans', () => {
   });
 });
 
-test('a sending of whose end nobody was told has ended when the next begins', () => {
+test('the span of a sending without an end event ends when the next begins', () => {
   const { receive } = openTelemetry();
   const sending = { type: 'sending', id: 'a', lane: 'l', origin: ORIGIN } as const;
   receive({ ...sending, callId: 'c1', attempt: 1 });
@@ -130,7 +130,7 @@ test('a sending of whose end nobody was told has ended when the next begins', ()
   ]);
 });
 
-test('the type of an error is a name, whatever the error says of itself', () => {
+test('the type of an error is a name, not its message', () => {
   const { receive } = openTelemetry();
   const call = { callId: 'c', origin: ORIGIN, method: 'GET', at: 0 } as const;
   const breaks = {
@@ -150,7 +150,7 @@ test('the type of an error is a name, whatever the error says of itself', () => 
 });
 
 describe('metrics', () => {
-  test('are durations of attempts and calls, and counts of decisions', async () => {
+  test('metrics are durations of attempts and calls, and counts of decisions', async () => {
     const { fetch, origin } = client();
     origin.replies(status(503));
     await fetch(`${ORIGIN}/a`);
@@ -177,7 +177,7 @@ describe('metrics', () => {
   });
 });
 
-test('without an SDK it is silent', async () => {
+test('openTelemetry is silent without an SDK', async () => {
   trace.disable();
   metrics.disable();
   const { fetch } = client();

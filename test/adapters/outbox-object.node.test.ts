@@ -1,4 +1,4 @@
-/** The outbox of a Durable Object in virtual time; what is of the platform is tested in workerd. */
+/** The outbox of a Durable Object in virtual time; the tests in workerd cover the platform. */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, test, vi } from 'vitest';
@@ -16,10 +16,10 @@ const MINUTE = 60_000;
 
 interface Options {
   readonly outbox?: object;
-  /** What another life of it has left. */
+  /** The storage of its previous life. */
   readonly id?: string;
   readonly storage?: SqliteObject;
-  /** Without one of a test's, the platform's. */
+  /** Default: the platform's. */
   readonly online?: undefined;
 }
 
@@ -47,7 +47,7 @@ function object(options: Options = {}) {
       storage.alarm = null;
       return orders.alarm();
     },
-    /** In how many ms the alarm comes; not at all: never. */
+    /** The ms until the alarm; `Infinity` without one. */
     next: (): number => (storage.alarm === null ? Infinity : storage.alarm - host.clock.now()),
   };
 }
@@ -55,7 +55,7 @@ function object(options: Options = {}) {
 const order = (body: string): Request =>
   new Request('https://api.example.com/orders', { method: 'POST', body });
 
-test('writes of a lane are sent in the order in which they were given, also where one is a blob', async () => {
+test('an object sends the writes of a lane in the order of accept, even if one is a blob', async () => {
   const here = page({ store: durableObjectStore(sqliteObject()) });
   here.host.connectivity.set(false);
   await Promise.all([give(here, new Blob(['first']) as never), give(here, 'second')]);
@@ -64,7 +64,7 @@ test('writes of a lane are sent in the order in which they were given, also wher
   expect(sent(here)).toEqual(['first', 'second']);
 });
 
-test('an object listens to no events of its isolate, which would keep it when it was ended', async () => {
+test('an object adds no listener to its isolate, which would retain it after its end', async () => {
   const listening: string[] = [];
   vi.stubGlobal('addEventListener', (type: string) => void listening.push(type));
   const { orders } = object({ online: undefined });
@@ -74,7 +74,7 @@ test('an object listens to no events of its isolate, which would keep it when it
   expect(listening).toEqual([]);
 });
 
-test('an object that was ended without a word is not in the way of its next life', async () => {
+test('an object that ends suddenly does not block its next life', async () => {
   const before = object();
   before.host.connectivity.set(false);
   await before.orders.accept(order('one'));
@@ -84,8 +84,8 @@ test('an object that was ended without a word is not in the way of its next life
   expect(after.origin.seen.map(({ body }) => body)).toEqual(['one', 'two']);
 });
 
-test('nothing keeps an object that was ended without a word', async () => {
-  // Workers have none, and where there is one it is open until it is closed.
+test('an object that ends suddenly is collected', async () => {
+  // Workers have no BroadcastChannel, and where there is one it is open until it is closed.
   vi.stubGlobal('BroadcastChannel', undefined);
   const used = async (): Promise<WeakRef<object>> => {
     const { origin, orders, storage, rings } = object({ online: undefined });
@@ -103,8 +103,8 @@ test('nothing keeps an object that was ended without a word', async () => {
   expect(storage.deref()).toBeUndefined();
 });
 
-describe('an object has an alarm', () => {
-  test('for what it has accepted, though its body took longer than until that', async () => {
+describe('an object sets an alarm', () => {
+  test('an object sets an alarm for a write whose body took longer than the alarm', async () => {
     const { origin, orders, rings, next } = object();
     origin.otherwise(networkError());
     let end = (): void => {};
@@ -130,7 +130,7 @@ describe('an object has an alarm', () => {
     expect(next()).toBeLessThan(MINUTE);
   });
 
-  test('also where its caller is told that it was not, which may come too late', async () => {
+  test('an object sets an alarm even if accept rejects, since the write may have been stored', async () => {
     const { orders, storage, next } = object();
     await orders.accept(order('one'), { id: 'a' });
     storage.alarm = null;
@@ -138,7 +138,7 @@ describe('an object has an alarm', () => {
     expect(next()).toBeLessThan(MINUTE);
   });
 
-  test('none when nothing waits', async () => {
+  test('an object sets no alarm if nothing waits', async () => {
     const { origin, orders, rings, next } = object();
     origin.replies(ok());
     await orders.accept(order('one'));
@@ -147,14 +147,14 @@ describe('an object has an alarm', () => {
     expect(next()).toBe(Infinity);
   });
 
-  test('for what is accepted while another alarm ends', async () => {
+  test('an object sets an alarm for a write that it accepts while another alarm ends', async () => {
     const { host, origin, orders, storage, next } = object();
     await orders.pause({ lane: 'paused' });
     await orders.accept(order('one'), { lane: 'paused' });
     host.connectivity.set(false);
     const { setAlarm } = storage;
     let accepted: Promise<unknown> | undefined;
-    // In the very moment in which it wants to be called in an hour.
+    // At the very moment in which it sets the alarm of an hour.
     storage.setAlarm = async (at) => {
       if (at > host.clock.now() + 30 * MINUTE) {
         storage.setAlarm = setAlarm;
@@ -172,12 +172,12 @@ describe('an object has an alarm', () => {
   });
 });
 
-describe('an alarm', () => {
-  test('that takes longer than the platform lets it has another one set by then, and begins no more', async () => {
+describe('the alarm of an object', () => {
+  test('an alarm near the platform’s limit has set the next one, and starts no more sendings', async () => {
     const { host, origin, storage, orders, rings, next } = object();
     await orders.pause();
     for (let nth = 0; nth < 100; nth++) await orders.accept(order(`${nth}`));
-    // Slow, and well.
+    // Slow, and successful.
     origin.otherwise(
       (_, signal) =>
         new Promise((resolve, reject) => {
@@ -207,7 +207,7 @@ describe('an alarm', () => {
     expect(next()).toBe(Infinity);
   });
 
-  test('does not wait for an upload that lasts longer than it', async () => {
+  test('an alarm does not wait for an upload that takes longer than it', async () => {
     const { host, origin, orders, rings, next } = object();
     await orders.pause();
     await orders.accept(order('x'.repeat(300_000)));
@@ -229,7 +229,7 @@ describe('an alarm', () => {
     await host.clock.advance(15 * MINUTE - 1);
     await alarm;
     expect(endedAt - began).toBeLessThan(15 * MINUTE);
-    // As after what is due and could not be sent: it is no failure.
+    // As after due entries that could not be sent: it is no failure.
     expect(wait).toBe(MINUTE);
     arrive();
     await settle();
@@ -237,25 +237,28 @@ describe('an alarm', () => {
     expect(origin.seen).toHaveLength(1);
   });
 
-  test.each(['remove', 'purge'] as const)('comes soon after a %s of what stopped a lane', async (how) => {
-    const { host, origin, orders, rings, next } = object({ outbox: { blockLaneOnFailure: true } });
-    origin.replies(status(422));
-    await orders.accept(order('a'), { id: 'a' });
-    await settle();
-    await orders.accept(order('b'), { id: 'b' });
-    await settle();
-    await rings();
-    // Until somebody does something about it.
-    expect(next()).toBeGreaterThan(30 * MINUTE);
-    origin.otherwise(networkError());
-    await orders[how]('a');
-    await settle();
-    expect(origin.seen.map(({ body }) => body)).toEqual(['a', 'b']);
-    const due = (await orders.lanes())[0]?.dueAt ?? 0;
-    expect(next()).toBeLessThan(Math.max(due - host.clock.now(), 0) + MINUTE);
-  });
+  test.each(['remove', 'purge'] as const)(
+    'an alarm comes soon after a %s of the dead letter that blocked a lane',
+    async (how) => {
+      const { host, origin, orders, rings, next } = object({ outbox: { blockLaneOnFailure: true } });
+      origin.replies(status(422));
+      await orders.accept(order('a'), { id: 'a' });
+      await settle();
+      await orders.accept(order('b'), { id: 'b' });
+      await settle();
+      await rings();
+      // Until the application resolves the dead letter.
+      expect(next()).toBeGreaterThan(30 * MINUTE);
+      origin.otherwise(networkError());
+      await orders[how]('a');
+      await settle();
+      expect(origin.seen.map(({ body }) => body)).toEqual(['a', 'b']);
+      const due = (await orders.lanes())[0]?.dueAt ?? 0;
+      expect(next()).toBeLessThan(Math.max(due - host.clock.now(), 0) + MINUTE);
+    },
+  );
 
-  test('comes seldom where the tables are of a newer version', async () => {
+  test('an alarm comes rarely if the tables are of a newer version', async () => {
     const before = object();
     const { storage } = before;
     before.origin.otherwise(networkError());
@@ -270,7 +273,7 @@ describe('an alarm', () => {
     expect(next()).toBeLessThan(30 * MINUTE);
   });
 
-  test('comes less and less often while the storage fails, and soon again when it has recovered', async () => {
+  test('an alarm backs off while the storage fails, and comes soon again after that', async () => {
     const { origin, orders, storage, rings, next } = object();
     origin.otherwise(networkError());
     await orders.accept(order('a'));

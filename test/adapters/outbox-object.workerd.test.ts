@@ -10,23 +10,23 @@ interface Arrived {
 
 const scope = globalThis as unknown as { upstream: (request: Request) => Promise<Response> };
 let arrived: Arrived[];
-let place: string;
-let answer: (nth: number) => Response | Promise<Response>;
+let target: string;
+let respond: (nth: number) => Response | Promise<Response>;
 
 beforeEach(() => {
   arrived = [];
   // Objects of earlier tests go on, each with its own.
-  place = `https://api.example.com/${crypto.randomUUID()}`;
-  answer = () => new Response('thanks', { status: 201 });
-  const mine = place;
+  target = `https://api.example.com/${crypto.randomUUID()}`;
+  respond = () => new Response('thanks', { status: 201 });
+  const mine = target;
   scope.upstream = async (request) => {
     if (request.url !== mine) return new Response('too late', { status: 410 });
     arrived.push({ key: request.headers.get('idempotency-key'), body: await request.text() });
-    return answer(arrived.length);
+    return respond(arrived.length);
   };
 });
 
-const order = (body: string): Request => new Request(place, { method: 'POST', body });
+const order = (body: string): Request => new Request(target, { method: 'POST', body });
 
 interface Storage {
   readonly sql: Sql;
@@ -38,7 +38,7 @@ interface Storage {
 const tables = ({ sql }: Storage) =>
   sql.exec(`SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'holdfast%'`).toArray();
 
-/** An object of its own, and what may happen to it. */
+/** An object of its own, and its events. */
 function newOrders() {
   const stub = env.ORDERS.get(env.ORDERS.newUniqueId());
   return {
@@ -54,7 +54,7 @@ function newOrders() {
 const unique = (entries: readonly Arrived[]): number => new Set(entries.map(({ key }) => key)).size;
 
 describe('a write that an object has accepted', () => {
-  test('is delivered, once, and its answer can be asked for', async () => {
+  test('an accepted write is delivered once, and result() has its response', async () => {
     const { inside, alarm } = newOrders();
     const { id } = await inside((orders) => orders.accept(order('one')));
     await alarm();
@@ -66,17 +66,17 @@ describe('a write that an object has accepted', () => {
     expect(arrived.map(({ body }) => body)).toEqual(['one']);
   });
 
-  test('is never without an alarm, and none is left when nothing waits', async () => {
+  test('a waiting write always has an alarm, and an empty outbox has none', async () => {
     const { inside, alarm } = newOrders();
-    answer = () => new Response('', { status: 503 });
+    respond = () => new Response('', { status: 503 });
     await inside(async (orders, storage) => {
       await orders.accept(order('one'));
       expect(await storage.getAlarm()).not.toBeNull();
     });
     await alarm();
     await inside(async (_, storage) => expect(await storage.getAlarm()).not.toBeNull());
-    answer = () => new Response('thanks');
-    // Whatever has to wait goes on waiting: the next alarm comes when it is due.
+    respond = () => new Response('thanks');
+    // A delayed entry stays delayed: the next alarm comes when it is due.
     const due = await inside(async (orders) => (await orders.lanes())[0]?.dueAt ?? 0);
     const set = await inside((_, storage) => storage.getAlarm());
     expect(set).toBeGreaterThanOrEqual(due - 1);
@@ -88,12 +88,12 @@ describe('a write that an object has accepted', () => {
     });
   });
 
-  test('is tried at once, however long its backoff, by who flushes', async () => {
+  test('flush sends a write at once in spite of its backoff', async () => {
     const { inside, alarm } = newOrders();
-    answer = () => new Response('', { status: 503, headers: { 'retry-after': '3600' } });
+    respond = () => new Response('', { status: 503, headers: { 'retry-after': '3600' } });
     await inside((orders) => orders.accept(order('one')));
     await alarm();
-    answer = () => new Response('thanks');
+    respond = () => new Response('thanks');
     expect(await inside((orders) => orders.flush({ due: true }))).toMatchObject({ total: 1, left: 1 });
     expect(await inside((orders) => orders.flush())).toMatchObject({ total: 1, delivered: 1, left: 0 });
     expect(unique(arrived)).toBe(1);
@@ -101,12 +101,12 @@ describe('a write that an object has accepted', () => {
     expect(await inside((_, storage) => storage.getAlarm())).toBeNull();
   });
 
-  test('has an alarm though its body came slowly', async () => {
+  test('a write whose body came slowly has an alarm', async () => {
     const { inside, alarm } = newOrders();
-    answer = () => new Response('', { status: 503 });
+    respond = () => new Response('', { status: 503 });
     const accepted = inside(async (orders, storage) => {
       const { readable, writable } = new TransformStream();
-      const given = orders.accept(new Request(place, { method: 'POST', body: readable }));
+      const given = orders.accept(new Request(target, { method: 'POST', body: readable }));
       const writer = writable.getWriter();
       await writer.write(new TextEncoder().encode('one'));
       while ((await storage.getAlarm()) !== null) await new Promise((resolve) => setTimeout(resolve, 10));
@@ -119,13 +119,13 @@ describe('a write that an object has accepted', () => {
     expect(await accepted).toMatchObject({ waiting: 1 });
   });
 
-  test('survives the eviction of the object, and goes out under the same key', async () => {
+  test('a write survives the eviction of the object, and is sent under the same key', async () => {
     const { inside, alarm, evict } = newOrders();
-    answer = () => new Response('', { status: 503, headers: { 'retry-after': '0' } });
+    respond = () => new Response('', { status: 503, headers: { 'retry-after': '0' } });
     await inside((orders) => orders.accept(order('one'), { id: 'a' }));
     await inside((orders) => orders.accept(order('two'), { id: 'b' }));
     await evict();
-    answer = () => new Response('thanks');
+    respond = () => new Response('thanks');
     for (let turn = 0; turn < 20; turn++) {
       await alarm();
       const { waiting } = await inside((orders) => orders.counts());
@@ -138,7 +138,7 @@ describe('a write that an object has accepted', () => {
     expect(arrived.at(-1)?.body).toBe('two');
   });
 
-  test('is one, though it is given twice under one id, before and after an eviction', async () => {
+  test('two writes under one id are one entry, before and after an eviction', async () => {
     const { inside, alarm, evict } = newOrders();
     await inside((orders) => orders.accept(order('one'), { id: 'a' }));
     await inside((orders) => orders.accept(order('one'), { id: 'a' }));
@@ -151,14 +151,14 @@ describe('a write that an object has accepted', () => {
     );
   });
 
-  test('is sent once, though the alarm comes twice', async () => {
+  test('a write is sent once, though the alarm comes twice', async () => {
     const { inside, alarm } = newOrders();
     let letGo = (): void => {};
-    const held = new Promise<void>((resolve) => {
+    const gate = new Promise<void>((resolve) => {
       letGo = resolve;
     });
-    answer = async () => {
-      await held;
+    respond = async () => {
+      await gate;
       return new Response('thanks');
     };
     await inside((orders) => orders.accept(order('one')));
@@ -170,8 +170,8 @@ describe('a write that an object has accepted', () => {
   });
 });
 
-describe('an object', () => {
-  test('whose storage fails has no failed alarm, but another one', async () => {
+describe('an object with an outbox', () => {
+  test('an object whose storage fails resolves its alarm, and sets another one', async () => {
     const { inside } = newOrders();
     await inside((orders) => orders.pause());
     await inside((orders) => orders.accept(order('one')));
@@ -183,9 +183,9 @@ describe('an object', () => {
     });
   });
 
-  test('that cannot have its next alarm says so, and is called again', async () => {
+  test('an object that cannot set its next alarm rejects, so that the platform calls it again', async () => {
     const { inside } = newOrders();
-    answer = () => new Response('', { status: 503 });
+    respond = () => new Response('', { status: 503 });
     await inside((orders) => orders.accept(order('one')));
     await inside(async (orders, storage) => {
       const { setAlarm } = storage;
@@ -196,7 +196,7 @@ describe('an object', () => {
     });
   });
 
-  test('sets the next alarm within seconds if the backoff of a write ends before its alarm does', async () => {
+  test('an object sets the next alarm within seconds if the backoff of a write ends before its alarm does', async () => {
     const Hasty = outboxObject(class {} as never, () => ({
       ...{ fetch: scope.upstream, retry: false, breaker: false },
       outbox: { backoffLimit: 0 },
@@ -204,7 +204,7 @@ describe('an object', () => {
       state: unknown,
       env: unknown,
     ) => OutboxObject;
-    answer = async () => {
+    respond = async () => {
       const since = Date.now();
       while (Date.now() === since) await new Promise((resolve) => setTimeout(resolve, 1));
       return new Response('', { status: 503 });
@@ -224,7 +224,7 @@ describe('an object', () => {
     });
   });
 
-  test('looks seldom after what cannot be sent: paused, refused for want of credentials, behind another write', async () => {
+  test('an object sets a late alarm for entries that are paused, lack credentials or wait for another', async () => {
     const minute = 60_000;
     const next = async (orders: OutboxObject, storage: Storage): Promise<number> => {
       const since = Date.now();
@@ -239,20 +239,20 @@ describe('an object', () => {
     expect(await paused.inside(next)).toBeGreaterThan(50 * minute);
 
     const refused = newOrders();
-    answer = () => new Response('', { status: 401 });
+    respond = () => new Response('', { status: 401 });
     await refused.inside((orders) => orders.accept(order('one')));
     expect(await refused.inside(next)).toBeGreaterThanOrEqual(minute);
 
     const behind = newOrders();
-    answer = () => new Response('', { status: 503, headers: { 'retry-after': '3600' } });
+    respond = () => new Response('', { status: 503, headers: { 'retry-after': '3600' } });
     await behind.inside((orders) => orders.accept(order('one'), { id: 'a', lane: 'a' }));
     await behind.inside((orders) => orders.accept(order('two'), { id: 'b', lane: 'a' }));
     expect(await behind.inside(next)).toBeGreaterThanOrEqual(minute);
   });
 
-  test('refuses what it cannot keep, and keeps what it has', async () => {
+  test('a full object rejects a write, and keeps the entries it has', async () => {
     const { inside } = newOrders();
-    answer = () => new Response('', { status: 503 });
+    respond = () => new Response('', { status: 503 });
     await inside(async (orders) => {
       for (let nth = 0; nth < 50; nth++) await orders.accept(order(`${nth}`));
       await expect(orders.accept(order('too many'))).rejects.toMatchObject({ code: 'outbox-full' });
@@ -260,16 +260,16 @@ describe('an object', () => {
     });
   });
 
-  test('shows its dead letters, and sends them again', async () => {
+  test('an object lists its dead letters, and replays them', async () => {
     const { inside, alarm } = newOrders();
-    answer = () => new Response('', { status: 422 });
+    respond = () => new Response('', { status: 422 });
     await inside((orders) => orders.accept(order('one'), { id: 'a', lane: 'cart' }));
     await alarm();
     await inside(async (orders) => {
       expect(await orders.entries({ state: 'dead-letter' })).toMatchObject([
         { id: 'a', lane: 'cart', reason: { status: 422 } },
       ]);
-      answer = () => new Response('thanks');
+      respond = () => new Response('thanks');
       expect(await orders.replay('a')).toBe(true);
     });
     await alarm();
@@ -277,7 +277,7 @@ describe('an object', () => {
     await inside(async (orders) => expect(await orders.purge()).toBe(0));
   });
 
-  test('is made of what it has to be made of', () => {
+  test('outboxObject requires the base class DurableObject, and a function for the options', () => {
     expect(() => outboxObject(undefined as never)).toThrow(/outboxObject\.Base: undefined .*DurableObject/);
     expect(() => outboxObject(class {} as never, {} as never)).toThrow(
       /outboxObject\.options: {} .*function/,

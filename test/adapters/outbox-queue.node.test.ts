@@ -40,7 +40,7 @@ async function control<T>(path: string, body?: object): Promise<T> {
 const asked = async <T>(path: string): Promise<T> =>
   (await miniflare.dispatchFetch(`http://worker/${path}`)).json() as Promise<T>;
 
-test('of what a real queue was given nothing is lost or applied twice, and what is refused can be seen', async () => {
+test('a real queue loses no write and applies none twice, and a rejected one is a dead letter', async () => {
   const failModes = ['503', 'reset', 'unknown', 'unknown', '429'];
   await control('behaviour', {
     match: { pathPrefix: '/orders' },
@@ -53,10 +53,10 @@ test('of what a real queue was given nothing is lost or applied twice, and what 
     const body = JSON.stringify({ item, note: 'x'.repeat(size) });
     return (await miniflare.dispatchFetch(`http://worker/give${path}`, { method: 'POST', body })).status;
   };
-  const answers = await Promise.all(
+  const statuses = await Promise.all(
     items.map((item, nth) => give('/orders', item, nth % 30 === 7 ? 200_000 : 0)),
   );
-  expect(new Set(answers)).toEqual(new Set([202]));
+  expect(new Set(statuses)).toEqual(new Set([202]));
   await give('/refused', 'no such thing');
   await give('/down', 'later');
 
@@ -81,7 +81,7 @@ test('of what a real queue was given nothing is lost or applied twice, and what 
   expect(onTheWire).toBeGreaterThan(WRITES * 2 - 1);
 
   expect(await asked('letters')).toMatchObject([{ reason: { code: 'http', status: 422 } }]);
-  // What waits there goes on, now that the queue has given it up.
+  // The waiting entries go on, now that the queue has moved them.
   await control('heal', {});
   await expect
     .poll(() => asked<{ waiting: number }>('counts'), { timeout: 60_000, interval: 500 })

@@ -21,10 +21,10 @@ import { durableStore } from '../support/durable.ts';
 
 const URL_ = 'https://api.example.com/orders';
 
-/** What became of a message: seconds until it comes again, or `'acked'`. */
-type Fate = 'acked' | number;
+/** The outcome of a message: seconds until it comes again, or `'acked'`. */
+type Outcome = 'acked' | number;
 
-/** As Cloudflare's: what is sent is copied, and comes again until it is acknowledged. */
+/** As Cloudflare's: it copies messages, and delivers each again until it is acknowledged. */
 class Queue {
   readonly sent: unknown[] = [];
   isBroken = false;
@@ -34,22 +34,22 @@ class Queue {
     this.sent.push(structuredClone(message));
   }
 
-  /** All of it as one batch. */
+  /** All messages as one batch. */
   batch(attempts = 1, queue = 'orders') {
-    const fates: Fate[] = [];
+    const outcomes: Outcome[] = [];
     const messages = this.sent.map(
       (body, at): QueueMessage => ({
         body,
         attempts,
         ack() {
-          fates[at] = 'acked';
+          outcomes[at] = 'acked';
         },
         retry({ delaySeconds = 0 } = {}) {
-          fates[at] = delaySeconds;
+          outcomes[at] = delaySeconds;
         },
       }),
     );
-    return { batch: { queue, messages }, fates };
+    return { batch: { queue, messages }, outcomes };
   }
 }
 
@@ -58,7 +58,7 @@ function world(own: Partial<OutboxQueueOptions> & { pipeline?: object } = {}) {
   const host = testHost();
   const origin: ScriptedOrigin = scriptedOrigin(host.clock);
   const queue = new Queue();
-  const dead: { write: QueuedWrite; body: string; key: string | null; id: string | undefined }[] = [];
+  const letters: { write: QueuedWrite; body: string; key: string | null; id: string | undefined }[] = [];
   const fetch = createFetch({ host, fetch: origin.fetch, breaker: false, ...pipeline });
   const box = outboxQueue({
     queue,
@@ -66,7 +66,7 @@ function world(own: Partial<OutboxQueueOptions> & { pipeline?: object } = {}) {
     host,
     deadLetters: (write) => ({
       async accept(request, { id } = {}) {
-        dead.push({ write, body: await request.text(), key: request.headers.get('idempotency-key'), id });
+        letters.push({ write, body: await request.text(), key: request.headers.get('idempotency-key'), id });
         return { id: id ?? '' };
       },
     }),
@@ -74,21 +74,21 @@ function world(own: Partial<OutboxQueueOptions> & { pipeline?: object } = {}) {
   });
   const write = (body: BodyInit = 'one', init: RequestInit = {}) =>
     box.accept(new Request(URL_, { method: 'POST', body, ...init }), { id: 'a', partition: 'ann' });
-  const consumed = async (attempts?: number, name?: string): Promise<Fate[]> => {
-    const { batch, fates } = queue.batch(attempts, name);
+  const consumed = async (attempts?: number, name?: string): Promise<Outcome[]> => {
+    const { batch, outcomes } = queue.batch(attempts, name);
     await box.consume(batch);
-    return fates;
+    return outcomes;
   };
-  return { box, queue, origin, dead, host, write, consumed, fetch };
+  return { box, queue, origin, letters, host, write, consumed, fetch };
 }
 
-describe('a write that was accepted', () => {
+describe('a queued write', () => {
   test.each<[string, () => BodyInit, RegExp]>([
     ['text', () => 'one ä', /^one ä$/],
     ['bytes', () => new Uint8Array([111, 110, 101]), /^one$/],
     ['a form', () => form(), /name="field"[\s\S]+content of the field/],
     ['a blob', () => new Blob(['one'], { type: 'text/x' }), /^one$/],
-  ])('is sent with %s, its headers and a key, and is done', async (_, body, arrives) => {
+  ])('a queued write is sent with %s, its headers and a key, and acknowledged', async (_, body, arrives) => {
     const { write, consumed, origin, queue } = world();
     expect(await write(body(), { headers: { accept: 'text/plain' } })).toEqual({ id: 'a' });
     expect(queue.sent).toHaveLength(1);
@@ -100,7 +100,7 @@ describe('a write that was accepted', () => {
     expect(seen?.body).toMatch(arrives);
   });
 
-  test('goes under the same key however often it comes, which may be the application’s own', async () => {
+  test('a queued write has the same key at each delivery, which may be the application’s own', async () => {
     const { write, consumed, origin } = world();
     await write('one', { headers: { 'idempotency-key': '"mine"' } });
     await consumed();
@@ -108,7 +108,7 @@ describe('a write that was accepted', () => {
     expect(origin.seen.map(({ headers }) => headers.get('idempotency-key'))).toEqual(['"mine"', '"mine"']);
   });
 
-  test('has its credentials put back where it is sent, and is refused where nobody would', async () => {
+  test('a queued write gets its credentials from authorize, and is rejected without one', async () => {
     const headers = { authorization: 'Bearer old', 'x-tenant': 'seven' };
     const { write, consumed, origin, queue } = world({
       persistHeaders: ['x-tenant'],
@@ -129,7 +129,7 @@ function form(): FormData {
   return data;
 }
 
-describe('a message', () => {
+describe('a message of the queue', () => {
   test.each<[string, () => Response | ReturnType<typeof networkError>, [number, number], attempts?: number]>([
     ['after 503 within 2 s at first', () => status(503), [0, 2]],
     ['after 503 within a minute at its sixth try', () => status(503), [0, 64], 6],
@@ -138,17 +138,17 @@ describe('a message', () => {
     ['after half a day at the latest', () => status(503, { 'retry-after': '999999' }), [43_200, 43_200]],
     ['after the network failed', networkError, [0, 2]],
     ['while its key is in process', () => status(409), [0, 4], 2],
-  ])('comes again %s', async (_, step, [least, most], attempts = 1) => {
-    const { write, consumed, origin, dead } = world();
+  ])('a message comes again %s', async (_, step, [least, most], attempts = 1) => {
+    const { write, consumed, origin, letters } = world();
     await write();
     origin.otherwise(step() as never);
     const [delay] = await consumed(attempts);
     expect(delay).toBeGreaterThanOrEqual(least);
     expect(delay).toBeLessThanOrEqual(most);
-    expect(dead).toEqual([]);
+    expect(letters).toEqual([]);
   });
 
-  test('comes again when the circuit lets somebody through, and nothing is sent meanwhile', async () => {
+  test('a message comes again when the circuit is half-open, and nothing is sent before', async () => {
     const { write, consumed, origin } = world({ pipeline: { breaker: { failures: 1, openFor: '40s' } } });
     await write();
     origin.otherwise(() => status(503));
@@ -159,20 +159,23 @@ describe('a message', () => {
   });
 
   test.each<[string, number, attempts?: number]>([
-    ['is refused for good', 422],
-    ['wants credentials that nobody has', 401],
+    ['is rejected for good', 422],
+    ['lacks credentials', 401],
     ['is in conflict', 412],
     ['is in conflict for the third time', 409, 3],
-  ])('whose write %s goes to the dead letters, as it is and under its key', async (_, code, attempts = 1) => {
-    const { write, consumed, origin, dead } = world();
-    await write();
-    origin.otherwise(() => status(code));
-    expect(await consumed(attempts)).toEqual(['acked']);
-    const key = origin.seen[0]?.headers.get('idempotency-key');
-    expect(dead).toMatchObject([{ id: 'a', body: 'one', key, write: { partition: 'ann' } }]);
-  });
+  ])(
+    'a message whose write %s becomes a dead letter, unchanged and under its key',
+    async (_, code, attempts = 1) => {
+      const { write, consumed, origin, letters } = world();
+      await write();
+      origin.otherwise(() => status(code));
+      expect(await consumed(attempts)).toEqual(['acked']);
+      const key = origin.seen[0]?.headers.get('idempotency-key');
+      expect(letters).toMatchObject([{ id: 'a', body: 'one', key, write: { partition: 'ann' } }]);
+    },
+  );
 
-  test('stays in the queue where the dead letters cannot be reached', async () => {
+  test('a message stays in the queue if the dead letters cannot be reached', async () => {
     const { write, consumed, origin } = world({
       deadLetters: () => ({ accept: () => Promise.reject(new Error('Durable Object is overloaded')) }),
     });
@@ -181,29 +184,29 @@ describe('a message', () => {
     expect(await consumed()).toEqual([expect.any(Number)]);
   });
 
-  test('of the dead-letter queue is sent by the dead letters alone', async () => {
-    const { write, consumed, origin, dead } = world({ deadLetterQueue: 'orders-dead' });
+  test('a message of the dead-letter queue is sent by the dead letters alone', async () => {
+    const { write, consumed, origin, letters } = world({ deadLetterQueue: 'orders-dead' });
     await write();
     expect(await consumed(1, 'orders-dead')).toEqual(['acked']);
     expect(origin.seen).toEqual([]);
-    expect(dead).toHaveLength(1);
+    expect(letters).toHaveLength(1);
   });
 
-  test('of somebody else’s is left to the platform', async () => {
-    const { queue, consumed, origin, dead } = world();
+  test('a foreign message is left to the platform', async () => {
+    const { queue, consumed, origin, letters } = world();
     queue.sent.push('text', undefined, null, { holdfast: 'of another kind' });
     expect(await consumed()).toEqual([0, 0, 0, 0]);
-    expect([origin.seen.length, dead.length]).toEqual([0, 0]);
+    expect([origin.seen.length, letters.length]).toEqual([0, 0]);
   });
 
-  test('of another version waits for it', async () => {
-    const { queue, consumed, origin, dead } = world();
+  test('a message of another version waits for that version', async () => {
+    const { queue, consumed, origin, letters } = world();
     queue.sent.push({ holdfast: 2 }, { holdfast: 1 });
     expect(await consumed()).toEqual([900, 900]);
-    expect([origin.seen.length, dead.length]).toEqual([0, 0]);
+    expect([origin.seen.length, letters.length]).toEqual([0, 0]);
   });
 
-  test('that fails does not hold up the others, of which six are sent at once', async () => {
+  test('a message that fails does not delay the others, of which six are sent at once', async () => {
     const { write, consumed, origin, queue, host } = world();
     for (let times = 0; times < 20; times++) await write();
     queue.sent.splice(3, 0, null);
@@ -211,7 +214,7 @@ describe('a message', () => {
     let nth = 0;
     let open = 0;
     let most = 0;
-    const answer = async (): Promise<Response> => {
+    const respond = async (): Promise<Response> => {
       const isBad = ++nth === 7;
       most = Math.max(most, ++open);
       if (open === 6) six.resolve();
@@ -220,18 +223,18 @@ describe('a message', () => {
       open--;
       return isBad ? status(500) : ok('thanks');
     };
-    // No time passes while they are sent.
-    origin.otherwise(() => host.clock.busy(answer()));
-    const fates = await consumed();
-    expect(fates.filter((fate) => fate === 'acked')).toHaveLength(19);
+    // Time stands still during the sendings.
+    origin.otherwise(() => host.clock.busy(respond()));
+    const outcomes = await consumed();
+    expect(outcomes.filter((outcome) => outcome === 'acked')).toHaveLength(19);
     expect(most).toBe(6);
   });
 });
 
-describe('a body', () => {
+describe('a body outside its message', () => {
   const large = new Uint8Array(200_000).map((_, at) => at % 128);
 
-  test('that a message has no room for lies in a store, until the write is done', async () => {
+  test('a body that is too large for a message lies in a store until the write is acknowledged', async () => {
     const bodies = memoryStore();
     const { write, consumed, origin, queue } = world({ bodies });
     await write(large);
@@ -242,7 +245,7 @@ describe('a body', () => {
     expect(await bodies.range({})).toEqual([]);
   });
 
-  test('that is not there yet is waited for, and nothing is sent without it', async () => {
+  test('a write waits for a body that is not stored yet', async () => {
     const bodies = durableStore();
     const { write, consumed, origin } = world({ bodies });
     await write(large);
@@ -254,14 +257,14 @@ describe('a body', () => {
     expect(await consumed()).toEqual(['acked']);
   });
 
-  test('for which there is no place is refused', async () => {
+  test('a body above every limit is rejected as too large', async () => {
     await expect(world().write(large)).rejects.toMatchObject({ code: 'too-large' });
     await expect(world({ maxEntryBytes: 1_000, bodies: memoryStore() }).write(large)).rejects.toMatchObject({
       code: 'too-large',
     });
   });
 
-  test.each(['queue', 'bodies'] as const)('is nowhere when the %s did not take the write', async (what) => {
+  test.each(['queue', 'bodies'] as const)('a body is removed if the %s rejected the write', async (what) => {
     const bodies = durableStore();
     const { write, queue } = world({ bodies });
     if (what === 'queue') queue.isBroken = true;
@@ -281,11 +284,11 @@ test.each<[string, object]>([
   ['outboxQueue.deadLetters: undefined is not allowed; expected a function', { deadLetters: undefined }],
   ['outboxQueue.bodies', { bodies: {} }],
   ['outboxQueue.maxRetries', { maxRetries: 3 }],
-])('an option that cannot be meant: %s', (message, own) => {
+])('an impossible option throws an error: %s', (message, own) => {
   expect(() => world(own as never)).toThrow(message);
 });
 
-test('a write that cannot be meant is an error, and nothing is given to the queue', async () => {
+test('an invalid write throws an error, and the queue receives nothing', async () => {
   const { box, queue } = world();
   const request = new Request(URL_, { method: 'POST', body: 'one' });
   await expect(box.accept(URL_ as never)).rejects.toThrow('outboxQueue.accept.request');

@@ -28,7 +28,10 @@ afterEach(async () => {
   for (const end of ends.splice(0)) await end();
 });
 
-/** A worker with its events; `passed` is what went to the network as if there were none. */
+/**
+ * A worker with its events; `passed` are the requests that went to the network as if there were no
+ * worker.
+ */
 function worker(options: Partial<ServiceWorkerOptions> & { box?: OutboxOptions; user?: () => string } = {}) {
   const { box = {}, user = () => 'ann', ...rest } = options;
   const host = testHost({ clock: virtualClock({ quiet }) });
@@ -61,14 +64,14 @@ function worker(options: Partial<ServiceWorkerOptions> & { box?: OutboxOptions; 
     passed,
     registered,
     listeners,
-    /** What the worker answers; `undefined` where it leaves the request to the browser. */
-    async asks(request: Request): Promise<Response | undefined> {
-      let answer: Promise<Response> | undefined;
+    /** The response of the worker; `undefined` if it leaves the request to the browser. */
+    async dispatch(request: Request): Promise<Response | undefined> {
+      let responded: Promise<Response> | undefined;
       const respondWith = (response: Promise<Response>): void => {
-        answer = response;
+        responded = response;
       };
       listeners.get('fetch')?.({ request, respondWith, waitUntil() {} } as never);
-      return answer;
+      return responded;
     },
     async syncs(tag = 'holdfast-outbox', lastChance = false): Promise<unknown> {
       let work: Promise<unknown> | undefined;
@@ -85,18 +88,18 @@ function worker(options: Partial<ServiceWorkerOptions> & { box?: OutboxOptions; 
 }
 
 /** In some runtimes a request has no destination. */
-const asked = (url: string, init: RequestInit & { destination?: string } = {}): Request => {
+const requestOf = (url: string, init: RequestInit & { destination?: string } = {}): Request => {
   const { destination = '', mode = 'cors', ...rest } = init;
   const request = new Request(url, rest);
   return Object.defineProperties(request, { destination: { value: destination }, mode: { value: mode } });
 };
 
-/** Elsewhere are no service workers. */
-const canTell = typeof indexedDB === 'object';
+/** Other runtimes have no service workers. */
+const canShareState = typeof indexedDB === 'object';
 
 const POST = { method: 'POST', body: 'order' };
 
-/** Timers of the platform for a minute and more. @returns lets those come that are for up to so many ms. */
+/** Timers of the platform for a minute and more. @returns fires those of up to so many ms. */
 function longTimers(): (until: number) => void {
   const { setTimeout: own } = globalThis;
   const waiting: { readonly ms: number; readonly task: () => void }[] = [];
@@ -113,12 +116,12 @@ function longTimers(): (until: number) => void {
   };
 }
 
-/** A browser with a service worker, as its pages see it. @returns the tags for which it was asked to be woken. */
+/** A browser with a service worker, as its pages see it. @returns the tags that were registered. */
 function browser(register = async (): Promise<void> => {}): string[] {
-  const asked: string[] = [];
+  const tags: string[] = [];
   const sync = {
     register(tag: string) {
-      asked.push(tag);
+      tags.push(tag);
       return register();
     },
   };
@@ -128,15 +131,15 @@ function browser(register = async (): Promise<void> => {}): string[] {
     if (before) Object.defineProperty(globalThis, 'registration', before);
     else Reflect.deleteProperty(globalThis, 'registration');
   });
-  return asked;
+  return tags;
 }
 
 describe('a service worker', () => {
-  test('answers the routes that are listed, with their options, and leaves the rest to the browser', async () => {
+  test('a service worker serves the listed routes, with their options, and leaves the rest to the browser', async () => {
     const here = worker({ routes: [{ match: '/orders', retry: 1 }] });
     here.origin.replies(status(503), ok('orders'));
-    expect(await (await here.asks(asked(API)))?.text()).toBe('orders');
-    expect(await here.asks(asked('https://api.example.com/other'))).toBeUndefined();
+    expect(await (await here.dispatch(requestOf(API)))?.text()).toBe('orders');
+    expect(await here.dispatch(requestOf('https://api.example.com/other'))).toBeUndefined();
     expect(here.origin.seen).toHaveLength(2);
   });
 
@@ -144,84 +147,84 @@ describe('a service worker', () => {
     ['a navigation', { mode: 'navigate' as RequestMode }],
     ['an image', { destination: 'image' }],
     ['a script', { destination: 'script' }],
-    ['what hides its answer', { mode: 'no-cors' as RequestMode }],
+    ['an opaque request', { mode: 'no-cors' as RequestMode }],
     ['a range', { headers: { range: 'bytes=0-9' } }],
-  ])('leaves %s to the browser', async (_, init) => {
+  ])('a service worker leaves %s to the browser', async (_, init) => {
     const here = worker({ routes: [{ match: '/orders' }] });
-    expect(await here.asks(asked(API, init))).toBeUndefined();
+    expect(await here.dispatch(requestOf(API, init))).toBeUndefined();
   });
 
-  test('does not listen to requests where no routes are listed', () => {
+  test('a service worker without routes does not listen to requests', () => {
     expect([...worker().listeners.keys()]).toEqual(['sync']);
     expect([...worker({ outbox: undefined as never }).listeners.keys()]).toEqual([]);
   });
 
-  test('keeps no write for a page that did not ask', async () => {
+  test('a service worker queues no write without an option of its route', async () => {
     const here = worker({ routes: [{ match: '/orders' }], box: { match: '/orders' } });
     here.origin.replies(networkError());
-    await expect(here.asks(asked(API, POST))).rejects.toThrow(TypeError);
+    await expect(here.dispatch(requestOf(API, POST))).rejects.toThrow(TypeError);
     expect(await here.outbox.counts()).toMatchObject({ count: 0 });
   });
 
-  test('keeps a write where its route says so, and delivers it when it is woken', async () => {
+  test('a service worker queues a write if its route says so, and delivers it on a sync event', async () => {
     const here = worker({ routes: [{ match: '/orders', outbox: true }] });
     here.origin.replies(networkError());
-    expect((await here.asks(asked(API, POST)))?.status).toBe(202);
+    expect((await here.dispatch(requestOf(API, POST)))?.status).toBe(202);
     expect(await here.outbox.counts()).toMatchObject({ count: 1 });
     await here.syncs();
     expect(await here.outbox.counts()).toMatchObject({ count: 0 });
     expect(here.origin.seen.map(({ body }) => body)).toEqual(['order', 'order']);
   });
 
-  test('leaves to the browser what an outbox delivers, or it would keep it for ever', async () => {
+  test('a service worker leaves the sendings of an outbox to the browser, so that it never queues them again', async () => {
     const here = worker({ routes: [{ match: '/orders', outbox: true }] });
-    const delivery = asked(API, { ...POST, headers: { 'idempotency-key': '"of an entry"' } });
-    expect(await here.asks(delivery)).toBeUndefined();
+    const delivery = requestOf(API, { ...POST, headers: { 'idempotency-key': '"of an entry"' } });
+    expect(await here.dispatch(delivery)).toBeUndefined();
     expect(() =>
       worker({ routes: [{ match: '/', outbox: true }], box: { idempotencyHeader: false } }),
     ).toThrow('serviceWorker.outbox');
   });
 
-  test('sends what cannot be kept as if there were no worker', async () => {
+  test('a service worker passes a write that cannot be queued to the network', async () => {
     const here = worker({ routes: [{ match: '/orders', outbox: true }], box: { maxEntryBytes: 3 } });
-    const signed = asked(API, { ...POST, headers: { authorization: 'Bearer secret' } });
-    expect(await (await here.asks(signed))?.text()).toBe('from the network');
-    const large = asked(API, POST);
-    expect(await (await here.asks(large))?.text()).toBe('from the network');
+    const signed = requestOf(API, { ...POST, headers: { authorization: 'Bearer secret' } });
+    expect(await (await here.dispatch(signed))?.text()).toBe('from the network');
+    const large = requestOf(API, POST);
+    expect(await (await here.dispatch(large))?.text()).toBe('from the network');
     expect(await Promise.all(here.passed.map((request) => request.text()))).toEqual(['order', 'order']);
     expect(here.passed.map(({ headers }) => headers.get('authorization'))).toEqual(['Bearer secret', null]);
     expect(here.origin.seen).toHaveLength(0);
   });
 
-  test('fails as the network does, where it was asked', async () => {
+  test('a service worker fails as the network does on its routes', async () => {
     const here = worker({ routes: [{ match: '/orders' }] });
     here.origin.replies(networkError());
-    await expect(here.asks(asked(API))).rejects.toThrow(TypeError);
+    await expect(here.dispatch(requestOf(API))).rejects.toThrow(TypeError);
     expect(here.passed).toEqual([]);
   });
 
-  test.skipIf(!canTell)(
-    'that is turned off answers nothing and drains nothing, until it is turned on',
+  test.skipIf(!canShareState)(
+    'a service worker that is turned off serves and sends nothing, until it is turned on',
     async () => {
       const here = worker({ routes: [{ match: '/orders', outbox: true }] });
       here.origin.replies(networkError());
-      await here.asks(asked(API, POST));
+      await here.dispatch(requestOf(API, POST));
       const off = killSwitch(here.name);
       ends.push(off.close);
       await off.ready;
       await off.turnOff();
       await settle();
       expect(off.isOff).toBe(true);
-      expect(await here.asks(asked(API))).toBeUndefined();
+      expect(await here.dispatch(requestOf(API))).toBeUndefined();
       await here.syncs();
       expect(await here.outbox.counts()).toMatchObject({ count: 1 });
       await off.turnOn();
       await settle();
-      expect((await here.asks(asked(API)))?.status).toBe(200);
+      expect((await here.dispatch(requestOf(API)))?.status).toBe(200);
     },
   );
 
-  test('and its options have to be such as can be meant', () => {
+  test('an impossible option of a service worker throws an error', () => {
     expect(() => serviceWorker({} as never)).toThrow('serviceWorker.fetch');
     expect(() => worker({ routes: [{ retry: 1 } as never] })).toThrow('serviceWorker.routes.match');
     expect(() => worker({ scope: {} as never })).toThrow('serviceWorker.scope');
@@ -229,10 +232,10 @@ describe('a service worker', () => {
 });
 
 describe('Background Sync', () => {
-  test('is asked again for what still waits, and asks for itself at its last chance', async () => {
+  test('Background Sync fails while entries wait, and registers itself again at its last chance', async () => {
     const here = worker({ routes: [{ match: '/orders', outbox: true }] });
     here.origin.otherwise(() => status(503));
-    await here.asks(asked(API, POST));
+    await here.dispatch(requestOf(API, POST));
     await expect(here.syncs()).rejects.toMatchObject({ name: 'StillWaitingError' });
     expect(here.registered).toEqual([]);
     await here.syncs('holdfast-outbox', true);
@@ -246,16 +249,16 @@ describe('Background Sync', () => {
   test.each([
     ['the user is paused', {}],
     ['the lane is paused', { lane: 'https://api.example.com' }],
-  ])('Background Sync is not asked again for entries that cannot be sent: %s', async (_, paused) => {
+  ])('Background Sync is not registered again for entries that cannot be sent: %s', async (_, paused) => {
     const here = worker({ routes: [{ match: '/orders', outbox: true }] });
     here.origin.otherwise(() => status(503));
-    await here.asks(asked(API, POST));
+    await here.dispatch(requestOf(API, POST));
     await here.outbox.pause(paused);
     await here.syncs();
     expect(await here.outbox.counts()).toMatchObject({ waiting: 1 });
   });
 
-  test('asks for itself at its last chance, also where what is to be known before cannot be had', async () => {
+  test('Background Sync registers itself at its last chance, even if `ready` rejects', async () => {
     const ready = Promise.reject(new TypeError('Failed to fetch'));
     ready.catch(() => {});
     const here = worker({ ready });
@@ -267,13 +270,13 @@ describe('Background Sync', () => {
 
   test.each([
     ['a large write is still being sent', {}],
-    ['what is to be known before does not come', { ready: new Promise<void>(() => {}) }],
-  ])('is over before the browser ends it, though %s', async (_, options) => {
+    ['`ready` does not resolve', { ready: new Promise<void>(() => {}) }],
+  ])('Background Sync ends before the browser ends it, though %s', async (_, options) => {
     const here = worker({ routes: [{ match: '/orders', outbox: true }] });
     const lets = longTimers();
     here.host.connectivity.set(false);
     // An upload over a slow line has no time limit.
-    await here.asks(asked(API, { ...POST, body: 'x'.repeat(300_000) }));
+    await here.dispatch(requestOf(API, { ...POST, body: 'x'.repeat(300_000) }));
     const sent = Promise.withResolvers<void>();
     here.origin.otherwise(() => {
       sent.resolve();
@@ -299,98 +302,98 @@ describe('Background Sync', () => {
     expect(here.origin.seen).toHaveLength(1);
   });
 
-  test('begins nothing more when its time is nearly up, and is asked again for the rest', async () => {
+  test('Background Sync starts no sending near its limit, and is registered again for the rest', async () => {
     const here = worker({ routes: [{ match: '/orders', outbox: true }] });
     const lets = longTimers();
     here.host.connectivity.set(false);
-    for (const body of ['a', 'b']) await here.asks(asked(API, { ...POST, body }));
+    for (const body of ['a', 'b']) await here.dispatch(requestOf(API, { ...POST, body }));
     const sent = Promise.withResolvers<void>();
-    const answer = Promise.withResolvers<Response>();
+    const response = Promise.withResolvers<Response>();
     here.origin.otherwise(() => {
       sent.resolve();
-      // No time passes while it is sent.
-      return here.host.clock.busy(answer.promise);
+      // Time stands still during the sending.
+      return here.host.clock.busy(response.promise);
     });
     here.host.connectivity.set(true);
     const work = here.syncs().then(String, ({ message }) => message);
     await sent.promise;
     await settle();
     lets(160_000);
-    answer.resolve(ok());
+    response.resolve(ok());
     expect(await work).toBe('1 writes still wait');
     expect(here.origin.seen.map(({ body }) => body)).toEqual(['a']);
   });
 
-  test('is asked for by a page for each write that has to wait', async () => {
-    const asked = browser();
+  test('a page registers Background Sync for each write that has to wait', async () => {
+    const tags = browser();
     const here = page({ backgroundSync: true });
     here.host.connectivity.set(false);
     await give(here, 'a');
     await settle();
-    expect(asked).toEqual(['holdfast-outbox']);
+    expect(tags).toEqual(['holdfast-outbox']);
     // The browser wakes the worker at once; that sends it; then the tunnel begins.
     here.host.connectivity.set(true);
     await here.outbox.flush();
     await settle();
-    const { length } = asked;
+    const { length } = tags;
     here.host.connectivity.set(false);
     await give(here, 'b');
     await settle();
-    expect(asked.length).toBeGreaterThan(length);
+    expect(tags.length).toBeGreaterThan(length);
   });
 
-  test('is asked for by a page that finds something on loading without a network', async () => {
-    const asked = browser();
+  test('a page that finds entries on loading without a network registers Background Sync', async () => {
+    const tags = browser();
     const before = page();
     before.host.connectivity.set(false);
     await give(before, 'a');
-    expect(asked).toEqual([]);
+    expect(tags).toEqual([]);
     await before.fetch.close();
     const here = page({ backgroundSync: true, pollInterval: '1h' }, before.store, before);
     await here.clock.advance(1_000);
-    expect(asked.length).toBeGreaterThan(0);
+    expect(tags.length).toBeGreaterThan(0);
   });
 
-  test('is asked for twice at the most where many writes have to wait at once', async () => {
+  test('many writes at once register Background Sync twice at the most', async () => {
     const letGo: (() => void)[] = [];
     const here = page({ backgroundSync: true });
-    const asked = browser(() => here.clock.busy(new Promise<void>((resolve) => letGo.push(resolve))));
+    const tags = browser(() => here.clock.busy(new Promise<void>((resolve) => letGo.push(resolve))));
     here.host.connectivity.set(false);
     await Promise.all(Array.from({ length: 20 }, (_, nth) => give(here, `${nth}`)));
     await settle();
-    expect(asked).toHaveLength(1);
+    expect(tags).toHaveLength(1);
     letGo[0]?.();
     await settle();
-    expect(asked).toHaveLength(2);
+    expect(tags).toHaveLength(2);
     letGo[1]?.();
     await settle();
-    expect(asked).toHaveLength(2);
+    expect(tags).toHaveLength(2);
   });
 
-  test('that the browser refuses, or does not answer, is asked for again by the next write', async () => {
-    let answer = (): Promise<void> => Promise.reject(new DOMException('not now', 'NotAllowedError'));
-    const asked = browser(() => answer());
+  test('the next write registers Background Sync again if the browser rejected or did not respond', async () => {
+    let register = (): Promise<void> => Promise.reject(new DOMException('not now', 'NotAllowedError'));
+    const tags = browser(() => register());
     const here = page({ backgroundSync: true });
     const asking = async (body: string): Promise<number> => {
-      const { length } = asked;
+      const { length } = tags;
       await give(here, body);
       await settle();
-      return asked.length - length;
+      return tags.length - length;
     };
     here.host.connectivity.set(false);
     expect(await asking('a')).toBeGreaterThan(0);
-    answer = () => new Promise(() => {});
+    register = () => new Promise(() => {});
     expect(await asking('b')).toBeGreaterThan(0);
     await here.clock.advance(20_000);
     expect(await asking('c')).toBeGreaterThan(0);
   });
 
-  test('of somebody else’s tag is theirs', async () => {
+  test('Background Sync ignores a foreign tag', async () => {
     const here = worker();
     expect(await here.syncs('workbox-background-sync:queue')).toBeUndefined();
   });
 
-  test('is not asked again for what is paused, or somebody else’s', async () => {
+  test('Background Sync is not registered again for entries that are paused or of another user', async () => {
     let user: string | undefined = 'ann';
     const here = worker({
       routes: [{ match: '/orders', outbox: true }],
@@ -400,7 +403,7 @@ describe('Background Sync', () => {
       },
     });
     here.origin.otherwise(() => status(503));
-    await here.asks(asked(API, POST));
+    await here.dispatch(requestOf(API, POST));
     await here.outbox.pause();
     await here.syncs();
     user = 'bob';
@@ -411,8 +414,8 @@ describe('Background Sync', () => {
   });
 });
 
-describe.skipIf(!canTell)('a session that is shared', () => {
-  test('is known in every page and worker, and after a reload', async () => {
+describe.skipIf(!canShareState)('a shared session', () => {
+  test('a session is shared by every page and worker, and survives a reload', async () => {
     const name = `session ${crypto.randomUUID()}`;
     const [page, sw] = [sharedSession(name), sharedSession(name)];
     ends.push(page.close, sw.close);
@@ -434,7 +437,7 @@ describe.skipIf(!canTell)('a session that is shared', () => {
     end();
     await page.signIn('bob');
     while (sw.partition() === undefined) await macrotask();
-    // Only what has changed, and nothing after its end.
+    // Only changes, and nothing after its end.
     expect(seen).toEqual(['ann', undefined]);
     await expect(page.signIn('')).rejects.toThrow('partition');
   });

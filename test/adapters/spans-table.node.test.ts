@@ -19,11 +19,11 @@ const BETWEEN = /(<!-- spans: [^\n]*-->\n)[\s\S]*?(<!-- \/spans -->)/;
 
 const API = 'https://api.example.com';
 
-/** The same for each span, or other in each run. */
+/** The same for each span, or another in each run. */
 const UNTOLD = ['holdfast.call_id', 'server.address', 'server.port', 'url.scheme', 'url.full'];
 
 /** The spans of each story, by the story. */
-async function told(): Promise<Map<string, ReadableSpan[]>> {
+async function spansOfStories(): Promise<Map<string, ReadableSpan[]>> {
   const sdk = telemetrySdk();
   const stories = new Map<string, ReadableSpan[]>();
   const story = async (name: string, happens: () => Promise<unknown>): Promise<void> => {
@@ -105,9 +105,9 @@ function cellsOf(span: ReadableSpan): string[] {
   ];
 }
 
-test(`the table in ${PAGE} is what a real SDK was told`, async () => {
+test(`the table in ${PAGE} shows the spans that a real SDK receives`, async () => {
   const page = await readFile(PAGE, 'utf8');
-  const wanted = table(await told());
+  const wanted = table(await spansOfStories());
   const written = page.replace(BETWEEN, (_, begin, end) => `${begin}\n${wanted}\n\n${end}`);
   if (process.env.UPDATE) await writeFile(PAGE, written);
   expect(BETWEEN.test(page)).toBe(true);
