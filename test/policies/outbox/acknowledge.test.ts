@@ -1,25 +1,28 @@
-/** An entry is acknowledged on the disk before the next one of its lane is sent. */
+/**
+ * The store commits the acknowledgement of an entry before the outbox sends the next one of its
+ * lane.
+ */
 import { describe, expect, test } from 'vitest';
 import type { OutboxOptions } from '../../../src/policies/outbox/options.ts';
 import { ok, status } from '../../../src/testing/index.ts';
 import { durableStore } from '../../support/durable.ts';
 import { type Page, POST, page, settle, URL_ } from '../../support/outbox-page.ts';
 
-/** A page, offline, whose store can be made to keep waiting whoever changes something, or the first of them. */
+/** A page, offline, whose store can delay its changes, or the first of them. */
 function slowPage(
   options: OutboxOptions = {},
 ): Page & { hold: (changes?: number) => void; letGo: () => void } {
   const store = durableStore();
   const made = page(options, store);
   const { change } = store;
-  let held: Promise<void> | undefined;
+  let gate: Promise<void> | undefined;
   let waiting = 0;
   let most = Infinity;
   let letGo = (): void => {};
   store.change = async (...args) => {
     const [keys] = args as Parameters<typeof change>;
-    // Where there are no locks the lane has to be had first.
-    if (held && !keys[0]?.startsWith('lease') && waiting++ < most) await made.clock.busy(held);
+    // Without locks the page needs the lane first.
+    if (gate && !keys[0]?.startsWith('lease') && waiting++ < most) await made.clock.busy(gate);
     return change(...(args as Parameters<typeof change>)) as never;
   };
   made.host.connectivity.set(false);
@@ -27,7 +30,7 @@ function slowPage(
     ...made,
     hold(changes = Infinity) {
       most = changes;
-      held = new Promise((resolve) => {
+      gate = new Promise((resolve) => {
         letGo = resolve;
       });
     },
@@ -45,13 +48,13 @@ const isAcknowledgement = (keys: readonly string[]): boolean =>
 
 const bodies = (count: number): string[] => Array.from({ length: count }, (_, nth) => `${nth}`);
 
-/** What the origin has seen, in order. */
+/** The bodies that the origin has received, in order. */
 const seen = ({ origin }: Page): Promise<string[]> =>
   Promise.all(origin.seen.map(({ body }) => new Response(body as BodyInit).text()));
 
-/** Sends what may be sent before anything is taken out. */
-async function sendAhead(slow: ReturnType<typeof slowPage>, held?: number): Promise<void> {
-  slow.hold(held);
+/** Sends as far as the outbox allows without an acknowledgement. */
+async function sendAhead(slow: ReturnType<typeof slowPage>, changes?: number): Promise<void> {
+  slow.hold(changes);
   slow.host.connectivity.set(true);
   for (let turn = 0; turn < 10; turn++) await settle();
 }
@@ -59,8 +62,8 @@ async function sendAhead(slow: ReturnType<typeof slowPage>, held?: number): Prom
 describe('a disk that is slower than the origin', () => {
   test.each<[string, OutboxOptions, object]>([
     ['with the defaults', {}, {}],
-    ['whose order matters more', {}, { blockLaneOnFailure: true }],
-    ['that must be sent once', {}, { delivery: 'at-most-once' }],
+    ['with blockLaneOnFailure', {}, { blockLaneOnFailure: true }],
+    ['at-most-once', {}, { delivery: 'at-most-once' }],
     ['without a key', { idempotencyHeader: false }, {}],
   ])('the next entry is not sent before the acknowledgement: %s', async (_, options, own) => {
     const slow = slowPage(options);
@@ -72,7 +75,7 @@ describe('a disk that is slower than the origin', () => {
     expect(await seen(slow)).toEqual(bodies(3));
   });
 
-  test('one that is sent otherwise does not bring back those before it', async () => {
+  test('an at-most-once entry does not bring back the entries before it', async () => {
     const slow = slowPage({
       onConflict: (_, __, request) => new Request(request, { method: 'PUT', body: 'mended' }),
     });
@@ -101,7 +104,7 @@ test('an entry that cannot be acknowledged stops its lane', async () => {
   made.host.connectivity.set(false);
   await give(made, bodies(200));
   const { change } = store;
-  // Where there are no locks the lane has to be had first.
+  // Without locks the page needs the lane first.
   store.change = ((...args: Parameters<typeof change>) =>
     args[0][0]?.startsWith('lease')
       ? change(...args)
@@ -116,7 +119,7 @@ test('an entry that cannot be acknowledged stops its lane', async () => {
   expect(applied.size).toBe(200);
 });
 
-test('one that others are merged into while it is at hand keeps its place', async () => {
+test('an entry that is coalesced while its lane is sent keeps its place', async () => {
   const made = page();
   made.host.connectivity.set(false);
   await give(made, ['a', 'b', 'c']);
@@ -133,8 +136,8 @@ test('one that others are merged into while it is at hand keeps its place', asyn
 
 test.each<[string, OutboxOptions, object]>([
   ['with the defaults', {}, {}],
-  ['whose order matters more', {}, { blockLaneOnFailure: true }],
-  ['that must be sent once', { delivery: 'at-most-once' }, {}],
+  ['with blockLaneOnFailure', {}, { blockLaneOnFailure: true }],
+  ['at-most-once', { delivery: 'at-most-once' }, {}],
   ['without a key', { idempotencyHeader: false }, {}],
 ])('an entry is acknowledged once, with strict durability: %s', async (_, options, own) => {
   const store = durableStore();
@@ -142,18 +145,18 @@ test.each<[string, OutboxOptions, object]>([
   made.host.connectivity.set(false);
   await give(made, ['a'], own);
   const { change } = store;
-  const asked: (boolean | undefined)[] = [];
+  const commits: (boolean | undefined)[] = [];
   store.change = (keys, decide, how) => {
-    if (isAcknowledgement(keys)) asked.push(how?.strict);
+    if (isAcknowledgement(keys)) commits.push(how?.strict);
     return change(keys, decide, how);
   };
   made.host.connectivity.set(true);
   await made.outbox.flush();
-  expect(asked).toEqual([true]);
+  expect(commits).toEqual([true]);
 });
 
 describe('an acknowledgement that fails once', () => {
-  /** A page that has been given what it is to send, and has tried it twice. */
+  /** A page with queued writes that has tried twice to send them. */
   async function failing(options: OutboxOptions, ...writes: readonly [method: string, outbox: object][]) {
     const store = durableStore();
     const made = page(options, store);
@@ -180,26 +183,26 @@ describe('an acknowledgement that fails once', () => {
     };
   }
 
-  test('what is sent once is not sent before, and is no dead letter', async () => {
+  test('an at-most-once entry waits for the acknowledgement before it, and is no dead letter', async () => {
     const made = await failing({ delivery: 'at-most-once' }, ['DELETE', {}], ['POST', {}]);
     expect(await made.tried()).toMatchObject({ waiting: 0, deadLetters: 0 });
     expect(made.origin.seen.map(({ method }) => method)).toEqual(['DELETE', 'DELETE', 'POST']);
   });
 
-  test('a strict write that is refused leaves nothing behind it that was delivered before it', async () => {
+  test('a rejected blocking entry leaves no delivered entry before it behind', async () => {
     const made = await failing({}, ['POST', {}], ['POST', { blockLaneOnFailure: true }]);
     made.origin.replies(ok(), ok(), status(422));
     expect(await made.tried()).toMatchObject({ waiting: 0, deadLetters: 1 });
   });
 
-  test('nor does one that has expired', async () => {
+  test('an expired blocking entry leaves no delivered entry before it behind', async () => {
     const made = await failing({}, ['POST', {}], ['POST', { blockLaneOnFailure: true, expiresAfter: '1s' }]);
     await made.clock.advance(2_000);
     expect(await made.tried()).toMatchObject({ waiting: 0, deadLetters: 1 });
   });
 });
 
-test('what is taken out too late to be waited for is told all the same', async () => {
+test('an acknowledgement that the store commits after its timeout is still emitted', async () => {
   const store = durableStore();
   const made = page({}, store);
   made.host.connectivity.set(false);
@@ -219,22 +222,22 @@ test('what is taken out too late to be waited for is told all the same', async (
   expect(ended).toEqual(['a delivered']);
 });
 
-describe('what is at hand', () => {
-  async function reads(count: number, ms: number): Promise<{ asked: number; read: number }> {
+describe('reads of a lane', () => {
+  async function reads(count: number, ms: number): Promise<{ reads: number; read: number }> {
     const store = durableStore();
     const made = page({}, store);
     made.host.connectivity.set(false);
     await give(made, bodies(count));
     const { rangeWithBodies, get } = store;
-    let [asked, read] = [0, 0];
+    let [reads, read] = [0, 0];
     store.rangeWithBodies = async (...args) => {
-      asked++;
+      reads++;
       const found = await rangeWithBodies(...args);
       read += found.length;
       return found;
     };
     store.get = (key) => {
-      if (key.startsWith('entry')) asked++;
+      if (key.startsWith('entry')) reads++;
       return get(key);
     };
     made.origin.replies(
@@ -246,12 +249,15 @@ describe('what is at hand', () => {
     made.host.connectivity.set(true);
     await made.outbox.flush();
     expect(await seen(made)).toEqual(bodies(count));
-    return { asked, read };
+    return { reads, read };
   }
 
-  test.each([0, 5, 1_000])('is read once, when it is first (an origin that takes %i ms)', async (ms) => {
-    const { asked, read } = await reads(40, ms);
-    expect(asked).toBeLessThan(45);
-    expect(read).toBe(40);
-  });
+  test.each([0, 5, 1_000])(
+    'an entry is read once, when it is first in its lane (an origin that takes %i ms)',
+    async (ms) => {
+      const { reads: all, read } = await reads(40, ms);
+      expect(all).toBeLessThan(45);
+      expect(read).toBe(40);
+    },
+  );
 });

@@ -1,4 +1,4 @@
-/** Sizes, expiry, seals: what is easily got wrong by a little. */
+/** Edge cases of sizes, expiry and encryption. */
 import { expect, test } from 'vitest';
 import { encryptWith } from '../../../src/stores/encryption.ts';
 import { indexedDBStore } from '../../../src/stores/indexeddb/indexeddb.ts';
@@ -8,7 +8,7 @@ import { type Page, page, settle, URL_ } from '../../support/outbox-page.ts';
 const give = (made: Page, body: string, outbox: object = {}, init: RequestInit = {}) =>
   made.fetch(URL_, { method: 'POST', body, ...init, holdfast: { outbox } });
 
-test('what is sealed cannot be guessed from what stands in the clear', async () => {
+test('an encrypted entry cannot be guessed from its plain fields', async () => {
   const key = (await crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, [
     'encrypt',
     'decrypt',
@@ -30,7 +30,7 @@ test('a body is measured in bytes', async () => {
   await expect(give(here, '€'.repeat(100))).rejects.toMatchObject({ code: 'too-large' });
 });
 
-test('what a call says of its expiry holds for its replay', async () => {
+test('the expiry that a call sets holds for its replay', async () => {
   const here = page();
   here.origin.replies(status(422));
   await give(here, 'a', { id: 'a', expiresAfter: '1h' });
@@ -42,14 +42,14 @@ test('what a call says of its expiry holds for its replay', async () => {
 });
 
 test.skipIf(typeof indexedDB === 'undefined')(
-  'a page of entries after what is after all is empty, over IndexedDB as over memory',
+  'a page of entries after the last one is empty, over IndexedDB as over memory',
   async () => {
     const here = page({ store: indexedDBStore({ name: 'outbox odd' }) });
     expect(await here.clock.busy(here.outbox.entries({ after: '\uffff' }))).toEqual([]);
   },
 );
 
-test('what cannot be sealed of `meta` is an error, and not lost', async () => {
+test('a `meta` that cannot be encrypted is an error, and not lost', async () => {
   const key = (await crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, [
     'encrypt',
     'decrypt',
@@ -61,7 +61,7 @@ test('what cannot be sealed of `meta` is an error, and not lost', async () => {
   });
 });
 
-test('no credential is written to disk, whatever is to be kept', async () => {
+test('the store never contains a credential, whatever headers the application keeps', async () => {
   let here: Page | undefined;
   let refused = false;
   try {

@@ -1,4 +1,7 @@
-/** What is at hand (read, in line for its turn, at its hook) and is not to be sent any more, is not sent. */
+/**
+ * An entry that is read, that waits for its turn or for its hook is not sent if that has become
+ * wrong.
+ */
 import { describe, expect, test } from 'vitest';
 import type { Policy } from '../../../src/core/contract.ts';
 import { pipeline } from '../../../src/core/pipeline.ts';
@@ -17,7 +20,7 @@ import { quiet } from '../../support/platform.ts';
 import { scenario } from '../../support/scenario.ts';
 
 describe('a write that waits for its turn', () => {
-  test('and is removed in this tab is not sent', async () => {
+  test('a waiting write that this tab removes is not sent', async () => {
     const here = page({ concurrency: 1 });
     here.host.connectivity.set(false);
     await give(here, 'a', { lane: 'a' });
@@ -33,7 +36,7 @@ describe('a write that waits for its turn', () => {
     expect(sent(here)).toEqual(['a']);
   });
 
-  test('and whose lane is paused is not sent', async () => {
+  test('a waiting write whose lane is paused is not sent', async () => {
     const here = page({ concurrency: 1 });
     here.host.connectivity.set(false);
     await give(here, 'a', { lane: 'a' });
@@ -48,7 +51,7 @@ describe('a write that waits for its turn', () => {
     expect(sent(here)).toEqual(['a']);
   });
 
-  test('and whose user has paused everything is not sent', async () => {
+  test('a waiting write whose user has paused the outbox is not sent', async () => {
     const here = page();
     here.host.connectivity.set(false);
     for (let nth = 0; nth < 20; nth++) await give(here, `${nth}`, { lane: `${nth}` });
@@ -63,7 +66,7 @@ describe('a write that waits for its turn', () => {
     expect(sent(here)).toHaveLength(6);
   });
 
-  test('and expires meanwhile is not sent', async () => {
+  test('a waiting write that expires is not sent', async () => {
     const here = page({ concurrency: 1 });
     here.host.connectivity.set(false);
     await give(here, 'a', { lane: 'a' });
@@ -93,7 +96,7 @@ test('a write whose lane is paused while the hook signs it is not sent', async (
   expect(sent(here)).toEqual([]);
 });
 
-test('a write that is removed while the hook signs it for long is not sent, though nobody has told', async () => {
+test('a write that is removed from the store while a slow hook signs it is not sent, even without a broadcast', async () => {
   const here = page({ authorize: () => new Promise((give) => void here.clock.after(100, () => give())) });
   here.host.connectivity.set(false);
   await give(here, 'a', { id: 'a' });
@@ -120,7 +123,7 @@ test('a write that is removed while the hook signs it is not sent', async () => 
   expect(sent(here)).toEqual([]);
 });
 
-test('a flush that is stopped begins nothing more of what waits for its slot', async () => {
+test('a stopped flush sends no entry that waits for its slot', async () => {
   const before = page();
   before.host.connectivity.set(false);
   for (const each of ['a', 'b', 'c']) await give(before, each, { lane: each });
@@ -138,7 +141,7 @@ test('a flush that is stopped begins nothing more of what waits for its slot', a
   expect(sent(here)).toEqual(['a']);
 });
 
-test('a write before which a dead letter is replayed while the hook signs it goes out after that', async () => {
+test('a write is sent after a dead letter before it that is replayed while the hook signs the write', async () => {
   const hook = { signed: undefined as ReturnType<typeof held<void>> | undefined };
   const here = page({
     authorize: (request) =>
@@ -158,16 +161,16 @@ test('a write before which a dead letter is replayed while the hook signs it goe
   expect(sent(here)).toEqual(['1', '1', '2']);
 });
 
-describe('a write that another policy lets wait', () => {
-  /** Until the test lets it go on. */
+describe('a write that another policy delays', () => {
+  /** Until the test ends the wait. */
   async function waiting(outbox: object = {}) {
     const box = outboxPolicy({ store: memoryStore() }, memoryStore);
     const wait = { for: (): Promise<void> => Promise.resolve() };
-    const patient: Policy = (next) => async (request, call) => {
+    const delaying: Policy = (next) => async (request, call) => {
       await wait.for();
       return next(request, call);
     };
-    const here = scenario([box, patient], { partition: 'ann' });
+    const here = scenario([box, delaying], { partition: 'ann' });
     open.push(here.fetch);
     const turn = held<void>(here);
     wait.for = turn.step;
@@ -182,7 +185,7 @@ describe('a write that another policy lets wait', () => {
     ['is removed', ({ outbox }) => outbox.remove('a')],
     ['is paused', ({ outbox }) => outbox.pause({ lane: 'a' })],
     ['has expired', ({ clock }) => clock.jump(8 * 86_400_000)],
-  ])('and %s meanwhile is not sent', async (_, happens) => {
+  ])('a delayed write that %s in the meantime is not sent', async (_, happens) => {
     const here = await waiting();
     await happens(here);
     here.turn.letGo();
@@ -191,7 +194,7 @@ describe('a write that another policy lets wait', () => {
     expect((await here.outbox.counts()).waiting + here.told('settled').length).toBe(1);
   });
 
-  test('and is paused meanwhile is sent later, also where it must be sent at most once', async () => {
+  test('a delayed at-most-once write that is paused is sent after resume', async () => {
     const here = await waiting({ delivery: 'at-most-once' });
     await here.outbox.pause();
     here.turn.letGo();
@@ -203,7 +206,7 @@ describe('a write that another policy lets wait', () => {
   });
 });
 
-test('a store that once does not answer when a write is given back to its lane does not end that lane', async () => {
+test('a store that does not respond once to a released entry does not end its lane', async () => {
   const store = durableStore();
   const host = testHost({ clock: virtualClock({ quiet }) });
   const outbox = outboxPolicy({ store, delivery: 'at-most-once' }, memoryStore);
@@ -211,7 +214,7 @@ test('a store that once does not answer when a write is given back to its lane d
   const atPolicy = new Promise<void>((done) => {
     reached = done;
   });
-  // A policy that lets a write wait, as the bulkhead does; meanwhile its lane is paused.
+  // A policy that delays a write, as the bulkhead does; its lane is paused during that time.
   const waiting: Policy = (next) => async (request, call) => {
     reached();
     await sleep(5_000, call);

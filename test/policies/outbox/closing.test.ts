@@ -1,4 +1,4 @@
-/** What `close()` leaves: nothing to be done, nothing open, nothing to be sent twice. */
+/** `close()` leaves no work, no open connection and no write that is sent twice. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Policy } from '../../../src/core/contract.ts';
 import { pipeline } from '../../../src/core/pipeline.ts';
@@ -15,7 +15,7 @@ import { give, sent } from '../../support/outbox-writes.ts';
 import { quiet } from '../../support/platform.ts';
 
 describe('close', () => {
-  test('while what was delivered is taken out leaves nothing to be done afterwards', async () => {
+  test('close during an acknowledgement leaves no change of the store for later', async () => {
     const store = durableStore();
     const before = page({}, store);
     before.host.connectivity.set(false);
@@ -31,7 +31,7 @@ describe('close', () => {
       letGo = free;
     });
     store.change = (async (...args: Parameters<typeof change>) => {
-      // Where there are no locks the lane has to be had first.
+      // Without locks the page needs the lane first.
       if (!args[0][0]?.startsWith('lease')) await here.clock.busy(gate);
       if (closed) late++;
       return change(...args);
@@ -51,12 +51,12 @@ describe('close', () => {
   });
 });
 
-test('a write without a key whose 201 has come as the page closes is not sent again', async () => {
+test('a write without a key whose 201 arrives while the page closes is not sent again', async () => {
   const before = page({ idempotencyHeader: false });
   const unfinished = new ReadableStream({ start: (controller) => controller.enqueue(new Uint8Array(3)) });
   before.origin.replies(new Response(unfinished, { status: 201 }));
   const given = give(before, '1').catch(() => {});
-  // Until its answer is being read, and no longer.
+  // Until its response is being read, and no longer.
   for (let turn = 0; turn < 50 && before.told('attempt-ended').length === 0; turn++) await macrotask();
   const here = await reloaded(before, { idempotencyHeader: false });
   await given;
@@ -64,7 +64,7 @@ test('a write without a key whose 201 has come as the page closes is not sent ag
   expect(sent(here)).toEqual(['1']);
 });
 
-test('a pipeline that cannot be made leaves no name and no timer behind', async () => {
+test('a pipeline whose construction throws leaves no name and no timer behind', async () => {
   const broken = () => {
     throw new Error('a policy of the application’s own');
   };
@@ -81,7 +81,7 @@ test('a pipeline that cannot be made leaves no name and no timer behind', async 
   open.push(make([]));
 });
 
-describe.skipIf(typeof indexedDB !== 'object')('of IndexedDB connections', () => {
+describe.skipIf(typeof indexedDB !== 'object')('close and IndexedDB connections', () => {
   const openNow = new Set<IDBDatabase>();
   const { open: nativeOpen } = globalThis.IDBFactory?.prototype ?? {};
   const { close: nativeClose } = globalThis.IDBDatabase?.prototype ?? {};
@@ -105,52 +105,55 @@ describe.skipIf(typeof indexedDB !== 'object')('of IndexedDB connections', () =>
   test.each([
     ['with locks', true],
     ['with leases', false],
-  ])('none is left, though a delivery was being taken out (%s)', async (_, withinOrigin) => {
-    let clock: VirtualClock | undefined;
-    const inner = indexedDBStore({ name: `closing ${crypto.randomUUID()}` });
-    let began = (): void => {};
-    const taking = new Promise<void>((give) => {
-      began = give;
-    });
-    const slow = guardedStore(inner, (work) => {
-      const whole = async () => {
-        if (here.told('attempt-ended').length > 0) {
-          began();
-          await macrotasks(10);
-        }
-        return work();
-      };
-      // No time passes while the store works.
-      return clock?.busy(whole()) ?? whole();
-    });
-    const here = page({}, { ...slow, withinOrigin } as FaultyStore);
-    clock = here.clock;
-    here.origin.replies(ok());
-    const given = give(here, 'a').catch(() => {});
-    await taking;
-    await here.fetch.close();
-    await given;
-    await macrotasks(50);
-    expect(openNow.size).toBe(0);
-  });
+  ])(
+    'close leaves no IndexedDB connection, though an acknowledgement was under way (%s)',
+    async (_, withinOrigin) => {
+      let clock: VirtualClock | undefined;
+      const inner = indexedDBStore({ name: `closing ${crypto.randomUUID()}` });
+      let began = (): void => {};
+      const taking = new Promise<void>((give) => {
+        began = give;
+      });
+      const slow = guardedStore(inner, (work) => {
+        const whole = async () => {
+          if (here.told('attempt-ended').length > 0) {
+            began();
+            await macrotasks(10);
+          }
+          return work();
+        };
+        // Time stands still while the store works.
+        return clock?.busy(whole()) ?? whole();
+      });
+      const here = page({}, { ...slow, withinOrigin } as FaultyStore);
+      clock = here.clock;
+      here.origin.replies(ok());
+      const given = give(here, 'a').catch(() => {});
+      await taking;
+      await here.fetch.close();
+      await given;
+      await macrotasks(50);
+      expect(openNow.size).toBe(0);
+    },
+  );
 });
 
 async function macrotasks(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn++) await macrotask();
 }
 
-test('over a store with a lock of its own: a pipeline that follows one which is closing sends nothing that is being taken out', async () => {
+test('over a store with its own lock, a new pipeline sends no entry that the closing one is acknowledging', async () => {
   const store = Object.assign(durableStore(), { lock: withLocalLock({}) });
   const before = page({}, store);
   before.host.connectivity.set(false);
   await give(before, 'a');
   let letGo = (): void => {};
-  const held = new Promise<void>((done) => {
+  const gate = new Promise<void>((done) => {
     letGo = done;
   });
   const { change } = store;
   store.change = async (...args) => {
-    await before.clock.busy(held);
+    await before.clock.busy(gate);
     return change(...(args as Parameters<typeof change>)) as never;
   };
   before.host.connectivity.set(true);
@@ -165,7 +168,7 @@ test('over a store with a lock of its own: a pipeline that follows one which is 
   expect(sent(after)).toEqual(['a']);
 });
 
-test('result() of a pipeline that closes at any moment says that it was closed', async () => {
+test('result() of a pipeline that closes at any moment rejects with ClosedError', async () => {
   for (let turns = 0; turns < 30; turns++) {
     const here = page({}, durableStore());
     here.host.connectivity.set(false);
@@ -188,7 +191,7 @@ test('result() of a pipeline that closes at any moment says that it was closed',
   }
 });
 
-test('close gives a lane back although the transport is deaf', async () => {
+test('close releases a lane although the transport ignores the abort', async () => {
   const host = testHost({ clock: virtualClock({ quiet }) });
   const store = durableStore();
   const first = outboxPolicy({ store, pollInterval: '1h' }, memoryStore);

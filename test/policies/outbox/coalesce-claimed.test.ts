@@ -1,4 +1,4 @@
-/** What is known of a sending of which nobody has heard the answer. */
+/** A write is not coalesced with a sending whose outcome is unknown. */
 import { describe, expect, test } from 'vitest';
 import type { Policy } from '../../../src/core/contract.ts';
 import { pipeline } from '../../../src/core/pipeline.ts';
@@ -16,8 +16,8 @@ import { quiet } from '../../support/platform.ts';
 const both = async (earlier: Request, later: Request) =>
   new Request(later, { body: `${await earlier.text()}+${await later.text()}` });
 
-describe('a write under a key whose answer was lost is not merged into', () => {
-  test('also after a 401', async () => {
+describe('a write under a key whose response was lost', () => {
+  test('a write under a key whose response was lost is not coalesced, also after a 401', async () => {
     const here = page();
     here.origin.replies(networkError(), status(401));
     await give(here, 'add 1', { coalesce: { key: 'k', merge: both } });
@@ -30,11 +30,11 @@ describe('a write under a key whose answer was lost is not merged into', () => {
     expect(sent(here)).not.toContain('add 1+add 2');
   });
 
-  test('also after a refusal of ours', async () => {
+  test('a write under a key whose response was lost is not coalesced, also after a rejection by the bulkhead', async () => {
     const host = testHost({ clock: virtualClock({ quiet }) });
     const outbox = outboxPolicy({ store: durableStore(), pollInterval: '1h' }, memoryStore);
     const arrived: string[] = [];
-    let answer = (_: Request): Response | Promise<Response> => {
+    let respond = (_: Request): Response | Promise<Response> => {
       throw networkError();
     };
     const fetch = pipeline([outbox, bulkhead({ limit: 1, queue: 0 })], {
@@ -42,23 +42,23 @@ describe('a write under a key whose answer was lost is not merged into', () => {
       host,
       fetch: async (request) => {
         arrived.push(await request.text());
-        return answer(request);
+        return respond(request);
       },
     });
     open.push(fetch);
     const write = (body: string) =>
       fetch(URL_, { ...POST, body, holdfast: { outbox: { coalesce: { key: 'k', merge: both } } } });
     await write('add 1');
-    // Something else has the only place.
+    // Another request has the only slot.
     let letGo = (_: Response): void => {};
-    answer = () =>
+    respond = () =>
       new Promise((resolve) => {
         letGo = resolve;
       });
     const other = fetch(`${URL_}?other`, { method: 'PUT', body: 'other' });
     await settle();
     await outbox.flush();
-    answer = () => ok();
+    respond = () => ok();
     letGo(ok());
     await (await other).text();
     host.connectivity.set(false);
@@ -69,19 +69,19 @@ describe('a write under a key whose answer was lost is not merged into', () => {
   });
 });
 
-describe('a write that must be sent at most once', () => {
-  const dead = { delivery: 'at-most-once' } as const;
+describe('an at-most-once write', () => {
+  const atMostOnce = { delivery: 'at-most-once' } as const;
 
   const toTheNext = failover({ origins: ['https://api.example.com', 'https://b.example.com'] });
 
   function world(options: object = {}, repeating: Policy = toTheNext) {
     const host = testHost({ clock: virtualClock({ quiet }) });
     const outbox = outboxPolicy(
-      { store: durableStore(), pollInterval: '1h', ...dead, ...options },
+      { store: durableStore(), pollInterval: '1h', ...atMostOnce, ...options },
       memoryStore,
     );
     const arrived: string[] = [];
-    let answer = (_: URL): Response | Promise<Response> => {
+    let respond = (_: URL): Response | Promise<Response> => {
       throw networkError();
     };
     const fetch = pipeline([outbox, repeating, attemptTimeout()], {
@@ -89,7 +89,7 @@ describe('a write that must be sent at most once', () => {
       host,
       fetch: async (request) => {
         arrived.push(`${new URL(request.url).host}`);
-        return answer(new URL(request.url));
+        return respond(new URL(request.url));
       },
     });
     open.push(fetch);
@@ -98,26 +98,26 @@ describe('a write that must be sent at most once', () => {
       outbox,
       arrived,
       fetch,
-      answers: (by: typeof answer) => {
-        answer = by;
+      setResponse: (by: typeof respond) => {
+        respond = by;
       },
     };
   }
 
-  test('does not go to the next origin when its answer was lost', async () => {
+  test('an at-most-once write whose response was lost does not go to the next origin', async () => {
     const { fetch, arrived } = world();
     await fetch(URL_, POST).catch(() => {});
     await settle();
     expect(arrived).toEqual(['api.example.com']);
   });
 
-  test('and is paused between two sendings of another policy’s is not taken for one that was never sent', async () => {
+  test('an at-most-once write that is paused between two attempts of another policy counts as sent', async () => {
     const twice: Policy = (next) => async (request, call) => {
-      const copy = request.clone();
-      return next(request, call).catch(() => next(copy, call));
+      const clone = request.clone();
+      return next(request, call).catch(() => next(clone, call));
     };
-    const { fetch, arrived, outbox, answers } = world({}, twice);
-    answers(async () => {
+    const { fetch, arrived, outbox, setResponse } = world({}, twice);
+    setResponse(async () => {
       await outbox.pause();
       throw networkError();
     });
@@ -129,8 +129,8 @@ describe('a write that must be sent at most once', () => {
     expect((await outbox.entries({ state: 'dead-letter' }))[0]?.reason?.code).toBe('unknown-outcome');
   });
 
-  test('and is known not to have taken effect is sent again, also under a key', async () => {
-    const here = page(dead);
+  test('an at-most-once write under a key is sent again if it is known not to have taken effect', async () => {
+    const here = page(atMostOnce);
     here.origin.replies(status(503));
     await give(here, 'a', { coalesce: { key: 'k' } });
     await here.outbox.flush();

@@ -4,7 +4,7 @@ import type { CallOutbox } from '../../../src/policies/outbox/options.ts';
 import { networkError, ok, status } from '../../../src/testing/index.ts';
 import { idOf, type Page, page, reloaded, settle, URL_ } from '../../support/outbox-page.ts';
 
-/** A page without a network, so that what it writes stays unsent. */
+/** A page without a network, so that its writes stay unsent. */
 function offline(options: Parameters<typeof page>[0] = {}): Page {
   const offline = page(options);
   offline.host.connectivity.set(false);
@@ -24,8 +24,8 @@ const sent = ({ origin }: Page): string[] => origin.seen.map(({ body }) => body)
 const append = async (earlier: Request, later: Request): Promise<Request> =>
   new Request(later, { body: `${await earlier.text()}+${await later.text()}` });
 
-describe('writes under one key that are unsent', () => {
-  test('are one: the later replaces the earlier, in its place', async () => {
+describe('unsent writes under one key', () => {
+  test('unsent writes under one key are one entry: the later replaces the earlier, in its place', async () => {
     const here = offline();
     await write(here, 'one', { coalesce: { key: 'doc' } });
     await write(here, 'other', {});
@@ -38,7 +38,7 @@ describe('writes under one key that are unsent', () => {
     expect(await here.outbox.counts()).toMatchObject({ waiting: 0, count: 0, bytes: 0 });
   });
 
-  test('are merged by a function that has both', async () => {
+  test('a merge function makes one entry of two unsent writes', async () => {
     const here = offline();
     for (const body of ['a', 'b', 'c']) await write(here, body, { coalesce: { key: 'log', merge: append } });
     expect(await bodies(here)).toEqual(['a+b+c']);
@@ -47,7 +47,7 @@ describe('writes under one key that are unsent', () => {
     expect(sent(here)).toEqual(['a+b+c']);
   });
 
-  test('are merged one after the other, however many are given at once', async () => {
+  test('a merge function merges one write after the other, however many come at once', async () => {
     const here = offline();
     await Promise.all(
       ['a', 'b', 'c', 'd', 'e'].map((body) => write(here, body, { coalesce: { key: 'log', merge: append } })),
@@ -57,7 +57,7 @@ describe('writes under one key that are unsent', () => {
     expect(all?.split('+').sort()).toEqual(['a', 'b', 'c', 'd', 'e']);
   });
 
-  test('have one answer, under every id that was given', async () => {
+  test('coalesced writes have one response, under every id of theirs', async () => {
     const here = offline();
     const first = await write(here, 'one', { coalesce: { key: 'doc' }, id: 'first' });
     const second = await write(here, 'two', { coalesce: { key: 'doc' }, id: 'second' });
@@ -66,12 +66,12 @@ describe('writes under one key that are unsent', () => {
     here.host.connectivity.set(true);
     await settle();
     for (const id of ['first', 'second']) expect(await (await here.outbox.result(id)).text()).toBe('saved');
-    // Both are known: neither is sent a second time.
+    // The outbox knows both ids: neither is sent a second time.
     await write(here, 'two', { coalesce: { key: 'doc' }, id: 'second' });
     expect(sent(here)).toEqual(['two']);
   });
 
-  test('are also those of before a reload', async () => {
+  test('coalescing works with unsent writes from before a reload', async () => {
     const before = offline();
     await write(before, 'one', { coalesce: { key: 'doc' } });
     const here = await reloaded(before);
@@ -80,7 +80,7 @@ describe('writes under one key that are unsent', () => {
     expect(await bodies(here)).toEqual(['two']);
   });
 
-  test('of other users, lanes and keys have nothing to do with each other', async () => {
+  test('coalescing never crosses users, lanes or keys', async () => {
     let user = 'ann';
     const here = offline({ user: () => user });
     await write(here, 'one', { coalesce: { key: 'doc' } });
@@ -93,7 +93,7 @@ describe('writes under one key that are unsent', () => {
     expect((await bodies(here)).sort()).toEqual(['one', 'three', 'two']);
   });
 
-  test('go out with a key that nobody has seen', async () => {
+  test('a coalesced write is sent with an idempotency key that no request had before', async () => {
     const here = offline();
     await write(here, 'one', { coalesce: { key: 'doc' } });
     const [before] = await here.outbox.entries();
@@ -104,8 +104,8 @@ describe('writes under one key that are unsent', () => {
   });
 });
 
-describe('a write under a key', () => {
-  test('that may have arrived is not merged into', async () => {
+describe('a sent write under a key', () => {
+  test('a write that may have arrived is not coalesced', async () => {
     const here = page();
     here.origin.replies(networkError());
     expect(isQueued(await write(here, 'one', { coalesce: { key: 'doc' } }))).toBe(true);
@@ -118,21 +118,21 @@ describe('a write under a key', () => {
     expect(await bodies(first)).toEqual(['one', 'four']);
   });
 
-  test('that is just being sent is not merged into, and both arrive', async () => {
+  test('a write that is being sent is not coalesced, and both arrive', async () => {
     const here = page({ respondAfter: 0 });
-    let answer = (_: Response): void => {};
-    here.origin.replies(() => new Promise<Response>((resolve) => (answer = resolve)));
+    let respond = (_: Response): void => {};
+    here.origin.replies(() => new Promise<Response>((resolve) => (respond = resolve)));
     await write(here, 'one', { coalesce: { key: 'count', merge: append } });
     await settle();
     await write(here, 'two', { coalesce: { key: 'count', merge: append } });
     await write(here, 'three', { coalesce: { key: 'count', merge: append } });
-    answer(ok());
+    respond(ok());
     await settle();
     expect(sent(here)).toEqual(['one', 'two+three']);
     expect(await here.outbox.counts()).toMatchObject({ waiting: 0, count: 0, bytes: 0 });
   });
 
-  test('that was turned away before it was sent is merged into', async () => {
+  test('a write that was rejected before it was sent is coalesced', async () => {
     const here = page({ authorize: () => Promise.reject(new Error('no token')) });
     await write(here, 'one', { coalesce: { key: 'doc' } });
     await write(here, 'two', { coalesce: { key: 'doc' } });
@@ -140,7 +140,7 @@ describe('a write under a key', () => {
     expect(sent(here)).toEqual([]);
   });
 
-  test('that is dead is left alone', async () => {
+  test('a dead letter is not coalesced', async () => {
     const here = page();
     here.origin.replies(status(400));
     await write(here, 'one', { coalesce: { key: 'doc' } });
@@ -150,7 +150,7 @@ describe('a write under a key', () => {
     expect(await here.outbox.counts()).toMatchObject({ waiting: 1, deadLetters: 1 });
   });
 
-  test('counts against the limits as what it has become', async () => {
+  test('the limits count the size of the merged write', async () => {
     const here = offline({ maxEntries: 1, maxBytes: 10, maxEntryBytes: 10 });
     await write(here, '12345', { coalesce: { key: 'doc' } });
     await write(here, '1234567890', { coalesce: { key: 'doc' } });
@@ -163,7 +163,7 @@ describe('a write under a key', () => {
     await expect(write(here, 'x', {})).rejects.toMatchObject({ code: 'outbox-full' });
   });
 
-  test('whose function fails is not accepted, and the earlier stays', async () => {
+  test('a write whose merge function throws is rejected, and the earlier entry stays', async () => {
     const here = offline();
     await write(here, 'one', { coalesce: { key: 'doc' } });
     const bug = new Error('mine');
@@ -177,7 +177,7 @@ describe('a write under a key', () => {
     expect(await bodies(here)).toEqual(['one']);
   });
 
-  test('has to have one that can be meant', async () => {
+  test('an invalid coalesce option is an error', async () => {
     const here = offline();
     await expect(write(here, 'x', { coalesce: { key: 'doc', merge: 'append' as never } })).rejects.toThrow(
       "outbox.coalesce.merge: 'append' is not allowed; expected 'replace' or a function",
@@ -192,7 +192,7 @@ describe('a write under a key', () => {
 });
 
 describe('two writes that are merged by a function', () => {
-  test('are sent at most once where one of them must be', async () => {
+  test('merged writes are at-most-once if one of them is', async () => {
     const here = offline();
     const once = { method: 'POST' };
     await write(here, 'pay 1', { coalesce: { key: 'k' }, delivery: 'at-most-once' }, once);
@@ -205,7 +205,7 @@ describe('two writes that are merged by a function', () => {
     expect((await here.outbox.entries({ state: 'dead-letter' }))[0]?.reason?.code).toBe('unknown-outcome');
   });
 
-  test('stop their lane where the order of one of them matters', async () => {
+  test('merged writes block their lane if one of them does', async () => {
     const here = offline();
     await write(here, 'a', { coalesce: { key: 'k' }, blockLaneOnFailure: true });
     await write(here, 'b', { coalesce: { key: 'k', merge: append } });
@@ -216,7 +216,7 @@ describe('two writes that are merged by a function', () => {
     expect(sent(here)).toEqual(['a+b']);
   });
 
-  test('go by what the later one says where that replaces the earlier', async () => {
+  test('a later write that replaces an earlier one brings its own options', async () => {
     const here = offline();
     await write(here, 'a', { coalesce: { key: 'k' }, blockLaneOnFailure: true });
     await write(here, 'b', { coalesce: { key: 'k' } });

@@ -1,4 +1,4 @@
-/** From the commit on a write is accepted, and its caller is told so. */
+/** From the commit on a write is accepted, and its caller gets a response that says so. */
 import { describe, expect, test } from 'vitest';
 import { StorageError } from '../../../src/core/errors.ts';
 import { serviceWorker } from '../../../src/service-worker.ts';
@@ -8,7 +8,7 @@ import { held } from '../../support/held.ts';
 import { page, settle, URL_ } from '../../support/outbox-page.ts';
 import { give, sent } from '../../support/outbox-writes.ts';
 
-/** A store that fails as IndexedDB does, from the first operation after a write was accepted on. */
+/** A store that fails as IndexedDB does, from the first operation after an accepted write on. */
 function failsAfterAccepting() {
   const store = durableStore();
   let fails = false;
@@ -34,20 +34,20 @@ function failsAfterAccepting() {
   });
 }
 
-describe('a write that was committed', () => {
-  test('is not told to be refused where the store fails afterwards', async () => {
+describe('a committed write', () => {
+  test('a committed write is not reported as rejected if the store fails afterwards', async () => {
     const store = failsAfterAccepting();
     const here = page({}, store);
-    const answer = await give(here, 'a').then(
+    const result = await give(here, 'a').then(
       ({ status }) => status,
       (error) => error,
     );
     store.healed();
     expect(await here.outbox.counts()).toMatchObject({ waiting: 1 });
-    expect(answer).toBe(202);
+    expect(result).toBe(202);
   });
 
-  test('is not also sent past the queue by a service worker', async () => {
+  test('a committed write is not also sent past the queue by a service worker', async () => {
     const store = failsAfterAccepting();
     const here = page({}, store);
     const listeners = new Map<string, (event: never) => void>();
@@ -70,23 +70,23 @@ describe('a write that was committed', () => {
       const request = new Request(URL_, { method: 'POST', body: 'a' });
       // In some runtimes a request has neither.
       Object.defineProperties(request, { destination: { value: '' }, mode: { value: 'cors' } });
-      let answered: Promise<Response> | undefined;
+      let responded: Promise<Response> | undefined;
       const event = {
         request,
-        respondWith: (response: Promise<Response>) => (answered = response),
+        respondWith: (response: Promise<Response>) => (responded = response),
         waitUntil() {},
       };
       listeners.get('fetch')?.(event as never);
-      const answer = await answered;
+      const response = await responded;
       store.healed();
       await here.outbox.flush();
       // Once by the queue, and not by the network as well.
       expect({
-        answer: answer?.status,
+        response: response?.status,
         queue: sent(here).length,
         network,
       }).toEqual({
-        answer: 202,
+        response: 202,
         queue: 1,
         network: 0,
       });
@@ -96,7 +96,7 @@ describe('a write that was committed', () => {
   });
 });
 
-test('a caller whose write was delivered before they could see has its answer, though the network has gone', async () => {
+test('a caller whose write was delivered before the commit returned has its response, though the network is gone', async () => {
   const store = durableStore();
   const here = page({}, store);
   here.host.connectivity.set(false);
@@ -107,12 +107,12 @@ test('a caller whose write was delivered before they could see has its answer, t
   await settle();
   expect(sent(here)).toEqual(['1']);
   const { change } = store;
-  const told = held<void>(here);
+  const delay = held<void>(here);
   let changes = 0;
-  // The second one is on the disk, and the page is told so late.
+  // The second entry is on the disk, and the page learns of that late.
   store.change = (async (...args: Parameters<typeof change>) => {
     const done = await change(...args);
-    if (changes++ === 0) await told.step();
+    if (changes++ === 0) await delay.step();
     return done;
   }) as typeof change;
   const second = give(here, '2', { id: '2' });
@@ -122,6 +122,6 @@ test('a caller whose write was delivered before they could see has its answer, t
   expect(sent(here)).toEqual(['1', '2']);
   expect(await here.outbox.counts()).toMatchObject({ waiting: 0 });
   here.host.connectivity.set(false);
-  told.letGo();
+  delay.letGo();
   expect((await second).status).toBe(200);
 });

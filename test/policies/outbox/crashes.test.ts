@@ -12,7 +12,7 @@ const stores: [name: string, make: () => AtomicStore][] = [['memory', memoryStor
 if (hasIndexedDB)
   stores.push(['IndexedDB', () => indexedDBStore({ name: `crashes ${crypto.randomUUID()}` })]);
 
-/** What holds when everything has come to its end, whatever has happened before. */
+/** The promises that hold in the end, after any course of events. */
 async function checkPromises(world: World): Promise<void> {
   world.fates.length = 0;
   world.host.connectivity.set(true);
@@ -25,14 +25,14 @@ async function checkPromises(world: World): Promise<void> {
   const dead = await world.dead();
   const applied = [...world.applied.values()];
 
-  // Nothing accepted is lost: each is applied, or a dead letter, and not both.
+  // No accepted write is lost: each is applied, or a dead letter, and not both.
   for (const { body, is } of world.given) {
     const ends = applied.filter((each) => each === body).length + dead.filter((each) => each === body).length;
     if (is === 'accepted') expect(ends, `${body} was accepted`).toBe(1);
     if (is === 'not accepted') expect(ends, `${body} was not accepted`).toBe(0);
     expect(ends, `${body} came to more than one end`).toBeLessThan(2);
   }
-  // None goes out under two keys, or an origin that honours keys would apply it twice.
+  // No write has two keys, or an origin that honours keys would apply it twice.
   const keys = new Map<string, string>();
   for (const { key, body } of world.arrived) {
     expect(keys.get(body) ?? key, `${body} has one key`).toBe(key);
@@ -46,7 +46,7 @@ async function checkPromises(world: World): Promise<void> {
   }
 }
 
-/** Writes in two lanes, each of which meets something else. */
+/** Writes in two lanes, each of which meets another outcome. */
 async function day(world: World, death: Death | undefined): Promise<void> {
   await world.open(death);
   world.fates.push('applied', 'turned away', 'lost', 'refused', 'unreached');
@@ -58,15 +58,15 @@ async function day(world: World, death: Death | undefined): Promise<void> {
   await world.settle(60_000);
 }
 
-describe.each(stores)('over %s', (name, make) => {
-  test('a page may die at each operation of its store: nothing is lost, doubled or out of order', async () => {
+describe.each(stores)('crashes over %s', (name, make) => {
+  test('a page that dies at any operation of its store loses, doubles and reorders no write', async () => {
     const whole = new World(make());
     await day(whole, undefined);
     const operations = whole.asked;
     await checkPromises(whole);
     await whole.close();
     expect(operations).toBeGreaterThan(30);
-    // Where each takes real time, every third has to do; the others have been died at over memory.
+    // If each takes real time, every third is enough; memory covers the others.
     const step = name === 'memory' ? 1 : 3;
     for (let at = 1; at <= operations; at += step)
       for (const when of ['asked', 'done'] as const) {
@@ -77,7 +77,7 @@ describe.each(stores)('over %s', (name, make) => {
       }
   }, 60_000);
 
-  test('and whatever is done, in any order', async () => {
+  test('any sequence of events loses, doubles and reorders no write', async () => {
     const lane = fc.constantFrom('a', 'b', 'c');
     const command = fc.oneof(
       { weight: 6, arbitrary: fc.record({ do: fc.constant('write' as const), lane }) },

@@ -5,7 +5,7 @@ import { encryptWith } from '../../../src/stores/encryption.ts';
 import { networkError, ok, status } from '../../../src/testing/index.ts';
 import { idOf, type Page, page, reloaded, settle, URL_ } from '../../support/outbox-page.ts';
 
-const newCodec = async (): Promise<Cipher> =>
+const newCipher = async (): Promise<Cipher> =>
   encryptWith(
     (await crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, [
       'encrypt',
@@ -22,7 +22,7 @@ const write = ({ fetch }: Page, body: BodyInit = SECRET, outbox = {}) =>
     holdfast: { outbox: { meta: { about: SECRET }, ...outbox } },
   });
 
-/** Everything that is on the disk, as text. */
+/** The whole content of the store, as text. */
 async function written({ store }: Page): Promise<string> {
   const items = await store.range({});
   const bodies = await Promise.all(
@@ -36,9 +36,9 @@ async function written({ store }: Page): Promise<string> {
   return decodeURIComponent(JSON.stringify([items, bodies], bytes).replaceAll('%', '%25'));
 }
 
-describe('an outbox that is sealed', () => {
-  test('writes nothing of a write’s content in the clear, nor of its answer', async () => {
-    const here = page({ encryption: await newCodec() });
+describe('an encrypted outbox', () => {
+  test('an encrypted outbox stores nothing of a write and its response in the clear', async () => {
+    const here = page({ encryption: await newCipher() });
     here.origin.replies(networkError());
     await write(here);
     expect(await written(here)).not.toContain('patient');
@@ -52,32 +52,32 @@ describe('an outbox that is sealed', () => {
     expect(await (await here.outbox.result(dead?.id ?? '')).text()).toBe(`noted: ${SECRET}`);
   });
 
-  test('delivers, lists, inspects and edits as any other', async () => {
-    const before = page({ encryption: await newCodec() });
+  test('an encrypted outbox delivers, lists, inspects and edits as any other', async () => {
+    const before = page({ encryption: await newCipher() });
     before.origin.replies(networkError());
     const blob = new Blob([SECRET], { type: 'text/x' });
     const id = await idOf(await write(before, blob));
     const here = await reloaded(before, {});
     expect((await here.outbox.entries())[0]).toMatchObject({ id, unreadable: true });
-    const again = await reloaded(here, { encryption: await newCodec() });
+    const again = await reloaded(here, { encryption: await newCipher() });
     expect((await again.outbox.entries())[0]?.unreadable).toBe(true);
   });
 
-  test('goes on after a reload with the same key', async () => {
-    const codec = await newCodec();
-    const before = page({ encryption: codec });
+  test('an encrypted outbox goes on after a reload with the same key', async () => {
+    const cipher = await newCipher();
+    const before = page({ encryption: cipher });
     before.origin.replies(networkError());
     await write(before);
-    const here = await reloaded(before, { encryption: codec });
+    const here = await reloaded(before, { encryption: cipher });
     expect((await here.outbox.entries())[0]).toMatchObject({ meta: { about: SECRET } });
     await here.outbox.flush();
     expect(here.origin.seen.map(({ body }) => body)).toEqual([SECRET, SECRET]);
     expect(here.origin.seen[1]?.url).toContain('about=the%20patient');
   });
 
-  test('keeps as dead letters what it cannot open, and sends it when it can', async () => {
-    const codec = await newCodec();
-    const before = page({ encryption: codec });
+  test('an encrypted outbox keeps entries it cannot decrypt as dead letters, and sends them when it can', async () => {
+    const cipher = await newCipher();
+    const before = page({ encryption: cipher });
     before.origin.replies(networkError());
     const id = await idOf(await write(before));
     const without = await reloaded(before, {});
@@ -86,24 +86,24 @@ describe('an outbox that is sealed', () => {
     const [dead] = await without.outbox.entries({ state: 'dead-letter' });
     expect(dead).toMatchObject({ id, unreadable: true, reason: { code: 'unreadable' } });
     expect(await without.outbox.request(id)).toBeUndefined();
-    const here = await reloaded(without, { encryption: codec });
+    const here = await reloaded(without, { encryption: cipher });
     expect((await here.outbox.entries({ state: 'dead-letter' }))[0]?.unreadable).toBeUndefined();
     await here.outbox.replay(id);
     await settle();
     expect(here.origin.seen.map(({ body }) => body)).toEqual([SECRET, SECRET]);
   });
 
-  test('delivers what was written before it was', async () => {
+  test('an encrypted outbox delivers entries from before the encryption', async () => {
     const before = page();
     before.origin.replies(networkError());
     await write(before);
-    const here = await reloaded(before, { encryption: await newCodec() });
+    const here = await reloaded(before, { encryption: await newCipher() });
     await here.outbox.flush();
     expect(here.origin.seen.map(({ body }) => body)).toEqual([SECRET, SECRET]);
   });
 
-  test('merges and edits what is sealed', async () => {
-    const here = page({ encryption: await newCodec() });
+  test('an encrypted outbox merges and edits encrypted entries', async () => {
+    const here = page({ encryption: await newCipher() });
     here.host.connectivity.set(false);
     const merge = async (a: Request, b: Request) =>
       new Request(b, { body: `${await a.text()}+${await b.text()}` });
@@ -121,8 +121,8 @@ describe('an outbox that is sealed', () => {
     expect(here.origin.seen.map(({ body }) => body)).toEqual(['1+2', '1+2!']);
   });
 
-  test('takes what can be sealed, and refuses the rest', async () => {
-    const here = page({ encryption: await newCodec() });
+  test('an encrypted outbox rejects a write whose `meta` cannot be encrypted', async () => {
+    const here = page({ encryption: await newCipher() });
     await expect(write(here, 'x', { meta: { big: 1n } })).rejects.toThrow(
       'expected JSON, which can be encrypted',
     );
@@ -130,10 +130,10 @@ describe('an outbox that is sealed', () => {
   });
 });
 
-describe('a result that is encrypted', () => {
-  test('cannot be read under another user or entry, by moving it in the store', async () => {
+describe('an encrypted result', () => {
+  test('an encrypted result cannot be decrypted under another user or entry', async () => {
     let user = 'bob';
-    const here = page({ encryption: await newCodec(), user: () => user });
+    const here = page({ encryption: await newCipher(), user: () => user });
     here.origin.otherwise(() => ok('balance of bob'));
     await write(here, 'x', { id: 'b1' });
     await write(here, 'x', { id: 'b2' });
@@ -154,30 +154,30 @@ describe('a result that is encrypted', () => {
     await expect(here.outbox.result('b2')).rejects.toThrow();
   });
 
-  test('of the user "ann x" is not opened as one of "ann"', () => {
+  test('a result of the user "ann x" is not decrypted as one of "ann"', () => {
     expect(contentContext({ partition: 'ann', cipherContext: 'x y' })).not.toBe(
       contentContext({ partition: 'ann x', cipherContext: 'y' }),
     );
   });
 });
 
-test('an entry that a start with another key has buried is delivered by the first replay', async () => {
-  const codec = await newCodec();
-  const before = page({ encryption: codec });
+test('an entry that a start with another key dead-lettered is delivered by the first replay', async () => {
+  const cipher = await newCipher();
+  const before = page({ encryption: cipher });
   before.origin.replies(networkError());
   const id = await idOf(await write(before));
-  const wrong = await reloaded(before, { encryption: await newCodec() });
+  const wrong = await reloaded(before, { encryption: await newCipher() });
   await wrong.outbox.flush();
-  const here = await reloaded(wrong, { encryption: codec });
+  const here = await reloaded(wrong, { encryption: cipher });
   expect(await here.outbox.replay(id)).toBe(true);
   await settle();
   expect(await here.outbox.counts()).toMatchObject({ waiting: 0, deadLetters: 0 });
   expect(here.origin.seen.map(({ body }) => body)).toEqual([SECRET, SECRET]);
 });
 
-/** Two writes that wait, in lanes of their own, with what is stored of them. */
+/** Two waiting writes, in lanes of their own, with their stored records. */
 async function twoWaiting() {
-  const here = page({ encryption: await newCodec() });
+  const here = page({ encryption: await newCipher() });
   here.host.connectivity.set(false);
   for (const lane of ['one', 'two']) await write(here, lane, { lane });
   const items = await here.store.range({ prefix: 'entry ' });

@@ -10,7 +10,7 @@ const sent = ({ origin }: Page): string[] => origin.seen.map(({ body }) => body)
 const keys = ({ origin }: Page): (string | null)[] =>
   origin.seen.map(({ headers }) => headers.get('idempotency-key'));
 
-const dead = async ({ outbox }: Page): Promise<(string | number | undefined)[][]> =>
+const deadLettersOf = async ({ outbox }: Page): Promise<(string | number | undefined)[][]> =>
   (await outbox.entries({ state: 'dead-letter' })).map(({ id, reason }) => [
     id,
     reason?.code,
@@ -25,15 +25,15 @@ async function withDeadLetter(options: OutboxOptions = {}): Promise<Page> {
   return here;
 }
 
-/** An answer that a redirect to another origin has led to. */
-const elsewhere = (): Response =>
+/** A response after a redirect to another origin. */
+const redirected = (): Response =>
   Object.defineProperties(ok('done'), {
     redirected: { value: true },
     url: { value: 'https://else.example.net/' },
   });
 
 describe('a conflict', () => {
-  test('may be solved by sending something else, under a key of its own', async () => {
+  test('onConflict may solve a conflict by another request, under a key of its own', async () => {
     const here = page({
       async onConflict(response, entry, request) {
         expect([await response.text(), entry.id]).toEqual(['theirs', 'mine']);
@@ -51,7 +51,7 @@ describe('a conflict', () => {
     expect(await here.outbox.counts()).toMatchObject({ waiting: 0, count: 0, bytes: 0 });
   });
 
-  test('that was solved is what is sent after a reload', async () => {
+  test('the request that solved a conflict is sent after a reload', async () => {
     const before = page({ onConflict: (_, __, request) => new Request(request, { body: 'other' }) });
     before.origin.replies(status(409), networkError());
     await post(before, 'mine');
@@ -60,15 +60,15 @@ describe('a conflict', () => {
     expect(sent(here)).toEqual(['mine', 'other', 'other']);
   });
 
-  test('that is never solved ends with the attempts', async () => {
+  test('a conflict that is never solved ends with the attempts', async () => {
     const here = page({ attempts: 3, onConflict: (_, __, request) => new Request(request) });
     here.origin.otherwise(() => status(409));
     await post(here, 'mine');
     expect(sent(here)).toHaveLength(3);
-    expect(await dead(here)).toEqual([['mine', 'attempts', 409]]);
+    expect(await deadLettersOf(here)).toEqual([['mine', 'attempts', 409]]);
   });
 
-  test('whose solution cannot be kept is a dead letter that says so', async () => {
+  test('a conflict whose solution cannot be stored is a dead letter with that reason', async () => {
     const tooLarge = page({
       maxEntryBytes: 10,
       onConflict: () => new Request(URL_, { method: 'POST', body: 'more than ten' }),
@@ -85,7 +85,7 @@ describe('a conflict', () => {
 });
 
 describe('a 2xx', () => {
-  test('that the application does not accept is not a delivery, and costs no attempt', async () => {
+  test('a 2xx that isDelivered rejects is no delivery, and costs no attempt', async () => {
     const portal = () => ok('<html>Sign in', { headers: { 'content-type': 'text/html' } });
     const here = page({ isDelivered: ({ headers }) => headers.get('content-type') !== 'text/html' });
     here.origin.replies(portal(), portal(), ok('done'));
@@ -97,63 +97,63 @@ describe('a 2xx', () => {
     expect(new Set(keys(here)).size).toBe(1);
   });
 
-  test('of which the application cannot tell is asked for again', async () => {
+  test('a write whose isDelivered throws is sent again', async () => {
     const here = page({ isDelivered: () => Promise.reject(new Error('mine')) });
     await post(here, 'order');
     const [entry] = await here.outbox.entries();
     expect(entry?.reason).toMatchObject({ code: 'not-accepted', message: 'isDelivered: Error' });
   });
 
-  test('that it has read is still the caller’s', async () => {
+  test('a 2xx that isDelivered has read is still the caller’s', async () => {
     const here = page({ isDelivered: async (response) => (await response.text()) === 'done' });
     here.origin.replies(ok('done'));
     expect(await (await post(here, 'order')).text()).toBe('done');
   });
 });
 
-describe('a write that must not take effect twice', () => {
+describe('an at-most-once write', () => {
   const once = { delivery: 'at-most-once' } as const;
 
   test.each([
-    ['a lost answer', networkError(), undefined],
-    ['no answer in time', hang(), undefined],
-    ['a gateway that lost it', status(504), 504],
-    ['an error in the middle of it', status(500), 500],
-    ['an answer that led elsewhere', elsewhere(), 200],
-  ])('is not sent again after %s', async (_, reply, code) => {
+    ['a lost response', networkError(), undefined],
+    ['no response in time', hang(), undefined],
+    ['a gateway that lost the response', status(504), 504],
+    ['an error of the origin', status(500), 500],
+    ['a redirect to another origin', redirected(), 200],
+  ])('an at-most-once write is not sent again after %s', async (_, reply, code) => {
     const here = page(once);
     here.origin.replies(reply);
-    const answer = post(here, 'order').catch(() => {});
+    const response = post(here, 'order').catch(() => {});
     await here.clock.advance(600_000);
-    await answer;
+    await response;
     expect(sent(here)).toEqual(['order']);
-    expect(await dead(here)).toEqual([['order', 'unknown-outcome', code]]);
+    expect(await deadLettersOf(here)).toEqual([['order', 'unknown-outcome', code]]);
   });
 
   test.each([
-    ['was turned away', status(503)],
-    ['came too fast', status(429)],
-    ['came too early', status(425)],
-  ])('is sent again where it %s', async (_, reply) => {
+    ['was rejected with 503', status(503)],
+    ['was rejected with 429', status(429)],
+    ['was rejected with 425', status(425)],
+  ])('an at-most-once write is sent again if it %s', async (_, reply) => {
     const here = page(once);
     here.origin.replies(reply);
     await post(here, 'order');
     await here.clock.advance(600_000);
     expect(sent(here)).toEqual(['order', 'order']);
-    expect(await dead(here)).toEqual([]);
+    expect(await deadLettersOf(here)).toEqual([]);
   });
 
-  test('is sent again where the application says that it was not the origin who answered', async () => {
-    let isHome = false;
-    const here = page({ ...once, isDelivered: () => isHome });
+  test('an at-most-once write is sent again if isDelivered says that the response is not the origin’s', async () => {
+    let isOrigin = false;
+    const here = page({ ...once, isDelivered: () => isOrigin });
     await post(here, 'order');
-    isHome = true;
+    isOrigin = true;
     await here.outbox.flush();
     expect(sent(here)).toEqual(['order', 'order']);
-    expect(await dead(here)).toEqual([]);
+    expect(await deadLettersOf(here)).toEqual([]);
   });
 
-  test('is not sent again where the application failed to say whose the 201 was', async () => {
+  test('an at-most-once write is not sent again if isDelivered throws on the 201', async () => {
     const here = page({
       ...once,
       isDelivered: () => {
@@ -164,10 +164,10 @@ describe('a write that must not take effect twice', () => {
     await post(here, 'order').catch(() => {});
     await here.outbox.flush();
     expect(sent(here)).toEqual(['order']);
-    expect(await dead(here)).toEqual([['order', 'unknown-outcome', 201]]);
+    expect(await deadLettersOf(here)).toEqual([['order', 'unknown-outcome', 201]]);
   });
 
-  test('is sent again where nothing was sent', async () => {
+  test('an at-most-once write is sent again if no request was sent', async () => {
     let token = false;
     const here = page({
       ...once,
@@ -177,10 +177,10 @@ describe('a write that must not take effect twice', () => {
     token = true;
     await here.outbox.flush();
     expect(sent(here)).toEqual(['order']);
-    expect(await dead(here)).toEqual([]);
+    expect(await deadLettersOf(here)).toEqual([]);
   });
 
-  test('is sent after all where its user had signed out before anything was', async () => {
+  test('an at-most-once write is sent if its user signed out before the first request', async () => {
     let user = 'ann';
     const here = page({
       ...once,
@@ -193,41 +193,41 @@ describe('a write that must not take effect twice', () => {
     expect(sent(here)).toEqual([]);
     user = 'ann';
     expect((await here.outbox.entries())[0]?.claimedAt).toBeUndefined();
-    expect(await dead(here)).toEqual([]);
+    expect(await deadLettersOf(here)).toEqual([]);
   });
 
-  test('is not sent again by a page that comes back', async () => {
+  test('an at-most-once write is not sent again after a reload', async () => {
     const before = page(once);
     before.origin.replies(hang());
-    const answer = post(before, 'order').catch(() => {});
+    const response = post(before, 'order').catch(() => {});
     await settle();
     const here = await reloaded(before, once);
-    await answer;
+    await response;
     await here.outbox.flush();
     expect(sent(here)).toEqual(['order']);
-    expect(await dead(here)).toEqual([['order', 'unknown-outcome', undefined]]);
+    expect(await deadLettersOf(here)).toEqual([['order', 'unknown-outcome', undefined]]);
   });
 
-  test('is one that a call says so of, and none that can be repeated by its method', async () => {
+  test('delivery at-most-once holds for one call, and not for idempotent methods', async () => {
     const here = page();
     here.origin.otherwise(networkError());
     await post(here, 'order', once).catch(() => {});
     await post(here, 'saved', { ...once, lane: 'other' }, { method: 'PUT' });
     await post(here, 'plain', { lane: 'third' });
-    expect(await dead(here)).toEqual([['order', 'unknown-outcome', undefined]]);
+    expect(await deadLettersOf(here)).toEqual([['order', 'unknown-outcome', undefined]]);
     expect(await here.outbox.counts()).toMatchObject({ waiting: 2 });
   });
 });
 
 describe('a dead letter', () => {
-  test('can be inspected, with its body', async () => {
+  test('a dead letter can be inspected, with its body', async () => {
     const here = await withDeadLetter({ persistHeaders: ['x-kept'] });
     const request = await here.outbox.request('order');
     expect([request?.method, request?.url, await request?.text()]).toEqual(['POST', URL_, 'order']);
     expect(await here.outbox.request('nobody')).toBeUndefined();
   });
 
-  test('can be edited, and goes out under a new key', async () => {
+  test('an edited dead letter is sent under a new key', async () => {
     const here = await withDeadLetter();
     const edited = await here.outbox.edit('order', async (request, entry) => {
       expect(entry.reason).toMatchObject({ code: 'http', status: 422 });
@@ -245,7 +245,7 @@ describe('a dead letter', () => {
     expect(await here.outbox.counts()).toMatchObject({ waiting: 0, deadLetters: 0, count: 0, bytes: 0 });
   });
 
-  test('is not edited into what cannot be kept', async () => {
+  test('an edit that cannot be stored rejects, and the dead letter stays', async () => {
     const here = await withDeadLetter({ maxEntryBytes: 10 });
     const into = (body: string) => () => new Request(URL_, { method: 'POST', body });
     await expect(here.outbox.edit('order', into('more than ten'))).rejects.toMatchObject({
@@ -261,7 +261,7 @@ describe('a dead letter', () => {
     expect(await here.outbox.edit('order', into('x'))).toBe(false);
   });
 
-  test('is replayed with the same key, or with a new one', async () => {
+  test('a dead letter is replayed with the same key, or with a new one', async () => {
     const here = await withDeadLetter();
     here.origin.replies(status(422), ok());
     await here.outbox.replay('order');
@@ -276,7 +276,7 @@ describe('a dead letter', () => {
     );
   });
 
-  test('is exported as JSON, with its body', async () => {
+  test('export gives dead letters as JSON, with their bodies', async () => {
     const here = page();
     here.origin.otherwise(() => status(422));
     for (const body of ['one ä', 'two', 'three']) await post(here, body, { meta: { body } });
@@ -298,13 +298,13 @@ describe('a dead letter', () => {
     expect(first).toHaveLength(2);
   });
 
-  test('raises an alarm, in which there is what the application gave with it', async () => {
+  test('a dead letter is emitted with the `meta` of the application', async () => {
     const here = page();
-    const heard: unknown[] = [];
-    here.outbox.subscribe((news) => news.type === 'settled' && heard.push(news));
+    const received: unknown[] = [];
+    here.outbox.subscribe((news) => news.type === 'settled' && received.push(news));
     here.origin.replies(status(422));
     await post(here, 'order', { meta: { cart: 7 } });
-    expect(heard).toMatchObject([
+    expect(received).toMatchObject([
       {
         id: 'order',
         outcome: 'dead-lettered',
@@ -318,7 +318,7 @@ describe('a dead letter', () => {
   });
 });
 
-test('what a call says of its expiry holds', async () => {
+test('the expiry that a call sets holds', async () => {
   const here = page({ expiresAfter: '1d' });
   here.host.connectivity.set(false);
   await post(here, 'short', { expiresAfter: '1m' });
@@ -328,13 +328,13 @@ test('what a call says of its expiry holds', async () => {
   here.host.connectivity.set(true);
   await settle();
   expect(sent(here)).toEqual(['never']);
-  expect(await dead(here)).toEqual([
+  expect(await deadLettersOf(here)).toEqual([
     ['short', 'expired', undefined],
     ['day', 'expired', undefined],
   ]);
 });
 
-test('an answer whose body breaks off is a delivery', async () => {
+test('a 2xx whose body breaks off is a delivery', async () => {
   const here = page();
   here.origin.replies(brokenBody());
   await post(here, 'order');

@@ -12,14 +12,14 @@ const DAY = 24 * HOUR;
 
 const withOutbox = (outbox: object, init: object = {}) => ({ ...POST, ...init, holdfast: { outbox } });
 
-/** Keeps a promise from being taken for unhandled until somebody looks at it. */
-const heard = <T>(work: Promise<T>): Promise<T> => {
+/** Marks a rejection as handled until the test looks at it. */
+const handled = <T>(work: Promise<T>): Promise<T> => {
   work.catch(() => {});
   return work;
 };
 
-describe('a store that is slow', () => {
-  test('and is refused is refused for good, also where others look after the queue meanwhile', async () => {
+describe('a slow store', () => {
+  test('a write that is rejected by timeout is not committed later, even if another page works on the queue', async () => {
     const store = durableStore();
     const { fetch, origin, outbox, clock } = page({}, store);
     const { change } = store;
@@ -31,16 +31,16 @@ describe('a store that is slow', () => {
       await begun;
       return change(...(args as Parameters<typeof change>)) as never;
     };
-    const answer = heard(fetch(URL_, POST));
+    const response = handled(fetch(URL_, POST));
     await clock.advance(10_000);
-    await expect(answer).rejects.toMatchObject({ code: 'storage' });
+    await expect(response).rejects.toMatchObject({ code: 'storage' });
     begin();
     await outbox.flush();
     await clock.advance(HOUR);
     expect([origin.seen.length, (await outbox.counts()).count]).toEqual([0, 0]);
   });
 
-  test('in committing is waited for, and what is committed late is answered', async () => {
+  test('a slow commit is awaited, and a write that is committed late gets its response', async () => {
     const store = durableStore();
     const { fetch, clock } = page({}, store);
     const { change } = store;
@@ -54,7 +54,7 @@ describe('a store that is slow', () => {
     expect(clock.ticks()).toBe(11_000);
   });
 
-  test('and never says whether it has committed is told so', async () => {
+  test('a write whose commit never returns rejects with that reason', async () => {
     const store = durableStore();
     const { fetch, clock } = page({}, store);
     const { change } = store;
@@ -62,15 +62,15 @@ describe('a store that is slow', () => {
       void change(...(args as Parameters<typeof change>));
       return new Promise(() => {});
     };
-    const answer = heard(fetch(URL_, POST));
+    const response = handled(fetch(URL_, POST));
     await clock.advance(20_000);
-    await expect(answer).rejects.toMatchObject({
+    await expect(response).rejects.toMatchObject({
       code: 'storage-unknown',
       message: expect.stringMatching(/may or may not have been stored/),
     });
   });
 
-  test('in committing keeps what it commits, also when its caller has gone', async () => {
+  test('a slow commit is kept, even if its caller has aborted', async () => {
     const store = durableStore();
     const { fetch, origin, clock } = page({}, store);
     const { change } = store;
@@ -82,18 +82,18 @@ describe('a store that is slow', () => {
     const controller = new AbortController();
     const reason = new Error('mine');
     clock.after(50, () => controller.abort(reason));
-    const answer = heard(fetch(URL_, { ...POST, signal: controller.signal }));
+    const response = handled(fetch(URL_, { ...POST, signal: controller.signal }));
     await clock.advance(60_000);
-    await expect(answer).rejects.toBe(reason);
+    await expect(response).rejects.toBe(reason);
     expect(origin.seen).toHaveLength(1);
   });
 
-  test('or never answers does not hold up close for ever', async () => {
+  test('a store that is slow or hangs does not delay close for ever', async () => {
     const { fetch, origin, store, clock } = page();
     origin.replies(networkError());
     await fetch(URL_, POST);
     store.break('hang');
-    const waiting = heard(fetch(URL_, POST));
+    const waiting = handled(fetch(URL_, POST));
     await settle();
     const closed = fetch.close();
     await clock.advance(10_000);
@@ -102,26 +102,33 @@ describe('a store that is slow', () => {
   });
 });
 
-describe('an id', () => {
+describe('ids of writes', () => {
   test.each<[string, object]>([
     ['another body', { body: 'something else' }],
     ['another method', { method: 'PUT' }],
-  ])('that is given to a write with %s is a conflict, and the first is kept', async (_, other) => {
-    const { fetch, origin, outbox } = page();
-    origin.replies(networkError());
-    await fetch(URL_, withOutbox({ id: 'a' }));
-    await expect(fetch(URL_, withOutbox({ id: 'a' }, other))).rejects.toMatchObject({
-      code: 'id-conflict',
-      category: 'configuration',
-      message: expect.stringContaining("'a'"),
-    });
-    await expect(fetch(`${URL_}/7`, withOutbox({ id: 'a' }))).rejects.toMatchObject({ code: 'id-conflict' });
-    await outbox.flush();
-    expect(origin.seen.map(({ body }) => body)).toEqual(['order', 'order']);
-    await expect(fetch(URL_, withOutbox({ id: 'a' }, other))).rejects.toMatchObject({ code: 'id-conflict' });
-  });
+  ])(
+    'an id that is used again for a write with %s is a conflict, and the first is kept',
+    async (_, other) => {
+      const { fetch, origin, outbox } = page();
+      origin.replies(networkError());
+      await fetch(URL_, withOutbox({ id: 'a' }));
+      await expect(fetch(URL_, withOutbox({ id: 'a' }, other))).rejects.toMatchObject({
+        code: 'id-conflict',
+        category: 'configuration',
+        message: expect.stringContaining("'a'"),
+      });
+      await expect(fetch(`${URL_}/7`, withOutbox({ id: 'a' }))).rejects.toMatchObject({
+        code: 'id-conflict',
+      });
+      await outbox.flush();
+      expect(origin.seen.map(({ body }) => body)).toEqual(['order', 'order']);
+      await expect(fetch(URL_, withOutbox({ id: 'a' }, other))).rejects.toMatchObject({
+        code: 'id-conflict',
+      });
+    },
+  );
 
-  test('is read anew from an object of options that was changed', async () => {
+  test('an id is read again from an options object that was changed', async () => {
     const { fetch, origin } = page();
     const options = { id: 'a' };
     await fetch(URL_, withOutbox(options));
@@ -130,7 +137,7 @@ describe('an id', () => {
     expect(origin.seen.map(({ body }) => body)).toEqual(['order', 'second']);
   });
 
-  test('of a form is the same for the same form', async () => {
+  test('an id of a form stays valid for the same form', async () => {
     const { fetch, origin } = page();
     const form = (): FormData => {
       const data = new FormData();
@@ -142,17 +149,17 @@ describe('an id', () => {
     expect(origin.seen).toHaveLength(1);
   });
 
-  test('that has its answer gives it at once, whatever its lane is busy with', async () => {
+  test('a delivered id responds at once, even if its lane is busy', async () => {
     const { fetch, origin } = page();
     origin.replies(ok('once'), () => new Promise(() => {}));
     await fetch(URL_, withOutbox({ id: 'a' }));
-    // Without a limit: nothing ends it before the caller of the next would be told to wait.
+    // Without a limit: the next caller gets its 202 before any limit ends the attempt.
     const hangs = { ...POST, body: 'hangs', holdfast: { outbox: true, timeout: false } };
     expect(isQueued(await fetch(URL_, hangs))).toBe(true);
     expect(await (await fetch(URL_, withOutbox({ id: 'a' }))).text()).toBe('once');
   });
 
-  test('of somebody else’s write tells nothing of its answer', async () => {
+  test('the id of another user’s write shows nothing of its response', async () => {
     let user = 'ann';
     const { fetch, outbox, origin } = page({ user: () => user });
     origin.replies(networkError());
@@ -163,7 +170,7 @@ describe('an id', () => {
     await expect(outbox.result(id)).rejects.toMatchObject({ code: 'outbox-unknown' });
   });
 
-  test('of a dead letter is known as long as the dead letter', async () => {
+  test('the id of a dead letter is known as long as the dead letter', async () => {
     const { fetch, outbox, origin, clock } = page();
     origin.replies(status(422));
     await fetch(URL_, withOutbox({ id: 'a' }));
@@ -177,7 +184,7 @@ describe('an id', () => {
     expect(origin.seen).toHaveLength(2);
   });
 
-  test('that was delivered is not sent again where no answers are kept', async () => {
+  test('a delivered id is not sent again, though no responses are kept', async () => {
     const { fetch, outbox, origin, clock, store } = page({ resultTtl: false });
     origin.replies(new Response('the answer', { headers: { 'x-secret': 'of the answer' } }));
     expect(await (await fetch(URL_, withOutbox({ id: 'a' }))).text()).toBe('the answer');
@@ -190,8 +197,8 @@ describe('an id', () => {
   });
 });
 
-describe('who is signed in', () => {
-  test('when a write is sent is who made it, however long the hook took', async () => {
+describe('the signed-in user', () => {
+  test('a write is sent for the user that made it, however long the hook takes', async () => {
     let user = 'ann';
     const others = ['bob'];
     const { fetch, origin, outbox } = page({
@@ -209,8 +216,8 @@ describe('who is signed in', () => {
   });
 });
 
-describe('an entry that is removed', () => {
-  test('while it is read is not sent', async () => {
+describe('a removed entry', () => {
+  test('an entry that is removed while the outbox reads it is not sent', async () => {
     const store = durableStore();
     const { fetch, outbox, origin, host } = page({}, store);
     host.connectivity.set(false);
@@ -226,7 +233,7 @@ describe('an entry that is removed', () => {
     expect(origin.seen).toHaveLength(0);
   });
 
-  test('while those before it are sent is not sent', async () => {
+  test('an entry that is removed while the entries before it are sent is not sent', async () => {
     const { fetch, outbox, origin, host } = page();
     host.connectivity.set(false);
     const ids: string[] = [];
@@ -240,7 +247,7 @@ describe('an entry that is removed', () => {
     expect(origin.seen).toHaveLength(4);
   });
 
-  test('elsewhere, without a word, is not sent after a moment', async () => {
+  test('an entry that another page removes without a broadcast is not sent after a moment', async () => {
     const store = durableStore();
     const { fetch, outbox, origin, host, clock } = page({}, store);
     host.connectivity.set(false);
@@ -261,7 +268,7 @@ describe('an entry that is removed', () => {
     expect(origin.seen).toHaveLength(4);
   });
 
-  test('while it is sent was removed, and is not told to be delivered', async () => {
+  test('an entry that is removed while it is sent is emitted as removed, not as delivered', async () => {
     const { fetch, outbox, origin, told } = page();
     let id = '';
     origin.replies(networkError(), async () => {
@@ -273,7 +280,7 @@ describe('an entry that is removed', () => {
     expect([told('removed').length, told('delivered').length]).toEqual([1, 0]);
   });
 
-  test('by the browser, of which only the body is gone, is a dead letter with the reason', async () => {
+  test('an entry whose body the browser has deleted is a dead letter with the reason', async () => {
     const store = durableStore();
     const { fetch, outbox, origin } = page({}, store);
     origin.replies(networkError());
@@ -287,8 +294,8 @@ describe('an entry that is removed', () => {
   });
 });
 
-describe('an attempt is not counted', () => {
-  test('where a hook failed or the store did: nothing was sent', async () => {
+describe('attempts that do not count', () => {
+  test('an attempt does not count if a hook or the store failed before the request', async () => {
     const store = durableStore();
     let failing = true;
     const { fetch, outbox, origin, clock } = page(
@@ -315,7 +322,7 @@ describe('an attempt is not counted', () => {
     expect(origin.seen).toHaveLength(1);
   });
 
-  test('for an outage of half an hour; one of days ends', async () => {
+  test('attempts do not count for an outage of half an hour, but days of outage end them', async () => {
     const { fetch, outbox, origin, clock } = page();
     origin.otherwise(networkError());
     await fetch(URL_, POST);
@@ -326,22 +333,22 @@ describe('an attempt is not counted', () => {
     expect(await outbox.entries({ state: 'dead-letter' })).toMatchObject([
       { attempts: 10, reason: { code: 'attempts' } },
     ]);
-    // With a wait of a quarter of an hour at most, about half of it on average.
+    // With a wait of at most 15 min, about half of it on average.
     expect(origin.seen.length).toBeLessThan(150);
   });
 
-  test('where the options of the call name no limit', async () => {
+  test('attempts do not count if the call sets no limit', async () => {
     const { fetch, origin } = page();
-    const answer = await fetch(URL_, {
+    const response = await fetch(URL_, {
       ...POST,
       holdfast: { outbox: true, timeout: { attempt: Number.POSITIVE_INFINITY } },
     });
-    expect([answer.status, origin.seen.length]).toEqual([200, 1]);
+    expect([response.status, origin.seen.length]).toEqual([200, 1]);
   });
 });
 
-describe('409', () => {
-  test('has its three tries also after other failures', async () => {
+describe('a 409', () => {
+  test('a 409 has its three attempts also after other failures', async () => {
     const { fetch, origin, outbox, clock } = page();
     origin.replies(networkError(), status(503), status(503), status(409), status(409), ok());
     await fetch(URL_, POST);
@@ -350,7 +357,7 @@ describe('409', () => {
     expect(await outbox.entries({ state: 'dead-letter' })).toEqual([]);
   });
 
-  test('about which the hook says what nobody understands is a dead letter that says so', async () => {
+  test('a 409 with an invalid decision of onConflict is a dead letter with that reason', async () => {
     const { fetch, origin, outbox, told } = page({ onConflict: () => 'retry' as never });
     origin.replies(status(409));
     await fetch(URL_, POST);
@@ -366,19 +373,19 @@ describe('409', () => {
   });
 });
 
-describe('an answer', () => {
-  test('that is too large to keep tells its status, and its body says why it is not there', async () => {
+describe('a stored response', () => {
+  test('a response that is too large to store keeps its status, and its body gives the reason', async () => {
     const { fetch, origin, outbox } = page();
     origin.replies(new Response(new Uint8Array(1_000_001), { status: 201, headers: { location: '/1' } }));
-    const answer = await fetch(URL_, withOutbox({ id: 'a' }));
-    expect([answer.status, answer.headers.get('location')]).toEqual([201, '/1']);
-    await expect(answer.text()).rejects.toMatchObject({ code: 'result-lost' });
+    const response = await fetch(URL_, withOutbox({ id: 'a' }));
+    expect([response.status, response.headers.get('location')]).toEqual([201, '/1']);
+    await expect(response.text()).rejects.toMatchObject({ code: 'result-lost' });
     const later = await outbox.result('a');
     expect(later.status).toBe(201);
     await expect(later.text()).rejects.toMatchObject({ message: expect.stringMatching(/too large/) });
   });
 
-  test('whose body never ends holds up its lane for 10 s', async () => {
+  test('a response whose body never ends holds up its lane for 10 s', async () => {
     const { fetch, origin, clock } = page();
     origin.replies(new Response(new ReadableStream({ pull: () => new Promise(() => {}) })));
     const first = fetch(URL_, POST);
@@ -388,7 +395,7 @@ describe('an answer', () => {
     expect(origin.seen.map(({ body }) => body)).toEqual(['order', 'second']);
   });
 
-  test('of a request that the hook made anew was asked with the key', async () => {
+  test('a response to a request that the hook replaced belongs to the key', async () => {
     const { fetch, origin } = page({
       authorize: (request) => new Request(request.url, { method: request.method, body: 'signed' }),
     });
@@ -397,8 +404,8 @@ describe('an answer', () => {
   });
 });
 
-describe('a wait', () => {
-  test('of years is one of a day, and flush does not wait', async () => {
+describe('the wait of an entry', () => {
+  test('a Retry-After of years is one day, and flush does not wait', async () => {
     const { fetch, origin, clock, outbox } = page();
     origin.replies(status(503, { 'retry-after': '99999999999' }), status(503, { 'retry-after': '600' }));
     await fetch(URL_, POST);
@@ -410,7 +417,7 @@ describe('a wait', () => {
     expect(origin.seen).toHaveLength(3);
   });
 
-  test('does not become longer when the clock is set back', async () => {
+  test('a wait does not become longer when the clock is set back', async () => {
     const { fetch, origin, clock } = page();
     origin.replies(networkError());
     await fetch(URL_, POST);
@@ -419,7 +426,7 @@ describe('a wait', () => {
     expect(origin.seen).toHaveLength(2);
   });
 
-  test('is over when the network comes back, also in the middle of a drain', async () => {
+  test('a wait ends when the network comes back, also in the middle of a drain', async () => {
     const { fetch, origin, host, clock } = page({ pollInterval: '1d' });
     origin.otherwise(networkError());
     await fetch(URL_, POST);
@@ -440,7 +447,7 @@ describe('a wait', () => {
 });
 
 describe('a captive portal', () => {
-  test('is asked less and less often', async () => {
+  test('a captive portal is tried less and less often', async () => {
     const { fetch, origin, clock } = page();
     origin.otherwise(() =>
       Object.defineProperties(ok('please log in'), {
@@ -455,7 +462,7 @@ describe('a captive portal', () => {
 });
 
 describe('an outbox in memory', () => {
-  test('sends what waits when the network is back, and by itself', async () => {
+  test('an outbox in memory sends by itself when the network is back', async () => {
     const outbox: Outbox = outboxPolicy({ store: memoryStore() }, memoryStore);
     const { fetch, origin, clock, host } = scenario([outbox], { partition: 'ann' });
     open.push(fetch);
@@ -472,7 +479,7 @@ describe('an outbox in memory', () => {
 });
 
 describe('a page that comes back', () => {
-  test('goes on with what another build has left, which knew fewer fields', async () => {
+  test('an outbox sends entries of an older version, with fewer fields', async () => {
     const before = page();
     before.origin.replies(networkError());
     const id = await idOf(await before.fetch(URL_, POST));

@@ -5,7 +5,7 @@ import { page, settle } from '../../support/outbox-page.ts';
 import { give, sent } from '../../support/outbox-writes.ts';
 
 describe('flush', () => {
-  test('that is stopped begins nothing more, though the lane was being sent before', async () => {
+  test('a stopped flush starts no further sending, even in a lane that was being sent before', async () => {
     const here = page();
     here.host.connectivity.set(false);
     for (const each of ['1', '2', '3']) await give(here, each);
@@ -23,7 +23,7 @@ describe('flush', () => {
     expect(sent(here)).toEqual(['1']);
   });
 
-  test('without a signal is not stopped by the signal of another one', async () => {
+  test('a flush without a signal ignores the signal of another one', async () => {
     const before = page();
     before.host.connectivity.set(false);
     for (const each of ['1', '2', '3']) await give(before, each);
@@ -45,7 +45,7 @@ describe('flush', () => {
     expect(sent(here)).toEqual(['1', '2', '3']);
   });
 
-  test('that is stopped does not keep a write that is given then from being sent', async () => {
+  test('a stopped flush does not keep a later write from being sent', async () => {
     const before = page();
     before.host.connectivity.set(false);
     for (const each of ['1', '2']) await give(before, each);
@@ -65,7 +65,7 @@ describe('flush', () => {
     expect((await given).status).toBe(200);
   });
 
-  test('counts what waited when it began', async () => {
+  test('flush counts the entries that waited when it began', async () => {
     const here = page();
     here.host.connectivity.set(false);
     await give(here, '1');
@@ -82,7 +82,7 @@ describe('flush', () => {
     expect(report).toEqual({ total: 1, delivered: 1, deadLetters: 0, left: 0 });
   });
 
-  test('that is stopped begins nothing in other lanes that wait for a slot', async () => {
+  test('a stopped flush starts no sending in lanes that wait for a slot', async () => {
     const before = page();
     before.host.connectivity.set(false);
     await give(before, 'a', { lane: 'a', id: 'a' });
@@ -99,14 +99,14 @@ describe('flush', () => {
     first.letGo(ok());
     expect(await flushed).toMatchObject({ total: 2, delivered: 1, left: 1 });
     expect(sent(here)).toEqual(['a']);
-    // And what has been stopped goes on at the next occasion.
+    // A later flush sends the rest.
     here.host.connectivity.set(false);
     here.host.connectivity.set(true);
     await settle();
     expect(sent(here)).toEqual(['a', 'b']);
   });
 
-  test('counts no dead letter that is replayed meanwhile', async () => {
+  test('flush does not count a dead letter that is replayed during it', async () => {
     const here = page();
     here.origin.replies(status(422));
     await give(here, 'dead', { id: 'dead', lane: 'dead' });
@@ -124,11 +124,11 @@ describe('flush', () => {
     expect(sent(here)).toEqual(['dead', '1', 'dead']);
   });
 
-  test('that is stopped is not kept up by calls that have their answers', async () => {
+  test('a stopped flush ends although later calls get their responses', async () => {
     const here = page();
     here.origin.replies(slow(here.clock, 4_000));
-    const answers = Promise.all([give(here, '1'), give(here, '2')]);
-    expect((await answers).map(({ status }) => status)).toEqual([202, 202]);
+    const responses = Promise.all([give(here, '1'), give(here, '2')]);
+    expect((await responses).map(({ status }) => status)).toEqual([202, 202]);
     expect(here.clock.ticks()).toBe(2_000);
     const stop = new AbortController();
     const flushed = here.outbox.flush({ signal: stop.signal });
@@ -137,7 +137,7 @@ describe('flush', () => {
     expect(sent(here)).toEqual(['1']);
   });
 
-  test('that is stopped keeps nothing from what is begun afterwards, while it ends', async () => {
+  test('a stopped flush does not hold back sendings that start while it ends', async () => {
     const here = page();
     here.host.connectivity.set(false);
     for (const each of ['1', '2']) await give(here, each);
@@ -157,7 +157,7 @@ describe('flush', () => {
   });
 });
 
-test('with something else for a signal is an error that says so', async () => {
+test('a signal that is no AbortSignal is an error that says so', async () => {
   await expect(page().outbox.flush({ signal: {} as AbortSignal })).rejects.toThrow(
     /flush\.signal: {} .* an AbortSignal/,
   );
@@ -171,7 +171,7 @@ test.each([
     },
   ],
   ['rejects', () => Promise.reject(new Error('the progress bar is gone'))],
-])('a listener of progress that %s does not stop what is sent', async (_, onProgress) => {
+])('a listener of progress that %s does not stop the flush', async (_, onProgress) => {
   const here = page();
   here.host.connectivity.set(false);
   for (const body of ['a', 'b', 'c', 'd']) await give(here, body);

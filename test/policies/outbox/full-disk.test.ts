@@ -1,4 +1,4 @@
-/** No room on the disk, and a key that is not to be had. */
+/** A full disk, and an unavailable key. */
 import { describe, expect, test } from 'vitest';
 import type { Cipher } from '../../../src/core/store.ts';
 import { encryptWith } from '../../../src/stores/encryption.ts';
@@ -19,10 +19,10 @@ interface Put {
   put?: { key: string };
 }
 
-/** Who sends is not what this is about. */
+/** One sender at a time, so that no lease matters here. */
 const needsRoom = ({ put }: Put): boolean => put !== undefined && !put.key.startsWith('lease');
 
-/** What only deletes has room. */
+/** An operation that only deletes has room. */
 function fill(store: FaultyStore): () => void {
   const { change } = store;
   store.change = (async (
@@ -44,8 +44,8 @@ function fill(store: FaultyStore): () => void {
   };
 }
 
-describe('on a full disk', () => {
-  test('a write that was delivered is said to be, though its answer could not be kept', async () => {
+describe('a full disk', () => {
+  test('full disk: a delivered write is emitted as delivered, though its response could not be stored', async () => {
     const here = page();
     here.host.connectivity.set(false);
     await give(here, 'a', { id: 'a' });
@@ -63,14 +63,14 @@ describe('on a full disk', () => {
     });
   });
 
-  test('a dead letter stops its lane where it is strict', async () => {
+  test('full disk: a blocking dead letter stops its lane', async () => {
     const here = page({ blockLaneOnFailure: true });
     here.host.connectivity.set(false);
     await give(here, 'a', { id: 'a' });
     await give(here, 'b', { id: 'b' });
     const { change } = here.store;
     let full = false;
-    // There is room for what is there already, and for no more.
+    // The disk has room for what it has, and for no more.
     here.store.change = (async (
       keys: readonly string[],
       decide: (found: never[]) => { changes: { put?: { key: string } }[] },
@@ -95,15 +95,15 @@ describe('on a full disk', () => {
   });
 });
 
-test('a key that cannot be had for a moment makes no dead letters', async () => {
+test('a key that is unavailable for a moment makes no dead letters', async () => {
   const made = (await crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, [
     'encrypt',
     'decrypt',
   ])) as CryptoKey;
-  let asked = 0;
+  let keyReads = 0;
   // The database of the device's key is blocked once, as another tab is upgrading.
-  const codec: Cipher = encryptWith(async () => {
-    if (++asked === 1) throw new DOMException('blocked', 'UnknownError');
+  const cipher: Cipher = encryptWith(async () => {
+    if (++keyReads === 1) throw new DOMException('blocked', 'UnknownError');
     return made;
   });
   const store = durableStore();
@@ -112,14 +112,14 @@ test('a key that cannot be had for a moment makes no dead letters', async () => 
   await give(before, 'a', { id: 'a' });
   before.host.connectivity.set(true);
   await before.fetch.close();
-  const here = page({ encryption: codec }, store, before);
+  const here = page({ encryption: cipher }, store, before);
   await here.outbox.flush();
   await here.outbox.flush();
   expect(await here.outbox.entries({ state: 'dead-letter' })).toEqual([]);
   expect(sent(here)).toEqual(['a']);
 });
 
-test('a full disk: removing the dead letter that stops a lane lets it go on', async () => {
+test('full disk: a lane goes on after its blocking dead letter is removed', async () => {
   const store = durableStore();
   const here = page({ blockLaneOnFailure: true }, store);
   here.host.connectivity.set(false);
@@ -137,7 +137,7 @@ test('a full disk: removing the dead letter that stops a lane lets it go on', as
   expect(sent(later)).toEqual(['a', 'b']);
 });
 
-test('a full disk: clear leaves nothing of a write with an id that was delivered then', async () => {
+test('full disk: clear leaves nothing of a delivered write with an id', async () => {
   const here = page();
   here.host.connectivity.set(false);
   await give(here, 'a', { id: 'secret-id', meta: 'secret meta' });
@@ -146,7 +146,7 @@ test('a full disk: clear leaves nothing of a write with an id that was delivered
   await settle();
   free();
   expect(sent(here)).toEqual(['a']);
-  // Its id is all that is left, until somebody has everything removed.
+  // Its id is all that is left, until the application clears everything.
   expect(JSON.stringify(await here.store.range({}))).not.toContain('secret meta');
   await here.outbox.clear();
   expect(JSON.stringify(await here.store.range({}))).not.toContain('secret');

@@ -1,28 +1,28 @@
-/** Hooks that do not come to an end, or use up what they are given. */
+/** Hooks that never settle, or that consume their arguments. */
 import { describe, expect, test } from 'vitest';
 import { status } from '../../../src/testing/index.ts';
 import { page, settle, URL_ } from '../../support/outbox-page.ts';
 import { give, sent } from '../../support/outbox-writes.ts';
 
-test('a merge function that never settles does not keep its caller for ever', async () => {
+test('a merge function that never settles does not delay its caller for ever', async () => {
   const here = page();
   here.host.connectivity.set(false);
   await give(here, '1', { coalesce: { key: 'k' } });
   const merge = (): Promise<Request> => new Promise(() => {});
-  const told = give(here, '2', { coalesce: { key: 'k', merge } }).catch((error) => error.code);
-  expect(await told).toBe('configuration');
+  const settled = give(here, '2', { coalesce: { key: 'k', merge } }).catch((error) => error.code);
+  expect(await settled).toBe('configuration');
   expect(here.clock.ticks()).toBe(30_000);
   expect(await here.outbox.counts()).toMatchObject({ waiting: 1 });
 });
 
-/** Firefox and WebKit take one for text. */
+/** Firefox and WebKit take a stream for text. */
 const sendsStreams = ((): boolean => {
   const init = { method: 'POST', body: new ReadableStream(), duplex: 'half' } as RequestInit;
   return !new Request(URL_, init).headers.has('content-type');
 })();
 
 test.skipIf(!sendsStreams)(
-  'what onConflict gives may have a body that never ends: its lane goes on',
+  'a request of onConflict may have a body that never ends: its lane goes on',
   async () => {
     const here = page({
       onConflict: (_, __, request) =>
@@ -43,7 +43,7 @@ test.skipIf(!sendsStreams)(
 );
 
 describe('authorize', () => {
-  test('may read the body, to sign it', async () => {
+  test('authorize may read the body, to sign it', async () => {
     const here = page({
       authorize: async (request) => {
         request.headers.set('x-signature', `${(await request.text()).length}`);
@@ -54,7 +54,7 @@ describe('authorize', () => {
     expect(here.origin.seen[0]?.headers.get('x-signature')).toBe('4');
   });
 
-  test('that gives a request whose body it has read is told what to do', async () => {
+  test('authorize that returns a request whose body is used gets an error that says what to do', async () => {
     const here = page({
       async authorize(request) {
         const signed = new Request(request);

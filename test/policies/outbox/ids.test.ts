@@ -1,4 +1,7 @@
-/** Ids and keys that the application gives: of writes that are merged, that wait for others, that go out again. */
+/**
+ * Ids and keys of the application: of merged writes, of writes that wait, of writes that are sent
+ * again.
+ */
 import { describe, expect, test } from 'vitest';
 import { pipeline } from '../../../src/core/pipeline.ts';
 import { outboxPolicy } from '../../../src/policies/outbox/outbox.ts';
@@ -15,11 +18,11 @@ const code = (work: Promise<unknown>) =>
     (error) => error.code ?? error,
   );
 
-describe('an id given twice for the same write', () => {
+describe('an id that is used twice for the same write', () => {
   const append = async (earlier: Request, later: Request) =>
     new Request(later, { body: `${await earlier.text()}+${await later.text()}` });
 
-  test('is one entry, also where writes are merged', async () => {
+  test('an id that is used twice is one entry, even if writes are merged', async () => {
     const here = page();
     here.host.connectivity.set(false);
     await give(here, 'a', { id: 'a', coalesce: { key: 'k', merge: append } });
@@ -32,7 +35,7 @@ describe('an id given twice for the same write', () => {
     expect(again).toBe(202);
   });
 
-  test('also the first of them', async () => {
+  test('the id of the first of two merged writes is one entry, too', async () => {
     const here = page();
     here.host.connectivity.set(false);
     await give(here, 'a', { id: 'a', coalesce: { key: 'k', merge: append } });
@@ -44,8 +47,8 @@ describe('an id given twice for the same write', () => {
   });
 });
 
-describe('a key that the application has given in the header', () => {
-  test('is another one after an edit, and where a new one is asked for', async () => {
+describe('an idempotency key in a header of the application', () => {
+  test('a key of the application is replaced after an edit, and on request', async () => {
     const here = page();
     here.origin.replies(status(422), status(422));
     await give(here, 'a', { id: 'a' }, { headers: { 'Idempotency-Key': '"mine"' } });
@@ -60,7 +63,7 @@ describe('a key that the application has given in the header', () => {
     expect(new Set(keys).size).toBe(3);
   });
 
-  test('is another one for what is sent instead', async () => {
+  test('a key of the application is replaced for the request that solves a conflict', async () => {
     const here = page({ onConflict: (_, __, request) => new Request(request, { body: 'mended' }) });
     here.origin.replies(status(412));
     await give(here, 'a', { id: 'a' }, { headers: { 'Idempotency-Key': '"mine"' } });
@@ -70,7 +73,7 @@ describe('a key that the application has given in the header', () => {
   });
 });
 
-describe('ids of writes that were merged', () => {
+describe('ids of merged writes', () => {
   const three = async (here: Page) => {
     here.host.connectivity.set(false);
     await give(here, '1', { coalesce: { key: 'k' } });
@@ -78,7 +81,7 @@ describe('ids of writes that were merged', () => {
     await give(here, '3', { coalesce: { key: 'k' } });
   };
 
-  test('are free again when the entry is removed', async () => {
+  test('ids of merged writes are free again when the entry is removed', async () => {
     const here = page();
     await three(here);
     const [entry] = await here.outbox.entries();
@@ -87,7 +90,7 @@ describe('ids of writes that were merged', () => {
     expect(await here.outbox.entries()).toHaveLength(1);
   });
 
-  test('leave nothing of a user who is cleared', async () => {
+  test('ids of merged writes leave nothing of a user after clear', async () => {
     const here = page();
     await three(here);
     await here.outbox.clear();

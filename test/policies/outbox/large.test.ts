@@ -4,13 +4,13 @@ import type { OutboxEntry } from '../../../src/policies/outbox/queue/entry.ts';
 import { durableStore, type FaultyStore } from '../../support/durable.ts';
 import { URL_ as ADDRESS, page } from '../../support/outbox-page.ts';
 
-/** A hundred thousand are left to the browsers, in `faults`: what is counted here does not grow. */
+/** The browsers in `faults` do a hundred thousand: these counts do not grow. */
 const MANY = 20_000;
 const LANES = 10;
 const SENT = 200;
 
 interface CountingStore extends FaultyStore {
-  /** Items that were handed out. */
+  /** Items that the store returned. */
   items: number;
   /** In one operation. */
   largest: number;
@@ -68,7 +68,7 @@ async function multiply(store: AtomicStore): Promise<Item<OutboxEntry>> {
   return model;
 }
 
-test('many thousand writes that wait cost no more than those that are asked for', async () => {
+test('the outbox reads no more of thousands of waiting entries than it needs', async () => {
   const store = countingStore();
   const first = page({ maxEntries: MANY + 1 }, store);
   first.host.connectivity.set(false);
@@ -110,7 +110,7 @@ test('many thousand writes that wait cost no more than those that are asked for'
   expect(store.largest).toBeLessThanOrEqual(100);
 }, 30_000);
 
-test('large bodies that wait are not held in memory together', async () => {
+test('large waiting bodies are not in memory together', async () => {
   const store = countingStore();
   const { fetch, outbox, host, origin } = page({}, store);
   host.connectivity.set(false);

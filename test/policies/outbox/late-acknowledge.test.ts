@@ -1,4 +1,4 @@
-/** Acknowledging fails, comes late, or does not come at all. */
+/** An acknowledgement fails, comes late, or does not come at all. */
 import { describe, expect, test } from 'vitest';
 import type { Cipher } from '../../../src/core/store.ts';
 import { encryptWith } from '../../../src/stores/encryption.ts';
@@ -11,8 +11,8 @@ const send = (made: Page, method: string, body?: string) =>
   made.fetch(URL_, { method, ...(body && { body }), holdfast: { outbox: true } });
 const sent = ({ origin }: Page) => origin.seen.map(({ method, body }) => `${method} ${body}`);
 
-describe('of a DELETE and the PUT after it, to an origin that needs no keys for them, the PUT is the last', () => {
-  test('though acknowledging the DELETE failed once', async () => {
+describe('a DELETE and the PUT after it, without idempotency keys', () => {
+  test('the PUT is applied last, though the acknowledgement of the DELETE failed once', async () => {
     const store = durableStore();
     const here = page({}, store);
     here.host.connectivity.set(false);
@@ -31,7 +31,7 @@ describe('of a DELETE and the PUT after it, to an origin that needs no keys for 
     expect(sent(here).at(-1)).toBe('PUT new');
   });
 
-  test('though the page was killed while the long answer to the DELETE was being sealed', async () => {
+  test('the PUT is applied last, though the page died while it encrypted the long response to the DELETE', async () => {
     const key = await crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, [
       'encrypt',
       'decrypt',
@@ -45,17 +45,17 @@ describe('of a DELETE and the PUT after it, to an origin that needs no keys for 
       change: (...args: Parameters<typeof change>) =>
         isDead ? Promise.reject(new Error('it was killed')) : change(...args),
     } as typeof store;
-    const sealing = { large: (): Promise<void> => Promise.resolve() };
-    const codec: Cipher = {
+    const encrypting = { large: (): Promise<void> => Promise.resolve() };
+    const cipher: Cipher = {
       ...inner,
       async encrypt(plain, context) {
-        if (plain.byteLength > 100_000) await sealing.large();
+        if (plain.byteLength > 100_000) await encrypting.large();
         return inner.encrypt(plain, context);
       },
     };
-    const before = page({ encryption: codec }, mortal);
+    const before = page({ encryption: cipher }, mortal);
     const long = held<void>(before);
-    sealing.large = long.step;
+    encrypting.large = long.step;
     before.host.connectivity.set(false);
     await send(before, 'DELETE');
     await send(before, 'PUT', 'new');
@@ -65,7 +65,7 @@ describe('of a DELETE and the PUT after it, to an origin that needs no keys for 
     expect(sent(before)).toEqual(['DELETE ']);
     isDead = true;
     long.letGo();
-    const here = await reloaded({ ...before, store }, { encryption: codec });
+    const here = await reloaded({ ...before, store }, { encryption: cipher });
     // Without Web Locks the lease of the killed page has to expire.
     await here.clock.advance(60_000);
     await here.outbox.flush();
@@ -73,7 +73,7 @@ describe('of a DELETE and the PUT after it, to an origin that needs no keys for 
   });
 });
 
-test('an acknowledgement that timed out is not made later, when the entry is under way again', async () => {
+test('an acknowledgement that timed out is not committed later, when the entry is sent again', async () => {
   const store = durableStore();
   const here = page({}, store);
   here.host.connectivity.set(false);
@@ -127,7 +127,7 @@ test('acknowledging on a full disk drops the response and goes on', async () => 
   expect(sent(here)).toEqual(['1', '2', '3'].map((body) => `POST ${body}`));
 });
 
-test('acknowledging lowers the totals by what was delivered', async () => {
+test('acknowledging lowers the totals by the size of the delivered entry', async () => {
   const store = durableStore();
   const here = page({}, store);
   here.host.connectivity.set(false);

@@ -15,7 +15,10 @@ const shared = () => ({ ...durableStore(), withinOrigin: false });
 const give = (made: Page, body: string, outbox: object = {}) =>
   made.fetch(URL_, { method: 'POST', body, holdfast: { outbox: { lane: 'lane', ...outbox } } });
 
-/** Another process on the same store: an outbox module of its own. @param behind How much its clock is. */
+/**
+ * Another process on the same store: an outbox module of its own. @param behind How much its clock
+ * is.
+ */
 async function otherProcess(store: AtomicStore, { clock, origin }: Page, behind = 0, fetch = origin.fetch) {
   const other = await otherCopy('other-process');
   const outbox = other({ store, pollInterval: '1h', delivery: 'at-most-once' }, memoryStore);
@@ -36,7 +39,7 @@ afterEach(() => {
 });
 
 describe('a lease', () => {
-  test('is not taken away by a process whose clock is a little behind', async () => {
+  test('a lease holds against a process whose clock is a little behind', async () => {
     const store = memoryStore();
     const start = Date.UTC(2026, 0, 1);
     const here = testHost({ clock: virtualClock({ start }) });
@@ -48,7 +51,7 @@ describe('a lease', () => {
     expect(taken).toBeTypeOf('number');
   });
 
-  test('that was given back while it was being renewed is not renewed for ever', async () => {
+  test('a lease that was released during its renewal is not renewed for ever', async () => {
     const inner = memoryStore();
     let line: Promise<unknown> = Promise.resolve();
     let letGo = (): void => {};
@@ -65,7 +68,7 @@ describe('a lease', () => {
       letGo = give;
     });
     await host.clock.advance(10_000);
-    // The renewal is on its way when the lane is given back.
+    // The renewal is under way when the lane is released.
     const released = lease.release();
     letGo();
     await released;
@@ -75,7 +78,7 @@ describe('a lease', () => {
     expect(await Lease.take(inner, LANE, testHost({ clock: host.clock }))).not.toBeTypeOf('number');
   });
 
-  test('of somebody else is not forgotten with what a user leaves', async () => {
+  test('clear of one user deletes no lease of another', async () => {
     const store = shared();
     const here = page({}, store);
     const lease = (await Lease.take(store, LANE, testHost({ seed: 3, clock: here.clock }))) as Lease;
@@ -93,7 +96,7 @@ describe('a lease', () => {
 });
 
 describe('two processes', () => {
-  test('one of which is 20 ms behind do not send one write at once', async () => {
+  test('two processes, one 20 ms behind, do not send one write at once', async () => {
     const store = shared();
     const here = page({}, store);
     here.host.connectivity.set(false);
@@ -121,7 +124,7 @@ describe('two processes', () => {
     expect(most).toBe(1);
   });
 
-  test('one of which was frozen for longer than its lease: a write that must be sent once is', async () => {
+  test('a process that was frozen for longer than its lease sends no at-most-once write again', async () => {
     const store = shared();
     let signed = (): void => {};
     let isSigning = false;
@@ -145,11 +148,12 @@ describe('two processes', () => {
     expect(isSigning).toBe(true);
     const there = await otherProcess(store, here);
     let letGo = (): void => {};
-    const answer = new Promise<Response>((give) => {
+    const response = new Promise<Response>((give) => {
       letGo = () => give(ok());
     });
-    here.origin.replies(() => here.clock.busy(answer));
-    // It was frozen for a minute, as far as the lease goes: wall time has passed, and no timer has fired.
+    here.origin.replies(() => here.clock.busy(response));
+    // It was frozen for a minute, as far as the lease goes: wall time has passed, and no timer has
+    // fired.
     here.clock.jump(31_000);
     void there.outbox.flush();
     await settle();

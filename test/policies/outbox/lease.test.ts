@@ -17,14 +17,14 @@ import { type Page, page, reloaded, settle, URL_ } from '../../support/outbox-pa
 
 const LANE = { key: 'lease default ann lane', collection: 'lease default ann' };
 
-/** A store that processes share which share no locks. */
+/** A store of processes that share no locks. */
 const shared = () => ({ ...durableStore(), withinOrigin: false });
 
 const post = ({ fetch }: Page, body: string) =>
   fetch(URL_, { method: 'POST', body, holdfast: { outbox: { id: body, lane: 'lane' } } });
 
 describe('a lease', () => {
-  test('is one holder’s, until it is given back', async () => {
+  test('a lease has one holder, until it is released', async () => {
     const [store, host] = [memoryStore(), testHost()];
     const lease = (await Lease.take(store, LANE, host)) as Lease;
     expect(await Lease.take(store, LANE, host)).toBe(30_000);
@@ -34,7 +34,7 @@ describe('a lease', () => {
     await next.release();
   });
 
-  test('is renewed as long as it is held', async () => {
+  test('a lease is renewed as long as its task runs', async () => {
     const [store, host] = [memoryStore(), testHost()];
     const lease = (await Lease.take(store, LANE, host)) as Lease;
     await host.clock.advance(300_000);
@@ -45,7 +45,7 @@ describe('a lease', () => {
     expect(await Lease.take(store, LANE, host)).toBeInstanceOf(Lease);
   });
 
-  test('is lost by who slept, and known to be when they wake', async () => {
+  test('a lease is lost during sleep, and its holder knows that when it wakes', async () => {
     const store = memoryStore();
     const [sleeper, other] = [testHost(), testHost({ seed: 2 })];
     const lease = (await Lease.take(store, LANE, sleeper)) as Lease;
@@ -54,12 +54,12 @@ describe('a lease', () => {
     expect(next).toBeInstanceOf(Lease);
     await sleeper.clock.advance(10_000);
     expect(lease.lost).toBe(true);
-    // It has nothing to give back.
+    // It has nothing to release.
     await lease.release();
     expect(typeof (await Lease.take(store, LANE, other))).toBe('number');
   });
 
-  test('does not last because the clock was set back', async () => {
+  test('a lease does not last longer because the clock was set back', async () => {
     const store = memoryStore();
     const [late, now] = [testHost(), testHost({ seed: 2 })];
     await late.clock.advance(86_400_000);
@@ -68,7 +68,7 @@ describe('a lease', () => {
   });
 });
 
-test('who has lost the lease changes nothing more of what waits, but a delivery stands', async () => {
+test('a holder that lost its lease changes no waiting entry, but its delivery stands', async () => {
   const [store, host] = [shared(), testHost()];
   const settings = readOutboxOptions({}, store);
   const queue = new Queue('default', settings);
@@ -109,8 +109,8 @@ test('who has lost the lease changes nothing more of what waits, but a delivery 
   expect(await deadLetter(queue, second, {}, reason, result, fresh)).toBe(true);
 });
 
-describe('over a store without locks', () => {
-  test('a lane that somebody else sends is left to them, and taken over when they are gone', async () => {
+describe('a store without locks', () => {
+  test('a lane that another page sends is left to that page, and taken over after its end', async () => {
     const store = shared();
     const other = testHost({ seed: 2 });
     await Lease.take(store, LANE, other);
@@ -118,19 +118,19 @@ describe('over a store without locks', () => {
     expect((await post(here, '1')).status).toBe(202);
     await here.clock.advance(20_000);
     expect(here.origin.seen).toHaveLength(0);
-    // It never said that it goes.
+    // It ended without releasing its lane.
     await here.clock.advance(15_000);
     expect(here.origin.seen).toHaveLength(1);
     expect(await here.outbox.counts()).toMatchObject({ waiting: 0 });
   });
 
-  test('writes are delivered in order, and a page that closes gives its lanes back', async () => {
+  test('writes are delivered in order, and a page that closes releases its lanes', async () => {
     const before = page({}, shared());
     before.origin.replies(hang());
-    const answer = post(before, '1').catch(() => {});
+    const response = post(before, '1').catch(() => {});
     await settle();
     const here = await reloaded(before);
-    await answer;
+    await response;
     here.origin.otherwise(() => ok());
     await post(here, '2');
     await here.clock.advance(20_000);
@@ -138,14 +138,14 @@ describe('over a store without locks', () => {
   });
 });
 
-test('a strict dead letter stops its lane also where the lease has just been lost', async () => {
+test('a blocking dead letter stops its lane even if the lease has just been lost', async () => {
   const store = shared();
   const here = page({ blockLaneOnFailure: true }, store);
   here.host.connectivity.set(false);
   await post(here, 'a');
   await post(here, 'b');
   here.origin.replies(async () => {
-    // Frozen for half a minute: somebody else has the lane.
+    // Frozen for half a minute: another page has the lane.
     const [lease] = await store.range({ prefix: 'lease' });
     const value = { holder: 'other', token: 9, until: here.clock.now() + 30_000 };
     await store.write([{ put: { ...(lease as object), key: lease?.key as string, value } }]);
@@ -174,7 +174,7 @@ test('a sender that loses the lane while it sends acknowledges that entry, and s
   expect((await here.outbox.entries()).map(({ id }) => id)).toEqual(['made anew']);
 });
 
-test('who has slept for longer than the lease sends nothing more, also before any timer has told', async () => {
+test('a sender that slept for longer than the lease sends nothing more, even before a timer fires', async () => {
   const store = shared();
   let asleep: (() => Promise<void>) | undefined;
   const here = page({ authorize: () => asleep?.() }, store);
@@ -192,7 +192,7 @@ test('who has slept for longer than the lease sends nothing more, also before an
   expect(here.origin.seen).toHaveLength(0);
 });
 
-test('what is sent once, and was delivered, is no dead letter because the lane was lost meanwhile', async () => {
+test('an at-most-once entry that was delivered is no dead letter, though its lane was lost', async () => {
   const store = shared();
   const here = page({ delivery: 'at-most-once' }, store);
   here.host.connectivity.set(false);

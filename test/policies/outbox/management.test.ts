@@ -10,7 +10,7 @@ const post = ({ fetch }: Page, id: string, outbox: CallOutbox = {}) =>
 const sent = ({ origin }: Page): string[] => origin.seen.map(({ body }) => body);
 
 describe('a lane', () => {
-  test('that is paused sends nothing until it goes on, also after a reload', async () => {
+  test('a paused lane sends nothing until resume, also after a reload', async () => {
     const before = page();
     await before.outbox.pause({ lane: 'slow' });
     expect((await post(before, '1', { lane: 'slow' })).status).toBe(202);
@@ -27,7 +27,7 @@ describe('a lane', () => {
     expect(await here.outbox.lanes()).toEqual([]);
   });
 
-  test('that is paused while it is drained stops after the one that is under way', async () => {
+  test('a lane that is paused while it is drained stops after the entry that is being sent', async () => {
     const here = page();
     here.host.connectivity.set(false);
     for (const id of ['1', '2', '3']) await post(here, id);
@@ -44,7 +44,7 @@ describe('a lane', () => {
     expect(sent(here)).toEqual(['1', '2', '3']);
   });
 
-  test('is paused for its user alone', async () => {
+  test('a lane is paused for its user alone', async () => {
     let user = 'ann';
     const here = page({ user: () => user });
     await here.outbox.pause();
@@ -57,7 +57,7 @@ describe('a lane', () => {
     expect(here.told('outbox-paused')).toEqual([{ type: 'outbox-paused', lane: undefined }]);
   });
 
-  test('of a name that cannot be meant is a configuration error', async () => {
+  test('an invalid lane name is a configuration error', async () => {
     const here = page();
     await expect(here.outbox.pause({ lane: 7 as never })).rejects.toThrow('outbox.lane: 7 is not allowed');
     await expect(here.outbox.resume({ lan: 'x' } as never)).rejects.toThrow('unknown option; known: lane');
@@ -65,7 +65,7 @@ describe('a lane', () => {
 });
 
 describe('counts', () => {
-  test('are the current user’s, of all or of a lane; and what the limits are for', async () => {
+  test('counts are the current user’s, of all lanes or one, with the totals that the limits use', async () => {
     let user = 'ann';
     const here = page({ user: () => user });
     here.origin.replies(status(422));
@@ -92,15 +92,15 @@ describe('counts', () => {
 });
 
 describe('flush', () => {
-  test('tells how far it is', async () => {
+  test('flush reports its progress', async () => {
     const here = page();
     here.origin.replies(...Array.from({ length: 4 }, networkError));
     for (const id of ['1', '2', '3', '4']) await post(here, id, { lane: id });
     here.origin.replies(ok(), status(422), networkError());
-    const told: FlushProgress[] = [];
-    const done = await here.outbox.flush({ onProgress: (progress) => told.push(progress) });
-    expect(told).toHaveLength(3);
-    expect(told.map(({ total, left }) => [total, left])).toEqual([
+    const reports: FlushProgress[] = [];
+    const done = await here.outbox.flush({ onProgress: (progress) => reports.push(progress) });
+    expect(reports).toHaveLength(3);
+    expect(reports.map(({ total, left }) => [total, left])).toEqual([
       [4, 3],
       [4, 2],
       [4, 1],
@@ -108,7 +108,7 @@ describe('flush', () => {
     expect(done).toEqual({ total: 4, delivered: 2, deadLetters: 1, left: 1 });
   });
 
-  test('begins nothing more when it is told to stop, and what it has begun is settled', async () => {
+  test('an aborted flush starts no further sending, and acknowledges the one under way', async () => {
     const here = page();
     here.origin.replies(networkError());
     for (const id of ['1', '2', '3']) await post(here, id);
@@ -121,47 +121,47 @@ describe('flush', () => {
     expect(sent(here)).toEqual(['1', '1']);
   });
 
-  test('that cannot be meant is a configuration error', async () => {
+  test('an impossible option of flush is a configuration error', async () => {
     const here = page();
     await expect(here.outbox.flush({ onProgress: 7 as never })).rejects.toThrow('flush.onProgress: 7');
   });
 });
 
-describe('who has subscribed', () => {
-  test('hears what becomes of writes, until they have had enough', async () => {
+describe('subscribers of an outbox', () => {
+  test('a subscriber receives the events of entries until it unsubscribes', async () => {
     const here = page();
-    const heard: string[] = [];
-    const end = here.outbox.subscribe(({ type }) => heard.push(type));
+    const received: string[] = [];
+    const end = here.outbox.subscribe(({ type }) => received.push(type));
     here.outbox.subscribe(() => {
       throw new Error('mine');
     });
     await post(here, '1');
     end();
     await post(here, '2');
-    expect(heard).toEqual(['queued', 'sending', 'delivered', 'settled']);
+    expect(received).toEqual(['queued', 'sending', 'delivered', 'settled']);
     expect(sent(here)).toEqual(['1', '2']);
   });
 
-  test('and is async and fails is nobody’s trouble', async () => {
+  test('an async subscriber that rejects causes no unhandled rejection', async () => {
     const here = page();
     const rejected = Promise.reject(new Error('the list is gone'));
     rejected.catch(() => {});
-    // One of which nobody asks whether it has failed ends a process.
+    // An unhandled rejection ends a process.
     const { then } = rejected;
-    let asked = 0;
+    let handlers = 0;
     const counted = (...args: Parameters<typeof then>) => {
-      asked++;
+      handlers++;
       return then.apply(rejected, args);
     };
     Object.defineProperty(rejected, 'then', { value: counted });
     here.outbox.subscribe((() => rejected) as never);
     await post(here, '1');
-    expect(asked).toBeGreaterThan(0);
+    expect(handlers).toBeGreaterThan(0);
   });
 });
 
 describe('clear', () => {
-  test('leaves nothing of a user, and everything of the others', async () => {
+  test('clear leaves nothing of a user, and everything of the others', async () => {
     let user = 'ann';
     const here = page({ user: () => user });
     await post(here, 'delivered');
@@ -180,7 +180,7 @@ describe('clear', () => {
     expect(await here.outbox.counts()).toMatchObject({ count: 0, bytes: 0 });
   });
 
-  test('of somebody who cannot be meant is an error, and nothing is removed', async () => {
+  test('an impossible argument of clear is an error, and nothing is removed', async () => {
     const here = page();
     here.host.connectivity.set(false);
     await post(here, 'order');
@@ -193,13 +193,13 @@ describe('clear', () => {
     expect(await here.outbox.counts()).toMatchObject({ waiting: 1 });
   });
 
-  test('tells those who wait', async () => {
+  test('clear rejects pending results', async () => {
     const here = page();
     here.origin.replies(networkError());
     await post(here, 'order');
-    const answer = here.outbox.result('order');
+    const result = here.outbox.result('order');
     await settle();
     await here.outbox.clear();
-    await expect(answer).rejects.toMatchObject({ code: 'outbox-removed' });
+    await expect(result).rejects.toMatchObject({ code: 'outbox-removed' });
   });
 });

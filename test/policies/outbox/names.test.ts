@@ -1,4 +1,4 @@
-/** What the names in an outbox may be, and what it says without a user. */
+/** Valid names in an outbox, and what the outbox returns without a user. */
 import { expect, test } from 'vitest';
 import { createClient, outbox } from '../../../src/index.ts';
 import type { CallOutbox } from '../../../src/policies/outbox/options.ts';

@@ -15,7 +15,7 @@ const sent = ({ origin }: Page): string[] => origin.seen.map(({ body }) => body)
 const _dead = async ({ outbox }: Page): Promise<(string | undefined)[][]> =>
   (await outbox.entries({ state: 'dead-letter' })).map(({ id, reason }) => [id, reason?.code]);
 
-test('writes go out in their order also where the clock tells fractions of a millisecond', async () => {
+test('writes are sent in order even if the clock gives fractions of a millisecond', async () => {
   const here = page();
   here.host.connectivity.set(false);
   const give = (body: string) => here.fetch(URL_, { ...POST, body });
@@ -28,8 +28,8 @@ test('writes go out in their order also where the clock tells fractions of a mil
   expect(here.origin.seen.map(({ body }) => body)).toEqual(['a', 'b']);
 });
 
-describe('where order matters more', () => {
-  test('a dead letter stops its lane until it is replayed, also after a reload', async () => {
+describe('blockLaneOnFailure', () => {
+  test('a blocking dead letter stops its lane until it is replayed, also after a reload', async () => {
     const before = page({ blockLaneOnFailure: true });
     before.host.connectivity.set(false);
     for (const id of ['1', '2', '3']) await post(before, id, { id });
@@ -49,7 +49,7 @@ describe('where order matters more', () => {
     expect(await here.outbox.lanes()).toEqual([]);
   });
 
-  test('removing the dead letter lets the lane go on', async () => {
+  test('a lane goes on after its blocking dead letter is removed', async () => {
     const here = page();
     here.host.connectivity.set(false);
     await post(here, '1', { id: '1', blockLaneOnFailure: true });
@@ -64,7 +64,7 @@ describe('where order matters more', () => {
   });
 });
 
-test('lanes go side by side, and no more of them at once than were asked for', async () => {
+test('lanes are sent side by side, and no more of them at once than the option allows', async () => {
   const here = page({ concurrency: 2 });
   here.host.connectivity.set(false);
   for (let nth = 0; nth < 6; nth++) await give(here, `${nth}`);
@@ -84,14 +84,14 @@ test('lanes go side by side, and no more of them at once than were asked for', a
   expect(most).toBe(2);
 });
 
-/** Firefox and WebKit take one for text. */
+/** Firefox and WebKit take a stream for text. */
 const sendsStreams = ((): boolean => {
   const init = { method: 'POST', body: new ReadableStream(), duplex: 'half' } as RequestInit;
   return !new Request(URL_, init).headers.has('content-type');
 })();
 
 test.skipIf(!sendsStreams)(
-  'writes are kept in the order in which they were given, whatever they have to be prepared for',
+  'writes are stored in the order of their calls, however long their preparation takes',
   async () => {
     const here = page();
     here.host.connectivity.set(false);
@@ -115,7 +115,7 @@ test.skipIf(!sendsStreams)(
 );
 
 test.skipIf(!sendsStreams)(
-  'a body that never ends holds up its own write and, after 10 s, no other',
+  'a body that never ends delays its own write and, after 10 s, no other',
   async () => {
     const here = page();
     here.host.connectivity.set(false);
@@ -135,7 +135,7 @@ test.skipIf(!sendsStreams)(
   },
 );
 
-test('ids that are made sort by time', async () => {
+test('generated ids sort by time', async () => {
   const here = page();
   here.host.connectivity.set(false);
   const ids: string[] = [];

@@ -9,22 +9,22 @@ import { durableStore } from '../../support/durable.ts';
 import { idOf, open, POST, page, reloaded, settle, URL_ } from '../../support/outbox-page.ts';
 import { ORIGIN, scenario } from '../../support/scenario.ts';
 
-describe('a write', () => {
-  test('that can be delivered gives the origin’s own answer', async () => {
+describe('a queued write', () => {
+  test('a write that is delivered at once has the origin’s own response', async () => {
     const { fetch, origin, outbox } = page();
     origin.replies(new Response('created', { status: 201, headers: { location: '/orders/1' } }));
-    const answer = await fetch(URL_, POST);
-    expect([answer.status, await answer.text(), answer.headers.get('location')]).toEqual([
+    const response = await fetch(URL_, POST);
+    expect([response.status, await response.text(), response.headers.get('location')]).toEqual([
       201,
       'created',
       '/orders/1',
     ]);
-    expect(sourceOf(answer)).toBe('network');
-    expect(isQueued(answer)).toBe(false);
+    expect(sourceOf(response)).toBe('network');
+    expect(isQueued(response)).toBe(false);
     expect(await outbox.counts()).toMatchObject({ count: 0, bytes: 0 });
   });
 
-  test('is on the disk before it is sent', async () => {
+  test('a write is on the disk before it is sent', async () => {
     const { fetch, origin, store } = page();
     let stored = 0;
     origin.replies(async () => {
@@ -35,21 +35,21 @@ describe('a write', () => {
     expect(stored).toBe(1);
   });
 
-  test('that cannot be delivered is kept, and the caller is told so', async () => {
+  test('a write that cannot be delivered is stored, and its response says so', async () => {
     const { fetch, origin, outbox, told } = page();
     origin.replies(networkError());
-    const answer = await fetch(URL_, POST);
-    expect(answer.status).toBe(202);
-    expect(isQueued(answer)).toBe(true);
-    expect(sourceOf(answer)).toBe('outbox');
-    expect(answer.url).toBe(URL_);
-    const body = (await answer.json()) as { queued: boolean; id: string };
+    const response = await fetch(URL_, POST);
+    expect(response.status).toBe(202);
+    expect(isQueued(response)).toBe(true);
+    expect(sourceOf(response)).toBe('outbox');
+    expect(response.url).toBe(URL_);
+    const body = (await response.json()) as { queued: boolean; id: string };
     expect(body).toEqual({ queued: true, id: expect.any(String) });
     expect((await outbox.entries()).map(({ id, state }) => [id, state])).toEqual([[body.id, 'waiting']]);
     expect(told('queued')).toMatchObject([{ id: body.id, origin: ORIGIN, lane: ORIGIN }]);
   });
 
-  test('goes out again with the same key until it is delivered, and once', async () => {
+  test('a write is sent again with the same key until it is delivered, and once', async () => {
     const { fetch, origin, outbox, clock, told } = page();
     origin.replies(networkError(), status(503), status(429), ok('at last'));
     const id = await idOf(await fetch(URL_, POST));
@@ -65,7 +65,7 @@ describe('a write', () => {
     expect(await outbox.counts()).toMatchObject({ count: 0, bytes: 0 });
   });
 
-  test('can be asked about by many, and who stops asking does not stop the others', async () => {
+  test('many callers may wait for a result, and one that stops waiting does not stop the others', async () => {
     const { fetch, origin, outbox, clock } = page();
     origin.replies(networkError(), ok('at last'));
     const id = await idOf(await fetch(URL_, POST));
@@ -78,7 +78,7 @@ describe('a write', () => {
     );
   });
 
-  test('is not retried below: the outbox counts', async () => {
+  test('a write is not retried by the policies inside: the outbox counts', async () => {
     const { fetch, origin } = page();
     origin.otherwise(status(503));
     await fetch(URL_, { ...POST, headers: { 'idempotency-key': '"mine"' } });
@@ -86,17 +86,17 @@ describe('a write', () => {
     expect(origin.seen[0]?.headers.get('idempotency-key')).toBe('"mine"');
   });
 
-  test('that hangs gives its answer after 2 s, and delivery goes on', async () => {
+  test('a write that hangs gets its response after 2 s, and delivery goes on', async () => {
     const { fetch, origin, clock, outbox } = page();
     origin.replies(slow(clock, 5_000, () => ok('slow')));
-    const answer = await fetch(URL_, POST);
-    expect(isQueued(answer)).toBe(true);
+    const response = await fetch(URL_, POST);
+    expect(isQueued(response)).toBe(true);
     expect(clock.ticks()).toBe(2_000);
-    expect(await (await outbox.result(await idOf(answer))).text()).toBe('slow');
+    expect(await (await outbox.result(await idOf(response))).text()).toBe('slow');
     expect(origin.seen).toHaveLength(1);
   });
 
-  test('that nobody asked to keep is not kept', async () => {
+  test('a write without the outbox option is not stored', async () => {
     const { fetch, origin, outbox } = page({ match: '/kept' });
     origin.replies(networkError(), networkError());
     await expect(fetch(URL_, { method: 'POST' })).rejects.toThrow(TypeError);
@@ -104,7 +104,7 @@ describe('a write', () => {
     expect((await outbox.counts()).count).toBe(1);
   });
 
-  test('of every kind arrives as it was given', async () => {
+  test('a body of every kind arrives unchanged', async () => {
     const form = new FormData();
     form.set('field', 'value ä');
     form.set('file', new File(['content'], 'name.txt', { type: 'text/plain' }));
@@ -132,8 +132,8 @@ describe('a write', () => {
   });
 });
 
-describe('accepting', () => {
-  test('fails loudly where the store fails, and nothing is sent', async () => {
+describe('accepting a write', () => {
+  test('a write rejects if the store fails, and nothing is sent', async () => {
     for (const how of ['fail'] as const) {
       const { fetch, origin, store } = page();
       store.break(how);
@@ -148,7 +148,7 @@ describe('accepting', () => {
     }
   });
 
-  test('is not waited for for ever; what is committed after all does not stand', async () => {
+  test('a write rejects if its commit takes too long, and is removed if it is committed later', async () => {
     const store = durableStore();
     const { fetch, origin, outbox, clock } = page({}, store);
     const { change } = store;
@@ -174,7 +174,7 @@ describe('accepting', () => {
     expect([(await outbox.counts()).count, origin.seen.length]).toEqual([0, 0]);
   });
 
-  test('is refused when the outbox is full, and what is there is kept', async () => {
+  test('a write is rejected if the outbox is full, and the stored entries stay', async () => {
     const { fetch, origin, outbox } = page({ maxEntries: 2 });
     origin.otherwise(networkError());
     await fetch(URL_, POST);
@@ -188,7 +188,7 @@ describe('accepting', () => {
     expect(await outbox.entries()).toHaveLength(2);
   });
 
-  test('is refused for a body that is too large, or that would be', async () => {
+  test('a write is rejected if its body is too large, or would make the outbox too large', async () => {
     const { fetch, outbox } = page({ maxEntryBytes: 10, maxBytes: '15B' });
     await expect(fetch(URL_, { ...POST, body: '12345678901' })).rejects.toMatchObject({ code: 'too-large' });
     await expect(
@@ -197,17 +197,17 @@ describe('accepting', () => {
     expect((await outbox.counts()).count).toBe(0);
   });
 
-  test('does not happen where the caller went away before', async () => {
+  test('a write whose caller has aborted before is not stored', async () => {
     const { fetch, outbox, origin } = page();
     const controller = new AbortController();
-    const answer = fetch(URL_, { ...POST, signal: controller.signal });
+    const response = fetch(URL_, { ...POST, signal: controller.signal });
     controller.abort();
-    await expect(answer).rejects.toMatchObject({ name: 'AbortError' });
+    await expect(response).rejects.toMatchObject({ name: 'AbortError' });
     await settle();
     expect((await outbox.counts()).count + origin.seen.length).toBe(0);
   });
 
-  test('stays where the caller goes away afterwards', async () => {
+  test('a write whose caller aborts after the commit stays', async () => {
     const { fetch, outbox, origin, clock } = page();
     const controller = new AbortController();
     const reason = new Error('mine');
@@ -217,18 +217,18 @@ describe('accepting', () => {
     expect((await outbox.counts()).count).toBe(1);
   });
 
-  test('the same id twice is one entry and one answer', async () => {
+  test('the same id twice is one entry and one response', async () => {
     const { fetch, origin, outbox, clock } = page();
     origin.replies(slow(clock, 100, () => ok('once')));
     const twice = { ...POST, holdfast: { outbox: { id: 'order-7' } } };
-    const answers = await Promise.all([fetch(URL_, twice), fetch(URL_, twice)]);
-    expect(await Promise.all(answers.map((answer) => answer.text()))).toEqual(['once', 'once']);
+    const responses = await Promise.all([fetch(URL_, twice), fetch(URL_, twice)]);
+    expect(await Promise.all(responses.map((response) => response.text()))).toEqual(['once', 'once']);
     expect(await (await fetch(URL_, twice)).text()).toBe('once');
     expect(await (await outbox.result('order-7')).text()).toBe('once');
     expect(origin.seen).toHaveLength(1);
   });
 
-  test('reads pass by: what a route says of all of a URL is meant for its writes', async () => {
+  test('reads pass by the outbox: the outbox option of a route is for its writes', async () => {
     const { fetch, outbox } = page();
     expect(await (await fetch(URL_, { holdfast: { outbox: true } })).text()).toBe('ok');
     expect((await outbox.counts()).count).toBe(0);
@@ -242,7 +242,7 @@ describe('accepting', () => {
     [{ pollInterval: 0 }, /outbox\.pollInterval: 0 is not allowed; expected a duration above 0/],
     [{ idempotencyHeader: 'not a name' }, /outbox\.idempotencyHeader: 'not a name' .* name of a header/],
     [{ persistHeaders: ['x:y'] }, /outbox\.persistHeaders: 'x:y'/],
-  ])('%o is a configuration error', (options, message) => {
+  ])('outbox() with %o is a configuration error', (options, message) => {
     expect(() => outboxPolicy(options, memoryStore)).toThrow(message);
   });
 
@@ -250,7 +250,7 @@ describe('accepting', () => {
     [{ lan: 'x' }, /outbox\.lan: 'x'.*unknown option/],
     [{ id: 7 }, /outbox\.id: 7/],
     [{ meta: () => {} }, /outbox\.meta: a function .* plain data/],
-  ])('a call’s %o is a configuration error', async (outbox, message) => {
+  ])('a call with outbox: %o is a configuration error', async (outbox, message) => {
     const { fetch } = page();
     await expect(fetch(URL_, { ...POST, holdfast: { outbox } })).rejects.toThrow(message);
   });
@@ -264,7 +264,7 @@ describe('accepting', () => {
       );
   });
 
-  test('a write whose answer would be hidden is refused', async () => {
+  test('a write whose response would be opaque is rejected', async () => {
     const { fetch, origin } = page();
     const hidden = new Request(URL_, { method: 'POST', mode: 'no-cors' });
     // Servers' runtimes know no modes.
@@ -281,8 +281,8 @@ describe('accepting', () => {
   });
 });
 
-describe('order', () => {
-  test('is kept in a lane; another lane does not wait', async () => {
+describe('the order of writes', () => {
+  test('a lane keeps the order of its writes; another lane does not wait', async () => {
     const { fetch, origin, clock } = page();
     origin.replies(networkError());
     const lane = (name: string, body: string) =>
@@ -297,7 +297,7 @@ describe('order', () => {
     expect(order.indexOf('b1')).toBe(1);
   });
 
-  test('does not suffer from a clock that is set back', async () => {
+  test('a lane keeps its order although the clock is set back', async () => {
     const { fetch, origin, clock } = page();
     origin.replies(networkError());
     for (const body of ['1', '2', '3']) {
@@ -308,18 +308,17 @@ describe('order', () => {
     expect(origin.seen.map(({ body }) => body)).toEqual(['1', '1', '2', '3']);
   });
 
-  test('one at a time', async () => {
+  test('a lane has one request in flight', async () => {
     const { fetch, origin, clock } = page();
     let inFlight = 0;
     let most = 0;
     origin.otherwise(async (request, signal) => {
       most = Math.max(most, ++inFlight);
-      const answer = await (slow(clock, 100) as (request: Request, signal: AbortSignal) => Promise<Response>)(
-        request,
-        signal,
-      );
+      const response = await (
+        slow(clock, 100) as (request: Request, signal: AbortSignal) => Promise<Response>
+      )(request, signal);
       inFlight--;
-      return answer;
+      return response;
     });
     await Promise.all(Array.from({ length: 5 }, () => fetch(URL_, POST)));
     expect(origin.seen).toHaveLength(5);
@@ -327,9 +326,9 @@ describe('order', () => {
   });
 });
 
-describe('what an answer means', () => {
+describe('the decision on a response', () => {
   test.each([400, 403, 404, 405, 410, 413, 422, 501, 505])(
-    '%i is a dead letter, and the caller sees it',
+    '%i makes a dead letter, and the caller gets the response',
     async (code) => {
       const { fetch, origin, outbox, told } = page();
       origin.replies(
@@ -339,9 +338,9 @@ describe('what an answer means', () => {
         ),
         ok('next'),
       );
-      const answer = await fetch(URL_, POST);
-      expect(answer.status).toBe(code);
-      expect(await answer.json()).toEqual({ type: 'about:blank', title: 'no' });
+      const response = await fetch(URL_, POST);
+      expect(response.status).toBe(code);
+      expect(await response.json()).toEqual({ type: 'about:blank', title: 'no' });
       const dead = await outbox.entries({ state: 'dead-letter' });
       expect(dead).toMatchObject([
         {
@@ -355,7 +354,7 @@ describe('what an answer means', () => {
     },
   );
 
-  test.each([408, 425, 429, 500, 502, 503, 504])('%i is tried again', async (code) => {
+  test.each([408, 425, 429, 500, 502, 503, 504])('a write with response %i is sent again', async (code) => {
     const { fetch, origin, clock, outbox } = page();
     origin.replies(status(code), ok());
     expect(isQueued(await fetch(URL_, POST))).toBe(true);
@@ -364,7 +363,7 @@ describe('what an answer means', () => {
     expect((await outbox.counts()).count).toBe(0);
   });
 
-  test('Retry-After is waited for, also by what comes online meanwhile', async () => {
+  test('Retry-After delays the next attempt, even if the network comes back before', async () => {
     const { fetch, origin, clock, host } = page();
     origin.replies(status(503, { 'retry-after': '600' }));
     await fetch(URL_, POST);
@@ -416,7 +415,7 @@ describe('what an answer means', () => {
     expect((await outbox.counts()).count).toBe(0);
   });
 
-  test('409 is tried again twice, for a key that is still in process, and then dead', async () => {
+  test('a write with response 409 is sent twice more, for a key that is still in process, and then is a dead letter', async () => {
     const { fetch, origin, outbox, clock } = page();
     origin.otherwise(status(409));
     await fetch(URL_, POST);
@@ -437,7 +436,7 @@ describe('what an answer means', () => {
     expect(await outbox.entries({ state: 'dead-letter' })).toMatchObject([{ reason: { status: 412 } }]);
   });
 
-  test('ten attempts are enough', async () => {
+  test('an entry becomes a dead letter after ten attempts', async () => {
     const { fetch, origin, outbox, clock } = page();
     origin.otherwise(status(503));
     const id = await idOf(await fetch(URL_, POST));
@@ -450,7 +449,7 @@ describe('what an answer means', () => {
     expect((await result).status).toBe(503);
   });
 
-  test('a week is enough, also for who was offline all the time', async () => {
+  test('an entry becomes a dead letter after a week, even without any network', async () => {
     const { fetch, host, outbox, clock, origin } = page();
     host.connectivity.set(false);
     const id = await idOf(await fetch(URL_, POST));
@@ -469,21 +468,21 @@ describe('what an answer means', () => {
   });
 });
 
-describe('offline', () => {
-  test('nothing is sent and no attempt is counted; online drains at once', async () => {
+describe('the outbox offline', () => {
+  test('an outbox without a network sends nothing and counts no attempt, and drains at once when it is back', async () => {
     const { fetch, host, outbox, clock, origin } = page();
     host.connectivity.set(false);
-    const answer = await fetch(URL_, POST);
-    expect(isQueued(answer)).toBe(true);
+    const response = await fetch(URL_, POST);
+    expect(isQueued(response)).toBe(true);
     expect(clock.ticks()).toBe(0);
     await clock.advance(3_600_000);
     expect(origin.seen).toHaveLength(0);
     expect((await outbox.entries())[0]?.attempts).toBe(0);
     host.connectivity.set(true);
-    expect((await outbox.result(await idOf(answer))).status).toBe(200);
+    expect((await outbox.result(await idOf(response))).status).toBe(200);
   });
 
-  test('an open circuit costs no attempt either', async () => {
+  test('an open circuit costs no attempt', async () => {
     const store = durableStore();
     const outbox = outboxPolicy({ store }, memoryStore);
     const circuit = breaker({ failures: 1 });
@@ -499,8 +498,8 @@ describe('offline', () => {
   });
 });
 
-describe('after a reload', () => {
-  test('what waits is sent, with the same key, and its answer can be asked for', async () => {
+describe('an outbox after a reload', () => {
+  test('after a reload a waiting entry is sent, with the same key, and result() has its response', async () => {
     const before = page();
     before.origin.replies(networkError());
     const id = await idOf(await before.fetch(URL_, POST));
@@ -511,20 +510,20 @@ describe('after a reload', () => {
     expect(new Set(before.origin.seen.map(({ headers }) => headers.get('idempotency-key'))).size).toBe(1);
   });
 
-  test('a page that went away in mid-flight is made up for', async () => {
+  test('after a reload an entry is sent again whose page ended during the attempt', async () => {
     const before = page();
     before.origin.replies(hang());
-    const answer = before.fetch(URL_, POST).catch(() => {});
+    const response = before.fetch(URL_, POST).catch(() => {});
     await settle();
     expect(before.origin.seen).toHaveLength(1);
     const after = await reloaded(before);
-    await answer;
+    await response;
     await after.clock.advance(5_000);
     expect(before.origin.seen).toHaveLength(2);
     expect((await after.outbox.counts()).count).toBe(0);
   });
 
-  test('an answer is kept for a day', async () => {
+  test('result() has a response for a day', async () => {
     const before = page();
     before.origin.replies(new Response('created', { status: 201 }));
     const first = await before.fetch(URL_, { ...POST, holdfast: { outbox: { id: 'mine' } } });
@@ -536,7 +535,7 @@ describe('after a reload', () => {
     expect(await before.store.range({ prefix: 'id ' })).toEqual([]);
   });
 
-  test('a dead letter is still there, and can be sent again or removed', async () => {
+  test('after a reload a dead letter is still there, and can be replayed or removed', async () => {
     const before = page();
     before.origin.replies(status(422), status(422));
     await before.fetch(URL_, { ...POST, holdfast: { outbox: { id: 'a' } } });
@@ -554,8 +553,8 @@ describe('after a reload', () => {
   });
 });
 
-describe('privacy', () => {
-  test('no credential is written to disk, and a hook puts it back', async () => {
+describe('the privacy of an outbox', () => {
+  test('the outbox stores no credential, and authorize puts it back', async () => {
     const { fetch, origin, store } = page({
       authorize: (request, { partition }) => {
         request.headers.set('authorization', `Bearer of ${partition}`);
@@ -572,7 +571,7 @@ describe('privacy', () => {
     expect(origin.seen[0]?.headers.get('authorization')).toBe('Bearer of ann');
   });
 
-  test('credentials that nobody would put back are a configuration error; other headers are told', async () => {
+  test('credentials without authorize are a configuration error; other dropped headers are emitted', async () => {
     const { fetch, origin, told } = page({ persistHeaders: ['X-Kept'] });
     await expect(fetch(URL_, { ...POST, headers: { authorization: 'Bearer secret' } })).rejects.toThrow(
       /outbox\.authorize/,
@@ -584,7 +583,7 @@ describe('privacy', () => {
     expect(told('headers-dropped')).toMatchObject([{ names: ['x-lost'] }]);
   });
 
-  test('only the current user’s writes are sent, and seen', async () => {
+  test('only the current user’s writes are sent and listed', async () => {
     let user = 'ann';
     const { fetch, origin, outbox, clock } = page({ user: () => user });
     origin.replies(networkError());
@@ -602,7 +601,7 @@ describe('privacy', () => {
     expect(origin.seen.map(({ body }) => body)).toEqual(['ann’s', 'bob’s', 'ann’s']);
   });
 
-  test('a client without a partition cannot be made', () => {
+  test('a client with an outbox and no partition throws an error', () => {
     expect(() => scenario([outboxPolicy({}, memoryStore)])).toThrow(
       /partition: undefined is not allowed; 'outbox' needs it/,
     );
@@ -610,7 +609,7 @@ describe('privacy', () => {
 });
 
 describe('a hook of the application', () => {
-  test('that never settles holds up neither the caller, nor its lane for ever, nor close', async () => {
+  test('a hook that never settles does not block the caller, its lane or close for ever', async () => {
     const never = new Promise<never>(() => {});
     let hanging = true;
     const { fetch, origin, clock, outbox } = page({ authorize: () => (hanging ? never : undefined) });
@@ -623,7 +622,7 @@ describe('a hook of the application', () => {
     await fetch.close();
   });
 
-  test('that throws is a reason to try again', async () => {
+  test('a hook that throws delays the entry, which is sent again', async () => {
     let throwing = true;
     const { fetch, origin, clock, outbox } = page({
       authorize: () => {
@@ -638,8 +637,8 @@ describe('a hook of the application', () => {
   });
 });
 
-describe('management', () => {
-  test('a listener can tell which attempts belong to which write', async () => {
+describe('management of an outbox', () => {
+  test('events show a listener which attempts belong to which write', async () => {
     const { fetch, events } = page();
     await fetch(URL_, POST);
     const [call] = events.flatMap((event) => (event.type === 'call-started' ? [event.callId] : []));
@@ -651,7 +650,7 @@ describe('management', () => {
     expect(sending).not.toBe(call);
   });
 
-  test('pages of entries, oldest first, over all lanes or one', async () => {
+  test('entries() gives pages, oldest first, over all lanes or one', async () => {
     const { fetch, host, outbox } = page();
     host.connectivity.set(false);
     for (let n = 0; n < 7; n++)
@@ -669,7 +668,7 @@ describe('management', () => {
     expect(await outbox.counts()).toEqual({ waiting: 7, deadLetters: 0, count: 7, bytes: 7 });
   });
 
-  test('a page that cannot be meant is a configuration error', async () => {
+  test('an impossible page option is a configuration error', async () => {
     const { outbox } = page();
     for (const [query, message] of [
       [{ state: 'failed' }, /entries\.state: 'failed' .* waiting, dead/],
@@ -679,7 +678,7 @@ describe('management', () => {
       await expect(outbox.entries(query as never)).rejects.toThrow(message);
   });
 
-  test('an entry that the application removes is not sent, and who waits for it is told', async () => {
+  test('an entry that the application removes is not sent, and its pending result rejects', async () => {
     const { fetch, host, outbox, origin, clock } = page();
     host.connectivity.set(false);
     const id = await idOf(await fetch(URL_, POST));

@@ -5,7 +5,7 @@ import { page, settle } from '../../support/outbox-page.ts';
 import { give, sent } from '../../support/outbox-writes.ts';
 
 describe('resume', () => {
-  test('without a lane goes on with all that was paused', async () => {
+  test('resume without a lane resumes all paused lanes', async () => {
     const here = page();
     await here.outbox.pause({ lane: 'a' });
     await give(here, '1', { lane: 'a' });
@@ -14,7 +14,7 @@ describe('resume', () => {
     expect(sent(here)).toEqual(['1']);
   });
 
-  test('does not wait for all deliveries', async () => {
+  test('resume does not wait for all deliveries', async () => {
     const here = page();
     await here.outbox.pause();
     await give(here, 'a');
@@ -32,7 +32,7 @@ describe('resume', () => {
   });
 });
 
-test('removing the dead letter that stops a lane lets it go on by itself', async () => {
+test('a lane sends by itself after its blocking dead letter is removed', async () => {
   const here = page({ blockLaneOnFailure: true });
   here.host.connectivity.set(false);
   await give(here, 'a', { id: 'a' });

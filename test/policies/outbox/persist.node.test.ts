@@ -23,28 +23,31 @@ async function accepting(storage: object | undefined, options: OutboxOptions = {
 }
 
 describe('persistent storage', () => {
-  test.each([true, false])('is asked for once, after the first accepted write: %s', async (granted) => {
-    const persist = vi.fn(async () => granted);
-    const told = await accepting({ persisted: async () => false, persist });
-    expect(persist).toHaveBeenCalledTimes(1);
-    expect(told).toEqual([{ type: 'storage-persistence', granted }]);
-  });
+  test.each([true, false])(
+    'the outbox requests persistent storage once, after the first accepted write: %s',
+    async (granted) => {
+      const persist = vi.fn(async () => granted);
+      const emitted = await accepting({ persisted: async () => false, persist });
+      expect(persist).toHaveBeenCalledTimes(1);
+      expect(emitted).toEqual([{ type: 'storage-persistence', granted }]);
+    },
+  );
 
   test.each<[string, OutboxOptions, string, boolean]>([
     ['if the browser has granted it already', {}, 'indexeddb:x', true],
     ['if the application does not want it', { persist: false }, 'indexeddb:x', false],
     ['for a store that is not the browser’s', {}, 'sql', false],
-  ])('is not asked for %s', async (_, options, name, already) => {
+  ])('the outbox requests no persistent storage %s', async (_, options, name, already) => {
     const persist = vi.fn(async () => true);
     expect(await accepting({ persisted: async () => already, persist }, options, name)).toEqual([]);
     expect(persist).not.toHaveBeenCalled();
   });
 
   test.each<[string, object | undefined]>([
-    ['has no such thing', undefined],
-    ['has it in pages alone', { persisted: async () => false }],
+    ['has no storage manager', undefined],
+    ['has persist() in pages alone', { persisted: async () => false }],
     ['refuses', { persisted: () => Promise.reject(new TypeError('no')) }],
-  ])('is no matter where the platform %s', async (_, storage) => {
+  ])('the outbox works if the platform %s', async (_, storage) => {
     expect(await accepting(storage)).toEqual([]);
   });
 });

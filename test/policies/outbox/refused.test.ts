@@ -1,4 +1,4 @@
-/** Refusals of our own: nothing was sent, and some say for how long. */
+/** Rejections by other policies: nothing was sent, and some say for how long. */
 import { expect, test } from 'vitest';
 import type { HoldfastEvent } from '../../../src/core/events.ts';
 import { pipeline } from '../../../src/core/pipeline.ts';
@@ -14,7 +14,7 @@ test.each([
   ['a minute, where backoffs are short', { backoffLimit: '10s' }, {}, 60],
   ['an hour', {}, { maxRetryAfter: '1h' }, 3_600],
 ] as const)(
-  'a refusal that ends in %s is waited for, and not asked for without pause',
+  'a rejection that ends in %s delays the entry that long, without a busy loop',
   async (_, box, limit, seconds) => {
     const host = testHost({ clock: virtualClock({ quiet }) });
     const origin = scriptedOrigin(host.clock);
@@ -26,7 +26,7 @@ test.each([
       fetch: origin.fetch,
       onEvent(event) {
         events.push(event);
-        // Else it would not end.
+        // A busy loop would not end.
         if (events.length > 1_000) host.connectivity.set(false);
       },
     });

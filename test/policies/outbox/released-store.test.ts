@@ -1,4 +1,4 @@
-/** What `close()` has given back is not used any more. */
+/** A pipeline does not use its store after `close()`. */
 import { describe, expect, test } from 'vitest';
 import { ClosedError } from '../../../src/core/errors.ts';
 import type { Outbox } from '../../../src/policies/outbox/outbox.ts';
@@ -7,16 +7,16 @@ import { durableStore } from '../../support/durable.ts';
 import { page, settle } from '../../support/outbox-page.ts';
 import { give } from '../../support/outbox-writes.ts';
 
-/** A store that knows when it is used, and by whom. */
+/** A store that records its operations, and those after close. */
 const make = () => {
   const store = durableStore();
   let busy = <T>(work: Promise<T>): Promise<T> => work;
   const state = {
-    asked: 0,
+    operations: 0,
     underWay: 0,
     underWayAtClose: -1,
     later: 0,
-    held: {} as Record<string, Promise<void> | undefined>,
+    gates: {} as Record<string, Promise<void> | undefined>,
   };
   for (const name of [
     'get',
@@ -31,10 +31,10 @@ const make = () => {
     const own = store[name] as (...args: never[]) => Promise<unknown>;
     (store as unknown as Record<string, unknown>)[name] = async (...args: never[]) => {
       if (state.underWayAtClose >= 0) state.later++;
-      state.asked++;
+      state.operations++;
       state.underWay++;
       try {
-        if (state.held[name]) await busy(state.held[name]);
+        if (state.gates[name]) await busy(state.gates[name]);
         return await own(...args);
       } finally {
         state.underWay--;
@@ -53,13 +53,13 @@ const make = () => {
   };
 };
 
-describe('a store is not used after it was given back', () => {
-  test('by a write that is just being committed', async () => {
+describe('a closed store', () => {
+  test('a write that is being committed does not use a closed store', async () => {
     const { store, state, by } = make();
     const here = page({}, store);
     by(here.clock);
     let letGo = (): void => {};
-    state.held.change = new Promise((done) => {
+    state.gates.change = new Promise((done) => {
       letGo = done;
     });
     const given = give(here, 'a').catch((error) => error);
@@ -78,7 +78,7 @@ describe('a store is not used after it was given back', () => {
     ['a purge', (box: Outbox) => box.purge()],
     ['a clear', (box: Outbox) => box.clear()],
     ['an edit', (box: Outbox) => box.edit('a', (request) => new Request(request, { body: 'b' }))],
-  ])('by %s that is under way', async (_, call) => {
+  ])('%s that is under way does not use a closed store', async (_, call) => {
     const { store, state, by } = make();
     const here = page({ expiresAfter: '1s' }, store);
     by(here.clock);
@@ -90,7 +90,7 @@ describe('a store is not used after it was given back', () => {
     await settle();
     expect(await here.outbox.counts()).toMatchObject({ deadLetters: 2 });
     let letGo = (): void => {};
-    state.held.change = new Promise((done) => {
+    state.gates.change = new Promise((done) => {
       letGo = done;
     });
     const work = call(here.outbox).catch(() => {});
@@ -110,7 +110,7 @@ describe('a store is not used after it was given back', () => {
     ['resume', (box: Outbox) => box.resume()],
     ['flush', (box: Outbox) => box.flush()],
     ['clear', (box: Outbox) => box.clear()],
-  ])('by %s, which comes too late', async (_, call) => {
+  ])('%s that comes too late does not use a closed store', async (_, call) => {
     const { store, state } = make();
     const here = page({}, store);
     await here.fetch.close();
@@ -118,20 +118,20 @@ describe('a store is not used after it was given back', () => {
     expect(state.later).toBe(0);
   });
 
-  test('nor for anything new while what is under way ends', async () => {
+  test('a closing pipeline starts no new operation while the last ones end', async () => {
     const { store, state, by } = make();
     const here = page({}, store);
     by(here.clock);
     let letGo = (): void => {};
-    state.held.change = new Promise((done) => {
+    state.gates.change = new Promise((done) => {
       letGo = done;
     });
     const given = give(here, 'a').catch(() => {});
     await settle();
     const closed = here.fetch.close();
-    const { asked } = state;
+    const { operations } = state;
     await expect(here.outbox.counts()).rejects.toThrow(ClosedError);
-    expect(state.asked).toBe(asked);
+    expect(state.operations).toBe(operations);
     letGo();
     await Promise.all([closed, given]);
   });

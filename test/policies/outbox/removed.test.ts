@@ -1,4 +1,4 @@
-/** What is removed while it is under way. */
+/** An entry that is removed while it is sent. */
 import { describe, expect, test } from 'vitest';
 import { ok } from '../../../src/testing/index.ts';
 import { durableStore } from '../../support/durable.ts';
@@ -7,33 +7,33 @@ import { page, settle } from '../../support/outbox-page.ts';
 import { give, sent } from '../../support/outbox-writes.ts';
 
 describe('remove() of an entry that is being sent', () => {
-  /** One that is under way, and the next of its lane. */
+  /** One entry that is being sent, and the next of its lane. */
   async function underWay() {
     const store = durableStore();
     const here = page({}, store);
     here.host.connectivity.set(false);
     await give(here, 'a', { id: 'a' });
     await give(here, 'b', { id: 'b' });
-    const answer = held<Response>(here);
-    here.origin.replies(answer.step);
+    const response = held<Response>(here);
+    here.origin.replies(response.step);
     here.host.connectivity.set(true);
     await settle();
-    return { ...here, answer };
+    return { ...here, response };
   }
 
-  test('resolves false if the acknowledgement is first', async () => {
+  test('remove() resolves false if the acknowledgement is first', async () => {
     const here = await underWay();
     const { change } = here.store;
     const late = held<void>(here);
     let changes = 0;
-    // What removing writes comes late.
+    // The write of the removal comes late.
     here.store.change = (async (...args: Parameters<typeof change>) => {
       if (changes++ === 0) await late.step();
       return change(...args);
     }) as typeof change;
     const removing = here.outbox.remove('a');
     await settle();
-    here.answer.letGo(ok());
+    here.response.letGo(ok());
     await settle();
     late.letGo();
     expect(await removing).toBe(false);
@@ -42,10 +42,10 @@ describe('remove() of an entry that is being sent', () => {
     expect(sent(here)).toEqual(['a', 'b']);
   });
 
-  test('removes it if it is first, and the lane goes on', async () => {
+  test('remove() removes the entry if it is first, and the lane goes on', async () => {
     const here = await underWay();
     expect(await here.outbox.remove('a')).toBe(true);
-    here.answer.letGo(ok());
+    here.response.letGo(ok());
     await settle();
     expect(sent(here)).toEqual(['a', 'b']);
     expect(await here.outbox.counts()).toMatchObject({ waiting: 0, count: 0 });

@@ -1,4 +1,4 @@
-/** A lane that is being sent goes by what has become of its entries meanwhile. */
+/** A lane that is being sent follows the changes of its entries. */
 import { describe, expect, test } from 'vitest';
 import { ok, status } from '../../../src/testing/index.ts';
 import { held } from '../../support/held.ts';
@@ -6,7 +6,7 @@ import { page, settle } from '../../support/outbox-page.ts';
 import { give, sent } from '../../support/outbox-writes.ts';
 
 describe('a dead letter that is replayed while its lane is sent', () => {
-  test('does not wait for all that is behind it', async () => {
+  test('a replayed dead letter does not wait for all entries behind it', async () => {
     const here = page();
     here.host.connectivity.set(false);
     await give(here, 'x1', { lane: 'x', id: 'x1' });
@@ -22,7 +22,7 @@ describe('a dead letter that is replayed while its lane is sent', () => {
     expect(sent(here)).toEqual(['x1', 'x2', 'x1', 'x3', 'x4']);
   });
 
-  test('does not send again what is being acknowledged', async () => {
+  test('a replay does not send an entry again that is being acknowledged', async () => {
     const here = page();
     here.host.connectivity.set(false);
     for (const nth of [1, 2, 3]) await give(here, `x${nth}`, { id: `x${nth}` });
@@ -31,7 +31,7 @@ describe('a dead letter that is replayed while its lane is sent', () => {
     let changes = 0;
     here.store.change = (async (...args: Parameters<typeof change>) => {
       const isLease = args[0][0]?.startsWith('lease');
-      // The second is the acknowledgement of x2.
+      // The second change is the acknowledgement of x2.
       if (!isLease && ++changes === 2) await acknowledging.step();
       return change(...args);
     }) as typeof change;

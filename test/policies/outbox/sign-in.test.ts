@@ -25,14 +25,14 @@ async function leftBehind() {
 }
 
 // Where I/O belongs to one request, there is no page.
-describe.skipIf(!systemHost.canShareIO)('the first call of a user who signs in', () => {
+describe.skipIf(!systemHost.canShareIO)('the first call of a user after sign-in', () => {
   beforeEach(() => {
     if (isPage) return;
     Object.defineProperty(globalThis, 'document', { value: document, configurable: true });
     return () => Reflect.deleteProperty(globalThis, 'document');
   });
 
-  test('sends what waits of this user', async () => {
+  test('the first call of a user sends the waiting writes of this user', async () => {
     const { fetch, signIn, sent } = await leftBehind();
     await fetch(URL_);
     await settle();

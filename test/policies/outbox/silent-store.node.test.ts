@@ -1,4 +1,4 @@
-/** One operation of the store never answers: whichever it is, nobody waits for ever. */
+/** If any operation of the store never responds, no caller waits for ever. */
 import { describe, expect, test } from 'vitest';
 import type { AtomicStore } from '../../../src/core/store.ts';
 import { status } from '../../../src/testing/index.ts';
@@ -9,7 +9,7 @@ import { type Page, page, settle, URL_ } from '../../support/outbox-page.ts';
 const give = (made: Page, body: string, outbox: object = {}) =>
   made.fetch(URL_, { method: 'POST', body, holdfast: { outbox } });
 
-/** The nth operation from `arm(n)` on never answers. */
+/** The nth operation from `arm(n)` on never responds. */
 function hanging(): { store: FaultyStore; arm: (at: number) => void; hit: () => boolean } {
   let left = Infinity;
   const inner: AtomicStore = durableStore();
@@ -36,8 +36,8 @@ const calls: [string, (here: Page) => Promise<unknown>][] = [
   ['resume', ({ outbox }) => outbox.resume()],
 ];
 
-describe('a call that looks after the outbox does not wait for ever', () => {
-  test.each(calls)('%s', async (_, call) => {
+describe('a management call over a store that hangs', () => {
+  test.each(calls)('%s settles although one operation of the store never responds', async (_, call) => {
     const hung: string[] = [];
     const raw: string[] = [];
     for (let at = 1; at < 30; at++) {

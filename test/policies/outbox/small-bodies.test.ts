@@ -1,4 +1,4 @@
-/** Over a store whose items are small, as those of Deno KV and of Durable Objects are. */
+/** Over a store with small items, as those of Deno KV and of Durable Objects. */
 import { describe, expect, test } from 'vitest';
 import { StorageError } from '../../../src/core/errors.ts';
 import type { AtomicStore } from '../../../src/core/store.ts';
@@ -7,7 +7,7 @@ import { durableStore } from '../../support/durable.ts';
 import { page, settle } from '../../support/outbox-page.ts';
 import { give, sent } from '../../support/outbox-writes.ts';
 
-/** What is large goes in the body of an item. */
+/** Large values belong in the body of an item. */
 function narrow(most = 60_000) {
   const store = durableStore();
   const { change } = store;
@@ -35,8 +35,8 @@ const debugPage = (code: number, headers: object = {}) =>
     headers: { 'content-type': 'application/json', ...headers },
   });
 
-describe('an answer with a long JSON body', () => {
-  test('of 422 makes a dead letter, and holds up nobody', async () => {
+describe('a response with a long JSON body', () => {
+  test('a long JSON body of a 422 makes a dead letter, and blocks no other entry', async () => {
     const here = page({}, narrow());
     here.host.connectivity.set(false);
     await give(here, 'a');
@@ -48,7 +48,7 @@ describe('an answer with a long JSON body', () => {
     expect(await here.outbox.counts()).toMatchObject({ waiting: 0, deadLetters: 1 });
   });
 
-  test('of 503 is waited for as long as it asks', async () => {
+  test('a long JSON body of a 503 delays the entry as long as Retry-After says', async () => {
     const here = page({ pollInterval: '1m' }, narrow());
     here.origin.otherwise(() => debugPage(503, { 'retry-after': '3600' }));
     await give(here, 'a');

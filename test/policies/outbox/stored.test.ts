@@ -1,4 +1,7 @@
-/** What an outbox stores of responses, problems and failed hooks: no credentials, and nothing that cannot be stored. */
+/**
+ * The stored parts of responses, problems and failed hooks have no credentials, and can be
+ * serialized.
+ */
 import { describe, expect, test } from 'vitest';
 import type { OutboxOptions } from '../../../src/policies/outbox/options.ts';
 import { ok, status } from '../../../src/testing/index.ts';
@@ -10,8 +13,8 @@ const written = async ({ store }: Page): Promise<string> => JSON.stringify(await
 const problem = (body: string): Response =>
   new Response(body, { status: 422, headers: { 'content-type': 'application/problem+json' } });
 
-describe('a problem', () => {
-  test('nested 3,990 levels deep makes a dead letter without it, and the lane goes on', async () => {
+describe('stored problem details', () => {
+  test('a problem nested 3,990 levels deep makes a dead letter without it, and the lane goes on', async () => {
     const here = page();
     here.host.connectivity.set(false);
     await give(here, 'evil', { id: 'evil' });
@@ -20,11 +23,11 @@ describe('a problem', () => {
     here.host.connectivity.set(true);
     await settle();
     expect(sent(here)).toEqual(['evil', 'next']);
-    const dead = await here.outbox.entries({ state: 'dead-letter' });
-    expect(dead.map(({ id, reason }) => [id, reason])).toEqual([['evil', { code: 'http', status: 422 }]]);
+    const letters = await here.outbox.entries({ state: 'dead-letter' });
+    expect(letters.map(({ id, reason }) => [id, reason])).toEqual([['evil', { code: 'http', status: 422 }]]);
   });
 
-  test('is stored without the credentials that the origin has echoed', async () => {
+  test('a problem is stored without the credentials that the origin has echoed', async () => {
     const here = page();
     const echo = {
       title: 'no',
@@ -33,8 +36,8 @@ describe('a problem', () => {
     };
     here.origin.replies(problem(JSON.stringify(echo)));
     await give(here, 'a', { id: 'a' }).catch(() => {});
-    const [dead] = await here.outbox.entries({ state: 'dead-letter' });
-    expect(dead?.reason?.problem).toEqual({ title: 'no', headers: { accept: '*/*' }, detail: '… is old' });
+    const [letters] = await here.outbox.entries({ state: 'dead-letter' });
+    expect(letters?.reason?.problem).toEqual({ title: 'no', headers: { accept: '*/*' }, detail: '… is old' });
   });
 });
 
@@ -57,15 +60,15 @@ test('a reason that the store cannot write is written by its code alone', async 
   here.host.connectivity.set(true);
   await settle();
   here.store.change = change;
-  const dead = await here.outbox.entries({ state: 'dead-letter' });
-  expect(dead.map(({ id, reason }) => [id, reason])).toEqual([['a', { code: 'http' }]]);
+  const letters = await here.outbox.entries({ state: 'dead-letter' });
+  expect(letters.map(({ id, reason }) => [id, reason])).toEqual([['a', { code: 'http' }]]);
 });
 
 test.each<[string, OutboxOptions, number]>([
   ['authorize', { authorize: () => Promise.reject(new TypeError('S3CR3T')) }, 200],
   ['isDelivered', { isDelivered: () => Promise.reject(new TypeError('S3CR3T')) }, 200],
   ['onConflict', { onConflict: () => Promise.reject(new TypeError('S3CR3T')) }, 409],
-])('what %s throws is stored by name and code only', async (name, options, code) => {
+])('an error that %s throws is stored by name and code only', async (name, options, code) => {
   const here = page(options);
   here.origin.replies(() => status(code));
   await give(here, 'a', { id: 'a' }).catch(() => {});

@@ -1,4 +1,4 @@
-/** What another tab does to a lane that this one is sending: one store and one channel in common. */
+/** Another tab changes a lane that this one is sending: one store and one channel in common. */
 import { afterEach, describe, expect, test } from 'vitest';
 import type { PipelineContext } from '../../../src/core/contract.ts';
 import { OutboxEvents } from '../../../src/policies/outbox/events.ts';
@@ -10,7 +10,7 @@ import { held } from '../../support/held.ts';
 import { type Page, page, settle } from '../../support/outbox-page.ts';
 import { give, sent } from '../../support/outbox-writes.ts';
 
-/** In Workers a channel reaches nobody. */
+/** In Workers a channel reaches no other client. */
 const isAlone =
   typeof BroadcastChannel !== 'function' || globalThis.navigator?.userAgent === 'Cloudflare-Workers';
 
@@ -20,7 +20,7 @@ afterEach(() => {
   closing.clear();
 });
 
-/** What another tab uses of an outbox. */
+/** The parts of an outbox that another tab uses. */
 function otherTab({ store, host }: Page) {
   const end = new AbortController();
   closing.add(end);
@@ -34,18 +34,18 @@ function otherTab({ store, host }: Page) {
   return { queue, events: new OutboxEvents(pipeline, store) };
 }
 
-/** Settles when this tab has heard that of the other one. */
-const heard = ({ outbox }: Page, id: string, type: string): Promise<void> =>
+/** Settles when this tab has received that event of the other one. */
+const received = ({ outbox }: Page, id: string, type: string): Promise<void> =>
   new Promise((resolve) => {
-    const end = outbox.subscribe((news) => {
-      if (!news.remote || !('id' in news) || news.id !== id || news.type !== type) return;
+    const end = outbox.subscribe((event) => {
+      if (!event.remote || !('id' in event) || event.id !== id || event.type !== type) return;
       end();
       resolve();
     });
   });
 
-describe.skipIf(isAlone)('another tab', () => {
-  test('removes a write that waits for its turn: it is not sent', async () => {
+describe.skipIf(isAlone)('changes of another tab', () => {
+  test('a waiting write that another tab removes is not sent', async () => {
     const here = page({ concurrency: 1 });
     const there = otherTab(here);
     here.host.connectivity.set(false);
@@ -55,18 +55,18 @@ describe.skipIf(isAlone)('another tab', () => {
     here.origin.replies(first.step);
     here.host.connectivity.set(true);
     await settle();
-    const told = heard(here, 'b', 'settled');
+    const arrives = received(here, 'b', 'settled');
     const entry = await there.queue.find('ann', 'b');
     if (!entry) throw new Error('it does not wait');
     expect(await remove(there.queue, entry)).toBe(true);
     there.events.emit(entry, { type: 'settled', outcome: 'removed' });
-    await told;
+    await arrives;
     first.letGo(ok());
     await settle();
     expect(sent(here)).toEqual(['a']);
   });
 
-  test('replays a dead letter: it does not wait for all that is behind it', async () => {
+  test('a dead letter that another tab replays does not wait for all entries behind it', async () => {
     const here = page();
     const there = otherTab(here);
     here.host.connectivity.set(false);
@@ -75,12 +75,12 @@ describe.skipIf(isAlone)('another tab', () => {
     here.origin.replies(status(422), second.step);
     here.host.connectivity.set(true);
     await settle();
-    const told = heard(here, '1', 'replayed');
-    const dead = await there.queue.find('ann', '1');
-    if (!dead) throw new Error('it is no dead letter');
-    expect(await requeue(there.queue, dead, { attempts: 0 })).toBe(true);
-    there.events.emit(dead, { type: 'replayed' });
-    await told;
+    const arrives = received(here, '1', 'replayed');
+    const letter = await there.queue.find('ann', '1');
+    if (!letter) throw new Error('it is no dead letter');
+    expect(await requeue(there.queue, letter, { attempts: 0 })).toBe(true);
+    there.events.emit(letter, { type: 'replayed' });
+    await arrives;
     second.letGo(ok());
     await settle();
     expect(sent(here)).toEqual(['1', '2', '1', '3', '4']);

@@ -1,4 +1,7 @@
-/** A module that a development server reloads makes its client anew, beside the one that components still have. */
+/**
+ * A module that a development server reloads makes its client anew, beside the one that components
+ * still have.
+ */
 import { describe, expect, test } from 'vitest';
 import { systemHost } from '../../../src/core/host.ts';
 import { pipeline } from '../../../src/core/pipeline.ts';
@@ -20,7 +23,7 @@ function reloadedModule() {
 
 // Where I/O belongs to one request, no module is reloaded beside another.
 describe.skipIf(!systemHost.canShareIO)('a newer outbox of the same name, store and target', () => {
-  test('sends what the older one has accepted, once', async () => {
+  test('a newer outbox sends the entries of the older one, once', async () => {
     const { older, renew } = reloadedModule();
     older.host.connectivity.set(false);
     await older.fetch(URL_, write('one'));
@@ -32,22 +35,22 @@ describe.skipIf(!systemHost.canShareIO)('a newer outbox of the same name, store 
     expect(await newer.outbox.counts()).toMatchObject({ waiting: 0 });
   });
 
-  test('sends what the older one accepts from then on, in order', async () => {
+  test('a newer outbox sends the entries that the older one accepts later, in order', async () => {
     const { older, renew } = reloadedModule();
     const newer = renew();
-    const answers = [];
-    for (const body of ['one', 'two']) answers.push(await older.fetch(URL_, write(body)));
-    answers.push(await newer.fetch(URL_, write('three')));
+    const responses = [];
+    for (const body of ['one', 'two']) responses.push(await older.fetch(URL_, write(body)));
+    responses.push(await newer.fetch(URL_, write('three')));
     await older.clock.advance(60_000);
     expect(older.origin.seen.map(({ body }) => body)).toEqual(['one', 'two', 'three']);
   });
 
-  test('gives the older one its results and its news', async () => {
+  test('a newer outbox gives the older one its results and its events', async () => {
     const { older, renew } = reloadedModule();
     older.host.connectivity.set(false);
     const id = await idOf(await older.fetch(URL_, write('one')));
-    const news: string[] = [];
-    older.outbox.subscribe(({ type }) => news.push(type));
+    const events: string[] = [];
+    older.outbox.subscribe(({ type }) => events.push(type));
     const result = older.outbox.result(id);
     renew();
     older.origin.replies(ok('delivered'));
@@ -55,10 +58,10 @@ describe.skipIf(!systemHost.canShareIO)('a newer outbox of the same name, store 
     await settle();
     await older.clock.advance(60_000);
     expect(await (await result).text()).toBe('delivered');
-    expect(news).toContain('settled');
+    expect(events).toContain('settled');
   });
 
-  test('waits for the attempt that the older one has under way', async () => {
+  test('a newer outbox waits for the attempt that the older one has under way', async () => {
     const { older, renew } = reloadedModule();
     const response = held<Response>(older);
     older.origin.replies(response.step);
@@ -76,7 +79,7 @@ describe.skipIf(!systemHost.canShareIO)('a newer outbox of the same name, store 
     expect(older.origin.seen.map(({ body }) => body)).toEqual(['one', 'two']);
   });
 
-  test('is left alone when the older one is closed', async () => {
+  test('a newer outbox goes on when the older one is closed', async () => {
     const { older, renew } = reloadedModule();
     const newer = renew();
     await older.fetch.close();
@@ -89,7 +92,7 @@ describe.skipIf(!systemHost.canShareIO)('a newer outbox of the same name, store 
 });
 
 describe.skipIf(!systemHost.canShareIO)('an older outbox whose name was taken over', () => {
-  test('sends again when the newer one is closed, also what waited meanwhile', async () => {
+  test('an older outbox sends again when the newer one is closed, also entries from the time between', async () => {
     const { older, renew } = reloadedModule();
     const newer = renew();
     older.host.connectivity.set(false);
@@ -101,7 +104,7 @@ describe.skipIf(!systemHost.canShareIO)('an older outbox whose name was taken ov
     expect(older.origin.seen.map(({ body }) => body)).toEqual(['one', 'two']);
   });
 
-  test('sends again when the newer client could not be made', async () => {
+  test('an older outbox sends again if the construction of the newer client threw', async () => {
     const { older } = reloadedModule();
     const broken = (): never => {
       throw new Error('a policy that cannot be made');
@@ -117,7 +120,7 @@ describe.skipIf(!systemHost.canShareIO)('an older outbox whose name was taken ov
     expect(older.origin.seen.map(({ body }) => body)).toEqual(['one']);
   });
 
-  test('of three, the newest that is open sends', async () => {
+  test('the newest open outbox of three sends', async () => {
     const { older, renew } = reloadedModule();
     const second = renew();
     const third = renew();
@@ -153,7 +156,7 @@ test.skipIf(!systemHost.canShareIO)(
   },
 );
 
-describe.skipIf(!systemHost.canShareIO)('two outboxes of one name are a ConfigurationError', () => {
+describe.skipIf(!systemHost.canShareIO)('two outboxes of one name', () => {
   const origins = ['https://api.example.com'];
   const client = (store: ReturnType<typeof durableStore>, partition: string, token?: string) => {
     const policies = token ? [auth({ scheme: 'bearer', origins, token })] : [];
@@ -162,31 +165,31 @@ describe.skipIf(!systemHost.canShareIO)('two outboxes of one name are a Configur
     return fetch;
   };
 
-  test('with constant partitions of two users', () => {
+  test('two outboxes of one name with constant partitions of two users are a ConfigurationError', () => {
     const store = durableStore();
     client(store, 'ann');
     expect(() => client(store, 'bob')).toThrow('both called');
   });
 
-  test('if one of them sends with credentials and the other does not', () => {
+  test('two outboxes of one name are a ConfigurationError if one of them sends with credentials and the other does not', () => {
     const store = durableStore();
     client(store, 'ann');
     expect(() => client(store, 'ann', 'token')).toThrow('both called');
   });
 
-  test('over a store in memory, which a reload does not find', () => {
+  test('two outboxes of one name over a store in memory, which a reload does not find, are a ConfigurationError', () => {
     const store = memoryStore();
     client(store as never, 'ann');
     expect(() => client(store as never, 'ann')).toThrow('both called');
   });
 
-  test('over stores that share a lock in memory', () => {
+  test('two outboxes of one name over stores that share a lock in memory are a ConfigurationError', () => {
     const lock = withLocalLock({});
     client({ ...durableStore(), withinOrigin: false, lock }, 'ann');
     expect(() => client({ ...durableStore(), withinOrigin: false, lock }, 'ann')).toThrow('both called');
   });
 
-  test('not over two objects, each of which has its own database', () => {
+  test('two outboxes of one name over two objects are no error, since each object has its own database', () => {
     client({ ...durableStore(), lock: withLocalLock({}), scope: {} }, 'ann');
     client({ ...durableStore(), lock: withLocalLock({}), scope: {} }, 'bob');
   });

@@ -1,4 +1,4 @@
-/** Two bundles of one page, each with its own copy of the library. */
+/** Two bundles of one page, each with a module instance of the library of its own. */
 import { expect, test } from 'vitest';
 import { pipeline } from '../../../src/core/pipeline.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';

@@ -1,4 +1,4 @@
-/** Somebody else signs in, in the middle of something. */
+/** The user changes during an operation. */
 import { describe, expect, test } from 'vitest';
 import type { OutboxNotification } from '../../../src/policies/outbox/events.ts';
 import { ok, status } from '../../../src/testing/index.ts';
@@ -8,8 +8,8 @@ import { type Page, page, settle, URL_ } from '../../support/outbox-page.ts';
 const give = (made: Page, body: string, outbox: object = {}) =>
   made.fetch(URL_, { method: 'POST', body, holdfast: { outbox } });
 
-describe('somebody else signs in', () => {
-  test('in the middle of a purge: their dead letters stay', async () => {
+describe('another user signs in', () => {
+  test('a purge deletes no dead letters of a user that signs in during it', async () => {
     let user = 'ann';
     const store = durableStore();
     const here = page({ user: () => user }, store);
@@ -25,7 +25,7 @@ describe('somebody else signs in', () => {
     expect(await here.outbox.entries({ state: 'dead-letter' })).toMatchObject([{ id: 'b' }]);
   });
 
-  test('in the middle of an export: it has nothing of theirs', async () => {
+  test('an export has no entries of a user that signs in during it', async () => {
     let user = 'ann';
     const here = page({ user: () => user });
     here.host.connectivity.set(false);
@@ -41,28 +41,28 @@ describe('somebody else signs in', () => {
     expect(exported).toEqual(['ann']);
   });
 
-  test('while a write is sent: they do not hear of it', async () => {
+  test('a user that signs in during a sending receives no event of it', async () => {
     let user = 'ann';
     const here = page({ user: () => user });
-    const heard: OutboxNotification[] = [];
-    here.outbox.subscribe((news) => {
-      if (user === 'bob') heard.push(news);
+    const received: OutboxNotification[] = [];
+    here.outbox.subscribe((event) => {
+      if (user === 'bob') received.push(event);
     });
     let letGo = (_: Response): void => {};
-    const answer = new Promise<Response>((give) => {
+    const response = new Promise<Response>((give) => {
       letGo = give;
     });
-    here.origin.replies(() => here.clock.busy(answer));
+    here.origin.replies(() => here.clock.busy(response));
     const given = give(here, 'a', { id: 'a', meta: { secret: 'of ann' } });
     await settle();
     user = 'bob';
     letGo(ok());
     await given;
     await settle();
-    expect(heard).toEqual([]);
+    expect(received).toEqual([]);
   });
 
-  test('while `authorize` works for the first user: a write does not go with the credentials of the second', async () => {
+  test('a write has no credentials of a user that signed in during `authorize`', async () => {
     let user = 'ann';
     let session = 'ann';
     const signedFor: string[] = [];
@@ -87,15 +87,15 @@ describe('somebody else signs in', () => {
     expect(writes.map(({ headers }) => headers.get('authorization'))).toEqual(['Bearer ann']);
   });
 
-  test('and what was is cleared: they do not hear of it', async () => {
+  test('a user receives no event of entries that clear removes for another user', async () => {
     let user = 'ann';
     const here = page({ user: () => user });
     here.host.connectivity.set(false);
     await give(here, 'a', { id: 'a', meta: { secret: 'of ann' } });
     user = 'bob';
-    const heard: OutboxNotification[] = [];
-    here.outbox.subscribe((news) => heard.push(news));
+    const received: OutboxNotification[] = [];
+    here.outbox.subscribe((event) => received.push(event));
     await here.outbox.clear({ partition: 'ann' });
-    expect(heard).toEqual([]);
+    expect(received).toEqual([]);
   });
 });
