@@ -109,6 +109,7 @@ const COVERED_TESTS: readonly string[] = [
   'test/http',
   'test/observability',
   'test/package',
+  'test/policies/auth',
   'test/policies/outbox',
   'test/primitives',
   'test/recipes',

@@ -21,13 +21,13 @@ const SECRET = 'c2VjcmV0';
 const seen = ({ origin }: Scenario, name = 'authorization'): (string | null)[] =>
   origin.seen.map(({ headers }) => headers.get(name));
 
-const failure = (answer: Promise<unknown>): Promise<Record<string, unknown>> =>
-  answer.then(
+const failure = (promise: Promise<unknown>): Promise<Record<string, unknown>> =>
+  promise.then(
     () => expect.unreachable('it should have failed'),
     (error) => error,
   );
 
-/** Everything of an error that somebody may come to see. */
+/** Every part of an error that may be printed. */
 const shown = (error: unknown): string => {
   const parts: string[] = [];
   for (let each = error as Error | undefined; each; each = each.cause as Error | undefined)
@@ -45,11 +45,11 @@ test('api-key in the query: a network error has no cause, which may have the URL
   expect(error.cause).toBeUndefined();
 });
 
-describe('a scheme puts on', () => {
+describe('the credentials of a scheme', () => {
   test.each<[string, AuthOptions, string, string]>([
     ['a bearer token', { scheme: 'bearer', origins, token: SECRET }, 'authorization', `Bearer ${SECRET}`],
     [
-      'what a function gives',
+      'the token of a function',
       { scheme: 'bearer', origins, token: async () => SECRET },
       'authorization',
       `Bearer ${SECRET}`,
@@ -61,19 +61,19 @@ describe('a scheme puts on', () => {
       'Basic dGVzdDoxMjPCow==',
     ],
     [
-      'a key of its own',
+      'a key in its header',
       { scheme: 'api-key', origins, header: 'X-Api-Key', key: SECRET },
       'x-api-key',
       SECRET,
     ],
     [
-      'what an application sets',
+      'a header that authorize sets',
       { scheme: 'custom', origins, authorize: (request) => request.headers.set('x-signature', SECRET) },
       'x-signature',
       SECRET,
     ],
     [
-      'the request that an application gives',
+      'a request that authorize returns',
       {
         scheme: 'custom',
         origins,
@@ -82,7 +82,7 @@ describe('a scheme puts on', () => {
       'x-signature',
       SECRET,
     ],
-  ])('%s', async (_, options, name, value) => {
+  ])('auth sends %s', async (_, options, name, value) => {
     const scene = scenario([auth(options as AuthOptions<'bearer'>)]);
     await scene.fetch(`${ORIGIN}/x`, { headers: { accept: 'a/b' } });
     await scene.fetch(`${ORIGIN}/x`, { method: 'POST', body: 'order' });
@@ -94,7 +94,7 @@ describe('a scheme puts on', () => {
     [`${ORIGIN}/x`, `${ORIGIN}/x?k%20y=a%20b`],
     [`${ORIGIN}/x?a=%7e+b`, `${ORIGIN}/x?a=%7e+b&k%20y=a%20b`],
     [`${ORIGIN}/x?a#there`, `${ORIGIN}/x?a&k%20y=a%20b#there`],
-  ])('a key in the query, and nothing else is changed: %s', async (url, sent) => {
+  ])('auth adds a key to the query, and changes nothing else: %s', async (url, sent) => {
     const scene = scenario([auth({ scheme: 'api-key', origins, query: 'k y', key: 'a b' })]);
     await scene.fetch(url, { method: 'PUT', body: 'order', headers: { 'x-a': '1' } });
     expect(scene.origin.seen).toMatchObject([{ method: 'PUT', body: 'order' }]);
@@ -102,20 +102,20 @@ describe('a scheme puts on', () => {
     expect(seen(scene, 'x-a')).toEqual(['1']);
   });
 
-  test('nothing where the caller has put on something', async () => {
+  test('auth adds nothing if the caller has set a value', async () => {
     const scene = scenario([auth({ scheme: 'bearer', origins, token: 'ours' })]);
     scene.origin.otherwise(() => status(401));
     await scene.fetch(ORIGIN, { headers: { authorization: 'Bearer mine' } });
     expect(seen(scene)).toEqual(['Bearer mine']);
   });
 
-  test('nothing for a call that says auth: false', async () => {
+  test('auth adds nothing to a call with auth: false', async () => {
     const scene = scenario([auth({ scheme: 'bearer', origins, token: 'ours' })]);
     await scene.fetch(ORIGIN, { holdfast: { auth: false } });
     expect(seen(scene)).toEqual([null]);
   });
 
-  test('what is new at each attempt', async () => {
+  test('auth computes the credentials of each attempt again', async () => {
     let made = 0;
     const scene = scenario([
       retry({ delay: () => 0 }),
@@ -127,19 +127,19 @@ describe('a scheme puts on', () => {
   });
 });
 
-describe('only for origins that it is named for', () => {
+describe('the origins of auth', () => {
   test.each([
     'https://api.example.com.evil.com',
     'http://api.example.com',
     'https://api.example.com:444',
     OTHER,
-  ])('not for %s', async (url) => {
+  ])('auth sends no credentials to %s', async (url) => {
     const scene = scenario([auth({ scheme: 'bearer', origins, token: SECRET })]);
     await scene.fetch(`${url}/x`);
     expect(seen(scene)).toEqual([null]);
   });
 
-  test('not after failover to another one, and again for its own', async () => {
+  test('auth sends no credentials to another origin after failover, and sends them again to its own', async () => {
     const scene = scenario([
       failover({ origins: [OTHER, ORIGIN] }),
       auth({ scheme: 'api-key', origins, header: 'x-api-key', key: SECRET }),
@@ -150,7 +150,7 @@ describe('only for origins that it is named for', () => {
     expect(seen(scene, 'x-api-key')).toEqual([null, SECRET]);
   });
 
-  test('not for the second attempt of a hedge that goes to another one', async () => {
+  test('auth sends no credentials with the second attempt of a hedge to another origin', async () => {
     const scene = scenario([
       hedge({ delay: 100, share: 1, origins: [ORIGIN, OTHER] }),
       auth({ scheme: 'bearer', origins, token: SECRET }),
@@ -162,15 +162,15 @@ describe('only for origins that it is named for', () => {
 });
 
 describe('a 401', () => {
-  test('stands where nothing else is to be had', async () => {
+  test('a 401 goes to the caller if there is no other token', async () => {
     const scene = scenario([auth({ scheme: 'bearer', origins, token: SECRET })]);
     scene.origin.replies(status(401));
     expect((await scene.fetch(ORIGIN)).status).toBe(401);
     expect(scene.origin.seen).toHaveLength(1);
   });
 
-  test('asks the function once for all calls, and sends each once more', async () => {
-    const told: unknown[] = [];
+  test('after a 401 auth calls the token function once for all calls, and repeats each call once', async () => {
+    const contexts: unknown[] = [];
     let token = 'old';
     const scene = scenario(
       [
@@ -179,7 +179,7 @@ describe('a 401', () => {
           origins,
           token: async (context) => {
             if (context.refused !== undefined) {
-              told.push(context);
+              contexts.push(context);
               token = 'new';
             }
             return token;
@@ -191,27 +191,27 @@ describe('a 401', () => {
     scene.origin.otherwise((request) =>
       request.headers.get('authorization') === 'Bearer new' ? ok('yes') : status(401),
     );
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       Array.from({ length: 20 }, (_, nth) =>
         scene.fetch(`${ORIGIN}/${nth}`, { method: 'POST', body: `order ${nth}` }),
       ),
     );
-    expect(answers.map((answer) => answer.status)).toEqual(Array(20).fill(200));
-    expect(told).toEqual([{ partition: 'ann', refused: 'old' }]);
+    expect(responses.map((response) => response.status)).toEqual(Array(20).fill(200));
+    expect(contexts).toEqual([{ partition: 'ann', refused: 'old' }]);
     expect(scene.origin.seen).toHaveLength(40);
     expect(new Set(scene.origin.seen.slice(20).map(({ body }) => body)).size).toBe(20);
     expect(scene.told('auth-replayed')).toHaveLength(20);
   });
 
-  test('takes what is there meanwhile, without asking for more', async () => {
+  test('after a 401 auth takes a token that is new by then, without a refresh', async () => {
     let token = 'old';
-    const asked: unknown[] = [];
+    const refusedTokens: unknown[] = [];
     const scene = scenario([
       auth({
         scheme: 'bearer',
         origins,
         token: ({ refused }) => {
-          asked.push(refused);
+          refusedTokens.push(refused);
           return token;
         },
       }),
@@ -221,18 +221,18 @@ describe('a 401', () => {
       return status(401);
     });
     expect((await scene.fetch(ORIGIN)).status).toBe(200);
-    expect(asked).toEqual([undefined, undefined]);
+    expect(refusedTokens).toEqual([undefined, undefined]);
     expect(seen(scene)).toEqual(['Bearer old', 'Bearer new']);
   });
 
-  test('is the caller’s where the function has nothing new', async () => {
+  test('a 401 goes to the caller if the function has no new token', async () => {
     const scene = scenario([auth({ scheme: 'bearer', origins, token: () => 'same' })]);
     scene.origin.otherwise(() => status(401));
     expect((await scene.fetch(ORIGIN)).status).toBe(401);
     expect(scene.origin.seen).toHaveLength(1);
   });
 
-  test('after a new one is the caller’s, and for a while nobody asks again', async () => {
+  test('a 401 after a new token goes to the caller, and delays the next refresh', async () => {
     let made = 0;
     const scene = scenario([
       auth({
@@ -248,12 +248,12 @@ describe('a 401', () => {
       if (minutes.length < made) minutes.push(minute);
       await scene.clock.advance(60_000);
     }
-    // Each time it is longer until somebody asks: up to ten minutes.
+    // Each time the delay is longer: up to ten minutes.
     expect(minutes).toEqual([0, 1, 2, 4, 8, 16, 26, 36, 46, 56]);
     expect(scene.origin.seen).toHaveLength(60 + made);
   });
 
-  test('is answered with credentials anew where an application can get them', async () => {
+  test('after a 401 a custom scheme repeats the call with the credentials of `refresh`', async () => {
     let key = 'old';
     let refreshed = 0;
     const scene = scenario([
@@ -268,24 +268,24 @@ describe('a 401', () => {
       }),
     ]);
     scene.origin.otherwise((request) => (request.headers.get('x-signature') === 'new' ? ok() : status(401)));
-    const answers = await Promise.all([1, 2, 3].map(() => scene.fetch(ORIGIN)));
-    expect(answers.map((answer) => answer.status)).toEqual([200, 200, 200]);
+    const responses = await Promise.all([1, 2, 3].map(() => scene.fetch(ORIGIN)));
+    expect(responses.map((response) => response.status)).toEqual([200, 200, 200]);
     expect(refreshed).toBe(1);
   });
 
-  test('403 is none', async () => {
-    const asked: unknown[] = [];
+  test('a 403 refreshes no token', async () => {
+    const refusedTokens: unknown[] = [];
     const token = ({ refused }: { refused?: string }): string => {
-      asked.push(refused);
+      refusedTokens.push(refused);
       return SECRET;
     };
     const scene = scenario([auth({ scheme: 'bearer', origins, token })]);
     scene.origin.replies(status(403));
     expect((await scene.fetch(ORIGIN)).status).toBe(403);
-    expect(asked).toEqual([undefined]);
+    expect(refusedTokens).toEqual([undefined]);
   });
 
-  test('a body that is too large to be kept is sent once, and the next call has what is new', async () => {
+  test('a body that is too large to retain is sent once, and the next call has the new token', async () => {
     let token = 'old';
     const scene = scenario([
       auth({
@@ -301,7 +301,7 @@ describe('a 401', () => {
     scene.origin.replies(status(401));
     const body = new Blob(['a large order']).stream();
     const init = { method: 'POST', body, duplex: 'half' } as RequestInit;
-    // Where requests cannot stream, a body is held as a whole anyway, as text.
+    // Without streaming requests a body is one text in memory anyway.
     const request = new Request(ORIGIN, init);
     if (request.headers.get('content-type')?.startsWith('text/')) return;
     expect((await scene.fetch(request)).status).toBe(401);
@@ -310,7 +310,7 @@ describe('a 401', () => {
   });
 });
 
-test('a body that can be read only once is copied once, whoever may have to send it again', async () => {
+test('a body that can be read only once is cloned once, for all policies that may repeat it', async () => {
   let token = 'old';
   const scene = scenario([
     retry({ delay: () => 0 }),
@@ -340,7 +340,7 @@ test('a body that can be read only once is copied once, whoever may have to send
   expect(cloned).toBe(1);
 });
 
-test('a client’s calls have credentials, but for those that say they need none', async () => {
+test('the calls of a client have credentials, except those with auth: false', async () => {
   const { origin, host } = scenario([]);
   const policy = auth({ scheme: 'bearer', origins, token: SECRET });
   const routes = [{ match: '/public', auth: false }];
@@ -355,7 +355,7 @@ test('a client’s calls have credentials, but for those that say they need none
   await api.close();
 });
 
-describe('a function of the application’s own', () => {
+describe('a token function of the application', () => {
   const FUNCTIONS: Record<string, [() => unknown, Record<string, unknown>]> = {
     'that throws': [
       () => {
@@ -368,14 +368,14 @@ describe('a function of the application’s own', () => {
       { code: 'credentials-failed', transient: true },
     ],
     'that never settles': [() => new Promise(() => {}), { code: 'credentials-failed', transient: true }],
-    'that gives a number': [() => 7, { code: 'credentials-failed' }],
-    'that gives what no header can carry': [() => `${SECRET}\n`, { code: 'credentials-failed' }],
-    'that gives nothing: nobody is signed in': [() => undefined, { code: 'signed-out', transient: false }],
-    'that gives an empty text': [() => '', { code: 'signed-out' }],
+    'that returns a number': [() => 7, { code: 'credentials-failed' }],
+    'that returns an invalid header value': [() => `${SECRET}\n`, { code: 'credentials-failed' }],
+    'that returns nothing: no user is signed in': [() => undefined, { code: 'signed-out', transient: false }],
+    'that returns an empty text': [() => '', { code: 'signed-out' }],
   };
 
   test.each(Object.entries(FUNCTIONS))(
-    '%s fails the call, and nothing is sent',
+    'a token function %s fails the call, and nothing is sent',
     async (_, [token, facts]) => {
       const scene = scenario([auth({ scheme: 'bearer', origins, token: token as () => string })]);
       const error = await failure(scene.fetch(`${ORIGIN}/x?a=${SECRET}`));
@@ -387,7 +387,7 @@ describe('a function of the application’s own', () => {
     },
   );
 
-  test('is not waited for by who has gone, and the others go on', async () => {
+  test('a caller that aborts stops waiting for the token, and the others go on', async () => {
     const scene = scenario([
       auth({
         scheme: 'bearer',
@@ -407,7 +407,7 @@ describe('a function of the application’s own', () => {
     expect(scene.clock.pending).toBe(0);
   });
 
-  test('gives one user’s token: a call of who has gone is not sent with it', async () => {
+  test('a call is not repeated with the token of another user after a sign-out', async () => {
     let user = 'ann';
     const scene = scenario(
       [
@@ -429,11 +429,11 @@ describe('a function of the application’s own', () => {
     expect(seen(scene)).toEqual(['Bearer token-of-ann']);
   });
 
-  test('a token that the function took from another user in between is not sent', async () => {
+  test('a token that the function read for another user is not sent', async () => {
     let user = 'ann';
-    let asked = (): void => {};
-    const isAsked = new Promise<void>((resolve) => {
-      asked = resolve;
+    let called = (): void => {};
+    const isCalled = new Promise<void>((resolve) => {
+      called = resolve;
     });
     let give = (_token: string): void => {};
     const given = new Promise<string>((resolve) => {
@@ -447,7 +447,7 @@ describe('a function of the application’s own', () => {
           user: () => user,
           token({ partition }) {
             if (partition === 'bob') return 'token-of-bob';
-            asked();
+            called();
             return given;
           },
         }),
@@ -455,7 +455,7 @@ describe('a function of the application’s own', () => {
       {},
     );
     const call = failure(scene.fetch(ORIGIN));
-    await isAsked;
+    await isCalled;
     user = 'bob';
     await scene.fetch(ORIGIN);
     give('token-of-bob');
@@ -465,21 +465,21 @@ describe('a function of the application’s own', () => {
   });
 });
 
-describe('who is signed in', () => {
+describe('the user of auth', () => {
   const kept = () => auth({ scheme: 'bearer', origins, token: SECRET, user: () => 'ann' });
 
-  test('can be said here, in place of the partition', async () => {
+  test('auth may have the user option in place of the partition', async () => {
     const fetch = createFetch({ auth: kept(), staleCache: staleCache({ store: memoryStore() }) });
     await fetch.close();
   });
 
-  test('is said once', () => {
+  test('a user option and a partition together are an error', () => {
     expect(() => createFetch({ auth: kept(), partition: 'ann' })).toThrow(
       /partition.*'auth' says it already/,
     );
   });
 
-  test('is needed where something is kept', () => {
+  test('a store without a user option or a partition is an error', () => {
     const client = auth({
       scheme: 'oauth2',
       origins,
@@ -507,10 +507,14 @@ describe('options', () => {
     ['no token', { scheme: 'bearer', origins }, /auth\.token: undefined.*needs it/],
     ['a token with a line break', { scheme: 'bearer', origins, token: `${SECRET}\n` }, /auth\.token: '…'/],
     ['a number', { scheme: 'bearer', origins, token: 7 }, /auth\.token: '…'/],
-    ['a slip', { scheme: 'bearer', origins, tokn: SECRET, token: SECRET }, /auth\.tokn: '…'.*unknown option/],
+    [
+      'a misspelt option',
+      { scheme: 'bearer', origins, tokn: SECRET, token: SECRET },
+      /auth\.tokn: '…'.*unknown option/,
+    ],
     ['a colon in a name', { scheme: 'basic', origins, username: 'a:b', password: SECRET }, /auth\.username/],
     [
-      'a password that is none',
+      'a password that is no text',
       { scheme: 'basic', origins, username: 'a', password: [SECRET] },
       /auth\.password: '…'/,
     ],
@@ -545,17 +549,21 @@ describe('options', () => {
     ],
     ['no secret', { scheme: 'oauth2', origins, ...id, grant: 'client_credentials' }, /auth\.clientSecret/],
     [
-      'a secret that is none',
+      'a secret that is no text',
       { scheme: 'oauth2', origins, ...id, grant: 'client_credentials', clientSecret: { SECRET } },
       /auth\.clientSecret: '…'/,
     ],
     [
-      'a disk to be read by everybody',
+      'a durable store without encryption',
       { scheme: 'oauth2', origins, ...id, grant: 'refresh_token', store: durableStore() },
       /auth\.encryption: undefined.*written to the disk/,
     ],
-    ['no time', { scheme: 'bearer', origins, token: SECRET, timeout: '5 s' }, /did you mean '5s'/],
-  ])('%s', (_, options, message) => {
+    [
+      'an invalid duration',
+      { scheme: 'bearer', origins, token: SECRET, timeout: '5 s' },
+      /did you mean '5s'/,
+    ],
+  ])('auth with %s is a configuration error that shows no secret', (_, options, message) => {
     let error: unknown;
     try {
       auth(options as AuthOptions<'bearer'>);
@@ -567,7 +575,7 @@ describe('options', () => {
     expect(shown(error)).not.toContain(SECRET);
   });
 
-  test('a call only switches it', async () => {
+  test('the auth option of a call accepts only a boolean', async () => {
     const scene = scenario([auth({ scheme: 'bearer', origins, token: SECRET })]);
     await expect(scene.fetch(ORIGIN, { holdfast: { auth: { token: 'x' } } })).rejects.toThrow(/auth/);
   });
@@ -576,7 +584,7 @@ describe('options', () => {
 describe('a key in the query', () => {
   const keyed = () => auth({ scheme: 'api-key', origins, query: 'key', key: SECRET });
 
-  test('is not on the response', async () => {
+  test('a key in the query is not in the URL of the response', async () => {
     const scene = scenario([keyed()]);
     scene.origin.replies((request) =>
       Object.defineProperty(ok('x'), 'url', { value: request.url, configurable: true }),
@@ -586,7 +594,7 @@ describe('a key in the query', () => {
     expect(await response.text()).toBe('x');
   });
 
-  test('is not on an error', async () => {
+  test('a key in the query is not in an error', async () => {
     const scene = scenario([keyed()]);
     scene.origin.replies(((request: Request) => {
       throw networkError(`error sending request for url (${request.url})`);
@@ -598,7 +606,7 @@ describe('a key in the query', () => {
   });
 });
 
-test('an error has the request as it was given, without credentials', async () => {
+test('an error has the request of the caller, without credentials', async () => {
   const scene = scenario([
     (next) => (request, call) =>
       next(request, call).catch((error) => {
@@ -613,7 +621,7 @@ test('an error has the request as it was given, without credentials', async () =
   expect(JSON.stringify(scene.events)).not.toContain(SECRET);
 });
 
-test('a refusal further in passes, and says nothing of credentials', async () => {
+test('a rejection by an inner policy passes, and names no credentials', async () => {
   const refusal = new CapacityError('rate-limit', 'too many');
   const scene = scenario([
     auth({ scheme: 'bearer', origins, token: SECRET }),
@@ -623,12 +631,12 @@ test('a refusal further in passes, and says nothing of credentials', async () =>
   expect(scene.told('refused')).toEqual([]);
 });
 
-test('a call that is given up while the origin is silent ends with the caller’s reason', async () => {
+test('a call that is aborted while the origin is silent ends with the caller’s reason', async () => {
   const scene = scenario([auth({ scheme: 'bearer', origins, token: () => SECRET })]);
   scene.origin.replies(hang());
   const controller = new AbortController();
-  const answer = failure(scene.fetch(ORIGIN, { signal: controller.signal }));
+  const error = failure(scene.fetch(ORIGIN, { signal: controller.signal }));
   scene.clock.after(100, () => controller.abort('mine'));
-  expect(await answer).toBe('mine');
+  expect(await error).toBe('mine');
   expect(scene.clock.pending).toBe(0);
 });

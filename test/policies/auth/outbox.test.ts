@@ -33,7 +33,7 @@ function page() {
     },
     write: (body: string) =>
       scene.fetch(`${API}/orders`, { method: 'POST', body, holdfast: { outbox: { id: body } } }),
-    /** Bodies that the API took, each with the key under which it came. */
+    /** Bodies that the API applied, each with the key under which it came. */
     taken: () =>
       server
         .called()
@@ -42,8 +42,8 @@ function page() {
   };
 }
 
-describe('a queued write', () => {
-  test('has its credentials put on when it is sent, and none are kept', async () => {
+describe('a queued write with auth', () => {
+  test('a queued write gets its credentials when it is sent, and none are stored', async () => {
     const { auth, server, write, taken, store } = page();
     await auth.signIn(server.login());
     expect((await write('one')).status).toBe(200);
@@ -52,7 +52,7 @@ describe('a queued write', () => {
     expect(kept).not.toMatch(/access-|refresh-ann|authorization/i);
   });
 
-  test('is sent with the token of its time, refreshed once for all lanes, under the same key', async () => {
+  test('a queued write is sent with the token of its time, refreshed once for all lanes, under the same key', async () => {
     const { auth, server, write, clock, outbox, host, taken } = page();
     await auth.signIn(server.login());
     host.connectivity.set(false);
@@ -66,7 +66,7 @@ describe('a queued write', () => {
     expect(server.served).not.toContain('401');
   });
 
-  test('that is refused goes out once more under its key, when there is a new token', async () => {
+  test('a queued write with a 401 is sent again under its key when there is a new token', async () => {
     const { auth, server, write, told } = page();
     await auth.signIn(server.login());
     server.revoke();
@@ -78,10 +78,10 @@ describe('a queued write', () => {
     expect(told('outbox-auth-required')).toEqual([]);
   });
 
-  test('waits where nobody is signed in, without losing an attempt, and goes out after signing in', async () => {
+  test('a queued write waits without a signed-in user, loses no attempt, and is sent after sign-in', async () => {
     const { auth, server, write, told, outbox, clock, taken } = page();
-    const answers = await Promise.all([write('one'), write('two')]);
-    expect(answers.map(isQueued)).toEqual([true, true]);
+    const responses = await Promise.all([write('one'), write('two')]);
+    expect(responses.map(isQueued)).toEqual([true, true]);
     expect(await outbox.counts()).toMatchObject({ waiting: 2, paused: 'credentials' });
     expect(told('outbox-auth-required')).toHaveLength(1);
     expect(server.called()).toEqual([]);
@@ -97,7 +97,7 @@ describe('a queued write', () => {
     expect(await outbox.counts()).toMatchObject({ waiting: 0, deadLetters: 0 });
   });
 
-  test('goes on when a refresh has been refused, and somebody signs in again', async () => {
+  test('a queued write is sent after a rejected refresh and another sign-in', async () => {
     const { auth, server, write, outbox, clock, taken } = page();
     await auth.signIn(server.login());
     await clock.advance(3_600_000);
@@ -109,7 +109,7 @@ describe('a queued write', () => {
     expect(taken()).toEqual(['one']);
   });
 
-  test('is tried again by itself where the token endpoint is only out of reach', async () => {
+  test('a queued write is sent again by itself if the token endpoint was only unavailable', async () => {
     const { auth, server, write, outbox, clock, taken, told } = page();
     await auth.signIn(server.login());
     await clock.advance(3_600_000);
@@ -124,14 +124,14 @@ describe('a queued write', () => {
     await clock.advance(3_600_000);
     await write('two');
     await clock.advance(1_200_000);
-    // It is no fault of the write, and costs none of its attempts.
+    // The write has no part in that, and loses no attempt.
     expect(await outbox.entries()).toMatchObject([{ state: 'waiting', attempts: 0 }]);
     expect(told('postponed').length).toBeGreaterThan(11);
     await clock.advance(3_600_000);
     expect(taken()).toEqual(['one', 'two']);
   });
 
-  test('of an origin that takes no token pauses, and does not begin anew with every refresh in vain', async () => {
+  test('a queued write to an origin that rejects every token pauses, and no refresh restarts it', async () => {
     const { auth, server, write, outbox, clock, fetch } = page();
     await auth.signIn(server.login());
     server.refuses = (path) => path === '/orders';
@@ -151,7 +151,7 @@ describe('a queued write', () => {
     expect(await outbox.counts()).toMatchObject({ waiting: 0 });
   });
 
-  test('of one user goes on with that user’s credentials alone', async () => {
+  test('a queued write of one user is sent with that user’s credentials alone', async () => {
     const { auth, server, write, clock, become, taken } = page();
     await write('ann’s');
     become('bob');
@@ -169,7 +169,7 @@ describe('a queued write', () => {
   });
 });
 
-test('a pause of the application’s own is not ended by new tokens', async () => {
+test('new tokens do not end a pause by the application', async () => {
   const { auth, server, write, outbox, clock } = page();
   await write('one');
   await outbox.pause();
@@ -179,7 +179,10 @@ test('a pause of the application’s own is not ended by new tokens', async () =
   expect(server.called()).toEqual([]);
 });
 
-/** A page with a bearer token of the application's, which the origin refuses until it is `new`, and a write that waits. */
+/**
+ * A page with a bearer token of the application's, which the origin refuses until it is `new`, and
+ * a write that waits.
+ */
 async function refused() {
   const mine: { token: string; user: string | undefined } = { token: 'old', user: 'ann' };
   const policy = auth({ scheme: 'bearer', origins: [API], token: () => mine.token, user: () => mine.user });
@@ -195,7 +198,7 @@ async function refused() {
   return { ...scene, outbox, mine };
 }
 
-test('with a token that the application looks after, it goes on when one is taken that is not the refused one', async () => {
+test('a paused queue goes on when the origin accepts another token of the application', async () => {
   const { fetch, clock, outbox, mine } = await refused();
   await (await fetch(API)).text();
   expect(await outbox.counts()).toMatchObject({ waiting: 1, paused: 'credentials' });

@@ -5,7 +5,10 @@ import type { TokenResponse } from '../../../src/policies/auth/tokens.ts';
 import { originUrl, otherOriginUrl } from '../../support/origin-url.ts';
 import { type MoreOAuth2, oauth2 } from '../../support/token-server.ts';
 
-/** A tenant of its own for each test: the authorization server is another origin than what it guards, or the same. */
+/**
+ * A tenant of its own for each test: the authorization server is another origin than the API, or
+ * the same.
+ */
 function tenant(where = originUrl()) {
   const base = `${where}/${crypto.randomUUID()}/oauth`;
   return {
@@ -22,34 +25,34 @@ const client = (base: string, more: MoreOAuth2 = {}, query = '') =>
     user: () => 'ann',
   });
 
-/** The same once more, against a real server on a real network stack, in every runtime. */
-test('fifty calls whose token is refused are one refresh, and the grant is not revoked', async () => {
+/** The same promises against a real server on a real network stack, in every runtime. */
+test('fifty calls with a refused token make one refresh, and the grant is not revoked', async () => {
   const { base, login, counts } = tenant();
   const policy = client(base, {}, 'delay=50');
   const ours = createFetch({ auth: policy });
-  // It says that it is good for an hour, and is not.
+  // The server grants an hour, and refuses the token at once.
   await policy.signIn(await login('goodFor=0'));
-  const answers = await Promise.all(
+  const responses = await Promise.all(
     Array.from({ length: 50 }, (_, nth) =>
       ours(`${base}/resource/${nth}`, nth % 2 ? { method: 'POST', body: `order ${nth}` } : {}),
     ),
   );
-  expect(answers.map(({ status }) => status)).toEqual(Array(50).fill(200));
-  expect(await answers[1]?.json()).toMatchObject({ user: 'ann', method: 'POST' });
-  for (const answer of answers) if (!answer.bodyUsed) await answer.text();
+  expect(responses.map(({ status }) => status)).toEqual(Array(50).fill(200));
+  expect(await responses[1]?.json()).toMatchObject({ user: 'ann', method: 'POST' });
+  for (const response of responses) if (!response.bodyUsed) await response.text();
   expect(await counts()).toMatchObject({ refreshes: 1, refreshed: 1, reused: 0, accepted: 50 });
   await ours.close();
 });
 
-test('a client has its own token, in the header or in the body', async () => {
+test('client_credentials gets a token, by the header or by the body', async () => {
   for (const clientAuthentication of ['basic', 'body'] as const) {
     const { base, counts } = tenant(otherOriginUrl());
     const grant = 'client_credentials';
     const ours = createFetch({
       auth: client(base, { grant, clientSecret: 'secret of app', clientAuthentication }),
     });
-    const answers = await Promise.all([1, 2, 3].map(() => ours(`${base}/resource`)));
-    for (const answer of answers) expect(await answer.json()).toMatchObject({ user: 'the client' });
+    const responses = await Promise.all([1, 2, 3].map(() => ours(`${base}/resource`)));
+    for (const response of responses) expect(await response.json()).toMatchObject({ user: 'the client' });
     expect(await counts()).toMatchObject({ clientCredentials: 1, accepted: 3 });
     await ours.close();
   }
@@ -59,13 +62,13 @@ test.each([
   ['hangs', 'hang=1', { transient: true }],
   ['resets', 'reset=1', { transient: true }],
   ['shows a login page', 'portal=1', { transient: true }],
-  ['breaks its answer off', 'resetBody=1', { transient: true }],
-  ['stalls in its answer', 'stall=10', { transient: true }],
-  ['hands out a token that has run out', 'expiresIn=0', { transient: true }],
+  ['breaks its response off', 'resetBody=1', { transient: true }],
+  ['stalls in its response', 'stall=10', { transient: true }],
+  ['grants an expired token', 'expiresIn=0', { transient: true }],
   ['redirects', 'redirect=/elsewhere&redirectStatus=307', { transient: true }],
-  ['is in trouble', 'status=503&retryAfter=60', { transient: true }],
+  ['responds 503', 'status=503&retryAfter=60', { transient: true }],
   ['refuses the client', 'status=403', { transient: false }],
-])('a token endpoint that %s is a clear end', async (_, query, facts) => {
+])('a token endpoint that %s is one clear error', async (_, query, facts) => {
   const { base, login } = tenant();
   const policy = client(base, { timeout: '300ms' }, query);
   const ours = createFetch({ auth: policy });
@@ -81,7 +84,7 @@ test.each([
   await ours.close();
 });
 
-test('a token endpoint that redirects is not followed: nobody else gets the refresh token', async () => {
+test('a redirect of the token endpoint is not followed: no other origin gets the refresh token', async () => {
   const path = `/${crypto.randomUUID()}`;
   const to = encodeURIComponent(`${otherOriginUrl()}${path}`);
   const { base, login } = tenant();
@@ -94,7 +97,7 @@ test('a token endpoint that redirects is not followed: nobody else gets the refr
   await ours.close();
 });
 
-test('one that always says 401 signs out', async () => {
+test('a token endpoint that responds 401 signs the user out', async () => {
   const { base, login } = tenant();
   const policy = client(base, {}, 'status=401');
   const ours = createFetch({ auth: policy });
@@ -104,15 +107,15 @@ test('one that always says 401 signs out', async () => {
   await ours.close();
 });
 
-test('a token that the origin never takes is refreshed once, and the 401 is the caller’s', async () => {
+test('a token that the origin never accepts is refreshed once, and the 401 goes to the caller', async () => {
   const { base, login, counts } = tenant();
   const policy = client(base, {}, 'goodFor=0');
   const ours = createFetch({ auth: policy });
   await policy.signIn(await login('goodFor=0'));
   for (let nth = 0; nth < 5; nth++) {
-    const answer = await ours(`${base}/resource`);
-    expect(answer.status).toBe(401);
-    await answer.text();
+    const response = await ours(`${base}/resource`);
+    expect(response.status).toBe(401);
+    await response.text();
   }
   expect(await counts()).toMatchObject({ refreshes: 1, refused: 6 });
   await ours.close();

@@ -57,8 +57,8 @@ function world(
   };
 }
 
-const failure = (answer: Promise<unknown>): Promise<Record<string, unknown>> =>
-  answer.then(
+const failure = (promise: Promise<unknown>): Promise<Record<string, unknown>> =>
+  promise.then(
     () => expect.unreachable('it should have failed'),
     (error) => error,
   );
@@ -66,8 +66,8 @@ const failure = (answer: Promise<unknown>): Promise<Record<string, unknown>> =>
 const many = (count: number, get: World['get']): Promise<unknown[]> =>
   Promise.all(Array.from({ length: count }, (_, nth) => get(`/${nth}`)));
 
-describe('a token', () => {
-  test('is refreshed before it runs out, behind the callers’ backs', async () => {
+describe('the life of a token', () => {
+  test('a token is refreshed before it expires, in the background', async () => {
     const { auth, server, get, clock } = world();
     await auth.signIn(server.login());
     await clock.advance(3_539_000);
@@ -84,7 +84,7 @@ describe('a token', () => {
     expect(server.served).not.toContain('401');
   });
 
-  test('that has run out is waited for, once for all', async () => {
+  test('an expired token is refreshed once, and all calls wait for it', async () => {
     const { auth, server, get, clock, told } = world();
     await auth.signIn(server.login());
     await clock.advance(3_600_000);
@@ -95,21 +95,21 @@ describe('a token', () => {
     expect(clock.pending).toBe(0);
   });
 
-  test('that the origin refuses is refreshed once for all, and each call is sent once more', async () => {
+  test('a refused token is refreshed once for all calls, and each call is sent once more', async () => {
     const { auth, server, get, told } = world();
     await auth.signIn(server.login());
     server.revoke();
     expect(await many(50, get)).toEqual(Array(50).fill(200));
     expect(server.asked()).toHaveLength(1);
-    expect(server.served.filter((who) => who === '401')).toHaveLength(50);
+    expect(server.served.filter((status) => status === '401')).toHaveLength(50);
     expect(told('auth-replayed')).toHaveLength(50);
     expect(server.reused).toBe(false);
   });
 
-  test('is not refreshed for a refusal of the one before', async () => {
+  test('a refusal of an older token makes no refresh', async () => {
     const { auth, server, get, clock, origin } = world();
     await auth.signIn(server.login());
-    // It is refused long after the others have got another one.
+    // The refusal comes long after the others have another token.
     origin.replies(slow(clock, 5_000, () => status(401)));
     const late = get();
     server.revoke();
@@ -118,7 +118,7 @@ describe('a token', () => {
     expect(server.asked()).toHaveLength(1);
   });
 
-  test('of which nobody knows how long it is good is used until it is refused', async () => {
+  test('a token of unknown lifetime is used until it is refused', async () => {
     const { auth, server, get, clock } = world();
     const { expires_in: _, ...tokens } = server.login();
     await auth.signIn(tokens);
@@ -129,7 +129,7 @@ describe('a token', () => {
     expect(server.asked()).toHaveLength(1);
   });
 
-  test('that lives for a short time is not always about to run out', async () => {
+  test('a short-lived token is not refreshed at every call', async () => {
     const { auth, server, get, clock } = world();
     server.says({ expires_in: 20 });
     await auth.signIn(server.login());
@@ -141,7 +141,7 @@ describe('a token', () => {
     expect(server.served).not.toContain('401');
   });
 
-  test('comes without another refresh token where those do not rotate: the one there is stays', async () => {
+  test('a refresh without another refresh token keeps the one there is', async () => {
     const { auth, server, get, clock } = world();
     await auth.signIn(server.login());
     for (let nth = 0; nth < 3; nth++) {
@@ -153,7 +153,7 @@ describe('a token', () => {
     expect(used).toEqual(['refresh-ann-1', 'refresh-ann-1', 'refresh-ann-1']);
   });
 
-  test('that runs out while a call is on its way is refreshed, however new it is', async () => {
+  test('a token that expires during a call is refreshed, however new it is', async () => {
     const { auth, server, get, clock, origin } = world();
     await auth.signIn(server.login());
     await clock.advance(3_600_000);
@@ -165,28 +165,28 @@ describe('a token', () => {
     expect(server.asked()).toHaveLength(2);
   });
 
-  test('is asked for as the standard says', async () => {
+  test('a refresh request has the form of the standard', async () => {
     const { auth, server, get, clock } = world({ scope: 'a b', parameters: { audience: 'api' } });
     await auth.signIn(server.login());
     await clock.advance(3_600_000);
     await get();
-    const [asked] = server.asked();
-    expect(asked).toMatchObject({ method: 'POST', url: TOKEN_ENDPOINT });
-    expect(Object.fromEntries(new URLSearchParams(asked?.body))).toEqual({
+    const [grantRequest] = server.asked();
+    expect(grantRequest).toMatchObject({ method: 'POST', url: TOKEN_ENDPOINT });
+    expect(Object.fromEntries(new URLSearchParams(grantRequest?.body))).toEqual({
       grant_type: 'refresh_token',
       refresh_token: 'refresh-ann-1',
       client_id: 'app',
       scope: 'a b',
       audience: 'api',
     });
-    expect(asked?.headers.get('authorization')).toBe(null);
-    expect(asked?.headers.get('content-type')).toMatch(/^application\/x-www-form-urlencoded/);
+    expect(grantRequest?.headers.get('authorization')).toBe(null);
+    expect(grantRequest?.headers.get('content-type')).toMatch(/^application\/x-www-form-urlencoded/);
   });
 
   test.each([
     ['basic', 'Basic YSUzQWI6c2VjcmV0KyUyNg==', {}],
     ['body', null, { client_id: 'a:b', client_secret: 'secret &' }],
-  ] as const)('a client says who it is: %s', async (clientAuthentication, header, body) => {
+  ] as const)('a client authenticates by: %s', async (clientAuthentication, header, body) => {
     const { server, get } = world({
       grant: 'client_credentials',
       clientId: 'a:b',
@@ -194,15 +194,15 @@ describe('a token', () => {
       clientAuthentication,
     });
     expect(await get()).toBe(200);
-    const [asked] = server.asked();
-    expect(asked?.headers.get('authorization')).toBe(header);
-    expect(Object.fromEntries(new URLSearchParams(asked?.body))).toEqual({
+    const [grantRequest] = server.asked();
+    expect(grantRequest?.headers.get('authorization')).toBe(header);
+    expect(Object.fromEntries(new URLSearchParams(grantRequest?.body))).toEqual({
       grant_type: 'client_credentials',
       ...body,
     });
   });
 
-  test('of the client itself is one for everybody', async () => {
+  test('a token of the client itself is one for all users', async () => {
     let user = 'ann';
     const options = { partition: () => user };
     const { server, get } = world({ grant: 'client_credentials', clientSecret: 's' }, options);
@@ -215,11 +215,11 @@ describe('a token', () => {
     expect(server.asked()).toHaveLength(2);
   });
 
-  test('comes from a function of the application’s own', async () => {
-    const asked: unknown[] = [];
+  test('a grant function of the application gives the token', async () => {
+    const grants: unknown[] = [];
     const scene = world({
       grant: async ({ refreshToken, partition, fetch }) => {
-        asked.push([refreshToken, partition]);
+        grants.push([refreshToken, partition]);
         const response = await fetch(
           new Request(TOKEN_ENDPOINT, {
             method: 'POST',
@@ -232,17 +232,17 @@ describe('a token', () => {
     expect(await many(10, scene.get)).toEqual(Array(10).fill(200));
     scene.server.revoke();
     expect(await many(10, scene.get)).toEqual(Array(10).fill(200));
-    expect(asked).toEqual([
+    expect(grants).toEqual([
       [undefined, 'ann'],
       ['refresh-client-1', 'ann'],
     ]);
-    // Past `auth` itself.
+    // Its requests do not pass through `auth`.
     expect(scene.server.asked().map(({ headers }) => headers.get('authorization'))).toEqual([null, null]);
   });
 });
 
-describe('clocks that are off', () => {
-  test.each([86_400_000, -86_400_000])('a wall clock that is set by %d ms loses nothing', async (jump) => {
+describe('clocks that are wrong', () => {
+  test.each([86_400_000, -86_400_000])('a wall clock that is set by %d ms loses no token', async (jump) => {
     const { auth, server, get, clock } = world();
     await auth.signIn(server.login());
     clock.jump(jump);
@@ -256,7 +256,7 @@ describe('clocks that are off', () => {
     expect(server.reused).toBe(false);
   });
 
-  test('of the server do not matter: what it says is counted from when it was asked', async () => {
+  test('the lifetime of a token starts with the request for it, whatever the clock of the server says', async () => {
     const { auth, server, get, clock } = world();
     const headers = { date: 'Thu, 01 Jan 1970 00:00:00 GMT', expires: '0' };
     await auth.signIn(server.login());
@@ -266,7 +266,7 @@ describe('clocks that are off', () => {
     await clock.advance(44_000);
     await get();
     expect(server.asked()).toHaveLength(1);
-    // Half of its life is over, four seconds of which it was on its way.
+    // Half of its life is over, four seconds of which are the request.
     await clock.advance(3_000);
     await get();
     await clock.advance(0);
@@ -284,61 +284,55 @@ describe('a refresh that fails', () => {
     [(scene: World) => () => Response | Promise<Response>, Record<string, unknown>]
   > = {
     'an endpoint that hangs': [() => () => new Promise(() => {}), { transient: true }],
-    'an endpoint that is not there': [
+    'an endpoint without a network': [
       () => () => {
         throw networkError();
       },
       { transient: true },
     ],
     'a body that never ends': [() => () => new Response(new ReadableStream()), { transient: true }],
-    'a login page in place of an answer': [() => html, { transient: true }],
-    'half an answer': [() => () => ok('{"access_token": "hunt'), { transient: true }],
-    'more than an answer': [() => () => ok('x'.repeat(100_000)), { transient: true }],
-    'an answer without a token': [() => () => json({ refresh_token: 'hunter2' }), { transient: true }],
-    'a token that no header can carry': [
-      () => () => json({ access_token: 'hunter2\n' }),
-      { transient: true },
-    ],
+    'a login page in place of a token': [() => html, { transient: true }],
+    'half a response': [() => () => ok('{"access_token": "hunt'), { transient: true }],
+    'a response without end': [() => () => ok('x'.repeat(100_000)), { transient: true }],
+    'a response without a token': [() => () => json({ refresh_token: 'hunter2' }), { transient: true }],
+    'a token that is no header value': [() => () => json({ access_token: 'hunter2\n' }), { transient: true }],
     'a token of another type': [
       () => () => json({ access_token: 'hunter2', token_type: 'mac' }),
       { transient: true },
     ],
-    'a token that has run out': [
+    'an expired token': [
       () => () => json({ access_token: 'hunter2', expires_in: 0 }),
       { transient: true, message: 'the token endpoint gave a token that has run out' },
     ],
-    'a token that ran out long ago': [
+    'a token that expired long ago': [
       () => () => json({ access_token: 'hunter2', expires_in: -5 }),
       { transient: true },
     ],
-    'an endpoint in trouble': [() => () => status(503), { transient: true }],
-    'an endpoint that wants to be left alone': [
-      () => () => status(429, { 'retry-after': '120' }),
-      { transient: true },
-    ],
+    'an endpoint that responds 503': [() => () => status(503), { transient: true }],
+    'an endpoint that responds 429': [() => () => status(429, { 'retry-after': '120' }), { transient: true }],
     'an endpoint that redirects': [
       () => () => status(307, { location: 'https://evil.example' }),
       { transient: true },
     ],
-    'a client that is not known': [
+    'an unknown client': [
       () => () => json({ error: 'invalid_client', error_description: 'hunter2' }, 401),
       { transient: false, message: 'the token endpoint answered 401, invalid_client' },
     ],
-    'an error that nobody knows': [
+    'an unknown error': [
       () => () => json({ error: 'hunter2' }, 400),
       { transient: false, message: 'the token endpoint answered 400' },
     ],
-    'a page that says no': [() => () => ok('hunter2', { status: 403 }), { transient: false }],
+    'a page with status 403': [() => () => ok('hunter2', { status: 403 }), { transient: false }],
   };
 
   test.each(Object.entries(failures))(
-    '%s is one clear error for all, and nobody asks again for a while',
-    async (_, [answer, facts]) => {
+    '%s is one clear error for all calls, and delays the next refresh',
+    async (_, [replyOf, facts]) => {
       const scene = world();
       const { auth, server, clock, fetch, told, events } = scene;
       await auth.signIn(server.login());
       await clock.advance(3_600_000);
-      const step = answer(scene);
+      const step = replyOf(scene);
       for (let nth = 0; nth < 100; nth++) server.replies(() => step());
       const errors = await Promise.all(Array.from({ length: 20 }, () => failure(fetch(`${API}/x`))));
       for (const error of errors) {
@@ -370,7 +364,7 @@ describe('a refresh that fails', () => {
     },
   );
 
-  test('is tried again when the time has come, and less and less often', async () => {
+  test('a failed refresh is repeated with backoff', async () => {
     const { auth, server, get, clock } = world();
     await auth.signIn(server.login());
     await clock.advance(3_600_000);
@@ -385,7 +379,7 @@ describe('a refresh that fails', () => {
     expect(at.slice(1, 4).every((second) => second < 10)).toBe(true);
   });
 
-  test('is made good by the next one', async () => {
+  test('the next successful refresh ends the failure', async () => {
     const { auth, server, get, clock } = world();
     await auth.signIn(server.login());
     await clock.advance(3_600_000);
@@ -396,7 +390,7 @@ describe('a refresh that fails', () => {
     expect(server.asked()).toHaveLength(2);
   });
 
-  test('is forgotten when somebody signs in', async () => {
+  test('a sign-in ends the failure of a refresh', async () => {
     const { auth, server, get, clock } = world();
     await auth.signIn(server.login());
     await clock.advance(3_600_000);
@@ -406,7 +400,7 @@ describe('a refresh that fails', () => {
     expect(await get()).toBe(200);
   });
 
-  test('while offline is tried again as soon as there is a network', async () => {
+  test('a failed refresh is repeated as soon as there is a network', async () => {
     const { auth, server, get, clock, host } = world();
     await auth.signIn(server.login());
     await clock.advance(3_600_000);
@@ -422,7 +416,7 @@ describe('a refresh that fails', () => {
     expect(await get()).toBe(200);
   });
 
-  test('fails nobody as long as the token is good', async () => {
+  test('a failed refresh fails no call as long as the token is valid', async () => {
     const { auth, server, get, clock, told } = world();
     await auth.signIn(server.login());
     await clock.advance(3_550_000);
@@ -435,7 +429,7 @@ describe('a refresh that fails', () => {
     expect(server.asked().length).toBeLessThan(5);
   });
 
-  test('is not repeated by retry, and says nothing to the circuit of the API', async () => {
+  test('retry does not repeat a failed refresh, and the circuit of the API does not count it', async () => {
     const { auth, server, get, clock, told } = world({}, { around: [retry({ limit: 5 }), totalTimeout()] });
     await auth.signIn(server.login());
     await clock.advance(3_600_000);
@@ -445,7 +439,7 @@ describe('a refresh that fails', () => {
     expect(told('retry')).toEqual([]);
   });
 
-  test('by an open circuit says when to come back', async () => {
+  test('a refresh that an open circuit rejects has its retryAt', async () => {
     const policy = auth(oauth2());
     const circuit = breaker({ failures: 1, openFor: '30s', maxOpenFor: '30s' });
     const scene = scenario([policy, circuit]);
@@ -469,7 +463,7 @@ describe('a refresh that fails', () => {
     expect((error.retryAt as number) - scene.clock.now()).toBeGreaterThan(20_000);
   });
 
-  test('leaves the last good copy to who can do with it', async () => {
+  test('a failed refresh lets the stale cache serve the last good response', async () => {
     const { auth, server, clock, fetch } = world(
       {},
       { around: [cachePolicy({ store: memoryStore() }, memoryStore)] },
@@ -479,28 +473,28 @@ describe('a refresh that fails', () => {
     expect(await first.text()).toBe('ann');
     await clock.advance(3_600_000);
     server.replies(networkError());
-    const copy = await fetch(`${API}/x`);
-    expect([await copy.text(), copy.headers.get('holdfast-source')]).toEqual(['ann', 'stale']);
-    // Not where they are signed out.
+    const cached = await fetch(`${API}/x`);
+    expect([await cached.text(), cached.headers.get('holdfast-source')]).toEqual(['ann', 'stale']);
+    // Not after a sign-out.
     await auth.signOut();
     expect(await failure(fetch(`${API}/x`))).toMatchObject({ code: 'signed-out' });
   });
 });
 
-describe('a refresh that is refused', () => {
+describe('a refresh that the server rejects', () => {
   test.each([
     ['invalid_grant', () => json({ error: 'invalid_grant' }, 400)],
     ['401 alone', () => status(401)],
-    ['a function that gives nothing', undefined],
-  ])('by %s signs out, once, and nothing more is sent', async (_, step) => {
+    ['a function that returns nothing', undefined],
+  ])('a refresh rejected by %s signs out, once, and nothing more is sent', async (_, step) => {
     let isRefused = false;
     const grant: MoreOAuth2 = step
       ? {}
       : { grant: async () => (isRefused ? undefined : scene.server.login()) };
     const scene = world(grant);
     const { auth, server, clock, get, told } = scene;
-    const heard: unknown[] = [];
-    auth.subscribe((news) => heard.push(news));
+    const received: unknown[] = [];
+    auth.subscribe((event) => received.push(event));
     await auth.signIn(server.login());
     await clock.advance(3_600_000);
     isRefused = true;
@@ -514,7 +508,7 @@ describe('a refresh that is refused', () => {
     expect(told('signed-out')).toEqual([
       { type: 'signed-out', origin: API, reason: 'refused', remote: false },
     ]);
-    expect(heard).toEqual([
+    expect(received).toEqual([
       { type: 'signed-in', partition: 'ann', remote: false },
       { type: 'signed-out', partition: 'ann', reason: 'refused', remote: false },
     ]);
@@ -523,7 +517,7 @@ describe('a refresh that is refused', () => {
     expect(await get()).toBe(200);
   });
 
-  test('so does the want of a refresh token', async () => {
+  test('an expired token without a refresh token signs out', async () => {
     const { auth, server, clock, get } = world();
     const { refresh_token: _, ...tokens } = server.login();
     await auth.signIn(tokens);
@@ -535,7 +529,7 @@ describe('a refresh that is refused', () => {
 });
 
 describe('an origin that refuses every token', () => {
-  test('gets each call twice at the most, and tokens are refreshed less and less often', async () => {
+  test('an origin that refuses every token gets each call twice at the most, and ever fewer refreshes', async () => {
     const { auth, server, clock, get } = world();
     await auth.signIn(server.login());
     server.refuses = () => true;
@@ -550,7 +544,7 @@ describe('an origin that refuses every token', () => {
     expect(await get()).toBe(200);
   });
 
-  test('while another one takes them is no reason to refresh more often', async () => {
+  test('an origin with one path that refuses the token causes no more refreshes', async () => {
     const { auth, server, clock, get } = world();
     await auth.signIn(server.login());
     server.refuses = (path) => path === '/never';
@@ -563,8 +557,8 @@ describe('an origin that refuses every token', () => {
   });
 });
 
-describe('who waits', () => {
-  test('may leave, with a reason of their own; the others go on, and the refresh does', async () => {
+describe('calls that wait for a refresh', () => {
+  test('a waiting call may abort with its own reason; the others and the refresh go on', async () => {
     const { auth, server, clock, fetch, get } = world();
     await auth.signIn(server.login());
     await clock.advance(3_600_000);
@@ -580,7 +574,7 @@ describe('who waits', () => {
     expect(clock.pending).toBe(0);
   });
 
-  test('may all leave: what was got is not lost', async () => {
+  test('all waiting calls may abort: the new token is not lost', async () => {
     const { auth, server, clock, fetch, get } = world();
     await auth.signIn(server.login());
     await clock.advance(3_600_000);
@@ -596,7 +590,7 @@ describe('who waits', () => {
     expect(server.asked()).toHaveLength(1);
   });
 
-  test('waits within the total time', async () => {
+  test('the total timeout bounds the wait for a refresh', async () => {
     const { auth, server, clock, get } = world({}, { around: [totalTimeout({ total: '2s' })] });
     await auth.signIn(server.login());
     await clock.advance(3_600_000);
@@ -605,7 +599,7 @@ describe('who waits', () => {
     expect(clock.ticks()).toBe(3_602_000);
   });
 
-  test('is let go by close(), which lets a refresh come to its end', async () => {
+  test('close() ends waiting calls, and waits for the refresh', async () => {
     const { auth, server, clock, fetch } = world();
     await auth.signIn(server.login());
     await clock.advance(3_600_000);
@@ -620,20 +614,20 @@ describe('who waits', () => {
   });
 });
 
-test('a tab that never comes to its end holds up the others for a while only', async () => {
+test('a tab that never releases its lock delays the others for a limited time', async () => {
   const { locks } = globalThis.navigator ?? {};
   if (!locks) return;
   const { auth, server, get, clock, told } = world();
   await auth.signIn(server.login());
   await clock.advance(3_600_000);
   let release = (): void => {};
-  const held = new Promise<void>((give) => {
+  const gate = new Promise<void>((give) => {
     release = give;
   });
   const holding = new Promise<void>((has) => {
     void locks.request(`holdfast auth ${TOKEN_ENDPOINT} app ann`, () => {
       has();
-      return held;
+      return gate;
     });
   });
   await holding;
@@ -646,10 +640,10 @@ test('a tab that never comes to its end holds up the others for a while only', a
   expect(await get()).toBe(200);
 });
 
-describe('where calls share no promise', () => {
+describe('calls that share no promise', () => {
   const worker = (more: MoreOAuth2 = {}) => world(more, { canShareIO: false });
 
-  test('one refreshes, and the others look until it is done', async () => {
+  test('one call refreshes, and the others poll until it is done', async () => {
     const { auth, server, clock, get } = worker();
     await auth.signIn(server.login());
     await clock.advance(3_600_000);
@@ -664,7 +658,7 @@ describe('where calls share no promise', () => {
     expect(clock.pending).toBe(0);
   });
 
-  test('a failure is one for all', async () => {
+  test('a failed refresh fails all calls once', async () => {
     const { auth, server, clock, get } = worker();
     await auth.signIn(server.login());
     await clock.advance(3_600_000);
@@ -674,7 +668,7 @@ describe('where calls share no promise', () => {
     expect(clock.pending).toBe(0);
   });
 
-  test('a call that was cut off in the middle of it holds up the others for a while only', async () => {
+  test('a call that the platform ends during its refresh delays the others for a limited time', async () => {
     const host = testHost({ canShareIO: false, clock: virtualClock({ quiet }) });
     const { clock } = host;
     let isCut = true;
@@ -684,7 +678,7 @@ describe('where calls share no promise', () => {
       { grant: 'client_credentials', clientSecret: 's', timeout: '2s' },
       { host: { ...host, clock: { now: clock.now, ticks: clock.ticks, after } } },
     );
-    // It never comes to its end, not even for close().
+    // It never settles, not even for close().
     open.length = 0;
     server.replies(hang());
     void get();

@@ -23,7 +23,8 @@ import {
   tokenServer,
 } from '../../support/token-server.ts';
 
-// Between processes a lock takes real time, in which virtual time goes on. Here is only one.
+// Between processes a lock takes real time, in which virtual time goes on. These tests have one
+// process.
 beforeAll(
   () => void Object.defineProperty(globalThis.navigator, 'locks', { value: undefined, configurable: true }),
 );
@@ -37,7 +38,7 @@ afterEach(async () => {
 interface Tab extends Scenario {
   readonly auth: Auth & SignIn;
   readonly server: TokenServer;
-  readonly heard: AuthEvent[];
+  readonly received: AuthEvent[];
   get(): Promise<unknown>;
 }
 
@@ -51,8 +52,8 @@ function tab(more: MoreOAuth2 = {}, before?: Tab, options: PipelineOptions = {})
   });
   tabs.push(scene);
   const { origin, host, clock } = before ?? scene;
-  const heard: AuthEvent[] = [];
-  policy.subscribe((news) => heard.push(news));
+  const received: AuthEvent[] = [];
+  policy.subscribe((event) => received.push(event));
   return {
     ...scene,
     origin,
@@ -60,7 +61,7 @@ function tab(more: MoreOAuth2 = {}, before?: Tab, options: PipelineOptions = {})
     clock,
     auth: policy,
     server: before?.server ?? tokenServer(origin, host),
-    heard,
+    received,
     get: () =>
       scene.fetch(`${API}/x`).then(
         async (response) => (response.ok ? response.text() : response.status),
@@ -74,17 +75,17 @@ const isAlone =
   typeof BroadcastChannel !== 'function' || globalThis.navigator?.userAgent === 'Cloudflare-Workers';
 
 const key = crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt']);
-const sealed = { encryption: encryptWith(() => key as Promise<CryptoKey>) };
+const encrypted = { encryption: encryptWith(() => key as Promise<CryptoKey>) };
 
 describe('signing in and out', () => {
-  test('a call before it is refused, and nothing is sent', async () => {
+  test('a call before the sign-in is rejected, and nothing is sent', async () => {
     const { get, origin, told } = tab();
     expect(await get()).toBe('signed-out');
     expect(origin.seen).toEqual([]);
     expect(told('refused')).toMatchObject([{ code: 'signed-out' }]);
   });
 
-  test('counts at once', async () => {
+  test('a sign-in takes effect at once', async () => {
     const { get, auth, server } = tab();
     void auth.signIn(server.login());
     expect(await get()).toBe('ann');
@@ -114,8 +115,8 @@ describe('signing in and out', () => {
     expect(await get()).toBe('signed-out');
   });
 
-  test('out, while tokens are being refreshed: they are not kept', async () => {
-    const { get, auth, server, clock, heard } = tab();
+  test('a sign-out during a refresh discards the new tokens', async () => {
+    const { get, auth, server, clock, received } = tab();
     await auth.signIn(server.login());
     await clock.advance(3_600_000);
     server.replies(slow(clock, 1_000, () => json(server.login())));
@@ -123,10 +124,10 @@ describe('signing in and out', () => {
     clock.after(500, () => void auth.signOut());
     expect(await waits).toBe('signed-out');
     expect(await get()).toBe('signed-out');
-    expect(heard.map(({ type }) => type)).toEqual(['signed-in', 'signed-out']);
+    expect(received.map(({ type }) => type)).toEqual(['signed-in', 'signed-out']);
   });
 
-  test('in, while others are being refreshed: those of the sign-in stay', async () => {
+  test('a sign-in during a refresh keeps the tokens of the sign-in', async () => {
     const { get, auth, server, clock } = tab({}, undefined);
     await auth.signIn(server.login());
     await clock.advance(3_600_000);
@@ -137,47 +138,47 @@ describe('signing in and out', () => {
     expect(await get()).toBe('ann');
   });
 
-  test('out, where nobody has to sign in: nothing is begun anew', async () => {
-    let asked = 0;
+  test('a sign-out where no user has to sign in starts no new grant', async () => {
+    let grants = 0;
     const { get, auth, server } = tab({
       grant: async () => {
-        asked++;
+        grants++;
         return server.login();
       },
     });
     expect(await get()).toBe('ann');
     await auth.signOut();
     expect(await get()).toBe('signed-out');
-    expect(asked).toBe(1);
+    expect(grants).toBe(1);
     await auth.signIn(server.login());
     expect(await get()).toBe('ann');
   });
 
   test.each([undefined, null, 'token', {}, { access_token: '' }, { access_token: 'a', expires_in: 0 }])(
-    'with what is no answer of a token endpoint is an error: %j',
+    'a sign-in with an invalid token response is an error: %j',
     async (tokens) => {
       const { auth } = tab();
       await expect(auth.signIn(tokens as never)).rejects.toThrow(ConfigurationError);
     },
   );
 
-  test('in without a pipeline is an error', async () => {
+  test('a sign-in without a pipeline is an error', async () => {
     const lonely = auth({ scheme: 'oauth2', origins: [API], grant: async () => undefined });
     await expect(lonely.signIn({ access_token: 'a' })).rejects.toThrow(/part of a pipeline/);
   });
 
-  test('is heard until one does not listen any more; who throws harms nobody', async () => {
-    const { auth, server, heard, told } = tab();
+  test('a subscriber receives sign-ins and sign-outs until it unsubscribes, though another one throws', async () => {
+    const { auth, server, received, told } = tab();
     const own: AuthEvent[] = [];
     auth.subscribe(() => {
       throw new Error('mine');
     });
-    const end = auth.subscribe((news) => own.push(news));
+    const end = auth.subscribe((event) => own.push(event));
     await auth.signIn(server.login());
     end();
     await auth.signOut();
     expect(own.map(({ type }) => type)).toEqual(['signed-in']);
-    expect(heard).toEqual([
+    expect(received).toEqual([
       { type: 'signed-in', partition: 'ann', remote: false },
       { type: 'signed-out', partition: 'ann', reason: 'application', remote: false },
     ]);
@@ -186,59 +187,59 @@ describe('signing in and out', () => {
 });
 
 describe('tokens in a store', () => {
-  test('are found again after a reload', async () => {
+  test('stored tokens are found again after a reload', async () => {
     const store = durableStore();
-    const first = tab({ store, ...sealed });
+    const first = tab({ store, ...encrypted });
     await first.auth.signIn(first.server.login());
     await first.fetch.close();
-    const second = tab({ store, ...sealed }, first);
+    const second = tab({ store, ...encrypted }, first);
     expect(await second.get()).toBe('ann');
     await second.clock.advance(3_600_000);
     expect(await second.get()).toBe('ann');
     await settle();
     await second.fetch.close();
-    const third = tab({ store, ...sealed }, first);
+    const third = tab({ store, ...encrypted }, first);
     expect(await third.get()).toBe('ann');
     expect(first.server.asked()).toHaveLength(1);
     await third.auth.signOut();
     await third.fetch.close();
-    expect(await tab({ store, ...sealed }, first).get()).toBe('signed-out');
+    expect(await tab({ store, ...encrypted }, first).get()).toBe('signed-out');
     expect(await store.range({})).toEqual([]);
   });
 
-  test('say nothing to whoever reads the disk, and are nobody else’s', async () => {
+  test('stored tokens are encrypted, and bound to their user', async () => {
     const store = durableStore();
-    const first = tab({ store, ...sealed });
+    const first = tab({ store, ...encrypted });
     await first.auth.signIn(first.server.login());
     const [item] = await store.range({});
     const bytes = new TextDecoder('latin1').decode(item?.value as Uint8Array);
     expect(`${item?.key} ${bytes}`).not.toMatch(/ann|access|refresh|id\.example/);
-    // Moved to where somebody else's would be, they cannot be opened.
-    const second = tab({ store, ...sealed }, first, { partition: 'bob' });
+    // Moved to the key of another user, they cannot be decrypted.
+    const second = tab({ store, ...encrypted }, first, { partition: 'bob' });
     await second.auth.signIn(first.server.login('bob'));
     const items = await store.range({});
     const bobs = items.find(({ key }) => key !== item?.key) as { key: string };
     await store.write([{ put: { key: bobs.key, value: item?.value } }]);
-    expect(await tab({ store, ...sealed }, first, { partition: 'bob' }).get()).toBe('signed-out');
+    expect(await tab({ store, ...encrypted }, first, { partition: 'bob' }).get()).toBe('signed-out');
   });
 
   test.each<[string, unknown]>([
     ['another version', { accessToken: 7 }],
     ['half a record', new Uint8Array([1, 2, 3])],
     ['nothing', null],
-  ])('that cannot be read are none: %s', async (_, value) => {
-    for (const codec of [sealed.encryption, false] as const) {
+  ])('stored tokens that cannot be read are ignored: %s', async (_, value) => {
+    for (const encryption of [encrypted.encryption, false] as const) {
       const store = durableStore();
-      const first = tab({ store, encryption: codec });
+      const first = tab({ store, encryption });
       await first.auth.signIn(first.server.login());
       const [item] = await store.range({});
       await store.write([{ put: { key: item?.key as string, value } }]);
-      expect(await tab({ store, encryption: codec }, first).get()).toBe('signed-out');
+      expect(await tab({ store, encryption }, first).get()).toBe('signed-out');
       expect(first.server.called()).toEqual([]);
     }
   });
 
-  test('may lie open where that is said aloud, or where they do not survive', async () => {
+  test('stored tokens may be plain by an explicit option, or in memory', async () => {
     const store = durableStore();
     const first = tab({ store, encryption: false });
     await first.auth.signIn(first.server.login());
@@ -246,11 +247,11 @@ describe('tokens in a store', () => {
     tab({ store: memoryStore() });
   });
 
-  test('a store that fails when it is read is an error that passes', async () => {
+  test('a store that fails on reading is a transient error', async () => {
     const store = durableStore();
-    const first = tab({ store, ...sealed });
+    const first = tab({ store, ...encrypted });
     await first.auth.signIn(first.server.login());
-    const second = tab({ store, ...sealed }, first);
+    const second = tab({ store, ...encrypted }, first);
     store.break('fail');
     expect(await second.get()).toBe('refresh-failed');
     expect(second.told('store-failed')).toMatchObject([{ store: 'durable', operation: 'read' }]);
@@ -258,24 +259,24 @@ describe('tokens in a store', () => {
     expect(await second.get()).toBe('ann');
   });
 
-  test('a key that is not to be had just now is an error that passes, too', async () => {
+  test('an unavailable encryption key is a transient error, too', async () => {
     const store = durableStore();
-    const first = tab({ store, ...sealed });
+    const first = tab({ store, ...encrypted });
     await first.auth.signIn(first.server.login());
     let isLocked = true;
     const open: Cipher['decrypt'] = async (...record) => {
       if (isLocked) throw new StorageError('no key');
-      return sealed.encryption.decrypt(...record);
+      return encrypted.encryption.decrypt(...record);
     };
-    const second = tab({ store, encryption: { ...sealed.encryption, decrypt: open } }, first);
+    const second = tab({ store, encryption: { ...encrypted.encryption, decrypt: open } }, first);
     expect(await second.get()).toBe('refresh-failed');
     isLocked = false;
     expect(await second.get()).toBe('ann');
   });
 
-  test('a store that hangs holds up nobody for ever', async () => {
+  test('a store that hangs delays no call for ever', async () => {
     const store = durableStore();
-    const { auth, server, get, clock } = tab({ store, ...sealed });
+    const { auth, server, get, clock } = tab({ store, ...encrypted });
     await auth.signIn(server.login());
     await clock.advance(3_600_000);
     store.break('hang');
@@ -285,9 +286,9 @@ describe('tokens in a store', () => {
     expect(await get()).toBe('ann');
   });
 
-  test('a store that takes nothing: they are at hand, and what was used up is not found again', async () => {
+  test('a full store: the tokens work in memory, and a used refresh token is not found again', async () => {
     const store = durableStore();
-    const first = tab({ store, ...sealed });
+    const first = tab({ store, ...encrypted });
     await first.auth.signIn(first.server.login());
     await first.clock.advance(3_600_000);
     const { write } = store;
@@ -309,7 +310,7 @@ describe('tokens in a store', () => {
     expect(first.server.reused).toBe(false);
   });
 
-  test('belong to somebody, who has to be named', () => {
+  test('stored tokens need a user', () => {
     expect(() => tab({ store: memoryStore() }, undefined, { partition: undefined })).toThrow(
       /'auth' needs it/,
     );
@@ -317,16 +318,16 @@ describe('tokens in a store', () => {
 });
 
 describe('tabs that share a store', () => {
-  test('refresh once, whatever comes together', async () => {
+  test('tabs that share a store refresh once, however many calls come together', async () => {
     const store = durableStore();
-    const first = tab({ store, ...sealed });
-    const all = [first, ...[1, 2, 3].map(() => tab({ store, ...sealed }, first))];
+    const first = tab({ store, ...encrypted });
+    const all = [first, ...[1, 2, 3].map(() => tab({ store, ...encrypted }, first))];
     await first.auth.signIn(first.server.login());
     for (const each of all) expect(await each.get()).toBe('ann');
     await first.clock.advance(3_600_000);
     first.server.replies(slow(first.clock, 500, () => json(first.server.login())));
-    const answers = await Promise.all(all.flatMap(({ get }) => Array.from({ length: 50 }, get)));
-    expect(new Set(answers)).toEqual(new Set(['ann']));
+    const users = await Promise.all(all.flatMap(({ get }) => Array.from({ length: 50 }, get)));
+    expect(new Set(users)).toEqual(new Set(['ann']));
     expect(first.server.asked()).toHaveLength(1);
     first.server.revoke();
     await first.clock.advance(60_000);
@@ -336,7 +337,7 @@ describe('tabs that share a store', () => {
     expect(first.server.reused).toBe(false);
   });
 
-  test('take over what another one has got, and say so', async () => {
+  test('a tab takes over the tokens that another one refreshed, and emits that', async () => {
     const store = durableStore();
     const [first, second] = twoTabs(store);
     await first.auth.signIn(first.server.login());
@@ -349,31 +350,31 @@ describe('tabs that share a store', () => {
     expect(second.told('token-refreshed')).toEqual([{ type: 'token-refreshed', origin: API, remote: true }]);
   });
 
-  test('one that is late for a refused token takes over the new one', async () => {
+  test('a tab with a refused token takes over the new one of another tab', async () => {
     const store = durableStore();
     const [first, second] = twoTabs(store);
     await first.auth.signIn(first.server.login());
     expect(await second.get()).toBe('ann');
     first.server.revoke();
     await second.auth.signIn(first.server.login());
-    // Before it can have heard of it.
+    // Before the broadcast can have arrived.
     expect(await first.get()).toBe('ann');
     expect(first.server.asked()).toHaveLength(0);
     expect(await second.get()).toBe('ann');
     expect(first.server.reused).toBe(false);
   });
 
-  test('are signed in and out together', async () => {
+  test('tabs that share a store are signed in and out together', async () => {
     if (isAlone) return;
     const store = durableStore();
     const [first, second] = twoTabs(store);
     await first.auth.signIn(first.server.login());
     await settle();
-    expect(second.heard).toEqual([{ type: 'signed-in', partition: 'ann', remote: true }]);
+    expect(second.received).toEqual([{ type: 'signed-in', partition: 'ann', remote: true }]);
     expect(await second.get()).toBe('ann');
     await first.auth.signOut();
     await settle();
-    expect(second.heard.at(-1)).toEqual({
+    expect(second.received.at(-1)).toEqual({
       type: 'signed-out',
       partition: 'ann',
       reason: 'application',
@@ -385,10 +386,10 @@ describe('tabs that share a store', () => {
   test.each<[string, (tab: Tab) => void, unknown]>([
     ['signs in', ({ auth, server }) => void auth.signIn(server.login('new')), 'new'],
     ['signs out', ({ auth }) => void auth.signOut(), 'signed-out'],
-  ])('one that %s does not take the old ones out of the store again', async (_, act, outcome) => {
+  ])('a tab that %s does not read the old tokens from the store again', async (_, act, outcome) => {
     if (isAlone) return;
     const store = durableStore();
-    const first = tab({ store, ...sealed });
+    const first = tab({ store, ...encrypted });
     await first.auth.signIn(first.server.login());
     const { write } = store;
     (store as { write: FaultyStore['write'] }).write = async (changes) => {
@@ -396,7 +397,7 @@ describe('tabs that share a store', () => {
       return write(changes);
     };
     act(first);
-    // Somebody tells that there is something new, which was so a while ago.
+    // A late message of another tab about earlier tokens.
     const channel = new BroadcastChannel(`holdfast auth ${TOKEN_ENDPOINT} app`);
     channel.postMessage({ user: 'ann' });
     await settle();
@@ -405,7 +406,7 @@ describe('tabs that share a store', () => {
     expect(await first.get()).toBe(outcome);
     channel.close();
     (store as { write: FaultyStore['write'] }).write = write;
-    expect(await tab({ store, ...sealed }, first).get()).toBe(outcome);
+    expect(await tab({ store, ...encrypted }, first).get()).toBe(outcome);
   });
 
   test('crafted messages throw nothing, and leave the tokens of the user', async () => {
@@ -425,7 +426,7 @@ describe('tabs that share a store', () => {
     }
   });
 
-  test('one that signs in while another one refreshes has the last word', async () => {
+  test('a sign-in in one tab wins over a refresh in another', async () => {
     const native = globalThis.BroadcastChannel;
     Object.defineProperty(globalThis, 'BroadcastChannel', {
       value: undefined,
@@ -446,13 +447,13 @@ describe('tabs that share a store', () => {
       expect(await refreshed).toBe('old');
       await signedIn;
       await settle();
-      expect(await tab({ store, ...sealed }, first).get()).toBe('new');
+      expect(await tab({ store, ...encrypted }, first).get()).toBe('new');
     } finally {
       globalThis.BroadcastChannel = native;
     }
   });
 
-  test('one that has not heard of a sign-out finds it before it refreshes', async () => {
+  test('a tab that missed a sign-out finds it before it refreshes', async () => {
     const store = durableStore();
     const [first, second] = twoTabs(store);
     await first.auth.signIn(first.server.login());
@@ -464,7 +465,7 @@ describe('tabs that share a store', () => {
     expect(first.server.asked()).toHaveLength(0);
   });
 
-  test('one whose token was used up by a process without our locks takes over what came of it', async () => {
+  test('a tab whose refresh token another process used takes over the tokens of that process', async () => {
     const store = durableStore();
     const { auth, server, get, clock } = tab({ store, encryption: false });
     await auth.signIn(server.login());
@@ -484,12 +485,12 @@ describe('tabs that share a store', () => {
 
 /** Two tabs that have loaded. */
 function twoTabs(store: FaultyStore): [Tab, Tab] {
-  const first = tab({ store, ...sealed });
-  return [first, tab({ store, ...sealed }, first)];
+  const first = tab({ store, ...encrypted });
+  return [first, tab({ store, ...encrypted }, first)];
 }
 
 describe('tabs without a store', () => {
-  /** What makes a page of it. */
+  /** Makes the global scope look like a page. */
   const inPages = async (run: () => Promise<void>): Promise<void> => {
     if (isAlone) return;
     const isPage = 'document' in globalThis;
@@ -502,7 +503,7 @@ describe('tabs without a store', () => {
     }
   };
 
-  test('that have the same tokens refresh them once', () =>
+  test('tabs with the same tokens refresh them once', () =>
     inPages(async () => {
       const first = tab();
       const second = tab({}, first);
@@ -513,13 +514,13 @@ describe('tabs without a store', () => {
       await settle();
       expect(await second.get()).toBe('ann');
       expect(first.server.asked()).toHaveLength(1);
-      expect(second.heard.at(-1)).toEqual({ type: 'refreshed', partition: 'ann', remote: true });
+      expect(second.received.at(-1)).toEqual({ type: 'refreshed', partition: 'ann', remote: true });
       await first.auth.signOut();
       await settle();
       expect(await second.get()).toBe('signed-out');
     }));
 
-  test('never take over another one’s, whatever they are called', () =>
+  test('tabs never take over the tokens of another sign-in', () =>
     inPages(async () => {
       const first = tab();
       const second = tab({}, first);
@@ -534,7 +535,7 @@ describe('tabs without a store', () => {
       expect(await second.get()).toBe('bob');
     }));
 
-  test('nor what another one signs in with, though it had the same before', () =>
+  test('tabs never take over the sign-in of another tab, though their tokens were the same', () =>
     inPages(async () => {
       const first = tab();
       const second = tab({}, first);
@@ -545,22 +546,22 @@ describe('tabs without a store', () => {
       expect([await first.get(), await second.get()]).toEqual(['bob', 'ann']);
     }));
 
-  test('do not mind what others say on their channel', () =>
+  test('tabs ignore foreign messages on their channel', () =>
     inPages(async () => {
       const first = tab();
       const tokens = first.server.login();
       await first.auth.signIn(tokens);
       const channel = new BroadcastChannel(`holdfast auth ${TOKEN_ENDPOINT} app`);
       const was = tokens.refresh_token;
-      for (const word of [null, 7, 'x', {}, { user: 7 }, { user: 'ann', was, now: { accessToken: 7 } }])
-        channel.postMessage(word);
+      for (const message of [null, 7, 'x', {}, { user: 7 }, { user: 'ann', was, now: { accessToken: 7 } }])
+        channel.postMessage(message);
       await settle();
       channel.close();
       expect(await first.get()).toBe('ann');
     }));
 });
 
-test('two pipelines that have one policy have one session', async () => {
+test('two pipelines with one policy have one session', async () => {
   const first = tab();
   const other = scenario([first.auth], { partition: 'ann', host: first.host, fetch: first.origin.fetch });
   tabs.push(other);
@@ -568,18 +569,18 @@ test('two pipelines that have one policy have one session', async () => {
   await first.clock.advance(3_600_000);
   first.server.replies(slow(first.clock, 1_000, () => json(first.server.login())));
   const [one, two] = [first.get(), other.fetch(`${API}/x`)];
-  // The one that has begun it goes.
+  // The pipeline that has started it closes.
   first.clock.after(500, () => void first.fetch.close());
   expect(await one).toBe('closed');
   expect((await two).status).toBe(200);
   expect(first.server.asked()).toHaveLength(1);
 });
 
-test('the end of the one that stands in line is no end for the other', async () => {
+test('a pipeline that closes while it waits for the lock does not end the wait of another', async () => {
   const store = durableStore();
-  const busy = tab({ store, ...sealed });
+  const busy = tab({ store, ...encrypted });
   await busy.auth.signIn(busy.server.login());
-  const first = tab({ store, ...sealed }, busy);
+  const first = tab({ store, ...encrypted }, busy);
   const { host, fetch } = { host: busy.host, fetch: busy.origin.fetch };
   const other = scenario([first.auth], { partition: 'ann', host, fetch });
   tabs.push(other);
@@ -593,7 +594,7 @@ test('the end of the one that stands in line is no end for the other', async () 
   expect((await going).status).toBe(200);
 });
 
-test('close() gives back what there is, and a later pipeline goes on', async () => {
+test('close() releases all resources, and a later pipeline goes on', async () => {
   const native = globalThis.BroadcastChannel;
   const channels = { opened: 0, closed: 0 };
   if (!isAlone)
@@ -608,7 +609,7 @@ test('close() gives back what there is, and a later pipeline goes on', async () 
       }
     };
   const store = durableStore();
-  const first = tab({ store, ...sealed });
+  const first = tab({ store, ...encrypted });
   await first.auth.signIn(first.server.login());
   expect(await first.get()).toBe('ann');
   await first.fetch.close();
@@ -620,8 +621,8 @@ test('close() gives back what there is, and a later pipeline goes on', async () 
   expect((await again.fetch(`${API}/x`)).status).toBe(200);
 });
 
-test('nothing secret is in any event', async () => {
-  const { auth, server, get, clock, events, heard } = tab();
+test('no event contains a secret', async () => {
+  const { auth, server, get, clock, events, received } = tab();
   await auth.signIn(server.login());
   server.revoke();
   await get();
@@ -630,5 +631,5 @@ test('nothing secret is in any event', async () => {
   await get();
   await auth.signOut();
   expect(events.map(({ type }) => type)).toContain('token-refresh-failed');
-  expect(JSON.stringify([events, heard])).not.toMatch(/access-|refresh-ann|Bearer/);
+  expect(JSON.stringify([events, received])).not.toMatch(/access-|refresh-ann|Bearer/);
 });

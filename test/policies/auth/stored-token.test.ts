@@ -37,7 +37,7 @@ function open(store: FaultyStore, token?: Token, user: () => string | undefined 
 }
 
 describe('a stored bearer token', () => {
-  test('serves a worker that has no token function', async () => {
+  test('a stored token serves a worker that has no token function', async () => {
     const store = durableStore();
     await open(store, () => 'token-1').get();
     await settle();
@@ -46,7 +46,7 @@ describe('a stored bearer token', () => {
     expect(worker.sent()).toEqual(['Bearer token-1']);
   });
 
-  test('serves a page whose token function has none yet', async () => {
+  test('a stored token serves a page whose token function has none yet', async () => {
     const store = durableStore();
     await open(store, () => 'token-1').get();
     await settle();
@@ -55,12 +55,12 @@ describe('a stored bearer token', () => {
     expect(page.sent()).toEqual(['Bearer token-1']);
   });
 
-  test('is no-token as long as neither the function nor the store has one', async () => {
+  test('without a token in the function and in the store a call fails with no-token', async () => {
     expect(await open(durableStore(), () => undefined).get()).toBe('no-token');
     expect(await open(durableStore()).get()).toBe('no-token');
   });
 
-  test('follows the function: a new token replaces the stored one, and the same is written once', async () => {
+  test('a stored token follows the function: a new token replaces it, and the same is written once', async () => {
     const store = durableStore();
     let token = 'token-1';
     let writes = 0;
@@ -82,7 +82,7 @@ describe('a stored bearer token', () => {
     expect(worker.sent()).toEqual(['Bearer token-2']);
   });
 
-  test('is renewed by the function of a page after a 401', async () => {
+  test('the function of a page renews the stored token after a 401', async () => {
     const store = durableStore();
     const page = open(store, ({ refused }) => (refused ? 'token-2' : 'token-1'));
     page.origin.otherwise(({ headers }) =>
@@ -95,7 +95,7 @@ describe('a stored bearer token', () => {
     expect(worker.sent()).toEqual(['Bearer token-2']);
   });
 
-  test('that the origin refuses leaves the 401 to a worker, which has no other', async () => {
+  test('a refused stored token leaves the 401 to a worker, which has no other', async () => {
     const store = durableStore();
     await open(store, () => 'token-1').get();
     await settle();
@@ -105,7 +105,7 @@ describe('a stored bearer token', () => {
     expect(worker.sent()).toEqual(['Bearer token-1']);
   });
 
-  test('is encrypted, and belongs to one user', async () => {
+  test('a stored token is encrypted, and belongs to one user', async () => {
     const store = durableStore();
     await open(store, () => 'token-1').get();
     await settle();
@@ -116,7 +116,7 @@ describe('a stored bearer token', () => {
     expect(await open(store, undefined, () => undefined).get()).toBe('signed-out');
   });
 
-  test('is deleted by signOut', async () => {
+  test('signOut deletes the stored token', async () => {
     const store = durableStore();
     const page = open(store, () => 'token-1');
     await page.get();
@@ -125,7 +125,7 @@ describe('a stored bearer token', () => {
     expect(await open(store).get()).toBe('no-token');
   });
 
-  test('is not stored by a call that was under way when the user signed out', async () => {
+  test('a call that was under way at the sign-out does not store its token', async () => {
     const store = durableStore();
     let give = (_token: string): void => {};
     const given = new Promise<string>((resolve) => {
@@ -141,7 +141,7 @@ describe('a stored bearer token', () => {
     expect(await store.range({})).toEqual([]);
   });
 
-  test('is stored again after the next sign-in', async () => {
+  test('the next sign-in stores a token again', async () => {
     const store = durableStore();
     const page = open(store, () => 'token-1');
     await page.get();
@@ -151,7 +151,7 @@ describe('a stored bearer token', () => {
     expect(await store.range({})).toHaveLength(1);
   });
 
-  test('waits for nothing: a store that hangs or fails does not hold up a call that has a token', async () => {
+  test('a store that hangs or fails does not delay a call that has a token', async () => {
     for (const fault of ['hang', 'fail'] as const) {
       const store = durableStore();
       store.break(fault);
@@ -161,7 +161,7 @@ describe('a stored bearer token', () => {
     }
   });
 
-  test('that cannot be read is an error that passes', async () => {
+  test('a stored token that cannot be read is a transient error', async () => {
     const store = durableStore();
     await open(store, () => 'token-1').get();
     await settle();
@@ -186,12 +186,12 @@ describe('the options of a stored bearer token', () => {
     ['a durable store without encryption', { store: durableStore() }, /auth\.encryption/],
     ['a fixed token with a store', { store: memoryStore(), token: 'secret-1' }, /auth\.token/],
     ['encryption without a store', { token: () => 'x', encryption }, /auth\.encryption/],
-  ])('refuse %s', (_, more, message) => {
+  ])('auth rejects %s', (_, more, message) => {
     expect(bearer(more)).toThrow(message);
     expect(bearer(more)).not.toThrow(/secret-1/);
   });
 
-  test('ask for a partition', () => {
+  test('a stored token needs a partition', () => {
     const policy = auth({ scheme: 'bearer', origins: [ORIGIN], store: memoryStore() });
     expect(() => scenario([policy])).toThrow(/'auth' needs it/);
   });
