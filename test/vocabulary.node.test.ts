@@ -110,6 +110,7 @@ const COVERED_TESTS: readonly string[] = [
   'test/observability',
   'test/package',
   'test/policies/auth',
+  'test/policies/breaker',
   'test/policies/outbox',
   'test/primitives',
   'test/recipes',

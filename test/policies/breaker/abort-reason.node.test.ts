@@ -3,7 +3,7 @@ import { breaker } from '../../../src/policies/breaker/breaker.ts';
 import { hang, networkError } from '../../../src/testing/index.ts';
 import { ORIGIN, scenario } from '../../support/scenario.ts';
 
-test('the caller’s abort counts for nothing, also with the error of another call as its reason', async () => {
+test('the caller’s abort does not count, even with the error of another call as its reason', async () => {
   const circuits = breaker({ failures: 2 });
   const { fetch, origin } = scenario([circuits]);
   for (let times = 0; times < 3; times++) {
@@ -11,7 +11,7 @@ test('the caller’s abort counts for nothing, also with the error of another ca
     origin.replies(hang(), networkError());
     const aborted = fetch(`${ORIGIN}/x`, { signal: caller.signal });
     const failed = fetch(`https://other.example/${times}`);
-    // As who does several things at once and gives all up when one fails.
+    // As an application that makes several calls at once and aborts all when one fails.
     const error = await failed.catch((reason) => reason);
     const { origin: before } = error;
     caller.abort(error);

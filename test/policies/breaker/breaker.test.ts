@@ -36,7 +36,7 @@ describe('a circuit opens', () => {
     ['network errors', networkError, ORIGIN],
     ['503', () => status(503), URL_],
     ['408', () => status(408), URL_],
-  ])('after five calls in a row that end with %s', async (_, how, key) => {
+  ])('a circuit opens after five calls in a row that end with %s', async (_, how, key) => {
     const policy = breaker();
     const scene = scenario([policy]);
     await trip(scene, how, 4);
@@ -47,7 +47,7 @@ describe('a circuit opens', () => {
     expect(scene.origin.seen).toHaveLength(5);
   });
 
-  test('after five time-outs in a row, of attempts or of whole calls', async () => {
+  test('a circuit opens after five timeouts in a row, of attempts or of whole calls', async () => {
     for (const limits of [{ attempt: '1s' }, { total: '1s', attempt: false }] as const) {
       const policy = breaker();
       const scene = scenario([totalTimeout(limits), policy, attemptTimeout(limits)]);
@@ -56,7 +56,7 @@ describe('a circuit opens', () => {
     }
   });
 
-  test('for the path that answers 5xx, and not for other paths of its origin', async () => {
+  test('a circuit opens for the path that responds 5xx, and not for other paths of its origin', async () => {
     const policy = breaker();
     const scene = scenario([policy]);
     await trip(scene, () => status(500));
@@ -65,14 +65,14 @@ describe('a circuit opens', () => {
     expect(policy.states()).toMatchObject({ [URL_]: { state: 'open' }, [ORIGIN]: { state: 'closed' } });
   });
 
-  test('for the origin that does not respond, with all its paths, and for no other origin', async () => {
+  test('a circuit opens for the origin that does not respond, with all its paths, and for no other origin', async () => {
     const scene = scenario([breaker()]);
     await trip(scene);
     expect(await get(scene, `${ORIGIN}/users`)).toBe('circuit-open');
     expect(await get(scene, 'https://other.example.com/')).toBe(200);
   });
 
-  test('and the response that opens it is still the caller’s', async () => {
+  test('the response that opens a circuit still goes to the caller', async () => {
     const scene = scenario([breaker({ failures: 1 })]);
     scene.origin.replies(new Response('sorry', { status: 503 }));
     expect(await (await scene.fetch(URL_)).text()).toBe('sorry');
@@ -100,7 +100,7 @@ describe('a circuit stays closed', () => {
     ],
     ['when bodies break', (scene) => trip(scene, brokenBody, 20)],
     ...[400, 401, 403, 404, 429, 501, 505].map((code): (typeof rows)[number] => [
-      `when the origin answers ${code}`,
+      `when the origin responds ${code}`,
       (scene) => trip(scene, () => status(code), 20),
     ]),
     [
@@ -116,7 +116,7 @@ describe('a circuit stays closed', () => {
       },
     ],
   ];
-  test.each(rows)('%s', async (_, work) => {
+  test.each(rows)('a circuit stays closed %s', async (_, work) => {
     const policy = breaker();
     const scene = scenario([policy]);
     await work(scene);
@@ -124,7 +124,7 @@ describe('a circuit stays closed', () => {
     expect(policy.states()[URL_]?.state ?? 'closed').toBe('closed');
   });
 
-  test('when one call fails however often it is repeated', async () => {
+  test('a circuit stays closed when one call fails in many attempts', async () => {
     const policy = breaker();
     const scene = scenario([retry({ limit: 20, budget: false }), policy]);
     scene.origin.otherwise(networkError());
@@ -132,7 +132,7 @@ describe('a circuit stays closed', () => {
     expect(policy.states()[ORIGIN]?.state).toBe('closed');
   });
 
-  test('when 30 callers at once meet an origin that resets half of its connections', async () => {
+  test('a circuit stays closed when 30 callers at once meet an origin that resets half of its connections', async () => {
     const policy = make();
     const scene = scenario([retry(), policy], { seed: 7 });
     scene.origin.otherwise(() => {
@@ -145,7 +145,7 @@ describe('a circuit stays closed', () => {
 });
 
 describe('an open circuit', () => {
-  test('says which calls opened it, when to come back, and that nothing was sent', async () => {
+  test('the error of an open circuit has its calls, the time to come back, and that nothing was sent', async () => {
     const scene = scenario([breaker()]);
     await trip(scene);
     const error = (await scene.fetch(URL_).catch((thrown) => thrown)) as CircuitOpenError;
@@ -168,7 +168,7 @@ describe('an open circuit', () => {
     ]);
   });
 
-  test('of a path keeps the path out of the error message', async () => {
+  test('the circuit of a path keeps the path out of the error message', async () => {
     const scene = scenario([breaker({ failures: 1 })]);
     scene.origin.replies(status(503));
     await get(scene, `${ORIGIN}/reset/secret-token`);
@@ -178,7 +178,7 @@ describe('an open circuit', () => {
     expect(`${error.message} ${JSON.stringify(error)}`).not.toContain('secret-token');
   });
 
-  test('lets one probe through, and closes when it succeeds', async () => {
+  test('an open circuit lets one probe through, and closes when it succeeds', async () => {
     const policy = breaker();
     const scene = scenario([policy]);
     await trip(scene);
@@ -190,7 +190,7 @@ describe('an open circuit', () => {
     expect(policy.states()[ORIGIN]?.state).toBe('closed');
   });
 
-  test('closes after as many probes as `successes` says', async () => {
+  test('an open circuit closes after as many probes as `successes` says', async () => {
     const policy = breaker({ successes: 2 });
     const scene = scenario([policy]);
     await trip(scene);
@@ -201,7 +201,7 @@ describe('an open circuit', () => {
     expect(policy.states()[ORIGIN]?.state).toBe('closed');
   });
 
-  test('is probed at 0.3, 0.6, 1.2, 2.4 s and then every 4 s, up to a fifth earlier', async () => {
+  test('an open circuit is probed at 0.3, 0.6, 1.2, 2.4 s and then every 4 s, up to a fifth earlier', async () => {
     const policy = breaker();
     const scene = scenario([policy]);
     await trip(scene);
@@ -218,7 +218,7 @@ describe('an open circuit', () => {
     });
   });
 
-  test('gets the permit back from a probe that never ends, and from a caller that aborts', async () => {
+  test('a probe that never ends and a caller that aborts release the permit', async () => {
     const scene = scenario([breaker()]);
     await trip(scene);
     await scene.clock.advance(300);
@@ -234,7 +234,7 @@ describe('an open circuit', () => {
     expect(await get(scene)).toBe(200);
   });
 
-  test('does not cost a call the response that it has: a 503 is not repeated once its path is open', async () => {
+  test('an open circuit does not cost a call the response that it has: a 503 is not repeated once its path is open', async () => {
     const scene = scenario([retry({ jitter: 'none' }), make({ failures: 1, openFor: '2s' })]);
     scene.origin.otherwise(status(503));
     expect(await get(scene)).toBe(503);
@@ -243,7 +243,7 @@ describe('an open circuit', () => {
   });
 });
 
-test('a result of an earlier state is ignored', async () => {
+test('a circuit ignores results of an earlier state', async () => {
   const policy = breaker();
   const scene = scenario([policy]);
   scene.origin.replies(slow(scene.clock, 200));
@@ -255,7 +255,7 @@ test('a result of an earlier state is ignored', async () => {
   expect(policy.states()[ORIGIN]?.state).toBe('open');
 });
 
-test('isolate rejects all calls until reset, and a subscriber gets both changes', async () => {
+test('isolate rejects all calls until reset, and a subscriber receives both changes', async () => {
   const policy = make();
   const scene = scenario([policy]);
   const changes: unknown[] = [];
@@ -276,7 +276,7 @@ test('isolate rejects all calls until reset, and a subscriber gets both changes'
   ]);
 });
 
-test('an origin with a slash is the origin, also when the path `/` has got a circuit since', async () => {
+test('an origin with a slash is the origin, even if the path `/` has its own circuit since', async () => {
   const policy = breaker();
   const scene = scenario([policy]);
   scene.origin.replies(slow(scene.clock, 100, () => status(500)));
@@ -316,6 +316,6 @@ test.each([
   [{ openFor: 0 }, /breaker\.openFor: 0 is not allowed; expected a duration above 0/],
   [{ maxWait: 'long' }, /breaker\.maxWait: 'long' is not allowed/],
   [{ openfor: 1 }, /breaker\.openfor: 1 is not allowed; unknown option/],
-])('an option that is not allowed is rejected with a reason: %j', (options, message) => {
+])('an impossible option throws an error with a reason: %j', (options, message) => {
   expect(() => breaker(options as never)).toThrow(message);
 });

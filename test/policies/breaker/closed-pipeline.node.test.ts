@@ -4,7 +4,7 @@ import { breaker } from '../../../src/policies/breaker/breaker.ts';
 import { hang, networkError, ok } from '../../../src/testing/index.ts';
 import { ORIGIN, scenario } from '../../support/scenario.ts';
 
-test('a pipeline that is closed while its probe is in flight gives the permit back to the others', async () => {
+test('a pipeline that closes during its probe releases the permit to the others', async () => {
   const circuits = breaker({ probe: '/health', failures: 1, openFor: 100, maxWait: 1_000 });
   const { fetch: one, origin, host, clock } = scenario([circuits]);
   const two = pipeline([circuits], { host, fetch: origin.fetch });
@@ -18,7 +18,7 @@ test('a pipeline that is closed while its probe is in flight gives the permit ba
   expect(await waiting).toBe('closed');
   await closed;
   origin.otherwise(() => ok());
-  // An hour later, and with an origin that is well.
+  // An hour later, and with an origin that responds.
   await clock.advance(3_600_000);
   expect((await two(`${ORIGIN}/x`)).status).toBe(200);
   await two.close();

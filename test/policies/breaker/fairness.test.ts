@@ -29,7 +29,7 @@ const world = (options: BreakerOptions = {}) =>
 
 const ONCE: Init = { holdfast: { retry: 0 } };
 
-describe('a repetition that waits for others is sent before its own time is up', () => {
+describe('a repetition that waits for others', () => {
   const blip = (scene: Scenario): Step => {
     return () => {
       if (scene.clock.ticks() < 600) throw networkError();
@@ -41,13 +41,13 @@ describe('a repetition that waits for others is sent before its own time is up',
     ['maxWait: 0', { maxWait: 0 }, {}],
     ['maxWait: 1 s', { maxWait: '1s' }, {}],
     ['openFor: 8 s', { openFor: '8s' }, {}],
-  ])('with %s', async (_, options, holdfast) => {
+  ])('a waiting repetition is sent before the time of its call is up: %s', async (_, options, holdfast) => {
     const scene = world(options);
     scene.origin.otherwise(blip(scene));
     expect(await get(scene, { holdfast })).toBe(200);
   });
 
-  test('by an origin that takes 6 s to respond', async () => {
+  test('a waiting repetition is sent in time to an origin that takes 6 s to respond', async () => {
     const scene = world();
     scene.origin.replies(...many(5, () => networkError()));
     scene.origin.otherwise(slow(scene.clock, 6_000));
@@ -55,25 +55,28 @@ describe('a repetition that waits for others is sent before its own time is up',
   });
 });
 
-describe('a path that does not respond leaves the next probe to another path', () => {
+describe('a path that does not respond', () => {
   const rows: [string, Step, Init][] = [
     ['resets, a GET', () => Promise.reject(networkError()), {}],
     ['resets, a POST', () => Promise.reject(networkError()), { method: 'POST', body: 'x' }],
     ['hangs, a GET', hang(), {}],
   ];
-  test.each(rows)('when it %s succeeds elsewhere', async (_, step, init) => {
-    const scene = world();
-    scene.origin.otherwise((request, signal) =>
-      request.url.endsWith('/broken')
-        ? (step as (...given: unknown[]) => Promise<Response>)(request, signal)
-        : ok(),
-    );
-    const broken = `${ORIGIN}/broken`;
-    for (let n = 0; n < 5; n++) await get(scene, ONCE, broken);
-    const waiting = many(4, () => get(scene, undefined, broken));
-    expect(await get(scene, init)).toBe(200);
-    await Promise.all(waiting);
-  });
+  test.each(rows)(
+    'a path that does not respond leaves the next probe to another path: %s there succeeds',
+    async (_, step, init) => {
+      const scene = world();
+      scene.origin.otherwise((request, signal) =>
+        request.url.endsWith('/broken')
+          ? (step as (...given: unknown[]) => Promise<Response>)(request, signal)
+          : ok(),
+      );
+      const broken = `${ORIGIN}/broken`;
+      for (let n = 0; n < 5; n++) await get(scene, ONCE, broken);
+      const waiting = many(4, () => get(scene, undefined, broken));
+      expect(await get(scene, init)).toBe(200);
+      await Promise.all(waiting);
+    },
+  );
 });
 
 test('a success of a call that was sent before its path had a circuit is evidence for the path', async () => {
@@ -90,7 +93,7 @@ test('a success of a call that was sent before its path had a circuit is evidenc
   expect(policy.states()[URL_]?.state).toBe('closed');
 });
 
-test('failures of an outage say nothing of the origin eight hours later', async () => {
+test('failures of an outage do not count eight hours later', async () => {
   const scene = world();
   scene.origin.otherwise(networkError());
   for (let n = 0; n < 6; n++) await get(scene);
@@ -100,7 +103,7 @@ test('failures of an outage say nothing of the origin eight hours later', async 
   expect(await get(scene)).toBe(200);
 });
 
-test('a call that runs out of time in the bulkhead does not count against the origin', async () => {
+test('a call that times out in the bulkhead does not count against the origin', async () => {
   const policy = breaker();
   const scene = scenario([totalTimeout(), retry(), policy, bulkhead({ limit: 1 }), attemptTimeout()]);
   scene.origin.replies(slow(scene.clock, 9_000));
@@ -110,7 +113,7 @@ test('a call that runs out of time in the bulkhead does not count against the or
   await first;
 });
 
-test('a repetition that the slow start does not let go takes no permit', async () => {
+test('a repetition that the slow start rejects takes no permit', async () => {
   const scene = world();
   scene.origin.replies(...many(5, () => networkError()));
   for (let n = 0; n < 5; n++) await get(scene, ONCE);
@@ -131,7 +134,7 @@ test('a repetition that the slow start does not let go takes no permit', async (
   await Promise.all(posts);
 });
 
-test('a circuit that lets calls through a few at a time says so in the error', async () => {
+test('the error of a circuit in slow start says so', async () => {
   const scene = scenario([breaker({ maxWait: '500ms' })]);
   scene.origin.replies(...many(5, () => networkError()));
   for (let n = 0; n < 5; n++) await get(scene);
@@ -155,7 +158,7 @@ test('an isolated origin stays in states() and in reset(), however many origins 
   expect(await get(scene)).toBe(200);
 });
 
-test('1,100 broken paths do not push out the open circuit of another origin', async () => {
+test('1,100 broken paths do not evict the open circuit of another origin', async () => {
   const policy = breaker({ failures: 1, openFor: '1h' });
   const scene = scenario([policy]);
   scene.origin.replies(networkError());
@@ -175,7 +178,7 @@ test('reset() takes the key of a path, as states() shows it', async () => {
   expect(await get(scene)).toBe(200);
 });
 
-test('a policy that cannot tell whether a cached response stands in does not fail the call', async () => {
+test('a cache that fails to say whether it has a cached response does not fail the call', async () => {
   const scene = scenario([
     (next) => (request, call) =>
       next(request, { ...call, standsIn: () => Promise.reject(new Error('the store failed')) }),
@@ -190,7 +193,7 @@ describe('a probe URL with `successes: 2`', () => {
   test.each<[string, Step]>([
     ['fails', () => Promise.reject(networkError())],
     ['hangs', hang()],
-  ])('is requested with backoff when its second request %s', async (_, second) => {
+  ])('a probe URL is requested with backoff when its second request %s', async (_, second) => {
     const scene = scenario([breaker({ failures: 1, probe: '/health', successes: 2 })]);
     let probes = 0;
     scene.origin.replies(networkError());

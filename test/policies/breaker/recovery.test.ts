@@ -32,7 +32,7 @@ async function trip(scene: Scenario, times = 5): Promise<void> {
 const stateOf = (policy: ReturnType<typeof breaker>): string | undefined => policy.states()[ORIGIN]?.state;
 
 describe('slow calls', () => {
-  test('open the circuit at their rate, although they succeed', async () => {
+  test('slow calls open the circuit at their rate, although they succeed', async () => {
     const policy = breaker({ slowAfter: '1s', slowRate: 0.5 });
     const scene = scenario([policy]);
     for (let call = 0; call < 5; call++) {
@@ -43,7 +43,7 @@ describe('slow calls', () => {
     expect(stateOf(policy)).toBe('open');
   });
 
-  test('are not looked for unless it was asked', async () => {
+  test('slow calls do not count by default', async () => {
     const policy = breaker();
     const scene = scenario([policy]);
     for (let call = 0; call < 20; call++) {
@@ -55,21 +55,21 @@ describe('slow calls', () => {
 });
 
 describe('slow start', () => {
-  test('after closing lets a few through, and one more for each that succeeds', async () => {
+  test('slow start lets a few calls through, and one more for each that succeeds', async () => {
     const scene = scenario([breaker()]);
     await trip(scene);
     await scene.clock.advance(6_000);
     expect(await get(scene)).toBe(200);
     scene.origin.otherwise(slow(scene.clock, 100));
     const wave = async (): Promise<number> =>
-      (await Promise.all(Array.from({ length: 100 }, () => get(scene)))).filter((answer) => answer === 200)
+      (await Promise.all(Array.from({ length: 100 }, () => get(scene)))).filter((result) => result === 200)
         .length;
     expect([await wave(), await wave(), await wave(), await wave()]).toEqual([2, 4, 8, 16]);
     for (let more = 0; more < 3; more++) await wave();
     expect(await wave()).toBe(100);
   });
 
-  test('calls that never end do not keep their places for ever', async () => {
+  test('calls that never end do not keep their permits of the slow start for ever', async () => {
     const scene = scenario([breaker()]);
     await trip(scene);
     await scene.clock.advance(6_000);
@@ -97,7 +97,7 @@ describe('slow start', () => {
 });
 
 describe('a probe URL', () => {
-  test('is asked in place of a user’s call', async () => {
+  test('a probe URL is requested in place of a user’s call', async () => {
     const policy = breaker({ probe: '/health' });
     const scene = scenario([policy]);
     await trip(scene);
@@ -109,13 +109,13 @@ describe('a probe URL', () => {
     expect(await get(scene)).toBe(200);
   });
 
-  test('that hangs, or answers badly, opens the circuit again', async () => {
-    for (const answer of [hang(), status(503), networkError()]) {
+  test('a probe URL that hangs or fails opens the circuit again', async () => {
+    for (const step of [hang(), status(503), networkError()]) {
       const policy = breaker({ probe: '/health', probeTimeout: '3s' });
       const scene = scenario([policy]);
       await trip(scene);
       await scene.clock.advance(6_000);
-      scene.origin.replies(answer);
+      scene.origin.replies(step);
       expect(await get(scene)).toBe('circuit-open');
       await scene.clock.advance(3_000);
       expect(stateOf(policy)).toBe('open');
@@ -131,7 +131,7 @@ describe('a probe URL', () => {
   });
 });
 
-test('`key` names the circuit that 5xx count against, here by the first part of the path', async () => {
+test('`key` names the circuit for 5xx, here by the first part of the path', async () => {
   const policy = breaker({ key: ({ url }) => new URL(url).pathname.split('/')[1] ?? '' });
   const scene = scenario([policy]);
   for (let call = 0; call < 5; call++) {
@@ -166,19 +166,19 @@ test('a listener that throws does not disturb the call', async () => {
   expect(stateOf(policy)).toBe('open');
 });
 
-/** Tabs that hear one another at once. */
+/** Tabs that receive the messages of one another at once. */
 function neighbours(): Sharing & { open: number } {
-  const all = new Set<{ heard: (circuit: SharedState) => void; known: () => SharedState[] }>();
+  const all = new Set<{ receive: (circuit: SharedState) => void; known: () => SharedState[] }>();
   return {
     open: 0,
-    connect(heard, known): Connection {
-      const self = { heard, known };
+    connect(receive, known): Connection {
+      const self = { receive, known };
       this.open++;
-      for (const other of all) for (const circuit of other.known()) heard(circuit);
+      for (const other of all) for (const circuit of other.known()) receive(circuit);
       all.add(self);
       return {
         broadcast: (circuit) => {
-          for (const other of all) if (other !== self) other.heard(circuit);
+          for (const other of all) if (other !== self) other.receive(circuit);
         },
         close: () => {
           this.open--;
@@ -189,8 +189,8 @@ function neighbours(): Sharing & { open: number } {
   };
 }
 
-describe('shared', () => {
-  test('the next tab does not have to fail five times too, also one that opens later', async () => {
+describe('a shared circuit', () => {
+  test('a shared circuit is open in the next tab, also in one that loads later', async () => {
     const share = neighbours();
     const [one, two] = [scenario([breaker({ share })]), scenario([breaker({ share })])];
     await get(two);
@@ -199,7 +199,7 @@ describe('shared', () => {
     expect(await get(scenario([breaker({ share })]))).toBe('circuit-open');
   });
 
-  test('one that closes or is reset is closed for all, and one that is isolated is so here alone', async () => {
+  test('a closed or reset circuit is closed in all tabs, and an isolated one is isolated in its tab alone', async () => {
     const share = neighbours();
     const policies = [breaker({ share }), breaker({ share })] as const;
     const [one, two] = [scenario([policies[0]]), scenario([policies[1]])];
@@ -219,12 +219,12 @@ describe('shared', () => {
     expect(await get(one)).toBe(200);
   });
 
-  test('two who probe at once do not stop each other', async () => {
-    let hear: Parameters<Sharing['connect']>[0] = () => {};
+  test('two tabs that probe at once do not stop each other', async () => {
+    let receive: Parameters<Sharing['connect']>[0] = () => {};
     const policy = breaker({
       share: {
-        connect(heard) {
-          hear = heard;
+        connect(onMessage) {
+          receive = onMessage;
           return { broadcast() {}, close() {} };
         },
       },
@@ -233,16 +233,16 @@ describe('shared', () => {
     await trip(scene);
     await scene.clock.advance(6_000);
     const probe = get(scene);
-    hear({ key: ORIGIN, is: 'half-open', left: 4_000, times: 1 });
+    receive({ key: ORIGIN, is: 'half-open', left: 4_000, times: 1 });
     expect(await probe).toBe(200);
     expect(await get(scene)).toBe(200);
     expect(stateOf(policy)).toBe('closed');
-    // Who does not probe leaves it to who does.
-    hear({ key: ORIGIN, is: 'half-open', left: 4_000, times: 1 });
+    // A tab that does not probe leaves the probe to the one that does.
+    receive({ key: ORIGIN, is: 'half-open', left: 4_000, times: 1 });
     expect(await get(scene)).toBe('circuit-open');
   });
 
-  test('close ends the connection', async () => {
+  test('close ends the connection to other tabs', async () => {
     const share = neighbours();
     const scene = scenario([breaker({ share })]);
     await get(scene);
@@ -251,9 +251,9 @@ describe('shared', () => {
     expect(share.open).toBe(0);
   });
 
-  // What Workers have of it reaches nobody.
+  // The channels of Workers reach no other client.
   const noTabs = typeof BroadcastChannel !== 'function' || navigator.userAgent === 'Cloudflare-Workers';
-  test.skipIf(noTabs)('between tabs, by a channel; what others say there is not believed', async () => {
+  test.skipIf(noTabs)('tabs share by a channel, and ignore foreign messages on it', async () => {
     const name = `holdfast-test-${Math.random()}`;
     const share = betweenTabs(name);
     const policy = breaker({ share });
@@ -262,11 +262,11 @@ describe('shared', () => {
     const stranger = new BroadcastChannel(name);
     for (const noise of [null, 5, 'x', { key: 1 }, { key: 'a', is: 'open', left: 'x', times: 1 }])
       stranger.postMessage(noise);
-    const heard = new Promise<void>((resolve) => {
+    const arrived = new Promise<void>((resolve) => {
       policy.subscribe(() => resolve());
     });
     await trip(one);
-    await heard;
+    await arrived;
     expect(Object.keys(policy.states())).toEqual([ORIGIN]);
     expect(stateOf(policy)).toBe('open');
     stranger.close();
@@ -279,6 +279,6 @@ test.each([
   [{ slowRate: 1.5 }, /breaker\.slowRate: 1\.5 is not allowed; expected a number from 0 to 1/],
   [{ probe: 'http://[' }, /breaker\.probe: 'http:\/\/\[' is not allowed; expected a URL/],
   [{ slowAfter: '5 s' }, /breaker\.slowAfter: '5 s' is not allowed.*did you mean '5s'/],
-])('an option that cannot be meant is refused with a reason: %j', (options, message) => {
+])('an impossible option throws an error with a reason: %j', (options, message) => {
   expect(() => breaker(options as never)).toThrow(message);
 });

@@ -152,7 +152,7 @@ describe('while a circuit is open', () => {
     },
   );
 
-  test('a probe that hangs gives its permit back while the others still wait', async () => {
+  test('a probe that hangs releases its permit while the others still wait', async () => {
     const scene = await opened();
     scene.origin.replies(hang());
     const probe = get(scene);
@@ -161,7 +161,7 @@ describe('while a circuit is open', () => {
     expect(await probe).toBe('timeout-attempt');
   });
 
-  test('close ends the wait', async () => {
+  test('close ends the wait of a call', async () => {
     const scene = await opened();
     const call = scene.fetch(URL_).catch((error) => error);
     await scene.fetch.close();
@@ -169,7 +169,7 @@ describe('while a circuit is open', () => {
     expect(scene.clock.pending).toBe(0);
   });
 
-  test('where calls may not wait for one another, each waits by a timer of its own', async () => {
+  test('calls that may not share I/O wait by a timer each', async () => {
     const scene = await opened({ slowStart: false }, { canShareIO: false });
     expect(await Promise.all(many(4, () => get(scene)))).toEqual([200, 200, 200, 200]);
     expect(scene.origin.seen.at(-1)?.at).toBeLessThan(1_000);
@@ -206,24 +206,30 @@ describe('while an origin does not respond', () => {
   };
   const world = (seed = 1) => scenario([totalTimeout(), retry(), breaker(), attemptTimeout()], { seed });
 
-  test.each([300, 1_000, 3_000])('for %d ms, one call succeeds with at most three requests', async (ms) => {
-    for (let seed = 1; seed <= 20; seed++) {
-      const scene = world(seed);
-      scene.origin.otherwise(blip(scene, ms));
-      expect(await get(scene)).toBe(200);
-      expect(scene.origin.seen.length).toBeLessThanOrEqual(3);
-      expect(scene.clock.ticks()).toBeLessThan(5_000);
-    }
-  });
+  test.each([300, 1_000, 3_000])(
+    'an origin that does not respond for %d ms gets at most three requests of one call, which succeeds',
+    async (ms) => {
+      for (let seed = 1; seed <= 20; seed++) {
+        const scene = world(seed);
+        scene.origin.otherwise(blip(scene, ms));
+        expect(await get(scene)).toBe(200);
+        expect(scene.origin.seen.length).toBeLessThanOrEqual(3);
+        expect(scene.clock.ticks()).toBeLessThan(5_000);
+      }
+    },
+  );
 
-  test.each([300, 1_000, 3_000])('for %d ms, ten calls at once succeed with few probes', async (ms) => {
-    for (let seed = 1; seed <= 20; seed++) {
-      const scene = world(seed);
-      scene.origin.otherwise(blip(scene, ms));
-      expect(await Promise.all(many(10, () => get(scene)))).toEqual(Array(10).fill(200));
-      expect(scene.origin.seen.length).toBeLessThanOrEqual(25);
-    }
-  });
+  test.each([300, 1_000, 3_000])(
+    'an origin that does not respond for %d ms gets few probes of ten calls, which succeed',
+    async (ms) => {
+      for (let seed = 1; seed <= 20; seed++) {
+        const scene = world(seed);
+        scene.origin.otherwise(blip(scene, ms));
+        expect(await Promise.all(many(10, () => get(scene)))).toEqual(Array(10).fill(200));
+        expect(scene.origin.seen.length).toBeLessThanOrEqual(25);
+      }
+    },
+  );
 
   test('repetitions are sent one at a time', async () => {
     const scene = world();
@@ -248,7 +254,7 @@ describe('while an origin does not respond', () => {
     expect(scene.origin.seen).toHaveLength(3);
   });
 
-  test('a flaky origin is not waited for: it has recovered by itself before', async () => {
+  test('a flaky origin makes no call wait: its circuit stays closed', async () => {
     const scene = world();
     scene.origin.replies(networkError(), ok());
     await get(scene);
@@ -275,7 +281,7 @@ describe('while an origin does not respond', () => {
   });
 });
 
-describe('an origin that', () => {
+describe('a troubled origin', () => {
   const world = () => scenario([totalTimeout(), retry(), breaker(), attemptTimeout()]);
   /** A call every 100 ms, for `seconds`. */
   const calls = async (scene: Scenario, seconds: number): Promise<(number | string)[]> => {
@@ -287,7 +293,7 @@ describe('an origin that', () => {
     return Promise.all(made);
   };
 
-  test('responds to the probe and to nothing else costs each call at most three requests, and ends all calls', async () => {
+  test('an origin that responds to probes alone costs each call at most three requests, and all calls end', async () => {
     const scene = world();
     let isProbe = false;
     scene.origin.otherwise(() => {
@@ -308,7 +314,7 @@ describe('an origin that', () => {
     expect(scene.clock.pending).toBe(0);
   });
 
-  test('flaps every second brings every call through', async () => {
+  test('an origin that flaps every second responds to every call', async () => {
     const scene = world();
     scene.origin.otherwise(() => {
       if (Math.floor(scene.clock.ticks() / 1_000) % 2) throw networkError();
@@ -318,7 +324,7 @@ describe('an origin that', () => {
     expect(scene.origin.seen.length).toBeLessThanOrEqual(2 * 200);
   });
 
-  test('asks for a pause in the middle of a blip gets it, and the call succeeds', async () => {
+  test('an origin that sends Retry-After in the middle of a blip gets its pause, and the call succeeds', async () => {
     const scene = world();
     scene.origin.otherwise(() => {
       const now = scene.clock.ticks();
