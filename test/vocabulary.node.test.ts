@@ -112,6 +112,7 @@ const COVERED_TESTS: readonly string[] = [
   'test/policies/auth',
   'test/policies/breaker',
   'test/policies/outbox',
+  'test/policies/retry',
   'test/primitives',
   'test/recipes',
   'test/runtimes',

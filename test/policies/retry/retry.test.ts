@@ -9,8 +9,8 @@ import { ORIGIN, type Scenario, scenario } from '../../support/scenario.ts';
 
 const URL_ = `${ORIGIN}/orders`;
 
-describe('what is repeated', () => {
-  test.each([408, 425, 429, 500, 502, 503, 504])('a read that was answered %i', async (code) => {
+describe('the failures that retry repeats', () => {
+  test.each([408, 425, 429, 500, 502, 503, 504])('retry repeats a read with response %i', async (code) => {
     const { fetch, origin } = scenario([retry()]);
     origin.replies(status(code), status(code), ok('third'));
     expect(await (await fetch(URL_)).text()).toBe('third');
@@ -18,7 +18,7 @@ describe('what is repeated', () => {
   });
 
   test.each([400, 401, 403, 404, 409, 410, 422, 501, 505])(
-    'not a read that was answered %i',
+    'retry does not repeat a read with response %i',
     async (code) => {
       const { fetch, origin } = scenario([retry()]);
       origin.replies(status(code));
@@ -27,7 +27,7 @@ describe('what is repeated', () => {
     },
   );
 
-  test('413 only where the origin says when', async () => {
+  test('retry repeats a 413 only with Retry-After', async () => {
     const { fetch, origin } = scenario([retry()]);
     origin.replies(status(413));
     expect((await fetch(URL_)).status).toBe(413);
@@ -35,7 +35,7 @@ describe('what is repeated', () => {
     expect((await fetch(URL_)).status).toBe(200);
   });
 
-  test('a network error, and the last one is what the caller gets, with all attempts', async () => {
+  test('retry repeats a network error, and the last error, with all attempts, goes to the caller', async () => {
     const { fetch, origin } = scenario([retry()]);
     origin.otherwise(networkError('Failed to fetch'));
     const error = (await fetch(URL_).catch((thrown) => thrown)) as NetworkError;
@@ -49,12 +49,12 @@ describe('what is repeated', () => {
     ]);
   });
 
-  describe('an attempt that ran out of time', () => {
+  describe('an attempt that timed out', () => {
     const limits = { total: '30s', attempt: '2s' } as const;
     const world = (options: RetryOptions = {}) =>
       scenario([totalTimeout(limits), retry({ jitter: 'none', ...options }), attemptTimeout(limits)]);
 
-    test('if the origin responded shortly before, and nothing else hangs', async () => {
+    test('retry repeats a timeout if the origin responded shortly before, and nothing else hangs', async () => {
       const { fetch, origin } = world();
       await fetch(URL_);
       origin.replies(hang());
@@ -62,7 +62,7 @@ describe('what is repeated', () => {
       expect(origin.seen).toHaveLength(3);
     });
 
-    test('if the origin responds to others while it hangs', async () => {
+    test('retry repeats a timeout if the origin responds to others in the meantime', async () => {
       const { fetch, origin, clock } = world();
       origin.replies(hang(), hang());
       const two = Promise.all([fetch(URL_), fetch(URL_)]);
@@ -71,14 +71,14 @@ describe('what is repeated', () => {
       expect(origin.seen).toHaveLength(5);
     });
 
-    test('not if the origin has not responded to anything yet', async () => {
+    test('retry does not repeat a timeout if the origin has never responded', async () => {
       const { fetch, origin } = world();
       origin.replies(hang());
       await expect(fetch(URL_)).rejects.toMatchObject({ code: 'timeout-attempt' });
       expect(origin.seen).toHaveLength(1);
     });
 
-    test('not if the repetition hangs as well: then everything hangs', async () => {
+    test('retry does not repeat a second timeout: then everything hangs', async () => {
       const { fetch, origin, clock } = world();
       await fetch(URL_);
       await clock.advance(5_000);
@@ -89,7 +89,7 @@ describe('what is repeated', () => {
       expect(origin.seen).toHaveLength(4);
     });
 
-    test('not if it was sent in the middle of a silence, also if the origin responds again', async () => {
+    test('retry does not repeat a timeout of an attempt that began in a silence, even if the origin responds again', async () => {
       const { fetch, origin, clock } = world();
       const long = { holdfast: { timeout: { attempt: '10s' } } };
       await fetch(URL_);
@@ -107,7 +107,7 @@ describe('what is repeated', () => {
     test.each([
       [true, 3],
       [false, 1],
-    ])('as `retryOnTimeout: %s` says', async (retryOnTimeout, sent) => {
+    ])('retry repeats a timeout by `retryOnTimeout: %s`', async (retryOnTimeout, sent) => {
       const { fetch, origin } = world({ retryOnTimeout });
       origin.otherwise(hang());
       await expect(fetch(URL_)).rejects.toMatchObject({ code: 'timeout-attempt' });
@@ -115,7 +115,7 @@ describe('what is repeated', () => {
     });
   });
 
-  test('a POST only with an Idempotency-Key', async () => {
+  test('retry repeats a POST only with an Idempotency-Key', async () => {
     const { fetch, origin } = scenario([retry()]);
     origin.replies(status(503));
     expect((await fetch(URL_, { method: 'POST', body: 'x' })).status).toBe(503);
@@ -125,7 +125,7 @@ describe('what is repeated', () => {
     expect(origin.seen.slice(1).map(({ body }) => body)).toEqual(['x', 'x']);
   });
 
-  test('not what is no failure of the network: a bug in the transport is thrown as it is', async () => {
+  test('retry throws on what is no network failure: a bug in the transport passes unchanged', async () => {
     const { fetch, origin } = scenario([retry()]);
     const bug = new RangeError('mine');
     origin.replies(bug);
@@ -134,7 +134,7 @@ describe('what is repeated', () => {
   });
 });
 
-describe('bodies', () => {
+describe('the body of a repeated request', () => {
   const bodies: [string, () => BodyInit, string | RegExp][] = [
     ['text', () => 'text', 'text'],
     ['bytes', () => new TextEncoder().encode('bytes'), 'bytes'],
@@ -151,7 +151,7 @@ describe('bodies', () => {
     ],
   ];
 
-  test.each(bodies)('%s is sent whole at each attempt', async (_, body, expected) => {
+  test.each(bodies)('retry sends %s whole at each attempt', async (_, body, expected) => {
     const { fetch, origin } = scenario([retry()]);
     origin.replies(status(503), status(503), ok());
     await fetch(URL_, { method: 'PUT', body: body() });
@@ -163,7 +163,7 @@ describe('bodies', () => {
     }
   });
 
-  test('of a Request is kept up to the limit; beyond it the request is sent once', async () => {
+  test('retry retains the body of a Request up to the limit; beyond it the request is sent once', async () => {
     const { fetch, origin } = scenario([retry({ bodyLimit: 10 })]);
     origin.otherwise(status(503));
     await fetch(new Request(URL_, { method: 'PUT', body: '1234567890' }));
@@ -173,17 +173,17 @@ describe('bodies', () => {
     expect(origin.seen[3]?.body).toBe('12345678901');
   });
 
-  test('what was given may be changed meanwhile', async () => {
+  test('retry sends the body of the call, even if the caller changes it later', async () => {
     const { fetch, origin } = scenario([retry()]);
     const body = new URLSearchParams({ a: '1' });
     origin.replies(status(503), ok());
-    const answer = fetch(URL_, { method: 'PUT', body });
+    const response = fetch(URL_, { method: 'PUT', body });
     body.set('a', '2');
-    await answer;
+    await response;
     expect(origin.seen.map((seen) => seen.body)).toEqual(['a=1', 'a=1']);
   });
 
-  test('a form that is changed meanwhile is sent with its fields and files of before', async () => {
+  test('retry sends the fields and files of a form as they were, even if the caller changes it later', async () => {
     const { fetch, origin } = scenario([retry({ bodyLimit: 0 })]);
     const form = new FormData();
     form.set('field', 'one');
@@ -202,7 +202,7 @@ describe('bodies', () => {
     expect(origin.seen).toHaveLength(2);
   });
 
-  test('of an answer that is dropped is given up', async () => {
+  test('retry cancels the body of a response that it drops', async () => {
     const { fetch, origin } = scenario([retry()]);
     const { response, cancelled } = stalledBody();
     origin.replies(new Response(response.body, { status: 503 }), ok());
@@ -211,12 +211,12 @@ describe('bodies', () => {
   });
 });
 
-describe('waiting', () => {
+describe('the wait before a retry', () => {
   test.each([
     [undefined, 1, 1.5],
     ['full', 0, 1],
     ['equal', 0.5, 1],
-  ] as const)('with jitter %s is random around a backoff that doubles', async (jitter, from, to) => {
+  ] as const)('the wait with jitter %s is random around a backoff that doubles', async (jitter, from, to) => {
     const waits: number[][] = [[], [], [], []];
     for (let seed = 1; seed <= 200; seed++) {
       const policy = retry({ limit: 4, backoffLimit: '1s', budget: false, ...(jitter && { jitter }) });
@@ -240,14 +240,14 @@ describe('waiting', () => {
     });
   });
 
-  test('without jitter doubles exactly', async () => {
+  test('the wait without jitter doubles exactly', async () => {
     const { fetch, origin, clock } = scenario([retry({ limit: 3, jitter: 'none' })]);
     origin.otherwise(status(503));
     await fetch(URL_);
     expect(clock.slept).toEqual([300, 600, 1200]);
   });
 
-  test('is as long as Retry-After asks, and jitter comes on top', async () => {
+  test('the wait is as long as Retry-After says, and jitter comes on top', async () => {
     const { fetch, origin, clock } = scenario([retry()]);
     origin.replies(status(429, { 'retry-after': '20' }), ok());
     await fetch(URL_);
@@ -255,7 +255,7 @@ describe('waiting', () => {
     expect(clock.slept[0]).toBeLessThanOrEqual(20_450);
   });
 
-  test('that does not fit into the limit ends the call at once, and says when to come back', async () => {
+  test('a wait above the limit ends the call at once, with the time to come back', async () => {
     const { fetch, origin, clock, told } = scenario([retry()]);
     origin.replies(status(503, { 'retry-after': '120' }));
     expect((await fetch(URL_)).status).toBe(503);
@@ -265,7 +265,7 @@ describe('waiting', () => {
     expect((abandoned?.retryAt ?? 0) - clock.now()).toBeGreaterThanOrEqual(120_000);
   });
 
-  test('is cut to a maxRetryAfter that the caller names, and holds for the retries of others', async () => {
+  test('the wait is cut to maxRetryAfter, which holds for the retries of others', async () => {
     const { fetch, origin, clock } = scenario([retry({ maxRetryAfter: '1s', jitter: 'none' })]);
     origin.replies(status(503, { 'retry-after': '20' }), ok(), status(500), ok());
     await fetch(URL_);
@@ -274,7 +274,7 @@ describe('waiting', () => {
     expect(clock.slept[1]).toBe(19_000);
   });
 
-  test('that does not fit into the total time ends the call at once', async () => {
+  test('a wait that does not fit into the total time ends the call at once', async () => {
     const { fetch, origin, clock, told } = scenario([totalTimeout({ total: '10s', attempt: '5s' }), retry()]);
     origin.replies(status(503, { 'retry-after': '11' }));
     expect((await fetch(URL_)).status).toBe(503);
@@ -282,7 +282,7 @@ describe('waiting', () => {
     expect(told('retry-abandoned')[0]?.reason).toBe('total');
   });
 
-  test('ends at once with the caller’s own reason', async () => {
+  test('the caller’s abort ends a wait at once, with its own reason', async () => {
     const { fetch, origin, clock } = scenario([retry({ jitter: 'none', delay: () => 5_000 })]);
     origin.otherwise(status(503));
     const controller = new AbortController();
@@ -294,7 +294,7 @@ describe('waiting', () => {
     expect(clock.pending).toBe(0);
   });
 
-  test('goes on until the host is online again', async () => {
+  test('a wait goes on until the host is online again', async () => {
     const { fetch, origin, clock, host } = scenario([retry({ jitter: 'none' })]);
     origin.replies(networkError(), ok());
     host.connectivity.set(false);
@@ -304,10 +304,10 @@ describe('waiting', () => {
   });
 });
 
-describe('the budget', () => {
+describe('the retry budget', () => {
   const reasons = ({ told }: Scenario) => told('retry-abandoned').map(({ reason }) => reason);
 
-  test('is used up by four retries without a success, and full again after one', async () => {
+  test('the budget allows four retries without a success, and is full again after one', async () => {
     const scene = scenario([retry()]);
     const { fetch, origin, clock } = scene;
     await fetch(URL_);
@@ -323,7 +323,7 @@ describe('the budget', () => {
     expect(origin.seen.length - before).toBe(3);
   });
 
-  test('is twice as large while attempts succeed, and before the first one has', async () => {
+  test('the budget is twice as large while attempts succeed, and before the first one has', async () => {
     for (const first of [true, false]) {
       const { fetch, origin } = scenario([retry({ delay: () => 1, jitter: 'none' })]);
       if (first) await fetch(URL_);
@@ -333,7 +333,7 @@ describe('the budget', () => {
     }
   });
 
-  test('does not refuse calls that were in flight together', async () => {
+  test('the budget does not reject calls that were in flight together', async () => {
     const scene = scenario([retry()]);
     const { fetch, origin } = scene;
     origin.otherwise(() => status(503));
@@ -342,7 +342,7 @@ describe('the budget', () => {
     expect(reasons(scene)).toEqual([]);
   });
 
-  test('does not refuse a call while which another one has succeeded', async () => {
+  test('the budget does not reject a call if another one has succeeded during it', async () => {
     const { fetch, origin, clock } = scenario([retry({ budget: 0, jitter: 'none' })]);
     await fetch(URL_);
     await clock.advance(10_000);
@@ -352,14 +352,14 @@ describe('the budget', () => {
     expect((await call).status).toBe(200);
   });
 
-  test('is per origin', async () => {
+  test('the budget belongs to one origin', async () => {
     const { fetch, origin } = scenario([retry({ budget: 1 })]);
     origin.otherwise(() => status(503));
     for (const url of [URL_, URL_, 'https://other.example.com/']) await fetch(url);
     expect(origin.seen).toHaveLength(3 + 1 + 3);
   });
 
-  test('can be switched off', async () => {
+  test('the budget can be switched off', async () => {
     const { fetch, origin } = scenario([retry({ budget: false })]);
     origin.otherwise(() => status(503));
     for (let call = 0; call < 20; call++) await fetch(URL_);
@@ -374,14 +374,14 @@ describe('with `until: wholeBody`', () => {
   test.each([
     ['breaks', () => brokenBody()],
     ['stalls', () => stalledBody().response],
-  ])('a body that %s is a failed attempt', async (_, body) => {
+  ])('with wholeBody a body that %s is a failed attempt', async (_, body) => {
     const { fetch, origin } = whole();
     origin.replies(body(), ok('whole'));
     expect(await (await fetch(URL_)).text()).toBe('whole');
     expect(origin.seen).toHaveLength(2);
   });
 
-  test('the response keeps its status, headers and URL', async () => {
+  test('with wholeBody the response keeps its status, headers and URL', async () => {
     const { fetch, origin } = whole();
     origin.replies(ok('{"a":1}', { status: 201, headers: { 'x-a': '1' } }));
     const response = await fetch(URL_);
@@ -393,7 +393,7 @@ describe('with `until: wholeBody`', () => {
     expect(await response.text()).toBe('{"a":1}');
   });
 
-  test('a body over `bodyLimit` streams on after what was read, and arrives whole', async () => {
+  test('with wholeBody a body over `bodyLimit` streams on after its first part, and arrives whole', async () => {
     const { fetch, origin } = whole({ bodyLimit: 10 });
     const parts = ['12345', '67890', 'abc', 'def'];
     const left = [...parts];
@@ -413,7 +413,7 @@ describe('with `until: wholeBody`', () => {
     expect(await response.text()).toBe(parts.join(''));
   });
 
-  test('a streaming type streams', async () => {
+  test('with wholeBody a streaming type streams', async () => {
     const { fetch, origin } = whole();
     const { response } = stalledBody();
     origin.replies(new Response(response.body, { headers: { 'content-type': 'application/x-ndjson' } }));
@@ -422,7 +422,7 @@ describe('with `until: wholeBody`', () => {
     await reader.cancel();
   });
 
-  test('the caller’s abort ends the read with its reason', async () => {
+  test('with wholeBody the caller’s abort ends the read with its reason', async () => {
     const { fetch, origin, clock } = whole();
     origin.replies(stalledBody().response);
     const controller = new AbortController();
@@ -434,7 +434,7 @@ describe('with `until: wholeBody`', () => {
 });
 
 describe('shouldRetry', () => {
-  test('has the first word', async () => {
+  test('shouldRetry decides before all other rules', async () => {
     const { fetch, origin } = scenario([retry({ shouldRetry: ({ response }) => response?.status === 404 })]);
     origin.replies(status(404), ok());
     expect((await fetch(URL_)).status).toBe(200);
@@ -442,7 +442,7 @@ describe('shouldRetry', () => {
     expect((await fetch(URL_)).status).toBe(503);
   });
 
-  test('that throws ends the call with what it threw', async () => {
+  test('shouldRetry that throws ends the call with its error', async () => {
     const bug = new Error('mine');
     const { fetch, origin } = scenario([
       retry({
@@ -457,7 +457,7 @@ describe('shouldRetry', () => {
 });
 
 describe('options of a call', () => {
-  test('come on top of those of the pipeline', async () => {
+  test('the retry options of a call are added to those of the pipeline', async () => {
     const { fetch, origin } = scenario([retry({ limit: 5, jitter: 'none' })]);
     origin.otherwise(status(503));
     await fetch(URL_, { holdfast: { retry: 1 } });
@@ -478,7 +478,7 @@ describe('options of a call', () => {
       /retry\.until: 'body' is not allowed; expected 'headers', or wholeBody without quotes/,
     ],
     [{ shouldRetry: 'yes' }, /retry\.shouldRetry: 'yes' is not allowed; expected a function/],
-  ])('that cannot be meant are refused with a reason: %j', (options, message) => {
+  ])('an impossible retry option throws an error with a reason: %j', (options, message) => {
     expect(() => retry(options as never)).toThrow(message);
   });
 });

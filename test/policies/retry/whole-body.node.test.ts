@@ -8,11 +8,11 @@ import { ORIGIN, scenario } from '../../support/scenario.ts';
 
 const waits: Stage = { name: 'waits', leave: (run) => () => run.wait(20).then(() => undefined) };
 
-describe('a limit further out passes while a whole body is taken in', () => {
+describe('a limit of an outer stage during the read of a whole body', () => {
   test.each<[string, NonNullable<Stage['leave']>, string]>([
     ['response', (run) => void Object.assign(run, { response: ok('instead') }), 'instead'],
     ['error', (run) => void Object.assign(run, { error: new Error('mapped') }), 'mapped'],
-  ])('the %s that an outer stage has put in place stays', async (_, leave, expected) => {
+  ])('the %s that an outer stage has set stays', async (_, leave, expected) => {
     const replaces: Stage = { name: 'replaces', leave };
     const { fetch, origin } = scenario([
       waits,
