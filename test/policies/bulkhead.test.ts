@@ -33,29 +33,29 @@ const get = (
     (error) => error.code ?? error.name,
   );
 
-/** Answers when the test says so. */
+/** Responds when the test opens it. */
 function gate(response: () => Response = () => ok()): { step: Step; open: () => void } {
   let open = (): void => {};
-  const answer = new Promise<Response>((give) => {
+  const responding = new Promise<Response>((give) => {
     open = () => give(response());
   });
-  return { step: () => answer, open };
+  return { step: () => responding, open };
 }
 
 const paths = ({ origin }: Scenario): string[] => origin.seen.map(({ url }) => new URL(url).pathname);
 
-const error = (answer: Promise<unknown>): Promise<unknown> => answer.catch((thrown) => thrown);
+const error = (promise: Promise<unknown>): Promise<unknown> => promise.catch((thrown) => thrown);
 
-test('six are in flight by default, and the others wait', async () => {
+test('six calls are in flight by default, and the others wait', async () => {
   const policy = bulkhead();
   const scene = scenario([policy]);
   scene.origin.otherwise(slow(scene.clock, 100));
-  const answers = Array.from({ length: 15 }, () => get(scene));
+  const results = Array.from({ length: 15 }, () => get(scene));
   expect(policy.states()).toEqual({ [ORIGIN]: { inFlight: 6, waiting: 9 } });
   expect(scene.told('waiting').map(({ ahead, for: what }) => [what, ahead])).toEqual(
     Array.from({ length: 9 }, (_, n) => ['bulkhead', n]),
   );
-  expect(await Promise.all(answers)).toEqual(Array(15).fill(200));
+  expect(await Promise.all(results)).toEqual(Array(15).fill(200));
   expect(scene.origin.seen.map(({ at }) => at)).toEqual([
     ...Array(6).fill(0),
     ...Array(6).fill(100),
@@ -65,13 +65,13 @@ test('six are in flight by default, and the others wait', async () => {
   expect(scene.clock.pending).toBe(0);
 });
 
-test('a free place costs no timer and no event', async () => {
+test('a free slot costs no timer and no event', async () => {
   const scene = scenario([bulkhead({ limit: 1 }), () => () => Promise.resolve(ok())]);
   await (await scene.fetch(ORIGIN)).text();
   expect([scene.told('waiting'), scene.clock.pending]).toEqual([[], 0]);
 });
 
-test('close() gives back the slot of a body that nothing reads, at once', async () => {
+test('close() releases at once the slot of a body that nothing reads', async () => {
   const policy = bulkhead({ limit: 1 });
   const scene = scenario([policy]);
   const response = await scene.fetch(ORIGIN);
@@ -81,7 +81,7 @@ test('close() gives back the slot of a body that nothing reads, at once', async 
   await expect(response.text()).rejects.toMatchObject({ code: 'closed' });
 });
 
-test('two pipelines share places by sharing the policy', async () => {
+test('two pipelines share slots by sharing the policy', async () => {
   const policy = bulkhead({ limit: 1, queue: 0 });
   const scene = scenario([policy]);
   scene.origin.replies(hang());
@@ -89,7 +89,7 @@ test('two pipelines share places by sharing the policy', async () => {
   expect(await get(scenario([policy]))).toBe('bulkhead-full');
 });
 
-describe('a place is held until', () => {
+describe('the release of a slot', () => {
   const held = async (
     body: Response,
   ): Promise<{ scene: Scenario; response: Response; free: () => boolean }> => {
@@ -100,7 +100,7 @@ describe('a place is held until', () => {
     return { scene, response, free: () => policy.states()[ORIGIN] === undefined };
   };
 
-  test('the body has been read', async () => {
+  test('a call has its slot until the body has been read', async () => {
     const { response, free, scene } = await held(ok());
     expect(free()).toBe(false);
     const next = get(scene);
@@ -112,20 +112,20 @@ describe('a place is held until', () => {
     expect(scene.clock.pending).toBe(0);
   });
 
-  test('the body was cancelled', async () => {
+  test('a call has its slot until the body was cancelled', async () => {
     const { response, free } = await held(stalledBody().response);
     expect(free()).toBe(false);
     await response.body?.cancel();
     expect(free()).toBe(true);
   });
 
-  test('the body broke', async () => {
+  test('a call has its slot until the body broke', async () => {
     const { response, free } = await held(brokenBody());
     expect(await error(response.text())).toBeInstanceOf(TypeError);
     expect(free()).toBe(true);
   });
 
-  test('the caller aborted while it was read', async () => {
+  test('a call has its slot until the caller aborted during the body', async () => {
     const policy = bulkhead({ limit: 1 });
     const scene = scenario([policy]);
     scene.origin.replies(stalledBody().response);
@@ -138,22 +138,22 @@ describe('a place is held until', () => {
     expect(policy.states()).toEqual({});
   });
 
-  test('one of two clones has been read', async () => {
+  test('a call has its slot until one of two clones has been read', async () => {
     const { response, free } = await held(ok());
-    const copy = response.clone();
+    const clone = response.clone();
     expect(free()).toBe(false);
-    await copy.text();
+    await clone.text();
     expect(free()).toBe(true);
     expect(await response.text()).toBe('ok');
     expect(free()).toBe(true);
   });
 
-  test('the headers came, where there is no body', async () => {
+  test('a call has its slot until the headers came, if there is no body', async () => {
     const { free } = await held(status(204));
     expect(free()).toBe(true);
   });
 
-  test('the call failed, whichever way', async () => {
+  test('a call has its slot until it failed, in any way', async () => {
     const policy = bulkhead({ limit: 1 });
     const throws: Policy = () => () => {
       throw new Error('not even a promise');
@@ -171,12 +171,12 @@ describe('a place is held until', () => {
   });
 });
 
-describe('who waits', () => {
-  test('goes by priority, and who came first within one', async () => {
+describe('a waiting call', () => {
+  test('waiting calls are released by priority, and by arrival within one priority', async () => {
     const scene = scenario([bulkhead({ limit: 1 })]);
     const first = gate();
     scene.origin.replies(first.step);
-    const answers = [
+    const results = [
       get(scene, '/first'),
       get(scene, '/low-1', { priority: 'low' }),
       get(scene, '/normal-1'),
@@ -187,7 +187,7 @@ describe('who waits', () => {
     ];
     expect(scene.told('waiting').map(({ ahead }) => ahead)).toEqual([0, 0, 0, 2, 4, 1]);
     first.open();
-    await Promise.all(answers);
+    await Promise.all(results);
     expect(paths(scene)).toEqual([
       '/first',
       '/high-1',
@@ -199,7 +199,7 @@ describe('who waits', () => {
     ]);
   });
 
-  test('leaves at once when it is aborted, with the caller’s reason, and its place is another’s', async () => {
+  test('a waiting call that aborts ends at once, with the caller’s reason, and leaves its slot to another', async () => {
     const policy = bulkhead({ limit: 1, queue: 1 });
     const scene = scenario([policy]);
     const first = gate();
@@ -219,7 +219,7 @@ describe('who waits', () => {
     expect(policy.states()).toEqual({});
   });
 
-  test('may be aborted by whoever hears that it waits', async () => {
+  test('a listener of the waiting event may abort the call', async () => {
     const controller = new AbortController();
     const policy = bulkhead({ limit: 1 });
     const scene = scenario([policy], {
@@ -232,7 +232,7 @@ describe('who waits', () => {
     expect(scene.clock.pending).toBe(0);
   });
 
-  test('waits 5 s and no longer', async () => {
+  test('a call waits 5 s at most', async () => {
     const policy = bulkhead({ limit: 1 });
     const scene = scenario([policy]);
     scene.origin.replies(hang());
@@ -252,7 +252,7 @@ describe('who waits', () => {
     expect(scene.clock.pending).toBe(0);
   });
 
-  test('is bounded by its total time, too', async () => {
+  test('the total time of a call bounds its wait, too', async () => {
     const policy = bulkhead({ limit: 1, maxWait: false });
     const scene = scenario([totalTimeout({ total: '20s' }), policy]);
     scene.origin.replies(hang());
@@ -262,14 +262,14 @@ describe('who waits', () => {
     expect(policy.states()[ORIGIN]).toEqual({ inFlight: 1, waiting: 0 });
   });
 
-  test('does so on no time of its attempt', async () => {
+  test('the wait of a call does not count for its attempt timeout', async () => {
     const scene = scenario([bulkhead({ limit: 1 }), attemptTimeout('1s')]);
     scene.origin.otherwise(slow(scene.clock, 900));
     expect(await Promise.all([get(scene), get(scene), get(scene)])).toEqual([200, 200, 200]);
     expect(scene.clock.ticks()).toBe(2_700);
   });
 
-  test('does not hold up other origins', async () => {
+  test('a waiting call does not delay other origins', async () => {
     const policy = bulkhead({ limit: 1 });
     const scene = scenario([policy]);
     scene.origin.replies(hang());
@@ -279,7 +279,7 @@ describe('who waits', () => {
 });
 
 describe('a full queue', () => {
-  test('refuses who comes, at once', async () => {
+  test('a full queue rejects a new call at once', async () => {
     const scene = scenario([bulkhead({ limit: 1, queue: 1 })]);
     scene.origin.replies(hang());
     void get(scene);
@@ -293,14 +293,14 @@ describe('a full queue', () => {
     expect(scene.told('refused')).toMatchObject([{ code: 'bulkhead-full' }]);
   });
 
-  test('gives way to a higher priority: the newest of the lowest goes', async () => {
+  test('a full queue rejects the newest call of the lowest priority for one of a higher priority', async () => {
     const scene = scenario([bulkhead({ limit: 1, queue: 3 })]);
     const first = gate();
     scene.origin.replies(first.step);
     const settled: unknown[] = [];
     const call = (name: string, priority: 'high' | 'normal' | 'low'): Promise<unknown> =>
       get(scene, name, { priority }).then((end) => settled.push([name, end]));
-    const answers = [
+    const results = [
       call('/first', 'low'),
       call('/low-1', 'low'),
       call('/normal', 'normal'),
@@ -321,12 +321,12 @@ describe('a full queue', () => {
     );
     expect(scene.clock.pending).toBe(3);
     first.open();
-    await Promise.all(answers);
+    await Promise.all(results);
     expect(paths(scene)).toEqual(['/first', '/high-1', '/high-2', '/high-3']);
     expect(scene.clock.pending).toBe(0);
   });
 
-  test('is what a call without a place finds where calls may not wait for each other', async () => {
+  test('a call without a free slot is rejected at once if calls may not share I/O', async () => {
     const host = testHost({ canShareIO: false });
     const scene = scenario([bulkhead({ limit: 1 })], { host });
     scene.origin.replies(hang());
@@ -335,8 +335,8 @@ describe('a full queue', () => {
   });
 });
 
-describe('with other policies', () => {
-  test('a refusal does not count for the breaker, and is not repeated', async () => {
+describe('bulkhead with other policies', () => {
+  test('a rejection does not count for the breaker, and is not repeated', async () => {
     const circuit = breaker({ failures: 1 });
     const scene = scenario([retry(), circuit, bulkhead({ limit: 1, queue: 0 })]);
     scene.origin.replies(hang());
@@ -349,8 +349,8 @@ describe('with other policies', () => {
   test('a circuit of a path that opens rejects the calls in the queue, and nothing is sent', async () => {
     const scene = scenario([breaker({ failures: 1, maxWait: 0 }), bulkhead({ limit: 1 })]);
     scene.origin.replies(slow(scene.clock, 100, () => status(503)));
-    const answers = await Promise.all([get(scene), get(scene), get(scene)]);
-    expect(answers).toEqual([503, 'circuit-open', 'circuit-open']);
+    const results = await Promise.all([get(scene), get(scene), get(scene)]);
+    expect(results).toEqual([503, 'circuit-open', 'circuit-open']);
     expect(scene.origin.seen).toHaveLength(1);
     expect(scene.clock.pending).toBe(0);
   });
@@ -358,9 +358,9 @@ describe('with other policies', () => {
   /** Three calls with one slot; a call past the bulkhead opens the circuit of the origin. */
   const openedWhileQueued = async (scene: Scenario): Promise<unknown[]> => {
     scene.origin.replies(slow(scene.clock, 100), networkError());
-    const answers = Promise.all([get(scene), get(scene), get(scene)]);
+    const results = Promise.all([get(scene), get(scene), get(scene)]);
     await error(scene.fetch(ORIGIN, { holdfast: { bulkhead: false } }));
-    return answers;
+    return results;
   };
 
   test('a circuit of an origin that opens rejects the calls in the queue, and nothing is sent', async () => {
@@ -372,16 +372,16 @@ describe('with other policies', () => {
 
   test('a circuit that opens lets the calls in the queue wait for a probe', async () => {
     const scene = scenario([breaker({ failures: 1 }), bulkhead({ limit: 1 })]);
-    const answers = openedWhileQueued(scene);
+    const results = openedWhileQueued(scene);
     // The circuit stays open for 240 ms at least.
     await scene.clock.advance(239);
     expect(scene.origin.seen).toHaveLength(2);
-    expect(await answers).toEqual([200, 200, 200]);
+    expect(await results).toEqual([200, 200, 200]);
     expect(scene.told('released')).toHaveLength(2);
     expect(scene.clock.pending).toBe(0);
   });
 
-  test('a retry gives its place up while it waits', async () => {
+  test('a retry releases its slot during the backoff', async () => {
     const policy = bulkhead({ limit: 1 });
     const scene = scenario([retry(), policy, attemptTimeout()]);
     scene.origin.replies(status(503), slow(scene.clock, 10), ok());
@@ -392,7 +392,7 @@ describe('with other policies', () => {
   });
 });
 
-test('false switches it off for a call, and a route may say the priority', async () => {
+test('false switches the bulkhead off for a call, and a route may set the priority', async () => {
   const scene = scenario([bulkhead({ limit: 1, queue: 1 })], {
     routes: [
       { match: (url: URL | string) => String(url).endsWith('/urgent'), bulkhead: { priority: 'high' } },
@@ -409,18 +409,18 @@ test('false switches it off for a call, and a route may say the priority', async
   expect([await busy, await urgent]).toEqual([200, 'ok']);
 });
 
-test('closing ends the waiting', async () => {
+test('close ends the wait of all calls', async () => {
   const policy = bulkhead({ limit: 1 });
   const scene = scenario([policy]);
   scene.origin.replies(hang());
-  const answers = [get(scene), get(scene), get(scene)];
+  const results = [get(scene), get(scene), get(scene)];
   await scene.fetch.close();
-  expect(await Promise.all(answers)).toEqual(['closed', 'closed', 'closed']);
+  expect(await Promise.all(results)).toEqual(['closed', 'closed', 'closed']);
   expect(policy.states()).toEqual({});
   expect(scene.clock.pending).toBe(0);
 });
 
-test('of 10,000 origins nothing is kept but what is under way', async () => {
+test('the bulkhead retains only the calls in flight of 10,000 origins', async () => {
   const policy = bulkhead();
   const scene = scenario([policy]);
   await scene.fetch('https://host-0.example.com/');
@@ -437,11 +437,11 @@ test.each([
     { concurrency: 3 },
     /bulkhead\.concurrency: 3 is not allowed; unknown option; known: limit, queue, maxWait/,
   ],
-])('an option that cannot be meant is refused with a reason: %j', (options, message) => {
+])('an impossible bulkhead option throws an error with a reason: %j', (options, message) => {
   expect(() => bulkhead(options as never)).toThrow(message);
 });
 
-test('so is one of a call, and it takes no place', async () => {
+test('an impossible bulkhead option of a call is an error, and the call takes no slot', async () => {
   const policy = bulkhead();
   const scene = scenario([policy]);
   const fetch = (own: unknown): Promise<unknown> =>

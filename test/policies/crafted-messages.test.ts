@@ -1,4 +1,7 @@
-/** Any script of an origin may post on a channel: no such message throws, fills the memory, or changes more than a hint. */
+/**
+ * Any script of an origin may post on a channel: no such message throws, fills the memory, or
+ * changes more than a hint.
+ */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { breaker } from '../../src/policies/breaker/breaker.ts';
 import { betweenTabs } from '../../src/policies/breaker/sharing.ts';
@@ -41,7 +44,7 @@ test('breaker: a crafted message isolates no circuit, and opens one for a bounde
   await fetch.close();
 });
 
-test('breaker: a circuit that the application has isolated is closed by no message', async () => {
+test('breaker: no message closes a circuit that the application has isolated', async () => {
   const policy = breaker({ share: betweenTabs(), maxWait: 0 });
   const { fetch } = scenario([policy]);
   await fetch(ORIGIN);
@@ -51,7 +54,7 @@ test('breaker: a circuit that the application has isolated is closed by no messa
   await fetch.close();
 });
 
-test('rateLimit: a crafted message holds calls for no longer than maxRetryAfter', async () => {
+test('rateLimit: a crafted message delays calls for no longer than maxRetryAfter', async () => {
   const policy = rateLimit({ share: betweenTabs(), maxWait: 0, maxRetryAfter: '5s' });
   const { fetch, clock } = scenario([policy]);
   await fetch(ORIGIN);

@@ -25,15 +25,15 @@ import { ORIGIN, type Scenario, scenario } from '../support/scenario.ts';
 
 const URL_ = `${ORIGIN}/orders`;
 
-const textOf = (answer: Promise<Response>): Promise<string> => answer.then((response) => response.text());
+const textOf = (promise: Promise<Response>): Promise<string> => promise.then((response) => response.text());
 
-const outcome = (answer: Promise<Response>): Promise<unknown> =>
-  answer.then(
+const outcome = (promise: Promise<Response>): Promise<unknown> =>
+  promise.then(
     (response) => response.status,
     (error) => error,
   );
 
-/** Whether two calls made at once go over the wire as one. */
+/** Whether two calls at the same time make one request. */
 async function shared(
   scene: Scenario,
   first: Parameters<Scenario['fetch']>,
@@ -41,12 +41,12 @@ async function shared(
 ): Promise<boolean> {
   scene.origin.otherwise(slow(scene.clock, 100));
   const before = scene.origin.seen.length;
-  const answers = [scene.fetch(...first), scene.fetch(...second)];
-  await Promise.all(answers.map(textOf));
+  const responses = [scene.fetch(...first), scene.fetch(...second)];
+  await Promise.all(responses.map(textOf));
   return scene.origin.seen.length === before + 1;
 }
 
-/** An answer that never comes; tells when its request was given up, and why. */
+/** A response that never comes; `aborted` returns the reason of its request's abort. */
 function silent(): { step: Step; aborted: () => unknown } {
   let reason: unknown;
   const step: Step = (_, signal) =>
@@ -72,7 +72,7 @@ describe('dedupe with auth', () => {
     ['oauth2', { scheme: 'oauth2', origins, grant: async () => ({ access_token: token() }) }],
   ];
 
-  /** How many requests are sent if Bob signs in and reads while Ann's read is under way. */
+  /** The number of requests if Bob signs in and reads while Ann's read is under way. */
   const readByBoth = async (auth_: Policy, options: Parameters<typeof scenario>[1] = {}) => {
     const scene = scenario([dedupe(), auth_], options);
     scene.origin.otherwise(slow(scene.clock, 100));
@@ -94,7 +94,7 @@ describe('dedupe with auth', () => {
     expect(requests).toBe(2);
   });
 
-  test('dedupe joins reads of one user whom a partition names', async () => {
+  test('dedupe joins reads of one user, named by a partition', async () => {
     const requests = await readByBoth(auth({ scheme: 'bearer', origins, token }), { partition: 'ann' });
     expect(requests).toBe(1);
   });
@@ -116,16 +116,16 @@ describe('dedupe with auth', () => {
 });
 
 describe('identical reads at the same time', () => {
-  test('are one call, and each caller has a response of its own', async () => {
+  test('identical reads are one request, and each caller has a response of its own', async () => {
     const scene = scenario([dedupe()]);
     scene.origin.replies(slow(scene.clock, 100, () => ok('whole')));
-    const answers = await Promise.all([1, 2, 3, 4].map(() => scene.fetch(URL_)));
-    expect(new Set(answers).size).toBe(4);
-    expect(await Promise.all(answers.map((answer) => answer.text()))).toEqual(Array(4).fill('whole'));
+    const responses = await Promise.all([1, 2, 3, 4].map(() => scene.fetch(URL_)));
+    expect(new Set(responses).size).toBe(4);
+    expect(await Promise.all(responses.map((response) => response.text()))).toEqual(Array(4).fill('whole'));
     expect(scene.origin.seen).toHaveLength(1);
   });
 
-  test('tell whom they follow, and what went over the wire', async () => {
+  test('the events of joined reads name the leader, and only the leader has an attempt', async () => {
     const scene = scenario([dedupe(), retry({ jitter: 'none' })]);
     scene.origin.replies(status(503), ok());
     await Promise.all([scene.fetch(URL_), scene.fetch(URL_)]);
@@ -137,7 +137,7 @@ describe('identical reads at the same time', () => {
       expect(ended?.attempts.map((attempt) => attempt.status)).toEqual([503, 200]);
   });
 
-  test('keep status, headers, url, type and redirected', async () => {
+  test('responses of joined reads keep status, headers, url, type and redirected', async () => {
     const scene = scenario([dedupe(), attemptTimeout()]);
     const given = {
       status: 203,
@@ -147,34 +147,34 @@ describe('identical reads at the same time', () => {
       redirected: true,
     } as const;
     scene.origin.replies(slow(scene.clock, 10, () => createResponse('x', given, { 'x-own': 'yes' })));
-    const answers = await Promise.all([scene.fetch(URL_), scene.fetch(URL_)]);
-    for (const answer of answers) {
-      expect(answer).toMatchObject(given);
-      expect(answer).toBeInstanceOf(Response);
-      expect(answer.headers.get('x-own')).toBe('yes');
-      expect(await answer.clone().text()).toBe('x');
-      expect(await answer.text()).toBe('x');
+    const responses = await Promise.all([scene.fetch(URL_), scene.fetch(URL_)]);
+    for (const response of responses) {
+      expect(response).toMatchObject(given);
+      expect(response).toBeInstanceOf(Response);
+      expect(response.headers.get('x-own')).toBe('yes');
+      expect(await response.clone().text()).toBe('x');
+      expect(await response.text()).toBe('x');
     }
   });
 
-  test('have an answer without a body, too', async () => {
+  test('joined reads may have a response without a body, too', async () => {
     const scene = scenario([dedupe()]);
     scene.origin.replies(status(204));
-    const answers = await Promise.all([scene.fetch(URL_), scene.fetch(URL_)]);
-    expect(answers.map((answer) => [answer.status, answer.body])).toEqual([
+    const responses = await Promise.all([scene.fetch(URL_), scene.fetch(URL_)]);
+    expect(responses.map((response) => [response.status, response.body])).toEqual([
       [204, null],
       [204, null],
     ]);
     expect(scene.origin.seen).toHaveLength(1);
   });
 
-  test('still stream: each caller reads a part before there is another', async () => {
+  test('joined reads still stream: each caller reads a part before the next one comes', async () => {
     const scene = scenario([dedupe(), attemptTimeout()]);
     const { response, cancelled } = stalledBody('half');
     scene.origin.replies(slow(scene.clock, 1, () => response));
-    const answers = await Promise.all([scene.fetch(URL_), scene.fetch(URL_)]);
-    for (const answer of answers) {
-      const reader = answer.body?.getReader() as ReadableStreamDefaultReader<Uint8Array>;
+    const responses = await Promise.all([scene.fetch(URL_), scene.fetch(URL_)]);
+    for (const response of responses) {
+      const reader = response.body?.getReader() as ReadableStreamDefaultReader<Uint8Array>;
       expect(new TextDecoder().decode((await reader.read()).value)).toBe('half');
       expect(cancelled()).toBe(false);
       await Promise.race([reader.cancel(), macrotask()]);
@@ -184,7 +184,7 @@ describe('identical reads at the same time', () => {
     expect(scene.clock.pending).toBe(0);
   });
 
-  test('bytes are each caller’s own, whatever another does with them', async () => {
+  test('the bytes of a body belong to one caller, whatever another does with them', async () => {
     const scene = scenario([dedupe()]);
     scene.origin.replies(slow(scene.clock, 1, () => ok('abc')));
     const [one, two] = await Promise.all([scene.fetch(URL_), scene.fetch(URL_)]);
@@ -192,14 +192,14 @@ describe('identical reads at the same time', () => {
     expect(await two?.text()).toBe('abc');
   });
 
-  test('one after the other are two calls', async () => {
+  test('two reads one after the other are two requests', async () => {
     const scene = scenario([dedupe()]);
     await textOf(scene.fetch(URL_));
     await textOf(scene.fetch(URL_));
     expect(scene.origin.seen).toHaveLength(2);
   });
 
-  test('are not shared once the headers have come', async () => {
+  test('reads are not joined once the headers have come', async () => {
     const scene = scenario([dedupe()]);
     const { response } = stalledBody();
     scene.origin.replies(response);
@@ -209,33 +209,33 @@ describe('identical reads at the same time', () => {
   });
 });
 
-describe('is shared', () => {
+describe('reads that are joined', () => {
   test.each<[string, RequestInit, RequestInit]>([
     ['GET', {}, {}],
     ['HEAD', { method: 'HEAD' }, { method: 'HEAD' }],
+    ['other trace headers', { headers: { traceparent: '1' } }, { headers: { traceparent: '2' } }],
     [
-      'what differs in trace headers alone',
-      { headers: { traceparent: '1' } },
-      { headers: { traceparent: '2' } },
+      'another value of a header in ignoreHeaders',
+      { headers: { 'X-Id': '1' } },
+      { headers: { 'x-id': '2' } },
     ],
-    ['what differs in a header that was named', { headers: { 'X-Id': '1' } }, { headers: { 'x-id': '2' } }],
     ['the same Authorization', { headers: { authorization: 'a' } }, { headers: { Authorization: 'a' } }],
-  ])('%s', async (_, first, second) => {
+  ])('dedupe joins reads: %s', async (_, first, second) => {
     const scene = scenario([dedupe({ ignoreHeaders: ['X-ID'] })]);
     expect(await shared(scene, [URL_, first], [URL_, second])).toBe(true);
   });
 
-  test('what has equal options', async () => {
+  test('dedupe joins reads with equal options', async () => {
     const scene = scenario([dedupe(), retry()]);
     const [one, two] = [0, 0].map(() => ({ holdfast: { retry: { limit: 1, statusCodes: [500] } } }));
     expect(await shared(scene, [URL_, one], [URL_, two])).toBe(true);
   });
 });
 
-describe('is never shared', () => {
+describe('calls that are never joined', () => {
   test.each<[string, RequestInit, RequestInit]>([
     ['another Authorization', { headers: { authorization: 'alice' } }, { headers: { authorization: 'bob' } }],
-    ['one without Authorization', { headers: { authorization: 'alice' } }, {}],
+    ['no Authorization', { headers: { authorization: 'alice' } }, {}],
     [
       'another Accept-Language',
       { headers: { 'accept-language': 'de' } },
@@ -253,25 +253,26 @@ describe('is never shared', () => {
     ],
     ['PUT', { method: 'PUT', body: 'a' }, { method: 'PUT', body: 'a' }],
     ['OPTIONS', { method: 'OPTIONS' }, { method: 'OPTIONS' }],
-    ['what has options for the runtime', { cf: {} } as RequestInit, { cf: {} } as RequestInit],
-  ])('%s', async (_, first, second) => {
+    ['options for the runtime', { cf: {} } as RequestInit, { cf: {} } as RequestInit],
+  ])('dedupe joins no calls: %s', async (_, first, second) => {
     expect(await shared(scenario([dedupe()]), [URL_, first], [URL_, second])).toBe(false);
   });
 
-  test('another credentials mode', async () => {
+  test('dedupe joins no calls of another credentials mode', async () => {
     // Workers have none.
-    const told = (credentials: RequestCredentials): unknown => new Request(URL_, { credentials }).credentials;
-    const differs = told('omit') !== told('include');
+    const modeOf = (credentials: RequestCredentials): unknown =>
+      new Request(URL_, { credentials }).credentials;
+    const differs = modeOf('omit') !== modeOf('include');
     expect(
       await shared(scenario([dedupe()]), [URL_, { credentials: 'omit' }], [URL_, { credentials: 'include' }]),
     ).toBe(!differs);
   });
 
-  test('another URL', async () => {
+  test('dedupe joins no calls of another URL', async () => {
     expect(await shared(scenario([dedupe()]), [URL_], [`${URL_}?page=2`])).toBe(false);
   });
 
-  test('another partition: Bob never gets Alice’s body', async () => {
+  test('dedupe joins no calls of another partition: Bob never gets Alice’s body', async () => {
     let user = 'alice';
     const scene = scenario([dedupe()], { partition: () => user });
     scene.origin.replies(
@@ -284,7 +285,7 @@ describe('is never shared', () => {
     expect([await alice, await bob]).toEqual(['of alice', 'of bob']);
   });
 
-  test('a partition that looks like another with a URL', async () => {
+  test('dedupe joins no call of a partition that looks like another with a URL', async () => {
     let user = 'a';
     const scene = scenario([dedupe()], { partition: () => user });
     scene.origin.otherwise(slow(scene.clock, 100));
@@ -294,26 +295,26 @@ describe('is never shared', () => {
     expect(scene.origin.seen).toHaveLength(2);
   });
 
-  test('what has other options, or other functions among them', async () => {
+  test('dedupe joins no calls with other options, or other functions among them', async () => {
     const scene = scenario([dedupe(), retry()]);
     expect(await shared(scene, [URL_, { holdfast: { retry: 0 } }], [URL_])).toBe(false);
     const [one, two] = [0, 0].map(() => ({ holdfast: { retry: { shouldRetry: () => false } } }));
     expect(await shared(scene, [URL_, one], [URL_, two])).toBe(false);
   });
 
-  test('a call that says no', async () => {
+  test('dedupe: false joins no call', async () => {
     const scene = scenario([dedupe()]);
     expect(await shared(scene, [URL_], [URL_, { holdfast: { dedupe: false } }])).toBe(false);
   });
 
-  test('anything where I/O belongs to one request', async () => {
+  test('dedupe joins no calls if I/O belongs to one request', async () => {
     const scene = scenario([dedupe()], { host: testHost({ canShareIO: false }) });
     scene.origin.otherwise(() => macrotask().then(() => ok()));
     await Promise.all([scene.fetch(URL_), scene.fetch(URL_)]);
     expect(scene.origin.seen).toHaveLength(2);
   });
 
-  test('a read after a write with one from before it', async () => {
+  test('dedupe joins no read after a write with one from before it', async () => {
     const scene = scenario([dedupe()]);
     scene.origin.replies(
       slow(scene.clock, 1_000, () => ok('old')),
@@ -327,8 +328,8 @@ describe('is never shared', () => {
   });
 });
 
-describe('a caller that leaves', () => {
-  test('has its own reason at once, and the others go on, the leader’s followers too', async () => {
+describe('a caller that aborts', () => {
+  test('an aborted caller gets its own reason at once, and the others go on, even if it was the leader', async () => {
     const scene = scenario([dedupe(), totalTimeout(), attemptTimeout()]);
     scene.origin.replies(slow(scene.clock, 5_000, () => ok('whole')));
     const controllers = [new AbortController(), new AbortController()];
@@ -345,25 +346,25 @@ describe('a caller that leaves', () => {
     expect(scene.clock.pending).toBe(0);
   });
 
-  test('as the last ends the call on the wire, and who comes then begins another', async () => {
+  test('the abort of the last caller aborts the request, and a later call starts another', async () => {
     const scene = scenario([dedupe()]);
     const { step, aborted } = silent();
     scene.origin.replies(step);
     const controllers = [new AbortController(), new AbortController()];
-    const answers = controllers.map(({ signal }) => outcome(scene.fetch(URL_, { signal })));
+    const outcomes = controllers.map(({ signal }) => outcome(scene.fetch(URL_, { signal })));
     await macrotask();
     controllers[0]?.abort('one');
     expect(aborted()).toBeUndefined();
     controllers[1]?.abort('two');
     expect(aborted()).toBe('two');
     const next = textOf(scene.fetch(URL_));
-    expect(await Promise.all(answers)).toEqual(['one', 'two']);
+    expect(await Promise.all(outcomes)).toEqual(['one', 'two']);
     expect(await next).toBe('ok');
     expect(scene.origin.seen).toHaveLength(2);
     expect(scene.clock.pending).toBe(0);
   });
 
-  test('while it reads breaks nobody else’s body', async () => {
+  test('an abort during the body breaks no other caller’s body', async () => {
     const scene = scenario([dedupe(), attemptTimeout()]);
     let go = (): void => {};
     const body = new ReadableStream<Uint8Array>({
@@ -390,11 +391,11 @@ describe('a caller that leaves', () => {
     expect(scene.clock.pending).toBe(0);
   });
 
-  test('by a time limit of its own leaves the others their time', async () => {
+  test('a timeout of one caller leaves the others their time', async () => {
     const scene = scenario([totalTimeout(), dedupe()]);
     scene.origin.replies(slow(scene.clock, 5_000));
-    const answers = [scene.fetch(URL_), scene.fetch(URL_)].map(outcome);
-    expect(await Promise.all(answers)).toEqual([200, 200]);
+    const outcomes = [scene.fetch(URL_), scene.fetch(URL_)].map(outcome);
+    expect(await Promise.all(outcomes)).toEqual([200, 200]);
     expect(scene.clock.pending).toBe(0);
   });
 });
@@ -408,7 +409,7 @@ test('a caller that cancels its body does not wait until the others have read th
   expect(scene.clock.pending).toBe(0);
 });
 
-test('when the last has cancelled its body, the wire is given up', async () => {
+test('the last cancelled body aborts the request', async () => {
   const scene = scenario([dedupe()]);
   const { response, cancelled } = stalledBody();
   let aborted = false;
@@ -427,10 +428,13 @@ test('when the last has cancelled its body, the wire is given up', async () => {
   expect([cancelled(), aborted]).toEqual([true, true]);
 });
 
-describe('what is forbidden right before it is sent', () => {
+describe('calls that beforeSend rejects', () => {
   const error = { code: 'user-changed', category: 'aborted' } as const;
 
-  /** The calls for which it is forbidden by then, counted from 1; `send` lets them go on. */
+  /**
+   * Rejects the given calls, counted from 1, right before they are sent; `send` lets the others go
+   * on.
+   */
   const forbidden = (to: (nth: number) => boolean, refused = () => {}) => {
     const sent = Promise.withResolvers<void>();
     let nth = 0;
@@ -451,15 +455,15 @@ describe('what is forbidden right before it is sent', () => {
     return { fetch, origin, send: sent.resolve };
   };
 
-  test('of one is sent for another', async () => {
+  test('a shared request is sent if one of its calls may be sent', async () => {
     const { fetch, origin, send } = forbidden((nth) => nth !== 2);
-    const answers = [1, 2, 3].map(() => textOf(fetch(URL_)));
+    const texts = [1, 2, 3].map(() => textOf(fetch(URL_)));
     send();
-    expect(await Promise.all(answers)).toEqual(['whole', 'whole', 'whole']);
+    expect(await Promise.all(texts)).toEqual(['whole', 'whole', 'whole']);
     expect(origin.seen).toHaveLength(1);
   });
 
-  test('of all is not sent, and who comes then does not join', async () => {
+  test('a shared request is not sent if no call may be sent, and a later call does not join it', async () => {
     let late: Promise<string> | undefined;
     const { fetch, origin, send } = forbidden(
       (nth) => nth <= 2,
@@ -475,8 +479,8 @@ describe('what is forbidden right before it is sent', () => {
   });
 });
 
-describe('a failure', () => {
-  test('is told to each caller in an error of its own', async () => {
+describe('a failure of joined reads', () => {
+  test('a failure reaches each caller as an error of its own', async () => {
     const scene = scenario([dedupe()]);
     scene.origin.replies(slow(scene.clock, 10, () => Promise.reject(networkError()) as never));
     const errors = await Promise.all([scene.fetch(URL_), scene.fetch(URL_)].map(outcome));
@@ -492,7 +496,7 @@ describe('a failure', () => {
     expect(errors[0]).not.toBe(errors[1]);
   });
 
-  test('of time is the shared call’s', async () => {
+  test('a timeout of the shared request reaches all callers', async () => {
     const scene = scenario([dedupe(), totalTimeout('2s')]);
     scene.origin.replies(hang());
     const errors = await Promise.all([scene.fetch(URL_), scene.fetch(URL_)].map(outcome));
@@ -501,31 +505,31 @@ describe('a failure', () => {
     expect(scene.clock.pending).toBe(0);
   });
 
-  test('is not kept for who comes later', async () => {
+  test('a failure is not shared with later calls', async () => {
     const scene = scenario([dedupe()]);
     scene.origin.replies(networkError());
     await outcome(scene.fetch(URL_));
     expect(await outcome(scene.fetch(URL_))).toBe(200);
   });
 
-  test('of the body reaches all readers', async () => {
+  test('a failure of the body reaches all readers', async () => {
     const scene = scenario([dedupe()]);
     scene.origin.replies(slow(scene.clock, 1, () => brokenBody()));
-    const answers = await Promise.all([scene.fetch(URL_), scene.fetch(URL_)]);
-    const errors = await Promise.all(answers.map((answer) => answer.text().catch((error) => error)));
+    const responses = await Promise.all([scene.fetch(URL_), scene.fetch(URL_)]);
+    const errors = await Promise.all(responses.map((response) => response.text().catch((error) => error)));
     for (const error of errors) expect(error).toMatchObject({ code: 'network' });
   });
 });
 
-test('close() ends the shared call and each of its callers', async () => {
+test('close() ends the shared request and each of its callers', async () => {
   const scene = scenario([dedupe()]);
   const { step, aborted } = silent();
   scene.origin.replies(step);
   const controller = new AbortController();
-  const answers = [scene.fetch(URL_), scene.fetch(URL_, { signal: controller.signal })].map(outcome);
+  const outcomes = [scene.fetch(URL_), scene.fetch(URL_, { signal: controller.signal })].map(outcome);
   await macrotask();
   await scene.fetch.close();
-  for (const error of await Promise.all(answers)) expect(error).toMatchObject({ code: 'closed' });
+  for (const error of await Promise.all(outcomes)) expect(error).toMatchObject({ code: 'closed' });
   expect(aborted()).toMatchObject({ code: 'closed' });
 });
 
@@ -537,7 +541,7 @@ test.each([
     /dedupe\.ignoreHeaders: 'Authorization' is not allowed; expected no/,
   ],
   [{ ignoreheaders: [] }, /dedupe\.ignoreheaders: .* is not allowed; unknown option; known: ignoreHeaders/],
-])('an option that cannot be meant is refused with a reason: %j', (options, message) => {
+])('an impossible dedupe option throws an error with a reason: %j', (options, message) => {
   expect(() => dedupe(options as never)).toThrow(ConfigurationError);
   expect(() => dedupe(options as never)).toThrow(message);
 });

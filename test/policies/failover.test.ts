@@ -19,15 +19,15 @@ const over = (options: Partial<FailoverOptions> = {}): ReturnType<typeof failove
 /** Not in Bun and in Workers, which have no cookies. */
 const KEEPS_CREDENTIALS = new Request(A, { credentials: 'omit' }).credentials === 'omit';
 
-const outcome = (answer: Promise<Response>): Promise<unknown> =>
-  answer.then(
+const outcome = (promise: Promise<Response>): Promise<unknown> =>
+  promise.then(
     (response) => response.text(),
     (error) => error,
   );
 
-const asked = ({ origin }: Scenario): string[] => origin.seen.map(({ url }) => new URL(url).origin);
+const originsOf = ({ origin }: Scenario): string[] => origin.seen.map(({ url }) => new URL(url).origin);
 
-/** The origins that are down; all others answer. */
+/** The origins that are down; all others respond. */
 function without(scene: Scenario, ...down: string[]): void {
   scene.origin.otherwise((request) => {
     if (down.some((each) => request.url.startsWith(each))) throw networkError();
@@ -35,14 +35,14 @@ function without(scene: Scenario, ...down: string[]): void {
   });
 }
 
-describe('the next origin is asked', () => {
+describe('failover to the next origin', () => {
   test.each<[string, () => Step, unknown]>([
     ['a network error', networkError, { code: 'network' }],
     ['502', () => status(502), 502],
     ['503', () => status(503), 503],
     ['504', () => status(504), 504],
-    ['an attempt that ran out of time', hang, { code: 'timeout-attempt' }],
-  ])('after %s', async (_, how, cause) => {
+    ['an attempt timeout', hang, { code: 'timeout-attempt' }],
+  ])('failover sends a read to the next origin after %s', async (_, how, cause) => {
     const scene = scenario([over(), attemptTimeout()]);
     scene.origin.replies(how(), ok('b'));
     expect(await outcome(scene.fetch(A + PATH))).toBe('b');
@@ -54,8 +54,8 @@ describe('the next origin is asked', () => {
 
   test.each([
     ['an open circuit', new CircuitOpenError({ origin: A })],
-    ['a limit of ours', new CapacityError('bulkhead-full', 'full')],
-  ])('when nothing was sent because of %s, also for a write', async (_, refusal) => {
+    ['a full bulkhead', new CapacityError('bulkhead-full', 'full')],
+  ])('failover sends any call to the next origin if nothing was sent because of %s', async (_, refusal) => {
     const refusing: Policy = (next) => (request, call) =>
       call.origin === A ? Promise.reject(refusal) : next(request, call);
     const scene = scenario([over(), refusing]);
@@ -68,17 +68,17 @@ describe('the next origin is asked', () => {
     ]);
   });
 
-  test('but not after something was sent and then refused, for a write', async () => {
+  test('failover does not repeat a write that was sent before its rejection', async () => {
     const sentTwice: Policy = (next) => async (request, call) => {
       await next(request, call);
       throw new CircuitOpenError({ origin: A });
     };
     const scene = scenario([over(), sentTwice]);
     await outcome(scene.fetch(A + PATH, { method: 'POST', body: 'order' }));
-    expect(asked(scene)).toEqual([A]);
+    expect(originsOf(scene)).toEqual([A]);
   });
 
-  test('and the next, each once; the last one’s failure counts', async () => {
+  test('failover tries each origin once, and the failure of the last one counts', async () => {
     const scene = scenario([over()]);
     scene.origin.replies(status(503), networkError('b'), networkError('c'));
     const error = await outcome(scene.fetch(A + PATH));
@@ -90,7 +90,7 @@ describe('the next origin is asked', () => {
     ]);
   });
 
-  test('and the last one’s answer can be read, the others’ bodies are given up', async () => {
+  test('failover returns the response of the last origin, and cancels the bodies of the others', async () => {
     const scene = scenario([over()]);
     const { response, cancelled } = stalledBody();
     scene.origin.replies(new Response(response.body, { status: 503 }), status(503), status(503));
@@ -98,14 +98,14 @@ describe('the next origin is asked', () => {
     expect(cancelled()).toBe(true);
   });
 
-  test('again in each attempt of a retry', async () => {
+  test('failover tries all origins again in each attempt of a retry', async () => {
     const scene = scenario([retry({ limit: 1, jitter: 'none' }), over()]);
     scene.origin.otherwise(() => status(503));
     await outcome(scene.fetch(A + PATH));
-    expect(asked(scene)).toEqual([A, B, C, A, B, C]);
+    expect(originsOf(scene)).toEqual([A, B, C, A, B, C]);
   });
 
-  test('with the method, the headers and the body of the request', async () => {
+  test('failover keeps the method, the headers and the body of the request', async () => {
     const scene = scenario([over()]);
     scene.origin.replies(status(503));
     await outcome(scene.fetch(A + PATH, { method: 'PUT', body: 'new', headers: { 'x-own': 'yes' } }));
@@ -120,26 +120,29 @@ describe('the next origin is asked', () => {
   });
 });
 
-describe('no other origin is asked', () => {
-  test.each([200, 301, 400, 404, 408, 429, 500, 501])('after %i', async (code) => {
-    const scene = scenario([over()]);
-    scene.origin.replies(status(code));
-    expect((await scene.fetch(A + PATH)).status).toBe(code);
-    expect(asked(scene)).toEqual([A]);
-  });
+describe('no failover', () => {
+  test.each([200, 301, 400, 404, 408, 429, 500, 501])(
+    'failover does not leave the origin after status %i',
+    async (code) => {
+      const scene = scenario([over()]);
+      scene.origin.replies(status(code));
+      expect((await scene.fetch(A + PATH)).status).toBe(code);
+      expect(originsOf(scene)).toEqual([A]);
+    },
+  );
 
   test.each<[string, () => Step]>([
     ['a network error', networkError],
     ['503', () => status(503)],
-    ['a time-out', hang],
-  ])('for a POST that may have been processed: %s', async (_, how) => {
+    ['a timeout', hang],
+  ])('failover does not repeat a POST that may have been processed: %s', async (_, how) => {
     const scene = scenario([over(), attemptTimeout()]);
     scene.origin.replies(how());
     await outcome(scene.fetch(A + PATH, { method: 'POST', body: 'order' }));
-    expect(asked(scene)).toEqual([A]);
+    expect(originsOf(scene)).toEqual([A]);
   });
 
-  test('but for one with an Idempotency-Key', async () => {
+  test('failover repeats a POST with an Idempotency-Key', async () => {
     const scene = scenario([over()]);
     scene.origin.replies(networkError());
     const headers = { 'idempotency-key': 'k' };
@@ -150,60 +153,60 @@ describe('no other origin is asked', () => {
     ]);
   });
 
-  test('for a body that is too large to be kept', async () => {
+  test('failover does not repeat a body that is too large to retain', async () => {
     const scene = scenario([over({ bodyLimit: 3 })]);
     scene.origin.replies(networkError());
     const request = new Request(A + PATH, { method: 'PUT', body: 'more than that' });
-    // Firefox holds it as a whole anyway.
+    // Firefox retains the whole body anyway.
     const once = request.body !== undefined;
     const end = await outcome(scene.fetch(request));
     expect(end).toEqual(once ? expect.objectContaining({ code: 'network' }) : 'ok');
     expect(scene.origin.seen.map(({ body }) => body)).toEqual(Array(once ? 1 : 2).fill('more than that'));
   });
 
-  test('when the caller has gone, or the total time', async () => {
+  test('failover ends with the caller’s abort, or with the total time', async () => {
     const scene = scenario([totalTimeout('1s'), over()]);
     scene.origin.replies(hang());
     expect(await outcome(scene.fetch(A + PATH))).toMatchObject({ code: 'timeout-total' });
     const controller = new AbortController();
     const reason = new Error('enough');
     scene.origin.replies(hang());
-    const answer = outcome(scene.fetch(A + PATH, { signal: controller.signal }));
+    const result = outcome(scene.fetch(A + PATH, { signal: controller.signal }));
     controller.abort(reason);
-    expect(await answer).toBe(reason);
-    expect(asked(scene).filter((each) => each !== A)).toEqual([]);
+    expect(await result).toBe(reason);
+    expect(originsOf(scene).filter((each) => each !== A)).toEqual([]);
     expect(scene.clock.pending).toBe(0);
   });
 
-  test('where the call says no, or goes elsewhere', async () => {
+  test('failover: false and a URL of another origin make no failover', async () => {
     const scene = scenario([over()]);
     scene.origin.replies(status(503), status(503));
     await outcome(scene.fetch(A + PATH, { holdfast: { failover: false } }));
     await outcome(scene.fetch('https://other.example.com/'));
-    expect(asked(scene)).toEqual([A, 'https://other.example.com']);
+    expect(originsOf(scene)).toEqual([A, 'https://other.example.com']);
   });
 });
 
-describe('sticky', () => {
-  test('calls stay with the origin that answered; then one call tries the first again', async () => {
+describe('the choice of the origin', () => {
+  test('calls stay with the origin that responded; later one call tries the first again', async () => {
     const scene = scenario([over({ stickyFor: '1m' })]);
     without(scene, A);
     await outcome(scene.fetch(A + PATH));
     await outcome(scene.fetch(A + PATH));
-    expect(asked(scene)).toEqual([A, B, B]);
+    expect(originsOf(scene)).toEqual([A, B, B]);
     await scene.clock.advance(60_000);
     scene.origin.seen.length = 0;
     await Promise.all([1, 2, 3].map(() => outcome(scene.fetch(A + PATH))));
-    expect(asked(scene).sort()).toEqual([A, B, B, B]);
+    expect(originsOf(scene).sort()).toEqual([A, B, B, B]);
     await scene.clock.advance(60_000);
     without(scene);
     scene.origin.seen.length = 0;
     await outcome(scene.fetch(A + PATH));
     await outcome(scene.fetch(B + PATH));
-    expect(asked(scene)).toEqual([A, A]);
+    expect(originsOf(scene)).toEqual([A, A]);
   });
 
-  test('a write that could not be repeated does not try it', async () => {
+  test('a write that could not be repeated does not try the first origin again', async () => {
     const scene = scenario([over()]);
     without(scene, A);
     await outcome(scene.fetch(A + PATH));
@@ -220,19 +223,19 @@ describe('sticky', () => {
     expect(scene.origin.seen.at(-1)).toMatchObject({ url: B + PATH, body: 'order' });
   });
 
-  test('spread: chance chooses once, and clients differ', async () => {
+  test('order: spread chooses one origin by chance, and clients differ', async () => {
     const begun = new Set<string>();
     for (let seed = 1; seed <= 20; seed++) {
       const scene = scenario([over({ order: 'spread' })], { seed });
       for (let n = 0; n < 3; n++) await outcome(scene.fetch(A + PATH));
-      expect(new Set(asked(scene)).size).toBe(1);
-      begun.add(asked(scene)[0] as string);
+      expect(new Set(originsOf(scene)).size).toBe(1);
+      begun.add(originsOf(scene)[0] as string);
     }
     expect([...begun].sort()).toEqual([A, B, C].sort());
   });
 });
 
-describe('credentials', () => {
+describe('credentials and failover', () => {
   const init: RequestInit = {
     headers: { authorization: 'secret', cookie: 'secret', 'proxy-authorization': 'secret', 'x-own': 'yes' },
     credentials: 'include',
@@ -250,7 +253,7 @@ describe('credentials', () => {
     return sent;
   }
 
-  test('go to no other origin', async () => {
+  test('credentials go to no other origin', async () => {
     const [own, ...others] = await requests({});
     expect(own?.headers.get('authorization')).toBe('secret');
     expect(others).toHaveLength(2);
@@ -262,7 +265,7 @@ describe('credentials', () => {
     }
   });
 
-  test('but to those that are named', async () => {
+  test('credentials go to the origins in credentialsFor', async () => {
     const [own, b, c] = await requests({ credentialsFor: [C] });
     expect(b?.headers.has('authorization')).toBe(false);
     expect(c?.headers.get('authorization')).toBe('secret');
@@ -285,7 +288,7 @@ test.each([
   [{ origins: [A, B], stickyFor: 0 }, /failover\.stickyFor: 0 is not allowed; expected a duration above 0/],
   [{ origins: [A, B], credentialsFor: ['*'] }, /failover\.credentialsFor: '\*' is not allowed/],
   [{ origins: [A, B], sticky: 1 }, /failover\.sticky: 1 is not allowed; unknown option/],
-])('an option that cannot be meant is refused with a reason: %j', (options, message) => {
+])('an impossible failover option throws an error with a reason: %j', (options, message) => {
   expect(() => failover(options as never)).toThrow(ConfigurationError);
   expect(() => failover(options as never)).toThrow(message);
 });

@@ -8,54 +8,54 @@ import { ORIGIN, scenario } from '../support/scenario.ts';
 
 const URL_ = `${ORIGIN}/prices`;
 
-const outcome = (answer: Promise<Response>): Promise<unknown> =>
-  answer.then(
+const outcome = (promise: Promise<Response>): Promise<unknown> =>
+  promise.then(
     (response) => response.text(),
     (error) => error,
   );
 
-describe('a final failure is answered', () => {
+describe('the fallback of a failed call', () => {
   test.each<[string, () => Step, unknown]>([
     ['a network error', networkError, { code: 'network' }],
-    ['a time limit', hang, { code: 'timeout-total' }],
+    ['a timeout', hang, { code: 'timeout-total' }],
     ['500', () => status(500), 500],
     ['429', () => status(429), 429],
-  ])('%s: with a value', async (_, how, cause) => {
+  ])('a failed call gets a value as its response: %s', async (_, how, cause) => {
     const scene = scenario([fallback({ prices: [] }), totalTimeout()]);
     scene.origin.replies(how());
-    const answer = await scene.fetch(URL_);
-    expect(answer).toMatchObject({ status: 200, ok: true, url: URL_ });
-    expect(answer.headers.get('content-type')).toBe('application/json');
-    expect(sourceOf(answer)).toBe('fallback');
-    expect(sourceOf(answer.clone())).toBe('fallback');
-    expect(await answer.json()).toEqual({ prices: [] });
+    const response = await scene.fetch(URL_);
+    expect(response).toMatchObject({ status: 200, ok: true, url: URL_ });
+    expect(response.headers.get('content-type')).toBe('application/json');
+    expect(sourceOf(response)).toBe('fallback');
+    expect(sourceOf(response.clone())).toBe('fallback');
+    expect(await response.json()).toEqual({ prices: [] });
     expect(scene.told('fallback')).toMatchObject([{ origin: ORIGIN, cause }]);
     expect(scene.told('call-ended')).toMatchObject([{ status: 200, source: 'fallback' }]);
     expect(scene.clock.pending).toBe(0);
   });
 
-  test('with a response, as often as need be', async () => {
+  test('any number of failed calls get a Response as their response', async () => {
     const own = new Response('closed', { status: 203, headers: { 'x-own': 'yes' } });
     const scene = scenario([fallback(own)]);
     scene.origin.otherwise(status(503));
-    for (const answer of await Promise.all([1, 2, 3].map(() => scene.fetch(URL_)))) {
-      expect([answer.status, answer.headers.get('x-own'), sourceOf(answer)]).toEqual([
+    for (const response of await Promise.all([1, 2, 3].map(() => scene.fetch(URL_)))) {
+      expect([response.status, response.headers.get('x-own'), sourceOf(response)]).toEqual([
         203,
         'yes',
         'fallback',
       ]);
-      expect(await answer.text()).toBe('closed');
+      expect(await response.text()).toBe('closed');
     }
     expect(await (await scene.fetch(URL_)).text()).toBe('closed');
   });
 
-  test.each([null, 0, '', false, 'text', [1]])('with a value such as %j', async (value) => {
+  test.each([null, 0, '', false, 'text', [1]])('a failed call gets the value %j', async (value) => {
     const scene = scenario([fallback(value)]);
     scene.origin.replies(networkError());
     expect(await (await scene.fetch(URL_)).json()).toEqual(value);
   });
 
-  test('with what a function makes of the error', async () => {
+  test('a function makes the response from the error', async () => {
     // cockatiel hides the error from it.
     const scene = scenario([
       fallback((error, { request, callId, response }) => ({
@@ -70,45 +70,45 @@ describe('a final failure is answered', () => {
     expect(started).toEqual({ code: 'network', url: URL_, callId: scene.told('call-started')[0]?.callId });
   });
 
-  test('with what a function makes of the answer', async () => {
+  test('a function makes the response from the failed response', async () => {
     const scene = scenario([
       fallback(
         async (error, { response }) => new Response(`${error} ${await response?.text()}`, { status: 206 }),
       ),
     ]);
     scene.origin.replies(status(503));
-    const answer = await scene.fetch(URL_);
-    expect([answer.status, await answer.text(), sourceOf(answer)]).toEqual([
+    const response = await scene.fetch(URL_);
+    expect([response.status, await response.text(), sourceOf(response)]).toEqual([
       206,
       'undefined status 503',
       'fallback',
     ]);
   });
 
-  test('with the body of the failed answer itself', async () => {
+  test('a function may pass on the body of the failed response', async () => {
     const scene = scenario([fallback((_, { response }) => new Response(response?.body, { status: 200 }))]);
     scene.origin.replies(status(503));
     expect(await outcome(scene.fetch(URL_))).toBe('status 503');
   });
 
-  test('with a body only where the method has one', async () => {
+  test('a fallback has a body only if the method has one', async () => {
     const scene = scenario([fallback({ a: 1 })]);
     scene.origin.replies(networkError());
-    const answer = await scene.fetch(URL_, { method: 'HEAD' });
-    expect([answer.status, answer.body]).toEqual([200, null]);
+    const response = await scene.fetch(URL_, { method: 'HEAD' });
+    expect([response.status, response.body]).toEqual([200, null]);
   });
 
-  test('and the failed answer’s body is given up', async () => {
-    for (const answer of [{}, () => ({}), () => ok('other')]) {
+  test('a fallback cancels the body of the failed response', async () => {
+    for (const instead of [{}, () => ({}), () => ok('other')]) {
       const { response, cancelled } = stalledBody();
-      const scene = scenario([fallback(answer)]);
+      const scene = scenario([fallback(instead)]);
       scene.origin.replies(new Response(response.body, { status: 503 }));
       await outcome(scene.fetch(URL_));
       expect(cancelled()).toBe(true);
     }
   });
 
-  test('with what the call itself says', async () => {
+  test('the fallback option of a call replaces that of the pipeline', async () => {
     const scene = scenario([fallback('for all')]);
     scene.origin.otherwise(networkError());
     const own = (value: unknown): Promise<unknown> =>
@@ -121,15 +121,15 @@ describe('a final failure is answered', () => {
   });
 });
 
-describe('stands as it is', () => {
-  test.each([200, 204, 304, 400, 401, 404, 408])('an answer with %i', async (code) => {
+describe('outcomes without a fallback', () => {
+  test.each([200, 204, 304, 400, 401, 404, 408])('a response with %i has no fallback', async (code) => {
     const scene = scenario([fallback('own')]);
     scene.origin.replies(status(code));
-    const answer = await scene.fetch(URL_);
-    expect([answer.status, sourceOf(answer)]).toEqual([code, 'network']);
+    const response = await scene.fetch(URL_);
+    expect([response.status, sourceOf(response)]).toEqual([code, 'network']);
   });
 
-  test('the failure of a write', async () => {
+  test('a failed write has no fallback', async () => {
     const scene = scenario([fallback('own')]);
     for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) {
       scene.origin.replies(networkError());
@@ -137,35 +137,35 @@ describe('stands as it is', () => {
     }
   });
 
-  test('but for methods that are named', async () => {
+  test('a failed call has a fallback if `methods` has its method, a write too', async () => {
     const scene = scenario([fallback('own', { methods: ['post'] })]);
     scene.origin.otherwise(networkError());
     expect(await outcome(scene.fetch(URL_, { method: 'POST', body: 'q' }))).toBe('"own"');
     expect(await outcome(scene.fetch(URL_))).toMatchObject({ code: 'network' });
   });
 
-  test('the caller’s abort, with its own reason, and nobody is asked', async () => {
-    let asked = 0;
-    const scene = scenario([fallback(() => ++asked)]);
+  test('the caller’s abort has no fallback, and no function is called', async () => {
+    let calls = 0;
+    const scene = scenario([fallback(() => ++calls)]);
     scene.origin.replies(hang());
     const controller = new AbortController();
     const reason = new TypeError('enough');
-    const answer = outcome(scene.fetch(URL_, { signal: controller.signal }));
+    const promise = outcome(scene.fetch(URL_, { signal: controller.signal }));
     controller.abort(reason);
-    expect(await answer).toBe(reason);
-    expect(asked).toBe(0);
+    expect(await promise).toBe(reason);
+    expect(calls).toBe(0);
   });
 
-  test('a mistake of configuration, and a closed pipeline', async () => {
+  test('a configuration error and a closed pipeline have no fallback', async () => {
     const scene = scenario([fallback('own')]);
     scene.origin.replies(new ConfigurationError('x', 1, 'no'), hang());
     expect(await outcome(scene.fetch(URL_))).toMatchObject({ code: 'configuration' });
-    const answer = outcome(scene.fetch(URL_));
+    const promise = outcome(scene.fetch(URL_));
     await scene.fetch.close();
-    expect(await answer).toMatchObject({ code: 'closed' });
+    expect(await promise).toMatchObject({ code: 'closed' });
   });
 
-  test('what a function has no answer for, read by it or not', async () => {
+  test('a failure stays if the function returns undefined, whether it read the response or not', async () => {
     const scene = scenario([fallback(async (_, { response }) => void (await response?.text()))]);
     scene.origin.replies(status(503), networkError());
     expect(await outcome(scene.fetch(URL_))).toBe('status 503');
@@ -183,21 +183,21 @@ describe('stands as it is', () => {
       },
     ],
     ['rejects', () => Promise.reject(failed)],
-  ])('a failure whose function %s, and the event tells', async (_, answer) => {
-    const scene = scenario([fallback(answer)]);
+  ])('a failure stays if the function %s, and fallback-failed is emitted', async (_, instead) => {
+    const scene = scenario([fallback(instead)]);
     scene.origin.replies(networkError(), status(503));
     expect(await outcome(scene.fetch(URL_))).toMatchObject({ code: 'network' });
     expect(await outcome(scene.fetch(URL_))).toBe('status 503');
     expect(scene.told('fallback-failed').map(({ error }) => error)).toEqual([failed, failed]);
   });
 
-  test('a failure whose function gives what cannot be an answer', async () => {
+  test('a failure stays if the function returns what cannot be a response', async () => {
     const scene = scenario([fallback(() => 1n)]);
     scene.origin.replies(networkError());
     expect(await outcome(scene.fetch(URL_))).toMatchObject({ code: 'network' });
   });
 
-  test('a failure whose function never settles: after 10 s, or when the caller leaves', async () => {
+  test('a failure stays if the function never settles: after 10 s, or when the caller aborts', async () => {
     const scene = scenario([fallback(() => new Promise(() => {}))]);
     scene.origin.otherwise(networkError());
     expect(await outcome(scene.fetch(URL_))).toMatchObject({ code: 'network' });
@@ -220,7 +220,7 @@ test.each([
   [Response.error(), {}, /fallback: .* is not allowed; expected a Response that can be read/],
   [1, { methods: 'GET' }, /fallback\.methods: 'GET' is not allowed; expected a list/],
   [1, { method: [] }, /fallback\.method: .* is not allowed; unknown option/],
-])('what cannot be meant is refused with a reason: %#', (answer, options, message) => {
-  expect(() => fallback(answer as never, options as never)).toThrow(ConfigurationError);
-  expect(() => fallback(answer as never, options as never)).toThrow(message);
+])('an impossible fallback throws an error with a reason: %#', (instead, options, message) => {
+  expect(() => fallback(instead as never, options as never)).toThrow(ConfigurationError);
+  expect(() => fallback(instead as never, options as never)).toThrow(message);
 });

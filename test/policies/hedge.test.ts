@@ -21,25 +21,25 @@ const OTHER = 'https://other.example.com';
 /** Not in Bun and in Workers, which have no cookies. */
 const KEEPS_CREDENTIALS = new Request(ORIGIN, { credentials: 'omit' }).credentials === 'omit';
 
-const outcome = (answer: Promise<Response>): Promise<unknown> =>
-  answer.then(
+const outcome = (promise: Promise<Response>): Promise<unknown> =>
+  promise.then(
     (response) => response.text(),
     (error) => error,
   );
 
-/** Answers after `ms`, with text that names it; tells why its request was given up. */
+/** Responds after `ms`; `aborted` returns the reason of its request's abort. */
 function timed(
   { clock }: Scenario,
   ms: number,
   response: () => Response,
 ): { step: Step; aborted: () => unknown } {
   let reason: unknown;
-  const answer = slow(clock, ms, response) as (request: Request, signal: AbortSignal) => Promise<Response>;
+  const respond = slow(clock, ms, response) as (request: Request, signal: AbortSignal) => Promise<Response>;
   const step: Step = (request, signal) => {
     signal.addEventListener('abort', () => {
       reason = signal.reason;
     });
-    return answer(request, signal);
+    return respond(request, signal);
   };
   return { step, aborted: () => reason };
 }
@@ -47,8 +47,8 @@ function timed(
 const fails = ({ clock }: Scenario, ms: number, error = networkError()): Step =>
   slow(clock, ms, () => Promise.reject(error) as never);
 
-describe('when the first attempt is silent', () => {
-  test('a second one is sent, and the first good answer is given', async () => {
+describe('a silent first attempt', () => {
+  test('hedge sends a second attempt, and returns the first good response', async () => {
     const scene = scenario([hedge({ delay: '100ms' })]);
     const first = timed(scene, 1_000, () => ok('first'));
     scene.origin.replies(
@@ -65,7 +65,7 @@ describe('when the first attempt is silent', () => {
     expect(scene.clock.pending).toBe(0);
   });
 
-  test('it tells, and the attempts can be told apart', async () => {
+  test('the hedge event and the attempts show which one won', async () => {
     const scene = scenario([retry(), hedge({ delay: 100 })]);
     scene.origin.replies(slow(scene.clock, 1_000), slow(scene.clock, 50));
     await outcome(scene.fetch(URL_));
@@ -80,7 +80,7 @@ describe('when the first attempt is silent', () => {
     ]);
   });
 
-  test('the first may still win, and the second is given up', async () => {
+  test('the first attempt may still win, and the second is aborted', async () => {
     const scene = scenario([hedge({ delay: 100 }), attemptTimeout()]);
     const second = timed(scene, 1_000, () => ok('second'));
     scene.origin.replies(
@@ -92,7 +92,7 @@ describe('when the first attempt is silent', () => {
     expect(scene.clock.pending).toBe(0);
   });
 
-  test('a loser that answers all the same has its body cancelled', async () => {
+  test('a losing response has its body cancelled', async () => {
     const { response, cancelled } = stalledBody();
     let late = (): void => {};
     const deaf: Policy = (next) => (request, call) =>
@@ -108,7 +108,7 @@ describe('when the first attempt is silent', () => {
     expect(cancelled()).toBe(true);
   });
 
-  test.each([500, 503, 429])('a second that ends with %i does not win', async (code) => {
+  test.each([500, 503, 429])('a second attempt that ends with %i does not win', async (code) => {
     const scene = scenario([hedge({ delay: 100 })]);
     const { response, cancelled } = stalledBody();
     const bad = new Response(response.body, { status: code });
@@ -121,7 +121,7 @@ describe('when the first attempt is silent', () => {
     expect(cancelled()).toBe(true);
   });
 
-  test('nor one that ends with a network error', async () => {
+  test('a second attempt that ends with a network error does not win', async () => {
     const scene = scenario([hedge({ delay: 100 })]);
     scene.origin.replies(
       slow(scene.clock, 1_000, () => ok('first')),
@@ -130,7 +130,7 @@ describe('when the first attempt is silent', () => {
     expect(await outcome(scene.fetch(URL_))).toBe('first');
   });
 
-  test('a first that fails then leaves it to the second', async () => {
+  test('a first attempt that fails later leaves the call to the second', async () => {
     const scene = scenario([hedge({ delay: 100 })]);
     scene.origin.replies(
       fails(scene, 200),
@@ -139,7 +139,7 @@ describe('when the first attempt is silent', () => {
     expect(await outcome(scene.fetch(URL_))).toBe('second');
   });
 
-  test('an answer such as 404 is good', async () => {
+  test('a response such as 404 is good', async () => {
     const scene = scenario([hedge({ delay: 100 })]);
     scene.origin.replies(
       slow(scene.clock, 1_000),
@@ -149,30 +149,30 @@ describe('when the first attempt is silent', () => {
   });
 });
 
-describe('when both fail', () => {
-  // ffetch gives an answer whose body has been aborted.
-  test('all 503: the first’s answer is given, and its body can be read', async () => {
+describe('two failed attempts', () => {
+  // ffetch returns a response whose body has been aborted.
+  test('two 503: hedge returns the response of the first attempt, and its body can be read', async () => {
     const scene = scenario([hedge({ delay: 100 }), attemptTimeout()]);
     const { response, cancelled } = stalledBody();
     scene.origin.replies(
       slow(scene.clock, 200, () => new Response('first', { status: 503 })),
       slow(scene.clock, 50, () => new Response(response.body, { status: 503 })),
     );
-    const answer = await scene.fetch(URL_);
-    expect([answer.status, await answer.text()]).toEqual([503, 'first']);
+    const result = await scene.fetch(URL_);
+    expect([result.status, await result.text()]).toEqual([503, 'first']);
     expect(cancelled()).toBe(true);
     expect(scene.clock.pending).toBe(0);
   });
 
-  test('the first’s error is given', async () => {
+  test('two errors: hedge throws the error of the first attempt', async () => {
     const scene = scenario([hedge({ delay: 100 })]);
     scene.origin.replies(fails(scene, 500, networkError('first')), fails(scene, 50, networkError('second')));
     expect(await outcome(scene.fetch(URL_))).toMatchObject({ code: 'network', message: 'first' });
   });
 });
 
-describe('the caller’s abort', () => {
-  test('ends both attempts with its own reason', async () => {
+describe('the caller’s abort and hedge', () => {
+  test('an abort ends both attempts with the caller’s reason', async () => {
     const scene = scenario([hedge({ delay: 100 })]);
     const attempts = [1, 2].map(() => timed(scene, 10_000, () => ok()));
     scene.origin.replies(...attempts.map(({ step }) => step));
@@ -184,7 +184,7 @@ describe('the caller’s abort', () => {
     expect(scene.clock.pending).toBe(0);
   });
 
-  test('gives up a bad answer that was kept for the end', async () => {
+  test('an end of the call cancels a bad response that hedge has kept', async () => {
     const scene = scenario([totalTimeout('1s'), hedge({ delay: 100 })]);
     const { response, cancelled } = stalledBody();
     scene.origin.replies(
@@ -196,7 +196,7 @@ describe('the caller’s abort', () => {
     expect(scene.clock.pending).toBe(0);
   });
 
-  test('works through the body of the winner', async () => {
+  test('an abort works through the body of the winner', async () => {
     const scene = scenario([hedge({ delay: 100 })]);
     const { response } = stalledBody();
     let signal: AbortSignal | undefined;
@@ -205,8 +205,8 @@ describe('the caller’s abort', () => {
       return response;
     });
     const controller = new AbortController();
-    const answer = await scene.fetch(URL_, { signal: controller.signal });
-    const read = answer.text().catch((error) => error);
+    const won = await scene.fetch(URL_, { signal: controller.signal });
+    const read = won.text().catch((error) => error);
     await macrotask();
     controller.abort('enough');
     expect(await read).toBe('enough');
@@ -214,12 +214,12 @@ describe('the caller’s abort', () => {
   });
 });
 
-describe('there is no second attempt', () => {
+describe('no second attempt', () => {
   test.each<[string, Step, unknown]>([
     ['503', status(503), 'status 503'],
     ['a network error', networkError(), expect.objectContaining({ code: 'network' })],
-    ['an answer', ok('first'), 'first'],
-  ])('when the first ends before the delay: %s', async (_, step, end) => {
+    ['a response', ok('first'), 'first'],
+  ])('hedge sends no second attempt if the first ends before the delay: %s', async (_, step, end) => {
     const scene = scenario([hedge({ delay: 100 })]);
     scene.origin.replies(step);
     expect(await outcome(scene.fetch(URL_))).toEqual(end);
@@ -227,21 +227,21 @@ describe('there is no second attempt', () => {
     expect(scene.clock.pending).toBe(0);
   });
 
-  test.each(['POST', 'PUT', 'DELETE', 'PATCH'])('for %s', async (method) => {
+  test.each(['POST', 'PUT', 'DELETE', 'PATCH'])('hedge sends no second attempt for %s', async (method) => {
     const scene = scenario([hedge({ delay: 100, share: 1 })]);
     scene.origin.replies(slow(scene.clock, 1_000));
     await outcome(scene.fetch(URL_, { method, headers: { 'idempotency-key': 'k' } }));
     expect(scene.origin.seen).toHaveLength(1);
   });
 
-  test('where the call says no', async () => {
+  test('hedge: false sends no second attempt', async () => {
     const scene = scenario([hedge({ delay: 100, share: 1 })]);
     scene.origin.replies(slow(scene.clock, 1_000));
     await outcome(scene.fetch(URL_, { holdfast: { hedge: false } }));
     expect(scene.origin.seen).toHaveLength(1);
   });
 
-  test('until 20 answers have told what is usual; then after the 95th percentile', async () => {
+  test('hedge sends no second attempt before 20 responses; later its delay is their 95th percentile', async () => {
     const scene = scenario([hedge({ share: 1 })]);
     for (let n = 1; n <= 20; n++) {
       scene.origin.replies(slow(scene.clock, n * 10));
@@ -256,14 +256,14 @@ describe('there is no second attempt', () => {
     expect(scene.told('hedge')).toMatchObject([{ delay: 190 }]);
   });
 
-  test('for more than a twentieth of the calls, beyond the first', async () => {
+  test('hedge sends second attempts for a twentieth of the calls at most, beyond the first', async () => {
     const scene = scenario([hedge({ delay: 100 })]);
     scene.origin.otherwise(slow(scene.clock, 200));
     for (let n = 0; n < 400; n++) await outcome(scene.fetch(URL_));
     expect(scene.told('hedge')).toHaveLength(21);
   });
 
-  test('for more than five saved up, also all at once', async () => {
+  test('hedge saves up five second attempts at most, also for many calls at once', async () => {
     const scene = scenario([hedge({ delay: 100 })]);
     for (let n = 0; n < 400; n++) await outcome(scene.fetch(URL_));
     scene.origin.otherwise(slow(scene.clock, 200));
@@ -272,7 +272,7 @@ describe('there is no second attempt', () => {
   });
 });
 
-describe('another origin', () => {
+describe('hedge to another origin', () => {
   const credentials: RequestInit = {
     headers: { authorization: 'secret', cookie: 'secret', 'proxy-authorization': 'secret', 'x-own': 'yes' },
     credentials: 'include',
@@ -283,10 +283,10 @@ describe('another origin', () => {
     const scene = scenario([hedge({ delay: 100, ...options })]);
     const requests: Request[] = [];
     const step = (ms: number): Step => {
-      const answer = slow(scene.clock, ms) as (request: Request, signal: AbortSignal) => Promise<Response>;
+      const respond = slow(scene.clock, ms) as (request: Request, signal: AbortSignal) => Promise<Response>;
       return (request, signal) => {
         requests.push(request);
-        return answer(request, signal);
+        return respond(request, signal);
       };
     };
     scene.origin.replies(step(1_000), step(10));
@@ -294,7 +294,7 @@ describe('another origin', () => {
     return requests;
   }
 
-  test('is asked for the same path, without credentials', async () => {
+  test('a second attempt to another origin has the same path, and no credentials', async () => {
     const [first, second] = await hedged({ origins: [ORIGIN, OTHER] });
     expect(first?.headers.get('authorization')).toBe('secret');
     expect(second?.url).toBe(`${OTHER}/orders?page=2`);
@@ -303,7 +303,7 @@ describe('another origin', () => {
     if (KEEPS_CREDENTIALS) expect(second?.credentials).not.toBe('include');
   });
 
-  test('has them where it is named', async () => {
+  test('a second attempt has credentials if its origin is in credentialsFor', async () => {
     const [first, second] = await hedged({ origins: [ORIGIN, OTHER], credentialsFor: [OTHER] });
     // Browsers let no script set Proxy-Authorization.
     expect([...(second?.headers ?? [])]).toEqual([...(first?.headers ?? [])]);
@@ -311,19 +311,19 @@ describe('another origin', () => {
     expect(second?.credentials).toBe(first?.credentials);
   });
 
-  test('may come from a function', async () => {
+  test('a function may name the other origin', async () => {
     expect((await hedged({ origins: () => OTHER }))[1]?.url).toBe(`${OTHER}/orders?page=2`);
     expect((await hedged({ origins: () => undefined }))[1]?.url).toBe(URL_);
   });
 
   test.each<[string, () => string]>([
     ['that throws', () => JSON.parse('{')],
-    ['whose answer is no origin', () => `${OTHER}/v2`],
-  ])('from a function %s: the first attempt goes on alone', async (_, origins) => {
+    ['that returns no origin', () => `${OTHER}/v2`],
+  ])('the first attempt goes on alone with a function %s', async (_, origins) => {
     expect(await hedged({ origins })).toHaveLength(1);
   });
 
-  test('is not asked for what is not in the list', async () => {
+  test('a URL whose origin is not in the list stays with its origin', async () => {
     const url = 'https://elsewhere.example.com/';
     expect((await hedged({ origins: [ORIGIN, OTHER] }, url))[1]?.url).toBe(url);
   });
@@ -343,7 +343,7 @@ test.each([
   ],
   [{ credentialsFor: ['other.example.com'] }, /hedge\.credentialsFor: 'other.example.com' is not allowed/],
   [{ limit: 2 }, /hedge\.limit: 2 is not allowed; unknown option/],
-])('an option that cannot be meant is refused with a reason: %j', (options, message) => {
+])('an impossible hedge option throws an error with a reason: %j', (options, message) => {
   expect(() => hedge(options as never)).toThrow(ConfigurationError);
   expect(() => hedge(options as never)).toThrow(message);
 });

@@ -9,11 +9,11 @@ import { ORIGIN, scenario } from '../support/scenario.ts';
 
 const unhandled: unknown[] = [];
 beforeEach(() => void unhandled.splice(0));
-const hear = (error: unknown): void => void unhandled.push(error);
-beforeEach(() => void process.on('unhandledRejection', hear));
-afterEach(() => void process.off('unhandledRejection', hear));
+const collect = (error: unknown): void => void unhandled.push(error);
+beforeEach(() => void process.on('unhandledRejection', collect));
+afterEach(() => void process.off('unhandledRejection', collect));
 
-test('a hook that aborts the call and fails leaves no rejection that nobody handles', async () => {
+test('a hook that aborts the call and throws leaves no unhandled rejection', async () => {
   const caller = new AbortController();
   const beforeRetry = async (): Promise<undefined> => {
     caller.abort(new Error('mine'));
@@ -28,7 +28,7 @@ test('a hook that aborts the call and fails leaves no rejection that nobody hand
   await fetch.close();
 });
 
-test('nor does `match` of an outbox that aborts the call', async () => {
+test('a `match` of an outbox that aborts the call leaves no unhandled rejection', async () => {
   const caller = new AbortController();
   const match = (): boolean => {
     caller.abort(new Error('mine'));

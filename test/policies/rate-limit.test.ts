@@ -22,7 +22,7 @@ const get = ({ fetch }: Scenario, url: string = ORIGIN, signal?: AbortSignal): P
 const times = (n: number, scene: Scenario): Promise<unknown[]> =>
   Promise.all(Array.from({ length: n }, () => get(scene)));
 
-const error = (answer: Promise<unknown>): Promise<unknown> => answer.catch((thrown) => thrown);
+const error = (promise: Promise<unknown>): Promise<unknown> => promise.catch((thrown) => thrown);
 
 /** When requests came, to the millisecond. */
 const arrivals = ({ origin }: Scenario): number[] => origin.seen.map(({ at }) => Math.round(at));
@@ -30,12 +30,12 @@ const arrivals = ({ origin }: Scenario): number[] => origin.seen.map(({ at }) =>
 const later = (seconds: number | string, code = 429): Response =>
   status(code, { 'retry-after': String(seconds) });
 
-describe('a rate of our own', () => {
-  test('lets a burst go, and then one call an interval, in order', async () => {
+describe('a rate of the application', () => {
+  test('rateLimit lets a burst go, and then one call per interval, in order', async () => {
     const scene = scenario([rateLimit({ rate: 3, per: '1s' })]);
-    const answers = ['/0', '/1', '/2', '/3', '/4', '/5'].map((path) => get(scene, ORIGIN + path));
+    const results = ['/0', '/1', '/2', '/3', '/4', '/5'].map((path) => get(scene, ORIGIN + path));
     expect(scene.told('waiting')).toMatchObject(Array(3).fill({ for: 'rate-limit', origin: ORIGIN }));
-    expect(await Promise.all(answers)).toEqual(Array(6).fill(200));
+    expect(await Promise.all(results)).toEqual(Array(6).fill(200));
     expect(arrivals(scene)).toEqual([0, 0, 0, 333, 667, 1_000]);
     expect(scene.origin.seen.map(({ url }) => new URL(url).pathname)).toEqual([
       '/0',
@@ -48,38 +48,38 @@ describe('a rate of our own', () => {
     expect(scene.clock.pending).toBe(0);
   });
 
-  test('saves up a burst and no more', async () => {
+  test('rateLimit saves up one burst at most', async () => {
     const scene = scenario([rateLimit({ rate: 10, per: '1s', burst: 2 })]);
     await scene.clock.advance(60_000);
     await times(4, scene);
     expect(arrivals(scene)).toEqual([60_000, 60_000, 60_100, 60_200]);
   });
 
-  test('is never exceeded, however calls come and go', async () => {
+  test('rateLimit never exceeds its rate, whatever calls come and abort', async () => {
     const scene = scenario([rateLimit({ rate: 5, per: '1s', burst: 2, maxWait: '2s' })]);
     const { clock, host } = scene;
-    const answers: Promise<unknown>[] = [];
+    const results: Promise<unknown>[] = [];
     for (let call = 0; call < 300; call++) {
       const controller = new AbortController();
-      answers.push(get(scene, ORIGIN, controller.signal));
+      results.push(get(scene, ORIGIN, controller.signal));
       if (host.random() < 0.4) clock.after(host.random() * 1_000, () => controller.abort('gone'));
       await clock.advance(host.random() * 200);
     }
-    await Promise.all(answers);
+    await Promise.all(results);
     await clock.advance(1_000);
     const at = scene.origin.seen.map((seen) => seen.at);
     for (const [n, from] of at.entries()) {
       const within = at.filter((each) => each >= from && each < from + 1_000 - 1e-3).length;
       expect([n, within]).toEqual([n, Math.min(within, 2 + 5)]);
     }
-    // Nor is what is allowed wasted.
+    // And it uses the whole rate.
     expect(at.length).toBeGreaterThan(((at.at(-1) as number) / 1_000) * 5 * 0.9);
     expect(clock.pending).toBe(0);
   });
 
-  test('a call whose turn is later than 5 s is refused at once, and told when', async () => {
+  test('a call that would wait longer than 5 s is rejected at once, with the time to come back', async () => {
     const scene = scenario([rateLimit({ rate: 1, per: '2s' })]);
-    const answers = [get(scene), get(scene), get(scene)];
+    const results = [get(scene), get(scene), get(scene)];
     const now = scene.clock.now();
     const refused = await error(scene.fetch(ORIGIN));
     expect(refused).toMatchObject({
@@ -93,18 +93,18 @@ describe('a rate of our own', () => {
       retryAt: now + 6_000,
     });
     expect(scene.told('refused')).toMatchObject([{ code: 'rate-limit', retryAt: now + 6_000 }]);
-    expect(await Promise.all(answers)).toEqual([200, 200, 200]);
+    expect(await Promise.all(results)).toEqual([200, 200, 200]);
     expect(arrivals(scene)).toEqual([0, 2_000, 4_000]);
   });
 
-  test('so is one whose turn is later than its total time', async () => {
+  test('a call that would wait longer than its total time is rejected at once', async () => {
     const scene = scenario([totalTimeout({ total: '1s' }), rateLimit({ rate: 1, per: '2s' })]);
     expect(await get(scene)).toBe(200);
     expect(await get(scene)).toBe('rate-limit');
     expect(scene.clock.ticks()).toBe(0);
   });
 
-  test('a turn that an aborted call leaves is the next one’s: who types is not slowed down by what he typed', async () => {
+  test('an aborted call leaves its place to the next one: typing does not delay the last letter', async () => {
     const scene = scenario([rateLimit({ rate: 1, per: '1s' })]);
     await get(scene);
     for (let letter = 0; letter < 20; letter++) {
@@ -119,14 +119,14 @@ describe('a rate of our own', () => {
     expect(arrivals(scene)).toEqual([0, 1_000]);
   });
 
-  test('is per origin', async () => {
+  test('the rate belongs to one origin', async () => {
     const scene = scenario([rateLimit({ rate: 1, per: '1h' })]);
     expect(await get(scene)).toBe(200);
     expect(await get(scene)).toBe('rate-limit');
     expect(await get(scene, OTHER)).toBe(200);
   });
 
-  test('holds where calls may not wait for each other, each by its own timer', async () => {
+  test('rateLimit works if calls may not share I/O, by a timer for each', async () => {
     const host = testHost({ canShareIO: false });
     const scene = scenario([rateLimit({ rate: 1, per: '1s' })], { host });
     expect(await times(3, scene)).toEqual([200, 200, 200]);
@@ -134,7 +134,7 @@ describe('a rate of our own', () => {
   });
 });
 
-describe('the origin’s word, heard by one call,', () => {
+describe('a limit that the origin sent to one call', () => {
   test.each<[string, Response, number]>([
     ['Retry-After with 429', later(3), 3_000],
     ['Retry-After with 503', later(3, 503), 3_000],
@@ -147,11 +147,11 @@ describe('the origin’s word, heard by one call,', () => {
       3_000,
     ],
     [
-      'both: what it asks comes before what is left',
+      'both: Retry-After comes before RateLimit',
       status(429, { 'retry-after': '2', ratelimit: '"a";r=0;t=4' }),
       2_000,
     ],
-  ])('holds back the others: %s', async (_, response, ms) => {
+  ])('a limit of the origin delays the other calls: %s', async (_, response, ms) => {
     const policy = rateLimit();
     const scene = scenario([policy]);
     scene.origin.replies(response);
@@ -182,8 +182,8 @@ describe('the origin’s word, heard by one call,', () => {
     ['a negative number', later('-1')],
     ['a date in the past', later('Sunday, 06-Nov-94 08:49:37 GMT')],
     ['calls that remain', ok('', { headers: { ratelimit: '"a";r=1;t=3' } })],
-    ['what is no structured field', ok('', { headers: { ratelimit: 'r=0,,t=3' } })],
-  ])('holds back nobody where it says nothing: %s', async (_, response) => {
+    ['an invalid structured field', ok('', { headers: { ratelimit: 'r=0,,t=3' } })],
+  ])('a response without a limit delays no call: %s', async (_, response) => {
     const scene = scenario([rateLimit()]);
     scene.origin.replies(response);
     await get(scene);
@@ -191,7 +191,7 @@ describe('the origin’s word, heard by one call,', () => {
     expect(scene.clock.ticks()).toBe(0);
   });
 
-  test('beyond what a call may wait is a refusal at once, and they do not all come back together', async () => {
+  test('a limit beyond the wait of a call rejects at once, with a different time to come back for each', async () => {
     const scene = scenario([rateLimit()]);
     scene.origin.replies(later(30));
     await get(scene);
@@ -209,7 +209,7 @@ describe('the origin’s word, heard by one call,', () => {
     expect(scene.clock.ticks()).toBe(0);
   });
 
-  test('of a wait that just fits is waited for', async () => {
+  test('a limit that just fits into the wait delays the call', async () => {
     const scene = scenario([rateLimit()]);
     scene.origin.replies(later(5));
     await get(scene);
@@ -218,10 +218,10 @@ describe('the origin’s word, heard by one call,', () => {
   });
 
   test.each(['99999999999', 'Fri, 01 Jan 2100 00:00:00 GMT'])(
-    'cannot lock us out for longer than a minute: Retry-After: %s',
-    async (asked) => {
+    'a limit of the origin counts for a minute at most: Retry-After: %s',
+    async (retryAfter) => {
       const scene = scenario([rateLimit()]);
-      scene.origin.replies(later(asked));
+      scene.origin.replies(later(retryAfter));
       await get(scene);
       await scene.clock.advance(59_000 - 5_000);
       expect(await get(scene)).toBe('rate-limit');
@@ -230,14 +230,14 @@ describe('the origin’s word, heard by one call,', () => {
     },
   );
 
-  test('is not heard where that is the wish', async () => {
+  test('maxRetryAfter: 0 ignores the limit of the origin', async () => {
     const scene = scenario([rateLimit({ maxRetryAfter: 0 })]);
     scene.origin.replies(later(30));
     await get(scene);
     expect(await get(scene)).toBe(200);
   });
 
-  test('is for those who wait already, too', async () => {
+  test('a limit of the origin holds for calls that wait already, too', async () => {
     const scene = scenario([rateLimit({ rate: 1, per: '1s' })]);
     scene.origin.replies(slow(scene.clock, 500, () => later(3)));
     expect(await Promise.all([get(scene), get(scene), get(scene)])).toEqual([429, 200, 200]);
@@ -249,7 +249,7 @@ describe('the origin’s word, heard by one call,', () => {
     expect(scene.clock.pending).toBe(0);
   });
 
-  test('is not shortened by another that says less', async () => {
+  test('a shorter limit does not replace a longer one', async () => {
     const scene = scenario([rateLimit()]);
     scene.origin.replies(
       slow(scene.clock, 10, () => later(4)),
@@ -260,7 +260,7 @@ describe('the origin’s word, heard by one call,', () => {
     expect(scene.origin.seen.at(-1)?.at).toBeGreaterThanOrEqual(4_010);
   });
 
-  test('is in durations: a clock that is set does not matter', async () => {
+  test('a limit is a duration: a clock that is set does not matter', async () => {
     const scene = scenario([rateLimit()]);
     scene.origin.replies(later(3));
     await get(scene);
@@ -270,7 +270,7 @@ describe('the origin’s word, heard by one call,', () => {
   });
 });
 
-test('an abort while it waits ends the call at once, with the caller’s reason', async () => {
+test('an abort during the wait ends the call at once, with the caller’s reason', async () => {
   const scene = scenario([rateLimit()]);
   scene.origin.replies(later(3));
   await get(scene);
@@ -282,17 +282,17 @@ test('an abort while it waits ends the call at once, with the caller’s reason'
   expect([scene.clock.ticks(), scene.clock.pending, scene.origin.seen.length]).toEqual([0, 0, 1]);
 });
 
-test('closing ends the waiting', async () => {
+test('close ends the wait of all calls', async () => {
   const scene = scenario([rateLimit({ rate: 1 })]);
-  const answers = [get(scene), get(scene)];
+  const results = [get(scene), get(scene)];
   await scene.fetch.close();
-  expect(await answers[1]).toBe('closed');
-  await answers[0];
+  expect(await results[1]).toBe('closed');
+  await results[0];
   expect(scene.clock.pending).toBe(0);
 });
 
-describe('with other policies', () => {
-  test('a refusal does not count for the breaker, and is not repeated', async () => {
+describe('rateLimit with other policies', () => {
+  test('a rejection does not count for the breaker, and is not repeated', async () => {
     const circuit = breaker({ failures: 1 });
     const scene = scenario([retry(), circuit, rateLimit({ rate: 1, per: '1h' })]);
     await get(scene);
@@ -331,7 +331,7 @@ describe('with other policies', () => {
     expect(scene.told('refused')).toEqual([]);
   });
 
-  test('a retry that was told when comes then, and is not held back twice', async () => {
+  test('a retry after Retry-After is not delayed twice', async () => {
     const scene = scenario([totalTimeout(), retry({ jitter: false }), rateLimit(), attemptTimeout()]);
     scene.origin.replies(later(2));
     expect(await get(scene)).toBe(200);
@@ -348,16 +348,16 @@ describe('with other policies', () => {
     expect(arrivals(scene)).toEqual([0, expected]);
   });
 
-  test('waiting takes nothing of the attempt’s time, and holds a place', async () => {
-    const places = bulkhead({ limit: 1 });
-    const scene = scenario([places, rateLimit({ rate: 1, per: '2s' }), attemptTimeout('1s')]);
+  test('the wait does not count for the attempt timeout, and keeps the slot of the bulkhead', async () => {
+    const slots = bulkhead({ limit: 1 });
+    const scene = scenario([slots, rateLimit({ rate: 1, per: '2s' }), attemptTimeout('1s')]);
     expect(await times(3, scene)).toEqual([200, 200, 200]);
     expect(arrivals(scene)).toEqual([0, 2_000, 4_000]);
-    expect(places.states()).toEqual({});
+    expect(slots.states()).toEqual({});
     expect(scene.clock.pending).toBe(0);
   });
 
-  test('two pipelines share it by sharing the policy', async () => {
+  test('two pipelines share a rate by sharing the policy', async () => {
     const policy = rateLimit();
     const scene = scenario([policy]);
     scene.origin.replies(later(30));
@@ -366,13 +366,13 @@ describe('with other policies', () => {
   });
 });
 
-test('false switches it off for a call', async () => {
+test('false switches rateLimit off for a call', async () => {
   const scene = scenario([rateLimit({ rate: 1, per: '1h' })]);
   await get(scene);
   expect((await scene.fetch(ORIGIN, { holdfast: { rateLimit: false } })).status).toBe(200);
 });
 
-test('it needs no timer while nobody waits', async () => {
+test('rateLimit needs no timer while no call waits', async () => {
   const scene = scenario([rateLimit({ rate: 1 })]);
   scene.origin.replies(later(30));
   await get(scene);
@@ -380,7 +380,7 @@ test('it needs no timer while nobody waits', async () => {
   expect([scene.clock.pending, scene.told('waiting')]).toEqual([0, []]);
 });
 
-test('what it remembers of 10,000 origins is bounded', async () => {
+test('rateLimit retains a bounded number of 10,000 origins', async () => {
   const policy = rateLimit({ rate: 1 });
   const scene = scenario([policy]);
   scene.origin.otherwise(() => status(204));
@@ -397,6 +397,6 @@ test.each([
   [{ maxWait: '5 s' }, /rateLimit\.maxWait: '5 s' is not allowed; did you mean '5s'\?/],
   [{ maxRetryAfter: -1 }, /rateLimit\.maxRetryAfter: -1 is not allowed/],
   [{ limit: 5 }, /rateLimit\.limit: 5 is not allowed; unknown option; known: rate, per, burst/],
-])('an option that cannot be meant is refused with a reason: %j', (options, message) => {
+])('an impossible rateLimit option throws an error with a reason: %j', (options, message) => {
   expect(() => rateLimit(options as never)).toThrow(message);
 });

@@ -18,7 +18,7 @@ const URL_ = `${ORIGIN}/x`;
 let close = (): Promise<void> => Promise.resolve();
 afterEach(() => close());
 
-/** Every policy there is, and what is to be done by category. */
+/** Every policy, and a strategy by category. */
 function everything(words: Strategies, options: Parameters<typeof strategies>[1] = {}): Scenario {
   const scene = scenario(
     standard({
@@ -36,68 +36,68 @@ function everything(words: Strategies, options: Parameters<typeof strategies>[1]
   return scene;
 }
 
-const asked = ({ origin }: Scenario): string[] => origin.seen.map(({ url }) => new URL(url).origin);
+const originsOf = ({ origin }: Scenario): string[] => origin.seen.map(({ url }) => new URL(url).origin);
 
-describe('a word for a category', () => {
-  test('retry: also where the rules would not', async () => {
+describe('a strategy for a category', () => {
+  test('strategy retry repeats even if the rules would not', async () => {
     const scene = everything({ client: 'retry' });
     scene.origin.replies(status(404), ok('found'));
     expect(await (await scene.fetch(URL_)).text()).toBe('found');
-    expect(asked(scene)).toEqual([ORIGIN, ORIGIN]);
+    expect(originsOf(scene)).toEqual([ORIGIN, ORIGIN]);
   });
 
-  test('retry: what may not be repeated is not repeated for it', async () => {
+  test('strategy retry does not repeat a request that may not be repeated', async () => {
     const scene = everything({ server: 'retry' });
     scene.origin.replies(status(500));
     expect((await scene.fetch(URL_, { method: 'POST', body: 'x' })).status).toBe(500);
     expect(scene.origin.seen).toHaveLength(1);
   });
 
-  test('back-off: other calls to the origin wait as long before they are repeated', async () => {
+  test('strategy back-off delays the repetitions of other calls to the origin as well', async () => {
     const scene = everything({ timeout: 'back-off', server: 'back-off', network: 'fail-fast' });
     scene.host.random = () => 0.999;
     scene.origin.replies(status(500), status(500), ok('first'), ok('second'));
     const both = await Promise.all([scene.fetch(URL_), scene.fetch(`${ORIGIN}/y`)]);
-    expect(await Promise.all(both.map((answer) => answer.text()))).toEqual(['first', 'second']);
+    expect(await Promise.all(both.map((response) => response.text()))).toEqual(['first', 'second']);
     const [first, second] = scene.told('retry').map(({ delay }) => delay) as [number, number];
     expect(second).toBeGreaterThan(first);
   });
 
-  test('fail-over: at once, and without a repetition here', async () => {
+  test('strategy fail-over goes to the next origin at once, without a retry', async () => {
     const scene = everything({ server: 'fail-over' });
     scene.origin.replies(status(500), ok('there'));
     expect(await (await scene.fetch(URL_)).text()).toBe('there');
-    expect(asked(scene)).toEqual([ORIGIN, OTHER]);
+    expect(originsOf(scene)).toEqual([ORIGIN, OTHER]);
   });
 
-  test('fall-back: the last copy, without another attempt', async () => {
+  test('strategy fall-back serves the last cached response, without another attempt', async () => {
     const scene = everything({ network: 'fall-back', client: 'fall-back' });
     scene.origin.replies(ok('copy'), networkError());
     await (await scene.fetch(URL_)).text();
-    // Copies are kept in the background.
+    // The cache stores in the background.
     await scene.clock.busy(quiet());
-    const answer = await scene.fetch(URL_);
-    expect([sourceOf(answer), await answer.text()]).toEqual(['stale', 'copy']);
+    const response = await scene.fetch(URL_);
+    expect([sourceOf(response), await response.text()]).toEqual(['stale', 'copy']);
     expect(scene.origin.seen).toHaveLength(2);
   });
 
-  test('fall-back: the fallback’s answer, also for what is no failure by the rules', async () => {
+  test('strategy fall-back serves the fallback, even if the outcome is no failure by the rules', async () => {
     const scene = everything({ client: 'fall-back' });
     scene.origin.replies(status(404));
-    const answer = await scene.fetch(URL_);
-    expect([sourceOf(answer), await answer.json()]).toEqual(['fallback', { instead: true }]);
+    const response = await scene.fetch(URL_);
+    expect([sourceOf(response), await response.json()]).toEqual(['fallback', { instead: true }]);
     expect(scene.origin.seen).toHaveLength(1);
   });
 
-  test('skip: the answer does not matter', async () => {
+  test('strategy skip makes a response without a body', async () => {
     const scene = everything({ server: 'skip' });
     scene.origin.replies(status(503));
-    const answer = await scene.fetch(URL_, { method: 'POST', body: 'x' });
-    expect([answer.status, sourceOf(answer), answer.body]).toEqual([204, 'fallback', null]);
+    const response = await scene.fetch(URL_, { method: 'POST', body: 'x' });
+    expect([response.status, sourceOf(response), response.body]).toEqual([204, 'fallback', null]);
     expect(scene.origin.seen).toHaveLength(1);
   });
 
-  test('fail-fast: no policy does anything about it', async () => {
+  test('strategy fail-fast bypasses every policy', async () => {
     const scene = everything({ timeout: 'fail-fast', server: 'fail-fast' });
     scene.origin.replies(ok('copy'), status(503), hang());
     await (await scene.fetch(URL_)).text();
@@ -107,8 +107,8 @@ describe('a word for a category', () => {
   });
 });
 
-describe('who says it', () => {
-  test('a route for its URLs, a call for itself, and false switches it off', async () => {
+describe('the source of a strategy', () => {
+  test('a route sets strategies for its URLs, a call for itself, and false switches them off', async () => {
     const scene = everything({ server: 'fail-fast' });
     scene.origin.otherwise(status(503));
     const telemetry = `${ORIGIN}/telemetry`;
@@ -119,7 +119,7 @@ describe('who says it', () => {
     expect(sourceOf(await scene.fetch(URL_, { holdfast: { strategies: false } }))).toBe('fallback');
   });
 
-  test('the application, which may see an outcome otherwise', async () => {
+  test('the application may evaluate an outcome otherwise', async () => {
     const categorize = (outcome: unknown): Category | undefined =>
       outcome instanceof Response && outcome.headers.has('x-sold-out') ? 'conflict' : undefined;
     const scene = everything({ conflict: 'fail-fast' }, { categorize });
@@ -129,7 +129,7 @@ describe('who says it', () => {
     expect((await scene.fetch(URL_)).status).toBe(200);
   });
 
-  test('not about the caller’s own abort', async () => {
+  test('the caller’s own abort has no strategy', async () => {
     const scene = everything({ aborted: 'skip', network: 'skip' });
     scene.origin.replies(hang());
     const controller = new AbortController();
@@ -138,12 +138,12 @@ describe('who says it', () => {
     await expect(scene.fetch(URL_, { signal: controller.signal })).rejects.toBe(reason);
   });
 
-  test('not about options that cannot be meant', async () => {
+  test('a configuration error has no strategy', async () => {
     const { fetch } = everything({ configuration: 'skip' });
     await expect(fetch(URL_, { holdfast: { retry: -1 } })).rejects.toMatchObject({ code: 'configuration' });
   });
 
-  test('nobody in words that are not known', async () => {
+  test('an unknown strategy is an error', async () => {
     expect(() => strategies({ network: 'retire' as never })).toThrow(
       /strategies\.network: 'retire' .* retry, back-off/,
     );

@@ -14,7 +14,7 @@ const traces = (seen: readonly { headers: Headers }[]) =>
   seen.map(({ headers }) => parseTraceparent(headers.get('traceparent')));
 
 describe('a named origin', () => {
-  test('is told one trace for all attempts of a call, each a span of its own', async () => {
+  test('a named origin receives one trace for all attempts of a call, each a span of its own', async () => {
     const { fetch, origin } = scenario([retry(), telling()]);
     origin.replies(networkError(), status(503));
     await fetch(URL_);
@@ -26,7 +26,7 @@ describe('a named origin', () => {
     expect(other?.traceId).not.toBe(one?.traceId);
   });
 
-  test('is told the id of the call, where that is wanted', async () => {
+  test('a named origin receives the id of the call if the option says so', async () => {
     const { fetch, origin, told } = scenario([
       telling({ requestId: true }),
       telling({ requestId: 'X-Call' }),
@@ -37,7 +37,7 @@ describe('a named origin', () => {
     expect([headers.get('x-request-id'), headers.get('x-call')]).toEqual([callId, callId]);
   });
 
-  test('is told of the trace that the caller is part of, as it is sampled', async () => {
+  test('a named origin receives the trace of the caller, with its sampling', async () => {
     const { fetch, origin } = scenario([telling({ parent: () => PARENT })]);
     await fetch(URL_);
     expect(traces(origin.seen)).toMatchObject([{ traceId: PARENT.slice(3, 35), sampled: false }]);
@@ -53,20 +53,20 @@ describe('a named origin', () => {
         throw new Error('no context');
       },
     ],
-  ])('is told a new trace where that is %s', async (_, parent) => {
+  ])('a named origin receives a new trace if the context is %s', async (_, parent) => {
     const { fetch, origin } = scenario([telling({ parent })]);
     await fetch(URL_);
     expect(traces(origin.seen)[0]?.sampled).toBe(true);
   });
 
-  test('gets a header of the application’s own as it is', async () => {
+  test('a named origin receives a custom header unchanged', async () => {
     const { fetch, origin } = scenario([telling({ requestId: true })]);
     await fetch(URL_, { headers: { traceparent: PARENT, 'x-request-id': 'mine' } });
     const { headers } = origin.seen[0] as { headers: Headers };
     expect([headers.get('traceparent'), headers.get('x-request-id')]).toEqual([PARENT, 'mine']);
   });
 
-  test('gets the body of a write', async () => {
+  test('a named origin receives the body of a write', async () => {
     const { fetch, origin } = scenario([telling({ requestId: true })]);
     await fetch(URL_, { method: 'POST', body: 'order' });
     expect(origin.seen[0]?.body).toBe('order');
@@ -74,7 +74,7 @@ describe('a named origin', () => {
 });
 
 describe('another origin', () => {
-  test('is told nothing, also where the call fails over to it', async () => {
+  test('another origin receives no trace, even if the call fails over to it', async () => {
     const other = 'https://other.example';
     const { fetch, origin } = scenario([
       failover({ origins: [ORIGIN, other] }),
@@ -83,12 +83,12 @@ describe('another origin', () => {
     origin.replies(networkError());
     await fetch(URL_);
     await fetch('https://third.example/');
-    const told = origin.seen.map(({ url, headers }) => [
+    const sent = origin.seen.map(({ url, headers }) => [
       new URL(url).origin,
       headers.has('traceparent'),
       headers.has('x-request-id'),
     ]);
-    expect(told).toEqual([
+    expect(sent).toEqual([
       [ORIGIN, true, true],
       [other, false, false],
       ['https://third.example', false, false],
@@ -96,13 +96,13 @@ describe('another origin', () => {
   });
 });
 
-test('a call may leave it out', async () => {
+test('a call may switch telemetry off', async () => {
   const { fetch, origin } = scenario([telling()]);
   await fetch(URL_, { holdfast: { telemetry: false } });
   expect(origin.seen[0]?.headers.has('traceparent')).toBe(false);
 });
 
-test('options that cannot be meant are errors', () => {
+test('an impossible telemetry option throws an error', () => {
   expect(() => telemetry({} as never)).not.toThrow();
   expect(() => telling({ origins: ['api.example.com'] })).toThrow(
     /telemetry\.origins: 'api\.example\.com' .* origin/,

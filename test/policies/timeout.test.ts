@@ -30,8 +30,8 @@ function pausing(clock: Clock, ms: number): Response {
   );
 }
 
-describe('an attempt', () => {
-  test('has 10 s to its headers', async () => {
+describe('the attempt timeout', () => {
+  test('an attempt has 10 s to its headers', async () => {
     const { fetch, origin, clock, told } = both();
     origin.replies(hang());
     await expect(fetch(URL_)).rejects.toMatchObject({
@@ -45,7 +45,7 @@ describe('an attempt', () => {
     expect(told('timeout')).toMatchObject([{ limit: 'attempt', ms: 10_000 }]);
   });
 
-  test('ends even where the transport is deaf to its signal, and a late answer is given up', async () => {
+  test('an attempt times out even if the transport ignores its signal, and a late response is cancelled', async () => {
     const { response, cancelled } = stalledBody();
     const { fetch, clock } = scenario([attemptTimeout('1s')], {
       fetch: () => new Promise((resolve) => void clock.after(2_000, () => resolve(response))),
@@ -56,15 +56,15 @@ describe('an attempt', () => {
     expect(cancelled()).toBe(true);
   });
 
-  test('leaves no timer behind', async () => {
+  test('an attempt leaves no timer behind', async () => {
     const { fetch, clock } = both();
     await (await fetch(URL_)).text();
     expect(clock.pending).toBe(0);
   });
 });
 
-describe('a body', () => {
-  test('that stalls does not hang the call, whichever way it is read', async () => {
+describe('the idle limit of a body', () => {
+  test('a body that stalls does not hang the call, however it is read', async () => {
     const readers: ((response: Response) => Promise<unknown>)[] = [
       (response) => response.text(),
       (response) => response.json(),
@@ -94,7 +94,7 @@ describe('a body', () => {
     for (let count = 0; ; count++) if ((await reader.read()).done) return count;
   };
 
-  test('that is read chunk by chunk may pause for as long as its origin likes', async () => {
+  test('a body that is read chunk by chunk may pause for as long as its origin likes', async () => {
     const { fetch, origin, clock } = both();
     origin.replies(pausing(clock, 12_000));
     expect(await chunks(await fetch(URL_))).toBe(2);
@@ -108,14 +108,14 @@ describe('a body', () => {
     'application/x-ndjson; charset=utf-8',
     'application/json-seq',
     'multipart/x-mixed-replace; boundary=b',
-  ])('of the streaming type %s may pause, also when all of it is wanted', async (type) => {
+  ])('a body of the streaming type %s may pause, even if the caller reads it whole', async (type) => {
     const { fetch, origin, clock } = both();
     origin.replies(new Response(pausing(clock, 12_000).body, { headers: { 'content-type': type } }));
     expect(await (await fetch(URL_)).text()).toBe('onetwo');
   });
 
   test.each(['before', 'after'])(
-    'that is read whole has its idle limit, also if a clone is streamed that was begun %s',
+    'a body that is read whole has its idle limit, also if a clone is streamed that was begun %s',
     async (when) => {
       const { fetch, origin } = both();
       origin.replies(stalledBody().response);
@@ -129,7 +129,7 @@ describe('a body', () => {
     },
   );
 
-  test('that two callers share by dedupe has its idle limit', async () => {
+  test('a body that two callers share by dedupe has its idle limit', async () => {
     const { fetch, origin } = scenario([dedupe(), totalTimeout(), attemptTimeout()], { partition: 'public' });
     origin.otherwise(() => stalledBody().response);
     const [one, two] = await Promise.all([fetch(URL_), fetch(URL_)]);
@@ -138,7 +138,7 @@ describe('a body', () => {
     expect(origin.seen).toHaveLength(1);
   });
 
-  test('of any kind has the idle limit that the application names', async () => {
+  test('any body has an explicit idle limit', async () => {
     for (const type of ['text/plain', 'text/event-stream'])
       for (const read of [chunks, (response: Response) => response.text()]) {
         const { fetch, origin, clock } = both({ idle: '5s' });
@@ -148,7 +148,7 @@ describe('a body', () => {
       }
   });
 
-  test('that stalls ends also if the platform reads it, with an error of its own', async () => {
+  test('a body that stalls ends also if the platform reads it, with an error of its own', async () => {
     const { fetch, origin, clock } = both({ idle: '10s' });
     origin.replies(stalledBody().response);
     const { body } = await fetch(URL_);
@@ -156,14 +156,14 @@ describe('a body', () => {
     expect(clock.ticks()).toBe(10_000);
   });
 
-  test('that is read slowly is not the origin’s fault', async () => {
+  test('a body that the caller reads slowly does not time out', async () => {
     const { fetch, clock } = both();
     const response = await fetch(URL_);
     await clock.advance(60_000);
     expect(await response.text()).toBe('ok');
   });
 
-  test('that drips longer than every limit is read to its end', async () => {
+  test('a body that drips longer than every limit is read to its end', async () => {
     const { fetch, origin, clock } = both();
     let left = 20;
     const stream = new ReadableStream({
@@ -181,7 +181,7 @@ describe('a body', () => {
     expect(clock.ticks()).toBeGreaterThan(170_000);
   });
 
-  test('of an event stream may be silent', async () => {
+  test('an event stream may be silent', async () => {
     const { fetch, origin, clock } = both();
     const { response } = stalledBody();
     origin.replies(new Response(response.body, { headers: { 'content-type': 'text/event-stream' } }));
@@ -201,8 +201,8 @@ describe('a body', () => {
   });
 });
 
-describe('the total', () => {
-  test('is over when the response is handed over', async () => {
+describe('the total timeout', () => {
+  test('the total timeout is over when the caller gets the response', async () => {
     const { fetch, origin, clock } = both({ total: '3s', attempt: '3s' });
     origin.replies(slow(clock, 2_000));
     const response = await fetch(URL_);
@@ -210,14 +210,14 @@ describe('the total', () => {
     expect(await response.text()).toBe('ok');
   });
 
-  test('ends what waits', async () => {
+  test('the total timeout ends a wait', async () => {
     const { fetch, origin, clock } = both({ total: '3s', attempt: false });
     origin.replies(hang());
     await expect(fetch(URL_)).rejects.toMatchObject({ code: 'timeout-total' });
     expect(clock.ticks()).toBe(3_000);
   });
 
-  test('gives way to an attempt that was named longer', async () => {
+  test('an explicit attempt timeout above the total extends the total', async () => {
     const { fetch, origin, clock } = both('60s');
     origin.replies(slow(clock, 59_000));
     expect((await fetch(URL_)).status).toBe(200);
@@ -238,14 +238,14 @@ describe('uploads', () => {
         return { body: form };
       },
     ],
-    ['of a size that nobody knows', () => ({ body: new Blob([large]) })],
-  ])('%s have no guessed limit', async (_, init) => {
+    ['of unknown size', () => ({ body: new Blob([large]) })],
+  ])('uploads %s have no default limit', async (_, init) => {
     const { fetch, origin, clock } = both();
     origin.replies(slow(clock, 120_000));
     expect((await fetch(URL_, { method: 'POST', ...init() })).status).toBe(200);
   });
 
-  test('have the limit that was named', async () => {
+  test('uploads have an explicit limit', async () => {
     const { fetch, origin } = both({ attempt: '5s' });
     origin.replies(hang());
     await expect(fetch(URL_, { method: 'POST', body: large })).rejects.toMatchObject({
@@ -254,8 +254,8 @@ describe('uploads', () => {
   });
 });
 
-describe('the caller', () => {
-  test('gets its own reason back, before and during', async () => {
+describe('the caller’s signal and limits', () => {
+  test('the caller gets its own reason back, before and during the call', async () => {
     const { fetch, origin, clock } = both();
     const reason = new Error('mine');
     await expect(fetch(URL_, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
@@ -267,19 +267,19 @@ describe('the caller', () => {
     expect(clock.ticks()).toBe(500);
   });
 
-  test('may abort while the body is read', async () => {
+  test('the caller may abort during the body', async () => {
     const { fetch, origin, clock } = both({ idle: false });
     const { response, cancelled } = stalledBody();
     const controller = new AbortController();
     const reason = new Error('mine');
     origin.replies(response);
-    const answer = await fetch(URL_, { signal: controller.signal });
+    const result = await fetch(URL_, { signal: controller.signal });
     clock.after(500, () => controller.abort(reason));
-    await expect(answer.text()).rejects.toBe(reason);
+    await expect(result.text()).rejects.toBe(reason);
     expect(cancelled()).toBe(true);
   });
 
-  test('gets its own reason back also where it went away before the attempt began', async () => {
+  test('the caller gets its own reason back if it aborts before the attempt begins', async () => {
     const reason = new Error('mine');
     const controller = new AbortController();
     const deaf: Policy = (next) => async (request, call) => {
@@ -291,7 +291,7 @@ describe('the caller', () => {
     expect(origin.seen).toHaveLength(0);
   });
 
-  test('may have its limits off, each or all', async () => {
+  test('a call may switch its limits off, each or all', async () => {
     const { fetch, origin, clock } = both();
     origin.replies(slow(clock, 3_600_000, () => ok('late')));
     expect(await (await fetch(URL_, { holdfast: { timeout: false } })).text()).toBe('late');
@@ -308,7 +308,7 @@ test.each([
     { total: '1s', attempt: '2s' },
     /timeout\.attempt: '2s' is not allowed; expected at most total \(1000 ms\)/,
   ],
-])('an option that cannot be meant is refused with a reason: %j', async (option, message) => {
+])('an impossible timeout option throws an error with a reason: %j', async (option, message) => {
   expect(() => totalTimeout(option as never)).toThrow(message);
   const { fetch, origin } = both();
   await expect(fetch(URL_, { holdfast: { timeout: option } })).rejects.toThrow(message);
