@@ -103,6 +103,7 @@ test.each(COVERED)('vocabulary: %s speaks the words of the glossary', (covered) 
 const COVERED_TESTS: readonly string[] = [
   'test/adapters',
   'test/client',
+  'test/contracts',
   'test/core',
   'test/devtools',
   'test/examples',

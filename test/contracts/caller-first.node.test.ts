@@ -12,9 +12,10 @@ import { seeded, switchedConnectivity, virtualClock } from '../../src/testing/in
 import { times } from '../support/extent.ts';
 
 /**
- * Promise 5: in every kind of bad network at least as many calls succeed as with a plain retry. Random pipelines with the
- * default `timeout`, `retry` and `breaker` meet an origin that is flaky, or that refuses everything for a while; each call
- * that a plain retry brings through, they bring through.
+ * Promise 5: in every kind of bad network at least as many calls succeed as with a plain retry.
+ * Random pipelines with the default `timeout`, `retry` and `breaker` meet an origin that is flaky,
+ * or that refuses everything for a while; each call that succeeds with a plain retry succeeds with
+ * them.
  */
 const RUNS = times({ test: 500, soak: 10_000 });
 const SEED = Number(process.env.SEED ?? 20_261_122);
@@ -30,7 +31,7 @@ const more = {
 
 type More = keyof typeof more;
 
-/** Fails by chance: each attempt of each call always in the same way, whenever it is sent. */
+/** Fails by chance: each attempt of each call always in the same way, at any time. */
 interface Flaky {
   readonly is: 'flaky';
   readonly how: 'reset' | 503;
@@ -102,7 +103,10 @@ async function outcomes(
     if (failed) throw new TypeError('Failed to fetch');
     return new Response('ok');
   };
-  /** As a careful developer writes it: two retries after 300 and 600 ms, of what may be repeated. */
+  /**
+   * As a careful developer writes it: two retries after 300 and 600 ms, of requests that may be
+   * repeated.
+   */
   const plain = async (url: string, init: RequestInit): Promise<Response> => {
     for (let retry = 0; ; retry++) {
       const last = retry === 2 || method === 'POST';
@@ -150,6 +154,6 @@ async function law(given: World): Promise<void> {
     if (ok) expect(got.get(call), `call ${call}, which a plain retry brings through`).toBe(true);
 }
 
-test(`a call that a plain retry brings through succeeds (seed ${SEED}, ${RUNS} runs)`, async () => {
+test(`a call that succeeds with a plain retry succeeds (seed ${SEED}, ${RUNS} runs)`, async () => {
   await fc.assert(fc.asyncProperty(world, law), { numRuns: RUNS, seed: SEED, timeout: 10_000 });
 }, 600_000);

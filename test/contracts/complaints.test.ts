@@ -1,6 +1,7 @@
 /**
- * What users of the peers complain of, by the issue's number (or `M`: measured by us): each fault is a test here.
- * Left out: ky #587 and #778 beyond their first test (single-flight refresh), and ofetch #21 (a time limit that grows).
+ * The complaints of users of the peers, by the issue's number (or `M`: measured by us): each fault
+ * is a test here. Left out: ky #587 and #778 beyond their first test (single-flight refresh), and
+ * ofetch #21 (a time limit that grows).
  */
 import { describe, expect, test } from 'vitest';
 import { standard } from '../../src/client/standard.ts';
@@ -28,7 +29,7 @@ const outcomes = async (calls: Promise<Response>[]): Promise<unknown[]> =>
   );
 
 describe('ky', () => {
-  test('#647: a body that stalls does not hang the call', async () => {
+  test('ky #647: a body that stalls does not hang the call', async () => {
     const { fetch, origin, clock } = scenario(standard({ timeout: { idle: '3s' } }));
     origin.replies(stalledBody().response);
     const text = (await fetch(URL_)).text();
@@ -41,7 +42,7 @@ describe('ky', () => {
     ['text', () => ({ method: 'PUT', body: 'order' }), 0],
     ['the body of a Request', () => new Request(URL_, { method: 'PUT', body: 'order' }), 1],
   ])(
-    '#831, #650, #569: %s is copied no more often than it must be, however often it is sent',
+    'ky #831, #650, #569: %s is cloned no more often than necessary, in any number of attempts',
     async (_, request, copies) => {
       const { fetch, origin } = scenario(
         standard({ retry: { limit: 5, delay: () => 0, budget: false }, breaker: false }),
@@ -64,7 +65,7 @@ describe('ky', () => {
     },
   );
 
-  test('#587, #778: a token is renewed before a 401 is tried again', async () => {
+  test('ky #587, #778: a token is renewed before a 401 is tried again', async () => {
     let token = 'old';
     const { fetch, origin } = scenario([
       retry({
@@ -81,7 +82,7 @@ describe('ky', () => {
     expect(origin.seen.map(({ headers }) => headers.get('authorization'))).toEqual(['old', 'new']);
   });
 
-  test('#509: clients that fail at once do not come back at once', async () => {
+  test('ky #509: clients that fail at once do not come back at once', async () => {
     const scene = scenario(standard({ retry: { limit: 1, budget: false }, breaker: false }));
     scene.origin.otherwise(networkError());
     await Promise.allSettled(times(50, () => scene.fetch(URL_)));
@@ -94,15 +95,15 @@ describe('ky', () => {
 });
 
 describe('ffetch', () => {
-  test('M: the answer that opens the circuit is still the caller’s', async () => {
+  test('ffetch M: the response that opens the circuit still goes to the caller', async () => {
     const { fetch, origin } = scenario([breaker({ failures: 1, maxWait: 0 })]);
     origin.replies(status(503));
-    const answer = await fetch(URL_);
-    expect([answer.status, await answer.text()]).toEqual([503, 'status 503']);
+    const result = await fetch(URL_);
+    expect([result.status, await result.text()]).toEqual([503, 'status 503']);
     await expect(fetch(URL_)).rejects.toMatchObject({ code: 'circuit-open' });
   });
 
-  test('M: aborted calls do not open a circuit, and an open one does not concern another origin', async () => {
+  test('ffetch M: aborted calls do not open a circuit, and an open one does not concern another origin', async () => {
     const { fetch, origin, clock } = scenario([breaker({ failures: 2, maxWait: 0 })]);
     origin.otherwise(hang());
     const controller = new AbortController();
@@ -114,7 +115,7 @@ describe('ffetch', () => {
     expect(await outcomes([fetch(URL_), fetch(OTHER)])).toEqual(['circuit-open', 'network']);
   });
 
-  test('M: of 50 calls at a half-open circuit one is the probe', async () => {
+  test('ffetch M: of 50 calls at a half-open circuit one is the probe', async () => {
     const { fetch, origin, clock } = scenario([breaker({ failures: 1 })]);
     origin.replies(status(503));
     await fetch(URL_);
@@ -126,7 +127,7 @@ describe('ffetch', () => {
     expect(origin.seen.filter(({ at }) => at < (probe?.at ?? 0) + 100)).toEqual([origin.seen[0], probe]);
   });
 
-  test('M: who leads a shared call and leaves does not take the others along', async () => {
+  test('ffetch M: the abort of the leader of a shared call does not abort the others', async () => {
     const { fetch, origin, clock } = scenario([dedupe()]);
     origin.otherwise(slow(clock, 100, () => ok('shared')));
     const controller = new AbortController();
@@ -137,7 +138,7 @@ describe('ffetch', () => {
     expect(await (await follower).text()).toBe('shared');
   });
 
-  test('M: nobody gets another’s answer', async () => {
+  test('ffetch M: no call gets the response of another', async () => {
     let user = 'alice';
     const { fetch, origin, clock } = scenario([dedupe()], { partition: () => user });
     origin.replies(
@@ -150,25 +151,25 @@ describe('ffetch', () => {
     expect([await (await alice).text(), await (await bob).text()]).toEqual(['of alice', 'of bob']);
   });
 
-  test('M: two writes of equal size are two writes', async () => {
+  test('ffetch M: two writes of equal size are two writes', async () => {
     const { fetch, origin } = scenario([dedupe()]);
     await Promise.all(['one', 'two'].map((text) => fetch(URL_, { method: 'POST', body: new Blob([text]) })));
     expect(origin.seen.map(({ body }) => body).sort()).toEqual(['one', 'two']);
   });
 
-  test('M: where every hedged attempt gets a 503, the caller gets one that can be read', async () => {
+  test('ffetch M: if every hedged attempt gets a 503, the caller gets one that can be read', async () => {
     const { fetch, origin, clock } = scenario([hedge({ delay: 50, share: 1 })]);
     origin.otherwise(slow(clock, 100, () => status(503)));
     for (let n = 0; n < 3; n++) {
-      const answer = await fetch(URL_);
-      expect([answer.status, await answer.text()]).toEqual([503, 'status 503']);
+      const result = await fetch(URL_);
+      expect([result.status, await result.text()]).toEqual([503, 'status 503']);
     }
     expect(origin.seen.length).toBeGreaterThan(3);
   });
 });
 
 describe('cockatiel', () => {
-  test('#25: an abort ends the wait at once, and nothing runs again', async () => {
+  test('cockatiel #25: an abort ends the wait at once, and no further attempt starts', async () => {
     const { fetch, origin, clock } = scenario([
       retry({ delay: () => 60_000, backoffLimit: '60s', jitter: 'none' }),
     ]);
@@ -181,7 +182,7 @@ describe('cockatiel', () => {
     expect(origin.seen).toHaveLength(1);
   });
 
-  test('#72: the limit of an attempt does not cut off the body of its answer', async () => {
+  test('cockatiel #72: the limit of an attempt does not cut off the body of its response', async () => {
     const { fetch, origin, clock } = scenario([attemptTimeout({ attempt: '1s', idle: false })]);
     origin.replies(
       new Response(
@@ -200,7 +201,7 @@ describe('cockatiel', () => {
     expect(await (await fetch(URL_)).text()).toBe('late');
   });
 
-  test('#99: the caller’s reason arrives as it is', async () => {
+  test('cockatiel #99: the caller’s reason arrives unchanged', async () => {
     const { fetch, origin, clock } = scenario(standard());
     origin.otherwise(hang());
     const controller = new AbortController();
@@ -209,7 +210,7 @@ describe('cockatiel', () => {
     await expect(fetch(URL_, { signal: controller.signal })).rejects.toBe(reason);
   });
 
-  test('#73: one probe that succeeds does not close the circuit', async () => {
+  test('cockatiel #73: one probe that succeeds does not close the circuit', async () => {
     const circuit = breaker({ failures: 1, successes: 2 });
     const { fetch, origin, clock } = scenario([circuit]);
     origin.replies(status(503), ok(), status(503));
@@ -221,7 +222,7 @@ describe('cockatiel', () => {
     expect(circuit.states()[URL_]?.state).toBe('open');
   });
 
-  test('#107: many calls that are retried through a circuit send no more than it lets through', async () => {
+  test('cockatiel #107: many calls that are retried through a circuit send no more than it lets through', async () => {
     const { fetch, origin } = scenario(
       standard({ retry: { limit: 3, budget: false }, breaker: { failures: 5 } }),
     );
@@ -231,7 +232,7 @@ describe('cockatiel', () => {
     expect(origin.seen.length).toBeLessThanOrEqual(10);
   });
 
-  test('M: the backoff is the one that was asked for', async () => {
+  test('cockatiel M: the backoff is as long as the options say', async () => {
     const scene = scenario([retry({ limit: 3, delay: (n) => 10 ** n, jitter: 'none' })]);
     scene.origin.otherwise(status(503));
     await scene.fetch(URL_);
@@ -240,7 +241,7 @@ describe('cockatiel', () => {
 });
 
 describe('opossum', () => {
-  test('#276, #388, #658: a probe that hangs does not keep the circuit half-open', async () => {
+  test('opossum #276, #388, #658: a probe that hangs does not keep the circuit half-open', async () => {
     const { fetch, origin, clock } = scenario([breaker({ failures: 1, probeTimeout: '4s' })]);
     origin.replies(status(503), hang());
     await fetch(URL_);
@@ -250,7 +251,7 @@ describe('opossum', () => {
     expect((await fetch(URL_)).status).toBe(200);
   });
 
-  test('#780, #861: what ends one attempt does not end the next, nor another call', async () => {
+  test('opossum #780, #861: the end of one attempt does not end the next, nor another call', async () => {
     const { fetch, origin, clock } = scenario([
       retry({ retryOnTimeout: true, delay: () => 0 }),
       attemptTimeout({ attempt: '1s' }),
@@ -266,14 +267,14 @@ describe('opossum', () => {
     expect([await one.text(), await other.text()].sort()).toEqual(['other', 'second']);
   });
 
-  test('#288: the first failure does not open the circuit', async () => {
+  test('opossum #288: the first failure does not open the circuit', async () => {
     const { fetch, origin } = scenario([breaker()]);
     origin.replies(networkError(), ok());
     await outcomes([fetch(URL_)]);
     expect((await fetch(URL_)).status).toBe(200);
   });
 
-  test('#648: 10,000 origins do not grow the state without end', async () => {
+  test('opossum #648: 10,000 origins do not grow the state without end', async () => {
     const circuit = breaker();
     const { fetch } = scenario([circuit, bulkhead(), retry()]);
     for (let n = 0; n < 10_000; n++) await fetch(`https://o${n}.example.com/`);
@@ -285,8 +286,8 @@ describe('axios, axios-retry', () => {
   test.each([
     ['a network error', networkError()],
     ['a 503', status(503)],
-    ['an attempt that ran out of time', hang()],
-  ])('#66: a POST that nobody can recognise is sent once, also after %s', async (_, step) => {
+    ['an attempt timeout', hang()],
+  ])('axios #66: a POST without an Idempotency-Key is sent once, also after %s', async (_, step) => {
     const { fetch, origin } = scenario(
       standard({ retry: { limit: 3, retryOnTimeout: true }, timeout: { attempt: '1s' } }),
     );
@@ -295,7 +296,7 @@ describe('axios, axios-retry', () => {
     expect(origin.seen).toHaveLength(1);
   });
 
-  test('#8, #39: time-outs are repeated where that is asked for', async () => {
+  test('axios #8, #39: timeouts are repeated if the option says so', async () => {
     const { fetch, origin } = scenario(
       standard({ retry: { retryOnTimeout: true }, timeout: { attempt: '1s' } }),
     );
@@ -303,7 +304,7 @@ describe('axios, axios-retry', () => {
     expect((await fetch(URL_)).status).toBe(200);
   });
 
-  test('#97, #150: one limit is of an attempt and one of the call, and the error says which', async () => {
+  test('axios #97, #150: one limit is of an attempt and one of the call, and the error says which', async () => {
     const limits = (timeout: object): Scenario =>
       scenario(standard({ timeout, retry: { retryOnTimeout: true, limit: 9, delay: () => 0 } }));
     const attempt = limits({ attempt: '1s', total: false });
@@ -315,7 +316,7 @@ describe('axios, axios-retry', () => {
     expect(total.clock.ticks()).toBe(2_500);
   });
 
-  test('#242: that there is no further attempt is told', async () => {
+  test('axios #242: the end of the retries is emitted', async () => {
     const scene = scenario([retry({ budget: 1, limit: 3 })]);
     scene.origin.replies(status(503, { 'retry-after': '3600' }));
     await scene.fetch(URL_);
@@ -326,7 +327,7 @@ describe('axios, axios-retry', () => {
 });
 
 describe('ofetch', () => {
-  test('#621: each attempt has its own limit, so the origin sees all of them', async () => {
+  test('ofetch #621: each attempt has its own limit, so the origin sees all of them', async () => {
     const { fetch, origin } = scenario([
       retry({ limit: 2, retryOnTimeout: true, delay: () => 0 }),
       attemptTimeout({ attempt: '1s' }),
@@ -336,14 +337,14 @@ describe('ofetch', () => {
     expect(origin.seen).toHaveLength(3);
   });
 
-  test('#109: which statuses are repeated can be said', async () => {
+  test('ofetch #109: the statuses to repeat are an option', async () => {
     const { fetch, origin } = scenario([retry({ statusCodes: [418] })]);
     origin.replies(status(418), status(503));
     expect((await fetch(URL_)).status).toBe(503);
     expect(origin.seen).toHaveLength(2);
   });
 
-  test('M: a caller’s abort is not repeated, with time limits or without', async () => {
+  test('ofetch M: a caller’s abort is not repeated, with time limits or without', async () => {
     const { fetch, origin, clock } = scenario(standard({ retry: { retryOnTimeout: true } }));
     origin.otherwise(hang());
     const controller = new AbortController();
@@ -355,7 +356,7 @@ describe('ofetch', () => {
 });
 
 describe('Polly, .NET', () => {
-  test('#1605: a delay has a longest', async () => {
+  test('Polly #1605: a delay has an upper limit', async () => {
     const scene = scenario([retry({ limit: 8, backoffLimit: '1s', jitter: 'none', budget: false })]);
     scene.origin.otherwise(status(503));
     await scene.fetch(URL_);
@@ -363,9 +364,9 @@ describe('Polly, .NET', () => {
   });
 
   test.each<[string, CallOptions, number]>([
-    ['#4814, #5443: a call may say it otherwise', { retry: { limit: 1 } }, 2],
-    ['#6163: or do without a policy', { retry: false }, 1],
-  ])('%s', async (_, holdfast, sent) => {
+    ['#4814, #5443: a call may have options of its own', { retry: { limit: 1 } }, 2],
+    ['#6163: a call may switch a policy off', { retry: false }, 1],
+  ])('Polly %s', async (_, holdfast, sent) => {
     const { fetch, origin } = scenario(standard({ retry: { limit: 3 } }));
     origin.otherwise(status(503));
     await fetch(URL_, { holdfast });
@@ -374,7 +375,7 @@ describe('Polly, .NET', () => {
 });
 
 describe('resilience4j', () => {
-  test('#172: retries have a budget', async () => {
+  test('resilience4j #172: retries have a budget', async () => {
     const { fetch, origin, clock } = scenario([retry({ limit: 2, budget: 10 })]);
     origin.replies(ok());
     await fetch(URL_);
@@ -384,10 +385,10 @@ describe('resilience4j', () => {
     expect(origin.seen).toHaveLength(1 + 100 + 10);
   });
 
-  test('#1090, opossum #613: a half-open circuit gives as many permits as it has, also when probes are refused', async () => {
+  test('resilience4j #1090, opossum #613: a half-open circuit gives as many permits as it has, even if probes are rejected', async () => {
     const { fetch, origin, clock } = scenario([breaker({ failures: 1 }), bulkhead({ limit: 1, queue: 0 })]);
     origin.replies(status(503));
-    // Until its body has been read a call keeps its place.
+    // A call keeps its slot until its body has been read.
     await (await fetch(URL_)).text();
     await clock.advance(3_000);
     origin.otherwise(slow(clock, 1_000));
@@ -396,7 +397,7 @@ describe('resilience4j', () => {
     expect(origin.seen).toHaveLength(2);
   });
 
-  test('#1657: what a bulkhead turns away does not open the circuit', async () => {
+  test('resilience4j #1657: rejections by a bulkhead do not open the circuit', async () => {
     const circuit = breaker({ failures: 2 });
     const { fetch, origin, clock } = scenario([circuit, bulkhead({ limit: 1, queue: 0 })]);
     origin.otherwise(slow(clock, 1_000));
@@ -405,7 +406,7 @@ describe('resilience4j', () => {
     expect(circuit.states()[ORIGIN]?.state).toBe('closed');
   });
 
-  test('#614: the order is the array’s, and anyone’s to choose', async () => {
+  test('resilience4j #614: the order of policies is the array’s', async () => {
     const order: string[] = [];
     const saying =
       (name: string): Policy =>
@@ -420,7 +421,7 @@ describe('resilience4j', () => {
 });
 
 describe('AWS', () => {
-  test('#4754: what failed once does not starve what succeeds later', async () => {
+  test('AWS #4754: one failure does not starve later successes', async () => {
     const { fetch, origin } = scenario([retry({ budget: 2, limit: 1 })]);
     origin.otherwise(status(503));
     await outcomes(times(5, () => fetch(URL_)));
@@ -430,7 +431,7 @@ describe('AWS', () => {
     expect((await fetch(URL_)).status).toBe(200);
   });
 
-  test('#2384: what was tried before can be seen, on the result and on the error', async () => {
+  test('AWS #2384: the result and the error have the earlier attempts', async () => {
     const { fetch, origin } = scenario([retry({ limit: 2 })]);
     origin.replies(networkError(), status(503), ok());
     expect(outcomeOf(await fetch(URL_))?.attempts).toMatchObject([

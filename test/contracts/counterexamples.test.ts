@@ -1,4 +1,4 @@
-/** What laws and attacks have found, made as small as it would go: each was a fault once. */
+/** The findings of laws and attacks, reduced as far as possible: each was a fault once. */
 import { describe, expect, test } from 'vitest';
 import { createResponse } from '../../src/core/body/response.ts';
 import type { Policy } from '../../src/core/contract.ts';
@@ -26,7 +26,7 @@ const ANN = { partition: 'ann' };
 
 const chunk = (text: string): Uint8Array => new TextEncoder().encode(text);
 
-/** A body that goes on when it is told to. */
+/** A body that the test feeds. */
 function fed(): { response: Response; controller: () => ReadableStreamDefaultController } {
   let controller: ReadableStreamDefaultController | undefined;
   const stream = new ReadableStream({
@@ -38,8 +38,8 @@ function fed(): { response: Response; controller: () => ReadableStreamDefaultCon
   return { response: new Response(stream), controller: () => controller as ReadableStreamDefaultController };
 }
 
-describe('a copy is whole', () => {
-  test('under a retry that takes bodies into the attempt', async () => {
+describe('a cached response is whole', () => {
+  test('a cached response is whole under a retry that reads bodies within the attempt', async () => {
     const { fetch, origin } = scenario(
       [cachePolicy({}, memoryStore), retry({ until: wholeBody, limit: 0 })],
       ANN,
@@ -50,7 +50,7 @@ describe('a copy is whole', () => {
     expect(await (await fetch(URL_)).text()).toBe('whole');
   });
 
-  test('or there is none: what somebody has read already is not kept as nothing', async () => {
+  test('a response whose body is used already is not stored as empty', async () => {
     const { fetch, origin } = scenario([cachePolicy({}, memoryStore)], ANN);
     const used = ok('used');
     await used.text();
@@ -60,7 +60,7 @@ describe('a copy is whole', () => {
     expect((await fetch(URL_)).status).toBe(503);
   });
 
-  test('when one of two who share it leaves in the middle', async () => {
+  test('a cached response is whole if one of two callers that share it aborts in the middle', async () => {
     const { fetch, origin } = scenario([dedupe(), cachePolicy({}, memoryStore)], ANN);
     const { response, controller } = fed();
     origin.replies(response, networkError());
@@ -79,8 +79,8 @@ describe('a copy is whole', () => {
   });
 });
 
-describe('a body', () => {
-  test('with an empty chunk in it can be read as a stream', async () => {
+describe('faults of bodies', () => {
+  test('a body with an empty chunk can be read as a stream', async () => {
     const { fetch, origin } = scenario([bulkhead()]);
     const parts = [chunk(''), chunk('a'), chunk(''), chunk('b')];
     origin.replies(
@@ -98,7 +98,7 @@ describe('a body', () => {
     expect(await new Response(body).text()).toBe('ab');
   });
 
-  test('that is given up by one of two who share it is given up at once', async () => {
+  test('a body that one of two callers cancels is released at once', async () => {
     const { fetch, origin } = scenario([dedupe()]);
     origin.replies(stalledBody().response);
     const [first, second] = await Promise.all([fetch(URL_), fetch(URL_)]);
@@ -106,7 +106,7 @@ describe('a body', () => {
     await second.body?.cancel();
   });
 
-  test('that was read by whoever gave it holds no place', async () => {
+  test('a response whose body is used already keeps no slot', async () => {
     const gate = bulkhead({ limit: 1 });
     const { fetch, origin } = scenario([gate]);
     const used = ok('used');
@@ -117,8 +117,8 @@ describe('a body', () => {
   });
 });
 
-describe('nobody waits for ever', () => {
-  test('who shares an answer that somebody has read already', async () => {
+describe('no caller waits for ever', () => {
+  test('no caller waits for ever on a shared response whose body is used already', async () => {
     const { fetch, origin } = scenario([dedupe()]);
     const used = ok('used');
     await used.text();
@@ -127,7 +127,7 @@ describe('nobody waits for ever', () => {
     expect(both.map((each) => each.status)).toEqual(['rejected', 'rejected']);
   });
 
-  test('for a store, when the caller leaves', async () => {
+  test('no caller waits for a store after its abort', async () => {
     const store = durableStore();
     const { fetch, origin, clock } = scenario([cachePolicy({ store, memory: false }, memoryStore)], ANN);
     await (await fetch(URL_)).text();
@@ -141,7 +141,7 @@ describe('nobody waits for ever', () => {
     expect(clock.ticks()).toBe(10);
   });
 
-  test('for a body that does not come, when the caller leaves', async () => {
+  test('no caller waits after its abort for a request body that never ends', async () => {
     // Firefox sends no streams.
     if (!('duplex' in Request.prototype)) return;
     const { fetch, clock } = scenario([failover({ origins: [ORIGIN, OTHER] })]);
@@ -153,7 +153,7 @@ describe('nobody waits for ever', () => {
     await expect(fetch(URL_, init)).rejects.toBe(reason);
   });
 
-  test('for a transport that is deaf, and gives an answer after all', async () => {
+  test('no caller waits after its abort for a transport that ignores it and responds later', async () => {
     const { fetch, clock } = scenario([], {
       fetch: () => new Promise((give) => void clock.after(100, () => give(ok('late')))),
     });
@@ -164,15 +164,15 @@ describe('nobody waits for ever', () => {
   });
 });
 
-describe('a transport that gives no promise', () => {
-  test('is taken as it is meant', async () => {
+describe('a transport without a promise', () => {
+  test('a transport that returns a Response without a promise works', async () => {
     const { fetch } = scenario([], { fetch: (() => ok('at once')) as never });
     expect(await (await fetch(URL_)).text()).toBe('at once');
   });
 });
 
-describe('a hedge', () => {
-  test('to another origin goes there, also through failover', async () => {
+describe('faults of hedge', () => {
+  test('a hedge to another origin goes there, also through failover', async () => {
     const origins = [ORIGIN, OTHER];
     const { fetch, origin } = scenario([hedge({ delay: 200, origins }), failover({ origins })]);
     origin.replies(hang());
@@ -180,7 +180,7 @@ describe('a hedge', () => {
     expect(origin.seen.map(({ url }) => new URL(url).origin)).toEqual(origins);
   });
 
-  test('to the same URL does not wait for the cache of the browser, which waits for the first', async () => {
+  test('a hedge to the same URL does not wait for the cache of the browser, which waits for the first attempt', async () => {
     const modes: (string | undefined)[] = [];
     const { fetch } = scenario([hedge({ delay: 200 })], {
       fetch: async (request) => {
@@ -194,7 +194,7 @@ describe('a hedge', () => {
   });
 });
 
-describe('a queued write', () => {
+describe('faults of queued writes', () => {
   const POST = { method: 'POST', body: 'of ann', holdfast: { outbox: true } };
 
   test.each<[string, () => Policy[]]>([
@@ -204,39 +204,36 @@ describe('a queued write', () => {
       'an origin that is silent',
       () => [failover({ origins: [ORIGIN, OTHER] }), attemptTimeout({ attempt: '9s' })],
     ],
-  ])(
-    'that waited for %s is not sent in the session of whoever has signed in meanwhile',
-    async (what, make) => {
-      let user = 'ann';
-      const sent: string[] = [];
-      const box = outboxPolicy({ store: memoryStore() }, memoryStore);
-      const { fetch, clock, told } = scenario([box, ...make()], {
-        partition: () => user,
-        name: `session ${what}`,
-        fetch: async (request, { signal }) => {
-          if (request.method === 'POST') sent.push(user);
-          if (request.url === `${ORIGIN}/down`) throw new TypeError('Failed to fetch');
-          if (user === 'ann')
-            return new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)));
-          return ok();
-        },
-      });
-      const first = fetch(`${ORIGIN}/down`).catch(() => {});
-      if (what !== 'a full bulkhead') await first;
-      else void fetch(`${ORIGIN}/slow`).catch(() => {});
-      const answer = fetch(URL_, POST).catch(() => {});
-      await clock.advance(5_000);
-      const before = sent.length;
-      user = 'bob';
-      await clock.advance(120_000);
-      expect(sent.slice(before)).toEqual([]);
-      expect(told('delivered')).toEqual([]);
-      await fetch.close();
-      await answer;
-    },
-  );
+  ])('a queued write that waited for %s is not sent in the session of another user', async (what, make) => {
+    let user = 'ann';
+    const sent: string[] = [];
+    const box = outboxPolicy({ store: memoryStore() }, memoryStore);
+    const { fetch, clock, told } = scenario([box, ...make()], {
+      partition: () => user,
+      name: `session ${what}`,
+      fetch: async (request, { signal }) => {
+        if (request.method === 'POST') sent.push(user);
+        if (request.url === `${ORIGIN}/down`) throw new TypeError('Failed to fetch');
+        if (user === 'ann')
+          return new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)));
+        return ok();
+      },
+    });
+    const first = fetch(`${ORIGIN}/down`).catch(() => {});
+    if (what !== 'a full bulkhead') await first;
+    else void fetch(`${ORIGIN}/slow`).catch(() => {});
+    const result = fetch(URL_, POST).catch(() => {});
+    await clock.advance(5_000);
+    const before = sent.length;
+    user = 'bob';
+    await clock.advance(120_000);
+    expect(sent.slice(before)).toEqual([]);
+    expect(told('delivered')).toEqual([]);
+    await fetch.close();
+    await result;
+  });
 
-  test('that a backup has taken and answered with a redirect of its own is delivered', async () => {
+  test('a queued write that a backup accepted with a redirect of its own is delivered', async () => {
     const box = outboxPolicy({ store: memoryStore() }, memoryStore);
     const { fetch, clock, told } = scenario([box, failover({ origins: [ORIGIN, OTHER] })], {
       ...ANN,
@@ -256,7 +253,7 @@ describe('a queued write', () => {
   });
 
   test.each(['body', 'get', 'update'] as const)(
-    'is sent, and the lane is free, after the store hung once (%s)',
+    'a queued write is sent, and its lane is free, after the store hung once (%s)',
     async (operation) => {
       const store = durableStore();
       const box = outboxPolicy({ store }, memoryStore);
@@ -282,7 +279,7 @@ describe('a queued write', () => {
   );
 
   test.each(['groups', 'range'] as const)(
-    'is not waited for by flush while the store hangs (%s)',
+    'flush does not wait for a queued write while the store hangs (%s)',
     async (operation) => {
       const store = durableStore();
       const box = outboxPolicy({ store, pollInterval: '1d' }, memoryStore);
@@ -299,7 +296,7 @@ describe('a queued write', () => {
     },
   );
 
-  test('whose caller leaves without a reason before the commit is not sent', async () => {
+  test('a queued write whose caller aborts without a reason before the commit is not sent', async () => {
     const store = durableStore();
     const { fetch, origin, clock } = scenario([outboxPolicy({ store }, memoryStore)], {
       ...ANN,
@@ -318,7 +315,7 @@ describe('a queued write', () => {
     await fetch.close();
   });
 
-  test('that a store has taken and not confirmed is not called refused', async () => {
+  test('a queued write that a store committed without confirmation is reported as unknown', async () => {
     const store = durableStore();
     const { fetch } = scenario([outboxPolicy({ store }, memoryStore)], { ...ANN, name: 'unconfirmed' });
     const { change } = store;
@@ -330,7 +327,7 @@ describe('a queued write', () => {
     await fetch.close();
   });
 
-  test('whose answer somebody waits for ends with the client', async () => {
+  test('close ends a pending result of a queued write', async () => {
     const box = outboxPolicy({ store: memoryStore() }, memoryStore);
     const { fetch, host } = scenario([box], { ...ANN, name: 'waiting' });
     host.connectivity.set(false);
@@ -354,7 +351,7 @@ test('failover does not repeat an at-most-once entry for its Idempotency-Key', a
   await fetch.close();
 });
 
-describe('an answer that no constructor makes', () => {
+describe('a response that no constructor makes', () => {
   const odd = (code: number): Response =>
     Object.defineProperties(ok('odd'), {
       status: { value: code },
@@ -365,20 +362,20 @@ describe('an answer that no constructor makes', () => {
   test.each([
     ['a whole attempt', 999, {}],
     ['the outbox', 200, { method: 'POST', body: 'x', holdfast: { outbox: true } }],
-  ])('is what it is from %s', async (name, code, init) => {
+  ])('a response with an odd status keeps it through %s', async (name, code, init) => {
     const box = outboxPolicy({ store: memoryStore() }, memoryStore);
     const { fetch, origin } = scenario([box, retry({ until: wholeBody })], { ...ANN, name });
     origin.replies(odd(code));
-    const answer = await fetch(URL_, init);
-    expect(answer.clone().status).toBe(code);
-    expect([answer.status, answer.statusText, answer.ok]).toEqual([code, '成功', code === 200]);
-    expect(await answer.text()).toBe('odd');
+    const response = await fetch(URL_, init);
+    expect(response.clone().status).toBe(code);
+    expect([response.status, response.statusText, response.ok]).toEqual([code, '成功', code === 200]);
+    expect(await response.text()).toBe('odd');
     await fetch.close();
   });
 });
 
-describe('a copy', () => {
-  test('does not come after a logout, nor bring back what a write has changed', async () => {
+describe('faults of cached responses', () => {
+  test('a response from before a sign-out or a write is not stored after it', async () => {
     for (const change of ['clear', 'write'] as const) {
       const store = durableStore();
       const cache = cachePolicy({ store, invalidated: 'drop' }, memoryStore);
@@ -395,7 +392,7 @@ describe('a copy', () => {
     }
   });
 
-  test('that is being written at a logout goes, too', async () => {
+  test('a cached response that is being written at a sign-out is deleted, too', async () => {
     const store = durableStore();
     const cache = cachePolicy({ store }, memoryStore);
     const { fetch, origin } = scenario([cache], ANN);
@@ -411,7 +408,7 @@ describe('a copy', () => {
     expect(await store.range({ prefix: 'copy ' })).toEqual([]);
   });
 
-  test('of a client that was closed holds no connection', async () => {
+  test('the last client that closes closes the store', async () => {
     const store = durableStore();
     let closed = 0;
     store.close = async () => void closed++;
@@ -424,8 +421,8 @@ describe('a copy', () => {
   });
 });
 
-describe('a place in the bulkhead', () => {
-  test('is free for whoever has to sign in because of the answer', async () => {
+describe('faults of the bulkhead', () => {
+  test('a 401 releases its slot for the request of a token', async () => {
     const { fetch, origin } = scenario([bulkhead({ limit: 1 })]);
     origin.replies(status(401));
     const refused = await fetch(URL_);
@@ -434,13 +431,13 @@ describe('a place in the bulkhead', () => {
   });
 });
 
-describe('an option', () => {
-  test('in the wrong place is said to be there', async () => {
+describe('faults of options', () => {
+  test('an option in the wrong place is an error that says where it belongs', async () => {
     const { fetch } = scenario([retry()]);
     await expect(fetch(URL_, { retry: 3 } as never)).rejects.toThrow(/retry: 3 .* stands in holdfast/);
   });
 
-  test('of a category heeds the application’s view of an answer that looks good', async () => {
+  test('a strategy uses the application’s category of a response that looks good', async () => {
     const categorize = (outcome: unknown) =>
       outcome instanceof Response && outcome.headers.has('x-error') ? 'server' : undefined;
     const { fetch, origin } = scenario([strategies({ server: 'retry' }, { categorize }), retry()]);
@@ -449,7 +446,7 @@ describe('an option', () => {
   });
 });
 
-describe('what is over stays over', () => {
+describe('work after the end', () => {
   test('a circuit is not probed after the client was closed', async () => {
     const { fetch, origin, clock } = scenario([breaker({ probe: '/health', failures: 1, openFor: '1s' })]);
     origin.otherwise(networkError());
@@ -464,7 +461,7 @@ describe('what is over stays over', () => {
     expect(origin.seen).toHaveLength(length);
   });
 
-  test('a fallback that comes too late is given up', async () => {
+  test('a fallback that comes too late is cancelled', async () => {
     const late = stalledBody();
     const { fetch, origin, clock } = scenario([
       fallback(() => new Promise((give) => void clock.after(11_000, () => give(late.response)))),
@@ -475,7 +472,7 @@ describe('what is over stays over', () => {
     expect(late.cancelled()).toBe(true);
   });
 
-  test('a 204 has no body, whatever was kept for it', () => {
+  test('a 204 has no body, even if one was stored for it', () => {
     const kept = {
       status: 204,
       statusText: 'No Content',

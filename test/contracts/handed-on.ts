@@ -16,10 +16,12 @@ import {
 } from '../../src/index.ts';
 
 /**
- * The law "handed on unread": a platform may read the response of each policy by itself. The slot is released, and the response is
- * stored. `test/faults/handed-on` holds it on the real servers, service workers and Cache APIs.
+ * The law "handed on unread": a platform may read the response of each policy by itself. The slot
+ * is released, and the response is stored. `test/faults/handed-on` holds it on the real servers,
+ * service workers and Cache APIs.
  *
- * @returns one fetch for each policy, and one with all of them. Two calls at a time fill a bulkhead.
+ * @returns one fetch for each policy, and one with all of them. Two calls at a time fill a
+ * bulkhead.
  */
 export function subjects(upstream: string) {
   const cache = staleCache({ store: memoryStore() });
@@ -58,7 +60,7 @@ export function subjects(upstream: string) {
   };
   return {
     fetches,
-    /** What is still held, and what has been stored. */
+    /** The slots in use, and the stored responses. */
     state: async () => ({
       slots: [slots, everySlot]
         .flatMap((each) => Object.values(each.states()))

@@ -12,7 +12,7 @@ import {
 export const ONE = 'https://one.example';
 export const TWO = 'https://two.example';
 
-/** What the origin does with one request. Without a name: 200 with a body of two chunks. */
+/** The reply of the origin to one request. Without a name: 200 with a body of two chunks. */
 export interface Reply {
   readonly is?: 'answer' | 'hang' | 'refuse';
   readonly status?: number;
@@ -23,9 +23,9 @@ export interface Reply {
   readonly chunks?: readonly string[] | null;
   /** Between two chunks, in ms. */
   readonly gap?: number;
-  /** How the body goes on after its chunks. Default `'well'`. */
+  /** The end of the body after its chunks. Default `'well'`. */
   readonly ends?: 'well' | 'stalled' | 'broken';
-  /** It answers as if it had not been given up. */
+  /** It responds in spite of an abort. */
   readonly deaf?: boolean;
   readonly facts?: Partial<ResponseMetadata>;
 }
@@ -36,16 +36,16 @@ export type Origin = (request: Request, count: number) => Reply;
 export interface CallPlan {
   readonly url?: string;
   readonly init?: Omit<RequestInit, 'signal'>;
-  /** When it is given up, in ms of the clock; `'before'` it is made, `'at once'` after. */
+  /** The time of its abort, in ms of the clock; `'before'` it is made, `'at once'` after. */
   readonly abort?: number | 'before' | 'at once';
   readonly reason?: unknown;
-  /** What is done with the response. Default `'text'`. */
+  /** The use of the response. Default `'text'`. */
   readonly reads?: 'text' | 'reader' | 'clone' | 'half a clone' | 'cancel' | 'part' | 'nothing';
   /** The signal comes in a `Request`; `'none'` there is none. */
   readonly bare?: boolean | 'none';
 }
 
-/** What became of a call, and of the reading of its body. */
+/** The outcome of a call, and of the reading of its body. */
 export interface Ended {
   readonly response?: Response;
   readonly text?: string;
@@ -54,7 +54,7 @@ export interface Ended {
   /** Its own signal, as it was when the call ended. */
   readonly aborted: boolean;
   readonly reason: unknown;
-  /** How long after it was given up the call ended, in ms. */
+  /** The ms from the abort to the end of the call. */
   readonly late: number;
 }
 
@@ -62,25 +62,25 @@ export interface World {
   readonly fetch: HoldfastFetch;
   readonly clock: VirtualClock;
   readonly online: ReturnType<typeof switchedConnectivity>;
-  /** Requests that the origin has had. */
+  /** The requests that the origin has received. */
   readonly requests: Request[];
   /** Their signals. */
   readonly wires: AbortSignal[];
-  /** Chunks that were taken out of all bodies. */
+  /** Chunks that were read from all bodies. */
   readonly pulled: () => number;
-  /** Requests that the origin has not answered, and that nobody has given up. */
+  /** Requests without a response and without an abort. */
   readonly underWay: () => number;
-  /** Settles when the call is over and its body has been dealt with. @throws where that never happens. */
+  /** Settles when the call is over and its body is read or cancelled. @throws if that never happens. */
   call(plan?: CallPlan): Promise<Ended>;
-  /** @throws where `work` does not settle in an hour of the clock. */
+  /** @throws if `work` does not settle in an hour of the clock. */
   settled<T>(work: Promise<T>): Promise<T>;
-  /** What is there that was not there before the first call; nothing else is named. */
+  /** The resources beyond those before the first call; those without a difference are left out. */
   left(): Promise<Partial<Left>>;
-  /** All that is there. */
+  /** All resources. */
   there(): Left;
 }
 
-/** What calls can leave behind. */
+/** The resources that calls can leave behind. */
 interface Left {
   timers: number;
   /** On the signals of callers. */
@@ -101,12 +101,12 @@ let worlds = 0;
 
 const open: HoldfastFetch[] = [];
 
-/** Worlds end with their test: caches of one page would go on telling each other of every write. */
+/** Worlds end with their test: caches of one page would go on broadcasting every write. */
 export function endAll(): void {
   for (const fetch of open.splice(0)) void fetch.close();
 }
 
-/** Policies around an origin that counts what is left of its answers, in virtual time. */
+/** Policies around an origin that counts its open responses, in virtual time. */
 export async function world(
   policies: readonly Policy[],
   origin: Origin = () => ({}),
@@ -133,19 +133,19 @@ export async function world(
     if (!deaf) signal?.throwIfAborted();
     underWay++;
     const ended = (): void => void underWay--;
-    const answered = new Promise<Response>((resolve, reject) => {
+    const responded = new Promise<Response>((resolve, reject) => {
       if (!deaf) signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
       if (is === 'refuse') reject(new TypeError('Failed to fetch'));
       if (is !== 'answer') return;
-      const answer = (): void => {
-        if (deaf || !signal?.aborted) resolve(bodies.answer(request, reply));
+      const respond = (): void => {
+        if (deaf || !signal?.aborted) resolve(bodies.respond(request, reply));
       };
-      if (after === 0) return answer();
-      const cancel = clock.after(after, answer);
+      if (after === 0) return respond();
+      const cancel = clock.after(after, respond);
       if (!deaf) signal?.addEventListener('abort', cancel, { once: true });
     });
-    answered.then(ended, ended);
-    return answered;
+    responded.then(ended, ended);
+    return responded;
   };
 
   const fetch = pipeline(
@@ -159,7 +159,7 @@ export async function world(
     }),
   );
   open.push(fetch);
-  // What lives as long as the pipeline: an outbox looks after its entries now and then.
+  // Resources of the pipeline itself: an outbox looks after its entries now and then.
   await clock.advance(0);
 
   const there = (): Left => ({
@@ -203,9 +203,9 @@ export async function world(
     signals.push(counted(signal));
     const cancel = typeof abort === 'number' ? clock.after(abort, leave) : () => {};
     const given = bare === 'none' ? init : { ...init, signal };
-    const answer = request ? fetch(request) : fetch(url, given);
+    const response = request ? fetch(request) : fetch(url, given);
     if (abort === 'at once') leave();
-    const done = answer.then(async (response) => ({ response, text: await read(response, reads) }));
+    const done = response.then(async (response) => ({ response, text: await read(response, reads) }));
     const now = (): Pick<Ended, 'aborted' | 'reason' | 'late'> => {
       const { aborted, reason } = signal;
       return { aborted, reason, late: aborted ? clock.ticks() - left : 0 };
@@ -231,12 +231,12 @@ export async function world(
     call,
     settled,
     async left() {
-      // Losers that are given up, and copies that are kept.
+      // Losers that are cancelled, and responses that are stored.
       await clock.advance(1_000);
       const more = () => names.map((name) => [name, there()[name] - before[name]] as const);
       const isLeft = ([, count]: readonly [string, number]): boolean => count !== 0;
-      // A request whose caller has been given a copy goes on for as long as its own limits let it.
-      // One after the other, where the policies further out ask again.
+      // A request whose caller has a cached response goes on for as long as its own limits let it.
+      // One after the other, if the policies further out repeat it.
       for (let round = 0; round < 3 && more().some(isLeft); round++) await clock.advance(30_000);
       return Object.fromEntries(more().filter(isLeft));
     },
@@ -276,7 +276,7 @@ async function read(response: Response, how: NonNullable<CallPlan['reads']>): Pr
   return text;
 }
 
-/** The answers of an origin, whose bodies tell whether somebody has dealt with them. */
+/** The responses of an origin, which record whether their bodies were read or cancelled. */
 class Bodies {
   readonly #clock: VirtualClock;
   readonly open = new Set<object>();
@@ -286,7 +286,7 @@ class Bodies {
     this.#clock = clock;
   }
 
-  answer({ method, url }: Request, { status = 200, headers = {}, ...reply }: Reply): Response {
+  respond({ method, url }: Request, { status = 200, headers = {}, ...reply }: Reply): Response {
     const facts = { status, statusText: '', url, type: 'basic', redirected: false, ...reply.facts } as const;
     const empty = reply.chunks === null || method === 'HEAD' || [204, 205, 304].includes(status);
     return createResponse(empty ? null : this.#stream(reply), facts, headers);
@@ -339,7 +339,7 @@ function countedConnectivity() {
   return { online, subscriptions: () => subscriptions };
 }
 
-/** Counts the listeners on a signal; the platform itself takes those away that are for once. */
+/** Counts the listeners on a signal; the platform itself removes those with `once`. */
 function counted(signal: AbortSignal): { listeners(): number } {
   const kept = new Map<unknown, boolean>();
   const add = signal.addEventListener;
@@ -355,7 +355,10 @@ function counted(signal: AbortSignal): { listeners(): number } {
   return { listeners: () => [...kept.values()].filter((once) => !(once && signal.aborted)).length };
 }
 
-/** Who follows a signal of ours without an event listener (`primitives/abort.ts`); a leak there is seen by nobody else. */
+/**
+ * The followers of a signal of ours without an event listener (`primitives/abort.ts`); no other
+ * count shows a leak there.
+ */
 function followersOf(signal: AbortSignal): number {
   const list = Object.getOwnPropertySymbols(signal).find(
     ({ description }) => description === 'holdfast.followers',
@@ -368,7 +371,7 @@ function followersOf(signal: AbortSignal): number {
   return count;
 }
 
-/** Freezes options, and what is in them; what the platform made stays as it is. */
+/** Freezes options, and their contents; objects of the platform stay as they are. */
 export function frozen<T>(value: T): T {
   const isPlain = Array.isArray(value) || Object.getPrototypeOf(value ?? 0) === Object.prototype;
   if (!isPlain) return value;

@@ -16,10 +16,10 @@ import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import { frozen, ONE, TWO } from './policy-laws.ts';
 
-/** What a law is about: policies, new ones with each use. */
+/** The subject of a law: policies, new ones with each use. */
 export type Subject = readonly [name: string, make: () => Policy[]];
 
-/** Writes to there are kept in an outbox, if there is one. */
+/** Writes to this URL are queued in an outbox, if there is one. */
 export const WRITES = `${ONE}/writes`;
 
 const never = (): Promise<never> => new Promise(() => {});
@@ -122,5 +122,5 @@ export function shuffled(random: () => number): Subject {
   return [chosen.join(' > '), () => chosen.map((name) => (kinds[name] as () => Policy)())];
 }
 
-/** Whether it takes a whole body before it hands its response over, as it was told to. */
+/** Whether its options say that it reads a whole body before it returns the response. */
 export const takesBodies = ([name]: Subject): boolean => name.includes('whole bodies');

@@ -17,17 +17,21 @@ import {
 } from './policy-laws.ts';
 import { pairs, type Subject, shuffled, subjects, takesBodies, WRITES } from './policy-subjects.ts';
 
-/** Streams take ten times as long there, so only some of the cases are looked at. */
+/** Streams take ten times as long there, so only some of the cases run. */
 const SLOW = globalThis.navigator?.userAgent === 'Cloudflare-Workers' ? 8 : 1;
 
-// Between processes a lock takes real time, in which virtual time goes on. Here is only one.
+// Between processes a lock takes real time, in which virtual time goes on. These tests have one
+// process.
 beforeAll(
   () => void Object.defineProperty(globalThis.navigator, 'locks', { value: undefined, configurable: true }),
 );
 afterEach(endAll);
 afterAll(() => void Reflect.deleteProperty(globalThis.navigator, 'locks'));
 
-/** Checks a law in each of its cases: for every policy alone, and for pairs, each of which has every sixth case. */
+/**
+ * Checks a law in each of its cases: for every policy alone, and for pairs, each of which has every
+ * sixth case.
+ */
 function law<T>(
   title: string,
   cases: Record<string, T>,
@@ -65,7 +69,7 @@ const script =
 const entriesOf = <T>(table: Record<string, T>): Record<string, [string, T]> =>
   Object.fromEntries(Object.entries(table).map(([name, value]) => [name, [name, value]]));
 
-/** Whether it takes writes into an outbox. */
+/** Whether it queues writes in an outbox. */
 const keepsWrites = (name: string): boolean => /outbox|with all/.test(name);
 
 const readToEnd = (response: Response): Promise<string> => response.text();
@@ -81,18 +85,18 @@ function once<T>(make: () => T): () => Promise<T> {
 interface Leaving {
   readonly origin: Origin;
   readonly plan: CallPlan;
-  /** Calls that are made before, and are not given up. */
+  /** Calls that are made before, and are not aborted. */
   readonly ahead?: number;
   /** Calls that have failed before. */
   readonly failed?: number;
   readonly offline?: boolean;
-  /** Some policies have ended the call before it is given up. */
+  /** Some policies have ended the call before its abort. */
   readonly perhaps?: boolean;
   /** A request is under way then. */
   readonly wire?: boolean;
 }
 
-/** Some refuse at once what others let wait. */
+/** Some policies reject at once where others wait. */
 const isRefusal = (error: unknown): boolean =>
   isFailure(error) && ['capacity', 'circuit-open'].includes(error.category);
 
@@ -142,14 +146,16 @@ describe('the caller’s own reason comes back, and nothing is left', () => {
     if (ended.aborted) expect([ended.failed, ended.error]).toEqual([true, ended.reason]);
     if (ended.aborted) expect(ended.error).toBe(ended.reason);
     expect(ended.late).toBeLessThan(100);
-    // The total limit has let go of its request by then.
+    // The total limit has aborted its request by then.
     if (wire && !name.includes('totalTimeout'))
       expect(wires.map(({ reason }) => reason === ended.reason)).not.toContain(false);
     for (const other of await Promise.all(others)) expect(other.aborted).toBe(false);
     expect(await left()).toEqual({});
   };
 
-  law('whatever it is', cases, (subject, { leaving, reason }) => check(subject, leaving, reason));
+  law('the caller’s own reason comes back, of any kind', cases, (subject, { leaving, reason }) =>
+    check(subject, leaving, reason),
+  );
 });
 
 describe('the caller’s own reason comes back from a queued write', () => {
@@ -158,29 +164,33 @@ describe('the caller’s own reason comes back from a queued write', () => {
     'before it was accepted': { plan: { ...write, abort: 'before' }, sent: 0 },
     'in the same moment': { plan: { ...write, abort: 'at once' }, sent: 0 },
     'while it is delivered': { plan: { ...write, abort: 100 }, sent: 1, origin: script({ after: 500 }) },
-    'while its answer is read': { plan: { ...write, abort: 5_000, reads: 'nothing' }, sent: 1 },
+    'while its response is read': { plan: { ...write, abort: 5_000, reads: 'nothing' }, sent: 1 },
   };
 
-  law('and it is delivered if it was accepted', moments, async ([name, make], { plan, sent, origin }) => {
-    if (!keepsWrites(name)) return;
-    const { call, clock, left, requests } = await world(make(), origin);
-    for (const reason of Object.values(reasons)) {
-      requests.length = 0;
-      const ended = await call({ ...plan, reason });
-      if (ended.aborted) expect([ended.failed, ended.error === ended.reason]).toEqual([true, true]);
-      else expect(plan.reads).toBe('nothing');
-      await ended.response?.body?.cancel();
-      expect(ended.late).toBeLessThan(100);
-      // With others further in, the delivery has to wait for its turn.
-      if (name === 'outbox') expect(await left()).toEqual({});
-      else await clock.advance(20_000);
-      expect(requests.length).toBe(sent);
-      expect(await left()).toEqual({});
-    }
-  });
+  law(
+    'the caller’s own reason comes back, and an accepted write is delivered',
+    moments,
+    async ([name, make], { plan, sent, origin }) => {
+      if (!keepsWrites(name)) return;
+      const { call, clock, left, requests } = await world(make(), origin);
+      for (const reason of Object.values(reasons)) {
+        requests.length = 0;
+        const ended = await call({ ...plan, reason });
+        if (ended.aborted) expect([ended.failed, ended.error === ended.reason]).toEqual([true, true]);
+        else expect(plan.reads).toBe('nothing');
+        await ended.response?.body?.cancel();
+        expect(ended.late).toBeLessThan(100);
+        // With other policies inside, the delivery has to wait for its turn.
+        if (name === 'outbox') expect(await left()).toEqual({});
+        else await clock.advance(20_000);
+        expect(requests.length).toBe(sent);
+        expect(await left()).toEqual({});
+      }
+    },
+  );
 });
 
-describe('what the caller gave stays as it was', () => {
+describe('the caller’s arguments stay as they were', () => {
   const headers = { 'content-type': 'text/x', 'x-request-id': '1', authorization: 'secret' };
   const given: Record<string, () => [RequestInfo | URL, HoldfastInit?]> = {
     'a URL alone': () => [Object.freeze(new URL(`${ONE}/orders`))],
@@ -211,7 +221,7 @@ describe('what the caller gave stays as it was', () => {
     return { ...rest, headers: headers instanceof Headers ? [...headers] : JSON.stringify(headers) };
   };
 
-  law('whatever becomes of the call', given, async ([, make], give) => {
+  law('the arguments stay as they were, however the call ends', given, async ([, make], give) => {
     const { fetch, settled, left, requests } = await world(
       make(),
       script(DOWN, REFUSES, { after: 800 }, WELL),
@@ -228,19 +238,19 @@ describe('what the caller gave stays as it was', () => {
   });
 });
 
-describe('what is given up is tidied up', () => {
-  const DEAF = 'answers whatever becomes of the request';
-  const DEAF_AND_DOWN = 'fails whatever becomes of the request';
+describe('aborted calls leave nothing behind', () => {
+  const DEAF = 'responds in spite of an abort';
+  const DEAF_AND_DOWN = 'fails in spite of an abort';
   const origins: Record<string, Origin> = {
-    answers: script(WELL),
-    'answers without a body': script({ status: 204 }),
+    responds: script(WELL),
+    'responds without a body': script({ status: 204 }),
     'has nothing new': script(WELL, { status: 304 }),
     'has not found it': script(WELL, { status: 404 }),
     fails: script(DOWN),
     'fails with a body that stalls': script({ ...DOWN, ends: 'stalled' }),
     'fails, and recovers': script(DOWN, WELL),
-    'answers, and fails then': script({ headers: { etag: '"1"' } }, DOWN),
-    'wants to be left alone': script(LATER, { status: 429, headers: { 'retry-after': '3' } }, WELL),
+    'responds, and fails then': script({ headers: { etag: '"1"' } }, DOWN),
+    'sends Retry-After': script(LATER, { status: 429, headers: { 'retry-after': '3' } }, WELL),
     refuses: script(REFUSES),
     'refuses, and recovers': script(REFUSES, REFUSES, WELL),
     'is slow': script({ after: 1_200 }),
@@ -257,33 +267,41 @@ describe('what is given up is tidied up', () => {
     [DEAF_AND_DOWN]: script({ ...DOWN, after: 4_000, deaf: true, ends: 'stalled' }),
   };
 
-  law('by who reads text, when the origin', origins, async ([, make], origin) => {
-    const { call, left, clock } = await world(make(), origin);
-    await Promise.all([call({ abort: 60_000 }), call({ abort: 700 })]);
-    await call({ abort: 60_000, bare: true });
-    await clock.advance(10_000);
-    await call({ abort: 60_000, init: { method: 'HEAD' } });
-    await clock.advance(5_000);
-    expect(await left()).toEqual({});
-  });
+  law(
+    'aborted calls that read text leave nothing behind, when the origin',
+    origins,
+    async ([, make], origin) => {
+      const { call, left, clock } = await world(make(), origin);
+      await Promise.all([call({ abort: 60_000 }), call({ abort: 700 })]);
+      await call({ abort: 60_000, bare: true });
+      await clock.advance(10_000);
+      await call({ abort: 60_000, init: { method: 'HEAD' } });
+      await clock.advance(5_000);
+      expect(await left()).toEqual({});
+    },
+  );
 
-  law('by others, when the origin', origins, async ([, make], origin) => {
-    const { call, left, clock } = await world(make(), origin);
-    const reads = ['cancel', 'part', 'clone', 'reader'] as const;
-    await Promise.all(reads.map((how) => call({ abort: 60_000, reads: how })));
-    await call({ abort: 60_000, reads: 'part' });
-    await clock.advance(3_000);
-    await call({ abort: 60_000, init: { method: 'POST', body: 'x' }, reads: 'cancel' });
-    // Until those have answered that nobody listens to any more.
-    if (origin === origins[DEAF] || origin === origins[DEAF_AND_DOWN]) await clock.advance(5_000);
-    expect(await left()).toEqual({});
-  });
+  law(
+    'aborted calls that read otherwise leave nothing behind, when the origin',
+    origins,
+    async ([, make], origin) => {
+      const { call, left, clock } = await world(make(), origin);
+      const reads = ['cancel', 'part', 'clone', 'reader'] as const;
+      await Promise.all(reads.map((how) => call({ abort: 60_000, reads: how })));
+      await call({ abort: 60_000, reads: 'part' });
+      await clock.advance(3_000);
+      await call({ abort: 60_000, init: { method: 'POST', body: 'x' }, reads: 'cancel' });
+      // Until the responses have come that no call waits for.
+      if (origin === origins[DEAF] || origin === origins[DEAF_AND_DOWN]) await clock.advance(5_000);
+      expect(await left()).toEqual({});
+    },
+  );
 });
 
 describe('calls without a signal', () => {
   const origins: Record<string, Origin> = {
-    answers: script(WELL),
-    'answers without a body': script({ status: 204 }),
+    responds: script(WELL),
+    'responds without a body': script({ status: 204 }),
     fails: script(DOWN),
     'fails, and recovers': script(DOWN, WELL),
     refuses: script(REFUSES),
@@ -293,68 +311,82 @@ describe('calls without a signal', () => {
     'breaks off at first': script(BREAKS, WELL),
   };
 
-  law('leave nothing, and share no error, when the origin', origins, async ([name, make], origin) => {
-    if (name.includes('never')) return;
-    const { call, clock, left, online } = await world(make(), origin);
-    const plan = { bare: 'none' } as const;
-    online.set(false);
-    const stop = clock.after(2_000, () => online.set(true));
-    const ended = await Promise.all([call(plan), call(plan)]);
-    ended.push(await call({ ...plan, reads: 'reader' }));
-    if (keepsWrites(name) && origin === origins.answers)
-      await call({ ...plan, url: WRITES, init: { method: 'POST', body: 'x' } });
-    stop();
-    const errors = ended
-      .map(({ error }) => error)
-      .filter((error) => isFailure(error) && origin === origins.refuses);
-    expect(new Set(errors).size).toBe(errors.length);
-    expect(await left()).toEqual({});
-  });
+  law(
+    'calls without a signal leave nothing, and share no error, when the origin',
+    origins,
+    async ([name, make], origin) => {
+      if (name.includes('never')) return;
+      const { call, clock, left, online } = await world(make(), origin);
+      const plan = { bare: 'none' } as const;
+      online.set(false);
+      const stop = clock.after(2_000, () => online.set(true));
+      const ended = await Promise.all([call(plan), call(plan)]);
+      ended.push(await call({ ...plan, reads: 'reader' }));
+      if (keepsWrites(name) && origin === origins.responds)
+        await call({ ...plan, url: WRITES, init: { method: 'POST', body: 'x' } });
+      stop();
+      const errors = ended
+        .map(({ error }) => error)
+        .filter((error) => isFailure(error) && origin === origins.refuses);
+      expect(new Set(errors).size).toBe(errors.length);
+      expect(await left()).toEqual({});
+    },
+  );
 });
 
 describe('a stream streams', () => {
   const parts = Array.from({ length: 40 }, (_, at) => `part ${at} `);
 
-  law('part by part, and few are taken ahead', { once: 1, 'twice at a time': 2 }, async (subject, calls) => {
-    const [name, make] = subject;
-    if (takesBodies(subject) || (calls > 1 && name.includes('bulkhead'))) return;
-    const { fetch, clock, settled, pulled, left } = await world(make(), script({ chunks: parts }));
-    const answers = await settled(Promise.all(Array.from({ length: calls }, () => fetch(`${ONE}/stream`))));
-    const readers = answers.map(({ body }) => (body as ReadableStream<Uint8Array>).getReader());
-    for (const [at, reader] of readers.entries()) {
-      const { value } = await settled(reader.read());
-      expect(new TextDecoder().decode(value)).toBe(parts[0]);
-      await clock.advance(60_000);
-      expect(pulled()).toBeLessThanOrEqual(4 * (at + 1));
-    }
-    await settled(Promise.all(readers.map((reader) => reader.cancel())));
-    expect(await left()).toEqual({});
-  });
+  law(
+    'a stream streams part by part, and few parts are read ahead',
+    { once: 1, 'twice at a time': 2 },
+    async (subject, calls) => {
+      const [name, make] = subject;
+      if (takesBodies(subject) || (calls > 1 && name.includes('bulkhead'))) return;
+      const { fetch, clock, settled, pulled, left } = await world(make(), script({ chunks: parts }));
+      const responses = await settled(
+        Promise.all(Array.from({ length: calls }, () => fetch(`${ONE}/stream`))),
+      );
+      const readers = responses.map(({ body }) => (body as ReadableStream<Uint8Array>).getReader());
+      for (const [at, reader] of readers.entries()) {
+        const { value } = await settled(reader.read());
+        expect(new TextDecoder().decode(value)).toBe(parts[0]);
+        await clock.advance(60_000);
+        expect(pulled()).toBeLessThanOrEqual(4 * (at + 1));
+      }
+      await settled(Promise.all(readers.map((reader) => reader.cancel())));
+      expect(await left()).toEqual({});
+    },
+  );
 });
 
-describe('a reader who leaves', () => {
+describe('a reader that aborts or cancels', () => {
   const leaving: Record<string, CallPlan> = {
-    'gives up its call': { abort: 100 },
-    'gives up its call, and reads a clone': { abort: 100, reads: 'clone' },
+    'aborts its call': { abort: 100 },
+    'aborts its call, and reads a clone': { abort: 100, reads: 'clone' },
     'cancels its body': { reads: 'part' },
     'cancels one of its own clones': { reads: 'half a clone' },
   };
 
-  law('takes nothing from others, nor from a copy that is kept, when it', leaving, async ([, make], plan) => {
-    const parts: Reply = { chunks: ['one ', 'two ', 'three'], gap: 200 };
-    let down = false;
-    const { call, clock, left } = await world(make(), () => (down ? REFUSES : parts));
-    const [, other] = await Promise.all([call(plan), call()]);
-    if (!other.failed) expect(other.text).toBe('one two three');
-    await clock.advance(1_000);
-    down = true;
-    const { response, text } = await call({ abort: 20_000 });
-    if (response && ['stale', 'cache'].includes(sourceOf(response))) expect(text).toBe('one two three');
-    expect(await left()).toEqual({});
-  });
+  law(
+    'a reader takes nothing from others, nor from a cached response, when it',
+    leaving,
+    async ([, make], plan) => {
+      const parts: Reply = { chunks: ['one ', 'two ', 'three'], gap: 200 };
+      let down = false;
+      const { call, clock, left } = await world(make(), () => (down ? REFUSES : parts));
+      const [, other] = await Promise.all([call(plan), call()]);
+      if (!other.failed) expect(other.text).toBe('one two three');
+      await clock.advance(1_000);
+      down = true;
+      const { response, text } = await call({ abort: 20_000 });
+      if (response && ['stale', 'cache'].includes(sourceOf(response))) expect(text).toBe('one two three');
+      expect(await left()).toEqual({});
+    },
+  );
 });
 
-describe('a response stays what it was', () => {
+describe('a response keeps its facts', () => {
   const facts = { url: `${ONE}/moved`, redirected: true, type: 'cors', statusText: 'Fine' } as const;
   const headers = { etag: '"1"', 'content-type': 'text/x', 'content-length': '7' };
   const replies: Record<string, [Reply, RequestInit?]> = {
@@ -379,30 +411,30 @@ describe('a response stays what it was', () => {
     body: body === null ? null : 'a stream',
   });
 
-  law('and so does its clone', replies, async ([name, make], [reply, init]) => {
+  law('a response keeps its facts, and so does its clone', replies, async ([name, make], [reply, init]) => {
     const plain = await world([], script(reply));
     const { fetch, settled, left } = await world(make(), script(reply));
     const expected = await plain.settled(plain.fetch(`${ONE}/orders`, init));
     const first = fetch(`${ONE}/orders`, init).then(readToEnd);
-    // A place is held until its body is read.
+    // A call has its slot until its body is read.
     if (name.includes('bulkhead')) await settled(first);
-    const [same, answer] = await settled(Promise.all([first, fetch(`${ONE}/orders`, init)]));
-    const clone = answer.clone();
-    expect([answer.url, answer.type]).toEqual([facts.url, facts.type]);
+    const [same, second] = await settled(Promise.all([first, fetch(`${ONE}/orders`, init)]));
+    const clone = second.clone();
+    expect([second.url, second.type]).toEqual([facts.url, facts.type]);
     const text = await expected.text();
-    for (const response of [answer, clone]) {
+    for (const response of [second, clone]) {
       expect(response).toBeInstanceOf(Response);
       expect(portrait(response)).toEqual(portrait(expected));
       expect(response.bodyUsed).toBe(false);
     }
-    expect(await settled(Promise.all([answer.text(), clone.text()]))).toEqual([text, text]);
-    expect([same, answer.bodyUsed]).toEqual([text, expected.bodyUsed]);
+    expect(await settled(Promise.all([second.text(), clone.text()]))).toEqual([text, text]);
+    expect([same, second.bodyUsed]).toEqual([text, expected.bodyUsed]);
     expect(await left()).toEqual({});
   });
 });
 
 describe('a transport that misbehaves', () => {
-  const DEAF = 'never answers, whatever becomes of the request';
+  const DEAF = 'never responds, in spite of an abort';
 
   const used = async (status: number): Promise<Response> => {
     const response = new Response('used', { status });
@@ -428,10 +460,10 @@ describe('a transport that misbehaves', () => {
     'rejects with a frozen error': () => Promise.reject(Object.freeze(new Error('mine'))),
     'rejects with what only looks like our error': () =>
       Promise.reject({ code: 'network', category: 'network', transient: true }),
-    'answers with nothing': () => Promise.resolve(),
-    'answers with text': () => Promise.resolve('text'),
-    'answers with a body that was read': () => used(200),
-    'fails with a body that was read': () => used(503),
+    'responds with nothing': () => Promise.resolve(),
+    'responds with text': () => Promise.resolve('text'),
+    'responds with a used body': () => used(200),
+    'fails with a used body': () => used(503),
     'returns no promise': () => new Response('x'),
     'returns nothing': () => undefined,
     'gives one response to all': once(() => new Response('x')),
@@ -442,24 +474,20 @@ describe('a transport that misbehaves', () => {
       Promise.resolve(new Response(new ReadableStream({ pull: (controller) => controller.error() }))),
   };
 
-  law(
-    'ends its call all the same when it',
-    entriesOf(transports),
-    async ([name, make], [title, transport]) => {
-      // Only a time limit gives up a transport that never does.
-      if (title === DEAF && !/timeout|standard/i.test(name)) return;
-      const { call, left } = await world(make(), undefined, { fetch: transport as never });
-      const plan = { abort: 100_000 };
-      const ended = await Promise.all([call(plan), call(plan), call({ ...plan, reads: 'reader' })]);
-      ended.push(await call(plan));
-      const answers = /^(gives|returns)/.test(title) || /fallback|with all/.test(name);
-      if (!answers) expect(ended.map(({ failed }) => failed)).toEqual([true, true, true, true]);
-      expect(await left()).toEqual({});
-    },
-  );
+  law('a call ends if its transport', entriesOf(transports), async ([name, make], [title, transport]) => {
+    // Only a time limit ends the call of a transport that never does.
+    if (title === DEAF && !/timeout|standard/i.test(name)) return;
+    const { call, left } = await world(make(), undefined, { fetch: transport as never });
+    const plan = { abort: 100_000 };
+    const ended = await Promise.all([call(plan), call(plan), call({ ...plan, reads: 'reader' })]);
+    ended.push(await call(plan));
+    const responds = /^(gives|returns)/.test(title) || /fallback|with all/.test(name);
+    if (!responds) expect(ended.map(({ failed }) => failed)).toEqual([true, true, true, true]);
+    expect(await left()).toEqual({});
+  });
 });
 
-describe('some of them, in any order,', () => {
+describe('several policies in any order', () => {
   const replies: Reply[] = [
     ...[WELL, WELL, WELL, DOWN, LATER, HANGS, REFUSES, STALLS, BREAKS, { after: 700 }, { after: 5_000 }],
     { ...DOWN, ends: 'stalled' },
@@ -494,47 +522,51 @@ describe('some of them, in any order,', () => {
       for (let made = 0; made < 3; made++) await call(plan());
     };
     await Promise.all(Array.from({ length: count }, caller));
-    // What waits in an outbox is delivered.
+    // An outbox delivers its waiting entries.
     recovered = true;
     for (let minutes = 0; minutes < 120; minutes += 5) await clock.advance(300_000);
     const { followers = 0, ...more } = await left();
     expect(more).toEqual({});
-    // A delivery without a time limit may be under way for as long as its pipeline, and each run of it follows one signal.
+    // A delivery without a time limit may be under way for as long as its pipeline, and each run of
+    // it follows one signal.
     expect(followers).toBeLessThanOrEqual(underWay() * policies.length);
     await settled(fetch.close());
     expect(Object.values(there())).toEqual([0, 0, 0, 0, 0]);
   };
 
-  test.each([1, 20])('let %d callers at a time come to their end', async (count) => {
-    const random = seeded(20_261_121 + count);
-    await inAll(
-      Array.from({ length: 60 / SLOW }, () => {
-        const [name, make] = shuffled(random);
-        const seed = Math.floor(random() * 2 ** 32);
-        return [`${name}, seed ${seed}`, () => check(make, seed, count)] as const;
-      }),
-    );
-  });
+  test.each([1, 20])(
+    'several policies in any order let %d callers at a time come to their end',
+    async (count) => {
+      const random = seeded(20_261_121 + count);
+      await inAll(
+        Array.from({ length: 60 / SLOW }, () => {
+          const [name, make] = shuffled(random);
+          const seed = Math.floor(random() * 2 ** 32);
+          return [`${name}, seed ${seed}`, () => check(make, seed, count)] as const;
+        }),
+      );
+    },
+  );
 });
 
 describe('after close()', () => {
   const SILENT = 'the origin was silent';
   const STREAMS = 'a body was under way';
-  const ABOUT = 'the origin was about to answer';
+  const ABOUT = 'the origin was about to respond';
   const origins: Record<string, Origin> = {
     'nothing was under way': script(WELL),
     [SILENT]: script(HANGS),
     [STREAMS]: script(STALLS),
     'attempts had failed': script({ ...DOWN, ends: 'stalled' }),
     'the network had failed': script(REFUSES),
-    'the origin wanted to be left alone': script(LATER),
+    'the origin had sent Retry-After': script(LATER),
     [ABOUT]: script({ after: 1_500 }),
   };
 
   /** No call has ended by itself before. */
-  const lasting = [origins[SILENT], origins[STREAMS], origins[ABOUT]];
+  const pending = [origins[SILENT], origins[STREAMS], origins[ABOUT]];
 
-  law('nothing is left, and calls are refused, when', origins, async ([name, make], origin) => {
+  law('a closed pipeline leaves nothing, and rejects calls, when', origins, async ([name, make], origin) => {
     const { fetch, call, there, clock, settled, requests } = await world(make(), origin);
     const made: Promise<Ended>[] = [];
     if (origin !== origins['nothing was under way'])
@@ -543,7 +575,7 @@ describe('after close()', () => {
     await settled(new Promise<void>((done) => clock.after(600, () => done(fetch.close()))));
     const sent = requests.length;
     const errors = (await settled(Promise.all(made))).map(({ error }) => error);
-    if (lasting.includes(origin))
+    if (pending.includes(origin))
       for (const error of errors)
         if (error && !isRefusal(error)) expect(error).toMatchObject({ code: 'closed' });
     const closed = errors.filter((error) => isFailure(error) && error.code === 'closed');
@@ -557,14 +589,14 @@ describe('after close()', () => {
   });
 });
 
-test('what calls hold while they last is counted', async () => {
+test('the world counts the resources of calls that are under way', async () => {
   const { call, clock, there } = await world([totalTimeout(), attemptTimeout()], (_, count) =>
     count === 1 ? STALLS : HANGS,
   );
-  const held = new Promise((tell) => clock.after(1_000, () => tell(there())));
+  const during = new Promise((give) => clock.after(1_000, () => give(there())));
   const calls = [call({ abort: 1_500 }), call({ abort: 1_500, bare: true })];
-  // Of the timers two belong to the policies, and four to this test.
-  expect(await held).toEqual({ timers: 6, listeners: 2, followers: 2, subscriptions: 0, bodies: 1 });
+  // Two of the timers belong to the policies, and four to this test.
+  expect(await during).toEqual({ timers: 6, listeners: 2, followers: 2, subscriptions: 0, bodies: 1 });
   await Promise.all(calls);
   expect(Object.values(there())).toEqual([0, 0, 0, 0, 0]);
 });

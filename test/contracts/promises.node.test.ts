@@ -19,8 +19,9 @@ import { seeded, switchedConnectivity, type VirtualClock, virtualClock } from '.
 import { times } from '../support/extent.ts';
 
 /**
- * Random pipelines against random origins in virtual time, and the promises of the library after each: every call ends, what
- * must not be repeated is not, the caller's reason comes back, nothing is left behind.
+ * Random pipelines against random origins in virtual time, and the promises of the library after
+ * each: every call ends, no request is repeated that must not be, the caller's reason comes back,
+ * nothing is left behind.
  */
 const RUNS = times({ test: 500, soak: 10_000 });
 const SEED = Number(process.env.SEED ?? 20_261_121);
@@ -45,8 +46,8 @@ const makers: Record<string, () => Policy> = {
   staleCache: () => cachePolicy({ store: memoryStore() }, memoryStore),
 };
 
-interface Answer {
-  is: 'answer';
+interface Reply {
+  is: 'response';
   status: number;
   /** In ms. */
   after: number;
@@ -54,16 +55,16 @@ interface Answer {
   headers: Record<string, string>;
 }
 
-type Behaviour = Answer | { is: 'refuse' } | { is: 'hang' };
+type Behaviour = Reply | { is: 'refuse' } | { is: 'hang' };
 
-const WELL: Answer = { is: 'answer', status: 200, after: 0, body: 'whole', headers: {} };
+const WELL: Reply = { is: 'response', status: 200, after: 0, body: 'whole', headers: {} };
 
 const behaviour: fc.Arbitrary<Behaviour> = fc.oneof(
-  fc.record<Answer>({
-    is: fc.constant('answer' as const),
+  fc.record<Reply>({
+    is: fc.constant('response' as const),
     status: fc.constantFrom(200, 200, 200, 204, 304, 401, 404, 408, 413, 429, 500, 501, 503),
     after: fc.constantFrom(0, 0, 10, 700, 5_000),
-    body: fc.constantFrom<Answer['body']>('whole', 'whole', 'whole', 'broken', 'stalled', 'none'),
+    body: fc.constantFrom<Reply['body']>('whole', 'whole', 'whole', 'broken', 'stalled', 'none'),
     headers: fc.constantFrom<Record<string, string>>(
       {},
       {},
@@ -97,7 +98,7 @@ const world = fc.record({
 
 type World = typeof world extends fc.Arbitrary<infer T> ? T : never;
 
-/** A body that tells whether somebody has dealt with it. */
+/** A body that is in `open` until it is read or cancelled. */
 function bodyOf(how: string, open: Set<object>): ReadableStream<Uint8Array<ArrayBuffer>> {
   const self = {};
   open.add(self);
@@ -134,14 +135,14 @@ async function run({ policies, script, calls, seed }: World): Promise<void> {
       if (step.is === 'refuse') return reject(new TypeError('Failed to fetch'));
       if (step.is === 'hang') return;
       const { status, body, headers, after } = step;
-      const answer = (): void => {
+      const respond = (): void => {
         if (signal?.aborted) return;
         const empty = body === 'none' || status === 204 || status === 304 || request.method === 'HEAD';
         resolve(new Response(empty ? null : bodyOf(body, open), { status, headers }));
       };
-      if (after === 0) answer();
+      if (after === 0) respond();
       else {
-        const cancel = clock.after(after, answer);
+        const cancel = clock.after(after, respond);
         signal?.addEventListener('abort', cancel, { once: true });
       }
     });
@@ -162,7 +163,7 @@ async function run({ policies, script, calls, seed }: World): Promise<void> {
     const call = async (): Promise<void> => {
       const controller = new AbortController();
       const reason = new Error(`reason ${n}`);
-      // Without limits some calls would never end; that is what was asked for then.
+      // Without limits some calls would never end, as their options say.
       const cancel = clock.after(abort ?? 200_000, () => controller.abort(reason));
       const headers: Record<string, string> = {
         'x-call': String(n),
@@ -174,11 +175,11 @@ async function run({ policies, script, calls, seed }: World): Promise<void> {
         sourceOf(response);
         if (reads === 'nothing') await response.body?.cancel();
         else {
-          const copy = reads === 'a clone' ? response.clone() : undefined;
-          await Promise.all([response.text(), copy?.text()]);
+          const clone = reads === 'a clone' ? response.clone() : undefined;
+          await Promise.all([response.text(), clone?.text()]);
         }
       } catch (error) {
-        // Identity: nobody has wrapped it.
+        // Identity: no policy has wrapped it.
         if (controller.signal.aborted && (error as Error).message.startsWith('reason'))
           expect(error).toBe(reason);
         else expect(error).toBeInstanceOf(Error);
@@ -191,8 +192,8 @@ async function run({ policies, script, calls, seed }: World): Promise<void> {
     made.push(new Promise((resolve) => clock.after(at, () => resolve(call()))));
   }
   await Promise.all(made);
-  // Work that no call waits for: cached responses to store, losers to cancel, and a request whose caller got the cached
-  // response, for up to 30 s.
+  // Work that no call waits for: cached responses to store, losers to cancel, and a request whose
+  // caller got the cached response, for up to 30 s.
   await clock.advance(31_000);
 
   const keyed = policies.includes('retry with a key');

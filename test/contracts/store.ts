@@ -22,21 +22,21 @@ const text = async (body: unknown): Promise<string> => new Response(body as Body
 interface Opened<S extends Store> {
   /** A new, empty one. */
   readonly store: S;
-  /** Gives another one on the same data. */
+  /** Opens another one on the same data. */
   readonly reopen?: () => S;
 }
 
 /**
  * The laws of a store that is enough for a cache.
  *
- * @param lists Whether it lists whatever there is, or no more than keys that are the same up to their last space.
+ * @param lists Whether it lists all keys, or only keys that are the same up to their last space.
  * @param longestKey In characters.
  */
 export function storeLaws(open: () => Opened<Store>, { lists = true, longestKey = 10_000 } = {}): void {
   const fresh = (): Store => open().store;
 
   describe('a store', () => {
-    test('gives back what was written, and nothing for what was not', async () => {
+    test('a store returns written items, and nothing for others', async () => {
       const store = fresh();
       await store.write([{ ...put('a', { deep: [1, new Date(0), null] }), body: 'body' }]);
       expect(await store.get('a')).toEqual({ key: 'a', value: { deep: [1, new Date(0), null] } });
@@ -45,7 +45,7 @@ export function storeLaws(open: () => Opened<Store>, { lists = true, longestKey 
       expect(await store.body('b')).toBeUndefined();
     });
 
-    test('keeps bodies of every kind', async () => {
+    test('a store keeps bodies of every kind', async () => {
       const store = fresh();
       await store.write([
         { ...put('text'), body: 'text ä' },
@@ -58,7 +58,7 @@ export function storeLaws(open: () => Opened<Store>, { lists = true, longestKey 
       expect(((await store.body('blob')) as Blob).type).toBe('text/x');
     });
 
-    test('leaves the body alone, replaces or removes it, as the change says', async () => {
+    test('a store leaves, replaces or removes the body, as the change says', async () => {
       const store = fresh();
       await store.write([{ ...put('a', 1), body: 'one' }]);
       await store.write([put('a', 2)]);
@@ -70,7 +70,7 @@ export function storeLaws(open: () => Opened<Store>, { lists = true, longestKey 
       expect((await store.get('a'))?.value).toBe(4);
     });
 
-    test('forgets an item with its body', async () => {
+    test('a store deletes an item with its body', async () => {
       const store = fresh();
       await store.write([{ ...put('a'), body: 'one' }, put('b')]);
       await store.write([{ delete: 'a' }, { delete: 'never there' }]);
@@ -79,7 +79,7 @@ export function storeLaws(open: () => Opened<Store>, { lists = true, longestKey 
       expect(keys(await store.range({}))).toEqual(['b']);
     });
 
-    test('is not changed through what was put in or came out', async () => {
+    test('a store is not changed through its arguments and results', async () => {
       const store = fresh();
       const value = { list: [1] };
       await store.write([put('a', value)]);
@@ -89,7 +89,7 @@ export function storeLaws(open: () => Opened<Store>, { lists = true, longestKey 
       expect((await store.get('a'))?.value).toEqual({ list: [1] });
     });
 
-    test('lists in the order of keys, by prefix, in pages', async () => {
+    test('a store lists in the order of keys, by prefix, in pages', async () => {
       const store = fresh();
       await store.write(['b 2', 'a', 'b 10', 'b 1', 'c', 'b', 'B 3'].map((key) => put(key)));
       if (lists) expect(keys(await store.range({}))).toEqual(['B 3', 'a', 'b', 'b 1', 'b 10', 'b 2', 'c']);
@@ -100,7 +100,7 @@ export function storeLaws(open: () => Opened<Store>, { lists = true, longestKey 
       expect(keys(await store.range({ prefix: 'z' }))).toEqual([]);
     });
 
-    test('gives items with their bodies, by prefix', async () => {
+    test('a store lists items with their bodies, by prefix', async () => {
       const store = fresh();
       await store.write([
         { ...put('a 1', 1), body: new Uint8Array([1]) },
@@ -120,7 +120,7 @@ export function storeLaws(open: () => Opened<Store>, { lists = true, longestKey 
       expect(await store.rangeWithBodies({ prefix: 'c' })).toEqual([]);
     });
 
-    test.skipIf(!lists)('gives the bodies of those that are picked, of a group, in pages', async () => {
+    test.skipIf(!lists)('a store lists the bodies of selected items, of a group, in pages', async () => {
       const store = fresh();
       await store.write(
         [1, 2, 3, 4].map((value) => ({ ...put(`a ${value}`, value, 'left'), body: `body ${value}` })),
@@ -138,7 +138,7 @@ export function storeLaws(open: () => Opened<Store>, { lists = true, longestKey 
       expect(await store.rangeWithBodies({ group: 'right' }, () => [])).toEqual([]);
     });
 
-    test('lists a group by itself, in the order of keys, in pages', async () => {
+    test('a store lists a group by itself, in the order of keys, in pages', async () => {
       const store = fresh();
       await store.write([put('3', 0, 'g'), put('1', 0, 'g'), put('2', 0, 'h'), put('4', 0, 'g'), put('5')]);
       expect(keys(await store.range({ group: 'g' }))).toEqual(['1', '3', '4']);
@@ -150,7 +150,7 @@ export function storeLaws(open: () => Opened<Store>, { lists = true, longestKey 
     });
 
     test.skipIf(!lists)(
-      'lists a collection by itself, over all groups, in the order of keys, in pages',
+      'a store lists a collection by itself, over all groups, in the order of keys, in pages',
       async () => {
         const store = fresh();
         await store.write([
@@ -176,7 +176,7 @@ export function storeLaws(open: () => Opened<Store>, { lists = true, longestKey 
       },
     );
 
-    test('orders keys by their UTF-16 code units', async () => {
+    test('a store orders keys by their UTF-16 code units', async () => {
       const store = fresh();
       const ordered = ['A', 'a', 'a\u0000', 'aa', 'z', '\u00e4', '\ud83d\ude00', '\uffee'];
       await store.write(ordered.toReversed().map((key) => put(key, 0, 'g')));
@@ -184,7 +184,7 @@ export function storeLaws(open: () => Opened<Store>, { lists = true, longestKey 
       expect(keys(await store.range({ group: 'g', after: 'z' }))).toEqual(ordered.slice(5));
     });
 
-    test('lists keys that are too long for a platform as it lists the others', async () => {
+    test('a store lists keys that are too long for a platform as it lists the others', async () => {
       const store = fresh();
       const long = 'x'.repeat(1_500);
       const ordered = [`${long} 1`, `${long} 2`, `${long} 3`].map((key) => key.replace('x', 'w'));
@@ -201,7 +201,7 @@ export function storeLaws(open: () => Opened<Store>, { lists = true, longestKey 
       expect(keys(await store.range({ prefix }))).toEqual([ordered[0], ordered[2]]);
     });
 
-    test('keeps plain data of every kind', async () => {
+    test('a store keeps plain data of every kind', async () => {
       const store = fresh();
       const value = {
         numbers: [0, -0, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 12n],
@@ -219,13 +219,13 @@ export function storeLaws(open: () => Opened<Store>, { lists = true, longestKey 
       expect(got).not.toBe(value);
     });
 
-    test('writes nothing where one of several cannot be stored', async () => {
+    test('a store writes nothing if one of several items cannot be stored', async () => {
       const store = fresh();
       await expect(store.write([put('before', 1), put('bad', () => {})])).rejects.toThrow();
       expect(await store.range({})).toEqual([]);
     });
 
-    test('takes strange keys as they are', async () => {
+    test('a store takes strange keys unchanged', async () => {
       const store = fresh();
       const strange = [
         '',
@@ -257,7 +257,7 @@ export function storeLaws(open: () => Opened<Store>, { lists = true, longestKey 
     expect((await store.get('b'))?.value).toBe('b');
   });
 
-  test('a durable store is there for the next one', async () => {
+  test('a durable store keeps its items for the next one', async () => {
     const { store, reopen } = open();
     expect(reopen !== undefined).toBe(store.durable);
     await store.write([{ ...within('a', 'g', 'c'), body: 'body' }]);
@@ -276,8 +276,8 @@ export function storeContract(open: () => Opened<AtomicStore>): void {
 
   storeLaws(open);
 
-  describe('its groups and collections', () => {
-    test('changes group and collection independently', async () => {
+  describe('groups and collections of a store', () => {
+    test('a store changes group and collection independently', async () => {
       const store = fresh();
       const where = async () => {
         const [g, h, c, d] = await Promise.all([
@@ -299,7 +299,7 @@ export function storeContract(open: () => Opened<AtomicStore>): void {
       expect(await where()).toEqual(['', '', '', '']);
     });
 
-    test('counts a group and a collection', async () => {
+    test('a store counts a group and a collection', async () => {
       const store = fresh();
       const counts = () =>
         Promise.all([
@@ -329,7 +329,7 @@ export function storeContract(open: () => Opened<AtomicStore>): void {
       expect(await counts()).toEqual([0, 0, 0, 0]);
     });
 
-    test('names each group once, in order, by prefix', async () => {
+    test('a store lists each group once, in order, by prefix', async () => {
       const store = fresh();
       await store.write([
         put('1', 0, 'w b'),
@@ -354,7 +354,7 @@ export function storeContract(open: () => Opened<AtomicStore>): void {
         return { changes: [put('sum', sum)], result: sum };
       };
 
-    test('reads and writes as one, however many there are at once', async () => {
+    test('atomic changes read and write as one, however many there are at once', async () => {
       const store = fresh();
       const sums = await Promise.all(
         Array.from({ length: 50 }, () => store.change(['sum'], add(1), { strict: true })),
@@ -363,7 +363,7 @@ export function storeContract(open: () => Opened<AtomicStore>): void {
       expect((await store.get('sum'))?.value).toBe(50);
     });
 
-    test('is made in the order in which it was asked for, whatever its body', async () => {
+    test('atomic changes take place in the order of their calls, whatever their bodies', async () => {
       const store = fresh();
       const bodies = [new Blob(['first']), 'second', null, new Blob(['fourth'])];
       await Promise.all(
@@ -378,7 +378,7 @@ export function storeContract(open: () => Opened<AtomicStore>): void {
       expect(await text(await store.body('all'))).toBe('fourth');
     });
 
-    test('that throws changes nothing, and rejects alone', async () => {
+    test('an atomic change that throws changes nothing, and rejects alone', async () => {
       const store = fresh();
       const bug = new Error('mine');
       const outcomes = await Promise.allSettled([
@@ -393,7 +393,7 @@ export function storeContract(open: () => Opened<AtomicStore>): void {
       expect((await store.get('sum'))?.value).toBe(2);
     });
 
-    test('that cannot be stored leaves nothing behind, and fails nobody else', async () => {
+    test('an atomic change that cannot be stored leaves nothing behind, and fails no other change', async () => {
       const store = fresh();
       const outcomes = await Promise.allSettled([
         store.change(['sum'], add(1)),
@@ -406,7 +406,7 @@ export function storeContract(open: () => Opened<AtomicStore>): void {
       expect(keys(await store.range({}))).toEqual(['sum']);
     });
 
-    test('may touch several keys, delete and put again', async () => {
+    test('an atomic change may touch several keys, delete and put again', async () => {
       const store = fresh();
       await store.write([{ ...put('a', 1), body: 'old' }, put('b', 2)]);
       const found = await store.change(['a', 'b', 'c'], (items) => ({
@@ -423,13 +423,13 @@ export function storeContract(open: () => Opened<AtomicStore>): void {
       expect(await store.body('c')).toBeUndefined();
     });
 
-    test('can do without changing anything', async () => {
+    test('an atomic change may change nothing', async () => {
       const store = fresh();
       expect(await store.change([], () => ({ changes: [], result: 'seen' }))).toBe('seen');
     });
   });
 
-  test('what was written for good is there for the next one', async () => {
+  test('a strict change is there for the next store', async () => {
     const { store, reopen } = open();
     await store.change([], () => ({ changes: [{ ...within('a', 'g', 'c'), body: 'body' }], result: 0 }), {
       strict: true,
