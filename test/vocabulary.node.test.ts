@@ -107,6 +107,7 @@ const COVERED_TESTS: readonly string[] = [
   'test/core',
   'test/devtools',
   'test/examples',
+  'test/faults',
   'test/http',
   'test/observability',
   'test/package',

@@ -5,18 +5,21 @@ import { join } from 'node:path';
 import { chromiumOptions } from '../runtimes/browsers.ts';
 import { chromium, firefox } from '../runtimes/installed.ts';
 
-/** A browser whose process is ours, with a page open, and which nobody drives. */
+/** A browser whose process is ours, with a page open, and without a driver. */
 export interface BrowserProcess {
-  /** It and all that it has started: at once, without a chance to put anything in order. */
+  /** It and all its child processes: at once, without a chance to clean up. */
   kill(): Promise<void>;
 }
 
-/** @param profile A folder, which the next one may be started on. */
+/** @param profile A folder, on which the next one may be started. */
 export type StartBrowser = (profile: string, url: string) => BrowserProcess;
 
 export const startChromium: StartBrowser = (profile, url) => startChromiumWith([], profile, url);
 
-/** With the databases that are to come in place of LevelDB's; where they are not known, with LevelDB's. */
+/**
+ * With the databases that are to replace LevelDB's; where the browser does not know them, with
+ * LevelDB's.
+ */
 export const startChromiumOnSQLite: StartBrowser = (profile, url) =>
   startChromiumWith(['--enable-features=IdbSqliteBackingStore,IdbSqliteOnDiskRollout'], profile, url);
 
@@ -33,7 +36,8 @@ function startChromiumWith(more: readonly string[], profile: string, url: string
   const browser = spawn(chromium ?? 'chromium', args, {
     // A group of its own, so that its helpers can be killed with it.
     detached: true,
-    // Nobody speaks over the pipe, but Chromium ends with it: a test run that is killed leaves no browser behind.
+    // No messages go over the pipe, but Chromium ends with it: a test run that is killed leaves no
+    // browser behind.
     stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
     // It leaves files there that only an orderly end removes.
     env: { ...process.env, TMPDIR: profile },
@@ -47,7 +51,7 @@ export const startFirefox: StartBrowser = (profile, url) => {
   );
   writeFileSync(join(profile, 'user.js'), lines.join(''));
   const args = [firefox ?? 'firefox', '--headless', '--no-remote', '--profile', profile, url];
-  // Firefox does not end with a pipe, so something in its group does.
+  // Firefox does not end with a pipe, so a process in its group does.
   const ending = '(cat <&3; kill -KILL 0) >/dev/null & exec "$@" 3<&-';
   const browser = spawn('sh', ['-c', ending, 'sh', ...args], {
     detached: true,
@@ -57,11 +61,11 @@ export const startFirefox: StartBrowser = (profile, url) => {
   return killable(browser);
 };
 
-/** What makes it start as after an orderly end, and sooner. */
+/** Options that make it start as after an orderly end, and sooner. */
 const preferences = {
   'toolkit.startup.max_resumed_crashes': -1,
   'browser.sessionstore.resume_from_crash': false,
-  // Nothing is to be told or asked before the page is there, and nobody but the test's own servers.
+  // No dialog and no request before the page is there, except to the test's own servers.
   'browser.aboutwelcome.enabled': false,
   'browser.shell.checkDefaultBrowser': false,
   'browser.startup.homepage_override.mstone': 'ignore',
@@ -73,7 +77,7 @@ const preferences = {
   'extensions.getAddons.cache.enabled': false,
   'network.captive-portal-service.enabled': false,
   'network.connectivity-service.enabled': false,
-  // As few processes as there can be.
+  // As few processes as possible.
   'dom.ipc.processCount': 1,
   'dom.ipc.processPrelaunch.enabled': false,
   'extensions.webextensions.remote': false,

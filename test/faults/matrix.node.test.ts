@@ -7,16 +7,16 @@ import { missingPairs } from './matrix/pairs.ts';
 
 const PAGE = 'docs/fault-matrix.md';
 
-test('every pair of fault, policies, method and how often occurs', () => {
+test('the matrix has every pair of fault, policies, method and frequency', () => {
   expect(missingPairs(expected)).toEqual([]);
 });
 
-test('every footnote is referred to', () => {
+test('the matrix refers to every footnote', () => {
   const given = new Set(expected.flatMap(({ but }) => but.map(({ why }) => why)));
   expect([...given].sort()).toEqual(Object.keys(notes).sort());
 });
 
-test(`${PAGE} is what the expectations say`, async () => {
+test(`${PAGE} shows the expectations`, async () => {
   const wanted = document();
   if (process.env.UPDATE) await writeFile(PAGE, wanted);
   const found = await readFile(PAGE, 'utf8').catch(() => '');

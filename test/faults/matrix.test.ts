@@ -10,7 +10,7 @@ const TIME_LIMIT = 240_000;
 
 const here = runtime();
 
-/** Connections that a browser has to an origin are six: those who hold one for long leave one to those who do not. */
+/** A browser has six connections to an origin: cases that keep one for long leave one to the others. */
 const room = ['chromium', 'firefox', 'webkit'].includes(here)
   ? { holding: 5, passing: 6 }
   : { holding: 20, passing: 10 };
@@ -24,7 +24,7 @@ async function playAll(rows: readonly Row[], atOnce: number): Promise<void> {
   });
 }
 
-/** What the machine has disturbed is played again, fewer at once each time. */
+/** Cases that the machine has disturbed run again, fewer at once each time. */
 async function playDisturbed(): Promise<void> {
   for (let atOnce = 4; atOnce >= 1; atOnce--)
     await playAll(
@@ -38,12 +38,13 @@ beforeAll(async () => {
   const fresh = expected.filter((row) => !reusing.includes(row));
   const holding = fresh.filter(({ fault }) => faultOf(fault).holds);
   const passing = fresh.filter((row) => !holding.includes(row));
-  // One after the other where connections are used again, or one that a call has left is taken by the next.
+  // One after the other if connections are used again, or the next case takes one that a call has
+  // left.
   await Promise.all([playAll(holding, room.holding), playAll(passing, room.passing), playAll(reusing, 1)]);
   await playDisturbed();
 }, TIME_LIMIT);
 
-/** In one line, so that a difference shows which row it is. Nothing may be open when a call is over. */
+/** In one line, so that a difference shows its row. No request may be open when a call is over. */
 function line(
   { span, policies, method }: Row,
   { outcome, requests, applied }: Omit<Result, 'time'>,
@@ -62,7 +63,7 @@ function line(
   ].join(' | ');
 }
 
-/** What was found in the words of what was expected, wherever it fits. */
+/** The result in the words of the expectation, if they fit. */
 function found(row: Row): string {
   const { took, ...result } = played.get(row) as Played;
   const wanted = expectedIn(here, row);

@@ -4,7 +4,7 @@ import { json } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
-/** Where the page is, whatever becomes of the origin it talks to. */
+/** The URL of the page, whatever happens to its origin. */
 export interface Site {
   readonly url: string;
   close(): Promise<void>;
@@ -16,13 +16,14 @@ const HTML = '<!doctype html><title>holdfast</title><script type="module" src="/
  * Serves one page with its script.
  *
  * @param script The file; the library comes with it, from its source.
- * @param told Answers what the page posts.
+ * @param onMessage Responds to the posts of the page.
  * @param worker The file of its service worker, if it has one, which it finds as `/worker.js`.
- * @param mode What libraries take `process.env.NODE_ENV` to be; React is strict only in development.
+ * @param mode The value of `process.env.NODE_ENV` for libraries; React is strict only in
+ * development.
  */
 export async function startSite(
   script: URL,
-  told: (message: unknown) => unknown = () => undefined,
+  onMessage: (message: unknown) => unknown = () => undefined,
   worker?: URL,
   mode: 'production' | 'development' = 'production',
 ): Promise<Site> {
@@ -30,9 +31,9 @@ export async function startSite(
   if (worker !== undefined) scripts.set('/worker.js', await bundle(worker, 'iife', mode));
   const server = createServer(async (request, response) => {
     if (request.method === 'POST') {
-      // A page that was killed in the middle of it has said nothing.
+      // A page that was killed in the middle of a post has reported nothing.
       const message = await json(request).catch(() => undefined);
-      const reply = message && (await told(message));
+      const reply = message && (await onMessage(message));
       return response.end(JSON.stringify(reply ?? null));
     }
     if (request.url === '/forget') return response.setHeader('clear-site-data', '"storage"').end();
@@ -52,14 +53,17 @@ export async function startSite(
   };
 }
 
-/** @param format A worker is a classic script, in which names of the outermost scope would be everybody's: `fetch`. */
+/**
+ * @param format A worker is a classic script, in which names of the outermost scope would be
+ * global: `fetch`.
+ */
 async function bundle(script: URL, format: 'esm' | 'iife', mode: string): Promise<string> {
   const { outputFiles } = await build({
     entryPoints: [fileURLToPath(script)],
     bundle: true,
     format,
     target: 'es2022',
-    // Others than us leave out their assertions by it.
+    // Other libraries leave out their assertions by it.
     define: { 'process.env.NODE_ENV': JSON.stringify(mode) },
     write: false,
   });

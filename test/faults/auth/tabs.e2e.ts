@@ -9,7 +9,7 @@ const TABS = 4;
 const CALLS = 50;
 const ROUNDS = 3;
 
-const PATIENTLY = { timeout: 20_000, interval: 20 };
+const POLL = { timeout: 20_000, interval: 20 };
 
 describe.each(browsers)('in $name', ({ missing, launch }) => {
   const here = test.skipIf(missing !== undefined && !process.env.CI);
@@ -54,8 +54,9 @@ describe.each(browsers)('in $name', ({ missing, launch }) => {
       else await all((tab) => tab.call('signIn', tokens));
     };
 
-    here('refresh a token once for fifty calls in each, and the grant is not revoked', async () => {
-      // Each token is refused from the beginning, but for the last; so each round begins with one that is.
+    here('four tabs refresh a token once for fifty calls in each, and the grant is not revoked', async () => {
+      // The origin refuses each token from the beginning, but for the last; so each round begins
+      // with one that it refuses.
       await all((tab) => tab.call('open', { base, kept, query: 'delay=30' }));
       await signIn(await login('goodFor=0'));
       const outcomes = await all((tab) => tab.call('calls', CALLS));
@@ -63,7 +64,7 @@ describe.each(browsers)('in $name', ({ missing, launch }) => {
       expect(await counts()).toMatchObject({ refreshes: 1, refreshed: 1, reused: 0, revoked: 0 });
     });
 
-    here('do so again and again, as tokens run out', async () => {
+    here('four tabs refresh again and again, as tokens expire', async () => {
       await all((tab) => tab.call('open', { base, kept, query: 'expiresIn=3&delay=10' }));
       const began = performance.now();
       await signIn(await login('expiresIn=3'));
@@ -79,24 +80,22 @@ describe.each(browsers)('in $name', ({ missing, launch }) => {
       expect(counted.refreshes).toBeLessThanOrEqual(ROUNDS + (performance.now() - began) / 1_500);
     });
 
-    here('hear of it when one of them signs out', async () => {
+    here('four tabs are signed out when one of them signs out', async () => {
       await all((tab) => tab.call('open', { base, kept }));
       const tokens = await login();
       await signIn(tokens);
       expect(await all((tab) => tab.call('calls', 1))).toEqual(Array(TABS).fill({ 200: 1 }));
       await tabs[1]?.call('signOut');
       for (const tab of tabs)
-        await expect
-          .poll(() => tab.call('news'), PATIENTLY)
-          .toContainEqual(expect.stringMatching('signed-out'));
+        await expect.poll(() => tab.call('news'), POLL).toContainEqual(expect.stringMatching('signed-out'));
       expect(await all((tab) => tab.call('calls', 1))).toEqual(Array(TABS).fill({ 'signed-out': 1 }));
     });
 
-    here('have one clear end when the grant is gone', async () => {
+    here('four tabs have one clear error when the grant is gone', async () => {
       await all((tab) => tab.call('open', { base, kept }));
       const tokens = await login('goodFor=0');
       await signIn(tokens);
-      // Somebody else has used the refresh token.
+      // Another client has used the refresh token.
       const body = new URLSearchParams({
         grant_type: 'refresh_token',
         refresh_token: tokens.refresh_token ?? '',
@@ -107,12 +106,12 @@ describe.each(browsers)('in $name', ({ missing, launch }) => {
     });
   });
 
-  here('a tab that is closed while it refreshes does not hold up the others', async () => {
+  here('a tab that is closed during its refresh does not delay the others', async () => {
     await all((tab) => tab.call('open', { base, kept: true, query: 'sequence=hang,ok&key=once' }));
     await tabs[0]?.call('signIn', await login('goodFor=0'));
     const [first, ...others] = tabs as [Tab<Page>, ...Tab<Page>[]];
     first.call('calls', 1).catch(() => {});
-    await expect.poll(async () => (await requests(server.url)).length, PATIENTLY).toBe(1);
+    await expect.poll(async () => (await requests(server.url)).length, POLL).toBe(1);
     const waiting = Promise.all(others.map((tab) => tab.call('calls', 1)));
     await first.close();
     tabs = others;
@@ -120,7 +119,7 @@ describe.each(browsers)('in $name', ({ missing, launch }) => {
     expect(await counts()).toMatchObject({ refreshed: 1, reused: 0 });
   });
 
-  /** Those for tokens that are under way or over. */
+  /** The refreshes that are under way or over. */
   const requests = async (url: string): Promise<unknown[]> => {
     const path = `${new URL(base).pathname}/token`;
     const log = (await (await fetch(`${url}/control/requests?path=${path}`)).json()) as {

@@ -56,7 +56,10 @@ describe.each(browsers)('in $name', ({ missing, launch }) => {
     return tab.call('read', PATH);
   };
 
-  /** @returns of each path what is neither what was kept, nor what is there without a cache. */
+  /**
+   * @returns for each path the reading that is neither the stored response nor the result without a
+   * cache.
+   */
   const wrongWithout = async (network: 'failing' | 'gone', paths: readonly string[]) => {
     await tab.call('begin', origin.url);
     await tab.call('network', network);
@@ -65,8 +68,8 @@ describe.each(browsers)('in $name', ({ missing, launch }) => {
       if ('failed' in reading) return reading.failed !== 'network' && reading.failed;
       if (network === 'failing' && reading.status === 503) return false;
       const { status, whole, url } = reading;
-      const isCopy = status === 200 && whole && url === `${origin.url}${paths[nth]}`;
-      return !isCopy && JSON.stringify(reading);
+      const isCached = status === 200 && whole && url === `${origin.url}${paths[nth]}`;
+      return !isCached && JSON.stringify(reading);
     });
   };
 
@@ -83,7 +86,7 @@ describe.each(browsers)('in $name', ({ missing, launch }) => {
     await worksAgain();
   });
 
-  here('what a site has stored may be cleared while it reads', async () => {
+  here('a site may clear its storage during reads', async () => {
     await keep();
     const reading = tab.call('readAll', MANY);
     await other.call('clearSiteData');
@@ -104,10 +107,10 @@ describe.each(browsers)('in $name', ({ missing, launch }) => {
     await worksAgain();
   });
 
-  here('a database that never opens is not waited for', async () => {
+  here('reads do not wait for a database that never opens', async () => {
     await keep();
     await other.call('holdOpen');
-    // It waits for the one that is held open, and all who come later wait for it.
+    // It waits for the connection that is held open, and all later ones wait for it.
     const removing = other.call('remove');
     for (const each of await tab.call('readAll', MANY)) expect(each).toMatchObject(fresh);
     expect(await readWithout('gone')).toEqual(missed);
@@ -133,7 +136,7 @@ describe.each(browsers)('in $name', ({ missing, launch }) => {
     await worksAgain();
   });
 
-  here('half a record is no answer', async () => {
+  here('half a record is no response', async () => {
     for (const damage of await other.call('damages')) {
       await keep();
       await tab.call('close');
@@ -143,7 +146,7 @@ describe.each(browsers)('in $name', ({ missing, launch }) => {
     }
   });
 
-  here('a record in which anything is missing or of another type is no wrong answer', async () => {
+  here('a record in which anything is missing or of another type is no wrong response', async () => {
     await keep();
     const fields = await other.call('fields');
     const spoilings = fields.flatMap((field) =>

@@ -6,7 +6,7 @@ import { chromium, firefox, missingForWebkit } from '../../runtimes/installed.ts
 import { launchWebKit } from '../../runtimes/webkit.ts';
 import type { Page } from './page/main.ts';
 
-/** Calls a function of the page, wherever it runs. */
+/** Calls a function of the page, in its runtime. */
 export interface Tab<In extends Callable<In> = Page> {
   call<Name extends keyof In>(
     name: Name,
@@ -17,7 +17,7 @@ export interface Tab<In extends Callable<In> = Page> {
 type Callable<In> = { [Name in keyof In]: (...args: never[]) => unknown };
 
 export interface Browser {
-  /** Opens the page in a tab of its own, beside those that are open. */
+  /** Opens the page in a tab of its own, beside the open ones. */
   open<In extends Callable<In> = Page>(url: string): Promise<Tab<In>>;
   close(): Promise<void>;
 }
@@ -82,7 +82,8 @@ async function launchFirefox(): Promise<Browser> {
 
 async function launchWebkit(): Promise<Browser> {
   const running = await launchWebKit();
-  // Commands go to one window at a time: those to several wait for each other, and none may wait for its page.
+  // Commands go to one window at a time: commands to several wait for each other, and none may wait
+  // for its page.
   let turn: Promise<unknown> = Promise.resolve();
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
     const mine = turn.then(work);

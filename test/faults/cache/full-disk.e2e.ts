@@ -13,7 +13,7 @@ const gone = { failed: 'network' };
 
 const FULL = ['store-failed', 'cache-discarded'];
 
-/** What Chromium keeps in files of their own, so that their room comes back when they go. */
+/** Sizes that Chromium keeps in files of their own, so that their space is free after deletion. */
 const older = Array.from({ length: 8 }, (_, nth) => `/older/${nth}?size=100000`);
 
 /** Chromium stores on the disk for the one, in memory for the other, and counts differently. */
@@ -23,7 +23,7 @@ const windows = {
 };
 
 describe.skipIf(!chromium && !process.env.CI).each(Object.entries(windows))(
-  'in %s with little room',
+  'a cache with a small quota, in %s',
   (kind, open) => {
     let site: Site;
     let origin: Origin;
@@ -56,14 +56,14 @@ describe.skipIf(!chromium && !process.env.CI).each(Object.entries(windows))(
       await rm(profile, { recursive: true, force: true, maxRetries: 5 });
     });
 
-    /** @param quotaSize Absent: as much as there is. */
+    /** @param quotaSize Absent: the whole disk. */
     const allow = (quotaSize?: number) =>
       devtools.send('Storage.overrideQuotaForOrigin', {
         origin: site.url,
         ...(quotaSize !== undefined && { quotaSize }),
       });
 
-    /** What a page that was just loaded has without the network. */
+    /** The responses of a page that was just loaded, without the network. */
     const afterReload = async (paths: readonly string[]) => {
       await tab.call('begin', origin.url);
       await tab.call('network', 'gone');
@@ -71,12 +71,12 @@ describe.skipIf(!chromium && !process.env.CI).each(Object.entries(windows))(
     };
 
     test.each([1, 20_000, 150_000])(
-      'of %i bytes, reads go on, and what is not kept is told',
+      'reads go on with a quota of %i bytes, and an event reports each response that is not stored',
       async (quota) => {
         await allow(quota);
         for (const size of [1_000, 60_000, 200_000, 1_000_000, 1_000]) {
-          const fate = await tab.call('keep', `/${size}?size=${size}`);
-          expect(['cache-stored', ...FULL]).toContain(fate);
+          const outcome = await tab.call('keep', `/${size}?size=${size}`);
+          expect(['cache-stored', ...FULL]).toContain(outcome);
         }
         expect(FULL).toContain(await tab.call('keep', '/large?size=500000'));
         await tab.call('network', 'gone');
@@ -90,14 +90,14 @@ describe.skipIf(!chromium && !process.env.CI).each(Object.entries(windows))(
       },
     );
 
-    test('a quarter of the copies, the oldest, makes room for a new one', async () => {
+    test('a quarter of the cached responses, the oldest, makes room for a new one', async () => {
       await allow(1_000_000);
       for (const path of older) expect(await tab.call('keep', path)).toBe('cache-stored');
-      const fate = await tab.call('keep', '/new?size=200000');
+      const outcome = await tab.call('keep', '/new?size=200000');
       expect(await tab.call('told')).toContain('cache-evicted');
-      // In memory Chromium goes on counting for a while what it has just refused.
-      if (kind === 'a private window' && FULL.includes(String(fate))) return;
-      expect(fate).toBe('cache-stored');
+      // In memory Chromium goes on counting for a while a write that it has just rejected.
+      if (kind === 'a private window' && FULL.includes(String(outcome))) return;
+      expect(outcome).toBe('cache-stored');
 
       await tab.call('network', 'gone');
       expect(await tab.call('read', '/new?size=200000')).toMatchObject({ source: 'stale', whole: true });
@@ -106,35 +106,35 @@ describe.skipIf(!chromium && !process.env.CI).each(Object.entries(windows))(
       expect(found).toEqual([gone, gone, there, there, there, there, there, there]);
     });
 
-    test('a body comes whole though the disk is filled in the middle of it', async () => {
+    test('a body arrives whole though the disk becomes full in the middle of it', async () => {
       await allow(1_000_000);
       expect(await tab.call('keep', '/before?size=1000')).toBe('cache-stored');
       const half = origin.holdHalfWay();
-      const fate = tab.call('keep', '/slow?size=500000');
+      const outcome = tab.call('keep', '/slow?size=500000');
       await expect.poll(() => half.waiting, { timeout: 10_000 }).toBe(1);
       await tab.call('fillDisk', 800_000);
       half.release();
-      expect(FULL).toContain(await fate);
+      expect(FULL).toContain(await outcome);
 
       await allow();
       expect(await tab.call('keep', '/slow?size=500000')).toBe('cache-stored');
     });
 
-    describe('and none is left,', () => {
+    describe('a cache without any quota', () => {
       beforeEach(async () => {
         await allow(1_500_000);
         for (const path of older) expect(await tab.call('keep', path)).toBe('cache-stored');
         await allow(1);
-        // Chromium looks again when what it remembers to be left is too little.
+        // Chromium looks again when its last value is too small.
         await expect(tab.call('fillDisk', 2_000_000)).rejects.toThrow('Quota');
       });
 
-      test('what was kept can be cleared all the same', async () => {
+      test('cached responses can be cleared without any quota', async () => {
         expect(await tab.call('clear', 'ann')).toBe(older.length);
         expect(await afterReload(older)).toEqual(older.map(() => gone));
       });
 
-      test('a write makes its copy unusable all the same', async () => {
+      test('a write invalidates its cached response without any quota', async () => {
         const [path] = older as [string];
         await tab.call('write', path);
         expect(await afterReload([path])).toEqual([gone]);

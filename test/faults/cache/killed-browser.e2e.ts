@@ -26,7 +26,7 @@ let origin: Origin;
 let site: Site;
 let browser: BrowserProcess | undefined;
 
-/** What the page of this life has told. */
+/** The messages of the page of this life. */
 let life: Life;
 interface Life {
   readonly found: PromiseWithResolvers<Found>;
@@ -56,7 +56,7 @@ afterAll(async () => {
 });
 
 test.skipIf(!chromium && !process.env.CI)(
-  'a browser that is killed while bodies are being stored leaves whole copies or none',
+  'a browser that is killed while it stores bodies leaves whole cached responses or none',
   { timeout: 30_000 + KILLS * 6_000 },
   async () => {
     const sum = { stored: 0, served: 0, torn: 0, without: 0 };
@@ -64,13 +64,14 @@ test.skipIf(!chromium && !process.env.CI)(
     for (let kill = 0; kill <= KILLS; kill++) {
       await origin.refuse();
       const found = await begin();
-      const copies = found.filter(([, reading]) => 'source' in reading);
+      const responses = found.filter(([, reading]) => 'source' in reading);
       const failures = found.flatMap(([, reading]) => ('failed' in reading ? [reading.failed] : []));
       expect(failures.filter((failed) => failed !== 'network')).toEqual([]);
-      sum.served += copies.length;
-      sum.torn += copies.filter(([, reading]) => 'whole' in reading && !reading.whole).length;
-      const served = new Set(copies.map(([url]) => url));
-      // Rarely Chromium finds its database damaged and begins a new one, or opens it too late for a read, which is told.
+      sum.served += responses.length;
+      sum.torn += responses.filter(([, reading]) => 'whole' in reading && !reading.whole).length;
+      const served = new Set(responses.map(([url]) => url));
+      // Rarely Chromium finds its database damaged and begins a new one, or opens it too late for a
+      // read; events report both.
       const isExcused = served.size === 0 || life.troubles.length > 0;
       const lost = [...kept].filter((url) => !served.has(url));
       if (!isExcused) expect(lost).toEqual([]);
@@ -94,7 +95,7 @@ test.skipIf(!chromium && !process.env.CI)(
   },
 );
 
-/** Starts the browser on what the last one left. @returns what it found there. */
+/** Starts the browser on the profile of the last one. @returns the responses that it found there. */
 async function begin(): Promise<Found> {
   life = { found: Promise.withResolvers(), goOn: Promise.withResolvers(), troubles: [], stored: 0 };
   const urls = JSON.stringify(paths.map((path) => origin.url + path));

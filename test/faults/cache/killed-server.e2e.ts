@@ -5,7 +5,7 @@ import { type Reader, readers } from './modes/readers.ts';
 import { type Mode, modes } from './modes/table.ts';
 import { publish } from './modes/version.ts';
 
-/** How often a server dies that comes back each time. */
+/** The number of deaths of a server that comes back each time. */
 const DEATHS = 5;
 
 const freshness = { fresh: 'max-age=3600', stale: 'max-age=0' };
@@ -53,7 +53,10 @@ describe.each(readers)('in $name', ({ isMissing, start }) => {
     ...others,
   });
 
-  /** The browser's own cache may have a fresh copy, too, and answers for the origin where it is not told to ask. */
+  /**
+   * The browser's own cache may have a fresh response, too, and responds for the origin unless it
+   * has to revalidate.
+   */
   const freshIn = (version: number) =>
     inAllModes(`200 cache ${version}`, {
       ...(reader.validators === 'platform' && {
@@ -63,7 +66,7 @@ describe.each(readers)('in $name', ({ isMissing, start }) => {
     });
 
   test.skipIf(isMissing)(
-    'what was read once is there while the server is dead, also after a reload',
+    'cached responses are there while the server is dead, also after a reload',
     async () => {
       await publishAll(1);
       expect(await readAll('fresh')).toEqual(inAllModes('200 network 1'));
@@ -92,28 +95,31 @@ describe.each(readers)('in $name', ({ isMissing, start }) => {
     },
   );
 
-  test.skipIf(isMissing)('what is fresh costs no request, whether the server is alive or dead', async () => {
-    const thrifty = ['cache-first', 'stale-while-revalidate'] as const;
-    const count = (mode: Mode) => traffic(place, pathOf(mode, 'fresh')).then(({ count }) => count);
-    await publishAll(1);
-    for (const mode of thrifty) {
-      await read(mode, 'fresh');
-      // Publishing was one as well.
-      expect(await count(mode)).toBe(2);
-      for (let time = 0; time < 3; time++) expect((await read(mode, 'fresh')).words).toBe('200 cache 1');
-      expect(await count(mode)).toBe(2);
-    }
-    await origin.kill();
-    await origin.start();
-    for (const mode of thrifty) {
-      await reader.reload();
-      expect((await read(mode, 'fresh')).words).toBe('200 cache 1');
-      expect(await count(mode)).toBe(0);
-    }
-  });
+  test.skipIf(isMissing)(
+    'a fresh cached response costs no request, whether the server is alive or dead',
+    async () => {
+      const thrifty = ['cache-first', 'stale-while-revalidate'] as const;
+      const count = (mode: Mode) => traffic(place, pathOf(mode, 'fresh')).then(({ count }) => count);
+      await publishAll(1);
+      for (const mode of thrifty) {
+        await read(mode, 'fresh');
+        // Publishing was one as well.
+        expect(await count(mode)).toBe(2);
+        for (let time = 0; time < 3; time++) expect((await read(mode, 'fresh')).words).toBe('200 cache 1');
+        expect(await count(mode)).toBe(2);
+      }
+      await origin.kill();
+      await origin.start();
+      for (const mode of thrifty) {
+        await reader.reload();
+        expect((await read(mode, 'fresh')).words).toBe('200 cache 1');
+        expect(await count(mode)).toBe(0);
+      }
+    },
+  );
 
   test.skipIf(isMissing)(
-    'a body in the middle of which the server dies leaves the copy of before',
+    'a body whose server dies in the middle leaves the cached response from before',
     async () => {
       await publishAll(1);
       await readAll('stale');
@@ -135,34 +141,37 @@ describe.each(readers)('in $name', ({ isMissing, start }) => {
     },
   );
 
-  test.skipIf(isMissing)('a server that dies again and again never makes a reader go back', async () => {
-    const latest = Object.fromEntries(modes.map((mode) => [mode, { version: 0, reads: 0 }]));
-    const wrong: string[] = [];
-    let isOver = false;
-    const readOn = async (mode: Mode): Promise<void> => {
-      while (!isOver) {
-        const before = latest[mode] as { version: number; reads: number };
-        const { words, version } = await read(mode, 'stale');
-        const isBroken = words.includes(', then ');
-        if (before.version > 0 && !isBroken && version < before.version)
-          wrong.push(`${mode}, after version ${before.version}: ${words}`);
-        latest[mode] = { version: Math.max(version, before.version), reads: before.reads + 1 };
-      }
-    };
-    const versions = () => modes.map((mode) => latest[mode]?.version);
-    const reads = () => Math.min(...modes.map((mode) => latest[mode]?.reads ?? 0));
+  test.skipIf(isMissing)(
+    'a server that dies again and again never makes a reader go back to an older version',
+    async () => {
+      const latest = Object.fromEntries(modes.map((mode) => [mode, { version: 0, reads: 0 }]));
+      const wrong: string[] = [];
+      let isOver = false;
+      const readOn = async (mode: Mode): Promise<void> => {
+        while (!isOver) {
+          const before = latest[mode] as { version: number; reads: number };
+          const { words, version } = await read(mode, 'stale');
+          const isBroken = words.includes(', then ');
+          if (before.version > 0 && !isBroken && version < before.version)
+            wrong.push(`${mode}, after version ${before.version}: ${words}`);
+          latest[mode] = { version: Math.max(version, before.version), reads: before.reads + 1 };
+        }
+      };
+      const versions = () => modes.map((mode) => latest[mode]?.version);
+      const reads = () => Math.min(...modes.map((mode) => latest[mode]?.reads ?? 0));
 
-    const reading = Promise.all(modes.map(readOn));
-    for (let death = 1; death <= DEATHS; death++) {
-      await publishAll(death);
-      await expect.poll(versions, { timeout: 10_000, interval: 5 }).toEqual(modes.map(() => death));
-      await origin.kill();
-      const enough = reads() + 3;
-      await expect.poll(reads, { timeout: 10_000, interval: 5 }).toBeGreaterThanOrEqual(enough);
-      await origin.start();
-    }
-    isOver = true;
-    await reading;
-    expect(wrong).toEqual([]);
-  });
+      const reading = Promise.all(modes.map(readOn));
+      for (let death = 1; death <= DEATHS; death++) {
+        await publishAll(death);
+        await expect.poll(versions, { timeout: 10_000, interval: 5 }).toEqual(modes.map(() => death));
+        await origin.kill();
+        const enough = reads() + 3;
+        await expect.poll(reads, { timeout: 10_000, interval: 5 }).toBeGreaterThanOrEqual(enough);
+        await origin.start();
+      }
+      isOver = true;
+      await reading;
+      expect(wrong).toEqual([]);
+    },
+  );
 });

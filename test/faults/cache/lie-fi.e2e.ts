@@ -9,7 +9,7 @@ import { type Timed, Visitor } from './lie-fi/visitor.ts';
 
 type Calls = Pick<Visitor, 'keep' | 'read' | 'readAll' | 'write' | 'announced' | 'close'>;
 
-/** Where the visitor is. */
+/** The runtime of the visitor. */
 interface Place {
   /** A visitor that has just come. */
   visit(): Promise<Tab<Calls>>;
@@ -98,7 +98,7 @@ describe.each(places)('in $name', ({ name, missing, start }) => {
     expect(origin.seen.length).toBeLessThanOrEqual(30);
   });
 
-  here('a network that returns in the middle is used by the next read', async () => {
+  here('the next read uses a network that returns in the middle', async () => {
     await read(0);
     origin.version = 2;
     origin.respond();
@@ -109,7 +109,7 @@ describe.each(places)('in $name', ({ name, missing, start }) => {
     expect(after.seconds).toBeLessThan(1);
   });
 
-  here('a network that returns only to new requests is found by one in the background', async () => {
+  here('a background request finds a network that returns only to new requests', async () => {
     await read(0);
     origin.version = 2;
     origin.silent = undefined;
@@ -128,12 +128,12 @@ describe.each(places)('in $name', ({ name, missing, start }) => {
     expect(origin.seen.length).toBeLessThanOrEqual(3);
   });
 
-  here('the outbox accepts writes within 2 s, and a lane that hangs holds up nothing else', async () => {
+  here('the outbox accepts writes within 2 s, and a lane that hangs blocks no other lane', async () => {
     origin.silent = /hang/;
     const hanging = `${origin.url}/hang`;
     const first = tab.call('write', hanging, 'hanging');
     await expect.poll(() => origin.seen.length, { timeout: 2_000 }).toBeGreaterThan(0);
-    const [queued, second, lane, elsewhere, reading] = await Promise.all([
+    const [queued, second, lane, otherOrigin, reading] = await Promise.all([
       first,
       tab.call('write', hanging, 'hanging'),
       tab.call('write', `${origin.url}/well`, 'well'),
@@ -141,26 +141,26 @@ describe.each(places)('in $name', ({ name, missing, start }) => {
       read(0),
     ]);
     report('writes to a lane that hangs', queued, second);
-    report('another lane, another origin, a read', lane, elsewhere, reading);
+    report('another lane, another origin, a read', lane, otherOrigin, reading);
     expect([queued.got, second.got]).toEqual(['queued', 'queued']);
     expect(seconds([queued, second])).toBeLessThan(3);
-    expect([lane.got, elsewhere.got, reading.got]).toEqual(['201', '201', 'network 1']);
-    expect(seconds([lane, elsewhere, reading])).toBeLessThan(1);
+    expect([lane.got, otherOrigin.got, reading.got]).toEqual(['201', '201', 'network 1']);
+    expect(seconds([lane, otherOrigin, reading])).toBeLessThan(1);
   });
 
-  here('ten lanes that hang hold up no lane of another origin, nor a read', async () => {
+  here('ten lanes that hang block no lane of another origin, and no read', async () => {
     const lanes = Array.from({ length: 10 }, (_, nth) => `lane ${nth}`);
     const hanging = lanes.map((lane) => tab.call('write', `${origin.url}/hang`, lane));
     await expect.poll(() => origin.seen.length, { timeout: 2_000 }).toBeGreaterThan(0);
-    const elsewhere = await tab.call('write', `${other.url}/well`, 'elsewhere');
+    const otherOrigin = await tab.call('write', `${other.url}/well`, 'elsewhere');
     const queued = await Promise.all(hanging);
     const reading = await read(0);
     report('ten lanes that hang', ...queued);
-    report('another origin, a read', elsewhere, reading);
+    report('another origin, a read', otherOrigin, reading);
     expect(queued.map(({ got }) => got)).toEqual(lanes.map(() => 'queued'));
     expect(seconds(queued)).toBeLessThan(3);
-    expect(elsewhere.got).toBe('201');
-    expect(elsewhere.seconds).toBeLessThan(1);
+    expect(otherOrigin.got).toBe('201');
+    expect(otherOrigin.seconds).toBeLessThan(1);
     expect(reading.seconds).toBeLessThan(4.5);
   });
 });

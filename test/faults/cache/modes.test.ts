@@ -17,7 +17,7 @@ const ROUNDS = 15;
 
 const isBrowser = ['chromium', 'firefox', 'webkit'].includes(runtime());
 
-/** Connections that a browser has to an origin are six, of which one is left to whoever steers it. */
+/** A browser has six connections to an origin, of which one is left for its driver. */
 const AT_ONCE = isBrowser ? 5 : 20;
 
 const databases: string[] = [];
@@ -25,7 +25,7 @@ afterAll(() => {
   for (const name of databases) indexedDB.deleteDatabase(name);
 });
 
-/** What `holdfast` takes in a browser, too; only there is a cache below ours. */
+/** The setting of `holdfast` in a browser, too; only there is a cache below ours. */
 const settings = [
   { validators: 'own', keeping: 'in memory', newStore: () => memoryStore },
   ...(isBrowser ? [{ validators: 'platform', keeping: 'in IndexedDB', newStore: database } as const] : []),
@@ -40,38 +40,38 @@ function database() {
 
 describe.each(settings)('validators: $validators, kept $keeping', ({ validators, newStore }) => {
   test.each(modes)(
-    '%s gives what it promises, whatever there is of copy and network',
+    '%s keeps its promises for any cached response and network',
     async (mode) => {
       const store = newStore();
       const situations = (Object.keys(copies) as Copy[]).flatMap((copy) =>
         networksFor(mode).map((network) => ({ mode, copy, network, validators })),
       );
-      const told = await inRoom(
+      const lines = await inRoom(
         AT_ONCE,
         situations,
         () => 1,
         (situation) => play(situation, store()),
       );
-      expect(told.map(({ found }) => found)).toEqual(told.map(({ wanted }) => wanted));
+      expect(lines.map(({ found }) => found)).toEqual(lines.map(({ wanted }) => wanted));
     },
     TIME_LIMIT,
   );
 
   test.each(modes)(
-    '%s gives what follows from all that was before, however the network flaps',
+    '%s gives a result that follows from the history, however the network flaps',
     async (mode) => {
       const store = newStore();
       const open = (order: Order) => new Page({ validators, store: store(), transport: order.fetch });
-      const told = (
+      const lines = (
         await Promise.all(SEEDS.map((seed) => flap({ mode, validators }, open, seed, STEPS)))
       ).flat();
-      expect(told.map(({ found }) => found)).toEqual(told.map(({ wanted }) => wanted));
+      expect(lines.map(({ found }) => found)).toEqual(lines.map(({ wanted }) => wanted));
     },
     TIME_LIMIT,
   );
 
   test(
-    'what is torn, older than what was given before, or nothing is given to nobody in a crowd',
+    'no caller in a crowd gets a torn response, an older one than before, or none',
     async () => {
       const store = newStore();
       const open = (order: Order) => new Page({ validators, store: store(), transport: order.fetch });
@@ -82,6 +82,6 @@ describe.each(settings)('validators: $validators, kept $keeping', ({ validators,
   );
 });
 
-/** Being slow makes a difference only where somebody looks at the clock. */
+/** A slow network makes a difference only in modes with a clock. */
 const networksFor = (mode: Mode) =>
   networks.filter((network) => network !== 'slow' || mode === 'respondAfter');

@@ -11,20 +11,20 @@ export interface OriginOptions {
   readonly repeats?: number;
   /** Milliseconds between two chunks of a body. Default 0. */
   readonly pace?: number;
-  /** What it says of how long its answers are fresh. Default `max-age=0`. */
+  /** The freshness of its responses. Default `max-age=0`. */
   readonly freshness?: string;
   /** For its `deafness`. Default 1. */
   readonly seed?: number;
 }
 
-/** Says with each answer whose it is, which version, and by a digest what the whole body has to be. */
+/** Each response names its user and its version, and has a digest of the whole body. */
 export interface Origin {
   readonly url: string;
-  /** How likely a request gets no answer, from 0 to 1. */
+  /** The probability that a request gets no response, from 0 to 1. */
   deafness: number;
-  /** How many bodies were sent to their end. */
+  /** The number of bodies that were sent to their end. */
   readonly sent: number;
-  /** Nobody listens any more, and whoever was served is cut off. */
+  /** Stops listening, and closes all connections. */
   refuse(): Promise<void>;
   /** On the same port. */
   listen(): Promise<void>;
@@ -33,7 +33,7 @@ export interface Origin {
 }
 
 export interface HalfWay {
-  /** How many bodies wait there. */
+  /** The number of bodies that wait there. */
   readonly waiting: number;
   release(): void;
 }
@@ -62,7 +62,8 @@ export async function startOrigin(options: OriginOptions = {}): Promise<Origin> 
     const times = asked.get(url.pathname) ?? 0;
     asked.set(url.pathname, times + 1);
     const version = Math.floor(times / repeats) + 1;
-    // It does not say whose version it is: who validates with another's copy is told that it is still good.
+    // A 304 does not name its user: a client that validates with the tag of another user learns
+    // that it is still valid.
     response.setHeader('etag', `"${version}"`).setHeader('cache-control', freshness);
     response.setHeader('x-user', user).setHeader('x-version', version);
     if (request.headers['if-none-match'] === `"${version}"`) return void response.writeHead(304).end();

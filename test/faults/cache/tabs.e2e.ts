@@ -12,7 +12,7 @@ const TABS = 4;
 const STEPS = 150;
 const SEED = Number(process.env.HOLDFAST_SEED ?? 1);
 
-const PATIENTLY = { timeout: 10_000 };
+const POLL = { timeout: 10_000 };
 
 const paths = Array.from({ length: 6 }, (_, nth) => `/${nth}?size=${1_000 * 3 ** nth}`);
 
@@ -36,7 +36,7 @@ describe.each(browsers)('in $name', ({ name, missing, launch }) => {
     for (let nth = 0; nth < TABS; nth++) tabs.push(await browser.open(site.url));
   });
   beforeEach(async () => {
-    // On a port of its own, so that no copy of the test before is one of its.
+    // On a port of its own, so that no cached response of the test before is one of its.
     origin = await startOrigin({ repeats: 3, freshness: 'max-age=1', seed: SEED });
   });
   afterEach(() => origin?.refuse());
@@ -54,7 +54,7 @@ describe.each(browsers)('in $name', ({ name, missing, launch }) => {
     return [...new Set(readings.flat().map(sourceOf))];
   };
 
-  /** Up, then every other request lost, then down, and so on, while the work is done. */
+  /** Up, then every other request lost, then down, and so on, during the work. */
   const onFlappingNetwork = async <T>(work: () => Promise<T>): Promise<T> => {
     let changes = 0;
     const flapping = setInterval(() => {
@@ -67,8 +67,8 @@ describe.each(browsers)('in $name', ({ name, missing, launch }) => {
     }
   };
 
-  describe.each(MODES)('with %o', (mode) => {
-    here('nobody gets what is another’s, whatever four tabs do', async () => {
+  describe.each(MODES)('tabs with %o', (mode) => {
+    here('no user gets the response of another, whatever four tabs do', async () => {
       await begin(mode);
       const roamed = await onFlappingNetwork(() =>
         inEach((tab, nth) => tab.call('roam', { seed: SEED * 10 + nth, steps: STEPS, paths })),
@@ -78,24 +78,24 @@ describe.each(browsers)('in $name', ({ name, missing, launch }) => {
       expect(roamed.copies).toBeGreaterThan(0);
     });
 
-    here('what is cleared in one tab is served in none', async () => {
+    here('a response that one tab clears is served in none', async () => {
       await begin(mode);
       for (const user of ['ann', 'bob'] as const) await sources(user);
       origin.deafness = 1;
       for (const user of ['ann', 'bob'] as const)
-        await expect.poll(() => sources(user), PATIENTLY).not.toContain('network');
+        await expect.poll(() => sources(user), POLL).not.toContain('network');
 
       await tabs[0]?.call('clear', 'ann');
-      await expect.poll(() => sources('ann'), PATIENTLY).toEqual(['network']);
+      await expect.poll(() => sources('ann'), POLL).toEqual(['network']);
       expect(await sources('bob')).not.toContain('network');
     });
 
-    here('what was asked for before another tab cleared is not kept after it', async () => {
+    here('a request from before another tab’s clear is not stored after it', async () => {
       const [clearing, reading] = tabs as [Tab, Tab];
       await begin(mode);
       const half = origin.holdHalfWay();
       const late = reading.call('read', '/late?size=300000');
-      await expect.poll(() => half.waiting, PATIENTLY).toBe(1);
+      await expect.poll(() => half.waiting, POLL).toBe(1);
       await clearing.call('clear', 'ann');
       half.release();
       expect(await late).toMatchObject({ user: 'ann', whole: true });
@@ -107,7 +107,7 @@ describe.each(browsers)('in $name', ({ name, missing, launch }) => {
       );
     });
 
-    here('a copy is not missed while another tab puts a newer one in its place', async () => {
+    here('a cached response is found while another tab replaces it', async () => {
       const [writing, reading] = tabs as [Tab, Tab];
       const [path] = paths as [string];
       await begin(mode);
@@ -118,14 +118,14 @@ describe.each(browsers)('in $name', ({ name, missing, launch }) => {
       expect(copies?.map(wrongIn).filter(Boolean)).toEqual([]);
     });
 
-    here('what is read by several at once is kept whole', async () => {
+    here('a response that several tabs read at once is stored whole', async () => {
       const [tab] = tabs as [Tab];
       await begin(mode);
       for (let times = 1; times <= 3; times++) {
         const path = `/large/${times}?size=2000000`;
         const readings = await tab.call('readAtOnce', [path, path, path, path]);
         expect(readings.map(wrongIn).filter(Boolean)).toEqual([]);
-        await expect.poll(() => tab.call('told'), PATIENTLY).toContain('cache-stored');
+        await expect.poll(() => tab.call('told'), POLL).toContain('cache-stored');
         await tab.call('begin', origin.url, mode);
         await tab.call('network', 'gone');
         expect(wrongIn(await tab.call('read', path))).toBe('');

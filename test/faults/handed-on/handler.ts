@@ -1,8 +1,8 @@
 import { type Subject, subjects } from '../../contracts/handed-on.ts';
 
 /**
- * A server's handler that returns each response as it is: `/subject/path` is `path` of the upstream, by that subject's
- * fetch.
+ * A server's handler that returns each response unread: `/subject/path` is `path` of the upstream,
+ * by that subject's fetch.
  */
 export function handler(upstream: string) {
   const { fetches, state } = subjects(upstream);

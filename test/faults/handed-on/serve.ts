@@ -1,4 +1,7 @@
-/** A server of Deno or Bun. It collects garbage all the time: what nothing but the platform reads must survive that. */
+/**
+ * A server of Deno or Bun. It collects garbage all the time: a body that only the platform reads
+ * must survive that.
+ */
 import { handler } from './handler.ts';
 
 interface Servers {

@@ -5,9 +5,9 @@ import { SUBJECTS } from '../../contracts/handed-on.ts';
 import { type Server, servers } from './servers.ts';
 import { MEGABYTE, SLOW, startUpstream, type Upstream, ZIPPED } from './upstream.ts';
 
-/** Of the two with a store. */
+/** The subjects with a store. */
 const STORING = ['staleCache', 'everything'] as const;
-const PATIENTLY = { timeout: 60_000, interval: 20 };
+const POLL = { timeout: 60_000, interval: 20 };
 
 interface State {
   readonly slots: readonly number[];
@@ -15,7 +15,7 @@ interface State {
   readonly memory?: number;
 }
 
-describe.each(servers)('a response that a handler returns as it is, in $name', ({ name, missing, start }) => {
+describe.each(servers)('a response that a handler returns unread, in $name', ({ name, missing, start }) => {
   const here = test.skipIf(missing !== undefined && !process.env.CI);
   let upstream: Upstream;
   let server: Server;
@@ -34,8 +34,8 @@ describe.each(servers)('a response that a handler returns as it is, in $name', (
   // On a connection of its own: one that broke off says nothing about the state.
   const state = async (): Promise<State> => JSON.parse(await alone(`${server.url}/state`));
 
-  describe.each(SUBJECTS)('by a fetch with %s', (subject) => {
-    here('arrives whole, more often than there are slots', async () => {
+  describe.each(SUBJECTS)('a fetch with %s', (subject) => {
+    here('a response arrives whole, more often than there are slots', async () => {
       for (let call = 0; call < 6; call++) {
         const response = await fetch(at(subject, '/text'));
         expect([response.status, response.headers.get('content-type'), await response.text()]).toEqual([
@@ -45,15 +45,15 @@ describe.each(servers)('a response that a handler returns as it is, in $name', (
         ]);
       }
       await expect
-        .poll(async () => (await state()).slots.filter((inFlight) => inFlight > 0), PATIENTLY)
+        .poll(async () => (await state()).slots.filter((inFlight) => inFlight > 0), POLL)
         .toEqual([]);
     });
 
-    here('arrives whole when its body is slow, and nothing but the platform knows it', async () => {
+    here('a slow body arrives whole, even if only the platform holds it', async () => {
       expect(await (await fetch(at(subject, '/slow'))).text()).toBe(SLOW);
     });
 
-    here('keeps its meaning without a body, and as an error status', async () => {
+    here('a response without a body and an error response keep their status', async () => {
       const expected = { '/none': [204, ''], '/unchanged': [304, ''], '/missing': [404, 'missing'] };
       for (const [path, outcome] of Object.entries(expected)) {
         const response = await fetch(at(subject, path));
@@ -68,12 +68,12 @@ describe.each(servers)('a response that a handler returns as it is, in $name', (
     });
   });
 
-  describe.each(['bulkhead', ...STORING])('by a fetch with %s', (subject) => {
-    here('is decoded once', async () => {
+  describe.each(['bulkhead', ...STORING])('a fetch with %s', (subject) => {
+    here('a response is decoded once', async () => {
       expect(await (await fetch(at(subject, '/gzip'))).text()).toBe(ZIPPED);
     });
 
-    here('of 100 MB leaves the memory as it is', async () => {
+    here('a response of 100 MB does not grow the memory', async () => {
       const { memory: before = 0 } = await state();
       const { body } = await fetch(at(subject, '/large'));
       let [length, most] = [0, 0];
@@ -85,9 +85,9 @@ describe.each(servers)('a response that a handler returns as it is, in $name', (
       expect(most - before).toBeLessThan(60 * MEGABYTE);
     });
 
-    here('whose client goes away is let go of, with its slot, and not stored', async () => {
+    here('a response whose client goes away is cancelled, releases its slot, and is not stored', async () => {
       for (let call = 0; call < 3; call++) await leave(at(subject, '/endless'));
-      await expect.poll(() => upstream.underWay(), PATIENTLY).toBe(0);
+      await expect.poll(() => upstream.underWay(), POLL).toBe(0);
       const response = await fetch(at(subject, '/text'));
       expect([response.status, await response.text()]).toEqual([200, 'hello']);
       expect(Object.values((await state()).stored).flat()).not.toContain('/endless');
@@ -96,7 +96,7 @@ describe.each(servers)('a response that a handler returns as it is, in $name', (
 
   // Deno and Bun upgrade by functions of their own.
   test.runIf(name === 'workerd').each(['bulkhead', ...STORING])(
-    'is a WebSocket’s by a fetch with %s',
+    'a response upgrades to a WebSocket by a fetch with %s',
     async (subject) => {
       const socket = new WebSocket(at(subject, '/socket').replace('http:', 'ws:'));
       const message = await new Promise((done, fail) => {
@@ -110,14 +110,14 @@ describe.each(servers)('a response that a handler returns as it is, in $name', (
 
   here.each(STORING)('is stored by a fetch with %s, once it has been sent', async (subject) => {
     await (await fetch(at(subject, '/text'))).text();
-    await expect.poll(async () => (await state()).stored[subject], PATIENTLY).toContain('/text');
+    await expect.poll(async () => (await state()).stored[subject], POLL).toContain('/text');
   });
 
   here.each(STORING)('is not stored by a fetch with %s if it breaks off', async (subject) => {
     const ended = await fetch(at(subject, '/cut'))
       .then((response) => response.text())
       .catch((error) => error);
-    // What is missing of a body, only the connection says.
+    // Only the connection shows a missing part of a body.
     expect(name === 'workerd' || ended instanceof Error).toBe(true);
     expect((await state()).stored[subject]).not.toContain('/cut');
   });

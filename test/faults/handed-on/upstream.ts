@@ -4,10 +4,10 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 
-/** What is handed on: responses of every kind, from a real server. */
+/** Responses of every kind, from a real server. */
 export interface Upstream {
   readonly url: string;
-  /** Requests that it has had, as `METHOD /path`. */
+  /** The received requests, as `METHOD /path`. */
   readonly seen: string[];
   /** Responses that it is still sending. */
   underWay(): number;
@@ -80,7 +80,7 @@ export async function startUpstream(): Promise<Upstream> {
     seen.push(`${request.method} ${pathname}`);
     underWay++;
     response.once('close', () => underWay--);
-    // Before a request with credentials or trace headers a browser asks.
+    // Before a request with credentials or trace headers a browser sends a preflight.
     if (request.method === 'OPTIONS')
       return response
         .writeHead(204, {
@@ -112,7 +112,7 @@ export async function startUpstream(): Promise<Upstream> {
     async close() {
       const closed = new Promise((done) => server.close(done));
       server.closeAllConnections();
-      // Those that were upgraded are no connections of the server's any more.
+      // Upgraded sockets are no connections of the server's any more.
       for (const socket of sockets) socket.destroy();
       await closed;
     },

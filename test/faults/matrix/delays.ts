@@ -1,6 +1,6 @@
 import { places, traffic } from './server.ts';
 
-/** How often is looked, in ms. */
+/** The interval of the measurement, in ms. */
 const INTERVAL = 100;
 
 /** The worst delay that each row has seen so far, in ms. */
@@ -12,7 +12,7 @@ const watches = new Set<Watch>();
 let since = 0;
 let isLooking = false;
 
-/** A machine that is too busy lets a timer wait, or a server that is well, or the connection to it. */
+/** A busy machine delays timers, or a server that is well, or the connection to it. */
 async function look(): Promise<void> {
   if (isLooking) return;
   isLooking = true;
@@ -28,7 +28,7 @@ async function look(): Promise<void> {
 
 const delay = (): number => performance.now() - since - INTERVAL;
 
-/** @returns ends it, and says how late the machine was at worst, in ms. */
+/** @returns a function that ends the measurement, and returns the worst delay, in ms. */
 export function watchDelays(): () => number {
   const watch: Watch = { worst: 0 };
   watches.add(watch);

@@ -4,7 +4,7 @@ import { type Note, notes } from './notes.ts';
 import { policySets } from './policies.ts';
 import type { Difference, Row, RuntimeName } from './row.ts';
 
-/** What writes this document; the test that compares says so too. */
+/** The command that writes this document; the test that compares names it too. */
 export const COMMAND = 'UPDATE=1 npm test -- faults/matrix --only node';
 
 const HEAD = `# What becomes of a call
@@ -52,7 +52,7 @@ export function document(): string {
 
 function section(fault: FaultName): string {
   const rows = expected.filter((row) => row.fault === fault);
-  // Tables where a column would say nothing are easier to read without it.
+  // Tables are easier to read without an empty column.
   const columns = allColumns.filter(({ of }) => rows.some((row) => of(row) !== ''));
   const cells = [
     columns.map(({ head }) => head),

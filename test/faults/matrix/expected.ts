@@ -16,7 +16,10 @@ const during =
     ...but: Difference[]
   ): Given => ({ span, policies, method, outcome, requests, applied, time, but });
 
-/** They send a request again by themselves if its connection was used before; how often depends on their pool. */
+/**
+ * They send a request again by themselves if its connection was used before; how often depends on
+ * their pool.
+ */
 const PLATFORM_REPEATS: Difference['in'] = ['chromium', 'firefox', 'webkit', 'deno', 'bun'];
 
 const first = during('first');

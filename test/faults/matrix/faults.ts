@@ -1,7 +1,10 @@
-/** What the server is asked to do, by the names of `test/support/misbehaving-server/README.md`. */
+/** The instructions for the server, by the names of `test/support/misbehaving-server/README.md`. */
 export type Behaviour = Readonly<Record<string, string | number | boolean | readonly string[]>>;
 
-/** How long a call waits: short where the fault is silence, patient where it is not, so that a busy machine is none. */
+/**
+ * The limits of a call: short if the fault is silence, else long, so that a busy machine does not
+ * count as silence.
+ */
 export interface Limits {
   readonly attempt: number;
   readonly idle: number;
@@ -16,14 +19,17 @@ export interface Fault {
   readonly passes: boolean;
   /** It keeps a connection for a while, of which a browser has six to an origin. */
   readonly holds: boolean;
-  /** Whose connections: those of the server that closes each after one answer, those of the one that does not, nobody's. */
+  /**
+   * The server of the connections: the one that closes each after one response, the one that keeps
+   * them, or none.
+   */
   readonly at: 'fresh' | 'reused' | 'nobody';
 }
 
 const patient: Limits = { attempt: 10_000, idle: 10_000, hedgeAfter: 3_000 };
 const silent: Limits = { attempt: 900, idle: 400, hedgeAfter: 300 };
 
-/** In ms: longer than an attempt may take, shorter than a caller without limits waits. */
+/** In ms: longer than the limit of an attempt, shorter than that of a caller without limits. */
 const LATE = 1_800;
 
 const fault = (title: string, behaviour: Fault['behaviour'], more: Partial<Fault> = {}): Fault => ({

@@ -15,7 +15,7 @@ const factors = {
 const isPossible = (pair: Partial<Case>): boolean =>
   pair.fault === undefined || pair.span === undefined || pair.span === 'every' || faultOf(pair.fault).passes;
 
-/** The pairs that no case has: any two of fault, policies, method and how often. */
+/** The pairs that no case has: any two of fault, policies, method and frequency. */
 export function missingPairs(cases: readonly Case[]): string[] {
   const names = Object.keys(factors) as (keyof typeof factors)[];
   return names.flatMap((one, index) =>

@@ -6,10 +6,13 @@ import { type Client, clientOf } from './policies.ts';
 import type { Case, Method, Result } from './row.ts';
 import { effects, misbehave, type Place, places, type Traffic, traffic } from './server.ts';
 
-/** When a caller gives up a call that has no limits, and when one whose limits should have ended it. In ms. */
-const PATIENCE = { native: 4_000, limited: 25_000 };
+/**
+ * The caller's timeout for a call that has no limits, and for one whose limits should have ended
+ * it. In ms.
+ */
+const TIMEOUTS = { native: 4_000, limited: 25_000 };
 
-/** How long the server may take to notice what has happened, in ms. */
+/** How long the server may take to notice the end of a request, in ms. */
 const NOTICED = 5_000;
 
 export interface Played extends Omit<Result, 'time'> {
@@ -17,14 +20,14 @@ export interface Played extends Omit<Result, 'time'> {
   readonly took: number;
   /** Requests that were open although the call was over. */
   readonly open: number;
-  /** The machine was too busy to keep the times of this case: what came of it says nothing. */
+  /** The machine was too busy to keep the times of this case: its result says nothing. */
   readonly isDisturbed: boolean;
 }
 
-/** So late, in ms, a machine keeps none of the limits of a case. */
+/** At this delay, in ms, a machine keeps none of the limits of a case. */
 const DISTURBED = 150;
 
-/** Makes one call against the fault and reports what came of it. */
+/** Makes one call against the fault and reports its result. */
 export async function play(given: Case, expected: Result): Promise<Played> {
   const fault = faultOf(given.fault);
   const here = places[fault.at]();
@@ -38,9 +41,9 @@ export async function play(given: Case, expected: Result): Promise<Played> {
   if (client.keepsCopies && given.method === 'GET') await keepCopy(client, target);
 
   const heal = await misbehave(here, path, asked, given.span === 'first' ? 1 : undefined);
-  const patience = given.policies === 'native' ? PATIENCE.native : PATIENCE.limited;
+  const callTimeout = given.policies === 'native' ? TIMEOUTS.native : TIMEOUTS.limited;
   const delays = watchDelays();
-  const { outcome, took } = await outcomeOf(patience, (signal) =>
+  const { outcome, took } = await outcomeOf(callTimeout, (signal) =>
     fetch(target, { ...initOf(given.method), signal, holdfast: { outbox: outbox ? true : undefined } }),
   );
   const both = (): Promise<Traffic[]> => Promise.all([here, other].map((place) => traffic(place, path)));
@@ -68,14 +71,14 @@ async function keepCopy({ fetch, answering, told }: Client, target: string): Pro
   });
 }
 
-/** What the call gives, down to the end of the body. */
+/** The result of the call, down to the end of the body. */
 async function outcomeOf(
-  patience: number,
+  callTimeout: number,
   send: (signal: AbortSignal) => Promise<Response>,
 ): Promise<{ outcome: string; took: number }> {
   const caller = new AbortController();
   const givenUp = { outcome: 'given up by the caller' };
-  const timer = setTimeout(() => caller.abort(givenUp), patience);
+  const timer = setTimeout(() => caller.abort(givenUp), callTimeout);
   const words = (error: unknown): string =>
     error === givenUp
       ? givenUp.outcome
@@ -95,7 +98,7 @@ async function outcomeOf(
   return { outcome, took: performance.now() - since };
 }
 
-/** What is kept is to be delivered once the server is well again, and applied once. */
+/** A queued write must be delivered once the server is well again, and applied once. */
 async function appliedBy(
   { fault, method }: Case,
   { outbox }: Client,

@@ -20,17 +20,17 @@ export interface Setting {
   readonly limits: Limits;
 }
 
-/** What is added to time limits, retry and breaker; `words` say so in the document. */
+/** The policies beyond time limits, retry and breaker; `words` name them in the document. */
 interface PolicySet {
   readonly words: string;
   readonly options: (setting: Setting) => Partial<CreateFetchOptions>;
 }
 
-/** Retries come at once: what is told here is how many, and not how long the backoff is. */
+/** Retries come at once: the matrix counts them, and does not measure the backoff. */
 const retry = { delay: () => 1 };
 
 const staleCache = () => cachePolicy({ store: memoryStore() }, memoryStore);
-// Patient: on a busy machine a queued response would be another outcome.
+// Long: on a busy machine a queued response would be another outcome.
 const outbox = () => outboxPolicy({ store: memoryStore(), respondAfter: '10s' }, memoryStore);
 
 export const policySets = {
@@ -88,13 +88,16 @@ export interface Client {
   readonly fetch: HoldfastFetch<FetchOptions>;
   readonly outbox: Outbox | undefined;
   readonly keepsCopies: boolean;
-  /** Gives this answer to the calls made meanwhile, as if the origin had. */
+  /** Gives this response to the calls made during the work, as if the origin had. */
   answering(response: Response, meanwhile: () => Promise<void>): Promise<void>;
   /** Settles at the next event of this type. */
   told(type: HoldfastEvent['type']): Promise<void>;
 }
 
-/** A client of its own for each case, so that none shares a circuit, a budget or a copy with another. */
+/**
+ * A client of its own for each case, so that none shares a circuit, a budget or a cached response
+ * with another.
+ */
 export function clientOf(name: PolicySetName, setting: Setting): Client {
   const { attempt, idle } = setting.limits;
   const listeners = new Map<string, () => void>();
@@ -102,7 +105,8 @@ export function clientOf(name: PolicySetName, setting: Setting): Client {
   const options: CreateFetchOptions = {
     timeout: { attempt, idle },
     retry,
-    // By chance an outbox would send again at once, and one request more would be counted. Keys are made of it too.
+    // By chance an outbox would send again at once, and the count would be one higher. Keys use
+    // chance too.
     host: { ...systemHost, random: () => 0.9 + Math.random() / 10 },
     name: crypto.randomUUID(),
     partition: 'somebody',

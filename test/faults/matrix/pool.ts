@@ -1,4 +1,7 @@
-/** Does all the work, so much of it at a time as fits into the room that there is. Results are in the order of the work. */
+/**
+ * Does all the work, as many tasks at a time as there is room for. Results are in the order of the
+ * work.
+ */
 export async function inRoom<Work, Result>(
   room: number,
   work: readonly Work[],

@@ -5,11 +5,14 @@ import type { PolicySetName } from './policies.ts';
 export const methods = ['GET', 'PUT', 'POST', 'POST, key'] as const;
 export type Method = (typeof methods)[number];
 
-/** Whether the fault befalls the first request only, or each. */
+/** Whether the fault hits the first request only, or each. */
 export const spans = ['first', 'every'] as const;
 export type Span = (typeof spans)[number];
 
-/** From when on and until when, in ms. Far apart: what is told apart is a wait from none, on machines that are busy. */
+/**
+ * The earliest and the latest end, in ms. Far apart: the matrix tells a wait from none, on busy
+ * machines.
+ */
 export const times = {
   'at once': [0, 3_000],
   'under 1 s': [150, 5_000],
@@ -21,13 +24,13 @@ export type Time = keyof typeof times;
 export const runtimes = ['node', 'chromium', 'firefox', 'webkit', 'deno', 'bun', 'workerd'] as const;
 export type RuntimeName = (typeof runtimes)[number];
 
-/** What came of a call. */
+/** The result of a call. */
 export interface Result {
   /** `200 network`, `TypeError network`: status and source, or name and code. */
   readonly outcome: string;
-  /** As the server counted; after the plus those that came to the other origin; `2 to 6` where it is not always the same. */
+  /** By the server's count; after the plus those of the other origin; `2 to 6` if it varies. */
   readonly requests: string;
-  /** How often a write took effect, or that it is kept; empty for reads. */
+  /** The number of effects of a write, or that it is queued; empty for reads. */
   readonly applied: string;
   readonly time: Time;
 }
@@ -39,7 +42,7 @@ export interface Case {
   readonly method: Method;
 }
 
-/** What is different in some runtimes, and the footnote that says why. */
+/** The differences of some runtimes, and the footnote with the reason. */
 export interface Difference extends Partial<Result> {
   readonly in: readonly RuntimeName[];
   readonly why: Note;

@@ -1,18 +1,18 @@
 import { briefOrigin, lastingOriginUrl, otherOriginUrl } from '../../support/origin-url.ts';
 import type { Behaviour } from './faults.ts';
 
-/** A server, and where it is told how to behave. */
+/** A server, and the URL of its control. */
 export interface Place {
   readonly url: string;
   readonly control: string;
 }
 
 export const places = {
-  /** Closes each connection after one answer, so that nothing but what we send is counted. */
+  /** Closes each connection after one response, so that the count has only our requests. */
   fresh: (): Place => briefOrigin(),
-  /** Keeps connections. What has just steered it is the connection that is used again. */
+  /** Keeps connections. The last control request leaves the connection that is used again. */
   reused: (): Place => ({ url: lastingOriginUrl(), control: lastingOriginUrl() }),
-  /** Port 2 belongs to nobody, and no browser forbids it. */
+  /** Port 2 is closed, and no browser forbids it. */
   nobody: (): Place => ({ ...briefOrigin(), url: 'http://127.0.0.1:2' }),
   /** Always well. */
   other: (): Place => ({ url: otherOriginUrl(), control: otherOriginUrl() }),
@@ -44,7 +44,7 @@ export async function misbehave(
   };
 }
 
-/** How many requests came, and how many are still open. */
+/** The number of received requests, and of open ones. */
 export interface Traffic {
   readonly count: number;
   readonly open: number;
@@ -58,7 +58,7 @@ export async function traffic(place: Place, path: string): Promise<Traffic> {
   return { count: counts[path] ?? 0, open: inFlight };
 }
 
-/** How often writes took effect. */
+/** The number of effects of writes. */
 export async function effects(place: Place, path: string): Promise<number> {
   const entries = await asked<{ applied: number }[]>(place, `ledger?path=${path}`);
   return entries.reduce((sum, { applied }) => sum + applied, 0);

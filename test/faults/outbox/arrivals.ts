@@ -2,14 +2,14 @@ import { createHash } from 'node:crypto';
 import type { Entry } from '../../support/misbehaving-server/ledger.ts';
 import { LANES, order, writeCalled } from './page/writes.ts';
 
-/** The origin's ledger, by what was written: under one key or under several. */
+/** The origin's ledger, by the body: under one key or under several. */
 export class Arrivals {
   readonly #entries: readonly Entry[];
   readonly #byItem: ReadonlyMap<string, readonly Entry[]>;
   readonly #seed: number;
 
   constructor(ledger: readonly Entry[], seed: number) {
-    // What was cut off before it was whole has no body, and no effect.
+    // A request that was cut off has no body, and no effect.
     this.#entries = ledger.filter(({ body }) => body !== null);
     this.#byItem = Map.groupBy(this.#entries, itemOf);
     this.#seed = seed;
@@ -19,7 +19,7 @@ export class Arrivals {
     return [...this.#byItem.keys()];
   }
 
-  /** How often it took effect. */
+  /** The number of its effects. */
   applied(item: string): number {
     return (this.#byItem.get(item) ?? []).reduce((sum, { applied }) => sum + applied, 0);
   }
@@ -29,7 +29,7 @@ export class Arrivals {
     return this.#entries.reduce((sum, { seen }) => sum + seen, 0) - this.#byItem.size;
   }
 
-  /** Those that took effect later than one of their lane that was written after them. */
+  /** Writes that took effect later than a write of their lane that was queued after them. */
   outOfOrder(): string[] {
     return LANES.flatMap((lane) => {
       const applied = this.items.filter((item) => item.startsWith(lane) && this.applied(item) > 0);
@@ -44,7 +44,7 @@ export class Arrivals {
     return this.#entries.filter(({ overlaps }) => overlaps).map(itemOf);
   }
 
-  /** Those whose body was not what was written. */
+  /** Writes whose body arrived damaged. */
   spoilt(): string[] {
     return this.#entries.filter((entry) => entry.bodyDigest !== this.#digest(itemOf(entry))).map(itemOf);
   }

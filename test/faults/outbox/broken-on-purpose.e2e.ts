@@ -8,7 +8,7 @@ import { told } from './told.ts';
 
 const page = new URL('page/relentless.ts', import.meta.url);
 
-/** What a test that finds nothing wrong has to be able to find. */
+/** Faults that a test must be able to find. */
 const outboxes: readonly { readonly broken: Broken; readonly does: string; readonly wrong: keyof Wrongs }[] =
   [
     { broken: 'deletes-first', does: 'deletes a write before it sends it', wrong: 'lost' },
@@ -17,7 +17,7 @@ const outboxes: readonly { readonly broken: Broken; readonly does: string; reado
 
 for (const { broken, does, wrong } of outboxes) {
   test.skipIf(!chromium && !process.env.CI)(
-    `an outbox that ${does} is found out`,
+    `the reckoning finds an outbox that ${does}`,
     { concurrent: true, timeout: 120_000 },
     async () => {
       const story = await live({ start: startChromium, kills: 12, seed: 1, page, broken });

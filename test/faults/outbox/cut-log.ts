@@ -5,9 +5,10 @@ const BLOCK = 32_768;
 const HEADER = 7;
 
 /**
- * Whether a log of Chromium's databases ends in the middle of a record, because the browser was killed between the two
- * writes that a record takes. At its next start it ignores that end, and goes on writing right behind it. At the start
- * after that it takes both for one spoilt record, and deletes all databases of the site, whatever their durability.
+ * Whether a log of Chromium's databases ends in the middle of a record, because the browser was
+ * killed between the two writes that a record takes. At its next start it ignores that end, and
+ * goes on writing right behind it. At the start after that it takes both for one spoilt record, and
+ * deletes all databases of the site, whatever their durability.
  *
  * @see https://github.com/google/leveldb/issues/1287
  * @see https://github.com/google/leveldb/blob/main/doc/log_format.md

@@ -1,7 +1,7 @@
 import type { FoundDatabase } from './page/database.ts';
 import type { Found, Report } from './page/tell.ts';
 
-/** What a browser found and left. */
+/** The reports of a browser, and its leftovers. */
 export interface Life {
   readonly database: FoundDatabase;
   /** Absent if it was killed before it knew. */
@@ -10,16 +10,16 @@ export interface Life {
   isLogCut: boolean;
 }
 
-/** All that the pages have told. */
+/** All reports of the pages. */
 export class Heard {
   readonly lives: Life[] = [];
   readonly accepted = new Set<string>();
-  /** With the status of the origin's answer. */
+  /** With the status of the origin's response. */
   readonly answered = new Map<string, number>();
-  /** With the code of the refusal. */
+  /** With the code of the rejection. */
   readonly refused = new Map<string, string>();
   readonly troubles: string[] = [];
-  /** What the last life leaves. */
+  /** The leftovers of the last life. */
   readonly ended = Promise.withResolvers<Found>();
   #waiting: { readonly until: () => boolean; readonly resolve: () => void }[] = [];
 
@@ -35,7 +35,7 @@ export class Heard {
     for (const { until, resolve } of this.#waiting) if (until()) resolve();
   }
 
-  /** Until the page of this life has said its first words. */
+  /** Until the page of this life has sent its first report. */
   begun(life: number): Promise<void> {
     return this.#once(() => this.lives.length > life);
   }

@@ -37,7 +37,7 @@ const nothing: Wrongs = {
 for (const { name, program, start, kill } of browsers) {
   const kills = times(kill);
   test.skipIf(!program && !process.env.CI)(
-    `${name} is killed ${kills} times, and of what it has accepted nothing is lost, applied twice or out of order`,
+    `${name} that is killed ${kills} times loses no accepted write, applies none twice and none out of order`,
     // Side by side: each of them mostly waits for its browser.
     { concurrent: true, timeout: 120_000 + kills * 10_000 },
     async () => {

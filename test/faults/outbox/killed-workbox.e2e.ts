@@ -13,9 +13,9 @@ const SEED = Number(process.env.HOLDFAST_SEED ?? 1);
 const page = new URL('page/workbox.ts', import.meta.url);
 const worker = new URL('page/workbox-worker.ts', import.meta.url);
 
-/** Nothing is expected of it: what it prints is there to be compared. */
+/** A comparison without expectations: the test prints its result. */
 test.skipIf(!chromium && !process.env.CI)(
-  `workbox-background-sync under the same ${KILLS} kills`,
+  `workbox-background-sync survives the same ${KILLS} kills`,
   { timeout: 120_000 + KILLS * 10_000 },
   async () => {
     const story = await live({ start: startChromium, kills: KILLS, seed: SEED, page, worker });

@@ -21,7 +21,10 @@ export interface Plan {
   readonly broken?: Broken;
 }
 
-/** What the pages have told, what the last one leaves, and what the origin has seen. */
+/**
+ * The reports of the pages, the leftovers of the last one, and the requests that the origin
+ * received.
+ */
 export interface Story {
   readonly plan: Plan;
   readonly heard: Heard;
@@ -30,14 +33,23 @@ export interface Story {
   readonly seconds: number;
 }
 
-/** A page is killed after up to so many acceptances, and up to so many ms later; before the first it opens its database. */
+/**
+ * A page is killed after up to so many acceptances, and up to so many ms later; before the first it
+ * opens its database.
+ */
 const WRITES = 20;
 const MOMENT = 50;
 
-/** How long a browser may take to show a page, and the last one to deliver what waits, in ms. */
-const PATIENCE = 60_000;
+/**
+ * How long a browser may take to show a page, and the last one to deliver the waiting entries, in
+ * ms.
+ */
+const TIMEOUT = 60_000;
 
-/** Starts a browser, kills it, and starts it again on what is left; in its last life the origin is well. */
+/**
+ * Starts a browser, kills it, and starts it again on the same profile; in its last life the origin
+ * is well.
+ */
 export async function live(plan: Plan): Promise<Story> {
   const { start, kills, seed, page, worker, broken } = plan;
   const since = performance.now();
@@ -81,8 +93,8 @@ export async function live(plan: Plan): Promise<Story> {
 
 async function soon<T>(promise: Promise<T>, what: string): Promise<T> {
   const over = new AbortController();
-  const late = sleep(PATIENCE, undefined, { signal: over.signal }).then(() => {
-    throw new Error(`${what} did not come within ${PATIENCE / 1000} s`);
+  const late = sleep(TIMEOUT, undefined, { signal: over.signal }).then(() => {
+    throw new Error(`${what} did not come within ${TIMEOUT / 1000} s`);
   });
   return Promise.race([promise, late]).finally(() => over.abort());
 }

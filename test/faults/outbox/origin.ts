@@ -1,17 +1,17 @@
 import type { Entry } from '../../support/misbehaving-server/ledger.ts';
 import { startServer } from '../../support/misbehaving-server/server.ts';
 
-/** Whom the page writes to. */
+/** The origin to which the page writes. */
 export interface Origin {
   readonly url: string;
-  /** From now on it takes and answers all that it is asked. */
+  /** From now on it accepts and responds to all requests. */
   heal(): Promise<void>;
-  /** Every write that it has ever seen, by first arrival. */
+  /** Every received write, by first arrival. */
   ledger(): Promise<Entry[]>;
   close(): Promise<void>;
 }
 
-/** How likely a request goes wrong, and how; some of the ways let the write take effect and lose the answer. */
+/** The probability and the kind of faults; some let the write take effect and lose the response. */
 const FAILURES = {
   failRate: 0.35,
   failModes: [503, 429, 'reset', 'unknown', 'unknown', 'resetBody', 503, 'hang'],
@@ -19,7 +19,8 @@ const FAILURES = {
 
 /** Starts an origin that fails at random: alike for the same seed and the same order of arrival. */
 export async function startOrigin(seed: number): Promise<Origin> {
-  // A connection serves one request: Chromium repeats by itself what it sent over one that it reused, and it would look like us.
+  // A connection serves one request: Chromium repeats a request on a reused connection by itself,
+  // and that would look like us.
   const server = await startServer({ keepAlive: false });
   const control = async (path: string, body?: object): Promise<unknown> => {
     const init = body && { method: 'POST', body: JSON.stringify(body) };

@@ -3,16 +3,16 @@ import type { Life } from './heard.ts';
 import type { Story } from './lives.ts';
 import { lifeOf, writeCalled } from './page/writes.ts';
 
-/** How much of each there was. */
+/** The number of each. */
 export interface Counts {
-  /** As their callers were told, before the browser was killed. */
+  /** Their callers got the response before the browser was killed. */
   readonly accepted: number;
-  /** Accepted as well, but the kill came before anybody knew. */
+  /** Accepted as well, but the kill came before the response. */
   readonly untold: number;
   readonly delivered: number;
   /** By reason: a status, or the code. */
   readonly dead: Readonly<Record<string, number>>;
-  /** Given up although the origin had taken it, and only its answer was lost. */
+  /** Dead letters although the origin had applied them, and only the response was lost. */
   readonly deadAndApplied: number;
   /** By code. */
   readonly refused: Readonly<Record<string, number>>;
@@ -20,17 +20,17 @@ export interface Counts {
   readonly duplicates: number;
 }
 
-/** What the browser does to its own database, and that no page can help. */
+/** The damage that the browser does to its own database, and that no page can prevent. */
 export interface Losses {
   /** Kills that left a log that ends within a record. */
   readonly cutLogs: readonly number[];
   /** Lives that found no database, though there had been one. */
   readonly withoutDatabase: readonly number[];
-  /** What was accepted, and went with them. */
+  /** The accepted writes that were lost with them. */
   readonly lost: readonly string[];
 }
 
-/** What there should be nothing of: items, or lives. */
+/** The wrong outcomes: items, or lives. */
 export interface Wrongs {
   /** Accepted, and neither applied nor a dead letter. */
   readonly lost: readonly string[];
@@ -39,17 +39,17 @@ export interface Wrongs {
   readonly appliedTwice: readonly string[];
   /** First applied before one of their lane that was accepted earlier. */
   readonly outOfOrder: readonly string[];
-  /** Under way while another sending of their lane was. */
+  /** Under way during another sending of their lane. */
   readonly overlapping: readonly string[];
-  /** Refused, and seen by the origin all the same. */
+  /** Rejected, and received by the origin all the same. */
   readonly refusedAndSent: readonly string[];
-  /** Its caller was told of a success that the origin knows nothing of. */
+  /** Its caller got a success that the origin knows nothing of. */
   readonly answeredFalsely: readonly string[];
-  /** Given up though the origin would have taken it. */
+  /** A dead letter though the origin would have accepted it. */
   readonly buriedAlive: readonly string[];
-  /** Its body was not what was written. */
+  /** Its body arrived damaged. */
   readonly spoilt: readonly string[];
-  /** Lives in which the outbox did not hold as many as it thought. */
+  /** Lives in which the outbox had fewer or more entries than its count. */
   readonly miscounted: readonly number[];
 }
 
@@ -112,7 +112,7 @@ export function reckon({ plan, heard, left, ledger }: Story): Reckoning {
   };
 }
 
-/** The lives that should have found a database: since the last such one, something had been accepted. */
+/** The lives that should have found a database: since the last such one, a write had been accepted. */
 function livesWithout(lives: readonly Life[], accepted: ReadonlySet<string>): number[] {
   const wrote = new Set([...accepted].map(lifeOf));
   const without: number[] = [];

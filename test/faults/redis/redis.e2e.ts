@@ -28,7 +28,7 @@ afterEach(async () => {
   await origin?.close();
 });
 
-/** What cannot be reached is an error soon, and is not sent again when it is back. */
+/** A command to an unreachable Redis is an error soon, and is not sent again when it is back. */
 async function storage() {
   const driver = redisDriver({
     url: server.url,
@@ -47,7 +47,7 @@ async function storage() {
 }
 
 here(
-  'copies in Redis are served while the origin is gone, and no read waits for a Redis that is',
+  'cached responses in Redis are served while the origin is gone, and no read waits for a Redis that is gone',
   async () => {
     const cache = staleCache({ store: unstorageStore(await storage(), { name: 'cache' }) });
     const fetch = createFetch({ partition: 'all', staleCache: cache, retry: false, breaker: false });

@@ -9,11 +9,11 @@ import { find } from '../../runtimes/find.ts';
 
 export const redis = find('redis-server');
 
-/** A Redis of its own, which has on the disk whatever it has answered. */
+/** A Redis of its own, which has on the disk each write that it has confirmed. */
 export interface RedisServer {
   readonly url: string;
   kill(): Promise<void>;
-  /** On the same port, with what it had. */
+  /** On the same port, with the same data. */
   start(): Promise<void>;
   close(): Promise<void>;
 }
@@ -62,7 +62,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** It listens before it has read what it had. */
+/** It listens before it has read its data. */
 function answers(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1', () => socket.write('PING\r\n'));

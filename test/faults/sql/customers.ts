@@ -1,6 +1,7 @@
 /**
- * Gives orders to an outbox over SQLite until the process is killed; or, as the last one, delivers what is left and ends. Runs
- * in Node, Deno and Bun: `customers.ts <origin> <database> <name> [lease] [last]`.
+ * Gives orders to an outbox over SQLite until the process is killed; or, as the last one, delivers
+ * the rest and ends. Runs in Node, Deno and Bun: `customers.ts <origin> <database> <name> [lease]
+ * [last]`.
  */
 import { createFetch, isFailure, outbox } from '../../../src/index.ts';
 import { sqlStore } from '../../../src/sql.ts';
@@ -12,7 +13,7 @@ declare const process: { readonly argv: string[]; exit(code: number): void };
 
 const [origin = '', database = '', name = '', ...flags] = process.argv.slice(2);
 
-/** Two for each shop. Half of the shops are new: of the others a killed process may have the lane. */
+/** Two for each shop. Half of the shops are new: a killed process may have the lane of the others. */
 const CUSTOMERS = 6;
 
 /** The longest pause of a customer between two orders, in ms. */

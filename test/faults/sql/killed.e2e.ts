@@ -17,7 +17,7 @@ const KILLS = times({ test: 8, soak: 50 });
 const ACCEPTED = 20;
 const MOMENT = 300;
 
-/** In some of these ways the origin has taken the order, and its response is lost. */
+/** In some of these ways the origin has applied the order, and its response is lost. */
 const FAILURES = {
   failRate: 0.35,
   failModes: [503, 429, 'reset', 'unknown', 'unknown', 'resetBody', 503, 'hang'],
@@ -84,7 +84,7 @@ describe.each(serverRuntimes)('an outbox over SQLite in $name', ({ name, isMissi
   }
 
   test.skipIf(isMissing)(
-    `is killed ${KILLS} times: of what it accepted nothing is lost, applied twice or out of order`,
+    `an outbox over SQLite that is killed ${KILLS} times loses no accepted write, applies none twice and none out of order`,
     { timeout: 240_000 + KILLS * 10_000 },
     async () => {
       const since = performance.now();
@@ -99,7 +99,7 @@ describe.each(serverRuntimes)('an outbox over SQLite in $name', ({ name, isMissi
   );
 
   test.skipIf(isMissing)(
-    'in two processes on one file, of which one is killed now and then, delivers each write once and in order',
+    'an outbox over SQLite in two processes, of which one is killed now and then, delivers each write once and in order',
     { timeout: 240_000 + KILLS * 10_000 },
     async () => {
       const since = performance.now();

@@ -9,7 +9,7 @@ export interface Order {
 
 export const bodyOf = ({ id, size }: Order): string => JSON.stringify({ item: id, note: 'x'.repeat(size) });
 
-/** What the callers were told. */
+/** The results of the callers. */
 export interface Told {
   readonly given: Map<string, Order>;
   /** With which status. */
@@ -20,7 +20,7 @@ export interface Told {
 
 export const newTold = (): Told => ({ given: new Map(), accepted: new Map(), refused: new Map() });
 
-/** Takes down what a process says in one line. */
+/** Records one line of a process. */
 export function hear(told: Told, line: string): void {
   const [what, id = '', how = ''] = line.split(' ');
   if (what === 'given') told.given.set(id, { id, size: Number(how) });
@@ -28,10 +28,10 @@ export function hear(told: Told, line: string): void {
   if (what === 'refused') told.refused.set(id, how);
 }
 
-/** Of which order an entry of the ledger is; it keeps the beginning of a body. */
+/** The order of an entry of the ledger; it keeps the beginning of a body. */
 const orderOf = ({ body }: Entry): string => /"item":"([^"]+)"/.exec(body ?? '')?.[1] ?? `${body}`;
 
-/** Compares what the callers were told with what took effect. `wrong` has nothing in it if all is well. */
+/** Compares the results of the callers with the effects. `wrong` is empty if all is well. */
 export function reckon(told: Told, all: readonly Entry[]) {
   const ledger = all.filter(({ body }) => body !== null);
   const applied = new Map<string, number>();

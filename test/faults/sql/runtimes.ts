@@ -6,7 +6,7 @@ import { bun, deno } from '../../runtimes/installed.ts';
 
 const CUSTOMERS = fileURLToPath(new URL('customers.ts', import.meta.url));
 
-/** What npm installs may start another process, which would not hear of its end. */
+/** A program that npm installs may start another process, which would not end with it. */
 const programOf = (shim: string | undefined, evaluate: readonly string[]): string | undefined =>
   shim && execFileSync(shim, [...evaluate], { encoding: 'utf8' }).trim();
 
@@ -43,7 +43,7 @@ export interface Life {
   readonly ended: Promise<unknown>;
 }
 
-/** Starts a process of customers. @param hear Told each line that it says. */
+/** Starts a process of customers. @param hear Called with each line of its output. */
 export function live(
   [program = '', ...before]: readonly string[],
   args: readonly string[],

@@ -3,7 +3,7 @@ import { type Site, startSite } from '../site.ts';
 import { type Origin, startOrigin } from './origin.ts';
 import { type Browser, browsers, type Tab } from './tabs.ts';
 
-const PATIENTLY = { timeout: 60_000, interval: 50 };
+const POLL = { timeout: 60_000, interval: 50 };
 
 /** No other engine has it. */
 const [chromium] = browsers.filter(({ name }) => name === 'Chromium');
@@ -45,30 +45,30 @@ const delivered = async (): Promise<unknown> =>
   (await origin.ledger()).map(({ body, applied }) => [body, applied]);
 
 here(
-  'what waits when the last page is closed is sent by the worker, which the browser wakes by itself',
+  'the worker sends entries that wait when the last page closes; the browser wakes it by itself',
   async () => {
     // Once, so that the page does not send it either.
     await origin.behave({ status: 503 }, 1);
     expect(await tab.call('write', `${origin.url}/things`, [wish])).toEqual([202]);
     await tab.close();
-    await expect.poll(delivered, PATIENTLY).toEqual([['order', 1]]);
+    await expect.poll(delivered, POLL).toEqual([['order', 1]]);
   },
 );
 
-here('with all pages closed, when there is a network again', async () => {
+here('the worker sends with all pages closed, when there is a network again', async () => {
   await origin.vanish();
   expect(await tab.call('write', `${origin.url}/things`, [wish, { ...wish, id: 'second' }])).toEqual([
     202, 202,
   ]);
   await tab.close();
-  // While it is gone, the worker is woken in vain.
+  // While it is gone, a sync event fails.
   await browser.sync?.(site.url);
   await origin.heal();
   await expect
     .poll(async () => {
       await browser.sync?.(site.url);
       return delivered();
-    }, PATIENTLY)
+    }, POLL)
     .toEqual([
       ['order', 1],
       ['second', 1],
@@ -79,7 +79,7 @@ here('with all pages closed, when there is a network again', async () => {
   expect(await later.call('counts')).toMatchObject({ waiting: 0, deadLetters: 0 });
 });
 
-here('nothing is sent of who has signed out', async () => {
+here('the worker sends nothing of a user after the sign-out', async () => {
   await origin.vanish();
   await tab.call('write', `${origin.url}/things`, [wish]);
   await tab.call('signOut');
@@ -99,6 +99,6 @@ here('nothing is sent of who has signed out', async () => {
     .poll(async () => {
       await browser.sync?.(site.url);
       return delivered();
-    }, PATIENTLY)
+    }, POLL)
     .toEqual([['order', 1]]);
 });

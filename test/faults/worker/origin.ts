@@ -16,7 +16,8 @@ export interface Origin {
 }
 
 export async function startOrigin(): Promise<Origin> {
-  // A connection serves one request: Chromium repeats by itself what it sent over one that it reused, and it would look like us.
+  // A connection serves one request: Chromium repeats a request on a reused connection by itself,
+  // and that would look like us.
   const server = await startServer({ keepAlive: false, controlPort: 0 });
   const control = async (path: string, body?: object): Promise<unknown> => {
     const init = body && { method: 'POST', body: JSON.stringify(body) };

@@ -3,7 +3,7 @@ import { type Site, startSite } from '../site.ts';
 import { type Origin, startOrigin } from './origin.ts';
 import { type Browser, browsers, type Tab } from './tabs.ts';
 
-describe.each(browsers)('a page that knows nothing of it, in $name', ({ missing, launch }) => {
+describe.each(browsers)('a page with its own fetch, in $name', ({ missing, launch }) => {
   const here = test.skipIf(missing !== undefined && !process.env.CI);
   let site: Site;
   let origin: Origin;
@@ -34,32 +34,38 @@ describe.each(browsers)('a page that knows nothing of it, in $name', ({ missing,
     await site?.close();
   });
 
-  here('has the last copy of what a route lists, and of nothing else, when the origin is gone', async () => {
-    const [orders, others] = [await plain('/orders'), await plain('/others')];
-    expect([orders, others]).toEqual([expect.stringMatching(/^200 /), expect.stringMatching(/^200 /)]);
-    // No response waits for the disk: it is stored a moment after its last byte.
-    await expect.poll(() => tab.call('stored'), { timeout: 60_000, interval: 20 }).toEqual(['/orders']);
-    await origin.vanish();
-    expect(await plain('/orders')).toBe(orders);
-    expect(await plain('/others')).toBe('TypeError');
-    expect(await plain('/orders', { headers: { range: 'bytes=0-1' } })).toBe('TypeError');
-    expect(await plain('/orders', { mode: 'no-cors' })).toBe('TypeError');
-  });
+  here(
+    'a page without the library gets the last cached response of a listed route, and of no other, when the origin is gone',
+    async () => {
+      const [orders, others] = [await plain('/orders'), await plain('/others')];
+      expect([orders, others]).toEqual([expect.stringMatching(/^200 /), expect.stringMatching(/^200 /)]);
+      // No response waits for the disk: it is stored a moment after its last byte.
+      await expect.poll(() => tab.call('stored'), { timeout: 60_000, interval: 20 }).toEqual(['/orders']);
+      await origin.vanish();
+      expect(await plain('/orders')).toBe(orders);
+      expect(await plain('/others')).toBe('TypeError');
+      expect(await plain('/orders', { headers: { range: 'bytes=0-1' } })).toBe('TypeError');
+      expect(await plain('/orders', { mode: 'no-cors' })).toBe('TypeError');
+    },
+  );
 
-  here('has its writes kept where the route says so, and nowhere else', async () => {
-    await origin.vanish();
-    expect(await plain('/orders', { method: 'POST', body: 'not asked for' })).toBe('TypeError');
-    expect(await plain('/kept/1', { method: 'POST', body: 'asked for' })).toMatch(/^202 {"queued":true/);
-    await origin.heal();
-    await expect
-      .poll(async () => (await origin.ledger()).map(({ body, applied }) => [body, applied]), {
-        timeout: 60_000,
-      })
-      .toEqual([['asked for', 1]]);
-    await expect.poll(() => tab.call('counts')).toMatchObject({ waiting: 0, deadLetters: 0 });
-  });
+  here(
+    'the worker queues writes of a page without the library if the route says so, and no others',
+    async () => {
+      await origin.vanish();
+      expect(await plain('/orders', { method: 'POST', body: 'not asked for' })).toBe('TypeError');
+      expect(await plain('/kept/1', { method: 'POST', body: 'asked for' })).toMatch(/^202 {"queued":true/);
+      await origin.heal();
+      await expect
+        .poll(async () => (await origin.ledger()).map(({ body, applied }) => [body, applied]), {
+          timeout: 60_000,
+        })
+        .toEqual([['asked for', 1]]);
+      await expect.poll(() => tab.call('counts')).toMatchObject({ waiting: 0, deadLetters: 0 });
+    },
+  );
 
-  here('is left alone when the worker is turned off, until it is turned on', async () => {
+  here('the worker leaves a page alone while it is turned off, until it is turned on', async () => {
     const orders = await plain('/orders');
     await tab.call('switchOff');
     await origin.vanish();

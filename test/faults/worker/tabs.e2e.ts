@@ -7,7 +7,7 @@ const TABS = 5;
 const LANES = ['a', 'b', 'c', 'd'];
 const WRITES = 24;
 
-const PATIENTLY = { timeout: 90_000, interval: 20 };
+const POLL = { timeout: 90_000, interval: 20 };
 
 const scripts = [
   new URL('page/main.ts', import.meta.url),
@@ -32,7 +32,7 @@ describe.each(browsers)('in $name', ({ missing, launch }) => {
     for (const tab of tabs) await tab.call('ready');
     await tabs[0]?.call('signIn', 'ann');
     for (const tab of tabs)
-      await expect.poll(() => tab.call('counts').catch(() => 'nobody'), PATIENTLY).toEqual(EMPTY);
+      await expect.poll(() => tab.call('counts').catch(() => 'nobody'), POLL).toEqual(EMPTY);
   });
   afterEach(async () => {
     for (const tab of tabs) await tab.close();
@@ -47,7 +47,8 @@ describe.each(browsers)('in $name', ({ missing, launch }) => {
   here(
     'five tabs and a service worker have one sender for each lane, and apply each write once, in order',
     async () => {
-      // Slow enough for two senders of a lane to overlap, and failing often enough for the lanes to change hands.
+      // Slow enough for two senders of a lane to overlap, and failing often enough for the lanes to
+      // change hands.
       await origin.behave({ delay: 15, failRate: 0.2, seed: 1, failModes: [503, 'unknown', 'reset'] });
       const given = tabs.map((tab, nth) => {
         const wishes = Array.from({ length: WRITES }, (_, at) => ({
@@ -61,9 +62,7 @@ describe.each(browsers)('in $name', ({ missing, launch }) => {
         for (let nth = 0; browser.sync && nth < 10; nth++) await browser.sync(site.url);
       })();
       await Promise.all([...given, waking]);
-      await expect
-        .poll(() => tabs[0]?.call('counts'), PATIENTLY)
-        .toMatchObject({ waiting: 0, deadLetters: 0 });
+      await expect.poll(() => tabs[0]?.call('counts'), POLL).toMatchObject({ waiting: 0, deadLetters: 0 });
 
       const ledger = await origin.ledger();
       expect(ledger).toHaveLength(TABS * WRITES);
@@ -79,24 +78,24 @@ describe.each(browsers)('in $name', ({ missing, launch }) => {
     },
   );
 
-  here('a sender that is killed is followed by another within a second', async () => {
+  here('another sender follows within a second after a sender was killed', async () => {
     await origin.behave({ hang: 1 }, 1);
     const wishes = [1, 2, 3].map((nth) => ({ id: `w${nth}`, lane: 'a' }));
     tabs[0]?.call('write', `${origin.url}/things`, wishes).catch(() => {});
-    // One has the lane, and its request hangs; the others know that there is something to be done after it.
-    await expect.poll(() => origin.arrivals(), PATIENTLY).toHaveLength(1);
+    // One has the lane, and its request hangs; the others know that entries wait after it.
+    await expect.poll(() => origin.arrivals(), POLL).toHaveLength(1);
     let sender: Tab | undefined;
     for (const tab of tabs) {
-      await expect.poll(() => tab.call('news'), PATIENTLY).toContainEqual(expect.stringMatching('queued w3'));
+      await expect.poll(() => tab.call('news'), POLL).toContainEqual(expect.stringMatching('queued w3'));
       if ((await tab.call('news')).includes('sending w1')) sender = tab;
     }
     const others = tabs.filter((tab) => tab !== sender);
     const killed = Date.now();
     await sender?.close();
-    await expect.poll(() => origin.arrivals(), PATIENTLY).toHaveLength(4);
+    await expect.poll(() => origin.arrivals(), POLL).toHaveLength(4);
     const [, next] = await origin.arrivals();
     expect((next?.at ?? Infinity) - killed).toBeLessThan(1_000);
-    await expect.poll(() => others[0]?.call('counts'), PATIENTLY).toEqual(EMPTY);
+    await expect.poll(() => others[0]?.call('counts'), POLL).toEqual(EMPTY);
     const ledger = await origin.ledger();
     expect(ledger.map(({ body, applied }) => [body, applied])).toEqual([
       ['w1', 1],

@@ -7,7 +7,7 @@ import type { Page } from './page/main.ts';
 // biome-ignore lint/suspicious/noExplicitAny: whatever a page can do
 type Doing = Record<string, (...args: any[]) => unknown>;
 
-/** What can be done in the page; by default that with the service worker. */
+/** The functions of the page; by default those with the service worker. */
 export interface Tab<P extends Doing = Page> {
   call<Name extends keyof P>(name: Name, ...args: Parameters<P[Name]>): Promise<Awaited<ReturnType<P[Name]>>>;
   /** At once, without asking the page. */
@@ -16,7 +16,7 @@ export interface Tab<P extends Doing = Page> {
 
 export interface Browser {
   open<P extends Doing = Page>(url: string): Promise<Tab<P>>;
-  /** Wakes the service worker as the browser does for Background Sync; absent where there is none. */
+  /** Wakes the service worker as the browser does for Background Sync; absent if there is none. */
   readonly sync?: (url: string, lastChance?: boolean) => Promise<void>;
   close(): Promise<void>;
 }
@@ -54,9 +54,9 @@ async function launchChromium(): Promise<Browser> {
   };
 }
 
-/** @returns what wakes the service worker of a scope as Chromium does for Background Sync. */
+/** @returns a function that wakes the service worker of a scope as Chromium does for Background Sync. */
 export async function backgroundSync(context: BrowserContext): Promise<NonNullable<Browser['sync']>> {
-  // A page that stays, and belongs to nobody, for what is asked of the browser.
+  // A page that stays, and belongs to no test, for commands to the browser.
   const devtools = await context.newCDPSession(await context.newPage());
   const registrations = new Map<string, string>();
   devtools.on('ServiceWorker.workerRegistrationUpdated', (event) => {

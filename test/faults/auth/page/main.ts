@@ -1,4 +1,4 @@
-/** A page whose calls need tokens. What a test does in it is `page`. */
+/** A page whose calls need tokens. A test uses it as `page`. */
 import {
   type Auth,
   type AuthEvent,
@@ -13,11 +13,11 @@ import {
 } from '../../../../src/index.ts';
 
 export interface Settings {
-  /** Where the tenant is. */
+  /** The URL of the tenant. */
   readonly base: string;
-  /** Where tokens are besides memory. */
+  /** The token store besides memory. */
   readonly kept: boolean;
-  /** How the token endpoint behaves. */
+  /** The behaviour of the token endpoint. */
   readonly query?: string;
 }
 
@@ -45,7 +45,7 @@ const page = {
   },
   signIn: (tokens: TokenResponse): Promise<void> | undefined => policy?.signIn(tokens),
   signOut: (): Promise<void> | undefined => policy?.signOut(),
-  /** Statuses, or codes of errors, with how often each came. */
+  /** Statuses, or codes of errors, with the number of calls for each. */
   async calls(count: number): Promise<Record<string, number>> {
     const outcomes: Record<string, number> = {};
     const call = async (nth: number): Promise<void> => {

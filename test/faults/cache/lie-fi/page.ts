@@ -1,4 +1,4 @@
-/** What the test calls in a browser. */
+/** The functions that the test calls in a browser. */
 import { Visitor } from './visitor.ts';
 
 Object.assign(globalThis, { page: new Visitor() });

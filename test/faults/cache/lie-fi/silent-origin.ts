@@ -6,11 +6,11 @@ export interface SilentOrigin {
   readonly url: string;
   /** Body of the responses to reads. */
   version: number;
-  /** Which paths get no response. */
+  /** The paths that get no response. */
   silent: RegExp | undefined;
-  /** Requests that have come, as `GET /path`. */
+  /** The received requests, as `GET /path`. */
   readonly seen: string[];
-  /** The network returns: requests that wait are responded to. */
+  /** The network returns: waiting requests get a response. */
   respond(): void;
   close(): Promise<void>;
 }

@@ -10,7 +10,7 @@ import {
 
 type Stores = NonNullable<Parameters<typeof outbox>[0]>['store'];
 
-/** What a caller got, and after how many seconds. */
+/** The result of a call, and after how many seconds. */
 export interface Timed {
   /** `stale 1`, `network 2`, `queued`, `201`, or the code of an error. */
   readonly got: string;
@@ -24,7 +24,7 @@ export class Visitor {
   #stored = (): void => {};
   readonly #fetch: HoldfastFetch;
 
-  /** @param store Where the runtime has no IndexedDB. */
+  /** @param store For runtimes without IndexedDB. */
   constructor(store?: Stores) {
     this.#fetch = createFetch({
       name: crypto.randomUUID(),
@@ -38,7 +38,7 @@ export class Visitor {
     });
   }
 
-  /** Reads while the network is well, until there are copies. */
+  /** Reads while the network is well, until there are cached responses. */
   async keep(urls: readonly string[]): Promise<void> {
     let left = urls.length;
     const stored = new Promise<void>((done) => {

@@ -10,14 +10,15 @@ const HOUR = 3_600_000;
 
 const flapping: readonly Network[] = ['up', 'up', 'refused', 'reset', '503', 'cut', 'silent'];
 
-/** One read after the other, each with another network: what it gives follows from all that was before. */
+/** One read after the other, each with another network: its result follows from all reads before. */
 export async function flap(
   { mode, validators }: Pick<Situation, 'mode' | 'validators'>,
   open: Open,
   seed: number,
   steps: number,
 ): Promise<Told[]> {
-  // The browser's own cache does not have the clock of the page: to both it is the same only if it is stale at once.
+  // The browser's own cache does not have the clock of the page: both agree only on a response that
+  // is stale at once.
   const lifetime = validators === 'own' ? HOUR : 0;
   const order = new Order(`max-age=${lifetime / 1000}`);
   const page = open(order);
@@ -28,7 +29,7 @@ export async function flap(
     for (let step = 0; step < steps; step++) {
       const throws = (what: string): number => chance(seed, `${mode} ${what}`, step);
       const network = flapping[Math.floor(throws('network') * flapping.length)] as Network;
-      // What is still right is confirmed without a body, which cannot be cut.
+      // The origin confirms a valid response without a body, which cannot be cut.
       if (network === 'cut' || throws('version') < 0.3) await order.publish();
       if (throws('time') < 0.3) page.ahead += 0.7 * HOUR;
       await order.network(network);
@@ -53,7 +54,10 @@ export async function flap(
 const BROKEN = /^200 network, then TypeError network$/;
 const NOTHING = /^(TypeError network|TimeoutError timeout-attempt|503 network)$/;
 
-/** Readers in all modes at once, while each request fails by chance. @returns what no caller should have got. */
+/**
+ * Readers in all modes at once, while each request fails by chance. @returns the readings that no
+ * caller should have got.
+ */
 export async function crowd(
   { validators }: Pick<Situation, 'validators'>,
   open: Open,

@@ -1,4 +1,4 @@
-/** What a test calls in a page. */
+/** The functions that a test calls in a page. */
 import { indexedDBStore } from '../../../../src/index.ts';
 import { Page } from './page.ts';
 

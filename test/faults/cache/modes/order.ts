@@ -4,8 +4,8 @@ import { misbehave } from '../../matrix/server.ts';
 import { limits, type Network } from './table.ts';
 import { publish } from './version.ts';
 
-/** Port 2 belongs to nobody, and no browser forbids it. */
-const NOBODY = 'http://127.0.0.1:2';
+/** Port 2 is closed, and no browser forbids it. */
+const CLOSED_PORT = 'http://127.0.0.1:2';
 
 const behaviours: Record<Exclude<Network, 'up' | 'refused'>, Behaviour> = {
   slow: { delay: limits.lateness },
@@ -15,7 +15,10 @@ const behaviours: Record<Exclude<Network, 'up' | 'refused'>, Behaviour> = {
   cut: { resetBody: true },
 };
 
-/** A resource of the server that every runtime has, of which versions are published, and the way there. */
+/**
+ * A resource of the server that every runtime has, of which versions are published, and the way
+ * there.
+ */
 export class Order {
   readonly url: string;
   version = 0;
@@ -25,7 +28,7 @@ export class Order {
   #heal = async (): Promise<void> => {};
   #end = async (): Promise<void> => {};
 
-  /** @param freshness What the origin says in `Cache-Control`. */
+  /** @param freshness The `Cache-Control` of the origin. */
   constructor(freshness: string) {
     this.url = originUrl() + this.#path;
     this.#freshness = freshness;
@@ -37,7 +40,7 @@ export class Order {
     this.#end = end;
   }
 
-  /** As somebody else would, of whom this page knows nothing. */
+  /** As another client would, which this page does not know. */
   async publish(): Promise<void> {
     await publish(`${this.url}?elsewhere`, ++this.version);
   }
@@ -48,16 +51,16 @@ export class Order {
     this.#isRefused = network === 'refused';
   }
 
-  /** What befalls whoever reads it; publishing always works. */
+  /** The faults of reads; publishing always works. */
   async misbehave(behaviour: Behaviour | undefined): Promise<void> {
-    // The newest rule counts, whether the one before has gone yet or not.
+    // The newest rule counts, even if the one before is still there.
     const [heal] = await Promise.all([behaviour ? this.#rule(behaviour) : async () => {}, this.#heal()]);
     this.#heal = heal;
   }
 
-  /** The transport of whoever reads it. */
+  /** The transport of reads. */
   readonly fetch = (request: Request, init: RequestInit): Promise<Response> =>
-    globalThis.fetch(this.#isRefused ? new Request(NOBODY + this.#path, request) : request, init);
+    globalThis.fetch(this.#isRefused ? new Request(CLOSED_PORT + this.#path, request) : request, init);
 
   async close(): Promise<void> {
     await Promise.all([this.#heal(), this.#end()]);
@@ -65,7 +68,8 @@ export class Order {
 
   #rule(behaviour: Behaviour): Promise<() => Promise<void>> {
     const server = { url: originUrl(), control: originUrl() };
-    // What stands for no answer says nothing of freshness; without a `Date` only the page's own clock counts.
+    // A stand-in for a missing response has no freshness; without a `Date` only the page's own
+    // clock counts.
     const header = behaviour.status ? [] : [`Cache-Control: ${this.#freshness}`, 'Date:'];
     return misbehave(server, this.#path, { header, ...behaviour }, undefined, 'GET');
   }

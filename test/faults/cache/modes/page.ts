@@ -12,7 +12,7 @@ import { versionOf } from './version.ts';
 export interface Reading {
   /** `200 cache 1`, `TypeError network`: status, source and version, or name and code. */
   readonly words: string;
-  /** 0 where there was none. */
+  /** 0 without a version. */
   readonly version: number;
 }
 
@@ -47,9 +47,9 @@ export class Page {
   }
 
   /**
-   * Until all is over that was begun for it, also behind the caller's back.
+   * Until all its work is over, also in the background.
    *
-   * @param network Only tells how patient to be.
+   * @param network Only for the timeout.
    */
   async read(url: string, mode: Mode, network: Network, cache: RequestCache = 'default'): Promise<Reading> {
     const later: Promise<unknown>[] = [];
@@ -58,7 +58,7 @@ export class Page {
       staleCache: optionsOf(mode, network),
       waitUntil: (work) => void later.push(work),
     };
-    // Not every runtime takes every mode, but all go without one.
+    // Some runtimes reject some modes, but all work without one.
     const init = cache === 'default' ? { holdfast } : { holdfast, cache };
     const whole = async (): Promise<Reading> => {
       const reading = await this.#read(url, init);

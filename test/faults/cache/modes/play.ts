@@ -6,13 +6,16 @@ import { type Copy, copies, isKeptBelow, promised, type Situation } from './tabl
 const MINUTE = 60_000;
 const DAY = 86_400_000;
 
-/** What is told of a situation, in one line each: as it was, and as it should have been. */
+/** The result of a situation, in one line each: the actual one and the promised one. */
 export interface Told {
   readonly found: string;
   readonly wanted: string;
 }
 
-/** Reads what the page has of version 1, when the origin has version 2; then without a network; then with it again. */
+/**
+ * Reads with a cached version 1, when the origin has version 2; then without a network; then with
+ * it again.
+ */
 export async function play(
   situation: Pick<Situation, 'mode' | 'copy' | 'network' | 'validators'>,
   store: Store,
@@ -41,7 +44,7 @@ export async function play(
 
     await order.network('refused');
     const gone = await page.read(order.url, mode, 'refused');
-    // What the browser's own cache has answered may have been version 1 as well.
+    // The browser's own cache may have responded with version 1 as well.
     const kepts = isKeptBelow(situation) ? [first.kept, 1] : [first.kept];
     const then = kepts.map((kept) => ({ mode, validators, copy: keptAs(copy, kept), kept, published: 2 }));
     note(gone.words, ...then.flatMap((each) => promised({ ...each, network: 'refused' }).readings));
@@ -65,7 +68,7 @@ export async function play(
   return { found: line(readings), wanted: line(wanted) };
 }
 
-/** What a copy is to the page that has just got it anew. */
+/** The state of a cached response in a page that has just received it again. */
 function keptAs(copy: Copy, kept: number): Copy {
   if (kept === 0) return 'none';
   if (copy === 'none') return 'fresh';

@@ -7,10 +7,13 @@ import type { InPage } from './in-page.ts';
 import { Page } from './page.ts';
 import type { Validators } from './table.ts';
 
-/** Whoever reads from a server that dies, and lives on. */
+/** A reader from a server that dies, which lives on. */
 export interface Reader extends InPage {
   readonly validators: Validators;
-  /** From now on as a page that was just loaded, or a client that was just made: with the copies of before. */
+  /**
+   * From now on as a page that was just loaded, or a client that was just made: with the cached
+   * responses from before.
+   */
   reload(): Promise<void>;
   close(): Promise<void>;
 }

@@ -5,7 +5,7 @@ export type Validators = NonNullable<StaleCacheOptions['validators']>;
 export const modes = ['network-first', 'respondAfter', 'cache-first', 'stale-while-revalidate'] as const;
 export type Mode = (typeof modes)[number];
 
-/** What the page has of version 1, by what the origin said of it. */
+/** The cached version 1 of the page, by the directives of the origin. */
 export const copies = {
   none: 'max-age=60',
   fresh: 'max-age=60',
@@ -16,7 +16,7 @@ export const copies = {
 } as const;
 export type Copy = keyof typeof copies;
 
-/** What is between the page and the origin. */
+/** The network between the page and the origin. */
 export const networks = ['up', 'slow', 'refused', 'reset', 'silent', '503', 'cut'] as const;
 export type Network = (typeof networks)[number];
 
@@ -25,29 +25,29 @@ export interface Situation {
   readonly copy: Copy;
   readonly network: Network;
   readonly validators: Validators;
-  /** Of the copy, and of what the origin has now. */
+  /** Of the cached response, and of the origin now. */
   readonly kept: number;
   readonly published: number;
 }
 
-/** What the documentation promises. Nothing in it is taken from the code. */
+/** The promises of the documentation. Nothing in it is taken from the code. */
 export interface Promised {
   /** One of these, the first unless a cache below ours comes between. */
   readonly readings: readonly string[];
-  /** Requests that the cache makes for it, before or after the caller has an answer. */
+  /** Requests that the cache makes for it, before or after the caller has a response. */
   readonly asked: number;
-  /** The version that is kept then, 0 for none. */
+  /** The version that is stored then, 0 for none. */
   readonly kept: number;
 }
 
-/** In ms. Short where the fault is silence, else so patient that a busy machine is not taken for one. */
+/** In ms. Short if the fault is silence, else so long that a busy machine does not count as silence. */
 export const limits = {
   patient: { attempt: 20_000, respondAfter: 20_000 },
   silent: { attempt: 200, respondAfter: 50 },
   slow: { attempt: 20_000, respondAfter: 50 },
-  /** How late a slow answer is. */
+  /** The delay of a slow response. */
   lateness: 600,
-  /** When a read is given up that its own limits should have ended. */
+  /** The abort of a read that its own limits should have ended. */
   hung: 15_000,
 };
 
@@ -59,10 +59,13 @@ export const optionsOf = (mode: Mode, network: Network): CallStaleCache =>
     ? { mode: 'network-first', respondAfter: limitsOf(network).respondAfter }
     : { mode: mode satisfies CacheMode };
 
-/** How a copy is marked that the origin lets us give without its word: others are no better than none. */
+/**
+ * The mark of a cached response that may be served without the origin: others are no better than
+ * none.
+ */
 const marks: Partial<Record<Copy, 'cache' | 'stale'>> = { fresh: 'cache', stale: 'stale' };
 
-/** Which copies are given before the origin has been heard. */
+/** The cached responses that are served before the origin responds. */
 const atOnce: Record<Mode, readonly Copy[]> = {
   'network-first': [],
   respondAfter: [],
@@ -107,7 +110,10 @@ export function promised(situation: Situation): Promised {
   return { readings, asked: 1, kept: isHeard(network) ? published : kept };
 }
 
-/** It is not looked for first, and so the browser's own cache is not told to ask about what it holds as fresh. */
+/**
+ * The mode does not look for it first, and so the browser's own cache does not revalidate its fresh
+ * response.
+ */
 export const isKeptBelow = ({
   mode,
   copy,

@@ -1,7 +1,7 @@
 /** Long enough to be cut, and different in each version from its beginning to its end. */
 const itemOf = (version: number): string => `version ${version}, `.repeat(300);
 
-/** Puts the next version of an order on the server, under a URL that no cache has a copy of. */
+/** Puts the next version of an order on the server, under a URL that no cache has stored. */
 export async function publish(url: string, version: number): Promise<void> {
   const body = JSON.stringify({ item: itemOf(version) });
   const response = await fetch(url, { method: 'PUT', body });
@@ -10,7 +10,7 @@ export async function publish(url: string, version: number): Promise<void> {
     throw new Error(`version ${version} was put on the server, which says ${answer}`);
 }
 
-/** @returns the version that this is, to the last byte and with its own headers, or what is wrong with it. */
+/** @returns the version, if all its bytes and headers are right, or the fault. */
 export function versionOf(body: string, headers: Headers): number | string {
   try {
     const { version, item } = JSON.parse(body);

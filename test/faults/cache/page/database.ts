@@ -1,4 +1,4 @@
-/** What befalls the cache's database besides the cache. */
+/** Faults of the cache's database that the cache does not cause. */
 import { BODIES, ITEMS } from '../../../../src/stores/indexeddb/records.ts';
 import { openRaw } from '../../../support/raw-database.ts';
 
@@ -8,7 +8,7 @@ type Way = () => Promise<void>;
 
 const kept: IDBDatabase[] = [];
 
-/** Deaf to whoever wants it closed. */
+/** Ignores requests to close it. */
 export async function holdOpen(version?: number): Promise<void> {
   kept.push(await openRaw(NAME, version));
 }
@@ -17,7 +17,7 @@ export function letGo(): void {
   for (const database of kept.splice(0)) database.close();
 }
 
-/** As it was when there was nothing in it yet. */
+/** As it was when it was empty. */
 export async function createEmpty(): Promise<void> {
   (await openRaw(NAME, 1)).close();
 }
@@ -74,7 +74,7 @@ function eachIn(name: string, change: (value: never) => unknown): Promise<void> 
   });
 }
 
-/** The places of all values in what is said of a copy, as `/response/status`. */
+/** The paths of all values in the record of a cached response, as `/response/status`. */
 export async function fields(): Promise<string[]> {
   const found = new Set<string>();
   await eachIn(ITEMS, (item: Row) => {
@@ -92,7 +92,7 @@ function pathsIn(value: unknown): string[] {
   ]);
 }
 
-/** Puts something else in one place of what is said of a copy. */
+/** Replaces one value in the record of a cached response. */
 export interface Spoiling {
   /** Part of the URL. */
   readonly path: string;

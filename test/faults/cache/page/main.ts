@@ -1,4 +1,4 @@
-/** What tests call in a page. */
+/** The functions that tests call in a page. */
 import type { StaleCacheOptions } from '../../../../src/index.ts';
 import * as database from './database.ts';
 import { type Network, Reader, type User } from './reader.ts';
@@ -10,7 +10,7 @@ let reader: Reader;
 const page = {
   /** As a page that was just loaded: nothing is in memory. */
   begin(origin: string, options: StaleCacheOptions = {}): void {
-    // Not waited for: it may have a database that hangs.
+    // Without await: its database may hang.
     reader?.close();
     reader = new Reader(origin, options);
   },
@@ -21,7 +21,7 @@ const page = {
     reader.user = user;
   },
 
-  /** What the origin is for this tab from now on. */
+  /** The origin of this tab from now on. */
   network(network: Network): void {
     reader.network = network;
   },
@@ -49,7 +49,7 @@ const page = {
 
   roam: (roaming: Roaming): Promise<Roamed> => roam(reader, roaming),
 
-  /** As when somebody has the browser forget all that a site has stored. */
+  /** As a browser that clears all stored data of a site. */
   clearSiteData: async (): Promise<void> => void (await fetch('/forget')),
 
   damages: (): string[] => Object.keys(database.damages),

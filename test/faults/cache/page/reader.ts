@@ -9,13 +9,13 @@ import { type Reading, reading } from './reading.ts';
 
 export type User = 'ann' | 'bob';
 
-/** Ours alone, whatever others get: the origin answers, answers 503, or does not answer. */
+/** For this reader alone: the origin responds, responds 503, or does not respond. */
 export type Network = 'up' | 'failing' | 'gone';
 
-/** What may become of a body that was to be kept. */
+/** The outcome of storing a body. */
 const FATES = ['cache-stored', 'store-failed', 'cache-discarded'];
 
-/** A page somebody is signed in to, who may be another one the next moment. */
+/** A page with a signed-in user, which may change at any moment. */
 export class Reader {
   readonly told: string[] = [];
   user: User = 'ann';
@@ -23,7 +23,7 @@ export class Reader {
   readonly #origin: string;
   readonly #cache: StaleCache;
   readonly #fetch: HoldfastFetch;
-  #fated: (fate: string) => void = () => {};
+  #fated: (outcome: string) => void = () => {};
 
   constructor(origin: string, options: StaleCacheOptions) {
     this.#origin = origin;
@@ -33,7 +33,7 @@ export class Reader {
       staleCache: this.#cache,
       retry: false,
       breaker: false,
-      // The browser's own cache knows nothing of users, and would answer for an origin that is gone.
+      // The browser's own cache knows no users, and would respond for an origin that is gone.
       fetch: (request, init) => fetch(request, { ...init, cache: 'no-store' }),
       onEvent: ({ type }) => {
         this.told.push(type);
@@ -51,18 +51,18 @@ export class Reader {
   }
 
   /**
-   * Reads, where nobody else reads meanwhile.
+   * Reads without any other read at the same time.
    *
-   * @returns the event that tells what became of the body.
-   * @throws if it did not come whole.
+   * @returns the event with the outcome of the body.
+   * @throws if it did not arrive whole.
    */
   async keep(path: string): Promise<string> {
-    const fate = new Promise<string>((resolve) => {
+    const outcome = new Promise<string>((resolve) => {
       this.#fated = resolve;
     });
     const reading = await this.read(path);
     if ('failed' in reading || !reading.whole) throw new Error(`${path}: ${JSON.stringify(reading)}`);
-    return fate;
+    return outcome;
   }
 
   clear(partition: User): Promise<number> {

@@ -1,6 +1,6 @@
 import { isFailure, type Source, sourceOf } from '../../../../src/index.ts';
 
-/** What a page got for a read, judged by what the response says of itself. */
+/** The result of a read, evaluated by the response itself. */
 export interface Answer {
   readonly status: number;
   readonly url: string;
@@ -23,10 +23,10 @@ export type Reading = Answer | Failed;
 type Fetch = (url: string, init?: RequestInit) => Promise<Response>;
 
 /** Longer than any limit of the library. */
-const PATIENCE = 40_000;
+const TIMEOUT = 40_000;
 
 export function reading(fetch: Fetch, url: string, init?: RequestInit): Promise<Reading> {
-  const hung = new Promise<Failed>((done) => setTimeout(done, PATIENCE, { failed: 'hung' }));
+  const hung = new Promise<Failed>((done) => setTimeout(done, TIMEOUT, { failed: 'hung' }));
   return Promise.race([read(fetch, url, init), hung]);
 }
 

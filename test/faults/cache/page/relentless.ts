@@ -1,9 +1,12 @@
-/** A page that tells which copies it finds, and then reads without pause until it is killed. */
+/** A page that reports its cached responses, and then reads without pause until it is killed. */
 import { createFetch, type HoldfastEvent, staleCache } from '../../../../src/index.ts';
 import { type Reading, reading } from './reading.ts';
 
 export type Message =
-  /** The URLs that were found in the cache, or not, while the origin was gone. The reply comes when it is back. */
+  /**
+   * The URLs that were found in the cache, or not, while the origin was gone. The reply comes when
+   * it is back.
+   */
   | { readonly found: readonly (readonly [url: string, Reading])[] }
   | { readonly stored: string }
   | { readonly trouble: string };
@@ -16,7 +19,7 @@ const tell = (message: Message): Promise<Response> =>
 const urls: string[] = JSON.parse(new URLSearchParams(location.search).get('urls') ?? '[]');
 const cache = staleCache();
 
-/** Tells also what the cache had trouble with. */
+/** Also reports the failures of the cache. */
 function onEvent(event: HoldfastEvent): void {
   if (event.type === 'cache-stored') tell({ stored: event.url });
   if (event.type === 'store-failed') tell({ trouble: `${event.operation}: ${event.error}` });

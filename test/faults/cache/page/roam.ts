@@ -8,13 +8,13 @@ export interface Roaming {
   readonly paths: readonly string[];
 }
 
-/** What came of it. */
+/** The result. */
 export interface Roamed {
   reads: number;
-  /** Reads that were answered with a copy. */
+  /** Reads with a cached response. */
   copies: number;
   cleared: number;
-  /** Who got what was another's, or was torn, or how a read failed other than by the network. */
+  /** Readings that were another user's, or torn, or failed otherwise than by the network. */
   readonly wrong: string[];
 }
 
@@ -32,7 +32,7 @@ export const addUp = (tabs: readonly Roamed[]): Roamed =>
 const USERS: readonly User[] = ['ann', 'bob'];
 const AT_ONCE = 4;
 
-/** Does at random what people do in a tab: read, write, sign out and in as another, forget what was kept. */
+/** Random actions of a user in a tab: read, write, sign out and in as another user, clear the cache. */
 export async function roam(reader: Reader, { seed, steps, paths }: Roaming): Promise<Roamed> {
   const roamed: Roamed = { reads: 0, copies: 0, cleared: 0, wrong: [] };
   const running = new Set<Promise<void>>();

@@ -1,4 +1,4 @@
-/** A page that hands responses to the Cache API, and whose service worker responds with them. */
+/** A page that gives responses to the Cache API, and whose service worker responds with them. */
 import { type Subject, subjects } from '../../../contracts/handed-on.ts';
 
 let here: ReturnType<typeof subjects> | undefined;
@@ -30,7 +30,7 @@ const page = {
   /** Of the service worker. */
   state: async () => (await globalThis.fetch('/state')).json() as Promise<Awaited<ReturnType<typeof own>>>,
   own,
-  /** Puts a response of the page's own fetch into a cache. @returns what the cache has then. */
+  /** Puts a response of the page's own fetch into a cache. @returns the cached response. */
   async put(subject: Subject, url: string): Promise<[number, string] | undefined> {
     if (!here) throw new Error('call ready() first');
     const cache = await caches.open('handed-on');
@@ -38,7 +38,7 @@ const page = {
     const found = await cache.match(url);
     return found && [found.status, await found.text()];
   },
-  /** What the platform alone can make, and the constructor cannot. */
+  /** Responses that only the platform can make. */
   async untouched(url: string): Promise<[string, string, boolean]> {
     const fetch = here?.fetches.bulkhead;
     const opaque = await fetch?.(url, { mode: 'no-cors' });

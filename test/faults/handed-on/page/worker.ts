@@ -1,4 +1,4 @@
-/** A service worker that responds with what a fetch of ours gives, as it is. */
+/** A service worker that responds with the unread response of a fetch of ours. */
 import { handler } from '../handler.ts';
 
 interface FetchEvent {

@@ -3,7 +3,7 @@ import { inEachBrowser } from './stage.ts';
 
 const EIGHT_DAYS = 8 * 86_400_000;
 
-/** Writes of two lanes; nothing has been said of the first and the last. */
+/** Writes of two lanes; the first and the last have the default expiry. */
 const writes = [
   { id: 'old' },
   { id: 'patient', expiresAfter: false },
@@ -23,7 +23,7 @@ const dead = [
 
 // The page's own clock jumps: no driver sets the machine's.
 inEachBrowser((here) => {
-  here('what is too old after a week of sleep is told, and what does not age is sent', async (stage) => {
+  here('after a week of sleep an expired write is emitted, and one without expiry is sent', async (stage) => {
     const { origin } = stage;
     const tab = await stage.open();
     await tab.call('goOffline');
@@ -38,7 +38,7 @@ inEachBrowser((here) => {
     expect(await origin.ledger()).toHaveLength(1);
   });
 
-  here('a page that slept through its own timers finds it out at its next look', async (stage) => {
+  here('a page that slept through its own timers drains at its next poll', async (stage) => {
     const { origin } = stage;
     await origin.behave({ status: 503, retryAfter: '3600' });
     const tab = await stage.open();
@@ -50,7 +50,7 @@ inEachBrowser((here) => {
     expect(await origin.applied()).toEqual(['patient']);
   });
 
-  here('a page that is opened after a week tells of them as well', async (stage) => {
+  here('a page that is opened after a week emits the expired writes as well', async (stage) => {
     const { origin } = stage;
     const before = await stage.open();
     await before.call('goOffline');

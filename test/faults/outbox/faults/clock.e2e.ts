@@ -4,10 +4,10 @@ import { inEachBrowser, type Stage, type Tab } from './stage.ts';
 const SECOND = 1_000;
 const DAY = 86_400 * SECOND;
 
-/** As long as a first backoff and a bit: two seconds, and what a busy machine takes. */
+/** As long as a first backoff and a bit: two seconds, and the delay of a busy machine. */
 const SOON = 8 * SECOND;
 
-/** How long until a write that has failed once is delivered, in ms. */
+/** The ms until a write that has failed once is delivered. */
 async function untilDelivered({ origin }: Stage, tab: Tab, id: string): Promise<number> {
   await origin.heal();
   const since = performance.now();
@@ -23,7 +23,7 @@ inEachBrowser((here) => {
     ['back ten minutes', -600 * SECOND],
     ['forward a day', DAY],
   ] as const) {
-    here(`set ${way}, a write waits no longer than its backoff`, async (stage) => {
+    here(`a write waits no longer than its backoff with a clock set ${way}`, async (stage) => {
       await stage.origin.behave({ status: 503 });
       const tab = await stage.open();
       await tab.call('begin', { origin: stage.origin.url });
@@ -32,18 +32,21 @@ inEachBrowser((here) => {
       expect(await untilDelivered(stage, tab, 'one')).toBeLessThan(SOON);
     });
 
-    here(`set ${way} between two pages, a write waits no longer than its backoff`, async (stage) => {
-      await stage.origin.behave({ status: 503 });
-      const before = await stage.open();
-      await before.call('begin', { origin: stage.origin.url });
-      expect(await before.call('give', { id: 'one' })).toMatchObject({ queued: true });
-      const tab = await stage.reload(before, `?ahead=${ms}`);
-      await tab.call('begin', { origin: stage.origin.url });
-      expect(await untilDelivered(stage, tab, 'one')).toBeLessThan(SOON);
-    });
+    here(
+      `a write waits no longer than its backoff with a clock set ${way} between two pages`,
+      async (stage) => {
+        await stage.origin.behave({ status: 503 });
+        const before = await stage.open();
+        await before.call('begin', { origin: stage.origin.url });
+        expect(await before.call('give', { id: 'one' })).toMatchObject({ queued: true });
+        const tab = await stage.reload(before, `?ahead=${ms}`);
+        await tab.call('begin', { origin: stage.origin.url });
+        expect(await untilDelivered(stage, tab, 'one')).toBeLessThan(SOON);
+      },
+    );
   }
 
-  here('set back a day, a write waits no longer than the origin has asked it to', async (stage) => {
+  here('a write waits no longer than Retry-After with a clock set back a day', async (stage) => {
     await stage.origin.behave({ status: 503, retryAfter: '2' });
     const tab = await stage.open();
     await tab.call('begin', { origin: stage.origin.url });
@@ -52,7 +55,7 @@ inEachBrowser((here) => {
     expect(await untilDelivered(stage, tab, 'one')).toBeLessThan(SOON);
   });
 
-  here('whatever becomes of the clock, a lane keeps its order and ids sort', async (stage) => {
+  here('a lane keeps its order and ids sort, however the clock is set', async (stage) => {
     const { origin } = stage;
     let tab = await stage.open();
     const given: string[] = [];

@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import { inEachBrowser, type Tab } from './stage.ts';
 
-/** That no call hangs, and none says that it did something. */
+/** No call hangs, and none returns a false success. */
 async function allRefused(tab: Tab, code: string): Promise<void> {
   const outcome = tab.call('give', { id: 'refused' });
   const calls = await tab.call('calls');
@@ -13,7 +13,7 @@ async function allRefused(tab: Tab, code: string): Promise<void> {
 
 inEachBrowser((here) => {
   here(
-    'taken over by a newer page, it refuses each call and leaves what is there',
+    'each call rejects after a newer page took the database over, and the entries stay',
     async ({ origin, open, reload }) => {
       const tab = await open();
       const other = await open();
@@ -35,11 +35,11 @@ inEachBrowser((here) => {
     },
   );
 
-  here('never opening, it is not waited for by any call', async ({ origin, open }) => {
+  here('no call waits for a database that never opens', async ({ origin, open }) => {
     const tab = await open();
     const other = await open();
     await other.call('holdOpen', 1);
-    // It waits for the one that is held open, and all who come later wait for it.
+    // It waits for the connection that is held open, and all later ones wait for it.
     const removing = other.call('remove');
     await tab.call('begin', { origin: origin.url });
     await allRefused(tab, 'storage');

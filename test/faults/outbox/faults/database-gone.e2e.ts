@@ -15,7 +15,7 @@ async function worksAgain(stage: Stage, tab: Tab, id: string): Promise<void> {
 
 inEachBrowser((here) => {
   here(
-    'deleted by another tab again and again: what is answered holds, and nothing is sent twice',
+    'a database that another tab deletes again and again: responses hold, and no write is sent twice',
     async (stage) => {
       const { origin } = stage;
       const tab = await stage.open();
@@ -30,7 +30,8 @@ inEachBrowser((here) => {
       expect(new Set(applied).size).toBe(applied.length);
       for (const [nth, outcome] of outcomes.entries()) {
         const { id } = MANY[nth] as { id: string };
-        // Delivered, or accepted and perhaps deleted since; or refused or deleted, and then not sent.
+        // Delivered, or accepted and perhaps deleted since; or rejected or deleted, and then not
+        // sent.
         if ('failed' in outcome) {
           expect(['storage', 'outbox-removed']).toContain(outcome.failed);
           expect([id, outcome, applied.includes(id)]).toEqual([id, outcome, false]);
@@ -41,7 +42,7 @@ inEachBrowser((here) => {
   );
 
   here(
-    'deleted while it waits: it is gone, whoever waits for it is told, and what comes after works',
+    'a database that is deleted under a waiting write: its result rejects, and later writes work',
     async (stage) => {
       const { origin } = stage;
       const tab = await stage.open();
@@ -61,39 +62,39 @@ inEachBrowser((here) => {
     },
   );
 
-  here(
-    'who waits for the answer to a write that the browser has deleted does not wait for ever',
-    async (stage) => {
-      const tab = await stage.open();
-      const other = await stage.open();
-      await tab.call('goOffline');
-      await tab.call('begin', { origin: stage.origin.url });
-      await tab.call('give', { id: 'one' });
-      await tab.call('askFor', 'one');
-      await other.call('remove');
-      await tab.call('goOnline');
-      await tab.call('flush');
-      expect(await tab.call('resultOf', 'one')).toBe('outbox-removed');
-    },
-  );
-
-  here('cleared with all that the site has stored: it is gone, and what comes after works', async (stage) => {
-    const { origin } = stage;
+  here('the result of a write that the browser has deleted settles', async (stage) => {
     const tab = await stage.open();
     const other = await stage.open();
     await tab.call('goOffline');
-    await tab.call('begin', { origin: origin.url });
-    await tab.call('giveAll', MANY.slice(0, 3));
-    await other.call('clearSiteData');
-    expect(await tab.call('entries')).toEqual([]);
+    await tab.call('begin', { origin: stage.origin.url });
+    await tab.call('give', { id: 'one' });
+    await tab.call('askFor', 'one');
+    await other.call('remove');
     await tab.call('goOnline');
     await tab.call('flush');
-    expect(await origin.ledger()).toEqual([]);
-    await worksAgain(stage, tab, 'after');
+    expect(await tab.call('resultOf', 'one')).toBe('outbox-removed');
   });
 
   here(
-    'deleted while a write is on its way: its caller gets the answer, and it is sent once',
+    'a database that a clear of the site deletes: its writes are gone, and later writes work',
+    async (stage) => {
+      const { origin } = stage;
+      const tab = await stage.open();
+      const other = await stage.open();
+      await tab.call('goOffline');
+      await tab.call('begin', { origin: origin.url });
+      await tab.call('giveAll', MANY.slice(0, 3));
+      await other.call('clearSiteData');
+      expect(await tab.call('entries')).toEqual([]);
+      await tab.call('goOnline');
+      await tab.call('flush');
+      expect(await origin.ledger()).toEqual([]);
+      await worksAgain(stage, tab, 'after');
+    },
+  );
+
+  here(
+    'a database that is deleted during a sending: the caller gets the response, and the write is sent once',
     async (stage) => {
       const { origin } = stage;
       const tab = await stage.open();

@@ -14,13 +14,16 @@ import { page as script, type Tab } from './stage.ts';
 /** A site whose disk can be full. */
 interface Disk {
   open(site: Site): Promise<Tab>;
-  /** Nothing more goes on it. */
+  /** No further write has room. */
   fill(tab: Tab): Promise<void>;
   makeRoom(tab: Tab): Promise<void>;
   close(): Promise<void>;
 }
 
-/** @param context Chromium stores on the disk for a window, in memory for a private one, and counts differently. */
+/**
+ * @param context Chromium stores on the disk for a window, in memory for a private one, and counts
+ * differently.
+ */
 function inChromium(context: BrowserContext, close: () => Promise<void>): Disk {
   let devtools: CDPSession | undefined;
   let origin = '';
@@ -35,7 +38,8 @@ function inChromium(context: BrowserContext, close: () => Promise<void>): Disk {
       devtools = await context.newCDPSession(page);
       origin = site.url;
       await page.goto(site.url);
-      // Chromium asks again how much is left only when what it remembers is too little: that must not be much.
+      // Chromium looks again at the free space only when its last value is too small: that must not
+      // be much.
       await allow(1_500_000);
       return tabIn(page) as unknown as Tab;
     },
@@ -48,7 +52,10 @@ function inChromium(context: BrowserContext, close: () => Promise<void>): Disk {
   };
 }
 
-/** Its limit is set when it starts; here a site gets 10 MB at the most, and it is the site itself that fills them. */
+/**
+ * Its limit is set when it starts; here a site gets 10 MB at the most, and the site itself fills
+ * them.
+ */
 async function inFirefox(): Promise<Disk> {
   const browser = await puppeteer.launch({
     browser: 'firefox',
@@ -96,10 +103,10 @@ const disks: Record<string, { missing: boolean; start: () => Promise<Disk> }> = 
 
 const kept = Array.from({ length: 5 }, (_, nth) => ({ id: `kept ${nth}`, size: 20_000 }));
 const ids = kept.map(({ id }) => id);
-/** It looks often: what could not be written is tried again then. */
+/** It polls often: a failed write to the store is repeated then. */
 const settings = { options: { pollInterval: '500ms' } } as const;
 
-describe.each(Object.entries(disks))('in %s without room', (_, { missing, start }) => {
+describe.each(Object.entries(disks))('an outbox in %s without room', (_, { missing, start }) => {
   const isMissing = missing && !process.env.CI;
   let site: Site;
   let origin: Origin;
@@ -113,7 +120,7 @@ describe.each(Object.entries(disks))('in %s without room', (_, { missing, start 
   afterAll(() => disk?.close());
   beforeEach(async () => {
     if (isMissing) return;
-    // One for each test: what a browser remembers of the room that is left would be that of the test before.
+    // One for each test: a browser remembers the free space of the test before.
     site = await startSite(script);
     origin = await startOrigin();
     tab = await disk.open(site);
@@ -139,7 +146,7 @@ describe.each(Object.entries(disks))('in %s without room', (_, { missing, start 
   };
 
   here(
-    'a write is refused and not sent; what was accepted is delivered, once, and with room again so is it',
+    'a write is rejected and not sent; accepted ones are delivered once, and new ones as soon as there is room',
     async () => {
       await isRefused();
       await tab.call('goOnline');
@@ -151,12 +158,13 @@ describe.each(Object.entries(disks))('in %s without room', (_, { missing, start 
       await disk.makeRoom(tab);
       expect(await tab.call('give', { id: 'too much', size: 1_000_000 })).toMatchObject({ status: 201 });
       expect(await tab.call('give', { id: 'after' })).toMatchObject({ status: 201 });
-      // The sum of what waits may have had no room; it is right when nothing waits any more.
+      // The total of waiting entries may have had no room; it is right when no entry waits any
+      // more.
       await expect.poll(() => tab.call('counts')).toMatchObject({ waiting: 0, count: 0, bytes: 0 });
     },
   );
 
-  here('what the origin refuses is kept until there is room for a dead letter', async () => {
+  here('a write that the origin rejects stays queued until there is room for a dead letter', async () => {
     await origin.behave({ status: 422 });
     await tab.call('goOnline');
     await tab.call('flush');
@@ -174,7 +182,7 @@ describe.each(Object.entries(disks))('in %s without room', (_, { missing, start 
     });
   });
 
-  here('what cannot be delivered goes on waiting, and what is removed is gone', async () => {
+  here('an undelivered write goes on waiting, and a removed one is gone', async () => {
     await origin.behave({ status: 503 });
     await tab.call('goOnline');
     await tab.call('flush');

@@ -7,14 +7,14 @@ const SIZE = 200_000;
 
 const bodyOf = (id: string): string => JSON.stringify({ item: id, filling: 'x'.repeat(SIZE) });
 
-// A page in a frame, which is removed: it can be done to the millisecond, and in every engine.
+// A page in a frame, which is removed: that works to the millisecond, and in every engine.
 inEachBrowser((here) => {
   here(
-    'a page that ends while it accepts leaves the whole write or nothing',
+    'a page that ends during accept leaves the whole write or nothing',
     async ({ origin, open, reload }) => {
       const tab = await open();
       const settings = { origin: origin.url };
-      // How long it takes here: the pages end at each moment of that.
+      // The duration here: the pages end at each moment of it.
       await tab.call('giveInShortLived', settings, { id: 'first', body: bodyOf('first') }, 0);
       const long = await tab.call('howLong', settings, { id: 'measured', body: bodyOf('measured') });
       const told: string[] = [];
@@ -30,12 +30,12 @@ inEachBrowser((here) => {
         count: entries.length,
         bytes: entries.reduce((sum, [, size]) => sum + size, 0),
       });
-      // Else nothing was cut short, or all was.
+      // Else no write was cut short, or every one was.
       expect(entries.length).toBeGreaterThan(2);
       expect(entries.length).toBeLessThan(TIMES + 2);
 
       const next = await reload(tab);
-      // None may be delivered, and gone from the list, before it is read.
+      // No write may be delivered, and gone from the list, before it is read.
       await next.call('goOffline');
       await next.call('begin', settings);
       const ids = (await next.call('entries')).map(({ id }) => id);

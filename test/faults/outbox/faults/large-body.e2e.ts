@@ -24,7 +24,7 @@ inEachBrowser((here) => {
     expect(await tab.call('records')).toMatchObject({ entries: [], totals: { count: 0, bytes: 0 } });
   });
 
-  here('what is over the limit is refused, and nothing of it kept or sent', async ({ origin, open }) => {
+  here('a body over the limit is rejected, and no part of it is stored or sent', async ({ origin, open }) => {
     const tab = await open();
     await tab.call('begin', { origin: origin.url, options: { ...options, maxEntryBytes: LARGE - 1 } });
     for (const kind of ['blob', 'form'] as const)

@@ -3,12 +3,13 @@ import { inEachBrowser } from './stage.ts';
 
 inEachBrowser((here) => {
   here(
-    'a write that takes effect after we gave up takes effect once, and its answer is had',
+    'a write that takes effect after its timeout takes effect once, and result() has its response',
     async (stage) => {
       const { origin } = stage;
       await origin.behave({ delay: 1_000, times: 1 });
       const tab = await stage.open();
-      // As long as the first is in process the origin says 409, how often depends on the jitter.
+      // As long as the first is in process the origin responds 409, how often depends on the
+      // jitter.
       await tab.call('begin', { origin: origin.url, attempt: '300ms', onConflict: 'again' });
       expect(await tab.call('give', { id: 'late' })).toMatchObject({ queued: true, id: 'late' });
       expect(await origin.applied()).toEqual([]);

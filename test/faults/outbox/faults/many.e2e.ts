@@ -3,7 +3,7 @@ import { inEachBrowser } from './stage.ts';
 
 const LANES = 20;
 
-/** Generous: counting an index takes an engine a while, and others use the machine. */
+/** Generous: counting an index takes an engine a while, and other tests use the machine. */
 const SOON = 60_000;
 
 inEachBrowser((here, name) => {
@@ -45,7 +45,7 @@ inEachBrowser((here, name) => {
     expect(lanes.records).toBeLessThan(2 * LANES + 5);
 
     const drained = await tab.call('drainMeasured', SENT);
-    // Each is read on a page of its lane, again where that was a while ago, and when it is taken out.
+    // Each is read on a page of its lane, again after a while, and when it is acknowledged.
     expect(drained.records).toBeLessThan(12 * SENT + 10 * LANES);
     expect(drained.largest).toBeLessThanOrEqual(100);
     took.push(counts.ms, lanes.ms, drained.ms);

@@ -4,11 +4,11 @@ import { startServer } from '../../../support/misbehaving-server/server.ts';
 /** The misbehaving server, over loopback. */
 export interface Origin {
   readonly url: string;
-  /** From now on each write is met with this, which is in the server's own terms. */
+  /** Sets the response to each write from now on, in the server's own terms. */
   behave(behaviour: object): Promise<void>;
   /** It behaves well again. */
   heal(): Promise<void>;
-  /** Every write that it has ever seen, by first arrival. */
+  /** Every received write, by first arrival. */
   ledger(): Promise<Entry[]>;
   /** The items of the writes that took effect, in the order in which they did. */
   applied(): Promise<string[]>;
@@ -16,7 +16,8 @@ export interface Origin {
 }
 
 export async function startOrigin(): Promise<Origin> {
-  // A connection serves one request: Chromium repeats by itself what it sent over one that it reused, and it would look like us.
+  // A connection serves one request: Chromium repeats a request on a reused connection by itself,
+  // and that would look like us.
   const server = await startServer({ keepAlive: false });
   const control = async (path: string, body?: object): Promise<unknown> => {
     const init = body && { method: 'POST', body: JSON.stringify(body) };
@@ -36,5 +37,5 @@ export async function startOrigin(): Promise<Origin> {
   };
 }
 
-/** What a write of the page says that it is; only the first 2 kB of it are known. */
+/** The item of a write of the page; the ledger has only its first 2 kB. */
 const itemOf = ({ body }: Entry): string => /"item":"([^"]*)"/.exec(body ?? '')?.[1] ?? String(body);

@@ -4,7 +4,7 @@ import { type Site, startSite } from '../../site.ts';
 import { type Origin, startOrigin } from './origin.ts';
 import type { Page } from './page/main.ts';
 
-/** Calls a function of the page, wherever it runs. */
+/** Calls a function of the page, in its runtime. */
 export interface Tab {
   call<Name extends keyof Page>(
     name: Name,
@@ -12,7 +12,7 @@ export interface Tab {
   ): Promise<Awaited<ReturnType<Page[Name]>>>;
 }
 
-/** What one test has to itself: a site, and with it a database, and an origin. */
+/** The resources of one test: a site, and with it a database, and an origin. */
 export interface Stage {
   readonly site: Site;
   readonly origin: Origin;
@@ -27,9 +27,9 @@ export const page = new URL('page/main.ts', import.meta.url);
 type Play = (stage: Stage) => Promise<void>;
 
 /**
- * In each engine, which are side by side: their tests mostly wait.
+ * In each engine, side by side: their tests mostly wait.
  *
- * @param tests Is given what makes a test.
+ * @param tests Receives the function that makes a test.
  */
 export function inEachBrowser(
   tests: (here: (title: string, play: Play) => void, name: string) => void,
@@ -52,13 +52,13 @@ async function staged(browser: Browser, play: Play): Promise<void> {
   const site = await startSite(page);
   const origin = await startOrigin();
   const left: Tab[] = [];
-  // Its types are those of another page; it calls whatever there is.
+  // Its types are those of another page; it calls any function.
   const open = async (query = '') => {
     const tab = (await browser.open(site.url + query)) as unknown as Tab;
     left.push(tab);
     return tab;
   };
-  // Nobody may be left to say that it has gone.
+  // No tab may be left that could still broadcast.
   const leave = (tab: Tab) => tab.call('leave').catch(() => {});
   const reload = async (tab: Tab, query?: string) => {
     await leave(tab);

@@ -1,4 +1,4 @@
-/** What has become of the database of the life before: `broken` as the browser itself says. */
+/** The state of the database of the life before: `broken` as the browser itself says. */
 export type FoundDatabase = 'there' | 'absent' | 'broken';
 
 export async function findDatabase(wanted: string): Promise<FoundDatabase> {

@@ -1,7 +1,7 @@
 import type { Outbox, OutboxEntry } from '../../../../src/index.ts';
 import type { Found } from './tell.ts';
 
-/** All that an outbox holds. */
+/** All entries of an outbox. */
 export async function listed(box: Outbox): Promise<Found> {
   const { count } = await box.counts();
   const waiting = await all(box, 'waiting');

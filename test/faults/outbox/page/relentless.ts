@@ -19,7 +19,7 @@ const box = outbox({
   maxEntryBytes: MAX_BODY,
   idempotencyHeader: broken === 'no-key' ? false : 'Idempotency-Key',
   async authorize(_, { id }) {
-    // Nothing is sent before what the last life left has been listed.
+    // The page lists the entries of the last life before it sends anything.
     await looked.promise;
     if (broken === 'deletes-first') await box.remove(id);
   },
@@ -32,7 +32,7 @@ const api = createFetch({
   onEvent,
 });
 
-/** Those who wait for a commit, by id, and for room in the outbox. */
+/** Callers that wait for a commit, by id, and for room in the outbox. */
 const commits = new Map<string, () => void>();
 const rooms: (() => void)[] = [];
 
@@ -51,12 +51,15 @@ looked.resolve();
 if (last) await drain();
 else for (const lane of LANES) void writeTo(lane);
 
-/** Each as soon as the one before is on the disk: what is accepted first has the lower number. */
+/**
+ * Each as soon as the one before is on the disk: the write that is accepted first has the lower
+ * number.
+ */
 async function writeTo(lane: string): Promise<never> {
   for (let nth = 0; ; nth++) await give(writeOf(seed, lane, life, nth));
 }
 
-/** Settles when the write has been accepted or refused. */
+/** Settles when the write has been accepted or rejected. */
 async function give(write: Write): Promise<void> {
   const { item, kind } = write;
   const abort = new AbortController();
@@ -74,13 +77,13 @@ async function give(write: Write): Promise<void> {
   tellRefusal(another, await send({ ...write, item: another, body }, item));
 }
 
-/** Any other end leaves open what became of the write, and was not asked for. */
+/** Any other end leaves the outcome of the write open, and is unexpected. */
 function tellRefusal(item: string, code: string | undefined): void {
   const isMeant = ['outbox-full', 'too-large', 'id-conflict', 'AbortError'].includes(String(code));
   tell(isMeant ? { refused: item, code: String(code) } : { trouble: `${item} ended with ${code}` });
 }
 
-/** @returns the code with which it was refused. */
+/** @returns the code of the rejection. */
 async function send(
   { item, lane, body, delay }: Write,
   id: string,

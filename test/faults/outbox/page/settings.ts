@@ -1,17 +1,17 @@
-/** What a page is told by its URL. */
+/** The settings of a page, in its URL. */
 export interface Settings {
   readonly seed: number;
   readonly origin: string;
   readonly life: number;
-  /** Nothing is written any more: what waits is to be delivered. */
+  /** No more writes: the waiting ones are to be delivered. */
   readonly last: boolean;
-  /** What is broken on purpose. */
+  /** The part that is broken on purpose. */
   readonly broken?: Broken | undefined;
 }
 
 /**
  * - `deletes-first`: a write is deleted before it is sent.
- * - `no-key`: no `Idempotency-Key` goes with it.
+ * - `no-key`: it is sent without an `Idempotency-Key`.
  */
 export type Broken = 'deletes-first' | 'no-key';
 

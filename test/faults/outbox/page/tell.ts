@@ -1,14 +1,14 @@
-/** Tells the test what the page knows, before it is killed. */
+/** Reports to the test, before the page is killed. */
 
 import type { FoundDatabase } from './database.ts';
 
 export type Report =
-  /** First of all, before anything has been opened. */
+  /** First of all, before any database is open. */
   | { readonly begun: FoundDatabase }
-  /** What the outbox holds before anything is sent or written. */
+  /** The entries of the outbox before anything is sent or written. */
   | { readonly found: Found }
   | { readonly accepted: string }
-  /** By the origin, as its caller was told. */
+  /** By the origin, as its caller saw it. */
   | { readonly answered: string; readonly status: number }
   | { readonly refused: string; readonly code: string }
   /** What should not have happened. */
@@ -19,13 +19,13 @@ export type Report =
 export interface Found {
   readonly waiting: readonly string[];
   readonly dead: readonly Dead[];
-  /** How many wait, as the outbox counts them. */
+  /** The number of waiting entries, as the outbox counts them. */
   readonly count: number;
 }
 
 export interface Dead {
   readonly item: string;
-  /** Why: a status, or the code of the reason. */
+  /** The cause: a status, or the code of the reason. */
   readonly why: string;
 }
 
@@ -33,9 +33,10 @@ const reports: Report[] = [];
 let isTelling = false;
 
 /**
- * Posts one message at a time, with all there is to tell by then: in order, and over one connection, so that no report
- * queues for one of the six that a browser allows. What a killed browser has not got out was not told. Neither a beacon
- * nor `keepalive` helps there: they outlive the page, and not the process.
+ * Posts one message at a time, with all reports up to then: in order, and over one connection, so
+ * that no report queues for one of the six that a browser allows. A report that a killed browser
+ * has not sent does not exist. Neither a beacon nor `keepalive` helps there: they outlive the page,
+ * and not the process.
  */
 export function tell(report: Report): void {
   reports.push(report);

@@ -1,8 +1,11 @@
-/** A service worker as the documentation of workbox-background-sync has it, and its users have it beyond that. */
+/**
+ * A service worker as the documentation of workbox-background-sync has it, and its users have it
+ * beyond that.
+ */
 import { Queue } from 'workbox-background-sync';
 import { LANES } from './writes.ts';
 
-/** As much of it as is needed here; the types of pages know nothing of it. */
+/** The types that are needed here; the types of pages do not have them. */
 interface Worker {
   readonly clients: { claim(): Promise<void> };
   skipWaiting(): Promise<void>;
@@ -63,14 +66,14 @@ function replayed(queue: Queue): Promise<void> {
   return running;
 }
 
-/** Tells how many are left. */
+/** Reports how many are left. */
 async function replayAll(port: MessagePort | undefined): Promise<void> {
   await Promise.allSettled([...queues.values()].map(replayed));
   const sizes = await Promise.all([...queues.values()].map((queue) => queue.size()));
   port?.postMessage(sizes.reduce((all, size) => all + size, 0));
 }
 
-/** @throws where the answer says to come again. */
+/** @throws if the response asks for another attempt. */
 async function send(request: Request): Promise<Response> {
   const response = await fetch(request, { signal: AbortSignal.timeout(500) });
   if (response.status === 429 || response.status >= 500) throw new Error(`${response.status}`);

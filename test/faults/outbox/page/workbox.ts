@@ -1,4 +1,7 @@
-/** The same page as `relentless.ts`, with the writes in the care of a service worker with workbox-background-sync. */
+/**
+ * The same page as `relentless.ts`, with a service worker with workbox-background-sync that keeps
+ * the writes.
+ */
 import { findDatabase } from './database.ts';
 import { settingsIn } from './settings.ts';
 import { tell } from './tell.ts';

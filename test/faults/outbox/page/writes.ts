@@ -1,12 +1,15 @@
-/** What is written, decided by the seed alone, so that page and test know the same. */
+/** The writes, decided by the seed alone, so that page and test know the same. */
 import { chance } from '../../../support/misbehaving-server/chance.ts';
 
 export const LANES: readonly string[] = ['a', 'b', 'c', 'd'];
 
-/** For a page that makes no keys of its own accord: those of these lanes have one, those of the others do not. */
+/**
+ * For a page that makes no keys of its own accord: writes of these lanes have one, those of the
+ * others do not.
+ */
 export const KEYED: readonly string[] = ['c', 'd'];
 
-/** Its bodies are larger than this only when they are to be refused. */
+/** Its bodies are larger than this only when they are to be rejected. */
 export const MAX_BODY = 64_000;
 
 export interface Write {
@@ -15,16 +18,16 @@ export interface Write {
   readonly lane: string;
   readonly kind: Kind;
   readonly body: string;
-  /** How long the origin thinks about it, in ms. */
+  /** The delay of the origin, in ms. */
   readonly delay: number;
 }
 
 /**
- * - `plain`: the origin takes it.
+ * - `plain`: the origin accepts it.
  * - `invalid`: it does not, ever.
- * - `twice`: given twice at once under one id, as by a double click.
- * - `another`: after it, another write is given under its id.
- * - `aborted`, `too-large`: refused before anything is kept.
+ * - `twice`: queued twice at once under one id, as by a double click.
+ * - `another`: after it, another write is queued under its id.
+ * - `aborted`, `too-large`: rejected before anything is stored.
  */
 type Kind = 'plain' | 'invalid' | 'twice' | 'another' | 'aborted' | 'too-large';
 
@@ -34,7 +37,10 @@ const rare: readonly Kind[] = [
   ...(['another', 'another', 'aborted', 'aborted', 'too-large'] as const),
 ];
 
-/** @param life How often the browser has been started before: with it, numbers go on where those of the last life ended. */
+/**
+ * @param life The number of earlier starts of the browser: numbers go on after those of the last
+ * life.
+ */
 export function writeOf(seed: number, lane: string, life: number, nth: number): Write {
   const item = `${lane}-${life}-${nth}`;
   const kind = rare[Math.floor(50 * chance(seed, `kind ${lane} ${life}`, nth))] ?? 'plain';
@@ -56,7 +62,7 @@ export function writeCalled(seed: number, item: string): Write {
   return writeOf(seed, lane, life, nth);
 }
 
-/** Below 0 where `a` was written before `b`, both in one lane. */
+/** Below 0 if `a` was queued before `b`, both in one lane. */
 export function order(a: string, b: string): number {
   const [, lifeA, nthA] = parts(a);
   const [, lifeB, nthB] = parts(b);

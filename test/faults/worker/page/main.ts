@@ -1,4 +1,4 @@
-/** A page with a service worker, both with the same pipeline. What a test does in it is `page`. */
+/** A page with a service worker, both with the same pipeline. A test uses it as `page`. */
 import type { OutboxNotification } from '../../../../src/index.ts';
 import { killSwitch } from '../../../../src/service-worker.ts';
 import { pipeline } from './pipeline.ts';
@@ -26,12 +26,12 @@ const page = {
   },
   signIn: (user: string): Promise<void> => session.signIn(user),
   signOut: (): Promise<void> => session.signOut(),
-  /** Statuses of the answers, in the order in which the writes were given. */
+  /** Statuses of the responses, in the order of the writes. */
   async write(url: string, wishes: readonly Wish[]): Promise<number[]> {
     const answers = wishes.map(async ({ id, lane }) => {
       const headers = { 'x-lane': lane };
       const init = { method: 'POST', body: id, headers, holdfast: { outbox: { id, lane } } };
-      // What overlaps is told by path.
+      // The ledger shows overlaps by path.
       return (await fetch(`${url}/${lane}`, init)).status;
     });
     return Promise.all(answers);
@@ -40,7 +40,7 @@ const page = {
   /** Paths of the cached responses, which page and worker share. */
   stored: async (): Promise<string[]> => (await cache.entries()).map(({ url }) => new URL(url).pathname),
   news: (): string[] => news,
-  /** By the page's own fetch, that knows nothing of us. */
+  /** By the page's own fetch, without the library. */
   async plain(url: string, init?: RequestInit): Promise<string> {
     try {
       const response = await globalThis.fetch(url, init);

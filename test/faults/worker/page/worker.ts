@@ -21,5 +21,5 @@ serviceWorker({
 });
 
 scope.addEventListener('install', () => scope.skipWaiting());
-// The pages that have registered it are its own at once.
+// It controls the pages that have registered it at once.
 scope.addEventListener('activate', (event) => event.waitUntil(scope.clients.claim()));

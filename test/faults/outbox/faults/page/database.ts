@@ -1,4 +1,4 @@
-/** What befalls the outbox's database besides the outbox. */
+/** Faults of the outbox's database that the outbox does not cause. */
 import { BODIES, ITEMS } from '../../../../../src/stores/indexeddb/records.ts';
 
 export const NAME = 'holdfast-outbox';
@@ -6,7 +6,7 @@ const FILLING = 'filling';
 
 const kept: IDBDatabase[] = [];
 
-/** Deaf to whoever wants it closed. */
+/** Ignores requests to close it. */
 export async function holdOpen(version?: number): Promise<void> {
   kept.push(await open(NAME, version));
 }
@@ -25,7 +25,7 @@ export async function fillDisk(bytes: number): Promise<void> {
   await done(transaction).finally(() => database.close());
 }
 
-/** Fills what is left of the disk, but for less than `least` bytes. @returns how many it took. */
+/** Fills the rest of the disk, but for less than `least` bytes. @returns the number of written bytes. */
 export async function fillAll(least: number): Promise<number> {
   let filled = 0;
   for (let size = 2 ** 23; size >= least; ) {
@@ -41,19 +41,19 @@ export async function fillAll(least: number): Promise<number> {
 
 export const makeRoom = (): Promise<void> => removed(FILLING);
 
-/** What is stored of writes, as it is. */
+/** The stored records of writes. */
 export interface Records {
-  /** Each entry's key with the bytes that its body has to have, and those that it has. */
+  /** Each entry's key with the expected and the actual bytes of its body. */
   readonly entries: readonly (readonly [key: string, size: number, found: number | undefined])[];
-  /** Bodies of nothing. */
+  /** Bodies without an entry. */
   readonly orphans: readonly string[];
-  /** What the outbox itself has counted. */
+  /** The totals of the outbox itself. */
   readonly totals: { readonly count: number; readonly bytes: number };
 }
 
 interface Row {
   readonly key: string;
-  /** Where it is small; else apart. */
+  /** Inline if it is small; else apart. */
   readonly body?: Parameters<typeof sizeOf>[0] | null;
   readonly value: { readonly size: number; readonly count: number; readonly bytes: number };
 }

@@ -27,7 +27,7 @@ export const bodies = {
 
 export type Kind = keyof typeof bodies;
 
-/** What of such a body has to arrive: as the origin says it. @param type The content type that goes with it. */
+/** The expected arrival of such a body, in the origin's terms. @param type Its content type. */
 export async function expected(kind: Kind, size: number, type: string): Promise<string> {
   const boundary = /boundary=([^;]*)/.exec(type)?.[1];
   const head = `--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="large.bin"\r\nContent-Type: ${TYPE}\r\n\r\n`;

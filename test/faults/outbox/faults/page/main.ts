@@ -1,4 +1,4 @@
-/** What tests call in a page. */
+/** The functions that tests call in a page. */
 import { setClock } from './clock.ts';
 import { fillAll, fillDisk, holdOpen, letGo, makeRoom, records, remove } from './database.ts';
 import { bodies, expected, type Kind } from './large.ts';
@@ -16,7 +16,7 @@ const page = {
     writer = new Writer(settings);
   },
   close: (): Promise<void> => writer.close(),
-  /** Not at once: whoever asks for it is to be answered. */
+  /** Later, so that the call of the test gets its response first. */
   leave: (): void => void setTimeout(() => location.replace('about:blank')),
 
   goOnline,
@@ -48,20 +48,20 @@ const page = {
     const how = await end(read);
     return how === 'ok' ? text : how;
   },
-  /** Asks now; `resultOf` tells. */
+  /** Starts a result; `resultOf` awaits it. */
   askFor: (id: string): void => void results.set(id, page.result(id)),
   resultOf: (id: string): Promise<string> | undefined => results.get(id),
 
   giveLarge: (id: string | undefined, kind: Kind, size: number): Promise<Outcome> =>
     writer.give({ path: '/upload', body: bodies[kind](size), ...(id !== undefined && { id }) }),
-  /** What the origin has to answer to it. */
+  /** The response that the origin has to give. */
   async expectedOf(id: string, kind: Kind, size: number): Promise<string> {
     const request = await writer.box.request(id);
     return expected(kind, size, request?.headers.get('content-type') ?? '');
   },
 
   multiply,
-  /** What a listing gives and what it reads for that. @param after The nth of those that were multiplied. */
+  /** The result of a listing and the reads for it. @param after The nth of the multiplied entries. */
   async listing(after: number | null, limit = 50) {
     const [first] = await writer.box.entries({ limit: 1 });
     const key = first && typeof after === 'number' ? { after: keyOf(first.key, after) } : {};
@@ -107,9 +107,9 @@ const page = {
     return performance.now() - since;
   },
   /**
-   * Gives a write in a page that ends after so many ms.
+   * Queues a write in a page that ends after so many ms.
    *
-   * @returns whether that page was told that it was accepted.
+   * @returns whether that page saw that it was accepted.
    */
   async giveInShortLived(settings: Settings, write: Write, life: number): Promise<boolean> {
     const { window, end } = await shortLived();
@@ -121,13 +121,13 @@ const page = {
       told = 'queued' in outcome && outcome.queued;
     });
     const until = performance.now() + life;
-    // Timers are too coarse for what takes a few ms.
+    // Timers are too coarse for a few ms.
     while (performance.now() < until) await new Promise((resolve) => setTimeout(resolve));
     end();
     return told;
   },
 
-  /** As when somebody has the browser forget all that a site has stored. */
+  /** As a browser that clears all stored data of a site. */
   clearSiteData: async (): Promise<void> => void (await fetch('/forget')),
   fillAll,
   fillDisk,

@@ -9,8 +9,9 @@ export const keyOf = (model: string, nth: number): string =>
   model.replace(/[^ ]*$/, `${nth.toString(36).padStart(9, '0')}-many`);
 
 /**
- * Makes many of the one write that there is: with the records that the library itself has written, lane after lane in
- * turn. Only the first `withBody` have a body, or filling would take longer than all else.
+ * Makes many of the one write that there is: with the records that the library itself has written,
+ * lane after lane in turn. Only the first `withBody` have a body, or filling would take longer than
+ * all else.
  */
 export async function multiply(count: number, lanes: number, withBody: number): Promise<void> {
   const store = indexedDBStore({ name: NAME });

@@ -1,4 +1,4 @@
-/** What the browser says of the network. The origin is there all the time. */
+/** The browser's `onLine`. The origin is there all the time. */
 let online = true;
 
 Object.defineProperty(navigator, 'onLine', { configurable: true, get: () => online });

@@ -1,4 +1,4 @@
-/** Counts what is read of databases: records that are handed out, and steps of cursors. */
+/** Counts the reads of databases: records that a request returned, and steps of cursors. */
 let records = 0;
 let largest = 0;
 

@@ -4,7 +4,7 @@ export interface ShortLived {
   end(): void;
 }
 
-/** Loads this very page in a frame; removed, all that it was at ends with it as when a window is closed. */
+/** Loads this very page in a frame; after its removal all its work ends as when a window is closed. */
 export async function shortLived(): Promise<ShortLived> {
   const frame = document.createElement('iframe');
   frame.src = location.href;

@@ -15,7 +15,7 @@ export interface Settings {
   readonly options?: OutboxOptions;
   /** How long one sending may take. */
   readonly attempt?: Duration;
-  /** What is done about a 409. */
+  /** The reaction to a 409. */
   readonly onConflict?: 'again';
 }
 
@@ -30,14 +30,14 @@ export interface Write {
   readonly body?: BodyInit;
 }
 
-/** What a call comes to: an answer or an error. */
+/** The result of a call: a response or an error. */
 export type Outcome =
   | { readonly status: number; readonly queued: boolean; readonly id: string | undefined }
   /** The error's code; `hung` where it did not end; else an error that is not the library's. */
   | { readonly failed: string };
 
 /** Longer than any limit of the library: a store may take 10 s twice. */
-const PATIENCE = 25_000;
+const TIMEOUT = 25_000;
 
 /** A page with an outbox. */
 export class Writer {
@@ -70,7 +70,7 @@ export class Writer {
     return outcome(this.#fetch(this.#origin + path, { method: 'POST', body, holdfast: { outbox: wanted } }));
   }
 
-  /** Every call that looks after an outbox, and what it comes to. */
+  /** Every management call of an outbox, and its result. */
   async calls(): Promise<Record<string, string>> {
     const { box } = this;
     const calls = {
@@ -93,7 +93,7 @@ export class Writer {
     return Object.fromEntries(await Promise.all(ends));
   }
 
-  /** What was settled, by id, as soon as all of these have been. @throws when that takes too long. */
+  /** The outcomes, by id, as soon as all of these are settled. @throws when that takes too long. */
   settled(ids: readonly string[]): Promise<Record<string, string>> {
     return new Promise((resolve, reject) => {
       const look = (): void => {
@@ -111,7 +111,7 @@ export class Writer {
       const timer = setTimeout(() => {
         stop();
         reject(new Error(`not settled: ${ids}; ${JSON.stringify(this.news)}`));
-      }, PATIENCE);
+      }, TIMEOUT);
       const stop = this.box.subscribe(look);
       look();
     });
@@ -128,16 +128,16 @@ async function outcome(answer: Promise<Response>): Promise<Outcome> {
     queued: isQueued(response),
     id: isQueued(response) ? ((await response.json()) as { id: string }).id : undefined,
   }));
-  return patiently(ended).catch((error) => ({ failed: codeOf(error) }));
+  return inTime(ended).catch((error) => ({ failed: codeOf(error) }));
 }
 
-/** @returns `ok`, or what `codeOf` says of the error. */
-export const end = (call: Promise<unknown>): Promise<string> => patiently(call).then(() => 'ok', codeOf);
+/** @returns `ok`, or the `codeOf` of the error. */
+export const end = (call: Promise<unknown>): Promise<string> => inTime(call).then(() => 'ok', codeOf);
 
-function patiently<T>(call: Promise<T>): Promise<T> {
+function inTime<T>(call: Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout>;
   const hung = new Promise<never>((_, reject) => {
-    timer = setTimeout(reject, PATIENCE, 'hung');
+    timer = setTimeout(reject, TIMEOUT, 'hung');
   });
   return Promise.race([call, hung]).finally(() => clearTimeout(timer));
 }
