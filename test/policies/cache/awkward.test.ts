@@ -12,7 +12,7 @@ import { scenario } from '../../support/scenario.ts';
 
 const copies = (store: AtomicStore) => store.range({ prefix: 'copy ' });
 
-/** Where redirects have led. */
+/** The final URL of redirects. */
 const redirected = (response: Response, url: string): Response =>
   Object.defineProperties(response, { redirected: { value: true }, url: { value: url } });
 
@@ -156,7 +156,7 @@ describe('a write', () => {
     await read(list);
     await cache.clear();
     await read(list);
-    // Some platforms know of no such mode.
+    // Some platforms know no such mode.
     const modes = asked.filter((_, at) => at !== 1).map((mode) => (mode === 'no-cache' ? mode : ''));
     if (asked.includes('no-cache')) expect(modes).toEqual(['', 'no-cache', '', 'no-cache']);
   });
@@ -171,7 +171,7 @@ test('a 304 of which nobody has the body, out of the platform’s own cache, is 
     return asked.length === 1 ? status(304, { etag: '"1"' }) : fresh('whole');
   });
   const first = await read();
-  // Some platforms know of no such mode, and have no such cache.
+  // Some platforms know no such mode, and have no such cache.
   if (asked[0] === undefined) return;
   expect([first, await read()]).toEqual([
     [200, 'network', 'whole'],
@@ -312,7 +312,7 @@ test('a full disk gives up a quarter of what is there, and not of what this tab 
     );
   await one.clock.advance(60_000);
   await one.read(`${URL_}/last`);
-  // Twenty less five, and the one that they went for.
+  // Twenty less the five evicted ones, and the new one.
   expect(await copies(store)).toHaveLength(16);
 });
 

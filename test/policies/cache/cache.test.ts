@@ -44,7 +44,7 @@ function page(options: StaleCacheOptions = {}, pipeline: PipelineOptions = { par
     async read(url = URL_, init) {
       const response = await scene.fetch(url, init);
       const text = await response.text();
-      // Copies are kept in the background.
+      // The cache stores responses in the background.
       await scene.clock.advance(0);
       return [response.status, sourceOf(response), text];
     },
@@ -90,7 +90,7 @@ describe('the last good response', () => {
     circuit.isolate(ORIGIN);
     const response = await scene.fetch(URL_);
     expect(sourceOf(response)).toBe('stale');
-    // Nothing was sent.
+    // The cache sent no request.
     expect(response.headers.get('cache-status')).toBe('holdfast; hit; ttl=0');
   });
 
@@ -130,7 +130,7 @@ describe('the last good response', () => {
     try {
       request = new Request(URL_, init);
     } catch {
-      return; // A runtime without this mode refuses it by itself.
+      return; // A runtime without this mode rejects it by itself.
     }
     if (init.cache && request.cache !== init.cache) return;
     const { read, fetch, origin } = page();

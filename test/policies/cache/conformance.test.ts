@@ -1,4 +1,7 @@
-/** What `docs/http-caching.md` promises and only the whole policy can show; the rules alone are in `test/http`. */
+/**
+ * The promises of `docs/http-caching.md` that only the whole policy can show; the rules alone are
+ * in `test/http`.
+ */
 import { describe, expect, test } from 'vitest';
 import { sourceOf } from '../../../src/core/outcome.ts';
 import type { CacheMode, StaleCacheOptions } from '../../../src/policies/cache/options.ts';
@@ -21,7 +24,7 @@ const facts = (response: Response, own: Partial<Response>): Response => {
 const own = (mode: CacheMode = 'cache-first', more: StaleCacheOptions = {}): CachePage =>
   cachePage({ mode, validators: 'own', ...more });
 
-/** A page that has read its first answer. */
+/** A page that has read its first response. */
 async function holding(
   first: Response,
   mode: CacheMode = 'cache-first',
@@ -33,7 +36,7 @@ async function holding(
   return page;
 }
 
-/** The text of the copy that a page has of the URL where the origin cannot be reached; nothing where it has none. */
+/** The text of the cached response for the URL while the origin is away; undefined without one. */
 async function kept({ read, origin }: CachePage): Promise<string | undefined> {
   origin.replies(networkError());
   return read().then(
@@ -278,7 +281,7 @@ describe('a stale response', () => {
       return new Promise(() => {});
     });
     const response = await page.fetch(URL_);
-    // No time passes, in which the request would be given up.
+    // Time stands still, so that no limit aborts the request.
     const ending = page.clock.busy(quiet().then(() => expect(ended).toBe(false)));
     expect(await response.text()).toBe('one');
     await ending;
@@ -411,7 +414,7 @@ describe('validation', () => {
 });
 
 describe('a HEAD', () => {
-  /** Reads by HEAD from the origin, and then: how many requests a GET takes. */
+  /** Reads by HEAD from the origin, and then returns how many requests a GET makes. */
   const afterHead = async (headers: Record<string, string>, code = 200): Promise<[CachePage, number]> => {
     const page = await holding(fresh('one', 60, { ...VALIDATORS, 'content-length': '3' }));
     page.origin.replies(new Response(null, { status: code, headers }));
@@ -452,7 +455,7 @@ describe('a HEAD', () => {
 });
 
 describe('a write', () => {
-  /** @returns what a read is given without a request: nothing, where the copy is wrong. */
+  /** @returns the result of a read without a request: undefined if the cached response is invalid. */
   const written = async (answer: Response, url = URL_, method = 'POST'): Promise<string | undefined> => {
     const page = await holding(fresh('one', 3_600));
     page.origin.replies(answer);

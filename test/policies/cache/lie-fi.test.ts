@@ -26,7 +26,7 @@ interface Page extends CachePage {
   timed(url?: string, init?: Parameters<CachePage['fetch']>[1]): Promise<[number, string, string, number]>;
 }
 
-/** A page with copies of all URLs, whose network lets requests out and nothing in. */
+/** A page with cached responses for all URLs, whose network lets requests out and nothing in. */
 async function lieFi(options: StaleCacheOptions = {}, pipeline: PipelineOptions = {}): Promise<Page> {
   const page = cachePage(options, pipeline);
   page.origin.otherwise(() => fresh('one'));
@@ -47,7 +47,7 @@ const timed =
     return [response.status, sourceOf(response), await response.text(), seconds];
   };
 
-/** Requests that the network returns to: whoever waits is given a response. */
+/** The network returns: waiting requests get a response. */
 function returning(page: Page): (response: () => Response) => Promise<void> {
   const waiting: ((response: Response) => void)[] = [];
   page.origin.otherwise(() => new Promise((resolve) => waiting.push(resolve)));
@@ -58,7 +58,7 @@ function returning(page: Page): (response: () => Response) => Promise<void> {
   };
 }
 
-/** Copies are kept in the background. */
+/** The cache stores responses in the background. */
 async function settled(page: Page): Promise<void> {
   for (let turn = 0; turn < 3; turn++) {
     await page.clock.busy(quiet());
@@ -407,7 +407,7 @@ describe('the network returns', () => {
 });
 
 describe('nothing is left', () => {
-  /** Signals of requests, as the transport got them. */
+  /** Signals of the requests that the transport received. */
   async function watchedLieFi(): Promise<Page & { signals: AbortSignal[] }> {
     const page = await lieFi();
     const signals: AbortSignal[] = [];

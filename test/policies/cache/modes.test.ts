@@ -7,7 +7,7 @@ import { browserSays } from '../../support/browser-says.ts';
 import { type CachePage, cachePage, fresh, URL_ } from '../../support/cache-page.ts';
 import { quiet } from '../../support/platform.ts';
 
-/** Whether the runtime knows a cache mode of fetch; some refuse those that they cannot carry out. */
+/** Whether the runtime knows a cache mode of fetch; some reject unsupported modes. */
 const knows = (cache: RequestCache, mode: RequestMode = 'cors'): boolean => {
   try {
     return new Request(URL_, { cache, mode }).cache === cache;

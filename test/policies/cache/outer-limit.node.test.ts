@@ -9,7 +9,7 @@ import { scenario } from '../../support/scenario.ts';
 
 const URL_ = 'https://api.example.com/x';
 
-/** An outer stage that waits after the failure, and one that puts a response in its place. */
+/** An outer stage that waits after the failure, and one that replaces the response. */
 const waits: Stage = { name: 'waits', leave: (run) => () => run.wait(5_000).then(() => undefined) };
 const replaces: Stage = {
   name: 'replaces',
@@ -32,7 +32,8 @@ test('a limit further out that passes while the cache drops a copy: the response
   origin.replies(ok('old', { headers: { etag: '"1"', 'cache-control': 'max-age=0' } }));
   await (await fetch(URL_)).text();
   await clock.advance(10_000);
-  // The 304 is for something else: the copy is dropped, and the request repeated; the store hangs by then.
+  // The 304 has another tag: the cached response is deleted, and the request repeated; the store
+  // hangs by then.
   origin.replies(() => {
     store.break('hang');
     return status(304, { etag: '"2"' });

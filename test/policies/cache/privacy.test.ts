@@ -31,7 +31,7 @@ const noTabs = typeof BroadcastChannel !== 'function' || navigator.userAgent ===
 
 type Tab = ReturnType<typeof tabs>[number];
 
-/** Until it holds; what tabs tell each other takes its time. */
+/** Until it holds; a broadcast to another tab takes its time. */
 async function eventually(holds: () => Promise<boolean> | boolean): Promise<void> {
   for (let tries = 0; !(await holds()); tries++) {
     if (tries > 2_000) throw new Error('it never came');
@@ -116,7 +116,7 @@ describe('a logout', () => {
     await tab.clock.advance(1_000);
     await tab.cache.clear({ partition: 'ann' });
     expect(await store.range({ prefix: 'copy ' })).toEqual([]);
-    // As a tab does that was closed before it heard.
+    // As a tab that was closed before it received the broadcast.
     await store.write([{ put: { key: late?.key as string, value: late?.value }, body: late?.body }]);
     const next = cachePage({ store });
     await next.clock.advance(1_000);
@@ -204,7 +204,7 @@ describe('encrypted responses', () => {
     first.origin.otherwise((request) => fresh(`of ${request.url}`));
     const damage: ((items: Item[]) => Promise<void> | void)[] = [
       async ([one, other]) =>
-        // The copy of one URL under the key of another.
+        // The cached response of one URL under the key of another.
         store.write([
           {
             put: { ...(one as Item), value: other?.value },

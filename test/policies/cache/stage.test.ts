@@ -15,7 +15,7 @@ afterEach(async () => {
   for (const fetch of open.splice(0)) await fetch.close();
 });
 
-/** A pipeline of the cache alone, what it has taken, and what is left of that. */
+/** A pipeline of the cache alone, the resources it has taken, and those that are left. */
 function counted(options: StaleCacheOptions = {}, more: PipelineOptions = {}) {
   const host = testHost();
   const taken = { timers: 0, subscriptions: 0, operations: 0 };

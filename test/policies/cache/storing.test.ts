@@ -11,7 +11,7 @@ const COPY = 'copy ';
 
 const copies = (store: AtomicStore): Promise<Item[]> => store.range({ prefix: COPY });
 
-/** A body that is given piece by piece. */
+/** A body that the test feeds piece by piece. */
 function fed(headers: Record<string, string> = {}) {
   let controller!: ReadableStreamDefaultController<Uint8Array>;
   const stream = new ReadableStream<Uint8Array>({
@@ -39,7 +39,7 @@ describe('a body', () => {
   });
 
   test('whose chunks share their memory, as Node’s buffers do, is kept as it came', async () => {
-    /** Its `slice` copies nothing. */
+    /** Its `slice` copies no bytes. */
     class SharedBytes extends Uint8Array<ArrayBuffer> {
       override slice(from = 0, to = this.length): Uint8Array<ArrayBuffer> {
         return super.subarray(from, to);
@@ -119,7 +119,7 @@ describe('of two answers', () => {
 });
 
 describe('a record', () => {
-  /** Damages the one copy that there is, behind the cache's back. */
+  /** Damages the only cached response in the store, without the cache. */
   const damaged = async (damage: (item: Item) => Change): Promise<ReturnType<typeof cachePage>> => {
     const page = cachePage({ mode: 'cache-first', memory: false });
     page.origin.replies(fresh('one'));
@@ -201,7 +201,7 @@ describe('the limits', () => {
       };
     }
     await read(`${URL_}/another`);
-    // A page of the oldest, of which one goes.
+    // A page of the oldest, of which one is evicted.
     expect(itemsRead).toBeLessThan(70);
     const later = cachePage({ store, maxEntries: 200 });
     itemsRead = 0;
@@ -426,11 +426,12 @@ test('a copy that is replaced while it is looked at leaves the reader with the o
   };
   const { origin, fetch, read, told, clock } = cachePage({ store, validators: 'platform' });
   const alone = { holdfast: { dedupe: false } };
-  // Too large to be held in memory, where it could not go missing.
+  // Too large for memory, where it could not be lost.
   const large = (letter: string) => fresh(letter.repeat(70_000), 0);
   origin.replies(large('1'), networkError());
   await read();
-  // Asks the store again behind the caller's back, and so leaves the row in memory without its body.
+  // The cache reads the store again in the background, and so leaves the row in memory without its
+  // body.
   await read(URL_, { holdfast: { staleCache: { mode: 'stale-while-revalidate' } } });
   origin.replies(networkError(), large('2'));
   const another = async () => {
@@ -452,7 +453,7 @@ test('over a store without atomic changes the copies are not all listed for each
     get,
     body,
     range: (query: Parameters<typeof range>[0]) => {
-      // All copies, and not those of one URL.
+      // All cached responses, and not those of one URL.
       if (query.prefix === 'copy ') listings++;
       return range(query);
     },
