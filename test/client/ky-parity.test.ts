@@ -552,7 +552,7 @@ describe('the wait that an origin requests', () => {
     ['X-Rate-Limit-Reset', { 'x-rate-limit-reset': '9' }, 9_000],
     ['Retry-After before the others', { 'retry-after': '2', 'ratelimit-reset': '7' }, 2_000],
     [
-      'Retry-After alone beside a Retry-After that cannot be read',
+      'no other field beside a Retry-After that cannot be read',
       { 'retry-after': 'soon', 'ratelimit-reset': '7' },
       300,
     ],

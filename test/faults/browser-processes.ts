@@ -91,7 +91,7 @@ function killable(browser: ChildProcess): BrowserProcess {
       try {
         process.kill(-(browser.pid as number), 'SIGKILL');
       } catch {
-        // All of it has ended by itself.
+        // The whole group has ended by itself.
       }
       await ended;
     },

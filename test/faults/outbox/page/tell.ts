@@ -11,9 +11,9 @@ export type Report =
   /** By the origin, as its caller saw it. */
   | { readonly answered: string; readonly status: number }
   | { readonly refused: string; readonly code: string }
-  /** What should not have happened. */
+  /** An unexpected failure. */
   | { readonly trouble: string }
-  /** In the last life, when nothing can be sent any more. */
+  /** In the last life, when no entry can be sent any more. */
   | { readonly ended: Found };
 
 export interface Found {

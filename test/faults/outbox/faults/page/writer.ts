@@ -33,7 +33,7 @@ export interface Write {
 /** The result of a call: a response or an error. */
 export type Outcome =
   | { readonly status: number; readonly queued: boolean; readonly id: string | undefined }
-  /** The error's code; `hung` where it did not end; else an error that is not the library's. */
+  /** The error's code; `hung` if it did not end; else an error that is not the library's. */
   | { readonly failed: string };
 
 /** Longer than any limit of the library: a store may take 10 s twice. */
