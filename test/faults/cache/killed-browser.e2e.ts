@@ -40,11 +40,11 @@ beforeAll(async () => {
   profile = await mkdtemp(join(tmpdir(), 'holdfast-killed-'));
   origin = await startOrigin({ pace: 2 });
   site = await startSite(new URL('page/relentless.ts', import.meta.url), async (message) => {
-    const told = message as Message;
-    if ('trouble' in told) life.troubles.push(told.trouble);
-    if ('stored' in told) life.stored++;
-    if (!('found' in told)) return;
-    life.found.resolve(told.found);
+    const report = message as Message;
+    if ('trouble' in report) life.troubles.push(report.trouble);
+    if ('stored' in report) life.stored++;
+    if (!('found' in report)) return;
+    life.found.resolve(report.found);
     await life.goOn.promise;
   });
 });

@@ -41,7 +41,7 @@ export interface HalfWay {
 /** @returns an origin that listens: `/any/path?size=1000` is so many random bytes. */
 export async function startOrigin(options: OriginOptions = {}): Promise<Origin> {
   const { repeats = 1, pace = 0, freshness = 'max-age=0', seed = 1 } = options;
-  const asked = new Map<string, number>();
+  const requestCounts = new Map<string, number>();
   let deafness = 0;
   let requests = 0;
   let sent = 0;
@@ -49,7 +49,7 @@ export async function startOrigin(options: OriginOptions = {}): Promise<Origin> 
   let server: Server | undefined;
   let port = 0;
 
-  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { 'x-network': network, 'x-user': user = 'nobody' } = request.headers;
     if (network === 'gone' || chance(seed, 'deaf', requests++) < deafness)
       return void request.socket.destroy();
@@ -59,8 +59,8 @@ export async function startOrigin(options: OriginOptions = {}): Promise<Origin> 
     if (network === 'failing') return void response.writeHead(503).end();
     if (request.method !== 'GET') return void response.writeHead(204).end();
     const url = new URL(request.url ?? '/', 'http://origin');
-    const times = asked.get(url.pathname) ?? 0;
-    asked.set(url.pathname, times + 1);
+    const times = requestCounts.get(url.pathname) ?? 0;
+    requestCounts.set(url.pathname, times + 1);
     const version = Math.floor(times / repeats) + 1;
     // A 304 does not name its user: a client that validates with the tag of another user learns
     // that it is still valid.
@@ -94,7 +94,7 @@ export async function startOrigin(options: OriginOptions = {}): Promise<Origin> 
   }
 
   async function listen(): Promise<void> {
-    const listening = createServer(answer);
+    const listening = createServer(respond);
     await new Promise<void>((done) => listening.listen(port, '127.0.0.1', done));
     ({ port } = listening.address() as AddressInfo);
     server = listening;
@@ -116,11 +116,11 @@ export async function startOrigin(options: OriginOptions = {}): Promise<Origin> 
     listen,
     holdHalfWay() {
       const { promise, resolve } = Promise.withResolvers<void>();
-      const held = { waiting: 0, released: promise };
-      half = held;
+      const gate = { waiting: 0, released: promise };
+      half = gate;
       return {
         get waiting() {
-          return held.waiting;
+          return gate.waiting;
         },
         release() {
           half = undefined;

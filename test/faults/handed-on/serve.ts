@@ -18,13 +18,13 @@ interface Servers {
 }
 
 const { Deno, Bun, gc } = globalThis as unknown as Servers;
-const answer = handler((Deno?.args ?? Bun?.argv)?.at(-1) as string);
+const respond = handler((Deno?.args ?? Bun?.argv)?.at(-1) as string);
 const here = { hostname: '127.0.0.1', port: 0 };
 
 if (Deno)
   Deno.serve({ ...here, onListen: ({ port }: { port: number }) => console.log(port) }, (request) =>
-    answer(request),
+    respond(request),
   );
-else if (Bun) console.log(Bun.serve({ ...here, fetch: (request: Request) => answer(request) }).port);
+else if (Bun) console.log(Bun.serve({ ...here, fetch: (request: Request) => respond(request) }).port);
 
 setInterval(() => (gc ? gc() : Bun?.gc(true)), 30);

@@ -25,9 +25,9 @@ const CHUNK = 'x'.repeat(1_000);
 export const SLOW = CHUNK.repeat(CHUNKS);
 export const ZIPPED = 'hello '.repeat(1_000);
 
-type Answer = (request: IncomingMessage, response: ServerResponse) => void;
+type Responder = (request: IncomingMessage, response: ServerResponse) => void;
 
-const answers: Record<string, Answer> = {
+const responders: Record<string, Responder> = {
   '/text': (_, response) =>
     response.writeHead(200, { ...FRESH, 'content-type': 'text/plain', 'content-length': 5 }).end('hello'),
   '/gzip': (_, response) => {
@@ -89,8 +89,8 @@ export async function startUpstream(): Promise<Upstream> {
           'access-control-max-age': '600',
         })
         .end();
-    const answer = answers[pathname] ?? ((_, response) => response.writeHead(404).end());
-    answer(request, response);
+    const respond = responders[pathname] ?? ((_, response) => response.writeHead(404).end());
+    respond(request, response);
   });
   // RFC 6455, 4.2.2; one message, and that is all.
   const sockets = new Set<Duplex>();

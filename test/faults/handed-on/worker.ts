@@ -1,6 +1,6 @@
 import { handler } from './handler.ts';
 
-let answer: ReturnType<typeof handler> | undefined;
+let respond: ReturnType<typeof handler> | undefined;
 
 export default {
   fetch(
@@ -8,7 +8,7 @@ export default {
     { UPSTREAM }: { UPSTREAM: string },
     context: { waitUntil(work: Promise<unknown>): void },
   ): Promise<Response> {
-    answer ??= handler(UPSTREAM);
-    return answer(request, (work) => context.waitUntil(work));
+    respond ??= handler(UPSTREAM);
+    return respond(request, (work) => context.waitUntil(work));
   },
 };

@@ -34,13 +34,13 @@ export async function play(given: Case, expected: Result): Promise<Played> {
   const other = places.other();
   const path = `/matrix/${crypto.randomUUID()}`;
   const { behaviour, limits } = fault;
-  const asked = typeof behaviour === 'function' ? behaviour(`${other.url}${path}`) : behaviour;
+  const instruction = typeof behaviour === 'function' ? behaviour(`${other.url}${path}`) : behaviour;
   const client = clientOf(given.policies, { origin: here.url, other: other.url, limits });
   const { fetch, outbox } = client;
   const target = here.url + path;
-  if (client.keepsCopies && given.method === 'GET') await keepCopy(client, target);
+  if (client.keepsCopies && given.method === 'GET') await storeResponse(client, target);
 
-  const heal = await misbehave(here, path, asked, given.span === 'first' ? 1 : undefined);
+  const heal = await misbehave(here, path, instruction, given.span === 'first' ? 1 : undefined);
   const callTimeout = given.policies === 'native' ? TIMEOUTS.native : TIMEOUTS.limited;
   const delays = watchDelays();
   const { outcome, took } = await outcomeOf(callTimeout, (signal) =>
@@ -63,7 +63,7 @@ function initOf(method: Method): RequestInit {
   return { method: 'POST', body: 'order', headers: { ...headers, 'idempotency-key': crypto.randomUUID() } };
 }
 
-async function keepCopy({ fetch, answering, told }: Client, target: string): Promise<void> {
+async function storeResponse({ fetch, answering, told }: Client, target: string): Promise<void> {
   await answering(new Response('copy'), async () => {
     const kept = told('cache-stored');
     await (await fetch(target)).text();

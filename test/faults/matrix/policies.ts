@@ -101,7 +101,7 @@ export interface Client {
 export function clientOf(name: PolicySetName, setting: Setting): Client {
   const { attempt, idle } = setting.limits;
   const listeners = new Map<string, () => void>();
-  let answer: Response | undefined;
+  let substitute: Response | undefined;
   const options: CreateFetchOptions = {
     timeout: { attempt, idle },
     retry,
@@ -115,7 +115,7 @@ export function clientOf(name: PolicySetName, setting: Setting): Client {
   };
   if (options.staleCache) {
     const fetch = (request: Request, init: RequestInit): Promise<Response> =>
-      answer ? Promise.resolve(answer) : globalThis.fetch(request, init);
+      substitute ? Promise.resolve(substitute) : globalThis.fetch(request, init);
     Object.assign(options, { fetch });
   }
   return {
@@ -123,9 +123,9 @@ export function clientOf(name: PolicySetName, setting: Setting): Client {
     outbox: options.outbox,
     keepsCopies: options.staleCache !== undefined,
     async answering(response, meanwhile) {
-      answer = response;
+      substitute = response;
       await meanwhile();
-      answer = undefined;
+      substitute = undefined;
     },
     told: (type) => new Promise((resolve) => listeners.set(type, resolve)),
   };

@@ -18,7 +18,7 @@ export const places = {
   other: (): Place => ({ url: otherOriginUrl(), control: otherOriginUrl() }),
 };
 
-async function asked<T>({ control }: Place, command: string, init?: RequestInit): Promise<T> {
+async function controlRequest<T>({ control }: Place, command: string, init?: RequestInit): Promise<T> {
   const response = await fetch(`${control}/control/${command}`, init);
   const text = await response.text();
   if (!response.ok) throw new Error(`${command}: ${text}`);
@@ -38,9 +38,9 @@ export async function misbehave(
 ): Promise<() => Promise<void>> {
   const rule = { match: { method, pathPrefix: path }, behaviour, times };
   const body = JSON.stringify(rule);
-  const { id } = await asked<{ id: number }>(place, 'behaviour', { method: 'POST', body });
+  const { id } = await controlRequest<{ id: number }>(place, 'behaviour', { method: 'POST', body });
   return async () => {
-    await asked(place, `behaviour?id=${id}`, { method: 'DELETE' });
+    await controlRequest(place, `behaviour?id=${id}`, { method: 'DELETE' });
   };
 }
 
@@ -51,7 +51,7 @@ export interface Traffic {
 }
 
 export async function traffic(place: Place, path: string): Promise<Traffic> {
-  const { counts, inFlight } = await asked<{ counts: Record<string, number>; inFlight: number }>(
+  const { counts, inFlight } = await controlRequest<{ counts: Record<string, number>; inFlight: number }>(
     place,
     `requests?path=${path}`,
   );
@@ -60,6 +60,6 @@ export async function traffic(place: Place, path: string): Promise<Traffic> {
 
 /** The number of effects of writes. */
 export async function effects(place: Place, path: string): Promise<number> {
-  const entries = await asked<{ applied: number }[]>(place, `ledger?path=${path}`);
+  const entries = await controlRequest<{ applied: number }[]>(place, `ledger?path=${path}`);
   return entries.reduce((sum, { applied }) => sum + applied, 0);
 }

@@ -56,10 +56,10 @@ export async function live(plan: Plan): Promise<Story> {
   const heard = new Heard();
   const profile = await mkdtemp(join(tmpdir(), 'holdfast-killed-'));
   const origin = await startOrigin(seed);
-  const tell = (reports: unknown): void => {
+  const receive = (reports: unknown): void => {
     for (const report of reports as Report[]) heard.hear(report);
   };
-  const site = await startSite(page, tell, worker);
+  const site = await startSite(page, receive, worker);
   let browser: BrowserProcess | undefined;
 
   async function begin(life: number): Promise<void> {

@@ -28,7 +28,7 @@ export async function startRedis(): Promise<RedisServer> {
       ...['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder, '--save', ''],
       ...['--appendonly', 'yes', '--appendfsync', 'always'],
     ]);
-    while (!(await answers(port))) {
+    while (!(await isReady(port))) {
       if (server.exitCode !== null) throw new Error(`redis-server ended with ${server.exitCode}`);
       await sleep(10);
     }
@@ -63,7 +63,7 @@ async function freePort(): Promise<number> {
 }
 
 /** It listens before it has read its data. */
-function answers(port: number): Promise<boolean> {
+function isReady(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1', () => socket.write('PING\r\n'));
     socket.on('data', (data) => {

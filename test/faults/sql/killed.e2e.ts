@@ -45,22 +45,22 @@ describe.each(serverRuntimes)('an outbox over SQLite in $name', ({ name, isMissi
     return (await fetch(`${origin.controlUrl}/control/${path}`, init)).json();
   }
 
-  function start(told: Told, ...args: string[]): Life {
+  function start(results: Told, ...args: string[]): Life {
     const life = live(command(), [origin.url, join(folder, 'orders.db'), ...args], (line) =>
-      hear(told, line),
+      hear(results, line),
     );
     lives.add(life);
     return life;
   }
 
-  async function someAccepted(told: Told, kill: number): Promise<void> {
-    const enough = told.accepted.size + Math.floor(ACCEPTED * chance(SEED, 'accepted', kill));
-    const accepted = (): number => told.accepted.size;
+  async function someAccepted(results: Told, kill: number): Promise<void> {
+    const enough = results.accepted.size + Math.floor(ACCEPTED * chance(SEED, 'accepted', kill));
+    const accepted = (): number => results.accepted.size;
     await expect.poll(accepted, { timeout: 60_000, interval: 5 }).toBeGreaterThanOrEqual(enough);
     await sleep(MOMENT * chance(SEED, 'moment', kill));
   }
 
-  async function delivered(told: Told, what: string, kills: number, since: number, ...flags: string[]) {
+  async function delivered(results: Told, what: string, kills: number, since: number, ...flags: string[]) {
     const killed = (performance.now() - since) / 1000;
     await control('heal', {});
     let dead: string | undefined;
@@ -73,14 +73,14 @@ describe.each(serverRuntimes)('an outbox over SQLite in $name', ({ name, isMissi
     );
     lives.add(last);
     await last.ended;
-    const { wrong, summary } = reckon(told, (await control('ledger')) as Entry[]);
+    const { wrong, summary } = reckon(results, (await control('ledger')) as Entry[]);
     const all = (performance.now() - since) / 1000;
     console.log(
       `${name}, ${what}, seed ${SEED}: ${kills} kills in ${killed.toFixed(0)} s, all delivered ${(all - killed).toFixed(0)} s later; ${summary}`,
     );
     expect(dead).toBe('dead 0');
     expect(wrong).toEqual(nothingWrong);
-    expect(told.accepted.size).toBeGreaterThan(kills * 5);
+    expect(results.accepted.size).toBeGreaterThan(kills * 5);
   }
 
   test.skipIf(isMissing)(
@@ -88,13 +88,13 @@ describe.each(serverRuntimes)('an outbox over SQLite in $name', ({ name, isMissi
     { timeout: 240_000 + KILLS * 10_000 },
     async () => {
       const since = performance.now();
-      const told = newTold();
+      const results = newTold();
       for (let kill = 0; kill < KILLS; kill++) {
-        const life = start(told, `life-${kill}`);
-        await someAccepted(told, kill);
+        const life = start(results, `life-${kill}`);
+        await someAccepted(results, kill);
         await life.kill();
       }
-      await delivered(told, 'one process', KILLS, since);
+      await delivered(results, 'one process', KILLS, since);
     },
   );
 
@@ -103,17 +103,17 @@ describe.each(serverRuntimes)('an outbox over SQLite in $name', ({ name, isMissi
     { timeout: 240_000 + KILLS * 10_000 },
     async () => {
       const since = performance.now();
-      const told = newTold();
+      const results = newTold();
       const kills = Math.ceil(KILLS / 5);
-      const both = [start(told, 'life-a', 'lease'), start(told, 'life-b', 'lease')];
+      const both = [start(results, 'life-a', 'lease'), start(results, 'life-b', 'lease')];
       for (let kill = 0; kill < kills; kill++) {
-        await someAccepted(told, kill);
+        await someAccepted(results, kill);
         await both[kill % 2]?.kill();
-        both[kill % 2] = start(told, `life-${kill}`, 'lease');
+        both[kill % 2] = start(results, `life-${kill}`, 'lease');
       }
-      await someAccepted(told, kills);
+      await someAccepted(results, kills);
       for (const life of both) await life.kill();
-      await delivered(told, 'two processes', kills, since, 'lease');
+      await delivered(results, 'two processes', kills, since, 'lease');
     },
   );
 });

@@ -21,37 +21,37 @@ export interface Told {
 export const newTold = (): Told => ({ given: new Map(), accepted: new Map(), refused: new Map() });
 
 /** Records one line of a process. */
-export function hear(told: Told, line: string): void {
+export function hear(results: Told, line: string): void {
   const [what, id = '', how = ''] = line.split(' ');
-  if (what === 'given') told.given.set(id, { id, size: Number(how) });
-  if (what === 'accepted') told.accepted.set(id, Number(how));
-  if (what === 'refused') told.refused.set(id, how);
+  if (what === 'given') results.given.set(id, { id, size: Number(how) });
+  if (what === 'accepted') results.accepted.set(id, Number(how));
+  if (what === 'refused') results.refused.set(id, how);
 }
 
 /** The order of an entry of the ledger; it keeps the beginning of a body. */
 const orderOf = ({ body }: Entry): string => /"item":"([^"]+)"/.exec(body ?? '')?.[1] ?? `${body}`;
 
 /** Compares the results of the callers with the effects. `wrong` is empty if all is well. */
-export function reckon(told: Told, all: readonly Entry[]) {
+export function reckon(results: Told, all: readonly Entry[]) {
   const ledger = all.filter(({ body }) => body !== null);
   const applied = new Map<string, number>();
   for (const entry of ledger) applied.set(orderOf(entry), (applied.get(orderOf(entry)) ?? 0) + entry.applied);
   const wrong = {
-    lost: [...told.accepted.keys()].filter((id) => !applied.get(id)),
+    lost: [...results.accepted.keys()].filter((id) => !applied.get(id)),
     appliedTwice: [...applied].filter(([, times]) => times > 1).map(([id]) => id),
     keyTwice: ledger.length - applied.size,
     overlapping: ledger.filter(({ overlaps }) => overlaps).map(orderOf),
     outOfOrder: outOfOrder(ledger, orderOf),
-    spoilt: ledger.filter((entry) => isSpoilt(entry, told)).map(orderOf),
-    refusedAndSent: [...told.refused.keys()].filter((id) => applied.has(id)),
-    refused: [...told.refused.values()].filter((code) => code !== 'storage'),
+    spoilt: ledger.filter((entry) => isSpoilt(entry, results)).map(orderOf),
+    refusedAndSent: [...results.refused.keys()].filter((id) => applied.has(id)),
+    refused: [...results.refused.values()].filter((code) => code !== 'storage'),
   };
   const sent = ledger.reduce((sum, { seen }) => sum + seen, 0);
-  const queued = [...told.accepted.values()].filter((status) => status === 202).length;
+  const queued = [...results.accepted.values()].filter((status) => status === 202).length;
   return {
     wrong,
     summary: [
-      `${told.given.size} given, ${told.accepted.size} accepted (${queued} with a 202), ${told.refused.size} refused`,
+      `${results.given.size} given, ${results.accepted.size} accepted (${queued} with a 202), ${results.refused.size} refused`,
       `${ledger.length} delivered, ${sent - ledger.length} sendings beyond the first of each`,
     ].join('; '),
   };

@@ -22,7 +22,7 @@ export async function flap(
   const lifetime = validators === 'own' ? HOUR : 0;
   const order = new Order(`max-age=${lifetime / 1000}`);
   const page = open(order);
-  const told: Told[] = [];
+  const lines: Told[] = [];
   let kept = { version: 0, at: 0 };
   try {
     await order.open();
@@ -41,10 +41,13 @@ export async function flap(
       const expected = promised({ mode, copy, network, validators, kept: kept.version, published });
       const line = (reading: string, asked: number): string =>
         [`seed ${seed}, step ${step}`, mode, copy, network, reading, `${asked} asked`].join(' | ');
-      told.push({ found: line(words, page.asked), wanted: line(expected.readings[0] ?? '', expected.asked) });
+      lines.push({
+        found: line(words, page.asked),
+        wanted: line(expected.readings[0] ?? '', expected.asked),
+      });
       if (expected.asked > 0 && isHeard(network)) kept = { version: expected.kept, at: page.ahead };
     }
-    return told;
+    return lines;
   } finally {
     await page.close();
     await order.close();

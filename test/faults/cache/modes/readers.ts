@@ -29,7 +29,7 @@ async function inNode(): Promise<Reader> {
   let page = new Page({ validators, store });
   return {
     validators,
-    read: (...asked) => page.read(...asked),
+    read: (...args) => page.read(...args),
     async reload() {
       await page.close();
       page = new Page({ validators, store });
@@ -45,7 +45,7 @@ async function inChromium(): Promise<Reader> {
   await tab.goto(site.url);
   return {
     validators: 'platform',
-    read: (...asked) => tab.evaluate((asked) => page.read(...asked), asked),
+    read: (...args) => tab.evaluate((args) => page.read(...args), args),
     reload: async () => void (await tab.reload()),
     async close() {
       await browser.close();

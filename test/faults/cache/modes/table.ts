@@ -95,7 +95,7 @@ export function promised(situation: Situation): Promised {
     return { readings: [given], asked, kept: asked && isHeard(network) ? published : kept };
   }
   const isConfirmed = validators === 'own' && kept === published;
-  const heard = `200 ${isConfirmed ? 'cache' : 'network'} ${published}`;
+  const fromOrigin = `200 ${isConfirmed ? 'cache' : 'network'} ${published}`;
   const standsIn =
     mark !== undefined && (isFailure(network) || (network === 'slow' && mode === 'respondAfter'));
   const reading = standsIn
@@ -103,7 +103,7 @@ export function promised(situation: Situation): Promised {
     : isFailure(network)
       ? failures[network]
       : isHeard(network)
-        ? heard
+        ? fromOrigin
         : BROKEN;
   const readings =
     isKeptBelow(situation) && network !== 'refused' ? [reading, `200 network ${kept}`] : [reading];

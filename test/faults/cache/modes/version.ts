@@ -5,9 +5,9 @@ const itemOf = (version: number): string => `version ${version}, `.repeat(300);
 export async function publish(url: string, version: number): Promise<void> {
   const body = JSON.stringify({ item: itemOf(version) });
   const response = await fetch(url, { method: 'PUT', body });
-  const answer = await response.text();
-  if (JSON.parse(answer).version !== version)
-    throw new Error(`version ${version} was put on the server, which says ${answer}`);
+  const text = await response.text();
+  if (JSON.parse(text).version !== version)
+    throw new Error(`version ${version} was put on the server, which says ${text}`);
 }
 
 /** @returns the version, if all its bytes and headers are right, or the fault. */

@@ -13,7 +13,7 @@ export type Message =
 
 const AT_ONCE = 6;
 
-const tell = (message: Message): Promise<Response> =>
+const report = (message: Message): Promise<Response> =>
   fetch('/', { method: 'POST', body: JSON.stringify(message) });
 
 const urls: string[] = JSON.parse(new URLSearchParams(location.search).get('urls') ?? '[]');
@@ -21,8 +21,8 @@ const cache = staleCache();
 
 /** Also reports the failures of the cache. */
 function onEvent(event: HoldfastEvent): void {
-  if (event.type === 'cache-stored') tell({ stored: event.url });
-  if (event.type === 'store-failed') tell({ trouble: `${event.operation}: ${event.error}` });
+  if (event.type === 'cache-stored') report({ stored: event.url });
+  if (event.type === 'store-failed') report({ trouble: `${event.operation}: ${event.error}` });
 }
 
 const looking = createFetch({
@@ -33,7 +33,7 @@ const looking = createFetch({
   onEvent,
 });
 const found = urls.map(async (url) => [url, await reading(looking, url)] as const);
-await tell({ found: await Promise.all(found) });
+await report({ found: await Promise.all(found) });
 
 const relentless = createFetch({ partition: 'public', staleCache: cache, onEvent });
 for (let at = 0; at < AT_ONCE; at++) read();

@@ -15,12 +15,12 @@ interface Scope {
 }
 
 const scope = globalThis as unknown as Scope;
-const answer = handler(new URL(scope.location.href).searchParams.get('upstream') ?? '');
+const respond = handler(new URL(scope.location.href).searchParams.get('upstream') ?? '');
 
 scope.addEventListener('install', () => scope.skipWaiting());
 scope.addEventListener('activate', (event: FetchEvent) => event.waitUntil(scope.clients.claim()));
 scope.addEventListener('fetch', (event: FetchEvent) => {
   const { pathname } = new URL(event.request.url);
   if (pathname === '/state' || pathname.split('/').length === 3)
-    event.respondWith(answer(event.request, (work) => event.waitUntil(work)));
+    event.respondWith(respond(event.request, (work) => event.waitUntil(work)));
 });

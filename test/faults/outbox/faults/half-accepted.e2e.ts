@@ -17,11 +17,11 @@ inEachBrowser((here) => {
       // The duration here: the pages end at each moment of it.
       await tab.call('giveInShortLived', settings, { id: 'first', body: bodyOf('first') }, 0);
       const long = await tab.call('howLong', settings, { id: 'measured', body: bodyOf('measured') });
-      const told: string[] = [];
+      const accepted: string[] = [];
       for (let nth = 0; nth < TIMES; nth++) {
         const id = `write ${nth}`;
         const life = (1.3 * long * nth) / TIMES;
-        if (await tab.call('giveInShortLived', settings, { id, body: bodyOf(id) }, life)) told.push(id);
+        if (await tab.call('giveInShortLived', settings, { id, body: bodyOf(id) }, life)) accepted.push(id);
       }
       const { entries, orphans, totals } = await tab.call('records');
       expect(entries.filter(([, size, found]) => size !== found)).toEqual([]);
@@ -40,7 +40,7 @@ inEachBrowser((here) => {
       await next.call('begin', settings);
       const ids = (await next.call('entries')).map(({ id }) => id);
       await next.call('goOnline');
-      expect(ids).toEqual(expect.arrayContaining(told));
+      expect(ids).toEqual(expect.arrayContaining(accepted));
       expect(new Set(Object.values(await next.call('settled', ids)))).toEqual(new Set(['delivered']));
       expect((await origin.ledger()).map(({ bodyDigest }) => bodyDigest).sort()).toEqual(
         ids.map((id) => createHash('sha256').update(bodyOf(id)).digest('hex')).sort(),

@@ -11,7 +11,7 @@ inEachBrowser((here, name) => {
   const [MANY, SENT] = name === 'WebKit' ? [10_000, 50] : [100_000, 200];
   const options = { maxEntries: MANY + 1, maxBytes: '1GB' } as const;
 
-  here(`${MANY} writes that wait cost no more than those that are asked for`, async (stage) => {
+  here(`the outbox reads no more of ${MANY} waiting writes than it lists or sends`, async (stage) => {
     const { origin } = stage;
     const first = await stage.open();
     await first.call('goOffline');

@@ -90,14 +90,14 @@ async function send(
   signal?: AbortSignal,
 ): Promise<string | undefined> {
   try {
-    const answer = await api(`${origin}/${lane}/orders?delay=${delay}`, {
+    const response = await api(`${origin}/${lane}/orders?delay=${delay}`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body,
       holdfast: { outbox: { id, lane } },
       ...(signal && { signal }),
     });
-    if (!isQueued(answer)) tell({ answered: item, status: answer.status });
+    if (!isQueued(response)) tell({ answered: item, status: response.status });
     return undefined;
   } catch (error) {
     return isFailure(error) ? error.code : (error as Error).name;

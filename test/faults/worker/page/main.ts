@@ -28,13 +28,13 @@ const page = {
   signOut: (): Promise<void> => session.signOut(),
   /** Statuses of the responses, in the order of the writes. */
   async write(url: string, wishes: readonly Wish[]): Promise<number[]> {
-    const answers = wishes.map(async ({ id, lane }) => {
+    const statuses = wishes.map(async ({ id, lane }) => {
       const headers = { 'x-lane': lane };
       const init = { method: 'POST', body: id, headers, holdfast: { outbox: { id, lane } } };
       // The ledger shows overlaps by path.
       return (await fetch(`${url}/${lane}`, init)).status;
     });
-    return Promise.all(answers);
+    return Promise.all(statuses);
   },
   counts: () => queue.counts(),
   /** Paths of the cached responses, which page and worker share. */

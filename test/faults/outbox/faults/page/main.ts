@@ -116,15 +116,15 @@ const page = {
     const { page } = window as unknown as { page: Page };
     page.goOffline();
     page.begin(settings);
-    let told = false;
+    let isAccepted = false;
     void page.give(write).then((outcome) => {
-      told = 'queued' in outcome && outcome.queued;
+      isAccepted = 'queued' in outcome && outcome.queued;
     });
     const until = performance.now() + life;
     // Timers are too coarse for a few ms.
     while (performance.now() < until) await new Promise((resolve) => setTimeout(resolve));
     end();
-    return told;
+    return isAccepted;
   },
 
   /** As a browser that clears all stored data of a site. */

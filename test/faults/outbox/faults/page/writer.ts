@@ -122,8 +122,8 @@ export class Writer {
   }
 }
 
-async function outcome(answer: Promise<Response>): Promise<Outcome> {
-  const ended = answer.then(async (response) => ({
+async function outcome(promise: Promise<Response>): Promise<Outcome> {
+  const ended = promise.then(async (response) => ({
     status: response.status,
     queued: isQueued(response),
     id: isQueued(response) ? ((await response.json()) as { id: string }).id : undefined,
