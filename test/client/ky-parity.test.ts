@@ -581,7 +581,7 @@ describe('the wait that an origin requests', () => {
 test.each([
   [true, 2],
   [undefined, 1],
-])('a TimeoutError of a custom fetch, retryOnTimeout: %s', async (retryOnTimeout, sent) => {
+])('a TimeoutError of a custom fetch is retried by retryOnTimeout: %s', async (retryOnTimeout, sent) => {
   let calls = 0;
   const fetch = async (request: Request) => {
     calls++;

@@ -207,7 +207,7 @@ describe('time limits and retries', () => {
     }
   });
 
-  test('an init hook of a call runs after the options of the client', async () => {
+  test('an init hook of a call may change its retry options', async () => {
     const { api, origin } = scene();
     origin.otherwise(status(503));
     await expect(

@@ -98,7 +98,7 @@ describe('faults of bodies', () => {
     expect(await new Response(body).text()).toBe('ab');
   });
 
-  test('a body that one of two callers cancels is released at once', async () => {
+  test('the cancel of a shared body does not wait for its other reader', async () => {
     const { fetch, origin } = scenario([dedupe()]);
     origin.replies(stalledBody().response);
     const [first, second] = await Promise.all([fetch(URL_), fetch(URL_)]);
@@ -422,7 +422,7 @@ describe('faults of cached responses', () => {
 });
 
 describe('faults of the bulkhead', () => {
-  test('a 401 releases its slot for the request of a token', async () => {
+  test('an unread 401 releases its slot for the token request', async () => {
     const { fetch, origin } = scenario([bulkhead({ limit: 1 })]);
     origin.replies(status(401));
     const refused = await fetch(URL_);

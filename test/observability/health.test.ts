@@ -403,7 +403,7 @@ describe('the health of a client', () => {
     expect(whole).toMatchObject({ status: 'degraded', outbox: { error: 'timeout' } });
   });
 
-  test('clientHealth() rejects a part that it does not know', async () => {
+  test('clientHealth() rejects an object that is no part of a client', async () => {
     await expect(clientHealth({ outbox: {} as never })).rejects.toThrow(ConfigurationError);
     await expect(clientHealth({ client: 1 } as object)).rejects.toThrow(/clientHealth\.client/);
   });

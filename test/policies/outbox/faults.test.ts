@@ -395,7 +395,7 @@ describe('a stored response', () => {
     expect(origin.seen.map(({ body }) => body)).toEqual(['order', 'second']);
   });
 
-  test('a response to a request that the hook replaced belongs to the key', async () => {
+  test('a request that authorize replaces is sent with the idempotency key', async () => {
     const { fetch, origin } = page({
       authorize: (request) => new Request(request.url, { method: request.method, body: 'signed' }),
     });

@@ -35,7 +35,7 @@ describe('an id that is used twice for the same write', () => {
     expect(again).toBe(202);
   });
 
-  test('the id of the first of two merged writes is one entry, too', async () => {
+  test('an id that is used twice for the first write of a coalesce key is one entry', async () => {
     const here = page();
     here.host.connectivity.set(false);
     await give(here, 'a', { id: 'a', coalesce: { key: 'k', merge: append } });
