@@ -110,9 +110,9 @@ export function endAll(): void {
 export async function world(
   policies: readonly Policy[],
   origin: Origin = () => ({}),
-  { seed = 1, canShareIO = true, fetch: given, ...options }: PipelineOptions & Surroundings = {},
+  { seed = 1, canShareIO = true, fetch: given, clock: kind, ...options }: PipelineOptions & Surroundings = {},
 ): Promise<World> {
-  const clock = virtualClock();
+  const clock = virtualClock(kind);
   const { online, subscriptions } = countedConnectivity();
   const requests: Request[] = [];
   const wires: AbortSignal[] = [];
@@ -245,6 +245,8 @@ export async function world(
 }
 
 interface Surroundings {
+  /** With `quiet`, time stands still while the platform reads a body by itself. */
+  readonly clock?: Parameters<typeof virtualClock>[0];
   readonly seed?: number;
   readonly canShareIO?: boolean;
 }

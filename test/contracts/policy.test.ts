@@ -4,6 +4,7 @@ import { sourceOf } from '../../src/core/outcome.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
 import { isFailure } from '../../src/primitives/failure.ts';
 import { seeded } from '../../src/testing/index.ts';
+import { quiet } from '../support/platform.ts';
 import {
   type CallPlan,
   type Ended,
@@ -225,6 +226,7 @@ describe('the caller’s arguments stay as they were', () => {
     const { fetch, settled, left, requests } = await world(
       make(),
       script(DOWN, REFUSES, { after: 800 }, WELL),
+      { clock: { quiet } },
     );
     const args = give();
     const before = args.map(portrait);
