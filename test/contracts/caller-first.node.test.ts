@@ -2,7 +2,6 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { standard } from '../../src/client/standard.ts';
 import type { Policy } from '../../src/core/contract.ts';
-import { pipeline } from '../../src/core/pipeline.ts';
 import { bulkhead } from '../../src/policies/bulkhead.ts';
 import { cachePolicy } from '../../src/policies/cache/cache.ts';
 import { hedge } from '../../src/policies/hedge.ts';
@@ -10,6 +9,7 @@ import { rateLimit } from '../../src/policies/rate-limit.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import { seeded, switchedConnectivity, virtualClock } from '../../src/testing/index.ts';
 import { times } from '../support/extent.ts';
+import { leanPipeline } from '../support/lean-pipeline.ts';
 
 /**
  * Promise 5: in every kind of bad network at least as many calls succeed as with a plain retry.
@@ -120,7 +120,7 @@ async function outcomes(
   const fetch =
     policiesOf === 'plain retry'
       ? plain
-      : pipeline(policiesOf(), {
+      : leanPipeline(policiesOf(), {
           partition: 'public',
           fetch: send,
           host: { clock, random: seeded(seed), connectivity: switchedConnectivity() },

@@ -1,6 +1,6 @@
 import { createResponse, type ResponseMetadata } from '../../src/core/body/response.ts';
 import type { PipelineContext, Policy } from '../../src/core/contract.ts';
-import { type HoldfastFetch, type PipelineOptions, pipeline } from '../../src/core/pipeline.ts';
+import type { HoldfastFetch, PipelineOptions } from '../../src/core/pipeline.ts';
 import {
   macrotask,
   seeded,
@@ -8,6 +8,7 @@ import {
   type VirtualClock,
   virtualClock,
 } from '../../src/testing/index.ts';
+import { leanPipeline } from '../support/lean-pipeline.ts';
 
 export const ONE = 'https://one.example';
 export const TWO = 'https://two.example';
@@ -148,7 +149,7 @@ export async function world(
     return responded;
   };
 
-  const fetch = pipeline(
+  const fetch = leanPipeline(
     Object.freeze([seeing, ...policies]),
     Object.freeze({
       name: `world ${++worlds}`,

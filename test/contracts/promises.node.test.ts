@@ -2,7 +2,6 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Policy } from '../../src/core/contract.ts';
 import { sourceOf } from '../../src/core/outcome.ts';
-import { pipeline } from '../../src/core/pipeline.ts';
 import { breaker } from '../../src/policies/breaker/breaker.ts';
 import { bulkhead } from '../../src/policies/bulkhead.ts';
 import { cachePolicy } from '../../src/policies/cache/cache.ts';
@@ -17,6 +16,7 @@ import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import { seeded, switchedConnectivity, type VirtualClock, virtualClock } from '../../src/testing/index.ts';
 import { times } from '../support/extent.ts';
+import { leanPipeline } from '../support/lean-pipeline.ts';
 
 /**
  * Random pipelines against random origins in virtual time, and the promises of the library after
@@ -147,7 +147,7 @@ async function run({ policies, script, calls, seed }: World): Promise<void> {
       }
     });
   };
-  const fetch = pipeline(
+  const fetch = leanPipeline(
     policies.map((name) => (makers[name] as () => Policy)()),
     {
       partition: 'public',

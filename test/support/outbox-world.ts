@@ -1,4 +1,4 @@
-import { type HoldfastFetch, pipeline } from '../../src/core/pipeline.ts';
+import type { HoldfastFetch } from '../../src/core/pipeline.ts';
 import type { AtomicStore } from '../../src/core/store.ts';
 import type { CallOutbox, OutboxOptions } from '../../src/policies/outbox/options.ts';
 import { type Outbox, outboxPolicy } from '../../src/policies/outbox/outbox.ts';
@@ -6,6 +6,7 @@ import { attemptTimeout } from '../../src/policies/timeout.ts';
 import { ConfigurationError } from '../../src/primitives/failure.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import { networkError, ok, status, type TestHost, testHost, virtualClock } from '../../src/testing/index.ts';
+import { leanPipeline } from './lean-pipeline.ts';
 import { type Death, type MortalStore, mortalStore } from './mortal-store.ts';
 import { quiet } from './platform.ts';
 
@@ -61,7 +62,7 @@ export class World {
     const store = mortalStore(this.#inner, this.host.clock, death);
     this.#store = store;
     this.outbox = outboxPolicy({ pollInterval: '1h', ...this.#options, store }, memoryStore);
-    this.#fetch = pipeline([this.outbox, attemptTimeout('10s')], {
+    this.#fetch = leanPipeline([this.outbox, attemptTimeout('10s')], {
       partition: 'ann',
       host: this.host,
       fetch: (request) => (store.isDead ? new Promise(() => {}) : this.#answer(request)),

@@ -1,6 +1,6 @@
 import type { Policy } from '../../src/core/contract.ts';
 import type { HoldfastEvent } from '../../src/core/events.ts';
-import { type HoldfastFetch, type PipelineOptions, pipeline } from '../../src/core/pipeline.ts';
+import type { HoldfastFetch, PipelineOptions } from '../../src/core/pipeline.ts';
 import {
   type ScriptedOrigin,
   scriptedOrigin,
@@ -8,6 +8,7 @@ import {
   testHost,
   virtualClock,
 } from '../../src/testing/index.ts';
+import { leanPipeline } from './lean-pipeline.ts';
 import { quiet } from './platform.ts';
 
 export const ORIGIN = 'https://api.example.com';
@@ -31,7 +32,7 @@ export function scenario(
   const host = testHost({ clock: virtualClock({ quiet }), canShareIO, ...(seed !== undefined && { seed }) });
   const origin = scriptedOrigin(host.clock);
   const events: HoldfastEvent[] = [];
-  const fetch = pipeline(policies, {
+  const fetch = leanPipeline(policies, {
     host,
     fetch: origin.fetch,
     onEvent: (event) => events.push(event),
