@@ -141,7 +141,7 @@ export class DeadlineError extends Error {}
 /**
  * Waits for work of the application or of a store, up to a deadline.
  *
- * @throws the signal's reason as soon as it aborts; an `OverdueError` after `ms`. The work itself goes on.
+ * @throws the signal's reason as soon as it aborts; a `DeadlineError` after `ms`. The work itself goes on.
  */
 export function withDeadline<T>(
   ms: number,

@@ -36,26 +36,40 @@ export function dropBody(response: Response | undefined): void {
   response?.body?.cancel().catch(() => {});
 }
 
+/** A watcher and the next one. A few come one by one: arrays that grow would cost more than all they do. */
+interface Watching {
+  readonly watcher: BodyWatcher;
+  next: Watching | undefined;
+}
+
 /** The state that all clones of a response share. */
 export class BodyState {
-  bodies: readonly Body[] = [];
+  bodies: readonly Body[];
   /** How many bytes the foremost reader has read. */
   bytesSeen = 0;
   ended: { how: BodyOutcome; error?: unknown } | undefined;
-  watchers: readonly BodyWatcher[] = [];
+  first: Watching | undefined;
+  #last: Watching | undefined;
+
+  constructor(body: Body) {
+    this.bodies = [body];
+  }
 
   add(watcher: BodyWatcher): void {
-    if (this.ended) watcher.settled?.(this.ended.how, this.ended.error);
-    // `push` and a spread make room for sixteen more.
-    else this.watchers = this.watchers.concat(watcher);
+    if (this.ended) return watcher.settled?.(this.ended.how, this.ended.error);
+    const watching = { watcher, next: undefined };
+    if (this.#last) this.#last.next = watching;
+    else this.first = watching;
+    this.#last = watching;
   }
 
   settle(how: BodyOutcome, error?: unknown): void {
     if (this.ended) return;
     this.ended = { how, error };
     for (const body of this.bodies) noteSettled(body);
-    for (const watcher of this.watchers) watcher.settled?.(how, error);
-    this.watchers = [];
+    for (let each = this.first; each; each = each.next) each.watcher.settled?.(how, error);
+    this.first = undefined;
+    this.#last = undefined;
   }
 
   break(reason: unknown): void {
@@ -80,10 +94,11 @@ export class Body implements WatchedBody {
   /** The body that this one is read from; see `readsFrom`. */
   inner: Body | undefined;
 
-  constructor(native: ReadableStream<Bytes>, state: BodyState) {
+  /** @param state Of the response that this one is a clone of. */
+  constructor(native: ReadableStream<Bytes>, state?: BodyState) {
     this.native = native;
-    this.state = state;
-    state.bodies = state.bodies.concat(this);
+    if (state) state.bodies = [...state.bodies, this];
+    this.state = state ?? new BodyState(this);
   }
 
   get locked(): boolean {
@@ -113,7 +128,7 @@ export class Body implements WatchedBody {
     const { state } = this;
     if (state.ended?.how === 'broken') return Promise.reject(state.ended.error);
     this.#reader ??= this.native.getReader();
-    for (const watcher of state.watchers) watcher.waiting?.(this.#whole);
+    for (let each = state.first; each; each = each.next) each.watcher.waiting?.(this.#whole);
     return this.#reader.read().then(this.#arrived, this.#failed);
   }
 
@@ -121,7 +136,7 @@ export class Body implements WatchedBody {
     const { state } = this;
     // Cancelling a stream ends the reads that wait for it as if it had ended.
     if (state.ended?.how === 'broken') throw state.ended.error;
-    for (const watcher of state.watchers) watcher.arrived?.(this.#whole);
+    for (let each = state.first; each; each = each.next) each.watcher.arrived?.(this.#whole);
     // This clone was cancelled while the read waited: others may still be reading the body.
     if (this.#cancelled) return result;
     if (result.done) state.settle('ended');
@@ -208,7 +223,7 @@ export class Body implements WatchedBody {
     this.state.bytesSeen = this.#read;
     // Clones need not be cut into the same chunks; Firefox's are not.
     const newBytes = unseen < bytes.byteLength ? bytes.subarray(bytes.byteLength - unseen) : bytes;
-    for (const watcher of this.state.watchers) watcher.chunk?.(newBytes);
+    for (let each = this.state.first; each; each = each.next) each.watcher.chunk?.(newBytes);
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Bytes } from '../../primitives/units.ts';
-import { Body, BodyState, type BodyWatcher, type WatchedBody } from './body.ts';
+import { Body, type BodyState, type BodyWatcher, type WatchedBody } from './body.ts';
 import { createResponse, hasConstructibleStatus, responseMetadata } from './response.ts';
 import { onForgotten } from './unread.ts';
 
@@ -21,7 +21,7 @@ export function watchBody(response: Response, watcher: BodyWatcher): WatchedBody
       watcher.settled?.(response.body === null ? 'none' : 'cancelled');
       return undefined;
     }
-    body = watch(response, new BodyState());
+    body = watch(response);
   }
   if (watcher.mustSettle && !(response instanceof Owned)) onForgotten(response, body);
   body.state.add(watcher);
@@ -60,7 +60,7 @@ const NATIVE = Symbol('holdfast.native');
 /** Stateless between two calls. */
 const utf8 = new TextDecoder();
 
-function watch(response: Response, state: BodyState): Body {
+function watch(response: Response, state?: BodyState): Body {
   const body = new Body(response.body as ReadableStream<Bytes>, state);
   body.inner = (response as { [INNER]?: Body })[INNER];
   Object.setPrototypeOf(response, Watched.prototype);

@@ -9,7 +9,7 @@ export class Wait {
    * Waits `ms`, or for `work`.
    *
    * @param abandon Called at once, with the reason, if the wait ends before `work` has.
-   * @throws what `end` is given; an `OverdueError` if work takes longer than `ms`.
+   * @throws what `end` is given; a `DeadlineError` if work takes longer than `ms`.
    */
   begin<T>(
     clock: Clock,
