@@ -67,7 +67,9 @@ export interface Run {
   attempt: number;
   /** Whether the request of this attempt went out. */
   readonly isSent: boolean;
-  /** In ticks of the host's clock: the earliest limit on the whole of what is inside. `Infinity` if there is none. */
+  /** The time, in ticks of the host's clock; read once for all hooks that run in one go. */
+  readonly ticks: number;
+  /** In ticks: the earliest limit on the whole of what is inside. `Infinity` if there is none. */
   deadline: number;
   /** Of the stage whose turn it is; 0 is the outermost. */
   readonly level: number;
@@ -81,7 +83,7 @@ export interface Run {
    * The one wait of a run: `ms`, or for `work`.
    *
    * @param abandon Called at once, with the reason, if the wait ends before `work` has.
-   * @throws the reason if the caller, `close()` or a limit further out ends the run; an `OverdueError` if work takes longer than `ms`.
+   * @throws the reason if the caller, `close()` or a limit further out ends the run; a `DeadlineError` if work takes longer than `ms`.
    */
   wait(ms: number): Promise<void>;
   wait<T>(ms: number, work: Promise<T>, abandon?: (reason: unknown) => void): Promise<T>;

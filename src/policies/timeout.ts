@@ -88,7 +88,7 @@ export function totalTimeout(base?: TimeoutOption): Policy {
         const { total, configured } = limits(run.call.options.timeout);
         if (total === Infinity || (configured.total === undefined && isLargeUpload(run))) return;
         run.limit(total, () => timeout('total', total, run.call));
-        run.deadline = run.call.host.clock.ticks() + total;
+        run.deadline = run.ticks + total;
       },
     }),
     { option: 'timeout' },

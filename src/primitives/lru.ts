@@ -27,6 +27,10 @@ export class LruMap<T> {
     return state;
   }
 
+  get isEmpty(): boolean {
+    return this.#states.size === 0;
+  }
+
   /** Neither makes a state nor counts as a use. */
   has(origin: string): boolean {
     return this.#states.has(origin);

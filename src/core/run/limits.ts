@@ -25,9 +25,8 @@ export class Limits {
     this.#end = end;
   }
 
-  add(level: number, ms: number, onLimit: () => unknown): void {
-    const passesAt = this.#clock.ticks() + ms;
-    this.#innermost = { level, ms, passesAt, onLimit, outer: this.#innermost };
+  add(level: number, ms: number, onLimit: () => unknown, now: number): void {
+    this.#innermost = { level, ms, passesAt: now + ms, onLimit, outer: this.#innermost };
   }
 
   /** Drops those of a stage that is left, and of the stages inside it. */
@@ -60,13 +59,13 @@ export class Limits {
   }
 
   /** Called when the run begins to wait. */
-  arm(): void {
+  arm(now = this.#clock.ticks()): void {
     let next: Limit | undefined;
     for (let limit = this.#innermost; limit; limit = limit.outer)
       if (limit.passesAt < (next?.passesAt ?? this.#alarmAt)) next = limit;
     if (!next) return;
     const { passesAt, ms } = next;
-    const left = Math.max(0, passesAt - this.#clock.ticks());
+    const left = Math.max(0, passesAt - now);
     this.#cancelAlarm?.();
     this.#alarmAt = passesAt;
     // Limits of one length share a timer of the platform.

@@ -37,6 +37,8 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
   #endedBy: unknown;
   protected limits: Limits | undefined;
   #wait: Wait | undefined;
+  /** While hooks run; a wait ends it. */
+  #ticks: number | undefined;
   #inFlight: InFlight | undefined;
   /** The end of the body ends the attempt. */
   protected ownsAttempt = true;
@@ -62,6 +64,10 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
     return this.#inFlight?.isSent === true;
   }
 
+  get ticks(): number {
+    return this.#ticks ?? this.call.host.clock.ticks();
+  }
+
   get pipeline(): PipelineContext {
     return this.segment.pipeline;
   }
@@ -73,7 +79,7 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
   limit(ms: number, onLimit: () => unknown): void {
     if (ms === Number.POSITIVE_INFINITY) return;
     this.limits ??= this.newLimits();
-    this.limits.add(this.level, ms, onLimit);
+    this.limits.add(this.level, ms, onLimit, this.ticks);
   }
 
   protected newLimits(): Limits {
@@ -112,6 +118,7 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
   #enter() {
     const { stages, options } = this.segment;
     const turn = this.#turn;
+    this.#ticks = this.call.host.clock.ticks();
     for (; this.at < stages.length; this.at++) {
       const stage = stages[this.at] as Stage;
       let memory: unknown = OUT;
@@ -135,6 +142,7 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
   /** A stage lets the run wait. What it has taken when that wait is over already is given back. */
   #entering(stage: Stage, entering: PromiseLike<unknown>, turn: number): void {
     this.limits?.arm();
+    this.#ticks = undefined;
     entering.then(
       (memory) => {
         if (turn !== this.#turn) return settle(stage, this, memory, 'failed', this.error);
@@ -149,8 +157,9 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
   }
 
   #send(): void {
-    this.limits?.arm();
+    this.limits?.arm(this.ticks);
     this.#turn++;
+    this.#ticks = undefined;
     this.ownsAttempt = true;
     this.#inFlight = new InFlight(this.segment.inside, this);
     this.#inFlight.start();
@@ -170,6 +179,7 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
   protected leave() {
     const { stages } = this.segment;
     const turn = this.#turn;
+    this.#ticks = this.call.host.clock.ticks();
     while (this.at > 0) {
       const at = --this.at;
       const stage = stages[at] as Stage;
@@ -207,6 +217,7 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
     this.#isWorking = true;
     this.at++;
     this.limits?.arm();
+    this.#ticks = undefined;
     const turn = ++this.#turn;
     const go = (next: unknown) => {
       if (turn !== this.#turn) return;
@@ -275,6 +286,7 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
   #end(): void {
     this.limits?.cancel();
     this.unfollow();
+    this.#ticks = undefined;
     this.#turn++;
     this.#watch(0);
     const caller = this.caller;

@@ -58,7 +58,7 @@ export function admission(circuits: Circuits, maxWait: number, { probe, admitted
    */
   const admit = (run: Run, passage: Passage, repetition?: Run): Circuit | undefined => {
     const { host } = run.call;
-    const now = host.clock.ticks();
+    const now = run.ticks;
     const path = circuits.ofPath(run);
     const circuit = circuits.get(run.origin);
     if (path && freeAt(path, now, repetition) > now) return path;
@@ -68,7 +68,9 @@ export function admission(circuits: Circuits, maxWait: number, { probe, admitted
     // The permit is the probe's; calls of the application stay outside.
     if (circuit.is === 'half-open' && probe?.(circuit, run)) return circuit;
     if (path) circuits.take(path, stamp, host);
-    Object.assign(passage, { stamp, circuit, path });
+    passage.stamp = stamp;
+    passage.circuit = circuit;
+    passage.path = path;
     admitted?.(run, passage);
     return undefined;
   };

@@ -47,6 +47,7 @@ export class Circuits {
 
   /** The circuit of the path, if it has one: paths have circuits from their first failure on. */
   ofPath(run: Run): Circuit | undefined {
+    if (this.paths.isEmpty && !this.#settings.key) return undefined;
     const key = this.pathOf(run);
     return key !== run.origin && this.has(key) ? this.get(key) : undefined;
   }
@@ -110,16 +111,16 @@ export class Circuits {
   succeeded(circuit: Circuit, stamp: number, { clock }: Host): void {
     if (stamp < circuit.since) return;
     const { is, slowStart, rounds, waiting } = circuit;
-    const now = clock.ticks();
     if (is === 'half-open') {
       circuit.permitUntil = 0;
-      if (++circuit.successes >= this.#settings.successes) this.close(circuit, now);
+      if (++circuit.successes >= this.#settings.successes) this.close(circuit, clock.ticks());
     }
     if (is !== 'closed') return;
     // Only a call that was no probe shows that the origin is back.
     circuit.reopens = 0;
     slowStart?.grow();
     if (rounds === 0) return;
+    const now = clock.ticks();
     const crowd = waiting.size > MAX_RELEASED ? this.#slowStart(now) : undefined;
     Object.assign(circuit, INITIAL, { recoveredAt: now, slowStart: crowd ?? slowStart });
   }

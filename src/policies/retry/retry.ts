@@ -76,7 +76,7 @@ export function retry(base: RetryOption = {}): Policy {
 }
 
 function begin(run: Run, plan: Plan, budget: Budget, again: RetryPassage['again']): RetryPassage {
-  const now = run.call.host.clock.ticks();
+  const now = run.ticks;
   return {
     plan,
     again,
