@@ -70,7 +70,7 @@ class UnderWay implements Receiver, BodyWatcher {
     this.#end = end;
     this.#caller = caller;
     this.#ended = call.emit && emitting(call.emit, outgoing, call);
-    this.#follower = new Follower(call.signal, (reason) => this.#body?.break(reason));
+    this.#follower = new Follower(call.signal, this);
   }
 
   reject(thrown: unknown): void {
@@ -105,6 +105,10 @@ class UnderWay implements Receiver, BodyWatcher {
     } catch (error) {
       this.reject(error);
     }
+  }
+
+  aborted(reason: unknown): void {
+    this.#body?.break(reason);
   }
 
   waiting(): void {

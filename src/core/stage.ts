@@ -45,6 +45,9 @@ export interface Stage<Memory = unknown> {
   attach?(pipeline: PipelineContext, inside: Handler): void;
 }
 
+/** @param ms The limit that has passed. */
+export type OnLimit = (run: Run, ms: number) => unknown;
+
 /**
  * One passage of a call through consecutive stages. The stage whose turn it is may write to it. A `call`, `request`, `origin` or
  * `deadline` that it puts in place holds for what is inside it; the stages further out find theirs again.
@@ -78,7 +81,7 @@ export interface Run {
    *
    * @param onLimit Gives the error of a run that took longer; `undefined` lets it go on.
    */
-  limit(ms: number, onLimit: () => unknown): void;
+  limit(ms: number, onLimit: OnLimit): void;
   /**
    * The one wait of a run: `ms`, or for `work`.
    *

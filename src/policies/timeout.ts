@@ -1,8 +1,9 @@
+import type { BodyWatcher, WatchedBody } from '../core/body/body.ts';
 import { hasBody, knownSize } from '../core/body/request-body.ts';
 import { watchBody } from '../core/body/watched-response.ts';
 import { type Call, named, type Policy } from '../core/contract.ts';
 import { TimeoutError } from '../core/errors.ts';
-import { type Run, stage } from '../core/stage.ts';
+import { type OnLimit, type Run, stage } from '../core/stage.ts';
 import { isStreaming } from '../http/streaming.ts';
 import { ConfigurationError } from '../primitives/failure.ts';
 import type { Duration } from '../primitives/units.ts';
@@ -87,7 +88,7 @@ export function totalTimeout(base?: TimeoutOption): Policy {
       enter(run) {
         const { total, configured } = limits(run.call.options.timeout);
         if (total === Infinity || (configured.total === undefined && isLargeUpload(run))) return;
-        run.limit(total, () => timeout('total', total, run.call));
+        run.limit(total, totalPassed);
         run.deadline = run.ticks + total;
       },
     }),
@@ -112,14 +113,14 @@ export function attemptTimeout(base?: TimeoutOption): Policy {
       enter(run) {
         const { attempt, configured } = limits(run.call.options.timeout);
         const isUnbounded = configured.attempt === undefined && isLargeUpload(run);
-        if (!isUnbounded) run.limit(attempt, () => timeout('attempt', attempt, run.call));
+        if (!isUnbounded) run.limit(attempt, attemptPassed);
       },
       leave({ response, call }) {
         const { idle, configured } = limits(call.options.timeout);
         if (!response || idle === Infinity) return;
         const wholeOnly = configured.idle === undefined;
         if (!wholeOnly || !isStreaming(response.headers.get('content-type')))
-          limitIdle(response, idle, wholeOnly, call);
+          new IdleLimit(idle, wholeOnly, call).begin(response);
       },
     }),
     { option: 'timeout' },
@@ -135,39 +136,63 @@ function timeout(
   return new TimeoutError(limit, ms, { callId, origin });
 }
 
-/**
- * Breaks a body when a reader has waited too long for a chunk: a slow reader is not the origin's fault.
- *
- * @param wholeOnly The limit is for reads of the whole body, and not for streams.
- */
-function limitIdle(response: Response, ms: number, wholeOnly: boolean, call: Call): void {
-  const { clock } = call.host;
-  /** Clones may be read at the same time, each by a reader of its own. */
-  let waiting = 0;
-  /** In ticks, while a reader waits. */
-  let since: number | undefined;
-  /** One timer for a body, not one for a chunk: it checks how long the reader has been waiting. */
-  let cancel: (() => void) | undefined;
+const totalPassed: OnLimit = (run, ms) => timeout('total', ms, run.call);
+const attemptPassed: OnLimit = (run, ms) => timeout('attempt', ms, run.call);
 
-  const look = (): void => {
-    cancel = undefined;
-    if (since === undefined) return;
-    const left = ms - (clock.ticks() - since);
+/** Breaks a body when a reader has waited too long for a chunk: a slow reader is not the origin's fault. */
+class IdleLimit implements BodyWatcher {
+  readonly #ms: number;
+  readonly #wholeOnly: boolean;
+  readonly #call: Call;
+  #body: WatchedBody | undefined;
+  /** Clones may be read at the same time, each by a reader of its own. */
+  #waiting = 0;
+  /** In ticks, while a reader waits. */
+  #since: number | undefined;
+  /** One timer for a body, not one for a chunk: it checks how long the reader has been waiting. */
+  #cancel: (() => void) | undefined;
+
+  /** @param wholeOnly The limit is for reads of the whole body, and not for streams. */
+  constructor(ms: number, wholeOnly: boolean, call: Call) {
+    this.#ms = ms;
+    this.#wholeOnly = wholeOnly;
+    this.#call = call;
+  }
+
+  begin(response: Response): void {
+    this.#body = watchBody(response, this);
+  }
+
+  waiting(whole: boolean): void {
+    if (this.#wholeOnly && !whole) return;
+    this.#waiting++;
+    this.#since = this.#ticks;
+    if (!this.#cancel) this.#arm(this.#ms);
+  }
+
+  arrived(whole: boolean): void {
+    if (this.#wholeOnly && !whole) return;
+    this.#since = --this.#waiting > 0 ? this.#ticks : undefined;
+  }
+
+  settled(): void {
+    this.#cancel?.();
+  }
+
+  get #ticks(): number {
+    return this.#call.host.clock.ticks();
+  }
+
+  #arm(ms: number): void {
+    this.#cancel = this.#call.host.clock.after(ms, () => this.#look());
+  }
+
+  #look(): void {
+    this.#cancel = undefined;
+    if (this.#since === undefined) return;
+    const left = this.#ms - (this.#ticks - this.#since);
     // Fractions of a millisecond may never add up to the limit.
-    if (left < 1) body?.break(timeout('idle', ms, call));
-    else cancel = clock.after(left, look);
-  };
-  const body = watchBody(response, {
-    waiting(whole) {
-      if (wholeOnly && !whole) return;
-      waiting++;
-      since = clock.ticks();
-      cancel ??= clock.after(ms, look);
-    },
-    arrived(whole) {
-      if (wholeOnly && !whole) return;
-      since = --waiting > 0 ? clock.ticks() : undefined;
-    },
-    settled: () => cancel?.(),
-  });
+    if (left < 1) this.#body?.break(timeout('idle', this.#ms, this.#call));
+    else this.#arm(left);
+  }
 }

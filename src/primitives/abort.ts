@@ -23,31 +23,51 @@ export function createAborter(): Aborter {
       while (followers && !followers.isAlone) {
         const { after } = followers;
         after.leave();
-        after.aborted(signal.reason);
+        after.owner.aborted(signal.reason);
       }
     },
   };
 }
 
-/** Follows a signal of our own. It may begin and end again and again, and costs nothing more. */
+interface Abortable {
+  /** The signal has aborted. */
+  aborted(reason: unknown): void;
+}
+
+/** Follows a signal for its owner. It may begin and leave again and again, and costs nothing more. */
 export class Follower extends Link {
   readonly #signal: FollowableSignal;
-  readonly aborted: (reason: unknown) => void;
+  readonly owner: Abortable;
 
-  /** @param aborted Called with the reason when the signal aborts. */
-  constructor(signal: AbortSignal, aborted: (reason: unknown) => void) {
+  constructor(signal: AbortSignal, owner: Abortable) {
     super();
     this.#signal = signal;
-    this.aborted = aborted;
+    this.owner = owner;
   }
 
+  get #isOurs(): boolean {
+    return FOLLOWERS in this.#signal;
+  }
+
+  /** If the signal has aborted, its owner is called at once. */
   begin(): void {
     const signal = this.#signal;
-    if (signal.aborted) this.aborted(signal.reason);
+    if (signal.aborted) this.owner.aborted(signal.reason);
+    else if (!this.#isOurs) signal.addEventListener('abort', this, { once: true });
     else if (this.isAlone) {
-      signal[FOLLOWERS] ??= new Follower(signal, () => {});
+      signal[FOLLOWERS] ??= new Follower(signal, this.owner);
       this.join(signal[FOLLOWERS] as this);
     }
+  }
+
+  override leave(): void {
+    if (this.#isOurs) super.leave();
+    else this.#signal.removeEventListener('abort', this);
+  }
+
+  /** Of a signal that is not ours. */
+  handleEvent(): void {
+    this.owner.aborted(this.#signal.reason);
   }
 }
 
@@ -56,13 +76,8 @@ export class Follower extends Link {
  *
  * @returns ends it; nothing of ours stays on the signal.
  */
-export function follow(signal: FollowableSignal, aborted: (reason: unknown) => void): () => void {
-  if (!(FOLLOWERS in signal) && !signal.aborted) {
-    const listener = (): void => aborted(signal.reason);
-    signal.addEventListener('abort', listener, { once: true });
-    return () => signal.removeEventListener('abort', listener);
-  }
-  const follower = new Follower(signal, aborted);
+export function follow(signal: AbortSignal, aborted: (reason: unknown) => void): () => void {
+  const follower = new Follower(signal, { aborted });
   follower.begin();
   return () => follower.leave();
 }

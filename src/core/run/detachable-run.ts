@@ -1,6 +1,7 @@
-import { follow } from '../../primitives/abort.ts';
+import { Follower } from '../../primitives/abort.ts';
 import { dropBody } from '../body/body.ts';
 import type { Stage } from '../stage.ts';
+import { Limits } from './limits.ts';
 import { OUT } from './passages.ts';
 import { GONE, OUTERMOST, SegmentRun } from './run.ts';
 
@@ -52,20 +53,19 @@ export class DetachableRun extends SegmentRun {
     const outer = new DetachableRun(this.segment, this.outgoing, this.call, this.caller);
     outer.memories = this.memories.slice(0, level);
     outer.at = level;
-    outer.facts = this.facts;
     outer.found = this.found;
     outer.giveBack(level - 1);
     if (this.limits) {
-      outer.limits = outer.newLimits();
+      outer.limits = new Limits(outer);
       outer.limits.takeOuter(this.limits, level);
     }
     this.memories.fill(OUT, 0, level);
     this.caller = GONE;
-    this.unfollow();
-    this.unfollow = this.call.host.canShareIO
-      ? follow(this.pipeline.signal, (reason) => this.abort(reason, OUTERMOST))
-      : () => {};
-    outer.unfollow = follow(outer.call.signal, (reason) => outer.abort(reason, OUTERMOST));
+    this.follower?.leave();
+    this.follower = this.call.host.canShareIO ? new Follower(this.pipeline.signal, this) : undefined;
+    this.follower?.begin();
+    outer.follower = new Follower(outer.call.signal, outer);
+    outer.follower.begin();
     return outer;
   }
 }

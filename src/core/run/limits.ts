@@ -1,4 +1,5 @@
 import type { Clock } from '../../primitives/clock.ts';
+import type { OnLimit, Run } from '../stage.ts';
 
 /** A limit belongs to the level of the stage that set it. */
 interface Limit {
@@ -6,26 +7,29 @@ interface Limit {
   readonly ms: number;
   /** In ticks; `Infinity` once it has passed. */
   passesAt: number;
-  /** @returns the error of a run that took longer; `undefined` if it goes on. */
-  readonly onLimit: () => unknown;
+  readonly onLimit: OnLimit;
   readonly outer: Limit | undefined;
+}
+
+interface BoundedRun extends Run {
+  /** Ends the run down to a level. */
+  abort(error: unknown, level: number): void;
 }
 
 /** The limits of one run, the innermost first, and the one alarm for the earliest of them. */
 export class Limits {
+  readonly #run: BoundedRun;
   readonly #clock: Clock;
-  readonly #end: (error: unknown, level: number) => void;
   #innermost: Limit | undefined;
   #cancelAlarm: (() => void) | undefined;
   #alarmAt = Number.POSITIVE_INFINITY;
 
-  /** @param end Ends the run down to a level. */
-  constructor(clock: Clock, end: (error: unknown, level: number) => void) {
-    this.#clock = clock;
-    this.#end = end;
+  constructor(run: BoundedRun) {
+    this.#run = run;
+    this.#clock = run.call.host.clock;
   }
 
-  add(level: number, ms: number, onLimit: () => unknown, now: number): void {
+  add(level: number, ms: number, onLimit: OnLimit, now: number): void {
     this.#innermost = { level, ms, passesAt: now + ms, onLimit, outer: this.#innermost };
   }
 
@@ -83,11 +87,11 @@ export class Limits {
       passed.passesAt = Number.POSITIVE_INFINITY;
       let error: unknown;
       try {
-        error = passed.onLimit();
+        error = passed.onLimit(this.#run, passed.ms);
       } catch (thrown) {
         error = thrown;
       }
-      if (error !== undefined) this.#end(error, passed.level);
+      if (error !== undefined) this.#run.abort(error, passed.level);
     }
     this.arm();
   }

@@ -1,32 +1,30 @@
 import { LazyRequest } from '../../primitives/request.ts';
 import type { Call } from '../call.ts';
 
-interface Facts {
-  readonly outgoing: LazyRequest;
-  readonly call: Call;
-}
-
 /** What a stage found, before it put something else in its place. */
 interface Found {
   readonly level: number;
-  readonly facts: Facts;
+  readonly outgoing: LazyRequest;
+  readonly call: Call;
   readonly outer: Found | undefined;
 }
 
 /** The request and the call of a run. A stage may replace either: that holds for what is inside the stage. */
 export abstract class RunFacts {
-  protected facts: Facts;
+  #outgoing: LazyRequest;
+  #call: Call;
   protected found: Found | undefined;
 
   constructor(outgoing: LazyRequest, call: Call) {
-    this.facts = { outgoing, call };
+    this.#outgoing = outgoing;
+    this.#call = call;
   }
 
   /** Of the stage whose turn it is; 0 is the outermost. */
   abstract get level(): number;
 
   get outgoing(): LazyRequest {
-    return this.facts.outgoing;
+    return this.#outgoing;
   }
 
   get url(): string {
@@ -42,15 +40,17 @@ export abstract class RunFacts {
   }
 
   set request(request) {
-    this.#put({ outgoing: new LazyRequest(request.url, request), call: this.call });
+    this.#remember();
+    this.#outgoing = new LazyRequest(request.url, request);
   }
 
   get call(): Call {
-    return this.facts.call;
+    return this.#call;
   }
 
   set call(call) {
-    this.#put({ outgoing: this.outgoing, call });
+    this.#remember();
+    this.#call = call;
   }
 
   get origin(): string {
@@ -79,13 +79,14 @@ export abstract class RunFacts {
 
   /** Gives the stage at `level` back what it found, or has put in its place. */
   protected giveBack(level: number): void {
-    for (; this.found && this.found.level > level; this.found = this.found.outer)
-      this.facts = this.found.facts;
+    for (; this.found && this.found.level > level; this.found = this.found.outer) {
+      this.#outgoing = this.found.outgoing;
+      this.#call = this.found.call;
+    }
   }
 
-  #put(facts: Facts): void {
+  #remember(): void {
     if (this.found?.level !== this.level)
-      this.found = { level: this.level, facts: this.facts, outer: this.found };
-    this.facts = facts;
+      this.found = { level: this.level, outgoing: this.#outgoing, call: this.#call, outer: this.found };
   }
 }

@@ -1,9 +1,9 @@
-import { follow } from '../../primitives/abort.ts';
+import { Follower } from '../../primitives/abort.ts';
 import { notify } from '../../primitives/emitter.ts';
 import type { LazyRequest } from '../../primitives/request.ts';
 import { dropBody } from '../body/body.ts';
 import type { Call, PipelineContext, Receiver } from '../call.ts';
-import type { Leaving, PassageOutcome, Run, Stage } from '../stage.ts';
+import type { Leaving, OnLimit, PassageOutcome, Run, Stage } from '../stage.ts';
 import { InFlight } from './in-flight.ts';
 import { Limits } from './limits.ts';
 import { OUT, Passages, settle } from './passages.ts';
@@ -42,7 +42,7 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
   #inFlight: InFlight | undefined;
   /** The end of the body ends the attempt. */
   protected ownsAttempt = true;
-  protected unfollow = (): void => {};
+  protected follower: Follower | undefined;
 
   constructor(segment: Segment, outgoing: LazyRequest, call: Call, caller: Receiver) {
     super(outgoing, call);
@@ -55,7 +55,8 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
     const { signal } = this.call;
     if (signal.aborted) this.caller.reject(signal.reason);
     else {
-      this.unfollow = follow(signal, (reason) => this.abort(reason, OUTERMOST));
+      this.follower = new Follower(signal, this);
+      this.follower.begin();
       this.#enter();
     }
   }
@@ -76,14 +77,10 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
     return this.#isWorking ? this.at - 1 : this.at;
   }
 
-  limit(ms: number, onLimit: () => unknown): void {
+  limit(ms: number, onLimit: OnLimit): void {
     if (ms === Number.POSITIVE_INFINITY) return;
-    this.limits ??= this.newLimits();
+    this.limits ??= new Limits(this);
     this.limits.add(this.level, ms, onLimit, this.ticks);
-  }
-
-  protected newLimits(): Limits {
-    return new Limits(this.call.host.clock, (error, level) => this.abort(error, level));
   }
 
   wait<T>(ms: number, work?: Promise<T>, abandon?: (reason: unknown) => void): Promise<T> {
@@ -251,7 +248,13 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
     this.error = error;
   }
 
-  protected abort(reason: unknown, level: number): void {
+  /** The caller has left, or the pipeline closes. */
+  aborted(reason: unknown): void {
+    this.abort(reason, OUTERMOST);
+  }
+
+  /** Ends the run down to a level. */
+  abort(reason: unknown, level: number): void {
     if (level >= this.endedAt || this.goesOnAlone(reason, level)) return;
     this.endedAt = level;
     this.#endedBy = reason;
@@ -285,7 +288,7 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
 
   #end(): void {
     this.limits?.cancel();
-    this.unfollow();
+    this.follower?.leave();
     this.#ticks = undefined;
     this.#turn++;
     this.#watch(0);
