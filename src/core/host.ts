@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from '../primitives/clock.ts';
+import { type Clock, isWorkers, systemClock } from '../primitives/clock.ts';
 
 /** `navigator.onLine` and its events, where there are any; elsewhere always online. */
 const systemConnectivity: Connectivity = {
@@ -37,9 +37,7 @@ export const systemHost: Host = {
   // Keys and ids are made of it: a few numbers of `Math.random` give away all the others. 53 bits in [0, 1).
   random: () => ((bits() >>> 5) * 2 ** 26 + (bits() >>> 6)) / 2 ** 53,
   connectivity: systemConnectivity,
-  get canShareIO() {
-    return globalThis.navigator?.userAgent !== 'Cloudflare-Workers';
-  },
+  canShareIO: !isWorkers,
 };
 
 /** Everything that is not in the request: time, chance, connectivity, and what concurrent calls may share. */

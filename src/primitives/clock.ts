@@ -27,11 +27,13 @@ function single(ms: number, task: () => void, background: boolean): () => void {
   return () => clearTimeout(timer);
 }
 
+/** In Workers a timer, as all I/O, belongs to one request. */
+export const isWorkers = globalThis.navigator?.userAgent === 'Cloudflare-Workers';
+
 const platforms = globalThis.setTimeout;
 
-/** Fakes are used singly, as what put them there expects. In Workers a timer belongs to one request. */
-export const mayShareTimers = (): boolean =>
-  globalThis.setTimeout === platforms && globalThis.navigator?.userAgent !== 'Cloudflare-Workers';
+/** Fakes are used singly, as what put them there expects. */
+export const mayShareTimers = (): boolean => globalThis.setTimeout === platforms && !isWorkers;
 
 class Entry extends Link {
   readonly due: number;
