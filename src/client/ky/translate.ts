@@ -69,15 +69,18 @@ export function translate(
     fetch: send,
     timeout: false,
     // ky says what is wrong with it.
-    ...(!reports && { onUploadProgress }),
-    totalTimeout: total === undefined || total === Infinity ? false : total && total + LATER,
+    ...(onUploadProgress !== undefined && !reports && { onUploadProgress }),
+    ...(total !== undefined && total !== Infinity && { totalTimeout: total && total + LATER }),
     // Forced retries are ky's; all others are the pipeline's. Without them ky need not clone each request.
-    retry: {
-      ...plan,
-      ...(backoffLimit !== undefined && { backoffLimit: msOf(backoffLimit) }),
-      limit: isForced ? limit : 0,
-      shouldRetry: onlyStopped,
-    },
+    retry:
+      isForced || Object.keys(plan).length > 0
+        ? {
+            ...plan,
+            ...(backoffLimit !== undefined && { backoffLimit: msOf(backoffLimit) }),
+            limit: isForced ? limit : 0,
+            shouldRetry: onlyStopped,
+          }
+        : 0,
     hooks: hooksFor(hooks, remembers),
   });
   const settings: ClientSettings = {
