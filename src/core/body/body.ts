@@ -149,13 +149,14 @@ export class Body implements WatchedBody {
     throw this.state.ended?.error;
   };
 
-  async readWhole(): Promise<ReadResult> {
+  readWhole(): Promise<ReadResult> {
     this.wantWhole();
-    const result = await this.read();
-    // The chunk is kept, and the reader of a clone may detach its buffer.
-    return result.value && this.state.bodies.length > 1
-      ? { ...result, value: new Uint8Array(result.value) }
-      : result;
+    return this.read().then((result) =>
+      // The chunk is kept, and the reader of a clone may detach its buffer.
+      result.value && this.state.bodies.length > 1
+        ? { ...result, value: new Uint8Array(result.value) }
+        : result,
+    );
   }
 
   /** From here on the whole body is read, and not a stream. */
@@ -171,7 +172,7 @@ export class Body implements WatchedBody {
     let chunks: Bytes[] | undefined;
     let length = 0;
     const next = ({ done, value }: ReadResult): Bytes | Promise<Bytes> => {
-      if (done) return chunks?.length === 1 ? (chunks[0] as Bytes) : concat(chunks ?? [], length);
+      if (done) return joined(chunks ?? [], length);
       // Most bodies are of one chunk, and a list that begins empty makes room for sixteen more.
       if (chunks) chunks.push(value);
       else chunks = [value];
@@ -254,6 +255,10 @@ function streamOf(body: Body, made = (_source: object): void => {}): ReadableStr
     return new ReadableStream(source, { highWaterMark: 0 });
   }
 }
+
+/** As `concat`, but one chunk alone is not copied. */
+export const joined = (chunks: readonly Bytes[], length: number): Bytes =>
+  chunks.length === 1 ? (chunks[0] as Bytes) : concat(chunks, length);
 
 /** Joins chunks whose total length is known. */
 export function concat(chunks: readonly Uint8Array[], length: number): Bytes {

@@ -1,7 +1,6 @@
 import type { Bytes } from '../../primitives/units.ts';
-import { concat, type WatchedBody } from './body.ts';
+import { concat, joined, type WatchedBody } from './body.ts';
 import { createResponse, responseMetadata } from './response.ts';
-import { watchBody } from './watched-response.ts';
 
 /** Reads a body to its end, for its watchers. */
 export async function drain(response: Response): Promise<void> {
@@ -12,24 +11,27 @@ export async function drain(response: Response): Promise<void> {
 /**
  * Takes a body before anything is read from it, while `goesOn` says so. The rest of a longer one streams from there.
  *
+ * @param body Of the response.
  * @param goesOn Called with the bytes so far.
  * @throws the error that broke the body.
  */
-export async function buffered(response: Response, goesOn: (length: number) => boolean): Promise<Response> {
-  const body = watchBody(response, {});
-  if (!body) return response;
+export async function buffered(
+  response: Response,
+  body: WatchedBody,
+  goesOn: (length: number) => boolean,
+): Promise<Response> {
   const chunks: Bytes[] = [];
   let length = 0;
   for (;;) {
     const { done, value } = await body.readWhole();
     // As a stream, as it came: a body that a platform makes of bytes takes its own time to be read.
     if (done)
-      return createResponse(streamed(concat(chunks, length)), responseMetadata(response), response.headers);
+      return createResponse(streamed(joined(chunks, length)), responseMetadata(response), response.headers);
     chunks.push(value);
     length += value.byteLength;
     if (!goesOn(length))
       return createResponse(
-        continued(concat(chunks, length), body),
+        continued(joined(chunks, length), body),
         responseMetadata(response),
         response.headers,
       );

@@ -68,14 +68,15 @@ export const hasConstructibleStatus = ({ status }: { readonly status: number }):
 
 /** The same response, and its clones, with other metadata. */
 export function withMetadata(response: Response, kept: Partial<ResponseMetadata>): Response {
-  // Looked up at the time of the call: the body may be watched by then.
-  const clone = (): Response => withMetadata(Object.getPrototypeOf(response).clone.call(response), kept);
-  const own = Object.entries(kept).filter(
-    ([name, value]) => value !== response[name as keyof ResponseMetadata],
+  const names = (Object.keys(kept) as (keyof ResponseMetadata)[]).filter(
+    (name) => kept[name] !== response[name],
   );
-  if (own.length === 0) return response;
-  for (const [name, value] of [...own, ['clone', clone] as const])
+  if (names.length === 0) return response;
+  const own = (name: string, value: unknown) =>
     Object.defineProperty(response, name, { value, configurable: true, writable: true });
+  for (const name of names) own(name, kept[name]);
+  // Looked up at the time of the call: the body may be watched by then.
+  own('clone', () => withMetadata(Object.getPrototypeOf(response).clone.call(response), kept));
   return response;
 }
 

@@ -19,7 +19,7 @@ export class Wait {
   ): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const end = (settle: () => void): void => {
-        cancel();
+        if (cancel) cancel();
         if (this.#stop === stop) this.#stop = undefined;
         settle();
       };
@@ -27,10 +27,12 @@ export class Wait {
         if (abandon) notify(abandon, reason);
         end(() => reject(reason));
       };
-      const cancel = clock.after(ms, () => {
-        if (work) stop(new DeadlineError(`no answer in ${ms} ms`));
-        else end(() => resolve(undefined as T));
-      });
+      const cancel =
+        ms !== Number.POSITIVE_INFINITY &&
+        clock.after(ms, () => {
+          if (work) stop(new DeadlineError(`no answer in ${ms} ms`));
+          else end(() => resolve(undefined as T));
+        });
       this.#stop = stop;
       work?.then(
         (value) => end(() => resolve(value)),

@@ -22,6 +22,7 @@ export async function wholeBody(run: Run, bodyLimit: number, within = LONGEST_RE
   if (!response?.body || isStreaming(response.headers.get('content-type'))) return;
   // A failure of a watched body is ours, whatever the engine calls it; and the caller may leave in the middle.
   const body = watchBody(response, {});
+  if (!body) return;
   const { host, attempts } = run.call;
   const { clock } = host;
   const longest = Math.min(LONGEST_READ, within);
@@ -30,9 +31,9 @@ export async function wholeBody(run: Run, bodyLimit: number, within = LONGEST_RE
   const goesOn = (length: number): boolean => length <= bodyLimit && clock.ticks() - began < longest;
   let isEnded = false;
   try {
-    run.response = await run.wait(Number.POSITIVE_INFINITY, buffered(response, goesOn), (reason) => {
+    run.response = await run.wait(Number.POSITIVE_INFINITY, buffered(response, body, goesOn), (reason) => {
       isEnded = true;
-      body?.break(reason);
+      body.break(reason);
     });
   } catch (error) {
     // The run has gone on without this attempt.
