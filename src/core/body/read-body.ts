@@ -71,7 +71,7 @@ export async function snapshotOf(response: Response, limit: number): Promise<Byt
 
 /** Reads up to `limit` bytes; `undefined` if there are more. */
 export async function readUpTo(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
+  reader: Pick<ReadableStreamDefaultReader<Uint8Array>, 'read' | 'cancel'>,
   limit: number,
 ): Promise<Bytes | undefined> {
   const chunks: Uint8Array[] = [];

@@ -1,5 +1,7 @@
+import type { BodyOutcome } from '../../core/body/body.ts';
 import { readUpTo } from '../../core/body/read-body.ts';
 import { createResponse, responseMetadata } from '../../core/body/response.ts';
+import { watchBody } from '../../core/body/watched-response.ts';
 import type { Run } from '../../core/stage.ts';
 import { DeadlineError } from '../../primitives/clock.ts';
 import type { Bytes } from '../../primitives/units.ts';
@@ -25,15 +27,16 @@ export interface SetAside {
  * the response is there if nothing more can be sent.
  */
 export function setAside(response: Response): SetAside {
-  let bytes: Bytes | null | undefined = null;
-  let reader: ReadableStreamDefaultReader<Bytes> | undefined;
-  const read = async (): Promise<void> => {
-    if (response.body === null) return;
-    bytes = undefined;
-    reader = response.body.getReader();
-    bytes = await readUpTo(reader, SMALL);
+  let bytes: Bytes | null | undefined;
+  const settled = (how: BodyOutcome): void => {
+    if (how === 'none') bytes = null;
   };
-  // Another reader may have the body, or it breaks.
+  // A hook may have read it. Not through `response.body`: that is a stream of ours, which costs more than the read.
+  const body = response.bodyUsed ? undefined : watchBody(response, { settled });
+  const read = async (): Promise<void> => {
+    if (body) bytes = await readUpTo({ read: () => body.readWhole(), cancel: () => body.cancel() }, SMALL);
+  };
+  // It may break.
   const reading = read().catch(() => {});
   return {
     read: (run) =>
@@ -41,7 +44,7 @@ export function setAside(response: Response): SetAside {
         if (!(error instanceof DeadlineError)) throw error;
       }),
     drop() {
-      reader?.cancel().catch(() => {});
+      body?.cancel().catch(() => {});
     },
     again: () =>
       bytes === undefined ? undefined : createResponse(bytes, responseMetadata(response), response.headers),
