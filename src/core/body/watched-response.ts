@@ -23,7 +23,7 @@ export function watchBody(response: Response, watcher: BodyWatcher): WatchedBody
     }
     body = watch(response);
   }
-  if (watcher.mustSettle && !(response instanceof Owned)) onForgotten(response, body);
+  if (watcher.mustSettle && !body.isReleased) onForgotten(response, body);
   body.state.add(watcher);
   return body;
 }
@@ -51,7 +51,8 @@ export function ownBody(response: Response, watcher: BodyWatcher): Response {
 
 /** True if a policy depends on the end of the body. */
 export const isOwned = (response: Response): boolean =>
-  response instanceof Owned || (response as { [INNER]?: Body })[INNER]?.isReleased === true;
+  (response as Partial<Watched>)[BODY]?.isReleased === true ||
+  (response as { [INNER]?: Body })[INNER]?.isReleased === true;
 
 const BODY = Symbol('holdfast.body');
 

@@ -1,7 +1,7 @@
 import { Follower } from '../../primitives/abort.ts';
 import { dropBody } from '../body/body.ts';
 import type { Stage } from '../stage.ts';
-import { Limits } from './limits.ts';
+import { type Limit, Limits } from './limits.ts';
 import { OUT } from './passages.ts';
 import { GONE, OUTERMOST, SegmentRun } from './run.ts';
 
@@ -57,7 +57,7 @@ export class DetachableRun extends SegmentRun {
     outer.giveBack(level - 1);
     if (this.limits) {
       outer.limits = new Limits(outer);
-      outer.limits.takeOuter(this.limits, level);
+      splitLimits(this.limits, outer.limits, level);
     }
     this.memories.fill(OUT, 0, level);
     this.caller = GONE;
@@ -68,4 +68,17 @@ export class DetachableRun extends SegmentRun {
     outer.follower.begin();
     return outer;
   }
+}
+
+/** Moves the limits of the stages outside `level` to the run that leaves these stages from now on. */
+function splitLimits(from: Limits, outer: Limits, level: number): void {
+  const inner: Limit[] = [];
+  let limit = from.innermost;
+  for (; limit && limit.level >= level; limit = limit.outer) inner.unshift(limit);
+  outer.innermost = limit;
+  from.innermost = undefined;
+  for (const each of inner) from.innermost = { ...each, outer: from.innermost };
+  from.disarm();
+  from.arm();
+  outer.arm();
 }

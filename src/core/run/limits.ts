@@ -2,7 +2,7 @@ import type { Clock } from '../../primitives/clock.ts';
 import type { OnLimit, Run } from '../stage.ts';
 
 /** A limit belongs to the level of the stage that set it. */
-interface Limit {
+export interface Limit {
   readonly level: number;
   readonly ms: number;
   /** In ticks; `Infinity` once it has passed. */
@@ -20,7 +20,7 @@ interface BoundedRun extends Run {
 export class Limits {
   readonly #run: BoundedRun;
   readonly #clock: Clock;
-  #innermost: Limit | undefined;
+  innermost: Limit | undefined;
   #cancelAlarm: (() => void) | undefined;
   #alarmAt = Number.POSITIVE_INFINITY;
 
@@ -30,34 +30,21 @@ export class Limits {
   }
 
   add(level: number, ms: number, onLimit: OnLimit, now: number): void {
-    this.#innermost = { level, ms, passesAt: now + ms, onLimit, outer: this.#innermost };
+    this.innermost = { level, ms, passesAt: now + ms, onLimit, outer: this.innermost };
   }
 
   /** Drops those of a stage that is left, and of the stages inside it. */
   leave(level: number): void {
-    for (; this.#innermost && this.#innermost.level >= level; this.#innermost = this.#innermost.outer)
-      if (this.#innermost.passesAt === this.#alarmAt) this.#disarm();
-  }
-
-  /** Takes those of the stages outside `level`, which a run of their own leaves from now on. */
-  takeOuter(from: Limits, level: number): void {
-    const inner: Limit[] = [];
-    let limit = from.#innermost;
-    for (; limit && limit.level >= level; limit = limit.outer) inner.unshift(limit);
-    this.#innermost = limit;
-    from.#innermost = undefined;
-    for (const each of inner) from.#innermost = { ...each, outer: from.#innermost };
-    from.#disarm();
-    from.arm();
-    this.arm();
+    for (; this.innermost && this.innermost.level >= level; this.innermost = this.innermost.outer)
+      if (this.innermost.passesAt === this.#alarmAt) this.disarm();
   }
 
   cancel(): void {
-    this.#disarm();
-    this.#innermost = undefined;
+    this.disarm();
+    this.innermost = undefined;
   }
 
-  #disarm(): void {
+  disarm(): void {
     this.#cancelAlarm?.();
     this.#alarmAt = Number.POSITIVE_INFINITY;
   }
@@ -65,7 +52,7 @@ export class Limits {
   /** Called when the run begins to wait. */
   arm(now = this.#clock.ticks()): void {
     let next: Limit | undefined;
-    for (let limit = this.#innermost; limit; limit = limit.outer)
+    for (let limit = this.innermost; limit; limit = limit.outer)
       if (limit.passesAt < (next?.passesAt ?? this.#alarmAt)) next = limit;
     if (!next) return;
     const { passesAt, ms } = next;
@@ -81,8 +68,7 @@ export class Limits {
     const now = this.#clock.ticks();
     let passed: Limit | undefined;
     // Timers may fire a fraction of a millisecond early. Of limits that passed together, the outermost counts.
-    for (let limit = this.#innermost; limit; limit = limit.outer)
-      if (limit.passesAt - now < 1) passed = limit;
+    for (let limit = this.innermost; limit; limit = limit.outer) if (limit.passesAt - now < 1) passed = limit;
     if (passed) {
       passed.passesAt = Number.POSITIVE_INFINITY;
       let error: unknown;
