@@ -11,7 +11,7 @@ import {
   standard,
 } from './standard.ts';
 
-/** Whose data it is must be said where data is kept. */
+/** A policy that keeps data needs its user. */
 export type Partitioned =
   | { readonly staleCache?: undefined; readonly outbox?: undefined }
   | { readonly auth: Auth<() => string | undefined> }

@@ -18,7 +18,7 @@ export interface Call {
   readonly id: string;
   /** `new URL(url).origin`: the unit that fails. */
   readonly origin: string;
-  /** Whose call it is. Cache, outbox and dedupe never cross it. Empty where the application named none. */
+  /** The user of the call. Cache, outbox and dedupe never cross it. Empty if the application names none. */
   readonly partition: string;
   /** The application names partitions, and no user is signed in: nothing is cached, queued or shared. */
   readonly isSignedOut?: boolean;
@@ -47,7 +47,7 @@ export interface Call {
   readonly host: Host;
   /** What went over the wire so far, shared by everything derived from this call. The transport writes it. */
   readonly attempts: Attempt[];
-  /** Asked right before each request goes out, whatever let it wait: throws what forbids it. */
+  /** Asked right before each request goes out, after every wait: throws what forbids it. */
   readonly beforeSend?: () => void;
   /** The request must not be repeated for its `Idempotency-Key`: the outbox sends the entry at most once. */
   readonly hasGeneratedKey?: boolean;
@@ -93,7 +93,7 @@ export interface PipelineContext {
   readonly signal: AbortSignal;
   /** Calls `listener` on `close()`; may be used while the pipeline is made. */
   onClose(listener: () => void): void;
-  /** Whose calls the application makes just now. @throws {ConfigurationError} if no user is signed in. */
+  /** The user that is signed in now. @throws {ConfigurationError} if no user is signed in. */
   partition(): string;
   /** The partition is a constant, and not what a function gives. */
   readonly isPartitionConstant: boolean;

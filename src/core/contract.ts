@@ -21,7 +21,7 @@ export type Policy = Stage | Wrapper;
 export interface Capabilities extends RunCapabilities {
   /** Handlers of what is inside, for wrappers and for stages that send requests of their own. */
   readonly compose?: Compose;
-  /** Knowledge of whose calls these are. */
+  /** The user of each call, for policies that keep or share data. */
   readonly users?: (policies: readonly Policy[], partition: Partition) => Users;
 }
 
@@ -33,7 +33,7 @@ export type Compose = (
   capabilities: RunCapabilities,
 ) => Start;
 
-/** Whose calls these are, as the application says it. */
+/** The user of the calls, as the application names it. */
 export type Partition = string | (() => string | undefined) | undefined;
 
 export interface Users {
@@ -58,7 +58,7 @@ export interface PolicyTraits {
   readonly switchOnly?: boolean;
   /** It stores or shares data of a user: the pipeline must know the partition. */
   readonly needsPartition?: boolean;
-  /** It says whose calls these are, in place of the pipeline's `partition`. */
+  /** It names the user of the calls, in place of the pipeline's `partition`. */
   readonly partition?: () => string | undefined;
   /** It puts credentials on requests. */
   readonly credentials?: Credentials;

@@ -46,7 +46,7 @@ export interface PipelineOptions<Options extends object = CallOptions> {
   /** Time, chance and connectivity. Default: the platform's. */
   readonly host?: Partial<Host> | undefined;
   /**
-   * Whose calls these are: an id of the signed-in user, or `'public'`. Needed by caches and queues. A function is asked at
+   * The user of the calls: an id of the signed-in user, or `'public'`. Needed by caches and queues. A function is asked at
    * each call; `undefined` means that no user is signed in.
    */
   readonly partition?: string | (() => string | undefined) | undefined;
@@ -100,7 +100,7 @@ export const pipeline = <Options extends object = CallOptions>(
   options: PipelineOptions<Options> = {},
 ): HoldfastFetch<Options> => createPipeline(policies, options, EVERYTHING);
 
-/** Of a pipeline whose policies do not ask whose calls these are. */
+/** Of a pipeline whose policies do not ask for the user. */
 const NO_USERS: Users = { current: () => '', signedIn: () => '', changes: () => 0, isConstant: true };
 
 /** @param capabilities Besides those that the policies bring. */

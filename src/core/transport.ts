@@ -146,7 +146,7 @@ const nameOf = (error: unknown): string =>
 
 function translated(cause: unknown, sending: Sending, isPlatforms: boolean): unknown {
   const { signal, outgoing, call } = sending;
-  // WebKit rejects with an AbortError of its own whatever the reason was.
+  // WebKit rejects with an AbortError of its own, and not with the reason.
   if (signal.aborted) return signal.reason;
   if (!isPlatforms && !saysNetwork(cause)) return cause;
   return asNetworkError(cause, { request: outgoing, callId: call.id, origin: call.origin });

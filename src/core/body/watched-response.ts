@@ -16,12 +16,13 @@ import { onForgotten } from './unread.ts';
 export function watchBody(response: Response, watcher: BodyWatcher): WatchedBody | undefined {
   let body = (response as Partial<Watched>)[BODY];
   if (!body) {
-    if (response.body === null || response.bodyUsed || response.body.locked) {
+    const native = response.body;
+    if (native === null || native.locked || response.bodyUsed) {
       // A body that was read before is lost, which is not the same as no body.
-      watcher.settled?.(response.body === null ? 'none' : 'cancelled');
+      watcher.settled?.(native === null ? 'none' : 'cancelled');
       return undefined;
     }
-    body = watch(response);
+    body = watch(response, native);
   }
   if (watcher.mustSettle && !body.isReleased) onForgotten(response, body);
   body.state.add(watcher);
@@ -61,8 +62,8 @@ const NATIVE = Symbol('holdfast.native');
 /** Stateless between two calls. */
 const utf8 = new TextDecoder();
 
-function watch(response: Response, state?: BodyState): Body {
-  const body = new Body(response.body as ReadableStream<Bytes>, state);
+function watch(response: Response, native: ReadableStream<Bytes>, state?: BodyState): Body {
+  const body = new Body(native, state);
   body.inner = (response as { [INNER]?: Body })[INNER];
   Object.setPrototypeOf(response, Watched.prototype);
   (response as Watched)[BODY] = body;
@@ -121,7 +122,7 @@ class Watched extends Response {
     const copy = super.clone();
     // Cloning gives the original a new stream, too.
     body.native = this[NATIVE];
-    watch(copy, body.state);
+    watch(copy, copy.body as ReadableStream<Bytes>, body.state);
     return copy;
   }
 }

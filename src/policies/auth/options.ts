@@ -14,7 +14,7 @@ interface EveryScheme {
 
 /** The argument of a function that returns a secret. */
 export interface SecretContext {
-  /** Whose call it is. */
+  /** The user of the call. */
   readonly partition: string;
   /** The origin has just refused this one: it is time for another. Absent otherwise. */
   readonly refused?: string;
