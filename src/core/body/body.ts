@@ -42,6 +42,9 @@ interface Watching {
   next: Watching | undefined;
 }
 
+/** Nothing can read this response any more, or there is nothing to read. */
+export const isGone = (response: Response): boolean => response.bodyUsed || response.body === null;
+
 /** The state that all clones of a response share. */
 export class BodyState {
   bodies: readonly Body[];
@@ -56,7 +59,10 @@ export class BodyState {
   }
 
   add(watcher: BodyWatcher): void {
-    if (this.ended) return watcher.settled?.(this.ended.how, this.ended.error);
+    if (this.ended) {
+      watcher.settled?.(this.ended.how, this.ended.error);
+      return;
+    }
     const watching = { watcher, next: undefined };
     if (this.#last) this.#last.next = watching;
     else this.first = watching;
@@ -172,7 +178,7 @@ export class Body implements WatchedBody {
     let chunks: Bytes[] | undefined;
     let length = 0;
     const next = ({ done, value }: ReadResult): Bytes | Promise<Bytes> => {
-      if (done) return joined(chunks ?? [], length);
+      if (done) return gathered(chunks ?? [], length);
       // Most bodies are of one chunk, and a list that begins empty makes room for sixteen more.
       if (chunks) chunks.push(value);
       else chunks = [value];
@@ -257,7 +263,7 @@ function streamOf(body: Body, made = (_source: object): void => {}): ReadableStr
 }
 
 /** As `concat`, but one chunk alone is not copied. */
-export const joined = (chunks: readonly Bytes[], length: number): Bytes =>
+export const gathered = (chunks: readonly Bytes[], length: number): Bytes =>
   chunks.length === 1 ? (chunks[0] as Bytes) : concat(chunks, length);
 
 /** Joins chunks whose total length is known. */

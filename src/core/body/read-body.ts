@@ -1,5 +1,5 @@
 import type { Bytes } from '../../primitives/units.ts';
-import { concat, joined, type WatchedBody } from './body.ts';
+import { concat, gathered, type WatchedBody } from './body.ts';
 import { createResponse, responseMetadata } from './response.ts';
 
 /** Reads a body to its end, for its watchers. */
@@ -26,12 +26,12 @@ export async function buffered(
     const { done, value } = await body.readWhole();
     // As a stream, as it came: a body that a platform makes of bytes takes its own time to be read.
     if (done)
-      return createResponse(streamed(joined(chunks, length)), responseMetadata(response), response.headers);
+      return createResponse(streamed(gathered(chunks, length)), responseMetadata(response), response.headers);
     chunks.push(value);
     length += value.byteLength;
     if (!goesOn(length))
       return createResponse(
-        continued(joined(chunks, length), body),
+        continued(gathered(chunks, length), body),
         responseMetadata(response),
         response.headers,
       );

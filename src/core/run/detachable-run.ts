@@ -1,9 +1,10 @@
 import { Follower } from '../../primitives/abort.ts';
 import { dropBody } from '../body/body.ts';
 import type { Stage } from '../stage.ts';
+import { GONE } from './in-flight.ts';
 import { type Limit, Limits } from './limits.ts';
 import { OUT } from './passages.ts';
-import { GONE, OUTERMOST, SegmentRun } from './run.ts';
+import { OUTERMOST, SegmentRun } from './run.ts';
 
 /**
  * A run whose inner part may go on without its caller: because others wait for what is inside a stage (`outlivesCaller`), or

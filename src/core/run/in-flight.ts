@@ -36,3 +36,6 @@ export class InFlight extends Sending implements Receiver {
     this.#inside.abandoned?.(this, reason);
   }
 }
+
+/** In place of a caller that has left. */
+export const GONE: Receiver = { resolve: dropBody, reject() {} };

@@ -9,11 +9,13 @@ interface Found {
   readonly outer: Found | undefined;
 }
 
-/** The request and the call of a run. A stage may replace either: that holds for what is inside the stage. */
+/** The request, the call and the time of a run. A stage may replace request and call: that holds for what is inside the stage. */
 export abstract class RunFacts {
   #outgoing: LazyRequest;
   #call: Call;
   protected found: Found | undefined;
+  /** In ticks, while hooks run; a wait ends it. */
+  protected now: number | undefined;
 
   constructor(outgoing: LazyRequest, call: Call) {
     this.#outgoing = outgoing;
@@ -75,6 +77,10 @@ export abstract class RunFacts {
 
   set attempt(attempt) {
     this.call = { ...this.call, attempt };
+  }
+
+  get ticks(): number {
+    return this.now ?? this.call.host.clock.ticks();
   }
 
   /** Gives the stage at `level` back what it found, or has put in its place. */

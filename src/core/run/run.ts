@@ -1,10 +1,10 @@
 import { Follower } from '../../primitives/abort.ts';
 import { notify } from '../../primitives/emitter.ts';
 import type { LazyRequest } from '../../primitives/request.ts';
-import { dropBody } from '../body/body.ts';
+import { dropBody, isGone } from '../body/body.ts';
 import type { Call, PipelineContext, Receiver } from '../call.ts';
 import type { Leaving, OnLimit, PassageOutcome, Run, Stage } from '../stage.ts';
-import { InFlight } from './in-flight.ts';
+import { GONE, InFlight } from './in-flight.ts';
 import { Limits } from './limits.ts';
 import { OUT, Passages, settle } from './passages.ts';
 import { RunFacts } from './run-facts.ts';
@@ -37,8 +37,6 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
   #endedBy: unknown;
   protected limits: Limits | undefined;
   #wait: Wait | undefined;
-  /** While hooks run; a wait ends it. */
-  #ticks: number | undefined;
   #inFlight: InFlight | undefined;
   /** The end of the body ends the attempt. */
   protected ownsAttempt = true;
@@ -63,10 +61,6 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
 
   get isSent(): boolean {
     return this.#inFlight?.isSent === true;
-  }
-
-  get ticks(): number {
-    return this.#ticks ?? this.call.host.clock.ticks();
   }
 
   get pipeline(): PipelineContext {
@@ -115,7 +109,7 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
   #enter() {
     const { stages, options } = this.segment;
     const turn = this.#turn;
-    this.#ticks = this.call.host.clock.ticks();
+    this.now = this.call.host.clock.ticks();
     for (; this.at < stages.length; this.at++) {
       const stage = stages[this.at] as Stage;
       let memory: unknown = OUT;
@@ -139,7 +133,7 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
   /** A stage lets the run wait. What it has taken when that wait is over already is given back. */
   #entering(stage: Stage, entering: PromiseLike<unknown>, turn: number): void {
     this.limits?.arm();
-    this.#ticks = undefined;
+    this.now = undefined;
     entering.then(
       (memory) => {
         if (turn !== this.#turn) return settle(stage, this, memory, 'failed', this.error);
@@ -156,7 +150,7 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
   #send(): void {
     this.limits?.arm(this.ticks);
     this.#turn++;
-    this.#ticks = undefined;
+    this.now = undefined;
     this.ownsAttempt = true;
     this.#inFlight = new InFlight(this.segment.inside, this);
     this.#inFlight.start();
@@ -176,7 +170,7 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
   protected leave() {
     const { stages } = this.segment;
     const turn = this.#turn;
-    this.#ticks = this.call.host.clock.ticks();
+    this.now = this.call.host.clock.ticks();
     while (this.at > 0) {
       const at = --this.at;
       const stage = stages[at] as Stage;
@@ -194,7 +188,7 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
         }
         // A hook has aborted the call.
         if (turn !== this.#turn) return this.#settle(at, 'failed');
-        if (before && before !== this.response && isGone(before)) this.#settleInside('cancelled');
+        if (before && before !== this.response && isGone(before)) this.#settleInside();
       }
       this.#isWorking = false;
       if (at <= this.endedAt) {
@@ -214,7 +208,7 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
     this.#isWorking = true;
     this.at++;
     this.limits?.arm();
-    this.#ticks = undefined;
+    this.now = undefined;
     const turn = ++this.#turn;
     const go = (next: unknown) => {
       if (turn !== this.#turn) return;
@@ -243,7 +237,7 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
     if (this.response) {
       dropBody(this.response);
       this.response = undefined;
-      this.#settleInside('cancelled');
+      this.#settleInside();
     }
     this.error = error;
   }
@@ -264,7 +258,7 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
     this.reject(reason);
   }
 
-  /** Tells a stage how its passage ended. */
+  /** Ends the passage through a stage. */
   #settle(at: number, how: PassageOutcome, error: unknown = this.error): void {
     const memory = this.memories[at];
     if (memory === OUT) return;
@@ -273,8 +267,8 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
   }
 
   /** The response on which the passages of the stages further in depended is gone. */
-  #settleInside(how: PassageOutcome): void {
-    for (let at = this.memories.length - 1; at > this.level; at--) this.#settle(at, how, undefined);
+  #settleInside(): void {
+    for (let at = this.memories.length - 1; at > this.level; at--) this.#settle(at, 'cancelled', undefined);
   }
 
   /** The passage of the stages from one inward ends with the body. */
@@ -282,18 +276,16 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
     if (!this.response) return;
     const memories = from === 0 ? this.memories : this.memories.splice(from);
     const attempt = this.ownsAttempt ? this.#inFlight : undefined;
-    const passages = new Passages(this, this.segment, memories, from, attempt);
-    this.response = passages.watch(this.response);
+    this.response = new Passages(this, this.segment, memories, from, attempt).watch(this.response);
   }
 
   #end(): void {
     this.limits?.cancel();
     this.follower?.leave();
-    this.#ticks = undefined;
+    this.now = undefined;
     this.#turn++;
     this.#watch(0);
-    const caller = this.caller;
-    const { response, error } = this;
+    const { caller, response, error } = this;
     // This run is given to `settled` when the body has ended; until then it must not keep the response from being collected.
     this.response = undefined;
     this.caller = GONE;
@@ -301,12 +293,6 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
     else caller.reject(error);
   }
 }
-
-/** In place of a caller that has left. */
-export const GONE: Receiver = { resolve: dropBody, reject() {} };
-
-/** Nothing can read this response any more, or there is nothing to read. */
-const isGone = (response: Response): boolean => response.bodyUsed || response.body === null;
 
 const isPromise = (value: unknown): value is PromiseLike<unknown> =>
   typeof (value as { then?: unknown } | undefined)?.then === 'function';
