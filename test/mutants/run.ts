@@ -1,0 +1,108 @@
+/**
+ * Changes one thing at a time in a copy of the sources, and counts how often the tests of that file notice. Prints each change
+ * that passed them.
+ *
+ * `--sample` how many of all changes, drawn by `--seed`; `--in` a folder or file of `src` (default: policies and stores);
+ * `--check` fails if fewer are noticed than before.
+ */
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { seeded } from '../../src/testing/index.ts';
+import { type Mutant, mutantsOf } from './mutate.ts';
+
+/** The share of changes that the tests noticed when it was last measured, in percent. */
+const REACHED = 85;
+
+/** A change may make a test wait for ever, which counts as noticed. In ms. */
+const TIME_LIMIT = 180_000;
+
+const { values: asked } = parseArgs({
+  options: {
+    sample: { type: 'string', default: '400' },
+    seed: { type: 'string', default: '1' },
+    in: { type: 'string', default: 'src/policies,src/stores' },
+    check: { type: 'boolean' },
+  },
+});
+
+const root = mkdtempSync(join(tmpdir(), 'holdfast-mutants-'));
+const sample = drawn(asked.in.split(',').flatMap(all), Number(asked.sample), Number(asked.seed));
+/** Filters whose tests pass without a change. */
+const sound = new Set<string>();
+let noticed = 0;
+try {
+  copyTo(root);
+  for (const [index, mutant] of sample.entries()) {
+    const passed = survives(mutant);
+    if (!passed) noticed++;
+    const { file, line, before, after } = mutant;
+    const what = `${file}:${line}  ${before.replaceAll(/\s+/g, ' ').slice(0, 80)}  →  ${after}`;
+    if (passed) console.log(`passed the tests  ${what}`);
+    if ((index + 1) % 20 === 0) console.log(`${noticed} of ${index + 1} noticed`);
+  }
+} finally {
+  rmSync(root, { recursive: true, force: true });
+}
+const share = (100 * noticed) / sample.length;
+console.log(`\n${noticed} of ${sample.length} changes were noticed: ${share.toFixed(1)} %`);
+if (asked.check && share < REACHED) process.exitCode = 1;
+
+function listed(...under: string[]): string[] {
+  const { stdout } = spawnSync('git', ['ls-files', '-z', ...under], { encoding: 'utf8' });
+  return stdout.split('\0').filter((file) => file !== '' && existsSync(file));
+}
+
+function all(under: string): Mutant[] {
+  return listed(under)
+    .filter((file) => file.endsWith('.ts'))
+    .flatMap((file) => mutantsOf(file, readFileSync(file, 'utf8')));
+}
+
+function drawn(from: Mutant[], count: number, seed: number): Mutant[] {
+  const random = seeded(seed);
+  const left = [...from];
+  return Array.from(
+    { length: Math.min(count, from.length) },
+    () => left.splice(Math.floor(random() * left.length), 1)[0] as Mutant,
+  );
+}
+
+function copyTo(folder: string): void {
+  for (const file of listed()) cpSync(file, join(folder, file));
+  symlinkSync(resolve('node_modules'), join(folder, 'node_modules'));
+}
+
+function survives({ file, start, end, after }: Mutant): boolean {
+  for (const filters of testsOf(file)) {
+    const name = filters.join(' ');
+    // Else every change would count as noticed.
+    if (!sound.has(name) && !pass(filters)) throw new Error(`${name} fails without a change, too`);
+    sound.add(name);
+  }
+  const path = join(root, file);
+  const text = readFileSync(path, 'utf8');
+  writeFileSync(path, text.slice(0, start) + after + text.slice(end));
+  const passed = testsOf(file).every(pass);
+  writeFileSync(path, text);
+  return passed;
+}
+
+/** First the tests that mirror the file, and only if they pass those of all policies. */
+function testsOf(file: string): string[][] {
+  const [, folder, feature = ''] = file.split('/');
+  const own = `test/${folder}/${feature.replace(/\.ts$/, '')}`;
+  const mirrored = folder === 'policies' ? own : 'test/stores';
+  return [[mirrored], ['test/contracts', 'test/client', 'test/core']];
+}
+
+function pass(filters: readonly string[]): boolean {
+  const { status } = spawnSync(
+    process.execPath,
+    ['node_modules/vitest/vitest.mjs', 'run', '--project=node', '--bail=1', ...filters],
+    { cwd: root, stdio: 'ignore', timeout: TIME_LIMIT, killSignal: 'SIGKILL' },
+  );
+  return status === 0;
+}
