@@ -3,7 +3,7 @@ import { StorageError } from '../core/errors.ts';
 import type { Cipher } from '../core/store.ts';
 import { ConfigurationError } from '../primitives/failure.ts';
 import type { Bytes } from '../primitives/units.ts';
-import { ofType, readOptions } from '../primitives/validate.ts';
+import { ofType, readSettings } from '../primitives/validate.ts';
 import { openDatabase } from './indexeddb/connection.ts';
 
 /** What is used of a `CryptoKey`, which not every runtime's types know. */
@@ -105,12 +105,7 @@ const KEYS = 'keys';
  * const queue = outbox({ encryption: encryptWith(deviceKey()) });
  */
 export function deviceKey(options: { readonly name?: string } = {}): () => Promise<EncryptionKey> {
-  const { name } = readOptions(
-    'deviceKey',
-    options,
-    { name: ofType<string>('string') },
-    { name: 'holdfast-key' },
-  );
+  const { name } = readSettings('deviceKey', { name: ['holdfast-key', ofType<string>('string')] }, options);
   return async () => {
     const connection = openDatabase(name, 1, async (database) => {
       database.createObjectStore(KEYS);

@@ -1,6 +1,5 @@
 import type { Change, Item, Store } from '../core/store.ts';
-import { ConfigurationError } from '../primitives/failure.ts';
-import { type Rule, readOptions, withMethods } from '../primitives/validate.ts';
+import { readSettings, rule, withMethods } from '../primitives/validate.ts';
 import { writeAll } from './batch.ts';
 import { type EncodedBody, encodeStoredBody, joined, type Kind } from './bytes.ts';
 import { readFromListing } from './listing.ts';
@@ -56,7 +55,7 @@ const text = new TextDecoder();
  */
 export function unstorageStore(storage: Unstorage, options: UnstorageStoreOptions = {}): Store {
   storageRule(storage, 'unstorageStore.storage');
-  const { name } = readOptions('unstorageStore', options, { name: nameRule }, { name: 'holdfast' });
+  const { name } = readSettings('unstorageStore', { name: ['holdfast', nameRule] }, options);
   const itemAt = (key: string): string => `${name}:${nameOf(key, '.item')}`;
   const bodyAt = (key: string): string => `${name}:${nameOf(key, '.body')}`;
 
@@ -133,10 +132,10 @@ const storageRule = withMethods<Unstorage>(
   'getKeys',
 );
 
-const nameRule: Rule<string> = (value, option) => {
-  if (typeof value === 'string' && /^[a-z0-9_-]+$/.test(value)) return value;
-  throw new ConfigurationError(option, value, 'expected lower-case letters, digits, _ and -');
-};
+const nameRule = /* @__PURE__ */ rule<string>(
+  'lower-case letters, digits, _ and -',
+  (value) => typeof value === 'string' && /^[a-z0-9_-]+$/.test(value),
+);
 
 /** @returns `undefined` for what is not ours, and for half an item. */
 function keptIn(stored: unknown): Kept | undefined {

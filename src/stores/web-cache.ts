@@ -1,7 +1,7 @@
 import type { Change, Item, Store } from '../core/store.ts';
 import { ConfigurationError } from '../primitives/failure.ts';
 import type { Duration } from '../primitives/units.ts';
-import { positiveDuration, type Rule, readOptions, withMethods } from '../primitives/validate.ts';
+import { positiveDuration, type Rule, readSettings, withMethods } from '../primitives/validate.ts';
 import { collapseChanges } from './batch.ts';
 import { digestOf, type EncodedBody, encodeStoredBody, type Kind } from './bytes.ts';
 import { readFromListing } from './listing.ts';
@@ -50,11 +50,10 @@ export function webCacheStore(
   options: WebCacheStoreOptions = {},
 ): Store {
   const opened = openerOf(cache);
-  const { url, expiresAfter } = readOptions<{ url: string; expiresAfter: number }>(
+  const { url, expiresAfter } = readSettings(
     'webCacheStore',
+    { url: ['https://holdfast.invalid/', baseRule], expiresAfter: [86_400_000, positiveDuration] },
     options,
-    { url: baseRule, expiresAfter: positiveDuration },
-    { url: 'https://holdfast.invalid/', expiresAfter: 86_400_000 },
   );
   // For the platform alone: what the origin has said stands in the item.
   const headers = { 'cache-control': `public, max-age=${Math.ceil(expiresAfter / 1000)}` };

@@ -2,7 +2,7 @@ import { StorageError } from '../core/errors.ts';
 import type { Change, Item, Store } from '../core/store.ts';
 import { ConfigurationError } from '../primitives/failure.ts';
 import type { Duration } from '../primitives/units.ts';
-import { durationOrFalse, ofType, readOptions, withMethods } from '../primitives/validate.ts';
+import { durationOrFalse, ofType, readSettings, withMethods } from '../primitives/validate.ts';
 import { writeAll } from './batch.ts';
 import { digestOf, type EncodedBody, encodeStoredBody, joined, type Kind } from './bytes.ts';
 import { readFromListing } from './listing.ts';
@@ -64,11 +64,10 @@ const DIGEST = 65;
  */
 export function workersKVStore(namespace: WorkersKV, options: WorkersKVStoreOptions = {}): Store {
   const kv = bindingRule(namespace, 'workersKVStore.namespace');
-  const { name, expiresAfter } = readOptions<{ name: string; expiresAfter: number }>(
+  const { name, expiresAfter } = readSettings(
     'workersKVStore',
+    { name: ['holdfast', ofType<string>('string')], expiresAfter: [Infinity, lifetimeRule] },
     options,
-    { name: ofType<string>('string'), expiresAfter: lifetimeRule },
-    { name: 'holdfast', expiresAfter: Infinity },
   );
   const base = `${escaped(name)}/`;
   const lifetime = expiresAfter < Infinity && { expirationTtl: Math.ceil(expiresAfter / 1000) };

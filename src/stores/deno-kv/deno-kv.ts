@@ -1,6 +1,5 @@
 import type { AtomicStore } from '../../core/store.ts';
-import { ConfigurationError } from '../../primitives/failure.ts';
-import { type Rule, readOptions } from '../../primitives/validate.ts';
+import { readSettings, rule } from '../../primitives/validate.ts';
 import { explainedBy } from '../wrap-storage-errors.ts';
 import { Bodies } from './bodies.ts';
 import { Commits } from './commit.ts';
@@ -33,7 +32,7 @@ export function denoKvStore(
   options: DenoKvStoreOptions = {},
 ): AtomicStore {
   const connection = new KvConnection(kv, 'denoKvStore.kv');
-  const { name } = readOptions('denoKvStore', options, { name: nameRule }, { name: 'holdfast' });
+  const { name } = readSettings('denoKvStore', { name: ['holdfast', nameRule] }, options);
   const places = new KvKeys(name);
   const bodies = new Bodies(connection, places);
   const jobs = new RedoLog(connection, places, bodies);
@@ -65,7 +64,7 @@ export function denoKvStore(
   };
 }
 
-const nameRule: Rule<string> = (value, option) => {
-  if (typeof value === 'string' && value.length <= 100) return value;
-  throw new ConfigurationError(option, value, 'expected a string of at most 100 characters');
-};
+const nameRule = /* @__PURE__ */ rule<string>(
+  'a string of at most 100 characters',
+  (value) => typeof value === 'string' && value.length <= 100,
+);

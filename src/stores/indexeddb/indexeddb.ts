@@ -1,6 +1,6 @@
 import { promisifyRequest } from 'idb-keyval';
 import type { AtomicStore } from '../../core/store.ts';
-import { ofType, readOptions } from '../../primitives/validate.ts';
+import { ofType, readSettings } from '../../primitives/validate.ts';
 import { groupCommit } from '../batch.ts';
 import { explainedBy } from '../wrap-storage-errors.ts';
 import { Blobs } from './blobs.ts';
@@ -30,12 +30,7 @@ export interface IndexedDBStoreOptions {
  * });
  */
 export function indexedDBStore(options: IndexedDBStoreOptions = {}): AtomicStore {
-  const { name } = readOptions(
-    'indexedDBStore',
-    options,
-    { name: ofType<string>('string') },
-    { name: 'holdfast' },
-  );
+  const { name } = readSettings('indexedDBStore', { name: ['holdfast', ofType<string>('string')] }, options);
   const losses = new Set<() => void>();
   const connection = openDatabase(name, VERSION, createStores, () => {
     for (const lost of losses) lost();

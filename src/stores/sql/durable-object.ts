@@ -1,7 +1,7 @@
 import type { AtomicStore } from '../../core/store.ts';
 import { ConfigurationError } from '../../primitives/failure.ts';
 import { withLocalLock } from '../../primitives/locks.ts';
-import { ofType, type Rule, readOptions, withMethods } from '../../primitives/validate.ts';
+import { ofType, type Rule, readSettings, withMethods } from '../../primitives/validate.ts';
 import { sqlStoreOf } from './sql.ts';
 
 /** What is used of a `SqlStorage`. */
@@ -46,11 +46,10 @@ export function durableObjectStore(
   options: DurableObjectStoreOptions = {},
 ): AtomicStore {
   storageRule(storage, 'durableObjectStore.storage');
-  const { name } = readOptions(
+  const { name } = readSettings(
     'durableObjectStore',
+    { name: ['holdfast', ofType<string>('string')] },
     options,
-    { name: ofType<string>('string') },
-    { name: 'holdfast' },
   );
   const store = sqlStoreOf(
     'durableObjectStore',

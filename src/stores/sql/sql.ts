@@ -2,7 +2,7 @@ import { StorageError } from '../../core/errors.ts';
 import type { AtomicStore, StoredBody } from '../../core/store.ts';
 import { ConfigurationError, isFailure } from '../../primitives/failure.ts';
 import { type Lock, withLocalLock } from '../../primitives/locks.ts';
-import { ofType, type Rule, readOptions } from '../../primitives/validate.ts';
+import { ofType, readSettings, rule } from '../../primitives/validate.ts';
 import { blobsOf, groupCommit, type PendingChange, resolveBatch } from '../batch.ts';
 import { type EncodedBody, encoded, encodedBlob } from '../bytes.ts';
 import { explainedBy } from '../wrap-storage-errors.ts';
@@ -58,13 +58,17 @@ export function sqlStoreOf(
   options: SqlStoreOptions,
   { platform, prefix }: { readonly platform: string; readonly prefix: string },
 ): AtomicStore {
-  const { exec, transaction, sync, lock, name } = readOptions<Read>(owner, options, RULES, {
-    exec: undefined,
-    transaction: undefined,
-    sync: undefined,
-    lock: undefined,
-    name: 'holdfast',
-  });
+  const { exec, transaction, sync, lock, name } = readSettings(
+    owner,
+    {
+      exec: [undefined, ofType<SqlExec>('function')],
+      transaction: [undefined, ofType<SqlTransaction>('function')],
+      sync: [undefined, ofType<() => Promise<void>>('function')],
+      lock: [undefined, lockRule],
+      name: ['holdfast', tableName],
+    },
+    options,
+  );
   if (!exec) throw new ConfigurationError(`${owner}.exec`, exec, 'expected a function');
   const explained = explainedBy(platform, causeOf);
   let opened: Opened | undefined;
@@ -172,28 +176,12 @@ const causeOf = (error: unknown): unknown =>
     ? new DOMException(`${error}`, 'QuotaExceededError')
     : error;
 
-const tableName: Rule<string> = (value, option) => {
-  if (typeof value === 'string' && /^[a-z]\w*$/i.test(value)) return value;
-  throw new ConfigurationError(option, value, 'expected a letter, then letters, digits and _');
-};
+const tableName = /* @__PURE__ */ rule<string>(
+  'a letter, then letters, digits and _',
+  (value) => typeof value === 'string' && /^[a-z]\w*$/i.test(value),
+);
 
-const lockRule: Rule<'memory' | Lock> = (value, option) => {
-  if (value === 'memory' || typeof value === 'function') return value as 'memory' | Lock;
-  throw new ConfigurationError(option, value, "expected 'memory' or a function");
-};
-
-interface Read {
-  readonly exec: SqlExec | undefined;
-  readonly transaction: SqlTransaction | undefined;
-  readonly sync: (() => Promise<void>) | undefined;
-  readonly lock: 'memory' | Lock | undefined;
-  readonly name: string;
-}
-
-const RULES: { [K in keyof Read]: Rule<Read[K]> } = {
-  exec: ofType<SqlExec>('function'),
-  transaction: ofType<SqlTransaction>('function'),
-  sync: ofType<() => Promise<void>>('function'),
-  lock: lockRule,
-  name: tableName,
-};
+const lockRule = /* @__PURE__ */ rule<'memory' | Lock>(
+  "'memory' or a function",
+  (value) => value === 'memory' || typeof value === 'function',
+);
