@@ -1,7 +1,7 @@
 import { dropBody } from '../core/body/body.ts';
 import { createAborter, follow } from '../primitives/abort.ts';
 import { ConfigurationError } from '../primitives/failure.ts';
-import { abortSignal, integer, ofType, oneOf, readOptions } from '../primitives/validate.ts';
+import { abortSignal, integer, ofType, oneOf, readSettings } from '../primitives/validate.ts';
 
 /** The outcome of one item, in the form of `Promise.allSettled`. */
 export type BatchOutcome<T, R> = { readonly item: T; readonly index: number } & PromiseSettledResult<R>;
@@ -71,26 +71,23 @@ export function batch<T, R>(
   };
 }
 
-type Settings = Required<Omit<BatchOptions, 'signal' | 'onProgress'>> & BatchOptions;
-
-function readBatch(options: BatchOptions): Settings {
-  const read = readOptions<BatchOptions>(
+function readBatch(options: BatchOptions) {
+  const settings = readSettings(
     'batch',
-    options,
     {
-      concurrency: integer(1),
-      ahead: integer(1),
-      order: oneOf('given', 'finished'),
-      stopAtFailure: ofType<boolean>('boolean'),
-      signal: abortSignal,
-      onProgress: ofType('function'),
+      concurrency: [6, integer(1)],
+      ahead: [undefined, integer(1)],
+      order: ['given' as const, oneOf('given', 'finished')],
+      stopAtFailure: [false, ofType<boolean>('boolean')],
+      signal: [undefined, abortSignal],
+      onProgress: [undefined, ofType<BatchOptions['onProgress']>('function')],
     },
-    {},
+    options,
   );
-  const { concurrency = 6, ahead = 4 * concurrency, order = 'given', stopAtFailure = false } = read;
+  const { concurrency, ahead = 4 * concurrency } = settings;
   if (ahead < concurrency)
     throw new ConfigurationError('batch.ahead', ahead, `expected at least the concurrency of ${concurrency}`);
-  return { ...read, concurrency, ahead, order, stopAtFailure };
+  return { ...settings, ahead };
 }
 
 function iterable(items: unknown): void {
@@ -107,7 +104,7 @@ function iterable(items: unknown): void {
 async function* run<T, R>(
   items: Iterable<T> | AsyncIterable<T>,
   work: (item: T, context: BatchContext) => R | PromiseLike<R>,
-  settings: Settings,
+  settings: ReturnType<typeof readBatch>,
 ): AsyncGenerator<BatchOutcome<T, Awaited<R>>, void, undefined> {
   type Outcome = BatchOutcome<T, Awaited<R>>;
   const { concurrency, ahead, order, stopAtFailure, signal, onProgress } = settings;

@@ -3,16 +3,9 @@ import type { HoldfastEvent } from '../core/events.ts';
 import { createAborter } from '../primitives/abort.ts';
 import { Emitter, notify } from '../primitives/emitter.ts';
 import type { Duration } from '../primitives/units.ts';
-import { ofType, positiveDuration, readOptions } from '../primitives/validate.ts';
+import { ofType, positiveDuration, readSettings } from '../primitives/validate.ts';
 import { pollInBackground } from './background.ts';
-import {
-  type CheckOptions,
-  checkedUrl,
-  checkHealth,
-  checkRules,
-  checkSettings,
-  type Health,
-} from './health/health.ts';
+import { type CheckOptions, checkedUrl, checkHealth, checkTable, type Health } from './health/health.ts';
 
 /**
  * - `online`: the last probe had a response, or nothing speaks against it.
@@ -56,23 +49,21 @@ export interface ProbedConnectivity extends Connectivity {
  * const api = createClient({ host: { connectivity: online }, onEvent: online.receive });
  */
 export function connectivity(options: ConnectivityOptions): ProbedConnectivity {
-  const { signal: _, ...rules } = checkRules;
-  const { probe, interval, cacheFor, timeout, onChange, ...own } = readOptions<ConnectivityOptions>(
+  const { signal: _, ...table } = checkTable;
+  const { probe, interval, cacheFor, timeout, onChange, ...settings } = readSettings(
     'connectivity',
-    options,
     {
-      ...rules,
-      probe: (value, option) => checkedUrl(value as string, option),
-      interval: positiveDuration,
-      cacheFor: positiveDuration,
-      timeout: positiveDuration,
-      onChange: ofType('function'),
+      ...table,
+      probe: [undefined, (value, option) => checkedUrl(value, option)],
+      interval: [15_000, positiveDuration],
+      cacheFor: [10_000, positiveDuration],
+      timeout: [5_000, positiveDuration],
+      onChange: [undefined, ofType<ConnectivityOptions['onChange']>('function')],
     },
-    { interval: 15_000, cacheFor: 10_000, timeout: 5_000 } as ConnectivityOptions,
-  ) as ConnectivityOptions & { probe: string; interval: number; cacheFor: number; timeout: number };
+    options,
+  );
   const url = checkedUrl(probe, 'connectivity.probe');
   const ended = createAborter();
-  const settings = checkSettings(own);
   const { host } = settings;
   const { clock, connectivity: online } = host;
   const changes = new Emitter<boolean>();

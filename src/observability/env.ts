@@ -2,7 +2,7 @@ import { type PlainBreakerOptions, readPlainBreakerOptions } from '../policies/b
 import { type RetryOptions, readPlan } from '../policies/retry/options.ts';
 import { readLimits, type TimeoutOptions } from '../policies/timeout.ts';
 import { ConfigurationError } from '../primitives/failure.ts';
-import { oneOf, readOptions, wellFormedString } from '../primitives/validate.ts';
+import { oneOf, readSettings, wellFormedString } from '../primitives/validate.ts';
 
 /** What an environment can say of a pipeline: plain values. */
 export interface EnvOptions {
@@ -77,11 +77,10 @@ const readers: Readonly<Record<Part, (options: never) => unknown>> = {
  * const api = createClient({ ...optionsFromEnv(process.env), partition: 'public' });
  */
 export function optionsFromEnv(env: object, options: OptionsFromEnvOptions = {}): EnvOptions {
-  const { prefix, unknown } = readOptions<Required<OptionsFromEnvOptions>>(
+  const { prefix, unknown } = readSettings(
     'optionsFromEnv',
+    { prefix: ['HOLDFAST_', wellFormedString], unknown: ['error' as const, oneOf('error', 'ignore')] },
     options,
-    { prefix: wellFormedString, unknown: oneOf('error', 'ignore') },
-    { prefix: 'HOLDFAST_', unknown: 'error' },
   );
   const said = new Map<string, unknown>();
   for (const [variable, value] of Object.entries(env))

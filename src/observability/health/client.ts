@@ -9,9 +9,9 @@ import type { Outbox } from '../../policies/outbox/outbox.ts';
 import { DeadlineError, withDeadline } from '../../primitives/clock.ts';
 import { ConfigurationError, isFailure } from '../../primitives/failure.ts';
 import { isOrigin } from '../../primitives/request.ts';
-import { ofType, readOptions, withMethods } from '../../primitives/validate.ts';
+import { ofType, readSettings, withMethods } from '../../primitives/validate.ts';
 import type { ProbedConnectivity, Reachability } from '../connectivity.ts';
-import type { Health } from './health.ts';
+import { type Health, hostRule } from './health.ts';
 import type { Monitor } from './monitor.ts';
 
 /** The parts of a client whose health is to be known: the values that it was made with. */
@@ -66,27 +66,21 @@ const TIMEOUT = 5_000;
  * const { status } = await clientHealth(parts);
  */
 export async function clientHealth(parts: ClientParts): Promise<ClientHealth> {
-  const {
-    breaker,
-    outbox,
-    staleCache,
-    connectivity,
-    monitor,
-    host: own,
-  } = readOptions<ClientParts>(
+  const { breaker, outbox, staleCache, connectivity, monitor, host } = readSettings(
     'clientHealth',
-    parts,
     {
-      breaker: withMethods<Pick<Breaker, 'states'>>('a breaker', 'states'),
-      outbox: withMethods<Pick<Outbox, 'counts' | 'entries'>>('an outbox', 'counts', 'entries'),
-      staleCache: withMethods<Pick<StaleCache, 'usage' | 'stats'>>('a stale cache', 'usage', 'stats'),
-      connectivity: ofType('object'),
-      monitor: ofType('object'),
-      host: ofType('object'),
+      breaker: [undefined, withMethods<Pick<Breaker, 'states'>>('a breaker', 'states')],
+      outbox: [undefined, withMethods<Pick<Outbox, 'counts' | 'entries'>>('an outbox', 'counts', 'entries')],
+      staleCache: [
+        undefined,
+        withMethods<Pick<StaleCache, 'usage' | 'stats'>>('a stale cache', 'usage', 'stats'),
+      ],
+      connectivity: [undefined, ofType<ClientParts['connectivity']>('object')],
+      monitor: [undefined, ofType<ClientParts['monitor']>('object')],
+      host: [systemHost, hostRule],
     },
-    {},
+    parts,
   );
-  const host = { ...systemHost, ...own };
   const circuits = Object.entries(breaker?.states() ?? {}).map(([origin, info]) => ({ origin, ...info }));
   const [queue, copies, quota] = await Promise.all([
     outbox && settled(host, () => queueOf(outbox)),

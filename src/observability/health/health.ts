@@ -11,7 +11,9 @@ import {
   ofType,
   positiveDuration,
   type Rule,
-  readOptions,
+  readSettings,
+  type SettingsOf,
+  settingsTable,
   withMethods,
 } from '../../primitives/validate.ts';
 
@@ -53,34 +55,23 @@ export interface HealthOptions extends CheckOptions {
   readonly timeout?: Duration;
 }
 
-/** The options, read. */
-export interface CheckSettings extends Omit<CheckOptions, 'host' | 'fetch'> {
-  readonly fetch: NonNullable<CheckOptions['fetch']>;
-  readonly host: Host;
-}
+/** A whole host of a part of one. */
+export const hostRule: Rule<Host> = (value, option) => ({
+  ...systemHost,
+  ...ofType<Partial<Host>>('object')(value, option),
+});
 
-export const checkRules = {
-  check: ofType<HealthCheck>('function'),
-  init: ofType<NonNullable<CheckOptions['init']>>('object'),
-  fetch: ofType<NonNullable<CheckOptions['fetch']>>('function'),
-  signal: abortSignal,
-  host: ofType<Partial<Host>>('object'),
-};
-
-/** What is the same for all that check. */
-export function checkSettings(options: CheckOptions): CheckSettings {
-  const { check, init, signal, fetch = (url, init) => globalThis.fetch(url, init), host } = options;
-  return {
-    ...(check && { check }),
-    ...(init && { init }),
-    ...(signal && { signal }),
-    fetch,
-    host: { ...systemHost, ...host },
-  };
-}
+/** The options of everything that checks a URL. */
+export const checkTable = /* @__PURE__ */ settingsTable({
+  check: [undefined, ofType<CheckOptions['check']>('function')],
+  init: [undefined, ofType<CheckOptions['init']>('object')],
+  fetch: [(url, init) => globalThis.fetch(url, init), ofType<NonNullable<CheckOptions['fetch']>>('function')],
+  signal: [undefined, abortSignal],
+  host: [systemHost, hostRule],
+});
 
 /** @throws {ConfigurationError} for what is no URL that can be asked from here. */
-export function checkedUrl(url: string | URL, option: string): string {
+export function checkedUrl(url: unknown, option: string): string {
   const base = (globalThis as { location?: { href?: string } }).location?.href;
   const isText = typeof url === 'string' || url instanceof URL;
   if (isText && URL.canParse(String(url), base)) return new URL(String(url), base).href;
@@ -103,19 +94,18 @@ export function checkedUrl(url: string | URL, option: string): string {
  * });
  */
 export async function health(url: string | URL, options: HealthOptions = {}): Promise<Health> {
-  const { timeout, ...own } = readOptions<HealthOptions>(
+  const { timeout, ...settings } = readSettings(
     'health',
+    { ...checkTable, timeout: [5_000, positiveDuration] },
     options,
-    { ...checkRules, timeout: positiveDuration },
-    { timeout: 5_000 },
   );
-  return checkHealth(checkedUrl(url, 'health.url'), checkSettings(own), timeout as number);
+  return checkHealth(checkedUrl(url, 'health.url'), settings, timeout);
 }
 
 /** One check of an absolute URL. @param timeout In ms. */
 export async function checkHealth(
   url: string,
-  { host, signal, ...asking }: CheckSettings,
+  { host, signal, ...asking }: SettingsOf<typeof checkTable>,
   timeout: number,
 ): Promise<Health> {
   signal?.throwIfAborted();

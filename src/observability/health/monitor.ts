@@ -2,14 +2,13 @@ import { createAborter } from '../../primitives/abort.ts';
 import { notify } from '../../primitives/emitter.ts';
 import { ConfigurationError } from '../../primitives/failure.ts';
 import type { Duration } from '../../primitives/units.ts';
-import { integer, ofType, positiveDuration, readOptions } from '../../primitives/validate.ts';
+import { integer, ofType, positiveDuration, readSettings } from '../../primitives/validate.ts';
 import { pollInBackground } from '../background.ts';
 import {
   type CheckOptions,
   checkedUrl,
   checkHealth,
-  checkRules,
-  checkSettings,
+  checkTable,
   type Health,
   type Isolating,
   isolatingRule,
@@ -47,11 +46,6 @@ interface Watched {
   looking: Promise<void> | undefined;
 }
 
-type Settings = Required<Pick<MonitorOptions, 'failures'>> & {
-  interval: number;
-  checkTimeout: number;
-} & MonitorOptions;
-
 /** Missing in some runtimes; a polyfill would change the globals of the application. */
 const dispose: typeof Symbol.dispose =
   Symbol.dispose ?? (Symbol.for('Symbol.dispose') as typeof Symbol.dispose);
@@ -68,24 +62,23 @@ export function monitor(
   urls: string | URL | readonly (string | URL)[],
   options: MonitorOptions = {},
 ): Monitor {
-  const { signal: _, ...rules } = checkRules;
-  const { interval, checkTimeout, failures, breaker, onChange, ...own } = readOptions<MonitorOptions>(
+  const { signal: _, ...table } = checkTable;
+  const { interval, checkTimeout, failures, breaker, onChange, ...own } = readSettings(
     'monitor',
-    options,
     {
-      ...rules,
-      interval: positiveDuration,
-      checkTimeout: positiveDuration,
-      failures: integer(1),
-      breaker: isolatingRule,
-      onChange: ofType('function'),
+      ...table,
+      interval: [30_000, positiveDuration],
+      checkTimeout: [5_000, positiveDuration],
+      failures: [2, integer(1)],
+      breaker: [undefined, isolatingRule],
+      onChange: [undefined, ofType<MonitorOptions['onChange']>('function')],
     },
-    { interval: 30_000, checkTimeout: 5_000, failures: 2 },
-  ) as Settings;
+    options,
+  );
   const list = Array.isArray(urls) ? urls : [urls as string | URL];
   if (list.length === 0) throw new ConfigurationError('monitor.urls', urls, 'expected at least one URL');
   const ended = createAborter();
-  const settings = checkSettings({ ...own, signal: ended.signal });
+  const settings = { ...own, signal: ended.signal };
   const watched = list.map((each): Watched => {
     const url = checkedUrl(each, 'monitor.urls');
     return {

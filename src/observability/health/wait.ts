@@ -1,16 +1,10 @@
+import type { Host } from '../../core/contract.ts';
 import { createAborter, follow } from '../../primitives/abort.ts';
 import { sleep } from '../../primitives/clock.ts';
 import { HoldfastError } from '../../primitives/failure.ts';
 import type { Duration } from '../../primitives/units.ts';
-import { positiveDuration, readOptions } from '../../primitives/validate.ts';
-import {
-  type CheckOptions,
-  checkedUrl,
-  checkHealth,
-  checkRules,
-  checkSettings,
-  type Health,
-} from './health.ts';
+import { positiveDuration, readSettings } from '../../primitives/validate.ts';
+import { type CheckOptions, checkedUrl, checkHealth, checkTable, type Health } from './health.ts';
 
 export interface WaitOptions extends CheckOptions {
   /** How long to wait for it in all. Default 60 s. */
@@ -31,14 +25,17 @@ export interface WaitOptions extends CheckOptions {
  * await waitUntilHealthy('https://api.example.com/health', { timeout: '1m' });
  */
 export async function waitUntilHealthy(url: string | URL, options: WaitOptions = {}): Promise<Health> {
-  const { timeout, interval, checkTimeout, ...own } = readOptions<WaitOptions>(
+  const { timeout, interval, checkTimeout, ...settings } = readSettings(
     'waitUntilHealthy',
+    {
+      ...checkTable,
+      timeout: [60_000, positiveDuration],
+      interval: [1_000, positiveDuration],
+      checkTimeout: [5_000, positiveDuration],
+    },
     options,
-    { ...checkRules, timeout: positiveDuration, interval: positiveDuration, checkTimeout: positiveDuration },
-    { timeout: 60_000, interval: 1_000, checkTimeout: 5_000 },
-  ) as CheckOptions & { timeout: number; interval: number; checkTimeout: number };
+  );
   const target = checkedUrl(url, 'waitUntilHealthy.url');
-  const settings = checkSettings(own);
   const { host, signal = createAborter().signal } = settings;
   const until = host.clock.ticks() + timeout;
   let isLast = false;
@@ -56,11 +53,7 @@ export async function waitUntilHealthy(url: string | URL, options: WaitOptions =
 }
 
 /** Coming online ends a wait. */
-async function rested(
-  ms: number,
-  host: ReturnType<typeof checkSettings>['host'],
-  signal: AbortSignal,
-): Promise<void> {
+async function rested(ms: number, host: Host, signal: AbortSignal): Promise<void> {
   const early = createAborter();
   const unfollow = follow(signal, early.abort);
   const unsubscribe = host.connectivity.subscribe((online) => online && early.abort(undefined));

@@ -1,6 +1,6 @@
 import type { HoldfastEvent } from '../../core/events.ts';
 import { systemHost } from '../../core/host.ts';
-import { oneOf, readOptions, withMethods } from '../../primitives/validate.ts';
+import { oneOf, readSettings, withMethods } from '../../primitives/validate.ts';
 import { SEVERITIES } from './json-lines.ts';
 import type { Listener } from './listeners.ts';
 import { type LogRecord, recordOf } from './record.ts';
@@ -33,11 +33,13 @@ const METHODS = { expected: 'debug', unexpected: 'warn', critical: 'error' } as 
  * const fetch = createFetch({ onEvent: consoleListener({ level: 'unexpected' }) });
  */
 export function consoleListener(options: ConsoleListenerOptions = {}): Listener {
-  const { console: out, level } = readOptions<Required<ConsoleListenerOptions>>(
+  const { console: out, level } = readSettings(
     'consoleListener',
+    {
+      console: [globalThis.console, withMethods<ConsoleLike>('a console', 'debug', 'warn', 'error')],
+      level: ['expected' as const, oneOf(...SEVERITIES)],
+    },
     options,
-    { console: withMethods<ConsoleLike>('a console', 'debug', 'warn', 'error'), level: oneOf(...SEVERITIES) },
-    { console: globalThis.console, level: 'expected' },
   );
   /** What calls that are under way ask for; of a call that never ends there is at the most this many. */
   const asked = new Map<string, string>();

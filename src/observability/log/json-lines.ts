@@ -1,6 +1,6 @@
 import type { HoldfastEvent } from '../../core/events.ts';
 import { systemHost } from '../../core/host.ts';
-import { integer, ofType, oneOf, readOptions } from '../../primitives/validate.ts';
+import { integer, ofType, oneOf, readSettings } from '../../primitives/validate.ts';
 import type { Listener } from './listeners.ts';
 import { recordOf } from './record.ts';
 import type { Severity } from './severity.ts';
@@ -26,11 +26,14 @@ export const SEVERITIES: readonly Severity[] = ['expected', 'unexpected', 'criti
  * const fetch = createFetch({ onEvent: jsonLines({ level: 'unexpected' }) });
  */
 export function jsonLines(options: JsonLinesOptions = {}): Listener {
-  const { write, level, most } = readOptions<Required<JsonLinesOptions>>(
+  const { write, level, most } = readSettings(
     'jsonLines',
+    {
+      write: [toConsole, ofType<(lines: string) => unknown>('function')],
+      level: ['expected' as const, oneOf(...SEVERITIES)],
+      most: [1_000, integer(1)],
+    },
     options,
-    { write: ofType('function'), level: oneOf(...SEVERITIES), most: integer(1) },
-    { write: toConsole, level: 'expected', most: 1_000 },
   );
   const { clock } = systemHost;
   let waiting: string[] = [];

@@ -1,6 +1,5 @@
 import type { Host } from '../../core/contract.ts';
 import type { HoldfastEvent } from '../../core/events.ts';
-import { systemHost } from '../../core/host.ts';
 import { createAborter } from '../../primitives/abort.ts';
 import { pollInBackground } from '../background.ts';
 import type { ClientHealth } from '../health/client.ts';
@@ -72,7 +71,7 @@ export interface Metrics {
  */
 export function metrics(options: MetricsOptions = {}): Metrics {
   const settings = readMetrics(options);
-  const host = { ...systemHost, ...settings.host };
+  const { host } = settings;
   const { clock } = host;
   const alarms = new Alarms(settings, clock);
   const ended = createAborter();

@@ -1,4 +1,5 @@
 import type { Host } from '../../core/contract.ts';
+import { systemHost } from '../../core/host.ts';
 import { ConfigurationError } from '../../primitives/failure.ts';
 import type { Duration } from '../../primitives/units.ts';
 import {
@@ -8,9 +9,10 @@ import {
   ofType,
   positiveDuration,
   type Rule,
-  readOptions,
+  readSettings,
 } from '../../primitives/validate.ts';
 import type { ClientHealth } from '../health/client.ts';
+import { hostRule } from '../health/health.ts';
 
 /** From which value on a figure is an alarm; it is over at nine tenths of that. 0: whatever is not 0. */
 export interface Thresholds {
@@ -56,57 +58,38 @@ export interface MetricsOptions {
   readonly host?: Partial<Host>;
 }
 
-/** The options, read. */
-export interface MetricsSettings {
-  windows: number[];
-  series: number;
-  minimum: number;
-  thresholds: Partial<Record<keyof Thresholds, number>>;
-  onAlarm: ((alarm: Alarm) => void) | undefined;
-  health: (() => Promise<ClientHealth>) | undefined;
-  host: Partial<Host>;
-}
-
 const share = between(0, 1);
 
-const thresholds: Rule<MetricsSettings['thresholds']> = (value, option) =>
-  readOptions<Partial<Record<keyof Thresholds, number>>>(
+const thresholds: Rule<Partial<Record<keyof Thresholds, number | undefined>>> = (value, option) =>
+  readSettings(
     option,
-    value as object,
     {
-      errorRate: share,
-      staleRate: share,
-      fallbackRate: share,
-      p95: positiveDuration,
-      deadLetters: integer(1),
-      queueAge: positiveDuration,
-      quota: share,
+      errorRate: [undefined, share],
+      staleRate: [undefined, share],
+      fallbackRate: [undefined, share],
+      p95: [undefined, positiveDuration],
+      deadLetters: [undefined, integer(1)],
+      queueAge: [undefined, positiveDuration],
+      quota: [undefined, share],
     },
-    {},
+    value,
   );
 
-export function readMetrics(options: MetricsOptions): MetricsSettings {
-  const settings = readOptions<MetricsSettings>(
+export type MetricsSettings = ReturnType<typeof readMetrics>;
+
+export function readMetrics(options: MetricsOptions) {
+  const settings = readSettings(
     'metrics',
+    {
+      windows: [[60_000, 300_000], list(positiveDuration)],
+      series: [50, integer(1)],
+      minimum: [10, integer(1)],
+      thresholds: [{}, thresholds],
+      onAlarm: [undefined, ofType<MetricsOptions['onAlarm']>('function')],
+      health: [undefined, ofType<MetricsOptions['health']>('function')],
+      host: [systemHost, hostRule],
+    },
     options,
-    {
-      windows: list(positiveDuration),
-      series: integer(1),
-      minimum: integer(1),
-      thresholds,
-      onAlarm: ofType('function'),
-      health: ofType('function'),
-      host: ofType('object'),
-    },
-    {
-      windows: [60_000, 300_000],
-      series: 50,
-      minimum: 10,
-      thresholds: {},
-      onAlarm: undefined,
-      health: undefined,
-      host: {},
-    },
   );
   const { windows, health } = settings;
   if (windows.length === 0) throw new ConfigurationError('metrics.windows', windows, 'expected at least one');
