@@ -7,7 +7,7 @@ import { DeadlineError, withDeadline } from '../../primitives/clock.ts';
 import { notify } from '../../primitives/emitter.ts';
 import { ConfigurationError } from '../../primitives/failure.ts';
 import { originOf } from '../../primitives/request.ts';
-import { abortSignal, integer, ofType, readOptions, wellFormedString } from '../../primitives/validate.ts';
+import { abortSignal, integer, ofType, readSettings, wellFormedString } from '../../primitives/validate.ts';
 import type { Cache, CacheStats } from './cache-context.ts';
 import { readCallOptions } from './options.ts';
 import type { CachedResponse } from './store/entry.ts';
@@ -92,26 +92,25 @@ export function createCacheApi(cache: Cache): CacheManagement {
 
   return {
     async entries(query = {}) {
-      const { partition, after, limit } = readOptions<{
-        partition: string | undefined;
-        after: string;
-        limit: number;
-      }>(
+      const { partition, after, limit } = readSettings(
         'staleCache.entries',
+        {
+          partition: [undefined, wellFormedString],
+          after: ['', ofType<string>('string')],
+          limit: [100, integer(1)],
+        },
         query,
-        { partition: wellFormedString, after: ofType('string'), limit: integer(1) },
-        { partition: undefined, after: '', limit: 100 },
       );
       const { now } = cache;
       const cached = await asked('entries', store.list(partition, after, limit));
       return cached.map((each) => entryOf(each, now));
     },
     async delete(url, options = {} as never) {
-      const { partition } = readPartition('delete', options);
-      return forget('delete', wellFormedString(partition, 'staleCache.delete.partition'), new URL(url).href);
+      const partition = wellFormedString(readPartition('delete', options), 'staleCache.delete.partition');
+      return forget('delete', partition, new URL(url).href);
     },
     async clear(options = {}) {
-      return forget('clear', readPartition('clear', options).partition, undefined);
+      return forget('clear', readPartition('clear', options), undefined);
     },
     async warm(wishes, options = {}) {
       const { pipeline } = cache;
@@ -149,19 +148,14 @@ export function createCacheApi(cache: Cache): CacheManagement {
       });
     },
     async usage(query = {}) {
-      return asked('usage', store.usage(readPartition('usage', query).partition));
+      return asked('usage', store.usage(readPartition('usage', query)));
     },
     stats: () => ({ ...cache.stats }),
   };
 }
 
-const readPartition = (operation: string, options: object): { partition: string | undefined } =>
-  readOptions<{ partition: string | undefined }>(
-    `staleCache.${operation}`,
-    options,
-    { partition: wellFormedString },
-    { partition: undefined },
-  );
+const readPartition = (operation: string, options: object): string | undefined =>
+  readSettings(`staleCache.${operation}`, { partition: [undefined, wellFormedString] }, options).partition;
 
 function entryOf({ key, response: copy, freshness, size, usedAt }: CachedResponse, now: number): CacheEntry {
   const { partition, url, response, varying, receivedAt } = copy;
@@ -221,15 +215,14 @@ async function warmer(
   options: WarmOptions,
   warm: (wish: string | Request, signal: AbortSignal) => Promise<Warmed>,
 ): Promise<WarmReport> {
-  const { concurrency, signal, onProgress } = readOptions<{
-    concurrency: number;
-    signal: AbortSignal | undefined;
-    onProgress: WarmOptions['onProgress'];
-  }>(
+  const { concurrency, signal, onProgress } = readSettings(
     'staleCache.warm',
+    {
+      concurrency: [4, integer(1)],
+      signal: [undefined, abortSignal],
+      onProgress: [undefined, ofType<WarmOptions['onProgress']>('function')],
+    },
     options,
-    { concurrency: integer(1), signal: abortSignal, onProgress: ofType('function') },
-    { concurrency: 4, signal: undefined, onProgress: undefined },
   );
   if (typeof wishes === 'string' || typeof wishes?.[Symbol.iterator] !== 'function')
     throw new ConfigurationError('staleCache.warm', wishes, 'expected a list of URLs or requests');

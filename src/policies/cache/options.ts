@@ -10,7 +10,9 @@ import {
   list,
   oneOf,
   type Rule,
-  readOptions,
+  readSettings,
+  type SettingsOf,
+  settingsTable,
   size,
 } from '../../primitives/validate.ts';
 
@@ -75,63 +77,44 @@ const varies: Rule<string> = (value, option) => {
   throw new ConfigurationError(option, value, 'credential headers cannot be used in vary; use partition');
 };
 
-const callRules = {
-  mode: oneOf('network-first', 'cache-first', 'stale-while-revalidate'),
-  respondAfter: durationOrFalse,
-  maxStale: duration,
-  disregard: list(oneOf('no-cache', 'must-revalidate')),
-};
+const callTable = /* @__PURE__ */ settingsTable({
+  mode: ['network-first' as const, oneOf('network-first', 'cache-first', 'stale-while-revalidate')],
+  respondAfter: [4_000, durationOrFalse],
+  maxStale: [7 * 86_400_000, duration],
+  disregard: [[], list(oneOf('no-cache', 'must-revalidate'))],
+});
 
-const rules = {
-  ...callRules,
-  store: storeRule,
-  maxBytes: size,
-  maxEntries: integer(1),
-  maxEntryBytes: size,
-  memory: (value: unknown, option: string) => (value === false ? 0 : size(value, option)),
-  vary: list(varies),
-  validators: oneOf('own', 'platform'),
-  encryption: cipherRule,
-  shared: oneOf('ignore-authorization'),
-  invalidated: oneOf('keep', 'drop'),
-};
+export type CallSettings = SettingsOf<typeof callTable>;
+export type CacheSettings = ReturnType<typeof readCacheOptions>;
 
-/** What rules read. */
-type Settings<Rules> = { [K in keyof Rules]: Rules[K] extends Rule<infer T> ? T : never };
-
-export type CallSettings = Settings<typeof callRules>;
-
-type Optional = 'encryption' | 'shared';
-
-export type CacheSettings = Settings<Omit<typeof rules, Optional>> & {
-  [K in Optional]: Settings<typeof rules>[K] | undefined;
-};
-
-export function readCacheOptions(given: StaleCacheOptions, store: Store): CacheSettings {
-  const read = readOptions<CacheSettings>('staleCache', given, rules, {
-    mode: 'network-first',
-    respondAfter: 4_000,
-    maxStale: 7 * 86_400_000,
-    disregard: [],
-    store,
-    maxBytes: 50_000_000,
-    maxEntries: 1000,
-    maxEntryBytes: 5_000_000,
-    memory: 5_000_000,
-    vary: [],
-    // Only browsers have an HTTP cache below their fetch, and only they have IndexedDB.
-    validators: typeof globalThis.indexedDB === 'object' ? 'platform' : 'own',
-    encryption: undefined,
-    shared: undefined,
-    invalidated: 'keep',
-  });
+export function readCacheOptions(given: StaleCacheOptions, store: Store) {
+  const settings = readSettings(
+    'staleCache',
+    {
+      ...callTable,
+      store: [store, storeRule],
+      maxBytes: [50_000_000, size],
+      maxEntries: [1_000, integer(1)],
+      maxEntryBytes: [5_000_000, size],
+      memory: [5_000_000, (value, option) => (value === false ? 0 : size(value, option))],
+      vary: [[], list(varies)],
+      // Only browsers have an HTTP cache below their fetch, and only they have IndexedDB.
+      validators: [
+        typeof globalThis.indexedDB === 'object' ? ('platform' as const) : ('own' as const),
+        oneOf('own', 'platform'),
+      ],
+      encryption: [undefined, cipherRule],
+      shared: [undefined, oneOf('ignore-authorization')],
+      invalidated: ['keep' as const, oneOf('keep', 'drop')],
+    },
+    given,
+  );
   // One that is larger than all together would push all others out, and stay alone.
-  return { ...read, maxEntryBytes: Math.min(read.maxEntryBytes, read.maxBytes) };
+  return { ...settings, maxEntryBytes: Math.min(settings.maxEntryBytes, settings.maxBytes) };
 }
 
 export function readCallOptions(given: unknown, settings: CacheSettings): CallSettings {
   if (given === undefined || given === true) return settings;
   const { mode, respondAfter, maxStale, disregard } = settings;
-  const above = { mode, respondAfter, maxStale, disregard };
-  return readOptions('staleCache', given as CallStaleCache, callRules, above);
+  return readSettings('staleCache', callTable, { mode, respondAfter, maxStale, disregard }, given);
 }
