@@ -8,7 +8,7 @@ import type { OutboxContext } from './context.ts';
 import { purgePartition } from './queue/cleanup.ts';
 import { deserializeRequest, type OutboxEntry } from './queue/entry.ts';
 import { isPaused, readPauses, setPaused } from './queue/pauses.ts';
-import type { EntriesQuery, FlushOptions, FlushProgress, ReplayOptions } from './queue/queries.ts';
+import type { EntriesQuery, FlushOptions, FlushProgress } from './queue/queries.ts';
 import { sortableTimestamp } from './queue/records.ts';
 import { serializeRequest } from './queue/serialize.ts';
 import { replaceRequest, requeue } from './queue/transitions.ts';
@@ -131,7 +131,7 @@ export async function clear(partition: string, context: OutboxContext): Promise<
 /** Sends a dead letter again. @returns false if there is none of that id. */
 export async function replay(
   id: string,
-  { key = 'same' }: ReplayOptions,
+  key: 'same' | 'new',
   { queue, scheduler, events, pipeline, settings }: OutboxContext,
 ): Promise<boolean> {
   const { clock, random } = pipeline.host;

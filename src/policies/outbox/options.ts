@@ -14,7 +14,10 @@ import {
   oneOf,
   positiveDuration,
   type Rule,
-  readOptions,
+  readSettings,
+  rule,
+  type SettingsOf,
+  settingsTable,
   size,
   urlMatchRule,
   wellFormedString,
@@ -120,37 +123,6 @@ export interface Coalesce {
 
 export type Merge = (earlier: Request, later: Request) => Request | Promise<Request>;
 
-export interface OutboxSettings {
-  store: AtomicStore;
-  match: Match | undefined;
-  respondAfter: number;
-  attempts: number;
-  expiresAfter: number;
-  backoffLimit: number;
-  maxEntries: number;
-  maxBytes: number;
-  maxEntryBytes: number;
-  idempotencyHeader: string | false;
-  persistHeaders: string[];
-  authorize: OutboxOptions['authorize'];
-  onConflict: OutboxOptions['onConflict'];
-  resultTtl: number;
-  pollInterval: number;
-  persist: boolean;
-  isDelivered: OutboxOptions['isDelivered'];
-  delivery: DeliveryGuarantee;
-  blockLaneOnFailure: boolean;
-  concurrency: number;
-  encryption: Cipher | undefined;
-  /** The tag; `''` for none. */
-  backgroundSync: string;
-}
-
-/** The options of one call, checked. */
-export interface CallOutboxSettings extends Omit<CallOutbox, 'expiresAfter'> {
-  readonly expiresAfter?: number;
-}
-
 /** How long a hook of the application may take, in ms: a lane waits for it. */
 export const HOOK_TIMEOUT = 30_000;
 
@@ -165,60 +137,50 @@ const storedHeader =
 const keptHeader = storedHeader('credentials are not written to disk: `authorize` puts them back');
 const keyHeader = storedHeader('expected no header of credentials: the key is written to disk');
 
-const rules: { [K in keyof OutboxSettings]: Rule<OutboxSettings[K]> } = {
-  store: atomicStoreRule,
-  match: urlMatchRule,
-  respondAfter: duration,
-  attempts: integer(1),
-  expiresAfter: durationOrFalse,
-  backoffLimit: duration,
-  maxEntries: integer(1),
-  maxBytes: size,
-  maxEntryBytes: size,
-  idempotencyHeader: (value, option) => (value === false ? value : keyHeader(value, option)),
-  persistHeaders: list((value, option) => keptHeader(value, option).toLowerCase()),
-  authorize: ofType('function'),
-  onConflict: ofType('function'),
-  resultTtl: (value, option) => (value === false ? 0 : duration(value, option)),
-  pollInterval: positiveDuration,
-  persist: ofType('boolean'),
-  isDelivered: ofType('function'),
-  delivery: oneOf('at-least-once', 'at-most-once'),
-  blockLaneOnFailure: ofType('boolean'),
-  concurrency: integer(1),
-  encryption: cipherRule,
-  backgroundSync: (value, option) =>
-    value === true ? SYNC_TAG : value === false ? '' : ofType<string>('string')(value, option),
-};
+const delivery = /* @__PURE__ */ oneOf<DeliveryGuarantee>('at-least-once', 'at-most-once');
 
 /** The tag under which the service worker is woken. */
 export const SYNC_TAG = 'holdfast-outbox';
 
-export const readOutboxOptions = (given: OutboxOptions, store: AtomicStore): OutboxSettings =>
-  readOptions<OutboxSettings>('outbox', given, rules, {
-    store,
-    match: undefined,
-    respondAfter: 2_000,
-    attempts: 10,
-    expiresAfter: 7 * 86_400_000,
-    backoffLimit: 900_000,
-    maxEntries: 1_000,
-    maxBytes: 50_000_000,
-    maxEntryBytes: 5_000_000,
-    idempotencyHeader: 'Idempotency-Key',
-    persistHeaders: [],
-    authorize: undefined,
-    onConflict: undefined,
-    resultTtl: 86_400_000,
-    pollInterval: 60_000,
-    persist: true,
-    isDelivered: undefined,
-    delivery: 'at-least-once',
-    blockLaneOnFailure: false,
-    concurrency: 6,
-    encryption: undefined,
-    backgroundSync: '',
-  });
+export type OutboxSettings = ReturnType<typeof readOutboxOptions>;
+
+export const readOutboxOptions = (given: OutboxOptions, store: AtomicStore) =>
+  readSettings(
+    'outbox',
+    {
+      store: [store, atomicStoreRule],
+      match: [undefined, urlMatchRule],
+      respondAfter: [2_000, duration],
+      attempts: [10, integer(1)],
+      expiresAfter: [7 * 86_400_000, durationOrFalse],
+      backoffLimit: [900_000, duration],
+      maxEntries: [1_000, integer(1)],
+      maxBytes: [50_000_000, size],
+      maxEntryBytes: [5_000_000, size],
+      idempotencyHeader: [
+        'Idempotency-Key' as string | false,
+        (value, option) => (value === false ? value : keyHeader(value, option)),
+      ],
+      persistHeaders: [[], list((value, option) => keptHeader(value, option).toLowerCase())],
+      authorize: [undefined, ofType<OutboxOptions['authorize']>('function')],
+      onConflict: [undefined, ofType<OutboxOptions['onConflict']>('function')],
+      resultTtl: [86_400_000, (value, option) => (value === false ? 0 : duration(value, option))],
+      pollInterval: [60_000, positiveDuration],
+      persist: [true, ofType<boolean>('boolean')],
+      isDelivered: [undefined, ofType<OutboxOptions['isDelivered']>('function')],
+      delivery: ['at-least-once' as const, delivery],
+      blockLaneOnFailure: [false, ofType<boolean>('boolean')],
+      concurrency: [6, integer(1)],
+      encryption: [undefined, cipherRule],
+      /** The tag; `''` for none. */
+      backgroundSync: [
+        '',
+        (value, option) =>
+          value === true ? SYNC_TAG : value === false ? '' : ofType<string>('string')(value, option),
+      ],
+    },
+    given,
+  );
 
 /** The longest id and coalesce key, lane and partition, in characters: they are part of the store's keys. */
 const LONGEST_ID = 255;
@@ -235,41 +197,42 @@ const named =
 /** @throws {ConfigurationError} for a partition that is too long to be part of the store's keys. */
 export const checkPartition = (partition: string): string => named(LONGEST_LANE)(partition, 'partition');
 
-const coalesceRules: { [K in keyof Coalesce]-?: Rule<Coalesce[K]> } = {
-  key: named(LONGEST_ID),
-  merge: (value, option) =>
-    expected(
-      "'replace' or a function",
-      value === 'replace' || typeof value === 'function',
-      value as Merge,
-      option,
-    ),
+const merge: Rule<Coalesce['merge']> = /* @__PURE__ */ rule(
+  "'replace' or a function",
+  (value) => value === 'replace' || typeof value === 'function',
+);
+
+const coalesce: Rule<Coalesce> = (value, option) => {
+  const table = { key: [undefined as never, named(LONGEST_ID)], merge: [undefined, merge] } as const;
+  const settings = readSettings(option, table, value);
+  return expected('a key', settings.key !== undefined, settings, `${option}.key`);
 };
 
-const rulesOfCall: { [K in keyof CallOutboxSettings]-?: Rule<CallOutboxSettings[K]> } = {
-  lane: named(LONGEST_LANE),
-  id: named(LONGEST_ID),
-  coalesce: (value, option) => {
-    const read = readOptions<Partial<Coalesce>>(option, value as object, coalesceRules, {});
-    return expected('a key', read.key !== undefined, read as Coalesce, `${option}.key`);
-  },
-  expiresAfter: durationOrFalse,
-  blockLaneOnFailure: ofType('boolean'),
-  delivery: oneOf('at-least-once', 'at-most-once'),
-  optimisticResult: (value) => value,
-  meta(value, option) {
-    try {
-      return structuredClone(value);
-    } catch {
-      throw new ConfigurationError(option, value, 'expected plain data, which can be stored');
-    }
-  },
-};
+const callTable = /* @__PURE__ */ settingsTable({
+  lane: [undefined, named(LONGEST_LANE)],
+  id: [undefined, named(LONGEST_ID)],
+  coalesce: [undefined, coalesce],
+  expiresAfter: [undefined, durationOrFalse],
+  blockLaneOnFailure: [undefined, ofType<boolean>('boolean')],
+  delivery: [undefined, delivery],
+  optimisticResult: [undefined, (value: unknown) => value],
+  meta: [
+    undefined as unknown,
+    (value, option) => {
+      try {
+        return structuredClone(value);
+      } catch {
+        throw new ConfigurationError(option, value, 'expected plain data, which can be stored');
+      }
+    },
+  ],
+});
 
-export function readCallOutbox(given: unknown): CallOutboxSettings {
-  if (given === true) return {};
-  return readOptions<CallOutboxSettings>('outbox', given as CallOutbox, rulesOfCall, {});
-}
+/** The options of one call, checked. */
+export type CallOutboxSettings = SettingsOf<typeof callTable>;
+
+export const readCallOutbox = (given: unknown): CallOutboxSettings =>
+  readSettings('outbox', callTable, given === true ? {} : given);
 
 /** A function of the application. */
 export const functionRule = ofType<(...args: never[]) => unknown>('function');

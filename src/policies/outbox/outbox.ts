@@ -204,7 +204,7 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
         const partition = currentPartition(pipeline);
         return partition === undefined ? [] : queue.list(partition, readQuery(query));
       },
-      counts: async (query: LaneQuery = {}) => counts(readLaneQuery(query).lane, open()),
+      counts: async (query: LaneQuery = {}) => counts(readLaneQuery(query), open()),
       lanes: async () => lanes(open()),
       request: async (id: string) => requestOf(id, open()),
       async edit(id: string, change: Parameters<Outbox['edit']>[1]) {
@@ -224,12 +224,11 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
       export: (query: EntriesQuery = {}) => exportEntries(readQuery(query), context()),
       async clear(of: ClearOptions = {}) {
         const mine = open();
-        const { partition = mine.pipeline.partition() } = readClear(of);
-        return clear(partition, mine);
+        return clear(readClear(of) ?? mine.pipeline.partition(), mine);
       },
       flush: async (options: FlushOptions = {}) => flush(readFlush(options), open()),
-      pause: async (query: LaneQuery = {}) => pause(readLaneQuery(query).lane, open()),
-      resume: async (query: LaneQuery = {}) => resume(readLaneQuery(query).lane, open()),
+      pause: async (query: LaneQuery = {}) => pause(readLaneQuery(query), open()),
+      resume: async (query: LaneQuery = {}) => resume(readLaneQuery(query), open()),
       subscribe(listener: (event: OutboxNotification) => void) {
         functionRule(listener, 'subscribe.listener');
         return context().events.subscribe(listener);

@@ -3,8 +3,7 @@ import {
   integer,
   ofType,
   oneOf,
-  type Rule,
-  readOptions,
+  readSettings,
   wellFormedString,
 } from '../../../primitives/validate.ts';
 import type { OutboxEntry } from './entry.ts';
@@ -54,23 +53,37 @@ export interface ClearOptions {
   readonly partition?: string | undefined;
 }
 
-/** @param rules By option; none is required. */
-const reader =
-  <T extends object>(owner: string, rules: { [K in keyof T]-?: Rule<T[K]> }) =>
-  (given: T): T =>
-    readOptions<T>(owner, given, rules, {} as T);
+export const readQuery = (query: EntriesQuery) =>
+  readSettings(
+    'entries',
+    {
+      state: [undefined, oneOf('waiting', 'dead-letter')],
+      lane: [undefined, wellFormedString],
+      after: [undefined, ofType<string>('string')],
+      limit: [undefined, integer(1)],
+    },
+    query,
+  );
 
-export const readQuery = reader<EntriesQuery>('entries', {
-  state: oneOf('waiting', 'dead-letter'),
-  lane: wellFormedString,
-  after: ofType<string>('string'),
-  limit: integer(1),
-});
-export const readLaneQuery = reader<LaneQuery>('outbox', { lane: wellFormedString });
-export const readClear = reader<ClearOptions>('clear', { partition: wellFormedString });
-export const readReplay = reader<ReplayOptions>('replay', { key: oneOf('same', 'new') });
-export const readFlush = reader<FlushOptions>('flush', {
-  due: ofType<boolean>('boolean'),
-  signal: abortSignal,
-  onProgress: ofType('function'),
-});
+/** @returns the lane. */
+export const readLaneQuery = (query: LaneQuery) =>
+  readSettings('outbox', { lane: [undefined, wellFormedString] }, query).lane;
+
+/** @returns the partition. */
+export const readClear = (of: ClearOptions) =>
+  readSettings('clear', { partition: [undefined, wellFormedString] }, of).partition;
+
+/** @returns the key. */
+export const readReplay = (options: ReplayOptions) =>
+  readSettings('replay', { key: ['same' as const, oneOf('same', 'new')] }, options).key;
+
+export const readFlush = (options: FlushOptions) =>
+  readSettings(
+    'flush',
+    {
+      due: [false, ofType<boolean>('boolean')],
+      signal: [undefined, abortSignal],
+      onProgress: [undefined, ofType<FlushOptions['onProgress']>('function')],
+    },
+    options,
+  );
