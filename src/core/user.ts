@@ -1,5 +1,5 @@
 import { addFacts, ConfigurationError, isFailure } from '../primitives/failure.ts';
-import { oneOf, readOptions, wellFormedString } from '../primitives/validate.ts';
+import { oneOf, readSettings, wellFormedString } from '../primitives/validate.ts';
 import {
   type Partition,
   type PipelineContext,
@@ -63,11 +63,10 @@ async function signOut(
   partition: string | undefined,
   options: SignOutOptions,
 ): Promise<SignedOut> {
-  const { undelivered } = readOptions<{ undelivered: SignOutOptions['undelivered'] }>(
+  const { undelivered } = readSettings(
     'signOut',
+    { undelivered: [undefined, oneOf('keep', 'remove')] },
     options,
-    { undelivered: oneOf('keep', 'remove') },
-    { undelivered: undefined },
   );
   if (undelivered === undefined && policies.some((policy) => policy.name === 'outbox'))
     throw new ConfigurationError(

@@ -1,7 +1,7 @@
 import type { SharedState, Sharing } from '../../policies/breaker/sharing.ts';
 import { ConfigurationError } from '../../primitives/failure.ts';
 import type { Duration } from '../../primitives/units.ts';
-import { positiveDuration, readOptions, wellFormedString, withMethods } from '../../primitives/validate.ts';
+import { positiveDuration, readSettings, wellFormedString, withMethods } from '../../primitives/validate.ts';
 import type { SyncMessage } from './protocol.ts';
 import { type SyncClient, syncClient } from './sync-client.ts';
 
@@ -38,11 +38,10 @@ export function betweenIsolates(
   binding: CoordinatorNamespace | undefined,
   options: BetweenIsolatesOptions = {},
 ): Sharing {
-  const { name, every } = readOptions<{ name: string; every: number }>(
+  const { name, every } = readSettings(
     'betweenIsolates',
+    { name: ['default', wellFormedString], every: [1_000, positiveDuration] },
     options,
-    { name: wellFormedString, every: positiveDuration },
-    { name: 'default', every: 1_000 },
   );
   if (binding !== undefined)
     withMethods<CoordinatorNamespace>(EXPECTED, 'getByName')(binding, 'betweenIsolates.binding');

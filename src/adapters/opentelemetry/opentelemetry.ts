@@ -1,7 +1,7 @@
 import { context, metrics, propagation, trace } from '@opentelemetry/api';
 import type { HoldfastEvent } from '../../core/events.ts';
 import { systemHost } from '../../core/host.ts';
-import { ofType, readOptions } from '../../primitives/validate.ts';
+import { ofType, readSettings } from '../../primitives/validate.ts';
 import { Meters } from './meters.ts';
 import { Spans } from './spans.ts';
 
@@ -33,11 +33,10 @@ const NAME = 'holdfast';
  * const api = createClient({ onEvent: otel.receive, telemetry: telemetry({ origins, parent: otel.parent }) });
  */
 export function openTelemetry(options: OpenTelemetryOptions = {}): OpenTelemetry {
-  const wanted = readOptions<Required<OpenTelemetryOptions>>(
+  const wanted = readSettings(
     'openTelemetry',
+    { spans: [true, ofType<boolean>('boolean')], metrics: [true, ofType<boolean>('boolean')] },
     options,
-    { spans: ofType('boolean'), metrics: ofType('boolean') },
-    { spans: true, metrics: true },
   );
   const { clock } = systemHost;
   // Made with the first event: the application may register its SDK after this.

@@ -4,7 +4,7 @@ import { SYNC_TAG } from '../../policies/outbox/options.ts';
 import type { Outbox } from '../../policies/outbox/outbox.ts';
 import { ConfigurationError, isFailure } from '../../primitives/failure.ts';
 import { type Match, matches } from '../../primitives/request.ts';
-import { ofType, readOptions, urlMatchRule, withMethods } from '../../primitives/validate.ts';
+import { ofType, readSettings, urlMatchRule, withMethods } from '../../primitives/validate.ts';
 import { killSwitch } from './kill-switch.ts';
 import { drainInEvent, StillWaitingError } from './sync.ts';
 
@@ -32,8 +32,6 @@ export interface ServiceWorkerOptions {
   /** Where the worker's events come. Default: `globalThis`, in a service worker. */
   readonly scope?: WorkerScope;
 }
-
-type Settings = Required<Omit<ServiceWorkerOptions, 'outbox'>> & { readonly outbox: Outbox | undefined };
 
 /** What is used of a worker's events. */
 interface Extendable {
@@ -66,27 +64,21 @@ export interface WorkerScope {
  * serviceWorker({ fetch, outbox: queue, routes: [{ match: '/api/' }] });
  */
 export function serviceWorker(options: ServiceWorkerOptions): void {
-  const { fetch, outbox, ready, routes, tag, name, scope } = readOptions<Settings>(
+  const { fetch, outbox, ready, routes, tag, name, scope } = readSettings(
     'serviceWorker',
+    {
+      fetch: [undefined as never, ofType<ServiceWorkerOptions['fetch']>('function')],
+      outbox: [undefined, withMethods<Outbox>('an outbox', 'flush', 'counts')],
+      ready: [Promise.resolve(), ofType<Promise<unknown>>('object')],
+      routes: [[], readRoutes],
+      tag: [SYNC_TAG, ofType<string>('string')],
+      name: ['holdfast-worker', ofType<string>('string')],
+      scope: [
+        globalThis as unknown as WorkerScope,
+        withMethods<WorkerScope>('a service worker’s global scope', 'addEventListener'),
+      ],
+    },
     options,
-    {
-      fetch: ofType('function'),
-      outbox: withMethods<Outbox>('an outbox', 'flush', 'counts'),
-      ready: ofType('object'),
-      routes: readRoutes,
-      tag: ofType('string'),
-      name: ofType('string'),
-      scope: withMethods('a service worker’s global scope', 'addEventListener'),
-    },
-    {
-      fetch: undefined as never,
-      outbox: undefined,
-      ready: Promise.resolve(),
-      routes: [],
-      tag: SYNC_TAG,
-      name: 'holdfast-worker',
-      scope: globalThis as unknown as WorkerScope,
-    },
   );
   if (options.fetch === undefined)
     throw new ConfigurationError('serviceWorker.fetch', undefined, 'expected what createFetch() gives');

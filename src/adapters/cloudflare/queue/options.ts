@@ -8,8 +8,7 @@ import {
   headerName,
   list,
   ofType,
-  type Rule,
-  readOptions,
+  readSettings,
   size,
   wellFormedString,
   withMethods,
@@ -43,38 +42,32 @@ export interface OutboxQueueOptions {
   readonly host?: Partial<Host>;
 }
 
-export type QueueSettings = Required<
-  Omit<OutboxQueueOptions, 'bodies' | 'authorize' | 'deadLetterQueue' | 'host' | 'maxEntryBytes'>
-> &
-  Pick<OutboxQueueOptions, 'bodies' | 'authorize' | 'deadLetterQueue'> & {
-    readonly maxEntryBytes: number;
-    readonly host: Partial<Host>;
-  };
+export type QueueSettings = ReturnType<typeof readQueueOptions>;
 
-const functionRule: Rule<never> = ofType('function');
-
-export function readQueueOptions(options: OutboxQueueOptions): QueueSettings {
-  const read = readOptions<QueueSettings>(
+export function readQueueOptions(options: OutboxQueueOptions) {
+  const settings = readSettings(
     'outboxQueue',
-    options,
     {
-      queue: withMethods<QueueProducer>('the binding of a queue', 'send'),
-      fetch: functionRule,
-      deadLetters: functionRule,
-      deadLetterQueue: wellFormedString,
-      bodies: storeRule,
-      maxEntryBytes: size,
-      idempotencyHeader: (value, option) => (value === false ? false : headerName(value, option)),
-      persistHeaders: list(headerName),
-      authorize: functionRule,
-      host: ofType('object'),
+      queue: [undefined as never, withMethods<QueueProducer>('the binding of a queue', 'send')],
+      fetch: [undefined as never, ofType<OutboxQueueOptions['fetch']>('function')],
+      deadLetters: [undefined as never, ofType<DeadLetters>('function')],
+      deadLetterQueue: [undefined, wellFormedString],
+      bodies: [undefined, storeRule],
+      maxEntryBytes: [5_000_000, size],
+      idempotencyHeader: [
+        'Idempotency-Key',
+        (value, option) => (value === false ? false : headerName(value, option)),
+      ],
+      persistHeaders: [[], list(headerName)],
+      authorize: [undefined, ofType<OutboxQueueOptions['authorize']>('function')],
+      host: [{}, ofType<Partial<Host>>('object')],
     },
-    { maxEntryBytes: 5_000_000, idempotencyHeader: 'Idempotency-Key', persistHeaders: [], host: {} } as never,
+    options,
   );
   for (const name of ['queue', 'fetch', 'deadLetters'] as const)
-    if (read[name] === undefined)
+    if (settings[name] === undefined)
       throw new ConfigurationError(`outboxQueue.${name}`, undefined, EXPECTED[name]);
-  return read;
+  return settings;
 }
 
 const EXPECTED = {
@@ -84,13 +77,12 @@ const EXPECTED = {
 } as const;
 
 /** What is said of a write. @throws {ConfigurationError} also where there is no write. */
-export function readWrite(request: Request, of: object): { id: string; partition: string } {
+export function readWrite(request: Request, of: object) {
   if (!(request instanceof Request))
     throw new ConfigurationError('outboxQueue.accept.request', request, 'expected a Request');
-  return readOptions<{ id: string; partition: string }>(
+  return readSettings(
     'outboxQueue.accept',
+    { id: [crypto.randomUUID(), wellFormedString], partition: ['', wellFormedString] },
     of,
-    { id: wellFormedString, partition: wellFormedString },
-    { id: crypto.randomUUID(), partition: '' },
   );
 }
