@@ -2,7 +2,7 @@ import { createResponse, responseMetadata } from '../core/body/response.ts';
 import type { Fetch } from '../core/transport.ts';
 import { ConfigurationError } from '../primitives/failure.ts';
 import type { Duration } from '../primitives/units.ts';
-import { duration, integer, oneOf, readOptions } from '../primitives/validate.ts';
+import { duration, integer, oneOf, readSettings, type SettingsTable } from '../primitives/validate.ts';
 
 /** How the network is broken on purpose. */
 export type Fault = 'refuse' | 'hang' | 'slow' | 'error-500' | 'error-429' | 'truncate' | 'lose-response';
@@ -73,7 +73,7 @@ export function faults(send: Fetch = (request, init) => globalThis.fetch(request
   return {
     fetch,
     set(given) {
-      const rule = readOptions<ReadRule>('faults', given, readers(), defaults);
+      const rule = readSettings('faults', tableOf(), given);
       rules.set(rule.origin, rule);
     },
     clear(origin) {
@@ -94,14 +94,12 @@ function originOf(given: unknown, option = 'faults.origin'): string {
   throw new ConfigurationError(option, given, `expected an origin such as 'https://api.example.com', or '*'`);
 }
 
-const defaults: ReadRule = { origin: '*', fault: 'refuse', delay: 3_000, retryAfter: 5 };
-
 /** In a function: a call where the module is loaded would stay in every bundle. */
-const readers = () => ({
-  origin: originOf,
-  fault: oneOf(...(Object.keys(FAULTS) as Fault[])),
-  delay: duration,
-  retryAfter: integer(),
+const tableOf = (): SettingsTable<ReadRule> => ({
+  origin: ['*', originOf],
+  fault: ['refuse', oneOf(...(Object.keys(FAULTS) as Fault[]))],
+  delay: [3_000, duration],
+  retryAfter: [5, integer()],
 });
 
 async function broken(
