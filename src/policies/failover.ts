@@ -46,7 +46,7 @@ export function failover(options: FailoverOptions): Policy {
     'failover',
     {
       origins: [[], origins],
-      order: ['ordered', oneOf('ordered', 'spread')],
+      order: ['ordered' as const, oneOf('ordered', 'spread')],
       stickyFor: [60_000, positiveDuration],
       credentialsFor: [[], list(origin)],
       bodyLimit: [1_000_000, size],

@@ -47,21 +47,6 @@ export function readSettings<T>(owner: string, table: SettingsTable<T>, ...layer
   return read;
 }
 
-/** As `readSettings`, of rules and defaults apart. */
-export const readOptions = <T extends object>(
-  owner: string,
-  given: object,
-  rules: { [K in keyof T]-?: Rule<T[K]> },
-  defaults: T,
-): T =>
-  readSettings(
-    owner,
-    Object.fromEntries(
-      (Object.keys(rules) as (keyof T)[]).map((name) => [name, [defaults[name], rules[name]]]),
-    ) as unknown as SettingsTable<T>,
-    given,
-  );
-
 /** An object of options that several calls give is read once. */
 export function memoized<K, T>(read: (given: K) => T): (given: K) => T {
   const known = new WeakMap<object, T>();
