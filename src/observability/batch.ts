@@ -22,9 +22,9 @@ export interface BatchOptions {
   readonly ahead?: number;
   /** In which order outcomes come. Default `'given'`. */
   readonly order?: 'given' | 'finished';
-  /** The first failure aborts what is under way and is thrown. Default false: each outcome says how its item ended. */
+  /** The first failure aborts the running items and is thrown. Default false: each outcome has the failure of its item. */
   readonly stopAtFailure?: boolean;
-  /** Ends all of it; its reason is thrown. */
+  /** Ends the batch; its reason is thrown. */
   readonly signal?: AbortSignal;
   /** Called when an item begins and when it settles. */
   readonly onProgress?: (progress: BatchProgress) => void;
@@ -36,7 +36,7 @@ export interface BatchContext {
   readonly signal: AbortSignal;
 }
 
-/** Outcomes, one after the other; nothing begins before the first is asked for. */
+/** Outcomes, one after the other; the first read starts the work. */
 export interface Batch<T, R> extends AsyncIterable<BatchOutcome<T, R>> {
   /** All outcomes at once, if they fit into memory. */
   all(): Promise<BatchOutcome<T, R>[]>;
@@ -46,7 +46,7 @@ export interface Batch<T, R> extends AsyncIterable<BatchOutcome<T, R>> {
  * Does the same with many items, a few at a time. Memory is bounded by `ahead`, however many there are.
  *
  * @param items Read as they are needed; may come one after the other (`AsyncIterable`).
- * @param work What it throws is the outcome of its item.
+ * @param work An error that it throws is the outcome of its item.
  *
  * @example
  * const api = createClient();
@@ -125,7 +125,7 @@ async function* run<T, R>(
   const unfollow = signal ? follow(signal, stop) : () => {};
   const progress = (): void => {
     const settled: unknown = onProgress?.({ done, failed, running, ...(total !== undefined && { total }) });
-    // A listener may be async in spite of its type; an error of it ends the batch either way.
+    // A listener may be async in spite of its type; its error ends the batch either way.
     if (settled instanceof Promise) settled.catch(stop);
   };
 
@@ -144,7 +144,7 @@ async function* run<T, R>(
   const begin = (item: T): void => {
     const index = begun++;
     running++;
-    // Called in a later step, so that what it throws at once is an outcome as well.
+    // Called in a later step, so that a synchronous error is an outcome, too.
     Promise.resolve()
       .then(() => work(item, { index, signal: inner.signal }))
       .then(

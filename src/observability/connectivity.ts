@@ -71,7 +71,7 @@ export function connectivity(options: ConnectivityOptions): ProbedConnectivity {
   let last: Reachability = online.state ? 'online' : 'offline';
   let probedAt = Number.NEGATIVE_INFINITY;
   let probing: Promise<void> | undefined;
-  /** What a probe finds is true of the network over which it was sent. */
+  /** A result is valid for the network over which its probe was sent. */
   let network = createAborter();
   let watching: ReturnType<typeof createAborter> | undefined;
 
@@ -97,7 +97,7 @@ export function connectivity(options: ConnectivityOptions): ProbedConnectivity {
         compare();
         watch();
       })
-      // Closed in the middle of it, or of a network that is gone.
+      // Aborted by `close()` or by a change of the network.
       .catch(() => {})
       .finally(() => {
         if (probing === mine) probing = undefined;

@@ -4,7 +4,7 @@ import { readLimits, type TimeoutOptions } from '../policies/timeout.ts';
 import { ConfigurationError } from '../primitives/failure.ts';
 import { oneOf, readSettings, wellFormedString } from '../primitives/validate.ts';
 
-/** What an environment can say of a pipeline: plain values. */
+/** Options that environment variables can give. */
 export interface EnvOptions {
   readonly baseUrl?: string;
   readonly name?: string;
@@ -14,9 +14,9 @@ export interface EnvOptions {
 }
 
 export interface OptionsFromEnvOptions {
-  /** What the names of the variables begin with. Default `'HOLDFAST_'`. */
+  /** The prefix of the variables. Default `'HOLDFAST_'`. */
   readonly prefix?: string;
-  /** What is done about a variable with that prefix which says nothing to us. Default `'error'`. */
+  /** Whether an unknown variable with that prefix is an error. Default `'error'`. */
   readonly unknown?: 'error' | 'ignore';
 }
 
@@ -50,7 +50,7 @@ const PLAIN = {
   ] satisfies (keyof PlainBreakerOptions)[],
 } as const;
 
-/** What a part's variable without a further name says: `TIMEOUT=5s`, `RETRY=3`. */
+/** The option that the variable of a whole part sets: `TIMEOUT=5s`, `RETRY=3`. */
 const SHORT: Readonly<Partial<Record<Part, string>>> = { timeout: 'attempt', retry: 'limit' };
 
 const LISTS: readonly string[] = ['methods', 'statusCodes', 'afterStatusCodes'];
@@ -68,8 +68,8 @@ const readers: Readonly<Record<Part, (options: never) => unknown>> = {
  * variable of its own, such as `TIMEOUT_TOTAL`, `RETRY_BACKOFF_LIMIT`, `BREAKER_OPEN_FOR`; lists have commas. Besides
  * `BASE_URL` and `NAME`. All with the prefix. An empty variable says nothing.
  *
- * @param env `process.env`, `Deno.env.toObject()`, a Worker's bindings, `import.meta.env`. What is no text, number or
- *   boolean is passed over.
+ * @param env `process.env`, `Deno.env.toObject()`, a Worker's bindings, `import.meta.env`. Values other than text, numbers
+ *   and booleans are ignored.
  * @throws {ConfigurationError} for a value that is not allowed, which is shown only where it is short and plain; and for
  *   a variable that is not known.
  *
@@ -135,7 +135,7 @@ function readPart(part: Part, take: Take): object | false | undefined {
     if (own) say(option, own.variable, LISTS.includes(option) ? listed(own.value) : parsed(own.value));
   }
   if (value === false) return false;
-  // What fits by itself may not fit together.
+  // Each option may be valid, and their combination not.
   asOf(Object.values(variables).join(', '), undefined, () => readers[part](options as never));
   return whole || Object.keys(options).length > 0 ? options : undefined;
 }
@@ -155,7 +155,7 @@ function checked<T>(variable: string, value: T, allowed: string, isAllowed: bool
   throw new ConfigurationError(variable, shown(value), `expected ${allowed}`);
 }
 
-/** A secret may have got into the wrong variable: what is long or odd is not shown. */
+/** A long or odd value is not shown: it may be a secret in the wrong variable. */
 const shown = (value: unknown): unknown =>
   value === undefined || (typeof value === 'string' && !/^[\w.%+-]{0,12}$/.test(value)) ? '…' : value;
 

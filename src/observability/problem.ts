@@ -74,7 +74,7 @@ export interface ProblemResponseOptions {
  * the error, `Retry-After` if the error has `retryAt`, and the request id. Nothing of the error's message,
  * origin, attempts or cause.
  *
- * @param error What was thrown, or a response that is a failure.
+ * @param error The thrown value, or a response that is a failure.
  *
  * @example
  * const fetch = createFetch();
@@ -93,7 +93,7 @@ export function toProblemResponse(error: unknown, options: ProblemResponseOption
   return new Response(JSON.stringify(problem), { status, headers });
 }
 
-/** The public facts of a failure. Anything can be thrown, also a value that only looks like a failure. */
+/** The public facts of a failure. A thrown value may only look like a failure. */
 function factsOf(error: unknown, now: number): Partial<Failure> {
   try {
     if (error instanceof Response) return factsOfResponse(error, now);

@@ -5,17 +5,14 @@ export const keyOfChange = (change: Change): string => ('delete' in change ? cha
 export const blobsOf = (changes: Iterable<Change>): Blob[] =>
   [...changes].flatMap((change) => ('put' in change && change.body instanceof Blob ? [change.body] : []));
 
-/** What several changes come to, by their keys. */
+/** The sum of several changes, by key. */
 export function collapseChanges(changes: readonly Change[]): Map<string, Change> {
   const all = new Map<string, Change>();
   for (const change of changes) all.set(keyOfChange(change), merged(all.get(keyOfChange(change)), change));
   return all;
 }
 
-/**
- * A later put that says nothing of the body neither undoes an earlier one that does nor revives a deleted one. What lies in the
- * store is what the earlier one found.
- */
+/** A later put without a body keeps the body of an earlier put; after a deletion there is none. */
 function merged(earlier: Change | undefined, later: Change): Change {
   if (!earlier || 'delete' in later) return later;
   const { put, body = 'delete' in earlier ? null : earlier.body } = later;
@@ -23,9 +20,9 @@ function merged(earlier: Change | undefined, later: Change): Change {
 }
 
 /**
- * Makes everything ready before anything is written; then one that is refused does not hold up the others.
+ * Prepares all changes before the first write; a rejected one does not stop the others.
  *
- * @throws what the first that was refused was refused with.
+ * @throws the error of the first rejected write.
  */
 export async function writeAll(
   changes: readonly Change[],
@@ -95,10 +92,10 @@ export function groupCommit(
 }
 
 /**
- * What a batch comes to, one after the other: each finds what the one before it leaves.
+ * Decides the changes of a batch in order: each sees the state that the one before it leaves.
  *
- * @param found What there was under all of their keys.
- * @returns `settle` tells each of them what became of it, once `changes` are written.
+ * @param found The stored items of all their keys.
+ * @returns `settle` resolves or rejects each change, once `changes` are written.
  */
 export function resolveBatch(
   batch: readonly PendingChange[],

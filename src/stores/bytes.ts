@@ -1,7 +1,7 @@
 import type { StoredBody } from '../core/store.ts';
 import type { Bytes } from '../primitives/units.ts';
 
-/** What a body was before it was bytes; of a blob also its type. */
+/** The type of a body before it was encoded. */
 export type Kind = 'text' | 'bytes' | { readonly type: string };
 
 /** A body for platforms that keep nothing but bytes. */

@@ -22,7 +22,7 @@ const utf8 = new TextEncoder();
  * Encrypts records with AES-GCM (256 or 128 bits), each bound to its key. Not encrypted: how large a record is and when it was
  * used. Keys of records are hashes, which hide a URL unless it can be guessed.
  *
- * It protects what lies on the disk, and not against a script that runs in the page.
+ * It protects the data on the disk, and not against a script that runs in the page.
  *
  * @param key A key, best not extractable, or where to get it, such as `deviceKey()`; asked at the first use, and again
  *   where it failed.
@@ -75,7 +75,7 @@ async function asked(key: () => Promise<EncryptionKey>): Promise<EncryptionKey> 
   try {
     return await key();
   } catch (cause) {
-    throw new StorageError(`encryptWith: the key is not to be had: ${cause}`, { cause });
+    throw new StorageError(`encryptWith: the key is unavailable: ${cause}`, { cause });
   }
 }
 
@@ -96,7 +96,7 @@ const KEYS = 'keys';
  * A key that stays on this device: made at the first use, kept in IndexedDB, and not extractable, so that scripts may use
  * it and not read it.
  *
- * Deleting the database makes what was sealed unreadable for good.
+ * Deleting the database makes encrypted records unreadable for good.
  *
  * @param options.name Of the database. Default `'holdfast-key'`.
  * @returns for `encryptWith`. @throws {StorageError} where there is no IndexedDB.

@@ -2,16 +2,16 @@ import type { Item, RangeQuery, Store } from '../core/store.ts';
 import { decodeStoredBody, type EncodedBody } from './bytes.ts';
 import type { explainedBy } from './wrap-storage-errors.ts';
 
-/** How a platform finds what is kept: an item with a note of its body, which is read by itself. */
+/** How a platform finds items; their bodies are read apart. */
 export interface ListingReader<Kept extends { readonly item: Item }> {
   find(key: string): Promise<Kept | undefined>;
-  /** What has a key that begins so, in any order, and perhaps more. */
+  /** Items with this key prefix, in any order, and perhaps more. */
   found(prefix: string): Promise<readonly Kept[]>;
   /** `undefined` also for one that has gone, is not whole, or is another writer's. */
   bodyOf(kept: Kept): Promise<EncodedBody | undefined>;
 }
 
-/** The reads of a store whose platform lists in another order, or not by groups. */
+/** The reads of a store on a platform that lists in another order, or not by groups. */
 export function readFromListing<Kept extends { readonly item: Item }>(
   explained: ReturnType<typeof explainedBy>,
   { find, found, bodyOf }: ListingReader<Kept>,

@@ -20,7 +20,7 @@ export function memoryStore(): AtomicStore {
   const groups = new Lists();
   const collections = new Lists();
 
-  /** All of it or nothing: whatever cannot be copied throws before anything has changed. */
+  /** All or nothing: a value that cannot be cloned throws before any change is made. */
   const apply = (changes: readonly Change[]): void => {
     for (const change of changes.map(copied)) applyOne(change);
   };
@@ -104,11 +104,11 @@ export function memoryStore(): AtomicStore {
   };
 }
 
-/** A copy, as every other store makes one: a caller cannot change what is stored. */
+/** A clone, as every other store makes: a caller cannot change the stored value. */
 const copied = (change: Change): Change =>
   'delete' in change ? change : { ...change, put: structuredClone(change.put) };
 
-/** Keys under names, both in order: what is under one name is found without looking at the rest. */
+/** Keys under names, both in order, so that a lookup reads one name only. */
 class Lists {
   /** Those under which there is something. */
   readonly names: string[] = [];

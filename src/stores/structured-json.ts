@@ -1,6 +1,6 @@
 import { StorageError } from '../core/errors.ts';
 
-/** Of an object that stands for what JSON does not have; an application's own of that name is written as a list. */
+/** Marks an object that stands for a value JSON does not have; an application's own property of that name is written as a list. */
 const TAG = '$';
 
 type Tagged = { readonly [TAG]: string; readonly of?: unknown };
@@ -9,11 +9,11 @@ type Tagged = { readonly [TAG]: string; readonly of?: unknown };
  * Plain data as JSON has it, for platforms that keep nothing but text and bytes: also what the structured clone algorithm
  * has beyond JSON, but for cycles, errors and objects of the platform.
  *
- * @throws {StorageError} for what cannot be stored.
+ * @throws {StorageError} for a value that cannot be stored.
  */
 export const jsonOf = (value: unknown): unknown => encode(value, []);
 
-/** What `jsonOf` has made. @throws what is not that. */
+/** Reads the output of `jsonOf`. @throws for other input. */
 export const plainOf = (json: unknown): unknown => decode(json);
 
 /** The same as text. */
@@ -130,7 +130,7 @@ const tagged = (kind: string, of?: unknown): Tagged => ({ [TAG]: kind, of });
 
 const show = (value: number): string => (Object.is(value, -0) ? '-0' : `${value}`);
 
-/** Tells also what another realm has made. */
+/** By name, as a value may come from another realm. */
 const kindOf = (value: object): string => Object.prototype.toString.call(value).slice(8, -1);
 
 const unstorable = (what: string): StorageError =>

@@ -22,13 +22,13 @@ export interface UnstorageStoreOptions {
   readonly name?: string;
 }
 
-/** An item, and what its body is. */
+/** An item and the description of its body. */
 interface Kept {
   readonly item: Item;
   readonly body?: { readonly id: string; readonly kind: Kind; readonly size: number } | undefined;
 }
 
-/** Before an item; what another version has written is not there. It also keeps unstorage from reading JSON in it. */
+/** Marks an item of this version. It also keeps unstorage from parsing the item as JSON. */
 const SCHEMA = 'holdfast/1 ';
 
 /** Before a body are so many bytes of its id: of two writers one may have written the item and the other the body. */
@@ -41,7 +41,7 @@ const utf8 = new TextEncoder();
 const text = new TextDecoder();
 
 /**
- * Keeps entries in whatever unstorage has a driver for, for a cache: of two writers the last one wins, and an item may be
+ * Keeps entries by any driver of unstorage, for a cache: of two writers the last one wins, and an item may be
  * there without its body, but never with another's.
  *
  * @param storage What `createStorage({ driver })` makes.
@@ -137,7 +137,7 @@ const nameRule = /* @__PURE__ */ rule<string>(
   (value) => typeof value === 'string' && /^[a-z0-9_-]+$/.test(value),
 );
 
-/** @returns `undefined` for what is not ours, and for half an item. */
+/** @returns `undefined` for the value of another program, and for half an item. */
 function keptIn(stored: unknown): Kept | undefined {
   if (typeof stored !== 'string' || !stored.startsWith(SCHEMA)) return undefined;
   try {
@@ -162,7 +162,7 @@ const LONGEST = 200;
 /** Ends a part that goes on in the next. */
 const MORE = '+';
 
-/** What stands at the end of a key's name, so that it is never the beginning of another one's. */
+/** The end of a key's name, so that no name is a prefix of another. */
 export type KeySuffix = '.item' | '.body';
 
 /**
@@ -171,13 +171,13 @@ export type KeySuffix = '.item' | '.body';
  */
 const nameOf = (key: string, ending: KeySuffix): string => `${partsOf(key.split(' '))}${ending}`;
 
-/** What the names of all that begins with a text begin with; perhaps others do, too. */
+/** The prefix of the names of all keys with a prefix, and perhaps of more. */
 function baseOf(prefix: string): string {
   const words = prefix.split(' ').slice(0, -1);
   return words.length === 0 ? '' : `${partsOf(words)}:`;
 }
 
-/** @returns `undefined` for what is not the name of an item. */
+/** @returns `undefined` if this is not the name of an item. */
 function keyOf(name: string): string | undefined {
   if (!name.endsWith('.item')) return undefined;
   return name

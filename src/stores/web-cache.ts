@@ -22,8 +22,8 @@ export interface WebCacheStoreOptions {
    */
   readonly url?: string;
   /**
-   * How long the platform may keep what is written. Default 1 d; with more, copies that were cleared may come back where
-   * the platform has dropped the note of it.
+   * How long the platform may keep a record. Default 1 d; with more, cleared responses may come back if
+   * the platform has dropped their tombstone.
    */
   readonly expiresAfter?: Duration;
 }
@@ -32,9 +32,8 @@ export interface WebCacheStoreOptions {
  * Keeps entries in the Cache API, for a cache. In Workers that is the cache of one data centre, which may drop anything at
  * any time.
  *
- * It cannot be listed there. So what is found are the items of one folder, whose keys are the same up to their last space,
- * such as the copies of a URL: `range` and `rangeWithBodies` give what there is in the folder of their prefix, and nothing from the
- * folders in it.
+ * Workers cannot list it. So the store finds the items of one folder only (keys that are equal up to their last space),
+ * such as the cached responses of a URL: `range` and `rangeWithBodies` read the folder of their prefix, and no folder in it.
  *
  * @param cache `caches.default`, or a function that opens one, such as `() => caches.open('copies')`.
  * @throws {StorageError} from each operation that failed.
@@ -55,7 +54,7 @@ export function webCacheStore(
     { url: ['https://holdfast.invalid/', baseRule], expiresAfter: [86_400_000, positiveDuration] },
     options,
   );
-  // For the platform alone: what the origin has said stands in the item.
+  // For the platform alone: the origin's own headers stand in the item.
   const headers = { 'cache-control': `public, max-age=${Math.ceil(expiresAfter / 1000)}` };
   const placeOf = async (folder: string): Promise<string> => `${url}folders/${await digestOf(folder)}`;
   const bodyAt = (id: string): string => `${url}bodies/${id}`;
@@ -147,7 +146,7 @@ interface Kept {
   readonly body?: { readonly id: string; readonly kind: Kind; readonly size: number } | undefined;
 }
 
-/** What becomes of a folder. */
+/** A folder after its changes. */
 interface Changed {
   readonly kept: readonly Kept[];
   /** Bodies that are new. */
@@ -156,10 +155,10 @@ interface Changed {
   readonly gone: readonly string[];
 }
 
-/** What another version has written is not there. */
+/** Records of another version are ignored. */
 const SCHEMA = 1;
 
-/** Items are together whose keys are the same up to their last space; one at the very end does not count. */
+/** Keys that are equal up to their last space share a folder; a space at the very end does not count. */
 const folderOf = (key: string): string => key.slice(0, key.lastIndexOf(' ', key.length - 2) + 1);
 
 const writtenFolder = (indexRecord: string, kept: readonly Kept[]): string =>

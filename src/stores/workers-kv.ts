@@ -47,12 +47,11 @@ const LONGEST = 512;
 const DIGEST = 65;
 
 /**
- * Keeps entries in Workers KV, for a cache: what is written is seen elsewhere after a minute or so, of two writers the
+ * Keeps entries in Workers KV, for a cache: other locations see a write after a minute or so, of two writers the
  * last one wins, and a key takes one write a second. An item and its body are one entry, so none is ever torn.
  *
  * @param namespace The binding, such as `env.CACHE`.
- * @throws {StorageError} from each operation that failed; an entry of more than 25 MiB is not written, nor what was to be
- *   written with it.
+ * @throws {StorageError} from each operation that failed; an entry of more than 25 MiB fails the whole write.
  *
  * @example
  * export default {
@@ -98,7 +97,7 @@ export function workersKVStore(namespace: WorkersKV, options: WorkersKVStoreOpti
     return (await Promise.all(listed.map(kept))).filter((each) => each !== undefined);
   };
 
-  /** @returns writes it. KV has one value under a name, so what is to stay of it is written again. */
+  /** @returns writes it. KV has one value under a name, so the parts that stay are written again. */
   const prepared = async (key: string, change: Change): Promise<() => Promise<void>> => {
     const name = await nameOf(base, key);
     if ('delete' in change) return () => kv.delete(name);
@@ -146,7 +145,7 @@ const lifetimeRule = (value: unknown, option: string): number => {
   throw new ConfigurationError(option, value, "expected at least '1m', or false");
 };
 
-/** ASCII alone, one code unit after the other: what a key begins with, its name begins with, too. */
+/** ASCII alone, unit by unit, so that a prefix of a key becomes a prefix of its name. */
 const escaped = (key: string): string =>
   key.replace(/[^ -$&-~]/g, (unit) => `%${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
@@ -181,7 +180,7 @@ interface Head {
   readonly body?: { readonly kind: Kind; readonly size: number } | undefined;
 }
 
-/** What another one has written is not there. */
+/** Values of another version are ignored. */
 const SCHEMA = 1;
 
 /** Bytes of metadata, as JSON. */
@@ -204,7 +203,7 @@ function writtenEntry({ item, body }: Entry): WrittenEntry {
   return { value: joined([before, value]), metadata: { schema: SCHEMA, head: before.length } };
 }
 
-/** @returns `undefined` for what is not ours. A body that is not whole is not there. */
+/** @returns `undefined` for the value of another program. An incomplete body counts as none. */
 function readEntry(value: ArrayBuffer, metadata: unknown): Entry | undefined {
   if (!isOurs(metadata)) return undefined;
   const inside = typeof metadata.head === 'number' ? metadata.head : 0;

@@ -2,9 +2,9 @@ import { StorageError } from '../core/errors.ts';
 import { isFailure } from '../primitives/failure.ts';
 
 /**
- * Gives what a platform's storage throws the name of the platform and of the operation.
+ * Wraps errors of a platform's storage with the names of the platform and the operation.
  *
- * @param causeOf What callers look for in place of the platform's own error.
+ * @param causeOf Replaces the platform's own error by the one that callers look for.
  */
 export const explainedBy =
   (platform: string, causeOf = (error: unknown): unknown => error) =>

@@ -11,7 +11,7 @@ export interface CoordinatorNamespace {
 }
 
 export interface BetweenIsolatesOptions {
-  /** Of the object: clients that name the same one share. Default `'default'`. */
+  /** The object's name; clients of one name share. Default `'default'`. */
   readonly name?: string;
   /** How often an isolate that has calls asks for news, which is how old its knowledge may be. Default 1 s. */
   readonly every?: Duration;
@@ -19,7 +19,7 @@ export interface BetweenIsolatesOptions {
 
 const EXPECTED = 'the binding of a Durable Object namespace';
 
-/** Clients that are made for each request share what their isolate knows. */
+/** Clients that are made for each request share the states of their isolate. */
 const clients = new WeakMap<object, Map<string, SyncClient>>();
 
 /**

@@ -4,7 +4,7 @@ import { LruMap } from '../../primitives/lru.ts';
 import { mixable, type ObjectClass } from './durable-object.ts';
 import { MAX_STATES, placeOf, readSyncMessage, type SyncMessage, sent } from './protocol.ts';
 
-/** What isolates call on the stub of the object. */
+/** The methods that isolates call on the stub of the object. */
 export interface CoordinatorObject {
   exchange(report: SyncMessage): Promise<SyncMessage>;
 }

@@ -40,7 +40,7 @@ export class ObjectAlarm {
 }
 
 /** The class of a Durable Object. */
-// biome-ignore lint/suspicious/noExplicitAny: what the platform gives it is of the platform's own type
+// biome-ignore lint/suspicious/noExplicitAny: its arguments have the platform's own types
 export type ObjectClass<Env, Instance> = abstract new (ctx: any, env: Env) => Instance;
 
 /** As the class that a mixin extends. */

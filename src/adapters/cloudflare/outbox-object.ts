@@ -27,7 +27,7 @@ export interface OutboxObjectState {
   readonly storage: SqlDurableObjectStorage & AlarmStorage;
 }
 
-/** What a Durable Object sends with: the policies below the outbox, and the outbox' own options. */
+/** The policies below the outbox, and the outbox's own options. */
 export interface OutboxObjectOptions
   extends Omit<StandardOptions, 'outbox' | 'staleCache' | 'strategies' | 'fallback'>,
     Pick<PipelineOptions<FetchOptions>, 'fetch' | 'onEvent' | 'routes' | 'host'> {
@@ -39,12 +39,12 @@ export interface AcceptedWrite {
   readonly id: string;
 }
 
-/** What a Worker calls on the stub of the object. */
+/** The methods that a Worker calls on the stub of the object. */
 export interface OutboxObject {
   /**
    * Keeps a write until it is delivered. When it resolves, the write is on the disk, and an alarm is set.
    *
-   * @throws what the outbox refuses with: `outbox-full`, `too-large`, `id-conflict`, `storage`; then nothing was accepted.
+   * @throws the outbox's own errors: `outbox-full`, `too-large`, `id-conflict`, `storage`; then nothing was accepted.
    */
   accept(request: Request, wanted?: CallOutbox): Promise<AcceptedWrite>;
   /** The response of the origin: at once if it has come, else when it comes. */
@@ -57,10 +57,10 @@ export interface OutboxObject {
   purge(): Promise<number>;
   pause(query?: LaneQuery): Promise<void>;
   resume(query?: LaneQuery): Promise<void>;
-  /** Tries all that waits now, and not only what is due: from a scheduled handler, or when the origin is known to be back. */
+  /** Sends all waiting entries now, not only those due: from a scheduled handler, or when the origin is back. */
   flush(options?: Pick<FlushOptions, 'due'>): Promise<FlushProgress>;
   /**
-   * Sends what is due, and has itself called again. Throws only where that could not be arranged, so that the platform tries
+   * Sends the due entries and sets the next alarm. Throws only if it could not be set, so that the platform tries
    * again, which it does six times.
    */
   alarm(): Promise<void>;
@@ -72,7 +72,7 @@ const SOON = 1_000;
 /** The longest time between two looks while something waits, in ms: a clock may be set. */
 const LATEST = 3_600_000;
 
-/** When to look again after what is due and could not be sent, in ms: it waits for another write, or for credentials. */
+/** When to retry due entries that wait for another write or for credentials, in ms. */
 const STUCK = 60_000;
 
 /** The platform ends an alarm that takes longer, in ms. */
@@ -86,7 +86,7 @@ const TIME: EventLifetime = { begin: 600_000, end: 840_000 };
  * The object is the unit of privacy as well: use one for each user or tenant (`idFromName`), or one for data without a user.
  *
  * @param Base `DurableObject` of `cloudflare:workers`.
- * @param options What it sends with, from its environment.
+ * @param options Makes the options from the object's environment.
  *
  * @example
  * import { DurableObject, env } from 'cloudflare:workers';
@@ -199,7 +199,7 @@ export function outboxObject<Env, Instance extends object>(
     }
 
     /**
-     * Does what may have something sent. The alarm for that is set before, as the object may be ended in between, and again
+     * Runs a task that may enqueue entries. The alarm is set before, as the object may be ended in between, and again
      * after it, as it may have taken longer than until that came.
      */
     async #withAlarm<T>(work: () => Promise<T>): Promise<T> {
@@ -211,7 +211,7 @@ export function outboxObject<Env, Instance extends object>(
       }
     }
 
-    /** Sends what is due. @returns when there is something to do again, in ms of wall time; `undefined`: nothing waits. */
+    /** Sends the due entries. @returns when the next one is due, in ms of wall time; `undefined`: no entry waits. */
     async #next(): Promise<number | undefined> {
       const since = this.#host.clock.now();
       try {

@@ -8,7 +8,7 @@ import { MAX_STATES, placeOf, readSyncMessage, type SyncMessage, sent } from './
 /** How long the coordinator may take to reply, in ms. */
 const TIMEOUT = 2_000;
 
-/** The longest wait before a coordinator that does not reply is asked again, in ms. */
+/** The longest backoff while the coordinator does not respond, in ms. */
 const MAX_WAIT = 60_000;
 
 /** Exchanges in the background of one call, if there is more to report. */
@@ -26,7 +26,7 @@ interface Known extends SharedState {
 export type SyncClient = ReturnType<typeof syncClient>;
 
 /**
- * What this isolate shares through the coordinator, which it asks in the background of its calls: one exchange at a time, one each
+ * Exchanges the states of this isolate with the coordinator, in the background of its calls: one exchange at a time, one each
  * `every`, and at once if there is a change to report. Between calls nothing runs, and requests share numbers only.
  */
 export function syncClient(name: string, every: number, send: (report: SyncMessage) => Promise<unknown>) {
@@ -62,7 +62,7 @@ export function syncClient(name: string, every: number, send: (report: SyncMessa
 
   const exchange = async (call: Call, own: object, turn = 1): Promise<void> => {
     me ||= call.host.random().toString(36).slice(2);
-    // The call goes first, and reports what it finds.
+    // The call goes first; the exchange then reports its result.
     await undefined;
     const began = ticks();
     const all = [...states.entries()].map(([, known]) => known).filter(({ pending }) => pending);
@@ -99,7 +99,7 @@ export function syncClient(name: string, every: number, send: (report: SyncMessa
       isUrgent = true;
       learn(state, by);
     },
-    /** Passes on what has become known since. @param seen What was returned then; below 0 the first time. */
+    /** Passes on newer states. @param seen The last returned value; below 0 the first time. */
     catchUp(seen: number, by: object, onState: (state: SharedState) => void): number {
       // To a policy that is new all circuits are closed.
       for (const [, known] of seen === stamp ? [] : states.entries())

@@ -28,9 +28,9 @@ export function serverOf(origin: string): Attributes {
 export const urlOf = (url: string): Attributes => ({ 'url.full': redactUrl(url) });
 
 /**
- * What an attempt or a call came to. A status is an error from 400 on, as the conventions want it of clients.
+ * The outcome of an attempt or a call. A status is an error from 400 on, as the conventions say for clients.
  *
- * @param error What there was in place of an answer: a code of ours, or the platform's name.
+ * @param error In place of a response: a code of ours, or the name of the platform's error.
  */
 export function outcomeAttributes(status: number | undefined, error: string | undefined): Attributes {
   const type = error ?? (status !== undefined && status >= 400 ? String(status) : undefined);
@@ -40,7 +40,7 @@ export function outcomeAttributes(status: number | undefined, error: string | un
   };
 }
 
-/** Our own names, for what no convention has one. */
+/** Our own names, where the conventions have none. */
 export const prefixed = ({
   operation,
   source,

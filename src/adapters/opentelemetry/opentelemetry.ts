@@ -13,7 +13,7 @@ export interface OpenTelemetryOptions {
 }
 
 export interface OpenTelemetry {
-  /** Give it, or what calls it, to `onEvent`. */
+  /** For `onEvent`. */
   receive(event: HoldfastEvent): void;
   /** The `traceparent` of the span that is active, for `telemetry({ origins, parent })`. */
   parent(): string | undefined;
@@ -23,8 +23,8 @@ export interface OpenTelemetry {
 const NAME = 'holdfast';
 
 /**
- * Spans and metrics through `@opentelemetry/api`, by its HTTP semantic conventions: whatever SDK the application has registered gets
- * them, and without one it costs next to nothing.
+ * Spans and metrics through `@opentelemetry/api`, by its HTTP semantic conventions. They go to the SDK that the application has
+ * registered; without one it costs next to nothing.
  *
  * @see https://opentelemetry.io/docs/specs/semconv/http/
  *

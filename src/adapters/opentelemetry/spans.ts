@@ -45,7 +45,7 @@ const SPAN_EVENTS: readonly HoldfastEvent['type'][] = [
 export class Spans {
   readonly #tracer: Tracer;
   readonly #calls = new Map<string, Under>();
-  /** The call of what the outbox is sending, by the id of the write. */
+  /** The calls that deliver entries of the outbox, by the id of the entry. */
   readonly #sendings = new Map<string, string>();
 
   constructor(tracer: Tracer) {
@@ -57,7 +57,7 @@ export class Spans {
       case 'call-started':
         this.#begin(event);
         break;
-      // What the outbox sends is no call of anybody's: each sending is one.
+      // No caller made this call: each delivery by the outbox is one of its own.
       case 'sending':
         this.#beginSending(event);
         break;

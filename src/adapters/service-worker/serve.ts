@@ -18,11 +18,11 @@ export interface ServiceWorkerOptions {
   readonly fetch: HoldfastFetch<FetchOptions>;
   /** Its outbox, to be drained when the browser wakes the worker. Default: none. */
   readonly outbox?: Outbox;
-  /** What is to be known before anything is done, such as `session.ready`. */
+  /** The worker waits for this before its first call, such as `session.ready`. */
   readonly ready?: Promise<unknown>;
   /**
-   * Calls that the worker responds to. Default: none. A write is kept in the outbox only if its route says `outbox`: a page
-   * that knows nothing of it may not understand a `202`.
+   * Calls that the worker responds to. Default: none. A write is enqueued only if its route says `outbox`: a page
+   * without an outbox may not understand a `202`.
    */
   readonly routes?: readonly WorkerRoute[];
   /** The tag of Background Sync. Default: that of `outbox({ backgroundSync: true })`. */
@@ -103,7 +103,7 @@ export function serviceWorker(options: ServiceWorkerOptions): void {
     scope.addEventListener('fetch', (event: Fetching) => {
       if (isKnown && off.isOff) return;
       const route = matchRoute(event.request, routes);
-      // What a page's outbox delivers comes by as well: kept here, it would be delivered to us for ever.
+      // Deliveries of a page's outbox pass here, too: enqueued again, they would go round for ever.
       if (!route || (route.outbox && deliveredBy && event.request.headers.has(deliveredBy))) return;
       event.respondWith(respond(event, route));
     });

@@ -13,7 +13,7 @@ export interface SharedSession {
   /** The user's entries wait until the next sign-in; see `outbox.clear` for leaving nothing. */
   signOut(): Promise<void>;
   /**
-   * Calls `listener` with the partition when it has changed: also by another tab, whose sign-out this page has to show.
+   * Calls `listener` with the new partition, also after a sign-out in another tab.
    *
    * @returns ends the subscription.
    */

@@ -12,9 +12,9 @@ export class StillWaitingError extends Error {
 }
 
 /**
- * Sends what waits, one write of a lane after the other, and is over before the browser ends the event.
+ * Sends the waiting entries and settles before the browser ends the event.
  *
- * @param isWanted Whether anything is to be sent; asked first, and in the time of the event.
+ * @param isWanted Whether to send at all; called first, within the time of the event.
  * @throws {StillWaitingError} if the browser should try again.
  */
 export async function drainInEvent(outbox: Outbox, isWanted: () => Promise<boolean>): Promise<void> {

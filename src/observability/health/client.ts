@@ -14,7 +14,7 @@ import type { ProbedConnectivity, Reachability } from '../connectivity.ts';
 import { type Health, hostRule } from './health.ts';
 import type { Monitor } from './monitor.ts';
 
-/** The parts of a client whose health is to be known: the values that it was made with. */
+/** The parts of a client: the values that it was made with. */
 export interface ClientParts {
   readonly breaker?: Pick<Breaker, 'states'>;
   readonly outbox?: Pick<Outbox, 'counts' | 'entries'>;
@@ -25,7 +25,7 @@ export interface ClientParts {
   readonly host?: Partial<Host>;
 }
 
-/** What could not be found out, with the code of the error. */
+/** A part that failed, with the code of its error. */
 export interface Unknown {
   readonly error: string;
 }
@@ -42,7 +42,7 @@ export interface ClientHealth {
   readonly at: number;
   readonly reachability: Reachability;
   readonly circuits: readonly ({ readonly origin: string } & CircuitInfo)[];
-  /** `oldest`: wall time in ms of the acceptance of what waits longest. */
+  /** `oldest`: when the oldest waiting entry was accepted, wall time in ms. */
   readonly outbox?: (OutboxCounts & { readonly oldest?: number }) | Unknown;
   readonly staleCache?: (Usage & CacheStats) | Unknown;
   /** Bytes of the whole site, where the platform tells. */
@@ -132,7 +132,7 @@ async function settled<T>(host: Host, work: () => Promise<T>): Promise<T | Unkno
   try {
     return await withDeadline(TIMEOUT, { host }, work());
   } catch (error) {
-    // What was put together wrongly is no state of health.
+    // A wrong configuration is no state of health.
     if (error instanceof ConfigurationError) throw error;
     if (error instanceof DeadlineError) return { error: 'timeout' };
     return { error: isFailure(error) ? error.code : 'unknown' };

@@ -24,24 +24,24 @@ export interface Health {
   readonly latency: number;
   /** Wall time in ms. */
   readonly checkedAt: number;
-  /** The answer's status, where there was one. */
+  /** The status of the response, if there was one. */
   readonly status?: number;
   /**
    * Why it is not healthy: `'status'`, `'timeout'`, `'network'`, `'redirected'` (to another origin, as captive portals do),
-   * `'check'`, or what the check said.
+   * `'check'`, or the text that the check returned.
    */
   readonly reason?: string;
 }
 
-/** Says whether an answer is that of a healthy service: `false`, or why it is not. */
+/** Evaluates a response: returns `false`, or the reason, if the service is not healthy. */
 export type HealthCheck = (response: Response) => Said | Promise<Said>;
 // biome-ignore lint/suspicious/noConfusingVoidType: a check that only throws returns nothing
 type Said = boolean | string | undefined | void;
 
 export interface CheckOptions {
-  /** Looks at a 2xx, whose body it may read; what it throws is a no. Default: every 2xx is healthy. */
+  /** Evaluates a 2xx and may read its body; an error means unhealthy. Default: every 2xx is healthy. */
   readonly check?: HealthCheck;
-  /** Method and headers of the request. Default: a GET that no cache answers. */
+  /** Method and headers of the request. Default: a GET that bypasses caches. */
   readonly init?: Omit<RequestInit, 'signal' | 'body'>;
   /** Default: the platform's, so that neither retries nor circuits stand in between. */
   readonly fetch?: (url: string, init: RequestInit) => Promise<Response>;

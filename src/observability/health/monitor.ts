@@ -28,7 +28,7 @@ export interface MonitorOptions extends Omit<CheckOptions, 'signal'> {
 }
 
 export interface Monitor {
-  /** What the last check of each URL found. */
+  /** The last result of each URL. */
   states(): readonly Health[];
   /** Checks all of them now. */
   check(): Promise<readonly Health[]>;

@@ -18,7 +18,7 @@ export interface WaitOptions extends CheckOptions {
 /**
  * Waits for a service to be well: after a deployment, or before a batch.
  *
- * @throws {HoldfastError} code `unhealthy`, category `timeout`, when the time is up: its message says what the last check found.
+ * @throws {HoldfastError} code `unhealthy`, category `timeout`, after `timeout`: its message has the result of the last check.
  * @throws the reason of the caller's signal.
  *
  * @example
@@ -46,7 +46,7 @@ export async function waitUntilHealthy(url: string | URL, options: WaitOptions =
     const wait = interval * (0.8 + 0.4 * host.random());
     const left = until - host.clock.ticks();
     if (isLast || left <= 1) throw unhealthy(found, timeout);
-    // The last look is when there still is time for an answer.
+    // The last check begins while there is time for its response.
     await rested(wait < left ? wait : left / 2, host, signal);
     isLast = wait >= left && until - host.clock.ticks() <= left / 2;
   }

@@ -6,16 +6,15 @@ import type { Listener } from './listeners.ts';
 import { type LogRecord, recordOf } from './record.ts';
 import type { Severity } from './severity.ts';
 
-/** What of the console is used. */
 export type ConsoleLike = Pick<Console, 'debug' | 'warn' | 'error'>;
 
 export interface ConsoleListenerOptions {
   readonly console?: ConsoleLike;
-  /** Nothing less severe is written. Default `'expected'`: how each call ended and what was decided on the way. */
+  /** Nothing less severe is written. Default `'expected'`: how each call ended, and each decision on the way. */
   readonly level?: Severity;
 }
 
-/** What tells nothing that the end of the call does not. */
+/** The line for the end of the call covers these. */
 const QUIET: readonly HoldfastEvent['type'][] = [
   'call-started',
   'attempt-started',
@@ -41,7 +40,7 @@ export function consoleListener(options: ConsoleListenerOptions = {}): Listener 
     },
     options,
   );
-  /** What calls that are under way ask for; of a call that never ends there is at the most this many. */
+  /** Method and URL of the calls in flight; bounded, as a call may never end. */
   const asked = new Map<string, string>();
   return (event: HoldfastEvent) => {
     const record = recordOf(event, systemHost.clock.now());

@@ -7,7 +7,7 @@ import type { Severity } from './severity.ts';
 
 export interface JsonLinesOptions {
   /**
-   * Gets one or more lines, each with its end. While a promise that it gave is pending, further lines wait. Default: the
+   * Takes one or more lines, each with its line break. Further lines wait while its promise is pending. Default: the
    * console, one line at a time.
    */
   readonly write?: (lines: string) => unknown;
@@ -53,7 +53,7 @@ export function jsonLines(options: JsonLinesOptions = {}): Listener {
       try {
         await write(lines.join(''));
       } catch {
-        // What cannot be written is lost; a log cannot fail a call.
+        // The lines are lost: a log must not fail a call.
       }
     }
     writing = false;

@@ -7,7 +7,7 @@ import { severityOf } from './severity.ts';
 export type Listener = (event: HoldfastEvent) => unknown;
 
 /**
- * Several listeners as one for `onEvent`. One that throws, or whose promise rejects, harms neither the call nor the others.
+ * Several listeners as one for `onEvent`. If one throws or rejects, the call and the others go on.
  *
  * @example
  * const numbers = metrics();
@@ -20,7 +20,7 @@ export function listeners(...all: readonly Listener[]): (event: HoldfastEvent) =
 }
 
 /**
- * Passes on a share of the calls, each with all of its events; and whatever is not expected, of every call.
+ * Passes on a share of the calls, each with all of its events, and the unexpected events of every call.
  *
  * @param share From 0 to 1.
  *

@@ -1,7 +1,7 @@
 import { categoryOf } from '../../core/outcome.ts';
 import type { Category } from '../../primitives/failure.ts';
 
-/** What a message may be made of; nothing of it is secret. */
+/** Facts for a message; none of them is secret. */
 export interface MessageFacts {
   readonly category: Category;
   /** The same may succeed later. */
@@ -12,7 +12,7 @@ export interface MessageFacts {
   readonly callId?: string;
 }
 
-/** A sentence, or what makes one. */
+/** A sentence, or a function that makes one. */
 export type Message = string | ((facts: MessageFacts) => string);
 
 /** By the code of an error (`'outbox-full'`), a status (`'404'`) or a category, of which the first that is there counts. */
@@ -45,7 +45,7 @@ const ENGLISH: Readonly<Record<Category, string>> & Messages = {
 /**
  * A short sentence for the user of the application: chosen by the kind of failure, and never with text of the error itself.
  *
- * @param failure What was thrown, or a response that is a failure.
+ * @param failure The thrown value, or a response that is a failure.
  * @param messages Other sentences, or in another language. Where one is missing, or throws, it is the English one.
  *
  * @example
@@ -70,7 +70,7 @@ export function userMessage(failure: unknown, messages: Messages = {}): string {
   return ENGLISH.unknown;
 }
 
-/** Anything can be thrown, also a value whose properties throw. */
+/** A thrown value may even have properties that throw. */
 function factsOf(failure: unknown): Record<string, unknown> {
   try {
     const { code, transient, retryAt, callId, response } = (failure ?? {}) as Record<string, unknown>;

@@ -4,7 +4,7 @@ import { isFailure } from '../../primitives/failure.ts';
 import { redact, redactText, redactUrl } from './redact.ts';
 import { type Severity, severityOf } from './severity.ts';
 
-/** An event as a log may see it: what, where, when, how bad. Plain data, and nothing secret. */
+/** An event for a log: plain data without secrets. */
 export interface LogRecord {
   /** Wall time, ISO 8601. */
   readonly time: string;
@@ -14,11 +14,11 @@ export interface LogRecord {
   readonly [fact: string]: unknown;
 }
 
-/** What belongs to the application, and is not ours to show. */
+/** Properties with data of the application, which are left out. */
 const NOT_OURS: readonly string[] = ['meta', 'partition'];
 
 /**
- * Makes an event fit for a log: URLs without user, query and what looks like a key, errors as code and category, no bodies, no
+ * Makes an event fit for a log: URLs without user, query and segments that look like keys, errors as code and category, no bodies, no
  * headers, nothing that is secret by its name or its look.
  *
  * @param now Wall time in ms.

@@ -1,21 +1,21 @@
 import { withoutClosing } from '../../primitives/failure.ts';
 
-/** What stands in place of something that is not to be seen. */
+/** Stands in place of a secret. */
 const REDACTED = '…';
 
 /** The longest text that is logged, in characters. */
 const LONGEST = 1_000;
 
-/** How deep a value is looked into, how many entries of each, and how many values in all: what is in a circle has no end. */
+/** Bounds of the search: depth, entries of each value, and values in all, as a value may contain itself. */
 const DEPTH = 6;
 const ENTRIES = 50;
 const VALUES = 2_000;
 
-/** Names of what is secret, whatever its value. */
+/** Names that make any value a secret. */
 const SECRET_NAMES =
   /pass(word|wd|phrase|code)|pass$|^pwd|secret|token|api[-_]?key|apikey|access[-_]?key|(private|encryption|signing|master|shared|account)[-_]?key|credential|authoriz|^auth$|x-auth|session|cookie|csrf|xsrf|signature|^sig$|jwt|bearer|otp|^pin$|ssn|cvv|cvc|card[-_]?number|iban|^code$|^state$|nonce|refresh|assertion|^sid$|connect\.sid|phpsessid|subscription-?key|functions-?key|ticket|_code$|verifier|hmac|^dsn$|^key$/i;
 
-/** Values that are secret whatever they are called: JWTs, known prefixes of keys, what comes after a scheme, private keys. */
+/** Values that are secret under any name: JWTs, known prefixes of keys, credentials after a scheme, private keys. */
 const SECRET_VALUES = [
   /\beyJ[\w-]{5,}\.[\w-]{5,}(\.[\w-]*)?/g,
   /\b(sk|pk|rk)_(live|test)_\w+/g,
@@ -28,7 +28,7 @@ const SECRET_VALUES = [
   /\b3[47]\d{2}[ -]?\d{6}[ -]?\d{5}\b/g,
 ];
 
-/** Whether what is called this is not to be seen. */
+/** Whether a value of this name is secret. */
 const isSecretName = (name: string): boolean =>
   SECRET_NAMES.test(
     name
@@ -45,7 +45,7 @@ const isKeyLike = (segment: string): boolean =>
   !/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(segment) &&
   !/^[a-z]+([-_.][a-z\d]+)*\.[a-z\d]{1,8}$/i.test(segment);
 
-/** What comes after such a segment is a secret, however short. */
+/** The segment after one of these is a secret, however short. */
 const BEFORE_SECRETS = /^(reset|token|invite|verify|confirm|magic|unsubscribe)([-_][a-z]+)?$/i;
 
 /** With names that are written with escapes: `%74oken`. */
@@ -78,7 +78,7 @@ export function redactUrl(url: string): string {
   return place + path.join('/') + (search ? `?${REDACTED}` : '') + (hash ? `#${REDACTED}` : '');
 }
 
-/** A text without what is secret in it: URLs, keys, tokens, `name=value` of secret names. */
+/** A text without its secrets: parts of URLs, keys, tokens, `name=value` of secret names. */
 export function redactText(text: string): string {
   let redacted = text.slice(0, LONGEST).replace(/\b[a-z][a-z\d+.-]*:\/\/\S+/gi, (found) => {
     const url = withoutClosing(found);
@@ -104,7 +104,7 @@ function withoutPairs(text: string): string {
   return redacted + text.slice(from);
 }
 
-/** Of these the value is the rest of the line: a scheme and what comes after it, pairs of their own. */
+/** The value of these is the rest of the line: a scheme and its credentials, or pairs. */
 const HEADERS = /authoriz|cookie/i;
 
 const QUOTED: Readonly<Record<string, RegExp>> = {
@@ -126,14 +126,14 @@ function endOf(text: string, from: number, name: string, quote: string | undefin
 }
 
 /**
- * Plain data with nothing secret in it, of whatever value, however it is made.
+ * Any value as plain data without secrets.
  *
  * @example
  * log(redact({ user: 'ada', password: 'secret' })); // the password is not shown
  */
 export const redact = (value: unknown): unknown => redacted(value, 0, { left: VALUES });
 
-/** As forms and HAR files list what they have. */
+/** Name and value as properties, as in forms and HAR files. */
 interface Named {
   readonly name?: unknown;
   readonly value?: unknown;

@@ -3,7 +3,7 @@ import { categoryOf, categoryOfStatus } from '../../core/outcome.ts';
 import type { Category } from '../../primitives/failure.ts';
 
 /**
- * - `expected`: it happens in every day's work: a success, the caller's abort, what the origin refuses of the caller (4xx).
+ * - `expected`: everyday events: a success, the caller's abort, a request that the origin refuses (4xx).
  * - `unexpected`: the network, an origin or a limit failed; users may have noticed.
  * - `critical`: something is lost or will not mend itself: a dead letter, a store that fails, credentials that are gone, a mistake in the settings.
  */
@@ -57,7 +57,7 @@ export function severityOf(event: HoldfastEvent): Severity {
   return OF_EVENTS[event.type] ?? 'expected';
 }
 
-/** What kind of failure a call ended with, if it did. */
+/** The kind of failure that ended a call, if one did. */
 export function categoryOfCall({
   error,
   status,

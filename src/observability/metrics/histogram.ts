@@ -15,7 +15,7 @@ export interface Quantiles {
 }
 
 /**
- * How durations are spread, in 740 bytes however many there are: buckets grow with what they hold, so that the relative error is
+ * The distribution of durations, in 740 bytes: buckets grow with their durations, so that the relative error is
  * the same for all.
  *
  * @see Tene, HdrHistogram; Prometheus, native histograms.
@@ -25,7 +25,7 @@ export class Histogram {
   #count = 0;
   #max = 0;
 
-  /** @param ms What is negative or no number is not counted. */
+  /** @param ms Ignored if negative or not a number. */
   add(ms: number): void {
     if (!(ms >= 0)) return;
     const bucket = ms <= LOWEST ? 0 : Math.ceil(Math.log2(ms / LOWEST) * PER_DOUBLING);

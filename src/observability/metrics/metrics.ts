@@ -10,16 +10,16 @@ import { type CallEnded, isError, Series, SeriesByName, type SeriesSnapshot } fr
 import { type TopError, TopErrors } from './top-errors.ts';
 import { SlidingWindow } from './window.ts';
 
-/** What is counted in windows. */
+/** The counters of a window. */
 const COUNTED = ['calls', 'errors', 'stale', 'fallback', 'dead'] as const;
 
-/** What an alarm may be about, of the rates. */
+/** Rates that have an alarm. */
 const RATES = ['errorRate', 'staleRate', 'fallbackRate'] as const;
 
-/** How often the health is asked for, in ms. */
+/** How often `health` is called, in ms. */
 const ASKING = 60_000;
 
-/** Alarms are looked at no more often than this, in ms, but for what is bad news: it may be the last for a while. */
+/** The shortest time between two checks of the alarms, in ms. A failure is checked at once: it may be the last event for a while. */
 const LOOKING = 1_000;
 
 export interface Rates {
@@ -33,7 +33,7 @@ export interface Rates {
   readonly fallbackRate: number;
 }
 
-/** What has happened since the last reset. Plain data. */
+/** Counts since the last reset. Plain data. */
 export interface MetricsSnapshot extends SeriesSnapshot {
   /** Wall times in ms. */
   readonly since: number;
@@ -43,14 +43,14 @@ export interface MetricsSnapshot extends SeriesSnapshot {
   /** Only calls that have one. */
   readonly operations: Readonly<Record<string, SeriesSnapshot>>;
   readonly topErrors: readonly TopError[];
-  /** What was decided: by the type of the event, such as `retry`, `cache-served`, `queued`, `dead-lettered`. */
+  /** Decisions by the type of their event, such as `retry`, `cache-served`, `queued`, `dead-lettered`. */
   readonly events: Readonly<Record<string, number>>;
   /** Thresholds that are passed. */
   readonly alarms: readonly Alarm[];
 }
 
 export interface Metrics {
-  /** Give it, or what calls it, to `onEvent`. */
+  /** For `onEvent`. */
   receive(event: HoldfastEvent): void;
   snapshot(): MetricsSnapshot;
   /** For a chart: how many calls took no longer than each of some bounds, in ms. */

@@ -14,13 +14,13 @@ import {
 import type { ClientHealth } from '../health/client.ts';
 import { hostRule } from '../health/health.ts';
 
-/** From which value on a figure is an alarm; it is over at nine tenths of that. 0: whatever is not 0. */
+/** The value at which an alarm is raised; it ends below nine tenths of that. 0: any value above 0. */
 export interface Thresholds {
   /** Share of calls that failed unexpectedly (network, time-outs, 5xx, 429, refusals), from 0 to 1. */
   readonly errorRate?: number;
-  /** Share of calls that were answered by a stale copy. */
+  /** Share of calls that got a stale cached response. */
   readonly staleRate?: number;
-  /** Share of calls that were answered by the fallback. */
+  /** Share of calls that got the fallback. */
   readonly fallbackRate?: number;
   /** The 95th percentile of all calls since the last reset. */
   readonly p95?: Duration;
@@ -43,11 +43,11 @@ export interface Alarm {
 }
 
 export interface MetricsOptions {
-  /** Over how long rates are counted; alarms look at the first. Default 1 and 5 minutes. */
+  /** The durations over which rates are counted; alarms use the first. Default 1 and 5 minutes. */
   readonly windows?: readonly Duration[];
-  /** So many origins and so many operations are counted by themselves; the others are one. Default 50. */
+  /** How many origins, and how many operations, have a series of their own; the rest share one. Default 50. */
   readonly series?: number;
-  /** Of so many calls in a window a rate is worth an alarm. Default 10. */
+  /** How many calls a window needs for an alarm about a rate. Default 10. */
   readonly minimum?: number;
   readonly thresholds?: Thresholds;
   /** Called when a threshold is passed, and when that is over. */

@@ -11,7 +11,7 @@ export interface SeriesSnapshot {
   readonly calls: number;
   /** Those that failed unexpectedly: network, time-outs, 5xx, 429, refusals. */
   readonly errors: number;
-  /** By where the answer came from; `error`: there was none. */
+  /** By the source of the response; `error`: there was none. */
   readonly outcomes: Readonly<Partial<Record<Source | 'error', number>>>;
   readonly categories: Readonly<Partial<Record<Category, number>>>;
   /** Requests on the wire beyond the first of each call. */
@@ -63,7 +63,7 @@ export class Series {
 /** Whether a call failed in a way that says something of the service. */
 export const isError = (call: CallEnded): boolean => severityOf(call) !== 'expected';
 
-/** The name of what has no series of its own. */
+/** The series of all names without one of their own. */
 const OTHERS = '(others)';
 
 /** Series by name, no more than so many: names may come from users. */

@@ -2,7 +2,7 @@ import { categoryOf } from '../../core/outcome.ts';
 import { type Category, isFailure } from '../../primitives/failure.ts';
 import type { CallEnded } from './series.ts';
 
-/** A kind of failure, without anything of the error's message. */
+/** A kind of failure, without the error's message. */
 export interface TopError {
   readonly origin: string;
   readonly category: Category;

@@ -30,7 +30,7 @@ export class SlidingWindow<Name extends string> {
     this.#sums[at] = (this.#sums[at] as number) + 1;
   }
 
-  /** The sums of what is no older than the window; to within a step of it. */
+  /** The sums over the window, to within one step. */
   sums(now: number): Record<Name, number> {
     const last = Math.floor(now / this.#step);
     const sums = Object.fromEntries(this.#names.map((name) => [name, 0])) as Record<Name, number>;

@@ -15,7 +15,7 @@ export interface Uploaded extends Parts {
   readonly stamp: string;
 }
 
-/** What is too large for one value. Its parts are there before the entry is, and are noted until it is. */
+/** Bodies too large for one value. Their parts are written, and noted, before the entry is. */
 export class Bodies {
   readonly #connection: KvConnection;
   readonly #places: KvKeys;
@@ -50,7 +50,7 @@ export class Bodies {
     return bytes.length === size ? bytes : undefined;
   }
 
-  /** Whether what was uploaded is still to be had. */
+  /** Whether the uploaded parts still exist. */
   async has({ id, stamp }: Uploaded): Promise<boolean> {
     const [note] = await this.#connection.read([this.#places.looseOf(id)]);
     return note?.versionstamp === stamp;
@@ -80,7 +80,7 @@ export class Bodies {
     if (isOurs) await this.remove({ id, count, size });
   }
 
-  /** Removes what processes have left behind that were ended in the middle of something. */
+  /** Removes the parts left behind by killed processes. */
   async sweep(): Promise<void> {
     for await (const { value, stamp } of this.#connection.list(this.#places.loose, namesOf(''), PAGE)) {
       const parts = value as Parts;

@@ -32,7 +32,6 @@ interface Outgoing {
   readonly uploaded?: Uploaded | undefined;
 }
 
-/** What is to be committed. */
 interface Plan {
   readonly mutations: readonly Mutation[];
   readonly uploads: readonly Uploaded[];
@@ -79,7 +78,7 @@ export class Commits {
     }
   }
 
-  /** What cannot be removed now is when the store is opened next. */
+  /** Parts that cannot be removed now are removed when the store is next opened. */
   async #tidy(): Promise<void> {
     const gone = this.#gone;
     this.#gone = [];
@@ -101,7 +100,7 @@ export class Commits {
         [...records].map(([key, record]) => [key, record?.item]),
       );
       const others = [...changes.keys()].filter((key) => !records.has(key));
-      // Also where nothing is to be written, and so nothing is checked: what was read is of one moment.
+      // Without a write there is no check, yet all reads must be of one moment.
       const more = others.length > 0 || changes.size === 0 ? await this.#reads.look(others) : undefined;
       if (more && more.stamp !== stamp) continue;
       if (changes.size === 0) return { settle, gone: [] };
@@ -172,7 +171,7 @@ export class Commits {
     return made;
   }
 
-  /** What was uploaded and is not used after all; else it is found when the store is opened next. */
+  /** Removes unused uploads; if that fails, the next opening of the store does. */
   async #drop({ uploaded }: Outgoing): Promise<void> {
     if (uploaded) await this.#bodies.removeLoose(uploaded, uploaded.stamp).catch(() => {});
   }

@@ -67,7 +67,7 @@ export class KvConnection {
     return (await Promise.all(pages)).flat();
   }
 
-  /** What is under a key, by its next part: from one up to another. @param size So many are read at once. */
+  /** Entries under a key, by its next part: from one up to another. @param size How many are read at once. */
   async *list(
     under: Key,
     { low, high }: { readonly low: Bytes; readonly high: Bytes },
@@ -85,7 +85,7 @@ export class KvConnection {
     }
   }
 
-  /** @returns the new versionstamp; `undefined` where what was checked is no longer so, and nothing was changed. */
+  /** @returns the new versionstamp; `undefined` if a check failed and nothing was written. */
   async commit(build: (atomic: DenoKvAtomic) => DenoKvAtomic): Promise<string | undefined> {
     const kv = await this.#open();
     const { ok, versionstamp } = await withTimeout(() => build(kv.atomic()).commit());
@@ -122,7 +122,7 @@ async function all<T>(of: AsyncIterable<T>): Promise<T[]> {
   return found;
 }
 
-/** What the platform's own error does not say. */
+/** The likely cause, which the platform's own error does not name. */
 function hint(): string {
   const { Deno: deno } = globalThis as { readonly Deno?: { readonly openKv?: unknown } };
   return deno && !deno.openKv ? ', as Deno runs without --unstable-kv' : '';

@@ -19,9 +19,9 @@ export interface DenoKvStoreOptions {
  *
  * @param kv A database: `await Deno.openKv()`; or a function that opens one at the first use, such as
  *   `() => Deno.openKv('orders.db')`, which `close()` then closes.
- * @throws {ConfigurationError} where it is `undefined`, as `Deno.openKv` is without `--unstable-kv`.
- * @throws {StorageError} from each operation that failed; an item of more than 64 kB without its body is not written, nor
- *   what was to be written with it; code `storage-newer` where a newer version of the program has written the entries.
+ * @throws {ConfigurationError} if `kv` is `undefined`, as `Deno.openKv` is without `--unstable-kv`.
+ * @throws {StorageError} from each operation that failed; an item of more than 64 kB without its body fails the
+ *   whole write; code `storage-newer` if a newer version of the program has written the entries.
  *
  * @example
  * const queue = outbox({ store: denoKvStore(() => Deno.openKv()) });

@@ -6,7 +6,7 @@ import { readText, textOf } from '../structured-json.ts';
 
 export type Key = readonly (string | number | Bytes)[];
 
-/** What is written under a key; without a value what is there is deleted. */
+/** A write under a key; without a value, a deletion. */
 export interface Mutation {
   readonly key: Key;
   readonly value?: Bytes | string | number | object;
@@ -19,7 +19,7 @@ export interface Parts {
   readonly size: number;
 }
 
-/** What is written of an entry besides its body. */
+/** The record of an entry, without its body. */
 export interface DenoKvRecord {
   readonly item: Item;
   readonly body?: (Parts & { readonly kind: Kind }) | undefined;
@@ -28,10 +28,10 @@ export interface DenoKvRecord {
 /** Bytes of a part, and of an entry without its body. */
 export const PART = 64_000;
 
-/** Bytes of what stands for one text in a key; a key has 2,048. */
+/** The most bytes of one text in a key; a key has 2,048. */
 const LONGEST = 800;
 
-/** Of what is longer so many are of the text itself, and then comes a digest of all of it. */
+/** A longer text is cut to so many bytes, followed by a digest of all of it. */
 export const HEAD = LONGEST - 33;
 
 /** No text has this byte. */
@@ -45,7 +45,7 @@ export class KvKeys {
   readonly #name: string;
   /** Changes with every change. */
   readonly state: Key;
-  /** Under these are the items, the lists of groups and of collections, and what belongs to no entry. */
+  /** Prefixes of the items, of the lists of groups and collections, and of the records that belong to no entry. */
   readonly items: Key;
   readonly group: Key;
   readonly collection: Key;
@@ -75,7 +75,7 @@ export class KvKeys {
   }
 }
 
-/** As a part of a key. It sorts as the text does, but for what is too long. */
+/** A text as part of a key. It sorts as the text does, unless the text is too long. */
 export async function hashedName(of: string): Promise<Bytes> {
   const bytes = orderedBytes(of);
   if (bytes.length <= LONGEST) return bytes;
@@ -83,14 +83,14 @@ export async function hashedName(of: string): Promise<Bytes> {
   return new Uint8Array([...bytes.subarray(0, HEAD), LAST, ...digest]);
 }
 
-/** The names of what begins with a text and comes after another are between these, with perhaps others. */
+/** A range that has all names with a prefix after another text, and perhaps more. */
 export function namesOf(prefix: string, after = ''): { readonly low: Bytes; readonly high: Bytes } {
   const head = orderedBytes(prefix).subarray(0, HEAD);
   const last = orderedBytes(after);
   const high = new Uint8Array(head.length + LONGEST - HEAD + 1).fill(LAST);
   high.set(head);
   if (after < prefix) return { low: head, high };
-  // What is cut off is not in the order of its keys.
+  // Texts that were cut do not sort as their keys do.
   return { low: last.length > HEAD || after === '' ? last.subarray(0, HEAD) : justAfter(last), high };
 }
 

@@ -44,7 +44,7 @@ export class Reads {
   async look(keys: readonly string[]): Promise<Look> {
     const names = await Promise.all(keys.map(async (key) => [...this.#places.items, await hashedName(key)]));
     for (;;) {
-      // The state comes first: what changes between it and the rest is noticed.
+      // The state is read first, so that a later change is noticed.
       const [state, ...first] = await this.#connection.read([
         this.#places.state,
         ...names.slice(0, TOGETHER - 1),
@@ -134,7 +134,7 @@ export class Reads {
     yield* await this.#named(page, query);
   }
 
-  /** Items by their names; what has gone since is not there. */
+  /** Items by their names, without those deleted since. */
   async #named(names: readonly Bytes[], { group, collection }: RangeQuery): Promise<Named[]> {
     const entries = await this.#connection.read(names.map((name) => [...this.#places.items, name]));
     return entries.flatMap(({ value }, at) => {

@@ -6,7 +6,7 @@ import type { DenoKvAtomic, DenoKvEntry, KvConnection } from './connection.ts';
 import { type KvKeys, type Mutation, type Parts, sizeOf } from './layout.ts';
 
 /**
- * What one atomic operation may have besides what it is checked by: mutations, bytes of their keys, and bytes in all. Deno
+ * The limits of one atomic operation besides its checks: mutations, bytes of their keys, and bytes in all. Deno
  * allows 1,000, 80 KiB and 800 KiB.
  */
 const MOST = { mutations: 990, keys: 70_000, bytes: 780_000 };
@@ -17,7 +17,7 @@ const UPLOADS = 90;
 /** Of the entries as they are written. */
 const VERSION = 1;
 
-/** Changes with every change; what is decided by it is still so when it has not changed. */
+/** Changes with every commit: a decision is valid while this is the same. */
 export interface State {
   readonly version: number;
   /** A change that is made, and of which some may not be written yet. */
@@ -28,7 +28,7 @@ const utf8 = new TextEncoder();
 const text = new TextDecoder();
 
 /**
- * Makes changes of any size as one. What is too much for one atomic operation is logged, then made by setting the
+ * Makes changes of any size as one. A change too large for one atomic operation is logged, then made by setting the
  * state, and then replayed step by step, by any process that finds it.
  */
 export class RedoLog {
@@ -134,7 +134,7 @@ const applied = (atomic: DenoKvAtomic, mutations: readonly Mutation[]): DenoKvAt
     atomic,
   );
 
-/** What can be done in one operation each. */
+/** Splits mutations into batches that fit one operation each. */
 function steps(mutations: readonly Mutation[]): Mutation[][] {
   const found: Mutation[][] = [];
   let room = { mutations: 0, keys: 0, bytes: 0 };

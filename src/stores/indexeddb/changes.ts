@@ -43,14 +43,14 @@ export async function commitChanges(
   };
 }
 
-/** What lies under keys; `undefined`: nothing. Of keys that are absent it is not known. */
+/** Stored items by key; `undefined`: none. A key that is absent was not read. */
 type Known = ReadonlyMap<string, Stored | undefined>;
 
 /**
  * Asks for everything; the transaction ends with the last of it.
  *
  * @param changes One for each key.
- * @throws what cannot be stored; then nothing of the transaction is.
+ * @throws the error of a value that cannot be stored; then the transaction writes nothing.
  */
 async function applyChanges(
   transaction: IDBTransaction,
@@ -64,13 +64,13 @@ async function applyChanges(
   try {
     askFor(transaction, changes, all, blobs);
   } catch (error) {
-    // What was asked for before it would be committed all the same.
+    // Earlier requests of the transaction would be committed all the same.
     transaction.abort();
     throw error;
   }
 }
 
-/** What lies under each key: one request a key, answered in order. */
+/** Reads the items of keys: one request a key, in order. */
 async function read(
   transaction: IDBTransaction,
   keys: readonly string[],

@@ -15,7 +15,7 @@ export interface IndexedDBStoreOptions {
 }
 
 /**
- * Keeps entries in IndexedDB: bodies over 4 kB apart from their items, strict durability where it is asked for.
+ * Keeps entries in IndexedDB: bodies over 4 kB apart from their items, strict durability on demand.
  *
  * The database is opened at the first use, and again when the browser has closed the connection. An open that failed is an
  * error of that operation and is tried again at the next.

@@ -111,7 +111,7 @@ export function counted(items: IDBObjectStore, of: Parameters<AtomicStore['count
   return promisifyRequest(items.index(index).count(IDBKeyRange.bound([name], [name, []])));
 }
 
-/** Jumps from group to group instead of reading what is in them. */
+/** Jumps from group to group without reading their items. */
 export async function distinct(index: IDBIndex, prefix: string, limit = Infinity): Promise<string[]> {
   const found: string[] = [];
   const request = index.openKeyCursor(IDBKeyRange.bound([prefix], [prefixEnd(prefix)]));

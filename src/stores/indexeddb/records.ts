@@ -1,6 +1,6 @@
 import type { Item, StoredBody } from '../../core/store.ts';
 
-/** Items, without their bodies, so that a page of them can be read without reading what they carry. */
+/** Items without their bodies, so that a page of them is small. */
 export const ITEMS = 'items';
 export const BODIES = 'bodies';
 export const BY_GROUP = 'by-group';

@@ -45,7 +45,7 @@ export function checkVersion({ rows }: SqlConnection, { version }: Tables, platf
   );
 }
 
-/** What a statement is given. */
+/** A parameter of a statement. */
 export type SqlValue = string | number | null | Uint8Array<ArrayBuffer>;
 
 /** Runs one statement to its end. @returns its rows, as objects; none for a statement that has none. */
@@ -56,7 +56,7 @@ export type SqlTransaction = (task: () => void) => unknown;
 
 export type Row = Readonly<Record<string, unknown>>;
 
-/** A database that answers at once, with transactions. */
+/** A synchronous database with transactions. */
 export interface SqlConnection {
   rows(query: string, ...values: SqlValue[]): Row[];
   /** Several statements that see the same data. */

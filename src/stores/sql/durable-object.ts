@@ -76,7 +76,7 @@ const storageRule: Rule<SqlDurableObjectStorage> = (value, option) => {
   try {
     ({ sql } = storage);
   } catch {
-    // One whose class is not in `new_sqlite_classes` throws.
+    // The getter throws if the class is not in `new_sqlite_classes`.
   }
   if (typeof sql?.exec === 'function') return storage;
   throw new ConfigurationError(

@@ -19,7 +19,7 @@ const LARGEST = 1_900_000;
 
 const utf8 = new TextEncoder();
 
-/** A database whose tables are there. */
+/** A database with its tables. */
 export interface Opened {
   readonly sql: SqlConnection;
   readonly tables: Tables;
@@ -78,7 +78,7 @@ export class SqlRows {
     return pick(this.range(query)).map((item) => ({ ...item, body: this.body(item.key) }));
   }
 
-  /** Jumps from group to group instead of reading what is in them. */
+  /** Jumps from group to group without reading their items. */
   groups(prefix: string, limit = Infinity): string[] {
     const found: string[] = [];
     const end = orderedBytes(prefixEnd(prefix));
@@ -165,7 +165,7 @@ const bytesOf = (name: string | undefined): Uint8Array<ArrayBuffer> | null =>
 
 const itemOf = ({ item }: Row): Item => readText(item as string) as Item;
 
-/** @throws {StorageError} for a row that a Durable Object would not take: what one database takes, all of them take. */
+/** @throws {StorageError} for a row too large for a Durable Object: all databases have the same limits. */
 function checkSize(row: Readonly<Record<string, SqlValue>>): void {
   const bytes = Object.values(row).reduce<number>((sum, value) => sum + sizeOf(value), 0);
   if (bytes <= LARGEST) return;

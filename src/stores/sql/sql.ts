@@ -52,7 +52,7 @@ export interface SqlStoreOptions {
 export const sqlStore = (options: SqlStoreOptions): AtomicStore =>
   sqlStoreOf('sqlStore', options, { platform: 'SQLite', prefix: 'sql' });
 
-/** @param names What errors and the store's name say of the database. */
+/** @param names The database's name in errors, and the prefix of the store's name. */
 export function sqlStoreOf(
   owner: string,
   options: SqlStoreOptions,
@@ -161,7 +161,7 @@ export function sqlStoreOf(
   };
 }
 
-/** What came of a transaction. */
+/** The outcome of a transaction. */
 type Tried =
   | { readonly settle: readonly (() => void)[] }
   /** Blobs have to be read first: a transaction does not wait. */

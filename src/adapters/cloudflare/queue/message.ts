@@ -3,7 +3,7 @@ import { deserializeRequest } from '../../../policies/outbox/queue/entry.ts';
 import { decodeStoredBody, encodeStoredBody } from '../../../stores/bytes.ts';
 import type { QueuedWrite, WriteMessage } from './types.ts';
 
-/** A message has 128,000 bytes; this leaves room for what the platform adds, and for what is counted another way. */
+/** A message has 128,000 bytes; this leaves room for the platform's own bytes. */
 const MOST = 120_000;
 
 /** Where larger bodies lie. @returns `undefined` where there is no place for this one. */
@@ -23,11 +23,11 @@ export async function messageOf(
   return { ...message, body: { at } };
 }
 
-/** Of whatever version. */
+/** Of any version. */
 export const isWriteMessage = (given: unknown): boolean =>
   typeof (given as Partial<WriteMessage> | null | undefined)?.holdfast === 'number';
 
-/** @returns `undefined` for what is no message of ours, of this version. */
+/** @returns `undefined` for a foreign message, or one of another version. */
 export function readWriteMessage(given: unknown): WriteMessage | undefined {
   const message = given as WriteMessage | null | undefined;
   return message?.holdfast === 1 && typeof message.request?.url === 'string' ? message : undefined;

@@ -18,21 +18,21 @@ import type { DeadLetters, QueuedWrite, QueueProducer } from './types.ts';
 export interface OutboxQueueOptions {
   /** The binding of the queue. */
   readonly queue: QueueProducer;
-  /** What writes are sent with, such as `createFetch()`; its outbox, if it has one, has no part in it. */
+  /** Sends the writes, such as `createFetch()`; an outbox of it is not used. */
   readonly fetch: HoldfastFetch<FetchOptions>;
-  /** The object that takes what the queue cannot deliver: there it is sent once more, and waits as a dead letter. */
+  /** The object that takes writes that the queue cannot deliver: it sends them once more and keeps them as dead letters. */
   readonly deadLetters: DeadLetters;
-  /** The name of the queue's dead-letter queue, where this Worker consumes that one as well: all of it goes to `deadLetters`. */
+  /** The name of the queue's dead-letter queue, if this Worker consumes it, too: its messages go to `deadLetters`. */
   readonly deadLetterQueue?: string;
-  /** Where bodies lie that are too large for a message (128 kB). Default: nowhere, and they are refused. */
+  /** Stores bodies too large for a message (128 kB). Default: none; such writes are rejected. */
   readonly bodies?: Store;
   /** Bytes of one body. Default 5 MB. */
   readonly maxEntryBytes?: Size;
   /** The header that carries the key; `false` for none. Default `'Idempotency-Key'`. */
   readonly idempotencyHeader?: string | false;
-  /** Headers that are kept besides the few that are safe. */
+  /** Headers that are stored besides the few that are safe. */
   readonly persistHeaders?: readonly string[];
-  /** Puts back, at each sending, what is not kept: sets the request's headers, or gives another request. */
+  /** Restores, for each attempt, what is not stored: sets the request's headers, or returns another request. */
   readonly authorize?: (
     request: Request,
     write: QueuedWrite,
@@ -76,7 +76,7 @@ const EXPECTED = {
   deadLetters: 'expected a function that gives the stub of an outboxObject',
 } as const;
 
-/** What is said of a write. @throws {ConfigurationError} also where there is no write. */
+/** Reads the options of a write. @throws {ConfigurationError} also if there is no write. */
 export function readWrite(request: Request, of: object) {
   if (!(request instanceof Request))
     throw new ConfigurationError('outboxQueue.accept.request', request, 'expected a Request');

@@ -24,7 +24,7 @@ export interface OutboxQueue {
     request: Request,
     of?: { readonly id?: string; readonly partition?: string },
   ): Promise<AcceptedWrite>;
-  /** For the Worker's `queue` handler: sends what is in a batch, and says of each message whether it is to come again, and when. */
+  /** For the Worker's `queue` handler: sends the writes of a batch; acknowledges each message, or schedules its next attempt. */
   consume(batch: QueueBatch): Promise<void>;
 }
 
@@ -38,7 +38,7 @@ const LONGEST_WAIT = 900;
 /** The longest that a queue lets a message wait, in seconds. */
 const LONGEST_DELAY = 43_200;
 
-/** Tries of a 409: the key may still be in process from a sending whose answer was lost. */
+/** Attempts after a 409: the origin may still process the key of an attempt with a lost response. */
 const CONFLICT_TRIES = 3;
 
 /**
@@ -96,7 +96,7 @@ export function outboxQueue(options: OutboxQueueOptions): OutboxQueue {
     return { id };
   };
 
-  /** @returns what is to be done with a message; `undefined`: it is done. */
+  /** @returns how a message goes on; `undefined`: it is done. */
   const deliver = async (message: WriteMessage): Promise<SendOutcome> => {
     const request = await deserializeWrite(message, idempotencyHeader, bodies);
     if (!request) return { is: 'retry', reason: { code: 'body-lost' }, cost: 'none' };
@@ -107,7 +107,7 @@ export function outboxQueue(options: OutboxQueueOptions): OutboxQueue {
     return classifyResponse(response, asked, host.clock.now());
   };
 
-  /** Gives a write to the object for dead letters, which sends it once more and keeps it whatever the response is. */
+  /** Passes a write to the object for dead letters, which sends it once more and keeps it after any response. */
   const handOver = async (message: WriteMessage): Promise<void> => {
     const request = await deserializeWrite(message, idempotencyHeader, bodies);
     if (!request) throw new StorageError('the body of a write is not there');
@@ -149,7 +149,7 @@ export function outboxQueue(options: OutboxQueueOptions): OutboxQueue {
   };
 }
 
-/** In whole seconds: backoff with full jitter, or what the origin has asked for. */
+/** In whole seconds: backoff with full jitter, or the origin's `Retry-After`. */
 function delayOf(attempts: number, outcome: SendOutcome | undefined, { random }: Host): number {
   const growing = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempts - 1));
   const asked = outcome?.is === 'retry' && outcome.wait !== undefined ? outcome.wait / 1_000 : undefined;
@@ -157,7 +157,7 @@ function delayOf(attempts: number, outcome: SendOutcome | undefined, { random }:
   return Math.min(LONGEST_DELAY, Math.ceil(wait));
 }
 
-/** What a platform's own binding throws has no name of ours. */
+/** Gives errors of the platform's bindings a class of ours. */
 async function taken<T>(what: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -167,6 +167,6 @@ async function taken<T>(what: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** As an outbox checks what it is to keep. */
+/** The options by which an outbox serializes a request. */
 const contentSettings = ({ idempotencyHeader, persistHeaders, authorize, maxEntryBytes }: QueueSettings) =>
   ({ idempotencyHeader, persistHeaders, authorize, maxEntryBytes }) as Parameters<typeof serializeRequest>[1];

@@ -27,7 +27,7 @@ export interface QueueBatch {
 /** A write that is on its way. */
 export interface QueuedWrite {
   readonly id: string;
-  /** Goes with every sending of it. */
+  /** Sent with each attempt. */
   readonly idempotencyKey: string;
   readonly partition: string;
   /** Wall time in ms. */
