@@ -23,7 +23,7 @@ export const staleCache = (options: StaleCacheOptions = {}): StaleCache =>
 /**
  * Keeps writes until they are delivered.
  *
- * @typeParam Meta What the application keeps with its entries, as `entries()`, hooks and `subscribe` give it.
+ * @typeParam Meta The application's data of an entry, as `entries()`, hooks and `subscribe` return it.
  * @param options `store`: default IndexedDB.
  * @throws {ConfigurationError} without IndexedDB and a named store: an accepted write must not be lost.
  *

@@ -11,7 +11,7 @@ import {
   standard,
 } from './standard.ts';
 
-/** A policy that keeps data needs its user. */
+/** Policies that store data need a partition. */
 export type Partitioned =
   | { readonly staleCache?: undefined; readonly outbox?: undefined }
   | { readonly auth: Auth<() => string | undefined> }

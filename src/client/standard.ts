@@ -27,7 +27,7 @@ export interface StandardOptions {
   readonly strategies?: Policy | undefined;
   /** `dedupe()` */
   readonly dedupe?: Policy | undefined;
-  /** `fallback(answer)` */
+  /** `fallback(response)` */
   readonly fallback?: Policy | undefined;
   readonly staleCache?: StaleCache | undefined;
   readonly outbox?: Outbox | undefined;
@@ -60,7 +60,7 @@ export const OF_PIPELINE: readonly string[] = [
   'waitUntil',
 ];
 
-/** What one call (or a route, or `configure`) may say. `false` switches a policy off. */
+/** The options of one call, a route, or `configure`. `false` switches a policy off. */
 export interface FetchOptions {
   readonly timeout?: OrUndefined<TimeoutOption> | undefined;
   readonly retry?: OrUndefined<RetryOption> | undefined;
@@ -78,7 +78,7 @@ export interface FetchOptions {
   readonly auth?: boolean | undefined;
   readonly bulkhead?: OrUndefined<CallBulkhead> | boolean | undefined;
   readonly rateLimit?: boolean | undefined;
-  /** What events, logs, traces and metrics call it; best said of a route. */
+  /** Its name in events, logs, traces and metrics; best set on a route. */
   readonly operation?: string | undefined;
   /** Takes work that outlives this response; in workers `ctx.waitUntil`. */
   readonly waitUntil?: ((work: Promise<unknown>) => void) | undefined;
@@ -97,7 +97,7 @@ const isBreaker = (given: StandardOptions['breaker']): given is Breaker =>
  */
 export function standard(options: StandardOptions = {}): Policy[] {
   const { timeout, breaker } = options;
-  // What is switched off for the pipeline may still be switched on for a call, except what has to have a state.
+  // A call may switch on a policy that the pipeline has switched off, unless the policy has state.
   const made: Record<string, Policy | false | undefined> = {
     ...(options as Record<string, Policy | undefined>),
     timeout: totalTimeout(timeout),

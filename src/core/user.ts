@@ -49,14 +49,14 @@ export function notifyCredentials(pipeline: PipelineContext, partition: string):
   for (const listener of listeners.get(pipeline) ?? []) listener(partition);
 }
 
-/** What a policy that holds something of a user says of the end of it. */
+/** The trait of a policy that stores data of a user. @param part Clears that policy's data. */
 export const signsOut = (part: SignOut['part']): SignOut => ({ part, all: signOut });
 
 /**
- * Ends what the policies hold of a user, in all tabs, one after the other: outbox, cache, tokens.
+ * Clears the data of a user, in all tabs, one policy after the other: outbox, cache, tokens.
  *
- * @throws {ConfigurationError} if there is an outbox, and nothing is said of its writes.
- * @throws {StorageError} if a store failed; the others have still been asked.
+ * @throws {ConfigurationError} if there is an outbox and no `undelivered` option.
+ * @throws {StorageError} if a store failed; the others are cleared all the same.
  */
 async function signOut(
   policies: readonly Policy[],
@@ -92,7 +92,7 @@ async function signOut(
   return report;
 }
 
-/** Knows whose calls these are: named once, by the application or by a policy that knows it. */
+/** The signed-in user, named once: by the application, or by a policy that knows the user. */
 export function usersOf(policies: readonly Policy[], given: Partition): Users {
   const namer = policies.find((policy) => traitsOf(policy).partition);
   if (namer && given !== undefined)

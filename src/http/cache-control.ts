@@ -1,10 +1,10 @@
-/** What a request says of stored responses: `Cache-Control` (RFC 9111, 5.2.1) and fetch's cache modes. Times in ms. */
+/** A request's rules for stored responses: `Cache-Control` (RFC 9111, 5.2.1) and fetch's cache modes. Times in ms. */
 export interface RequestDirectives {
   /** Nothing stored, and nothing to be stored. */
   readonly noStore: boolean;
   /** Only after revalidation. */
   readonly noCache: boolean;
-  /** The whole response from the origin, whatever is stored. */
+  /** The whole response from the origin, without conditions. */
   readonly reload: boolean;
   /** Any stored response, however old. */
   readonly forceCache: boolean;
@@ -48,7 +48,7 @@ const DIRECTIVE = /([\w!#$%&'*+.^`|~-]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,;
 
 const NONE: Directives = new Map();
 
-/** RFC 9111, 5.2: a list of tokens, each with an optional token or quoted string. What does not parse is passed over. */
+/** RFC 9111, 5.2: a list of tokens, each with an optional token or quoted string. Malformed ones are ignored. */
 export function cacheControl(headers: Headers): Directives {
   const field = headers.get('cache-control');
   if (!field) return NONE;
@@ -64,10 +64,10 @@ export function cacheControl(headers: Headers): Directives {
   return directives;
 }
 
-/** RFC 9111, 1.2.2: what is larger counts as this, which is 68 years. */
+/** RFC 9111, 1.2.2: larger numbers count as this one, 68 years. */
 const LONGEST = 2 ** 31;
 
-/** A directive that is a number of seconds (RFC 9111, 1.2.2), in ms; what is not one is taken as 0, "already stale". */
+/** A directive that is a number of seconds (RFC 9111, 1.2.2), in ms; any other value is 0, "already stale". */
 export function directiveMs(directives: Directives, name: string): number | undefined {
   const value = directives.get(name);
   return value === undefined ? undefined : (deltaSeconds(value) ?? 0) * 1000;

@@ -11,7 +11,7 @@ const HARMLESS =
 /** Whether a header may carry credentials: then it is not stored, of a request or of a response. */
 export const carriesCredentials = (name: string): boolean => SECRET.test(name) && !HARMLESS.test(name);
 
-/** What comes after the scheme of an `Authorization`, and JWTs. */
+/** Credentials after the scheme of an `Authorization`, and JWTs. */
 const CREDENTIAL_TEXT =
   /\b(Bearer|Basic|Digest|Token|DPoP)\s+[\w.~+/=:-]{4,}|(?<![\w-])eyJ[\w-]{5,}\.[\w-]{5,}(\.[\w-]*)?/gi;
 

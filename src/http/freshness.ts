@@ -2,7 +2,7 @@ import { cacheControl, deltaSeconds, directiveMs } from './cache-control.ts';
 import { httpDate } from './retry-after.ts';
 import { isHeuristicallyCacheable, standsIn } from './status.ts';
 
-/** What must be known of a stored response to tell its age. Wall times in ms. */
+/** The facts from which a stored response's age is computed. Wall times in ms. */
 export interface Times {
   /** When the request was sent. */
   readonly requestedAt: number;
@@ -10,7 +10,7 @@ export interface Times {
   readonly receivedAt: number;
 }
 
-/** What a stored response says of its own use; all times in ms. */
+/** A stored response's rules for its own use; all times in ms. */
 export interface Freshness {
   /** For how long it is fresh (RFC 9111, 4.2.1). */
   readonly lifetime: number;
@@ -33,7 +33,6 @@ export interface Freshness {
   readonly standsIn: boolean;
 }
 
-/** What else is known of it. */
 interface Known {
   readonly status: number;
   readonly redirected: boolean;
@@ -90,14 +89,14 @@ function initialAge(headers: Headers, { requestedAt, receivedAt }: Times): numbe
   return Math.max(0, apparent, said * 1000 + (receivedAt - requestedAt));
 }
 
-/** `Expires` against the origin's own clock; what is no date is in the past (RFC 9111, 5.3). */
+/** `Expires` by the origin's own clock; an invalid date is in the past (RFC 9111, 5.3). */
 function expiry(headers: Headers, { receivedAt }: Times): number | undefined {
   const expires = headers.get('expires');
   if (expires === null) return undefined;
   return Math.max(0, (httpDate(expires, receivedAt) ?? 0) - (dateOf(headers, receivedAt) ?? receivedAt));
 }
 
-/** What has not changed for long will not change soon: a tenth of that time (RFC 9111, 4.2.2). */
+/** Heuristic: a tenth of the time since `Last-Modified` (RFC 9111, 4.2.2). */
 function heuristicLifetime(status: number, headers: Headers, { receivedAt }: Times): number {
   if (!isHeuristicallyCacheable(status)) return 0;
   const modified = httpDate(headers.get('last-modified') ?? '', receivedAt);

@@ -15,7 +15,7 @@ export const IDEMPOTENCY_KEY = 'idempotency-key';
 /** Methods that change nothing (RFC 9110, section 9.2.1). */
 export const SAFE_METHODS: readonly string[] = ['GET', 'HEAD', 'OPTIONS', 'TRACE'];
 
-/** What is not known to change nothing may change something. QUERY: draft-ietf-httpbis-safe-method-w-body. */
+/** Every other method may change something. QUERY: draft-ietf-httpbis-safe-method-w-body. */
 export const isSafe = (method: string): boolean => SAFE_METHODS.includes(method) || method === 'QUERY';
 
 /** 52 bits or so of chance, as text. */

@@ -1,4 +1,4 @@
-/** What a server says of a failure (RFC 9457, "Problem Details for HTTP APIs"); extension members as they came. */
+/** A server's description of a failure (RFC 9457, "Problem Details for HTTP APIs"); extension members as they came. */
 export interface ProblemDetails {
   /** A URI reference that names the kind of problem. Default `'about:blank'`. */
   readonly type: string;
@@ -20,7 +20,7 @@ const TYPES: Readonly<Record<string, string>> = {
   instance: 'string',
 };
 
-/** @returns `undefined` for what is no object. */
+/** @returns `undefined` if it is not an object. */
 export function problemFrom(value: unknown): ProblemDetails | undefined {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
   const members = Object.entries(value).filter(
@@ -29,6 +29,6 @@ export function problemFrom(value: unknown): ProblemDetails | undefined {
   return { type: 'about:blank', ...Object.fromEntries(members) };
 }
 
-/** Whether an answer says that its body is a problem. */
+/** Whether the content type of a response is that of a problem. */
 export const isProblem = (response: Response): boolean =>
   response.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase() === PROBLEM_JSON;

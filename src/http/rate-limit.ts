@@ -4,7 +4,7 @@ import { listOfItems } from './structured-fields.ts';
 /** No field of so many characters names the quotas of one client. */
 const LONGEST = 1_000;
 
-/** Milliseconds of so many seconds that an answer names; in one from a cache they have been running. */
+/** Seconds that a response names, in ms; a cached response has used up its `Age` of them. */
 const left = (seconds: number, headers: Headers): number =>
   Math.max(0, (seconds - (Number(headers.get('age')) || 0)) * 1000);
 
@@ -13,7 +13,7 @@ const left = (seconds: number, headers: Headers): number =>
  * from the same with `X-RateLimit` and `X-Rate-Limit`, whose reset is seconds, or the epoch's seconds or milliseconds where it
  * is that large.
  *
- * An instant is measured against the answer's own `Date`, seconds against its `Age`.
+ * An instant is measured against the response's own `Date`, seconds against its `Age`.
  *
  * @param now Wall time in ms.
  * @param isLimited The status says that nothing remains, so a field for that may be missing.

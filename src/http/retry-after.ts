@@ -1,7 +1,7 @@
 /**
- * How long an answer asks to wait, from `Retry-After` (RFC 9110, 10.2.3): seconds or any of the three HTTP dates.
+ * How long a response asks to wait, from `Retry-After` (RFC 9110, 10.2.3): seconds or any of the three HTTP dates.
  *
- * A date is measured against the answer's own `Date` where it can be seen, so that an origin whose clock is off is
+ * A date is measured against the response's own `Date` where it can be seen, so that an origin whose clock is off is
  * still understood.
  *
  * @param now Wall time in ms.

@@ -7,7 +7,7 @@ import { ageOf, type Freshness } from './freshness.ts';
  */
 export type Reuse = 'as-is' | 'while-revalidating' | 'on-error' | 'when-confirmed';
 
-/** What the application allows if the origin does not say; times in ms past freshness. */
+/** The application's rules if the origin has none; times in ms past freshness. */
 export interface StalePolicy {
   readonly maxStale: number;
   readonly whileRevalidating: number;
@@ -15,7 +15,7 @@ export interface StalePolicy {
   readonly disregard: readonly ('no-cache' | 'must-revalidate')[];
 }
 
-/** What the cache knows of a stored response besides its headers. */
+/** Facts about a stored response besides its headers. */
 export interface Validity {
   /** Something has happened since that may have changed the resource, or the clock was set back. */
   readonly doubtful?: boolean;
@@ -38,7 +38,7 @@ export function reuseOf(
     allowed.disregard.includes(name) && !invalidated;
   if (freshness.noCache && !ignores('no-cache')) return 'when-confirmed';
   const unsure = doubtful || invalidated || freshness.noCache;
-  // What is unsure is never fresh, however young.
+  // Such a response is never fresh, however young.
   const late = Math.max(age - freshness.lifetime, unsure ? 0 : -Infinity);
   if (late < 0) {
     const young = age <= directives.maxAge || directives.maxStale >= 0;

@@ -1,4 +1,4 @@
-/** An answer that means the origin, not the request, is in trouble: 408, and 5xx but 501 and 505. */
+/** Statuses of a failing origin, not of a wrong request: 408, and 5xx but 501 and 505. */
 export const isOriginFailure = (status: number): boolean =>
   status === 408 || (status >= 500 && status !== 501 && status !== 505);
 
@@ -9,7 +9,7 @@ export const standsIn = (status: number): boolean => [200, 203, 300, 301, 308].i
 export const isHeuristicallyCacheable = (status: number): boolean =>
   standsIn(status) || [204, 404, 405, 410, 414, 501].includes(status);
 
-/** RFC 9111, 5.2.2.3: a cache may store such a response only if it knows what the status asks of caches. */
+/** RFC 9111, 5.2.2.3: a cache may store such a response only if it implements the status's rules for caches. */
 export const isUnderstood = (status: number): boolean =>
   isHeuristicallyCacheable(status) ||
   [302, 303, 307, 400, 401, 403, 406, 409, 415, 422, 429, 500, 502, 503, 504].includes(status);

@@ -8,7 +8,7 @@ import { isUsableVary } from './vary.ts';
 export function isStorable(request: Request, response: Response): boolean {
   const { status, type, headers } = response;
   if (request.method !== 'GET' || type === 'opaque' || !isUsableVary(headers.get('vary'))) return false;
-  // Where another origin sends a read, as captive portals do, is not what was asked for.
+  // A read that was redirected to another origin, as captive portals do, has not reached its own.
   if (isCrossOriginRedirect(request, response)) return false;
   // Its body has no end.
   if (/^text\/event-stream\b/i.test(headers.get('content-type') ?? '')) return false;
@@ -47,7 +47,7 @@ export function isShareable(headers: Headers, withCredentials: boolean, ignored?
 export const isCrossOriginRedirect = (request: Request, { redirected, url }: Response): boolean =>
   redirected && !(URL.canParse(url) && new URL(url).origin === new URL(request.url).origin);
 
-/** RFC 9111, 3.1: what speaks of the connection is no part of the copy. */
+/** RFC 9111, 3.1: headers about the connection are not stored. */
 const UNSTORED = [
   'connection',
   'keep-alive',
@@ -58,7 +58,7 @@ const UNSTORED = [
   'upgrade',
 ];
 
-/** What a copy is used by may not be nominated away (RFC 9110, 7.6.1). */
+/** `Connection` must not name the headers that a cache needs (RFC 9110, 7.6.1). */
 const NEEDED = /^(cache-control|expires|date|age|vary|etag|last-modified|pragma|content-.*)$/;
 
 /** The headers of a response that are kept: none of the connection, and no credentials. */

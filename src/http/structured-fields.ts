@@ -1,4 +1,4 @@
-/** Integers are numbers and Booleans are such; Strings and Tokens are text, and what else there is stays as it is written. */
+/** Integers become numbers, Booleans booleans, Strings and Tokens text; other types stay as they are written. */
 export type BareItem = string | number | boolean;
 
 export interface FieldItem {
@@ -16,7 +16,7 @@ const EACH = new RegExp(PARAMETER, 'g');
 /**
  * A List of Items with parameters (RFC 9651, 3.1), without Inner Lists.
  *
- * @returns `undefined` where the field is not one: by section 4.2 all of it then counts for nothing.
+ * @returns `undefined` for a malformed field: by section 4.2 the whole field is ignored.
  */
 export function listOfItems(field: string): FieldItem[] | undefined {
   const text = trimmed(field);

@@ -46,7 +46,7 @@ const OF_THE_BODY = ['content-length', 'content-encoding', 'content-range'];
 /** The headers of a stored response after a 304 (RFC 9111, 3.2). */
 export function mergeHeaders(stored: Headers, response: Headers): [string, string][] {
   const headers = new Headers(stored);
-  // They were those of the copy, and are not those of the answer.
+  // They were those of the stored response, and are not those of the 304.
   headers.delete('age');
   headers.delete('date');
   for (const [name, value] of keptHeaders(response))
@@ -55,7 +55,7 @@ export function mergeHeaders(stored: Headers, response: Headers): [string, strin
 }
 
 /**
- * What the response to a HEAD says of the stored response of a GET (RFC 9111, 4.3.5): that it is the same, that it is
+ * The effect of a HEAD on the stored response of a GET (RFC 9111, 4.3.5): that it is the same, that it is
  * another, or nothing.
  *
  * @param known Names of the headers that select the stored response among its variants.

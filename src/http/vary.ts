@@ -3,16 +3,16 @@ import { CREDENTIALS } from './credentials.ts';
 /** The values of the request's headers that a response varies by; a missing header is `null`. */
 export type Varying = readonly (readonly [name: string, value: string | null])[];
 
-/** Not a header, so no origin names it: a request that keeps its credentials back is answered as a stranger's. */
+/** Not a header, so no origin names it: a request with `credentials: 'omit'` gets the response for a stranger. */
 const CREDENTIALLESS = '(credentials)';
 
-/** The names in a `Vary`, in order, each once. Whose answer it is, the partition says; and tokens change. */
+/** The names in a `Vary`, in order, each once. Without credentials: the partition covers the user, and tokens change. */
 export const varyingNames = (vary: string | null, also: readonly string[] = []): string[] => {
   const names = [...(vary ?? '').toLowerCase().split(','), ...also].map((name) => name.trim());
   return [...new Set(names.filter((name) => isName(name) && !CREDENTIALS.includes(name)))].sort();
 };
 
-/** Whether a `Vary` says by what: `*` does not, and neither does what is no name of a header. */
+/** Whether a `Vary` names headers: `*` and malformed names do not. */
 export const isUsableVary = (vary: string | null): boolean =>
   (vary ?? '').split(',').every((name) => name.trim() === '' || isName(name.trim()));
 
@@ -20,7 +20,7 @@ const isName = (name: string): boolean => name !== '*' && /^[\w!#$%&'*+.^`|~-]+$
 
 /**
  * @param vary The response's `Vary`, which is hidden across origins unless it is exposed.
- * @param also What the application knows it to vary by.
+ * @param also The application's `vary` option.
  */
 export function varying(vary: string | null, request: Request, also: readonly string[] = []): Varying {
   const names = varyingNames(vary, also);
@@ -31,7 +31,7 @@ export function varying(vary: string | null, request: Request, also: readonly st
 /** Whether headers select a response among variants. */
 export const hasVariants = (stored: Varying): boolean => stored.some(([name]) => name !== CREDENTIALLESS);
 
-/** RFC 9111, 4.1: a stored response answers a request that has the same values. */
+/** RFC 9111, 4.1: a stored response is for requests with the same values. */
 export const matchesVary = (stored: Varying, request: Request): boolean =>
   stored.every(([name, value]) => name === CREDENTIALLESS || headerValue(request, name) === value) &&
   omitsCredentials(request) === stored.some(([name]) => name === CREDENTIALLESS);

@@ -146,7 +146,7 @@ export function failover(options: FailoverOptions): Policy {
   );
 }
 
-/** What a passage remembers. */
+/** The memory of a passage. */
 interface Pass {
   readonly outgoing: LazyRequest;
   readonly call: Call;

@@ -8,7 +8,7 @@ import { DeadlineError } from '../primitives/clock.ts';
 import { ConfigurationError } from '../primitives/failure.ts';
 import { methods, perCall, type Rule, readSettings, type SettingsTable } from '../primitives/validate.ts';
 
-/** What a function of the final failure receives besides the error. */
+/** Facts for a fallback function, besides the error. */
 export interface FallbackContext {
   readonly request: Request;
   readonly callId: string;

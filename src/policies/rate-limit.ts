@@ -24,7 +24,7 @@ export interface RateLimitOptions {
   readonly burst?: number;
   /** How long a call waits for its turn. Default 5 s; `false`: as long as its total time allows. */
   readonly maxWait?: Duration | false;
-  /** How long an origin can delay calls at most, whatever it asks. Default 60 s; 0: not at all. */
+  /** The longest delay that an origin's `Retry-After` can cause. Default 60 s; 0: none. */
   readonly maxRetryAfter?: Duration;
   /** Shares what origins ask, not the rate: `betweenIsolates(binding)` or `betweenTabs()`. Default: none. */
   readonly share?: Sharing;
@@ -53,7 +53,7 @@ const SPREAD = 1000;
 
 /**
  * Bounds how many calls go to one origin in a time, by a token bucket, and honours what the origin asks: `Retry-After`
- * with 413, 429 or 503, or rate-limit fields that leave nothing. What one call receives delays all.
+ * with 413, 429 or 503, or rate-limit fields that leave nothing. A `Retry-After` for one call delays all.
  *
  * A call waits for its turn if that comes within `maxWait` and the call's total time, else it is rejected at once. Delayed
  * calls are spread over a second. The turn of an aborted call goes to the next call.

@@ -11,7 +11,7 @@ import type { Rule } from '../primitives/validate.ts';
  * `Proxy-Authorization` and `Cookie` are left out, and `credentials: 'include'` becomes `'same-origin'`. A secret in a
  * header of the application's own (`X-Api-Key`) or in the URL cannot be recognised.
  *
- * @param body What to send; the body of `request` may have been read.
+ * @param body The body to send; that of `request` may have been read.
  */
 export function retargetOrigin(
   request: Request,
@@ -34,7 +34,7 @@ export function retargetOrigin(
   );
 }
 
-/** The same request to another URL. @param body What to send; the body of `request` may have been read. */
+/** The same request to another URL. @param body The body to send; that of `request` may have been read. */
 export function retarget(
   request: Request,
   url: string,

@@ -52,7 +52,7 @@ const table: SettingsTable<{ [C in Category]: Strategy | undefined }> = {
 const FINAL: readonly Category[] = ['aborted', 'configuration'];
 
 /**
- * Chooses by the category of a failure what is done about it. Policies apply this strategy before their own rules.
+ * Chooses a strategy by the category of a failure. Policies apply this strategy before their own rules.
  *
  * - `retry`: another attempt, as `retry` is set up (its limit, budget and idempotency hold).
  * - `back-off`: the same, and other calls to that origin wait as long before they are repeated.

@@ -23,7 +23,7 @@ export const isTextOrAbsent = (value: unknown): value is string | undefined =>
 /**
  * A `BroadcastChannel`; without one, or if the page may not have one, each tab is alone.
  *
- * @param read Validates what another tab has posted: another version of this library, or any script of the origin, may
+ * @param read Validates a message of another tab: another version of this library, or any script of the origin, may
  *   use the name. `undefined`: it is no message.
  * @param onMessage Called with messages. Its errors are ignored.
  */

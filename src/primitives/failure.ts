@@ -14,7 +14,7 @@ export interface Attempt {
   readonly error?: string;
 }
 
-/** What kind of failure it was: what an application decides by. */
+/** The kind of a failure, for decisions of the application. */
 export type Category =
   | 'network'
   | 'timeout'
@@ -56,14 +56,14 @@ export type Facts = Pick<Failure, 'code' | 'category'> &
     request?: Request | LazyRequest | undefined;
   };
 
-/** In the text of a platform or of a server: the paths of URLs, of which Deno quotes all, queries, and what is named as a secret. */
+/** In the text of a platform or of a server: the paths of URLs, of which Deno quotes all, queries, and values with names of secrets. */
 const UNTOLD = [
   /(:\/\/[^\s/)"']+)()[^\s)"']*/g,
   /([?#])()[^\s)"']*/g,
   /(pass(?:word|wd)?|secret|token|key|cookie|authorization)(["']?\s*[=:]\s*)(?:(?:Bearer|Basic)\s)?[^\s&;,]+/gi,
 ];
 
-/** What a log may see: of a URL its origin, no header, no body, no cause. */
+/** Facts for a log: of a URL its origin, no header, no body, no cause. */
 export function failureToJSON(error: Error & Failure): Record<string, unknown> {
   // No other property: a validation error has what the server sent.
   const { name, code, category, transient, callId, origin, attempts, retryAt } = error;
@@ -80,7 +80,7 @@ export function equip(error: Error, facts: Facts): void {
   addFacts(error, { transient: false, attempts: [], ...facts });
 }
 
-/** Writes facts into an error. Consoles print neither `request`, which has headers, nor what only the application may see. */
+/** Writes facts into an error. Consoles print neither `request`, which has headers, nor facts for the application only. */
 export function addFacts(error: Error, { cause, request, ...facts }: Partial<Facts>): void {
   Object.assign(error, facts);
   if (request) hide(error, 'request', request);
@@ -125,12 +125,12 @@ export class HoldfastError extends Error implements Failure {
 /** Options whose value is not shown. */
 const SECRET = /passw|secret|token\b|api-?key|cookie|authorization|credentials?$/i;
 
-/** An option that cannot be meant: the message names the option, the value and what is allowed. */
+/** An invalid option: the message names the option, the value and what is allowed. */
 export class ConfigurationError extends HoldfastError {
   override name = 'ConfigurationError';
   /** Such as `'retry.limit'`. */
   declare readonly option: string;
-  /** What is expected instead. */
+  /** The allowed values. */
   declare readonly allowed: string;
 
   constructor(option: string, value: unknown, allowed: string) {
@@ -185,7 +185,7 @@ export function cloneError(error: unknown): unknown {
 /** A URL within a text: scheme, user, place, query. Brackets and quotes may be part of it. */
 const QUOTED_URL = /(\b[a-z][\w+.-]{0,9}:\/\/)(?:[^\s/?#]*@)?([^\s?#]*)([?#]\S*)?/gi;
 
-/** What may follow a URL in a text. */
+/** Characters that may follow a URL in a text. */
 const CLOSING = `)]}>"',.;:`;
 
 /** A text without users, passwords, queries and fragments of the URLs in it. */
@@ -203,7 +203,7 @@ export function withoutClosing(found: string): string {
   return found.slice(0, end);
 }
 
-/** Takes the queries of URLs, which may have secrets, out of what is printed of an error: Deno quotes them in messages, Bun in `path`. */
+/** Takes the queries of URLs, which may have secrets, out of a printed error: Deno quotes them in messages, Bun in `path`. */
 export function withoutQueries(error: unknown, depth = 0): void {
   if (!(error instanceof Error) || depth > 3) return;
   for (const name of ['message', 'stack', 'path'] as const) {

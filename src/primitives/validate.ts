@@ -18,7 +18,7 @@ export function unknownOption(option: string, value: unknown, known: Iterable<st
 export const isObject = (value: unknown): value is object =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** The options of a policy: of each its default, and the rule for what is given. */
+/** The options of a policy: the default and the rule of each. */
 export type SettingsTable<T> = { readonly [K in keyof T]: readonly [standard: T[K], rule: Rule<T[K]>] };
 
 /** The values that a table describes. */
@@ -47,7 +47,7 @@ export function readSettings<T>(owner: string, table: SettingsTable<T>, ...layer
   return read;
 }
 
-/** An object of options that several calls give is read once. */
+/** Reads an object of options once, also if several calls pass it. */
 export function memoized<K, T>(read: (given: K) => T): (given: K) => T {
   const known = new WeakMap<object, T>();
   return (given) => {
@@ -68,7 +68,7 @@ export function memoized<K, T>(read: (given: K) => T): (given: K) => T {
  */
 export function perCall<T>(read: (...layers: unknown[]) => T, base: unknown): (own: unknown) => T {
   const standard = read(base);
-  // `true` says that the policy is wanted, and not how.
+  // `true` switches the policy on without options of its own.
   return memoized((own) => (own === undefined || own === true ? standard : read(base, own)));
 }
 
@@ -108,7 +108,7 @@ export const between = (low: number, high: number): Rule<number> =>
 export const oneOf = <const T>(...allowed: T[]): Rule<T> =>
   rule(`one of ${allowed.join(', ')}`, (value: T) => allowed.includes(value));
 
-/** Anything of a JavaScript type. */
+/** A value of a JavaScript type. */
 export const ofType = <T>(type: 'function' | 'string' | 'object' | 'boolean'): Rule<T> =>
   rule(`a ${type}`, (value) => typeof value === type);
 
@@ -149,7 +149,7 @@ export const methods: Rule<string[]> = /* @__PURE__ */ list((value, option) =>
   ofType<string>('string')(value, option).toUpperCase(),
 );
 
-/** Passes what `matches` can ask. */
+/** Passes the matchers that `matches` takes. */
 export const urlMatchRule: Rule<Match> = /* @__PURE__ */ rule(
   'a URL, a function or something with test(url)',
   (value) => ['string', 'function'].includes(typeof value) || typeof Object(value).test === 'function',

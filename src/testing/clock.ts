@@ -7,7 +7,7 @@ export interface VirtualClock extends Clock {
   readonly slept: number[];
   /** Timers that have neither fired nor been cancelled. */
   readonly pending: number;
-  /** Time stands still while this work goes on: what is not on this clock (stores, real I/O) needs real time. */
+  /** Holds the time while this work goes on: stores and real I/O need real time. */
   busy<T>(work: Promise<T>): Promise<T>;
   /** Lets time pass, with everything that is due in it, background timers too. */
   advance(ms: number): Promise<void>;

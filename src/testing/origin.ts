@@ -2,7 +2,7 @@ import type { Clock } from '../core/contract.ts';
 import type { Fetch } from '../core/transport.ts';
 import type { VirtualClock } from './clock.ts';
 
-/** What the origin does with one request. */
+/** The origin's reaction to one request. */
 export type Step =
   | Response
   | Error

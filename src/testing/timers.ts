@@ -24,7 +24,7 @@ export class Timers {
     }
   }
 
-  /** The next one. What was cancelled is left out here, because looking for it in the heap would cost more. */
+  /** The next timer. Cancelled ones are skipped here, as finding them in the heap would cost more. */
   first(): Timer | undefined {
     while (this.#heap[0]?.over) this.#drop();
     return this.#heap[0];

@@ -22,11 +22,11 @@ export class KyCall {
   wantsBody = false;
   /** As ky shows them to hooks. */
   options: object | undefined;
-  /** What a `beforeRetry` hook gave to send instead. */
+  /** The request that a `beforeRetry` hook returned. */
   request: Request | undefined;
-  /** What ky sent last. */
+  /** The last request sent by ky. */
   sent: Request | undefined;
-  /** What a `beforeRetry` hook threw. */
+  /** The error of a `beforeRetry` hook. */
   passed: unknown;
   /** How many of its attempts the pipeline has made again. */
   retries = 0;
@@ -83,7 +83,7 @@ export class KyCall {
     if (bodyTime === undefined) return;
     const { clock } = this.shared;
     const last = this.outcome?.attempts.at(-1);
-    // What the pipeline has read of it took its time, too.
+    // The pipeline's read of the body took time, too.
     const began = last?.status === response.status ? last.startedAt + last.duration : clock.now();
     let cancel: (() => void) | undefined;
     const body = watchBody(response, { settled: () => cancel?.() });
@@ -98,7 +98,7 @@ export class KyCall {
     this.repeats((attempts.at(-1)?.attempt ?? 1) - 1);
   }
 
-  /** The `retry` for the pipeline: `shouldRetry` and `beforeRetry` get what ky would give them. */
+  /** The `retry` for the pipeline: `shouldRetry` and `beforeRetry` get ky's own arguments. */
   #retrying(retry: RetryOptions): RetryOptions {
     const { shouldRetry, hooks } = this.settings;
     const explained = (state: RetryState) =>

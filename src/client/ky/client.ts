@@ -23,7 +23,7 @@ import { withShortcuts } from './shortcuts.ts';
 import type { ClientLevel, ClientSettings, Shared } from './state.ts';
 import { translate } from './translate.ts';
 
-/** A ky instance whose requests go through the policies. */
+/** A ky instance that sends its requests through the policies. */
 export interface Client extends KyInstance {
   <T>(url: Input, options?: ClientOptions): ResponsePromise<T>;
   get: <T>(url: Input, options?: ClientOptions) => ResponsePromise<T>;
@@ -41,7 +41,7 @@ export interface Client extends KyInstance {
   configure: HoldfastFetch<FetchOptions>['configure'];
   /** Tells every decision from now on, as `onEvent` does. */
   subscribe: HoldfastFetch<FetchOptions>['subscribe'];
-  /** Ends what is held of the current user, in all tabs: outbox, cached responses and tokens. */
+  /** Clears the current user's outbox, cached responses and tokens, in all tabs. */
   signOut: HoldfastFetch<FetchOptions>['signOut'];
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;

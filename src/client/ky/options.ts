@@ -27,10 +27,10 @@ export type CreateClientOptions = Omit<Options, 'timeout' | 'retry' | 'totalTime
   Partitioned &
   KyTiming;
 
-/** What a call may say of policies, besides `timeout` and `retry`, which are ky's names, too. */
+/** The policy options of a call, besides `timeout` and `retry`, which are ky's names, too. */
 export const PER_CALL: readonly string[] = ['breaker', ...IMPORTED, 'operation', 'waitUntil'];
 
-/** What is ours alone: it makes the pipeline and never enters ky's options, whose deep merge would break it. */
+/** Options of the pipeline alone. They never enter ky's options: ky's deep merge would break them. */
 export const OURS: readonly string[] = [...new Set([...PER_CALL, ...OF_PIPELINE])];
 
 /** A call that names one of these is translated by itself. */

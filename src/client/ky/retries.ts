@@ -2,7 +2,7 @@ import { HTTPError } from 'ky';
 import type { RetryOptions, RetryState } from '../../policies/retry/options.ts';
 import { asKys } from './errors.ts';
 
-/** What ky would give to `shouldRetry`: an error for each failure, and no question about a success. */
+/** Calls `shouldRetry` as ky does: with an error for each failure, and not after a success. */
 export const asking =
   (
     shouldRetry: NonNullable<RetryOptions['shouldRetry']>,

@@ -6,7 +6,7 @@ import type { TimeoutOptions } from '../../policies/timeout.ts';
 import type { FetchOptions } from '../standard.ts';
 import type { Report } from './requests.ts';
 
-/** What the calls of all instances of one client have in common. */
+/** State shared by the calls of all instances of one client. */
 export interface Shared {
   readonly pipeline: HoldfastFetch<FetchOptions>;
   readonly clock: Clock;
@@ -18,7 +18,7 @@ export interface Shared {
 /** Options of the policies for the pipeline. */
 export type PolicyOptions = Record<string | symbol, unknown>;
 
-/** What an instance or a call says, as far as ky does not carry it out. */
+/** Options of an instance or a call that ky does not carry out. */
 export interface ClientSettings {
   readonly policies: PolicyOptions | undefined;
   /** The same for a caller that reads the whole body; made when it is needed. */

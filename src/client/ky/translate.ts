@@ -25,7 +25,7 @@ const send = ((request: Request, init: { holdfast: KyCall }) =>
   init.holdfast.send(request, init as never)) as unknown as NonNullable<Options['fetch']>;
 
 /**
- * Takes what the pipeline carries out from ky's hands.
+ * Removes from ky's options those that the pipeline carries out.
  *
  * @param given All that ky has put together.
  * @throws {ConfigurationError} on options that cannot be meant.
@@ -68,7 +68,7 @@ export function translate(
   Object.assign(theirs, {
     fetch: send,
     timeout: false,
-    // ky says what is wrong with it.
+    // ky reports the error.
     ...(onUploadProgress !== undefined && !reports && { onUploadProgress }),
     ...(total !== undefined && total !== Infinity && { totalTimeout: total && total + LATER }),
     // Forced retries are ky's; all others are the pipeline's. Without them ky need not clone each request.

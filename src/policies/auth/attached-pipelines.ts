@@ -49,7 +49,7 @@ export class AttachedPipelines {
   }
 }
 
-/** What a listener of `subscribe` hears; never a token. */
+/** An event for listeners of `subscribe`; never has a token. */
 export type AuthEvent = OfUser &
   (
     | { readonly type: 'signed-in' | 'refreshed' }

@@ -12,7 +12,7 @@ import { AuthError, SIGNED_OUT } from './error.ts';
 import type { AuthScheme, SchemeOptions } from './options.ts';
 import { waitInRun } from './source.ts';
 
-/** Puts credentials on. With `user`, it says whose calls these are, in place of the client's `partition`. */
+/** Adds credentials to requests. With `user`, it names the signed-in user in place of the client's `partition`. */
 export interface Auth<
   User extends (() => string | undefined) | undefined = (() => string | undefined) | undefined,
 > extends Stage {
@@ -136,7 +136,7 @@ export function auth<S extends AuthScheme, User extends (() => string | undefine
   return Object.assign(named('auth', policy, traits), { user }, more) as never;
 }
 
-/** What a passage remembers. */
+/** The memory of a passage. */
 interface Passage {
   /** The request without credentials. */
   readonly given: Request;
@@ -146,11 +146,11 @@ interface Passage {
   isReplayed: boolean;
 }
 
-/** What comes next, at once if it can be. */
+/** The next step, synchronous if possible. */
 const chained = <T, U>(value: T | Promise<T>, next: (value: T) => U | Promise<U>): U | Promise<U> =>
   value instanceof Promise ? value.then(next) : next(value);
 
-/** Does a part of the work for a call. Listeners hear of it if there are no credentials. */
+/** Runs a step for a call. Emits an event if there are no credentials. */
 function refusing<T>(run: Run, request: Request, work: () => T): T {
   const rejected = (error: unknown): never => {
     const { id: callId, emit } = run.call;

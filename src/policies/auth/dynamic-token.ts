@@ -28,7 +28,7 @@ interface Last {
 /** Where a source of the application's own has its secrets from. */
 interface OwnSource {
   current(caller: RefreshCaller, attachment: Attachment): string | Promise<string>;
-  /** Another one than that which was refused; the same if there is none. */
+  /** A token other than the refused one; the refused one if there is no other. */
   next(caller: RefreshCaller, attachment: Attachment, refused: string): Promise<string>;
   /** The lock under which only one tab asks for the next; absent: each tab asks for its own. */
   readonly lock?: string;
@@ -85,7 +85,7 @@ function renewableSource(
 /**
  * A secret that the application knows: asked for with each request, and after a 401 once for all calls.
  *
- * @param stored What the function gave last; used if it gives none.
+ * @param stored The function's last token; used if it returns none.
  */
 export function dynamicToken(
   secret: Exclude<Secret, string>,

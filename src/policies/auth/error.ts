@@ -16,7 +16,7 @@ export type AuthCode =
   | 'user-changed'
   | 'redirected';
 
-/** Why there are no credentials, as plain data: each call makes an error of its own of it. */
+/** Why there are no credentials, as plain data: each call makes its own error of it. */
 export interface AuthFailure {
   readonly code: AuthCode;
   readonly message: string;
@@ -30,8 +30,8 @@ export interface AuthFailure {
 }
 
 /**
- * There are no credentials for a call. No message and no fact has a secret in it, or what a token endpoint said; `cause`
- * is what the application's own function threw, or a failure of ours.
+ * There are no credentials for a call. No message and no fact contains a secret or the response of a token endpoint; `cause`
+ * is the error of the application's own function, or a failure of ours.
  */
 export class AuthError extends HoldfastError {
   override name = 'AuthError';
@@ -68,7 +68,7 @@ export const refreshFailed = (message: string, more: Partial<AuthFailure> = {}):
   ...more,
 });
 
-/** What it means that something threw while credentials were to be got. @param message Where that is not known. */
+/** The failure behind an error of a scheme. @param message For an unknown cause. */
 export function toAuthFailure(error: unknown, code: AuthCode, message: string): AuthFailure {
   if (error instanceof AuthError) {
     const { code, message, transient, retryAt, cause } = error;

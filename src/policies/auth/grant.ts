@@ -11,10 +11,10 @@ import { type AuthFailure, refreshFailed, toAuthFailure } from './error.ts';
 import { basic, isRedirect } from './schemes.ts';
 import type { OAuth2Settings } from './settings.ts';
 
-/** More than this is no answer of a token endpoint, in bytes. */
+/** The largest response of a token endpoint, in bytes. */
 const LONGEST = 64_000;
 
-/** What may be repeated of what a token endpoint says (RFC 6749, 5.2): the codes of the RFC. */
+/** The error codes that our errors may show (RFC 6749, 5.2). */
 const KNOWN = [
   'invalid_request',
   'invalid_client',
@@ -24,7 +24,7 @@ const KNOWN = [
   'invalid_scope',
 ];
 
-/** What was said, which may be anything; `refused`: asking again is in vain. */
+/** The JSON of the response, unchecked; `refused`: another attempt is in vain. */
 export type TokenEndpointResponse =
   | { readonly said: unknown }
   | { readonly refused: true }
@@ -109,7 +109,7 @@ async function readResponse(
   };
 }
 
-/** `undefined` for what is no JSON: a login page, half an answer, too much. */
+/** `undefined` if the body is not JSON (a login page), is truncated, or too large. */
 async function bodyOf({ body }: Response, signal: AbortSignal): Promise<unknown> {
   const reader = body?.getReader();
   if (!reader) return undefined;

@@ -29,7 +29,7 @@ export class OAuth2Source implements CredentialSource {
     const left = leftOf(held, call.host.clock);
     if (left <= 0) return this.#renewed(user, held, call, attachment);
     const { lifetime = Infinity, accessToken } = held.tokens;
-    // Behind the callers' backs, as long as what there is will do.
+    // In the background while the current token is valid.
     if (left < Math.min(this.#settings.refreshBefore, lifetime / 2))
       this.#renewals.refreshInBackground(user, call, attachment, this.#renewal(user, held, call, attachment));
     return accessToken;
@@ -76,7 +76,7 @@ export class OAuth2Source implements CredentialSource {
     await this.#kept(user, attachment, this.tokens.remove(user, 'application', attachment));
   }
 
-  /** What a refresh in another tab is about to write must not come after it. */
+  /** Waits for a refresh in another tab, which would write its tokens after this deletion. */
   #kept(user: string, { pipeline }: Attachment, keep: () => Promise<void>): Promise<void> {
     return withRefreshLock(lockOf(this.#settings, user), this.#settings.timeout, pipeline, keep).catch(keep);
   }

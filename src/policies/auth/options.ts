@@ -2,9 +2,9 @@ import type { Cipher, Store } from '../../core/store.ts';
 import type { Duration, Size } from '../../primitives/units.ts';
 import type { TokenResponse } from './tokens.ts';
 
-/** What all schemes have in common. */
+/** The options of all schemes. */
 interface EveryScheme {
-  /** Origins that may have the credentials: `'https://api.example.com'`. To all others a call goes without. */
+  /** Origins that get the credentials: `'https://api.example.com'`. No other origin does. */
   readonly origins: readonly string[];
   /** How much of a body that can be read only once is kept, so that it can be sent again after a 401. Default 1 MB. */
   readonly bodyLimit?: Size;
@@ -14,7 +14,7 @@ interface EveryScheme {
 
 /** The argument of a function that returns a secret. */
 export interface SecretContext {
-  /** The user of the call. */
+  /** The partition of the call. */
   readonly partition: string;
   /** The origin has just refused this one: it is time for another. Absent otherwise. */
   readonly refused?: string;
@@ -57,9 +57,9 @@ interface TokenKeeping {
   readonly refreshBefore?: Duration;
   /** Where tokens are kept besides memory, so that tabs share them and a reload finds them. Default: nowhere. */
   readonly store?: Store;
-  /** Seals what is written; see `encryptWith`. Needed with a durable store, or `false`: tokens lie there to be read. */
+  /** Encrypts stored tokens; see `encryptWith`. Required with a durable store; `false`: they are stored as plain text. */
   readonly encryption?: Cipher | false;
-  /** Tells apart what shares a store or a page. Default: token endpoint and client, else the origins. */
+  /** Distinguishes policies that share a store or a page. Default: token endpoint and client, else the origins. */
   readonly name?: string;
 }
 

@@ -5,7 +5,7 @@ import { LruMap } from '../../primitives/lru.ts';
 import type { Attachment } from './attached-pipelines.ts';
 import { AuthError, type AuthFailure, toAuthFailure } from './error.ts';
 
-/** How a renewal ended. No secret: there is nothing newer than what was refused. */
+/** The outcome of a refresh. No secret: there are no newer credentials than the refused ones. */
 export type RefreshOutcome = { readonly secret: string | undefined } | { readonly failure: AuthFailure };
 
 export interface RefreshTask {
@@ -15,7 +15,7 @@ export interface RefreshTask {
   work(): Promise<RefreshOutcome>;
 }
 
-/** What is known of one user's renewals. */
+/** The refreshes of one user. */
 interface State {
   underWay: Promise<RefreshOutcome | undefined> | undefined;
   /** Where calls share no promise: until then, in ticks, one of them is at it. */
@@ -23,12 +23,12 @@ interface State {
   failed: Failed | undefined;
   /** In a row. */
   failures: number;
-  /** What the origin refused last, and what it took. */
+  /** The credentials that the origin refused last, and accepted last. */
   refused: string | undefined;
   accepted: string | undefined;
   /** When something was last renewed because the origin refused it, in ticks. */
   renewedAt: number;
-  /** How often in a row what was renewed was refused as well. */
+  /** How often in a row the origin refused refreshed credentials. */
   useless: number;
 }
 
@@ -52,7 +52,7 @@ const fresh = (): State => ({
   useless: 0,
 });
 
-/** How often a call looks whether another one is done, in ms, where they share no promise. */
+/** The poll interval for the refresh of another call, in ms, where calls share no promise. */
 const POLL = 50;
 
 /** How long after one renewal the next would bring nothing better, in ms; it doubles as long as that is so. */
@@ -103,7 +103,7 @@ export class RefreshCoordinator {
       const outcome = await withDeadline(Infinity, call, work);
       if (outcome && 'failure' in outcome) throw new AuthError(outcome.failure);
       if (outcome) return outcome.secret;
-      // The pipeline that was at it has been closed; it may be another one than ours.
+      // The refreshing pipeline was closed; it may be another than ours.
       if (attachment.pipeline.signal.aborted) throw new ClosedError();
     }
   }
@@ -128,14 +128,14 @@ export class RefreshCoordinator {
     return clock.ticks() - last >= Math.min(MAX_REFRESH_INTERVAL, MIN_REFRESH_INTERVAL * 2 ** state.useless);
   }
 
-  /** What was refused has been renewed. */
+  /** The refused credentials have been refreshed. */
   renewed(user: string, since: number, clock: Clock): void {
     const state = this.#users.get(user);
     state.renewedAt = clock.ticks();
     if (since > -Infinity) state.useless++;
   }
 
-  /** The origin takes it. @returns whether it refused another one before. */
+  /** The origin accepts it. @returns whether the origin refused another one before. */
   accepted(user: string, secret: string): boolean {
     const state = this.#users.get(user);
     state.useless = 0;
@@ -145,7 +145,7 @@ export class RefreshCoordinator {
     return true;
   }
 
-  /** Something has changed: what failed may be tried again. */
+  /** Allows another attempt after a failure, because the credentials have changed. */
   reset(user: string): void {
     const state = this.#users.get(user);
     const { underWay, leasedUntil } = state;
@@ -168,7 +168,7 @@ export class RefreshCoordinator {
     if (canShareIO) state.underWay = work;
     // A call that is cut off in Workers reports nothing.
     else state.leasedUntil = clock.ticks() + 2 * this.#timeout;
-    // No caller's abort ends it: what it brings may be the only one of its kind.
+    // No caller's abort ends it: the refresh token may be spent.
     call.waitUntil(work);
     return work;
   }
@@ -200,7 +200,7 @@ export class RefreshCoordinator {
   }
 }
 
-/** Whether it is too soon to ask again. What failed while offline may be tried when there is a network. */
+/** Whether the backoff goes on. After a failure while offline it ends with the network's return. */
 const isBackedOff = (failed: Failed | undefined, { clock, connectivity: online }: Host): failed is Failed =>
   failed !== undefined && clock.ticks() < failed.until && !(failed.offline && online.state);
 
@@ -209,7 +209,7 @@ function hold(state: State, failure: AuthFailure, { clock, random, connectivity:
     ? Math.min(MAX_FAILURE_BACKOFF, MIN_FAILURE_BACKOFF * 2 ** state.failures++)
     : MAX_FAILURE_BACKOFF;
   const asked = Math.max(0, Math.min(MAX_RETRY_AFTER, failure.wait ?? 0));
-  // Half of it by chance, so that clients that failed together do not come back together.
+  // Jitter of one half, so that clients that failed together do not return together.
   const wait = asked + longest * (0.5 + random() / 2);
   const held = { ...failure, retryAt: Math.ceil(clock.now() + wait) };
   state.failed = { failure: held, until: clock.ticks() + wait, offline: !online.state };

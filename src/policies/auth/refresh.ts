@@ -10,13 +10,13 @@ import type { OAuth2Settings } from './settings.ts';
 import type { TokenCache } from './token-cache.ts';
 import { type IssuedTokens, leftOf, momentOf, tokensOf } from './tokens.ts';
 
-/** How long what another tab tells may be on its way, in ms. */
+/** How long the message of another tab may take, in ms. */
 const MESSAGE_DELAY = 100;
 
 /** A longer wait for the lock, in ms, means that another tab had it. */
 const UNCONTENDED = 5;
 
-/** What holds over tabs. */
+/** The name of the lock that tabs share. */
 export const lockOf = ({ name }: OAuth2Settings, user: string): string => `holdfast auth ${name} ${user}`;
 
 /**
@@ -64,7 +64,7 @@ export function refresh(
     if (tokenCache.get(user) !== there || tokenCache.isSignedOut(user)) return otherwise();
     if ('failure' in response) return response;
     if ('refused' in response) {
-      // A process that shares no locks may have used it up, and has left what came of it.
+      // A process without shared locks may have used the refresh token, and stored the new tokens.
       if ((await tokenCache.reload(user, attachment)) !== there) return otherwise();
       keep(tokenCache.remove(user, 'refused', attachment));
       return { failure: SIGNED_OUT };
@@ -81,7 +81,7 @@ export function refresh(
     if (tokenCache.syncsByMessageOnly && waited > UNCONTENDED) await sleep(MESSAGE_DELAY, pipeline);
     return ask();
   };
-  // Until it is written the next one would find what has been used up.
+  // Before the lock is released, or the next refresh would use the old refresh token.
   const linger = async (): Promise<void> => kept;
   return {
     found,

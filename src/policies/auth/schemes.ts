@@ -19,7 +19,7 @@ export interface Scheme {
   failed?(error: unknown, given: Request, secret: string): unknown;
 }
 
-/** Whether a header can carry it; asked before the platform is, whose error has the value in it. */
+/** Whether a header can carry it; checked first, as the platform's error would show the value. */
 export const isSendable = (secret: string): boolean => /^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/.test(secret);
 
 /** `Authorization`, which platforms do not carry to another origin (Fetch, "HTTP-redirect fetch", 13). */
@@ -35,7 +35,7 @@ export const inHeader = (name: string): Scheme => ({
   received: notRedirected,
 });
 
-/** What keeps a request from following a redirect. What the caller has said of it stands. */
+/** Keeps a request from following redirects, unless the caller has set `redirect`. */
 export const unfollowed = ({ redirect }: Request): RequestInit =>
   redirect === 'follow' ? { redirect: 'manual' } : {};
 
@@ -43,7 +43,7 @@ export const isRedirect = ({ type, status, headers }: Response): boolean =>
   type === 'opaqueredirect' || (isRedirectStatus(status) && headers.has('location'));
 
 /**
- * Passes an answer on that redirects nowhere. Browsers do not say where to; so none is followed, the same everywhere.
+ * Passes on a response that is no redirect. Browsers hide its target, so none is followed on any platform.
  *
  * @param given The request as it was: an application that follows redirects itself handles them.
  * @throws {AuthError} `redirected`.

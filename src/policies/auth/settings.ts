@@ -21,7 +21,7 @@ const refuse = (option: string, value: unknown, allowed: string): never => {
   throw new ConfigurationError(option, value, allowed);
 };
 
-/** What is wrong with a value that may be a secret is said without it. */
+/** Errors about a value that may be a secret leave it out. */
 const hidden =
   <T>(what: string, isSo: (value: T) => boolean): Rule<T> =>
   (value, option) =>
@@ -44,7 +44,7 @@ const absolute: Rule<string> = (value, option) =>
     ? value
     : refuse(option, value, 'expected an absolute URL');
 
-/** Has no default: it is given, or made of the others. */
+/** Has no default: given, or derived from the others. */
 const needed = <T>(rule: Rule<T>) => [undefined as T, rule] as const;
 
 const every = /* @__PURE__ */ settingsTable({
@@ -64,7 +64,7 @@ const bearer = /* @__PURE__ */ settingsTable({ ...every, ...storage, token: [und
 
 const basic = /* @__PURE__ */ settingsTable({
   ...every,
-  // RFC 7617, 2: what stands before the first colon is the name.
+  // RFC 7617, 2: the name ends at the first colon.
   username: needed((value, option) =>
     filled(value, option).includes(':') ? refuse(option, '…', 'expected no colon') : (value as string),
   ),
@@ -120,7 +120,7 @@ const oauth2 = /* @__PURE__ */ settingsTable({
   refreshBefore: [60_000, positiveDuration],
 });
 
-/** What all schemes have. */
+/** The settings of all schemes. */
 export type AuthSettings = SettingsOf<typeof every>;
 /** Where tokens are stored. */
 export type TokenStorage = SettingsOf<typeof storage>;
@@ -192,7 +192,7 @@ export function readOAuth2(given: object): OAuth2Settings {
   return settings;
 }
 
-/** Whose tokens are meant. */
+/** The user to sign in or out. */
 export const readSignIn = (given: object) =>
   readSettings('auth', { partition: [undefined, wellFormedString] }, given);
 

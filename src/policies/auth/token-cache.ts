@@ -221,7 +221,7 @@ export class TokenCache {
 /** The secret that a refresh consumes. */
 const secretOf = ({ refreshToken, accessToken }: Tokens): string => refreshToken ?? accessToken;
 
-/** What tabs and workers of an origin broadcast about a user's tokens. */
+/** A message about a user's tokens between tabs and workers of an origin. */
 export interface TokenMessage {
   readonly user: string;
   /** Without a store: the consumed secret, by which tabs with the same session recognise the message. */

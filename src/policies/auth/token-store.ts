@@ -62,7 +62,7 @@ async function keyOf(cipher: TokenStorage['encryption'], name: string, user: str
 /** The last bearer token of each user, in a store: for a reload, and for a service worker. */
 export class StoredToken {
   readonly #settings: BearerSettings;
-  /** What this tab has written, by user. */
+  /** The writes of this tab, by user. */
   readonly #written = new LruMap<{ token?: string; write: Promise<void> }>(() => ({
     write: Promise.resolve(),
   }));

@@ -1,7 +1,7 @@
 import type { Clock } from '../../core/contract.ts';
 import { isSendable } from './schemes.ts';
 
-/** What a token endpoint gives (RFC 6749, 5.1), as it came. */
+/** The response of a token endpoint (RFC 6749, 5.1), unchecked. */
 export interface TokenResponse {
   readonly access_token: string;
   /** Nothing but `Bearer` is understood. */
@@ -42,10 +42,10 @@ export interface Moment {
 export const momentOf = (clock: Clock): Moment => ({ wall: clock.now(), ticks: clock.ticks() });
 
 /**
- * Reads what a token endpoint has said.
+ * Reads the response of a token endpoint.
  *
  * @param before The tokens that they take the place of.
- * @returns what is wrong with it, in words without anything of it, where it is no answer.
+ * @returns the reason if it is malformed, without any part of it.
  */
 export function tokensOf(
   response: unknown,

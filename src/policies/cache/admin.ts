@@ -63,7 +63,7 @@ export interface CacheManagement {
   warm(wishes: WarmList, options?: WarmOptions): Promise<WarmReport>;
   /** How many responses are cached, and the bytes of their bodies. */
   usage(query?: { readonly partition?: string }): Promise<Usage>;
-  /** What has been done since the cache was made, in this tab. */
+  /** Counts since the cache was made, in this tab. */
   stats(): Readonly<CacheStats>;
 }
 
@@ -207,7 +207,7 @@ export type WarmReport = Record<Warmed, string[]> & {
 
 /**
  * @param warm Fetches one.
- * @throws the reason of the signal; what has been fetched by then is kept.
+ * @throws the reason of the signal; responses fetched by then stay cached.
  */
 async function warmer(
   closing: AbortSignal,

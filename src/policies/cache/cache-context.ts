@@ -12,7 +12,7 @@ import type { CachedResponse } from './store/entry.ts';
 import { GuardedStore, WRITE_TIMEOUT } from './store/guarded-store.ts';
 import { fromCache, type ServeReason } from './to-response.ts';
 
-/** What has been done since the cache was made. */
+/** Counts since the cache was made. */
 export interface CacheStats {
   /** Reads served by a fresh cached response without a request. */
   hits: number;
@@ -28,7 +28,7 @@ export interface CacheStats {
   discarded: number;
 }
 
-/** A request that the cache is asked for. */
+/** A read of the cache. */
 export interface Asker {
   readonly request: Request;
   readonly call: Call;
@@ -42,7 +42,7 @@ export interface Read extends Asker {
   readonly isServed: boolean;
 }
 
-/** What the cache knows of a request of its own, and of a read on its way to the origin. */
+/** State of a read on its way to the origin, or of a request of the cache's own. */
 export interface Revalidation {
   /** The cached response to revalidate. */
   readonly cached?: CachedResponse | undefined;
@@ -188,7 +188,7 @@ export class Cache {
   /**
    * Makes a response of a cached one.
    *
-   * @param why What replaced the origin's response, or that the origin has confirmed it.
+   * @param why The failure that it stands in for, or that the origin has confirmed it.
    * @returns `undefined` if its body is gone.
    */
   async serve(

@@ -34,7 +34,7 @@ export function afterWrite(cache: Cache, run: Run): Leaving | undefined {
     const isGone = request.method === 'DELETE' || cache.settings.invalidated === 'drop';
     return () => invalidateUrls(cache, isGone, invalidatedBy(request, response), call);
   }
-  // What failed may have been carried out all the same.
+  // The origin may have processed a write that failed.
   const isUnsure = response ? isOriginFailure(response.status) : run.isSent || call.attempts.length > 0;
   if (!isUnsure) return undefined;
   const { guarded, store } = cache;

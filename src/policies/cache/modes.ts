@@ -36,12 +36,12 @@ interface Flight extends Revalidation {
   ended?: () => void;
 }
 
-/** The part of the cache that knows the caller: decides where a read is answered from. */
+/** The stage that knows the caller: decides between the cached response and the origin. */
 export function modes(cache: Cache, { revalidate, probe }: Revalidator): Stage {
   const { silences } = cache;
   const callOptions = memoized((own) => readCallOptions(own, cache.settings));
 
-  /** Whether it has to be known before the request is sent what there is. */
+  /** Whether the cache is read before the request is sent. */
   const looksFirst = ({ wanted, isServed }: Read): boolean =>
     !wanted.noStore && !wanted.reload && (isServed || cache.settings.validators === 'own');
 
@@ -182,7 +182,7 @@ export function modes(cache: Cache, { revalidate, probe }: Revalidator): Stage {
       const revalidation = cache.revalidationOf(call);
       if (revalidation?.isBackground) return bound(run, run.level, {});
       const { request } = run;
-      // Integrity is checked by the platform, on what comes from the network.
+      // Only the platform checks integrity, and only of network responses.
       const { mode, integrity } = request;
       if (isOwnValidation(request) || integrity || mode === 'no-cors' || mode === 'navigate')
         return undefined;

@@ -18,7 +18,7 @@ import {
 
 export type CacheMode = 'network-first' | 'cache-first' | 'stale-while-revalidate';
 
-/** What a pipeline, a route or a call may say. */
+/** The options of a pipeline, a route or a call. */
 export interface CallStaleCache {
   /**
    * `'network-first'` (default): a cached response if the origin cannot respond. `'cache-first'`: a fresh one needs no network.
@@ -61,7 +61,7 @@ export interface StaleCacheOptions extends CallStaleCache {
    * stand in only if no response comes or the origin responds 5xx. `'drop'`: they are deleted at once, as after a DELETE.
    */
   readonly invalidated?: 'keep' | 'drop' | undefined;
-  /** Encrypts what is written; see `encryptWith`. */
+  /** Encrypts stored responses; see `encryptWith`. */
   readonly encryption?: Cipher;
   /**
    * Partition `'public'` is a cache that users share: it keeps nothing that was requested with credentials, unless the
@@ -109,7 +109,7 @@ export function readCacheOptions(given: StaleCacheOptions, store: Store) {
     },
     given,
   );
-  // One that is larger than all together would push all others out, and stay alone.
+  // A response as large as the limit of all would evict all others.
   return { ...settings, maxEntryBytes: Math.min(settings.maxEntryBytes, settings.maxBytes) };
 }
 

@@ -115,12 +115,12 @@ export function originRequest(cache: Cache): Stage {
     if (response.status === 304 && !of.isRepeated) {
       if (of.isConditional) return () => confirm(run, response, of);
       // Chromium's cache may pass on the response to a condition of its own, where several ask at once and bodies break off: a
-      // 304 for which there is no body. What the platform keeps is then left aside.
+      // 304 for which there is no body. Bypass the platform's cache then.
       const { request } = run;
       if (!isOwn && ['default', 'no-cache'].includes(request.cache))
         return async () => repeat(run, of, new Request(request, { cache: 'reload', signal: null }));
     }
-    // What is stored for all stays: a response to one user says nothing about it.
+    // Responses stored for all users stay: a response to one user does not concern them.
     return isOfOneUser(cache, run.pipeline, of.request, response, run.call)
       ? undefined
       : learn(run, response, of);

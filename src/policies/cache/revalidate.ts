@@ -17,7 +17,7 @@ const SAVING = 5 * 60_000;
 export interface Revalidator {
   /** Revalidates a cached response that was served: one at a time, over all tabs. */
   revalidate(pipeline: PipelineContext, cached: CachedResponse, asker: Asker): void;
-  /** Asks an origin that is silent, and announces what comes. */
+  /** Probes a silent origin and announces its response. */
   probe(pipeline: PipelineContext, cached: CachedResponse, asker: Asker): Promise<void>;
 }
 
@@ -51,7 +51,7 @@ export function revalidator(cache: Cache): Revalidator {
     try {
       // If it was deleted in between, there is nothing to confirm.
       await cache.read(pipeline, request, own);
-      // What is stored is what the next tab looks at before it asks itself.
+      // The next tab reads the stored response before it sends a request of its own.
       await Promise.all(works);
     } catch (error) {
       emitCallEvent(own, { type: 'cache-revalidated', url: request.url, error });

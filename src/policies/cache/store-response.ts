@@ -82,7 +82,7 @@ export function createResponseStorer(cache: Cache): StoreResponse {
     }
     const tooLarge = (): void => {
       cache.discarded('too-large', url);
-      // An older one is not what the origin gives now.
+      // An older response is not the origin's latest.
       call.waitUntil(invalidateUrls(cache, true, [url], call));
     };
     if (least > settings.maxEntryBytes) {
@@ -130,7 +130,7 @@ export function createResponseStorer(cache: Cache): StoreResponse {
 /** Pieces of this size are given to the platform, which keeps them outside the page's memory where it can. */
 const PIECE = 262_144;
 
-/** What is smaller is read and written faster as bytes; from about 64 KiB on engines make a blob of it themselves. */
+/** Smaller bodies are read and written faster as bytes; from about 64 KiB on engines make blobs of them anyway. */
 const SMALL = 60_000;
 
 /** Gathers a body as it is read: a small one as bytes, a large one as a blob, which is not in memory once more. */
@@ -141,7 +141,7 @@ class Collector {
   /** Bytes that are not in a blob yet. */
   #pending = 0;
 
-  /** @param limit In bytes; what is larger is let go of. */
+  /** @param limit In bytes; a larger body is dropped. */
   constructor(limit: number) {
     this.#limit = limit;
   }
@@ -153,7 +153,7 @@ class Collector {
   add(bytes: Uint8Array): void {
     this.size += bytes.byteLength;
     this.#pending += bytes.byteLength;
-    // A copy: what the reader gets is the reader's, and a stream of bytes takes the memory away.
+    // Copied, because the reader owns its chunk, and a stream of bytes detaches the memory.
     if (this.isTooLarge) this.#parts = [];
     else this.#parts.push(new Uint8Array(bytes));
     if (this.#pending < PIECE) return;

@@ -8,7 +8,7 @@ import type { CachedResponse } from './store/entry.ts';
 export interface ServeReason {
   /** The origin has just confirmed it. */
   readonly confirmed?: boolean;
-  /** What came in place of a response: a status, an error, or `'silence'`. */
+  /** The origin's failure: a status, an error, or `'silence'`. */
   readonly cause?: unknown;
   /** Whether a request was sent at all. */
   readonly forwarded?: boolean;
@@ -36,7 +36,7 @@ export function fromCache(cached: CachedResponse, body: StoredBody | null, serve
   return createResponse(body, cached.response.response, headers);
 }
 
-/** RFC 9211, 2: either a hit, or why it was forwarded and what came of it. A negative ttl says stale. */
+/** RFC 9211, 2: either a hit, or the reason for forwarding and the outcome. A negative ttl means stale. */
 function path({ confirmed, cause, forwarded, ttl }: Served): string {
   if (!confirmed && !forwarded) return 'hit';
   const status = confirmed ? 304 : cause;

@@ -10,7 +10,7 @@ import type { StoreHandle } from './store-handle.ts';
 
 /** The components of an outbox that is attached to a pipeline. */
 export interface OutboxContext {
-  /** What sends: the policies inside the outbox. */
+  /** Sends: the policies inside the outbox. */
   readonly next: Handler;
   readonly pipeline: PipelineContext;
   readonly settings: OutboxSettings;
@@ -31,11 +31,11 @@ export interface OutboxContext {
   requestSync(): void;
 }
 
-/** What drains lanes, as the other components use it. */
+/** The scheduler, as the other components use it. */
 export interface Scheduler {
   /** Sends the due entries of a lane. Resolves when none is due. */
   drain(partition: string, lane: string, respect?: Respect): Promise<void>;
-  /** Whether the application has stopped what would be sent. */
+  /** Whether the application has aborted the sending. */
   isStopped(): boolean;
   /** Drains every lane of the current user, for `flush()`. @param signal Starts no more lanes once it aborts. */
   flush(signal: AbortSignal | undefined, respect: Respect): Promise<void>;

@@ -6,7 +6,7 @@ import { type Channel, isText, isTextOrAbsent, openChannel } from '../../primiti
 import { Emitter } from '../../primitives/emitter.ts';
 import type { OutboxEntry, ResultWithBody } from './queue/entry.ts';
 
-/** What a listener of `subscribe` receives. */
+/** An event for listeners of `subscribe`. */
 export type OutboxNotification<Meta = unknown> = Typed<OutboxEvent, Meta> & {
   /** True if it happened in another tab or worker. */
   readonly remote: boolean;
@@ -19,14 +19,14 @@ type Typed<Event, Meta> = Event extends unknown
     : Event
   : never;
 
-/** What tabs and workers broadcast: an event, its partition, and the key of its entry. */
+/** A message between tabs and workers: an event, its partition, and the key of its entry. */
 interface OutboxMessage {
   readonly event: OutboxEvent;
   readonly partition: string;
   readonly key: string | undefined;
 }
 
-/** What happened, here or in another tab. */
+/** An event of this tab or another one. */
 interface Happened extends OutboxMessage {
   /** Of an entry that was settled in this page; that of another one is in the store. */
   readonly result?: ResultWithBody | undefined;
@@ -41,7 +41,7 @@ type EntryWatcher = (happened: Partial<Happened>) => void;
 /** An event of an entry, without the fields that the entry has. */
 type OfEntry<Event> = Event extends { readonly id: string } ? Omit<Event, 'id' | 'origin' | 'lane'> : never;
 
-/** The one stream of what happens to entries, here and in other tabs and workers. Everything that reacts listens to it. */
+/** The one stream of events of entries, from this tab and from other tabs and workers. */
 export class OutboxEvents {
   readonly #pipeline: PipelineContext;
   readonly #channel: Channel | undefined;

@@ -177,7 +177,7 @@ export async function edit(
   return edited;
 }
 
-/** What an entry sends, with its body. */
+/** The stored request of an entry, with its body. */
 export async function requestOf(
   id: string,
   { queue, pipeline }: OutboxContext,

@@ -52,7 +52,7 @@ export interface OutboxOptions<Meta = unknown> {
   readonly authorize?: (request: Request, entry: OutboxEntry<Meta>) => Authorized | Promise<Authorized>;
   /**
    * For 409 and 412: `'again'`, `'drop'` (it is done), `'dead-letter'`, or another request to be sent instead, with a new key.
-   * `request` is what was sent. Default: 409 twice again (the key may be in process), then a dead letter.
+   * `request` is the request sent. Default: 409 twice again (the key may be in process), then a dead letter.
    */
   readonly onConflict?: (
     response: Response,
@@ -62,7 +62,7 @@ export interface OutboxOptions<Meta = unknown> {
   /** Whether a 2xx is the origin's own: a captive portal says 200, too. If false, the entry is sent again later. */
   readonly isDelivered?: (response: Response, entry: OutboxEntry<Meta>) => boolean | Promise<boolean>;
   /**
-   * What is done about a write that may have taken effect, because its response was lost: `'at-least-once'` (default)
+   * How to treat a write that may have taken effect, because its response was lost: `'at-least-once'` (default)
    * sends it again with the same key; `'at-most-once'` makes it a dead letter, also if the origin ignores
    * keys. PUT and DELETE are always sent again.
    */
@@ -71,7 +71,7 @@ export interface OutboxOptions<Meta = unknown> {
   readonly blockLaneOnFailure?: boolean;
   /** Lanes of one origin that send at once. Default 6. */
   readonly concurrency?: number;
-  /** Encrypts what is written; see `encryptWith`. */
+  /** Encrypts stored entries; see `encryptWith`. */
   readonly encryption?: Cipher;
   /**
    * Asks the browser to wake the service worker when the network is back, also with all pages closed (Background Sync).
@@ -80,7 +80,7 @@ export interface OutboxOptions<Meta = unknown> {
   readonly backgroundSync?: boolean | string;
   /** How long `result(id)` has the response; `false` for not at all. Default 24 h. */
   readonly resultTtl?: Duration | false;
-  /** How often to look for entries without another trigger. Default 1 min. */
+  /** How often the outbox checks for due entries without another trigger. Default 1 min. */
   readonly pollInterval?: Duration;
   /**
    * Asks the browser after the first accepted write to delete nothing of this site when the disk is full

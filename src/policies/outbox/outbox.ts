@@ -69,7 +69,7 @@ export interface Outbox<Meta = unknown> extends Stage {
   counts(query?: LaneQuery): Promise<OutboxCounts>;
   /** The current user's lanes: how many entries wait in each, and whether it is paused or stopped. */
   lanes(): Promise<LaneInfo[]>;
-  /** The request of an entry, with its body and without what is not written to disk. `undefined` if the id is unknown. */
+  /** The stored request of an entry, with its body. `undefined` if the id is unknown. */
   request(id: string): Promise<Request | undefined>;
   /**
    * Changes what a dead letter will send: another body, URL or header, under a new key.

@@ -65,7 +65,7 @@ export class CacheStore {
     const { url } = request;
     const seen = this.epoch;
     const found = await this.#variants(partition, url, true);
-    // After a change in between, the memory may be newer than what was read.
+    // After a change in between, the memory may be newer than the entry read.
     if (!this.#history.since(seen, { partition, url }, 'changed'))
       this.#memory.put(keyPrefix(partition, url), found);
     return selectVariant(found, request);
@@ -105,7 +105,7 @@ export class CacheStore {
    *
    * @param id Unique.
    * @param asked The epoch of its request.
-   * @returns what was evicted for it, and whether it differs from the one before; `undefined` if it was not stored.
+   * @returns the evicted entries, and whether the response differs from the one before; `undefined` if it was not stored.
    */
   async put(
     copy: StoredResponse,
@@ -262,12 +262,12 @@ export class CacheStore {
     // At once, for requests under way.
     this.#change({ what, partition, url, at });
     const count = await this.records.updateAll(partition, url, flag);
-    // Drops what was read into memory in between.
+    // Drops entries read into memory in between.
     if (count > 0) this.#change({ what: 'changed', partition, url, at });
     return count;
   }
 
-  /** What is stored has changed, here or in another tab. */
+  /** Stored responses have changed, here or in another tab. */
   #record(message: CacheMessage): void {
     this.#history.record(message.what, message);
     this.#memory.drop(message.partition, message.url);
@@ -278,7 +278,7 @@ export class CacheStore {
     this.#options.broadcast(message);
   }
 
-  /** What happened to the resource since a request was sent. */
+  /** Writes to the resource since a request was sent. */
   #doubts(copy: StoredResponse, epoch: number): { doubtful: boolean; invalidated: boolean } {
     return {
       doubtful: this.#history.since(epoch, copy, 'doubted'),

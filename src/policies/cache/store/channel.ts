@@ -2,7 +2,7 @@ import type { Host } from '../../../core/contract.ts';
 import type { Store } from '../../../core/store.ts';
 import { isTextOrAbsent, openChannel } from '../../../primitives/broadcast.ts';
 
-/** What tabs and workers of an origin broadcast about their cached responses. */
+/** A message about cached responses between tabs and workers of an origin. */
 export interface CacheMessage {
   /**
    * `stored`: a newer response; `changed`: read again; `doubted`: it may be outdated; `invalidated`: it is outdated; `forgot`:

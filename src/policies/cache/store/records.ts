@@ -115,7 +115,7 @@ export class CacheRecords {
     await this.quota.replace(replaced, [{ put, body: await this.#encodeBody(cached.key, body) }]);
   }
 
-  /** Replaces what is stored of a response, but its body. @returns whether the record was there. */
+  /** Replaces the record of a response and keeps its body. @returns whether there was a record. */
   async replace(cached: CachedResponse): Promise<boolean> {
     return this.update(cached.key, await this.#encode(cached));
   }

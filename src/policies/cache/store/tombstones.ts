@@ -13,7 +13,7 @@ function dropOldest<V>(map: Map<string, V>): [key: string, value: V] | undefined
   return oldest;
 }
 
-/** What happened to cached responses: what other tabs hear of, and `current`: the stored response is the origin's latest. */
+/** Changes to cached responses: those that are broadcast, and `current`: the stored response is the origin's latest. */
 type Happening = CacheMessage['what'] | 'current';
 
 type Scope = Pick<CacheMessage, 'partition' | 'url'>;
@@ -21,7 +21,7 @@ type Scope = Pick<CacheMessage, 'partition' | 'url'>;
 /** When something last happened to each URL, in epochs: a write that began before a deletion must not undo it. */
 export class History {
   #epoch = 0;
-  /** Of what was forgotten: it counts as having happened to all. */
+  /** The epoch of forgotten changes: counts for all URLs. */
   #floor = 0;
   readonly #epochs = new Map<string, Partial<Record<Happening, number>>>();
 
@@ -61,7 +61,7 @@ export const ALL = 'everybody';
 const TOMBSTONE_TTL = 86_400_000;
 
 /**
- * What was deleted, and when, in wall time in ms: a response that was requested before is never served, although it may be stored,
+ * Deletions by wall time in ms: a response that was requested before is never served, although it may be stored,
  * because the deletion failed, or because a tab that missed the message stored it. When partitions were cleared is stored, too: such
  * a tab may come back after a logout.
  */
@@ -82,7 +82,7 @@ export class Deletions {
     await this.#prune(now);
   }
 
-  /** Deletes what is stored under a key prefix. @param name The partition, if all of it is deleted. */
+  /** Deletes the records under a key prefix. @param name The partition, if all of it is deleted. */
   async run(
     place: string,
     at: number,

@@ -72,7 +72,7 @@ export interface ResultWithBody {
   readonly body: StoredBody | undefined;
 }
 
-/** What is done about a write that may have taken effect, because its response was lost. */
+/** How to treat a write that may have taken effect, because its response was lost. */
 export type DeliveryGuarantee = 'at-least-once' | 'at-most-once';
 
 /** Why an entry was not delivered. */
@@ -119,7 +119,7 @@ export const withKey = (request: Request, name: string | false, key: () => strin
   name && !request.headers.has(name) ? withHeader(request, name, key()) : request;
 
 /**
- * The accepted request, without what was not written to disk.
+ * The stored request.
  *
  * @param keyHeader The header for its key; `false` for none.
  */

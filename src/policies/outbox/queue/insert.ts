@@ -15,7 +15,7 @@ export interface Accepted {
   readonly known: boolean;
 }
 
-/** What a `coalesce` key pointed to when it was read. */
+/** The unsent entry of a `coalesce` key when it was read. */
 export interface UnsentEntry {
   /** The entry that is, or was, there. */
   readonly pointer: string | undefined;
@@ -27,7 +27,7 @@ export interface UnsentEntry {
  * Prepares a write for the commit.
  *
  * @param chance Makes ids of the same moment different.
- * @param unsent What the `coalesce` key pointed to; `draft` has been merged into its entry.
+ * @param unsent The unsent entry of the `coalesce` key; `draft` is already merged with it.
  * @returns commits it with its key, ids and pointers as one atomic change, in the order in which such functions are called.
  */
 export async function prepareInsert(
@@ -50,7 +50,7 @@ export async function prepareInsert(
   /**
    * @param onBeforeWrite Called right before the write; if it throws, the write is rejected.
    * @returns `undefined` if the `coalesce` key points elsewhere by now; nothing was written.
-   * @throws {CapacityError} code `outbox-full`; what is there is kept.
+   * @throws {CapacityError} code `outbox-full`; stored entries are kept.
    * @throws {HoldfastError} code `id-conflict`: the id belongs to another write.
    */
   return async (onBeforeWrite) => {

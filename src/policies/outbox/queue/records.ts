@@ -25,7 +25,7 @@ export const codeOnly = ({ code }: Reason): ReasonFields => ({
 export type ResultRecord = StoredResult &
   Pick<OutboxEntry, 'partition' | 'aliases'> & { readonly encrypted?: Bytes };
 
-/** What the encryption of a record is bound to. */
+/** The context that the encryption of a record is bound to. */
 export type CipherSubject = Pick<OutboxEntry, 'cipherContext' | 'partition' | 'key'>;
 
 /** The stored fingerprint of a write. */

@@ -16,7 +16,7 @@ import {
 } from './records.ts';
 import type { SerializedRequest } from './serialize.ts';
 
-/** What becomes of an entry: its record afterwards; `undefined` deletes it. Pure. */
+/** Computes the next record of an entry; `undefined` deletes it. Pure. */
 type After = (found: EntryRecord) => EntryRecord | undefined;
 
 interface Details {
@@ -93,7 +93,7 @@ export const acknowledge = (
   fence?: Fence,
 ): Promise<boolean> => transition(queue, entry, () => undefined, { result, fence, alsoIfLost: true });
 
-/** Removes an entry in whatever state, with its ids and its result. */
+/** Removes an entry in any state, with its ids and its result. */
 export const remove = (queue: Queue, entry: OutboxEntry): Promise<boolean> =>
   transition(queue, entry, () => undefined);
 

@@ -43,10 +43,10 @@ const RESULT_BODY_TIMEOUT = 10_000;
 /** How much of one is stored as the problem of a reason: it is part of the entry's record, where stores have little room. */
 const PROBLEM_BYTES = 8_000;
 
-/** How deep a problem may be: copying what is much deeper overflows the stack. */
+/** The deepest problem to copy: a much deeper one overflows the stack. */
 const PROBLEM_LEVELS = 20;
 
-/** An entry that is being sent, and what allows that. */
+/** An entry that is being sent, and its lease. */
 export interface EntryToSend extends EntryWithBody {
   /** When it was read, in ticks. */
   readonly readAt: number;

@@ -14,7 +14,7 @@ import { deserializeRequest, type OutboxEntry, type Reason } from '../queue/entr
 const CONFLICT_TRIES = 3;
 
 /**
- * What a failure costs an entry.
+ * The cost of a failure for an entry.
  *
  * - `attempt`: one attempt; the origin has responded.
  * - `unreachable`: no response, which is no fault of the write; it costs one attempt an hour.
@@ -23,7 +23,7 @@ const CONFLICT_TRIES = 3;
  */
 export type AttemptCost = 'attempt' | 'unreachable' | 'none' | 'rejected';
 
-/** What a response, or its absence, means for an entry. */
+/** The outcome of an attempt for its entry. */
 export type SendOutcome =
   | { readonly is: 'ack' }
   /** `wait`: the origin asked for so many ms. */
@@ -97,7 +97,7 @@ function costOf(category: string | undefined): AttemptCost {
   return category === 'network' || category === 'timeout' ? 'unreachable' : 'attempt';
 }
 
-/** What a response means for an entry, after the hooks of the application. @param sent The body that was sent. */
+/** Evaluates a response, with the hooks of the application. @param sent The body that was sent. */
 export async function evaluateResponse(
   response: Response,
   asked: string,
@@ -135,7 +135,7 @@ export async function evaluateResponse(
   return { is: 'dead-letter', reason: { ...reason, message } };
 }
 
-/** Asks the application about a response. @returns what its hook says, or why it failed. */
+/** Asks the application about a response. @returns its hook's result, or the failure. */
 async function askHook<T>(
   hook: string,
   response: Response,
