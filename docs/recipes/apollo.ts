@@ -1,7 +1,7 @@
 import { ApolloClient, HttpLink, InMemoryCache } from '@apollo/client';
 import { createFetch, type FetchOptions, isQueued, outbox, staleCache } from 'holdfast';
 
-/** @param user Whose data this is. */
+/** @param user The signed-in user. */
 export function graphClient(uri: string, user: () => string) {
   const box = outbox();
   const fetch = createFetch({
@@ -59,7 +59,7 @@ async function failuresAsSuch(request: Request, init?: RequestInit): Promise<Res
   });
 }
 
-/** What is no GraphQL comes from somebody else, such as a captive portal: as if nobody had answered. */
+/** A response that is not GraphQL, such as that of a captive portal, counts as a network failure. */
 function parsed(body: string): { data?: unknown; errors?: unknown } {
   try {
     return JSON.parse(body);

@@ -6,9 +6,9 @@ interface Switched {
 }
 
 export interface RemoteSwitches {
-  /** A file such as `{"retry": false}`, where it is to be had also while what is called is in trouble. */
+  /** A file such as `{"retry": false}`, at an origin that works while the called one fails. */
   readonly url: string;
-  /** Policies that it may switch off; whatever else it says is passed over. */
+  /** Policies that it may switch off; other entries of the file are ignored. */
   readonly policies: readonly (keyof FetchOptions)[];
   /** In ms, ± 20 %, so that not everybody comes at once. Default a minute. */
   readonly every?: number;

@@ -2,7 +2,7 @@ import { createFetch, isQueued, outbox, sourceOf, staleCache } from 'holdfast';
 import createClient from 'openapi-fetch';
 import type { paths } from './openapi-fetch.paths.ts';
 
-/** @param user Whose orders these are. */
+/** @param user The signed-in user. */
 export function ordersApi(baseUrl: string, user: () => string) {
   const box = outbox();
   const fetch = createFetch({ partition: user, staleCache: staleCache(), outbox: box });

@@ -1,6 +1,6 @@
 import { type HoldfastEvent, type Listener, recordOf, type Severity } from 'holdfast';
 
-/** What is used of Sentry: the SDK itself, one of its scopes, or whatever looks like it. */
+/** The used part of Sentry: the SDK itself, one of its scopes, or a compatible object. */
 interface Reporter {
   addBreadcrumb(crumb: Told & { category: string; timestamp: number; data: object }): unknown;
   captureEvent(event: Told & { fingerprint: string[]; tags: Tags; extra: Record<string, unknown> }): unknown;

@@ -3,7 +3,7 @@ import { killSwitch, sharedSession } from 'holdfast/service-worker';
 const session = sharedSession();
 const worker = killSwitch();
 
-/** Where the app starts, and after each login and logout. @param user Whose copies and writes these are. */
+/** Where the app starts, and after each login and logout. @param user The user of the page. */
 export async function helpedFor(user: string | undefined): Promise<void> {
   await (user === undefined ? session.signOut() : session.signIn(user));
   await navigator.serviceWorker?.register('/worker.js');

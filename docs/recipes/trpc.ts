@@ -2,7 +2,7 @@ import { createTRPCClient, httpLink, TRPCClientError } from '@trpc/client';
 import { createFetch, isQueued, outbox, QueuedError, staleCache } from 'holdfast';
 import type { AppRouter, Order } from './trpc.router.ts';
 
-/** @param user Whose orders these are. */
+/** @param user The signed-in user. */
 export function ordersClient(url: string, user: () => string) {
   const box = outbox();
   const fetch = createFetch({ partition: user, staleCache: staleCache(), outbox: box });
