@@ -20,7 +20,7 @@ const importsOf = (file: string): string[] =>
 const importLinesOf = (file: string): string[] =>
   readFileSync(join(SRC, file), 'utf8').match(/^import .*from '.*';$/gm) ?? [];
 
-/** What each room may import from, besides itself. Arrows point inward. */
+/** The rooms from which each room may import, besides itself. Arrows point inward. */
 const MAY_IMPORT: Record<string, string[]> = {
   http: [],
   primitives: [],
@@ -31,7 +31,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   observability: ['primitives', 'core', 'http', 'policies'],
   adapters: ['primitives', 'core', 'http', 'policies', 'stores', 'client', 'observability'],
   testing: ['primitives', 'core'],
-  // What it shows is told by events and by the values of an application; of the policies it knows types only.
+  // It shows events and values of an application, and imports only types of the policies.
   devtools: ['primitives', 'core', 'client', 'observability', 'policies'],
   '.': [
     'primitives',

@@ -3,7 +3,7 @@ import { createFetch } from '../../src/client/fetch.ts';
 import { originUrl } from '../support/origin-url.ts';
 
 /**
- * What native fetch does, by the platform's own and by ours, against the real server, in every
+ * Native fetch and ours against the real server, in every
  * runtime. The platform's row shows that the test is right; ours shows that scripts cannot see a
  * difference.
  */

@@ -10,7 +10,7 @@ import { macrotask } from '../../src/testing/index.ts';
 setFlagsFromString('--expose-gc');
 const gc = runInNewContext('gc') as () => void;
 
-/** What is reachable now, in bytes. */
+/** Reachable memory, in bytes. */
 async function heap(): Promise<number> {
   for (let turn = 0; turn < 3; turn++) {
     gc();

@@ -12,7 +12,7 @@ import { ORIGIN, scenario } from '../support/scenario.ts';
 
 const URL_ = `${ORIGIN}/orders`;
 
-/** A client whose user signs in and out. */
+/** A client, and the sign-in and sign-out of its user. */
 function world(first: string | undefined, options: Parameters<typeof scenario>[1] = {}) {
   let user = first;
   const cache = cachePolicy({ store: memoryStore() }, memoryStore);

@@ -20,7 +20,7 @@ const tracing = (name: string, trace: string[]): Stage =>
     settled: (_, __, how) => void trace.push(`${name} ${how}`),
   });
 
-/** Runs everything inside it so many times more, whatever comes. */
+/** Repeats everything inside it so many times, after any outcome. */
 const repeating = (name: string, times: number, wait = 0): Stage => {
   return staged<{ left: number }>(name, {
     enter: () => ({ left: times }),

@@ -40,7 +40,7 @@ describe.skipIf(!chromium && !process.env.CI)('with the panel alone, in Chromium
       await sees('items?page=1');
     }
 
-    /** What the tabs Cache and Calls say of the response of `items?page=1`. */
+    /** The texts of the tabs Cache and Calls about `items?page=1`. */
     async function says(inRow: string, why: string): Promise<void> {
       await tab('Cache');
       await sees(`: ${inRow}`);
@@ -110,7 +110,7 @@ describe.skipIf(!chromium && !process.env.CI)('with the panel alone, in Chromium
     const order = (item: string, more = '{}'): Promise<unknown> =>
       run(`await app.order('${item}', { lane: 'orders', meta: { item: '${item}' }, ...${more} });`);
 
-    /** What the tab Outbox says of the last entry of its list. */
+    /** The text of the tab Outbox about the last entry of its list. */
     async function says(inRow: string | RegExp, why: string | RegExp): Promise<void> {
       await tab('Outbox');
       await page.getByRole('option', { name: inRow }).filter({ visible: true }).last().click();

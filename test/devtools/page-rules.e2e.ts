@@ -10,7 +10,7 @@ const TABS = ['Calls', 'Circuits', 'Cache', 'Outbox', 'Log', 'Faults'];
 
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
-/** What makes each panel show something. */
+/** Fills each panel. */
 const FILLED = `(async () => {
   await app.get('items?page=1');
   await app.order('tea', { lane: 'orders' });

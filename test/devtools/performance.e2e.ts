@@ -43,7 +43,7 @@ describe.skipIf(!chromium && !process.env.CI)('with 1,000 events a second and 10
   });
   afterAll(() => Promise.all([browser?.close(), site?.close()]));
 
-  /** What the page's thread did for the frame for which it did most, in ms, and what the page saw of frames. */
+  /** The page thread's longest work for one frame, in ms, and the page's view of its frames. */
   async function traced(
     work: () => Promise<unknown> = async () => {},
   ): Promise<{ busy: Busy; longest: number }> {

@@ -8,7 +8,7 @@ export interface Site {
   close(): Promise<void>;
 }
 
-/** What an application with a strict policy sends. Of styles it allows files alone, of scripts its own. */
+/** The headers of an application with a strict policy: only style files, only its own scripts. */
 const CSP =
   "default-src 'self'; script-src 'self'; style-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'";
 

@@ -1,5 +1,5 @@
 /**
- * What RFC 9111, RFC 5861 and fetch's cache modes say of one copy and one request, written from their text and not from
+ * The rules of RFC 9111, RFC 5861 and fetch's cache modes for one cached response and one request, written from their text and not from
  * the code under test. Where they leave a choice it is the one that `docs/http-caching.md` says. Times in ms.
  */
 export interface Situation {
@@ -171,7 +171,7 @@ export function modelOfReuse(situation: Situation) {
 /** RFC 9111, 4.1. */
 export function modelOfVary(vary: string | undefined, one: Fields, other: Fields): boolean {
   const names = members((vary ?? '').toLowerCase());
-  // Whose answer it is, the partition says.
+  // The partition covers the user.
   const counted = names.filter((name) => !['cookie', 'authorization', 'proxy-authorization'].includes(name));
   return counted.every((name) => sentFor(one, name) === sentFor(other, name));
 }

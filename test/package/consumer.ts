@@ -107,7 +107,7 @@ export const signed = auth({
 export const anybody: AuthOptions = { scheme: 'bearer', origins, token: async ({ partition }) => partition };
 
 export async function signIn(): Promise<void> {
-  // It says whose data it is.
+  // It names the partition.
   const client = createClient({ auth: signed, staleCache: staleCache(), outbox: box });
   await signed.signIn(await client.post('login', { auth: false }).json());
   signed.subscribe((news) => news.type === 'signed-out' && void news.reason);

@@ -26,7 +26,7 @@ const schema = buildSchema(`
   type Mutation { add(id: ID!, item: String!): Order! }
 `);
 
-/** A GraphQL server of the older kind: 200, whatever has happened. */
+/** A GraphQL server of the older kind: 200 for errors, too. */
 function graphServer() {
   const orders = new Map<string, Order>();
   let troubled = false;

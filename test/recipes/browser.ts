@@ -6,7 +6,7 @@ import { chromiumOptions } from '../runtimes/browsers.ts';
 import { chromium as program } from '../runtimes/installed.ts';
 import { type Shop, startShop } from './origin.ts';
 
-/** What a test of a page holds in its hands, new for each test. */
+/** The browser context of one test of a page. */
 export interface Visit {
   readonly shop: Shop;
   /** Opens the page, in a browser that remembers what the pages before it have stored. */

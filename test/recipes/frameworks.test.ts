@@ -69,7 +69,7 @@ describe.each(Object.entries(pages))('%s', (framework, page) => {
     await expect.poll(() => shop.inFlight(), PATIENTLY).toBe(0);
     const seen = await shop.requests();
     await page.clock.fastForward(60_000);
-    // A write goes the same way, after whatever was sent before it.
+    // A write goes the same way, after the requests before it.
     await save(page, 'tea');
     await expect.poll(() => shop.requests(), PATIENTLY).toContain('PUT /orders/tea');
     expect((await shop.requests()).filter((request) => request !== 'PUT /orders/tea')).toEqual(seen);

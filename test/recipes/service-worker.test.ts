@@ -23,7 +23,7 @@ async function helped(open: Visit['open']): Promise<Page> {
   return page;
 }
 
-/** What the app's own fetch gives. */
+/** The result of the app's own fetch. */
 const fetched = (page: Page, url: string, init: { method?: string; body?: string } = {}): Promise<string> =>
   page.evaluate(
     ([url, init]) =>

@@ -12,7 +12,7 @@ const SMALL = 'x'.repeat(4_096);
 const LARGE = 'x'.repeat(4_097);
 const bytes = (length: number): Uint8Array<ArrayBuffer> => new Uint8Array(length).fill(7);
 
-/** The keys of what lies apart, and of items whose body may. */
+/** The keys of bodies stored apart, and of items that may have one. */
 async function apart(name: string): Promise<{ bodies: string[]; without: string[] }> {
   const database = await openRaw(name);
   const transaction = database.transaction(['items', 'bodies']);

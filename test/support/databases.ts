@@ -33,7 +33,7 @@ export function writeRaw(database: IDBDatabase, records: readonly RawRecord[]): 
   });
 }
 
-/** What there is, whatever the version. */
+/** The items of a database at any version. */
 export async function readRaw(name: string): Promise<{ version: number; items: unknown[] }> {
   const database = await openRaw(name);
   const { version, objectStoreNames } = database;

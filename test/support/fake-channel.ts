@@ -40,7 +40,7 @@ export function replaceChannel(other: unknown): () => void {
   };
 }
 
-/** What any script of the origin may post, on every channel that is open. */
+/** Posts a message on every open channel, as any script of the origin may. */
 export function craft(...messages: unknown[]): void {
   for (const channel of [...FakeChannel.open]) for (const message of messages) channel.hear(message);
 }

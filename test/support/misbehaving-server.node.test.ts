@@ -72,7 +72,7 @@ const causeOf = async (attempt: Promise<unknown>) => {
   return (error?.cause as { code?: string } | undefined)?.code;
 };
 
-/** What is on the wire, until the server ends it or says nothing for a while. */
+/** The bytes on the wire, until the server ends the connection or pauses for a while. */
 async function raw(lines: string[], port = server.port) {
   const socket = connect(port, '127.0.0.1');
   let received = '';

@@ -10,7 +10,7 @@ import { leanPipeline } from './lean-pipeline.ts';
 import { type Death, type MortalStore, mortalStore } from './mortal-store.ts';
 import { quiet } from './platform.ts';
 
-/** What the origin does with a request. */
+/** The origin's reaction to a request. */
 export type Fate =
   | 'applied'
   /** It takes effect, and the answer is lost. */
@@ -39,7 +39,7 @@ export class World {
   /** Bodies of everything that arrived, with its key. */
   readonly arrived: { readonly key: string; readonly body: string }[] = [];
   readonly given: Given[] = [];
-  /** What the origin does next; afterwards it is well. */
+  /** The origin's next reactions; afterwards it succeeds. */
   readonly fates: Fate[] = [];
   readonly #inner: AtomicStore;
   readonly #options: OutboxOptions;

@@ -4,5 +4,5 @@ import { type Page, POST, URL_ } from './outbox-page.ts';
 export const give = ({ fetch }: Pick<Page, 'fetch'>, body: string, outbox: object = {}): Promise<Response> =>
   fetch(URL_, { ...POST, body, holdfast: { outbox } });
 
-/** What the origin has seen, in order. */
+/** The requests at the origin, in order. */
 export const sent = ({ origin }: Page): unknown[] => origin.seen.map(({ body }) => body);

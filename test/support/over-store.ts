@@ -6,7 +6,7 @@ import { macrotask } from '../../src/testing/clock.ts';
 const URL_ = 'https://api.example.com/orders';
 
 /**
- * What is read once is there when the origin is not, for the next page that opens the store.
+ * A response that was read once is served while the origin is down, to the next page that opens the store.
  *
  * @param open Another store on the same data.
  */

@@ -1,13 +1,13 @@
 import { macrotask } from '../../src/testing/clock.ts';
 
 /**
- * What the platform does on its own: reading bodies, granting locks. In browsers that takes real time, in which virtual
+ * Work of the platform itself: reading bodies, granting locks. In browsers that takes real time, in which virtual
  * time must not go on, or deadlines fire that no work missed. So these are watched in tests.
  */
 const underWay = new Set<Promise<unknown>>();
 
 /**
- * What takes longer than this is not slow but stalled: a test wants it so. In real ms. Streams are often made to stall; a
+ * Work that takes longer than this is not slow but stalled by the test. In real ms. Streams are often made to stall; a
  * whole body or a lock seldom is, and other processes have a part in them, which on a busy machine takes its time.
  */
 const STALLED = { stream: 50, whole: 1000, lock: 1000 };

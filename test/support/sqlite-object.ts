@@ -41,7 +41,7 @@ export function sqliteObject(): SqliteObject {
   return here;
 }
 
-/** What is bytes here is a buffer there. */
+/** SqlStorage returns an ArrayBuffer where node:sqlite returns bytes. */
 const asThere = ([name, value]: [string, unknown]): [string, string | number | null | ArrayBuffer] => [
   name,
   value instanceof Uint8Array ? new Uint8Array(value).buffer : (value as string | number | null),

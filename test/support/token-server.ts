@@ -32,13 +32,13 @@ export const oauth2 = (more: MoreOAuth2 = {}): AuthOptions<'oauth2'> =>
 export interface TokenServer {
   /** A sign-in. */
   login(user?: string, more?: Partial<TokenResponse>): TokenResponse;
-  /** What the token endpoint does next; afterwards it is well. */
+  /** The token endpoint's next reactions; afterwards it succeeds. */
   replies(...steps: Step[]): void;
-  /** What is said of tokens from now on. */
+  /** Properties of the tokens from now on. */
   says(more: Partial<TokenResponse>): void;
   /** No access token that there is counts any more. */
   revoke(): void;
-  /** What the API refuses, whatever comes with it. Default nothing. */
+  /** Requests that the API refuses with any token. Default none. */
   refuses: (path: string) => boolean;
   /** Requests for tokens, and for the API. */
   asked(): Seen[];

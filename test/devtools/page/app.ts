@@ -30,7 +30,7 @@ const detach = devtools(api, {
   faults: net,
 });
 
-/** What a test asks the application to do. */
+/** Actions of the application, for tests. */
 const app = {
   api,
   box,

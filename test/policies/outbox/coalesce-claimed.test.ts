@@ -1,4 +1,4 @@
-/** A write is not coalesced with a sending whose outcome is unknown. */
+/** A write is not coalesced with an attempt of unknown outcome. */
 import { describe, expect, test } from 'vitest';
 import type { Policy } from '../../../src/core/contract.ts';
 import { pipeline } from '../../../src/core/pipeline.ts';

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 
-/** What a route wants to say. How it reaches the client, if at all, is decided in `deliver.ts`. */
+/** The response of a route. `deliver.ts` decides how it reaches the client, if at all. */
 export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
-  /** A body that is sent bit by bit and whose length is not announced, such as an event stream. */
+  /** A body that is sent in parts without a length, such as an event stream. */
   readonly pieces?: readonly Buffer[] | undefined;
 }
 

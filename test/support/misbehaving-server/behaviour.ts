@@ -1,13 +1,13 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http';
 
-/** What can be asked of the server, by query or by the control endpoint, under these very names. */
+/** Faults of the server, by these names in the query or at the control endpoint. */
 export interface Behaviour {
   // When and whether there is an answer.
   delay?: number;
   hang?: boolean;
   reset?: boolean;
   unknown?: boolean;
-  // What the answer says.
+  // The response.
   status?: number;
   retryAfter?: string;
   redirect?: string;
@@ -25,7 +25,7 @@ export interface Behaviour {
   drip?: number;
   chunk?: number;
   keepAlive?: boolean;
-  // What a page of another origin may see of it.
+  // The part that a page of another origin may see.
   cors?: boolean;
   expose?: boolean;
   allowHeaders?: string;

@@ -26,7 +26,7 @@ export function isPreflight({ method, headers }: IncomingMessage): boolean {
   return method === 'OPTIONS' && headers['access-control-request-method'] !== undefined;
 }
 
-/** What lets a page of any origin, with credentials or without, see the answer. */
+/** Headers that let a page of any origin, with credentials or without, see the response. */
 export function corsHeaders(
   { headers: { origin } }: IncomingMessage,
   { cors = true, expose = true }: Manner,
@@ -48,7 +48,7 @@ export function corsHeaders(
   return [...lines, ['Access-Control-Expose-Headers', [...exposed, ...further].join(', ')]];
 }
 
-/** What a preflight is answered, beside `corsHeaders`: all that is asked for, and never to be remembered. */
+/** The headers of a preflight's response beside `corsHeaders`: they allow everything, and are not cached. */
 export function preflightHeaders(
   { headers }: IncomingMessage,
   { cors = true, allowHeaders = headers['access-control-request-headers'] }: Manner,

@@ -10,7 +10,7 @@ export interface Delivery {
   readonly manner: Manner;
   /** Called before the connection is broken on purpose, so that the client is not blamed for it. */
   breaking?(how: 'reset' | 'cut'): void;
-  /** Called before the last byte leaves: whatever the client does next happens after this request. */
+  /** Called before the last byte leaves, so that the client's next action comes after this request. */
   done?(): void;
 }
 
@@ -60,7 +60,7 @@ export async function deliver(wanted: Answer, delivery: Delivery): Promise<void>
 
 interface Plan {
   readonly pieces: readonly Buffer[];
-  /** What Content-Length says; without it the body is sent in HTTP chunks. */
+  /** The Content-Length; without it the body is sent in HTTP chunks. */
   readonly length?: number;
   readonly ending: 'end' | 'cut' | 'never';
 }

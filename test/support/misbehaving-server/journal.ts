@@ -12,7 +12,7 @@ export function fileJournal<Line>(file: string): Journal<Line> {
     lines() {
       if (!existsSync(file)) return [];
       const lines = readFileSync(file, 'utf8').split('\n');
-      // What follows the last line break was being written when the process died: it was never answered.
+      // The text after the last line break was cut off when the process died: its request got no response.
       const torn = lines.pop();
       if (torn) writeFileSync(file, lines.map((line) => `${line}\n`).join(''));
       return lines.map((line) => JSON.parse(line));

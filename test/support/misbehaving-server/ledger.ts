@@ -143,7 +143,7 @@ export function createLedger(record: (line: LedgerLine) => void) {
     read(write: Write, body: Buffer): void {
       write.body = body;
       const { entry, stored } = write.account;
-      // What took effect is what the book shows; a later, different body under the same key is only an error.
+      // The ledger shows the first body; a later, different one under the same key is only an error.
       if (!stored) {
         entry.bodyDigest = digest(body);
         entry.body = body.subarray(0, 2048).toString();

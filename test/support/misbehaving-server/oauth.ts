@@ -16,7 +16,7 @@ interface Token {
   used?: boolean;
 }
 
-/** What has happened, by number. */
+/** Counters of events. */
 interface Counts {
   /** Refreshes that were asked for, and those that got tokens. */
   refreshes: number;

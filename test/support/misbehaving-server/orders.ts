@@ -95,7 +95,7 @@ export function createOrders(record: (line: OrderLine) => void) {
     answer(shop: string, id: string | undefined, exchange: Exchange): Answer {
       return id === undefined ? collection(shop, exchange) : single(shop, id, exchange);
     },
-    /** What the shop sells, and how many of each were ordered. */
+    /** The articles of the shop, and the number of orders of each. */
     products: (shop: string): Answer => json(200, productsOf([...shopAt(shop).orders.values()]), caching),
     clear: () => shops.clear(),
     /** Takes up a line that an earlier process wrote. */

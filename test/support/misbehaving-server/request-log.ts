@@ -21,7 +21,7 @@ const remembered = 2000;
 
 export type RequestLog = ReturnType<typeof createRequestLog>;
 
-/** What has been asked lately, and how it ended. Preflights are kept apart, so that counts are counts of attempts. */
+/** The latest requests and their outcomes. Preflights are kept apart, so that counts are counts of attempts. */
 export function createRequestLog(print?: (line: string) => void) {
   let requests: Visit[] = [];
   let preflights: Visit[] = [];

@@ -10,7 +10,7 @@ export interface Rule {
   readonly times?: number;
 }
 
-/** What is to be done with one request: nothing in it depends on other requests any more. */
+/** The reaction to one request, independent of other requests. */
 export type Manner = Omit<Behaviour, 'times' | 'sequence' | 'failRate' | 'failModes' | 'seed' | 'key'>;
 
 interface Asker {

@@ -146,7 +146,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Misbehav
       await deliver(problem(400, 'The Idempotency-Key is not one', { code: 'key-malformed' }), delivery);
     } finally {
       if (write) ledger.settle(write);
-      // What hangs or stalls is in flight until its connection ends.
+      // A hanging or stalled request is in flight until its connection ends.
       if (response.closed) leave(true);
       else response.once('close', () => leave(true));
     }
@@ -202,7 +202,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Misbehav
   };
 }
 
-/** Answers well whatever else was asked for: it is the request that is to fail, and CORS has its own parameters. */
+/** Succeeds in spite of the other faults: these are for the request itself, and CORS has its own parameters. */
 function deliverPreflight(request: IncomingMessage, response: ServerResponse, asked: Manner): Promise<void> {
   const { cors = true, expose = true, keepAlive = true } = asked;
   return deliver(empty(204, preflightHeaders(request, asked)), {

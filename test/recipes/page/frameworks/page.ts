@@ -1,4 +1,4 @@
-/** What the pages of all frameworks have in common: the shop, a form, and the texts that the tests read. */
+/** Shared by the pages of all frameworks: the shop, a form, and the texts that the tests read. */
 import { type Orders, openShop, saveOrder, type Unsent } from '../../../../docs/recipes/orders.ts';
 
 export const shop = openShop(new URLSearchParams(location.search).get('origin') ?? '', () => 'ann');
