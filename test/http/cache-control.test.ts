@@ -39,7 +39,7 @@ describe('Cache-Control', () => {
     expect([...cacheControl(headers).keys()]).toEqual(['max-age', 'no-cache']);
   });
 
-  test('no field says nothing', () => {
+  test('without a field there are no directives', () => {
     expect(cacheControl(new Headers()).size).toBe(0);
   });
 

@@ -134,7 +134,7 @@ describe('freshness', () => {
     ],
     ['nothing beside Expires', { expires: date(AT), 'last-modified': date(AT - DAY) }, 0],
     ['nothing beside an Expires that is not valid', { expires: '0', 'last-modified': date(AT - DAY) }, 0],
-  ])('is guessed: %s', (_, headers, expected) => {
+  ])('is heuristic: %s', (_, headers, expected) => {
     expect(terms(headers).lifetime).toBe(expected);
   });
 
@@ -171,11 +171,11 @@ describe('terms', () => {
     ['no-cache="Set-Cookie"', false],
     ['no-cache=set-cookie', false],
     ['max-age=5', false],
-  ])('%s needs the word of the origin or not', (field, expected) => {
+  ])('%s requires validation or not', (field, expected) => {
     expect(terms({ 'cache-control': field }).noCache).toBe(expected);
   });
 
-  test('directives without an argument do not mind one', () => {
+  test('directives without an argument ignore one', () => {
     const said = terms({ 'cache-control': 'must-revalidate=0, immutable="no"' });
     expect([said.mustRevalidate, said.immutable]).toEqual([true, true]);
   });
@@ -184,7 +184,7 @@ describe('terms', () => {
     expect(terms({ pragma: 'no-cache' }).noCache).toBe(false);
   });
 
-  test('the extensions are in seconds, and not valid is none at all', () => {
+  test('the extensions are in seconds, and an invalid one is ignored', () => {
     const field = 'stale-while-revalidate=5, stale-if-error=x';
     const { whileRevalidating, ifError } = terms({ 'cache-control': field });
     expect([whileRevalidating, ifError]).toEqual([5_000, 0]);

@@ -73,6 +73,6 @@ test.each([
   ['DELETE', false],
   ['PROPPATCH', false],
   ['X-UNKNOWN', false],
-])('%s changes nothing, as far as is known: %s', (method, expected) => {
+])('%s invalidates nothing: %s', (method, expected) => {
   expect(isSafe(method)).toBe(expected);
 });

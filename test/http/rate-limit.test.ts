@@ -58,13 +58,13 @@ test.each<[string, string, number | undefined]>([
   expect(reset({ 'ratelimit-remaining': remaining, 'ratelimit-reset': until })).toBe(expected);
 });
 
-test('an older field without its other half says nothing', () => {
+test('an older field without its other half is ignored', () => {
   expect(reset({ 'x-ratelimit-remaining': '0' })).toBeUndefined();
   expect(reset({ 'x-ratelimit-reset': '30' })).toBeUndefined();
   expect(reset({})).toBeUndefined();
 });
 
-test('the newer field is believed before the older, unless it is garbage', () => {
+test('the newer field goes before the older, unless it is garbage', () => {
   const older = { 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': '30' };
   expect(reset({ ratelimit: '"a";r=5;t=10', ...older })).toBeUndefined();
   expect(reset({ ratelimit: 'limit=5, remaining=0', ...older })).toBe(30_000);
@@ -77,7 +77,7 @@ test('rateLimitReset reads the plain fields, and not the structured one', () => 
   expect(rateLimitReset(new Headers({ ratelimit: '"a";r=0;t=5' }), NOW)).toBeUndefined();
 });
 
-test('an origin whose clock is years off is still understood', () => {
+test('an instant of an origin with a wrong clock is understood', () => {
   expect(
     reset({
       'x-ratelimit-remaining': '0',
@@ -87,13 +87,13 @@ test('an origin whose clock is years off is still understood', () => {
   ).toBe(60_000);
 });
 
-test('in an answer from a cache the seconds have been running', () => {
+test('in a cached response the seconds are reduced by its Age', () => {
   expect(reset({ ratelimit: '"a";r=0;t=30', age: '10' })).toBe(20_000);
   expect(reset({ ratelimit: '"a";r=0;t=30', age: '3600' })).toBe(0);
   expect(reset({ ratelimit: '"a";r=0;t=30', age: 'old' })).toBe(30_000);
 });
 
-test('hostile input ends soon', () => {
+test('hostile input takes little time', () => {
   for (const piece of ['"a";r=0;t=1,', '"\\"', ';a', ' , ', '"a";r=0;r', '((((', ':::', '"a" ', '1.1.'])
     expect(reset({ ratelimit: piece.repeat(10_000) })).toBeUndefined();
 });
@@ -119,6 +119,6 @@ test.each<[Record<string, string>, number | undefined]>([
   [{ 'x-rate-limit-reset': '30' }, 30_000],
   [{ 'x-ratelimit-retry-after': '30', 'x-ratelimit-reset': '60' }, 30_000],
   [{ 'ratelimit-reset': '10', 'x-ratelimit-retry-after': '30' }, 10_000],
-])('of a status that says that nothing remains: %j', (headers, expected) => {
+])('a status that means that nothing remains: %j', (headers, expected) => {
   expect(rateLimitReset(new Headers(headers), NOW, true)).toBe(expected);
 });

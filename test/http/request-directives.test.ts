@@ -12,7 +12,7 @@ const asked = (field: string): RequestDirectives =>
   parseRequestDirectives(requestOf({ headers: { 'cache-control': field } }));
 
 describe('a request', () => {
-  test('wants nothing in particular', () => {
+  test('has no directives by default', () => {
     expect(NOTHING).toEqual({
       noStore: false,
       noCache: false,

@@ -33,11 +33,11 @@ describe('Retry-After', () => {
     'Sat, 21 Foo 2026 12:00:30 GMT',
     'Tue, 31 Feb 2026 12:00:30 GMT',
     'Sat, 21 Nov 2026 24:00:30 GMT',
-  ])('%s is nothing that could be understood', (value) => {
+  ])('%s is not understood', (value) => {
     expect(asked(value)).toBeUndefined();
   });
 
-  test('a server whose clock is years off is understood by its own Date', () => {
+  test('a date of a server with a wrong clock is understood by its own Date', () => {
     expect(asked('Sat, 21 Nov 2020 12:00:30 GMT', 'Sat, 21 Nov 2020 12:00:00 GMT')).toBe(30_000);
     expect(asked('Sat, 21 Nov 2032 12:00:30 GMT', 'Sat, 21 Nov 2032 12:00:00 GMT')).toBe(30_000);
   });

@@ -106,7 +106,7 @@ describe('a cached response', () => {
     ['proxy-revalidate is for others', { said: 'max-age=10, proxy-revalidate', age: 11 }, 'on-error'],
     ['s-maxage is for others', { said: 'max-age=10, s-maxage=0', age: 9 }, 'as-is'],
     ['immutable means nothing when stale', { said: 'max-age=10, immutable', age: 11 }, 'on-error'],
-  ])('of which the origin says: %s', (_, given, expected) => {
+  ])('with the origin’s directives: %s', (_, given, expected) => {
     expect(reuse(given)).toBe(expected);
   });
 
@@ -135,7 +135,7 @@ describe('a cached response', () => {
       { said: 'max-age=10', asked: 'max-stale, no-cache', age: 1 },
       'when-confirmed',
     ],
-  ])('of two directives that conflict goes by the stricter: %s', (_, given, expected) => {
+  ])('with two conflicting directives follows the stricter: %s', (_, given, expected) => {
     expect(reuse(given)).toBe(expected);
   });
 });

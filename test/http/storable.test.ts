@@ -90,8 +90,8 @@ describe('a response is not stored', () => {
   });
 });
 
-describe('of the header', () => {
-  test('all is kept, what is not known too', () => {
+describe('of the headers', () => {
+  test('all fields are stored, unknown ones too', () => {
     const kept: [string, string][] = [
       ['cache-status', 'cdn; hit'],
       ['content-encoding', 'gzip'],
@@ -101,7 +101,7 @@ describe('of the header', () => {
     expect(keptHeaders(new Headers(kept))).toEqual(kept);
   });
 
-  test('nothing is kept of the connection, of a proxy or for one recipient', () => {
+  test('no field about the connection, a proxy or one recipient is stored', () => {
     const gone = {
       connection: 'Close, X-Hop ,, keep-alive',
       'keep-alive': 'timeout=5',
@@ -120,7 +120,7 @@ describe('of the header', () => {
     expect(keptHeaders(new Headers({ ...gone, etag: '"a"' }))).toEqual([['etag', '"a"']]);
   });
 
-  test('cookies are not kept, however many', () => {
+  test('cookies are not stored, however many', () => {
     const headers = new Headers({ etag: '"a"' });
     headers.append('set-cookie', 'a=1');
     headers.append('set-cookie', 'b=2');

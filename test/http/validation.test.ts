@@ -61,31 +61,31 @@ describe('a 304', () => {
   });
 });
 
-describe('the header of a response that is confirmed', () => {
+describe('the headers of a confirmed response', () => {
   const headerAfter = (stored: Fields, answer: Fields): Fields =>
     Object.fromEntries(mergeHeaders(new Headers(stored), new Headers(answer)));
 
-  test('has the fields that are new, and those of both as the 304 says them', () => {
+  test('have the new fields, and those of both as in the 304', () => {
     const before = { ...BOTH, 'cache-control': 'max-age=1', 'x-a': 'old' };
     const answer = { 'cache-control': 'max-age=2', 'x-b': 'new', expires: '0' };
     expect(headerAfter(before, answer)).toEqual({ ...before, ...answer });
   });
 
-  test('has the Date and the Age of the answer, or none', () => {
+  test('have the Date and the Age of the 304, or none', () => {
     const before = { date: date(AT), age: '100' };
     const answer = { date: date(AT + 5_000), age: '3' };
     expect(headerAfter(before, answer)).toEqual(answer);
     expect(headerAfter(before, {})).toEqual({});
   });
 
-  test('says of the body what it said', () => {
+  test('describe the stored body', () => {
     const body = { 'content-length': '5', 'content-encoding': 'gzip' };
     const bodiless = { 'content-length': '0', 'content-encoding': 'br', 'content-range': 'bytes 0-1/2' };
     expect(headerAfter(body, bodiless)).toEqual(body);
     expect(headerAfter({}, bodiless)).toEqual({});
   });
 
-  test('has no cookie, and nothing of the connection or a proxy', () => {
+  test('have no cookie, and no field about the connection or a proxy', () => {
     const answer = new Headers({ connection: 'x-hop', 'x-hop': '1', 'proxy-authenticate': 'x', te: 'x' });
     answer.append('set-cookie', 'session=secret');
     expect(mergeHeaders(new Headers(BOTH), answer)).toEqual(Object.entries(BOTH));

@@ -12,7 +12,7 @@ const matches = (vary: string, one: HeadersInit, other: HeadersInit): boolean =>
   matchesVary(varying(vary, asking(one)), asking(other));
 
 describe('Vary', () => {
-  test('remembers the request, whatever the order and the white space', () => {
+  test('matches in any order and with any white space', () => {
     const stored = varying(' Accept-Language , X-B,x-b', asking({ 'accept-language': 'de,  en' }));
     expect(stored).toEqual([
       ['accept-language', 'de, en'],
@@ -82,7 +82,7 @@ describe('Vary', () => {
     expect(matches('x-a', lines, { 'x-a': '1,2' })).toBe(true);
   });
 
-  test('what the application knows counts as well', () => {
+  test('the application’s vary option counts as well', () => {
     const stored = varying('x-a', asking({ 'x-a': '1', 'x-b': '2' }), ['x-b']);
     expect(stored).toEqual([
       ['x-a', '1'],

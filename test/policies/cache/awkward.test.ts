@@ -16,8 +16,8 @@ const copies = (store: AtomicStore) => store.range({ prefix: 'copy ' });
 const redirected = (response: Response, url: string): Response =>
   Object.defineProperties(response, { redirected: { value: true }, url: { value: url } });
 
-describe('one Request, used again', () => {
-  test('by somebody else gets nothing of the first one’s', async () => {
+describe('a Request that is used again', () => {
+  test('by another user gets no cached response of the first user', async () => {
     let user = 'ann';
     const { fetch, origin, clock } = cachePage({ validators: 'own' }, { partition: () => user });
     origin.otherwise((request) =>
@@ -40,34 +40,28 @@ describe('one Request, used again', () => {
 
 const noTabs = typeof BroadcastChannel !== 'function' || navigator.userAgent === 'Cloudflare-Workers';
 
-test.skipIf(noTabs)(
-  'a write of one tab whose answer is lost makes doubtful what another is reading',
-  async () => {
-    const store = durableStore();
-    const [one, other] = [
-      cachePage({ store, mode: 'cache-first' }),
-      cachePage({ store, mode: 'cache-first' }),
-    ];
-    let answer = (_: Response): void => {};
-    other.origin.replies(
-      () =>
-        new Promise((resolve) => {
-          answer = resolve;
-        }),
-      fresh('after'),
-    );
-    const early = other.fetch(URL_, { holdfast: { timeout: false } }).then((response) => response.text());
-    one.origin.otherwise(networkError());
-    await expect(one.fetch(URL_, { method: 'PUT', body: 'x' })).rejects.toThrow(TypeError);
-    for (let turn = 0; turn < 50; turn++) await quiet();
-    answer(fresh('before'));
-    expect(await early).toBe('before');
-    for (let turn = 0; turn < 10; turn++) await quiet();
-    expect(await other.read()).toEqual([200, 'network', 'after']);
-  },
-);
+test.skipIf(noTabs)('a write with a lost response makes doubtful what another tab is reading', async () => {
+  const store = durableStore();
+  const [one, other] = [cachePage({ store, mode: 'cache-first' }), cachePage({ store, mode: 'cache-first' })];
+  let answer = (_: Response): void => {};
+  other.origin.replies(
+    () =>
+      new Promise((resolve) => {
+        answer = resolve;
+      }),
+    fresh('after'),
+  );
+  const early = other.fetch(URL_, { holdfast: { timeout: false } }).then((response) => response.text());
+  one.origin.otherwise(networkError());
+  await expect(one.fetch(URL_, { method: 'PUT', body: 'x' })).rejects.toThrow(TypeError);
+  for (let turn = 0; turn < 50; turn++) await quiet();
+  answer(fresh('before'));
+  expect(await early).toBe('before');
+  for (let turn = 0; turn < 10; turn++) await quiet();
+  expect(await other.read()).toEqual([200, 'network', 'after']);
+});
 
-describe('tabs that read again when they hear of something new', () => {
+describe('tabs that read again after cache-updated', () => {
   test.skipIf(noTabs).each([{}, { etag: '"1"' }])(
     'come to rest: %j',
     async (headers: Record<string, string>) => {
@@ -87,8 +81,8 @@ describe('tabs that read again when they hear of something new', () => {
   );
 });
 
-describe('what is no answer of the origin’s own', () => {
-  test.each([200, 404])('a captive portal’s %i forgets nothing', async (code) => {
+describe('a response that is not the origin’s own', () => {
+  test.each([200, 404])('a captive portal’s %i deletes no cached response', async (code) => {
     const { read, origin } = cachePage();
     origin.replies(
       fresh('good'),
@@ -102,7 +96,7 @@ describe('what is no answer of the origin’s own', () => {
 });
 
 describe('a write', () => {
-  test('whose answer is lost makes doubtful also what is being read', async () => {
+  test('with a lost response makes doubtful also what is being read', async () => {
     const { fetch, read, origin, clock } = cachePage({ mode: 'cache-first' });
     origin.replies(
       slow(clock, 2_000, () => fresh('before')),
@@ -117,7 +111,7 @@ describe('a write', () => {
     expect(await read()).toEqual([200, 'network', 'after']);
   });
 
-  test('whose copies could not be deleted is not undone by them', async () => {
+  test('stays in force if its cached responses could not be deleted', async () => {
     const { fetch, read, origin, store, clock } = cachePage({ mode: 'cache-first' });
     origin.replies(fresh('before'), ok(), fresh('after'));
     await read();
@@ -128,7 +122,7 @@ describe('a write', () => {
     expect((await read())[2]).toBe('after');
   });
 
-  test('ends what reads may join, with dedupe switched off as well', async () => {
+  test('ends the requests that reads may join, also with dedupe switched off', async () => {
     const { fetch, origin, clock } = cachePage();
     origin.replies(
       slow(clock, 2_000, () => ok('before')),
@@ -142,7 +136,7 @@ describe('a write', () => {
     expect(await early).toBe('before');
   });
 
-  test('lets the platform’s own cache be asked whether it has heard', async () => {
+  test('makes the next read revalidate through the platform’s own cache', async () => {
     const asked: string[] = [];
     const { read, fetch, origin, cache } = cachePage({ validators: 'platform' });
     origin.otherwise((request) => {
@@ -163,7 +157,7 @@ describe('a write', () => {
 });
 
 // Seen in Chromium: several readers of one URL, some of whose bodies broke off.
-test('a 304 of which nobody has the body, out of the platform’s own cache, is asked again without that', async () => {
+test('a 304 without a cached body, from the platform’s own cache, repeats the request without that cache', async () => {
   const { read, origin } = cachePage({ validators: 'platform' });
   const asked: (string | undefined)[] = [];
   origin.otherwise(({ cache }) => {
@@ -180,7 +174,7 @@ test('a 304 of which nobody has the body, out of the platform’s own cache, is 
   expect(asked.slice(0, 2)).toEqual([asked[0], 'reload']);
 });
 
-test('a new version that is too large to be kept leaves no older one', async () => {
+test('a new version that is too large to store leaves no older one', async () => {
   const { read, origin, clock, cache } = cachePage({ mode: 'cache-first', maxEntryBytes: 10 });
   origin.replies(fresh('old'), fresh('x'.repeat(11)));
   await read();
@@ -189,7 +183,7 @@ test('a new version that is too large to be kept leaves no older one', async () 
   expect(await cache.entries()).toEqual([]);
 });
 
-test('a body that is larger than all copies may be together pushes none of them out', async () => {
+test('a body larger than maxBytes evicts no cached response', async () => {
   const { read, origin, cache } = cachePage({ maxBytes: 100 });
   origin.replies(ok('a'.repeat(50)), ok('b'.repeat(101)));
   await read(`${URL_}/1`);
@@ -207,7 +201,7 @@ test('a HEAD of another variant changes nothing', async () => {
 });
 
 describe('a store that hung once', () => {
-  test('is used again after a while', async () => {
+  test('is used again after a pause', async () => {
     const { read, store, clock, origin } = cachePage({ mode: 'cache-first', memory: false });
     origin.otherwise(() => fresh('copy'));
     store.break('hang');
@@ -218,7 +212,7 @@ describe('a store that hung once', () => {
     expect((await read())[1]).toBe('cache');
   });
 
-  test('makes a write wait once, and not each time', async () => {
+  test('delays one write, and not each', async () => {
     const { fetch, store, clock } = cachePage();
     store.break('hang');
     const before = clock.ticks();
@@ -226,14 +220,14 @@ describe('a store that hung once', () => {
     expect(clock.ticks() - before).toBe(2_000);
   });
 
-  test('makes clear() fail, so that somebody knows', async () => {
+  test('makes clear() reject', async () => {
     const { cache, store } = cachePage();
     store.break('hang');
     await expect(cache.clear()).rejects.toThrow('staleCache.clear: the store did not answer');
   });
 });
 
-test('copies that were written before a codec was named go with the first use of it', async () => {
+test('plain cached responses are deleted at the first use of encryption', async () => {
   const store = durableStore();
   const plain = cachePage({ store });
   await plain.read(`${URL_}?secret`);
@@ -248,7 +242,7 @@ test('copies that were written before a codec was named go with the first use of
   expect(await sealed.cache.usage()).toEqual({ entries: 1, bytes: 2 });
 });
 
-test('a logout while a copy waits for the origin’s silence takes the copy along', async () => {
+test('a sign-out deletes a cached response that waits for the origin’s silence', async () => {
   const store = durableStore();
   const { fetch, origin, clock, cache, read } = cachePage({ store, respondAfter: '800ms' });
   origin.replies(
@@ -261,7 +255,7 @@ test('a logout while a copy waits for the origin’s silence takes the copy alon
   expect([sourceOf(response), await response.text()]).toEqual(['network', 'two']);
 });
 
-describe('what cannot be meant is refused', () => {
+describe('an invalid option is rejected', () => {
   test.each<[string, (cache: ReturnType<typeof cachePage>['cache']) => Promise<unknown>, RegExp]>([
     ['a name for options', (cache) => cache.clear('ann' as never), /staleCache.clear: 'ann' is not allowed/],
     [
@@ -289,7 +283,7 @@ describe('what cannot be meant is refused', () => {
   });
 });
 
-test('a full disk gives up a quarter of what is there, and not of what this tab once knew of', async () => {
+test('a full disk evicts a quarter of what is stored, and not of what this tab once counted', async () => {
   const store = durableStore();
   const [one, other] = [cachePage({ store }), cachePage({ store })];
   await one.read(`${URL_}/first`);
@@ -316,7 +310,7 @@ test('a full disk gives up a quarter of what is there, and not of what this tab 
   expect(await copies(store)).toHaveLength(16);
 });
 
-test('a logout by a clock that was ahead makes nothing wait until then', async () => {
+test('a sign-out by a clock that was ahead delays no later read', async () => {
   const store = durableStore();
   const { cache, clock, read, origin } = cachePage({ store, memory: false });
   await read();
@@ -330,7 +324,7 @@ test('a logout by a clock that was ahead makes nothing wait until then', async (
   expect((await read(`${URL_}/2`))[1]).toBe('stale');
 });
 
-test('what cannot be read is not the end of a list', async () => {
+test('an unreadable record does not end a list', async () => {
   const { cache, read, store } = cachePage();
   for (const n of [1, 2, 3]) await read(`${URL_}/${n}`);
   const [first] = await copies(store);
@@ -338,14 +332,14 @@ test('what cannot be read is not the end of a list', async () => {
   expect((await cache.entries({ limit: 1 })).map(({ url }) => url)).toEqual([`${URL_}/2`]);
 });
 
-test('an origin’s Cache-Status that is not closed does not swallow ours', async () => {
+test('an origin’s Cache-Status with an open quote does not swallow ours', async () => {
   const { fetch, read, origin } = cachePage({ mode: 'cache-first' });
   origin.replies(fresh('copy', 60, { 'cache-status': 'cdn; detail="open' }));
   await read();
   expect((await fetch(URL_)).headers.get('cache-status')).toBe('holdfast; hit; ttl=60');
 });
 
-test('of two pipelines that use a cache, either can warm it', async () => {
+test('each of two pipelines that share a cache can warm it', async () => {
   const cache = cachePolicy({ store: durableStore() }, memoryStore);
   const scenes = [1, 2].map(() => scenario([cache], { partition: 'ann' }));
   await scenes[0]?.fetch.close();

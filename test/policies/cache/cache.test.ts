@@ -94,7 +94,7 @@ describe('the last good response', () => {
     expect(response.headers.get('cache-status')).toBe('holdfast; hit; ttl=0');
   });
 
-  test('is called cache while it is fresh', async () => {
+  test('has the source cache while it is fresh', async () => {
     const { read, origin } = page();
     origin.replies(cacheable('copy', { 'cache-control': 'max-age=60' }), networkError());
     await read();
@@ -108,7 +108,7 @@ describe('the last good response', () => {
     expect(await read()).toEqual([code, 'network', `status ${code}`]);
   });
 
-  test('is not served to a caller who went away', async () => {
+  test('is not served to a caller that aborted', async () => {
     const { read, fetch, origin } = page();
     origin.replies(cacheable('copy'), hang());
     await read();
@@ -178,7 +178,7 @@ describe('the last good response', () => {
     }
   });
 
-  test('is the latest one, and gone is gone', async () => {
+  test('is the latest one, and is not served after it was deleted', async () => {
     const { read, fetch, origin } = page();
     origin.replies(cacheable('one'), cacheable('two'), networkError(), status(404), networkError());
     await read();
@@ -188,7 +188,7 @@ describe('the last good response', () => {
     await expect(fetch(URL_)).rejects.toThrow(TypeError);
   });
 
-  test('is given up when the resource is deleted', async () => {
+  test('is deleted with the resource', async () => {
     const { read, fetch, origin } = page();
     origin.replies(cacheable('one'), ok(), networkError());
     await read();
@@ -211,7 +211,7 @@ describe('the last good response', () => {
     await expect(fetch(URL_, speaking('fr'))).rejects.toThrow(TypeError);
   });
 
-  test('drops the answer that it stands in for', async () => {
+  test('cancels the body of the response that it stands in for', async () => {
     const { read, origin } = page();
     const { response, cancelled } = stalledBody();
     origin.replies(cacheable('copy'), new Response(response.body, { status: 503 }));
@@ -236,7 +236,7 @@ describe('never stored', () => {
     expect(await store.range({ prefix: 'copy ' })).toEqual([]);
   });
 
-  test('a body that broke off, was given up, or is not read', async () => {
+  test('a body that broke off, was cancelled, or is not read', async () => {
     const { fetch, origin, store, clock } = page();
     origin.replies(brokenBody(), stalledBody().response, ok());
     await expect((await fetch(URL_)).text()).rejects.toThrow();
@@ -269,7 +269,7 @@ describe('partitions', () => {
     for (user of ['bob', 'an', 'ann ', 'ann%20']) await expect(fetch(URL_)).rejects.toThrow(TypeError);
   });
 
-  test('clear forgets one, or all', async () => {
+  test('clear deletes one, or all', async () => {
     let user = 'ann';
     const { read, fetch, origin, cache } = page({}, { partition: () => user });
     await read();
@@ -284,7 +284,7 @@ describe('partitions', () => {
 });
 
 describe('limits', () => {
-  test('what was used longest ago goes first, by number', async () => {
+  test('the least recently used is evicted first, by number', async () => {
     const { read, fetch, origin, clock, told } = page({ maxEntries: 2 });
     await read(`${URL_}/1`);
     await clock.advance(100_000);
@@ -301,7 +301,7 @@ describe('limits', () => {
     expect(told('cache-evicted')).toMatchObject([{ entries: 1, bytes: 2 }]);
   });
 
-  test('and by bytes', async () => {
+  test('the least recently used is evicted first, by bytes', async () => {
     const { read, cache, origin, clock } = page({ maxBytes: '250B' });
     origin.otherwise(() => cacheable('x'.repeat(100)));
     for (let n = 0; n < 5; n++) {
@@ -339,6 +339,6 @@ test.each([
   [{ maxEntries: 0 }, /staleCache\.maxEntries: 0/],
   [{ maxBytes: '50 MB' }, /staleCache\.maxBytes: '50 MB' is not allowed; did you mean '50MB'\?/],
   [{ ttl: 1 }, /staleCache\.ttl: 1 is not allowed; unknown option/],
-])('an option that cannot be meant is refused with a reason: %j', (options, message) => {
+])('an invalid option is rejected with a reason: %j', (options, message) => {
   expect(() => page(options as never)).toThrow(message);
 });

@@ -4,7 +4,7 @@ import { cachePolicy } from '../../../src/policies/cache/cache.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
 import { macrotask, stalledBody } from '../../../src/testing/index.ts';
 
-test('close() gives up a body that two reads share and neither has read', async () => {
+test('close() cancels a body that two reads share and neither has read', async () => {
   const { response, cancelled } = stalledBody();
   let sent = 0;
   const fetch = pipeline([cachePolicy({}, memoryStore)], {

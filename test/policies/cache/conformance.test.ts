@@ -54,7 +54,7 @@ const MODIFIED = 'Thu, 01 Jan 2015 00:00:00 GMT';
 const VALIDATORS = { etag: '"1"', 'last-modified': MODIFIED };
 
 describe('what is stored', () => {
-  test('is what the response says of itself, but not a Date that it does not', async () => {
+  test('is the response’s own header, and no Date that it does not have', async () => {
     const page = await holding(fresh('one', 60, { 'x-unknown': 'a', warning: '110 - "stale"' }));
     const { headers } = await page.fetch(URL_);
     expect(headers.get('x-unknown')).toBe('a');
@@ -62,7 +62,7 @@ describe('what is stored', () => {
     expect(headers.has('date')).toBe(false);
   });
 
-  test('is nothing of a request that says no-store', async () => {
+  test('is no response to a request with no-store', async () => {
     const page = own();
     page.origin.replies(fresh('one'));
     await page.read(URL_, asked('no-store'));
@@ -76,7 +76,7 @@ describe('what is stored', () => {
   test.each<[string, Record<string, string>]>([
     ['no-store', { 'cache-control': 'no-store' }],
     ['Vary: *', { vary: '*' }],
-  ])('goes when a response comes that may not be stored: %s', async (_, headers) => {
+  ])('is deleted by a response that may not be stored: %s', async (_, headers) => {
     const page = await holding(body('one'));
     page.origin.replies(body('two', headers));
     await page.read();
@@ -89,7 +89,7 @@ describe('what is stored', () => {
     expect((await page.read())[2]).toBe('one');
   });
 
-  test('a redirected response is kept under the URL of the request, and only stands in', async () => {
+  test('a redirected response is stored under the URL of the request, and only stands in', async () => {
     const moved = facts(fresh('one'), { redirected: true, url: `${URL_}/moved` });
     const page = await holding(moved);
     page.origin.replies(networkError());
@@ -136,7 +136,7 @@ describe('a cached response', () => {
     expect((await page.fetch(URL_)).headers.get('age')).toBe('101');
   });
 
-  test('is the most recent by Date, whenever it came', async () => {
+  test('is the most recent by Date, in any order of arrival', async () => {
     const page = own();
     const now = page.clock.now();
     const variant = (text: string, name: string, age: number): Response =>
@@ -159,7 +159,7 @@ describe('a cached response', () => {
     expect((await page.read(URL_, { headers: { 'x-a': '3' } }))[2]).toBe('without');
   });
 
-  test('varies by what the application knows as well', async () => {
+  test('varies by the application’s vary option as well', async () => {
     const page = cachePage({ mode: 'cache-first', vary: ['x-a'] });
     page.origin.replies(fresh('one'), fresh('two'));
     await page.read(URL_, { headers: { 'x-a': '1' } });
@@ -241,7 +241,7 @@ describe('what a request says', () => {
     expect((await page.read(URL_, asked('stale-if-error=9999999')))[1]).toBe('stale');
   });
 
-  test('goes to the origin as it was said', async () => {
+  test('goes to the origin unchanged', async () => {
     const page = await holding(body('one'));
     await page.read(URL_, asked('max-age=0, no-transform'));
     expect(page.origin.seen[1]?.headers.get('cache-control')).toBe('max-age=0, no-transform');
@@ -249,7 +249,7 @@ describe('what a request says', () => {
 });
 
 describe('a stale response', () => {
-  test('is waited for past stale-while-revalidate', async () => {
+  test('is revalidated in the foreground past stale-while-revalidate', async () => {
     const page = await holding(body('one', { 'cache-control': 'max-age=10, stale-while-revalidate=10' }));
     await page.clock.advance(19_000);
     page.origin.replies(body('two', { 'cache-control': 'no-store' }));
@@ -328,7 +328,7 @@ describe('validation', () => {
     },
   );
 
-  test('is the platform’s where it is to be', async () => {
+  test('is left to the platform with validators: platform', async () => {
     const page = cachePage({ mode: 'cache-first', validators: 'platform' });
     const caches: (RequestCache | undefined)[] = [];
     page.origin.otherwise(({ cache }) => {
@@ -342,7 +342,7 @@ describe('validation', () => {
     expect(caches).toEqual([cache, cache === undefined ? cache : 'no-cache']);
   });
 
-  test('that confirms gives the cached response, and its new header', async () => {
+  test('that confirms serves the cached response with its new header', async () => {
     const page = await holding(fresh('one', 10, { ...VALIDATORS, 'x-a': 'old', age: '5' }));
     await page.clock.advance(11_000);
     page.origin.replies(
@@ -358,7 +358,7 @@ describe('validation', () => {
     expect([requests(page), later.headers.get('age'), later.headers.get('x-a')]).toEqual([2, '59', 'new']);
   });
 
-  test('that brings the whole response gives and keeps it', async () => {
+  test('that brings a whole response serves and stores it', async () => {
     const page = await holding(fresh('one', 0, VALIDATORS));
     page.origin.replies(fresh('two', 60));
     expect(await page.read()).toEqual([200, 'network', 'two']);
@@ -370,7 +370,7 @@ describe('validation', () => {
     ['with another date', { 'last-modified': 'Thu, 01 Jan 2016 00:00:00 GMT' }],
     ['of another type', { 'content-type': 'x/y' }],
     ['that varies by what was not known', { vary: 'x-new' }],
-  ])('by a 304 %s asks again, without conditions', async (_, headers) => {
+  ])('by a 304 %s repeats the request without conditions', async (_, headers) => {
     const page = await holding(fresh('one', 0, { ...VALIDATORS, 'content-type': 'a/b' }));
     page.origin.replies(notModified(headers), fresh('two', 60));
     expect(await page.read()).toEqual([200, 'network', 'two']);
@@ -394,7 +394,7 @@ describe('validation', () => {
     expect(await page.cache.entries()).toEqual([]);
   });
 
-  test('of what was redirected has no conditions', async () => {
+  test('of a redirected response has no conditions', async () => {
     const page = await holding(
       facts(fresh('one', 60, VALIDATORS), { redirected: true, url: `${URL_}/moved` }),
     );
@@ -424,7 +424,7 @@ describe('a HEAD', () => {
     return [page, requests(page) - before];
   };
 
-  test('that says the same makes the cached response fresh, with its fields', async () => {
+  test('with the same validators makes the cached response fresh, with its fields', async () => {
     const [page] = await afterHead({ etag: '"1"', 'cache-control': 'max-age=600', 'x-a': 'new' });
     await page.clock.advance(599_000);
     const response = await page.fetch(URL_);
@@ -501,7 +501,7 @@ describe('a write', () => {
     expect(await page.cache.entries()).toEqual([]);
   });
 
-  test('leaves no cached responses where the application says so', async () => {
+  test('leaves no cached responses with invalidated: drop', async () => {
     const page = await afterWrite({ method: 'PUT' }, fresh('one', 3_600), { invalidated: 'drop' });
     expect(await page.cache.entries()).toEqual([]);
   });
@@ -529,7 +529,7 @@ describe('a write', () => {
     },
   );
 
-  test('leaves a response that was asked for before it to stand in, and never fresh', async () => {
+  test('leaves a response requested before it to stand in, and never fresh', async () => {
     const page = await holding(fresh('one', 3_600), 'cache-first');
     page.origin.replies(
       slow(page.clock, 1_000, () => fresh('old', 3_600)),
@@ -543,7 +543,7 @@ describe('a write', () => {
     expect(await page.read()).toEqual([200, 'stale', 'old']);
   });
 
-  test('leaves the first response of a URL to stand in, if it was asked for before', async () => {
+  test('leaves the first response of a URL to stand in, if it was requested before', async () => {
     const page = cachePage();
     page.origin.replies(
       slow(page.clock, 1_000, () => fresh('first', 3_600)),
@@ -557,7 +557,7 @@ describe('a write', () => {
     expect(await page.read()).toEqual([200, 'stale', 'first']);
   });
 
-  test('leaves nothing that was asked for before it, if it was a DELETE', async () => {
+  test('leaves no response requested before it, if it was a DELETE', async () => {
     const page = await holding(fresh('one', 3_600));
     page.origin.replies(
       slow(page.clock, 1_000, () => fresh('old', 3_600)),
@@ -589,7 +589,7 @@ describe('a write', () => {
     expect(await written(status(code))).toBeUndefined();
   });
 
-  test('whose response is hidden invalidates the cached responses', async () => {
+  test('with a hidden response invalidates the cached responses', async () => {
     expect(await written(facts(ok(), { type: 'opaque', status: 0, ok: false }))).toBeUndefined();
   });
 
@@ -597,21 +597,24 @@ describe('a write', () => {
     ['Location', { location: URL_ }, undefined],
     ['Content-Location', { 'content-location': '/orders' }, undefined],
     ['nothing', {}, 'one'],
-  ])('elsewhere invalidates the cached responses of what it names: %s', async (_, headers, expected) => {
-    expect(await written(status(201, headers), `${URL_}/all`)).toBe(expected);
-  });
+  ])(
+    'elsewhere invalidates the cached responses of the URLs that it names: %s',
+    async (_, headers, expected) => {
+      expect(await written(status(201, headers), `${URL_}/all`)).toBe(expected);
+    },
+  );
 
   test('elsewhere invalidates no cached responses of another origin', async () => {
     expect(await written(status(201, { location: URL_ }), 'https://else.example/orders')).toBe('one');
   });
 
-  test('invalidates the cached responses of where redirects led it', async () => {
+  test('invalidates the cached responses of the URL of its redirect', async () => {
     expect(
       await written(facts(ok(), { redirected: true, url: URL_ }), 'https://else.example/'),
     ).toBeUndefined();
   });
 
-  test('makes all variants wrong, with a fragment or not', async () => {
+  test('invalidates all variants, with a fragment or not', async () => {
     const page = own();
     page.origin.replies(fresh('one', 60, { vary: 'x-a' }), fresh('two', 60, { vary: 'x-a' }));
     for (const value of ['1', '2']) await page.read(URL_, { headers: { 'x-a': value } });
@@ -714,7 +717,7 @@ describe('Cache-Status', () => {
     expect(await said(page)).toBe('holdfast; fwd=stale; fwd-status=502; ttl=-1');
   });
 
-  test('comes after what the caches before it have said', async () => {
+  test('comes after the entries of the caches before it', async () => {
     const page = await holding(fresh('one', 60, { 'cache-status': 'cdn; hit' }));
     expect(await said(page)).toBe('cdn; hit, holdfast; hit; ttl=60');
   });

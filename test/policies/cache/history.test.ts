@@ -3,7 +3,7 @@ import { History } from '../../../src/policies/cache/store/tombstones.ts';
 
 const of = (n: number | string) => ({ partition: 'ann', url: `https://a.example/${n}` });
 
-test('a history knows what happened to a URL after an epoch', () => {
+test('a history knows the changes of a URL after an epoch', () => {
   const history = new History();
   history.record('invalidated', of('a'));
   const { epoch } = history;
@@ -16,7 +16,7 @@ test('a history knows what happened to a URL after an epoch', () => {
   expect(history.last(of('a'), 'forgot') > epoch).toBe(true);
 });
 
-test('a history that is full counts what it has dropped as having happened', () => {
+test('a full history counts dropped URLs as changed', () => {
   const history = new History();
   history.record('doubted', of('first'));
   const { epoch } = history;

@@ -68,7 +68,7 @@ async function settled(page: Page): Promise<void> {
 
 const COPY = [200, 'stale', 'one'];
 
-describe('while nothing comes through', () => {
+describe('while no response comes', () => {
   test('a read without a response after 4 s gets its cached response, and says why', async () => {
     const page = await lieFi();
     expect(await page.timed()).toEqual([...COPY, 4]);
@@ -111,7 +111,7 @@ describe('while nothing comes through', () => {
     }
   });
 
-  test('a background request that no time limit ends is given up after 30 s, and another one is sent', async () => {
+  test('a background request without a time limit counts as lost after 30 s, and another one is sent', async () => {
     const page = await lieFi();
     await page.timed();
     await page.clock.advance(35_000);
@@ -125,7 +125,7 @@ describe('while nothing comes through', () => {
     expect(page.origin.seen).toHaveLength(3);
   });
 
-  test('a silent origin does not keep reads from another origin waiting, nor give them copies at once', async () => {
+  test('a silent origin neither delays reads from another origin nor serves them cached responses at once', async () => {
     const page = await lieFi();
     await page.timed();
     expect(await page.timed(OTHER)).toEqual([...COPY, 4]);
@@ -176,7 +176,7 @@ describe('while nothing comes through', () => {
 });
 
 describe('when an origin counts as silent', () => {
-  test('an origin counts as silent only if it has responded to nothing since the request was sent', async () => {
+  test('an origin counts as silent only if it has sent no response since the request was sent', async () => {
     const page = await lieFi();
     page.origin.replies(
       hang(),
@@ -258,7 +258,7 @@ describe('when an origin counts as silent', () => {
   });
 });
 
-describe('what is not given', () => {
+describe('no cached response', () => {
   const forbidding: [string, Record<string, string>, Record<string, string>][] = [
     ['must-revalidate, and it is stale', { 'cache-control': 'max-age=1, must-revalidate' }, {}],
     ['no-cache', { 'cache-control': 'no-cache' }, {}],
@@ -362,7 +362,7 @@ describe('the network returns', () => {
     expect(page.told('cache-updated')).toEqual([]);
   });
 
-  test('a response that comes while the store is asked for the cached one is the caller’s, and not announced', async () => {
+  test('a response that comes while the store reads the cached one is the caller’s, and not announced', async () => {
     const inner = durableStore();
     let isSlow = false;
     const guard = async <T>(work: () => Promise<T>): Promise<T> => {
@@ -406,7 +406,7 @@ describe('the network returns', () => {
   });
 });
 
-describe('nothing is left', () => {
+describe('resources', () => {
   /** Signals of the requests that the transport received. */
   async function watchedLieFi(): Promise<Page & { signals: AbortSignal[] }> {
     const page = await lieFi();
@@ -497,7 +497,7 @@ describe('nothing is left', () => {
   });
 });
 
-test('calls that share no I/O share the knowledge of a silent origin, and give background work to waitUntil', async () => {
+test('calls that share no I/O share the silence of an origin, and give background work to waitUntil', async () => {
   const cache = cachePolicy({ store: memoryStore(), validators: 'own' }, memoryStore);
   const works: Promise<unknown>[] = [];
   const waitUntil = (work: Promise<unknown>): void => void works.push(work);

@@ -7,7 +7,7 @@ import { cachePage, fresh, URL_ } from '../../support/cache-page.ts';
 import { ORIGIN } from '../../support/scenario.ts';
 
 describe('entries', () => {
-  test('tell what there is, in pages', async () => {
+  test('are listed in pages', async () => {
     const { read, clock, cache, origin } = cachePage();
     origin.otherwise(() => fresh('copy', 60, { vary: 'x-kind' }));
     for (const n of [1, 2, 3]) await read(`${URL_}/${n}`, { headers: { 'x-kind': 'a' } });
@@ -27,7 +27,7 @@ describe('entries', () => {
     expect(rest.map(({ url }) => url)).toEqual([`${URL_}/3`]);
   });
 
-  test('of one partition are by themselves', async () => {
+  test('of one partition can be listed alone', async () => {
     let user = 'ann';
     const { read, cache } = cachePage({}, { partition: () => user });
     await read();
@@ -39,7 +39,7 @@ describe('entries', () => {
     expect(await cache.usage()).toEqual({ entries: 3, bytes: 6 });
   });
 
-  test('are forgotten one URL at a time', async () => {
+  test('are deleted one URL at a time', async () => {
     const { read, cache, told } = cachePage();
     await read();
     await read(`${URL_}/1`);
@@ -57,11 +57,11 @@ describe('entries', () => {
     [{ limit: 0 }, /staleCache.entries.limit: 0 is not allowed/],
     [{ partition: 7 }, /staleCache.entries.partition: 7/],
     [{ page: 1 }, /staleCache.entries.page: 1 is not allowed; unknown option/],
-  ])('a query that cannot be meant is refused: %j', async (query, message) => {
+  ])('an invalid query is rejected: %j', async (query, message) => {
     await expect(cachePage().cache.entries(query as never)).rejects.toThrow(message);
   });
 
-  test('a URL to be forgotten that is none, or nobody’s, is refused', async () => {
+  test('delete() rejects a malformed URL and a missing partition', async () => {
     const { cache } = cachePage();
     await expect(cache.delete('/orders', { partition: 'ann' })).rejects.toThrow(TypeError);
     await expect(cache.delete(URL_, {} as never)).rejects.toThrow(/partition: undefined is not allowed/);
@@ -69,7 +69,7 @@ describe('entries', () => {
 });
 
 describe('warm', () => {
-  test('fetches what is not fresh, so many at once, and tells how it goes', async () => {
+  test('fetches the URLs that are not fresh, at most concurrency at once, and reports progress', async () => {
     const { read, cache, origin, clock } = cachePage();
     let [atOnce, most] = [0, 0];
     origin.otherwise(async (request) => {
@@ -93,7 +93,7 @@ describe('warm', () => {
     expect(await cache.entries()).toHaveLength(6);
   });
 
-  test('keeps an older copy where the origin cannot answer, and says so', async () => {
+  test('keeps an older cached response if the origin fails, and reports it as stale', async () => {
     const { read, cache, origin, clock } = cachePage();
     origin.replies(fresh('copy'));
     origin.otherwise(networkError());
@@ -102,13 +102,13 @@ describe('warm', () => {
     expect(await cache.warm([URL_])).toMatchObject({ stale: [URL_] });
   });
 
-  test('heeds the routes of the pipeline', async () => {
+  test('applies the routes of the pipeline', async () => {
     const { cache, origin } = cachePage({}, { routes: [{ match: '/orders', staleCache: false }] });
     origin.otherwise(() => fresh('copy'));
     expect(await cache.warm([URL_])).toMatchObject({ 'not-stored': [URL_] });
   });
 
-  test('ends when it is told to, and keeps what it has', async () => {
+  test('ends with its signal, and keeps the responses it has stored', async () => {
     const { cache, origin } = cachePage();
     const ending = new AbortController();
     const reason = new Error('mine');
@@ -122,14 +122,14 @@ describe('warm', () => {
     expect((await cache.entries()).length).toBeLessThan(3);
   });
 
-  test('a URL that is none is one that failed, and the others go on', async () => {
+  test('a malformed URL counts as failed, and the others go on', async () => {
     const { cache } = cachePage();
     const report = await cache.warm(['http://', new URL(URL_)]);
     expect(report.failed.map(({ url }) => url)).toEqual(['http://']);
     expect(report.stored).toEqual([URL_]);
   });
 
-  test('without a pipeline there is nobody to ask', async () => {
+  test('rejects without a pipeline', async () => {
     const cache = cachePolicy({}, memoryStore);
     await expect(cache.warm([ORIGIN])).rejects.toThrow(/staleCache.warm: .* expected a pipeline/);
     await expect(cachePage().cache.warm([ORIGIN], { concurrency: 0 })).rejects.toThrow(/concurrency: 0/);

@@ -19,7 +19,7 @@ const knows = (cache: RequestCache, mode: RequestMode = 'cors'): boolean => {
 const readInto = async ({ read }: CachePage): Promise<void> => void (await read());
 
 describe('cache-first', () => {
-  test('what is fresh costs no request', async () => {
+  test('a fresh response costs no request', async () => {
     const page = cachePage({ mode: 'cache-first' });
     page.origin.replies(fresh('one'), fresh('two'));
     await readInto(page);
@@ -39,7 +39,7 @@ describe('cache-first', () => {
     expect(await page.read()).toEqual([200, 'stale', 'one']);
   });
 
-  test('a route says so for its URLs, a call for itself', async () => {
+  test('a route sets it for its URLs, a call for itself', async () => {
     const page = cachePage({}, { routes: [{ match: '/orders', staleCache: { mode: 'cache-first' } }] });
     page.origin.otherwise(() => fresh('copy'));
     await page.read(`${URL_}`);
@@ -53,7 +53,7 @@ describe('cache-first', () => {
     );
   });
 
-  test('a clock that was set back makes nothing fresh again, one that was set forward nothing wrong', async () => {
+  test('a clock set back makes no response fresh again, one set forward invalidates none', async () => {
     const page = cachePage({ mode: 'cache-first' });
     page.origin.otherwise(() => fresh('copy'));
     await readInto(page);
@@ -67,7 +67,7 @@ describe('cache-first', () => {
 });
 
 describe('stale-while-revalidate', () => {
-  test('gives what is stale at once, and the next reader what is new', async () => {
+  test('serves a stale response at once, and the new one to the next reader', async () => {
     const page = cachePage({ mode: 'stale-while-revalidate' });
     page.origin.replies(fresh('one'), fresh('two'));
     await readInto(page);
@@ -78,7 +78,7 @@ describe('stale-while-revalidate', () => {
     expect(page.told('cache-revalidated')).toMatchObject([{ url: URL_, changed: true }]);
   });
 
-  test('asks once for many readers', async () => {
+  test('sends one request for many readers', async () => {
     const page = cachePage({ mode: 'stale-while-revalidate' });
     page.origin.replies(
       fresh('one'),
@@ -92,7 +92,7 @@ describe('stale-while-revalidate', () => {
     expect(page.origin.seen).toHaveLength(2);
   });
 
-  test('a directive of the origin says how long, in any mode that looks first', async () => {
+  test('the origin’s directive sets how long, in every mode that reads the cache first', async () => {
     const page = cachePage({ mode: 'cache-first' });
     const directive = { 'cache-control': 'max-age=60, stale-while-revalidate=30' };
     page.origin.replies(fresh('one', 0, directive), fresh('two', 0, directive), fresh('three', 0, directive));
@@ -103,7 +103,7 @@ describe('stale-while-revalidate', () => {
     expect(await page.read()).toEqual([200, 'network', 'three']);
   });
 
-  test('gives no more than the origin allows', async () => {
+  test('serves no more than the origin allows', async () => {
     const page = cachePage({ mode: 'stale-while-revalidate' });
     page.origin.otherwise(() => fresh('copy', 0, { 'cache-control': 'max-age=60, must-revalidate' }));
     await readInto(page);
@@ -111,7 +111,7 @@ describe('stale-while-revalidate', () => {
     expect((await page.read())[1]).toBe('network');
   });
 
-  test('what fails behind the caller’s back is an event and nothing else', async () => {
+  test('a failure in the background is an event and no error of a call', async () => {
     const page = cachePage({ mode: 'stale-while-revalidate' });
     page.origin.replies(fresh('one'), networkError(), networkError(), fresh('two'));
     await readInto(page);
@@ -124,7 +124,7 @@ describe('stale-while-revalidate', () => {
     expect((await page.read())[2]).not.toBe('');
   });
 
-  test('asks nobody while the host is offline', async () => {
+  test('sends no request while the host is offline', async () => {
     const page = cachePage({ mode: 'stale-while-revalidate' });
     page.origin.replies(fresh('one'));
     await readInto(page);
@@ -135,7 +135,7 @@ describe('stale-while-revalidate', () => {
     expect(page.origin.seen).toHaveLength(1);
   });
 
-  test('asks nobody while nobody looks at the page', async () => {
+  test('sends no request while the page is hidden', async () => {
     const page = cachePage({ mode: 'stale-while-revalidate' });
     page.origin.replies(fresh('one'), fresh('two'));
     await readInto(page);
@@ -150,7 +150,7 @@ describe('stale-while-revalidate', () => {
     expect((await page.read())[2]).toBe('two');
   });
 
-  test('asks about no young copy where data is to be saved', async () => {
+  test('does not revalidate a young response with Save-Data', async () => {
     browserSays({ saveData: true });
     const page = cachePage({ mode: 'stale-while-revalidate' });
     page.origin.replies(fresh('one'), fresh('two'));
@@ -164,7 +164,7 @@ describe('stale-while-revalidate', () => {
     expect(page.origin.seen).toHaveLength(2);
   });
 
-  test('does not ask with the cookies of whoever has signed in since', async () => {
+  test('does not revalidate with the cookies of the next user', async () => {
     let user = 'ann';
     const page = cachePage({ mode: 'stale-while-revalidate' }, { partition: () => user });
     page.origin.replies(fresh('ann’s'));
@@ -179,7 +179,7 @@ describe('stale-while-revalidate', () => {
 });
 
 describe('network-first', () => {
-  test('gives the copy at once while the host is offline, and asks nobody', async () => {
+  test('serves the cached response at once while the host is offline, and sends no request', async () => {
     const page = cachePage();
     page.origin.otherwise(() => fresh('one'));
     await readInto(page);
@@ -194,7 +194,7 @@ describe('network-first', () => {
     expect((await page.read())[1]).toBe('network');
   });
 
-  test('gives the copy as soon as the host goes offline while it asks', async () => {
+  test('serves the cached response as soon as the host goes offline during the request', async () => {
     const page = cachePage();
     page.origin.replies(
       fresh('one'),
@@ -209,7 +209,7 @@ describe('network-first', () => {
     expect(page.clock.ticks() - before).toBe(3_000);
   });
 
-  test('asks all the same while the host is offline where there is no copy, or none that may be given', async () => {
+  test('sends a request while the host is offline if no cached response may be served', async () => {
     const page = cachePage();
     page.origin.replies(fresh('one', 0, { 'cache-control': 'no-cache' }), fresh('two'), fresh('other'));
     await readInto(page);
@@ -218,7 +218,7 @@ describe('network-first', () => {
     expect((await page.read(`${URL_}/other`))[2]).toBe('other');
   });
 
-  test('gives a copy after so much silence, and keeps the answer when it comes', async () => {
+  test('serves a cached response after respondAfter, and stores the late response', async () => {
     const page = cachePage({ respondAfter: '800ms' });
     page.origin.replies(
       fresh('one'),
@@ -235,7 +235,7 @@ describe('network-first', () => {
     expect((await page.read())[2]).toBe('two');
   });
 
-  test('waits on where there is no copy, or none that may be given', async () => {
+  test('waits on if no cached response may be served', async () => {
     const page = cachePage({ respondAfter: '800ms' });
     page.origin.replies(
       slow(page.clock, 3_000, () => fresh('one', 0, { 'cache-control': 'no-cache' })),
@@ -245,7 +245,7 @@ describe('network-first', () => {
     expect(await page.read()).toEqual([200, 'network', 'two']);
   });
 
-  test('a caller who leaves while it waits takes the request along, one who has a copy does not', async () => {
+  test('a caller that aborts while it waits ends the request, one with a cached response does not', async () => {
     const page = cachePage({ respondAfter: '800ms' });
     let aborted = 0;
     page.origin.replies(fresh('one'));
@@ -288,7 +288,7 @@ describe('fetch’s own cache modes', () => {
     await expect(page.fetch(URL_, { cache: 'reload' })).rejects.toThrow(TypeError);
   });
 
-  test.skipIf(!knows('no-cache'))('no-cache asks whether it is still right', async () => {
+  test.skipIf(!knows('no-cache'))('no-cache revalidates', async () => {
     const page = cachePage({ mode: 'cache-first', validators: 'own' });
     page.origin.replies(fresh('one', 60, { etag: '"1"' }), status(304));
     await readInto(page);
@@ -308,7 +308,7 @@ describe('fetch’s own cache modes', () => {
     },
   );
 
-  test.skipIf(!knows('only-if-cached', 'same-origin'))('only-if-cached never asks', async () => {
+  test.skipIf(!knows('only-if-cached', 'same-origin'))('only-if-cached sends no request', async () => {
     const page = cachePage();
     const only = { cache: 'only-if-cached', mode: 'same-origin' } as const;
     await expect(page.fetch(URL_, only)).rejects.toThrow(TypeError);
@@ -332,7 +332,7 @@ test('a request that wants only a cached response gets 504 where there is none',
   expect(page.origin.seen).toHaveLength(1);
 });
 
-describe('where the origin forbids it, only the application’s word counts', () => {
+describe('where the origin forbids it, disregard decides', () => {
   test.each(['no-cache', 'must-revalidate'] as const)('%s', async (directive) => {
     const page = cachePage();
     page.origin.replies(fresh('one', 0, { 'cache-control': `max-age=1, ${directive}` }));
@@ -347,7 +347,7 @@ describe('where the origin forbids it, only the application’s word counts', ()
 
 describe('concurrent reads', () => {
   test.each<CacheMode>(['network-first', 'cache-first', 'stale-while-revalidate'])(
-    'of what is not there are one request, and one caller’s abort is not the others’: %s',
+    'of an uncached URL are one request, and one caller’s abort does not abort the others: %s',
     async (mode) => {
       const page = cachePage({ mode });
       page.origin.replies(slow(page.clock, 1_000, () => fresh('one')));
@@ -368,7 +368,7 @@ describe('concurrent reads', () => {
     },
   );
 
-  test('go alone where the call says so', async () => {
+  test('are not joined with dedupe: false', async () => {
     const page = cachePage();
     page.origin.otherwise(slow(page.clock, 1_000, () => ok()));
     const init = { holdfast: { dedupe: false } };
@@ -390,7 +390,7 @@ test.each([
   expect(page.origin.seen).toEqual([]);
 });
 
-test('a revalidation behind the caller goes through the fetch of its call', async () => {
+test('a revalidation in the background uses the fetch of its call', async () => {
   const sent: string[] = [];
   const through = (name: string) => async () => {
     sent.push(name);
@@ -440,7 +440,7 @@ describe('a request for a part is left to the origin', () => {
   );
 });
 
-test('a request for a part is answered from an immutable response, whatever the mode', async () => {
+test('a request for a part is served from an immutable response, in every mode', async () => {
   const page = cachePage();
   page.origin.replies(fresh('one', 60, { 'cache-control': 'max-age=60, immutable' }));
   await readInto(page);
@@ -448,7 +448,7 @@ test('a request for a part is answered from an immutable response, whatever the 
   expect(page.origin.seen).toHaveLength(1);
 });
 
-test('a revalidation whose body stalls is given up after 2 min, and the next one is made', async () => {
+test('a revalidation with a stalled body ends after 2 min, and the next one is sent', async () => {
   const page = cachePage({ mode: 'stale-while-revalidate' });
   const stalled = stalledBody();
   page.origin.replies(fresh('one', 0), stalled.response);

@@ -18,7 +18,7 @@ const replaces: Stage = {
   },
 };
 
-test('a limit further out that passes while the cache drops a copy: the response put in place stays whole', async () => {
+test('an outer limit that passes while the cache drops an entry: the fallback response stays whole', async () => {
   const store = durableStore();
   const { fetch, origin, clock } = scenario(
     [

@@ -52,7 +52,7 @@ const everything = async (store: FaultyStore): Promise<string> => {
 };
 
 describe('partitions', () => {
-  test('an answer that came when someone else had signed in is not kept', async () => {
+  test('a response that came after another user had signed in is not stored', async () => {
     let user = 'ann';
     const { fetch, origin, store, told } = cachePage({}, { partition: () => user });
     origin.replies(() => {
@@ -80,7 +80,7 @@ describe('partitions', () => {
     expect(told('cache-discarded')).toMatchObject([{ reason: 'other-user' }]);
   });
 
-  test('a partition that is called like another with a URL is another', async () => {
+  test('a partition named like another one with a URL is a different one', async () => {
     const names = ['a', 'a b', 'a%20b', 'a https://api.example.com/orders', '*', '* ', ' '];
     const [tab] = tabs('');
     for (const name of names) {
@@ -97,8 +97,8 @@ describe('partitions', () => {
   });
 });
 
-describe('a logout', () => {
-  test.skipIf(noTabs)('is heard in every tab, at once in this one', async () => {
+describe('a sign-out', () => {
+  test.skipIf(noTabs)('reaches every tab, and this one at once', async () => {
     const [one, other] = tabs('ann', 'ann') as [Tab, Tab];
     await one.read();
     expect((await other.read())[1]).toBe('cache');
@@ -108,7 +108,7 @@ describe('a logout', () => {
     await eventually(async () => (await other.fetch(URL_).catch(() => 'none')) === 'none');
   });
 
-  test('what was asked for before is never served after it, though a tab kept it that had not heard', async () => {
+  test('ends all earlier responses, also one stored by a tab that missed the message', async () => {
     const store = durableStore();
     const tab = cachePage({ store });
     await tab.read();
@@ -138,8 +138,8 @@ describe('a logout', () => {
   });
 });
 
-describe('what one tab does', () => {
-  test.skipIf(noTabs)('the others see, and are told where it is theirs', async () => {
+describe('a change in one tab', () => {
+  test.skipIf(noTabs)('is seen by the others, and emitted to those of the same user', async () => {
     const [one, other] = tabs('ann', 'ann') as [Tab, Tab];
     const [stranger] = [cachePage({ store: one.store }, { partition: 'bob' })];
     await one.read();
@@ -152,16 +152,19 @@ describe('what one tab does', () => {
     await eventually(async () => (await other.fetch(URL_).catch(() => 'none')) === 'none');
   });
 
-  test.skipIf(!globalThis.navigator?.locks)('no other does at the same time: revalidating', async () => {
-    const store = durableStore();
-    const both = [1, 2].map(() => cachePage({ store, mode: 'stale-while-revalidate' }));
-    for (const { origin } of both) origin.otherwise(() => fresh('copy'));
-    for (const tab of both) await tab.read();
-    for (const { clock } of both) await clock.advance(61_000);
-    await Promise.all(both.map(({ fetch }) => fetch(URL_)));
-    await eventually(() => both.some(({ told }) => told('cache-revalidated').length > 0));
-    expect(both.flatMap(({ origin }) => origin.seen)).toHaveLength(2);
-  });
+  test.skipIf(!globalThis.navigator?.locks)(
+    'keeps the others from revalidating at the same time',
+    async () => {
+      const store = durableStore();
+      const both = [1, 2].map(() => cachePage({ store, mode: 'stale-while-revalidate' }));
+      for (const { origin } of both) origin.otherwise(() => fresh('copy'));
+      for (const tab of both) await tab.read();
+      for (const { clock } of both) await clock.advance(61_000);
+      await Promise.all(both.map(({ fetch }) => fetch(URL_)));
+      await eventually(() => both.some(({ told }) => told('cache-revalidated').length > 0));
+      expect(both.flatMap(({ origin }) => origin.seen)).toHaveLength(2);
+    },
+  );
 });
 
 describe('encrypted responses', () => {
@@ -173,7 +176,7 @@ describe('encrypted responses', () => {
       { partition: 'ann-the-user' },
     );
 
-  test('show nothing to a reader of the disk', async () => {
+  test('show no content on the disk', async () => {
     const { read, origin, store, cache } = page(encryptWith(await key()));
     origin.replies(fresh('secret-body', 60, { 'x-name': 'secret-header' }));
     await read(`${URL_}?secret-query`);
@@ -186,7 +189,7 @@ describe('encrypted responses', () => {
     expect(await everything(store)).not.toMatch(/ann-the-user/);
   });
 
-  test('are confirmed, forgotten and limited as others are', async () => {
+  test('are confirmed, deleted and limited as plain ones are', async () => {
     const { read, fetch, cache, clock, origin } = page(encryptWith(await key()));
     origin.replies(fresh('one'), fresh('two'), ok(), fresh('three'));
     await read();
@@ -197,7 +200,7 @@ describe('encrypted responses', () => {
     expect(await cache.usage()).toEqual({ entries: 1, bytes: 5 });
   });
 
-  test('are none without the key, with another, or when they were changed or swapped', async () => {
+  test('are not served without the key, with another key, or if changed or swapped', async () => {
     const store = durableStore();
     const codec = encryptWith(await key());
     const first = page(codec, store);
@@ -239,7 +242,7 @@ describe('encrypted responses', () => {
     await expect(another.fetch(URL_)).rejects.toThrow(TypeError);
   });
 
-  test('where the key cannot be had, a read is uncached, and it is asked for again', async () => {
+  test('without a key a read is uncached, and the next read asks for the key again', async () => {
     let tries = 0;
     const real = await key();
     const codec = encryptWith(async () => {
@@ -254,7 +257,7 @@ describe('encrypted responses', () => {
     expect((await read())[1]).toBe('cache');
   });
 
-  test('a key for something else is refused', async () => {
+  test('a key for another purpose is rejected', async () => {
     const wrong = await crypto.subtle.generateKey({ name: 'HMAC', hash: 'SHA-256' }, false, ['sign']);
     expect(() => encryptWith(wrong as CryptoKey)).toThrow(
       /encryptWith.key: .*HMAC.* is not allowed; expected an AES-GCM key/,
@@ -292,7 +295,7 @@ describe("partition 'public' is a shared cache", () => {
   const authorization = { headers: { authorization: 'Bearer of-ann' } };
   const cookie = new Headers({ cookie: 'a=b' });
 
-  test('stores what was requested without credentials', async () => {
+  test('stores a response to a request without credentials', async () => {
     expect(await stored('max-age=60')).toBe(1);
     expect(await stored('max-age=60', { holdfast: { auth: false } }, { with: [auth_] })).toBe(1);
   });
@@ -344,7 +347,7 @@ describe("partition 'public' is a shared cache", () => {
     expect(await stored('private', authorization, { shared })).toBe(0);
   });
 
-  test('a private response leaves what is stored for all', async () => {
+  test('a private response leaves the responses stored for all', async () => {
     const { read, origin } = cachePage({}, { partition: 'public' });
     origin.replies(fresh('of all'), fresh('of ann', 60, { 'cache-control': 'private' }), networkError());
     await read();
@@ -353,7 +356,7 @@ describe("partition 'public' is a shared cache", () => {
   });
 });
 
-test('a body in the clear does not take the place of an encrypted one', async () => {
+test('a plain body does not replace an encrypted one', async () => {
   const key = crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt']);
   const encryption = encryptWith(() => key as Promise<CryptoKey>);
   const store = durableStore();

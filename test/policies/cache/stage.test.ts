@@ -116,7 +116,7 @@ describe('a read that is sent', () => {
   });
 });
 
-describe('the response that is handed on', () => {
+describe('the response that is passed on', () => {
   test.each<[string, () => Response, boolean]>([
     ['is the platform’s own if it is not stored', () => new Response('x', { status: 403 }), true],
     ['carries the body through the cache if it is stored', () => fresh('x'), false],

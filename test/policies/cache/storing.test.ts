@@ -24,7 +24,7 @@ function fed(headers: Record<string, string> = {}) {
 }
 
 describe('a body', () => {
-  test('comes to the caller as it comes from the network, and is kept when it has ended', async () => {
+  test('streams to the caller, and is stored when it has ended', async () => {
     const { fetch, origin, store } = cachePage();
     const { response, feed, controller } = fed();
     origin.replies(response);
@@ -38,7 +38,7 @@ describe('a body', () => {
     expect(await copies(store)).toHaveLength(1);
   });
 
-  test('whose chunks share their memory, as Node’s buffers do, is kept as it came', async () => {
+  test('with chunks that share their memory, as Node’s buffers do, is stored unchanged', async () => {
     /** Its `slice` copies no bytes. */
     class SharedBytes extends Uint8Array<ArrayBuffer> {
       override slice(from = 0, to = this.length): Uint8Array<ArrayBuffer> {
@@ -54,7 +54,7 @@ describe('a body', () => {
     expect(await read()).toEqual([200, 'cache', 'shared']);
   });
 
-  test('that is not as long as it was said to be is not kept, whatever the platform thinks of it', async () => {
+  test('shorter or longer than its Content-Length is not stored, also if the platform accepts it', async () => {
     const { read, origin, store, told } = cachePage();
     origin.replies(ok('half', { headers: { 'content-length': '8', 'cache-control': 'max-age=60' } }));
     await read();
@@ -62,7 +62,7 @@ describe('a body', () => {
     expect(told('cache-discarded')).toMatchObject([{ reason: 'incomplete', url: URL_ }]);
   });
 
-  test('that is said to be too large is not gathered at all', async () => {
+  test('with a Content-Length over the limit is not buffered', async () => {
     const { read, origin, told } = cachePage({ maxEntryBytes: 10 });
     origin.replies(ok('x'.repeat(11), { headers: { 'content-length': '11' } }), ok('x'.repeat(12)));
     await read();
@@ -70,7 +70,7 @@ describe('a body', () => {
     expect(told('cache-discarded').map(({ reason }) => reason)).toEqual(['too-large', 'too-large']);
   });
 
-  test.each([0, 1, 59_999, 60_000, 600_000])('of %i bytes comes back as it was', async (size) => {
+  test.each([0, 1, 59_999, 60_000, 600_000])('of %i bytes is read back unchanged', async (size) => {
     const bytes = Uint8Array.from({ length: size }, (_, at) => (at * 7) % 251);
     const { fetch, clock, origin, read } = cachePage({ mode: 'cache-first', memory: false });
     origin.replies(new Response(bytes, { headers: { 'cache-control': 'max-age=60' } }));
@@ -82,7 +82,7 @@ describe('a body', () => {
     expect(new Uint8Array(await clock.busy(clone.arrayBuffer()))).toEqual(bytes);
   });
 
-  test('of nothing comes back as nothing', async () => {
+  test('without bytes is read back empty', async () => {
     const { read, origin } = cachePage({ mode: 'cache-first' });
     origin.replies(new Response(null, { status: 204, headers: { 'cache-control': 'max-age=60' } }));
     await read();
@@ -90,7 +90,7 @@ describe('a body', () => {
   });
 });
 
-describe('of two answers', () => {
+describe('of two responses', () => {
   test('the later one stays, whichever is written last', async () => {
     const store = durableStore();
     const [one, other] = [cachePage({ store }), cachePage({ store })];
@@ -110,7 +110,7 @@ describe('of two answers', () => {
     expect((await one.read())[2]).toBe('later');
   });
 
-  test('of one URL there is one copy, of its variants one each', async () => {
+  test('a URL has one cached response for each variant', async () => {
     const { read, origin, store } = cachePage();
     origin.otherwise((request) => fresh(`${request.headers.get('x-kind')}`, 60, { vary: 'X-Kind' }));
     for (const kind of ['a', 'b', 'a', 'b', 'a']) await read(URL_, { headers: { 'x-kind': kind } });
@@ -150,7 +150,7 @@ describe('a record', () => {
     ['that is nothing', (item) => ({ put: { ...item, value: null } })],
     ['that is text', (item) => ({ put: { ...item, value: 'copy' } })],
     ['that is a list', (item) => ({ put: { ...item, value: [] } })],
-  ])('%s is no copy, and goes', async (_, damage) => {
+  ])('%s is deleted, and not served', async (_, damage) => {
     const { read, cache, told } = await damaged(damage);
     expect(await read()).toEqual([200, 'network', 'two']);
     expect(told('cache-discarded')).toMatchObject([{ reason: 'unreadable' }]);
@@ -158,7 +158,7 @@ describe('a record', () => {
     expect(await cache.usage()).toEqual({ entries: 1, bytes: 3 });
   });
 
-  test('whose text was changed is no answer of the cache’s own', async () => {
+  test('with changed text is not served', async () => {
     const { read } = await damaged((item) => ({
       put: {
         ...item,
@@ -170,7 +170,7 @@ describe('a record', () => {
 });
 
 describe('the limits', () => {
-  test('hold over tabs that know nothing of each other’s writes', async () => {
+  test('hold over tabs that miss each other’s writes', async () => {
     const store = durableStore();
     const tabs = [cachePage({ store, maxEntries: 10 }), cachePage({ store, maxEntries: 10 })];
     for (let n = 0; n < 40; n++) {
@@ -184,7 +184,7 @@ describe('the limits', () => {
     expect(urls).not.toContain(`${URL_}/5`);
   });
 
-  test('are found without reading what is kept', async () => {
+  test('are counted without reading the entries', async () => {
     const store = durableStore();
     const { read, clock } = cachePage({ store, maxEntries: 200, memory: false });
     for (let n = 0; n < 200; n++) {
@@ -209,7 +209,7 @@ describe('the limits', () => {
     expect(itemsRead).toBeLessThan(5);
   });
 
-  test('what is in use is not what was used longest ago, though uses are seldom written', async () => {
+  test('an entry in use is not evicted, though uses are seldom written', async () => {
     const { read, clock, origin, cache, store } = cachePage({ maxEntries: 2, mode: 'cache-first' });
     origin.otherwise(() => fresh('copy', 86_400));
     await read(`${URL_}/1`);
@@ -230,7 +230,7 @@ describe('the limits', () => {
 });
 
 describe('a full disk', () => {
-  test('gives up a quarter, what was used longest ago, and tries once more', async () => {
+  test('evicts the least recently used quarter, and tries once more', async () => {
     const store = durableStore();
     const { change } = store;
     store.change = async (keys, decide, options) => {
@@ -257,7 +257,7 @@ describe('a full disk', () => {
     expect(urls).toEqual([2, 3, 4, 5, 6, 7, 8].map((n) => `${URL_}/${n}`));
   });
 
-  test('has room for what only deletes: a logout, a write, the quarter', async () => {
+  test('has room for deletions: a sign-out, a write, the quarter', async () => {
     const store = durableStore();
     const { read, fetch, cache, origin } = cachePage({ store, memory: false });
     for (let n = 0; n < 8; n++) await read(`${URL_}/${n}`);
@@ -292,7 +292,7 @@ describe('a full disk', () => {
     expect(await copies(store)).toEqual([]);
   });
 
-  test('where that is not enough, a read is uncached, and an event tells', async () => {
+  test('leaves a read uncached with an event if that is not enough', async () => {
     const { read, store, told } = cachePage({ validators: 'platform' });
     store.break('fail');
     expect(await read()).toEqual([200, 'network', 'ok']);
@@ -300,8 +300,8 @@ describe('a full disk', () => {
   });
 });
 
-describe('what was used last is in memory', () => {
-  test('and needs no store', async () => {
+describe('an entry that was used last', () => {
+  test('is in memory, and needs no store', async () => {
     const { read, store } = cachePage({ mode: 'cache-first' });
     const page = cachePage({ mode: 'cache-first', store });
     page.origin.otherwise(() => fresh('copy'));
@@ -312,7 +312,7 @@ describe('what was used last is in memory', () => {
     expect((await read())[1]).toBe('cache');
   });
 
-  test('within its limit', async () => {
+  test('is in memory only within the limit', async () => {
     const { read, store, origin } = cachePage({ mode: 'cache-first', memory: '8kB' });
     origin.otherwise(() => fresh('x'.repeat(1_000)));
     for (let n = 0; n < 10; n++) await read(`${URL_}/${n}`);
@@ -322,7 +322,7 @@ describe('what was used last is in memory', () => {
   });
 });
 
-test('a store that does not answer is left alone for a while, so that not every read waits', async () => {
+test('a store that does not respond is not used for a while, so that not every read waits', async () => {
   const { fetch, read, store, clock } = cachePage({ mode: 'cache-first', memory: false });
   await read();
   store.break('hang');
@@ -333,7 +333,7 @@ test('a store that does not answer is left alone for a while, so that not every 
   expect(clock.ticks() - before).toBe(2_000);
 });
 
-test('a copy of a plain store, without atomic changes, is kept within the limits as well', async () => {
+test('the limits hold in a plain store, without atomic changes, as well', async () => {
   const { get, body, range, rangeWithBodies, write, close } = memoryStore();
   const plain = { name: 'plain', durable: false, get, body, range, rangeWithBodies, write, close };
   const { read, origin, cache, clock } = cachePage({ store: plain, maxEntries: 2, mode: 'cache-first' });
@@ -346,7 +346,7 @@ test('a copy of a plain store, without atomic changes, is kept within the limits
   expect((await cache.entries()).map(({ url }) => url)).toEqual([`${URL_}/2`, `${URL_}/3`]);
 });
 
-test('an origin that varies by what never comes twice does not fill the cache with one URL', async () => {
+test('an origin that varies by a unique header does not fill the cache with one URL', async () => {
   const { read, origin, cache, clock } = cachePage();
   origin.otherwise(() => fresh('copy', 60, { vary: 'x-request-id' }));
   for (let n = 0; n < 30; n++) {
@@ -357,7 +357,7 @@ test('an origin that varies by what never comes twice does not fill the cache wi
   expect(kept.sort((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, n) => n + 10));
 });
 
-test('a stream of events has no end, and is not kept', async () => {
+test('a stream of events has no end, and is not stored', async () => {
   const { read, store, origin } = cachePage();
   origin.replies(ok('data: 1\n\n', { headers: { 'content-type': 'text/event-stream' } }));
   await read();
@@ -365,7 +365,7 @@ test('a stream of events has no end, and is not kept', async () => {
 });
 
 test.each(['own', 'platform'] as const)(
-  'a connection that is given back at close() is not opened again by what was still to be written: %s',
+  'a connection that close() has released is not opened again by a pending write: %s',
   async (validators) => {
     const store = durableStore();
     const { fetch } = cachePage({ store, validators });
@@ -385,7 +385,7 @@ test.each(['own', 'platform'] as const)(
   },
 );
 
-test('what is to be checked by its integrity comes from the network, where the platform checks it', async () => {
+test('a read with integrity goes to the network, where the platform checks it', async () => {
   const { read, origin, fetch } = cachePage({ mode: 'cache-first' });
   origin.replies(fresh('copy'), networkError());
   await read();
@@ -393,7 +393,7 @@ test('what is to be checked by its integrity comes from the network, where the p
   await expect(fetch(request)).rejects.toThrow(TypeError);
 });
 
-test('a clock that was set back does not make the limits void', async () => {
+test('the limits hold after a clock was set back', async () => {
   const { read, clock, cache } = cachePage({ maxEntries: 3 });
   for (let n = 0; n < 8; n++) {
     await read(`${URL_}/${n}`);
@@ -402,7 +402,7 @@ test('a clock that was set back does not make the limits void', async () => {
   expect(await cache.usage()).toEqual({ entries: 3, bytes: 6 });
 });
 
-test('where less is kept than was counted nothing goes for it', async () => {
+test('a count that is too high evicts nothing', async () => {
   const { read, cache, store, told } = cachePage({ maxEntries: 3 });
   for (const n of [0, 1, 2]) await read(`${URL_}/${n}`);
   await store.write((await copies(store)).map(({ key }) => ({ delete: key })));
@@ -412,7 +412,7 @@ test('where less is kept than was counted nothing goes for it', async () => {
   expect(told('store-failed')).toEqual([]);
 });
 
-test('a copy that is replaced while it is looked at leaves the reader with the one that replaced it', async () => {
+test('an entry that is replaced during a read gives the reader the new one', async () => {
   const inner = durableStore();
   let replace: (() => Promise<unknown>) | undefined;
   const store = {
@@ -444,7 +444,7 @@ test('a copy that is replaced while it is looked at leaves the reader with the o
   expect(told('cache-discarded')).toEqual([]);
 });
 
-test('over a store without atomic changes the copies are not all listed for each that is stored', async () => {
+test('a store without atomic changes is not listed for each stored response', async () => {
   const { get, body, range, rangeWithBodies, write, close } = memoryStore();
   let listings = 0;
   const plain = {

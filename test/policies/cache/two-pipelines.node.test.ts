@@ -9,7 +9,7 @@ import { ok, testHost } from '../../../src/testing/index.ts';
 const ORIGIN = 'https://api.example.com';
 
 describe('two pipelines with one cache', () => {
-  test('neither gets what was fetched with the credentials of the other', async () => {
+  test('neither gets responses to the credentials of the other', async () => {
     const host = testHost();
     const cache = cachePolicy({}, memoryStore);
     const of = (token: string) =>
