@@ -38,7 +38,7 @@ const trip = async ({ get }: ReturnType<typeof isolate>): Promise<void> => {
 };
 
 test('a circuit that one isolate opened is open in the next after its first call', async () => {
-  const [one, two] = [isolate('told', 0), isolate('told', 1)];
+  const [one, two] = [isolate('shared', 0), isolate('shared', 1)];
   await trip(one);
   expect(await two.get()).toBe(503);
   expect(await two.get()).toBe('circuit-open');

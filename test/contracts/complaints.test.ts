@@ -86,7 +86,7 @@ describe('ky', () => {
     const scene = scenario(standard({ retry: { limit: 1, budget: false }, breaker: false }));
     scene.origin.otherwise(networkError());
     await Promise.allSettled(times(50, () => scene.fetch(URL_)));
-    const delays = scene.told('retry').map(({ delay }) => delay);
+    const delays = scene.emitted('retry').map(({ delay }) => delay);
     expect(new Set(delays).size).toBe(50);
     expect(Math.min(...delays)).toBeGreaterThanOrEqual(300);
     expect(Math.min(...delays)).toBeLessThan(330);
@@ -236,7 +236,7 @@ describe('cockatiel', () => {
     const scene = scenario([retry({ limit: 3, delay: (n) => 10 ** n, jitter: 'none' })]);
     scene.origin.otherwise(status(503));
     await scene.fetch(URL_);
-    expect(scene.told('retry').map(({ delay }) => delay)).toEqual([10, 100, 1_000]);
+    expect(scene.emitted('retry').map(({ delay }) => delay)).toEqual([10, 100, 1_000]);
   });
 });
 
@@ -322,7 +322,7 @@ describe('axios, axios-retry', () => {
     await scene.fetch(URL_);
     scene.origin.otherwise(status(503));
     await scene.fetch(URL_);
-    expect(scene.told('retry-abandoned').map(({ reason }) => reason)).toEqual(['retry-after', 'budget']);
+    expect(scene.emitted('retry-abandoned').map(({ reason }) => reason)).toEqual(['retry-after', 'budget']);
   });
 });
 
@@ -360,7 +360,7 @@ describe('Polly, .NET', () => {
     const scene = scenario([retry({ limit: 8, backoffLimit: '1s', jitter: 'none', budget: false })]);
     scene.origin.otherwise(status(503));
     await scene.fetch(URL_);
-    expect(Math.max(...scene.told('retry').map(({ delay }) => delay))).toBe(1_000);
+    expect(Math.max(...scene.emitted('retry').map(({ delay }) => delay))).toBe(1_000);
   });
 
   test.each<[string, CallOptions, number]>([

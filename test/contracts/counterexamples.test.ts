@@ -208,7 +208,7 @@ describe('faults of queued writes', () => {
     let user = 'ann';
     const sent: string[] = [];
     const box = outboxPolicy({ store: memoryStore() }, memoryStore);
-    const { fetch, clock, told } = scenario([box, ...make()], {
+    const { fetch, clock, emitted } = scenario([box, ...make()], {
       partition: () => user,
       name: `session ${what}`,
       fetch: async (request, { signal }) => {
@@ -228,14 +228,14 @@ describe('faults of queued writes', () => {
     user = 'bob';
     await clock.advance(120_000);
     expect(sent.slice(before)).toEqual([]);
-    expect(told('delivered')).toEqual([]);
+    expect(emitted('delivered')).toEqual([]);
     await fetch.close();
     await result;
   });
 
   test('a queued write that a backup accepted with a redirect of its own is delivered', async () => {
     const box = outboxPolicy({ store: memoryStore() }, memoryStore);
-    const { fetch, clock, told } = scenario([box, failover({ origins: [ORIGIN, OTHER] })], {
+    const { fetch, clock, emitted } = scenario([box, failover({ origins: [ORIGIN, OTHER] })], {
       ...ANN,
       name: 'backup',
       fetch: async (request) => {
@@ -248,7 +248,7 @@ describe('faults of queued writes', () => {
     });
     expect(await (await fetch(URL_, POST)).text()).toBe('made');
     await clock.advance(600_000);
-    expect(told('sending')).toHaveLength(1);
+    expect(emitted('sending')).toHaveLength(1);
     await fetch.close();
   });
 

@@ -172,11 +172,11 @@ describe('a body that nothing reads', () => {
   });
 
   test('takes no watcher away from a clone that is being read', async () => {
-    const told: string[] = [];
+    const outcomes: string[] = [];
     let response: Response | undefined = new Response(endless());
     watchBody(response, {});
     const reader = response.clone().body?.getReader();
-    let owned: Response | undefined = ownBody(response, { settled: (how) => told.push(how) });
+    let owned: Response | undefined = ownBody(response, { settled: (how) => outcomes.push(how) });
     response = undefined;
     await owned.body?.cancel();
     owned = undefined;
@@ -184,8 +184,8 @@ describe('a body that nothing reads', () => {
       gc();
       await reader?.read();
     }
-    expect(told).toEqual([]);
+    expect(outcomes).toEqual([]);
     await reader?.cancel();
-    expect(told).toEqual(['cancelled']);
+    expect(outcomes).toEqual(['cancelled']);
   });
 });

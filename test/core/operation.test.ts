@@ -7,16 +7,16 @@ import { scenario } from '../support/scenario.ts';
 const URL_ = 'https://api.example.com/orders/7';
 
 test('events say what the application calls a call, by itself or by its route', async () => {
-  const { fetch, told } = scenario([], { routes: [{ match: '/orders', operation: 'read an order' }] });
+  const { fetch, emitted } = scenario([], { routes: [{ match: '/orders', operation: 'read an order' }] });
   await fetch(URL_);
   await fetch(URL_, { method: 'PUT', body: '12345', holdfast: { operation: 'mend an order' } });
   await fetch('https://api.example.com/other');
-  expect(told('call-started').map(({ operation }) => operation)).toEqual([
+  expect(emitted('call-started').map(({ operation }) => operation)).toEqual([
     'read an order',
     'mend an order',
     undefined,
   ]);
-  expect(told('call-ended')).toMatchObject([
+  expect(emitted('call-ended')).toMatchObject([
     { operation: 'read an order', method: 'GET', sent: 0 },
     { operation: 'mend an order', method: 'PUT', sent: 5 },
     { method: 'GET' },
@@ -24,14 +24,14 @@ test('events say what the application calls a call, by itself or by its route', 
 });
 
 test('events say how much came, where the origin does', async () => {
-  const { fetch, told, origin } = scenario([]);
+  const { fetch, emitted, origin } = scenario([]);
   origin.replies(
     ok('four', { headers: { 'content-length': '4' } }),
     ok('?', { headers: { 'content-length': 'x' } }),
   );
   await fetch(URL_);
   await fetch(URL_);
-  expect(told('call-ended').map(({ received }) => received)).toEqual([4, undefined]);
+  expect(emitted('call-ended').map(({ received }) => received)).toEqual([4, undefined]);
 });
 
 test('it may be said through ky', async () => {

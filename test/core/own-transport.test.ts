@@ -16,13 +16,13 @@ describe("an error of the application's own transport", () => {
     new Error('the mock has no such route'),
     new RangeError('out of range'),
   ])('%s is a bug: it is not wrapped or repeated, and opens no circuit', async (bug) => {
-    const { fetch, origin, told } = scenario(standard({ retry: { limit: 2 } }));
+    const { fetch, origin, emitted } = scenario(standard({ retry: { limit: 2 } }));
     origin.otherwise(() => {
       throw bug;
     });
     for (let call = 0; call < 10; call++) expect(await thrown(fetch(URL_))).toBe(bug);
     expect(origin.seen).toHaveLength(10);
-    expect(told('circuit')).toEqual([]);
+    expect(emitted('circuit')).toEqual([]);
   });
 
   test.each([
@@ -48,12 +48,12 @@ describe("an error of the application's own transport", () => {
 });
 
 test('a transport that is deaf to its signal: the log has the attempt that ran out of time', async () => {
-  const { fetch, told } = scenario(standard({ timeout: 200, retry: 0, breaker: false }), {
+  const { fetch, emitted } = scenario(standard({ timeout: 200, retry: 0, breaker: false }), {
     fetch: () => new Promise(() => {}),
   });
   expect(await thrown(fetch(URL_))).toMatchObject({
     code: 'timeout-attempt',
     attempts: [{ attempt: 1, error: 'timeout-attempt', duration: 200 }],
   });
-  expect(told('attempt-ended')).toHaveLength(1);
+  expect(emitted('attempt-ended')).toHaveLength(1);
 });

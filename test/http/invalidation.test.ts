@@ -1,15 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import { isSafe } from '../../src/http/idempotency.ts';
 import { invalidatedBy } from '../../src/policies/cache/invalidate.ts';
-import { type Answered, requestOf, responseOf } from './messages.ts';
+import { type ResponseFields, requestOf, responseOf } from './messages.ts';
 
 const URL_ = 'https://example.com/orders/7?a=b';
 
-const gone = (answer: Answered): string[] =>
-  invalidatedBy(requestOf({ method: 'POST', url: URL_ }), responseOf(answer));
+const gone = (response: ResponseFields): string[] =>
+  invalidatedBy(requestOf({ method: 'POST', url: URL_ }), responseOf(response));
 
 describe('a write invalidates', () => {
-  test.each<[string, Answered, string[]]>([
+  test.each<[string, ResponseFields, string[]]>([
     ['of its own URL', {}, []],
     ['of Location', { headers: { location: '/orders/8' } }, ['https://example.com/orders/8']],
     ['of Content-Location', { headers: { 'content-location': '8' } }, ['https://example.com/orders/8']],
@@ -56,8 +56,8 @@ describe('a write invalidates', () => {
       },
       ['https://else.example/new/', 'https://else.example/new/a'],
     ],
-  ])('%s', (_, answer, others) => {
-    expect(gone(answer)).toEqual([URL_, ...others]);
+  ])('%s', (_, response, others) => {
+    expect(gone(response)).toEqual([URL_, ...others]);
   });
 });
 

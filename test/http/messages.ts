@@ -26,7 +26,7 @@ export function requestOf({
   });
 }
 
-export interface Answered {
+export interface ResponseFields {
   readonly status?: number;
   readonly headers?: HeadersInit;
   readonly url?: string;
@@ -35,7 +35,7 @@ export interface Answered {
 }
 
 /** A response as the network may bring it: the constructor drops cookies and knows no redirects. */
-export function responseOf({ status = 200, headers, ...answered }: Answered = {}): Response {
+export function responseOf({ status = 200, headers, ...answered }: ResponseFields = {}): Response {
   return withFacts(new Response(null, { status }), { headers: new Headers(headers), ...answered });
 }
 

@@ -124,7 +124,7 @@ function currentAge({ stored, now }: Situation): number {
   return Math.max(0, corrected_initial_age) + resident_time;
 }
 
-/** How a copy may answer: the best of what is allowed. */
+/** The best reuse of a cached response that is allowed. */
 export function modelOfReuse(situation: Situation) {
   const { stored, request, doubtful, invalidated } = situation;
   const allowed = { ...situation.allowed, ...(invalidated && { disregard: [] as string[] }) };

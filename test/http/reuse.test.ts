@@ -8,7 +8,7 @@ import { modelOfReuse } from './model.ts';
 import { SEED, situation } from './situations.ts';
 
 interface Case {
-  /** `Cache-Control` of the answer. */
+  /** `Cache-Control` of the response. */
   readonly said?: string;
   /** In seconds. */
   readonly age?: number;
@@ -31,10 +31,10 @@ function reuse({
   allowed,
   doubtful = false,
   invalidated = false,
-  ...answer
+  ...response
 }: Case): Reuse {
   const headers = new Headers(said === undefined ? {} : { 'cache-control': said });
-  const known = { status: 200, redirected: false, ...answer };
+  const known = { status: 200, redirected: false, ...response };
   const terms = termsOf(headers, { requestedAt: AT, receivedAt: AT }, known);
   const request = requestOf({ cache, headers: asked === undefined ? {} : { 'cache-control': asked } });
   return reuseOf(

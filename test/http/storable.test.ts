@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { isStorable, keptHeaders, minimumBodySize } from '../../src/http/storable.ts';
-import { type Answered, requestOf, responseOf, type Sent } from './messages.ts';
+import { type ResponseFields, requestOf, responseOf, type Sent } from './messages.ts';
 
-const cached = (field: string): Answered => ({ headers: { 'cache-control': field } });
-type Row = [title: string, answer: Answered, sent: Sent];
+const cached = (field: string): ResponseFields => ({ headers: { 'cache-control': field } });
+type Row = [title: string, response: ResponseFields, sent: Sent];
 
 const HERE = 'https://example.com/moved';
 
@@ -35,8 +35,8 @@ describe('a response is stored', () => {
       {},
     ],
     ['300 with nothing that says how long it is fresh', { status: 300 }, {}],
-  ])('%s', (_, answer, sent) => {
-    expect(isStorable(requestOf(sent), responseOf(answer))).toBe(true);
+  ])('%s', (_, response, sent) => {
+    expect(isStorable(requestOf(sent), responseOf(response))).toBe(true);
   });
 });
 
@@ -76,8 +76,8 @@ describe('a response is not stored', () => {
     ['redirected to another port', { redirected: true, url: 'https://example.com:8443/' }, {}],
     ['redirected to another scheme', { redirected: true, url: 'http://example.com/' }, {}],
     ['redirected to nobody knows where', { redirected: true, url: '' }, {}],
-  ])('%s', (_, answer, sent) => {
-    expect(isStorable(requestOf(sent), responseOf(answer))).toBe(false);
+  ])('%s', (_, response, sent) => {
+    expect(isStorable(requestOf(sent), responseOf(response))).toBe(false);
   });
 
   test.each([206, 304])('%i, explicitly fresh or not', (status) => {

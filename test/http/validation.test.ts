@@ -56,25 +56,25 @@ describe('a 304', () => {
     ['that varies by everything does not', BOTH, { vary: '*' }, ['accept'], false],
     ['that varies by what is no name does not', BOTH, { vary: 'accept language' }, ['accept'], false],
     ['that varies by credentials confirms', BOTH, { vary: 'Authorization' }, [], true],
-  ])('%s', (_, stored, answer, known, expected) => {
-    expect(validates(new Headers(stored), new Headers(answer), known)).toBe(expected);
+  ])('%s', (_, stored, response, known, expected) => {
+    expect(validates(new Headers(stored), new Headers(response), known)).toBe(expected);
   });
 });
 
 describe('the headers of a confirmed response', () => {
-  const headerAfter = (stored: Fields, answer: Fields): Fields =>
-    Object.fromEntries(mergeHeaders(new Headers(stored), new Headers(answer)));
+  const headerAfter = (stored: Fields, response: Fields): Fields =>
+    Object.fromEntries(mergeHeaders(new Headers(stored), new Headers(response)));
 
   test('have the new fields, and those of both as in the 304', () => {
     const before = { ...BOTH, 'cache-control': 'max-age=1', 'x-a': 'old' };
-    const answer = { 'cache-control': 'max-age=2', 'x-b': 'new', expires: '0' };
-    expect(headerAfter(before, answer)).toEqual({ ...before, ...answer });
+    const response = { 'cache-control': 'max-age=2', 'x-b': 'new', expires: '0' };
+    expect(headerAfter(before, response)).toEqual({ ...before, ...response });
   });
 
   test('have the Date and the Age of the 304, or none', () => {
     const before = { date: date(AT), age: '100' };
-    const answer = { date: date(AT + 5_000), age: '3' };
-    expect(headerAfter(before, answer)).toEqual(answer);
+    const response = { date: date(AT + 5_000), age: '3' };
+    expect(headerAfter(before, response)).toEqual(response);
     expect(headerAfter(before, {})).toEqual({});
   });
 
@@ -86,9 +86,9 @@ describe('the headers of a confirmed response', () => {
   });
 
   test('have no cookie, and no field about the connection or a proxy', () => {
-    const answer = new Headers({ connection: 'x-hop', 'x-hop': '1', 'proxy-authenticate': 'x', te: 'x' });
-    answer.append('set-cookie', 'session=secret');
-    expect(mergeHeaders(new Headers(BOTH), answer)).toEqual(Object.entries(BOTH));
+    const response = new Headers({ connection: 'x-hop', 'x-hop': '1', 'proxy-authenticate': 'x', te: 'x' });
+    response.append('set-cookie', 'session=secret');
+    expect(mergeHeaders(new Headers(BOTH), response)).toEqual(Object.entries(BOTH));
   });
 });
 

@@ -7,7 +7,7 @@ import { SEED, variants } from './situations.ts';
 
 const asking = (headers: HeadersInit) => requestOf({ headers });
 
-/** Whether the answer to one request answers the other. */
+/** Whether the response to one request may serve the other. */
 const matches = (vary: string, one: HeadersInit, other: HeadersInit): boolean =>
   matchesVary(varying(vary, asking(one)), asking(other));
 

@@ -5,7 +5,7 @@ import { launch } from '../runtimes/browsers.ts';
 import { bundle } from './bundle.ts';
 import type { Project } from './project.ts';
 
-interface Told {
+interface Report {
   readonly passed?: string[];
   readonly error?: string;
 }
@@ -17,9 +17,9 @@ export async function inBrowser(
   origin: string,
 ): Promise<string[]> {
   const bundled = await bundle(project, script(origin));
-  const told = Promise.withResolvers<Told>();
+  const report = Promise.withResolvers<Report>();
   const server = createServer(async (request, response) => {
-    if (request.method === 'POST') told.resolve(JSON.parse(await text(request)));
+    if (request.method === 'POST') report.resolve(JSON.parse(await text(request)));
     const [type, body] = request.url === '/script.js' ? ['text/javascript', bundled] : ['text/html', page];
     response.setHeader('Content-Type', `${type}; charset=utf-8`).end(body);
   });
@@ -28,7 +28,7 @@ export async function inBrowser(
   try {
     const { port } = server.address() as AddressInfo;
     await browser.open(`http://127.0.0.1:${port}/`);
-    const { passed, error } = await told.promise;
+    const { passed, error } = await report.promise;
     if (!passed) throw new Error(error);
     return passed;
   } finally {
@@ -42,8 +42,8 @@ const page = '<!doctype html><title>holdfast</title><script type="module" src="/
 
 const script = (origin: string) => `
   import { run } from './smoke.mjs';
-  const told = await run(${JSON.stringify(origin)}).then(
+  const report = await run(${JSON.stringify(origin)}).then(
     (passed) => ({ passed }),
     (error) => ({ error: String(error) }),
   );
-  await fetch('/', { method: 'POST', body: JSON.stringify(told) });`;
+  await fetch('/', { method: 'POST', body: JSON.stringify(report) });`;

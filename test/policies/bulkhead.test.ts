@@ -52,7 +52,7 @@ test('six calls are in flight by default, and the others wait', async () => {
   scene.origin.otherwise(slow(scene.clock, 100));
   const results = Array.from({ length: 15 }, () => get(scene));
   expect(policy.states()).toEqual({ [ORIGIN]: { inFlight: 6, waiting: 9 } });
-  expect(scene.told('waiting').map(({ ahead, for: what }) => [what, ahead])).toEqual(
+  expect(scene.emitted('waiting').map(({ ahead, for: what }) => [what, ahead])).toEqual(
     Array.from({ length: 9 }, (_, n) => ['bulkhead', n]),
   );
   expect(await Promise.all(results)).toEqual(Array(15).fill(200));
@@ -68,7 +68,7 @@ test('six calls are in flight by default, and the others wait', async () => {
 test('a free slot costs no timer and no event', async () => {
   const scene = scenario([bulkhead({ limit: 1 }), () => () => Promise.resolve(ok())]);
   await (await scene.fetch(ORIGIN)).text();
-  expect([scene.told('waiting'), scene.clock.pending]).toEqual([[], 0]);
+  expect([scene.emitted('waiting'), scene.clock.pending]).toEqual([[], 0]);
 });
 
 test('close() releases at once the slot of a body that nothing reads', async () => {
@@ -185,7 +185,7 @@ describe('a waiting call', () => {
       get(scene, '/low-2', { priority: 'low' }),
       get(scene, '/high-2', { priority: 'high' }),
     ];
-    expect(scene.told('waiting').map(({ ahead }) => ahead)).toEqual([0, 0, 0, 2, 4, 1]);
+    expect(scene.emitted('waiting').map(({ ahead }) => ahead)).toEqual([0, 0, 0, 2, 4, 1]);
     first.open();
     await Promise.all(results);
     expect(paths(scene)).toEqual([
@@ -247,7 +247,7 @@ describe('a waiting call', () => {
       attempts: [],
     });
     expect(scene.clock.ticks()).toBe(5_000);
-    expect(scene.told('refused')).toMatchObject([{ code: 'bulkhead-wait', origin: ORIGIN }]);
+    expect(scene.emitted('refused')).toMatchObject([{ code: 'bulkhead-wait', origin: ORIGIN }]);
     expect(policy.states()[ORIGIN]).toEqual({ inFlight: 1, waiting: 0 });
     expect(scene.clock.pending).toBe(0);
   });
@@ -290,7 +290,7 @@ describe('a full queue', () => {
       origin: ORIGIN,
     });
     expect(scene.clock.ticks()).toBe(0);
-    expect(scene.told('refused')).toMatchObject([{ code: 'bulkhead-full' }]);
+    expect(scene.emitted('refused')).toMatchObject([{ code: 'bulkhead-full' }]);
   });
 
   test('a full queue rejects the newest call of the lowest priority for one of a higher priority', async () => {
@@ -343,7 +343,7 @@ describe('bulkhead with other policies', () => {
     void get(scene);
     for (let call = 0; call < 20; call++) expect(await get(scene)).toBe('bulkhead-full');
     expect(circuit.states()[ORIGIN]?.state).toBe('closed');
-    expect(scene.told('retry')).toEqual([]);
+    expect(scene.emitted('retry')).toEqual([]);
   });
 
   test('a circuit of a path that opens rejects the calls in the queue, and nothing is sent', async () => {
@@ -377,7 +377,7 @@ describe('bulkhead with other policies', () => {
     await scene.clock.advance(239);
     expect(scene.origin.seen).toHaveLength(2);
     expect(await results).toEqual([200, 200, 200]);
-    expect(scene.told('released')).toHaveLength(2);
+    expect(scene.emitted('released')).toHaveLength(2);
     expect(scene.clock.pending).toBe(0);
   });
 

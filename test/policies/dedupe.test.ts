@@ -129,8 +129,8 @@ describe('identical reads at the same time', () => {
     const scene = scenario([dedupe(), retry({ jitter: 'none' })]);
     scene.origin.replies(status(503), ok());
     await Promise.all([scene.fetch(URL_), scene.fetch(URL_)]);
-    const [leader, follower] = scene.told('call-ended');
-    expect(scene.told('deduplicated')).toEqual([
+    const [leader, follower] = scene.emitted('call-ended');
+    expect(scene.emitted('deduplicated')).toEqual([
       { type: 'deduplicated', callId: follower?.callId, origin: ORIGIN, leader: leader?.callId },
     ]);
     for (const ended of [leader, follower])
@@ -484,7 +484,7 @@ describe('a failure of joined reads', () => {
     const scene = scenario([dedupe()]);
     scene.origin.replies(slow(scene.clock, 10, () => Promise.reject(networkError()) as never));
     const errors = await Promise.all([scene.fetch(URL_), scene.fetch(URL_)].map(outcome));
-    const ids = scene.told('call-started').map(({ callId }) => callId);
+    const ids = scene.emitted('call-started').map(({ callId }) => callId);
     errors.forEach((error, at) => {
       expect(error).toBeInstanceOf(NetworkError);
       expect(error).toBeInstanceOf(TypeError);

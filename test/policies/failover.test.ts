@@ -47,8 +47,8 @@ describe('failover to the next origin', () => {
     scene.origin.replies(how(), ok('b'));
     expect(await outcome(scene.fetch(A + PATH))).toBe('b');
     expect(scene.origin.seen.map(({ url }) => url)).toEqual([A + PATH, B + PATH]);
-    expect(scene.told('failover')).toMatchObject([{ origin: A, to: B, cause }]);
-    expect(scene.told('call-ended')[0]?.attempts.map(({ origin }) => origin)).toEqual([A, B]);
+    expect(scene.emitted('failover')).toMatchObject([{ origin: A, to: B, cause }]);
+    expect(scene.emitted('call-ended')[0]?.attempts.map(({ origin }) => origin)).toEqual([A, B]);
     expect(scene.clock.pending).toBe(0);
   });
 

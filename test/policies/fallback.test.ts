@@ -29,8 +29,8 @@ describe('the fallback of a failed call', () => {
     expect(sourceOf(response)).toBe('fallback');
     expect(sourceOf(response.clone())).toBe('fallback');
     expect(await response.json()).toEqual({ prices: [] });
-    expect(scene.told('fallback')).toMatchObject([{ origin: ORIGIN, cause }]);
-    expect(scene.told('call-ended')).toMatchObject([{ status: 200, source: 'fallback' }]);
+    expect(scene.emitted('fallback')).toMatchObject([{ origin: ORIGIN, cause }]);
+    expect(scene.emitted('call-ended')).toMatchObject([{ status: 200, source: 'fallback' }]);
     expect(scene.clock.pending).toBe(0);
   });
 
@@ -67,7 +67,7 @@ describe('the fallback of a failed call', () => {
     ]);
     scene.origin.replies(networkError());
     const [started] = [await (await scene.fetch(URL_)).json()];
-    expect(started).toEqual({ code: 'network', url: URL_, callId: scene.told('call-started')[0]?.callId });
+    expect(started).toEqual({ code: 'network', url: URL_, callId: scene.emitted('call-started')[0]?.callId });
   });
 
   test('a function makes the response from the failed response', async () => {
@@ -170,7 +170,7 @@ describe('outcomes without a fallback', () => {
     scene.origin.replies(status(503), networkError());
     expect(await outcome(scene.fetch(URL_))).toBe('status 503');
     expect(await outcome(scene.fetch(URL_))).toMatchObject({ code: 'network' });
-    expect(scene.told('fallback')).toEqual([]);
+    expect(scene.emitted('fallback')).toEqual([]);
   });
 
   const failed = new Error('of the function');
@@ -188,7 +188,7 @@ describe('outcomes without a fallback', () => {
     scene.origin.replies(networkError(), status(503));
     expect(await outcome(scene.fetch(URL_))).toMatchObject({ code: 'network' });
     expect(await outcome(scene.fetch(URL_))).toBe('status 503');
-    expect(scene.told('fallback-failed').map(({ error }) => error)).toEqual([failed, failed]);
+    expect(scene.emitted('fallback-failed').map(({ error }) => error)).toEqual([failed, failed]);
   });
 
   test('a failure stays if the function returns what cannot be a response', async () => {

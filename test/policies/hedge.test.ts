@@ -70,8 +70,8 @@ describe('a silent first attempt', () => {
     scene.origin.replies(slow(scene.clock, 1_000), slow(scene.clock, 50));
     await outcome(scene.fetch(URL_));
     await macrotask();
-    const [ended] = scene.told('call-ended');
-    expect(scene.told('hedge')).toEqual([
+    const [ended] = scene.emitted('call-ended');
+    expect(scene.emitted('hedge')).toEqual([
       { type: 'hedge', callId: ended?.callId, origin: ORIGIN, attempt: 1.5, delay: 100, to: ORIGIN },
     ]);
     expect(ended?.attempts.map((each) => [each.attempt, each.status ?? each.error])).toEqual([
@@ -247,20 +247,20 @@ describe('no second attempt', () => {
       scene.origin.replies(slow(scene.clock, n * 10));
       await outcome(scene.fetch(URL_));
     }
-    expect(scene.told('hedge')).toEqual([]);
+    expect(scene.emitted('hedge')).toEqual([]);
     scene.origin.replies(
       slow(scene.clock, 60_000),
       slow(scene.clock, 10, () => ok('second')),
     );
     expect(await outcome(scene.fetch(URL_))).toBe('second');
-    expect(scene.told('hedge')).toMatchObject([{ delay: 190 }]);
+    expect(scene.emitted('hedge')).toMatchObject([{ delay: 190 }]);
   });
 
   test('hedge sends second attempts for a twentieth of the calls at most, beyond the first', async () => {
     const scene = scenario([hedge({ delay: 100 })]);
     scene.origin.otherwise(slow(scene.clock, 200));
     for (let n = 0; n < 400; n++) await outcome(scene.fetch(URL_));
-    expect(scene.told('hedge')).toHaveLength(21);
+    expect(scene.emitted('hedge')).toHaveLength(21);
   });
 
   test('hedge saves up five second attempts at most, also for many calls at once', async () => {
@@ -268,7 +268,7 @@ describe('no second attempt', () => {
     for (let n = 0; n < 400; n++) await outcome(scene.fetch(URL_));
     scene.origin.otherwise(slow(scene.clock, 200));
     await Promise.all(Array.from({ length: 19 }, () => outcome(scene.fetch(URL_))));
-    expect(scene.told('hedge')).toHaveLength(5);
+    expect(scene.emitted('hedge')).toHaveLength(5);
   });
 });
 

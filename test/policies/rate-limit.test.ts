@@ -34,7 +34,7 @@ describe('a rate of the application', () => {
   test('rateLimit lets a burst go, and then one call per interval, in order', async () => {
     const scene = scenario([rateLimit({ rate: 3, per: '1s' })]);
     const results = ['/0', '/1', '/2', '/3', '/4', '/5'].map((path) => get(scene, ORIGIN + path));
-    expect(scene.told('waiting')).toMatchObject(Array(3).fill({ for: 'rate-limit', origin: ORIGIN }));
+    expect(scene.emitted('waiting')).toMatchObject(Array(3).fill({ for: 'rate-limit', origin: ORIGIN }));
     expect(await Promise.all(results)).toEqual(Array(6).fill(200));
     expect(arrivals(scene)).toEqual([0, 0, 0, 333, 667, 1_000]);
     expect(scene.origin.seen.map(({ url }) => new URL(url).pathname)).toEqual([
@@ -92,7 +92,7 @@ describe('a rate of the application', () => {
       attempts: [],
       retryAt: now + 6_000,
     });
-    expect(scene.told('refused')).toMatchObject([{ code: 'rate-limit', retryAt: now + 6_000 }]);
+    expect(scene.emitted('refused')).toMatchObject([{ code: 'rate-limit', retryAt: now + 6_000 }]);
     expect(await Promise.all(results)).toEqual([200, 200, 200]);
     expect(arrivals(scene)).toEqual([0, 2_000, 4_000]);
   });
@@ -245,7 +245,7 @@ describe('a limit that the origin sent to one call', () => {
     expect(first).toBe(0);
     expect(second).toBeGreaterThanOrEqual(3_500);
     expect(third - second).toBeGreaterThanOrEqual(999);
-    expect(scene.told('waiting')).toHaveLength(2);
+    expect(scene.emitted('waiting')).toHaveLength(2);
     expect(scene.clock.pending).toBe(0);
   });
 
@@ -298,7 +298,7 @@ describe('rateLimit with other policies', () => {
     await get(scene);
     for (let call = 0; call < 20; call++) expect(await get(scene)).toBe('rate-limit');
     expect(circuit.states()[ORIGIN]?.state).toBe('closed');
-    expect(scene.told('retry')).toEqual([]);
+    expect(scene.emitted('retry')).toEqual([]);
   });
 
   test.each<[string, unknown, (scene: Scenario) => Step]>([
@@ -327,8 +327,8 @@ describe('rateLimit with other policies', () => {
     scene.origin.replies(hang());
     expect(await times(3, scene)).toEqual(['timeout-attempt', 200, 200]);
     expect(arrivals(scene)).toEqual([0, 3_000, 4_000]);
-    expect(scene.told('released')).toHaveLength(2);
-    expect(scene.told('refused')).toEqual([]);
+    expect(scene.emitted('released')).toHaveLength(2);
+    expect(scene.emitted('refused')).toEqual([]);
   });
 
   test('a retry after Retry-After is not delayed twice', async () => {
@@ -377,7 +377,7 @@ test('rateLimit needs no timer while no call waits', async () => {
   scene.origin.replies(later(30));
   await get(scene);
   expect(await get(scene)).toBe('rate-limit');
-  expect([scene.clock.pending, scene.told('waiting')]).toEqual([0, []]);
+  expect([scene.clock.pending, scene.emitted('waiting')]).toEqual([0, []]);
 });
 
 test('rateLimit retains a bounded number of 10,000 origins', async () => {

@@ -59,7 +59,7 @@ describe('a strategy for a category', () => {
     scene.origin.replies(status(500), status(500), ok('first'), ok('second'));
     const both = await Promise.all([scene.fetch(URL_), scene.fetch(`${ORIGIN}/y`)]);
     expect(await Promise.all(both.map((response) => response.text()))).toEqual(['first', 'second']);
-    const [first, second] = scene.told('retry').map(({ delay }) => delay) as [number, number];
+    const [first, second] = scene.emitted('retry').map(({ delay }) => delay) as [number, number];
     expect(second).toBeGreaterThan(first);
   });
 

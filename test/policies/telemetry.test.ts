@@ -27,12 +27,12 @@ describe('a named origin', () => {
   });
 
   test('a named origin receives the id of the call if the option says so', async () => {
-    const { fetch, origin, told } = scenario([
+    const { fetch, origin, emitted } = scenario([
       telling({ requestId: true }),
       telling({ requestId: 'X-Call' }),
     ]);
     await fetch(URL_);
-    const callId = told('call-started')[0]?.callId as string;
+    const callId = emitted('call-started')[0]?.callId as string;
     const { headers } = origin.seen[0] as { headers: Headers };
     expect([headers.get('x-request-id'), headers.get('x-call')]).toEqual([callId, callId]);
   });

@@ -32,7 +32,7 @@ function pausing(clock: Clock, ms: number): Response {
 
 describe('the attempt timeout', () => {
   test('an attempt has 10 s to its headers', async () => {
-    const { fetch, origin, clock, told } = both();
+    const { fetch, origin, clock, emitted } = both();
     origin.replies(hang());
     await expect(fetch(URL_)).rejects.toMatchObject({
       name: 'TimeoutError',
@@ -42,7 +42,7 @@ describe('the attempt timeout', () => {
       origin: ORIGIN,
     });
     expect(clock.ticks()).toBe(10_000);
-    expect(told('timeout')).toMatchObject([{ limit: 'attempt', ms: 10_000 }]);
+    expect(emitted('timeout')).toMatchObject([{ limit: 'attempt', ms: 10_000 }]);
   });
 
   test('an attempt times out even if the transport ignores its signal, and a late response is cancelled', async () => {

@@ -115,13 +115,13 @@ test('nothing secret goes over the wire', async () => {
   await (await fetch(url, { headers })).text();
   await shop.vanish();
   await fetch(url, { headers, method: 'POST', body: '{"password": "swordfish"}' }).catch(() => {});
-  const told = await reports();
-  expect(told.map(({ message }) => message)).toEqual([
+  const sent = await reports();
+  expect(sent.map(({ message }) => message)).toEqual([
     'holdfast: dead-lettered http',
     'holdfast: call-ended 500',
     'holdfast: call-ended network',
   ]);
   // The story has the end of the write in it, with the `meta` of the application.
-  expect(told.at(-1)?.breadcrumbs?.map(({ message }) => message)).toContain('holdfast: settled http');
+  expect(sent.at(-1)?.breadcrumbs?.map(({ message }) => message)).toContain('holdfast: settled http');
   expect(wire.join()).not.toMatch(/swordfish|ann@example/);
 });

@@ -117,12 +117,12 @@ describe.skipIf(!hasIndexedDB)('IndexedDB', () => {
 
   test('an outbox whose database is deleted while it is open emits storage-vanished, once', async () => {
     const name = newName();
-    const told: HoldfastEvent[] = [];
+    const events: HoldfastEvent[] = [];
     const client = createFetch({
       name,
       partition: 'ann',
       outbox: outbox({ store: indexedDBStore({ name }) }),
-      onEvent: (event) => told.push(event),
+      onEvent: (event) => events.push(event),
       fetch: async () => new Response('ok'),
     });
     const write = () => client('https://api.example.com/', { method: 'POST', holdfast: { outbox: true } });
@@ -132,7 +132,7 @@ describe.skipIf(!hasIndexedDB)('IndexedDB', () => {
     });
     await write();
     await write();
-    expect(told.filter(({ type }) => type === 'storage-vanished')).toEqual([
+    expect(events.filter(({ type }) => type === 'storage-vanished')).toEqual([
       { type: 'storage-vanished', store: `indexeddb:${name}` },
     ]);
     await client.close();

@@ -51,6 +51,6 @@ export function cachePage(
   };
 }
 
-/** An answer, fresh for so many seconds. */
+/** A response, fresh for so many seconds. */
 export const fresh = (body: string, seconds = 60, headers: Record<string, string> = {}): Response =>
   new Response(body, { headers: { 'cache-control': `max-age=${seconds}`, ...headers } });

@@ -11,7 +11,7 @@ export function otherOriginUrl(): string {
   return setting('HOLDFAST_TEST_OTHER_ORIGIN');
 }
 
-/** A third one, which closes each connection after one answer; `control` is on a port of its own, and keeps them. */
+/** A third one, which closes each connection after one response; `control` is on a port of its own, and keeps them. */
 export function briefOrigin(): { url: string; control: string } {
   return { url: setting('HOLDFAST_TEST_BRIEF_ORIGIN'), control: setting('HOLDFAST_TEST_BRIEF_CONTROL') };
 }

@@ -46,7 +46,8 @@ export async function reloaded(before: Page, options: Parameters<typeof page>[0]
   return page(options, before.store, before);
 }
 
-export const idOf = async (answer: Response): Promise<string> => ((await answer.json()) as { id: string }).id;
+export const idOf = async (response: Response): Promise<string> =>
+  ((await response.json()) as { id: string }).id;
 
 /** Lets what was set off in the background come to rest. */
 export async function settle(): Promise<void> {

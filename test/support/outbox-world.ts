@@ -13,7 +13,7 @@ import { quiet } from './platform.ts';
 /** The origin's reaction to a request. */
 export type Fate =
   | 'applied'
-  /** It takes effect, and the answer is lost. */
+  /** It takes effect, and the response is lost. */
   | 'lost'
   | 'turned away'
   | 'unreached'
@@ -65,7 +65,7 @@ export class World {
     this.#fetch = leanPipeline([this.outbox, attemptTimeout('10s')], {
       partition: 'ann',
       host: this.host,
-      fetch: (request) => (store.isDead ? new Promise(() => {}) : this.#answer(request)),
+      fetch: (request) => (store.isDead ? new Promise(() => {}) : this.#respond(request)),
     });
   }
 
@@ -80,14 +80,14 @@ export class World {
     const store = this.#store;
     const given: Given = { body, lane, is: 'unknown' };
     this.given.push(given);
-    const answer = this.#fetch?.(URL_, { method: 'POST', body, holdfast: { outbox: { lane, ...more } } });
-    answer?.then(
+    const response = this.#fetch?.(URL_, { method: 'POST', body, holdfast: { outbox: { lane, ...more } } });
+    response?.then(
       () => {
         if (!store.isDead) given.is = 'accepted';
       },
       (error) => {
         if (store.isDead) return;
-        // A dead letter that had no answer was accepted all the same.
+        // A dead letter that had no response was accepted all the same.
         given.is = error.code === 'dead-lettered' ? 'accepted' : 'not accepted';
         if (error instanceof ConfigurationError) throw error;
       },
@@ -99,7 +99,7 @@ export class World {
     await this.host.clock.advance(ms);
   }
 
-  async #answer(request: Request): Promise<Response> {
+  async #respond(request: Request): Promise<Response> {
     const key = request.headers.get('idempotency-key') ?? '';
     const body = await request.text();
     this.arrived.push({ key, body });

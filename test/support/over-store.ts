@@ -21,9 +21,9 @@ export async function servesStale(open: () => Store): Promise<void> {
   await before.fetch.close();
 
   const after = reader(open(), () => Promise.reject(new TypeError('Failed to fetch')));
-  const copy = await after.fetch(URL_);
-  expect([await copy.text(), sourceOf(copy)]).toEqual([body, 'stale']);
-  expect(copy.headers.get('etag')).toBe('"1"');
+  const cached = await after.fetch(URL_);
+  expect([await cached.text(), sourceOf(cached)]).toEqual([body, 'stale']);
+  expect(cached.headers.get('etag')).toBe('"1"');
   expect(await after.cache.clear({ partition: 'ann' })).toBeGreaterThanOrEqual(0);
   await after.fetch.close();
 
@@ -37,12 +37,12 @@ export async function servesStale(open: () => Store): Promise<void> {
 export async function readsWithout(store: Store): Promise<HoldfastEvent> {
   const { fetch, trouble } = reader(store, async () => new Response('fresh'));
   for (const _ of [1, 2]) {
-    const answer = await fetch(URL_);
-    expect([await answer.text(), sourceOf(answer)]).toEqual(['fresh', 'network']);
+    const response = await fetch(URL_);
+    expect([await response.text(), sourceOf(response)]).toEqual(['fresh', 'network']);
   }
-  const told = await trouble;
+  const failure = await trouble;
   await fetch.close();
-  return told;
+  return failure;
 }
 
 function reader(store: Store, origin: () => Promise<Response>) {
@@ -77,8 +77,12 @@ export async function deliversOnce(open: () => AtomicStore): Promise<void> {
   const bodies = ['one', large, new Blob(['three'], { type: 'text/x' })];
   const before = writer(open(), () => Promise.reject(new TypeError('Failed to fetch')));
   for (const [at, body] of bodies.entries()) {
-    const answer = await before.fetch(URL_, { method: 'POST', body, holdfast: { outbox: { id: `${at}` } } });
-    expect(isQueued(answer)).toBe(true);
+    const response = await before.fetch(URL_, {
+      method: 'POST',
+      body,
+      holdfast: { outbox: { id: `${at}` } },
+    });
+    expect(isQueued(response)).toBe(true);
   }
   expect(await before.box.counts()).toMatchObject({ waiting: 3 });
   await before.fetch.close();

@@ -20,7 +20,7 @@ export interface Scenario {
   readonly clock: TestHost['clock'];
   readonly events: HoldfastEvent[];
   /** Events of one type, in order. */
-  told<T extends HoldfastEvent['type']>(type: T): Extract<HoldfastEvent, { type: T }>[];
+  emitted<T extends HoldfastEvent['type']>(type: T): Extract<HoldfastEvent, { type: T }>[];
 }
 
 /** Policies around a scripted origin, in virtual time. */
@@ -44,6 +44,6 @@ export function scenario(
     host,
     clock: host.clock,
     events,
-    told: (type) => events.filter((event) => event.type === type) as never,
+    emitted: (type) => events.filter((event) => event.type === type) as never,
   };
 }

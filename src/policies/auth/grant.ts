@@ -102,7 +102,7 @@ async function readResponse(
   // Endpoints without OAuth errors respond with a bare 401.
   if (canBeRefused && (known === 'invalid_grant' || (status === 401 && !known))) return { refused: true };
   return {
-    failure: refreshFailed(`the token endpoint answered ${status}${known ? `, ${known}` : ''}`, {
+    failure: refreshFailed(`the token endpoint responded ${status}${known ? `, ${known}` : ''}`, {
       transient: status >= 500 || status === 408 || status === 429,
       wait: retryAfter(headers, now),
     }),

@@ -76,7 +76,7 @@ export function createCacheApi(cache: Cache): CacheManagement {
       return await withDeadline(ADMIN_TIMEOUT, { host: cache.host }, work);
     } catch (cause) {
       if (!(cause instanceof DeadlineError)) throw cause;
-      throw new StorageError(`staleCache.${operation}: the store did not answer`, { cause });
+      throw new StorageError(`staleCache.${operation}: the store did not respond`, { cause });
     }
   };
 

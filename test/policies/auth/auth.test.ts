@@ -200,7 +200,7 @@ describe('a 401', () => {
     expect(contexts).toEqual([{ partition: 'ann', refused: 'old' }]);
     expect(scene.origin.seen).toHaveLength(40);
     expect(new Set(scene.origin.seen.slice(20).map(({ body }) => body)).size).toBe(20);
-    expect(scene.told('auth-replayed')).toHaveLength(20);
+    expect(scene.emitted('auth-replayed')).toHaveLength(20);
   });
 
   test('after a 401 auth takes a token that is new by then, without a refresh', async () => {
@@ -382,7 +382,7 @@ describe('a token function of the application', () => {
       expect(error).toMatchObject({ name: 'AuthError', category: 'auth', origin: ORIGIN, ...facts });
       expect(shown(error)).not.toContain(SECRET);
       expect(scene.origin.seen).toHaveLength(0);
-      expect(scene.told('refused')).toMatchObject([{ code: facts.code }]);
+      expect(scene.emitted('refused')).toMatchObject([{ code: facts.code }]);
       expect(scene.clock.pending).toBe(0);
     },
   );
@@ -628,7 +628,7 @@ test('a rejection by an inner policy passes, and names no credentials', async ()
     () => () => Promise.reject(refusal),
   ]);
   expect(await failure(scene.fetch(ORIGIN))).toBe(refusal);
-  expect(scene.told('refused')).toEqual([]);
+  expect(scene.emitted('refused')).toEqual([]);
 });
 
 test('a call that is aborted while the origin is silent ends with the caller’s reason', async () => {

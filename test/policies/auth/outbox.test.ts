@@ -67,23 +67,23 @@ describe('a queued write with auth', () => {
   });
 
   test('a queued write with a 401 is sent again under its key when there is a new token', async () => {
-    const { auth, server, write, told } = page();
+    const { auth, server, write, emitted } = page();
     await auth.signIn(server.login());
     server.revoke();
     expect((await write('one')).status).toBe(200);
     const keys = server.called().map(({ headers }) => headers.get('idempotency-key'));
     expect(keys).toHaveLength(2);
     expect(new Set(keys).size).toBe(1);
-    expect(told('delivered')).toHaveLength(1);
-    expect(told('outbox-auth-required')).toEqual([]);
+    expect(emitted('delivered')).toHaveLength(1);
+    expect(emitted('outbox-auth-required')).toEqual([]);
   });
 
   test('a queued write waits without a signed-in user, loses no attempt, and is sent after sign-in', async () => {
-    const { auth, server, write, told, outbox, clock, taken } = page();
+    const { auth, server, write, emitted, outbox, clock, taken } = page();
     const responses = await Promise.all([write('one'), write('two')]);
     expect(responses.map(isQueued)).toEqual([true, true]);
     expect(await outbox.counts()).toMatchObject({ waiting: 2, paused: 'credentials' });
-    expect(told('outbox-auth-required')).toHaveLength(1);
+    expect(emitted('outbox-auth-required')).toHaveLength(1);
     expect(server.called()).toEqual([]);
     await clock.advance(3_600_000);
     expect(await outbox.entries()).toMatchObject([
@@ -93,7 +93,7 @@ describe('a queued write with auth', () => {
     await auth.signIn(server.login());
     await clock.advance(1_000);
     expect(taken()).toEqual(['one', 'two']);
-    expect(told('outbox-resumed')).toHaveLength(1);
+    expect(emitted('outbox-resumed')).toHaveLength(1);
     expect(await outbox.counts()).toMatchObject({ waiting: 0, deadLetters: 0 });
   });
 
@@ -110,7 +110,7 @@ describe('a queued write with auth', () => {
   });
 
   test('a queued write is sent again by itself if the token endpoint was only unavailable', async () => {
-    const { auth, server, write, outbox, clock, taken, told } = page();
+    const { auth, server, write, outbox, clock, taken, emitted } = page();
     await auth.signIn(server.login());
     await clock.advance(3_600_000);
     server.replies(networkError(), status(503), networkError());
@@ -118,15 +118,15 @@ describe('a queued write with auth', () => {
     expect(await outbox.counts()).not.toHaveProperty('paused');
     await clock.advance(120_000);
     expect(taken()).toEqual(['one']);
-    expect(told('outbox-auth-required')).toEqual([]);
-    expect(told('postponed').length).toBeGreaterThan(0);
+    expect(emitted('outbox-auth-required')).toEqual([]);
+    expect(emitted('postponed').length).toBeGreaterThan(0);
     for (let nth = 0; nth < 40; nth++) server.replies(status(503));
     await clock.advance(3_600_000);
     await write('two');
     await clock.advance(1_200_000);
     // The write has no part in that, and loses no attempt.
     expect(await outbox.entries()).toMatchObject([{ state: 'waiting', attempts: 0 }]);
-    expect(told('postponed').length).toBeGreaterThan(11);
+    expect(emitted('postponed').length).toBeGreaterThan(11);
     await clock.advance(3_600_000);
     expect(taken()).toEqual(['one', 'two']);
   });

@@ -85,24 +85,24 @@ describe('the life of a token', () => {
   });
 
   test('an expired token is refreshed once, and all calls wait for it', async () => {
-    const { auth, server, get, clock, told } = world();
+    const { auth, server, get, clock, emitted } = world();
     await auth.signIn(server.login());
     await clock.advance(3_600_000);
     expect(await many(50, get)).toEqual(Array(50).fill(200));
     expect(server.asked()).toHaveLength(1);
     expect(server.served).toEqual(Array(50).fill('ann'));
-    expect(told('token-refreshed')).toEqual([{ type: 'token-refreshed', origin: API, remote: false }]);
+    expect(emitted('token-refreshed')).toEqual([{ type: 'token-refreshed', origin: API, remote: false }]);
     expect(clock.pending).toBe(0);
   });
 
   test('a refused token is refreshed once for all calls, and each call is sent once more', async () => {
-    const { auth, server, get, told } = world();
+    const { auth, server, get, emitted } = world();
     await auth.signIn(server.login());
     server.revoke();
     expect(await many(50, get)).toEqual(Array(50).fill(200));
     expect(server.asked()).toHaveLength(1);
     expect(server.served.filter((status) => status === '401')).toHaveLength(50);
-    expect(told('auth-replayed')).toHaveLength(50);
+    expect(emitted('auth-replayed')).toHaveLength(50);
     expect(server.reused).toBe(false);
   });
 
@@ -316,11 +316,11 @@ describe('a refresh that fails', () => {
     ],
     'an unknown client': [
       () => () => json({ error: 'invalid_client', error_description: 'hunter2' }, 401),
-      { transient: false, message: 'the token endpoint answered 401, invalid_client' },
+      { transient: false, message: 'the token endpoint responded 401, invalid_client' },
     ],
     'an unknown error': [
       () => () => json({ error: 'hunter2' }, 400),
-      { transient: false, message: 'the token endpoint answered 400' },
+      { transient: false, message: 'the token endpoint responded 400' },
     ],
     'a page with status 403': [() => () => ok('hunter2', { status: 403 }), { transient: false }],
   };
@@ -329,7 +329,7 @@ describe('a refresh that fails', () => {
     '%s is one clear error for all calls, and delays the next refresh',
     async (_, [replyOf, facts]) => {
       const scene = world();
-      const { auth, server, clock, fetch, told, events } = scene;
+      const { auth, server, clock, fetch, emitted, events } = scene;
       await auth.signIn(server.login());
       await clock.advance(3_600_000);
       const step = replyOf(scene);
@@ -349,7 +349,7 @@ describe('a refresh that fails', () => {
       expect(new Set(errors).size).toBe(20);
       expect(server.asked()).toHaveLength(1);
       expect(clock.ticks() - 3_600_000).toBeLessThanOrEqual(10_000);
-      expect(told('token-refresh-failed')).toMatchObject([
+      expect(emitted('token-refresh-failed')).toMatchObject([
         { code: 'refresh-failed', retryAt: errors[0]?.retryAt },
       ]);
 
@@ -417,7 +417,7 @@ describe('a refresh that fails', () => {
   });
 
   test('a failed refresh fails no call as long as the token is valid', async () => {
-    const { auth, server, get, clock, told } = world();
+    const { auth, server, get, clock, emitted } = world();
     await auth.signIn(server.login());
     await clock.advance(3_550_000);
     for (let nth = 0; nth < 100; nth++) server.replies(hang());
@@ -425,18 +425,21 @@ describe('a refresh that fails', () => {
       expect(await get()).toBe(200);
       await clock.advance(500);
     }
-    expect(told('token-refresh-failed').length).toBeGreaterThan(1);
+    expect(emitted('token-refresh-failed').length).toBeGreaterThan(1);
     expect(server.asked().length).toBeLessThan(5);
   });
 
   test('retry does not repeat a failed refresh, and the circuit of the API does not count it', async () => {
-    const { auth, server, get, clock, told } = world({}, { around: [retry({ limit: 5 }), totalTimeout()] });
+    const { auth, server, get, clock, emitted } = world(
+      {},
+      { around: [retry({ limit: 5 }), totalTimeout()] },
+    );
     await auth.signIn(server.login());
     await clock.advance(3_600_000);
     server.replies(status(503));
     expect(await get()).toBe('refresh-failed');
     expect(server.asked()).toHaveLength(1);
-    expect(told('retry')).toEqual([]);
+    expect(emitted('retry')).toEqual([]);
   });
 
   test('a refresh that an open circuit rejects has its retryAt', async () => {
@@ -492,7 +495,7 @@ describe('a refresh that the server rejects', () => {
       ? {}
       : { grant: async () => (isRefused ? undefined : scene.server.login()) };
     const scene = world(grant);
-    const { auth, server, clock, get, told } = scene;
+    const { auth, server, clock, get, emitted } = scene;
     const received: unknown[] = [];
     auth.subscribe((event) => received.push(event));
     await auth.signIn(server.login());
@@ -505,7 +508,7 @@ describe('a refresh that the server rejects', () => {
     expect(await get()).toBe('signed-out');
     expect(server.asked()).toHaveLength(step ? 1 : 0);
     expect(server.called()).toHaveLength(0);
-    expect(told('signed-out')).toEqual([
+    expect(emitted('signed-out')).toEqual([
       { type: 'signed-out', origin: API, reason: 'refused', remote: false },
     ]);
     expect(received).toEqual([
@@ -617,7 +620,7 @@ describe('calls that wait for a refresh', () => {
 test('a tab that never releases its lock delays the others for a limited time', async () => {
   const { locks } = globalThis.navigator ?? {};
   if (!locks) return;
-  const { auth, server, get, clock, told } = world();
+  const { auth, server, get, clock, emitted } = world();
   await auth.signIn(server.login());
   await clock.advance(3_600_000);
   let release = (): void => {};
@@ -633,7 +636,7 @@ test('a tab that never releases its lock delays the others for a limited time', 
   await holding;
   expect(await many(5, get)).toEqual(Array(5).fill('refresh-failed'));
   expect(clock.ticks()).toBe(3_610_000);
-  expect(told('token-refresh-failed')).toHaveLength(1);
+  expect(emitted('token-refresh-failed')).toHaveLength(1);
   expect(server.asked()).toEqual([]);
   release();
   await clock.advance(2_000);

@@ -79,10 +79,10 @@ const encrypted = { encryption: encryptWith(() => key as Promise<CryptoKey>) };
 
 describe('signing in and out', () => {
   test('a call before the sign-in is rejected, and nothing is sent', async () => {
-    const { get, origin, told } = tab();
+    const { get, origin, emitted } = tab();
     expect(await get()).toBe('signed-out');
     expect(origin.seen).toEqual([]);
-    expect(told('refused')).toMatchObject([{ code: 'signed-out' }]);
+    expect(emitted('refused')).toMatchObject([{ code: 'signed-out' }]);
   });
 
   test('a sign-in takes effect at once', async () => {
@@ -168,7 +168,7 @@ describe('signing in and out', () => {
   });
 
   test('a subscriber receives sign-ins and sign-outs until it unsubscribes, though another one throws', async () => {
-    const { auth, server, received, told } = tab();
+    const { auth, server, received, emitted } = tab();
     const own: AuthEvent[] = [];
     auth.subscribe(() => {
       throw new Error('mine');
@@ -182,7 +182,7 @@ describe('signing in and out', () => {
       { type: 'signed-in', partition: 'ann', remote: false },
       { type: 'signed-out', partition: 'ann', reason: 'application', remote: false },
     ]);
-    expect(told('signed-out')).toMatchObject([{ reason: 'application' }]);
+    expect(emitted('signed-out')).toMatchObject([{ reason: 'application' }]);
   });
 });
 
@@ -254,7 +254,7 @@ describe('tokens in a store', () => {
     const second = tab({ store, ...encrypted }, first);
     store.break('fail');
     expect(await second.get()).toBe('refresh-failed');
-    expect(second.told('store-failed')).toMatchObject([{ store: 'durable', operation: 'read' }]);
+    expect(second.emitted('store-failed')).toMatchObject([{ store: 'durable', operation: 'read' }]);
     store.heal();
     expect(await second.get()).toBe('ann');
   });
@@ -300,7 +300,7 @@ describe('tokens in a store', () => {
     };
     expect(await first.get()).toBe('ann');
     await settle();
-    expect(first.told('store-failed')).toMatchObject([{ operation: 'write' }]);
+    expect(first.emitted('store-failed')).toMatchObject([{ operation: 'write' }]);
     expect(await store.range({})).toEqual([]);
     await first.clock.advance(3_600_000);
     full = false;
@@ -347,7 +347,9 @@ describe('tabs that share a store', () => {
     await settle();
     expect(await second.get()).toBe('ann');
     expect(first.server.asked()).toHaveLength(1);
-    expect(second.told('token-refreshed')).toEqual([{ type: 'token-refreshed', origin: API, remote: true }]);
+    expect(second.emitted('token-refreshed')).toEqual([
+      { type: 'token-refreshed', origin: API, remote: true },
+    ]);
   });
 
   test('a tab with a refused token takes over the new one of another tab', async () => {

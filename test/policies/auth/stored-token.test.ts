@@ -171,7 +171,7 @@ describe('a stored bearer token', () => {
     expect(error).toBeInstanceOf(AuthError);
     expect((error as AuthError).code).toBe('refresh-failed');
     expect((error as AuthError).transient).toBe(true);
-    expect(worker.told('store-failed')).toMatchObject([{ store: 'durable', operation: 'read' }]);
+    expect(worker.emitted('store-failed')).toMatchObject([{ store: 'durable', operation: 'read' }]);
     store.heal();
     expect(await worker.get()).toBe(200);
   });

@@ -140,7 +140,7 @@ describe('a circuit stays closed', () => {
       return ok();
     });
     for (let round = 0; round < 20; round++) await Promise.all(many(30, () => get(scene)));
-    expect(scene.told('circuit')).toEqual([]);
+    expect(scene.emitted('circuit')).toEqual([]);
   });
 });
 
@@ -162,8 +162,8 @@ describe('an open circuit', () => {
     const wait = (error.retryAt as number) - scene.clock.now();
     expect(wait).toBeGreaterThanOrEqual(240);
     expect(wait).toBeLessThanOrEqual(301);
-    expect(scene.told('refused')).toMatchObject([{ code: 'circuit-open', retryAt: error.retryAt }]);
-    expect(scene.told('circuit')).toMatchObject([
+    expect(scene.emitted('refused')).toMatchObject([{ code: 'circuit-open', retryAt: error.retryAt }]);
+    expect(scene.emitted('circuit')).toMatchObject([
       { origin: ORIGIN, from: 'closed', to: 'open', failures: 5, lastFailure: 'network' },
     ]);
   });

@@ -53,8 +53,8 @@ describe('while a circuit is open', () => {
     const [, probe = 0, ...rest] = scene.origin.seen.map(({ at }) => at);
     expect(probe).toBeGreaterThanOrEqual(240);
     expect(rest).toEqual([probe + 100, probe + 100, probe + 100]);
-    expect(scene.told('waiting')).toHaveLength(4);
-    expect(scene.told('released').map(({ waited }) => waited)).toEqual([probe, ...rest]);
+    expect(scene.emitted('waiting')).toHaveLength(4);
+    expect(scene.emitted('released').map(({ waited }) => waited)).toEqual([probe, ...rest]);
     expect(scene.clock.pending).toBe(0);
   });
 
@@ -277,7 +277,7 @@ describe('while an origin does not respond', () => {
     const scene = world();
     scene.origin.otherwise(() => status(503));
     await Promise.all(many(3, () => get(scene)));
-    expect(scene.told('waiting')).toEqual([]);
+    expect(scene.emitted('waiting')).toEqual([]);
   });
 });
 

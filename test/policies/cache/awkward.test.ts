@@ -10,7 +10,7 @@ import { durableStore } from '../../support/durable.ts';
 import { quiet } from '../../support/platform.ts';
 import { scenario } from '../../support/scenario.ts';
 
-const copies = (store: AtomicStore) => store.range({ prefix: 'copy ' });
+const records = (store: AtomicStore) => store.range({ prefix: 'copy ' });
 
 /** The final URL of redirects. */
 const redirected = (response: Response, url: string): Response =>
@@ -43,11 +43,11 @@ const noTabs = typeof BroadcastChannel !== 'function' || navigator.userAgent ===
 test.skipIf(noTabs)('a write with a lost response makes doubtful what another tab is reading', async () => {
   const store = durableStore();
   const [one, other] = [cachePage({ store, mode: 'cache-first' }), cachePage({ store, mode: 'cache-first' })];
-  let answer = (_: Response): void => {};
+  let respond = (_: Response): void => {};
   other.origin.replies(
     () =>
       new Promise((resolve) => {
-        answer = resolve;
+        respond = resolve;
       }),
     fresh('after'),
   );
@@ -55,7 +55,7 @@ test.skipIf(noTabs)('a write with a lost response makes doubtful what another ta
   one.origin.otherwise(networkError());
   await expect(one.fetch(URL_, { method: 'PUT', body: 'x' })).rejects.toThrow(TypeError);
   for (let turn = 0; turn < 50; turn++) await quiet();
-  answer(fresh('before'));
+  respond(fresh('before'));
   expect(await early).toBe('before');
   for (let turn = 0; turn < 10; turn++) await quiet();
   expect(await other.read()).toEqual([200, 'network', 'after']);
@@ -223,7 +223,7 @@ describe('a store that hung once', () => {
   test('makes clear() reject', async () => {
     const { cache, store } = cachePage();
     store.break('hang');
-    await expect(cache.clear()).rejects.toThrow('staleCache.clear: the store did not answer');
+    await expect(cache.clear()).rejects.toThrow('staleCache.clear: the store did not respond');
   });
 });
 
@@ -238,7 +238,7 @@ test('plain cached responses are deleted at the first use of encryption', async 
   ]);
   const sealed = cachePage({ store, encryption: encryptWith(key as CryptoKey) });
   await sealed.read(`${URL_}?other`);
-  expect(JSON.stringify(await copies(store))).not.toContain('secret');
+  expect(JSON.stringify(await records(store))).not.toContain('secret');
   expect(await sealed.cache.usage()).toEqual({ entries: 1, bytes: 2 });
 });
 
@@ -307,7 +307,7 @@ test('a full disk evicts a quarter of what is stored, and not of what this tab o
   await one.clock.advance(60_000);
   await one.read(`${URL_}/last`);
   // Twenty less the five evicted ones, and the new one.
-  expect(await copies(store)).toHaveLength(16);
+  expect(await records(store)).toHaveLength(16);
 });
 
 test('a sign-out by a clock that was ahead delays no later read', async () => {
@@ -327,7 +327,7 @@ test('a sign-out by a clock that was ahead delays no later read', async () => {
 test('an unreadable record does not end a list', async () => {
   const { cache, read, store } = cachePage();
   for (const n of [1, 2, 3]) await read(`${URL_}/${n}`);
-  const [first] = await copies(store);
+  const [first] = await records(store);
   await store.write([{ put: { key: first?.key as string, value: 'garbage' } }]);
   expect((await cache.entries({ limit: 1 })).map(({ url }) => url)).toEqual([`${URL_}/2`]);
 });

@@ -62,7 +62,7 @@ describe('the last good response', () => {
     ['503', () => status(503)],
     ['504', () => status(504)],
   ])('is served on %s, and says so', async (_, failure) => {
-    const { read, fetch, origin, clock, told } = page();
+    const { read, fetch, origin, clock, emitted } = page();
     origin.replies(cacheable('copy', { 'content-type': 'text/x', 'cache-control': 'max-age=10' }), failure());
     expect(await read()).toEqual([200, 'network', 'copy']);
     await clock.advance(60_000);
@@ -77,7 +77,7 @@ describe('the last good response', () => {
     );
     expect(response.headers.get('content-type')).toBe('text/x');
     expect(await response.text()).toBe('copy');
-    expect(told('cache-served')).toMatchObject([{ url: URL_, age }]);
+    expect(emitted('cache-served')).toMatchObject([{ url: URL_, age }]);
   });
 
   test('is served behind an open circuit', async () => {
@@ -114,9 +114,9 @@ describe('the last good response', () => {
     await read();
     const controller = new AbortController();
     const reason = new Error('mine');
-    const answer = fetch(URL_, { signal: controller.signal });
+    const reading = fetch(URL_, { signal: controller.signal });
     controller.abort(reason);
-    await expect(answer).rejects.toBe(reason);
+    await expect(reading).rejects.toBe(reason);
   });
 
   test.each<[string, RequestInit]>([
@@ -285,7 +285,7 @@ describe('partitions', () => {
 
 describe('limits', () => {
   test('the least recently used is evicted first, by number', async () => {
-    const { read, fetch, origin, clock, told } = page({ maxEntries: 2 });
+    const { read, fetch, origin, clock, emitted } = page({ maxEntries: 2 });
     await read(`${URL_}/1`);
     await clock.advance(100_000);
     await read(`${URL_}/2`);
@@ -298,7 +298,7 @@ describe('limits', () => {
     expect((await read(`${URL_}/1`))[1]).toBe('stale');
     expect((await read(`${URL_}/3`))[1]).toBe('stale');
     await expect(fetch(`${URL_}/2`)).rejects.toThrow(TypeError);
-    expect(told('cache-evicted')).toMatchObject([{ entries: 1, bytes: 2 }]);
+    expect(emitted('cache-evicted')).toMatchObject([{ entries: 1, bytes: 2 }]);
   });
 
   test('the least recently used is evicted first, by bytes', async () => {
@@ -315,13 +315,13 @@ describe('limits', () => {
 
 describe('a store that', () => {
   test('fails does not fail a read', async () => {
-    const { read, store, origin, told } = page({ validators: 'platform' });
+    const { read, store, origin, emitted } = page({ validators: 'platform' });
     store.break('fail');
     expect(await read()).toEqual([200, 'network', 'ok']);
     origin.replies(status(503), networkError());
     expect((await read())[0]).toBe(503);
     await expect(read()).rejects.toMatchObject({ code: 'network' });
-    expect(told('store-failed').map(({ operation }) => operation)).toEqual(['keep', 'find', 'find']);
+    expect(emitted('store-failed').map(({ operation }) => operation)).toEqual(['keep', 'find', 'find']);
   });
 
   test('hangs does not hang a read', async () => {

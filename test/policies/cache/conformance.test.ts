@@ -456,9 +456,9 @@ describe('a HEAD', () => {
 
 describe('a write', () => {
   /** @returns the result of a read without a request: undefined if the cached response is invalid. */
-  const written = async (answer: Response, url = URL_, method = 'POST'): Promise<string | undefined> => {
+  const written = async (response: Response, url = URL_, method = 'POST'): Promise<string | undefined> => {
     const page = await holding(fresh('one', 3_600));
-    page.origin.replies(answer);
+    page.origin.replies(response);
     await page.read(url, { method });
     const [code, , body] = await page.read(URL_, asked('only-if-cached'));
     return code === 200 ? body : undefined;
@@ -626,9 +626,9 @@ describe('a write', () => {
     ['whose response was lost', networkError],
     ['with the response 408', () => status(408)],
     ['with the response 503', () => status(503)],
-  ])('%s makes the cached responses stale: they only stand in', async (_, answer) => {
+  ])('%s makes the cached responses stale: they only stand in', async (_, response) => {
     const page = await holding(fresh('one', 3_600));
-    page.origin.replies(answer(), networkError(), fresh('two', 3_600));
+    page.origin.replies(response(), networkError(), fresh('two', 3_600));
     await page.read(URL_, { method: 'PUT' }).catch(() => {});
     expect(await page.read()).toEqual([200, 'stale', 'one']);
     expect((await page.read())[2]).toBe('two');

@@ -66,37 +66,37 @@ async function settled(page: Page): Promise<void> {
   }
 }
 
-const COPY = [200, 'stale', 'one'];
+const CACHED = [200, 'stale', 'one'];
 
 describe('while no response comes', () => {
   test('a read without a response after 4 s gets its cached response, and says why', async () => {
     const page = await lieFi();
-    expect(await page.timed()).toEqual([...COPY, 4]);
-    expect(page.told('cache-served')).toMatchObject([{ source: 'stale', cause: 'silence' }]);
+    expect(await page.timed()).toEqual([...CACHED, 4]);
+    expect(page.emitted('cache-served')).toMatchObject([{ source: 'stale', cause: 'silence' }]);
   });
 
   test('a read from a silent origin gets its cached response at once', async () => {
     const page = await lieFi();
     await page.timed();
-    expect(await page.timed()).toEqual([...COPY, 0]);
-    expect(await page.timed(URLS[0])).toEqual([...COPY, 0]);
-    expect(page.told('cache-served').map((event) => event.cause)).toEqual(Array(3).fill('silence'));
+    expect(await page.timed()).toEqual([...CACHED, 0]);
+    expect(await page.timed(URLS[0])).toEqual([...CACHED, 0]);
+    expect(page.emitted('cache-served').map((event) => event.cause)).toEqual(Array(3).fill('silence'));
   });
 
   test('a read from a silent origin sends no request while one is under way', async () => {
     const page = await lieFi();
     await page.timed();
     const reads = await Promise.all(URLS.map((url) => page.timed(url)));
-    expect(reads).toEqual(URLS.map(() => [...COPY, 0]));
+    expect(reads).toEqual(URLS.map(() => [...CACHED, 0]));
     expect(page.origin.seen).toHaveLength(1);
   });
 
   test('thirty reads at once wait together for the cached responses, and the next thirty not at all', async () => {
     const page = await lieFi();
     const first = await Promise.all(URLS.map((url) => page.timed(url)));
-    expect(first).toEqual(URLS.map(() => [...COPY, 4]));
+    expect(first).toEqual(URLS.map(() => [...CACHED, 4]));
     const second = await Promise.all(URLS.map((url) => page.timed(url)));
-    expect(second).toEqual(URLS.map(() => [...COPY, 0]));
+    expect(second).toEqual(URLS.map(() => [...CACHED, 0]));
     expect(page.origin.seen).toHaveLength(30);
   });
 
@@ -106,7 +106,7 @@ describe('while no response comes', () => {
     for (let round = 1; round <= 3; round++) {
       await page.clock.advance(10_000);
       const reads = await Promise.all(URLS.map((url) => page.timed(url, {})));
-      expect(reads).toEqual(URLS.map(() => [...COPY, 0]));
+      expect(reads).toEqual(URLS.map(() => [...CACHED, 0]));
       expect(page.origin.seen).toHaveLength(1 + round);
     }
   });
@@ -128,10 +128,10 @@ describe('while no response comes', () => {
   test('a silent origin neither delays reads from another origin nor serves them cached responses at once', async () => {
     const page = await lieFi();
     await page.timed();
-    expect(await page.timed(OTHER)).toEqual([...COPY, 4]);
+    expect(await page.timed(OTHER)).toEqual([...CACHED, 4]);
     page.origin.otherwise(() => fresh('two'));
     expect(await page.timed(`${OTHER}?new`)).toEqual([200, 'network', 'two', 0]);
-    expect(await page.timed()).toEqual([...COPY, 0]);
+    expect(await page.timed()).toEqual([...CACHED, 0]);
   });
 
   test('a read of a silent origin without a cached response waits for its own time limit', async () => {
@@ -148,8 +148,8 @@ describe('while no response comes', () => {
       const page = await lieFi({ mode });
       page.origin.otherwise(hang());
       const asked = { ...PATIENT, headers: { 'cache-control': 'max-age=1' } };
-      expect(await page.timed(URL_, asked)).toEqual([...COPY, 4]);
-      expect(await page.timed(URLS[0], asked)).toEqual([...COPY, 0]);
+      expect(await page.timed(URL_, asked)).toEqual([...CACHED, 4]);
+      expect(await page.timed(URLS[0], asked)).toEqual([...CACHED, 0]);
       expect(page.origin.seen).toHaveLength(1);
     },
   );
@@ -159,7 +159,7 @@ describe('while no response comes', () => {
     await page.timed(URL_, {});
     await page.clock.advance(10_000);
     page.host.connectivity.set(false);
-    expect(await page.timed()).toEqual([...COPY, 0]);
+    expect(await page.timed()).toEqual([...CACHED, 0]);
     expect(page.origin.seen).toHaveLength(1);
   });
 
@@ -183,9 +183,9 @@ describe('when an origin counts as silent', () => {
       slow(page.clock, 2_000, () => status(404)),
     );
     const [first] = await Promise.all([page.timed(), page.timed(`${URL_}?new`)]);
-    expect(first).toEqual([...COPY, 4]);
-    expect(await page.timed(URLS[0])).toEqual([...COPY, 4]);
-    expect(await page.timed(URLS[1])).toEqual([...COPY, 0]);
+    expect(first).toEqual([...CACHED, 4]);
+    expect(await page.timed(URLS[0])).toEqual([...CACHED, 4]);
+    expect(await page.timed(URLS[1])).toEqual([...CACHED, 0]);
   });
 
   test.each<[string, Step]>([
@@ -208,8 +208,8 @@ describe('when an origin counts as silent', () => {
       await read();
       await page.clock.advance(61_000);
       page.origin.otherwise(step);
-      expect(await read()).toEqual([...COPY, 4]);
-      expect(await read()).toEqual([...COPY, 4]);
+      expect(await read()).toEqual([...CACHED, 4]);
+      expect(await read()).toEqual([...CACHED, 4]);
       await page.fetch.close();
     },
   );
@@ -225,7 +225,7 @@ describe('when an origin counts as silent', () => {
     );
     await page.timed();
     await page.clock.advance(3_000);
-    expect(await page.timed()).toEqual([...COPY, 0]);
+    expect(await page.timed()).toEqual([...CACHED, 0]);
     expect(page.origin.seen).toHaveLength(2);
   });
 
@@ -240,21 +240,21 @@ describe('when an origin counts as silent', () => {
     const page = await lieFi();
     await page.timed();
     const long = { holdfast: { ...PATIENT.holdfast, staleCache: { respondAfter: '6s' as const } } };
-    expect(await page.timed(URLS[0], long)).toEqual([...COPY, 6]);
-    expect(await page.timed(URLS[1], long)).toEqual([...COPY, 0]);
+    expect(await page.timed(URLS[0], long)).toEqual([...CACHED, 6]);
+    expect(await page.timed(URLS[1], long)).toEqual([...CACHED, 0]);
   });
 
   test('a read with respondAfter: false waits for a silent origin', async () => {
     const page = await lieFi();
     await page.timed();
     const off = { holdfast: { staleCache: { respondAfter: false as const } } };
-    expect(await page.timed(URLS[0], off)).toEqual([...COPY, 10]);
+    expect(await page.timed(URLS[0], off)).toEqual([...CACHED, 10]);
   });
 
   test('a cache with respondAfter: false gives no cached response for silence', async () => {
     const page = await lieFi({ respondAfter: false });
-    expect(await page.timed(URL_, {})).toEqual([...COPY, 10]);
-    expect(await page.timed(URL_, {})).toEqual([...COPY, 10]);
+    expect(await page.timed(URL_, {})).toEqual([...CACHED, 10]);
+    expect(await page.timed(URL_, {})).toEqual([...CACHED, 10]);
   });
 });
 
@@ -289,7 +289,7 @@ describe('the network returns', () => {
     await page.timed();
     await page.clock.advance(5_000);
     await give(() => fresh('two'));
-    expect(page.told('cache-updated')).toEqual([{ type: 'cache-updated', url: URL_ }]);
+    expect(page.emitted('cache-updated')).toEqual([{ type: 'cache-updated', url: URL_ }]);
     expect(await page.timed(URLS[0])).toEqual([200, 'network', 'two', 0]);
     page.origin.otherwise(networkError());
     expect((await page.timed()).slice(0, 3)).toEqual([200, 'cache', 'two']);
@@ -302,7 +302,7 @@ describe('the network returns', () => {
     const give = returning(page);
     await page.timed(URLS[7]);
     await give(() => fresh('two'));
-    expect(page.told('cache-updated')).toEqual([{ type: 'cache-updated', url: URLS[7] }]);
+    expect(page.emitted('cache-updated')).toEqual([{ type: 'cache-updated', url: URLS[7] }]);
     expect(await page.timed(URLS[0])).toEqual([200, 'network', 'two', 0]);
     page.origin.otherwise(networkError());
     expect((await page.timed(URLS[7])).slice(0, 3)).toEqual([200, 'cache', 'two']);
@@ -329,7 +329,7 @@ describe('the network returns', () => {
     await give(() => new Response(body));
     await page.clock.advance(41_000);
     await settled(page);
-    expect(page.told('cache-updated')).toEqual([{ type: 'cache-updated', url: URLS[1] }]);
+    expect(page.emitted('cache-updated')).toEqual([{ type: 'cache-updated', url: URLS[1] }]);
   });
 
   test('thirty late responses are stored and announced, each once', async () => {
@@ -337,7 +337,7 @@ describe('the network returns', () => {
     const give = returning(page);
     await Promise.all([...URLS, ...URLS].map((url) => page.timed(url)));
     await give(() => fresh('two'));
-    const announced = page.told('cache-updated').map(({ url }) => url);
+    const announced = page.emitted('cache-updated').map(({ url }) => url);
     expect(announced.toSorted()).toEqual(URLS.toSorted());
   });
 
@@ -346,8 +346,8 @@ describe('the network returns', () => {
     const give = returning(page);
     await page.timed();
     await give(() => fresh('one'));
-    expect(page.told('cache-stored')).toHaveLength(1);
-    expect(page.told('cache-updated')).toEqual([]);
+    expect(page.emitted('cache-stored')).toHaveLength(1);
+    expect(page.emitted('cache-updated')).toEqual([]);
   });
 
   test('a response that the caller gets itself is not announced', async () => {
@@ -358,8 +358,8 @@ describe('the network returns', () => {
     await give(() => fresh('two'));
     expect(await reading).toEqual([200, 'network', 'two', 0]);
     await settled(page);
-    expect(page.told('cache-stored')).toHaveLength(1);
-    expect(page.told('cache-updated')).toEqual([]);
+    expect(page.emitted('cache-stored')).toHaveLength(1);
+    expect(page.emitted('cache-updated')).toEqual([]);
   });
 
   test('a response that comes while the store reads the cached one is the caller’s, and not announced', async () => {
@@ -375,8 +375,8 @@ describe('the network returns', () => {
     isSlow = true;
     expect(await page.timed()).toEqual([200, 'network', 'two', 4.5]);
     await page.clock.advance(20_000);
-    expect(page.told('cache-stored')).toHaveLength(1);
-    expect(page.told('cache-updated')).toEqual([]);
+    expect(page.emitted('cache-stored')).toHaveLength(1);
+    expect(page.emitted('cache-updated')).toEqual([]);
   });
 
   test.each<[string, string, RequestInit, () => Response]>([
@@ -398,11 +398,11 @@ describe('the network returns', () => {
     await page.timed(URL_, {});
     await page.clock.advance(10_000);
     page.origin.otherwise(networkError());
-    expect(await page.timed(URLS[0])).toEqual([...COPY, 0]);
+    expect(await page.timed(URLS[0])).toEqual([...CACHED, 0]);
     await settled(page);
-    expect(await page.timed(URLS[1])).toEqual([...COPY, 0]);
+    expect(await page.timed(URLS[1])).toEqual([...CACHED, 0]);
     expect(page.origin.seen.at(-1)?.url).toBe(URLS[1]);
-    expect(page.told('cache-served').at(-1)?.cause).toBeInstanceOf(TypeError);
+    expect(page.emitted('cache-served').at(-1)?.cause).toBeInstanceOf(TypeError);
   });
 });
 
@@ -478,7 +478,7 @@ describe('resources', () => {
     await page.timed();
     await page.cache.clear({ partition: 'ann' });
     await give(() => fresh('two'));
-    expect(page.told('cache-updated')).toEqual([]);
+    expect(page.emitted('cache-updated')).toEqual([]);
     expect(await page.cache.entries()).toEqual([]);
   });
 
@@ -489,7 +489,7 @@ describe('resources', () => {
     await page.timed();
     user = 'bob';
     await give(() => fresh('two'));
-    expect(page.told('cache-updated')).toEqual([]);
+    expect(page.emitted('cache-updated')).toEqual([]);
     expect(await page.cache.entries({ partition: 'bob' })).toEqual([]);
     user = 'ann';
     page.origin.otherwise(networkError());
@@ -507,12 +507,12 @@ test('calls that share no I/O share the silence of an origin, and give backgroun
   await read();
   await page.clock.advance(61_000);
   page.origin.otherwise(hang());
-  expect(await read(URL_, { holdfast: { waitUntil } })).toEqual([...COPY, 4]);
+  expect(await read(URL_, { holdfast: { waitUntil } })).toEqual([...CACHED, 4]);
   const first = works.length;
   expect(first).toBeGreaterThan(0);
   await page.clock.advance(10_000);
-  expect(await read(URL_, { holdfast: { waitUntil } })).toEqual([...COPY, 0]);
-  expect(await read(URL_, { holdfast: { waitUntil } })).toEqual([...COPY, 0]);
+  expect(await read(URL_, { holdfast: { waitUntil } })).toEqual([...CACHED, 0]);
+  expect(await read(URL_, { holdfast: { waitUntil } })).toEqual([...CACHED, 0]);
   expect(page.origin.seen).toHaveLength(3);
   await page.clock.advance(10_000);
   await Promise.all(works);

@@ -40,13 +40,13 @@ describe('entries', () => {
   });
 
   test('are deleted one URL at a time', async () => {
-    const { read, cache, told } = cachePage();
+    const { read, cache, emitted } = cachePage();
     await read();
     await read(`${URL_}/1`);
     expect(await cache.delete(`${URL_}#part`, { partition: 'bob' })).toBe(0);
     expect(await cache.delete(`${URL_}#part`, { partition: 'ann' })).toBe(1);
     expect((await cache.entries()).map(({ url }) => url)).toEqual([`${URL_}/1`]);
-    expect(told('cache-forgotten').at(-1)).toMatchObject({
+    expect(emitted('cache-forgotten').at(-1)).toMatchObject({
       url: `${URL_}#part`,
       partition: 'ann',
       entries: 1,

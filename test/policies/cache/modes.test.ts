@@ -75,7 +75,7 @@ describe('stale-while-revalidate', () => {
     expect(await page.read()).toEqual([200, 'stale', 'one']);
     await page.clock.advance(100);
     expect(await page.read()).toEqual([200, 'cache', 'two']);
-    expect(page.told('cache-revalidated')).toMatchObject([{ url: URL_, changed: true }]);
+    expect(page.emitted('cache-revalidated')).toMatchObject([{ url: URL_, changed: true }]);
   });
 
   test('sends one request for many readers', async () => {
@@ -86,8 +86,8 @@ describe('stale-while-revalidate', () => {
     );
     await readInto(page);
     await page.clock.advance(61_000);
-    const answers = await Promise.all(Array.from({ length: 10 }, () => page.fetch(URL_)));
-    expect(answers.map(sourceOf)).toEqual(Array(10).fill('stale'));
+    const responses = await Promise.all(Array.from({ length: 10 }, () => page.fetch(URL_)));
+    expect(responses.map(sourceOf)).toEqual(Array(10).fill('stale'));
     await page.clock.advance(2_000);
     expect(page.origin.seen).toHaveLength(2);
   });
@@ -118,7 +118,7 @@ describe('stale-while-revalidate', () => {
     await page.clock.advance(61_000);
     expect(await page.read()).toEqual([200, 'stale', 'one']);
     await page.clock.advance(60_000);
-    expect(page.told('cache-revalidated')[0]).toHaveProperty('error');
+    expect(page.emitted('cache-revalidated')[0]).toHaveProperty('error');
     await page.read();
     await page.clock.advance(60_000);
     expect((await page.read())[2]).not.toBe('');
@@ -170,9 +170,9 @@ describe('stale-while-revalidate', () => {
     page.origin.replies(fresh('ann’s'));
     await readInto(page);
     await page.clock.advance(61_000);
-    const answer = page.fetch(URL_);
+    const reading = page.fetch(URL_);
     user = 'bob';
-    expect(await (await answer).text()).toBe('ann’s');
+    expect(await (await reading).text()).toBe('ann’s');
     await page.clock.advance(60_000);
     expect(page.origin.seen).toHaveLength(1);
   });
@@ -353,10 +353,10 @@ describe('concurrent reads', () => {
       page.origin.replies(slow(page.clock, 1_000, () => fresh('one')));
       page.origin.otherwise(status(500));
       const leaving = new AbortController();
-      const answers = Array.from({ length: 5 }, (_, n) =>
+      const responses = Array.from({ length: 5 }, (_, n) =>
         page.fetch(URL_, n === 0 ? { signal: leaving.signal } : {}).then((response) => response.text()),
       );
-      const outcomes = Promise.allSettled(answers);
+      const outcomes = Promise.allSettled(responses);
       page.clock.after(500, () => leaving.abort());
       expect((await outcomes).map(({ status }) => status)).toEqual([
         'rejected',

@@ -54,7 +54,7 @@ const everything = async (store: FaultyStore): Promise<string> => {
 describe('partitions', () => {
   test('a response that came after another user had signed in is not stored', async () => {
     let user = 'ann';
-    const { fetch, origin, store, told } = cachePage({}, { partition: () => user });
+    const { fetch, origin, store, emitted } = cachePage({}, { partition: () => user });
     origin.replies(() => {
       user = 'bob';
       return ok('bob’s?');
@@ -62,12 +62,12 @@ describe('partitions', () => {
     await (await fetch(URL_)).text();
     await quiet();
     expect(await store.range({ prefix: 'copy ' })).toEqual([]);
-    expect(told('cache-discarded')).toMatchObject([{ reason: 'other-user' }]);
+    expect(emitted('cache-discarded')).toMatchObject([{ reason: 'other-user' }]);
   });
 
   test('a response that came while another user was signed in for a moment is not stored', async () => {
     let user = 'ann';
-    const { fetch, origin, store, told } = cachePage({}, { partition: () => user });
+    const { fetch, origin, store, emitted } = cachePage({}, { partition: () => user });
     origin.replies(async () => {
       user = 'bob';
       await fetch(URL_, { method: 'POST' });
@@ -77,7 +77,7 @@ describe('partitions', () => {
     await (await fetch(URL_)).text();
     await quiet();
     expect(await store.range({ prefix: 'copy ' })).toEqual([]);
-    expect(told('cache-discarded')).toMatchObject([{ reason: 'other-user' }]);
+    expect(emitted('cache-discarded')).toMatchObject([{ reason: 'other-user' }]);
   });
 
   test('a partition named like another one with a URL is a different one', async () => {
@@ -143,9 +143,9 @@ describe('a change in one tab', () => {
     const [one, other] = tabs('ann', 'ann') as [Tab, Tab];
     const [stranger] = [cachePage({ store: one.store }, { partition: 'bob' })];
     await one.read();
-    await eventually(() => other.told('cache-updated').length > 0);
-    expect(other.told('cache-updated')).toEqual([{ type: 'cache-updated', url: URL_ }]);
-    expect(stranger.told('cache-updated')).toEqual([]);
+    await eventually(() => other.emitted('cache-updated').length > 0);
+    expect(other.emitted('cache-updated')).toEqual([{ type: 'cache-updated', url: URL_ }]);
+    expect(stranger.emitted('cache-updated')).toEqual([]);
     expect((await other.read())[1]).toBe('cache');
     await one.fetch(URL_, { method: 'DELETE' });
     other.origin.otherwise(networkError());
@@ -161,7 +161,7 @@ describe('a change in one tab', () => {
       for (const tab of both) await tab.read();
       for (const { clock } of both) await clock.advance(61_000);
       await Promise.all(both.map(({ fetch }) => fetch(URL_)));
-      await eventually(() => both.some(({ told }) => told('cache-revalidated').length > 0));
+      await eventually(() => both.some(({ emitted }) => emitted('cache-revalidated').length > 0));
       expect(both.flatMap(({ origin }) => origin.seen)).toHaveLength(2);
     },
   );
@@ -217,9 +217,9 @@ describe('encrypted responses', () => {
       async (items) => {
         for (const item of items) {
           const value = item.value as { response: Uint8Array<ArrayBuffer> };
-          const copy = value.response.slice();
-          copy[20] = (copy[20] as number) ^ 1;
-          await store.write([{ put: { ...item, value: { ...value, response: copy } } }]);
+          const changed = value.response.slice();
+          changed[20] = (changed[20] as number) ^ 1;
+          await store.write([{ put: { ...item, value: { ...value, response: changed } } }]);
         }
       },
       async (items) => {
@@ -249,10 +249,10 @@ describe('encrypted responses', () => {
       if (++tries === 1) throw new Error('locked');
       return real;
     });
-    const { read, told, origin } = page(codec);
+    const { read, emitted, origin } = page(codec);
     origin.otherwise(() => fresh('copy'));
     expect((await read())[1]).toBe('network');
-    expect(told('store-failed')).toHaveLength(1);
+    expect(emitted('store-failed')).toHaveLength(1);
     await read();
     expect((await read())[1]).toBe('cache');
   });

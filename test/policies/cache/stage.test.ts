@@ -139,6 +139,6 @@ test('a revalidation that close() overtakes sends nothing, and says why', async 
   page.origin.seen.length = 0;
   expect(sourceOf(await page.fetch(URL_))).toBe('stale');
   await page.fetch.close();
-  expect(page.told('cache-revalidated')).toMatchObject([{ error: { code: 'closed' } }]);
+  expect(page.emitted('cache-revalidated')).toMatchObject([{ error: { code: 'closed' } }]);
   expect(page.origin.seen).toHaveLength(0);
 });

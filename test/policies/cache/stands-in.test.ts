@@ -13,12 +13,12 @@ describe('a call says whether a cached response stands in', () => {
     init: Parameters<CachePage['fetch']>[1] = {},
     { kept = true, headers = {}, breaks = false } = {},
   ): Promise<boolean | undefined> {
-    let answer: boolean | undefined;
+    let standsIn: boolean | undefined;
     const store = durableStore();
     const asking: Policy = (next) => (request, call) =>
       next(request, call).catch(async (error) => {
         if (breaks) store.break('fail');
-        answer = await call.standsIn?.();
+        standsIn = await call.standsIn?.();
         throw error;
       });
     const cache = cachePolicy({ store, memory: false, validators: 'own' }, memoryStore);
@@ -33,7 +33,7 @@ describe('a call says whether a cached response stands in', () => {
     page.origin.otherwise(networkError());
     await read().catch(() => {});
     await page.fetch.close();
-    return answer;
+    return standsIn;
   }
 
   test('standsIn is true if a cached response can take the place of a failure', async () => {

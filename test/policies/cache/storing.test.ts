@@ -7,9 +7,9 @@ import { cachePage, fresh, URL_ } from '../../support/cache-page.ts';
 import { durableStore } from '../../support/durable.ts';
 import { quiet } from '../../support/platform.ts';
 
-const COPY = 'copy ';
+const PREFIX = 'copy ';
 
-const copies = (store: AtomicStore): Promise<Item[]> => store.range({ prefix: COPY });
+const records = (store: AtomicStore): Promise<Item[]> => store.range({ prefix: PREFIX });
 
 /** A body that the test feeds piece by piece. */
 function fed(headers: Record<string, string> = {}) {
@@ -31,11 +31,11 @@ describe('a body', () => {
     const reader = (await fetch(URL_, { holdfast: { timeout: false } })).body?.getReader();
     feed('one');
     expect(new TextDecoder().decode((await reader?.read())?.value)).toBe('one');
-    expect(await copies(store)).toEqual([]);
+    expect(await records(store)).toEqual([]);
     controller.close();
     await reader?.read();
     await quiet();
-    expect(await copies(store)).toHaveLength(1);
+    expect(await records(store)).toHaveLength(1);
   });
 
   test('with chunks that share their memory, as Node’s buffers do, is stored unchanged', async () => {
@@ -55,19 +55,19 @@ describe('a body', () => {
   });
 
   test('shorter or longer than its Content-Length is not stored, also if the platform accepts it', async () => {
-    const { read, origin, store, told } = cachePage();
+    const { read, origin, store, emitted } = cachePage();
     origin.replies(ok('half', { headers: { 'content-length': '8', 'cache-control': 'max-age=60' } }));
     await read();
-    expect(await copies(store)).toEqual([]);
-    expect(told('cache-discarded')).toMatchObject([{ reason: 'incomplete', url: URL_ }]);
+    expect(await records(store)).toEqual([]);
+    expect(emitted('cache-discarded')).toMatchObject([{ reason: 'incomplete', url: URL_ }]);
   });
 
   test('with a Content-Length over the limit is not buffered', async () => {
-    const { read, origin, told } = cachePage({ maxEntryBytes: 10 });
+    const { read, origin, emitted } = cachePage({ maxEntryBytes: 10 });
     origin.replies(ok('x'.repeat(11), { headers: { 'content-length': '11' } }), ok('x'.repeat(12)));
     await read();
     await read();
-    expect(told('cache-discarded').map(({ reason }) => reason)).toEqual(['too-large', 'too-large']);
+    expect(emitted('cache-discarded').map(({ reason }) => reason)).toEqual(['too-large', 'too-large']);
   });
 
   test.each([0, 1, 59_999, 60_000, 600_000])('of %i bytes is read back unchanged', async (size) => {
@@ -105,7 +105,7 @@ describe('of two responses', () => {
     controller.close();
     await early;
     await quiet();
-    expect(await copies(store)).toHaveLength(1);
+    expect(await records(store)).toHaveLength(1);
     one.origin.otherwise(networkError());
     expect((await one.read())[2]).toBe('later');
   });
@@ -114,7 +114,7 @@ describe('of two responses', () => {
     const { read, origin, store } = cachePage();
     origin.otherwise((request) => fresh(`${request.headers.get('x-kind')}`, 60, { vary: 'X-Kind' }));
     for (const kind of ['a', 'b', 'a', 'b', 'a']) await read(URL_, { headers: { 'x-kind': kind } });
-    expect(await copies(store)).toHaveLength(2);
+    expect(await records(store)).toHaveLength(2);
   });
 });
 
@@ -125,7 +125,7 @@ describe('a record', () => {
     page.origin.replies(fresh('one'));
     page.origin.otherwise(fresh('two'));
     await page.read();
-    const [item] = await copies(page.store);
+    const [item] = await records(page.store);
     await page.store.write([damage(item as Item)]);
     return page;
   };
@@ -151,9 +151,9 @@ describe('a record', () => {
     ['that is text', (item) => ({ put: { ...item, value: 'copy' } })],
     ['that is a list', (item) => ({ put: { ...item, value: [] } })],
   ])('%s is deleted, and not served', async (_, damage) => {
-    const { read, cache, told } = await damaged(damage);
+    const { read, cache, emitted } = await damaged(damage);
     expect(await read()).toEqual([200, 'network', 'two']);
-    expect(told('cache-discarded')).toMatchObject([{ reason: 'unreadable' }]);
+    expect(emitted('cache-discarded')).toMatchObject([{ reason: 'unreadable' }]);
     expect(await cache.entries()).toHaveLength(1);
     expect(await cache.usage()).toEqual({ entries: 1, bytes: 3 });
   });
@@ -177,7 +177,7 @@ describe('the limits', () => {
       await tabs[n % 2]?.read(`${URL_}/${n}`);
       for (const { clock } of tabs) await clock.advance(60_000);
     }
-    expect(await copies(store)).toHaveLength(10);
+    expect(await records(store)).toHaveLength(10);
     expect(await tabs[0]?.cache.usage()).toEqual({ entries: 10, bytes: 20 });
     const urls = (await tabs[1]?.cache.entries())?.map(({ url }) => url);
     expect(urls).toContain(`${URL_}/39`);
@@ -234,7 +234,7 @@ describe('a full disk', () => {
     const store = durableStore();
     const { change } = store;
     store.change = async (keys, decide, options) => {
-      const room = 8 - (await copies(store)).length;
+      const room = 8 - (await records(store)).length;
       return change(
         keys,
         (found) => {
@@ -246,13 +246,13 @@ describe('a full disk', () => {
         options,
       );
     };
-    const { read, clock, told, cache } = cachePage({ store });
+    const { read, clock, emitted, cache } = cachePage({ store });
     for (let n = 0; n < 9; n++) {
       await read(`${URL_}/${n}`);
       await clock.advance(60_000);
     }
-    expect(told('cache-evicted')).toMatchObject([{ entries: 2, bytes: 4 }]);
-    expect(told('store-failed')).toEqual([]);
+    expect(emitted('cache-evicted')).toMatchObject([{ entries: 2, bytes: 4 }]);
+    expect(emitted('store-failed')).toEqual([]);
     const urls = (await cache.entries()).map(({ url }) => url);
     expect(urls).toEqual([2, 3, 4, 5, 6, 7, 8].map((n) => `${URL_}/${n}`));
   });
@@ -280,23 +280,23 @@ describe('a full disk', () => {
       return result;
     };
     store.write = async (changes) => {
-      await isFull(changes.some((each) => 'put' in each) && (await copies(store)).length > 4);
+      await isFull(changes.some((each) => 'put' in each) && (await records(store)).length > 4);
       return write(changes);
     };
     await fetch(`${URL_}/0`, { method: 'PUT', body: 'x' });
-    expect((await copies(store)).length).toBe(7);
+    expect((await records(store)).length).toBe(7);
     origin.replies(ok('large'));
     await read(`${URL_}/large`);
-    expect((await copies(store)).length).toBeLessThan(7);
+    expect((await records(store)).length).toBeLessThan(7);
     await cache.clear({ partition: 'ann' });
-    expect(await copies(store)).toEqual([]);
+    expect(await records(store)).toEqual([]);
   });
 
   test('leaves a read uncached with an event if that is not enough', async () => {
-    const { read, store, told } = cachePage({ validators: 'platform' });
+    const { read, store, emitted } = cachePage({ validators: 'platform' });
     store.break('fail');
     expect(await read()).toEqual([200, 'network', 'ok']);
-    expect(told('store-failed')).toMatchObject([{ operation: 'keep' }]);
+    expect(emitted('store-failed')).toMatchObject([{ operation: 'keep' }]);
   });
 });
 
@@ -361,7 +361,7 @@ test('a stream of events has no end, and is not stored', async () => {
   const { read, store, origin } = cachePage();
   origin.replies(ok('data: 1\n\n', { headers: { 'content-type': 'text/event-stream' } }));
   await read();
-  expect(await copies(store)).toEqual([]);
+  expect(await records(store)).toEqual([]);
 });
 
 test.each(['own', 'platform'] as const)(
@@ -403,13 +403,13 @@ test('the limits hold after a clock was set back', async () => {
 });
 
 test('a count that is too high evicts nothing', async () => {
-  const { read, cache, store, told } = cachePage({ maxEntries: 3 });
+  const { read, cache, store, emitted } = cachePage({ maxEntries: 3 });
   for (const n of [0, 1, 2]) await read(`${URL_}/${n}`);
-  await store.write((await copies(store)).map(({ key }) => ({ delete: key })));
+  await store.write((await records(store)).map(({ key }) => ({ delete: key })));
   for (const n of [3, 4, 5]) await read(`${URL_}/${n}`);
   expect((await cache.entries()).length).toBeGreaterThan(0);
   expect(await cache.usage()).toMatchObject({ entries: (await cache.entries()).length });
-  expect(told('store-failed')).toEqual([]);
+  expect(emitted('store-failed')).toEqual([]);
 });
 
 test('an entry that is replaced during a read gives the reader the new one', async () => {
@@ -424,7 +424,7 @@ test('an entry that is replaced during a read gives the reader the new one', asy
       return inner.body(key);
     },
   };
-  const { origin, fetch, read, told, clock } = cachePage({ store, validators: 'platform' });
+  const { origin, fetch, read, emitted, clock } = cachePage({ store, validators: 'platform' });
   const alone = { holdfast: { dedupe: false } };
   // Too large for memory, where it could not be lost.
   const large = (letter: string) => fresh(letter.repeat(70_000), 0);
@@ -441,7 +441,7 @@ test('an entry that is replaced during a read gives the reader the new one', asy
   replace = () => clock.busy(another());
   const [status, source, text] = await read(URL_, alone);
   expect([status, source, text[0], text.length]).toEqual([200, 'stale', '2', 70_000]);
-  expect(told('cache-discarded')).toEqual([]);
+  expect(emitted('cache-discarded')).toEqual([]);
 });
 
 test('a store without atomic changes is not listed for each stored response', async () => {

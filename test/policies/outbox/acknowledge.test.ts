@@ -112,7 +112,7 @@ test('an entry that cannot be acknowledged stops its lane', async () => {
   made.host.connectivity.set(true);
   await settle();
   expect(made.origin.seen).toHaveLength(1);
-  expect(made.told('store-failed')).toMatchObject([{ operation: 'drain' }]);
+  expect(made.emitted('store-failed')).toMatchObject([{ operation: 'drain' }]);
   store.change = change;
   await made.outbox.flush();
   const applied = new Set(made.origin.seen.map(({ headers }) => headers.get('idempotency-key')));

@@ -12,8 +12,8 @@ import { remove } from '../../../src/policies/outbox/queue/transitions.ts';
 import { sleep } from '../../../src/primitives/clock.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
 import { ok, status, testHost, virtualClock } from '../../../src/testing/index.ts';
+import { deferred } from '../../support/deferred.ts';
 import { durableStore } from '../../support/durable.ts';
-import { held } from '../../support/held.ts';
 import { open, POST, page, settle, URL_ } from '../../support/outbox-page.ts';
 import { give, sent } from '../../support/outbox-writes.ts';
 import { quiet } from '../../support/platform.ts';
@@ -25,13 +25,13 @@ describe('a write that waits for its turn', () => {
     here.host.connectivity.set(false);
     await give(here, 'a', { lane: 'a' });
     await give(here, 'b', { lane: 'b', id: 'b' });
-    const first = held<Response>(here);
-    here.origin.replies(first.step);
+    const first = deferred<Response>(here);
+    here.origin.replies(first.work);
     here.host.connectivity.set(true);
     await settle();
     expect(sent(here)).toEqual(['a']);
     expect(await here.outbox.remove('b')).toBe(true);
-    first.letGo(ok());
+    first.resolve(ok());
     await settle();
     expect(sent(here)).toEqual(['a']);
   });
@@ -41,12 +41,12 @@ describe('a write that waits for its turn', () => {
     here.host.connectivity.set(false);
     await give(here, 'a', { lane: 'a' });
     await give(here, 'b', { lane: 'b', id: 'b' });
-    const first = held<Response>(here);
-    here.origin.replies(first.step);
+    const first = deferred<Response>(here);
+    here.origin.replies(first.work);
     here.host.connectivity.set(true);
     await settle();
     await here.outbox.pause({ lane: 'b' });
-    first.letGo(ok());
+    first.resolve(ok());
     await settle();
     expect(sent(here)).toEqual(['a']);
   });
@@ -55,13 +55,13 @@ describe('a write that waits for its turn', () => {
     const here = page();
     here.host.connectivity.set(false);
     for (let nth = 0; nth < 20; nth++) await give(here, `${nth}`, { lane: `${nth}` });
-    const first = held<Response>(here);
-    here.origin.otherwise(async () => (await first.step()).clone());
+    const first = deferred<Response>(here);
+    here.origin.otherwise(async () => (await first.work()).clone());
     here.host.connectivity.set(true);
     await settle();
     expect(sent(here)).toHaveLength(6);
     await here.outbox.pause();
-    first.letGo(ok());
+    first.resolve(ok());
     await settle();
     expect(sent(here)).toHaveLength(6);
   });
@@ -71,27 +71,27 @@ describe('a write that waits for its turn', () => {
     here.host.connectivity.set(false);
     await give(here, 'a', { lane: 'a' });
     await give(here, 'b', { lane: 'b', id: 'b', expiresAfter: '1s' });
-    const first = held<Response>(here);
-    here.origin.replies(first.step);
+    const first = deferred<Response>(here);
+    here.origin.replies(first.work);
     here.host.connectivity.set(true);
     await settle();
     here.clock.jump(5_000);
-    first.letGo(ok());
+    first.resolve(ok());
     await settle();
     expect(sent(here)).toEqual(['a']);
   });
 });
 
 test('a write whose lane is paused while the hook signs it is not sent', async () => {
-  const hook = { signed: undefined as ReturnType<typeof held<void>> | undefined };
-  const here = page({ authorize: () => hook.signed?.step() as Promise<void> });
-  hook.signed = held<void>(here);
+  const hook = { signed: undefined as ReturnType<typeof deferred<void>> | undefined };
+  const here = page({ authorize: () => hook.signed?.work() as Promise<void> });
+  hook.signed = deferred<void>(here);
   here.host.connectivity.set(false);
   await give(here, 'a', { lane: 'a' });
   here.host.connectivity.set(true);
   await settle();
   await here.outbox.pause({ lane: 'a' });
-  hook.signed.letGo();
+  hook.signed.resolve();
   await settle();
   expect(sent(here)).toEqual([]);
 });
@@ -110,15 +110,15 @@ test('a write that is removed from the store while a slow hook signs it is not s
 });
 
 test('a write that is removed while the hook signs it is not sent', async () => {
-  const hook = { signed: undefined as ReturnType<typeof held<void>> | undefined };
-  const here = page({ authorize: () => hook.signed?.step() as Promise<void> });
-  hook.signed = held<void>(here);
+  const hook = { signed: undefined as ReturnType<typeof deferred<void>> | undefined };
+  const here = page({ authorize: () => hook.signed?.work() as Promise<void> });
+  hook.signed = deferred<void>(here);
   here.host.connectivity.set(false);
   await give(here, 'a', { id: 'a' });
   here.host.connectivity.set(true);
   await settle();
   expect(await here.outbox.remove('a')).toBe(true);
-  hook.signed.letGo();
+  hook.signed.resolve();
   await settle();
   expect(sent(here)).toEqual([]);
 });
@@ -130,24 +130,24 @@ test('a stopped flush sends no entry that waits for its slot', async () => {
   await before.fetch.close();
   before.host.connectivity.set(true);
   const here = page({ concurrency: 1 }, before.store, before);
-  const first = held<Response>(here);
-  here.origin.replies(first.step);
+  const first = deferred<Response>(here);
+  here.origin.replies(first.work);
   const stop = new AbortController();
   const flushed = here.outbox.flush({ signal: stop.signal });
   await settle();
   stop.abort();
-  first.letGo(ok());
+  first.resolve(ok());
   await flushed;
   expect(sent(here)).toEqual(['a']);
 });
 
 test('a write is sent after a dead letter before it that is replayed while the hook signs the write', async () => {
-  const hook = { signed: undefined as ReturnType<typeof held<void>> | undefined };
+  const hook = { signed: undefined as ReturnType<typeof deferred<void>> | undefined };
   const here = page({
     authorize: (request) =>
-      request.headers.has('if-match') ? (hook.signed?.step() as Promise<void>) : undefined,
+      request.headers.has('if-match') ? (hook.signed?.work() as Promise<void>) : undefined,
   });
-  hook.signed = held<void>(here);
+  hook.signed = deferred<void>(here);
   here.origin.replies(status(422));
   here.host.connectivity.set(false);
   await give(here, '1', { id: '1' });
@@ -156,7 +156,7 @@ test('a write is sent after a dead letter before it that is replayed while the h
   await settle();
   expect(sent(here)).toEqual(['1']);
   await here.outbox.replay('1');
-  hook.signed.letGo();
+  hook.signed.resolve();
   await settle();
   expect(sent(here)).toEqual(['1', '1', '2']);
 });
@@ -172,8 +172,8 @@ describe('a write that another policy delays', () => {
     };
     const here = scenario([box, delaying], { partition: 'ann' });
     open.push(here.fetch);
-    const turn = held<void>(here);
-    wait.for = turn.step;
+    const turn = deferred<void>(here);
+    wait.for = turn.work;
     here.host.connectivity.set(false);
     await give(here, 'a', { id: 'a', lane: 'a', ...outbox });
     here.host.connectivity.set(true);
@@ -188,16 +188,16 @@ describe('a write that another policy delays', () => {
   ])('a delayed write that %s in the meantime is not sent', async (_, happens) => {
     const here = await waiting();
     await happens(here);
-    here.turn.letGo();
+    here.turn.resolve();
     await settle();
     expect(here.origin.seen).toEqual([]);
-    expect((await here.outbox.counts()).waiting + here.told('settled').length).toBe(1);
+    expect((await here.outbox.counts()).waiting + here.emitted('settled').length).toBe(1);
   });
 
   test('a delayed at-most-once write that is paused is sent after resume', async () => {
     const here = await waiting({ delivery: 'at-most-once' });
     await here.outbox.pause();
-    here.turn.letGo();
+    here.turn.resolve();
     await settle();
     expect(here.origin.seen).toEqual([]);
     await here.outbox.resume();

@@ -57,7 +57,7 @@ test('a write without a key whose 201 arrives while the page closes is not sent 
   before.origin.replies(new Response(unfinished, { status: 201 }));
   const given = give(before, '1').catch(() => {});
   // Until its response is being read, and no longer.
-  for (let turn = 0; turn < 50 && before.told('attempt-ended').length === 0; turn++) await macrotask();
+  for (let turn = 0; turn < 50 && before.emitted('attempt-ended').length === 0; turn++) await macrotask();
   const here = await reloaded(before, { idempotencyHeader: false });
   await given;
   await here.outbox.flush();
@@ -116,7 +116,7 @@ describe.skipIf(typeof indexedDB !== 'object')('close and IndexedDB connections'
       });
       const slow = guardedStore(inner, (work) => {
         const whole = async () => {
-          if (here.told('attempt-ended').length > 0) {
+          if (here.emitted('attempt-ended').length > 0) {
             began();
             await macrotasks(10);
           }

@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { StorageError } from '../../../src/core/errors.ts';
 import { serviceWorker } from '../../../src/service-worker.ts';
 import { ok } from '../../../src/testing/index.ts';
+import { deferred } from '../../support/deferred.ts';
 import { durableStore } from '../../support/durable.ts';
-import { held } from '../../support/held.ts';
 import { page, settle, URL_ } from '../../support/outbox-page.ts';
 import { give, sent } from '../../support/outbox-writes.ts';
 
@@ -101,27 +101,27 @@ test('a caller whose write was delivered before the commit returned has its resp
   const here = page({}, store);
   here.host.connectivity.set(false);
   await give(here, '1');
-  const first = held<Response>(here);
-  here.origin.replies(first.step);
+  const first = deferred<Response>(here);
+  here.origin.replies(first.work);
   here.host.connectivity.set(true);
   await settle();
   expect(sent(here)).toEqual(['1']);
   const { change } = store;
-  const delay = held<void>(here);
+  const delay = deferred<void>(here);
   let changes = 0;
   // The second entry is on the disk, and the page learns of that late.
   store.change = (async (...args: Parameters<typeof change>) => {
     const done = await change(...args);
-    if (changes++ === 0) await delay.step();
+    if (changes++ === 0) await delay.work();
     return done;
   }) as typeof change;
   const second = give(here, '2', { id: '2' });
   await settle();
-  first.letGo(ok());
+  first.resolve(ok());
   await settle();
   expect(sent(here)).toEqual(['1', '2']);
   expect(await here.outbox.counts()).toMatchObject({ waiting: 0 });
   here.host.connectivity.set(false);
-  delay.letGo();
+  delay.resolve();
   expect((await second).status).toBe(200);
 });

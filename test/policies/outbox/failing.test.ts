@@ -314,7 +314,7 @@ describe('a dead letter', () => {
         remote: false,
       },
     ]);
-    expect(here.told('settled')).toHaveLength(1);
+    expect(here.emitted('settled')).toHaveLength(1);
   });
 });
 

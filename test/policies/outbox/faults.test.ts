@@ -269,7 +269,7 @@ describe('a removed entry', () => {
   });
 
   test('an entry that is removed while it is sent is emitted as removed, not as delivered', async () => {
-    const { fetch, outbox, origin, told } = page();
+    const { fetch, outbox, origin, emitted } = page();
     let id = '';
     origin.replies(networkError(), async () => {
       await outbox.remove(id);
@@ -277,7 +277,7 @@ describe('a removed entry', () => {
     });
     id = await idOf(await fetch(URL_, POST));
     await outbox.flush();
-    expect([told('removed').length, told('delivered').length]).toEqual([1, 0]);
+    expect([emitted('removed').length, emitted('delivered').length]).toEqual([1, 0]);
   });
 
   test('an entry whose body the browser has deleted is a dead letter with the reason', async () => {
@@ -358,10 +358,10 @@ describe('a 409', () => {
   });
 
   test('a 409 with an invalid decision of onConflict is a dead letter with that reason', async () => {
-    const { fetch, origin, outbox, told } = page({ onConflict: () => 'retry' as never });
+    const { fetch, origin, outbox, emitted } = page({ onConflict: () => 'retry' as never });
     origin.replies(status(409));
     await fetch(URL_, POST);
-    expect(told('outbox-auth-required')).toEqual([]);
+    expect(emitted('outbox-auth-required')).toEqual([]);
     expect(await outbox.entries({ state: 'dead-letter' })).toMatchObject([
       {
         reason: {

@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest';
 import type { Cipher } from '../../../src/core/store.ts';
 import { encryptWith } from '../../../src/stores/encryption.ts';
 import { ok } from '../../../src/testing/index.ts';
+import { deferred } from '../../support/deferred.ts';
 import { durableStore } from '../../support/durable.ts';
-import { held } from '../../support/held.ts';
 import { type Page, page, reloaded, settle, URL_ } from '../../support/outbox-page.ts';
 
 const send = (made: Page, method: string, body?: string) =>
@@ -54,8 +54,8 @@ describe('a DELETE and the PUT after it, without idempotency keys', () => {
       },
     };
     const before = page({ encryption: cipher }, mortal);
-    const long = held<void>(before);
-    encrypting.large = long.step;
+    const long = deferred<void>(before);
+    encrypting.large = long.work;
     before.host.connectivity.set(false);
     await send(before, 'DELETE');
     await send(before, 'PUT', 'new');
@@ -64,7 +64,7 @@ describe('a DELETE and the PUT after it, without idempotency keys', () => {
     await settle();
     expect(sent(before)).toEqual(['DELETE ']);
     isDead = true;
-    long.letGo();
+    long.resolve();
     const here = await reloaded({ ...before, store }, { encryption: cipher });
     // Without Web Locks the lease of the killed page has to expire.
     await here.clock.advance(60_000);
@@ -89,7 +89,7 @@ test('an acknowledgement that timed out is not committed later, when the entry i
   }) as typeof change;
   here.host.connectivity.set(true);
   await here.clock.advance(10_000);
-  expect(here.told('store-failed')).toMatchObject([{ operation: 'drain' }]);
+  expect(here.emitted('store-failed')).toMatchObject([{ operation: 'drain' }]);
   late?.();
   await settle();
   expect(await here.outbox.counts()).toMatchObject({ waiting: 2 });

@@ -5,7 +5,7 @@ import type { AtomicStore } from '../../../src/core/store.ts';
 import { Lease } from '../../../src/policies/outbox/queue/lease.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
 import { ok, testHost, virtualClock } from '../../../src/testing/index.ts';
-import { inOtherRealm, otherCopy } from '../../support/copies.ts';
+import { inOtherRealm, otherBundle } from '../../support/bundles.ts';
 import { durableStore } from '../../support/durable.ts';
 import { open, type Page, page, settle, URL_ } from '../../support/outbox-page.ts';
 
@@ -20,7 +20,7 @@ const give = (made: Page, body: string, outbox: object = {}) =>
  * is.
  */
 async function otherProcess(store: AtomicStore, { clock, origin }: Page, behind = 0, fetch = origin.fetch) {
-  const other = await otherCopy('other-process');
+  const other = await otherBundle('other-process');
   const outbox = other({ store, pollInterval: '1h', delivery: 'at-most-once' }, memoryStore);
   const own = Object.assign(Object.create(clock), { now: () => clock.now() - behind }) as typeof clock;
   const host = { ...testHost({ seed: 9 }), clock: own };

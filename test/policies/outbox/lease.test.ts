@@ -11,8 +11,8 @@ import {
 } from '../../../src/policies/outbox/queue/transitions.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
 import { hang, ok, status, testHost } from '../../../src/testing/index.ts';
+import { deferred } from '../../support/deferred.ts';
 import { durableStore } from '../../support/durable.ts';
-import { held } from '../../support/held.ts';
 import { type Page, page, reloaded, settle, URL_ } from '../../support/outbox-page.ts';
 
 const LANE = { key: 'lease default ann lane', collection: 'lease default ann' };
@@ -180,14 +180,14 @@ test('a sender that slept for longer than the lease sends nothing more, even bef
   const here = page({ authorize: () => asleep?.() }, store);
   here.host.connectivity.set(false);
   await post(here, 'a');
-  const hook = held<void>(here);
-  asleep = hook.step;
+  const hook = deferred<void>(here);
+  asleep = hook.work;
   here.host.connectivity.set(true);
   for (let turn = 0; turn < 3; turn++) await settle();
   // Wall time has passed, and ticks have not.
   here.clock.jump(3_600_000);
   asleep = undefined;
-  hook.letGo();
+  hook.resolve();
   for (let turn = 0; turn < 3; turn++) await settle();
   expect(here.origin.seen).toHaveLength(0);
 });

@@ -54,7 +54,7 @@ describe('a lane', () => {
     expect((await post(here, '1')).status).toBe(200);
     user = 'ann';
     expect((await post(here, '2')).status).toBe(202);
-    expect(here.told('outbox-paused')).toEqual([{ type: 'outbox-paused', lane: undefined }]);
+    expect(here.emitted('outbox-paused')).toEqual([{ type: 'outbox-paused', lane: undefined }]);
   });
 
   test('an invalid lane name is a configuration error', async () => {

@@ -36,7 +36,7 @@ describe('a queued write', () => {
   });
 
   test('a write that cannot be delivered is stored, and its response says so', async () => {
-    const { fetch, origin, outbox, told } = page();
+    const { fetch, origin, outbox, emitted } = page();
     origin.replies(networkError());
     const response = await fetch(URL_, POST);
     expect(response.status).toBe(202);
@@ -46,11 +46,11 @@ describe('a queued write', () => {
     const body = (await response.json()) as { queued: boolean; id: string };
     expect(body).toEqual({ queued: true, id: expect.any(String) });
     expect((await outbox.entries()).map(({ id, state }) => [id, state])).toEqual([[body.id, 'waiting']]);
-    expect(told('queued')).toMatchObject([{ id: body.id, origin: ORIGIN, lane: ORIGIN }]);
+    expect(emitted('queued')).toMatchObject([{ id: body.id, origin: ORIGIN, lane: ORIGIN }]);
   });
 
   test('a write is sent again with the same key until it is delivered, and once', async () => {
-    const { fetch, origin, outbox, clock, told } = page();
+    const { fetch, origin, outbox, clock, emitted } = page();
     origin.replies(networkError(), status(503), status(429), ok('at last'));
     const id = await idOf(await fetch(URL_, POST));
     const result = outbox.result(id);
@@ -61,7 +61,7 @@ describe('a queued write', () => {
     expect(keys.size).toBe(1);
     expect([...keys][0]).toMatch(/^"[a-z0-9]{8,}"$/);
     expect(origin.seen.map(({ body }) => body)).toEqual(Array(4).fill('order'));
-    expect(told('delivered')).toMatchObject([{ id, status: 200 }]);
+    expect(emitted('delivered')).toMatchObject([{ id, status: 200 }]);
     expect(await outbox.counts()).toMatchObject({ count: 0, bytes: 0 });
   });
 
@@ -330,7 +330,7 @@ describe('the decision on a response', () => {
   test.each([400, 403, 404, 405, 410, 413, 422, 501, 505])(
     '%i makes a dead letter, and the caller gets the response',
     async (code) => {
-      const { fetch, origin, outbox, told } = page();
+      const { fetch, origin, outbox, emitted } = page();
       origin.replies(
         Response.json(
           { type: 'about:blank', title: 'no' },
@@ -349,7 +349,7 @@ describe('the decision on a response', () => {
           reason: { code: 'http', status: code, problem: { title: 'no' } },
         },
       ]);
-      expect(told('dead-lettered')).toMatchObject([{ status: code }]);
+      expect(emitted('dead-lettered')).toMatchObject([{ status: code }]);
       expect(await (await fetch(URL_, POST)).text()).toBe('next');
     },
   );
@@ -392,7 +392,7 @@ describe('the decision on a response', () => {
 
   test('401 pauses the user’s queue, and resume goes on with the same key', async () => {
     let token = 'old';
-    const { fetch, origin, outbox, clock, told } = page({
+    const { fetch, origin, outbox, clock, emitted } = page({
       authorize: (request) => {
         request.headers.set('authorization', token);
         return undefined;
@@ -403,7 +403,7 @@ describe('the decision on a response', () => {
     await fetch(URL_, POST);
     await clock.advance(3_600_000);
     expect(origin.seen).toHaveLength(1);
-    expect(told('outbox-auth-required')).toMatchObject([{ id }]);
+    expect(emitted('outbox-auth-required')).toMatchObject([{ id }]);
     expect(await outbox.counts()).toMatchObject({ waiting: 2, paused: 'credentials' });
     token = 'new';
     await outbox.resume();
@@ -572,7 +572,7 @@ describe('the privacy of an outbox', () => {
   });
 
   test('credentials without authorize are a configuration error; other dropped headers are emitted', async () => {
-    const { fetch, origin, told } = page({ persistHeaders: ['X-Kept'] });
+    const { fetch, origin, emitted } = page({ persistHeaders: ['X-Kept'] });
     await expect(fetch(URL_, { ...POST, headers: { authorization: 'Bearer secret' } })).rejects.toThrow(
       /outbox\.authorize/,
     );
@@ -580,7 +580,7 @@ describe('the privacy of an outbox', () => {
     await fetch(URL_, { ...POST, headers: { 'x-kept': 'yes', 'x-lost': 'no' } });
     expect(origin.seen[0]?.headers.get('x-kept')).toBe('yes');
     expect(origin.seen[0]?.headers.has('x-lost')).toBe(false);
-    expect(told('headers-dropped')).toMatchObject([{ names: ['x-lost'] }]);
+    expect(emitted('headers-dropped')).toMatchObject([{ names: ['x-lost'] }]);
   });
 
   test('only the current user’s writes are sent and listed', async () => {

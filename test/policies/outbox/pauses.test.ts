@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { ok, status } from '../../../src/testing/index.ts';
-import { held } from '../../support/held.ts';
+import { deferred } from '../../support/deferred.ts';
 import { page, settle } from '../../support/outbox-page.ts';
 import { give, sent } from '../../support/outbox-writes.ts';
 
@@ -18,15 +18,15 @@ describe('resume', () => {
     const here = page();
     await here.outbox.pause();
     await give(here, 'a');
-    const first = held<Response>(here);
-    here.origin.replies(first.step);
+    const first = deferred<Response>(here);
+    here.origin.replies(first.work);
     let resumed = false;
     const resuming = here.outbox.resume().then(() => {
       resumed = true;
     });
     await settle();
     const was = resumed;
-    first.letGo(ok());
+    first.resolve(ok());
     await resuming;
     expect(was).toBe(true);
   });

@@ -1,8 +1,8 @@
 /** An entry that is removed while it is sent. */
 import { describe, expect, test } from 'vitest';
 import { ok } from '../../../src/testing/index.ts';
+import { deferred } from '../../support/deferred.ts';
 import { durableStore } from '../../support/durable.ts';
-import { held } from '../../support/held.ts';
 import { page, settle } from '../../support/outbox-page.ts';
 import { give, sent } from '../../support/outbox-writes.ts';
 
@@ -14,8 +14,8 @@ describe('remove() of an entry that is being sent', () => {
     here.host.connectivity.set(false);
     await give(here, 'a', { id: 'a' });
     await give(here, 'b', { id: 'b' });
-    const response = held<Response>(here);
-    here.origin.replies(response.step);
+    const response = deferred<Response>(here);
+    here.origin.replies(response.work);
     here.host.connectivity.set(true);
     await settle();
     return { ...here, response };
@@ -24,18 +24,18 @@ describe('remove() of an entry that is being sent', () => {
   test('remove() resolves false if the acknowledgement is first', async () => {
     const here = await underWay();
     const { change } = here.store;
-    const late = held<void>(here);
+    const late = deferred<void>(here);
     let changes = 0;
     // The write of the removal comes late.
     here.store.change = (async (...args: Parameters<typeof change>) => {
-      if (changes++ === 0) await late.step();
+      if (changes++ === 0) await late.work();
       return change(...args);
     }) as typeof change;
     const removing = here.outbox.remove('a');
     await settle();
-    here.response.letGo(ok());
+    here.response.resolve(ok());
     await settle();
-    late.letGo();
+    late.resolve();
     expect(await removing).toBe(false);
     await settle();
     expect((await here.outbox.result('a')).status).toBe(200);
@@ -45,7 +45,7 @@ describe('remove() of an entry that is being sent', () => {
   test('remove() removes the entry if it is first, and the lane goes on', async () => {
     const here = await underWay();
     expect(await here.outbox.remove('a')).toBe(true);
-    here.response.letGo(ok());
+    here.response.resolve(ok());
     await settle();
     expect(sent(here)).toEqual(['a', 'b']);
     expect(await here.outbox.counts()).toMatchObject({ waiting: 0, count: 0 });

@@ -1,7 +1,7 @@
 /** A lane that is being sent follows the changes of its entries. */
 import { describe, expect, test } from 'vitest';
 import { ok, status } from '../../../src/testing/index.ts';
-import { held } from '../../support/held.ts';
+import { deferred } from '../../support/deferred.ts';
 import { page, settle } from '../../support/outbox-page.ts';
 import { give, sent } from '../../support/outbox-writes.ts';
 
@@ -11,13 +11,13 @@ describe('a dead letter that is replayed while its lane is sent', () => {
     here.host.connectivity.set(false);
     await give(here, 'x1', { lane: 'x', id: 'x1' });
     for (const nth of [2, 3, 4]) await give(here, `x${nth}`, { lane: 'x' });
-    const second = held<Response>(here);
-    here.origin.replies(status(422), second.step);
+    const second = deferred<Response>(here);
+    here.origin.replies(status(422), second.work);
     here.host.connectivity.set(true);
     await settle();
     expect(sent(here)).toEqual(['x1', 'x2']);
     expect(await here.outbox.replay('x1')).toBe(true);
-    second.letGo(ok());
+    second.resolve(ok());
     await settle();
     expect(sent(here)).toEqual(['x1', 'x2', 'x1', 'x3', 'x4']);
   });
@@ -26,13 +26,13 @@ describe('a dead letter that is replayed while its lane is sent', () => {
     const here = page();
     here.host.connectivity.set(false);
     for (const nth of [1, 2, 3]) await give(here, `x${nth}`, { id: `x${nth}` });
-    const acknowledging = held<void>(here);
+    const acknowledging = deferred<void>(here);
     const { change } = here.store;
     let changes = 0;
     here.store.change = (async (...args: Parameters<typeof change>) => {
       const isLease = args[0][0]?.startsWith('lease');
       // The second change is the acknowledgement of x2.
-      if (!isLease && ++changes === 2) await acknowledging.step();
+      if (!isLease && ++changes === 2) await acknowledging.work();
       return change(...args);
     }) as typeof change;
     here.origin.replies(status(422));
@@ -40,7 +40,7 @@ describe('a dead letter that is replayed while its lane is sent', () => {
     await settle();
     expect(sent(here)).toEqual(['x1', 'x2']);
     expect(await here.outbox.replay('x1')).toBe(true);
-    acknowledging.letGo();
+    acknowledging.resolve();
     await settle();
     expect(sent(here)).toEqual(['x1', 'x2', 'x1', 'x3']);
   });

@@ -78,7 +78,7 @@ test.each<[string, OutboxOptions, number]>([
   ];
   expect(entries[0]?.reason?.message).toBe(`${name}: TypeError`);
   expect(await written(here)).not.toContain('S3CR3T');
-  expect(JSON.stringify(here.told('postponed'))).not.toContain('S3CR3T');
+  expect(JSON.stringify(here.emitted('postponed'))).not.toContain('S3CR3T');
 });
 
 test.each([

@@ -6,7 +6,7 @@ import { readOutboxOptions } from '../../../src/policies/outbox/options.ts';
 import { Queue } from '../../../src/policies/outbox/queue/queue.ts';
 import { remove, requeue } from '../../../src/policies/outbox/queue/transitions.ts';
 import { ok, status } from '../../../src/testing/index.ts';
-import { held } from '../../support/held.ts';
+import { deferred } from '../../support/deferred.ts';
 import { type Page, page, settle } from '../../support/outbox-page.ts';
 import { give, sent } from '../../support/outbox-writes.ts';
 
@@ -51,8 +51,8 @@ describe.skipIf(isAlone)('changes of another tab', () => {
     here.host.connectivity.set(false);
     await give(here, 'a', { lane: 'a' });
     await give(here, 'b', { lane: 'b', id: 'b' });
-    const first = held<Response>(here);
-    here.origin.replies(first.step);
+    const first = deferred<Response>(here);
+    here.origin.replies(first.work);
     here.host.connectivity.set(true);
     await settle();
     const arrives = received(here, 'b', 'settled');
@@ -61,7 +61,7 @@ describe.skipIf(isAlone)('changes of another tab', () => {
     expect(await remove(there.queue, entry)).toBe(true);
     there.events.emit(entry, { type: 'settled', outcome: 'removed' });
     await arrives;
-    first.letGo(ok());
+    first.resolve(ok());
     await settle();
     expect(sent(here)).toEqual(['a']);
   });
@@ -71,8 +71,8 @@ describe.skipIf(isAlone)('changes of another tab', () => {
     const there = otherTab(here);
     here.host.connectivity.set(false);
     for (const each of ['1', '2', '3', '4']) await give(here, each, { id: each });
-    const second = held<Response>(here);
-    here.origin.replies(status(422), second.step);
+    const second = deferred<Response>(here);
+    here.origin.replies(status(422), second.work);
     here.host.connectivity.set(true);
     await settle();
     const arrives = received(here, '1', 'replayed');
@@ -81,7 +81,7 @@ describe.skipIf(isAlone)('changes of another tab', () => {
     expect(await requeue(there.queue, letter, { attempts: 0 })).toBe(true);
     there.events.emit(letter, { type: 'replayed' });
     await arrives;
-    second.letGo(ok());
+    second.resolve(ok());
     await settle();
     expect(sent(here)).toEqual(['1', '2', '1', '3', '4']);
   });

@@ -9,8 +9,8 @@ import { auth, createClient, memoryStore, outbox } from '../../../src/index.ts';
 import { outboxPolicy } from '../../../src/policies/outbox/outbox.ts';
 import { withLocalLock } from '../../../src/primitives/locks.ts';
 import { networkError, ok } from '../../../src/testing/index.ts';
+import { deferred } from '../../support/deferred.ts';
 import { durableStore } from '../../support/durable.ts';
-import { held } from '../../support/held.ts';
 import { idOf, open, POST, page, settle, URL_ } from '../../support/outbox-page.ts';
 
 const write = (body: string) => ({ ...POST, body });
@@ -63,15 +63,15 @@ describe.skipIf(!systemHost.canShareIO)('a newer outbox of the same name, store 
 
   test('a newer outbox waits for the attempt that the older one has under way', async () => {
     const { older, renew } = reloadedModule();
-    const response = held<Response>(older);
-    older.origin.replies(response.step);
+    const response = deferred<Response>(older);
+    older.origin.replies(response.work);
     const first = older.fetch(URL_, write('one'));
     await settle();
     const newer = renew();
     const second = newer.fetch(URL_, write('two'));
     await settle();
     expect(older.origin.seen.map(({ body }) => body)).toEqual(['one']);
-    response.letGo(ok());
+    response.resolve(ok());
     await first;
     await settle();
     await older.clock.advance(60_000);

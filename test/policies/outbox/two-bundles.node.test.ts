@@ -2,13 +2,13 @@
 import { expect, test } from 'vitest';
 import { pipeline } from '../../../src/core/pipeline.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
-import { otherCopy } from '../../support/copies.ts';
+import { otherBundle } from '../../support/bundles.ts';
 import { durableStore } from '../../support/durable.ts';
 import { open, POST, page, settle, URL_ } from '../../support/outbox-page.ts';
 
 /** The client of a second bundle, beside one over `here`. */
 async function secondBundle(here: ReturnType<typeof page>, store = here.store) {
-  const outboxPolicy = await otherCopy('second-bundle');
+  const outboxPolicy = await otherBundle('second-bundle');
   return () => {
     const fetch = pipeline([outboxPolicy({ store, pollInterval: '1h' }, memoryStore)], {
       partition: () => 'ann',

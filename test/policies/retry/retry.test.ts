@@ -256,11 +256,11 @@ describe('the wait before a retry', () => {
   });
 
   test('a wait above the limit ends the call at once, with the time to come back', async () => {
-    const { fetch, origin, clock, told } = scenario([retry()]);
+    const { fetch, origin, clock, emitted } = scenario([retry()]);
     origin.replies(status(503, { 'retry-after': '120' }));
     expect((await fetch(URL_)).status).toBe(503);
     expect(clock.slept).toEqual([]);
-    const [abandoned] = told('retry-abandoned');
+    const [abandoned] = emitted('retry-abandoned');
     expect(abandoned?.reason).toBe('retry-after');
     expect((abandoned?.retryAt ?? 0) - clock.now()).toBeGreaterThanOrEqual(120_000);
   });
@@ -275,11 +275,14 @@ describe('the wait before a retry', () => {
   });
 
   test('a wait that does not fit into the total time ends the call at once', async () => {
-    const { fetch, origin, clock, told } = scenario([totalTimeout({ total: '10s', attempt: '5s' }), retry()]);
+    const { fetch, origin, clock, emitted } = scenario([
+      totalTimeout({ total: '10s', attempt: '5s' }),
+      retry(),
+    ]);
     origin.replies(status(503, { 'retry-after': '11' }));
     expect((await fetch(URL_)).status).toBe(503);
     expect(clock.slept).toEqual([]);
-    expect(told('retry-abandoned')[0]?.reason).toBe('total');
+    expect(emitted('retry-abandoned')[0]?.reason).toBe('total');
   });
 
   test('the caller’s abort ends a wait at once, with its own reason', async () => {
@@ -305,7 +308,7 @@ describe('the wait before a retry', () => {
 });
 
 describe('the retry budget', () => {
-  const reasons = ({ told }: Scenario) => told('retry-abandoned').map(({ reason }) => reason);
+  const reasons = ({ emitted }: Scenario) => emitted('retry-abandoned').map(({ reason }) => reason);
 
   test('the budget allows four retries without a success, and is full again after one', async () => {
     const scene = scenario([retry()]);

@@ -1,7 +1,7 @@
 import type { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
 
 /** The outbox from a second copy of its modules, as a second bundle has them; under Vitest. */
-export async function otherCopy(query: string): Promise<typeof outboxPolicy> {
+export async function otherBundle(query: string): Promise<typeof outboxPolicy> {
   const module_ = `../../src/policies/outbox/outbox.ts?${query}`;
   const copy = (await import(/* @vite-ignore */ module_)) as { outboxPolicy: typeof outboxPolicy };
   return copy.outboxPolicy;
