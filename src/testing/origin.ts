@@ -23,14 +23,14 @@ export interface ScriptedOrigin {
   readonly fetch: Fetch;
   /** Everything that came, in order. */
   readonly seen: Seen[];
-  /** Adds steps; a step is for one request. After the last step every answer is `ok()`. */
+  /** Adds steps; a step is for one request. After the last step every response is `ok()`. */
   replies(...steps: Step[]): void;
-  /** The answer to everything that no step is for. */
+  /** The response to requests without a step. */
   otherwise(step: Step): void;
 }
 
 /**
- * An origin that answers by a script, on the test's clock, and honours the signal as a platform's fetch does.
+ * An origin that responds by a script, on the test's clock, and honours the signal as a platform's fetch does.
  *
  * @example
  * const host = testHost();
@@ -71,7 +71,7 @@ const bodyOf = async (request: Request, clock: Pick<VirtualClock, 'busy'>): Prom
   ['GET', 'HEAD'].includes(request.method) ? '' : clock.busy(request.text());
 
 /**
- * An answer; text comes in the same turn of the event loop, which a browser's own bodies do not.
+ * A response; text comes in the same turn of the event loop, which a browser's own bodies do not.
  *
  * @example
  * const origin = scriptedOrigin(virtualClock());
@@ -83,7 +83,7 @@ export const ok = (
 ): Response => (typeof body === 'string' ? textual(body, init) : new Response(body, init));
 
 /**
- * An answer with a status and, perhaps, headers.
+ * A response with a status and, perhaps, headers.
  *
  * @example
  * const origin = scriptedOrigin(virtualClock());
@@ -117,7 +117,7 @@ export const networkError = (message = 'Failed to fetch'): TypeError =>
   Object.assign(new TypeError(message), { code: 'ECONNREFUSED' });
 
 /**
- * Never answers.
+ * Never responds.
  *
  * @example
  * const host = testHost();
@@ -127,7 +127,7 @@ export const networkError = (message = 'Failed to fetch'): TypeError =>
 export const hang = (): Step => () => new Promise(() => {});
 
 /**
- * Answers after `ms` on the clock.
+ * Responds after `ms` on the clock.
  *
  * @example
  * const host = testHost();

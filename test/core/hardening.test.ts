@@ -58,7 +58,7 @@ describe('a partition', () => {
   });
 });
 
-test('an answer that varies by credentials leaves none of them in the store', async () => {
+test('a response that varies by credentials leaves none of them in the store', async () => {
   const store = memoryStore();
   const { fetch, origin, clock } = scenario([cachePolicy({ store }, () => store)], { partition: 'ann' });
   const headers = (token: string) => ({ headers: { authorization: `Bearer ${token}` } });
@@ -163,8 +163,8 @@ describe('what is said nearer to the call', () => {
 
 test('in the place of the platform’s fetch it does not call itself', async () => {
   const native = globalThis.fetch;
-  const answers = async () => ok('platform');
-  globalThis.fetch = answers;
+  const replaced = async () => ok('platform');
+  globalThis.fetch = replaced;
   try {
     const [first, second] = [createFetch(), createFetch()];
     globalThis.fetch = first;
@@ -187,8 +187,8 @@ describe('a status that was to be repeated', () => {
     ]);
     origin.otherwise(() => Response.json({ sorry: true }, { status: 503 }));
     for (let n = 0; n < 4; n++) await fetch(URL_, { holdfast: { retry: 0 } });
-    const answer = await fetch(URL_);
-    expect([answer.status, await answer.json(), answer.url]).toEqual([503, { sorry: true }, '']);
+    const response = await fetch(URL_);
+    expect([response.status, await response.json(), response.url]).toEqual([503, { sorry: true }, '']);
     expect(origin.seen).toHaveLength(5);
   });
 
@@ -205,8 +205,8 @@ describe('a status that was to be repeated', () => {
         }),
     });
     origin.replies(new Response(body, { status: 503 }));
-    const answer = await fetch(URL_);
-    expect([answer.status, await answer.text()]).toEqual([503, 'late']);
+    const response = await fetch(URL_);
+    expect([response.status, await response.text()]).toEqual([503, 'late']);
   });
 
   test('is read to its end while the next attempt waits, and not longer', async () => {

@@ -273,7 +273,7 @@ describe('a call', () => {
   });
 });
 
-describe('an answer of the network', () => {
+describe('a response of the network', () => {
   test('cannot say that it comes from our cache', async () => {
     const { fetch, origin } = scenario([]);
     const forged = new Response('x', { headers: { 'holdfast-source': 'stale', 'x-other': '1' } });
@@ -363,9 +363,9 @@ describe('an error', () => {
     });
     const controller = new AbortController();
     const reason = { mine: true };
-    const answer = fetch(URL_, { signal: controller.signal });
+    const reading = fetch(URL_, { signal: controller.signal });
     controller.abort(reason);
-    await expect(answer).rejects.toBe(reason);
+    await expect(reading).rejects.toBe(reason);
     await fetch.close();
   });
 });

@@ -3,7 +3,7 @@ import { faults } from '../../src/devtools/faults.ts';
 
 const ORIGIN = 'https://api.example.com';
 
-/** Faults over an origin that answers, and counts what it sees. */
+/** Faults over an origin that responds, and counts what it sees. */
 function broken() {
   let seen = 0;
   const net = faults(async () => {

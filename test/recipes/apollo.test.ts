@@ -118,7 +118,7 @@ test('errors beside data are passed on, and not kept', async () => {
   expect((await some()).data).toBeUndefined();
 });
 
-test('the page of a captive portal is no answer: a query has its copy, and a mutation waits', async () => {
+test('the page of a captive portal is no response of the API: a query gets its cached response, and a mutation waits', async () => {
   await orders();
   graph.portal(true);
   expect(await orders()).toEqual(['first']);
@@ -135,7 +135,7 @@ test('a query is repeated by one of the two libraries only', async () => {
   expect(await server.requests()).toEqual(['POST /', 'GET /', 'GET /', 'GET /']);
 });
 
-test('a mutation waits while the server is gone, gives the answer it was given, and takes effect once', async () => {
+test('a mutation waits while the server is gone, gets the origin’s response, and takes effect once', async () => {
   await server.vanish();
   expect(await add({ id: 'second', item: 'milk' })).toMatchObject({ id: 'second', waits: true });
   await server.heal();

@@ -33,19 +33,19 @@ afterEach(async () => {
 
 const asked = () => worker.dispatchFetch('http://worker/orders');
 
-test('an answer of the upstream is passed on, with the headers that others add to it', async () => {
-  const answer = await asked();
-  expect([answer.status, await answer.json()]).toEqual([200, []]);
-  expect(answer.headers.get('access-control-allow-origin')).toBe('*');
-  expect(answer.headers.get('etag')).toMatch(/^"/);
+test('a response of the upstream is passed on, with the headers of other middleware', async () => {
+  const response = await asked();
+  expect([response.status, await response.json()]).toEqual([200, []]);
+  expect(response.headers.get('access-control-allow-origin')).toBe('*');
+  expect(response.headers.get('etag')).toMatch(/^"/);
 });
 
-test('an upstream that fails is asked once more, and answered for', async () => {
+test('a failing upstream gets one retry, and the response is a problem', async () => {
   await shop.behave({ status: 500, body: 'password = swordfish' });
-  const answer = await asked();
-  expect(answer.status).toBe(502);
-  expect(answer.headers.get('content-type')).toBe('application/problem+json');
-  expect(await answer.json()).toMatchObject({
+  const response = await asked();
+  expect(response.status).toBe(502);
+  expect(response.headers.get('content-type')).toBe('application/problem+json');
+  expect(await response.json()).toMatchObject({
     status: 502,
     category: 'server',
     detail: 'The service has a problem of its own. Try again later.',
@@ -62,20 +62,20 @@ test('an upstream that is not there is not named in the problem, and is not call
   expect(problem).not.toContain(new URL(shop.url).port);
   for (let n = 0; n < 4; n++) expect((await asked()).status).toBe(502);
   // Few of these are probes.
-  const answers = await Promise.all(Array.from({ length: 12 }, asked));
-  const refused = answers.filter(({ status }) => status === 503);
-  expect(refused.length).toBeGreaterThan(answers.length / 2);
-  for (const answer of refused) {
-    expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
-    expect(await answer.json()).toMatchObject({ category: 'circuit-open' });
+  const responses = await Promise.all(Array.from({ length: 12 }, asked));
+  const refused = responses.filter(({ status }) => status === 503);
+  expect(refused.length).toBeGreaterThan(responses.length / 2);
+  for (const response of refused) {
+    expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(await response.json()).toMatchObject({ category: 'circuit-open' });
   }
 });
 
 test('an upstream that is silent costs no more than the time limit', async () => {
   await shop.behave({ hang: 1 });
-  const answer = await asked();
-  expect(answer.status).toBe(504);
-  expect(await answer.json()).toMatchObject({ category: 'timeout' });
+  const response = await asked();
+  expect(response.status).toBe(504);
+  expect(await response.json()).toMatchObject({ category: 'timeout' });
 });
 
 test('what the upstream says of the request goes to the client', async () => {
@@ -83,6 +83,6 @@ test('what the upstream says of the request goes to the client', async () => {
   expect((await asked()).status).toBe(404);
 });
 
-test('Hono’s own answers stay what they are', async () => {
+test('Hono’s own responses stay unchanged', async () => {
   expect((await worker.dispatchFetch('http://worker/nowhere')).status).toBe(404);
 });

@@ -92,7 +92,7 @@ async function raw(lines: string[], port = server.port) {
 }
 
 describe('a well-behaved server', () => {
-  test('answers any path', async () => {
+  test('responds to any path', async () => {
     expect(await (await get('/some/where')).json()).toEqual({ ok: true, method: 'GET', path: '/some/where' });
     expect((await post('/write/x', {})).status).toBe(201);
   });
@@ -125,7 +125,7 @@ describe('a well-behaved server', () => {
     });
   });
 
-  test('answers 304 to a known entity tag', async () => {
+  test('responds 304 to a known entity tag', async () => {
     const response = await get('/etag', { headers: { 'If-None-Match': 'W/"0", "1"' } });
     expect([response.status, response.headers.get('etag'), await response.text()]).toEqual([304, '"1"', '']);
     expect((await get('/etag?version=2', { headers: { 'If-None-Match': '"1"' } })).status).toBe(200);
@@ -139,14 +139,14 @@ describe('a well-behaved server', () => {
     );
   });
 
-  test('answers HEAD with the headers of GET', async () => {
+  test('responds to HEAD with the headers of GET', async () => {
     const response = await get('/bytes/10', { method: 'HEAD' });
     expect([response.headers.get('content-length'), await response.text()]).toEqual(['10', '']);
   });
 });
 
 describe('a misbehaving server', () => {
-  test.each([204, 304, 404, 418, 503])('answers %i', async (status) => {
+  test.each([204, 304, 404, 418, 503])('responds %i', async (status) => {
     expect((await get(`/x?status=${status}`)).status).toBe(status);
     expect((await get(`/status/${status}`)).status).toBe(status);
   });
@@ -177,17 +177,17 @@ describe('a misbehaving server', () => {
     expect((await (await get('/x?size=100000')).arrayBuffer()).byteLength).toBe(100_000);
   });
 
-  test('answers late', async () => {
+  test('responds late', async () => {
     const started = performance.now();
     await get('/x?delay=120');
     expect(performance.now() - started).toBeGreaterThan(110);
   });
 
-  test('never answers, having accepted the request', async () => {
+  test('never responds, having accepted the request', async () => {
     expect(await raw(['GET /x?hang=1 HTTP/1.1', 'Host: x'])).toEqual({ received: '', how: 'open' });
   });
 
-  test('resets the connection before any answer', async () => {
+  test('resets the connection before any response', async () => {
     expect(await raw(['GET /x?reset=1 HTTP/1.1', 'Host: x'])).toEqual({ received: '', how: 'ECONNRESET' });
     expect(await causeOf(get('/x?reset=1'))).toBe('ECONNRESET');
   });
@@ -246,7 +246,7 @@ describe('a misbehaving server', () => {
     expect((await get('/orders?auth=1', { headers: { Authorization: 'Bearer good' } })).status).toBe(200);
   });
 
-  test('closes the connection after the answer', async () => {
+  test('closes the connection after the response', async () => {
     const { received, how } = await raw(['GET /x?keepAlive=0 HTTP/1.1', 'Host: x']);
     expect(received).toMatch(/Connection: close/i);
     expect(how).toBe('closed');
@@ -281,7 +281,7 @@ describe('a fault that passes', () => {
     expect(await statuses('/x?status=503&times=2&key=b', 1)).toEqual([503]);
   });
 
-  test('takes its other traits with it, and leaves what describes the answer', async () => {
+  test('takes its other traits with it, and leaves the traits of the response', async () => {
     const path = '/x?status=503&retryAfter=1&cors=0&body=hi&header=X-A:1&times=1&key=c';
     await get(path);
     const response = await get(path);
@@ -419,7 +419,7 @@ describe('orders', () => {
 });
 
 describe('the ledger', () => {
-  test('applies a key once and gives the first answer again', async () => {
+  test('applies a key once and repeats the first response', async () => {
     const first = await post('/orders', { item: 'tea' }, { 'Idempotency-Key': '"k-1"' });
     const again = await post('/orders', { item: 'tea' }, { 'Idempotency-Key': 'k-1' });
     expect(again.status).toBe(201);
@@ -477,7 +477,7 @@ describe('the ledger', () => {
     expect(await ledger()).toMatchObject([{ body: '{"item":"tea"}', seen: 4, applied: 1 }]);
   });
 
-  test('applies a write whose answer is lost', async () => {
+  test('applies a write whose response is lost', async () => {
     const key = { 'Idempotency-Key': 'k' };
     await expect(post('/write/a?unknown=1', 1, key)).rejects.toThrow(TypeError);
     expect((await post('/write/a?unknown=1&status=502', 1, key)).status).toBe(502);

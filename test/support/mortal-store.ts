@@ -16,7 +16,7 @@ export interface MortalStore extends AtomicStore {
 }
 
 /**
- * A store of a process that dies at one of its operations: nothing that it asks for from then on happens, or is answered.
+ * A store of a process that dies at one of its operations: from then on no operation takes effect or settles.
  *
  * @param clock On which no time passes while the store works.
  */

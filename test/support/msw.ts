@@ -1,7 +1,7 @@
 import { HttpResponse, http, type RequestHandler } from 'msw';
 import type { ScriptedOrigin } from '../../src/testing/index.ts';
 
-/** A scripted origin behind the platform's own fetch: everything that goes to `url` is answered by the script. */
+/** A scripted origin behind the platform's own fetch: everything that goes to `url` goes to the script. */
 export const handlersOf = (origin: ScriptedOrigin, url: string): RequestHandler[] => [
   http.all(`${url}/*`, async ({ request }) => {
     try {

@@ -47,8 +47,8 @@ test('a refresh token that is used twice ends everything that came of its sign-i
 test('one that does not rotate may be used again', async () => {
   const { refresh_token } = await login();
   for (let nth = 0; nth < 2; nth++) {
-    const answer = (await (await refresh(refresh_token, 'rotate=0')).json()) as Tokens;
-    expect(answer.refresh_token).toBe(refresh_token);
+    const tokens = (await (await refresh(refresh_token, 'rotate=0')).json()) as Tokens;
+    expect(tokens.refresh_token).toBe(refresh_token);
   }
 });
 

@@ -28,7 +28,7 @@ export class Meters {
       advice,
     });
     this.#decisions = meter.createCounter('holdfast.events', {
-      description: 'What was decided: retries, refusals, stale answers, circuits, deliveries.',
+      description: 'Decisions: retries, rejections, stale responses, circuits, deliveries.',
       unit: '{event}',
     });
   }
