@@ -6,43 +6,13 @@ import ky, {
   type NormalizedOptions,
   type Progress,
 } from 'ky';
-import { afterEach, describe, expect, test } from 'vitest';
-import { type Client, createClient } from '../../src/client/ky/client.ts';
+import { describe, expect, test } from 'vitest';
 import type { ClientOptions, CreateClientOptions } from '../../src/client/ky/options.ts';
 import { isFailure } from '../../src/primitives/failure.ts';
-import {
-  brokenBody,
-  hang,
-  networkError,
-  ok,
-  scriptedOrigin,
-  slow,
-  stalledBody,
-  status,
-  testHost,
-  virtualClock,
-} from '../../src/testing/index.ts';
+import { brokenBody, hang, networkError, ok, slow, stalledBody, status } from '../../src/testing/index.ts';
 import { AS_KY } from '../support/as-ky.ts';
-import { quiet } from '../support/platform.ts';
+import { clientScene } from '../support/client-scene.ts';
 import { ORIGIN } from '../support/scenario.ts';
-
-const clients: Client[] = [];
-afterEach(async () => {
-  for (const client of clients.splice(0)) await client.close();
-});
-
-function scene(options: Partial<CreateClientOptions> = {}) {
-  const host = testHost({ clock: virtualClock({ quiet }) });
-  const origin = scriptedOrigin(host.clock);
-  const api = createClient({
-    baseUrl: `${ORIGIN}/v1/`,
-    host,
-    fetch: origin.fetch,
-    ...options,
-  } as CreateClientOptions);
-  clients.push(api);
-  return { api, origin, clock: host.clock };
-}
 
 const failureOf = (promise: Promise<unknown>) =>
   promise.then(
@@ -61,7 +31,7 @@ describe("ky's TimeoutError", () => {
   ])(
     'a time limit (%s) throws ky’s TimeoutError, with the facts of the pipeline',
     async (_, options, ofCall, code) => {
-      const { api, origin } = scene({ retry: 0, ...options });
+      const { api, origin } = clientScene({ retry: 0, ...options });
       origin.otherwise(hang());
       const error = await failureOf(api.get('x', ofCall));
       expect(error).toBeInstanceOf(KyTimeoutError);
@@ -76,7 +46,7 @@ describe("ky's TimeoutError", () => {
     const note = ({ error }: { error: Error }): void => {
       met.push(error instanceof KyTimeoutError);
     };
-    const { api, origin } = scene({
+    const { api, origin } = clientScene({
       timeout: 200,
       retry: { limit: 1, shouldRetry: (given: never) => note(given) ?? true },
       hooks: { beforeRetry: [note] },
@@ -93,14 +63,14 @@ describe('totalTimeout', () => {
     ['an afterResponse hook', { afterResponse: [never] }],
     ['a delay of ky.retry()', { afterResponse: [() => ky.retry({ delay: 60_000 })] }],
   ])('totalTimeout bounds %s', async (_, hooks) => {
-    const { api } = scene();
+    const { api } = clientScene();
     const error = await failureOf(api.get('x', { totalTimeout: 40, hooks }));
     expect(error).toBeInstanceOf(KyTimeoutError);
     expect(error).toMatchObject({ code: 'timeout-total', category: 'timeout', transient: true });
   });
 
   test('totalTimeout bounds parseJson, and the error has the sent request', async () => {
-    const { api, origin } = scene();
+    const { api, origin } = clientScene();
     origin.replies(ok('{}'));
     // In real time: long enough for a response to come on a busy machine.
     const error = await failureOf(api.get('x', { totalTimeout: 800, parseJson: never }).json());
@@ -109,14 +79,14 @@ describe('totalTimeout', () => {
   });
 
   test('totalTimeout of the client bounds the hooks of a call, and of an extended client', async () => {
-    const { api } = scene({ totalTimeout: 40 });
+    const { api } = clientScene({ totalTimeout: 40 });
     const hooks = { beforeRequest: [never] };
     expect(await failureOf(api.get('x', { hooks }))).toBeInstanceOf(KyTimeoutError);
     expect(await failureOf(api.extend({ hooks }).get('x'))).toBeInstanceOf(KyTimeoutError);
   });
 
   test('totalTimeout goes on running through ky.retry()', async () => {
-    const { api, origin, clock } = scene({ retry: 2 });
+    const { api, origin, clock } = clientScene({ retry: 2 });
     let again = 1;
     const afterResponse = [() => (again-- > 0 ? ky.retry({ delay: 0 }) : undefined)];
     origin.replies(slow(clock, 300), hang());
@@ -126,18 +96,18 @@ describe('totalTimeout', () => {
   });
 
   test('totalTimeout of 0 sends nothing', async () => {
-    const { api, origin } = scene();
+    const { api, origin } = clientScene();
     expect(await failureOf(api.get('x', { totalTimeout: 0 }))).toBeInstanceOf(KyTimeoutError);
     expect(origin.seen).toEqual([]);
   });
 
   test('totalTimeout beyond what a timer can wait is a RangeError', async () => {
-    const { api } = scene();
+    const { api } = clientScene();
     expect(await failureOf(api.get('x', { totalTimeout: 2 ** 31 }))).toBeInstanceOf(RangeError);
   });
 
   test('totalTimeout accepts a duration, and false of a call disables that of the client', async () => {
-    const { api, origin, clock } = scene({ totalTimeout: '1s', retry: 0 });
+    const { api, origin, clock } = clientScene({ totalTimeout: '1s', retry: 0 });
     origin.replies(slow(clock, 5_000, () => ok('late')));
     expect(await api.get('x', { totalTimeout: false }).text()).toBe('late');
     origin.replies(hang());
@@ -150,7 +120,7 @@ describe('retryCount and request', () => {
 
   test('afterResponse and beforeError receive the count of the pipeline’s retries', async () => {
     const seen: unknown[] = [];
-    const { api, origin } = scene({
+    const { api, origin } = clientScene({
       hooks: {
         afterResponse: [({ retryCount }) => void seen.push(['afterResponse', retryCount])],
         beforeError: [
@@ -174,7 +144,7 @@ describe('retryCount and request', () => {
   test('retryCount counts ky.retry() and the retries of the pipeline together', async () => {
     const seen: unknown[] = [];
     let again = 1;
-    const { api, origin } = scene({
+    const { api, origin } = clientScene({
       hooks: {
         beforeRetry: [({ error, retryCount }) => void seen.push([isForceRetryError(error), retryCount])],
         afterResponse: [
@@ -195,7 +165,7 @@ describe('retryCount and request', () => {
     const seen: unknown[] = [];
     const note = ({ request, retryCount }: { request: Request; retryCount: number }) =>
       void seen.push([request.url, retryCount]);
-    const { api, origin } = scene({
+    const { api, origin } = clientScene({
       hooks: {
         beforeRetry: [() => new Request(OTHER)],
         afterResponse: [note],
@@ -222,7 +192,7 @@ describe('retryCount and request', () => {
 
   test('the next beforeRetry hook receives the request that the one before returned', async () => {
     const seen: string[] = [];
-    const { api, origin } = scene({
+    const { api, origin } = clientScene({
       hooks: {
         beforeRetry: [
           ({ request }) => {
@@ -241,7 +211,7 @@ describe('retryCount and request', () => {
 describe('a request that a beforeRetry hook returns', () => {
   test('a request from beforeRetry is sent by all later retries, with its body', async () => {
     let given = 0;
-    const { api, origin } = scene({
+    const { api, origin } = clientScene({
       hooks: {
         beforeRetry: [
           ({ request }) => {
@@ -260,7 +230,7 @@ describe('a request that a beforeRetry hook returns', () => {
   });
 
   test('beforeRetry may return the request it received, with other headers', async () => {
-    const { api, origin } = scene({
+    const { api, origin } = clientScene({
       hooks: {
         beforeRetry: [({ request, retryCount }) => request.headers.append('x-mine', `${retryCount}`)],
       },
@@ -273,7 +243,7 @@ describe('a request that a beforeRetry hook returns', () => {
   });
 
   test('a request from beforeRetry is not repeated if its method may not be', async () => {
-    const { api, origin } = scene({
+    const { api, origin } = clientScene({
       hooks: { beforeRetry: [({ request }) => new Request(request, { method: 'POST' })] },
       retry: 3,
     });
@@ -286,7 +256,7 @@ describe('a request that a beforeRetry hook returns', () => {
 test('beforeError does not run for an error that a beforeRetry hook throws', async () => {
   const mine = new Error('mine');
   let ran = 0;
-  const { api, origin } = scene({
+  const { api, origin } = clientScene({
     hooks: {
       beforeRetry: [
         () => {
@@ -308,7 +278,7 @@ test('beforeError does not run for an error that a beforeRetry hook throws', asy
 
 test('beforeError runs for a failure that a beforeRetry hook throws again', async () => {
   const seen: string[] = [];
-  const { api, origin } = scene({
+  const { api, origin } = clientScene({
     hooks: {
       beforeRetry: [
         ({ error }) => {
@@ -335,7 +305,7 @@ test.each<[object]>([
   [{ limit: -1 }],
   [{ backoffLimit: 'long' }],
 ])('a wrong retry option of a call throws at once: %j', (retry) => {
-  const { api } = scene();
+  const { api } = clientScene();
   expect(() => api.get('x', { retry: retry as never })).toThrow(/retry\./);
 });
 
@@ -350,7 +320,7 @@ describe('options that hooks receive', () => {
 
   test('beforeRetry, shouldRetry and the error receive normalized options', async () => {
     const seen: unknown[] = [];
-    const { api, origin } = scene({
+    const { api, origin } = clientScene({
       headers: { 'x-mine': 'yes' },
       retry: {
         limit: 1,
@@ -372,7 +342,7 @@ describe('options that hooks receive', () => {
   });
 
   test('an error shows the `retry` of the caller', async () => {
-    const { api, origin } = scene({ retry: { limit: 1, statusCodes: [503] } });
+    const { api, origin } = clientScene({ retry: { limit: 1, statusCodes: [503] } });
     origin.otherwise(() => status(404));
     const error = await failureOf(api.get('x', { retry: { methods: ['get'] } }));
     expect(error.options.retry).toMatchObject({ methods: ['get'], statusCodes: [503] });
@@ -382,13 +352,13 @@ describe('options that hooks receive', () => {
 test('stringifyJson receives the very value of `json`', async () => {
   const value = { item: 'tea' };
   const seen: unknown[] = [];
-  const { api } = scene({ stringifyJson: (given: unknown) => `${seen.push(given)}` });
+  const { api } = clientScene({ stringifyJson: (given: unknown) => `${seen.push(given)}` });
   await api.post('x', { json: value });
   expect(seen[0]).toBe(value);
 });
 
 test('the `retry` lists of a call are added to those of the client', async () => {
-  const { api, origin } = scene({ retry: { limit: 1, statusCodes: [503] } });
+  const { api, origin } = clientScene({ retry: { limit: 1, statusCodes: [503] } });
   origin.otherwise(() => status(503));
   await failureOf(api.get('x', { retry: { statusCodes: [418] } }));
   expect(origin.seen).toHaveLength(2);
@@ -425,7 +395,7 @@ describe('timeout, with nothing else in it, bounds the body in the shortcuts', (
   ])('timeout %s bounds a body that trickles in a shortcut', async (_, options, ofCall, init) => {
     const seen: string[] = [];
     const beforeError = [({ error }: { error: Error }) => (seen.push(error.name) ? error : error)];
-    const { api, origin, clock } = scene({ retry: 0, hooks: { beforeError }, ...options } as never);
+    const { api, origin, clock } = clientScene({ retry: 0, hooks: { beforeError }, ...options } as never);
     origin.otherwise(() => trickle(clock, init));
     const error = await failureOf(api.get('x', ofCall).text());
     expect(error).toBeInstanceOf(KyTimeoutError);
@@ -435,7 +405,7 @@ describe('timeout, with nothing else in it, bounds the body in the shortcuts', (
   });
 
   test('timeout bounds a body that stalls in a shortcut', async () => {
-    const { api, origin, clock } = scene({ retry: 0 });
+    const { api, origin, clock } = clientScene({ retry: 0 });
     origin.otherwise(() => stalledBody().response);
     expect(await failureOf(api.get('x', { timeout: 200 }).text())).toBeInstanceOf(KyTimeoutError);
     expect(clock.ticks()).toBe(200);
@@ -444,7 +414,7 @@ describe('timeout, with nothing else in it, bounds the body in the shortcuts', (
   test.each(['text', 'itself'])(
     'timeout bounds the body of an HTTPError, which then has no data: %s',
     async (read) => {
-      const { api, origin, clock } = scene({ retry: 0 });
+      const { api, origin, clock } = clientScene({ retry: 0 });
       origin.otherwise(() => new Response(stalledBody().response.body, { status: 404 }));
       const response = api.get('x', { timeout: 200 });
       const error = await failureOf(read === 'text' ? response.text() : response);
@@ -455,7 +425,7 @@ describe('timeout, with nothing else in it, bounds the body in the shortcuts', (
   );
 
   test('timeout does not bound a response that is streamed', async () => {
-    const { api, origin, clock } = scene();
+    const { api, origin, clock } = clientScene();
     origin.otherwise(() => trickle(clock));
     const reader = ((await api.get('x', { timeout: 200 })).body as ReadableStream).getReader();
     for (let chunk = 0; chunk < 10; chunk++) await reader.read();
@@ -480,7 +450,7 @@ describe('a custom fetch', () => {
   ])('a time limit %s aborts the signal of the request that a custom fetch receives', async (_, given) => {
     const aborted: unknown[] = [];
     const [options, ofCall] = given(silent(aborted) as never);
-    const { api } = scene({ retry: 0, timeout: 200, ...options } as never);
+    const { api } = clientScene({ retry: 0, timeout: 200, ...options } as never);
     expect(await failureOf(api.post('x', { json: 1, ...ofCall }))).toBeInstanceOf(KyTimeoutError);
     expect(aborted).toEqual([`${ORIGIN}/v1/x`]);
   });
@@ -491,7 +461,7 @@ describe('a custom fetch', () => {
       bodies.push(await request.text());
       return bodies.length === 1 ? status(503) : ok();
     };
-    const { api } = scene({ fetch });
+    const { api } = clientScene({ fetch });
     await api.put('x', { json: [1] });
     expect(bodies).toEqual(['[1]', '[1]']);
   });
@@ -518,7 +488,7 @@ describe('onUploadProgress', () => {
     const seen: unknown[] = [];
     const onUploadProgress = ({ percent, transferredBytes, totalBytes }: Progress) =>
       void seen.push([percent, transferredBytes, totalBytes]);
-    const { api, origin } = scene(isClients ? { onUploadProgress } : {});
+    const { api, origin } = clientScene(isClients ? { onUploadProgress } : {});
     origin.replies(status(503), ok());
     await api.put('x', { json: 'é', ...(!isClients && { onUploadProgress }) });
     expect(seen).toEqual([
@@ -529,7 +499,7 @@ describe('onUploadProgress', () => {
   });
 
   test('onUploadProgress that is no function throws at once', () => {
-    const { api } = scene();
+    const { api } = clientScene();
     expect(() => api.post('x', { body: 'a', onUploadProgress: 'yes' as never })).toThrow(TypeError);
   });
 });
@@ -539,7 +509,7 @@ test('a beforeRetry hook may return a request of another realm', async () => {
     get: (target, name) => (name === Symbol.toStringTag ? 'Request' : Reflect.get(target, name, target)),
     getPrototypeOf: () => Object.prototype,
   });
-  const { api, origin } = scene({ hooks: { beforeRetry: [() => foreign] } });
+  const { api, origin } = clientScene({ hooks: { beforeRetry: [() => foreign] } });
   origin.replies(status(503), ok('other'));
   expect(await api.get('x').text()).toBe('other');
   expect(origin.seen[1]?.url).toBe(`${ORIGIN}/other`);
@@ -557,21 +527,21 @@ describe('the wait that an origin requests', () => {
       300,
     ],
   ])('a 429 delays the retry by its headers: %s', async (_, headers, expected) => {
-    const { api, origin, clock } = scene({ retry: { limit: 1, jitter: 'none' } });
+    const { api, origin, clock } = clientScene({ retry: { limit: 1, jitter: 'none' } });
     origin.replies(status(429, headers), ok());
     await api.get('x');
     expect(clock.slept[0]).toBe(expected);
   });
 
   test('the wait of a 429 is cut to maxRetryAfter', async () => {
-    const { api, origin, clock } = scene({ retry: { limit: 1, jitter: 'none', maxRetryAfter: 420 } });
+    const { api, origin, clock } = clientScene({ retry: { limit: 1, jitter: 'none', maxRetryAfter: 420 } });
     origin.replies(status(429, { 'retry-after': '5' }), ok());
     await api.get('x');
     expect(clock.slept[0]).toBe(420);
   });
 
   test('a 413 whose Retry-After cannot be read waits for the backoff', async () => {
-    const { api, origin, clock } = scene({ retry: { limit: 1, jitter: 'none' } });
+    const { api, origin, clock } = clientScene({ retry: { limit: 1, jitter: 'none' } });
     origin.replies(status(413, { 'retry-after': 'soon' }), ok('again'));
     expect(await api.get('x').text()).toBe('again');
     expect(clock.slept[0]).toBe(300);
@@ -587,13 +557,13 @@ test.each([
     calls++;
     throw new KyTimeoutError(request);
   };
-  const { api } = scene({ fetch, retry: { limit: 1, retryOnTimeout } as never });
+  const { api } = clientScene({ fetch, retry: { limit: 1, retryOnTimeout } as never });
   expect(await failureOf(api.get('x'))).toBeInstanceOf(KyTimeoutError);
   expect(calls).toBe(sent);
 });
 
 describe('with the options object of docs/ky.md', () => {
-  const asKy = () => scene(AS_KY as never);
+  const asKy = () => clientScene(AS_KY as never);
 
   test('the options of docs/ky.md repeat twice in an outage, after 0.3 and 0.6 s', async () => {
     const { api, origin, clock } = asKy();

@@ -1,5 +1,5 @@
 import ky, { isHTTPError, isNetworkError, isTimeoutError, type KyInstance } from 'ky';
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { type Client, createClient } from '../../src/client/ky/client.ts';
 import type { CreateClientOptions } from '../../src/client/ky/options.ts';
 import type { Clock } from '../../src/core/contract.ts';
@@ -10,43 +10,16 @@ import { cachePolicy } from '../../src/policies/cache/cache.ts';
 import { dedupe } from '../../src/policies/dedupe.ts';
 import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
-import {
-  brokenBody,
-  hang,
-  networkError,
-  ok,
-  scriptedOrigin,
-  stalledBody,
-  status,
-  testHost,
-  virtualClock,
-} from '../../src/testing/index.ts';
+import { brokenBody, hang, networkError, ok, stalledBody, status } from '../../src/testing/index.ts';
+import { clientScene } from '../support/client-scene.ts';
 import { quiet } from '../support/platform.ts';
 import { ORIGIN } from '../support/scenario.ts';
-
-const clients: Client[] = [];
-afterEach(async () => {
-  for (const client of clients.splice(0)) await client.close();
-});
-
-function scene(options: Partial<CreateClientOptions> = {}) {
-  const host = testHost({ clock: virtualClock({ quiet }) });
-  const origin = scriptedOrigin(host.clock);
-  const api = createClient({
-    baseUrl: `${ORIGIN}/v1/`,
-    host,
-    fetch: origin.fetch,
-    ...options,
-  } as CreateClientOptions);
-  clients.push(api);
-  return { api, origin, host, clock: host.clock };
-}
 
 const json = (value: unknown, init?: ResponseInit): Response => Response.json(value, init);
 
 describe('the features of ky', () => {
   test('the client has ky’s shortcuts, JSON, search parameters, base URL and headers', async () => {
-    const { api, origin } = scene({ headers: { 'x-mine': 'yes' } });
+    const { api, origin } = clientScene({ headers: { 'x-mine': 'yes' } });
     origin.replies(json([1, 2]), ok('created'));
     expect(await api.get('orders', { searchParams: { page: 2 } }).json()).toEqual([1, 2]);
     expect(await api.post('orders', { json: { item: 'tea' } }).text()).toBe('created');
@@ -60,14 +33,14 @@ describe('the features of ky', () => {
   });
 
   test('the client is a ky instance to the types', () => {
-    const { api } = scene();
+    const { api } = clientScene();
     const instance: KyInstance = api;
     expect(typeof instance.extend).toBe('function');
     expect([api.stop, api.retry]).toEqual([ky.stop, ky.retry]);
   });
 
   test('the client throws HTTP errors unless throwHttpErrors is false', async () => {
-    const { api, origin } = scene();
+    const { api, origin } = clientScene();
     origin.replies(status(404), status(404));
     const error = await api.get('x').catch((thrown) => thrown);
     expect(isHTTPError(error)).toBe(true);
@@ -77,7 +50,7 @@ describe('the features of ky', () => {
 
   test('the client runs all hooks of ky, beforeRetry for each retry of the pipeline', async () => {
     const ran: string[] = [];
-    const { api, origin } = scene({
+    const { api, origin } = clientScene({
       hooks: {
         init: [() => void ran.push('init')],
         beforeRequest: [
@@ -117,7 +90,7 @@ describe('the features of ky', () => {
 
   test('beforeRetry may change the request, respond itself, or stop', async () => {
     const results: unknown[] = [new Request(`${ORIGIN}/other`), new Response('from the hook'), ky.stop];
-    const { api, origin } = scene({ hooks: { beforeRetry: [() => results.shift() as never] } });
+    const { api, origin } = clientScene({ hooks: { beforeRetry: [() => results.shift() as never] } });
     origin.replies(status(503), ok('other'));
     expect(await api.get('x').text()).toBe('other');
     expect(origin.seen[1]?.url).toBe(`${ORIGIN}/other`);
@@ -130,7 +103,7 @@ describe('the features of ky', () => {
 
   test('ky.retry() repeats as often as the limit allows', async () => {
     let again = 2;
-    const { api, origin } = scene({
+    const { api, origin } = clientScene({
       hooks: { afterResponse: [() => (again-- > 0 ? ky.retry({ delay: 1 }) : undefined)] },
     });
     origin.replies(ok('1'), ok('2'), ok('3'));
@@ -138,14 +111,14 @@ describe('the features of ky', () => {
   });
 
   test('an invalid URL throws', () => {
-    const { api } = scene({ baseUrl: undefined as never });
+    const { api } = clientScene({ baseUrl: undefined as never });
     expect(() => api.get('http://')).toThrow(TypeError);
   });
 });
 
 describe('time limits and retries', () => {
   test('the pipeline limits and retries with its defaults: jitter, and timeouts only by retryOnTimeout', async () => {
-    const { api, origin, clock } = scene();
+    const { api, origin, clock } = clientScene();
     origin.replies(hang(), ok('second'));
     expect(await api.get('x', { retry: { retryOnTimeout: true } }).text()).toBe('second');
     expect(clock.slept[0]).toBe(10_000);
@@ -159,7 +132,7 @@ describe('time limits and retries', () => {
     ['timeout with its unit', { timeout: '2s' }, 2_000],
     ['totalTimeout', { totalTimeout: 500, timeout: 500 }, 500],
   ])('%s limits a call', async (_, options, expected) => {
-    const { api, origin, clock } = scene({ timeout: 3_000, retry: 0 });
+    const { api, origin, clock } = clientScene({ timeout: 3_000, retry: 0 });
     origin.otherwise(hang());
     const error = await api.get('x', options).catch((thrown) => thrown);
     expect(isTimeoutError(error)).toBe(true);
@@ -168,7 +141,7 @@ describe('time limits and retries', () => {
   });
 
   test('timeout: false is no limit', async () => {
-    const { api, origin, clock } = scene();
+    const { api, origin, clock } = clientScene();
     origin.replies(
       (_, signal) =>
         new Promise((resolve) => {
@@ -181,7 +154,7 @@ describe('time limits and retries', () => {
 
   test('a ky retry object works unchanged', async () => {
     const seen: unknown[] = [];
-    const { api, origin, clock } = scene({
+    const { api, origin, clock } = clientScene({
       retry: {
         limit: 4,
         methods: ['post'],
@@ -208,7 +181,7 @@ describe('time limits and retries', () => {
   });
 
   test('an init hook of a call may change its retry options', async () => {
-    const { api, origin } = scene();
+    const { api, origin } = clientScene();
     origin.otherwise(status(503));
     await expect(
       api.get('x', { hooks: { init: [(options) => void Object.assign(options, { retry: { limit: 1 } })] } }),
@@ -217,7 +190,7 @@ describe('time limits and retries', () => {
   });
 
   test('a network error is ky’s own, with the facts of the pipeline', async () => {
-    const { api, origin } = scene({ retry: 1 });
+    const { api, origin } = clientScene({ retry: 1 });
     origin.otherwise(networkError('words that ky does not know'));
     const error = await api.get('x').catch((thrown) => thrown);
     expect(isNetworkError(error)).toBe(true);
@@ -231,7 +204,7 @@ describe('time limits and retries', () => {
   });
 
   test('the caller’s abort passes through unchanged', async () => {
-    const { api, origin } = scene();
+    const { api, origin } = clientScene();
     origin.replies(hang());
     const controller = new AbortController();
     const reason = new Error('mine');
@@ -247,7 +220,7 @@ describe('a shortcut needs the whole body', () => {
     ['breaks', () => brokenBody('{"a"')],
     ['stalls', () => stalledBody('{"a"').response],
   ])('json(): a body that %s is a failed attempt', async (_, body) => {
-    const { api, origin } = scene();
+    const { api, origin } = clientScene();
     origin.replies(body(), json([1]));
     expect(await api.get('orders').json()).toEqual([1]);
     expect(origin.seen).toHaveLength(2);
@@ -259,14 +232,14 @@ describe('a shortcut needs the whole body', () => {
     ['retry: 0', { retry: 0 }, 1],
     ["until: 'headers'", { retry: { until: 'headers' } }, 1],
   ] as const)('text(): with %s in `retry`, its limit and its `until` hold', async (_, options, sent) => {
-    const { api, origin } = scene();
+    const { api, origin } = clientScene();
     origin.otherwise(() => brokenBody());
     await expect(api.get('orders', options).text()).rejects.toThrow();
     expect(origin.seen).toHaveLength(sent);
   });
 
   test('a client that names `until` keeps it', async () => {
-    const { api, origin } = scene({ retry: { until: 'headers' } });
+    const { api, origin } = clientScene({ retry: { until: 'headers' } });
     origin.otherwise(() => brokenBody());
     await expect(api.get('orders').text()).rejects.toThrow();
     expect(origin.seen).toHaveLength(1);
@@ -276,14 +249,14 @@ describe('a shortcut needs the whole body', () => {
     ['retry: false', { routes: [{ match: '/v1/pay', retry: false }] }, 1],
     ['retry: 1', { routes: [{ match: '/v1/pay', retry: 1 }] }, 2],
   ])('json(): `%s` of a route holds', async (_, options, sent) => {
-    const { api, origin } = scene(options);
+    const { api, origin } = clientScene(options);
     origin.otherwise(() => status(503));
     await expect(api.put('pay', { json: 1 }).json()).rejects.toThrow();
     expect(origin.seen).toHaveLength(sent);
   });
 
   test('json(): `retry: 0` of configure() holds', async () => {
-    const { api, origin } = scene();
+    const { api, origin } = clientScene();
     api.configure({ retry: 0 });
     origin.otherwise(() => status(503));
     await expect(api.put('pay', { json: 1 }).json()).rejects.toThrow();
@@ -317,20 +290,20 @@ describe('a shortcut needs the whole body', () => {
   test.each(['json', 'text', 'blob', 'arrayBuffer'] as const)(
     '%s(): the idle limit holds for the rest of a body over 1 MB',
     async (shortcut) => {
-      const { api, origin, clock } = scene();
+      const { api, origin, clock } = clientScene();
       origin.otherwise(() => chunked(clock, 100_000, 12, 0, false));
       await expect(api.get('big')[shortcut]()).rejects.toMatchObject({ code: 'timeout-idle' });
     },
   );
 
   test('text(): a body that comes slowly for a minute arrives', async () => {
-    const { api, origin, clock } = scene();
+    const { api, origin, clock } = clientScene();
     origin.replies(chunked(clock, 1, 12, 5_000));
     expect(await api.get('slow').text()).toHaveLength(12);
   });
 
   test('a response without a shortcut streams', async () => {
-    const { api, origin } = scene();
+    const { api, origin } = clientScene();
     origin.replies(stalledBody('half').response);
     const reader = ((await api.get('orders')).body as ReadableStream).getReader();
     expect(new TextDecoder().decode((await reader.read()).value)).toBe('half');
@@ -341,7 +314,7 @@ describe('a shortcut needs the whole body', () => {
 describe('policies of the client', () => {
   test('extend and create share the policies of the client', async () => {
     const circuit = breaker({ maxWait: 0 });
-    const { api, origin } = scene({ breaker: circuit, retry: 0 });
+    const { api, origin } = clientScene({ breaker: circuit, retry: 0 });
     origin.otherwise(status(503));
     const extended = api.extend({ headers: { 'x-more': '1' } });
     const created = api.create({ baseUrl: ORIGIN });
@@ -354,7 +327,7 @@ describe('policies of the client', () => {
   });
 
   test('extend keeps and adds options of calls', async () => {
-    const { api, origin } = scene({ retry: { limit: 3, jitter: 'none' } });
+    const { api, origin } = clientScene({ retry: { limit: 3, jitter: 'none' } });
     origin.otherwise(status(503));
     await expect(api.extend({ retry: { limit: 1 } }).get('x')).rejects.toThrow();
     expect(origin.seen).toHaveLength(2);
@@ -363,7 +336,7 @@ describe('policies of the client', () => {
   });
 
   test('extend with a policy value is an error', () => {
-    const { api } = scene();
+    const { api } = clientScene();
     expect(() => api.extend({ breaker: breaker() as never })).toThrow(
       /breaker: \{ name: …, .* is not allowed; it is given to createClient/,
     );
@@ -372,14 +345,14 @@ describe('policies of the client', () => {
 
   test('a call can switch policies off', async () => {
     const circuit = breaker();
-    const { api, origin } = scene({ breaker: circuit });
+    const { api, origin } = clientScene({ breaker: circuit });
     circuit.isolate(ORIGIN);
     expect(await api.get('x', { breaker: false }).text()).toBe('ok');
     expect(origin.seen).toHaveLength(1);
   });
 
   test('the stale cache serves responses through ky, hooks and clones', async () => {
-    const { api, origin, clock } = scene({
+    const { api, origin, clock } = clientScene({
       partition: 'ann',
       staleCache: cachePolicy({}, memoryStore),
       hooks: { afterResponse: [({ response }) => new Response(response.body, response)] },
@@ -397,7 +370,7 @@ describe('policies of the client', () => {
 describe('the outbox of the client', () => {
   const queueing = () => {
     const outbox = outboxPolicy({ store: memoryStore() }, memoryStore);
-    return { ...scene({ partition: 'ann', outbox }), outbox };
+    return { ...clientScene({ partition: 'ann', outbox }), outbox };
   };
 
   test('the outbox responds with the id of the entry, and the body shortcuts invent nothing', async () => {
@@ -435,7 +408,7 @@ describe('the outbox of the client', () => {
 
   test('the outbox receives the whole option of a call, functions too', async () => {
     const queue = outboxPolicy({ store: memoryStore() }, memoryStore);
-    const { api, host } = scene({ partition: 'ann', outbox: queue });
+    const { api, host } = clientScene({ partition: 'ann', outbox: queue });
     host.connectivity.set(false);
     const merge = async (earlier: Request, later: Request): Promise<Request> =>
       new Request(later, { body: JSON.stringify([await earlier.json(), await later.json()]) });
@@ -466,7 +439,7 @@ test.each<[object, RegExp]>([
 });
 
 test('an HTTP error has the facts of every other error, and the server’s problem details', async () => {
-  const { api, origin } = scene({ retry: { limit: 1 } });
+  const { api, origin } = clientScene({ retry: { limit: 1 } });
   const seen: unknown[] = [];
   origin.replies(
     status(503),
@@ -528,7 +501,7 @@ describe('fetch of one call', () => {
           .json(),
     ],
   ])('%s: fetch is the transport of that call, inside the policies', async (_, read) => {
-    const { api, origin } = scene();
+    const { api, origin } = clientScene();
     const seen: string[] = [];
     expect(await read(api, mine(seen) as typeof fetch)).toEqual({ mine: true });
     expect(seen).toEqual([`${ORIGIN}/v1/x`, `${ORIGIN}/v1/x`]);
@@ -538,7 +511,7 @@ describe('fetch of one call', () => {
   });
 
   test('extend of an extended client keeps its fetch', async () => {
-    const { api } = scene();
+    const { api } = clientScene();
     const seen: string[] = [];
     const svelte = api.extend({ fetch: mine(seen) as typeof fetch });
     await svelte.extend((parent) => ({ ...parent, headers: { 'x-more': '1' } })).get('x');
@@ -546,7 +519,7 @@ describe('fetch of one call', () => {
   });
 
   test('dedupe joins no calls with a fetch of their own', async () => {
-    const { api, clock } = scene({ dedupe: dedupe() });
+    const { api, clock } = clientScene({ dedupe: dedupe() });
     const of = (user: string) =>
       (async () => {
         await new Promise<void>((done) => void clock.after(10, done));
@@ -558,7 +531,7 @@ describe('fetch of one call', () => {
 });
 
 test('an HTTPError that passes through the hook of another call is not changed', async () => {
-  const { api, origin } = scene({ retry: 0 });
+  const { api, origin } = clientScene({ retry: 0 });
   origin.replies(status(401), status(403));
   const afterResponse = [
     async ({ response }: { response: Response }) => {
@@ -571,7 +544,7 @@ test('an HTTPError that passes through the hook of another call is not changed',
 });
 
 test('a response that the schema rejects is a parse error, and 502 for a server that passes it on', async () => {
-  const { api, origin } = scene();
+  const { api, origin } = clientScene();
   origin.replies(json({ wrong: true }));
   const schema = {
     '~standard': { version: 1, vendor: 'mine', validate: () => ({ issues: [{ message: 'no' }] }) },
@@ -591,7 +564,7 @@ test('a response that the schema rejects is a parse error, and 502 for a server 
 });
 
 test('undefined in an option of a call changes nothing', async () => {
-  const { api, origin } = scene({ headers: { 'x-mine': 'yes' }, retry: { limit: 1 } });
+  const { api, origin } = clientScene({ headers: { 'x-mine': 'yes' }, retry: { limit: 1 } });
   origin.replies(status(503), ok());
   const nothing = Object.fromEntries(
     ['signal', 'json', 'headers', 'searchParams', 'hooks', 'timeout', 'retry', 'fetch', 'body', 'method'].map(
