@@ -15,6 +15,7 @@ import {
   status,
   testHost,
 } from '../../src/testing/index.ts';
+import { statusOf } from '../support/calls.ts';
 import { ORIGIN, type Scenario, scenario } from '../support/scenario.ts';
 
 const OTHER = 'https://other.example.com/';
@@ -25,13 +26,7 @@ const get = (
   path = '/',
   { signal, ...options }: CallBulkhead & { signal?: AbortSignal } = {},
 ): Promise<unknown> =>
-  fetch(new URL(path, ORIGIN), { ...(signal && { signal }), holdfast: { bulkhead: options } }).then(
-    async (response) => {
-      await response.text();
-      return response.status;
-    },
-    (error) => error.code ?? error.name,
-  );
+  statusOf(fetch(new URL(path, ORIGIN), { ...(signal && { signal }), holdfast: { bulkhead: options } }));
 
 /** Responds when the test opens it. */
 function gate(response: () => Response = () => ok()): { step: Step; open: () => void } {

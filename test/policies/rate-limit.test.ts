@@ -5,19 +5,14 @@ import { rateLimit } from '../../src/policies/rate-limit.ts';
 import { retry } from '../../src/policies/retry/retry.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
 import { hang, ok, type Step, slow, status, testHost } from '../../src/testing/index.ts';
+import { statusOf } from '../support/calls.ts';
 import { ORIGIN, type Scenario, scenario } from '../support/scenario.ts';
 
 const OTHER = 'https://other.example.com/';
 
 /** The status, or the code or name of the error; the body is read. */
 const get = ({ fetch }: Scenario, url: string = ORIGIN, signal?: AbortSignal): Promise<unknown> =>
-  fetch(url, { ...(signal && { signal }) }).then(
-    async (response) => {
-      await response.text();
-      return response.status;
-    },
-    (error) => error.code ?? error,
-  );
+  statusOf(fetch(url, { ...(signal && { signal }) }));
 
 const times = (n: number, scene: Scenario): Promise<unknown[]> =>
   Promise.all(Array.from({ length: n }, () => get(scene)));

@@ -9,6 +9,7 @@ import { retry } from '../../../src/policies/retry/retry.ts';
 import { attemptTimeout, totalTimeout } from '../../../src/policies/timeout.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
 import { hang, networkError, ok, slow, status, testHost, virtualClock } from '../../../src/testing/index.ts';
+import { statusOf } from '../../support/calls.ts';
 import { quiet } from '../../support/platform.ts';
 import { type Scenario, scenario } from '../../support/scenario.ts';
 import {
@@ -46,14 +47,7 @@ function world(
     ...scene,
     auth: policy,
     server: tokenServer(scene.origin, scene.host),
-    get: (path = '/x', init = {}) =>
-      scene.fetch(API + path, init).then(
-        async (response) => {
-          await response.text();
-          return response.status;
-        },
-        (error) => error.code ?? error,
-      ),
+    get: (path = '/x', init = {}) => statusOf(scene.fetch(API + path, init)),
   };
 }
 

@@ -5,6 +5,7 @@ import { AuthError } from '../../../src/policies/auth/error.ts';
 import { encryptWith } from '../../../src/stores/encryption.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
 import { status } from '../../../src/testing/index.ts';
+import { statusOf } from '../../support/calls.ts';
 import { durableStore, type FaultyStore } from '../../support/durable.ts';
 import { settle } from '../../support/outbox-page.ts';
 import { ORIGIN, type Scenario, scenario } from '../../support/scenario.ts';
@@ -28,11 +29,7 @@ function open(store: FaultyStore, token?: Token, user: () => string | undefined 
   return {
     ...scene,
     sent: () => scene.origin.seen.map(({ headers }) => headers.get('authorization')),
-    get: () =>
-      scene.fetch(ORIGIN).then(
-        ({ status }) => status,
-        (error) => error.code,
-      ),
+    get: () => statusOf(scene.fetch(ORIGIN)),
   };
 }
 

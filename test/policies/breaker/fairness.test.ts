@@ -6,6 +6,7 @@ import { bulkhead } from '../../../src/policies/bulkhead.ts';
 import { retry } from '../../../src/policies/retry/retry.ts';
 import { attemptTimeout, totalTimeout } from '../../../src/policies/timeout.ts';
 import { hang, networkError, ok, type Step, slow, status } from '../../../src/testing/index.ts';
+import { many, statusOf } from '../../support/calls.ts';
 import { ORIGIN, type Scenario, scenario } from '../../support/scenario.ts';
 
 const URL_ = `${ORIGIN}/orders`;
@@ -13,16 +14,7 @@ const URL_ = `${ORIGIN}/orders`;
 type Init = RequestInit & { holdfast?: CallOptions };
 
 const get = ({ fetch }: Scenario, init?: Init, url = URL_): Promise<number | string> =>
-  fetch(url, init).then(
-    async (response) => {
-      await response.text();
-      return response.status;
-    },
-    (error) => error.code ?? error.name,
-  );
-
-const many = <T>(length: number, one: (nth: number) => T): T[] =>
-  Array.from({ length }, (_, nth) => one(nth));
+  statusOf(fetch(url, init));
 
 const world = (options: BreakerOptions = {}) =>
   scenario([totalTimeout(), retry(), breaker(options), attemptTimeout()]);

@@ -9,6 +9,7 @@ import {
 } from '../../../src/policies/breaker/sharing.ts';
 import { totalTimeout } from '../../../src/policies/timeout.ts';
 import { hang, networkError, ok, slow, status } from '../../../src/testing/index.ts';
+import { statusOf } from '../../support/calls.ts';
 import { ORIGIN, type Scenario, scenario } from '../../support/scenario.ts';
 
 const URL_ = `${ORIGIN}/orders`;
@@ -17,10 +18,7 @@ const URL_ = `${ORIGIN}/orders`;
 const breaker = (options: BreakerOptions = {}) => make({ maxWait: 0, ...options });
 
 const get = ({ fetch }: Scenario, url = URL_, init?: RequestInit): Promise<number | string> =>
-  fetch(url, init).then(
-    (response) => response.status,
-    (error) => error.code ?? error.name,
-  );
+  statusOf(fetch(url, init));
 
 async function trip(scene: Scenario, times = 5): Promise<void> {
   for (let call = 0; call < times; call++) {

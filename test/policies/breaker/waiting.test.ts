@@ -17,6 +17,7 @@ import {
   status,
   testHost,
 } from '../../../src/testing/index.ts';
+import { many, statusOf } from '../../support/calls.ts';
 import { ORIGIN, type Scenario, scenario } from '../../support/scenario.ts';
 
 const URL_ = `${ORIGIN}/orders`;
@@ -24,16 +25,7 @@ const URL_ = `${ORIGIN}/orders`;
 type Init = RequestInit & { holdfast?: CallOptions };
 
 const get = ({ fetch }: Scenario, init?: Init, url = URL_): Promise<number | string> =>
-  fetch(url, init).then(
-    async (response) => {
-      await response.text();
-      return response.status;
-    },
-    (error) => error.code ?? error.name,
-  );
-
-const many = <T>(length: number, one: (nth: number) => T): T[] =>
-  Array.from({ length }, (_, nth) => one(nth));
+  statusOf(fetch(url, init));
 
 /** A circuit that has just opened. */
 async function opened(options: BreakerOptions = {}, more: Parameters<typeof scenario>[1] = {}) {
