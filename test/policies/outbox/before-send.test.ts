@@ -12,23 +12,18 @@ import { remove } from '../../../src/policies/outbox/queue/transitions.ts';
 import { sleep } from '../../../src/primitives/clock.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
 import { ok, status, testHost, virtualClock } from '../../../src/testing/index.ts';
-import { deferred } from '../../support/deferred.ts';
+import { type Deferred, deferred } from '../../support/deferred.ts';
 import { durableStore } from '../../support/durable.ts';
-import { open, POST, page, settle, URL_ } from '../../support/outbox-page.ts';
-import { give, sent } from '../../support/outbox-writes.ts';
+import { open, type Page, POST, page, settle, URL_ } from '../../support/outbox-page.ts';
+import { give, giveOffline, pageWith, sent, startSending } from '../../support/outbox-writes.ts';
 import { quiet } from '../../support/platform.ts';
 import { scenario } from '../../support/scenario.ts';
 
 describe('a write that waits for its turn', () => {
   test('a waiting write that this tab removes is not sent', async () => {
     const here = page({ concurrency: 1 });
-    here.host.connectivity.set(false);
-    await give(here, 'a', { lane: 'a' });
-    await give(here, 'b', { lane: 'b', id: 'b' });
-    const first = deferred<Response>(here);
-    here.origin.replies(first.work);
-    here.host.connectivity.set(true);
-    await settle();
+    await giveOffline(here, { body: 'a', lane: 'a' }, { body: 'b', lane: 'b', id: 'b' });
+    const first = await startSending(here);
     expect(sent(here)).toEqual(['a']);
     expect(await here.outbox.remove('b')).toBe(true);
     first.resolve(ok());
@@ -38,13 +33,8 @@ describe('a write that waits for its turn', () => {
 
   test('a waiting write whose lane is paused is not sent', async () => {
     const here = page({ concurrency: 1 });
-    here.host.connectivity.set(false);
-    await give(here, 'a', { lane: 'a' });
-    await give(here, 'b', { lane: 'b', id: 'b' });
-    const first = deferred<Response>(here);
-    here.origin.replies(first.work);
-    here.host.connectivity.set(true);
-    await settle();
+    await giveOffline(here, { body: 'a', lane: 'a' }, { body: 'b', lane: 'b', id: 'b' });
+    const first = await startSending(here);
     await here.outbox.pause({ lane: 'b' });
     first.resolve(ok());
     await settle();
@@ -68,13 +58,8 @@ describe('a write that waits for its turn', () => {
 
   test('a waiting write that expires is not sent', async () => {
     const here = page({ concurrency: 1 });
-    here.host.connectivity.set(false);
-    await give(here, 'a', { lane: 'a' });
-    await give(here, 'b', { lane: 'b', id: 'b', expiresAfter: '1s' });
-    const first = deferred<Response>(here);
-    here.origin.replies(first.work);
-    here.host.connectivity.set(true);
-    await settle();
+    await giveOffline(here, { body: 'a', lane: 'a' }, { body: 'b', lane: 'b', id: 'b', expiresAfter: '1s' });
+    const first = await startSending(here);
     here.clock.jump(5_000);
     first.resolve(ok());
     await settle();
@@ -82,24 +67,28 @@ describe('a write that waits for its turn', () => {
   });
 });
 
+/** A page with a hook that signs a write when the test resolves it. */
+function pageWithHook(isSigned = (_: Request): boolean => true): Page & { readonly signed: Deferred<void> } {
+  let signed: Deferred<void> | undefined;
+  const here = page({ authorize: (request) => (isSigned(request) ? signed?.work() : undefined) });
+  signed = deferred<void>(here);
+  return { ...here, signed };
+}
+
 test('a write whose lane is paused while the hook signs it is not sent', async () => {
-  const hook = { signed: undefined as ReturnType<typeof deferred<void>> | undefined };
-  const here = page({ authorize: () => hook.signed?.work() as Promise<void> });
-  hook.signed = deferred<void>(here);
-  here.host.connectivity.set(false);
-  await give(here, 'a', { lane: 'a' });
+  const here = pageWithHook();
+  await giveOffline(here, { body: 'a', lane: 'a' });
   here.host.connectivity.set(true);
   await settle();
   await here.outbox.pause({ lane: 'a' });
-  hook.signed.resolve();
+  here.signed.resolve();
   await settle();
   expect(sent(here)).toEqual([]);
 });
 
 test('a write that is removed from the store while a slow hook signs it is not sent, even without a broadcast', async () => {
   const here = page({ authorize: () => new Promise((give) => void here.clock.after(100, () => give())) });
-  here.host.connectivity.set(false);
-  await give(here, 'a', { id: 'a' });
+  await giveOffline(here, { body: 'a', id: 'a' });
   here.host.connectivity.set(true);
   const queue = new Queue('default', readOutboxOptions({}, here.store));
   const entry = await queue.find('ann', 'a');
@@ -110,26 +99,23 @@ test('a write that is removed from the store while a slow hook signs it is not s
 });
 
 test('a write that is removed while the hook signs it is not sent', async () => {
-  const hook = { signed: undefined as ReturnType<typeof deferred<void>> | undefined };
-  const here = page({ authorize: () => hook.signed?.work() as Promise<void> });
-  hook.signed = deferred<void>(here);
-  here.host.connectivity.set(false);
-  await give(here, 'a', { id: 'a' });
+  const here = pageWithHook();
+  await giveOffline(here, { body: 'a', id: 'a' });
   here.host.connectivity.set(true);
   await settle();
   expect(await here.outbox.remove('a')).toBe(true);
-  hook.signed.resolve();
+  here.signed.resolve();
   await settle();
   expect(sent(here)).toEqual([]);
 });
 
 test('a stopped flush sends no entry that waits for its slot', async () => {
-  const before = page();
-  before.host.connectivity.set(false);
-  for (const each of ['a', 'b', 'c']) await give(before, each, { lane: each });
-  await before.fetch.close();
-  before.host.connectivity.set(true);
-  const here = page({ concurrency: 1 }, before.store, before);
+  const here = await pageWith(
+    { concurrency: 1 },
+    { body: 'a', lane: 'a' },
+    { body: 'b', lane: 'b' },
+    { body: 'c', lane: 'c' },
+  );
   const first = deferred<Response>(here);
   here.origin.replies(first.work);
   const stop = new AbortController();
@@ -142,21 +128,15 @@ test('a stopped flush sends no entry that waits for its slot', async () => {
 });
 
 test('a write is sent after a dead letter before it that is replayed while the hook signs the write', async () => {
-  const hook = { signed: undefined as ReturnType<typeof deferred<void>> | undefined };
-  const here = page({
-    authorize: (request) =>
-      request.headers.has('if-match') ? (hook.signed?.work() as Promise<void>) : undefined,
-  });
-  hook.signed = deferred<void>(here);
+  const here = pageWithHook((request) => request.headers.has('if-match'));
   here.origin.replies(status(422));
-  here.host.connectivity.set(false);
-  await give(here, '1', { id: '1' });
+  await giveOffline(here, { body: '1', id: '1' });
   await here.fetch(URL_, { ...POST, body: '2', headers: { 'if-match': '"x"' }, holdfast: { outbox: true } });
   here.host.connectivity.set(true);
   await settle();
   expect(sent(here)).toEqual(['1']);
   await here.outbox.replay('1');
-  hook.signed.resolve();
+  here.signed.resolve();
   await settle();
   expect(sent(here)).toEqual(['1', '1', '2']);
 });
@@ -174,8 +154,7 @@ describe('a write that another policy delays', () => {
     open.push(here.fetch);
     const turn = deferred<void>(here);
     wait.for = turn.work;
-    here.host.connectivity.set(false);
-    await give(here, 'a', { id: 'a', lane: 'a', ...outbox });
+    await giveOffline(here, { body: 'a', id: 'a', lane: 'a', ...outbox });
     here.host.connectivity.set(true);
     await settle();
     return { ...here, turn, outbox: box };

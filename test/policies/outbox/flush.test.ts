@@ -2,17 +2,13 @@ import { describe, expect, test } from 'vitest';
 import { ok, slow, status } from '../../../src/testing/index.ts';
 import { deferred } from '../../support/deferred.ts';
 import { page, settle } from '../../support/outbox-page.ts';
-import { give, sent } from '../../support/outbox-writes.ts';
+import { give, giveOffline, pageWith, sent, startSending } from '../../support/outbox-writes.ts';
 
 describe('flush', () => {
   test('a stopped flush starts no further sending, even in a lane that was being sent before', async () => {
     const here = page();
-    here.host.connectivity.set(false);
-    for (const each of ['1', '2', '3']) await give(here, each);
-    const first = deferred<Response>(here);
-    here.origin.replies(first.work);
-    here.host.connectivity.set(true);
-    await settle();
+    await giveOffline(here, '1', '2', '3');
+    const first = await startSending(here);
     const stop = new AbortController();
     const flushed = here.outbox.flush({ signal: stop.signal });
     await settle();
@@ -24,12 +20,7 @@ describe('flush', () => {
   });
 
   test('a flush without a signal ignores the signal of another one', async () => {
-    const before = page();
-    before.host.connectivity.set(false);
-    for (const each of ['1', '2', '3']) await give(before, each);
-    await before.fetch.close();
-    before.host.connectivity.set(true);
-    const here = page({}, before.store, before);
+    const here = await pageWith({}, '1', '2', '3');
     const first = deferred<Response>(here);
     here.origin.replies(first.work);
     const stop = new AbortController();
@@ -46,12 +37,7 @@ describe('flush', () => {
   });
 
   test('a stopped flush does not keep a later write from being sent', async () => {
-    const before = page();
-    before.host.connectivity.set(false);
-    for (const each of ['1', '2']) await give(before, each);
-    await before.fetch.close();
-    before.host.connectivity.set(true);
-    const here = page({}, before.store, before);
+    const here = await pageWith({}, '1', '2');
     const first = deferred<Response>(here);
     here.origin.replies(first.work);
     const stop = new AbortController();
@@ -67,8 +53,7 @@ describe('flush', () => {
 
   test('flush counts the entries that waited when it began', async () => {
     const here = page();
-    here.host.connectivity.set(false);
-    await give(here, '1');
+    await giveOffline(here, '1');
     const first = deferred<Response>(here);
     here.origin.replies(first.work);
     here.host.connectivity.set(true);
@@ -83,13 +68,11 @@ describe('flush', () => {
   });
 
   test('a stopped flush starts no sending in lanes that wait for a slot', async () => {
-    const before = page();
-    before.host.connectivity.set(false);
-    await give(before, 'a', { lane: 'a', id: 'a' });
-    await give(before, 'b', { lane: 'b' });
-    await before.fetch.close();
-    before.host.connectivity.set(true);
-    const here = page({ concurrency: 1 }, before.store, before);
+    const here = await pageWith(
+      { concurrency: 1 },
+      { body: 'a', lane: 'a', id: 'a' },
+      { body: 'b', lane: 'b' },
+    );
     const first = deferred<Response>(here);
     here.origin.replies(first.work);
     const stop = new AbortController();
@@ -110,8 +93,7 @@ describe('flush', () => {
     const here = page();
     here.origin.replies(status(422));
     await give(here, 'dead', { id: 'dead', lane: 'dead' });
-    here.host.connectivity.set(false);
-    await give(here, '1');
+    await giveOffline(here, '1');
     const first = deferred<Response>(here);
     here.origin.replies(first.work);
     here.host.connectivity.set(true);
@@ -139,12 +121,8 @@ describe('flush', () => {
 
   test('a stopped flush does not hold back sendings that start while it ends', async () => {
     const here = page();
-    here.host.connectivity.set(false);
-    for (const each of ['1', '2']) await give(here, each);
-    const first = deferred<Response>(here);
-    here.origin.replies(first.work);
-    here.host.connectivity.set(true);
-    await settle();
+    await giveOffline(here, '1', '2');
+    const first = await startSending(here);
     const stop = new AbortController();
     const flushed = here.outbox.flush({ signal: stop.signal });
     await settle();

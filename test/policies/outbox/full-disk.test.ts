@@ -3,17 +3,10 @@ import { describe, expect, test } from 'vitest';
 import type { Cipher } from '../../../src/core/store.ts';
 import { encryptWith } from '../../../src/stores/encryption.ts';
 import { status } from '../../../src/testing/index.ts';
+import { statusOf } from '../../support/calls.ts';
 import { durableStore, type FaultyStore } from '../../support/durable.ts';
-import { type Page, page, reloaded, settle, URL_ } from '../../support/outbox-page.ts';
-
-const give = (made: Page, body: string, outbox: object = {}, init: RequestInit = {}) =>
-  made.fetch(URL_, { method: 'POST', body, ...init, holdfast: { outbox } });
-const sent = ({ origin }: Page) => origin.seen.map(({ body }) => body);
-const code = (work: Promise<unknown>) =>
-  work.then(
-    (value) => (value instanceof Response ? value.status : value),
-    (error) => error.code ?? error,
-  );
+import { page, reloaded, settle } from '../../support/outbox-page.ts';
+import { give, sent } from '../../support/outbox-writes.ts';
 
 interface Put {
   put?: { key: string };
@@ -55,8 +48,8 @@ describe('a full disk', () => {
     free();
     expect(sent(here)).toEqual(['a']);
     expect({
-      result: await code(here.outbox.result('a')),
-      again: await code(give(here, 'a', { id: 'a' })),
+      result: await statusOf(here.outbox.result('a')),
+      again: await statusOf(give(here, 'a', { id: 'a' })),
     }).toEqual({
       result: 'result-lost',
       again: 202,

@@ -7,16 +7,9 @@ import { pipeline } from '../../../src/core/pipeline.ts';
 import { outboxPolicy } from '../../../src/policies/outbox/outbox.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
 import { status } from '../../../src/testing/index.ts';
-import { type Page, page, settle, URL_ } from '../../support/outbox-page.ts';
-
-const give = (made: Page, body: string, outbox: object = {}, init: RequestInit = {}) =>
-  made.fetch(URL_, { method: 'POST', body, ...init, holdfast: { outbox } });
-const _sent = ({ origin }: Page) => origin.seen.map(({ body }) => body);
-const code = (work: Promise<unknown>) =>
-  work.then(
-    (value) => (value instanceof Response ? value.status : value),
-    (error) => error.code ?? error,
-  );
+import { statusOf } from '../../support/calls.ts';
+import { type Page, page, settle } from '../../support/outbox-page.ts';
+import { give } from '../../support/outbox-writes.ts';
 
 describe('an id that is used twice for the same write', () => {
   const append = async (earlier: Request, later: Request) =>
@@ -28,10 +21,7 @@ describe('an id that is used twice for the same write', () => {
     await give(here, 'a', { id: 'a', coalesce: { key: 'k', merge: append } });
     await give(here, 'b', { id: 'b', coalesce: { key: 'k', merge: append } });
     // A double click.
-    const again = await give(here, 'b', { id: 'b', coalesce: { key: 'k', merge: append } }).then(
-      ({ status }) => status,
-      (error) => error.code,
-    );
+    const again = await statusOf(give(here, 'b', { id: 'b', coalesce: { key: 'k', merge: append } }));
     expect(again).toBe(202);
   });
 
@@ -39,10 +29,7 @@ describe('an id that is used twice for the same write', () => {
     const here = page();
     here.host.connectivity.set(false);
     await give(here, 'a', { id: 'a', coalesce: { key: 'k', merge: append } });
-    const again = await give(here, 'a', { id: 'a', coalesce: { key: 'k', merge: append } }).then(
-      ({ status }) => status,
-      (error) => error.code,
-    );
+    const again = await statusOf(give(here, 'a', { id: 'a', coalesce: { key: 'k', merge: append } }));
     expect(again).toBe(202);
   });
 });
@@ -86,7 +73,7 @@ describe('ids of merged writes', () => {
     await three(here);
     const [entry] = await here.outbox.entries();
     expect(await here.outbox.remove(entry?.id ?? '')).toBe(true);
-    expect(await code(give(here, '2', { id: 'two' }))).toBe(202);
+    expect(await statusOf(give(here, '2', { id: 'two' }))).toBe(202);
     expect(await here.outbox.entries()).toHaveLength(1);
   });
 

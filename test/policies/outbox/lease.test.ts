@@ -23,6 +23,13 @@ const shared = () => ({ ...durableStore(), withinOrigin: false });
 const post = ({ fetch }: Page, body: string) =>
   fetch(URL_, { method: 'POST', body, holdfast: { outbox: { id: body, lane: 'lane' } } });
 
+/** Another page takes the lease of a lane, as after half a minute of sleep. */
+async function takeLease({ store, clock }: Page): Promise<void> {
+  const [lease] = await store.range({ prefix: 'lease' });
+  const value = { holder: 'other', token: 9, until: clock.now() + 30_000 };
+  await store.write([{ put: { ...(lease as object), key: lease?.key as string, value } }]);
+}
+
 describe('a lease', () => {
   test('a lease has one holder, until it is released', async () => {
     const [store, host] = [memoryStore(), testHost()];
@@ -145,10 +152,7 @@ test('a blocking dead letter stops its lane even if the lease has just been lost
   await post(here, 'a');
   await post(here, 'b');
   here.origin.replies(async () => {
-    // Frozen for half a minute: another page has the lane.
-    const [lease] = await store.range({ prefix: 'lease' });
-    const value = { holder: 'other', token: 9, until: here.clock.now() + 30_000 };
-    await store.write([{ put: { ...(lease as object), key: lease?.key as string, value } }]);
+    await takeLease(here);
     return status(422);
   }, ok());
   here.host.connectivity.set(true);
@@ -163,9 +167,7 @@ test('a sender that loses the lane while it sends acknowledges that entry, and s
   await post(here, 'deleted');
   await post(here, 'made anew');
   here.origin.replies(async () => {
-    const [lease] = await store.range({ prefix: 'lease' });
-    const value = { holder: 'other', token: 9, until: here.clock.now() + 30_000 };
-    await store.write([{ put: { ...(lease as object), key: lease?.key as string, value } }]);
+    await takeLease(here);
     return ok();
   });
   here.host.connectivity.set(true);
@@ -198,9 +200,7 @@ test('an at-most-once entry that was delivered is no dead letter, though its lan
   here.host.connectivity.set(false);
   await post(here, 'a');
   here.origin.replies(async () => {
-    const [lease] = await store.range({ prefix: 'lease' });
-    const value = { holder: 'other', token: 9, until: here.clock.now() + 30_000 };
-    await store.write([{ put: { ...(lease as object), key: lease?.key as string, value } }]);
+    await takeLease(here);
     return ok();
   });
   here.host.connectivity.set(true);

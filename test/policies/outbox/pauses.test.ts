@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { ok, status } from '../../../src/testing/index.ts';
 import { deferred } from '../../support/deferred.ts';
 import { page, settle } from '../../support/outbox-page.ts';
-import { give, sent } from '../../support/outbox-writes.ts';
+import { give, giveOffline, sent } from '../../support/outbox-writes.ts';
 
 describe('resume', () => {
   test('resume without a lane resumes all paused lanes', async () => {
@@ -34,9 +34,7 @@ describe('resume', () => {
 
 test('a lane sends by itself after its blocking dead letter is removed', async () => {
   const here = page({ blockLaneOnFailure: true });
-  here.host.connectivity.set(false);
-  await give(here, 'a', { id: 'a' });
-  await give(here, 'b', { id: 'b' });
+  await giveOffline(here, { body: 'a', id: 'a' }, { body: 'b', id: 'b' });
   here.origin.replies(status(422));
   here.host.connectivity.set(true);
   await settle();

@@ -4,20 +4,15 @@ import { ok } from '../../../src/testing/index.ts';
 import { deferred } from '../../support/deferred.ts';
 import { durableStore } from '../../support/durable.ts';
 import { page, settle } from '../../support/outbox-page.ts';
-import { give, sent } from '../../support/outbox-writes.ts';
+import { giveOffline, sent, startSending } from '../../support/outbox-writes.ts';
 
 describe('remove() of an entry that is being sent', () => {
   /** One entry that is being sent, and the next of its lane. */
   async function underWay() {
     const store = durableStore();
     const here = page({}, store);
-    here.host.connectivity.set(false);
-    await give(here, 'a', { id: 'a' });
-    await give(here, 'b', { id: 'b' });
-    const response = deferred<Response>(here);
-    here.origin.replies(response.work);
-    here.host.connectivity.set(true);
-    await settle();
+    await giveOffline(here, { body: 'a', id: 'a' }, { body: 'b', id: 'b' });
+    const response = await startSending(here);
     return { ...here, response };
   }
 

@@ -3,18 +3,14 @@ import { describe, expect, test } from 'vitest';
 import { ok, status } from '../../../src/testing/index.ts';
 import { deferred } from '../../support/deferred.ts';
 import { page, settle } from '../../support/outbox-page.ts';
-import { give, sent } from '../../support/outbox-writes.ts';
+import { give, giveOffline, sent, startSending } from '../../support/outbox-writes.ts';
 
 describe('a dead letter that is replayed while its lane is sent', () => {
   test('a replayed dead letter does not wait for all entries behind it', async () => {
     const here = page();
-    here.host.connectivity.set(false);
-    await give(here, 'x1', { lane: 'x', id: 'x1' });
+    await giveOffline(here, { body: 'x1', lane: 'x', id: 'x1' });
     for (const nth of [2, 3, 4]) await give(here, `x${nth}`, { lane: 'x' });
-    const second = deferred<Response>(here);
-    here.origin.replies(status(422), second.work);
-    here.host.connectivity.set(true);
-    await settle();
+    const second = await startSending(here, status(422));
     expect(sent(here)).toEqual(['x1', 'x2']);
     expect(await here.outbox.replay('x1')).toBe(true);
     second.resolve(ok());

@@ -6,9 +6,8 @@ import { readOutboxOptions } from '../../../src/policies/outbox/options.ts';
 import { Queue } from '../../../src/policies/outbox/queue/queue.ts';
 import { remove, requeue } from '../../../src/policies/outbox/queue/transitions.ts';
 import { ok, status } from '../../../src/testing/index.ts';
-import { deferred } from '../../support/deferred.ts';
 import { type Page, page, settle } from '../../support/outbox-page.ts';
-import { give, sent } from '../../support/outbox-writes.ts';
+import { giveOffline, sent, startSending } from '../../support/outbox-writes.ts';
 
 /** In Workers a channel reaches no other client. */
 const isAlone =
@@ -48,13 +47,8 @@ describe.skipIf(isAlone)('changes of another tab', () => {
   test('a waiting write that another tab removes is not sent', async () => {
     const here = page({ concurrency: 1 });
     const there = otherTab(here);
-    here.host.connectivity.set(false);
-    await give(here, 'a', { lane: 'a' });
-    await give(here, 'b', { lane: 'b', id: 'b' });
-    const first = deferred<Response>(here);
-    here.origin.replies(first.work);
-    here.host.connectivity.set(true);
-    await settle();
+    await giveOffline(here, { body: 'a', lane: 'a' }, { body: 'b', lane: 'b', id: 'b' });
+    const first = await startSending(here);
     const arrives = received(here, 'b', 'settled');
     const entry = await there.queue.find('ann', 'b');
     if (!entry) throw new Error('it does not wait');
@@ -69,12 +63,14 @@ describe.skipIf(isAlone)('changes of another tab', () => {
   test('a dead letter that another tab replays does not wait for all entries behind it', async () => {
     const here = page();
     const there = otherTab(here);
-    here.host.connectivity.set(false);
-    for (const each of ['1', '2', '3', '4']) await give(here, each, { id: each });
-    const second = deferred<Response>(here);
-    here.origin.replies(status(422), second.work);
-    here.host.connectivity.set(true);
-    await settle();
+    await giveOffline(
+      here,
+      { body: '1', id: '1' },
+      { body: '2', id: '2' },
+      { body: '3', id: '3' },
+      { body: '4', id: '4' },
+    );
+    const second = await startSending(here, status(422));
     const arrives = received(here, '1', 'replayed');
     const letter = await there.queue.find('ann', '1');
     if (!letter) throw new Error('it is no dead letter');
