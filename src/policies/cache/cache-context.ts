@@ -1,13 +1,15 @@
 import type { Call, Handler, Host, PipelineContext } from '../../core/contract.ts';
 import type { HoldfastEvent } from '../../core/events.ts';
 import { systemHost } from '../../core/host.ts';
+import { currentPartition } from '../../core/user.ts';
 import type { RequestDirectives } from '../../http/cache-control.ts';
 import { ageOf } from '../../http/freshness.ts';
 import { type Reuse, reuseOf } from '../../http/reuse.ts';
+import type { Channel } from '../../primitives/broadcast.ts';
 import type { CacheSettings, CallSettings } from './options.ts';
 import { Silences } from './silence.ts';
 import { CacheStore } from './store/cache-store.ts';
-import { type CacheChannel, openCacheChannel } from './store/channel.ts';
+import { openCacheChannel } from './store/channel.ts';
 import type { CachedResponse } from './store/entry.ts';
 import { GuardedStore, WRITE_TIMEOUT } from './store/guarded-store.ts';
 import { fromCache, type ServeReason } from './to-response.ts';
@@ -74,7 +76,7 @@ export class Cache {
   /** Of the call: a `Request` may be reused by others. Each cache has a key of its own. */
   readonly #revalidation = Symbol('holdfast.cache.revalidation');
   #host: Host = systemHost;
-  #tabs: CacheChannel | undefined;
+  #tabs: Channel | undefined;
 
   constructor(settings: CacheSettings) {
     this.settings = settings;
@@ -223,10 +225,5 @@ export const emitCallEvent = (
 ): void => emit?.({ callId, origin, ...event } as HoldfastEvent);
 
 /** Whether the user of this partition is signed in; false if no user is. */
-export function isCurrentPartition(pipeline: PipelineContext, partition: string | undefined): boolean {
-  try {
-    return partition === undefined || pipeline.partition() === partition;
-  } catch {
-    return false;
-  }
-}
+export const isCurrentPartition = (pipeline: PipelineContext, partition: string | undefined): boolean =>
+  partition === undefined || currentPartition(pipeline) === partition;

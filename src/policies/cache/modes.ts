@@ -5,7 +5,7 @@ import { allowsFallback, sourceOf } from '../../core/outcome.ts';
 import { type Run, type Stage, stage } from '../../core/stage.ts';
 import { isOwnValidation, parseRequestDirectives } from '../../http/cache-control.ts';
 import { byteRange } from '../../http/range.ts';
-import { type Category, type Failure, isFailure } from '../../primitives/failure.ts';
+import { type Category, isFailure } from '../../primitives/failure.ts';
 import { memoized } from '../../primitives/validate.ts';
 import type { Cache, Read, Revalidation } from './cache-context.ts';
 import { readCallOptions } from './options.ts';
@@ -281,9 +281,8 @@ const lost = ({ id: callId, origin }: Call, ms: number): TimeoutError =>
   new TimeoutError('total', ms, { callId, origin });
 
 const isUnreached = (error: unknown): boolean =>
-  isFailure(error) && (UNREACHED.includes(error.category) || isLocked(error));
-
-/** There is no token just now, because its endpoint cannot be reached either. */
-const isLocked = ({ category, transient }: Failure): boolean => category === 'auth' && transient;
+  isFailure(error) &&
+  // A transient failure of `auth`: the token endpoint cannot be reached either.
+  (UNREACHED.includes(error.category) || (error.category === 'auth' && error.transient));
 
 export const isRead = (method: string): boolean => method === 'GET' || method === 'HEAD';

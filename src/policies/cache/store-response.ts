@@ -24,16 +24,8 @@ export interface RequestTimes extends Times {
 /** How many bytes may wait for a slow store; further responses are not stored. */
 const WAITING = 50_000_000;
 
-/** @returns the response to hand on. */
-export type StoreResponse = (
-  pipeline: PipelineContext,
-  response: Response,
-  call: Call,
-  asked: RequestTimes,
-) => Response;
-
-/** Collects a body as the caller reads it, and stores it once it is complete. */
-export function createResponseStorer(cache: Cache): StoreResponse {
+/** @returns collects a body as the caller reads it, and stores it once it is complete. */
+export function createResponseStorer(cache: Cache) {
   const { settings, store, guarded } = cache;
   /** Bytes of bodies that are being written. */
   let waiting = 0;
@@ -65,7 +57,7 @@ export function createResponseStorer(cache: Cache): StoreResponse {
     cache.evicted(kept.evicted);
   };
 
-  return (pipeline, response, call, asked) => {
+  return (pipeline: PipelineContext, response: Response, call: Call, asked: RequestTimes): Response => {
     const { partition } = call;
     const { request } = asked;
     const { url } = request;

@@ -1,6 +1,6 @@
 import type { Host } from '../../../core/contract.ts';
 import type { Store } from '../../../core/store.ts';
-import { isTextOrAbsent, openChannel } from '../../../primitives/broadcast.ts';
+import { type Channel, isTextOrAbsent, openChannel } from '../../../primitives/broadcast.ts';
 
 /** A message about cached responses between tabs and workers of an origin. */
 export interface CacheMessage {
@@ -17,11 +17,6 @@ export interface CacheMessage {
   readonly at: number;
 }
 
-export interface CacheChannel {
-  post(message: CacheMessage): void;
-  close(): void;
-}
-
 const MESSAGES: readonly unknown[] = ['stored', 'changed', 'doubted', 'invalidated', 'forgot'];
 
 /** Connects the tabs that use a store of one name; the memory of a server is not shared. */
@@ -29,12 +24,12 @@ export function openCacheChannel(
   { name, durable }: Store,
   { canShareIO }: Host,
   onMessage: (message: CacheMessage) => void,
-): CacheChannel | undefined {
+): Channel | undefined {
   const isShared = durable || 'document' in globalThis || 'WorkerGlobalScope' in globalThis;
   if (!isShared || !canShareIO) return undefined;
   const channel = openChannel(`holdfast-cache ${name}`, readMessage, onMessage);
   return {
-    post(message) {
+    post(message: CacheMessage) {
       // Stores in memory have no common responses; but a deletion or an invalidation holds for all tabs.
       if (durable || ['forgot', 'invalidated', 'doubted'].includes(message.what)) channel.post(message);
     },

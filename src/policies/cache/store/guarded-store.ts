@@ -55,7 +55,10 @@ export class GuardedStore {
   /** Work that is always tried, without a wait. */
   async inBackground<T>(operation: string, work: () => Promise<T>): Promise<T | undefined> {
     try {
-      return await this.#track(work);
+      const begun = work();
+      // It may still be pending after its caller has given up.
+      this.#pending.add(begun);
+      return await begun.finally(() => this.#pending.delete(begun));
     } catch (error) {
       this.#failed(operation, error);
       return undefined;
@@ -66,14 +69,5 @@ export class GuardedStore {
   whenDone(task: () => void): void {
     if (this.#pending.size === 0) task();
     else void Promise.allSettled(this.#pending).then(() => this.whenDone(task));
-  }
-
-  /** An operation may still be pending after its caller has given up. */
-  #track<T>(work: () => Promise<T>): Promise<T> {
-    const begun = work();
-    this.#pending.add(begun);
-    const end = (): void => void this.#pending.delete(begun);
-    begun.then(end, end);
-    return begun;
   }
 }

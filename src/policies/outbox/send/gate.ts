@@ -9,7 +9,8 @@ export class SendGate {
   readonly #pipeline: PipelineContext;
   /** Partitions with refused credentials. */
   readonly #paused = new Set<string>();
-  #version = 0;
+  /** Grows with each change of pauses or of a lane's order: a worker then reads them again. */
+  version = 0;
   #isRetired = false;
 
   constructor(pipeline: PipelineContext) {
@@ -48,13 +49,8 @@ export class SendGate {
     this.#paused.delete(partition);
   }
 
-  /** Grows with each change of pauses or of a lane's order: a worker then reads them again. */
-  get version(): number {
-    return this.#version;
-  }
-
   /** Pauses, stopped lanes, or the order of a lane have changed. */
   changed(): void {
-    this.#version++;
+    this.version++;
   }
 }
