@@ -140,3 +140,16 @@ export class Semaphore {
     }
   }
 }
+
+/** Runs a task for each item, at most `limit` at once, in order. @throws the first error; running tasks go on. */
+export async function forEachConcurrently<T>(
+  items: Iterable<T>,
+  limit: number,
+  task: (item: T) => Promise<void>,
+): Promise<void> {
+  const left = [...items];
+  const worker = async (): Promise<void> => {
+    while (left.length > 0) await task(left.shift() as T);
+  };
+  await Promise.all(Array.from({ length: Math.min(limit, left.length) }, worker));
+}

@@ -6,6 +6,7 @@ import { createAborter, follow } from '../../primitives/abort.ts';
 import { DeadlineError, withDeadline } from '../../primitives/clock.ts';
 import { notify } from '../../primitives/emitter.ts';
 import { ConfigurationError } from '../../primitives/failure.ts';
+import { forEachConcurrently } from '../../primitives/locks.ts';
 import { originOf } from '../../primitives/request.ts';
 import { abortSignal, integer, ofType, readSettings, wellFormedString } from '../../primitives/validate.ts';
 import type { Cache, CacheStats } from './cache-context.ts';
@@ -229,31 +230,28 @@ async function warmer(
   const own = createAborter();
   const unfollow = [follow(closing, own.abort), signal ? follow(signal, own.abort) : () => {}];
   const all = [...new Set([...wishes].map((wish) => (wish instanceof Request ? wish : String(wish))))];
-  const waiting = [...all];
   const report = { fresh: [], stored: [], stale: [], 'not-stored': [], failed: [] } as {
     [K in keyof WarmReport]: WarmReport[K][number][];
   };
   let done = 0;
-  const worker = async (): Promise<void> => {
-    for (let wish = waiting.shift(); wish !== undefined; wish = waiting.shift()) {
+  const fetchOne = async (wish: string | Request): Promise<void> => {
+    own.signal.throwIfAborted();
+    const url = wish instanceof Request ? wish.url : wish;
+    let outcome: WarmProgress['outcome'] = 'failed';
+    let failure = {};
+    try {
+      outcome = await warm(wish, own.signal);
+      report[outcome].push(url);
+    } catch (error) {
       own.signal.throwIfAborted();
-      const url = wish instanceof Request ? wish.url : wish;
-      let outcome: WarmProgress['outcome'] = 'failed';
-      let failure = {};
-      try {
-        outcome = await warm(wish, own.signal);
-        report[outcome].push(url);
-      } catch (error) {
-        own.signal.throwIfAborted();
-        report.failed.push({ url, error });
-        failure = { error };
-      }
-      const progress = { url, outcome, done: ++done, total: all.length, ...failure };
-      if (onProgress) notify(onProgress, progress);
+      report.failed.push({ url, error });
+      failure = { error };
     }
+    const progress = { url, outcome, done: ++done, total: all.length, ...failure };
+    if (onProgress) notify(onProgress, progress);
   };
   try {
-    await Promise.all(Array.from({ length: concurrency }, worker));
+    await forEachConcurrently(all, concurrency, fetchOne);
     return report;
   } finally {
     for (const end of unfollow) end();

@@ -42,8 +42,6 @@ export interface OutboxQueueOptions {
   readonly host?: Partial<Host>;
 }
 
-export type QueueSettings = ReturnType<typeof readQueueOptions>;
-
 export function readQueueOptions(options: OutboxQueueOptions) {
   const settings = readSettings(
     'outboxQueue',

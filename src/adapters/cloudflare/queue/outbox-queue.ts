@@ -6,9 +6,10 @@ import { newKey } from '../../../http/idempotency.ts';
 import { serializeRequest } from '../../../policies/outbox/queue/serialize.ts';
 import { classifyError, classifyResponse, type SendOutcome } from '../../../policies/outbox/send/outcome.ts';
 import { isFailure } from '../../../primitives/failure.ts';
+import { forEachConcurrently } from '../../../primitives/locks.ts';
 import type { AcceptedWrite } from '../outbox-object.ts';
 import { deleteBody, deserializeWrite, isWriteMessage, messageOf, readWriteMessage } from './message.ts';
-import { type OutboxQueueOptions, type QueueSettings, readQueueOptions, readWrite } from './options.ts';
+import { type OutboxQueueOptions, readQueueOptions, readWrite } from './options.ts';
 import type { QueueBatch, QueuedWrite, QueueMessage, WriteMessage } from './types.ts';
 
 export interface OutboxQueue {
@@ -69,25 +70,18 @@ export function outboxQueue(options: OutboxQueueOptions): OutboxQueue {
 
   const accept: OutboxQueue['accept'] = async (request, of = {}) => {
     const { id, partition } = readWrite(request, of);
-    const reader = { host, signal: request.signal };
-    const {
-      key,
-      body,
-      request: stored,
-      origin,
-    } = await serializeRequest(request, contentSettings(settings), reader);
-    const idempotencyKey = key ?? newKey(host.random);
+    const content = await serializeRequest(request, settings, { host, signal: request.signal });
     const write: QueuedWrite = {
       id,
-      idempotencyKey,
+      idempotencyKey: content.key ?? newKey(host.random),
       partition,
       acceptedAt: host.clock.now(),
-      request: stored,
+      request: content.request,
     };
-    const message = await taken('the store for bodies', () => messageOf(write, body, bodies));
+    const message = await taken('the store for bodies', () => messageOf(write, content.body, bodies));
     if (!message)
       throw new CapacityError('too-large', 'a message has room for less, and no `bodies` are named', {
-        origin,
+        origin: content.origin,
       });
     await taken('the queue', () => queue.send(message, { contentType: 'v8' })).catch(async (error) => {
       await deleteBody(message, bodies).catch(() => {});
@@ -135,16 +129,11 @@ export function outboxQueue(options: OutboxQueueOptions): OutboxQueue {
     accept,
     async consume({ queue: name, messages }) {
       const isDead = name === deadLetterQueue;
-      const left = [...messages];
-      const worker = async (): Promise<void> => {
-        for (let next = left.shift(); next; next = left.shift()) {
-          const carrier = next;
-          await handle(carrier, isDead).catch(() =>
-            carrier.retry({ delaySeconds: delayOf(carrier.attempts, undefined, host) }),
-          );
-        }
-      };
-      await Promise.all(Array.from({ length: AT_ONCE }, worker));
+      await forEachConcurrently(messages, AT_ONCE, (carrier) =>
+        handle(carrier, isDead).catch(() =>
+          carrier.retry({ delaySeconds: delayOf(carrier.attempts, undefined, host) }),
+        ),
+      );
     },
   };
 }
@@ -166,7 +155,3 @@ async function taken<T>(what: string, work: () => Promise<T>): Promise<T> {
     throw new StorageError(`${what} did not accept the write: ${cause}`, { cause });
   }
 }
-
-/** The options by which an outbox serializes a request. */
-const contentSettings = ({ idempotencyHeader, persistHeaders, authorize, maxEntryBytes }: QueueSettings) =>
-  ({ idempotencyHeader, persistHeaders, authorize, maxEntryBytes }) as Parameters<typeof serializeRequest>[1];

@@ -39,7 +39,14 @@ export interface SerializedRequest extends Pick<OutboxEntry, 'request' | 'size' 
  */
 export async function serializeRequest(
   request: Request,
-  { idempotencyHeader, persistHeaders, authorize, maxEntryBytes }: OutboxSettings,
+  {
+    idempotencyHeader,
+    persistHeaders,
+    authorize,
+    maxEntryBytes,
+  }: Pick<OutboxSettings, 'idempotencyHeader' | 'persistHeaders' | 'maxEntryBytes'> & {
+    readonly authorize: unknown;
+  },
   reader: { host: Host; signal: AbortSignal },
 ): Promise<SerializedRequest> {
   const { url, method, credentials, mode, redirect, referrerPolicy } = request;

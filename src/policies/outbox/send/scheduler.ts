@@ -1,5 +1,5 @@
 import { currentPartition } from '../../../core/user.ts';
-import { withLock } from '../../../primitives/locks.ts';
+import { forEachConcurrently, withLock } from '../../../primitives/locks.ts';
 import type { OutboxContext, Scheduler } from '../context.ts';
 import { expireResults, recount } from '../queue/cleanup.ts';
 import { Lease, needsLease } from '../queue/lease.ts';
@@ -84,11 +84,9 @@ export class LaneScheduler implements Scheduler {
     if (!gate.isOpen(partition)) return queue.hasAny(partition);
     const lanes = await queue.lanes(partition);
     const found = lanes.length > 0;
-    const look = async (): Promise<void> => {
-      for (let lane = lanes.shift(); lane !== undefined && !stop?.aborted; lane = lanes.shift())
-        await this.#drained(partition, lane, respect).startedOrRemote;
-    };
-    await Promise.all(Array.from({ length: Math.min(MAX_CONCURRENT_LANES, lanes.length) }, look));
+    await forEachConcurrently(lanes, MAX_CONCURRENT_LANES, async (lane) => {
+      if (!stop?.aborted) await this.#drained(partition, lane, respect).startedOrRemote;
+    });
     if (pipeline.signal.aborted) return found;
     await expireResults(queue, pipeline.host.clock.now() - (settings.resultTtl || ID_KEPT));
     if (!found) await recount(queue);
