@@ -163,7 +163,7 @@ const LONGEST = 200;
 const MORE = '+';
 
 /** The end of a key's name, so that no name is a prefix of another. */
-export type KeySuffix = '.item' | '.body';
+type KeySuffix = '.item' | '.body';
 
 /**
  * The name of a key: a part for each of its words, as drivers list what is under some parts. There is nothing in it that a

@@ -1,7 +1,6 @@
 import type { Change, Item, Store } from '../core/store.ts';
-import { ConfigurationError } from '../primitives/failure.ts';
 import type { Duration } from '../primitives/units.ts';
-import { positiveDuration, type Rule, readSettings, withMethods } from '../primitives/validate.ts';
+import { positiveDuration, readSettings, rule, withMethods } from '../primitives/validate.ts';
 import { collapseChanges } from './batch.ts';
 import { digestOf, type EncodedBody, encodeStoredBody, type Kind } from './bytes.ts';
 import { readFromListing } from './listing.ts';
@@ -82,7 +81,7 @@ export function webCacheStore(
   const prepared = async (folder: string, changes: readonly Change[]): Promise<() => Promise<void>> => {
     const before = await read(folder);
     const { kept, bodies, gone } = await changed(before, changes);
-    const text = writtenFolder(folder, kept);
+    const text = textOf({ schema: SCHEMA, folder, kept });
     const place = await placeOf(folder);
     return async () => {
       const to = await opened();
@@ -131,14 +130,10 @@ function openerOf(given: WebCache | (() => Promise<WebCache>)): () => Promise<We
   };
 }
 
-const baseRule: Rule<string> = (value, option) => {
-  if (typeof value === 'string' && /^https?:\/\/[^?#]+\/$/.test(value) && URL.canParse(value)) return value;
-  throw new ConfigurationError(
-    option,
-    value,
-    "expected a URL that ends with a slash, such as 'https://a.example/copies/'",
-  );
-};
+const baseRule = /* @__PURE__ */ rule<string>(
+  "a URL that ends with a slash, such as 'https://a.example/copies/'",
+  (value) => typeof value === 'string' && /^https?:\/\/[^?#]+\/$/.test(value) && URL.canParse(value),
+);
 
 /** An item, and where its body is. */
 interface Kept {
@@ -146,23 +141,11 @@ interface Kept {
   readonly body?: { readonly id: string; readonly kind: Kind; readonly size: number } | undefined;
 }
 
-/** A folder after its changes. */
-interface Changed {
-  readonly kept: readonly Kept[];
-  /** Bodies that are new. */
-  readonly bodies: readonly (readonly [id: string, body: EncodedBody])[];
-  /** Ids of orphaned bodies. */
-  readonly gone: readonly string[];
-}
-
 /** Records of another version are ignored. */
 const SCHEMA = 1;
 
 /** Keys that are equal up to their last space share a folder; a space at the very end does not count. */
 const folderOf = (key: string): string => key.slice(0, key.lastIndexOf(' ', key.length - 2) + 1);
-
-const writtenFolder = (indexRecord: string, kept: readonly Kept[]): string =>
-  textOf({ schema: SCHEMA, folder: indexRecord, kept });
 
 function readFolder(folder: string, text: string): readonly Kept[] {
   try {
@@ -173,7 +156,8 @@ function readFolder(folder: string, text: string): readonly Kept[] {
   }
 }
 
-async function changed(before: readonly Kept[], changes: readonly Change[]): Promise<Changed> {
+/** A folder after changes. @returns also its new bodies by id, and the ids of orphaned ones. */
+async function changed(before: readonly Kept[], changes: readonly Change[]) {
   const kept = new Map(before.map((each) => [each.item.key, each]));
   const bodies: [string, EncodedBody][] = [];
   for (const change of changes) {

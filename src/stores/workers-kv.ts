@@ -1,7 +1,7 @@
 import { StorageError } from '../core/errors.ts';
 import type { Change, Item, Store } from '../core/store.ts';
 import { ConfigurationError } from '../primitives/failure.ts';
-import type { Duration } from '../primitives/units.ts';
+import type { Bytes, Duration } from '../primitives/units.ts';
 import { durationOrFalse, ofType, readSettings, withMethods } from '../primitives/validate.ts';
 import { writeAll } from './batch.ts';
 import { digestOf, type EncodedBody, encodeStoredBody, joined, type Kind } from './bytes.ts';
@@ -162,12 +162,6 @@ interface Entry {
   readonly body?: EncodedBody | undefined;
 }
 
-/** As it is written: the body is the value, and the head is the metadata where that has room for it, else goes before the body. */
-interface WrittenEntry {
-  readonly value: Uint8Array<ArrayBuffer>;
-  readonly metadata: Metadata;
-}
-
 interface Metadata {
   readonly schema: typeof SCHEMA;
   /** The head, or how many bytes of the value it has. */
@@ -189,7 +183,8 @@ const ROOM = 1024;
 const utf8 = new TextEncoder();
 const text = new TextDecoder();
 
-function writtenEntry({ item, body }: Entry): WrittenEntry {
+/** The body is the value; the head is the metadata if there is room for it, else it goes before the body. */
+function writtenEntry({ item, body }: Entry): { value: Bytes; metadata: Metadata } {
   const head = jsonOf({
     item,
     ...(body && { body: { kind: body.kind, size: body.bytes.length } }),
