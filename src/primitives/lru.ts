@@ -1,7 +1,15 @@
+/** Removes the oldest entry of a map that holds more than `most`. @returns that entry. */
+export function dropOldest<K, V>(map: Map<K, V>, most: number): [key: K, value: V] | undefined {
+  if (map.size <= most) return undefined;
+  const oldest = map.entries().next().value as [K, V];
+  map.delete(oldest[0]);
+  return oldest;
+}
+
 /**
  * State per origin, bounded: the least recently used is dropped first.
  *
- * @param most How many origins are kept. Default 1,000.
+ * @param maxSize How many origins are kept. Default 1,000.
  */
 export class LruMap<T> {
   readonly #states = new Map<string, T>();
@@ -23,7 +31,7 @@ export class LruMap<T> {
       this.#states.delete(origin);
     }
     this.#states.set(origin, state);
-    if (this.#states.size > this.#maxSize) this.#states.delete(this.#states.keys().next().value as string);
+    dropOldest(this.#states, this.#maxSize);
     return state;
   }
 

@@ -1,5 +1,6 @@
 import type { Counter, Histogram, Meter } from '@opentelemetry/api';
 import type { HoldfastEvent } from '../../core/events.ts';
+import { dropOldest } from '../../primitives/lru.ts';
 import { errorTypeOf, methodOf, outcomeAttributes, prefixed, serverOf } from './attributes.ts';
 
 /** Seconds: those that the conventions advise for `http.client.request.duration`. */
@@ -43,7 +44,7 @@ export class Meters {
 
   #remember(callId: string, method: string): void {
     this.#methods.set(callId, method);
-    if (this.#methods.size > MOST) this.#methods.delete(this.#methods.keys().next().value as string);
+    dropOldest(this.#methods, MOST);
   }
 
   #attempt({

@@ -1,6 +1,7 @@
 import { context, type Span, SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
 import type { HoldfastEvent } from '../../core/events.ts';
 import { recordOf } from '../../observability/log/record.ts';
+import { dropOldest } from '../../primitives/lru.ts';
 import {
   type Attributes,
   errorTypeOf,
@@ -66,7 +67,7 @@ export class Spans {
       case 'dead-lettered':
       case 'removed':
       case 'outbox-auth-required':
-        this.#endSending(event);
+        this.#endSending(event.id, event.type);
         break;
       default:
         this.#onTheWay(event, now);
@@ -101,11 +102,7 @@ export class Spans {
     });
   }
 
-  #endSending({ type, id }: Extract<HoldfastEvent, { id: string }>): void {
-    this.#finishSending(id, type);
-  }
-
-  #finishSending(id: string, outcome: string): void {
+  #endSending(id: string, outcome: string): void {
     const callId = this.#sendings.get(id);
     const under = callId === undefined ? undefined : this.#calls.get(callId);
     this.#sendings.delete(id);
@@ -120,9 +117,9 @@ export class Spans {
 
   #beginSending({ callId, id, lane, attempt, origin }: Extract<HoldfastEvent, { type: 'sending' }>): void {
     // No event said how the attempt before ended: another tab has the entry, or the process ended.
-    this.#finishSending(id, 'unknown');
+    this.#endSending(id, 'unknown');
     this.#sendings.set(id, callId);
-    if (this.#sendings.size > MOST) this.#sendings.delete(this.#sendings.keys().next().value as string);
+    dropOldest(this.#sendings, MOST);
     this.#remember(callId, {
       method: '',
       url: origin,
@@ -169,11 +166,7 @@ export class Spans {
 
   #remember(callId: string, under: Under): void {
     this.#calls.set(callId, under);
-    if (this.#calls.size <= MOST) return;
-    const [oldest] = this.#calls;
-    if (!oldest) return;
-    this.#calls.delete(oldest[0]);
-    oldest[1].span.end();
+    dropOldest(this.#calls, MOST)?.[1].span.end();
   }
 }
 

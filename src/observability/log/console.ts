@@ -1,5 +1,6 @@
 import type { HoldfastEvent } from '../../core/events.ts';
 import { systemHost } from '../../core/host.ts';
+import { dropOldest } from '../../primitives/lru.ts';
 import { oneOf, readSettings, withMethods } from '../../primitives/validate.ts';
 import { SEVERITIES } from './json-lines.ts';
 import type { Listener } from './listeners.ts';
@@ -44,7 +45,10 @@ export function consoleListener(options: ConsoleListenerOptions = {}): Listener 
   const asked = new Map<string, string>();
   return (event: HoldfastEvent) => {
     const record = recordOf(event, systemHost.clock.now());
-    if (event.type === 'call-started') remember(asked, event.callId, `${event.method} ${record.url}`);
+    if (event.type === 'call-started') {
+      asked.set(event.callId, `${event.method} ${record.url}`);
+      dropOldest(asked, MOST);
+    }
     if (QUIET.includes(event.type)) return;
     const what = 'callId' in event ? (asked.get(event.callId) ?? event.origin) : '';
     if (event.type === 'call-ended') asked.delete(event.callId);
@@ -55,11 +59,6 @@ export function consoleListener(options: ConsoleListenerOptions = {}): Listener 
 }
 
 const MOST = 1_000;
-
-function remember(asked: Map<string, string>, callId: string, what: string): void {
-  asked.set(callId, what);
-  if (asked.size > MOST) asked.delete(asked.keys().next().value as string);
-}
 
 function ended(event: Extract<HoldfastEvent, { type: 'call-ended' }>, record: LogRecord): string {
   const { status, duration, attempts, source } = event;

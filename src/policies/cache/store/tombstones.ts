@@ -1,17 +1,10 @@
 import { isQuotaExceeded, type Store } from '../../../core/store.ts';
+import { dropOldest } from '../../../primitives/lru.ts';
 import type { CacheMessage } from './channel.ts';
 import { keyPrefix, keyPrefixes, type StoredResponse } from './entry.ts';
 
 /** How many URLs, partitions and failed deletions are remembered one by one. */
 const MAX_REMEMBERED = 5_000;
-
-/** Drops the oldest entry of a map that has grown too large. */
-function dropOldest<V>(map: Map<string, V>): [key: string, value: V] | undefined {
-  if (map.size <= MAX_REMEMBERED) return undefined;
-  const oldest = map.entries().next().value as [string, V];
-  map.delete(oldest[0]);
-  return oldest;
-}
 
 /** Changes to cached responses: those that are broadcast, and `current`: the stored response is the origin's latest. */
 type Happening = CacheMessage['what'] | 'current';
@@ -36,7 +29,7 @@ export class History {
     const epochs = { ...this.#epochs.get(place), [what]: epoch, changed: epoch };
     this.#epochs.delete(place);
     this.#epochs.set(place, epochs);
-    const forgotten = dropOldest(this.#epochs);
+    const forgotten = dropOldest(this.#epochs, MAX_REMEMBERED);
     if (forgotten) this.#floor = forgotten[1].changed as number;
   }
 
@@ -90,7 +83,7 @@ export class Deletions {
     work: () => Promise<number>,
   ): Promise<number> {
     this.#pending.set(place, at);
-    dropOldest(this.#pending);
+    dropOldest(this.#pending, MAX_REMEMBERED);
     const mark = async (): Promise<void> => {
       if (name) await this.#mark(await name, at);
     };
@@ -113,7 +106,7 @@ export class Deletions {
   receive(name: string, at: number): void {
     this.#tombstones.set(name, Math.max(at, this.#tombstones.get(name) ?? -Infinity));
     // Other tabs send partitions, too. The oldest tombstone holds for all from now on.
-    const oldest = dropOldest(this.#tombstones);
+    const oldest = dropOldest(this.#tombstones, MAX_REMEMBERED);
     if (oldest) this.receive(ALL, oldest[1]);
   }
 
