@@ -48,11 +48,11 @@ export interface PendingChange {
  * Changes that are asked for at once, or while a commit is under way, share the next one: the disk is waited for once and not once
  * a change.
  *
- * @param commit Commits a batch. @returns settles the changes of it.
+ * @param commit Commits a batch. @returns settles each of its changes.
  * @param afterwards Called when no change waits.
  */
 export function groupCommit(
-  commit: (batch: readonly PendingChange[]) => Promise<() => void>,
+  commit: (batch: readonly PendingChange[]) => Promise<readonly (() => void)[]>,
   afterwards = async (): Promise<void> => {},
 ): { readonly change: AtomicStore['change']; idle(): Promise<void> } {
   let queue: PendingChange[] = [];
@@ -60,7 +60,7 @@ export function groupCommit(
 
   const together = async (batch: readonly PendingChange[]): Promise<void> => {
     try {
-      (await commit(batch))();
+      for (const settle of await commit(batch)) settle();
     } catch (error) {
       if (batch.length === 1) return batch[0]?.reject(error);
       // A change that cannot be stored, or is too large, must not fail the others of its batch.

@@ -64,14 +64,12 @@ export class Commits {
   /** Settles when nothing is under way. */
   readonly idle = this.#group.idle;
 
-  async #commit(batch: readonly PendingChange[]): Promise<() => void> {
+  async #commit(batch: readonly PendingChange[]): Promise<readonly (() => void)[]> {
     const outgoing = new Map<string, Outgoing>();
     try {
       const { settle, gone } = await explained('change', () => this.#committed(batch, outgoing));
       this.#gone.push(...gone);
-      return () => {
-        for (const each of settle) each();
-      };
+      return settle;
     } catch (error) {
       await Promise.all([...outgoing.values()].map((each) => this.#drop(each)));
       throw error;

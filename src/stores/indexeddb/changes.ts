@@ -8,13 +8,13 @@ import { BODIES, hasExternalBody, ITEMS, isSmall, type Stored, toOwnBuffer, with
 /**
  * Commits changes as one transaction.
  *
- * @returns settles all of them, which are on the disk.
+ * @returns settles each of them; they are on the disk.
  */
 export async function commitChanges(
   connection: IdbConnection,
   batch: readonly PendingChange[],
   blobs: Blobs,
-): Promise<() => void> {
+): Promise<readonly (() => void)[]> {
   const durability = batch.some(({ strict }) => strict) ? 'strict' : 'relaxed';
   const stores = [ITEMS, BODIES];
   let changes: readonly Change[] = [];
@@ -38,9 +38,7 @@ export async function commitChanges(
     await blobs.prepare(changes);
     return commitChanges(connection, batch, blobs);
   }
-  return () => {
-    for (const each of settle) each();
-  };
+  return settle;
 }
 
 /** Stored items by key; `undefined`: none. A key that is absent was not read. */

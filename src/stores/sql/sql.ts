@@ -122,25 +122,25 @@ export function sqlStoreOf(
     }
   };
 
-  const commit = async (batch: readonly PendingChange[]): Promise<() => void> => {
+  const commit = async (batch: readonly PendingChange[]): Promise<readonly (() => void)[]> => {
     const settle = await explained('change', () => made(batch));
-    return () => {
-      const synced = sync && batch.some(({ strict }) => strict) ? onDisk(sync) : undefined;
-      for (const [at, { strict, reject }] of batch.entries()) {
-        const done = settle[at] as () => void;
-        if (synced && strict) synced.then(done, reject);
-        else done();
-      }
-    };
+    const synced = sync && batch.some(({ strict }) => strict) ? onDisk(sync) : undefined;
+    if (!synced) return settle;
+    return settle.map((done, at) => {
+      const { strict, reject } = batch[at] as PendingChange;
+      return strict ? () => void synced.then(done, reject) : done;
+    });
   };
 
   const { change } = groupCommit((batch) =>
     commit(batch).catch((error) => {
       // Each by itself would wait for a database that another process has locked.
       if (!isLocked(error)) throw error;
-      return () => {
-        for (const { reject } of batch) reject(error);
-      };
+      return batch.map(
+        ({ reject }) =>
+          () =>
+            reject(error),
+      );
     }),
   );
 
