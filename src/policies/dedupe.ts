@@ -73,7 +73,7 @@ const ignorable: Rule<string> = (value, option) => {
  * of the call it would join: `auth` asks a function for them, and no partition names the user.
  *
  * Each caller has its own response, its own abort and its own error. The call on the wire belongs to none of them: it is
- * aborted when the last has gone, or has cancelled its body. What one caller has read is kept in memory until the
+ * aborted when the last has gone, or has cancelled its body. The part that one caller has read is kept in memory until the
  * slowest has read it, too (as `Response.clone()` does): cancel a body that you do not read.
  *
  * Does nothing if I/O belongs to one request (Workers).

@@ -16,7 +16,7 @@ import {
 import { connectLater, type Sharing } from './breaker/sharing.ts';
 
 export interface RateLimitOptions {
-  /** Calls to one origin `per` time. Default: no limit but what the origin asks. */
+  /** Calls to one origin `per` time. Default: only the origin's `Retry-After` limits them. */
   readonly rate?: number;
   /** Default 1 s. */
   readonly per?: Duration;
@@ -26,7 +26,7 @@ export interface RateLimitOptions {
   readonly maxWait?: Duration | false;
   /** The longest delay that an origin's `Retry-After` can cause. Default 60 s; 0: none. */
   readonly maxRetryAfter?: Duration;
-  /** Shares what origins ask, not the rate: `betweenIsolates(binding)` or `betweenTabs()`. Default: none. */
+  /** Shares the `Retry-After` of origins, not the rate: `betweenIsolates(binding)` or `betweenTabs()`. Default: none. */
   readonly share?: Sharing;
 }
 
@@ -52,7 +52,7 @@ const RETRY_AFTER_STATUSES = [413, 429, 503];
 const SPREAD = 1000;
 
 /**
- * Bounds how many calls go to one origin in a time, by a token bucket, and honours what the origin asks: `Retry-After`
+ * Bounds how many calls go to one origin in a time, by a token bucket, and honours the origin's `Retry-After`
  * with 413, 429 or 503, or rate-limit fields that leave nothing. A `Retry-After` for one call delays all.
  *
  * A call waits for its turn if that comes within `maxWait` and the call's total time, else it is rejected at once. Delayed

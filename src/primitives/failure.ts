@@ -65,7 +65,7 @@ const UNTOLD = [
 
 /** Facts for a log: of a URL its origin, no header, no body, no cause. */
 export function failureToJSON(error: Error & Failure): Record<string, unknown> {
-  // No other property: a validation error has what the server sent.
+  // No other property: a validation error contains the server's data.
   const { name, code, category, transient, callId, origin, attempts, retryAt } = error;
   let message = withoutQuery(error.message);
   for (const secret of UNTOLD) message = message.replace(secret, '$1$2…');

@@ -9,7 +9,7 @@ type Lines = Map<string, Promise<unknown>>;
 
 const lines: Lines = new Map();
 
-/** What is used of Web Locks. Not every platform has their types, and this file is compiled beside those of all. */
+/** The used part of Web Locks. Not every platform has their types, and this file is compiled beside those of all. */
 interface WebLocks {
   request<T>(
     name: string,

@@ -49,8 +49,8 @@ export function joined(parts: readonly Uint8Array[]): Bytes {
 }
 
 /**
- * A key as bytes that sort as its UTF-16 code units do: UTF-8, but each half of a surrogate pair by itself (CESU-8). What
- * a key begins with, its bytes begin with, too.
+ * A key as bytes that sort as its UTF-16 code units do: UTF-8, but each half of a surrogate pair by itself (CESU-8). A
+ * prefix of a key becomes a prefix of its bytes.
  */
 export function orderedBytes(key: string): Uint8Array<ArrayBuffer> {
   if (!/[\ud800-\udfff]/.test(key)) return utf8.encode(key) as Uint8Array<ArrayBuffer>;

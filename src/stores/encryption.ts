@@ -6,7 +6,7 @@ import type { Bytes } from '../primitives/units.ts';
 import { ofType, readSettings } from '../primitives/validate.ts';
 import { openDatabase } from './indexeddb/connection.ts';
 
-/** What is used of a `CryptoKey`, which not every runtime's types know. */
+/** The used part of a `CryptoKey`, which not every runtime's types know. */
 export interface EncryptionKey {
   readonly algorithm: { readonly name: string };
   readonly usages: readonly string[];

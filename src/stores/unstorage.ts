@@ -6,7 +6,7 @@ import { readFromListing } from './listing.ts';
 import { base64Of, bytesOf, readText, textOf } from './structured-json.ts';
 import { explainedBy } from './wrap-storage-errors.ts';
 
-/** What is used of a `Storage` that unstorage's `createStorage` makes. */
+/** The used part of a `Storage` that unstorage's `createStorage` makes. */
 export interface Unstorage {
   getItem(key: string): Promise<unknown>;
   setItem(key: string, value: string): Promise<void>;
@@ -44,7 +44,7 @@ const text = new TextDecoder();
  * Keeps entries by any driver of unstorage, for a cache: of two writers the last one wins, and an item may be
  * there without its body, but never with another's.
  *
- * @param storage What `createStorage({ driver })` makes.
+ * @param storage The result of `createStorage({ driver })`.
  * @throws {StorageError} from each operation that failed.
  *
  * @example

@@ -7,7 +7,7 @@ import { readFromListing } from './listing.ts';
 import { readText, textOf } from './structured-json.ts';
 import { explainedBy } from './wrap-storage-errors.ts';
 
-/** What is used of a `Cache`. */
+/** The used part of a `Cache`. */
 export interface WebCache {
   match(url: string): Promise<Response | undefined>;
   put(url: string, response: Response): Promise<void>;

@@ -9,7 +9,7 @@ import { readFromListing } from './listing.ts';
 import { jsonOf, plainOf, textOf } from './structured-json.ts';
 import { explainedBy } from './wrap-storage-errors.ts';
 
-/** What is used of a `KVNamespace`. */
+/** The used part of a `KVNamespace`. */
 export interface WorkersKV {
   getWithMetadata(
     key: string,

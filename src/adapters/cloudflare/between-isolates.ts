@@ -5,7 +5,7 @@ import { positiveDuration, readSettings, wellFormedString, withMethods } from '.
 import type { SyncMessage } from './protocol.ts';
 import { type SyncClient, syncClient } from './sync-client.ts';
 
-/** What is used of a `DurableObjectNamespace`: a binding to the class that `coordinatorObject` made. */
+/** The used part of a `DurableObjectNamespace`: a binding to the class that `coordinatorObject` made. */
 export interface CoordinatorNamespace {
   getByName(name: string): { exchange(report: SyncMessage): Promise<unknown> };
 }

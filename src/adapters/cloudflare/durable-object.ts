@@ -1,5 +1,5 @@
 import { ConfigurationError } from '../../primitives/failure.ts';
-/** What is used of a Durable Object's storage for its alarm. */
+/** The used part of a Durable Object's storage for its alarm. */
 export interface AlarmStorage {
   getAlarm(): Promise<number | null>;
   setAlarm(at: number): Promise<void>;

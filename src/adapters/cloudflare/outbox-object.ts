@@ -21,7 +21,7 @@ import { durableObjectStore, type SqlDurableObjectStorage } from '../../stores/s
 import { type EventLifetime, withinEventLifetime } from '../event-lifetime.ts';
 import { type AlarmStorage, mixable, ObjectAlarm, type ObjectClass } from './durable-object.ts';
 
-/** What is used of a `DurableObjectState`. */
+/** The used part of a `DurableObjectState`. */
 export interface OutboxObjectState {
   readonly id: { toString(): string };
   readonly storage: SqlDurableObjectStorage & AlarmStorage;

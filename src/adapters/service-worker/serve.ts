@@ -33,7 +33,7 @@ export interface ServiceWorkerOptions {
   readonly scope?: WorkerScope;
 }
 
-/** What is used of a worker's events. */
+/** The used part of a worker's events. */
 interface Extendable {
   waitUntil(work: Promise<unknown>): void;
 }
@@ -46,7 +46,7 @@ interface Syncing extends Extendable {
   /** The browser will not try again. */
   readonly lastChance: boolean;
 }
-/** What is used of a `ServiceWorkerGlobalScope`. */
+/** The used part of a `ServiceWorkerGlobalScope`. */
 export interface WorkerScope {
   addEventListener(type: string, listener: (event: never) => void): void;
   readonly registration?: { readonly sync?: { register(tag: string): Promise<void> } };

@@ -33,7 +33,7 @@ const counted =
     });
   };
 
-/** As in ky, `beforeError` is not run for what a `beforeRetry` hook threw. */
+/** As in ky, `beforeError` is not run for the error of a `beforeRetry` hook. */
 const unlessPassed =
   <G extends Given & { error: Error }, R>(hook: (given: G) => R) =>
   (given: G): R =>
@@ -43,7 +43,7 @@ const rememberOptions: NonNullable<Hooks['beforeRequest']>[number] = ({ options 
   callOf(options).options = options as object;
 };
 
-/** An error that ky makes has the facts of every other error, and what the server says of the problem. */
+/** An error that ky makes has the facts of every other error, and the server's problem details. */
 const withFacts: NonNullable<Hooks['beforeError']>[number] = ({ error, options }) => {
   const call = callOf(options);
   if (error instanceof KyTimeoutError && !isFailure(error) && call.settings.total !== undefined)

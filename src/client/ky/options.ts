@@ -67,7 +67,7 @@ const FUNCTIONS = ['waitUntil', 'fetch'];
  */
 export function plainForKy(options: object): Record<string, unknown> {
   const plain: Record<string, unknown> = { ...options };
-  // It would hide what `extend` said.
+  // It would hide the options of `extend`.
   for (const name in plain) if (plain[name] === undefined) delete plain[name];
   for (const name of OURS) {
     if ((typeof plain[name] === 'function' && !FUNCTIONS.includes(name)) || isNamed(plain[name]))

@@ -23,5 +23,5 @@ export const explain = ({ request, response, error, retryCount }: RetryState, op
 /** A `beforeRetry` hook of one of our retries returned `ky.stop`; it is passed to ky at the next chance. */
 export class StoppedError extends Error {}
 
-/** Of what fails in the pipeline ky repeats nothing; this lets it come to `stopIfStopped`. */
+/** ky repeats no failure of the pipeline; this lets it come to `stopIfStopped`. */
 export const onlyStopped = ({ error }: { error: unknown }): boolean => error instanceof StoppedError;

@@ -15,8 +15,8 @@ type Given = Record<string, unknown> & { hooks?: Partial<Hooks>; holdfast?: obje
 const FORCED = 2;
 
 /**
- * ky's own total limit bounds what the pipeline does not see: hooks, and bodies that are read. Where both could end the call, the
- * pipeline does, which knows what happened.
+ * ky's own total limit bounds the work outside the pipeline: hooks, and the reading of bodies. If both could end the call, the
+ * pipeline does, as it knows the cause.
  */
 const LATER = 5;
 
@@ -98,7 +98,7 @@ export function translate(
   return { settings, theirs };
 }
 
-/** Only what differs from the client is named: between the two there are routes. */
+/** Only options that differ from the client's: between the two there are routes. */
 function name(policies: PolicyOptions, option: string, said: object, client: object): void {
   const named = Object.entries(said).filter(
     ([name, value]) => value !== undefined && value !== client[name as never],

@@ -70,7 +70,7 @@ export const checkTable = /* @__PURE__ */ settingsTable({
   host: [systemHost, hostRule],
 });
 
-/** @throws {ConfigurationError} for what is no URL that can be asked from here. */
+/** @throws {ConfigurationError} if it is not a URL that can be fetched from here. */
 export function checkedUrl(url: unknown, option: string): string {
   const base = (globalThis as { location?: { href?: string } }).location?.href;
   const isText = typeof url === 'string' || url instanceof URL;

@@ -24,7 +24,7 @@ export interface Auth<
  * origin, not after failover to one. Credentials that the caller sets itself stay.
  *
  * A token is refreshed before it runs out, and when the origin refuses it (401; a 403 is about permissions): once for all
- * calls, and where there are Web Locks for all tabs. A call that was refused is then sent once more, whatever its method,
+ * calls, and where there are Web Locks for all tabs. A refused call is then sent once more, with any method,
  * because it has not been applied (RFC 9110, 15.5.2), if its body can be sent again.
  *
  * @throws {AuthError} from a call for which there are no credentials.

@@ -70,7 +70,7 @@ export class TokenCache {
   /**
    * Reads the store, where other tabs may have put newer tokens.
    *
-   * @param news What it is if there is something. Default: `'refreshed'`, where there was something before.
+   * @param news The event for new tokens. Default: `'refreshed'`, if there were tokens before.
    * @throws {AuthError} where the store fails.
    */
   async reload(

@@ -157,7 +157,7 @@ export async function replay(
 }
 
 /**
- * Changes what a dead letter will send; it goes out under a new key when it is replayed.
+ * Changes the request of a dead letter; it goes out under a new key when it is replayed.
  *
  * @returns false if there is none of that id.
  */

@@ -48,7 +48,7 @@ export interface OutboxOptions<Meta = unknown> {
   readonly idempotencyHeader?: string | false;
   /** Headers that are written to disk besides the few that are safe. */
   readonly persistHeaders?: readonly string[];
-  /** Restores, for each attempt, what is not written to disk: sets the request's headers, or returns another request. */
+  /** Restores, for each attempt, the headers that are not stored: sets the request's headers, or returns another request. */
   readonly authorize?: (request: Request, entry: OutboxEntry<Meta>) => Authorized | Promise<Authorized>;
   /**
    * For 409 and 412: `'again'`, `'drop'` (it is done), `'dead-letter'`, or another request to be sent instead, with a new key.

@@ -72,7 +72,7 @@ export interface Outbox<Meta = unknown> extends Stage {
   /** The stored request of an entry, with its body. `undefined` if the id is unknown. */
   request(id: string): Promise<Request | undefined>;
   /**
-   * Changes what a dead letter will send: another body, URL or header, under a new key.
+   * Changes the request of a dead letter: another body, URL or header, under a new key.
    *
    * @param change Takes the request and returns the one to send.
    * @returns false if there is no dead letter of that id.

@@ -4,7 +4,7 @@ import type { Bytes } from '../../primitives/units.ts';
 import { withMethods } from '../../primitives/validate.ts';
 import { justAfter, type Key } from './layout.ts';
 
-/** What is used of a `Deno.Kv`. */
+/** The used part of a `Deno.Kv`. */
 export interface DenoKv {
   getMany(keys: readonly Key[]): Promise<DenoKvEntry[]>;
   list(

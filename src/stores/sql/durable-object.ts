@@ -4,7 +4,7 @@ import { withLocalLock } from '../../primitives/locks.ts';
 import { ofType, type Rule, readSettings, withMethods } from '../../primitives/validate.ts';
 import { sqlStoreOf } from './sql.ts';
 
-/** What is used of a `SqlStorage`. */
+/** The used part of a `SqlStorage`. */
 export interface Sql {
   exec(
     query: string,
@@ -12,7 +12,7 @@ export interface Sql {
   ): { toArray(): Record<string, ArrayBuffer | string | number | null>[] };
 }
 
-/** What is used of a `DurableObjectStorage`. */
+/** The used part of a `DurableObjectStorage`. */
 export interface SqlDurableObjectStorage {
   readonly sql: Sql;
   transactionSync<T>(run: () => T): T;

@@ -32,7 +32,7 @@ export interface OutboxQueueOptions {
   readonly idempotencyHeader?: string | false;
   /** Headers that are stored besides the few that are safe. */
   readonly persistHeaders?: readonly string[];
-  /** Restores, for each attempt, what is not stored: sets the request's headers, or returns another request. */
+  /** Restores, for each attempt, the headers that are not stored: sets the request's headers, or returns another request. */
   readonly authorize?: (
     request: Request,
     write: QueuedWrite,

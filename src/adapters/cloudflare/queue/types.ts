@@ -8,7 +8,7 @@ export interface QueueProducer {
   send(message: unknown, options?: { readonly contentType?: 'v8' }): Promise<unknown>;
 }
 
-/** What is used of a `Message`. */
+/** The used part of a `Message`. */
 export interface QueueMessage {
   readonly body: unknown;
   /** How often it was given to a consumer, from 1. */
@@ -17,7 +17,7 @@ export interface QueueMessage {
   retry(options?: { readonly delaySeconds?: number }): void;
 }
 
-/** What is used of a `MessageBatch`. */
+/** The used part of a `MessageBatch`. */
 export interface QueueBatch {
   /** The name of the queue. */
   readonly queue: string;
