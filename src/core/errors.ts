@@ -98,7 +98,7 @@ export class ClosedError extends HoldfastError {
 }
 
 /**
- * No answer from the network. A `TypeError`, and named so, because that is what callers of `fetch` look for; its
+ * No response from the network. A `TypeError`, and named so, because that is what callers of `fetch` look for; its
  * message is the platform's own.
  */
 export class NetworkError extends TypeError implements Failure {

@@ -27,7 +27,7 @@ export type HoldfastEvent =
       readonly attempts: readonly Attempt[];
       /** Bytes of the request's body, where that is known. */
       readonly sent?: number;
-      /** Bytes of the answer's body, as its header says. */
+      /** Bytes of the response's body, as its header says. */
       readonly received?: number;
       readonly status?: number;
       readonly source?: Source;
@@ -60,7 +60,7 @@ export type HoldfastEvent =
       readonly lastFailure?: string;
     }
   | (OfCall & { readonly type: 'refused'; readonly code: string; readonly retryAt?: number | undefined })
-  /** The call waits for a place, for its turn, or for the answer of a probe; `ahead` calls are before it. */
+  /** The call waits for a place, for its turn, or for the response to a probe; `ahead` calls are before it. */
   | (OfCall & {
       readonly type: 'waiting';
       readonly for: 'bulkhead' | 'rate-limit' | 'circuit';
@@ -68,7 +68,7 @@ export type HoldfastEvent =
     })
   /** The call has waited `waited` ms for a circuit, and is sent: as the probe, or because a probe succeeded. */
   | (OfCall & { readonly type: 'released'; readonly for: 'circuit'; readonly waited: number })
-  /** The call shares the answer of another one that is under way. */
+  /** The call shares the response of another one that is under way. */
   | (OfCall & { readonly type: 'deduplicated'; readonly leader: string })
   /** The first attempt has been silent for `delay` ms; a second one is sent to `to`. */
   | (OfCall & {
@@ -77,14 +77,14 @@ export type HoldfastEvent =
       readonly delay: number;
       readonly to: string;
     })
-  /** The origin of the call could not answer; the next one is asked. */
+  /** The origin of the call failed; the request goes to the next one. */
   | (OfCall & { readonly type: 'failover'; readonly to: string; readonly cause: unknown })
-  /** The application's own answer is given in place of the final failure. */
+  /** A response of the application takes the place of the final failure. */
   | (OfCall & { readonly type: 'fallback'; readonly cause: unknown })
   /** The application's function for that failed itself; the final failure stands. */
   | (OfCall & { readonly type: 'fallback-failed'; readonly error: unknown })
   | (OfCall & { readonly type: 'cache-stored'; readonly url: string; readonly bytes: number })
-  /** A copy was served: `source` tells whether it was fresh, `cause` why the origin's answer was not. `age` in seconds. */
+  /** A cached response was served: `source` says whether it was fresh, `cause` why the origin's response was not served. `age` in seconds. */
   | (OfCall & {
       readonly type: 'cache-served';
       readonly url: string;
@@ -92,7 +92,7 @@ export type HoldfastEvent =
       readonly age: number;
       readonly cause?: unknown;
     })
-  /** The origin was asked about a copy: `changed` tells whether there is a new one. Absent: it could not answer. */
+  /** A cached response was revalidated: `changed` says whether there is a new one. Absent: the origin failed. */
   | (OfCall & {
       readonly type: 'cache-revalidated';
       readonly url: string;

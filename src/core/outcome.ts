@@ -32,7 +32,7 @@ export const outcomeOf = (response: Response): Outcome | undefined => (response 
 /** Where a response came from. */
 export type Source = 'network' | 'cache' | 'stale' | 'outbox' | 'fallback';
 
-/** Set only on answers that are not the network's; the transport strips it from those that are. */
+/** Set only on responses that are not the network's; the transport strips it from those that are. */
 export const SOURCE_HEADER = 'holdfast-source';
 
 const sources: readonly string[] = ['cache', 'stale', 'outbox', 'fallback'];
@@ -52,7 +52,7 @@ export function sourceOf(response: Response): Source {
 }
 
 /**
- * Whether a write was accepted into the outbox and has no answer yet.
+ * Whether a write was accepted into the outbox and has no response yet.
  *
  * @example
  * const fetch = createFetch({ partition: 'public', outbox: outbox() });

@@ -242,7 +242,7 @@ export function createPipeline<Options extends object>(
 
   const close = async (): Promise<void> => {
     closing.close(new ClosedError());
-    // A store that never answers is left to itself.
+    // The close does not wait longer for a store that hangs.
     let cancel = (): void => {};
     const timeout = new Promise<void>((give) => {
       cancel = host.clock.after(CLOSE_TIMEOUT, give, { background: true });

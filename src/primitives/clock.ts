@@ -151,7 +151,7 @@ export function withDeadline<T>(
   work: T | PromiseLike<T>,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
-    const cancel = host.clock.after(ms, () => end(() => reject(new DeadlineError(`no answer in ${ms} ms`))));
+    const cancel = host.clock.after(ms, () => end(() => reject(new DeadlineError(`no result in ${ms} ms`))));
     let unfollow = (): void => {};
     const end = (settle: () => void): void => {
       cancel();

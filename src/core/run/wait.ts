@@ -30,7 +30,7 @@ export class Wait {
       const cancel =
         ms !== Number.POSITIVE_INFINITY &&
         clock.after(ms, () => {
-          if (work) stop(new DeadlineError(`no answer in ${ms} ms`));
+          if (work) stop(new DeadlineError(`no result in ${ms} ms`));
           else end(() => resolve(undefined as T));
         });
       this.#stop = stop;
