@@ -1,4 +1,4 @@
-import { macrotask } from '../../src/testing/clock.ts';
+import { macrotask as later } from '../../src/testing/clock.ts';
 
 /**
  * Work of the platform itself: reading bodies, granting locks. In browsers that takes real time, in which virtual
@@ -50,30 +50,79 @@ watch(globalThis.Response, 'stream', 'arrayBuffer', 'blob', 'formData', 'json', 
 watch(globalThis.Blob, 'whole', 'arrayBuffer', 'text');
 watch(globalThis.SubtleCrypto, 'whole', 'encrypt', 'decrypt', 'digest');
 
-/** A lock is the platform's work until it is granted; what is done under it is not. */
+/**
+ * A lock is the platform's work until it is granted; what is done under it is not. A request that waits for longer than
+ * that is the platform's work again when the one before it ends.
+ */
 function watchLocks(manager: { prototype: LockManager } | undefined): void {
   if (!manager) return;
   const native = manager.prototype.request as (...args: unknown[]) => Promise<unknown>;
+  const waiting = new Map<unknown, Set<Promise<void>>>();
   manager.prototype.request = function (this: LockManager, ...args: unknown[]) {
+    const [name] = args;
     const task = args.pop() as (lock: unknown) => unknown;
-    return new Promise((resolve, reject) => {
-      const granted = new Promise<void>((begin) => {
-        native
-          .call(this, ...args, (lock: unknown) => {
-            begin();
-            return task(lock);
-          })
-          .then(resolve as (value: unknown) => void, (error) => {
-            begin();
-            reject(error);
-          });
-      });
-      watched(granted, 'lock');
+    const queue = waiting.get(name) ?? new Set();
+    waiting.set(name, queue);
+    const { promise: granted, resolve: begin } = Promise.withResolvers<void>();
+    queue.add(granted);
+    watched(granted, 'lock');
+    const end = (): void => {
+      queue.delete(granted);
+      begin();
+    };
+    const ended = native.call(this, ...args, (lock: unknown) => {
+      end();
+      return task(lock);
     });
+    const next = (): void => {
+      end();
+      for (const each of [...queue].slice(0, 1)) watched(each, 'lock');
+    };
+    ended.then(next, next);
+    return ended;
   } as LockManager['request'];
 }
 
 watchLocks(globalThis.LockManager);
+
+/** A message to other channels is under way until one that was opened for it has it, too. */
+function watchChannels(Channel: typeof BroadcastChannel): void {
+  const native = Channel.prototype.postMessage;
+  Channel.prototype.postMessage = function (message: unknown) {
+    const last = new Channel(this.name);
+    const { promise: arrived, resolve } = Promise.withResolvers<void>();
+    const end = (): void => {
+      last.close();
+      resolve();
+    };
+    last.onmessage = end;
+    watched(arrived, 'whole');
+    try {
+      native.call(this, message);
+    } catch (error) {
+      end();
+      throw error;
+    }
+  };
+}
+
+/** Elsewhere macrotasks are short already, and Deno cannot post once another channel has been closed. */
+const isBrowser = !('setImmediate' in globalThis);
+if (isBrowser) watchChannels(BroadcastChannel);
+
+/** A browser delays each of a chain of timers by 4 ms, and a test has thousands of them; it does not delay messages. */
+const macrotask = isBrowser ? messages() : later;
+
+function messages(): () => Promise<void> {
+  const { port1, port2 } = new MessageChannel();
+  const waiting: (() => void)[] = [];
+  port1.onmessage = () => waiting.shift()?.();
+  return () =>
+    new Promise((done) => {
+      waiting.push(done);
+      port2.postMessage(undefined);
+    });
+}
 
 /** Settles when the platform has done what it was asked, and one macrotask has passed. */
 export async function quiet(): Promise<void> {
