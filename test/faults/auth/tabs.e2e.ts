@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { TokenResponse } from '../../../src/index.ts';
 import { startServer } from '../../support/misbehaving-server/server.ts';
+import { sideBySide } from '../side-by-side.ts';
 import { type Site, startSite } from '../site.ts';
 import { type Browser, browsers, type Tab } from '../worker/tabs.ts';
 import type { Page } from './page/main.ts';
@@ -11,7 +12,7 @@ const ROUNDS = 3;
 
 const POLL = { timeout: 20_000, interval: 20 };
 
-describe.each(browsers)('in $name', ({ missing, launch }) => {
+sideBySide('in $name', browsers, ({ missing, launch }) => {
   const here = test.skipIf(missing !== undefined && !process.env.CI);
   let site: Site;
   let server: Awaited<ReturnType<typeof startServer>>;
@@ -80,7 +81,7 @@ describe.each(browsers)('in $name', ({ missing, launch }) => {
       expect(counted.refreshes).toBeLessThanOrEqual(ROUNDS + (performance.now() - began) / 1_500);
     });
 
-    here('four tabs are signed out when one of them signs out', async () => {
+    here('four tabs are signed out when one of them signs out', async ({ expect }) => {
       await all((tab) => tab.call('open', { base, kept }));
       const tokens = await login();
       await signIn(tokens);
@@ -106,7 +107,7 @@ describe.each(browsers)('in $name', ({ missing, launch }) => {
     });
   });
 
-  here('a tab that is closed during its refresh does not delay the others', async () => {
+  here('a tab that is closed during its refresh does not delay the others', async ({ expect }) => {
     await all((tab) => tab.call('open', { base, kept: true, query: 'sequence=hang,ok&key=once' }));
     await tabs[0]?.call('signIn', await login('goodFor=0'));
     const [first, ...others] = tabs as [Tab<Page>, ...Tab<Page>[]];

@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { sideBySide } from '../side-by-side.ts';
 import { type Site, startSite } from '../site.ts';
 import { type Browser, browsers, type Tab } from './browsers.ts';
 import { type Origin, startOrigin } from './origin.ts';
@@ -14,7 +15,7 @@ const fresh = { status: 200, source: 'network', whole: true };
 const copied = { status: 200, source: 'stale', whole: true };
 const missed = { failed: 'network' };
 
-describe.each(browsers)('in $name', ({ missing, launch }) => {
+sideBySide('in $name', browsers, ({ missing, launch }) => {
   const here = test.skipIf(missing && !process.env.CI);
   let browser: Browser;
   let site: Site;

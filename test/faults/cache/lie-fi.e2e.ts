@@ -1,7 +1,8 @@
 /** A real server that accepts connections and responds to nothing, and pages with all defaults. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { memoryStore } from '../../../src/index.ts';
+import { sideBySide } from '../side-by-side.ts';
 import { type Site, startSite } from '../site.ts';
 import { browsers, type Tab } from './browsers.ts';
 import { type SilentOrigin, startSilentOrigin } from './lie-fi/silent-origin.ts';
@@ -43,9 +44,16 @@ const places = [
 
 const seconds = (timed: readonly Timed[]): number => Math.max(...timed.map((each) => each.seconds));
 
-describe.each(places)('in $name', ({ name, missing, start }) => {
+const started = new Map<string, Place>();
+// All of them first: while a browser starts, the others would be late.
+beforeAll(async () => {
+  const here = places.filter(({ missing }) => !missing || process.env.CI);
+  await Promise.all(here.map(async ({ name, start }) => started.set(name, await start())));
+});
+afterAll(() => Promise.all([...started.values()].map((place) => place.close())));
+
+sideBySide('in $name', places, ({ name, missing }) => {
   const here = test.skipIf(missing && !process.env.CI);
-  let place: Place;
   let origin: SilentOrigin;
   let other: SilentOrigin;
   let tab: Tab<Calls>;
@@ -54,14 +62,10 @@ describe.each(places)('in $name', ({ name, missing, start }) => {
   const report = (what: string, ...timed: readonly Timed[]): void =>
     console.log(`${name}: ${what}: ${timed.map((each) => `${each.seconds.toFixed(3)} s`).join(', ')}`);
 
-  beforeAll(async () => {
-    if (missing && !process.env.CI) return;
-    place = await start();
-  });
   beforeEach(async () => {
     [origin, other] = await Promise.all([startSilentOrigin(), startSilentOrigin()]);
     urls = Array.from({ length: 30 }, (_, nth) => `${origin.url}/${nth}`);
-    tab = await place.visit();
+    tab = await (started.get(name) as Place).visit();
     await tab.call('keep', urls);
     origin.silent = /./;
     origin.seen.length = 0;
@@ -70,7 +74,6 @@ describe.each(places)('in $name', ({ name, missing, start }) => {
     await tab?.call('close');
     await Promise.all([origin?.close(), other?.close()]);
   });
-  afterAll(() => place?.close());
 
   const read = (nth: number): Promise<Timed> => tab.call('read', urls[nth] as string);
 
@@ -98,7 +101,7 @@ describe.each(places)('in $name', ({ name, missing, start }) => {
     expect(origin.seen.length).toBeLessThanOrEqual(30);
   });
 
-  here('the next read uses a network that returns in the middle', async () => {
+  here('the next read uses a network that returns in the middle', async ({ expect }) => {
     await read(0);
     origin.version = 2;
     origin.respond();
@@ -128,27 +131,30 @@ describe.each(places)('in $name', ({ name, missing, start }) => {
     expect(origin.seen.length).toBeLessThanOrEqual(3);
   });
 
-  here('the outbox accepts writes within 2 s, and a lane that hangs blocks no other lane', async () => {
-    origin.silent = /hang/;
-    const hanging = `${origin.url}/hang`;
-    const first = tab.call('write', hanging, 'hanging');
-    await expect.poll(() => origin.seen.length, { timeout: 2_000 }).toBeGreaterThan(0);
-    const [queued, second, lane, otherOrigin, reading] = await Promise.all([
-      first,
-      tab.call('write', hanging, 'hanging'),
-      tab.call('write', `${origin.url}/well`, 'well'),
-      tab.call('write', `${other.url}/well`, 'elsewhere'),
-      read(0),
-    ]);
-    report('writes to a lane that hangs', queued, second);
-    report('another lane, another origin, a read', lane, otherOrigin, reading);
-    expect([queued.got, second.got]).toEqual(['queued', 'queued']);
-    expect(seconds([queued, second])).toBeLessThan(3);
-    expect([lane.got, otherOrigin.got, reading.got]).toEqual(['201', '201', 'network 1']);
-    expect(seconds([lane, otherOrigin, reading])).toBeLessThan(1);
-  });
+  here(
+    'the outbox accepts writes within 2 s, and a lane that hangs blocks no other lane',
+    async ({ expect }) => {
+      origin.silent = /hang/;
+      const hanging = `${origin.url}/hang`;
+      const first = tab.call('write', hanging, 'hanging');
+      await expect.poll(() => origin.seen.length, { timeout: 2_000 }).toBeGreaterThan(0);
+      const [queued, second, lane, otherOrigin, reading] = await Promise.all([
+        first,
+        tab.call('write', hanging, 'hanging'),
+        tab.call('write', `${origin.url}/well`, 'well'),
+        tab.call('write', `${other.url}/well`, 'elsewhere'),
+        read(0),
+      ]);
+      report('writes to a lane that hangs', queued, second);
+      report('another lane, another origin, a read', lane, otherOrigin, reading);
+      expect([queued.got, second.got]).toEqual(['queued', 'queued']);
+      expect(seconds([queued, second])).toBeLessThan(3);
+      expect([lane.got, otherOrigin.got, reading.got]).toEqual(['201', '201', 'network 1']);
+      expect(seconds([lane, otherOrigin, reading])).toBeLessThan(1);
+    },
+  );
 
-  here('ten lanes that hang block no lane of another origin, and no read', async () => {
+  here('ten lanes that hang block no lane of another origin, and no read', async ({ expect }) => {
     const lanes = Array.from({ length: 10 }, (_, nth) => `lane ${nth}`);
     const hanging = lanes.map((lane) => tab.call('write', `${origin.url}/hang`, lane));
     await expect.poll(() => origin.seen.length, { timeout: 2_000 }).toBeGreaterThan(0);

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { StaleCacheOptions } from '../../../src/index.ts';
+import { sideBySide } from '../side-by-side.ts';
 import { type Site, startSite } from '../site.ts';
 import { type Browser, browsers, type Tab } from './browsers.ts';
 import { type Origin, startOrigin } from './origin.ts';
@@ -21,7 +22,7 @@ const wrongIn = (reading: Reading): string =>
 
 const sourceOf = (reading: Reading): string => ('failed' in reading ? reading.failed : reading.source);
 
-describe.each(browsers)('in $name', ({ name, missing, launch }) => {
+sideBySide('in $name', browsers, ({ name, missing, launch }) => {
   const here = test.skipIf(missing && !process.env.CI);
   let site: Site;
   let browser: Browser;
@@ -78,7 +79,7 @@ describe.each(browsers)('in $name', ({ name, missing, launch }) => {
       expect(roamed.copies).toBeGreaterThan(0);
     });
 
-    here('a response that one tab clears is served in none', async () => {
+    here('a response that one tab clears is served in none', async ({ expect }) => {
       await begin(mode);
       for (const user of ['ann', 'bob'] as const) await sources(user);
       origin.deafness = 1;
@@ -90,7 +91,7 @@ describe.each(browsers)('in $name', ({ name, missing, launch }) => {
       expect(await sources('bob')).not.toContain('network');
     });
 
-    here('a request from before another tab’s clear is not stored after it', async () => {
+    here('a request from before another tab’s clear is not stored after it', async ({ expect }) => {
       const [clearing, reading] = tabs as [Tab, Tab];
       await begin(mode);
       const half = origin.holdHalfWay();
@@ -118,7 +119,7 @@ describe.each(browsers)('in $name', ({ name, missing, launch }) => {
       expect(copies?.map(wrongIn).filter(Boolean)).toEqual([]);
     });
 
-    here('a response that several tabs read at once is stored whole', async () => {
+    here('a response that several tabs read at once is stored whole', async ({ expect }) => {
       const [tab] = tabs as [Tab];
       await begin(mode);
       for (let times = 1; times <= 3; times++) {

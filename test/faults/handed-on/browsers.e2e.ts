@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SUBJECTS } from '../../contracts/handed-on.ts';
+import { sideBySide } from '../side-by-side.ts';
 import { type Site, startSite } from '../site.ts';
 import { type Browser, browsers, type Tab } from '../worker/tabs.ts';
 import type { Page } from './page/main.ts';
@@ -8,7 +9,7 @@ import { MEGABYTE, SLOW, startUpstream, type Upstream, ZIPPED } from './upstream
 const STORING = ['staleCache', 'everything'] as const;
 const POLL = { timeout: 60_000, interval: 20 };
 
-describe.each(browsers)('a response that goes to the platform unread, in $name', ({ missing, launch }) => {
+sideBySide('a response that goes to the platform unread, in $name', browsers, ({ missing, launch }) => {
   const here = test.skipIf(missing !== undefined && !process.env.CI);
   let site: Site;
   let upstream: Upstream;
@@ -58,14 +59,14 @@ describe.each(browsers)('a response that goes to the platform unread, in $name',
     expect([status, text]).toEqual([200, 100 * MEGABYTE]);
   });
 
-  here('a response that the platform reads releases its slot', async () => {
+  here('a response that the platform reads releases its slot', async ({ expect }) => {
     for (const where of ['state', 'own'] as const)
       await expect
         .poll(async () => (await tab.call(where)).slots.filter((inFlight) => inFlight > 0), POLL)
         .toEqual([]);
   });
 
-  here.each(STORING)('is stored by a fetch with %s', async (subject) => {
+  here.for(STORING)('is stored by a fetch with %s', async (subject, { expect }) => {
     for (const where of ['state', 'own'] as const)
       await expect
         .poll(async () => (await tab.call(where)).stored[subject], POLL)

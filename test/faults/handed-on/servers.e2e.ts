@@ -2,6 +2,7 @@ import { request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SUBJECTS } from '../../contracts/handed-on.ts';
+import { sideBySide } from '../side-by-side.ts';
 import { type Server, servers } from './servers.ts';
 import { MEGABYTE, SLOW, startUpstream, type Upstream, ZIPPED } from './upstream.ts';
 
@@ -15,7 +16,7 @@ interface State {
   readonly memory?: number;
 }
 
-describe.each(servers)('a response that a handler returns unread, in $name', ({ name, missing, start }) => {
+sideBySide('a response that a handler returns unread, in $name', servers, ({ name, missing, start }) => {
   const here = test.skipIf(missing !== undefined && !process.env.CI);
   let upstream: Upstream;
   let server: Server;
@@ -35,7 +36,7 @@ describe.each(servers)('a response that a handler returns unread, in $name', ({ 
   const state = async (): Promise<State> => JSON.parse(await alone(`${server.url}/state`));
 
   describe.each(SUBJECTS)('a fetch with %s', (subject) => {
-    here('a response arrives whole, more often than there are slots', async () => {
+    here('a response arrives whole, more often than there are slots', async ({ expect }) => {
       for (let call = 0; call < 6; call++) {
         const response = await fetch(at(subject, '/text'));
         expect([response.status, response.headers.get('content-type'), await response.text()]).toEqual([
@@ -85,13 +86,16 @@ describe.each(servers)('a response that a handler returns unread, in $name', ({ 
       expect(most - before).toBeLessThan(60 * MEGABYTE);
     });
 
-    here('a response whose client goes away is cancelled, releases its slot, and is not stored', async () => {
-      for (let call = 0; call < 3; call++) await leave(at(subject, '/endless'));
-      await expect.poll(() => upstream.underWay(), POLL).toBe(0);
-      const response = await fetch(at(subject, '/text'));
-      expect([response.status, await response.text()]).toEqual([200, 'hello']);
-      expect(Object.values((await state()).stored).flat()).not.toContain('/endless');
-    });
+    here(
+      'a response whose client goes away is cancelled, releases its slot, and is not stored',
+      async ({ expect }) => {
+        for (let call = 0; call < 3; call++) await leave(at(subject, '/endless'));
+        await expect.poll(() => upstream.underWay(), POLL).toBe(0);
+        const response = await fetch(at(subject, '/text'));
+        expect([response.status, await response.text()]).toEqual([200, 'hello']);
+        expect(Object.values((await state()).stored).flat()).not.toContain('/endless');
+      },
+    );
   });
 
   // Deno and Bun upgrade by functions of their own.
@@ -108,7 +112,7 @@ describe.each(servers)('a response that a handler returns unread, in $name', ({ 
     },
   );
 
-  here.each(STORING)('is stored by a fetch with %s, once it has been sent', async (subject) => {
+  here.for(STORING)('is stored by a fetch with %s, once it has been sent', async (subject, { expect }) => {
     await (await fetch(at(subject, '/text'))).text();
     await expect.poll(async () => (await state()).stored[subject], POLL).toContain('/text');
   });

@@ -2,11 +2,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, type TestContext, test } from 'vitest';
 import { times } from '../../support/extent.ts';
 import { chance } from '../../support/misbehaving-server/chance.ts';
 import type { Entry } from '../../support/misbehaving-server/ledger.ts';
 import { type MisbehavingServer, startServer } from '../../support/misbehaving-server/server.ts';
+import { sideBySide } from '../side-by-side.ts';
 import { hear, newTold, nothingWrong, reckon, type Told } from './orders.ts';
 import { type Life, live, serverRuntimes } from './runtimes.ts';
 
@@ -23,7 +24,7 @@ const FAILURES = {
   failModes: [503, 429, 'reset', 'unknown', 'unknown', 'resetBody', 503, 'hang'],
 };
 
-describe.each(serverRuntimes)('an outbox over SQLite in $name', ({ name, isMissing, command }) => {
+sideBySide('an outbox over SQLite in $name', serverRuntimes, ({ name, isMissing, command }) => {
   let folder: string;
   let origin: MisbehavingServer;
   const lives = new Set<Life>();
@@ -53,7 +54,7 @@ describe.each(serverRuntimes)('an outbox over SQLite in $name', ({ name, isMissi
     return life;
   }
 
-  async function someAccepted(results: Told, kill: number): Promise<void> {
+  async function someAccepted({ expect }: TestContext, results: Told, kill: number): Promise<void> {
     const enough = results.accepted.size + Math.floor(ACCEPTED * chance(SEED, 'accepted', kill));
     const accepted = (): number => results.accepted.size;
     await expect.poll(accepted, { timeout: 60_000, interval: 5 }).toBeGreaterThanOrEqual(enough);
@@ -86,12 +87,12 @@ describe.each(serverRuntimes)('an outbox over SQLite in $name', ({ name, isMissi
   test.skipIf(isMissing)(
     `an outbox over SQLite that is killed ${KILLS} times loses no accepted write, applies none twice and none out of order`,
     { timeout: 240_000 + KILLS * 10_000 },
-    async () => {
+    async (context) => {
       const since = performance.now();
       const results = newTold();
       for (let kill = 0; kill < KILLS; kill++) {
         const life = start(results, `life-${kill}`);
-        await someAccepted(results, kill);
+        await someAccepted(context, results, kill);
         await life.kill();
       }
       await delivered(results, 'one process', KILLS, since);
@@ -101,17 +102,17 @@ describe.each(serverRuntimes)('an outbox over SQLite in $name', ({ name, isMissi
   test.skipIf(isMissing)(
     'an outbox over SQLite in two processes, of which one is killed now and then, delivers each write once and in order',
     { timeout: 240_000 + KILLS * 10_000 },
-    async () => {
+    async (context) => {
       const since = performance.now();
       const results = newTold();
       const kills = Math.ceil(KILLS / 5);
       const both = [start(results, 'life-a', 'lease'), start(results, 'life-b', 'lease')];
       for (let kill = 0; kill < kills; kill++) {
-        await someAccepted(results, kill);
+        await someAccepted(context, results, kill);
         await both[kill % 2]?.kill();
         both[kill % 2] = start(results, `life-${kill}`, 'lease');
       }
-      await someAccepted(results, kills);
+      await someAccepted(context, results, kills);
       for (const life of both) await life.kill();
       await delivered(results, 'two processes', kills, since, 'lease');
     },

@@ -1,9 +1,10 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { sideBySide } from '../side-by-side.ts';
 import { type Site, startSite } from '../site.ts';
 import { type Origin, startOrigin } from './origin.ts';
 import { type Browser, browsers, type Tab } from './tabs.ts';
 
-describe.each(browsers)('a page with its own fetch, in $name', ({ missing, launch }) => {
+sideBySide('a page with its own fetch, in $name', browsers, ({ missing, launch }) => {
   const here = test.skipIf(missing !== undefined && !process.env.CI);
   let site: Site;
   let origin: Origin;
@@ -36,7 +37,7 @@ describe.each(browsers)('a page with its own fetch, in $name', ({ missing, launc
 
   here(
     'a page without the library gets the last cached response of a listed route, and of no other, when the origin is gone',
-    async () => {
+    async ({ expect }) => {
       const [orders, others] = [await plain('/orders'), await plain('/others')];
       expect([orders, others]).toEqual([expect.stringMatching(/^200 /), expect.stringMatching(/^200 /)]);
       // No response waits for the disk: it is stored a moment after its last byte.
@@ -51,7 +52,7 @@ describe.each(browsers)('a page with its own fetch, in $name', ({ missing, launc
 
   here(
     'the worker queues writes of a page without the library if the route says so, and no others',
-    async () => {
+    async ({ expect }) => {
       await origin.vanish();
       expect(await plain('/orders', { method: 'POST', body: 'not asked for' })).toBe('TypeError');
       expect(await plain('/kept/1', { method: 'POST', body: 'asked for' })).toMatch(/^202 {"queued":true/);
