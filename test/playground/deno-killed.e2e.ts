@@ -9,7 +9,7 @@ import { type Entry, outOfOrder } from '../support/misbehaving-server/ledger.ts'
 import { bodyOf, counts, type Order, openWorld, orderOf, post, until, type World } from './deno-world.ts';
 
 const SEED = Number(process.env.HOLDFAST_SEED ?? 1);
-const KILLS = times({ test: 5, soak: 50 });
+const KILLS = times({ test: 3, soak: 50 });
 
 /** A process is killed after up to so many answers, and up to so many ms later. */
 const ANSWERS = 15;

@@ -12,7 +12,7 @@ import { type Origin, startOrigin } from './origin.ts';
 import type { Reading } from './page/reading.ts';
 import type { Message } from './page/relentless.ts';
 
-const KILLS = times({ test: 15, soak: 200 });
+const KILLS = times({ test: 8, soak: 200 });
 const SEED = Number(process.env.HOLDFAST_SEED ?? 1);
 
 /** From 1 kB to 3 MB, as many small ones as large ones. */

@@ -9,14 +9,14 @@ import { told } from './told.ts';
 const SEED = Number(process.env.HOLDFAST_SEED ?? 1);
 
 const browsers = [
-  { name: 'Chromium', program: chromium, start: startChromium, kill: { test: 20, soak: 200 } },
+  { name: 'Chromium', program: chromium, start: startChromium, kill: { test: 10, soak: 200 } },
   {
     name: 'Chromium on SQLite',
     program: chromium,
     start: startChromiumOnSQLite,
-    kill: { test: 8, soak: 100 },
+    kill: { test: 4, soak: 100 },
   },
-  { name: 'Firefox', program: firefox, start: startFirefox, kill: { test: 12, soak: 200 } },
+  { name: 'Firefox', program: firefox, start: startFirefox, kill: { test: 6, soak: 200 } },
 ];
 
 const page = new URL('page/relentless.ts', import.meta.url);

@@ -12,7 +12,7 @@ import { hear, newTold, nothingWrong, reckon, type Told } from './orders.ts';
 import { type Life, live, serverRuntimes } from './runtimes.ts';
 
 const SEED = Number(process.env.HOLDFAST_SEED ?? 1);
-const KILLS = times({ test: 8, soak: 50 });
+const KILLS = times({ test: 4, soak: 50 });
 
 /** A process is killed after up to so many more are accepted, and up to so many ms later. */
 const ACCEPTED = 20;
