@@ -1,7 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { TokenResponse } from '../../../src/index.ts';
 import { startServer } from '../../support/misbehaving-server/server.ts';
-import { sideBySide } from '../side-by-side.ts';
 import { type Site, startSite } from '../site.ts';
 import { type Browser, browsers, type Tab } from '../worker/tabs.ts';
 import type { Page } from './page/main.ts';
@@ -12,7 +11,7 @@ const ROUNDS = 3;
 
 const POLL = { timeout: 20_000, interval: 20 };
 
-sideBySide('in $name', browsers, ({ missing, launch }) => {
+describe.each(browsers)('in $name', ({ missing, launch }) => {
   const here = test.skipIf(missing !== undefined && !process.env.CI);
   let site: Site;
   let server: Awaited<ReturnType<typeof startServer>>;
@@ -81,7 +80,7 @@ sideBySide('in $name', browsers, ({ missing, launch }) => {
       expect(counted.refreshes).toBeLessThanOrEqual(ROUNDS + (performance.now() - began) / 1_500);
     });
 
-    here('four tabs are signed out when one of them signs out', async ({ expect }) => {
+    here('four tabs are signed out when one of them signs out', async () => {
       await all((tab) => tab.call('open', { base, kept }));
       const tokens = await login();
       await signIn(tokens);
@@ -107,7 +106,7 @@ sideBySide('in $name', browsers, ({ missing, launch }) => {
     });
   });
 
-  here('a tab that is closed during its refresh does not delay the others', async ({ expect }) => {
+  here('a tab that is closed during its refresh does not delay the others', async () => {
     await all((tab) => tab.call('open', { base, kept: true, query: 'sequence=hang,ok&key=once' }));
     await tabs[0]?.call('signIn', await login('goodFor=0'));
     const [first, ...others] = tabs as [Tab<Page>, ...Tab<Page>[]];
