@@ -13,6 +13,7 @@ import {
   PLAYGROUND,
   PORTABLE,
   RECIPES,
+  TIMED,
   WORKERD_ONLY,
 } from './test/runtimes/suites.ts';
 import { chromium, firefox, webkit } from './test/runtimes/vitest/providers.ts';
@@ -72,9 +73,10 @@ export default defineConfig({
         test: { ...portable, name: 'workerd', exclude: [NODE_ONLY, DENO_ONLY] },
       },
       { test: { ...endToEnd, name: 'playground', include: [PLAYGROUND] } },
-      { test: { ...endToEnd, name: 'devtools', include: [DEVTOOLS] } },
-      { test: { ...endToEnd, name: 'faults', include: [FAULTS] } },
-      { test: { ...endToEnd, name: 'outbox', include: [OUTBOX] } },
+      { test: { ...endToEnd, name: 'devtools', include: [DEVTOOLS], exclude: [TIMED] } },
+      { test: { ...endToEnd, name: 'faults', include: [FAULTS], exclude: [TIMED] } },
+      { test: { ...endToEnd, name: 'outbox', include: [OUTBOX], exclude: [TIMED] } },
+      { test: { ...endToEnd, name: 'timed', include: [TIMED] } },
       { test: { ...endToEnd, name: 'examples', include: [EXAMPLES] } },
       { test: { ...endToEnd, name: 'package', include: [PACKAGE] } },
       {

@@ -13,6 +13,7 @@ import {
   PLAYGROUND,
   PORTABLE,
   RECIPES,
+  TIMED,
   WORKERD_ONLY,
 } from './suites.ts';
 
@@ -30,8 +31,6 @@ export interface Runtime {
   readonly needsOrigins?: boolean;
   /** Whether it would be disturbed by another run beside it. */
   readonly alone?: boolean;
-  /** Whether it is all right if there is nothing to run. */
-  readonly mayBeEmpty?: boolean;
   /** In milliseconds. */
   readonly timeLimit: number;
 }
@@ -41,14 +40,18 @@ const MINUTE = 60_000;
 /** In the order in which they are started: the slow ones first, so that none is left over at the end. */
 export const runtimes: readonly Runtime[] = [
   { ...vitest('firefox'), missing: () => (firefox ? undefined : 'no Firefox') },
-  { ...vitest('chromium'), missing: () => (chromium ? undefined : 'no Chromium') },
+  { ...suite('playground', PLAYGROUND), timeLimit: 30 * MINUTE },
+  { ...suite('faults', FAULTS), timeLimit: 30 * MINUTE },
   { ...vitest('webkit'), missing: missingForWebkit },
+  { ...vitest('workerd'), exclude: [NODE_ONLY, DENO_ONLY] },
+  { ...suite('outbox', OUTBOX), timeLimit: 45 * MINUTE },
+  { ...vitest('chromium'), missing: () => (chromium ? undefined : 'no Chromium') },
   {
     ...vitest('node'),
     include: [PORTABLE, `test/${NODE_ONLY}`],
     exclude: [PACKAGE, DENO_ONLY, WORKERD_ONLY],
   },
-  { ...vitest('workerd'), exclude: [NODE_ONLY, DENO_ONLY] },
+  suite('examples', EXAMPLES),
   {
     ...portable('deno'),
     exclude: [NODE_ONLY, WORKERD_ONLY],
@@ -70,6 +73,8 @@ export const runtimes: readonly Runtime[] = [
     ],
     missing: () => whyNot(deno),
   },
+  suite('recipes', RECIPES),
+  suite('devtools', DEVTOOLS),
   {
     ...portable('bun'),
     command: (files, report) => [
@@ -86,41 +91,14 @@ export const runtimes: readonly Runtime[] = [
     ],
     missing: () => whyNot(bun),
   },
-  { ...vitest('package'), include: [PACKAGE], exclude: [], alone: true },
-  { ...vitest('recipes'), include: [RECIPES], exclude: [], alone: true },
-  { ...vitest('examples'), include: [EXAMPLES], exclude: [], alone: true, mayBeEmpty: true },
-  {
-    ...vitest('faults'),
-    include: [FAULTS],
-    exclude: [],
-    alone: true,
-    mayBeEmpty: true,
-    timeLimit: 30 * MINUTE,
-  },
-  {
-    ...vitest('outbox'),
-    include: [OUTBOX],
-    exclude: [],
-    alone: true,
-    mayBeEmpty: true,
-    timeLimit: 45 * MINUTE,
-  },
-  {
-    ...vitest('devtools'),
-    include: [DEVTOOLS],
-    exclude: [],
-    alone: true,
-    mayBeEmpty: true,
-  },
-  {
-    ...vitest('playground'),
-    include: [PLAYGROUND],
-    exclude: [],
-    alone: true,
-    mayBeEmpty: true,
-    timeLimit: 30 * MINUTE,
-  },
+  suite('package', PACKAGE),
+  { ...suite('timed', TIMED), exclude: [], alone: true },
 ];
+
+/** One that starts its own browsers and servers. */
+function suite(name: string, include: string): Runtime {
+  return { ...vitest(name), include: [include], exclude: [TIMED] };
+}
 
 function portable(name: string) {
   const include = [PORTABLE];

@@ -15,9 +15,13 @@ export const NOT_IN_BROWSERS = '**/*.edge.test.ts';
 /** These drive whole browsers and servers from Node. */
 export const PLAYGROUND = 'test/playground/**/*.e2e.ts';
 export const DEVTOOLS = 'test/devtools/**/*.e2e.ts';
-export const FAULTS = 'test/faults/{auth,cache,handed-on,redis,sql}/**/*.e2e.ts';
+export const FAULTS = 'test/faults/{cache,handed-on,sql}/**/*.e2e.ts';
 
 export const OUTBOX = 'test/faults/{outbox,worker}/**/*.e2e.ts';
 export const PACKAGE = 'test/package/**/*.test.ts';
 export const RECIPES = 'test/recipes/**/*.test.ts';
 export const EXAMPLES = 'test/examples/**/*.e2e.ts';
+
+/** These hold what they see to a second or so, or have tokens that last so long: nothing else may run beside them. */
+export const TIMED =
+  'test/{devtools/performance,faults/{auth/tabs,cache/lie-fi,redis/redis,worker/tabs}}.e2e.ts';
