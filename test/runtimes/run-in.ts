@@ -6,6 +6,7 @@ import { runCommand } from './command.ts';
 import { type Origins, startOrigins } from './origins.ts';
 import { nothing, type Outcome } from './outcome.ts';
 import type { Runtime } from './runtimes.ts';
+import { ONLY_IN_SOAK } from './suites.ts';
 
 export interface Run {
   readonly outcome: Outcome;
@@ -14,9 +15,10 @@ export interface Run {
   readonly problem?: string;
 }
 
-/** Which of its files have a path that contains one of the filters, if there are any. */
+/** Which of its files have a path that contains one of the filters; without any, all but those that are left to soak. */
 export function filesFor({ include, exclude }: Runtime, filters: readonly string[]): string[] {
-  const files = globSync(include, { exclude }).sort();
+  const isShort = filters.length === 0 && !process.env.HOLDFAST_SOAK;
+  const files = globSync(include, { exclude: [...exclude, ...(isShort ? ONLY_IN_SOAK : [])] }).sort();
   return filters.length === 0 ? files : files.filter((file) => filters.some((part) => file.includes(part)));
 }
 

@@ -25,3 +25,9 @@ export const EXAMPLES = 'test/examples/**/*.e2e.ts';
 /** These hold what they see to a second or so, or have tokens that last so long: nothing else may run beside them. */
 export const TIMED =
   'test/{devtools/performance,faults/{auth/tabs,cache/lie-fi,redis/redis,worker/tabs}}.e2e.ts';
+
+/** Second apps of a runtime, and tests of tests. */
+export const ONLY_IN_SOAK = [
+  'test/examples/{hot-reload,pwa}.e2e.ts',
+  'test/faults/outbox/{broken-on-purpose,killed-workbox}.e2e.ts',
+];
