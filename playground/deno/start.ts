@@ -1,4 +1,4 @@
-/** Serves the API in Deno, with the upstream that flaps beside it, until it is told to end. */
+/** Serves the API in Deno, with the upstream that flaps beside it, until a signal ends it. */
 import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';

@@ -27,8 +27,8 @@ const CUSTOMERS = 6;
 /** The longest pause of a customer between two orders, in ms. */
 const PAUSE = 400;
 
-/** What the callers were told. */
-interface Told {
+/** What the callers know. */
+interface Known {
   /** All that was ever asked for, by its id. */
   readonly asked: Map<string, Order>;
   readonly accepted: Map<string, number>;
@@ -47,9 +47,9 @@ test.skipIf(!deno && !process.env.CI)(
   { timeout: 240_000 + KILLS * 5_000 },
   async () => {
     const since = performance.now();
-    const told: Told = { asked: new Map(), accepted: new Map(), refused: new Map() };
+    const known: Known = { asked: new Map(), accepted: new Map(), refused: new Map() };
     await world.control('behaviour', { match: { method: 'POST' }, behaviour: { ...FAILURES, seed: SEED } });
-    for (let life = 0; life < KILLS; life++) await lived(life, await world.start(), told);
+    for (let life = 0; life < KILLS; life++) await lived(life, await world.start(), known);
     const killed = (performance.now() - since) / 1000;
 
     await world.control('heal');
@@ -59,7 +59,7 @@ test.skipIf(!deno && !process.env.CI)(
     const { deadLetters } = await counts(last);
     const ledger = (await world.ledger()).filter(({ body }) => body !== null);
     const unanswered: string[] = [];
-    for (const id of told.accepted.keys())
+    for (const id of known.accepted.keys())
       if ((await fetch(`${last.url}/${id}`)).status !== 201) unanswered.push(id);
     expect(await last.stop()).toBe(0);
 
@@ -71,20 +71,20 @@ test.skipIf(!deno && !process.env.CI)(
     console.log(
       [
         `Deno, seed ${SEED}: ${KILLS} kills in ${killed.toFixed(0)} s; all delivered ${(seconds - killed).toFixed(0)} s later`,
-        `  ${told.asked.size} orders given, ${told.accepted.size} accepted, of which ${queued(told)} with a 202; ${told.refused.size} refused`,
-        `  ${delivered.length} delivered, ${delivered.filter((id) => !told.accepted.has(id)).length} of them could not be told; ${deadLetters} dead letters`,
+        `  ${known.asked.size} orders given, ${known.accepted.size} accepted, of which ${queued(known)} with a 202; ${known.refused.size} refused`,
+        `  ${delivered.length} delivered, ${delivered.filter((id) => !known.accepted.has(id)).length} of them unknown to their callers; ${deadLetters} dead letters`,
         `  ${sent - ledger.length} sendings beyond the first of each`,
       ].join('\n'),
     );
     expect({
-      lost: [...told.accepted.keys()].filter((id) => !applied.get(id)),
+      lost: [...known.accepted.keys()].filter((id) => !applied.get(id)),
       appliedTwice: [...applied].filter(([, times]) => times > 1).map(([id]) => id),
       keyTwice: ledger.length - applied.size,
       overlapping: ledger.filter(({ overlaps }) => overlaps).map(orderOf),
       outOfOrder: outOfOrder(ledger, orderOf),
-      spoilt: ledger.filter((entry) => isSpoilt(entry, told)).map(orderOf),
-      refusedAndSent: [...told.refused.keys()].filter((id) => applied.has(id)),
-      refusedOddly: [...told.refused.values()].filter((status) => status !== 503),
+      spoilt: ledger.filter((entry) => isSpoilt(entry, known)).map(orderOf),
+      refusedAndSent: [...known.refused.keys()].filter((id) => applied.has(id)),
+      refusedOddly: [...known.refused.values()].filter((status) => status !== 503),
       unanswered,
       deadLetters,
     }).toEqual({
@@ -99,14 +99,14 @@ test.skipIf(!deno && !process.env.CI)(
       unanswered: [],
       deadLetters: 0,
     });
-    expect(told.accepted.size).toBeGreaterThan(KILLS * 5);
+    expect(known.accepted.size).toBeGreaterThan(KILLS * 5);
   },
 );
 
 /** Orders are given, one after the other by each customer, until the process is killed. */
-async function lived(life: number, server: RunningServer, told: Told): Promise<void> {
+async function lived(life: number, server: RunningServer, known: Known): Promise<void> {
   const enough = Math.floor(ANSWERS * chance(SEED, 'answers', life));
-  const before = told.accepted.size;
+  const before = known.accepted.size;
   let over = false;
   const customers = Array.from({ length: CUSTOMERS }, async (_, customer) => {
     const half = Math.floor(customer / 2);
@@ -118,13 +118,13 @@ async function lived(life: number, server: RunningServer, told: Told): Promise<v
         shop,
         ...(large && { note: 'x'.repeat(200_000) }),
       };
-      told.asked.set(order.id, order);
+      known.asked.set(order.id, order);
       const status = await post(server, order).then(
         (answer) => answer.status,
         () => undefined,
       );
       if (status === undefined) return;
-      const list = status === 201 || status === 202 ? told.accepted : told.refused;
+      const list = status === 201 || status === 202 ? known.accepted : known.refused;
       list.set(order.id, status);
       await sleep(PAUSE * chance(SEED, `pause ${life}-${customer}`, nth));
     }
@@ -132,7 +132,7 @@ async function lived(life: number, server: RunningServer, told: Told): Promise<v
   await until(
     `the ${enough} answers of life ${life}`,
     30_000,
-    async () => told.accepted.size - before >= enough,
+    async () => known.accepted.size - before >= enough,
   );
   await sleep(MOMENT * chance(SEED, 'moment', life));
   await server.stop('SIGKILL');
@@ -140,10 +140,10 @@ async function lived(life: number, server: RunningServer, told: Told): Promise<v
   await Promise.all(customers);
 }
 
-const queued = ({ accepted }: Told): number =>
+const queued = ({ accepted }: Known): number =>
   [...accepted.values()].filter((status) => status === 202).length;
 
-function isSpoilt(entry: Entry, { asked }: Told): boolean {
+function isSpoilt(entry: Entry, { asked }: Known): boolean {
   const order = asked.get(orderOf(entry));
   return !order || entry.bodyDigest !== createHash('sha256').update(bodyOf(order)).digest('hex');
 }

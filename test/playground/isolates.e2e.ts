@@ -136,7 +136,7 @@ test('Retry-After that one isolate was given holds for all', async () => {
 });
 
 describe.each(['overloaded', 'garbage', 'silent'])('an object that is %s', (manner) => {
-  test('is not noticed by any call, is told of once, and is heard again', async () => {
+  test('is not noticed by any call, is emitted of once, and is heard again', async () => {
     const isolates = await start({ many: 3 });
     await isolates.behave(manner);
     const took: number[] = [];
@@ -149,7 +149,7 @@ describe.each(['overloaded', 'garbage', 'silent'])('an object that is %s', (mann
     const middle = took.sort((a, b) => a - b)[took.length / 2] as number;
     // It would not answer for longer than this.
     expect(middle).toBeLessThan(1_000);
-    const failed = (await isolates.told(0)).filter((type) => type.startsWith('sharing'));
+    const failed = (await isolates.emitted(0)).filter((type) => type.startsWith('sharing'));
     expect(failed).toEqual(['sharing-failed']);
     await isolates.behave('well');
     upstream.status = 503;
@@ -159,7 +159,7 @@ describe.each(['overloaded', 'garbage', 'silent'])('an object that is %s', (mann
       .poll(
         async () => {
           await isolates.call(0);
-          return isolates.told(0);
+          return isolates.emitted(0);
         },
         { timeout: 90_000, interval: 500 },
       )

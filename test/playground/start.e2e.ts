@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { startPlayground } from './processes.ts';
 
-test('starts with an origin of its own, on other ports if somebody has those, and ends when told to', async () => {
+test('starts with an origin of its own, on other ports if those are taken, and ends on a signal', async () => {
   const first = await startPlayground();
   const second = await startPlayground();
   for (const { url } of [first, second]) {

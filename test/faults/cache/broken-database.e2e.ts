@@ -116,7 +116,7 @@ sideBySide('in $name', browsers, ({ missing, launch }) => {
     for (const each of await tab.call('readAll', MANY)) expect(each).toMatchObject(fresh);
     expect(await readWithout('gone')).toEqual(missed);
     expect(await readWithout('failing')).toMatchObject({ status: 503 });
-    expect(await tab.call('told')).toContain('store-failed');
+    expect(await tab.call('emitted')).toContain('store-failed');
     await other.call('letGo');
     await removing;
     await tab.call('begin', origin.url);

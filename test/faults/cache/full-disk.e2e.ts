@@ -94,7 +94,7 @@ describe.skipIf(!chromium && !process.env.CI).each(Object.entries(windows))(
       await allow(1_000_000);
       for (const path of older) expect(await tab.call('keep', path)).toBe('cache-stored');
       const outcome = await tab.call('keep', '/new?size=200000');
-      expect(await tab.call('told')).toContain('cache-evicted');
+      expect(await tab.call('emitted')).toContain('cache-evicted');
       // In memory Chromium goes on counting for a while a write that it has just rejected.
       if (kind === 'a private window' && FULL.includes(String(outcome))) return;
       expect(outcome).toBe('cache-stored');

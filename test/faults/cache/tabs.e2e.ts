@@ -126,7 +126,7 @@ sideBySide('in $name', browsers, ({ name, missing, launch }) => {
         const path = `/large/${times}?size=2000000`;
         const readings = await tab.call('readAtOnce', [path, path, path, path]);
         expect(readings.map(wrongIn).filter(Boolean)).toEqual([]);
-        await expect.poll(() => tab.call('told'), POLL).toContain('cache-stored');
+        await expect.poll(() => tab.call('emitted'), POLL).toContain('cache-stored');
         await tab.call('begin', origin.url, mode);
         await tab.call('network', 'gone');
         expect(wrongIn(await tab.call('read', path))).toBe('');

@@ -63,9 +63,9 @@ function initOf(method: Method): RequestInit {
   return { method: 'POST', body: 'order', headers: { ...headers, 'idempotency-key': crypto.randomUUID() } };
 }
 
-async function storeResponse({ fetch, answering, told }: Client, target: string): Promise<void> {
+async function storeResponse({ fetch, answering, emitted }: Client, target: string): Promise<void> {
   await answering(new Response('copy'), async () => {
-    const kept = told('cache-stored');
+    const kept = emitted('cache-stored');
     await (await fetch(target)).text();
     await kept;
   });

@@ -91,7 +91,7 @@ export interface Client {
   /** Gives this response to the calls made during the work, as if the origin had. */
   answering(response: Response, meanwhile: () => Promise<void>): Promise<void>;
   /** Settles at the next event of this type. */
-  told(type: HoldfastEvent['type']): Promise<void>;
+  emitted(type: HoldfastEvent['type']): Promise<void>;
 }
 
 /**
@@ -127,6 +127,6 @@ export function clientOf(name: PolicySetName, setting: Setting): Client {
       await meanwhile();
       substitute = undefined;
     },
-    told: (type) => new Promise((resolve) => listeners.set(type, resolve)),
+    emitted: (type) => new Promise((resolve) => listeners.set(type, resolve)),
   };
 }

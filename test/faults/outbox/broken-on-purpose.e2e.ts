@@ -4,7 +4,7 @@ import { startChromium } from '../browser-processes.ts';
 import { live } from './lives.ts';
 import type { Broken } from './page/settings.ts';
 import { reckon, type Wrongs } from './reckoning.ts';
-import { told } from './told.ts';
+import { summary } from './summary.ts';
 
 const page = new URL('page/relentless.ts', import.meta.url);
 
@@ -22,7 +22,7 @@ for (const { broken, does, wrong } of outboxes) {
     async () => {
       const story = await live({ start: startChromium, kills: 12, seed: 1, page, broken });
       const reckoning = reckon(story);
-      console.log(told(`An outbox that ${does}`, story, reckoning));
+      console.log(summary(`An outbox that ${does}`, story, reckoning));
       expect(reckoning.wrongs[wrong]).not.toEqual([]);
     },
   );

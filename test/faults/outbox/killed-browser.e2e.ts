@@ -4,7 +4,7 @@ import { times } from '../../support/extent.ts';
 import { startChromium, startChromiumOnSQLite, startFirefox } from '../browser-processes.ts';
 import { live } from './lives.ts';
 import { reckon, type Wrongs } from './reckoning.ts';
-import { told } from './told.ts';
+import { summary } from './summary.ts';
 
 const SEED = Number(process.env.HOLDFAST_SEED ?? 1);
 
@@ -44,7 +44,7 @@ for (const { name, program, start, kill } of browsers) {
       const story = await live({ start, kills, seed: SEED, page });
       const reckoning = reckon(story);
       const { counts, wrongs } = reckoning;
-      console.log(told(name, story, reckoning));
+      console.log(summary(name, story, reckoning));
       expect(story.heard.troubles).toEqual([]);
       expect(wrongs).toEqual(nothing);
       expect(counts.accepted).toBeGreaterThan(kills);

@@ -5,7 +5,7 @@ import { startChromium } from '../browser-processes.ts';
 import { live } from './lives.ts';
 import { KEYED } from './page/writes.ts';
 import { reckon } from './reckoning.ts';
-import { told } from './told.ts';
+import { summary } from './summary.ts';
 
 const KILLS = times({ test: 6, soak: 60 });
 const SEED = Number(process.env.HOLDFAST_SEED ?? 1);
@@ -22,7 +22,7 @@ test.skipIf(!chromium && !process.env.CI)(
     const reckoning = reckon(story);
     const twice = reckoning.wrongs.appliedTwice;
     const keyed = twice.filter((item) => KEYED.some((lane) => item.startsWith(lane)));
-    console.log(told('workbox', story, reckoning));
+    console.log(summary('workbox', story, reckoning));
     console.log(`  applied twice: ${twice.length - keyed.length} without a key, ${keyed.length} with one`);
     expect(reckoning.counts.accepted).toBeGreaterThan(0);
   },

@@ -8,7 +8,7 @@ export interface Counts {
   /** Their callers got the response before the browser was killed. */
   readonly accepted: number;
   /** Accepted as well, but the kill came before the response. */
-  readonly untold: number;
+  readonly unknown: number;
   readonly delivered: number;
   /** By reason: a status, or the code. */
   readonly dead: Readonly<Record<string, number>>;
@@ -75,7 +75,7 @@ export function reckon({ plan, heard, left, ledger }: Story): Reckoning {
   return {
     counts: {
       accepted: accepted.size,
-      untold: new Set([...delivered, ...dead.keys()].filter((item) => !accepted.has(item))).size,
+      unknown: new Set([...delivered, ...dead.keys()].filter((item) => !accepted.has(item))).size,
       delivered: delivered.length,
       dead: tally(dead.values()),
       deadAndApplied: [...dead.keys()].filter(isApplied).length,

@@ -8,7 +8,7 @@ export interface Isolates {
   /** Makes a call in one of them. @returns the status of the answer, or the code of the error. */
   call(isolate: number): Promise<number | string>;
   /** The types of the events of one. */
-  told(isolate: number): Promise<string[]>;
+  emitted(isolate: number): Promise<string[]>;
   /** How the object behaves from now on: `well`, `overloaded`, `silent`, `garbage`. */
   behave(manner: string): Promise<void>;
   /** How often the object was asked. */
@@ -66,7 +66,7 @@ export async function startIsolates({
   };
   return {
     call: (isolate) => ask(`isolate-${isolate}`, '/call') as Promise<number | string>,
-    told: (isolate) => ask(`isolate-${isolate}`, '/told') as Promise<string[]>,
+    emitted: (isolate) => ask(`isolate-${isolate}`, '/emitted') as Promise<string[]>,
     behave: async (manner) => void (await ask('coordinator', `/behave?manner=${manner}`)),
     count: () => ask('coordinator', '/count') as Promise<number>,
     // Whoever ends it hears that it has ended.

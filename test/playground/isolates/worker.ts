@@ -15,7 +15,7 @@ interface Env {
 
 const bound = env as unknown as Env;
 
-/** It can be told to misbehave. */
+/** It misbehaves on request. */
 export class Coordinator extends (coordinatorObject(DurableObject) as new (
   ctx: { abort(reason: string): void },
   env: unknown,
@@ -52,7 +52,7 @@ export class Coordinator extends (coordinatorObject(DurableObject) as new (
   }
 }
 
-const told: HoldfastEvent[] = [];
+const emitted: HoldfastEvent[] = [];
 
 function made() {
   const share = bound.SHARES ? betweenIsolates(bound.COORDINATOR) : undefined;
@@ -62,7 +62,7 @@ function made() {
     // Isolates share what they know; nothing is to wait for it.
     breaker: breaker({ openFor: '2s', maxWait: 0, ...(share && { share }) }),
     rateLimit: rateLimit({ maxWait: 0, ...(share && { share }) }),
-    onEvent: (event) => told.push(event),
+    onEvent: (event) => emitted.push(event),
   });
 }
 
@@ -79,7 +79,7 @@ export default {
     ctx: Context,
   ): Promise<Response> {
     const { pathname, searchParams } = new URL(request.url);
-    if (pathname === '/told') return Response.json(told.map(({ type }) => type));
+    if (pathname === '/emitted') return Response.json(emitted.map(({ type }) => type));
     const object = COORDINATOR.getByName('default');
     if (pathname === '/count') return Response.json(await object.count());
     if (pathname === '/behave') await object.behave(searchParams.get('manner') ?? 'well');

@@ -45,7 +45,7 @@ const page = {
   clear: (partition: User): Promise<number> => reader.clear(partition),
 
   /** The types of all events so far. */
-  told: (): readonly string[] => reader.told,
+  emitted: (): readonly string[] => reader.emitted,
 
   roam: (roaming: Roaming): Promise<Roamed> => roam(reader, roaming),
 

@@ -17,7 +17,7 @@ const FATES = ['cache-stored', 'store-failed', 'cache-discarded'];
 
 /** A page with a signed-in user, which may change at any moment. */
 export class Reader {
-  readonly told: string[] = [];
+  readonly emitted: string[] = [];
   user: User = 'ann';
   network: Network = 'up';
   readonly #origin: string;
@@ -36,7 +36,7 @@ export class Reader {
       // The browser's own cache knows no users, and would respond for an origin that is gone.
       fetch: (request, init) => fetch(request, { ...init, cache: 'no-store' }),
       onEvent: ({ type }) => {
-        this.told.push(type);
+        this.emitted.push(type);
         if (FATES.includes(type)) this.#fated(type);
       },
     });

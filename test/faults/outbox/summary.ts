@@ -2,12 +2,16 @@ import type { Story } from './lives.ts';
 import type { Reckoning } from './reckoning.ts';
 
 /** A run in a few lines. */
-export function told(name: string, { plan, seconds }: Story, { counts, losses, wrongs }: Reckoning): string {
+export function summary(
+  name: string,
+  { plan, seconds }: Story,
+  { counts, losses, wrongs }: Reckoning,
+): string {
   const { kills, seed } = plan;
-  const { accepted, untold, delivered, dead, deadAndApplied, refused, duplicates } = counts;
+  const { accepted, unknown, delivered, dead, deadAndApplied, refused, duplicates } = counts;
   return [
     `${name}, seed ${seed}: ${kills} kills in ${seconds.toFixed(0)} s, ${(seconds / kills).toFixed(2)} s each`,
-    `  ${accepted} writes accepted, ${untold} more that could not be told; ${delivered} delivered`,
+    `  ${accepted} writes accepted, ${unknown} more of unknown outcome; ${delivered} delivered`,
     `  dead letters: ${each(dead)}; ${deadAndApplied} of them taken by the origin all the same`,
     `  refused: ${each(refused)}; ${duplicates} duplicates on the wire`,
     `  the browser: ${each(lengths(losses))}`,
