@@ -8,7 +8,7 @@ export interface Aborter {
 
 const FOLLOWERS = Symbol('holdfast.followers');
 
-type FollowableSignal = AbortSignal & { [FOLLOWERS]?: Follower | undefined };
+type FollowableSignal = AbortSignal & { [FOLLOWERS]?: Link | undefined };
 
 export function createAborter(): Aborter {
   const controller = new AbortController();
@@ -21,7 +21,7 @@ export function createAborter(): Aborter {
       controller.abort(reason);
       const followers = signal[FOLLOWERS];
       while (followers && !followers.isAlone) {
-        const { after } = followers;
+        const after = followers.after as Follower;
         after.leave();
         after.owner.aborted(signal.reason);
       }
@@ -55,7 +55,7 @@ export class Follower extends Link {
     if (signal.aborted) this.owner.aborted(signal.reason);
     else if (!this.#isOurs) signal.addEventListener('abort', this, { once: true });
     else if (this.isAlone) {
-      signal[FOLLOWERS] ??= new Follower(signal, this.owner);
+      signal[FOLLOWERS] ??= new Link();
       this.join(signal[FOLLOWERS] as this);
     }
   }
