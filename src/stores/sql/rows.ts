@@ -101,7 +101,7 @@ export class SqlRows {
     return Number(this.#sql.rows(query, name)[0]?.count);
   }
 
-  /** @param packed The bytes of a body. */
+  /** @param encoded The bytes of a body. */
   apply(changes: Iterable<Change>, encoded: (body: StoredBody) => EncodedBody): void {
     for (const change of changes) {
       if ('delete' in change) {

@@ -5,7 +5,7 @@ import type { OutboxSettings } from '../options.ts';
 import type { Respect } from './backoff.ts';
 
 /**
- * Triggers of the outbox: load, online, visible, and a timer for missed ones.
+ * Triggers of the outbox: load, online, visible, and a timer for missed ones. A sign-in is one, too: `onSignIn`.
  *
  * @param wake Called with the waits to respect: a change of the network or of the page ends the backoff.
  * @param hidden Called when the page is hidden: it may be its last moment.
