@@ -33,8 +33,12 @@ export function setAside(response: Response): SetAside {
   };
   // A hook may have read it. Not through `response.body`: that is a stream of ours, which costs more than the read.
   const body = response.bodyUsed ? undefined : watchBody(response, { settled });
+  let isDropped = false;
   const read = async (): Promise<void> => {
-    if (body) bytes = await readUpTo({ read: () => body.readWhole(), cancel: () => body.cancel() }, SMALL);
+    if (!body) return;
+    const whole = await readUpTo({ read: () => body.readWhole(), cancel: () => body.cancel() }, SMALL);
+    // A body that was cancelled ends as if it were whole.
+    if (!isDropped) bytes = whole;
   };
   // It may break.
   const reading = read().catch(() => {});
@@ -44,6 +48,7 @@ export function setAside(response: Response): SetAside {
         if (!(error instanceof DeadlineError)) throw error;
       }),
     drop() {
+      isDropped = true;
       body?.cancel().catch(() => {});
     },
     again: () =>
