@@ -22,3 +22,6 @@ export function recovering(): Transport {
 export const unreachable: Transport = async () => {
   throw new TypeError('fetch failed');
 };
+
+/** It never responds. */
+export const silent: Transport = () => new Promise(() => {});
