@@ -1,19 +1,20 @@
 import { expect, test } from 'vitest';
 import { setAside } from '../../../src/policies/retry/set-aside.ts';
-import { macrotask, stalledBody } from '../../../src/testing/index.ts';
+import { stalledBody } from '../../../src/testing/index.ts';
+import { quiet } from '../../support/platform.ts';
 
 test('a response that was set aside has no half of a body', async () => {
   const { response } = stalledBody('half');
   const aside = setAside(response);
-  await macrotask();
+  await quiet();
   aside.drop();
-  await macrotask();
+  await quiet();
   expect(aside.again()).toBeUndefined();
 });
 
 test('a response that was set aside keeps a body that came in time', async () => {
   const aside = setAside(new Response('whole', { status: 503 }));
-  await macrotask();
+  await quiet();
   aside.drop();
   expect(await aside.again()?.text()).toBe('whole');
 });
