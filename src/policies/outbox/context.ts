@@ -20,6 +20,8 @@ export interface OutboxContext {
   readonly gate: SendGate;
   /** Per origin, so that one that hangs does not block the others. */
   readonly slots: LruMap<Semaphore>;
+  /** The attempts of this page that are under way, by the key of their entry. They never reject. */
+  readonly attempts: Map<string, Promise<void>>;
   /** The order of calls, by lane. */
   readonly turns: KeyedQueue;
   readonly scheduler: Scheduler;

@@ -47,6 +47,7 @@ export function createContext(
     events,
     gate,
     slots: new LruMap(() => new Semaphore(settings.concurrency)),
+    attempts: new Map(),
     turns: new KeyedQueue(),
     notice: onSignIn(pipeline, wake),
     wake,

@@ -74,7 +74,7 @@ function resultResponse(settled: ResultWithBody, entry: OutboxEntry): Response {
  */
 function waitForResult(
   entry: OutboxEntry,
-  { queue, events }: OutboxContext,
+  { queue, events, attempts }: OutboxContext,
   resolve: (settled: ResultWithBody) => void,
   reject: (error: unknown) => void,
 ): { end: () => void; look: () => Promise<void> } {
@@ -82,6 +82,9 @@ function waitForResult(
     const stored = await queue.result(entry.key, entry.partition);
     // Deleted without a result: removed.
     if (!stored && (await queue.get(entry.key))) return;
+    // The database was deleted while this page sends the entry: it may arrive all the same.
+    const attempt = attempts.get(entry.key);
+    if (!stored && attempt) return attempt.then(look);
     end();
     if (stored) resolve(stored);
     else if (await queue.owner(entry.partition, entry.id)) reject(resultLost(entry.id));

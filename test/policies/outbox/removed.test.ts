@@ -1,10 +1,10 @@
 /** An entry that is removed while it is sent. */
 import { describe, expect, test } from 'vitest';
-import { ok } from '../../../src/testing/index.ts';
+import { ok, status } from '../../../src/testing/index.ts';
 import { deferred } from '../../support/deferred.ts';
 import { durableStore } from '../../support/durable.ts';
 import { page, settle } from '../../support/outbox-page.ts';
-import { giveOffline, sent, startSending } from '../../support/outbox-writes.ts';
+import { give, giveOffline, sent, startSending } from '../../support/outbox-writes.ts';
 
 describe('remove() of an entry that is being sent', () => {
   /** One entry that is being sent, and the next of its lane. */
@@ -44,5 +44,34 @@ describe('remove() of an entry that is being sent', () => {
     await settle();
     expect(sent(here)).toEqual(['a', 'b']);
     expect(await here.outbox.counts()).toMatchObject({ waiting: 0, count: 0 });
+  });
+});
+
+describe('a database that is deleted while a write is sent', () => {
+  /** A write in flight, of which the store keeps nothing; then every caller looks for its result. */
+  async function deletedUnderWay() {
+    const here = page();
+    const response = deferred<Response>(here);
+    here.origin.replies(response.work);
+    const call = give(here, 'a');
+    call.catch(() => {});
+    await settle();
+    await here.store.write((await here.store.range({})).map(({ key }) => ({ delete: key })));
+    here.host.connectivity.set(false);
+    here.host.connectivity.set(true);
+    await settle();
+    return { ...here, call, response };
+  }
+
+  test('the caller gets the response of the origin', async () => {
+    const { call, response } = await deletedUnderWay();
+    response.resolve(new Response('done', { status: 201 }));
+    expect((await call).status).toBe(201);
+  });
+
+  test('the caller gets an error if the origin did not accept it', async () => {
+    const { call, response } = await deletedUnderWay();
+    response.resolve(status(503));
+    await expect(call).rejects.toMatchObject({ code: 'outbox-removed' });
   });
 });

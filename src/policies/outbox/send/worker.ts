@@ -61,12 +61,19 @@ export async function drainLane(
     const sending = { ...first, readAt, lease, isAllowed };
     const goesOn = reason
       ? await deadLetter(sending, {}, reason, undefined, context)
-      : await slots.get(entry.origin).run(() => send(sending, context));
+      : await slots.get(entry.origin).run(() => underWay(entry, context, send(sending, context)));
     if (!goesOn) break;
   }
   // Another process may have the lane, or its first entry was postponed.
   const first = isOpen() || lease?.lost ? await queue.head(lane.partition, lane.lane) : undefined;
   return first && dueOf(first, 'all');
+}
+
+/** Lets callers that find no entry wait for its attempt. */
+function underWay<T>({ key }: OutboxEntry, { attempts }: OutboxContext, attempt: Promise<T>): Promise<T> {
+  const over = (): void => void attempts.delete(key);
+  attempts.set(key, attempt.then(over, over));
+  return attempt;
 }
 
 /** The reason to dead-letter an entry without sending it. */
@@ -102,8 +109,8 @@ async function send(sending: EntryToSend, context: OutboxContext): Promise<boole
       return retryLater(sending, outcome, response, context);
     default:
       gate.pause(entry.partition);
-      await update(queue, entry, { reason: outcome.reason, claimedAt: entry.claimedAt }, lease);
-      events.emit(entry, { type: 'outbox-auth-required' });
+      if (await update(queue, entry, { reason: outcome.reason, claimedAt: entry.claimedAt }, lease))
+        events.emit(entry, { type: 'outbox-auth-required' });
       return false;
   }
 }
@@ -128,8 +135,8 @@ async function retryLater(
     conflicts: reason.status === 409 ? (entry.conflicts ?? 0) + 1 : 0,
     ...(!mayHaveArrived && { claimedAt: entry.claimedAt }),
   };
-  await update(queue, entry, after, lease);
-  events.emit(entry, { type: 'postponed', at: next.notBefore, cause: reason });
+  if (await update(queue, entry, after, lease))
+    events.emit(entry, { type: 'postponed', at: next.notBefore, cause: reason });
   return false;
 }
 
