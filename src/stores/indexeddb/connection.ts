@@ -1,4 +1,5 @@
 import { StorageError } from '../../core/errors.ts';
+import { whileShown } from './page-cache.ts';
 
 /** A connection that is opened when it is needed. */
 export interface IdbConnection {
@@ -71,14 +72,15 @@ export function openDatabase(
 
   return {
     async transaction(stores, mode, durability, run) {
+      const work = () => whileShown(() => begin(stores, mode, durability), run);
       try {
-        return await run(await begin(stores, mode, durability));
+        return await work();
       } catch (error) {
         // The connection was closed under us, without an event in some engines; and Firefox may refuse the first
         // transaction after one that it has given up for want of room. Nothing of it was written.
         if (!(error instanceof DOMException) || error.name !== 'InvalidStateError') throw error;
         forget();
-        return run(await begin(stores, mode, durability));
+        return work();
       }
     },
     async close() {

@@ -19,6 +19,15 @@ const page = {
   /** Later, so that the call of the test gets its response first. */
   leave: (): void => void setTimeout(() => location.replace('about:blank')),
 
+  /** Goes elsewhere while the database is read, and could be shown again. */
+  async readAndGo(url: string): Promise<void> {
+    const readOn = async (): Promise<void> => {
+      for (;;) await writer.box.counts();
+    };
+    for (let readers = 0; readers < 4; readers++) void readOn();
+    setTimeout(() => location.assign(url), 100);
+  },
+
   goOnline,
   goOffline,
   setClock,
