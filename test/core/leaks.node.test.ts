@@ -116,6 +116,20 @@ describe('nothing is left behind', () => {
     await fetch.close();
   });
 
+  test.each(['first', 'second'])('by the %s call of a client that lives on', async (which) => {
+    const fetch = createFetch({ fetch: async () => new Response('x') });
+    const called = async (): Promise<WeakRef<object>> => {
+      const options = { waitUntil: () => {} };
+      await (await fetch(URL_, { holdfast: options })).text();
+      return new WeakRef(options.waitUntil);
+    };
+    if (which === 'second') await called();
+    const kept = await called();
+    for (let turn = 0; turn < 50 && kept.deref(); turn++) await heap();
+    expect(kept.deref()).toBeUndefined();
+    await fetch.close();
+  });
+
   test('by an unread response, once it is collected', async () => {
     const { signal, listeners } = countingSignal();
     const fetch = createFetch({ fetch: async () => new Response('x'.repeat(100_000)) });
