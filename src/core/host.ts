@@ -1,4 +1,5 @@
 import { type Clock, isWorkers, systemClock } from '../primitives/clock.ts';
+import { ofType, type Rule } from '../primitives/validate.ts';
 
 /** `navigator.onLine` and its events, where there are any; elsewhere always online. */
 const systemConnectivity: Connectivity = {
@@ -68,3 +69,9 @@ export function isPageHidden(): boolean {
   const { document } = globalThis as { document?: { visibilityState?: string } };
   return document?.visibilityState === 'hidden';
 }
+
+/** A whole host; what is left out is the platform's. */
+export const hostRule: Rule<Host> = (value, option) => ({
+  ...systemHost,
+  ...ofType<Partial<Host>>('object')(value, option),
+});

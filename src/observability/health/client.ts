@@ -1,5 +1,5 @@
 import type { Host } from '../../core/contract.ts';
-import { systemHost } from '../../core/host.ts';
+import { hostRule, systemHost } from '../../core/host.ts';
 import type { Breaker } from '../../policies/breaker/breaker.ts';
 import type { CircuitInfo } from '../../policies/breaker/managed-circuits.ts';
 import type { CacheStats, Usage } from '../../policies/cache/admin.ts';
@@ -11,7 +11,7 @@ import { ConfigurationError, isFailure } from '../../primitives/failure.ts';
 import { isOrigin } from '../../primitives/request.ts';
 import { ofType, readSettings, withMethods } from '../../primitives/validate.ts';
 import type { ProbedConnectivity, Reachability } from '../connectivity.ts';
-import { type Health, hostRule } from './health.ts';
+import type { Health } from './health.ts';
 import type { Monitor } from './monitor.ts';
 
 /** The parts of a client: the values that it was made with. */

@@ -1,7 +1,7 @@
 import { dropBody } from '../../core/body/body.ts';
 import type { Host } from '../../core/contract.ts';
 import { TimeoutError } from '../../core/errors.ts';
-import { systemHost } from '../../core/host.ts';
+import { hostRule, systemHost } from '../../core/host.ts';
 import { createAborter, follow } from '../../primitives/abort.ts';
 import { withDeadline } from '../../primitives/clock.ts';
 import { ConfigurationError } from '../../primitives/failure.ts';
@@ -54,12 +54,6 @@ export interface HealthOptions extends CheckOptions {
   /** Until it is known, the body that the check reads included. Default 5 s. */
   readonly timeout?: Duration;
 }
-
-/** A whole host of a part of one. */
-export const hostRule: Rule<Host> = (value, option) => ({
-  ...systemHost,
-  ...ofType<Partial<Host>>('object')(value, option),
-});
 
 /** The options of everything that checks a URL. */
 export const checkTable = /* @__PURE__ */ settingsTable({

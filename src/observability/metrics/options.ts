@@ -1,5 +1,5 @@
 import type { Host } from '../../core/contract.ts';
-import { systemHost } from '../../core/host.ts';
+import { hostRule, systemHost } from '../../core/host.ts';
 import { ConfigurationError } from '../../primitives/failure.ts';
 import type { Duration } from '../../primitives/units.ts';
 import {
@@ -12,7 +12,6 @@ import {
   readSettings,
 } from '../../primitives/validate.ts';
 import type { ClientHealth } from '../health/client.ts';
-import { hostRule } from '../health/health.ts';
 
 /** The value at which an alarm is raised; it ends below nine tenths of that. 0: any value above 0. */
 export interface Thresholds {

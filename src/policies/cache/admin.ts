@@ -1,9 +1,8 @@
 import { drain } from '../../core/body/read-body.ts';
-import { StorageError } from '../../core/errors.ts';
 import { sourceOf } from '../../core/outcome.ts';
+import { respondWithin } from '../../core/store.ts';
 import { ageOf } from '../../http/freshness.ts';
 import { createAborter, follow } from '../../primitives/abort.ts';
-import { DeadlineError, withDeadline } from '../../primitives/clock.ts';
 import { notify } from '../../primitives/emitter.ts';
 import { ConfigurationError } from '../../primitives/failure.ts';
 import { forEachConcurrently } from '../../primitives/locks.ts';
@@ -72,14 +71,8 @@ export function createCacheApi(cache: Cache): CacheManagement {
   const { store } = cache;
 
   /** @throws {StorageError} if the store does not respond: the application must know that data may still be there. */
-  const asked = async <T>(operation: string, work: Promise<T>): Promise<T> => {
-    try {
-      return await withDeadline(ADMIN_TIMEOUT, { host: cache.host }, work);
-    } catch (cause) {
-      if (!(cause instanceof DeadlineError)) throw cause;
-      throw new StorageError(`staleCache.${operation}: the store did not respond`, { cause });
-    }
-  };
+  const asked = <T>(operation: string, work: Promise<T>): Promise<T> =>
+    respondWithin(ADMIN_TIMEOUT, `staleCache.${operation}: the store`, cache.host, work);
 
   const forget = async (
     operation: string,

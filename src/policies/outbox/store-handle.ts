@@ -1,21 +1,11 @@
-import type { Host, PipelineContext } from '../../core/contract.ts';
+import type { PipelineContext } from '../../core/contract.ts';
 import { ClosedError, StorageError } from '../../core/errors.ts';
-import type { AtomicStore, Item, Transaction } from '../../core/store.ts';
+import { type AtomicStore, type Item, respondWithin, type Transaction } from '../../core/store.ts';
 import { DeadlineError, withDeadline } from '../../primitives/clock.ts';
 import { isFailure } from '../../primitives/failure.ts';
 
 /** How long one operation of the store may take, in ms; in some browsers an open never ends. */
 const STORE_TIMEOUT = 10_000;
-
-/** Bounds work of a store or a cipher. @throws {StorageError} after `ms`; the work itself goes on. */
-export async function respondWithin<T>(ms: number, name: string, host: Host, work: Promise<T>): Promise<T> {
-  try {
-    return await withDeadline(ms, { host }, work);
-  } catch (cause) {
-    if (!(cause instanceof DeadlineError)) throw cause;
-    throw new StorageError(`${name} did not respond within ${ms} ms`, { cause });
-  }
-}
 
 /** The store of one outbox: bounds its operations, and closes it after its last use. */
 export class StoreHandle {

@@ -1,8 +1,7 @@
 import type { Host } from '../../../core/contract.ts';
 import { StorageError } from '../../../core/errors.ts';
-import type { Cipher, StoredBody } from '../../../core/store.ts';
+import { type Cipher, respondWithin, type StoredBody } from '../../../core/store.ts';
 import type { Bytes } from '../../../primitives/units.ts';
-import { respondWithin } from '../store-handle.ts';
 import type { EntryWithBody, OutboxEntry, Reason, ResultWithBody } from './entry.ts';
 import {
   type CipherSubject,
