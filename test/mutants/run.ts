@@ -46,6 +46,8 @@ try {
 } finally {
   rmSync(root, { recursive: true, force: true });
 }
+if (sample.length === 0)
+  throw new RangeError(`--sample ${asked.sample}, --in ${asked.in}: there is nothing to change`);
 const share = (100 * noticed) / sample.length;
 console.log(`\n${noticed} of ${sample.length} changes were noticed: ${share.toFixed(1)} %`);
 if (asked.check && share < REACHED) process.exitCode = 1;
@@ -90,11 +92,11 @@ function survives({ file, start, end, after }: Mutant): boolean {
   return passed;
 }
 
-/** First the tests that mirror the file, and only if they pass those of all policies. */
+/** First the tests that mirror the file: of a policy, or of the folder. Only if they pass, those of the whole. */
 function testsOf(file: string): string[][] {
   const [, folder, feature = ''] = file.split('/');
-  const own = `test/${folder}/${feature.replace(/\.ts$/, '')}`;
-  const mirrored = folder === 'policies' ? own : 'test/stores';
+  const own = `test/${folder}`;
+  const mirrored = folder === 'policies' ? `${own}/${feature.replace(/\.ts$/, '')}` : own;
   return [[mirrored], ['test/contracts', 'test/client', 'test/core']];
 }
 
