@@ -100,7 +100,7 @@ export const pipeline = <Options extends object = CallOptions>(
   options: PipelineOptions<Options> = {},
 ): HoldfastFetch<Options> => createPipeline(policies, options, EVERYTHING);
 
-/** Of a pipeline whose policies do not ask for the user. */
+/** The users of a pipeline with no policy that asks for them. */
 const NO_USERS: Users = { current: () => '', signedIn: () => '', changes: () => 0, isConstant: true };
 
 /** @param capabilities Besides those that the policies bring. */

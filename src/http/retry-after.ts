@@ -6,7 +6,7 @@
  *
  * @param now Wall time in ms.
  * @param field Another one with the same grammar.
- * @returns milliseconds from now, never negative; `undefined` where nothing understandable was asked.
+ * @returns milliseconds from now, never negative; `undefined` without the field, or with one that has another grammar.
  */
 export function retryAfter(headers: Headers, now: number, field = 'retry-after'): number | undefined {
   const asked = headers.get(field)?.trim();

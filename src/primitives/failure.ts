@@ -57,7 +57,7 @@ export type Facts = Pick<Failure, 'code' | 'category'> &
   };
 
 /** In the text of a platform or of a server: the paths of URLs, of which Deno quotes all, queries, and values with names of secrets. */
-const UNTOLD = [
+const SECRETS = [
   /(:\/\/[^\s/)"']+)()[^\s)"']*/g,
   /([?#])()[^\s)"']*/g,
   /(pass(?:word|wd)?|secret|token|key|cookie|authorization)(["']?\s*[=:]\s*)(?:(?:Bearer|Basic)\s)?[^\s&;,]+/gi,
@@ -68,7 +68,7 @@ export function failureToJSON(error: Error & Failure): Record<string, unknown> {
   // No other property: a validation error contains the server's data.
   const { name, code, category, transient, callId, origin, attempts, retryAt } = error;
   let message = withoutQuery(error.message);
-  for (const secret of UNTOLD) message = message.replace(secret, '$1$2…');
+  for (const secret of SECRETS) message = message.replace(secret, '$1$2…');
   return { name, code, category, transient, message, callId, origin, attempts, retryAt };
 }
 

@@ -141,7 +141,7 @@ export class Semaphore {
   }
 }
 
-/** Runs a task for each item, at most `limit` at once, in order. @throws the first error; running tasks go on. */
+/** Runs a task for each item in order, at most `limit` at once. @throws the first error; it does not stop the other tasks. */
 export async function forEachConcurrently<T>(
   items: Iterable<T>,
   limit: number,

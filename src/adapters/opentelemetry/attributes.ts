@@ -30,7 +30,7 @@ export const urlOf = (url: string): Attributes => ({ 'url.full': redactUrl(url) 
 /**
  * The outcome of an attempt or a call. A status is an error from 400 on, as the conventions say for clients.
  *
- * @param error In place of a response: a code of ours, or the name of the platform's error.
+ * @param error In place of a response: the code of a `HoldfastError`, or the name of the platform's error.
  */
 export function outcomeAttributes(status: number | undefined, error: string | undefined): Attributes {
   const type = error ?? (status !== undefined && status >= 400 ? String(status) : undefined);

@@ -10,7 +10,7 @@ import type { Report } from './requests.ts';
 export interface Shared {
   readonly pipeline: HoldfastFetch<FetchOptions>;
   readonly clock: Clock;
-  /** Writes may be queued: then a response may be a 202 of ours. */
+  /** Writes may be queued: then a response may be the outbox's 202. */
   readonly queues: boolean;
   readonly client: ClientLevel;
 }

@@ -36,7 +36,7 @@ export function dropBody(response: Response | undefined): void {
   response?.body?.cancel().catch(() => {});
 }
 
-/** A watcher and the next one. A few come one by one: arrays that grow would cost more than all they do. */
+/** A list of watchers. A body has a few, added one by one; an array that grows costs more. */
 interface Watching {
   readonly watcher: BodyWatcher;
   next: Watching | undefined;

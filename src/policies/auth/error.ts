@@ -31,7 +31,7 @@ export interface AuthFailure {
 
 /**
  * There are no credentials for a call. No message and no fact contains a secret or the response of a token endpoint; `cause`
- * is the error of the application's own function, or a failure of ours.
+ * is the error of the application's own function, or a `HoldfastError`.
  */
 export class AuthError extends HoldfastError {
   override name = 'AuthError';

@@ -31,7 +31,7 @@ export function setAside(response: Response): SetAside {
   const settled = (how: BodyOutcome): void => {
     if (how === 'none') bytes = null;
   };
-  // A hook may have read it. Not through `response.body`: that is a stream of ours, which costs more than the read.
+  // A hook may have read it. Not through `response.body`: making that stream costs more than the read.
   const body = response.bodyUsed ? undefined : watchBody(response, { settled });
   let isDropped = false;
   const read = async (): Promise<void> => {

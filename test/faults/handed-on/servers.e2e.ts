@@ -87,7 +87,7 @@ sideBySide('a response that a handler returns unread, in $name', servers, ({ nam
     });
 
     here(
-      'a response whose client goes away is cancelled, releases its slot, and is not stored',
+      'a response is cancelled when its client disconnects, releases its slot, and is not stored',
       async ({ expect }) => {
         for (let call = 0; call < 3; call++) await leave(at(subject, '/endless'));
         await expect.poll(() => upstream.underWay(), POLL).toBe(0);

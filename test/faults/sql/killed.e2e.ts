@@ -8,7 +8,7 @@ import { chance } from '../../support/misbehaving-server/chance.ts';
 import type { Entry } from '../../support/misbehaving-server/ledger.ts';
 import { type MisbehavingServer, startServer } from '../../support/misbehaving-server/server.ts';
 import { sideBySide } from '../side-by-side.ts';
-import { hear, newTold, nothingWrong, reckon, type Told } from './orders.ts';
+import { newReports, nothingWrong, type Reports, reckon, record } from './orders.ts';
 import { type Life, live, serverRuntimes } from './runtimes.ts';
 
 const SEED = Number(process.env.HOLDFAST_SEED ?? 1);
@@ -46,22 +46,22 @@ sideBySide('an outbox over SQLite in $name', serverRuntimes, ({ name, isMissing,
     return (await fetch(`${origin.controlUrl}/control/${path}`, init)).json();
   }
 
-  function start(results: Told, ...args: string[]): Life {
+  function start(results: Reports, ...args: string[]): Life {
     const life = live(command(), [origin.url, join(folder, 'orders.db'), ...args], (line) =>
-      hear(results, line),
+      record(results, line),
     );
     lives.add(life);
     return life;
   }
 
-  async function someAccepted({ expect }: TestContext, results: Told, kill: number): Promise<void> {
+  async function someAccepted({ expect }: TestContext, results: Reports, kill: number): Promise<void> {
     const enough = results.accepted.size + Math.floor(ACCEPTED * chance(SEED, 'accepted', kill));
     const accepted = (): number => results.accepted.size;
     await expect.poll(accepted, { timeout: 60_000, interval: 5 }).toBeGreaterThanOrEqual(enough);
     await sleep(MOMENT * chance(SEED, 'moment', kill));
   }
 
-  async function delivered(results: Told, what: string, kills: number, since: number, ...flags: string[]) {
+  async function delivered(results: Reports, what: string, kills: number, since: number, ...flags: string[]) {
     const killed = (performance.now() - since) / 1000;
     await control('heal', {});
     let dead: string | undefined;
@@ -89,7 +89,7 @@ sideBySide('an outbox over SQLite in $name', serverRuntimes, ({ name, isMissing,
     { timeout: 240_000 + KILLS * 10_000 },
     async (context) => {
       const since = performance.now();
-      const results = newTold();
+      const results = newReports();
       for (let kill = 0; kill < KILLS; kill++) {
         const life = start(results, `life-${kill}`);
         await someAccepted(context, results, kill);
@@ -104,7 +104,7 @@ sideBySide('an outbox over SQLite in $name', serverRuntimes, ({ name, isMissing,
     { timeout: 240_000 + KILLS * 10_000 },
     async (context) => {
       const since = performance.now();
-      const results = newTold();
+      const results = newReports();
       const kills = Math.ceil(KILLS / 5);
       const both = [start(results, 'life-a', 'lease'), start(results, 'life-b', 'lease')];
       for (let kill = 0; kill < kills; kill++) {

@@ -10,7 +10,7 @@ export interface Order {
 export const bodyOf = ({ id, size }: Order): string => JSON.stringify({ item: id, note: 'x'.repeat(size) });
 
 /** The results of the callers. */
-export interface Told {
+export interface Reports {
   readonly given: Map<string, Order>;
   /** With which status. */
   readonly accepted: Map<string, number>;
@@ -18,10 +18,10 @@ export interface Told {
   readonly refused: Map<string, string>;
 }
 
-export const newTold = (): Told => ({ given: new Map(), accepted: new Map(), refused: new Map() });
+export const newReports = (): Reports => ({ given: new Map(), accepted: new Map(), refused: new Map() });
 
 /** Records one line of a process. */
-export function hear(results: Told, line: string): void {
+export function record(results: Reports, line: string): void {
   const [what, id = '', how = ''] = line.split(' ');
   if (what === 'given') results.given.set(id, { id, size: Number(how) });
   if (what === 'accepted') results.accepted.set(id, Number(how));
@@ -32,7 +32,7 @@ export function hear(results: Told, line: string): void {
 const orderOf = ({ body }: Entry): string => /"item":"([^"]+)"/.exec(body ?? '')?.[1] ?? `${body}`;
 
 /** Compares the results of the callers with the effects. `wrong` is empty if all is well. */
-export function reckon(results: Told, all: readonly Entry[]) {
+export function reckon(results: Reports, all: readonly Entry[]) {
   const ledger = all.filter(({ body }) => body !== null);
   const applied = new Map<string, number>();
   for (const entry of ledger) applied.set(orderOf(entry), (applied.get(orderOf(entry)) ?? 0) + entry.applied);
@@ -68,7 +68,7 @@ export const nothingWrong: ReturnType<typeof reckon>['wrong'] = {
   refused: [],
 };
 
-function isSpoilt(entry: Entry, { given }: Told): boolean {
+function isSpoilt(entry: Entry, { given }: Reports): boolean {
   const order = given.get(orderOf(entry));
   return !order || entry.bodyDigest !== createHash('sha256').update(bodyOf(order)).digest('hex');
 }

@@ -43,17 +43,17 @@ export interface Life {
   readonly ended: Promise<unknown>;
 }
 
-/** Starts a process of customers. @param hear Called with each line of its output. */
+/** Starts a process of customers. @param onLine Called with each line of its output. */
 export function live(
   [program = '', ...before]: readonly string[],
   args: readonly string[],
-  hear: (line: string) => void,
+  onLine: (line: string) => void,
 ): Life {
   const started: ChildProcess = spawn(program, [...before, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const lines = createInterface(started.stdout as NodeJS.ReadableStream);
-  lines.on('line', hear);
+  lines.on('line', onLine);
   const ended = Promise.all([once(started, 'exit'), once(lines, 'close')]);
   return {
     ended,

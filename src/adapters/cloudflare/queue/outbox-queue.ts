@@ -146,7 +146,7 @@ function delayOf(attempts: number, outcome: SendOutcome | undefined, { random }:
   return Math.min(LONGEST_DELAY, Math.ceil(wait));
 }
 
-/** Gives errors of the platform's bindings a class of ours. */
+/** Turns errors of the platform's bindings into a `StorageError`. */
 async function taken<T>(what: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

@@ -1,7 +1,7 @@
 import { chance } from '../../../support/misbehaving-server/chance.ts';
 import { Order } from './order.ts';
 import type { Page } from './page.ts';
-import type { Told } from './play.ts';
+import type { Result } from './play.ts';
 import { type Copy, isHeard, modes, type Network, promised, type Situation } from './table.ts';
 
 type Open = (order: Order) => Page;
@@ -16,13 +16,13 @@ export async function flap(
   open: Open,
   seed: number,
   steps: number,
-): Promise<Told[]> {
+): Promise<Result[]> {
   // The browser's own cache does not have the clock of the page: both agree only on a response that
   // is stale at once.
   const lifetime = validators === 'own' ? HOUR : 0;
   const order = new Order(`max-age=${lifetime / 1000}`);
   const page = open(order);
-  const lines: Told[] = [];
+  const lines: Result[] = [];
   let kept = { version: 0, at: 0 };
   try {
     await order.open();

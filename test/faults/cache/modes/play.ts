@@ -7,7 +7,7 @@ const MINUTE = 60_000;
 const DAY = 86_400_000;
 
 /** The result of a situation, in one line each: the actual one and the promised one. */
-export interface Told {
+export interface Result {
   readonly found: string;
   readonly wanted: string;
 }
@@ -19,7 +19,7 @@ export interface Told {
 export async function play(
   situation: Pick<Situation, 'mode' | 'copy' | 'network' | 'validators'>,
   store: Store,
-): Promise<Told> {
+): Promise<Result> {
   const { mode, copy, network, validators } = situation;
   const order = new Order(copies[copy]);
   const page = new Page({ validators, store, transport: order.fetch });
