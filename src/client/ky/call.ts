@@ -1,4 +1,5 @@
 import ky from 'ky';
+import { refilled } from '../../core/body/refilled.ts';
 import { hasBody } from '../../core/body/request-body.ts';
 import { watchBody } from '../../core/body/watched-response.ts';
 import { TimeoutError } from '../../core/errors.ts';
@@ -6,7 +7,7 @@ import { type HoldfastInit, TO_WIRE, WANTS_BODY } from '../../core/normalize-req
 import { type Outcome, outcomeOf } from '../../core/outcome.ts';
 import type { Run } from '../../core/stage.ts';
 import { asRetryOptions, type RetryOptions, type RetryState } from '../../policies/retry/options.ts';
-import { wholeBody } from '../../policies/retry/whole.ts';
+import { takeBody } from '../../policies/retry/whole.ts';
 import type { FetchOptions } from '../standard.ts';
 import { asKys } from './errors.ts';
 import { withTotal } from './options.ts';
@@ -166,8 +167,10 @@ export class KyCall {
 
 /** The options for a caller that reads the whole body. */
 function untilBody({ policies, bodyTime }: ClientSettings): PolicyOptions {
-  if (bodyTime === undefined) return { ...policies, [WANTS_BODY]: wholeBody };
+  // ky reads it, in the realm of the page.
+  const read = (run: Run, bodyLimit: number): Promise<void> =>
+    takeBody(run, bodyLimit, bodyTime ?? Infinity, refilled);
+  if (bodyTime === undefined) return { ...policies, [WANTS_BODY]: read };
   const timeout = { ...(policies?.timeout as object), idle: bodyTime };
-  const read = (run: Run, bodyLimit: number): Promise<void> => wholeBody(run, bodyLimit, bodyTime);
   return { ...policies, timeout, [WANTS_BODY]: read };
 }

@@ -20,7 +20,14 @@ export interface BodyWatcher {
 }
 
 /** What a reader gives; the types of Node have no name for it. */
-type ReadResult = Awaited<ReturnType<ReadableStreamDefaultReader<Bytes>['read']>>;
+export type ReadResult = Awaited<ReturnType<ReadableStreamDefaultReader<Bytes>['read']>>;
+
+/** The used part of the platform's stream of a body. */
+export interface BodySource {
+  readonly locked: boolean;
+  getReader(): Pick<ReadableStreamDefaultReader<Bytes>, 'read' | 'cancel'>;
+  cancel(reason?: unknown): Promise<void>;
+}
 
 export interface WatchedBody {
   /** Ends the body with an error for all its readers, now or later, and closes the connection. */
@@ -88,8 +95,8 @@ export class BodyState {
 /** One body. Refers to the platform's stream and not to the response, so that a dropped response can be collected. */
 export class Body implements WatchedBody {
   readonly state: BodyState;
-  native: ReadableStream<Bytes>;
-  #reader: ReadableStreamDefaultReader<Bytes> | undefined;
+  native: BodySource;
+  #reader: ReturnType<BodySource['getReader']> | undefined;
   #stream: ReadableStream<Bytes> | undefined;
   /** Only a response refers to the stream. */
   isReleased = false;
@@ -101,7 +108,7 @@ export class Body implements WatchedBody {
   inner: Body | undefined;
 
   /** @param state Of the response that this one is a clone of. */
-  constructor(native: ReadableStream<Bytes>, state?: BodyState) {
+  constructor(native: BodySource, state?: BodyState) {
     this.native = native;
     if (state) state.bodies = [...state.bodies, this];
     this.state = state ?? new BodyState(this);

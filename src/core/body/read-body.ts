@@ -13,20 +13,20 @@ export async function drain(response: Response): Promise<void> {
  *
  * @param body Of the response.
  * @param goesOn Called with the bytes so far.
+ * @param whole Makes the response with all bytes.
  * @throws the error that broke the body.
  */
 export async function buffered(
   response: Response,
   body: WatchedBody,
   goesOn: (length: number) => boolean,
+  whole: WholeResponse,
 ): Promise<Response> {
   const chunks: Bytes[] = [];
   let length = 0;
   for (;;) {
     const { done, value } = await body.readWhole();
-    // As a stream, as it came: a body that a platform makes of bytes takes its own time to be read.
-    if (done)
-      return createResponse(streamed(gathered(chunks, length)), responseMetadata(response), response.headers);
+    if (done) return whole(response, gathered(chunks, length));
     chunks.push(value);
     length += value.byteLength;
     if (!goesOn(length))
@@ -38,7 +38,15 @@ export async function buffered(
   }
 }
 
-const streamed = (bytes: Bytes): ReadableStream<Bytes> =>
+/** Makes a response of its bytes after they were read. */
+export type WholeResponse = (response: Response, bytes: Bytes) => Response;
+
+/** One that the platform can read, too. */
+export const constructed: WholeResponse = (response, bytes) =>
+  // As a stream, as it came: a body that a platform makes of bytes takes its own time to be read.
+  createResponse(streamed(bytes), responseMetadata(response), response.headers);
+
+export const streamed = (bytes: Bytes): ReadableStream<Bytes> =>
   new ReadableStream({
     start(controller) {
       if (bytes.byteLength > 0) controller.enqueue(bytes);

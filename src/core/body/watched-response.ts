@@ -55,14 +55,15 @@ export const isOwned = (response: Response): boolean =>
   (response as Partial<Watched>)[BODY]?.isReleased === true ||
   (response as { [INNER]?: Body })[INNER]?.isReleased === true;
 
-const BODY = Symbol('holdfast.body');
+export const BODY: unique symbol = Symbol('holdfast.body');
 
 const NATIVE = Symbol('holdfast.native');
 
 /** Stateless between two calls. */
 const utf8 = new TextDecoder();
 
-function watch(response: Response, native: ReadableStream<Bytes>, state?: BodyState): Body {
+/** Puts a body over that of a response. @param state Of the response that this one is a clone of. */
+export function watch(response: Response, native: ReadableStream<Bytes>, state?: BodyState): Body {
   const body = new Body(native, state);
   body.inner = (response as { [INNER]?: Body })[INNER];
   Object.setPrototypeOf(response, Watched.prototype);
@@ -78,7 +79,7 @@ export function readsFrom(response: Response, source: Response): Response {
 }
 
 /** Never constructed: its prototype is put over responses of the platform. */
-class Watched extends Response {
+export class Watched extends Response {
   declare [BODY]: Body;
 
   get [NATIVE](): ReadableStream<Bytes> {
@@ -145,4 +146,4 @@ class Owned extends Watched {
   }
 }
 
-const usedBody = (): TypeError => new TypeError('the body has been read already, or is locked');
+export const usedBody = (): TypeError => new TypeError('the body has been read already, or is locked');

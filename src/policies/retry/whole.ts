@@ -1,5 +1,5 @@
 import { dropBody } from '../../core/body/body.ts';
-import { buffered } from '../../core/body/read-body.ts';
+import { buffered, constructed, type WholeResponse } from '../../core/body/read-body.ts';
 import { watchBody } from '../../core/body/watched-response.ts';
 import type { Run } from '../../core/stage.ts';
 import { isStreaming } from '../../http/streaming.ts';
@@ -17,7 +17,16 @@ const LONGEST_READ = 10_000;
  * @example
  * const fetch = createFetch({ retry: { until: wholeBody } });
  */
-export async function wholeBody(run: Run, bodyLimit: number, within = LONGEST_READ): Promise<void> {
+export const wholeBody = (run: Run, bodyLimit: number, within = LONGEST_READ): Promise<void> =>
+  takeBody(run, bodyLimit, within, constructed);
+
+/** @param whole Makes the response that is handed over. */
+export async function takeBody(
+  run: Run,
+  bodyLimit: number,
+  within: number,
+  whole: WholeResponse,
+): Promise<void> {
   const { response } = run;
   if (!response?.body || isStreaming(response.headers.get('content-type'))) return;
   // A failure of a watched body is ours, whatever the engine calls it; and the caller may leave in the middle.
@@ -31,10 +40,14 @@ export async function wholeBody(run: Run, bodyLimit: number, within = LONGEST_RE
   const goesOn = (length: number): boolean => length <= bodyLimit && clock.ticks() - began < longest;
   let isEnded = false;
   try {
-    run.response = await run.wait(Number.POSITIVE_INFINITY, buffered(response, body, goesOn), (reason) => {
-      isEnded = true;
-      body.break(reason);
-    });
+    run.response = await run.wait(
+      Number.POSITIVE_INFINITY,
+      buffered(response, body, goesOn, whole),
+      (reason) => {
+        isEnded = true;
+        body.break(reason);
+      },
+    );
   } catch (error) {
     // The run has gone on without this attempt.
     if (isEnded) throw error;
