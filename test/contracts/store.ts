@@ -343,6 +343,8 @@ export function storeContract(open: () => Opened<AtomicStore>): void {
       expect(await store.groups('y')).toEqual([]);
       await store.write([{ delete: '1' }]);
       expect(await store.groups('w ')).toEqual(['w a']);
+      await store.write([put('6', 0, 'w b')]);
+      expect(await store.groups('w ')).toEqual(['w a', 'w b']);
     });
   });
 

@@ -167,7 +167,7 @@ export class KyCall {
 
 /** The options for a caller that reads the whole body. */
 function untilBody({ policies, bodyTime }: ClientSettings): PolicyOptions {
-  // ky reads it, in the realm of the page.
+  // ky reads the response by its methods, and gives clones to hooks.
   const read = (run: Run, bodyLimit: number): Promise<void> =>
     takeBody(run, bodyLimit, bodyTime ?? Infinity, refilled);
   if (bodyTime === undefined) return { ...policies, [WANTS_BODY]: read };

@@ -46,6 +46,7 @@ export const constructed: WholeResponse = (response, bytes) =>
   // As a stream, as it came: a body that a platform makes of bytes takes its own time to be read.
   createResponse(streamed(bytes), responseMetadata(response), response.headers);
 
+/** A body of one chunk. */
 export const streamed = (bytes: Bytes): ReadableStream<Bytes> =>
   new ReadableStream({
     start(controller) {

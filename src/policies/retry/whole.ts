@@ -20,7 +20,7 @@ const LONGEST_READ = 10_000;
 export const wholeBody = (run: Run, bodyLimit: number, within = LONGEST_READ): Promise<void> =>
   takeBody(run, bodyLimit, within, constructed);
 
-/** @param whole Makes the response that is handed over. */
+/** The same. @param whole Makes the response that is handed over. */
 export async function takeBody(
   run: Run,
   bodyLimit: number,

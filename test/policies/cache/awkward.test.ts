@@ -61,6 +61,20 @@ test.skipIf(noTabs)('a write with a lost response makes doubtful what another ta
   expect(await other.read()).toEqual([200, 'network', 'after']);
 });
 
+test.skipIf(noTabs)('a cached response that one tab deletes is gone in the others', async () => {
+  const store = durableStore();
+  const settings = { store, mode: 'cache-first', validators: 'own' } as const;
+  const [one, other] = [cachePage(settings), cachePage(settings)];
+  const headers = { etag: '"1"' };
+  one.origin.replies(fresh('first', 60, headers), status(304, { 'cache-control': 'no-store', ...headers }));
+  other.origin.otherwise(() => fresh('second'));
+  await one.read();
+  for (const _ of [1, 2]) expect(await other.read()).toEqual([200, 'cache', 'first']);
+  await one.read(URL_, { cache: 'no-cache' });
+  for (let turn = 0; turn < 50; turn++) await quiet();
+  expect(await other.read()).toEqual([200, 'network', 'second']);
+});
+
 describe('tabs that read again after cache-updated', () => {
   test.skipIf(noTabs).each([{}, { etag: '"1"' }])(
     'come to rest: %j',
