@@ -415,12 +415,16 @@ describe('the decision on a response', () => {
     expect((await outbox.counts()).count).toBe(0);
   });
 
-  test('a write with response 409 is sent twice more, for a key that is still in process, and then is a dead letter', async () => {
+  test('a write with response 409 is sent twice more, for a key that is still in process, and then is a dead letter; a replay has as many', async () => {
     const { fetch, origin, outbox, clock } = page();
     origin.otherwise(status(409));
     await fetch(URL_, POST);
     await clock.advance(600_000);
     expect(origin.seen).toHaveLength(3);
+    const [dead] = await outbox.entries({ state: 'dead-letter' });
+    await outbox.replay(dead?.id ?? '');
+    await clock.advance(600_000);
+    expect(origin.seen).toHaveLength(6);
     expect(await outbox.entries({ state: 'dead-letter' })).toHaveLength(1);
   });
 
