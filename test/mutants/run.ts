@@ -16,6 +16,14 @@ import { type Mutant, mutantsOf } from './mutate.ts';
 /** The share of changes that the tests noticed when it was last measured, in percent. */
 const REACHED = 85;
 
+/** Where the tests of a store run that needs more than Node has. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  indexeddb: 'chromium',
+  'web-cache': 'chromium',
+  'workers-kv': 'workerd',
+  'deno-kv': 'deno',
+};
+
 /** A change may make a test wait for ever, which counts as noticed. In ms. */
 const TIME_LIMIT = 180_000;
 
@@ -30,7 +38,7 @@ const { values: asked } = parseArgs({
 
 const root = mkdtempSync(join(tmpdir(), 'holdfast-mutants-'));
 const sample = drawn(asked.in.split(',').flatMap(all), Number(asked.sample), Number(asked.seed));
-/** Filters whose tests pass without a change. */
+/** Commands whose tests pass without a change. */
 const sound = new Set<string>();
 let noticed = 0;
 try {
@@ -78,33 +86,37 @@ function copyTo(folder: string): void {
 }
 
 function survives({ file, start, end, after }: Mutant): boolean {
-  for (const filters of testsOf(file)) {
-    const name = filters.join(' ');
+  for (const command of commandsFor(file)) {
+    const name = command.join(' ');
     // Else every change would count as noticed.
-    if (!sound.has(name) && !pass(filters)) throw new Error(`${name} fails without a change, too`);
+    if (!sound.has(name) && !passes(command)) throw new Error(`${name} fails without a change, too`);
     sound.add(name);
   }
   const path = join(root, file);
   const text = readFileSync(path, 'utf8');
   writeFileSync(path, text.slice(0, start) + after + text.slice(end));
-  const passed = testsOf(file).every(pass);
+  const passed = commandsFor(file).every(passes);
   writeFileSync(path, text);
   return passed;
 }
 
 /** First the tests that mirror the file: of a policy, or of the folder. Only if they pass, those of the whole. */
-function testsOf(file: string): string[][] {
+function commandsFor(file: string): string[][] {
   const [, folder, feature = ''] = file.split('/');
-  const own = `test/${folder}`;
-  const mirrored = folder === 'policies' ? `${own}/${feature.replace(/\.ts$/, '')}` : own;
-  return [[mirrored], ['test/contracts', 'test/client', 'test/core']];
+  const name = feature.replace(/\.ts$/, '');
+  const runtime = folder === 'stores' ? ELSEWHERE[name] : undefined;
+  return [
+    inNode(folder === 'policies' ? `test/policies/${name}` : `test/${folder}`),
+    ...(runtime === undefined ? [] : [['test/runtimes/run.ts', '--only', runtime, `test/stores/${name}`]]),
+    inNode('test/contracts', 'test/client', 'test/core', 'test/adapters'),
+  ];
 }
 
-function pass(filters: readonly string[]): boolean {
-  const { status } = spawnSync(
-    process.execPath,
-    ['node_modules/vitest/vitest.mjs', 'run', '--project=node', '--bail=1', ...filters],
-    { cwd: root, stdio: 'ignore', timeout: TIME_LIMIT, killSignal: 'SIGKILL' },
-  );
-  return status === 0;
+function inNode(...filters: string[]): string[] {
+  return ['node_modules/vitest/vitest.mjs', 'run', '--project=node', '--bail=1', ...filters];
+}
+
+function passes(command: readonly string[]): boolean {
+  const limits = { timeout: TIME_LIMIT, killSignal: 'SIGKILL' } as const;
+  return spawnSync(process.execPath, command, { cwd: root, stdio: 'ignore', ...limits }).status === 0;
 }
