@@ -256,6 +256,16 @@ describe('no second attempt', () => {
     expect(scene.emitted('hedge')).toMatchObject([{ delay: 190 }]);
   });
 
+  test('the delay of hedge follows the last 100 responses', async () => {
+    const scene = scenario([hedge({ share: 1 })]);
+    scene.origin.otherwise(slow(scene.clock, 10));
+    for (let n = 0; n < 20; n++) await outcome(scene.fetch(URL_));
+    scene.origin.otherwise(slow(scene.clock, 300));
+    for (let n = 0; n < 100; n++) await outcome(scene.fetch(URL_));
+    const delays = scene.emitted('hedge').map(({ delay }) => delay);
+    expect([delays[0], delays.at(-1)]).toEqual([10, 300]);
+  });
+
   test('hedge sends second attempts for a twentieth of the calls at most, beyond the first', async () => {
     const scene = scenario([hedge({ delay: 100 })]);
     scene.origin.otherwise(slow(scene.clock, 200));
