@@ -29,7 +29,9 @@ export async function enqueue(
   call.waitUntil(drained);
   const ends: (() => void)[] = [];
   const wait = new Promise<ResultWithBody | undefined>((resolve, reject) => {
-    const later = (): void => resolve(undefined);
+    const later = (): void => {
+      if (!result.isGone()) resolve(undefined);
+    };
     const result = waitForResult(entry, context, resolve, (error) =>
       // The write was accepted: a store that fails now is no failure of the call.
       error instanceof UndeliveredError ? reject(error) : later(),
@@ -70,35 +72,39 @@ function resultResponse(settled: ResultWithBody, entry: OutboxEntry): Response {
 /**
  * Waits for the result of an entry, from this page or another one.
  *
- * @returns `end` ends the wait; `look` reads whether the result is there already.
+ * @returns `end` ends the wait; `look` reads whether the result is there already; `isGone`: the entry is not stored any more, and the
+ *   origin may still accept it.
  */
 function waitForResult(
   entry: OutboxEntry,
   { queue, events, attempts }: OutboxContext,
   resolve: (settled: ResultWithBody) => void,
   reject: (error: unknown) => void,
-): { end: () => void; look: () => Promise<void> } {
-  const read = async (): Promise<void> => {
+): { end: () => void; look: () => Promise<void>; isGone: () => boolean } {
+  let isGone = false;
+  const read = async (wasRemoved: boolean): Promise<void> => {
+    isGone = false;
     const stored = await queue.result(entry.key, entry.partition);
     // Deleted without a result: removed.
     if (!stored && (await queue.get(entry.key))) return;
-    // The database was deleted while this page sends the entry: it may arrive all the same.
-    const attempt = attempts.get(entry.key);
-    if (!stored && attempt) return attempt.then(look);
+    // The database was deleted while this page sends the entry: the origin may still accept it.
+    const attempt = wasRemoved ? undefined : attempts.get(entry.key);
+    isGone = !stored && attempt !== undefined;
+    if (isGone) return attempt?.then(() => look());
     end();
     if (stored) resolve(stored);
     else if (await queue.owner(entry.partition, entry.id)) reject(resultLost(entry.id));
     else reject(new UndeliveredError('outbox-removed', entry.id, { code: 'removed' }));
   };
-  const look = (): Promise<void> => read().catch(reject);
+  const look = (wasRemoved = false): Promise<void> => read(wasRemoved).catch(reject);
   const end = events.watchEntry(entry.key, ({ event, result }) => {
     if (event && event.type !== 'settled') return;
     // Another tab has the result, and the store has it.
-    if (!result) return void look();
+    if (!result) return void look(event?.outcome === 'removed');
     end();
     resolve(result);
   });
-  return { end, look };
+  return { end, look, isGone: () => isGone };
 }
 
 /** @throws {ClosedError} when the pipeline closes first. */

@@ -47,12 +47,46 @@ describe('remove() of an entry that is being sent', () => {
   });
 });
 
+test('a 401 for an entry that was removed pauses nothing, and the next one is sent', async () => {
+  const here = page();
+  await giveOffline(here, { body: 'a', id: 'a' }, { body: 'b', id: 'b' });
+  const response = await startSending(here);
+  await here.outbox.remove('a');
+  response.resolve(status(401));
+  await settle();
+  await here.clock.advance(1_000);
+  expect((await here.outbox.counts()).paused).toBeUndefined();
+  expect(sent(here)).toEqual(['a', 'b']);
+});
+
+const noTabs = typeof BroadcastChannel !== 'function' || navigator.userAgent === 'Cloudflare-Workers';
+
+test.skipIf(noTabs)(
+  'remove() by another tab while a write is sent: its caller gets an error at once',
+  async () => {
+    const here = page({}, durableStore());
+    const response = deferred<Response>(here);
+    here.origin.replies(response.work);
+    const call = give(here, 'a', { id: 'a' });
+    const rejected = expect(call).rejects.toMatchObject({ code: 'outbox-removed' });
+    await settle();
+    expect(await page({}, here.store, here).outbox.remove('a')).toBe(true);
+    await rejected;
+    response.resolve(ok());
+  },
+);
+
 describe('a database that is deleted while a write is sent', () => {
   /** A write in flight, of which the store keeps nothing; then every caller looks for its result. */
   async function deletedUnderWay() {
     const here = page();
     const response = deferred<Response>(here);
-    here.origin.replies(response.work);
+    here.origin.replies(async () => {
+      const given = await response.work();
+      // Longer than the caller's wait.
+      await new Promise<void>((done) => void here.clock.after(5_000, done));
+      return given;
+    });
     const call = give(here, 'a');
     call.catch(() => {});
     await settle();

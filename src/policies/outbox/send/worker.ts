@@ -69,10 +69,11 @@ export async function drainLane(
   return first && dueOf(first, 'all');
 }
 
-/** Lets callers that find no entry wait for its attempt. */
+/** Callers whose entry is not stored any more wait for this attempt. */
 function underWay<T>({ key }: OutboxEntry, { attempts }: OutboxContext, attempt: Promise<T>): Promise<T> {
-  const over = (): void => void attempts.delete(key);
-  attempts.set(key, attempt.then(over, over));
+  const over = (): void => void (attempts.get(key) === ended && attempts.delete(key));
+  const ended: Promise<void> = attempt.then(over, over);
+  attempts.set(key, ended);
   return attempt;
 }
 
@@ -108,9 +109,11 @@ async function send(sending: EntryToSend, context: OutboxContext): Promise<boole
     case 'retry':
       return retryLater(sending, outcome, response, context);
     default:
+      // An entry that was removed says nothing of the others: the next one asks for itself.
+      if (!(await update(queue, entry, { reason: outcome.reason, claimedAt: entry.claimedAt }, lease)))
+        return false;
       gate.pause(entry.partition);
-      if (await update(queue, entry, { reason: outcome.reason, claimedAt: entry.claimedAt }, lease))
-        events.emit(entry, { type: 'outbox-auth-required' });
+      events.emit(entry, { type: 'outbox-auth-required' });
       return false;
   }
 }
