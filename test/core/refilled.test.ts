@@ -2,8 +2,9 @@
 import { describe, expect, test } from 'vitest';
 import { refilled } from '../../src/core/body/refilled.ts';
 import { ownBody, watchBody } from '../../src/core/body/watched-response.ts';
-import { bulkhead, createClient, memoryStore, sourceOf, staleCache } from '../../src/index.ts';
+import { bulkhead, createClient, dedupe, memoryStore, sourceOf, staleCache } from '../../src/index.ts';
 import { quiet } from '../support/platform.ts';
+import { scenario } from '../support/scenario.ts';
 
 const utf8 = new TextEncoder();
 
@@ -82,7 +83,54 @@ describe('a response whose bytes were put back', () => {
   });
 });
 
+const URL_ = 'https://api.example.com/';
+
 describe('the shortcuts of a client', () => {
+  test('leave no timer for a response without a body', async () => {
+    const { clock } = scenario([]);
+    await using api = createClient({
+      fetch: async () => new Response(null, { status: 204 }),
+      host: { clock },
+      timeout: 5_000,
+    });
+    await api.get(URL_).text();
+    expect(clock.pending).toBe(0);
+  });
+
+  test.each([{}, { bulkhead: bulkhead({ limit: 2 }) }])(
+    'leave a response that the platform can read to a caller that joined: %j',
+    async (policies) => {
+      const response = Promise.withResolvers<Response>();
+      const controller = new AbortController();
+      await using api = createClient({
+        // Where calls share no I/O, each has a response of its own.
+        fetch: async () => (await response.promise).clone(),
+        partition: 'public',
+        dedupe: dedupe(),
+        ...policies,
+      });
+      const first = api.get(URL_, { signal: controller.signal }).json();
+      first.catch(() => {});
+      await quiet();
+      const second = api.get(URL_, { headers: { accept: 'application/json' } });
+      await quiet();
+      controller.abort();
+      await quiet();
+      response.resolve(new Response('{"n":1}'));
+      expect(await Response.prototype.text.call(await second)).toBe('{"n":1}');
+    },
+  );
+
+  test('leave the platform a response with a slot', async () => {
+    await using api = createClient({
+      fetch: async () => new Response('x'),
+      bulkhead: bulkhead({ limit: 2 }),
+    });
+    const promise = api.get(URL_);
+    expect(await promise.text()).toBe('x');
+    expect((await promise).bodyUsed).toBe(true);
+  });
+
   test('leave the response to its hooks and policies', async () => {
     const slots = bulkhead({ limit: 1 });
     const copies: string[] = [];
@@ -98,7 +146,7 @@ describe('the shortcuts of a client', () => {
       },
     });
     for (const source of ['network', 'cache']) {
-      const promise = api.get('https://api.example.com/');
+      const promise = api.get(URL_);
       expect(await promise.json()).toEqual({ n: 1 });
       expect(sourceOf(await promise)).toBe(source);
       await quiet();

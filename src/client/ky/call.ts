@@ -1,4 +1,5 @@
 import ky from 'ky';
+import { constructed } from '../../core/body/read-body.ts';
 import { refilled } from '../../core/body/refilled.ts';
 import { hasBody } from '../../core/body/request-body.ts';
 import { watchBody } from '../../core/body/watched-response.ts';
@@ -86,8 +87,14 @@ export class KyCall {
     const last = this.outcome?.attempts.at(-1);
     // The pipeline's read of the body took time, too.
     const began = last?.status === response.status ? last.startedAt + last.duration : clock.now();
-    let cancel: (() => void) | undefined;
-    const body = watchBody(response, { settled: () => cancel?.() });
+    let isOver = false;
+    let cancel = (): void => {};
+    const settled = (): void => {
+      isOver = true;
+      cancel();
+    };
+    const body = watchBody(response, { settled });
+    if (isOver) return;
     const end = (): void => body?.break(new TimeoutError('attempt', bodyTime, this.outcome));
     cancel = clock.after(Math.max(0, bodyTime - (clock.now() - began)), end);
   }
@@ -144,7 +151,7 @@ export class KyCall {
     const { settings } = this;
     let { policies } = settings;
     if (this.wantsBody) {
-      settings.whole ??= untilBody(settings);
+      settings.whole ??= untilBody(settings, this.shared.joins);
       policies = settings.whole;
     }
     if (settings.repeatsWithHooks)
@@ -166,10 +173,11 @@ export class KyCall {
 }
 
 /** The options for a caller that reads the whole body. */
-function untilBody({ policies, bodyTime }: ClientSettings): PolicyOptions {
-  // ky reads the response by its methods, and gives clones to hooks.
+function untilBody({ policies, bodyTime }: ClientSettings, isShared: boolean): PolicyOptions {
+  // ky reads the response by its methods, and gives clones to hooks. Another caller may do otherwise.
+  const whole = isShared ? constructed : refilled;
   const read = (run: Run, bodyLimit: number): Promise<void> =>
-    takeBody(run, bodyLimit, bodyTime ?? Infinity, refilled);
+    takeBody(run, bodyLimit, bodyTime ?? Infinity, whole);
   if (bodyTime === undefined) return { ...policies, [WANTS_BODY]: read };
   const timeout = { ...(policies?.timeout as object), idle: bodyTime };
   return { ...policies, timeout, [WANTS_BODY]: read };

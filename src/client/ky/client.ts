@@ -79,6 +79,7 @@ export function createClient(options: CreateClientOptions = {}): Client {
     pipeline,
     clock: host?.clock ?? systemClock,
     queues: options.outbox !== undefined,
+    joins: options.dedupe !== undefined || options.staleCache !== undefined,
     client: { retry: asRetryOptions(retry), limits, bodyTime: bodyTimeOf(timeout) },
   };
   return face(ky.create(plainForKy(theirs) as Options), shared);

@@ -12,6 +12,8 @@ export interface Shared {
   readonly clock: Clock;
   /** Writes may be queued: then a response may be the outbox's 202. */
   readonly queues: boolean;
+  /** A response may go to another caller than the one that began the call. */
+  readonly joins: boolean;
   readonly client: ClientLevel;
 }
 

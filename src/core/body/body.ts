@@ -22,7 +22,7 @@ export interface BodyWatcher {
 /** What a reader gives; the types of Node have no name for it. */
 export type ReadResult = Awaited<ReturnType<ReadableStreamDefaultReader<Bytes>['read']>>;
 
-/** The used part of the platform's stream of a body. */
+/** What is needed of the platform's stream. */
 export interface BodySource {
   readonly locked: boolean;
   getReader(): Pick<ReadableStreamDefaultReader<Bytes>, 'read' | 'cancel'>;

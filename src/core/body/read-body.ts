@@ -38,10 +38,10 @@ export async function buffered(
   }
 }
 
-/** Makes a response of its bytes after they were read. */
+/** Makes a whole response of one whose bytes were read. */
 export type WholeResponse = (response: Response, bytes: Bytes) => Response;
 
-/** One that the platform can read, too. */
+/** A new response, which the platform can read, too. */
 export const constructed: WholeResponse = (response, bytes) =>
   // As a stream, as it came: a body that a platform makes of bytes takes its own time to be read.
   createResponse(streamed(bytes), responseMetadata(response), response.headers);

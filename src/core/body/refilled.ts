@@ -1,29 +1,28 @@
 import type { Bytes } from '../../primitives/units.ts';
 import { Body, type BodySource, type ReadResult } from './body.ts';
-import { streamed } from './read-body.ts';
+import { constructed, streamed, type WholeResponse } from './read-body.ts';
 import { createResponse, responseMetadata } from './response.ts';
-import { BODY, usedBody, Watched, watch } from './watched-response.ts';
+import { BODY, isOwned, usedBody, Watched, watch } from './watched-response.ts';
 
 /**
- * Puts all bytes of a watched response back after they were read, for scripts; that takes less than a new response. The platform can
- * read its clones, and not the response itself (`respondWith()`, `cache.put()`). Watchers that come now see the bytes again.
+ * A watched response with all its bytes put back after they were read. Only scripts can read it; `respondWith()` and `cache.put()` cannot,
+ * but for its clones. It costs less than a new response. Watchers added from now on see the bytes again.
  */
-export function refilled(response: Response, bytes: Bytes): Response {
+export const refilled: WholeResponse = (response, bytes) => {
+  // Its stream is read already, and the platform may read it.
+  if (isOwned(response)) return constructed(response, bytes);
   const refilled: Refilled = Object.setPrototypeOf(response, Refilled.prototype);
-  refilled[BODY] = new Body(new Whole(bytes));
-  refilled[BYTES] = bytes;
+  refilled[BODY] = new Body(new Chunk(bytes));
   return refilled;
-}
+};
 
-const BYTES = Symbol('holdfast.bytes');
-
-/** Bytes that are read as one chunk. */
-class Whole implements BodySource {
+/** A body of one chunk, which is kept until it is read. */
+class Chunk implements BodySource {
   locked = false;
-  #left: Bytes | undefined;
+  left: Bytes | undefined;
 
   constructor(bytes: Bytes) {
-    this.#left = bytes;
+    this.left = bytes;
   }
 
   getReader(): this {
@@ -32,31 +31,30 @@ class Whole implements BodySource {
   }
 
   read(): Promise<ReadResult> {
-    const value = this.#left;
-    this.#left = undefined;
+    const value = this.left;
+    this.left = undefined;
     return Promise.resolve(value?.byteLength ? { done: false, value } : { done: true, value: undefined });
   }
 
   cancel(): Promise<void> {
     this.locked = true;
-    this.#left = undefined;
+    this.left = undefined;
     return Promise.resolve();
   }
 }
 
 class Refilled extends Watched {
-  declare [BYTES]: Bytes;
-
   override get bodyUsed(): boolean {
     return this[BODY].native.locked;
   }
 
   override clone(): Response {
-    if (this.bodyUsed || this[BODY].locked) throw usedBody();
+    const { native, locked, state } = this[BODY];
+    if (locked || native.locked) throw usedBody();
     // Each reader may detach the buffer of its chunk.
-    const body = streamed(new Uint8Array(this[BYTES]));
+    const body = streamed(new Uint8Array((native as Chunk).left as Bytes));
     const copy = createResponse(body, responseMetadata(this), this.headers);
-    watch(copy, copy.body as ReadableStream<Bytes>, this[BODY].state);
+    watch(copy, copy.body as ReadableStream<Bytes>, state);
     return copy;
   }
 }

@@ -20,7 +20,7 @@ const LONGEST_READ = 10_000;
 export const wholeBody = (run: Run, bodyLimit: number, within = LONGEST_READ): Promise<void> =>
   takeBody(run, bodyLimit, within, constructed);
 
-/** The same. @param whole Makes the response that is handed over. */
+/** As `wholeBody`. @param whole Makes the response that is handed over. */
 export async function takeBody(
   run: Run,
   bodyLimit: number,
@@ -29,7 +29,7 @@ export async function takeBody(
 ): Promise<void> {
   const { response } = run;
   if (!response?.body || isStreaming(response.headers.get('content-type'))) return;
-  // A failure of a watched body is ours, whatever the engine calls it; and the caller may leave in the middle.
+  // A watched body fails with a `HoldfastError`, whatever the engine's error; and the caller may leave in the middle.
   const body = watchBody(response, {});
   if (!body) return;
   const { host, attempts } = run.call;

@@ -5,7 +5,7 @@
 
 const open = new Set<IDBTransaction>();
 
-/** Until the page is shown again. Absent: it is shown. */
+/** Resolves when the page is shown again; `undefined` while it is shown. */
 let shown: Promise<void> | undefined;
 
 let isListening = false;
@@ -28,7 +28,7 @@ function listen(): void {
   });
 }
 
-/** One that commits already cannot be aborted; it needs no event to end. */
+/** A transaction that commits already cannot be aborted, and needs no event to end. */
 function abort(transaction: IDBTransaction): void {
   try {
     transaction.abort();
