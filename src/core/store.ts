@@ -1,8 +1,5 @@
-import { DeadlineError, withDeadline } from '../primitives/clock.ts';
 import type { Lock } from '../primitives/locks.ts';
 import { type Rule, withMethods } from '../primitives/validate.ts';
-import type { Host } from './contract.ts';
-import { StorageError } from './errors.ts';
 
 /** The record of a key: a small value that can be listed, and perhaps a body that is read by itself. */
 export interface Item<V = unknown> {
@@ -154,14 +151,4 @@ export function isQuotaExceeded(error: unknown): boolean {
     each = (each as { cause?: unknown }).cause;
   }
   return false;
-}
-
-/** Bounds work of a store or a cipher. @throws {StorageError} after `ms`; the work itself goes on. */
-export async function respondWithin<T>(ms: number, name: string, host: Host, work: Promise<T>): Promise<T> {
-  try {
-    return await withDeadline(ms, { host }, work);
-  } catch (cause) {
-    if (!(cause instanceof DeadlineError)) throw cause;
-    throw new StorageError(`${name} did not respond within ${ms} ms`, { cause });
-  }
 }

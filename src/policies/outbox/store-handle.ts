@@ -1,6 +1,7 @@
 import type { PipelineContext } from '../../core/contract.ts';
 import { ClosedError, StorageError } from '../../core/errors.ts';
-import { type AtomicStore, type Item, respondWithin, type Transaction } from '../../core/store.ts';
+import { respondWithin } from '../../core/respond-within.ts';
+import type { AtomicStore, Item, Transaction } from '../../core/store.ts';
 import { DeadlineError, withDeadline } from '../../primitives/clock.ts';
 import { isFailure } from '../../primitives/failure.ts';
 

@@ -1,6 +1,7 @@
 import type { Host } from '../../../core/contract.ts';
 import { StorageError } from '../../../core/errors.ts';
-import { type Cipher, respondWithin, type StoredBody } from '../../../core/store.ts';
+import { respondWithin } from '../../../core/respond-within.ts';
+import type { Cipher, StoredBody } from '../../../core/store.ts';
 import type { Bytes } from '../../../primitives/units.ts';
 import type { EntryWithBody, OutboxEntry, Reason, ResultWithBody } from './entry.ts';
 import {
