@@ -118,6 +118,7 @@ describe.each(browsers)('in $name', ({ missing, launch }) => {
       );
       await sees(hands, /1 waiting, 0 dead/);
       await hands.fill('Entries', 'waiting');
+      await sees(hands, 'orders');
       await hands.click('option', 'orders');
       await hands.click('button', 'Remove');
       await sees(hands, /0 waiting, 0 dead/);
