@@ -67,11 +67,10 @@ test.skipIf(noTabs)(
     const here = page({}, durableStore());
     const response = deferred<Response>(here);
     here.origin.replies(response.work);
-    const call = give(here, 'a', { id: 'a' });
-    const rejected = expect(call).rejects.toMatchObject({ code: 'outbox-removed' });
+    const rejected = give(here, 'a', { id: 'a' }).catch((error) => error);
     await settle();
     expect(await page({}, here.store, here).outbox.remove('a')).toBe(true);
-    await rejected;
+    expect(await rejected).toMatchObject({ code: 'outbox-removed' });
     response.resolve(ok());
   },
 );
@@ -106,6 +105,6 @@ describe('a database that is deleted while a write is sent', () => {
   test('the caller gets an error if the origin did not accept it', async () => {
     const { call, response } = await deletedUnderWay();
     response.resolve(status(503));
-    await expect(call).rejects.toMatchObject({ code: 'outbox-removed' });
+    expect(await call.catch((error) => error)).toMatchObject({ code: 'outbox-removed' });
   });
 });
