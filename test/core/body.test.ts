@@ -3,6 +3,7 @@ import { type BodyWatcher, dropBody } from '../../src/core/body/body.ts';
 import { watchBody } from '../../src/core/body/watched-response.ts';
 import { bulkhead, memoryStore, staleCache } from '../../src/index.ts';
 import { brokenBody, stalledBody } from '../../src/testing/index.ts';
+import { bodyReaders } from '../support/body-readers.ts';
 import { ORIGIN, scenario } from '../support/scenario.ts';
 
 interface Record_ extends BodyWatcher {
@@ -48,13 +49,7 @@ describe('a watched response', () => {
     expect(await new Response(response.body, response).text()).toBe('a');
   });
 
-  test.each<[string, (response: Response) => Promise<unknown>, unknown]>([
-    ['text', (response) => response.text(), '[1,2]'],
-    ['json', (response) => response.json(), [1, 2]],
-    ['arrayBuffer', async (response) => new Uint8Array(await response.arrayBuffer()).length, 5],
-    ['bytes', async (response) => (await response.bytes()).length, 5],
-    ['blob', async (response) => (await response.blob()).type, 'text/x'],
-  ])('tells what is read through %s()', async (_, read, expected) => {
+  test.each(bodyReaders)('tells what is read through %s()', async (_, read, expected) => {
     const response = inParts('[1,', '2]');
     const watcher = recorder();
     watchBody(response, watcher);

@@ -38,7 +38,7 @@ const { values: asked } = parseArgs({
 
 const root = mkdtempSync(join(tmpdir(), 'holdfast-mutants-'));
 const sample = drawn(asked.in.split(',').flatMap(all), Number(asked.sample), Number(asked.seed));
-/** Commands whose tests pass without a change. */
+/** Commands that pass while nothing is changed. */
 const sound = new Set<string>();
 let noticed = 0;
 try {

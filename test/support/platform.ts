@@ -132,3 +132,6 @@ export async function quiet(): Promise<void> {
     await macrotask();
   }
 }
+
+/** Whether pages of this runtime cannot reach one another. */
+export const noTabs = typeof BroadcastChannel !== 'function' || navigator.userAgent === 'Cloudflare-Workers';

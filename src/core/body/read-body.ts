@@ -38,7 +38,7 @@ export async function buffered(
   }
 }
 
-/** Makes a whole response of one whose bytes were read. */
+/** Makes a response that has these bytes; those of the given one were read. */
 export type WholeResponse = (response: Response, bytes: Bytes) => Response;
 
 /** A new response, which the platform can read, too. */

@@ -28,6 +28,6 @@ export type Start = (outgoing: LazyRequest, call: Call, caller: Receiver) => voi
 export interface RunCapabilities {
   /** Runs that go on when their caller has left. */
   readonly Run?: RunConstructor;
-  /** Gives a response whose end is known also if the platform reads it, or if it is collected unread. */
+  /** A response of which the watcher sees the end, even if the platform reads it or it is collected unread. */
   readonly ownBody?: (response: Response, watcher: BodyWatcher) => Response;
 }

@@ -10,6 +10,7 @@ import {
 import { totalTimeout } from '../../../src/policies/timeout.ts';
 import { hang, networkError, ok, slow, status } from '../../../src/testing/index.ts';
 import { statusOf } from '../../support/calls.ts';
+import { noTabs } from '../../support/platform.ts';
 import { ORIGIN, type Scenario, scenario } from '../../support/scenario.ts';
 
 const URL_ = `${ORIGIN}/orders`;
@@ -250,7 +251,6 @@ describe('a shared circuit', () => {
   });
 
   // The channels of Workers reach no other client.
-  const noTabs = typeof BroadcastChannel !== 'function' || navigator.userAgent === 'Cloudflare-Workers';
   test.skipIf(noTabs)('tabs share by a channel, and ignore foreign messages on it', async () => {
     const name = `holdfast-test-${Math.random()}`;
     const share = betweenTabs(name);

@@ -7,7 +7,7 @@ import { memoryStore } from '../../../src/stores/memory.ts';
 import { networkError, ok, slow, status } from '../../../src/testing/index.ts';
 import { cachePage, fresh, URL_ } from '../../support/cache-page.ts';
 import { durableStore } from '../../support/durable.ts';
-import { quiet } from '../../support/platform.ts';
+import { noTabs, quiet } from '../../support/platform.ts';
 import { scenario } from '../../support/scenario.ts';
 
 const records = (store: AtomicStore) => store.range({ prefix: 'copy ' });
@@ -37,8 +37,6 @@ describe('a Request that is used again', () => {
     expect(origin.seen.map(({ headers }) => headers.has('if-none-match'))).toEqual([false, true, false]);
   });
 });
-
-const noTabs = typeof BroadcastChannel !== 'function' || navigator.userAgent === 'Cloudflare-Workers';
 
 test.skipIf(noTabs)('a write with a lost response makes doubtful what another tab is reading', async () => {
   const store = durableStore();

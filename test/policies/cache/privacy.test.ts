@@ -8,7 +8,7 @@ import { memoryStore } from '../../../src/stores/memory.ts';
 import { networkError, ok } from '../../../src/testing/index.ts';
 import { cachePage, fresh, URL_ } from '../../support/cache-page.ts';
 import { durableStore, type FaultyStore } from '../../support/durable.ts';
-import { quiet } from '../../support/platform.ts';
+import { noTabs, quiet } from '../../support/platform.ts';
 import { ORIGIN, scenario } from '../../support/scenario.ts';
 
 /** Two tabs of one browser, each with its own user. */
@@ -26,8 +26,6 @@ function tabs(...users: string[]) {
     };
   });
 }
-
-const noTabs = typeof BroadcastChannel !== 'function' || navigator.userAgent === 'Cloudflare-Workers';
 
 type Tab = ReturnType<typeof tabs>[number];
 

@@ -5,6 +5,7 @@ import { deferred } from '../../support/deferred.ts';
 import { durableStore } from '../../support/durable.ts';
 import { page, settle } from '../../support/outbox-page.ts';
 import { give, giveOffline, sent, startSending } from '../../support/outbox-writes.ts';
+import { noTabs } from '../../support/platform.ts';
 
 describe('remove() of an entry that is being sent', () => {
   /** One entry that is being sent, and the next of its lane. */
@@ -58,8 +59,6 @@ test('a 401 for an entry that was removed pauses nothing, and the next one is se
   expect((await here.outbox.counts()).paused).toBeUndefined();
   expect(sent(here)).toEqual(['a', 'b']);
 });
-
-const noTabs = typeof BroadcastChannel !== 'function' || navigator.userAgent === 'Cloudflare-Workers';
 
 test.skipIf(noTabs)(
   'remove() by another tab while a write is sent: its caller gets an error at once',
