@@ -88,9 +88,9 @@ function waitForResult(
     // Deleted without a result: removed.
     if (!stored && (await queue.get(entry.key))) return;
     // The database was deleted while this page sends the entry: the origin may still accept it.
-    const attempt = wasRemoved ? undefined : attempts.get(entry.key);
-    isGone = !stored && attempt !== undefined;
-    if (isGone) return attempt?.then(() => look());
+    const attempt = stored || wasRemoved ? undefined : attempts.get(entry.key);
+    isGone = attempt !== undefined;
+    if (attempt) return attempt.then(() => look());
     end();
     if (stored) resolve(stored);
     else if (await queue.owner(entry.partition, entry.id)) reject(resultLost(entry.id));

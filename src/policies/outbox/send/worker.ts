@@ -69,7 +69,7 @@ export async function drainLane(
   return first && dueOf(first, 'all');
 }
 
-/** Callers whose entry is not stored any more wait for this attempt. */
+/** Keeps an attempt in `attempts` until it is over: callers whose entry has vanished from the store wait for it. */
 function underWay<T>({ key }: OutboxEntry, { attempts }: OutboxContext, attempt: Promise<T>): Promise<T> {
   const over = (): void => void (attempts.get(key) === ended && attempts.delete(key));
   const ended: Promise<void> = attempt.then(over, over);
