@@ -56,7 +56,7 @@ export class OutboxEvents {
     this.#channel = openChannel(`holdfast outbox ${pipeline.name}`, readMessage, (message) =>
       this.#dispatch({ ...message, remote: true }),
     );
-    pipeline.signal.addEventListener('abort', () => this.#channel?.close(), { once: true });
+    pipeline.onClose(() => this.#channel?.close());
   }
 
   /** @returns ends the subscription. */

@@ -51,6 +51,26 @@ describe('close', () => {
   });
 });
 
+test('an outbox in a Worker makes no abort signal before the first call', async () => {
+  const { AbortController: Platforms } = globalThis;
+  const host = testHost({ canShareIO: false });
+  let made = 0;
+  globalThis.AbortController = class extends Platforms {
+    constructor() {
+      super();
+      made++;
+    }
+  };
+  try {
+    const policy = outboxPolicy({ store: durableStore() }, memoryStore);
+    const fetch = pipeline([policy], { name: 'starting worker', partition: 'ann', host });
+    expect(made).toBe(0);
+    await fetch.close();
+  } finally {
+    globalThis.AbortController = Platforms;
+  }
+});
+
 test('a write without a key whose 201 arrives while the page closes is not sent again', async () => {
   const before = page({ idempotencyHeader: false });
   const unfinished = new ReadableStream({ start: (controller) => controller.enqueue(new Uint8Array(3)) });

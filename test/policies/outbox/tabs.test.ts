@@ -27,6 +27,7 @@ function otherTab({ store, host }: Page) {
     name: 'default',
     host,
     signal: end.signal,
+    onClose: (listener: () => void) => end.signal.addEventListener('abort', listener),
     partition: () => 'ann',
   } as unknown as PipelineContext;
   const queue = new Queue('default', readOutboxOptions({}, store));

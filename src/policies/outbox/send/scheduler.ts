@@ -47,11 +47,10 @@ export class LaneScheduler implements Scheduler {
 
   constructor(context: OutboxContext) {
     this.#context = context;
-    const stop = (): void => {
+    context.pipeline.onClose(() => {
       for (const cancel of this.#timers.values()) cancel();
       this.#timers.clear();
-    };
-    context.pipeline.signal.addEventListener('abort', stop, { once: true });
+    });
   }
 
   /** A lane is being drained, or waits for its lock. */

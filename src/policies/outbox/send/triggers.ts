@@ -31,15 +31,11 @@ export function subscribeTriggers(
     else hidden();
   };
   document?.addEventListener('visibilitychange', visible);
-  pipeline.signal.addEventListener(
-    'abort',
-    () => {
-      cancel();
-      unsubscribe();
-      document?.removeEventListener('visibilitychange', visible);
-    },
-    { once: true },
-  );
+  pipeline.onClose(() => {
+    cancel();
+    unsubscribe();
+    document?.removeEventListener('visibilitychange', visible);
+  });
 }
 
 /**
