@@ -1,7 +1,7 @@
 import { carriesCredentials } from '../../http/credentials.ts';
 import type { OutboxContext } from './context.ts';
 import type { OutboxEntry, Reason, ResultWithBody, StoredResult } from './queue/entry.ts';
-import type { Fence } from './queue/lease.ts';
+import type { Lease } from './queue/lease.ts';
 import type { EntryRecord } from './queue/records.ts';
 import * as transitions from './queue/transitions.ts';
 
@@ -10,9 +10,9 @@ export async function acknowledgeEntry(
   { queue, events, settings }: OutboxContext,
   entry: OutboxEntry,
   result: ResultWithBody,
-  fence?: Fence,
+  lease?: Lease,
 ): Promise<void> {
-  const found = await transitions.acknowledge(queue, entry, storable(result, settings.resultTtl), fence);
+  const found = await transitions.acknowledge(queue, entry, storable(result, settings.resultTtl), lease);
   // Removed in between: its removal was emitted. A browser that deletes the database emits nothing; waiting callers get their
   // result.
   if (!found) return events.recheck(entry.key, result);
@@ -33,12 +33,12 @@ export async function deadLetterEntry(
   fields: Partial<EntryRecord>,
   reason: Reason,
   response: ResultWithBody | undefined,
-  fence?: Fence,
+  lease?: Lease,
 ): Promise<boolean> {
   const base = response?.result ?? { id: entry.id, settledAt: pipeline.host.clock.now() };
   const result = { result: { ...base, delivered: false, reason }, body: response?.body };
   const stored = storable(result, settings.resultTtl);
-  if (!(await transitions.deadLetter(queue, entry, fields, reason, stored, fence))) return false;
+  if (!(await transitions.deadLetter(queue, entry, fields, reason, stored, lease))) return false;
   const { code, status } = reason;
   events.emit(entry, { type: 'dead-lettered', reason: code, status });
   const outcome = { outcome: 'dead-lettered', reason: code, status, meta: entry.meta } as const;

@@ -17,24 +17,17 @@ interface LeaseRecord {
   readonly until: number;
 }
 
-/** The right to change entries of a lane: a holder that has lost it changes nothing more. */
-export interface Fence {
-  readonly key: string;
-  /** In a change that reads `key`: whether the lane is still ours. */
-  isValid(get: Get): boolean;
-}
-
 /**
- * The right to send a lane, for stores that processes without common locks share. The holder renews it; one that slept for longer
- * has lost it.
+ * The right to send a lane and to change its entries, for stores that processes without common locks share. The holder renews it;
+ * one that slept for longer has lost it, and changes nothing more.
  *
  * @see Kleppmann, How to do distributed locking (2016): fencing tokens.
  */
-export class Lease implements Fence {
+export class Lease {
   readonly key: string;
   readonly token: number;
   readonly #store: AtomicStore;
-  readonly #place: Item;
+  readonly #place: Item<LeaseRecord>;
   readonly #host: Host;
   #until: number;
   #released = false;
@@ -77,6 +70,7 @@ export class Lease implements Fence {
     return this.#host.clock.now() >= this.#until;
   }
 
+  /** In a change that reads `key`: whether the lane is still ours. */
   isValid(get: Get): boolean {
     return this.#isOurs(get<LeaseRecord>(this.key));
   }
@@ -89,7 +83,7 @@ export class Lease implements Fence {
   }
 
   #isOurs(found: LeaseRecord | undefined): boolean {
-    const { holder, token } = this.#place.value as LeaseRecord;
+    const { holder, token } = this.#place.value;
     const isOurs = found?.token === token && found.holder === holder;
     // Once another holder was seen, it stays lost.
     if (!isOurs) this.#until = 0;
@@ -116,11 +110,8 @@ export class Lease implements Fence {
   #write(until: number): Promise<boolean> {
     return this.#store.change([this.key], ([found]) => {
       if (!this.#isOurs(found?.value as LeaseRecord | undefined)) return { changes: [], result: false };
-      const { value } = this.#place;
-      return {
-        changes: [{ put: { ...this.#place, value: { ...(value as LeaseRecord), until } } }],
-        result: true,
-      };
+      const value = { ...this.#place.value, until };
+      return { changes: [{ put: { ...this.#place, value } }], result: true };
     });
   }
 }

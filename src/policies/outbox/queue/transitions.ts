@@ -2,7 +2,7 @@ import type { Host } from '../../../core/contract.ts';
 import { type Change, isQuotaExceeded, type StoredBody } from '../../../core/store.ts';
 import { newKey } from '../../../http/idempotency.ts';
 import type { OutboxEntry, Reason, ResultWithBody } from './entry.ts';
-import type { Fence } from './lease.ts';
+import type { Lease } from './lease.ts';
 import { stopOrRelease } from './pauses.ts';
 import type { Queue } from './queue.ts';
 import {
@@ -21,7 +21,7 @@ type After = (found: EntryRecord) => EntryRecord | undefined;
 
 interface Details {
   /** Nothing changes if the lane was lost. */
-  readonly fence?: Fence | undefined;
+  readonly lease?: Lease | undefined;
   /** It changes all the same. */
   readonly alsoIfLost?: boolean;
   readonly body?: StoredBody | null;
@@ -38,7 +38,7 @@ async function transition(
   queue: Queue,
   entry: OutboxEntry,
   after: After,
-  { fence, alsoIfLost = false, body, result: given }: Details = {},
+  { lease, alsoIfLost = false, body, result: given }: Details = {},
 ): Promise<boolean> {
   const { key, partition, lane, coalesceKey } = entry;
   const { keys } = queue;
@@ -47,9 +47,9 @@ async function transition(
   const stored = given && (await queue.encryption.encryptResult(entry, given));
   let mayDoWithout = false;
   const write = (withoutRoom: boolean): Promise<boolean> =>
-    queue.change([key, keys.totals, unsent, pauses, fence?.key], true, (get) => {
+    queue.change([key, keys.totals, unsent, pauses, lease?.key], true, (get) => {
       const found = get<EntryRecord>(key);
-      const isOurs = fence?.isValid(get) !== false || alsoIfLost;
+      const isOurs = lease?.isValid(get) !== false || alsoIfLost;
       if (!isSameRevision(found, entry) || !isOurs) return { changes: [], result: false };
       const next = after(found);
       const isDead = next?.state === 'dead-letter';
@@ -90,8 +90,8 @@ export const acknowledge = (
   queue: Queue,
   entry: OutboxEntry,
   result: ResultWithBody,
-  fence?: Fence,
-): Promise<boolean> => transition(queue, entry, () => undefined, { result, fence, alsoIfLost: true });
+  lease?: Lease,
+): Promise<boolean> => transition(queue, entry, () => undefined, { result, lease, alsoIfLost: true });
 
 /** Removes an entry in any state, with its ids and its result. */
 export const remove = (queue: Queue, entry: OutboxEntry): Promise<boolean> =>
@@ -108,12 +108,12 @@ export const deadLetter = (
   fields: Partial<EntryRecord>,
   reason: Reason,
   { result, body }: ResultWithBody,
-  fence?: Fence,
+  lease?: Lease,
 ): Promise<boolean> =>
   withReason(queue, entry, reason, (written, isFull) =>
     transition(queue, entry, (found) => ({ ...found, ...fields, ...written, state: 'dead-letter' }), {
       result: { result: isFull ? result : { ...result, reason: { code: reason.code } }, body },
-      fence,
+      lease,
     }),
   );
 
@@ -124,32 +124,32 @@ export async function replaceRequest(
   { request, size, origin, key, body }: SerializedRequest,
   host: Host,
   fields: Partial<OutboxEntry> = {},
-  fence?: Fence,
+  lease?: Lease,
 ): Promise<boolean> {
   const { claimedAt: _, fingerprint: __, revision = 0, ...rest } = entry;
   // A request that was made from the old one still has the old key in its header.
   const idempotencyKey = key === undefined || key === entry.idempotencyKey ? newKey(host.random) : key;
   const after = { ...rest, ...fields, request, size, origin, idempotencyKey, revision: revision + 1 };
   const encrypted = await queue.encryption.encryptEntry(after, body);
-  return transition(queue, entry, () => encrypted.record, { body: encrypted.body ?? null, fence });
+  return transition(queue, entry, () => encrypted.record, { body: encrypted.body ?? null, lease });
 }
 
 /** Records that an attempt begins; from here on the entry is not unsent. */
-export const claim = (queue: Queue, entry: OutboxEntry, now: number, fence?: Fence): Promise<boolean> =>
-  patch(queue, entry, { claimedAt: now }, true, fence);
+export const claim = (queue: Queue, entry: OutboxEntry, now: number, lease?: Lease): Promise<boolean> =>
+  patch(queue, entry, { claimedAt: now }, true, lease);
 
 /** Changes fields of an entry, and its reason. */
 export const update = (
   queue: Queue,
   entry: OutboxEntry,
   { reason, ...fields }: Partial<OutboxEntry>,
-  fence?: Fence,
+  lease?: Lease,
 ): Promise<boolean> =>
   reason
     ? withReason(queue, entry, reason, (written) =>
-        patch(queue, entry, { ...fields, ...written }, false, fence),
+        patch(queue, entry, { ...fields, ...written }, false, lease),
       )
-    : patch(queue, entry, fields, false, fence);
+    : patch(queue, entry, fields, false, lease);
 
 /** Changes fields that nothing else depends on. */
 const patch = (
@@ -157,11 +157,11 @@ const patch = (
   entry: OutboxEntry,
   fields: Partial<EntryRecord>,
   strict: boolean,
-  fence: Fence | undefined,
+  lease: Lease | undefined,
 ): Promise<boolean> =>
-  queue.change([entry.key, fence?.key], strict, (get) => {
+  queue.change([entry.key, lease?.key], strict, (get) => {
     const found = get<EntryRecord>(entry.key);
-    if (!isSameRevision(found, entry) || fence?.isValid(get) === false) return { changes: [], result: false };
+    if (!isSameRevision(found, entry) || lease?.isValid(get) === false) return { changes: [], result: false };
     return { changes: [{ put: queue.item({ ...found, ...fields }) }], result: true };
   });
 
