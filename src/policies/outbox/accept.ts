@@ -7,7 +7,7 @@ import type { QueuePosition } from '../../primitives/locks.ts';
 import { expected } from '../../primitives/validate.ts';
 import type { OutboxContext } from './context.ts';
 import { type CallOutboxSettings, HOOK_TIMEOUT, type Merge, type OutboxSettings } from './options.ts';
-import { deserializeRequest, type OutboxEntry } from './queue/entry.ts';
+import type { OutboxEntry } from './queue/entry.ts';
 import {
   type Accepted,
   type EntryDraft,
@@ -15,7 +15,13 @@ import {
   readUnsent,
   type UnsentEntry,
 } from './queue/insert.ts';
-import { bodyOf, fingerprint, type SerializedRequest, serializeRequest } from './queue/serialize.ts';
+import {
+  bodyOf,
+  deserializeRequest,
+  fingerprint,
+  type SerializedRequest,
+  serializeRequest,
+} from './queue/serialize.ts';
 import { isTimeout } from './store-handle.ts';
 
 /** How often a merge starts again because other writes came in between. */

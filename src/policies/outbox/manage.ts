@@ -6,11 +6,11 @@ import { ConfigurationError } from '../../primitives/failure.ts';
 import { removeEntry } from './complete.ts';
 import type { OutboxContext } from './context.ts';
 import { purgePartition } from './queue/cleanup.ts';
-import { deserializeRequest, type OutboxEntry } from './queue/entry.ts';
+import type { OutboxEntry } from './queue/entry.ts';
 import { isPaused, readPauses, setPaused } from './queue/pauses.ts';
 import type { EntriesQuery, FlushOptions, FlushProgress } from './queue/queries.ts';
 import { sortableTimestamp } from './queue/records.ts';
-import { serializeRequest } from './queue/serialize.ts';
+import { deserializeRequest, serializeRequest } from './queue/serialize.ts';
 import { replaceRequest, requeue } from './queue/transitions.ts';
 import { dueIn } from './send/backoff.ts';
 

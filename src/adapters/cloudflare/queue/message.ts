@@ -1,5 +1,5 @@
 import type { Store, StoredBody } from '../../../core/store.ts';
-import { deserializeRequest } from '../../../policies/outbox/queue/entry.ts';
+import { deserializeRequest } from '../../../policies/outbox/queue/serialize.ts';
 import { decodeStoredBody, encodeStoredBody } from '../../../stores/bytes.ts';
 import type { QueuedWrite, WriteMessage } from './types.ts';
 

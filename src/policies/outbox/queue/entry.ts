@@ -1,4 +1,3 @@
-import { rememberBody, withHeader } from '../../../core/body/request-body.ts';
 import type { ResponseMetadata } from '../../../core/body/response.ts';
 import type { StoredBody } from '../../../core/store.ts';
 
@@ -112,31 +111,4 @@ export interface StoredResult {
   readonly reason?: Reason;
   /** Why the response body was not stored. */
   readonly bodyLost?: 'too large' | 'broken off';
-}
-
-/** Adds a key to a request that has none. @param name The header; `false` for none. */
-export const withKey = (request: Request, name: string | false, key: () => string): Request =>
-  name && !request.headers.has(name) ? withHeader(request, name, key()) : request;
-
-/**
- * The stored request.
- *
- * @param keyHeader The header for its key; `false` for none.
- */
-export function deserializeRequest(
-  { request, idempotencyKey }: Pick<OutboxEntry, 'request' | 'idempotencyKey'>,
-  body: StoredBody | undefined,
-  keyHeader: string | false = false,
-): Request {
-  const { url, method, credentials, mode, redirect, referrerPolicy } = request;
-  const headers = request.headers.map(([name, value]): [string, string] => [name, value]);
-  if (keyHeader && !headers.some(([name]) => name === keyHeader.toLowerCase()))
-    headers.push([keyHeader, idempotencyKey]);
-  const init: Record<string, unknown> = { method, headers };
-  // Workers and some servers' runtimes know fewer of these, and throw at unknown values.
-  for (const [name, value] of Object.entries({ credentials, redirect, referrerPolicy }))
-    if (value) init[name] = value;
-  if (mode === 'cors' || mode === 'same-origin') init.mode = mode;
-  if (body !== undefined) init.body = body;
-  return rememberBody(new Request(url, init), body);
 }

@@ -1,4 +1,4 @@
-import { hasBody, readStorableBody } from '../../../core/body/request-body.ts';
+import { hasBody, readStorableBody, rememberBody } from '../../../core/body/request-body.ts';
 import type { Host } from '../../../core/contract.ts';
 import { CapacityError } from '../../../core/errors.ts';
 import type { StoredBody } from '../../../core/store.ts';
@@ -80,6 +80,29 @@ export async function serializeRequest(
     key: (idempotencyHeader && request.headers.get(idempotencyHeader)) || undefined,
     omittedHeaders: authorize ? [] : dropped,
   };
+}
+
+/**
+ * The stored request.
+ *
+ * @param keyHeader The header for its key; `false` for none.
+ */
+export function deserializeRequest(
+  { request, idempotencyKey }: Pick<OutboxEntry, 'request' | 'idempotencyKey'>,
+  body: StoredBody | undefined,
+  keyHeader: string | false = false,
+): Request {
+  const { url, method, credentials, mode, redirect, referrerPolicy } = request;
+  const headers = request.headers.map(([name, value]): [string, string] => [name, value]);
+  if (keyHeader && !headers.some(([name]) => name === keyHeader.toLowerCase()))
+    headers.push([keyHeader, idempotencyKey]);
+  const init: Record<string, unknown> = { method, headers };
+  // Workers and some servers' runtimes know fewer of these, and throw at unknown values.
+  for (const [name, value] of Object.entries({ credentials, redirect, referrerPolicy }))
+    if (value) init[name] = value;
+  if (mode === 'cors' || mode === 'same-origin') init.mode = mode;
+  if (body !== undefined) init.body = body;
+  return rememberBody(new Request(url, init), body);
 }
 
 function bytesOf(body: StoredBody | undefined): number {

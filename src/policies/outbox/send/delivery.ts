@@ -1,5 +1,5 @@
 import { readUpTo } from '../../../core/body/read-body.ts';
-import { withBody } from '../../../core/body/request-body.ts';
+import { withBody, withHeader } from '../../../core/body/request-body.ts';
 import { responseMetadata } from '../../../core/body/response.ts';
 import type { Call, PipelineContext } from '../../../core/contract.ts';
 import { StorageError } from '../../../core/errors.ts';
@@ -10,16 +10,10 @@ import { withDeadline } from '../../../primitives/clock.ts';
 import { ConfigurationError } from '../../../primitives/failure.ts';
 import type { OutboxContext } from '../context.ts';
 import { HOOK_TIMEOUT } from '../options.ts';
-import {
-  deserializeRequest,
-  type EntryWithBody,
-  type OutboxEntry,
-  type Reason,
-  type ResultWithBody,
-  withKey,
-} from '../queue/entry.ts';
+import type { EntryWithBody, OutboxEntry, Reason, ResultWithBody } from '../queue/entry.ts';
 import type { Lease } from '../queue/lease.ts';
 import { type EntryRecord, isSameRevision } from '../queue/records.ts';
+import { deserializeRequest } from '../queue/serialize.ts';
 import { claim, update } from '../queue/transitions.ts';
 import {
   classifyError,
@@ -160,8 +154,9 @@ async function prepare(
     } catch (error) {
       return { is: 'retry', reason: reasonOf(error, hookFailed('authorize', error)), cost: 'none' };
     }
+    let whole = signed || request;
     // A new request of the hook may lack the key.
-    const whole = signed ? withKey(signed, name, () => entry.idempotencyKey) : request;
+    if (signed && name && !signed.headers.has(name)) whole = withHeader(signed, name, entry.idempotencyKey);
     return { request: whole.bodyUsed ? withFreshBody(whole, request, body) : whole, body };
   } catch (error) {
     return { is: 'retry', reason: reasonOf(error), cost: 'none' };

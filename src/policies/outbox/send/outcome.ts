@@ -8,7 +8,8 @@ import { withDeadline } from '../../../primitives/clock.ts';
 import { isFailure } from '../../../primitives/failure.ts';
 import { originOf } from '../../../primitives/request.ts';
 import { HOOK_TIMEOUT, type OutboxSettings } from '../options.ts';
-import { deserializeRequest, type OutboxEntry, type Reason } from '../queue/entry.ts';
+import type { OutboxEntry, Reason } from '../queue/entry.ts';
+import { deserializeRequest } from '../queue/serialize.ts';
 
 /** Attempts with a 409 before it counts as a conflict: the key may still be in process from an attempt without a response. */
 const CONFLICT_TRIES = 3;
