@@ -3,15 +3,14 @@ import { currentPartition } from '../../core/user.ts';
 import { newKey } from '../../http/idempotency.ts';
 import { notify } from '../../primitives/emitter.ts';
 import { ConfigurationError } from '../../primitives/failure.ts';
-import { removeEntry } from './complete.ts';
 import type { OutboxContext } from './context.ts';
 import { purgePartition } from './queue/cleanup.ts';
-import type { OutboxEntry } from './queue/entry.ts';
+import type { OutboxEntry, StoredResult } from './queue/entry.ts';
 import { isPaused, readPauses, setPaused } from './queue/pauses.ts';
 import type { EntriesQuery, FlushOptions, FlushProgress } from './queue/queries.ts';
 import { sortableTimestamp } from './queue/records.ts';
 import { deserializeRequest, serializeRequest } from './queue/serialize.ts';
-import { replaceRequest, requeue } from './queue/transitions.ts';
+import { remove, replaceRequest, requeue } from './queue/transitions.ts';
 import { dueIn } from './send/backoff.ts';
 
 export interface OutboxCounts {
@@ -107,6 +106,26 @@ export async function resume(
   events.emitOf(partition, { type: 'outbox-resumed', lane });
 }
 
+/** Removes an entry in any state. @returns whether it was there. */
+export async function removeEntry(
+  entry: OutboxEntry,
+  { queue, events, scheduler, pipeline }: OutboxContext,
+): Promise<boolean> {
+  const { id, meta, partition, lane, key } = entry;
+  if (!(await remove(queue, entry))) {
+    // If it was delivered just now, waiting callers read that result.
+    events.recheck(key);
+    return false;
+  }
+  const settledAt = pipeline.host.clock.now();
+  const result: StoredResult = { id, settledAt, delivered: false, reason: { code: 'removed' } };
+  events.emit(entry, { type: 'removed' });
+  events.emit(entry, { type: 'settled', outcome: 'removed', meta }, { result, body: undefined });
+  // It may have stopped its lane.
+  if (entry.blockLaneOnFailure) void scheduler.drain(partition, lane);
+  return true;
+}
+
 /** Removes the entries of a user in a state. @returns how many. */
 export async function removeAll(
   partition: string,
@@ -116,7 +135,7 @@ export async function removeAll(
   for (let removed = 0; ; ) {
     const entries = await context.queue.list(partition, { state, limit: PAGE }, 'best-effort');
     if (entries.length === 0) return removed;
-    for (const entry of entries) if (await removeEntry(context, entry)) removed++;
+    for (const entry of entries) if (await removeEntry(entry, context)) removed++;
   }
 }
 

@@ -7,7 +7,6 @@ import { SAFE_METHODS } from '../../http/idempotency.ts';
 import { createAborter } from '../../primitives/abort.ts';
 import { ConfigurationError } from '../../primitives/failure.ts';
 import { matches } from '../../primitives/request.ts';
-import { removeEntry } from './complete.ts';
 import type { OutboxContext } from './context.ts';
 import { createContext } from './create-context.ts';
 import { awaitResult, enqueue } from './enqueue.ts';
@@ -24,6 +23,7 @@ import {
   type OutboxCounts,
   pause,
   removeAll,
+  removeEntry,
   replay,
   requestOf,
   resume,
@@ -215,7 +215,7 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
       async remove(id: string) {
         const mine = open();
         const entry = await mine.queue.find(mine.pipeline.partition(), id, 'best-effort');
-        return entry ? removeEntry(mine, entry) : false;
+        return entry ? removeEntry(entry, mine) : false;
       },
       async purge() {
         const mine = open();

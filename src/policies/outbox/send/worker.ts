@@ -1,13 +1,13 @@
+import { carriesCredentials } from '../../../http/credentials.ts';
 import { withDeadline } from '../../../primitives/clock.ts';
 import { isFailure } from '../../../primitives/failure.ts';
-import { acknowledgeEntry, deadLetterEntry } from '../complete.ts';
 import type { OutboxContext } from '../context.ts';
 import { HOOK_TIMEOUT } from '../options.ts';
 import type { EntryWithBody, OutboxEntry, Reason, ResultWithBody } from '../queue/entry.ts';
 import type { Lease } from '../queue/lease.ts';
 import { isPaused, readPauses } from '../queue/pauses.ts';
 import { serializeRequest } from '../queue/serialize.ts';
-import { replaceRequest, update } from '../queue/transitions.ts';
+import * as transitions from '../queue/transitions.ts';
 import { dueIn, type Respect, type Schedule, scheduleRetry } from './backoff.ts';
 import { deliver, type EntryToSend } from './delivery.ts';
 import { brief, hookFailed, isAtMostOnce, type SendOutcome } from './outcome.ts';
@@ -100,7 +100,7 @@ async function send(sending: EntryToSend, context: OutboxContext): Promise<boole
     case 'skip':
       return true;
     case 'ack':
-      await acknowledgeEntry(context, entry, response as ResultWithBody, lease);
+      await acknowledge(sending, response as ResultWithBody, context);
       return true;
     case 'dead-letter':
       return deadLetter(sending, { attempts: entry.attempts + 1 }, outcome.reason, response, context);
@@ -108,13 +108,14 @@ async function send(sending: EntryToSend, context: OutboxContext): Promise<boole
       return replace(sending, outcome, response, context);
     case 'retry':
       return retryLater(sending, outcome, response, context);
-    default:
+    default: {
+      const fields = { reason: outcome.reason, claimedAt: entry.claimedAt };
       // An entry that was removed says nothing of the others: the next one asks for itself.
-      if (!(await update(queue, entry, { reason: outcome.reason, claimedAt: entry.claimedAt }, lease)))
-        return false;
+      if (!(await transitions.update(queue, entry, fields, lease))) return false;
       gate.pause(entry.partition);
       events.emit(entry, { type: 'outbox-auth-required' });
       return false;
+    }
   }
 }
 
@@ -138,7 +139,7 @@ async function retryLater(
     conflicts: reason.status === 409 ? (entry.conflicts ?? 0) + 1 : 0,
     ...(!mayHaveArrived && { claimedAt: entry.claimedAt }),
   };
-  if (await update(queue, entry, after, lease))
+  if (await transitions.update(queue, entry, after, lease))
     events.emit(entry, { type: 'postponed', at: next.notBefore, cause: reason });
   return false;
 }
@@ -158,7 +159,8 @@ async function replace(
   try {
     // Its body may never end, and the lane waits for it.
     const content = await withDeadline(HOOK_TIMEOUT, pipeline, serializeRequest(request, settings, pipeline));
-    await replaceRequest(queue, entry, content, pipeline.host, { attempts, reason }, lease);
+    const fields = { attempts, reason };
+    await transitions.replaceRequest(queue, entry, content, pipeline.host, fields, lease);
     return true;
   } catch (error) {
     if (pipeline.signal.aborted) return false;
@@ -169,14 +171,51 @@ async function replace(
   }
 }
 
-/** @param schedule With the attempts that it has had. */
+/** First on the disk, then as events. @throws the store's error; the entry stays queued. */
+async function acknowledge(
+  { entry, lease }: EntryToSend,
+  response: ResultWithBody,
+  { queue, events, settings }: OutboxContext,
+): Promise<void> {
+  const stored = storable(response, settings.resultTtl);
+  // If it was removed in between, that was emitted. A browser that deletes the database emits nothing: waiting callers get their
+  // result.
+  if (!(await transitions.acknowledge(queue, entry, stored, lease)))
+    return events.recheck(entry.key, response);
+  const status = response.result.response?.status ?? 0;
+  events.emit(entry, { type: 'delivered', status });
+  events.emit(entry, { type: 'settled', outcome: 'delivered', status, meta: entry.meta }, response);
+}
+
+/**
+ * Makes an entry a dead letter, unless it has changed or the lane was lost.
+ *
+ * @param schedule With the attempts that it has had.
+ * @returns true: the lane goes on with the entry that is first then.
+ */
 async function deadLetter(
   { entry, lease }: EntryToSend,
   schedule: Partial<Schedule>,
   reason: Reason,
   response: ResultWithBody | undefined,
-  context: OutboxContext,
+  { queue, events, settings, pipeline }: OutboxContext,
 ): Promise<boolean> {
-  await deadLetterEntry(context, entry, { ...schedule, claimedAt: undefined }, reason, response, lease);
+  const base = response?.result ?? { id: entry.id, settledAt: pipeline.host.clock.now() };
+  const result = { result: { ...base, delivered: false, reason }, body: response?.body };
+  const stored = storable(result, settings.resultTtl);
+  const fields = { ...schedule, claimedAt: undefined };
+  if (!(await transitions.deadLetter(queue, entry, fields, reason, stored, lease))) return true;
+  const { code, status } = reason;
+  events.emit(entry, { type: 'dead-lettered', reason: code, status });
+  const outcome = { outcome: 'dead-lettered', reason: code, status, meta: entry.meta } as const;
+  events.emit(entry, { type: 'settled', ...outcome }, result);
   return true;
+}
+
+/** The result as it is stored: always a record, so that a reused id is recognised. */
+function storable({ result, body }: ResultWithBody, ttl: number): ResultWithBody {
+  const { response, ...bare } = result;
+  if (!response || ttl === 0) return { result: bare, body: undefined };
+  const headers = response.headers.filter(([name]) => !carriesCredentials(name));
+  return { result: { ...bare, response: { ...response, headers } }, body };
 }
