@@ -100,20 +100,18 @@ export async function deliver(
     // A request that never went out is not ambiguous.
     return { outcome: hasLeft ? resolveAmbiguous(outcome, entry, settings) : outcome };
   }
-  const asked = call.attempts.at(-1)?.origin ?? entry.origin;
-  const outcome = await evaluateResponse(response, asked, entry, prepared.body, call, settings);
+  const outcome = await evaluateResponse(response, entry, prepared.body, call, settings);
   const body = await bodyOf(response, call);
-  const reason = 'reason' in outcome ? withProblem(outcome.reason, response, body) : undefined;
   const result = {
     id: entry.id,
     settledAt: clock.now(),
     delivered: outcome.is === 'ack',
     response: { ...responseMetadata(response), headers: [...response.headers] },
-    ...(reason && { reason }),
     ...(typeof body === 'string' && { bodyLost: body }),
   };
   return {
-    outcome: reason && 'reason' in outcome ? { ...outcome, reason } : outcome,
+    outcome:
+      'reason' in outcome ? { ...outcome, reason: withProblem(outcome.reason, response, body) } : outcome,
     response: { result, body: typeof body === 'string' ? undefined : body },
   };
 }

@@ -33,8 +33,6 @@ export type SendOutcome =
       readonly reason: Reason;
       readonly cost: AttemptCost;
       readonly wait?: number | undefined;
-      /** The application says that the response is not the origin's. */
-      readonly isForeign?: boolean;
     }
   /** The origin wants credentials. */
   | { readonly is: 'pause'; readonly reason: Reason }
@@ -65,10 +63,10 @@ export function classifyResponse(response: Response, asked: string, now: number)
  * Whether the write may have taken effect. Statuses that say that the request was not processed (408, 425, 429, 503) are clear. A
  * redirect to another origin is not: it may be the response to a write that took effect.
  */
-const isAmbiguous = ({ reason, cost, isForeign }: Extract<SendOutcome, { is: 'retry' }>): boolean =>
+const isAmbiguous = ({ reason, cost }: Extract<SendOutcome, { is: 'retry' }>): boolean =>
   reason.code === 'http'
     ? ![408, 425, 429, 503].includes(reason.status ?? 0)
-    : (cost === 'attempt' || cost === 'unreachable') && !isForeign;
+    : cost === 'attempt' || cost === 'unreachable';
 
 export function classifyError(error: unknown, now: number): SendOutcome {
   const failure = isFailure(error) ? error : undefined;
@@ -101,7 +99,6 @@ function costOf(category: string | undefined): AttemptCost {
 /** Evaluates a response, with the hooks of the application. @param sent The body that was sent. */
 export async function evaluateResponse(
   response: Response,
-  asked: string,
   entry: OutboxEntry,
   sent: StoredBody | undefined,
   call: Call,
@@ -109,14 +106,16 @@ export async function evaluateResponse(
 ): Promise<SendOutcome> {
   const { isDelivered, onConflict } = settings;
   const { status } = response;
+  const asked = call.attempts.at(-1)?.origin ?? entry.origin;
   const outcome = classifyResponse(response, asked, call.host.clock.now());
   if (outcome.is === 'ack' && isDelivered) {
     const said = await askHook('isDelivered', response, call, (copy) => isDelivered(copy, entry));
     if (said.value) return outcome;
-    const isForeign = said.message === undefined;
-    const reason: Reason = { code: 'not-accepted', status, ...(!isForeign && { message: said.message }) };
-    const again: SendOutcome = { is: 'retry', reason, cost: 'unreachable', isForeign };
-    return resolveAmbiguous(again, entry, settings);
+    const { message } = said;
+    const reason: Reason = { code: 'not-accepted', status, ...(message !== undefined && { message }) };
+    const again: SendOutcome = { is: 'retry', reason, cost: 'unreachable' };
+    // A response that is not the origin's says that the write did not arrive; a hook that failed says nothing.
+    return message === undefined ? again : resolveAmbiguous(again, entry, settings);
   }
   if (outcome.is !== 'conflict') return resolveAmbiguous(outcome, entry, settings);
   const { reason } = outcome;
