@@ -1,11 +1,37 @@
 import type { Call } from '../../core/contract.ts';
+import { StorageError } from '../../core/errors.ts';
+import { chance } from '../../http/idempotency.ts';
 import { follow } from '../../primitives/abort.ts';
-import { withDeadline } from '../../primitives/clock.ts';
-import { accept } from './accept.ts';
+import { DeadlineError, withDeadline } from '../../primitives/clock.ts';
+import { isFailure } from '../../primitives/failure.ts';
+import type { QueuePosition } from '../../primitives/locks.ts';
+import { expected } from '../../primitives/validate.ts';
 import type { OutboxContext } from './context.ts';
-import type { CallOutboxSettings } from './options.ts';
+import { type CallOutboxSettings, HOOK_TIMEOUT, type Merge } from './options.ts';
 import type { OutboxEntry, ResultWithBody } from './queue/entry.ts';
-import { queuedResponse, ResultLostError, resultLost, toResponse, UndeliveredError } from './results.ts';
+import {
+  type Accepted,
+  createDraft,
+  type EntryDraft,
+  prepareInsert,
+  readUnsent,
+  type UnsentEntry,
+} from './queue/insert.ts';
+import {
+  bodyOf,
+  deserializeRequest,
+  fingerprint,
+  type SerializedRequest,
+  serializeRequest,
+} from './queue/serialize.ts';
+import { queuedResponse, ResultLostError, toResponse, UndeliveredError, waitForResult } from './results.ts';
+import { isTimeout } from './store-handle.ts';
+
+/** How often a merge starts again because other writes came in between. */
+const MERGES = 20;
+
+/** How long a write waits for earlier writes of its lane that are still being read, in ms: a body may never end. */
+const PREDECESSOR_TIMEOUT = 10_000;
 
 /** Enqueues a write, and responds with its result, or with 202 if that takes too long. */
 export async function enqueue(
@@ -70,50 +96,120 @@ function resultResponse(settled: ResultWithBody, entry: OutboxEntry): Response {
 }
 
 /**
- * Waits for the result of an entry, from this page or another one.
+ * Commits a write. It is accepted once it is committed; from then on it is kept, also if the caller aborts.
  *
- * @returns `end` ends the wait; `look` reads whether the result is there already; `isGone`: the entry is not stored any more, and the
- *   origin may still accept it.
+ * @throws {StorageError} if the store did not accept it; code `storage-unknown` if only the store knows.
  */
-function waitForResult(
-  entry: OutboxEntry,
-  { queue, events, attempts }: OutboxContext,
-  resolve: (settled: ResultWithBody) => void,
-  reject: (error: unknown) => void,
-): { end: () => void; look: () => Promise<void>; isGone: () => boolean } {
-  let isGone = false;
-  const read = async (wasRemoved: boolean): Promise<void> => {
-    isGone = false;
-    const stored = await queue.result(entry.key, entry.partition);
-    // Deleted without a result: removed.
-    if (!stored && (await queue.get(entry.key))) return;
-    // The database was deleted while this page sends the entry: the origin may still accept it.
-    const attempt = stored || wasRemoved ? undefined : attempts.get(entry.key);
-    isGone = attempt !== undefined;
-    if (attempt) return attempt.then(() => look());
-    end();
-    if (stored) resolve(stored);
-    else if (await queue.owner(entry.partition, entry.id)) reject(resultLost(entry.id));
-    else reject(new UndeliveredError('outbox-removed', entry.id, { code: 'removed' }));
-  };
-  const look = (wasRemoved = false): Promise<void> => read(wasRemoved).catch(reject);
-  const end = events.watchEntry(entry.key, ({ event, result }) => {
-    if (event && event.type !== 'settled') return;
-    // Another tab has the result, and the store has it.
-    if (!result) return void look(event?.outcome === 'removed');
-    end();
-    resolve(result);
-  });
-  return { end, look, isGone: () => isGone };
+async function accept(
+  request: Request,
+  call: Call,
+  wanted: CallOutboxSettings,
+  context: OutboxContext,
+): Promise<Accepted> {
+  const { queue, settings, turns } = context;
+  const { id, lane = call.origin, coalesce } = wanted;
+  const { partition, origin } = call;
+  // A lane keeps the order of the calls, and some bodies take longer to read than others.
+  const turn = turns.take(`${encodeURIComponent(partition)} ${lane}`);
+  try {
+    for (let tries = 0; tries < MERGES; tries++) {
+      const unsent =
+        coalesce && (await reading(readUnsent(queue, partition, lane, coalesce.key), call, context));
+      const merged = unsent?.entry && typeof coalesce?.merge === 'function' ? unsent.entry : undefined;
+      const whole = merged
+        ? await mergeRequests(merged, request, coalesce?.merge as Merge, call, context)
+        : request;
+      const content = await serializeRequest(whole, settings, call);
+      const draft = createDraft(call, { ...wanted, lane }, content, settings, merged);
+      // Of the write before the merge: the application may repeat it as it was.
+      const body = merged ? await bodyOf(request, call, settings.maxEntryBytes) : content.body;
+      const print = id === undefined ? {} : { fingerprint: await fingerprint(request, body ?? undefined) };
+      const accepted = await commit({ ...draft, ...print }, content, call, unsent, turn, context);
+      if (accepted) return accepted;
+    }
+  } finally {
+    turn.end();
+  }
+  const error = `could not coalesce '${coalesce?.key}' after ${MERGES} attempts (concurrent writes)`;
+  throw new StorageError(error, { origin });
 }
 
-/** @throws {ClosedError} when the pipeline closes first. */
-export async function awaitResult(entry: OutboxEntry, context: OutboxContext): Promise<ResultWithBody> {
-  let end = (): void => {};
-  const result = new Promise<ResultWithBody>((resolve, reject) => {
-    const wait = waitForResult(entry, context, resolve, reject);
-    end = wait.end;
-    void wait.look();
+/** @returns `undefined` if another write came in between: the merge starts again. */
+async function commit(
+  draft: EntryDraft,
+  { body, omittedHeaders: names }: SerializedRequest,
+  call: Call,
+  unsent: UnsentEntry | undefined,
+  turn: QueuePosition,
+  context: OutboxContext,
+): Promise<Accepted | undefined> {
+  const { queue, settings, scheduler } = context;
+  const { signal, host } = call;
+  const insert = await prepareInsert(queue, settings, draft, body, chance(host.random), unsent);
+  if (turn.before) await withDeadline(PREDECESSOR_TIMEOUT, call, turn.before).catch(() => {});
+  signal.throwIfAborted();
+  let isAsked = false;
+  const inserting = insert(() => {
+    // A rejected caller may repeat the write: it must not be committed later.
+    signal.throwIfAborted();
+    isAsked = true;
   });
-  return withDeadline(Infinity, context.pipeline, result).finally(end);
+  turn.end();
+  try {
+    const accepted = await withDeadline(Infinity, call, inserting);
+    if (accepted && !accepted.known && names.length) {
+      const { id, origin, lane } = accepted.entry;
+      call.emit?.({ type: 'headers-dropped', id, origin, lane, names });
+    }
+    return accepted;
+  } catch (cause) {
+    // It may be committed after its caller has aborted.
+    inserting.then(
+      (accepted) => accepted && void scheduler.drain(accepted.entry.partition, accepted.entry.lane),
+      () => {},
+    );
+    throw rejection(cause, call, context, isAsked);
+  }
+}
+
+/** One request for the queued write and the new one. */
+async function mergeRequests(
+  entry: OutboxEntry,
+  later: Request,
+  merge: Merge,
+  call: Call,
+  context: OutboxContext,
+): Promise<Request> {
+  const earlier = deserializeRequest(entry, await reading(context.queue.body(entry), call, context));
+  const both = await withDeadline(HOOK_TIMEOUT, call, merge(earlier, later.clone())).catch((error) => {
+    if (!(error instanceof DeadlineError)) throw error;
+  });
+  return expected(
+    'a function that returns a Request within 30 s',
+    both instanceof Request,
+    both as Request,
+    'outbox.coalesce.merge',
+  );
+}
+
+/** Reads before the commit. @throws {StorageError} if the store fails: nothing was accepted. */
+const reading = <T>(work: Promise<T>, call: Call, context: OutboxContext): Promise<T> =>
+  withDeadline(Infinity, call, work).catch((cause) => {
+    throw rejection(cause, call, context, false);
+  });
+
+/** Our own stores report reliably that nothing was stored; a store of the application that has seen the write may not. */
+function rejection(
+  cause: unknown,
+  { signal, origin }: Call,
+  { settings }: OutboxContext,
+  isAsked: boolean,
+): unknown {
+  if (signal.aborted || (isFailure(cause) && !isTimeout(cause))) return cause;
+  const what = isAsked ? 'timed out; the write may or may not have been stored' : 'did not accept the write';
+  return new StorageError(`${settings.store.name} ${what}: ${cause}`, {
+    code: isAsked ? 'storage-unknown' : 'storage',
+    origin,
+    cause,
+  });
 }

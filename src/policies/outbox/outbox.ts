@@ -9,7 +9,7 @@ import { ConfigurationError } from '../../primitives/failure.ts';
 import { matches } from '../../primitives/request.ts';
 import type { OutboxContext } from './context.ts';
 import { createContext } from './create-context.ts';
-import { awaitResult, enqueue } from './enqueue.ts';
+import { enqueue } from './enqueue.ts';
 import type { OutboxNotification } from './events.ts';
 import {
   clear,
@@ -51,7 +51,7 @@ import {
   readQuery,
   readReplay,
 } from './queue/queries.ts';
-import { resultLost, toResponse, UndeliveredError } from './results.ts';
+import { awaitResult, resultLost, toResponse, UndeliveredError } from './results.ts';
 
 /** @typeParam Meta The application's data of an entry. */
 export interface Outbox<Meta = unknown> extends Stage {

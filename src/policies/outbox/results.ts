@@ -1,7 +1,9 @@
 import { createResponse } from '../../core/body/response.ts';
 import { watchBody } from '../../core/body/watched-response.ts';
 import { SOURCE_HEADER } from '../../core/outcome.ts';
+import { withDeadline } from '../../primitives/clock.ts';
 import { HoldfastError } from '../../primitives/failure.ts';
+import type { OutboxContext } from './context.ts';
 import type { OutboxEntry, Reason, ResultWithBody } from './queue/entry.ts';
 
 /** A write will not be delivered by itself; it is kept as a dead letter, with the reason, or was removed. */
@@ -66,4 +68,53 @@ export function queuedResponse({ id, request }: OutboxEntry): Response {
       'holdfast-outbox-id': encodeURIComponent(id),
     },
   );
+}
+
+/**
+ * Waits for the result of an entry, from this page or another one.
+ *
+ * @returns `end` ends the wait; `look` reads whether the result is there already; `isGone`: the entry is not stored any more, and the
+ *   origin may still accept it.
+ */
+export function waitForResult(
+  entry: OutboxEntry,
+  { queue, events, attempts }: OutboxContext,
+  resolve: (settled: ResultWithBody) => void,
+  reject: (error: unknown) => void,
+): { end: () => void; look: () => Promise<void>; isGone: () => boolean } {
+  let isGone = false;
+  const read = async (wasRemoved: boolean): Promise<void> => {
+    isGone = false;
+    const stored = await queue.result(entry.key, entry.partition);
+    // Deleted without a result: removed.
+    if (!stored && (await queue.get(entry.key))) return;
+    // The database was deleted while this page sends the entry: the origin may still accept it.
+    const attempt = stored || wasRemoved ? undefined : attempts.get(entry.key);
+    isGone = attempt !== undefined;
+    if (attempt) return attempt.then(() => look());
+    end();
+    if (stored) resolve(stored);
+    else if (await queue.owner(entry.partition, entry.id)) reject(resultLost(entry.id));
+    else reject(new UndeliveredError('outbox-removed', entry.id, { code: 'removed' }));
+  };
+  const look = (wasRemoved = false): Promise<void> => read(wasRemoved).catch(reject);
+  const end = events.watchEntry(entry.key, ({ event, result }) => {
+    if (event && event.type !== 'settled') return;
+    // Another tab has the result, and the store has it.
+    if (!result) return void look(event?.outcome === 'removed');
+    end();
+    resolve(result);
+  });
+  return { end, look, isGone: () => isGone };
+}
+
+/** @throws {ClosedError} when the pipeline closes first. */
+export async function awaitResult(entry: OutboxEntry, context: OutboxContext): Promise<ResultWithBody> {
+  let end = (): void => {};
+  const result = new Promise<ResultWithBody>((resolve, reject) => {
+    const wait = waitForResult(entry, context, resolve, reject);
+    end = wait.end;
+    void wait.look();
+  });
+  return withDeadline(Infinity, context.pipeline, result).finally(end);
 }

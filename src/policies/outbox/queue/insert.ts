@@ -1,10 +1,14 @@
+import type { Call } from '../../../core/contract.ts';
 import { CapacityError } from '../../../core/errors.ts';
 import type { Change, StoredBody } from '../../../core/store.ts';
+import { chance, newKey } from '../../../http/idempotency.ts';
 import { HoldfastError } from '../../../primitives/failure.ts';
-import type { OutboxSettings } from '../options.ts';
+import { expected } from '../../../primitives/validate.ts';
+import type { CallOutboxSettings, OutboxSettings } from '../options.ts';
 import type { OutboxEntry } from './entry.ts';
 import type { Queue } from './queue.ts';
 import { EMPTY_TOTALS, type EntryRecord, type IdRecord, sortableTimestamp, type Totals } from './records.ts';
+import type { SerializedRequest } from './serialize.ts';
 
 /** A write before it has its id and key. */
 export type EntryDraft = Omit<OutboxEntry, 'id' | 'key'> & { readonly id?: string | undefined };
@@ -23,10 +27,49 @@ export interface UnsentEntry {
   readonly entry?: OutboxEntry;
 }
 
+/** The entry to insert: the write with the options of its call. @param merged The queued write that goes out with it. */
+export function createDraft(
+  { partition, host, options }: Call,
+  { id, lane, meta, coalesce, ...own }: CallOutboxSettings & { readonly lane: string },
+  { request, size, origin, key }: SerializedRequest,
+  settings: OutboxSettings,
+  merged: OutboxEntry | undefined,
+): EntryDraft {
+  const now = host.clock.now();
+  const { outbox: _, retry: __, ...rest } = options;
+  const { expiresAfter = settings.expiresAfter, blockLaneOnFailure = settings.blockLaneOnFailure } = own;
+  // The stricter options of two writes that go out as one.
+  const isOnce = [own, ...(merged ? [merged] : [])].some(
+    ({ delivery = settings.delivery }) => delivery === 'at-most-once',
+  );
+  const delivery = merged && isOnce ? 'at-most-once' : own.delivery;
+  return {
+    id,
+    idempotencyKey: key ?? newKey(host.random),
+    partition,
+    lane,
+    origin,
+    state: 'waiting',
+    acceptedAt: now,
+    expiresAt: now + expiresAfter,
+    ...(own.expiresAfter !== undefined && { ttl: own.expiresAfter }),
+    notBefore: 0,
+    attempts: 0,
+    request,
+    size,
+    options: plain(rest),
+    ...(meta !== undefined && { meta: settings.encryption ? asJSON(meta) : meta }),
+    ...(coalesce && { coalesceKey: coalesce.key }),
+    ...((blockLaneOnFailure || merged?.blockLaneOnFailure) && { blockLaneOnFailure: true }),
+    ...(delivery && { delivery }),
+    ...(settings.encryption && { cipherContext: chance(host.random) }),
+  };
+}
+
 /**
  * Prepares a write for the commit.
  *
- * @param chance Makes ids of the same moment different.
+ * @param suffix Makes ids of the same moment different.
  * @param unsent The unsent entry of the `coalesce` key; `draft` is already merged with it.
  * @returns commits it with its key, ids and pointers as one atomic change, in the order in which such functions are called.
  */
@@ -35,7 +78,7 @@ export async function prepareInsert(
   limits: Pick<OutboxSettings, 'maxEntries' | 'maxBytes'>,
   draft: EntryDraft,
   body: StoredBody | undefined,
-  chance: string,
+  suffix: string,
   unsent?: UnsentEntry,
 ): Promise<(onBeforeWrite: () => void) => Promise<Accepted | undefined>> {
   const { keys, encryption } = queue;
@@ -65,7 +108,7 @@ export async function prepareInsert(
         return { changes: [], result: undefined };
 
       const totals = grown(get<Totals>(keys.totals) ?? EMPTY_TOTALS, before, record, limits);
-      const made = `${sortableTimestamp(totals.lastTimestamp)}-${chance}`;
+      const made = `${sortableTimestamp(totals.lastTimestamp)}-${suffix}`;
       const inserted = before
         ? merged(before, record, id)
         : { ...record, id: id ?? made, key: keys.entry(made) };
@@ -163,4 +206,21 @@ function merged(before: EntryRecord, later: EntryRecord, id: string | undefined)
     revision: revision + 1,
     ...(all.length > 0 && { aliases: all }),
   };
+}
+
+/** The part of the options that can be stored: functions and signals are left out. */
+const plain = (options: Record<string, unknown>): Record<string, unknown> =>
+  // JSON has no infinity; as a limit, `false` means the same.
+  JSON.parse(JSON.stringify(options, (_, value) => (value === Infinity ? false : value)));
+
+/** Rejects data that JSON would change. */
+const asJSON = (meta: unknown): unknown =>
+  expected('JSON, which can be encrypted', isJSON(meta), meta, 'outbox.meta');
+
+function isJSON(value: unknown, above: readonly unknown[] = []): boolean {
+  if (value === null || ['string', 'boolean', 'undefined'].includes(typeof value)) return true;
+  if (typeof value === 'number') return Number.isFinite(value);
+  if (typeof value !== 'object' || above.includes(value)) return false;
+  const isPlain = Array.isArray(value) || [Object.prototype, null].includes(Object.getPrototypeOf(value));
+  return isPlain && Object.values(value).every((each) => isJSON(each, [...above, value]));
 }
