@@ -100,5 +100,6 @@ export function createContext(
   if (pipeline.host.canShareIO)
     // Don't read when the page is hidden: WebKit keeps a page with open reads in its cache, and with it the locks.
     subscribeTriggers(pipeline, settings.pollInterval, wake, () => scheduler.isBusy && requestSync());
+  pipeline.onClose(() => handle.release());
   return Object.assign(context, { scheduler });
 }

@@ -33,8 +33,6 @@ interface Happened extends OutboxMessage {
   readonly remote: boolean;
 }
 
-type Watcher = (happened: Happened) => unknown;
-
 /** Of one entry. Without an event, something may have happened: a database can be deleted. */
 type EntryWatcher = (happened: Partial<Happened>) => void;
 
@@ -46,7 +44,7 @@ export class OutboxEvents {
   readonly #pipeline: PipelineContext;
   readonly #channel: Channel | undefined;
   readonly #listeners = new Emitter<OutboxNotification>();
-  readonly #watchers = new Set<Watcher>();
+  readonly #watchers = new Emitter<Happened>();
   /** Those that wait for the result of an entry, by its key. */
   readonly #waiting = new Map<string, Set<EntryWatcher>>();
 
@@ -65,9 +63,8 @@ export class OutboxEvents {
   }
 
   /** Calls `watcher` for all events. @returns ends it. */
-  watch(watcher: Watcher): () => void {
-    this.#watchers.add(watcher);
-    return () => void this.#watchers.delete(watcher);
+  watch(watcher: (happened: Happened) => unknown): () => void {
+    return this.#watchers.subscribe(watcher);
   }
 
   /** Calls `watcher` for events of the entry with this key, whose result it waits for. @returns ends it. */
@@ -118,7 +115,8 @@ export class OutboxEvents {
     const { event, partition, key = '', remote } = happened;
     // Events of a previous user may still arrive.
     if (currentPartition(this.#pipeline) === partition) this.#listeners.emit({ ...event, remote });
-    for (const watcher of [...(this.#waiting.get(key) ?? []), ...this.#watchers]) watcher(happened);
+    for (const watcher of [...(this.#waiting.get(key) ?? [])]) watcher(happened);
+    this.#watchers.emit(happened);
   }
 }
 

@@ -233,6 +233,3 @@ export type CallOutboxSettings = SettingsOf<typeof callTable>;
 
 export const readCallOutbox = (given: unknown): CallOutboxSettings =>
   readSettings('outbox', callTable, given === true ? {} : given);
-
-/** A function of the application. */
-export const functionRule = ofType<(...args: never[]) => unknown>('function');

@@ -7,6 +7,7 @@ import { SAFE_METHODS } from '../../http/idempotency.ts';
 import { createAborter } from '../../primitives/abort.ts';
 import { ConfigurationError } from '../../primitives/failure.ts';
 import { matches } from '../../primitives/request.ts';
+import { ofType } from '../../primitives/validate.ts';
 import type { OutboxContext } from './context.ts';
 import { createContext } from './create-context.ts';
 import { enqueue } from './enqueue.ts';
@@ -29,13 +30,7 @@ import {
   resume,
 } from './manage.ts';
 import { takeName } from './names.ts';
-import {
-  checkPartition,
-  functionRule,
-  type OutboxOptions,
-  readCallOutbox,
-  readOutboxOptions,
-} from './options.ts';
+import { checkPartition, type OutboxOptions, readCallOutbox, readOutboxOptions } from './options.ts';
 import { clearResponses } from './queue/cleanup.ts';
 import type { OutboxEntry } from './queue/entry.ts';
 import {
@@ -139,9 +134,7 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
           assembled?.wake('retry-after');
         },
       });
-      const mine = createContext(inside, pipeline, settings);
-      assembled = mine;
-      pipeline.onClose(() => mine.handle.release());
+      assembled = createContext(inside, pipeline, settings);
     },
     enter(run): Promise<void> | undefined {
       const { call, pipeline, method } = run;
@@ -208,7 +201,7 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
       lanes: async () => lanes(open()),
       request: async (id: string) => requestOf(id, open()),
       async edit(id: string, change: Parameters<Outbox['edit']>[1]) {
-        functionRule(change, 'edit.change');
+        ofType('function')(change, 'edit.change');
         return edit(id, change, open());
       },
       replay: async (id: string, options: ReplayOptions = {}) => replay(id, readReplay(options), open()),
@@ -229,10 +222,7 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
       flush: async (options: FlushOptions = {}) => flush(readFlush(options), open()),
       pause: async (query: LaneQuery = {}) => pause(readLaneQuery(query), open()),
       resume: async (query: LaneQuery = {}) => resume(readLaneQuery(query), open()),
-      subscribe(listener: (event: OutboxNotification) => void) {
-        functionRule(listener, 'subscribe.listener');
-        return context().events.subscribe(listener);
-      },
+      subscribe: (listener: (event: OutboxNotification) => void) => context().events.subscribe(listener),
     },
   );
 }
