@@ -120,6 +120,18 @@ describe('the release of a slot', () => {
     expect(free()).toBe(true);
   });
 
+  test('a call that gives its slot back with the headers of a 404 gives it back once', async () => {
+    const policy = bulkhead({ limit: 2 });
+    const scene = scenario([policy]);
+    scene.origin.replies(stalledBody().response, ok('none', { status: 404 }), stalledBody().response);
+    await scene.fetch(ORIGIN);
+    const response = await scene.fetch(ORIGIN);
+    await scene.fetch(ORIGIN);
+    await response.text();
+    expect(policy.states()).toEqual({ [ORIGIN]: { inFlight: 2, waiting: 0 } });
+    await scene.fetch.close();
+  });
+
   test('a call has its slot until the caller aborted during the body', async () => {
     const policy = bulkhead({ limit: 1 });
     const scene = scenario([policy]);

@@ -4,7 +4,7 @@ import type { Cipher } from '../../../src/core/store.ts';
 import { encryptWith } from '../../../src/stores/encryption.ts';
 import { ok } from '../../../src/testing/index.ts';
 import { deferred } from '../../support/deferred.ts';
-import { durableStore } from '../../support/durable.ts';
+import { durableStore, type FaultyStore } from '../../support/durable.ts';
 import { type Page, page, reloaded, settle, URL_ } from '../../support/outbox-page.ts';
 
 const send = (made: Page, method: string, body?: string) =>
@@ -98,33 +98,52 @@ test('an acknowledgement that timed out is not committed later, when the entry i
   expect(sent(here).at(-1)).toBe('PUT new');
 });
 
-test('acknowledging on a full disk drops the response and goes on', async () => {
-  const store = durableStore();
-  const here = page({}, store);
-  here.host.connectivity.set(false);
-  for (const body of ['1', '2', '3']) await send(here, 'POST', body);
+/** The disk has no room for records of these kinds. @returns makes room. */
+function fillDisk(store: FaultyStore, ...kinds: string[]): () => void {
   const { change } = store;
-  let isFull = true;
-  store.change = (async (
-    keys: readonly string[],
-    decide: (found: never) => { changes: { put?: { key: string } }[] },
-    more: object,
-  ) =>
+  store.change = ((keys, decide, options) =>
     change(
       keys,
-      ((found: never) => {
+      (found) => {
         const decision = decide(found);
-        if (isFull && decision.changes.some(({ put }) => put?.key.startsWith('result')))
+        const written = decision.changes.flatMap((each) => ('put' in each ? each.put.key : []));
+        if (written.some((key) => kinds.some((kind) => key.startsWith(kind))))
           throw new DOMException('full', 'QuotaExceededError');
         return decision;
-      }) as never,
-      more,
-    )) as unknown as typeof change;
-  here.host.connectivity.set(true);
-  await settle();
-  isFull = false;
-  expect(await here.outbox.counts()).toMatchObject({ waiting: 0, count: 0, bytes: 0 });
-  expect(sent(here)).toEqual(['1', '2', '3'].map((body) => `POST ${body}`));
+      },
+      options,
+    )) as typeof change;
+  return () => {
+    store.change = change;
+  };
+}
+
+describe('acknowledging on a full disk', () => {
+  async function delivered(...kinds: string[]): Promise<Page> {
+    const store = durableStore();
+    const here = page({}, store);
+    here.host.connectivity.set(false);
+    for (const body of ['1', '2', '3']) await send(here, 'POST', body);
+    const makeRoom = fillDisk(store, ...kinds);
+    here.host.connectivity.set(true);
+    await settle();
+    makeRoom();
+    expect(sent(here)).toEqual(['1', '2', '3'].map((body) => `POST ${body}`));
+    return here;
+  }
+
+  test('drops the response and goes on', async () => {
+    const here = await delivered('result');
+    expect(await here.outbox.counts()).toMatchObject({ waiting: 0, count: 0, bytes: 0 });
+  });
+
+  test('leaves totals that are right again once there is room', async () => {
+    const here = await delivered('result', 'totals');
+    expect(await here.outbox.counts()).toMatchObject({ waiting: 0, count: 3, bytes: 3 });
+    await here.clock.advance(3_600_000);
+    await settle();
+    expect(await here.outbox.counts()).toMatchObject({ waiting: 0, count: 0, bytes: 0 });
+  });
 });
 
 test('acknowledging lowers the totals by the size of the delivered entry', async () => {
