@@ -95,12 +95,11 @@ export type { Alarm, MetricsOptions, Thresholds } from './observability/metrics/
 export type { SeriesSnapshot } from './observability/metrics/series.ts';
 export type { TopError } from './observability/metrics/top-errors.ts';
 export { type ProblemResponseOptions, problemOf, toProblemResponse } from './observability/problem.ts';
-export type { AuthEvent } from './policies/auth/attached-pipelines.ts';
 export { type Auth, auth } from './policies/auth/auth.ts';
-export type { SignIn } from './policies/auth/create-scheme.ts';
 export { type AuthCode, AuthError } from './policies/auth/error.ts';
 export type {
   ApiKeyOptions,
+  AuthEvent,
   AuthOptions,
   AuthorizeContext,
   AuthScheme,
@@ -113,8 +112,9 @@ export type {
   SchemeOptions,
   Secret,
   SecretContext,
+  SignIn,
+  TokenResponse,
 } from './policies/auth/options.ts';
-export type { TokenResponse } from './policies/auth/tokens.ts';
 export { type Breaker, breaker, type CircuitChange } from './policies/breaker/breaker.ts';
 export type { CircuitState } from './policies/breaker/circuit.ts';
 export type { CircuitInfo } from './policies/breaker/managed-circuits.ts';

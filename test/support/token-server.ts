@@ -1,5 +1,4 @@
-import type { AuthOptions, OAuth2Options } from '../../src/policies/auth/options.ts';
-import type { TokenResponse } from '../../src/policies/auth/tokens.ts';
+import type { AuthOptions, OAuth2Options, TokenResponse } from '../../src/policies/auth/options.ts';
 import {
   ok,
   type ScriptedOrigin,

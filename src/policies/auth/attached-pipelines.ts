@@ -48,17 +48,3 @@ export class AttachedPipelines {
     for (const { pipeline } of this.#attachments) notifyCredentials(pipeline, partition);
   }
 }
-
-/** An event for listeners of `subscribe`; never has a token. */
-export type AuthEvent = OfUser &
-  (
-    | { readonly type: 'signed-in' | 'refreshed' }
-    /** `'refused'`: the authorization server gives no more tokens. */
-    | { readonly type: 'signed-out'; readonly reason: 'application' | 'refused' }
-  );
-
-interface OfUser {
-  readonly partition: string;
-  /** It happened in another tab or worker. */
-  readonly remote: boolean;
-}

@@ -7,9 +7,9 @@ import { signsOut, usersOf } from '../../core/user.ts';
 import { addFacts, isFailure } from '../../primitives/failure.ts';
 import { originOf } from '../../primitives/request.ts';
 import type { Attachment } from './attached-pipelines.ts';
-import { createScheme, type SignIn } from './create-scheme.ts';
+import { createScheme } from './create-scheme.ts';
 import { AuthError, SIGNED_OUT } from './error.ts';
-import type { AuthScheme, SchemeOptions } from './options.ts';
+import type { AuthScheme, SchemeOptions, SignIn } from './options.ts';
 import { waitInRun } from './source.ts';
 
 /** Adds credentials to requests. With `user`, it names the signed-in user in place of the client's `partition`. */

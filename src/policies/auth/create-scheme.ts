@@ -1,8 +1,8 @@
 import { ofType } from '../../primitives/validate.ts';
-import { AttachedPipelines, type AuthEvent } from './attached-pipelines.ts';
+import { AttachedPipelines } from './attached-pipelines.ts';
 import { customScheme, dynamicToken, versionedSource } from './dynamic-token.ts';
 import { OAuth2Source } from './oauth2.ts';
-import type { Secret } from './options.ts';
+import type { Secret, SignIn } from './options.ts';
 import { basic, inAuthorization, inHeader, inQuery, type Scheme } from './schemes.ts';
 import {
   type AuthSettings,
@@ -16,7 +16,6 @@ import {
 } from './settings.ts';
 import { type CredentialSource, fixedSource } from './source.ts';
 import { StoredToken } from './token-store.ts';
-import type { TokenResponse } from './tokens.ts';
 
 /** The parts of a scheme. */
 interface AuthMethod {
@@ -32,25 +31,6 @@ interface AuthMethod {
   readonly signOut?: (partition: string) => Promise<void>;
   /** The methods for the application. */
   readonly more?: SignIn;
-}
-
-/** The methods of `scheme: 'oauth2'`. */
-export interface SignIn {
-  /**
-   * Takes the response of a token endpoint (RFC 6749, 5.1) as it came. It counts at once; resolves when it is stored.
-   *
-   * @throws {ConfigurationError} if it is no token response.
-   */
-  signIn(tokens: TokenResponse, of?: OfUser): Promise<void>;
-  /** Deletes a user's tokens, in all tabs. They are not revoked at the authorization server. */
-  signOut(of?: OfUser): Promise<void>;
-  /** Subscribes to sign-ins, sign-outs and refreshes, in this tab and in others. @returns ends the subscription. */
-  subscribe(listener: (event: AuthEvent) => void): () => void;
-}
-
-interface OfUser {
-  /** Default: the current user's. */
-  readonly partition?: string;
 }
 
 export function createScheme(options: object): AuthMethod {

@@ -3,12 +3,13 @@ import { withDeadline } from '../../primitives/clock.ts';
 import { ConfigurationError } from '../../primitives/failure.ts';
 import type { Attachment } from './attached-pipelines.ts';
 import { AuthError, SIGNED_OUT } from './error.ts';
+import type { TokenResponse } from './options.ts';
 import { lockOf, refresh, withRefreshLock } from './refresh.ts';
 import { RefreshCoordinator, type RefreshTask } from './refresh-coordinator.ts';
 import type { OAuth2Settings } from './settings.ts';
 import type { CredentialSource } from './source.ts';
 import { TokenCache } from './token-cache.ts';
-import { type IssuedTokens, leftOf, momentOf, type TokenResponse, tokensOf } from './tokens.ts';
+import { type IssuedTokens, leftOf, momentOf, tokensOf } from './tokens.ts';
 
 /** Tokens of an authorization server, for all signed-in users. */
 export class OAuth2Source implements CredentialSource {

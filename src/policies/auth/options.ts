@@ -1,6 +1,5 @@
 import type { Cipher, Store } from '../../core/store.ts';
 import type { Duration, Size } from '../../primitives/units.ts';
-import type { TokenResponse } from './tokens.ts';
 
 /** The options of all schemes. */
 interface EveryScheme {
@@ -106,6 +105,17 @@ export interface GrantContext {
 /** Returns new tokens, as RFC 6749, 5.1 names them; `undefined`: the user is signed out. */
 export type Grant = (context: GrantContext) => Promise<TokenResponse | undefined>;
 
+/** The response of a token endpoint (RFC 6749, 5.1), unchecked. */
+export interface TokenResponse {
+  readonly access_token: string;
+  /** Nothing but `Bearer` is understood. */
+  readonly token_type?: string;
+  /** Seconds from now on. Absent: unknown, so that only a 401 ends the token. */
+  readonly expires_in?: number;
+  /** Absent: the one there is stays. */
+  readonly refresh_token?: string;
+}
+
 /** Credentials of the application's own making, such as a signature. */
 export interface CustomOptions extends EveryScheme {
   /** Puts credentials on: sets the request's headers, or gives another request. Asked for each request. */
@@ -136,3 +146,36 @@ export type AuthScheme = keyof SchemeOptions;
 export type AuthOptions<S extends AuthScheme = AuthScheme> = {
   [Each in S]: { readonly scheme: Each } & SchemeOptions[Each];
 }[S];
+
+/** The methods of `scheme: 'oauth2'`. */
+export interface SignIn {
+  /**
+   * Takes the response of a token endpoint (RFC 6749, 5.1) as it came. It counts at once; resolves when it is stored.
+   *
+   * @throws {ConfigurationError} if it is no token response.
+   */
+  signIn(tokens: TokenResponse, of?: SignInOptions): Promise<void>;
+  /** Deletes a user's tokens, in all tabs. They are not revoked at the authorization server. */
+  signOut(of?: SignInOptions): Promise<void>;
+  /** Subscribes to sign-ins, sign-outs and refreshes, in this tab and in others. @returns ends the subscription. */
+  subscribe(listener: (event: AuthEvent) => void): () => void;
+}
+
+interface SignInOptions {
+  /** Default: the current user's. */
+  readonly partition?: string;
+}
+
+/** An event for listeners of `subscribe`; never has a token. */
+export type AuthEvent = OfUser &
+  (
+    | { readonly type: 'signed-in' | 'refreshed' }
+    /** `'refused'`: the authorization server gives no more tokens. */
+    | { readonly type: 'signed-out'; readonly reason: 'application' | 'refused' }
+  );
+
+interface OfUser {
+  readonly partition: string;
+  /** It happened in another tab or worker. */
+  readonly remote: boolean;
+}

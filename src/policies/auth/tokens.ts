@@ -1,16 +1,6 @@
 import type { Clock } from '../../core/contract.ts';
+import type { TokenResponse } from './options.ts';
 import { isSendable } from './schemes.ts';
-
-/** The response of a token endpoint (RFC 6749, 5.1), unchecked. */
-export interface TokenResponse {
-  readonly access_token: string;
-  /** Nothing but `Bearer` is understood. */
-  readonly token_type?: string;
-  /** Seconds from now on. Absent: unknown, so that only a 401 ends the token. */
-  readonly expires_in?: number;
-  /** Absent: the one there is stays. */
-  readonly refresh_token?: string;
-}
 
 /** Tokens as they are kept. */
 export interface Tokens {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createFetch } from '../../../src/client/fetch.ts';
 import { auth } from '../../../src/policies/auth/auth.ts';
-import type { TokenResponse } from '../../../src/policies/auth/tokens.ts';
+import type { TokenResponse } from '../../../src/policies/auth/options.ts';
 import { originUrl, otherOriginUrl } from '../../support/origin-url.ts';
 import { type MoreOAuth2, oauth2 } from '../../support/token-server.ts';
 

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { Clock } from '../../../src/core/contract.ts';
 import type { PipelineOptions } from '../../../src/core/pipeline.ts';
 import { type Auth, auth } from '../../../src/policies/auth/auth.ts';
-import type { SignIn } from '../../../src/policies/auth/create-scheme.ts';
+import type { SignIn } from '../../../src/policies/auth/options.ts';
 import { breaker } from '../../../src/policies/breaker/breaker.ts';
 import { cachePolicy } from '../../../src/policies/cache/cache.ts';
 import { retry } from '../../../src/policies/retry/retry.ts';
