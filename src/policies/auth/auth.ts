@@ -1,12 +1,11 @@
 import { dropBody } from '../../core/body/body.ts';
 import { hasBody, replayable } from '../../core/body/request-body.ts';
-import { named, type PipelineContext, type PolicyTraits } from '../../core/contract.ts';
+import { named, type PolicyTraits } from '../../core/contract.ts';
 import { composeWrappers } from '../../core/run/compose-wrappers.ts';
 import { type Leaving, type Run, type Stage, stage } from '../../core/stage.ts';
 import { signsOut, usersOf } from '../../core/user.ts';
 import { addFacts, isFailure } from '../../primitives/failure.ts';
 import { originOf } from '../../primitives/request.ts';
-import type { Attachment } from './attached-pipelines.ts';
 import { createScheme } from './create-scheme.ts';
 import { AuthError, SIGNED_OUT } from './error.ts';
 import type { AuthScheme, SchemeOptions, SignIn } from './options.ts';
@@ -38,19 +37,9 @@ export interface Auth<
 export function auth<S extends AuthScheme, User extends (() => string | undefined) | undefined = undefined>(
   options: { readonly scheme: S; readonly user?: User } & SchemeOptions[S],
 ): Auth<User> & (S extends 'oauth2' ? SignIn : unknown) {
-  const {
-    settings,
-    scheme,
-    source,
-    attach: enter,
-    needsPartition = false,
-    varies,
-    signOut,
-    more,
-  } = createScheme(options);
-  const { origins, bodyLimit, user } = settings;
-
-  const places = new WeakMap<PipelineContext, Attachment>();
+  const { settings, scheme, source, more } = createScheme(options);
+  const { origins, bodyLimit, user, store } = settings;
+  const needsPartition = source.varies && store !== undefined;
 
   const sign = (run: Run, passage: Passage, request: Request): Passage | Promise<Passage> =>
     chained(scheme.sign(request, passage.secret, run), (own) => {
@@ -61,9 +50,7 @@ export function auth<S extends AuthScheme, User extends (() => string | undefine
   const begin = (run: Run): Passage | Promise<Passage> => {
     const { call, request } = run;
     if (call.isSignedOut && needsPartition) throw new AuthError(SIGNED_OUT);
-    const current = waitInRun(run, (waiting) =>
-      source.current(waiting, places.get(run.pipeline) as Attachment),
-    );
+    const current = waitInRun(run, (caller) => source.current(caller));
     return chained(current, (secret) => {
       // Before the first time: afterwards the body is gone.
       const isKept = source.renew && hasBody(request);
@@ -77,9 +64,7 @@ export function auth<S extends AuthScheme, User extends (() => string | undefine
   /** Sends a request that was refused once more, with something newer. */
   const renew = async (run: Run, passage: Passage): Promise<'repeat' | undefined> => {
     const { secret, again } = passage;
-    const newer = await waitInRun(run, (call) =>
-      source.renew?.(secret, call, places.get(run.pipeline) as Attachment),
-    );
+    const newer = await waitInRun(run, (caller) => source.renew?.(secret, caller));
     if (newer === undefined || !again) return undefined;
     dropBody(run.response);
     run.call.emit?.({ type: 'auth-replayed', callId: run.call.id, origin: run.origin });
@@ -92,7 +77,7 @@ export function auth<S extends AuthScheme, User extends (() => string | undefine
   const received = (run: Run, response: Response, passage: Passage): Leaving | undefined => {
     const { secret, given, isReplayed } = passage;
     if (scheme.received) run.response = scheme.received(response, given, secret);
-    if (response.status !== 401) source.accepted?.(secret, run.call);
+    if (response.status !== 401) source.accepted?.(secret, run.call.partition);
     // The platform removes credentials when it is redirected to another origin: the 401 says nothing about them.
     const isOtherOrigin = response.redirected && !origins.includes(originOf(response.url));
     if (response.status !== 401 || !source.renew || isReplayed || isOtherOrigin) return undefined;
@@ -100,11 +85,7 @@ export function auth<S extends AuthScheme, User extends (() => string | undefine
   };
 
   const policy = stage<Passage | undefined>({
-    attach(pipeline, next) {
-      const attachment = { next, pipeline };
-      places.set(pipeline, attachment);
-      enter(attachment);
-    },
+    attach: (pipeline, inside) => source.attach?.(pipeline, inside),
     enter(run) {
       if (!origins.includes(originOf(run.url)) || scheme.has(run.request)) return undefined;
       return refusing(run, run.request, () => begin(run));
@@ -120,16 +101,14 @@ export function auth<S extends AuthScheme, User extends (() => string | undefine
       return undefined;
     },
   });
-  const credentials = { origins, vary: varies };
   const traits: Partial<PolicyTraits> = {
     switchOnly: true,
     needsPartition,
     brings: { compose: composeWrappers, users: usersOf },
-    credentials,
+    credentials: { origins, vary: source.varies },
     ...(user && { partition: user }),
     signOut: signsOut(async ({ partition }) => {
-      source.forget?.(partition);
-      await signOut?.(partition);
+      await source.signOut?.(partition);
       return {};
     }),
   };

@@ -1,5 +1,4 @@
-import { ofType } from '../../primitives/validate.ts';
-import { AttachedPipelines } from './attached-pipelines.ts';
+import type { Store } from '../../core/store.ts';
 import { customScheme, dynamicToken, versionedSource } from './dynamic-token.ts';
 import { OAuth2Source } from './oauth2.ts';
 import type { Secret, SignIn } from './options.ts';
@@ -19,16 +18,9 @@ import { StoredToken } from './token-store.ts';
 
 /** The parts of a scheme. */
 interface AuthMethod {
-  readonly settings: AuthSettings;
+  readonly settings: AuthSettings & { readonly store?: Store | undefined };
   readonly scheme: Scheme;
   readonly source: CredentialSource;
-  readonly attach: AttachedPipelines['attach'];
-  /** It stores data of users. */
-  readonly needsPartition?: boolean;
-  /** Requests of one partition may have credentials of several users, if the partition names no user. */
-  readonly varies: boolean;
-  /** Deletes the tokens of a user. */
-  readonly signOut?: (partition: string) => Promise<void>;
   /** The methods for the application. */
   readonly more?: SignIn;
 }
@@ -39,68 +31,40 @@ export function createScheme(options: object): AuthMethod {
     case 'bearer': {
       const settings = readBearer(options);
       const { token = () => undefined, store } = settings;
-      const scheme = inAuthorization('Bearer');
-      if (!store || typeof token === 'string') return { settings, scheme, ...sourceOf(token, settings) };
-      const stored = new StoredToken(settings);
-      // The store opens itself again when it is used.
-      const pipelines = new AttachedPipelines(() => void store.close().catch(() => {}));
-      return {
-        settings,
-        scheme,
-        source: dynamicToken(token, settings, pipelines, stored),
-        attach: (attachment) => pipelines.attach(attachment),
-        needsPartition: true,
-        varies: true,
-        signOut: (partition) => stored.remove(partition, pipelines.attachment.pipeline),
-      };
+      const source = sourceOf(token, settings, store && new StoredToken(settings));
+      return { settings, scheme: inAuthorization('Bearer'), source };
     }
     case 'basic': {
       const settings = readBasic(options);
-      const secret = basic(settings.username, settings.password);
-      return { settings, scheme: inAuthorization('Basic'), ...sourceOf(secret, settings) };
+      const source = fixedSource(basic(settings.username, settings.password));
+      return { settings, scheme: inAuthorization('Basic'), source };
     }
     case 'api-key': {
       const settings = readApiKey(options);
       const { key, header, query = '' } = settings;
-      return { settings, scheme: header ? inHeader(header) : inQuery(query), ...sourceOf(key, settings) };
+      const scheme = header ? inHeader(header) : inQuery(query);
+      return { settings, scheme, source: sourceOf(key, settings) };
     }
     case 'custom': {
       const settings = readCustom(options);
-      const pipelines = new AttachedPipelines();
-      const enter: AuthMethod['attach'] = (attachment) => pipelines.attach(attachment);
-      const source = versionedSource(settings, pipelines);
-      return { settings, scheme: customScheme(settings), source, attach: enter, varies: true };
+      return { settings, scheme: customScheme(settings), source: versionedSource(settings) };
     }
     default: {
       const settings = readOAuth2(options);
-      const sessions = new OAuth2Source(settings);
-      const { tokens: tokenCache } = sessions;
+      const source = new OAuth2Source(settings);
       return {
         settings,
         scheme: inAuthorization('Bearer'),
-        source: sessions,
-        attach: (attachment) => tokenCache.attach(attachment),
-        // The tokens of the client itself are no user's.
-        needsPartition: settings.store !== undefined && settings.grant !== 'client_credentials',
-        varies: settings.grant !== 'client_credentials',
-        signOut: (partition) => sessions.signOut(partition),
+        source,
         more: {
-          signIn: async (tokens, of = {}) => sessions.signIn(tokens, readSignIn(of).partition),
-          signOut: async (of = {}) => sessions.signOut(readSignIn(of).partition),
-          subscribe: (listener) =>
-            tokenCache.subscribe(ofType<typeof listener>('function')(listener, 'subscribe.listener')),
+          signIn: async (tokens, of = {}) => source.signIn(tokens, readSignIn(of).partition),
+          signOut: async (of = {}) => source.signOut(readSignIn(of).partition),
+          subscribe: (listener) => source.tokens.events.subscribe(listener),
         },
       };
     }
   }
 }
 
-function sourceOf(secret: Secret, settings: AuthSettings): Pick<AuthMethod, 'source' | 'attach' | 'varies'> {
-  if (typeof secret !== 'function') return { source: fixedSource(secret), attach: () => {}, varies: false };
-  const pipelines = new AttachedPipelines();
-  return {
-    source: dynamicToken(secret, settings, pipelines),
-    attach: (attachment) => pipelines.attach(attachment),
-    varies: true,
-  };
-}
+const sourceOf = (secret: Secret, settings: AuthSettings, stored?: StoredToken): CredentialSource =>
+  typeof secret === 'string' ? fixedSource(secret) : dynamicToken(secret, settings, stored);

@@ -1,84 +1,74 @@
 import { cloneWith } from '../../core/body/request-body.ts';
 import { PUBLIC } from '../../core/contract.ts';
 import { LruMap } from '../../primitives/lru.ts';
-import type { AttachedPipelines, Attachment } from './attached-pipelines.ts';
+import { AttachedPipelines } from './attached-pipelines.ts';
 import { AuthError, NO_TOKEN, SIGNED_OUT } from './error.ts';
 import type { Secret } from './options.ts';
 import { withRefreshLock } from './refresh.ts';
 import { RefreshCoordinator } from './refresh-coordinator.ts';
 import { isSendable, notRedirected, type Scheme, unfollowed } from './schemes.ts';
 import type { AuthSettings, CustomSettings } from './settings.ts';
-import {
-  type CredentialSource,
-  callUserFunction,
-  fixedSource,
-  type RefreshCaller,
-  waitInRun,
-} from './source.ts';
+import { type CredentialSource, callUserFunction, type SecretCaller, waitInRun } from './source.ts';
 import type { StoredToken } from './token-store.ts';
-
-/** The last secret that took the place of a refused one. */
-interface Last {
-  readonly instead?: string;
-  readonly secret?: string;
-  /** In ticks. */
-  readonly since: number;
-}
 
 /** Where a source of the application's own has its secrets from. */
 interface OwnSource {
-  current(caller: RefreshCaller, attachment: Attachment): string | Promise<string>;
-  /** A token other than the refused one; the refused one if there is no other. */
-  next(caller: RefreshCaller, attachment: Attachment, refused: string): Promise<string>;
+  current(caller: SecretCaller): string | Promise<string>;
+  /** A secret other than the refused one; the refused one if there is no other. */
+  next(caller: SecretCaller, refused: string): Promise<string>;
   /** The lock under which only one tab asks for the next; absent: each tab asks for its own. */
   readonly lock?: string;
+  readonly stored?: StoredToken | undefined;
 }
 
 /** Secrets of the application: the current one with each request, and after a 401 the next one, once for all calls. */
 function renewableSource(
-  { origins, timeout }: AuthSettings,
-  pipelines: AttachedPipelines,
-  { current, next, lock }: OwnSource,
+  settings: AuthSettings,
+  { current, next, lock, stored }: OwnSource,
 ): CredentialSource {
-  const renewals = new RefreshCoordinator(origins[0] as string, timeout);
-  const users = new LruMap<Last>(() => ({ since: -Infinity }));
+  const pipelines = new AttachedPipelines(() => stored?.close());
+  const renewals = new RefreshCoordinator(settings);
+  /** The last secret that took the place of a refused one, by user. */
+  const renewed = new LruMap<{ readonly instead?: string; readonly secret?: string }>(() => ({}));
   return {
+    varies: true,
     current,
-    async renew(refused, call, attachment) {
-      const { partition, host } = call;
-      const now = await current(call, attachment);
+    async renew(refused, caller) {
+      const { partition, host, pipeline } = caller;
+      const now = await current(caller);
       if (now !== refused) return now;
-      const { since, secret } = users.get(partition);
-      const age = secret === refused ? since : -Infinity;
-      if (!renewals.refused(partition, refused, age, host.clock)) return undefined;
+      if (!renewals.refused(partition, refused, host.clock)) return undefined;
+      const isRenewed = renewed.get(partition).secret === refused;
       const found = (): string | undefined => {
-        const last = users.get(partition);
+        const last = renewed.get(partition);
         return last.instead === refused ? last.secret : undefined;
       };
       const turn = async () => {
-        const background = { partition, host };
+        const background = { partition, host, pipeline };
         // Another tab may have seen to it.
-        const there = await current(background, attachment);
+        const there = await current(background);
         if (there !== refused) return { secret: there };
-        const secret = await next(background, attachment, refused);
+        const secret = await next(background, refused);
         if (secret === refused) return { secret: undefined };
-        renewals.renewed(partition, age, host.clock);
-        users.set(partition, { instead: refused, secret, since: host.clock.ticks() });
+        renewals.renewed(partition, isRenewed, host.clock);
+        renewed.set(partition, { instead: refused, secret });
         return { secret };
       };
       const work = () =>
         lock === undefined
           ? turn()
-          : withRefreshLock(`${lock} ${partition}`, timeout, attachment.pipeline, turn);
-      return renewals.refresh(partition, call, attachment, { found, work });
+          : withRefreshLock(`${lock} ${partition}`, settings.timeout, pipeline, turn);
+      return renewals.refresh(partition, caller, { found, work });
     },
-    accepted(given, { partition }) {
+    accepted(given, partition) {
       if (renewals.accepted(partition, given)) pipelines.notifyCredentials(partition);
     },
-    forget(partition) {
+    async signOut(partition) {
       renewals.reset(partition);
-      users.set(partition, { since: -Infinity });
+      renewed.set(partition, {});
+      await stored?.remove(partition, pipelines.any);
     },
+    attach: (pipeline) => pipelines.add(pipeline),
   };
 }
 
@@ -90,15 +80,14 @@ function renewableSource(
 export function dynamicToken(
   secret: Exclude<Secret, string>,
   settings: AuthSettings,
-  pipelines: AttachedPipelines,
   stored?: StoredToken,
 ): CredentialSource {
   const { origins, timeout } = settings;
-  const ask = async (waiting: RefreshCaller, { pipeline }: Attachment, refused?: string): Promise<string> => {
-    const { partition } = waiting;
+  const ask = async (caller: SecretCaller, refused?: string): Promise<string> => {
+    const { partition, pipeline } = caller;
     const context = refused === undefined ? { partition } : { partition, refused };
     const signOuts = stored?.signOuts;
-    let given = await callUserFunction(() => secret(context), timeout, waiting, pipeline);
+    let given = await callUserFunction(() => secret(context), timeout, caller);
     const isNew = given !== undefined && given !== '';
     if (!isNew && stored) given = await stored.read(partition, pipeline);
     if (given === undefined || given === '')
@@ -113,10 +102,11 @@ export function dynamicToken(
       transient: true,
     });
   };
-  return renewableSource(settings, pipelines, {
-    current: (caller, attachment) => ask(caller, attachment),
+  return renewableSource(settings, {
+    current: (caller) => ask(caller),
     next: ask,
     lock: `holdfast auth ${origins.join(' ')}`,
+    stored,
   });
 }
 
@@ -126,8 +116,8 @@ export const customScheme = ({ authorize, timeout }: CustomSettings): Scheme => 
   async sign(request, _, run) {
     const { partition } = run.call;
     const own = cloneWith(request, unfollowed(request));
-    const given = await waitInRun(run, (call) =>
-      callUserFunction(() => authorize(own, { partition }), timeout, call, run.pipeline),
+    const given = await waitInRun(run, (caller) =>
+      callUserFunction(() => authorize(own, { partition }), timeout, caller),
     );
     return given instanceof Request ? given : own;
   },
@@ -135,16 +125,16 @@ export const customScheme = ({ authorize, timeout }: CustomSettings): Scheme => 
 });
 
 /** The version of the application's credentials, in place of a secret. */
-export function versionedSource(settings: CustomSettings, pipelines: AttachedPipelines): CredentialSource {
+export function versionedSource(settings: CustomSettings): CredentialSource {
   const { refresh, timeout } = settings;
-  if (!refresh) return fixedSource('');
   const versions = new LruMap(() => 0);
-  const current = ({ partition }: RefreshCaller): string => String(versions.get(partition));
-  return renewableSource(settings, pipelines, {
+  const current = ({ partition }: SecretCaller): string => String(versions.get(partition));
+  if (!refresh) return { varies: true, current };
+  return renewableSource(settings, {
     current,
-    async next(caller, { pipeline }) {
+    async next(caller) {
       const { partition } = caller;
-      await callUserFunction(() => refresh({ partition }), timeout, caller, pipeline);
+      await callUserFunction(() => refresh({ partition }), timeout, caller);
       versions.set(partition, versions.get(partition) + 1);
       return current(caller);
     },

@@ -1,12 +1,12 @@
 import { dropBody } from '../../core/body/body.ts';
 import { readUpTo } from '../../core/body/read-body.ts';
+import type { Handler, PipelineContext } from '../../core/contract.ts';
 import { TimeoutError } from '../../core/errors.ts';
 import { retryAfter } from '../../http/retry-after.ts';
 import { createAborter, follow } from '../../primitives/abort.ts';
 import { withDeadline } from '../../primitives/clock.ts';
 import type { Failure } from '../../primitives/failure.ts';
 import { originOf } from '../../primitives/request.ts';
-import type { Attachment } from './attached-pipelines.ts';
 import { type AuthFailure, refreshFailed, toAuthFailure } from './error.ts';
 import { basic, isRedirect } from './schemes.ts';
 import type { OAuth2Settings } from './settings.ts';
@@ -25,7 +25,7 @@ const KNOWN = [
 ];
 
 /** The JSON of the response, unchecked; `refused`: another attempt is in vain. */
-export type TokenEndpointResponse =
+type TokenEndpointResponse =
   | { readonly said: unknown }
   | { readonly refused: true }
   | { readonly failure: AuthFailure };
@@ -35,16 +35,18 @@ export async function exchange(
   settings: OAuth2Settings,
   user: string,
   refreshToken: string | undefined,
-  { next, pipeline }: Attachment,
+  pipeline: PipelineContext,
+  inside: Handler,
 ): Promise<TokenEndpointResponse> {
   const { grant, timeout } = settings;
+  if (grant === 'refresh_token' && refreshToken === undefined) return { refused: true };
   const { host } = pipeline;
   // Not the pipeline's: a refresh token that was used up while it was closed would be lost.
   const { signal, abort } = createAborter();
   const cancel = host.clock.after(timeout, () => abort(new TimeoutError('total', timeout)));
   const fetch = (request: Request): Promise<Response> => {
     const { url } = request;
-    return next(request, pipeline.background({ url, origin: originOf(url), partition: user, signal }));
+    return inside(request, pipeline.background({ url, origin: originOf(url), partition: user, signal }));
   };
   try {
     const asking =

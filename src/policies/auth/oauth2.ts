@@ -1,117 +1,179 @@
-import type { Call } from '../../core/contract.ts';
-import { withDeadline } from '../../primitives/clock.ts';
+import type { Handler, PipelineContext } from '../../core/contract.ts';
+import { sleep, withDeadline } from '../../primitives/clock.ts';
 import { ConfigurationError } from '../../primitives/failure.ts';
-import type { Attachment } from './attached-pipelines.ts';
-import { AuthError, SIGNED_OUT } from './error.ts';
+import { AuthError, refreshFailed, SIGNED_OUT } from './error.ts';
+import { exchange } from './grant.ts';
 import type { TokenResponse } from './options.ts';
-import { lockOf, refresh, withRefreshLock } from './refresh.ts';
-import { RefreshCoordinator, type RefreshTask } from './refresh-coordinator.ts';
+import { withRefreshLock } from './refresh.ts';
+import { RefreshCoordinator, type RefreshOutcome, type RefreshTask } from './refresh-coordinator.ts';
 import type { OAuth2Settings } from './settings.ts';
-import type { CredentialSource } from './source.ts';
+import type { Caller, CredentialSource } from './source.ts';
 import { TokenCache } from './token-cache.ts';
 import { type IssuedTokens, leftOf, momentOf, tokensOf } from './tokens.ts';
 
+/** How long the message of another tab may take, in ms. */
+const MESSAGE_DELAY = 100;
+
+/** A longer wait for the lock, in ms, means that another tab had it. */
+const UNCONTENDED = 5;
+
 /** Tokens of an authorization server, for all signed-in users. */
 export class OAuth2Source implements CredentialSource {
+  readonly varies: boolean;
   readonly tokens: TokenCache;
   readonly #settings: OAuth2Settings;
   readonly #renewals: RefreshCoordinator;
+  /** Send requests past `auth`. */
+  readonly #inside = new WeakMap<PipelineContext, Handler>();
 
   constructor(settings: OAuth2Settings) {
+    // The tokens of the client itself are the same for all users.
+    this.varies = settings.grant !== 'client_credentials';
     this.#settings = settings;
-    this.#renewals = new RefreshCoordinator(settings.origins[0] as string, settings.timeout);
+    this.#renewals = new RefreshCoordinator(settings);
     this.tokens = new TokenCache(settings, (user) => this.#renewals.reset(user));
   }
 
-  current(call: Call, attachment: Attachment): string | Promise<string> {
-    const user = this.#userOf(call.partition);
+  attach(pipeline: PipelineContext, inside: Handler): void {
+    this.#inside.set(pipeline, inside);
+    this.tokens.attach(pipeline);
+  }
+
+  current(caller: Caller): string | Promise<string> {
+    const user = this.#userOf(caller.partition);
     const held = this.tokens.get(user);
-    if (!held) return this.#first(user, call, attachment);
-    const left = leftOf(held, call.host.clock);
-    if (left <= 0) return this.#renewed(user, held, call, attachment);
+    if (!held) return this.#first(user, caller);
+    const left = leftOf(held, caller.host.clock);
+    if (left <= 0) return this.#renewed(user, held, caller);
     const { lifetime = Infinity, accessToken } = held.tokens;
     // In the background while the current token is valid.
     if (left < Math.min(this.#settings.refreshBefore, lifetime / 2))
-      this.#renewals.refreshInBackground(user, call, attachment, this.#renewal(user, held, call, attachment));
+      this.#renewals.refreshInBackground(user, caller, this.#task(user, held, caller));
     return accessToken;
   }
 
-  async renew(refused: string, call: Call, attachment: Attachment): Promise<string | undefined> {
-    const { clock } = call.host;
-    const user = this.#userOf(call.partition);
+  async renew(refused: string, caller: Caller): Promise<string | undefined> {
+    const { clock } = caller.host;
+    const user = this.#userOf(caller.partition);
     const held = this.tokens.get(user);
     // One that has run out on its way is refused for that.
     if (held && leftOf(held, clock) > 0) {
-      if (held.tokens.accessToken !== refused) return held.tokens.accessToken;
-      if (!this.#renewals.refused(user, refused, sinceOf(held), clock)) return undefined;
+      const { accessToken, renewed } = held.tokens;
+      if (accessToken !== refused) return accessToken;
+      // Those of a sign-in may be of any age.
+      if (!this.#renewals.refused(user, refused, clock, renewed ? held.since : undefined)) return undefined;
       held.refused = true;
     }
-    return this.#renewed(user, held, call, attachment);
+    return this.#renewed(user, held, caller);
   }
 
-  accepted(secret: string, call: Call): void {
-    const { partition } = call;
+  accepted(secret: string, partition: string): void {
     if (this.#renewals.accepted(this.#userOf(partition), secret))
       this.tokens.pipelines.notifyCredentials(partition);
   }
 
   async signIn(response: TokenResponse, partition: string | undefined): Promise<void> {
-    const { attachment } = this.tokens.pipelines;
-    const { clock } = attachment.pipeline.host;
-    const moment = momentOf(clock);
-    const tokens = tokensOf(response, moment, false);
-    if (typeof tokens === 'string')
+    const pipeline = this.tokens.pipelines.any;
+    const issued = tokensOf(response, momentOf(pipeline.host.clock), false);
+    if (typeof issued === 'string')
       throw new ConfigurationError(
         'signIn.tokens',
         '…',
-        `expected what a token endpoint gives; this is ${tokens}`,
+        `expected what a token endpoint gives; this is ${issued}`,
       );
-    const user = this.#userOf(partition ?? attachment.pipeline.partition());
-    const held = { tokens, since: moment.ticks, refused: false };
-    await this.#kept(user, attachment, this.tokens.put(user, held, 'signed-in', attachment));
+    const user = this.#userOf(partition ?? pipeline.partition());
+    await this.#kept(user, pipeline, this.tokens.put(user, issued, 'signed-in', pipeline));
   }
 
   async signOut(partition: string | undefined): Promise<void> {
-    const { attachment } = this.tokens.pipelines;
-    const user = this.#userOf(partition ?? attachment.pipeline.partition());
-    await this.#kept(user, attachment, this.tokens.remove(user, 'application', attachment));
+    const pipeline = this.tokens.pipelines.any;
+    const user = this.#userOf(partition ?? pipeline.partition());
+    await this.#kept(user, pipeline, this.tokens.remove(user, 'application', pipeline));
   }
 
   /** Waits for a refresh in another tab, which would write its tokens after this deletion. */
-  #kept(user: string, { pipeline }: Attachment, keep: () => Promise<void>): Promise<void> {
-    return withRefreshLock(lockOf(this.#settings, user), this.#settings.timeout, pipeline, keep).catch(keep);
+  #kept(user: string, pipeline: PipelineContext, keep: () => Promise<void>): Promise<void> {
+    return this.#locked(user, pipeline, keep).catch(keep);
   }
 
-  async #first(user: string, call: Call, attachment: Attachment): Promise<string> {
+  async #first(user: string, caller: Caller): Promise<string> {
     const isGone = this.tokens.isSignedOut(user);
     const held = isGone
       ? undefined
-      : await withDeadline(Infinity, call, this.tokens.reload(user, attachment));
-    if (held) return this.current(call, attachment);
+      : await withDeadline(Infinity, caller, this.tokens.reload(user, caller.pipeline));
+    if (held) return this.current(caller);
     if (isGone || this.#settings.grant === 'refresh_token') throw new AuthError(SIGNED_OUT);
-    return this.#renewed(user, undefined, call, attachment);
+    return this.#renewed(user, undefined, caller);
   }
 
-  #renewed(
+  #renewed(user: string, held: IssuedTokens | undefined, caller: Caller): Promise<string> {
+    return this.#renewals.refresh(user, caller, this.#task(user, held, caller)) as Promise<string>;
+  }
+
+  /**
+   * Gets new tokens in place of those that run out or were refused, unless another call, tab or process has been faster: a
+   * refresh token that is used twice is often the end of all that came of it (RFC 9700, 4.14.2).
+   */
+  #task(
     user: string,
     held: IssuedTokens | undefined,
-    call: Call,
-    attachment: Attachment,
-  ): Promise<string> {
-    const renewal = this.#renewal(user, held, call, attachment);
-    return this.#renewals.refresh(user, call, attachment, renewal) as Promise<string>;
+    { host: { clock }, pipeline, waitUntil }: Caller,
+  ): RefreshTask {
+    const { tokens } = this;
+    let kept: Promise<void> | undefined;
+    const keep = (now: () => Promise<void>): void => {
+      kept = now();
+      waitUntil(kept);
+    };
+    const found = (): string | undefined => {
+      const now = tokens.get(user);
+      return now && now !== held && leftOf(now, clock) > 0 ? now.tokens.accessToken : undefined;
+    };
+    /** After a sign-in or a sign-out in between. */
+    const otherwise = (): RefreshOutcome => {
+      const secret = found();
+      return secret === undefined ? { failure: SIGNED_OUT } : { secret };
+    };
+    const turn = async (waited: number): Promise<RefreshOutcome> => {
+      // The tab that refreshed has broadcast the tokens; give the message time to arrive.
+      if (tokens.syncsByMessageOnly && waited > UNCONTENDED) await sleep(MESSAGE_DELAY, pipeline);
+      const there = await tokens.reload(user, pipeline);
+      if ((held && !there) || tokens.isSignedOut(user) || found() !== undefined) return otherwise();
+      const before = there?.tokens;
+      const moment = momentOf(clock);
+      const inside = this.#inside.get(pipeline) as Handler;
+      const response = await exchange(this.#settings, user, before?.refreshToken, pipeline, inside);
+      if (tokens.get(user) !== there || tokens.isSignedOut(user)) return otherwise();
+      if ('failure' in response) return response;
+      if ('refused' in response) {
+        // A process without shared locks may have used the refresh token, and stored the new tokens.
+        if ((await tokens.reload(user, pipeline)) !== there) return otherwise();
+        keep(tokens.remove(user, 'refused', pipeline));
+        return { failure: SIGNED_OUT };
+      }
+      const issued = tokensOf(response.said, moment, true, before);
+      if (typeof issued === 'string') return { failure: refreshFailed(`the token endpoint gave ${issued}`) };
+      if (held?.refused) this.#renewals.renewed(user, held.tokens.renewed, clock);
+      keep(tokens.put(user, issued, 'refreshed', pipeline));
+      return { secret: issued.tokens.accessToken };
+    };
+    // Before the lock is released, or the next refresh would use the old refresh token.
+    const linger = async (): Promise<void> => kept;
+    return { found, work: () => this.#locked(user, pipeline, turn, linger) };
   }
 
-  #renewal(user: string, held: IssuedTokens | undefined, call: Call, attachment: Attachment): RefreshTask {
-    const renewed = (): void => this.#renewals.renewed(user, sinceOf(held), call.host.clock);
-    return refresh(user, held, call, attachment, this.#settings, this.tokens, renewed);
+  /** Under the lock that tabs share. */
+  #locked<T>(
+    user: string,
+    pipeline: PipelineContext,
+    task: (waited: number) => Promise<T>,
+    holdUntil?: () => Promise<void>,
+  ): Promise<T> {
+    const { name, timeout } = this.#settings;
+    return withRefreshLock(`holdfast auth ${name} ${user}`, timeout, pipeline, task, holdUntil);
   }
 
-  /** The tokens of the client itself are the same for all users. */
   #userOf(partition: string): string {
-    return this.#settings.grant === 'client_credentials' ? '' : partition;
+    return this.varies ? partition : '';
   }
 }
-
-/** When they were got here; those of a sign-in may be of any age. */
-const sinceOf = (held: IssuedTokens | undefined): number => (held?.tokens.renewed ? held.since : -Infinity);

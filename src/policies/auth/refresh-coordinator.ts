@@ -1,9 +1,10 @@
-import type { Call, Clock, Host } from '../../core/contract.ts';
+import type { Clock, Host } from '../../core/contract.ts';
 import { ClosedError } from '../../core/errors.ts';
 import { sleep, withDeadline } from '../../primitives/clock.ts';
 import { LruMap } from '../../primitives/lru.ts';
-import type { Attachment } from './attached-pipelines.ts';
 import { AuthError, type AuthFailure, toAuthFailure } from './error.ts';
+import type { AuthSettings } from './settings.ts';
+import type { Caller } from './source.ts';
 
 /** The outcome of a refresh. No secret: there are no newer credentials than the refused ones. */
 export type RefreshOutcome = { readonly secret: string | undefined } | { readonly failure: AuthFailure };
@@ -16,41 +17,22 @@ export interface RefreshTask {
 }
 
 /** The refreshes of one user. */
-interface State {
-  underWay: Promise<RefreshOutcome | undefined> | undefined;
+class State {
+  underWay: Promise<RefreshOutcome | undefined> | undefined = undefined;
   /** Where calls share no promise: until then, in ticks, one of them is at it. */
-  leasedUntil: number;
-  failed: Failed | undefined;
+  leasedUntil = 0;
+  /** The last failure, which stands until then, in ticks. */
+  failed: { failure: AuthFailure; until: number; isOffline: boolean } | undefined = undefined;
   /** In a row. */
-  failures: number;
+  failures = 0;
   /** The credentials that the origin refused last, and accepted last. */
-  refused: string | undefined;
-  accepted: string | undefined;
+  refused: string | undefined = undefined;
+  accepted: string | undefined = undefined;
   /** When something was last renewed because the origin refused it, in ticks. */
-  renewedAt: number;
+  renewedAt = -Infinity;
   /** How often in a row the origin refused refreshed credentials. */
-  useless: number;
+  useless = 0;
 }
-
-type Held = AuthFailure & { readonly retryAt: number };
-
-interface Failed {
-  readonly failure: Held;
-  /** In ticks. */
-  readonly until: number;
-  readonly offline: boolean;
-}
-
-const fresh = (): State => ({
-  underWay: undefined,
-  leasedUntil: 0,
-  failed: undefined,
-  failures: 0,
-  refused: undefined,
-  accepted: undefined,
-  renewedAt: -Infinity,
-  useless: 0,
-});
 
 /** The poll interval for the refresh of another call, in ms, where calls share no promise. */
 const POLL = 50;
@@ -69,70 +51,60 @@ const MAX_RETRY_AFTER = 600_000;
 /** Renews credentials once for all calls of a user, and remembers for a while that it was in vain. */
 export class RefreshCoordinator {
   /** Bounded. If a user is evicted during a refresh, the next call starts another one; the lock serialises them. */
-  readonly #users = new LruMap<State>(fresh);
-  readonly #origin: string;
-  readonly #timeout: number;
+  readonly #users = new LruMap(() => new State());
+  readonly #settings: AuthSettings;
 
-  /**
-   * @param origin For events.
-   * @param patience How long one waits for its turn, and then takes, in ms.
-   */
-  constructor(origin: string, timeout: number) {
-    this.#origin = origin;
-    this.#timeout = timeout;
+  constructor(settings: AuthSettings) {
+    this.#settings = settings;
   }
 
   /** @throws {AuthError} one for each call. */
-  async refresh(
-    user: string,
-    call: Call,
-    attachment: Attachment,
-    renewal: RefreshTask,
-  ): Promise<string | undefined> {
-    const { clock, canShareIO } = call.host;
+  async refresh(user: string, caller: Caller, task: RefreshTask): Promise<string | undefined> {
+    const { clock, canShareIO } = caller.host;
     for (;;) {
-      const found = renewal.found();
+      const found = task.found();
       if (found !== undefined) return found;
       const state = this.#users.get(user);
-      if (isBackedOff(state.failed, call.host)) throw new AuthError(state.failed.failure);
+      const failure = backoffOf(state, caller.host);
+      if (failure) throw new AuthError(failure);
       if (!canShareIO && state.leasedUntil > clock.ticks()) {
-        await sleep(POLL, call);
+        await sleep(POLL, caller);
         continue;
       }
-      const work = state.underWay ?? this.#begin(state, call, attachment, renewal);
-      const outcome = await withDeadline(Infinity, call, work);
+      const work = state.underWay ?? this.#begin(state, caller, task);
+      const outcome = await withDeadline(Infinity, caller, work);
       if (outcome && 'failure' in outcome) throw new AuthError(outcome.failure);
       if (outcome) return outcome.secret;
       // The refreshing pipeline was closed; it may be another than ours.
-      if (attachment.pipeline.signal.aborted) throw new ClosedError();
+      if (caller.pipeline.signal.aborted) throw new ClosedError();
     }
   }
 
   /** As `refresh`, without a caller that waits. */
-  refreshInBackground(user: string, call: Call, attachment: Attachment, renewal: RefreshTask): void {
+  refreshInBackground(user: string, caller: Caller, task: RefreshTask): void {
     const state = this.#users.get(user);
-    const isBusy = state.underWay !== undefined || state.leasedUntil > call.host.clock.ticks();
-    if (!isBusy && !isBackedOff(state.failed, call.host)) void this.#begin(state, call, attachment, renewal);
+    const isBusy = state.underWay !== undefined || state.leasedUntil > caller.host.clock.ticks();
+    if (!isBusy && !backoffOf(state, caller.host)) void this.#begin(state, caller, task);
   }
 
   /**
    * The origin has refused a secret.
    *
-   * @param since When it was got here, in ticks; one that was never taken is as good as the one before.
+   * @param since When it was got here by a refresh, in ticks; one that was never taken is as good as the one before.
    * @returns whether another one may help.
    */
-  refused(user: string, secret: string, since: number, clock: Clock): boolean {
+  refused(user: string, secret: string, clock: Clock, since = -Infinity): boolean {
     const state = this.#users.get(user);
     state.refused = secret;
     const last = Math.max(state.renewedAt, state.accepted === secret ? -Infinity : since);
     return clock.ticks() - last >= Math.min(MAX_REFRESH_INTERVAL, MIN_REFRESH_INTERVAL * 2 ** state.useless);
   }
 
-  /** The refused credentials have been refreshed. */
-  renewed(user: string, since: number, clock: Clock): void {
+  /** The refused credentials have been refreshed. @param isRepeated They were got by a refresh themselves. */
+  renewed(user: string, isRepeated: boolean, clock: Clock): void {
     const state = this.#users.get(user);
     state.renewedAt = clock.ticks();
-    if (since > -Infinity) state.useless++;
+    if (isRepeated) state.useless++;
   }
 
   /** The origin accepts it. @returns whether the origin refused another one before. */
@@ -151,37 +123,31 @@ export class RefreshCoordinator {
     const { underWay, leasedUntil } = state;
     // That a secret was refused is remembered, and not which one: the outbox of this user still waits for another.
     const refused = state.refused === undefined ? undefined : '';
-    Object.assign(state, fresh(), { underWay, leasedUntil, refused });
+    Object.assign(state, new State(), { underWay, leasedUntil, refused });
   }
 
-  #begin(
-    state: State,
-    call: Call,
-    attachment: Attachment,
-    renewal: RefreshTask,
-  ): Promise<RefreshOutcome | undefined> {
-    const { clock, canShareIO } = call.host;
-    const work = this.#run(state, call.host, attachment, renewal).finally(() => {
+  #begin(state: State, caller: Caller, task: RefreshTask): Promise<RefreshOutcome | undefined> {
+    const { clock, canShareIO } = caller.host;
+    const work = this.#run(state, caller, task).finally(() => {
       state.underWay = undefined;
       state.leasedUntil = 0;
     });
     if (canShareIO) state.underWay = work;
     // A call that is cut off in Workers reports nothing.
-    else state.leasedUntil = clock.ticks() + 2 * this.#timeout;
+    else state.leasedUntil = clock.ticks() + 2 * this.#settings.timeout;
     // No caller's abort ends it: the refresh token may be spent.
-    call.waitUntil(work);
+    caller.waitUntil(work);
     return work;
   }
 
   async #run(
     state: State,
-    host: Host,
-    { pipeline }: Attachment,
-    renewal: RefreshTask,
+    { host, pipeline }: Caller,
+    task: RefreshTask,
   ): Promise<RefreshOutcome | undefined> {
     let outcome: RefreshOutcome;
     try {
-      outcome = await renewal.work();
+      outcome = await task.work();
     } catch (error) {
       if (error instanceof ClosedError) return undefined;
       outcome = { failure: toAuthFailure(error, 'refresh-failed', 'the credentials could not be renewed') };
@@ -193,18 +159,19 @@ export class RefreshCoordinator {
     }
     const { code, transient } = outcome.failure;
     if (code !== 'refresh-failed' && code !== 'credentials-failed') return outcome;
+    const [origin = ''] = this.#settings.origins;
     const failure = hold(state, outcome.failure, host);
     const { retryAt } = failure;
-    pipeline.emit?.({ type: 'token-refresh-failed', origin: this.#origin, code, transient, retryAt });
+    pipeline.emit?.({ type: 'token-refresh-failed', origin, code, transient, retryAt });
     return { failure };
   }
 }
 
-/** Whether the backoff goes on. After a failure while offline it ends with the network's return. */
-const isBackedOff = (failed: Failed | undefined, { clock, connectivity: online }: Host): failed is Failed =>
-  failed !== undefined && clock.ticks() < failed.until && !(failed.offline && online.state);
+/** The failure whose backoff goes on. After a failure while offline it ends with the network's return. */
+const backoffOf = ({ failed }: State, { clock, connectivity: online }: Host): AuthFailure | undefined =>
+  failed && clock.ticks() < failed.until && !(failed.isOffline && online.state) ? failed.failure : undefined;
 
-function hold(state: State, failure: AuthFailure, { clock, random, connectivity: online }: Host): Held {
+function hold(state: State, failure: AuthFailure, { clock, random, connectivity: online }: Host) {
   const longest = failure.transient
     ? Math.min(MAX_FAILURE_BACKOFF, MIN_FAILURE_BACKOFF * 2 ** state.failures++)
     : MAX_FAILURE_BACKOFF;
@@ -212,6 +179,6 @@ function hold(state: State, failure: AuthFailure, { clock, random, connectivity:
   // Jitter of one half, so that clients that failed together do not return together.
   const wait = asked + longest * (0.5 + random() / 2);
   const held = { ...failure, retryAt: Math.ceil(clock.now() + wait) };
-  state.failed = { failure: held, until: clock.ticks() + wait, offline: !online.state };
+  state.failed = { failure: held, until: clock.ticks() + wait, isOffline: !online.state };
   return held;
 }

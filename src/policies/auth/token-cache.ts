@@ -1,8 +1,7 @@
-import type { Host } from '../../core/contract.ts';
-import type { Store } from '../../core/store.ts';
-import { isText, isTextOrAbsent, openChannel } from '../../primitives/broadcast.ts';
+import type { Host, PipelineContext } from '../../core/contract.ts';
+import { type Channel, isText, isTextOrAbsent, openChannel } from '../../primitives/broadcast.ts';
 import { Emitter } from '../../primitives/emitter.ts';
-import { AttachedPipelines, type Attachment } from './attached-pipelines.ts';
+import { AttachedPipelines } from './attached-pipelines.ts';
 import { AuthError, refreshFailed } from './error.ts';
 import type { AuthEvent } from './options.ts';
 import type { OAuth2Settings } from './settings.ts';
@@ -21,15 +20,15 @@ type Persist = () => Promise<void>;
 /** The tokens of users: in memory, in the store, and in other tabs. */
 export class TokenCache {
   readonly pipelines = new AttachedPipelines(() => this.#close());
+  readonly events = new Emitter<AuthEvent>();
   readonly #settings: OAuth2Settings;
   readonly #tokens = new Map<string, IssuedTokens>();
   readonly #onChange: (user: string) => void;
-  readonly #events = new Emitter<AuthEvent>();
   /** Users that were signed out; without this, some grants would start again. */
   readonly #signedOut = new Set<string>();
   /** Users with newer tokens in memory than in the store: not written yet, or the write failed. */
   readonly #unpersisted = new Map<string, Persist | undefined>();
-  #channel: TokenChannel | undefined;
+  #channel: Channel | undefined;
 
   /** @param onChange Called with a user whose tokens changed, other than by a refresh here. */
   constructor(settings: OAuth2Settings, changed: (user: string) => void) {
@@ -37,17 +36,13 @@ export class TokenCache {
     this.#onChange = changed;
   }
 
-  attach(attachment: Attachment): void {
+  attach(pipeline: PipelineContext): void {
     const { name, store, grant } = this.#settings;
-    this.pipelines.attach(attachment);
-    // The tokens of the client itself are no user's session.
-    if (grant === 'client_credentials') return;
-    this.#channel ??= openTokenChannel(
-      name,
-      store,
-      attachment.pipeline.host,
-      (message) => void this.#receive(message),
-    );
+    this.pipelines.add(pipeline);
+    // The memory of a server is not shared, and the tokens of the client itself are no user's session.
+    const isShared = store?.durable || 'document' in globalThis || 'WorkerGlobalScope' in globalThis;
+    if (!isShared || !pipeline.host.canShareIO || grant === 'client_credentials') return;
+    this.#channel ??= openChannel(`holdfast auth ${name}`, readMessage, (message) => this.#receive(message));
   }
 
   /** Whether tabs exchange tokens by message only, without a store. */
@@ -63,27 +58,22 @@ export class TokenCache {
     return this.#signedOut.has(user);
   }
 
-  /** @returns ends the subscription. */
-  subscribe(listener: (event: AuthEvent) => void): () => void {
-    return this.#events.subscribe(listener);
-  }
-
   /**
    * Reads the store, where other tabs may have put newer tokens.
    *
-   * @param news The event for new tokens. Default: `'refreshed'`, if there were tokens before.
+   * @param event The event for new tokens. Default: `'refreshed'`, if there were tokens before.
    * @throws {AuthError} where the store fails.
    */
   async reload(
     user: string,
-    { pipeline }: Attachment,
+    { host }: PipelineContext,
     event?: ChangeType,
   ): Promise<IssuedTokens | undefined> {
     const before = this.get(user);
     if (!this.#settings.store) return before;
     let tokens: Tokens | undefined;
     try {
-      tokens = await readTokens(this.#settings, user, pipeline.host);
+      tokens = await readTokens(this.#settings, user, host);
     } catch (cause) {
       this.#failed('read', cause);
       throw new AuthError(refreshFailed('the tokens could not be read from their store', { cause }));
@@ -91,7 +81,7 @@ export class TokenCache {
     // A change here in between is newer.
     if (this.get(user) !== before || this.#unpersisted.has(user)) return this.get(user);
     if (tokens && tokens.accessToken !== before?.tokens.accessToken) {
-      this.#cache(user, toIssuedTokens(tokens, pipeline.host.clock));
+      this.#cache(user, toIssuedTokens(tokens, host.clock));
       const type = event ?? (before && 'refreshed');
       if (type) this.#emitRemote(user, type);
     } else if (!tokens && before) this.#drop(user, 'application', true);
@@ -99,8 +89,8 @@ export class TokenCache {
   }
 
   /** The tokens are in memory at once. */
-  put(user: string, held: IssuedTokens, type: ChangeType, attachment: Attachment): Persist {
-    const keep = this.#persistenceOf(user, held, attachment, type === 'refreshed');
+  put(user: string, held: IssuedTokens, type: ChangeType, pipeline: PipelineContext): Persist {
+    const keep = this.#persistenceOf(user, held, pipeline, type === 'refreshed');
     this.#cache(user, held);
     if (type === 'signed-in') this.#onChange(user);
     this.#emit({ type, partition: user, remote: false });
@@ -108,8 +98,8 @@ export class TokenCache {
   }
 
   /** The tokens are deleted from memory at once. */
-  remove(user: string, why: SignOutReason, attachment: Attachment): Persist {
-    const keep = this.#persistenceOf(user, undefined, attachment, true);
+  remove(user: string, why: SignOutReason, pipeline: PipelineContext): Persist {
+    const keep = this.#persistenceOf(user, undefined, pipeline, true);
     this.#drop(user, why, false);
     return keep;
   }
@@ -118,7 +108,7 @@ export class TokenCache {
   #persistenceOf(
     user: string,
     held: IssuedTokens | undefined,
-    attachment: Attachment,
+    { host }: PipelineContext,
     continues: boolean,
   ): Persist {
     const was = this.get(user)?.tokens;
@@ -126,7 +116,7 @@ export class TokenCache {
     const keep: Persist = async () => {
       // A later change persists its own tokens.
       if (this.#unpersisted.get(user) !== keep) return;
-      const isKept = await this.#write(user, now, attachment);
+      const isKept = await this.#write(user, now, host);
       if (this.#unpersisted.get(user) !== keep) return;
       if (isKept) this.#unpersisted.delete(user);
       else this.#unpersisted.set(user, undefined);
@@ -138,11 +128,7 @@ export class TokenCache {
   }
 
   /** @returns whether the store has the change. */
-  async #write(
-    user: string,
-    tokens: Tokens | undefined,
-    { pipeline: { host } }: Attachment,
-  ): Promise<boolean> {
+  async #write(user: string, tokens: Tokens | undefined, host: Host): Promise<boolean> {
     if (!this.#settings.store) return false;
     try {
       await writeTokens(this.#settings, user, tokens, host);
@@ -162,17 +148,17 @@ export class TokenCache {
   async #receive({ user, previous: was, next: now }: TokenMessage): Promise<void> {
     const { store } = this.#settings;
     if (this.pipelines.isEmpty) return;
-    const { attachment } = this.pipelines;
+    const pipeline = this.pipelines.any;
     const held = this.get(user);
     if (store && was === undefined) {
-      await this.reload(user, attachment, held ? 'refreshed' : 'signed-in').catch(() => {});
+      await this.reload(user, pipeline, held ? 'refreshed' : 'signed-in').catch(() => {});
       return;
     }
     // Applies only to tabs holding the consumed refresh token; another user may be signed in here.
     if (!held || secretOf(held.tokens) !== was) return;
     if (!now) return this.#drop(user, 'application', true);
     if (store) this.#unpersisted.set(user, undefined);
-    this.#cache(user, toIssuedTokens(now, attachment.pipeline.host.clock));
+    this.#cache(user, toIssuedTokens(now, pipeline.host.clock));
     this.#emitRemote(user, 'refreshed');
   }
 
@@ -204,7 +190,7 @@ export class TokenCache {
     const of = { origin: origins[0] as string, remote };
     if (type === 'signed-out') this.pipelines.emit({ type, reason: event.reason, ...of });
     else if (type === 'refreshed') this.pipelines.emit({ type: 'token-refreshed', ...of });
-    this.#events.emit(event);
+    this.events.emit(event);
     if (type !== 'signed-out') this.pipelines.notifyCredentials(partition);
   }
 
@@ -223,30 +209,12 @@ export class TokenCache {
 const secretOf = ({ refreshToken, accessToken }: Tokens): string => refreshToken ?? accessToken;
 
 /** A message about a user's tokens between tabs and workers of an origin. */
-export interface TokenMessage {
+interface TokenMessage {
   readonly user: string;
   /** Without a store: the consumed secret, by which tabs with the same session recognise the message. */
   readonly previous?: string | undefined;
   /** The new tokens; absent: signed out. With a store, the store has them. */
   readonly next?: Tokens | undefined;
-}
-
-export interface TokenChannel {
-  post(word: TokenMessage): void;
-  close(): void;
-}
-
-/** Connects the tabs with the same tokens; the memory of a server is not shared. */
-function openTokenChannel(
-  name: string,
-  store: Store | undefined,
-  { canShareIO }: Host,
-  onMessage: (word: TokenMessage) => void,
-): TokenChannel | undefined {
-  const isShared = store?.durable || 'document' in globalThis || 'WorkerGlobalScope' in globalThis;
-  if (!isShared || !canShareIO) return undefined;
-  const { post, close } = openChannel(`holdfast auth ${name}`, readMessage, onMessage);
-  return { post, close };
 }
 
 function readMessage(posted: unknown): TokenMessage | undefined {

@@ -113,6 +113,11 @@ export class StoredToken {
     await writeTokens(this.#settings, user, undefined, pipeline.host);
   }
 
+  close(): void {
+    // The store opens itself again when it is used.
+    this.#settings.store?.close().catch(() => {});
+  }
+
   #failed(operation: string, error: unknown, pipeline: PipelineContext): void {
     pipeline.emit?.({ type: 'store-failed', store: this.#settings.store?.name ?? '', operation, error });
   }

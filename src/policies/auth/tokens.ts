@@ -24,12 +24,12 @@ export interface IssuedTokens {
 }
 
 /** When something began, on both clocks. */
-export interface Moment {
-  readonly wall: number;
-  readonly ticks: number;
+interface Moment {
+  readonly askedAt: number;
+  readonly since: number;
 }
 
-export const momentOf = (clock: Clock): Moment => ({ wall: clock.now(), ticks: clock.ticks() });
+export const momentOf = (clock: Clock): Moment => ({ askedAt: clock.now(), since: clock.ticks() });
 
 /**
  * Reads the response of a token endpoint.
@@ -39,10 +39,10 @@ export const momentOf = (clock: Clock): Moment => ({ wall: clock.now(), ticks: c
  */
 export function tokensOf(
   response: unknown,
-  { wall }: Moment,
+  { askedAt, since }: Moment,
   renewed: boolean,
   before?: Tokens,
-): Tokens | string {
+): IssuedTokens | string {
   const {
     access_token,
     token_type = 'bearer',
@@ -54,13 +54,14 @@ export function tokensOf(
   // Some give it as text.
   const seconds = expires_in === undefined || expires_in === null ? undefined : Number(expires_in);
   if (seconds !== undefined && !(seconds > 0)) return 'a token that has run out';
-  return {
+  const tokens: Tokens = {
     accessToken: access_token,
     refreshToken: typeof refresh_token === 'string' && refresh_token ? refresh_token : before?.refreshToken,
     lifetime: seconds === undefined ? undefined : seconds * 1_000,
-    askedAt: wall,
+    askedAt,
     renewed,
   };
+  return { tokens, since, refused: false };
 }
 
 /** Tokens from elsewhere: how old they are says the wall clock, which may have been set since. */
