@@ -10,8 +10,8 @@ import {
   readBearer,
   readCustom,
   readOAuth2,
+  readPartition,
   readScheme,
-  readSignIn,
 } from './settings.ts';
 import { type CredentialSource, fixedSource } from './source.ts';
 import { StoredToken } from './token-store.ts';
@@ -26,8 +26,7 @@ interface AuthMethod {
 }
 
 export function createScheme(options: object): AuthMethod {
-  const { scheme } = (options ?? {}) as { scheme?: unknown };
-  switch (readScheme(scheme, 'auth.scheme')) {
+  switch (readScheme(options)) {
     case 'bearer': {
       const settings = readBearer(options);
       const { token = () => undefined, store } = settings;
@@ -57,8 +56,8 @@ export function createScheme(options: object): AuthMethod {
         scheme: inAuthorization('Bearer'),
         source,
         more: {
-          signIn: async (tokens, of = {}) => source.signIn(tokens, readSignIn(of).partition),
-          signOut: async (of = {}) => source.signOut(readSignIn(of).partition),
+          signIn: async (tokens, of) => source.signIn(tokens, readPartition(of)),
+          signOut: async (of) => source.signOut(readPartition(of)),
           subscribe: (listener) => source.tokens.events.subscribe(listener),
         },
       };

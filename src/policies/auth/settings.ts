@@ -60,81 +60,32 @@ const storage = /* @__PURE__ */ settingsTable({
   name: needed(filled),
 });
 
-const bearer = /* @__PURE__ */ settingsTable({ ...every, ...storage, token: [undefined, secret] });
-
-const basic = /* @__PURE__ */ settingsTable({
-  ...every,
-  // RFC 7617, 2: the name ends at the first colon.
-  username: needed((value, option) =>
-    filled(value, option).includes(':') ? refuse(option, '…', 'expected no colon') : (value as string),
-  ),
-  password: needed(text),
-});
-
-const apiKey = /* @__PURE__ */ settingsTable({
-  ...every,
-  key: needed(secret),
-  // The key itself may have been given for its name.
-  header: [
-    undefined,
-    (value, option) => {
-      try {
-        return headerName(value, option);
-      } catch {
-        return refuse(option, '…', 'expected the name of a header');
-      }
-    },
-  ],
-  query: [undefined, filled],
-});
-
-const custom = /* @__PURE__ */ settingsTable({
-  ...every,
-  authorize: needed(fn<CustomOptions['authorize']>()),
-  refresh: [undefined, fn<CustomOptions['refresh']>()],
-});
-
-const grants = /* @__PURE__ */ oneOf('refresh_token', 'client_credentials');
-
-const oauth2 = /* @__PURE__ */ settingsTable({
-  ...every,
-  ...storage,
-  grant: needed<OAuth2Options['grant']>((value, option) =>
-    typeof value === 'function' ? (value as never) : grants(value, option),
-  ),
-  tokenEndpoint: [undefined, absolute],
-  clientId: [undefined, filled],
-  clientSecret: [undefined, text],
-  clientAuthentication: ['basic', oneOf('basic', 'body')],
-  scope: [undefined, filled],
-  parameters: [
-    {},
-    hidden<Readonly<Record<string, string>>>(
-      'an object of texts',
-      (value) =>
-        typeof value === 'object' &&
-        value !== null &&
-        Object.values(value).every((each) => typeof each === 'string'),
-    ),
-  ],
-  refreshBefore: [60_000, positiveDuration],
-});
-
 /** The settings of all schemes. */
 export type AuthSettings = SettingsOf<typeof every>;
 /** Where tokens are stored. */
 export type TokenStorage = SettingsOf<typeof storage>;
-export type BearerSettings = SettingsOf<typeof bearer>;
-export type CustomSettings = SettingsOf<typeof custom>;
-export type OAuth2Settings = SettingsOf<typeof oauth2>;
+export type BearerSettings = ReturnType<typeof readBearer>;
+export type CustomSettings = ReturnType<typeof readCustom>;
+export type OAuth2Settings = ReturnType<typeof readOAuth2>;
 
-/** @throws {ConfigurationError} without any value that may be a secret. */
-function read<T extends AuthSettings>(
-  given: object,
-  table: SettingsTable<T>,
-  ...names: (keyof T & string)[]
-): T {
+export const readScheme = (options: object): AuthScheme =>
+  oneOf(
+    'bearer',
+    'basic',
+    'api-key',
+    'oauth2',
+    'custom',
+  )((options as { scheme?: unknown } | undefined)?.scheme, 'auth.scheme');
+
+/**
+ * Reads the options of a scheme, besides those of all schemes.
+ *
+ * @param names The options that it needs.
+ * @throws {ConfigurationError} without any value that may be a secret.
+ */
+function read<T>(given: object, own: SettingsTable<T>, ...names: (keyof T & string)[]): T & AuthSettings {
   const { scheme: _, ...options } = given as Record<string, unknown>;
+  const table = { ...every, ...own } as SettingsTable<T & AuthSettings>;
   // A slip in a name must not show the value.
   for (const name in options) if (!Object.hasOwn(table, name)) options[name] = '…';
   const settings = readSettings('auth', table, options);
@@ -153,8 +104,8 @@ function checkEncryption({ store, encryption }: TokenStorage): void {
     );
 }
 
-export function readBearer(given: object): BearerSettings {
-  const settings = read(given, bearer);
+export function readBearer(given: object) {
+  const settings = read(given, settingsTable({ ...storage, token: [undefined, secret] }));
   const { token, store, encryption } = settings;
   if (store === undefined) {
     if (token === undefined) refuse('auth.token', undefined, 'this scheme needs it, or a store');
@@ -167,21 +118,67 @@ export function readBearer(given: object): BearerSettings {
   return settings;
 }
 
-export const readBasic = (given: object) => read(given, basic, 'username', 'password');
+export function readBasic(given: object) {
+  // RFC 7617, 2: the name ends at the first colon.
+  const username: Rule<string> = (value, option) =>
+    filled(value, option).includes(':') ? refuse(option, '…', 'expected no colon') : (value as string);
+  return read(given, { username: needed(username), password: needed(text) }, 'username', 'password');
+}
 
 export function readApiKey(given: object) {
-  const settings = read(given, apiKey, 'key');
+  const name: Rule<string> = (value, option) => {
+    try {
+      return headerName(value, option);
+    } catch {
+      // The key itself may have been given for its name.
+      return refuse(option, '…', 'expected the name of a header');
+    }
+  };
+  const settings = read(
+    given,
+    settingsTable({ key: needed(secret), header: [undefined, name], query: [undefined, filled] }),
+    'key',
+  );
   const { header, query } = settings;
   if ((header === undefined) === (query === undefined))
     refuse('auth.header', header, 'expected either a header or a query');
   return settings;
 }
 
-export const readCustom = (given: object): CustomSettings => read(given, custom, 'authorize');
+export const readCustom = (given: object) =>
+  read(
+    given,
+    settingsTable({
+      authorize: needed(fn<CustomOptions['authorize']>()),
+      refresh: [undefined, fn<CustomOptions['refresh']>()],
+    }),
+    'authorize',
+  );
 
-export function readOAuth2(given: object): OAuth2Settings {
+export function readOAuth2(given: object) {
+  const grants = oneOf('refresh_token', 'client_credentials');
+  const parameters = hidden<Readonly<Record<string, string>>>(
+    'an object of texts',
+    (value) =>
+      typeof value === 'object' &&
+      value !== null &&
+      Object.values(value).every((each) => typeof each === 'string'),
+  );
+  const table = settingsTable({
+    ...storage,
+    grant: needed<OAuth2Options['grant']>((value, option) =>
+      typeof value === 'function' ? (value as never) : grants(value, option),
+    ),
+    tokenEndpoint: [undefined, absolute],
+    clientId: [undefined, filled],
+    clientSecret: [undefined, text],
+    clientAuthentication: ['basic', oneOf('basic', 'body')],
+    scope: [undefined, filled],
+    parameters: [{}, parameters],
+    refreshBefore: [60_000, positiveDuration],
+  });
   const isOwn = typeof (given as Partial<OAuth2Options>).grant === 'function';
-  const settings = isOwn ? read(given, oauth2) : read(given, oauth2, 'grant', 'tokenEndpoint', 'clientId');
+  const settings = isOwn ? read(given, table) : read(given, table, 'grant', 'tokenEndpoint', 'clientId');
   const { grant, tokenEndpoint, clientId, clientSecret, origins } = settings;
   if (isOwn && tokenEndpoint !== undefined)
     refuse('auth.tokenEndpoint', tokenEndpoint, 'a function asks by itself');
@@ -193,13 +190,5 @@ export function readOAuth2(given: object): OAuth2Settings {
 }
 
 /** The user to sign in or out. */
-export const readSignIn = (given: object) =>
-  readSettings('auth', { partition: [undefined, wellFormedString] }, given);
-
-export const readScheme: Rule<AuthScheme> = /* @__PURE__ */ oneOf(
-  'bearer',
-  'basic',
-  'api-key',
-  'oauth2',
-  'custom',
-);
+export const readPartition = (given: object = {}): string | undefined =>
+  readSettings('auth', { partition: [undefined, wellFormedString] }, given).partition;
