@@ -3,13 +3,33 @@ import { hasBody, replayable } from '../../core/body/request-body.ts';
 import { named, type PolicyTraits } from '../../core/contract.ts';
 import { composeWrappers } from '../../core/run/compose-wrappers.ts';
 import { type Leaving, type Run, type Stage, stage } from '../../core/stage.ts';
+import type { Store } from '../../core/store.ts';
 import { signsOut, usersOf } from '../../core/user.ts';
 import { addFacts, isFailure } from '../../primitives/failure.ts';
 import { originOf } from '../../primitives/request.ts';
-import { createScheme } from './create-scheme.ts';
 import { AuthError, SIGNED_OUT } from './error.ts';
-import type { AuthScheme, SchemeOptions, SignIn } from './options.ts';
-import { waitInRun } from './source.ts';
+import { OAuth2Source } from './oauth2.ts';
+import type { AuthScheme, SchemeOptions, Secret, SignIn } from './options.ts';
+import { basic, inAuthorization, inHeader, inQuery, type Scheme } from './schemes.ts';
+import {
+  type AuthSettings,
+  readApiKey,
+  readBasic,
+  readBearer,
+  readCustom,
+  readOAuth2,
+  readPartition,
+  readScheme,
+} from './settings.ts';
+import {
+  type CredentialSource,
+  customScheme,
+  dynamicToken,
+  fixedSource,
+  versionedSource,
+  waitInRun,
+} from './source.ts';
+import { StoredToken } from './tokens.ts';
 
 /** Adds credentials to requests. With `user`, it names the signed-in user in place of the client's `partition`. */
 export interface Auth<
@@ -146,3 +166,55 @@ function refusing<T>(run: Run, request: Request, work: () => T): T {
     return rejected(error);
   }
 }
+
+/** The parts of a scheme. */
+interface AuthMethod {
+  readonly settings: AuthSettings & { readonly store?: Store | undefined };
+  readonly scheme: Scheme;
+  readonly source: CredentialSource;
+  /** The methods for the application. */
+  readonly more?: SignIn;
+}
+
+function createScheme(options: object): AuthMethod {
+  switch (readScheme(options)) {
+    case 'bearer': {
+      const settings = readBearer(options);
+      const { token = () => undefined, store } = settings;
+      const source = sourceOf(token, settings, store && new StoredToken(settings));
+      return { settings, scheme: inAuthorization('Bearer'), source };
+    }
+    case 'basic': {
+      const settings = readBasic(options);
+      const source = fixedSource(basic(settings.username, settings.password));
+      return { settings, scheme: inAuthorization('Basic'), source };
+    }
+    case 'api-key': {
+      const settings = readApiKey(options);
+      const { key, header, query = '' } = settings;
+      const scheme = header ? inHeader(header) : inQuery(query);
+      return { settings, scheme, source: sourceOf(key, settings) };
+    }
+    case 'custom': {
+      const settings = readCustom(options);
+      return { settings, scheme: customScheme(settings), source: versionedSource(settings) };
+    }
+    default: {
+      const settings = readOAuth2(options);
+      const source = new OAuth2Source(settings);
+      return {
+        settings,
+        scheme: inAuthorization('Bearer'),
+        source,
+        more: {
+          signIn: async (tokens, of) => source.signIn(tokens, readPartition(of)),
+          signOut: async (of) => source.signOut(readPartition(of)),
+          subscribe: (listener) => source.tokens.events.subscribe(listener),
+        },
+      };
+    }
+  }
+}
+
+const sourceOf = (secret: Secret, settings: AuthSettings, stored?: StoredToken): CredentialSource =>
+  typeof secret === 'string' ? fixedSource(secret) : dynamicToken(secret, settings, stored);

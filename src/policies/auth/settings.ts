@@ -68,14 +68,10 @@ export type BearerSettings = ReturnType<typeof readBearer>;
 export type CustomSettings = ReturnType<typeof readCustom>;
 export type OAuth2Settings = ReturnType<typeof readOAuth2>;
 
-export const readScheme = (options: object): AuthScheme =>
-  oneOf(
-    'bearer',
-    'basic',
-    'api-key',
-    'oauth2',
-    'custom',
-  )((options as { scheme?: unknown } | undefined)?.scheme, 'auth.scheme');
+export function readScheme(options: object): AuthScheme {
+  const { scheme } = (options ?? {}) as { scheme?: unknown };
+  return oneOf('bearer', 'basic', 'api-key', 'oauth2', 'custom')(scheme, 'auth.scheme');
+}
 
 /**
  * Reads the options of a scheme, besides those of all schemes.

@@ -1,12 +1,18 @@
 import type { Host, PipelineContext } from '../../core/contract.ts';
 import { type Channel, isText, isTextOrAbsent, openChannel } from '../../primitives/broadcast.ts';
 import { Emitter } from '../../primitives/emitter.ts';
-import { AttachedPipelines } from './attached-pipelines.ts';
 import { AuthError, refreshFailed } from './error.ts';
 import type { AuthEvent } from './options.ts';
 import type { OAuth2Settings } from './settings.ts';
-import { readTokens, writeTokens } from './token-store.ts';
-import { type IssuedTokens, isTokens, type Tokens, toIssuedTokens } from './tokens.ts';
+import { AttachedPipelines } from './source.ts';
+import {
+  type IssuedTokens,
+  isTokens,
+  readTokens,
+  type Tokens,
+  toIssuedTokens,
+  writeTokens,
+} from './tokens.ts';
 
 /** How many users' tokens are in memory, if a store has them as well. */
 const MAX_CACHED = 1_000;
