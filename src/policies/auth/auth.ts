@@ -9,7 +9,7 @@ import { addFacts, isFailure } from '../../primitives/failure.ts';
 import { originOf } from '../../primitives/request.ts';
 import { AuthError, SIGNED_OUT } from './error.ts';
 import { OAuth2Source } from './oauth2.ts';
-import type { AuthScheme, SchemeOptions, Secret, SignIn } from './options.ts';
+import type { AuthScheme, SchemeOptions, SignIn } from './options.ts';
 import { basic, inAuthorization, inHeader, inQuery, type Scheme } from './schemes.ts';
 import {
   type AuthSettings,
@@ -21,14 +21,7 @@ import {
   readPartition,
   readScheme,
 } from './settings.ts';
-import {
-  type CredentialSource,
-  customScheme,
-  dynamicToken,
-  fixedSource,
-  versionedSource,
-  waitInRun,
-} from './source.ts';
+import { type CredentialSource, customScheme, secretSource, versionedSource, waitInRun } from './source.ts';
 import { StoredToken } from './tokens.ts';
 
 /** Adds credentials to requests. With `user`, it names the signed-in user in place of the client's `partition`. */
@@ -181,19 +174,19 @@ function createScheme(options: object): AuthMethod {
     case 'bearer': {
       const settings = readBearer(options);
       const { token = () => undefined, store } = settings;
-      const source = sourceOf(token, settings, store && new StoredToken(settings));
+      const source = secretSource(token, settings, store && new StoredToken(settings));
       return { settings, scheme: inAuthorization('Bearer'), source };
     }
     case 'basic': {
       const settings = readBasic(options);
-      const source = fixedSource(basic(settings.username, settings.password));
+      const source = secretSource(basic(settings.username, settings.password), settings);
       return { settings, scheme: inAuthorization('Basic'), source };
     }
     case 'api-key': {
       const settings = readApiKey(options);
       const { key, header, query = '' } = settings;
       const scheme = header ? inHeader(header) : inQuery(query);
-      return { settings, scheme, source: sourceOf(key, settings) };
+      return { settings, scheme, source: secretSource(key, settings) };
     }
     case 'custom': {
       const settings = readCustom(options);
@@ -215,6 +208,3 @@ function createScheme(options: object): AuthMethod {
     }
   }
 }
-
-const sourceOf = (secret: Secret, settings: AuthSettings, stored?: StoredToken): CredentialSource =>
-  typeof secret === 'string' ? fixedSource(secret) : dynamicToken(secret, settings, stored);

@@ -93,13 +93,13 @@ export class OAuth2Source implements CredentialSource {
         `expected what a token endpoint gives; this is ${issued}`,
       );
     const user = this.#userOf(partition ?? pipeline.partition());
-    await this.#kept(user, pipeline, this.tokens.put(user, issued, 'signed-in', pipeline));
+    await this.#kept(user, pipeline, this.tokens.put(user, issued, 'signed-in', pipeline.host));
   }
 
   async signOut(partition: string | undefined): Promise<void> {
     const pipeline = this.tokens.pipelines.any;
     const user = this.#userOf(partition ?? pipeline.partition());
-    await this.#kept(user, pipeline, this.tokens.remove(user, 'application', pipeline));
+    await this.#kept(user, pipeline, this.tokens.remove(user, 'application', pipeline.host));
   }
 
   /** Waits for a refresh in another tab, which would write its tokens after this deletion. */
@@ -109,7 +109,7 @@ export class OAuth2Source implements CredentialSource {
 
   async #first(user: string, caller: Caller): Promise<string> {
     if (this.tokens.isSignedOut(user)) throw new AuthError(SIGNED_OUT);
-    const held = await withDeadline(Infinity, caller, this.tokens.reload(user, caller.pipeline));
+    const held = await withDeadline(Infinity, caller, this.tokens.reload(user, caller.host));
     if (held) return this.current(caller);
     if (this.#settings.grant === 'refresh_token') throw new AuthError(SIGNED_OUT);
     return this.#renewed(user, undefined, caller);
@@ -125,8 +125,8 @@ export class OAuth2Source implements CredentialSource {
    */
   #task(user: string, held: IssuedTokens | undefined, caller: Caller): RefreshTask {
     const { tokens } = this;
-    const { pipeline, waitUntil } = caller;
-    const { clock } = caller.host;
+    const { host, pipeline, waitUntil } = caller;
+    const { clock } = host;
     let kept: Promise<void> | undefined;
     const keep = (now: () => Promise<void>): void => {
       kept = now();
@@ -144,7 +144,7 @@ export class OAuth2Source implements CredentialSource {
     const turn = async (waited: number): Promise<RefreshOutcome> => {
       // The tab that refreshed has broadcast the tokens; give the message time to arrive.
       if (tokens.syncsByMessageOnly && waited > UNCONTENDED) await sleep(MESSAGE_DELAY, pipeline);
-      const there = await tokens.reload(user, pipeline);
+      const there = await tokens.reload(user, host);
       if ((held && !there) || tokens.isSignedOut(user) || found() !== undefined) return otherwise();
       const before = there?.tokens;
       const moment = momentOf(clock);
@@ -154,14 +154,14 @@ export class OAuth2Source implements CredentialSource {
       if ('failure' in response) return response;
       if ('refused' in response) {
         // A process without shared locks may have used the refresh token, and stored the new tokens.
-        if ((await tokens.reload(user, pipeline)) !== there) return otherwise();
-        keep(tokens.remove(user, 'refused', pipeline));
+        if ((await tokens.reload(user, host)) !== there) return otherwise();
+        keep(tokens.remove(user, 'refused', host));
         return { failure: SIGNED_OUT };
       }
       const issued = tokensOf(response.said, moment, true, before);
       if (typeof issued === 'string') return { failure: refreshFailed(`the token endpoint gave ${issued}`) };
       if (held?.refused) this.#renewals.renewed(user, held.tokens.renewed, clock);
-      keep(tokens.put(user, issued, 'refreshed', pipeline));
+      keep(tokens.put(user, issued, 'refreshed', host));
       return { secret: issued.tokens.accessToken };
     };
     // Before the lock is released, or the next refresh would use the old refresh token.

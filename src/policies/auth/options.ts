@@ -49,7 +49,19 @@ export type ApiKeyOptions = EveryScheme & { readonly key: Secret } & (
 /** `Authorization: Bearer …` with tokens of an authorization server (RFC 6749), which are looked after here. */
 export type OAuth2Options = EveryScheme &
   TokenKeeping &
-  (RefreshTokenGrant | ClientCredentialsGrant | OwnGrant);
+  (
+    | (TokenEndpoint & {
+        /** From the tokens that `signIn` was given (RFC 6749, 6). */
+        readonly grant: 'refresh_token';
+      })
+    | (TokenEndpoint & {
+        /** By the client for itself (RFC 6749, 4.4). */
+        readonly grant: 'client_credentials';
+        readonly clientSecret: string;
+      })
+    /** By a function of the application. */
+    | { readonly grant: Grant }
+  );
 
 interface TokenKeeping {
   /** How long before a token runs out it is refreshed, behind the callers' backs. Default 1 min, and at most half its life. */
@@ -73,22 +85,6 @@ interface TokenEndpoint {
   readonly scope?: string;
   /** Further parameters of the token request: `{ audience: '…' }`. */
   readonly parameters?: Readonly<Record<string, string>>;
-}
-
-/** From the tokens that `signIn` was given (RFC 6749, 6). */
-interface RefreshTokenGrant extends TokenEndpoint {
-  readonly grant: 'refresh_token';
-}
-
-/** By the client for itself (RFC 6749, 4.4). */
-interface ClientCredentialsGrant extends TokenEndpoint {
-  readonly grant: 'client_credentials';
-  readonly clientSecret: string;
-}
-
-/** By a function of the application. */
-interface OwnGrant {
-  readonly grant: Grant;
 }
 
 /** The argument of a function that requests tokens. */
@@ -167,15 +163,12 @@ interface SignInOptions {
 }
 
 /** An event for listeners of `subscribe`; never has a token. */
-export type AuthEvent = OfUser &
-  (
-    | { readonly type: 'signed-in' | 'refreshed' }
-    /** `'refused'`: the authorization server gives no more tokens. */
-    | { readonly type: 'signed-out'; readonly reason: 'application' | 'refused' }
-  );
-
-interface OfUser {
+export type AuthEvent = {
   readonly partition: string;
   /** It happened in another tab or worker. */
   readonly remote: boolean;
-}
+} & (
+  | { readonly type: 'signed-in' | 'refreshed' }
+  /** `'refused'`: the authorization server gives no more tokens. */
+  | { readonly type: 'signed-out'; readonly reason: 'application' | 'refused' }
+);

@@ -146,11 +146,9 @@ export class RefreshCoordinator {
     return work;
   }
 
-  async #run(
-    state: State,
-    { host, pipeline }: Caller,
-    task: RefreshTask,
-  ): Promise<RefreshOutcome | undefined> {
+  /** @returns `undefined` if the pipeline was closed. */
+  async #run(state: State, caller: Caller, task: RefreshTask): Promise<RefreshOutcome | undefined> {
+    const { clock, random, connectivity } = caller.host;
     let outcome: RefreshOutcome;
     try {
       outcome = await task.work();
@@ -163,31 +161,27 @@ export class RefreshCoordinator {
       state.failures = 0;
       return outcome;
     }
-    const { code, transient } = outcome.failure;
+    const { code, transient, wait = 0 } = outcome.failure;
     if (code !== 'refresh-failed' && code !== 'credentials-failed') return outcome;
+    const backoff = transient
+      ? Math.min(MAX_FAILURE_BACKOFF, MIN_FAILURE_BACKOFF * 2 ** state.failures++)
+      : MAX_FAILURE_BACKOFF;
+    // Jitter of one half, so that clients that failed together do not return together.
+    const delay = Math.max(0, Math.min(MAX_RETRY_AFTER, wait)) + backoff * (0.5 + random() / 2);
+    const retryAt = Math.ceil(clock.now() + delay);
+    const failure = { ...outcome.failure, retryAt };
+    state.failed = { failure, until: clock.ticks() + delay, isOffline: !connectivity.state };
     const [origin = ''] = this.#settings.origins;
-    const failure = hold(state, outcome.failure, host);
-    const { retryAt } = failure;
-    pipeline.emit?.({ type: 'token-refresh-failed', origin, code, transient, retryAt });
+    caller.pipeline.emit?.({ type: 'token-refresh-failed', origin, code, transient, retryAt });
     return { failure };
   }
 }
 
 /** The failure whose backoff goes on. After a failure while offline it ends with the network's return. */
-const backoffOf = ({ failed }: State, { clock, connectivity: online }: Host): AuthFailure | undefined =>
-  failed && clock.ticks() < failed.until && !(failed.isOffline && online.state) ? failed.failure : undefined;
-
-function hold(state: State, failure: AuthFailure, { clock, random, connectivity: online }: Host) {
-  const longest = failure.transient
-    ? Math.min(MAX_FAILURE_BACKOFF, MIN_FAILURE_BACKOFF * 2 ** state.failures++)
-    : MAX_FAILURE_BACKOFF;
-  const asked = Math.max(0, Math.min(MAX_RETRY_AFTER, failure.wait ?? 0));
-  // Jitter of one half, so that clients that failed together do not return together.
-  const wait = asked + longest * (0.5 + random() / 2);
-  const held = { ...failure, retryAt: Math.ceil(clock.now() + wait) };
-  state.failed = { failure: held, until: clock.ticks() + wait, isOffline: !online.state };
-  return held;
-}
+const backoffOf = ({ failed }: State, { clock, connectivity }: Host): AuthFailure | undefined =>
+  failed && clock.ticks() < failed.until && !(failed.isOffline && connectivity.state)
+    ? failed.failure
+    : undefined;
 
 /**
  * Runs a task while no other tab or worker runs one of the same name. If I/O belongs to one request, calls cannot wait for one

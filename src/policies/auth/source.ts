@@ -7,7 +7,7 @@ import { type Aborter, createAborter } from '../../primitives/abort.ts';
 import { withDeadline } from '../../primitives/clock.ts';
 import { ConfigurationError } from '../../primitives/failure.ts';
 import { LruMap } from '../../primitives/lru.ts';
-import { AuthError, NO_TOKEN, SIGNED_OUT, toAuthFailure, USER_CHANGED } from './error.ts';
+import { AuthError, NO_TOKEN, SIGNED_OUT, toAuthFailure } from './error.ts';
 import type { Secret } from './options.ts';
 import { type Caller, RefreshCoordinator, withRefreshLock } from './refresh.ts';
 import { isSendable, notRedirected, type Scheme, unfollowed } from './schemes.ts';
@@ -35,9 +35,6 @@ export interface CredentialSource {
   attach?(pipeline: PipelineContext, inside: Handler): void;
 }
 
-/** One that never changes. */
-export const fixedSource = (secret: string): CredentialSource => ({ varies: false, current: () => secret });
-
 /** Waits in a run for work; the signal of its call aborts when the run ends. */
 export function waitInRun<T>(run: Run, ask: (caller: Caller) => T | Promise<T>): T | Promise<T> {
   let own: Aborter | undefined;
@@ -55,18 +52,13 @@ export function waitInRun<T>(run: Run, ask: (caller: Caller) => T | Promise<T>):
 /** The pipelines that share one policy. */
 export class AttachedPipelines {
   readonly #pipelines = new Set<PipelineContext>();
-  readonly #onLastClosed: () => void;
 
   /** @param onLastClosed Called when the last of them has been closed. */
-  constructor(onLastClosed: () => void) {
-    this.#onLastClosed = onLastClosed;
-  }
-
-  add(pipeline: PipelineContext): void {
+  add(pipeline: PipelineContext, onLastClosed: () => void): void {
     this.#pipelines.add(pipeline);
     pipeline.onClose(() => {
       this.#pipelines.delete(pipeline);
-      if (this.isEmpty) this.#onLastClosed();
+      if (this.isEmpty) onLastClosed();
     });
   }
 
@@ -104,20 +96,20 @@ type SecretCaller = Pick<Caller, 'partition' | 'host' | 'pipeline'> & {
 async function callUserFunction<T>(
   ask: () => T | PromiseLike<T>,
   timeout: number,
-  { partition, host, pipeline, signal }: SecretCaller,
+  caller: SecretCaller,
 ): Promise<T> {
-  const isStill = watchUser(partition, pipeline);
+  const isStill = watchUser(caller.partition, caller.pipeline);
   let given: T;
   try {
-    given = await withDeadline(timeout, { host, ...(signal && { signal }) }, ask());
+    given = await withDeadline(timeout, caller, ask());
   } catch (error) {
-    if (signal?.aborted) throw signal.reason;
-    throw new AuthError(
-      toAuthFailure(error, 'credentials-failed', 'the function for the credentials failed'),
-    );
+    caller.signal?.throwIfAborted();
+    const failure = toAuthFailure(error, 'credentials-failed', 'the function for the credentials failed');
+    throw new AuthError(failure);
   }
-  if (!isStill()) throw new AuthError(USER_CHANGED);
-  return given;
+  if (isStill()) return given;
+  const message = 'another user has signed in since this call was made';
+  throw new AuthError({ code: 'user-changed', message, transient: false });
 }
 
 /** Where a source of the application's own has its secrets from. */
@@ -135,7 +127,7 @@ function renewableSource(
   settings: AuthSettings,
   { current, next, lock, stored }: OwnSource,
 ): CredentialSource {
-  const pipelines = new AttachedPipelines(() => stored?.close());
+  const pipelines = new AttachedPipelines();
   const renewals = new RefreshCoordinator(settings);
   /** The last secret that took the place of a refused one, by user. */
   const renewed = new LruMap<{ readonly instead?: string; readonly secret?: string }>(() => ({}));
@@ -177,20 +169,18 @@ function renewableSource(
       renewed.set(partition, {});
       await stored?.remove(partition, pipelines.any);
     },
-    attach: (pipeline) => pipelines.add(pipeline),
+    attach: (pipeline) => pipelines.add(pipeline, () => stored?.close()),
   };
 }
 
 /**
- * A secret that the application knows: asked for with each request, and after a 401 once for all calls.
+ * A secret that the application knows: text, or a function, which is called for each request, and after a 401 once for all
+ * calls.
  *
  * @param stored The function's last token; used if it returns none.
  */
-export function dynamicToken(
-  secret: Exclude<Secret, string>,
-  settings: AuthSettings,
-  stored?: StoredToken,
-): CredentialSource {
+export function secretSource(secret: Secret, settings: AuthSettings, stored?: StoredToken): CredentialSource {
+  if (typeof secret === 'string') return { varies: false, current: () => secret };
   const { origins, timeout } = settings;
   const ask = async (caller: SecretCaller, refused?: string): Promise<string> => {
     const { partition, pipeline } = caller;
@@ -205,11 +195,8 @@ export function dynamicToken(
       if (isNew && signOuts === stored?.signOuts) stored?.keep(partition, given, pipeline);
       return given;
     }
-    throw new AuthError({
-      code: 'credentials-failed',
-      message: 'token() returned characters that are not allowed in a header',
-      transient: true,
-    });
+    const message = 'token() returned characters that are not allowed in a header';
+    throw new AuthError({ code: 'credentials-failed', message, transient: true });
   };
   return renewableSource(settings, {
     current: (caller) => ask(caller),

@@ -25,7 +25,7 @@ type Persist = () => Promise<void>;
 
 /** The tokens of users: in memory, in the store, and in other tabs. */
 export class TokenCache {
-  readonly pipelines = new AttachedPipelines(() => this.#close());
+  readonly pipelines = new AttachedPipelines();
   readonly events = new Emitter<AuthEvent>();
   readonly #settings: OAuth2Settings;
   readonly #tokens = new Map<string, IssuedTokens>();
@@ -37,14 +37,14 @@ export class TokenCache {
   #channel: Channel | undefined;
 
   /** @param onChange Called with a user whose tokens changed, other than by a refresh here. */
-  constructor(settings: OAuth2Settings, changed: (user: string) => void) {
+  constructor(settings: OAuth2Settings, onChange: (user: string) => void) {
     this.#settings = settings;
-    this.#onChange = changed;
+    this.#onChange = onChange;
   }
 
   attach(pipeline: PipelineContext): void {
     const { name, store, grant } = this.#settings;
-    this.pipelines.add(pipeline);
+    this.pipelines.add(pipeline, () => this.#close());
     // The memory of a server is not shared, and the tokens of the client itself are no user's session.
     const isShared = store?.durable || 'document' in globalThis || 'WorkerGlobalScope' in globalThis;
     if (!isShared || !pipeline.host.canShareIO || grant === 'client_credentials') return;
@@ -70,11 +70,7 @@ export class TokenCache {
    * @param event The event for new tokens. Default: `'refreshed'`, if there were tokens before.
    * @throws {AuthError} where the store fails.
    */
-  async reload(
-    user: string,
-    { host }: PipelineContext,
-    event?: ChangeType,
-  ): Promise<IssuedTokens | undefined> {
+  async reload(user: string, host: Host, event?: ChangeType): Promise<IssuedTokens | undefined> {
     const before = this.get(user);
     if (!this.#settings.store) return before;
     let tokens: Tokens | undefined;
@@ -89,48 +85,47 @@ export class TokenCache {
     if (tokens && tokens.accessToken !== before?.tokens.accessToken) {
       this.#cache(user, toIssuedTokens(tokens, host.clock));
       const type = event ?? (before && 'refreshed');
-      if (type) this.#emitRemote(user, type);
+      if (type) this.#emit({ type, partition: user, remote: true });
     } else if (!tokens && before) this.#drop(user, 'application', true);
     return this.get(user);
   }
 
   /** The tokens are in memory at once. */
-  put(user: string, held: IssuedTokens, type: ChangeType, pipeline: PipelineContext): Persist {
-    const keep = this.#persistenceOf(user, held, pipeline, type === 'refreshed');
+  put(user: string, held: IssuedTokens, type: ChangeType, host: Host): Persist {
+    const before = type === 'refreshed' ? this.get(user) : undefined;
+    const persist = this.#persistenceOf(user, before, held, host);
     this.#cache(user, held);
-    if (type === 'signed-in') this.#onChange(user);
     this.#emit({ type, partition: user, remote: false });
-    return keep;
+    return persist;
   }
 
   /** The tokens are deleted from memory at once. */
-  remove(user: string, why: SignOutReason, pipeline: PipelineContext): Persist {
-    const keep = this.#persistenceOf(user, undefined, pipeline, true);
-    this.#drop(user, why, false);
-    return keep;
+  remove(user: string, reason: SignOutReason, host: Host): Persist {
+    const persist = this.#persistenceOf(user, this.get(user), undefined, host);
+    this.#drop(user, reason, false);
+    return persist;
   }
 
-  /** @param continues It is the same session: tabs without a store get the new tokens. */
+  /** @param before Of the same session: tabs without a store get the new tokens in their place. */
   #persistenceOf(
     user: string,
+    before: IssuedTokens | undefined,
     held: IssuedTokens | undefined,
-    { host }: PipelineContext,
-    continues: boolean,
+    host: Host,
   ): Persist {
-    const was = this.get(user)?.tokens;
-    const now = held?.tokens;
-    const keep: Persist = async () => {
+    const next = held?.tokens;
+    const persist: Persist = async () => {
       // A later change persists its own tokens.
-      if (this.#unpersisted.get(user) !== keep) return;
-      const isKept = await this.#write(user, now, host);
-      if (this.#unpersisted.get(user) !== keep) return;
-      if (isKept) this.#unpersisted.delete(user);
+      if (this.#unpersisted.get(user) !== persist) return;
+      const isStored = await this.#write(user, next, host);
+      if (this.#unpersisted.get(user) !== persist) return;
+      if (isStored) this.#unpersisted.delete(user);
       else this.#unpersisted.set(user, undefined);
-      if (isKept) this.#channel?.post({ user });
-      else if (continues && was) this.#channel?.post({ user, previous: secretOf(was), next: now });
+      if (isStored) this.#channel?.post({ user });
+      else if (before) this.#channel?.post({ user, previous: secretOf(before), next });
     };
-    this.#unpersisted.set(user, keep);
-    return keep;
+    this.#unpersisted.set(user, persist);
+    return persist;
   }
 
   /** @returns whether the store has the change. */
@@ -151,21 +146,21 @@ export class TokenCache {
   }
 
   /** Handles a message of another tab. */
-  async #receive({ user, previous: was, next: now }: TokenMessage): Promise<void> {
+  async #receive({ user, previous, next }: TokenMessage): Promise<void> {
     const { store } = this.#settings;
     if (this.pipelines.isEmpty) return;
-    const pipeline = this.pipelines.any;
+    const { host } = this.pipelines.any;
     const held = this.get(user);
-    if (store && was === undefined) {
-      await this.reload(user, pipeline, held ? 'refreshed' : 'signed-in').catch(() => {});
+    if (store && previous === undefined) {
+      await this.reload(user, host, held ? 'refreshed' : 'signed-in');
       return;
     }
     // Applies only to tabs holding the consumed refresh token; another user may be signed in here.
-    if (!held || secretOf(held.tokens) !== was) return;
-    if (!now) return this.#drop(user, 'application', true);
+    if (!held || secretOf(held) !== previous) return;
+    if (!next) return this.#drop(user, 'application', true);
     if (store) this.#unpersisted.set(user, undefined);
-    this.#cache(user, toIssuedTokens(now, pipeline.host.clock));
-    this.#emitRemote(user, 'refreshed');
+    this.#cache(user, toIssuedTokens(next, host.clock));
+    this.#emit({ type: 'refreshed', partition: user, remote: true });
   }
 
   #cache(user: string, held: IssuedTokens): void {
@@ -178,15 +173,9 @@ export class TokenCache {
       if (!this.#unpersisted.has(other)) return void this.#tokens.delete(other);
   }
 
-  #emitRemote(partition: string, type: ChangeType): void {
-    this.#onChange(partition);
-    this.#emit({ type, partition, remote: true });
-  }
-
   #drop(user: string, reason: SignOutReason, remote: boolean): void {
     this.#tokens.delete(user);
     if (typeof this.#settings.grant === 'function') this.#signedOut.add(user);
-    this.#onChange(user);
     this.#emit({ type: 'signed-out', partition: user, reason, remote });
   }
 
@@ -194,6 +183,7 @@ export class TokenCache {
     const { origins } = this.#settings;
     const { partition, remote, type } = event;
     const of = { origin: origins[0] as string, remote };
+    if (remote || type !== 'refreshed') this.#onChange(partition);
     if (type === 'signed-out') this.pipelines.emit({ type, reason: event.reason, ...of });
     else if (type === 'refreshed') this.pipelines.emit({ type: 'token-refreshed', ...of });
     this.events.emit(event);
@@ -212,7 +202,7 @@ export class TokenCache {
 }
 
 /** The secret that a refresh consumes. */
-const secretOf = ({ refreshToken, accessToken }: Tokens): string => refreshToken ?? accessToken;
+const secretOf = ({ tokens }: IssuedTokens): string => tokens.refreshToken ?? tokens.accessToken;
 
 /** A message about a user's tokens between tabs and workers of an origin. */
 interface TokenMessage {
@@ -224,7 +214,7 @@ interface TokenMessage {
 }
 
 function readMessage(posted: unknown): TokenMessage | undefined {
-  const { user, previous: was, next: now } = (posted ?? {}) as Partial<TokenMessage>;
-  if (!isText(user) || !isTextOrAbsent(was) || (now !== undefined && !isTokens(now))) return undefined;
-  return { user, previous: was, next: now };
+  const { user, previous, next } = (posted ?? {}) as Partial<TokenMessage>;
+  if (!isText(user) || !isTextOrAbsent(previous) || (next !== undefined && !isTokens(next))) return undefined;
+  return { user, previous, next };
 }

@@ -30,12 +30,7 @@ export interface IssuedTokens {
 }
 
 /** When something began, on both clocks. */
-interface Moment {
-  readonly askedAt: number;
-  readonly since: number;
-}
-
-export const momentOf = (clock: Clock): Moment => ({ askedAt: clock.now(), since: clock.ticks() });
+export const momentOf = (clock: Clock) => ({ askedAt: clock.now(), since: clock.ticks() });
 
 /**
  * Reads the response of a token endpoint.
@@ -45,16 +40,12 @@ export const momentOf = (clock: Clock): Moment => ({ askedAt: clock.now(), since
  */
 export function tokensOf(
   response: unknown,
-  { askedAt, since }: Moment,
+  { askedAt, since }: ReturnType<typeof momentOf>,
   renewed: boolean,
   before?: Tokens,
 ): IssuedTokens | string {
-  const {
-    access_token,
-    token_type = 'bearer',
-    expires_in,
-    refresh_token,
-  } = (response ?? {}) as Record<keyof TokenResponse, unknown>;
+  const said = (response ?? {}) as Record<keyof TokenResponse, unknown>;
+  const { access_token, token_type = 'bearer', expires_in, refresh_token } = said;
   if (typeof access_token !== 'string' || !isSendable(access_token)) return 'no token';
   if (String(token_type).toLowerCase() !== 'bearer') return 'a token of a type that is not understood';
   // Some give it as text.
@@ -161,15 +152,11 @@ export class StoredToken {
   readonly #written = new LruMap<{ token?: string; write: Promise<void> }>(() => ({
     write: Promise.resolve(),
   }));
-  #signOuts = 0;
+  /** Grows with each sign-out: a token that was asked for before is not written after it. */
+  signOuts = 0;
 
   constructor(settings: BearerSettings) {
     this.#settings = settings;
-  }
-
-  /** Grows with each sign-out: a token that was asked for before is not written after it. */
-  get signOuts(): number {
-    return this.#signOuts;
   }
 
   /** @throws {AuthError} `refresh-failed`, transient, if the store fails. */
@@ -201,7 +188,7 @@ export class StoredToken {
   }
 
   async remove(user: string, pipeline: PipelineContext): Promise<void> {
-    this.#signOuts++;
+    this.signOuts++;
     const last = this.#written.get(user);
     delete last.token;
     await last.write;
