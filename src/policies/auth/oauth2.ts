@@ -86,12 +86,10 @@ export class OAuth2Source implements CredentialSource {
   async signIn(response: TokenResponse, partition: string | undefined): Promise<void> {
     const pipeline = this.tokens.pipelines.any;
     const issued = tokensOf(response, momentOf(pipeline.host.clock), false);
-    if (typeof issued === 'string')
-      throw new ConfigurationError(
-        'signIn.tokens',
-        '…',
-        `expected what a token endpoint gives; this is ${issued}`,
-      );
+    if (typeof issued === 'string') {
+      const allowed = `expected what a token endpoint gives; this is ${issued}`;
+      throw new ConfigurationError('signIn.tokens', '…', allowed);
+    }
     const user = this.#userOf(partition ?? pipeline.partition());
     await this.#kept(user, pipeline, this.tokens.put(user, issued, 'signed-in', pipeline.host));
   }

@@ -44,8 +44,10 @@ const absolute: Rule<string> = (value, option) =>
     ? value
     : refuse(option, value, 'expected an absolute URL');
 
-/** Has no default: given, or derived from the others. */
-const needed = <T>(rule: Rule<T>) => [undefined as T, rule] as const;
+/** In place of a default. */
+const MISSING: unknown = {};
+
+const needed = <T>(rule: Rule<T>) => [MISSING as T, rule] as const;
 
 const every = /* @__PURE__ */ settingsTable({
   origins: [[], list(origin)],
@@ -57,7 +59,8 @@ const every = /* @__PURE__ */ settingsTable({
 const storage = /* @__PURE__ */ settingsTable({
   store: [undefined, storeRule],
   encryption: [undefined, (value, option) => (value === false ? false : cipherRule(value, option))],
-  name: needed(filled),
+  /** Empty: derived from the others. */
+  name: ['', filled],
 });
 
 /** The settings of all schemes. */
@@ -73,21 +76,16 @@ export function readScheme(options: object): AuthScheme {
   return oneOf('bearer', 'basic', 'api-key', 'oauth2', 'custom')(scheme, 'auth.scheme');
 }
 
-/**
- * Reads the options of a scheme, besides those of all schemes.
- *
- * @param names The options that it needs.
- * @throws {ConfigurationError} without any value that may be a secret.
- */
-function read<T>(given: object, own: SettingsTable<T>, ...names: (keyof T & string)[]): T & AuthSettings {
+/** Reads the options of all schemes and those of one. @throws {ConfigurationError} without any value that may be a secret. */
+function read<T>(given: object, own: SettingsTable<T>): T & AuthSettings {
   const { scheme: _, ...options } = given as Record<string, unknown>;
   const table = { ...every, ...own } as SettingsTable<T & AuthSettings>;
   // A slip in a name must not show the value.
   for (const name in options) if (!Object.hasOwn(table, name)) options[name] = '…';
   const settings = readSettings('auth', table, options);
   if (settings.origins.length === 0) refuse('auth.origins', undefined, 'expected at least one origin');
-  for (const name of names)
-    if (settings[name] === undefined) refuse(`auth.${name}`, undefined, 'this scheme needs it');
+  for (const [name, value] of Object.entries(settings))
+    if (value === MISSING) refuse(`auth.${name}`, undefined, 'this scheme needs it');
   return settings;
 }
 
@@ -101,7 +99,7 @@ function checkEncryption({ store, encryption }: TokenStorage): void {
 }
 
 export function readBearer(given: object) {
-  const settings = read(given, settingsTable({ ...storage, token: [undefined, secret] }));
+  const settings = read(given, { ...storage, token: [undefined, secret] });
   const { token, store, encryption } = settings;
   if (store === undefined) {
     if (token === undefined) refuse('auth.token', undefined, 'this scheme needs it, or a store');
@@ -110,7 +108,7 @@ export function readBearer(given: object) {
     refuse('auth.token', '…', 'expected a function beside a store');
   }
   checkEncryption(settings);
-  settings.name ??= settings.origins.join(' ');
+  settings.name ||= settings.origins.join(' ');
   return settings;
 }
 
@@ -118,7 +116,7 @@ export function readBasic(given: object) {
   // RFC 7617, 2: the name ends at the first colon.
   const username: Rule<string> = (value, option) =>
     filled(value, option).includes(':') ? refuse(option, '…', 'expected no colon') : (value as string);
-  return read(given, { username: needed(username), password: needed(text) }, 'username', 'password');
+  return read(given, { username: needed(username), password: needed(text) });
 }
 
 export function readApiKey(given: object) {
@@ -130,11 +128,11 @@ export function readApiKey(given: object) {
       return refuse(option, '…', 'expected the name of a header');
     }
   };
-  const settings = read(
-    given,
-    settingsTable({ key: needed(secret), header: [undefined, name], query: [undefined, filled] }),
-    'key',
-  );
+  const settings = read(given, {
+    key: needed(secret),
+    header: [undefined, name],
+    query: [undefined, filled],
+  });
   const { header, query } = settings;
   if ((header === undefined) === (query === undefined))
     refuse('auth.header', header, 'expected either a header or a query');
@@ -142,14 +140,10 @@ export function readApiKey(given: object) {
 }
 
 export const readCustom = (given: object) =>
-  read(
-    given,
-    settingsTable({
-      authorize: needed(fn<CustomOptions['authorize']>()),
-      refresh: [undefined, fn<CustomOptions['refresh']>()],
-    }),
-    'authorize',
-  );
+  read(given, {
+    authorize: needed(fn<CustomOptions['authorize']>()),
+    refresh: [undefined, fn<CustomOptions['refresh']>()],
+  });
 
 export function readOAuth2(given: object) {
   const grants = oneOf('refresh_token', 'client_credentials');
@@ -160,28 +154,27 @@ export function readOAuth2(given: object) {
       value !== null &&
       Object.values(value).every((each) => typeof each === 'string'),
   );
-  const table = settingsTable({
+  const isOwn = typeof (given as Partial<OAuth2Options>).grant === 'function';
+  const settings = read(given, {
     ...storage,
     grant: needed<OAuth2Options['grant']>((value, option) =>
       typeof value === 'function' ? (value as never) : grants(value, option),
     ),
-    tokenEndpoint: [undefined, absolute],
-    clientId: [undefined, filled],
+    tokenEndpoint: isOwn ? [undefined, absolute] : needed(absolute),
+    clientId: isOwn ? [undefined, filled] : needed(filled),
     clientSecret: [undefined, text],
     clientAuthentication: ['basic', oneOf('basic', 'body')],
     scope: [undefined, filled],
     parameters: [{}, parameters],
     refreshBefore: [60_000, positiveDuration],
   });
-  const isOwn = typeof (given as Partial<OAuth2Options>).grant === 'function';
-  const settings = isOwn ? read(given, table) : read(given, table, 'grant', 'tokenEndpoint', 'clientId');
   const { grant, tokenEndpoint, clientId, clientSecret, origins } = settings;
   if (isOwn && tokenEndpoint !== undefined)
     refuse('auth.tokenEndpoint', tokenEndpoint, 'a function asks by itself');
   if (grant === 'client_credentials' && clientSecret === undefined)
     refuse('auth.clientSecret', undefined, 'this grant needs it');
   checkEncryption(settings);
-  settings.name ??= tokenEndpoint ? `${tokenEndpoint} ${clientId}` : origins.join(' ');
+  settings.name ||= tokenEndpoint ? `${tokenEndpoint} ${clientId}` : origins.join(' ');
   return settings;
 }
 

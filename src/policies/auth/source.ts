@@ -84,9 +84,7 @@ export class AttachedPipelines {
 }
 
 /** A call that waits, or background work without a signal. */
-type SecretCaller = Pick<Caller, 'partition' | 'host' | 'pipeline'> & {
-  readonly signal?: AbortSignal;
-};
+type SecretCaller = Pick<Caller, 'partition' | 'host' | 'pipeline'> & Partial<Pick<Caller, 'signal'>>;
 
 /**
  * Calls a function of the application, which only knows the user that is signed in now.

@@ -96,9 +96,6 @@ export function isTokens(value: unknown): value is Tokens {
 /** How long a store may take, in ms; in some browsers an open never ends. */
 const STORE_TIMEOUT = 10_000;
 
-const utf8 = new TextEncoder();
-const text = new TextDecoder();
-
 /** The stored tokens of a user; `undefined` if they cannot be read. @throws the store's error. */
 export function readTokens(
   { store, encryption, name }: TokenStorage,
@@ -107,10 +104,10 @@ export function readTokens(
 ): Promise<Tokens | undefined> {
   const read = async (): Promise<Tokens | undefined> => {
     const key = await keyOf(encryption, name, user);
-    const value = (await store?.get(key))?.value;
-    let found = value;
+    let found = (await store?.get(key))?.value;
     try {
-      if (encryption) found = JSON.parse(text.decode(await encryption.decrypt(value as Bytes, key)));
+      if (encryption)
+        found = JSON.parse(new TextDecoder().decode(await encryption.decrypt(found as Bytes, key)));
     } catch (error) {
       // The key is unavailable, which says nothing about the tokens.
       if (error instanceof StorageError) throw error;
@@ -131,9 +128,8 @@ export function writeTokens(
   const write = async (): Promise<void> => {
     const key = await keyOf(encryption, name, user);
     if (!tokens) return store?.write([{ delete: key }]);
-    const value = encryption
-      ? await encryption.encrypt(utf8.encode(JSON.stringify(tokens)) as Bytes, key)
-      : tokens;
+    const plain = (): Bytes => new TextEncoder().encode(JSON.stringify(tokens)) as Bytes;
+    const value = encryption ? await encryption.encrypt(plain(), key) : tokens;
     return store?.write([{ put: { key, value } }]);
   };
   return withDeadline(STORE_TIMEOUT, { host }, write());
