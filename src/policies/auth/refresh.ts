@@ -192,42 +192,38 @@ const backoffOf = ({ failed }: State, { clock, connectivity }: Host): AuthFailur
  * @param holdUntil Work that keeps the lock afterwards; the caller does not wait for it.
  * @throws {DeadlineError} after `timeout`; a `ClosedError` if the pipeline is closed first. The task has not run.
  */
-export function withRefreshLock<T>(
+export async function withRefreshLock<T>(
   name: string,
   timeout: number,
-  { host, signal }: PipelineContext,
+  { host: { canShareIO, clock }, signal }: PipelineContext,
   task: (waited: number) => Promise<T>,
-  holdUntil?: () => Promise<void>,
+  holdUntil = async (): Promise<void> => {},
 ): Promise<T> {
-  if (!host.canShareIO) return task(0);
-  const since = host.clock.ticks();
+  if (!canShareIO) return task(0);
+  const since = clock.ticks();
   const line = createAborter();
-  const cancel = host.clock.after(timeout, () =>
-    line.abort(new DeadlineError('the lock is held by another tab')),
-  );
+  const cancel = clock.after(timeout, () => line.abort(new DeadlineError('the lock is held by another tab')));
   const unfollow = follow(signal, line.abort);
-  const leave = (): void => {
-    cancel();
-    unfollow();
-  };
-  return new Promise((resolve, reject) => {
-    let begun = false;
-    const run = (): Promise<T> => {
-      begun = true;
-      leave();
-      return task(host.clock.ticks() - since);
-    };
-    const held = async (): Promise<void> => {
-      const running = run();
-      running.then(resolve, reject);
-      await running.then(holdUntil, () => {});
-    };
-    withLock(name, line.signal, held).catch(() => {
-      leave();
-      if (begun) return;
-      // Pages without an origin of their own have no locks.
-      if (line.signal.aborted) reject(line.signal.reason);
-      else run().then(resolve, reject);
-    });
+  let release = (): void => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
   });
+  try {
+    await new Promise<void>((acquired, rejected) => {
+      const hold = (): Promise<void> => {
+        acquired();
+        return released;
+      };
+      withLock(name, line.signal, hold).catch(() => {
+        if (line.signal.aborted) rejected(line.signal.reason);
+        // Pages without an origin of their own have no locks.
+        else acquired();
+      });
+    })
+      .finally(cancel)
+      .finally(unfollow);
+    return await task(clock.ticks() - since);
+  } finally {
+    holdUntil().then(release, release);
+  }
 }
