@@ -76,16 +76,20 @@ export {
   type HealthCheck,
   type HealthOptions,
   health,
+  type WaitOptions,
+  waitUntilHealthy,
 } from './observability/health/health.ts';
 export { type Monitor, type MonitorOptions, monitor } from './observability/health/monitor.ts';
-export { type WaitOptions, waitUntilHealthy } from './observability/health/wait.ts';
 export {
   type ConsoleLike,
   type ConsoleListenerOptions,
   consoleListener,
-} from './observability/log/console.ts';
-export { type JsonLinesOptions, jsonLines } from './observability/log/json-lines.ts';
-export { type Listener, listeners, sampled } from './observability/log/listeners.ts';
+  type JsonLinesOptions,
+  jsonLines,
+  type Listener,
+  listeners,
+  sampled,
+} from './observability/log/listeners.ts';
 export { type Message, type MessageFacts, type Messages, userMessage } from './observability/log/messages.ts';
 export { type LogRecord, recordOf } from './observability/log/record.ts';
 export { redact } from './observability/log/redact.ts';

@@ -1,9 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { createFetch } from '../../src/client/fetch.ts';
 import { type ClientParts, clientHealth } from '../../src/observability/health/client.ts';
-import { type CheckOptions, health } from '../../src/observability/health/health.ts';
+import { type CheckOptions, health, waitUntilHealthy } from '../../src/observability/health/health.ts';
 import { monitor } from '../../src/observability/health/monitor.ts';
-import { waitUntilHealthy } from '../../src/observability/health/wait.ts';
 import { breaker } from '../../src/policies/breaker/breaker.ts';
 import { cachePolicy } from '../../src/policies/cache/cache.ts';
 import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';

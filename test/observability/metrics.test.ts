@@ -5,9 +5,9 @@ import { NetworkError } from '../../src/core/errors.ts';
 import type { HoldfastEvent } from '../../src/core/events.ts';
 import type { ClientHealth } from '../../src/observability/health/client.ts';
 import { severityOf } from '../../src/observability/log/severity.ts';
-import { Histogram } from '../../src/observability/metrics/histogram.ts';
 import { metrics } from '../../src/observability/metrics/metrics.ts';
 import type { Alarm, MetricsOptions } from '../../src/observability/metrics/options.ts';
+import { Histogram } from '../../src/observability/metrics/series.ts';
 import { SlidingWindow } from '../../src/observability/metrics/window.ts';
 import { HoldfastError } from '../../src/primitives/failure.ts';
 import {

@@ -2,17 +2,9 @@ import { createAborter } from '../../primitives/abort.ts';
 import { notify } from '../../primitives/emitter.ts';
 import { ConfigurationError } from '../../primitives/failure.ts';
 import type { Duration } from '../../primitives/units.ts';
-import { integer, ofType, positiveDuration, readSettings } from '../../primitives/validate.ts';
+import { integer, ofType, positiveDuration, readSettings, withMethods } from '../../primitives/validate.ts';
 import { pollInBackground } from '../background.ts';
-import {
-  type CheckOptions,
-  checkedUrl,
-  checkHealth,
-  checkTable,
-  type Health,
-  type Isolating,
-  isolatingRule,
-} from './health.ts';
+import { type CheckOptions, checkedUrl, checkHealth, checkTable, type Health } from './health.ts';
 
 export interface MonitorOptions extends Omit<CheckOptions, 'signal'> {
   /** Between two checks of a URL, ± 20 %. Default 30 s. */
@@ -25,6 +17,12 @@ export interface MonitorOptions extends Omit<CheckOptions, 'signal'> {
   readonly breaker?: Isolating;
   /** Called when a URL becomes healthy or unhealthy. */
   readonly onChange?: (health: Health) => void;
+}
+
+/** A breaker, as far as it is needed. */
+interface Isolating {
+  isolate(origin: string): void;
+  reset(origin: string): void;
 }
 
 export interface Monitor {
@@ -70,7 +68,7 @@ export function monitor(
       interval: [30_000, positiveDuration],
       checkTimeout: [5_000, positiveDuration],
       failures: [2, integer(1)],
-      breaker: [undefined, isolatingRule],
+      breaker: [undefined, withMethods<Isolating>('a breaker', 'isolate', 'reset')],
       onChange: [undefined, ofType<MonitorOptions['onChange']>('function')],
     },
     options,

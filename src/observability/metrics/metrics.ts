@@ -1,11 +1,17 @@
-import type { Host } from '../../core/contract.ts';
+import type { Clock, Host } from '../../core/contract.ts';
 import type { HoldfastEvent } from '../../core/events.ts';
 import { createAborter } from '../../primitives/abort.ts';
+import { notify } from '../../primitives/emitter.ts';
 import { pollInBackground } from '../background.ts';
 import type { ClientHealth } from '../health/client.ts';
 import { categoryOfCall } from '../log/severity.ts';
-import { Alarms } from './alarms.ts';
-import { type Alarm, type MetricsOptions, readMetrics } from './options.ts';
+import {
+  type Alarm,
+  type MetricsOptions,
+  type MetricsSettings,
+  readMetrics,
+  type Thresholds,
+} from './options.ts';
 import { type CallEnded, isError, Series, SeriesByName, type SeriesSnapshot } from './series.ts';
 import { type TopError, TopErrors } from './top-errors.ts';
 import { SlidingWindow } from './window.ts';
@@ -184,4 +190,42 @@ function mayRaiseAlarm(event: HoldfastEvent): boolean {
   return (
     event.type === 'call-ended' && (event.source === 'stale' || event.source === 'fallback' || isError(event))
   );
+}
+
+/** Below this share of its threshold an alarm is over: a figure that trembles does not ring for ever. */
+const OVER = 0.9;
+
+/** Which thresholds are passed. */
+class Alarms {
+  readonly #settings: MetricsSettings;
+  readonly #clock: Clock;
+  readonly #raised = new Map<keyof Thresholds, Alarm>();
+
+  constructor(settings: MetricsSettings, clock: Clock) {
+    this.#settings = settings;
+    this.#clock = clock;
+  }
+
+  get raised(): Alarm[] {
+    return [...this.#raised.values()];
+  }
+
+  /** @param isEnough False: the figure is of too little to begin an alarm with; one that goes on may end. */
+  look(name: keyof Thresholds, value: number, isEnough = true): void {
+    const threshold = this.#settings.thresholds[name];
+    if (threshold === undefined) return;
+    const alarm = { name, value, threshold, at: this.#clock.now() };
+    const isRaised = this.#raised.has(name);
+    if (!isRaised && isEnough && value > 0 && value >= threshold) {
+      this.#raised.set(name, { ...alarm, raised: true });
+      this.#notify({ ...alarm, raised: true });
+    } else if (isRaised && (value === 0 || value < threshold * OVER)) {
+      this.#raised.delete(name);
+      this.#notify({ ...alarm, raised: false });
+    }
+  }
+
+  #notify(alarm: Alarm): void {
+    if (this.#settings.onAlarm) notify(this.#settings.onAlarm, alarm);
+  }
 }
