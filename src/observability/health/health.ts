@@ -112,12 +112,9 @@ export async function checkHealth(
     const asked = asking.fetch(url, { ...UNCACHED, ...asking.init, signal: inner.signal });
     // A fetch that ignores its signal may respond too late: drop that response.
     asked.then((late) => inner.signal.aborted && dropBody(late)).catch(() => {});
-    response = await withDeadline(Infinity, { host, signal: inner.signal }, asked);
-    reason = await withDeadline(
-      Infinity,
-      { host, signal: inner.signal },
-      evaluate(url, response, asking.check),
-    );
+    const limits = { host, signal: inner.signal };
+    response = await withDeadline(Infinity, limits, asked);
+    reason = await withDeadline(Infinity, limits, evaluate(url, response, asking.check));
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
     reason = error instanceof TimeoutError || inner.signal.aborted ? 'timeout' : 'network';

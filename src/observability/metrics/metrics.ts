@@ -1,4 +1,4 @@
-import type { Clock, Host } from '../../core/contract.ts';
+import type { Host } from '../../core/contract.ts';
 import type { HoldfastEvent } from '../../core/events.ts';
 import { createAborter } from '../../primitives/abort.ts';
 import { notify } from '../../primitives/emitter.ts';
@@ -18,6 +18,8 @@ import { SlidingWindow } from './window.ts';
 
 /** The counters of a window. */
 const COUNTED = ['calls', 'errors', 'stale', 'fallback', 'dead'] as const;
+
+type CountedWindow = SlidingWindow<(typeof COUNTED)[number]>;
 
 /** Rates that have an alarm. */
 const RATES = ['errorRate', 'staleRate', 'fallbackRate'] as const;
@@ -79,7 +81,7 @@ export function metrics(options: MetricsOptions = {}): Metrics {
   const settings = readMetrics(options);
   const { host } = settings;
   const { clock } = host;
-  const alarms = new Alarms(settings, clock);
+  const alarms = new Alarms(settings);
   const ended = createAborter();
   let counts = fresh();
   let lookedAt = Number.NEGATIVE_INFINITY;
@@ -112,7 +114,7 @@ export function metrics(options: MetricsOptions = {}): Metrics {
     counts.errors.add(call, categoryOfCall(call) ?? 'unknown');
   };
 
-  const ratesOf = (window: SlidingWindow<(typeof COUNTED)[number]>, now: number): Rates => {
+  const ratesOf = (window: CountedWindow, now: number): Rates => {
     const { calls, errors, stale, fallback } = window.sums(now);
     const share = (count: number): number => (calls === 0 ? 0 : count / calls);
     return {
@@ -128,7 +130,7 @@ export function metrics(options: MetricsOptions = {}): Metrics {
   const look = (now: number, isBad = false): void => {
     if (!isBad && now - lookedAt < LOOKING) return;
     lookedAt = now;
-    const [first] = counts.windows as [SlidingWindow<(typeof COUNTED)[number]>];
+    const [first] = counts.windows as [CountedWindow];
     const rates = ratesOf(first, now);
     const isEnough = rates.calls >= settings.minimum;
     for (const name of RATES) alarms.look(name, rates[name], isEnough);
@@ -198,12 +200,10 @@ const OVER = 0.9;
 /** Which thresholds are passed. */
 class Alarms {
   readonly #settings: MetricsSettings;
-  readonly #clock: Clock;
   readonly #raised = new Map<keyof Thresholds, Alarm>();
 
-  constructor(settings: MetricsSettings, clock: Clock) {
+  constructor(settings: MetricsSettings) {
     this.#settings = settings;
-    this.#clock = clock;
   }
 
   get raised(): Alarm[] {
@@ -212,20 +212,17 @@ class Alarms {
 
   /** @param isEnough False: the figure is of too little to begin an alarm with; one that goes on may end. */
   look(name: keyof Thresholds, value: number, isEnough = true): void {
-    const threshold = this.#settings.thresholds[name];
+    const { thresholds, onAlarm, host } = this.#settings;
+    const threshold = thresholds[name];
     if (threshold === undefined) return;
-    const alarm = { name, value, threshold, at: this.#clock.now() };
-    const isRaised = this.#raised.has(name);
-    if (!isRaised && isEnough && value > 0 && value >= threshold) {
-      this.#raised.set(name, { ...alarm, raised: true });
-      this.#notify({ ...alarm, raised: true });
-    } else if (isRaised && (value === 0 || value < threshold * OVER)) {
-      this.#raised.delete(name);
-      this.#notify({ ...alarm, raised: false });
-    }
-  }
-
-  #notify(alarm: Alarm): void {
-    if (this.#settings.onAlarm) notify(this.#settings.onAlarm, alarm);
+    const wasRaised = this.#raised.has(name);
+    const raised = wasRaised
+      ? !(value === 0 || value < threshold * OVER)
+      : isEnough && value > 0 && value >= threshold;
+    if (raised === wasRaised) return;
+    const alarm = { name, value, threshold, raised, at: host.clock.now() };
+    if (raised) this.#raised.set(name, alarm);
+    else this.#raised.delete(name);
+    if (onAlarm) notify(onAlarm, alarm);
   }
 }

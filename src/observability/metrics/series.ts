@@ -137,12 +137,8 @@ export class Histogram {
   }
 
   quantiles(): Quantiles {
-    const [p50, p95, p99] = [0.5, 0.95, 0.99].map((share) => round(this.quantile(share))) as [
-      number,
-      number,
-      number,
-    ];
-    return { count: this.#count, p50, p95, p99, max: round(this.#max) };
+    const at = (share: number): number => round(this.quantile(share));
+    return { count: this.#count, p50: at(0.5), p95: at(0.95), p99: at(0.99), max: round(this.#max) };
   }
 
   /** For a chart: how many do not exceed each of some bounds, in ms. */
