@@ -125,10 +125,6 @@ export function connectivity(options: ConnectivityOptions): ProbedConnectivity {
     }
   };
 
-  const onSuspicion = (): void => {
-    if (!ended.signal.aborted && online.state && clock.ticks() - probedAt >= cacheFor) void probeNow();
-  };
-
   const unsubscribe = online.subscribe((up) => {
     reset();
     watch();
@@ -149,8 +145,9 @@ export function connectivity(options: ConnectivityOptions): ProbedConnectivity {
       return now();
     },
     receive(event) {
-      if (event.type === 'attempt-ended' && (event.error === 'network' || event.error === 'timeout-attempt'))
-        onSuspicion();
+      if (event.type !== 'attempt-ended' || ended.signal.aborted || !online.state) return;
+      const isSuspect = event.error === 'network' || event.error === 'timeout-attempt';
+      if (isSuspect && clock.ticks() - probedAt >= cacheFor) void probeNow();
     },
     close() {
       const wasAway = now() !== 'online';

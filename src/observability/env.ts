@@ -87,7 +87,7 @@ export function optionsFromEnv(env: object, options: OptionsFromEnvOptions = {})
     if (variable.startsWith(prefix) && isSaid(value)) said.set(variable, value);
 
   const read: Record<string, unknown> = {};
-  const take = (name: string): { variable: string; value: unknown } | undefined => {
+  const take: Take = (name) => {
     const variable = prefix + name;
     if (!said.has(variable)) return undefined;
     const value = said.get(variable);
@@ -95,13 +95,10 @@ export function optionsFromEnv(env: object, options: OptionsFromEnvOptions = {})
     return { variable, value };
   };
   const url = take('BASE_URL');
-  if (url)
-    read.baseUrl = checked(
-      url.variable,
-      url.value,
-      'an absolute URL (http or https)',
-      isWeb(String(url.value)),
-    );
+  if (url) {
+    const { variable, value } = url;
+    read.baseUrl = checked(variable, value, 'an absolute URL (http or https)', isWeb(String(value)));
+  }
   const name = take('NAME');
   if (name) read.name = String(name.value);
   for (const part of Object.keys(PLAIN) as Part[]) {

@@ -84,22 +84,8 @@ export class Spans {
   }
 
   #begin(event: Extract<HoldfastEvent, { type: 'call-started' }>): void {
-    const { callId, origin, method, url, operation } = event;
-    // The active span is the parent: events are emitted in the same step as the call.
-    this.#remember(callId, {
-      method,
-      url,
-      attempts: new Map(),
-      span: this.#tracer.startSpan(operation ?? method, {
-        kind: SpanKind.INTERNAL,
-        attributes: {
-          'holdfast.call_id': callId,
-          ...methodOf(method),
-          ...serverOf(origin),
-          ...prefixed(event),
-        },
-      }),
-    });
+    const { method, url, operation } = event;
+    this.#open(event, operation ?? method, { ...methodOf(method), ...prefixed(event) }, method, url);
   }
 
   #endSending(id: string, outcome: string): void {
@@ -115,26 +101,33 @@ export class Spans {
     });
   }
 
-  #beginSending({ callId, id, lane, attempt, origin }: Extract<HoldfastEvent, { type: 'sending' }>): void {
+  #beginSending(event: Extract<HoldfastEvent, { type: 'sending' }>): void {
+    const { callId, id, lane, attempt, origin } = event;
     // No event said how the attempt before ended: another tab has the entry, or the process ended.
     this.#endSending(id, 'unknown');
     this.#sendings.set(id, callId);
     dropOldest(this.#sendings, MOST);
-    this.#remember(callId, {
-      method: '',
-      url: origin,
-      attempts: new Map(),
-      span: this.#tracer.startSpan('outbox sending', {
-        kind: SpanKind.INTERNAL,
-        attributes: {
-          'holdfast.call_id': callId,
-          'holdfast.outbox.id': id,
-          'holdfast.outbox.lane': lane,
-          'holdfast.outbox.attempt': attempt,
-          ...serverOf(origin),
-        },
-      }),
-    });
+    const attributes = {
+      'holdfast.outbox.id': id,
+      'holdfast.outbox.lane': lane,
+      'holdfast.outbox.attempt': attempt,
+    };
+    this.#open(event, 'outbox sending', attributes, '', origin);
+  }
+
+  /** Begins the span of a call. */
+  #open(
+    { callId, origin }: { readonly callId: string; readonly origin: string },
+    name: string,
+    own: Attributes,
+    method: string,
+    url: string,
+  ): void {
+    const attributes = { 'holdfast.call_id': callId, ...serverOf(origin), ...own };
+    // The active span is the parent: events are emitted in the same step as the call.
+    const span = this.#tracer.startSpan(name, { kind: SpanKind.INTERNAL, attributes });
+    this.#calls.set(callId, { span, method, url, attempts: new Map() });
+    dropOldest(this.#calls, MOST)?.[1].span.end();
   }
 
   #beginAttempt(
@@ -162,11 +155,6 @@ export class Spans {
       ...(sent !== undefined && { 'http.request.body.size': sent }),
       ...(received !== undefined && { 'http.response.body.size': received }),
     });
-  }
-
-  #remember(callId: string, under: Under): void {
-    this.#calls.set(callId, under);
-    dropOldest(this.#calls, MOST)?.[1].span.end();
   }
 }
 
