@@ -200,3 +200,6 @@ interface OfEntry {
   readonly origin: string;
   readonly lane: string;
 }
+
+/** The events of one type. */
+export type EventOf<Type extends HoldfastEvent['type']> = Extract<HoldfastEvent, { type: Type }>;

@@ -93,10 +93,13 @@ export function toProblemResponse(error: unknown, options: ProblemResponseOption
   return new Response(JSON.stringify(problem), { status, headers });
 }
 
-/** The public facts of a failure. A thrown value may only look like a failure. */
+/** The public facts of a failure, or of an upstream's response. A thrown value may only look like a failure. */
 function factsOf(error: unknown, now: number): Partial<Failure> {
   try {
-    if (error instanceof Response) return factsOfResponse(error, now);
+    if (error instanceof Response) {
+      const wait = retryAfter(error.headers, now);
+      return { callId: outcomeOf(error)?.callId, ...(wait !== undefined && { retryAt: now + wait }) };
+    }
     const { callId, retryAt } = (error ?? {}) as Record<string, unknown>;
     return {
       ...(typeof callId === 'string' && { callId }),
@@ -105,10 +108,4 @@ function factsOf(error: unknown, now: number): Partial<Failure> {
   } catch {
     return {};
   }
-}
-
-/** The same facts of an upstream's response. */
-function factsOfResponse(response: Response, now: number): Partial<Failure> {
-  const wait = retryAfter(response.headers, now);
-  return { callId: outcomeOf(response)?.callId, ...(wait !== undefined && { retryAt: now + wait }) };
 }

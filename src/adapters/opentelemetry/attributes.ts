@@ -1,4 +1,4 @@
-import type { HoldfastEvent } from '../../core/events.ts';
+import type { EventOf } from '../../core/events.ts';
 import { redactUrl } from '../../observability/log/redact.ts';
 import { isFailure } from '../../primitives/failure.ts';
 
@@ -44,7 +44,7 @@ export function outcomeAttributes(status: number | undefined, error: string | un
 export const prefixed = ({
   operation,
   source,
-}: Pick<Extract<HoldfastEvent, { type: 'call-ended' }>, 'operation' | 'source'>): Attributes => ({
+}: Pick<EventOf<'call-ended'>, 'operation' | 'source'>): Attributes => ({
   ...(operation !== undefined && { 'holdfast.operation': operation }),
   ...(source !== undefined && { 'holdfast.source': source }),
 });

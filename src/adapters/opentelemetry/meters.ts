@@ -1,5 +1,5 @@
 import type { Counter, Histogram, Meter } from '@opentelemetry/api';
-import type { HoldfastEvent } from '../../core/events.ts';
+import type { EventOf, HoldfastEvent } from '../../core/events.ts';
 import { dropOldest } from '../../primitives/lru.ts';
 import { errorTypeOf, methodOf, outcomeAttributes, prefixed, serverOf } from './attributes.ts';
 
@@ -47,13 +47,7 @@ export class Meters {
     dropOldest(this.#methods, MOST);
   }
 
-  #attempt({
-    callId,
-    origin,
-    duration,
-    status,
-    error,
-  }: Extract<HoldfastEvent, { type: 'attempt-ended' }>): void {
+  #attempt({ callId, origin, duration, status, error }: EventOf<'attempt-ended'>): void {
     const { 'http.request.method': method = '_OTHER' } = methodOf(this.#methods.get(callId) ?? 'GET');
     this.#attempts.record(duration / 1000, {
       'http.request.method': method,
@@ -62,7 +56,7 @@ export class Meters {
     });
   }
 
-  #call(event: Extract<HoldfastEvent, { type: 'call-ended' }>): void {
+  #call(event: EventOf<'call-ended'>): void {
     const { callId, origin, method, duration, status, error } = event;
     this.#methods.delete(callId);
     const { 'http.request.method': known = '_OTHER' } = methodOf(method);

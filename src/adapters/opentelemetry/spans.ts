@@ -1,5 +1,5 @@
 import { context, type Span, SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
-import type { HoldfastEvent } from '../../core/events.ts';
+import type { EventOf, HoldfastEvent } from '../../core/events.ts';
 import { recordOf } from '../../observability/log/record.ts';
 import { dropOldest } from '../../primitives/lru.ts';
 import {
@@ -83,7 +83,7 @@ export class Spans {
     else if (SPAN_EVENTS.includes(event.type)) under.span.addEvent(event.type, flat(recordOf(event, now)));
   }
 
-  #begin(event: Extract<HoldfastEvent, { type: 'call-started' }>): void {
+  #begin(event: EventOf<'call-started'>): void {
     const { method, url, operation } = event;
     this.#open(event, operation ?? method, { ...methodOf(method), ...prefixed(event) }, method, url);
   }
@@ -101,7 +101,7 @@ export class Spans {
     });
   }
 
-  #beginSending(event: Extract<HoldfastEvent, { type: 'sending' }>): void {
+  #beginSending(event: EventOf<'sending'>): void {
     const { callId, id, lane, attempt, origin } = event;
     // No event said how the attempt before ended: another tab has the entry, or the process ended.
     this.#endSending(id, 'unknown');
@@ -131,7 +131,7 @@ export class Spans {
   }
 
   #beginAttempt(
-    { attempt, origin, at }: Extract<HoldfastEvent, { type: 'attempt-started' }>,
+    { attempt, origin, at }: EventOf<'attempt-started'>,
     { span, method, url, attempts }: Under,
   ): void {
     const resent = attempt > 1 ? { 'http.request.resend_count': attempt - 1 } : {};
@@ -144,7 +144,7 @@ export class Spans {
     attempts.set(attempt, inner);
   }
 
-  #end(event: Extract<HoldfastEvent, { type: 'call-ended' }>, { span, attempts }: Under): void {
+  #end(event: EventOf<'call-ended'>, { span, attempts }: Under): void {
     const { callId, status, error, sent, received } = event;
     this.#calls.delete(callId);
     for (const attempt of attempts.values()) attempt.end();
@@ -159,7 +159,7 @@ export class Spans {
 }
 
 function endAttempt(
-  { attempt, status, error, startedAt, duration }: Extract<HoldfastEvent, { type: 'attempt-ended' }>,
+  { attempt, status, error, startedAt, duration }: EventOf<'attempt-ended'>,
   { attempts }: Under,
 ): void {
   const span = attempts.get(attempt);

@@ -1,4 +1,4 @@
-import type { HoldfastEvent } from '../../core/events.ts';
+import type { EventOf, HoldfastEvent } from '../../core/events.ts';
 import { systemHost } from '../../core/host.ts';
 import { notify } from '../../primitives/emitter.ts';
 import { hashOf } from '../../primitives/hash.ts';
@@ -170,7 +170,7 @@ export function consoleListener(options: ConsoleListenerOptions = {}): Listener 
   };
 }
 
-function ended(event: Extract<HoldfastEvent, { type: 'call-ended' }>, record: LogRecord): string {
+function ended(event: EventOf<'call-ended'>, record: LogRecord): string {
   const { status, duration, attempts, source } = event;
   const failure = record.error as { code?: string; name?: string } | undefined;
   const parts = [

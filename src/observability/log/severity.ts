@@ -1,4 +1,4 @@
-import type { HoldfastEvent } from '../../core/events.ts';
+import type { EventOf, HoldfastEvent } from '../../core/events.ts';
 import { categoryOf, categoryOfStatus } from '../../core/outcome.ts';
 import type { Category } from '../../primitives/failure.ts';
 
@@ -58,10 +58,7 @@ export function severityOf(event: HoldfastEvent): Severity {
 }
 
 /** The kind of failure that ended a call, if one did. */
-export function categoryOfCall({
-  error,
-  status,
-}: Extract<HoldfastEvent, { type: 'call-ended' }>): Category | undefined {
+export function categoryOfCall({ error, status }: EventOf<'call-ended'>): Category | undefined {
   if (error !== undefined) return categoryOf(error);
   return status === undefined ? undefined : categoryOfStatus(status);
 }

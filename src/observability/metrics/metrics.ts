@@ -1,5 +1,5 @@
 import type { Host } from '../../core/contract.ts';
-import type { HoldfastEvent } from '../../core/events.ts';
+import type { EventOf, HoldfastEvent } from '../../core/events.ts';
 import { createAborter } from '../../primitives/abort.ts';
 import { notify } from '../../primitives/emitter.ts';
 import { pollInBackground } from '../background.ts';
@@ -12,7 +12,7 @@ import {
   readMetrics,
   type Thresholds,
 } from './options.ts';
-import { type CallEnded, isError, Series, SeriesByName, type SeriesSnapshot } from './series.ts';
+import { isError, Series, SeriesByName, type SeriesSnapshot } from './series.ts';
 import { type TopError, TopErrors } from './top-errors.ts';
 import { SlidingWindow } from './window.ts';
 
@@ -102,7 +102,7 @@ export function metrics(options: MetricsOptions = {}): Metrics {
     for (const window of counts.windows) window.add(name, now);
   };
 
-  const endedCall = (call: CallEnded, now: number): void => {
+  const endedCall = (call: EventOf<'call-ended'>, now: number): void => {
     counts.all.add(call);
     counts.origins.of(call.origin).add(call);
     if (call.operation !== undefined) counts.operations.of(call.operation).add(call);

@@ -1,9 +1,7 @@
-import type { HoldfastEvent } from '../../core/events.ts';
+import type { EventOf } from '../../core/events.ts';
 import type { Source } from '../../core/outcome.ts';
 import type { Category } from '../../primitives/failure.ts';
 import { categoryOfCall, severityOf } from '../log/severity.ts';
-
-export type CallEnded = Extract<HoldfastEvent, { type: 'call-ended' }>;
 
 /** Calls of one origin, of one operation, or all of them. */
 export interface SeriesSnapshot {
@@ -32,7 +30,7 @@ export class Series {
   #sent = 0;
   #received = 0;
 
-  add(call: CallEnded): void {
+  add(call: EventOf<'call-ended'>): void {
     const category = categoryOfCall(call);
     const outcome = call.error === undefined ? (call.source ?? 'network') : 'error';
     this.#calls++;
@@ -60,7 +58,7 @@ export class Series {
 }
 
 /** Whether a call failed in a way that says something of the service. */
-export const isError = (call: CallEnded): boolean => severityOf(call) !== 'expected';
+export const isError = (call: EventOf<'call-ended'>): boolean => severityOf(call) !== 'expected';
 
 /** The series of all names without one of their own. */
 const OTHERS = '(others)';

@@ -1,6 +1,6 @@
+import type { EventOf } from '../../core/events.ts';
 import { categoryOf } from '../../core/outcome.ts';
 import { type Category, isFailure } from '../../primitives/failure.ts';
-import type { CallEnded } from './series.ts';
 
 /** A kind of failure, without the error's message. */
 export interface TopError {
@@ -28,7 +28,7 @@ const LONGEST = 100;
 export class TopErrors {
   readonly #kinds = new Map<string, { -readonly [K in keyof TopError]: TopError[K] }>();
 
-  add({ origin, error, status, at }: CallEnded, category: Category): void {
+  add({ origin, error, status, at }: EventOf<'call-ended'>, category: Category): void {
     const code = error === undefined ? `http-${status}` : codeOf(error);
     const name = `${origin} ${category} ${code}`;
     const known = this.#kinds.get(name);
