@@ -1,5 +1,7 @@
+import { isFailure } from '../primitives/failure.ts';
 import type { Lock } from '../primitives/locks.ts';
 import { type Rule, withMethods } from '../primitives/validate.ts';
+import { StorageError } from './errors.ts';
 
 /** The record of a key: a small value that can be listed, and perhaps a body that is read by itself. */
 export interface Item<V = unknown> {
@@ -152,3 +154,23 @@ export function isQuotaExceeded(error: unknown): boolean {
   }
   return false;
 }
+
+/**
+ * Wraps errors of a platform's storage with the names of the platform and the operation.
+ *
+ * @param causeOf Replaces the platform's own error by the one that callers look for.
+ */
+export const explainedBy =
+  (platform: string, causeOf = (error: unknown): unknown => error) =>
+  async <T>(operation: string, run: () => Promise<T>): Promise<T> => {
+    try {
+      return await run();
+    } catch (error) {
+      if (isFailure(error)) throw error;
+      // A transaction that the browser gave up has no error at all.
+      const reason = `${error ?? 'the transaction was aborted'}`.replace(/^Error: /, '');
+      throw new StorageError(`${platform}: ${operation} failed: ${reason}`, {
+        cause: causeOf(error),
+      });
+    }
+  };

@@ -1,6 +1,5 @@
-import type { Item, RangeQuery, Store } from '../core/store.ts';
-import { decodeStoredBody, type EncodedBody } from './bytes.ts';
-import type { explainedBy } from './wrap-storage-errors.ts';
+import type { explainedBy, Item, RangeQuery, Store } from '../core/store.ts';
+import { decodeStoredBody, type EncodedBody } from './encoding.ts';
 
 /** How a platform finds items; their bodies are read apart. */
 export interface ListingReader<Kept extends { readonly item: Item }> {

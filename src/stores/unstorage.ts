@@ -1,10 +1,17 @@
-import type { Change, Item, Store } from '../core/store.ts';
+import { type Change, explainedBy, type Item, type Store } from '../core/store.ts';
 import { readSettings, rule, withMethods } from '../primitives/validate.ts';
 import { writeAll } from './batch.ts';
-import { type EncodedBody, encodeStoredBody, joined, type Kind } from './bytes.ts';
+import {
+  base64Of,
+  bytesOf,
+  type EncodedBody,
+  encodeStoredBody,
+  joined,
+  type Kind,
+  readText,
+  textOf,
+} from './encoding.ts';
 import { readFromListing } from './listing.ts';
-import { base64Of, bytesOf, readText, textOf } from './structured-json.ts';
-import { explainedBy } from './wrap-storage-errors.ts';
 
 /** The used part of a `Storage` that unstorage's `createStorage` makes. */
 export interface Unstorage {

@@ -1,11 +1,9 @@
-import type { Change, Item, Store } from '../core/store.ts';
+import { type Change, explainedBy, type Item, type Store } from '../core/store.ts';
 import type { Duration } from '../primitives/units.ts';
 import { positiveDuration, readSettings, rule, withMethods } from '../primitives/validate.ts';
 import { collapseChanges } from './batch.ts';
-import { digestOf, type EncodedBody, encodeStoredBody, type Kind } from './bytes.ts';
+import { digestOf, type EncodedBody, encodeStoredBody, type Kind, readText, textOf } from './encoding.ts';
 import { readFromListing } from './listing.ts';
-import { readText, textOf } from './structured-json.ts';
-import { explainedBy } from './wrap-storage-errors.ts';
 
 /** The used part of a `Cache`. */
 export interface WebCache {

@@ -1,13 +1,20 @@
 import { StorageError } from '../core/errors.ts';
-import type { Change, Item, Store } from '../core/store.ts';
+import { type Change, explainedBy, type Item, type Store } from '../core/store.ts';
 import { ConfigurationError } from '../primitives/failure.ts';
 import type { Bytes, Duration } from '../primitives/units.ts';
 import { durationOrFalse, ofType, readSettings, withMethods } from '../primitives/validate.ts';
 import { writeAll } from './batch.ts';
-import { digestOf, type EncodedBody, encodeStoredBody, joined, type Kind } from './bytes.ts';
+import {
+  digestOf,
+  type EncodedBody,
+  encodeStoredBody,
+  joined,
+  jsonOf,
+  type Kind,
+  plainOf,
+  textOf,
+} from './encoding.ts';
 import { readFromListing } from './listing.ts';
-import { jsonOf, plainOf, textOf } from './structured-json.ts';
-import { explainedBy } from './wrap-storage-errors.ts';
 
 /** The used part of a `KVNamespace`. */
 export interface WorkersKV {

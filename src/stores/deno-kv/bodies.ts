@@ -1,5 +1,5 @@
 import type { Bytes } from '../../primitives/units.ts';
-import { joined, pieces } from '../bytes.ts';
+import { joined, pieces } from '../encoding.ts';
 import type { KvConnection } from './connection.ts';
 import { type KvKeys, namesOf, PART, type Parts } from './layout.ts';
 

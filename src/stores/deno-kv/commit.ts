@@ -1,9 +1,8 @@
 import { StorageError } from '../../core/errors.ts';
-import type { Change, Item, StoredBody } from '../../core/store.ts';
+import { type Change, explainedBy, type Item, type StoredBody } from '../../core/store.ts';
 import type { Bytes } from '../../primitives/units.ts';
 import { groupCommit, type PendingChange, resolveBatch } from '../batch.ts';
-import { type EncodedBody, encodeStoredBody } from '../bytes.ts';
-import { explainedBy } from '../wrap-storage-errors.ts';
+import { type EncodedBody, encodeStoredBody } from '../encoding.ts';
 import type { Bodies, Uploaded } from './bodies.ts';
 import {
   type DenoKvRecord,

@@ -1,6 +1,5 @@
-import type { AtomicStore } from '../../core/store.ts';
+import { type AtomicStore, explainedBy } from '../../core/store.ts';
 import { readSettings, rule } from '../../primitives/validate.ts';
-import { explainedBy } from '../wrap-storage-errors.ts';
 import { Bodies } from './bodies.ts';
 import { Commits } from './commit.ts';
 import { type DenoKv, KvConnection } from './connection.ts';

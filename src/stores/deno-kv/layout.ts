@@ -1,8 +1,7 @@
 import { StorageError } from '../../core/errors.ts';
 import type { Item } from '../../core/store.ts';
 import type { Bytes } from '../../primitives/units.ts';
-import { type Kind, orderedBytes } from '../bytes.ts';
-import { readText, textOf } from '../structured-json.ts';
+import { type Kind, orderedBytes, readText, textOf } from '../encoding.ts';
 
 export type Key = readonly (string | number | Bytes)[];
 

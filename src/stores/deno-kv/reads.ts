@@ -1,6 +1,6 @@
 import { type ItemWithBody, prefixEnd, type RangeQuery } from '../../core/store.ts';
 import type { Bytes } from '../../primitives/units.ts';
-import { decodeStoredBody } from '../bytes.ts';
+import { decodeStoredBody } from '../encoding.ts';
 import type { Bodies } from './bodies.ts';
 import type { KvConnection } from './connection.ts';
 import {

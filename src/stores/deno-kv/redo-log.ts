@@ -1,6 +1,6 @@
 import { StorageError } from '../../core/errors.ts';
 import type { Bytes } from '../../primitives/units.ts';
-import { readText, textOf } from '../structured-json.ts';
+import { readText, textOf } from '../encoding.ts';
 import type { Bodies, Uploaded } from './bodies.ts';
 import type { DenoKvAtomic, DenoKvEntry, KvConnection } from './connection.ts';
 import { type KvKeys, type Mutation, type Parts, sizeOf } from './layout.ts';

@@ -1,8 +1,7 @@
 import { promisifyRequest } from 'idb-keyval';
-import type { AtomicStore } from '../../core/store.ts';
+import { type AtomicStore, explainedBy } from '../../core/store.ts';
 import { ofType, readSettings } from '../../primitives/validate.ts';
 import { groupCommit } from '../batch.ts';
-import { explainedBy } from '../wrap-storage-errors.ts';
 import { Blobs } from './blobs.ts';
 import { commitChanges } from './changes.ts';
 import { openDatabase } from './connection.ts';

@@ -7,8 +7,16 @@ import {
   type RangeQuery,
   type StoredBody,
 } from '../../core/store.ts';
-import { decodeStoredBody, type EncodedBody, joined, type Kind, orderedBytes, pieces } from '../bytes.ts';
-import { readText, textOf } from '../structured-json.ts';
+import {
+  decodeStoredBody,
+  type EncodedBody,
+  joined,
+  type Kind,
+  orderedBytes,
+  pieces,
+  readText,
+  textOf,
+} from '../encoding.ts';
 import type { Row, SqlConnection, SqlValue, Tables } from './connection.ts';
 
 /** Bytes of a body in one row; a row of a Durable Object has 2 MB at the most. */

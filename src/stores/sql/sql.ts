@@ -1,11 +1,10 @@
 import { StorageError } from '../../core/errors.ts';
-import type { AtomicStore, StoredBody } from '../../core/store.ts';
+import { type AtomicStore, explainedBy, type StoredBody } from '../../core/store.ts';
 import { ConfigurationError, isFailure } from '../../primitives/failure.ts';
 import { type Lock, withLocalLock } from '../../primitives/locks.ts';
 import { ofType, readSettings, rule } from '../../primitives/validate.ts';
 import { blobsOf, groupCommit, type PendingChange, resolveBatch } from '../batch.ts';
-import { type EncodedBody, encoded, encodedBlob } from '../bytes.ts';
-import { explainedBy } from '../wrap-storage-errors.ts';
+import { type EncodedBody, encoded, encodedBlob } from '../encoding.ts';
 import {
   checkVersion,
   createTables,

@@ -1,6 +1,6 @@
 import type { Store, StoredBody } from '../../../core/store.ts';
 import { deserializeRequest } from '../../../policies/outbox/queue/serialize.ts';
-import { decodeStoredBody, encodeStoredBody } from '../../../stores/bytes.ts';
+import { decodeStoredBody, encodeStoredBody } from '../../../stores/encoding.ts';
 import type { QueuedWrite, WriteMessage } from './types.ts';
 
 /** A message has 128,000 bytes; this leaves room for the platform's own bytes. */

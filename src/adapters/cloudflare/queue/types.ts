@@ -1,5 +1,5 @@
 import type { StoredRequest } from '../../../policies/outbox/queue/entry.ts';
-import type { Kind } from '../../../stores/bytes.ts';
+import type { Kind } from '../../../stores/encoding.ts';
 import type { OutboxObject } from '../outbox-object.ts';
 
 /** The part of a queue's producer binding that is used. */

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { orderedBytes } from '../../src/stores/bytes.ts';
-import { base64Of, bytesOf, readText, textOf } from '../../src/stores/structured-json.ts';
+import { base64Of, bytesOf, orderedBytes, readText, textOf } from '../../src/stores/encoding.ts';
 
 const SEEDED = { seed: 1, numRuns: 1_000 };
 
