@@ -1,9 +1,17 @@
 import { promisifyRequest } from 'idb-keyval';
 import type { Change } from '../../core/store.ts';
 import { keyOfChange, type PendingChange, resolveBatch } from '../batch.ts';
-import type { Blobs } from './blobs.ts';
 import type { IdbConnection } from './connection.ts';
-import { BODIES, hasExternalBody, ITEMS, isSmall, type Stored, toOwnBuffer, withoutBody } from './records.ts';
+import {
+  type Blobs,
+  BODIES,
+  hasExternalBody,
+  ITEMS,
+  isSmall,
+  type Stored,
+  toOwnBuffer,
+  withoutBody,
+} from './records.ts';
 
 /**
  * Commits changes as one transaction.

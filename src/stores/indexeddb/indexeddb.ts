@@ -2,11 +2,19 @@ import { promisifyRequest } from 'idb-keyval';
 import { type AtomicStore, explainedBy } from '../../core/store.ts';
 import { ofType, readSettings } from '../../primitives/validate.ts';
 import { groupCommit } from '../batch.ts';
-import { Blobs } from './blobs.ts';
 import { commitChanges } from './changes.ts';
 import { openDatabase } from './connection.ts';
 import { bodyUnder, counted, distinct, ranged, rangeWithBodies } from './reads.ts';
-import { BODIES, BY_GROUP, createStores, ITEMS, type Stored, VERSION, withoutBody } from './records.ts';
+import {
+  Blobs,
+  BODIES,
+  BY_GROUP,
+  createStores,
+  ITEMS,
+  type Stored,
+  VERSION,
+  withoutBody,
+} from './records.ts';
 
 export interface IndexedDBStoreOptions {
   /** The database. Default `'holdfast'`. Stores of one name share their entries. */

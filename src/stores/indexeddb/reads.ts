@@ -7,8 +7,7 @@ import {
   type RangeQuery,
   type StoredBody,
 } from '../../core/store.ts';
-import { unpacked } from './blobs.ts';
-import { BODIES, BY_COLLECTION, BY_GROUP, ITEMS, type Stored, withoutBody } from './records.ts';
+import { BODIES, BY_COLLECTION, BY_GROUP, ITEMS, type Stored, unpacked, withoutBody } from './records.ts';
 
 interface Listing {
   readonly index: string;
