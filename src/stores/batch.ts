@@ -1,6 +1,6 @@
 import type { AtomicStore, Change, Item, Transaction } from '../core/store.ts';
 
-export const keyOfChange = (change: Change): string => ('delete' in change ? change.delete : change.put.key);
+const keyOfChange = (change: Change): string => ('delete' in change ? change.delete : change.put.key);
 
 export const blobsOf = (changes: Iterable<Change>): Blob[] =>
   [...changes].flatMap((change) => ('put' in change && change.body instanceof Blob ? [change.body] : []));

@@ -1,4 +1,4 @@
-import { promisifyRequest, type UseStore } from 'idb-keyval';
+import { promisifyRequest } from 'idb-keyval';
 import { StorageError } from '../core/errors.ts';
 import type { Cipher } from '../core/store.ts';
 import { ConfigurationError } from '../primitives/failure.ts';
@@ -107,24 +107,23 @@ const KEYS = 'keys';
 export function deviceKey(options: { readonly name?: string } = {}): () => Promise<EncryptionKey> {
   const { name } = readSettings('deviceKey', { name: ['holdfast-key', ofType<string>('string')] }, options);
   return async () => {
-    const connection = openDatabase(name, 1, async (database) => {
+    const connection = openDatabase(name, 1, (database) => {
       database.createObjectStore(KEYS);
     });
-    const keys: UseStore = (mode, use) =>
-      connection.transaction([KEYS], mode, undefined, (transaction) => use(transaction.objectStore(KEYS)));
+    const read = (transaction: IDBTransaction) =>
+      promisifyRequest<CryptoKey | undefined>(transaction.objectStore(KEYS).get(name));
     try {
-      const read = (store: IDBObjectStore) => promisifyRequest<CryptoKey | undefined>(store.get(name));
-      const found = await keys('readonly', read);
+      const found = await connection.transaction('readonly', 'default', read);
       if (found) return found;
       const made = await crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, [
         'encrypt',
         'decrypt',
       ]);
       // Another tab may have made one in between: then both use that one.
-      return await keys('readwrite', async (store) => {
-        const other = await read(store);
+      return await connection.transaction('readwrite', 'default', async (transaction) => {
+        const other = await read(transaction);
         if (other) return other;
-        await promisifyRequest(store.put(made, name));
+        await promisifyRequest(transaction.objectStore(KEYS).put(made, name));
         return made;
       });
     } finally {

@@ -1,15 +1,7 @@
 import { StorageError } from '../../core/errors.ts';
 
 /** A connection that is opened when it is needed. */
-export interface IdbConnection {
-  transaction<T>(
-    stores: readonly string[],
-    mode: IDBTransactionMode,
-    durability: IDBTransactionDurability | undefined,
-    run: (transaction: IDBTransaction) => T | PromiseLike<T>,
-  ): Promise<T>;
-  close(): Promise<void>;
-}
+export type IdbConnection = ReturnType<typeof openDatabase>;
 
 /**
  * @param create Makes the object stores of a new database.
@@ -20,22 +12,12 @@ export function openDatabase(
   version: number,
   create: (database: IDBDatabase) => void,
   vanished = (): void => {},
-): IdbConnection {
+) {
   let wasOpen = false;
   let opening: Promise<IDBDatabase> | undefined;
 
   const forget = (): void => {
     opening = undefined;
-  };
-
-  /** The browser takes a connection away (storage cleared, disk trouble), or another tab wants a newer version. */
-  const keep = (database: IDBDatabase): IDBDatabase => {
-    database.onclose = forget;
-    database.onversionchange = () => {
-      forget();
-      database.close();
-    };
-    return database;
   };
 
   const open = (): Promise<IDBDatabase> => {
@@ -55,7 +37,14 @@ export function openDatabase(
       request.onerror = () => reject(cause ?? refusal(name, request.error));
       request.onsuccess = () => {
         wasOpen = true;
-        resolve(keep(request.result));
+        const database = request.result;
+        // The browser takes a connection away (storage cleared, disk trouble), or another tab wants a newer version.
+        database.onclose = forget;
+        database.onversionchange = () => {
+          forget();
+          database.close();
+        };
+        resolve(database);
       };
     });
     // A failed open is not remembered: private mode may end.
@@ -63,15 +52,18 @@ export function openDatabase(
     return opening;
   };
 
-  const begin = async (
-    stores: readonly string[],
-    mode: IDBTransactionMode,
-    durability: IDBTransactionDurability | undefined,
-  ): Promise<IDBTransaction> => (await open()).transaction([...stores], mode, durability && { durability });
-
   return {
-    async transaction(stores, mode, durability, run) {
-      const work = () => whileShown(() => begin(stores, mode, durability), run);
+    /** Runs over all object stores. */
+    async transaction<T>(
+      mode: IDBTransactionMode,
+      durability: IDBTransactionDurability,
+      run: (transaction: IDBTransaction) => T | PromiseLike<T>,
+    ): Promise<T> {
+      const work = () =>
+        whileShown(async () => {
+          const database = await open();
+          return database.transaction([...database.objectStoreNames], mode, { durability });
+        }, run);
       try {
         return await work();
       } catch (error) {
@@ -82,7 +74,7 @@ export function openDatabase(
         return work();
       }
     },
-    async close() {
+    async close(): Promise<void> {
       const closing = opening;
       forget();
       await closing?.then(
@@ -103,40 +95,32 @@ const refusal = (name: string, cause: DOMException | null): DOMException | Stora
     : cause;
 
 /**
- * The transactions of a page that enters the back/forward cache. Such a page gets no events, so that its open transactions never end; WebKit
- * keeps them (WebKitGTK 2.50), and all other pages of the origin wait for them.
+ * The open transactions. A page that enters the back/forward cache gets no events, so that they never end; WebKit keeps them
+ * (WebKitGTK 2.50), and all other pages of the origin wait for them.
  */
-
-const open = new Set<IDBTransaction>();
+const running = new Set<IDBTransaction>();
 
 /** Resolves when the page is shown again; `undefined` while it is shown. */
 let shown: Promise<void> | undefined;
 
-let isListening = false;
-
 /** https://html.spec.whatwg.org/multipage/nav-history-apis.html#the-pagetransitionevent-interface */
-function listen(): void {
-  if (isListening) return;
-  isListening = true;
-  // In workers there are no such events.
-  globalThis.addEventListener?.('pagehide', ({ persisted }) => {
-    if (!persisted) return;
-    shown ??= new Promise((resolve) => {
-      const show = (): void => {
-        shown = undefined;
-        resolve();
-      };
-      globalThis.addEventListener('pageshow', show, { once: true });
-    });
-    for (const transaction of open) abort(transaction);
+function hide({ persisted }: PageTransitionEvent): void {
+  if (!persisted) return;
+  shown ??= new Promise((resolve) => {
+    const show = (): void => {
+      shown = undefined;
+      resolve();
+    };
+    globalThis.addEventListener('pageshow', show, { once: true });
   });
+  for (const transaction of running) abort(transaction);
 }
 
 /** A transaction that commits already cannot be aborted, and needs no event to end. */
 function abort(transaction: IDBTransaction): void {
   try {
     transaction.abort();
-    open.delete(transaction);
+    running.delete(transaction);
   } catch {}
 }
 
@@ -145,18 +129,19 @@ async function whileShown<T>(
   begin: () => Promise<IDBTransaction>,
   run: (transaction: IDBTransaction) => T | PromiseLike<T>,
 ): Promise<T> {
-  listen();
+  // Once: a listener that is there is not added again. In workers there are no such events.
+  globalThis.addEventListener?.('pagehide', hide);
   for (;;) {
     if (shown) await shown;
     const transaction = await begin();
-    open.add(transaction);
+    running.add(transaction);
     if (shown) abort(transaction);
     try {
       return await run(transaction);
     } catch (error) {
-      if (open.has(transaction)) throw error;
+      if (running.has(transaction)) throw error;
     } finally {
-      open.delete(transaction);
+      running.delete(transaction);
     }
   }
 }

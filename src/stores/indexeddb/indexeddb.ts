@@ -1,17 +1,25 @@
 import { promisifyRequest } from 'idb-keyval';
-import { type AtomicStore, explainedBy } from '../../core/store.ts';
+import {
+  type AtomicStore,
+  explainedBy,
+  type Item,
+  type ItemWithBody,
+  prefixEnd,
+  type RangeQuery,
+} from '../../core/store.ts';
 import { ofType, readSettings } from '../../primitives/validate.ts';
 import { groupCommit } from '../batch.ts';
-import { commitChanges } from './changes.ts';
+import { committer } from './changes.ts';
 import { openDatabase } from './connection.ts';
-import { bodyUnder, counted, distinct, ranged, rangeWithBodies } from './reads.ts';
 import {
-  Blobs,
   BODIES,
+  BY_COLLECTION,
   BY_GROUP,
   createStores,
   ITEMS,
   type Stored,
+  type StoredApart,
+  storedBody,
   VERSION,
   withoutBody,
 } from './records.ts';
@@ -42,19 +50,17 @@ export function indexedDBStore(options: IndexedDBStoreOptions = {}): AtomicStore
   const connection = openDatabase(name, VERSION, createStores, () => {
     for (const lost of losses) lost();
   });
+  const explained = explainedBy('IndexedDB');
+  const commit = committer(connection);
+  const { change } = groupCommit((batch) => explained('change', () => commit(batch)));
 
-  const blobs = new Blobs(connection);
-  const { change } = groupCommit((batch) =>
-    explained('change', () => commitChanges(connection, batch, blobs)),
-  );
-
-  const reading = <T>(operation: string, read: (transaction: IDBTransaction) => Promise<T>): Promise<T> =>
-    explained(operation, () => connection.transaction([ITEMS, BODIES], 'readonly', undefined, read));
-
-  const listing = <T>(operation: string, read: (items: IDBObjectStore) => Promise<T>): Promise<T> =>
+  const reading = <T>(
+    operation: string,
+    read: (items: IDBObjectStore, bodies: IDBObjectStore) => Promise<T>,
+  ): Promise<T> =>
     explained(operation, () =>
-      connection.transaction([ITEMS], 'readonly', undefined, (transaction) =>
-        read(transaction.objectStore(ITEMS)),
+      connection.transaction('readonly', 'default', (transaction) =>
+        read(transaction.objectStore(ITEMS), transaction.objectStore(BODIES)),
       ),
     );
 
@@ -63,16 +69,30 @@ export function indexedDBStore(options: IndexedDBStoreOptions = {}): AtomicStore
     durable: true,
     withinOrigin: true,
     get: (key) =>
-      listing('get', async (items) => {
-        const stored = await promisifyRequest<Stored | undefined>(items.get(key));
+      reading('get', async (items) => {
+        const stored = await itemAt(items, key);
         return stored && withoutBody(stored);
       }),
-    body: (key) => reading('body', (transaction) => bodyUnder(transaction, key)),
-    range: (query) => listing('range', (items) => ranged(items, query)),
-    rangeWithBodies: (query, pick) =>
-      reading('rangeWithBodies', (transaction) => rangeWithBodies(transaction, query, pick)),
-    groups: (prefix, limit) => listing('groups', (items) => distinct(items.index(BY_GROUP), prefix, limit)),
-    count: (of) => listing('count', (items) => counted(items, of)),
+    body: (key) =>
+      reading('body', async (items, bodies) =>
+        storedBody(...(await Promise.all([itemAt(items, key), bodyAt(bodies, key)]))),
+      ),
+    range: (query) => reading('range', async (items) => (await storedIn(items, query)).map(withoutBody)),
+    rangeWithBodies(query, pick) {
+      const { prefix, ...rest } = query;
+      return reading('rangeWithBodies', (items, bodies) =>
+        prefix !== undefined && !pick && Object.keys(rest).length === 0
+          ? allUnder(items, bodies, prefix)
+          : picked(items, bodies, query, pick),
+      );
+    },
+    groups: (prefix, limit) => reading('groups', (items) => groupsIn(items, prefix, limit)),
+    count: (of) =>
+      reading('count', (items) => {
+        const { index, name } = listingOf(of) as Listing;
+        // No key is an array, and each comes before all arrays.
+        return promisifyRequest(items.index(index).count(IDBKeyRange.bound([name], [name, []])));
+      }),
     write: (changes) => change([], () => ({ changes, result: undefined })),
     change,
     onVanished(listener) {
@@ -83,4 +103,86 @@ export function indexedDBStore(options: IndexedDBStoreOptions = {}): AtomicStore
   };
 }
 
-const explained = explainedBy('IndexedDB');
+const itemAt = (items: IDBObjectStore, key: string): Promise<Stored | undefined> =>
+  promisifyRequest(items.get(key));
+
+const bodyAt = (bodies: IDBObjectStore, key: string): Promise<StoredApart | undefined> =>
+  promisifyRequest(bodies.get(key));
+
+interface Listing {
+  readonly index: string;
+  readonly name: string;
+}
+
+/** Where the items of a group or a collection are listed; all of them are by themselves. */
+function listingOf({ group, collection }: Pick<RangeQuery, 'group' | 'collection'>): Listing | undefined {
+  if (group !== undefined) return { index: BY_GROUP, name: group };
+  return collection === undefined ? undefined : { index: BY_COLLECTION, name: collection };
+}
+
+async function storedIn(
+  items: IDBObjectStore,
+  { prefix = '', after = '', limit, ...of }: RangeQuery,
+): Promise<Stored[]> {
+  const low = after > prefix ? after : prefix;
+  const high = prefixEnd(prefix);
+  const excludesLow = low === after;
+  // IndexedDB rejects a range of no key.
+  if (low > high || (excludesLow && low === high)) return [];
+  const listing = listingOf(of);
+  const range = listing
+    ? IDBKeyRange.bound([listing.name, low], [listing.name, high], excludesLow)
+    : IDBKeyRange.bound(low, high, excludesLow);
+  const source = listing ? items.index(listing.index) : items;
+  return promisifyRequest<Stored[]>(source.getAll(range, limit));
+}
+
+async function picked(
+  items: IDBObjectStore,
+  bodies: IDBObjectStore,
+  query: RangeQuery,
+  pick = (found: Item[]) => found,
+): Promise<ItemWithBody[]> {
+  const found = new Map((await storedIn(items, query)).map((stored) => [stored.key, stored]));
+  return Promise.all(
+    pick(Array.from(found.values(), withoutBody)).map(async (item) => {
+      const stored = found.get(item.key) as Stored;
+      const apart = 'body' in stored ? undefined : await bodyAt(bodies, item.key);
+      return { ...item, body: storedBody(stored, apart) };
+    }),
+  );
+}
+
+/** Items and bodies are asked for at once: waiting in between costs as much as reading. */
+async function allUnder(
+  items: IDBObjectStore,
+  bodies: IDBObjectStore,
+  prefix: string,
+): Promise<ItemWithBody[]> {
+  const range = IDBKeyRange.bound(prefix, prefixEnd(prefix));
+  const [found, under] = await Promise.all([
+    promisifyRequest<Stored[]>(items.getAll(range)),
+    promisifyRequest<StoredApart[]>(bodies.getAll(range)),
+  ]);
+  const apart = found.filter((stored) => !('body' in stored));
+  // Written together, an item and its body are found together.
+  const areKnown = apart.length < 2 && under.length === apart.length;
+  const keys = areKnown ? apart.map(({ key }) => key) : await promisifyRequest(bodies.getAllKeys(range));
+  const byKey = new Map(keys.map((key, at) => [key, under[at]]));
+  return found.map((stored) => ({ ...withoutBody(stored), body: storedBody(stored, byKey.get(stored.key)) }));
+}
+
+/** Jumps from group to group without reading their items. */
+async function groupsIn(items: IDBObjectStore, prefix: string, limit = Infinity): Promise<string[]> {
+  const found: string[] = [];
+  const range = IDBKeyRange.bound([prefix], [prefixEnd(prefix)]);
+  const request = items.index(BY_GROUP).openKeyCursor(range);
+  for (;;) {
+    const cursor = await promisifyRequest(request);
+    if (!cursor) return found;
+    const [group] = cursor.key as [string];
+    found.push(group);
+    if (found.length >= limit) return found;
+    cursor.continue([group, []]);
+  }
+}
