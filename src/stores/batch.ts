@@ -1,38 +1,23 @@
 import type { AtomicStore, Change, Item, Transaction } from '../core/store.ts';
 
-const keyOfChange = (change: Change): string => ('delete' in change ? change.delete : change.put.key);
-
 export const blobsOf = (changes: Iterable<Change>): Blob[] =>
   [...changes].flatMap((change) => ('put' in change && change.body instanceof Blob ? [change.body] : []));
 
 /** The sum of several changes, by key. */
 export function collapseChanges(changes: readonly Change[]): Map<string, Change> {
   const all = new Map<string, Change>();
-  for (const change of changes) all.set(keyOfChange(change), merged(all.get(keyOfChange(change)), change));
+  for (const change of changes) add(all, change);
   return all;
 }
 
 /** A later put without a body keeps the body of an earlier put; after a deletion there is none. */
-function merged(earlier: Change | undefined, later: Change): Change {
-  if (!earlier || 'delete' in later) return later;
-  const { put, body = 'delete' in earlier ? null : earlier.body } = later;
-  return { put, body, isNew: 'put' in earlier && earlier.isNew === true };
-}
-
-/**
- * Prepares all changes before the first write; a rejected one does not stop the others.
- *
- * @throws the error of the first rejected write.
- */
-export async function writeAll(
-  changes: readonly Change[],
-  prepared: (key: string, change: Change) => Promise<() => Promise<void>>,
-): Promise<void> {
-  const ready = await Promise.all(
-    [...collapseChanges(changes)].map(([key, change]) => prepared(key, change)),
-  );
-  for (const outcome of await Promise.allSettled(ready.map((write) => write())))
-    if (outcome.status === 'rejected') throw outcome.reason;
+function add(changes: Map<string, Change>, later: Change): void {
+  if ('delete' in later) return void changes.set(later.delete, later);
+  const { put } = later;
+  const earlier = changes.get(put.key);
+  if (!earlier) return void changes.set(put.key, later);
+  const { body = 'delete' in earlier ? null : earlier.body } = later;
+  changes.set(put.key, { put, body, isNew: 'put' in earlier && earlier.isNew === true });
 }
 
 /** A change that waits to be committed together with others. */
@@ -45,8 +30,8 @@ export interface PendingChange {
 }
 
 /**
- * Changes that are asked for at once, or while a commit is under way, share the next one: the disk is waited for once and not once
- * a change.
+ * Changes that are asked for at once, or while a commit is under way, share the next one: the disk is waited for once and
+ * not once a change.
  *
  * @param commit Commits a batch. @returns settles each of its changes.
  * @param afterwards Called when no change waits.
@@ -54,7 +39,7 @@ export interface PendingChange {
 export function groupCommit(
   commit: (batch: readonly PendingChange[]) => Promise<readonly (() => void)[]>,
   afterwards = async (): Promise<void> => {},
-): { readonly change: AtomicStore['change']; idle(): Promise<void> } {
+): Pick<AtomicStore, 'change' | 'write'> & { idle(): Promise<void> } {
   let queue: PendingChange[] = [];
   let running: Promise<void> | undefined;
 
@@ -81,12 +66,15 @@ export function groupCommit(
     running = undefined;
   };
 
+  const change: AtomicStore['change'] = (keys, decide, { strict = false } = {}) =>
+    new Promise((resolve, reject) => {
+      queue.push({ keys, decide, strict, resolve, reject });
+      running ??= run();
+    });
+
   return {
-    change: (keys, decide, { strict = false } = {}) =>
-      new Promise((resolve, reject) => {
-        queue.push({ keys, decide, strict, resolve, reject });
-        running ??= run();
-      }),
+    change,
+    write: (changes) => change([], () => ({ changes, result: undefined })),
     idle: async () => running,
   };
 }
@@ -108,9 +96,9 @@ export function resolveBatch(
     try {
       const decision = decide(keys.map((key) => items.get(key)));
       for (const change of decision.changes) {
-        const key = keyOfChange(change);
-        items.set(key, 'delete' in change ? undefined : change.put);
-        changes.set(key, merged(changes.get(key), change));
+        if ('delete' in change) items.set(change.delete, undefined);
+        else items.set(change.put.key, change.put);
+        add(changes, change);
       }
       settle.push(() => resolve(decision.result as never));
     } catch (error) {

@@ -1,17 +1,8 @@
-import { type Change, explainedBy, type Item, type Store } from '../core/store.ts';
+import type { Change, Store } from '../core/store.ts';
 import { readSettings, rule, withMethods } from '../primitives/validate.ts';
-import { writeAll } from './batch.ts';
-import {
-  base64Of,
-  bytesOf,
-  type EncodedBody,
-  encodeStoredBody,
-  joined,
-  type Kind,
-  readText,
-  textOf,
-} from './encoding.ts';
-import { readFromListing } from './listing.ts';
+import { collapseChanges } from './batch.ts';
+import { base64Of, bytesOf, type EncodedBody, joined, readText, textOf } from './encoding.ts';
+import { type KeptItem, keptAfter, keyValueStore, writeAll } from './key-value.ts';
 
 /** The used part of a `Storage` that unstorage's `createStorage` makes. */
 export interface Unstorage {
@@ -27,12 +18,6 @@ export interface Unstorage {
 export interface UnstorageStoreOptions {
   /** Keys begin so. Stores of one name share their entries. Default `'holdfast'`. */
   readonly name?: string;
-}
-
-/** An item and the description of its body. */
-interface Kept {
-  readonly item: Item;
-  readonly body?: { readonly id: string; readonly kind: Kind; readonly size: number } | undefined;
 }
 
 /** Marks an item of this version. It also keeps unstorage from parsing the item as JSON. */
@@ -66,12 +51,12 @@ export function unstorageStore(storage: Unstorage, options: UnstorageStoreOption
   const itemAt = (key: string): string => `${name}:${nameOf(key, '.item')}`;
   const bodyAt = (key: string): string => `${name}:${nameOf(key, '.body')}`;
 
-  const find = async (key: string): Promise<Kept | undefined> => {
+  const find = async (key: string): Promise<KeptItem | undefined> => {
     const kept = keptIn(await storage.getItem(itemAt(key)));
     return kept?.item.key === key ? kept : undefined;
   };
 
-  const found = async (prefix: string): Promise<Kept[]> => {
+  const found = async (prefix: string): Promise<KeptItem[]> => {
     const names = await storage.getKeys(`${name}:${baseOf(prefix)}`);
     const keys = names.map((each) => keyOf(each.slice(name.length + 1)));
     const kept = keys.map((key) => (key?.startsWith(prefix) ? find(key) : undefined));
@@ -79,7 +64,7 @@ export function unstorageStore(storage: Unstorage, options: UnstorageStoreOption
   };
 
   /** @returns `undefined` also for one that has gone, is not whole, or is another writer's. */
-  const bodyOf = async ({ item, body }: Kept): Promise<EncodedBody | undefined> => {
+  const bodyOf = async ({ item, body }: KeptItem): Promise<EncodedBody | undefined> => {
     const stored = body && (await bytesIn(await storage.getItemRaw(bodyAt(item.key))));
     if (stored?.length !== (body?.size ?? 0) + ID) return undefined;
     return text.decode(stored.subarray(0, ID)) === body?.id
@@ -102,30 +87,24 @@ export function unstorageStore(storage: Unstorage, options: UnstorageStoreOption
         await storage.removeItem(itemAt(key));
         await storage.removeItem(bodyAt(key));
       };
-    const { put: item, body } = change;
-    const isNew = body !== null && body !== undefined;
-    const encoded = isNew ? await encodeStoredBody(body) : undefined;
-    const id = crypto.randomUUID();
-    const of = encoded
-      ? { id, kind: encoded.kind, size: encoded.bytes.length }
-      : body === null
-        ? undefined
-        : (await find(key))?.body;
-    const written = SCHEMA + textOf({ item, ...(of && { body: of }) } satisfies Kept);
+    const { kept, added } = await keptAfter(change, () => find(key));
+    const written = SCHEMA + textOf(kept);
     return async () => {
-      if (encoded) await putBody(bodyAt(key), joined([utf8.encode(id), encoded.bytes]));
+      if (added) await putBody(bodyAt(key), joined([utf8.encode(added.id), added.bytes]));
       await storage.setItem(itemAt(key), written);
-      if (body === null) await storage.removeItem(bodyAt(key));
+      if (change.body === null) await storage.removeItem(bodyAt(key));
     };
   };
 
-  const explained = explainedBy('unstorage');
   return {
     name: `unstorage:${name}`,
     durable: false,
-    ...readFromListing(explained, { find, found, bodyOf }),
-    write: (changes) => explained('write', () => writeAll(changes, prepared)),
-    async close() {},
+    ...keyValueStore('unstorage', {
+      find,
+      found,
+      bodyOf,
+      write: (changes) => writeAll(collapseChanges(changes), prepared),
+    }),
   };
 }
 
@@ -145,10 +124,10 @@ const nameRule = /* @__PURE__ */ rule<string>(
 );
 
 /** @returns `undefined` for the value of another program, and for half an item. */
-function keptIn(stored: unknown): Kept | undefined {
+function keptIn(stored: unknown): KeptItem | undefined {
   if (typeof stored !== 'string' || !stored.startsWith(SCHEMA)) return undefined;
   try {
-    return readText(stored.slice(SCHEMA.length)) as Kept;
+    return readText(stored.slice(SCHEMA.length)) as KeptItem;
   } catch {
     return undefined;
   }

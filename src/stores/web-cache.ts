@@ -1,9 +1,9 @@
-import { type Change, explainedBy, type Item, type Store } from '../core/store.ts';
-import type { Duration } from '../primitives/units.ts';
+import type { Change, Store } from '../core/store.ts';
+import type { Bytes, Duration } from '../primitives/units.ts';
 import { positiveDuration, readSettings, rule, withMethods } from '../primitives/validate.ts';
 import { collapseChanges } from './batch.ts';
-import { digestOf, type EncodedBody, encodeStoredBody, type Kind, readText, textOf } from './encoding.ts';
-import { readFromListing } from './listing.ts';
+import { digestOf, type EncodedBody, readText, textOf } from './encoding.ts';
+import { type KeptItem, keptAfter, keyValueStore, writeAll } from './key-value.ts';
 
 /** The used part of a `Cache`. */
 export interface WebCache {
@@ -56,23 +56,23 @@ export function webCacheStore(
   const placeOf = async (folder: string): Promise<string> => `${url}folders/${await digestOf(folder)}`;
   const bodyAt = (id: string): string => `${url}bodies/${id}`;
 
-  const read = async (folder: string): Promise<readonly Kept[]> => {
+  const read = async (folder: string): Promise<readonly KeptItem[]> => {
     const response = await (await opened()).match(await placeOf(folder));
     return response ? readFolder(folder, await response.text()) : [];
   };
 
-  const find = async (key: string): Promise<Kept | undefined> =>
+  const find = async (key: string): Promise<KeptItem | undefined> =>
     (await read(folderOf(key))).find(({ item }) => item.key === key);
 
   /** @returns `undefined` also for one that has gone, or is not whole. */
-  const bodyOf = async ({ body }: Kept): Promise<EncodedBody | undefined> => {
+  const bodyOf = async ({ body }: KeptItem): Promise<EncodedBody | undefined> => {
     const response = body && (await (await opened()).match(bodyAt(body.id)));
     if (!response) return undefined;
     const bytes = new Uint8Array(await response.arrayBuffer());
     return bytes.length === body.size ? { bytes, kind: body.kind } : undefined;
   };
 
-  const found = (prefix: string): Promise<readonly Kept[]> =>
+  const found = (prefix: string): Promise<readonly KeptItem[]> =>
     read(prefix.slice(0, prefix.lastIndexOf(' ') + 1));
 
   /** @returns writes it. */
@@ -86,7 +86,7 @@ export function webCacheStore(
       const put = (at: string, content: string | Uint8Array<ArrayBuffer>): Promise<void> =>
         to.put(at, new Response(content, { headers }));
       // No item is there before its body is.
-      await Promise.all(bodies.map(([id, { bytes }]) => put(bodyAt(id), bytes)));
+      await Promise.all(bodies.map(({ id, bytes }) => put(bodyAt(id), bytes)));
       if (kept.length > 0) await put(place, text);
       else if (before.length > 0) await to.delete(place);
       await Promise.all(gone.map((id) => to.delete(bodyAt(id))));
@@ -97,18 +97,13 @@ export function webCacheStore(
     const folders = new Map<string, Change[]>();
     for (const [key, change] of collapseChanges(changes))
       folders.set(folderOf(key), [...(folders.get(folderOf(key)) ?? []), change]);
-    // Everything is made ready before anything is written.
-    const ready = await Promise.all([...folders].map(([folder, inside]) => prepared(folder, inside)));
-    await Promise.all(ready.map((put) => put()));
+    await writeAll(folders, prepared);
   };
 
-  const explained = explainedBy('Cache API');
   return {
     name: `web-cache:${url}`,
     durable: false,
-    ...readFromListing(explained, { find, found, bodyOf }),
-    write: (changes) => explained('write', () => write(changes)),
-    async close() {},
+    ...keyValueStore('Cache API', { find, found, bodyOf, write }),
   };
 }
 
@@ -133,21 +128,15 @@ const baseRule = /* @__PURE__ */ rule<string>(
   (value) => typeof value === 'string' && /^https?:\/\/[^?#]+\/$/.test(value) && URL.canParse(value),
 );
 
-/** An item, and where its body is. */
-interface Kept {
-  readonly item: Item;
-  readonly body?: { readonly id: string; readonly kind: Kind; readonly size: number } | undefined;
-}
-
 /** Records of another version are ignored. */
 const SCHEMA = 1;
 
 /** Keys that are equal up to their last space share a folder; a space at the very end does not count. */
 const folderOf = (key: string): string => key.slice(0, key.lastIndexOf(' ', key.length - 2) + 1);
 
-function readFolder(folder: string, text: string): readonly Kept[] {
+function readFolder(folder: string, text: string): readonly KeptItem[] {
   try {
-    const read = readText(text) as { schema?: unknown; folder?: unknown; kept: Kept[] };
+    const read = readText(text) as { schema?: unknown; folder?: unknown; kept: KeptItem[] };
     return read.schema === SCHEMA && read.folder === folder ? read.kept : [];
   } catch {
     return [];
@@ -155,24 +144,18 @@ function readFolder(folder: string, text: string): readonly Kept[] {
 }
 
 /** A folder after changes. @returns also its new bodies by id, and the ids of orphaned ones. */
-async function changed(before: readonly Kept[], changes: readonly Change[]) {
+async function changed(before: readonly KeptItem[], changes: readonly Change[]) {
   const kept = new Map(before.map((each) => [each.item.key, each]));
-  const bodies: [string, EncodedBody][] = [];
+  const bodies: { readonly id: string; readonly bytes: Bytes }[] = [];
   for (const change of changes) {
     if ('delete' in change) {
       kept.delete(change.delete);
       continue;
     }
-    const { put: item, body } = change;
-    if (body === null || body === undefined) {
-      const old = body === undefined && kept.get(item.key)?.body;
-      kept.set(item.key, { item, ...(old && { body: old }) });
-      continue;
-    }
-    const encoded = await encodeStoredBody(body);
-    const id = crypto.randomUUID();
-    bodies.push([id, encoded]);
-    kept.set(item.key, { item, body: { id, kind: encoded.kind, size: encoded.bytes.length } });
+    const { key } = change.put;
+    const { kept: item, added } = await keptAfter(change, async () => kept.get(key));
+    kept.set(key, item);
+    if (added) bodies.push(added);
   }
   const stay = new Set([...kept.values()].map(({ body }) => body?.id));
   const gone = before.flatMap(({ body }) => (body && !stay.has(body.id) ? [body.id] : []));

@@ -1,9 +1,9 @@
 import { StorageError } from '../core/errors.ts';
-import { type Change, explainedBy, type Item, type Store } from '../core/store.ts';
+import type { Change, Item, Store } from '../core/store.ts';
 import { ConfigurationError } from '../primitives/failure.ts';
 import type { Bytes, Duration } from '../primitives/units.ts';
 import { durationOrFalse, ofType, readSettings, withMethods } from '../primitives/validate.ts';
-import { writeAll } from './batch.ts';
+import { collapseChanges } from './batch.ts';
 import {
   digestOf,
   type EncodedBody,
@@ -14,7 +14,7 @@ import {
   plainOf,
   textOf,
 } from './encoding.ts';
-import { readFromListing } from './listing.ts';
+import { keyValueStore, writeAll } from './key-value.ts';
 
 /** The used part of a `KVNamespace`. */
 export interface WorkersKV {
@@ -121,13 +121,15 @@ export function workersKVStore(namespace: WorkersKV, options: WorkersKVStoreOpti
     return () => kv.put(name, value, { metadata, ...lifetime });
   };
 
-  const explained = explainedBy('Workers KV');
   return {
     name: `workers-kv:${name}`,
     durable: true,
-    ...readFromListing(explained, { find, found, bodyOf: async ({ entry }) => (await entry())?.body }),
-    write: (changes) => explained('write', () => writeAll(changes, prepared)),
-    async close() {},
+    ...keyValueStore('Workers KV', {
+      find,
+      found,
+      bodyOf: async ({ entry }) => (await entry())?.body,
+      write: (changes) => writeAll(collapseChanges(changes), prepared),
+    }),
   };
 }
 

@@ -52,7 +52,7 @@ export function indexedDBStore(options: IndexedDBStoreOptions = {}): AtomicStore
   });
   const explained = explainedBy('IndexedDB');
   const commit = committer(connection);
-  const { change } = groupCommit((batch) => explained('change', () => commit(batch)));
+  const { change, write } = groupCommit((batch) => explained('change', () => commit(batch)));
 
   const reading = <T>(
     operation: string,
@@ -93,7 +93,7 @@ export function indexedDBStore(options: IndexedDBStoreOptions = {}): AtomicStore
         // No key is an array, and each comes before all arrays.
         return promisifyRequest(items.index(index).count(IDBKeyRange.bound([name], [name, []])));
       }),
-    write: (changes) => change([], () => ({ changes, result: undefined })),
+    write,
     change,
     onVanished(listener) {
       losses.add(listener);

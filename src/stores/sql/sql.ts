@@ -131,7 +131,7 @@ export function sqlStoreOf(
     });
   };
 
-  const { change } = groupCommit((batch) =>
+  const { change, write } = groupCommit((batch) =>
     commit(batch).catch((error) => {
       // Each by itself would wait for a database that another process has locked.
       if (!isLocked(error)) throw error;
@@ -154,7 +154,7 @@ export function sqlStoreOf(
       reading('rangeWithBodies', (rows) => rows.rangeWithBodies(query, pick)),
     groups: (prefix, limit) => reading('groups', (rows) => rows.groups(prefix, limit)),
     count: (of) => explained('count', async () => open().rows.count(of)),
-    write: (changes) => change([], () => ({ changes, result: undefined })),
+    write,
     change,
     async close() {},
   };
