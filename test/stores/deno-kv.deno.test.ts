@@ -2,9 +2,8 @@ import { afterAll, describe, expect, test } from 'vitest';
 import type { AtomicStore, Change, Item } from '../../src/core/store.ts';
 import { type DenoKv, type DenoKvAtomic, type DenoKvKey, denoKvStore } from '../../src/deno.ts';
 import { needsLease } from '../../src/policies/outbox/queue/lease.ts';
-import { Bodies } from '../../src/stores/deno-kv/bodies.ts';
-import { KvConnection } from '../../src/stores/deno-kv/connection.ts';
-import { KvKeys } from '../../src/stores/deno-kv/layout.ts';
+import { kvConnection } from '../../src/stores/deno-kv/connection.ts';
+import { bodiesIn, kvKeys } from '../../src/stores/deno-kv/layout.ts';
 import { storeContract } from '../contracts/store.ts';
 import { deliversOnce, readsWithout, servesStale } from '../support/over-store.ts';
 
@@ -328,7 +327,7 @@ describe('a change', () => {
   /** Another process opens the database, long after the last write. */
   async function sweepLater(name: string): Promise<void> {
     for (const key of await keysOf(name, 'writing')) await kv.atomic().delete(key).commit();
-    await new Bodies(new KvConnection(other, 'test'), new KvKeys(name)).sweep();
+    await bodiesIn(kvConnection(other, 'test'), kvKeys(name)).sweep();
   }
 
   test('that was left to be carried out is kept until it is', async () => {

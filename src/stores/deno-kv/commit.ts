@@ -1,23 +1,20 @@
 import { StorageError } from '../../core/errors.ts';
-import { type Change, explainedBy, type Item, type StoredBody } from '../../core/store.ts';
+import type { Change, StoredBody } from '../../core/store.ts';
 import type { Bytes } from '../../primitives/units.ts';
-import { groupCommit, type PendingChange, resolveBatch } from '../batch.ts';
-import { type EncodedBody, encodeStoredBody } from '../encoding.ts';
-import type { Bodies, Uploaded } from './bodies.ts';
+import { type PendingChange, resolveBatch } from '../batch.ts';
+import { encodeStoredBody } from '../encoding.ts';
+import type { Mutation } from './connection.ts';
 import {
+  type Bodies,
   type DenoKvRecord,
   hashedName,
-  type Key,
   type KvKeys,
-  type Mutation,
   PART,
   type Parts,
+  type Uploaded,
   writtenRecord,
 } from './layout.ts';
-import type { Look, Reads } from './reads.ts';
-import type { RedoLog } from './redo-log.ts';
-
-const explained = explainedBy('Deno KV');
+import { isSmall, type RedoLog } from './redo-log.ts';
 
 /** How many optimistic retries a change gets after concurrent writes. */
 const TRIES = 1_000;
@@ -25,165 +22,154 @@ const TRIES = 1_000;
 /** A body that is to be written, as far as that has come. */
 interface Outgoing {
   readonly from: StoredBody;
-  readonly encoded: EncodedBody;
-  readonly parts: Parts;
+  readonly bytes: Bytes;
+  readonly body: NonNullable<DenoKvRecord['body']>;
   /** Where it is too large to be written with its entry. */
-  readonly uploaded?: Uploaded | undefined;
+  readonly uploaded: Uploaded | undefined;
 }
 
-interface Plan {
-  readonly mutations: readonly Mutation[];
-  readonly uploads: readonly Uploaded[];
-  /** Orphaned bodies that are too large to be removed with their entries. */
-  readonly gone: readonly Parts[];
+/** Some entries, and the state of the store in which all of them were as they are. */
+export interface Look {
+  readonly stamp: string | null;
+  readonly records: ReadonlyMap<string, DenoKvRecord | undefined>;
 }
 
-/** Those of one process are committed together, so that they do not get in each other's way. */
-export class Commits {
-  readonly #places: KvKeys;
-  readonly #reads: Reads;
-  readonly #jobs: RedoLog;
-  readonly #bodies: Bodies;
-  /** Bodies of entries that have been replaced or deleted. */
-  #gone: Parts[] = [];
-  #isSwept = false;
-  readonly #group = groupCommit(
-    (batch) => this.#commit(batch),
-    () => this.#tidy(),
-  );
+/**
+ * Commits of batches, and the removal of what they leave behind.
+ *
+ * @param look Entries by their keys. Where the state is still the same when something is committed, so are they.
+ */
+export function commitsTo(
+  keys: KvKeys,
+  look: (keys: readonly string[]) => Promise<Look>,
+  log: RedoLog,
+  bodies: Bodies,
+) {
+  /** Bodies of entries that have been replaced or deleted, too large to be removed with them. */
+  let orphans: Parts[] = [];
+  let isSwept = false;
 
-  constructor(places: KvKeys, reads: Reads, jobs: RedoLog, bodies: Bodies) {
-    this.#places = places;
-    this.#reads = reads;
-    this.#jobs = jobs;
-    this.#bodies = bodies;
-  }
+  /** Removes an unused upload; if that fails, the next opening of the store does. */
+  const drop = async ({ uploaded }: Outgoing): Promise<void> => {
+    if (uploaded) await bodies.removeLoose(uploaded, uploaded.stamp).catch(() => {});
+  };
 
-  readonly change = this.#group.change;
-  /** Settles when nothing is under way. */
-  readonly idle = this.#group.idle;
+  const bodyAfter = async (
+    key: string,
+    from: StoredBody,
+    outgoing: Map<string, Outgoing>,
+  ): Promise<Outgoing['body']> => {
+    const known = outgoing.get(key);
+    if (known?.from === from && (!known.uploaded || (await bodies.has(known.uploaded)))) return known.body;
+    if (known) await drop(known);
+    const { bytes, kind } = await encodeStoredBody(from);
+    const size = bytes.length;
+    const uploaded = size > PART ? await bodies.upload(bytes) : undefined;
+    const { id, count } = uploaded ?? { id: crypto.randomUUID(), count: 1 };
+    const body = { id, count, size, kind };
+    outgoing.set(key, { from, bytes, body, uploaded });
+    return body;
+  };
 
-  async #commit(batch: readonly PendingChange[]): Promise<readonly (() => void)[]> {
-    const outgoing = new Map<string, Outgoing>();
-    try {
-      const { settle, gone } = await explained('change', () => this.#committed(batch, outgoing));
-      this.#gone.push(...gone);
-      return settle;
-    } catch (error) {
-      await Promise.all([...outgoing.values()].map((each) => this.#drop(each)));
-      throw error;
+  const recordAfter = async (
+    change: Change,
+    before: DenoKvRecord | undefined,
+    outgoing: Map<string, Outgoing>,
+  ): Promise<DenoKvRecord | undefined> => {
+    if ('delete' in change) return undefined;
+    const { put: item, body: given } = change;
+    if (given === null) return { item };
+    const body = given === undefined ? before?.body : await bodyAfter(item.key, given, outgoing);
+    return { item, ...(body && { body }) };
+  };
+
+  const planned = async (
+    changes: ReadonlyMap<string, Change>,
+    records: Look['records'],
+    outgoing: Map<string, Outgoing>,
+  ) => {
+    const mutations: Mutation[] = [];
+    const uploads: Uploaded[] = [];
+    const gone: Parts[] = [];
+    for (const [key, change] of changes) {
+      const before = records.get(key);
+      const after = await recordAfter(change, before, outgoing);
+      const item = await keys.item(key);
+      if (after) mutations.push({ key: item, value: writtenRecord(after) });
+      else if (before) mutations.push({ key: item });
+      for (const by of ['group', 'collection'] as const) {
+        const [from, to] = [before?.item[by], after?.item[by]];
+        if (from === to) continue;
+        const name = await hashedName(key);
+        if (from !== undefined) mutations.push({ key: [...(await keys.members(by, from)), name] });
+        if (to !== undefined) mutations.push({ key: [...(await keys.members(by, to)), name], value: to });
+      }
+      if (after?.body?.id === before?.body?.id) continue;
+      if (after?.body) {
+        const { id } = after.body;
+        const { bytes, uploaded } = outgoing.get(key) as Outgoing;
+        if (uploaded) {
+          uploads.push(uploaded);
+          mutations.push({ key: keys.looseOf(id) }, { key: keys.writing(id) });
+        } else mutations.push({ key: keys.part(id, 0), value: bytes });
+      }
+      if (before?.body) {
+        const { id, count, size } = before.body;
+        if (count === 1) mutations.push({ key: keys.part(id, 0) });
+        else {
+          mutations.push({ key: keys.looseOf(id), value: { id, count, size } });
+          gone.push(before.body);
+        }
+      }
     }
-  }
+    return { mutations, uploads, gone };
+  };
 
-  /** Parts that cannot be removed now are removed when the store is next opened. */
-  async #tidy(): Promise<void> {
-    const gone = this.#gone;
-    this.#gone = [];
-    await Promise.all(gone.map((parts) => this.#bodies.remove(parts))).catch(() => {});
-    if (!this.#isSwept) await this.#bodies.sweep().catch(() => {});
-    this.#isSwept = true;
-  }
-
-  /** @returns `settle` resolves or rejects all changes of the batch. */
-  async #committed(
+  const committed = async (
     batch: readonly PendingChange[],
     outgoing: Map<string, Outgoing>,
-  ): Promise<{ settle: (() => void)[]; gone: readonly Parts[] }> {
-    const keys = [...new Set(batch.flatMap((each) => each.keys))];
+  ): Promise<readonly (() => void)[]> => {
+    const wanted = [...new Set(batch.flatMap((each) => each.keys))];
     for (let tries = 0; tries < TRIES; tries++) {
-      const { stamp, records } = await this.#reads.look(keys);
+      const { stamp, records } = await look(wanted);
       const { changes, settle } = resolveBatch(
         batch,
         [...records].map(([key, record]) => [key, record?.item]),
       );
       const others = [...changes.keys()].filter((key) => !records.has(key));
       // Without a write there is no check, yet all reads must be of one moment.
-      const more = others.length > 0 || changes.size === 0 ? await this.#reads.look(others) : undefined;
+      const more = others.length > 0 || changes.size === 0 ? await look(others) : undefined;
       if (more && more.stamp !== stamp) continue;
-      if (changes.size === 0) return { settle, gone: [] };
-      const plan = await this.#planned(changes, new Map([...records, ...(more?.records ?? [])]), outgoing);
-      if (batch.length > 1 && !this.#jobs.isSmall(plan.mutations)) throw new RangeError('too many at once');
-      if (await this.#jobs.commit(stamp, plan.mutations, plan.uploads)) return { settle, gone: plan.gone };
+      if (changes.size === 0) return settle;
+      const all = new Map([...records, ...(more?.records ?? [])]);
+      const { mutations, uploads, gone } = await planned(changes, all, outgoing);
+      if (batch.length > 1 && !isSmall(mutations)) throw new RangeError('too many at once');
+      if (!(await log.commit(stamp, mutations, uploads))) continue;
+      orphans.push(...gone);
+      return settle;
     }
     throw new StorageError(`Deno KV: conflict: gave up after ${TRIES} optimistic retries`);
-  }
+  };
 
-  async #planned(
-    changes: ReadonlyMap<string, Change>,
-    records: Look['records'],
-    outgoing: Map<string, Outgoing>,
-  ): Promise<Plan> {
-    const mutations: Mutation[] = [];
-    const uploads: Uploaded[] = [];
-    const gone: Parts[] = [];
-    for (const [key, change] of changes) {
-      const before = records.get(key);
-      const name = await hashedName(key);
-      const after = 'delete' in change ? undefined : await this.#recordOf(change, before, outgoing);
-      if (after) mutations.push({ key: [...this.#places.items, name], value: writtenRecord(after) });
-      else if (before) mutations.push({ key: [...this.#places.items, name] });
-      for (const by of ['group', 'collection'] as const)
-        mutations.push(...(await this.#moved(by, name, before?.item[by], after?.item[by])));
-      if (after?.body && after.body.id !== before?.body?.id) {
-        const { encoded, uploaded } = outgoing.get(key) as Outgoing;
-        const { id } = after.body;
-        if (uploaded) {
-          uploads.push(uploaded);
-          mutations.push({ key: this.#places.looseOf(id) }, { key: this.#places.writing(id) });
-        } else mutations.push({ key: this.#places.part(id, 0), value: encoded.bytes });
+  return {
+    /** @returns `settle` resolves or rejects all changes of the batch. */
+    async commit(batch: readonly PendingChange[]): Promise<readonly (() => void)[]> {
+      const outgoing = new Map<string, Outgoing>();
+      try {
+        return await committed(batch, outgoing);
+      } catch (error) {
+        await Promise.all([...outgoing.values()].map(drop));
+        throw error;
       }
-      if (!before?.body || before.body.id === after?.body?.id) continue;
-      const { id, count, size } = before.body;
-      if (count === 1) mutations.push({ key: this.#places.part(id, 0) });
-      else {
-        mutations.push({ key: this.#places.looseOf(id), value: { id, count, size } });
-        gone.push(before.body);
-      }
-    }
-    return { mutations, uploads, gone };
-  }
+    },
 
-  async #recordOf(
-    { put: item, body }: Extract<Change, { put: Item }>,
-    before: DenoKvRecord | undefined,
-    outgoing: Map<string, Outgoing>,
-  ): Promise<DenoKvRecord> {
-    if (body === null || body === undefined)
-      return { item, ...(body === undefined && before?.body && { body: before.body }) };
-    const known = outgoing.get(item.key);
-    const isReady = known?.from === body && (!known.uploaded || (await this.#bodies.has(known.uploaded)));
-    const { parts, encoded } = isReady ? known : await this.#prepared(item.key, body, outgoing);
-    return { item, body: { ...parts, kind: encoded.kind } };
-  }
-
-  async #prepared(key: string, body: StoredBody, outgoing: Map<string, Outgoing>): Promise<Outgoing> {
-    const known = outgoing.get(key);
-    if (known) await this.#drop(known);
-    const encoded = await encodeStoredBody(body);
-    const size = encoded.bytes.length;
-    const uploaded = size > PART ? await this.#bodies.upload(encoded.bytes) : undefined;
-    const { id, count } = uploaded ?? { id: crypto.randomUUID(), count: 1 };
-    const made: Outgoing = { from: body, encoded, parts: { id, count, size }, uploaded };
-    outgoing.set(key, made);
-    return made;
-  }
-
-  /** Removes unused uploads; if that fails, the next opening of the store does. */
-  async #drop({ uploaded }: Outgoing): Promise<void> {
-    if (uploaded) await this.#bodies.removeLoose(uploaded, uploaded.stamp).catch(() => {});
-  }
-
-  async #moved(
-    by: 'group' | 'collection',
-    name: Bytes,
-    from: string | undefined,
-    to: string | undefined,
-  ): Promise<Mutation[]> {
-    if (from === to) return [];
-    const keyIn = async (of: string): Promise<Key> => [...this.#places[by], await hashedName(of), name];
-    return [
-      ...(from === undefined ? [] : [{ key: await keyIn(from) }]),
-      ...(to === undefined ? [] : [{ key: await keyIn(to), value: to }]),
-    ];
-  }
+    /** Parts that cannot be removed now are removed when the store is next opened. */
+    async tidy(): Promise<void> {
+      const gone = orphans;
+      orphans = [];
+      await Promise.all(gone.map(bodies.remove)).catch(() => {});
+      if (!isSwept) await bodies.sweep().catch(() => {});
+      isSwept = true;
+    },
+  };
 }

@@ -2,7 +2,8 @@ import { StorageError } from '../../core/errors.ts';
 import { ConfigurationError } from '../../primitives/failure.ts';
 import type { Bytes } from '../../primitives/units.ts';
 import { withMethods } from '../../primitives/validate.ts';
-import { justAfter, type Key } from './layout.ts';
+
+export type Key = readonly (string | number | Bytes)[];
 
 /** The used part of a `Deno.Kv`. */
 export interface DenoKv {
@@ -21,11 +22,22 @@ export interface DenoKvEntry {
   readonly versionstamp: string | null;
 }
 
+/** A key must have this versionstamp; `null`: there must be nothing. */
+export type Check = Pick<DenoKvEntry, 'versionstamp'> & { readonly key: Key };
+
 export interface DenoKvAtomic {
   check(check: { readonly key: Key; readonly versionstamp: string | null }): DenoKvAtomic;
   set(key: Key, value: unknown, options?: { readonly expireIn?: number }): DenoKvAtomic;
   delete(key: Key): DenoKvAtomic;
   commit(): Promise<{ readonly ok: boolean; readonly versionstamp?: string }>;
+}
+
+/** A write under a key; without a value, a deletion. */
+export interface Mutation {
+  readonly key: Key;
+  readonly value?: Bytes | string | object | true;
+  /** In ms. */
+  readonly expireIn?: number;
 }
 
 /** So many keys are read at once. */
@@ -41,86 +53,98 @@ const EXPECTED = 'an open Deno.Kv, or a function that opens one';
 
 const kvRule = withMethods<DenoKv>(EXPECTED, 'getMany', 'list', 'atomic', 'close');
 
+export type KvConnection = ReturnType<typeof kvConnection>;
+
 /** A database that is opened when it is needed. Other processes may have it open as well. */
-export class KvConnection {
-  readonly #given: DenoKv | (() => Promise<DenoKv>);
-  readonly #option: string;
-  #opening: Promise<DenoKv> | undefined;
+export function kvConnection(given: DenoKv | (() => Promise<DenoKv>), option: string) {
+  if (given === undefined)
+    throw new ConfigurationError(
+      option,
+      given,
+      `expected ${EXPECTED}; Deno.openKv is there with --unstable-kv`,
+    );
+  if (typeof given !== 'function') kvRule(given, option);
+  let opening: Promise<DenoKv> | undefined;
 
-  constructor(given: DenoKv | (() => Promise<DenoKv>), option: string) {
-    if (given === undefined)
-      throw new ConfigurationError(
-        option,
-        given,
-        `expected ${EXPECTED}; Deno.openKv is there with --unstable-kv`,
-      );
-    this.#given = typeof given === 'function' ? given : kvRule(given, option);
-    this.#option = option;
-  }
-
-  /** Entries in the order of the keys. More than ten are not read at one moment. */
-  async read(keys: readonly Key[]): Promise<DenoKvEntry[]> {
-    const kv = await this.#open();
-    const pages: Promise<DenoKvEntry[]>[] = [];
-    for (let at = 0; at < keys.length; at += TOGETHER)
-      pages.push(withTimeout(() => kv.getMany(keys.slice(at, at + TOGETHER))));
-    return (await Promise.all(pages)).flat();
-  }
-
-  /** Entries under a key, by its next part: from one up to another. @param size How many are read at once. */
-  async *list(
-    under: Key,
-    { low, high }: { readonly low: Bytes; readonly high: Bytes },
-    size: number,
-  ): AsyncGenerator<{ readonly name: Bytes; readonly value: unknown; readonly stamp: string }> {
-    const kv = await this.#open();
-    for (let from = low; ; ) {
-      const selector = { start: [...under, from], end: [...under, high] };
-      const page = await withTimeout(() => all(kv.list(selector, { limit: size, batchSize: size })));
-      for (const { key, value, versionstamp } of page)
-        yield { name: key[under.length] as Bytes, value, stamp: versionstamp as string };
-      const last = page.at(-1);
-      if (!last || page.length < size) return;
-      from = justAfter(last.key[under.length] as Bytes);
-    }
-  }
-
-  /** @returns the new versionstamp; `undefined` if a check failed and nothing was written. */
-  async commit(build: (atomic: DenoKvAtomic) => DenoKvAtomic): Promise<string | undefined> {
-    const kv = await this.#open();
-    const { ok, versionstamp } = await withTimeout(() => build(kv.atomic()).commit());
-    return ok ? versionstamp : undefined;
-  }
-
-  /** Gives it back, if it was opened here. A later use opens it again. */
-  async close(): Promise<void> {
-    const opening = this.#opening;
-    this.#opening = undefined;
-    if (typeof this.#given === 'function') (await opening?.catch(() => undefined))?.close();
-  }
-
-  #open(): Promise<DenoKv> {
-    this.#opening ??= this.#opened();
-    return this.#opening;
-  }
-
-  async #opened(): Promise<DenoKv> {
-    if (typeof this.#given !== 'function') return this.#given;
+  const opened = async (): Promise<DenoKv> => {
+    if (typeof given !== 'function') return given;
     try {
-      return kvRule(await this.#given(), this.#option);
+      return kvRule(await given(), option);
     } catch (cause) {
-      this.#opening = undefined;
+      opening = undefined;
       if (cause instanceof ConfigurationError) throw cause;
       throw new StorageError(`Deno KV: it could not be opened${hint()}: ${cause}`, { cause });
     }
-  }
+  };
+
+  const open = (): Promise<DenoKv> => {
+    opening ??= opened();
+    return opening;
+  };
+
+  return {
+    /** Entries in the order of the keys. More than ten are not read at one moment. */
+    async read(keys: readonly Key[]): Promise<DenoKvEntry[]> {
+      const kv = await open();
+      const pages = chunks(keys, TOGETHER).map((page) => unlocked(() => kv.getMany(page)));
+      return (await Promise.all(pages)).flat();
+    },
+
+    /** Entries under a key, by its next part: from one up to another. @param size How many are read at once. */
+    async *list(
+      under: Key,
+      { low, high }: { readonly low: Bytes; readonly high: Bytes },
+      size: number,
+    ): AsyncGenerator<{ readonly name: Bytes; readonly value: unknown; readonly stamp: string }> {
+      const kv = await open();
+      for (let from = low; ; ) {
+        const selector = { start: [...under, from], end: [...under, high] };
+        const options = { limit: size, batchSize: size };
+        const page = await unlocked(async () => {
+          const found: DenoKvEntry[] = [];
+          for await (const entry of kv.list(selector, options)) found.push(entry);
+          return found;
+        });
+        for (const { key, value, versionstamp } of page)
+          yield { name: key[under.length] as Bytes, value, stamp: versionstamp as string };
+        const last = page.at(-1);
+        if (!last || page.length < size) return;
+        from = justAfter(last.key[under.length] as Bytes);
+      }
+    },
+
+    /** @returns the new versionstamp; `undefined` if a check failed and nothing was written. */
+    async commit(mutations: readonly Mutation[], checks: readonly Check[] = []): Promise<string | undefined> {
+      const kv = await open();
+      const { ok, versionstamp } = await unlocked(() => {
+        const atomic = checks.reduce((all, check) => all.check(check), kv.atomic());
+        return mutations
+          .reduce(
+            (all, { key, value, expireIn }) =>
+              value === undefined
+                ? all.delete(key)
+                : all.set(key, value, expireIn ? { expireIn } : undefined),
+            atomic,
+          )
+          .commit();
+      });
+      return ok ? versionstamp : undefined;
+    },
+
+    /** Gives it back, if it was opened here. A later use opens it again. */
+    async close(): Promise<void> {
+      const closing = opening;
+      opening = undefined;
+      if (typeof given === 'function') (await closing?.catch(() => undefined))?.close();
+    },
+  };
 }
 
-async function all<T>(of: AsyncIterable<T>): Promise<T[]> {
-  const found: T[] = [];
-  for await (const each of of) found.push(each);
-  return found;
-}
+/** After a name and all that is under it, and before every other. */
+export const justAfter = (name: Bytes): Bytes => new Uint8Array([...name, 0]);
+
+export const chunks = <T>(all: readonly T[], size: number): T[][] =>
+  Array.from({ length: Math.ceil(all.length / size) }, (_, at) => all.slice(at * size, (at + 1) * size));
 
 /** The likely cause, which the platform's own error does not name. */
 function hint(): string {
@@ -129,7 +153,7 @@ function hint(): string {
 }
 
 /** SQLite lets one process write at a time, and Deno does not wait for the other. */
-async function withTimeout<T>(run: () => Promise<T>): Promise<T> {
+async function unlocked<T>(run: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {
       return await run();

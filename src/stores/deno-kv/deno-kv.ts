@@ -1,11 +1,27 @@
-import { type AtomicStore, explainedBy } from '../../core/store.ts';
+import {
+  type AtomicStore,
+  explainedBy,
+  type ItemWithBody,
+  prefixEnd,
+  type RangeQuery,
+} from '../../core/store.ts';
+import type { Bytes } from '../../primitives/units.ts';
 import { readSettings, rule } from '../../primitives/validate.ts';
-import { Bodies } from './bodies.ts';
-import { Commits } from './commit.ts';
-import { type DenoKv, KvConnection } from './connection.ts';
-import { KvKeys } from './layout.ts';
-import { Reads } from './reads.ts';
-import { RedoLog } from './redo-log.ts';
+import { groupCommit } from '../batch.ts';
+import { decodeStoredBody } from '../encoding.ts';
+import { commitsTo, type Look } from './commit.ts';
+import { type DenoKv, justAfter, type Key, type KvConnection, kvConnection } from './connection.ts';
+import {
+  type Bodies,
+  bodiesIn,
+  type DenoKvRecord,
+  HEAD,
+  type KvKeys,
+  kvKeys,
+  namesOf,
+  readRecord,
+} from './layout.ts';
+import { type RedoLog, redoLog } from './redo-log.ts';
 
 export interface DenoKvStoreOptions {
   /** Its keys begin so. Stores of one name share their entries. Default `'holdfast'`. */
@@ -30,34 +46,35 @@ export function denoKvStore(
   kv: DenoKv | (() => Promise<DenoKv>),
   options: DenoKvStoreOptions = {},
 ): AtomicStore {
-  const connection = new KvConnection(kv, 'denoKvStore.kv');
+  const connection = kvConnection(kv, 'denoKvStore.kv');
   const { name } = readSettings('denoKvStore', { name: ['holdfast', nameRule] }, options);
-  const places = new KvKeys(name);
-  const bodies = new Bodies(connection, places);
-  const jobs = new RedoLog(connection, places, bodies);
-  const reads = new Reads(connection, places, jobs, bodies);
-  const commits = new Commits(places, reads, jobs, bodies);
+  const keys = kvKeys(name);
+  const bodies = bodiesIn(connection, keys);
+  const log = redoLog(connection, keys, bodies);
+  const { look, record, range, whole, groups, count } = readsOf(connection, keys, log, bodies);
+  const { commit, tidy } = commitsTo(keys, look, log, bodies);
 
   const explained = explainedBy('Deno KV');
+  const { change, write, idle } = groupCommit((batch) => explained('change', () => commit(batch)), tidy);
   return {
     name: `deno-kv:${name}`,
     durable: true,
-    get: (key) => explained('get', async () => (await reads.record(key))?.item),
-    body: (key) => explained('body', async () => (await reads.whole(key))?.body),
-    range: (query) => explained('range', async () => (await reads.range(query)).map(({ item }) => item)),
+    get: (key) => explained('get', async () => (await record(key))?.item),
+    body: (key) => explained('body', async () => (await whole(key))?.body),
+    range: (query) => explained('range', async () => (await range(query)).map(({ item }) => item)),
     rangeWithBodies: (query, pick = (found) => found) =>
       explained('rangeWithBodies', async () => {
-        const records = new Map((await reads.range(query)).map((record) => [record.item.key, record]));
+        const records = new Map((await range(query)).map((record) => [record.item.key, record]));
         const items = pick([...records.values()].map(({ item }) => item));
-        const rangeWithBodies = await Promise.all(items.map(({ key }) => reads.whole(key, records.get(key))));
-        return rangeWithBodies.filter((whole) => whole !== undefined);
+        const found = await Promise.all(items.map(({ key }) => whole(key, records.get(key))));
+        return found.filter((each) => each !== undefined);
       }),
-    groups: (prefix, limit) => explained('groups', () => reads.groups(prefix, limit)),
-    count: (of) => explained('count', () => reads.count(of)),
-    write: (changes) => commits.change([], () => ({ changes, result: undefined })),
-    change: (keys, decide) => commits.change(keys, decide),
+    groups: (prefix, limit) => explained('groups', () => groups(prefix, limit)),
+    count: (of) => explained('count', () => count(of)),
+    write,
+    change,
     async close() {
-      await commits.idle();
+      await idle();
       await connection.close();
     },
   };
@@ -67,3 +84,138 @@ const nameRule = /* @__PURE__ */ rule<string>(
   'a string of at most 100 characters',
   (value) => typeof value === 'string' && value.length <= 100,
 );
+
+/** So many entries of a list are read at once. */
+const PAGE = 500;
+
+/** So many items are read at once by their names. */
+const TOGETHER = 10;
+
+interface Named {
+  readonly name: Bytes;
+  readonly record: DenoKvRecord;
+}
+
+function readsOf({ read, list }: KvConnection, keys: KvKeys, log: RedoLog, bodies: Bodies) {
+  const look = async (wanted: readonly string[]): Promise<Look> => {
+    const at = await Promise.all(wanted.map(keys.item));
+    for (;;) {
+      // The state is read first, so that a later change is noticed.
+      const [state, ...first] = await read([keys.state, ...at.slice(0, TOGETHER - 1)]);
+      if (!state || !(await log.isSettled(state))) continue;
+      const found = [...first, ...(await read(at.slice(TOGETHER - 1)))].map(recordIn);
+      return { stamp: state.versionstamp, records: new Map(wanted.map((key, n) => [key, found[n]])) };
+    }
+  };
+
+  const record = async (key: string): Promise<DenoKvRecord | undefined> =>
+    (await look([key])).records.get(key);
+
+  /** The list of a group or a collection. */
+  const listOf = ({ group, collection }: Pick<RangeQuery, 'group' | 'collection'>): Promise<Key> =>
+    group === undefined ? keys.members('collection', collection as string) : keys.members('group', group);
+
+  /** Items by their names, without those deleted since. */
+  const named = async (names: readonly Bytes[], { group, collection }: RangeQuery): Promise<Named[]> => {
+    const entries = await read(names.map((name) => [...keys.items, name]));
+    return entries.map(recordIn).flatMap((record, at) => {
+      const isStill =
+        record && (group === undefined ? record.item.collection === collection : record.item.group === group);
+      return isStill ? [{ name: names[at] as Bytes, record }] : [];
+    });
+  };
+
+  async function* listed(query: RangeQuery): AsyncGenerator<Named> {
+    const { prefix = '', after, limit = Infinity, group, collection } = query;
+    const names = namesOf(prefix, after);
+    const size = Math.min(limit, PAGE);
+    if (group === undefined && collection === undefined) {
+      for await (const { name, value } of list(keys.items, names, size))
+        yield { name, record: readRecord(value) };
+      return;
+    }
+    let page: Bytes[] = [];
+    for await (const { name } of list(await listOf(query), names, size)) {
+      page.push(name);
+      if (page.length < Math.min(limit, TOGETHER)) continue;
+      yield* await named(page, query);
+      page = [];
+    }
+    yield* await named(page, query);
+  }
+
+  return {
+    look,
+    record,
+
+    /** Records in the order of their keys. */
+    async range(query: RangeQuery): Promise<DenoKvRecord[]> {
+      await look([]);
+      const { prefix = '', after, limit = Infinity } = query;
+      const found: DenoKvRecord[] = [];
+      if (limit <= 0 || (after !== undefined && after > prefixEnd(prefix))) return found;
+      for await (const record of inOrder(listed(query))) {
+        const { key } = record.item;
+        if (!key.startsWith(prefix) || (after !== undefined && key <= after)) continue;
+        found.push(record);
+        if (found.length >= limit) break;
+      }
+      return found;
+    },
+
+    /** An entry with its body; a body of which a part is missing is not there. */
+    async whole(key: string, known?: DenoKvRecord): Promise<ItemWithBody | undefined> {
+      for (let found = known ?? (await record(key)); found; ) {
+        const { item, body } = found;
+        const bytes = body && (await bodies.read(body));
+        if (!body || bytes) return { ...item, body: bytes && decodeStoredBody({ bytes, kind: body.kind }) };
+        // It may have been replaced in between.
+        found = await record(key);
+        if (found?.body?.id === body.id) return { ...item, body: undefined };
+      }
+      return undefined;
+    },
+
+    /** The different groups that begin with a prefix: jumps from one to the next. */
+    async groups(prefix: string, limit = Infinity): Promise<string[]> {
+      await look([]);
+      const found: string[] = [];
+      for (let { low, high } = namesOf(prefix); found.length < limit; ) {
+        const { value: next } = await list(keys.groups, { low, high }, 1).next();
+        if (!next) break;
+        if (next.value.startsWith(prefix)) found.push(next.value);
+        low = justAfter(next.name);
+      }
+      return found.sort();
+    },
+
+    async count(of: Pick<RangeQuery, 'group' | 'collection'>): Promise<number> {
+      await look([]);
+      let count = 0;
+      for await (const _ of list(await listOf(of), namesOf(''), PAGE)) count++;
+      return count;
+    },
+  };
+}
+
+const recordIn = ({ value }: { readonly value: unknown }): DenoKvRecord | undefined =>
+  value === null ? undefined : readRecord(value);
+
+/** Names that are cut off are in the order of their digests where they begin alike. */
+async function* inOrder(entries: AsyncIterable<Named>): AsyncGenerator<DenoKvRecord> {
+  let alike: DenoKvRecord[] = [];
+  let head = '';
+  for await (const { name, record } of entries) {
+    const next = name.length > HEAD ? name.subarray(0, HEAD).join() : '';
+    if (next !== head) {
+      yield* alike.sort(byKey);
+      alike = [];
+      head = next;
+    }
+    if (next === '') yield record;
+    else alike.push(record);
+  }
+  yield* alike.sort(byKey);
+}
+
+const byKey = (a: DenoKvRecord, b: DenoKvRecord): number => (a.item.key < b.item.key ? -1 : 1);

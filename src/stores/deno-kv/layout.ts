@@ -1,15 +1,8 @@
 import { StorageError } from '../../core/errors.ts';
 import type { Item } from '../../core/store.ts';
 import type { Bytes } from '../../primitives/units.ts';
-import { type Kind, orderedBytes, readText, textOf } from '../encoding.ts';
-
-export type Key = readonly (string | number | Bytes)[];
-
-/** A write under a key; without a value, a deletion. */
-export interface Mutation {
-  readonly key: Key;
-  readonly value?: Bytes | string | number | object;
-}
+import { joined, type Kind, orderedBytes, pieces, readText, textOf } from '../encoding.ts';
+import { chunks, justAfter, type Key, type KvConnection } from './connection.ts';
 
 /** Bytes in parts, as a value has 64 KiB at the most. */
 export interface Parts {
@@ -39,39 +32,28 @@ const LAST = 0xff;
 const utf8 = new TextEncoder();
 const text = new TextDecoder();
 
+export type KvKeys = ReturnType<typeof kvKeys>;
+
 /** Where everything of a store lies. */
-export class KvKeys {
-  readonly #name: string;
-  /** Changes with every change. */
-  readonly state: Key;
-  /** Prefixes of the items, of the lists of groups and collections, and of the records that belong to no entry. */
-  readonly items: Key;
-  readonly group: Key;
-  readonly collection: Key;
-  readonly loose: Key;
-
-  constructor(name: string) {
-    this.#name = name;
-    this.state = [name, 'state'];
-    this.items = [name, 'item'];
-    this.group = [name, 'group'];
-    this.collection = [name, 'collection'];
-    this.loose = [name, 'loose'];
-  }
-
-  part(id: string, at: number): Key {
-    return [this.#name, 'body', id, at];
-  }
-
-  /** Says that parts belong to no entry: not yet, or not any more. */
-  looseOf(id: string): Key {
-    return [...this.loose, orderedBytes(id)];
-  }
-
-  /** Present as long as a writer may be writing parts. */
-  writing(id: string): Key {
-    return [this.#name, 'writing', id];
-  }
+export function kvKeys(name: string) {
+  const at = (...parts: Key): Key => [name, ...parts];
+  return {
+    /** Changes with every change. */
+    state: at('state'),
+    /** Prefix of the items. */
+    items: at('item'),
+    item: async (key: string): Promise<Key> => at('item', await hashedName(key)),
+    /** Prefix of the names of groups. */
+    groups: at('group'),
+    /** Prefix of the names of the items in one. */
+    members: async (by: 'group' | 'collection', of: string): Promise<Key> => at(by, await hashedName(of)),
+    part: (id: string, part: number): Key => at('body', id, part),
+    /** Prefix of the parts that belong to no entry: not yet, or not any more. */
+    loose: at('loose'),
+    looseOf: (id: string): Key => at('loose', orderedBytes(id)),
+    /** Present as long as a writer may be writing parts. */
+    writing: (id: string): Key => at('writing', id),
+  };
 }
 
 /** A text as part of a key. It sorts as the text does, unless the text is too long. */
@@ -92,9 +74,6 @@ export function namesOf(prefix: string, after = ''): { readonly low: Bytes; read
   // Texts that were cut do not sort as their keys do.
   return { low: last.length > HEAD || after === '' ? last.subarray(0, HEAD) : justAfter(last), high };
 }
-
-/** After a name and all that is under it, and before every other. */
-export const justAfter = (name: Bytes): Bytes => new Uint8Array([...name, 0]);
 
 /** At least the bytes of a key as Deno KV counts them: it writes zeros twice, and more where parts begin and end. */
 export function sizeOf(key: Key): number {
@@ -120,3 +99,79 @@ export function writtenRecord(record: DenoKvRecord): Bytes {
 /** @throws where it is not one. */
 export const readRecord = (value: unknown): DenoKvRecord =>
   readText(text.decode(value as Bytes)) as DenoKvRecord;
+
+/** So many parts are written at once; together they have 800 kB at the most. */
+const TOGETHER = 12;
+
+/** So many parts are removed at once. */
+const PAGE = 500;
+
+/** How long after its last write a writer of parts counts as dead, in ms. */
+const WRITING = 600_000;
+
+/** Parts that are written and belong to no entry yet. */
+export interface Uploaded extends Parts {
+  /** Of the note that says so. */
+  readonly stamp: string;
+}
+
+export type Bodies = ReturnType<typeof bodiesIn>;
+
+/** Bodies too large for one value. Their parts are written, and noted, before the entry is. */
+export function bodiesIn({ read, list, commit }: KvConnection, keys: KvKeys) {
+  const partsOf = ({ id, count }: Parts) => Array.from({ length: count }, (_, at) => keys.part(id, at));
+
+  /** Removes parts that belong to no entry. */
+  const remove = async (parts: Parts): Promise<void> => {
+    for (const page of chunks(partsOf(parts), PAGE)) await commit(page.map((key) => ({ key })));
+    await commit([{ key: keys.writing(parts.id) }, { key: keys.looseOf(parts.id) }]);
+  };
+
+  /** Removes parts without an entry, unless another writer uses them by now. @param stamp Of their note. */
+  const removeLoose = async ({ id, count, size }: Parts, stamp: string): Promise<void> => {
+    const key = keys.looseOf(id);
+    const value = { id, count, size };
+    // A writer that still wants to use them finds another note.
+    if (await commit([{ key, value }], [{ key, versionstamp: stamp }])) await remove(value);
+  };
+
+  return {
+    remove,
+    removeLoose,
+
+    async upload(bytes: Bytes): Promise<Uploaded> {
+      const id = crypto.randomUUID();
+      const parts = pieces(bytes, PART).map((value, at) => ({ key: keys.part(id, at), value }));
+      const note: Parts = { id, count: parts.length, size: bytes.length };
+      const stamp = await commit([
+        { key: keys.looseOf(id), value: note },
+        { key: keys.writing(id), value: true, expireIn: WRITING },
+      ]);
+      for (const page of chunks(parts, TOGETHER)) await commit(page);
+      return { ...note, stamp: stamp as string };
+    },
+
+    /** @returns `undefined` where it is not whole. */
+    async read(body: Parts): Promise<Bytes | undefined> {
+      const parts = (await read(partsOf(body))).map(({ value }) => value);
+      if (!parts.every((part) => part instanceof Uint8Array)) return undefined;
+      const bytes = joined(parts);
+      return bytes.length === body.size ? bytes : undefined;
+    },
+
+    /** Whether the uploaded parts still exist. */
+    async has({ id, stamp }: Uploaded): Promise<boolean> {
+      const [note] = await read([keys.looseOf(id)]);
+      return note?.versionstamp === stamp;
+    },
+
+    /** Removes the parts left behind by killed processes. */
+    async sweep(): Promise<void> {
+      for await (const { value, stamp } of list(keys.loose, namesOf(''), PAGE)) {
+        const parts = value as Parts;
+        const [writing] = await read([keys.writing(parts.id)]);
+        if (!writing?.versionstamp) await removeLoose(parts, stamp);
+      }
+    },
+  };
+}
