@@ -1,12 +1,5 @@
 import { StorageError } from '../../core/errors.ts';
-import {
-  type Change,
-  type Item,
-  type ItemWithBody,
-  prefixEnd,
-  type RangeQuery,
-  type StoredBody,
-} from '../../core/store.ts';
+import { type Change, type Item, prefixEnd, type RangeQuery, type StoredBody } from '../../core/store.ts';
 import {
   decodeStoredBody,
   type EncodedBody,
@@ -17,7 +10,7 @@ import {
   readText,
   textOf,
 } from '../encoding.ts';
-import type { Row, SqlConnection, SqlValue, Tables } from './connection.ts';
+import type { Row, SqlConnection, SqlValue } from './connection.ts';
 
 /** Bytes of a body in one row; a row of a Durable Object has 2 MB at the most. */
 const PIECE = 1_000_000;
@@ -27,108 +20,52 @@ const LARGEST = 1_900_000;
 
 const utf8 = new TextEncoder();
 
-/** A database with its tables. */
-export interface Opened {
-  readonly sql: SqlConnection;
-  readonly tables: Tables;
-  readonly rows: SqlRows;
-}
+/** Of the tables. */
+const VERSION = 1;
 
-/** Reads and writes entries in tables. */
-export class SqlRows {
-  readonly #sql: SqlConnection;
-  readonly #tables: Tables;
+export type SqlRows = ReturnType<typeof sqlRows>;
 
-  constructor(sql: SqlConnection, tables: Tables) {
-    this.#sql = sql;
-    this.#tables = tables;
-  }
+/**
+ * Reads and writes entries in tables, in a database that they share with the application's own; creates the tables where
+ * there are none.
+ *
+ * @throws {StorageError} as `checkVersion` does.
+ */
+export function sqlRows(rows: SqlConnection['rows'], name: string, platform: string) {
+  const items = `"${name}_items"`;
+  const bodies = `"${name}_bodies"`;
+  const version = `"${name}_version"`;
 
-  item(key: string): Item | undefined {
-    const [row] = this.#sql.rows(`SELECT item FROM ${this.#tables.items} WHERE key = ?`, orderedBytes(key));
-    return row && itemOf(row);
-  }
-
-  /** @returns `undefined` also where a part of it is missing. */
-  body(key: string): StoredBody | undefined {
-    const { items, bodies } = this.#tables;
-    const [row] = this.#sql.rows(`SELECT id, kind, size FROM ${items} WHERE key = ?`, orderedBytes(key));
-    if (typeof row?.kind !== 'string') return undefined;
-    const parts = this.#sql.rows(
-      `SELECT bytes FROM ${bodies} WHERE item = ? ORDER BY part`,
-      row.id as SqlValue,
+  /** @throws {StorageError} code `storage-newer` if a newer version of the program has changed the tables. */
+  const checkVersion = (): void => {
+    const found = Number(rows(`SELECT version FROM ${version}`)[0]?.version);
+    if (found === VERSION) return;
+    throw new StorageError(
+      `${platform}: the tables are of version ${found}, written by a newer version of this program`,
+      { code: 'storage-newer', transient: false },
     );
-    const bytes = joined(parts.map((part) => new Uint8Array(part.bytes as Uint8Array)));
-    const kind = JSON.parse(row.kind) as Kind;
-    return bytes.length === Number(row.size) ? decodeStoredBody({ bytes, kind }) : undefined;
+  };
+
+  rows(`CREATE TABLE IF NOT EXISTS ${version} (version INTEGER NOT NULL)`);
+  if (rows(`SELECT version FROM ${version}`).length > 0) checkVersion();
+  else {
+    // Keys are bytes, because SQLite orders text by code points and stores order it by UTF-16 code units.
+    rows(
+      `CREATE TABLE ${items} (id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, grp BLOB, collection BLOB, item TEXT NOT NULL, kind TEXT, size INTEGER)`,
+    );
+    rows(`CREATE INDEX "${name}_by_group" ON ${items} (grp, key) WHERE grp IS NOT NULL`);
+    rows(`CREATE INDEX "${name}_by_collection" ON ${items} (collection, key) WHERE collection IS NOT NULL`);
+    rows(
+      `CREATE TABLE ${bodies} (item INTEGER NOT NULL, part INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (item, part))`,
+    );
+    rows(`INSERT INTO ${version} VALUES (?)`, VERSION);
   }
 
-  range({ prefix = '', after, limit = Infinity, ...of }: RangeQuery): Item[] {
-    const isAfter = after !== undefined && after >= prefix;
-    const listing = listingOf(of);
-    const where = [
-      ...(listing ? [`${listing.column} = ?`] : []),
-      `key ${isAfter ? '>' : '>='} ?`,
-      'key <= ?',
-    ];
-    return this.#sql
-      .rows(
-        `SELECT item FROM ${this.#tables.items} WHERE ${where.join(' AND ')} ORDER BY key LIMIT ?`,
-        ...(listing ? [listing.name] : []),
-        orderedBytes(isAfter ? after : prefix),
-        orderedBytes(prefixEnd(prefix)),
-        limit === Infinity ? -1 : limit,
-      )
-      .map(itemOf);
-  }
+  const deleteBody = (id: SqlValue): void => {
+    rows(`DELETE FROM ${bodies} WHERE item = ?`, id);
+  };
 
-  rangeWithBodies(query: RangeQuery, pick: (found: Item[]) => Item[]): ItemWithBody[] {
-    return pick(this.range(query)).map((item) => ({ ...item, body: this.body(item.key) }));
-  }
-
-  /** Jumps from group to group without reading their items. */
-  groups(prefix: string, limit = Infinity): string[] {
-    const found: string[] = [];
-    const end = orderedBytes(prefixEnd(prefix));
-    for (let from = prefix, how = '>='; found.length < limit; how = '>') {
-      const [row] = this.#sql.rows(
-        `SELECT item FROM ${this.#tables.items} WHERE grp ${how} ? AND grp <= ? ORDER BY grp LIMIT 1`,
-        orderedBytes(from),
-        end,
-      );
-      if (!row) break;
-      from = itemOf(row).group as string;
-      found.push(from);
-    }
-    return found;
-  }
-
-  count(of: Pick<RangeQuery, 'group' | 'collection'>): number {
-    const { column, name } = listingOf(of) as Listing;
-    const query = `SELECT COUNT(*) AS count FROM ${this.#tables.items} WHERE ${column} = ?`;
-    return Number(this.#sql.rows(query, name)[0]?.count);
-  }
-
-  /** @param encoded The bytes of a body. */
-  apply(changes: Iterable<Change>, encoded: (body: StoredBody) => EncodedBody): void {
-    for (const change of changes) {
-      if ('delete' in change) {
-        this.#delete(change.delete);
-        continue;
-      }
-      const { put, body, isNew = false } = change;
-      this.#put(put, body === null || body === undefined ? body : encoded(body), isNew);
-    }
-  }
-
-  #delete(key: string): void {
-    const { items } = this.#tables;
-    const [row] = this.#sql.rows(`DELETE FROM ${items} WHERE key = ? RETURNING id, kind`, orderedBytes(key));
-    if (row && row.kind !== null) this.#deleteBody(row.id as SqlValue);
-  }
-
-  #put(item: Item, body: EncodedBody | null | undefined, isNew: boolean): void {
-    const { items, bodies } = this.#tables;
+  const put = (item: Item, body: EncodedBody | null | undefined, isNew: boolean): void => {
     const row = {
       key: orderedBytes(item.key),
       grp: bytesOf(item.group),
@@ -141,21 +78,85 @@ export class SqlRows {
     };
     checkSize(row);
     const names = Object.keys(row);
-    const [stored] = this.#sql.rows(
+    const [stored] = rows(
       `INSERT INTO ${items} (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})
         ON CONFLICT (key) DO UPDATE SET ${names.map((name) => `${name} = excluded.${name}`).join(', ')} RETURNING id`,
       ...Object.values<SqlValue>(row),
     );
     if (body === undefined) return;
     const id = stored?.id as SqlValue;
-    if (!isNew) this.#deleteBody(id);
+    if (!isNew) deleteBody(id);
     for (const [part, bytes] of body ? pieces(body.bytes, PIECE).entries() : [])
-      this.#sql.rows(`INSERT INTO ${bodies} (item, part, bytes) VALUES (?, ?, ?)`, id, part, bytes);
-  }
+      rows(`INSERT INTO ${bodies} (item, part, bytes) VALUES (?, ?, ?)`, id, part, bytes);
+  };
 
-  #deleteBody(id: SqlValue): void {
-    this.#sql.rows(`DELETE FROM ${this.#tables.bodies} WHERE item = ?`, id);
-  }
+  return {
+    checkVersion,
+
+    item(key: string): Item | undefined {
+      const [row] = rows(`SELECT item FROM ${items} WHERE key = ?`, orderedBytes(key));
+      return row && itemOf(row);
+    },
+
+    /** @returns `undefined` also where a part of it is missing. */
+    body(key: string): StoredBody | undefined {
+      const [row] = rows(`SELECT id, kind, size FROM ${items} WHERE key = ?`, orderedBytes(key));
+      if (typeof row?.kind !== 'string') return undefined;
+      const parts = rows(`SELECT bytes FROM ${bodies} WHERE item = ? ORDER BY part`, row.id as SqlValue);
+      const bytes = joined(parts.map((part) => new Uint8Array(part.bytes as Uint8Array)));
+      const kind = JSON.parse(row.kind) as Kind;
+      return bytes.length === Number(row.size) ? decodeStoredBody({ bytes, kind }) : undefined;
+    },
+
+    range({ prefix = '', after, limit = Infinity, ...of }: RangeQuery): Item[] {
+      const isAfter = after !== undefined && after >= prefix;
+      const listing = listingOf(of);
+      const where = `${listing ? `${listing.column} = ? AND ` : ''}key ${isAfter ? '>' : '>='} ? AND key <= ?`;
+      return rows(
+        `SELECT item FROM ${items} WHERE ${where} ORDER BY key LIMIT ?`,
+        ...(listing ? [listing.name] : []),
+        orderedBytes(isAfter ? after : prefix),
+        orderedBytes(prefixEnd(prefix)),
+        limit === Infinity ? -1 : limit,
+      ).map(itemOf);
+    },
+
+    /** Jumps from group to group without reading their items. */
+    groups(prefix: string, limit = Infinity): string[] {
+      const found: string[] = [];
+      const end = orderedBytes(prefixEnd(prefix));
+      for (let from = prefix, how = '>='; found.length < limit; how = '>') {
+        const [row] = rows(
+          `SELECT item FROM ${items} WHERE grp ${how} ? AND grp <= ? ORDER BY grp LIMIT 1`,
+          orderedBytes(from),
+          end,
+        );
+        if (!row) break;
+        from = itemOf(row).group as string;
+        found.push(from);
+      }
+      return found;
+    },
+
+    count(of: Pick<RangeQuery, 'group' | 'collection'>): number {
+      const { column, name } = listingOf(of) as Listing;
+      return Number(rows(`SELECT COUNT(*) AS count FROM ${items} WHERE ${column} = ?`, name)[0]?.count);
+    },
+
+    /** @param encoded The bytes of a body. */
+    apply(changes: Iterable<Change>, encoded: (body: StoredBody) => EncodedBody): void {
+      for (const change of changes) {
+        if ('put' in change) {
+          const { body, isNew = false } = change;
+          put(change.put, body === null || body === undefined ? body : encoded(body), isNew);
+          continue;
+        }
+        const key = orderedBytes(change.delete);
+        const [row] = rows(`DELETE FROM ${items} WHERE key = ? RETURNING id, kind`, key);
+        if (row && row.kind !== null) deleteBody(row.id as SqlValue);
+      }
+    },
+  };
 }
 
 interface Listing {

@@ -5,14 +5,8 @@ import { type Lock, withLocalLock } from '../../primitives/locks.ts';
 import { ofType, readSettings, rule } from '../../primitives/validate.ts';
 import { blobsOf, groupCommit, type PendingChange, resolveBatch } from '../batch.ts';
 import { type EncodedBody, encoded, encodedBlob } from '../encoding.ts';
-import {
-  checkVersion,
-  createTables,
-  type SqlExec,
-  type SqlTransaction,
-  sqlConnection,
-} from './connection.ts';
-import { type Opened, SqlRows } from './rows.ts';
+import { type SqlConnection, type SqlExec, type SqlTransaction, sqlConnection } from './connection.ts';
+import { type SqlRows, sqlRows } from './rows.ts';
 
 export interface SqlStoreOptions {
   /** Runs one statement. It has to be synchronous. */
@@ -70,13 +64,12 @@ export function sqlStoreOf(
   );
   if (!exec) throw new ConfigurationError(`${owner}.exec`, exec, 'expected a function');
   const explained = explainedBy(platform, causeOf);
-  let opened: Opened | undefined;
+  let opened: { readonly sql: SqlConnection; readonly rows: SqlRows } | undefined;
 
-  const open = (): Opened => {
+  const open = (): NonNullable<typeof opened> => {
     if (opened) return opened;
     const sql = sqlConnection(exec, transaction);
-    const tables = sql.writing(() => createTables(sql, name, platform));
-    opened = { sql, tables, rows: new SqlRows(sql, tables) };
+    opened = { sql, rows: sql.writing(() => sqlRows(sql.rows, name, platform)) };
     return opened;
   };
 
@@ -86,28 +79,23 @@ export function sqlStoreOf(
       return sql.reading(() => read(rows));
     });
 
-  const tried = (batch: readonly PendingChange[], read: ReadonlyMap<StoredBody, EncodedBody>): Tried => {
-    const { sql, tables, rows } = open();
-    return sql.writing((): Tried => {
-      checkVersion(sql, tables, platform);
-      const keys = new Set(batch.flatMap((each) => each.keys));
-      const { changes, settle } = resolveBatch(
-        batch,
-        [...keys].map((key) => [key, rows.item(key)] as const),
-      );
-      const unread = blobsOf(changes.values()).filter((blob) => !read.has(blob));
-      if (unread.length > 0) return { unread };
-      rows.apply(changes.values(), (body) => encoded(body) ?? (read.get(body) as EncodedBody));
-      return { settle };
-    });
-  };
-
   const made = async (batch: readonly PendingChange[]): Promise<readonly (() => void)[]> => {
     const read = new Map<StoredBody, EncodedBody>();
     for (;;) {
-      const outcome = tried(batch, read);
-      if ('settle' in outcome) return outcome.settle;
-      for (const blob of outcome.unread) read.set(blob, await encodedBlob(blob));
+      const { sql, rows } = open();
+      const { unread, settle } = sql.writing(() => {
+        rows.checkVersion();
+        const keys = new Set(batch.flatMap((each) => each.keys));
+        const found = Array.from(keys, (key) => [key, rows.item(key)] as const);
+        const { changes, settle } = resolveBatch(batch, found);
+        const unread = blobsOf(changes.values()).filter((blob) => !read.has(blob));
+        if (unread.length === 0)
+          rows.apply(changes.values(), (body) => encoded(body) ?? (read.get(body) as EncodedBody));
+        return { unread, settle };
+      });
+      if (unread.length === 0) return settle;
+      // A transaction does not wait for the bytes of a blob.
+      for (const blob of unread) read.set(blob, await encodedBlob(blob));
     }
   };
 
@@ -135,11 +123,7 @@ export function sqlStoreOf(
     commit(batch).catch((error) => {
       // Each by itself would wait for a database that another process has locked.
       if (!isLocked(error)) throw error;
-      return batch.map(
-        ({ reject }) =>
-          () =>
-            reject(error),
-      );
+      return batch.map((each) => () => each.reject(error));
     }),
   );
 
@@ -151,7 +135,9 @@ export function sqlStoreOf(
     body: (key) => reading('body', (rows) => rows.body(key)),
     range: (query) => explained('range', async () => open().rows.range(query)),
     rangeWithBodies: (query, pick = (found) => found) =>
-      reading('rangeWithBodies', (rows) => rows.rangeWithBodies(query, pick)),
+      reading('rangeWithBodies', (rows) =>
+        pick(rows.range(query)).map((item) => ({ ...item, body: rows.body(item.key) })),
+      ),
     groups: (prefix, limit) => reading('groups', (rows) => rows.groups(prefix, limit)),
     count: (of) => explained('count', async () => open().rows.count(of)),
     write,
@@ -159,12 +145,6 @@ export function sqlStoreOf(
     async close() {},
   };
 }
-
-/** The outcome of a transaction. */
-type Tried =
-  | { readonly settle: readonly (() => void)[] }
-  /** Blobs have to be read first: a transaction does not wait. */
-  | { readonly unread: readonly Blob[] };
 
 const isLocked = (error: unknown): boolean =>
   isFailure(error) && /database is locked|SQLITE_BUSY/.test(`${error}`);
