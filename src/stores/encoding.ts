@@ -53,8 +53,8 @@ export function joined(parts: readonly Uint8Array[]): Bytes {
  * A key as bytes that sort as its UTF-16 code units do: UTF-8, but each half of a surrogate pair by itself (CESU-8). A
  * prefix of a key becomes a prefix of its bytes.
  */
-export function orderedBytes(key: string): Uint8Array<ArrayBuffer> {
-  if (!/[\ud800-\udfff]/.test(key)) return utf8.encode(key) as Uint8Array<ArrayBuffer>;
+export function orderedBytes(key: string): Bytes {
+  if (!/[\ud800-\udfff]/.test(key)) return utf8.encode(key) as Bytes;
   const bytes: number[] = [];
   for (let at = 0; at < key.length; at++) {
     const unit = key.charCodeAt(at);
@@ -65,10 +65,9 @@ export function orderedBytes(key: string): Uint8Array<ArrayBuffer> {
   return new Uint8Array(bytes);
 }
 
-/** SHA-256 of a text or of bytes, in hexadecimal digits. */
-export async function digestOf(of: string | Uint8Array<ArrayBuffer>): Promise<string> {
-  const bytes = typeof of === 'string' ? (utf8.encode(of) as Uint8Array<ArrayBuffer>) : of;
-  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+/** SHA-256 of a text, in hexadecimal digits. */
+export async function digestOf(text: string): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', utf8.encode(text)));
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
@@ -81,41 +80,35 @@ type Tagged = { readonly [TAG]: string; readonly of?: unknown };
  * Plain data as JSON has it, for platforms that keep nothing but text and bytes: also what the structured clone algorithm
  * has beyond JSON, but for cycles, errors and objects of the platform.
  *
+ * @param outside The objects that contain it.
  * @throws {StorageError} for a value that cannot be stored.
  */
-export const jsonOf = (value: unknown): unknown => encode(value, []);
-
-/** Reads the output of `jsonOf`. @throws for other input. */
-export const plainOf = (json: unknown): unknown => decode(json);
-
-/** The same as text. */
-export const textOf = (value: unknown): string => JSON.stringify(jsonOf(value));
-export const readText = (text: string): unknown => plainOf(JSON.parse(text));
-
-function encode(value: unknown, around: readonly object[]): unknown {
+export function jsonOf(value: unknown, outside: readonly object[] = []): unknown {
   switch (typeof value) {
     case 'string':
     case 'boolean':
       return value;
     case 'number':
       // JSON has neither NaN nor infinities, and its zero has no sign.
-      return Number.isFinite(value) && !Object.is(value, -0) ? value : tagged('number', show(value));
+      if (Object.is(value, -0)) return tagged('number', '-0');
+      return Number.isFinite(value) ? value : tagged('number', `${value}`);
     case 'undefined':
       return tagged('undefined');
     case 'bigint':
       return tagged('bigint', `${value}`);
     case 'object':
-      return value === null ? null : flatObject(value, around);
+      return value === null ? null : jsonOfObject(value, outside);
     default:
       throw unstorable(`a ${typeof value}`);
   }
 }
 
-function flatObject(value: object, outside: readonly object[]): unknown {
+function jsonOfObject(value: object, outside: readonly object[]): unknown {
   if (outside.includes(value)) throw unstorable('a cycle');
   const around = [...outside, value];
-  const inner = (each: unknown): unknown => encode(each, around);
-  const kind = kindOf(value);
+  const inner = (each: unknown): unknown => jsonOf(each, around);
+  // By name, as a value may come from another realm.
+  const kind = Object.prototype.toString.call(value).slice(8, -1);
   switch (kind) {
     case 'Array':
       return Array.from(value as unknown[], inner);
@@ -132,25 +125,24 @@ function flatObject(value: object, outside: readonly object[]): unknown {
       return tagged(kind, [(value as RegExp).source, (value as RegExp).flags]);
     case 'ArrayBuffer':
       return tagged(kind, base64Of(new Uint8Array(value as ArrayBuffer)));
-    default:
-      return flatView(value as ArrayBufferView, kind);
+    default: {
+      if (!viewOf(kind)) throw unstorable(`a value of type ${kind}`);
+      const { buffer, byteOffset, byteLength } = value as ArrayBufferView;
+      return tagged(kind, base64Of(new Uint8Array(buffer, byteOffset, byteLength)));
+    }
   }
 }
 
-function flatView(value: ArrayBufferView, kind: string): unknown {
-  if (!viewOf(kind)) throw unstorable(`a value of type ${kind}`);
-  return tagged(kind, base64Of(new Uint8Array(value.buffer, value.byteOffset, value.byteLength)));
+/** Reads the output of `jsonOf`. @throws for other input. */
+export function plainOf(json: unknown): unknown {
+  if (typeof json !== 'object' || json === null) return json;
+  if (Array.isArray(json)) return json.map(plainOf);
+  if (Object.hasOwn(json, TAG)) return plainOfTagged(json as Tagged);
+  return Object.fromEntries(Object.entries(json).map(([name, each]) => [name, plainOf(each)]));
 }
 
-function decode(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) return value.map(decode);
-  if (Object.hasOwn(value, TAG)) return decodeTagged(value as Tagged);
-  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, decode(each)]));
-}
-
-function decodeTagged({ [TAG]: kind, of }: Tagged): unknown {
-  const list = (): never[] => (of as unknown[]).map(decode) as never[];
+function plainOfTagged({ [TAG]: kind, of }: Tagged): unknown {
+  const list = (): never[] => (of as unknown[]).map(plainOf) as never[];
   switch (kind) {
     case 'undefined':
       return undefined;
@@ -159,7 +151,7 @@ function decodeTagged({ [TAG]: kind, of }: Tagged): unknown {
     case 'bigint':
       return BigInt(of as string);
     case 'Date':
-      return new Date(decode(of) as number);
+      return new Date(plainOf(of) as number);
     case 'Map':
       return new Map(list());
     case 'Set':
@@ -168,18 +160,19 @@ function decodeTagged({ [TAG]: kind, of }: Tagged): unknown {
       return new RegExp(...(of as [string, string]));
     case 'Object':
       return Object.fromEntries(list());
-    default:
-      return fullBuffer(kind, of as string);
+    default: {
+      const { buffer } = bytesOf(of as string);
+      if (kind === 'ArrayBuffer') return buffer;
+      const View = viewOf(kind);
+      if (!View) throw new TypeError(`there is no ${kind} here`);
+      return new View(buffer);
+    }
   }
 }
 
-function fullBuffer(kind: string, text: string): unknown {
-  const { buffer } = bytesOf(text);
-  if (kind === 'ArrayBuffer') return buffer;
-  const View = viewOf(kind);
-  if (!View) throw new TypeError(`there is no ${kind} here`);
-  return new View(buffer);
-}
+/** The same as text. */
+export const textOf = (value: unknown): string => JSON.stringify(jsonOf(value));
+export const readText = (text: string): unknown => plainOf(JSON.parse(text));
 
 const VIEWS: readonly { readonly name: string; new (buffer: ArrayBuffer): ArrayBufferView }[] = [
   Uint8Array,
@@ -200,11 +193,6 @@ const viewOf = (kind: string) => VIEWS.find(({ name }) => name === kind);
 
 const tagged = (kind: string, of?: unknown): Tagged => ({ [TAG]: kind, of });
 
-const show = (value: number): string => (Object.is(value, -0) ? '-0' : `${value}`);
-
-/** By name, as a value may come from another realm. */
-const kindOf = (value: object): string => Object.prototype.toString.call(value).slice(8, -1);
-
 const unstorable = (what: string): StorageError =>
   new StorageError(`${what} cannot be stored`, { transient: false });
 
@@ -218,5 +206,5 @@ export function base64Of(bytes: Uint8Array): string {
   return text;
 }
 
-export const bytesOf = (base64: string): Uint8Array<ArrayBuffer> =>
+export const bytesOf = (base64: string): Bytes =>
   Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
