@@ -16,36 +16,30 @@ import {
 export function memoryStore(): AtomicStore {
   const items = new Map<string, Item>();
   const bodies = new Map<string, StoredBody>();
-  const keys: string[] = [];
+  const all = new Lists();
   const groups = new Lists();
   const collections = new Lists();
 
   /** All or nothing: a value that cannot be cloned throws before any change is made. */
   const apply = (changes: readonly Change[]): void => {
-    for (const change of changes.map(copied)) applyOne(change);
-  };
-
-  const applyOne = (change: Change): void => {
-    const key = 'delete' in change ? change.delete : change.put.key;
-    const before = items.get(key);
-    const after = 'delete' in change ? undefined : change.put;
-    groups.move(key, before?.group, after?.group);
-    collections.move(key, before?.collection, after?.collection);
-    if ('delete' in change) {
-      if (items.delete(key)) remove(keys, key);
-      bodies.delete(key);
-      return;
+    for (const change of changes.map(copied)) {
+      const key = 'delete' in change ? change.delete : change.put.key;
+      const before = items.get(key);
+      const after = 'delete' in change ? undefined : change.put;
+      all.move(key, before && ALL, after && ALL);
+      groups.move(key, before?.group, after?.group);
+      collections.move(key, before?.collection, after?.collection);
+      if (after) items.set(key, after);
+      else items.delete(key);
+      const body = 'delete' in change ? null : change.body;
+      if (body === null) bodies.delete(key);
+      else if (body !== undefined) bodies.set(key, body);
     }
-    const { put, body } = change;
-    if (!before) insert(keys, key);
-    items.set(key, put);
-    if (body === null) bodies.delete(key);
-    else if (body !== undefined) bodies.set(key, body);
   };
 
   const listed = ({ group, collection }: Pick<RangeQuery, 'group' | 'collection'>): readonly string[] => {
     if (group !== undefined) return groups.under(group);
-    return collection === undefined ? keys : collections.under(collection);
+    return collection === undefined ? all.under(ALL) : collections.under(collection);
   };
 
   const range = ({ prefix = '', after = '', limit = Infinity, ...of }: RangeQuery): Item[] => {
@@ -108,6 +102,9 @@ export function memoryStore(): AtomicStore {
 const copied = (change: Change): Change =>
   'delete' in change ? change : { ...change, put: structuredClone(change.put) };
 
+/** The name of the list of all keys. */
+const ALL = 'all';
+
 /** Keys under names, both in order, so that a lookup reads one name only. */
 class Lists {
   /** Those under which there is something. */
@@ -120,26 +117,21 @@ class Lists {
 
   move(key: string, from: string | undefined, to: string | undefined): void {
     if (from === to) return;
-    if (from !== undefined) this.#remove(from, key);
-    if (to !== undefined) this.#add(to, key);
-  }
-
-  #add(name: string, key: string): void {
-    const keys = this.#keys.get(name);
-    if (keys) {
-      insert(keys, key);
-    } else {
-      this.#keys.set(name, [key]);
-      insert(this.names, name);
+    if (from !== undefined) {
+      const keys = this.#keys.get(from) as string[];
+      remove(keys, key);
+      if (keys.length === 0) {
+        this.#keys.delete(from);
+        remove(this.names, from);
+      }
     }
-  }
-
-  #remove(name: string, key: string): void {
-    const keys = this.#keys.get(name) as string[];
-    remove(keys, key);
-    if (keys.length > 0) return;
-    this.#keys.delete(name);
-    remove(this.names, name);
+    if (to === undefined) return;
+    const keys = this.#keys.get(to);
+    if (keys) insert(keys, key);
+    else {
+      this.#keys.set(to, [key]);
+      insert(this.names, to);
+    }
   }
 }
 
