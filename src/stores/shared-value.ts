@@ -2,26 +2,13 @@ import { createStore, del, get, set } from 'idb-keyval';
 import { openChannel } from '../primitives/broadcast.ts';
 import { Emitter } from '../primitives/emitter.ts';
 
-/** A small value that pages and workers of an origin share, and that survives them. */
-export interface SharedNote<T> {
-  /** The current value; `undefined` before `ready`, and if none was set. */
-  readonly value: T | undefined;
-  /** Settles when it is known; also where it cannot be read. */
-  readonly ready: Promise<void>;
-  /** Stores and broadcasts a value. @throws the database's error; open tabs get the value all the same. */
-  set(value: T | undefined): Promise<void>;
-  /** Calls `listener` when the value has changed, here or in another tab. @returns ends the subscription. */
-  subscribe(listener: (value: T | undefined) => void): () => void;
-  /** Gives back the channel. */
-  close(): void;
-}
-
 /**
- * A value in IndexedDB, broadcast over a `BroadcastChannel`.
+ * A small value that pages and workers of an origin share, and that survives them: in IndexedDB, broadcast over a
+ * `BroadcastChannel`.
  *
  * @param accept Whether a value is one: another version of the page may have written it.
  */
-export function sharedValue<T>(name: string, accept: (value: unknown) => value is T): SharedNote<T> {
+export function sharedValue<T>(name: string, accept: (value: unknown) => value is T) {
   // Elsewhere than in browsers it lives as long as the process.
   const store = typeof indexedDB === 'object' ? createStore(name, 'note') : undefined;
   let value: T | undefined;
@@ -43,18 +30,21 @@ export function sharedValue<T>(name: string, accept: (value: unknown) => value i
     // A newer value may have come since this read began.
     if (!isReceived) receive(found);
   };
-  const ready = read();
   return {
-    get value() {
+    /** `undefined` before `ready`, and if none was set. */
+    get value(): T | undefined {
       return value;
     },
-    ready,
-    async set(next) {
+    /** Settles when the value is known; also where it cannot be read. */
+    ready: read(),
+    /** Stores and broadcasts a value. @throws the database's error; open tabs get the value all the same. */
+    async set(next: T | undefined): Promise<void> {
       receive(next);
       channel.post(next);
       if (store) await (next === undefined ? del(KEY, store) : set(KEY, next, store));
     },
-    subscribe: (listener) => changes.subscribe(listener),
+    /** Calls `listener` when the value has changed, here or in another tab. @returns ends the subscription. */
+    subscribe: (listener: (value: T | undefined) => void) => changes.subscribe(listener),
     close: channel.close,
   };
 }
