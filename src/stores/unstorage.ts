@@ -48,8 +48,9 @@ const text = new TextDecoder();
 export function unstorageStore(storage: Unstorage, options: UnstorageStoreOptions = {}): Store {
   storageRule(storage, 'unstorageStore.storage');
   const { name } = readSettings('unstorageStore', { name: ['holdfast', nameRule] }, options);
-  const itemAt = (key: string): string => `${name}:${nameOf(key, '.item')}`;
-  const bodyAt = (key: string): string => `${name}:${nameOf(key, '.body')}`;
+  // The endings keep every name from being a prefix of another.
+  const itemAt = (key: string): string => `${name}:${partsOf(key.split(' '))}.item`;
+  const bodyAt = (key: string): string => `${name}:${partsOf(key.split(' '))}.body`;
 
   const find = async (key: string): Promise<KeptItem | undefined> => {
     const kept = keptIn(await storage.getItem(itemAt(key)));
@@ -148,15 +149,6 @@ const LONGEST = 200;
 /** Ends a part that goes on in the next. */
 const MORE = '+';
 
-/** The end of a key's name, so that no name is a prefix of another. */
-type KeySuffix = '.item' | '.body';
-
-/**
- * The name of a key: a part for each of its words, as drivers list what is under some parts. There is nothing in it that a
- * driver, a file system or a URL would read as something else, nor a capital letter, as some do not tell these apart.
- */
-const nameOf = (key: string, ending: KeySuffix): string => `${partsOf(key.split(' '))}${ending}`;
-
 /** The prefix of the names of all keys with a prefix, and perhaps of more. */
 function baseOf(prefix: string): string {
   const words = prefix.split(' ').slice(0, -1);
@@ -174,7 +166,11 @@ function keyOf(name: string): string | undefined {
     .join(' ');
 }
 
-/** Each begins with a letter, as none may be empty. */
+/**
+ * The name of a key: a part for each of its words, as drivers list what is under some parts. There is nothing in it that a
+ * driver, a file system or a URL would read as something else, nor a capital letter, as some do not tell these apart. Each
+ * part begins with a letter, as none may be empty.
+ */
 const partsOf = (words: readonly string[]): string =>
   words.map((word) => cut(`k${word.replace(/[^a-z0-9_-]/g, escaped)}`)).join(':');
 

@@ -12,6 +12,7 @@ import {
   jsonOf,
   type Kind,
   plainOf,
+  readText,
   textOf,
 } from './encoding.ts';
 import { keyValueStore, writeAll } from './key-value.ts';
@@ -83,25 +84,23 @@ export function workersKVStore(namespace: WorkersKV, options: WorkersKVStoreOpti
     return value === null ? undefined : readEntry(value, metadata);
   };
 
-  const find = async (key: string): Promise<Kept | undefined> => {
+  const find = async (key: string): Promise<Entry | undefined> => {
     const entry = await read(await nameOf(base, key));
-    return entry?.item.key === key ? { item: entry.item, entry: async () => entry } : undefined;
+    return entry?.item.key === key ? entry : undefined;
   };
 
   /** As the list has it, or as it has to be read. */
-  const kept = async ({ name, metadata }: Listed): Promise<Kept | undefined> => {
+  const listedEntry = async ({ name, metadata }: Listed): Promise<ListedEntry | undefined> => {
     const head = headIn(metadata);
-    if (head) return { item: head.item, entry: () => read(name) };
-    const entry = await read(name);
-    return entry && { item: entry.item, entry: async () => entry };
+    return head ? { item: head.item, bodyIn: name } : read(name);
   };
 
-  const found = async (prefix: string): Promise<Kept[]> => {
+  const found = async (prefix: string): Promise<ListedEntry[]> => {
     const begin = (base + escaped(prefix)).slice(0, LONGEST - DIGEST);
     const listed: Listed[] = [];
     for (let page: WorkersKVPage | undefined; !page?.list_complete; listed.push(...page.keys))
       page = await kv.list({ prefix: begin, ...(page?.cursor !== undefined && { cursor: page.cursor }) });
-    return (await Promise.all(listed.map(kept))).filter((each) => each !== undefined);
+    return (await Promise.all(listed.map(listedEntry))).filter((each) => each !== undefined);
   };
 
   /** @returns writes it. KV has one value under a name, so the parts that stay are written again. */
@@ -109,11 +108,11 @@ export function workersKVStore(namespace: WorkersKV, options: WorkersKVStoreOpti
     const name = await nameOf(base, key);
     if ('delete' in change) return () => kv.delete(name);
     const { put: item, body } = change;
-    const before = body === undefined ? await (await find(key))?.entry() : undefined;
+    const before = body === undefined ? await find(key) : undefined;
     // A second write within a second would be refused. One that keeps it from expiring is needed.
     if (before && !lifetime && textOf(before.item) === textOf(item)) return async () => {};
-    const whole = body === undefined ? before?.body : body === null ? body : await encodeStoredBody(body);
-    const { value, metadata } = writtenEntry({ item, ...(whole && { body: whole }) });
+    const encoded = body === undefined ? before?.body : body === null ? body : await encodeStoredBody(body);
+    const { value, metadata } = writtenEntry({ item, ...(encoded && { body: encoded }) });
     if (value.length > LARGEST)
       throw new StorageError(`Workers KV: ${value.length} bytes are more than a value may have: ${LARGEST}`, {
         transient: false,
@@ -124,21 +123,16 @@ export function workersKVStore(namespace: WorkersKV, options: WorkersKVStoreOpti
   return {
     name: `workers-kv:${name}`,
     durable: true,
-    ...keyValueStore('Workers KV', {
+    ...keyValueStore<ListedEntry>('Workers KV', {
       find,
       found,
-      bodyOf: async ({ entry }) => (await entry())?.body,
+      bodyOf: async ({ body, bodyIn }) => (bodyIn === undefined ? body : (await read(bodyIn))?.body),
       write: (changes) => writeAll(collapseChanges(changes), prepared),
     }),
   };
 }
 
 type Listed = WorkersKVPage['keys'][number];
-
-interface Kept {
-  readonly item: Item;
-  readonly entry: () => Promise<Entry | undefined>;
-}
 
 const bindingRule = withMethods<WorkersKV>(
   'a KV namespace, such as env.CACHE',
@@ -171,6 +165,11 @@ interface Entry {
   readonly body?: EncodedBody | undefined;
 }
 
+interface ListedEntry extends Entry {
+  /** The name under which its body is, if the list has the item alone. */
+  readonly bodyIn?: string;
+}
+
 interface Metadata {
   readonly schema: typeof SCHEMA;
   /** The head, or how many bytes of the value it has. */
@@ -194,10 +193,8 @@ const text = new TextDecoder();
 
 /** The body is the value; the head is the metadata if there is room for it, else it goes before the body. */
 function writtenEntry({ item, body }: Entry): { value: Bytes; metadata: Metadata } {
-  const head = jsonOf({
-    item,
-    ...(body && { body: { kind: body.kind, size: body.bytes.length } }),
-  }) as object;
+  const described = body && { kind: body.kind, size: body.bytes.length };
+  const head = jsonOf({ item, ...(described && { body: described }) }) as object;
   const metadata: Metadata = { schema: SCHEMA, head };
   const value = body?.bytes ?? new Uint8Array();
   const text = JSON.stringify(metadata);
@@ -207,12 +204,16 @@ function writtenEntry({ item, body }: Entry): { value: Bytes; metadata: Metadata
   return { value: joined([before, value]), metadata: { schema: SCHEMA, head: before.length } };
 }
 
-/** @returns `undefined` for the value of another program. An incomplete body counts as none. */
+/** @returns `undefined` for the value of another program, and for half a head. An incomplete body counts as none. */
 function readEntry(value: ArrayBuffer, metadata: unknown): Entry | undefined {
   if (!isOurs(metadata)) return undefined;
   const inside = typeof metadata.head === 'number' ? metadata.head : 0;
-  const head = headIn(metadata) ?? parsed(text.decode(value.slice(0, inside)));
-  if (!head) return undefined;
+  let head = headIn(metadata);
+  try {
+    head ??= readText(text.decode(value.slice(0, inside))) as Head;
+  } catch {
+    return undefined;
+  }
   const bytes = new Uint8Array(value.slice(inside));
   const isWhole = bytes.length === head.body?.size;
   return { item: head.item, ...(head.body && isWhole && { body: { bytes, kind: head.body.kind } }) };
@@ -221,15 +222,6 @@ function readEntry(value: ArrayBuffer, metadata: unknown): Entry | undefined {
 /** @returns `undefined` where the entry has to be read. */
 const headIn = (metadata: unknown): Head | undefined =>
   isOurs(metadata) && typeof metadata.head === 'object' ? (plainOf(metadata.head) as Head) : undefined;
-
-/** @returns `undefined` for half a head. */
-function parsed(head: string): Head | undefined {
-  try {
-    return plainOf(JSON.parse(head)) as Head;
-  } catch {
-    return undefined;
-  }
-}
 
 const isOurs = (metadata: unknown): metadata is Metadata =>
   (metadata as Partial<Metadata> | null | undefined)?.schema === SCHEMA;
