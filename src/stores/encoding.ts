@@ -170,9 +170,11 @@ function plainOfTagged({ [TAG]: kind, of }: Tagged): unknown {
   }
 }
 
-/** The same as text. */
+/** The same as text, and as bytes. */
 export const textOf = (value: unknown): string => JSON.stringify(jsonOf(value));
 export const readText = (text: string): unknown => plainOf(JSON.parse(text));
+export const jsonBytes = (value: unknown): Bytes => utf8.encode(textOf(value)) as Bytes;
+export const readJsonBytes = (bytes: Bytes): unknown => readText(text.decode(bytes));
 
 const VIEWS: readonly { readonly name: string; new (buffer: ArrayBuffer): ArrayBufferView }[] = [
   Uint8Array,

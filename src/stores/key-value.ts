@@ -1,5 +1,6 @@
 import { type Change, explainedBy, type Item, type RangeQuery, type Store } from '../core/store.ts';
 import type { Bytes } from '../primitives/units.ts';
+import { collapseChanges } from './batch.ts';
 import { decodeStoredBody, type EncodedBody, encodeStoredBody, type Kind } from './encoding.ts';
 
 /** How a platform without transactions finds and writes items; their bodies are read apart. */
@@ -9,7 +10,8 @@ export interface KeyValues<Kept extends { readonly item: Item }> {
   found(prefix: string): Promise<readonly Kept[]>;
   /** `undefined` also for one that has gone, is not whole, or is another writer's. */
   bodyOf(kept: Kept): Promise<EncodedBody | undefined>;
-  write(changes: readonly Change[]): Promise<void>;
+  /** @param changes One for each key. */
+  write(changes: ReadonlyMap<string, Change>): Promise<void>;
 }
 
 /** The methods of a store on a platform that lists in another order, or not by groups. */
@@ -45,7 +47,7 @@ export function keyValueStore<Kept extends { readonly item: Item }>(
           items.map(async (item) => ({ ...item, body: await readBody(kept.get(item.key)) })),
         );
       }),
-    write: (changes) => explained('write', () => write(changes)),
+    write: (changes) => explained('write', () => write(collapseChanges(changes))),
     async close() {},
   };
 }
@@ -59,7 +61,7 @@ export interface KeptItem {
 /** @returns what a put leaves, and the body that is to be written before it. */
 export async function keptAfter(
   { put: item, body }: Extract<Change, { put: Item }>,
-  before: () => Promise<KeptItem | undefined>,
+  before: () => KeptItem | undefined | Promise<KeptItem | undefined>,
 ): Promise<{ kept: KeptItem; added?: { id: string; bytes: Bytes } }> {
   if (body === null || body === undefined) {
     const stays = body === undefined && (await before())?.body;

@@ -1,6 +1,5 @@
 import type { Change, Store } from '../core/store.ts';
 import { readSettings, rule, withMethods } from '../primitives/validate.ts';
-import { collapseChanges } from './batch.ts';
 import { base64Of, bytesOf, type EncodedBody, joined, readText, textOf } from './encoding.ts';
 import { type KeptItem, keptAfter, keyValueStore, writeAll } from './key-value.ts';
 
@@ -104,7 +103,7 @@ export function unstorageStore(storage: Unstorage, options: UnstorageStoreOption
       find,
       found,
       bodyOf,
-      write: (changes) => writeAll(collapseChanges(changes), prepared),
+      write: (changes) => writeAll(changes, prepared),
     }),
   };
 }

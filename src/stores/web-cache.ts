@@ -1,7 +1,6 @@
 import type { Change, Store } from '../core/store.ts';
 import type { Bytes, Duration } from '../primitives/units.ts';
 import { positiveDuration, readSettings, rule, withMethods } from '../primitives/validate.ts';
-import { collapseChanges } from './batch.ts';
 import { digestOf, type EncodedBody, readText, textOf } from './encoding.ts';
 import { type KeptItem, keptAfter, keyValueStore, writeAll } from './key-value.ts';
 
@@ -78,12 +77,26 @@ export function webCacheStore(
   /** @returns writes it. */
   const prepared = async (folder: string, changes: readonly Change[]): Promise<() => Promise<void>> => {
     const before = await read(folder);
-    const { kept, bodies, gone } = await changed(before, changes);
+    const after = new Map(before.map((each) => [each.item.key, each]));
+    const bodies: { readonly id: string; readonly bytes: Bytes }[] = [];
+    for (const change of changes) {
+      if ('delete' in change) {
+        after.delete(change.delete);
+        continue;
+      }
+      const { key } = change.put;
+      const { kept, added } = await keptAfter(change, () => after.get(key));
+      after.set(key, kept);
+      if (added) bodies.push(added);
+    }
+    const kept = [...after.values()];
+    const stay = new Set(kept.map(({ body }) => body?.id));
+    const gone = before.flatMap(({ body }) => (body && !stay.has(body.id) ? [body.id] : []));
     const text = textOf({ schema: SCHEMA, folder, kept });
     const place = await placeOf(folder);
     return async () => {
       const to = await opened();
-      const put = (at: string, content: string | Uint8Array<ArrayBuffer>): Promise<void> =>
+      const put = (at: string, content: string | Bytes): Promise<void> =>
         to.put(at, new Response(content, { headers }));
       // No item is there before its body is.
       await Promise.all(bodies.map(({ id, bytes }) => put(bodyAt(id), bytes)));
@@ -93,11 +106,11 @@ export function webCacheStore(
     };
   };
 
-  const write = async (changes: readonly Change[]): Promise<void> => {
+  const write = (changes: ReadonlyMap<string, Change>): Promise<void> => {
     const folders = new Map<string, Change[]>();
-    for (const [key, change] of collapseChanges(changes))
+    for (const [key, change] of changes)
       folders.set(folderOf(key), [...(folders.get(folderOf(key)) ?? []), change]);
-    await writeAll(folders, prepared);
+    return writeAll(folders, prepared);
   };
 
   return {
@@ -141,23 +154,4 @@ function readFolder(folder: string, text: string): readonly KeptItem[] {
   } catch {
     return [];
   }
-}
-
-/** A folder after changes. @returns also its new bodies by id, and the ids of orphaned ones. */
-async function changed(before: readonly KeptItem[], changes: readonly Change[]) {
-  const kept = new Map(before.map((each) => [each.item.key, each]));
-  const bodies: { readonly id: string; readonly bytes: Bytes }[] = [];
-  for (const change of changes) {
-    if ('delete' in change) {
-      kept.delete(change.delete);
-      continue;
-    }
-    const { key } = change.put;
-    const { kept: item, added } = await keptAfter(change, async () => kept.get(key));
-    kept.set(key, item);
-    if (added) bodies.push(added);
-  }
-  const stay = new Set([...kept.values()].map(({ body }) => body?.id));
-  const gone = before.flatMap(({ body }) => (body && !stay.has(body.id) ? [body.id] : []));
-  return { kept: [...kept.values()], bodies, gone };
 }

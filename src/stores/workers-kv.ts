@@ -3,16 +3,16 @@ import type { Change, Item, Store } from '../core/store.ts';
 import { ConfigurationError } from '../primitives/failure.ts';
 import type { Bytes, Duration } from '../primitives/units.ts';
 import { durationOrFalse, ofType, readSettings, withMethods } from '../primitives/validate.ts';
-import { collapseChanges } from './batch.ts';
 import {
   digestOf,
   type EncodedBody,
   encodeStoredBody,
   joined,
+  jsonBytes,
   jsonOf,
   type Kind,
   plainOf,
-  readText,
+  readJsonBytes,
   textOf,
 } from './encoding.ts';
 import { keyValueStore, writeAll } from './key-value.ts';
@@ -127,7 +127,7 @@ export function workersKVStore(namespace: WorkersKV, options: WorkersKVStoreOpti
       find,
       found,
       bodyOf: async ({ body, bodyIn }) => (bodyIn === undefined ? body : (await read(bodyIn))?.body),
-      write: (changes) => writeAll(collapseChanges(changes), prepared),
+      write: (changes) => writeAll(changes, prepared),
     }),
   };
 }
@@ -188,19 +188,16 @@ const SCHEMA = 1;
 /** Bytes of metadata, as JSON. */
 const ROOM = 1024;
 
-const utf8 = new TextEncoder();
-const text = new TextDecoder();
-
 /** The body is the value; the head is the metadata if there is room for it, else it goes before the body. */
 function writtenEntry({ item, body }: Entry): { value: Bytes; metadata: Metadata } {
   const described = body && { kind: body.kind, size: body.bytes.length };
-  const head = jsonOf({ item, ...(described && { body: described }) }) as object;
-  const metadata: Metadata = { schema: SCHEMA, head };
+  const head: Head = { item, ...(described && { body: described }) };
+  const metadata: Metadata = { schema: SCHEMA, head: jsonOf(head) as object };
   const value = body?.bytes ?? new Uint8Array();
   const text = JSON.stringify(metadata);
   // It is sent as a header.
   if (text.length <= ROOM && /^[ -~]*$/.test(text)) return { value, metadata };
-  const before = utf8.encode(JSON.stringify(head));
+  const before = jsonBytes(head);
   return { value: joined([before, value]), metadata: { schema: SCHEMA, head: before.length } };
 }
 
@@ -210,7 +207,7 @@ function readEntry(value: ArrayBuffer, metadata: unknown): Entry | undefined {
   const inside = typeof metadata.head === 'number' ? metadata.head : 0;
   let head = headIn(metadata);
   try {
-    head ??= readText(text.decode(value.slice(0, inside))) as Head;
+    head ??= readJsonBytes(new Uint8Array(value, 0, inside)) as Head;
   } catch {
     return undefined;
   }

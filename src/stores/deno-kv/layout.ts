@@ -1,7 +1,7 @@
 import { StorageError } from '../../core/errors.ts';
 import type { Item } from '../../core/store.ts';
 import type { Bytes } from '../../primitives/units.ts';
-import { joined, type Kind, orderedBytes, pieces, readText, textOf } from '../encoding.ts';
+import { joined, jsonBytes, type Kind, orderedBytes, pieces, readJsonBytes } from '../encoding.ts';
 import { chunks, justAfter, type Key, type KvConnection } from './connection.ts';
 
 /** Bytes in parts, as a value has 64 KiB at the most. */
@@ -28,9 +28,6 @@ export const HEAD = LONGEST - 33;
 
 /** No text has this byte. */
 const LAST = 0xff;
-
-const utf8 = new TextEncoder();
-const text = new TextDecoder();
 
 export type KvKeys = ReturnType<typeof kvKeys>;
 
@@ -88,7 +85,7 @@ export function sizeOf(key: Key): number {
 
 /** @throws {StorageError} where it is too large. */
 export function writtenRecord(record: DenoKvRecord): Bytes {
-  const bytes = utf8.encode(textOf(record)) as Bytes;
+  const bytes = jsonBytes(record);
   if (bytes.length <= PART) return bytes;
   throw new StorageError(
     `Deno KV: an item of ${bytes.length} bytes is more than ${PART}; what is large goes in its body`,
@@ -97,8 +94,7 @@ export function writtenRecord(record: DenoKvRecord): Bytes {
 }
 
 /** @throws where it is not one. */
-export const readRecord = (value: unknown): DenoKvRecord =>
-  readText(text.decode(value as Bytes)) as DenoKvRecord;
+export const readRecord = (value: unknown): DenoKvRecord => readJsonBytes(value as Bytes) as DenoKvRecord;
 
 /** So many parts are written at once; together they have 800 kB at the most. */
 const TOGETHER = 12;

@@ -1,6 +1,5 @@
 import { StorageError } from '../../core/errors.ts';
-import type { Bytes } from '../../primitives/units.ts';
-import { readText, textOf } from '../encoding.ts';
+import { jsonBytes, readJsonBytes } from '../encoding.ts';
 import type { DenoKvEntry, KvConnection, Mutation } from './connection.ts';
 import { type Bodies, type KvKeys, type Parts, sizeOf, type Uploaded } from './layout.ts';
 
@@ -23,9 +22,6 @@ export interface State {
 
 const SETTLED: State = { version: 1 };
 
-const utf8 = new TextEncoder();
-const text = new TextDecoder();
-
 export type RedoLog = ReturnType<typeof redoLog>;
 
 /**
@@ -45,8 +41,7 @@ export function redoLog({ read, commit }: KvConnection, keys: KvKeys, bodies: Bo
       if (now?.versionstamp !== stamp) return;
       throw new StorageError('Deno KV: a change that was made is not whole', { transient: false });
     }
-    for (const step of steps(readText(text.decode(bytes)) as Mutation[]))
-      if (!(await commit(step, checks))) return;
+    for (const step of steps(readJsonBytes(bytes) as Mutation[])) if (!(await commit(step, checks))) return;
     if (await commit([settled, { key: keys.looseOf(job.id), value: job }], checks)) await bodies.remove(job);
   };
 
@@ -86,7 +81,7 @@ export function redoLog({ read, commit }: KvConnection, keys: KvKeys, bodies: Bo
       const noteOf = (of: Uploaded) => ({ key: keys.looseOf(of.id), versionstamp: of.stamp });
       const checks = [{ key: keys.state, versionstamp: stamp }, ...uploads.map(noteOf)];
       if (isSmall(mutations)) return (await commit([...mutations, settled], checks)) !== undefined;
-      const { stamp: noted, ...job } = await bodies.upload(utf8.encode(textOf(mutations)) as Bytes);
+      const { stamp: noted, ...job } = await bodies.upload(jsonBytes(mutations));
       const made = await commit(
         [
           { key: keys.state, value: { ...SETTLED, job } },

@@ -72,13 +72,11 @@ const storageRule: Rule<SqlDurableObjectStorage> = (value, option) => {
     'transactionSync',
     'sync',
   )(value, option);
-  let sql: Sql | undefined;
   try {
-    ({ sql } = storage);
+    if (typeof storage.sql.exec === 'function') return storage;
   } catch {
     // The getter throws if the class is not in `new_sqlite_classes`.
   }
-  if (typeof sql?.exec === 'function') return storage;
   throw new ConfigurationError(
     option,
     value,
