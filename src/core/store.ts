@@ -43,6 +43,18 @@ export interface RangeQuery {
   readonly limit?: number;
 }
 
+/** The name of a group or of a collection. */
+export interface ListName {
+  readonly by: 'group' | 'collection';
+  readonly name: string;
+}
+
+/** What a query lists; `undefined`: all items. */
+export function listingOf({ group, collection }: RangeQuery): ListName | undefined {
+  if (group !== undefined) return { by: 'group', name: group };
+  return collection === undefined ? undefined : { by: 'collection', name: collection };
+}
+
 /** A store that is enough for a cache: changes need not be atomic over several keys. */
 export interface Store {
   /** For events and errors. */

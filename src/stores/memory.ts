@@ -2,6 +2,7 @@ import {
   type AtomicStore,
   type Change,
   type Item,
+  listingOf,
   prefixEnd,
   type RangeQuery,
   type StoredBody,
@@ -17,8 +18,7 @@ export function memoryStore(): AtomicStore {
   const items = new Map<string, Item>();
   const bodies = new Map<string, StoredBody>();
   const all = new Lists();
-  const groups = new Lists();
-  const collections = new Lists();
+  const lists = { group: new Lists(), collection: new Lists() };
 
   /** All or nothing: a value that cannot be cloned throws before any change is made. */
   const apply = (changes: readonly Change[]): void => {
@@ -27,8 +27,7 @@ export function memoryStore(): AtomicStore {
       const before = items.get(key);
       const after = 'delete' in change ? undefined : change.put;
       all.move(key, before && ALL, after && ALL);
-      groups.move(key, before?.group, after?.group);
-      collections.move(key, before?.collection, after?.collection);
+      for (const by of ['group', 'collection'] as const) lists[by].move(key, before?.[by], after?.[by]);
       if (after) items.set(key, after);
       else items.delete(key);
       const body = 'delete' in change ? null : change.body;
@@ -37,20 +36,17 @@ export function memoryStore(): AtomicStore {
     }
   };
 
-  const listed = ({ group, collection }: Pick<RangeQuery, 'group' | 'collection'>): readonly string[] => {
-    if (group !== undefined) return groups.under(group);
-    return collection === undefined ? all.under(ALL) : collections.under(collection);
+  const listed = (query: RangeQuery): readonly string[] => {
+    const listing = listingOf(query);
+    return listing ? lists[listing.by].under(listing.name) : all.under(ALL);
   };
 
   const range = ({ prefix = '', after = '', limit = Infinity, ...of }: RangeQuery): Item[] => {
     const found: Item[] = [];
     const list = listed(of);
     const end = prefixEnd(prefix);
-    for (
-      let at = position(list, after > prefix ? after : prefix);
-      at < list.length && found.length < limit;
-      at++
-    ) {
+    const low = after > prefix ? after : prefix;
+    for (let at = position(list, low); at < list.length && found.length < limit; at++) {
       const key = list[at] as string;
       if (key > end) break;
       if (key !== after) found.push(structuredClone(items.get(key) as Item));
@@ -74,7 +70,7 @@ export function memoryStore(): AtomicStore {
       return pick(range(query)).map((item) => ({ ...item, body: bodies.get(item.key) }));
     },
     async groups(prefix, limit = Infinity) {
-      const { names } = groups;
+      const { names } = lists.group;
       const found: string[] = [];
       for (let at = position(names, prefix); at < names.length && found.length < limit; at++) {
         const name = names[at] as string;

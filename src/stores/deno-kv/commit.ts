@@ -3,7 +3,7 @@ import type { Change, StoredBody } from '../../core/store.ts';
 import type { Bytes } from '../../primitives/units.ts';
 import { type PendingChange, resolveBatch } from '../batch.ts';
 import { encodeStoredBody } from '../encoding.ts';
-import type { Mutation } from './connection.ts';
+import type { Key, Mutation } from './connection.ts';
 import {
   type Bodies,
   type DenoKvRecord,
@@ -54,33 +54,26 @@ export function commitsTo(
     if (uploaded) await bodies.removeLoose(uploaded, uploaded.stamp).catch(() => {});
   };
 
-  const bodyAfter = async (
-    key: string,
-    from: StoredBody,
-    outgoing: Map<string, Outgoing>,
-  ): Promise<Outgoing['body']> => {
-    const known = outgoing.get(key);
-    if (known?.from === from && (!known.uploaded || (await bodies.has(known.uploaded)))) return known.body;
-    if (known) await drop(known);
-    const { bytes, kind } = await encodeStoredBody(from);
-    const size = bytes.length;
-    const uploaded = size > PART ? await bodies.upload(bytes) : undefined;
-    const { id, count } = uploaded ?? { id: crypto.randomUUID(), count: 1 };
-    const body = { id, count, size, kind };
-    outgoing.set(key, { from, bytes, body, uploaded });
-    return body;
-  };
-
   const recordAfter = async (
     change: Change,
     before: DenoKvRecord | undefined,
     outgoing: Map<string, Outgoing>,
   ): Promise<DenoKvRecord | undefined> => {
     if ('delete' in change) return undefined;
-    const { put: item, body: given } = change;
-    if (given === null) return { item };
-    const body = given === undefined ? before?.body : await bodyAfter(item.key, given, outgoing);
-    return { item, ...(body && { body }) };
+    const { put: item, body: from } = change;
+    if (from === null) return { item };
+    if (from === undefined) return { item, ...(before?.body && { body: before.body }) };
+    const known = outgoing.get(item.key);
+    if (known?.from === from && (!known.uploaded || (await bodies.has(known.uploaded))))
+      return { item, body: known.body };
+    if (known) await drop(known);
+    const { bytes, kind } = await encodeStoredBody(from);
+    const size = bytes.length;
+    const uploaded = size > PART ? await bodies.upload(bytes) : undefined;
+    const { id, count } = uploaded ?? { id: crypto.randomUUID(), count: 1 };
+    const body = { id, count, size, kind };
+    outgoing.set(item.key, { from, bytes, body, uploaded });
+    return { item, body };
   };
 
   const planned = async (
@@ -100,9 +93,12 @@ export function commitsTo(
       for (const by of ['group', 'collection'] as const) {
         const [from, to] = [before?.item[by], after?.item[by]];
         if (from === to) continue;
-        const name = await hashedName(key);
-        if (from !== undefined) mutations.push({ key: [...(await keys.members(by, from)), name] });
-        if (to !== undefined) mutations.push({ key: [...(await keys.members(by, to)), name], value: to });
+        const keyIn = async (name: string): Promise<Key> => [
+          ...(await keys.members({ by, name })),
+          await hashedName(key),
+        ];
+        if (from !== undefined) mutations.push({ key: await keyIn(from) });
+        if (to !== undefined) mutations.push({ key: await keyIn(to), value: to });
       }
       if (after?.body?.id === before?.body?.id) continue;
       if (after?.body) {

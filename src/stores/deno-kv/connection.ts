@@ -22,9 +22,6 @@ export interface DenoKvEntry {
   readonly versionstamp: string | null;
 }
 
-/** A key must have this versionstamp; `null`: there must be nothing. */
-export type Check = Pick<DenoKvEntry, 'versionstamp'> & { readonly key: Key };
-
 export interface DenoKvAtomic {
   check(check: { readonly key: Key; readonly versionstamp: string | null }): DenoKvAtomic;
   set(key: Key, value: unknown, options?: { readonly expireIn?: number }): DenoKvAtomic;
@@ -66,19 +63,20 @@ export function kvConnection(given: DenoKv | (() => Promise<DenoKv>), option: st
   if (typeof given !== 'function') kvRule(given, option);
   let opening: Promise<DenoKv> | undefined;
 
-  const opened = async (): Promise<DenoKv> => {
-    if (typeof given !== 'function') return given;
-    try {
-      return kvRule(await given(), option);
-    } catch (cause) {
-      opening = undefined;
-      if (cause instanceof ConfigurationError) throw cause;
-      throw new StorageError(`Deno KV: it could not be opened${hint()}: ${cause}`, { cause });
-    }
-  };
-
   const open = (): Promise<DenoKv> => {
-    opening ??= opened();
+    opening ??= (async () => {
+      if (typeof given !== 'function') return given;
+      try {
+        return kvRule(await given(), option);
+      } catch (cause) {
+        opening = undefined;
+        if (cause instanceof ConfigurationError) throw cause;
+        // The likely cause, which the platform's own error does not name.
+        const { Deno: deno } = globalThis as { readonly Deno?: { readonly openKv?: unknown } };
+        const hint = deno && !deno.openKv ? ', as Deno runs without --unstable-kv' : '';
+        throw new StorageError(`Deno KV: it could not be opened${hint}: ${cause}`, { cause });
+      }
+    })();
     return opening;
   };
 
@@ -114,7 +112,10 @@ export function kvConnection(given: DenoKv | (() => Promise<DenoKv>), option: st
     },
 
     /** @returns the new versionstamp; `undefined` if a check failed and nothing was written. */
-    async commit(mutations: readonly Mutation[], checks: readonly Check[] = []): Promise<string | undefined> {
+    async commit(
+      mutations: readonly Mutation[],
+      checks: readonly Parameters<DenoKvAtomic['check']>[0][] = [],
+    ): Promise<string | undefined> {
       const kv = await open();
       const { ok, versionstamp } = await unlocked(() => {
         const atomic = checks.reduce((all, check) => all.check(check), kv.atomic());
@@ -145,12 +146,6 @@ export const justAfter = (name: Bytes): Bytes => new Uint8Array([...name, 0]);
 
 export const chunks = <T>(all: readonly T[], size: number): T[][] =>
   Array.from({ length: Math.ceil(all.length / size) }, (_, at) => all.slice(at * size, (at + 1) * size));
-
-/** The likely cause, which the platform's own error does not name. */
-function hint(): string {
-  const { Deno: deno } = globalThis as { readonly Deno?: { readonly openKv?: unknown } };
-  return deno && !deno.openKv ? ', as Deno runs without --unstable-kv' : '';
-}
 
 /** SQLite lets one process write at a time, and Deno does not wait for the other. */
 async function unlocked<T>(run: () => Promise<T>): Promise<T> {

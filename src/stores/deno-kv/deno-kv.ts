@@ -2,6 +2,8 @@ import {
   type AtomicStore,
   explainedBy,
   type ItemWithBody,
+  type ListName,
+  listingOf,
   prefixEnd,
   type RangeQuery,
 } from '../../core/store.ts';
@@ -10,7 +12,7 @@ import { readSettings, rule } from '../../primitives/validate.ts';
 import { groupCommit } from '../batch.ts';
 import { decodeStoredBody } from '../encoding.ts';
 import { commitsTo, type Look } from './commit.ts';
-import { type DenoKv, justAfter, type Key, type KvConnection, kvConnection } from './connection.ts';
+import { type DenoKv, justAfter, type KvConnection, kvConnection } from './connection.ts';
 import {
   type Bodies,
   bodiesIn,
@@ -111,37 +113,32 @@ function readsOf({ read, list }: KvConnection, keys: KvKeys, log: RedoLog, bodie
   const record = async (key: string): Promise<DenoKvRecord | undefined> =>
     (await look([key])).records.get(key);
 
-  /** The list of a group or a collection. */
-  const listOf = ({ group, collection }: Pick<RangeQuery, 'group' | 'collection'>): Promise<Key> =>
-    group === undefined ? keys.members('collection', collection as string) : keys.members('group', group);
-
-  /** Items by their names, without those deleted since. */
-  const named = async (names: readonly Bytes[], { group, collection }: RangeQuery): Promise<Named[]> => {
-    const entries = await read(names.map((name) => [...keys.items, name]));
-    return entries.map(recordIn).flatMap((record, at) => {
-      const isStill =
-        record && (group === undefined ? record.item.collection === collection : record.item.group === group);
-      return isStill ? [{ name: names[at] as Bytes, record }] : [];
-    });
+  /** Items of a list by their names, without those deleted since. */
+  const named = async (names: readonly Bytes[], { by, name }: ListName): Promise<Named[]> => {
+    const entries = await read(names.map((each) => [...keys.items, each]));
+    return entries
+      .map(recordIn)
+      .flatMap((record, at) => (record?.item[by] === name ? [{ name: names[at] as Bytes, record }] : []));
   };
 
   async function* listed(query: RangeQuery): AsyncGenerator<Named> {
-    const { prefix = '', after, limit = Infinity, group, collection } = query;
+    const { prefix = '', after, limit = Infinity } = query;
+    const listing = listingOf(query);
     const names = namesOf(prefix, after);
     const size = Math.min(limit, PAGE);
-    if (group === undefined && collection === undefined) {
+    if (!listing) {
       for await (const { name, value } of list(keys.items, names, size))
         yield { name, record: readRecord(value) };
       return;
     }
     let page: Bytes[] = [];
-    for await (const { name } of list(await listOf(query), names, size)) {
+    for await (const { name } of list(await keys.members(listing), names, size)) {
       page.push(name);
       if (page.length < Math.min(limit, TOGETHER)) continue;
-      yield* await named(page, query);
+      yield* await named(page, listing);
       page = [];
     }
-    yield* await named(page, query);
+    yield* await named(page, listing);
   }
 
   return {
@@ -189,10 +186,10 @@ function readsOf({ read, list }: KvConnection, keys: KvKeys, log: RedoLog, bodie
       return found.sort();
     },
 
-    async count(of: Pick<RangeQuery, 'group' | 'collection'>): Promise<number> {
+    async count(of: RangeQuery): Promise<number> {
       await look([]);
       let count = 0;
-      for await (const _ of list(await listOf(of), namesOf(''), PAGE)) count++;
+      for await (const _ of list(await keys.members(listingOf(of) as ListName), namesOf(''), PAGE)) count++;
       return count;
     },
   };

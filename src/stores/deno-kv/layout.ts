@@ -1,5 +1,5 @@
 import { StorageError } from '../../core/errors.ts';
-import type { Item } from '../../core/store.ts';
+import type { Item, ListName } from '../../core/store.ts';
 import type { Bytes } from '../../primitives/units.ts';
 import { joined, jsonBytes, type Kind, orderedBytes, pieces, readJsonBytes } from '../encoding.ts';
 import { chunks, justAfter, type Key, type KvConnection } from './connection.ts';
@@ -43,7 +43,7 @@ export function kvKeys(name: string) {
     /** Prefix of the names of groups. */
     groups: at('group'),
     /** Prefix of the names of the items in one. */
-    members: async (by: 'group' | 'collection', of: string): Promise<Key> => at(by, await hashedName(of)),
+    members: async ({ by, name }: ListName): Promise<Key> => at(by, await hashedName(name)),
     part: (id: string, part: number): Key => at('body', id, part),
     /** Prefix of the parts that belong to no entry: not yet, or not any more. */
     loose: at('loose'),

@@ -4,6 +4,8 @@ import {
   explainedBy,
   type Item,
   type ItemWithBody,
+  type ListName,
+  listingOf,
   prefixEnd,
   type RangeQuery,
 } from '../../core/store.ts';
@@ -13,10 +15,9 @@ import { committer } from './changes.ts';
 import { openDatabase } from './connection.ts';
 import {
   BODIES,
-  BY_COLLECTION,
-  BY_GROUP,
   createStores,
   ITEMS,
+  indexBy,
   type Stored,
   type StoredApart,
   storedBody,
@@ -89,9 +90,9 @@ export function indexedDBStore(options: IndexedDBStoreOptions = {}): AtomicStore
     groups: (prefix, limit) => reading('groups', (items) => groupsIn(items, prefix, limit)),
     count: (of) =>
       reading('count', (items) => {
-        const { index, name } = listingOf(of) as Listing;
+        const { by, name } = listingOf(of) as ListName;
         // No key is an array, and each comes before all arrays.
-        return promisifyRequest(items.index(index).count(IDBKeyRange.bound([name], [name, []])));
+        return promisifyRequest(items.index(indexBy(by)).count(IDBKeyRange.bound([name], [name, []])));
       }),
     write,
     change,
@@ -109,17 +110,6 @@ const itemAt = (items: IDBObjectStore, key: string): Promise<Stored | undefined>
 const bodyAt = (bodies: IDBObjectStore, key: string): Promise<StoredApart | undefined> =>
   promisifyRequest(bodies.get(key));
 
-interface Listing {
-  readonly index: string;
-  readonly name: string;
-}
-
-/** Where the items of a group or a collection are listed; all of them are by themselves. */
-function listingOf({ group, collection }: Pick<RangeQuery, 'group' | 'collection'>): Listing | undefined {
-  if (group !== undefined) return { index: BY_GROUP, name: group };
-  return collection === undefined ? undefined : { index: BY_COLLECTION, name: collection };
-}
-
 async function storedIn(
   items: IDBObjectStore,
   { prefix = '', after = '', limit, ...of }: RangeQuery,
@@ -133,7 +123,7 @@ async function storedIn(
   const range = listing
     ? IDBKeyRange.bound([listing.name, low], [listing.name, high], excludesLow)
     : IDBKeyRange.bound(low, high, excludesLow);
-  const source = listing ? items.index(listing.index) : items;
+  const source = listing ? items.index(indexBy(listing.by)) : items;
   return promisifyRequest<Stored[]>(source.getAll(range, limit));
 }
 
@@ -176,7 +166,7 @@ async function allUnder(
 async function groupsIn(items: IDBObjectStore, prefix: string, limit = Infinity): Promise<string[]> {
   const found: string[] = [];
   const range = IDBKeyRange.bound([prefix], [prefixEnd(prefix)]);
-  const request = items.index(BY_GROUP).openKeyCursor(range);
+  const request = items.index(indexBy('group')).openKeyCursor(range);
   for (;;) {
     const cursor = await promisifyRequest(request);
     if (!cursor) return found;

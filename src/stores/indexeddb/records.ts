@@ -1,18 +1,16 @@
-import type { Item, StoredBody } from '../../core/store.ts';
+import type { Item, ListName, StoredBody } from '../../core/store.ts';
 
 /** Items without their bodies, so that a page of them is small. */
 export const ITEMS = 'items';
 export const BODIES = 'bodies';
-export const BY_GROUP = 'by-group';
-export const BY_COLLECTION = 'by-collection';
+export const indexBy = (by: ListName['by']): string => `by-${by}`;
 
 /** Of this layout. A page that finds a newer one refuses it and leaves it as it is. */
 export const VERSION = 1;
 
 export function createStores(database: IDBDatabase): void {
   const items = database.createObjectStore(ITEMS, { keyPath: 'key' });
-  items.createIndex(BY_GROUP, ['group', 'key']);
-  items.createIndex(BY_COLLECTION, ['collection', 'key']);
+  for (const by of ['group', 'collection'] as const) items.createIndex(indexBy(by), [by, 'key']);
   database.createObjectStore(BODIES);
 }
 

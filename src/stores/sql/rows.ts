@@ -1,5 +1,13 @@
 import { StorageError } from '../../core/errors.ts';
-import { type Change, type Item, prefixEnd, type RangeQuery, type StoredBody } from '../../core/store.ts';
+import {
+  type Change,
+  type Item,
+  type ListName,
+  listingOf,
+  prefixEnd,
+  type RangeQuery,
+  type StoredBody,
+} from '../../core/store.ts';
 import {
   decodeStoredBody,
   type EncodedBody,
@@ -111,10 +119,10 @@ export function sqlRows(rows: SqlConnection['rows'], name: string, platform: str
     range({ prefix = '', after, limit = Infinity, ...of }: RangeQuery): Item[] {
       const isAfter = after !== undefined && after >= prefix;
       const listing = listingOf(of);
-      const where = `${listing ? `${listing.column} = ? AND ` : ''}key ${isAfter ? '>' : '>='} ? AND key <= ?`;
+      const where = `${listing ? `${columnOf(listing.by)} = ? AND ` : ''}key ${isAfter ? '>' : '>='} ? AND key <= ?`;
       return rows(
         `SELECT item FROM ${items} WHERE ${where} ORDER BY key LIMIT ?`,
-        ...(listing ? [listing.name] : []),
+        ...(listing ? [orderedBytes(listing.name)] : []),
         orderedBytes(isAfter ? after : prefix),
         orderedBytes(prefixEnd(prefix)),
         limit === Infinity ? -1 : limit,
@@ -138,9 +146,10 @@ export function sqlRows(rows: SqlConnection['rows'], name: string, platform: str
       return found;
     },
 
-    count(of: Pick<RangeQuery, 'group' | 'collection'>): number {
-      const { column, name } = listingOf(of) as Listing;
-      return Number(rows(`SELECT COUNT(*) AS count FROM ${items} WHERE ${column} = ?`, name)[0]?.count);
+    count(of: RangeQuery): number {
+      const { by, name } = listingOf(of) as ListName;
+      const query = `SELECT COUNT(*) AS count FROM ${items} WHERE ${columnOf(by)} = ?`;
+      return Number(rows(query, orderedBytes(name))[0]?.count);
     },
 
     /** @param encoded The bytes of a body. */
@@ -159,15 +168,7 @@ export function sqlRows(rows: SqlConnection['rows'], name: string, platform: str
   };
 }
 
-interface Listing {
-  readonly column: string;
-  readonly name: Uint8Array<ArrayBuffer>;
-}
-
-function listingOf({ group, collection }: Pick<RangeQuery, 'group' | 'collection'>): Listing | undefined {
-  if (group !== undefined) return { column: 'grp', name: orderedBytes(group) };
-  return collection === undefined ? undefined : { column: 'collection', name: orderedBytes(collection) };
-}
+const columnOf = (by: ListName['by']): string => (by === 'group' ? 'grp' : by);
 
 const bytesOf = (name: string | undefined): Uint8Array<ArrayBuffer> | null =>
   name === undefined ? null : orderedBytes(name);

@@ -109,23 +109,22 @@ export function sqlStoreOf(
     }
   };
 
-  const commit = async (batch: readonly PendingChange[]): Promise<readonly (() => void)[]> => {
-    const settle = await explained('change', () => made(batch));
+  const { change, write } = groupCommit(async (batch) => {
+    let settle: readonly (() => void)[];
+    try {
+      settle = await explained('change', () => made(batch));
+    } catch (error) {
+      // Each by itself would wait for a database that another process has locked.
+      if (!isLocked(error)) throw error;
+      return batch.map((each) => () => each.reject(error));
+    }
     const synced = sync && batch.some(({ strict }) => strict) ? onDisk(sync) : undefined;
     if (!synced) return settle;
     return settle.map((done, at) => {
       const { strict, reject } = batch[at] as PendingChange;
       return strict ? () => void synced.then(done, reject) : done;
     });
-  };
-
-  const { change, write } = groupCommit((batch) =>
-    commit(batch).catch((error) => {
-      // Each by itself would wait for a database that another process has locked.
-      if (!isLocked(error)) throw error;
-      return batch.map((each) => () => each.reject(error));
-    }),
-  );
+  });
 
   return {
     name: `${prefix}:${name}`,
