@@ -12,12 +12,11 @@ export function collapseChanges(changes: readonly Change[]): Map<string, Change>
 
 /** A later put without a body keeps the body of an earlier put; after a deletion there is none. */
 function add(changes: Map<string, Change>, later: Change): void {
-  if ('delete' in later) return void changes.set(later.delete, later);
-  const { put } = later;
-  const earlier = changes.get(put.key);
-  if (!earlier) return void changes.set(put.key, later);
-  const { body = 'delete' in earlier ? null : earlier.body } = later;
-  changes.set(put.key, { put, body, isNew: 'put' in earlier && earlier.isNew === true });
+  const key = 'put' in later ? later.put.key : later.delete;
+  const earlier = changes.get(key);
+  if (!earlier || 'delete' in later) return void changes.set(key, later);
+  const { put, body = 'put' in earlier ? earlier.body : null } = later;
+  changes.set(key, { put, body, isNew: 'put' in earlier && earlier.isNew === true });
 }
 
 /** A change that waits to be committed together with others. */

@@ -24,7 +24,9 @@ export function committer(connection: IdbConnection) {
       // Awaited below; until then a failed read must not make it an unhandled rejection.
       done.catch(() => {});
       // The transaction stays open as long as the handler of the last request runs.
-      const known = new Map(await read(transaction, new Set(batch.flatMap(({ keys }) => keys))));
+      const items = transaction.objectStore(ITEMS);
+      const known: Known = new Map();
+      await read(items, new Set(batch.flatMap(({ keys }) => keys)), known);
       const { changes, settle } = resolveBatch(
         batch,
         [...known].map(([key, stored]) => [key, stored && withoutBody(stored)]),
@@ -32,13 +34,14 @@ export function committer(connection: IdbConnection) {
       unready = storesBlobs ? [] : blobsOf(changes.values()).filter((blob) => !unpacked.has(blob));
       if (unready.length > 0) return transaction.abort();
       // Where the body that was stored stays, it may be within the item.
-      const kept = [...changes.values()].flatMap((change) =>
-        'put' in change && change.body === undefined && !change.isNew ? [change.put.key] : [],
+      const unread = [...changes.values()].flatMap((change) =>
+        'put' in change && change.body === undefined && !change.isNew && !known.has(change.put.key)
+          ? [change.put.key]
+          : [],
       );
-      const unread = kept.filter((key) => !known.has(key));
-      for (const [key, stored] of await read(transaction, unread)) known.set(key, stored);
+      await read(items, unread, known);
       try {
-        askFor(transaction, changes, known, unpacked);
+        askFor(items, transaction.objectStore(BODIES), changes, known, unpacked);
       } catch (error) {
         // Earlier requests of the transaction would be committed all the same.
         transaction.abort();
@@ -56,34 +59,21 @@ export function committer(connection: IdbConnection) {
   return commit;
 }
 
-/** Reads the items of keys: one request a key, in order. */
-const read = (
-  transaction: IDBTransaction,
-  keys: Iterable<string>,
-): Promise<(readonly [key: string, stored: Stored | undefined])[]> => {
-  const items = transaction.objectStore(ITEMS);
-  return Promise.all(
-    Array.from(
-      keys,
-      async (key) => [key, await promisifyRequest<Stored | undefined>(items.get(key))] as const,
-    ),
-  );
-};
+/** Stored items by key; `undefined`: none. A key that is absent was not read. */
+type Known = Map<string, Stored | undefined>;
 
-/**
- * Asks for all changes; the transaction ends with the last of them.
- *
- * @param known Stored items by key; `undefined`: none. A key that is absent was not read.
- * @throws the error of a value that cannot be stored.
- */
+/** Reads more items: one request a key, in order. */
+const read = (items: IDBObjectStore, keys: Iterable<string>, known: Known): Promise<unknown> =>
+  Promise.all(Array.from(keys, async (key) => known.set(key, await promisifyRequest(items.get(key)))));
+
+/** Asks for all changes; the transaction ends with the last of them. @throws the error of a value that cannot be stored. */
 function askFor(
-  transaction: IDBTransaction,
+  items: IDBObjectStore,
+  bodies: IDBObjectStore,
   changes: ReadonlyMap<string, Change>,
-  known: ReadonlyMap<string, Stored | undefined>,
+  known: Known,
   unpacked: WeakMap<Blob, UnpackedBlob>,
 ): void {
-  const items = transaction.objectStore(ITEMS);
-  const bodies = transaction.objectStore(BODIES);
   for (const [key, change] of changes) {
     const before = known.get(key);
     const isKnown = known.has(key) || ('put' in change && change.isNew);

@@ -3,16 +3,9 @@ import { StorageError } from '../../core/errors.ts';
 /** A connection that is opened when it is needed. */
 export type IdbConnection = ReturnType<typeof openDatabase>;
 
-/**
- * @param create Makes the object stores of a new database.
- * @param vanished Called if a database that was open before is gone: the user or the browser has deleted it.
- */
-export function openDatabase(
-  name: string,
-  version: number,
-  create: (database: IDBDatabase) => void,
-  vanished = (): void => {},
-) {
+/** @param create Makes the object stores of a new database. */
+export function openDatabase(name: string, version: number, create: (database: IDBDatabase) => void) {
+  const losses = new Set<() => void>();
   let wasOpen = false;
   let opening: Promise<IDBDatabase> | undefined;
 
@@ -32,7 +25,7 @@ export function openDatabase(
           cause = transaction.error;
         };
         create(request.result);
-        if (wasOpen) vanished();
+        if (wasOpen) for (const lost of losses) lost();
       };
       request.onerror = () => reject(cause ?? refusal(name, request.error));
       request.onsuccess = () => {
@@ -53,27 +46,46 @@ export function openDatabase(
   };
 
   return {
-    /** Runs over all object stores. */
+    /**
+     * Runs over all object stores, while the page is shown: a transaction that was aborted because the page was hidden runs
+     * again when it is back.
+     */
     async transaction<T>(
       mode: IDBTransactionMode,
       durability: IDBTransactionDurability,
       run: (transaction: IDBTransaction) => T | PromiseLike<T>,
     ): Promise<T> {
-      const work = () =>
-        whileShown(async () => {
+      // A listener that is there is not added again. In workers there are no such events.
+      globalThis.addEventListener?.('pagehide', hide);
+      for (let isReopened = false; ; ) {
+        if (shown) await shown;
+        let transaction: IDBTransaction | undefined;
+        try {
           const database = await open();
-          return database.transaction([...database.objectStoreNames], mode, { durability });
-        }, run);
-      try {
-        return await work();
-      } catch (error) {
-        // The connection was closed under us, without an event in some engines; and Firefox may refuse the first
-        // transaction after one that it has given up for want of room. Nothing of it was written.
-        if (!(error instanceof DOMException) || error.name !== 'InvalidStateError') throw error;
-        forget();
-        return work();
+          transaction = database.transaction([...database.objectStoreNames], mode, { durability });
+          running.add(transaction);
+          if (shown) abort(transaction);
+          return await run(transaction);
+        } catch (error) {
+          if (transaction && !running.has(transaction)) continue;
+          // The connection was closed under us, without an event in some engines; and Firefox may refuse the first
+          // transaction after one that it has given up for want of room. Nothing of it was written.
+          if (isReopened || !(error instanceof DOMException) || error.name !== 'InvalidStateError')
+            throw error;
+          isReopened = true;
+          forget();
+        } finally {
+          if (transaction) running.delete(transaction);
+        }
       }
     },
+
+    /** Calls `listener` if a database that was open before is gone: the user or the browser has deleted it. */
+    onVanished(listener: () => void): () => void {
+      losses.add(listener);
+      return () => void losses.delete(listener);
+    },
+
     async close(): Promise<void> {
       const closing = opening;
       forget();
@@ -122,26 +134,4 @@ function abort(transaction: IDBTransaction): void {
     transaction.abort();
     running.delete(transaction);
   } catch {}
-}
-
-/** Runs a transaction while the page is shown: one that was aborted because the page was hidden runs again when it is back. */
-async function whileShown<T>(
-  begin: () => Promise<IDBTransaction>,
-  run: (transaction: IDBTransaction) => T | PromiseLike<T>,
-): Promise<T> {
-  // Once: a listener that is there is not added again. In workers there are no such events.
-  globalThis.addEventListener?.('pagehide', hide);
-  for (;;) {
-    if (shown) await shown;
-    const transaction = await begin();
-    running.add(transaction);
-    if (shown) abort(transaction);
-    try {
-      return await run(transaction);
-    } catch (error) {
-      if (running.has(transaction)) throw error;
-    } finally {
-      running.delete(transaction);
-    }
-  }
 }

@@ -47,10 +47,7 @@ export interface IndexedDBStoreOptions {
  */
 export function indexedDBStore(options: IndexedDBStoreOptions = {}): AtomicStore {
   const { name } = readSettings('indexedDBStore', { name: ['holdfast', ofType<string>('string')] }, options);
-  const losses = new Set<() => void>();
-  const connection = openDatabase(name, VERSION, createStores, () => {
-    for (const lost of losses) lost();
-  });
+  const connection = openDatabase(name, VERSION, createStores);
   const explained = explainedBy('IndexedDB');
   const commit = committer(connection);
   const { change, write } = groupCommit((batch) => explained('change', () => commit(batch)));
@@ -96,11 +93,8 @@ export function indexedDBStore(options: IndexedDBStoreOptions = {}): AtomicStore
       }),
     write,
     change,
-    onVanished(listener) {
-      losses.add(listener);
-      return () => void losses.delete(listener);
-    },
-    close: () => connection.close(),
+    onVanished: connection.onVanished,
+    close: connection.close,
   };
 }
 
