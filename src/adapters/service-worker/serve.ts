@@ -1,12 +1,14 @@
 import type { FetchOptions } from '../../client/standard.ts';
+import { systemHost } from '../../core/host.ts';
 import type { HoldfastFetch } from '../../core/pipeline.ts';
 import { SYNC_TAG } from '../../policies/outbox/options.ts';
 import type { Outbox } from '../../policies/outbox/outbox.ts';
+import { DeadlineError } from '../../primitives/clock.ts';
 import { ConfigurationError, isFailure } from '../../primitives/failure.ts';
 import { type Match, matches } from '../../primitives/request.ts';
 import { ofType, readSettings, urlMatchRule, withMethods } from '../../primitives/validate.ts';
+import { type EventLifetime, withinEventLifetime } from '../event-lifetime.ts';
 import { killSwitch } from './kill-switch.ts';
-import { drainInEvent, StillWaitingError } from './sync.ts';
 
 /** Which of a page's own `fetch` calls the worker responds to, and with which options. */
 export type WorkerRoute = FetchOptions & {
@@ -134,20 +136,40 @@ export function serviceWorker(options: ServiceWorkerOptions): void {
     }
   }
 
+  /** Sends the waiting entries, and settles before the browser ends the event; rejects if it should try again. */
   async function drain(outbox: Outbox, { lastChance }: Syncing): Promise<void> {
-    const isWanted = async (): Promise<boolean> => {
-      await known;
-      return !off.isOff;
-    };
     try {
-      await drainInEvent(outbox, isWanted);
+      await withinEventLifetime(TIME, systemHost, async (signal) => {
+        await known;
+        if (off.isOff) return;
+        const { left } = await outbox.flush({ signal });
+        if (left > 0 && (await canSend(outbox))) throw new StillWaitingError(`${left} writes still wait`);
+      });
     } catch (error) {
       // Asked for while it fires, it begins anew: three more tries, with the browser's own waits.
       if (lastChance) await scope.registration?.sync?.register(tag).catch(() => {});
-      if (error instanceof StillWaitingError && lastChance) return;
-      throw error;
+      const isLate = error instanceof DeadlineError;
+      if (lastChance && (isLate || error instanceof StillWaitingError)) return;
+      throw isLate ? new StillWaitingError('the time of the event is over', { cause: error }) : error;
     }
   }
+}
+
+/** Chromium gives an event three minutes and counts one that it has to end as failed. */
+const TIME: EventLifetime = { begin: 150_000, end: 170_000 };
+
+/** Entries are left that can be sent later: the browser should wake the worker again. */
+class StillWaitingError extends Error {
+  override name = 'StillWaitingError';
+}
+
+/** Whether a lane is neither paused nor stopped: waking the worker again changes nothing about those. */
+async function canSend(outbox: Outbox): Promise<boolean> {
+  const [{ paused }, lanes] = await Promise.all([outbox.counts(), outbox.lanes()]);
+  return (
+    paused === undefined &&
+    lanes.some(({ waiting, paused, stoppedBy }) => waiting > 0 && !paused && stoppedBy === undefined)
+  );
 }
 
 /** Nothing was kept, and nothing was sent. */
