@@ -11,15 +11,15 @@ export {
   type OutboxObjectState,
   outboxObject,
 } from './adapters/cloudflare/outbox-object.ts';
-export type { OutboxQueueOptions } from './adapters/cloudflare/queue/options.ts';
-export { type OutboxQueue, outboxQueue } from './adapters/cloudflare/queue/outbox-queue.ts';
 export type {
   DeadLetters,
   QueueBatch,
   QueuedWrite,
   QueueMessage,
   QueueProducer,
-} from './adapters/cloudflare/queue/types.ts';
+} from './adapters/cloudflare/queue/message.ts';
+export type { OutboxQueueOptions } from './adapters/cloudflare/queue/options.ts';
+export { type OutboxQueue, outboxQueue } from './adapters/cloudflare/queue/outbox-queue.ts';
 export {
   type DurableObjectStoreOptions,
   durableObjectStore,

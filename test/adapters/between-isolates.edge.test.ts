@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import type { SyncMessage } from '../../src/adapters/cloudflare/coordinator-object.ts';
 import { coordinator } from '../../src/adapters/cloudflare/coordinator-object.ts';
-import type { SyncMessage } from '../../src/adapters/cloudflare/protocol.ts';
 import { type BetweenIsolatesOptions, betweenIsolates } from '../../src/cloudflare.ts';
 import type { Clock, Policy } from '../../src/core/contract.ts';
 import type { HoldfastEvent } from '../../src/core/events.ts';

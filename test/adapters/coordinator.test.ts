@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import type { SyncMessage } from '../../src/adapters/cloudflare/coordinator-object.ts';
 import { coordinator } from '../../src/adapters/cloudflare/coordinator-object.ts';
-import type { SyncMessage } from '../../src/adapters/cloudflare/protocol.ts';
 import type { SharedState } from '../../src/policies/breaker/sharing.ts';
 
 const KEY = 'https://api.example.com';

@@ -2,7 +2,7 @@ import type { SharedState, Sharing } from '../../policies/breaker/sharing.ts';
 import { ConfigurationError } from '../../primitives/failure.ts';
 import type { Duration } from '../../primitives/units.ts';
 import { positiveDuration, readSettings, wellFormedString, withMethods } from '../../primitives/validate.ts';
-import type { SyncMessage } from './protocol.ts';
+import type { SyncMessage } from './coordinator-object.ts';
 import { type SyncClient, syncClient } from './sync-client.ts';
 
 /** The used part of a `DurableObjectNamespace`: a binding to the class that `coordinatorObject` made. */

@@ -3,7 +3,7 @@ import type { SharedState } from '../../policies/breaker/sharing.ts';
 import { DeadlineError, withDeadline } from '../../primitives/clock.ts';
 import { ConfigurationError } from '../../primitives/failure.ts';
 import { LruMap } from '../../primitives/lru.ts';
-import { MAX_STATES, placeOf, readSyncMessage, type SyncMessage, sent } from './protocol.ts';
+import { MAX_STATES, placeOf, readSyncMessage, type SyncMessage, sent } from './coordinator-object.ts';
 
 /** How long the coordinator may take to reply, in ms. */
 const TIMEOUT = 2_000;

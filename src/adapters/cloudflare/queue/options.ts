@@ -13,7 +13,7 @@ import {
   wellFormedString,
   withMethods,
 } from '../../../primitives/validate.ts';
-import type { DeadLetters, QueuedWrite, QueueProducer } from './types.ts';
+import type { DeadLetters, QueuedWrite, QueueProducer } from './message.ts';
 
 export interface OutboxQueueOptions {
   /** The binding of the queue. */

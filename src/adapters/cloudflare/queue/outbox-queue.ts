@@ -8,9 +8,18 @@ import { classifyError, classifyResponse, type SendOutcome } from '../../../poli
 import { isFailure } from '../../../primitives/failure.ts';
 import { forEachConcurrently } from '../../../primitives/locks.ts';
 import type { AcceptedWrite } from '../outbox-object.ts';
-import { deleteBody, deserializeWrite, isWriteMessage, messageOf, readWriteMessage } from './message.ts';
+import {
+  deleteBody,
+  deserializeWrite,
+  isWriteMessage,
+  messageOf,
+  type QueueBatch,
+  type QueuedWrite,
+  type QueueMessage,
+  readWriteMessage,
+  type WriteMessage,
+} from './message.ts';
 import { type OutboxQueueOptions, readQueueOptions, readWrite } from './options.ts';
-import type { QueueBatch, QueuedWrite, QueueMessage, WriteMessage } from './types.ts';
 
 export interface OutboxQueue {
   /**
