@@ -1,7 +1,6 @@
-import { createAborter, Follower, follow } from '../primitives/abort.ts';
+import { createAborter, Follower, follow, type ShutdownSignal } from '../primitives/abort.ts';
 import { addFacts, isFailure } from '../primitives/failure.ts';
 import type { LazyRequest } from '../primitives/request.ts';
-import type { ShutdownSignal } from '../primitives/shutdown-signal.ts';
 import { type BodyWatcher, dropBody, type WatchedBody } from './body/body.ts';
 import { declaredBodySize } from './body/request-body.ts';
 import { isOwned, watchBody } from './body/watched-response.ts';

@@ -1,7 +1,6 @@
-import { createAborter } from '../primitives/abort.ts';
+import { createAborter, ShutdownSignal } from '../primitives/abort.ts';
 import { Emitter, notify } from '../primitives/emitter.ts';
 import { type Match, matches, originOf } from '../primitives/request.ts';
-import { ShutdownSignal } from '../primitives/shutdown-signal.ts';
 import { expected, isObject, ofType, urlMatchRule, wellFormedString } from '../primitives/validate.ts';
 import { checkOptions, checkPlace, knownOf, settledOptions } from './call-options.ts';
 import {

@@ -1,4 +1,28 @@
-import { Link } from './linked-list.ts';
+/** A place in a circular list, or the list itself. To join and to leave costs no memory, unlike in a `Set`. */
+export class Link {
+  /** Alone, it is its own neighbour. */
+  before: this = this;
+  after: this = this;
+
+  get isAlone(): boolean {
+    return this.after === this;
+  }
+
+  /** Joins at the end. */
+  join(list: this): void {
+    this.before = list.before;
+    this.after = list;
+    this.before.after = this;
+    list.before = this;
+  }
+
+  leave(): void {
+    this.before.after = this.after;
+    this.after.before = this.before;
+    this.before = this;
+    this.after = this;
+  }
+}
 
 /** A signal of our own that others may follow without an event listener, which costs ten times as much. */
 export interface Aborter {
@@ -80,4 +104,38 @@ export function follow(signal: AbortSignal, aborted: (reason: unknown) => void):
   const follower = new Follower(signal, { aborted });
   follower.begin();
   return () => follower.leave();
+}
+
+/**
+ * The end of a pipeline. Its signal is made at first use: a Worker may make none while it starts, and one that was made
+ * for one request is of no use to another.
+ */
+export class ShutdownSignal {
+  readonly #listeners = new Set<(reason: unknown) => void>();
+  #aborter: Aborter | undefined;
+  #end: { readonly reason: unknown } | undefined;
+
+  get isClosed(): boolean {
+    return this.#end !== undefined;
+  }
+
+  get signal(): AbortSignal {
+    this.#aborter ??= createAborter();
+    if (this.#end) this.#aborter.abort(this.#end.reason);
+    return this.#aborter.signal;
+  }
+
+  /** @returns ends the subscription. */
+  subscribe(listener: (reason: unknown) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  close(reason: unknown): void {
+    if (this.#end) return;
+    this.#end = { reason };
+    this.#aborter?.abort(reason);
+    for (const listener of this.#listeners) listener(reason);
+    this.#listeners.clear();
+  }
 }

@@ -1,5 +1,4 @@
-import { follow } from './abort.ts';
-import { Link } from './linked-list.ts';
+import { follow, Link } from './abort.ts';
 
 /** Timers beyond this fire at once (HTML, "timer initialization steps": a signed 32-bit number). */
 const LONGEST = 2 ** 31 - 1;
