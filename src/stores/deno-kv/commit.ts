@@ -87,16 +87,14 @@ export function commitsTo(
     for (const [key, change] of changes) {
       const before = records.get(key);
       const after = await recordAfter(change, before, outgoing);
-      const item = await keys.item(key);
+      const last = await hashedName(key);
+      const item = [...keys.items, last];
       if (after) mutations.push({ key: item, value: writtenRecord(after) });
       else if (before) mutations.push({ key: item });
       for (const by of ['group', 'collection'] as const) {
         const [from, to] = [before?.item[by], after?.item[by]];
         if (from === to) continue;
-        const keyIn = async (name: string): Promise<Key> => [
-          ...(await keys.members({ by, name })),
-          await hashedName(key),
-        ];
+        const keyIn = async (name: string): Promise<Key> => [...(await keys.members({ by, name })), last];
         if (from !== undefined) mutations.push({ key: await keyIn(from) });
         if (to !== undefined) mutations.push({ key: await keyIn(to), value: to });
       }

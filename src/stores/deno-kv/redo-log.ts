@@ -13,7 +13,7 @@ const MOST = { mutations: 990, keys: 70_000, bytes: 780_000 };
 const UPLOADS = 90;
 
 /** Changes with every commit: a decision is valid while this is the same. */
-export interface State {
+interface State {
   /** Of the entries as they are written. */
   readonly version: number;
   /** A change that is made, and of which some may not be written yet. */
