@@ -111,15 +111,18 @@ export interface Transaction<T> {
 
 const METHODS = ['get', 'body', 'range', 'rangeWithBodies', 'write', 'close'] as const;
 
-export const storeRule: Rule<Store> = withMethods('a store', ...METHODS);
+// Functions, because esbuild keeps a call with a spread even if its result is not used.
+export const storeRule: Rule<Store> = (value, option) =>
+  withMethods<Store>('a store', ...METHODS)(value, option);
 
-export const atomicStoreRule: Rule<AtomicStore> = withMethods(
-  'a store with atomic changes',
-  ...METHODS,
-  'groups',
-  'count',
-  'change',
-);
+export const atomicStoreRule: Rule<AtomicStore> = (value, option) =>
+  withMethods<AtomicStore>(
+    'a store with atomic changes',
+    ...METHODS,
+    'groups',
+    'count',
+    'change',
+  )(value, option);
 
 /** After every key that begins with `prefix`. */
 export const prefixEnd = (prefix: string): string => `${prefix}\uffff`;
@@ -151,7 +154,7 @@ export interface Cipher {
   hashKey(text: string): Promise<string>;
 }
 
-export const cipherRule: Rule<Cipher> = withMethods(
+export const cipherRule: Rule<Cipher> = /* @__PURE__ */ withMethods(
   'a cipher such as encryptWith(key) makes',
   'encrypt',
   'decrypt',

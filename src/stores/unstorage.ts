@@ -108,7 +108,7 @@ export function unstorageStore(storage: Unstorage, options: UnstorageStoreOption
   };
 }
 
-const storageRule = withMethods<Unstorage>(
+const storageRule = /* @__PURE__ */ withMethods<Unstorage>(
   'a storage that createStorage({ driver }) has made',
   'getItem',
   'setItem',

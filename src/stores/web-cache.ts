@@ -120,7 +120,7 @@ export function webCacheStore(
   };
 }
 
-const cacheRule = withMethods<WebCache>(
+const cacheRule = /* @__PURE__ */ withMethods<WebCache>(
   "a cache such as caches.default, or a function that opens one, such as () => caches.open('copies')",
   'match',
   'put',

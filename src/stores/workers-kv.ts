@@ -134,7 +134,7 @@ export function workersKVStore(namespace: WorkersKV, options: WorkersKVStoreOpti
 
 type Listed = WorkersKVPage['keys'][number];
 
-const bindingRule = withMethods<WorkersKV>(
+const bindingRule = /* @__PURE__ */ withMethods<WorkersKV>(
   'a KV namespace, such as env.CACHE',
   'getWithMetadata',
   'put',

@@ -48,7 +48,7 @@ const TRIES = 10_000;
 
 const EXPECTED = 'an open Deno.Kv, or a function that opens one';
 
-const kvRule = withMethods<DenoKv>(EXPECTED, 'getMany', 'list', 'atomic', 'close');
+const kvRule = /* @__PURE__ */ withMethods<DenoKv>(EXPECTED, 'getMany', 'list', 'atomic', 'close');
 
 export type KvConnection = ReturnType<typeof kvConnection>;
 
