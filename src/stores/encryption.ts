@@ -16,7 +16,7 @@ export interface EncryptionKey {
 /** NIST SP 800-38D, 8.2.2: 96 random bits, new for every record. */
 const IV = 12;
 
-const utf8 = new TextEncoder();
+const utf8 = /* @__PURE__ */ new TextEncoder();
 
 /**
  * Encrypts records with AES-GCM (256 or 128 bits), each bound to its key. Not encrypted: how large a record is and when it was

@@ -57,7 +57,7 @@ export interface MetricsOptions {
   readonly host?: Partial<Host>;
 }
 
-const share = between(0, 1);
+const share = /* @__PURE__ */ between(0, 1);
 
 const thresholds: Rule<Partial<Record<keyof Thresholds, number | undefined>>> = (value, option) =>
   readSettings(

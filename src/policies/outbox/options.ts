@@ -134,8 +134,12 @@ const storedHeader =
     if (!carriesCredentials(name)) return name;
     throw new ConfigurationError(option, value, allowed);
   };
-const keptHeader = storedHeader('credentials are not written to disk: `authorize` puts them back');
-const keyHeader = storedHeader('expected no header of credentials: the key is written to disk');
+const keptHeader = /* @__PURE__ */ storedHeader(
+  'credentials are not written to disk: `authorize` puts them back',
+);
+const keyHeader = /* @__PURE__ */ storedHeader(
+  'expected no header of credentials: the key is written to disk',
+);
 
 const delivery = /* @__PURE__ */ oneOf<DeliveryGuarantee>('at-least-once', 'at-most-once');
 
@@ -209,11 +213,11 @@ const coalesce: Rule<Coalesce> = (value, option) => {
 };
 
 const callTable = /* @__PURE__ */ settingsTable({
-  lane: [undefined, named(LONGEST_LANE)],
-  id: [undefined, named(LONGEST_ID)],
+  lane: [undefined, /* @__PURE__ */ named(LONGEST_LANE)],
+  id: [undefined, /* @__PURE__ */ named(LONGEST_ID)],
   coalesce: [undefined, coalesce],
   expiresAfter: [undefined, durationOrFalse],
-  blockLaneOnFailure: [undefined, ofType<boolean>('boolean')],
+  blockLaneOnFailure: [undefined, /* @__PURE__ */ ofType<boolean>('boolean')],
   delivery: [undefined, delivery],
   optimisticResult: [undefined, (value: unknown) => value],
   meta: [
