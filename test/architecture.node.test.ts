@@ -129,6 +129,17 @@ describe('a folder and a file can be read at once', () => {
   });
 });
 
+test('a call at the top of a file is marked as pure, so that bundles can leave it out', () => {
+  const calls = files.flatMap((file) =>
+    [
+      ...readFileSync(join(SRC, file), 'utf8').matchAll(
+        /^(?:export )?const \w+(?::[^=\n]+)? = [a-z]\w*(?:<.*>)?\(.*/gm,
+      ),
+    ].map(([line]) => `${file}: ${line}`),
+  );
+  expect(calls).toEqual([]);
+});
+
 test('the package has two dependencies', () => {
   const { dependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as { dependencies: object };
   expect(Object.keys(dependencies).sort()).toEqual(['idb-keyval', 'ky']);
