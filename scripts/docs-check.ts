@@ -1,7 +1,7 @@
 /**
- * Holds the documentation to its word: links lead somewhere, code compiles, every export has a page, sentences are short
- * and words are those of the glossary. `--pages` prints the share of long
- * sentences of each page, `--write` updates the files that pages show.
+ * Holds the documentation to its word: links lead somewhere, tables are whole, code compiles, every export has a page,
+ * sentences are short and words are those of the glossary. `--pages` prints the share of long sentences of each page, `--write`
+ * updates the files that pages show.
  */
 import { parseArgs } from 'node:util';
 import { deno } from '../test/runtimes/installed.ts';
@@ -13,6 +13,7 @@ import { deadLinks } from './docs/links.ts';
 import { type Page, readPages } from './docs/pages.ts';
 import { LONG_SHARE, type Reading, read, shareOf } from './docs/prose.ts';
 import { outdatedFiles, writeFiles } from './docs/shown.ts';
+import { brokenTables } from './docs/tables.ts';
 
 const { values: asked } = parseArgs({ options: { pages: { type: 'boolean' }, write: { type: 'boolean' } } });
 
@@ -24,6 +25,7 @@ if (asked.pages) for (const reading of readings) console.log(summary(reading));
 
 const problems = [
   ...deadLinks(pages),
+  ...brokenTables(pages),
   ...outdatedFiles(pages),
   ...brokenCode([...pages, ...examples]),
   ...(deno ? brokenInDeno(deno, pages) : []),
