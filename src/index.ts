@@ -141,9 +141,9 @@ export type {
   WarmOptions,
   WarmReport,
 } from './policies/cache/admin.ts';
+export { UserChangedError } from './policies/cache/background.ts';
 export type { StaleCache } from './policies/cache/cache.ts';
 export type { CacheMode, CallStaleCache, StaleCacheOptions } from './policies/cache/options.ts';
-export { UserChangedError } from './policies/cache/revalidate.ts';
 export { type DedupeOptions, dedupe } from './policies/dedupe.ts';
 export { type FailoverOptions, failover } from './policies/failover.ts';
 export {

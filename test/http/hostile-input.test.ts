@@ -16,7 +16,7 @@ import { matchesVary, varying, varyingNames } from '../../src/http/vary.ts';
 import { optionsFromEnv } from '../../src/observability/env.ts';
 import { redact, redactText, redactUrl } from '../../src/observability/log/redact.ts';
 import { isSendable } from '../../src/policies/auth/schemes.ts';
-import { invalidatedBy } from '../../src/policies/cache/invalidate.ts';
+import { invalidatedBy } from '../../src/policies/cache/origin-request.ts';
 import { milliseconds } from '../../src/primitives/units.ts';
 
 /** Headers in which every field has this value, also one that no platform would let through. */

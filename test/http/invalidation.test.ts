@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { isSafe } from '../../src/http/idempotency.ts';
-import { invalidatedBy } from '../../src/policies/cache/invalidate.ts';
+import { invalidatedBy } from '../../src/policies/cache/origin-request.ts';
 import { type ResponseFields, requestOf, responseOf } from './messages.ts';
 
 const URL_ = 'https://example.com/orders/7?a=b';

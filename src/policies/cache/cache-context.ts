@@ -1,18 +1,16 @@
+import { createResponse } from '../../core/body/response.ts';
 import type { Call, Handler, Host, PipelineContext } from '../../core/contract.ts';
 import type { HoldfastEvent } from '../../core/events.ts';
 import { systemHost } from '../../core/host.ts';
+import { SOURCE_HEADER } from '../../core/outcome.ts';
 import { currentPartition } from '../../core/user.ts';
-import type { RequestDirectives } from '../../http/cache-control.ts';
 import { ageOf } from '../../http/freshness.ts';
-import { type Reuse, reuseOf } from '../../http/reuse.ts';
 import type { Channel } from '../../primitives/broadcast.ts';
 import type { CacheSettings, CallSettings } from './options.ts';
-import { Silences } from './silence.ts';
 import { CacheStore } from './store/cache-store.ts';
-import { openCacheChannel } from './store/channel.ts';
+import { openCacheChannel } from './store/changes.ts';
 import type { CachedResponse } from './store/entry.ts';
 import { GuardedStore, WRITE_TIMEOUT } from './store/guarded-store.ts';
-import { fromCache, type ServeReason } from './to-response.ts';
 
 /** Counts since the cache was made. */
 export interface CacheStats {
@@ -36,14 +34,6 @@ export interface Asker {
   readonly call: Call;
 }
 
-/** A read as the cache sees it. */
-export interface Read extends Asker {
-  readonly wanted: RequestDirectives;
-  readonly own: CallSettings;
-  /** A fresh cached response is a response, and the origin need not be asked. */
-  readonly isServed: boolean;
-}
-
 /** State of a read on its way to the origin, or of a request of the cache's own. */
 export interface Revalidation {
   /** The cached response to revalidate. */
@@ -56,12 +46,21 @@ export interface Revalidation {
   readonly own?: CallSettings;
 }
 
+/** Why a cached response is served. */
+export interface ServeReason {
+  /** The origin has just confirmed it. */
+  readonly confirmed?: boolean;
+  /** The origin's failure: a status, an error, or `'silence'`. */
+  readonly cause?: unknown;
+  /** Whether a request was sent at all. */
+  readonly forwarded?: boolean;
+}
+
 /** The store, the statistics and the events of one cache, for all pipelines that use it. */
 export class Cache {
   readonly settings: CacheSettings;
   readonly store: CacheStore;
   readonly guarded: GuardedStore;
-  readonly silences = new Silences();
   readonly stats: CacheStats = {
     hits: 0,
     stale: 0,
@@ -177,16 +176,6 @@ export class Cache {
     );
   }
 
-  /** How a cached response may be used. */
-  reuse(cached: CachedResponse, { wanted, own: { mode, maxStale, disregard } }: Read): Reuse {
-    const { now } = this;
-    const whileRevalidating = mode === 'stale-while-revalidate' ? maxStale : 0;
-    // If the clock was set back, the age is unknown.
-    const doubtful = cached.doubtful || now < cached.freshness.receivedAt;
-    const validity = { doubtful, invalidated: cached.invalidated };
-    return reuseOf(cached.freshness, now, wanted, { maxStale, whileRevalidating, disregard }, validity);
-  }
-
   /**
    * Makes a response of a cached one.
    *
@@ -210,9 +199,26 @@ export class Cache {
     const source = why.confirmed || ttl > 0 ? 'cache' : 'stale';
     const cause = 'cause' in why && { cause: why.cause };
     this.stats[why.confirmed ? 'confirmed' : source === 'cache' && !cause ? 'hits' : 'stale']++;
-    emitCallEvent(call, { type: 'cache-served', url, source, age: Math.floor(age / 1000), ...cause });
-    return fromCache(cached, body, { ...why, age, ttl, source });
+    emitCallEvent(call, { type: 'cache-served', url, source, age: seconds(age), ...cause });
+    const headers = new Headers(cached.headers);
+    // A confirmed response counts as just sent (RFC 9111, 5.1).
+    if (why.confirmed) headers.delete('age');
+    else headers.set('age', `${seconds(age)}`);
+    // An unclosed string would swallow our member.
+    if ((headers.get('cache-status')?.split('"').length ?? 1) % 2 === 0) headers.delete('cache-status');
+    headers.append('cache-status', cacheStatus(why, ttl));
+    headers.set(SOURCE_HEADER, source);
+    return createResponse(body, cached.response.response, headers);
   }
+}
+
+const seconds = (ms: number): number => Math.floor(ms / 1000);
+
+/** RFC 9211, 2: either a hit, or the reason for forwarding and the outcome. A negative ttl means stale. */
+function cacheStatus({ confirmed, cause, forwarded }: ServeReason, ttl: number): string {
+  const status = confirmed ? 304 : cause;
+  const sent = `fwd=${ttl > 0 ? 'request' : 'stale'}${typeof status === 'number' ? `; fwd-status=${status}` : ''}`;
+  return `holdfast; ${confirmed || forwarded ? sent : 'hit'}; ttl=${seconds(ttl)}`;
 }
 
 /** An event without the facts of the call. */

@@ -6,11 +6,11 @@ import type { Store } from '../../core/store.ts';
 import { signsOut, usersOf } from '../../core/user.ts';
 import { singleFlight } from '../dedupe.ts';
 import { type CacheManagement, createCacheApi } from './admin.ts';
+import { Silences } from './background.ts';
 import { Cache } from './cache-context.ts';
 import { isRead, modes } from './modes.ts';
 import { readCacheOptions, type StaleCacheOptions } from './options.ts';
 import { originRequest } from './origin-request.ts';
-import { revalidator } from './revalidate.ts';
 
 export interface StaleCache extends Stage, CacheManagement {}
 
@@ -24,10 +24,11 @@ export interface StaleCache extends Stage, CacheManagement {}
 export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Store): StaleCache {
   const settings = readCacheOptions(options, options.store ?? defaultStore());
   const cache = new Cache(settings);
+  const silences = new Silences();
   const manage = createCacheApi(cache);
 
   const outer: Stage = {
-    ...modes(cache, revalidator(cache)),
+    ...modes(cache, silences),
     attach(pipeline, inside) {
       cache.attach(pipeline, stageHandler(outer, inside, pipeline, { Run: DetachableRun }));
     },
@@ -37,7 +38,7 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
     needsPartition: true,
     brings: { compose: composeWrappers, Run: DetachableRun, users: usersOf },
     signOut: signsOut(async ({ partition }) => ({ cached: await manage.clear({ partition }) })),
-    stages: [policy, sharing(cache), originRequest(cache)].map((each) => named('staleCache', each)),
+    stages: [policy, sharing(cache), originRequest(cache, silences)].map((each) => named('staleCache', each)),
   });
 }
 

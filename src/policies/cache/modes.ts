@@ -1,18 +1,18 @@
 import { dropBody } from '../../core/body/body.ts';
-import type { Call, PipelineContext } from '../../core/contract.ts';
-import { NetworkError, TimeoutError } from '../../core/errors.ts';
+import { createResponse, responseMetadata } from '../../core/body/response.ts';
+import type { PipelineContext } from '../../core/contract.ts';
+import { NetworkError } from '../../core/errors.ts';
 import { allowsFallback, sourceOf } from '../../core/outcome.ts';
 import { type Run, type Stage, stage } from '../../core/stage.ts';
-import { isOwnValidation, parseRequestDirectives } from '../../http/cache-control.ts';
-import { byteRange } from '../../http/range.ts';
+import { isOwnValidation, parseRequestDirectives, type RequestDirectives } from '../../http/cache-control.ts';
+import { type ByteRange, byteRange } from '../../http/range.ts';
+import { type Reuse, reuseOf } from '../../http/reuse.ts';
 import { type Category, isFailure } from '../../primitives/failure.ts';
 import { memoized } from '../../primitives/validate.ts';
-import type { Cache, Read, Revalidation } from './cache-context.ts';
-import { readCallOptions } from './options.ts';
-import type { Revalidator } from './revalidate.ts';
-import { LOST } from './silence.ts';
+import { drained, limitBackground, revalidator, type Silences } from './background.ts';
+import type { Asker, Cache, Revalidation, ServeReason } from './cache-context.ts';
+import { type CallSettings, readCallOptions } from './options.ts';
 import { type CachedResponse, isImmutable } from './store/entry.ts';
-import { partOf, type ServeReason } from './to-response.ts';
 
 /** RFC 5861, 4: these count as no response. */
 const UNANSWERED = [500, 502, 503, 504];
@@ -22,8 +22,13 @@ const UNREACHED: readonly Category[] = ['network', 'timeout', 'circuit-open', 'c
 /** The cause of a cached response while the request is still under way. */
 const SILENCE: ServeReason = { cause: 'silence', forwarded: true };
 
-/** How long the body of a request that no caller waits for may be silent, in ms: there is time, but not for ever. */
-const SILENT_BODY = 120_000;
+/** A read as the cache sees it. */
+interface Read extends Asker {
+  readonly wanted: RequestDirectives;
+  readonly own: CallSettings;
+  /** A fresh cached response is a response, and the origin need not be asked. */
+  readonly isServed: boolean;
+}
 
 /** A read on its way to the origin; or a request that no caller waits for. */
 interface Flight extends Revalidation {
@@ -37,18 +42,29 @@ interface Flight extends Revalidation {
 }
 
 /** The stage that knows the caller: decides between the cached response and the origin. */
-export function modes(cache: Cache, { revalidate, probe }: Revalidator): Stage {
-  const { silences } = cache;
+export function modes(cache: Cache, silences: Silences): Stage {
+  const { revalidate, probe } = revalidator(cache, silences);
   const callOptions = memoized((own) => readCallOptions(own, cache.settings));
 
   /** Whether the cache is read before the request is sent. */
   const looksFirst = ({ wanted, isServed }: Read): boolean =>
     !wanted.noStore && !wanted.reload && (isServed || cache.settings.validators === 'own');
 
+  /** How a cached response may be used. */
+  const reuse = (cached: CachedResponse, { wanted, own: { mode, maxStale, disregard } }: Read): Reuse => {
+    const { now } = cache;
+    const { freshness, invalidated } = cached;
+    const whileRevalidating = mode === 'stale-while-revalidate' ? maxStale : 0;
+    // If the clock was set back, the age is unknown.
+    const doubtful = cached.doubtful || now < freshness.receivedAt;
+    const allowed = { maxStale, whileRevalidating, disregard };
+    return reuseOf(freshness, now, wanted, allowed, { doubtful, invalidated });
+  };
+
   /** The cached response that may take the place of the origin's. */
   const usable = async (read: Read): Promise<CachedResponse | undefined> => {
     const cached = read.wanted.noStore ? undefined : await cache.find(read);
-    return cached && cache.reuse(cached, read) !== 'when-confirmed' ? cached : undefined;
+    return cached && reuse(cached, read) !== 'when-confirmed' ? cached : undefined;
   };
 
   /** Serves a cached response, or the one that has replaced it in between. */
@@ -74,19 +90,17 @@ export function modes(cache: Cache, { revalidate, probe }: Revalidator): Stage {
     cached: CachedResponse,
     isSilent: boolean,
   ): Promise<Response | undefined> => {
-    const { call, wanted, isServed } = read;
-    const reuse = cache.reuse(cached, read);
-    const isBehind = reuse === 'while-revalidating' && isServed && !wanted.onlyIfCached;
-    if (isBehind || (reuse === 'as-is' && (isServed || isImmutable(cached)))) {
+    const { wanted, isServed } = read;
+    const use = reuse(cached, read);
+    const isBehind = use === 'while-revalidating' && isServed && !wanted.onlyIfCached;
+    if (isBehind || (use === 'as-is' && (isServed || isImmutable(cached)))) {
       const response = await cache.serve(cached, read);
       if (response && isBehind) revalidate(pipeline, cached, read);
       return response;
     }
-    if (!isSilent || reuse === 'when-confirmed' || cached.invalidated) return undefined;
+    if (!isSilent || use === 'when-confirmed' || cached.invalidated) return undefined;
     const response = await give(cached, read, { cause: 'silence' });
-    // One request at a time finds out whether the origin still is silent.
-    const ended = response && call.host.connectivity.state && silences.probe(call);
-    if (ended) call.waitUntil(probe(pipeline, cached, read).finally(ended));
+    if (response) probe(pipeline, cached, read);
     return response;
   };
 
@@ -100,7 +114,7 @@ export function modes(cache: Cache, { revalidate, probe }: Revalidator): Stage {
     const cached = await cache.find(read);
     // The bytes of a part are counted in the coding, which the platform has taken off.
     if (cached?.response.response.status !== 200 || cached.headers.has('content-encoding')) return undefined;
-    if (cache.reuse(cached, read) !== 'as-is' || !(isServed || isImmutable(cached))) return undefined;
+    if (reuse(cached, read) !== 'as-is' || !(isServed || isImmutable(cached))) return undefined;
     const range = byteRange(request.headers.get('range') ?? '', cached.size);
     const whole = range && (await cache.serve(cached, read));
     return whole && partOf(whole, range, cached.size);
@@ -164,7 +178,12 @@ export function modes(cache: Cache, { revalidate, probe }: Revalidator): Stage {
         flight.ended = resolve;
       });
       call.waitUntil(work.then(ended));
-      bound(run, level, flight);
+      const { release } = flight;
+      const cancel = limitBackground(run, level);
+      flight.release = () => {
+        cancel();
+        release?.();
+      };
       run.respondEarly(response, level);
     };
     run.limit(own.respondAfter, () => void silent().catch(() => {}));
@@ -180,7 +199,7 @@ export function modes(cache: Cache, { revalidate, probe }: Revalidator): Stage {
       const { call, method } = run;
       if (call.isSignedOut || !isRead(method)) return undefined;
       const revalidation = cache.revalidationOf(call);
-      if (revalidation?.isBackground) return bound(run, run.level, {});
+      if (revalidation?.isBackground) return { release: limitBackground(run, run.level) };
       const { request } = run;
       // Only the platform checks integrity, and only of network responses.
       const { mode, integrity } = request;
@@ -225,43 +244,19 @@ export function modes(cache: Cache, { revalidate, probe }: Revalidator): Stage {
   });
 }
 
-/** Gives a request up that no caller waits for, if there is no response in time. */
-function bound(run: Run, level: number, flight: Flight): Flight {
-  const { call } = run;
-  const { release } = flight;
-  const giveUp = (): void => run.abandon(lost(call, LOST), level);
-  const cancel = call.host.clock.after(LOST, giveUp, { background: true });
-  flight.release = () => {
-    cancel();
-    release?.();
-  };
-  return flight;
-}
-
 function letGo(flight: Flight): void {
   flight.release?.();
   flight.release = undefined;
 }
 
-/** Reads a body that no caller wants, for the part of the cache that stores it. */
-function drained(run: Run, { body }: Response): Promise<undefined> {
-  const { call } = run;
-  const reader = body?.getReader();
-  let error: unknown;
-  const giveUp = (reason: unknown): void => {
-    error = reason;
-    reader?.cancel(reason).catch(() => {});
-  };
-  const read = async (): Promise<undefined> => {
-    for (let isDone = !reader; !isDone; ) {
-      const late = (): void => giveUp(lost(call, SILENT_BODY));
-      const cancel = call.host.clock.after(SILENT_BODY, late, { background: true });
-      const chunk = reader?.read().finally(cancel);
-      isDone = (await chunk)?.done !== false;
-    }
-    if (error) throw error;
-  };
-  return run.wait(Infinity, read(), giveUp);
+/** A part of a response (RFC 9110, 14.2). @param size Of the whole body, in bytes. */
+async function partOf(whole: Response, { first, last }: ByteRange, size: number): Promise<Response> {
+  const part = (await whole.blob()).slice(first, last + 1, whole.headers.get('content-type') ?? '');
+  const headers = new Headers(whole.headers);
+  headers.set('content-range', `bytes ${first}-${last}/${size}`);
+  headers.set('content-length', `${part.size}`);
+  const metadata = { ...responseMetadata(whole), status: 206, statusText: 'Partial Content' };
+  return createResponse(part, metadata, headers);
 }
 
 /** The response to a request that wants a cached response only, if there is none. @throws {NetworkError} for Fetch's own mode. */
@@ -276,9 +271,6 @@ function missing(read: Read): Response {
 const isOffline = (read: Read): NetworkError => new NetworkError('the host is offline', factsOf(read));
 
 const factsOf = ({ request, call: { id: callId, origin } }: Read) => ({ request, callId, origin });
-
-const lost = ({ id: callId, origin }: Call, ms: number): TimeoutError =>
-  new TimeoutError('total', ms, { callId, origin });
 
 const isUnreached = (error: unknown): boolean =>
   isFailure(error) &&

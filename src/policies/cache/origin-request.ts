@@ -1,64 +1,24 @@
 import { dropBody } from '../../core/body/body.ts';
-import { type Call, type PipelineContext, PUBLIC } from '../../core/contract.ts';
+import type { Call } from '../../core/contract.ts';
 import { type Leaving, type Run, type Stage, stage } from '../../core/stage.ts';
-import { parseRequestDirectives, type RequestDirectives } from '../../http/cache-control.ts';
-import { carriesCredentials } from '../../http/credentials.ts';
+import { parseRequestDirectives } from '../../http/cache-control.ts';
 import { isSafe } from '../../http/idempotency.ts';
 import { isOriginFailure } from '../../http/status.ts';
-import { isCrossOriginRedirect, isForbidden, isShareable, isStorable } from '../../http/storable.ts';
+import { isForbidden } from '../../http/storable.ts';
 import { compareWithHead, conditionsOf, mergeHeaders, validates } from '../../http/validation.ts';
-import { originOf } from '../../primitives/request.ts';
+import { isSignOfLife, type Silences } from './background.ts';
 import { type Cache, emitCallEvent, isCurrentPartition } from './cache-context.ts';
-import { afterWrite, clearsCache, invalidateUrls } from './invalidate.ts';
-import { isSignOfLife } from './silence.ts';
 import type { CachedResponse } from './store/entry.ts';
-import { createResponseStorer, type RequestTimes } from './store-response.ts';
-
-/** A read that the cache asks the origin for. */
-interface Exchange extends RequestTimes {
-  receivedAt: number;
-  readonly wanted: RequestDirectives;
-  /** It was sent with conditions of this cache. */
-  readonly isConditional: boolean;
-  /** A 304 was of no use. */
-  isRepeated: boolean;
-}
+import { createResponseStorer, type Exchange, invalidateUrls, isOfOneUser } from './store-response.ts';
 
 /**
- * The part of the cache that knows the origin: conditional requests, and storing responses. Several callers may share one
- * exchange.
+ * The part of the cache that knows the origin: conditional requests, and the effect of responses on cached ones. Several callers may
+ * share one exchange.
  */
-export function originRequest(cache: Cache): Stage {
-  const { store, guarded, silences } = cache;
-  const isOwn = cache.settings.validators === 'own';
-  const storeResponse = createResponseStorer(cache);
-
-  const keep = (run: Run, response: Response, of: Exchange): void => {
-    const { call, url } = run;
-    if (of.revalidation.cached) emitCallEvent(call, { type: 'cache-revalidated', url, changed: true });
-    if (!of.wanted.noStore) run.response = storeResponse(run.pipeline, response, call, of);
-  };
-
-  /** Updates the cache after a response. */
-  const learn = (run: Run, response: Response, of: Exchange): Leaving | undefined => {
-    const { request } = of;
-    const { call } = run;
-    if (isStorable(request, response)) {
-      // A failure with an explicit lifetime does not take the place of the response that stands in for it.
-      if (isOriginFailure(response.status) || response.status === 429)
-        return async () => {
-          const cached = of.revalidation.cached ?? (await run.wait(Infinity, cache.find({ request, call })));
-          if (!cached?.freshness.standsIn) keep(run, response, of);
-          return undefined;
-        };
-      keep(run, response, of);
-      return undefined;
-    }
-    // Also a 404, 410 or unstorable response replaces older ones. That of a captive portal does not.
-    return !isCrossOriginRedirect(request, response) && [200, 404, 410].includes(response.status)
-      ? () => invalidateUrls(cache, true, [run.url], call)
-      : undefined;
-  };
+export function originRequest(cache: Cache, silences: Silences): Stage {
+  const { store, guarded, settings } = cache;
+  const isOwn = settings.validators === 'own';
+  const learn = createResponseStorer(cache);
 
   const repeat = (run: Run, of: Exchange, request: Request): 'repeat' => {
     dropBody(run.response);
@@ -90,8 +50,7 @@ export function originRequest(cache: Cache): Stage {
     const { call } = run;
     const { request } = of;
     const isValid = validates(cached.headers, response.headers, namesOf(cached));
-    const mayKeep =
-      !isForbidden(response.headers) && !isOfOneUser(cache, run.pipeline, request, response, call);
+    const mayKeep = !isForbidden(response.headers) && !isOfOneUser(settings, run, request, response);
     const fresh =
       isValid && (await guarded.read('freshen', () => freshen(run, cached, response, of, mayKeep)));
     const copy = fresh ? await cache.serve(fresh, { request, call }, { confirmed: true }) : undefined;
@@ -121,9 +80,7 @@ export function originRequest(cache: Cache): Stage {
         return async () => repeat(run, of, new Request(request, { cache: 'reload', signal: null }));
     }
     // Responses stored for all users stay: a response to one user does not concern them.
-    return isOfOneUser(cache, run.pipeline, of.request, response, run.call)
-      ? undefined
-      : learn(run, response, of);
+    return isOfOneUser(settings, run, of.request, response) ? undefined : learn(run, response, of);
   };
 
   /** RFC 9111, 4.3.5: the response to a HEAD updates the cached responses, too. */
@@ -131,8 +88,8 @@ export function originRequest(cache: Cache): Stage {
     const { request } = of;
     const { call } = run;
     const { headers, status } = response;
-    if (status !== 200 || of.wanted.noStore) return undefined;
-    if (isOfOneUser(cache, run.pipeline, request, response, call)) return undefined;
+    if (status !== 200 || of.wanted.noStore || isOfOneUser(settings, run, request, response))
+      return undefined;
     const update = async (): Promise<unknown> => {
       const cached = await cache.find({ request, call });
       if (!cached) return undefined;
@@ -144,9 +101,33 @@ export function originRequest(cache: Cache): Stage {
     return () => run.wait(Infinity, guarded.attempt('freshen', update)) as Promise<undefined>;
   };
 
+  /** RFC 9111, 4.4: a write invalidates the cached responses of its URL. */
+  const written = (run: Run): Leaving | undefined => {
+    const { call, request, response } = run;
+    // A redirect that the platform does not let us see has a status of 0.
+    if (response && response.status < 400) {
+      const isGone = request.method === 'DELETE' || settings.invalidated === 'drop';
+      return () => invalidateUrls(cache, isGone, invalidatedBy(request, response), call);
+    }
+    // The origin may have processed a write that failed.
+    const isUnsure = response ? isOriginFailure(response.status) : run.isSent || call.attempts.length > 0;
+    if (!isUnsure) return undefined;
+    // Begun now: if the caller has gone, the stage does no work.
+    const done = guarded.inBackground('doubt', () => store.doubt(call.partition, run.url));
+    return () => guarded.waitFor('doubt', done) as Promise<undefined>;
+  };
+
+  /** Watches the attempts of a read, also those that a policy further in repeats. */
+  const watching =
+    (call: Call): Call['emit'] =>
+    (event) => {
+      if (event.type === 'attempt-ended' && isSignOfLife(event)) silences.alive(call);
+      call.emit?.(event);
+    };
+
   const left = (run: Run, of: Exchange | undefined): Leaving | undefined => {
     const { response, method } = run;
-    if (!of) return isSafe(method) ? undefined : afterWrite(cache, run);
+    if (!of) return isSafe(method) ? undefined : written(run);
     return response && (method === 'HEAD' ? head : get)(run, response, of);
   };
 
@@ -158,7 +139,7 @@ export function originRequest(cache: Cache): Stage {
       const { request } = run;
       const { cached } = revalidation;
       const now = call.host.clock.now();
-      run.call = cache.withRevalidation(undefined, call, { emit: silences.watching(call) });
+      run.call = cache.withRevalidation(undefined, call, { emit: watching(call) });
       const wanted = parseRequestDirectives(request);
       const isAsked = cached && isOwn && !wanted.reload && !cached.response.response.redirected;
       const conditions = isAsked ? conditionsOf(cached.headers) : [];
@@ -207,25 +188,23 @@ function isAlive({ attempts }: Call): boolean {
 
 const namesOf = ({ response: copy }: CachedResponse): string[] => copy.varying.map(([name]) => name);
 
-/** Whether a response in the partition of all users may be meant for one of them. */
-function isOfOneUser(
-  { settings }: Cache,
-  pipeline: PipelineContext,
-  request: Request,
-  { headers, url }: Response,
-  call: Call,
-): boolean {
-  if (call.partition !== PUBLIC) return false;
-  const ignored = settings.shared === 'ignore-authorization' ? 'authorization' : undefined;
-  const origins = [request.url, url].filter(Boolean).map(originOf);
-  const isAuthorized =
-    call.transport !== undefined ||
-    [...request.headers.keys()].some(carriesCredentials) ||
-    pipeline
-      .credentials(call.options)
-      .some((each) => origins.some((origin) => each.origins.includes(origin)));
-  // Only browsers have cookies to include; elsewhere some engines say so of every request.
-  const hasCookies =
-    request.headers.has('cookie') || (request.credentials === 'include' && globalThis.location !== undefined);
-  return !isShareable(headers, hasCookies || (isAuthorized && !ignored), ignored);
+/** The origin asks for the end of all that is stored (https://www.w3.org/TR/clear-site-data/). */
+const clearsCache = ({ headers }: Response): boolean =>
+  /"(cache|storage|\*)"/.test(headers.get('clear-site-data') ?? '');
+
+/**
+ * The URLs of which a write invalidates the cached responses (RFC 9111, 4.4): its own, where redirects led it, and those that its
+ * response names, where they are of the same origin.
+ */
+export function invalidatedBy(request: Request, response: Response): string[] {
+  // `response.url` counts only after a redirect: otherwise a policy has sent the request to a mirror.
+  const base = (response.redirected && response.url) || request.url;
+  const urls = new Set([request.url, base]);
+  for (const field of ['location', 'content-location']) {
+    const named = response.headers.get(field);
+    if (!named || !URL.canParse(named, base)) continue;
+    const url = new URL(named, base);
+    if (url.origin === new URL(base).origin) urls.add(url.href);
+  }
+  return [...urls];
 }

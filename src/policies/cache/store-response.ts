@@ -1,30 +1,47 @@
 import { concat } from '../../core/body/body.ts';
 import { responseMetadata } from '../../core/body/response.ts';
 import { ownBody } from '../../core/body/watched-response.ts';
-import type { Call, PipelineContext } from '../../core/contract.ts';
+import { type Call, PUBLIC } from '../../core/contract.ts';
+import type { Leaving, Run } from '../../core/stage.ts';
 import { isQuotaExceeded, type StoredBody } from '../../core/store.ts';
-import type { Times } from '../../http/freshness.ts';
-import { keptHeaders, minimumBodySize } from '../../http/storable.ts';
+import type { RequestDirectives } from '../../http/cache-control.ts';
+import { carriesCredentials } from '../../http/credentials.ts';
+import { isOriginFailure } from '../../http/status.ts';
+import {
+  isCrossOriginRedirect,
+  isShareable,
+  isStorable,
+  keptHeaders,
+  minimumBodySize,
+} from '../../http/storable.ts';
 import { varying } from '../../http/vary.ts';
 import { fnv1a } from '../../primitives/hash.ts';
+import { originOf } from '../../primitives/request.ts';
 import { type Cache, emitCallEvent, isCurrentPartition, type Revalidation } from './cache-context.ts';
-import { invalidateUrls } from './invalidate.ts';
+import type { CacheSettings } from './options.ts';
 import type { StoredResponse } from './store/entry.ts';
 import { WRITE_TIMEOUT } from './store/guarded-store.ts';
 
-/** A read that the cache asks the origin for. */
-export interface RequestTimes extends Times {
+/** A read that the cache asks the origin for. Wall times in ms. */
+export interface Exchange {
   /** As the caller made it. */
   readonly request: Request;
   readonly revalidation: Revalidation;
+  readonly wanted: RequestDirectives;
   /** The epoch when it was sent. */
   readonly epoch: number;
+  readonly requestedAt: number;
+  receivedAt: number;
+  /** It was sent with conditions of this cache. */
+  readonly isConditional: boolean;
+  /** A 304 was of no use. */
+  isRepeated: boolean;
 }
 
 /** How many bytes may wait for a slow store; further responses are not stored. */
 const WAITING = 50_000_000;
 
-/** @returns collects a body as the caller reads it, and stores it once it is complete. */
+/** @returns updates the cache after a response: stores it as the caller reads it, once it is complete, or deletes older ones. */
 export function createResponseStorer(cache: Cache) {
   const { settings, store, guarded } = cache;
   /** Bytes of bodies that are being written. */
@@ -34,13 +51,10 @@ export function createResponseStorer(cache: Cache) {
     copy: StoredResponse,
     body: Collector,
     call: Call,
-    { epoch, revalidation }: RequestTimes,
+    { epoch, revalidation }: Exchange,
   ): Promise<void> => {
     const whole = body.whole();
-    const hashed: StoredResponse = {
-      ...copy,
-      bodyHash: whole instanceof Uint8Array ? fnv1a(whole) : undefined,
-    };
+    const hashed = { ...copy, bodyHash: whole instanceof Uint8Array ? fnv1a(whole) : undefined };
     const put = () => store.put(hashed, whole, call.id, epoch);
     const kept = await put().catch(async (error) => {
       if (!isQuotaExceeded(error)) throw error;
@@ -57,21 +71,21 @@ export function createResponseStorer(cache: Cache) {
     cache.evicted(kept.evicted);
   };
 
-  return (pipeline: PipelineContext, response: Response, call: Call, asked: RequestTimes): Response => {
+  const storeResponse = ({ pipeline, call }: Run, response: Response, of: Exchange): Response => {
     const { partition } = call;
-    const { request } = asked;
+    const { request, requestedAt, receivedAt } = of;
     const { url } = request;
     // The browser sent the cookies of the user at that time, which may be another one now.
     const isOther =
       !isCurrentPartition(pipeline, partition) ||
       (call.userChanges ?? pipeline.userChanges()) !== pipeline.userChanges();
-    const least = minimumBodySize(response);
     // A hanging store must not fill the memory with pending writes.
     if (guarded.isSuspended) return response;
     if (isOther) {
       cache.discarded('other-user', url);
       return response;
     }
+    const least = minimumBodySize(response);
     const tooLarge = (): void => {
       cache.discarded('too-large', url);
       // An older response is not the origin's latest.
@@ -85,8 +99,8 @@ export function createResponseStorer(cache: Cache) {
     const copy: StoredResponse = {
       partition,
       url,
-      requestedAt: asked.requestedAt,
-      receivedAt: asked.receivedAt,
+      requestedAt,
+      receivedAt,
       response: responseMetadata(response),
       headers: keptHeaders(response.headers),
       varying: varying(response.headers.get('vary'), request, settings.vary),
@@ -108,7 +122,7 @@ export function createResponseStorer(cache: Cache) {
         else if (waiting + body.size <= WAITING) {
           waiting += body.size;
           const keep = () =>
-            write(copy, body, call, asked).finally(() => {
+            write(copy, body, call, of).finally(() => {
               waiting -= body.size;
             });
           return end(guarded.attempt('keep', keep, WRITE_TIMEOUT));
@@ -117,6 +131,72 @@ export function createResponseStorer(cache: Cache) {
       },
     });
   };
+
+  const keep = (run: Run, response: Response, of: Exchange): void => {
+    const { call, url } = run;
+    if (of.revalidation.cached) emitCallEvent(call, { type: 'cache-revalidated', url, changed: true });
+    if (!of.wanted.noStore) run.response = storeResponse(run, response, of);
+  };
+
+  return (run: Run, response: Response, of: Exchange): Leaving | undefined => {
+    const { request } = of;
+    const { call } = run;
+    if (!isStorable(request, response))
+      // Also a 404, 410 or unstorable response replaces older ones. That of a captive portal does not.
+      return !isCrossOriginRedirect(request, response) && [200, 404, 410].includes(response.status)
+        ? () => invalidateUrls(cache, true, [run.url], call)
+        : undefined;
+    // A failure with an explicit lifetime does not take the place of the response that stands in for it.
+    if (isOriginFailure(response.status) || response.status === 429)
+      return async () => {
+        const cached = of.revalidation.cached ?? (await run.wait(Infinity, cache.find({ request, call })));
+        if (!cached?.freshness.standsIn) keep(run, response, of);
+        return undefined;
+      };
+    keep(run, response, of);
+    return undefined;
+  };
+}
+
+/**
+ * Invalidates or deletes the cached responses of some URLs, for as long as a caller may wait. Invalidated ones may still stand in for
+ * a failing origin.
+ */
+export async function invalidateUrls(
+  { guarded, store }: Cache,
+  isGone: boolean,
+  urls: readonly string[],
+  { partition, emit }: Call,
+): Promise<undefined> {
+  const operation = isGone ? 'delete' : 'invalidate';
+  const one = async (url: string): Promise<void> => {
+    const entries = await guarded.attempt(operation, () => store[operation](partition, url));
+    const type = isGone ? 'cache-forgotten' : 'cache-invalidated';
+    if (entries) emit?.({ type, url, partition, entries });
+  };
+  await Promise.all(urls.map(one));
+}
+
+/** Whether a response in the partition of all users may be meant for one of them. */
+export function isOfOneUser(
+  { shared }: CacheSettings,
+  { pipeline, call }: Run,
+  request: Request,
+  { headers, url }: Response,
+): boolean {
+  if (call.partition !== PUBLIC) return false;
+  const ignored = shared === 'ignore-authorization' ? 'authorization' : undefined;
+  const origins = [request.url, url].filter(Boolean).map(originOf);
+  const isAuthorized =
+    call.transport !== undefined ||
+    [...request.headers.keys()].some(carriesCredentials) ||
+    pipeline
+      .credentials(call.options)
+      .some((each) => origins.some((origin) => each.origins.includes(origin)));
+  // Only browsers have cookies to include; elsewhere some engines say so of every request.
+  const hasCookies =
+    request.headers.has('cookie') || (request.credentials === 'include' && globalThis.location !== undefined);
+  return !isShareable(headers, hasCookies || (isAuthorized && !ignored), ignored);
 }
 
 /** Pieces of this size are given to the platform, which keeps them outside the page's memory where it can. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { History } from '../../../src/policies/cache/store/tombstones.ts';
+import { History } from '../../../src/policies/cache/store/changes.ts';
 
 const of = (n: number | string) => ({ partition: 'ann', url: `https://a.example/${n}` });
 

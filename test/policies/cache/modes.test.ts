@@ -124,6 +124,22 @@ describe('stale-while-revalidate', () => {
     expect((await page.read())[2]).not.toBe('');
   });
 
+  test('a body that is silent for two minutes in the background is an event, and is not stored', async () => {
+    const page = cachePage({ mode: 'stale-while-revalidate' });
+    const { response, cancelled } = stalledBody();
+    response.headers.set('cache-control', 'max-age=60');
+    page.origin.replies(fresh('one'), response);
+    await readInto(page);
+    await page.clock.advance(61_000);
+    expect(await page.read()).toEqual([200, 'stale', 'one']);
+    await page.clock.advance(119_000);
+    expect(cancelled()).toBe(false);
+    await page.clock.advance(2_000);
+    expect(cancelled()).toBe(true);
+    expect(page.emitted('cache-revalidated').at(-1)).toMatchObject({ error: { code: 'timeout-total' } });
+    expect(await page.read()).toEqual([200, 'stale', 'one']);
+  });
+
   test('sends no request while the host is offline', async () => {
     const page = cachePage({ mode: 'stale-while-revalidate' });
     page.origin.replies(fresh('one'));

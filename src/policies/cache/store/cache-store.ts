@@ -1,6 +1,6 @@
 import type { StoredBody } from '../../../core/store.ts';
 import type { CacheSettings } from '../options.ts';
-import type { CacheMessage } from './channel.ts';
+import { ALL, type CacheMessage, Deletions, History } from './changes.ts';
 import {
   bodySize,
   type CachedResponse,
@@ -15,7 +15,6 @@ import {
 import { MemoryLru } from './memory-lru.ts';
 import type { Usage } from './quota.ts';
 import { CacheRecords } from './records.ts';
-import { ALL, Deletions, History } from './tombstones.ts';
 
 /** A use is recorded at most this often, in ms: reads should not cause writes. */
 const TOUCH_INTERVAL = 60_000;

@@ -118,7 +118,7 @@ const isText = (value: unknown): boolean => typeof value === 'string';
 
 const areNumbers = (...values: unknown[]): boolean => values.every(Number.isFinite);
 
-/** In bytes; -1 for a text, which is no body of ours. */
+/** In bytes; -1 for a text, which is no body of the cache. */
 export const bodySize = (body: StoredBody): number =>
   body instanceof Uint8Array ? body.byteLength : body instanceof Blob ? body.size : -1;
 

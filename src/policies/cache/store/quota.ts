@@ -59,7 +59,7 @@ export class Quota {
     this.#writesLeft = isAtomic(store) ? Infinity : RECOUNT_EVERY;
   }
 
-  /** Reads the totals; without them, the records are not ours, and are deleted. */
+  /** Reads the totals; without them, the records are of something else, and are deleted. */
   async read(): Promise<Usage> {
     const found = await this.#store.get(TOTAL);
     if (isTotal(found?.value) && found.value.encrypted === this.#options.encrypted)
@@ -87,7 +87,7 @@ export class Quota {
     }
   }
 
-  /** With encryption, plain records are not ours, and the other way round. */
+  /** With encryption, plain records are of something else, and the other way round. */
   #isOurs({ value }: Item): boolean {
     return isCacheRecord(value) && isEncrypted(value) === this.#options.encrypted;
   }
