@@ -67,12 +67,8 @@ export interface Store {
   body(key: string): Promise<StoredBody | undefined>;
   /** Items without their bodies, in the order of their keys. */
   range(query: RangeQuery): Promise<Item[]>;
-  /**
-   * Items, each with the body that was written with it; for a few of them.
-   *
-   * @param pick Which of those that are found are wanted; the bodies of others are not read. Pure. Default: all.
-   */
-  rangeWithBodies(query: RangeQuery, pick?: (found: Item[]) => Item[]): Promise<ItemWithBody[]>;
+  /** Items, each with the body that was written with it; for a few of them. */
+  rangeWithBodies(query: RangeQuery): Promise<ItemWithBody[]>;
   write(changes: readonly Change[]): Promise<void>;
   /** Gives back connections. A later use opens them again. */
   close(): Promise<void>;

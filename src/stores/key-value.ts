@@ -39,13 +39,10 @@ export function keyValueStore<Kept extends { readonly item: Item }>(
     get: (key) => explained('get', async () => (await find(key))?.item),
     body: (key) => explained('body', async () => readBody(await find(key))),
     range: (query) => explained('range', async () => (await page(query)).map(({ item }) => item)),
-    rangeWithBodies: (query, pick = (items) => items) =>
+    rangeWithBodies: (query) =>
       explained('rangeWithBodies', async () => {
-        const kept = new Map((await page(query)).map((each) => [each.item.key, each]));
-        const items = pick([...kept.values()].map(({ item }) => item));
-        return Promise.all(
-          items.map(async (item) => ({ ...item, body: await readBody(kept.get(item.key)) })),
-        );
+        const kept = await page(query);
+        return Promise.all(kept.map(async (each) => ({ ...each.item, body: await readBody(each) })));
       }),
     write: (changes) => explained('write', () => write(collapseChanges(changes))),
     async close() {},

@@ -66,8 +66,8 @@ export function memoryStore(): AtomicStore {
     async range(query) {
       return range(query);
     },
-    async rangeWithBodies(query, pick = (found) => found) {
-      return pick(range(query)).map((item) => ({ ...item, body: bodies.get(item.key) }));
+    async rangeWithBodies(query) {
+      return range(query).map((item) => ({ ...item, body: bodies.get(item.key) }));
     },
     async groups(prefix, limit = Infinity) {
       const { names } = lists.group;

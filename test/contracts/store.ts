@@ -120,22 +120,16 @@ export function storeLaws(open: () => Opened<Store>, { lists = true, longestKey 
       expect(await store.rangeWithBodies({ prefix: 'c' })).toEqual([]);
     });
 
-    test.skipIf(!lists)('a store lists the bodies of selected items, of a group, in pages', async () => {
+    test.skipIf(!lists)('a store lists items of a group with their bodies, in pages', async () => {
       const store = fresh();
       await store.write(
         [1, 2, 3, 4].map((value) => ({ ...put(`a ${value}`, value, 'left'), body: `body ${value}` })),
       );
-      const seen: string[][] = [];
-      const rangeWithBodies = await store.rangeWithBodies(
-        { group: 'left', after: 'a 1', limit: 2 },
-        (found) => {
-          seen.push(keys(found));
-          return found.slice(0, 1);
-        },
-      );
-      expect(seen).toEqual([['a 2', 'a 3']]);
-      expect(rangeWithBodies).toEqual([{ key: 'a 2', group: 'left', value: 2, body: 'body 2' }]);
-      expect(await store.rangeWithBodies({ group: 'right' }, () => [])).toEqual([]);
+      expect(await store.rangeWithBodies({ group: 'left', after: 'a 1', limit: 2 })).toEqual([
+        { key: 'a 2', group: 'left', value: 2, body: 'body 2' },
+        { key: 'a 3', group: 'left', value: 3, body: 'body 3' },
+      ]);
+      expect(await store.rangeWithBodies({ group: 'right' })).toEqual([]);
     });
 
     test('a store lists a group by itself, in the order of keys, in pages', async () => {

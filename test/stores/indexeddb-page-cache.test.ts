@@ -65,6 +65,28 @@ describe.skipIf(!isPage)('a page that enters the back/forward cache', () => {
     expect(found).toEqual([1]);
   });
 
+  test('a write whose database is being opened then is made when the page is back', async () => {
+    await write(() => {}).then(({ result }) => result);
+    const { open } = IDBFactory.prototype;
+    IDBFactory.prototype.open = function (...args) {
+      const request = open.apply(this, args);
+      page('pagehide');
+      return request;
+    };
+    const name = newName();
+    const stored = async () => (await readRaw(name)).items;
+    const result = indexedDBStore({ name }).change(['a'], () => ({
+      changes: [{ put: { key: 'a', value: 1 }, body: null }],
+      result: 'written',
+    }));
+    await quiet();
+    IDBFactory.prototype.open = open;
+    expect(await stored()).toEqual([]);
+    page('pageshow');
+    expect(await result).toBe('written');
+    expect(await stored()).toMatchObject([{ key: 'a', value: 1 }]);
+  });
+
   test('a page that is left for good completes its writes', async () => {
     const { result } = await write(() => page('pagehide', false));
     expect(await result).toBe(1);

@@ -68,9 +68,6 @@ test('lists small items without reading them, and larger ones by reading each', 
   const rangeWithBodies = await store.rangeWithBodies({ prefix: 'a ' });
   expect(rangeWithBodies.map(({ body }) => body)).toEqual(['small', 'large', 'not ASCII']);
   expect(asked.sort()).toEqual(['get', 'get', 'get', 'list']);
-  asked.length = 0;
-  expect((await store.rangeWithBodies({ prefix: 'a ' }, ([first]) => (first ? [first] : []))).length).toBe(1);
-  expect(asked.filter((each) => each === 'get')).toHaveLength(3);
 });
 
 test('lists more than KV gives at once', async () => {

@@ -11,7 +11,7 @@ export const guardedStore = (
   get: (key) => guarded(() => inner.get(key)),
   body: (key) => guarded(() => inner.body(key)),
   range: (query) => guarded(() => inner.range(query)),
-  rangeWithBodies: (query, pick) => guarded(() => inner.rangeWithBodies(query, pick)),
+  rangeWithBodies: (query) => guarded(() => inner.rangeWithBodies(query)),
   groups: (prefix, limit) => guarded(() => inner.groups(prefix, limit)),
   count: (of) => guarded(() => inner.count(of)),
   write: (changes) => guarded(() => inner.write(changes)),

@@ -46,7 +46,7 @@ export function storeIn(object: InObject, options: DurableObjectStoreOptions = {
     get: (key) => visit((store) => store.get(key)),
     body: (key) => visit((store) => store.body(key)),
     range: (query) => visit((store) => store.range(query)),
-    rangeWithBodies: (query, pick) => visit((store) => store.rangeWithBodies(query, pick)),
+    rangeWithBodies: (query) => visit((store) => store.rangeWithBodies(query)),
     groups: (prefix, limit) => visit((store) => store.groups(prefix, limit)),
     count: (of) => visit((store) => store.count(of)),
     write: (changes) => visit((store) => store.write(changes)),

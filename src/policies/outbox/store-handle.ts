@@ -34,7 +34,7 @@ export class StoreHandle {
       get: (key) => read(() => store.get(key)),
       body: (key) => read(() => store.body(key)),
       range: (query) => read(() => store.range(query)),
-      rangeWithBodies: (query, pick) => read(() => store.rangeWithBodies(query, pick)),
+      rangeWithBodies: (query) => read(() => store.rangeWithBodies(query)),
       groups: (prefix, limit) => read(() => store.groups(prefix, limit)),
       count: (of) => read(() => store.count(of)),
       write: (changes) => use(() => this.#bounded(store.write(changes))),

@@ -64,11 +64,10 @@ export function denoKvStore(
     get: (key) => explained('get', async () => (await record(key))?.item),
     body: (key) => explained('body', async () => (await whole(key))?.body),
     range: (query) => explained('range', async () => (await range(query)).map(({ item }) => item)),
-    rangeWithBodies: (query, pick = (found) => found) =>
+    rangeWithBodies: (query) =>
       explained('rangeWithBodies', async () => {
-        const records = new Map((await range(query)).map((record) => [record.item.key, record]));
-        const items = pick([...records.values()].map(({ item }) => item));
-        const found = await Promise.all(items.map(({ key }) => whole(key, records.get(key))));
+        const records = await range(query);
+        const found = await Promise.all(records.map((record) => whole(record.item.key, record)));
         return found.filter((each) => each !== undefined);
       }),
     groups: (prefix, limit) => explained('groups', () => groups(prefix, limit)),

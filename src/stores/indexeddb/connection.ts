@@ -68,7 +68,7 @@ export function openDatabase(name: string, version: number, create: (database: I
           return await run(transaction);
         } catch (error) {
           if (transaction && !running.has(transaction)) continue;
-          // The connection was closed under us, without an event in some engines; and Firefox may refuse the first
+          // The connection was closed, without an event in some engines; and Firefox may refuse the first
           // transaction after one that it has given up for want of room. Nothing of it was written.
           if (isReopened || !(error instanceof DOMException) || error.name !== 'InvalidStateError')
             throw error;

@@ -2,7 +2,6 @@ import { promisifyRequest } from 'idb-keyval';
 import {
   type AtomicStore,
   explainedBy,
-  type Item,
   type ItemWithBody,
   type ListName,
   listingOf,
@@ -76,12 +75,12 @@ export function indexedDBStore(options: IndexedDBStoreOptions = {}): AtomicStore
         storedBody(...(await Promise.all([itemAt(items, key), bodyAt(bodies, key)]))),
       ),
     range: (query) => reading('range', async (items) => (await storedIn(items, query)).map(withoutBody)),
-    rangeWithBodies(query, pick) {
+    rangeWithBodies(query) {
       const { prefix, ...rest } = query;
       return reading('rangeWithBodies', (items, bodies) =>
-        prefix !== undefined && !pick && Object.keys(rest).length === 0
+        prefix !== undefined && Object.keys(rest).length === 0
           ? allUnder(items, bodies, prefix)
-          : picked(items, bodies, query, pick),
+          : foundIn(items, bodies, query),
       );
     },
     groups: (prefix, limit) => reading('groups', (items) => groupsIn(items, prefix, limit)),
@@ -121,18 +120,16 @@ async function storedIn(
   return promisifyRequest<Stored[]>(source.getAll(range, limit));
 }
 
-async function picked(
+async function foundIn(
   items: IDBObjectStore,
   bodies: IDBObjectStore,
   query: RangeQuery,
-  pick = (found: Item[]) => found,
 ): Promise<ItemWithBody[]> {
-  const found = new Map((await storedIn(items, query)).map((stored) => [stored.key, stored]));
+  const found = await storedIn(items, query);
   return Promise.all(
-    pick(Array.from(found.values(), withoutBody)).map(async (item) => {
-      const stored = found.get(item.key) as Stored;
-      const apart = 'body' in stored ? undefined : await bodyAt(bodies, item.key);
-      return { ...item, body: storedBody(stored, apart) };
+    found.map(async (stored) => {
+      const apart = 'body' in stored ? undefined : await bodyAt(bodies, stored.key);
+      return { ...withoutBody(stored), body: storedBody(stored, apart) };
     }),
   );
 }

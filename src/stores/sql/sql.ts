@@ -133,9 +133,9 @@ export function sqlStoreOf(
     get: (key) => explained('get', async () => open().rows.item(key)),
     body: (key) => reading('body', (rows) => rows.body(key)),
     range: (query) => explained('range', async () => open().rows.range(query)),
-    rangeWithBodies: (query, pick = (found) => found) =>
+    rangeWithBodies: (query) =>
       reading('rangeWithBodies', (rows) =>
-        pick(rows.range(query)).map((item) => ({ ...item, body: rows.body(item.key) })),
+        rows.range(query).map((item) => ({ ...item, body: rows.body(item.key) })),
       ),
     groups: (prefix, limit) => reading('groups', (rows) => rows.groups(prefix, limit)),
     count: (of) => explained('count', async () => open().rows.count(of)),

@@ -223,8 +223,8 @@ describe('a removed entry', () => {
     host.connectivity.set(false);
     const id = await idOf(await fetch(URL_, POST));
     const { rangeWithBodies } = store;
-    store.rangeWithBodies = async (query, pick) => {
-      const found = await rangeWithBodies(query, pick);
+    store.rangeWithBodies = async (query) => {
+      const found = await rangeWithBodies(query);
       await outbox.remove(id);
       return found;
     };

@@ -30,7 +30,7 @@ function countingStore(): CountingStore {
     largest: 0,
     get: (key) => counted(inner.get(key), (item) => (item ? 1 : 0)),
     range: (query) => counted(inner.range(query), (items) => items.length),
-    rangeWithBodies: (query, pick) => counted(inner.rangeWithBodies(query, pick), (items) => items.length),
+    rangeWithBodies: (query) => counted(inner.rangeWithBodies(query), (items) => items.length),
     groups: (prefix, limit) => counted(inner.groups(prefix, limit), (groups) => groups.length),
     change: (keys, decide, options) =>
       inner.change(
