@@ -55,6 +55,10 @@ export function apps(...of: Parameters<typeof startDevServer>): () => App {
   });
 }
 
+/** The network is back, and the browser says so: a backoff may be longer than a test. */
+export const online = (page: Page): Promise<boolean> =>
+  page.evaluate(() => dispatchEvent(new Event('online')));
+
 /** Notices that a page was loaded again, because its memory is then gone. */
 export async function mark(page: Page): Promise<() => Promise<boolean>> {
   await page.evaluate(() => Object.assign(globalThis, { isMarked: true }));

@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
 import type { Page } from 'playwright';
 import { afterEach, describe, expect } from 'vitest';
-import { apps, inChromium, mark, PATIENTLY } from './apps.ts';
+import { apps, inChromium, mark, online, PATIENTLY } from './apps.ts';
 
 const BASE_URL = "'https://api.example.com/'";
 const [, example = ''] = /```ts\n([\s\S]*?)```/.exec(readFileSync('README.md', 'utf8')) ?? [];
@@ -94,6 +94,7 @@ describe.each([
     for (const _ of [1, 2, 3]) await edit(page);
     expect(deliveries()).toEqual([1]);
     app().origin.heal();
+    await online(page);
     await expect.poll(deliveries, PATIENTLY).toEqual([1, 1, 1, 1]);
     expect(app().errors).toEqual([]);
   });

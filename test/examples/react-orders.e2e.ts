@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Page } from 'playwright';
 import { build } from 'vite';
 import { expect, test } from 'vitest';
-import { apps, inChromium, inIndexedDB, isInMemory, mark, PATIENTLY } from './apps.ts';
+import { apps, inChromium, inIndexedDB, isInMemory, mark, online, PATIENTLY } from './apps.ts';
 
 const FOLDER = 'examples/react-orders';
 const CLIENT = 'src/api.ts';
@@ -74,6 +74,7 @@ inChromium('an order placed while the origin is gone survives a reload and is de
   await page.reload();
   await expect.poll(unsent(page), PATIENTLY).toEqual([expect.stringContaining('tea (waiting)')]);
   app().origin.heal();
+  await online(page);
   await expect.poll(orders(page), PATIENTLY).toEqual(['tea']);
   await expect.poll(unsent(page), PATIENTLY).toEqual([]);
   expect(puts()).toBe(1);
@@ -181,6 +182,7 @@ inChromium('the module of the client is edited while an order waits: it is deliv
   }
   await expect.poll(unsent(page), PATIENTLY).toEqual([expect.stringContaining('tea (waiting)')]);
   app().origin.heal();
+  await online(page);
   await expect.poll(orders(page), PATIENTLY).toEqual(['tea']);
   await order(page, 'milk');
   await expect.poll(orders(page), PATIENTLY).toEqual(['tea', 'milk']);
