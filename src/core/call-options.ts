@@ -33,7 +33,7 @@ const said = (options: object): object =>
 /** Bun's fetch has a `timeout` of its own. */
 const PLATFORMS = ['timeout'];
 
-/** An option of ours in the wrong place would be handed to the platform, which says nothing. */
+/** An option of holdfast in the wrong place would be handed to the platform, which says nothing. */
 export function checkPlace(extra: Readonly<Record<string, unknown>>, known: OptionTable): void {
   for (const name in extra)
     if (known.has(name) && !PLATFORMS.includes(name))

@@ -11,7 +11,7 @@ import {
   withoutQueries,
 } from '../primitives/failure.ts';
 
-/** A time limit of ours has passed: code `timeout-total`, `timeout-attempt` or `timeout-idle`. */
+/** A time limit of holdfast has passed: code `timeout-total`, `timeout-attempt` or `timeout-idle`. */
 export class TimeoutError extends HoldfastError {
   override name = 'TimeoutError';
 
@@ -76,10 +76,10 @@ export class StorageError extends HoldfastError {
   }
 }
 
-/** Which limit of ours is reached. `too-large` will not become smaller; the others pass. */
+/** Which limit of holdfast is reached. `too-large` will not become smaller; the others pass. */
 export type CapacityCode = 'outbox-full' | 'too-large' | 'bulkhead-full' | 'bulkhead-wait' | 'rate-limit';
 
-/** A limit of ours is reached; nothing was sent. What was accepted before is kept. */
+/** A limit of holdfast is reached; nothing was sent. What was accepted before is kept. */
 export class CapacityError extends HoldfastError {
   override name = 'CapacityError';
 

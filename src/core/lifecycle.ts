@@ -77,7 +77,7 @@ class UnderWay implements Receiver, BodyWatcher {
     this.#end?.release();
     // The pipeline closes for one reason; each call has an error of its own.
     const error = thrown instanceof ClosedError ? new ClosedError() : thrown;
-    // A caller may abort with an error of another call of ours, which has the facts of that call.
+    // A caller may abort with the error of another call of holdfast, which has the facts of that call.
     if (isFailure(error) && !(signal.aborted && error === signal.reason))
       addFacts(error, { callId, origin, request: this.#outgoing, attempts });
     this.#ended?.({ error });

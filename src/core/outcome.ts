@@ -104,7 +104,7 @@ const BY_NAME: Readonly<Record<string, Category>> = {
 };
 
 /**
- * What kind of failure it was, for anything that a call may end with: a response, an error of ours, of ky or of the
+ * What kind of failure it was, for anything that a call may end with: a response, an error of holdfast, of ky or of the
  * platform. Pure; an application that sees it otherwise asks its own function first.
  *
  * @returns `undefined` for a response that is no failure (below 400).

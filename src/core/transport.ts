@@ -40,7 +40,7 @@ export interface Inside {
  */
 export class Transport implements Inside {
   readonly #fetch: Fetch | undefined;
-  /** In case one of ours is put in its place, which would lead back here. */
+  /** In case a fetch of holdfast is put in its place, which would lead back here. */
   readonly #platforms = globalThis.fetch;
 
   /** @param fetch One of the application's, which may have bugs. Default: the platform's, which is given the URL of a bare call. */

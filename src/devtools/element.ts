@@ -54,7 +54,7 @@ function elementOf(page: Document): [element: HoldfastDevtools, isNew: boolean] 
 const isOurs = (element: Element): element is HoldfastDevtools =>
   typeof (element as Partial<HoldfastDevtools>).attach === 'function';
 
-/** The name is taken by something else: ours has another one. */
+/** The name is taken by something else: this element takes another one. */
 function foreign(page: Document): [element: HoldfastDevtools, isNew: boolean] {
   const tag = `${TAG}-2`;
   if (!customElements.get(tag)) define(tag);

@@ -76,7 +76,7 @@ export const isExplicitlyFresh = (headers: Headers): boolean =>
 
 /**
  * The age of a stored response in ms (RFC 9111, 4.2.3). Where `Date` and `Age` are hidden (CORS) or absent it counts
- * from our own receipt; a clock that was set back does not make it younger than it came.
+ * from the receipt here; a clock that was set back does not make it younger than it came.
  */
 export const ageOf = ({ initialAge, receivedAt }: Freshness, now: number): number =>
   initialAge + Math.max(0, now - receivedAt);

@@ -24,7 +24,7 @@ export class Link {
   }
 }
 
-/** A signal of our own that others may follow without an event listener, which costs ten times as much. */
+/** A signal that others may follow without an event listener, which costs ten times as much. */
 export interface Aborter {
   readonly signal: AbortSignal;
   abort(reason: unknown): void;
@@ -89,7 +89,7 @@ export class Follower extends Link {
     else this.#signal.removeEventListener('abort', this);
   }
 
-  /** Of a signal that is not ours. */
+  /** Of a platform's signal. */
   handleEvent(): void {
     this.owner.aborted(this.#signal.reason);
   }
@@ -98,7 +98,7 @@ export class Follower extends Link {
 /**
  * Calls `aborted` with the reason when `signal` aborts, at once if it has.
  *
- * @returns ends it; nothing of ours stays on the signal.
+ * @returns ends it; no listener stays on the signal.
  */
 export function follow(signal: AbortSignal, aborted: (reason: unknown) => void): () => void {
   const follower = new Follower(signal, { aborted });

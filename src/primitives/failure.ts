@@ -149,7 +149,7 @@ export class ConfigurationError extends HoldfastError {
 /** Properties of ky's errors that have headers or the content of a response. */
 const PRIVATE = ['request', 'response', 'options', 'data', 'problem'];
 
-/** Gives ky's errors the facts, so that they are printed and logged as ours are. The first facts of an error stay. */
+/** Gives ky's errors the facts, so that they are printed and logged as those of holdfast are. The first facts of an error stay. */
 export function equipped<E extends Error>(error: E, facts: Facts): E & Failure {
   if (isFailure(error)) return error;
   equip(error, facts);
@@ -160,7 +160,7 @@ export function equipped<E extends Error>(error: E, facts: Facts): E & Failure {
 }
 
 /**
- * Whether an error is one of ours and so carries the facts.
+ * Whether an error is one of holdfast's and so carries the facts.
  *
  * @example
  * try {
@@ -171,7 +171,7 @@ export function equipped<E extends Error>(error: E, facts: Facts): E & Failure {
  */
 export const isFailure = (error: unknown): error is Error & Failure => failures.has(error as object);
 
-/** A copy of an error of ours. The pipeline writes the facts of a call into its error, so two calls share none. */
+/** A copy of an error of holdfast. The pipeline writes the facts of a call into its error, so two calls share none. */
 export function cloneError(error: unknown): unknown {
   if (!isFailure(error)) return error;
   const copy: Error = Object.setPrototypeOf(new Error(error.message), Object.getPrototypeOf(error));

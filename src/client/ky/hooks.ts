@@ -10,7 +10,7 @@ type Given = { request: Request; options: object; retryCount: number };
 /** ky hands the options that it does not know to each hook. */
 const callOf = (options: object): KyCall => (options as { holdfast: KyCall }).holdfast;
 
-/** The hooks of the application, with the retries of the pipeline, and ours. */
+/** The hooks of the application, with the retries of the pipeline, and those of holdfast. */
 export function hooksFor(hooks: Partial<Hooks>, remembers: boolean): Partial<Hooks> {
   const { beforeRequest = [], beforeRetry = [], afterResponse = [], beforeError = [] } = hooks;
   return {

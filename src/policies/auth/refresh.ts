@@ -81,7 +81,7 @@ export class RefreshCoordinator {
       const outcome = await withDeadline(Infinity, caller, work);
       if (outcome && 'failure' in outcome) throw new AuthError(outcome.failure);
       if (outcome) return outcome.secret;
-      // The refreshing pipeline was closed; it may be another than ours.
+      // The refreshing pipeline was closed; it may be another than this one.
       if (caller.pipeline.signal.aborted) throw new ClosedError();
     }
   }

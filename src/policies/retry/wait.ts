@@ -29,7 +29,7 @@ export function isTransient({ response, error }: Run, passage: RetryPassage): bo
   // A transport of the application's own may have a time limit.
   if (!isFailure(error))
     return retryOnTimeout === true && (error as Error | undefined)?.name === 'TimeoutError';
-  // Rejections of ours are not repeated: nothing was sent. A body that stalled is its attempt's failure.
+  // Rejections by policies are not repeated: nothing was sent. A body that stalled is its attempt's failure.
   if (error.code !== 'timeout-attempt') return error.code === 'network' || error.code === 'timeout-idle';
   return retryOnTimeout ?? hungAlone(passage);
 }

@@ -70,7 +70,7 @@ export class Lease {
     return this.#host.clock.now() >= this.#until;
   }
 
-  /** In a change that reads `key`: whether the lane is still ours. */
+  /** In a change that reads `key`: whether this worker still has the lane. */
   isValid(get: Get): boolean {
     return this.#isOurs(get<LeaseRecord>(this.key));
   }

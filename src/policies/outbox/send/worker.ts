@@ -81,7 +81,7 @@ function underWay<T>({ key }: OutboxEntry, { attempts }: OutboxContext, attempt:
 function terminalReason(entry: OutboxEntry, { pipeline, settings }: OutboxContext): Reason | undefined {
   if (pipeline.host.clock.now() >= entry.expiresAt) return { ...entry.reason, code: 'expired' };
   if (entry.unreadable) return entry.reason;
-  // The lane is ours, so the worker that began this attempt is gone.
+  // This worker has the lane, so the one that began this attempt is gone.
   if (entry.claimedAt !== undefined && isAtMostOnce(entry, settings))
     return { code: 'unknown-outcome', message: 'it was being sent, and its response was lost' };
   return undefined;
