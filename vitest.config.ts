@@ -14,17 +14,18 @@ import {
   PORTABLE,
   RECIPES,
   TIMED,
+  TOOLS,
   WORKERD_ONLY,
-} from './test/runtimes/suites.ts';
-import { chromium, firefox, webkit } from './test/runtimes/vitest/providers.ts';
+} from './tools/runtimes/suites.ts';
+import { chromium, firefox, webkit } from './tools/runtimes/vitest/providers.ts';
 
 const portable = {
   // Most of them run on a virtual clock: only a call that hangs takes so long, also on a slow machine.
   testTimeout: 60_000,
   include: [PORTABLE],
   exclude: [NODE_ONLY, DENO_ONLY, WORKERD_ONLY],
-  globalSetup: ['test/runtimes/vitest/start-origins.ts'],
-  setupFiles: ['test/runtimes/vitest/announce-origins.ts'],
+  globalSetup: ['tools/runtimes/vitest/start-origins.ts'],
+  setupFiles: ['tools/runtimes/vitest/announce-origins.ts'],
 };
 
 /** These start browsers and servers of their own and look at the clock: one file after the other, and with patience. */
@@ -55,7 +56,7 @@ export default defineConfig({
       {
         plugins: [
           cloudflareTest({
-            main: './test/runtimes/workerd/main.ts',
+            main: './tools/runtimes/workerd/main.ts',
             miniflare: {
               compatibilityDate: '2026-07-01',
               compatibilityFlags: ['nodejs_compat'],
@@ -72,6 +73,7 @@ export default defineConfig({
         ],
         test: { ...portable, name: 'workerd', exclude: [NODE_ONLY, DENO_ONLY] },
       },
+      { test: { ...portable, name: 'tools', include: [TOOLS] } },
       { test: { ...endToEnd, name: 'playground', include: [PLAYGROUND] } },
       { test: { ...endToEnd, name: 'devtools', include: [DEVTOOLS], exclude: [TIMED] } },
       { test: { ...endToEnd, name: 'faults', include: [FAULTS], exclude: [TIMED] } },

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { chromium as playwright } from 'playwright';
-import { chromiumOptions } from '../test/runtimes/browsers.ts';
-import { chromium } from '../test/runtimes/installed.ts';
+import { chromiumOptions } from '../tools/runtimes/browsers.ts';
+import { chromium } from '../tools/runtimes/installed.ts';
 import { startOrigin } from './cache/origin.ts';
 
 /**

@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { createServer } from 'vite';
-import { type MisbehavingServer, startServer } from '../test/support/misbehaving-server/server.ts';
+import { type MisbehavingServer, startServer } from '../tools/misbehaving-server/server.ts';
 import { freePort } from './ports.ts';
 
 const { values } = parseArgs({

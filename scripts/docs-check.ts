@@ -4,7 +4,7 @@
  * updates the files that pages show.
  */
 import { parseArgs } from 'node:util';
-import { deno } from '../test/runtimes/installed.ts';
+import { deno } from '../tools/runtimes/installed.ts';
 import { brokenCode } from './docs/code.ts';
 import { brokenInDeno } from './docs/deno.ts';
 import { readExamples } from './docs/examples.ts';

@@ -1,8 +1,8 @@
 /** Holds `docs/http-caching.md` to its word: each rule that binds names a test, and each of these tests passes. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { runIn } from '../test/runtimes/run-in.ts';
-import { type Runtime, runtimes } from '../test/runtimes/runtimes.ts';
+import { runIn } from '../tools/runtimes/run-in.ts';
+import { type Runtime, runtimes } from '../tools/runtimes/runtimes.ts';
 
 interface Rule {
   /** Where it stands, as editors and terminals understand it. */

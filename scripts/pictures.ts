@@ -2,7 +2,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { chromium, type Page } from 'playwright';
 import { startOrigin, startPlayground } from '../test/playground/processes.ts';
-import { chromiumOptions } from '../test/runtimes/browsers.ts';
+import { chromiumOptions } from '../tools/runtimes/browsers.ts';
 
 const FOLDER = 'docs/pictures';
 /** As wide as a phone: three of them stand side by side in the README. */

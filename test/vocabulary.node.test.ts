@@ -114,11 +114,11 @@ const COVERED_TESTS: readonly string[] = [
   'test/policies',
   'test/primitives',
   'test/recipes',
-  'test/runtimes',
   'test/simulation',
   'test/stores',
   'test/support',
   'test/types',
+  'tools',
 ];
 
 test.each(COVERED_TESTS)(

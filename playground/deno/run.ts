@@ -2,7 +2,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { deno } from '../../test/runtimes/installed.ts';
+import { deno } from '../../tools/runtimes/installed.ts';
 
 export interface RunningServer {
   /** Of its orders. */

@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { startServer } from '../../test/support/misbehaving-server/server.ts';
+import { startServer } from '../../tools/misbehaving-server/server.ts';
 import { freePort } from '../ports.ts';
 import { startDenoServer } from './run.ts';
 

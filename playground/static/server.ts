@@ -1,6 +1,6 @@
-/** The server of the static build: a service worker that misbehaves on request, as `test/support/misbehaving-server` does. */
+/** The server of the static build: a service worker that misbehaves on request, as `tools/misbehaving-server` does. */
 
-import { productsOf } from '../../test/support/misbehaving-server/products.ts';
+import { productsOf } from '../../tools/misbehaving-server/products.ts';
 import { applyOrder, type Rule, read, update } from './state.ts';
 
 /** What this worker uses of its global scope. TypeScript's own types of it exclude those of a page. */

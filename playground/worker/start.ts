@@ -1,6 +1,6 @@
 /** Serves the Worker in the runtime of Cloudflare Workers, on this machine, with the upstream that flaps beside it. */
 import { parseArgs } from 'node:util';
-import { startServer } from '../../test/support/misbehaving-server/server.ts';
+import { startServer } from '../../tools/misbehaving-server/server.ts';
 import { startWorker } from './run.ts';
 
 const { values } = parseArgs({ options: { port: { type: 'string', default: '8787' } } });

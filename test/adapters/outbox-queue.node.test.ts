@@ -1,7 +1,7 @@
 import { Miniflare } from 'miniflare';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { Entry } from '../support/misbehaving-server/ledger.ts';
-import { type MisbehavingServer, startServer } from '../support/misbehaving-server/server.ts';
+import type { Entry } from '../../tools/misbehaving-server/ledger.ts';
+import { type MisbehavingServer, startServer } from '../../tools/misbehaving-server/server.ts';
 import { workerBundle } from '../support/worker-bundle.ts';
 
 const WRITES = 150;

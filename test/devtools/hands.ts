@@ -1,8 +1,8 @@
 import { chromium as playwright } from 'playwright';
 import puppeteer, { type KeyInput } from 'puppeteer-core';
-import { chromiumOptions } from '../runtimes/browsers.ts';
-import { chromium, firefox, missingForWebkit } from '../runtimes/installed.ts';
-import { launchWebKit } from '../runtimes/webkit.ts';
+import { chromiumOptions } from '../../tools/runtimes/browsers.ts';
+import { chromium, firefox, missingForWebkit } from '../../tools/runtimes/installed.ts';
+import { launchWebKit } from '../../tools/runtimes/webkit.ts';
 
 /** A user of the devtools: they see roles and names, and press keys. */
 export interface Hands {

@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import axe from 'axe-core';
 import { type Browser, type Page, chromium as playwright } from 'playwright';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { chromiumOptions } from '../runtimes/browsers.ts';
-import { chromium } from '../runtimes/installed.ts';
+import { chromiumOptions } from '../../tools/runtimes/browsers.ts';
+import { chromium } from '../../tools/runtimes/installed.ts';
 import { type Site, startSite } from './site.ts';
 
 const TABS = ['Calls', 'Circuits', 'Cache', 'Outbox', 'Log', 'Faults'];

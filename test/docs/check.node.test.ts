@@ -4,7 +4,7 @@ import { brokenInDeno } from '../../scripts/docs/deno.ts';
 import { deadLinks } from '../../scripts/docs/links.ts';
 import { readPage } from '../../scripts/docs/pages.ts';
 import { read } from '../../scripts/docs/prose.ts';
-import { deno } from '../runtimes/installed.ts';
+import { deno } from '../../tools/runtimes/installed.ts';
 
 const page = (...lines: string[]) => readPage('docs/page.md', lines.join('\n'));
 const block = (...code: string[]) => ['```ts', ...code, '```'];

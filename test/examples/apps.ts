@@ -1,8 +1,8 @@
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright';
 import { afterAll, beforeAll, beforeEach, expect } from 'vitest';
+import { chromiumOptions } from '../../tools/runtimes/browsers.ts';
+import { chromium as program } from '../../tools/runtimes/installed.ts';
 import { inChromium } from '../recipes/browser.ts';
-import { chromiumOptions } from '../runtimes/browsers.ts';
-import { chromium as program } from '../runtimes/installed.ts';
 import { type DevServer, startDevServer } from './dev-server.ts';
 
 export { inChromium };

@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { FROM_SOURCE, type RunningServer, startDeno } from '../../playground/deno/run.ts';
+import { deno } from '../../tools/runtimes/installed.ts';
 import { type Shop, startShop } from '../recipes/origin.ts';
-import { deno } from '../runtimes/installed.ts';
 
 /** A killed process has the lane of its writes for up to 30 s. */
 const PATIENTLY = { timeout: 90_000, interval: 100 };

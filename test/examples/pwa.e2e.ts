@@ -5,10 +5,10 @@ import { extname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { type BrowserContext, chromium, type Page } from 'playwright';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { chromiumOptions } from '../../tools/runtimes/browsers.ts';
+import { chromium as program } from '../../tools/runtimes/installed.ts';
 import { backgroundSync } from '../faults/worker/tabs.ts';
 import { type Backend, type Shop, startBackend, startShop } from '../recipes/origin.ts';
-import { chromiumOptions } from '../runtimes/browsers.ts';
-import { chromium as program } from '../runtimes/installed.ts';
 import { install, type Project } from './project.ts';
 
 const PATIENTLY = { timeout: 60_000, interval: 50 };

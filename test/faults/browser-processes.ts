@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { chromiumOptions } from '../runtimes/browsers.ts';
-import { chromium, firefox } from '../runtimes/installed.ts';
+import { chromiumOptions } from '../../tools/runtimes/browsers.ts';
+import { chromium, firefox } from '../../tools/runtimes/installed.ts';
 
 /** A browser whose process is ours, with a page open, and without a driver. */
 export interface BrowserProcess {

@@ -107,7 +107,7 @@ function commandsFor(file: string): string[][] {
   const runtime = folder === 'stores' ? ELSEWHERE[name] : undefined;
   return [
     inNode(folder === 'policies' ? `test/policies/${name}` : `test/${folder}`),
-    ...(runtime === undefined ? [] : [['test/runtimes/run.ts', '--only', runtime, `test/stores/${name}`]]),
+    ...(runtime === undefined ? [] : [['tools/runtimes/run.ts', '--only', runtime, `test/stores/${name}`]]),
     inNode('test/contracts', 'test/client', 'test/core', 'test/adapters'),
   ];
 }

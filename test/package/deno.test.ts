@@ -2,8 +2,8 @@ import { copyFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startDenoServer } from '../../playground/deno/run.ts';
-import { deno } from '../runtimes/installed.ts';
-import { startServer } from '../support/misbehaving-server/server.ts';
+import { startServer } from '../../tools/misbehaving-server/server.ts';
+import { deno } from '../../tools/runtimes/installed.ts';
 import { createProject, execute, type Project } from './project.ts';
 
 const read = async (path: string) => JSON.parse(await readFile(path, 'utf8'));

@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { find, searchPath } from '../runtimes/find.ts';
-import { bun, chromium, deno, firefox, missingForWebkit } from '../runtimes/installed.ts';
+import { find, searchPath } from '../../tools/runtimes/find.ts';
+import { bun, chromium, deno, firefox, missingForWebkit } from '../../tools/runtimes/installed.ts';
 import { inBrowser } from './in-browser.ts';
 import { inWorkerd } from './in-workerd.ts';
 import { execute, type Project } from './project.ts';

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { launch } from '../runtimes/browsers.ts';
+import { launch } from '../../tools/runtimes/browsers.ts';
 import { bundle } from './bundle.ts';
 import type { Project } from './project.ts';
 

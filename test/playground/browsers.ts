@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BrowserContext, chromium as playwright } from 'playwright';
 import puppeteer from 'puppeteer-core';
-import { chromiumOptions } from '../runtimes/browsers.ts';
-import { chromium, firefox, missingForWebkit } from '../runtimes/installed.ts';
-import { launchWebKit } from '../runtimes/webkit.ts';
+import { chromiumOptions } from '../../tools/runtimes/browsers.ts';
+import { chromium, firefox, missingForWebkit } from '../../tools/runtimes/installed.ts';
+import { launchWebKit } from '../../tools/runtimes/webkit.ts';
 import { type Browser, scripted, type Tab } from './tab.ts';
 
 interface Known {

@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { RunningServer } from '../../playground/deno/run.ts';
-import { deno } from '../runtimes/installed.ts';
+import { chance } from '../../tools/misbehaving-server/chance.ts';
+import { type Entry, outOfOrder } from '../../tools/misbehaving-server/ledger.ts';
+import { deno } from '../../tools/runtimes/installed.ts';
 import { times } from '../support/extent.ts';
-import { chance } from '../support/misbehaving-server/chance.ts';
-import { type Entry, outOfOrder } from '../support/misbehaving-server/ledger.ts';
 import { bodyOf, counts, type Order, openWorld, orderOf, post, until, type World } from './deno-world.ts';
 
 const SEED = Number(process.env.HOLDFAST_SEED ?? 1);

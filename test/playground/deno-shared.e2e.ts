@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { deno } from '../runtimes/installed.ts';
+import { deno } from '../../tools/runtimes/installed.ts';
 import { counts, openWorld, orderOf, post, until, type World } from './deno-world.ts';
 
 /** How long a lane belongs to a process that was killed, in ms; and what starting to send takes at the most. */

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type RunningServer, type RunOptions, startDenoServer } from '../../playground/deno/run.ts';
-import type { Entry } from '../support/misbehaving-server/ledger.ts';
-import { startServer } from '../support/misbehaving-server/server.ts';
+import type { Entry } from '../../tools/misbehaving-server/ledger.ts';
+import { startServer } from '../../tools/misbehaving-server/server.ts';
 
 /** An upstream that can be broken, a database, and whoever serves on it. */
 export interface World {

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { deno } from '../runtimes/installed.ts';
+import { deno } from '../../tools/runtimes/installed.ts';
 import { counts, openWorld, orderOf, post, until, type World } from './deno-world.ts';
 
 let world: World;

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { type Browser, type Page, chromium as playwright } from 'playwright';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { chromiumOptions } from '../runtimes/browsers.ts';
-import { chromium } from '../runtimes/installed.ts';
+import { chromiumOptions } from '../../tools/runtimes/browsers.ts';
+import { chromium } from '../../tools/runtimes/installed.ts';
 import { type StaticSite, serveFolder } from './static-site.ts';
 
 /** `npm run docs` builds it; CI does so before the tests. */

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { chance } from '../support/misbehaving-server/chance.ts';
+import { chance } from '../../tools/misbehaving-server/chance.ts';
 import { type Isolates, startIsolates, startUpstream, type Upstream } from './isolates/start.ts';
 
 const SEED = Number(process.env.HOLDFAST_SEED ?? 1);

@@ -1,8 +1,8 @@
 import axe from 'axe-core';
 import { type Browser, type Page, chromium as playwright } from 'playwright';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { chromiumOptions } from '../runtimes/browsers.ts';
-import { chromium } from '../runtimes/installed.ts';
+import { chromiumOptions } from '../../tools/runtimes/browsers.ts';
+import { chromium } from '../../tools/runtimes/installed.ts';
 import { type Origin, type Playground, startOrigin, startPlayground } from './processes.ts';
 
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];

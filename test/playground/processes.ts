@@ -35,7 +35,7 @@ export async function startOrigin(): Promise<Origin> {
   async function start(): Promise<void> {
     const [port, controlPort] = ports;
     server = spawn(process.execPath, [
-      'test/support/misbehaving-server/main.ts',
+      'tools/misbehaving-server/main.ts',
       ...['--port', `${port}`, '--control-port', `${controlPort}`],
       ...['--state', join(folder, 'state')],
       // Chromium would repeat what it had sent over a used connection, and the ledger would count that.

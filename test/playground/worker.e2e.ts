@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type RunningWorker, startWorker } from '../../playground/worker/run.ts';
+import { chance } from '../../tools/misbehaving-server/chance.ts';
+import type { Entry } from '../../tools/misbehaving-server/ledger.ts';
+import { type MisbehavingServer, startServer } from '../../tools/misbehaving-server/server.ts';
 import { times } from '../support/extent.ts';
-import { chance } from '../support/misbehaving-server/chance.ts';
-import type { Entry } from '../support/misbehaving-server/ledger.ts';
-import { type MisbehavingServer, startServer } from '../support/misbehaving-server/server.ts';
 
 const SEED = Number(process.env.HOLDFAST_SEED ?? 1);
 /** How often the Worker is ended and started again, and how many orders it is given. */

@@ -1,9 +1,9 @@
 import type { KyInstance } from 'ky';
 import { type Browser, chromium, type Page } from 'playwright';
 import { afterAll, beforeAll, beforeEach, test } from 'vitest';
+import { chromiumOptions } from '../../tools/runtimes/browsers.ts';
+import { chromium as program } from '../../tools/runtimes/installed.ts';
 import { type Site, startSite } from '../faults/site.ts';
-import { chromiumOptions } from '../runtimes/browsers.ts';
-import { chromium as program } from '../runtimes/installed.ts';
 import { type Shop, startShop } from './origin.ts';
 
 /** The browser context of one test of a page. */

@@ -1,7 +1,7 @@
 import type { RequestListener } from 'node:http';
-import type { Entry } from '../support/misbehaving-server/ledger.ts';
-import { listen } from '../support/misbehaving-server/listener.ts';
-import { startServer } from '../support/misbehaving-server/server.ts';
+import type { Entry } from '../../tools/misbehaving-server/ledger.ts';
+import { listen } from '../../tools/misbehaving-server/listener.ts';
+import { startServer } from '../../tools/misbehaving-server/server.ts';
 
 /** An origin that a test takes off the network, and that knows what has reached it. */
 export interface Origin {

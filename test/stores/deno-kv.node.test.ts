@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { expect, test } from 'vitest';
-import { runCommand } from '../runtimes/command.ts';
-import { deno } from '../runtimes/installed.ts';
+import { runCommand } from '../../tools/runtimes/command.ts';
+import { deno } from '../../tools/runtimes/installed.ts';
 
 const source = resolve('src/deno.ts');
 

@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest';
 import type { AtomicStore, Change, StoredBody } from '../../src/core/store.ts';
 import { indexedDBStore } from '../../src/stores/indexeddb/indexeddb.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
+import { chance } from '../../tools/misbehaving-server/chance.ts';
 import { newName, openRaw } from '../support/databases.ts';
-import { chance } from '../support/misbehaving-server/chance.ts';
 
 const hasIndexedDB = typeof globalThis.indexedDB === 'object';
 

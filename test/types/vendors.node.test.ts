@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { deno } from '../runtimes/installed.ts';
+import { deno } from '../../tools/runtimes/installed.ts';
 
 const execute = promisify(execFile);
 const require = createRequire(import.meta.url);

@@ -1,4 +1,4 @@
-import type { Product } from '../../../test/support/misbehaving-server/products.ts';
+import type { Product } from '../../../tools/misbehaving-server/products.ts';
 import { byId, h, list, type View, write } from '../dom.ts';
 import { place } from '../place.ts';
 import { type Reader, reader } from '../reader.ts';

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { TokenResponse } from '../../../src/index.ts';
-import { startServer } from '../../support/misbehaving-server/server.ts';
+import { startServer } from '../../../tools/misbehaving-server/server.ts';
 import { type Site, startSite } from '../site.ts';
 import { type Browser, browsers, type Tab } from '../worker/tabs.ts';
 import type { Page } from './page/main.ts';

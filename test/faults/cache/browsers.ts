@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Page as PlaywrightPage, chromium as playwright } from 'playwright';
 import puppeteer from 'puppeteer-core';
-import { chromiumOptions } from '../../runtimes/browsers.ts';
-import { chromium, firefox, missingForWebkit } from '../../runtimes/installed.ts';
-import { launchWebKit } from '../../runtimes/webkit.ts';
+import { chromiumOptions } from '../../../tools/runtimes/browsers.ts';
+import { chromium, firefox, missingForWebkit } from '../../../tools/runtimes/installed.ts';
+import { launchWebKit } from '../../../tools/runtimes/webkit.ts';
 import type { Page } from './page/main.ts';
 
 /** Calls a function of the page, in its runtime. */

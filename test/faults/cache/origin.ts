@@ -2,7 +2,7 @@ import { createCipheriv, createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { chance } from '../../support/misbehaving-server/chance.ts';
+import { chance } from '../../../tools/misbehaving-server/chance.ts';
 
 const CHUNK = 64 * 1024;
 

@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { Miniflare } from 'miniflare';
-import { bun, deno } from '../../runtimes/installed.ts';
+import { bun, deno } from '../../../tools/runtimes/installed.ts';
 
 export interface Server {
   readonly url: string;

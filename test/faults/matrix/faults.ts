@@ -1,4 +1,4 @@
-/** The instructions for the server, by the names of `test/support/misbehaving-server/README.md`. */
+/** The instructions for the server, by the names of `tools/misbehaving-server/README.md`. */
 export type Behaviour = Readonly<Record<string, string | number | boolean | readonly string[]>>;
 
 /**

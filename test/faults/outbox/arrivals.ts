@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Entry } from '../../support/misbehaving-server/ledger.ts';
+import type { Entry } from '../../../tools/misbehaving-server/ledger.ts';
 import { LANES, order, writeCalled } from './page/writes.ts';
 
 /** The origin's ledger, by the body: under one key or under several. */

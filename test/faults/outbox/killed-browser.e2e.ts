@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { chromium, firefox } from '../../runtimes/installed.ts';
+import { chromium, firefox } from '../../../tools/runtimes/installed.ts';
 import { times } from '../../support/extent.ts';
 import { startChromium, startChromiumOnSQLite, startFirefox } from '../browser-processes.ts';
 import { live } from './lives.ts';

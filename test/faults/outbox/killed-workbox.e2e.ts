@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { chromium } from '../../runtimes/installed.ts';
+import { chromium } from '../../../tools/runtimes/installed.ts';
 import { times } from '../../support/extent.ts';
 import { startChromium } from '../browser-processes.ts';
 import { live } from './lives.ts';

@@ -5,7 +5,7 @@ import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { find } from '../../runtimes/find.ts';
+import { find } from '../../../tools/runtimes/find.ts';
 
 export const redis = find('redis-server');
 

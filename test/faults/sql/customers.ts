@@ -5,7 +5,7 @@
  */
 import { createFetch, isFailure, outbox } from '../../../src/index.ts';
 import { sqlStore } from '../../../src/sql.ts';
-import { chance } from '../../support/misbehaving-server/chance.ts';
+import { chance } from '../../../tools/misbehaving-server/chance.ts';
 import { openSqlite } from '../../support/sqlite.ts';
 import { bodyOf, type Order } from './orders.ts';
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type Entry, outOfOrder } from '../../support/misbehaving-server/ledger.ts';
+import { type Entry, outOfOrder } from '../../../tools/misbehaving-server/ledger.ts';
 
 export interface Order {
   readonly id: string;

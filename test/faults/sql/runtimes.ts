@@ -2,7 +2,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { bun, deno } from '../../runtimes/installed.ts';
+import { bun, deno } from '../../../tools/runtimes/installed.ts';
 
 const CUSTOMERS = fileURLToPath(new URL('customers.ts', import.meta.url));
 

@@ -1,5 +1,5 @@
-import type { Entry } from '../../support/misbehaving-server/ledger.ts';
-import { startServer } from '../../support/misbehaving-server/server.ts';
+import type { Entry } from '../../../tools/misbehaving-server/ledger.ts';
+import { startServer } from '../../../tools/misbehaving-server/server.ts';
 
 export interface Origin {
   readonly url: string;

@@ -1,7 +1,7 @@
 import { type BrowserContext, chromium as playwright } from 'playwright';
 import puppeteer from 'puppeteer-core';
-import { chromiumOptions } from '../../runtimes/browsers.ts';
-import { chromium, firefox } from '../../runtimes/installed.ts';
+import { chromiumOptions } from '../../../tools/runtimes/browsers.ts';
+import { chromium, firefox } from '../../../tools/runtimes/installed.ts';
 import type { Page } from './page/main.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: whatever a page can do

@@ -1,4 +1,4 @@
-import { chance } from '../../../support/misbehaving-server/chance.ts';
+import { chance } from '../../../../tools/misbehaving-server/chance.ts';
 import { Order } from './order.ts';
 import type { Page } from './page.ts';
 import type { Result } from './play.ts';

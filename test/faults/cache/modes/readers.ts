@@ -1,7 +1,7 @@
 import { chromium as playwright } from 'playwright';
 import { memoryStore } from '../../../../src/stores/memory.ts';
-import { chromiumOptions } from '../../../runtimes/browsers.ts';
-import { chromium } from '../../../runtimes/installed.ts';
+import { chromiumOptions } from '../../../../tools/runtimes/browsers.ts';
+import { chromium } from '../../../../tools/runtimes/installed.ts';
 import { startSite } from '../../site.ts';
 import type { InPage } from './in-page.ts';
 import { Page } from './page.ts';

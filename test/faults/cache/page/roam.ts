@@ -1,4 +1,4 @@
-import { chance } from '../../../support/misbehaving-server/chance.ts';
+import { chance } from '../../../../tools/misbehaving-server/chance.ts';
 import type { Reader, User } from './reader.ts';
 import type { Reading } from './reading.ts';
 

@@ -1,5 +1,5 @@
 /** The writes, decided by the seed alone, so that page and test know the same. */
-import { chance } from '../../../support/misbehaving-server/chance.ts';
+import { chance } from '../../../../tools/misbehaving-server/chance.ts';
 
 export const LANES: readonly string[] = ['a', 'b', 'c', 'd'];
 

@@ -22,6 +22,9 @@ export const PACKAGE = 'test/package/**/*.test.ts';
 export const RECIPES = 'test/recipes/**/*.test.ts';
 export const EXAMPLES = 'test/examples/**/*.e2e.ts';
 
+/** The tests of the tools themselves; they say nothing of the library. */
+export const TOOLS = 'tools/**/*.test.ts';
+
 /** These hold what they see to a second or so, or have tokens that last so long: nothing else may run beside them. */
 export const TIMED =
   'test/{devtools/performance,faults/{auth/tabs,cache/lie-fi,redis/redis,worker/tabs}}.e2e.ts';

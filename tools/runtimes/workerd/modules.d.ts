@@ -5,20 +5,20 @@ declare module 'cloudflare:workers' {
 
   export const env: {
     readonly KV: import('../../../src/cloudflare.ts').WorkersKV;
-    readonly BOX: import('../../support/in-object.ts').BoxNamespace;
-    readonly BOX_WITHOUT_SQL: import('../../support/in-object.ts').BoxNamespace;
-    readonly ORDERS: import('../../support/in-object.ts').BoxNamespace;
+    readonly BOX: import('../../../test/support/in-object.ts').BoxNamespace;
+    readonly BOX_WITHOUT_SQL: import('../../../test/support/in-object.ts').BoxNamespace;
+    readonly ORDERS: import('../../../test/support/in-object.ts').BoxNamespace;
     readonly COORDINATOR: {
       getByName(
         name: string,
-      ): import('../../support/in-object.ts').BoxStub &
+      ): import('../../../test/support/in-object.ts').BoxStub &
         import('../../../src/cloudflare.ts').CoordinatorObject;
     };
   };
 }
 
 declare module 'cloudflare:test' {
-  type Stub = import('../../support/in-object.ts').BoxStub;
+  type Stub = import('../../../test/support/in-object.ts').BoxStub;
   type Storage = import('../../../src/cloudflare.ts').SqlDurableObjectStorage;
 
   export function runInDurableObject<R>(

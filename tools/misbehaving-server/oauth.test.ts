@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type MisbehavingServer, startServer } from './misbehaving-server/server.ts';
+import { type MisbehavingServer, startServer } from './server.ts';
 
 let server: MisbehavingServer;
 let base: string;

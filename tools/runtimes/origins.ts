@@ -1,4 +1,4 @@
-import { startServer } from '../support/misbehaving-server/server.ts';
+import { startServer } from '../misbehaving-server/server.ts';
 
 export interface Origins {
   /** What `test/support/origin-url.ts` looks for. */

@@ -8,9 +8,9 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { Entry } from './misbehaving-server/ledger.ts';
-import type { Visit } from './misbehaving-server/request-log.ts';
-import { type MisbehavingServer, startServer } from './misbehaving-server/server.ts';
+import type { Entry } from './ledger.ts';
+import type { Visit } from './request-log.ts';
+import { type MisbehavingServer, startServer } from './server.ts';
 
 let server: MisbehavingServer;
 
@@ -678,7 +678,7 @@ test('close breaks what is still open', async () => {
 
 describe('as a process of its own', () => {
   const folder = mkdtempSync(join(tmpdir(), 'misbehaving-'));
-  const main = fileURLToPath(new URL('./misbehaving-server/main.ts', import.meta.url));
+  const main = fileURLToPath(new URL('./main.ts', import.meta.url));
   afterAll(() => rmSync(folder, { recursive: true }));
 
   async function start(...options: string[]) {

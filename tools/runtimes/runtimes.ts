@@ -14,6 +14,7 @@ import {
   PORTABLE,
   RECIPES,
   TIMED,
+  TOOLS,
   WORKERD_ONLY,
 } from './suites.ts';
 
@@ -59,7 +60,7 @@ export const runtimes: readonly Runtime[] = [
       'test',
       '--no-check',
       '--no-lock',
-      '--import-map=test/runtimes/deno/import-map.json',
+      '--import-map=tools/runtimes/deno/import-map.json',
       // No more than these: what the library can do without, it is not given.
       '--allow-net',
       '--allow-env',
@@ -82,7 +83,7 @@ export const runtimes: readonly Runtime[] = [
       // A global of its own for each file, as everywhere else.
       '--isolate',
       '--timeout=60000',
-      '--preload=./test/runtimes/bun/preload.ts',
+      '--preload=./tools/runtimes/bun/preload.ts',
       '--reporter=junit',
       `--reporter-outfile=${report}`,
       // Without the dot these would be taken for parts of names.
@@ -91,6 +92,7 @@ export const runtimes: readonly Runtime[] = [
     missing: () => whyNot(bun),
   },
   suite('package', PACKAGE),
+  suite('tools', TOOLS),
   { ...suite('timed', TIMED), exclude: [], alone: true },
   // Kills and deletions hit it at the moments that the tests mean, and not wherever a busy machine has got to.
   { ...suite('outbox', OUTBOX), alone: true, timeLimit: 45 * MINUTE },
