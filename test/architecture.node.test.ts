@@ -123,6 +123,21 @@ describe('a folder and a file can be read at once', () => {
     expect(full.map(([folder]) => folder)).toEqual([]);
   });
 
+  test('no chain of imports within a folder is longer than eight files', () => {
+    const depths = new Map<string, number>();
+    const depthOf = (file: string): number => {
+      const known = depths.get(file);
+      if (known !== undefined) return known;
+      const inner = importsOf(file)
+        .map((to) => relative(SRC, resolve(SRC, dirname(file), to)))
+        .filter((to) => dirname(to) === dirname(file) && files.includes(to));
+      const depth = 1 + Math.max(0, ...inner.map(depthOf));
+      depths.set(file, depth);
+      return depth;
+    };
+    expect(files.filter((file) => dirname(file) !== '.' && depthOf(file) > 8)).toEqual([]);
+  });
+
   test('no file has more than 300 lines', () => {
     const lines = (file: string): number => readFileSync(join(SRC, file), 'utf8').split('\n').length - 1;
     expect(files.filter((file) => lines(file) > 300)).toEqual([]);
