@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { HoldfastEvent } from '../../src/core/events.ts';
-import { type CallRecord, passes } from '../../src/devtools/model/call-record.ts';
-import { curlOf } from '../../src/devtools/model/curl.ts';
+import { type CallRecord, curlOf, passes } from '../../src/devtools/model/call-record.ts';
 import { lineOf, Model } from '../../src/devtools/model/model.ts';
 import { Ring } from '../../src/devtools/model/ring.ts';
 import { durationText, failureText, shownHeaders, shownUrl } from '../../src/devtools/model/words.ts';

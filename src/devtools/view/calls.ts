@@ -1,5 +1,4 @@
-import { type CallFilter, type CallRecord, passes, type TimelineStep } from '../model/call-record.ts';
-import { curlOf } from '../model/curl.ts';
+import { type CallFilter, type CallRecord, curlOf, passes, type TimelineStep } from '../model/call-record.ts';
 import { durationText, timeOfDay } from '../model/words.ts';
 import type { ClientSource } from '../source.ts';
 import { button, children, chip, facts, field, h, select, style, urlView, write, writeUrl } from './dom.ts';
