@@ -50,6 +50,9 @@ export function ownBody(response: Response, watcher: BodyWatcher): Response {
   return handedOn;
 }
 
+/** Whether a response has no body. Not by `response.body`: that makes the stream of a watched one. */
+export const isBodiless = (response: Response): boolean => !(BODY in response) && response.body === null;
+
 /** True if a policy depends on the end of the body. */
 export const isOwned = (response: Response): boolean =>
   (response as Partial<Watched>)[BODY]?.isReleased === true ||

@@ -1,5 +1,6 @@
 import { dropBody } from '../../core/body/body.ts';
 import { replayable, withHeader } from '../../core/body/request-body.ts';
+import { isBodiless } from '../../core/body/watched-response.ts';
 import { named, type Policy } from '../../core/contract.ts';
 import { CircuitOpenError } from '../../core/errors.ts';
 import { type Leaving, type Run, stage } from '../../core/stage.ts';
@@ -65,7 +66,7 @@ export function retry(base: RetryOption = {}): Policy {
         // Of a failure its status counts, whatever becomes of its body.
         const whole =
           until !== 'headers' && ((run.response?.ok && (run.call.wantsBody as WholeBody)) || until);
-        if (!whole || !run.response?.body) return next(run, passage);
+        if (!whole || !run.response || isBodiless(run.response)) return next(run, passage);
         return async () => {
           await whole(run, bodyLimit);
           return next(run, passage)?.();

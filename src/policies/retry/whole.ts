@@ -28,7 +28,7 @@ export async function takeBody(
   whole: WholeResponse,
 ): Promise<void> {
   const { response } = run;
-  if (!response?.body || isStreaming(response.headers.get('content-type'))) return;
+  if (!response || isStreaming(response.headers.get('content-type'))) return;
   // A watched body fails with a `HoldfastError`, whatever the engine's error; and the caller may leave in the middle.
   const body = watchBody(response, {});
   if (!body) return;
