@@ -43,6 +43,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     'observability',
     'adapters',
     'devtools',
+    'testing',
   ],
 };
 

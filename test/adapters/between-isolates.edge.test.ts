@@ -18,7 +18,7 @@ import {
   status,
   testHost,
   virtualClock,
-} from '../../src/testing/index.ts';
+} from '../../src/testing.ts';
 import { quiet } from '../support/platform.ts';
 import { ORIGIN } from '../support/scenario.ts';
 

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { betweenIsolates, type CoordinatorObject, coordinatorObject } from '../../src/cloudflare.ts';
 import { pipeline } from '../../src/core/pipeline.ts';
 import { breaker } from '../../src/policies/breaker/breaker.ts';
-import { status } from '../../src/testing/index.ts';
+import { status } from '../../src/testing.ts';
 
 const ORIGIN = 'https://api.example.com';
 

@@ -3,7 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, test, vi } from 'vitest';
 import { durableObjectStore, type OutboxObject, outboxObject } from '../../src/cloudflare.ts';
-import { networkError, ok, scriptedOrigin, status, testHost, virtualClock } from '../../src/testing/index.ts';
+import { networkError, ok, scriptedOrigin, status, testHost, virtualClock } from '../../src/testing.ts';
 import { page, settle } from '../support/outbox-page.ts';
 import { give, sent } from '../support/outbox-writes.ts';
 import { quiet } from '../support/platform.ts';

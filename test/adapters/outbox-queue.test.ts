@@ -16,7 +16,7 @@ import {
   scriptedOrigin,
   status,
   testHost,
-} from '../../src/testing/index.ts';
+} from '../../src/testing.ts';
 import { durableStore } from '../support/durable.ts';
 
 const URL_ = 'https://api.example.com/orders';

@@ -15,7 +15,7 @@ import {
   status,
   testHost,
   virtualClock,
-} from '../../src/testing/index.ts';
+} from '../../src/testing.ts';
 import { durableStore } from '../support/durable.ts';
 import { page, settle } from '../support/outbox-page.ts';
 import { give } from '../support/outbox-writes.ts';

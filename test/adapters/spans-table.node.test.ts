@@ -8,7 +8,7 @@ import { breaker } from '../../src/policies/breaker/breaker.ts';
 import { cachePolicy } from '../../src/policies/cache/cache.ts';
 import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
-import { networkError, ok, scriptedOrigin, status, testHost, virtualClock } from '../../src/testing/index.ts';
+import { networkError, ok, scriptedOrigin, status, testHost, virtualClock } from '../../src/testing.ts';
 import { durableStore } from '../support/durable.ts';
 import { quiet } from '../support/platform.ts';
 import { telemetrySdk } from '../support/telemetry-sdk.ts';

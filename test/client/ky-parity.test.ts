@@ -9,7 +9,7 @@ import ky, {
 import { describe, expect, test } from 'vitest';
 import type { ClientOptions, CreateClientOptions } from '../../src/client/ky/options.ts';
 import { isFailure } from '../../src/primitives/failure.ts';
-import { brokenBody, hang, networkError, ok, slow, stalledBody, status } from '../../src/testing/index.ts';
+import { brokenBody, hang, networkError, ok, slow, stalledBody, status } from '../../src/testing.ts';
 import { AS_KY } from '../support/as-ky.ts';
 import { clientScene } from '../support/client-scene.ts';
 import { ORIGIN } from '../support/scenario.ts';

@@ -10,7 +10,7 @@ import { cachePolicy } from '../../src/policies/cache/cache.ts';
 import { dedupe } from '../../src/policies/dedupe.ts';
 import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
-import { brokenBody, hang, networkError, ok, stalledBody, status } from '../../src/testing/index.ts';
+import { brokenBody, hang, networkError, ok, stalledBody, status } from '../../src/testing.ts';
 import { clientScene } from '../support/client-scene.ts';
 import { quiet } from '../support/platform.ts';
 import { ORIGIN } from '../support/scenario.ts';

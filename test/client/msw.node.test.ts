@@ -1,7 +1,7 @@
 import { setupServer } from 'msw/node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createClient, createFetch } from '../../src/index.ts';
-import { networkError, ok, scriptedOrigin, status, virtualClock } from '../../src/testing/index.ts';
+import { networkError, ok, scriptedOrigin, status, virtualClock } from '../../src/testing.ts';
 import { handlersOf } from '../support/msw.ts';
 import { ORIGIN } from '../support/scenario.ts';
 

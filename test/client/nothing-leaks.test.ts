@@ -16,7 +16,7 @@ import { telemetry } from '../../src/policies/telemetry.ts';
 import { isFailure } from '../../src/primitives/failure.ts';
 import { encryptWith } from '../../src/stores/encryption.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
-import { scriptedOrigin, testHost, virtualClock } from '../../src/testing/index.ts';
+import { scriptedOrigin, testHost, virtualClock } from '../../src/testing.ts';
 import { durableStore } from '../support/durable.ts';
 import { quiet } from '../support/platform.ts';
 import { type TelemetrySdk, telemetrySdk } from '../support/telemetry-sdk.ts';

@@ -8,13 +8,7 @@ import {
   type StaleCache,
   staleCache,
 } from '../../src/index.ts';
-import {
-  macrotask,
-  ok,
-  scriptedOrigin,
-  switchedConnectivity,
-  virtualClock,
-} from '../../src/testing/index.ts';
+import { macrotask, ok, scriptedOrigin, switchedConnectivity, virtualClock } from '../../src/testing.ts';
 
 const ORIGIN = 'https://api.example';
 const URL_ = `${ORIGIN}/orders`;

@@ -7,7 +7,7 @@ import { cachePolicy } from '../../src/policies/cache/cache.ts';
 import { hedge } from '../../src/policies/hedge.ts';
 import { rateLimit } from '../../src/policies/rate-limit.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
-import { seeded, switchedConnectivity, virtualClock } from '../../src/testing/index.ts';
+import { seeded, switchedConnectivity, virtualClock } from '../../src/testing.ts';
 import { times } from '../support/extent.ts';
 import { leanPipeline } from '../support/lean-pipeline.ts';
 

@@ -13,7 +13,7 @@ import { dedupe } from '../../src/policies/dedupe.ts';
 import { hedge } from '../../src/policies/hedge.ts';
 import { retry } from '../../src/policies/retry/retry.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
-import { hang, networkError, ok, slow, stalledBody, status } from '../../src/testing/index.ts';
+import { hang, networkError, ok, slow, stalledBody, status } from '../../src/testing.ts';
 import { ORIGIN, type Scenario, scenario } from '../support/scenario.ts';
 
 const URL_ = `${ORIGIN}/x`;

@@ -15,7 +15,7 @@ import { wholeBody } from '../../src/policies/retry/whole.ts';
 import { strategies } from '../../src/policies/strategies.ts';
 import { attemptTimeout } from '../../src/policies/timeout.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
-import { hang, networkError, ok, stalledBody, status } from '../../src/testing/index.ts';
+import { hang, networkError, ok, stalledBody, status } from '../../src/testing.ts';
 import { durableStore } from '../support/durable.ts';
 import { quiet } from '../support/platform.ts';
 import { ORIGIN, scenario } from '../support/scenario.ts';

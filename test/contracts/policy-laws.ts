@@ -7,7 +7,7 @@ import {
   switchedConnectivity,
   type VirtualClock,
   virtualClock,
-} from '../../src/testing/index.ts';
+} from '../../src/testing.ts';
 import { leanPipeline } from '../support/lean-pipeline.ts';
 
 export const ONE = 'https://one.example';

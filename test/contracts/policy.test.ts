@@ -3,7 +3,7 @@ import type { HoldfastInit } from '../../src/core/normalize-request.ts';
 import { sourceOf } from '../../src/core/outcome.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
 import { isFailure } from '../../src/primitives/failure.ts';
-import { seeded } from '../../src/testing/index.ts';
+import { seeded } from '../../src/testing.ts';
 import { quiet } from '../support/platform.ts';
 import {
   type CallPlan,

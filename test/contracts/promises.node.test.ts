@@ -14,7 +14,7 @@ import { retry } from '../../src/policies/retry/retry.ts';
 import { wholeBody } from '../../src/policies/retry/whole.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
-import { seeded, switchedConnectivity, type VirtualClock, virtualClock } from '../../src/testing/index.ts';
+import { seeded, switchedConnectivity, type VirtualClock, virtualClock } from '../../src/testing.ts';
 import { times } from '../support/extent.ts';
 import { leanPipeline } from '../support/lean-pipeline.ts';
 

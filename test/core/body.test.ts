@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { type BodyWatcher, dropBody } from '../../src/core/body/body.ts';
 import { watchBody } from '../../src/core/body/watched-response.ts';
 import { bulkhead, memoryStore, staleCache } from '../../src/index.ts';
-import { brokenBody, stalledBody } from '../../src/testing/index.ts';
+import { brokenBody, stalledBody } from '../../src/testing.ts';
 import { bodyReaders } from '../support/body-readers.ts';
 import { ORIGIN, scenario } from '../support/scenario.ts';
 

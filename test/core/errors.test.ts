@@ -9,7 +9,7 @@ import {
   TimeoutError,
 } from '../../src/core/errors.ts';
 import { ConfigurationError, equipped } from '../../src/primitives/failure.ts';
-import { networkError, status } from '../../src/testing/index.ts';
+import { networkError, status } from '../../src/testing.ts';
 import { ORIGIN, scenario } from '../support/scenario.ts';
 
 /** In the query, the fragment, a header, the body, the cause. */

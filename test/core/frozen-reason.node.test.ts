@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { NetworkError } from '../../src/core/errors.ts';
-import { hang } from '../../src/testing/index.ts';
+import { hang } from '../../src/testing.ts';
 import { ORIGIN, scenario } from '../support/scenario.ts';
 
 test('a call ends, also where its error cannot be written to', async () => {

@@ -6,7 +6,7 @@ import { retry } from '../../src/policies/retry/retry.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
 import { ConfigurationError } from '../../src/primitives/failure.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
-import { hang, networkError, ok, stalledBody, status } from '../../src/testing/index.ts';
+import { hang, networkError, ok, stalledBody, status } from '../../src/testing.ts';
 import { ORIGIN, scenario } from '../support/scenario.ts';
 
 const URL_ = `${ORIGIN}/orders`;

@@ -2,7 +2,7 @@ import { afterEach, expect, test } from 'vitest';
 import { createFetch } from '../../src/client/fetch.ts';
 import { systemHost } from '../../src/core/host.ts';
 import { telemetry } from '../../src/policies/telemetry.ts';
-import { ok } from '../../src/testing/index.ts';
+import { ok } from '../../src/testing.ts';
 
 const { random } = Math;
 afterEach(() => {

@@ -5,7 +5,7 @@ import { createFetch } from '../../src/client/fetch.ts';
 import { ownBody, watchBody } from '../../src/core/body/watched-response.ts';
 import { systemHost } from '../../src/core/host.ts';
 import { auth, bulkhead, dedupe, failover, memoryStore, staleCache } from '../../src/index.ts';
-import { macrotask } from '../../src/testing/index.ts';
+import { macrotask } from '../../src/testing.ts';
 
 setFlagsFromString('--expose-gc');
 const gc = runInNewContext('gc') as () => void;

@@ -4,7 +4,7 @@ import type { Wrapper } from '../../src/core/contract.ts';
 import { pipeline } from '../../src/core/pipeline.ts';
 import { cachePolicy } from '../../src/policies/cache/cache.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
-import { ok } from '../../src/testing/index.ts';
+import { ok } from '../../src/testing.ts';
 
 test('a call that fails for its partition leaves no listener on the caller’s signal', async () => {
   const { signal } = new AbortController();

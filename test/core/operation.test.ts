@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createFetch } from '../../src/client/fetch.ts';
 import { createClient } from '../../src/client/ky/client.ts';
-import { ok } from '../../src/testing/index.ts';
+import { ok } from '../../src/testing.ts';
 import { scenario } from '../support/scenario.ts';
 
 const URL_ = 'https://api.example.com/orders/7';

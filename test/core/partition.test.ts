@@ -6,7 +6,7 @@ import { dedupe } from '../../src/policies/dedupe.ts';
 import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
 import { ConfigurationError } from '../../src/primitives/failure.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
-import { networkError, ok, slow } from '../../src/testing/index.ts';
+import { networkError, ok, slow } from '../../src/testing.ts';
 import { quiet } from '../support/platform.ts';
 import { ORIGIN, scenario } from '../support/scenario.ts';
 

@@ -12,7 +12,7 @@ import { pipeline } from '../../src/core/pipeline.ts';
 import { breaker } from '../../src/policies/breaker/breaker.ts';
 import { retry } from '../../src/policies/retry/retry.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
-import { hang, networkError, ok, stalledBody, status, testHost } from '../../src/testing/index.ts';
+import { hang, networkError, ok, stalledBody, status, testHost } from '../../src/testing.ts';
 import { quiet } from '../support/platform.ts';
 import { ORIGIN, scenario } from '../support/scenario.ts';
 

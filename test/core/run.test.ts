@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { named, type Policy } from '../../src/core/contract.ts';
 import type { Leaving, Run, Stage } from '../../src/core/stage.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
-import { hang, networkError, ok, slow, status } from '../../src/testing/index.ts';
+import { hang, networkError, ok, slow, status } from '../../src/testing.ts';
 import { quiet } from '../support/platform.ts';
 import { ORIGIN, scenario } from '../support/scenario.ts';
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { named } from '../../src/core/contract.ts';
 import { type Stage, stage } from '../../src/core/stage.ts';
-import { hang, networkError } from '../../src/testing/index.ts';
+import { hang, networkError } from '../../src/testing.ts';
 import { ORIGIN, scenario } from '../support/scenario.ts';
 
 /** Repeats everything inside it, once. */

@@ -3,7 +3,7 @@ import { createClient } from '../../src/client/ky/client.ts';
 import type { HoldfastEvent } from '../../src/core/events.ts';
 import { pipeline } from '../../src/core/pipeline.ts';
 import { breaker } from '../../src/policies/breaker/breaker.ts';
-import { ok, testHost } from '../../src/testing/index.ts';
+import { ok, testHost } from '../../src/testing.ts';
 import { ORIGIN, scenario } from '../support/scenario.ts';
 
 const URL_ = `${ORIGIN}/orders`;

@@ -10,7 +10,7 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, wri
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { seeded } from '../../src/testing/index.ts';
+import { seeded } from '../../src/testing.ts';
 import { type Mutant, mutantsOf } from './mutate.ts';
 
 /** The least share of changes that the tests notice, in percent. Most of the others change nothing that can be seen. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { createFetch } from '../../src/client/fetch.ts';
 import { type BatchProgress, batch } from '../../src/observability/batch.ts';
-import { macrotask } from '../../src/testing/index.ts';
+import { macrotask } from '../../src/testing.ts';
 import { quiet } from '../support/platform.ts';
 
 /** Work that ends on demand. */

@@ -10,7 +10,7 @@ import {
   status,
   testHost,
   virtualClock,
-} from '../../src/testing/index.ts';
+} from '../../src/testing.ts';
 import { browserSays } from '../support/browser-says.ts';
 import { quiet } from '../support/platform.ts';
 

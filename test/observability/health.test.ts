@@ -20,7 +20,7 @@ import {
   type TestHost,
   testHost,
   virtualClock,
-} from '../../src/testing/index.ts';
+} from '../../src/testing.ts';
 import { browserSays } from '../support/browser-says.ts';
 import { durableStore } from '../support/durable.ts';
 import { quiet } from '../support/platform.ts';

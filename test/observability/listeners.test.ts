@@ -6,7 +6,7 @@ import { consoleListener, jsonLines, listeners, sampled } from '../../src/observ
 import { recordOf } from '../../src/observability/log/record.ts';
 import { redact, redactText, redactUrl } from '../../src/observability/log/redact.ts';
 import { HoldfastError } from '../../src/primitives/failure.ts';
-import { status } from '../../src/testing/index.ts';
+import { status } from '../../src/testing.ts';
 import { quiet } from '../support/platform.ts';
 
 const ORIGIN = 'https://api.example.com';

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { CapacityError, NetworkError, TimeoutError } from '../../src/core/errors.ts';
 import { type Messages, userMessage } from '../../src/observability/log/messages.ts';
 import { HoldfastError } from '../../src/primitives/failure.ts';
-import { status } from '../../src/testing/index.ts';
+import { status } from '../../src/testing.ts';
 
 const SECRET = 's3cr3t-t0ken';
 const broken = Proxy.revocable({}, {});

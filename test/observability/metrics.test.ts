@@ -10,15 +10,7 @@ import type { Alarm, MetricsOptions } from '../../src/observability/metrics/opti
 import { Histogram } from '../../src/observability/metrics/series.ts';
 import { SlidingWindow } from '../../src/observability/metrics/window.ts';
 import { HoldfastError } from '../../src/primitives/failure.ts';
-import {
-  networkError,
-  ok,
-  scriptedOrigin,
-  slow,
-  status,
-  testHost,
-  virtualClock,
-} from '../../src/testing/index.ts';
+import { networkError, ok, scriptedOrigin, slow, status, testHost, virtualClock } from '../../src/testing.ts';
 import { quiet } from '../support/platform.ts';
 
 const ORIGIN = 'https://api.example.com';

@@ -14,7 +14,7 @@ import {
   stalledBody,
   status,
   testHost,
-} from '../../src/testing/index.ts';
+} from '../../src/testing.ts';
 import { statusOf } from '../support/calls.ts';
 import { ORIGIN, type Scenario, scenario } from '../support/scenario.ts';
 

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { breaker } from '../../src/policies/breaker/breaker.ts';
 import { betweenTabs } from '../../src/policies/breaker/sharing.ts';
 import { rateLimit } from '../../src/policies/rate-limit.ts';
-import { networkError, ok } from '../../src/testing/index.ts';
+import { networkError, ok } from '../../src/testing.ts';
 import { cachePage, fresh } from '../support/cache-page.ts';
 import { craft, FakeChannel, garbage, replaceChannel } from '../support/fake-channel.ts';
 import { page, settle } from '../support/outbox-page.ts';

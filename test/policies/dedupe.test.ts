@@ -20,7 +20,7 @@ import {
   stalledBody,
   status,
   testHost,
-} from '../../src/testing/index.ts';
+} from '../../src/testing.ts';
 import { ORIGIN, type Scenario, scenario } from '../support/scenario.ts';
 
 const URL_ = `${ORIGIN}/orders`;

@@ -5,7 +5,7 @@ import { type FailoverOptions, failover } from '../../src/policies/failover.ts';
 import { retry } from '../../src/policies/retry/retry.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
 import { ConfigurationError } from '../../src/primitives/failure.ts';
-import { hang, networkError, ok, type Step, stalledBody, status } from '../../src/testing/index.ts';
+import { hang, networkError, ok, type Step, stalledBody, status } from '../../src/testing.ts';
 import { ORIGIN, type Scenario, scenario } from '../support/scenario.ts';
 
 const A = ORIGIN;

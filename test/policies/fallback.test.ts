@@ -3,7 +3,7 @@ import { sourceOf } from '../../src/core/outcome.ts';
 import { fallback } from '../../src/policies/fallback.ts';
 import { totalTimeout } from '../../src/policies/timeout.ts';
 import { ConfigurationError } from '../../src/primitives/failure.ts';
-import { hang, networkError, ok, type Step, stalledBody, status } from '../../src/testing/index.ts';
+import { hang, networkError, ok, type Step, stalledBody, status } from '../../src/testing.ts';
 import { ORIGIN, scenario } from '../support/scenario.ts';
 
 const URL_ = `${ORIGIN}/prices`;

@@ -4,15 +4,7 @@ import { hedge } from '../../src/policies/hedge.ts';
 import { retry } from '../../src/policies/retry/retry.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
 import { ConfigurationError } from '../../src/primitives/failure.ts';
-import {
-  macrotask,
-  networkError,
-  ok,
-  type Step,
-  slow,
-  stalledBody,
-  status,
-} from '../../src/testing/index.ts';
+import { macrotask, networkError, ok, type Step, slow, stalledBody, status } from '../../src/testing.ts';
 import { ORIGIN, type Scenario, scenario } from '../support/scenario.ts';
 
 const URL_ = `${ORIGIN}/orders?page=2`;

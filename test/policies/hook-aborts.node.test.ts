@@ -3,7 +3,7 @@ import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
 import { retry } from '../../src/policies/retry/retry.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import { macrotask } from '../../src/testing/clock.ts';
-import { status } from '../../src/testing/index.ts';
+import { status } from '../../src/testing.ts';
 import { durableStore } from '../support/durable.ts';
 import { ORIGIN, scenario } from '../support/scenario.ts';
 

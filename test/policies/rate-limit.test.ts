@@ -4,7 +4,7 @@ import { bulkhead } from '../../src/policies/bulkhead.ts';
 import { rateLimit } from '../../src/policies/rate-limit.ts';
 import { retry } from '../../src/policies/retry/retry.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
-import { hang, ok, type Step, slow, status, testHost } from '../../src/testing/index.ts';
+import { hang, ok, type Step, slow, status, testHost } from '../../src/testing.ts';
 import { statusOf } from '../support/calls.ts';
 import { ORIGIN, type Scenario, scenario } from '../support/scenario.ts';
 

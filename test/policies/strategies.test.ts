@@ -8,7 +8,7 @@ import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
 import { type Strategies, strategies } from '../../src/policies/strategies.ts';
 import type { Category } from '../../src/primitives/failure.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
-import { hang, networkError, ok, status } from '../../src/testing/index.ts';
+import { hang, networkError, ok, status } from '../../src/testing.ts';
 import { quiet } from '../support/platform.ts';
 import { ORIGIN, type Scenario, scenario } from '../support/scenario.ts';
 

@@ -3,7 +3,7 @@ import { parseTraceparent } from '../../src/http/traceparent.ts';
 import { failover } from '../../src/policies/failover.ts';
 import { retry } from '../../src/policies/retry/retry.ts';
 import { type TelemetryOptions, telemetry } from '../../src/policies/telemetry.ts';
-import { networkError, status } from '../../src/testing/index.ts';
+import { networkError, status } from '../../src/testing.ts';
 import { ORIGIN, scenario } from '../support/scenario.ts';
 
 const URL_ = `${ORIGIN}/orders`;

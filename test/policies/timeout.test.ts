@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Clock, Policy } from '../../src/core/contract.ts';
 import { dedupe } from '../../src/policies/dedupe.ts';
 import { attemptTimeout, type TimeoutOption, totalTimeout } from '../../src/policies/timeout.ts';
-import { hang, ok, slow, stalledBody } from '../../src/testing/index.ts';
+import { hang, ok, slow, stalledBody } from '../../src/testing.ts';
 import { ORIGIN, scenario } from '../support/scenario.ts';
 
 const URL_ = `${ORIGIN}/orders`;

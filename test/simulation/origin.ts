@@ -1,4 +1,4 @@
-import { seeded, type VirtualClock } from '../../src/testing/index.ts';
+import { seeded, type VirtualClock } from '../../src/testing.ts';
 
 /** A fault of the origin. It lasts for the row's `fault` seconds. */
 export interface Fault {

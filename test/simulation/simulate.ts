@@ -1,7 +1,7 @@
 import type { HoldfastInit } from '../../src/core/normalize-request.ts';
 import { type HoldfastFetch, pipeline } from '../../src/core/pipeline.ts';
 import { isFailure } from '../../src/primitives/failure.ts';
-import { seeded, switchedConnectivity, virtualClock } from '../../src/testing/index.ts';
+import { seeded, switchedConnectivity, virtualClock } from '../../src/testing.ts';
 import type { Fleet } from './fleets.ts';
 import { boundedOrigin, type SimulatedCall, type SimulatedInit } from './origin.ts';
 import { type Report, reportOf } from './report.ts';

@@ -1,7 +1,7 @@
 import { afterEach } from 'vitest';
 import { type Client, createClient } from '../../src/client/ky/client.ts';
 import type { CreateClientOptions } from '../../src/client/ky/options.ts';
-import { scriptedOrigin, testHost, virtualClock } from '../../src/testing/index.ts';
+import { scriptedOrigin, testHost, virtualClock } from '../../src/testing.ts';
 import { quiet } from './platform.ts';
 import { ORIGIN } from './scenario.ts';
 

@@ -1,4 +1,4 @@
-import type { VirtualClock } from '../../src/testing/index.ts';
+import type { VirtualClock } from '../../src/testing.ts';
 
 export interface Deferred<T> {
   readonly work: () => Promise<T>;

@@ -1,5 +1,5 @@
 import type { AtomicStore } from '../../src/core/store.ts';
-import type { VirtualClock } from '../../src/testing/index.ts';
+import type { VirtualClock } from '../../src/testing.ts';
 import { guardedStore } from './guarded-store.ts';
 
 /** When a process dies, counted in operations of its store: as the nth is asked for, or when it is done. */

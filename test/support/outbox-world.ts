@@ -5,7 +5,7 @@ import { type Outbox, outboxPolicy } from '../../src/policies/outbox/outbox.ts';
 import { attemptTimeout } from '../../src/policies/timeout.ts';
 import { ConfigurationError } from '../../src/primitives/failure.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
-import { networkError, ok, status, type TestHost, testHost, virtualClock } from '../../src/testing/index.ts';
+import { networkError, ok, status, type TestHost, testHost, virtualClock } from '../../src/testing.ts';
 import { leanPipeline } from './lean-pipeline.ts';
 import { type Death, type MortalStore, mortalStore } from './mortal-store.ts';
 import { quiet } from './platform.ts';

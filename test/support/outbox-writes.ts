@@ -1,5 +1,5 @@
 import type { CallOutbox, OutboxOptions } from '../../src/policies/outbox/options.ts';
-import type { Step } from '../../src/testing/index.ts';
+import type { Step } from '../../src/testing.ts';
 import { type Deferred, deferred } from './deferred.ts';
 import { type Page, POST, page, settle, URL_ } from './outbox-page.ts';
 

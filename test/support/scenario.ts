@@ -7,7 +7,7 @@ import {
   type TestHost,
   testHost,
   virtualClock,
-} from '../../src/testing/index.ts';
+} from '../../src/testing.ts';
 import { leanPipeline } from './lean-pipeline.ts';
 import { quiet } from './platform.ts';
 

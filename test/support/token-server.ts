@@ -1,12 +1,5 @@
 import type { AuthOptions, OAuth2Options, TokenResponse } from '../../src/policies/auth/options.ts';
-import {
-  ok,
-  type ScriptedOrigin,
-  type Seen,
-  type Step,
-  status,
-  type TestHost,
-} from '../../src/testing/index.ts';
+import { ok, type ScriptedOrigin, type Seen, type Step, status, type TestHost } from '../../src/testing.ts';
 
 export const API = 'https://api.example.com';
 const ID = 'https://id.example.com';

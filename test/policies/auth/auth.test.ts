@@ -10,7 +10,7 @@ import { hedge } from '../../../src/policies/hedge.ts';
 import { retry } from '../../../src/policies/retry/retry.ts';
 import { ConfigurationError } from '../../../src/primitives/failure.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
-import { hang, networkError, ok, slow, status } from '../../../src/testing/index.ts';
+import { hang, networkError, ok, slow, status } from '../../../src/testing.ts';
 import { durableStore } from '../../support/durable.ts';
 import { ORIGIN, type Scenario, scenario } from '../../support/scenario.ts';
 

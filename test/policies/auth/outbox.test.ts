@@ -4,7 +4,7 @@ import { auth } from '../../../src/policies/auth/auth.ts';
 import { outboxPolicy } from '../../../src/policies/outbox/outbox.ts';
 import { attemptTimeout } from '../../../src/policies/timeout.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
-import { networkError, ok, status } from '../../../src/testing/index.ts';
+import { networkError, ok, status } from '../../../src/testing.ts';
 import { durableStore } from '../../support/durable.ts';
 import { type Scenario, scenario } from '../../support/scenario.ts';
 import { API, json, oauth2, tokenServer } from '../../support/token-server.ts';

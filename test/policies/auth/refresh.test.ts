@@ -8,7 +8,7 @@ import { cachePolicy } from '../../../src/policies/cache/cache.ts';
 import { retry } from '../../../src/policies/retry/retry.ts';
 import { attemptTimeout, totalTimeout } from '../../../src/policies/timeout.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
-import { hang, networkError, ok, slow, status, testHost, virtualClock } from '../../../src/testing/index.ts';
+import { hang, networkError, ok, slow, status, testHost, virtualClock } from '../../../src/testing.ts';
 import { statusOf } from '../../support/calls.ts';
 import { quiet } from '../../support/platform.ts';
 import { type Scenario, scenario } from '../../support/scenario.ts';

@@ -7,7 +7,7 @@ import type { AuthEvent, SignIn } from '../../../src/policies/auth/options.ts';
 import { ConfigurationError } from '../../../src/primitives/failure.ts';
 import { encryptWith } from '../../../src/stores/encryption.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
-import { slow, status } from '../../../src/testing/index.ts';
+import { slow, status } from '../../../src/testing.ts';
 import { durableStore, type FaultyStore } from '../../support/durable.ts';
 import { craft, FakeChannel, garbage, replaceChannel } from '../../support/fake-channel.ts';
 import { settle } from '../../support/outbox-page.ts';

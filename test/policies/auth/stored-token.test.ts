@@ -4,7 +4,7 @@ import { auth } from '../../../src/policies/auth/auth.ts';
 import { AuthError } from '../../../src/policies/auth/error.ts';
 import { encryptWith } from '../../../src/stores/encryption.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
-import { status } from '../../../src/testing/index.ts';
+import { status } from '../../../src/testing.ts';
 import { statusOf } from '../../support/calls.ts';
 import { durableStore, type FaultyStore } from '../../support/durable.ts';
 import { settle } from '../../support/outbox-page.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { breaker } from '../../../src/policies/breaker/breaker.ts';
-import { hang, networkError } from '../../../src/testing/index.ts';
+import { hang, networkError } from '../../../src/testing.ts';
 import { ORIGIN, scenario } from '../../support/scenario.ts';
 
 test('the caller’s abort does not count, even with the error of another call as its reason', async () => {

@@ -4,7 +4,7 @@ import { breaker as make } from '../../../src/policies/breaker/breaker.ts';
 import type { BreakerOptions } from '../../../src/policies/breaker/options.ts';
 import { retry } from '../../../src/policies/retry/retry.ts';
 import { attemptTimeout, totalTimeout } from '../../../src/policies/timeout.ts';
-import { brokenBody, hang, networkError, ok, type Step, slow, status } from '../../../src/testing/index.ts';
+import { brokenBody, hang, networkError, ok, type Step, slow, status } from '../../../src/testing.ts';
 import { many, statusOf } from '../../support/calls.ts';
 import { ORIGIN, type Scenario, scenario } from '../../support/scenario.ts';
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { pipeline } from '../../../src/core/pipeline.ts';
 import { breaker } from '../../../src/policies/breaker/breaker.ts';
-import { hang, networkError, ok } from '../../../src/testing/index.ts';
+import { hang, networkError, ok } from '../../../src/testing.ts';
 import { ORIGIN, scenario } from '../../support/scenario.ts';
 
 test('a pipeline that closes during its probe releases the permit to the others', async () => {

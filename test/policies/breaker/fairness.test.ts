@@ -5,7 +5,7 @@ import type { BreakerOptions } from '../../../src/policies/breaker/options.ts';
 import { bulkhead } from '../../../src/policies/bulkhead.ts';
 import { retry } from '../../../src/policies/retry/retry.ts';
 import { attemptTimeout, totalTimeout } from '../../../src/policies/timeout.ts';
-import { hang, networkError, ok, type Step, slow, status } from '../../../src/testing/index.ts';
+import { hang, networkError, ok, type Step, slow, status } from '../../../src/testing.ts';
 import { many, statusOf } from '../../support/calls.ts';
 import { ORIGIN, type Scenario, scenario } from '../../support/scenario.ts';
 

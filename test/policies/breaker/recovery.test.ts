@@ -8,7 +8,7 @@ import {
   type Sharing,
 } from '../../../src/policies/breaker/sharing.ts';
 import { totalTimeout } from '../../../src/policies/timeout.ts';
-import { hang, networkError, ok, slow, status } from '../../../src/testing/index.ts';
+import { hang, networkError, ok, slow, status } from '../../../src/testing.ts';
 import { statusOf } from '../../support/calls.ts';
 import { noTabs } from '../../support/platform.ts';
 import { ORIGIN, type Scenario, scenario } from '../../support/scenario.ts';

@@ -16,7 +16,7 @@ import {
   slow,
   status,
   testHost,
-} from '../../../src/testing/index.ts';
+} from '../../../src/testing.ts';
 import { many, statusOf } from '../../support/calls.ts';
 import { ORIGIN, type Scenario, scenario } from '../../support/scenario.ts';
 

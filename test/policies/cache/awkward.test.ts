@@ -4,7 +4,7 @@ import type { AtomicStore } from '../../../src/core/store.ts';
 import { cachePolicy } from '../../../src/policies/cache/cache.ts';
 import { encryptWith } from '../../../src/stores/encryption.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
-import { networkError, ok, slow, status } from '../../../src/testing/index.ts';
+import { networkError, ok, slow, status } from '../../../src/testing.ts';
 import { cachePage, fresh, URL_ } from '../../support/cache-page.ts';
 import { durableStore } from '../../support/durable.ts';
 import { noTabs, quiet } from '../../support/platform.ts';

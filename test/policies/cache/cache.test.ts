@@ -6,15 +6,7 @@ import { cachePolicy, type StaleCache } from '../../../src/policies/cache/cache.
 import type { StaleCacheOptions } from '../../../src/policies/cache/options.ts';
 import { attemptTimeout, totalTimeout } from '../../../src/policies/timeout.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
-import {
-  brokenBody,
-  hang,
-  networkError,
-  ok,
-  type Step,
-  stalledBody,
-  status,
-} from '../../../src/testing/index.ts';
+import { brokenBody, hang, networkError, ok, type Step, stalledBody, status } from '../../../src/testing.ts';
 import { durableStore, type FaultyStore } from '../../support/durable.ts';
 import { ORIGIN, type Scenario, scenario } from '../../support/scenario.ts';
 

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { pipeline } from '../../../src/core/pipeline.ts';
 import { cachePolicy } from '../../../src/policies/cache/cache.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
-import { macrotask, stalledBody } from '../../../src/testing/index.ts';
+import { macrotask, stalledBody } from '../../../src/testing.ts';
 
 test('close() cancels a body that two reads share and neither has read', async () => {
   const { response, cancelled } = stalledBody();

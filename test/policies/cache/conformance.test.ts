@@ -5,7 +5,7 @@
 import { describe, expect, test } from 'vitest';
 import { sourceOf } from '../../../src/core/outcome.ts';
 import type { CacheMode, StaleCacheOptions } from '../../../src/policies/cache/options.ts';
-import { hang, networkError, ok, slow, status } from '../../../src/testing/index.ts';
+import { hang, networkError, ok, slow, status } from '../../../src/testing.ts';
 import { type CachePage, cachePage, fresh, URL_ } from '../../support/cache-page.ts';
 import { quiet } from '../../support/platform.ts';
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { sourceOf } from '../../../src/core/outcome.ts';
 import { dedupe } from '../../../src/policies/dedupe.ts';
 import { isFailure } from '../../../src/primitives/failure.ts';
-import { hang, networkError } from '../../../src/testing/index.ts';
+import { hang, networkError } from '../../../src/testing.ts';
 import { cachePage, fresh, URL_ } from '../../support/cache-page.ts';
 import { scenario } from '../../support/scenario.ts';
 

@@ -7,7 +7,7 @@ import type { StaleCacheOptions } from '../../../src/policies/cache/options.ts';
 import { attemptTimeout } from '../../../src/policies/timeout.ts';
 import { sleep } from '../../../src/primitives/clock.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
-import { hang, networkError, ok, type Step, slow, stalledBody, status } from '../../../src/testing/index.ts';
+import { hang, networkError, ok, type Step, slow, stalledBody, status } from '../../../src/testing.ts';
 import { type CachePage, cachePage, fresh, URL_ } from '../../support/cache-page.ts';
 import { durableStore } from '../../support/durable.ts';
 import { guardedStore } from '../../support/guarded-store.ts';

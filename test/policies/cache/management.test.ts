@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { WarmProgress } from '../../../src/policies/cache/admin.ts';
 import { cachePolicy } from '../../../src/policies/cache/cache.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
-import { networkError, status } from '../../../src/testing/index.ts';
+import { networkError, status } from '../../../src/testing.ts';
 import { cachePage, fresh, URL_ } from '../../support/cache-page.ts';
 import { ORIGIN } from '../../support/scenario.ts';
 

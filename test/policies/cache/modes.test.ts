@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { sourceOf } from '../../../src/core/outcome.ts';
 import { createClient, memoryStore, staleCache } from '../../../src/index.ts';
 import type { CacheMode } from '../../../src/policies/cache/options.ts';
-import { networkError, ok, slow, stalledBody, status } from '../../../src/testing/index.ts';
+import { networkError, ok, slow, stalledBody, status } from '../../../src/testing.ts';
 import { browserSays } from '../../support/browser-says.ts';
 import { type CachePage, cachePage, fresh, URL_ } from '../../support/cache-page.ts';
 import { quiet } from '../../support/platform.ts';

@@ -3,7 +3,7 @@ import type { Stage } from '../../../src/core/stage.ts';
 import { cachePolicy } from '../../../src/policies/cache/cache.ts';
 import { totalTimeout } from '../../../src/policies/timeout.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
-import { ok, status } from '../../../src/testing/index.ts';
+import { ok, status } from '../../../src/testing.ts';
 import { durableStore } from '../../support/durable.ts';
 import { scenario } from '../../support/scenario.ts';
 

@@ -5,7 +5,7 @@ import { auth } from '../../../src/policies/auth/auth.ts';
 import { cachePolicy } from '../../../src/policies/cache/cache.ts';
 import { encryptWith } from '../../../src/stores/encryption.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
-import { networkError, ok } from '../../../src/testing/index.ts';
+import { networkError, ok } from '../../../src/testing.ts';
 import { cachePage, fresh, URL_ } from '../../support/cache-page.ts';
 import { durableStore, type FaultyStore } from '../../support/durable.ts';
 import { noTabs, quiet } from '../../support/platform.ts';

@@ -5,7 +5,7 @@ import { type HoldfastFetch, type PipelineOptions, pipeline } from '../../../src
 import { cachePolicy } from '../../../src/policies/cache/cache.ts';
 import type { StaleCacheOptions } from '../../../src/policies/cache/options.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
-import { testHost } from '../../../src/testing/index.ts';
+import { testHost } from '../../../src/testing.ts';
 import { cachePage, fresh, URL_ } from '../../support/cache-page.ts';
 import { durableStore } from '../../support/durable.ts';
 import { guardedStore } from '../../support/guarded-store.ts';

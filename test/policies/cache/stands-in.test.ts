@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Call, Policy } from '../../../src/core/contract.ts';
 import { cachePolicy } from '../../../src/policies/cache/cache.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
-import { hang, networkError } from '../../../src/testing/index.ts';
+import { hang, networkError } from '../../../src/testing.ts';
 import { type CachePage, fresh, URL_ } from '../../support/cache-page.ts';
 import { durableStore } from '../../support/durable.ts';
 import { quiet } from '../../support/platform.ts';

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { sourceOf } from '../../../src/core/outcome.ts';
 import type { AtomicStore, Change, Item } from '../../../src/core/store.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
-import { networkError, ok } from '../../../src/testing/index.ts';
+import { networkError, ok } from '../../../src/testing.ts';
 import { cachePage, fresh, URL_ } from '../../support/cache-page.ts';
 import { durableStore } from '../../support/durable.ts';
 import { quiet } from '../../support/platform.ts';

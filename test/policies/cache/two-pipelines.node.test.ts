@@ -4,7 +4,7 @@ import { auth } from '../../../src/policies/auth/auth.ts';
 import { cachePolicy } from '../../../src/policies/cache/cache.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
 import { macrotask } from '../../../src/testing/clock.ts';
-import { ok, testHost } from '../../../src/testing/index.ts';
+import { ok, testHost } from '../../../src/testing.ts';
 
 const ORIGIN = 'https://api.example.com';
 

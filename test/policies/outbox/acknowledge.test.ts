@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import type { OutboxOptions } from '../../../src/policies/outbox/options.ts';
-import { ok, status } from '../../../src/testing/index.ts';
+import { ok, status } from '../../../src/testing.ts';
 import { durableStore } from '../../support/durable.ts';
 import { type Page, POST, page, settle, URL_ } from '../../support/outbox-page.ts';
 

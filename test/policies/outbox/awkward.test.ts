@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { encryptWith } from '../../../src/stores/encryption.ts';
 import { indexedDBStore } from '../../../src/stores/indexeddb/indexeddb.ts';
-import { status } from '../../../src/testing/index.ts';
+import { status } from '../../../src/testing.ts';
 import { type Page, page, settle, URL_ } from '../../support/outbox-page.ts';
 
 const give = (made: Page, body: string, outbox: object = {}, init: RequestInit = {}) =>

@@ -11,7 +11,7 @@ import { Queue } from '../../../src/policies/outbox/queue/queue.ts';
 import { remove } from '../../../src/policies/outbox/queue/transitions.ts';
 import { sleep } from '../../../src/primitives/clock.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
-import { ok, status, testHost, virtualClock } from '../../../src/testing/index.ts';
+import { ok, status, testHost, virtualClock } from '../../../src/testing.ts';
 import { type Deferred, deferred } from '../../support/deferred.ts';
 import { durableStore } from '../../support/durable.ts';
 import { open, type Page, POST, page, settle, URL_ } from '../../support/outbox-page.ts';

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { StorageError } from '../../../src/core/errors.ts';
 import type { Cipher } from '../../../src/core/store.ts';
-import { status } from '../../../src/testing/index.ts';
+import { status } from '../../../src/testing.ts';
 import { page } from '../../support/outbox-page.ts';
 import { give, sent } from '../../support/outbox-writes.ts';
 

@@ -7,7 +7,7 @@ import { withLocalLock } from '../../../src/primitives/locks.ts';
 import { indexedDBStore } from '../../../src/stores/indexeddb/indexeddb.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
 import { macrotask } from '../../../src/testing/clock.ts';
-import { ok, testHost, type VirtualClock, virtualClock } from '../../../src/testing/index.ts';
+import { ok, testHost, type VirtualClock, virtualClock } from '../../../src/testing.ts';
 import { durableStore, type FaultyStore } from '../../support/durable.ts';
 import { guardedStore } from '../../support/guarded-store.ts';
 import { open, POST, page, reloaded, settle, URL_ } from '../../support/outbox-page.ts';

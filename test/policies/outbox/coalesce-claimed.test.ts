@@ -7,7 +7,7 @@ import { failover } from '../../../src/policies/failover.ts';
 import { outboxPolicy } from '../../../src/policies/outbox/outbox.ts';
 import { attemptTimeout } from '../../../src/policies/timeout.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
-import { networkError, ok, status, testHost, virtualClock } from '../../../src/testing/index.ts';
+import { networkError, ok, status, testHost, virtualClock } from '../../../src/testing.ts';
 import { durableStore } from '../../support/durable.ts';
 import { open, POST, page, settle, URL_ } from '../../support/outbox-page.ts';
 import { give, sent } from '../../support/outbox-writes.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { isQueued } from '../../../src/core/outcome.ts';
 import type { CallOutbox } from '../../../src/policies/outbox/options.ts';
-import { networkError, ok, status } from '../../../src/testing/index.ts';
+import { networkError, ok, status } from '../../../src/testing.ts';
 import { idOf, type Page, page, reloaded, settle, URL_ } from '../../support/outbox-page.ts';
 
 /** A page without a network, so that its writes stay unsent. */

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { StorageError } from '../../../src/core/errors.ts';
 import { serviceWorker } from '../../../src/service-worker.ts';
-import { ok } from '../../../src/testing/index.ts';
+import { ok } from '../../../src/testing.ts';
 import { deferred } from '../../support/deferred.ts';
 import { durableStore } from '../../support/durable.ts';
 import { page, settle, URL_ } from '../../support/outbox-page.ts';

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Cipher, Item } from '../../../src/core/store.ts';
 import { contentContext } from '../../../src/policies/outbox/queue/encryption.ts';
 import { encryptWith } from '../../../src/stores/encryption.ts';
-import { networkError, ok, status } from '../../../src/testing/index.ts';
+import { networkError, ok, status } from '../../../src/testing.ts';
 import { idOf, type Page, page, reloaded, settle, URL_ } from '../../support/outbox-page.ts';
 
 const newCipher = async (): Promise<Cipher> =>

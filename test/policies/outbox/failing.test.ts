@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { CallOutbox, OutboxOptions } from '../../../src/policies/outbox/options.ts';
-import { brokenBody, hang, networkError, ok, status } from '../../../src/testing/index.ts';
+import { brokenBody, hang, networkError, ok, status } from '../../../src/testing.ts';
 import { open, type Page, page, reloaded, settle, URL_ } from '../../support/outbox-page.ts';
 
 const post = ({ fetch }: Page, body: string, outbox: CallOutbox = {}, init: RequestInit = {}) =>

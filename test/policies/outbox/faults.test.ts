@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { isQueued } from '../../../src/core/outcome.ts';
 import { type Outbox, outboxPolicy } from '../../../src/policies/outbox/outbox.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
-import { networkError, ok, slow, status } from '../../../src/testing/index.ts';
+import { networkError, ok, slow, status } from '../../../src/testing.ts';
 import { durableStore } from '../../support/durable.ts';
 import { idOf, open, POST, page, reloaded, settle, URL_ } from '../../support/outbox-page.ts';
 import { scenario } from '../../support/scenario.ts';

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Cipher } from '../../../src/core/store.ts';
 import { encryptWith } from '../../../src/stores/encryption.ts';
-import { status } from '../../../src/testing/index.ts';
+import { status } from '../../../src/testing.ts';
 import { statusOf } from '../../support/calls.ts';
 import { durableStore, type FaultyStore } from '../../support/durable.ts';
 import { page, reloaded, settle } from '../../support/outbox-page.ts';

@@ -1,6 +1,6 @@
 /** Hooks that never settle, or that consume their arguments. */
 import { describe, expect, test } from 'vitest';
-import { status } from '../../../src/testing/index.ts';
+import { status } from '../../../src/testing.ts';
 import { page, settle, URL_ } from '../../support/outbox-page.ts';
 import { give, sent } from '../../support/outbox-writes.ts';
 

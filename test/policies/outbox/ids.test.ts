@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { pipeline } from '../../../src/core/pipeline.ts';
 import { outboxPolicy } from '../../../src/policies/outbox/outbox.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
-import { status } from '../../../src/testing/index.ts';
+import { status } from '../../../src/testing.ts';
 import { statusOf } from '../../support/calls.ts';
 import { type Page, page, settle } from '../../support/outbox-page.ts';
 import { give } from '../../support/outbox-writes.ts';

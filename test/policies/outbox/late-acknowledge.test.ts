@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Cipher } from '../../../src/core/store.ts';
 import { encryptWith } from '../../../src/stores/encryption.ts';
-import { ok } from '../../../src/testing/index.ts';
+import { ok } from '../../../src/testing.ts';
 import { deferred } from '../../support/deferred.ts';
 import { durableStore, type FaultyStore } from '../../support/durable.ts';
 import { type Page, page, reloaded, settle, URL_ } from '../../support/outbox-page.ts';

@@ -4,7 +4,7 @@ import { pipeline } from '../../../src/core/pipeline.ts';
 import type { AtomicStore } from '../../../src/core/store.ts';
 import { Lease } from '../../../src/policies/outbox/queue/lease.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
-import { ok, testHost, virtualClock } from '../../../src/testing/index.ts';
+import { ok, testHost, virtualClock } from '../../../src/testing.ts';
 import { inOtherRealm, otherBundle } from '../../support/bundles.ts';
 import { durableStore } from '../../support/durable.ts';
 import { open, type Page, page, settle, URL_ } from '../../support/outbox-page.ts';

@@ -10,7 +10,7 @@ import {
   update,
 } from '../../../src/policies/outbox/queue/transitions.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
-import { hang, ok, status, testHost } from '../../../src/testing/index.ts';
+import { hang, ok, status, testHost } from '../../../src/testing.ts';
 import { deferred } from '../../support/deferred.ts';
 import { durableStore } from '../../support/durable.ts';
 import { type Page, page, reloaded, settle, URL_ } from '../../support/outbox-page.ts';

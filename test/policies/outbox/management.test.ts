@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { CallOutbox } from '../../../src/policies/outbox/options.ts';
 import type { FlushProgress } from '../../../src/policies/outbox/queue/queries.ts';
-import { networkError, ok, status } from '../../../src/testing/index.ts';
+import { networkError, ok, status } from '../../../src/testing.ts';
 import { type Page, page, reloaded, settle, URL_ } from '../../support/outbox-page.ts';
 
 const post = ({ fetch }: Page, id: string, outbox: CallOutbox = {}) =>

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { CallOutbox } from '../../../src/policies/outbox/options.ts';
-import { ok, slow, status } from '../../../src/testing/index.ts';
+import { ok, slow, status } from '../../../src/testing.ts';
 import { idOf, type Page, POST, page, reloaded, settle, URL_ } from '../../support/outbox-page.ts';
 
 const post = async ({ fetch }: Page, body: string, outbox: CallOutbox = {}): Promise<Response> =>

@@ -4,7 +4,7 @@ import { breaker } from '../../../src/policies/breaker/breaker.ts';
 import type { OutboxOptions } from '../../../src/policies/outbox/options.ts';
 import { outboxPolicy } from '../../../src/policies/outbox/outbox.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
-import { hang, networkError, ok, slow, status } from '../../../src/testing/index.ts';
+import { hang, networkError, ok, slow, status } from '../../../src/testing.ts';
 import { durableStore } from '../../support/durable.ts';
 import { idOf, open, POST, page, reloaded, settle, URL_ } from '../../support/outbox-page.ts';
 import { ORIGIN, scenario } from '../../support/scenario.ts';

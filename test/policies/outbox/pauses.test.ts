@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { ok, status } from '../../../src/testing/index.ts';
+import { ok, status } from '../../../src/testing.ts';
 import { deferred } from '../../support/deferred.ts';
 import { page, settle } from '../../support/outbox-page.ts';
 import { give, giveOffline, sent } from '../../support/outbox-writes.ts';

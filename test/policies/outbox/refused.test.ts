@@ -5,7 +5,7 @@ import { pipeline } from '../../../src/core/pipeline.ts';
 import { outboxPolicy } from '../../../src/policies/outbox/outbox.ts';
 import { rateLimit } from '../../../src/policies/rate-limit.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
-import { ok, scriptedOrigin, status, testHost, virtualClock } from '../../../src/testing/index.ts';
+import { ok, scriptedOrigin, status, testHost, virtualClock } from '../../../src/testing.ts';
 import { durableStore } from '../../support/durable.ts';
 import { open, POST, URL_ } from '../../support/outbox-page.ts';
 import { quiet } from '../../support/platform.ts';

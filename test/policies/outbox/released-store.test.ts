@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { ClosedError } from '../../../src/core/errors.ts';
 import type { Outbox } from '../../../src/policies/outbox/outbox.ts';
-import type { VirtualClock } from '../../../src/testing/index.ts';
+import type { VirtualClock } from '../../../src/testing.ts';
 import { durableStore } from '../../support/durable.ts';
 import { page, settle } from '../../support/outbox-page.ts';
 import { give } from '../../support/outbox-writes.ts';

@@ -1,6 +1,6 @@
 /** An entry that is removed while it is sent. */
 import { describe, expect, test } from 'vitest';
-import { ok, status } from '../../../src/testing/index.ts';
+import { ok, status } from '../../../src/testing.ts';
 import { deferred } from '../../support/deferred.ts';
 import { durableStore } from '../../support/durable.ts';
 import { page, settle } from '../../support/outbox-page.ts';

@@ -1,6 +1,6 @@
 /** A lane that is being sent follows the changes of its entries. */
 import { describe, expect, test } from 'vitest';
-import { ok, status } from '../../../src/testing/index.ts';
+import { ok, status } from '../../../src/testing.ts';
 import { deferred } from '../../support/deferred.ts';
 import { page, settle } from '../../support/outbox-page.ts';
 import { give, giveOffline, sent, startSending } from '../../support/outbox-writes.ts';

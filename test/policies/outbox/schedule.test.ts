@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { OutboxSettings } from '../../../src/policies/outbox/options.ts';
 import type { OutboxEntry } from '../../../src/policies/outbox/queue/entry.ts';
 import { scheduleRetry } from '../../../src/policies/outbox/send/backoff.ts';
-import { testHost } from '../../../src/testing/index.ts';
+import { testHost } from '../../../src/testing.ts';
 
 const HOUR = 3_600_000;
 const settings = { backoffLimit: 900_000 } as OutboxSettings;

@@ -1,7 +1,7 @@
 /** If any operation of the store never responds, no caller waits for ever. */
 import { describe, expect, test } from 'vitest';
 import type { AtomicStore } from '../../../src/core/store.ts';
-import { status } from '../../../src/testing/index.ts';
+import { status } from '../../../src/testing.ts';
 import { durableStore, type FaultyStore } from '../../support/durable.ts';
 import { guardedStore } from '../../support/guarded-store.ts';
 import { type Page, page, settle, URL_ } from '../../support/outbox-page.ts';

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { StorageError } from '../../../src/core/errors.ts';
 import type { AtomicStore } from '../../../src/core/store.ts';
-import { ok } from '../../../src/testing/index.ts';
+import { ok } from '../../../src/testing.ts';
 import { durableStore } from '../../support/durable.ts';
 import { page, settle } from '../../support/outbox-page.ts';
 import { give, sent } from '../../support/outbox-writes.ts';

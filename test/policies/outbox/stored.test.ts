@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import type { OutboxOptions } from '../../../src/policies/outbox/options.ts';
-import { ok, status } from '../../../src/testing/index.ts';
+import { ok, status } from '../../../src/testing.ts';
 import { type Page, page, settle } from '../../support/outbox-page.ts';
 import { give, sent } from '../../support/outbox-writes.ts';
 

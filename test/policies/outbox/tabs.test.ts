@@ -5,7 +5,7 @@ import { OutboxEvents } from '../../../src/policies/outbox/events.ts';
 import { readOutboxOptions } from '../../../src/policies/outbox/options.ts';
 import { Queue } from '../../../src/policies/outbox/queue/queue.ts';
 import { remove, requeue } from '../../../src/policies/outbox/queue/transitions.ts';
-import { ok, status } from '../../../src/testing/index.ts';
+import { ok, status } from '../../../src/testing.ts';
 import { type Page, page, settle } from '../../support/outbox-page.ts';
 import { giveOffline, sent, startSending } from '../../support/outbox-writes.ts';
 

@@ -8,7 +8,7 @@ import { pipeline } from '../../../src/core/pipeline.ts';
 import { auth, createClient, memoryStore, outbox } from '../../../src/index.ts';
 import { outboxPolicy } from '../../../src/policies/outbox/outbox.ts';
 import { withLocalLock } from '../../../src/primitives/locks.ts';
-import { networkError, ok } from '../../../src/testing/index.ts';
+import { networkError, ok } from '../../../src/testing.ts';
 import { deferred } from '../../support/deferred.ts';
 import { durableStore } from '../../support/durable.ts';
 import { idOf, open, POST, page, settle, URL_ } from '../../support/outbox-page.ts';

@@ -1,7 +1,7 @@
 /** The user changes during an operation. */
 import { describe, expect, test } from 'vitest';
 import type { OutboxNotification } from '../../../src/policies/outbox/events.ts';
-import { ok, status } from '../../../src/testing/index.ts';
+import { ok, status } from '../../../src/testing.ts';
 import { durableStore } from '../../support/durable.ts';
 import { type Page, page, settle, URL_ } from '../../support/outbox-page.ts';
 

@@ -4,7 +4,7 @@ import type { RetryOptions } from '../../../src/policies/retry/options.ts';
 import { retry } from '../../../src/policies/retry/retry.ts';
 import { wholeBody } from '../../../src/policies/retry/whole.ts';
 import { attemptTimeout, totalTimeout } from '../../../src/policies/timeout.ts';
-import { brokenBody, hang, networkError, ok, slow, stalledBody, status } from '../../../src/testing/index.ts';
+import { brokenBody, hang, networkError, ok, slow, stalledBody, status } from '../../../src/testing.ts';
 import { ORIGIN, type Scenario, scenario } from '../../support/scenario.ts';
 
 const URL_ = `${ORIGIN}/orders`;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { setAside } from '../../../src/policies/retry/set-aside.ts';
-import { stalledBody } from '../../../src/testing/index.ts';
+import { stalledBody } from '../../../src/testing.ts';
 import { quiet } from '../../support/platform.ts';
 
 test('a response that was set aside has no half of a body', async () => {

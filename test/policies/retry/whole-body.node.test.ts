@@ -3,7 +3,7 @@ import type { Stage } from '../../../src/core/stage.ts';
 import { retry } from '../../../src/policies/retry/retry.ts';
 import { wholeBody } from '../../../src/policies/retry/whole.ts';
 import { totalTimeout } from '../../../src/policies/timeout.ts';
-import { ok, stalledBody } from '../../../src/testing/index.ts';
+import { ok, stalledBody } from '../../../src/testing.ts';
 import { ORIGIN, scenario } from '../../support/scenario.ts';
 
 const waits: Stage = { name: 'waits', leave: (run) => () => run.wait(20).then(() => undefined) };
