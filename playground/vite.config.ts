@@ -9,9 +9,7 @@ export default defineConfig({
   base: './',
   cacheDir: at('../node_modules/.vite/playground'),
   // The public names, without a build: a change in the library shows when the page is loaded again.
-  resolve: {
-    alias: { 'holdfast/devtools': at('../src/devtools.ts'), holdfast: at('../src/index.ts') },
-  },
+  resolve: { tsconfigPaths: true },
   // `start.ts` replaces it.
   define: { __SERVER__: 'undefined' },
   // Vite reloads the page when it finds a dependency late.

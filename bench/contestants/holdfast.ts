@@ -1,13 +1,6 @@
-import {
-  bulkhead,
-  createClient,
-  createFetch,
-  dedupe,
-  jsonLines,
-  listeners,
-  metrics,
-  telemetry,
-} from '../../src/index.ts';
+import { bulkhead, createClient, createFetch, dedupe, telemetry } from '../../src/index.ts';
+import { jsonLines, listeners } from '../../src/log.ts';
+import { metrics } from '../../src/metrics.ts';
 import { type Contestant, HOUR, reading, type Transport, type Use } from './contestant.ts';
 
 const atOnce = { delay: () => 0, jitter: 'none', budget: false } as const;

@@ -19,9 +19,9 @@ const IMPORTS: readonly (readonly [names: string, entry?: string])[] = [
   ['staleCache'],
   ['outbox'],
   ['outbox, staleCache'],
-  ['encryptWith, deviceKey'],
-  ['userMessage'],
-  ['metrics'],
+  ['encryptWith, deviceKey', 'holdfast/encryption'],
+  ['userMessage', 'holdfast/log'],
+  ['metrics', 'holdfast/metrics'],
   ['serviceWorker, sharedSession', 'holdfast/service-worker'],
 ];
 

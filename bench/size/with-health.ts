@@ -1,4 +1,6 @@
-import { batch, clientHealth, connectivity, createFetch, health, monitor, waitUntilHealthy } from 'holdfast';
+import { createFetch } from 'holdfast';
+import { batch } from 'holdfast/batch';
+import { clientHealth, connectivity, health, monitor, waitUntilHealthy } from 'holdfast/health';
 
 export const fetch = createFetch();
 export { batch, clientHealth, connectivity, health, monitor, waitUntilHealthy };

@@ -1,3 +1,4 @@
-import { createFetch, metrics } from 'holdfast';
+import { createFetch } from 'holdfast';
+import { metrics } from 'holdfast/metrics';
 
 export const fetch = createFetch({ onEvent: metrics().receive });

@@ -1,4 +1,6 @@
-import { createFetch, toProblemResponse, userMessage } from 'holdfast';
+import { createFetch } from 'holdfast';
+import { userMessage } from 'holdfast/log';
+import { toProblemResponse } from 'holdfast/problem';
 import { Hono } from 'hono';
 import { cors } from 'hono/cors';
 import { HTTPException } from 'hono/http-exception';

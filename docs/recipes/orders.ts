@@ -1,4 +1,5 @@
-import { createClient, isQueued, outbox, sourceOf, staleCache, userMessage } from 'holdfast';
+import { createClient, isQueued, outbox, sourceOf, staleCache } from 'holdfast';
+import { userMessage } from 'holdfast/log';
 
 export interface Order {
   readonly id: string;

@@ -1,4 +1,5 @@
-import { type HoldfastEvent, type Listener, recordOf, type Severity } from 'holdfast';
+import type { HoldfastEvent } from 'holdfast';
+import { type Listener, recordOf, type Severity } from 'holdfast/log';
 
 /** The used part of Sentry: the SDK itself, one of its scopes, or a compatible object. */
 interface Reporter {

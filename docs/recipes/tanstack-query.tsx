@@ -1,5 +1,6 @@
 import { QueryClient, QueryClientProvider, useMutation, useQuery } from '@tanstack/react-query';
-import { createClient, outbox, sourceOf, staleCache, userMessage } from 'holdfast';
+import { createClient, outbox, sourceOf, staleCache } from 'holdfast';
+import { userMessage } from 'holdfast/log';
 import { createContext, type ReactNode, use, useEffect } from 'react';
 
 export interface Order {

@@ -1,5 +1,6 @@
-import { createFetch, fallback, outbox, staleCache, toProblemResponse } from 'holdfast';
+import { createFetch, fallback, outbox, staleCache } from 'holdfast';
 import { denoKvStore } from 'holdfast/deno';
+import { toProblemResponse } from 'holdfast/problem';
 
 const upstream = Deno.env.get('UPSTREAM') ?? 'https://api.example.com';
 const port = Number(Deno.env.get('PORT') ?? 8000);

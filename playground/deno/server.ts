@@ -1,6 +1,7 @@
 /** An API in front of an upstream that flaps: reads have a copy, writes are kept until they are delivered. */
-import { createFetch, outbox, sourceOf, staleCache, toProblemResponse } from 'holdfast';
+import { createFetch, outbox, sourceOf, staleCache } from 'holdfast';
 import { denoKvStore } from 'holdfast/deno';
+import { toProblemResponse } from 'holdfast/problem';
 
 const [upstream = 'http://127.0.0.1:5190', port = '8788', database = 'orders.db'] = Deno.args;
 

@@ -1,4 +1,4 @@
-import type { OutboxEntry, Reason } from 'holdfast';
+import type { OutboxEntry } from 'holdfast';
 
 /** A duration in whole units. */
 export function long(seconds: number): string {
@@ -36,7 +36,7 @@ export function failure(error: unknown): string {
 }
 
 /** Why an order was not delivered. */
-export function why(reason: Reason): string {
+export function why(reason: NonNullable<OutboxEntry['reason']>): string {
   const { status, problem } = reason;
   if (status === undefined) return failure(reason);
   const { errors, title } = (problem ?? {}) as { title?: string; errors?: { detail: string }[] };

@@ -1,9 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
-const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
-
-/** As an application is built: the library by its name. */
+/** As an application is built: the library by its name, which `tsconfig.json` leads to the source. */
 export async function bundled(entry: URL, { minify = false } = {}): Promise<string> {
   const { outputFiles } = await build({
     entryPoints: [fileURLToPath(entry)],
@@ -13,10 +11,7 @@ export async function bundled(entry: URL, { minify = false } = {}): Promise<stri
     target: 'es2022',
     conditions: ['workerd', 'worker', 'browser'],
     external: ['cloudflare:workers'],
-    alias: {
-      holdfast: at('../../src/index.ts'),
-      'holdfast/cloudflare': at('../../src/cloudflare.ts'),
-    },
+    tsconfig: fileURLToPath(new URL('../../tsconfig.json', import.meta.url)),
     write: false,
     logLevel: 'error',
   });

@@ -1,7 +1,8 @@
 /** An API in front of an upstream that flaps: reads have a copy, writes are kept until they are delivered. */
 import { DurableObject, env } from 'cloudflare:workers';
-import { createFetch, sourceOf, staleCache, toProblemResponse } from 'holdfast';
+import { createFetch, sourceOf, staleCache } from 'holdfast';
 import { type OutboxObject, outboxObject, type WorkersKV, workersKVStore } from 'holdfast/cloudflare';
+import { toProblemResponse } from 'holdfast/problem';
 
 interface Env {
   readonly UPSTREAM: string;

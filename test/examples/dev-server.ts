@@ -60,7 +60,12 @@ export async function startDevServer(
   const config: InlineConfig = {
     root: folder,
     cacheDir: join(folder, '.vite'),
-    resolve: { alias: { holdfast: resolve('src/index.ts') } },
+    resolve: {
+      alias: [
+        { find: /^holdfast$/, replacement: resolve('src/index.ts') },
+        { find: /^holdfast\/(.*)$/, replacement: resolve('src/$1.ts') },
+      ],
+    },
     // A dependency that Vite discovers late reloads the page.
     optimizeDeps: { include: ['idb-keyval', 'ky'] },
     server: { host: '127.0.0.1', port: 0, fs: { allow: [folder, resolve('.')] } },

@@ -5,8 +5,6 @@ import {
   breaker,
   createClient,
   createFetch,
-  deviceKey,
-  encryptWith,
   type HoldfastEvent,
   isQueued,
   memoryStore,
@@ -33,6 +31,7 @@ import {
   workersKVStore,
 } from 'holdfast/cloudflare';
 import { type DenoKv, denoKvStore } from 'holdfast/deno';
+import { deviceKey, encryptWith } from 'holdfast/encryption';
 import { killSwitch, serviceWorker, sharedSession } from 'holdfast/service-worker';
 import { type SqlValue, sqlStore } from 'holdfast/sql';
 import { testHost } from 'holdfast/testing';

@@ -1,5 +1,6 @@
 /** Compiled, and never run: what a call may say of its write. */
-import { type CallOutbox, outbox } from 'holdfast';
+import { outbox } from 'holdfast';
+import type { CallOutbox } from '../../src/policies/outbox/options.ts';
 
 const said: readonly CallOutbox[] = [
   {},

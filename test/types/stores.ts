@@ -1,8 +1,9 @@
 /** Compiled, and never run: which store is enough for what. */
-import { type AtomicStore, memoryStore, outbox, type Store, staleCache } from 'holdfast';
+import { memoryStore, outbox, staleCache } from 'holdfast';
 import { durableObjectStore, webCacheStore, workersKVStore } from 'holdfast/cloudflare';
 import { denoKvStore } from 'holdfast/deno';
 import { sqlStore } from 'holdfast/sql';
+import type { AtomicStore, Store } from 'holdfast/store';
 import { unstorageStore } from 'holdfast/unstorage';
 import { createStorage } from 'unstorage';
 

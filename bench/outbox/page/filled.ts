@@ -1,4 +1,5 @@
-import { type Change, type Item, indexedDBStore } from '../../../src/index.ts';
+import { indexedDBStore } from '../../../src/index.ts';
+import type { Change, Item } from '../../../src/store.ts';
 import { databaseOf, Holdfast } from './holdfast.ts';
 
 /** So many changes in one transaction. */

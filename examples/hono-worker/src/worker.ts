@@ -1,14 +1,8 @@
 import { DurableObject, env } from 'cloudflare:workers';
-import {
-  breaker,
-  bulkhead,
-  createFetch,
-  fallback,
-  staleCache,
-  toProblemResponse,
-  userMessage,
-} from 'holdfast';
+import { breaker, bulkhead, createFetch, fallback, staleCache } from 'holdfast';
 import { betweenIsolates, coordinatorObject, outboxObject, workersKVStore } from 'holdfast/cloudflare';
+import { userMessage } from 'holdfast/log';
+import { toProblemResponse } from 'holdfast/problem';
 import { type Context, Hono } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 

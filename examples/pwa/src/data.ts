@@ -1,4 +1,5 @@
-import { betweenTabs, breaker, createFetch, deviceKey, encryptWith, outbox, staleCache } from 'holdfast';
+import { betweenTabs, breaker, createFetch, outbox, staleCache } from 'holdfast';
+import { deviceKey, encryptWith } from 'holdfast/encryption';
 import { sharedSession } from 'holdfast/service-worker';
 
 // The page and its service worker both import this file: the same names make it one queue, one cache, one session.

@@ -1,4 +1,4 @@
-import { type ClientHealth, clientHealth } from 'holdfast';
+import { type ClientHealth, clientHealth } from 'holdfast/health';
 import { parts } from '../client.ts';
 import source from '../client.ts?raw';
 import { badge, byId, type Tone, write } from '../dom.ts';

@@ -84,10 +84,7 @@ async function bundled(): Promise<string> {
     target: 'es2022',
     conditions: ['workerd', 'worker', 'browser'],
     external: ['cloudflare:workers'],
-    alias: {
-      holdfast: at('../../../src/index.ts'),
-      'holdfast/cloudflare': at('../../../src/cloudflare.ts'),
-    },
+    tsconfig: at('../../../tsconfig.json'),
     write: false,
     logLevel: 'error',
   });

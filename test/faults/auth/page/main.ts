@@ -1,16 +1,15 @@
 /** A page whose calls need tokens. A test uses it as `page`. */
+import { deviceKey, encryptWith } from '../../../../src/encryption.ts';
 import {
   type Auth,
-  type AuthEvent,
   auth,
   createFetch,
-  deviceKey,
-  encryptWith,
   type HoldfastFetch,
   indexedDBStore,
   type SignIn,
   type TokenResponse,
 } from '../../../../src/index.ts';
+import type { AuthEvent } from '../../../../src/policies/auth/options.ts';
 
 export interface Settings {
   /** The URL of the tenant. */

@@ -1,4 +1,5 @@
-import { type Item, indexedDBStore, type OutboxEntry } from '../../../../../src/index.ts';
+import { indexedDBStore, type OutboxEntry } from '../../../../../src/index.ts';
+import type { Item } from '../../../../../src/store.ts';
 import { NAME } from './database.ts';
 
 const BATCH = 5_000;

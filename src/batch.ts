@@ -1,0 +1,8 @@
+export {
+  type Batch,
+  type BatchContext,
+  type BatchOptions,
+  type BatchOutcome,
+  type BatchProgress,
+  batch,
+} from './observability/batch.ts';

@@ -1,0 +1,1 @@
+export { type EnvOptions, type OptionsFromEnvOptions, optionsFromEnv } from './observability/env.ts';
