@@ -72,7 +72,7 @@ export function failureToJSON(error: Error & Failure): Record<string, unknown> {
   return { name, code, category, transient, message, callId, origin, attempts, retryAt };
 }
 
-/** The errors that carry the facts. */
+/** The errors of other classes that carry the facts. */
 const failures = /* @__PURE__ */ new WeakSet<object>();
 
 export function equip(error: Error, facts: Facts): void {
@@ -80,9 +80,14 @@ export function equip(error: Error, facts: Facts): void {
   addFacts(error, { transient: false, attempts: [], ...facts });
 }
 
+const FACTS = ['code', 'category', 'transient', 'callId', 'origin', 'attempts', 'retryAt'] as const;
+
 /** Writes facts into an error. Consoles print neither `request`, which has headers, nor facts for the application only. */
-export function addFacts(error: Error, { cause, request, ...facts }: Partial<Facts>): void {
-  Object.assign(error, facts);
+export function addFacts(error: Error, facts: Partial<Facts>): void {
+  // Name by name: a copy of the facts costs more than all of them.
+  for (const name of FACTS)
+    if (facts[name] !== undefined) (error as Error & Record<string, unknown>)[name] = facts[name];
+  const { cause, request } = facts;
   if (request) hide(error, 'request', request);
   if (cause !== undefined) conceal(error, 'cause', cause);
 }
@@ -114,7 +119,9 @@ export class HoldfastError extends Error implements Failure {
 
   constructor(message: string, facts: Facts) {
     super(message);
-    equip(this, facts);
+    this.transient = false;
+    this.attempts = [];
+    addFacts(this, facts);
   }
 
   toJSON(): Record<string, unknown> {
@@ -169,7 +176,8 @@ export function equipped<E extends Error>(error: E, facts: Facts): E & Failure {
  *   if (isFailure(error) && error.transient) comeBack(error.retryAt);
  * }
  */
-export const isFailure = (error: unknown): error is Error & Failure => failures.has(error as object);
+export const isFailure = (error: unknown): error is Error & Failure =>
+  error instanceof HoldfastError || failures.has(error as object);
 
 /** A copy of an error of holdfast. The pipeline writes the facts of a call into its error, so two calls share none. */
 export function cloneError(error: unknown): unknown {
