@@ -47,6 +47,12 @@ function rejected(circuit: Circuit, run: Run): CircuitOpenError {
   return error;
 }
 
+/** In a microtask of its own: an error costs the more, the more frames its stack has. */
+const rejection = (circuit: Circuit, run: Run): Promise<never> =>
+  Promise.resolve().then(() => {
+    throw rejected(circuit, run);
+  });
+
 /** Admits runs when the circuits of their origin and of their path allow it. */
 export function admission(circuits: Circuits, maxWait: number, { probe, admitted }: Extension) {
   /** Until when a call waits, in ticks, by its log of attempts, which all calls derived from it share. */
@@ -78,7 +84,7 @@ export function admission(circuits: Circuits, maxWait: number, { probe, admitted
   /**
    * Waits until the circuits admit the run.
    *
-   * @throws {CircuitOpenError} after `maxWait`; at once if waiting is in vain.
+   * @throws {CircuitOpenError} after `maxWait`; without a wait if it is in vain.
    */
   const wait = (run: Run, passage: Passage, blocked: Circuit): Promise<Passage> => {
     const { origin, call } = run;
@@ -91,7 +97,7 @@ export function admission(circuits: Circuits, maxWait: number, { probe, admitted
     const mustReject = ({ is, probeAt, key }: Circuit): boolean =>
       is !== 'closed' && (probeAt >= deadline || (run.call.hasResponse === true && key !== origin));
     if ((began >= deadline && (maxWait > 0 || blocked.is !== 'closed')) || mustReject(blocked))
-      throw rejected(blocked, run);
+      return rejection(blocked, run);
     deadlines.set(attempts, own);
     // A closed circuit lets one repetition through at a time. The next one waits for half of its time at most, and is then sent,
     // unless another has failed.
