@@ -72,12 +72,13 @@ export function failureToJSON(error: Error & Failure): Record<string, unknown> {
   return { name, code, category, transient, message, callId, origin, attempts, retryAt };
 }
 
-/** The errors of other classes that carry the facts. */
+/** The errors that carry the facts. */
 const failures = /* @__PURE__ */ new WeakSet<object>();
 
 export function equip(error: Error, facts: Facts): void {
   failures.add(error);
-  addFacts(error, { transient: false, attempts: [], ...facts });
+  Object.assign(error, { transient: false, attempts: [] });
+  addFacts(error, facts);
 }
 
 const FACTS = ['code', 'category', 'transient', 'callId', 'origin', 'attempts', 'retryAt'] as const;
@@ -119,9 +120,7 @@ export class HoldfastError extends Error implements Failure {
 
   constructor(message: string, facts: Facts) {
     super(message);
-    this.transient = false;
-    this.attempts = [];
-    addFacts(this, facts);
+    equip(this, facts);
   }
 
   toJSON(): Record<string, unknown> {
@@ -176,8 +175,7 @@ export function equipped<E extends Error>(error: E, facts: Facts): E & Failure {
  *   if (isFailure(error) && error.transient) comeBack(error.retryAt);
  * }
  */
-export const isFailure = (error: unknown): error is Error & Failure =>
-  error instanceof HoldfastError || failures.has(error as object);
+export const isFailure = (error: unknown): error is Error & Failure => failures.has(error as object);
 
 /** A copy of an error of holdfast. The pipeline writes the facts of a call into its error, so two calls share none. */
 export function cloneError(error: unknown): unknown {
