@@ -77,16 +77,7 @@ export default defineConfig({
       { test: { ...endToEnd, name: 'playground', include: [PLAYGROUND] } },
       { test: { ...endToEnd, name: 'devtools', include: [DEVTOOLS], exclude: [TIMED] } },
       { test: { ...endToEnd, name: 'faults', include: [FAULTS], exclude: [TIMED] } },
-      {
-        test: {
-          ...endToEnd,
-          name: 'outbox',
-          include: [OUTBOX],
-          exclude: [TIMED],
-          fileParallelism: true,
-          maxWorkers: 2,
-        },
-      },
+      { test: { ...endToEnd, name: 'outbox', include: [OUTBOX], exclude: [TIMED] } },
       { test: { ...endToEnd, name: 'timed', include: [TIMED] } },
       { test: { ...endToEnd, name: 'examples', include: [EXAMPLES] } },
       { test: { ...endToEnd, name: 'package', include: [PACKAGE] } },

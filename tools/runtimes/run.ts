@@ -15,9 +15,9 @@ if (values.soak) process.env.HOLDFAST_SOAK = '1';
 const chosen = values.only === undefined ? runtimes : values.only.split(',').map(named);
 const width = Math.max(...chosen.map(({ name }) => name.length));
 
-// Three at a time keep two processors busy, as many tests wait. More would make each other late.
+// Two at a time keep a small machine busy. More would make each other late, and some tests wait for a real second.
 const together = await inTurn(
-  3,
+  2,
   chosen.filter(({ alone }) => !alone),
 );
 const apart = await inTurn(

@@ -15,9 +15,9 @@ export const NOT_IN_BROWSERS = '**/*.edge.test.ts';
 /** These drive whole browsers and servers from Node. */
 export const PLAYGROUND = 'test/playground/**/*.e2e.ts';
 export const DEVTOOLS = 'test/devtools/**/*.e2e.ts';
-export const FAULTS = 'test/faults/{cache,handed-on,sql}/**/*.e2e.ts';
+export const FAULTS = 'test/faults/{cache,handed-on}/**/*.e2e.ts';
 
-export const OUTBOX = 'test/faults/{outbox,worker}/**/*.e2e.ts';
+export const OUTBOX = 'test/faults/{outbox,sql,worker}/**/*.e2e.ts';
 export const PACKAGE = 'test/package/**/*.test.ts';
 export const RECIPES = 'test/recipes/**/*.test.ts';
 export const EXAMPLES = 'test/examples/**/*.e2e.ts';
