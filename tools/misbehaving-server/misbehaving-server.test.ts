@@ -642,6 +642,12 @@ describe('control', () => {
     expect(cleared).toMatchObject({ requests: [], counts: {} });
   });
 
+  test('reports which requests came on a connection that was used before', async () => {
+    await raw(['GET /c HTTP/1.1', 'Host: x', '', 'GET /c HTTP/1.1', 'Host: x']);
+    await raw(['GET /control/requests HTTP/1.1', 'Host: x', '', 'GET /c HTTP/1.1', 'Host: x']);
+    expect((await requests()).requests.map(({ reused }) => reused)).toEqual([false, true, true]);
+  });
+
   test('behaves while nothing else does', async () => {
     await control('POST', '/hang-all');
     const { statusCode, headers } = await fromPage('OPTIONS', '/control/heal', {

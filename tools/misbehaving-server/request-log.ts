@@ -7,6 +7,8 @@ export interface Visit {
   readonly path: string;
   readonly url: string;
   readonly headers: IncomingHttpHeaders;
+  /** Whether its connection has carried another request before. */
+  readonly reused: boolean;
   readonly at: number;
   /** The status that left, if one did. */
   status: number | null;
@@ -31,13 +33,22 @@ export function createRequestLog(print?: (line: string) => void) {
 
   return {
     arrive(
-      asked: Pick<Visit, 'method' | 'path' | 'url' | 'headers'>,
+      asked: Pick<Visit, 'method' | 'path' | 'url' | 'headers' | 'reused'>,
       response: ServerResponse,
       preflight: boolean,
     ): Visit {
-      const { method, path, url, headers } = asked;
+      const { method, path, url, headers, reused } = asked;
       const outcome = { status: null, ended: null, clientAborted: false, ms: null };
-      const visit: Visit = { id: ++lastId, method, path, url, headers, at: Date.now(), ...outcome };
+      const visit: Visit = {
+        id: ++lastId,
+        method,
+        path,
+        url,
+        headers,
+        reused,
+        at: Date.now(),
+        ...outcome,
+      };
       if (preflight) {
         preflights = [...preflights.slice(1 - remembered), visit];
       } else {

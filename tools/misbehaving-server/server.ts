@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Answer, empty, json, problem } from './answer.ts';
 import { BadBehaviour } from './behaviour.ts';
@@ -106,8 +107,11 @@ export async function startServer(options: ServerOptions = {}): Promise<Misbehav
     },
   };
 
+  const used = new WeakSet<Socket>();
+
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const asked = parts(request);
+    const asked = { ...parts(request), reused: used.has(request.socket) };
+    used.add(request.socket);
     if (isControl(asked.path)) return answerControl(request, response);
     const preflight = isPreflight(request);
     const visit = log.arrive(asked, response, preflight);

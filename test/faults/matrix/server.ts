@@ -44,18 +44,22 @@ export async function misbehave(
   };
 }
 
-/** The number of received requests, and of open ones. */
 export interface Traffic {
+  /** Received requests. */
   readonly count: number;
+  /** Those that are open. */
   readonly open: number;
+  /** Whether the first came on a connection that was used before. */
+  readonly isReused: boolean;
 }
 
 export async function traffic(place: Place, path: string): Promise<Traffic> {
-  const { counts, inFlight } = await controlRequest<{ counts: Record<string, number>; inFlight: number }>(
-    place,
-    `requests?path=${path}`,
-  );
-  return { count: counts[path] ?? 0, open: inFlight };
+  const { requests, counts, inFlight } = await controlRequest<{
+    requests: { reused: boolean }[];
+    counts: Record<string, number>;
+    inFlight: number;
+  }>(place, `requests?path=${path}`);
+  return { count: counts[path] ?? 0, open: inFlight, isReused: Boolean(requests[0]?.reused) };
 }
 
 /** The number of effects of writes. */
