@@ -19,6 +19,9 @@ export interface WebKit {
   close(): Promise<void>;
 }
 
+/** In the message of an error if the browser has ended by itself. */
+export const CRASHED = 'the browser has crashed';
+
 /**
  * Starts WebKitGTK. Playwright and Puppeteer cannot drive the one that Linux distributions ship, but it comes with a
  * WebDriver of its own, and the few commands needed are plain HTTP (https://www.w3.org/TR/webdriver2/).
@@ -30,7 +33,7 @@ export async function launchWebKit(): Promise<WebKit> {
   const home = await mkdtemp(join(tmpdir(), 'holdfast-webkit-'));
   const port = await freePort();
   const driver = spawn(webkitDriver, ['-p', String(port)], {
-    stdio: 'ignore',
+    stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       ...process.env,
       ...display.env,
@@ -41,6 +44,11 @@ export async function launchWebKit(): Promise<WebKit> {
       LIBGL_ALWAYS_SOFTWARE: '1',
     },
   });
+  let said = '';
+  for (const output of [driver.stdout, driver.stderr])
+    output.on('data', (text) => {
+      said = (said + text).slice(-2_000);
+    });
   let session: string | undefined;
 
   async function command(method: string, path: string, body?: object): Promise<unknown> {
@@ -49,7 +57,8 @@ export async function launchWebKit(): Promise<WebKit> {
     const { value } = (await response.json()) as { value: unknown };
     if (response.ok) return value;
     const { error, message } = value as { error: string; message: string };
-    throw new Error(`WebKit, ${method} ${path}: ${error}: ${message}`);
+    const problem = session && error === 'invalid session id' ? CRASHED : `${error}: ${message}`;
+    throw new Error(`WebKit, ${method} ${path}: ${problem}\n${said}`.trim());
   }
 
   async function close(): Promise<void> {
