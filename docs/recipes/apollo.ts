@@ -26,7 +26,7 @@ export function graphClient(uri: string, user: () => string) {
     }),
   });
   const unsubscribe = box.subscribe((news) => {
-    if (news.type === 'settled') void client.refetchQueries({ include: 'active' });
+    if (news.type === 'finished') void client.refetchQueries({ include: 'active' });
   });
 
   return {

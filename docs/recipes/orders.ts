@@ -66,7 +66,7 @@ export function watchOrders({ api, box }: Shop, show: (orders: Orders) => void):
   const ends = [
     end,
     // A write was delivered: by this tab, by another one, or after a reload.
-    box.subscribe(({ type }) => type === 'settled' && refresh()),
+    box.subscribe(({ type }) => type === 'finished' && refresh()),
     // A response came after the cached one was served, or another tab has a newer one.
     api.subscribe(({ type }) => type === 'cache-updated' && void read('force-cache')),
   ];
@@ -79,7 +79,7 @@ export function watchOrders({ api, box }: Shop, show: (orders: Orders) => void):
 }
 
 /** Events after which the list of unsent orders differs. */
-const CHANGES: readonly string[] = ['queued', 'replayed', 'settled'];
+const CHANGES: readonly string[] = ['queued', 'replayed', 'finished'];
 
 /** Lists the orders that are not delivered, also those of before a reload. @returns ends it. */
 export function watchUnsent({ box }: Shop, show: (unsent: readonly Unsent[]) => void): () => void {

@@ -23,7 +23,7 @@ export function openShop(baseUrl: string, user: () => string) {
 }
 
 /** Events after which the list of unsent orders differs. */
-const CHANGES: readonly string[] = ['queued', 'replayed', 'settled'];
+const CHANGES: readonly string[] = ['queued', 'replayed', 'finished'];
 
 const ShopContext = createContext<Shop | undefined>(undefined);
 
@@ -45,7 +45,7 @@ function ReadAgain({ box }: { box: Outbox }) {
   useEffect(
     () =>
       box.subscribe(async ({ type }) => {
-        if (type === 'settled') await mutate('orders');
+        if (type === 'finished') await mutate('orders');
         if (CHANGES.includes(type)) await mutate('unsent');
       }),
     [box, mutate],

@@ -37,7 +37,7 @@ export function openShop(baseUrl: string, user: () => string) {
 }
 
 /** Events after which the list of unsent orders differs. */
-const CHANGES: readonly string[] = ['queued', 'replayed', 'settled'];
+const CHANGES: readonly string[] = ['queued', 'replayed', 'finished'];
 
 const ShopContext = createContext<Shop | undefined>(undefined);
 
@@ -47,7 +47,7 @@ export function ShopProvider({ shop, children }: { shop: Shop; children: ReactNo
     () =>
       // Includes the entries of other tabs, and of this page before a reload.
       box.subscribe(async ({ type }) => {
-        if (type === 'settled') await queries.invalidateQueries({ queryKey: ['orders'] });
+        if (type === 'finished') await queries.invalidateQueries({ queryKey: ['orders'] });
         if (CHANGES.includes(type)) await queries.invalidateQueries({ queryKey: ['unsent'] });
       }),
     [box, queries],

@@ -35,7 +35,7 @@ export function followOrders(delivered: () => void): void {
     const by = event.remote ? 'another tab' : 'this tab';
     if (event.type === 'sending')
       write(byId('sender'), `${event.remote ? 'Another tab' : 'This tab'} sends for all tabs.`);
-    if (event.type !== 'settled') return;
+    if (event.type !== 'finished') return;
     const [word, tone] = WORDS[event.outcome];
     announce(word, event.outcome === 'delivered' ? `${entryText(event)}, by ${by}` : entryText(event), tone);
     if (event.outcome === 'delivered') delivered();

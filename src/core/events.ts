@@ -176,7 +176,7 @@ export type OutboxEvent =
   | (OfEntry & { readonly type: 'removed' })
   /** The entry has ended; emitted in every tab. `meta` comes from the application. */
   | (OfEntry & {
-      readonly type: 'settled';
+      readonly type: 'finished';
       readonly outcome: 'delivered' | 'dead-lettered' | 'removed';
       readonly reason?: string | undefined;
       readonly status?: number | undefined;

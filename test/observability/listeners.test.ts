@@ -172,7 +172,7 @@ describe('events and records contain no secret', () => {
       { type: 'retry', ...call, attempt: 1, delay: 5, cause: foreign },
       { type: 'fallback', ...call, cause: status(503) },
       { type: 'cache-updated', url: `${ORIGIN}/?key=${secret}` },
-      { type: 'settled', id: 'i', origin: ORIGIN, lane: 'l', outcome: 'delivered', meta: { note: secret } },
+      { type: 'finished', id: 'i', origin: ORIGIN, lane: 'l', outcome: 'delivered', meta: { note: secret } },
       { type: 'cache-forgotten', partition: secret, entries: 1 },
       {
         type: 'store-failed',

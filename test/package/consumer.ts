@@ -90,7 +90,7 @@ export async function lookAfter(): Promise<void> {
   await box.flush({ onProgress: ({ left, total }) => left < total });
   for await (const { entry, body } of box.export({ state: 'dead-letter' })) void [entry.id, body];
   box.subscribe((news) => {
-    if (news.type === 'settled' && !news.remote) void news.outcome;
+    if (news.type === 'finished' && !news.remote) void news.outcome;
   });
 }
 

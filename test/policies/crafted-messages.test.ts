@@ -90,7 +90,7 @@ test('outbox: after crafted messages a write still waits, is delivered once, and
   many((nth) => ({ event: { type: 'queued', id: `${nth}`, lane: `lane ${nth}` }, partition: 'ann' }));
   many((nth) => ({ event: { type: 'outbox-auth-required', id: '1', lane: 'a' }, partition: `user ${nth}` }));
   craft({
-    event: { type: 'settled', id: '1', lane: 'a', outcome: 'removed' },
+    event: { type: 'finished', id: '1', lane: 'a', outcome: 'removed' },
     partition: 'ann',
     key: 'entry default 1',
   });

@@ -145,7 +145,7 @@ test('a mutation waits while the server is gone, gets the origin’s response, a
   expect(await server.requests()).toEqual(['POST /']);
 });
 
-test('what is on the screen is read again when a write has been settled', async () => {
+test('what is on the screen is read again when a write has finished', async () => {
   const seen: (string[] | undefined)[] = [];
   const watched = apollo.client.watchQuery({ query: ORDERS });
   const subscription = watched.subscribe(({ data }) => {

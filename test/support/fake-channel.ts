@@ -73,6 +73,6 @@ export const garbage: readonly unknown[] = [
   { event: { type: 'queued', id: '1', lane: HALF }, partition: 'ann' },
   { event: { type: 'sending', id: '1', lane: {} }, partition: 'ann' },
   { event: { type: 'postponed', id: '1', lane: 'a', at: 'soon' }, partition: 'ann' },
-  { event: { type: 'settled', id: '1', lane: 'a', outcome: 'delivered' }, partition: HALF, key: '1' },
-  { event: { type: 'settled', id: '1', lane: 'a', outcome: 'delivered' }, partition: 'ann', key: HALF },
+  { event: { type: 'finished', id: '1', lane: 'a', outcome: 'delivered' }, partition: HALF, key: '1' },
+  { event: { type: 'finished', id: '1', lane: 'a', outcome: 'delivered' }, partition: 'ann', key: HALF },
 ];

@@ -30,9 +30,9 @@ export async function typedMeta(): Promise<void> {
   const title: string | undefined = entry?.meta?.title;
   for await (const { entry } of box.export()) void [title, entry.meta?.title];
   box.subscribe((news) => {
-    if (news.type === 'settled') void [news.outcome, news.meta?.title];
+    if (news.type === 'finished') void [news.outcome, news.meta?.title];
     // @ts-expect-error: no such member
-    if (news.type === 'settled') void news.meta?.name;
+    if (news.type === 'finished') void news.meta?.name;
   });
   await box.edit('a', (request, { meta }) => new Request(request, { body: meta?.title ?? '' }));
 }

@@ -47,7 +47,7 @@ export class RawAnswers {
       const answers: [key: number, answer: object][] = [];
       for (const write of page) {
         const { status, url } = await send(write);
-        answers.push([write.key, { status, url, settledAt: Date.now() }]);
+        answers.push([write.key, { status, url, finishedAt: Date.now() }]);
         sent++;
       }
       await this.#takeOut(answers);

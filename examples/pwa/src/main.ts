@@ -95,7 +95,7 @@ $('#sign-out').addEventListener('click', () => signOut().catch((error: Error) =>
 session.subscribe(() => void start());
 // Also what the service worker and other tabs deliver.
 box.subscribe((event) => {
-  if (event.type !== 'settled') return;
+  if (event.type !== 'finished') return;
   if (event.outcome === 'delivered') say('Ordered.');
   void refresh();
 });

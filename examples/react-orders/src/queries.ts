@@ -39,7 +39,7 @@ export const useOutboxEvents = () =>
     () =>
       box.subscribe(({ type }) => {
         queries.invalidateQueries({ queryKey: ['unsent'] });
-        if (type === 'settled') queries.invalidateQueries({ queryKey: ['orders'] });
+        if (type === 'finished') queries.invalidateQueries({ queryKey: ['orders'] });
       }),
     [],
   );

@@ -10,7 +10,7 @@ export function showProgress(): void {
   const bar = byId<HTMLProgressElement>('progress');
   let done = 0;
   queue.subscribe(({ type }) => {
-    if (type === 'settled') done++;
+    if (type === 'finished') done++;
   });
   onQueue(({ counts: { waiting } }) => {
     if (waiting === 0) done = 0;

@@ -32,7 +32,7 @@ const OF_OUTBOX: ReadonlySet<string> = new Set<OutboxEvent['type']>([
   'postponed',
   'dead-lettered',
   'removed',
-  'settled',
+  'finished',
   'replayed',
   'edited',
   'outbox-auth-required',

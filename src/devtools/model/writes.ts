@@ -32,7 +32,7 @@ export class Writes {
       put(this.sending, event.id, now, MOST_LANES);
       return;
     }
-    if (event.type === 'queued' || event.type === 'settled' || event.type === 'edited') return;
+    if (event.type === 'queued' || event.type === 'finished' || event.type === 'edited') return;
     lane.sending.delete(event.id);
     this.sending.delete(event.id);
     if (event.type === 'delivered') {

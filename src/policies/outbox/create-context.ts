@@ -65,7 +65,7 @@ export function createContext(
   events.watch(({ event, partition, key = '', remote }) => {
     const isOfOtherTab = remote && currentPartition(pipeline) === partition;
     switch (event.type) {
-      case 'settled':
+      case 'finished':
         // A dead letter may stop its lane, a removed one release it.
         if (event.outcome !== 'delivered') gate.changed();
         return scheduler.ended(key);

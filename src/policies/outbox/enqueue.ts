@@ -46,7 +46,7 @@ export async function enqueue(
   const respondAt = clock.ticks() + settings.respondAfter;
   // A running lane may deliver the entry before this page learns of the commit.
   const ended = new Set<string | undefined>();
-  const unwatch = events.watch(({ event, key }) => event.type === 'settled' && ended.add(key));
+  const unwatch = events.watch(({ event, key }) => event.type === 'finished' && ended.add(key));
   const { entry, known } = await accept(request, call, wanted, context).finally(unwatch);
   const { partition, lane, key } = entry;
   const mayHaveEnded = known || ended.has(key);
@@ -86,9 +86,9 @@ export async function enqueue(
 }
 
 /** If the response to a delivered write is not stored, the caller still gets the 202. */
-function resultResponse(settled: ResultWithBody, entry: OutboxEntry): Response {
+function resultResponse(result: ResultWithBody, entry: OutboxEntry): Response {
   try {
-    return toResponse(settled);
+    return toResponse(result);
   } catch (error) {
     if (error instanceof ResultLostError) return queuedResponse(entry);
     throw error;

@@ -28,7 +28,7 @@ interface OutboxMessage {
 
 /** An event of this tab or another one. */
 interface Happened extends OutboxMessage {
-  /** Of an entry that was settled in this page; that of another one is in the store. */
+  /** Of an entry that has finished in this page; that of another one is in the store. */
   readonly result?: ResultWithBody | undefined;
   readonly remote: boolean;
 }
@@ -83,7 +83,7 @@ export class OutboxEvents {
     return this.#waiting.size > 0;
   }
 
-  /** Emits an event of an entry. @param result If it is settled. */
+  /** Emits an event of an entry. @param result If it has finished. */
   emit(
     entry: Pick<OutboxEntry, 'id' | 'origin' | 'lane' | 'partition' | 'key'>,
     event: OfEntry<OutboxEvent>,

@@ -117,10 +117,10 @@ export async function removeEntry(
     events.recheck(key);
     return false;
   }
-  const settledAt = pipeline.host.clock.now();
-  const result: StoredResult = { id, settledAt, delivered: false, reason: { code: 'removed' } };
+  const finishedAt = pipeline.host.clock.now();
+  const result: StoredResult = { id, finishedAt, delivered: false, reason: { code: 'removed' } };
   events.emit(entry, { type: 'removed' });
-  events.emit(entry, { type: 'settled', outcome: 'removed', meta }, { result, body: undefined });
+  events.emit(entry, { type: 'finished', outcome: 'removed', meta }, { result, body: undefined });
   // It may have stopped its lane.
   if (entry.blockLaneOnFailure) void scheduler.drain(partition, lane);
   return true;
@@ -242,7 +242,7 @@ export async function flush(
     return { total, delivered, deadLetters, left };
   };
   const unwatch = events.watch(({ event, partition: owner, key }) => {
-    const isEnd = event.type === 'settled';
+    const isEnd = event.type === 'finished';
     if (owner !== partition || key === undefined || !(isEnd || event.type === 'replayed')) return;
     // Entries that were enqueued or replayed since then do not count, and each counts once.
     if (key >= end || seen.has(key)) return;

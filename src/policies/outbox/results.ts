@@ -25,7 +25,7 @@ export class ResultLostError extends HoldfastError {
   declare readonly id: string;
 
   constructor(id: string, why: string) {
-    super(`outbox entry ${id} has been settled, but ${why}`, { code: 'result-lost', category: 'storage' });
+    super(`outbox entry ${id} has finished, but ${why}`, { code: 'result-lost', category: 'storage' });
     Object.assign(this, { id });
   }
 }
@@ -79,7 +79,7 @@ export function queuedResponse({ id, request }: OutboxEntry): Response {
 export function waitForResult(
   entry: OutboxEntry,
   { queue, events, attempts }: OutboxContext,
-  resolve: (settled: ResultWithBody) => void,
+  resolve: (result: ResultWithBody) => void,
   reject: (error: unknown) => void,
 ): { end: () => void; look: () => Promise<void>; isGone: () => boolean } {
   let isGone = false;
@@ -99,7 +99,7 @@ export function waitForResult(
   };
   const look = (wasRemoved = false): Promise<void> => read(wasRemoved).catch(reject);
   const end = events.watchEntry(entry.key, ({ event, result }) => {
-    if (event && event.type !== 'settled') return;
+    if (event && event.type !== 'finished') return;
     // Another tab has the result, and the store has it.
     if (!result) return void look(event?.outcome === 'removed');
     end();

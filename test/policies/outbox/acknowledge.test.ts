@@ -209,7 +209,7 @@ test('an acknowledgement that the store commits after its timeout is still emitt
   await give(made, ['a'], { id: 'a' });
   const ended: string[] = [];
   made.outbox.subscribe((news) => {
-    if (news.type === 'settled') ended.push(`${news.id} ${news.outcome}`);
+    if (news.type === 'finished') ended.push(`${news.id} ${news.outcome}`);
   });
   const { change } = store;
   store.change = (async (...args: Parameters<typeof change>) => {

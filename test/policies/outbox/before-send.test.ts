@@ -170,7 +170,7 @@ describe('a write that another policy delays', () => {
     here.turn.resolve();
     await settle();
     expect(here.origin.seen).toEqual([]);
-    expect((await here.outbox.counts()).waiting + here.emitted('settled').length).toBe(1);
+    expect((await here.outbox.counts()).waiting + here.emitted('finished').length).toBe(1);
   });
 
   test('a delayed at-most-once write that is paused is sent after resume', async () => {

@@ -301,7 +301,7 @@ describe('a dead letter', () => {
   test('a dead letter is emitted with the `meta` of the application', async () => {
     const here = page();
     const received: unknown[] = [];
-    here.outbox.subscribe((news) => news.type === 'settled' && received.push(news));
+    here.outbox.subscribe((news) => news.type === 'finished' && received.push(news));
     here.origin.replies(status(422));
     await post(here, 'order', { meta: { cart: 7 } });
     expect(received).toMatchObject([
@@ -314,7 +314,7 @@ describe('a dead letter', () => {
         remote: false,
       },
     ]);
-    expect(here.emitted('settled')).toHaveLength(1);
+    expect(here.emitted('finished')).toHaveLength(1);
   });
 });
 

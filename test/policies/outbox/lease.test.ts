@@ -105,7 +105,7 @@ test('a holder that lost its lease changes no waiting entry, but its delivery st
   const reason = { code: 'http', status: 503 };
   const { request, size, origin } = first;
   const content = { request, size, origin, key: undefined, body: 'another', omittedHeaders: [] };
-  const result = { result: { id: '1', settledAt: 0, delivered: true }, body: undefined };
+  const result = { result: { id: '1', finishedAt: 0, delivered: true }, body: undefined };
   expect(await update(queue, first, { attempts: 7 }, old)).toBe(false);
   expect(await deadLetter(queue, first, {}, reason, result, old)).toBe(false);
   expect(await replaceRequest(queue, first, content, host, {}, old)).toBe(false);

@@ -138,7 +138,7 @@ describe('subscribers of an outbox', () => {
     await post(here, '1');
     end();
     await post(here, '2');
-    expect(received).toEqual(['queued', 'sending', 'delivered', 'settled']);
+    expect(received).toEqual(['queued', 'sending', 'delivered', 'finished']);
     expect(sent(here)).toEqual(['1', '2']);
   });
 

@@ -50,11 +50,11 @@ describe.skipIf(isAlone)('changes of another tab', () => {
     const there = otherTab(here);
     await giveOffline(here, { body: 'a', lane: 'a' }, { body: 'b', lane: 'b', id: 'b' });
     const first = await startSending(here);
-    const arrives = received(here, 'b', 'settled');
+    const arrives = received(here, 'b', 'finished');
     const entry = await there.queue.find('ann', 'b');
     if (!entry) throw new Error('it does not wait');
     expect(await remove(there.queue, entry)).toBe(true);
-    there.events.emit(entry, { type: 'settled', outcome: 'removed' });
+    there.events.emit(entry, { type: 'finished', outcome: 'removed' });
     await arrives;
     first.resolve(ok());
     await settle();

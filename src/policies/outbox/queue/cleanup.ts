@@ -45,7 +45,7 @@ export async function recount(queue: Queue): Promise<void> {
 /** Deletes results from before `time`, with their ids. */
 export async function expireResults(queue: Queue, time: number): Promise<void> {
   for await (const results of pages(queue, { prefix: queue.keys.results })) {
-    const old = results.filter(({ value }) => (value as ResultRecord).settledAt < time);
+    const old = results.filter(({ value }) => (value as ResultRecord).finishedAt < time);
     if (old.length > 0) await deleteResults(queue, old);
     // They are in the order of acceptance: later ones are hardly older.
     if (old.length < results.length) return;
@@ -55,7 +55,7 @@ export async function expireResults(queue: Queue, time: number): Promise<void> {
 /** Deletes the results, ids, pauses and expired leases of a partition. */
 export async function purgePartition(queue: Queue, partition: string, now: number): Promise<void> {
   const { store, keys } = queue;
-  for await (const results of pages(queue, { collection: keys.settled(partition) }))
+  for await (const results of pages(queue, { collection: keys.resultsOf(partition) }))
     await deleteResults(queue, results);
   // Ids without an entry: delivered while the disk was full.
   for await (const ids of pages(queue, { collection: keys.ids(partition) })) {
@@ -72,7 +72,7 @@ export async function purgePartition(queue: Queue, partition: string, now: numbe
 
 /** Deletes the responses of a partition; the ids and the outcomes of its writes stay. */
 export async function clearResponses(queue: Queue, partition: string): Promise<void> {
-  for await (const results of pages(queue, { collection: queue.keys.settled(partition) }))
+  for await (const results of pages(queue, { collection: queue.keys.resultsOf(partition) }))
     await changeBy(
       queue,
       results.map(({ key }) => key),

@@ -104,7 +104,7 @@ export interface StoredRequest {
 export interface StoredResult {
   readonly id: string;
   /** Wall time in ms. */
-  readonly settledAt: number;
+  readonly finishedAt: number;
   readonly delivered: boolean;
   /** Absent if there never was a response, or if none is stored (`resultTtl: false`). */
   readonly response?: ResponseMetadata & { readonly headers: readonly (readonly [string, string])[] };

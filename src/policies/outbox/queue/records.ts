@@ -79,7 +79,7 @@ export const keysOf = (name: string) => {
     /** The prefix of the results of all users. */
     results: RESULT + entry(''),
     /** The results of one user. */
-    settled: (partition: string): string => `settled ${own} ${enc(partition)}`,
+    resultsOf: (partition: string): string => `results ${own} ${enc(partition)}`,
     /** The pauses and stopped lanes of one user. */
     pauses: (partition: string): string => `hold ${own} ${enc(partition)}`,
     leases,

@@ -67,7 +67,7 @@ async function transition(
         const value = { ...stored.result, ...(found.aliases && { aliases: found.aliases }) };
         // There is no earlier result: a replay deletes it.
         changes.push({
-          put: { key: keys.result(key), collection: keys.settled(partition), value },
+          put: { key: keys.result(key), collection: keys.resultsOf(partition), value },
           body: stored.body,
         });
       }

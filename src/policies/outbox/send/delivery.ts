@@ -104,7 +104,7 @@ export async function deliver(
   const body = await bodyOf(response, call);
   const result = {
     id: entry.id,
-    settledAt: clock.now(),
+    finishedAt: clock.now(),
     delivered: outcome.is === 'ack',
     response: { ...responseMetadata(response), headers: [...response.headers] },
     ...(typeof body === 'string' && { bodyLost: body }),

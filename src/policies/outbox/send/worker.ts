@@ -184,7 +184,7 @@ async function acknowledge(
     return events.recheck(entry.key, response);
   const status = response.result.response?.status ?? 0;
   events.emit(entry, { type: 'delivered', status });
-  events.emit(entry, { type: 'settled', outcome: 'delivered', status, meta: entry.meta }, response);
+  events.emit(entry, { type: 'finished', outcome: 'delivered', status, meta: entry.meta }, response);
 }
 
 /**
@@ -200,7 +200,7 @@ async function deadLetter(
   response: ResultWithBody | undefined,
   { queue, events, settings, pipeline }: OutboxContext,
 ): Promise<boolean> {
-  const base = response?.result ?? { id: entry.id, settledAt: pipeline.host.clock.now() };
+  const base = response?.result ?? { id: entry.id, finishedAt: pipeline.host.clock.now() };
   const result = { result: { ...base, delivered: false, reason }, body: response?.body };
   const stored = storable(result, settings.resultTtl);
   const fields = { ...schedule, claimedAt: undefined };
@@ -208,7 +208,7 @@ async function deadLetter(
   const { code, status } = reason;
   events.emit(entry, { type: 'dead-lettered', reason: code, status });
   const outcome = { outcome: 'dead-lettered', reason: code, status, meta: entry.meta } as const;
-  events.emit(entry, { type: 'settled', ...outcome }, result);
+  events.emit(entry, { type: 'finished', ...outcome }, result);
   return true;
 }
 

@@ -98,7 +98,7 @@ export class Writer {
     return new Promise((resolve, reject) => {
       const look = (): void => {
         const ends = this.news.flatMap((news) =>
-          news.type === 'settled'
+          news.type === 'finished'
             ? [[news.id, news.outcome + (news.reason ? `: ${news.reason}` : '')] as const]
             : [],
         );
