@@ -1,7 +1,7 @@
 import { type Change, explainedBy, type Item, type RangeQuery, type Store } from '../core/store.ts';
 import type { Bytes } from '../primitives/units.ts';
-import { collapseChanges } from './batch.ts';
 import { decodeStoredBody, type EncodedBody, encodeStoredBody, type Kind } from './encoding.ts';
+import { collapseChanges } from './group-commit.ts';
 
 /** How a platform without transactions finds and writes items; their bodies are read apart. */
 export interface KeyValues<Kept extends { readonly item: Item }> {

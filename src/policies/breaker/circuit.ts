@@ -97,7 +97,7 @@ const LAST_ATTEMPT_WAIT = 4_000;
 export const isProbe = ({ is, rounds, key }: Circuit, run?: Run): boolean =>
   is !== 'closed' || (rounds > 0 && run !== undefined && run.attempt > 1 && run.origin === key);
 
-/** When the circuit admits a run by time alone; not after `now`: at once. */
+/** When the circuit admits a run, unless its state changes; not after `now`: at once. A full slow start admits none until its end. */
 export function freeAt(circuit: Circuit, now: number, run?: Run): number {
   const { is, probeAt, permitUntil, slowStart } = circuit;
   if (is !== 'closed') return Math.max(probeAt, permitUntil);

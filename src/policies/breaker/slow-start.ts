@@ -1,4 +1,7 @@
-/** Just after a circuit has closed, few calls are in flight at a time: one more for each that succeeds. */
+/**
+ * Just after a circuit has closed, few calls are in flight at a time: one more for each that succeeds. `freeAt` holds the others
+ * back.
+ */
 export class SlowStart {
   /** In ticks. A call that never ends does not keep its slot for longer. */
   readonly endsAt: number;

@@ -164,13 +164,13 @@ export function modes(cache: Cache, silences: Silences): Stage {
         run.abandon(isOffline(read), level);
     });
     if (!allowsSilence(read)) return flight;
-    const { epoch } = cache.store;
+    const { generation } = cache.store;
     const sentAt = clock.ticks();
     const silent = async (): Promise<void> => {
       // Only now: a request is not to wait for the store.
       const found = await usable(read);
       const response = found?.invalidated ? undefined : await give(found, read, SILENCE);
-      if (!found || !response || flight.isOver || cache.store.wasDeleted(found.response, epoch))
+      if (!found || !response || flight.isOver || cache.store.wasDeleted(found.response, generation))
         return dropBody(response);
       flight.isServed = true;
       const ended = silences.goesOn(call, sentAt);

@@ -32,12 +32,17 @@ export function originRequest(cache: Cache, silences: Silences): Stage {
     run: Run,
     cached: CachedResponse,
     { headers }: Response,
-    { epoch, requestedAt, receivedAt }: Exchange,
+    { generation, requestedAt, receivedAt }: Exchange,
     mayKeep = true,
   ): Promise<CachedResponse> => {
     const merged = mergeHeaders(cached.headers, headers);
     const copy = { ...cached.response, requestedAt, receivedAt, headers: merged };
-    return store.freshen(cached, copy, epoch, mayKeep && isCurrentPartition(run.pipeline, copy.partition));
+    return store.freshen(
+      cached,
+      copy,
+      generation,
+      mayKeep && isCurrentPartition(run.pipeline, copy.partition),
+    );
   };
 
   /** RFC 9111, 4.3.3 and 4.3.4. @returns the cached response, if the 304 speaks of it and it has a body. */
@@ -149,7 +154,7 @@ export function originRequest(cache: Cache, silences: Silences): Stage {
         request,
         revalidation,
         wanted,
-        epoch: store.epoch,
+        generation: store.generation,
         requestedAt: now,
         receivedAt: now,
         isConditional: conditions.length > 0,

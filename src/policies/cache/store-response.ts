@@ -28,8 +28,8 @@ export interface Exchange {
   readonly request: Request;
   readonly revalidation: Revalidation;
   readonly wanted: RequestDirectives;
-  /** The epoch when it was sent. */
-  readonly epoch: number;
+  /** The generation when it was sent. */
+  readonly generation: number;
   readonly requestedAt: number;
   receivedAt: number;
   /** It was sent with conditions of this cache. */
@@ -51,11 +51,11 @@ export function createResponseStorer(cache: Cache) {
     copy: StoredResponse,
     body: Collector,
     call: Call,
-    { epoch, revalidation }: Exchange,
+    { generation, revalidation }: Exchange,
   ): Promise<void> => {
     const whole = body.whole();
     const hashed = { ...copy, bodyHash: whole instanceof Uint8Array ? fnv1a(whole) : undefined };
-    const put = () => store.put(hashed, whole, call.id, epoch);
+    const put = () => store.put(hashed, whole, call.id, generation);
     const kept = await put().catch(async (error) => {
       if (!isQuotaExceeded(error)) throw error;
       const room = await store.records.quota.evictQuarter();

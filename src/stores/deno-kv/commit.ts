@@ -1,8 +1,8 @@
 import { StorageError } from '../../core/errors.ts';
 import type { Change, StoredBody } from '../../core/store.ts';
 import type { Bytes } from '../../primitives/units.ts';
-import { type PendingChange, resolveBatch } from '../batch.ts';
 import { encodeStoredBody } from '../encoding.ts';
+import { type PendingChange, resolveBatch } from '../group-commit.ts';
 import type { Key, Mutation } from './connection.ts';
 import {
   type Bodies,

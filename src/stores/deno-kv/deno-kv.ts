@@ -9,8 +9,8 @@ import {
 } from '../../core/store.ts';
 import type { Bytes } from '../../primitives/units.ts';
 import { readSettings, rule } from '../../primitives/validate.ts';
-import { groupCommit } from '../batch.ts';
 import { decodeStoredBody } from '../encoding.ts';
+import { groupCommit } from '../group-commit.ts';
 import { commitsTo, type Look } from './commit.ts';
 import { type DenoKv, justAfter, type KvConnection, kvConnection } from './connection.ts';
 import {

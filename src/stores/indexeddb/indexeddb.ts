@@ -9,8 +9,8 @@ import {
   type RangeQuery,
 } from '../../core/store.ts';
 import { ofType, readSettings } from '../../primitives/validate.ts';
-import { groupCommit } from '../batch.ts';
-import { committer } from './changes.ts';
+import { groupCommit } from '../group-commit.ts';
+import { committer } from './commit.ts';
 import { openDatabase } from './connection.ts';
 import {
   BODIES,

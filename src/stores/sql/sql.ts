@@ -3,8 +3,8 @@ import { type AtomicStore, explainedBy, type StoredBody } from '../../core/store
 import { ConfigurationError, isFailure } from '../../primitives/failure.ts';
 import { type Lock, withLocalLock } from '../../primitives/locks.ts';
 import { ofType, readSettings, rule } from '../../primitives/validate.ts';
-import { blobsOf, groupCommit, type PendingChange, resolveBatch } from '../batch.ts';
 import { type EncodedBody, encoded, encodedBlob } from '../encoding.ts';
+import { blobsOf, groupCommit, type PendingChange, resolveBatch } from '../group-commit.ts';
 import { type SqlConnection, type SqlExec, type SqlTransaction, sqlConnection } from './connection.ts';
 import { type SqlRows, sqlRows } from './rows.ts';
 

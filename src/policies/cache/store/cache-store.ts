@@ -50,8 +50,8 @@ export class CacheStore {
   }
 
   /** To be recorded when a request is sent. */
-  get epoch(): number {
-    return this.#history.epoch;
+  get generation(): number {
+    return this.#history.generation;
   }
 
   /** The cached response to a request, if it is in memory; `undefined` says nothing about the store. */
@@ -62,7 +62,7 @@ export class CacheStore {
   /** The cached response from the store, past the memory. */
   async findStored(partition: string, request: Request): Promise<CachedResponse | undefined> {
     const { url } = request;
-    const seen = this.epoch;
+    const seen = this.generation;
     const found = await this.#variants(partition, url, true);
     // After a change in between, the memory may be newer than the entry read.
     if (!this.#history.since(seen, { partition, url }, 'changed'))
@@ -70,9 +70,9 @@ export class CacheStore {
     return selectVariant(found, request);
   }
 
-  /** Whether a response was deleted or invalidated after an epoch. */
-  wasDeleted(copy: StoredResponse, epoch: number): boolean {
-    return this.#history.since(epoch, copy, 'forgot', 'invalidated');
+  /** Whether a response was deleted or invalidated after a generation. */
+  wasDeleted(copy: StoredResponse, generation: number): boolean {
+    return this.#history.since(generation, copy, 'forgot', 'invalidated');
   }
 
   /** Whether a URL was invalidated, and nothing was stored since: caches further down may not know. */
@@ -103,18 +103,18 @@ export class CacheStore {
    * still stand in for a failing origin.
    *
    * @param id Unique.
-   * @param asked The epoch of its request.
+   * @param sentIn The generation when its request was sent.
    * @returns the evicted entries, and whether the response differs from the one before; `undefined` if it was not stored.
    */
   async put(
     copy: StoredResponse,
     body: StoredBody,
     id: string,
-    asked: number,
+    sentIn: number,
   ): Promise<{ evicted: Usage; isNew: boolean } | undefined> {
     const { partition, url, receivedAt } = copy;
-    const seen = this.epoch;
-    if (this.#history.since(asked, copy, 'forgot')) return undefined;
+    const seen = this.generation;
+    if (this.#history.since(sentIn, copy, 'forgot')) return undefined;
     const others = await this.#variants(partition, url);
     const same = others.filter((other) => isSameVariant(other.response, copy));
     // The later response stays; a time in the future comes from a wrong clock.
@@ -127,7 +127,7 @@ export class CacheStore {
       ...toCachedResponse(key, copy, {
         size: bodySize(body),
         usedAt: receivedAt,
-        ...this.#doubts(copy, asked),
+        ...this.#doubts(copy, sentIn),
       }),
       body,
     };
@@ -136,12 +136,12 @@ export class CacheStore {
       body,
       replaced.map((each) => each.key),
     );
-    if (this.#history.since(asked, copy, 'forgot')) {
+    if (this.#history.since(sentIn, copy, 'forgot')) {
       await this.records.quota.delete([key]);
       return undefined;
     }
     // The invalidating write may have come before this record was there.
-    const { invalidated } = this.#doubts(copy, asked);
+    const { invalidated } = this.#doubts(copy, sentIn);
     if (invalidated && !cached.invalidated) await this.records.update(key, { invalidated });
     const isAlone = !this.#history.since(seen, copy, 'changed');
     const isNew = !same.some((other) => hasSameContent(other, cached));
@@ -155,15 +155,15 @@ export class CacheStore {
   async freshen(
     cached: CachedResponse,
     copy: StoredResponse,
-    asked: number,
+    sentIn: number,
     mayWrite: boolean,
   ): Promise<CachedResponse> {
     const { partition, url, receivedAt } = copy;
     const { key, size, body } = cached;
-    const { doubtful } = this.#doubts(copy, asked);
+    const { doubtful } = this.#doubts(copy, sentIn);
     const fresh = { ...toCachedResponse(key, copy, { size, usedAt: receivedAt, doubtful }), body };
-    if (!mayWrite || this.wasDeleted(copy, asked)) return fresh;
-    const seen = this.epoch;
+    if (!mayWrite || this.wasDeleted(copy, sentIn)) return fresh;
+    const seen = this.generation;
     const isThere = await this.records.replace(fresh);
     // Replaced or deleted in between: it is still a response, but not in the cache any more.
     if (!isThere || this.#history.since(seen, copy, 'changed')) return fresh;
@@ -278,10 +278,10 @@ export class CacheStore {
   }
 
   /** Writes to the resource since a request was sent. */
-  #doubts(copy: StoredResponse, epoch: number): { doubtful: boolean; invalidated: boolean } {
+  #doubts(copy: StoredResponse, generation: number): { doubtful: boolean; invalidated: boolean } {
     return {
-      doubtful: this.#history.since(epoch, copy, 'doubted'),
-      invalidated: this.#history.since(epoch, copy, 'invalidated'),
+      doubtful: this.#history.since(generation, copy, 'doubted'),
+      invalidated: this.#history.since(generation, copy, 'invalidated'),
     };
   }
 

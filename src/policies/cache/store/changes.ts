@@ -54,37 +54,37 @@ type Happening = CacheMessage['what'] | 'current';
 
 type Scope = Pick<CacheMessage, 'partition' | 'url'>;
 
-/** When something last happened to each URL, in epochs: a write that began before a deletion must not undo it. */
+/** When something last happened to each URL, in generations: a write that began before a deletion must not undo it. */
 export class History {
-  #epoch = 0;
-  /** The epoch of forgotten changes: counts for all URLs. */
+  #generation = 0;
+  /** The generation of forgotten changes: counts for all URLs. */
   #floor = 0;
-  readonly #epochs = new Map<string, Partial<Record<Happening, number>>>();
+  readonly #generations = new Map<string, Partial<Record<Happening, number>>>();
 
   /** To be recorded when a request is sent. */
-  get epoch(): number {
-    return this.#epoch;
+  get generation(): number {
+    return this.#generation;
   }
 
   record(what: Happening, { partition, url }: Scope): void {
     const place = keyPrefix(partition, url);
-    const epoch = ++this.#epoch;
-    const epochs = { ...this.#epochs.get(place), [what]: epoch, changed: epoch };
-    this.#epochs.delete(place);
-    this.#epochs.set(place, epochs);
-    const forgotten = dropOldest(this.#epochs, MAX_REMEMBERED);
+    const generation = ++this.#generation;
+    const generations = { ...this.#generations.get(place), [what]: generation, changed: generation };
+    this.#generations.delete(place);
+    this.#generations.set(place, generations);
+    const forgotten = dropOldest(this.#generations, MAX_REMEMBERED);
     if (forgotten) this.#floor = forgotten[1].changed as number;
   }
 
-  /** The last epoch in which one of these happened, or may have happened, to a URL, its partition, or everything. */
+  /** The last generation in which one of these happened, or may have happened, to a URL, its partition, or everything. */
   last({ partition, url }: { partition: string; url: string }, ...whats: Happening[]): number {
-    const epochs = keyPrefixes(partition, url).map((place) => this.#epochs.get(place));
-    return Math.max(this.#floor, ...whats.flatMap((what) => epochs.map((of) => of?.[what] ?? 0)));
+    const generations = keyPrefixes(partition, url).map((place) => this.#generations.get(place));
+    return Math.max(this.#floor, ...whats.flatMap((what) => generations.map((of) => of?.[what] ?? 0)));
   }
 
-  /** Whether one of these happened, or may have happened, after an epoch. */
-  since(epoch: number, of: { partition: string; url: string }, ...whats: Happening[]): boolean {
-    return this.last(of, ...whats) > epoch;
+  /** Whether one of these happened, or may have happened, after a generation. */
+  since(generation: number, of: { partition: string; url: string }, ...whats: Happening[]): boolean {
+    return this.last(of, ...whats) > generation;
   }
 }
 

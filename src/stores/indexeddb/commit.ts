@@ -1,6 +1,6 @@
 import { promisifyRequest } from 'idb-keyval';
 import type { Change, StoredBody } from '../../core/store.ts';
-import { blobsOf, type PendingChange, resolveBatch } from '../batch.ts';
+import { blobsOf, type PendingChange, resolveBatch } from '../group-commit.ts';
 import type { IdbConnection } from './connection.ts';
 import { BODIES, ITEMS, type Stored, type UnpackedBlob, withoutBody } from './records.ts';
 

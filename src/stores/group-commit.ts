@@ -23,6 +23,7 @@ function add(changes: Map<string, Change>, later: Change): void {
 export interface PendingChange {
   readonly keys: readonly string[];
   readonly decide: (found: readonly (Item | undefined)[]) => Transaction<unknown>;
+  /** One strict change makes the commit of its whole batch strict. */
   readonly strict: boolean;
   readonly resolve: (result: never) => void;
   readonly reject: (error: unknown) => void;
