@@ -57,11 +57,7 @@ const SAFE = [...SHARED, 'OPTIONS', 'TRACE', 'QUERY'];
 const ignorable: Rule<string> = (value, option) => {
   const name = ofType<string>('string')(value, option).toLowerCase();
   if (carriesCredentials(name))
-    throw new ConfigurationError(
-      option,
-      value,
-      'expected no header of credentials: they name the user of the response',
-    );
+    throw new ConfigurationError(option, value, 'expected no header of credentials, which name the user');
   return name;
 };
 

@@ -2,9 +2,16 @@ import type { Host } from '../../core/contract.ts';
 import type { Run } from '../../core/stage.ts';
 import { LruMap } from '../../primitives/lru.ts';
 import { isOrigin } from '../../primitives/request.ts';
-import { type Circuit, type CircuitState, INITIAL, isProbe, newCircuit, type OpenReason } from './circuit.ts';
+import {
+  type Circuit,
+  type CircuitState,
+  INITIAL,
+  isProbe,
+  newCircuit,
+  type OpenReason,
+  type SlowStart,
+} from './circuit.ts';
 import type { PlainSettings } from './plain-options.ts';
-import { SlowStart } from './slow-start.ts';
 
 /** The longest wait of the first repetition, in ms, however long a circuit stays open. */
 const FIRST_REPETITION = 300;
@@ -64,7 +71,7 @@ export class Circuits {
 
   /** Admits a call, with a permit if it is a probe. `release` undoes it. */
   take(circuit: Circuit, stamp: number, { clock }: Host, run?: Run): void {
-    circuit.slowStart?.take(stamp);
+    circuit.slowStart?.inFlight.add(stamp);
     if (!isProbe(circuit, run)) return;
     const permit = { probe: stamp, permitUntil: clock.ticks() + this.#settings.probeTimeout };
     if (circuit.is === 'open')
@@ -118,7 +125,7 @@ export class Circuits {
     if (is !== 'closed') return;
     // Only a call that was no probe shows that the origin is back.
     circuit.reopens = 0;
-    slowStart?.grow();
+    if (slowStart) slowStart.slots++;
     if (rounds === 0) return;
     const now = clock.ticks();
     const crowd = waiting.size > MAX_RELEASED ? this.#slowStart(now) : undefined;
@@ -144,6 +151,8 @@ export class Circuits {
 
   #slowStart(now: number): SlowStart | undefined {
     const { slowStart, successes, maxOpenFor } = this.#settings;
-    return slowStart ? new SlowStart(Math.max(2, successes), now + maxOpenFor) : undefined;
+    return slowStart
+      ? { slots: Math.max(2, successes), endsAt: now + maxOpenFor, inFlight: new Set() }
+      : undefined;
   }
 }

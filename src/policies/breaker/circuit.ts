@@ -1,5 +1,4 @@
 import type { Run } from '../../core/stage.ts';
-import type { SlowStart } from './slow-start.ts';
 
 export type CircuitState = 'closed' | 'open' | 'half-open' | 'isolated';
 
@@ -37,6 +36,15 @@ export interface Circuit {
   reason: OpenReason | undefined;
   slowStart: SlowStart | undefined;
   readonly waiting: Set<Waiting>;
+}
+
+/** Just after a circuit has closed, few calls are in flight at a time: one more for each that succeeds. */
+export interface SlowStart {
+  slots: number;
+  /** In ticks. A call that never ends does not keep its slot for longer. */
+  readonly endsAt: number;
+  /** The stamps of the calls that it counts. */
+  readonly inFlight: Set<number>;
 }
 
 /** What opened a circuit. */
@@ -110,12 +118,12 @@ export function freeAt(circuit: Circuit, now: number, run?: Run): number {
         ? permitUntil
         : Math.max(probeAt, permitUntil, isLast ? circuit.failingSince + LAST_ATTEMPT_WAIT : 0);
   }
-  return at <= now && slowStart?.isFull ? slowStart.endsAt : at;
+  return at <= now && slowStart && slowStart.inFlight.size >= slowStart.slots ? slowStart.endsAt : at;
 }
 
 /** Releases the permit and the slot of a run. */
 export function release(circuit: Circuit, stamp: number): void {
-  circuit.slowStart?.release(stamp);
+  circuit.slowStart?.inFlight.delete(stamp);
   if (circuit.probe === stamp) circuit.permitUntil = circuit.probe = 0;
   wake(circuit);
 }

@@ -74,7 +74,7 @@ export interface StaleCacheOptions extends CallStaleCache {
 const varies: Rule<string> = (value, option) => {
   const name = headerName(value, option).toLowerCase();
   if (name !== '*' && !CREDENTIALS.includes(name)) return name;
-  throw new ConfigurationError(option, value, 'credential headers cannot be used in vary; use partition');
+  throw new ConfigurationError(option, value, 'expected no header of credentials; use partition');
 };
 
 const callTable = /* @__PURE__ */ settingsTable({
