@@ -53,6 +53,11 @@ test.each(entries)('%s exports the values of the table, and no others', (name, f
   expect(namesIn(file).values.join(' ')).toBe(VALUES[name]);
 });
 
+test('the documentation lists all entries', () => {
+  const listed = [...readFileSync('docs/README.md', 'utf8').matchAll(/`holdfast(\/[\w-]+)?`/g)];
+  expect(listed.map(([, name = '']) => `.${name}`).sort()).toEqual(Object.keys(VALUES).sort());
+});
+
 test('the root has the types that an application names, and not those of rare entries', () => {
   expect(namesIn('src/index.ts').types.length).toBeLessThanOrEqual(MOST_TYPES_AT_THE_ROOT);
 });
