@@ -1,7 +1,6 @@
 export { outbox, staleCache } from './client/default-stores.ts';
 export { type CreateFetchOptions, createFetch } from './client/fetch.ts';
 export { type Client, createClient } from './client/ky/client.ts';
-export { QueuedError } from './client/ky/errors.ts';
 export {
   HTTPError,
   isForceRetryError,
@@ -10,7 +9,8 @@ export {
   isNetworkError,
   isTimeoutError,
   type KyInstance,
-} from './client/ky/guards.ts';
+  QueuedError,
+} from './client/ky/errors.ts';
 export type { ClientOptions, CreateClientOptions } from './client/ky/options.ts';
 export { type FetchOptions, type StandardOptions, standard } from './client/standard.ts';
 export type { Call, Handler, PipelineContext, Policy, Wrapper } from './core/contract.ts';
@@ -31,8 +31,7 @@ export type { Run, Stage } from './core/stage.ts';
 export { type Auth, auth } from './policies/auth/auth.ts';
 export { AuthError } from './policies/auth/error.ts';
 export type { AuthOptions, SignIn, TokenResponse } from './policies/auth/options.ts';
-export { type Breaker, breaker } from './policies/breaker/breaker.ts';
-export type { BreakerOptions } from './policies/breaker/options.ts';
+export { type Breaker, type BreakerOptions, breaker } from './policies/breaker/breaker.ts';
 export { betweenTabs, type Sharing } from './policies/breaker/sharing.ts';
 export { type Bulkhead, type BulkheadOptions, bulkhead } from './policies/bulkhead.ts';
 export type { CacheEntry } from './policies/cache/admin.ts';

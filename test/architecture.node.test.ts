@@ -139,9 +139,19 @@ describe('a folder and a file can be read at once', () => {
     expect(files.filter((file) => dirname(file) !== '.' && depthOf(file) > 8)).toEqual([]);
   });
 
+  const lines = (file: string): number => readFileSync(join(SRC, file), 'utf8').split('\n').length - 1;
+
   test('no file has more than 300 lines', () => {
-    const lines = (file: string): number => readFileSync(join(SRC, file), 'utf8').split('\n').length - 1;
     expect(files.filter((file) => lines(file) > 300)).toEqual([]);
+  });
+
+  test('a file of fewer than 40 lines is an entry, a function of http or primitives, or has types alone', () => {
+    const hasTypesAlone = (file: string): boolean =>
+      !/^(export )?(async )?(const|let|function|class|abstract) /m.test(
+        readFileSync(join(SRC, file), 'utf8'),
+      );
+    const small = files.filter((file) => lines(file) < 40 && !hasTypesAlone(file));
+    expect(small.filter((file) => !['.', 'http', 'primitives'].includes(room(file)))).toEqual([]);
   });
 });
 

@@ -38,7 +38,7 @@ describe('the packed and installed package', () => {
       const folder = 'dist/policies/breaker/';
       return files.flatMap(([file]) => (file.startsWith(folder) ? [file.slice(folder.length)] : []));
     };
-    const rare = ['breaker', 'managed-circuits', 'options', 'probe', 'remote', 'sharing', 'slow-calls'];
+    const rare = ['breaker', 'managed-circuits', 'probe', 'remote', 'sharing', 'slow-calls'];
     const files = rare.map((name) => `${name}.js`);
     const plain = await ofBreaker('create-fetch');
     expect(plain).toContain('stage.js');

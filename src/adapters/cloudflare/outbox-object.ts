@@ -1,6 +1,7 @@
 import { createFetch } from '../../client/fetch.ts';
 import type { FetchOptions, StandardOptions } from '../../client/standard.ts';
 import type { Clock, Connectivity, Host } from '../../core/contract.ts';
+import { type EventLifetime, withinEventLifetime } from '../../core/deadlines.ts';
 import { systemHost } from '../../core/host.ts';
 import type { HoldfastFetch, PipelineOptions } from '../../core/pipeline.ts';
 import type { LaneInfo, OutboxCounts } from '../../policies/outbox/manage.ts';
@@ -18,7 +19,6 @@ import { DeadlineError } from '../../primitives/clock.ts';
 import { ConfigurationError, isFailure } from '../../primitives/failure.ts';
 import { memoryStore } from '../../stores/memory.ts';
 import { durableObjectStore, type SqlDurableObjectStorage } from '../../stores/sql/durable-object.ts';
-import { type EventLifetime, withinEventLifetime } from '../event-lifetime.ts';
 import { type AlarmStorage, mixable, ObjectAlarm, type ObjectClass } from './durable-object.ts';
 
 /** The used part of a `DurableObjectState`. */

@@ -6,10 +6,13 @@ const isSwitch = (value: unknown): value is 'off' => value === 'off';
 export interface KillSwitch {
   /** The worker responds to nothing more and drains nothing, now and after a restart. */
   turnOff(): Promise<void>;
+  /** The worker responds again. */
   turnOn(): Promise<void>;
+  /** `false` until `ready`. */
   readonly isOff: boolean;
   /** Settles when it is known which. */
   readonly ready: Promise<void>;
+  /** Ends the connection to other tabs. */
   close(): void;
 }
 

@@ -1,4 +1,5 @@
 import type { FetchOptions } from '../../client/standard.ts';
+import { type EventLifetime, withinEventLifetime } from '../../core/deadlines.ts';
 import { systemHost } from '../../core/host.ts';
 import type { HoldfastFetch } from '../../core/pipeline.ts';
 import { SYNC_TAG } from '../../policies/outbox/options.ts';
@@ -7,7 +8,6 @@ import { DeadlineError } from '../../primitives/clock.ts';
 import { ConfigurationError, isFailure } from '../../primitives/failure.ts';
 import { type Match, matches } from '../../primitives/request.ts';
 import { ofType, readSettings, urlMatchRule, withMethods } from '../../primitives/validate.ts';
-import { type EventLifetime, withinEventLifetime } from '../event-lifetime.ts';
 import { killSwitch } from './kill-switch.ts';
 
 /** Which of a page's own `fetch` calls the worker responds to, and with which options. */

@@ -10,10 +10,9 @@ import type { Run } from '../../core/stage.ts';
 import { asRetryOptions, type RetryOptions, type RetryState } from '../../policies/retry/options.ts';
 import { takeBody } from '../../policies/retry/whole.ts';
 import type { FetchOptions } from '../standard.ts';
-import { asKys } from './errors.ts';
+import { asKys, asking, explain, StoppedError } from './errors.ts';
 import { withTotal } from './options.ts';
 import { asRequest, isRequest, withUploadProgress } from './requests.ts';
-import { asking, explain, StoppedError } from './retries.ts';
 import type { ClientSettings, PassageInit, PolicyOptions, Shared } from './state.ts';
 
 /** One call on its way through ky and the pipeline. ky hands it on as the option `holdfast`, to hooks, too. */

@@ -8,6 +8,7 @@ import { ConfigurationError } from '../../primitives/failure.ts';
 import { type CreateFetchOptions, createFetch } from '../fetch.ts';
 import type { FetchOptions } from '../standard.ts';
 import { KyCall } from './call.ts';
+import { asking } from './errors.ts';
 import {
   bodyTimeOf,
   type ClientOptions,
@@ -18,7 +19,6 @@ import {
   plainForKy,
 } from './options.ts';
 import { signalled } from './requests.ts';
-import { asking } from './retries.ts';
 import { withShortcuts } from './shortcuts.ts';
 import type { ClientLevel, ClientSettings, Shared } from './state.ts';
 import { translate } from './translate.ts';

@@ -3,7 +3,7 @@ import { categoryOf, outcomeOf } from '../../core/outcome.ts';
 import { isProblem, problemFrom } from '../../http/problem.ts';
 import { equipped, isFailure } from '../../primitives/failure.ts';
 import type { KyCall } from './call.ts';
-import { StoppedError } from './retries.ts';
+import { StoppedError } from './errors.ts';
 
 type Given = { request: Request; options: object; retryCount: number };
 

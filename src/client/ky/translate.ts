@@ -3,10 +3,10 @@ import { TRANSPORT } from '../../core/normalize-request.ts';
 import type { Fetch } from '../../core/transport.ts';
 import { asRetryOptions, readPlan } from '../../policies/retry/options.ts';
 import type { KyCall } from './call.ts';
+import { onlyStopped } from './errors.ts';
 import { hooksFor } from './hooks.ts';
 import { bodyTimeOf, isDuration, limitsOf, msOf, PER_CALL } from './options.ts';
 import { type Report, signalled } from './requests.ts';
-import { onlyStopped } from './retries.ts';
 import type { ClientLevel, ClientSettings, PolicyOptions } from './state.ts';
 
 type Given = Record<string, unknown> & { hooks?: Partial<Hooks>; holdfast?: object };

@@ -19,6 +19,7 @@ const alone = (): never => {
 export const separate = (policies: readonly Policy[]): Policy[] =>
   policies.flatMap((policy): readonly Policy[] => traitsOf(policy).stages ?? [policy]);
 
+/** Looks up once what each run of a segment needs. */
 export const segmentOf = (
   stages: readonly Stage[],
   inside: Inside,
@@ -32,6 +33,7 @@ export const segmentOf = (
   capabilities,
 });
 
+/** @returns what begins a run of the segment. */
 export function startOf(segment: Segment): Start {
   const { Run = SegmentRun } = segment.capabilities;
   return (outgoing, call, caller) => new Run(segment, outgoing, call, caller).start();

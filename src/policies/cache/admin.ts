@@ -1,6 +1,6 @@
 import { drain } from '../../core/body/read-body.ts';
+import { respondWithin } from '../../core/deadlines.ts';
 import { sourceOf } from '../../core/outcome.ts';
-import { respondWithin } from '../../core/respond-within.ts';
 import { ageOf } from '../../http/freshness.ts';
 import { createAborter, follow } from '../../primitives/abort.ts';
 import { notify } from '../../primitives/emitter.ts';

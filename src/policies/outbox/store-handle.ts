@@ -1,6 +1,6 @@
 import type { PipelineContext } from '../../core/contract.ts';
+import { respondWithin } from '../../core/deadlines.ts';
 import { ClosedError, StorageError } from '../../core/errors.ts';
-import { respondWithin } from '../../core/respond-within.ts';
 import type { AtomicStore, Item, Transaction } from '../../core/store.ts';
 import { DeadlineError, withDeadline } from '../../primitives/clock.ts';
 import { isFailure } from '../../primitives/failure.ts';

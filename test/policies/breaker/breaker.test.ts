@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { CircuitOpenError } from '../../../src/core/errors.ts';
+import type { BreakerOptions } from '../../../src/policies/breaker/breaker.ts';
 import { breaker as make } from '../../../src/policies/breaker/breaker.ts';
-import type { BreakerOptions } from '../../../src/policies/breaker/options.ts';
 import { retry } from '../../../src/policies/retry/retry.ts';
 import { attemptTimeout, totalTimeout } from '../../../src/policies/timeout.ts';
 import { brokenBody, hang, networkError, ok, type Step, slow, status } from '../../../src/testing.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { CallOptions } from '../../../src/core/contract.ts';
+import type { BreakerOptions } from '../../../src/policies/breaker/breaker.ts';
 import { breaker } from '../../../src/policies/breaker/breaker.ts';
-import type { BreakerOptions } from '../../../src/policies/breaker/options.ts';
 import { bulkhead } from '../../../src/policies/bulkhead.ts';
 import { retry } from '../../../src/policies/retry/retry.ts';
 import { attemptTimeout, totalTimeout } from '../../../src/policies/timeout.ts';

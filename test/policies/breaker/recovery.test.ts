@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import type { BreakerOptions } from '../../../src/policies/breaker/breaker.ts';
 import { breaker as make } from '../../../src/policies/breaker/breaker.ts';
-import type { BreakerOptions } from '../../../src/policies/breaker/options.ts';
 import {
   betweenTabs,
   type Connection,

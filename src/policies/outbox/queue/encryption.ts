@@ -1,6 +1,6 @@
 import type { Host } from '../../../core/contract.ts';
+import { respondWithin } from '../../../core/deadlines.ts';
 import { StorageError } from '../../../core/errors.ts';
-import { respondWithin } from '../../../core/respond-within.ts';
 import type { Cipher, StoredBody } from '../../../core/store.ts';
 import type { Bytes } from '../../../primitives/units.ts';
 import type { EntryWithBody, OutboxEntry, Reason, ResultWithBody } from './entry.ts';

@@ -1,5 +1,16 @@
-import type { Host } from '../core/contract.ts';
-import { withDeadline } from '../primitives/clock.ts';
+import { DeadlineError, withDeadline } from '../primitives/clock.ts';
+import type { Host } from './contract.ts';
+import { StorageError } from './errors.ts';
+
+/** Bounds work of a store or a cipher. @throws {StorageError} after `ms`; the work itself goes on. */
+export async function respondWithin<T>(ms: number, name: string, host: Host, work: Promise<T>): Promise<T> {
+  try {
+    return await withDeadline(ms, { host }, work);
+  } catch (cause) {
+    if (!(cause instanceof DeadlineError)) throw cause;
+    throw new StorageError(`${name} did not respond within ${ms} ms`, { cause });
+  }
+}
 
 /** The lifetime of a platform event, in ms. The platform kills work that takes longer, without time for a cleanup. */
 export interface EventLifetime {

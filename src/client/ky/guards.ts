@@ -1,9 +1,0 @@
-export {
-  HTTPError,
-  isForceRetryError,
-  isHTTPError,
-  isKyError,
-  isNetworkError,
-  isTimeoutError,
-  type KyInstance,
-} from 'ky';
