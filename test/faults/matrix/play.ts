@@ -20,11 +20,10 @@ export interface Played extends Omit<Result, 'time'> {
   readonly took: number;
   /** Requests that were open although the call was over. */
   readonly open: number;
-  /**
-   * The machine was too busy to keep the times of this case, or the runtime made a new connection
-   * for one that needs a used one: its result says nothing.
-   */
+  /** The machine was too busy to keep the times of this case: its result says nothing. */
   readonly isDisturbed: boolean;
+  /** It needs a connection that was used before, and got a new one, as each POST does in WebKit. */
+  readonly isMissed: boolean;
 }
 
 /** At this delay, in ms, a machine keeps none of the limits of a case. */
@@ -56,8 +55,8 @@ export async function play(given: Case, expected: Result): Promise<Played> {
   const open = opened && (await eventually(async () => sum((await both()).map((each) => each.open)), isNone));
   const applied = await appliedBy(given, client, [here, other], path, heal, expected);
   await fetch.close();
-  const isDisturbed = delays() > DISTURBED || (fault.at === 'reused' && !first.isReused);
-  return { outcome, requests, applied, took, open, isDisturbed };
+  const isMissed = fault.at === 'reused' && !first.isReused;
+  return { outcome, requests, applied, took, open, isDisturbed: delays() > DISTURBED, isMissed };
 }
 
 function initOf(method: Method): RequestInit {
