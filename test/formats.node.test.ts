@@ -52,7 +52,7 @@ describe('docs/formats.md', () => {
 
   test('lists each kind of record', () => {
     const outbox = [...read('src/policies/outbox/queue/records.ts').matchAll(/[`']([a-z]+) (?:\$\{|')/g)];
-    const kinds = ['copy', 'copies cleared', 'auth', 'body', ...outbox.map(([, kind = '']) => kind)];
+    const kinds = ['response', 'responses deleted', 'auth', 'body', ...outbox.map(([, kind = '']) => kind)];
     expect(outbox.length).toBeGreaterThan(8);
     for (const kind of kinds) expect(formats, kind).toContain(`| \`${kind} <`);
   });

@@ -103,7 +103,7 @@ export type HoldfastEvent =
   | { readonly type: 'cache-updated'; readonly url: string }
   /** Cached responses of a URL, of a partition or of all users were deleted here. */
   | {
-      readonly type: 'cache-forgotten';
+      readonly type: 'cache-deleted';
       readonly url?: string | undefined;
       readonly partition?: string | undefined;
       readonly entries: number;

@@ -18,7 +18,7 @@ export interface StalePolicy {
 /** Facts about a stored response besides its headers. */
 export interface Validity {
   /** Something has happened since that may have changed the resource, or the clock was set back. */
-  readonly doubtful?: boolean;
+  readonly unconfirmed?: boolean;
   /** A write has changed the resource: it is never fresh again, and stands in only where the origin allows it. */
   readonly invalidated?: boolean;
 }
@@ -28,7 +28,7 @@ export function reuseOf(
   now: number,
   directives: RequestDirectives,
   allowed: StalePolicy,
-  { doubtful = false, invalidated = false }: Validity = {},
+  { unconfirmed = false, invalidated = false }: Validity = {},
 ): Reuse {
   if (directives.noCache) return 'when-confirmed';
   const age = ageOf(freshness, now);
@@ -37,7 +37,7 @@ export function reuseOf(
   const ignores = (name: 'no-cache' | 'must-revalidate'): boolean =>
     allowed.disregard.includes(name) && !invalidated;
   if (freshness.noCache && !ignores('no-cache')) return 'when-confirmed';
-  const unsure = doubtful || invalidated || freshness.noCache;
+  const unsure = unconfirmed || invalidated || freshness.noCache;
   // Such a response is never fresh, however young.
   const late = Math.max(age - freshness.lifetime, unsure ? 0 : -Infinity);
   if (late < 0) {

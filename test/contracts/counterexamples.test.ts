@@ -388,7 +388,7 @@ describe('faults of cached responses', () => {
       controller().close();
       await text;
       await quiet();
-      expect(await store.range({ prefix: 'copy ' })).toEqual([]);
+      expect(await store.range({ prefix: 'response ' })).toEqual([]);
     }
   });
 
@@ -405,7 +405,7 @@ describe('faults of cached responses', () => {
     await (await fetch(URL_)).text();
     await quiet();
     await cleared;
-    expect(await store.range({ prefix: 'copy ' })).toEqual([]);
+    expect(await store.range({ prefix: 'response ' })).toEqual([]);
   });
 
   test('the last client that closes closes the store', async () => {

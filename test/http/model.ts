@@ -17,7 +17,7 @@ export interface Situation {
     readonly whileRevalidating: number;
     readonly disregard: ('no-cache' | 'must-revalidate')[];
   };
-  readonly doubtful: boolean;
+  readonly unconfirmed: boolean;
   readonly invalidated: boolean;
 }
 
@@ -126,7 +126,7 @@ function currentAge({ stored, now }: Situation): number {
 
 /** The best reuse of a cached response that is allowed. */
 export function modelOfReuse(situation: Situation) {
-  const { stored, request, doubtful, invalidated } = situation;
+  const { stored, request, unconfirmed, invalidated } = situation;
   const allowed = { ...situation.allowed, ...(invalidated && { disregard: [] as string[] }) };
   const { headers: said, status } = stored;
   const { headers: asked, cache } = request;
@@ -148,7 +148,7 @@ export function modelOfReuse(situation: Situation) {
   if (isNoCache && !allowed.disregard.includes('no-cache')) return 'when-confirmed';
   const mustValidate = has(said, 'must-revalidate') && !allowed.disregard.includes('must-revalidate');
   const mayBeStale = isLasting && !mustValidate;
-  const isCertain = !doubtful && !invalidated && !isNoCache;
+  const isCertain = !unconfirmed && !invalidated && !isNoCache;
 
   const maxStale = argumentsOf(asked, 'max-stale')[0] ? (delta(asked, 'max-stale') as number) : Infinity;
   const takesStale = has(asked, 'max-stale');

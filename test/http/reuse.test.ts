@@ -15,7 +15,7 @@ interface Case {
   readonly asked?: string;
   readonly cache?: RequestCache;
   readonly allowed?: Partial<StalePolicy>;
-  readonly doubtful?: boolean;
+  readonly unconfirmed?: boolean;
   readonly invalidated?: boolean;
   readonly status?: number;
   readonly redirected?: boolean;
@@ -29,7 +29,7 @@ function reuse({
   asked,
   cache = 'default',
   allowed,
-  doubtful = false,
+  unconfirmed = false,
   invalidated = false,
   ...response
 }: Case): Reuse {
@@ -42,7 +42,7 @@ function reuse({
     AT + age * 1000,
     parseRequestDirectives(request),
     { ...ALLOWED, ...allowed },
-    { doubtful, invalidated },
+    { unconfirmed, invalidated },
   );
 }
 
@@ -72,7 +72,7 @@ describe('a cached response', () => {
       { said: 'must-revalidate', invalidated: true, allowed: { disregard: ['must-revalidate'] } },
       'when-confirmed',
     ],
-    ['of which there is a doubt stands in', { said: 'max-age=10', age: 1, doubtful: true }, 'on-error'],
+    ['that is unconfirmed stands in', { said: 'max-age=10', age: 1, unconfirmed: true }, 'on-error'],
   ])('%s', (_, given, expected) => {
     expect(reuse(given)).toBe(expected);
   });
@@ -85,8 +85,8 @@ describe('a cached response', () => {
     ],
     ['must-revalidate means nothing when fresh', { said: 'max-age=10, must-revalidate', age: 9 }, 'as-is'],
     [
-      'must-revalidate is obeyed where there is a doubt',
-      { said: 'max-age=10, must-revalidate', age: 9, doubtful: true },
+      'must-revalidate is obeyed for an unconfirmed response',
+      { said: 'max-age=10, must-revalidate', age: 9, unconfirmed: true },
       'when-confirmed',
     ],
     [
@@ -179,7 +179,7 @@ describe('stale-while-revalidate', () => {
     ['of the application where the origin says nothing', { age: 59, allowed: mode }, 'while-revalidating'],
     ['of the origin goes before that of the application', { said, age: 20, allowed: mode }, 'on-error'],
     ['that is 0 forbids it', { said: 'stale-while-revalidate=0', allowed: mode, age: 1 }, 'on-error'],
-    ['does not count where there is a doubt', { said, age: 11, doubtful: true }, 'on-error'],
+    ['does not count for an unconfirmed response', { said, age: 11, unconfirmed: true }, 'on-error'],
     ['does not count against no-cache', { said: `${said}, no-cache`, age: 11 }, 'when-confirmed'],
     ['does not count against max-age of a request', { said, asked: 'max-age=5', age: 11 }, 'on-error'],
     ['does not count against min-fresh of a request', { said, asked: 'min-fresh=1', age: 11 }, 'on-error'],
@@ -208,7 +208,7 @@ describe('a request', () => {
     ['max-stale: too stale', { said, asked: 'max-stale=10', age: 111 }, 'on-error'],
     ['max-stale: however stale', { said, asked: 'max-stale', age: 1e8 }, 'as-is'],
     ['max-stale that is not valid is 0', { said, asked: 'max-stale=x', age: 101 }, 'on-error'],
-    ['max-stale: not in doubt', { said, asked: 'max-stale', age: 1, doubtful: true }, 'on-error'],
+    ['max-stale: not if unconfirmed', { said, asked: 'max-stale', age: 1, unconfirmed: true }, 'on-error'],
     ['no-cache', { said, asked: 'no-cache', age: 1 }, 'when-confirmed'],
     ['immutable means nothing', { said, asked: 'immutable', age: 101 }, 'on-error'],
   ])('%s', (_, given, expected) => {
@@ -227,7 +227,7 @@ describe('a request', () => {
       { said: 'must-revalidate', age: 1, cache: 'force-cache' },
       'as-is',
     ],
-    ['force-cache in doubt', { said, doubtful: true, cache: 'force-cache' }, 'as-is'],
+    ['force-cache, unconfirmed', { said, unconfirmed: true, cache: 'force-cache' }, 'as-is'],
     ['only-if-cached', { said, age: 1e8, cache: 'only-if-cached' }, 'as-is'],
   ])('of the cache mode %s', (_, given, expected) => {
     expect(reuse(given)).toBe(expected);
@@ -243,7 +243,7 @@ describe('a status that stands in for nothing', () => {
       for (const more of [{}, { asked: 'max-stale' }, { cache: 'force-cache' }, { cache: 'only-if-cached' }])
         expect(reuse({ ...brief, ...(more as Case), age: 10 })).toBe('when-confirmed');
       expect(reuse({ ...brief, age: 9, cache: 'force-cache' })).toBe('as-is');
-      expect(reuse({ ...brief, age: 1, doubtful: true })).toBe('when-confirmed');
+      expect(reuse({ ...brief, age: 1, unconfirmed: true })).toBe('when-confirmed');
     },
   );
 });

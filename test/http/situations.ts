@@ -126,7 +126,7 @@ export const situation: fc.Arbitrary<Situation> = fc.record({
     whileRevalidating: fc.constantFrom(0, 0, 60_000),
     disregard: fc.subarray<'no-cache' | 'must-revalidate'>(['no-cache', 'must-revalidate']),
   }),
-  doubtful: fc.constantFrom(false, false, false, true),
+  unconfirmed: fc.constantFrom(false, false, false, true),
   invalidated: fc.constantFrom(false, false, false, true),
 });
 

@@ -173,7 +173,7 @@ describe('events and records contain no secret', () => {
       { type: 'fallback', ...call, cause: status(503) },
       { type: 'cache-updated', url: `${ORIGIN}/?key=${secret}` },
       { type: 'finished', id: 'i', origin: ORIGIN, lane: 'l', outcome: 'delivered', meta: { note: secret } },
-      { type: 'cache-forgotten', partition: secret, entries: 1 },
+      { type: 'cache-deleted', partition: secret, entries: 1 },
       {
         type: 'store-failed',
         store: 's',

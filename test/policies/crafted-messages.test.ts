@@ -75,8 +75,8 @@ test('staleCache: crafted messages of other partitions and URLs leave a cached r
   origin.otherwise(networkError());
   expect(await read()).toEqual([200, 'network', 'first']);
   craft(...garbage);
-  many((nth) => ({ what: 'forgot', partition: `user ${nth}`, at: 0 }));
-  many((nth) => ({ what: 'doubted', partition: `user ${nth}`, url: `${ORIGIN}/${nth}`, at: 1e15 }));
+  many((nth) => ({ what: 'deleted', partition: `user ${nth}`, at: 0 }));
+  many((nth) => ({ what: 'unconfirmed', partition: `user ${nth}`, url: `${ORIGIN}/${nth}`, at: 1e15 }));
   await settle();
   expect(await read()).toEqual([200, 'stale', 'first']);
 });

@@ -104,8 +104,8 @@ describe('unstorage', () => {
   test('has names that no driver reads as something else', async () => {
     const storage = createStorage();
     const keys = [
-      'copy ann https://a.example/../x?y=%20#z 1',
-      'copy ann https://A.example/../x?y=%20#z 1',
+      'response ann https://a.example/../x?y=%20#z 1',
+      'response ann https://A.example/../x?y=%20#z 1',
       'a:b',
       'a/b',
       'a\\b',
@@ -143,7 +143,7 @@ describe('unstorage', () => {
         },
       }),
     );
-    await store.range({ prefix: 'copy ann https://a.example/ ' });
+    await store.range({ prefix: 'response ann https://a.example/ ' });
     expect(asked).toEqual(['holdfast:kcopy:kann:khttps~3a~2f~2fa~2eexample~2f:']);
   });
 

@@ -30,18 +30,18 @@ describe.skipIf(!hasCaches)('the Cache API', () => {
   test('finds what is in a folder, and nothing in the folders in it', async () => {
     const store = webCacheStore(open, { url: newUrl() });
     const keys = [
-      'copy ann https://a.example/ 1',
-      'copy ann https://a.example/ 2',
-      'copy ann https://b.example/ 3',
+      'response ann https://a.example/ 1',
+      'response ann https://a.example/ 2',
+      'response ann https://b.example/ 3',
     ];
-    const marks = ['copies cleared ann ', 'copies cleared everybody'];
+    const marks = ['responses deleted ann ', 'responses deleted everybody'];
     await store.write([...keys, ...marks, 'copies total'].map((key) => put(key, key)));
     const found = async (prefix: string) => (await store.range({ prefix })).map(({ key }) => key);
-    expect(await found('copy ann https://a.example/ ')).toEqual(keys.slice(0, 2));
-    expect(await found('copy ann https://a.example/ 2')).toEqual(keys.slice(1, 2));
-    expect(await found('copies cleared ')).toEqual(marks);
+    expect(await found('response ann https://a.example/ ')).toEqual(keys.slice(0, 2));
+    expect(await found('response ann https://a.example/ 2')).toEqual(keys.slice(1, 2));
+    expect(await found('responses deleted ')).toEqual(marks);
     expect(await found('copies ')).toEqual(['copies total']);
-    expect(await found('copy ann ')).toEqual([]);
+    expect(await found('response ann ')).toEqual([]);
     expect(await found('')).toEqual([]);
     for (const key of keys) expect((await store.get(key))?.value).toBe(key);
   });

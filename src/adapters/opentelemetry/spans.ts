@@ -19,7 +19,7 @@ interface Under {
   readonly attempts: Map<number, Span>;
 }
 
-/** Calls that never end are forgotten, and their spans ended, when there are so many. */
+/** Calls that never end are dropped, and their spans ended, when there are so many. */
 const MOST = 10_000;
 
 /** Decisions on the way, which are events of a call's span. */

@@ -1,6 +1,6 @@
 import type { Bytes } from '../../primitives/units.ts';
 import { asNetworkError } from '../errors.ts';
-import { noteSettled, onForgotten } from './unread.ts';
+import { noteSettled, onAbandoned } from './unread.ts';
 
 /** How a response ended: the call is settled only then. */
 export type BodyOutcome = 'none' | 'ended' | 'broken' | 'cancelled';
@@ -134,7 +134,7 @@ export class Body implements WatchedBody {
     this.isReleased = true;
     // Not the response, which may be collected while the platform reads the stream; nor the stream, of which Chromium drops
     // the object that scripts see and makes it anew.
-    return streamOf(this, (source) => onForgotten(source, this));
+    return streamOf(this, (source) => onAbandoned(source, this));
   }
 
   read(): Promise<ReadResult> {
@@ -224,7 +224,7 @@ export class Body implements WatchedBody {
   }
 
   /** The response was collected, or the stream that was released. */
-  forget(): void {
+  abandoned(): void {
     if (this.isReleased) this.cancel().catch(() => {});
     // A script may hold the stream. The platform may read by itself: its stream is left to it.
     else if (!this.#stream && !this.#reader) this.#leave();

@@ -1,7 +1,7 @@
 import type { Bytes } from '../../primitives/units.ts';
 import { Body, type BodyState, type BodyWatcher, type WatchedBody } from './body.ts';
 import { createResponse, hasConstructibleStatus, responseMetadata } from './response.ts';
-import { onForgotten } from './unread.ts';
+import { onAbandoned } from './unread.ts';
 
 /**
  * Watches the body of a response: the one place for all that depends on its end (time limits, late failures, slots,
@@ -24,7 +24,7 @@ export function watchBody(response: Response, watcher: BodyWatcher): WatchedBody
     }
     body = watch(response, native);
   }
-  if (watcher.mustSettle && !body.isReleased) onForgotten(response, body);
+  if (watcher.mustSettle && !body.isReleased) onAbandoned(response, body);
   body.state.add(watcher);
   return body;
 }
@@ -41,7 +41,7 @@ export function ownBody(response: Response, watcher: BodyWatcher): Response {
   const body = watchBody(response, watcher) as Body | undefined;
   if (!body || response instanceof Owned) return response;
   if (!hasConstructibleStatus(response)) {
-    onForgotten(response, body);
+    onAbandoned(response, body);
     return response;
   }
   const handedOn = createResponse(body.release(), responseMetadata(response), response.headers) as Owned;

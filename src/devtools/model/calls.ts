@@ -134,12 +134,12 @@ export class Calls {
   #add(call: Omit<CallRecord, 'steps' | 'dropped' | 'version'>): CallRecord {
     const record: CallRecord = { ...call, steps: [], dropped: 0, version: 0 };
     const oldest = this.ring.push(record);
-    if (oldest) this.#forget(oldest);
+    if (oldest) this.#drop(oldest);
     this.#byId.set(record.id, record);
     return record;
   }
 
-  #forget(call: CallRecord): void {
+  #drop(call: CallRecord): void {
     this.#byId.delete(call.id);
     if (call.entry !== undefined && this.#sendings.get(call.entry) === call)
       this.#sendings.delete(call.entry);
@@ -187,7 +187,7 @@ export class Calls {
       tone,
       ...(status !== undefined && { status, source: 'network' }),
     });
-    this.#forget(call);
+    this.#drop(call);
   }
 
   #ended(call: CallRecord, event: EventOf<'call-ended'>, now: number): void {
@@ -206,13 +206,13 @@ export class Calls {
       ...(!failed && status !== undefined && { status }),
       ...(source && { source }),
     });
-    if (call.kind !== 'call') this.#forget(call);
+    if (call.kind !== 'call') this.#drop(call);
     else this.#settled(call);
   }
 
   /** The last settled calls stay at hand: the cache stores a body after the call has ended. */
   #settled(call: CallRecord): void {
     this.#late.push(call);
-    if (this.#late.length > MOST_LATE) this.#forget(this.#late.shift() as CallRecord);
+    if (this.#late.length > MOST_LATE) this.#drop(this.#late.shift() as CallRecord);
   }
 }

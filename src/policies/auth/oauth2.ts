@@ -52,30 +52,30 @@ export class OAuth2Source implements CredentialSource {
 
   current(caller: Caller): string | Promise<string> {
     const user = this.#userOf(caller.partition);
-    const held = this.tokens.get(user);
-    if (!held) return this.#first(user, caller);
-    const left = leftOf(held, caller.host.clock);
-    if (left <= 0) return this.#renewed(user, held, caller);
-    const { lifetime = Infinity, accessToken } = held.tokens;
+    const issued = this.tokens.get(user);
+    if (!issued) return this.#first(user, caller);
+    const left = leftOf(issued, caller.host.clock);
+    if (left <= 0) return this.#renewed(user, issued, caller);
+    const { lifetime = Infinity, accessToken } = issued.tokens;
     // In the background while the current token is valid.
     if (left < Math.min(this.#settings.refreshBefore, lifetime / 2))
-      this.#renewals.refreshInBackground(user, caller, this.#task(user, held, caller));
+      this.#renewals.refreshInBackground(user, caller, this.#task(user, issued, caller));
     return accessToken;
   }
 
   async renew(refused: string, caller: Caller): Promise<string | undefined> {
     const { clock } = caller.host;
     const user = this.#userOf(caller.partition);
-    const held = this.tokens.get(user);
+    const issued = this.tokens.get(user);
     // One that has run out on its way is refused for that.
-    if (held && leftOf(held, clock) > 0) {
-      const { accessToken, renewed } = held.tokens;
+    if (issued && leftOf(issued, clock) > 0) {
+      const { accessToken, renewed } = issued.tokens;
       if (accessToken !== refused) return accessToken;
       // Those of a sign-in may be of any age.
-      if (!this.#renewals.refused(user, refused, clock, renewed ? held.since : undefined)) return undefined;
-      held.refused = true;
+      if (!this.#renewals.refused(user, refused, clock, renewed ? issued.since : undefined)) return undefined;
+      issued.refused = true;
     }
-    return this.#renewed(user, held, caller);
+    return this.#renewed(user, issued, caller);
   }
 
   accepted(secret: string, partition: string): void {
@@ -107,21 +107,21 @@ export class OAuth2Source implements CredentialSource {
 
   async #first(user: string, caller: Caller): Promise<string> {
     if (this.tokens.isSignedOut(user)) throw new AuthError(SIGNED_OUT);
-    const held = await withDeadline(Infinity, caller, this.tokens.reload(user, caller.host));
-    if (held) return this.current(caller);
+    const issued = await withDeadline(Infinity, caller, this.tokens.reload(user, caller.host));
+    if (issued) return this.current(caller);
     if (this.#settings.grant === 'refresh_token') throw new AuthError(SIGNED_OUT);
     return this.#renewed(user, undefined, caller);
   }
 
-  #renewed(user: string, held: IssuedTokens | undefined, caller: Caller): Promise<string> {
-    return this.#renewals.refresh(user, caller, this.#task(user, held, caller)) as Promise<string>;
+  #renewed(user: string, issued: IssuedTokens | undefined, caller: Caller): Promise<string> {
+    return this.#renewals.refresh(user, caller, this.#task(user, issued, caller)) as Promise<string>;
   }
 
   /**
    * Gets new tokens in place of those that run out or were refused, unless another call, tab or process has been faster: a
    * refresh token that is used twice is often the end of all that came of it (RFC 9700, 4.14.2).
    */
-  #task(user: string, held: IssuedTokens | undefined, caller: Caller): RefreshTask {
+  #task(user: string, old: IssuedTokens | undefined, caller: Caller): RefreshTask {
     const { tokens } = this;
     const { host, pipeline, waitUntil } = caller;
     const { clock } = host;
@@ -132,7 +132,7 @@ export class OAuth2Source implements CredentialSource {
     };
     const found = (): string | undefined => {
       const now = tokens.get(user);
-      return now && now !== held && leftOf(now, clock) > 0 ? now.tokens.accessToken : undefined;
+      return now && now !== old && leftOf(now, clock) > 0 ? now.tokens.accessToken : undefined;
     };
     /** After a sign-in or a sign-out in between. */
     const otherwise = (): RefreshOutcome => {
@@ -143,7 +143,7 @@ export class OAuth2Source implements CredentialSource {
       // The tab that refreshed has broadcast the tokens; give the message time to arrive.
       if (tokens.syncsByMessageOnly && waited > UNCONTENDED) await sleep(MESSAGE_DELAY, pipeline);
       const there = await tokens.reload(user, host);
-      if ((held && !there) || tokens.isSignedOut(user) || found() !== undefined) return otherwise();
+      if ((old && !there) || tokens.isSignedOut(user) || found() !== undefined) return otherwise();
       const before = there?.tokens;
       const moment = momentOf(clock);
       const inside = this.#inside.get(pipeline) as Handler;
@@ -158,7 +158,7 @@ export class OAuth2Source implements CredentialSource {
       }
       const issued = tokensOf(response.said, moment, true, before);
       if (typeof issued === 'string') return { failure: refreshFailed(`the token endpoint gave ${issued}`) };
-      if (held?.refused) this.#renewals.renewed(user, held.tokens.renewed, clock);
+      if (old?.refused) this.#renewals.renewed(user, old.tokens.renewed, clock);
       keep(tokens.put(user, issued, 'refreshed', host));
       return { secret: issued.tokens.accessToken };
     };

@@ -91,10 +91,10 @@ export class TokenCache {
   }
 
   /** The tokens are in memory at once. */
-  put(user: string, held: IssuedTokens, type: ChangeType, host: Host): Persist {
+  put(user: string, issued: IssuedTokens, type: ChangeType, host: Host): Persist {
     const before = type === 'refreshed' ? this.get(user) : undefined;
-    const persist = this.#persistenceOf(user, before, held, host);
-    this.#cache(user, held);
+    const persist = this.#persistenceOf(user, before, issued, host);
+    this.#cache(user, issued);
     this.#emit({ type, partition: user, remote: false });
     return persist;
   }
@@ -110,10 +110,10 @@ export class TokenCache {
   #persistenceOf(
     user: string,
     before: IssuedTokens | undefined,
-    held: IssuedTokens | undefined,
+    issued: IssuedTokens | undefined,
     host: Host,
   ): Persist {
-    const next = held?.tokens;
+    const next = issued?.tokens;
     const persist: Persist = async () => {
       // A later change persists its own tokens.
       if (this.#unpersisted.get(user) !== persist) return;
@@ -150,23 +150,23 @@ export class TokenCache {
     const { store } = this.#settings;
     if (this.pipelines.isEmpty) return;
     const { host } = this.pipelines.any;
-    const held = this.get(user);
+    const issued = this.get(user);
     if (store && previous === undefined) {
-      await this.reload(user, host, held ? 'refreshed' : 'signed-in');
+      await this.reload(user, host, issued ? 'refreshed' : 'signed-in');
       return;
     }
     // Applies only to tabs holding the consumed refresh token; another user may be signed in here.
-    if (!held || secretOf(held) !== previous) return;
+    if (!issued || secretOf(issued) !== previous) return;
     if (!next) return this.#drop(user, 'application', true);
     if (store) this.#unpersisted.set(user, undefined);
     this.#cache(user, toIssuedTokens(next, host.clock));
     this.#emit({ type: 'refreshed', partition: user, remote: true });
   }
 
-  #cache(user: string, held: IssuedTokens): void {
+  #cache(user: string, issued: IssuedTokens): void {
     this.#signedOut.delete(user);
     this.#tokens.delete(user);
-    this.#tokens.set(user, held);
+    this.#tokens.set(user, issued);
     if (!this.#settings.store || this.#tokens.size <= MAX_CACHED) return;
     // Unpersisted tokens are nowhere else.
     for (const other of this.#tokens.keys())

@@ -74,13 +74,13 @@ export function createCacheApi(cache: Cache): CacheManagement {
   const asked = <T>(operation: string, work: Promise<T>): Promise<T> =>
     respondWithin(ADMIN_TIMEOUT, `staleCache.${operation}: the store`, cache.host, work);
 
-  const forget = async (
+  const remove = async (
     operation: string,
     partition: string | undefined,
     url: string | undefined,
   ): Promise<number> => {
     const entries = await asked(operation, store.delete(partition, url));
-    cache.emit({ type: 'cache-forgotten', url, partition, entries });
+    cache.emit({ type: 'cache-deleted', url, partition, entries });
     return entries;
   };
 
@@ -101,10 +101,10 @@ export function createCacheApi(cache: Cache): CacheManagement {
     },
     async delete(url, options = {} as never) {
       const partition = wellFormedString(readPartition('delete', options), 'staleCache.delete.partition');
-      return forget('delete', partition, new URL(url).href);
+      return remove('delete', partition, new URL(url).href);
     },
     async clear(options = {}) {
-      return forget('clear', readPartition('clear', options), undefined);
+      return remove('clear', readPartition('clear', options), undefined);
     },
     async warm(wishes, options = {}) {
       const { pipeline } = cache;
@@ -151,8 +151,11 @@ export function createCacheApi(cache: Cache): CacheManagement {
 const readPartition = (operation: string, options: object): string | undefined =>
   readSettings(`staleCache.${operation}`, { partition: [undefined, wellFormedString] }, options).partition;
 
-function entryOf({ key, response: copy, freshness, size, usedAt }: CachedResponse, now: number): CacheEntry {
-  const { partition, url, response, varying, receivedAt } = copy;
+function entryOf(
+  { key, response: stored, freshness, size, usedAt }: CachedResponse,
+  now: number,
+): CacheEntry {
+  const { partition, url, response, varying, receivedAt } = stored;
   const age = ageOf(freshness, now);
   return {
     key,

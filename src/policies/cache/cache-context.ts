@@ -195,7 +195,7 @@ export class Cache {
     if (touch) call.waitUntil(guarded.attempt('touch', touch, WRITE_TIMEOUT));
     const age = ageOf(cached.freshness, now);
     const left = cached.freshness.lifetime - age;
-    const ttl = cached.doubtful || cached.invalidated ? Math.min(0, left) : left;
+    const ttl = cached.unconfirmed || cached.invalidated ? Math.min(0, left) : left;
     const source = why.confirmed || ttl > 0 ? 'cache' : 'stale';
     const cause = 'cause' in why && { cause: why.cause };
     this.stats[why.confirmed ? 'confirmed' : source === 'cache' && !cause ? 'hits' : 'stale']++;

@@ -56,9 +56,9 @@ export function modes(cache: Cache, silences: Silences): Stage {
     const { freshness, invalidated } = cached;
     const whileRevalidating = mode === 'stale-while-revalidate' ? maxStale : 0;
     // If the clock was set back, the age is unknown.
-    const doubtful = cached.doubtful || now < freshness.receivedAt;
+    const unconfirmed = cached.unconfirmed || now < freshness.receivedAt;
     const allowed = { maxStale, whileRevalidating, disregard };
-    return reuseOf(freshness, now, wanted, allowed, { doubtful, invalidated });
+    return reuseOf(freshness, now, wanted, allowed, { unconfirmed, invalidated });
   };
 
   /** The cached response that may take the place of the origin's. */

@@ -36,12 +36,12 @@ export function originRequest(cache: Cache, silences: Silences): Stage {
     mayKeep = true,
   ): Promise<CachedResponse> => {
     const merged = mergeHeaders(cached.headers, headers);
-    const copy = { ...cached.response, requestedAt, receivedAt, headers: merged };
+    const stored = { ...cached.response, requestedAt, receivedAt, headers: merged };
     return store.freshen(
       cached,
-      copy,
+      stored,
       generation,
-      mayKeep && isCurrentPartition(run.pipeline, copy.partition),
+      mayKeep && isCurrentPartition(run.pipeline, stored.partition),
     );
   };
 
@@ -58,20 +58,20 @@ export function originRequest(cache: Cache, silences: Silences): Stage {
     const mayKeep = !isForbidden(response.headers) && !isOfOneUser(settings, run, request, response);
     const fresh =
       isValid && (await guarded.read('freshen', () => freshen(run, cached, response, of, mayKeep)));
-    const copy = fresh ? await cache.serve(fresh, { request, call }, { confirmed: true }) : undefined;
+    const stored = fresh ? await cache.serve(fresh, { request, call }, { confirmed: true }) : undefined;
     if (!isValid || !mayKeep) await guarded.attempt('drop', () => store.drop(cached));
-    return copy;
+    return stored;
   };
 
   const confirm = async (run: Run, response: Response, of: Exchange): Promise<'repeat' | undefined> => {
     const { request } = of;
     const cached = of.revalidation.cached as CachedResponse;
-    const copy = await run.wait(Infinity, confirmed(run, response, of, cached));
+    const stored = await run.wait(Infinity, confirmed(run, response, of, cached));
     // It speaks of something else, or there is no body any more: the whole response is needed.
-    if (!copy) return repeat(run, of, request);
+    if (!stored) return repeat(run, of, request);
     emitCallEvent(run.call, { type: 'cache-revalidated', url: request.url, changed: false });
     dropBody(response);
-    run.response = copy;
+    run.response = stored;
     return undefined;
   };
 
@@ -100,7 +100,7 @@ export function originRequest(cache: Cache, silences: Silences): Stage {
       if (!cached) return undefined;
       if (isForbidden(headers)) return store.drop(cached);
       const said = compareWithHead(cached.headers, headers, namesOf(cached));
-      if (said === 'other') return store.doubt(call.partition, request.url);
+      if (said === 'other') return store.markUnconfirmed(call.partition, request.url);
       return said === 'same' ? freshen(run, cached, response, of) : undefined;
     };
     return () => run.wait(Infinity, guarded.attempt('freshen', update)) as Promise<undefined>;
@@ -118,8 +118,8 @@ export function originRequest(cache: Cache, silences: Silences): Stage {
     const isUnsure = response ? isOriginFailure(response.status) : run.isSent || call.attempts.length > 0;
     if (!isUnsure) return undefined;
     // Begun now: if the caller has gone, the stage does no work.
-    const done = guarded.inBackground('doubt', () => store.doubt(call.partition, run.url));
-    return () => guarded.waitFor('doubt', done) as Promise<undefined>;
+    const done = guarded.inBackground('mark', () => store.markUnconfirmed(call.partition, run.url));
+    return () => guarded.waitFor('mark', done) as Promise<undefined>;
   };
 
   /** Watches the attempts of a read, also those that a policy further in repeats. */
@@ -191,7 +191,7 @@ function isAlive({ attempts }: Call): boolean {
   return last !== undefined && isSignOfLife(last);
 }
 
-const namesOf = ({ response: copy }: CachedResponse): string[] => copy.varying.map(([name]) => name);
+const namesOf = ({ response: stored }: CachedResponse): string[] => stored.varying.map(([name]) => name);
 
 /** The origin asks for the end of all that is stored (https://www.w3.org/TR/clear-site-data/). */
 const clearsCache = ({ headers }: Response): boolean =>

@@ -48,13 +48,13 @@ export function createResponseStorer(cache: Cache) {
   let waiting = 0;
 
   const write = async (
-    copy: StoredResponse,
+    stored: StoredResponse,
     body: Collector,
     call: Call,
     { generation, revalidation }: Exchange,
   ): Promise<void> => {
     const whole = body.whole();
-    const hashed = { ...copy, bodyHash: whole instanceof Uint8Array ? fnv1a(whole) : undefined };
+    const hashed = { ...stored, bodyHash: whole instanceof Uint8Array ? fnv1a(whole) : undefined };
     const put = () => store.put(hashed, whole, call.id, generation);
     const kept = await put().catch(async (error) => {
       if (!isQuotaExceeded(error)) throw error;
@@ -65,9 +65,9 @@ export function createResponseStorer(cache: Cache) {
     });
     if (!kept) return;
     cache.stats.stored++;
-    emitCallEvent(call, { type: 'cache-stored', url: copy.url, bytes: body.size });
+    emitCallEvent(call, { type: 'cache-stored', url: stored.url, bytes: body.size });
     // The caller has an older one.
-    if (kept.isNew && revalidation.isServed) cache.updated(copy);
+    if (kept.isNew && revalidation.isServed) cache.updated(stored);
     cache.evicted(kept.evicted);
   };
 
@@ -96,7 +96,7 @@ export function createResponseStorer(cache: Cache) {
       return response;
     }
     // Read now, as a reference to the response would keep it from being collected.
-    const copy: StoredResponse = {
+    const stored: StoredResponse = {
       partition,
       url,
       requestedAt,
@@ -122,7 +122,7 @@ export function createResponseStorer(cache: Cache) {
         else if (waiting + body.size <= WAITING) {
           waiting += body.size;
           const keep = () =>
-            write(copy, body, call, of).finally(() => {
+            write(stored, body, call, of).finally(() => {
               waiting -= body.size;
             });
           return end(guarded.attempt('keep', keep, WRITE_TIMEOUT));
@@ -171,7 +171,7 @@ export async function invalidateUrls(
   const operation = isGone ? 'delete' : 'invalidate';
   const one = async (url: string): Promise<void> => {
     const entries = await guarded.attempt(operation, () => store[operation](partition, url));
-    const type = isGone ? 'cache-forgotten' : 'cache-invalidated';
+    const type = isGone ? 'cache-deleted' : 'cache-invalidated';
     if (entries) emit?.({ type, url, partition, entries });
   };
   await Promise.all(urls.map(one));

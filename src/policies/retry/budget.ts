@@ -44,7 +44,7 @@ export const newBudget = (): Budget => ({
 const EVIDENCE = 10_000;
 
 /** What was spent longer ago than this, in ms, says nothing of the origin as it is now. */
-const FORGOTTEN = 60_000;
+const MAX_AGE = 60_000;
 
 /** A response is evidence that a single time-out was the network's fault for so long, in ms. */
 const ALIVE = 30_000;
@@ -72,7 +72,7 @@ export function responded(budget: Budget, began: number, succeeded: boolean): vo
 /** Whether there is budget left for a call that begins now: twice as much if the origin succeeds, or nothing is known yet. */
 export function hasBudget(budget: Budget, most: number, now: number): boolean {
   const { spentAt, succeededAt } = budget;
-  if (now - spentAt > FORGOTTEN) budget.spent = 0;
+  if (now - spentAt > MAX_AGE) budget.spent = 0;
   const isFlaky = succeededAt === -Infinity || now - succeededAt < EVIDENCE;
   return budget.spent < (isFlaky ? 2 * most : most);
 }

@@ -9,7 +9,7 @@ export function openDatabase(name: string, version: number, create: (database: I
   let wasOpen = false;
   let opening: Promise<IDBDatabase> | undefined;
 
-  const forget = (): void => {
+  const reset = (): void => {
     opening = undefined;
   };
 
@@ -32,16 +32,16 @@ export function openDatabase(name: string, version: number, create: (database: I
         wasOpen = true;
         const database = request.result;
         // The browser takes a connection away (storage cleared, disk trouble), or another tab wants a newer version.
-        database.onclose = forget;
+        database.onclose = reset;
         database.onversionchange = () => {
-          forget();
+          reset();
           database.close();
         };
         resolve(database);
       };
     });
     // A failed open is not remembered: private mode may end.
-    opening.catch(forget);
+    opening.catch(reset);
     return opening;
   };
 
@@ -73,7 +73,7 @@ export function openDatabase(name: string, version: number, create: (database: I
           if (isReopened || !(error instanceof DOMException) || error.name !== 'InvalidStateError')
             throw error;
           isReopened = true;
-          forget();
+          reset();
         } finally {
           if (transaction) running.delete(transaction);
         }
@@ -88,7 +88,7 @@ export function openDatabase(name: string, version: number, create: (database: I
 
     async close(): Promise<void> {
       const closing = opening;
-      forget();
+      reset();
       await closing?.then(
         (database) => database.close(),
         () => {},

@@ -10,7 +10,7 @@ import { durableStore } from '../../support/durable.ts';
 import { noTabs, quiet } from '../../support/platform.ts';
 import { scenario } from '../../support/scenario.ts';
 
-const records = (store: AtomicStore) => store.range({ prefix: 'copy ' });
+const records = (store: AtomicStore) => store.range({ prefix: 'response ' });
 
 /** The final URL of redirects. */
 const redirected = (response: Response, url: string): Response =>
@@ -38,26 +38,32 @@ describe('a Request that is used again', () => {
   });
 });
 
-test.skipIf(noTabs)('a write with a lost response makes doubtful what another tab is reading', async () => {
-  const store = durableStore();
-  const [one, other] = [cachePage({ store, mode: 'cache-first' }), cachePage({ store, mode: 'cache-first' })];
-  let respond = (_: Response): void => {};
-  other.origin.replies(
-    () =>
-      new Promise((resolve) => {
-        respond = resolve;
-      }),
-    fresh('after'),
-  );
-  const early = other.fetch(URL_, { holdfast: { timeout: false } }).then((response) => response.text());
-  one.origin.otherwise(networkError());
-  await expect(one.fetch(URL_, { method: 'PUT', body: 'x' })).rejects.toThrow(TypeError);
-  for (let turn = 0; turn < 50; turn++) await quiet();
-  respond(fresh('before'));
-  expect(await early).toBe('before');
-  for (let turn = 0; turn < 10; turn++) await quiet();
-  expect(await other.read()).toEqual([200, 'network', 'after']);
-});
+test.skipIf(noTabs)(
+  'a write with a lost response makes unconfirmed what another tab is reading',
+  async () => {
+    const store = durableStore();
+    const [one, other] = [
+      cachePage({ store, mode: 'cache-first' }),
+      cachePage({ store, mode: 'cache-first' }),
+    ];
+    let respond = (_: Response): void => {};
+    other.origin.replies(
+      () =>
+        new Promise((resolve) => {
+          respond = resolve;
+        }),
+      fresh('after'),
+    );
+    const early = other.fetch(URL_, { holdfast: { timeout: false } }).then((response) => response.text());
+    one.origin.otherwise(networkError());
+    await expect(one.fetch(URL_, { method: 'PUT', body: 'x' })).rejects.toThrow(TypeError);
+    for (let turn = 0; turn < 50; turn++) await quiet();
+    respond(fresh('before'));
+    expect(await early).toBe('before');
+    for (let turn = 0; turn < 10; turn++) await quiet();
+    expect(await other.read()).toEqual([200, 'network', 'after']);
+  },
+);
 
 test.skipIf(noTabs)('a cached response that one tab deletes is gone in the others', async () => {
   const store = durableStore();
@@ -108,7 +114,7 @@ describe('a response that is not the origin’s own', () => {
 });
 
 describe('a write', () => {
-  test('with a lost response makes doubtful also what is being read', async () => {
+  test('with a lost response makes unconfirmed also what is being read', async () => {
     const { fetch, read, origin, clock } = cachePage({ mode: 'cache-first' });
     origin.replies(
       slow(clock, 2_000, () => fresh('before')),

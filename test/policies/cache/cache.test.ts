@@ -225,7 +225,7 @@ describe('never stored', () => {
     const { read, store, origin } = page({ maxEntryBytes: 100 });
     origin.replies(response());
     await read();
-    expect(await store.range({ prefix: 'copy ' })).toEqual([]);
+    expect(await store.range({ prefix: 'response ' })).toEqual([]);
   });
 
   test('a body that broke off, was cancelled, or is not read', async () => {
@@ -235,7 +235,7 @@ describe('never stored', () => {
     await (await fetch(URL_)).body?.cancel();
     await fetch(URL_);
     await clock.advance(0);
-    expect(await store.range({ prefix: 'copy ' })).toEqual([]);
+    expect(await store.range({ prefix: 'response ' })).toEqual([]);
   });
 
   test('cookies', async () => {

@@ -8,19 +8,19 @@ test('a history knows the changes of a URL after a generation', () => {
   history.record('invalidated', of('a'));
   const { generation } = history;
   expect(history.last(of('a'), 'invalidated')).toBe(generation);
-  history.record('doubted', of('b'));
-  expect(history.last(of('a'), 'doubted', 'changed') > generation).toBe(false);
-  expect(history.last(of('b'), 'doubted') > generation).toBe(true);
+  history.record('unconfirmed', of('b'));
+  expect(history.last(of('a'), 'unconfirmed', 'changed') > generation).toBe(false);
+  expect(history.last(of('b'), 'unconfirmed') > generation).toBe(true);
   expect(history.last(of('b'), 'invalidated') > generation).toBe(false);
-  history.record('forgot', { partition: 'ann', url: undefined });
-  expect(history.last(of('a'), 'forgot') > generation).toBe(true);
+  history.record('deleted', { partition: 'ann', url: undefined });
+  expect(history.last(of('a'), 'deleted') > generation).toBe(true);
 });
 
 test('a full history counts dropped URLs as changed', () => {
   const history = new History();
-  history.record('doubted', of('first'));
+  history.record('unconfirmed', of('first'));
   const { generation } = history;
-  for (let n = 0; n < 6_000; n++) history.record('doubted', of(n));
-  expect(history.last(of(0), 'forgot') > generation).toBe(true);
-  expect(history.last(of(0), 'forgot') > history.generation).toBe(false);
+  for (let n = 0; n < 6_000; n++) history.record('unconfirmed', of(n));
+  expect(history.last(of(0), 'deleted') > generation).toBe(true);
+  expect(history.last(of(0), 'deleted') > history.generation).toBe(false);
 });

@@ -46,7 +46,7 @@ describe('entries', () => {
     expect(await cache.delete(`${URL_}#part`, { partition: 'bob' })).toBe(0);
     expect(await cache.delete(`${URL_}#part`, { partition: 'ann' })).toBe(1);
     expect((await cache.entries()).map(({ url }) => url)).toEqual([`${URL_}/1`]);
-    expect(emitted('cache-forgotten').at(-1)).toMatchObject({
+    expect(emitted('cache-deleted').at(-1)).toMatchObject({
       url: `${URL_}#part`,
       partition: 'ann',
       entries: 1,

@@ -59,7 +59,7 @@ describe('partitions', () => {
     });
     await (await fetch(URL_)).text();
     await quiet();
-    expect(await store.range({ prefix: 'copy ' })).toEqual([]);
+    expect(await store.range({ prefix: 'response ' })).toEqual([]);
     expect(emitted('cache-discarded')).toMatchObject([{ reason: 'other-user' }]);
   });
 
@@ -74,7 +74,7 @@ describe('partitions', () => {
     }, ok());
     await (await fetch(URL_)).text();
     await quiet();
-    expect(await store.range({ prefix: 'copy ' })).toEqual([]);
+    expect(await store.range({ prefix: 'response ' })).toEqual([]);
     expect(emitted('cache-discarded')).toMatchObject([{ reason: 'other-user' }]);
   });
 
@@ -110,17 +110,17 @@ describe('a sign-out', () => {
     const store = durableStore();
     const tab = cachePage({ store });
     await tab.read();
-    const [late] = await store.rangeWithBodies({ prefix: 'copy ' });
+    const [late] = await store.rangeWithBodies({ prefix: 'response ' });
     await tab.clock.advance(1_000);
     await tab.cache.clear({ partition: 'ann' });
-    expect(await store.range({ prefix: 'copy ' })).toEqual([]);
+    expect(await store.range({ prefix: 'response ' })).toEqual([]);
     // As a tab that was closed before it received the broadcast.
     await store.write([{ put: { key: late?.key as string, value: late?.value }, body: late?.body }]);
     const next = cachePage({ store });
     await next.clock.advance(1_000);
     next.origin.otherwise(networkError());
     await expect(next.fetch(URL_)).rejects.toThrow(TypeError);
-    expect(await store.range({ prefix: 'copy ' })).toEqual([]);
+    expect(await store.range({ prefix: 'response ' })).toEqual([]);
   });
 
   test('leaves no trace of the user for longer than a day', async () => {
@@ -231,7 +231,7 @@ describe('encrypted responses', () => {
     for (const change of damage) {
       await first.read(`${URL_}/1`);
       await first.read(`${URL_}/2`);
-      await change(await store.range({ prefix: 'copy ' }));
+      await change(await store.range({ prefix: 'response ' }));
       for (const n of [1, 2]) expect((await first.read(`${URL_}/${n}`))[2]).toBe(`of ${URL_}/${n}`);
     }
     await first.read();
@@ -362,7 +362,7 @@ test('a plain body does not replace an encrypted one', async () => {
   first.origin.otherwise(() => fresh('good'));
   await first.read();
   await quiet();
-  const [item] = await store.range({ prefix: 'copy ' });
+  const [item] = await store.range({ prefix: 'response ' });
   for (const body of [new Blob(['evil']), 'evil']) {
     await store.write([{ put: item as Item, body }]);
     const second = cachePage({ store, mode: 'cache-first', encryption });

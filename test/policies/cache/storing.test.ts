@@ -7,7 +7,7 @@ import { cachePage, fresh, URL_ } from '../../support/cache-page.ts';
 import { durableStore } from '../../support/durable.ts';
 import { quiet } from '../../support/platform.ts';
 
-const PREFIX = 'copy ';
+const PREFIX = 'response ';
 
 const records = (store: AtomicStore): Promise<Item[]> => store.range({ prefix: PREFIX });
 
@@ -454,7 +454,7 @@ test('a store without atomic changes is not listed for each stored response', as
     body,
     range: (query: Parameters<typeof range>[0]) => {
       // All cached responses, and not those of one URL.
-      if (query.prefix === 'copy ') listings++;
+      if (query.prefix === 'response ') listings++;
       return range(query);
     },
     rangeWithBodies,

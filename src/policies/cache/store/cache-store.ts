@@ -71,15 +71,15 @@ export class CacheStore {
   }
 
   /** Whether a response was deleted or invalidated after a generation. */
-  wasDeleted(copy: StoredResponse, generation: number): boolean {
-    return this.#history.since(generation, copy, 'forgot', 'invalidated');
+  wasDeleted(stored: StoredResponse, generation: number): boolean {
+    return this.#history.since(generation, stored, 'deleted', 'invalidated');
   }
 
   /** Whether a URL was invalidated, and nothing was stored since: caches further down may not know. */
   isOutdated(partition: string, url: string): boolean {
     const of = { partition, url };
     const current = this.#history.last(of, 'current');
-    return this.#history.since(current, of, 'forgot', 'invalidated', 'doubted');
+    return this.#history.since(current, of, 'deleted', 'invalidated', 'unconfirmed');
   }
 
   /** The body of a cached response. @returns `undefined` if it is gone or incomplete: then the response is discarded. */
@@ -107,16 +107,16 @@ export class CacheStore {
    * @returns the evicted entries, and whether the response differs from the one before; `undefined` if it was not stored.
    */
   async put(
-    copy: StoredResponse,
+    stored: StoredResponse,
     body: StoredBody,
     id: string,
     sentIn: number,
   ): Promise<{ evicted: Usage; isNew: boolean } | undefined> {
-    const { partition, url, receivedAt } = copy;
+    const { partition, url, receivedAt } = stored;
     const seen = this.generation;
-    if (this.#history.since(sentIn, copy, 'forgot')) return undefined;
+    if (this.#history.since(sentIn, stored, 'deleted')) return undefined;
     const others = await this.#variants(partition, url);
-    const same = others.filter((other) => isSameVariant(other.response, copy));
+    const same = others.filter((other) => isSameVariant(other.response, stored));
     // The later response stays; a time in the future comes from a wrong clock.
     const now = this.#options.now();
     if (same.some(({ response: { receivedAt: at } }) => at > receivedAt && at <= now)) return undefined;
@@ -124,10 +124,10 @@ export class CacheStore {
     const replaced = [...same, ...different.splice(MAX_VARIANTS - 1)];
     const key = (await this.records.prefix(partition, url)) + id;
     const cached: CachedResponse = {
-      ...toCachedResponse(key, copy, {
+      ...toCachedResponse(key, stored, {
         size: bodySize(body),
         usedAt: receivedAt,
-        ...this.#doubts(copy, sentIn),
+        ...this.#marks(stored, sentIn),
       }),
       body,
     };
@@ -136,17 +136,17 @@ export class CacheStore {
       body,
       replaced.map((each) => each.key),
     );
-    if (this.#history.since(sentIn, copy, 'forgot')) {
+    if (this.#history.since(sentIn, stored, 'deleted')) {
       await this.records.quota.delete([key]);
       return undefined;
     }
     // The invalidating write may have come before this record was there.
-    const { invalidated } = this.#doubts(copy, sentIn);
+    const { invalidated } = this.#marks(stored, sentIn);
     if (invalidated && !cached.invalidated) await this.records.update(key, { invalidated });
-    const isAlone = !this.#history.since(seen, copy, 'changed');
+    const isAlone = !this.#history.since(seen, stored, 'changed');
     const isNew = !same.some((other) => hasSameContent(other, cached));
     this.#change({ what: isNew ? 'stored' : 'changed', partition, url, at: receivedAt });
-    if (!cached.doubtful && !invalidated) this.#history.record('current', copy);
+    if (!cached.unconfirmed && !invalidated) this.#history.record('current', stored);
     if (isAlone) this.#memory.put(keyPrefix(partition, url), [...different, cached]);
     return { evicted: await this.records.quota.enforce(key), isNew };
   }
@@ -154,23 +154,23 @@ export class CacheStore {
   /** Updates the headers after a 304; the body stays. @param mayWrite The same user requested it. */
   async freshen(
     cached: CachedResponse,
-    copy: StoredResponse,
+    stored: StoredResponse,
     sentIn: number,
     mayWrite: boolean,
   ): Promise<CachedResponse> {
-    const { partition, url, receivedAt } = copy;
+    const { partition, url, receivedAt } = stored;
     const { key, size, body } = cached;
-    const { doubtful } = this.#doubts(copy, sentIn);
-    const fresh = { ...toCachedResponse(key, copy, { size, usedAt: receivedAt, doubtful }), body };
-    if (!mayWrite || this.wasDeleted(copy, sentIn)) return fresh;
+    const { unconfirmed } = this.#marks(stored, sentIn);
+    const fresh = { ...toCachedResponse(key, stored, { size, usedAt: receivedAt, unconfirmed }), body };
+    if (!mayWrite || this.wasDeleted(stored, sentIn)) return fresh;
     const seen = this.generation;
     const isThere = await this.records.replace(fresh);
     // Replaced or deleted in between: it is still a response, but not in the cache any more.
-    if (!isThere || this.#history.since(seen, copy, 'changed')) return fresh;
+    if (!isThere || this.#history.since(seen, stored, 'changed')) return fresh;
     const place = keyPrefix(partition, url);
     const others = this.#memory.get(place)?.filter((each) => each.key !== key) ?? [];
     this.#change({ what: 'changed', partition, url, at: receivedAt });
-    if (!doubtful) this.#history.record('current', copy);
+    if (!unconfirmed) this.#history.record('current', stored);
     this.#memory.put(place, [...others, fresh]);
     return fresh;
   }
@@ -182,8 +182,8 @@ export class CacheStore {
   }
 
   /** The cached responses of a URL may be outdated: they are revalidated before they are fresh again. */
-  doubt(partition: string, url: string): Promise<number> {
-    return this.#mark('doubted', partition, url, { doubtful: true });
+  markUnconfirmed(partition: string, url: string): Promise<number> {
+    return this.#mark('unconfirmed', partition, url, { unconfirmed: true });
   }
 
   /**
@@ -201,7 +201,7 @@ export class CacheStore {
   /** Deletes all variants of a URL, of a partition, or everything. @returns how many there were. */
   async delete(partition?: string, url?: string): Promise<number> {
     const at = this.#options.now();
-    this.#change({ what: 'forgot', partition, url, at });
+    this.#change({ what: 'deleted', partition, url, at });
     const name = url === undefined ? this.#nameOf(partition) : undefined;
     return this.#deletions.run(keyPrefix(partition, url), at, name, () =>
       this.records.deleteAll(partition, url),
@@ -212,7 +212,7 @@ export class CacheStore {
   async receive(message: CacheMessage): Promise<void> {
     const { what, partition, url, at } = message;
     this.#record(message);
-    if (what !== 'forgot') return;
+    if (what !== 'deleted') return;
     if (url === undefined)
       this.#deletions.receive(await this.#nameOf(partition), Math.min(at, this.#options.now()));
     // Responses that this tab stored before the message came.
@@ -246,16 +246,16 @@ export class CacheStore {
     return this.records.variants(partition, url, {
       withBodies,
       // A deleted response may still be stored.
-      isUsable: (copy) => !this.#deletions.covers(name, copy, this.#options.now()),
+      isUsable: (stored) => !this.#deletions.covers(name, stored, this.#options.now()),
       unreadable: this.#options.discarded,
     });
   }
 
   async #mark(
-    what: 'doubted' | 'invalidated',
+    what: 'unconfirmed' | 'invalidated',
     partition: string,
     url: string,
-    flag: { readonly doubtful?: true; readonly invalidated?: true },
+    flag: { readonly unconfirmed?: true; readonly invalidated?: true },
   ): Promise<number> {
     const at = this.#options.now();
     // At once, for requests under way.
@@ -278,10 +278,10 @@ export class CacheStore {
   }
 
   /** Writes to the resource since a request was sent. */
-  #doubts(copy: StoredResponse, generation: number): { doubtful: boolean; invalidated: boolean } {
+  #marks(stored: StoredResponse, generation: number): { unconfirmed: boolean; invalidated: boolean } {
     return {
-      doubtful: this.#history.since(generation, copy, 'doubted'),
-      invalidated: this.#history.since(generation, copy, 'invalidated'),
+      unconfirmed: this.#history.since(generation, stored, 'unconfirmed'),
+      invalidated: this.#history.since(generation, stored, 'invalidated'),
     };
   }
 

@@ -7,10 +7,10 @@ import { keyPrefix, keyPrefixes, type StoredResponse } from './entry.ts';
 /** A message about cached responses between tabs and workers of an origin. */
 export interface CacheMessage {
   /**
-   * `stored`: a newer response; `changed`: read again; `doubted`: it may be outdated; `invalidated`: it is outdated; `forgot`:
+   * `stored`: a newer response; `changed`: read again; `unconfirmed`: it may be outdated; `invalidated`: it is outdated; `deleted`:
    * responses requested before `at` are deleted.
    */
-  readonly what: 'stored' | 'changed' | 'doubted' | 'invalidated' | 'forgot';
+  readonly what: 'stored' | 'changed' | 'unconfirmed' | 'invalidated' | 'deleted';
   /** Absent: all partitions. */
   readonly partition?: string | undefined;
   /** Absent: all URLs. */
@@ -19,7 +19,7 @@ export interface CacheMessage {
   readonly at: number;
 }
 
-const MESSAGES: readonly unknown[] = ['stored', 'changed', 'doubted', 'invalidated', 'forgot'];
+const MESSAGES: readonly unknown[] = ['stored', 'changed', 'unconfirmed', 'invalidated', 'deleted'];
 
 /** Connects the tabs that use a store of one name; the memory of a server is not shared. */
 export function openCacheChannel(
@@ -33,7 +33,7 @@ export function openCacheChannel(
   return {
     post(message: CacheMessage) {
       // Stores in memory have no common responses; but a deletion or an invalidation holds for all tabs.
-      if (durable || ['forgot', 'invalidated', 'doubted'].includes(message.what)) channel.post(message);
+      if (durable || ['deleted', 'invalidated', 'unconfirmed'].includes(message.what)) channel.post(message);
     },
     close: channel.close,
   };
@@ -57,7 +57,7 @@ type Scope = Pick<CacheMessage, 'partition' | 'url'>;
 /** When something last happened to each URL, in generations: a write that began before a deletion must not undo it. */
 export class History {
   #generation = 0;
-  /** The generation of forgotten changes: counts for all URLs. */
+  /** The generation of dropped changes: counts for all URLs. */
   #floor = 0;
   readonly #generations = new Map<string, Partial<Record<Happening, number>>>();
 
@@ -72,8 +72,8 @@ export class History {
     const generations = { ...this.#generations.get(place), [what]: generation, changed: generation };
     this.#generations.delete(place);
     this.#generations.set(place, generations);
-    const forgotten = dropOldest(this.#generations, MAX_REMEMBERED);
-    if (forgotten) this.#floor = forgotten[1].changed as number;
+    const dropped = dropOldest(this.#generations, MAX_REMEMBERED);
+    if (dropped) this.#floor = dropped[1].changed as number;
   }
 
   /** The last generation in which one of these happened, or may have happened, to a URL, its partition, or everything. */
@@ -88,7 +88,7 @@ export class History {
   }
 }
 
-const KEY = 'copies cleared ';
+const KEY = 'responses deleted ';
 
 /** Stands for all partitions; the names of partitions end with a space. */
 export const ALL = 'everybody';

@@ -25,7 +25,7 @@ export interface CacheRecord {
   readonly usedAt: number;
   readonly requestedAt: number;
   /** Something has happened since that may have changed the resource. */
-  readonly doubtful?: boolean;
+  readonly unconfirmed?: boolean;
   /** A write has changed the resource. */
   readonly invalidated?: boolean;
   readonly response: StoredResponse | Uint8Array<ArrayBuffer>;
@@ -38,7 +38,7 @@ export interface CachedResponse {
   readonly headers: Headers;
   readonly freshness: Freshness;
   readonly size: number;
-  readonly doubtful: boolean;
+  readonly unconfirmed: boolean;
   readonly invalidated: boolean;
   /** Of the last use that was written. */
   usedAt: number;
@@ -47,8 +47,8 @@ export interface CachedResponse {
 }
 
 /** RFC 8246, 3: only over https, where no proxy can have added it. */
-export const isImmutable = ({ freshness, response: copy }: CachedResponse): boolean =>
-  freshness.immutable && copy.url.startsWith('https:');
+export const isImmutable = ({ freshness, response: stored }: CachedResponse): boolean =>
+  freshness.immutable && stored.url.startsWith('https:');
 
 export const SCHEMA = 1;
 
@@ -69,7 +69,7 @@ export const itemOf = (key: string, row: CacheRecord): Item<CacheRecord> => ({
 export function toCachedResponse(
   key: string,
   response: StoredResponse,
-  of: Pick<CacheRecord, 'size' | 'usedAt' | 'doubtful' | 'invalidated'>,
+  of: Pick<CacheRecord, 'size' | 'usedAt' | 'unconfirmed' | 'invalidated'>,
 ): CachedResponse {
   const headers = new Headers(response.headers as [string, string][]);
   return {
@@ -82,7 +82,7 @@ export function toCachedResponse(
     }),
     size: of.size,
     usedAt: of.usedAt,
-    doubtful: of.doubtful === true,
+    unconfirmed: of.unconfirmed === true,
     invalidated: of.invalidated === true,
   };
 }
@@ -101,16 +101,16 @@ export const isCacheRecord = (value: unknown): value is CacheRecord => {
 };
 
 export function isStoredResponse(value: unknown): value is StoredResponse {
-  const copy = value as Partial<StoredResponse> | null;
+  const stored = value as Partial<StoredResponse> | null;
   return (
-    typeof copy === 'object' &&
-    typeof copy?.url === 'string' &&
-    typeof copy.partition === 'string' &&
-    areNumbers(copy.requestedAt, copy.receivedAt, copy.response?.status) &&
-    [copy.response?.url, copy.response?.type, copy.response?.statusText].every(isText) &&
-    Array.isArray(copy.headers) &&
-    Array.isArray(copy.varying) &&
-    copy.varying.every((pair) => Array.isArray(pair) && typeof pair[0] === 'string')
+    typeof stored === 'object' &&
+    typeof stored?.url === 'string' &&
+    typeof stored.partition === 'string' &&
+    areNumbers(stored.requestedAt, stored.receivedAt, stored.response?.status) &&
+    [stored.response?.url, stored.response?.type, stored.response?.statusText].every(isText) &&
+    Array.isArray(stored.headers) &&
+    Array.isArray(stored.varying) &&
+    stored.varying.every((pair) => Array.isArray(pair) && typeof pair[0] === 'string')
   );
 }
 
@@ -123,7 +123,7 @@ export const bodySize = (body: StoredBody): number =>
   body instanceof Uint8Array ? body.byteLength : body instanceof Blob ? body.size : -1;
 
 /** The begin of the keys of cached responses. */
-export const KEY_PREFIX = 'copy ';
+export const KEY_PREFIX = 'response ';
 
 /**
  * The key prefix of everything, of a partition, or of the variants of a URL; each begins with the one before. Neither an encoded

@@ -62,7 +62,7 @@ export class CacheRecords {
     url: string,
     options: {
       readonly withBodies?: boolean;
-      readonly isUsable: (copy: StoredResponse) => boolean;
+      readonly isUsable: (stored: StoredResponse) => boolean;
       readonly unreadable: () => void;
     },
   ): Promise<CachedResponse[]> {
@@ -167,11 +167,11 @@ export class CacheRecords {
   }
 
   async #encode(cached: CachedResponse): Promise<CacheRecord> {
-    const { key, response: copy, size, usedAt, doubtful, invalidated } = cached;
-    const plain = (): Bytes => new TextEncoder().encode(JSON.stringify(copy)) as Bytes;
-    const response = this.#cipher ? await this.#cipher.encrypt(plain(), key) : copy;
-    const { requestedAt } = copy;
-    return { schema: SCHEMA, size, usedAt, requestedAt, doubtful, invalidated, response };
+    const { key, response: stored, size, usedAt, unconfirmed, invalidated } = cached;
+    const plain = (): Bytes => new TextEncoder().encode(JSON.stringify(stored)) as Bytes;
+    const response = this.#cipher ? await this.#cipher.encrypt(plain(), key) : stored;
+    const { requestedAt } = stored;
+    return { schema: SCHEMA, size, usedAt, requestedAt, unconfirmed, invalidated, response };
   }
 
   async #readBody(

@@ -9,7 +9,7 @@ import {
   type ResultRecord,
   type Totals,
 } from './records.ts';
-import { forgetIds } from './transitions.ts';
+import { deleteIds } from './transitions.ts';
 
 /** How many records are read together. */
 const PAGE = 100;
@@ -94,6 +94,6 @@ const deleteResults = (queue: Queue, results: readonly Item[]): Promise<void> =>
     (get) =>
       results.flatMap(({ key, value }) => {
         const isKept = get<EntryRecord>(entryKeyOfResult(key)) !== undefined;
-        return [{ delete: key }, ...(isKept ? [] : forgetIds(queue, value as ResultRecord))];
+        return [{ delete: key }, ...(isKept ? [] : deleteIds(queue, value as ResultRecord))];
       }),
   );

@@ -81,7 +81,7 @@ export const keysOf = (name: string) => {
     /** The results of one user. */
     resultsOf: (partition: string): string => `results ${own} ${enc(partition)}`,
     /** The pauses and stopped lanes of one user. */
-    pauses: (partition: string): string => `hold ${own} ${enc(partition)}`,
+    pauses: (partition: string): string => `pauses ${own} ${enc(partition)}`,
     leases,
     /** The lease of a lane, for stores without another lock. */
     lease: (partition: string, lane: string) => ({

@@ -59,7 +59,7 @@ async function transition(
       if (unsent && next?.state !== 'waiting' && get<string>(unsent) === key)
         changes.push({ delete: unsent });
       if (!stored && !isDead) changes.push({ delete: keys.result(key) });
-      if (!stored && !next) changes.push(...forgetIds(queue, found));
+      if (!stored && !next) changes.push(...deleteIds(queue, found));
       if (withoutRoom) return { changes, result: true };
       changes.push(...adjustTotals(queue, get, found, next));
       if (pauses) changes.push(...stopOrRelease(pauses, get, found, isDead));
@@ -181,7 +181,7 @@ async function withReason(
 }
 
 /** The deletions of the ids of an entry. */
-export const forgetIds = (
+export const deleteIds = (
   { keys }: Queue,
   { id, aliases = [], partition }: Pick<EntryRecord, 'id' | 'aliases' | 'partition'>,
 ): Change[] => [id, ...aliases].map((each) => ({ delete: keys.alias(partition, each) }));

@@ -1,7 +1,7 @@
 import type { PipelineContext } from '../../../core/contract.ts';
 import { currentPartition } from '../../../core/user.ts';
 
-/** How many paused partitions are remembered: other tabs broadcast theirs. A forgotten one gets another 401. */
+/** How many paused partitions are remembered: other tabs broadcast theirs. One that is dropped gets another 401. */
 const MAX_PAUSED = 1_000;
 
 /** Whether entries of a user may be sent at all. */

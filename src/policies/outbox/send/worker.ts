@@ -38,16 +38,16 @@ export async function drainLane(
   const { clock } = pipeline.host;
   const dueOf = ({ entry }: EntryWithBody, but: Respect): number => dueIn(entry, clock.now(), but);
   const isOpen = (): boolean => gate.isOpen(lane.partition) && !scheduler.isStopped() && !lease?.lost;
-  let isHeld = false;
-  /** The version of the pauses when `isHeld` was read. */
+  let isBlocked = false;
+  /** The version of the pauses when `isBlocked` was read. */
   let version = -1;
   while (isOpen()) {
     if (version !== gate.version) {
       version = gate.version;
-      isHeld = isPaused(await readPauses(queue, lane.partition), lane.lane);
+      isBlocked = isPaused(await readPauses(queue, lane.partition), lane.lane);
       continue;
     }
-    if (isHeld) return undefined;
+    if (isBlocked) return undefined;
     lane.ended.clear();
     const readAt = clock.ticks();
     const first = await queue.head(lane.partition, lane.lane);
