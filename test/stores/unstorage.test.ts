@@ -144,7 +144,7 @@ describe('unstorage', () => {
       }),
     );
     await store.range({ prefix: 'response ann https://a.example/ ' });
-    expect(asked).toEqual(['holdfast:kcopy:kann:khttps~3a~2f~2fa~2eexample~2f:']);
+    expect(asked).toEqual(['holdfast:kresponse:kann:khttps~3a~2f~2fa~2eexample~2f:']);
   });
 
   describe('an entry', () => {
