@@ -122,6 +122,6 @@ test('nothing secret goes over the wire', async () => {
     'holdfast: call-ended network',
   ]);
   // The story has the end of the write in it, with the `meta` of the application.
-  expect(sent.at(-1)?.breadcrumbs?.map(({ message }) => message)).toContain('holdfast: settled http');
+  expect(sent.at(-1)?.breadcrumbs?.map(({ message }) => message)).toContain('holdfast: finished http');
   expect(wire.join()).not.toMatch(/swordfish|ann@example/);
 });
