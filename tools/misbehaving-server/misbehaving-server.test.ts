@@ -548,6 +548,17 @@ describe('the ledger', () => {
   });
 });
 
+test('a client that has gone during a delay overlaps with nothing that comes later', async () => {
+  const signal = AbortSignal.timeout(20);
+  await post('/write/late?delay=600', 1, {}, { signal }).catch(() => {});
+  await new Promise((next) => setTimeout(next, 100));
+  await post('/write/late', 2);
+  // The first takes effect all the same.
+  await expect.poll(async () => (await ledger()).map((write) => write.applied)).toEqual([1, 1]);
+  await new Promise((next) => setTimeout(next, 150));
+  expect((await ledger()).map((write) => write.overlaps)).toEqual([false, false]);
+});
+
 describe('control', () => {
   test('sets a behaviour that stands, for matching requests, for a while', async () => {
     const rule = { match: { method: 'GET', pathPrefix: '/a' }, behaviour: { status: 503 }, times: 2 };

@@ -142,6 +142,8 @@ export async function startServer(options: ServerOptions = {}): Promise<Misbehav
     const write = isWrite(asked.method) ? ledger.arrive({ ...asked, key: key ?? null, lane }) : undefined;
     const leave = (isGone: boolean) => write && ledger.leave(write, isGone);
     const done = () => leave(false);
+    // A hanging or stalled request is in flight until its connection ends, and a delayed one no longer than that.
+    response.once('close', () => leave(true));
     try {
       const body = await read(request);
       if (body === undefined) return;
@@ -150,9 +152,6 @@ export async function startServer(options: ServerOptions = {}): Promise<Misbehav
       await deliver(problem(400, 'The Idempotency-Key is not one', { code: 'key-malformed' }), delivery);
     } finally {
       if (write) ledger.settle(write);
-      // A hanging or stalled request is in flight until its connection ends.
-      if (response.closed) leave(true);
-      else response.once('close', () => leave(true));
     }
   }
 
