@@ -94,8 +94,8 @@ describe('orders.ts, which all of them share', () => {
     await save(page, 'tea');
     await expect.poll(textOf(page, 'orders'), PATIENTLY).toBe('tea');
     await fetch(`${shop.url}/orders/milk`, { method: 'PUT', body: '{"item":"milk"}' });
-    // Longer than `respondAfter`, for each request: no read has its response in time.
-    await shop.behave({ delay: 6_000 });
+    // Longer than `respondAfter`, for each request: no read has its response in time. Shorter than an attempt's limit.
+    await shop.behave({ delay: 9_000 });
     await page.reload();
     await expect.poll(textOf(page, 'orders'), PATIENTLY).toBe('tea (old)');
     await expect.poll(textOf(page, 'orders'), PATIENTLY).toBe('tea,milk');

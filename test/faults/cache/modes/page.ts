@@ -30,6 +30,8 @@ export class Page {
   ahead = 0;
   /** Requests made so far. */
   asked = 0;
+  /** The store was too slow, or failed: from then on there may be no cached response. */
+  hasLostStore = false;
   readonly #fetch: HoldfastFetch<FetchOptions>;
 
   constructor({ validators, store, transport = fetch }: PageOptions) {
@@ -38,6 +40,9 @@ export class Page {
       staleCache: cachePolicy({ store, validators }, memoryStore),
       retry: false,
       breaker: false,
+      onEvent: ({ type }) => {
+        if (type === 'store-failed') this.hasLostStore = true;
+      },
       host: { clock: { ...systemClock, now: () => systemClock.now() + this.ahead } },
       fetch: (request, init) => {
         this.asked++;
