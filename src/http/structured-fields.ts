@@ -8,10 +8,9 @@ export interface FieldItem {
 
 // String | Integer, Decimal or Date | Token | Byte Sequence | Boolean | Display String
 const BARE = String.raw`(?:"(?:[ !#-[\]-~]|\\["\\])*"|@?-?\d{1,15}(?:\.\d{1,3})?|[A-Za-z*][\w!#$%&'*+.^|~:/\x60-]*|:[\w+/=]*:|\?[01]|%"[ !#-~]*")`;
-const PARAMETER = `; *([a-z*][a-z0-9_.*-]*)(?:=(${BARE}))?`;
-
-const MEMBER = new RegExp(`(${BARE})((?:${PARAMETER})*)[ \t]*(,[ \t]*(?=.)|$)`, 'y');
-const EACH = new RegExp(PARAMETER, 'g');
+const ITEM = new RegExp(BARE, 'y');
+const PARAMETER = new RegExp(`; *([a-z*][a-z0-9_.*-]*)(?:=(${BARE}))?`, 'y');
+const SEPARATOR = /[ \t]*(?:,[ \t]*(?=.)|$)/y;
 
 /**
  * A List of Items with parameters (RFC 9651, 3.1), without Inner Lists.
@@ -21,13 +20,22 @@ const EACH = new RegExp(PARAMETER, 'g');
 export function listOfItems(field: string): FieldItem[] | undefined {
   const text = trimmed(field);
   const items: FieldItem[] = [];
-  MEMBER.lastIndex = 0;
-  while (MEMBER.lastIndex < text.length) {
-    const [, value, parameters = ''] = MEMBER.exec(text) ?? [];
+  let at = 0;
+  // Piece by piece: engines run a pattern that repeats a group many times without their compiler.
+  const next = (pattern: RegExp): RegExpExecArray | null => {
+    pattern.lastIndex = at;
+    const found = pattern.exec(text);
+    if (found) at = pattern.lastIndex;
+    return found;
+  };
+  while (at < text.length) {
+    const [value] = next(ITEM) ?? [];
     if (value === undefined) return undefined;
-    const read = new Map<string, BareItem>();
-    for (const [, name, given] of parameters.matchAll(EACH)) read.set(name as string, bare(given ?? '?1'));
-    items.push({ value: bare(value), parameters: read });
+    const parameters = new Map<string, BareItem>();
+    for (let each = next(PARAMETER); each; each = next(PARAMETER))
+      parameters.set(each[1] as string, bare(each[2] ?? '?1'));
+    if (!next(SEPARATOR)) return undefined;
+    items.push({ value: bare(value), parameters });
   }
   return items;
 }
