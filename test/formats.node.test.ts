@@ -33,7 +33,7 @@ describe('docs/formats.md', () => {
   test('each name that it lists as stored or sent stands in the source', () => {
     const names = [
       ...formats.matchAll(
-        /`(holdfast[ -][\w -]*?|(?:entry|totals|id|key|result|hold|lease|copy|auth|body) )(?:<[^`]*)?`/g,
+        /`(holdfast[ -][\w -]*?|(?:entry|totals|id|key|result|pauses|lease|responses?|auth|body) )(?:<[^`]*)?`/g,
       ),
     ];
     expect(names.length).toBeGreaterThan(20);
@@ -52,9 +52,12 @@ describe('docs/formats.md', () => {
 
   test('lists each kind of record', () => {
     const outbox = [...read('src/policies/outbox/queue/records.ts').matchAll(/[`']([a-z]+) (?:\$\{|')/g)];
-    const kinds = ['response', 'responses deleted', 'auth', 'body', ...outbox.map(([, kind = '']) => kind)];
+    const cache = files.filter((file) => file.startsWith('src/policies/cache/store/')).map(read).join('\n');
+    const responses = [...cache.matchAll(/'(responses?(?: [a-z]+)?) ?'/g)];
+    const kinds = ['auth', 'body', ...[...outbox, ...responses].map(([, kind = '']) => kind)];
     expect(outbox.length).toBeGreaterThan(8);
-    for (const kind of kinds) expect(formats, kind).toContain(`| \`${kind} <`);
+    expect(responses.length).toBeGreaterThan(3);
+    for (const kind of kinds) expect(formats, kind).toMatch(new RegExp(`^\\| \`${kind}( <|\`)`, 'm'));
   });
 
   test('lists each type of event, and no other', () => {

@@ -191,7 +191,7 @@ describe('a change', () => {
   test('may be larger than one operation of Deno KV, and is one all the same', async () => {
     const name = newName();
     const store = denoKvStore(kv, { name });
-    const keys = Array.from({ length: 3_000 }, (_, n) => `copy ann https://example.com/${n} `);
+    const keys = Array.from({ length: 3_000 }, (_, n) => `response ann https://example.com/${n} `);
     await store.write(keys.map((key, n) => put(key, n, { group: `g ${n % 10}`, collection: 'c' })));
     expect(await store.count({ collection: 'c' })).toBe(3_000);
     const found = await store.change(keys, (items) => ({

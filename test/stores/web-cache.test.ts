@@ -35,12 +35,12 @@ describe.skipIf(!hasCaches)('the Cache API', () => {
       'response ann https://b.example/ 3',
     ];
     const marks = ['responses deleted ann ', 'responses deleted everybody'];
-    await store.write([...keys, ...marks, 'copies total'].map((key) => put(key, key)));
+    await store.write([...keys, ...marks, 'responses total'].map((key) => put(key, key)));
     const found = async (prefix: string) => (await store.range({ prefix })).map(({ key }) => key);
     expect(await found('response ann https://a.example/ ')).toEqual(keys.slice(0, 2));
     expect(await found('response ann https://a.example/ 2')).toEqual(keys.slice(1, 2));
     expect(await found('responses deleted ')).toEqual(marks);
-    expect(await found('copies ')).toEqual(['copies total']);
+    expect(await found('responses ')).toEqual(['responses total']);
     expect(await found('response ann ')).toEqual([]);
     expect(await found('')).toEqual([]);
     for (const key of keys) expect((await store.get(key))?.value).toBe(key);

@@ -53,7 +53,7 @@ export const isImmutable = ({ freshness, response: stored }: CachedResponse): bo
 export const SCHEMA = 1;
 
 /** Items of one group were last used in the same second: the oldest are found without reading all. */
-export const USED_GROUP = 'copies used ';
+export const USED_GROUP = 'responses used ';
 
 const groupOf = (usedAt: number): string =>
   `${USED_GROUP}${Math.max(0, Math.floor(usedAt / 1_000))

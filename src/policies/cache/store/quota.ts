@@ -18,7 +18,7 @@ export interface Usage {
 const NOTHING: Usage = { entries: 0, bytes: 0 };
 
 /** The key of the totals, which every change updates. */
-const TOTAL = 'copies total';
+const TOTAL = 'responses total';
 
 /** How many candidates are read at least: the limit may be bytes. */
 const LEAST = 8;
