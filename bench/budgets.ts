@@ -52,14 +52,14 @@ export const memory = {
   kept: budget('kept by a call that has settled', 0, 'bytes'),
 } as const;
 
-/** Of the stale cache in Chromium. Many copies are 10,000 (1,000 where it is quick), few are 100. */
+/** Of the stale cache in Chromium. Many responses are 10,000 (1,000 where it is quick), few are 100. */
 export const cache = {
   hit: budget('a hit of 10 kB in the stale cache / raw IndexedDB', 1.3, '×'),
   hot: budget('the same from its memory / Map', 2, '×'),
-  opening: budget('opening it with many copies / with few', 1.5, '×'),
-  lookup: budget('a hit among many copies / among few', 1.5, '×'),
-  storing: budget('storing and evicting among many copies / among few', 1.5, '×'),
-  traffic: budget('read or written for it among many copies / among few', 1.2, '×'),
+  opening: budget('opening it with many responses / with few', 1.5, '×'),
+  lookup: budget('a hit among many / among few', 1.5, '×'),
+  storing: budget('storing and evicting among many / among few', 1.5, '×'),
+  traffic: budget('read or written for it among many / among few', 1.2, '×'),
 } as const;
 
 /** Of the outbox in Chromium, of writes of 1 kB. Many are 3,000, few are 1,000, and the most are 100,000. */

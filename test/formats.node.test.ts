@@ -52,7 +52,10 @@ describe('docs/formats.md', () => {
 
   test('lists each kind of record', () => {
     const outbox = [...read('src/policies/outbox/queue/records.ts').matchAll(/[`']([a-z]+) (?:\$\{|')/g)];
-    const cache = files.filter((file) => file.startsWith('src/policies/cache/store/')).map(read).join('\n');
+    const cache = files
+      .filter((file) => file.startsWith('src/policies/cache/store/'))
+      .map(read)
+      .join('\n');
     const responses = [...cache.matchAll(/'(responses?(?: [a-z]+)?) ?'/g)];
     const kinds = ['auth', 'body', ...[...outbox, ...responses].map(([, kind = '']) => kind)];
     expect(outbox.length).toBeGreaterThan(8);

@@ -48,7 +48,7 @@ function missLines({ first, whole }: CacheMeasured['misses']): string {
 
 function growthLines({ few, many, times, traffic }: Growth): string {
   return table(
-    [`among ${many} copies`, `× ${few}`, 'p10', 'ms', 'records', `of ${few}`, 'kB', `of ${few}`],
+    [`among ${many} responses`, `× ${few}`, 'p10', 'ms', 'records', `of ${few}`, 'kB', `of ${few}`],
     WORK.map((work) => {
       const of = traffic[work];
       return [

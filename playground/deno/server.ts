@@ -14,7 +14,7 @@ const fetch = createFetch({
   name: 'orders',
   partition: 'public',
   timeout: { attempt: '1s', total: '3s' },
-  staleCache: staleCache({ store: denoKvStore(kv, { name: 'copies' }) }),
+  staleCache: staleCache({ store: denoKvStore(kv, { name: 'responses' }) }),
   outbox: orders,
 });
 

@@ -10,10 +10,10 @@ const circuits = breaker({
   share: betweenTabs(), // each tab knows the circuits of the others
 });
 export const queue = outbox({ attempts: 100, backoffLimit: '5s' });
-const copies = staleCache();
+const cache = staleCache();
 const net = faults();
 
-export const parts = { breaker: circuits, staleCache: copies, outbox: queue };
+export const parts = { breaker: circuits, staleCache: cache, outbox: queue };
 
 export const api = createClient({
   ...parts,

@@ -27,7 +27,7 @@ export async function startWorker({
     port,
     cf: false,
     bindings: { UPSTREAM: upstream },
-    kvNamespaces: ['COPIES'],
+    kvNamespaces: ['RESPONSES'],
     // GET /cdn-cgi/handler/scheduled, as with wrangler.
     unsafeTriggerHandlers: true,
     durableObjects: { ORDERS: { className: 'Orders', useSQLite: true } },

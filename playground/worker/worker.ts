@@ -6,17 +6,17 @@ import { toProblemResponse } from 'holdfast/problem';
 
 interface Env {
   readonly UPSTREAM: string;
-  readonly COPIES: WorkersKV;
+  readonly RESPONSES: WorkersKV;
   readonly ORDERS: { getByName(name: string): OutboxObject };
 }
 
-const { UPSTREAM, COPIES } = env as unknown as Env;
+const { UPSTREAM, RESPONSES } = env as unknown as Env;
 
-/** For each isolate one: its circuits and its hot copies live as long as it does. */
+/** For each isolate one: its circuits and the responses in its memory live as long as it does. */
 const upstream = createFetch({
   timeout: { attempt: '1s', total: '3s' },
   partition: 'public',
-  staleCache: staleCache({ store: workersKVStore(COPIES), mode: 'network-first' }),
+  staleCache: staleCache({ store: workersKVStore(RESPONSES), mode: 'network-first' }),
 });
 
 /** What it has accepted survives this Worker; one for everybody, as nothing of these orders is anybody's own. */

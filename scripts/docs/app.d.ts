@@ -59,7 +59,7 @@ declare module 'cloudflare:workers' {
 interface Env {
   readonly TOKEN: string;
   readonly UPSTREAM: string;
-  readonly COPIES: import('holdfast/cloudflare').WorkersKV;
+  readonly RESPONSES: import('holdfast/cloudflare').WorkersKV;
   readonly CACHE: import('holdfast/cloudflare').WorkersKV;
   readonly BODIES: import('holdfast/cloudflare').WorkersKV;
   readonly COORDINATOR: import('holdfast/cloudflare').CoordinatorNamespace;

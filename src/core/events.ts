@@ -108,7 +108,7 @@ export type HoldfastEvent =
       readonly partition?: string | undefined;
       readonly entries: number;
     }
-  /** A write succeeded: the copies of its URL are never fresh again. */
+  /** A write succeeded: the cached responses of its URL are never fresh again. */
   | {
       readonly type: 'cache-invalidated';
       readonly url: string;

@@ -31,7 +31,7 @@ export interface WebCacheStoreOptions {
  * Workers cannot list it. So the store finds the items of one folder only (keys that are equal up to their last space),
  * such as the cached responses of a URL: `range` and `rangeWithBodies` read the folder of their prefix, and no folder in it.
  *
- * @param cache `caches.default`, or a function that opens one, such as `() => caches.open('copies')`.
+ * @param cache `caches.default`, or a function that opens one, such as `() => caches.open('responses')`.
  * @throws {StorageError} from each operation that failed.
  *
  * @example
@@ -121,7 +121,7 @@ export function webCacheStore(
 }
 
 const cacheRule = /* @__PURE__ */ withMethods<WebCache>(
-  "a cache such as caches.default, or a function that opens one, such as () => caches.open('copies')",
+  "a cache such as caches.default, or a function that opens one, such as () => caches.open('responses')",
   'match',
   'put',
   'delete',
@@ -137,7 +137,7 @@ function openerOf(given: WebCache | (() => Promise<WebCache>)): () => Promise<We
 }
 
 const baseRule = /* @__PURE__ */ rule<string>(
-  "a URL that ends with a slash, such as 'https://a.example/copies/'",
+  "a URL that ends with a slash, such as 'https://a.example/responses/'",
   (value) => typeof value === 'string' && /^https?:\/\/[^?#]+\/$/.test(value) && URL.canParse(value),
 );
 

@@ -83,7 +83,7 @@ describe('spans', () => {
       retry: false,
       staleCache: cachePolicy({ store: memoryStore() }, memoryStore),
     });
-    origin.replies(ok('copy'), networkError());
+    origin.replies(ok('cached'), networkError());
     for (const _ of [1, 2, 3]) {
       await (await fetch(`${ORIGIN}/a`)).text();
       await quiet();

@@ -71,7 +71,7 @@ test('a response that varies by credentials leaves none of them in the store', a
   expect(await (await fetch(URL_, headers('NEW'))).text()).toBe('hers');
 });
 
-test('no-cache is not served from a copy, fresh or not; a fragment does not make another copy', async () => {
+test('no-cache is not served from the cache, fresh or not; a fragment does not make another cached response', async () => {
   const { fetch, origin, clock } = scenario([cachePolicy({ store: memoryStore() }, memoryStore)], {
     partition: 'public',
   });

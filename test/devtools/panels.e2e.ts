@@ -24,7 +24,7 @@ describe.each(browsers)('in $name', ({ missing, launch }) => {
       await expect.poll(() => hands.run('return Boolean(globalThis.app)')).toBe(true);
     };
     await loaded();
-    const emptied = "app.copies.clear().then(() => app.box.clear({ partition: 'public' }))";
+    const emptied = "app.cache.clear().then(() => app.box.clear({ partition: 'public' }))";
     await hands.run(`localStorage.clear(); return ${emptied}.then(() => true);`);
     await loaded();
   }

@@ -175,7 +175,7 @@ declare abstract class DurableObject<Env = unknown> {
 }
 interface Env {
   readonly TOKEN: string;
-  readonly COPIES: WorkersKV;
+  readonly RESPONSES: WorkersKV;
   readonly COORDINATOR: CoordinatorNamespace;
   readonly QUEUE: QueueProducer;
   readonly ORDERS: { getByName(name: string): OutboxObject };
@@ -186,13 +186,13 @@ export class Orders extends outboxObject(DurableObject<Env>, ({ TOKEN }) => ({
 })) {
   readonly kept = durableObjectStore(this.ctx.storage);
 }
-export const edge = ({ COORDINATOR, COPIES, QUEUE, ORDERS }: Env) => {
+export const edge = ({ COORDINATOR, RESPONSES, QUEUE, ORDERS }: Env) => {
   const share = betweenIsolates(COORDINATOR);
   const upstream = createFetch({
     breaker: breaker({ share }),
     rateLimit: rateLimit({ rate: 100, share }),
     partition: 'public',
-    staleCache: staleCache({ store: workersKVStore(COPIES) }),
+    staleCache: staleCache({ store: workersKVStore(RESPONSES) }),
   });
   const writes = outboxQueue({
     queue: QUEUE,
@@ -208,7 +208,7 @@ interface Sqlite {
 export const onNode = (database: Sqlite) =>
   outbox({ store: sqlStore({ exec: (query, ...values) => database.prepare(query).all(...values) }) });
 export const onRedis = (storage: Unstorage) => ({
-  copies: staleCache({ store: unstorageStore(storage) }),
+  cache: staleCache({ store: unstorageStore(storage) }),
   // @ts-expect-error: two processes may change one key at once
   wrong: () => outbox({ store: unstorageStore(storage) }),
 });

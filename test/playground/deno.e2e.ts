@@ -12,7 +12,7 @@ beforeEach(async () => {
 afterEach(() => world.close());
 
 describe.skipIf(!deno && !process.env.CI)('the server in Deno', () => {
-  test('serves a copy while its upstream is down, and delivers once what it has accepted meanwhile', async () => {
+  test('serves a cached response while its upstream is down, and delivers once what it accepts in that time', async () => {
     const server = await world.start();
     const tea = await post(server, { id: 'tea' });
     expect([tea.status, tea.headers.get('location')]).toEqual([201, '/orders/tea']);
@@ -21,9 +21,9 @@ describe.skipIf(!deno && !process.env.CI)('the server in Deno', () => {
     expect(await fresh.json()).toMatchObject([{ item: 'tea' }]);
 
     await world.control('vanish');
-    const copy = await fetch(server.url);
-    expect([copy.status, copy.headers.get('x-source')]).toEqual([200, 'stale']);
-    expect(await copy.json()).toMatchObject([{ item: 'tea' }]);
+    const cached = await fetch(server.url);
+    expect([cached.status, cached.headers.get('x-source')]).toEqual([200, 'stale']);
+    expect(await cached.json()).toMatchObject([{ item: 'tea' }]);
     const bread = await post(server, { id: 'bread' });
     expect([bread.status, await bread.json()]).toEqual([202, { queued: true, id: 'bread' }]);
     expect((await post(server, { id: 'bread' })).status).toBe(202);
@@ -42,7 +42,7 @@ describe.skipIf(!deno && !process.env.CI)('the server in Deno', () => {
     expect(await server.stop()).toBe(0);
   });
 
-  test('serves its copy and delivers what waits after it was ended and started again', async () => {
+  test('serves its cached response and delivers what waits after it was ended and started again', async () => {
     const first = await world.start();
     await (await fetch(first.url)).json();
     await world.control('vanish');

@@ -63,7 +63,7 @@ const give = (item: string, id = item): Promise<Response> =>
 const waiting = async () =>
   (await (await fetch(`${worker.url}orders/waiting`)).json()) as { waiting: number };
 
-test('the Worker reads while its upstream is up, and gives the copy of then while it is down', async () => {
+test('the Worker reads while its upstream is up, and gives the cached response while it is down', async () => {
   const read = async () => {
     const answer = await fetch(`${worker.url}orders`);
     await answer.text();
@@ -73,7 +73,7 @@ test('the Worker reads while its upstream is up, and gives the copy of then whil
   await behave({ status: 503 });
   await expect.poll(read, { timeout: 10_000 }).toEqual([200, 'stale']);
   await control('heal', {});
-  // Asked again: the copy, which it confirms, or a new one.
+  // Asked again: the cached response, which it confirms, or a new one.
   await expect.poll(async () => (await read())[1], { timeout: 20_000 }).toMatch(/^(network|cache)$/);
 });
 

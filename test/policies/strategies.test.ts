@@ -72,12 +72,12 @@ describe('a strategy for a category', () => {
 
   test('strategy fall-back serves the last cached response, without another attempt', async () => {
     const scene = everything({ network: 'fall-back', client: 'fall-back' });
-    scene.origin.replies(ok('copy'), networkError());
+    scene.origin.replies(ok('cached'), networkError());
     await (await scene.fetch(URL_)).text();
     // The cache stores in the background.
     await scene.clock.busy(quiet());
     const response = await scene.fetch(URL_);
-    expect([sourceOf(response), await response.text()]).toEqual(['stale', 'copy']);
+    expect([sourceOf(response), await response.text()]).toEqual(['stale', 'cached']);
     expect(scene.origin.seen).toHaveLength(2);
   });
 
@@ -99,7 +99,7 @@ describe('a strategy for a category', () => {
 
   test('strategy fail-fast bypasses every policy', async () => {
     const scene = everything({ timeout: 'fail-fast', server: 'fail-fast' });
-    scene.origin.replies(ok('copy'), status(503), hang());
+    scene.origin.replies(ok('cached'), status(503), hang());
     await (await scene.fetch(URL_)).text();
     expect((await scene.fetch(URL_)).status).toBe(503);
     await expect(scene.fetch(URL_)).rejects.toMatchObject({ code: 'timeout-attempt' });

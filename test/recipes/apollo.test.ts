@@ -90,13 +90,13 @@ const add = async (variables: { id: string; item: string }) => {
   return (await apollo.client.mutate({ mutation: ADD, variables, context })).data?.add;
 };
 
-test('a query has the last good copy when the server is gone', async () => {
+test('a query has the last good response when the server is gone', async () => {
   expect(await orders()).toEqual(['first']);
   await server.vanish();
   expect(await orders()).toEqual(['first']);
 });
 
-test('a failure that the server calls a success is an error, and no copy of it is kept', async () => {
+test('a failure that the server calls a success is an error, and is not stored', async () => {
   await orders();
   graph.trouble(true);
   await expect(orders()).rejects.toThrow('the database is gone');

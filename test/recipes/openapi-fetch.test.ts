@@ -24,7 +24,7 @@ test('a read outlasts an origin that fails at first, with no more requests than 
   expect((await shop.requests()).slice(1)).toEqual(['GET /orders', 'GET /orders', 'GET /orders']);
 });
 
-test('without an origin a read is the last good copy, and says so', async () => {
+test('without an origin a read is the last good response, and says so', async () => {
   await api.list();
   await shop.vanish();
   expect(await api.list()).toEqual({ orders: [first], isOld: true });

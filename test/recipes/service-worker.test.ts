@@ -34,15 +34,18 @@ const fetched = (page: Page, url: string, init: { method?: string; body?: string
     [url, init] as const,
   );
 
-inChromium('the app’s own reads have a copy when the origin is gone, where a route says so', async () => {
-  const { shop, open } = visit();
-  const page = await helped(open);
-  expect(await fetched(page, `${shop.url}/orders`)).toBe('200 []');
-  expect(await fetched(page, `${shop.url}/others`)).toMatch('200');
-  await shop.vanish();
-  expect(await fetched(page, `${shop.url}/orders`)).toBe('200 []');
-  expect(await fetched(page, `${shop.url}/others`)).toBe('TypeError');
-});
+inChromium(
+  'the app’s own reads have a cached response when the origin is gone, where a route says so',
+  async () => {
+    const { shop, open } = visit();
+    const page = await helped(open);
+    expect(await fetched(page, `${shop.url}/orders`)).toBe('200 []');
+    expect(await fetched(page, `${shop.url}/others`)).toMatch('200');
+    await shop.vanish();
+    expect(await fetched(page, `${shop.url}/orders`)).toBe('200 []');
+    expect(await fetched(page, `${shop.url}/others`)).toBe('TypeError');
+  },
+);
 
 inChromium(
   'the app’s own writes are kept where a route says so, and arrive once with the page closed',
@@ -61,17 +64,20 @@ inChromium(
   },
 );
 
-inChromium('it stands aside while nobody is signed in, and gives nobody the copies of another', async () => {
-  const { shop, open } = visit();
-  const page = await helped(open);
-  expect(await fetched(page, `${shop.url}/orders`)).toBe('200 []');
-  await page.evaluate(() => helpedFor(undefined));
-  expect(await fetched(page, `${shop.url}/orders`)).toBe('200 []');
-  await shop.vanish();
-  expect(await fetched(page, `${shop.url}/orders`)).toBe('TypeError');
-  await page.evaluate(() => helpedFor('bob'));
-  expect(await fetched(page, `${shop.url}/orders`)).toBe('TypeError');
-});
+inChromium(
+  'it stands aside while no user is signed in, and gives none the cached responses of another',
+  async () => {
+    const { shop, open } = visit();
+    const page = await helped(open);
+    expect(await fetched(page, `${shop.url}/orders`)).toBe('200 []');
+    await page.evaluate(() => helpedFor(undefined));
+    expect(await fetched(page, `${shop.url}/orders`)).toBe('200 []');
+    await shop.vanish();
+    expect(await fetched(page, `${shop.url}/orders`)).toBe('TypeError');
+    await page.evaluate(() => helpedFor('bob'));
+    expect(await fetched(page, `${shop.url}/orders`)).toBe('TypeError');
+  },
+);
 
 inChromium('a file of settings turns it off, and nothing else does', async () => {
   const { shop, open } = visit();

@@ -11,7 +11,7 @@ const save = async (page: Page, item: string): Promise<void> => {
 };
 
 inChromium(
-  'offline a read is the last good copy, and when the network is back it is the origin’s',
+  'offline a read is the last good response, and when the network is back it is the origin’s',
   async () => {
     const { open } = visit();
     const page = await open();

@@ -20,7 +20,7 @@ afterEach(async () => {
 
 const first = { id: 'first', item: 'tea' };
 
-test('a query has the last good copy when the server is gone', async () => {
+test('a query has the last good response when the server is gone', async () => {
   expect(await client.trpc.list.query()).toEqual([first]);
   await server.vanish();
   expect(await client.trpc.list.query()).toEqual([first]);

@@ -168,7 +168,7 @@ test('what is there already is not written again, as a key takes one write a sec
   expect(asked.filter((each) => each === 'put')).toHaveLength(2);
 });
 
-test('a copy that is stored writes no key twice', async () => {
+test('a response that is stored writes no key twice', async () => {
   const keys: string[] = [];
   const { kv } = binding({
     put(key, value, options) {
@@ -206,12 +206,14 @@ describe('a binding that refuses', () => {
         key.endsWith('total') ? status('429 Too Many Requests')() : env.KV.put(key, value, options),
     });
     const store = workersKVStore(kv, { name });
-    await expect(store.write([put('total', 1), { ...put('copy', 1), body: 'body' }])).rejects.toMatchObject({
-      name: 'StorageError',
-      transient: true,
-      message: 'Workers KV: write failed: KV PUT failed: 429 Too Many Requests',
-    });
-    expect(await store.body('copy')).toBe('body');
+    await expect(store.write([put('total', 1), { ...put('cached', 1), body: 'body' }])).rejects.toMatchObject(
+      {
+        name: 'StorageError',
+        transient: true,
+        message: 'Workers KV: write failed: KV PUT failed: 429 Too Many Requests',
+      },
+    );
+    expect(await store.body('cached')).toBe('body');
     expect(await store.get('total')).toBeUndefined();
   });
 
@@ -220,7 +222,7 @@ describe('a binding that refuses', () => {
     ['to write so often', { put: status('429 Too Many Requests') }],
     ['to be read', { getWithMetadata: status('500'), list: status('500') }],
   ] as const)(
-    '%s leaves a cache without copies, and its reads with what the network has',
+    '%s leaves a cache without cached responses, and its reads with what the network has',
     async (_, faults) => {
       expect(await readsWithout(workersKVStore(binding(faults).kv, { name: newName() }))).toMatchObject({
         type: 'store-failed',

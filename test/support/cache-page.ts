@@ -43,7 +43,7 @@ export function cachePage(
     async read(url = URL_, init) {
       const response = await scene.fetch(url, init);
       const text = await response.text();
-      // Copies are kept in the background.
+      // Responses are stored in the background.
       await scene.clock.busy(quiet());
       await scene.clock.advance(0);
       return [response.status, sourceOf(response), text];

@@ -69,7 +69,7 @@ const worker = `
   workersKVStore(env.CACHE);
   durableObjectStore(ctx.storage);
   webCacheStore(caches.default);
-  webCacheStore(() => caches.open('copies'));
+  webCacheStore(() => caches.open('responses'));
   // @ts-expect-error: the state and not its storage
   durableObjectStore(ctx);
 `;

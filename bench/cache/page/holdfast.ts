@@ -22,7 +22,7 @@ export function cached({ database, memory, maxEntries = 1_000, origin }: Setup):
   const fetch = pipeline([staleCache({ store, mode: 'cache-first', memory, maxEntries })], {
     partition: 'public',
     async fetch(request) {
-      // Where a copy should have been given without asking, this is not to be mistaken for one.
+      // Where a cached response should have been given without asking, this is not to be mistaken for one.
       return (await origin(request)) ?? new Response(null, { status: 404 });
     },
     waitUntil(work) {

@@ -82,7 +82,7 @@ export async function clientHealth(parts: ClientParts): Promise<ClientHealth> {
     parts,
   );
   const circuits = Object.entries(breaker?.states() ?? {}).map(([origin, info]) => ({ origin, ...info }));
-  const [queue, copies, quota] = await Promise.all([
+  const [queue, cache, quota] = await Promise.all([
     outbox && settled(host, () => queueOf(outbox)),
     staleCache && settled(host, async () => ({ ...(await staleCache.usage()), ...staleCache.stats() })),
     withDeadline(TIMEOUT, { host }, quotaOf()).catch(() => undefined),
@@ -94,7 +94,7 @@ export async function clientHealth(parts: ClientParts): Promise<ClientHealth> {
     reachability,
     circuits,
     ...(queue && { outbox: queue }),
-    ...(copies && { staleCache: copies }),
+    ...(cache && { staleCache: cache }),
     ...(quota && { quota }),
     watched,
   };

@@ -5,7 +5,7 @@ import { busyClient } from './busy.ts';
 
 const net = faults();
 const circuits = breaker({ openFor: '60s', maxWait: 0 });
-const copies = staleCache();
+const cache = staleCache();
 const box = outbox({ backoffLimit: '1s', persist: false });
 
 let user = 'ann';
@@ -18,7 +18,7 @@ const api = createClient({
   retry: { limit: 1, backoffLimit: 50 },
   fetch: net.fetch,
   breaker: circuits,
-  staleCache: copies,
+  staleCache: cache,
   outbox: box,
 });
 
@@ -26,7 +26,7 @@ const detach = devtools(api, {
   name: 'shop',
   breaker: circuits,
   outbox: box,
-  staleCache: copies,
+  staleCache: cache,
   faults: net,
 });
 
@@ -34,7 +34,7 @@ const detach = devtools(api, {
 const app = {
   api,
   box,
-  copies,
+  cache,
   net,
   circuits,
   detach,

@@ -12,7 +12,7 @@ const NETWORKS = ['gone', 'failing'] as const;
 const SPOILT_BY = ['nothing', 'null', 'a list', 'another type'] as const;
 
 const fresh = { status: 200, source: 'network', whole: true };
-const copied = { status: 200, source: 'stale', whole: true };
+const cached = { status: 200, source: 'stale', whole: true };
 const missed = { failed: 'network' };
 
 sideBySide('in $name', browsers, ({ missing, launch }) => {
@@ -76,7 +76,7 @@ sideBySide('in $name', browsers, ({ missing, launch }) => {
 
   const worksAgain = async (): Promise<void> => {
     await keep();
-    expect(await readWithout('gone')).toMatchObject(copied);
+    expect(await readWithout('gone')).toMatchObject(cached);
   };
 
   here('a database that is deleted again and again fails no read', async () => {

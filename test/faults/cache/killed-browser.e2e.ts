@@ -86,7 +86,7 @@ test.skipIf(!chromium && !process.env.CI)(
       browser = undefined;
     }
     const { stored, served, torn, without } = sum;
-    console.log(`${KILLS} kills, ${stored} bodies stored, ${served} copies served after, ${torn} torn`);
+    console.log(`${KILLS} kills, ${stored} bodies stored, ${served} served after, ${torn} torn`);
     console.log(`${without} times without the database of before`);
     expect(sum.torn).toBe(0);
     expect(sum.without).toBeLessThanOrEqual(Math.ceil(KILLS / 20));

@@ -7,7 +7,7 @@ import { crowd, flap } from './modes/flapping.ts';
 import type { Order } from './modes/order.ts';
 import { Page } from './modes/page.ts';
 import { play } from './modes/play.ts';
-import { type Copy, copies, type Mode, modes, networks } from './modes/table.ts';
+import { type Mode, modes, networks, type State, states } from './modes/table.ts';
 
 const TIME_LIMIT = 60_000;
 
@@ -43,8 +43,8 @@ describe.each(settings)('validators: $validators, kept $keeping', ({ validators,
     '%s keeps its promises for any cached response and network',
     async (mode) => {
       const store = newStore();
-      const situations = (Object.keys(copies) as Copy[]).flatMap((copy) =>
-        networksFor(mode).map((network) => ({ mode, copy, network, validators })),
+      const situations = (Object.keys(states) as State[]).flatMap((state) =>
+        networksFor(mode).map((network) => ({ mode, state, network, validators })),
       );
       const lines = await inRoom(
         AT_ONCE,

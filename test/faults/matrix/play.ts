@@ -40,7 +40,7 @@ export async function play(given: Case, expected: Result): Promise<Played> {
   const client = clientOf(given.policies, { origin: here.url, other: other.url, limits });
   const { fetch, outbox } = client;
   const target = here.url + path;
-  if (client.keepsCopies && given.method === 'GET') await storeResponse(client, target);
+  if (client.hasCache && given.method === 'GET') await storeResponse(client, target);
 
   const heal = await misbehave(here, path, instruction, given.span === 'first' ? 1 : undefined);
   const callTimeout = given.policies === 'native' ? TIMEOUTS.native : TIMEOUTS.limited;
@@ -67,7 +67,7 @@ function initOf(method: Method): RequestInit {
 }
 
 async function storeResponse({ fetch, answering, emitted }: Client, target: string): Promise<void> {
-  await answering(new Response('copy'), async () => {
+  await answering(new Response('cached'), async () => {
     const kept = emitted('cache-stored');
     await (await fetch(target)).text();
     await kept;

@@ -87,7 +87,7 @@ export type PolicySetName = keyof typeof policySets;
 export interface Client {
   readonly fetch: HoldfastFetch<FetchOptions>;
   readonly outbox: Outbox | undefined;
-  readonly keepsCopies: boolean;
+  readonly hasCache: boolean;
   /** Gives this response to the calls made during the work, as if the origin had. */
   answering(response: Response, meanwhile: () => Promise<void>): Promise<void>;
   /** Settles at the next event of this type. */
@@ -121,7 +121,7 @@ export function clientOf(name: PolicySetName, setting: Setting): Client {
   return {
     fetch: createFetch(options),
     outbox: options.outbox,
-    keepsCopies: options.staleCache !== undefined,
+    hasCache: options.staleCache !== undefined,
     async answering(response, meanwhile) {
       substitute = response;
       await meanwhile();

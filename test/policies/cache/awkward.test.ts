@@ -159,7 +159,7 @@ describe('a write', () => {
     const { read, fetch, origin, cache } = cachePage({ validators: 'platform' });
     origin.otherwise((request) => {
       asked.push(request.cache);
-      return fresh('copy', 60, { 'content-location': '/list' });
+      return fresh('cached', 60, { 'content-location': '/list' });
     });
     const list = `${new URL(URL_).origin}/list`;
     await read(list);
@@ -221,7 +221,7 @@ test('a HEAD of another variant changes nothing', async () => {
 describe('a store that hung once', () => {
   test('is used again after a pause', async () => {
     const { read, store, clock, origin } = cachePage({ mode: 'cache-first', memory: false });
-    origin.otherwise(() => fresh('copy'));
+    origin.otherwise(() => fresh('cached'));
     store.break('hang');
     await read();
     store.heal();
@@ -354,7 +354,7 @@ test('an unreadable record does not end a list', async () => {
 
 test('an origin’s Cache-Status with an open quote does not swallow ours', async () => {
   const { fetch, read, origin } = cachePage({ mode: 'cache-first' });
-  origin.replies(fresh('copy', 60, { 'cache-status': 'cdn; detail="open' }));
+  origin.replies(fresh('cached', 60, { 'cache-status': 'cdn; detail="open' }));
   await read();
   expect((await fetch(URL_)).headers.get('cache-status')).toBe('holdfast; hit; ttl=60');
 });

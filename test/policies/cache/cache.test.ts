@@ -55,8 +55,11 @@ describe('the last good response', () => {
     ['504', () => status(504)],
   ])('is served on %s, and says so', async (_, failure) => {
     const { read, fetch, origin, clock, emitted } = page();
-    origin.replies(cacheable('copy', { 'content-type': 'text/x', 'cache-control': 'max-age=10' }), failure());
-    expect(await read()).toEqual([200, 'network', 'copy']);
+    origin.replies(
+      cacheable('cached', { 'content-type': 'text/x', 'cache-control': 'max-age=10' }),
+      failure(),
+    );
+    expect(await read()).toEqual([200, 'network', 'cached']);
     await clock.advance(60_000);
     const before = clock.ticks();
     const response = await fetch(URL_);
@@ -68,7 +71,7 @@ describe('the last good response', () => {
       new RegExp(`^holdfast; fwd=stale(; fwd-status=50\\d)?; ttl=${10 - age}$`),
     );
     expect(response.headers.get('content-type')).toBe('text/x');
-    expect(await response.text()).toBe('copy');
+    expect(await response.text()).toBe('cached');
     expect(emitted('cache-served')).toMatchObject([{ url: URL_, age }]);
   });
 
@@ -88,21 +91,21 @@ describe('the last good response', () => {
 
   test('has the source cache while it is fresh', async () => {
     const { read, origin } = page();
-    origin.replies(cacheable('copy', { 'cache-control': 'max-age=60' }), networkError());
+    origin.replies(cacheable('cached', { 'cache-control': 'max-age=60' }), networkError());
     await read();
-    expect(await read()).toEqual([200, 'cache', 'copy']);
+    expect(await read()).toEqual([200, 'cache', 'cached']);
   });
 
   test.each([400, 401, 403, 404, 410, 429, 501])('is not served on %i', async (code) => {
     const { read, origin } = page();
-    origin.replies(cacheable('copy'), status(code));
+    origin.replies(cacheable('cached'), status(code));
     await read();
     expect(await read()).toEqual([code, 'network', `status ${code}`]);
   });
 
   test('is not served to a caller that aborted', async () => {
     const { read, fetch, origin } = page();
-    origin.replies(cacheable('copy'), hang());
+    origin.replies(cacheable('cached'), hang());
     await read();
     const controller = new AbortController();
     const reason = new Error('mine');
@@ -126,7 +129,7 @@ describe('the last good response', () => {
     }
     if (init.cache && request.cache !== init.cache) return;
     const { read, fetch, origin } = page();
-    origin.replies(cacheable('copy'), networkError());
+    origin.replies(cacheable('cached'), networkError());
     await read();
     await expect(fetch(URL_, init)).rejects.toThrow(TypeError);
   });
@@ -135,7 +138,7 @@ describe('the last good response', () => {
     'is not served where the origin forbids it: %s',
     async (directive) => {
       const { read, fetch, origin, clock } = page();
-      origin.replies(cacheable('copy', { 'cache-control': directive }), networkError());
+      origin.replies(cacheable('cached', { 'cache-control': directive }), networkError());
       await read();
       await clock.advance(41_000);
       await expect(fetch(URL_)).rejects.toThrow(TypeError);
@@ -144,18 +147,18 @@ describe('the last good response', () => {
 
   test('is served for seven days, or as long as the application says', async () => {
     const { read, fetch, origin, clock } = page();
-    origin.replies(cacheable('copy'), networkError(), networkError(), networkError());
+    origin.replies(cacheable('cached'), networkError(), networkError(), networkError());
     await read();
     await clock.advance(7 * 86_400_000);
     await expect(fetch(URL_, { holdfast: { staleCache: { maxStale: '1d' } } })).rejects.toThrow(TypeError);
-    expect(await read()).toEqual([200, 'stale', 'copy']);
+    expect(await read()).toEqual([200, 'stale', 'cached']);
     await clock.advance(1_000);
     await expect(fetch(URL_)).rejects.toThrow(TypeError);
   });
 
   test('keeps url, type and redirected, in clones as well', async () => {
     const { read, fetch, origin } = page();
-    const first = Object.defineProperties(cacheable('copy'), {
+    const first = Object.defineProperties(cacheable('cached'), {
       url: { value: `${URL_}/moved` },
       redirected: { value: true },
       type: { value: 'cors' },
@@ -166,7 +169,7 @@ describe('the last good response', () => {
     for (const each of [response, response.clone(), response.clone().clone()]) {
       expect([each.url, each.redirected, each.type, each.ok]).toEqual([`${URL_}/moved`, true, 'cors', true]);
       expect(each).toBeInstanceOf(Response);
-      expect(await each.clone().text()).toBe('copy');
+      expect(await each.clone().text()).toBe('cached');
     }
   });
 
@@ -206,7 +209,7 @@ describe('the last good response', () => {
   test('cancels the body of the response that it stands in for', async () => {
     const { read, origin } = page();
     const { response, cancelled } = stalledBody();
-    origin.replies(cacheable('copy'), new Response(response.body, { status: 503 }));
+    origin.replies(cacheable('cached'), new Response(response.body, { status: 503 }));
     await read();
     await read();
     expect(cancelled()).toBe(true);
@@ -242,7 +245,7 @@ describe('never stored', () => {
     const { read, store, origin } = page();
     const headers = new Headers({ 'x-kept': 'yes' });
     headers.append('set-cookie', 'session=secret');
-    origin.replies(new Response('copy', { headers }));
+    origin.replies(new Response('cached', { headers }));
     await read();
     const stored = JSON.stringify(await store.range({}));
     expect(stored).toContain('x-kept');

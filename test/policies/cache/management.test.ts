@@ -9,7 +9,7 @@ import { ORIGIN } from '../../support/scenario.ts';
 describe('entries', () => {
   test('are listed in pages', async () => {
     const { read, clock, cache, origin } = cachePage();
-    origin.otherwise(() => fresh('copy', 60, { vary: 'x-kind' }));
+    origin.otherwise(() => fresh('cached', 60, { vary: 'x-kind' }));
     for (const n of [1, 2, 3]) await read(`${URL_}/${n}`, { headers: { 'x-kind': 'a' } });
     await clock.advance(70_000);
     const [first, second] = await cache.entries({ limit: 2 });
@@ -17,7 +17,7 @@ describe('entries', () => {
       partition: 'ann',
       url: `${URL_}/1`,
       status: 200,
-      size: 4,
+      size: 6,
       age: 70,
       freshFor: -10,
       varying: { 'x-kind': 'a' },
@@ -78,7 +78,7 @@ describe('warm', () => {
       most = Math.max(most, ++atOnce);
       await new Promise<void>((go) => void clock.after(100, go));
       atOnce--;
-      return fresh('copy');
+      return fresh('cached');
     });
     await read(`${URL_}/0`);
     const urls = ['0', '1', '2', '3', '4', '5', 'bad', 'never'].map((name) => `${URL_}/${name}`);
@@ -95,7 +95,7 @@ describe('warm', () => {
 
   test('keeps an older cached response if the origin fails, and reports it as stale', async () => {
     const { read, cache, origin, clock } = cachePage();
-    origin.replies(fresh('copy'));
+    origin.replies(fresh('cached'));
     origin.otherwise(networkError());
     await read();
     await clock.advance(61_000);
@@ -104,7 +104,7 @@ describe('warm', () => {
 
   test('applies the routes of the pipeline', async () => {
     const { cache, origin } = cachePage({}, { routes: [{ match: '/orders', staleCache: false }] });
-    origin.otherwise(() => fresh('copy'));
+    origin.otherwise(() => fresh('cached'));
     expect(await cache.warm([URL_])).toMatchObject({ 'not-stored': [URL_] });
   });
 
@@ -112,7 +112,7 @@ describe('warm', () => {
     const { cache, origin } = cachePage();
     const ending = new AbortController();
     const reason = new Error('mine');
-    origin.replies(fresh('copy'), () => {
+    origin.replies(fresh('cached'), () => {
       ending.abort(reason);
       return fresh('late');
     });

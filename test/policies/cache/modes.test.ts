@@ -41,9 +41,9 @@ describe('cache-first', () => {
 
   test('a route sets it for its URLs, a call for itself', async () => {
     const page = cachePage({}, { routes: [{ match: '/orders', staleCache: { mode: 'cache-first' } }] });
-    page.origin.otherwise(() => fresh('copy'));
+    page.origin.otherwise(() => fresh('cached'));
     await page.read(`${URL_}`);
-    expect(await page.read(`${URL_}`)).toEqual([200, 'cache', 'copy']);
+    expect(await page.read(`${URL_}`)).toEqual([200, 'cache', 'cached']);
     await page.read(`${URL_}?other`, { holdfast: { staleCache: { mode: 'network-first' } } });
     expect(
       (await page.read(`${URL_}?other`, { holdfast: { staleCache: { mode: 'network-first' } } }))[1],
@@ -55,7 +55,7 @@ describe('cache-first', () => {
 
   test('a clock set back makes no response fresh again, one set forward invalidates none', async () => {
     const page = cachePage({ mode: 'cache-first' });
-    page.origin.otherwise(() => fresh('copy'));
+    page.origin.otherwise(() => fresh('cached'));
     await readInto(page);
     page.clock.jump(-3_600_000);
     expect((await page.read())[1]).toBe('network');
@@ -105,7 +105,7 @@ describe('stale-while-revalidate', () => {
 
   test('serves no more than the origin allows', async () => {
     const page = cachePage({ mode: 'stale-while-revalidate' });
-    page.origin.otherwise(() => fresh('copy', 0, { 'cache-control': 'max-age=60, must-revalidate' }));
+    page.origin.otherwise(() => fresh('cached', 0, { 'cache-control': 'max-age=60, must-revalidate' }));
     await readInto(page);
     await page.clock.advance(61_000);
     expect((await page.read())[1]).toBe('network');

@@ -155,7 +155,7 @@ describe('a change in one tab', () => {
     async () => {
       const store = durableStore();
       const both = [1, 2].map(() => cachePage({ store, mode: 'stale-while-revalidate' }));
-      for (const { origin } of both) origin.otherwise(() => fresh('copy'));
+      for (const { origin } of both) origin.otherwise(() => fresh('cached'));
       for (const tab of both) await tab.read();
       for (const { clock } of both) await clock.advance(61_000);
       await Promise.all(both.map(({ fetch }) => fetch(URL_)));
@@ -248,7 +248,7 @@ describe('encrypted responses', () => {
       return real;
     });
     const { read, emitted, origin } = page(codec);
-    origin.otherwise(() => fresh('copy'));
+    origin.otherwise(() => fresh('cached'));
     expect((await read())[1]).toBe('network');
     expect(emitted('store-failed')).toHaveLength(1);
     await read();

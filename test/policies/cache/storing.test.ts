@@ -139,16 +139,16 @@ describe('a record', () => {
     [
       'without the URL that it came from',
       (item) => {
-        const copy = value(item).response as { response: object };
-        const response = { ...copy.response, url: 7 };
-        return { put: { ...item, value: { ...value(item), response: { ...copy, response } } } };
+        const cached = value(item).response as { response: object };
+        const response = { ...cached.response, url: 7 };
+        return { put: { ...item, value: { ...value(item), response: { ...cached, response } } } };
       },
     ],
     ['of an older schema', (item) => ({ put: { ...item, value: { ...value(item), schema: 0 } } })],
     ['of a newer schema', (item) => ({ put: { ...item, value: { ...value(item), schema: 99 } } })],
     ['without headers', (item) => ({ put: { ...item, value: { ...value(item), response: { url: URL_ } } } })],
     ['that is nothing', (item) => ({ put: { ...item, value: null } })],
-    ['that is text', (item) => ({ put: { ...item, value: 'copy' } })],
+    ['that is text', (item) => ({ put: { ...item, value: 'cached' } })],
     ['that is a list', (item) => ({ put: { ...item, value: [] } })],
   ])('%s is deleted, and not served', async (_, damage) => {
     const { read, cache, emitted } = await damaged(damage);
@@ -211,7 +211,7 @@ describe('the limits', () => {
 
   test('an entry in use is not evicted, though uses are seldom written', async () => {
     const { read, clock, origin, cache, store } = cachePage({ maxEntries: 2, mode: 'cache-first' });
-    origin.otherwise(() => fresh('copy', 86_400));
+    origin.otherwise(() => fresh('cached', 86_400));
     await read(`${URL_}/1`);
     await clock.advance(120_000);
     await read(`${URL_}/2`);
@@ -304,10 +304,10 @@ describe('an entry that was used last', () => {
   test('is in memory, and needs no store', async () => {
     const { read, store } = cachePage({ mode: 'cache-first' });
     const page = cachePage({ mode: 'cache-first', store });
-    page.origin.otherwise(() => fresh('copy'));
+    page.origin.otherwise(() => fresh('cached'));
     await page.read();
     store.break('hang');
-    expect(await page.read()).toEqual([200, 'cache', 'copy']);
+    expect(await page.read()).toEqual([200, 'cache', 'cached']);
     store.heal();
     expect((await read())[1]).toBe('cache');
   });
@@ -337,7 +337,7 @@ test('the limits hold in a plain store, without atomic changes, as well', async 
   const { get, body, range, rangeWithBodies, write, close } = memoryStore();
   const plain = { name: 'plain', durable: false, get, body, range, rangeWithBodies, write, close };
   const { read, origin, cache, clock } = cachePage({ store: plain, maxEntries: 2, mode: 'cache-first' });
-  origin.otherwise(() => fresh('copy'));
+  origin.otherwise(() => fresh('cached'));
   for (let n = 0; n < 4; n++) {
     await read(`${URL_}/${n}`);
     await clock.advance(1_000);
@@ -348,7 +348,7 @@ test('the limits hold in a plain store, without atomic changes, as well', async 
 
 test('an origin that varies by a unique header does not fill the cache with one URL', async () => {
   const { read, origin, cache, clock } = cachePage();
-  origin.otherwise(() => fresh('copy', 60, { vary: 'x-request-id' }));
+  origin.otherwise(() => fresh('cached', 60, { vary: 'x-request-id' }));
   for (let n = 0; n < 30; n++) {
     await read(URL_, { headers: { 'x-request-id': `${n}` } });
     await clock.advance(1_000);
@@ -387,7 +387,7 @@ test.each(['own', 'platform'] as const)(
 
 test('a read with integrity goes to the network, where the platform checks it', async () => {
   const { read, origin, fetch } = cachePage({ mode: 'cache-first' });
-  origin.replies(fresh('copy'), networkError());
+  origin.replies(fresh('cached'), networkError());
   await read();
   const request = Object.defineProperty(new Request(URL_), 'integrity', { value: 'sha256-x' });
   await expect(fetch(request)).rejects.toThrow(TypeError);
@@ -462,7 +462,7 @@ test('a store without atomic changes is not listed for each stored response', as
     close,
   };
   const { read, origin, cache } = cachePage({ store: plain as never, maxEntries: 30 });
-  origin.otherwise(() => fresh('copy'));
+  origin.otherwise(() => fresh('cached'));
   for (let nth = 0; nth < 25; nth++) await read(`${URL_}/${nth}`);
   expect(listings).toBeLessThan(6);
   for (let nth = 25; nth < 60; nth++) await read(`${URL_}/${nth}`);

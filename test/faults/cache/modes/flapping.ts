@@ -2,7 +2,7 @@ import { chance } from '../../../../tools/misbehaving-server/chance.ts';
 import { Order } from './order.ts';
 import type { Page } from './page.ts';
 import type { Result } from './play.ts';
-import { type Copy, isHeard, modes, type Network, promised, type Situation } from './table.ts';
+import { isHeard, modes, type Network, promised, type Situation, type State } from './table.ts';
 
 type Open = (order: Order) => Page;
 
@@ -36,11 +36,11 @@ export async function flap(
       page.asked = 0;
       const { words } = await page.read(order.url, mode, network);
 
-      const copy: Copy = kept.version === 0 ? 'none' : page.ahead - kept.at < lifetime ? 'fresh' : 'stale';
+      const state: State = kept.version === 0 ? 'none' : page.ahead - kept.at < lifetime ? 'fresh' : 'stale';
       const { version: published } = order;
-      const expected = promised({ mode, copy, network, validators, kept: kept.version, published });
+      const expected = promised({ mode, state, network, validators, kept: kept.version, published });
       const line = (reading: string, asked: number): string =>
-        [`seed ${seed}, step ${step}`, mode, copy, network, reading, `${asked} asked`].join(' | ');
+        [`seed ${seed}, step ${step}`, mode, state, network, reading, `${asked} asked`].join(' | ');
       lines.push({
         found: line(words, page.asked),
         wanted: line(expected.readings[0] ?? '', expected.asked),

@@ -1,7 +1,7 @@
 import type { Store } from '../../../../src/core/store.ts';
 import { Order } from './order.ts';
 import { Page } from './page.ts';
-import { type Copy, copies, isKeptBelow, promised, type Situation } from './table.ts';
+import { isKeptBelow, promised, type Situation, type State, states } from './table.ts';
 
 const MINUTE = 60_000;
 const DAY = 86_400_000;
@@ -17,11 +17,11 @@ export interface Result {
  * it again.
  */
 export async function play(
-  situation: Pick<Situation, 'mode' | 'copy' | 'network' | 'validators'>,
+  situation: Pick<Situation, 'mode' | 'state' | 'network' | 'validators'>,
   store: Store,
 ): Promise<Result> {
-  const { mode, copy, network, validators } = situation;
-  const order = new Order(copies[copy]);
+  const { mode, state, network, validators } = situation;
+  const order = new Order(states[state]);
   const page = new Page({ validators, store, transport: order.fetch });
   const readings: string[] = [];
   const wanted: string[] = [];
@@ -31,14 +31,14 @@ export async function play(
   };
   try {
     await order.open();
-    if (copy !== 'none') note((await page.read(order.url, mode, 'up')).words, '200 network 1');
-    if (copy === 'too old') page.ahead += 8 * DAY;
+    if (state !== 'none') note((await page.read(order.url, mode, 'up')).words, '200 network 1');
+    if (state === 'too old') page.ahead += 8 * DAY;
     await order.publish();
 
     await order.network(network);
     page.asked = 0;
     const during = await page.read(order.url, mode, network);
-    const first = promised({ ...situation, kept: copy === 'none' ? 0 : 1, published: 2 });
+    const first = promised({ ...situation, kept: state === 'none' ? 0 : 1, published: 2 });
     note(during.words, ...first.readings);
     note(`${page.asked} asked`, `${first.asked} asked`);
 
@@ -46,7 +46,7 @@ export async function play(
     const gone = await page.read(order.url, mode, 'refused');
     // The browser's own cache may have responded with version 1 as well.
     const kepts = isKeptBelow(situation) ? [first.kept, 1] : [first.kept];
-    const then = kepts.map((kept) => ({ mode, validators, copy: keptAs(copy, kept), kept, published: 2 }));
+    const then = kepts.map((kept) => ({ mode, validators, state: keptAs(state, kept), kept, published: 2 }));
     note(gone.words, ...then.flatMap((each) => promised({ ...each, network: 'refused' }).readings));
 
     await order.network('up');
@@ -57,20 +57,20 @@ export async function play(
     const last = await page.read(order.url, mode, 'up', cache);
     const isBehind =
       mode === 'stale-while-revalidate' &&
-      then.some((each) => each.copy === 'fresh' || each.copy === 'stale');
+      then.some((each) => each.state === 'fresh' || each.state === 'stale');
     note(`back ${back.version}`, 'back 2', ...(isBehind ? ['back 1'] : []));
     note(`then ${last.version}`, 'then 2');
   } finally {
     await page.close();
     await order.close();
   }
-  const line = (parts: readonly string[]): string => [mode, copy, network, ...parts].join(' | ');
+  const line = (parts: readonly string[]): string => [mode, state, network, ...parts].join(' | ');
   return { found: line(readings), wanted: line(wanted) };
 }
 
 /** The state of a cached response in a page that has just received it again. */
-function keptAs(copy: Copy, kept: number): Copy {
+function keptAs(state: State, kept: number): State {
   if (kept === 0) return 'none';
-  if (copy === 'none') return 'fresh';
-  return copy === 'too old' && kept === 2 ? 'stale' : copy;
+  if (state === 'none') return 'fresh';
+  return state === 'too old' && kept === 2 ? 'stale' : state;
 }

@@ -6,7 +6,7 @@ export const modes = ['network-first', 'respondAfter', 'cache-first', 'stale-whi
 export type Mode = (typeof modes)[number];
 
 /** The cached version 1 of the page, by the directives of the origin. */
-export const copies = {
+export const states = {
   none: 'max-age=60',
   fresh: 'max-age=60',
   stale: 'max-age=0',
@@ -14,7 +14,7 @@ export const copies = {
   'must-revalidate': 'max-age=0, must-revalidate',
   'no-cache': 'no-cache',
 } as const;
-export type Copy = keyof typeof copies;
+export type State = keyof typeof states;
 
 /** The network between the page and the origin. */
 export const networks = ['up', 'slow', 'refused', 'reset', 'silent', '503', 'cut'] as const;
@@ -22,7 +22,7 @@ export type Network = (typeof networks)[number];
 
 export interface Situation {
   readonly mode: Mode;
-  readonly copy: Copy;
+  readonly state: State;
   readonly network: Network;
   readonly validators: Validators;
   /** Of the cached response, and of the origin now. */
@@ -63,10 +63,10 @@ export const optionsOf = (mode: Mode, network: Network): CallStaleCache =>
  * The mark of a cached response that may be served without the origin: others are no better than
  * none.
  */
-const marks: Partial<Record<Copy, 'cache' | 'stale'>> = { fresh: 'cache', stale: 'stale' };
+const marks: Partial<Record<State, 'cache' | 'stale'>> = { fresh: 'cache', stale: 'stale' };
 
 /** The cached responses that are served before the origin responds. */
-const atOnce: Record<Mode, readonly Copy[]> = {
+const atOnce: Record<Mode, readonly State[]> = {
   'network-first': [],
   respondAfter: [],
   'cache-first': ['fresh'],
@@ -87,11 +87,11 @@ const isFailure = (network: Network): network is keyof typeof failures => networ
 export const isHeard = (network: Network): boolean => network === 'up' || network === 'slow';
 
 export function promised(situation: Situation): Promised {
-  const { mode, copy, network, validators, kept, published } = situation;
-  const mark = marks[copy];
+  const { mode, state, network, validators, kept, published } = situation;
+  const mark = marks[state];
   const given = `200 ${mark} ${kept}`;
-  if (atOnce[mode].includes(copy)) {
-    const asked = copy === 'fresh' ? 0 : 1;
+  if (atOnce[mode].includes(state)) {
+    const asked = state === 'fresh' ? 0 : 1;
     return { readings: [given], asked, kept: asked && isHeard(network) ? published : kept };
   }
   const isConfirmed = validators === 'own' && kept === published;
@@ -116,7 +116,7 @@ export function promised(situation: Situation): Promised {
  */
 export const isKeptBelow = ({
   mode,
-  copy,
+  state,
   validators,
-}: Pick<Situation, 'mode' | 'copy' | 'validators'>): boolean =>
-  (mode === 'network-first' || mode === 'respondAfter') && copy === 'fresh' && validators === 'platform';
+}: Pick<Situation, 'mode' | 'state' | 'validators'>): boolean =>
+  (mode === 'network-first' || mode === 'respondAfter') && state === 'fresh' && validators === 'platform';

@@ -12,7 +12,7 @@ export interface Roaming {
 export interface Roamed {
   reads: number;
   /** Reads with a cached response. */
-  copies: number;
+  fromCache: number;
   cleared: number;
   /** Readings that were another user's, or torn, or failed otherwise than by the network. */
   readonly wrong: string[];
@@ -22,11 +22,11 @@ export const addUp = (tabs: readonly Roamed[]): Roamed =>
   tabs.reduce<Roamed>(
     (sum, tab) => ({
       reads: sum.reads + tab.reads,
-      copies: sum.copies + tab.copies,
+      fromCache: sum.fromCache + tab.fromCache,
       cleared: sum.cleared + tab.cleared,
       wrong: [...sum.wrong, ...tab.wrong],
     }),
-    { reads: 0, copies: 0, cleared: 0, wrong: [] },
+    { reads: 0, fromCache: 0, cleared: 0, wrong: [] },
   );
 
 const USERS: readonly User[] = ['ann', 'bob'];
@@ -34,7 +34,7 @@ const AT_ONCE = 4;
 
 /** Random actions of a user in a tab: read, write, sign out and in as another user, clear the cache. */
 export async function roam(reader: Reader, { seed, steps, paths }: Roaming): Promise<Roamed> {
-  const roamed: Roamed = { reads: 0, copies: 0, cleared: 0, wrong: [] };
+  const roamed: Roamed = { reads: 0, fromCache: 0, cleared: 0, wrong: [] };
   const running = new Set<Promise<void>>();
   const one = <T>(list: readonly T[], label: string, nth: number): T =>
     list[Math.floor(chance(seed, label, nth) * list.length)] as T;
@@ -48,7 +48,7 @@ export async function roam(reader: Reader, { seed, steps, paths }: Roaming): Pro
       const { user } = reader;
       const read = reader.read(path).then((reading) => {
         roamed.reads++;
-        if ('source' in reading && reading.source !== 'network') roamed.copies++;
+        if ('source' in reading && reading.source !== 'network') roamed.fromCache++;
         const wrong = whatIsWrong(reading, user);
         if (wrong) roamed.wrong.push(`${user} ${path}: ${wrong}`);
         running.delete(read);
