@@ -224,7 +224,7 @@ async function warmer(
   if (typeof wishes === 'string' || typeof wishes?.[Symbol.iterator] !== 'function')
     throw new ConfigurationError('staleCache.warm', wishes, 'expected a list of URLs or requests');
   const own = createAborter();
-  const unfollow = [follow(closing, own.abort), signal ? follow(signal, own.abort) : () => {}];
+  const unfollow = [closing, signal].map((each) => each && follow(each, own.abort));
   const all = [...new Set([...wishes].map((wish) => (wish instanceof Request ? wish : String(wish))))];
   const report = { fresh: [], stored: [], stale: [], 'not-stored': [], failed: [] } as {
     [K in keyof WarmReport]: WarmReport[K][number][];
@@ -250,6 +250,6 @@ async function warmer(
     await forEachConcurrently(all, concurrency, fetchOne);
     return report;
   } finally {
-    for (const end of unfollow) end();
+    for (const end of unfollow) end?.();
   }
 }
