@@ -126,7 +126,7 @@ const NUMBERS = ['at', 'attempt', 'status'] as const;
 
 function readMessage(posted: unknown): OutboxMessage | undefined {
   const { event, partition, key } = (posted ?? {}) as Partial<OutboxMessage>;
-  if (typeof event !== 'object' || event === null || !isText(event.type)) return undefined;
+  if (!isText(event?.type)) return undefined;
   const fields = event as Partial<Record<(typeof TEXTS | typeof NUMBERS)[number], unknown>>;
   const areTexts = TEXTS.every((name) => isTextOrAbsent(fields[name]));
   const areNumbers = NUMBERS.every((name) => fields[name] === undefined || Number.isFinite(fields[name]));

@@ -33,7 +33,7 @@ export function openCacheChannel(
   return {
     post(message: CacheMessage) {
       // Stores in memory have no common responses; but a deletion or an invalidation holds for all tabs.
-      if (durable || ['deleted', 'invalidated', 'unconfirmed'].includes(message.what)) channel.post(message);
+      if (durable || !['stored', 'changed'].includes(message.what)) channel.post(message);
     },
     close: channel.close,
   };
@@ -41,9 +41,8 @@ export function openCacheChannel(
 
 function readMessage(posted: unknown): CacheMessage | undefined {
   const { what, partition, url, at } = (posted ?? {}) as Partial<CacheMessage>;
-  if (!what || !MESSAGES.includes(what) || !isTextOrAbsent(partition) || !isTextOrAbsent(url))
-    return undefined;
-  return typeof at === 'number' && Number.isFinite(at) ? { what, partition, url, at } : undefined;
+  const isValid = MESSAGES.includes(what) && [partition, url].every(isTextOrAbsent) && Number.isFinite(at);
+  return isValid ? ({ what, partition, url, at } as CacheMessage) : undefined;
 }
 
 /** How many URLs, partitions and failed deletions are remembered one by one. */
