@@ -54,6 +54,7 @@ inChromium(
     await signIn(page, 'ann-2');
     await order(page, 'tea');
     await expect.poll(orders(page), PATIENTLY).toEqual(['tea']);
+    await expect.poll(() => inIndexedDB(page, 'cache'), PATIENTLY).toContain('tea');
     app().origin.vanish();
     await page.reload();
     await expect.poll(orders(page), PATIENTLY).toEqual(['tea']);
@@ -135,7 +136,7 @@ inChromium('after a sign-out with "remove", nothing of the user is left', async 
   await order(page, 'milk');
   await expect.poll(orders(page), PATIENTLY).toEqual(['milk']);
   expect(await page.content()).not.toContain('ann-6');
-  expect(await inIndexedDB(page)).toContain('milk');
+  await expect.poll(() => inIndexedDB(page), PATIENTLY).toContain('milk');
   expect(await inIndexedDB(page)).not.toContain('of-ann-6');
   await expect.poll(() => isInMemory(page, 'of-ann-6'), PATIENTLY).toBe(false);
   expect(puts()).toBe(2);
@@ -151,7 +152,7 @@ inChromium('after a sign-out with "keep", orders wait unseen until the user sign
   await expect.poll(orders(page), PATIENTLY).toEqual(['milk']);
   expect(await unsent(page)()).toEqual([]);
   expect(await page.content()).not.toContain('ann-7');
-  expect(await inIndexedDB(page, 'cache')).toContain('milk');
+  await expect.poll(() => inIndexedDB(page, 'cache'), PATIENTLY).toContain('milk');
   expect(await inIndexedDB(page, 'cache')).not.toContain('of-ann-7');
   await expect.poll(() => isInMemory(page, 'of-ann-7'), PATIENTLY).toBe(false);
   expect(puts()).toBe(2);

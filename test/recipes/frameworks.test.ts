@@ -93,6 +93,7 @@ describe('orders.ts, which all of them share', () => {
     const page = await open();
     await save(page, 'tea');
     await expect.poll(textOf(page, 'orders'), PATIENTLY).toBe('tea');
+    await expect.poll(cached(page, 'orders'), PATIENTLY).toContain('tea');
     await fetch(`${shop.url}/orders/milk`, { method: 'PUT', body: '{"item":"milk"}' });
     // Longer than `respondAfter`, for each request: no read has its response in time. Shorter than an attempt's limit.
     await shop.behave({ delay: 9_000 });
