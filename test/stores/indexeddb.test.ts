@@ -101,6 +101,27 @@ describe.skipIf(!hasIndexedDB)('IndexedDB', () => {
       expect(opened).toHaveLength(2);
     }));
 
+  test('opens again when the browser gives up an open, as it does when the user clears the site', () =>
+    connections(async (opened) => {
+      const open = IDBFactory.prototype.open;
+      let isFirst = true;
+      IDBFactory.prototype.open = function (...args) {
+        const request = open.apply(this, args);
+        // After the store's own listener.
+        queueMicrotask(() =>
+          request.addEventListener('upgradeneeded', () => {
+            if (isFirst) request.transaction?.abort();
+            isFirst = false;
+          }),
+        );
+        return request;
+      };
+      const store = indexedDBStore({ name: newName() });
+      await store.write([{ put: { key: 'a', value: 1 } }]);
+      expect((await store.get('a'))?.value).toBe(1);
+      expect([isFirst, opened.length]).toEqual([false, 1]);
+    }));
+
   test('lets another tab delete or upgrade the database, and goes on', async () => {
     const name = newName();
     const store = indexedDBStore({ name });

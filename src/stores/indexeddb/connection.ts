@@ -68,10 +68,12 @@ export function openDatabase(name: string, version: number, create: (database: I
           return await run(transaction);
         } catch (error) {
           if (transaction && !running.has(transaction)) continue;
-          // The connection was closed, without an event in some engines; and Firefox may refuse the first
-          // transaction after one that it has given up for want of room. Nothing of it was written.
-          if (isReopened || !(error instanceof DOMException) || error.name !== 'InvalidStateError')
-            throw error;
+          // The connection was closed, without an event in some engines; Firefox may refuse the first transaction after one
+          // that it has given up for want of room; or the user cleared the site during the open. Nothing of it was written.
+          const isClosed =
+            error instanceof DOMException &&
+            (error.name === 'InvalidStateError' || (error.name === 'AbortError' && !transaction));
+          if (isReopened || !isClosed) throw error;
           isReopened = true;
           reset();
         } finally {
