@@ -4,16 +4,11 @@ import { inEachBrowser, type Stage, type Tab } from './stage.ts';
 const SECOND = 1_000;
 const DAY = 86_400 * SECOND;
 
-/** As long as a first backoff and a bit: two seconds, and the delay of a busy machine. */
-const SOON = 8 * SECOND;
-
-/** The ms until a write that has failed once is delivered. */
-async function untilDelivered({ origin }: Stage, tab: Tab, id: string): Promise<number> {
+/** A write that has failed once is delivered before `settled` gives up: long before the clock is back. */
+async function isDelivered({ origin }: Stage, tab: Tab, id: string): Promise<void> {
   await origin.heal();
-  const since = performance.now();
   expect(await tab.call('settled', [id])).toEqual({ [id]: 'delivered' });
   expect(await origin.applied()).toEqual([id]);
-  return performance.now() - since;
 }
 
 // The page's own clock is set, before the library is loaded: no driver sets the machine's.
@@ -23,36 +18,33 @@ inEachBrowser((here) => {
     ['back ten minutes', -600 * SECOND],
     ['forward a day', DAY],
   ] as const) {
-    here(`a write waits no longer than its backoff with a clock set ${way}`, async (stage) => {
+    here(`a clock set ${way} does not hold a write back`, async (stage) => {
       await stage.origin.behave({ status: 503 });
       const tab = await stage.open();
       await tab.call('begin', { origin: stage.origin.url });
       expect(await tab.call('give', { id: 'one' })).toMatchObject({ queued: true });
       await tab.call('setClock', ms);
-      expect(await untilDelivered(stage, tab, 'one')).toBeLessThan(SOON);
+      await isDelivered(stage, tab, 'one');
     });
 
-    here(
-      `a write waits no longer than its backoff with a clock set ${way} between two pages`,
-      async (stage) => {
-        await stage.origin.behave({ status: 503 });
-        const before = await stage.open();
-        await before.call('begin', { origin: stage.origin.url });
-        expect(await before.call('give', { id: 'one' })).toMatchObject({ queued: true });
-        const tab = await stage.reload(before, `?ahead=${ms}`);
-        await tab.call('begin', { origin: stage.origin.url });
-        expect(await untilDelivered(stage, tab, 'one')).toBeLessThan(SOON);
-      },
-    );
+    here(`a clock set ${way} between two pages does not hold a write back`, async (stage) => {
+      await stage.origin.behave({ status: 503 });
+      const before = await stage.open();
+      await before.call('begin', { origin: stage.origin.url });
+      expect(await before.call('give', { id: 'one' })).toMatchObject({ queued: true });
+      const tab = await stage.reload(before, `?ahead=${ms}`);
+      await tab.call('begin', { origin: stage.origin.url });
+      await isDelivered(stage, tab, 'one');
+    });
   }
 
-  here('a write waits no longer than Retry-After with a clock set back a day', async (stage) => {
+  here('a clock set back a day does not hold a write back that has a Retry-After', async (stage) => {
     await stage.origin.behave({ status: 503, retryAfter: '2' });
     const tab = await stage.open();
     await tab.call('begin', { origin: stage.origin.url });
     expect(await tab.call('give', { id: 'one' })).toMatchObject({ queued: true });
     await tab.call('setClock', -DAY);
-    expect(await untilDelivered(stage, tab, 'one')).toBeLessThan(SOON);
+    await isDelivered(stage, tab, 'one');
   });
 
   here('a lane keeps its order and ids sort, however the clock is set', async (stage) => {

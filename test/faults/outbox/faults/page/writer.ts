@@ -1,6 +1,7 @@
 import {
   createFetch,
   type Duration,
+  type HoldfastEvent,
   type HoldfastFetch,
   isFailure,
   isQueued,
@@ -36,13 +37,18 @@ export type Outcome =
   /** The error's code; `hung` if it did not end; else an error that is not the library's. */
   | { readonly failed: string };
 
-/** Longer than any limit of the library: a store may take 10 s twice. */
+/** Longer than any limit of the library for one call: a store may take 10 s twice. */
 const TIMEOUT = 25_000;
+
+/** A store that failed on a busy machine is used again after `pollInterval`, a minute. */
+const SETTLED = 90_000;
 
 /** A page with an outbox. */
 export class Writer {
   readonly box: Outbox;
   readonly news: OutboxNotification[] = [];
+  /** For the message of a failed test. */
+  readonly #events: HoldfastEvent[] = [];
   readonly #origin: string;
   readonly #fetch: HoldfastFetch;
 
@@ -55,6 +61,7 @@ export class Writer {
       timeout: { attempt },
       retry: false,
       breaker: false,
+      onEvent: (event) => this.#events.push(event),
     });
     this.box.subscribe((news) => this.news.push(news));
   }
@@ -110,8 +117,8 @@ export class Writer {
       };
       const timer = setTimeout(() => {
         stop();
-        reject(new Error(`not settled: ${ids}; ${JSON.stringify(this.news)}`));
-      }, TIMEOUT);
+        reject(new Error(`not settled: ${ids}; ${JSON.stringify(this.#events)}`));
+      }, SETTLED);
       const stop = this.box.subscribe(look);
       look();
     });
