@@ -9,7 +9,7 @@ const TABS = 4;
 const CALLS = 50;
 const ROUNDS = 3;
 
-const POLL = { timeout: 20_000, interval: 20 };
+const POLL = { timeout: 60_000, interval: 20 };
 
 describe.each(browsers)('in $name', ({ missing, launch }) => {
   const here = test.skipIf(missing !== undefined && !process.env.CI);

@@ -111,7 +111,7 @@ describe.skipIf(!chromium && !process.env.CI).each(Object.entries(windows))(
       expect(await tab.call('keep', '/before?size=1000')).toBe('cache-stored');
       const half = origin.holdHalfWay();
       const outcome = tab.call('keep', '/slow?size=500000');
-      await expect.poll(() => half.waiting, { timeout: 10_000 }).toBe(1);
+      await expect.poll(() => half.waiting, { timeout: 60_000 }).toBe(1);
       await tab.call('fillDisk', 800_000);
       half.release();
       expect(FULL).toContain(await outcome);

@@ -107,7 +107,7 @@ async function begin(): Promise<Found> {
 async function somewhereIn(nth: number): Promise<void> {
   const until = origin.sent + 1 + Math.floor(chance(SEED, 'bodies', nth) * 8);
   await expect
-    .poll(() => life.stored > 0 && origin.sent >= until, { timeout: 20_000, interval: 2 })
+    .poll(() => life.stored > 0 && origin.sent >= until, { timeout: 60_000, interval: 2 })
     .toBe(true);
   await sleep(chance(SEED, 'later', nth) * 40);
 }

@@ -163,10 +163,10 @@ describe.each(readers)('in $name', ({ isMissing, start }) => {
       const reading = Promise.all(modes.map(readOn));
       for (let death = 1; death <= DEATHS; death++) {
         await publishAll(death);
-        await expect.poll(versions, { timeout: 10_000, interval: 5 }).toEqual(modes.map(() => death));
+        await expect.poll(versions, { timeout: 60_000, interval: 5 }).toEqual(modes.map(() => death));
         await origin.kill();
         const enough = reads() + 3;
-        await expect.poll(reads, { timeout: 10_000, interval: 5 }).toBeGreaterThanOrEqual(enough);
+        await expect.poll(reads, { timeout: 60_000, interval: 5 }).toBeGreaterThanOrEqual(enough);
         await origin.start();
       }
       isOver = true;

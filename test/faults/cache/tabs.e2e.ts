@@ -13,7 +13,7 @@ const TABS = 4;
 const STEPS = 150;
 const SEED = Number(process.env.HOLDFAST_SEED ?? 1);
 
-const POLL = { timeout: 10_000 };
+const POLL = { timeout: 60_000 };
 
 const paths = Array.from({ length: 6 }, (_, nth) => `/${nth}?size=${1_000 * 3 ** nth}`);
 

@@ -57,15 +57,15 @@ here(
       return `${sourceOf(response)} ${(await response.arrayBuffer()).byteLength}`;
     };
     expect(await read()).toBe('network 1000');
-    await expect.poll(async () => (await cache.usage()).entries, { timeout: 5_000 }).toBe(1);
+    await expect.poll(async () => (await cache.usage()).entries, { timeout: 60_000 }).toBe(1);
 
     await server.kill();
     const since = performance.now();
     expect(await read()).toBe('network 1000');
-    expect(performance.now() - since).toBeLessThan(5_000);
+    expect(performance.now() - since).toBeLessThan(30_000);
 
     await server.start();
     await origin.kill();
-    await expect.poll(() => read().catch(String), { timeout: 10_000 }).toBe('stale 1000');
+    await expect.poll(() => read().catch(String), { timeout: 60_000 }).toBe('stale 1000');
   },
 );

@@ -78,7 +78,7 @@ describe.each(browsers)('in $name', ({ missing, launch }) => {
     },
   );
 
-  here('another sender follows within a second after a sender was killed', async () => {
+  here('another sender follows within seconds after a sender was killed', async () => {
     await origin.behave({ hang: 1 }, 1);
     const wishes = [1, 2, 3].map((nth) => ({ id: `w${nth}`, lane: 'a' }));
     tabs[0]?.call('write', `${origin.url}/things`, wishes).catch(() => {});
@@ -94,7 +94,7 @@ describe.each(browsers)('in $name', ({ missing, launch }) => {
     await sender?.close();
     await expect.poll(() => origin.arrivals(), POLL).toHaveLength(4);
     const [, next] = await origin.arrivals();
-    expect((next?.at ?? Infinity) - killed).toBeLessThan(1_000);
+    expect((next?.at ?? Infinity) - killed).toBeLessThan(10_000);
     await expect.poll(() => others[0]?.call('counts'), POLL).toEqual(EMPTY);
     const ledger = await origin.ledger();
     expect(ledger.map(({ body, applied }) => [body, applied])).toEqual([
