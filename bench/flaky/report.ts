@@ -17,7 +17,7 @@ export const judged = (rows: readonly Row[], figures: AllFigures): Judged[] =>
 /** Shares and requests: a line for each row, a column for each contestant, a heading for each group. */
 export const mainTable = (all: readonly Judged[], names: readonly string[]): string =>
   table(
-    ['success in %, requests per call', ...names, 'goal of DESIGN: met', 'check'],
+    ['success in %, requests per call', ...names, 'goal: met', 'check'],
     grouped(all, ({ row, found, failures }) => [
       ...names.map((name) =>
         cell(found[name], (one) => [percent(one.share), one.requestsPerCall.toFixed(2)]),

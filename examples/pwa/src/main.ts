@@ -97,6 +97,7 @@ session.subscribe(() => void start());
 box.subscribe((event) => {
   if (event.type !== 'finished') return;
   if (event.outcome === 'delivered') say('Ordered.');
+  if (event.outcome === 'dead-lettered') say(`The server does not accept the order: ${event.meta?.item}.`);
   void refresh();
 });
 addEventListener('online', () => void refresh());
