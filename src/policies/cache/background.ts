@@ -5,13 +5,7 @@ import type { Run } from '../../core/stage.ts';
 import { type Attempt, HoldfastError } from '../../primitives/failure.ts';
 import { tryWithLock } from '../../primitives/locks.ts';
 import { LruMap } from '../../primitives/lru.ts';
-import {
-  type Asker,
-  type Cache,
-  emitCallEvent,
-  isCurrentPartition,
-  type Revalidation,
-} from './cache-context.ts';
+import { type Asker, type Cache, emitCallEvent, isCurrentPartition } from './cache-context.ts';
 import { type CachedResponse, keyPrefix } from './store/entry.ts';
 
 /** With Save-Data, entries younger than this are not revalidated; in ms. */
@@ -34,12 +28,12 @@ export function revalidator(cache: Cache, silences: Silences) {
   const ask = async (
     pipeline: PipelineContext,
     { request, call }: Asker,
-    revalidation: Revalidation,
+    cached: CachedResponse | undefined,
   ): Promise<void> => {
     const { partition, origin, options } = call;
     const works: Promise<unknown>[] = [];
     const own = cache.withRevalidation(
-      { ...revalidation, isBackground: true },
+      { cached, isBackground: true, isServed: true },
       pipeline.background({ origin, partition, options }),
       {
         init: call.init,
@@ -78,7 +72,7 @@ export function revalidator(cache: Cache, silences: Silences) {
         const stored = await store.findStored(call.partition, request);
         // Another tab has been faster.
         if (stored && stored.response.receivedAt > receivedAt) return;
-        await ask(pipeline, asker, { cached: stored });
+        await ask(pipeline, asker, stored);
       });
       call.waitUntil(work.finally(() => underWay.delete(place)));
     },
@@ -87,7 +81,7 @@ export function revalidator(cache: Cache, silences: Silences) {
     probe(pipeline: PipelineContext, cached: CachedResponse, asker: Asker): void {
       const { call } = asker;
       const ended = call.host.connectivity.state && silences.probe(call);
-      if (ended) call.waitUntil(ask(pipeline, asker, { cached, isServed: true }).finally(ended));
+      if (ended) call.waitUntil(ask(pipeline, asker, cached).finally(ended));
     },
   };
 }

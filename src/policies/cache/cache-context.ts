@@ -38,7 +38,7 @@ export interface Asker {
 export interface Revalidation {
   /** The cached response to revalidate. */
   readonly cached?: CachedResponse | undefined;
-  /** The caller has a cached response, because there was no other. */
+  /** The caller was given a cached response. */
   readonly isServed?: boolean;
   /** No caller waits for the response. */
   readonly isBackground?: boolean;

@@ -78,6 +78,21 @@ describe('stale-while-revalidate', () => {
     expect(page.emitted('cache-revalidated')).toMatchObject([{ url: URL_, changed: true }]);
   });
 
+  test('announces the new response once it is stored, and none that is the same', async () => {
+    const page = cachePage({ mode: 'stale-while-revalidate' });
+    page.origin.replies(fresh('one'), fresh('two'), fresh('two'));
+    const revalidated = async (): Promise<void> => {
+      await page.clock.advance(61_000);
+      expect((await page.read())[1]).toBe('stale');
+      await page.clock.advance(100);
+    };
+    await readInto(page);
+    await revalidated();
+    expect(page.events.slice(-2).map(({ type }) => type)).toEqual(['cache-stored', 'cache-updated']);
+    await revalidated();
+    expect(page.emitted('cache-updated')).toEqual([{ type: 'cache-updated', url: URL_ }]);
+  });
+
   test('sends one request for many readers', async () => {
     const page = cachePage({ mode: 'stale-while-revalidate' });
     page.origin.replies(
