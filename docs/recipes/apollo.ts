@@ -15,7 +15,7 @@ export function graphClient(uri: string, user: () => string) {
     cache: new InMemoryCache(),
     link: new HttpLink({
       uri,
-      // A POST is neither repeated nor kept as a copy.
+      // A POST is neither repeated nor cached.
       useGETForQueries: true,
       async fetch(input, init?: RequestInit & { holdfast?: FetchOptions }) {
         const answer = await fetch(input, init);
@@ -45,7 +45,7 @@ export const kept = (id: string, answer: object) => ({
   fetchOptions: { holdfast: { outbox: { id, optimisticResult: answer } } },
 });
 
-/** GraphQL servers say 200 to what has failed: it would be kept as a good copy, and a write would count as delivered. */
+/** GraphQL servers say 200 to what has failed: it would be cached as a good response, and a write would count as delivered. */
 async function failuresAsSuch(request: Request, init?: RequestInit): Promise<Response> {
   const response = await globalThis.fetch(request, init);
   if (response.status !== 200) return response;

@@ -10,7 +10,7 @@ export interface RemoteSwitches {
   readonly url: string;
   /** Policies that it may switch off; other entries of the file are ignored. */
   readonly policies: readonly (keyof FetchOptions)[];
-  /** In ms, ± 20 %, so that not everybody comes at once. Default a minute. */
+  /** In ms, ± 20 %, so that not all clients ask at once. Default a minute. */
   readonly every?: number;
 }
 

@@ -13,7 +13,7 @@ export function remainingTime(header = 'x-time-left'): Policy {
   });
 }
 
-/** A stage that repeats: a read that a replica answers before the last write has reached it is sent again, up to three times. */
+/** A stage that repeats: a read to which a replica responds before the last write has reached it is sent again, up to three times. */
 export function readYourWrites(versionOf: (response: Response) => number | undefined): Policy {
   const written = new Map<string, number>();
   return definePolicy<{ repeats: number }>('readYourWrites', {

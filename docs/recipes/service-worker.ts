@@ -14,7 +14,7 @@ serviceWorker({
   outbox: queue,
   ready: session.ready,
   routes: [
-    { match: '/orders', staleCache: {} }, // reads that have a copy to fall back on
+    { match: '/orders', staleCache: {} }, // reads that have a cached response to fall back on
     { match: '/notes', outbox: true }, // writes of which the app understands a 202
   ],
 });

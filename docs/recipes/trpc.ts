@@ -9,7 +9,7 @@ export function ordersClient(url: string, user: () => string) {
 
   const trpc = createTRPCClient<AppRouter>({
     links: [
-      // No `httpBatchLink`: a copy and a write in the outbox are each of one call.
+      // No `httpBatchLink`: a cached response and a write in the outbox are each of one call.
       httpLink({
         url,
         headers: ({ op }) =>
@@ -20,7 +20,7 @@ export function ordersClient(url: string, user: () => string) {
           const holdfast = { outbox: id !== null && { id } };
           const answer = await fetch(input, { ...rest, signal: signal ?? null, holdfast });
           if (id === null || !isQueued(answer)) return answer;
-          // tRPC would take it for an answer that it cannot read.
+          // tRPC would take it for a response that it cannot read.
           await answer.body?.cancel();
           throw new QueuedError(id);
         },

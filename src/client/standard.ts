@@ -90,7 +90,7 @@ const isBreaker = (given: StandardOptions['breaker']): given is Breaker =>
 /**
  * The standard order, outermost first. See `src/README.md` for the reasons.
  *
- * @returns an array; anyone can write another.
+ * @returns an array; you can write another.
  *
  * @example
  * const fetch = pipeline(standard({ retry: { limit: 1 } }));

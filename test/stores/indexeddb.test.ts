@@ -192,14 +192,14 @@ describe.skipIf(!hasIndexedDB)('IndexedDB', () => {
       category: 'storage',
       transient: false,
       message: expect.stringMatching(
-        /of a newer page \(reload this one\), or of holdfast 0\.1 \(delete it, or name another\)/,
+        /of a newer page \(reload this one\), or of a preview of holdfast \(name another\)/,
       ),
       cause: { name: 'VersionError' },
     };
 
     test.each([
       ['of a newer page', 4],
-      ['of holdfast 0.1', 3],
+      ['of a preview', 3],
     ])('%s is refused, and left as it is', async (_, version) => {
       const name = newName();
       const item = { key: 'a', value: 'of the future' };

@@ -103,7 +103,7 @@ export function openDatabase(name: string, version: number, create: (database: I
 const refusal = (name: string, cause: DOMException | null): DOMException | StorageError | null =>
   cause?.name === 'VersionError'
     ? new StorageError(
-        `the database '${name}' has a format that is not known here: of a newer page (reload this one), or of holdfast 0.1 (delete it, or name another)`,
+        `the database '${name}' has a format that is not known here: of a newer page (reload this one), or of a preview of holdfast (name another)`,
         { code: 'storage-newer', transient: false, cause },
       )
     : cause;
