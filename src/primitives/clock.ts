@@ -153,11 +153,11 @@ export function withDeadline<T>(
   return new Promise((resolve, reject) => {
     let cancel = (): void => {};
     let unfollow = (): void => {};
-    let late = clock.ticks() + 2 * ms + 1_000;
+    let late = clock.ticks() + ms + 1_000;
     const wait = (): void => {
       cancel = clock.after(ms, () => {
         if (clock.ticks() < late) return end(() => reject(new DeadlineError(`no result in ${ms} ms`)));
-        // As late as that if the page was frozen, and the work with it. Once: timers of a hidden page are always late.
+        // Late if the page was frozen, and the work with it. Once: timers of a hidden page are always late.
         late = Infinity;
         wait();
       });

@@ -27,8 +27,30 @@ const webLocks = (): WebLocks | undefined =>
  */
 export const withLock: Lock = (name, signal, task) => {
   const locks = webLocks();
-  return locks ? locks.request(lockName(name), { signal }, task) : queued(lines, name, signal, task);
+  const inLine = (): ReturnType<typeof task> => queued(lines, name, signal, task);
+  if (!locks) return inLine();
+  return unlessRefused((begin) => locks.request(lockName(name), { signal }, begin), task, inLine, signal);
 };
+
+/** Pages without an origin of their own are refused: then `otherwise`. */
+async function unlessRefused<T, Result>(
+  request: (begin: () => Promise<T>) => Promise<Result>,
+  task: () => Promise<T>,
+  otherwise: () => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T | Result> {
+  let began = false;
+  const begin = (): Promise<T> => {
+    began = true;
+    return task();
+  };
+  try {
+    return await request(begin);
+  } catch (error) {
+    if (began || signal?.aborted) throw error;
+    return otherwise();
+  }
+}
 
 /** WebKit rejects names of more than 1,024 characters. */
 const LONGEST = 1_000;
@@ -78,18 +100,12 @@ function queued<T>(lines: Lines, name: string, signal: AbortSignal, task: () => 
 export async function tryWithLock<T>(name: string, task: () => Promise<T>): Promise<T | undefined> {
   const locks = webLocks();
   if (!locks) return task();
-  let began = false;
-  const begin = (): Promise<T> => {
-    began = true;
-    return task();
-  };
-  try {
-    return await locks.request(lockName(name), { ifAvailable: true }, (lock) => (lock ? begin() : undefined));
-  } catch (error) {
-    if (began) throw error;
-    // Pages without an origin of their own are refused.
-    return task();
-  }
+  const options = { ifAvailable: true };
+  return unlessRefused(
+    (begin) => locks.request(lockName(name), options, (lock) => (lock ? begin() : undefined)),
+    task,
+    task,
+  );
 }
 
 /** A position in a queue. */

@@ -48,6 +48,15 @@ test('a page that was frozen gives its work the same time again', async () => {
   expect(isArmed()).toBe(false);
 });
 
+test('a page that was frozen for as long as the deadline gives its work the same time again', async () => {
+  const { host, fireAt } = manualClock();
+  const work = Promise.withResolvers<string>();
+  const result = withDeadline(10_000, { host }, work.promise);
+  fireAt(20_100);
+  work.resolve('stored');
+  expect(await result).toBe('stored');
+});
+
 test('work that does not end after a freeze either is a DeadlineError, in a hidden page with late timers, too', async () => {
   const { host, fireAt } = manualClock();
   const result = withDeadline(2_000, { host }, new Promise(() => {}));

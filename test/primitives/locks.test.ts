@@ -94,3 +94,21 @@ test('a name of any length is a lock of its own', async () => {
   await Promise.all([first, second]);
   expect(order).toEqual(['another', 'first', 'second']);
 });
+
+test('a page that may not use Web Locks has lines of its own', async () => {
+  const locks = Object.getOwnPropertyDescriptor(navigator, 'locks');
+  const request = () => Promise.reject(new DOMException('denied in this context', 'SecurityError'));
+  Object.defineProperty(navigator, 'locks', { configurable: true, value: { request } });
+  try {
+    const { begun, task, end } = tasks();
+    const all = ['a', 'b'].map((name) => withLock('refused', never, task(name)));
+    await macrotask();
+    expect(begun).toEqual(['a']);
+    await end('a');
+    await end('b');
+    expect(await Promise.all(all)).toEqual(['a', 'b']);
+  } finally {
+    if (locks) Object.defineProperty(navigator, 'locks', locks);
+    else Reflect.deleteProperty(navigator, 'locks');
+  }
+});

@@ -122,6 +122,25 @@ describe.skipIf(!hasIndexedDB)('IndexedDB', () => {
       expect([isFirst, opened.length]).toEqual([false, 1]);
     }));
 
+  test('leaves no connection open that two reads have opened at once, or whose event came late', () =>
+    connections(async (opened) => {
+      const isOpen = (database: IDBDatabase): boolean => {
+        try {
+          return database.transaction('items') !== undefined;
+        } catch {
+          return false;
+        }
+      };
+      const store = indexedDBStore({ name: newName() });
+      await store.get('a');
+      opened[0]?.close();
+      await Promise.all([store.get('a'), store.get('b')]);
+      opened[0]?.onclose?.(new Event('close'));
+      await store.get('a');
+      await store.close();
+      expect(opened.map(isOpen)).toEqual([false, false]);
+    }));
+
   test('lets another tab delete or upgrade the database, and goes on', async () => {
     const name = newName();
     const store = indexedDBStore({ name });

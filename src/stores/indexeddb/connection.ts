@@ -9,12 +9,14 @@ export function openDatabase(name: string, version: number, create: (database: I
   let wasOpen = false;
   let opening: Promise<IDBDatabase> | undefined;
 
-  const reset = (): void => {
-    opening = undefined;
+  /** A later open stays, also where the event of an earlier connection is late. */
+  const reset = (of: Promise<IDBDatabase>): void => {
+    if (opening === of) opening = undefined;
   };
 
   const open = (): Promise<IDBDatabase> => {
-    opening ??= new Promise<IDBDatabase>((resolve, reject) => {
+    if (opening) return opening;
+    const own = new Promise<IDBDatabase>((resolve, reject) => {
       if (!globalThis.indexedDB) throw new StorageError('there is no IndexedDB here');
       const request = indexedDB.open(name, version);
       let cause: DOMException | null = null;
@@ -32,17 +34,18 @@ export function openDatabase(name: string, version: number, create: (database: I
         wasOpen = true;
         const database = request.result;
         // The browser takes a connection away (storage cleared, disk trouble), or another tab wants a newer version.
-        database.onclose = reset;
+        database.onclose = () => reset(own);
         database.onversionchange = () => {
-          reset();
+          reset(own);
           database.close();
         };
         resolve(database);
       };
     });
+    opening = own;
     // A failed open is not remembered: private mode may end.
-    opening.catch(reset);
-    return opening;
+    own.catch(() => reset(own));
+    return own;
   };
 
   return {
@@ -60,8 +63,9 @@ export function openDatabase(name: string, version: number, create: (database: I
       for (let isReopened = false; ; ) {
         if (shown) await shown;
         let transaction: IDBTransaction | undefined;
+        const used = open();
         try {
-          const database = await open();
+          const database = await used;
           transaction = database.transaction([...database.objectStoreNames], mode, { durability });
           running.add(transaction);
           if (shown) abort(transaction);
@@ -75,7 +79,7 @@ export function openDatabase(name: string, version: number, create: (database: I
             (error.name === 'InvalidStateError' || (error.name === 'AbortError' && !transaction));
           if (isReopened || !isClosed) throw error;
           isReopened = true;
-          reset();
+          reset(used);
         } finally {
           if (transaction) running.delete(transaction);
         }
@@ -90,7 +94,7 @@ export function openDatabase(name: string, version: number, create: (database: I
 
     async close(): Promise<void> {
       const closing = opening;
-      reset();
+      opening = undefined;
       await closing?.then(
         (database) => database.close(),
         () => {},
