@@ -366,3 +366,23 @@ test('each of two pipelines that share a cache can warm it', async () => {
   expect(await cache.warm([URL_])).toMatchObject({ stored: [URL_] });
   await scenes[1]?.fetch.close();
 });
+
+test('after a write a cached response is not fresh, although the store hung when it was to be marked', async () => {
+  const inner = durableStore();
+  let isHung = false;
+  const unlessHung = <T>(work: () => Promise<T>): Promise<T> => (isHung ? new Promise(() => {}) : work());
+  const store: AtomicStore = {
+    ...inner,
+    write: (changes) => unlessHung(() => inner.write(changes)),
+    change: (...args) => unlessHung(() => inner.change(...args)),
+  };
+  const { fetch, read, origin, clock } = cachePage({ store, mode: 'cache-first' });
+  origin.replies(fresh('old', 3_600), ok('done'), fresh('new', 3_600));
+  await read();
+  expect((await read())[1]).toBe('cache');
+  isHung = true;
+  await fetch(URL_, { method: 'POST', body: 'x' });
+  // Until the store is asked again.
+  await clock.advance(35_000);
+  expect(await read()).toEqual([200, 'network', 'new']);
+});

@@ -243,12 +243,16 @@ export class CacheStore {
   async #variants(partition: string, url: string, withBodies = false): Promise<CachedResponse[]> {
     await this.#open();
     const name = await this.#nameOf(partition);
-    return this.records.variants(partition, url, {
+    const found = await this.records.variants(partition, url, {
       withBodies,
       // A deleted response may still be stored.
       isUsable: (stored) => !this.#deletions.covers(name, stored, this.#options.now()),
       unreadable: this.#options.discarded,
     });
+    // A write may not have marked them yet: its store may hang.
+    const of = { partition, url };
+    const isMarked = this.#history.since(this.#history.last(of, 'current'), of, 'invalidated');
+    return isMarked ? found.map((each) => ({ ...each, invalidated: true })) : found;
   }
 
   async #mark(
