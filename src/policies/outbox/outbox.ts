@@ -207,8 +207,13 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
       replay: async (id: string, options: ReplayOptions = {}) => replay(id, readReplay(options), open()),
       async remove(id: string) {
         const mine = open();
-        const entry = await mine.queue.find(mine.pipeline.partition(), id, 'best-effort');
-        return entry ? removeEntry(entry, mine) : false;
+        const partition = mine.pipeline.partition();
+        // It may change between the read and the removal.
+        for (;;) {
+          const entry = await mine.queue.find(partition, id, 'best-effort');
+          if (!entry) return false;
+          if (await removeEntry(entry, mine)) return true;
+        }
       },
       async purge() {
         const mine = open();

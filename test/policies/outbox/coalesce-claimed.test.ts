@@ -67,6 +67,32 @@ describe('a write under a key whose response was lost', () => {
     await outbox.flush();
     expect(arrived).not.toContain('add 1+add 2');
   });
+
+  test('a write whose response was lost at one origin is not coalesced after a 401 of the next one', async () => {
+    const host = testHost({ clock: virtualClock({ quiet }) });
+    const outbox = outboxPolicy({ store: durableStore(), pollInterval: '1h' }, memoryStore);
+    const arrived: string[] = [];
+    const origins = ['https://api.example.com', 'https://b.example.com'];
+    const fetch = pipeline([outbox, failover({ origins })], {
+      partition: 'ann',
+      host,
+      fetch: async (request) => {
+        arrived.push(`${new URL(request.url).host} ${await request.text()}`);
+        if (arrived.length === 1) throw networkError();
+        return arrived.length === 2 ? status(401) : ok();
+      },
+    });
+    open.push(fetch);
+    for (const body of ['1', '2']) {
+      void fetch(URL_, { ...POST, body, holdfast: { outbox: { coalesce: { key: 'k', merge: both } } } });
+      await settle();
+      await host.clock.advance(100);
+    }
+    expect(arrived).toEqual(['api.example.com 1', 'b.example.com 1']);
+    await outbox.resume();
+    await host.clock.advance(60_000);
+    expect(arrived.slice(2).map((each) => each.replace(/.* /, ''))).toEqual(['1', '2']);
+  });
 });
 
 describe('an at-most-once write', () => {

@@ -227,3 +227,15 @@ describe('two writes that are merged by a function', () => {
     expect(sent(here)).toEqual(['b', 'c']);
   });
 });
+
+test('a write that takes the place of one with a Retry-After waits as long', async () => {
+  const here = page({ delivery: 'at-most-once' });
+  here.origin.replies(status(429, { 'retry-after': '600' }), ok());
+  for (const body of ['a', 'b']) {
+    await write(here, body, { coalesce: { key: 'k' } }, { method: 'POST' });
+    await settle();
+  }
+  expect(here.origin.seen.map(({ body }) => body)).toEqual(['a']);
+  await here.clock.advance(602_000);
+  expect(here.origin.seen.map(({ body }) => body)).toEqual(['a', 'b']);
+});

@@ -2,14 +2,13 @@ import type { Change, Item, RangeQuery } from '../../../core/store.ts';
 import type { Queue } from './queue.ts';
 import {
   EMPTY_TOTALS,
-  type EntryRecord,
   entryKeyOfResult,
   type Get,
   type IdRecord,
   type ResultRecord,
   type Totals,
 } from './records.ts';
-import { deleteIds } from './transitions.ts';
+import { deletions, idKeys } from './transitions.ts';
 
 /** How many records are read together. */
 const PAGE = 100;
@@ -59,15 +58,18 @@ export async function purgePartition(queue: Queue, partition: string, now: numbe
     await deleteResults(queue, results);
   // Ids without an entry: delivered while the disk was full.
   for await (const ids of pages(queue, { collection: keys.ids(partition) })) {
-    const ownerOf = ({ value }: Item): string => (value as IdRecord).key;
-    await changeBy(queue, ids.map(ownerOf), (get) =>
-      ids.filter((id) => !get(ownerOf(id))).map(({ key }) => ({ delete: key })),
+    const owned = ids.map(({ key, value }) => [key, (value as IdRecord).key] as const);
+    await changeBy(queue, owned.flat(), (get) =>
+      deletions(owned.flatMap(([id, owner]) => (get(owner) || !isOf(get, id, owner) ? [] : [id]))),
     );
   }
   const leases = await store.range({ collection: keys.leases(partition) });
+  const held = leases.map(({ key }) => key);
   // The lease of a worker that is sending stays.
-  const over = leases.filter(({ value }) => (value as { until: number }).until <= now);
-  await store.write([keys.pauses(partition), ...over.map(({ key }) => key)].map((key) => ({ delete: key })));
+  const isOver = ({ until }: { until: number }): boolean => until <= now;
+  await changeBy(queue, held, (get) =>
+    deletions([keys.pauses(partition), ...held.filter((key) => isOver(get(key) ?? { until: 0 }))]),
+  );
 }
 
 /** Deletes the responses of a partition; the ids and the outcomes of its writes stay. */
@@ -86,14 +88,22 @@ export async function clearResponses(queue: Queue, partition: string): Promise<v
     );
 }
 
+/** Whether an id still belongs to the entry of this key: another tab may have deleted it, and a new write uses it. */
+const isOf = (get: Get, id: string, entry: string): boolean => get<IdRecord>(id)?.key === entry;
+
 /** Deletes results; the ids of a dead letter stay. */
-const deleteResults = (queue: Queue, results: readonly Item[]): Promise<void> =>
-  changeBy(
-    queue,
-    results.map(({ key }) => entryKeyOfResult(key)),
-    (get) =>
-      results.flatMap(({ key, value }) => {
-        const isKept = get<EntryRecord>(entryKeyOfResult(key)) !== undefined;
-        return [{ delete: key }, ...(isKept ? [] : deleteIds(queue, value as ResultRecord))];
+function deleteResults(queue: Queue, results: readonly Item[]): Promise<void> {
+  const found = results.map(({ key, value }) => {
+    const result = value as ResultRecord;
+    return { key, result, entry: entryKeyOfResult(key), ids: idKeys(queue, result) };
+  });
+  const keys = found.flatMap(({ key, entry, ids }) => [key, entry, ...ids]);
+  return changeBy(queue, keys, (get) =>
+    deletions(
+      found.flatMap(({ key, result, entry, ids }) => {
+        if (get<ResultRecord>(key)?.finishedAt !== result.finishedAt) return [];
+        return [key, ...(get(entry) ? [] : ids.filter((id) => isOf(get, id, entry)))];
       }),
+    ),
   );
+}

@@ -196,7 +196,7 @@ const isUnsent = ({ state, claimedAt }: EntryRecord): boolean =>
 
 /** Two writes in one: the key of the earlier, the content of the later. */
 function merged(before: EntryRecord, later: EntryRecord, id: string | undefined): EntryRecord {
-  const { key, acceptedAt, aliases = [], revision = 0 } = before;
+  const { key, acceptedAt, aliases = [], revision = 0, notBefore, waitingSince, fromRetryAfter } = before;
   const all = id === undefined || id === before.id ? aliases : [...aliases, id];
   return {
     ...later,
@@ -204,6 +204,7 @@ function merged(before: EntryRecord, later: EntryRecord, id: string | undefined)
     key,
     acceptedAt,
     revision: revision + 1,
+    ...(fromRetryAfter && { notBefore, waitingSince, fromRetryAfter }),
     ...(all.length > 0 && { aliases: all }),
   };
 }

@@ -59,7 +59,7 @@ async function transition(
       if (unsent && next?.state !== 'waiting' && get<string>(unsent) === key)
         changes.push({ delete: unsent });
       if (!stored && !isDead) changes.push({ delete: keys.result(key) });
-      if (!stored && !next) changes.push(...deleteIds(queue, found));
+      if (!stored && !next) changes.push(...deletions(idKeys(queue, found)));
       if (withoutRoom) return { changes, result: true };
       changes.push(...adjustTotals(queue, get, found, next));
       if (pauses) changes.push(...stopOrRelease(pauses, get, found, isDead));
@@ -180,11 +180,14 @@ async function withReason(
   }
 }
 
-/** The deletions of the ids of an entry. */
-export const deleteIds = (
+/** The keys of the records of the ids of an entry. */
+export const idKeys = (
   { keys }: Queue,
   { id, aliases = [], partition }: Pick<EntryRecord, 'id' | 'aliases' | 'partition'>,
-): Change[] => [id, ...aliases].map((each) => ({ delete: keys.alias(partition, each) }));
+): string[] => [id, ...aliases].map((each) => keys.alias(partition, each));
+
+/** The deletions of these keys. */
+export const deletions = (keys: readonly string[]): Change[] => keys.map((key) => ({ delete: key }));
 
 type Sized = Pick<EntryRecord, 'state' | 'size'>;
 

@@ -49,11 +49,16 @@ export interface EntryToSend extends EntryWithBody {
   readonly isAllowed: () => boolean;
 }
 
+/** The outcome of a sending. */
+interface Sent {
+  readonly outcome: SendOutcome;
+  readonly response?: ResultWithBody;
+  /** How many requests left before the one whose outcome this is: to another origin, for instance. */
+  readonly earlier?: number;
+}
+
 /** Sends one entry once, and evaluates the response. */
-export async function deliver(
-  sending: EntryToSend,
-  context: OutboxContext,
-): Promise<{ readonly outcome: SendOutcome; readonly response?: ResultWithBody }> {
+export async function deliver(sending: EntryToSend, context: OutboxContext): Promise<Sent> {
   const { entry, isAllowed } = sending;
   const { pipeline, settings, events, next } = context;
   const { clock } = pipeline.host;
@@ -77,10 +82,10 @@ export async function deliver(
   events.emit(entry, { type: 'sending', attempt: attempts + unreachableCount + 1, callId: call.id });
   const forbidden = new Error('entry is no longer sendable');
   // The log of attempts is no evidence: an attempt that has just timed out is not in it yet.
-  let hasLeft = false;
+  let left = 0;
   const beforeSend = (): void => {
     if (!isAllowed()) throw forbidden;
-    hasLeft = true;
+    left++;
   };
   // The origin may ignore the key: it is no permission to send the entry twice.
   const hasGeneratedKey = isAtMostOnce(entry, settings);
@@ -92,13 +97,13 @@ export async function deliver(
   } catch (error) {
     if (error === forbidden) {
       // Nothing was sent: restores the earlier claim, as an earlier attempt may have been sent.
-      if (isClaimed && !hasLeft)
+      if (isClaimed && left === 0)
         await update(context.queue, entry, { claimedAt: entry.claimedAt }, sending.lease);
       return { outcome: { is: 'skip' } };
     }
     const outcome = classifyError(error, clock.now());
     // A request that never went out is not ambiguous.
-    return { outcome: hasLeft ? resolveAmbiguous(outcome, entry, settings) : outcome };
+    return { outcome: left > 0 ? resolveAmbiguous(outcome, entry, settings) : outcome, earlier: left };
   }
   const outcome = await evaluateResponse(response, entry, prepared.body, call, settings);
   const body = await bodyOf(response, call);
@@ -112,6 +117,7 @@ export async function deliver(
   return {
     outcome:
       'reason' in outcome ? { ...outcome, reason: withProblem(outcome.reason, response, body) } : outcome,
+    earlier: left - 1,
     response: { result, body: typeof body === 'string' ? undefined : body },
   };
 }

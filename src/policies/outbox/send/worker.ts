@@ -93,7 +93,10 @@ async function send(sending: EntryToSend, context: OutboxContext): Promise<boole
   const { pipeline, queue, events, gate } = context;
   // It may have waited for the slot.
   if (!sending.isAllowed()) return true;
-  const { outcome, response } = await deliver(sending, context);
+  const { outcome, response, earlier = 0 } = await deliver(sending, context);
+  // Once an attempt may have arrived, the entry is not unsent any more.
+  const unclaimed =
+    earlier > 0 && !isAtMostOnce(entry, context.settings) ? {} : { claimedAt: entry.claimedAt };
   // A closing page leaves unfinished attempts to the next page; a delivery is recorded.
   if (pipeline.signal.aborted && outcome.is !== 'ack') return false;
   switch (outcome.is) {
@@ -107,9 +110,9 @@ async function send(sending: EntryToSend, context: OutboxContext): Promise<boole
     case 'replace':
       return replace(sending, outcome, response, context);
     case 'retry':
-      return retryLater(sending, outcome, response, context);
+      return retryLater(sending, outcome, response, unclaimed, context);
     default: {
-      const fields = { reason: outcome.reason, claimedAt: entry.claimedAt };
+      const fields = { reason: outcome.reason, ...unclaimed };
       // An entry that was removed says nothing of the others: the next one asks for itself.
       if (!(await transitions.update(queue, entry, fields, lease))) return false;
       gate.pause(entry.partition);
@@ -123,6 +126,7 @@ async function retryLater(
   sending: EntryToSend,
   outcome: Extract<SendOutcome, { is: 'retry' }>,
   response: ResultWithBody | undefined,
+  unclaimed: Pick<Partial<OutboxEntry>, 'claimedAt'>,
   context: OutboxContext,
 ): Promise<boolean> {
   const { entry, lease } = sending;
@@ -131,13 +135,12 @@ async function retryLater(
   const next = scheduleRetry(entry, outcome, pipeline.host, settings);
   if (next.attempts >= settings.attempts)
     return deadLetter(sending, next, { ...reason, code: 'attempts' }, response, context);
-  // Once an attempt may have arrived, the entry is not unsent any more.
   const mayHaveArrived = (cost === 'attempt' || cost === 'unreachable') && !isAtMostOnce(entry, settings);
   const after = {
     ...next,
     reason,
     conflicts: reason.status === 409 ? (entry.conflicts ?? 0) + 1 : 0,
-    ...(!mayHaveArrived && { claimedAt: entry.claimedAt }),
+    ...(!mayHaveArrived && unclaimed),
   };
   if (await transitions.update(queue, entry, after, lease))
     events.emit(entry, { type: 'postponed', at: next.notBefore, cause: reason });
@@ -156,12 +159,10 @@ async function replace(
   const attempts = entry.attempts + 1;
   if (attempts >= settings.attempts)
     return deadLetter(sending, { attempts }, { ...reason, code: 'attempts' }, response, context);
+  let content: Awaited<ReturnType<typeof serializeRequest>>;
   try {
     // Its body may never end, and the lane waits for it.
-    const content = await withDeadline(HOOK_TIMEOUT, pipeline, serializeRequest(request, settings, pipeline));
-    const fields = { attempts, reason };
-    await transitions.replaceRequest(queue, entry, content, pipeline.host, fields, lease);
-    return true;
+    content = await withDeadline(HOOK_TIMEOUT, pipeline, serializeRequest(request, settings, pipeline));
   } catch (error) {
     if (pipeline.signal.aborted) return false;
     const message = isFailure(error)
@@ -169,6 +170,8 @@ async function replace(
       : hookFailed('onConflict', error);
     return deadLetter(sending, { attempts }, { ...reason, message }, response, context);
   }
+  await transitions.replaceRequest(queue, entry, content, pipeline.host, { attempts, reason }, lease);
+  return true;
 }
 
 /** First on the disk, then as events. @throws the store's error; the entry stays queued. */
@@ -198,13 +201,17 @@ async function deadLetter(
   schedule: Partial<Schedule>,
   reason: Reason,
   response: ResultWithBody | undefined,
-  { queue, events, settings, pipeline }: OutboxContext,
+  { queue, events, settings, pipeline, gate }: OutboxContext,
 ): Promise<boolean> {
   const base = response?.result ?? { id: entry.id, finishedAt: pipeline.host.clock.now() };
   const result = { result: { ...base, delivered: false, reason }, body: response?.body };
   const stored = storable(result, settings.resultTtl);
   const fields = { ...schedule, claimedAt: undefined };
-  if (!(await transitions.deadLetter(queue, entry, fields, reason, stored, lease))) return true;
+  if (!(await transitions.deadLetter(queue, entry, fields, reason, stored, lease))) {
+    // Perhaps it is one already, and the store was late to say so: then it may stop its lane.
+    gate.changed();
+    return true;
+  }
   const { code, status } = reason;
   events.emit(entry, { type: 'dead-lettered', reason: code, status });
   const outcome = { outcome: 'dead-lettered', reason: code, status, meta: entry.meta } as const;
