@@ -9,7 +9,7 @@ import { Page } from './modes/page.ts';
 import { play } from './modes/play.ts';
 import { type Mode, modes, networks, type State, states } from './modes/table.ts';
 
-const TIME_LIMIT = 60_000;
+const TIME_LIMIT = 240_000;
 
 const SEEDS = [1, 2, 3];
 const STEPS = 20;

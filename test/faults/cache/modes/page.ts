@@ -24,12 +24,12 @@ export interface PageOptions {
 }
 
 /**
- * For ten times the limits that the cache has by itself (4 s for the origin, 2 s for the store), so
+ * For five times the limits that the cache has by itself (4 s for the origin, 2 s for the store), so
  * that a busy machine does not count as a silent origin or a slow store.
  */
 const patientClock: Clock = {
   ...systemClock,
-  after: (ms, task, options) => systemClock.after(ms < 2_000 ? ms : ms * 10, task, options),
+  after: (ms, task, options) => systemClock.after(ms < 2_000 ? ms : ms * 5, task, options),
 };
 
 type Init = Parameters<HoldfastFetch<FetchOptions>>[1];
