@@ -386,3 +386,16 @@ test('after a write a cached response is not fresh, although the store hung when
   await clock.advance(35_000);
   expect(await read()).toEqual([200, 'network', 'new']);
 });
+
+test.skipIf(noTabs)('a response that another tab stored after its write is fresh here', async () => {
+  const store = durableStore();
+  const here = cachePage({ store, mode: 'cache-first' });
+  const other = cachePage({ store, mode: 'cache-first' });
+  other.origin.replies(fresh('old', 3_600), ok('done'), fresh('new', 3_600));
+  await other.read();
+  expect(await here.read()).toEqual([200, 'cache', 'old']);
+  await other.fetch(URL_, { method: 'POST', body: 'x' });
+  expect(await other.read()).toEqual([200, 'network', 'new']);
+  await expect.poll(() => here.emitted('cache-updated')).toHaveLength(2);
+  expect(await here.read()).toEqual([200, 'cache', 'new']);
+});

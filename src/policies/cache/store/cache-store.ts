@@ -1,6 +1,6 @@
 import type { StoredBody } from '../../../core/store.ts';
 import type { CacheSettings } from '../options.ts';
-import { ALL, type CacheMessage, Deletions, History } from './changes.ts';
+import { ALL, type CacheMessage, Deletions, History, type Marks, UnstoredMarks } from './changes.ts';
 import {
   bodySize,
   type CachedResponse,
@@ -40,6 +40,7 @@ export class CacheStore {
   readonly #deletions: Deletions;
   /** Guards against writes of responses that were requested before a change. */
   readonly #history = new History();
+  readonly #unstored = new UnstoredMarks();
   #isOpen = false;
 
   constructor(options: CacheStoreOptions) {
@@ -249,22 +250,21 @@ export class CacheStore {
       isUsable: (stored) => !this.#deletions.covers(name, stored, this.#options.now()),
       unreadable: this.#options.discarded,
     });
-    // A write may not have marked them yet: its store may hang.
-    const of = { partition, url };
-    const isMarked = this.#history.since(this.#history.last(of, 'current'), of, 'invalidated');
-    return isMarked ? found.map((each) => ({ ...each, invalidated: true })) : found;
+    const marks = this.isOutdated(partition, url) && this.#unstored.at(keyPrefix(partition, url));
+    return marks ? found.map((each) => ({ ...each, ...marks })) : found;
   }
 
   async #mark(
     what: 'unconfirmed' | 'invalidated',
     partition: string,
     url: string,
-    flag: { readonly unconfirmed?: true; readonly invalidated?: true },
+    marks: Marks,
   ): Promise<number> {
     const at = this.#options.now();
     // At once, for requests under way.
     this.#change({ what, partition, url, at });
-    const count = await this.records.updateAll(partition, url, flag);
+    const writing = this.records.updateAll(partition, url, marks);
+    const count = await this.#unstored.until(keyPrefix(partition, url), marks, writing);
     // Drops entries read into memory in between.
     if (count > 0) this.#change({ what: 'changed', partition, url, at });
     return count;

@@ -87,6 +87,30 @@ export class History {
   }
 }
 
+/** The effects of a write on the cached responses of its URL. */
+export interface Marks {
+  readonly unconfirmed?: true;
+  readonly invalidated?: true;
+}
+
+/** By key prefix: marks that the store has not written, because it hangs or has failed. */
+export class UnstoredMarks {
+  readonly #marks = new Map<string, Marks>();
+
+  at(place: string): Marks | undefined {
+    return this.#marks.get(place);
+  }
+
+  /** @param write Writes the marks. @returns its result. */
+  async until<T>(place: string, marks: Marks, write: Promise<T>): Promise<T> {
+    this.#marks.set(place, { ...this.at(place), ...marks });
+    dropOldest(this.#marks, MAX_REMEMBERED);
+    const result = await write;
+    this.#marks.delete(place);
+    return result;
+  }
+}
+
 const KEY = 'responses deleted ';
 
 /** Stands for all partitions; the names of partitions end with a space. */
