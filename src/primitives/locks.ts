@@ -29,15 +29,14 @@ export const withLock: Lock = (name, signal, task) => {
   const locks = webLocks();
   const inLine = (): ReturnType<typeof task> => queued(lines, name, signal, task);
   if (!locks) return inLine();
-  return unlessRefused((begin) => locks.request(lockName(name), { signal }, begin), task, inLine, signal);
+  return unlessRefused((begin) => locks.request(lockName(name), { signal }, begin), task, inLine);
 };
 
-/** Pages without an origin of their own are refused: then `otherwise`. */
+/** Pages without an origin of their own may not use Web Locks, and share nothing that a lock guards: then `otherwise` runs. */
 async function unlessRefused<T, Result>(
   request: (begin: () => Promise<T>) => Promise<Result>,
   task: () => Promise<T>,
   otherwise: () => Promise<T>,
-  signal?: AbortSignal,
 ): Promise<T | Result> {
   let began = false;
   const begin = (): Promise<T> => {
@@ -47,7 +46,7 @@ async function unlessRefused<T, Result>(
   try {
     return await request(begin);
   } catch (error) {
-    if (began || signal?.aborted) throw error;
+    if (began || (error as Partial<DOMException> | undefined)?.name !== 'SecurityError') throw error;
     return otherwise();
   }
 }

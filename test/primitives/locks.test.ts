@@ -95,11 +95,21 @@ test('a name of any length is a lock of its own', async () => {
   expect(order).toEqual(['another', 'first', 'second']);
 });
 
-test('a page that may not use Web Locks has lines of its own', async () => {
+/** Runs while each request of a lock is rejected with an error of this name. */
+async function whileRejected(name: string, run: () => Promise<void>): Promise<void> {
   const locks = Object.getOwnPropertyDescriptor(navigator, 'locks');
-  const request = () => Promise.reject(new DOMException('denied in this context', 'SecurityError'));
+  const request = () => Promise.reject(new DOMException('denied in this context', name));
   Object.defineProperty(navigator, 'locks', { configurable: true, value: { request } });
   try {
+    await run();
+  } finally {
+    if (locks) Object.defineProperty(navigator, 'locks', locks);
+    else Reflect.deleteProperty(navigator, 'locks');
+  }
+}
+
+test('a page that may not use Web Locks has lines of its own', () =>
+  whileRejected('SecurityError', async () => {
     const { begun, task, end } = tasks();
     const all = ['a', 'b'].map((name) => withLock('refused', never, task(name)));
     await macrotask();
@@ -107,8 +117,11 @@ test('a page that may not use Web Locks has lines of its own', async () => {
     await end('a');
     await end('b');
     expect(await Promise.all(all)).toEqual(['a', 'b']);
-  } finally {
-    if (locks) Object.defineProperty(navigator, 'locks', locks);
-    else Reflect.deleteProperty(navigator, 'locks');
-  }
-});
+  }));
+
+test('a page that has ended gets no lock, and runs nothing without one', () =>
+  whileRejected('InvalidStateError', async () => {
+    const { begun, task } = tasks();
+    await expect(withLock('ended', never, task('a'))).rejects.toThrow('denied');
+    expect(begun).toEqual([]);
+  }));
