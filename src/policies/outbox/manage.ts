@@ -106,8 +106,8 @@ export async function resume(
   events.emitOf(partition, { type: 'outbox-resumed', lane });
 }
 
-/** Removes an entry in any state. @returns whether it was there. */
-export async function removeEntry(
+/** Removes an entry in any state. @returns false if it has changed since it was read. */
+async function removeEntry(
   entry: OutboxEntry,
   { queue, events, scheduler, pipeline }: OutboxContext,
 ): Promise<boolean> {
@@ -124,6 +124,16 @@ export async function removeEntry(
   // It may have stopped its lane.
   if (entry.blockLaneOnFailure) void scheduler.drain(partition, lane);
   return true;
+}
+
+/** @returns false if there is none of that id. */
+export async function removeById(id: string, context: OutboxContext): Promise<boolean> {
+  const partition = context.pipeline.partition();
+  for (;;) {
+    const entry = await context.queue.find(partition, id, 'best-effort');
+    if (!entry) return false;
+    if (await removeEntry(entry, context)) return true;
+  }
 }
 
 /** Removes the entries of a user in a state. @returns how many. */

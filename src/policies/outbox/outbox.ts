@@ -24,7 +24,7 @@ import {
   type OutboxCounts,
   pause,
   removeAll,
-  removeEntry,
+  removeById,
   replay,
   requestOf,
   resume,
@@ -206,14 +206,7 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
       },
       replay: async (id: string, options: ReplayOptions = {}) => replay(id, readReplay(options), open()),
       async remove(id: string) {
-        const mine = open();
-        const partition = mine.pipeline.partition();
-        // It may change between the read and the removal.
-        for (;;) {
-          const entry = await mine.queue.find(partition, id, 'best-effort');
-          if (!entry) return false;
-          if (await removeEntry(entry, mine)) return true;
-        }
+        return removeById(id, open());
       },
       async purge() {
         const mine = open();

@@ -60,15 +60,16 @@ export async function purgePartition(queue: Queue, partition: string, now: numbe
   for await (const ids of pages(queue, { collection: keys.ids(partition) })) {
     const owned = ids.map(({ key, value }) => [key, (value as IdRecord).key] as const);
     await changeBy(queue, owned.flat(), (get) =>
-      deletions(owned.flatMap(([id, owner]) => (get(owner) || !isOf(get, id, owner) ? [] : [id]))),
+      deletions(owned.flatMap(([id, owner]) => (!get(owner) && isOf(get, id, owner) ? [id] : []))),
     );
   }
-  const leases = await store.range({ collection: keys.leases(partition) });
-  const held = leases.map(({ key }) => key);
+  const leases = (await store.range({ collection: keys.leases(partition) })).map(({ key }) => key);
   // The lease of a worker that is sending stays.
-  const isOver = ({ until }: { until: number }): boolean => until <= now;
-  await changeBy(queue, held, (get) =>
-    deletions([keys.pauses(partition), ...held.filter((key) => isOver(get(key) ?? { until: 0 }))]),
+  await changeBy(queue, leases, (get) =>
+    deletions([
+      keys.pauses(partition),
+      ...leases.filter((key) => (get<{ until: number }>(key)?.until ?? 0) <= now),
+    ]),
   );
 }
 

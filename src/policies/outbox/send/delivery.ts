@@ -53,8 +53,8 @@ export interface EntryToSend extends EntryWithBody {
 interface Sent {
   readonly outcome: SendOutcome;
   readonly response?: ResultWithBody;
-  /** How many requests left before the one whose outcome this is: to another origin, for instance. */
-  readonly earlier?: number;
+  /** Whether a request may have arrived besides the one that `response` belongs to: `failover` sends several. */
+  readonly mayHaveArrived?: boolean;
 }
 
 /** Sends one entry once, and evaluates the response. */
@@ -103,7 +103,8 @@ export async function deliver(sending: EntryToSend, context: OutboxContext): Pro
     }
     const outcome = classifyError(error, clock.now());
     // A request that never went out is not ambiguous.
-    return { outcome: left > 0 ? resolveAmbiguous(outcome, entry, settings) : outcome, earlier: left };
+    const mayHaveArrived = left > 0;
+    return { outcome: mayHaveArrived ? resolveAmbiguous(outcome, entry, settings) : outcome, mayHaveArrived };
   }
   const outcome = await evaluateResponse(response, entry, prepared.body, call, settings);
   const body = await bodyOf(response, call);
@@ -117,7 +118,7 @@ export async function deliver(sending: EntryToSend, context: OutboxContext): Pro
   return {
     outcome:
       'reason' in outcome ? { ...outcome, reason: withProblem(outcome.reason, response, body) } : outcome,
-    earlier: left - 1,
+    mayHaveArrived: left > 1,
     response: { result, body: typeof body === 'string' ? undefined : body },
   };
 }

@@ -93,10 +93,7 @@ async function send(sending: EntryToSend, context: OutboxContext): Promise<boole
   const { pipeline, queue, events, gate } = context;
   // It may have waited for the slot.
   if (!sending.isAllowed()) return true;
-  const { outcome, response, earlier = 0 } = await deliver(sending, context);
-  // Once an attempt may have arrived, the entry is not unsent any more.
-  const unclaimed =
-    earlier > 0 && !isAtMostOnce(entry, context.settings) ? {} : { claimedAt: entry.claimedAt };
+  const { outcome, response, mayHaveArrived = false } = await deliver(sending, context);
   // A closing page leaves unfinished attempts to the next page; a delivery is recorded.
   if (pipeline.signal.aborted && outcome.is !== 'ack') return false;
   switch (outcome.is) {
@@ -110,9 +107,9 @@ async function send(sending: EntryToSend, context: OutboxContext): Promise<boole
     case 'replace':
       return replace(sending, outcome, response, context);
     case 'retry':
-      return retryLater(sending, outcome, response, unclaimed, context);
+      return retryLater(sending, outcome, response, mayHaveArrived, context);
     default: {
-      const fields = { reason: outcome.reason, ...unclaimed };
+      const fields = { reason: outcome.reason, ...claimAfter(entry, mayHaveArrived, context) };
       // An entry that was removed says nothing of the others: the next one asks for itself.
       if (!(await transitions.update(queue, entry, fields, lease))) return false;
       gate.pause(entry.partition);
@@ -126,7 +123,7 @@ async function retryLater(
   sending: EntryToSend,
   outcome: Extract<SendOutcome, { is: 'retry' }>,
   response: ResultWithBody | undefined,
-  unclaimed: Pick<Partial<OutboxEntry>, 'claimedAt'>,
+  mayHaveArrived: boolean,
   context: OutboxContext,
 ): Promise<boolean> {
   const { entry, lease } = sending;
@@ -135,17 +132,24 @@ async function retryLater(
   const next = scheduleRetry(entry, outcome, pipeline.host, settings);
   if (next.attempts >= settings.attempts)
     return deadLetter(sending, next, { ...reason, code: 'attempts' }, response, context);
-  const mayHaveArrived = (cost === 'attempt' || cost === 'unreachable') && !isAtMostOnce(entry, settings);
   const after = {
     ...next,
     reason,
     conflicts: reason.status === 409 ? (entry.conflicts ?? 0) + 1 : 0,
-    ...(!mayHaveArrived && unclaimed),
+    ...claimAfter(entry, mayHaveArrived || cost === 'attempt' || cost === 'unreachable', context),
   };
   if (await transitions.update(queue, entry, after, lease))
     events.emit(entry, { type: 'postponed', at: next.notBefore, cause: reason });
   return false;
 }
+
+/** The claim of an entry after an attempt: once one may have arrived, the entry is not unsent any more. */
+const claimAfter = (
+  entry: OutboxEntry,
+  mayHaveArrived: boolean,
+  { settings }: OutboxContext,
+): Pick<OutboxEntry, 'claimedAt'> | undefined =>
+  mayHaveArrived && !isAtMostOnce(entry, settings) ? undefined : { claimedAt: entry.claimedAt };
 
 /** Sends the application's replacement at once; it counts as an attempt. */
 async function replace(
