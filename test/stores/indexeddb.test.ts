@@ -122,7 +122,7 @@ describe.skipIf(!hasIndexedDB)('IndexedDB', () => {
       expect([isFirst, opened.length]).toEqual([false, 1]);
     }));
 
-  test('leaves no connection open that two reads have opened at once, or whose event came late', () =>
+  test('close() closes every connection: of two reads that open again at once, and after a late close event', () =>
     connections(async (opened) => {
       const isOpen = (database: IDBDatabase): boolean => {
         try {
