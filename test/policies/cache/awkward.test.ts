@@ -399,3 +399,14 @@ test.skipIf(noTabs)('a response that another tab stored after its write is fresh
   await expect.poll(() => here.emitted('cache-updated')).toHaveLength(2);
   expect(await here.read()).toEqual([200, 'cache', 'new']);
 });
+
+test('a response that is stored after a write could not be marked is fresh', async () => {
+  const { fetch, read, origin, store } = cachePage({ mode: 'cache-first', memory: 0 });
+  origin.replies(fresh('old', 3_600), networkError(), fresh('new', 3_600));
+  await read();
+  store.break('fail');
+  await fetch(URL_, { method: 'POST', body: 'x' }).catch(() => {});
+  store.heal();
+  expect(await read()).toEqual([200, 'network', 'new']);
+  expect(await read()).toEqual([200, 'cache', 'new']);
+});
