@@ -135,3 +135,11 @@ export async function quiet(): Promise<void> {
 
 /** Whether pages of this runtime cannot reach one another. */
 export const noTabs = typeof BroadcastChannel !== 'function' || navigator.userAgent === 'Cloudflare-Workers';
+
+/** Until it holds; a broadcast to another tab takes its time. */
+export async function eventually(holds: () => Promise<boolean> | boolean): Promise<void> {
+  for (let tries = 0; !(await holds()); tries++) {
+    if (tries > 2_000) throw new Error('it never came');
+    await quiet();
+  }
+}

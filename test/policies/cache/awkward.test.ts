@@ -7,7 +7,7 @@ import { memoryStore } from '../../../src/stores/memory.ts';
 import { networkError, ok, slow, status } from '../../../src/testing.ts';
 import { cachePage, fresh, URL_ } from '../../support/cache-page.ts';
 import { durableStore } from '../../support/durable.ts';
-import { noTabs, quiet } from '../../support/platform.ts';
+import { eventually, noTabs, quiet } from '../../support/platform.ts';
 import { scenario } from '../../support/scenario.ts';
 
 const records = (store: AtomicStore) => store.range({ prefix: 'response ' });
@@ -396,7 +396,7 @@ test.skipIf(noTabs)('a response that another tab stored after its write is fresh
   expect(await here.read()).toEqual([200, 'cache', 'old']);
   await other.fetch(URL_, { method: 'POST', body: 'x' });
   expect(await other.read()).toEqual([200, 'network', 'new']);
-  await expect.poll(() => here.emitted('cache-updated')).toHaveLength(2);
+  await eventually(() => here.emitted('cache-updated').length === 2);
   expect(await here.read()).toEqual([200, 'cache', 'new']);
 });
 

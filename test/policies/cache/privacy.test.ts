@@ -8,7 +8,7 @@ import { memoryStore } from '../../../src/stores/memory.ts';
 import { networkError, ok } from '../../../src/testing.ts';
 import { cachePage, fresh, URL_ } from '../../support/cache-page.ts';
 import { durableStore, type FaultyStore } from '../../support/durable.ts';
-import { noTabs, quiet } from '../../support/platform.ts';
+import { eventually, noTabs, quiet } from '../../support/platform.ts';
 import { ORIGIN, scenario } from '../../support/scenario.ts';
 
 /** Two tabs of one browser, each with its own user. */
@@ -28,14 +28,6 @@ function tabs(...users: string[]) {
 }
 
 type Tab = ReturnType<typeof tabs>[number];
-
-/** Until it holds; a broadcast to another tab takes its time. */
-async function eventually(holds: () => Promise<boolean> | boolean): Promise<void> {
-  for (let tries = 0; !(await holds()); tries++) {
-    if (tries > 2_000) throw new Error('it never came');
-    await quiet();
-  }
-}
 
 const everything = async (store: FaultyStore): Promise<string> => {
   const items = await store.range({});
