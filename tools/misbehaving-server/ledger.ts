@@ -27,7 +27,7 @@ export interface Entry {
 }
 
 /** How long after the arrival of the next request the end of a client may be noticed, in ms. */
-const HEARD_LATE = 100;
+export const HEARD_LATE = 100;
 
 export interface Stored {
   readonly fingerprint: string;

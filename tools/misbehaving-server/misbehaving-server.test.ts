@@ -548,6 +548,25 @@ describe('the ledger', () => {
   });
 });
 
+test('a client that has gone while its body is still on the way overlaps with nothing that comes later', async () => {
+  const body = 'x'.repeat(1_500_000);
+  const gone = connect({ port: server.port, noDelay: true });
+  const next = connect({ port: server.port, noDelay: true });
+  await Promise.all([once(gone, 'connect'), once(next, 'connect')]);
+  gone.write(`POST /write/large HTTP/1.1\r\nHost: server\r\nContent-Length: ${body.length}\r\n\r\n`);
+  await expect.poll(async () => (await requests()).inFlight).toBe(1);
+  // The kernel has all of the body, and then the end, before the next request comes; the server reads them later.
+  gone.end(body);
+  next.end('POST /write/large HTTP/1.1\r\nHost: server\r\nContent-Length: 1\r\n\r\n2');
+  gone.resume();
+  next.resume();
+  await Promise.all([once(gone, 'close'), once(next, 'close')]);
+  expect((await ledger()).map(({ applied, overlaps }) => [applied, overlaps])).toEqual([
+    [1, false],
+    [1, false],
+  ]);
+});
+
 test('a client that has gone during a delay overlaps with nothing that comes later', async () => {
   const signal = AbortSignal.timeout(20);
   await post('/write/late?delay=600', 1, {}, { signal }).catch(() => {});

@@ -1,13 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { type Answer, empty, json, problem } from './answer.ts';
 import { BadBehaviour } from './behaviour.ts';
 import { type Controlled, control } from './control.ts';
 import { isPreflight, preflightHeaders } from './cors.ts';
 import { type Delivery, deliver, reset } from './deliver.ts';
 import { fileJournal, noJournal } from './journal.ts';
-import { createLedger, type LedgerLine, parseKey, type Write } from './ledger.ts';
+import { createLedger, HEARD_LATE, type LedgerLine, parseKey, type Write } from './ledger.ts';
 import { type Listener, listen } from './listener.ts';
 import { refusal, substitute, withStatus } from './misbehave.ts';
 import { createOAuth } from './oauth.ts';
@@ -168,6 +168,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Misbehav
     const own = goesThrough ? perform(exchange, write, manner) : undefined;
     if (write) ledger.settle(write);
 
+    if (write && write.met.length > 0) await endOfClient();
     if (hang || delivery.response.destroyed) return;
     if (resetting) return reset(delivery);
     if (own === undefined) return deliver(instead ?? empty(500), delivery);
@@ -203,6 +204,12 @@ export async function startServer(options: ServerOptions = {}): Promise<Misbehav
       await Promise.all([main.shut(), second?.shut()]);
     },
   };
+}
+
+/** The body of a client that has gone may still be read when the next request arrives; its end comes after the body. */
+async function endOfClient(): Promise<void> {
+  await sleep(HEARD_LATE, undefined, { ref: false });
+  await turn();
 }
 
 /** Succeeds in spite of the other faults: these are for the request itself, and CORS has its own parameters. */
