@@ -79,6 +79,14 @@ export function groupCommit(
   };
 }
 
+/** Rejects each change of a batch that must not be committed again in halves. */
+export const rejectAll = (batch: readonly PendingChange[], error: unknown): readonly (() => void)[] =>
+  batch.map(
+    ({ reject }) =>
+      () =>
+        reject(error),
+  );
+
 /**
  * Decides the changes of a batch in order: each sees the state that the one before it leaves.
  *

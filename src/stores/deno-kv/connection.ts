@@ -153,7 +153,9 @@ async function unlocked<T>(run: () => Promise<T>): Promise<T> {
     try {
       return await run();
     } catch (error) {
-      if (tries >= TRIES || !/database is locked/.test(`${error}`)) throw error;
+      if (tries >= TRIES || !isLocked(error)) throw error;
     }
   }
 }
+
+export const isLocked = (error: unknown): boolean => /database is locked/.test(`${error}`);

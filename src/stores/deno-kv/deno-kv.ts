@@ -7,10 +7,11 @@ import {
   prefixEnd,
   type RangeQuery,
 } from '../../core/store.ts';
+import { isFailure } from '../../primitives/failure.ts';
 import type { Bytes } from '../../primitives/units.ts';
 import { readSettings, rule } from '../../primitives/validate.ts';
 import { decodeStoredBody } from '../encoding.ts';
-import { groupCommit } from '../group-commit.ts';
+import { groupCommit, rejectAll } from '../group-commit.ts';
 import { commitsTo, type Look } from './commit.ts';
 import { type DenoKv, justAfter, type KvConnection, kvConnection } from './connection.ts';
 import {
@@ -38,7 +39,7 @@ export interface DenoKvStoreOptions {
  *   `() => Deno.openKv('orders.db')`, which `close()` then closes.
  * @throws {ConfigurationError} if `kv` is `undefined`, as `Deno.openKv` is without `--unstable-kv`.
  * @throws {StorageError} from each operation that failed; an item of more than 64 kB without its body fails the
- *   whole write; code `storage-newer` if a newer version of the program has written the entries.
+ *   whole write; code `storage-unknown` if a commit failed and may have been made; code `storage-newer` if a newer version of the program has written the entries.
  *
  * @example
  * const queue = outbox({ store: denoKvStore(() => Deno.openKv()) });
@@ -57,7 +58,15 @@ export function denoKvStore(
   const { commit, tidy } = commitsTo(keys, look, log, bodies);
 
   const explained = explainedBy('Deno KV');
-  const { change, write, idle } = groupCommit((batch) => explained('change', () => commit(batch)), tidy);
+  const { change, write, idle } = groupCommit(async (batch) => {
+    try {
+      return await explained('change', () => commit(batch));
+    } catch (error) {
+      // What may have been made must not be made again.
+      if (!isFailure(error) || error.code !== 'storage-unknown') throw error;
+      return rejectAll(batch, error);
+    }
+  }, tidy);
   return {
     name: `deno-kv:${name}`,
     durable: true,

@@ -1,6 +1,6 @@
 import { StorageError } from '../../core/errors.ts';
 import { jsonBytes, readJsonBytes } from '../encoding.ts';
-import type { DenoKvEntry, KvConnection, Mutation } from './connection.ts';
+import { type DenoKvEntry, isLocked, type KvConnection, type Mutation } from './connection.ts';
 import { type Bodies, type KvKeys, type Parts, sizeOf, type Uploaded } from './layout.ts';
 
 /**
@@ -16,6 +16,8 @@ const UPLOADS = 90;
 interface State {
   /** Of the entries as they are written. */
   readonly version: number;
+  /** Of the last change; it shows whether a commit whose response is lost was made. */
+  readonly id?: string;
   /** A change that is made, and of which some may not be written yet. */
   readonly job?: Parts;
 }
@@ -29,10 +31,8 @@ export type RedoLog = ReturnType<typeof redoLog>;
  * state, and then replayed step by step, by any process that finds it.
  */
 export function redoLog({ read, commit }: KvConnection, keys: KvKeys, bodies: Bodies) {
-  const settled: Mutation = { key: keys.state, value: SETTLED };
-
-  /** @param stamp Of the state that says so: if that has changed, another process has replayed it. */
-  const replay = async (job: Parts, stamp: string): Promise<void> => {
+  /** @param stamp Of the state that names the job: if that has changed, another process has replayed it. */
+  const replay = async ({ job, ...settled }: State & { readonly job: Parts }, stamp: string) => {
     const checks = [{ key: keys.state, versionstamp: stamp }];
     const bytes = await bodies.read(job);
     if (!bytes) {
@@ -42,7 +42,68 @@ export function redoLog({ read, commit }: KvConnection, keys: KvKeys, bodies: Bo
       throw new StorageError('Deno KV: a change that was made is not whole', { transient: false });
     }
     for (const step of steps(readJsonBytes(bytes) as Mutation[])) if (!(await commit(step, checks))) return;
-    if (await commit([settled, { key: keys.looseOf(job.id), value: job }], checks)) await bodies.remove(job);
+    const done = [
+      { key: keys.state, value: settled },
+      { key: keys.looseOf(job.id), value: job },
+    ];
+    if (await commit(done, checks)) await bodies.remove(job);
+  };
+
+  const readState = async (): Promise<DenoKvEntry> => (await read([keys.state]))[0] as DenoKvEntry;
+  const idIn = ({ value }: DenoKvEntry): string | undefined => (value as State | null)?.id;
+
+  /** @throws {StorageError} code `storage-newer` if the entries are of a newer version. */
+  const isSettled = async ({ value, versionstamp }: DenoKvEntry): Promise<boolean> => {
+    const state = value as State | null;
+    if (state && state.version !== SETTLED.version)
+      throw new StorageError(
+        `Deno KV: its entries are of version ${state.version}, written by a newer version of this program`,
+        { code: 'storage-newer', transient: false },
+      );
+    if (!state?.job) return true;
+    await replay({ ...state, job: state.job }, versionstamp as string);
+    return false;
+  };
+
+  /**
+   * Whether a commit without a response was made. Where the state is as before, it is written once more, so that the
+   * commit cannot be made any more.
+   *
+   * @throws {StorageError} code `storage-unknown` where another change has been made since, or the database fails.
+   */
+  const wasMade = async (id: string, stamp: string | null, cause: unknown): Promise<boolean> => {
+    try {
+      for (let tries = 0; tries < 2; tries++) {
+        const now = await readState();
+        if (idIn(now) === id) return true;
+        if (now.versionstamp !== stamp) break;
+        const same = { key: keys.state, value: { ...SETTLED, ...(now.value as State | null) } };
+        if (await commit([same], [{ key: keys.state, versionstamp: stamp }])) return false;
+      }
+    } catch {}
+    const message = `Deno KV: the commit failed, and the change may or may not have been made: ${cause}`;
+    throw new StorageError(message, { code: 'storage-unknown', cause });
+  };
+
+  /** @returns whether it was made; also where a commit was repeated on its way, so that its check has failed. */
+  const made = async (
+    stamp: string | null,
+    mutations: readonly Mutation[],
+    checks: Parameters<typeof commit>[1] = [],
+    job?: Parts,
+  ): Promise<boolean> => {
+    const id = crypto.randomUUID();
+    const state = { key: keys.state, value: { ...SETTLED, id, ...(job && { job }) } };
+    try {
+      const isMade = await commit(
+        [...mutations, state],
+        [{ key: keys.state, versionstamp: stamp }, ...checks],
+      );
+      return isMade !== undefined || idIn(await readState()) === id;
+    } catch (error) {
+      if (isLocked(error) || !(await wasMade(id, stamp, error))) throw error;
+      return true;
+    }
   };
 
   return {
@@ -51,17 +112,7 @@ export function redoLog({ read, commit }: KvConnection, keys: KvKeys, bodies: Bo
      *
      * @throws {StorageError} code `storage-newer` if the entries are of a newer version.
      */
-    async isSettled({ value, versionstamp }: DenoKvEntry): Promise<boolean> {
-      const state = value as State | null;
-      if (state && state.version !== SETTLED.version)
-        throw new StorageError(
-          `Deno KV: its entries are of version ${state.version}, written by a newer version of this program`,
-          { code: 'storage-newer', transient: false },
-        );
-      if (!state?.job) return true;
-      await replay(state.job, versionstamp as string);
-      return false;
-    },
+    isSettled,
 
     /**
      * @param stamp Of the state, by which the change was decided.
@@ -79,21 +130,18 @@ export function redoLog({ read, commit }: KvConnection, keys: KvKeys, bodies: Bo
           { transient: false },
         );
       const noteOf = (of: Uploaded) => ({ key: keys.looseOf(of.id), versionstamp: of.stamp });
-      const checks = [{ key: keys.state, versionstamp: stamp }, ...uploads.map(noteOf)];
-      if (isSmall(mutations)) return (await commit([...mutations, settled], checks)) !== undefined;
+      const checks = uploads.map(noteOf);
+      if (isSmall(mutations)) return made(stamp, mutations, checks);
       const { stamp: noted, ...job } = await bodies.upload(jsonBytes(mutations));
-      const made = await commit(
-        [
-          { key: keys.state, value: { ...SETTLED, job } },
-          { key: keys.looseOf(job.id) },
-          { key: keys.writing(job.id) },
-        ],
-        [...checks, noteOf({ ...job, stamp: noted })],
-      );
+      const notes = [{ key: keys.looseOf(job.id) }, { key: keys.writing(job.id) }];
+      const isMade = await made(stamp, notes, [...checks, noteOf({ ...job, stamp: noted })], job);
       // The change is committed: after a failure, the next process replays it.
-      if (made) await replay(job, made).catch(() => {});
+      if (isMade)
+        await readState()
+          .then(isSettled)
+          .catch(() => {});
       else await bodies.remove(job);
-      return made !== undefined;
+      return isMade;
     },
   };
 }

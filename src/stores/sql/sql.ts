@@ -4,7 +4,7 @@ import { ConfigurationError, isFailure } from '../../primitives/failure.ts';
 import { type Lock, withLocalLock } from '../../primitives/locks.ts';
 import { ofType, readSettings, rule } from '../../primitives/validate.ts';
 import { type EncodedBody, encoded, encodedBlob } from '../encoding.ts';
-import { blobsOf, groupCommit, type PendingChange, resolveBatch } from '../group-commit.ts';
+import { blobsOf, groupCommit, type PendingChange, rejectAll, resolveBatch } from '../group-commit.ts';
 import { type SqlConnection, type SqlExec, type SqlTransaction, sqlConnection } from './connection.ts';
 import { type SqlRows, sqlRows } from './rows.ts';
 
@@ -116,7 +116,7 @@ export function sqlStoreOf(
     } catch (error) {
       // Each by itself would wait for a database that another process has locked.
       if (!isLocked(error)) throw error;
-      return batch.map((each) => () => each.reject(error));
+      return rejectAll(batch, error);
     }
     const synced = sync && batch.some(({ strict }) => strict) ? onDisk(sync) : undefined;
     if (!synced) return settle;
