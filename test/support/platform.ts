@@ -143,3 +143,9 @@ export async function eventually(holds: () => Promise<boolean> | boolean): Promi
     await quiet();
   }
 }
+
+/** Whether the platform sends a stream as a body: Firefox and WebKit take it for text. */
+export const sendsStreams = ((): boolean => {
+  const init = { method: 'POST', body: new ReadableStream(), duplex: 'half' } as RequestInit;
+  return !new Request('https://api.example/', init).headers.has('content-type');
+})();

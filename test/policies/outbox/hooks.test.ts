@@ -1,8 +1,9 @@
 /** Hooks that never settle, or that consume their arguments. */
 import { describe, expect, test } from 'vitest';
 import { status } from '../../../src/testing.ts';
-import { page, settle, URL_ } from '../../support/outbox-page.ts';
+import { page, settle } from '../../support/outbox-page.ts';
 import { give, sent } from '../../support/outbox-writes.ts';
+import { sendsStreams } from '../../support/platform.ts';
 
 test('a merge function that never settles does not delay its caller for ever', async () => {
   const here = page();
@@ -14,12 +15,6 @@ test('a merge function that never settles does not delay its caller for ever', a
   expect(here.clock.ticks()).toBe(30_000);
   expect(await here.outbox.counts()).toMatchObject({ waiting: 1 });
 });
-
-/** Firefox and WebKit take a stream for text. */
-const sendsStreams = ((): boolean => {
-  const init = { method: 'POST', body: new ReadableStream(), duplex: 'half' } as RequestInit;
-  return !new Request(URL_, init).headers.has('content-type');
-})();
 
 test.skipIf(!sendsStreams)(
   'a request of onConflict may have a body that never ends: its lane goes on',

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { CallOutbox } from '../../../src/policies/outbox/options.ts';
 import { ok, slow, status } from '../../../src/testing.ts';
 import { idOf, type Page, POST, page, reloaded, settle, URL_ } from '../../support/outbox-page.ts';
+import { sendsStreams } from '../../support/platform.ts';
 
 const post = async ({ fetch }: Page, body: string, outbox: CallOutbox = {}): Promise<Response> =>
   fetch(URL_, { method: 'POST', body, holdfast: { outbox } });
@@ -83,12 +84,6 @@ test('lanes are sent side by side, and no more of them at once than the option a
   expect(sent(here)).toHaveLength(6);
   expect(most).toBe(2);
 });
-
-/** Firefox and WebKit take a stream for text. */
-const sendsStreams = ((): boolean => {
-  const init = { method: 'POST', body: new ReadableStream(), duplex: 'half' } as RequestInit;
-  return !new Request(URL_, init).headers.has('content-type');
-})();
 
 test.skipIf(!sendsStreams)(
   'writes are stored in the order of their calls, however long their preparation takes',
