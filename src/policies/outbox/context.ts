@@ -1,5 +1,5 @@
 import type { Call, Handler, PipelineContext } from '../../core/contract.ts';
-import type { KeyedQueue, Semaphore } from '../../primitives/locks.ts';
+import type { KeyedQueue, QueuePosition, Semaphore } from '../../primitives/locks.ts';
 import type { LruMap } from '../../primitives/lru.ts';
 import type { OutboxEvents } from './events.ts';
 import type { OutboxSettings } from './options.ts';
@@ -7,6 +7,15 @@ import type { Queue } from './queue/queue.ts';
 import type { Respect } from './send/backoff.ts';
 import type { SendGate } from './send/gate.ts';
 import type { StoreHandle } from './store-handle.ts';
+
+/** A write that is not stored yet: its body is still read, for instance. */
+export interface ArrivingWrite {
+  readonly partition: string;
+  /** Its position in its lane. */
+  readonly turn: QueuePosition;
+  /** The application has removed all of this user: it must not be stored. */
+  isRemoved: boolean;
+}
 
 /** The components of an outbox that is attached to a pipeline. */
 export interface OutboxContext {
@@ -22,6 +31,8 @@ export interface OutboxContext {
   readonly slots: LruMap<Semaphore>;
   /** The attempts of this page that are under way, by the key of their entry. They never reject. */
   readonly attempts: Map<string, Promise<void>>;
+  /** The writes that are on their way into the store. */
+  readonly arriving: Set<ArrivingWrite>;
   /** The order of calls, by lane. */
   readonly turns: KeyedQueue;
   readonly scheduler: Scheduler;

@@ -48,6 +48,7 @@ export function createContext(
     gate,
     slots: new LruMap(() => new Semaphore(settings.concurrency)),
     attempts: new Map(),
+    arriving: new Set(),
     turns: new KeyedQueue(),
     notice: onSignIn(pipeline, wake),
     wake,

@@ -4,9 +4,8 @@ import { chance } from '../../http/idempotency.ts';
 import { follow } from '../../primitives/abort.ts';
 import { DeadlineError, withDeadline } from '../../primitives/clock.ts';
 import { isFailure } from '../../primitives/failure.ts';
-import type { QueuePosition } from '../../primitives/locks.ts';
 import { expected } from '../../primitives/validate.ts';
-import type { OutboxContext } from './context.ts';
+import type { ArrivingWrite, OutboxContext } from './context.ts';
 import { type CallOutboxSettings, HOOK_TIMEOUT, type Merge } from './options.ts';
 import type { OutboxEntry, ResultWithBody } from './queue/entry.ts';
 import {
@@ -106,11 +105,13 @@ async function accept(
   wanted: CallOutboxSettings,
   context: OutboxContext,
 ): Promise<Accepted> {
-  const { queue, settings, turns } = context;
+  const { queue, settings, turns, arriving } = context;
   const { id, lane = call.origin, coalesce } = wanted;
   const { partition, origin } = call;
   // A lane keeps the order of the calls, and some bodies take longer to read than others.
   const turn = turns.take(`${encodeURIComponent(partition)} ${lane}`);
+  const write = { partition, turn, isRemoved: false };
+  arriving.add(write);
   try {
     for (let tries = 0; tries < MERGES; tries++) {
       const unsent =
@@ -124,10 +125,11 @@ async function accept(
       // Of the write before the merge: the application may repeat it as it was.
       const body = merged ? await bodyOf(request, call, settings.maxEntryBytes) : content.body;
       const print = id === undefined ? {} : { fingerprint: await fingerprint(request, body ?? undefined) };
-      const accepted = await commit({ ...draft, ...print }, content, call, unsent, turn, context);
+      const accepted = await commit({ ...draft, ...print }, content, call, unsent, write, context);
       if (accepted) return accepted;
     }
   } finally {
+    arriving.delete(write);
     turn.end();
   }
   const error = `could not coalesce '${coalesce?.key}' after ${MERGES} attempts (concurrent writes)`;
@@ -140,11 +142,12 @@ async function commit(
   { body, omittedHeaders: names }: SerializedRequest,
   call: Call,
   unsent: UnsentEntry | undefined,
-  turn: QueuePosition,
+  write: ArrivingWrite,
   context: OutboxContext,
 ): Promise<Accepted | undefined> {
   const { queue, settings, scheduler } = context;
   const { signal, host } = call;
+  const { turn } = write;
   const insert = await prepareInsert(queue, settings, draft, body, chance(host.random), unsent);
   if (turn.before) await withDeadline(PREDECESSOR_TIMEOUT, call, turn.before).catch(() => {});
   signal.throwIfAborted();
@@ -152,6 +155,7 @@ async function commit(
   const inserting = insert(() => {
     // A rejected caller may repeat the write: it must not be committed later.
     signal.throwIfAborted();
+    if (write.isRemoved) throw new UndeliveredError('outbox-removed', draft.id ?? '', { code: 'removed' });
     isAsked = true;
   });
   turn.end();

@@ -151,6 +151,7 @@ export async function removeAll(
 
 /** Removes everything of a user: waiting entries, dead letters, results. @returns how many entries. */
 export async function clear(partition: string, context: OutboxContext): Promise<number> {
+  for (const write of context.arriving) if (write.partition === partition) write.isRemoved = true;
   const waiting = await removeAll(partition, 'waiting', context);
   const removed = waiting + (await removeAll(partition, 'dead-letter', context));
   await purgePartition(context.queue, partition, context.pipeline.host.clock.now());

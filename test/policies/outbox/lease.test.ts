@@ -107,13 +107,13 @@ test('a holder that lost its lease changes no waiting entry, but its delivery st
   const content = { request, size, origin, key: undefined, body: 'another', omittedHeaders: [] };
   const result = { result: { id: '1', finishedAt: 0, delivered: true }, body: undefined };
   expect(await update(queue, first, { attempts: 7 }, old)).toBe(false);
-  expect(await deadLetter(queue, first, {}, reason, result, old)).toBe(false);
+  expect(await deadLetter(queue, first, {}, reason, result, { lease: old })).toBe(false);
   expect(await replaceRequest(queue, first, content, host, {}, old)).toBe(false);
   expect((await queue.get(first.key))?.attempts).toBe(0);
   expect(await update(queue, first, { attempts: 1 }, fresh)).toBe(true);
-  expect(await acknowledge(queue, first, result, old)).toBe(true);
-  expect(await acknowledge(queue, first, result, fresh)).toBe(false);
-  expect(await deadLetter(queue, second, {}, reason, result, fresh)).toBe(true);
+  expect(await acknowledge(queue, first, result, { lease: old })).toBe(true);
+  expect(await acknowledge(queue, first, result, { lease: fresh })).toBe(false);
+  expect(await deadLetter(queue, second, {}, reason, result, { lease: fresh })).toBe(true);
 });
 
 describe('a store without locks', () => {

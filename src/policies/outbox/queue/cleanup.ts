@@ -1,4 +1,5 @@
 import type { Change, Item, RangeQuery } from '../../../core/store.ts';
+import { countSignOut } from './pauses.ts';
 import type { Queue } from './queue.ts';
 import {
   EMPTY_TOTALS,
@@ -7,6 +8,7 @@ import {
   type IdRecord,
   type ResultRecord,
   type Totals,
+  withoutResponse,
 } from './records.ts';
 import { deletions, idKeys } from './transitions.ts';
 
@@ -73,8 +75,10 @@ export async function purgePartition(queue: Queue, partition: string, now: numbe
   );
 }
 
-/** Deletes the responses of a partition; the ids and the outcomes of its writes stay. */
+/** Deletes the responses of a partition, also those on their way; the ids and the outcomes of its writes stay. */
 export async function clearResponses(queue: Queue, partition: string): Promise<void> {
+  const pauses = queue.keys.pauses(partition);
+  await changeBy(queue, [pauses], (get) => countSignOut(pauses, get));
   for await (const results of pages(queue, { collection: queue.keys.resultsOf(partition) }))
     await changeBy(
       queue,
@@ -82,9 +86,7 @@ export async function clearResponses(queue: Queue, partition: string): Promise<v
       (get) =>
         results.flatMap((item) => {
           const found = get<ResultRecord>(item.key);
-          if (!found) return [];
-          const { response: _, reason: __, encrypted: ___, ...value } = found;
-          return [{ put: { ...item, value }, body: null }];
+          return found ? [{ put: { ...item, value: withoutResponse(found) }, body: null }] : [];
         }),
     );
 }

@@ -3,10 +3,12 @@ import type { Queue } from './queue.ts';
 import type { EntryRecord, Get } from './records.ts';
 
 /** The lanes that the application has paused, and the dead letters that stop their lanes (`blockLaneOnFailure`). */
-interface PauseState {
+export interface PauseState {
   readonly all?: boolean;
   readonly lanes: readonly string[];
   readonly stopped: readonly (readonly [lane: string, key: string])[];
+  /** How often the user has signed out: a response of before is not stored. */
+  readonly signOuts?: number;
 }
 
 const NOT_PAUSED: PauseState = { lanes: [], stopped: [] };
@@ -38,6 +40,12 @@ export function setPaused(
     const changed = value.all !== (before.all ?? false) || lanes.length !== before.lanes.length;
     return { changes: changed ? [{ put: { key, value } }] : [], result: changed };
   });
+}
+
+/** The change of a sign-out. */
+export function countSignOut(key: string, get: Get): Change[] {
+  const before = get<PauseState>(key) ?? NOT_PAUSED;
+  return [{ put: { key, value: { ...before, signOuts: (before.signOuts ?? 0) + 1 } } }];
 }
 
 /** The change of the stopped lanes: a dead letter stops its lane, until it is sent again or removed. */

@@ -25,6 +25,14 @@ export const codeOnly = ({ code }: Reason): ReasonFields => ({
 export type ResultRecord = StoredResult &
   Pick<OutboxEntry, 'partition' | 'aliases'> & { readonly encrypted?: Bytes };
 
+/** A result that is kept for its id and its outcome. */
+export const withoutResponse = ({
+  response: _,
+  reason: __,
+  encrypted: ___,
+  ...rest
+}: ResultRecord): ResultRecord => rest;
+
 /** The context that the encryption of a record is bound to. */
 export type CipherSubject = Pick<OutboxEntry, 'cipherContext' | 'partition' | 'key'>;
 

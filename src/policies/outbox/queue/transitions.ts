@@ -3,7 +3,7 @@ import { type Change, isQuotaExceeded, type StoredBody } from '../../../core/sto
 import { newKey } from '../../../http/idempotency.ts';
 import type { OutboxEntry, Reason, ResultWithBody } from './entry.ts';
 import type { Lease } from './lease.ts';
-import { stopOrRelease } from './pauses.ts';
+import { type PauseState, stopOrRelease } from './pauses.ts';
 import type { Queue } from './queue.ts';
 import {
   codeOnly,
@@ -12,16 +12,24 @@ import {
   type Get,
   isSameRevision,
   type ReasonFields,
+  type ResultRecord,
   type Totals,
+  withoutResponse,
 } from './records.ts';
 import type { SerializedRequest } from './serialize.ts';
 
 /** Computes the next record of an entry; `undefined` deletes it. Pure. */
 type After = (found: EntryRecord) => EntryRecord | undefined;
 
-interface Details {
+/** The state that a sender began in. */
+export interface Sender {
   /** Nothing changes if the lane was lost. */
   readonly lease?: Lease | undefined;
+  /** Of the user: if there is one more by now, the response is not stored. */
+  readonly signOuts?: number | undefined;
+}
+
+interface Details extends Sender {
   /** It changes all the same. */
   readonly alsoIfLost?: boolean;
   readonly body?: StoredBody | null;
@@ -38,16 +46,17 @@ async function transition(
   queue: Queue,
   entry: OutboxEntry,
   after: After,
-  { lease, alsoIfLost = false, body, result: given }: Details = {},
+  { lease, signOuts, alsoIfLost = false, body, result: given }: Details = {},
 ): Promise<boolean> {
   const { key, partition, lane, coalesceKey } = entry;
   const { keys } = queue;
   const unsent = coalesceKey === undefined ? undefined : keys.unsent(partition, lane, coalesceKey);
   const pauses = entry.blockLaneOnFailure ? keys.pauses(partition) : undefined;
+  const ofUser = given && keys.pauses(partition);
   const stored = given && (await queue.encryption.encryptResult(entry, given));
   let mayDoWithout = false;
   const write = (withoutRoom: boolean): Promise<boolean> =>
-    queue.change([key, keys.totals, unsent, pauses, lease?.key], true, (get) => {
+    queue.change([key, keys.totals, unsent, pauses ?? ofUser, lease?.key], true, (get) => {
       const found = get<EntryRecord>(key);
       const isOurs = lease?.isValid(get) !== false || alsoIfLost;
       if (!isSameRevision(found, entry) || !isOurs) return { changes: [], result: false };
@@ -64,11 +73,19 @@ async function transition(
       changes.push(...adjustTotals(queue, get, found, next));
       if (pauses) changes.push(...stopOrRelease(pauses, get, found, isDead));
       if (stored) {
-        const value = { ...stored.result, ...(found.aliases && { aliases: found.aliases }) };
+        const isKept = (ofUser && get<PauseState>(ofUser)?.signOuts) === signOuts;
+        const result: ResultRecord = {
+          ...stored.result,
+          ...(found.aliases && { aliases: found.aliases }),
+        };
         // There is no earlier result: a replay deletes it.
         changes.push({
-          put: { key: keys.result(key), collection: keys.resultsOf(partition), value },
-          body: stored.body,
+          put: {
+            key: keys.result(key),
+            collection: keys.resultsOf(partition),
+            value: isKept ? result : withoutResponse(result),
+          },
+          body: isKept ? stored.body : undefined,
         });
       }
       return { changes, result: true };
@@ -90,8 +107,9 @@ export const acknowledge = (
   queue: Queue,
   entry: OutboxEntry,
   result: ResultWithBody,
-  lease?: Lease,
-): Promise<boolean> => transition(queue, entry, () => undefined, { result, lease, alsoIfLost: true });
+  { lease, signOuts }: Sender = {},
+): Promise<boolean> =>
+  transition(queue, entry, () => undefined, { result, lease, signOuts, alsoIfLost: true });
 
 /** Removes an entry in any state, with its ids and its result. */
 export const remove = (queue: Queue, entry: OutboxEntry): Promise<boolean> =>
@@ -108,12 +126,13 @@ export const deadLetter = (
   fields: Partial<EntryRecord>,
   reason: Reason,
   { result, body }: ResultWithBody,
-  lease?: Lease,
+  { lease, signOuts }: Sender = {},
 ): Promise<boolean> =>
   withReason(queue, entry, reason, (written, isFull) =>
     transition(queue, entry, (found) => ({ ...found, ...fields, ...written, state: 'dead-letter' }), {
       result: { result: isFull ? result : { ...result, reason: { code: reason.code } }, body },
       lease,
+      signOuts,
     }),
   );
 

@@ -11,10 +11,9 @@ import { ConfigurationError } from '../../../primitives/failure.ts';
 import type { OutboxContext } from '../context.ts';
 import { HOOK_TIMEOUT } from '../options.ts';
 import type { EntryWithBody, OutboxEntry, Reason, ResultWithBody } from '../queue/entry.ts';
-import type { Lease } from '../queue/lease.ts';
 import { type EntryRecord, isSameRevision } from '../queue/records.ts';
 import { deserializeRequest } from '../queue/serialize.ts';
-import { claim, update } from '../queue/transitions.ts';
+import { claim, type Sender, update } from '../queue/transitions.ts';
 import {
   classifyError,
   evaluateResponse,
@@ -40,11 +39,10 @@ const PROBLEM_BYTES = 8_000;
 /** The deepest problem to copy: a much deeper one overflows the stack. */
 const PROBLEM_LEVELS = 20;
 
-/** An entry that is being sent, and its lease. */
-export interface EntryToSend extends EntryWithBody {
+/** An entry that is being sent. */
+export interface EntryToSend extends EntryWithBody, Sender {
   /** When it was read, in ticks. */
   readonly readAt: number;
-  readonly lease: Lease | undefined;
   /** Whether it may be sent, as far as is known in this page. */
   readonly isAllowed: () => boolean;
 }

@@ -5,7 +5,7 @@ import type { OutboxContext } from '../context.ts';
 import { HOOK_TIMEOUT } from '../options.ts';
 import type { EntryWithBody, OutboxEntry, Reason, ResultWithBody } from '../queue/entry.ts';
 import type { Lease } from '../queue/lease.ts';
-import { isPaused, readPauses } from '../queue/pauses.ts';
+import { isPaused, type PauseState, readPauses } from '../queue/pauses.ts';
 import { serializeRequest } from '../queue/serialize.ts';
 import * as transitions from '../queue/transitions.ts';
 import { dueIn, type Respect, type Schedule, scheduleRetry } from './backoff.ts';
@@ -38,16 +38,16 @@ export async function drainLane(
   const { clock } = pipeline.host;
   const dueOf = ({ entry }: EntryWithBody, but: Respect): number => dueIn(entry, clock.now(), but);
   const isOpen = (): boolean => gate.isOpen(lane.partition) && !scheduler.isStopped() && !lease?.lost;
-  let isBlocked = false;
-  /** The version of the pauses when `isBlocked` was read. */
+  let pauses: PauseState | undefined;
+  /** The version of the pauses that were read. */
   let version = -1;
   while (isOpen()) {
-    if (version !== gate.version) {
+    if (!pauses || version !== gate.version) {
       version = gate.version;
-      isBlocked = isPaused(await readPauses(queue, lane.partition), lane.lane);
+      pauses = await readPauses(queue, lane.partition);
       continue;
     }
-    if (isBlocked) return undefined;
+    if (isPaused(pauses, lane.lane)) return undefined;
     lane.ended.clear();
     const readAt = clock.ticks();
     const first = await queue.head(lane.partition, lane.lane);
@@ -58,7 +58,7 @@ export async function drainLane(
     if (!reason && wait > 0) return wait;
     const isAllowed = (): boolean =>
       isOpen() && version === gate.version && !lane.ended.has(entry.key) && clock.now() < entry.expiresAt;
-    const sending = { ...first, readAt, lease, isAllowed };
+    const sending = { ...first, readAt, lease, signOuts: pauses.signOuts, isAllowed };
     const goesOn = reason
       ? await deadLetter(sending, {}, reason, undefined, context)
       : await slots.get(entry.origin).run(() => underWay(entry, context, send(sending, context)));
@@ -180,14 +180,14 @@ async function replace(
 
 /** First on the disk, then as events. @throws the store's error; the entry stays queued. */
 async function acknowledge(
-  { entry, lease }: EntryToSend,
+  { entry, ...sender }: EntryToSend,
   response: ResultWithBody,
   { queue, events, settings }: OutboxContext,
 ): Promise<void> {
   const stored = storable(response, settings.resultTtl);
   // If it was removed in between, that was emitted. A browser that deletes the database emits nothing: waiting callers get their
   // result.
-  if (!(await transitions.acknowledge(queue, entry, stored, lease)))
+  if (!(await transitions.acknowledge(queue, entry, stored, sender)))
     return events.recheck(entry.key, response);
   const status = response.result.response?.status ?? 0;
   events.emit(entry, { type: 'delivered', status });
@@ -201,7 +201,7 @@ async function acknowledge(
  * @returns true: the lane goes on with the entry that is first then.
  */
 async function deadLetter(
-  { entry, lease }: EntryToSend,
+  { entry, ...sender }: EntryToSend,
   schedule: Partial<Schedule>,
   reason: Reason,
   response: ResultWithBody | undefined,
@@ -211,7 +211,7 @@ async function deadLetter(
   const result = { result: { ...base, delivered: false, reason }, body: response?.body };
   const stored = storable(result, settings.resultTtl);
   const fields = { ...schedule, claimedAt: undefined };
-  if (!(await transitions.deadLetter(queue, entry, fields, reason, stored, lease))) {
+  if (!(await transitions.deadLetter(queue, entry, fields, reason, stored, sender))) {
     // Perhaps it is one already, and the store was late to say so: then it may stop its lane.
     gate.changed();
     return true;
