@@ -31,7 +31,7 @@ export async function buffered(
     length += value.byteLength;
     if (!goesOn(length))
       return createResponse(
-        continued(gathered(chunks, length), body),
+        continued(gathered(chunks, length), body, response),
         responseMetadata(response),
         response.headers,
       );
@@ -56,19 +56,19 @@ export const streamed = (bytes: Bytes): ReadableStream<Bytes> =>
   });
 
 /** The bytes that were read from a body, and then the rest. */
-function continued(begin: Bytes, body: WatchedBody): ReadableStream<Bytes> {
-  return new ReadableStream<Bytes>(
-    {
-      start: (controller) => controller.enqueue(begin),
-      async pull(controller) {
-        const { value } = await body.readWhole();
-        if (value) controller.enqueue(value);
-        else controller.close();
-      },
-      cancel: (reason) => body.cancel(reason),
+function continued(begin: Bytes, body: WatchedBody, response: Response): ReadableStream<Bytes> {
+  const source = {
+    // Kept as long as this stream: a body whose response is collected is cancelled, which looks like its end.
+    response,
+    start: (controller: ReadableStreamDefaultController<Bytes>) => controller.enqueue(begin),
+    async pull(controller: ReadableStreamDefaultController<Bytes>) {
+      const { value } = await body.readWhole();
+      if (value) controller.enqueue(value);
+      else controller.close();
     },
-    { highWaterMark: 0 },
-  );
+    cancel: (reason: unknown) => body.cancel(reason),
+  };
+  return new ReadableStream<Bytes>(source, { highWaterMark: 0 });
 }
 
 /** A body of at most `limit` bytes; `undefined` if there is none, or it is longer. The rest is not read. */
