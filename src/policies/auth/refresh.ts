@@ -106,9 +106,15 @@ export class RefreshCoordinator {
     return clock.ticks() - last >= Math.min(MAX_REFRESH_INTERVAL, MIN_REFRESH_INTERVAL * 2 ** state.useless);
   }
 
-  /** The refused credentials have been refreshed. @param isRepeated They were got by a refresh themselves. */
-  renewed(user: string, isRepeated: boolean, clock: Clock): void {
+  /**
+   * The refused credentials have been refreshed.
+   *
+   * @param isRepeated They were got by a refresh themselves.
+   * @param later The user's key from now on.
+   */
+  renewed(user: string, isRepeated: boolean, clock: Clock, later = user): void {
     const state = this.#users.get(user);
+    this.#users.set(later, state);
     state.renewedAt = clock.ticks();
     if (isRepeated) state.useless++;
   }

@@ -120,6 +120,13 @@ interface OwnSource {
   readonly stored?: StoredToken | undefined;
 }
 
+/** Whether the calls of a partition may be of several users, as on a server without a partition for each. */
+const isOfNoUser = (partition: string): boolean => partition === '' || partition === PUBLIC;
+
+/** The key of what is known of a user; where the partition names none, the user is the one with this secret. */
+const ownerOf = (partition: string, secret: string): string =>
+  isOfNoUser(partition) ? `${partition} ${secret}` : partition;
+
 /** Secrets of the application: the current one with each request, and after a 401 the next one, once for all calls. */
 function renewableSource(
   settings: AuthSettings,
@@ -127,7 +134,7 @@ function renewableSource(
 ): CredentialSource {
   const pipelines = new AttachedPipelines();
   const renewals = new RefreshCoordinator(settings);
-  /** The last secret that took the place of a refused one, by user. */
+  /** The last secret that took the place of a refused one, by owner. */
   const renewed = new LruMap<{ readonly instead?: string; readonly secret?: string }>(() => ({}));
   return {
     varies: true,
@@ -136,10 +143,11 @@ function renewableSource(
       const { partition, host, pipeline } = caller;
       const now = await current(caller);
       if (now !== refused) return now;
-      if (!renewals.refused(partition, refused, host.clock)) return undefined;
-      const isRenewed = renewed.get(partition).secret === refused;
+      const owner = ownerOf(partition, refused);
+      if (!renewals.refused(owner, refused, host.clock)) return undefined;
+      const isRenewed = renewed.get(owner).secret === refused;
       const found = (): string | undefined => {
-        const last = renewed.get(partition);
+        const last = renewed.get(owner);
         return last.instead === refused ? last.secret : undefined;
       };
       const turn = async () => {
@@ -149,18 +157,21 @@ function renewableSource(
         if (there !== refused) return { secret: there };
         const secret = await next(background, refused);
         if (secret === refused) return { secret: undefined };
-        renewals.renewed(partition, isRenewed, host.clock);
-        renewed.set(partition, { instead: refused, secret });
+        const renewal = { instead: refused, secret };
+        const later = ownerOf(partition, secret);
+        renewals.renewed(owner, isRenewed, host.clock, later);
+        renewed.set(owner, renewal);
+        renewed.set(later, renewal);
         return { secret };
       };
       const work = () =>
         lock === undefined
           ? turn()
           : withRefreshLock(`${lock} ${partition}`, settings.timeout, pipeline, turn);
-      return renewals.refresh(partition, caller, { found, work });
+      return renewals.refresh(owner, caller, { found, work });
     },
     accepted(given, partition) {
-      if (renewals.accepted(partition, given)) pipelines.notifyCredentials(partition);
+      if (renewals.accepted(ownerOf(partition, given), given)) pipelines.notifyCredentials(partition);
     },
     async signOut(partition) {
       renewals.reset(partition);
@@ -188,7 +199,7 @@ export function secretSource(secret: Secret, settings: AuthSettings, stored?: St
     const isNew = given !== undefined && given !== '';
     if (!isNew && stored) given = await stored.read(partition, pipeline);
     if (given === undefined || given === '')
-      throw new AuthError(partition === '' || partition === PUBLIC ? SIGNED_OUT : NO_TOKEN);
+      throw new AuthError(isOfNoUser(partition) ? SIGNED_OUT : NO_TOKEN);
     if (typeof given === 'string' && isSendable(given)) {
       if (isNew && signOuts === stored?.signOuts) stored?.keep(partition, given, pipeline);
       return given;
