@@ -184,11 +184,12 @@ export function createPipeline<Options extends object>(
     background: (of) => newCall({ ...of, options: settled(of.options, of.url ?? '') }),
   };
 
+  const transport = new Transport(options.fetch);
   const start = composed();
 
   function composed(): Start {
     try {
-      return compose(policies, new Transport(options.fetch), context, able);
+      return compose(policies, transport, context, able);
     } catch (error) {
       // Those that were made before it have timers and names.
       closing.close(new ClosedError());
@@ -205,6 +206,8 @@ export function createPipeline<Options extends object>(
 
   const fetch = (input: Request | string | URL, init?: HoldfastInit<Options>): Promise<Response> => {
     try {
+      const platforms = transport.again(init?.signal);
+      if (platforms) return platforms(input, init as RequestInit);
       if (closing.isClosed) throw new ClosedError();
       const own = init?.holdfast as CallOptions | undefined;
       if (own !== undefined) checkOptions(own, known);

@@ -42,6 +42,9 @@ export class Transport implements Inside {
   readonly #fetch: Fetch | undefined;
   /** In case a fetch of holdfast is put in its place, which would lead back here. */
   readonly #platforms = globalThis.fetch;
+  /** Of attempts that were given to what has replaced the platform's fetch since. */
+  readonly #passed = new WeakSet<AbortSignal>();
+  #isPassing = false;
 
   /** @param fetch One of the application's, which may have bugs. Default: the platform's, which is given the URL of a bare call. */
   constructor(fetch: Fetch | undefined) {
@@ -71,6 +74,14 @@ export class Transport implements Inside {
     if (sending.isSent) log(sending, undefined, nameOf(reason));
   }
 
+  /**
+   * The platform's fetch, for a call that is an attempt of this pipeline: instrumentation that wraps its fetch in the place of the
+   * platform's leads back to it.
+   */
+  again(signal: AbortSignal | null | undefined): typeof fetch | undefined {
+    return this.#isPassing || (signal && this.#passed.has(signal)) ? this.#platforms : undefined;
+  }
+
   /** @throws what forbids to send. */
   #fetched(sending: Sending): Promise<unknown> {
     const { call, outgoing, signal } = sending;
@@ -87,7 +98,13 @@ export class Transport implements Inside {
     if (!own) {
       // Looked up at each call, because tests and instrumentation replace it.
       const platforms = wrappedFetches.has(globalThis.fetch) ? this.#platforms : globalThis.fetch;
-      return platforms(changed ?? (outgoing.isMade ? outgoing.request : outgoing.url), init);
+      this.#isPassing = platforms !== this.#platforms;
+      if (this.#isPassing) this.#passed.add(signal);
+      try {
+        return platforms(changed ?? (outgoing.isMade ? outgoing.request : outgoing.url), init);
+      } finally {
+        this.#isPassing = false;
+      }
     }
     try {
       return Promise.resolve(own(changed ?? outgoing.request, init));

@@ -6,7 +6,7 @@ import { retry } from '../../src/policies/retry/retry.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
 import { ConfigurationError } from '../../src/primitives/failure.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
-import { hang, networkError, ok, stalledBody, status } from '../../src/testing.ts';
+import { hang, macrotask, networkError, ok, stalledBody, status } from '../../src/testing.ts';
 import { ORIGIN, scenario } from '../support/scenario.ts';
 
 const URL_ = `${ORIGIN}/orders`;
@@ -179,8 +179,43 @@ test('in the place of the platform’s fetch it does not call itself', async () 
   }
 });
 
+describe('instrumentation that wraps it in the place of the platform’s fetch', () => {
+  type Wrapper = (inner: typeof fetch, input: RequestInfo | URL, init?: RequestInit) => Promise<Response>;
+
+  test.each<[string, Wrapper]>([
+    ['calls it at once', (inner, input, init) => inner(input, init)],
+    ['makes a request of its own', (inner, input, init) => inner(new Request(input, init))],
+    [
+      'calls it later',
+      async (inner, input, init) => {
+        await macrotask();
+        return inner(input, init);
+      },
+    ],
+  ])('%s, and each request reaches the platform once', async (_, wrapped) => {
+    const native = globalThis.fetch;
+    let [reached, entered] = [0, 0];
+    const platform = async () => {
+      reached++;
+      return reached === 1 ? new Response(null, { status: 503 }) : ok('platform');
+    };
+    globalThis.fetch = platform;
+    try {
+      const inner = createFetch({ retry: { delay: () => 0 } }) as typeof fetch;
+      globalThis.fetch = (input, init) => {
+        entered++;
+        return entered > 9 ? Promise.reject(new Error('it calls itself')) : wrapped(inner, input, init);
+      };
+      const response = await globalThis.fetch(URL_);
+      expect([await response.text(), reached]).toEqual(['platform', 2]);
+    } finally {
+      globalThis.fetch = native;
+    }
+  });
+});
+
 describe('a status that was to be repeated', () => {
-  test('is the caller’s if the circuit opens before the next attempt', async () => {
+  test('is the caller’s if the circuit opens inner the next attempt', async () => {
     const { fetch, origin } = scenario([
       retry({ limit: 9, delay: () => 10, budget: false }),
       breaker({ failures: 5 }),
