@@ -130,6 +130,8 @@ export function failover(options: FailoverOptions): Policy {
           sticky =
             at === pipeline ? { at: -1, until: 0 } : { at, until: call.host.clock.ticks() + stickyFor };
         if (!down || pass.tried + 1 >= all.length || !(refused || pass.isRepeatable)) return;
+        // A policy further in has made a request of the stream, to add a header.
+        if (pass.kept === null && run.request.bodyUsed) return;
         return async () => {
           dropBody(run.response);
           const { id: callId, emit } = call;

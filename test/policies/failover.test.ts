@@ -1,11 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import type { Policy } from '../../src/core/contract.ts';
 import { CapacityError, CircuitOpenError } from '../../src/core/errors.ts';
+import { breaker } from '../../src/policies/breaker/breaker.ts';
 import { type FailoverOptions, failover } from '../../src/policies/failover.ts';
 import { retry } from '../../src/policies/retry/retry.ts';
+import { telemetry } from '../../src/policies/telemetry.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
 import { ConfigurationError } from '../../src/primitives/failure.ts';
 import { hang, networkError, ok, type Step, stalledBody, status } from '../../src/testing.ts';
+import { sendsStreams } from '../support/platform.ts';
 import { ORIGIN, type Scenario, scenario } from '../support/scenario.ts';
 
 const A = ORIGIN;
@@ -177,6 +180,18 @@ describe('no failover', () => {
     expect(originsOf(scene).filter((each) => each !== A)).toEqual([]);
     expect(scene.clock.pending).toBe(0);
   });
+
+  test.skipIf(!sendsStreams)(
+    'failover gives the rejection of a write whose stream another policy has taken over',
+    async () => {
+      const circuits = breaker();
+      circuits.isolate(A);
+      const scene = scenario([over(), telemetry({ origins: [A, B, C] }), circuits]);
+      const body = new Response('order').body;
+      const init = { method: 'POST', body, duplex: 'half' } as RequestInit;
+      expect(await outcome(scene.fetch(A + PATH, init))).toBeInstanceOf(CircuitOpenError);
+    },
+  );
 
   test('failover: false and a URL of another origin make no failover', async () => {
     const scene = scenario([over()]);
