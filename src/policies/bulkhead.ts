@@ -1,5 +1,5 @@
 import { ownBody } from '../core/body/watched-response.ts';
-import { named } from '../core/contract.ts';
+import { type Host, named } from '../core/contract.ts';
 import { CapacityError } from '../core/errors.ts';
 import { type Run, type Stage, stage } from '../core/stage.ts';
 import { isOriginFailure } from '../http/status.ts';
@@ -40,6 +40,8 @@ interface OriginState {
   inFlight: number;
   /** The highest priority first, the oldest first within one. */
   readonly waiters: Waiting[];
+  /** Where a call may be cut off without a word (Workers): those that have a slot. */
+  readonly passages: Set<Passage> | undefined;
 }
 
 interface Waiting {
@@ -53,8 +55,13 @@ interface Waiting {
 /** One call that holds a slot. */
 interface Passage {
   readonly state: OriginState;
+  /** In ticks. */
+  readonly since: number;
   hasLeft: boolean;
 }
+
+/** How long a call has its slot at the most where it may be cut off without a word, in ms. */
+const LONGEST_PASSAGE = 60_000;
 
 const PRIORITIES = ['high', 'normal', 'low'] as const;
 
@@ -73,7 +80,8 @@ const rankOf = /* @__PURE__ */ perCall(
  * The higher priority goes first, and the oldest within one. When the queue is full a call of higher priority takes
  * the place of the newest of the lowest. A call that is aborted leaves the queue at once.
  *
- * If I/O belongs to one request (Workers) no call waits: a call that finds no slot is rejected.
+ * If I/O belongs to one request (Workers) no call waits: a call that finds no slot is rejected. There, a call has its slot for
+ * a minute at the most, because it may have been cut off.
  *
  * @throws {CapacityError} code `bulkhead-full`, or `bulkhead-wait` after `maxWait`; nothing was sent.
  * @see Nygard, Release It!, 2nd ed., ch. 5.
@@ -150,22 +158,34 @@ export function bulkhead(options: BulkheadOptions = {}): Bulkhead {
   const release = (passage: Passage): void => {
     if (passage.hasLeft) return;
     passage.hasLeft = true;
+    passage.state.passages?.delete(passage);
     leave(passage.state);
+  };
+
+  /** The slots of an origin, without those of calls that were cut off. */
+  const slotsOf = (origin: string, { clock, canShareIO }: Host): OriginState => {
+    const known = origins.get(origin);
+    if (known && known.inFlight >= limit)
+      for (const each of known.passages ?? [])
+        if (clock.ticks() - each.since >= LONGEST_PASSAGE) release(each);
+    let state = origins.get(origin);
+    if (!state) {
+      state = { origin, inFlight: 0, waiters: [], passages: canShareIO ? undefined : new Set() };
+      origins.set(origin, state);
+    }
+    return state;
   };
 
   const policy = stage<Passage>({
     ownsBody: true,
     enter(run) {
-      const { origin } = run;
-      const rank = rankOf(run.call.options.bulkhead);
-      let state = origins.get(origin);
-      if (!state) {
-        state = { origin, inFlight: 0, waiters: [] };
-        origins.set(origin, state);
-      }
-      const passage = { state, hasLeft: false };
+      const { origin, call } = run;
+      const rank = rankOf(call.options.bulkhead);
+      const state = slotsOf(origin, call.host);
+      const passage = { state, since: call.host.clock.ticks(), hasLeft: false };
       if (state.inFlight >= limit) return enqueue(state, rank, run).then(() => passage);
       state.inFlight++;
+      state.passages?.add(passage);
       return passage;
     },
     leave({ response }, passage) {

@@ -26,8 +26,8 @@ export async function probeOrigin(
 ): Promise<void> {
   const { since } = circuit;
   while (circuit.since === since) {
-    // Calls of the application stay outside.
-    circuit.permitUntil = Infinity;
+    // Calls of the application stay outside, unless the request was cut off with its call (Workers).
+    circuit.permitUntil = host.clock.ticks() + 2 * timeout;
     circuit.probe = circuits.stamp();
     const stamp = circuit.probe;
     const own = createAborter();
