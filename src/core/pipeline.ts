@@ -215,13 +215,14 @@ export function createPipeline<Options extends object>(
       checkPlace(extra, known);
       if (signal?.aborted) throw signal.reason;
       const partition = users.current();
+      const merged = settled(own, outgoing.url);
       // Where I/O belongs to one request, so do signals.
       const end = signal || !host.canShareIO ? linked(signal, closing, host, outgoing) : undefined;
       const call = newCall({
         origin: originOf(outgoing.url),
         partition,
         userChanges: users.changes(),
-        options: settled(own, outgoing.url),
+        options: merged,
         init: extra,
         signal: end?.signal ?? closing.signal,
       });

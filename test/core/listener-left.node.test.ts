@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import type { Wrapper } from '../../src/core/contract.ts';
 import { pipeline } from '../../src/core/pipeline.ts';
 import { cachePolicy } from '../../src/policies/cache/cache.ts';
+import { retry } from '../../src/policies/retry/retry.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import { ok } from '../../src/testing.ts';
 
@@ -14,6 +15,18 @@ test('a call that fails for its partition leaves no listener on the caller’s s
   expect.soft(getEventListeners(signal, 'abort')).toHaveLength(0);
   await fetch.close();
   expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+});
+
+test('nor does one whose route has a matcher that throws', async () => {
+  const { signal } = new AbortController();
+  const match = (): boolean => {
+    throw new Error('no match');
+  };
+  const routes = [{ match, retry: 0 }];
+  const fetch = pipeline([retry()], { routes, fetch: async () => ok() });
+  await expect(fetch('https://a.example/x', { signal })).rejects.toThrow('no match');
+  expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+  await fetch.close();
 });
 
 test('nor does one whose outermost wrapper gives no promise; and it has ended', async () => {
