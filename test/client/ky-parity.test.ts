@@ -602,3 +602,16 @@ describe('with the options object of docs/ky.md', () => {
     expect(clock.ticks()).toBe(10_000);
   });
 });
+
+test('the signal of a request that a beforeRequest hook returns aborts the call, as in ky', async () => {
+  const controller = new AbortController();
+  const beforeRequest = [
+    ({ request }: { request: Request }) => new Request(request, { signal: controller.signal }),
+  ];
+  const { api, origin } = clientScene({ retry: 0, timeout: false, hooks: { beforeRequest } });
+  origin.otherwise(() => {
+    controller.abort(new Error('the page is left'));
+    return never();
+  });
+  await expect(api.get('x')).rejects.toThrow('the page is left');
+});

@@ -63,8 +63,9 @@ export class KyCall {
     this.request = undefined;
     this.#before = this.retries;
     init.holdfast = this.#policies(this.#passages++ > 0);
-    // Nothing aborts the one that ky made.
-    if (!this.#hasSignal && !this.settings.hasSignal) init.signal = null;
+    const { hasSignal, hooks } = this.settings;
+    // Nothing aborts the one that ky made; a hook may return another.
+    if (!this.#hasSignal && !hasSignal && !hooks.beforeRequest?.length) init.signal = null;
     return this.shared.pipeline(asRequest(request), init as HoldfastInit<FetchOptions>).then(
       (response) => {
         this.#ended(outcomeOf(response));
