@@ -12,7 +12,7 @@ export function settledOptions(
   for (const route of of) result = { ...result, ...route };
   if (own) {
     const changed: Record<string, unknown> = { ...result };
-    for (const name in own) changed[name] = nearer(own[name], result[name]);
+    for (const name in own) changed[name] = nearer(own[name], result[name], SHORT[name]);
     result = changed;
   }
   if (result !== overall)
@@ -20,11 +20,17 @@ export function settledOptions(
   return result;
 }
 
+/** The option that a number or a text in place of options is. */
+const SHORT: Readonly<Record<string, string>> = { retry: 'limit', timeout: 'attempt' };
+
 /** What is said nearer to the call, on top of what was said further away. */
-function nearer(own: unknown, above: unknown): unknown {
+function nearer(own: unknown, above: unknown, short: string | undefined): unknown {
   // `true` says that it is wanted, not how.
   if (own === undefined || (own === true && isObject(above))) return above;
-  return isObject(own) && isObject(above) ? { ...above, ...said(own) } : own;
+  if (!isObject(own)) return own;
+  const isShort = short && (typeof above === 'number' || typeof above === 'string');
+  const options = isShort ? { [short]: above } : above;
+  return isObject(options) ? { ...options, ...said(own) } : own;
 }
 
 /** Without what is `undefined`: it must not hide what is said further away. */

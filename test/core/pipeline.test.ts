@@ -118,6 +118,23 @@ describe('options', () => {
     expect(seen).toEqual([undefined, 'path', 'function', 'pattern', 'prefix', 'call']);
   });
 
+  test.each([
+    ['retry', 0, { jitter: 'none' }, { limit: 0, jitter: 'none' }],
+    ['timeout', '5m', { idle: '1m' }, { attempt: '5m', idle: '1m' }],
+  ])('%s: %j of a route, or of all, goes with what a call says', async (name, short, own, both) => {
+    const seen: unknown[] = [];
+    const spy = named(
+      name,
+      spying((call) => seen.push(call.options[name])),
+    );
+    const routes = [{ match: '/orders', [name]: short }];
+    const { fetch } = scenario([spy, tracing('other', [])], { routes });
+    await fetch(`${ORIGIN}/orders`, { holdfast: { [name]: own } });
+    fetch.configure({ [name]: short });
+    await fetch(ORIGIN, { holdfast: { [name]: own } });
+    expect(seen).toEqual([both, both]);
+  });
+
   test('undefined in a call does not hide what a route says', async () => {
     const seen: unknown[] = [];
     const spy = named('spy', (next) => (request, call) => {
