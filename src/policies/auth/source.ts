@@ -144,6 +144,8 @@ function renewableSource(
       const now = await current(caller);
       if (now !== refused) return now;
       const owner = ownerOf(partition, refused);
+      // The entries of a partition wait for any other secret.
+      renewals.refused(partition, refused, host.clock);
       if (!renewals.refused(owner, refused, host.clock)) return undefined;
       const isRenewed = renewed.get(owner).secret === refused;
       const found = (): string | undefined => {
@@ -171,7 +173,9 @@ function renewableSource(
       return renewals.refresh(owner, caller, { found, work });
     },
     accepted(given, partition) {
-      if (renewals.accepted(ownerOf(partition, given), given)) pipelines.notifyCredentials(partition);
+      const isOther = renewals.accepted(partition, given);
+      renewals.accepted(ownerOf(partition, given), given);
+      if (isOther) pipelines.notifyCredentials(partition);
     },
     async signOut(partition) {
       renewals.reset(partition);

@@ -183,11 +183,17 @@ test('new tokens do not end a pause by the application', async () => {
  * A page with a bearer token of the application's, which the origin refuses until it is `new`, and
  * a write that waits.
  */
-async function refused() {
+async function refused(partition?: 'public') {
   const mine: { token: string; user: string | undefined } = { token: 'old', user: 'ann' };
-  const policy = auth({ scheme: 'bearer', origins: [API], token: () => mine.token, user: () => mine.user });
+  const user = (): string | undefined => mine.user;
+  const policy = auth({
+    scheme: 'bearer',
+    origins: [API],
+    token: () => mine.token,
+    ...(!partition && { user }),
+  });
   const outbox = outboxPolicy({ store: durableStore(), pollInterval: '1h' }, memoryStore);
-  const scene = scenario([outbox, policy]);
+  const scene = scenario([outbox, policy], { partition });
   open.push(scene);
   scene.origin.otherwise(({ headers }) =>
     headers.get('authorization') === 'Bearer new' ? ok() : status(401),
@@ -198,8 +204,11 @@ async function refused() {
   return { ...scene, outbox, mine };
 }
 
-test('a paused queue goes on when the origin accepts another token of the application', async () => {
-  const { fetch, clock, outbox, mine } = await refused();
+test.each([
+  ['of a user', undefined],
+  ['of no user', 'public'],
+] as const)('a paused queue %s goes on when the origin accepts another token', async (_, partition) => {
+  const { fetch, clock, outbox, mine } = await refused(partition);
   await (await fetch(API)).text();
   expect(await outbox.counts()).toMatchObject({ waiting: 1, paused: 'credentials' });
   mine.token = 'new';
