@@ -104,26 +104,31 @@ async function launchWebkit(): Promise<Browser> {
           return running.evaluate(body, ...args);
         });
       return tabOver(async (_, name, args) => {
-        const call = String(await evaluate(START, name, args));
-        for (;;) {
-          const ended = (await evaluate(ENDED, call)) as { result?: unknown; error?: string } | null;
-          if (ended?.error) throw new Error(ended.error);
-          if (ended) return ended.result;
+        let state = (await evaluate(START, name, args)) as State;
+        while ('call' in state) {
           await sleep(20);
+          state = (await evaluate(STATE, state.call)) as State;
         }
+        if ('error' in state) throw new Error(state.error);
+        return state.result;
       });
     },
     close: running.close,
   };
 }
 
-const START = `
-  const id = crypto.randomUUID();
-  globalThis.ended ??= {};
-  (async () => page[arguments[0]](...JSON.parse(arguments[1])))().then(
-    (result) => { ended[id] = { result }; },
-    (error) => { ended[id] = { error: String(error) }; },
-  );
-  return id;`;
+type State = { call: string } | { error: string } | { result?: unknown };
 
-const ENDED = 'return ended[arguments[0]] ?? null';
+// What is no promise is returned at once: the function may leave the page, and its result goes with the page.
+const START = `
+  const call = crypto.randomUUID();
+  const result = page[arguments[0]](...JSON.parse(arguments[1]));
+  if (!(result instanceof Promise)) return { result };
+  globalThis.ended ??= {};
+  result.then(
+    (result) => { ended[call] = { result }; },
+    (error) => { ended[call] = { error: String(error) }; },
+  );
+  return { call };`;
+
+const STATE = 'return ended[arguments[0]] ?? { call: arguments[0] }';

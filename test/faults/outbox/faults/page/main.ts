@@ -16,11 +16,11 @@ const page = {
     writer = new Writer(settings);
   },
   close: (): Promise<void> => writer.close(),
-  /** Later, so that the call of the test gets its response first. */
+  /** Later, so that the call of the test gets its result first. */
   leave: (): void => void setTimeout(() => location.replace('about:blank')),
 
   /** Goes elsewhere while the database is read, and could be shown again. */
-  async readAndGo(url: string): Promise<void> {
+  readAndGo(url: string): void {
     const readOn = async (): Promise<void> => {
       for (;;) await writer.box.counts();
     };
