@@ -18,9 +18,9 @@ export interface Circuit {
   calls: number;
   /** Failed attempts in a row. Attempts in flight together count once. 0: the origin responds. */
   rounds: number;
-  /** The stamp of the last failure that `calls` has counted. */
+  /** A stamp from when `calls` last counted: a call admitted before it was in flight together with it. */
   callFailedAt: number;
-  /** The stamp of the last failure that `rounds` has counted. */
+  /** The same of `rounds`. */
   failedAt: number;
   /** When the first of these failures happened. */
   failingSince: number;

@@ -1,6 +1,6 @@
 import type { Clock } from '../../core/contract.ts';
 import { type Circuit, type CircuitState, retryIn } from './circuit.ts';
-import { Circuits } from './circuit-registry.ts';
+import { Circuits } from './circuits.ts';
 import type { PlainSettings } from './plain-options.ts';
 
 export interface CircuitInfo {
