@@ -1,6 +1,6 @@
 import type { ResponseMetadata } from '../../../core/body/response.ts';
 import { PUBLIC } from '../../../core/contract.ts';
-import type { Item, StoredBody } from '../../../core/store.ts';
+import type { StoredBody } from '../../../core/store.ts';
 import { type Freshness, type Times, termsOf } from '../../../http/freshness.ts';
 import { isRedirectStatus } from '../../../http/status.ts';
 import { hasVariants, matchesVary, type Varying } from '../../../http/vary.ts';
@@ -51,20 +51,6 @@ export const isImmutable = ({ freshness, response: stored }: CachedResponse): bo
   freshness.immutable && stored.url.startsWith('https:');
 
 export const SCHEMA = 1;
-
-/** Items of one group were last used in the same second: the oldest are found without reading all. */
-export const USED_GROUP = 'responses used ';
-
-const groupOf = (usedAt: number): string =>
-  `${USED_GROUP}${Math.max(0, Math.floor(usedAt / 1_000))
-    .toString(36)
-    .padStart(7, '0')}`;
-
-export const itemOf = (key: string, row: CacheRecord): Item<CacheRecord> => ({
-  key,
-  group: groupOf(row.usedAt),
-  value: row,
-});
 
 export function toCachedResponse(
   key: string,

@@ -7,7 +7,7 @@ import {
   isQuotaExceeded,
   type Store,
 } from '../../../core/store.ts';
-import { type CacheRecord, isCacheRecord, isEncrypted, KEY_PREFIX, USED_GROUP } from './entry.ts';
+import { type CacheRecord, isCacheRecord, isEncrypted, KEY_PREFIX } from './entry.ts';
 
 /** How many responses are cached, and the bytes of their bodies. */
 export interface Usage {
@@ -31,6 +31,20 @@ const RECOUNT_EVERY = 20;
 
 /** How often a recount starts again because of concurrent writes. */
 const RECOUNT_ATTEMPTS = 5;
+
+/** Items of one group were last used in the same second: the oldest are found without reading all. */
+const LAST_USE = 'responses used ';
+
+const lastUseGroup = (usedAt: number): string =>
+  `${LAST_USE}${Math.max(0, Math.floor(usedAt / 1_000))
+    .toString(36)
+    .padStart(7, '0')}`;
+
+export const itemOf = (key: string, row: CacheRecord): Item<CacheRecord> => ({
+  key,
+  group: lastUseGroup(row.usedAt),
+  value: row,
+});
 
 export interface QuotaOptions {
   readonly most: Usage;
@@ -167,7 +181,7 @@ export class Quota {
     const store = this.#store;
     const limit = Math.max(LEAST, wanted + 1);
     const queries = isAtomic(store)
-      ? (await store.groups(USED_GROUP, GROUPS)).map((group) => ({ group, limit }))
+      ? (await store.groups(LAST_USE, GROUPS)).map((group) => ({ group, limit }))
       : [{ prefix: KEY_PREFIX }];
     const found: Item<CacheRecord>[] = [];
     for (const query of queries) {

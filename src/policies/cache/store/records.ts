@@ -15,14 +15,13 @@ import {
   isCacheRecord,
   isEncrypted,
   isStoredResponse,
-  itemOf,
   KEY_PREFIX,
   keyPrefix,
   SCHEMA,
   type StoredResponse,
   toCachedResponse,
 } from './entry.ts';
-import { Quota, sum, type Usage } from './quota.ts';
+import { itemOf, Quota, sum, type Usage } from './quota.ts';
 
 /** How many records are deleted at a time. */
 const PAGE = 500;
