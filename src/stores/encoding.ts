@@ -199,12 +199,12 @@ const unstorable = (what: string): StorageError =>
   new StorageError(`${what} cannot be stored`, { transient: false });
 
 /** So many at a time: arguments of a call are limited, and a multiple of three needs no padding. */
-const PIECE = 0x6000;
+const BASE64_PIECE = 0x6000;
 
 export function base64Of(bytes: Uint8Array): string {
   let text = '';
-  for (let at = 0; at < bytes.length; at += PIECE)
-    text += btoa(String.fromCharCode(...bytes.subarray(at, at + PIECE)));
+  for (let at = 0; at < bytes.length; at += BASE64_PIECE)
+    text += btoa(String.fromCharCode(...bytes.subarray(at, at + BASE64_PIECE)));
   return text;
 }
 

@@ -35,7 +35,7 @@ export const momentOf = (clock: Clock) => ({ askedAt: clock.now(), since: clock.
 /**
  * Reads the response of a token endpoint.
  *
- * @param before The tokens that they take the place of.
+ * @param before The tokens that they take the place of; their refresh token stays if there is no new one (RFC 6749, 6).
  * @returns the reason if it is malformed, without any part of it.
  */
 export function tokensOf(

@@ -92,20 +92,20 @@ export async function clearResponses(queue: Queue, partition: string): Promise<v
 }
 
 /** Whether an id still belongs to the entry of this key: another tab may have deleted it, and a new write uses it. */
-const isOf = (get: Get, id: string, entry: string): boolean => get<IdRecord>(id)?.key === entry;
+const isOf = (get: Get, id: string, entryKey: string): boolean => get<IdRecord>(id)?.key === entryKey;
 
 /** Deletes results; the ids of a dead letter stay. */
 function deleteResults(queue: Queue, results: readonly Item[]): Promise<void> {
   const found = results.map(({ key, value }) => {
     const result = value as ResultRecord;
-    return { key, result, entry: entryKeyOfResult(key), ids: idKeys(queue, result) };
+    return { resultKey: key, result, entryKey: entryKeyOfResult(key), ids: idKeys(queue, result) };
   });
-  const keys = found.flatMap(({ key, entry, ids }) => [key, entry, ...ids]);
+  const keys = found.flatMap(({ resultKey, entryKey, ids }) => [resultKey, entryKey, ...ids]);
   return changeBy(queue, keys, (get) =>
     deletions(
-      found.flatMap(({ key, result, entry, ids }) => {
-        if (get<ResultRecord>(key)?.finishedAt !== result.finishedAt) return [];
-        return [key, ...(get(entry) ? [] : ids.filter((id) => isOf(get, id, entry)))];
+      found.flatMap(({ resultKey, result, entryKey, ids }) => {
+        if (get<ResultRecord>(resultKey)?.finishedAt !== result.finishedAt) return [];
+        return [resultKey, ...(get(entryKey) ? [] : ids.filter((id) => isOf(get, id, entryKey)))];
       }),
     ),
   );
