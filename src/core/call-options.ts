@@ -26,11 +26,11 @@ const SHORT: Readonly<Record<string, string>> = { retry: 'limit', timeout: 'atte
 /** What is said nearer to the call, on top of what was said further away. */
 function nearer(own: unknown, above: unknown, short: string | undefined): unknown {
   // `true` says that it is wanted, not how.
-  if (own === undefined || (own === true && isObject(above))) return above;
-  if (!isObject(own)) return own;
-  const isShort = short && (typeof above === 'number' || typeof above === 'string');
-  const options = isShort ? { [short]: above } : above;
-  return isObject(options) ? { ...options, ...said(own) } : own;
+  if (own === undefined || (own === true && above)) return above;
+  const [outer, inner] = [above, own].map((each) =>
+    short && (typeof each === 'number' || typeof each === 'string') ? { [short]: each } : each,
+  );
+  return isObject(outer) && isObject(inner) ? { ...outer, ...said(inner) } : own;
 }
 
 /** Without what is `undefined`: it must not hide what is said further away. */

@@ -121,7 +121,10 @@ describe('options', () => {
   test.each([
     ['retry', 0, { jitter: 'none' }, { limit: 0, jitter: 'none' }],
     ['timeout', '5m', { idle: '1m' }, { attempt: '5m', idle: '1m' }],
-  ])('%s: %j of a route, or of all, goes with what a call says', async (name, short, own, both) => {
+    ['retry', { methods: [] }, 1, { limit: 1, methods: [] }],
+    ['timeout', { total: '5s' }, '2s', { total: '5s', attempt: '2s' }],
+    ['retry', 5, true, 5],
+  ])('%s: %j of a route, or of all, goes with %j of a call', async (name, short, own, both) => {
     const seen: unknown[] = [];
     const spy = named(
       name,
