@@ -226,15 +226,23 @@ export function createPipeline<Options extends object>(
         init: extra,
         signal: end?.signal ?? closing.signal,
       });
-      return perform(start, outgoing, own ? { ...call, ...ownFacts(own) } : call, end);
+      return perform(
+        start,
+        outgoing,
+        own || merged.waitUntil ? { ...call, ...ownFacts(own, merged) } : call,
+        end,
+      );
     } catch (error) {
       return Promise.reject(error);
     }
   };
 
-  /** What a call says of itself, and no route or client may say. */
-  const ownFacts = (own: CallOptions & InternalOptions): Partial<Call> => {
-    const { [WANTS_BODY]: wantsBody, [TRANSPORT]: transport, [TO_WIRE]: toWire, waitUntil: taken } = own;
+  /** What a call says of itself; `waitUntil` a route may say, too. */
+  const ownFacts = (
+    own: (CallOptions & InternalOptions) | undefined = {},
+    { waitUntil: taken }: CallOptions,
+  ): Partial<Call> => {
+    const { [WANTS_BODY]: wantsBody, [TRANSPORT]: transport, [TO_WIRE]: toWire } = own;
     return {
       ...(wantsBody !== undefined && { wantsBody }),
       ...(transport && { transport }),

@@ -267,10 +267,14 @@ describe('a call', () => {
     });
     const taken: Promise<unknown>[] = [];
     const policy = spying((call) => call.waitUntil(work));
-    const { fetch } = scenario([policy], { waitUntil: (each) => void taken.push(each) });
+    const waitUntil = (each: Promise<unknown>) => void taken.push(each);
+    const ofRoute: Promise<unknown>[] = [];
+    const routes = [{ match: '/jobs', waitUntil: (each: Promise<unknown>) => void ofRoute.push(each) }];
+    const { fetch } = scenario([policy], { waitUntil, routes });
     await fetch(URL_);
-    await fetch(URL_, { holdfast: { waitUntil: (each: Promise<unknown>) => void taken.push(each) } });
-    expect(taken).toHaveLength(2);
+    await fetch(URL_, { holdfast: { waitUntil } });
+    await fetch(`${ORIGIN}/jobs`);
+    expect([taken.length, ofRoute.length]).toEqual([2, 1]);
     let closed = false;
     const closing = fetch.close().then(() => {
       closed = true;
