@@ -81,7 +81,7 @@ export function strategies(base: Strategies, options: StrategiesOptions = {}): P
       const { call } = run;
       const chosen = chosenBy(call.options.strategies);
       const strategy: Call['strategy'] = (outcome) => {
-        if (call.signal.aborted) return undefined;
+        if (call.signal.aborted && outcome === call.signal.reason) return undefined;
         const category = categorize?.(outcome) ?? categoryOf(outcome);
         if (category === undefined || FINAL.includes(category)) return undefined;
         return chosen[category];

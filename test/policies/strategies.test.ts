@@ -2,13 +2,15 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { standard } from '../../src/client/standard.ts';
 import { sourceOf } from '../../src/core/outcome.ts';
 import { cachePolicy } from '../../src/policies/cache/cache.ts';
+import { dedupe } from '../../src/policies/dedupe.ts';
 import { failover } from '../../src/policies/failover.ts';
 import { fallback } from '../../src/policies/fallback.ts';
 import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
+import { retry } from '../../src/policies/retry/retry.ts';
 import { type Strategies, strategies } from '../../src/policies/strategies.ts';
 import type { Category } from '../../src/primitives/failure.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
-import { hang, networkError, ok, status } from '../../src/testing.ts';
+import { hang, networkError, ok, slow, status } from '../../src/testing.ts';
 import { quiet } from '../support/platform.ts';
 import { ORIGIN, type Scenario, scenario } from '../support/scenario.ts';
 
@@ -44,6 +46,19 @@ describe('a strategy for a category', () => {
     scene.origin.replies(status(404), ok('found'));
     expect(await (await scene.fetch(URL_)).text()).toBe('found');
     expect(originsOf(scene)).toEqual([ORIGIN, ORIGIN]);
+  });
+
+  test('a strategy holds for a caller that goes on when another has left', async () => {
+    const { fetch, origin, clock } = scenario([strategies({ server: 'fail-fast' }), dedupe(), retry()]);
+    origin.otherwise(slow(clock, 100, () => status(500)));
+    const leaving = new AbortController();
+    const first = fetch(URL_, { signal: leaving.signal }).catch((error) => error);
+    const second = fetch(URL_);
+    await quiet();
+    leaving.abort();
+    expect((await second).status).toBe(500);
+    expect(origin.seen).toHaveLength(1);
+    expect((await first).name).toBe('AbortError');
   });
 
   test('strategy retry does not repeat a request that may not be repeated', async () => {
