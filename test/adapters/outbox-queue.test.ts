@@ -6,6 +6,8 @@ import {
   type QueuedWrite,
   type QueueMessage,
 } from '../../src/cloudflare.ts';
+import { fallback } from '../../src/policies/fallback.ts';
+import { strategies } from '../../src/policies/strategies.ts';
 import { isFailure } from '../../src/primitives/failure.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import {
@@ -172,6 +174,19 @@ describe('a message of the queue', () => {
       expect(await consumed(attempts)).toEqual(['acked']);
       const key = origin.seen[0]?.headers.get('idempotency-key');
       expect(letters).toMatchObject([{ id: 'a', body: 'one', key, write: { partition: 'ann' } }]);
+    },
+  );
+
+  test.each<[string, object]>([
+    ['skip', { strategies: strategies({ network: 'skip' }) }],
+    ['a fallback', { fallback: fallback({}, { methods: ['GET', 'POST'] }) }],
+  ])(
+    'a message whose write was not sent stays in the queue, though its fetch has %s',
+    async (_, pipeline) => {
+      const { write, consumed, origin } = world({ pipeline });
+      await write();
+      origin.otherwise(networkError());
+      expect(await consumed()).not.toEqual(['acked']);
     },
   );
 

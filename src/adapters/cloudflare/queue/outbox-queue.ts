@@ -25,7 +25,7 @@ export interface OutboxQueue {
   /**
    * Gives a write to the queue. When it resolves, the queue has it.
    *
-   * @param of.id Of your own, to find it again; the same one twice is two messages. Default: a new one.
+   * @param of.id Of your own, another for each write: its dead letter has it, too. Default: a new one.
    * @param of.partition The user of the write; passed to `deadLetters`. Default `''`.
    * @throws {StorageError} where the queue, or the store for bodies, did not take it.
    * @throws {CapacityError} code `too-large`.
@@ -105,7 +105,9 @@ export function outboxQueue(options: OutboxQueueOptions): OutboxQueue {
     if (!request) return { is: 'retry', reason: { code: 'body-lost' }, cost: 'none' };
     const asked = new URL(request.url).origin;
     const signed = (await authorize?.(request, message)) ?? request;
-    const response = await fetch(signed, { holdfast: { retry: false, outbox: false } });
+    // A response that is not the origin's does not deliver it.
+    const holdfast = { retry: false, outbox: false, strategies: false, fallback: false } as const;
+    const response = await fetch(signed, { holdfast });
     dropBody(response);
     return classifyResponse(response, asked, host.clock.now());
   };
