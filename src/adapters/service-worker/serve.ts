@@ -131,7 +131,7 @@ export function serviceWorker(options: ServiceWorkerOptions): void {
         },
       });
     } catch (error) {
-      if (isUnaccepted(error)) return globalThis.fetch(request);
+      if (wanted.outbox && isUnaccepted(error)) return globalThis.fetch(request);
       throw error;
     }
   }
