@@ -17,10 +17,10 @@ export interface TelemetryOptions {
   /** The header that the call's id goes in, by which both sides find it in their logs; `true`: `X-Request-Id`. Default false. */
   readonly requestId?: boolean | string;
   /**
-   * The `traceparent` of the request that is being served, or of the page: the trace goes on. A malformed one, or an error, begins
-   * a new one.
+   * The `traceparent` to send with a call: of the request that is being served, of the page, or of the call's own span. A malformed
+   * one, or an error, begins a new trace.
    */
-  readonly parent?: () => string | null | undefined;
+  readonly parent?: (callId: string) => string | null | undefined;
   /** Whether a trace that begins here is recorded. Default true. */
   readonly sampled?: boolean;
 }
@@ -31,8 +31,8 @@ const requestId: Rule<string | undefined> = (value, option) => {
 };
 
 /**
- * Sends the call's id and its trace to named origins. One trace for all attempts of a call, each of which is a span of
- * its own; a header that the application has set stays.
+ * Sends the call's id and its trace to named origins. One trace for all attempts of a call. Without a `parent` each is a span
+ * of its own, which nothing records; a header that the application has set stays.
  *
  * @see https://www.w3.org/TR/trace-context/
  *
@@ -54,10 +54,10 @@ export function telemetry(options: TelemetryOptions): Policy {
   // All calls that are derived from a call share its log of attempts.
   const traces = new WeakMap<Call['attempts'], TraceContext>();
 
-  const traceOf = ({ attempts, host }: Call): TraceContext => {
+  const traceOf = ({ id, attempts, host }: Call): TraceContext => {
     let trace = traces.get(attempts);
     if (!trace) {
-      trace = parentOf(settings.parent) ?? {
+      trace = parentOf(settings.parent, id) ?? {
         traceId: randomHex(32, host.random),
         parentId: '',
         sampled: settings.sampled,
@@ -74,18 +74,18 @@ export function telemetry(options: TelemetryOptions): Policy {
       if (settings.requestId && !request.headers.has(settings.requestId))
         run.request = withHeader(request, settings.requestId, call.id);
       if (settings.traceparent && !request.headers.has('traceparent')) {
-        const parentId = randomHex(16, call.host.random);
-        const trace = formatTraceparent({ ...traceOf(call), parentId });
-        run.request = withHeader(run.request, 'traceparent', trace);
+        const trace = traceOf(call);
+        const parentId = trace.parentId || randomHex(16, call.host.random);
+        run.request = withHeader(run.request, 'traceparent', formatTraceparent({ ...trace, parentId }));
       }
     },
   });
   return named('telemetry', policy, { switchOnly: true });
 }
 
-function parentOf(parent: TelemetryOptions['parent']): TraceContext | undefined {
+function parentOf(parent: TelemetryOptions['parent'], callId: string): TraceContext | undefined {
   try {
-    return parent && parseTraceparent(parent());
+    return parent && parseTraceparent(parent(callId));
   } catch {
     return undefined;
   }

@@ -3,9 +3,11 @@ import type { ReadableSpan } from '@opentelemetry/sdk-trace-base';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openTelemetry } from '../../src/adapters/opentelemetry/opentelemetry.ts';
 import { createFetch } from '../../src/client/fetch.ts';
+import { parseTraceparent } from '../../src/http/traceparent.ts';
 import { breaker } from '../../src/policies/breaker/breaker.ts';
 import { cachePolicy } from '../../src/policies/cache/cache.ts';
 import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
+import { telemetry } from '../../src/policies/telemetry.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import { networkError, ok, scriptedOrigin, status, testHost, virtualClock } from '../../src/testing.ts';
 import { durableStore } from '../support/durable.ts';
@@ -175,6 +177,23 @@ describe('metrics', () => {
     ).toEqual([['retry', 1]]);
     await fetch.close();
   });
+});
+
+test('an origin gets the span of the call as its parent', async () => {
+  const otel = openTelemetry();
+  const { fetch, origin } = client({
+    onEvent: otel.receive,
+    telemetry: telemetry({ origins: [ORIGIN], parent: otel.parent }),
+  });
+  origin.replies(networkError());
+  await (await fetch(`${ORIGIN}/a`)).text();
+  const call = finished().find(({ attributes }) => 'holdfast.attempts' in attributes) as ReadableSpan;
+  const { traceId, spanId } = call.spanContext();
+  expect(origin.seen.map(({ headers }) => parseTraceparent(headers.get('traceparent')))).toMatchObject([
+    { traceId, parentId: spanId },
+    { traceId, parentId: spanId },
+  ]);
+  await fetch.close();
 });
 
 test('openTelemetry is silent without an SDK', async () => {

@@ -1,4 +1,4 @@
-import { context, metrics, trace } from '@opentelemetry/api';
+import { context, metrics, propagation, trace } from '@opentelemetry/api';
 import {
   AggregationTemporality,
   InMemoryMetricExporter,
@@ -28,6 +28,15 @@ export function telemetrySdk(): TelemetrySdk {
   const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
   const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 2 ** 31 - 1 });
   metrics.setGlobalMeterProvider(new MeterProvider({ readers: [reader] }));
+  // As the SDK's, which its packages for one platform set up (https://www.w3.org/TR/trace-context/).
+  propagation.setGlobalPropagator({
+    inject(active, carrier, setter) {
+      const span = trace.getSpanContext(active);
+      if (span) setter.set(carrier, 'traceparent', `00-${span.traceId}-${span.spanId}-0${span.traceFlags}`);
+    },
+    extract: (active) => active,
+    fields: () => ['traceparent'],
+  });
   return {
     spans,
     metrics: exporter,
@@ -37,6 +46,7 @@ export function telemetrySdk(): TelemetrySdk {
       trace.disable();
       metrics.disable();
       context.disable();
+      propagation.disable();
     },
   };
 }

@@ -15,8 +15,8 @@ export interface OpenTelemetryOptions {
 export interface OpenTelemetry {
   /** For `onEvent`. */
   receive(event: HoldfastEvent): void;
-  /** The `traceparent` of the span that is active, for `telemetry({ origins, parent })`. */
-  parent(): string | undefined;
+  /** The `traceparent` of a call's span, or of the active one, for `telemetry({ origins, parent })`. */
+  parent(callId?: string): string | undefined;
 }
 
 /** Of the instrumentation, as backends show it. */
@@ -49,9 +49,10 @@ export function openTelemetry(options: OpenTelemetryOptions = {}): OpenTelemetry
       spans?.receive(event, clock.now());
       meters?.receive(event);
     },
-    parent() {
+    parent(callId = '') {
       const carrier: { traceparent?: string } = {};
-      propagation.inject(context.active(), carrier);
+      const span = spans?.of(callId);
+      propagation.inject(span ? trace.setSpan(context.active(), span) : context.active(), carrier);
       return carrier.traceparent;
     },
   };

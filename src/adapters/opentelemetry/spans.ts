@@ -53,6 +53,11 @@ export class Spans {
     this.#tracer = tracer;
   }
 
+  /** The span of a call that goes on. */
+  of(callId: string): Span | undefined {
+    return this.#calls.get(callId)?.span;
+  }
+
   receive(event: HoldfastEvent, now: number): void {
     switch (event.type) {
       case 'call-started':
@@ -134,7 +139,8 @@ export class Spans {
     { attempt, origin, at }: EventOf<'attempt-started'>,
     { span, method, url, attempts }: Under,
   ): void {
-    const resent = attempt > 1 ? { 'http.request.resend_count': attempt - 1 } : {};
+    // The attempt of a hedge is a half more than the one that it is sent beside.
+    const resent = attempt > 1 ? { 'http.request.resend_count': Math.ceil(attempt) - 1 } : {};
     const attributes = { ...methodOf(method || 'POST'), ...serverOf(origin), ...urlOf(url), ...resent };
     const inner = this.#tracer.startSpan(
       method || 'POST',
