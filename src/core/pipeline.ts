@@ -146,23 +146,28 @@ export function createPipeline<Options extends object>(
     return prefix;
   };
 
-  const newCall = (of: NewCall): Call => ({
-    // Chance is not to be had while a Worker starts, so the prefix is made with the first call.
-    id: `${idPrefix()}-${++calls}`,
-    origin: of.origin,
-    partition: of.partition ?? '',
-    isSignedOut: of.partition === undefined,
-    userChanges: of.userChanges,
-    attempt: 1,
-    signal: of.signal ?? (host.canShareIO ? closing.signal : createAborter().signal),
-    options: of.options ?? overall,
-    init: of.init ?? NOTHING,
-    host,
-    attempts: [],
-    // Without a listener, a call builds no event.
-    emit: events.hasListeners ? emit : undefined,
-    waitUntil: outliveByDefault,
-  });
+  const newCall = (of: NewCall): Call => {
+    const { options = overall } = of;
+    return {
+      // Chance is not to be had while a Worker starts, so the prefix is made with the first call.
+      id: `${idPrefix()}-${++calls}`,
+      origin: of.origin,
+      partition: of.partition ?? '',
+      isSignedOut: of.partition === undefined,
+      userChanges: of.userChanges,
+      attempt: 1,
+      signal: of.signal ?? (host.canShareIO ? closing.signal : createAborter().signal),
+      options,
+      init: of.init ?? NOTHING,
+      host,
+      attempts: [],
+      // Without a listener, a call builds no event.
+      emit: events.hasListeners ? emit : undefined,
+      waitUntil: options.waitUntil
+        ? trackBackground(options.waitUntil as typeof waitUntil)
+        : outliveByDefault,
+    };
+  };
 
   const context: PipelineContext = {
     name,
@@ -226,28 +231,19 @@ export function createPipeline<Options extends object>(
         init: extra,
         signal: end?.signal ?? closing.signal,
       });
-      return perform(
-        start,
-        outgoing,
-        own || merged.waitUntil ? { ...call, ...ownFacts(own, merged) } : call,
-        end,
-      );
+      return perform(start, outgoing, own ? { ...call, ...ownFacts(own) } : call, end);
     } catch (error) {
       return Promise.reject(error);
     }
   };
 
-  /** What a call says of itself; `waitUntil` a route may say, too. */
-  const ownFacts = (
-    own: (CallOptions & InternalOptions) | undefined = {},
-    { waitUntil: taken }: CallOptions,
-  ): Partial<Call> => {
+  /** What a call says of itself, and no route or client may say. */
+  const ownFacts = (own: CallOptions & InternalOptions): Partial<Call> => {
     const { [WANTS_BODY]: wantsBody, [TRANSPORT]: transport, [TO_WIRE]: toWire } = own;
     return {
       ...(wantsBody !== undefined && { wantsBody }),
       ...(transport && { transport }),
       ...(toWire && { toWire }),
-      ...(taken !== undefined && { waitUntil: trackBackground(taken as typeof waitUntil) }),
     };
   };
 
