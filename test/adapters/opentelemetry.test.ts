@@ -6,10 +6,11 @@ import { createFetch } from '../../src/client/fetch.ts';
 import { parseTraceparent } from '../../src/http/traceparent.ts';
 import { breaker } from '../../src/policies/breaker/breaker.ts';
 import { cachePolicy } from '../../src/policies/cache/cache.ts';
+import { hedge } from '../../src/policies/hedge.ts';
 import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
 import { telemetry } from '../../src/policies/telemetry.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
-import { networkError, ok, scriptedOrigin, status, testHost, virtualClock } from '../../src/testing.ts';
+import { hang, networkError, ok, scriptedOrigin, status, testHost, virtualClock } from '../../src/testing.ts';
 import { durableStore } from '../support/durable.ts';
 import { quiet } from '../support/platform.ts';
 import { type TelemetrySdk, telemetrySdk } from '../support/telemetry-sdk.ts';
@@ -177,6 +178,15 @@ describe('metrics', () => {
     ).toEqual([['retry', 1]]);
     await fetch.close();
   });
+});
+
+test('the attempt of a hedge counts as one that is sent again', async () => {
+  const { fetch, origin } = client({ hedge: hedge({ delay: 100 }) });
+  origin.replies(hang(), ok('second'));
+  await (await fetch(`${ORIGIN}/a`)).text();
+  const counts = finished().map(({ attributes }) => attributes['http.request.resend_count']);
+  expect(counts.filter((count) => count !== undefined)).toEqual([1]);
+  await fetch.close();
 });
 
 test('an origin gets the span of the call as its parent', async () => {

@@ -180,15 +180,12 @@ describe('a message of the queue', () => {
   test.each<[string, object]>([
     ['skip', { strategies: strategies({ network: 'skip' }) }],
     ['a fallback', { fallback: fallback({}, { methods: ['GET', 'POST'] }) }],
-  ])(
-    'a message whose write was not sent stays in the queue, though its fetch has %s',
-    async (_, pipeline) => {
-      const { write, consumed, origin } = world({ pipeline });
-      await write();
-      origin.otherwise(networkError());
-      expect(await consumed()).not.toEqual(['acked']);
-    },
-  );
+  ])('a message stays in the queue if its write was not sent, also if fetch has %s', async (_, pipeline) => {
+    const { write, consumed, origin } = world({ pipeline });
+    await write();
+    origin.otherwise(networkError());
+    expect(await consumed()).toEqual([expect.any(Number)]);
+  });
 
   test('a message stays in the queue if the dead letters cannot be reached', async () => {
     const { write, consumed, origin } = world({

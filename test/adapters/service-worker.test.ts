@@ -196,7 +196,7 @@ describe('a service worker', () => {
     expect(here.origin.seen).toHaveLength(0);
   });
 
-  test('a service worker rejects a read whose route has an impossible option', async () => {
+  test('a service worker rejects a read if its route has an impossible option', async () => {
     const here = worker({ routes: [{ match: '/orders', timeout: '5 seconds' as never }] });
     await expect(here.dispatch(requestOf(API))).rejects.toThrow(/timeout\.attempt: '5 seconds'/);
     expect(here.passed).toEqual([]);
