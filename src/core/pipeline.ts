@@ -149,7 +149,7 @@ export function createPipeline<Options extends object>(
   const newCall = (of: NewCall): Call => {
     const { options = overall } = of;
     return {
-      // Chance is not to be had while a Worker starts, so the prefix is made with the first call.
+      // A Worker has no random numbers while it starts: the prefix is made with the first call.
       id: `${idPrefix()}-${++calls}`,
       origin: of.origin,
       partition: of.partition ?? '',
