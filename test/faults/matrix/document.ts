@@ -24,7 +24,7 @@ After a change of that file: \`${COMMAND}\`.
 | Method | “POST, key” is a POST with an \`Idempotency-Key\` of the application's; the outbox gives a write its own if it has none |
 | Fault | whether the fault befalls the first request only, or every one |
 | Outcome | the status and where the response came from, or the error's \`name\` and \`code\`; “then”: what broke the body |
-| Requests | how many the server counted; after the plus those that came to another origin |
+| Requests | how many the server counted; after the plus those that came to another origin; a range where the time for the last one may have run out, or where the platform repeats |
 | Applied | how often a write took effect, at both origins together; one in the outbox after the server was well again; “kept” while it is not |
 | Time | “at once”: no wait but for the network; “under 1 s”: one time limit or a wait of the breaker; “some seconds”: what the server asked for or took; “never”: until the caller gave up |
 | Elsewhere | what is different in some runtimes, and why |
