@@ -25,7 +25,7 @@ const API = 'https://api.example.com/orders';
 
 const ends: (() => unknown)[] = [];
 afterEach(async () => {
-  for (const end of ends.splice(0)) await end();
+  for (const end of ends.splice(0).reverse()) await end();
 });
 
 /**

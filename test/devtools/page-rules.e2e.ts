@@ -160,7 +160,7 @@ describe.skipIf(!chromium && !process.env.CI)('a page in Chromium', () => {
     await page.getByRole('option').filter({ visible: true }).first().click();
     await page.getByRole('button', { name: 'Edit' }).click();
     const body = page.getByLabel('Body', { exact: true });
-    await expect.poll(() => body.inputValue(), { timeout: 10_000 }).toBe('{"item":"bad"}');
+    await expect.poll(() => body.inputValue(), { timeout: 60_000 }).toBe('{"item":"bad"}');
     await body.press('Escape');
     expect(await body.inputValue()).toBe('{"item":"bad"}');
     await page.getByRole('tab', { name: 'Outbox' }).press('Escape');

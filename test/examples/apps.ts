@@ -8,7 +8,7 @@ import { type DevServer, startDevServer } from './dev-server.ts';
 export { inChromium };
 
 /** For what takes as long as a backoff, or a second visit of Vite. */
-export const PATIENTLY = { timeout: 30_000, interval: 50 };
+export const PATIENTLY = { timeout: 60_000, interval: 50 };
 
 /** An app under Vite's development server, in a browser that is new for each test. */
 export interface App extends Omit<DevServer, 'close'> {

@@ -9,7 +9,7 @@ import { unstable_getMiniflareWorkerOptions as workerOptions } from 'wrangler';
 import { type Shop, startShop } from '../recipes/origin.ts';
 import { install, type Project } from './project.ts';
 
-const PATIENTLY = { timeout: 30_000, interval: 50 };
+const PATIENTLY = { timeout: 60_000, interval: 50 };
 
 let project: Project;
 let deployed: string;

@@ -14,7 +14,7 @@ afterEach(() => world.close());
 
 test.skipIf(!deno && !process.env.CI)(
   'two processes on one database have one sender, and when it is killed the other goes on when its lease has run out',
-  { timeout: 180_000 },
+  { timeout: 240_000 },
   async () => {
     const [first, second] = [await world.start(), await world.start()];
     // Slow enough for two senders to meet at the upstream, and for many orders to wait.

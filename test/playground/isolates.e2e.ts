@@ -131,7 +131,7 @@ test('Retry-After that one isolate was given holds for all', async () => {
   upstream.status = 429;
   upstream.retryAfter = 30;
   expect(await isolates.call(0)).toBe(429);
-  await expect.poll(() => isolates.call(1), { timeout: 20_000, interval: 300 }).toBe('rate-limit');
+  await expect.poll(() => isolates.call(1), { timeout: 60_000, interval: 300 }).toBe('rate-limit');
   expect(upstream.arrivals.length).toBeLessThan(4);
 });
 

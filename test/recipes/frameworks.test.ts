@@ -2,7 +2,7 @@ import type { Page } from 'playwright';
 import { describe, expect } from 'vitest';
 import { cached, inChromium, textOf, visits } from './browser.ts';
 
-const PATIENTLY = { timeout: 20_000, interval: 50 };
+const PATIENTLY = { timeout: 60_000, interval: 50 };
 const SERVER = 'The service has a problem of its own. Try again later.';
 
 const save = async (page: Page, item: string): Promise<void> => {

@@ -10,7 +10,7 @@ const visit = visits(
   new URL('page/service-worker.ts', import.meta.url),
   new URL('../../docs/recipes/service-worker.ts', import.meta.url),
 );
-const PATIENTLY = { timeout: 30_000, interval: 50 };
+const PATIENTLY = { timeout: 60_000, interval: 50 };
 
 /** A page of the app as it is from its second visit on. */
 async function helped(open: Visit['open']): Promise<Page> {

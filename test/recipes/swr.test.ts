@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import { cached, inChromium, textOf, visits } from './browser.ts';
 
 const visit = visits(new URL('page/swr.tsx', import.meta.url));
-const PATIENTLY = { timeout: 20_000, interval: 50 };
+const PATIENTLY = { timeout: 60_000, interval: 50 };
 
 const save = async (page: Page, item: string): Promise<void> => {
   await page.fill('#item', item);

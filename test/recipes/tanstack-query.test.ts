@@ -4,7 +4,7 @@ import { cached, inChromium, textOf, visits } from './browser.ts';
 import type { Shop } from './origin.ts';
 
 const visit = visits(new URL('page/tanstack-query.tsx', import.meta.url));
-const PATIENTLY = { timeout: 20_000, interval: 50 };
+const PATIENTLY = { timeout: 60_000, interval: 50 };
 
 const NOT_FOUND = 'This does not exist, or not any more.';
 const SERVER = 'The service has a problem of its own. Try again later.';

@@ -57,7 +57,7 @@ afterAll(async () => {
 
 test.skipIf(!chromium && !process.env.CI)(
   'a browser that is killed while it stores bodies leaves whole cached responses or none',
-  { timeout: 30_000 + KILLS * 6_000 },
+  { timeout: 240_000 + KILLS * 10_000 },
   async () => {
     const sum = { stored: 0, served: 0, torn: 0, without: 0 };
     let kept: ReadonlySet<string> = new Set();
