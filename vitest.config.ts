@@ -14,6 +14,7 @@ import {
   PORTABLE,
   RECIPES,
   TIMED,
+  TOGETHER,
   TOOLS,
   WORKERD_ONLY,
 } from './tools/runtimes/suites.ts';
@@ -42,21 +43,21 @@ const endToEnd = {
 export default defineConfig({
   test: {
     projects: [
-      {
+      ...apartAndTogether((name) => ({
         test: {
           ...portable,
-          name: 'node',
+          name: `node${name}`,
           include: [PORTABLE, `test/${NODE_ONLY}`],
           exclude: [PACKAGE, DENO_ONLY, WORKERD_ONLY],
           // For what can be held against memory only after a collection.
           execArgv: ['--expose-gc'],
           setupFiles: ['fake-indexeddb/auto', ...portable.setupFiles],
         },
-      },
-      inBrowser('chromium', chromium()),
-      inBrowser('firefox', firefox()),
-      inBrowser('webkit', webkit()),
-      {
+      })),
+      ...apartAndTogether((name) => inBrowser('chromium', name, chromium())),
+      ...apartAndTogether((name) => inBrowser('firefox', name, firefox())),
+      ...apartAndTogether((name) => inBrowser('webkit', name, webkit())),
+      ...apartAndTogether((name) => ({
         plugins: [
           cloudflareTest({
             main: './tools/runtimes/workerd/main.ts',
@@ -74,8 +75,8 @@ export default defineConfig({
             },
           }),
         ],
-        test: { ...portable, name: 'workerd', exclude: [NODE_ONLY, DENO_ONLY] },
-      },
+        test: { ...portable, name: `workerd${name}`, exclude: [NODE_ONLY, DENO_ONLY] },
+      })),
       { test: { ...portable, name: 'tools', include: [TOOLS] } },
       { test: { ...endToEnd, name: 'playground', include: [PLAYGROUND] } },
       { test: { ...endToEnd, name: 'devtools', include: [DEVTOOLS], exclude: [TIMED] } },
@@ -101,18 +102,30 @@ export default defineConfig({
   },
 });
 
+/** A runtime as two projects: its files with a page or process for each, and those that share one. */
+function apartAndTogether(
+  project: (name: string) => TestProjectInlineConfiguration,
+): TestProjectInlineConfiguration[] {
+  const [apart, together] = [project(''), project(' together')];
+  return [
+    { ...apart, test: { ...apart.test, exclude: [...(apart.test?.exclude ?? []), ...TOGETHER] } },
+    { ...together, test: { ...together.test, include: TOGETHER, isolate: false } },
+  ];
+}
+
 function inBrowser(
   browser: 'chromium' | 'firefox' | 'webkit',
+  name: string,
   provider: BrowserProviderOption,
 ): TestProjectInlineConfiguration {
   return {
     // Runs side by side must not build the same cache at the same time.
-    cacheDir: `node_modules/.vite/${browser}`,
+    cacheDir: `node_modules/.vite/${browser}${name}`,
     // A dependency that Vite comes across in the middle of a run makes it load the page again.
     optimizeDeps: { include: ['fast-check', 'idb-keyval', 'ky', 'unstorage', 'unstorage/drivers/memory'] },
     test: {
       ...portable,
-      name: browser,
+      name: `${browser}${name}`,
       exclude: [...portable.exclude, NOT_IN_BROWSERS],
       fileParallelism: false,
       browser: {
@@ -121,7 +134,7 @@ function inBrowser(
         ui: false,
         screenshotFailures: false,
         provider,
-        instances: [{ browser, name: browser }],
+        instances: [{ browser, name: `${browser}${name}` }],
       },
     },
   };

@@ -117,6 +117,7 @@ function vitest(project: string): Runtime {
       'node_modules/vitest/vitest.mjs',
       'run',
       `--project=${project}`,
+      `--project=${project} together`,
       '--reporter=default',
       '--reporter=json',
       `--outputFile.json=${report}`,
