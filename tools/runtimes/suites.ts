@@ -2,7 +2,7 @@
 export const PORTABLE =
   'test/{primitives,core,http,policies,stores,client,observability,adapters,contracts,devtools,faults}/**/*.test.ts';
 
-/** Of these, files that leave nothing behind (no store, no outbox, no tab) share a page or a process: to make one for each takes as long as their tests. */
+/** Of these, files that leave nothing behind (no lock, no client of the default name) share a page or a process: to make one for each takes as long as their tests. */
 export const TOGETHER = [
   'test/{primitives,core,http,observability,contracts,devtools}/**/*([!.]).test.ts',
   'test/policies/{,breaker/,retry/}*([!.]).test.ts',

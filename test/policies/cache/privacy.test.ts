@@ -130,7 +130,8 @@ describe('a sign-out', () => {
 
 describe('a change in one tab', () => {
   test.skipIf(noTabs)('is seen by the others, and emitted to those of the same user', async () => {
-    const [one, other] = tabs('ann', 'ann') as [Tab, Tab];
+    const user = crypto.randomUUID();
+    const [one, other] = tabs(user, user) as [Tab, Tab];
     const [stranger] = [cachePage({ store: one.store }, { partition: 'bob' })];
     await one.read();
     await eventually(() => other.emitted('cache-updated').length > 0);
