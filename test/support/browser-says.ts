@@ -1,9 +1,4 @@
-import { afterEach } from 'vitest';
-
-const undo: (() => void)[] = [];
-afterEach(() => {
-  for (const each of undo.splice(0).reverse()) each();
-});
+import { onTestFinished } from 'vitest';
 
 /** Until the test has ended: what the browser says of its page, also where there is none. */
 export function browserSays({ saveData, hidden }: { saveData?: boolean; hidden?: boolean }): {
@@ -14,7 +9,7 @@ export function browserSays({ saveData, hidden }: { saveData?: boolean; hidden?:
   const say = (of: object, name: string, get: () => unknown): void => {
     const before = Object.getOwnPropertyDescriptor(of, name);
     Object.defineProperty(of, name, { configurable: true, get });
-    undo.push(() => {
+    onTestFinished(() => {
       Reflect.deleteProperty(of, name);
       if (before) Object.defineProperty(of, name, before);
     });

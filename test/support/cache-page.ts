@@ -1,4 +1,4 @@
-import { afterEach } from 'vitest';
+import { onTestFinished } from 'vitest';
 import { type Source, sourceOf } from '../../src/core/outcome.ts';
 import type { HoldfastFetch, PipelineOptions } from '../../src/core/pipeline.ts';
 import { breaker } from '../../src/policies/breaker/breaker.ts';
@@ -11,12 +11,6 @@ import { quiet } from './platform.ts';
 import { ORIGIN, type Scenario, scenario } from './scenario.ts';
 
 export const URL_ = `${ORIGIN}/orders`;
-
-/** Closed after each test, so that no page of it receives the messages of the next one. */
-const open: HoldfastFetch[] = [];
-afterEach(async () => {
-  for (const fetch of open.splice(0)) await fetch.close();
-});
 
 export interface CachePage extends Scenario {
   readonly cache: StaleCache;
@@ -35,7 +29,8 @@ export function cachePage(
     partition: 'ann',
     ...pipeline,
   });
-  open.push(scene.fetch);
+  // So that it receives no messages of the next test.
+  onTestFinished(() => scene.fetch.close());
   return {
     ...scene,
     cache,

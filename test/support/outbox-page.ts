@@ -1,5 +1,4 @@
-import { afterEach } from 'vitest';
-import type { HoldfastFetch } from '../../src/core/pipeline.ts';
+import { onTestFinished } from 'vitest';
 import { breaker } from '../../src/policies/breaker/breaker.ts';
 import type { OutboxOptions } from '../../src/policies/outbox/options.ts';
 import { type Outbox, outboxPolicy } from '../../src/policies/outbox/outbox.ts';
@@ -13,11 +12,9 @@ import { ORIGIN, type Scenario, scenario } from './scenario.ts';
 export const URL_ = `${ORIGIN}/orders`;
 export const POST = { method: 'POST', body: 'order', holdfast: { outbox: true } };
 
-/** Closed after each test: one name has one outbox. */
-export const open: HoldfastFetch[] = [];
-afterEach(async () => {
-  for (const fetch of open.splice(0)) await fetch.close();
-});
+/** One name has one outbox: it is free again for the next test. */
+export const closeAfterTest = (fetch: { close(): Promise<void> }): void =>
+  onTestFinished(() => fetch.close());
 
 export interface Page extends Scenario {
   readonly outbox: Outbox;
@@ -36,7 +33,7 @@ export function page(
     partition: user,
     ...(before && { host: before.host, fetch: before.origin.fetch }),
   });
-  open.push(scene.fetch);
+  closeAfterTest(scene.fetch);
   const { origin, host, clock } = before ?? scene;
   return { ...scene, origin, host, clock, outbox, store };
 }

@@ -2,10 +2,10 @@
 export const PORTABLE =
   'test/{primitives,core,http,policies,stores,client,observability,adapters,contracts,devtools,faults}/**/*.test.ts';
 
-/** Of these, files that leave nothing behind (no lock, no client of the default name) share a page or a process: to make one for each takes as long as their tests. */
+/** Of these, the files that leave nothing behind share a page or a process: to make one for each takes as long as their tests. */
 export const TOGETHER = [
-  'test/{primitives,core,http,observability,contracts,devtools}/**/*([!.]).test.ts',
-  'test/policies/{,breaker/,retry/}*([!.]).test.ts',
+  'test/{primitives,core,http,client,observability,adapters,contracts,devtools}/**/*([!.]).test.ts',
+  'test/policies/{,auth/,breaker/,cache/,retry/}*([!.]).test.ts',
 ];
 
 /** The rest name Node in their own name: they measure memory, read source files, start processes. */

@@ -14,7 +14,7 @@ import { memoryStore } from '../../../src/stores/memory.ts';
 import { ok, status, testHost, virtualClock } from '../../../src/testing.ts';
 import { type Deferred, deferred } from '../../support/deferred.ts';
 import { durableStore } from '../../support/durable.ts';
-import { open, type Page, POST, page, settle, URL_ } from '../../support/outbox-page.ts';
+import { closeAfterTest, type Page, POST, page, settle, URL_ } from '../../support/outbox-page.ts';
 import { give, giveOffline, pageWith, sent, startSending } from '../../support/outbox-writes.ts';
 import { quiet } from '../../support/platform.ts';
 import { scenario } from '../../support/scenario.ts';
@@ -151,7 +151,7 @@ describe('a write that another policy delays', () => {
       return next(request, call);
     };
     const here = scenario([box, delaying], { partition: 'ann' });
-    open.push(here.fetch);
+    closeAfterTest(here.fetch);
     const turn = deferred<void>(here);
     wait.for = turn.work;
     await giveOffline(here, { body: 'a', id: 'a', lane: 'a', ...outbox });

@@ -10,7 +10,7 @@ import { macrotask } from '../../../src/testing/clock.ts';
 import { ok, testHost, type VirtualClock, virtualClock } from '../../../src/testing.ts';
 import { durableStore, type FaultyStore } from '../../support/durable.ts';
 import { guardedStore } from '../../support/guarded-store.ts';
-import { open, POST, page, reloaded, settle, URL_ } from '../../support/outbox-page.ts';
+import { closeAfterTest, POST, page, reloaded, settle, URL_ } from '../../support/outbox-page.ts';
 import { give, sent } from '../../support/outbox-writes.ts';
 import { quiet } from '../../support/platform.ts';
 
@@ -98,7 +98,7 @@ test('a pipeline whose construction throws leaves no name and no timer behind', 
   expect(() => make([broken])).toThrow('own');
   await settle();
   expect(host.clock.pending).toBe(0);
-  open.push(make([]));
+  closeAfterTest(make([]));
 });
 
 describe.skipIf(typeof indexedDB !== 'object')('close and IndexedDB connections', () => {
@@ -228,7 +228,7 @@ test('close releases a lane although the transport ignores the abort', async () 
       return ok();
     },
   });
-  open.push(fetch);
+  closeAfterTest(fetch);
   await Promise.all([second.flush(), host.clock.advance(60_000)]);
   expect(arrived).toEqual(['order']);
 });

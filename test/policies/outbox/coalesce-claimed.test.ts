@@ -9,7 +9,7 @@ import { attemptTimeout } from '../../../src/policies/timeout.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
 import { networkError, ok, status, testHost, virtualClock } from '../../../src/testing.ts';
 import { durableStore } from '../../support/durable.ts';
-import { open, POST, page, settle, URL_ } from '../../support/outbox-page.ts';
+import { closeAfterTest, POST, page, settle, URL_ } from '../../support/outbox-page.ts';
 import { give, sent } from '../../support/outbox-writes.ts';
 import { quiet } from '../../support/platform.ts';
 
@@ -45,7 +45,7 @@ describe('a write under a key whose response was lost', () => {
         return respond(request);
       },
     });
-    open.push(fetch);
+    closeAfterTest(fetch);
     const write = (body: string) =>
       fetch(URL_, { ...POST, body, holdfast: { outbox: { coalesce: { key: 'k', merge: both } } } });
     await write('add 1');
@@ -82,7 +82,7 @@ describe('a write under a key whose response was lost', () => {
         return arrived.length === 2 ? status(401) : ok();
       },
     });
-    open.push(fetch);
+    closeAfterTest(fetch);
     for (const body of ['1', '2']) {
       void fetch(URL_, { ...POST, body, holdfast: { outbox: { coalesce: { key: 'k', merge: both } } } });
       await settle();
@@ -118,7 +118,7 @@ describe('an at-most-once write', () => {
         return respond(new URL(request.url));
       },
     });
-    open.push(fetch);
+    closeAfterTest(fetch);
     return {
       host,
       outbox,

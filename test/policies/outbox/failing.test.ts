@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { CallOutbox, OutboxOptions } from '../../../src/policies/outbox/options.ts';
 import { brokenBody, hang, networkError, ok, status } from '../../../src/testing.ts';
-import { open, type Page, page, reloaded, settle, URL_ } from '../../support/outbox-page.ts';
+import { type Page, page, reloaded, settle, URL_ } from '../../support/outbox-page.ts';
 
 const post = ({ fetch }: Page, body: string, outbox: CallOutbox = {}, init: RequestInit = {}) =>
   fetch(URL_, { method: 'POST', body, ...init, holdfast: { outbox: { id: body, ...outbox } } });
@@ -339,5 +339,5 @@ test('a 2xx whose body breaks off is a delivery', async () => {
   here.origin.replies(brokenBody());
   await post(here, 'order');
   expect(await here.outbox.counts()).toMatchObject({ waiting: 0, deadLetters: 0 });
-  await open.pop()?.close();
+  await here.fetch.close();
 });

@@ -4,7 +4,7 @@ import { type Outbox, outboxPolicy } from '../../../src/policies/outbox/outbox.t
 import { memoryStore } from '../../../src/stores/memory.ts';
 import { networkError, ok, slow, status } from '../../../src/testing.ts';
 import { durableStore } from '../../support/durable.ts';
-import { idOf, open, POST, page, reloaded, settle, URL_ } from '../../support/outbox-page.ts';
+import { closeAfterTest, idOf, POST, page, reloaded, settle, URL_ } from '../../support/outbox-page.ts';
 import { scenario } from '../../support/scenario.ts';
 
 const HOUR = 3_600_000;
@@ -465,7 +465,7 @@ describe('an outbox in memory', () => {
   test('an outbox in memory sends by itself when the network is back', async () => {
     const outbox: Outbox = outboxPolicy({ store: memoryStore() }, memoryStore);
     const { fetch, origin, clock, host } = scenario([outbox], { partition: 'ann' });
-    open.push(fetch);
+    closeAfterTest(fetch);
     host.connectivity.set(false);
     await fetch(URL_, POST);
     host.connectivity.set(true);

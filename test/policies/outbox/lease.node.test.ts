@@ -7,7 +7,7 @@ import { memoryStore } from '../../../src/stores/memory.ts';
 import { ok, testHost, virtualClock } from '../../../src/testing.ts';
 import { inOtherRealm, otherBundle } from '../../support/bundles.ts';
 import { durableStore } from '../../support/durable.ts';
-import { open, type Page, page, settle, URL_ } from '../../support/outbox-page.ts';
+import { closeAfterTest, type Page, page, settle, URL_ } from '../../support/outbox-page.ts';
 
 const LANE = { key: 'lease default ann lane', collection: 'lease default ann' };
 const shared = () => ({ ...durableStore(), withinOrigin: false });
@@ -25,7 +25,7 @@ async function otherProcess(store: AtomicStore, { clock, origin }: Page, behind 
   const own = Object.assign(Object.create(clock), { now: () => clock.now() - behind }) as typeof clock;
   const host = { ...testHost({ seed: 9 }), clock: own };
   const process = inOtherRealm(() => pipeline([outbox], { partition: 'ann', host, fetch }));
-  open.push(process);
+  closeAfterTest(process);
   return { outbox, fetch: process };
 }
 

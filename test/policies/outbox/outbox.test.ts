@@ -6,7 +6,7 @@ import { outboxPolicy } from '../../../src/policies/outbox/outbox.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
 import { hang, networkError, ok, slow, status } from '../../../src/testing.ts';
 import { durableStore } from '../../support/durable.ts';
-import { idOf, open, POST, page, reloaded, settle, URL_ } from '../../support/outbox-page.ts';
+import { closeAfterTest, idOf, POST, page, reloaded, settle, URL_ } from '../../support/outbox-page.ts';
 import { ORIGIN, scenario } from '../../support/scenario.ts';
 
 describe('a queued write', () => {
@@ -144,7 +144,7 @@ describe('accepting a write', () => {
       });
       expect(origin.seen).toHaveLength(0);
       store.heal();
-      await open.pop()?.close();
+      await fetch.close();
     }
   });
 
@@ -491,7 +491,7 @@ describe('the outbox offline', () => {
     const outbox = outboxPolicy({ store }, memoryStore);
     const circuit = breaker({ failures: 1 });
     const scene = scenario([outbox, circuit], { partition: 'ann' });
-    open.push(scene.fetch);
+    closeAfterTest(scene.fetch);
     circuit.isolate(ORIGIN);
     await scene.fetch(URL_, POST);
     await scene.clock.advance(600_000);

@@ -7,7 +7,7 @@ import { rateLimit } from '../../../src/policies/rate-limit.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
 import { ok, scriptedOrigin, status, testHost, virtualClock } from '../../../src/testing.ts';
 import { durableStore } from '../../support/durable.ts';
-import { open, POST, URL_ } from '../../support/outbox-page.ts';
+import { closeAfterTest, POST, URL_ } from '../../support/outbox-page.ts';
 import { quiet } from '../../support/platform.ts';
 
 test.each([
@@ -30,7 +30,7 @@ test.each([
         if (events.length > 1_000) host.connectivity.set(false);
       },
     });
-    open.push(fetch);
+    closeAfterTest(fetch);
     origin.replies(status(429, { 'retry-after': `${seconds}` }), ok());
     await (await fetch(URL_)).text();
     await fetch(URL_, POST);

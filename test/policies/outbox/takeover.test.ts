@@ -11,7 +11,7 @@ import { withLocalLock } from '../../../src/primitives/locks.ts';
 import { networkError, ok } from '../../../src/testing.ts';
 import { deferred } from '../../support/deferred.ts';
 import { durableStore } from '../../support/durable.ts';
-import { idOf, open, POST, page, settle, URL_ } from '../../support/outbox-page.ts';
+import { closeAfterTest, idOf, POST, page, settle, URL_ } from '../../support/outbox-page.ts';
 
 const write = (body: string) => ({ ...POST, body });
 
@@ -161,7 +161,7 @@ describe.skipIf(!systemHost.canShareIO)('two outboxes of one name', () => {
   const client = (store: ReturnType<typeof durableStore>, partition: string, token?: string) => {
     const policies = token ? [auth({ scheme: 'bearer', origins, token })] : [];
     const fetch = pipeline([outboxPolicy({ store }, memoryStore), ...policies], { partition });
-    open.push(fetch);
+    closeAfterTest(fetch);
     return fetch;
   };
 

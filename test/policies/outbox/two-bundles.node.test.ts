@@ -4,7 +4,7 @@ import { pipeline } from '../../../src/core/pipeline.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
 import { otherBundle } from '../../support/bundles.ts';
 import { durableStore } from '../../support/durable.ts';
-import { open, POST, page, settle, URL_ } from '../../support/outbox-page.ts';
+import { closeAfterTest, POST, page, settle, URL_ } from '../../support/outbox-page.ts';
 
 /** The client of a second bundle, beside one over `here`. */
 async function secondBundle(here: ReturnType<typeof page>, store = here.store) {
@@ -15,7 +15,7 @@ async function secondBundle(here: ReturnType<typeof page>, store = here.store) {
       host: here.host,
       fetch: here.origin.fetch,
     });
-    open.push(fetch);
+    closeAfterTest(fetch);
     return fetch;
   };
 }

@@ -36,11 +36,16 @@ const DEFAULT_TIMEOUT = 30_000;
 
 let current: Suite = suite('', 'run');
 
+/** What the test that runs wants done at its end. Deno runs one at a time. */
+const finishing: Hook[] = [];
+
 export const beforeAll = (hook: Hook) => void current.hooks.beforeAll.push(hook);
 export const beforeEach = (hook: Hook) => void current.hooks.beforeEach.push(hook);
 // Vitest runs these last in, first out.
 export const afterEach = (hook: Hook) => void current.hooks.afterEach.unshift(hook);
 export const afterAll = (hook: Hook) => void current.hooks.afterAll.unshift(hook);
+
+export const onTestFinished = (hook: Hook) => void finishing.unshift(hook);
 
 export const describe = withVariants(defineSuite);
 export const test = withVariants(defineTest);
@@ -112,6 +117,7 @@ async function run(body: Task, suites: readonly Suite[], timeout: number): Promi
     checkCount();
   } finally {
     for (const around of innermostFirst) await runAll(around.hooks.afterEach);
+    await runAll(finishing.splice(0));
     for (const around of innermostFirst) if (--around.open === 0) await runAll(around.hooks.afterAll);
   }
 }

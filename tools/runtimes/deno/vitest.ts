@@ -3,4 +3,4 @@
  * `Deno.test` of its own, and `expect` the very one of Vitest. Bun has such a translation built in.
  */
 export { expect } from './expect.ts';
-export { afterAll, afterEach, beforeAll, beforeEach, describe, test } from './suite.ts';
+export { afterAll, afterEach, beforeAll, beforeEach, describe, onTestFinished, test } from './suite.ts';
