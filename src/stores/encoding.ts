@@ -12,7 +12,8 @@ export interface EncodedBody {
 }
 
 const utf8 = new TextEncoder();
-const text = new TextDecoder();
+/** A byte order mark is a part of the text: CSV files for Excel begin with one. */
+const text = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /** @returns `undefined` for a blob, which has to be read first. */
 export function encoded(body: StoredBody): EncodedBody | undefined {
