@@ -120,10 +120,12 @@ export function deviceKey(options: { readonly name?: string } = {}): () => Promi
         'decrypt',
       ]);
       // Another tab may have made one in between: then both use that one.
-      return await connection.transaction('readwrite', 'default', async (transaction) => {
+      // As durable as the records that need it.
+      return await connection.transaction('readwrite', 'strict', async (transaction) => {
         const other = await read(transaction);
         if (other) return other;
-        await promisifyRequest(transaction.objectStore(KEYS).put(made, name));
+        const put = promisifyRequest(transaction.objectStore(KEYS).put(made, name));
+        await Promise.all([put, promisifyRequest(transaction)]);
         return made;
       });
     } finally {

@@ -21,6 +21,24 @@ describe.skipIf(!hasIndexedDB)('a key of the device', () => {
     for (const each of sealed) expect(await codecs[0]?.decrypt(each, 'here')).toEqual(plain);
   });
 
+  test('is given out only when it is stored', async () => {
+    const name = newName();
+    const { put } = IDBObjectStore.prototype;
+    IDBObjectStore.prototype.put = function (this: IDBObjectStore, ...given) {
+      const request = put.apply(this, given);
+      // As a full disk at the commit.
+      request.addEventListener('success', () => this.transaction.abort());
+      return request;
+    };
+    try {
+      await expect(encryptWith(deviceKey({ name })).encrypt(plain, 'here')).rejects.toThrow();
+    } finally {
+      IDBObjectStore.prototype.put = put;
+    }
+    const sealed = await encryptWith(deviceKey({ name })).encrypt(plain, 'here');
+    expect(await encryptWith(deviceKey({ name })).decrypt(sealed, 'here')).toEqual(plain);
+  });
+
   test('cannot be read by scripts', async () => {
     const key = await deviceKey({ name: newName() })();
     expect(key.extractable).toBe(false);
