@@ -1,6 +1,7 @@
-import { createStore, del, get, set } from 'idb-keyval';
+import { promisifyRequest } from 'idb-keyval';
 import { openChannel } from '../primitives/broadcast.ts';
 import { Emitter } from '../primitives/emitter.ts';
+import { openDatabase } from './indexeddb/connection.ts';
 
 /**
  * A small value that pages and workers of an origin share, and that survives them: in IndexedDB, broadcast over a
@@ -10,7 +11,10 @@ import { Emitter } from '../primitives/emitter.ts';
  */
 export function sharedValue<T>(name: string, accept: (value: unknown) => value is T) {
   // Elsewhere than in browsers it lives as long as the process.
-  const store = typeof indexedDB === 'object' ? createStore(name, 'note') : undefined;
+  const connection =
+    typeof indexedDB === 'object'
+      ? openDatabase(name, 1, (database) => void database.createObjectStore(STORE))
+      : undefined;
   let value: T | undefined;
   let isReceived = false;
   const changes = new Emitter<T | undefined>();
@@ -26,7 +30,11 @@ export function sharedValue<T>(name: string, accept: (value: unknown) => value i
     ({ posted }) => receive(posted),
   );
   const read = async (): Promise<void> => {
-    const found = store && (await get(KEY, store).catch(() => undefined));
+    const found = await connection
+      ?.transaction('readonly', 'default', (transaction) =>
+        promisifyRequest<unknown>(transaction.objectStore(STORE).get(KEY)),
+      )
+      .catch(() => undefined);
     // A newer value may have come since this read began.
     if (!isReceived) receive(found);
   };
@@ -41,12 +49,21 @@ export function sharedValue<T>(name: string, accept: (value: unknown) => value i
     async set(next: T | undefined): Promise<void> {
       receive(next);
       channel.post(next);
-      if (store) await (next === undefined ? del(KEY, store) : set(KEY, next, store));
+      await connection?.transaction('readwrite', 'default', (transaction) => {
+        const store = transaction.objectStore(STORE);
+        if (next === undefined) store.delete(KEY);
+        else store.put(next, KEY);
+        return promisifyRequest(transaction);
+      });
     },
     /** Calls `listener` when the value has changed, here or in another tab. @returns ends the subscription. */
     subscribe: (listener: (value: T | undefined) => void) => changes.subscribe(listener),
-    close: channel.close,
+    close(): void {
+      channel.close();
+      void connection?.close();
+    },
   };
 }
 
+const STORE = 'note';
 const KEY = 'value';
