@@ -33,35 +33,41 @@ export interface HoldfastDevtools extends HTMLElement {
 export function devtools(client: Observed, parts: DevtoolsParts = {}): () => void {
   // On a server there is nothing to show it in.
   if (typeof document === 'undefined') return () => {};
-  const [element, isNew] = elementOf(document);
+  const element = elementOf(document);
   const detach = element.attach(client, parts);
   return () => {
     detach();
-    if (isNew && !element.hasAttribute('attached')) element.remove();
+    if (element.hasAttribute('added') && !element.hasAttribute('attached')) element.remove();
   };
 }
 
 /** The element of the page, or a new one. Another copy of the library may have defined it: then that one shows our client. */
-function elementOf(page: Document): [element: HoldfastDevtools, isNew: boolean] {
+function elementOf(page: Document): HoldfastDevtools {
   if (!customElements.get(TAG)) define(TAG);
   const there = page.querySelector(TAG);
   const element = there ?? page.createElement(TAG);
   if (!isOurs(element)) return foreign(page);
-  if (!there) (page.body ?? page.documentElement).append(element);
-  return [element, !there];
+  if (!there) add(element, page);
+  return element;
+}
+
+/** The attribute says that no page has written the element itself. */
+function add(element: HTMLElement, page: Document): void {
+  element.toggleAttribute('added', true);
+  (page.body ?? page.documentElement).append(element);
 }
 
 const isOurs = (element: Element): element is HoldfastDevtools =>
   typeof (element as Partial<HoldfastDevtools>).attach === 'function';
 
 /** The name is taken by something else: this element takes another one. */
-function foreign(page: Document): [element: HoldfastDevtools, isNew: boolean] {
+function foreign(page: Document): HoldfastDevtools {
   const tag = `${TAG}-2`;
   if (!customElements.get(tag)) define(tag);
   const there = page.querySelector(tag);
   const element = (there ?? page.createElement(tag)) as HoldfastDevtools;
-  if (!there) (page.body ?? page.documentElement).append(element);
-  return [element, !there];
+  if (!there) add(element, page);
+  return element;
 }
 
 /** Defined on use: a module that only defined it when it was imported would be a side effect, and fail on a server. */

@@ -16,13 +16,16 @@ export function holdOf(entry: OutboxEntry, source: ClientSource, now: number): W
     ahead:
       head && head.key !== entry.key && entry.state === 'waiting'
         ? {
-            name: `${head.request.method} ${new URL(shownUrl(head.request.url)).pathname} (${head.id})`,
+            name: `${head.request.method} ${pathOf(head.request.url)} (${head.id})`,
             why: holdOf(head, source, now).why,
           }
         : undefined,
     now,
   });
 }
+
+/** An entry that cannot be decrypted has no URL. */
+const pathOf = (url: string): string => (URL.canParse(url) ? new URL(shownUrl(url)).pathname : 'unreadable');
 
 /** What keeps all entries of a source. */
 export const holdOfAll = (source: ClientSource): Why | undefined => heldAll(outboxFacts(source));

@@ -209,6 +209,10 @@ describe('events that nothing is known of', () => {
 });
 
 describe('what is shown', () => {
+  test('a URL that is cut in the middle of a character is shown', () => {
+    expect(shownUrl(`https://a.example/x?q=${'a'.repeat(999)}😀`)).toContain('aaa');
+  });
+
   test('a URL keeps its query, but for secrets, users and fragments', () => {
     expect(shownUrl('https://me:pw@a.example/x?page=2&token=hunter2#part')).toBe(
       'https://a.example/x?page=2&token=…',

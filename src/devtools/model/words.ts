@@ -23,7 +23,7 @@ export function shownUrl(url: string): string {
   if (searchParams.size === 0) return path;
   const query = [...searchParams].map((pair) =>
     (redact(pair) as [string, string])
-      .map((part) => (part === '…' ? part : encodeURIComponent(part)))
+      .map((part) => (part === '…' ? part : encodeURIComponent(part.replace(/\p{Surrogate}/gu, ''))))
       .join('='),
   );
   return `${path}?${query.join('&')}`;

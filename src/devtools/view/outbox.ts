@@ -168,7 +168,13 @@ function entryDetails(sourceOf: () => ClientSource | undefined, closed: () => vo
   };
   const edit = button('Edit', () =>
     act('Edit', async (box, id) => {
-      body.value = (await (await box.request(id))?.text()) ?? '';
+      const before = new Uint8Array((await (await box.request(id))?.arrayBuffer()) ?? []);
+      // Another entry was selected while the store was read.
+      if (entry?.id !== id) return;
+      body.value = new TextDecoder('utf-8', { ignoreBOM: true }).decode(before);
+      const after = new TextEncoder().encode(body.value);
+      if (after.length !== before.length || after.some((byte, at) => byte !== before[at]))
+        throw new Error('a text field would change this body: use outbox.edit()');
       editor.hidden = false;
       send.hidden = false;
       body.focus();
