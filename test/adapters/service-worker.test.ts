@@ -448,23 +448,26 @@ describe.skipIf(!canShareState)('a shared session', () => {
     await expect(page.signIn('')).rejects.toThrow('partition');
   });
 
-  test.skipIf(typeof indexedDB !== 'object')('a session lets its database be deleted, and goes on', async () => {
-    const name = `session ${crypto.randomUUID()}`;
-    const page = sharedSession(name);
-    ends.push(page.close);
-    await page.signIn('ann');
-    await new Promise((resolve, reject) => {
-      const request = indexedDB.deleteDatabase(name);
-      request.onsuccess = resolve;
-      request.onerror = reject;
-    });
-    const later = sharedSession(name);
-    ends.push(later.close);
-    await later.ready;
-    expect(later.partition()).toBeUndefined();
-    await later.signIn('bob');
-    expect(later.partition()).toBe('bob');
-  });
+  test.skipIf(typeof indexedDB !== 'object')(
+    'a session lets its database be deleted, and goes on',
+    async () => {
+      const name = `session ${crypto.randomUUID()}`;
+      const page = sharedSession(name);
+      ends.push(page.close);
+      await page.signIn('ann');
+      await new Promise((resolve, reject) => {
+        const request = indexedDB.deleteDatabase(name);
+        request.onsuccess = resolve;
+        request.onerror = reject;
+      });
+      const later = sharedSession(name);
+      ends.push(later.close);
+      await later.ready;
+      expect(later.partition()).toBeUndefined();
+      await later.signIn('bob');
+      expect(later.partition()).toBe('bob');
+    },
+  );
 });
 
 // The options of a route are those of a call.

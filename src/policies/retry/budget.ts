@@ -3,7 +3,7 @@ export interface Budget {
   /** Retries since the last success, and when the last one was counted. */
   spent: number;
   spentAt: number;
-  /** The origin asked for no request before. */
+  /** The origin asked for no request before, and has not succeeded since. */
   notBefore: number;
   /** Responses so far, of any status: each is evidence that the origin lives. */
   responses: number;
@@ -67,6 +67,7 @@ export function responded(budget: Budget, began: number, succeeded: boolean): vo
   if (!succeeded) return;
   budget.succeededAt = began;
   budget.spent = 0;
+  budget.notBefore = 0;
 }
 
 /** Whether there is budget left for a call that begins now: twice as much if the origin succeeds, or nothing is known yet. */

@@ -265,13 +265,23 @@ describe('the wait before a retry', () => {
     expect((abandoned?.retryAt ?? 0) - clock.now()).toBeGreaterThanOrEqual(120_000);
   });
 
-  test('the wait is cut to maxRetryAfter, which holds for the retries of others', async () => {
-    const { fetch, origin, clock } = scenario([retry({ maxRetryAfter: '1s', jitter: 'none' })]);
-    origin.replies(status(503, { 'retry-after': '20' }), ok(), status(500), ok());
+  test('the wait is cut to maxRetryAfter; the retries of others are as late as the origin asks', async () => {
+    const { fetch, origin, clock } = scenario([retry({ maxRetryAfter: '1s', jitter: 'none', limit: 1 })]);
+    origin.replies(status(503, { 'retry-after': '20' }), status(500), status(500), ok());
     await fetch(URL_);
     expect(clock.slept).toEqual([1_000]);
     await fetch(URL_);
     expect(clock.slept[1]).toBe(19_000);
+  });
+
+  test('what an origin asks for ends with its next success', async () => {
+    const { fetch, origin, clock } = scenario([
+      retry({ maxRetryAfter: '1s', jitter: 'none', delay: () => 300 }),
+    ]);
+    origin.replies(status(503, { 'retry-after': '20' }), ok(), status(500), ok());
+    await fetch(URL_);
+    await fetch(URL_);
+    expect(clock.slept).toEqual([1_000, 300]);
   });
 
   test('a wait that does not fit into the total time ends the call at once', async () => {
