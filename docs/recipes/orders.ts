@@ -99,7 +99,7 @@ export function watchUnsent({ box }: Shop, show: (unsent: readonly Unsent[]) => 
   };
 }
 
-/** The id belongs to the order: a double click makes one entry. @throws {HTTPError} if the origin rejects the order. */
+/** A new order is one write, so its id is the write's: a double click makes one entry. A later change needs an id of its own. @throws {HTTPError} if the origin rejects the order. */
 export async function saveOrder({ api }: Shop, order: Order): Promise<'saved' | 'waits'> {
   const response = await api.put(`orders/${order.id}`, {
     json: { item: order.item },

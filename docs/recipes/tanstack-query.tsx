@@ -100,7 +100,8 @@ export function useUnsent() {
 export function useSaveOrder() {
   const { api } = useShop();
   return useMutation({
-    // The id belongs to the order: a double click, or an effect that StrictMode runs twice, makes one entry.
+    // A new order is one write: a double click, or an effect that StrictMode runs twice, makes one entry. A later change needs
+    // an id of its own.
     mutationFn: (order: Order) =>
       api
         .put<Order & { waits?: true }>(`orders/${order.id}`, {
