@@ -146,7 +146,7 @@ export interface Cipher {
    * @throws any other error if the bytes were changed, belong to another record, or were encrypted with another key.
    */
   decrypt(encrypted: Uint8Array<ArrayBuffer>, context: string): Promise<Uint8Array<ArrayBuffer>>;
-  /** A keyed hash, the same for the same text: for the keys of records. */
+  /** A hash, the same for the same text: for the keys of records. Without a key of its own it hides only what cannot be guessed. */
   hashKey(text: string): Promise<string>;
 }
 
