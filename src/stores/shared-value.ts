@@ -1,4 +1,6 @@
 import { promisifyRequest } from 'idb-keyval';
+import { respondWithin } from '../core/deadlines.ts';
+import { type Host, systemHost } from '../core/host.ts';
 import { openChannel } from '../primitives/broadcast.ts';
 import { Emitter } from '../primitives/emitter.ts';
 import { openDatabase } from './indexeddb/connection.ts';
@@ -9,7 +11,11 @@ import { openDatabase } from './indexeddb/connection.ts';
  *
  * @param accept Whether a value is one: another version of the page may have written it.
  */
-export function sharedValue<T>(name: string, accept: (value: unknown) => value is T) {
+export function sharedValue<T>(
+  name: string,
+  accept: (value: unknown) => value is T,
+  host: Host = systemHost,
+) {
   // Elsewhere than in browsers it lives as long as the process.
   const connection =
     typeof indexedDB === 'object'
@@ -29,32 +35,34 @@ export function sharedValue<T>(name: string, accept: (value: unknown) => value i
     (posted) => ({ posted }),
     ({ posted }) => receive(posted),
   );
-  const read = async (): Promise<void> => {
-    const found = await connection
-      ?.transaction('readonly', 'default', (transaction) =>
-        promisifyRequest<unknown>(transaction.objectStore(STORE).get(KEY)),
-      )
-      .catch(() => undefined);
-    // A newer value may have come since this read began.
-    if (!isReceived) receive(found);
-  };
+  const inTime = <T>(work: Promise<T>): Promise<T> =>
+    respondWithin(TIMEOUT, `the database '${name}'`, host, work);
+  const reading = connection
+    ?.transaction('readonly', 'default', (transaction) =>
+      promisifyRequest<unknown>(transaction.objectStore(STORE).get(KEY)),
+    )
+    .then((found) => {
+      // A newer value may have come since this read began.
+      if (!isReceived) receive(found);
+    });
   return {
     /** `undefined` before `ready`, and if none was set. */
     get value(): T | undefined {
       return value;
     },
     /** Settles when the value is known; also where it cannot be read. */
-    ready: read(),
-    /** Stores and broadcasts a value. @throws the database's error; open tabs get the value all the same. */
+    ready: Promise.resolve(reading && inTime(reading)).catch(() => {}),
+    /** Stores and broadcasts a value. @throws the database's error, or a `StorageError` if it is silent; open tabs get the value all the same. */
     async set(next: T | undefined): Promise<void> {
       receive(next);
       channel.post(next);
-      await connection?.transaction('readwrite', 'default', (transaction) => {
+      const writing = connection?.transaction('readwrite', 'default', (transaction) => {
         const store = transaction.objectStore(STORE);
         if (next === undefined) store.delete(KEY);
         else store.put(next, KEY);
         return promisifyRequest(transaction);
       });
+      if (writing) await inTime(writing);
     },
     /** Calls `listener` when the value has changed, here or in another tab. @returns ends the subscription. */
     subscribe: (listener: (value: T | undefined) => void) => changes.subscribe(listener),
@@ -64,6 +72,9 @@ export function sharedValue<T>(name: string, accept: (value: unknown) => value i
     },
   };
 }
+
+/** Some browsers never open a database, and no request of a service worker may wait for that. In ms. */
+const TIMEOUT = 2_000;
 
 const STORE = 'note';
 const KEY = 'value';
