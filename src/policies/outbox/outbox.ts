@@ -119,7 +119,7 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
     throw new ConfigurationError(
       'outbox',
       'this outbox',
-      'it has to be part of a pipeline before it is used',
+      'give it to createClient or createFetch before you use it',
     );
   };
 

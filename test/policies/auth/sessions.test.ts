@@ -163,7 +163,7 @@ describe('signing in and out', () => {
 
   test('a sign-in without a pipeline is an error', async () => {
     const lonely = auth({ scheme: 'oauth2', origins: [API], grant: async () => undefined });
-    await expect(lonely.signIn({ access_token: 'a' })).rejects.toThrow(/part of a pipeline/);
+    await expect(lonely.signIn({ access_token: 'a' })).rejects.toThrow(/give it to createClient/);
   });
 
   test('a subscriber receives sign-ins and sign-outs until it unsubscribes, though another one throws', async () => {

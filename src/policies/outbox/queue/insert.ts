@@ -183,7 +183,7 @@ async function checkSameWrite(
   const before = await encryption.decryptFingerprint(known);
   // A fingerprint that cannot be decrypted cannot be compared.
   if (before === undefined || before === fingerprint) return;
-  throw new HoldfastError(`outbox id '${id}' belongs to another write`, {
+  throw new HoldfastError(`outbox id '${id}' belongs to another write: give this one a new id`, {
     code: 'id-conflict',
     category: 'configuration',
     origin,
