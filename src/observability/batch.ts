@@ -169,6 +169,7 @@ async function* run<T, R>(
     change.ring();
   };
 
+  let isDone = false;
   try {
     if (!stopped) feed().catch(stop);
     for (;;) {
@@ -178,12 +179,15 @@ async function* run<T, R>(
         ready.delete(taken++);
         change.ring();
         yield outcome;
-      } else if (exhausted && taken === begun) return;
-      else await change.next();
+      } else if (exhausted && taken === begun) {
+        isDone = true;
+        return;
+      } else await change.next();
     }
   } finally {
     unfollow();
-    stop(new DOMException('the reader of this batch has stopped', 'AbortError'));
+    // The bodies of its responses may still be read when all is done.
+    if (!isDone) stop(new DOMException('the reader of this batch has stopped', 'AbortError'));
     for (const outcome of ready.values()) dropOutcome(outcome);
     // The source may hang: do not wait for it.
     if (!exhausted) Promise.resolve(source.return?.()).catch(() => {});

@@ -71,6 +71,13 @@ describe('batch outcomes', () => {
     expect(outcomes).toMatchObject([{ status: 'rejected', reason: { message: 'at once' } }]);
   });
 
+  test('batch that has ended aborts nothing: its responses can still be read', async () => {
+    const signals: AbortSignal[] = [];
+    const batched = batch([1, 2], (_, { signal }) => signals.push(signal));
+    expect(await batched.all()).toHaveLength(2);
+    expect(signals.map(({ aborted }) => aborted)).toEqual([false, false]);
+  });
+
   test('batch of no items has no outcomes', async () => {
     expect(await batch([], () => 1).all()).toEqual([]);
     expect(await batch(new Set<string>(), () => 1).all()).toEqual([]);
