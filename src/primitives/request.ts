@@ -40,6 +40,8 @@ export type Match = { test(url: string): boolean } | ((url: URL) => boolean) | s
 
 export function matches(match: Match, url: string): boolean {
   if (typeof match === 'function') return match(new URL(url));
+  // With the flag g or y, a RegExp goes on where it was.
+  if (match instanceof RegExp) match.lastIndex = 0;
   if (typeof match === 'object') return match.test(url);
   return (match.startsWith('/') ? new URL(url).pathname : url).startsWith(match);
 }

@@ -23,6 +23,13 @@ test('events say what the application calls a call, by itself or by its route', 
   ]);
 });
 
+test.each(['g', 'y'])('a route whose pattern has the flag %s matches each call', async (flag) => {
+  const match = new RegExp('https://api.example.com/orders', flag);
+  const { fetch, emitted } = scenario([], { routes: [{ match, operation: 'orders' }] });
+  for (let call = 0; call < 3; call++) await fetch(URL_);
+  expect(emitted('call-started').map(({ operation }) => operation)).toEqual(['orders', 'orders', 'orders']);
+});
+
 test('events say how much came, where the origin does', async () => {
   const { fetch, emitted, origin } = scenario([]);
   origin.replies(
