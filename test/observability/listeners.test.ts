@@ -208,6 +208,20 @@ describe('a log record', () => {
     });
   });
 
+  test('a log record of an attempt has the code of its failure', () => {
+    const event = {
+      type: 'attempt-ended',
+      callId: 'c1',
+      origin: ORIGIN,
+      attempt: 1,
+      startedAt: 0,
+      duration: 5,
+    } as const;
+    expect(recordOf({ ...event, error: 'timeout-attempt' }, 0)).toMatchObject({
+      error: { code: 'timeout-attempt' },
+    });
+  });
+
   const refused = new NetworkError('refused', {});
   const error = {
     name: 'TypeError',

@@ -37,6 +37,8 @@ function fieldOf(name: string, value: unknown, type: HoldfastEvent['type']): unk
   // The reason of an entry, or a constant; in other events a text is a thrown value, which may contain data.
   if (name === 'cause' && type === 'postponed' && isWhy(value)) return whyOf(value);
   if (name === 'cause' && type === 'cache-served' && value === 'silence') return value;
+  // Of an attempt there is the code alone.
+  if (name === 'error' && type === 'attempt-ended') return { code: redactText(String(value)) };
   if (name === 'error' || name === 'cause') return failureOf(value);
   if (name === 'url') return redactUrl(String(value));
   return redact(value);
