@@ -81,7 +81,7 @@ export function connectivity(options: ConnectivityOptions): ProbedConnectivity {
     const before = last;
     last = now();
     if (last === before) return;
-    if (onChange) notify(onChange, last);
+    if (onChange && !ended.signal.aborted) notify(onChange, last);
     if ((before === 'online') === (last === 'online')) return;
     changes.emit(last === 'online');
   };
@@ -129,8 +129,14 @@ export function connectivity(options: ConnectivityOptions): ProbedConnectivity {
     reset();
     watch();
     compare();
-    if (up) void probeNow();
+    if (up && !ended.signal.aborted) void probeNow();
+    leave();
   });
+
+  /** After `close()` only the platform counts, as long as anything waits for it. */
+  const leave = (): void => {
+    if (ended.signal.aborted && !changes.hasListeners) unsubscribe();
+  };
 
   return {
     get state() {
@@ -139,25 +145,25 @@ export function connectivity(options: ConnectivityOptions): ProbedConnectivity {
     get reachability() {
       return now();
     },
-    subscribe: (listener) => changes.subscribe(listener),
+    subscribe: (listener) => (ended.signal.aborted ? online : changes).subscribe(listener),
     async check() {
       if (online.state && !ended.signal.aborted) await probeNow();
       return now();
     },
     receive(event) {
       if (event.type !== 'attempt-ended' || ended.signal.aborted || !online.state) return;
-      const isSuspect = event.error === 'network' || event.error === 'timeout-attempt';
-      if (isSuspect && clock.ticks() - probedAt >= cacheFor) void probeNow();
+      const failed = event.error === 'network' || event.error === 'timeout-attempt';
+      // A response says that there may be a way out again, also while nothing is probed in a hidden page.
+      const isNews = found === 'online' ? failed : event.status !== undefined;
+      if (isNews && clock.ticks() - probedAt >= cacheFor) void probeNow();
     },
     close() {
-      const wasAway = now() !== 'online';
       ended.abort(undefined);
-      // From here on only the platform counts: a call that waits for the network must not wait for ever.
+      // A call that waits for the network must not wait for ever.
       reset();
       watch();
-      unsubscribe();
-      if (wasAway && online.state) changes.emit(true);
-      changes.close();
+      compare();
+      leave();
     },
   };
 }

@@ -166,6 +166,41 @@ describe('a platform with a network', () => {
     online.close();
   });
 
+  test('connectivity takes a response as a reason to probe, also in a hidden page', async () => {
+    const { turn } = browserSays({});
+    const { online, origin, clock } = world();
+    origin.replies(networkError());
+    await online.check();
+    turn(true);
+    await clock.advance(60_000);
+    expect(online.reachability).toBe('unreachable');
+    online.receive({ ...failed, status: 200 });
+    await clock.advance(1);
+    expect(online.reachability).toBe('online');
+    online.close();
+  });
+
+  test.each(['before', 'after'])(
+    'connectivity that is closed %s the network goes holds up no call',
+    async (when) => {
+      const { online, host, clock } = world();
+      const calls = scriptedOrigin(clock);
+      const api = createFetch({
+        host: { ...host, connectivity: online },
+        fetch: calls.fetch,
+        timeout: { total: '10m' },
+      });
+      calls.replies(networkError());
+      if (when === 'before') online.close();
+      host.connectivity.set(false);
+      clock.after(1_000, () => when === 'after' && online.close());
+      clock.after(5_000, () => host.connectivity.set(true));
+      expect((await api('https://api.example.com/')).status).toBe(200);
+      expect(clock.ticks()).toBeLessThan(6_000);
+      await api.close();
+    },
+  );
+
   test('connectivity takes a network that has just come back as online until the probe responds', async () => {
     const { online, host, origin, clock } = world();
     origin.replies(networkError());
