@@ -66,7 +66,11 @@ export class AttachedPipelines {
   get any(): PipelineContext {
     const [pipeline] = this.#pipelines;
     if (pipeline) return pipeline;
-    throw new ConfigurationError('auth', 'this auth', 'give it to createClient or createFetch before you use it');
+    throw new ConfigurationError(
+      'auth',
+      'this auth',
+      'give it to createClient or createFetch before you use it',
+    );
   }
 
   get isEmpty(): boolean {

@@ -114,7 +114,7 @@ export function breaker(options: BreakerOptions = {}): Breaker {
     admitted(run, passage) {
       // Broadcast that this call is the probe.
       if (passage.circuit?.probe === passage.stamp) remote?.during(run.call);
-      slow?.admitted(run, passage);
+      slow?.sent(run, passage);
     },
     changed(circuit, from) {
       changes.emit({ origin: circuit.key, from, to: circuit.is });
@@ -134,6 +134,10 @@ export function breaker(options: BreakerOptions = {}): Breaker {
       enter(run) {
         remote?.enter(run.pipeline, run.call);
         return plain.enter(run);
+      },
+      recheck(run, passage) {
+        slow?.sent(run, passage);
+        return plain.recheck(run, passage);
       },
       leave(run, passage) {
         const { circuit } = passage;

@@ -1,4 +1,5 @@
 import type { Clock } from '../../core/contract.ts';
+import { ConfigurationError } from '../../primitives/failure.ts';
 import { type Circuit, type CircuitState, retryIn } from './circuit.ts';
 import { Circuits } from './circuits.ts';
 import type { PlainSettings } from './plain-options.ts';
@@ -54,6 +55,12 @@ export class ManagedCircuits extends Circuits {
   }
 
   isolate(origin: string): void {
+    if (!this.#hasOwnKeys && !(URL.canParse(origin) && origin.startsWith('http')))
+      throw new ConfigurationError(
+        'breaker.isolate',
+        origin,
+        "expected an origin such as 'https://api.example.com'",
+      );
     this.set(this.get(this.#keyOf(origin)), { is: 'isolated', probeAt: Infinity, reopens: 0 });
   }
 

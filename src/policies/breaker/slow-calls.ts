@@ -20,9 +20,13 @@ export function slowCalls(
 ) {
   const began = new WeakMap<Passage, number>();
   /** The last calls of each circuit. */
-  const recent = new WeakMap<Circuit, { readonly at: number; readonly isSlow: boolean }[]>();
+  const recent = new WeakMap<
+    Circuit,
+    { readonly at: number; readonly since: number; readonly isSlow: boolean }[]
+  >();
   return {
-    admitted({ call: { host } }: Run, passage: Passage): void {
+    /** It is sent now: what it has waited in queues is not the origin's. */
+    sent({ call: { host } }: Run, passage: Passage): void {
       began.set(passage, host.clock.ticks());
     },
     /** The outcome of a run has counted for or against a circuit. */
@@ -31,7 +35,10 @@ export function slowCalls(
       const now = host.clock.ticks();
       const isSlow = now - (began.get(passage) ?? now) > slowAfter;
       const before = recent.get(circuit)?.slice(1 - MAX_CALLS) ?? [];
-      const calls = [...before.filter(({ at }) => now - at < WINDOW), { at: now, isSlow }];
+      const { since } = circuit;
+      // What was counted before the circuit closed, or was reset, is over.
+      const valid = before.filter((call) => now - call.at < WINDOW && call.since === since);
+      const calls = [...valid, { at: now, since, isSlow }];
       recent.set(circuit, calls);
       const slow = calls.filter((call) => call.isSlow).length;
       if (isSlow && calls.length >= MIN_CALLS && slow >= slowRate * calls.length)

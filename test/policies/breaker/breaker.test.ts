@@ -276,6 +276,13 @@ test('isolate rejects all calls until reset, and a subscriber receives both chan
   ]);
 });
 
+test.each(['api.example.com', 'api.example.com:8080', '*', undefined])(
+  'isolate(%j) throws: it would isolate nothing',
+  (given) => {
+    expect(() => make().isolate(given as string)).toThrow(/breaker.isolate: .* expected an origin such as/);
+  },
+);
+
 test('an origin with a slash is the origin, even if the path `/` has its own circuit since', async () => {
   const policy = breaker();
   const scene = scenario([policy]);

@@ -7,6 +7,7 @@ import {
   type SharedState,
   type Sharing,
 } from '../../../src/policies/breaker/sharing.ts';
+import { bulkhead } from '../../../src/policies/bulkhead.ts';
 import { totalTimeout } from '../../../src/policies/timeout.ts';
 import { hang, networkError, ok, slow, status } from '../../../src/testing.ts';
 import { statusOf } from '../../support/calls.ts';
@@ -40,6 +41,25 @@ describe('slow calls', () => {
       await get(scene);
     }
     expect(stateOf(policy)).toBe('open');
+  });
+
+  test('what calls wait in a queue does not make them slow', async () => {
+    const policy = breaker({ slowAfter: '1s' });
+    const scene = scenario([policy, bulkhead({ limit: 1, maxWait: '1m' })]);
+    scene.origin.otherwise(slow(scene.clock, 100));
+    const calls = Array.from({ length: 40 }, () => get(scene));
+    expect(new Set(await Promise.all(calls))).toEqual(new Set([200]));
+    expect(stateOf(policy)).toBe('closed');
+  });
+
+  test('slow calls before a reset do not count', async () => {
+    const policy = breaker({ slowAfter: '1s' });
+    const scene = scenario([policy]);
+    scene.origin.otherwise(slow(scene.clock, 2_000));
+    for (let call = 0; call < 9; call++) await get(scene);
+    policy.reset();
+    await get(scene);
+    expect(stateOf(policy)).toBe('closed');
   });
 
   test('slow calls do not count by default', async () => {
