@@ -154,8 +154,8 @@ export function connectivity(options: ConnectivityOptions): ProbedConnectivity {
       if (event.type !== 'attempt-ended' || ended.signal.aborted || !online.state) return;
       const failed = event.error === 'network' || event.error === 'timeout-attempt';
       // A response says that there may be a way out again, also while nothing is probed in a hidden page.
-      const isNews = found === 'online' ? failed : event.status !== undefined;
-      if (isNews && clock.ticks() - probedAt >= cacheFor) void probeNow();
+      const isReason = found === 'online' ? failed : event.status !== undefined;
+      if (isReason && clock.ticks() - probedAt >= cacheFor) void probeNow();
     },
     close() {
       ended.abort(undefined);

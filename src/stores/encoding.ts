@@ -13,7 +13,7 @@ export interface EncodedBody {
 
 const utf8 = new TextEncoder();
 /** A byte order mark is a part of the text: CSV files for Excel begin with one. */
-const text = new TextDecoder('utf-8', { ignoreBOM: true });
+const text = new TextDecoder('utf-8', { ignoreBOM: true, fatal: false });
 
 /** @returns `undefined` for a blob, which has to be read first. */
 export function encoded(body: StoredBody): EncodedBody | undefined {
