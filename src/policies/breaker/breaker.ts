@@ -84,7 +84,7 @@ export interface CircuitChange {
  * @see Nygard, Release It!, 2nd ed., ch. 5.
  *
  * @example
- * const circuits = breaker({ failures: 3, probe: 'https://api.example.com/health' });
+ * const circuits = breaker({ failures: 3, probe: '/health' });
  * const fetch = createFetch({ breaker: circuits });
  * circuits.isolate('https://api.example.com');
  */
