@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Entry } from './ledger.ts';
+import { HEARD_LATE } from './ledger.ts';
 import type { Visit } from './request-log.ts';
 import { type MisbehavingServer, startServer } from './server.ts';
 
@@ -531,20 +532,27 @@ describe('the ledger', () => {
     expect(await ledger()).toEqual([]);
   });
 
+  /** A write that is aborted when the second is sent, or later. @returns how long it was there beside that, in ms, and whether they overlap. */
+  async function beside(stays: number): Promise<[together: number, overlaps: unknown[]]> {
+    const path = `/write/${crypto.randomUUID()}`;
+    const client = new AbortController();
+    const gone = post(`${path}?hang=1`, 1, {}, { signal: client.signal }).catch(() => {});
+    await expect.poll(() => ledger(`?path=${path}`)).toHaveLength(1);
+    const since = performance.now();
+    setTimeout(() => client.abort(), stays);
+    await post(path, 2);
+    await gone;
+    await expect.poll(async () => (await requests()).inFlight, { interval: 5 }).toBe(0);
+    const together = performance.now() - since;
+    return [together, (await ledger(`?path=${path}`)).map((write) => write.overlaps)];
+  }
+
   test('holds no overlap against a client that has gone, unless it stays a while', async () => {
-    for (const [patience, overlaps] of [
-      [20, false],
-      [300, true],
-    ] as const) {
-      const path = `/write/${patience}`;
-      const signal = AbortSignal.timeout(patience);
-      const gone = post(`${path}?hang=1`, 1, {}, { signal }).catch(() => {});
-      await expect.poll(() => ledger(`?path=${path}`)).toHaveLength(1);
-      await post(path, 2);
-      await gone;
-      await expect.poll(async () => (await requests()).inFlight).toBe(0);
-      expect((await ledger(`?path=${path}`)).map((write) => write.overlaps)).toEqual([overlaps, overlaps]);
-    }
+    expect((await beside(300))[1]).toEqual([true, true]);
+    let [together, overlaps] = await beside(0);
+    // On a busy machine the server learns of it too late: that says nothing.
+    while (together > HEARD_LATE) [together, overlaps] = await beside(0);
+    expect(overlaps).toEqual([false, false]);
   });
 });
 
