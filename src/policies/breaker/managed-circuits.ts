@@ -55,7 +55,7 @@ export class ManagedCircuits extends Circuits {
   }
 
   isolate(origin: string): void {
-    if (!this.#hasOwnKeys && !(URL.canParse(origin) && origin.startsWith('http')))
+    if (!this.#hasOwnKeys && !(/^https?:/.test(origin) && URL.canParse(origin)))
       throw new ConfigurationError(
         'breaker.isolate',
         origin,

@@ -276,7 +276,7 @@ test('isolate rejects all calls until reset, and a subscriber receives both chan
   ]);
 });
 
-test.each(['api.example.com', 'api.example.com:8080', '*', undefined])(
+test.each(['api.example.com', 'api.example.com:8080', 'httpx://a', '*', undefined])(
   'isolate(%j) throws: it would isolate nothing',
   (given) => {
     expect(() => make().isolate(given as string)).toThrow(/breaker.isolate: .* expected an origin such as/);
