@@ -99,7 +99,12 @@ export function watchUnsent({ box }: Shop, show: (unsent: readonly Unsent[]) => 
   };
 }
 
-/** A new order is one write, so its id is the write's: a double click makes one entry. A later change needs an id of its own. @throws {HTTPError} if the origin rejects the order. */
+/**
+ * A new order is one write, and its id is that of the write: a double click makes one entry. A later change needs an id of
+ * its own.
+ *
+ * @throws {HTTPError} if the origin rejects the order.
+ */
 export async function saveOrder({ api }: Shop, order: Order): Promise<'saved' | 'waits'> {
   const response = await api.put(`orders/${order.id}`, {
     json: { item: order.item },

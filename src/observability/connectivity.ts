@@ -133,7 +133,7 @@ export function connectivity(options: ConnectivityOptions): ProbedConnectivity {
     leave();
   });
 
-  /** After `close()` only the platform counts, as long as anything waits for it. */
+  /** After `close()` the platform is followed only as long as something waits for it. */
   const leave = (): void => {
     if (ended.signal.aborted && !changes.hasListeners) unsubscribe();
   };
@@ -154,8 +154,8 @@ export function connectivity(options: ConnectivityOptions): ProbedConnectivity {
       if (event.type !== 'attempt-ended' || ended.signal.aborted || !online.state) return;
       const failed = event.error === 'network' || event.error === 'timeout-attempt';
       // A response says that there may be a way out again, also while nothing is probed in a hidden page.
-      const isReason = found === 'online' ? failed : event.status !== undefined;
-      if (isReason && clock.ticks() - probedAt >= cacheFor) void probeNow();
+      const mayHaveChanged = found === 'online' ? failed : event.status !== undefined;
+      if (mayHaveChanged && clock.ticks() - probedAt >= cacheFor) void probeNow();
     },
     close() {
       ended.abort(undefined);

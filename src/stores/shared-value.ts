@@ -50,7 +50,7 @@ export function sharedValue<T>(
     get value(): T | undefined {
       return value;
     },
-    /** Settles when the value is known; also where it cannot be read. */
+    /** Resolves when the value is known; also where it cannot be read, or not within 2 s. */
     ready: Promise.resolve(reading && inTime(reading)).catch(() => {}),
     /** Stores and broadcasts a value. @throws the database's error, or a `StorageError` if it is silent; open tabs get the value all the same. */
     async set(next: T | undefined): Promise<void> {

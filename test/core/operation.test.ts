@@ -23,7 +23,7 @@ test('events say what the application calls a call, by itself or by its route', 
   ]);
 });
 
-test.each(['g', 'y'])('a route whose pattern has the flag %s matches each call', async (flag) => {
+test.each(['g', 'y'])('a route with a RegExp of flag %s matches each call', async (flag) => {
   const match = new RegExp('https://api.example.com/orders', flag);
   const { fetch, emitted } = scenario([], { routes: [{ match, operation: 'orders' }] });
   for (let call = 0; call < 3; call++) await fetch(URL_);

@@ -8,8 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { Entry } from './ledger.ts';
-import { HEARD_LATE } from './ledger.ts';
+import { type Entry, HEARD_LATE } from './ledger.ts';
 import type { Visit } from './request-log.ts';
 import { type MisbehavingServer, startServer } from './server.ts';
 
@@ -532,7 +531,7 @@ describe('the ledger', () => {
     expect(await ledger()).toEqual([]);
   });
 
-  /** A write that is aborted when the second is sent, or later. @returns how long it was there beside that, in ms, and whether they overlap. */
+  /** A write that is aborted `stays` ms after a second one was sent. @returns how long both were there, in ms, and whether they overlap. */
   async function beside(stays: number): Promise<[together: number, overlaps: unknown[]]> {
     const path = `/write/${crypto.randomUUID()}`;
     const client = new AbortController();
@@ -550,7 +549,7 @@ describe('the ledger', () => {
   test('holds no overlap against a client that has gone, unless it stays a while', async () => {
     expect((await beside(300))[1]).toEqual([true, true]);
     let [together, overlaps] = await beside(0);
-    // On a busy machine the server learns of it too late: that says nothing.
+    // On a busy machine the server notices the abort too late: such a round says nothing.
     while (together > HEARD_LATE) [together, overlaps] = await beside(0);
     expect(overlaps).toEqual([false, false]);
   });

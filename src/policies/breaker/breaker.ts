@@ -136,6 +136,7 @@ export function breaker(options: BreakerOptions = {}): Breaker {
         return plain.enter(run);
       },
       recheck(run, passage) {
+        // It comes out of a queue.
         slow?.sent(run, passage);
         return plain.recheck(run, passage);
       },
