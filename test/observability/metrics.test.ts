@@ -183,6 +183,12 @@ describe('metrics of calls', () => {
     for (const duration of [5, 30, 80, 300, 3_000]) ended({ duration });
     expect(numbers.latencyUpTo([10, 100, 1_000, 10_000])).toEqual([1, 3, 4, 5]);
   });
+
+  test('latencyUpTo counts a call that took exactly as long as a bound', () => {
+    const { numbers, ended } = world();
+    for (const duration of [0, 100, 1_000]) ended({ duration });
+    expect(numbers.latencyUpTo([-1, 0, 100, 900, 1_000, Infinity])).toEqual([0, 1, 2, 2, 3, 3]);
+  });
 });
 
 describe('the memory of metrics', () => {

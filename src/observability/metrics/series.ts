@@ -116,8 +116,7 @@ export class Histogram {
   /** @param ms Ignored if negative or not a number. */
   add(ms: number): void {
     if (!(ms >= 0)) return;
-    const bucket = ms <= LOWEST ? 0 : Math.ceil(Math.log2(ms / LOWEST) * PER_DOUBLING);
-    const at = Math.min(bucket, this.#buckets.length - 1);
+    const at = Math.min(bucketOf(ms), this.#buckets.length - 1);
     this.#buckets[at] = (this.#buckets[at] as number) + 1;
     this.#count++;
     this.#max = Math.max(this.#max, ms);
@@ -139,15 +138,17 @@ export class Histogram {
     return { count: this.#count, p50: at(0.5), p95: at(0.95), p99: at(0.99), max: round(this.#max) };
   }
 
-  /** For a chart: how many do not exceed each of some bounds, in ms. */
+  /** For a chart: how many do not exceed each of some bounds, in ms. Those in the bucket of a bound count as its equals. */
   upTo(bounds: readonly number[]): number[] {
-    return bounds.map((bound) => {
-      let count = 0;
-      for (const [bucket, of] of this.#buckets.entries()) if (middle(bucket) <= bound) count += of;
-      return count;
-    });
+    return bounds.map((bound) =>
+      bound >= 0 ? this.#buckets.subarray(0, bucketOf(bound) + 1).reduce((sum, of) => sum + of, 0) : 0,
+    );
   }
 }
+
+/** The bucket of a duration. */
+const bucketOf = (ms: number): number =>
+  ms <= LOWEST ? 0 : Math.ceil(Math.log2(ms / LOWEST) * PER_DOUBLING);
 
 /** Of a bucket, so that the error is the same both ways. */
 const middle = (bucket: number): number => LOWEST * 2 ** ((bucket - 0.5) / PER_DOUBLING);
