@@ -190,7 +190,7 @@ async function* run<T, R>(
     if (!isDone) stop(new DOMException('the reader of this batch has stopped', 'AbortError'));
     for (const outcome of ready.values()) dropOutcome(outcome);
     // The source may hang: do not wait for it.
-    if (!exhausted) Promise.resolve(source.return?.()).catch(() => {});
+    if (!exhausted) (async () => source.return?.())().catch(() => {});
   }
 }
 

@@ -211,6 +211,21 @@ describe('the end of a batch', () => {
     await expect(batch(source(), (item) => item).all()).rejects.toThrow('no more');
   });
 
+  test('a source that fails while it is closed hides no failure of the batch', async () => {
+    const source = {
+      [Symbol.iterator]: () => ({
+        next: () => ({ done: false, value: 1 }),
+        return(): never {
+          throw new Error('while it is closed');
+        },
+      }),
+    };
+    const work = () => {
+      throw new Error('of the work');
+    };
+    await expect(batch(source, work, { stopAtFailure: true }).all()).rejects.toThrow('of the work');
+  });
+
   test('a batch leaves no listener on the signal and no body unread', async () => {
     const abort = new AbortController();
     let listeners = 0;
