@@ -405,6 +405,8 @@ describe('the health of a client', () => {
 
   test('clientHealth() rejects an object that is no part of a client', async () => {
     await expect(clientHealth({ outbox: {} as never })).rejects.toThrow(ConfigurationError);
+    await expect(clientHealth({ monitor: {} as never })).rejects.toThrow(/clientHealth\.monitor.*states/);
+    await expect(clientHealth({ connectivity: {} as never })).rejects.toThrow(/clientHealth\.connectivity/);
     await expect(clientHealth({ client: 1 } as object)).rejects.toThrow(/clientHealth\.client/);
   });
 });

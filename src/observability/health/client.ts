@@ -9,7 +9,7 @@ import type { Outbox } from '../../policies/outbox/outbox.ts';
 import { DeadlineError, withDeadline } from '../../primitives/clock.ts';
 import { ConfigurationError, isFailure } from '../../primitives/failure.ts';
 import { isOrigin } from '../../primitives/request.ts';
-import { ofType, readSettings, withMethods } from '../../primitives/validate.ts';
+import { readSettings, rule, withMethods } from '../../primitives/validate.ts';
 import type { ProbedConnectivity, Reachability } from '../connectivity.ts';
 import type { Health } from './health.ts';
 import type { Monitor } from './monitor.ts';
@@ -75,8 +75,14 @@ export async function clientHealth(parts: ClientParts): Promise<ClientHealth> {
         undefined,
         withMethods<Pick<StaleCache, 'usage' | 'stats'>>('a stale cache', 'usage', 'stats'),
       ],
-      connectivity: [undefined, ofType<ClientParts['connectivity']>('object')],
-      monitor: [undefined, ofType<ClientParts['monitor']>('object')],
+      connectivity: [
+        undefined,
+        rule<ClientParts['connectivity']>(
+          'what connectivity() makes',
+          (value) => typeof value?.reachability === 'string',
+        ),
+      ],
+      monitor: [undefined, withMethods<Pick<Monitor, 'states'>>('a monitor', 'states')],
       host: [systemHost, hostRule],
     },
     parts,
