@@ -77,7 +77,14 @@ export function virtualClock({
       await rest();
       if (!foreground.first()) break;
       // Everything that is due until then, background timers too, in order.
-      fire(next() as Timer);
+      try {
+        fire(next() as Timer);
+      } catch (error) {
+        // As with the platform's timers: an uncaught error, and the other timers go on.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
     }
     pumping = false;
   };
@@ -91,7 +98,7 @@ export function virtualClock({
     ticks: () => ticks,
     after(ms, task, { background: inBackground = false } = {}) {
       if (ms === Infinity) return () => {};
-      const timer: Timer = { at: ticks + Math.max(0, ms), ms, task, order: made++, over: false };
+      const timer: Timer = { at: ticks + Math.max(0, ms || 0), ms, task, order: made++, over: false };
       (inBackground ? background : foreground).add(timer);
       pending++;
       if (!pumping && !inBackground) {

@@ -1,10 +1,10 @@
 /** Tests that touch nothing but the web platform run in every runtime. */
 export const PORTABLE =
-  'test/{primitives,core,http,policies,stores,client,observability,adapters,contracts,devtools,faults}/**/*.test.ts';
+  'test/{primitives,core,http,policies,stores,client,observability,adapters,contracts,devtools,testing,faults}/**/*.test.ts';
 
 /** Of these, the files that leave nothing behind share a page or a process: to make one for each takes as long as their tests. */
 export const TOGETHER = [
-  'test/{primitives,core,http,client,observability,adapters,contracts,devtools}/**/*([!.]).test.ts',
+  'test/{primitives,core,http,client,observability,adapters,contracts,devtools,testing}/**/*([!.]).test.ts',
   'test/policies/{,auth/,breaker/,cache/,retry/}*([!.]).test.ts',
 ];
 
